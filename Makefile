@@ -1,0 +1,70 @@
+# Roomgate. `make run` and `make test` install what they need on Debian 12 or a near relative, then do what they say.
+#
+#   make run              builds, starts the demo, prints what to dial and which link to open
+#   make run HOST=ADDR    the same for browsers on other machines: https on ADDR (an address or name of this machine)
+#   make test             all tests, those against real phones and browsers included
+#   make lint             formatting and clippy
+#   make check            lint and licences, what CI runs beside the tests
+#   make clean            removes everything that is built or installed in this folder; state/ with its recordings stays
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run test lint check licences clean
+
+# A toolchain that was just installed by rustup is found, although this shell has not been opened anew.
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+
+# Where tests/setup.sh puts what is not installed into the system.
+export ROOMGATE_SETUP ?= $(CURDIR)/.setup
+
+PORT ?= 8443
+TLS := state/tls/$(HOST)
+# An IPv4 address, or a name that browsers find this machine by.
+IS_ADDRESS := $(shell grep -Ex '[0-9]+(\.[0-9]+){3}' <<< '$(HOST)')
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+run:
+	@tests/setup.sh build
+	@cargo build --release --locked
+ifdef HOST
+	@mkdir -p $(TLS)
+	@[ -f $(TLS)/certificate.pem ] || { umask 077; \
+	    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 825 -subj "/CN=$(HOST)" \
+	        -addext "subjectAltName=$(if $(IS_ADDRESS),IP,DNS):$(HOST)" \
+	        -keyout $(TLS)/key.pem -out $(TLS)/certificate.pem 2>/dev/null; \
+	    echo "Made a self-signed certificate for $(HOST): each browser asks once whether to trust it."; }
+	@export ROOMGATE__HTTP__ADDRESS=$(if $(IS_ADDRESS),$(HOST),0.0.0.0) ROOMGATE__HTTP__PORT=$(PORT) \
+	    ROOMGATE__HTTP__PUBLIC_URL=https://$(HOST):$(PORT) \
+	    ROOMGATE__HTTP__TLS__CERTIFICATE=$(TLS)/certificate.pem ROOMGATE__HTTP__TLS__KEY=$(TLS)/key.pem; \
+	exec target/release/roomgate run --config conf
+else
+	@exec target/release/roomgate run --config conf
+endif
+
+test:
+	@tests/setup.sh peers
+	@cargo test --locked --doc
+	@if cargo nextest --version >/dev/null 2>&1; then \
+	    cargo nextest run --locked --no-fail-fast; \
+	else \
+	    cargo test --locked --no-fail-fast --lib --bins --tests; \
+	fi
+
+lint:
+	@tests/setup.sh build
+	@cargo fmt --check
+	@cargo clippy --locked --all-targets -- -D warnings
+
+# Advisories need a database from the network and are looked at apart: cargo deny check advisories
+licences:
+	@tests/setup.sh tools
+	@PATH="$(ROOMGATE_SETUP)/bin:$$PATH" cargo deny --locked check --hide-inclusion-graph bans licenses sources
+
+check: lint licences
+
+clean:
+	@cargo clean
+	@rm -rf .setup

@@ -1,0 +1,421 @@
+//! From settings to a running gateway, and back: every worker, task and channel between rooms begins here.
+#![allow(clippy::disallowed_methods, reason = "wiring: tasks and clocks are started here")]
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::call::admit::{Device, Doors};
+use crate::call::{Calls, CallsSettings};
+use crate::cause::Cause;
+use crate::cli::Status;
+use crate::config::{self, Settings};
+use crate::http::{self, ApiToken, HttpSettings, IceServer, Sessions, TlsFiles};
+use crate::ids::MeetingName;
+use crate::link;
+use crate::media::{Media, MediaError, MediaSettings};
+use crate::meeting::{MeetingSettings, Registry, Shared};
+use crate::menu::{Directory, Entry};
+use crate::policy::{Bypass, PolicySettings};
+use crate::problem::Problem;
+use crate::prompt::Library;
+use crate::redact::Redacted;
+use crate::sip;
+use crate::store;
+
+/// Threads of the control plane: it decides, and never carries audio (DESIGN section 0).
+const CONTROL_THREADS: usize = 2;
+/// How long a drain waits between two lines that say who is still there.
+const DRAIN_REPORT: Duration = Duration::from_secs(5);
+/// How long last words and figures may take once nothing else is left to do.
+const LAST_WORDS: Duration = Duration::from_secs(15);
+
+/// Why the gateway did not start. `main` maps it to an exit status (U-7).
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// What a check beforehand would have listed.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Configuration(Vec<Problem>),
+    /// A directory or file of our own.
+    #[error("{what} {}: {error}", path.display())]
+    State {
+        /// What it is for.
+        what: &'static str,
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        error: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Media.
+    #[error(transparent)]
+    Media(#[from] MediaError),
+    /// SIP.
+    #[error(transparent)]
+    Sip(#[from] sip::StartError),
+    /// HTTP.
+    #[error(transparent)]
+    Http(#[from] http::StartError),
+    /// The control plane's threads.
+    #[error("the runtime cannot be started: {0}")]
+    Runtime(#[source] std::io::Error),
+    /// The system's random numbers.
+    #[error("the system gives no randomness: {0}")]
+    Randomness(getrandom::Error),
+    /// Signals.
+    #[error("signals cannot be taken: {0}")]
+    Signals(#[source] std::io::Error),
+}
+
+impl RunError {
+    /// The exit status (U-7).
+    #[must_use]
+    pub const fn status(&self) -> Status {
+        match self {
+            Self::Configuration(_) => Status::Configuration,
+            Self::State { .. } | Self::Media(_) | Self::Sip(_) | Self::Http(_) => Status::Unavailable,
+            Self::Signals(_) | Self::Runtime(_) | Self::Randomness(_) => Status::Fault,
+        }
+    }
+}
+
+fn state<E: std::error::Error + Send + Sync + 'static>(what: &'static str, path: &Path) -> impl FnOnce(E) -> RunError {
+    let path = path.to_owned();
+    move |error| RunError::State { what, path, error: Box::new(error) }
+}
+
+fn prompts(settings: &Settings) -> Result<Library, Vec<Problem>> {
+    Library::load(&settings.prompts.directory, &settings.organisation.language)
+}
+
+/// What `check-config` can find only by looking beyond the configuration's own files: voices (K-5).
+#[must_use]
+pub fn check(settings: &Settings) -> Vec<Problem> {
+    prompts(settings).err().unwrap_or_default()
+}
+
+/// Runs the gateway until it is told to stop.
+///
+/// # Errors
+/// [`RunError`], if it could not start.
+pub fn run(settings: Settings) -> Result<(), RunError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(CONTROL_THREADS)
+        .thread_name("control")
+        .enable_all()
+        .build()
+        .map_err(RunError::Runtime)?;
+    runtime.block_on(serve(settings))
+}
+
+async fn serve(settings: Settings) -> Result<(), RunError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
+
+    let library = Arc::new(prompts(&settings).map_err(RunError::Configuration)?);
+    let directory = &settings.store.directory;
+    private_directory(directory).map_err(state("state directory", directory))?;
+    let recordings = settings.recording.directory.clone();
+    private_directory(&recordings).map_err(state("recordings directory", &recordings))?;
+    // N-8: whoever can change the store must not find the key of its chain in it.
+    let (store, store_thread) = store::open(directory, &directory.join("keys")).map_err(state("store in", directory))?;
+
+    let addresses = webrtc_addresses(&settings);
+    let media = Media::start(&media_settings(&settings, addresses.clone()))?;
+    let registry = Registry::new(
+        meetings(&settings),
+        Shared { media: media.clone(), store: store.clone(), recordings },
+    );
+    let seed = getrandom::u64().map_err(RunError::Randomness)?;
+    let (sip, events, listening) = sip::start(sip_settings(&settings, seed), sip_listeners(&settings)).await?;
+
+    let (ready, is_ready) = watch::channel(true);
+    let (drain, draining) = watch::channel(false);
+    let (shutdown, shut) = watch::channel(false);
+    let sessions = Sessions::open(directory).map_err(state("session key in", directory))?;
+    let api_token = ApiToken::open(directory).map_err(state("API token in", directory))?;
+    let http = http_settings(&settings, &media, &store, sessions.clone(), api_token, is_ready);
+    let bound = http::start(http, registry.clone(), shut).await?;
+
+    let calls = Calls::new(calls_settings(&settings, &library, &media, &registry, &sip, &store));
+    let up = calls.up();
+    tokio::spawn(calls.run(events, draining));
+
+    for address in &listening {
+        tracing::info!(%address, "SIP");
+    }
+    tracing::info!(address = %bound.addr, tls = settings.http.tls.is_some(), "HTTP");
+    tracing::info!(candidates = ?media.candidates(), "WebRTC");
+    greet(&settings, &addresses, &listening, bound.addr, &sessions);
+    // Outside systemd there is nobody to tell.
+    let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
+
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Stopping]);
+    tracing::info!("stopping: no new calls; present ones are told (a second signal stops at once)");
+    ready.send_replace(false);
+    sip.send(sip::Command::Drain(true)).await;
+    tokio::select! {
+        () = drain_calls(up, drain, settings.limits.drain) => {}
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    for meeting in registry.running().await {
+        if tokio::time::timeout(LAST_WORDS, meeting.close(Cause::Draining)).await.is_err() {
+            tracing::warn!(meeting = %meeting.name(), "did not close in time");
+        }
+    }
+    shutdown.send_replace(true);
+    // A server task that panicked has said so in the log; there is nothing left to stop.
+    let _ = tokio::time::timeout(LAST_WORDS, bound.task).await;
+    drop(registry);
+    drop(store);
+    if tokio::task::spawn_blocking(move || store_thread.join()).await.is_err() {
+        tracing::error!("the store did not close in order");
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Present calls may go on for `limit`, then they are ended with spoken words (O-4).
+async fn drain_calls(mut up: watch::Receiver<usize>, drain: watch::Sender<bool>, limit: Duration) {
+    let all_gone = async |up: &mut watch::Receiver<usize>| {
+        // The sender lives in the calls' task; without it there are no calls.
+        let _ = up.wait_for(|calls| *calls == 0).await;
+    };
+    let report = async |up: watch::Receiver<usize>| {
+        loop {
+            tracing::info!(calls = *up.borrow(), "still up");
+            tokio::time::sleep(DRAIN_REPORT).await;
+        }
+    };
+    let reported = up.clone();
+    tokio::select! {
+        () = all_gone(&mut up) => return,
+        () = tokio::time::sleep(limit) => {}
+        () = report(reported) => {}
+    }
+    drain.send_replace(true);
+    let _ = tokio::time::timeout(LAST_WORDS, all_gone(&mut up)).await;
+}
+
+fn private_directory(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Addresses for WebRTC: the configured ones, or all of this machine's, loopback last.
+fn webrtc_addresses(settings: &Settings) -> Vec<IpAddr> {
+    if !settings.media.webrtc_addresses.is_empty() {
+        return settings.media.webrtc_addresses.clone();
+    }
+    if !settings.media.address.is_unspecified() {
+        return vec![settings.media.address];
+    }
+    let mut found: Vec<IpAddr> = if_addrs::get_if_addrs()
+        .unwrap_or_default()
+        .into_iter()
+        .map(|interface| interface.ip())
+        .filter(|address| match address {
+            IpAddr::V4(address) => !address.is_link_local(),
+            // Link-local IPv6 needs a zone, which a candidate cannot carry.
+            IpAddr::V6(address) => !address.is_unicast_link_local(),
+        })
+        .collect();
+    found.sort_by_key(|address| (address.is_loopback(), address.is_ipv6(), *address));
+    found.dedup();
+    found
+}
+
+fn media_settings(settings: &Settings, webrtc_addresses: Vec<IpAddr>) -> MediaSettings {
+    MediaSettings {
+        workers: settings.media.worker_count(),
+        rtp_ports: (*settings.media.rtp_ports.start(), *settings.media.rtp_ports.end()),
+        webrtc_port: settings.media.webrtc_port,
+        webrtc_addresses,
+        advertised: settings.media.advertised_address,
+        media_timeout: settings.media.media_timeout,
+    }
+}
+
+fn policy(settings: &Settings, meeting: &config::Meeting) -> PolicySettings {
+    PolicySettings {
+        bypass: match meeting.bypass {
+            config::Bypass::Everyone => Bypass::Everyone,
+            config::Bypass::OrganisationAndTrusted => Bypass::OrganisationAndTrusted,
+            config::Bypass::Organisation => Bypass::Organisation,
+            config::Bypass::OrganisationWithoutGuests => Bypass::OrganisationWithoutGuests,
+            config::Bypass::Invited => Bypass::Invited,
+            config::Bypass::Organisers => Bypass::Organisers,
+        },
+        devices_bypass: meeting.devices_bypass,
+        lobby_timeout: meeting.lobby_timeout,
+        externals_only_timeout: settings.policy.externals_only_timeout,
+        unmute_after_host_mute: meeting.unmute_after_host_mute,
+        pin_counts_as_member: settings.policy.pin_counts_as_member,
+        ..PolicySettings::default()
+    }
+}
+
+fn meetings(settings: &Settings) -> BTreeMap<MeetingName, MeetingSettings> {
+    let of = |meeting: &config::Meeting| MeetingSettings { title: meeting.title.clone(), policy: policy(settings, meeting) };
+    settings.meetings.iter().map(|(name, meeting)| (name.clone(), of(meeting))).collect()
+}
+
+fn sip_settings(settings: &Settings, seed: u64) -> sip::Settings {
+    let known: Vec<_> = settings.devices.values().flat_map(|device| device.addresses.clone()).collect();
+    sip::Settings {
+        advertised: settings.sip.advertised_address,
+        limits: sip::Limits {
+            max_calls: settings.sip.max_calls,
+            calls_per_source: settings.limits.calls_per_source,
+            invites_per_second: settings.limits.invites_per_second,
+            ..sip::Limits::default()
+        },
+        // Devices with an entry of their own are known; budgets are for strangers.
+        trusted: sip::Trusted::new(move |address| known.iter().any(|network| network.contains(address))),
+        seed,
+        ..sip::Settings::default()
+    }
+}
+
+fn sip_listeners(settings: &Settings) -> Vec<sip::Listener> {
+    let listener = |(name, listen): (&String, &config::Listen)| sip::Listener {
+        name: name.clone(),
+        transport: match listen.transport {
+            config::Transport::Udp => sip::Transport::Udp,
+            config::Transport::Tcp => sip::Transport::Tcp,
+        },
+        addr: SocketAddr::new(listen.address, listen.port),
+    };
+    settings.sip.listen.iter().map(listener).collect()
+}
+
+fn http_settings(
+    settings: &Settings,
+    media: &Media,
+    store: &store::Handle,
+    sessions: Sessions,
+    api_token: ApiToken,
+    ready: watch::Receiver<bool>,
+) -> HttpSettings {
+    let ice_server = |server: &config::IceServer| IceServer {
+        urls: server.urls.clone(),
+        username: server.username.clone(),
+        credential: server.credential.as_ref().map(|secret| Redacted::new(secret.expose().to_owned())),
+    };
+    HttpSettings {
+        address: SocketAddr::new(settings.http.address, settings.http.port),
+        tls: settings
+            .http
+            .tls
+            .as_ref()
+            .map(|tls| TlsFiles { certificate: tls.certificate.clone(), key: tls.key.clone() }),
+        trusted_proxies: settings.http.trusted_proxies.clone(),
+        public_url: settings.http.public_url.clone(),
+        organisation: settings.organisation.name.clone(),
+        ice_servers: settings.ice_servers.values().map(ice_server).collect(),
+        media_candidates: media.candidates(),
+        transcription: false,
+        sessions,
+        api_token,
+        ready,
+        notices: notices(store),
+        records: records(store),
+        connections_per_address: http::CONNECTIONS_PER_ADDRESS,
+        connections: http::CONNECTIONS,
+    }
+}
+
+fn notices(store: &store::Handle) -> http::Query {
+    let store = store.clone();
+    Arc::new(move |limit| {
+        let store = store.clone();
+        Box::pin(async move { rows(store.ledger(limit, None).await?) })
+    })
+}
+
+fn records(store: &store::Handle) -> http::Query {
+    let store = store.clone();
+    Arc::new(move |limit| {
+        let store = store.clone();
+        Box::pin(async move { rows(store.records(limit).await?) })
+    })
+}
+
+fn rows<T: serde::Serialize>(rows: Vec<T>) -> Result<Vec<serde_json::Value>, http::QueryError> {
+    rows.into_iter().map(|row| serde_json::to_value(row).map_err(Into::into)).collect()
+}
+
+fn calls_settings(
+    settings: &Settings,
+    library: &Arc<Library>,
+    media: &Media,
+    registry: &Registry,
+    sip: &sip::Handle,
+    store: &store::Handle,
+) -> CallsSettings {
+    let secret = |secret: &config::Secret| Redacted::new(secret.expose().to_owned());
+    let entry = |(name, meeting): (&MeetingName, &config::Meeting)| Entry {
+        name: name.clone(),
+        conference_id: meeting.conference_id.clone().unwrap_or_default(),
+        passcode: meeting.passcode.as_ref().map(secret),
+    };
+    let device = |(label, device): (&String, &config::Device)| Device {
+        label: label.clone(),
+        name: Some(device.name.clone()),
+        networks: device.addresses.clone(),
+        default_meeting: device.default_meeting.clone(),
+        language: device.language.clone(),
+    };
+    let pins = settings
+        .meetings
+        .iter()
+        .filter_map(|(name, meeting)| Some((name.clone(), secret(meeting.organiser_pin.as_ref()?))))
+        .collect();
+    CallsSettings {
+        doors: Doors {
+            devices: settings.devices.iter().map(device).collect(),
+            allowed: settings.sip.allowed.clone(),
+            menu_user: settings.sip.menu_user.clone(),
+            directory: Arc::new(Directory::new(settings.meetings.iter().map(entry).collect())),
+            language: settings.organisation.language.clone(),
+        },
+        pins: Arc::new(pins),
+        library: Arc::clone(library),
+        codecs: settings.media.codecs.clone(),
+        advertised: settings.media.advertised_address,
+        media: media.clone(),
+        registry: registry.clone(),
+        sip: sip.clone(),
+        store: store.clone(),
+    }
+}
+
+/// Says on standard output what to dial and which link to open (U-2). Under a service manager standard output is the journal,
+/// where a link that lets its finder in has no place: `roomgate link` makes one on request.
+fn greet(settings: &Settings, addresses: &[IpAddr], sip: &[SocketAddr], http: SocketAddr, sessions: &Sessions) {
+    let mut lines = vec![format!("Roomgate {} is ready.", env!("CARGO_PKG_VERSION"))];
+    let with_links = std::env::var_os("JOURNAL_STREAM").is_none();
+    let port = sip.first().map_or(5060, SocketAddr::port);
+    let host = sip.first().map(SocketAddr::ip).filter(|address| !address.is_unspecified());
+    let host = host.or(settings.sip.advertised_address).or(addresses.first().copied()).unwrap_or(http.ip());
+    for (name, meeting) in &settings.meetings {
+        let dial = meeting.conference_id.as_deref().unwrap_or(name.as_str());
+        lines.push(format!("  {}: dial sip:{dial}@{}", meeting.title, SocketAddr::new(host, port)));
+        if with_links && let Ok(token) = sessions.mint_link(name, true, SystemTime::now()) {
+            lines.push(format!("    open {} (as organiser, valid 10 minutes)", link::url(settings, http, &token)));
+        }
+    }
+    let mut out = std::io::stdout().lock();
+    // A closed standard output is no reason not to run.
+    let _ = writeln!(out, "{}", lines.join("\n")).and_then(|()| out.flush());
+}

@@ -1,0 +1,497 @@
+//! A device's call: its menu, its keys, its place in a meeting, from the answer to the end.
+//!
+//! [`Call`] is a machine: SIP events, keys and what was played come in, and the meeting's words; SIP commands, things to
+//! play and words for the meeting go out. `task.rs` drives it; `admit.rs` decides whom we answer at all.
+//! Keeps K-1 to K-6, M-9, S-5 and N-3's way from a notice to its proof.
+
+pub mod admit;
+mod task;
+mod talk;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::cause::Cause;
+use crate::ids::{CallId, MeetingName, NoticeId, PlayId};
+use crate::machine::Machine;
+use crate::media::{Heard, Outcome, Play, PlayKind, PortStats, Profile};
+use crate::meeting::{FromGuest, ToGuest};
+use crate::menu::{Addressed, KeyCommand, Keymap, Keypad, KeypadInput, Means, Menu, MenuInput, MenuOutput, Press};
+use crate::phrase::Phrase;
+use crate::policy::Switch;
+use crate::prompt::{Clip, Library};
+use crate::redact::Redacted;
+use crate::sip;
+
+pub use task::{Calls, CallsSettings};
+pub use talk::{Talk, address_towards, profile};
+
+/// How long the last words may take before the BYE goes out all the same.
+const LAST_WORDS: Duration = Duration::from_secs(12);
+/// How long the port's figures are awaited after it was closed.
+const FIGURES: Duration = Duration::from_secs(2);
+
+/// What a call takes in.
+#[derive(Debug)]
+pub enum Input {
+    /// From the SIP endpoint.
+    Sip(sip::Event),
+    /// From the media worker.
+    Heard(Heard),
+    /// From the meeting.
+    Meeting(ToGuest),
+    /// The meeting that was knocked at is not there (any more).
+    NoMeeting,
+    /// Source or meeting is locked after wrong codes (K-1).
+    LockedOut,
+    /// The gateway stops (O-4).
+    Drain,
+}
+
+/// What a call wants done.
+#[derive(Debug)]
+pub enum Act {
+    /// By the SIP endpoint.
+    Sip(sip::Command),
+    /// On the port.
+    Play(Play),
+    /// On the port.
+    StopPrompts,
+    /// On the port: waiting music on or off.
+    Music(bool),
+    /// On the port.
+    Reprofile(Profile),
+    /// Knock at a meeting.
+    Knock(MeetingName),
+    /// Said to the meeting.
+    Guest(FromGuest),
+    /// A code was wrong: counted for source and meeting (K-1).
+    WrongTry(Option<MeetingName>),
+    /// Close the port.
+    ClosePort,
+    /// All is over.
+    Done(Box<Summary>),
+}
+
+/// What is known of a call at its end, for its record (M-16).
+#[derive(Debug, Clone)]
+pub struct Summary {
+    /// The meeting it came to, if it did.
+    pub meeting: Option<MeetingName>,
+    /// When its menu began.
+    pub answered: Instant,
+    /// When it knocked.
+    pub knocked: Option<Instant>,
+    /// When it was admitted.
+    pub admitted: Option<Instant>,
+    /// When it ended.
+    pub ended: Instant,
+    /// Why.
+    pub cause: Cause,
+    /// Notices played to their end.
+    pub notices: u32,
+    /// Media.
+    pub stats: PortStats,
+}
+
+/// What a call is given at its start.
+pub struct CallSettings {
+    /// Its name.
+    pub call: CallId,
+    /// What was dialled.
+    pub addressed: Addressed,
+    /// The meetings a code may lead to.
+    pub directory: Arc<crate::menu::Directory>,
+    /// Organiser PINs by meeting.
+    pub pins: Arc<BTreeMap<MeetingName, Redacted<String>>>,
+    /// Voices.
+    pub library: Arc<Library>,
+    /// The device's language (K-5).
+    pub language: String,
+    /// What offer and answer have agreed on.
+    pub talk: Talk,
+}
+
+enum Phase {
+    /// In the menu (K-1).
+    Menu(Box<Menu>),
+    /// At a meeting's door or inside.
+    Meeting { keypad: Box<Keypad> },
+    /// Last words are being said.
+    Parting { words: PlayId, until: Instant },
+    /// BYE said, port closing.
+    Closing { until: Instant },
+    /// Nothing follows.
+    Over,
+}
+
+/// One device's call.
+pub struct Call {
+    settings: CallSettings,
+    phase: Phase,
+    notices: BTreeMap<PlayId, (NoticeId, Duration)>,
+    menu_words: Option<PlayId>,
+    cause: Option<Cause>,
+    peer_gone: bool,
+    answered: Instant,
+    meeting: Option<MeetingName>,
+    knocked: Option<Instant>,
+    admitted: Option<Instant>,
+    notices_told: u32,
+    stats: PortStats,
+    acts: VecDeque<Act>,
+}
+
+impl Call {
+    /// A call that has just been answered.
+    #[must_use]
+    pub fn new(now: Instant, settings: CallSettings) -> Self {
+        let mut menu = Menu::new(Arc::clone(&settings.directory));
+        menu.handle(now, MenuInput::Start { address: settings.addressed.clone() });
+        let mut call = Self {
+            settings,
+            phase: Phase::Menu(Box::new(menu)),
+            notices: BTreeMap::new(),
+            menu_words: None,
+            cause: None,
+            peer_gone: false,
+            answered: now,
+            meeting: None,
+            knocked: None,
+            admitted: None,
+            notices_told: 0,
+            stats: PortStats::default(),
+            acts: VecDeque::new(),
+        };
+        call.follow_menu(now);
+        call
+    }
+
+    // === Voices ===
+
+    fn clips(&self, phrases: &[Phrase]) -> Vec<Clip> {
+        phrases.iter().map(|phrase| self.settings.library.clip(&self.settings.language, *phrase)).collect()
+    }
+
+    fn play(&mut self, phrases: &[Phrase], kind: PlayKind) -> (PlayId, Duration) {
+        let id = PlayId::next();
+        let clips = self.clips(phrases);
+        let length = clips.iter().map(Clip::duration).sum();
+        self.acts.push_back(Act::Play(Play { id, clips, kind }));
+        (id, length)
+    }
+
+    fn say(&mut self, phrase: Phrase) {
+        self.play(&[phrase], PlayKind::Prompt);
+    }
+
+    // === The menu ===
+
+    fn follow_menu(&mut self, now: Instant) {
+        loop {
+            let Phase::Menu(menu) = &mut self.phase else { return };
+            match menu.poll() {
+                None => return,
+                Some(MenuOutput::Play(phrases)) => {
+                    let (id, _) = self.play(&phrases, PlayKind::Prompt);
+                    self.menu_words = Some(id);
+                }
+                Some(MenuOutput::StopPlaying) => {
+                    self.menu_words = None;
+                    self.acts.push_back(Act::StopPrompts);
+                }
+                Some(MenuOutput::WrongTry { meeting }) => self.acts.push_back(Act::WrongTry(meeting)),
+                Some(MenuOutput::Chosen { meeting }) => {
+                    let pin = self.settings.pins.get(&meeting).cloned();
+                    self.phase = Phase::Meeting { keypad: Box::new(Keypad::new(Keymap::default(), pin)) };
+                    self.meeting = Some(meeting.clone());
+                    self.knocked = Some(now);
+                    self.acts.push_back(Act::Knock(meeting));
+                    if self.settings.talk.on_hold() {
+                        self.acts.push_back(Act::Guest(FromGuest::Hold(true)));
+                    }
+                }
+                Some(MenuOutput::Failed(cause)) => self.part(now, cause, true),
+            }
+        }
+    }
+
+    /// K-1: a right code opens nothing while its source or meeting is locked.
+    fn locked_out(&mut self, now: Instant) {
+        match &mut self.phase {
+            Phase::Menu(menu) => {
+                menu.handle(now, MenuInput::LockedOut);
+                self.follow_menu(now);
+            }
+            _ => self.part(now, Cause::TooManyTries, true),
+        }
+    }
+
+    // === Keys ===
+
+    fn key(&mut self, now: Instant, press: Press) {
+        match &mut self.phase {
+            Phase::Menu(menu) => {
+                menu.handle(now, MenuInput::Digit(press));
+                self.follow_menu(now);
+            }
+            Phase::Meeting { keypad } => {
+                keypad.handle(now, KeypadInput::Press(press));
+                self.follow_keypad(now);
+            }
+            Phase::Parting { .. } | Phase::Closing { .. } | Phase::Over => {}
+        }
+    }
+
+    fn follow_keypad(&mut self, now: Instant) {
+        loop {
+            let Phase::Meeting { keypad } = &mut self.phase else { return };
+            let Some(command) = keypad.poll() else { return };
+            // The answer to a key is not kept waiting behind earlier words.
+            self.acts.push_back(Act::StopPrompts);
+            match command {
+                KeyCommand::Help => self.say(Phrase::Help),
+                KeyCommand::ToggleHand => self.acts.push_back(Act::Guest(FromGuest::Hand(Switch::Toggle))),
+                KeyCommand::ToggleMute => self.acts.push_back(Act::Guest(FromGuest::Mute(Switch::Toggle))),
+                KeyCommand::AdmitAll => self.acts.push_back(Act::Guest(FromGuest::AdmitAll)),
+                KeyCommand::AskPin => self.say(Phrase::EnterPin),
+                KeyCommand::PinAccepted => {
+                    self.acts.push_back(Act::Guest(FromGuest::OrganiserPin));
+                    self.say(Phrase::PinAccepted);
+                }
+                KeyCommand::PinWrong => {
+                    self.acts.push_back(Act::WrongTry(self.meeting.clone()));
+                    self.say(Phrase::PinWrong);
+                }
+                KeyCommand::PinLocked => self.say(Phrase::PinLocked),
+                KeyCommand::NotAvailable => self.say(Phrase::NotAvailable),
+                KeyCommand::Leave => self.part(now, Cause::Left, true),
+            }
+        }
+    }
+
+    // === The meeting's words ===
+
+    fn from_meeting(&mut self, now: Instant, word: ToGuest) {
+        if !matches!(self.phase, Phase::Meeting { .. }) {
+            return;
+        }
+        match word {
+            ToGuest::Waiting => self.acts.push_back(Act::Music(true)),
+            ToGuest::Seated => {
+                self.admitted = Some(now);
+                if let Phase::Meeting { keypad } = &mut self.phase {
+                    keypad.handle(now, KeypadInput::Inside(true));
+                }
+                self.acts.push_back(Act::Music(false));
+                self.acts.push_back(Act::StopPrompts);
+            }
+            ToGuest::Say(phrase) => self.say(phrase),
+            ToGuest::Tell { notice, phrases } => {
+                let (play, length) = self.play(&phrases, PlayKind::Notice);
+                self.notices.insert(play, (notice, length));
+            }
+            ToGuest::Dismiss(cause) => self.part(now, cause, false),
+        }
+    }
+
+    // === What was heard ===
+
+    fn heard(&mut self, now: Instant, heard: Heard) {
+        match heard {
+            Heard::Flowing => {}
+            Heard::Digit(digit) => self.key(now, Press::new(digit.into_inner(), Means::Rfc4733)),
+            Heard::Began { play } => {
+                if let Some((notice, length)) = self.notices.get(&play).copied() {
+                    self.acts.push_back(Act::Guest(FromGuest::Began { notice, length }));
+                }
+            }
+            Heard::Played { play, outcome, carried } => self.played(now, play, outcome, carried),
+            Heard::Covered { play, covered } => {
+                if let Some((notice, _)) = self.notices.remove(&play) {
+                    self.acts.push_back(Act::Guest(FromGuest::Covered { notice, covered }));
+                }
+            }
+            Heard::Silent(silence) => {
+                if !self.settings.talk.on_hold() {
+                    tracing::info!(call = %self.settings.call, ?silence, "no media");
+                    self.part(now, Cause::MediaTimeout, true);
+                }
+            }
+            Heard::Closed(stats) => {
+                self.stats = *stats;
+                if matches!(self.phase, Phase::Closing { .. }) {
+                    self.finish(now);
+                }
+            }
+        }
+    }
+
+    fn played(&mut self, now: Instant, play: PlayId, outcome: Outcome, carried: Option<crate::media::Carried>) {
+        if let Some((notice, _)) = self.notices.get(&play).copied() {
+            self.notices_told += u32::from(outcome == Outcome::Completed);
+            if outcome == Outcome::Interrupted {
+                self.notices.remove(&play);
+            }
+            self.acts.push_back(Act::Guest(FromGuest::Told { notice, outcome: Some(outcome), carried }));
+        } else if self.menu_words == Some(play) {
+            self.menu_words = None;
+            if let Phase::Menu(menu) = &mut self.phase {
+                menu.handle(now, MenuInput::PromptsDone);
+                self.follow_menu(now);
+            }
+        } else if matches!(&self.phase, Phase::Parting { words, .. } if *words == play) {
+            self.close(now);
+        }
+    }
+
+    // === SIP ===
+
+    fn from_sip(&mut self, now: Instant, event: sip::Event) {
+        match event {
+            sip::Event::Digit { digit, .. } => self.key(now, Press::new(digit, Means::Info)),
+            sip::Event::Offer { sdp, .. } => self.offered(sdp.as_deref()),
+            sip::Event::Acked { sdp: Some(sdp), .. } => {
+                let heard = self.settings.talk.answered(&sdp);
+                self.renegotiated(heard);
+            }
+            sip::Event::Refused { .. } => {
+                // M-12: asked by a method or header that an external may not use.
+                if matches!(self.phase, Phase::Meeting { .. }) {
+                    self.say(Phrase::NotAllowed);
+                }
+            }
+            sip::Event::Ended { cause, .. } => {
+                self.peer_gone = true;
+                self.part(now, cause, true);
+            }
+            _ => {}
+        }
+    }
+
+    fn offered(&mut self, sdp: Option<&[u8]>) {
+        let call = self.settings.call;
+        match sdp {
+            None => {
+                let sdp = self.settings.talk.offer();
+                self.acts.push_back(Act::Sip(sip::Command::Answer { call, sdp }));
+            }
+            Some(sdp) => match self.settings.talk.offered(sdp) {
+                Ok((profile, answer)) => {
+                    self.acts.push_back(Act::Sip(sip::Command::Answer { call, sdp: answer }));
+                    self.renegotiated(Ok(profile));
+                }
+                Err(cause) => self.acts.push_back(Act::Sip(sip::Command::Reject { call, cause })),
+            },
+        }
+    }
+
+    fn renegotiated(&mut self, profile: Result<Profile, Cause>) {
+        match profile {
+            Ok(profile) => {
+                self.acts.push_back(Act::Reprofile(profile));
+                if matches!(self.phase, Phase::Meeting { .. }) {
+                    self.acts.push_back(Act::Guest(FromGuest::Hold(self.settings.talk.on_hold())));
+                }
+            }
+            Err(cause) => tracing::warn!(call = %self.settings.call, %cause, "an answer that does not fit our offer; media stay as they were"),
+        }
+    }
+
+    // === The end ===
+
+    /// Ends the call: last words where somebody hears them, then BYE. `tell`: the meeting does not know yet.
+    fn part(&mut self, now: Instant, cause: Cause, tell: bool) {
+        if matches!(self.phase, Phase::Closing { .. } | Phase::Over) {
+            return;
+        }
+        if let Phase::Parting { .. } = self.phase {
+            if self.peer_gone {
+                self.close(now);
+            }
+            return;
+        }
+        self.cause = Some(cause);
+        if tell && matches!(self.phase, Phase::Meeting { .. }) {
+            self.acts.push_back(Act::Guest(FromGuest::Left));
+        }
+        self.acts.push_back(Act::StopPrompts);
+        self.acts.push_back(Act::Music(false));
+        match cause.verdict().phrase.filter(|_| !self.peer_gone) {
+            Some(phrase) => {
+                let (words, _) = self.play(&[phrase], PlayKind::Prompt);
+                self.phase = Phase::Parting { words, until: now + LAST_WORDS };
+            }
+            None => self.close(now),
+        }
+    }
+
+    fn close(&mut self, now: Instant) {
+        if !self.peer_gone {
+            let cause = self.cause.unwrap_or(Cause::HungUp);
+            self.acts.push_back(Act::Sip(sip::Command::Bye { call: self.settings.call, cause }));
+        }
+        self.acts.push_back(Act::ClosePort);
+        self.phase = Phase::Closing { until: now + FIGURES };
+    }
+
+    fn finish(&mut self, now: Instant) {
+        self.phase = Phase::Over;
+        self.acts.push_back(Act::Done(Box::new(Summary {
+            meeting: self.meeting.clone(),
+            answered: self.answered,
+            knocked: self.knocked,
+            admitted: self.admitted,
+            ended: now,
+            cause: self.cause.unwrap_or(Cause::HungUp),
+            notices: self.notices_told,
+            stats: self.stats,
+        })));
+    }
+}
+
+impl Machine for Call {
+    type Input = Input;
+    type Output = Act;
+
+    fn handle(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::Sip(event) => self.from_sip(now, event),
+            Input::Heard(heard) => self.heard(now, heard),
+            Input::Meeting(word) => self.from_meeting(now, word),
+            Input::NoMeeting => self.part(now, Cause::MeetingEnded, false),
+            Input::LockedOut => self.locked_out(now),
+            Input::Drain => self.part(now, Cause::Draining, true),
+        }
+    }
+
+    fn wake(&mut self, now: Instant) {
+        match &mut self.phase {
+            Phase::Menu(menu) => {
+                menu.wake(now);
+                self.follow_menu(now);
+            }
+            Phase::Meeting { keypad } => {
+                keypad.wake(now);
+                self.follow_keypad(now);
+            }
+            Phase::Parting { until, .. } if *until <= now => self.close(now),
+            Phase::Closing { until } if *until <= now => self.finish(now),
+            Phase::Parting { .. } | Phase::Closing { .. } | Phase::Over => {}
+        }
+    }
+
+    fn poll(&mut self) -> Option<Act> {
+        self.acts.pop_front()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match &self.phase {
+            Phase::Menu(menu) => menu.deadline(),
+            Phase::Meeting { keypad } => keypad.deadline(),
+            Phase::Parting { until, .. } | Phase::Closing { until } => Some(*until),
+            Phase::Over => None,
+        }
+    }
+}

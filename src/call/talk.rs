@@ -1,0 +1,110 @@
+//! The media conversation of one dialog: what offers and answers (RFC 3264) have agreed on so far.
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::cause::Cause;
+use crate::media::{Profile, TelephoneEvent};
+use crate::sdp::{self, Negotiated, Ours, Session};
+
+/// Offer/answer of one dialog, with what was last agreed on.
+#[derive(Debug, Clone)]
+pub struct Talk {
+    ours: Ours,
+    signalling: IpAddr,
+    agreed: Option<Profile>,
+    offered: Option<Session>,
+    held: bool,
+}
+
+impl Talk {
+    /// A conversation in which nothing is agreed on yet; `signalling` is where the peer's SIP comes from (S-7).
+    #[must_use]
+    pub const fn new(ours: Ours, signalling: IpAddr) -> Self {
+        Self { ours, signalling, agreed: None, offered: None, held: false }
+    }
+
+    /// The peer holds us, or has stopped to send (S-5).
+    #[must_use]
+    pub const fn on_hold(&self) -> bool {
+        self.held
+    }
+
+    /// Answers an offer.
+    ///
+    /// # Errors
+    /// The cause of the refusal; what was agreed on before stays.
+    pub fn offered(&mut self, offer: &[u8]) -> Result<(Profile, String), Cause> {
+        let offer = Session::parse(offer).map_err(|_| Cause::NoCommonCodec)?;
+        let negotiated = sdp::answer(&offer, &self.ours).map_err(sdp::AnswerError::cause)?;
+        let text = negotiated.local.to_string();
+        Ok((self.agree(&negotiated), text))
+    }
+
+    /// Our own offer (delayed offer, RFC 3261 section 13.2.1).
+    pub fn offer(&mut self) -> String {
+        let offer = sdp::offer(&self.ours);
+        let text = offer.to_string();
+        self.ours.previous = Some(offer.clone());
+        self.offered = Some(offer);
+        text
+    }
+
+    /// Takes the answer to our offer.
+    ///
+    /// # Errors
+    /// When no offer of ours is open, or the answer does not fit it.
+    pub fn answered(&mut self, answer: &[u8]) -> Result<Profile, Cause> {
+        let offer = self.offered.take().ok_or(Cause::NoCommonCodec)?;
+        let answer = Session::parse(answer).map_err(|_| Cause::NoCommonCodec)?;
+        let negotiated = sdp::accept_answer(&offer, &answer).map_err(sdp::AnswerError::cause)?;
+        Ok(self.agree(&negotiated))
+    }
+
+    fn agree(&mut self, negotiated: &Negotiated) -> Profile {
+        let mut profile = profile(negotiated, self.signalling);
+        // The hold of RFC 2543 names no address: media will come back to where they were.
+        if profile.remote.ip().is_unspecified()
+            && let Some(before) = self.agreed
+        {
+            profile.remote = before.remote;
+            profile.remote_rtcp = before.remote_rtcp;
+        }
+        self.held = !(profile.we_send && profile.they_send);
+        self.agreed = Some(profile);
+        self.ours.previous = Some(negotiated.local.clone());
+        profile
+    }
+}
+
+/// What the media plane needs of an agreement.
+#[must_use]
+pub fn profile(negotiated: &Negotiated, signalling: IpAddr) -> Profile {
+    Profile {
+        codec: negotiated.codec,
+        payload_type_send: negotiated.payload_type_send,
+        payload_type_receive: negotiated.payload_type_receive,
+        telephone_event: negotiated
+            .telephone_event
+            .map(|event| TelephoneEvent {
+            payload_type: event.receive_pt,
+            send_payload_type: event.send_pt,
+            clock: event.clock,
+        }),
+        ptime: negotiated.ptime_send,
+        remote: negotiated.remote,
+        remote_rtcp: negotiated.remote_rtcp,
+        signalling,
+        we_send: negotiated.we_send,
+        they_send: negotiated.they_send,
+    }
+}
+
+/// The address of ours that a peer at `peer` can reach: the one the system would send from.
+#[must_use]
+pub fn address_towards(peer: SocketAddr) -> Option<IpAddr> {
+    let any: SocketAddr = if peer.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0_u16; 8], 0).into() };
+    let socket = std::net::UdpSocket::bind(any).ok()?;
+    // Connecting a UDP socket sends nothing; it asks the routing table.
+    socket.connect(peer).ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}

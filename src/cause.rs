@@ -1,0 +1,111 @@
+//! [`Cause`]: why a call was refused or ended, and everything that follows from it in one table
+//! (SIP status, Q.850 cause, prompt, metric label).
+
+use crate::phrase::Phrase;
+
+/// Why a call was refused or ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// The device hung up.
+    HungUp,
+    /// The caller gave up before the answer.
+    Cancelled,
+    /// `*9`.
+    Left,
+    /// A member refused the device (M-9).
+    Denied,
+    /// Nobody admitted the device in time (M-9).
+    LobbyTimeout,
+    /// The meeting ended (M-9).
+    MeetingEnded,
+    /// A member removed the device.
+    Removed,
+    /// Three wrong codes (K-1).
+    TooManyTries,
+    /// No key was pressed where one was needed.
+    NoInput,
+    /// The source is not a device of ours (M-1).
+    UnknownDevice,
+    /// The dialled address names no meeting and no menu.
+    UnknownAddress,
+    /// No codec in common, or an offer that cannot be read.
+    NoCommonCodec,
+    /// The RTP port pool is empty (S-7).
+    NoPorts,
+    /// The media workers have no slack left, or a limit on calls is reached.
+    Busy,
+    /// The gateway is being stopped (O-4).
+    Draining,
+    /// The ACK of our 200 never came (RFC 3261 section 13.3.1.4).
+    NoAck,
+    /// The peer no longer answers in this dialog, or its connection is gone.
+    PeerGone,
+    /// No RTP and no RTCP for the configured time.
+    MediaTimeout,
+    /// A queue to the call's owner stayed full.
+    Stalled,
+    /// Our own fault.
+    Fault,
+    /// The far end refused our call (outbound), with its status.
+    Refused(u16),
+}
+
+/// What a [`Cause`] means to each of those who must be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// Final SIP status when the call was not answered yet.
+    pub status: u16,
+    /// Q.850 cause for the `Reason` header (RFC 3326, S-8).
+    pub q850: u8,
+    /// What is said before we hang up; `None` where nobody would hear it.
+    pub phrase: Option<Phrase>,
+    /// Label in metrics, records and logs.
+    pub label: &'static str,
+}
+
+impl Cause {
+    /// The table.
+    #[must_use]
+    pub const fn verdict(self) -> Verdict {
+        let (status, q850, phrase, label) = match self {
+            Self::HungUp => (487, 16, None, "hung-up"),
+            Self::Cancelled => (487, 16, None, "cancelled"),
+            Self::Left => (480, 16, Some(Phrase::Goodbye), "left"),
+            Self::Denied => (403, 21, Some(Phrase::Denied), "denied"),
+            Self::LobbyTimeout => (480, 19, Some(Phrase::LobbyTimeout), "lobby-timeout"),
+            Self::MeetingEnded => (480, 16, Some(Phrase::MeetingEnded), "meeting-ended"),
+            Self::Removed => (403, 16, Some(Phrase::Removed), "removed"),
+            Self::TooManyTries => (403, 21, Some(Phrase::TooManyTries), "too-many-tries"),
+            Self::NoInput => (480, 18, Some(Phrase::Goodbye), "no-input"),
+            Self::UnknownDevice => (403, 21, None, "unknown-device"),
+            Self::UnknownAddress => (404, 1, None, "unknown-address"),
+            Self::NoCommonCodec => (488, 65, None, "no-common-codec"),
+            Self::NoPorts => (503, 34, None, "no-ports"),
+            Self::Busy => (503, 42, None, "busy"),
+            Self::Draining => (503, 41, Some(Phrase::Closing), "draining"),
+            Self::NoAck => (408, 102, None, "no-ack"),
+            Self::PeerGone => (408, 102, None, "peer-gone"),
+            Self::MediaTimeout => (480, 102, None, "media-timeout"),
+            Self::Stalled => (500, 41, None, "stalled"),
+            Self::Fault => (500, 41, Some(Phrase::Trouble), "fault"),
+            Self::Refused(status) => (status, 31, None, "refused"),
+        };
+        Verdict { status, q850, phrase, label }
+    }
+
+    /// Seconds for `Retry-After` with a 503, where waiting helps.
+    #[must_use]
+    pub const fn retry_after(self) -> Option<u32> {
+        match self {
+            Self::NoPorts | Self::Busy => Some(5),
+            Self::Draining => Some(30),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Cause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.verdict().label)
+    }
+}

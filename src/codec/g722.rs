@@ -1,0 +1,251 @@
+//! ITU-T G.722 at 64 kbit/s: two sub-bands by a 24-tap QMF, each with its own ADPCM, 6 bits for the low and 2 for the high one.
+//!
+//! Fixed-point arithmetic and state names follow clause 3 and 4 of the Recommendation, because the result must agree with
+//! it bit by bit. A payload byte stands for two samples at 16 kHz: high band in the two upper bits.
+
+use super::{CodecError, Decoder, Encoder, check_length};
+use crate::dsp::conceal::Concealer;
+use crate::units::Hz;
+
+/// One half of the symmetric QMF (Table 11).
+const QMF: [i32; 12] = [3, -11, 12, 32, -210, 951, 3876, -805, 362, -156, 53, -11];
+/// Decision levels of the 60-level low-band quantizer (Table 14); index 0 is never compared.
+const Q6: [i32; 30] = [
+    0, 35, 72, 110, 150, 190, 233, 276, 323, 370, 422, 473, 530, 587, 650, 714, 786, 858, 940, 1023, 1121, 1219, 1339, 1458,
+    1612, 1765, 1980, 2195, 2557, 2919,
+];
+/// Low-band codes for negative differences, by quantizer interval.
+const LOW_NEGATIVE: [u8; 31] = [
+    0, 63, 62, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4,
+];
+/// Low-band codes for positive differences, by quantizer interval.
+const LOW_POSITIVE: [u8; 31] = [
+    0, 61, 60, 59, 58, 57, 56, 55, 54, 53, 52, 51, 50, 49, 48, 47, 46, 45, 44, 43, 42, 41, 40, 39, 38, 37, 36, 35, 34, 33, 32,
+];
+/// Logarithmic scale factor multipliers of the low band, by the 4-bit code.
+const LOW_STEP: [i32; 16] = [-60, 3042, 1198, 538, 334, 172, 58, -30, 3042, 1198, 538, 334, 172, 58, -30, -60];
+/// Logarithmic scale factor multipliers of the high band, by code.
+const HIGH_STEP: [i32; 4] = [798, -214, 798, -214];
+/// The mantissa of the inverse logarithm, 32 steps an octave.
+const EXP2: [i32; 32] = [
+    2048, 2093, 2139, 2186, 2233, 2282, 2332, 2383, 2435, 2489, 2543, 2599, 2656, 2714, 2774, 2834, 2896, 2960, 3025, 3091,
+    3158, 3228, 3298, 3371, 3444, 3520, 3597, 3676, 3756, 3838, 3922, 4008,
+];
+/// Output levels of the 4-bit inverse quantizer, which steers adaptation on both ends.
+const QM4: [i32; 16] = [
+    0, -20456, -12896, -8968, -6288, -4240, -2584, -1200, 20456, 12896, 8968, 6288, 4240, 2584, 1200, 0,
+];
+/// Output levels of the 6-bit inverse quantizer.
+const QM6: [i32; 64] = [
+    -136, -136, -136, -136, -24808, -21904, -19008, -16704, -14984, -13512, -12280, -11192, -10232, -9360, -8576, -7856, -7192,
+    -6576, -6000, -5456, -4944, -4464, -4008, -3576, -3168, -2776, -2400, -2032, -1688, -1360, -1040, -728, 24808, 21904, 19008,
+    16704, 14984, 13512, 12280, 11192, 10232, 9360, 8576, 7856, 7192, 6576, 6000, 5456, 4944, 4464, 4008, 3576, 3168, 2776, 2400,
+    2032, 1688, 1360, 1040, 728, 432, 136, -432, -136,
+];
+/// Output levels of the high-band inverse quantizer.
+const QM2: [i32; 4] = [-7408, -1616, 7408, 1616];
+/// The one decision level of the high-band quantizer.
+const HIGH_DECISION: i32 = 564;
+
+fn saturate(value: i32) -> i32 {
+    value.clamp(-32_768, 32_767)
+}
+
+fn limit_band(value: i32) -> i32 {
+    value.clamp(-16_384, 16_383)
+}
+
+/// Adaptive predictor and quantizer scale of one sub-band: the part that encoder and decoder run alike.
+struct Band {
+    /// Predicted value and its zero section part.
+    s: i32,
+    sz: i32,
+    /// Reconstructed signal, one and two steps ago.
+    r: [i32; 2],
+    /// Signs' sources of the pole update: partially reconstructed signal, one and two steps ago.
+    p: [i32; 2],
+    /// Pole and zero coefficients.
+    a: [i32; 2],
+    b: [i32; 6],
+    /// Quantized differences, newest first.
+    d: [i32; 6],
+    /// Logarithmic and linear scale factor.
+    nb: i32,
+    det: i32,
+}
+
+impl Band {
+    fn new(det: i32) -> Self {
+        Self { s: 0, sz: 0, r: [0; 2], p: [0; 2], a: [0; 2], b: [0; 6], d: [0; 6], nb: 0, det }
+    }
+
+    /// The low band after code `code` (6 bits).
+    fn adapt_low(&mut self, code: u8) {
+        let index = usize::from(code >> 2 & 0x0f);
+        let difference = (self.det * QM4[index]) >> 15;
+        self.scale(LOW_STEP[index], 18_432, 8);
+        self.predict(difference);
+    }
+
+    /// The high band after code `code` (2 bits); gives the quantized difference.
+    fn adapt_high(&mut self, code: u8) -> i32 {
+        let index = usize::from(code & 3);
+        let difference = (self.det * QM2[index]) >> 15;
+        self.scale(HIGH_STEP[index], 22_528, 10);
+        self.predict(difference);
+        difference
+    }
+
+    /// LOGSCL/LOGSCH and SCALEL/SCALEH.
+    fn scale(&mut self, step: i32, top: i32, octaves: i32) {
+        self.nb = (((self.nb * 127) >> 7) + step).clamp(0, top);
+        let mantissa = EXP2[(self.nb >> 6 & 31) as usize];
+        let shift = octaves - (self.nb >> 11);
+        self.det = if shift < 0 { mantissa << -shift } else { mantissa >> shift } << 2;
+    }
+
+    /// Block 4: adapts the two poles and six zeros to `difference` and predicts the next value.
+    fn predict(&mut self, difference: i32) {
+        let r = saturate(self.s + difference);
+        let p = saturate(self.sz + difference);
+        let same_sign = |other: i32| (p < 0) == (other < 0);
+
+        // UPPOL2, UPPOL1
+        let tilt = saturate(self.a[0] << 2);
+        let tilt = if same_sign(self.p[0]) { -tilt } else { tilt }.min(32_767);
+        let lean = if same_sign(self.p[1]) { 128 } else { -128 };
+        let a2 = (lean + (tilt >> 7) + ((self.a[1] * 32_512) >> 15)).clamp(-12_288, 12_288);
+        let lean = if same_sign(self.p[0]) { 192 } else { -192 };
+        let bound = saturate(15_360 - a2);
+        let a1 = saturate(lean + ((self.a[0] * 32_640) >> 15)).clamp(-bound, bound);
+
+        // UPZERO, against the differences before this one
+        let push = if difference == 0 { 0 } else { 128 };
+        for (b, d) in self.b.iter_mut().zip(self.d) {
+            let lean = if (d < 0) == (difference < 0) { push } else { -push };
+            *b = saturate(lean + ((*b * 32_640) >> 15));
+        }
+
+        // DELAYA
+        self.d.rotate_right(1);
+        self.d[0] = difference;
+        self.r = [r, self.r[0]];
+        self.p = [p, self.p[0]];
+        self.a = [a1, a2];
+
+        // FILTEP, FILTEZ, PREDIC
+        let pole = |a: i32, r: i32| (a * saturate(r + r)) >> 15;
+        let sp = saturate(pole(a1, self.r[0]) + pole(a2, self.r[1]));
+        self.sz = saturate(self.b.iter().zip(self.d).map(|(&b, d)| (b * saturate(d + d)) >> 15).sum());
+        self.s = saturate(sp + self.sz);
+    }
+}
+
+/// The 24 newest values of a QMF, oldest first.
+struct Qmf([i32; 24]);
+
+impl Qmf {
+    fn push(&mut self, first: i32, second: i32) -> (i32, i32) {
+        self.0.copy_within(2.., 0);
+        self.0[22] = first;
+        self.0[23] = second;
+        let mut even = 0;
+        let mut odd = 0;
+        for (i, pair) in self.0.chunks_exact(2).enumerate() {
+            even += pair[0] * QMF[i];
+            odd += pair[1] * QMF[11 - i];
+        }
+        (even, odd)
+    }
+}
+
+/// PCM at 16 kHz to G.722.
+pub(super) struct G722Encoder {
+    qmf: Qmf,
+    low: Band,
+    high: Band,
+}
+
+/// G.722 to PCM at 16 kHz, with waveform concealment.
+pub(super) struct G722Decoder {
+    qmf: Qmf,
+    low: Band,
+    high: Band,
+    concealer: Concealer,
+}
+
+impl G722Encoder {
+    pub(super) fn new() -> Self {
+        Self { qmf: Qmf([0; 24]), low: Band::new(32), high: Band::new(8) }
+    }
+
+    fn encode_pair(&mut self, first: i16, second: i16) -> u8 {
+        let (even, odd) = self.qmf.push(first.into(), second.into());
+        let low = self.low_code((odd + even) >> 14);
+        let high = self.high_code((odd - even) >> 14);
+        self.low.adapt_low(low);
+        self.high.adapt_high(high);
+        high << 6 | low
+    }
+
+    fn low_code(&self, value: i32) -> u8 {
+        let difference = saturate(value - self.low.s);
+        let magnitude = if difference < 0 { !difference } else { difference };
+        let interval = (1..30).find(|&i| magnitude < (Q6[i] * self.low.det) >> 12).unwrap_or(30);
+        if difference < 0 { LOW_NEGATIVE[interval] } else { LOW_POSITIVE[interval] }
+    }
+
+    fn high_code(&self, value: i32) -> u8 {
+        let difference = saturate(value - self.high.s);
+        let magnitude = if difference < 0 { !difference } else { difference };
+        let inner = magnitude < (HIGH_DECISION * self.high.det) >> 12;
+        match (difference < 0, inner) {
+            (true, true) => 1,
+            (true, false) => 0,
+            (false, true) => 3,
+            (false, false) => 2,
+        }
+    }
+}
+
+impl Encoder for G722Encoder {
+    fn encode(&mut self, pcm: &[i16], out: &mut Vec<u8>) -> Result<(), CodecError> {
+        check_length(pcm, Hz::WIDE)?;
+        out.extend(pcm.chunks_exact(2).map(|pair| self.encode_pair(pair[0], pair[1])));
+        Ok(())
+    }
+}
+
+impl G722Decoder {
+    pub(super) fn new() -> Self {
+        Self { qmf: Qmf([0; 24]), low: Band::new(32), high: Band::new(8), concealer: Concealer::new(Hz::WIDE) }
+    }
+
+    fn decode_byte(&mut self, byte: u8) -> [i16; 2] {
+        let low_code = byte & 0x3f;
+        let low = limit_band(self.low.s + ((self.low.det * QM6[usize::from(low_code)]) >> 15));
+        self.low.adapt_low(low_code);
+        let predicted = self.high.s;
+        let high = limit_band(predicted + self.high.adapt_high(byte >> 6));
+        let (even, odd) = self.qmf.push(low + high, low - high);
+        [saturate(odd >> 11) as i16, saturate(even >> 11) as i16]
+    }
+}
+
+impl Decoder for G722Decoder {
+    fn decode(&mut self, payload: &[u8], out: &mut Vec<i16>) -> Result<(), CodecError> {
+        if payload.is_empty() {
+            return Err(CodecError::Payload);
+        }
+        let start = out.len();
+        for &byte in payload {
+            out.extend(self.decode_byte(byte));
+        }
+        self.concealer.good(&mut out[start..]);
+        Ok(())
+    }
+
+    fn conceal(&mut self, lost_samples: usize, _next_payload: Option<&[u8]>, out: &mut Vec<i16>) {
+        self.concealer.conceal(lost_samples, out);
+    }
+}

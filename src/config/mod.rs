@@ -1,0 +1,129 @@
+//! Configuration: files and environment flow in, [`Settings`] or the list of all [`Problem`]s flow out (O-1, U-1 to U-3).
+//!
+//! [`load`] reads every layer, notes where each key was written, reads each key with its type, and then checks what
+//! only shows when rooms are looked at together. Nothing stops at the first mistake. The process environment is an
+//! argument, so that a test can be any machine.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use crate::problem::{Place, Problem};
+
+mod check;
+mod read;
+mod secret;
+mod section;
+mod settings;
+mod source;
+#[cfg(test)]
+mod tests;
+
+pub use crate::network::{BadNetwork, Network};
+pub use secret::Secret;
+pub use section::parse_time;
+pub use settings::{
+    Bypass, Device, Http, IceServer, Limits, Listen, Log, LogFormat, Media, Meeting, NoticeMode, Organisation, Policy, Prompts,
+    Recording, Settings, Sip, Store, Tls, Transcription, Transport,
+};
+pub use source::MAIN_FILE;
+
+use section::{Report, Section};
+
+/// The variable that names the configuration (U-1).
+pub const PATH_VARIABLE: &str = "ROOMGATE_CONFIG";
+
+/// A configuration without mistakes.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What it says.
+    pub settings: Settings,
+    /// The files it was read from, in the order of their layers.
+    pub files: Vec<PathBuf>,
+    /// What is allowed, but probably not meant.
+    pub warnings: Vec<Problem>,
+}
+
+/// Where each key was written.
+#[derive(Debug)]
+pub(crate) struct Places {
+    keys: BTreeMap<String, Place>,
+    main: PathBuf,
+}
+
+impl Places {
+    /// The place of `key`, or else of the table around it, or else the main file.
+    pub(crate) fn of(&self, key: &str) -> Place {
+        let mut key = key;
+        loop {
+            if let Some(place) = self.keys.get(key) {
+                return place.clone();
+            }
+            match key.rsplit_once('.') {
+                Some((parent, _)) => key = parent,
+                None => return Place::File { file: self.main.clone(), line: None },
+            }
+        }
+    }
+}
+
+/// Where the configuration is when the command line does not say: `$ROOMGATE_CONFIG`, `/etc/roomgate`, `./conf` (U-1).
+#[must_use]
+pub fn default_path(env: impl IntoIterator<Item = (String, String)>) -> PathBuf {
+    let named = env.into_iter().find(|(name, value)| name == PATH_VARIABLE && !value.is_empty());
+    if let Some((_, path)) = named {
+        return PathBuf::from(path);
+    }
+    let system = PathBuf::from("/etc/roomgate");
+    if system.join(MAIN_FILE).exists() { system } else { PathBuf::from("./conf") }
+}
+
+/// The environment of this process; a variable that is not UTF-8 is none of ours.
+pub fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+/// Reads and checks the configuration at `path`, a file or a directory, with the variables of `env` over it.
+///
+/// # Errors
+/// Every mistake in it, in the order of files and lines.
+pub fn load(path: &Path, env: impl IntoIterator<Item = (String, String)>) -> Result<Loaded, Vec<Problem>> {
+    load_with(path, env, |_| Vec::new())
+}
+
+/// Like [`load`], with a check of the caller's own beside ours: so that, say, prompts are checked without this room
+/// knowing what a prompt is.
+///
+/// # Errors
+/// Every mistake in it, in the order of files and lines; the caller's own last.
+pub fn load_with(
+    path: &Path,
+    env: impl IntoIterator<Item = (String, String)>,
+    also: impl FnOnce(&Settings) -> Vec<Problem>,
+) -> Result<Loaded, Vec<Problem>> {
+    let env: Vec<_> = env.into_iter().collect();
+    let variables: HashMap<_, _> = env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let directory = source::directory_of(path);
+    let layers = source::read(path, &env);
+    let credentials = variables.get("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let mut report = Report { problems: layers.problems, credentials, ..Report::default() };
+    let defaults = read::Surroundings {
+        prompts: directory.join("prompts"),
+        // systemd separates several state directories by colons; the first is ours.
+        state: variables.get("STATE_DIRECTORY").and_then(|list| list.split(':').next()).filter(|first| !first.is_empty()),
+    };
+    let mut root = Section::root(layers.root, &mut report);
+    let settings = read::settings(&mut root, &defaults);
+    root.finish();
+
+    let main = layers.files.first().cloned().unwrap_or_else(|| path.to_owned());
+    let places = Places { keys: report.places, main };
+    let mut findings = check::Findings::new(&places, layers.incomplete);
+    check::together(&settings, &mut findings);
+    check::surroundings(&settings, &mut findings);
+    let (more, warnings) = findings.into_parts();
+    let mut problems = report.problems;
+    problems.extend(more);
+    problems.sort_by(|a, b| a.place.cmp(&b.place));
+    problems.extend(also(&settings));
+    if problems.is_empty() { Ok(Loaded { settings, files: layers.files, warnings }) } else { Err(problems) }
+}

@@ -1,0 +1,324 @@
+//! The keys of every section: their names, types, bounds and defaults. `conf/reference.toml` says what they are for, and
+//! a test holds it against this file.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::network::Network;
+use super::section::{Section, Wrong, boolean, choice, label, list, number, parsed, path, text, time};
+use super::settings::{
+    Bypass, Device, Http, IceServer, Limits, Listen, Log, LogFormat, Media, Meeting, NoticeMode, Organisation, Policy, Prompts,
+    Recording, Settings, Sip, Store, Tls, Transcription, Transport,
+};
+use crate::codec::{CODECS, CodecKind};
+use crate::ids::MeetingName;
+use crate::telemetry::log::is_level;
+
+/// Defaults that depend on where we are.
+pub(super) struct Surroundings<'a> {
+    /// `prompts` in the configuration's directory.
+    pub(super) prompts: PathBuf,
+    /// `$STATE_DIRECTORY`.
+    pub(super) state: Option<&'a str>,
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(86_400);
+
+const ADDRESS: &str = "an IP address, such as \"192.0.2.1\" or \"::\"";
+const NETWORK: &str = "a network or an address, such as \"10.0.0.0/8\"";
+
+/// Loopback, private and link-local ranges: what a device is accepted from as shipped (U-2).
+const PRIVATE: [&str; 8] =
+    ["127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fe80::/10", "169.254.0.0/16"];
+
+pub(super) fn settings(root: &mut Section<'_>, here: &Surroundings<'_>) -> Settings {
+    let store = root.table("store", |section| store(section, here));
+    Settings {
+        sip: root.table("sip", sip),
+        devices: root.named("device", device),
+        meetings: meetings(root),
+        media: root.table("media", media),
+        http: root.table("http", http),
+        ice_servers: root.named("ice_server", ice_server),
+        organisation: root.table("organisation", organisation),
+        policy: root.table("policy", policy),
+        prompts: root
+            .table("prompts", |s| Prompts { directory: s.optional("directory", path).unwrap_or_else(|| here.prompts.clone()) }),
+        recording: root.table("recording", |section| recording(section, &store.directory)),
+        transcription: root.table("transcription", transcription),
+        store,
+        log: root.table("log", log),
+        limits: root.table("limits", limits),
+    }
+}
+
+fn sip(s: &mut Section<'_>) -> Sip {
+    let chosen = s.has("listen");
+    let listen = s.named("listen", |_, listener| {
+        let transport = choice(&[("udp", Transport::Udp), ("tcp", Transport::Tcp)]);
+        Some(Listen {
+            transport: listener.get("transport", transport).unwrap_or(Transport::Udp),
+            address: listener.get("address", parsed(ADDRESS)).unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
+            port: listener.get("port", number(0..=65_535)).unwrap_or(5060),
+        })
+    });
+    let private = || PRIVATE.iter().filter_map(|network| Network::from_str(network).ok()).collect();
+    Sip {
+        listen: if chosen { listen } else { Sip::default_listen() },
+        advertised_address: s.optional("advertised_address", parsed(ADDRESS)),
+        max_calls: s.get("max_calls", number(1..=100_000_i64)).and_then(|n| usize::try_from(n).ok()).unwrap_or(200),
+        allowed: s.get("allowed", list(parsed(NETWORK))).unwrap_or_else(private),
+        menu_user: s.get("menu_user", label(64)).unwrap_or_else(|| "menu".to_owned()),
+    }
+}
+
+fn device(name: &str, s: &mut Section<'_>) -> Option<Device> {
+    let addresses = s.required("address", "write the address or network the device calls from", some(list(parsed(NETWORK))));
+    let name = s.get("name", label(64)).unwrap_or_else(|| name.to_owned());
+    let default_meeting = s.optional("default_meeting", meeting_name);
+    let language = s.optional("language", language);
+    Some(Device { addresses: addresses?, name, default_meeting, language })
+}
+
+fn meetings(root: &mut Section<'_>) -> BTreeMap<MeetingName, Meeting> {
+    let found = root.named("meeting", |name, section| {
+        let known = MeetingName::new(name);
+        if known.is_err() {
+            section.complain("is no name for a meeting", "use 1 to 64 of a-z, 0-9, - and _; it is part of the page's address");
+        }
+        let meeting = meeting(name, section);
+        Some((known.ok()?, meeting))
+    });
+    found.into_values().collect()
+}
+
+fn meeting(name: &str, s: &mut Section<'_>) -> Meeting {
+    let bypass = choice(&[
+        ("everyone", Bypass::Everyone),
+        ("organisation-and-trusted", Bypass::OrganisationAndTrusted),
+        ("organisation", Bypass::Organisation),
+        ("organisation-without-guests", Bypass::OrganisationWithoutGuests),
+        ("invited", Bypass::Invited),
+        ("organisers", Bypass::Organisers),
+    ]);
+    Meeting {
+        title: s.get("title", label(128)).unwrap_or_else(|| name.to_owned()),
+        conference_id: s.optional("conference_id", digits(1, 20)),
+        passcode: s.secret("passcode"),
+        organiser_pin: s.secret("organiser_pin"),
+        bypass: s.get("bypass", bypass).unwrap_or(Bypass::Organisers),
+        devices_bypass: s.get("devices_bypass", boolean).unwrap_or(false),
+        lobby_timeout: s.get("lobby_timeout", time(10 * SECOND..=DAY)).unwrap_or(10 * MINUTE),
+        unmute_after_host_mute: s.get("unmute_after_host_mute", boolean).unwrap_or(true),
+    }
+}
+
+fn media(s: &mut Section<'_>) -> Media {
+    let codec = |value: &_| {
+        let name = text(value)?;
+        let names = || CODECS.iter().map(|row| row.name.to_ascii_lowercase()).collect::<Vec<_>>().join(", ");
+        let row = CODECS.iter().find(|row| row.name.eq_ignore_ascii_case(&name));
+        row.map(|row| row.kind).ok_or_else(|| Wrong::new(format!("{name:?} is no codec"), format!("known: {}", names())))
+    };
+    let all = || vec![CodecKind::Opus, CodecKind::G722, CodecKind::Pcma, CodecKind::Pcmu];
+    Media {
+        workers: s.get("workers", number(0..=256_i64)).and_then(|n| usize::try_from(n).ok()).unwrap_or(0),
+        address: s.get("address", parsed(ADDRESS)).unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
+        rtp_ports: s.get("rtp_ports", ports).unwrap_or(20_000..=20_999),
+        advertised_address: s.optional("advertised_address", parsed(ADDRESS)),
+        webrtc_port: s.get("webrtc_port", number(1..=65_535)).unwrap_or(8189),
+        webrtc_addresses: s.get("webrtc_addresses", list(parsed(ADDRESS))).unwrap_or_default(),
+        codecs: s.get("codecs", some(list(codec))).unwrap_or_else(all),
+        media_timeout: s.get("media_timeout", time(5 * SECOND..=DAY)).unwrap_or(MINUTE),
+    }
+}
+
+fn http(s: &mut Section<'_>) -> Http {
+    let tls = s.table("tls", |tls| {
+        let certificate = tls.optional("certificate", path);
+        let key = tls.optional("key", path);
+        match (certificate, key) {
+            (Some(certificate), Some(key)) => Some(Tls { certificate, key }),
+            (None, None) => None,
+            _ => {
+                tls.complain("has only one of certificate and key", "name both PEM files, or neither");
+                None
+            }
+        }
+    });
+    Http {
+        address: s.get("address", parsed(ADDRESS)).unwrap_or(Ipv4Addr::LOCALHOST.into()),
+        port: s.get("port", number(0..=65_535)).unwrap_or(8080),
+        tls,
+        trusted_proxies: s.get("trusted_proxies", list(parsed(NETWORK))).unwrap_or_default(),
+        public_url: s.optional("public_url", url(&["https://", "http://"])).map(|url| url.trim_end_matches('/').to_owned()),
+    }
+}
+
+fn ice_server(_: &str, s: &mut Section<'_>) -> Option<IceServer> {
+    let urls = s.required(
+        "urls",
+        "write [\"stun:host:port\"] or [\"turn:host:port\"]",
+        some(list(url(&["stun:", "stuns:", "turn:", "turns:"]))),
+    );
+    let username = s.optional("username", text);
+    let credential = s.secret("credential");
+    Some(IceServer { urls: urls?, username, credential })
+}
+
+fn organisation(s: &mut Section<'_>) -> Organisation {
+    Organisation {
+        name: s.get("name", label(128)).unwrap_or_else(|| "Roomgate".to_owned()),
+        language: s.get("language", language).unwrap_or_else(|| "en".to_owned()),
+        notice_mode: s.get("notice_mode", choice(&[("notice", NoticeMode::Notice)])).unwrap_or(NoticeMode::Notice),
+    }
+}
+
+fn policy(s: &mut Section<'_>) -> Policy {
+    Policy {
+        pin_counts_as_member: s.get("pin_counts_as_member", boolean).unwrap_or(false),
+        externals_only_timeout: s.get("externals_only_timeout", time(MINUTE..=7 * DAY)).unwrap_or(90 * MINUTE),
+    }
+}
+
+fn recording(s: &mut Section<'_>, state: &Path) -> Recording {
+    let retention = s.get("retention", time(Duration::ZERO..=36_500 * DAY)).unwrap_or_default();
+    Recording {
+        directory: s.optional("directory", path).unwrap_or_else(|| state.join("recordings")),
+        retention: (!retention.is_zero()).then_some(retention),
+    }
+}
+
+fn transcription(s: &mut Section<'_>) -> Option<Transcription> {
+    let named = |program: &Vec<String>| program.first().is_some_and(|program| !program.is_empty());
+    s.get("program", list(text)).filter(named).map(|program| Transcription { program })
+}
+
+fn store(s: &mut Section<'_>, here: &Surroundings<'_>) -> Store {
+    let default = || PathBuf::from(here.state.unwrap_or("/var/lib/roomgate"));
+    Store { directory: s.optional("directory", path).unwrap_or_else(default) }
+}
+
+fn log(s: &mut Section<'_>) -> Log {
+    let level = |value: &_| {
+        let level = text(value)?;
+        let hint = "write error, warn, info, debug or trace, for rooms too: \"info,roomgate::sip=debug\"";
+        if is_level(&level) { Ok(level) } else { Err(Wrong::new(format!("{level:?} is no log level"), hint)) }
+    };
+    Log {
+        format: s.get("format", choice(&[("text", LogFormat::Text), ("json", LogFormat::Json)])).unwrap_or(LogFormat::Text),
+        level: s.get("level", level).unwrap_or_else(|| "info".to_owned()),
+    }
+}
+
+fn limits(s: &mut Section<'_>) -> Limits {
+    let mut count =
+        |key, most: i64, default| s.get(key, number(1..=most)).and_then(|number| usize::try_from(number).ok()).unwrap_or(default);
+    let calls_per_source = count("calls_per_source", 100_000, 50);
+    let participants = count("participants", 1000, 1000);
+    let externals = count("externals", 1000, 350);
+    let chat_participants = count("chat_participants", 1000, 250);
+    Limits {
+        calls_per_source,
+        invites_per_second: s.get("invites_per_second", number(1..=10_000)).unwrap_or(20),
+        wrong_codes: s.get("wrong_codes", number(1..=1000)).unwrap_or(10),
+        lockout: s.get("lockout", time(SECOND..=DAY)).unwrap_or(15 * MINUTE),
+        participants,
+        externals,
+        chat_participants,
+        drain: s.get("drain", time(Duration::ZERO..=24 * HOUR)).unwrap_or(2 * MINUTE),
+    }
+}
+
+// === forms of our own ===
+
+type Value = super::source::Value;
+
+/// At least one item.
+fn some<T>(read: impl FnOnce(&Value) -> Result<Vec<T>, Wrong>) -> impl FnOnce(&Value) -> Result<Vec<T>, Wrong> {
+    move |value| {
+        let items = read(value)?;
+        if items.is_empty() { Err(Wrong::new("is an empty list", "write at least one")) } else { Ok(items) }
+    }
+}
+
+fn digits(least: usize, most: usize) -> impl FnOnce(&Value) -> Result<String, Wrong> {
+    move |value| {
+        let hint = format!("write {least} to {most} digits in quotes, as a phone can key them in");
+        let Ok(digits) = text(value) else { return Err(Wrong::new("is not written as a text", hint)) };
+        let fits = (least..=most).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+        if fits { Ok(digits) } else { Err(Wrong::new(format!("{digits:?} is not made of digits only"), hint)) }
+    }
+}
+
+fn meeting_name(value: &Value) -> Result<MeetingName, Wrong> {
+    let name = text(value)?;
+    MeetingName::new(name.as_str())
+        .map_err(|_| Wrong::new(format!("{name:?} is no name of a meeting"), "write the X of a [meeting.X]"))
+}
+
+fn language(value: &Value) -> Result<String, Wrong> {
+    let tag = text(value)?;
+    let mut parts = tag.split('-');
+    let primary = parts.next().is_some_and(|part| (2..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_lowercase()));
+    let rest = parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()));
+    let hint = "write a language tag, such as \"en\" or \"pt-BR\": the name of a directory of prompts";
+    if primary && rest { Ok(tag) } else { Err(Wrong::new(format!("{tag:?} is no language tag"), hint)) }
+}
+
+/// `20000-20999`.
+fn ports(value: &Value) -> Result<RangeInclusive<u16>, Wrong> {
+    let text = text(value)?;
+    let wrong = || Wrong::new(format!("{text:?} is no range of ports"), "write \"20000-20999\": from 1024, two ports a call");
+    let (low, high) = text.split_once('-').ok_or_else(wrong)?;
+    let (low, high): (u16, u16) = (low.trim().parse().map_err(|_| wrong())?, high.trim().parse().map_err(|_| wrong())?);
+    if low >= 1024 && high > low { Ok(low..=high) } else { Err(wrong()) }
+}
+
+fn url(schemes: &'static [&'static str]) -> impl Fn(&Value) -> Result<String, Wrong> {
+    move |value| {
+        let url = text(value)?;
+        let rest = schemes.iter().find_map(|scheme| url.strip_prefix(scheme));
+        let fits = rest.is_some_and(|rest| !rest.is_empty()) && url.chars().all(|c| c.is_ascii_graphic() && c != '"');
+        if fits {
+            Ok(url)
+        } else {
+            Err(Wrong::new(format!("{url:?} is no address for this"), format!("begin it with {}", schemes.join(" or "))))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn port_ranges_have_two_ends_in_order() {
+        let read = |text: &str| ports(&Value::Text(text.to_owned())).ok();
+        assert_eq!(read("20000-20999"), Some(20_000..=20_999));
+        assert_eq!(read(" 1024 - 65535 "), Some(1024..=65_535));
+        for text in ["", "20000", "20999-20000", "20000-20000", "80-90", "20000-70000", "a-b", "-"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn language_tags_name_directories_and_nothing_else() {
+        let fits = |text: &str| language(&Value::Text(text.to_owned())).is_ok();
+        assert!(fits("en") && fits("pt-BR") && fits("zh-Hant-TW") && fits("gsw"));
+        assert!(!fits("") && !fits("../etc") && !fits("EN") && !fits("en/us") && !fits("english") && !fits("en-"));
+    }
+
+    #[test]
+    fn the_shipped_ranges_are_networks() {
+        assert!(PRIVATE.iter().all(|network| network.parse::<Network>().is_ok()));
+        assert!(!PRIVATE.iter().any(|network| network.parse::<Network>().unwrap().contains(Ipv4Addr::new(8, 8, 8, 8).into())));
+    }
+}

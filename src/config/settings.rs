@@ -1,0 +1,308 @@
+//! [`Settings`]: what the administrator decided, typed and with every default filled in.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::network::Network;
+use super::secret::Secret;
+use crate::codec::CodecKind;
+use crate::ids::MeetingName;
+
+/// Everything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// `[sip]`
+    pub sip: Sip,
+    /// `[device.X]`
+    pub devices: BTreeMap<String, Device>,
+    /// `[meeting.X]`
+    pub meetings: BTreeMap<MeetingName, Meeting>,
+    /// `[media]`
+    pub media: Media,
+    /// `[http]`
+    pub http: Http,
+    /// `[ice_server.X]`: given to the meeting page.
+    pub ice_servers: BTreeMap<String, IceServer>,
+    /// `[organisation]`
+    pub organisation: Organisation,
+    /// `[policy]`
+    pub policy: Policy,
+    /// `[prompts]`
+    pub prompts: Prompts,
+    /// `[recording]`
+    pub recording: Recording,
+    /// `[transcription]`: `None` where no program is set up (N-11).
+    pub transcription: Option<Transcription>,
+    /// `[store]`
+    pub store: Store,
+    /// `[log]`
+    pub log: Log,
+    /// `[limits]`
+    pub limits: Limits,
+}
+
+/// `[sip]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sip {
+    /// `[sip.listen.X]`, never empty; as long as none is written, UDP and TCP at every IPv4 address, port 5060.
+    pub listen: BTreeMap<String, Listen>,
+    /// Written into Via, Contact and links instead of the listener's own address (S-7).
+    pub advertised_address: Option<IpAddr>,
+    /// Calls at once; one more is answered 503.
+    pub max_calls: usize,
+    /// Networks that calls are accepted from (M-1).
+    pub allowed: Vec<Network>,
+    /// The user part that reaches the menu; an empty one does too.
+    pub menu_user: String,
+}
+
+/// How SIP travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// UDP.
+    Udp,
+    /// TCP.
+    Tcp,
+}
+
+/// `[sip.listen.X]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listen {
+    /// UDP or TCP.
+    pub transport: Transport,
+    /// Local address.
+    pub address: IpAddr,
+    /// Local port; 0 takes a free one, which is printed.
+    pub port: u16,
+}
+
+/// `[device.X]`: a phone that is known by its address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// Where it calls from; of two devices whose networks contain an address, the longer prefix means it.
+    pub addresses: Vec<Network>,
+    /// Shown in meetings (M-4).
+    pub name: String,
+    /// The meeting it is put through to, its passcode supplied (K-1).
+    pub default_meeting: Option<MeetingName>,
+    /// Language of its prompts; the organisation's where `None`.
+    pub language: Option<String>,
+}
+
+/// Who may pass the lobby (M-6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Bypass {
+    /// Anybody.
+    Everyone,
+    /// The organisation and those it trusts.
+    OrganisationAndTrusted,
+    /// The organisation with its guests.
+    Organisation,
+    /// The organisation's own people.
+    OrganisationWithoutGuests,
+    /// Those who were invited.
+    Invited,
+    /// Organisers only.
+    Organisers,
+}
+
+/// `[meeting.X]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meeting {
+    /// Shown on its page.
+    pub title: String,
+    /// Digits to key in or dial; `None`: reached by its name only.
+    pub conference_id: Option<String>,
+    /// Digits asked of callers.
+    pub passcode: Option<Secret>,
+    /// Digits that lend a call the organiser's powers (K-2).
+    pub organiser_pin: Option<Secret>,
+    /// Who may pass the lobby.
+    pub bypass: Bypass,
+    /// Devices may pass the lobby too.
+    pub devices_bypass: bool,
+    /// How long a lobby wait lasts (M-9).
+    pub lobby_timeout: Duration,
+    /// A device may lift a host's mute (K-4).
+    pub unmute_after_host_mute: bool,
+}
+
+/// `[media]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Media {
+    /// Worker threads; 0: one a core.
+    pub workers: usize,
+    /// Local address of RTP and WebRTC sockets.
+    pub address: IpAddr,
+    /// UDP ports of devices, two a call.
+    pub rtp_ports: RangeInclusive<u16>,
+    /// Written into SDP instead of the local address (S-7).
+    pub advertised_address: Option<IpAddr>,
+    /// UDP port of the first worker's WebRTC socket; the next worker has the next port (U-2).
+    pub webrtc_port: u16,
+    /// Addresses told to browsers; empty: those found on the interfaces at start.
+    pub webrtc_addresses: Vec<IpAddr>,
+    /// Codecs for devices, best first.
+    pub codecs: Vec<CodecKind>,
+    /// A call without RTP and RTCP for this long ends.
+    pub media_timeout: Duration,
+}
+
+/// `[http]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Http {
+    /// Local address.
+    pub address: IpAddr,
+    /// Local port; 0 takes a free one, which is printed.
+    pub port: u16,
+    /// Certificate and key, where HTTP listens with TLS.
+    pub tls: Option<Tls>,
+    /// Proxies whose `X-Forwarded-*` headers are believed.
+    pub trusted_proxies: Vec<Network>,
+    /// How browsers reach us, for links; made from address and port where `None`.
+    pub public_url: Option<String>,
+}
+
+/// `[http.tls]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// PEM file with the certificate chain.
+    pub certificate: PathBuf,
+    /// PEM file with the private key.
+    pub key: PathBuf,
+}
+
+/// `[ice_server.X]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IceServer {
+    /// `stun:` and `turn:` URLs.
+    pub urls: Vec<String>,
+    /// For TURN.
+    pub username: Option<String>,
+    /// For TURN.
+    pub credential: Option<Secret>,
+}
+
+/// What staying in a recorded meeting takes (N-5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NoticeMode {
+    /// Staying is consent, and the prompt says so.
+    Notice,
+}
+
+/// `[organisation]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Organisation {
+    /// Shown on pages.
+    pub name: String,
+    /// Language of prompts.
+    pub language: String,
+    /// How recording is told.
+    pub notice_mode: NoticeMode,
+}
+
+/// `[policy]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// A call that gave the organiser's PIN counts as a member present (K-2).
+    pub pin_counts_as_member: bool,
+    /// A meeting that only externals are left in ends after this time (M-10).
+    pub externals_only_timeout: Duration,
+}
+
+/// `[prompts]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prompts {
+    /// One directory a language in here (K-5).
+    pub directory: PathBuf,
+}
+
+/// `[recording]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recording {
+    /// Where recordings are kept.
+    pub directory: PathBuf,
+    /// How long; `None`: until somebody deletes them.
+    pub retention: Option<Duration>,
+}
+
+/// `[transcription]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transcription {
+    /// The program and its arguments: sound in, lines out (N-11). Never empty.
+    pub program: Vec<String>,
+}
+
+/// `[store]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Store {
+    /// The state directory.
+    pub directory: PathBuf,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// Text or JSON.
+    pub format: LogFormat,
+    /// A level, or levels by room: `info,roomgate::sip=debug`.
+    pub level: String,
+}
+
+/// `[limits]` (X-2, M-14)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Calls at once from one source address.
+    pub calls_per_source: usize,
+    /// INVITEs a second from one source address.
+    pub invites_per_second: u32,
+    /// Wrong codes from one source, or for one meeting, before the lock-out (K-1).
+    pub wrong_codes: u32,
+    /// How long the lock-out lasts.
+    pub lockout: Duration,
+    /// Participants in a meeting.
+    pub participants: usize,
+    /// Externals in a meeting.
+    pub externals: usize,
+    /// Above this many participants chat is off.
+    pub chat_participants: usize,
+    /// How long present calls may go on after SIGTERM (O-4).
+    pub drain: Duration,
+}
+
+impl Sip {
+    pub(super) fn default_listen() -> BTreeMap<String, Listen> {
+        let listen = |transport| Listen { transport, address: Ipv4Addr::UNSPECIFIED.into(), port: 5060 };
+        [("udp".to_owned(), listen(Transport::Udp)), ("tcp".to_owned(), listen(Transport::Tcp))].into()
+    }
+}
+
+impl Media {
+    /// Worker threads, with 0 resolved to the number of cores.
+    #[must_use]
+    pub fn worker_count(&self) -> usize {
+        match self.workers {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            workers => workers,
+        }
+    }
+
+    /// The UDP ports of the workers' WebRTC sockets; the last one is cut off at 65535, which [`super::load`] refuses.
+    #[must_use]
+    pub fn webrtc_ports(&self) -> RangeInclusive<u16> {
+        let more = u16::try_from(self.worker_count().saturating_sub(1)).unwrap_or(u16::MAX);
+        self.webrtc_port..=self.webrtc_port.saturating_add(more)
+    }
+}

@@ -1,0 +1,14 @@
+//! Sound as samples: 20 ms frames, rates, levels, tones, and what hides a fault. Everything is mono, 16-bit, pure and per stream.
+
+pub mod conceal;
+pub mod ear;
+pub mod frame;
+pub mod gain;
+pub mod level;
+pub mod limiter;
+pub mod resample;
+pub mod stretch;
+pub mod tone;
+
+pub use frame::Frame;
+pub use resample::Resampler;

@@ -1,0 +1,267 @@
+//! Who is at the other end of a connection: address ranges, what a trusted proxy says about its clients, and how many
+//! connections one address may hold.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::http::{HeaderMap, Uri, header};
+
+use crate::network::Network;
+
+/// One subscriber for the purpose of limits: an IPv4 address, or an IPv6 /64, since whoever has one address of it has all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Source(IpAddr);
+
+impl From<IpAddr> for Source {
+    fn from(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+            v4 => v4,
+        })
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The connection a request came by.
+#[derive(Clone)]
+pub struct Peer {
+    /// The other end's address: a client's, or a proxy's.
+    pub address: IpAddr,
+    /// It came by TLS to us.
+    pub tls: bool,
+    /// It is one of `trusted_proxies`.
+    pub proxy: bool,
+    /// Its place among the connections of its address; held as long as anything of the connection lives.
+    pub slot: Arc<Slot>,
+}
+
+impl Peer {
+    /// The client's address: the connection's, or, behind trusted proxies, the last one that they did not add themselves.
+    #[must_use]
+    pub fn client(&self, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
+        if !self.proxy {
+            return self.address;
+        }
+        let mut client = self.address;
+        for value in headers.get_all("x-forwarded-for").iter().rev() {
+            for hop in value.to_str().unwrap_or_default().rsplit(',') {
+                let Ok(hop) = hop.trim().parse::<IpAddr>() else { return client };
+                client = hop.to_canonical();
+                if !trusted.iter().any(|network| network.contains(client)) {
+                    return client;
+                }
+            }
+        }
+        client
+    }
+
+    /// Whether the client's end is https, so that a cookie may be kept to it.
+    #[must_use]
+    pub fn secure(&self, headers: &HeaderMap) -> bool {
+        self.tls || (self.proxy && headers.get("x-forwarded-proto").is_some_and(|proto| proto.as_bytes() == b"https"))
+    }
+
+    /// Whether the request's `Origin` is this server (U-4). `None` when it has no `Origin`: then no browser script sent it.
+    #[must_use]
+    pub fn same_origin(&self, headers: &HeaderMap, public_url: Option<&str>) -> Option<bool> {
+        let mut origins = headers.get_all(header::ORIGIN).iter();
+        let origin = origins.next()?;
+        if origins.next().is_some() {
+            return Some(false);
+        }
+        let Some(origin) = origin.to_str().ok().and_then(authority) else { return Some(false) };
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let forwarded = headers.get("x-forwarded-host").filter(|_| self.proxy).and_then(|host| host.to_str().ok());
+        let names_us = |host: &str| host_and_port(host, origin.1).is_some_and(|host| host == origin);
+        let is_public = public_url.and_then(authority).is_some_and(|public| public == origin);
+        Some(is_public || host.is_some_and(names_us) || forwarded.is_some_and(names_us))
+    }
+}
+
+/// Host in lower case and port of an origin such as `https://meet.example:8443`.
+fn authority(origin: &str) -> Option<(String, u16)> {
+    let uri: Uri = origin.parse().ok()?;
+    let standard = match uri.scheme_str()? {
+        "http" | "ws" => 80,
+        "https" | "wss" => 443,
+        _ => return None,
+    };
+    Some((uri.host()?.to_ascii_lowercase(), uri.port_u16().unwrap_or(standard)))
+}
+
+/// A `Host` header's two parts. Without a port, the standard one of the scheme is meant, and the scheme is only known to
+/// the origin it is compared with: `standing_in` is that origin's port if it is a standard one.
+fn host_and_port(host: &str, origin_port: u16) -> Option<(String, u16)> {
+    let authority: axum::http::uri::Authority = host.parse().ok()?;
+    let standing_in = if matches!(origin_port, 80 | 443) { origin_port } else { 0 };
+    Some((authority.host().to_ascii_lowercase(), authority.port_u16().unwrap_or(standing_in)))
+}
+
+/// The open connections, by where they come from.
+#[derive(Debug)]
+pub struct Connections {
+    per_source: usize,
+    total: usize,
+    open: Mutex<Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    all: usize,
+    by_source: HashMap<Source, usize>,
+}
+
+/// Why a connection is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Crowded {
+    /// This source holds as many as one may.
+    Source,
+    /// There are too many altogether.
+    Server,
+}
+
+impl Connections {
+    /// None open yet; at most `total`, and `per_source` from one [`Source`].
+    #[must_use]
+    pub fn new(per_source: usize, total: usize) -> Arc<Self> {
+        Arc::new(Self { per_source, total, open: Mutex::default() })
+    }
+
+    /// Counts one more from `address`. A trusted proxy speaks for many, so only the total limits it.
+    ///
+    /// # Errors
+    /// There is no room.
+    pub fn enter(self: &Arc<Self>, address: IpAddr, proxy: bool) -> Result<Slot, Crowded> {
+        let source = Source::from(address);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.all >= self.total {
+            return Err(Crowded::Server);
+        }
+        let of_source = open.by_source.get(&source).copied().unwrap_or(0);
+        if of_source >= self.per_source && !proxy {
+            return Err(Crowded::Source);
+        }
+        open.by_source.insert(source, of_source + 1);
+        open.all += 1;
+        Ok(Slot { source, connections: Arc::clone(self) })
+    }
+}
+
+/// One counted connection; dropping it makes room.
+#[derive(Debug)]
+pub struct Slot {
+    source: Source,
+    connections: Arc<Connections>,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut open = self.connections.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.all = open.all.saturating_sub(1);
+        if let Some(count) = open.by_source.get_mut(&self.source) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                open.by_source.remove(&self.source);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    fn networks(texts: &[&str]) -> Vec<Network> {
+        texts.iter().map(|text| text.parse().expect("a network")).collect()
+    }
+
+    fn peer(address: &str, proxy: bool) -> Peer {
+        let slot = Connections::new(1, 1).enter(ip(address), proxy).expect("room");
+        Peer { address: ip(address), tls: false, proxy, slot: Arc::new(slot) }
+    }
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, value.parse().expect("a value"));
+        }
+        headers
+    }
+
+    #[test]
+    fn ranges_contain_what_their_prefix_says() {
+        let range: Network = "10.1.0.0/16".parse().expect("range");
+        assert!(range.contains(ip("10.1.255.9")) && range.contains(ip("::ffff:10.1.2.3")));
+        assert!(!range.contains(ip("10.2.0.0")) && !range.contains(ip("fd00::1")));
+        assert!("0.0.0.0/0".parse::<Network>().expect("all").contains(ip("203.0.113.1")));
+        assert!("fd00::/8".parse::<Network>().expect("range").contains(ip("fdff::1")));
+        assert!(!"192.0.2.1".parse::<Network>().expect("one").contains(ip("192.0.2.2")));
+        for bad in ["", "10.0.0.0/33", "::/129", "10.0.0/8", "10.0.0.0/-1", "host/8"] {
+            assert_eq!(bad.parse::<Network>(), Err(BadNetwork), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_may_say_who_its_client_is() {
+        let trusted = networks(&["10.0.0.0/8"]);
+        let claimed = headers(&[("x-forwarded-for", "198.51.100.7")]);
+        assert_eq!(peer("203.0.113.5", false).client(&claimed, &trusted), ip("203.0.113.5"));
+        assert_eq!(peer("10.0.0.1", true).client(&claimed, &trusted), ip("198.51.100.7"));
+    }
+
+    #[test]
+    fn what_a_client_writes_before_the_proxies_is_not_believed() {
+        let trusted = networks(&["10.0.0.0/8"]);
+        let chain = headers(&[("x-forwarded-for", "1.1.1.1, 198.51.100.7"), ("x-forwarded-for", "10.0.0.2")]);
+        assert_eq!(peer("10.0.0.1", true).client(&chain, &trusted), ip("198.51.100.7"));
+        let rubbish = headers(&[("x-forwarded-for", "nonsense")]);
+        assert_eq!(peer("10.0.0.1", true).client(&rubbish, &trusted), ip("10.0.0.1"));
+    }
+
+    #[test]
+    fn an_origin_is_ours_if_it_names_the_host_or_the_public_address() {
+        let direct = peer("192.0.2.1", false);
+        let same = |origin: &str, host: &str| direct.same_origin(&headers(&[("origin", origin), ("host", host)]), None);
+        assert_eq!(same("http://meet.example:8080", "meet.example:8080"), Some(true));
+        assert_eq!(same("https://Meet.example", "meet.example"), Some(true));
+        assert_eq!(same("https://meet.example", "meet.example:443"), Some(true));
+        assert_eq!(same("https://[::1]:8443", "[::1]:8443"), Some(true));
+        for foreign in
+            ["https://evil.example", "http://meet.example:81", "null", "", "file://", "https://meet.example.evil.example"]
+        {
+            assert_eq!(same(foreign, "meet.example"), Some(false), "{foreign}");
+        }
+        assert_eq!(direct.same_origin(&headers(&[("host", "meet.example")]), None), None);
+        let behind =
+            headers(&[("origin", "https://meet.example"), ("host", "127.0.0.1:8080"), ("x-forwarded-host", "meet.example")]);
+        assert_eq!(direct.same_origin(&behind, None), Some(false), "a stranger's X-Forwarded-Host counts for nothing");
+        assert_eq!(direct.same_origin(&behind, Some("https://meet.example/")), Some(true));
+        assert_eq!(peer("10.0.0.1", true).same_origin(&behind, None), Some(true));
+    }
+
+    #[test]
+    fn one_source_cannot_take_all_connections_and_gives_back_what_it_drops() {
+        let connections = Connections::new(2, 5);
+        let one = connections.enter(ip("2001:db8::1"), false).expect("first");
+        let _two = connections.enter(ip("2001:db8::ffff"), false).expect("second, of the same /64");
+        assert_eq!(connections.enter(ip("2001:db8::2"), false).map(drop), Err(Crowded::Source));
+        let _other = connections.enter(ip("192.0.2.1"), false).expect("another source");
+        drop(one);
+        let _again = connections.enter(ip("2001:db8::3"), false).expect("room again");
+        let proxied: Vec<_> = (0..2).map_while(|_| connections.enter(ip("10.0.0.1"), true).ok()).collect();
+        assert_eq!(connections.enter(ip("10.0.0.1"), true).map(drop), Err(Crowded::Server));
+        drop(proxied);
+        assert_eq!(connections.open.lock().expect("lock").by_source.len(), 2);
+    }
+}

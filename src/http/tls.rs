@@ -1,0 +1,234 @@
+//! The server's certificate, read from files and read again when they change (U-2).
+#![allow(clippy::disallowed_methods, reason = "a driver: decides by the clock when files are looked at again")]
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use zeroize::Zeroizing;
+
+/// The files are looked at no more often than this, and only when somebody connects.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Where certificate and key lie, both PEM. The certificate file holds the chain, our own first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The chain.
+    pub certificate: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// Why a certificate cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The file cannot be read.
+    #[error("{path}: {source}", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file holds no PEM of the kind that is needed.
+    #[error("{path}: {source}", path = path.display())]
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: rustls::pki_types::pem::Error,
+    },
+    /// The file holds no certificate.
+    #[error("{path}: no certificate in it", path = path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Key and certificate do not fit, or are of a kind that TLS cannot use.
+    #[error("certificate and key cannot be used: {0}")]
+    Unusable(rustls::Error),
+}
+
+/// A TLS configuration that serves HTTP/1.1 with the certificate in `files`, whatever it is at the time.
+///
+/// # Errors
+/// The files cannot be used now. Later faults only leave the last good certificate in place.
+pub fn config(files: TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let certificates = Certificates::open(files, Arc::clone(&provider))?;
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Unusable)?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(certificates));
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// Gives each handshake the certificate that is on disk.
+struct Certificates {
+    files: TlsFiles,
+    provider: Arc<CryptoProvider>,
+    current: Mutex<Current>,
+}
+
+struct Current {
+    key: Arc<CertifiedKey>,
+    stamp: Stamp,
+    looked: Instant,
+}
+
+/// What tells one version of the two files from another.
+type Stamp = [Option<(SystemTime, u64)>; 2];
+
+impl fmt::Debug for Certificates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Certificates").field("files", &self.files).finish_non_exhaustive()
+    }
+}
+
+impl Certificates {
+    fn open(files: TlsFiles, provider: Arc<CryptoProvider>) -> Result<Self, TlsError> {
+        let stamp = stamp(&files);
+        let key = Arc::new(load(&files, &provider)?);
+        Ok(Self { files, provider, current: Mutex::new(Current { key, stamp, looked: Instant::now() }) })
+    }
+
+    fn at(&self, now: Instant) -> Arc<CertifiedKey> {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.saturating_duration_since(current.looked) >= LOOK_EVERY {
+            current.looked = now;
+            let found = stamp(&self.files);
+            if found != current.stamp {
+                // The stamp is kept even if loading fails: one log line for one bad version. Between the writing of
+                // the certificate and that of its key the two do not fit, and the next change is looked at again.
+                current.stamp = found;
+                match load(&self.files, &self.provider) {
+                    Ok(key) => {
+                        current.key = Arc::new(key);
+                        tracing::info!(certificate = %self.files.certificate.display(), "TLS certificate read again");
+                    }
+                    Err(error) => tracing::warn!(%error, "new TLS certificate refused, the last good one stays"),
+                }
+            }
+        }
+        Arc::clone(&current.key)
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.at(Instant::now()))
+    }
+}
+
+fn stamp(files: &TlsFiles) -> Stamp {
+    [&files.certificate, &files.key].map(|path| {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some((metadata.modified().ok()?, metadata.len()))
+    })
+}
+
+fn load(files: &TlsFiles, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
+    let read =
+        |path: &Path| std::fs::read(path).map(Zeroizing::new).map_err(|source| TlsError::File { path: path.to_owned(), source });
+    let bad_pem = |path: &Path, source| TlsError::Pem { path: path.to_owned(), source };
+    let chain = CertificateDer::pem_slice_iter(&read(&files.certificate)?)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| bad_pem(&files.certificate, error))?;
+    if chain.is_empty() {
+        return Err(TlsError::Empty { path: files.certificate.clone() });
+    }
+    let key = PrivateKeyDer::from_pem_slice(&read(&files.key)?).map_err(|error| bad_pem(&files.key, error))?;
+    CertifiedKey::from_der(chain, key, provider).map_err(TlsError::Unusable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("roomgate-tls-{name}-{}", std::process::id()));
+            std::fs::create_dir_all(&path).expect("scratch directory");
+            Self(path)
+        }
+
+        fn files(&self) -> TlsFiles {
+            TlsFiles { certificate: self.0.join("cert.pem"), key: self.0.join("key.pem") }
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn issue(names: &[&str]) -> (String, String) {
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        let issued = rcgen::generate_simple_self_signed(names).expect("a certificate");
+        (issued.cert.pem(), issued.signing_key.serialize_pem())
+    }
+
+    fn write(files: &TlsFiles, (certificate, key): &(String, String)) {
+        std::fs::write(&files.certificate, certificate).expect("write");
+        std::fs::write(&files.key, key).expect("write");
+    }
+
+    fn opened(files: TlsFiles) -> Certificates {
+        Certificates::open(files, Arc::new(rustls::crypto::ring::default_provider())).expect("opens")
+    }
+
+    #[test]
+    fn a_renewed_certificate_is_served_without_a_restart_and_a_bad_one_is_not() {
+        let scratch = Scratch::new("renew");
+        let files = scratch.files();
+        let (first, second) = (issue(&["one.example"]), issue(&["a-much-longer-name.example", "another.example"]));
+        write(&files, &first);
+        let certificates = opened(files.clone());
+        let start = Instant::now();
+        let served = |seconds| certificates.at(start + Duration::from_secs(seconds)).cert.clone();
+        let before = served(2);
+
+        // The certificate is there already, its key not yet: they do not fit.
+        std::fs::write(&files.certificate, &second.0).expect("write");
+        assert_eq!(served(4), before);
+        // The key's length may be the same as the old one's, so its time is moved to where it would be.
+        write(&files, &second);
+        let later = SystemTime::now() + Duration::from_secs(5);
+        std::fs::File::options().write(true).open(&files.key).and_then(|f| f.set_modified(later)).expect("touch");
+        let renewed = served(6);
+        assert_ne!(renewed, before);
+
+        std::fs::write(&files.certificate, "rubbish").expect("write");
+        assert_eq!(served(8), renewed);
+        std::fs::remove_file(&files.certificate).expect("remove");
+        assert_eq!(served(10), renewed);
+    }
+
+    #[test]
+    fn files_that_cannot_be_used_are_refused_at_the_start_by_name() {
+        let scratch = Scratch::new("refuse");
+        let files = scratch.files();
+        let text = |files: &TlsFiles| config(files.clone()).map(drop).map_err(|error| error.to_string());
+        assert!(text(&files).is_err_and(|error| error.contains("cert.pem")));
+        let (one, two) = (issue(&["one.example"]), issue(&["two.example"]));
+        write(&files, &(one.0.clone(), two.1));
+        assert!(matches!(config(files.clone()), Err(TlsError::Unusable(_))));
+        write(&files, &(String::new(), one.1));
+        assert!(text(&files).is_err_and(|error| error.contains("no certificate")));
+        write(&files, &(one.0, "nothing".into()));
+        assert!(text(&files).is_err_and(|error| error.contains("key.pem")));
+    }
+}

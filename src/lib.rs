@@ -1,0 +1,70 @@
+//! Roomgate brings conference-room phones into WebRTC meetings.
+//!
+//! A SIP device calls; our own voice answers, asks where it wants to go, and knocks at a meeting for it. The meeting's rules
+//! decide when it is let in, what it hears and what it must be told; media workers carry the audio between the device and
+//! browsers; a page shows the meeting to its members.
+//!
+//! # Layers
+//! An edge may only point down; `tests/layout.rs` fails on one that does not.
+//!
+//! | layer | rooms | what they may touch |
+//! |---|---|---|
+//! | L5 | `app`, `config`, `cli`, `dial`, `link` | wiring, signals; channels between rooms are born in `app` |
+//! | L4 | `call`, `http` | a device's call; API, pages |
+//! | L3 | `meeting`, `service` | live meetings; the embedded meeting's signalling and page |
+//! | L2 | `media`, `sip::driver`, `store`, `telemetry` | threads, sockets, disk |
+//! | L1 | `sip`, `sdp`, `rtp`, `codec`, `dsp`, `policy`, `menu`, `prompt` | pure: no socket, no clock |
+//! | L0 | `ids`, `cause`, `redact`, `machine`, `problem`, `units`, `phrase`, `display_name`, `network`, `budget` | vocabulary |
+//!
+//! # Two planes
+//! *Control* is a small tokio runtime with one task per owner: the SIP endpoint, each call, each meeting, the HTTP server.
+//! Everything there that decides is a pure [`machine::Machine`], run by [`machine::drive`]. *Media* is a few worker threads;
+//! a meeting lives on one of them, so mixing takes no lock and no channel.
+//!
+//! Requests go down and may wait; events go up and never wait. Order: call → meeting → {sip, media, store}.
+//!
+//! # Paths through the code
+//! *INVITE*: socket → `sip::guard` (source budget, before parsing) → `sip::wire` → `sip::transaction` → `sip::endpoint`
+//! ⇒ `call::admit` ⇒ `media` opens a port → `sdp` answers ⇒ 200, ACK → `menu` (played from the worker) ⇒ `meeting` knock →
+//! `policy` … [`policy::Admission`] → seat on the meeting's bridge.
+//!
+//! *RTP, phone → browser*: socket → latch (S-7) → jitter buffer → (tick) decode → frame → bridge → Opus → peer. One thread.
+//!
+//! *Recording → prompt*: page ⇒ `policy::Fact::Capture` → recorder ⇒ `Fact::CaptureIs` → `policy::notice` ⇒ `Tell` to the
+//! call → language → clips ⇒ worker's player; `Played` with RTP sequence numbers comes back the same way, opens the gate
+//! (N-2) and becomes a ledger line (N-8).
+//!
+//! # What is not here yet
+//! Meetings live in the daemon itself (`service::embedded`); the seam for outside services is what `meeting::task` does with
+//! a bridge. Devices are known by address (`call::admit`); digest, TLS and registrations belong beside it and in `sip`.
+
+pub mod app;
+pub mod budget;
+pub mod call;
+pub mod cause;
+pub mod cli;
+pub mod codec;
+pub mod config;
+pub mod dial;
+pub mod display_name;
+pub mod dsp;
+pub mod http;
+pub mod ids;
+pub mod link;
+pub mod machine;
+pub mod media;
+pub mod meeting;
+pub mod menu;
+pub mod network;
+pub mod phrase;
+pub mod policy;
+pub mod problem;
+pub mod prompt;
+pub mod redact;
+pub mod rtp;
+pub mod sdp;
+pub mod service;
+pub mod sip;
+pub mod store;
+pub mod telemetry;
+pub mod units;

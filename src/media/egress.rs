@@ -1,0 +1,188 @@
+//! The sending half of a device's port: frames and keys become paced RTP packets.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::codec::{CodecError, Encoder, EncoderSettings};
+use crate::rtp::dtmf::DtmfSender;
+use crate::rtp::session::Outgoing;
+use crate::units::Hz;
+
+use super::port::Profile;
+
+/// Packets made but not yet due (a 10 ms ptime makes two a tick); far more than any ptime needs. Full: the oldest is lost.
+const PACED: usize = 8;
+/// Keys waiting to be sent. Full: the newest is dropped.
+const KEYS: usize = 64;
+/// How often a key being pressed is told (RFC 4733 section 2.5.1.2), and a tick of ours.
+const EVENT_PACKET: Duration = Duration::from_millis(20);
+/// Quiet between two keys.
+const BETWEEN_KEYS: Duration = Duration::from_millis(80);
+
+/// What a packet's sending means for RTCP.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sent {
+    /// Its extended sequence number.
+    pub(super) sequence: u32,
+    /// Its RTP timestamp.
+    pub(super) timestamp: u32,
+    /// Bytes of payload.
+    pub(super) payload: usize,
+}
+
+/// Turns what a device is to hear into packets.
+pub(super) struct Egress {
+    encoder: Box<dyn Encoder>,
+    outgoing: Outgoing,
+    /// Sequence number of the next packet, extended as receivers extend it (RFC 3550 appendix A.1).
+    extended: u32,
+    fifo: Vec<i16>,
+    payload: Vec<u8>,
+    paced: VecDeque<(Instant, Vec<u8>)>,
+    next_due: Option<Instant>,
+    talking: bool,
+    keys: VecDeque<DtmfSender>,
+    key_at: Option<u32>,
+    quiet_until: Option<Instant>,
+}
+
+impl Egress {
+    pub(super) fn new(profile: &Profile, seed: u64) -> Result<Self, CodecError> {
+        let outgoing = Outgoing::new(seed);
+        Ok(Self {
+            encoder: profile.codec.encoder(EncoderSettings::default())?,
+            extended: u32::from(outgoing.seq),
+            outgoing,
+            fifo: Vec::new(),
+            payload: Vec::new(),
+            paced: VecDeque::new(),
+            next_due: None,
+            talking: false,
+            keys: VecDeque::new(),
+            key_at: None,
+            quiet_until: None,
+        })
+    }
+
+    pub(super) fn change_codec(&mut self, profile: &Profile) -> Result<(), CodecError> {
+        self.encoder = profile.codec.encoder(EncoderSettings::default())?;
+        self.fifo.clear();
+        Ok(())
+    }
+
+    pub(super) const fn ssrc(&self) -> u32 {
+        self.outgoing.ssrc
+    }
+
+    pub(super) const fn next_sequence(&self) -> u32 {
+        self.extended
+    }
+
+    /// Samples gathered that did not fill a packet yet.
+    pub(super) fn gathered(&self) -> usize {
+        self.fifo.len()
+    }
+
+    /// Nothing is sent for one tick; the timestamp goes on (RFC 3550 section 5.1).
+    pub(super) fn rest(&mut self, profile: &Profile) {
+        self.fifo.clear();
+        self.next_due = None;
+        self.talking = false;
+        self.outgoing.advance(ticks(profile, EVENT_PACKET));
+    }
+
+    /// A key to be sent.
+    pub(super) fn press(&mut self, profile: &Profile, digit: char, duration: Duration) -> bool {
+        let Some(event) = profile.telephone_event else { return false };
+        match DtmfSender::new(digit, duration, EVENT_PACKET, event.clock) {
+            Some(key) if self.keys.len() < KEYS => {
+                self.keys.push_back(key);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Keys are still going out.
+    pub(super) fn pressing(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
+    /// One tick of a key, instead of audio. False: no key is to be sent now.
+    pub(super) fn press_on(&mut self, now: Instant, profile: &Profile) -> bool {
+        let Some(event) = profile.telephone_event else { return false };
+        if self.quiet_until.is_some_and(|until| now < until) {
+            return false;
+        }
+        let Some(key) = self.keys.front_mut() else { return false };
+        let timestamp = *self.key_at.get_or_insert(self.outgoing.timestamp);
+        match key.next_packet() {
+            Some(packet) => {
+                let mut bytes = Vec::with_capacity(16);
+                self.outgoing.event(event.send_payload_type, packet.marker, timestamp, &packet.payload, &mut bytes);
+                self.extended = self.extended.wrapping_add(1);
+                self.queue(now, bytes);
+                self.rest(profile);
+                true
+            }
+            None => {
+                self.keys.pop_front();
+                self.key_at = None;
+                self.quiet_until = Some(now + BETWEEN_KEYS);
+                false
+            }
+        }
+    }
+
+    /// Takes the samples of one tick, at the codec's rate, and makes the packets that are full.
+    pub(super) fn push(&mut self, now: Instant, profile: &Profile, samples: &[i16], mut sent: impl FnMut(Sent)) {
+        self.fifo.extend_from_slice(samples);
+        let packet = packet_samples(profile);
+        while packet > 0 && self.fifo.len() >= packet {
+            self.payload.clear();
+            let encoded = self.encoder.encode(self.fifo.get(..packet).unwrap_or_default(), &mut self.payload);
+            self.fifo.drain(..packet);
+            if encoded.is_err() {
+                self.outgoing.advance(ticks(profile, profile.ptime));
+                continue;
+            }
+            let mut bytes = Vec::with_capacity(12 + self.payload.len());
+            let timestamp = self.outgoing.timestamp;
+            let marker = !std::mem::replace(&mut self.talking, true);
+            self.outgoing.packet(profile.payload_type_send, marker, &self.payload, ticks(profile, profile.ptime), &mut bytes);
+            sent(Sent { sequence: self.extended, timestamp, payload: self.payload.len() });
+            self.extended = self.extended.wrapping_add(1);
+            let due = match self.next_due {
+                Some(due) if now.saturating_duration_since(due) < profile.ptime => due,
+                _ => now,
+            };
+            self.next_due = Some(due + profile.ptime);
+            self.queue(due, bytes);
+        }
+    }
+
+    fn queue(&mut self, due: Instant, bytes: Vec<u8>) {
+        if self.paced.len() >= PACED {
+            self.paced.pop_front();
+        }
+        self.paced.push_back((due, bytes));
+    }
+
+    /// The next packet that is due.
+    pub(super) fn poll(&mut self, now: Instant) -> Option<Vec<u8>> {
+        if self.paced.front()?.0 > now {
+            return None;
+        }
+        self.paced.pop_front().map(|(_, bytes)| bytes)
+    }
+}
+
+/// Samples of a packet, at the codec's rate.
+pub(super) fn packet_samples(profile: &Profile) -> usize {
+    profile.codec.row().sample_rate.samples(profile.ptime)
+}
+
+fn ticks(profile: &Profile, time: Duration) -> u32 {
+    let clock: Hz = profile.codec.row().rtp_clock;
+    u32::try_from(clock.samples(time)).unwrap_or(0)
+}

@@ -1,0 +1,391 @@
+//! Media: devices' RTP and browsers' WebRTC in, one mix for each listener out, on worker threads of their own.
+//!
+//! Calls open [`Port`]s and play prompts on them; meetings open a bridge and seat ports and peers on it, with an admission
+//! (M-8). Nothing here decides who may hear whom: gates are set from above. Events go up by bounded queues that are never
+//! waited for ([`Heard`], [`MeetingHeard`]).
+#![allow(clippy::disallowed_methods, reason = "the handle gives the time to what it builds for the workers")]
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::ids::{BridgeId, PeerId, PortId};
+use crate::policy::Admission;
+use crate::prompt::Clip;
+
+mod bridge;
+mod egress;
+mod heard;
+pub mod ogg;
+mod peer;
+mod plane;
+mod player;
+mod pool;
+mod port;
+pub mod record;
+mod stats;
+mod worker;
+
+pub use bridge::{End, Gate};
+pub use heard::{Carried, Heard, MeetingHeard, Outcome, PortHeard};
+pub use peer::{NegotiationError, PeerChange};
+pub use player::{Play, PlayKind};
+pub use pool::{PoolError, PortPool, Sockets};
+pub use port::{Channel, Port, Profile, TelephoneEvent};
+pub use stats::PortStats;
+pub use worker::Counters;
+
+use peer::PeerFactory;
+use record::Recorder;
+use worker::{Command, Worker};
+
+/// What media needs to know to start.
+#[derive(Debug, Clone)]
+pub struct MediaSettings {
+    /// Worker threads, at least one.
+    pub workers: usize,
+    /// First and last UDP port for devices.
+    pub rtp_ports: (u16, u16),
+    /// The first worker's WebRTC port; the others count up from it.
+    pub webrtc_port: u16,
+    /// Addresses to bind for WebRTC.
+    pub webrtc_addresses: Vec<IpAddr>,
+    /// The address that browsers see instead, behind a NAT.
+    pub advertised: Option<IpAddr>,
+    /// How long a device may be silent altogether.
+    pub media_timeout: Duration,
+}
+
+/// Why media could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum MediaError {
+    /// A WebRTC port is not to be had.
+    #[error("media.webrtc_port: UDP {address} cannot be bound: {error}")]
+    Bind {
+        /// Which.
+        address: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// No thread.
+    #[error("media worker cannot be started: {0}")]
+    Thread(#[source] io::Error),
+    /// No certificate.
+    #[error(transparent)]
+    Peers(#[from] NegotiationError),
+}
+
+/// Why a port could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// No UDP port.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+    /// No codec.
+    #[error(transparent)]
+    Codec(#[from] crate::codec::CodecError),
+    /// The worker is gone: the daemon is stopping.
+    #[error("the media worker is gone")]
+    Stopping,
+}
+
+/// Asks the workers; cheap to clone.
+#[derive(Clone)]
+pub struct Media {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    workers: Vec<Worker>,
+    candidates: Vec<Vec<SocketAddr>>,
+    pool: PortPool,
+    peers: PeerFactory,
+    media_timeout: Duration,
+    next_worker: AtomicUsize,
+    counters: Arc<Counters>,
+}
+
+
+/// A port, wherever it is.
+#[derive(Clone)]
+pub struct PortHandle {
+    id: PortId,
+    worker: Arc<AtomicUsize>,
+    media: Media,
+}
+
+/// A browser's connection on its worker.
+#[derive(Clone)]
+pub struct PeerHandle {
+    id: PeerId,
+    worker: usize,
+    media: Media,
+}
+
+/// A meeting's mixing place on its worker.
+#[derive(Clone)]
+pub struct BridgeHandle {
+    id: BridgeId,
+    worker: usize,
+    media: Media,
+}
+
+/// Sockets for a device that is about to be answered: their port goes into the answer.
+pub struct Reserved {
+    sockets: Sockets,
+    local: SocketAddr,
+}
+
+impl Reserved {
+    /// Where the device shall send its RTP.
+    #[must_use]
+    pub const fn local(&self) -> SocketAddr {
+        self.local
+    }
+}
+
+impl Media {
+    /// Binds the WebRTC ports and starts the workers.
+    ///
+    /// # Errors
+    /// [`MediaError`], naming what is not to be had.
+    pub fn start(settings: &MediaSettings) -> Result<Self, MediaError> {
+        let counters = Arc::new(Counters::default());
+        let mut workers = Vec::new();
+        let mut candidates = Vec::new();
+        for index in 0..settings.workers.max(1) {
+            let port = settings.webrtc_port.saturating_add(u16::try_from(index).unwrap_or(u16::MAX));
+            let mut sockets = Vec::new();
+            for address in &settings.webrtc_addresses {
+                let address = SocketAddr::new(*address, port);
+                let socket = bind_webrtc(address).map_err(|error| MediaError::Bind { address, error })?;
+                let shown = settings.advertised.filter(|_| !address.ip().is_loopback()).unwrap_or_else(|| address.ip());
+                sockets.push((socket, SocketAddr::new(shown, port)));
+            }
+            candidates.push(sockets.iter().map(|(_, shown)| *shown).collect());
+            workers.push(worker::start(index, sockets, Arc::clone(&counters)).map_err(MediaError::Thread)?);
+        }
+        let (first, last) = settings.rtp_ports;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                workers,
+                candidates,
+                pool: PortPool::new(first, last),
+                peers: PeerFactory::new()?,
+                media_timeout: settings.media_timeout,
+                next_worker: AtomicUsize::new(0),
+                counters,
+            }),
+        })
+    }
+
+    /// Every address a browser may have to reach.
+    #[must_use]
+    pub fn candidates(&self) -> Vec<SocketAddr> {
+        self.shared.candidates.concat()
+    }
+
+    /// What the workers counted.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.shared.counters
+    }
+
+    fn pick_worker(&self) -> usize {
+        self.shared.next_worker.fetch_add(1, Ordering::Relaxed) % self.shared.workers.len()
+    }
+
+    async fn ask(&self, worker: usize, command: Command) {
+        if let Some(worker) = self.shared.workers.get(worker) {
+            // A worker is gone only when the daemon stops.
+            let _ = worker.inbox.send(command).await;
+        }
+    }
+
+    /// Takes a pair of ports at `address` for a device.
+    ///
+    /// # Errors
+    /// [`PoolError`], for a 503 (S-7).
+    pub fn reserve(&self, address: IpAddr) -> Result<Reserved, PoolError> {
+        let sockets = self.shared.pool.open(address)?;
+        let local = sockets.rtp.local_addr().map_err(|error| PoolError::Bind { port: 0, address, error })?;
+        Ok(Reserved { sockets, local })
+    }
+
+    /// Opens a device's port on reserved sockets.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub async fn open_port(
+        &self,
+        reserved: Reserved,
+        profile: Profile,
+        heard: mpsc::Sender<PortHeard>,
+    ) -> Result<PortHandle, OpenError> {
+        let id = PortId::next();
+        let seed = getrandom::u64().map_err(|_| OpenError::Stopping)?;
+        let port = Port::new(Instant::now(), id, profile, seed, self.shared.media_timeout, heard)?;
+        let worker = self.pick_worker();
+        let command = Command::OpenPort { port: Box::new(port), sockets: reserved.sockets };
+        let inbox = self.shared.workers.get(worker).map(|worker| &worker.inbox).ok_or(OpenError::Stopping)?;
+        inbox.send(command).await.map_err(|_| OpenError::Stopping)?;
+        Ok(PortHandle { id, worker: Arc::new(AtomicUsize::new(worker)), media: self.clone() })
+    }
+
+    /// Opens a bridge on a worker of its own choice.
+    pub async fn open_bridge(&self, heard: mpsc::Sender<MeetingHeard>) -> BridgeHandle {
+        let (id, worker) = (BridgeId::next(), self.pick_worker());
+        self.ask(worker, Command::OpenBridge { id, heard }).await;
+        BridgeHandle { id, worker, media: self.clone() }
+    }
+}
+
+fn bind_webrtc(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(address)?;
+    socket.set_nonblocking(true)?;
+    // All peers of a worker share this socket; a burst must not overflow it. The system may grant less.
+    let _ = socket2::SockRef::from(&socket).set_recv_buffer_size(4 << 20);
+    Ok(socket)
+}
+
+impl BridgeHandle {
+    /// Its name.
+    #[must_use]
+    pub const fn id(&self) -> BridgeId {
+        self.id
+    }
+
+    /// Answers a browser's offer with a peer on this bridge's worker. It hears nothing until it is seated.
+    ///
+    /// # Errors
+    /// [`NegotiationError`], with words for people.
+    pub async fn open_peer(
+        &self,
+        offer: String,
+        heard: mpsc::Sender<MeetingHeard>,
+    ) -> Result<(PeerHandle, String), NegotiationError> {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(|error| NegotiationError::Setup(Box::new(io::Error::from(error))))?;
+        let candidates = self.media.shared.candidates.get(self.worker).map_or(&[][..], Vec::as_slice);
+        let (peer, answer) = self.media.shared.peers.negotiate(Instant::now(), offer, candidates, seed)?;
+        let id = PeerId::next();
+        self.media.ask(self.worker, Command::OpenPeer { id, peer: Box::new(peer), heard }).await;
+        Ok((PeerHandle { id, worker: self.worker, media: self.media.clone() }, answer))
+    }
+
+    /// Seats a device: its port comes to this bridge's worker first.
+    pub async fn seat_port(&self, port: &PortHandle, admission: Admission, gate: Gate) {
+        port.move_to(self.worker).await;
+        self.media
+            .ask(self.worker, Command::Seat { end: End::Port(port.id), bridge: self.id, admission, gate })
+            .await;
+    }
+
+    /// Seats a browser.
+    pub async fn seat_peer(&self, peer: &PeerHandle, admission: Admission, gate: Gate) {
+        self.media
+            .ask(self.worker, Command::Seat { end: End::Peer(peer.id), bridge: self.id, admission, gate })
+            .await;
+    }
+
+    /// Sets what an end may do.
+    pub async fn gate(&self, end: End, gate: Gate) {
+        self.media.ask(self.worker, Command::Gate { end, gate }).await;
+    }
+
+    /// Takes an end off the bridge.
+    pub async fn unseat(&self, end: End) {
+        self.media.ask(self.worker, Command::Unseat(end)).await;
+    }
+
+    /// Gives the seat of `old` to `new`, with its admission: the same participant by another connection.
+    pub async fn replace(&self, old: End, new: End) {
+        self.media.ask(self.worker, Command::Replace { old, new }).await;
+    }
+
+    /// Starts to record the mix.
+    pub async fn record(&self, recorder: Recorder) {
+        self.media.ask(self.worker, Command::Record { bridge: self.id, recorder: Box::new(recorder) }).await;
+    }
+
+    /// Leaves out, or takes up again.
+    pub async fn pause_recording(&self, paused: bool) {
+        self.media.ask(self.worker, Command::PauseRecording { bridge: self.id, paused }).await;
+    }
+
+    /// Ends the recording.
+    pub async fn stop_recording(&self) {
+        self.media.ask(self.worker, Command::StopRecording(self.id)).await;
+    }
+
+    /// Closes the bridge.
+    pub async fn close(&self) {
+        self.media.ask(self.worker, Command::CloseBridge(self.id)).await;
+    }
+}
+
+impl PeerHandle {
+    /// Its name.
+    #[must_use]
+    pub const fn id(&self) -> PeerId {
+        self.id
+    }
+
+    /// Closes the connection.
+    pub async fn close(&self) {
+        self.media.ask(self.worker, Command::ClosePeer(self.id)).await;
+    }
+}
+
+impl PortHandle {
+    /// Its name.
+    #[must_use]
+    pub const fn id(&self) -> PortId {
+        self.id
+    }
+
+    async fn ask(&self, command: Command) {
+        self.media.ask(self.worker.load(Ordering::Acquire), command).await;
+    }
+
+    /// Brings the port to another worker, in mid-prompt if need be. Commands given meanwhile follow it.
+    async fn move_to(&self, worker: usize) {
+        let from = self.worker.load(Ordering::Acquire);
+        let Some(target) = self.media.shared.workers.get(worker).filter(|_| from != worker) else { return };
+        let (arrived, there) = oneshot::channel();
+        self.ask(Command::MovePort { port: self.id, to: target.inbox.clone(), arrived }).await;
+        // A port that was closed meanwhile never arrives; its next command finds nobody, as it would here.
+        if there.await.is_ok() {
+            self.worker.store(worker, Ordering::Release);
+        }
+    }
+
+    /// Takes what a new offer and answer agreed on.
+    pub async fn reprofile(&self, profile: Profile) {
+        self.ask(Command::Reprofile { port: self.id, profile }).await;
+    }
+
+    /// Plays something.
+    pub async fn play(&self, play: Play) {
+        self.ask(Command::Play { port: self.id, play }).await;
+    }
+
+    /// Cuts prompts.
+    pub async fn stop_prompts(&self) {
+        self.ask(Command::StopPrompts(self.id)).await;
+    }
+
+    /// Sets or ends the waiting music.
+    pub async fn music(&self, clip: Option<Clip>) {
+        self.ask(Command::Music { port: self.id, clip }).await;
+    }
+
+    /// Closes the port; [`Heard::Closed`] brings its figures.
+    pub async fn close(&self) {
+        self.ask(Command::ClosePort(self.id)).await;
+    }
+}

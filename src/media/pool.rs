@@ -1,0 +1,149 @@
+//! UDP ports for devices: an even RTP port and the odd RTCP port above it, with a quarantine after use (S-7).
+#![allow(clippy::disallowed_methods, reason = "reads the clock for the quarantine; called by the control plane only")]
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long a pair rests after its call, so that late packets of the old call find no new one (S-7).
+pub const QUARANTINE: Duration = Duration::from_secs(2);
+
+/// The pool is shared by all calls; a pair is taken with [`PortPool::open`] and comes back when its [`Lease`] is dropped.
+#[derive(Clone, Debug)]
+pub struct PortPool {
+    free: Arc<Mutex<Free>>,
+}
+
+#[derive(Debug)]
+struct Free {
+    ready: VecDeque<u16>,
+    resting: VecDeque<(Instant, u16)>,
+}
+
+/// A pair of ports in use.
+#[derive(Debug)]
+pub struct Lease {
+    port: u16,
+    pool: PortPool,
+}
+
+/// The two sockets of a device's media.
+#[derive(Debug)]
+pub struct Sockets {
+    /// RTP.
+    pub rtp: UdpSocket,
+    /// RTCP, one port above (RFC 3550 section 11).
+    pub rtcp: UdpSocket,
+    /// Gives the pair back when the sockets are closed.
+    pub lease: Lease,
+}
+
+/// No pair of ports could be had.
+#[derive(Debug, thiserror::Error)]
+pub enum PoolError {
+    /// All pairs are in use or resting.
+    #[error("no RTP port is free")]
+    Empty,
+    /// None of several pairs could be bound.
+    #[error("RTP port {port} at {address}: {error}")]
+    Bind {
+        /// The port tried last.
+        port: u16,
+        /// The address.
+        address: IpAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+}
+
+impl PortPool {
+    /// A pool over `first..=last`.
+    #[must_use]
+    pub fn new(first: u16, last: u16) -> Self {
+        let first = first.saturating_add(first % 2);
+        let ready = (first..last).step_by(2).collect();
+        Self { free: Arc::new(Mutex::new(Free { ready, resting: VecDeque::new() })) }
+    }
+
+    fn take(&self, now: Instant) -> Option<u16> {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(&(since, port)) = free.resting.front() {
+            if now.saturating_duration_since(since) < QUARANTINE {
+                break;
+            }
+            free.resting.pop_front();
+            free.ready.push_back(port);
+        }
+        free.ready.pop_front()
+    }
+
+    /// Binds a pair at `address`. A pair that something else on this machine holds is passed over, up to eight times.
+    ///
+    /// # Errors
+    /// [`PoolError`] when none is left or none can be bound.
+    pub fn open(&self, address: IpAddr) -> Result<Sockets, PoolError> {
+        let mut last = PoolError::Empty;
+        for _ in 0..8 {
+            let Some(port) = self.take(Instant::now()) else { return Err(last) };
+            let lease = Lease { port, pool: self.clone() };
+            match bind_pair(address, port) {
+                Ok((rtp, rtcp)) => return Ok(Sockets { rtp, rtcp, lease }),
+                Err(error) => last = PoolError::Bind { port, address, error },
+            }
+        }
+        Err(last)
+    }
+
+    /// Pairs that are neither in use nor resting.
+    #[must_use]
+    pub fn ready(&self) -> usize {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).ready.len()
+    }
+}
+
+fn bind_pair(address: IpAddr, port: u16) -> io::Result<(UdpSocket, UdpSocket)> {
+    let rtp = UdpSocket::bind(SocketAddr::new(address, port))?;
+    let rtcp = UdpSocket::bind(SocketAddr::new(address, port + 1))?;
+    for socket in [&rtp, &rtcp] {
+        socket.set_nonblocking(true)?;
+    }
+    // Expedited forwarding (RFC 4594 section 4.1): a network that honours it keeps voice out of queues; one that does not loses nothing.
+    let _ = socket2::SockRef::from(&rtp).set_tos_v4(46 << 2);
+    Ok((rtp, rtcp))
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let mut free = self.pool.free.lock().unwrap_or_else(PoisonError::into_inner);
+        free.resting.push_back((Instant::now(), self.port));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_rests_two_seconds_after_its_call_and_then_serves_again() {
+        let pool = PortPool::new(30_001, 30_005);
+        let now = Instant::now();
+        let first = pool.take(now).unwrap();
+        let second = pool.take(now).unwrap();
+        assert_eq!((first, second), (30_002, 30_004));
+        assert_eq!(pool.take(now), None, "an empty pool is an error, not a wait");
+        drop(Lease { port: first, pool: pool.clone() });
+        assert_eq!(pool.take(now + Duration::from_millis(1900)), None);
+        assert_eq!(pool.take(now + QUARANTINE + Duration::from_millis(100)), Some(first));
+    }
+
+    #[test]
+    fn a_taken_port_is_passed_over() {
+        let squatter = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = squatter.local_addr().unwrap().port() & !1;
+        let pool = PortPool::new(port, port.saturating_add(7));
+        let sockets = pool.open("127.0.0.1".parse().unwrap()).unwrap();
+        assert_ne!(sockets.rtp.local_addr().unwrap().port(), port);
+    }
+}

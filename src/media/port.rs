@@ -1,0 +1,435 @@
+//! A device's end: RTP in → frames, frames → RTP out, with the player in between.
+//!
+//! Pure: datagrams and time come in by calls, datagrams go out by [`Port::poll_transmit`]. One per call, owned by its worker.
+//! Keeps S-7 (whose packets count), A-2 (a key is never heard), N-3 and N-8 (which packets carried a notice).
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+use crate::codec::{CodecError, CodecKind};
+use crate::dsp::frame::Frame;
+use crate::dsp::resample::Resampler;
+use crate::ids::{PlayId, PortId};
+use crate::prompt::Clip;
+use crate::redact::Redacted;
+use crate::rtp::dtmf::DtmfReceiver;
+use crate::rtp::packet::Packet;
+use crate::rtp::quality::{self, Impairment};
+use crate::rtp::receive::AudioReceiver;
+use crate::rtp::rtcp::RtcpSession;
+use crate::rtp::session::Latch;
+use crate::units::Hz;
+
+use super::egress::{Egress, packet_samples};
+use super::heard::{Carried, Heard, Outcome, PortHeard};
+use super::player::{Mark, Play, Player};
+use super::stats::PortStats;
+
+/// Things played whose report is awaited; beyond it the oldest counts as not covered.
+const AWAITED: usize = 16;
+/// How long a receiver report is awaited after something was played, before it counts as not covered (N-8):
+/// two and a half of the 5 s report intervals of RFC 3550.
+const COVERAGE_AWAITED: Duration = Duration::from_millis(12_500);
+
+/// Telephone-event as negotiated (RFC 4733).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TelephoneEvent {
+    /// The payload type the device sends.
+    pub payload_type: u8,
+    /// The payload type we send.
+    pub send_payload_type: u8,
+    /// Its clock.
+    pub clock: Hz,
+}
+
+/// What offer and answer agreed on for a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Profile {
+    /// The codec, the same both ways.
+    pub codec: CodecKind,
+    /// Payload type we send.
+    pub payload_type_send: u8,
+    /// Payload type the device sends.
+    pub payload_type_receive: u8,
+    /// Keys.
+    pub telephone_event: Option<TelephoneEvent>,
+    /// How much audio we put into a packet: 10 to 60 ms.
+    pub ptime: Duration,
+    /// Where the description says RTP goes.
+    pub remote: SocketAddr,
+    /// Where the description says RTCP goes.
+    pub remote_rtcp: SocketAddr,
+    /// Where the signalling came from (S-7).
+    pub signalling: IpAddr,
+    /// We may send (the device listens).
+    pub we_send: bool,
+    /// The device sends.
+    pub they_send: bool,
+}
+
+/// Which of a port's two sockets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Channel {
+    /// RTP.
+    Rtp,
+    /// RTCP.
+    Rtcp,
+}
+
+/// A device's media end.
+pub struct Port {
+    id: PortId,
+    profile: Profile,
+    latch: Latch,
+    receiver: AudioReceiver,
+    dtmf: DtmfReceiver,
+    egress: Egress,
+    rtcp: RtcpSession,
+    inbound_resampler: Option<Resampler>,
+    outbound_resampler: Option<Resampler>,
+    player: Player,
+    marks: Vec<Mark>,
+    carrying: Vec<(PlayId, u32)>,
+    uncovered: VecDeque<(PlayId, u32, Instant)>,
+    scratch: Vec<i16>,
+    rtcp_out: Option<Vec<u8>>,
+    heard: mpsc::Sender<PortHeard>,
+    unheard: u64,
+    media_timeout: Duration,
+    opened: Instant,
+    last_packet: Instant,
+    silence_told: bool,
+    refused: u64,
+    sent: u64,
+}
+
+impl Port {
+    /// Opens a port.
+    ///
+    /// `seed` gives SSRC, first sequence number and timestamp; unpredictable outside tests (RFC 3550 section 5.1).
+    ///
+    /// # Errors
+    /// When the codec's library refuses its settings.
+    pub fn new(
+        now: Instant,
+        id: PortId,
+        profile: Profile,
+        seed: u64,
+        media_timeout: Duration,
+        heard: mpsc::Sender<PortHeard>,
+    ) -> Result<Self, CodecError> {
+        let row = profile.codec.row();
+        let egress = Egress::new(&profile, seed)?;
+        Ok(Self {
+            id,
+            profile,
+            latch: Latch::new(profile.remote, profile.signalling),
+            receiver: AudioReceiver::new(profile.codec, profile.payload_type_receive)?,
+            dtmf: DtmfReceiver::new(),
+            rtcp: RtcpSession::new(now, egress.ssrc(), &format!("{id}@roomgate"), row.rtp_clock, seed),
+            egress,
+            inbound_resampler: resampler(row.sample_rate, Hz::FULL),
+            outbound_resampler: resampler(Hz::FULL, row.sample_rate),
+            player: Player::new(row.sample_rate),
+            marks: Vec::new(),
+            carrying: Vec::new(),
+            uncovered: VecDeque::new(),
+            scratch: Vec::new(),
+            rtcp_out: None,
+            heard,
+            unheard: 0,
+            media_timeout,
+            opened: now,
+            last_packet: now,
+            silence_told: false,
+            refused: 0,
+            sent: 0,
+        })
+    }
+
+    /// Takes what a new offer and answer agreed on (hold, resume, another address or codec), without a gap where the codec stays.
+    ///
+    /// # Errors
+    /// When a new codec's library refuses its settings; the port then stays as it was.
+    pub fn reprofile(&mut self, profile: Profile) -> Result<(), CodecError> {
+        let row = profile.codec.row();
+        if profile.codec != self.profile.codec {
+            self.rtcp.set_clock(row.rtp_clock);
+            let receiver = AudioReceiver::new(profile.codec, profile.payload_type_receive)?;
+            self.egress.change_codec(&profile)?;
+            self.receiver = receiver;
+            self.inbound_resampler = resampler(row.sample_rate, Hz::FULL);
+            self.outbound_resampler = resampler(Hz::FULL, row.sample_rate);
+            self.player.stop_all(&mut self.marks);
+            self.player = Player::new(row.sample_rate);
+        }
+        if profile.telephone_event != self.profile.telephone_event {
+            self.dtmf = DtmfReceiver::new();
+        }
+        if (profile.remote, profile.signalling) != (self.profile.remote, self.profile.signalling) {
+            self.latch.renegotiated(profile.remote, profile.signalling);
+        }
+        self.profile = profile;
+        Ok(())
+    }
+
+    /// An RTP datagram came in. Anything that is not media of this call by S-7 is counted and forgotten.
+    pub fn receive_rtp(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+        let Ok(packet) = Packet::parse(datagram) else {
+            self.refused += 1;
+            return;
+        };
+        let event = self.profile.telephone_event.filter(|event| event.payload_type == packet.pt);
+        let audio = packet.pt == self.profile.payload_type_receive;
+        if !self.latch.accept(now, from, audio || event.is_some()) {
+            self.refused += 1;
+            return;
+        }
+        let first = self.rtcp.reception().expected() == 0;
+        self.last_packet = now;
+        self.silence_told = false;
+        self.rtcp.received(now, &packet);
+        if first {
+            self.say(Heard::Flowing);
+        }
+        if event.is_some() {
+            if let Some(digit) = self.dtmf.handle(now, &packet) {
+                self.say(Heard::Digit(Redacted::new(digit.digit)));
+            }
+        } else if audio {
+            self.receiver.insert(now, &packet);
+        }
+    }
+
+    /// An RTCP datagram came in.
+    pub fn receive_rtcp(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+        let known = from.ip() == self.profile.remote_rtcp.ip()
+            || self.latch.target().is_some_and(|target| target.ip() == from.ip());
+        if !known {
+            self.refused += 1;
+            return;
+        }
+        self.rtcp.handle(now, datagram);
+        self.last_packet = now;
+        while let Some(&(play, last, _)) = self.uncovered.front() {
+            if !self.rtcp.reports_cover(low(last)) {
+                break;
+            }
+            self.uncovered.pop_front();
+            self.say(Heard::Covered { play, covered: true });
+        }
+    }
+
+    /// The device's next 20 ms at 48 kHz; silence while it holds, presses a key, or sends nothing.
+    pub fn pull(&mut self, now: Instant, frame: &mut Frame) {
+        let mut own = Frame::silence(self.profile.codec.row().sample_rate);
+        self.receiver.pull(now, &mut own);
+        if !self.profile.they_send || self.dtmf.active(now) {
+            own = Frame::silence(own.rate());
+        }
+        match &mut self.inbound_resampler {
+            Some(resampler) => {
+                self.scratch.clear();
+                resampler.process(own.samples(), &mut self.scratch);
+                *frame = Frame::from_samples(Hz::FULL, &self.scratch);
+            }
+            None => *frame = own,
+        }
+    }
+
+    /// Sends 20 ms: what the device may hear of the meeting (48 kHz; `None` for nothing), with our voices over it.
+    pub fn send(&mut self, now: Instant, meeting: Option<&Frame>) {
+        self.report_silence(now);
+        let rate = self.profile.codec.row().sample_rate;
+        let length = rate.samples(Duration::from_millis(20));
+        self.scratch.clear();
+        match (meeting, &mut self.outbound_resampler) {
+            (Some(frame), Some(resampler)) => resampler.process(frame.samples(), &mut self.scratch),
+            (Some(frame), None) => self.scratch.extend_from_slice(frame.samples()),
+            (None, Some(resampler)) => {
+                // Keeps the filter's history in step, so that audio starts without a click.
+                resampler.process(Frame::silence(Hz::FULL).samples(), &mut self.scratch);
+            }
+            (None, None) => {}
+        }
+        self.scratch.resize(length, 0);
+        self.make_report(now);
+        if !self.profile.we_send {
+            // On hold: notices and prompts wait for the resume (N-3), the clock goes on.
+            self.egress.rest(&self.profile);
+            return;
+        }
+        if self.egress.press_on(now, &self.profile) {
+            return;
+        }
+        let gathered = self.egress.gathered();
+        self.player.render(&mut self.scratch, &mut self.marks);
+        let (base, packet) = (self.egress.next_sequence(), packet_samples(&self.profile).max(1));
+        let sequence_of = |sample: usize| base.wrapping_add(u32::try_from(sample / packet).unwrap_or(0));
+        self.report_marks(now, sequence_of(gathered), sequence_of(gathered + length - 1));
+        let rtcp = &mut self.rtcp;
+        self.egress.push(now, &self.profile, &self.scratch, |sent| {
+            rtcp.sent(now, low(sent.sequence), sent.timestamp, sent.payload);
+        });
+    }
+
+    /// Tells what was played and in which packets; `first` and `last` are the sequence numbers around this frame.
+    fn report_marks(&mut self, now: Instant, first: u32, last: u32) {
+        for mark in std::mem::take(&mut self.marks) {
+            match mark {
+                Mark::Began(play) => {
+                    self.carrying.push((play, first));
+                    self.say(Heard::Began { play });
+                }
+                Mark::Completed(play) => {
+                    let carried = self.carried(play, last);
+                    self.say(Heard::Played { play, outcome: Outcome::Completed, carried });
+                    self.uncovered.push_back((play, last, now + COVERAGE_AWAITED));
+                }
+                Mark::Interrupted(play) => {
+                    let carried = self.carried(play, first);
+                    self.say(Heard::Played { play, outcome: Outcome::Interrupted, carried });
+                }
+            }
+        }
+        while let Some(&(play, _, until)) = self.uncovered.front() {
+            if until > now && self.uncovered.len() <= AWAITED {
+                break;
+            }
+            self.uncovered.pop_front();
+            self.say(Heard::Covered { play, covered: false });
+        }
+    }
+
+    fn carried(&mut self, play: PlayId, last: u32) -> Option<Carried> {
+        let place = self.carrying.iter().position(|(carried, _)| *carried == play)?;
+        let (_, first) = self.carrying.swap_remove(place);
+        Some(Carried { first, last })
+    }
+
+    fn make_report(&mut self, now: Instant) {
+        if self.rtcp.due(now) {
+            self.rtcp_out = Some(self.rtcp.build(now, self.ntp(now)));
+        }
+    }
+
+    fn report_silence(&mut self, now: Instant) {
+        let silent = now.saturating_duration_since(self.last_packet);
+        if silent >= self.media_timeout && !self.silence_told {
+            self.silence_told = true;
+            self.say(Heard::Silent(silent));
+        }
+    }
+
+    /// Adds something to play.
+    pub fn play(&mut self, play: Play) {
+        self.player.play(play, &mut self.marks);
+    }
+
+    /// Cuts prompts; notices go on (N-3).
+    pub fn stop_prompts(&mut self) {
+        self.player.stop_prompts(&mut self.marks);
+    }
+
+    /// Sets or ends the waiting music.
+    pub fn set_music(&mut self, clip: Option<Clip>) {
+        self.player.set_music(clip);
+    }
+
+    /// The next datagram that is due: which socket, where to, what.
+    pub fn poll_transmit(&mut self, now: Instant) -> Option<(Channel, SocketAddr, Vec<u8>)> {
+        if let Some(report) = self.rtcp_out.take() {
+            return Some((Channel::Rtcp, self.rtcp_target(), report));
+        }
+        let packet = self.egress.poll(now)?;
+        let target = self.latch.target()?;
+        self.sent += 1;
+        Some((Channel::Rtp, target, packet))
+    }
+
+    /// RTCP follows a latched RTP address: behind a NAT the described one leads nowhere.
+    fn rtcp_target(&self) -> SocketAddr {
+        match self.latch.target() {
+            Some(target) if target != self.profile.remote => SocketAddr::new(target.ip(), target.port().saturating_add(1)),
+            _ => self.profile.remote_rtcp,
+        }
+    }
+
+    /// Ends the port: says goodbye by RTCP, reports what was cut, and gives the figures.
+    pub fn close(&mut self, now: Instant) -> (SocketAddr, Vec<u8>) {
+        self.player.stop_all(&mut self.marks);
+        let next = self.egress.next_sequence();
+        self.report_marks(now, next, next);
+        for (play, _, _) in std::mem::take(&mut self.uncovered) {
+            self.say(Heard::Covered { play, covered: false });
+        }
+        let stats = self.stats();
+        self.say(Heard::Closed(Box::new(stats)));
+        (self.rtcp_target(), self.rtcp.build_bye(now, self.ntp(now)))
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn stats(&self) -> PortStats {
+        let received = self.receiver.stats();
+        let reception = self.rtcp.reception();
+        let expected = reception.expected();
+        let lost = reception.lost();
+        let ticks = u64::from(reception.jitter_ticks());
+        let jitter = Duration::from_micros(ticks * 1_000_000 / u64::from(self.profile.codec.row().rtp_clock.0));
+        let loss = if expected > 0 { lost.max(0) as f32 / expected as f32 } else { 0.0 };
+        let round_trip = self.rtcp.round_trip();
+        let impairment = Impairment { loss, delay: round_trip.unwrap_or_default() / 2, jitter };
+        PortStats {
+            received: expected.saturating_add_signed(-lost),
+            sent: self.sent,
+            lost,
+            refused: self.refused,
+            jitter,
+            concealed: received.concealed,
+            round_trip,
+            mos: quality::rate(self.profile.codec, impairment).mos,
+        }
+    }
+
+    /// Time for sender reports: since the port opened, as RFC 3550 section 6.4.1 allows for a sender without a wall clock.
+    fn ntp(&self, now: Instant) -> u64 {
+        let since = now.saturating_duration_since(self.opened);
+        (since.as_secs() << 32) | ((u64::from(since.subsec_nanos()) << 32) / 1_000_000_000)
+    }
+
+    /// Sends a key, as a phone does; false if the device takes none.
+    pub fn press(&mut self, digit: char, duration: Duration) -> bool {
+        self.egress.press(&self.profile, digit, duration)
+    }
+
+    /// Keys are still going out.
+    #[must_use]
+    pub fn pressing(&self) -> bool {
+        self.egress.pressing()
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn id(&self) -> PortId {
+        self.id
+    }
+
+    fn say(&mut self, heard: Heard) {
+        if self.heard.try_send(PortHeard { port: self.id, heard }).is_err() {
+            self.unheard += 1;
+        }
+    }
+}
+
+fn resampler(from: Hz, to: Hz) -> Option<Resampler> {
+    (from != to).then(|| Resampler::new(from, to))
+}
+
+/// The sequence number as it stands in a packet.
+fn low(extended: u32) -> u16 {
+    u16::try_from(extended & 0xFFFF).unwrap_or_default()
+}

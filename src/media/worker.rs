@@ -1,0 +1,469 @@
+//! A media worker: one OS thread that owns a [`Plane`] and its sockets, and the only clock of the media.
+//!
+//! Commands come in by a bounded queue; datagrams by the sockets; an absolute clock of 2.5 ms drives the plane (DESIGN §7).
+#![allow(clippy::disallowed_methods, reason = "this is the plane's driver: it has the thread, the sockets and the clock")]
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::net::UdpSocket;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{AbortHandle, LocalSet};
+
+use crate::ids::{BridgeId, PeerId, PortId};
+use crate::policy::Admission;
+use crate::prompt::Clip;
+
+use super::bridge::{End, Gate};
+use super::heard::MeetingHeard;
+use super::peer::Peer;
+use super::plane::{Plane, SLOTS, Way};
+use super::player::Play;
+use super::pool::Sockets;
+use super::port::{Channel, Port, Profile};
+use super::record::Recorder;
+
+/// The clock's step: an eighth of a frame.
+const STEP: Duration = Duration::from_micros(2_500);
+/// Steps a late worker makes up for; what is older is skipped and counted: two frames (DESIGN §7).
+const CATCH_UP: u32 = 16;
+/// Commands that may wait for a worker. Full: the asker waits, as requests go down (DESIGN §6).
+pub const INBOX: usize = 1024;
+/// How long the old worker of a moved port forwards commands.
+const FORWARDED: Duration = Duration::from_secs(1);
+/// Larger than any packet of audio that fits an Ethernet frame.
+const DATAGRAM: usize = 2048;
+
+/// A port with everything that belongs to it, on its way from one worker to another.
+pub struct PortInTransit {
+    port: Port,
+    sockets: Sockets,
+    arrived: oneshot::Sender<()>,
+}
+
+/// What a worker is asked to do.
+pub enum Command {
+    /// Take a new port.
+    OpenPort {
+        /// The port.
+        port: Box<Port>,
+        /// Its sockets.
+        sockets: Sockets,
+    },
+    /// Take what a new offer and answer agreed on.
+    Reprofile {
+        /// Which port.
+        port: PortId,
+        /// The new agreement.
+        profile: Profile,
+    },
+    /// Close a port.
+    ClosePort(PortId),
+    /// Play something to a device.
+    Play {
+        /// Which port.
+        port: PortId,
+        /// What.
+        play: Play,
+    },
+    /// Cut prompts (a key was pressed).
+    StopPrompts(PortId),
+    /// Set or end waiting music.
+    Music {
+        /// Which port.
+        port: PortId,
+        /// The music.
+        clip: Option<Clip>,
+    },
+    /// Give a port to another worker.
+    MovePort {
+        /// Which port.
+        port: PortId,
+        /// Whereto.
+        to: mpsc::Sender<Command>,
+        /// Told when it is there.
+        arrived: oneshot::Sender<()>,
+    },
+    /// Take a port from another worker.
+    AdoptPort(Box<PortInTransit>),
+    /// Take a browser's connection.
+    OpenPeer {
+        /// Its name.
+        id: PeerId,
+        /// The negotiated connection.
+        peer: Box<Peer>,
+        /// Who wants to hear of it.
+        heard: mpsc::Sender<MeetingHeard>,
+    },
+    /// Close a browser's connection.
+    ClosePeer(PeerId),
+    /// Open a bridge.
+    OpenBridge {
+        /// Its name.
+        id: BridgeId,
+        /// Who wants to hear of it.
+        heard: mpsc::Sender<MeetingHeard>,
+    },
+    /// Close a bridge.
+    CloseBridge(BridgeId),
+    /// Seat an end (M-8).
+    Seat {
+        /// Who sits.
+        end: End,
+        /// Where.
+        bridge: BridgeId,
+        /// By what right.
+        admission: Admission,
+        /// What it may do at first.
+        gate: Gate,
+    },
+    /// Take an end off its bridge.
+    Unseat(End),
+    /// Give a seat to another end of the same participant.
+    Replace {
+        /// Who sat.
+        old: End,
+        /// Who sits now.
+        new: End,
+    },
+    /// Set what an end may do.
+    Gate {
+        /// Who.
+        end: End,
+        /// What.
+        gate: Gate,
+    },
+    /// Start a recording.
+    Record {
+        /// Where.
+        bridge: BridgeId,
+        /// Into what.
+        recorder: Box<Recorder>,
+    },
+    /// Pause or resume a recording.
+    PauseRecording {
+        /// Where.
+        bridge: BridgeId,
+        /// Pause.
+        paused: bool,
+    },
+    /// End a recording.
+    StopRecording(BridgeId),
+}
+
+/// What all workers count together.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Steps skipped because a worker came too late.
+    pub skipped: AtomicU64,
+    /// Datagrams the system would not take.
+    pub unsent: AtomicU64,
+    /// Events that found a full queue.
+    pub unheard: AtomicU64,
+}
+
+/// A running worker.
+#[derive(Clone, Debug)]
+pub struct Worker {
+    /// Where commands go.
+    pub inbox: mpsc::Sender<Command>,
+}
+
+/// Starts a worker on its own thread, with sockets already bound for WebRTC.
+///
+/// `webrtc` pairs each socket with the address its candidate shows (another one behind a NAT).
+///
+/// # Errors
+/// When the thread or its runtime cannot be made.
+pub fn start(index: usize, webrtc: Vec<(std::net::UdpSocket, SocketAddr)>, counters: Arc<Counters>) -> io::Result<Worker> {
+    let (inbox, commands) = mpsc::channel(INBOX);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name(format!("media-{index}")).spawn(move || {
+        let local = LocalSet::new();
+        local.block_on(&runtime, run(webrtc, commands, counters));
+    })?;
+    Ok(Worker { inbox })
+}
+
+struct OpenSockets {
+    sockets: Sockets,
+    readers: Readers,
+}
+
+/// The reading tasks of a port; they end with it.
+struct Readers([AbortHandle; 2]);
+
+impl Drop for Readers {
+    fn drop(&mut self) {
+        for reader in &self.0 {
+            reader.abort();
+        }
+    }
+}
+
+struct Desk {
+    plane: RefCell<Plane>,
+    sockets: RefCell<HashMap<PortId, OpenSockets>>,
+    webrtc: Vec<(Rc<UdpSocket>, SocketAddr)>,
+    moved: RefCell<HashMap<PortId, (Instant, mpsc::Sender<Command>)>>,
+    counters: Arc<Counters>,
+}
+
+async fn run(
+    webrtc: Vec<(std::net::UdpSocket, SocketAddr)>,
+    mut commands: mpsc::Receiver<Command>,
+    counters: Arc<Counters>,
+) {
+    let mut sockets = Vec::new();
+    for (socket, shown) in webrtc {
+        match UdpSocket::from_std(socket) {
+            Ok(socket) => sockets.push((Rc::new(socket), shown)),
+            Err(error) => tracing::error!(%shown, %error, "WebRTC socket cannot be used"),
+        }
+    }
+    let desk = Rc::new(Desk {
+        plane: RefCell::default(),
+        sockets: RefCell::default(),
+        webrtc: sockets,
+        moved: RefCell::default(),
+        counters,
+    });
+    for (socket, shown) in &desk.webrtc {
+        tokio::task::spawn_local(read_webrtc(Rc::clone(&desk), Rc::clone(socket), *shown));
+    }
+    let clock = tokio::task::spawn_local(tick(Rc::clone(&desk)));
+    while let Some(command) = commands.recv().await {
+        desk.obey(command).await;
+        desk.flush();
+    }
+    clock.abort();
+}
+
+async fn tick(desk: Rc<Desk>) {
+    let start = Instant::now();
+    let mut step: u32 = 0;
+    loop {
+        let due = start.elapsed().as_micros() / STEP.as_micros();
+        let due = u32::try_from(due).unwrap_or(u32::MAX);
+        if due.saturating_sub(step) > CATCH_UP {
+            let skipped = due - CATCH_UP - step;
+            // Whole frames are skipped, so that every slot misses as many ticks as any other.
+            let skipped = skipped - skipped % u32::from(SLOTS);
+            step += skipped;
+            desk.counters.skipped.fetch_add(u64::from(skipped), Ordering::Relaxed);
+        }
+        while step <= due {
+            let now = Instant::now();
+            let slot = u8::try_from(step % u32::from(SLOTS)).unwrap_or(0);
+            let mut plane = desk.plane.borrow_mut();
+            plane.tick(now, slot);
+            plane.pace(now);
+            drop(plane);
+            step += 1;
+            desk.flush();
+        }
+        if step.is_multiple_of(400) {
+            desk.forget_moved();
+        }
+        tokio::time::sleep_until((start + STEP * step).into()).await;
+    }
+}
+
+async fn read_webrtc(desk: Rc<Desk>, socket: Rc<UdpSocket>, shown: SocketAddr) {
+    let mut buffer = [0; DATAGRAM];
+    loop {
+        match socket.recv_from(&mut buffer).await {
+            Ok((length, from)) => {
+                let datagram = buffer.get(..length).unwrap_or_default();
+                desk.plane.borrow_mut().receive_webrtc(Instant::now(), shown, from, datagram);
+                desk.flush();
+            }
+            // An ICMP error of an earlier send: the socket itself is fine.
+            Err(_) => tokio::task::yield_now().await,
+        }
+    }
+}
+
+async fn read_port(desk: Rc<Desk>, port: PortId, channel: Channel, socket: UdpSocket) {
+    let mut buffer = [0; DATAGRAM];
+    loop {
+        match socket.recv_from(&mut buffer).await {
+            Ok((length, from)) => {
+                let datagram = buffer.get(..length).unwrap_or_default();
+                let mut plane = desk.plane.borrow_mut();
+                match channel {
+                    Channel::Rtp => plane.receive_rtp(Instant::now(), port, from, datagram),
+                    Channel::Rtcp => plane.receive_rtcp(Instant::now(), port, from, datagram),
+                }
+            }
+            // An ICMP error of an earlier send: the socket itself is fine.
+            Err(_) => tokio::task::yield_now().await,
+        }
+    }
+}
+
+impl Desk {
+    async fn obey(self: &Rc<Self>, command: Command) {
+        let Some(command) = self.forward(command).await else { return };
+        let now = Instant::now();
+        let mut plane = self.plane.borrow_mut();
+        match command {
+            Command::OpenPort { port, sockets } => self.open(&mut plane, *port, sockets),
+            Command::Reprofile { port, profile } => {
+                if let Some(port) = plane.port(port)
+                    && let Err(error) = port.reprofile(profile)
+                {
+                    tracing::warn!(port = %port.id(), %error, "codec change refused; the old one stays");
+                }
+            }
+            Command::ClosePort(port) => {
+                plane.close_port(now, port);
+                drop(plane);
+                // The goodbye leaves before its socket closes.
+                self.flush();
+                self.sockets.borrow_mut().remove(&port);
+            }
+            Command::Play { port, play } => {
+                if let Some(port) = plane.port(port) {
+                    port.play(play);
+                }
+            }
+            Command::StopPrompts(port) => {
+                if let Some(port) = plane.port(port) {
+                    port.stop_prompts();
+                }
+            }
+            Command::Music { port, clip } => {
+                if let Some(port) = plane.port(port) {
+                    port.set_music(clip);
+                }
+            }
+            Command::MovePort { port, to, arrived } => {
+                let released = plane.release_port(port);
+                drop(plane);
+                self.send_away(released, port, to, arrived).await;
+            }
+            Command::AdoptPort(transit) => {
+                let PortInTransit { port, sockets, arrived } = *transit;
+                self.open(&mut plane, port, sockets);
+                // The mover may have given up waiting; the port is here all the same.
+                let _ = arrived.send(());
+            }
+            Command::OpenPeer { id, peer, heard } => plane.adopt_peer(id, *peer, heard),
+            Command::ClosePeer(id) => plane.close_peer(id),
+            Command::OpenBridge { id, heard } => plane.open_bridge(id, heard),
+            Command::CloseBridge(id) => plane.close_bridge(id),
+            Command::Seat { end, bridge, admission, gate } => {
+                if !plane.seat(end, bridge, admission, gate) {
+                    tracing::debug!(?end, %bridge, "nobody to seat: it left at the same moment");
+                }
+            }
+            Command::Unseat(end) => plane.unseat(end),
+            Command::Replace { old, new } => plane.replace(old, new),
+            Command::Gate { end, gate } => plane.gate(end, gate),
+            Command::Record { bridge, recorder } => plane.record(bridge, Some(*recorder), false),
+            Command::PauseRecording { bridge, paused } => plane.record(bridge, None, paused),
+            Command::StopRecording(bridge) => plane.stop_recording(bridge),
+        }
+    }
+
+    /// Passes a command on if its port has moved.
+    async fn forward(&self, command: Command) -> Option<Command> {
+        let port = match &command {
+            Command::Reprofile { port, .. }
+            | Command::ClosePort(port)
+            | Command::Play { port, .. }
+            | Command::StopPrompts(port)
+            | Command::Music { port, .. }
+            | Command::MovePort { port, .. }
+            | Command::Seat { end: End::Port(port), .. }
+            | Command::Unseat(End::Port(port))
+            | Command::Gate { end: End::Port(port), .. } => *port,
+            _ => return Some(command),
+        };
+        let to = self.moved.borrow().get(&port).map(|(_, to)| to.clone());
+        match to {
+            Some(to) => {
+                // A worker that is gone takes no ports either: the daemon is stopping.
+                let _ = to.send(command).await;
+                None
+            }
+            None => Some(command),
+        }
+    }
+
+    fn open(self: &Rc<Self>, plane: &mut Plane, port: Port, sockets: Sockets) {
+        let id = port.id();
+        let reader = |socket: &std::net::UdpSocket, channel| {
+            let socket = socket.try_clone().and_then(UdpSocket::from_std)?;
+            io::Result::Ok(tokio::task::spawn_local(read_port(Rc::clone(self), id, channel, socket)).abort_handle())
+        };
+        match (reader(&sockets.rtp, Channel::Rtp), reader(&sockets.rtcp, Channel::Rtcp)) {
+            (Ok(rtp), Ok(rtcp)) => {
+                self.moved.borrow_mut().remove(&id);
+                self.sockets.borrow_mut().insert(id, OpenSockets { sockets, readers: Readers([rtp, rtcp]) });
+                plane.adopt_port(port);
+            }
+            (rtp, rtcp) => {
+                for opened in [rtp, rtcp] {
+                    match opened {
+                        Ok(reader) => reader.abort(),
+                        Err(error) => tracing::error!(port = %id, %error, "RTP socket cannot be used"),
+                    }
+                }
+            }
+        }
+    }
+
+    async fn send_away(
+        &self,
+        port: Option<Port>,
+        id: PortId,
+        to: mpsc::Sender<Command>,
+        arrived: oneshot::Sender<()>,
+    ) {
+        let open = self.sockets.borrow_mut().remove(&id);
+        let (Some(port), Some(OpenSockets { sockets, readers })) = (port, open) else { return };
+        drop(readers);
+        self.moved.borrow_mut().insert(id, (Instant::now(), to.clone()));
+        // A worker that is gone takes no ports either: the daemon is stopping.
+        let _ = to.send(Command::AdoptPort(Box::new(PortInTransit { port, sockets, arrived }))).await;
+    }
+
+    fn forget_moved(&self) {
+        self.moved.borrow_mut().retain(|_, (since, _)| since.elapsed() < FORWARDED);
+    }
+
+    fn flush(&self) {
+        let mut plane = self.plane.borrow_mut();
+        let sockets = self.sockets.borrow();
+        let mut unsent = 0;
+        while let Some(transmit) = plane.poll_transmit() {
+            let sent = match transmit.way {
+                Way::Port(port, channel) => sockets.get(&port).map(|open| {
+                    let socket = if channel == Channel::Rtp { &open.sockets.rtp } else { &open.sockets.rtcp };
+                    socket.send_to(&transmit.bytes, transmit.to)
+                }),
+                Way::WebRtc(from) => self
+                    .webrtc
+                    .iter()
+                    .find(|(_, shown)| *shown == from)
+                    .or_else(|| self.webrtc.first())
+                    .map(|(socket, _)| socket.try_send_to(&transmit.bytes, transmit.to)),
+            };
+            // A full socket buffer or an unreachable address loses this packet, as the network would.
+            unsent += u64::from(!matches!(sent, Some(Ok(_))));
+        }
+        let unheard = plane.take_unheard();
+        if unsent + unheard > 0 {
+            self.counters.unsent.fetch_add(unsent, Ordering::Relaxed);
+            self.counters.unheard.fetch_add(unheard, Ordering::Relaxed);
+        }
+    }
+}

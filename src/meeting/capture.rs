@@ -1,0 +1,107 @@
+//! A running recording of a meeting: its file, and the way it is stopped (N-12).
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::ids::{BridgeId, MeetingName};
+use crate::media::record::{Ending, Format, Recorder};
+use crate::media::{BridgeHandle, MeetingHeard};
+use crate::units::Hz;
+
+/// libopus's look-ahead at 48 kHz in the VOIP application (RFC 7845 section 4.2 pre-skip).
+const PRE_SKIP: u16 = 312;
+
+/// How long the last page may take to reach a slow disk.
+const FINISHED_WITHIN: Duration = Duration::from_secs(2);
+
+/// One recording, from start to stop.
+pub(super) struct Recording {
+    file: PathBuf,
+    finished: oneshot::Receiver<()>,
+}
+
+impl Recording {
+    /// Makes the file and taps the bridge.
+    ///
+    /// # Errors
+    /// When the file cannot be made.
+    pub(super) async fn start(
+        directory: &Path,
+        meeting: &MeetingName,
+        bridge: &BridgeHandle,
+        heard: mpsc::Sender<MeetingHeard>,
+        now: SystemTime,
+    ) -> io::Result<Self> {
+        let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let file = directory.join(format!("{meeting}-{}.ogg", timestamp(since.as_secs(), since.subsec_millis())));
+        let id = bridge.id();
+        let format = Format { serial: getrandom::u32().map_err(io::Error::from)?, pre_skip: PRE_SKIP, rate: Hz::FULL };
+        let (finish, finished) = oneshot::channel();
+        let recorder = Recorder::create(&file, format, move |ending| {
+            report(ending, id, &heard);
+            // Nobody waits for it but a meeting that is closing.
+            let _ = finish.send(());
+        })?;
+        bridge.record(recorder).await;
+        Ok(Self { file, finished })
+    }
+
+    /// Where it goes.
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Ends it, and waits until its file is on the disk, at most [`FINISHED_WITHIN`].
+    pub(super) async fn stop(self, bridge: &BridgeHandle) {
+        bridge.stop_recording().await;
+        if tokio::time::timeout(FINISHED_WITHIN, self.finished).await.is_err() {
+            tracing::warn!(file = %self.file.display(), "the recording is still being written");
+        }
+    }
+}
+
+fn report(ending: Ending, bridge: BridgeId, heard: &mpsc::Sender<MeetingHeard>) {
+    match ending {
+        Ending::Finished { duration, bytes } => tracing::info!(?duration, bytes, "recording complete"),
+        fault => {
+            tracing::error!(?fault, "the recorder stopped");
+            // Full: the tap finds the recorder ended at its next frame and says the same.
+            let _ = heard.try_send(MeetingHeard::RecorderFailed { bridge });
+        }
+    }
+}
+
+/// `20261123T190823.123Z`: sorts by time and fits every file system.
+fn timestamp(seconds: u64, millis: u32) -> String {
+    let (days, of_day) = (seconds / 86_400, seconds % 86_400);
+    let (year, month, day) = civil(days);
+    format!("{year:04}{month:02}{day:02}T{:02}{:02}{:02}.{millis:03}Z", of_day / 3600, of_day / 60 % 60, of_day % 60)
+}
+
+/// Days since 1970-01-01 to a date of the Gregorian calendar, counted in years that begin in March.
+fn civil(days: u64) -> (u64, u64, u64) {
+    let shifted = days + 719_468;
+    let era = shifted / 146_097;
+    let of_era = shifted % 146_097;
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recording_is_named_by_its_start_in_universal_time() {
+        assert_eq!(timestamp(0, 0), "19700101T000000.000Z");
+        assert_eq!(timestamp(951_827_696, 7), "20000229T123456.007Z");
+        assert_eq!(timestamp(1_795_460_903, 123), "20261123T190823.123Z");
+    }
+}

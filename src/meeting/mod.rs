@@ -1,0 +1,224 @@
+//! Live meetings: one task each, which drives the [`Policy`](crate::policy::Policy) and performs its effects on media, pages and calls.
+//!
+//! Pages and calls ask by a [`MeetingHandle`]; what they are told comes by their own bounded queue ([`ToPage`], [`ToGuest`]).
+//! A meeting comes to life with its first participant and ends by the policy's word; the [`Registry`] finds it by name.
+
+mod capture;
+mod registry;
+mod roster;
+mod task;
+pub mod words;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::cause::Cause;
+use crate::ids::{CallId, MeetingName, NoticeId, ParticipantId};
+use crate::media::{Carried, MeetingHeard, Outcome, PortHandle};
+use crate::phrase::Phrase;
+use crate::policy::{Role, Switch};
+
+pub use registry::{MeetingSettings, Registry, Shared};
+pub use words::{Ask, ChatLine, Refusal, Snapshot, ToPage};
+
+/// Requests that may wait for a meeting. Full: the asker waits, as requests go down (DESIGN §6).
+const MAILBOX: usize = 256;
+/// What may wait for a device's call. Full: the call is stalled; its gate is shut and it is dismissed (N-6).
+pub const GUEST_QUEUE: usize = 64;
+
+/// A page that joins.
+#[derive(Debug)]
+pub struct JoinPage {
+    /// From the session, never from the page (M-7).
+    pub role: Role,
+    /// From the session.
+    pub organiser: bool,
+    /// Cleaned (M-4).
+    pub name: String,
+    /// The presence it had before its connection was lost, by a signed token.
+    pub resume: Option<ParticipantId>,
+    /// What it is told. Full: the page is dropped and may come back.
+    pub to_page: mpsc::Sender<ToPage>,
+}
+
+/// A device that knocks.
+pub struct Knock {
+    /// Its presence; never used before (M-18).
+    pub who: ParticipantId,
+    /// For the ledger.
+    pub call: CallId,
+    /// Cleaned (M-4).
+    pub name: String,
+    /// For the ledger: which device, by its configured label.
+    pub device: String,
+    /// For the ledger: the language it is spoken to.
+    pub language: String,
+    /// Its media.
+    pub port: PortHandle,
+    /// What its call is told.
+    pub to_guest: mpsc::Sender<ToGuest>,
+}
+
+/// From a meeting to a device's call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ToGuest {
+    /// It has a seat: music ends.
+    Seated,
+    /// It waits: music plays.
+    Waiting,
+    /// Play what is owed; its proof comes back as [`FromGuest::Told`] (N-8).
+    Tell {
+        /// To be named in the proof.
+        notice: NoticeId,
+        /// In this order.
+        phrases: Vec<Phrase>,
+    },
+    /// Say something.
+    Say(Phrase),
+    /// The presence is over.
+    Dismiss(Cause),
+}
+
+/// From a device's call to its meeting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FromGuest {
+    /// It hung up, or the call is ending.
+    Left,
+    /// On hold, or back (S-5).
+    Hold(bool),
+    /// Its microphone (K-4).
+    Mute(Switch),
+    /// Its hand.
+    Hand(Switch),
+    /// `*21`.
+    AdmitAll,
+    /// The organiser's PIN was right (K-2).
+    OrganiserPin,
+    /// A notice has begun.
+    Began {
+        /// Which.
+        notice: NoticeId,
+        /// How long it lasts.
+        length: std::time::Duration,
+    },
+    /// A notice has ended.
+    Told {
+        /// Which.
+        notice: NoticeId,
+        /// How; `None`: it could not be played at all (N-6).
+        outcome: Option<Outcome>,
+        /// In which packets.
+        carried: Option<Carried>,
+    },
+    /// Whether RTCP reports cover it.
+    Covered {
+        /// Which.
+        notice: NoticeId,
+        /// They do.
+        covered: bool,
+    },
+}
+
+/// Why an offer was not answered. The text is for people.
+#[derive(Debug, thiserror::Error)]
+pub enum OfferError {
+    /// Whoever offers is not here.
+    #[error("you are not in this meeting")]
+    NotHere,
+    /// The browser's description, or our side.
+    #[error(transparent)]
+    Negotiation(#[from] crate::media::NegotiationError),
+}
+
+/// What the meeting task takes in.
+pub(crate) enum Request {
+    JoinPage(JoinPage, oneshot::Sender<Result<ParticipantId, Refusal>>),
+    Offer { who: ParticipantId, sdp: String, reply: oneshot::Sender<Result<String, OfferError>> },
+    ConnectionLost(ParticipantId),
+    Ask { who: Option<ParticipantId>, ask: Ask, reply: oneshot::Sender<Result<(), Refusal>> },
+    Snapshot { viewer: Option<ParticipantId>, reply: oneshot::Sender<Snapshot> },
+    Chat(oneshot::Sender<Vec<ChatLine>>),
+    Knock(Box<Knock>),
+    Guest(ParticipantId, FromGuest),
+    Heard(MeetingHeard),
+    Close(Cause),
+}
+
+/// A live meeting, to be asked. Cheap to clone. Asking one that has just ended is answered as ended, never an error to handle.
+#[derive(Clone)]
+pub struct MeetingHandle {
+    name: MeetingName,
+    mailbox: mpsc::Sender<Request>,
+}
+
+impl MeetingHandle {
+    /// Its configured name.
+    #[must_use]
+    pub const fn name(&self) -> &MeetingName {
+        &self.name
+    }
+
+    fn is_over(&self) -> bool {
+        self.mailbox.is_closed()
+    }
+
+    async fn ask_for<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        self.mailbox.send(request(reply)).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// A page joins, or knocks.
+    ///
+    /// # Errors
+    /// [`Refusal::Ended`] if the meeting ended at this moment.
+    pub async fn join_page(&self, join: JoinPage) -> Result<ParticipantId, Refusal> {
+        self.ask_for(|reply| Request::JoinPage(join, reply)).await.unwrap_or(Err(Refusal::Ended))
+    }
+
+    /// A page's WebRTC offer, answered.
+    ///
+    /// # Errors
+    /// [`OfferError`], with words for people.
+    pub async fn offer(&self, who: ParticipantId, sdp: String) -> Result<String, OfferError> {
+        self.ask_for(|reply| Request::Offer { who, sdp, reply }).await.unwrap_or(Err(OfferError::NotHere))
+    }
+
+    /// A page's socket is gone without a word; its seat is kept for a while (M-5).
+    pub async fn connection_lost(&self, who: ParticipantId) {
+        let _ = self.mailbox.send(Request::ConnectionLost(who)).await;
+    }
+
+    /// Somebody (`None`: the operator) asks for something.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub async fn ask(&self, who: Option<ParticipantId>, ask: Ask) -> Result<(), Refusal> {
+        self.ask_for(|reply| Request::Ask { who, ask, reply }).await.unwrap_or(Err(Refusal::Ended))
+    }
+
+    /// What `viewer` (`None`: the operator) may see; `None` once the meeting is over.
+    pub async fn snapshot(&self, viewer: Option<ParticipantId>) -> Option<Snapshot> {
+        self.ask_for(|reply| Request::Snapshot { viewer, reply }).await
+    }
+
+    /// The chat so far.
+    pub async fn chat(&self) -> Vec<ChatLine> {
+        self.ask_for(Request::Chat).await.unwrap_or_default()
+    }
+
+    /// A device knocks. False: the meeting has just ended; ask the registry again.
+    pub async fn knock(&self, knock: Knock) -> bool {
+        self.mailbox.send(Request::Knock(Box::new(knock))).await.is_ok()
+    }
+
+    /// Something from a device's call.
+    pub async fn guest(&self, who: ParticipantId, what: FromGuest) {
+        let _ = self.mailbox.send(Request::Guest(who, what)).await;
+    }
+
+    /// Ends the meeting from outside, because the gateway stops, and waits until it has closed.
+    pub async fn close(&self, cause: Cause) {
+        let _ = self.mailbox.send(Request::Close(cause)).await;
+        self.mailbox.closed().await;
+    }
+}

@@ -1,0 +1,88 @@
+//! Which meetings there are, and which of them live.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::mpsc;
+
+use super::task::MeetingTask;
+use super::{MAILBOX, MeetingHandle};
+use crate::ids::MeetingName;
+use crate::media::Media;
+use crate::policy::PolicySettings;
+use crate::store;
+
+/// One configured meeting, as its task needs it.
+#[derive(Debug, Clone)]
+pub struct MeetingSettings {
+    /// For people.
+    pub title: String,
+    /// Its rules.
+    pub policy: PolicySettings,
+}
+
+/// What all meetings share.
+pub struct Shared {
+    /// The workers.
+    pub media: Media,
+    /// The ledger.
+    pub store: store::Handle,
+    /// Where recordings go.
+    pub recordings: PathBuf,
+}
+
+/// Finds meetings by name, and brings them to life. Cheap to clone.
+#[derive(Clone)]
+pub struct Registry {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    configured: BTreeMap<MeetingName, MeetingSettings>,
+    shared: Arc<Shared>,
+    live: Mutex<BTreeMap<MeetingName, MeetingHandle>>,
+}
+
+impl Registry {
+    /// A registry of the configured meetings, none of them alive.
+    #[must_use]
+    pub fn new(configured: BTreeMap<MeetingName, MeetingSettings>, shared: Shared) -> Self {
+        Self { inner: Arc::new(Inner { configured, shared: Arc::new(shared), live: Mutex::default() }) }
+    }
+
+    /// Name and title of every configured meeting.
+    #[must_use]
+    pub fn titles(&self) -> Vec<(MeetingName, String)> {
+        self.inner.configured.iter().map(|(name, settings)| (name.clone(), settings.title.clone())).collect()
+    }
+
+    /// The title of one.
+    #[must_use]
+    pub fn title(&self, name: &MeetingName) -> Option<String> {
+        self.inner.configured.get(name).map(|settings| settings.title.clone())
+    }
+
+    /// The live meeting of this name, brought to life if need be. `None`: no such meeting is configured.
+    #[allow(clippy::unused_async, reason = "a connector to an outside service will have to wait here")]
+    pub async fn open(&self, name: &MeetingName) -> Option<MeetingHandle> {
+        let settings = self.inner.configured.get(name)?;
+        let mut live = self.inner.live.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(handle) = live.get(name).filter(|handle| !handle.is_over()) {
+            return Some(handle.clone());
+        }
+        let (mailbox, inbox) = mpsc::channel(MAILBOX);
+        let handle = MeetingHandle { name: name.clone(), mailbox: mailbox.clone() };
+        MeetingTask::spawn(name.clone(), settings.clone(), Arc::clone(&self.inner.shared), mailbox.downgrade(), inbox);
+        live.insert(name.clone(), handle.clone());
+        Some(handle)
+    }
+
+    /// The meetings that live now.
+    #[allow(clippy::unused_async, reason = "a connector to an outside service will have to wait here")]
+    pub async fn running(&self) -> Vec<MeetingHandle> {
+        let mut live = self.inner.live.lock().unwrap_or_else(PoisonError::into_inner);
+        live.retain(|_, handle| !handle.is_over());
+        live.values().cloned().collect()
+    }
+}

@@ -1,0 +1,69 @@
+//! From the policy's view to the words of pages and API.
+
+use crate::policy::{Capture, Row, Standing, View};
+
+use super::words::{ParticipantView, Snapshot};
+
+/// One row as it is shown. Names leave their wrapper here and nowhere else on the way to a page.
+fn row(row: &Row) -> ParticipantView {
+    ParticipantView {
+        id: row.id.to_string(),
+        name: row.name.expose().clone(),
+        kind: row.role,
+        via: row.via,
+        state: row.standing,
+        organiser: row.organiser,
+        muted: row.muted,
+        hand: row.hand,
+        on_hold: row.on_hold,
+        reconnecting: row.reconnecting,
+        waiting_seconds: row.waiting.map(|waiting| waiting.as_secs()),
+    }
+}
+
+/// Several rows.
+fn rows(rows: &[Row]) -> Vec<ParticipantView> {
+    rows.iter().map(row).collect()
+}
+
+/// What the operator is sent: everything.
+pub(super) fn operator(all: &[Row], recording: Capture, transcription: Capture) -> Snapshot {
+    Snapshot {
+        you: String::new(),
+        standing: Standing::In,
+        participants: rows(all),
+        recording,
+        transcription,
+        may_admit: true,
+        may_record: true,
+        may_end: true,
+    }
+}
+
+/// What somebody is sent who is not here.
+pub(super) fn nobody() -> Snapshot {
+    Snapshot {
+        you: String::new(),
+        standing: Standing::Waiting,
+        participants: Vec::new(),
+        recording: Capture::Off,
+        transcription: Capture::Off,
+        may_admit: false,
+        may_record: false,
+        may_end: false,
+    }
+}
+
+/// What a page is sent.
+pub(super) fn snapshot(view: &View) -> Snapshot {
+    Snapshot {
+        you: view.you.to_string(),
+        standing: view.standing,
+        participants: rows(&view.participants),
+        recording: view.recording,
+        transcription: view.transcription,
+        may_admit: view.may_admit,
+        may_record: view.may_record,
+        may_end: view.may_end,
+    }
+}

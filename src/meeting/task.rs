@@ -1,0 +1,674 @@
+//! One live meeting: drives the [`Policy`] and performs its effects.
+//!
+//! [`MeetingTask`] turns requests of pages and calls into facts, and hands the policy's effects to `perform`, which talks to
+//! media, pages and calls. What the policy decides is done in its order; nothing is decided here.
+#![allow(clippy::disallowed_methods, reason = "this task drives a machine: it has the clock and is spawned here")]
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::capture::Recording;
+use super::registry::{MeetingSettings, Shared};
+use super::words::{Ask, ChatLine, Refusal, Snapshot, ToPage};
+use super::{FromGuest, JoinPage, Knock, OfferError, Request, ToGuest, roster};
+use crate::cause::Cause;
+use crate::ids::{CallId, MeetingName, NoticeId, ParticipantId};
+use crate::machine::{Flow, Machine, Owner, drive};
+use crate::media::{BridgeHandle, End, Gate, MeetingHeard, PeerChange, PeerHandle, PortHandle};
+use crate::policy::{Admission, Asker, Capture, CaptureKind, Effect, Fact, LedgerEntry, Outcome, Policy, Role, Standing, Switch, Via};
+use crate::redact::Redacted;
+use crate::store::{LedgerLine, NoticeOutcome};
+
+/// Chat lines kept for those who join later; chat lives in memory and ends with the meeting (C-8).
+const CHAT_KEPT: usize = 500;
+/// Longest chat line, in characters.
+const CHAT_LONGEST: usize = 4_000;
+/// What the bridge and its peers may have to say; full: counted there and said again with the next change.
+const HEARD_QUEUE: usize = 256;
+
+struct Page {
+    to_page: mpsc::Sender<ToPage>,
+    peer: Option<PeerHandle>,
+    /// The right to a seat, until there is a connection to seat.
+    admission: Option<Admission>,
+    seated: bool,
+    gate: Gate,
+    connected: bool,
+    consent: bool,
+}
+
+struct Guest {
+    call: CallId,
+    to_guest: mpsc::Sender<ToGuest>,
+    port: PortHandle,
+    device: String,
+    language: String,
+}
+
+/// A ledger line that awaits the device's RTCP report (N-8).
+struct Uncovered {
+    entry: LedgerEntry,
+    call: String,
+    device: String,
+    language: String,
+}
+
+/// What a request leads to that cannot be done at once.
+pub(super) enum Act {
+    Policy(Effect),
+    Negotiate { who: ParticipantId, sdp: String, reply: oneshot::Sender<Result<String, OfferError>> },
+    Covered { notice: NoticeId, covered: bool },
+}
+
+/// A live meeting.
+pub(super) struct MeetingTask {
+    name: MeetingName,
+    policy: Policy,
+    shared: Arc<Shared>,
+    bridge: BridgeHandle,
+    heard: mpsc::Sender<MeetingHeard>,
+    pages: BTreeMap<ParticipantId, Page>,
+    guests: BTreeMap<ParticipantId, Guest>,
+    chat: VecDeque<ChatLine>,
+    chat_lines: u64,
+    recording: Option<Recording>,
+    uncovered: BTreeMap<NoticeId, Uncovered>,
+    speaking: Vec<ParticipantId>,
+    acts: VecDeque<Act>,
+    asked: Option<oneshot::Sender<Result<(), Refusal>>>,
+    over: bool,
+}
+
+impl MeetingTask {
+    /// Brings a meeting to life.
+    pub(super) fn spawn(
+        name: MeetingName,
+        settings: MeetingSettings,
+        shared: Arc<Shared>,
+        mailbox: mpsc::WeakSender<Request>,
+        mut inbox: mpsc::Receiver<Request>,
+    ) {
+        tokio::spawn(async move {
+            let (heard, mut hears) = mpsc::channel(HEARD_QUEUE);
+            let bridge = shared.media.open_bridge(heard.clone()).await;
+            tokio::spawn(async move {
+                while let Some(heard) = hears.recv().await {
+                    let Some(mailbox) = mailbox.upgrade() else { return };
+                    if mailbox.send(Request::Heard(heard)).await.is_err() {
+                        return;
+                    }
+                }
+            });
+            tracing::info!(meeting = %name, bridge = %bridge.id(), "meeting opened");
+            let mut task = Self {
+                name,
+                policy: Policy::new(settings.policy),
+                shared,
+                bridge,
+                heard,
+                pages: BTreeMap::new(),
+                guests: BTreeMap::new(),
+                chat: VecDeque::new(),
+                chat_lines: 0,
+                recording: None,
+                uncovered: BTreeMap::new(),
+                speaking: Vec::new(),
+                acts: VecDeque::new(),
+                asked: None,
+                over: false,
+            };
+            drive(&mut task, &mut inbox).await;
+            task.close().await;
+        });
+    }
+
+    async fn close(&mut self) {
+        if let Some(recording) = self.recording.take() {
+            recording.stop(&self.bridge).await;
+        }
+        for page in self.pages.values() {
+            if let Some(peer) = &page.peer {
+                peer.close().await;
+            }
+        }
+        self.bridge.close().await;
+        let left: Vec<NoticeId> = self.uncovered.keys().copied().collect();
+        for notice in left {
+            self.covered(notice, false).await;
+        }
+        tracing::info!(meeting = %self.name, "meeting closed");
+    }
+
+    // === Requests become facts ===
+
+    fn fact(&mut self, now: Instant, fact: Fact) {
+        self.policy.handle(now, fact);
+        while let Some(effect) = self.policy.poll() {
+            self.acts.push_back(Act::Policy(effect));
+        }
+    }
+
+    fn take(&mut self, now: Instant, request: Request) {
+        match request {
+            Request::JoinPage(join, reply) => {
+                let joined = self.join_page(now, join);
+                // A page that left while it joined is noticed by its closed queue.
+                let _ = reply.send(joined);
+            }
+            Request::Offer { who, sdp, reply } => self.acts.push_back(Act::Negotiate { who, sdp, reply }),
+            Request::ConnectionLost(who) => self.connection_lost(now, who),
+            Request::Ask { who, ask, reply } => {
+                self.asked = Some(reply);
+                if let Err(refusal) = self.ask(now, who, ask) {
+                    self.answer(Err(refusal));
+                }
+            }
+            Request::Snapshot { viewer, reply } => {
+                let _ = reply.send(self.snapshot(now, viewer));
+            }
+            Request::Chat(reply) => {
+                let _ = reply.send(self.chat.iter().cloned().collect());
+            }
+            Request::Knock(knock) => self.knock(now, *knock),
+            Request::Guest(who, what) => self.from_guest(now, who, what),
+            Request::Heard(heard) => self.heard(now, heard),
+            Request::Close(cause) => {
+                tracing::info!(meeting = %self.name, %cause, "meeting ends");
+                self.fact(now, Fact::End { by: Asker::Operator });
+            }
+        }
+    }
+
+    fn join_page(&mut self, now: Instant, join: JoinPage) -> Result<ParticipantId, Refusal> {
+        if self.policy.is_ended() {
+            return Err(Refusal::Ended);
+        }
+        let resumed = join.resume.filter(|who| self.pages.contains_key(who));
+        let who = resumed.unwrap_or_else(ParticipantId::next);
+        if let Some(page) = self.pages.get_mut(&who) {
+            // The older page of the same presence is told, should it still be there.
+            let _ = page.to_page.try_send(ToPage::Ended { reason: "replaced" });
+            page.to_page = join.to_page;
+            page.connected = true;
+        } else {
+            let page = Page {
+                to_page: join.to_page,
+                peer: None,
+                admission: None,
+                seated: false,
+                gate: Gate::default(),
+                connected: true,
+                consent: true,
+            };
+            self.pages.insert(who, page);
+        }
+        tracing::info!(meeting = %self.name, participant = %who, role = ?join.role, resumed = resumed.is_some(), "page joined");
+        let name = Redacted::new(join.name);
+        self.fact(now, Fact::Joined { who, role: join.role, via: Via::Browser, organiser: join.organiser, name });
+        self.report_alive(now, who);
+        if resumed.is_some() {
+            self.show(now, who);
+        }
+        if self.policy.standing(who) == Some(Standing::In) {
+            self.send_chat_so_far(who);
+        }
+        Ok(who)
+    }
+
+    /// A late word of an older socket says nothing about the one that has taken its place.
+    fn connection_lost(&mut self, now: Instant, who: ParticipantId) {
+        if let Some(page) = self.pages.get_mut(&who).filter(|page| page.to_page.is_closed()) {
+            page.connected = false;
+            self.report_alive(now, who);
+        }
+    }
+
+    fn report_alive(&mut self, now: Instant, who: ParticipantId) {
+        if let Some(page) = self.pages.get(&who) {
+            let alive = page.connected && page.consent;
+            self.fact(now, Fact::Alive { who, alive });
+        }
+    }
+
+    fn ask(&mut self, now: Instant, who: Option<ParticipantId>, ask: Ask) -> Result<(), Refusal> {
+        let by = who.map_or(Asker::Operator, Asker::Participant);
+        let fact = match (ask, who) {
+            (Ask::MuteSelf(on), Some(who)) => Fact::MuteSelf { who, to: Switch::To(on) },
+            (Ask::Hand(on), Some(who)) => Fact::Hand { who, to: Switch::To(on) },
+            (Ask::Leave, Some(who)) => {
+                self.leave(now, who, "left");
+                return Ok(());
+            }
+            (Ask::MuteSelf(_) | Ask::Hand(_) | Ask::Leave, None) => return Err(Refusal::NoSuchParticipant),
+            (Ask::Admit(who), _) => Fact::Admit { by, who },
+            (Ask::AdmitAll, _) => Fact::AdmitAll { by },
+            (Ask::Deny(who), _) => Fact::Deny { by, who },
+            (Ask::Mute(who, on), _) => Fact::Mute { by, who, on },
+            (Ask::Remove(who), _) => Fact::Remove { by, who },
+            (Ask::Recording(want), _) => Fact::Capture { what: CaptureKind::Recording, by, want },
+            (Ask::Transcription(want), _) => Fact::Capture { what: CaptureKind::Transcription, by, want },
+            (Ask::End, _) => Fact::End { by },
+            (Ask::Chat(text), who) => return self.chat(who, text),
+        };
+        self.fact(now, fact);
+        Ok(())
+    }
+
+    fn leave(&mut self, now: Instant, who: ParticipantId, reason: &'static str) {
+        self.fact(now, Fact::Left { who });
+        if let Some(page) = self.pages.get(&who) {
+            let _ = page.to_page.try_send(ToPage::Ended { reason });
+        }
+        self.acts.push_back(Act::Policy(Effect::Dismiss { who, cause: Cause::HungUp }));
+    }
+
+    fn chat(&mut self, who: Option<ParticipantId>, text: String) -> Result<(), Refusal> {
+        let text = text.trim().to_owned();
+        if text.is_empty() || text.chars().count() > CHAT_LONGEST {
+            return Err(Refusal::BadText);
+        }
+        let who = who.ok_or(Refusal::NotInside)?;
+        if self.policy.standing(who) != Some(Standing::In) {
+            return Err(Refusal::NotInside);
+        }
+        let row = self.policy.rows(Instant::now()).into_iter().find(|row| row.id == who).ok_or(Refusal::NotInside)?;
+        self.chat_lines += 1;
+        let line = ChatLine {
+            id: self.chat_lines,
+            from: who.to_string(),
+            name: row.name.expose().clone(),
+            kind: row.role,
+            text,
+            at: millis(SystemTime::now()),
+        };
+        self.chat.push_back(line.clone());
+        if self.chat.len() > CHAT_KEPT {
+            self.chat.pop_front();
+        }
+        for who in self.inside() {
+            self.to_page(who, ToPage::Chat(line.clone()));
+        }
+        Ok(())
+    }
+
+    fn send_chat_so_far(&mut self, who: ParticipantId) {
+        for line in self.chat.iter().rev().take(30).rev().cloned().collect::<Vec<_>>() {
+            self.to_page(who, ToPage::Chat(line));
+        }
+    }
+
+    fn inside(&self) -> Vec<ParticipantId> {
+        self.pages.keys().copied().filter(|who| self.policy.standing(*who) == Some(Standing::In)).collect()
+    }
+
+    fn knock(&mut self, now: Instant, knock: Knock) {
+        let Knock { who, call, name, device, language, port, to_guest } = knock;
+        tracing::info!(meeting = %self.name, participant = %who, %device, "device knocks");
+        self.guests.insert(who, Guest { call, to_guest, port, device, language });
+        let name = Redacted::new(name);
+        self.fact(now, Fact::Joined { who, role: Role::External, via: Via::Phone, organiser: false, name });
+        if self.policy.standing(who).is_some_and(|standing| standing != Standing::In) {
+            self.to_guest(now, who, ToGuest::Waiting);
+        }
+    }
+
+    fn from_guest(&mut self, now: Instant, who: ParticipantId, what: FromGuest) {
+        let fact = match what {
+            FromGuest::Left => {
+                self.fact(now, Fact::Left { who });
+                self.guests.remove(&who);
+                return;
+            }
+            FromGuest::Hold(on) => Fact::Hold { who, on },
+            FromGuest::Mute(to) => Fact::MuteSelf { who, to },
+            FromGuest::Hand(to) => Fact::Hand { who, to },
+            FromGuest::AdmitAll => Fact::AdmitAll { by: Asker::Participant(who) },
+            FromGuest::OrganiserPin => Fact::OrganiserPin { who },
+            FromGuest::Began { notice, length } => Fact::NoticeBegan { notice, length },
+            FromGuest::Told { notice, outcome, carried } => Fact::Told {
+                notice,
+                outcome: match outcome {
+                    Some(crate::media::Outcome::Completed) => Outcome::Completed,
+                    Some(crate::media::Outcome::Interrupted) => Outcome::Interrupted,
+                    None => Outcome::Failed,
+                },
+                first_seq: carried.map(|carried| carried.first),
+                last_seq: carried.map(|carried| carried.last),
+            },
+            FromGuest::Covered { notice, covered } => {
+                self.acts.push_back(Act::Covered { notice, covered });
+                return;
+            }
+        };
+        self.fact(now, fact);
+    }
+
+    fn heard(&mut self, now: Instant, heard: MeetingHeard) {
+        match heard {
+            MeetingHeard::Speaking { who, .. } => {
+                self.speaking.clone_from(&who);
+                let ids: Vec<String> = who.iter().map(ToString::to_string).collect();
+                for page in self.inside() {
+                    self.to_page(page, ToPage::Speaking { ids: ids.clone() });
+                }
+            }
+            MeetingHeard::Peer { peer, change } => {
+                let found = self.pages.iter_mut().find(|(_, page)| page.peer.as_ref().is_some_and(|p| p.id() == peer));
+                if let Some((who, page)) = found {
+                    let who = *who;
+                    page.consent = match change {
+                        PeerChange::Connected => true,
+                        PeerChange::Alive(alive) => alive,
+                        PeerChange::Gone => false,
+                    };
+                    tracing::debug!(meeting = %self.name, participant = %who, ?change, "browser connection");
+                    self.report_alive(now, who);
+                }
+            }
+            MeetingHeard::RecorderFailed { .. } => self.recorder_failed(now),
+        }
+    }
+
+    /// N-12: the recorder is gone, so the state is off and everybody is told.
+    fn recorder_failed(&mut self, now: Instant) {
+        if self.recording.take().is_some() {
+            tracing::error!(meeting = %self.name, "recording stopped by itself: see the recordings directory and its disk");
+            self.fact(now, Fact::CaptureIs { what: CaptureKind::Recording, state: Capture::Off });
+        }
+    }
+
+    fn snapshot(&self, now: Instant, viewer: Option<ParticipantId>) -> Snapshot {
+        match viewer.map(|viewer| self.policy.snapshot(viewer, now)) {
+            Some(Some(view)) => roster::snapshot(&view),
+            Some(None) => roster::nobody(),
+            None => roster::operator(
+                &self.policy.rows(now),
+                self.policy.capture(CaptureKind::Recording),
+                self.policy.capture(CaptureKind::Transcription),
+            ),
+        }
+    }
+
+    // === Telling ===
+
+    fn answer(&mut self, answer: Result<(), Refusal>) {
+        if let Some(asked) = self.asked.take() {
+            // Whoever asked may be gone.
+            let _ = asked.send(answer);
+        }
+    }
+
+    fn show(&mut self, now: Instant, who: ParticipantId) {
+        if let Some(view) = self.policy.snapshot(who, now) {
+            self.to_page(who, ToPage::State(Box::new(roster::snapshot(&view))));
+        }
+    }
+
+    fn to_page(&mut self, who: ParticipantId, what: ToPage) {
+        if let Some(page) = self.pages.get_mut(&who)
+            && page.to_page.try_send(what).is_err()
+        {
+            // It does not read, or its socket is gone: dropping the queue ends its signalling, which reports the loss.
+            page.to_page = mpsc::channel(1).0;
+        }
+    }
+
+    fn to_guest(&mut self, now: Instant, who: ParticipantId, what: ToGuest) {
+        let Some(guest) = self.guests.get_mut(&who) else { return };
+        if guest.to_guest.try_send(what).is_err() {
+            tracing::error!(meeting = %self.name, participant = %who, cause = %Cause::Stalled, "the call takes no more words");
+            self.guests.remove(&who);
+            self.fact(now, Fact::Left { who });
+        }
+    }
+
+    // === Effects are performed ===
+
+    async fn negotiate(&mut self, who: ParticipantId, sdp: String) -> Result<String, OfferError> {
+        if !self.pages.contains_key(&who) {
+            return Err(OfferError::NotHere);
+        }
+        let (peer, answer) = self.bridge.open_peer(sdp, self.heard.clone()).await?;
+        let Some(page) = self.pages.get_mut(&who) else { return Err(OfferError::NotHere) };
+        let old = page.peer.replace(peer.clone());
+        page.consent = true;
+        match page.admission.take() {
+            Some(admission) => {
+                page.seated = true;
+                self.bridge.seat_peer(&peer, admission, page.gate).await;
+            }
+            None if page.seated => {
+                if let Some(old) = &old {
+                    self.bridge.replace(End::Peer(old.id()), End::Peer(peer.id())).await;
+                }
+            }
+            None => {}
+        }
+        if let Some(old) = old {
+            old.close().await;
+        }
+        self.report_alive(Instant::now(), who);
+        Ok(answer)
+    }
+
+    async fn perform_effect(&mut self, effect: Effect) -> Flow {
+        let now = Instant::now();
+        match effect {
+            Effect::Seat { who, admission } => self.seat(now, who, admission).await,
+            Effect::Unseat { who } => self.unseat(who).await,
+            Effect::Gate { who, hear, speak } => self.gate(who, Gate { hear, speak }).await,
+            Effect::Tell { who, notice, phrases, changes } => {
+                tracing::info!(meeting = %self.name, participant = %who, %notice, ?changes, "notice");
+                self.to_guest(now, who, ToGuest::Tell { notice, phrases });
+            }
+            Effect::Say { who, phrase } => self.to_guest(now, who, ToGuest::Say(phrase)),
+            Effect::Dismiss { who, cause } => self.dismiss(now, who, cause).await,
+            Effect::Capture { what, want } => self.capture(now, what, want).await,
+            Effect::Ledger(entry) => self.ledger(entry).await,
+            Effect::Alarm { who, what } => {
+                tracing::error!(meeting = %self.name, participant = %who, alarm = ?what, "a notice was not heard as it must be; the microphone is closed (N-6)");
+            }
+            Effect::Changed => {
+                for who in self.pages.keys().copied().collect::<Vec<_>>() {
+                    self.show(now, who);
+                }
+            }
+            Effect::Refused { by, refusal } => {
+                tracing::info!(meeting = %self.name, ?by, %refusal, "refused");
+                self.answer(Err(refusal.into()));
+            }
+            Effect::Ended { cause } => {
+                tracing::info!(meeting = %self.name, %cause, "meeting ended");
+                self.over = true;
+            }
+        }
+        if self.over && self.acts.is_empty() { Flow::Stop } else { Flow::Continue }
+    }
+
+    async fn seat(&mut self, now: Instant, who: ParticipantId, admission: Admission) {
+        if let Some(guest) = self.guests.get(&who) {
+            self.bridge.seat_port(&guest.port, admission, Gate::default()).await;
+            tracing::info!(meeting = %self.name, participant = %who, "device admitted");
+            self.to_guest(now, who, ToGuest::Seated);
+        } else if let Some(page) = self.pages.get_mut(&who) {
+            match &page.peer {
+                Some(peer) => {
+                    page.seated = true;
+                    self.bridge.seat_peer(peer, admission, page.gate).await;
+                }
+                None => page.admission = Some(admission),
+            }
+            self.send_chat_so_far(who);
+        }
+    }
+
+    fn end_of(&self, who: ParticipantId) -> Option<End> {
+        let guest = self.guests.get(&who).map(|guest| End::Port(guest.port.id()));
+        guest.or_else(|| self.pages.get(&who)?.peer.as_ref().map(|peer| End::Peer(peer.id())))
+    }
+
+    async fn unseat(&mut self, who: ParticipantId) {
+        if let Some(page) = self.pages.get_mut(&who) {
+            page.seated = false;
+            page.admission = None;
+        }
+        if let Some(end) = self.end_of(who) {
+            self.bridge.unseat(end).await;
+        }
+    }
+
+    async fn gate(&mut self, who: ParticipantId, gate: Gate) {
+        if let Some(page) = self.pages.get_mut(&who) {
+            page.gate = gate;
+        }
+        if let Some(end) = self.end_of(who) {
+            self.bridge.gate(end, gate).await;
+        }
+    }
+
+    async fn dismiss(&mut self, now: Instant, who: ParticipantId, cause: Cause) {
+        if let Some(page) = self.pages.remove(&who) {
+            let _ = page.to_page.try_send(ToPage::Ended { reason: cause.verdict().label });
+            if let Some(peer) = page.peer {
+                peer.close().await;
+            }
+        } else {
+            self.to_guest(now, who, ToGuest::Dismiss(cause));
+            self.guests.remove(&who);
+        }
+        tracing::info!(meeting = %self.name, participant = %who, %cause, "left");
+    }
+
+    async fn capture(&mut self, now: Instant, what: CaptureKind, want: Capture) {
+        // Nothing here can transcribe; the policy refuses before it comes to this (N-11).
+        if what == CaptureKind::Transcription {
+            return;
+        }
+        let state = match (want, self.recording.take()) {
+            (Capture::Off, Some(recording)) => {
+                recording.stop(&self.bridge).await;
+                Capture::Off
+            }
+            (Capture::Off, None) => Capture::Off,
+            (want, Some(recording)) => {
+                self.bridge.pause_recording(want == Capture::Paused).await;
+                self.recording = Some(recording);
+                want
+            }
+            (want, None) => {
+                let heard = self.heard.clone();
+                match Recording::start(&self.shared.recordings, &self.name, &self.bridge, heard, SystemTime::now()).await {
+                    Ok(recording) => {
+                        tracing::info!(meeting = %self.name, file = %recording.file().display(), "recording");
+                        self.bridge.pause_recording(want == Capture::Paused).await;
+                        self.recording = Some(recording);
+                        want
+                    }
+                    Err(error) => {
+                        tracing::error!(meeting = %self.name, directory = %self.shared.recordings.display(), %error, "recording cannot be started");
+                        self.answer(Err(Refusal::RecorderFailed));
+                        Capture::Off
+                    }
+                }
+            }
+        };
+        self.fact(now, Fact::CaptureIs { what, state });
+    }
+
+    /// A line waits for the device's RTCP report, where one can still come (N-8).
+    async fn ledger(&mut self, entry: LedgerEntry) {
+        let notice = entry.notice;
+        let guest = self.guests.get(&entry.who);
+        let (call, device, language) =
+            guest.map(|g| (g.call.to_string(), g.device.clone(), g.language.clone())).unwrap_or_default();
+        let awaits = entry.outcome == Outcome::Completed;
+        self.uncovered.insert(notice, Uncovered { entry, call, device, language });
+        if !awaits {
+            self.covered(notice, false).await;
+        }
+    }
+
+    async fn covered(&mut self, notice: NoticeId, covered: bool) {
+        let Some(Uncovered { entry, call, device, language }) = self.uncovered.remove(&notice) else { return };
+        let elapsed = Instant::now().saturating_duration_since(entry.event_at);
+        let at = SystemTime::now().checked_sub(elapsed).unwrap_or(UNIX_EPOCH);
+        let low = |sequence: u32| u16::try_from(sequence & 0xFFFF).unwrap_or_default();
+        let line = LedgerLine {
+            meeting: self.name.to_string(),
+            call,
+            participant: entry.who.to_string(),
+            device,
+            what: entry.what.iter().map(ToString::to_string).collect(),
+            language,
+            at: millis(at),
+            first_seq: entry.first_seq.map(low),
+            last_seq: entry.last_seq.map(low),
+            covered_by_rtcp: Some(covered),
+            outcome: match entry.outcome {
+                Outcome::Completed => NoticeOutcome::Completed,
+                Outcome::Interrupted => NoticeOutcome::Interrupted,
+                Outcome::Failed => NoticeOutcome::Failed,
+            },
+        };
+        if let Err(error) = self.shared.store.append(line).await {
+            tracing::error!(meeting = %self.name, %notice, %error, "a ledger line could not be written (N-8)");
+        }
+    }
+}
+
+/// Milliseconds since 1970.
+fn millis(at: SystemTime) -> u64 {
+    u64::try_from(at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Machine for MeetingTask {
+    type Input = Request;
+    type Output = Act;
+
+    fn handle(&mut self, now: Instant, request: Request) {
+        self.take(now, request);
+    }
+
+    fn wake(&mut self, now: Instant) {
+        self.policy.wake(now);
+        while let Some(effect) = self.policy.poll() {
+            self.acts.push_back(Act::Policy(effect));
+        }
+    }
+
+    fn poll(&mut self) -> Option<Act> {
+        let act = self.acts.pop_front();
+        if act.is_none() {
+            // Everything that an ask led to has been done, and nothing refused it.
+            self.answer(Ok(()));
+        }
+        act
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.policy.deadline()
+    }
+}
+
+impl Owner for MeetingTask {
+    type Machine = Self;
+
+    fn machine(&mut self) -> &mut Self {
+        self
+    }
+
+    async fn perform(&mut self, act: Act) -> Flow {
+        match act {
+            Act::Policy(effect) => return self.perform_effect(effect).await,
+            Act::Negotiate { who, sdp, reply } => {
+                let answer = self.negotiate(who, sdp).await;
+                let _ = reply.send(answer);
+            }
+            Act::Covered { notice, covered } => self.covered(notice, covered).await,
+        }
+        Flow::Continue
+    }
+}

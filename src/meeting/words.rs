@@ -1,0 +1,189 @@
+//! What a meeting says upward and is asked for: the words between a live meeting and those who show it
+//! (page signalling, API) or stand in it (a device's call).
+
+use serde::Serialize;
+
+use crate::ids::ParticipantId;
+
+pub use crate::policy::{Capture, Role, Standing, Via};
+
+/// One row of roster or lobby, as those inside may see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ParticipantView {
+    /// Stable for this presence.
+    pub id: String,
+    /// Display name (M-4).
+    pub name: String,
+    /// Member or external (M-3).
+    pub kind: Role,
+    /// Page or phone.
+    pub via: Via,
+    /// Where they stand.
+    pub state: Standing,
+    /// May do what only the organiser may.
+    pub organiser: bool,
+    /// Their microphone is closed, by themselves or by a host (K-4).
+    pub muted: bool,
+    /// Their hand is up.
+    pub hand: bool,
+    /// On hold (S-5).
+    pub on_hold: bool,
+    /// Their connection is lost for the moment (M-5: kept for 60 s).
+    pub reconnecting: bool,
+    /// Seconds since they knocked, while they wait.
+    pub waiting_seconds: Option<u64>,
+}
+
+/// The whole of what one viewer may see; sent again at every change (facts are states).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Snapshot {
+    /// The viewer's own row's id.
+    pub you: String,
+    /// Where the viewer stands. While not `In`, `participants` holds the viewer alone and both captures read `Off` (M-8).
+    pub standing: Standing,
+    /// Everybody the viewer may see: inside ones for all inside; lobby and waiting ones only for those who may admit.
+    pub participants: Vec<ParticipantView>,
+    /// Recording (N-1).
+    pub recording: Capture,
+    /// Transcription (N-1).
+    pub transcription: Capture,
+    /// The viewer may admit and deny (M-7).
+    pub may_admit: bool,
+    /// The viewer may switch recording and transcription (M-12).
+    pub may_record: bool,
+    /// The viewer may end the meeting for all.
+    pub may_end: bool,
+}
+
+/// A chat line between those inside (C-1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChatLine {
+    /// Counts up within the meeting.
+    pub id: u64,
+    /// The sender's row id.
+    pub from: String,
+    /// The sender's name when it was sent.
+    pub name: String,
+    /// Member or external.
+    pub kind: Role,
+    /// The text, at most 4000 characters.
+    pub text: String,
+    /// Milliseconds since 1970.
+    pub at: u64,
+}
+
+/// What a page in a meeting is told. Bounded queue of 64; a page that does not read is dropped and may come back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum ToPage {
+    /// The whole state (boxed: it is far larger than the rest).
+    State(Box<Snapshot>),
+    /// Who is speaking now, loudest first; the rest are not.
+    Speaking {
+        /// Row ids.
+        ids: Vec<String>,
+    },
+    /// A chat line.
+    Chat(ChatLine),
+    /// An ask was refused.
+    Refused {
+        /// Stable code.
+        code: &'static str,
+        /// For people.
+        text: String,
+    },
+    /// The presence is over; nothing follows.
+    Ended {
+        /// Stable code: `denied`, `removed`, `meeting-ended`, `lobby-timeout`, `left`, `replaced`.
+        reason: &'static str,
+    },
+}
+
+/// What somebody in a page, or the API, asks of a meeting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// Close or open one's own microphone.
+    MuteSelf(bool),
+    /// Raise or lower one's own hand.
+    Hand(bool),
+    /// Let one in (M-7).
+    Admit(ParticipantId),
+    /// Let everybody in who waits.
+    AdmitAll,
+    /// Refuse one.
+    Deny(ParticipantId),
+    /// Close or open another's microphone.
+    Mute(ParticipantId, bool),
+    /// Take one out.
+    Remove(ParticipantId),
+    /// Switch recording.
+    Recording(Capture),
+    /// Switch transcription (N-11).
+    Transcription(Capture),
+    /// Say something.
+    Chat(String),
+    /// Leave.
+    Leave,
+    /// End the meeting for all.
+    End,
+}
+
+/// Why an ask was refused: code for programs, text for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// M-7, M-12.
+    #[error("Only a member of the meeting may do that.")]
+    NotAllowed,
+    /// The one meant is not there, or not in a state where this makes sense.
+    #[error("That person is no longer there.")]
+    NoSuchParticipant,
+    /// N-11.
+    #[error("Nothing is set up that could transcribe this meeting.")]
+    NotConfigured,
+    /// C-1.
+    #[error("You are not in the meeting yet.")]
+    NotInside,
+    /// The host closed this microphone and the meeting does not allow lifting it (K-4).
+    #[error("The host has muted you. Raise your hand to be heard.")]
+    MuteLocked,
+    /// The recorder could not be started (N-12).
+    #[error("Recording could not be started: the recordings directory cannot be written.")]
+    RecorderFailed,
+    /// Too long, empty, or too many in a short time.
+    #[error("That message cannot be sent.")]
+    BadText,
+    /// The meeting is not running any more.
+    #[error("The meeting has ended.")]
+    Ended,
+}
+
+impl Refusal {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::NotAllowed => "not-allowed",
+            Self::NoSuchParticipant => "no-such-participant",
+            Self::NotConfigured => "not-configured",
+            Self::NotInside => "not-inside",
+            Self::MuteLocked => "mute-locked",
+            Self::RecorderFailed => "recorder-failed",
+            Self::BadText => "bad-text",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+impl From<crate::policy::Refusal> for Refusal {
+    fn from(refusal: crate::policy::Refusal) -> Self {
+        use crate::policy::Refusal as Policy;
+        match refusal {
+            Policy::NotAllowed => Self::NotAllowed,
+            Policy::NoSuchParticipant => Self::NoSuchParticipant,
+            Policy::NotConfigured => Self::NotConfigured,
+            Policy::NotInside => Self::NotInside,
+            Policy::MuteLocked => Self::MuteLocked,
+            Policy::Ended => Self::Ended,
+        }
+    }
+}

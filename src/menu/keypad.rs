@@ -1,0 +1,285 @@
+//! The keypad in a meeting: star commands, their timing, and the organiser's PIN (K-2, K-3).
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use super::{BETWEEN_DIGITS, Code, Press, PressFilter, SAME_PRESS, SILENCE, TRIES};
+use crate::machine::Machine;
+use crate::redact::Redacted;
+
+/// After `*`, and after each key that follows, a command is waited for this long (K-3).
+pub const AFTER_STAR: Duration = Duration::from_secs(3);
+
+/// What a key sequence is bound to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Binding {
+    /// The keys, explained.
+    Help,
+    /// Raise or lower the hand.
+    Hand,
+    /// Mute or unmute.
+    Mute,
+    /// The organiser's PIN follows.
+    Pin,
+    /// Leave.
+    Leave,
+    /// Let everybody in who waits.
+    AdmitAll,
+    /// A sequence whose function is not there: it answers "not available" (K-2).
+    Reserved,
+}
+
+/// Which sequence does what. A table, so that an organisation may have its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keymap {
+    /// What follows the `*`, to its meaning.
+    bindings: BTreeMap<String, Binding>,
+}
+
+impl Default for Keymap {
+    /// The keys of K-2. Reserved: roll call, chat by SMS, mute all others, entry and exit sounds, lock.
+    fn default() -> Self {
+        let known = [
+            ("1", Binding::Help),
+            ("5", Binding::Hand),
+            ("6", Binding::Mute),
+            ("8", Binding::Pin),
+            ("9", Binding::Leave),
+            ("21", Binding::AdmitAll),
+            ("3", Binding::Reserved),
+            ("4", Binding::Reserved),
+            ("22", Binding::Reserved),
+            ("23", Binding::Reserved),
+            ("24", Binding::Reserved),
+        ];
+        Self { bindings: known.into_iter().map(|(keys, binding)| (keys.to_owned(), binding)).collect() }
+    }
+}
+
+impl Keymap {
+    /// A table of sequences, each one to four digits without the `*`.
+    ///
+    /// `None` when a sequence is anything else.
+    #[must_use]
+    pub fn new(bindings: impl IntoIterator<Item = (String, Binding)>) -> Option<Self> {
+        let bindings: BTreeMap<String, Binding> = bindings.into_iter().collect();
+        let fits = bindings.keys().all(|keys| (1..=4).contains(&keys.len()) && keys.bytes().all(|b| b.is_ascii_digit()));
+        fits.then_some(Self { bindings })
+    }
+
+    fn get(&self, keys: &str) -> Option<Binding> {
+        self.bindings.get(keys).copied()
+    }
+
+    /// Some longer sequence begins with `keys`.
+    fn goes_on(&self, keys: &str) -> bool {
+        self.bindings.keys().any(|known| known.len() > keys.len() && known.starts_with(keys))
+    }
+}
+
+/// What happens to a keypad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeypadInput {
+    /// A key, as seen; repeated reports are filtered here (K-3).
+    Press(Press),
+    /// The device is inside the meeting, or waits for it. A new keypad waits.
+    Inside(bool),
+}
+
+/// What a caller wants. The owner speaks the confirmation (K-2) where the policy does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KeyCommand {
+    /// Explain the keys.
+    Help,
+    /// Raise or lower the hand.
+    ToggleHand,
+    /// Mute or unmute.
+    ToggleMute,
+    /// Leave.
+    Leave,
+    /// Let everybody in who waits; whether this call may is the policy's to say (M-7).
+    AdmitAll,
+    /// Ask for the PIN; keys go to it until `#`.
+    AskPin,
+    /// The PIN was right: this call has the organiser's powers (K-2).
+    PinAccepted,
+    /// The PIN was wrong; count it against the source.
+    PinWrong,
+    /// No more tries in this call: at the third wrong one, and at every `*8` after it.
+    PinLocked,
+    /// The key's function is not there, or not for one who waits.
+    NotAvailable,
+}
+
+#[derive(Debug)]
+enum Entry {
+    /// No sequence is open; a digit alone means nothing.
+    Rest,
+    /// A `*`, and what followed it.
+    Star(String),
+    /// The PIN.
+    Pin(Code),
+}
+
+/// The keypad of one call. Waiting, it offers help, leaving and the PIN (an organiser may be at the phone), and with the PIN accepted also
+/// admitting: of others, since a call never lets itself in.
+#[derive(Debug)]
+pub struct Keypad {
+    keymap: Keymap,
+    pin: Option<Redacted<String>>,
+    inside: bool,
+    accepted: bool,
+    wrong: u8,
+    entry: Entry,
+    /// The last command's keys, and when.
+    last: Option<(String, Instant)>,
+    filter: PressFilter,
+    deadline: Option<Instant>,
+    /// Bounded by what one input can cause: three, a PIN closed by time and a command.
+    outputs: VecDeque<KeyCommand>,
+}
+
+impl Keypad {
+    /// A keypad with this table; without a PIN its key is not available.
+    #[must_use]
+    pub fn new(keymap: Keymap, pin: Option<Redacted<String>>) -> Self {
+        Self {
+            keymap,
+            pin,
+            inside: false,
+            accepted: false,
+            wrong: 0,
+            entry: Entry::Rest,
+            last: None,
+            filter: PressFilter::default(),
+            deadline: None,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    fn press(&mut self, now: Instant, digit: char) {
+        match (std::mem::replace(&mut self.entry, Entry::Rest), digit) {
+            (_, '*') => {
+                self.entry = Entry::Star(String::new());
+                self.deadline = now.checked_add(AFTER_STAR);
+            }
+            (Entry::Star(mut keys), digit) if digit.is_ascii_digit() => {
+                keys.push(digit);
+                self.sequence(now, keys);
+            }
+            // `#` ends a sequence at once, where a longer one was still possible.
+            (Entry::Star(keys), '#') => self.close(now, &keys),
+            (Entry::Pin(mut code), digit) if digit.is_ascii_digit() => {
+                code.push(digit);
+                self.entry = Entry::Pin(code);
+                self.deadline = now.checked_add(BETWEEN_DIGITS);
+            }
+            (Entry::Pin(code), '#') => self.submit(&code),
+            (open, _) => self.entry = open,
+        }
+    }
+
+    /// The longest match wins: a sequence that can go on is waited for.
+    fn sequence(&mut self, now: Instant, keys: String) {
+        if self.keymap.goes_on(&keys) {
+            self.entry = Entry::Star(keys);
+            self.deadline = now.checked_add(AFTER_STAR);
+        } else {
+            self.close(now, &keys);
+        }
+    }
+
+    fn close(&mut self, now: Instant, keys: &str) {
+        self.deadline = None;
+        match self.keymap.get(keys) {
+            Some(binding) => self.command(now, keys, binding),
+            // A lone `*` was a slip.
+            None if keys.is_empty() => {}
+            None => self.outputs.push_back(KeyCommand::NotAvailable),
+        }
+    }
+
+    fn command(&mut self, now: Instant, keys: &str, binding: Binding) {
+        let last = self.last.replace((keys.to_owned(), now));
+        let repeated = last.is_some_and(|(last, at)| last == keys && now.saturating_duration_since(at) < SAME_PRESS);
+        let command = match binding {
+            Binding::Help => KeyCommand::Help,
+            Binding::Leave => KeyCommand::Leave,
+            Binding::Pin => self.open_pin(now),
+            Binding::AdmitAll if self.inside || self.accepted => KeyCommand::AdmitAll,
+            Binding::Hand if self.inside => KeyCommand::ToggleHand,
+            Binding::Mute if self.inside => KeyCommand::ToggleMute,
+            Binding::AdmitAll | Binding::Hand | Binding::Mute | Binding::Reserved => KeyCommand::NotAvailable,
+        };
+        if !repeated {
+            self.outputs.push_back(command);
+        }
+    }
+
+    fn open_pin(&mut self, now: Instant) -> KeyCommand {
+        if self.pin.is_none() {
+            return KeyCommand::NotAvailable;
+        }
+        if self.accepted {
+            return KeyCommand::PinAccepted;
+        }
+        if self.wrong >= TRIES {
+            return KeyCommand::PinLocked;
+        }
+        self.entry = Entry::Pin(Code::default());
+        // The question is spoken first, so the first digit has longer than those that follow.
+        self.deadline = now.checked_add(SILENCE);
+        KeyCommand::AskPin
+    }
+
+    fn submit(&mut self, code: &Code) {
+        self.deadline = None;
+        if code.is_empty() {
+            return;
+        }
+        if self.pin.as_ref().is_some_and(|pin| code.is(pin)) {
+            self.accepted = true;
+            self.outputs.push_back(KeyCommand::PinAccepted);
+            return;
+        }
+        self.wrong = self.wrong.saturating_add(1);
+        self.outputs.push_back(KeyCommand::PinWrong);
+        if self.wrong >= TRIES {
+            self.outputs.push_back(KeyCommand::PinLocked);
+        }
+    }
+}
+
+impl Machine for Keypad {
+    type Input = KeypadInput;
+    type Output = KeyCommand;
+
+    fn handle(&mut self, now: Instant, input: KeypadInput) {
+        self.wake(now);
+        match input {
+            KeypadInput::Press(press) if self.filter.accept(now, press) => self.press(now, press.digit()),
+            KeypadInput::Press(_) => {}
+            KeypadInput::Inside(inside) => self.inside = inside,
+        }
+    }
+
+    fn wake(&mut self, now: Instant) {
+        if self.deadline.is_none_or(|at| at > now) {
+            return;
+        }
+        self.deadline = None;
+        match std::mem::replace(&mut self.entry, Entry::Rest) {
+            Entry::Rest => {}
+            Entry::Star(keys) => self.close(now, &keys),
+            Entry::Pin(code) => self.submit(&code),
+        }
+    }
+
+    fn poll(&mut self) -> Option<KeyCommand> {
+        self.outputs.pop_front()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+}

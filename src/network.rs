@@ -1,0 +1,117 @@
+//! [`Network`]: a range of addresses, as in `10.0.0.0/8`.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+/// An address with the number of bits that count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Network {
+    address: IpAddr,
+    prefix: u8,
+}
+
+/// The text is no network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a network")]
+pub struct BadNetwork;
+
+impl Network {
+    /// The network of the first `prefix` bits of `address`.
+    ///
+    /// # Errors
+    /// [`BadNetwork`] if the address has fewer bits than that.
+    pub fn new(address: IpAddr, prefix: u8) -> Result<Self, BadNetwork> {
+        let address = address.to_canonical();
+        if prefix > width(address) {
+            return Err(BadNetwork);
+        }
+        Ok(Self { address: masked(address, prefix), prefix })
+    }
+
+    /// Whether `address` lies inside. IPv4 inside IPv6 counts as IPv4.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        address.is_ipv4() == self.address.is_ipv4() && masked(address, self.prefix) == self.address
+    }
+
+    /// Whether all of `other` lies inside.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        self.prefix <= other.prefix && self.contains(other.address)
+    }
+
+    /// Bits that count; of two networks that contain an address, the longer one describes it better.
+    #[must_use]
+    pub const fn prefix(&self) -> u8 {
+        self.prefix
+    }
+}
+
+const fn width(address: IpAddr) -> u8 {
+    if address.is_ipv4() { 32 } else { 128 }
+}
+
+fn masked(address: IpAddr, prefix: u8) -> IpAddr {
+    match address {
+        IpAddr::V4(v4) => {
+            let mask = u32::MAX.checked_shl(32 - u32::from(prefix.min(32))).unwrap_or(0);
+            IpAddr::V4((v4.to_bits() & mask).into())
+        }
+        IpAddr::V6(v6) => {
+            let mask = u128::MAX.checked_shl(128 - u32::from(prefix.min(128))).unwrap_or(0);
+            IpAddr::V6((v6.to_bits() & mask).into())
+        }
+    }
+}
+
+impl FromStr for Network {
+    type Err = BadNetwork;
+
+    /// `10.0.0.0/8`, or a bare address for that address alone.
+    fn from_str(text: &str) -> Result<Self, BadNetwork> {
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix.parse().map_err(|_| BadNetwork)?)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.trim().parse().map_err(|_| BadNetwork)?;
+        Self::new(address, prefix.unwrap_or_else(|| width(address)))
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_contains_its_own_addresses_and_no_others() {
+        let contains = |network: &str, address: &str| network.parse::<Network>().unwrap().contains(address.parse().unwrap());
+        assert!(contains("10.0.0.0/8", "10.255.0.1") && !contains("10.0.0.0/8", "11.0.0.1"));
+        assert!(contains("10.1.2.3/8", "10.9.9.9"), "host bits do not matter");
+        assert!(contains("192.0.2.1", "192.0.2.1") && !contains("192.0.2.1", "192.0.2.2"));
+        assert!(contains("0.0.0.0/0", "8.8.8.8") && !contains("0.0.0.0/0", "::1"));
+        assert!(contains("fc00::/7", "fd12::1") && !contains("fe80::/10", "fd12::1"));
+        assert!(contains("::/0", "2001:db8::1") && contains("127.0.0.0/8", "::ffff:127.0.0.1"));
+    }
+
+    #[test]
+    fn a_network_covers_smaller_ones_inside_it() {
+        let network = |text: &str| text.parse::<Network>().unwrap();
+        assert!(network("10.0.0.0/8").covers(&network("10.1.0.0/16")) && network("10.0.0.0/8").covers(&network("10.0.0.0/8")));
+        assert!(!network("10.1.0.0/16").covers(&network("10.0.0.0/8")) && !network("10.0.0.0/8").covers(&network("11.0.0.1")));
+    }
+
+    #[test]
+    fn what_is_no_network_is_refused() {
+        for text in ["", "10.0.0.0/33", "::/129", "10.0.0/8", "10.0.0.0/", "10.0.0.0/-1", "host/8"] {
+            assert!(text.parse::<Network>().is_err(), "{text}");
+        }
+    }
+}

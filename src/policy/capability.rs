@@ -1,0 +1,55 @@
+//! What somebody may do, each present or absent with a reason (M-13).
+
+use super::words::{Refusal, Role, Standing};
+
+/// Something a participant may or may not do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Capability {
+    /// Hear the meeting (given by the gate, which also knows hold and notices).
+    Hear,
+    /// Be heard (given by the gate).
+    Speak,
+    /// Read and write chat while inside (C-1).
+    Chat,
+    /// Raise the own hand.
+    RaiseHand,
+    /// Admit and deny (M-7).
+    Admit,
+    /// Close or open another's microphone.
+    MuteOthers,
+    /// Take another out (M-12).
+    Remove,
+    /// Switch recording and transcription (M-12).
+    Record,
+    /// End the meeting for all (U-6).
+    End,
+}
+
+/// The facts that decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Standpoint {
+    pub(super) role: Role,
+    pub(super) standing: Standing,
+    /// This call gave the organiser's PIN (K-2).
+    pub(super) pin: bool,
+}
+
+/// The rule for all but [`Capability::Hear`] and [`Capability::Speak`].
+///
+/// A PIN lends what K-2 gives keys for: admitting and denying (also from the lobby, where the organiser may be at a phone) and, inside,
+/// muting others. It never lends what M-12 denies an external: removing people, recording, transcription; nor ending the meeting.
+pub(super) fn grant(by: Standpoint, capability: Capability) -> Result<(), Refusal> {
+    let inside = by.standing == Standing::In;
+    let member = by.role == Role::Member;
+    match capability {
+        Capability::Admit if member || by.pin => Ok(()),
+        Capability::MuteOthers if by.pin && !inside => Err(Refusal::NotInside),
+        Capability::MuteOthers if member || by.pin => Ok(()),
+        Capability::Remove | Capability::Record | Capability::End if member => Ok(()),
+        Capability::Admit | Capability::MuteOthers | Capability::Remove | Capability::Record | Capability::End => {
+            Err(Refusal::NotAllowed)
+        }
+        Capability::Hear | Capability::Speak | Capability::Chat | Capability::RaiseHand if inside => Ok(()),
+        Capability::Hear | Capability::Speak | Capability::Chat | Capability::RaiseHand => Err(Refusal::NotInside),
+    }
+}

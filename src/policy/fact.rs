@@ -1,0 +1,229 @@
+//! What flows into the policy and what flows out.
+
+use std::time::Duration;
+
+use super::admission::Admission;
+use super::lobby::PolicySettings;
+use super::notice::{AlarmKind, Change, LedgerEntry, Outcome};
+use super::words::{Asker, Capture, CaptureKind, Refusal, Role, Switch, Via};
+use crate::cause::Cause;
+use crate::ids::{NoticeId, ParticipantId};
+use crate::phrase::Phrase;
+use crate::redact::Redacted;
+
+/// What happened, or is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// A member's page connected, or an external knocks. Said again for the same presence it updates the name only.
+    /// A bridged device is external whatever is claimed (M-3).
+    Joined {
+        /// The new presence; an id is never used for a second one.
+        who: ParticipantId,
+        /// Member or external.
+        role: Role,
+        /// Page or device.
+        via: Via,
+        /// A member who is an organiser; ignored for externals.
+        organiser: bool,
+        /// Display name, already cleaned (M-4).
+        name: Redacted<String>,
+    },
+    /// Signalling connected and, once media is up, ICE consent alive (M-5).
+    Alive {
+        /// Whose connection.
+        who: ParticipantId,
+        /// Whether it is.
+        alive: bool,
+    },
+    /// Left of their own will, or hung up.
+    Left {
+        /// Who.
+        who: ParticipantId,
+    },
+    /// Lets one in (M-7).
+    Admit {
+        /// Asked by.
+        by: Asker,
+        /// Whom.
+        who: ParticipantId,
+    },
+    /// Lets everybody in who waits (K-2).
+    AdmitAll {
+        /// Asked by.
+        by: Asker,
+    },
+    /// Refuses one who waits (M-7).
+    Deny {
+        /// Asked by.
+        by: Asker,
+        /// Whom.
+        who: ParticipantId,
+    },
+    /// Takes one out; of one who waits: refuses it.
+    Remove {
+        /// Asked by.
+        by: Asker,
+        /// Whom.
+        who: ParticipantId,
+    },
+    /// Closes or opens another's microphone (K-4). Mute is one state: opening lifts whichever mute there is, and the device is told.
+    Mute {
+        /// Asked by.
+        by: Asker,
+        /// Whose.
+        who: ParticipantId,
+        /// Closed.
+        on: bool,
+    },
+    /// Closes or opens one's own microphone.
+    MuteSelf {
+        /// Whose.
+        who: ParticipantId,
+        /// On means closed.
+        to: Switch,
+    },
+    /// Raises or lowers one's own hand.
+    Hand {
+        /// Whose.
+        who: ParticipantId,
+        /// On means up.
+        to: Switch,
+    },
+    /// On hold, or back (S-5).
+    Hold {
+        /// Who.
+        who: ParticipantId,
+        /// On hold.
+        on: bool,
+    },
+    /// Ends the meeting for all.
+    End {
+        /// Asked by.
+        by: Asker,
+    },
+    /// This call gave the right organiser's PIN (K-2). The external mark stays.
+    OrganiserPin {
+        /// Which call's presence.
+        who: ParticipantId,
+    },
+    /// Recording or transcription is asked for (M-12).
+    Capture {
+        /// Which.
+        what: CaptureKind,
+        /// Asked by.
+        by: Asker,
+        /// The state wanted.
+        want: Capture,
+    },
+    /// The recorder's or transcriber's real state: the fact that owes notices (N-1, N-12).
+    CaptureIs {
+        /// Which.
+        what: CaptureKind,
+        /// Its state.
+        state: Capture,
+    },
+    /// The first packet of a notice went out.
+    NoticeBegan {
+        /// Which.
+        notice: NoticeId,
+        /// How long it will last.
+        length: Duration,
+    },
+    /// The player's proof of a notice.
+    Told {
+        /// Which.
+        notice: NoticeId,
+        /// How it ended.
+        outcome: Outcome,
+        /// First RTP sequence number that carried it.
+        first_seq: Option<u32>,
+        /// Last RTP sequence number that carried it.
+        last_seq: Option<u32>,
+    },
+    /// Something is there that could transcribe (N-11).
+    TranscriberConfigured(bool),
+    /// New settings for the running meeting.
+    Settings(PolicySettings),
+}
+
+/// What is to be done, in this order.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Give a place in the meeting. Both directions are shut until a [`Effect::Gate`] says otherwise.
+    Seat {
+        /// Whom.
+        who: ParticipantId,
+        /// The right to it.
+        admission: Admission,
+    },
+    /// Take the place away.
+    Unseat {
+        /// Whose.
+        who: ParticipantId,
+    },
+    /// What may pass from now on.
+    Gate {
+        /// Whose.
+        who: ParticipantId,
+        /// The meeting reaches it.
+        hear: bool,
+        /// It reaches the meeting.
+        speak: bool,
+    },
+    /// Play a notice that is owed; only to bridged devices inside. It overtakes whatever [`Effect::Say`] is playing, cannot be skipped,
+    /// and must come back as [`Fact::NoticeBegan`] and [`Fact::Told`]. For browsers the banner of the [`View`](super::View) is the notice.
+    Tell {
+        /// To whom.
+        who: ParticipantId,
+        /// To be named in the proof.
+        notice: NoticeId,
+        /// What to say, in this order; to one just let in `Admitted` comes first.
+        phrases: Vec<Phrase>,
+        /// What it tells of.
+        changes: Vec<Change>,
+    },
+    /// Play something that is not owed; devices only.
+    Say {
+        /// To whom.
+        who: ParticipantId,
+        /// What.
+        phrase: Phrase,
+    },
+    /// The presence is over; nothing follows for it.
+    Dismiss {
+        /// Whose.
+        who: ParticipantId,
+        /// Why.
+        cause: Cause,
+    },
+    /// Ask the recorder or transcriber to change; the answer is [`Fact::CaptureIs`].
+    Capture {
+        /// Which.
+        what: CaptureKind,
+        /// The state wanted.
+        want: Capture,
+    },
+    /// Write a line of the ledger (N-8).
+    Ledger(LedgerEntry),
+    /// A notice was not heard as it must be; the device's microphone is closed (N-6).
+    Alarm {
+        /// Who was to hear it.
+        who: ParticipantId,
+        /// What went wrong.
+        what: AlarmKind,
+    },
+    /// What somebody may see has changed: send views again. At most once for each input, after the effects it stems from.
+    Changed,
+    /// The ask was refused. Devices are told by a [`Effect::Say`] as well.
+    Refused {
+        /// Who asked.
+        by: Asker,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The meeting is over; everybody was dismissed. Facts may still come; newcomers are dismissed.
+    Ended {
+        /// Why.
+        cause: Cause,
+    },
+}

@@ -1,0 +1,362 @@
+//! Notices (N-1 … N-6, N-8): what one device is owed, what is being said to it, and the proof that comes back.
+//!
+//! Mode `notice` (N-5): staying is consent. A device that enters while something is captured has both directions shut until the notice
+//! was heard to its end (N-2), and so has one that comes back from hold to an unheard change (N-3). For a change while it is inside, its
+//! microphone stays open unless the notice is late or fails; then it is closed until a later notice is heard (N-3, N-6).
+
+use std::time::{Duration, Instant};
+
+use super::words::{Capture, CaptureKind};
+use crate::ids::{NoticeId, ParticipantId};
+use crate::phrase::Phrase;
+
+/// A notice must have begun this long after it was asked for (N-1, N-3).
+pub const BEGINS_WITHIN: Duration = Duration::from_millis(500);
+/// A notice must have been heard this long after its own length (N-3).
+pub const COMPLETES_WITHIN: Duration = Duration::from_secs(2);
+/// Changes this soon after a spoken one are merged into one following notice (N-4).
+pub const MERGE_WINDOW: Duration = Duration::from_secs(1);
+/// A notice that never began is given up, and counted as failed, this long after it was asked for.
+pub const GIVEN_UP_AFTER: Duration = Duration::from_secs(5);
+/// How often the same changes are told before the device is left with a closed microphone (N-6).
+const ATTEMPTS: u8 = 2;
+/// The longest notice believed; a longer length is cut to this, so that a deadline always exists.
+const LONGEST: Duration = Duration::from_secs(120);
+/// Unheard changes kept in full for one device; beyond, those in the middle are dropped and what must be said stays the same.
+const MOST_PENDING: usize = 64;
+
+/// What happened to a capture, from the listener's side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum News {
+    /// It was on already when the device entered (N-2).
+    On,
+    /// Off before, on now.
+    Started,
+    /// Interrupted; may go on. Also told to a device that enters meanwhile.
+    Paused,
+    /// Goes on after a pause.
+    Resumed,
+    /// Over.
+    Stopped,
+}
+
+impl News {
+    /// What changed between two states; `None` when nothing did.
+    #[must_use]
+    pub const fn between(from: Capture, to: Capture) -> Option<Self> {
+        match (from, to) {
+            (Capture::Off, Capture::On) => Some(Self::Started),
+            (Capture::Paused, Capture::On) => Some(Self::Resumed),
+            (Capture::Off | Capture::On, Capture::Paused) => Some(Self::Paused),
+            (Capture::On | Capture::Paused, Capture::Off) => Some(Self::Stopped),
+            (Capture::Off, Capture::Off) | (Capture::On, Capture::On) | (Capture::Paused, Capture::Paused) => None,
+        }
+    }
+
+    /// What a device that enters is owed (N-2).
+    #[must_use]
+    pub const fn on_entry(state: Capture) -> Option<Self> {
+        match state {
+            Capture::Off => None,
+            Capture::On => Some(Self::On),
+            Capture::Paused => Some(Self::Paused),
+        }
+    }
+
+    const fn phrase(self, what: CaptureKind) -> Phrase {
+        match (what, self) {
+            (CaptureKind::Recording, Self::On) => Phrase::RecordingOn,
+            (CaptureKind::Recording, Self::Started) => Phrase::RecordingStarted,
+            (CaptureKind::Recording, Self::Paused) => Phrase::RecordingPaused,
+            (CaptureKind::Recording, Self::Resumed) => Phrase::RecordingResumed,
+            (CaptureKind::Recording, Self::Stopped) => Phrase::RecordingStopped,
+            (CaptureKind::Transcription, Self::On) => Phrase::TranscriptionOn,
+            (CaptureKind::Transcription, Self::Started) => Phrase::TranscriptionStarted,
+            (CaptureKind::Transcription, Self::Paused) => Phrase::TranscriptionPaused,
+            (CaptureKind::Transcription, Self::Resumed) => Phrase::TranscriptionResumed,
+            (CaptureKind::Transcription, Self::Stopped) => Phrase::TranscriptionStopped,
+        }
+    }
+}
+
+/// One change of one capture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Change {
+    /// Of what.
+    pub what: CaptureKind,
+    /// What happened.
+    pub news: News,
+    /// Counts that capture's changes within the meeting, from 1. A device that enters is owed the current one.
+    pub epoch: u64,
+    /// When it reached the policy; for a device that enters, when it was admitted.
+    pub at: Instant,
+}
+
+impl std::fmt::Display for Change {
+    /// As the ledger words it: `recording started`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let what = match self.what {
+            CaptureKind::Recording => "recording",
+            CaptureKind::Transcription => "transcription",
+        };
+        let news = match self.news {
+            News::On => "on",
+            News::Started => "started",
+            News::Paused => "paused",
+            News::Resumed => "resumed",
+            News::Stopped => "stopped",
+        };
+        write!(f, "{what} {news}")
+    }
+}
+
+/// How the playing of a notice ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// Sent to its last packet.
+    Completed,
+    /// Begun and cut off.
+    Interrupted,
+    /// Never played: no prompt, encoder fault, no packet.
+    Failed,
+}
+
+/// One line for the ledger (N-8). The owner adds the language and whether RTCP covers the sequence numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerEntry {
+    /// The notice.
+    pub notice: NoticeId,
+    /// To whom. No name: the ledger outlives what may be kept of people.
+    pub who: ParticipantId,
+    /// What was told, in order of the events.
+    pub what: Vec<Change>,
+    /// When the first of the changes reached the gateway.
+    pub event_at: Instant,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// First RTP sequence number that carried it, if any did.
+    pub first_seq: Option<u32>,
+    /// Last RTP sequence number that carried it.
+    pub last_seq: Option<u32>,
+}
+
+/// Why a closed microphone needs an administrator's eye (N-6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AlarmKind {
+    /// Not begun within [`BEGINS_WITHIN`].
+    Late,
+    /// Begun, and not reported complete within its length and [`COMPLETES_WITHIN`].
+    Unfinished,
+    /// Reported as failed, or never begun at all.
+    Failed,
+    /// Cut off, and not by hold.
+    Interrupted,
+}
+
+/// What must be said so that nothing is an untruth and no start is swallowed (N-4): per capture the opening, if there was one,
+/// and what closed it again, if something did.
+pub(super) fn phrases(changes: &[Change]) -> Vec<Phrase> {
+    CaptureKind::ALL.into_iter().flat_map(|what| essentials(changes, what)).flatten().map(|c| c.news.phrase(c.what)).collect()
+}
+
+/// The strongest opening among `changes` of one capture, and the last change where that does not leave it open.
+fn essentials(changes: &[Change], what: CaptureKind) -> [Option<Change>; 2] {
+    let of_it = || changes.iter().copied().filter(move |c| c.what == what);
+    let last_of = |news: News| of_it().rfind(|c| c.news == news);
+    let opening = last_of(News::Started).or_else(|| last_of(News::On)).or_else(|| last_of(News::Resumed));
+    let closing = of_it().next_back().filter(|c| matches!(c.news, News::Paused | News::Stopped));
+    [opening, closing]
+}
+
+/// A notice on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Playing {
+    pub(super) notice: NoticeId,
+    pub(super) changes: Vec<Change>,
+    told_at: Instant,
+    began: Option<(Instant, Duration)>,
+    late: bool,
+    /// The device went on hold meanwhile: not reaching the end is nobody's fault.
+    held: bool,
+}
+
+impl Playing {
+    pub(super) fn entry(self, who: ParticipantId, outcome: Outcome, seqs: [Option<u32>; 2]) -> LedgerEntry {
+        let [first_seq, last_seq] = seqs;
+        let event_at = self.changes.first().map_or(self.told_at, |c| c.at);
+        LedgerEntry { notice: self.notice, who, what: self.changes, event_at, outcome, first_seq, last_seq }
+    }
+}
+
+/// Named deadlines of one device's notices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum NoticeTimer {
+    /// It should have begun.
+    Begin,
+    /// It never began.
+    GiveUp,
+    /// It should have been heard.
+    Complete,
+    /// The following notice is due (N-4).
+    Following,
+}
+
+/// What is owed to one device.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Notices {
+    pending: Vec<Change>,
+    playing: Option<Playing>,
+    /// Changes wait until here for a following notice.
+    window: Option<Instant>,
+    attempts: u8,
+    shut: bool,
+    mic_closed: bool,
+}
+
+/// What the end of a notice means.
+pub(super) struct Finished {
+    pub(super) playing: Playing,
+    /// It was not heard, and hold was not the reason.
+    pub(super) fault: bool,
+    /// It will not be tried again by itself.
+    pub(super) exhausted: bool,
+}
+
+impl Notices {
+    // === What is owed ===
+
+    /// A change the device must hear of while it is inside.
+    pub(super) fn owe(&mut self, change: Change) {
+        self.pending.push(change);
+        self.attempts = 0;
+        if self.pending.len() > MOST_PENDING {
+            let kept = CaptureKind::ALL.map(|what| essentials(&self.pending, what));
+            let mut kept: Vec<Change> = kept.into_iter().flatten().flatten().collect();
+            kept.sort_by_key(|c| c.at);
+            kept.dedup();
+            self.pending = kept;
+        }
+    }
+
+    /// A change the device must hear of before any audio passes (N-2).
+    pub(super) fn owe_on_entry(&mut self, change: Change) {
+        self.owe(change);
+        self.shut = true;
+    }
+
+    /// Audio may reach the device.
+    pub(super) const fn may_hear(&self) -> bool {
+        !self.shut
+    }
+
+    /// Audio may come from the device.
+    pub(super) const fn may_speak(&self) -> bool {
+        !self.shut && !self.mic_closed
+    }
+
+    // === Telling ===
+
+    /// A notice should be told now.
+    pub(super) fn is_due(&self, now: Instant, on_hold: bool) -> bool {
+        self.could_follow(on_hold) && self.window.is_none_or(|end| end <= now)
+    }
+
+    fn could_follow(&self, on_hold: bool) -> bool {
+        !self.pending.is_empty() && self.playing.is_none() && !on_hold && self.attempts < ATTEMPTS
+    }
+
+    /// Everything unheard becomes one notice.
+    pub(super) fn tell(&mut self, now: Instant, notice: NoticeId) -> Vec<Change> {
+        let changes = std::mem::take(&mut self.pending);
+        self.window = now.checked_add(MERGE_WINDOW);
+        self.playing = Some(Playing { notice, changes: changes.clone(), told_at: now, began: None, late: false, held: false });
+        changes
+    }
+
+    // === Proof ===
+
+    /// The first packet went out.
+    pub(super) fn began(&mut self, now: Instant, notice: NoticeId, length: Duration) {
+        if let Some(playing) = self.playing.as_mut().filter(|p| p.notice == notice && p.began.is_none()) {
+            playing.began = Some((now, length.min(LONGEST)));
+        }
+    }
+
+    /// The player's report. `None` for a notice that is not the one on its way (given up, or overtaken by hold).
+    pub(super) fn told(&mut self, notice: NoticeId, outcome: Outcome) -> Option<Finished> {
+        self.playing.as_ref().filter(|p| p.notice == notice)?;
+        self.finish(outcome)
+    }
+
+    /// Ends what is on its way, however that came.
+    pub(super) fn finish(&mut self, outcome: Outcome) -> Option<Finished> {
+        let playing = self.playing.take()?;
+        if outcome == Outcome::Completed {
+            self.attempts = 0;
+            self.shut = false;
+            self.mic_closed = false;
+            return Some(Finished { playing, fault: false, exhausted: false });
+        }
+        self.pending.splice(0..0, playing.changes.iter().copied());
+        let fault = !playing.held;
+        if fault {
+            self.mic_closed = true;
+            self.attempts = self.attempts.saturating_add(1);
+            self.window = None;
+        }
+        Some(Finished { playing, fault, exhausted: fault && self.attempts >= ATTEMPTS })
+    }
+
+    /// The device leaves: what was on its way is cut off.
+    pub(super) fn abandon(self) -> Option<Playing> {
+        self.playing
+    }
+
+    // === Hold ===
+
+    /// The device hears nothing from now on; nothing is late meanwhile.
+    pub(super) fn hold(&mut self) {
+        if let Some(playing) = &mut self.playing {
+            playing.held = true;
+        }
+    }
+
+    /// The device hears again: what it missed comes before any audio (N-3).
+    pub(super) fn resume(&mut self) -> Option<Finished> {
+        let cut = self.finish(Outcome::Interrupted);
+        if !self.pending.is_empty() {
+            self.shut = true;
+            self.window = None;
+            self.attempts = 0;
+        }
+        cut
+    }
+
+    // === Time ===
+
+    /// The next deadline. None while on hold: nothing can be heard then.
+    pub(super) fn deadline(&self, on_hold: bool) -> Option<(Instant, NoticeTimer)> {
+        match &self.playing {
+            Some(playing) if !on_hold => match playing.began {
+                Some((at, length)) => at.checked_add(length + COMPLETES_WITHIN).map(|at| (at, NoticeTimer::Complete)),
+                None if playing.late => playing.told_at.checked_add(GIVEN_UP_AFTER).map(|at| (at, NoticeTimer::GiveUp)),
+                None => playing.told_at.checked_add(BEGINS_WITHIN).map(|at| (at, NoticeTimer::Begin)),
+            },
+            None if self.could_follow(on_hold) => self.window.map(|at| (at, NoticeTimer::Following)),
+            _ => None,
+        }
+    }
+
+    /// It has not begun in time: the microphone closes (N-3).
+    pub(super) fn is_late(&mut self) {
+        if let Some(playing) = &mut self.playing {
+            playing.late = true;
+            self.mic_closed = true;
+        }
+    }
+
+    /// The window is over; what waits is due.
+    pub(super) fn close_window(&mut self) {
+        self.window = None;
+    }
+}

@@ -1,0 +1,262 @@
+//! What follows from the facts: the comparison with what was last announced, and the clocks.
+
+use std::time::Instant;
+
+use super::admission::Admission;
+use super::lobby::Wait;
+use super::notice::{NoticeTimer, phrases};
+#[cfg(test)]
+use super::properties::Mutant;
+use super::{ALONE_AFTER, AlarmKind, Alone, CaptureKind, Change, Effect, News, Outcome, Person, Policy, Standing};
+use crate::cause::Cause;
+use crate::ids::{NoticeId, ParticipantId};
+use crate::phrase::Phrase;
+
+/// Every deadline has a name. Of several at one time the first in this order comes first, and of these the lower id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    /// A lost member no longer counts (M-5).
+    Gone(ParticipantId),
+    /// A lost participant's seat is given up (M-5).
+    SeatLost(ParticipantId),
+    /// The wait's end is announced (M-9).
+    LobbyWarning(ParticipantId),
+    /// The wait ends (M-9).
+    LobbyTimeout(ParticipantId),
+    /// A word of comfort (K-6).
+    Comfort(ParticipantId),
+    /// Something about the notice of a device (N-3, N-4).
+    Notice(ParticipantId, NoticeTimer),
+    /// A device has been alone (K-6).
+    Alone,
+    /// Only externals were left for too long (M-10).
+    ExternalsOnly,
+    /// Nobody came back.
+    Empty,
+}
+
+impl Policy {
+    // === What follows ===
+
+    /// Compares what the facts mean with what was last announced, and emits the difference.
+    pub(super) fn settle(&mut self, now: Instant) {
+        if self.ended {
+            return;
+        }
+        self.let_pass();
+        let everybody: Vec<ParticipantId> = self.people.keys().copied().collect();
+        for who in everybody {
+            self.settle_one(now, who);
+        }
+        self.settle_whole(now);
+        if std::mem::take(&mut self.changed) {
+            self.effects.push_back(Effect::Changed);
+        }
+    }
+
+    /// Those who wait and need nobody's hand enter (M-5, M-6).
+    fn let_pass(&mut self) {
+        let present = self.member_present();
+        #[cfg(test)]
+        let present = present || self.mutant == Some(Mutant::AdmitWithoutMember);
+        if !present {
+            return;
+        }
+        let settings = &self.settings;
+        for person in self.people.values_mut().filter(|p| !p.inside && p.presence.is_alive()) {
+            person.inside = settings.bypass.lets_externals_pass()
+                || (settings.devices_bypass && person.is_phone())
+                || person.counts_as_member(settings);
+        }
+    }
+
+    fn settle_one(&mut self, now: Instant, who: ParticipantId) {
+        let Some(person) = self.people.get(&who) else { return };
+        let shown = self.shown(person);
+        let standing = shown.standing;
+        let before = person.announced;
+        let mut entered = false;
+        if standing == Standing::In && !before.seated {
+            self.effects.push_back(Effect::Seat { who, admission: Admission::mint(who) });
+            self.owe_on_entry(now, who);
+            entered = true;
+        }
+        let Some(person) = self.people.get_mut(&who) else { return };
+        person.announced.seated = standing == Standing::In;
+        person.announced.standing = Some(standing);
+        person.announced.shown = Some(shown);
+        self.changed |= before.shown != Some(shown);
+        let due = person.notices.is_due(now, person.on_hold);
+        if before.standing != Some(standing) {
+            let phrase = match standing {
+                Standing::Waiting => Some(Phrase::WaitingForHost),
+                Standing::Lobby => Some(Phrase::InLobby),
+                // The notice that follows at once begins with it.
+                Standing::In if due => None,
+                Standing::In => Some(Phrase::Admitted),
+            };
+            if standing != Standing::In {
+                person.wait = Wait { comforted: now, ..person.wait };
+            }
+            if let Some(phrase) = phrase {
+                self.say(who, phrase);
+            }
+        }
+        if due {
+            self.tell(now, who, entered);
+        }
+        let Some(person) = self.people.get_mut(&who) else { return };
+        let gate = person.gate();
+        #[cfg(test)]
+        let gate = match self.mutant {
+            Some(Mutant::HearWithoutNotice) => (person.inside && !person.on_hold, gate.1),
+            Some(Mutant::SpeakWithoutSeat) => (gate.0, person.mute == super::Mute::Open),
+            _ => gate,
+        };
+        if gate != before.gate {
+            person.announced.gate = gate;
+            self.effects.push_back(Effect::Gate { who, hear: gate.0, speak: gate.1 });
+        }
+    }
+
+    /// A device that enters is owed what is captured already (N-2).
+    fn owe_on_entry(&mut self, now: Instant, who: ParticipantId) {
+        let captured = [(CaptureKind::Recording, self.recording), (CaptureKind::Transcription, self.transcription)];
+        let Some(person) = self.people.get_mut(&who).filter(|p| p.is_phone()) else { return };
+        for (what, captured) in captured {
+            if let Some(news) = News::on_entry(captured.state) {
+                person.notices.owe_on_entry(Change { what, news, epoch: captured.epoch, at: now });
+            }
+        }
+    }
+
+    fn tell(&mut self, now: Instant, who: ParticipantId, entered: bool) {
+        self.notices_told = self.notices_told.saturating_add(1);
+        let notice = NoticeId::from_number(self.notices_told);
+        let Some(person) = self.people.get_mut(&who) else { return };
+        let changes = person.notices.tell(now, notice);
+        let mut said: Vec<Phrase> = entered.then_some(Phrase::Admitted).into_iter().collect();
+        said.extend(phrases(&changes));
+        #[cfg(test)]
+        if self.mutant == Some(Mutant::SwallowStart) && said.len() > 1 {
+            said.retain(|p| *p != Phrase::RecordingStarted);
+        }
+        self.effects.push_back(Effect::Tell { who, notice, phrases: said, changes });
+    }
+
+    /// What concerns the meeting as a whole.
+    fn settle_whole(&mut self, now: Instant) {
+        let inside = || self.people.iter().filter(|(_, p)| p.inside);
+        let nobody_inside = inside().next().is_none();
+        let externals_only = !nobody_inside && !self.member_present();
+        let alone = match (inside().next(), inside().nth(1)) {
+            (Some((who, person)), None) if person.is_phone() && !person.on_hold => Some(*who),
+            _ => None,
+        };
+        if nobody_inside {
+            self.stop_captures();
+        }
+        self.externals_only = externals_only.then(|| self.externals_only.unwrap_or(now));
+        self.alone = match (alone, self.alone) {
+            (Some(who), Some(known)) if known.who == who => Some(known),
+            (Some(who), _) => Some(Alone { who, since: now, told: false }),
+            (None, _) => None,
+        };
+        if !self.people.is_empty() {
+            self.empty = None;
+        }
+    }
+
+    // === Clocks ===
+
+    /// The next deadline and its name. All gone and ended: none.
+    pub(super) fn next_due(&self) -> Option<(Instant, Timer)> {
+        if self.ended {
+            return None;
+        }
+        let settings = &self.settings;
+        let whole = [
+            self.alone.filter(|a| !a.told).and_then(|a| a.since.checked_add(ALONE_AFTER)).map(|at| (at, Timer::Alone)),
+            self.externals_only
+                .and_then(|since| since.checked_add(settings.externals_only_timeout))
+                .map(|at| (at, Timer::ExternalsOnly)),
+            self.empty.and_then(|since| since.checked_add(settings.empty_timeout)).map(|at| (at, Timer::Empty)),
+        ];
+        let each = self.people.iter().flat_map(|(id, p)| self.due_of(*id, p)).flatten();
+        whole.into_iter().flatten().chain(each).min()
+    }
+
+    fn due_of(&self, who: ParticipantId, person: &Person) -> [Option<(Instant, Timer)>; 6] {
+        let settings = &self.settings;
+        let wait = (!person.inside).then_some(&person.wait);
+        [
+            person.presence.gone_at().map(|at| (at, Timer::Gone(who))),
+            person.presence.left_at().map(|at| (at, Timer::SeatLost(who))),
+            wait.and_then(|w| w.warns_at(settings)).map(|at| (at, Timer::LobbyWarning(who))),
+            wait.and_then(|w| w.ends_at(settings)).map(|at| (at, Timer::LobbyTimeout(who))),
+            wait.and_then(|w| w.comforts_at(settings)).map(|at| (at, Timer::Comfort(who))),
+            person.notices.deadline(person.on_hold).map(|(at, timer)| (at, Timer::Notice(who, timer))),
+        ]
+    }
+
+    /// Lets every deadline up to `now` take effect at its own time, so that a late wake changes nothing but the delay.
+    /// Each firing takes its deadline away or moves it forward, so this ends.
+    pub(super) fn expire(&mut self, now: Instant) {
+        while let Some((at, timer)) = self.next_due().filter(|(at, _)| *at <= now) {
+            self.fire(at, timer, now);
+            self.settle(at);
+        }
+    }
+
+    fn fire(&mut self, at: Instant, timer: Timer, now: Instant) {
+        match timer {
+            Timer::Gone(who) => {
+                if let Some(person) = self.people.get_mut(&who) {
+                    person.presence.go();
+                }
+            }
+            Timer::SeatLost(who) => self.depart(at, who, Some(Cause::PeerGone)),
+            Timer::LobbyWarning(who) => {
+                if let Some(person) = self.people.get_mut(&who) {
+                    person.wait.warned = true;
+                }
+                self.say(who, Phrase::LobbyTimeoutSoon);
+            }
+            Timer::LobbyTimeout(who) => self.depart(at, who, Some(Cause::LobbyTimeout)),
+            Timer::Comfort(who) => {
+                let Some(person) = self.people.get_mut(&who) else { return };
+                // A word missed by a late wake is not made up for.
+                person.wait.comforted = now;
+                if !person.on_hold {
+                    self.say(who, Phrase::StillWaiting);
+                }
+            }
+            Timer::Notice(who, timer) => self.fire_notice(who, timer),
+            Timer::Alone => {
+                if let Some(alone) = &mut self.alone {
+                    alone.told = true;
+                    let who = alone.who;
+                    self.say(who, Phrase::Alone);
+                }
+            }
+            Timer::ExternalsOnly | Timer::Empty => self.end(at),
+        }
+    }
+
+    fn fire_notice(&mut self, who: ParticipantId, timer: NoticeTimer) {
+        let Some(person) = self.people.get_mut(&who) else { return };
+        let (outcome, alarm) = match timer {
+            NoticeTimer::Following => return person.notices.close_window(),
+            NoticeTimer::Begin => {
+                person.notices.is_late();
+                self.effects.push_back(Effect::Alarm { who, what: AlarmKind::Late });
+                return;
+            }
+            NoticeTimer::GiveUp => (Outcome::Failed, AlarmKind::Failed),
+            NoticeTimer::Complete => (Outcome::Interrupted, AlarmKind::Unfinished),
+        };
+        if let Some(finished) = person.notices.finish(outcome) {
+            self.notice_ended(who, finished, outcome, [None, None], alarm);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! What may be seen of a meeting, by whom (M-8).
+
+use std::time::Duration;
+
+use super::words::{Capture, Role, Standing, Via};
+use crate::ids::ParticipantId;
+use crate::redact::Redacted;
+
+/// One row of roster or lobby.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Stable for this presence.
+    pub id: ParticipantId,
+    /// Display name (M-4).
+    pub name: Redacted<String>,
+    /// Member or external (M-3).
+    pub role: Role,
+    /// Page or phone.
+    pub via: Via,
+    /// Where they stand.
+    pub standing: Standing,
+    /// An organiser, or a call that gave the organiser's PIN (K-2).
+    pub organiser: bool,
+    /// The microphone is closed, by its owner or by a host (K-4).
+    pub muted: bool,
+    /// The hand is up.
+    pub hand: bool,
+    /// On hold (S-5).
+    pub on_hold: bool,
+    /// The connection is lost for the moment (M-5).
+    pub reconnecting: bool,
+    /// How long they have waited, while they wait.
+    pub waiting: Option<Duration>,
+}
+
+/// The whole of what one viewer may see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct View {
+    /// The viewer.
+    pub you: ParticipantId,
+    /// Where the viewer stands. While not [`Standing::In`] there is one row, its own, and both captures read off (M-8).
+    pub standing: Standing,
+    /// Everybody inside; those who wait only for a viewer who may admit.
+    pub participants: Vec<Row>,
+    /// Recording (N-1).
+    pub recording: Capture,
+    /// Transcription (N-1).
+    pub transcription: Capture,
+    /// May admit and deny (M-7).
+    pub may_admit: bool,
+    /// May switch recording and transcription (M-12).
+    pub may_record: bool,
+    /// May end the meeting for all.
+    pub may_end: bool,
+}
+
+/// What of a row others see and that changes by facts, compared with what was last shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shown {
+    pub(super) role: Role,
+    pub(super) standing: Standing,
+    pub(super) organiser: bool,
+    pub(super) muted: bool,
+    pub(super) hand: bool,
+    pub(super) on_hold: bool,
+    pub(super) reconnecting: bool,
+}

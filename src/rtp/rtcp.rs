@@ -1,0 +1,402 @@
+//! RTCP (RFC 3550 §6): what we report, when, and what is reported about us (A-6, N-8).
+
+use std::time::{Duration, Instant};
+
+use rtcp::goodbye::Goodbye;
+use rtcp::packet::Packet as RtcpPacket;
+use rtcp::receiver_report::ReceiverReport;
+use rtcp::reception_report::ReceptionReport;
+use rtcp::sender_report::SenderReport;
+use rtcp::source_description::{SdesType, SourceDescription, SourceDescriptionChunk, SourceDescriptionItem};
+
+use crate::rtp::packet::Packet;
+use crate::rtp::session::SplitMix;
+use crate::units::Hz;
+
+/// A sequence number this far from the last one means that the source has begun anew (RFC 3550 A.1: MAX_DROPOUT).
+const RESTART: i64 = 3000;
+/// Mean time between our reports (RFC 3550 §6.2: the minimum; a call of two never needs more).
+const INTERVAL: Duration = Duration::from_secs(5);
+/// e - 3/2: what timer reconsideration makes of the mean (RFC 3550 §6.3.1).
+const COMPENSATION: f64 = 1.21828;
+/// Sub-packets looked at in one datagram; hostile ones can hold thousands.
+const MOST_PACKETS: usize = 32;
+/// Sender reports remembered for the round trip; a peer answers the last one or the one before.
+const REMEMBERED: usize = 4;
+
+/// What has come of one source (RFC 3550 §6.4.1, A.3, A.8).
+#[derive(Clone, Debug, Default)]
+pub struct ReceptionStats {
+    source: Option<Source>,
+}
+
+#[derive(Clone, Debug)]
+struct Source {
+    ssrc: u32,
+    base: i64,
+    highest: i64,
+    received: i64,
+    expected_before: i64,
+    received_before: i64,
+    began: Instant,
+    transit: Option<i64>,
+    timestamp: u32,
+    /// In ticks, sixteen times enlarged.
+    jitter: i64,
+}
+
+// === impl ReceptionStats ===
+
+impl ReceptionStats {
+    /// Takes note of a packet. `clock` is the RTP clock of its payload type.
+    pub fn received(&mut self, now: Instant, packet: &Packet<'_>, clock: Hz) {
+        let known = self.source.take().filter(|source| source.ssrc == packet.ssrc && source.distance(packet.seq).abs() < RESTART);
+        let mut source = known.unwrap_or_else(|| Source::new(now, packet));
+        source.highest = source.highest.max(source.highest + source.distance(packet.seq));
+        source.received += 1;
+        // Packets that share a timestamp (telephone events, repeats) say nothing of the network's regularity.
+        if source.transit.is_none() || packet.timestamp != source.timestamp {
+            let since = now.saturating_duration_since(source.began);
+            let arrival = i64::try_from(since.as_micros() * u128::from(clock.0) / 1_000_000).unwrap_or(i64::MAX);
+            let transit = arrival - i64::from(packet.timestamp);
+            if let Some(before) = source.transit {
+                // Modulo 2³², so that the timestamp's wrap is no jitter; a jump of more than 10 s is a new timeline, not jitter.
+                let difference = i64::from((transit - before) as i32).abs();
+                if difference < i64::from(clock.0) * 10 {
+                    source.jitter += difference - ((source.jitter + 8) >> 4);
+                }
+            }
+            source.transit = Some(transit);
+            source.timestamp = packet.timestamp;
+        }
+        self.source = Some(source);
+    }
+
+    /// The source heard last.
+    #[must_use]
+    pub fn ssrc(&self) -> Option<u32> {
+        self.source.as_ref().map(|source| source.ssrc)
+    }
+
+    /// Packets that should have come but have not; negative when duplicates outweigh them.
+    #[must_use]
+    pub fn lost(&self) -> i64 {
+        self.source.as_ref().map_or(0, |source| source.expected() - source.received)
+    }
+
+    /// Packets that should have come.
+    #[must_use]
+    pub fn expected(&self) -> u64 {
+        self.source.as_ref().map_or(0, |source| source.expected().unsigned_abs())
+    }
+
+    /// Interarrival jitter in ticks.
+    #[must_use]
+    pub fn jitter_ticks(&self) -> u32 {
+        self.source.as_ref().map_or(0, |source| u32::try_from(source.jitter >> 4).unwrap_or(u32::MAX))
+    }
+
+    /// The report block; the loss fraction counts from the call before this one.
+    fn report(&mut self) -> Option<ReceptionReport> {
+        let jitter = self.jitter_ticks();
+        let source = self.source.as_mut()?;
+        let (expected, lost) = (source.expected(), source.expected() - source.received);
+        let interval = expected - source.expected_before;
+        let lost_now = interval - (source.received - source.received_before);
+        source.expected_before = expected;
+        source.received_before = source.received;
+        let fraction = if interval > 0 && lost_now > 0 { (lost_now * 256 / interval).min(255) } else { 0 };
+        Some(ReceptionReport {
+            ssrc: source.ssrc,
+            fraction_lost: u8::try_from(fraction).unwrap_or(u8::MAX),
+            // A signed field of 24 bits that the marshaller takes for unsigned: more duplicates than losses are told as none.
+            total_lost: u32::try_from(lost.clamp(0, 0x7f_ffff)).unwrap_or(0),
+            last_sequence_number: source.highest as u32,
+            jitter,
+            last_sender_report: 0,
+            delay: 0,
+        })
+    }
+}
+
+impl Source {
+    fn new(now: Instant, packet: &Packet<'_>) -> Self {
+        let base = i64::from(packet.seq);
+        Self {
+            ssrc: packet.ssrc,
+            base,
+            highest: base,
+            received: 0,
+            expected_before: 0,
+            received_before: 0,
+            began: now,
+            transit: None,
+            timestamp: packet.timestamp,
+            jitter: 0,
+        }
+    }
+
+    /// How far ahead of the highest number this one is.
+    fn distance(&self, seq: u16) -> i64 {
+        i64::from(seq.wrapping_sub(self.highest as u16).cast_signed())
+    }
+
+    fn expected(&self) -> i64 {
+        self.highest - self.base + 1
+    }
+}
+
+/// What the other end last said of our stream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PeerReport {
+    /// Share of our packets lost since its report before, in 256ths.
+    pub fraction_lost: u8,
+    /// Packets lost since the beginning; negative with duplicates.
+    pub lost: i32,
+    /// Highest sequence number received: 16 bits of cycles as the peer counts them, 16 bits of number.
+    pub highest_seq: u32,
+    /// Interarrival jitter at the peer, in ticks.
+    pub jitter: u32,
+    /// Round trip, where the report answers one of ours.
+    pub round_trip: Option<Duration>,
+}
+
+/// RTCP of one stream pair: ours out, the peer's in.
+#[derive(Clone, Debug)]
+pub struct RtcpSession {
+    ssrc: u32,
+    cname: Vec<u8>,
+    clock: Hz,
+    random: SplitMix,
+    next: Instant,
+    packets: u32,
+    octets: u32,
+    /// The last packet sent: when, and its timestamp and number.
+    last_sent: Option<(Instant, u32, u16)>,
+    /// Whether something was sent since the report before.
+    sending: bool,
+    reception: ReceptionStats,
+    /// Middle bits of the peer's last sender report, and when it came.
+    peer_report_time: Option<(u32, Instant)>,
+    /// Middle bits of our last sender reports, and when they went, newest last.
+    ours: Vec<(u32, Instant)>,
+    about_us: Option<PeerReport>,
+    goodbye: bool,
+}
+
+// === impl RtcpSession ===
+
+impl RtcpSession {
+    /// For a stream of ours with `ssrc` and RTP clock `clock`. `cname` must not name the device (RFC 7022: a random text is
+    /// best); at most 255 bytes of it are used.
+    #[must_use]
+    pub fn new(now: Instant, ssrc: u32, cname: &str, clock: Hz, seed: u64) -> Self {
+        let mut session = Self {
+            ssrc,
+            cname: cname.bytes().take(255).collect(),
+            clock,
+            random: SplitMix::new(seed),
+            next: now,
+            packets: 0,
+            octets: 0,
+            last_sent: None,
+            sending: false,
+            reception: ReceptionStats::default(),
+            peer_report_time: None,
+            ours: Vec::new(),
+            about_us: None,
+            goodbye: false,
+        };
+        // The first report comes after half the interval (RFC 3550 §6.2).
+        session.next = now + session.interval() / 2;
+        session
+    }
+
+    /// The codec was renegotiated: another RTP clock from now on.
+    pub fn set_clock(&mut self, clock: Hz) {
+        self.clock = clock;
+    }
+
+    /// Takes note of an RTP packet that we sent.
+    pub fn sent(&mut self, now: Instant, seq: u16, timestamp: u32, payload_length: usize) {
+        self.packets = self.packets.wrapping_add(1);
+        self.octets = self.octets.wrapping_add(u32::try_from(payload_length).unwrap_or(0));
+        self.last_sent = Some((now, timestamp, seq));
+        self.sending = true;
+    }
+
+    /// Takes note of an RTP packet that the peer sent, whatever its payload type.
+    pub fn received(&mut self, now: Instant, packet: &Packet<'_>) {
+        if self.reception.ssrc().is_some_and(|ssrc| ssrc != packet.ssrc) {
+            self.peer_report_time = None;
+        }
+        self.reception.received(now, packet, self.clock);
+    }
+
+    /// When the next report is due.
+    #[must_use]
+    pub fn deadline(&self) -> Instant {
+        self.next
+    }
+
+    /// Whether a report is due.
+    #[must_use]
+    pub fn due(&self, now: Instant) -> bool {
+        now >= self.next
+    }
+
+    /// Builds the compound packet that is due and plans the next. `wallclock_ntp`: NTP time, 32.32 bits (RFC 3550 §4).
+    pub fn build(&mut self, now: Instant, wallclock_ntp: u64) -> Vec<u8> {
+        self.next = now + self.interval();
+        let packets = self.compound(now, wallclock_ntp);
+        marshal(&packets)
+    }
+
+    /// Builds the last compound packet of the stream, with BYE.
+    pub fn build_bye(&mut self, now: Instant, wallclock_ntp: u64) -> Vec<u8> {
+        let mut packets = self.compound(now, wallclock_ntp);
+        packets.push(Box::new(Goodbye { sources: vec![self.ssrc], ..Goodbye::default() }));
+        marshal(&packets)
+    }
+
+    /// Reads a compound packet. What is malformed or about somebody else is passed over.
+    pub fn handle(&mut self, now: Instant, datagram: &[u8]) {
+        let mut rest = datagram;
+        for _ in 0..MOST_PACKETS {
+            // Cut by the length field first, so that one unreadable packet does not spoil the others.
+            let &[first, _, high, low, ..] = rest else { return };
+            let length = (usize::from(u16::from_be_bytes([high, low])) + 1) * 4;
+            if first >> 6 != 2 || length > rest.len() {
+                return;
+            }
+            let (mut one, behind) = rest.split_at(length);
+            rest = behind;
+            for packet in rtcp::packet::unmarshal(&mut one).unwrap_or_default() {
+                self.handle_packet(now, packet.as_ref());
+            }
+        }
+    }
+
+    /// What the other end last said of our stream.
+    #[must_use]
+    pub fn about_us(&self) -> Option<PeerReport> {
+        self.about_us
+    }
+
+    /// The highest sequence number of ours that the peer says it has received (N-8), with its own count of cycles above.
+    #[must_use]
+    pub fn highest_reported_seq(&self) -> Option<u32> {
+        self.about_us.map(|report| report.highest_seq)
+    }
+
+    /// Whether the peer's reports reach our packet `seq` (N-8). Meaningful for packets of the last ten minutes.
+    #[must_use]
+    pub fn reports_cover(&self, seq: u16) -> bool {
+        self.about_us.is_some_and(|report| (report.highest_seq as u16).wrapping_sub(seq).cast_signed() >= 0)
+    }
+
+    /// The last round trip that was measured.
+    #[must_use]
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.about_us.and_then(|report| report.round_trip)
+    }
+
+    /// What has come of the peer's stream.
+    #[must_use]
+    pub fn reception(&self) -> &ReceptionStats {
+        &self.reception
+    }
+
+    /// Whether the peer has said goodbye.
+    #[must_use]
+    pub fn said_goodbye(&self) -> bool {
+        self.goodbye
+    }
+
+    fn handle_packet(&mut self, now: Instant, packet: &dyn RtcpPacket) {
+        if let Some(report) = packet.as_any().downcast_ref::<SenderReport>() {
+            if self.reception.ssrc().is_none_or(|ssrc| ssrc == report.ssrc) {
+                self.peer_report_time = Some(((report.ntp_time >> 16) as u32, now));
+            }
+            self.handle_reports(now, &report.reports);
+        } else if let Some(report) = packet.as_any().downcast_ref::<ReceiverReport>() {
+            self.handle_reports(now, &report.reports);
+        } else if let Some(goodbye) = packet.as_any().downcast_ref::<Goodbye>() {
+            self.goodbye |= self.reception.ssrc().is_some_and(|ssrc| goodbye.sources.contains(&ssrc));
+        }
+    }
+
+    fn handle_reports(&mut self, now: Instant, reports: &[ReceptionReport]) {
+        let Some((_, _, last_seq)) = self.last_sent else { return };
+        let Some(report) = reports.iter().find(|report| report.ssrc == self.ssrc) else { return };
+        // Nobody can have received what was not sent yet.
+        if (last_seq.wrapping_sub(report.last_sequence_number as u16)).cast_signed() < 0 {
+            return;
+        }
+        let sent = self.ours.iter().find(|(middle, _)| *middle == report.last_sender_report && *middle != 0);
+        let round_trip = sent.and_then(|(_, at)| {
+            let held = Duration::from_micros(u64::from(report.delay) * 1_000_000 / 65_536);
+            now.saturating_duration_since(*at).checked_sub(held)
+        });
+        // 24 bits, signed.
+        let lost = (report.total_lost << 8).cast_signed() >> 8;
+        self.about_us = Some(PeerReport {
+            fraction_lost: report.fraction_lost,
+            lost,
+            highest_seq: report.last_sequence_number,
+            jitter: report.jitter,
+            round_trip: round_trip.or(self.round_trip()),
+        });
+    }
+
+    fn compound(&mut self, now: Instant, wallclock_ntp: u64) -> Vec<Box<dyn RtcpPacket>> {
+        let reports = self.reception.report().map(|report| self.answered(now, report)).into_iter().collect();
+        let first: Box<dyn RtcpPacket> = match self.last_sent.filter(|_| self.sending) {
+            Some((at, timestamp, _)) => {
+                self.ours.push(((wallclock_ntp >> 16) as u32, now));
+                if self.ours.len() > REMEMBERED {
+                    self.ours.remove(0);
+                }
+                let since = now.saturating_duration_since(at).as_micros() * u128::from(self.clock.0) / 1_000_000;
+                Box::new(SenderReport {
+                    ssrc: self.ssrc,
+                    ntp_time: wallclock_ntp,
+                    rtp_time: timestamp.wrapping_add(since as u32),
+                    packet_count: self.packets,
+                    octet_count: self.octets,
+                    reports,
+                    ..SenderReport::default()
+                })
+            }
+            None => Box::new(ReceiverReport { ssrc: self.ssrc, reports, ..ReceiverReport::default() }),
+        };
+        self.sending = false;
+        let item = SourceDescriptionItem { sdes_type: SdesType::SdesCname, text: self.cname.clone().into() };
+        let chunk = SourceDescriptionChunk { source: self.ssrc, items: vec![item] };
+        vec![first, Box::new(SourceDescription { chunks: vec![chunk] })]
+    }
+
+    /// The report block with the answer to the peer's last sender report.
+    fn answered(&self, now: Instant, mut report: ReceptionReport) -> ReceptionReport {
+        if let Some((middle, at)) = self.peer_report_time {
+            let held = now.saturating_duration_since(at).as_micros() * 65_536 / 1_000_000;
+            report.last_sender_report = middle;
+            report.delay = u32::try_from(held).unwrap_or(u32::MAX);
+        }
+        report
+    }
+
+    /// A half to one and a half times the mean, so that the reports of many calls do not march in step (RFC 3550 §6.3.1).
+    fn interval(&mut self) -> Duration {
+        let share = (self.random.draw() >> 11) as f64 / (1u64 << 53) as f64;
+        INTERVAL.mul_f64((0.5 + share) / COMPENSATION)
+    }
+}
+
+fn marshal(packets: &[Box<dyn RtcpPacket>]) -> Vec<u8> {
+    // Fails only for more reports or longer texts than we ever put in; then nothing is sent.
+    rtcp::packet::marshal(packets).map(|bytes| bytes.to_vec()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

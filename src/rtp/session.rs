@@ -1,0 +1,159 @@
+//! Where media comes from and goes to ([`Latch`], S-7), and the numbers on what is sent ([`Outgoing`]).
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use crate::rtp::packet;
+
+/// A port change at the latched IP is followed when the old port has been silent this long (S-7).
+const PORT_CHANGE_AFTER: Duration = Duration::from_secs(1);
+
+/// Decides whose packets are the device's, and where ours go (S-7).
+///
+/// Packets are taken from the SDP address. Where signalling came from another IP (a device behind NAT), also from any port of
+/// that IP, once two packets in a row came from the same port with a negotiated payload type. The first source so found stays;
+/// only its port may change, after a second of silence. Nothing from any other IP ever has an effect, nor has RTCP or an
+/// unknown payload type (`negotiated_pt` false).
+#[derive(Clone, Debug)]
+pub struct Latch {
+    sdp: SocketAddr,
+    signalling: IpAddr,
+    /// The source that is fixed.
+    fixed: Option<SocketAddr>,
+    /// When the fixed source was heard last; before there is one, when a stranger from the right IP was first heard.
+    heard: Option<Instant>,
+    /// A port that has sent one packet and needs another.
+    candidate: Option<SocketAddr>,
+}
+
+// === impl Latch ===
+
+impl Latch {
+    /// For media described by `sdp`, told in signalling that came from `signalling`.
+    #[must_use]
+    pub fn new(sdp: SocketAddr, signalling: IpAddr) -> Self {
+        Self { sdp: canonical(sdp), signalling: signalling.to_canonical(), fixed: None, heard: None, candidate: None }
+    }
+
+    /// Takes note of an RTP packet from `from` and says whether it is the device's. `negotiated_pt`: its payload type is one of
+    /// those agreed on.
+    pub fn accept(&mut self, now: Instant, from: SocketAddr, negotiated_pt: bool) -> bool {
+        if !negotiated_pt {
+            return false;
+        }
+        let from = canonical(from);
+        if self.fixed.unwrap_or(self.sdp) == from {
+            return self.fix(now, from);
+        }
+        let same_ip = match self.fixed {
+            Some(fixed) => fixed.ip() == from.ip(),
+            None => from.ip() == self.signalling || from.ip() == self.sdp.ip(),
+        };
+        if !same_ip {
+            return false;
+        }
+        // Behind NAT the first port of the signalling IP needs no silence; every later change, and any change at an address
+        // that the device itself has named, does.
+        let free = self.fixed.is_none() && from.ip() != self.sdp.ip();
+        let heard = *self.heard.get_or_insert(now);
+        let silent = now.saturating_duration_since(heard) >= PORT_CHANGE_AFTER;
+        if self.candidate == Some(from) && (free || silent) {
+            return self.fix(now, from);
+        }
+        self.candidate = Some(from);
+        false
+    }
+
+    /// Where to send: the fixed source; before there is one, the SDP address, unless that cannot be sent to.
+    #[must_use]
+    pub fn target(&self) -> Option<SocketAddr> {
+        self.fixed.or_else(|| (self.sdp.port() != 0 && !self.sdp.ip().is_unspecified()).then_some(self.sdp))
+    }
+
+    /// The source that has been fixed, if any.
+    #[must_use]
+    pub fn latched(&self) -> Option<SocketAddr> {
+        self.fixed
+    }
+
+    /// A new offer/answer. The same addresses again (a session refresh) change nothing; others begin anew.
+    pub fn renegotiated(&mut self, sdp: SocketAddr, signalling: IpAddr) {
+        let (sdp, signalling) = (canonical(sdp), signalling.to_canonical());
+        if (sdp, signalling) != (self.sdp, self.signalling) {
+            *self = Self::new(sdp, signalling);
+        }
+    }
+
+    fn fix(&mut self, now: Instant, from: SocketAddr) -> bool {
+        self.fixed = Some(from);
+        self.heard = Some(now);
+        self.candidate = None;
+        true
+    }
+}
+
+/// An IPv4 address seen through a dual-stack socket is the IPv4 address.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+/// The numbers on what we send: one SSRC, consecutive sequence numbers, a timestamp that follows the samples.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// Our synchronization source.
+    pub ssrc: u32,
+    /// The sequence number of the next packet.
+    pub seq: u16,
+    /// The timestamp of the next audio packet.
+    pub timestamp: u32,
+}
+
+impl Outgoing {
+    /// Random beginnings (RFC 3550 §5.1) drawn from `seed`.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let mut random = SplitMix::new(seed);
+        Self { ssrc: random.draw() as u32, seq: random.draw() as u16, timestamp: random.draw() as u32 }
+    }
+
+    /// Appends an audio packet that lasts `ticks` of the RTP clock; gives its sequence number.
+    pub fn packet(&mut self, pt: u8, marker: bool, payload: &[u8], ticks: u32, out: &mut Vec<u8>) -> u16 {
+        let seq = self.event(pt, marker, self.timestamp, payload, out);
+        self.advance(ticks);
+        seq
+    }
+
+    /// Appends a packet with a timestamp of its own, such as a telephone event (RFC 4733 §2.1); gives its sequence number.
+    pub fn event(&mut self, pt: u8, marker: bool, timestamp: u32, payload: &[u8], out: &mut Vec<u8>) -> u16 {
+        let seq = self.seq;
+        packet::write_header(pt, marker, seq, timestamp, self.ssrc, out);
+        out.extend_from_slice(payload);
+        self.seq = seq.wrapping_add(1);
+        seq
+    }
+
+    /// Lets time pass in which nothing is sent.
+    pub fn advance(&mut self, ticks: u32) {
+        self.timestamp = self.timestamp.wrapping_add(ticks);
+    }
+}
+
+/// A small random number generator (SplitMix64), for numbers that must differ but guard nothing.
+#[derive(Clone, Debug)]
+pub(crate) struct SplitMix(u64);
+
+impl SplitMix {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) fn draw(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+#[cfg(test)]
+mod tests;

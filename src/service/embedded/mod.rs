@@ -1,0 +1,2 @@
+//! The meeting service inside the daemon.
+pub mod signalling;

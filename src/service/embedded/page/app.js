@@ -1,0 +1,383 @@
+// The meeting page: what arrives from the meeting is shown, what somebody presses is asked for.
+// The server's state is the truth (K-4); the page holds no copy of its own except what it still waits for.
+
+import { Capture } from './captures.js';
+import { Chat } from './chat.js';
+import { Controls } from './controls.js';
+import { Lobby } from './lobby.js';
+import { Media } from './media.js';
+import { SEAT_KEPT_MS, leaveToken, takeToken } from './memory.js';
+import { Microphone } from './microphone.js';
+import { Prejoin } from './prejoin.js';
+import { Roster } from './roster.js';
+import { Signalling } from './signalling.js';
+import { announce, byId, confirmed, fill, part, setLevel, setShown, setText, show, toast } from './view.js';
+import { blockedPort, duration, ended as endedWords, media as mediaWords, people, waiting as waitingWords, waitingMicrophone } from './text.js';
+
+// Everything of one meeting lies under its own address: `/m/{meeting}`, `/m/{meeting}/info`, `/m/{meeting}/ws`.
+const base = /^.*\/m\/[^/]+/.exec(location.pathname)?.[0] ?? location.pathname.replace(/\/+$/, '');
+const socketUrl = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}${base}/ws`;
+
+/** How often meters move. */
+const METER_MS = 100;
+
+/** The meeting as the server described it before joining. */
+let info = null;
+
+/** The viewer's name, the seat's token and row id, the last state, and since when they are inside. */
+let name = '';
+let resume = null;
+let you = null;
+let state = null;
+let insideSince = null;
+let waitingSince = null;
+
+/** False from a join until the first `welcome`; the connection before it belongs to the form. */
+let welcomed = false;
+
+/** True while this very connection has been welcomed. */
+let greeted = false;
+
+/** What the viewer asked their own microphone to be and the server has not confirmed yet. */
+let wantMuted = null;
+
+const signalling = new Signalling(socketUrl, receive, linkChanged);
+const ask = (message) => {
+  const sent = signalling.send(message);
+  if (!sent && message.type !== 'offer' && message.type !== 'chat') toast('Not done: the connection is lost for the moment.', 'problem');
+  return sent;
+};
+const remoteAudio = byId('remote-audio');
+const microphone = new Microphone(microphoneChanged);
+const prejoin = new Prejoin(microphone, join);
+const lobby = new Lobby(ask);
+const roster = new Roster(ask);
+const recording = new Capture('recording', { banner: 'rec-banner', chip: 'chip-recording', start: 'record', pause: 'record-pause', stop: 'record-stop' }, ask);
+const transcription = new Capture('transcription', { banner: 'transcription-banner', chip: 'chip-transcription', start: 'transcription', pause: 'transcription-pause', stop: 'transcription-stop' }, ask);
+const controls = new Controls({
+  mute: toggleMute,
+  hand: () => ask({ type: 'hand', on: !self()?.hand }),
+  chat: () => chat.toggle(),
+  admitFirst: () => lobby.admitFirst(),
+  microphone: openMicrophoneDialog,
+  leave,
+  end: endForAll,
+});
+const chat = new Chat(ask, () => controls.showChat(chat.open, chat.unread));
+let media = null;
+
+// ---- before the meeting
+
+async function begin() {
+  let response;
+  try {
+    response = await fetch(`${base}/info`, { headers: { accept: 'application/json' }, credentials: 'same-origin' });
+  } catch {
+    return over('The meeting cannot be reached', 'The server does not answer. Check your connection and try again.', 'Try again', () => location.reload());
+  }
+  if (response.status === 404) return over('There is no such meeting', 'Check the address you were given; it may have been mistyped or the meeting removed.', 'Try again', () => location.reload());
+  if (!response.ok) return over('The meeting cannot be opened', `The server answered with an error (${response.status}). Try again in a moment.`, 'Try again', () => location.reload());
+  try {
+    info = await response.json();
+  } catch {
+    return over('The meeting cannot be opened', 'The server answered with something this page does not understand.', 'Try again', () => location.reload());
+  }
+  info.title ||= info.meeting;
+  info.organisation ||= 'the organisation';
+  media = new Media({
+    iceServers: info.ice_servers ?? [],
+    send: ask,
+    changed: mediaChanged,
+    stream: play,
+  });
+  fill({ title: info.title, organisation: info.organisation });
+  showTitle();
+  resume = takeToken(info.meeting);
+  if (info.role === 'none') return over('This meeting is for members only', `Only members of ${info.organisation} may join. Open the link you were given, or ask the organiser for one.`, 'Try again', () => location.reload());
+  beforeJoining();
+}
+
+function beforeJoining() {
+  prejoin.joining = false;
+  prejoin.error = '';
+  show('prejoin');
+  prejoin.prepare(info);
+  if (!prejoin.listenOnly && microphone.state === 'closed') microphone.open();
+}
+
+function join(asName) {
+  name = asName;
+  you = state = insideSince = waitingSince = wantMuted = null;
+  welcomed = greeted = false;
+  prejoin.joining = true;
+  prejoin.error = '';
+  chat.reset();
+  lobby.reset();
+  recording.reset();
+  transcription.reset();
+  // The click that joins is the permission to play sound; some browsers give it only to a call made right here.
+  remoteAudio.play().catch(() => {});
+  signalling.open(() => ({ type: 'join', name, ...(resume ? { resume } : {}) }));
+}
+
+// ---- what the server says
+
+function receive(message) {
+  switch (message.type) {
+    case 'welcome': return welcome(message);
+    case 'answer': return media.answer(message.sdp);
+    case 'state': return showState(message);
+    case 'speaking': return roster.speaking(message.ids);
+    case 'chat': return chat.add(message);
+    case 'refused': return refused(message);
+    case 'ended': return finished(message.reason);
+    default: return undefined;
+  }
+}
+
+function welcome(message) {
+  const sameSeat = message.you === you;
+  welcomed = greeted = true;
+  you = message.you;
+  resume = message.resume ?? null;
+  chat.you = you;
+  media.setTrack(microphone.track);
+  // A new seat knows nothing of the old connection; the same seat keeps it while it works.
+  if (!sameSeat || media.state !== 'connected') media.start();
+  if (wantMuted !== null) signalling.send({ type: 'mute-self', on: wantMuted });
+}
+
+function showState(next) {
+  const before = state?.standing;
+  const wasOpen = before === 'in' && self()?.muted === false;
+  state = next;
+  you = next.you;
+  const me = self();
+  if (wasOpen && me?.muted && wantMuted !== true) toast('You have been muted by somebody in the meeting.');
+  if (me && me.muted === wantMuted) wantMuted = null;
+  if (next.standing === 'in') {
+    if (before !== 'in') enter(before);
+    lobby.show(next);
+    roster.show(next);
+    recording.show(next.recording, next.may_record);
+    transcription.show(next.transcription, next.may_record && info.transcription);
+    setText(byId('chip-people'), people(next.participants.filter((one) => one.state === 'in').length));
+  } else {
+    wait(next.standing, me);
+  }
+  showSelf();
+  showTitle();
+}
+
+function enter(before) {
+  insideSince = Date.now();
+  waitingSince = null;
+  show('meeting');
+  if (before) announce('You have been let in.', 'urgent');
+  if (!microphone.track && wantMuted === null && !self()?.muted) setWantMuted(true);
+}
+
+function wait(standing, me) {
+  const words = waitingWords[standing] ?? waitingWords.lobby;
+  const organisation = info.organisation;
+  const since = Date.now() - (me?.waiting_seconds ?? 0) * 1000;
+  if (waitingSince === null || Math.abs(waitingSince - since) > 1500) waitingSince = since;
+  const section = byId('view-waiting');
+  if (section.dataset.state && section.dataset.state !== standing && document.body.dataset.view === 'waiting') announce(words.title);
+  section.dataset.state = standing;
+  setText(byId('waiting-title'), words.title);
+  setText(byId('waiting-text'), words.text(organisation));
+  show('waiting');
+}
+
+function refused({ code, text }) {
+  if (!greeted) {
+    // Not even knocking was possible: a full or locked meeting, or one without guests.
+    if (welcomed) finished('refused', text);
+    signalling.close();
+    prejoin.joining = false;
+    prejoin.error = text;
+    return;
+  }
+  if (code === 'mute-locked' || code === 'not-inside') wantMuted = null;
+  if (code === 'bad-text' || code === 'not-inside') chat.giveBack();
+  toast(text, 'problem');
+  showSelf();
+}
+
+function finished(reason, why = null) {
+  signalling.close();
+  media.stop();
+  microphone.close();
+  resume = null;
+  state = null;
+  roster.speaking([]);
+  setShown(byId('reconnecting'), false);
+  setShown(byId('play-audio-notice'), false);
+  showTitle();
+  const { title, text } = endedWords(reason);
+  over(title, why ?? text, 'Join again', beforeJoining, reason);
+}
+
+function over(title, text, button, act, reason = 'unavailable') {
+  setText(byId('ended-title'), title);
+  setText(byId('ended-text'), text);
+  byId('view-ended').dataset.state = reason;
+  const again = byId('join-again');
+  setText(again, button);
+  again.onclick = act;
+  show('ended');
+}
+
+// ---- one's own microphone
+
+const self = () => state?.participants.find((one) => one.id === state.you);
+const isMuted = () => wantMuted === true || (self()?.muted ?? false);
+
+function setWantMuted(on) {
+  wantMuted = on;
+  signalling.send({ type: 'mute-self', on });
+  showSelf();
+}
+
+function toggleMute() {
+  if (!microphone.track) return openMicrophoneDialog();
+  return setWantMuted(!isMuted());
+}
+
+function openMicrophoneDialog() {
+  byId('microphone-dialog').showModal();
+  if (!microphone.track && microphone.state === 'closed') microphone.open();
+}
+
+/** Closing takes effect here at once; opening only when the server has agreed, and never before being inside (M-8). */
+function showSelf() {
+  const muted = isMuted();
+  microphone.live = state?.standing === 'in' && !muted;
+  controls.show({
+    muted,
+    hasMicrophone: microphone.track !== null,
+    hand: self()?.hand ?? false,
+    mayEnd: state?.may_end ?? false,
+  });
+  const quiet = microphone.track ? waitingMicrophone.on : waitingMicrophone.off;
+  setText(byId('waiting-mic-label'), quiet);
+  setShown(byId('waiting-meter'), microphone.track !== null);
+}
+
+function microphoneChanged() {
+  media?.setTrack(microphone.track);
+  prejoin.refresh();
+  showSelf();
+}
+
+// ---- connection and sound
+
+function linkChanged(link) {
+  const lost = link.state === 'lost';
+  if (lost) greeted = false;
+  if (!welcomed) {
+    prejoin.error = lost ? 'The meeting cannot be reached. Trying again…' : '';
+    return;
+  }
+  const banner = byId('reconnecting');
+  if (lost && banner.hidden) announce('The connection is lost. Reconnecting.', 'urgent');
+  if (!lost && !banner.hidden) announce('Connected again.');
+  setShown(banner, lost);
+  if (lost) {
+    // Past M-5's time the seat is gone, but not the way back.
+    const kept = Date.now() - link.lostAt < SEAT_KEPT_MS;
+    setText(byId('reconnecting-text'), kept ? 'The connection to the meeting is lost. Your place is kept for a minute.' : 'Still no connection. You may have to be let in again.');
+  }
+}
+
+function mediaChanged(next) {
+  const chip = byId('chip-media');
+  chip.dataset.state = next;
+  setText(chip, mediaWords[next]);
+  const notice = byId('blocked-port');
+  const blocked = next === 'blocked' || next === 'unanswered';
+  if (blocked) {
+    const words = blockedPort(next, info.media?.candidates ?? []);
+    for (const key of ['title', 'text', 'ask']) setText(part(notice, key), words[key]);
+    if (notice.hidden) announce(`${words.title}. ${words.text}`, 'urgent');
+  }
+  setShown(notice, blocked);
+  notice.dataset.state = next;
+}
+
+async function play(stream) {
+  remoteAudio.srcObject = stream;
+  try {
+    await remoteAudio.play();
+    setShown(byId('play-audio-notice'), false);
+  } catch (error) {
+    // Anything but a refusal is a newer stream taking over.
+    if (error.name === 'NotAllowedError') {
+      setShown(byId('play-audio-notice'), true);
+      announce('Sound is off. Press the button Turn sound on.', 'urgent');
+    }
+  }
+}
+
+// ---- leaving
+
+function leave() {
+  signalling.send({ type: 'leave' });
+  finished('left');
+}
+
+async function endForAll() {
+  const question = ['End the meeting for everybody?', 'Everybody is disconnected, people in a browser and on the phone alike.', 'End for all'];
+  if (await confirmed(question, { danger: true })) ask({ type: 'end' });
+}
+
+// ---- what runs with the clock
+
+function showTitle() {
+  const title = info ? `${info.title} · Roomgate` : 'Roomgate';
+  const count = state?.standing === 'in' ? lobby.count : 0;
+  document.title = count > 0 ? `(${count}) ${title}` : title;
+}
+
+setInterval(() => {
+  if (state?.standing === 'in') {
+    setText(byId('chip-time'), duration((Date.now() - insideSince) / 1000));
+    lobby.tick();
+    recording.tick();
+    transcription.tick();
+  } else if (waitingSince !== null) {
+    setText(byId('waiting-time'), duration((Date.now() - waitingSince) / 1000));
+  }
+}, 500);
+
+setInterval(() => {
+  const view = document.body.dataset.view;
+  const level = microphone.level();
+  if (view === 'prejoin') setLevel(byId('prejoin-meter'), level);
+  if (view === 'waiting') setLevel(byId('waiting-meter'), level);
+  if (view === 'meeting') {
+    setLevel(byId('dialog-meter'), level);
+    controls.level(level, isMuted() && microphone.track !== null);
+  }
+}, METER_MS);
+
+byId('waiting-leave').addEventListener('click', leave);
+byId('reconnect-now').addEventListener('click', () => signalling.retryNow());
+byId('blocked-retry').addEventListener('click', () => media.retry());
+byId('blocked-copy').addEventListener('click', async () => {
+  const notice = byId('blocked-port');
+  try {
+    await navigator.clipboard.writeText(`${part(notice, 'text').textContent} ${part(notice, 'ask').textContent}`);
+    toast('Copied.');
+  } catch {
+    toast('The browser does not allow copying here. Select the text instead.', 'problem');
+  }
+});
+byId('play-audio').addEventListener('click', () => play(remoteAudio.srcObject));
+addEventListener('online', () => signalling.retryNow());
+addEventListener('pagehide', () => {
+  if (resume && welcomed && state) leaveToken(info.meeting, resume);
+});
+
+begin();

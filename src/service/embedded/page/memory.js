@@ -1,0 +1,45 @@
+// What the browser remembers between visits. A browser that refuses storage costs nothing but the memory.
+
+const PREFIX = 'roomgate.';
+
+/** A remembered word, or the given one. */
+export function recall(key, otherwise = '') {
+  try {
+    return localStorage.getItem(PREFIX + key) ?? otherwise;
+  } catch {
+    return otherwise;
+  }
+}
+
+/** Remembers a word on this machine. */
+export function remember(key, value) {
+  try {
+    localStorage.setItem(PREFIX + key, value);
+  } catch {
+    // Private windows may refuse; the setting then lasts as long as the page.
+  }
+}
+
+/** A seat is kept for 60 s after the connection is lost (M-5). */
+export const SEAT_KEPT_MS = 60_000;
+
+/** Leaves the seat's token for the same tab, so that a reload within M-5's 60 s comes back to the same seat. */
+export function leaveToken(meeting, token) {
+  try {
+    sessionStorage.setItem(`${PREFIX}seat.${meeting}`, JSON.stringify({ token, at: Date.now() }));
+  } catch {
+    // The reload then knocks again like anybody.
+  }
+}
+
+/** Takes the token a reload left, once: a duplicated tab must not pull the seat away a second time. */
+export function takeToken(meeting) {
+  try {
+    const key = `${PREFIX}seat.${meeting}`;
+    const kept = JSON.parse(sessionStorage.getItem(key) ?? 'null');
+    sessionStorage.removeItem(key);
+    return kept && typeof kept.token === 'string' && Date.now() - kept.at < SEAT_KEPT_MS ? kept.token : null;
+  } catch {
+    return null;
+  }
+}

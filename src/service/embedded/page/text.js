@@ -1,0 +1,166 @@
+// What the page says, and how times and names are written. No markup is ever made from these strings.
+
+/** The longest display name, in characters (M-4). */
+export const NAME_LIMIT = 64;
+
+/** The longest chat message, in characters. */
+export const CHAT_LIMIT = 4000;
+
+/** Counts characters as people and the server do: code points, not UTF-16 units. */
+export const length = (text) => [...text].length;
+
+/** The first `limit` code points of a text. */
+export const clip = (text, limit) => [...text].slice(0, limit).join('');
+
+/** `75` seconds is `1:15`, an hour and more `1:02:05`. */
+export function duration(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  const two = (n) => String(n).padStart(2, '0');
+  const hours = Math.floor(whole / 3600);
+  const minutes = Math.floor(whole / 60) % 60;
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+}
+
+/** The hour and minute of a moment, as the reader's own region writes it. */
+export const clock = (milliseconds) => new Date(milliseconds).toLocaleTimeString([], { hour: 'numeric', minute: '2-digit' });
+
+/** One or two letters for an avatar. */
+export function initials(name) {
+  const words = name.split(/[\s._-]+/u).map((word) => word.replace(/^[^\p{L}\p{N}]+/u, '')).filter(Boolean);
+  const first = words[0] ? [...words[0]][0] : '?';
+  const last = words.length > 1 ? [...words[words.length - 1]][0] : '';
+  return (first + last).toLocaleUpperCase();
+}
+
+/** Which of the eight avatar tones a participant keeps. */
+export function tone(id) {
+  let sum = 0;
+  for (const unit of id) sum = (sum * 31 + unit.codePointAt(0)) >>> 0;
+  return sum % 8;
+}
+
+/** "1 person", "3 people". */
+export const people = (count) => (count === 1 ? '1 person' : `${count} people`);
+
+/** Two waits that look alike and are not (M-5, M-6). */
+export const waiting = {
+  waiting: {
+    title: 'Waiting for the host',
+    text: (organisation) => `Nobody from ${organisation} is in the meeting yet. Stay on this page: you move on by yourself as soon as somebody arrives.`,
+  },
+  lobby: {
+    title: 'You are in the lobby',
+    text: (organisation) => `Somebody from ${organisation} has been told that you are here and can let you in. They see your name and that you are external.`,
+  },
+};
+
+/** Under the wait: what happens to one's sound meanwhile (M-8). */
+export const waitingMicrophone = {
+  on: 'Your microphone is ready. Nobody hears you until you are let in.',
+  off: 'You join without a microphone. You can turn one on once you are in.',
+};
+
+/** Why a presence is over, by the server's code. */
+export function ended(reason) {
+  const known = {
+    denied: ['You were not let in', 'Somebody in the meeting declined your request to join.'],
+    removed: ['You were removed', 'Somebody in the meeting took you out of it.'],
+    'meeting-ended': ['The meeting has ended', 'It was ended for everybody.'],
+    'lobby-timeout': ['Nobody let you in', 'The longest time in the lobby is over. You can try again.'],
+    left: ['You left the meeting', 'You can come back at any time while it lasts.'],
+    replaced: ['You joined somewhere else', 'This meeting is now open in another tab or window, so this one stopped.'],
+  };
+  const [title, text] = known[reason] ?? ['You are no longer in the meeting', 'The meeting closed this connection.'];
+  return { title, text };
+}
+
+/** Recording and transcription (N-1): banner, and what is said to screen readers at a change. */
+export const captures = {
+  recording: {
+    on: 'This meeting is being recorded',
+    paused: 'Recording is paused',
+    said: {
+      on: 'Recording has started. This meeting is being recorded.',
+      paused: 'Recording is paused.',
+      off: 'Recording has stopped.',
+      resumed: 'Recording goes on. This meeting is being recorded.',
+      already: 'This meeting is being recorded.',
+    },
+    start: ['Record this meeting?', 'Everybody will be told: people in a browser see a banner, and people on a room phone hear it said.', 'Start recording'],
+    stop: ['Stop recording?', 'Everybody will be told that recording has stopped. What was recorded so far is kept.', 'Stop recording'],
+  },
+  transcription: {
+    on: 'This meeting is being transcribed',
+    paused: 'Transcription is paused',
+    said: {
+      on: 'Transcription has started. What is said here is being written down.',
+      paused: 'Transcription is paused.',
+      off: 'Transcription has stopped.',
+      resumed: 'Transcription goes on. What is said here is being written down.',
+      already: 'This meeting is being transcribed.',
+    },
+    start: ['Transcribe this meeting?', 'What is said will be written down. Everybody will be told: people in a browser see a banner, and people on a room phone hear it said.', 'Start transcription'],
+    stop: ['Stop transcription?', 'Everybody will be told that transcription has stopped.', 'Stop transcription'],
+  },
+};
+
+/** What to do about a microphone that is not there, by the code of `microphone.js`. */
+export function microphoneProblem(code, origin) {
+  switch (code) {
+    case 'insecure':
+      return ['This page may not use a microphone', `Browsers give a microphone only to secure pages, and ${origin} is not one. Open the meeting by its https:// address, or ask whoever runs Roomgate for it. Until then you can listen only.`];
+    case 'refused':
+      return ['The microphone is blocked', 'Your browser or your system refused it. Press the lock or settings symbol beside the address, allow the microphone for this page, then try again. If it is allowed there, look in the privacy settings of your computer.'];
+    case 'missing':
+      return ['No microphone found', 'Plug one in or switch your headset on, then try again. You can also listen only.'];
+    case 'busy':
+      return ['The microphone is in use', 'Another program holds it. Close that program or choose another microphone, then try again.'];
+    case 'unplugged':
+      return ['The microphone is gone', 'It was unplugged or switched off. Connect it again or choose another one.'];
+    default:
+      return ['The microphone does not start', 'Choose another one or try again. You can also listen only.'];
+  }
+}
+
+/** The state of the sound, for the chip in the header. */
+export const media = {
+  idle: 'Connecting sound',
+  connecting: 'Connecting sound',
+  connected: 'Sound connected',
+  interrupted: 'Sound interrupted',
+  blocked: 'No sound',
+  unanswered: 'No sound',
+};
+
+/** "a", "a or b", "a, b or c". */
+export function anyOf(list) {
+  return list.length < 2 ? list.join('') : `${list.slice(0, -1).join(', ')} or ${list[list.length - 1]}`;
+}
+
+/** No path for the sound: what is blocked and what to ask for. */
+export function blockedPort(state, candidates) {
+  if (state === 'unanswered') {
+    return {
+      title: 'The meeting server does not answer with sound',
+      text: 'You are connected, but the server has not replied to the request for sound. We keep trying.',
+      ask: 'If this stays, ask whoever runs Roomgate to look at its log.',
+    };
+  }
+  const targets = candidates.length > 0 ? candidates.map((address) => `UDP ${address}`) : ['UDP of the meeting server'];
+  return {
+    title: 'Your network blocks the sound',
+    text: `This page reaches the meeting, but no packet gets through to ${anyOf(targets)}. We keep trying.`,
+    ask: `Ask your network administrator to allow outgoing ${anyOf(targets)}, with the answers to it. Whoever runs Roomgate should check that this address is reachable from where you are.`,
+  };
+}
+
+/** Everything one key does. */
+export const shortcuts = [
+  ['M', 'Mute or unmute'],
+  ['H', 'Raise or lower your hand'],
+  ['C', 'Open or close the chat'],
+  ['A', 'Admit the first one in the lobby'],
+  ['?', 'Show this list'],
+  ['Enter', 'Send a message (Shift + Enter: new line)'],
+  ['Esc', 'Close what is open'],
+];

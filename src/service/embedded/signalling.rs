@@ -1,0 +1,204 @@
+//! The WebSocket of one meeting page.
+//!
+//! In flow the page's messages, JSON text frames with a `type`; out flow the meeting's words ([`ToPage`]) and the answers
+//! to what was asked. The conversation decides what each message means and when the page has gone, without a socket or a
+//! clock; [`serve`] moves bytes for it. Who the page is was settled before, by its session: nothing it says changes that (M-7).
+#![allow(clippy::disallowed_methods, reason = "`serve` is a driver: it tells the conversation what time it is")]
+
+mod conversation;
+mod resume;
+
+use std::time::{Duration, Instant};
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use serde::Serialize;
+use tokio::sync::{mpsc, watch};
+
+use crate::ids::{MeetingName, ParticipantId};
+use crate::machine::Machine as _;
+use crate::meeting::words::Role;
+use crate::meeting::{JoinPage, MeetingHandle, Refusal, Registry, ToPage};
+
+pub use resume::ResumeKey;
+
+use conversation::{Conversation, Farewell, Input, LEAVE_WITHIN, Output};
+
+/// The largest frame and the largest message of a page, in bytes. An offer is some 5 KB.
+pub const LARGEST_MESSAGE: usize = 64 * 1024;
+/// A frame that the page does not take for so long ends the connection.
+const SEND_WITHIN: Duration = Duration::from_secs(10);
+/// What waits for a page. When full, the meeting drops the page, which may come back ([`ToPage`]).
+const QUEUE: usize = 64;
+
+/// Who the page is, as its session says.
+#[derive(Debug, Clone)]
+pub struct Visitor {
+    /// Which meeting.
+    pub meeting: MeetingName,
+    /// Member by session, else external (M-3).
+    pub role: Role,
+    /// May do what only the organiser may.
+    pub organiser: bool,
+    /// Shown if the page gives no usable name (M-4).
+    pub fallback_name: &'static str,
+}
+
+/// Carries one page's conversation with its meeting until either side ends it, or `shutdown` turns true. The meeting is
+/// brought to life by the `join`, not by the connection. `joined` is told the presence once. Unless the presence is over,
+/// the meeting hears at the end that the connection is lost (M-5).
+pub async fn serve(
+    mut socket: WebSocket,
+    registry: Registry,
+    visitor: Visitor,
+    resume_key: ResumeKey,
+    joined: impl Fn(ParticipantId) + Send,
+    mut shutdown: watch::Receiver<bool>,
+) {
+    let mut conversation = Conversation::new(visitor.clone(), resume_key, Instant::now());
+    let mut page = Page { registry, visitor, present: None, from_meeting: None };
+    let farewell = loop {
+        match page.perform(&mut conversation, &mut socket, &joined).await {
+            Performed::All => {}
+            Performed::Ended(farewell) => break farewell,
+        }
+        let deadline = conversation.deadline().unwrap_or_else(Instant::now);
+        let input = tokio::select! {
+            received = socket.recv() => match received {
+                Some(Ok(Message::Text(text))) => Input::Text(text.as_str().to_owned()),
+                Some(Ok(Message::Binary(_))) => Input::Binary,
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
+                    conversation.idle_frame(Instant::now());
+                    continue;
+                }
+                Some(Ok(Message::Close(_))) | None => break None,
+                // The library refuses to read on after a frame above the limit.
+                Some(Err(error)) => break is_too_big(&error).then_some(Farewell::TooBig),
+            },
+            told = next_word(&mut page.from_meeting) => told.map_or(Input::Dropped, Input::Told),
+            () = tokio::time::sleep_until(deadline.into()) => {
+                conversation.wake(Instant::now());
+                continue;
+            }
+            _ = shutdown.wait_for(|stop| *stop) => break Some(Farewell::Stopping),
+        };
+        conversation.handle(Instant::now(), input);
+    };
+    if let Some((meeting, who)) = page.present.filter(|_| farewell != Some(Farewell::Over)) {
+        meeting.connection_lost(who).await;
+    }
+    if let Some(farewell) = farewell {
+        let (code, reason) = farewell.code_and_reason();
+        let close = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
+        // The page answers with its own close frame; until then what it still sends is read and dropped, or the
+        // close frame could be lost to a reset.
+        let _ = tokio::time::timeout(LEAVE_WITHIN, async {
+            if socket.send(close).await.is_ok() {
+                while let Some(Ok(_)) = socket.recv().await {}
+            }
+        })
+        .await;
+    }
+}
+
+fn is_too_big(error: &axum::Error) -> bool {
+    // The error's type belongs to a library that is not ours to name; its words are covered by a test.
+    std::error::Error::source(error).is_some_and(|source| source.to_string().contains("too long"))
+}
+
+/// The next word of the meeting; never, before there is one to hear.
+async fn next_word(from_meeting: &mut Option<mpsc::Receiver<ToPage>>) -> Option<ToPage> {
+    match from_meeting {
+        Some(from_meeting) => from_meeting.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+enum Performed {
+    /// Nothing is left to do for now.
+    All,
+    /// The connection is over, with this close frame if it can still take one.
+    Ended(Option<Farewell>),
+}
+
+/// What [`serve`] holds between two messages.
+struct Page {
+    registry: Registry,
+    visitor: Visitor,
+    present: Option<(MeetingHandle, ParticipantId)>,
+    from_meeting: Option<mpsc::Receiver<ToPage>>,
+}
+
+impl Page {
+    /// Does what the conversation wants done. Only this page waits meanwhile.
+    async fn perform(
+        &mut self,
+        conversation: &mut Conversation,
+        socket: &mut WebSocket,
+        joined: &(impl Fn(ParticipantId) + Send),
+    ) -> Performed {
+        while let Some(output) = conversation.poll() {
+            let outcome = match output {
+                Output::Say(said) => {
+                    if send(socket, &said).await.is_err() {
+                        return Performed::Ended(None);
+                    }
+                    continue;
+                }
+                Output::Tell(told) => {
+                    if send(socket, &told).await.is_err() {
+                        return Performed::Ended(None);
+                    }
+                    continue;
+                }
+                Output::Close(farewell) => return Performed::Ended(Some(farewell)),
+                Output::Join { name, resume } => match self.join(name, resume).await {
+                    Ok(who) => {
+                        joined(who);
+                        Input::Joined(who)
+                    }
+                    Err(refusal) => Input::Done(Err(refusal)),
+                },
+                Output::Offer(sdp) => match &self.present {
+                    Some((meeting, who)) => Input::Answered(meeting.offer(*who, sdp).await.map_err(|error| error.to_string())),
+                    None => Input::Done(Err(Refusal::NotInside)),
+                },
+                Output::Ask(ask) => match &self.present {
+                    Some((meeting, who)) => Input::Done(meeting.ask(Some(*who), ask).await),
+                    None => Input::Done(Err(Refusal::NotInside)),
+                },
+            };
+            conversation.handle(Instant::now(), outcome);
+        }
+        Performed::All
+    }
+
+    async fn join(&mut self, name: String, resume: Option<ParticipantId>) -> Result<ParticipantId, Refusal> {
+        let Visitor { role, organiser, .. } = self.visitor;
+        // A meeting that ends at this very moment is opened anew, once.
+        for last_try in [false, true] {
+            let meeting = self.registry.open(&self.visitor.meeting).await.ok_or(Refusal::Ended)?;
+            let (to_page, from_meeting) = mpsc::channel(QUEUE);
+            match meeting.join_page(JoinPage { role, organiser, name: name.clone(), resume, to_page }).await {
+                Ok(who) => {
+                    self.present = Some((meeting, who));
+                    self.from_meeting = Some(from_meeting);
+                    return Ok(who);
+                }
+                Err(Refusal::Ended) if !last_try => {}
+                Err(refusal) => return Err(refusal),
+            }
+        }
+        Err(Refusal::Ended)
+    }
+}
+
+/// The page is gone, or does not read.
+struct Gone;
+
+async fn send(socket: &mut WebSocket, message: &(impl Serialize + Sync)) -> Result<(), Gone> {
+    let text = serde_json::to_string(message).map_err(|_| Gone)?;
+    match tokio::time::timeout(SEND_WITHIN, socket.send(Message::Text(text.into()))).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) | Err(_) => Err(Gone),
+    }
+}

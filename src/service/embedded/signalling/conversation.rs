@@ -1,0 +1,345 @@
+//! What passes between a page and its meeting, decided without a socket or a clock: what each message means, whether it
+//! comes too fast, and when the page has gone.
+#![deny(clippy::disallowed_methods, reason = "pure, unlike the driver above it")]
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::{LARGEST_MESSAGE, ResumeKey, Visitor};
+use crate::budget::{Allowance, Budget};
+use crate::display_name;
+use crate::ids::ParticipantId;
+use crate::machine::Machine;
+use crate::meeting::words::{Capture, Role};
+use crate::meeting::{Ask, Refusal, ToPage};
+
+/// Messages of a page. Beyond, it is closed with a reason.
+const MESSAGES: Allowance = Allowance { burst: 100, every: Duration::from_millis(20) };
+/// Messages that cannot be understood, in one connection. Then it is closed with a reason.
+const BAD_MESSAGES: u32 = 20;
+/// A page is asked whether it is there this often…
+const PING_EVERY: Duration = Duration::from_secs(5);
+/// …and has gone if it has not said so for so long (M-5).
+const SILENCE: Duration = Duration::from_secs(15);
+/// From the connection to its `join`.
+const JOIN_WITHIN: Duration = Duration::from_secs(10);
+/// From `leave` to the meeting's last word.
+pub(super) const LEAVE_WITHIN: Duration = Duration::from_secs(2);
+/// The longest session description, in bytes.
+const LONGEST_SDP: usize = LARGEST_MESSAGE - 4 * 1024;
+
+/// Why the connection ends, as the page is told in the close frame (RFC 6455 section 7.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Farewell {
+    /// The presence is over.
+    Over,
+    /// The daemon stops; another may take the page soon.
+    Stopping,
+    /// Not text.
+    NotText,
+    /// More than [`LARGEST_MESSAGE`].
+    TooBig,
+    /// Faster than 50 messages a second.
+    TooMany,
+    /// Too many that make no sense.
+    Nonsense,
+    /// No `join` came.
+    NoJoin,
+    /// No `pong` came.
+    Silent,
+    /// The meeting could not be joined, or has dropped this page because it did not read.
+    ComeBack,
+}
+
+impl Farewell {
+    pub(super) const fn code_and_reason(self) -> (u16, &'static str) {
+        match self {
+            Self::Over => (1000, "over"),
+            Self::Stopping => (1001, "the server is stopping"),
+            Self::NotText => (1003, "only text is understood here"),
+            Self::TooBig => (1009, "message too big"),
+            Self::TooMany => (1008, "too many messages"),
+            Self::Nonsense => (1008, "too many messages that make no sense"),
+            Self::NoJoin => (1008, "no join came"),
+            Self::Silent => (1008, "no pong came"),
+            Self::ComeBack => (1013, "try again"),
+        }
+    }
+}
+
+/// What a page may say.
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+enum FromPage {
+    Join {
+        name: String,
+        #[serde(default)]
+        resume: Option<String>,
+    },
+    Offer {
+        sdp: String,
+    },
+    MuteSelf {
+        on: bool,
+    },
+    Hand {
+        on: bool,
+    },
+    Admit {
+        #[serde(deserialize_with = "participant")]
+        id: ParticipantId,
+    },
+    AdmitAll,
+    Deny {
+        #[serde(deserialize_with = "participant")]
+        id: ParticipantId,
+    },
+    Mute {
+        #[serde(deserialize_with = "participant")]
+        id: ParticipantId,
+        on: bool,
+    },
+    Remove {
+        #[serde(deserialize_with = "participant")]
+        id: ParticipantId,
+    },
+    Recording {
+        state: Capture,
+    },
+    Transcription {
+        state: Capture,
+    },
+    Chat {
+        text: String,
+    },
+    Leave,
+    End,
+    Pong,
+}
+
+fn participant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ParticipantId, D::Error> {
+    let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+    text.parse().map_err(serde::de::Error::custom)
+}
+
+/// What is said to a page beside [`ToPage`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub(super) enum Said {
+    Welcome { you: String, role: Role, organiser: bool, resume: String },
+    Answer { sdp: String },
+    Ping,
+}
+
+/// What happens to a [`Conversation`].
+#[derive(Debug)]
+pub(super) enum Input {
+    /// A text frame.
+    Text(String),
+    /// A binary frame.
+    Binary,
+    /// The meeting has taken the page in.
+    Joined(ParticipantId),
+    /// The meeting did what was asked, or not.
+    Done(Result<(), Refusal>),
+    /// The meeting's answer to an offer; the error is for people.
+    Answered(Result<String, String>),
+    /// The meeting's word.
+    Told(ToPage),
+    /// The meeting has let go of the page.
+    Dropped,
+}
+
+/// What a [`Conversation`] wants done, in this order.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Output {
+    Say(Said),
+    Tell(ToPage),
+    Join { name: String, resume: Option<ParticipantId> },
+    Offer(String),
+    Ask(Ask),
+    Close(Farewell),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// No `join` yet; the connection ends at this time.
+    Silent { until: Instant },
+    /// Between `join` and the meeting's answer.
+    Joining,
+    /// In the meeting or before its door.
+    Present,
+    /// `leave` was said; the meeting has the last word, or the time.
+    Leaving { until: Instant },
+    /// Nothing follows.
+    Closed,
+}
+
+/// What passes between a page and its meeting.
+pub(super) struct Conversation {
+    visitor: Visitor,
+    resume_key: ResumeKey,
+    stage: Stage,
+    budget: Budget,
+    bad_messages: u32,
+    ping_at: Instant,
+    heard_at: Instant,
+    outputs: VecDeque<Output>,
+}
+
+impl Conversation {
+    pub(super) fn new(visitor: Visitor, resume_key: ResumeKey, now: Instant) -> Self {
+        Self {
+            visitor,
+            resume_key,
+            stage: Stage::Silent { until: now + JOIN_WITHIN },
+            budget: Budget::new(MESSAGES, now),
+            bad_messages: 0,
+            ping_at: now + PING_EVERY,
+            heard_at: now,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Counts a frame that says nothing (a WebSocket ping or pong): a flood of them is a flood.
+    pub(super) fn idle_frame(&mut self, now: Instant) {
+        if !self.budget.take(now) {
+            self.close(Farewell::TooMany);
+        }
+    }
+
+    fn read(&mut self, now: Instant, text: &str) {
+        if !self.budget.take(now) {
+            return self.close(Farewell::TooMany);
+        }
+        let message = match serde_json::from_str(text) {
+            Ok(message) => message,
+            Err(_) => return self.bad("This message is not understood."),
+        };
+        let ask = match (self.stage, message) {
+            (_, FromPage::Pong) => {
+                self.heard_at = now;
+                return;
+            }
+            (Stage::Silent { .. }, FromPage::Join { name, resume }) => {
+                self.stage = Stage::Joining;
+                let name = display_name::clean(&name, self.visitor.fallback_name);
+                let resume = resume.and_then(|token| self.resume_key.unseal(&token, &self.visitor));
+                return self.outputs.push_back(Output::Join { name, resume });
+            }
+            (Stage::Silent { .. }, _) => return self.bad("Join first."),
+            (_, FromPage::Join { .. }) => return self.bad("You have joined already."),
+            (Stage::Leaving { .. } | Stage::Closed, _) => return,
+            (_, FromPage::Offer { sdp }) if sdp.len() > LONGEST_SDP => return self.bad("This offer is too long."),
+            (_, FromPage::Offer { sdp }) => return self.outputs.push_back(Output::Offer(sdp)),
+            (_, FromPage::Leave) => {
+                self.stage = Stage::Leaving { until: now + LEAVE_WITHIN };
+                Ask::Leave
+            }
+            (_, FromPage::MuteSelf { on }) => Ask::MuteSelf(on),
+            (_, FromPage::Hand { on }) => Ask::Hand(on),
+            (_, FromPage::Admit { id }) => Ask::Admit(id),
+            (_, FromPage::AdmitAll) => Ask::AdmitAll,
+            (_, FromPage::Deny { id }) => Ask::Deny(id),
+            (_, FromPage::Mute { id, on }) => Ask::Mute(id, on),
+            (_, FromPage::Remove { id }) => Ask::Remove(id),
+            (_, FromPage::Recording { state }) => Ask::Recording(state),
+            (_, FromPage::Transcription { state }) => Ask::Transcription(state),
+            (_, FromPage::Chat { text }) => Ask::Chat(text),
+            (_, FromPage::End) => Ask::End,
+        };
+        self.outputs.push_back(Output::Ask(ask));
+    }
+
+    fn bad(&mut self, text: &str) {
+        self.refuse("bad-message", text.to_owned());
+        self.bad_messages += 1;
+        if self.bad_messages >= BAD_MESSAGES {
+            self.close(Farewell::Nonsense);
+        }
+    }
+
+    fn refuse(&mut self, code: &'static str, text: String) {
+        self.outputs.push_back(Output::Tell(ToPage::Refused { code, text }));
+    }
+
+    fn close(&mut self, farewell: Farewell) {
+        self.stage = Stage::Closed;
+        self.outputs.push_back(Output::Close(farewell));
+    }
+}
+
+impl Machine for Conversation {
+    type Input = Input;
+    type Output = Output;
+
+    fn handle(&mut self, now: Instant, input: Input) {
+        if self.stage == Stage::Closed {
+            return;
+        }
+        match input {
+            Input::Text(text) => self.read(now, &text),
+            Input::Binary => self.close(Farewell::NotText),
+            Input::Joined(who) => {
+                self.stage = Stage::Present;
+                let resume = self.resume_key.seal(who, &self.visitor);
+                let Visitor { role, organiser, .. } = self.visitor;
+                self.outputs.push_back(Output::Say(Said::Welcome { you: who.to_string(), role, organiser, resume }));
+            }
+            Input::Done(Ok(())) => {}
+            Input::Done(Err(refusal)) => {
+                self.refuse(refusal.code(), refusal.to_string());
+                if self.stage == Stage::Joining {
+                    self.close(Farewell::ComeBack);
+                }
+            }
+            Input::Answered(Ok(sdp)) => self.outputs.push_back(Output::Say(Said::Answer { sdp })),
+            Input::Answered(Err(text)) => self.refuse("offer-refused", text),
+            Input::Told(told) => {
+                let over = matches!(told, ToPage::Ended { .. });
+                self.outputs.push_back(Output::Tell(told));
+                if over {
+                    self.close(Farewell::Over);
+                }
+            }
+            Input::Dropped => {
+                let leaving = matches!(self.stage, Stage::Leaving { .. });
+                self.close(if leaving { Farewell::Over } else { Farewell::ComeBack });
+            }
+        }
+    }
+
+    fn wake(&mut self, now: Instant) {
+        match self.stage {
+            Stage::Closed => return,
+            Stage::Silent { until } if now >= until => return self.close(Farewell::NoJoin),
+            Stage::Leaving { until } if now >= until => return self.close(Farewell::Over),
+            _ => {}
+        }
+        if now >= self.heard_at + SILENCE {
+            return self.close(Farewell::Silent);
+        }
+        if now >= self.ping_at {
+            self.ping_at = now + PING_EVERY;
+            self.outputs.push_back(Output::Say(Said::Ping));
+        }
+    }
+
+    fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let alive = self.ping_at.min(self.heard_at + SILENCE);
+        match self.stage {
+            Stage::Closed => None,
+            Stage::Silent { until } | Stage::Leaving { until } => Some(until.min(alive)),
+            Stage::Joining | Stage::Present => Some(alive),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

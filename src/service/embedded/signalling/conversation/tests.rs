@@ -1,0 +1,190 @@
+//! The conversation in virtual time.
+
+use super::*;
+use crate::ids::MeetingName;
+
+fn start() -> Instant {
+    #[allow(clippy::disallowed_methods, reason = "an origin for virtual time")]
+    Instant::now()
+}
+
+fn visitor(role: Role) -> Visitor {
+    let meeting = MeetingName::new("demo").expect("a name");
+    Visitor { meeting, role, organiser: false, fallback_name: "Guest" }
+}
+
+fn new(now: Instant) -> Conversation {
+    Conversation::new(visitor(Role::External), ResumeKey::new([3; 32]), now)
+}
+
+fn outputs(conversation: &mut Conversation) -> Vec<Output> {
+    std::iter::from_fn(|| conversation.poll()).collect()
+}
+
+fn text(conversation: &mut Conversation, now: Instant, text: &str) -> Vec<Output> {
+    conversation.handle(now, Input::Text(text.into()));
+    outputs(conversation)
+}
+
+/// A conversation in which `p1` is present.
+fn present(now: Instant) -> Conversation {
+    let mut conversation = new(now);
+    text(&mut conversation, now, r#"{"type":"join","name":"Ada"}"#);
+    conversation.handle(now, Input::Joined(ParticipantId::from_number(1)));
+    outputs(&mut conversation);
+    conversation
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn a_page_that_does_not_join_is_sent_away_after_ten_seconds() {
+    let t0 = start();
+    let mut conversation = new(t0);
+    conversation.wake(t0 + 5 * SECOND);
+    assert_eq!(outputs(&mut conversation), [Output::Say(Said::Ping)]);
+    assert_eq!(conversation.deadline(), Some(t0 + JOIN_WITHIN));
+    conversation.wake(t0 + JOIN_WITHIN);
+    assert_eq!(outputs(&mut conversation), [Output::Close(Farewell::NoJoin)]);
+    assert_eq!(conversation.deadline(), None, "all gone, no deadline");
+}
+
+#[test]
+fn a_page_is_asked_every_five_seconds_and_gone_after_fifteen_of_silence() {
+    let t0 = start();
+    let mut conversation = present(t0);
+    conversation.wake(t0 + 5 * SECOND);
+    assert_eq!(outputs(&mut conversation), [Output::Say(Said::Ping)]);
+    assert_eq!(text(&mut conversation, t0 + 6 * SECOND, r#"{"type":"pong"}"#), []);
+    for at in [10, 15, 20] {
+        assert_eq!(conversation.deadline(), Some(t0 + at * SECOND));
+        conversation.wake(t0 + at * SECOND);
+        assert_eq!(outputs(&mut conversation), [Output::Say(Said::Ping)]);
+    }
+    assert_eq!(conversation.deadline(), Some(t0 + 21 * SECOND));
+    conversation.wake(t0 + 21 * SECOND);
+    assert_eq!(outputs(&mut conversation), [Output::Close(Farewell::Silent)]);
+}
+
+#[test]
+fn fifty_messages_a_second_are_heard_for_ever_and_a_hundred_and_one_at_once_are_not() {
+    let t0 = start();
+    let mut conversation = present(t0);
+    for n in 1..=5000 {
+        let now = t0 + n * Duration::from_millis(20);
+        assert_eq!(text(&mut conversation, now, r#"{"type":"pong"}"#), []);
+    }
+    let now = t0 + 200 * SECOND;
+    assert!((0..100).all(|_| text(&mut conversation, now, r#"{"type":"pong"}"#).is_empty()));
+    assert_eq!(text(&mut conversation, now, r#"{"type":"pong"}"#), [Output::Close(Farewell::TooMany)]);
+    assert_eq!(text(&mut conversation, now, r#"{"type":"end"}"#), [], "nothing is heard after the end");
+}
+
+#[test]
+fn every_message_of_the_page_becomes_its_ask() {
+    let t0 = start();
+    let id = ParticipantId::from_number(7);
+    for (message, ask) in [
+        (r#"{"type":"mute-self","on":true}"#, Ask::MuteSelf(true)),
+        (r#"{"type":"hand","on":false}"#, Ask::Hand(false)),
+        (r#"{"type":"admit","id":"p7"}"#, Ask::Admit(id)),
+        (r#"{"type":"admit-all"}"#, Ask::AdmitAll),
+        (r#"{"type":"deny","id":"p7"}"#, Ask::Deny(id)),
+        (r#"{"type":"mute","id":"p7","on":true}"#, Ask::Mute(id, true)),
+        (r#"{"type":"remove","id":"p7"}"#, Ask::Remove(id)),
+        (r#"{"type":"recording","state":"paused"}"#, Ask::Recording(Capture::Paused)),
+        (r#"{"type":"transcription","state":"on"}"#, Ask::Transcription(Capture::On)),
+        (r#"{"type":"chat","text":"hi"}"#, Ask::Chat("hi".into())),
+        (r#"{"type":"leave"}"#, Ask::Leave),
+        (r#"{"type":"end"}"#, Ask::End),
+    ] {
+        assert_eq!(text(&mut present(t0), t0, message), [Output::Ask(ask)], "{message}");
+    }
+}
+
+#[test]
+fn nothing_but_a_join_is_heard_before_the_join_and_no_second_join_after_it() {
+    let t0 = start();
+    let refused = |outputs: &[Output]| matches!(outputs, [Output::Tell(ToPage::Refused { code: "bad-message", .. })]);
+    assert!(refused(&text(&mut new(t0), t0, r#"{"type":"admit-all"}"#)));
+    assert!(refused(&text(&mut present(t0), t0, r#"{"type":"join","name":"Eve"}"#)));
+    assert!(refused(&text(&mut present(t0), t0, &format!(r#"{{"type":"offer","sdp":"{}"}}"#, "a".repeat(LONGEST_SDP + 1)))));
+}
+
+#[test]
+fn after_leave_the_meeting_has_the_last_word_or_two_seconds() {
+    let t0 = start();
+    let mut patient = present(t0);
+    text(&mut patient, t0, r#"{"type":"leave"}"#);
+    patient.handle(t0, Input::Told(ToPage::Ended { reason: "left" }));
+    assert_eq!(outputs(&mut patient), [Output::Tell(ToPage::Ended { reason: "left" }), Output::Close(Farewell::Over)]);
+
+    let mut unanswered = present(t0);
+    text(&mut unanswered, t0, r#"{"type":"leave"}"#);
+    assert_eq!(text(&mut unanswered, t0, r#"{"type":"admit-all"}"#), [], "who has left asks nothing more");
+    assert_eq!(unanswered.deadline(), Some(t0 + LEAVE_WITHIN));
+    unanswered.wake(t0 + LEAVE_WITHIN);
+    assert_eq!(outputs(&mut unanswered), [Output::Close(Farewell::Over)]);
+}
+
+#[test]
+fn a_page_that_the_meeting_dropped_may_come_back() {
+    let t0 = start();
+    let mut conversation = present(t0);
+    conversation.handle(t0, Input::Dropped);
+    assert_eq!(outputs(&mut conversation), [Output::Close(Farewell::ComeBack)]);
+    let mut refused = new(t0);
+    text(&mut refused, t0, r#"{"type":"join","name":"Ada"}"#);
+    refused.handle(t0, Input::Done(Err(Refusal::Ended)));
+    assert!(matches!(outputs(&mut refused).as_slice(), [Output::Tell(ToPage::Refused { code: "ended", .. }), Output::Close(_)]));
+}
+
+#[test]
+fn a_resume_token_fits_its_own_presence_meeting_powers_and_process_only() {
+    let (key, me) = (ResumeKey::new([3; 32]), visitor(Role::External));
+    let who = ParticipantId::from_number(12);
+    let token = key.seal(who, &me);
+    assert_eq!(key.unseal(&token, &me), Some(who));
+    assert_eq!(key.unseal(&token.replace("p12", "p13"), &me), None);
+    assert_eq!(key.unseal(&token, &visitor(Role::Member)), None);
+    assert_eq!(key.unseal(&token, &Visitor { organiser: true, ..me.clone() }), None);
+    assert_eq!(key.unseal(&token, &Visitor { meeting: MeetingName::new("board").expect("a name"), ..me.clone() }), None);
+    assert_eq!(ResumeKey::new([4; 32]).unseal(&token, &me), None);
+    for hostile in ["", ".", "p12.", "p12", "p99999999999999999999999.AA", &"p1.".repeat(1000)] {
+        assert_eq!(key.unseal(hostile, &me), None, "{hostile}");
+    }
+}
+
+#[test]
+fn mutated_messages_never_do_more_than_they_say() {
+    let t0 = start();
+    let seeds = [
+        r#"{"type":"mute","id":"p7","on":true}"#,
+        r#"{"type":"chat","text":"h\u00e9llo \ud83d\ude00"}"#,
+        r#"{"type":"recording","state":"on"}"#,
+        r#"{"type":"join","name":"Ada","resume":"p1.AAAA"}"#,
+        r#"{"type":"offer","sdp":"v=0\r\n"}"#,
+    ];
+    let mut state = 0xDEAD_BEEF_CAFE_F00D_u64;
+    let mut next = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state >> 20).expect("64 bit") % below
+    };
+    for _ in 0..20_000 {
+        let mut bytes = seeds[next(seeds.len())].as_bytes().to_vec();
+        for _ in 0..=next(4) {
+            let at = next(bytes.len());
+            match next(3) {
+                0 => bytes[at] = u8::try_from(next(256)).expect("a byte"),
+                1 => drop(bytes.remove(at)),
+                _ => bytes.insert(at, b"{}[]\",:\\u0p"[next(11)]),
+            }
+        }
+        let mut conversation = present(t0);
+        let done = text(&mut conversation, t0, &String::from_utf8_lossy(&bytes));
+        assert!(done.len() <= 1, "{done:?}");
+        assert!(!matches!(done.as_slice(), [Output::Join { .. } | Output::Close(_) | Output::Say(_)]), "{done:?}");
+    }
+}

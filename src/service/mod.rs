@@ -1,0 +1,2 @@
+//! How a meeting is reached.
+pub mod embedded;

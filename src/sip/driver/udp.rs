@@ -1,0 +1,126 @@
+//! UDP listeners. Reading and parsing happen in one task, because nothing holds a datagram sender back; the kernel's buffer is made large instead.
+#![allow(clippy::disallowed_methods, reason = "part of the driver")]
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::ReadBuf;
+use tokio::net::UdpSocket;
+
+use super::local_toward;
+use crate::sip::{Flow, Transport};
+
+/// Asked of the kernel, which may grant less.
+const RECEIVE_BUFFER: usize = 4 << 20;
+/// Peers whose local address is remembered; when full, all are looked up again.
+const REMEMBERED: usize = 4096;
+/// Routes may change.
+const REMEMBERED_FOR: Duration = Duration::from_secs(60);
+
+struct UdpListener {
+    index: u16,
+    bound: SocketAddr,
+    socket: UdpSocket,
+}
+
+/// All UDP listeners.
+#[derive(Default)]
+pub(super) struct UdpListeners {
+    listeners: Vec<UdpListener>,
+    /// Which one is looked at first, so that a busy one cannot starve the others.
+    first: usize,
+    locals: HashMap<IpAddr, (IpAddr, Instant)>,
+}
+
+impl UdpListeners {
+    pub(super) fn open(&mut self, index: u16, addr: SocketAddr) -> io::Result<SocketAddr> {
+        let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
+        if addr.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        if let Err(error) = socket.set_recv_buffer_size(RECEIVE_BUFFER) {
+            tracing::debug!(%error, "the kernel keeps its receive buffer");
+        }
+        socket.set_nonblocking(true)?;
+        socket.bind(&addr.into())?;
+        let socket = UdpSocket::from_std(socket.into())?;
+        let bound = socket.local_addr()?;
+        self.listeners.push(UdpListener { index, bound, socket });
+        Ok(bound)
+    }
+
+    /// The next datagram of any listener. A socket error (a peer's ICMP) is not a datagram, and the socket goes on.
+    pub(super) async fn receive(&mut self, buffer: &mut [u8]) -> (Flow, usize) {
+        loop {
+            let (at, read) = poll_fn(|context| {
+                for turn in 0..self.listeners.len() {
+                    let at = (self.first + turn) % self.listeners.len();
+                    let Some(listener) = self.listeners.get(at) else { continue };
+                    let mut read = ReadBuf::new(buffer);
+                    if let Poll::Ready(result) = listener.socket.poll_recv_from(context, &mut read) {
+                        return Poll::Ready((at, result.map(|peer| (peer, read.filled().len()))));
+                    }
+                }
+                Poll::Pending
+            })
+            .await;
+            self.first = at + 1;
+            if let Some(found) = read.ok().and_then(|(peer, length)| Some((self.flow(at, peer)?, length))) {
+                return found;
+            }
+        }
+    }
+
+    /// A datagram that is there already.
+    pub(super) fn try_receive(&mut self, buffer: &mut [u8]) -> Option<(Flow, usize)> {
+        for turn in 0..self.listeners.len() {
+            let at = (self.first + turn) % self.listeners.len();
+            if let Some(Ok((length, peer))) = self.listeners.get(at).map(|listener| listener.socket.try_recv_from(buffer)) {
+                self.first = at + 1;
+                return self.flow(at, peer).map(|flow| (flow, length));
+            }
+        }
+        None
+    }
+
+    fn flow(&mut self, at: usize, peer: SocketAddr) -> Option<Flow> {
+        let (index, bound) = self.listeners.get(at).map(|listener| (listener.index, listener.bound))?;
+        let local = if bound.ip().is_unspecified() { SocketAddr::new(self.local(peer)?, bound.port()) } else { bound };
+        Some(Flow { transport: Transport::Udp, listener: index, connection: None, local, peer })
+    }
+
+    fn local(&mut self, peer: SocketAddr) -> Option<IpAddr> {
+        let now = Instant::now();
+        if let Some((local, at)) = self.locals.get(&peer.ip())
+            && now.saturating_duration_since(*at) < REMEMBERED_FOR
+        {
+            return Some(*local);
+        }
+        let local = local_toward(peer).ok()?;
+        if self.locals.len() >= REMEMBERED {
+            self.locals.clear();
+        }
+        self.locals.insert(peer.ip(), (local, now));
+        Some(local)
+    }
+
+    /// A flow to a peer we have not heard of, by the first listener of its family.
+    pub(super) fn flow_to(&mut self, peer: SocketAddr) -> Option<Flow> {
+        let at = self.listeners.iter().position(|listener| listener.bound.is_ipv4() == peer.is_ipv4())?;
+        self.flow(at, peer)
+    }
+
+    /// Sends without waiting; what the kernel does not take is lost, as on any network, and sent again by its transaction.
+    pub(super) fn send(&self, flow: &Flow, bytes: &[u8]) {
+        if let Some(listener) = self.listeners.iter().find(|listener| listener.index == flow.listener)
+            && let Err(error) = listener.socket.try_send_to(bytes, flow.peer)
+        {
+            tracing::debug!(%error, "datagram not sent");
+        }
+    }
+}

@@ -1,0 +1,555 @@
+//! [`Endpoint`]: transactions, dialogs and calls in one machine. What a message means as a request is in `uas.rs`, as a response and
+//! for our own requests in `uac.rs`; here are the tables, the deadlines and the way out.
+
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::hash::{Hash, Hasher};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::dialog::DialogKey;
+use super::guard::{Guard, Price};
+use super::invite::{Call, Phase, Turn};
+use super::message::{Message, Request};
+use super::transaction::{Act, Client, ClientInvite, Server, ServerInvite, ServerKey, Timers};
+use super::wire::WireError;
+use super::{Command, ConnectionId, Event, Flow, Input, Output, Settings};
+use crate::cause::Cause;
+use crate::ids::CallId;
+use crate::machine::Machine;
+
+/// Lines that a ladder keeps.
+const LADDER: usize = 50;
+/// Connections that may be under way at once; a further one fails at once.
+const CONNECTING: usize = 256;
+
+/// What is counted; all of them only grow.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Messages that came in.
+    pub received: AtomicU64,
+    /// Messages that went out.
+    pub sent: AtomicU64,
+    /// Messages that could not be read.
+    pub malformed: AtomicU64,
+    /// Messages dropped unanswered: over budget, or a scanner.
+    pub dropped: AtomicU64,
+    /// New calls from peers.
+    pub calls: AtomicU64,
+    /// Calls ended because their owner did not read its events.
+    pub stalled: AtomicU64,
+    /// Requests and responses sent again.
+    pub retransmitted: AtomicU64,
+}
+
+pub(super) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// One message of a call: no address, no name, no body (O-5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LadderLine {
+    /// Since the call began.
+    pub at: Duration,
+    /// From the peer to us.
+    pub inbound: bool,
+    /// Method or status, and CSeq.
+    pub summary: String,
+}
+
+/// Who a deadline belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Owner {
+    Server(u64),
+    Client(u64),
+    Call(CallId),
+}
+
+#[derive(Debug)]
+pub(super) enum ServerMachine {
+    Invite(ServerInvite),
+    Other(Server),
+}
+
+/// A server transaction with its bytes.
+#[derive(Debug)]
+pub(super) struct ServerTransaction {
+    pub(super) key: ServerKey,
+    pub(super) merge: Option<MergeKey>,
+    pub(super) machine: ServerMachine,
+    /// Where responses go (RFC 3261 section 18.2.2, RFC 3581).
+    pub(super) reply: Flow,
+    /// The INVITE while it is unanswered: what responses are made from.
+    pub(super) request: Option<Request>,
+    pub(super) cseq: u32,
+    pub(super) tag: String,
+    pub(super) last: Vec<u8>,
+    pub(super) call: Option<CallId>,
+    pub(super) scheduled: Option<Instant>,
+}
+
+/// Call-ID, From tag, CSeq: the same request that came by two ways (RFC 3261 section 8.2.2.2).
+pub(super) type MergeKey = (String, String, u32);
+
+#[derive(Debug)]
+pub(super) enum ClientMachine {
+    /// Waits for its flow until this time.
+    Waiting(Instant),
+    Invite(ClientInvite),
+    Other(Client),
+}
+
+/// What a request of ours is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Invite,
+    Reinvite,
+    Bye,
+    Cancel,
+}
+
+/// A client transaction with its request.
+#[derive(Debug)]
+pub(super) struct ClientTransaction {
+    pub(super) key: String,
+    pub(super) branch: String,
+    pub(super) machine: ClientMachine,
+    /// With Via and Contact once the flow is known.
+    pub(super) request: Request,
+    pub(super) flow: Option<Flow>,
+    pub(super) bytes: Vec<u8>,
+    /// The ACK of a refusal.
+    pub(super) ack: Vec<u8>,
+    pub(super) call: CallId,
+    pub(super) purpose: Purpose,
+    pub(super) cseq: u32,
+    pub(super) scheduled: Option<Instant>,
+}
+
+/// What waits for a connection.
+#[derive(Debug)]
+pub(super) enum Waiting {
+    /// A client transaction; the flow to take if there is no connection (a large request falls back to UDP, RFC 3261 section 18.1.1).
+    Client { id: u64, fallback: Option<Flow> },
+    /// A response whose connection is gone (RFC 3261 section 18.2.2).
+    Response(Vec<u8>),
+    /// An ACK.
+    Ack(CallId, Request, u32),
+}
+
+/// The SIP machine. See the room's paragraph.
+#[derive(Debug)]
+pub struct Endpoint {
+    pub(super) settings: Settings,
+    pub(super) timers: Timers,
+    pub(super) draining: bool,
+    drawn: u64,
+    pub(super) guard: Guard,
+    pub(super) counters: Arc<Counters>,
+    pub(super) calls: HashMap<CallId, Call>,
+    pub(super) dialogs: HashMap<DialogKey, CallId>,
+    /// Calls an address has.
+    pub(super) sources: HashMap<IpAddr, usize>,
+    pub(super) servers: HashMap<u64, ServerTransaction>,
+    pub(super) server_keys: HashMap<ServerKey, u64>,
+    pub(super) merges: HashMap<MergeKey, u64>,
+    pub(super) clients: HashMap<u64, ClientTransaction>,
+    pub(super) client_keys: HashMap<String, u64>,
+    pub(super) connecting: HashMap<u64, Waiting>,
+    connections: HashSet<ConnectionId>,
+    deadlines: BTreeSet<(Instant, Owner)>,
+    outputs: VecDeque<Output>,
+    next: u64,
+}
+
+impl Endpoint {
+    /// An endpoint without calls.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            timers: Timers::with_t1(settings.t1),
+            guard: Guard::new(&settings.limits, settings.trusted.clone()),
+            settings,
+            draining: false,
+            drawn: 0,
+            counters: Arc::default(),
+            calls: HashMap::new(),
+            dialogs: HashMap::new(),
+            sources: HashMap::new(),
+            servers: HashMap::new(),
+            server_keys: HashMap::new(),
+            merges: HashMap::new(),
+            clients: HashMap::new(),
+            client_keys: HashMap::new(),
+            connecting: HashMap::new(),
+            connections: HashSet::new(),
+            deadlines: BTreeSet::new(),
+            outputs: VecDeque::new(),
+            next: 0,
+        }
+    }
+
+    /// What was counted so far; shared with the endpoint.
+    #[must_use]
+    pub fn counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.counters)
+    }
+
+    /// Sources that are silenced, for `status`.
+    #[must_use]
+    pub fn silenced(&self) -> Vec<IpAddr> {
+        self.guard.silenced()
+    }
+
+    /// Hears a silenced source again.
+    pub fn lift(&mut self, source: IpAddr) {
+        self.guard.lift(source);
+    }
+
+    /// The last messages of a call, oldest first; empty once it is over.
+    #[must_use]
+    pub fn ladder(&self, call: CallId) -> Vec<LadderLine> {
+        self.calls.get(&call).map(|call| call.ladder.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Calls that are not over.
+    #[must_use]
+    pub fn live_calls(&self) -> usize {
+        self.calls.values().filter(|call| call.phase != Phase::Over).count()
+    }
+
+    /// Whether a connection carries a call, so that it must not be closed for silence.
+    #[must_use]
+    pub fn uses(&self, connection: ConnectionId) -> bool {
+        self.calls.values().any(|call| call.flow.connection == Some(connection))
+    }
+
+    /// Whether nothing is left: no call, no transaction, no deadline.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+            && self.dialogs.is_empty()
+            && self.sources.is_empty()
+            && self.servers.is_empty()
+            && self.server_keys.is_empty()
+            && self.merges.is_empty()
+            && self.clients.is_empty()
+            && self.client_keys.is_empty()
+            && self.connecting.is_empty()
+            && self.deadlines.is_empty()
+    }
+
+    // === small things ===
+
+    /// A token that nobody can foresee without the seed: SipHash of seed and count.
+    pub(super) fn draw(&mut self) -> u64 {
+        self.drawn += 1;
+        let mut hasher = DefaultHasher::new();
+        (self.settings.seed, self.drawn, self.settings.seed.rotate_left(32)).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    pub(super) fn token(&mut self) -> String {
+        format!("{:016x}", self.draw())
+    }
+
+    pub(super) fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    pub(super) fn tell(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    /// `host:port` of ours as peers reach us by `flow`.
+    pub(super) fn sent_by(&self, flow: &Flow) -> SocketAddr {
+        SocketAddr::new(self.settings.advertised.unwrap_or_else(|| flow.local.ip()), flow.local.port())
+    }
+
+    pub(super) fn contact(&self, flow: &Flow) -> String {
+        let transport = if flow.transport.is_reliable() { ";transport=tcp" } else { "" };
+        format!("<sip:roomgate@{}{transport}>", self.sent_by(flow))
+    }
+
+    pub(super) fn note(&mut self, now: Instant, call: CallId, inbound: bool, summary: String) {
+        if let Some(call) = self.calls.get_mut(&call) {
+            if call.ladder.len() >= LADDER {
+                call.ladder.pop_front();
+            }
+            call.ladder.push_back(LadderLine { at: now.saturating_duration_since(call.began), inbound, summary });
+        }
+    }
+
+    // === the way out ===
+
+    pub(super) fn transmit(&mut self, flow: Flow, bytes: Vec<u8>) {
+        count(&self.counters.sent);
+        self.outputs.push_back(Output::Transmit { flow, bytes });
+    }
+
+    /// Whether bytes can be written to this flow now.
+    pub(super) fn is_open(&self, flow: &Flow) -> bool {
+        flow.connection.is_none_or(|connection| self.connections.contains(&connection))
+    }
+
+    /// Asks for a flow; gives the waiting thing back when too many are asked for.
+    pub(super) fn connect(&mut self, peer: SocketAddr, transport: super::Transport, waiting: Waiting) -> Option<Waiting> {
+        if self.connecting.len() >= CONNECTING {
+            return Some(waiting);
+        }
+        let token = self.number();
+        self.connecting.insert(token, waiting);
+        self.outputs.push_back(Output::Connect { peer, transport, token });
+        None
+    }
+
+    /// Sends a response, over a new connection if its own is gone.
+    pub(super) fn send_response(&mut self, flow: Flow, bytes: Vec<u8>) {
+        if self.is_open(&flow) {
+            self.transmit(flow, bytes);
+        } else {
+            // Too many connections under way: the response is lost as on a bad network.
+            let _lost = self.connect(flow.peer, flow.transport, Waiting::Response(bytes));
+        }
+    }
+
+    // === deadlines ===
+
+    pub(super) fn schedule(&mut self, owner: Owner) {
+        let wanted = match owner {
+            Owner::Server(id) => self.servers.get_mut(&id).map(|tx| {
+                let wanted = match &tx.machine {
+                    ServerMachine::Invite(machine) => machine.deadline(),
+                    ServerMachine::Other(machine) => machine.deadline(),
+                };
+                (std::mem::replace(&mut tx.scheduled, wanted), wanted)
+            }),
+            Owner::Client(id) => self.clients.get_mut(&id).map(|tx| {
+                let wanted = match &tx.machine {
+                    ClientMachine::Waiting(until) => Some(*until),
+                    ClientMachine::Invite(machine) => machine.deadline(),
+                    ClientMachine::Other(machine) => machine.deadline(),
+                };
+                (std::mem::replace(&mut tx.scheduled, wanted), wanted)
+            }),
+            Owner::Call(id) => self.calls.get_mut(&id).map(|call| {
+                let wanted = call.deadline();
+                (std::mem::replace(&mut call.scheduled, wanted), wanted)
+            }),
+        };
+        let Some((before, wanted)) = wanted else { return };
+        if before != wanted {
+            self.unschedule(before, owner);
+            if let Some(at) = wanted {
+                self.deadlines.insert((at, owner));
+            }
+        }
+    }
+
+    fn unschedule(&mut self, at: Option<Instant>, owner: Owner) {
+        if let Some(at) = at {
+            self.deadlines.remove(&(at, owner));
+        }
+    }
+
+    pub(super) fn forget_server(&mut self, id: u64) {
+        if let Some(tx) = self.servers.remove(&id) {
+            self.unschedule(tx.scheduled, Owner::Server(id));
+            self.server_keys.remove(&tx.key);
+            if let Some(merge) = tx.merge {
+                self.merges.remove(&merge);
+            }
+        }
+    }
+
+    pub(super) fn forget_client(&mut self, id: u64) {
+        if let Some(tx) = self.clients.remove(&id) {
+            self.unschedule(tx.scheduled, Owner::Client(id));
+            self.client_keys.remove(&tx.key);
+            if let Some(call) = self.calls.get_mut(&tx.call) {
+                call.clients = call.clients.saturating_sub(1);
+            }
+            self.settle(tx.call);
+        }
+    }
+
+    /// Forgets a call that is over once no transaction of ours needs its dialog.
+    pub(super) fn settle(&mut self, id: CallId) {
+        if self.calls.get(&id).is_some_and(|call| call.phase == Phase::Over && call.clients == 0)
+            && let Some(call) = self.calls.remove(&id)
+        {
+            self.unschedule(call.scheduled, Owner::Call(id));
+            self.dialogs.remove(&call.key);
+        }
+    }
+
+    /// The session is over: whatever repeats or waits for it stops.
+    pub(super) fn end(&mut self, now: Instant, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id).filter(|call| call.phase != Phase::Over) else { return };
+        call.phase = Phase::Over;
+        call.accepted = None;
+        call.reoffer = None;
+        call.reoffer_at = None;
+        let source = call.source;
+        let open = match call.turn {
+            Turn::Theirs { server } => Some(server),
+            _ => None,
+        };
+        call.turn = Turn::Idle;
+        if let Some(calls) = self.sources.get_mut(&source) {
+            *calls -= 1;
+            if *calls == 0 {
+                self.sources.remove(&source);
+            }
+        }
+        if let Some(server) = open {
+            self.respond(now, server, 487, &[], None);
+        }
+        self.schedule(Owner::Call(id));
+        self.settle(id);
+    }
+
+    fn received(&mut self, now: Instant, flow: Flow, bytes: &[u8]) {
+        count(&self.counters.received);
+        let source = flow.peer.ip();
+        if let Some(connection) = flow.connection {
+            self.connections.insert(connection);
+        }
+        // A datagram of line ends is a keep-alive.
+        if bytes.iter().all(|&byte| byte == b'\r' || byte == b'\n' || byte == 0) {
+            return;
+        }
+        if !self.sources.contains_key(&source) && self.guard.is_silenced(now, source) {
+            return count(&self.counters.dropped);
+        }
+        match Message::parse(bytes, &self.settings.limits.wire) {
+            Ok(Message::Request(request)) => self.request(now, flow, request),
+            Ok(Message::Response(response)) => self.response(now, flow, response),
+            Err(error) => self.malformed(now, flow, bytes, error),
+        }
+    }
+
+    /// A request that at least can be answered is (RFC 3261 section 8.2, 21.4.1); anything else is dropped.
+    fn malformed(&mut self, now: Instant, flow: Flow, bytes: &[u8], error: WireError) {
+        count(&self.counters.malformed);
+        tracing::debug!(source = %flow.peer, %error, "message cannot be read");
+        if !self.guard.charge(now, flow.peer.ip(), Price::Malformed) {
+            return count(&self.counters.dropped);
+        }
+        let status = match error {
+            WireError::BodyTooLarge => 513,
+            _ => 400,
+        };
+        if let Ok(Message::Request(request)) = Message::parse_head(bytes, &self.settings.limits.wire) {
+            self.answer_statelessly(flow, request, status, "");
+        }
+    }
+
+    fn wake_server(&mut self, now: Instant, id: u64) {
+        let Some(tx) = self.servers.get_mut(&id) else { return };
+        let act = match &mut tx.machine {
+            ServerMachine::Invite(machine) => machine.wake(now),
+            ServerMachine::Other(machine) => machine.wake(now),
+        };
+        match act {
+            Act::Resend => {
+                let (reply, bytes) = (tx.reply, tx.last.clone());
+                count(&self.counters.retransmitted);
+                self.send_response(reply, bytes);
+            }
+            Act::TimedOut | Act::Over => self.forget_server(id),
+            _ => {}
+        }
+        self.schedule(Owner::Server(id));
+    }
+
+    fn wake_call(&mut self, now: Instant, id: CallId) {
+        let timers = self.timers;
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if let Some(accepted) = &mut call.accepted {
+            if accepted.is_lost(now) {
+                let cause = call.bye;
+                call.accepted = None;
+                self.hang_up(now, id, cause.unwrap_or(Cause::NoAck));
+                if cause.is_none() {
+                    self.tell(Event::Ended { call: id, cause: Cause::NoAck });
+                }
+            } else if accepted.wake(now, &timers) {
+                let (flow, bytes) = (accepted.flow, accepted.bytes.clone());
+                count(&self.counters.retransmitted);
+                self.send_response(flow, bytes);
+            }
+        } else if call.reoffer_at.is_some_and(|at| now >= at) {
+            call.reoffer_at = None;
+            self.offer_if_possible(now, id);
+        }
+        self.schedule(Owner::Call(id));
+    }
+}
+
+impl Machine for Endpoint {
+    type Input = Input;
+    type Output = Output;
+
+    fn handle(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::Received { flow, bytes } => self.received(now, flow, &bytes),
+            Input::Opened(flow) => {
+                self.connections.extend(flow.connection);
+            }
+            Input::FlowClosed(connection) => {
+                self.connections.remove(&connection);
+                self.flow_closed(now, connection);
+            }
+            Input::Connected { token, flow } => {
+                self.connections.extend(flow.connection);
+                match self.connecting.remove(&token) {
+                    Some(Waiting::Client { id, .. }) => self.begin_client(now, id, flow),
+                    Some(Waiting::Response(bytes)) => self.transmit(flow, bytes),
+                    Some(Waiting::Ack(call, ack, cseq)) => self.send_ack(now, call, ack, cseq, flow),
+                    None => {}
+                }
+            }
+            Input::ConnectFailed { token } => match self.connecting.remove(&token) {
+                Some(Waiting::Client { id, fallback: Some(flow) }) => self.begin_client(now, id, flow),
+                Some(Waiting::Client { id, fallback: None }) => self.client_failed(now, id),
+                Some(Waiting::Response(_) | Waiting::Ack(..)) | None => {}
+            },
+            Input::Command(Command::Drain(on)) => self.draining = on,
+            Input::Command(command) => self.command(now, command),
+        }
+    }
+
+    fn wake(&mut self, now: Instant) {
+        while let Some(&(at, owner)) = self.deadlines.first().filter(|(at, _)| *at <= now) {
+            match owner {
+                Owner::Server(id) => self.wake_server(now, id),
+                Owner::Client(id) => self.wake_client(now, id),
+                Owner::Call(id) => self.wake_call(now, id),
+            }
+            // Whatever the owner did, this entry is done.
+            if self.deadlines.remove(&(at, owner)) {
+                match owner {
+                    Owner::Server(id) => self.servers.get_mut(&id).map(|tx| tx.scheduled = None),
+                    Owner::Client(id) => self.clients.get_mut(&id).map(|tx| tx.scheduled = None),
+                    Owner::Call(id) => self.calls.get_mut(&id).map(|call| call.scheduled = None),
+                };
+                self.schedule(owner);
+            }
+        }
+    }
+
+    fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+}
+
+#[cfg(test)]
+mod tests;

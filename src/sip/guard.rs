@@ -1,0 +1,203 @@
+//! Who may cost us work: a budget a source for new requests and for messages that cannot be read. What is above it is dropped
+//! unanswered. Trusted sources are exempt. The table is bounded; when it is full of busy sources, further ones share one budget.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use super::{Limits, Trusted};
+
+/// Sources remembered at once.
+const SOURCES: usize = 4096;
+
+/// Starts of the User-Agent of known scanners, in lower case.
+const SCANNERS: &[&str] = &[
+    "friendly-scanner",
+    "friendly-request",
+    "sipvicious",
+    "sip-scan",
+    "sipcli",
+    "sipscan",
+    "sundayddr",
+    "iwar",
+    "vaxsipuseragent",
+    "pplsip",
+    "sipsak-scan",
+    "siparmyknife",
+    "eyebeam release 3006o",
+];
+
+/// Whether a `User-Agent` is that of a known scanner.
+#[must_use]
+pub fn is_scanner(user_agent: &str) -> bool {
+    let user_agent = user_agent.trim().to_ascii_lowercase();
+    SCANNERS.iter().any(|name| user_agent.starts_with(name))
+}
+
+/// What a message costs, in eighths of an INVITE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Price {
+    /// A new INVITE.
+    Invite = 8,
+    /// Any other new request outside a dialog, or one that names an unknown dialog.
+    Request = 1,
+    /// A message that cannot be read.
+    Malformed = 4,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Budget {
+    /// Eighths of an INVITE, times a million for fine refill.
+    left: u64,
+    at: Instant,
+    silenced: bool,
+}
+
+const EIGHTH: u64 = 1_000_000;
+
+/// The budgets.
+#[derive(Debug)]
+pub struct Guard {
+    full: u64,
+    per_second: u64,
+    trusted: Trusted,
+    budgets: HashMap<IpAddr, Budget>,
+    shared: Option<Budget>,
+    swept: Option<Instant>,
+}
+
+impl Guard {
+    /// Budgets by `limits`.
+    #[must_use]
+    pub fn new(limits: &Limits, trusted: Trusted) -> Self {
+        let invite = Price::Invite as u64 * EIGHTH;
+        let (full, per_second) = (u64::from(limits.burst.max(1)) * invite, u64::from(limits.invites_per_second.max(1)) * invite);
+        Self { full, per_second, trusted, budgets: HashMap::new(), shared: None, swept: None }
+    }
+
+    /// An IPv6 source is its /64: whoever has one address there has all.
+    fn source(ip: IpAddr) -> IpAddr {
+        match ip {
+            IpAddr::V4(_) => ip,
+            IpAddr::V6(ip) => match ip.to_ipv4_mapped() {
+                Some(ip) => ip.into(),
+                None => std::net::Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
+            },
+        }
+    }
+
+    fn refilled(&self, budget: Budget, now: Instant) -> Budget {
+        let micros = u64::try_from(now.saturating_duration_since(budget.at).as_micros()).unwrap_or(u64::MAX);
+        let left = budget.left.saturating_add(micros.saturating_mul(self.per_second) / 1_000_000).min(self.full);
+        Budget { left, at: now, silenced: budget.silenced && left < self.full / 2 }
+    }
+
+    /// Takes `price` from the budget of `ip`; `false` means: drop the message unanswered.
+    pub fn charge(&mut self, now: Instant, ip: IpAddr, price: Price) -> bool {
+        if self.trusted.trusts(ip) {
+            return true;
+        }
+        let source = Self::source(ip);
+        if self.budgets.len() >= SOURCES && !self.budgets.contains_key(&source) {
+            self.sweep(now);
+        }
+        let fits = self.budgets.len() < SOURCES || self.budgets.contains_key(&source);
+        let before = if fits { self.budgets.get(&source).copied() } else { self.shared };
+        let fresh = Budget { left: self.full, at: now, silenced: false };
+        let mut budget = self.refilled(before.unwrap_or(fresh), now);
+        let price = price as u64 * EIGHTH;
+        let granted = budget.left >= price && !budget.silenced;
+        if granted {
+            budget.left -= price;
+        } else if !budget.silenced {
+            budget.silenced = true;
+            tracing::warn!(%source, "source is over its budget and is no longer answered");
+        }
+        if fits {
+            self.budgets.insert(source, budget);
+        } else {
+            self.shared = Some(budget);
+        }
+        granted
+    }
+
+    /// Whether `ip` is silenced now. Its budget still fills; it is heard again when half of it is there.
+    #[must_use]
+    pub fn is_silenced(&self, now: Instant, ip: IpAddr) -> bool {
+        let budget = self.budgets.get(&Self::source(ip)).copied().filter(|budget| budget.silenced);
+        budget.is_some_and(|budget| self.refilled(budget, now).silenced)
+    }
+
+    /// Sources that are silenced now.
+    #[must_use]
+    pub fn silenced(&self) -> Vec<IpAddr> {
+        self.budgets.iter().filter(|(_, budget)| budget.silenced).map(|(ip, _)| *ip).collect()
+    }
+
+    /// Hears `ip` again with a full budget.
+    pub fn lift(&mut self, ip: IpAddr) {
+        self.budgets.remove(&Self::source(ip));
+    }
+
+    /// Forgets sources whose budget is full again.
+    fn sweep(&mut self, now: Instant) {
+        // Once a second is enough, and a full table must not make every packet expensive.
+        if self.swept.is_some_and(|at| now.saturating_duration_since(at) < Duration::from_secs(1)) {
+            return;
+        }
+        self.swept = Some(now);
+        let full_after = |left: u64| Duration::from_micros((self.full - left.min(self.full)) * 1_000_000 / self.per_second);
+        self.budgets.retain(|_, budget| now.saturating_duration_since(budget.at) < full_after(budget.left));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guard() -> Guard {
+        let limits = Limits { invites_per_second: 2, burst: 4, ..Limits::default() };
+        Guard::new(&limits, Trusted::new(|ip| ip == IpAddr::from([10, 0, 0, 1])))
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "virtual time needs one real instant to count from")]
+    fn start() -> Instant {
+        Instant::now()
+    }
+
+    #[test]
+    fn a_source_over_its_budget_is_silenced_until_it_pauses() {
+        let (mut guard, now, ip) = (guard(), start(), IpAddr::from([192, 0, 2, 1]));
+        assert_eq!((0..10).filter(|_| guard.charge(now, ip, Price::Invite)).count(), 4);
+        assert!(guard.is_silenced(now, ip));
+        assert_eq!(guard.silenced(), [ip]);
+        assert!(!guard.is_silenced(now + Duration::from_secs(2), ip));
+        assert!(guard.charge(now + Duration::from_secs(2), ip, Price::Invite));
+    }
+
+    #[test]
+    fn a_trusted_source_is_never_silenced() {
+        let (mut guard, now) = (guard(), start());
+        assert!((0..1000).all(|_| guard.charge(now, IpAddr::from([10, 0, 0, 1]), Price::Malformed)));
+        assert!(guard.silenced().is_empty());
+    }
+
+    #[test]
+    fn the_table_stays_bounded_and_forgets_the_quiet() {
+        let (mut guard, now) = (guard(), start());
+        for n in 0..20_000_u32 {
+            guard.charge(now, IpAddr::from(n.to_be_bytes()), Price::Invite);
+        }
+        assert_eq!(guard.budgets.len(), SOURCES);
+        guard.charge(now + Duration::from_secs(60), IpAddr::from([203, 0, 113, 1]), Price::Invite);
+        assert_eq!(guard.budgets.len(), 1);
+    }
+
+    #[test]
+    fn ipv6_neighbours_share_a_budget_and_scanners_are_known() {
+        let (mut guard, now) = (guard(), start());
+        let of = |n: u16| IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, n]);
+        assert_eq!((0..10).filter(|&n| guard.charge(now, of(n), Price::Invite)).count(), 4);
+        assert!(is_scanner("Friendly-Scanner") && !is_scanner("PolycomRealPresence"));
+    }
+}

@@ -1,0 +1,154 @@
+//! One INVITE usage of a dialog: whose turn the offer/answer exchange is (RFC 3264, RFC 3261 section 14), and our 2xx until its ACK.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use super::Flow;
+use super::dialog::{Dialog, DialogKey};
+use super::endpoint::LadderLine;
+use super::transaction::Timers;
+use crate::cause::Cause;
+
+/// Who has the word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// Nobody: either side may begin.
+    Idle,
+    /// Their INVITE waits for our final response.
+    Theirs {
+        /// The server transaction.
+        server: u64,
+    },
+    /// Our INVITE waits for their final response.
+    Ours {
+        /// The client transaction.
+        client: u64,
+        /// What we offered, for another try after glare.
+        sdp: String,
+    },
+}
+
+/// Where the dialog stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Their INVITE has not been answered.
+    Ringing,
+    /// Our INVITE has not been answered.
+    Calling,
+    /// There is a session.
+    Live,
+    /// Our BYE is under way, or theirs was answered while a transaction of ours was.
+    Over,
+}
+
+/// Our 2xx, which only an ACK stops (RFC 3261 section 13.3.1.4), on any transport.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    pub(super) bytes: Vec<u8>,
+    pub(super) flow: Flow,
+    pub(super) cseq: u32,
+    /// The 2xx carried our offer, so the ACK carries their answer.
+    pub(super) offered: bool,
+    resend_at: Instant,
+    interval: Duration,
+    give_up: Instant,
+}
+
+impl Accepted {
+    pub(super) fn new(now: Instant, timers: &Timers, flow: Flow, cseq: u32, offered: bool, bytes: Vec<u8>) -> Self {
+        let (resend_at, interval, give_up) = (now + timers.t1, timers.t1, now + timers.lifetime());
+        Self { bytes, flow, cseq, offered, resend_at, interval, give_up }
+    }
+
+    /// Whether to send it again now.
+    pub(super) fn wake(&mut self, now: Instant, timers: &Timers) -> bool {
+        if now < self.resend_at {
+            return false;
+        }
+        self.interval = (self.interval * 2).min(timers.t2);
+        self.resend_at = now + self.interval;
+        true
+    }
+
+    /// Whether the ACK will not come any more.
+    pub(super) fn is_lost(&self, now: Instant) -> bool {
+        now >= self.give_up
+    }
+
+    pub(super) fn deadline(&self) -> Instant {
+        self.resend_at.min(self.give_up)
+    }
+}
+
+/// One call.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) dialog: Dialog,
+    pub(super) key: DialogKey,
+    /// Where the peer's last request or response came from.
+    pub(super) flow: Flow,
+    /// Whose calls this one is counted among.
+    pub(super) source: IpAddr,
+    /// The peer's own idea of its address is not where its messages come from, so its Contact is not to be believed.
+    pub(super) nat: bool,
+    pub(super) phase: Phase,
+    pub(super) turn: Turn,
+    pub(super) accepted: Option<Accepted>,
+    /// Our last ACK of a 2xx, for repeats of it.
+    pub(super) ack: Option<(u32, Vec<u8>, Flow)>,
+    /// We sent the first INVITE, so the Call-ID is ours (decides the wait after glare).
+    pub(super) ours: bool,
+    /// An offer of ours that waits for its turn.
+    pub(super) reoffer: Option<String>,
+    /// Not before this time (glare).
+    pub(super) reoffer_at: Option<Instant>,
+    /// Hang up as soon as our 2xx is acknowledged (RFC 3261 section 15).
+    pub(super) bye: Option<Cause>,
+    /// We gave our INVITE up.
+    pub(super) cancelled: bool,
+    /// A session description of a provisional response, should the 2xx have none.
+    pub(super) early: Option<Vec<u8>>,
+    /// Client transactions that still need the dialog.
+    pub(super) clients: usize,
+    pub(super) began: Instant,
+    pub(super) ladder: VecDeque<LadderLine>,
+    pub(super) scheduled: Option<Instant>,
+}
+
+impl Call {
+    pub(super) fn new(now: Instant, dialog: Dialog, flow: Flow, phase: Phase, turn: Turn) -> Self {
+        Self {
+            key: dialog.key(),
+            dialog,
+            flow,
+            source: flow.peer.ip(),
+            nat: false,
+            phase,
+            turn,
+            accepted: None,
+            ack: None,
+            ours: phase == Phase::Calling,
+            reoffer: None,
+            reoffer_at: None,
+            bye: None,
+            cancelled: false,
+            early: None,
+            clients: 0,
+            began: now,
+            ladder: VecDeque::new(),
+            scheduled: None,
+        }
+    }
+
+    /// Whether an offer of ours may go out now.
+    pub(super) fn may_offer(&self) -> bool {
+        self.phase == Phase::Live && self.turn == Turn::Idle && self.accepted.is_none()
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let accepted = self.accepted.as_ref().map(Accepted::deadline);
+        let glare = self.reoffer_at.filter(|_| self.may_offer());
+        accepted.into_iter().chain(glare).min()
+    }
+}

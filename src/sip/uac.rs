@@ -1,0 +1,538 @@
+//! Our own requests (RFC 3261 section 8.1, 9.1, 12.2.1, 13.2, 14.1, 15.1.1): commands of the calls' owners, and the responses of peers.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use super::dialog::Dialog;
+use super::endpoint::{ClientMachine, ClientTransaction, Endpoint, Owner, Purpose, Waiting, count};
+use super::header::{CSeq, NameAddr, Via};
+use super::invite::{Call, Phase, Turn};
+use super::message::{Body, Essentials, Method, Request, Response, session_description};
+use super::transaction::{Act, Client, ClientInvite, MAGIC};
+use super::uas::{reasons, shortened};
+use super::uri::{Scheme, Uri};
+use super::{Command, ConnectionId, Event, Flow, Transport};
+use crate::cause::Cause;
+use crate::ids::CallId;
+
+/// A request longer than this goes by TCP if it can (RFC 3261 section 18.1.1, S-1).
+const DATAGRAM: usize = 1300;
+
+/// The way to a peer.
+enum Way {
+    Open(Flow),
+    Connect { peer: SocketAddr, transport: Transport, fallback: Option<Flow> },
+}
+
+impl Endpoint {
+    pub(super) fn command(&mut self, now: Instant, command: Command) {
+        match command {
+            Command::Ring { call } => self.ring(now, call),
+            Command::Answer { call, sdp } => self.answer(now, call, &sdp),
+            Command::Reject { call, cause } => self.reject(now, call, cause),
+            Command::Reoffer { call, sdp } => {
+                if let Some(open) = self.calls.get_mut(&call).filter(|open| open.phase == Phase::Live && open.bye.is_none()) {
+                    open.reoffer = Some(sdp);
+                    self.offer_if_possible(now, call);
+                }
+            }
+            Command::Bye { call, cause } => self.give_up(now, call, cause),
+            Command::Invite { .. } => self.invite_peer(now, command),
+            Command::Cancel { call } => self.cancel_ours(now, call),
+            Command::Drain(on) => self.draining = on,
+        }
+    }
+
+    fn give_up(&mut self, now: Instant, id: CallId, cause: Cause) {
+        if cause == Cause::Stalled {
+            count(&self.counters.stalled);
+        }
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        match call.phase {
+            Phase::Ringing => self.reject(now, id, cause),
+            Phase::Calling => {
+                call.bye = Some(cause);
+                self.cancel_ours(now, id);
+            }
+            // Section 15: not before the ACK.
+            Phase::Live if call.accepted.is_some() => {
+                if call.bye.is_none() {
+                    call.bye = Some(cause);
+                }
+            }
+            Phase::Live => self.hang_up(now, id, cause),
+            Phase::Over => {}
+        }
+    }
+
+    /// Sends BYE; the session is over with that, whatever the answer (section 15.1.1).
+    pub(super) fn hang_up(&mut self, now: Instant, id: CallId, cause: Cause) {
+        let Some(call) = self.calls.get_mut(&id).filter(|call| call.phase == Phase::Live) else { return };
+        let mut bye = call.dialog.request(Method::Bye);
+        for (name, value) in reasons(cause).into_iter().filter(|(name, _)| *name == "Reason") {
+            bye.headers.push(name, value);
+        }
+        self.send_request(now, id, bye, Purpose::Bye);
+        self.end(now, id);
+    }
+
+    fn invite_peer(&mut self, now: Instant, command: Command) {
+        let Command::Invite { call: id, target, transport, uri, from, display, sdp } = command else { return };
+        let (Some(uri), Some(from)) = (Uri::parse(&uri), Uri::parse(&from)) else {
+            return self.tell(Event::Failed { call: id, cause: Cause::UnknownAddress, reason: "not a SIP address".to_owned() });
+        };
+        if self.calls.contains_key(&id) {
+            return;
+        }
+        let tag = self.token();
+        let local = NameAddr { display: Some(display).filter(|name| !name.is_empty()), ..NameAddr::of(from) }.with_tag(&tag);
+        let call_id = format!("{}{}", self.token(), self.token());
+        let mut dialog = Dialog::to_invite(call_id, local, uri);
+        let mut invite = dialog.request(Method::Invite);
+        offer(&mut invite, &sdp);
+        let unspecified = match target.ip() {
+            IpAddr::V4(_) => SocketAddr::from(([0; 4], 0)),
+            IpAddr::V6(_) => SocketAddr::from(([0; 16], 0)),
+        };
+        // Replaced as soon as the flow is known.
+        let flow = Flow { transport, listener: 0, connection: None, local: unspecified, peer: target };
+        let call = Call::new(now, dialog, flow, Phase::Calling, Turn::Idle);
+        *self.sources.entry(call.source).or_insert(0) += 1;
+        self.dialogs.insert(call.key.clone(), id);
+        self.calls.insert(id, call);
+        let client = self.open_client(now, id, invite, Purpose::Invite);
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.turn = Turn::Ours { client, sdp };
+        }
+        if self.connect(target, transport, Waiting::Client { id: client, fallback: None }).is_some() {
+            self.client_failed(now, client);
+        }
+    }
+
+    fn cancel_ours(&mut self, now: Instant, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id).filter(|call| call.phase == Phase::Calling) else { return };
+        call.cancelled = true;
+        let Turn::Ours { client, .. } = call.turn else { return };
+        let Some(tx) = self.clients.get_mut(&client) else { return };
+        match &mut tx.machine {
+            ClientMachine::Waiting(_) => self.client_failed(now, client),
+            ClientMachine::Invite(machine) if machine.is_proceeding() => {
+                machine.cancelled(now);
+                let (invite, branch, flow) = (tx.request.clone(), tx.branch.clone(), tx.flow);
+                self.schedule(Owner::Client(client));
+                let cancel = hop_by_hop(&invite, Method::Cancel, None);
+                let cancel_id = self.open_client(now, id, cancel, Purpose::Cancel);
+                if let (Some(tx), Some(flow)) = (self.clients.get_mut(&cancel_id), flow) {
+                    // Same branch as the INVITE (section 9.1).
+                    let key = client_key(&branch, &Method::Cancel);
+                    self.client_keys.remove(&tx.key);
+                    tx.key.clone_from(&key);
+                    tx.branch = branch;
+                    self.client_keys.insert(key, cancel_id);
+                    self.begin_client(now, cancel_id, flow);
+                }
+            }
+            // Section 9.1: not before a provisional response; `provisional` comes back to it.
+            ClientMachine::Invite(_) | ClientMachine::Other(_) => {}
+        }
+    }
+
+    /// Sends the waiting offer if it is our turn.
+    pub(super) fn offer_if_possible(&mut self, now: Instant, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if call.may_offer()
+            && call.reoffer_at.is_none()
+            && call.bye.is_none()
+            && let Some(sdp) = call.reoffer.take()
+        {
+            let mut invite = call.dialog.request(Method::Invite);
+            offer(&mut invite, &sdp);
+            let client = self.send_request(now, id, invite, Purpose::Reinvite);
+            if let Some(call) = self.calls.get_mut(&id).filter(|_| self.clients.contains_key(&client)) {
+                call.turn = Turn::Ours { client, sdp };
+            }
+        }
+        self.schedule(Owner::Call(id));
+    }
+
+    // === transactions ===
+
+    fn open_client(&mut self, now: Instant, call: CallId, request: Request, purpose: Purpose) -> u64 {
+        let id = self.number();
+        let branch = format!("{MAGIC}{}", self.token());
+        let key = client_key(&branch, &request.method);
+        let cseq = request.headers.get("CSeq").and_then(CSeq::parse).map_or(0, |cseq| cseq.number);
+        let machine = ClientMachine::Waiting(now + self.timers.lifetime());
+        self.client_keys.insert(key.clone(), id);
+        let (flow, bytes, ack, scheduled) = (None, Vec::new(), Vec::new(), None);
+        let transaction = ClientTransaction { key, branch, machine, request, flow, bytes, ack, call, purpose, cseq, scheduled };
+        self.clients.insert(id, transaction);
+        if let Some(call) = self.calls.get_mut(&call) {
+            call.clients += 1;
+        }
+        self.schedule(Owner::Client(id));
+        id
+    }
+
+    fn send_request(&mut self, now: Instant, call: CallId, request: Request, purpose: Purpose) -> u64 {
+        let size = request.to_bytes().len() + 200;
+        let id = self.open_client(now, call, request, purpose);
+        match self.way(call, size) {
+            Some(Way::Open(flow)) => self.begin_client(now, id, flow),
+            Some(Way::Connect { peer, transport, fallback }) => {
+                if self.connect(peer, transport, Waiting::Client { id, fallback }).is_some() {
+                    self.client_failed(now, id);
+                }
+            }
+            None => self.client_failed(now, id),
+        }
+        id
+    }
+
+    /// Where the next request of a dialog goes. The next hop counts, unless the peer is behind NAT or a name stands there: then it is
+    /// where the peer's last message came from. A connection to the same host is used again.
+    fn way(&self, id: CallId, size: usize) -> Option<Way> {
+        let call = self.calls.get(&id)?;
+        let (flow, hop) = (call.flow, call.dialog.next_hop());
+        let named = hop.params.get("transport").map(str::to_ascii_lowercase);
+        let transport = match named.as_deref() {
+            Some("tcp") => Transport::Tcp,
+            Some("udp") => Transport::Udp,
+            _ => flow.transport,
+        };
+        let port = hop.port.unwrap_or(if hop.scheme == Scheme::Sips { 5061 } else { 5060 });
+        let peer = match hop.host.as_ref().and_then(super::uri::Host::ip) {
+            Some(ip) if !call.nat && !ip.is_unspecified() => SocketAddr::new(ip, port),
+            _ if flow.transport == transport && self.is_open(&flow) => return Some(Way::Open(flow)),
+            _ => flow.peer,
+        };
+        if flow.transport == Transport::Tcp && self.is_open(&flow) && flow.peer.ip() == peer.ip() {
+            return Some(Way::Open(flow));
+        }
+        if transport == Transport::Udp && flow.transport == Transport::Udp && flow.peer.is_ipv4() == peer.is_ipv4() {
+            let flow = Flow { peer, ..flow };
+            return Some(match size > DATAGRAM {
+                true => Way::Connect { peer, transport: Transport::Tcp, fallback: Some(flow) },
+                false => Way::Open(flow),
+            });
+        }
+        Some(Way::Connect { peer, transport, fallback: None })
+    }
+
+    fn via(&self, flow: &Flow, branch: &str) -> String {
+        let rport = if flow.connection.is_none() { ";rport" } else { "" };
+        format!("SIP/2.0/{} {};branch={branch}{rport}", flow.transport.as_str(), self.sent_by(flow))
+    }
+
+    /// The flow is there: the request goes out and its timers start.
+    pub(super) fn begin_client(&mut self, now: Instant, id: u64, flow: Flow) {
+        let (agent, timers) = (self.settings.user_agent.clone(), self.timers);
+        let Some(branch) = self.clients.get(&id).map(|tx| tx.branch.clone()) else { return };
+        let (via, contact, reliable) = (self.via(&flow, &branch), self.contact(&flow), flow.transport.is_reliable());
+        let Some(tx) = self.clients.get_mut(&id) else { return };
+        tx.request.headers.push_front("Via", via);
+        if tx.request.method == Method::Invite {
+            tx.request.headers.push("Contact", contact);
+            tx.request.headers.push("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO");
+            tx.request.headers.push("Accept", "application/sdp");
+            tx.machine = ClientMachine::Invite(ClientInvite::new(now, timers, reliable));
+        } else {
+            tx.machine = ClientMachine::Other(Client::new(now, timers, reliable));
+        }
+        tx.request.headers.push("User-Agent", agent);
+        tx.flow = Some(flow);
+        tx.bytes = tx.request.to_bytes();
+        let (bytes, call, first) = (tx.bytes.clone(), tx.call, tx.purpose == Purpose::Invite);
+        let summary = format!("{} ({})", tx.request.method, tx.cseq);
+        if let Some(call) = self.calls.get_mut(&call).filter(|_| first) {
+            call.flow = flow;
+        }
+        self.note(now, call, false, summary);
+        self.schedule(Owner::Client(id));
+        self.transmit(flow, bytes);
+    }
+
+    pub(super) fn wake_client(&mut self, now: Instant, id: u64) {
+        let Some(tx) = self.clients.get_mut(&id) else { return };
+        let act = match &mut tx.machine {
+            ClientMachine::Waiting(until) if now >= *until => Act::TimedOut,
+            ClientMachine::Waiting(_) => Act::Nothing,
+            ClientMachine::Invite(machine) => machine.wake(now),
+            ClientMachine::Other(machine) => machine.wake(now),
+        };
+        match act {
+            Act::Resend => {
+                if let Some(flow) = tx.flow {
+                    let bytes = tx.bytes.clone();
+                    count(&self.counters.retransmitted);
+                    self.transmit(flow, bytes);
+                }
+            }
+            Act::TimedOut => self.client_failed(now, id),
+            Act::Over => self.forget_client(id),
+            _ => {}
+        }
+        self.schedule(Owner::Client(id));
+    }
+
+    /// Nobody answered, or the way is gone: as if a 408 had come (section 8.1.3.1).
+    pub(super) fn client_failed(&mut self, now: Instant, id: u64) {
+        let Some((call, purpose)) = self.clients.get(&id).map(|tx| (tx.call, tx.purpose)) else { return };
+        self.connecting.retain(|_, waiting| !matches!(waiting, Waiting::Client { id: waiting, .. } if *waiting == id));
+        match purpose {
+            Purpose::Invite => self.failed(now, call, Cause::PeerGone, String::new()),
+            Purpose::Reinvite => self.lost(now, call),
+            Purpose::Bye | Purpose::Cancel => {}
+        }
+        self.forget_client(id);
+    }
+
+    /// The peer no longer knows the dialog or does not answer in it (section 12.2.1.2).
+    fn lost(&mut self, now: Instant, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id).filter(|call| call.phase == Phase::Live) else { return };
+        let told = call.bye.is_none();
+        call.turn = Turn::Idle;
+        self.hang_up(now, id, Cause::PeerGone);
+        if told {
+            self.tell(Event::Ended { call: id, cause: Cause::PeerGone });
+        }
+    }
+
+    /// Our first INVITE is over without a session.
+    fn failed(&mut self, now: Instant, id: CallId, cause: Cause, reason: String) {
+        let Some(call) = self.calls.get(&id).filter(|call| call.phase == Phase::Calling) else { return };
+        let cause = if call.cancelled { Cause::Cancelled } else { cause };
+        let told = call.bye.is_none();
+        self.end(now, id);
+        if told {
+            self.tell(Event::Failed { call: id, cause, reason });
+        }
+    }
+
+    pub(super) fn flow_closed(&mut self, now: Instant, connection: ConnectionId) {
+        let lost = |tx: &ClientTransaction| {
+            let pending = match &tx.machine {
+                ClientMachine::Waiting(_) => false,
+                ClientMachine::Invite(machine) => machine.is_pending(),
+                ClientMachine::Other(_) => true,
+            };
+            pending && tx.flow.is_some_and(|flow| flow.connection == Some(connection))
+        };
+        let mut ids: Vec<u64> = self.clients.iter().filter(|(_, tx)| lost(tx)).map(|(id, _)| *id).collect();
+        ids.sort_unstable();
+        for id in ids {
+            self.client_failed(now, id);
+        }
+    }
+
+    // === responses ===
+
+    pub(super) fn response(&mut self, now: Instant, flow: Flow, response: Response) {
+        let Ok(essentials) = Essentials::read(&response.headers) else { return count(&self.counters.malformed) };
+        let branch = essentials.via.branch().unwrap_or_default();
+        // Section 18.1.2: one that is not for us is dropped. One whose transaction is over may still be a 2xx that wants its ACK again.
+        let Some(&id) = self.client_keys.get(&client_key(branch, &essentials.cseq.method)) else { return };
+        let Some(tx) = self.clients.get_mut(&id) else { return };
+        let act = match &mut tx.machine {
+            ClientMachine::Waiting(_) => Act::Nothing,
+            ClientMachine::Invite(machine) => machine.response(now, response.status),
+            ClientMachine::Other(machine) => machine.response(now, response.status),
+        };
+        let call = tx.call;
+        if act != Act::Nothing {
+            self.note(now, call, true, format!("{} ({})", response.status, essentials.cseq));
+        }
+        match act {
+            Act::AckAndPass => {
+                self.ack_refusal(id, response.headers.get("To"));
+                self.refused(now, id, &response);
+            }
+            Act::Ack => self.ack_refusal(id, None),
+            Act::Pass => self.passed(now, id, flow, &response, &essentials),
+            _ => {}
+        }
+        self.schedule(Owner::Client(id));
+    }
+
+    /// Section 17.1.1.3.
+    fn ack_refusal(&mut self, id: u64, to: Option<&str>) {
+        let Some(tx) = self.clients.get_mut(&id) else { return };
+        if let Some(to) = to {
+            tx.ack = hop_by_hop(&tx.request, Method::Ack, Some(to)).to_bytes();
+        }
+        if let Some(flow) = tx.flow {
+            let bytes = tx.ack.clone();
+            self.transmit(flow, bytes);
+        }
+    }
+
+    fn passed(&mut self, now: Instant, id: u64, flow: Flow, response: &Response, essentials: &Essentials) {
+        let Some((call, purpose)) = self.clients.get(&id).map(|tx| (tx.call, tx.purpose)) else { return };
+        match (purpose, response.status) {
+            (Purpose::Invite, 100..=199) => self.provisional(now, call, response),
+            (Purpose::Invite | Purpose::Reinvite, 200..=299) => self.accepted(now, id, flow, response, essentials),
+            _ => {}
+        }
+    }
+
+    fn provisional(&mut self, now: Instant, id: CallId, response: &Response) {
+        let Some(call) = self.calls.get_mut(&id).filter(|call| call.phase == Phase::Calling) else { return };
+        if call.cancelled {
+            let sent = self.clients.values().any(|tx| tx.call == id && tx.purpose == Purpose::Cancel);
+            return if sent { () } else { self.cancel_ours(now, id) };
+        }
+        if let Body::Sdp(sdp) = session_description(&response.headers, &response.body) {
+            call.early = Some(sdp);
+        }
+        self.tell(match response.status {
+            100 => Event::Trying { call: id },
+            status => Event::Ringing { call: id, status },
+        });
+    }
+
+    /// A 2xx to an INVITE of ours: the first, a repeat, or one of another branch of a fork (section 13.2.2.4).
+    fn accepted(&mut self, now: Instant, client: u64, flow: Flow, response: &Response, essentials: &Essentials) {
+        let Some((id, cseq)) = self.clients.get(&client).map(|tx| (tx.call, tx.cseq)) else { return };
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if let Some((number, bytes, flow)) = call.ack.clone().filter(|(number, ..)| *number == cseq) {
+            if essentials.to.tag().unwrap_or_default() == call.key.remote {
+                debug_assert_eq!(number, cseq, "filtered above");
+                return self.transmit(flow, bytes);
+            }
+            return self.end_fork(now, id, flow, response, essentials);
+        }
+        let sdp = match session_description(&response.headers, &response.body) {
+            Body::Sdp(sdp) => sdp,
+            _ => call.early.take().unwrap_or_default(),
+        };
+        let first = call.phase == Phase::Calling;
+        if first {
+            call.dialog.confirm(response, &essentials.to);
+            call.phase = Phase::Live;
+            let old = std::mem::replace(&mut call.key, call.dialog.key());
+            let key = call.key.clone();
+            self.dialogs.remove(&old);
+            self.dialogs.insert(key, id);
+        } else {
+            call.dialog.refresh(response.headers.values("Contact"));
+        }
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.flow = flow;
+        if call.turn == (Turn::Ours { client, sdp: String::new() }) || matches!(call.turn, Turn::Ours { client: ours, .. } if ours == client) {
+            call.turn = Turn::Idle;
+        }
+        let (live, cancelled, given_up) = (call.phase == Phase::Live, call.cancelled, call.bye);
+        let ack = call.dialog.ack(cseq);
+        match self.way(id, 0) {
+            Some(Way::Open(flow)) => self.send_ack(now, id, ack, cseq, flow),
+            Some(Way::Connect { peer, transport, .. }) => {
+                // Too many connections under way: the peer repeats its 2xx.
+                let _lost = self.connect(peer, transport, Waiting::Ack(id, ack, cseq));
+            }
+            None => {}
+        }
+        if !live {
+            return;
+        }
+        if first && (cancelled || given_up.is_some()) {
+            // The 2xx crossed our CANCEL (section 9.1).
+            self.hang_up(now, id, given_up.unwrap_or(Cause::Cancelled));
+            if given_up.is_none() {
+                self.tell(Event::Failed { call: id, cause: Cause::Cancelled, reason: String::new() });
+            }
+            return;
+        }
+        self.tell(Event::Answered { call: id, sdp });
+        self.offer_if_possible(now, id);
+    }
+
+    pub(super) fn send_ack(&mut self, now: Instant, id: CallId, mut ack: Request, cseq: u32, flow: Flow) {
+        let branch = format!("{MAGIC}{}", self.token());
+        let via = self.via(&flow, &branch);
+        ack.headers.push_front("Via", via);
+        let bytes = ack.to_bytes();
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.ack = Some((cseq, bytes.clone(), flow));
+        }
+        self.note(now, id, false, format!("ACK ({cseq})"));
+        self.transmit(flow, bytes);
+    }
+
+    /// Another phone behind a forking proxy answered too: thank it, and hang up.
+    fn end_fork(&mut self, now: Instant, id: CallId, flow: Flow, response: &Response, essentials: &Essentials) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let mut dialog = call.dialog.clone();
+        dialog.confirm(response, &essentials.to);
+        let mut ack = dialog.ack(essentials.cseq.number);
+        let branch = format!("{MAGIC}{}", self.token());
+        let via = self.via(&flow, &branch);
+        ack.headers.push_front("Via", via);
+        self.transmit(flow, ack.to_bytes());
+        let known = self.clients.values().any(|tx| {
+            tx.purpose == Purpose::Bye && tx.call == id && tx.request.headers.get("To").and_then(NameAddr::parse).is_some_and(|to| to.tag() == essentials.to.tag())
+        });
+        if !known {
+            let bye = self.open_client(now, id, dialog.request(Method::Bye), Purpose::Bye);
+            self.begin_client(now, bye, flow);
+        }
+    }
+
+    /// A final refusal of our INVITE or re-INVITE.
+    fn refused(&mut self, now: Instant, client: u64, response: &Response) {
+        let Some((id, purpose)) = self.clients.get(&client).map(|tx| (tx.call, tx.purpose)) else { return };
+        if purpose == Purpose::Invite {
+            return self.failed(now, id, Cause::Refused(response.status), shortened(&response.phrase));
+        }
+        let wait = self.draw();
+        let Some(call) = self.calls.get_mut(&id).filter(|call| call.phase == Phase::Live) else { return };
+        let Turn::Ours { client: ours, sdp } = call.turn.clone() else { return };
+        if ours != client {
+            return;
+        }
+        call.turn = Turn::Idle;
+        match response.status {
+            491 => {
+                // Section 14.1: 2.1 to 4 s for the owner of the Call-ID, up to 2 s for the other, in steps of 10 ms.
+                let wait = if call.ours { 2100 + wait % 191 * 10 } else { wait % 201 * 10 };
+                call.reoffer_at = Some(now + Duration::from_millis(wait));
+                call.reoffer.get_or_insert(sdp);
+                self.schedule(Owner::Call(id));
+            }
+            408 | 481 => self.lost(now, id),
+            status => {
+                self.tell(Event::ReofferFailed { call: id, status });
+                self.offer_if_possible(now, id);
+            }
+        }
+    }
+}
+
+fn client_key(branch: &str, method: &Method) -> String {
+    format!("{branch}\n{method}")
+}
+
+fn offer(invite: &mut Request, sdp: &str) {
+    invite.headers.push("Content-Type", "application/sdp");
+    invite.body = sdp.as_bytes().to_vec();
+}
+
+/// A CANCEL, or the ACK of a refusal: same hop, same branch, same number (section 9.1, 17.1.1.3). The Via of a CANCEL is set when it is sent.
+fn hop_by_hop(invite: &Request, method: Method, to: Option<&str>) -> Request {
+    let mut request = Request::new(method.clone(), &invite.uri);
+    if method == Method::Ack
+        && let Some(via) = invite.headers.values("Via").next().and_then(Via::parse)
+    {
+        request.headers.push("Via", via);
+    }
+    request.headers.push("Max-Forwards", 70);
+    for route in invite.headers.lines("Route") {
+        request.headers.push("Route", route);
+    }
+    request.headers.push("From", invite.headers.get("From").unwrap_or_default());
+    request.headers.push("To", to.or(invite.headers.get("To")).unwrap_or_default());
+    request.headers.push("Call-ID", invite.headers.get("Call-ID").unwrap_or_default());
+    if let Some(cseq) = invite.headers.get("CSeq").and_then(CSeq::parse) {
+        request.headers.push("CSeq", CSeq { number: cseq.number, method });
+    }
+    request
+}

@@ -1,0 +1,529 @@
+//! Requests of peers (RFC 3261 section 8.2, 9.2, 12.2.2, 13.3, 14.2, 15.1.2): matched, checked, answered or handed to the call's owner.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::dialog::{Dialog, DialogKey};
+use super::endpoint::{Endpoint, MergeKey, Owner, ServerMachine, ServerTransaction, count};
+use super::guard::{Price, is_scanner};
+use super::info::{self, Info};
+use super::invite::{Accepted, Call, Phase, Turn};
+use super::message::{Body, Essentials, Method, Request, phrase, session_description};
+use super::transaction::{Act, Server, ServerInvite, ServerKey};
+use super::uri::{Scheme, Uri};
+use super::{Event, Flow, Incoming, header};
+use crate::cause::Cause;
+use crate::ids::CallId;
+
+/// The methods we act on; anything else is refused.
+const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO";
+/// The bodies we take.
+const ACCEPT: &str = "application/sdp, application/dtmf-relay, application/dtmf";
+/// Longest text of a peer that is kept for logs and records.
+const TEXT: usize = 128;
+
+type Header = (&'static str, String);
+
+pub(super) fn shortened(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control()).take(TEXT).collect()
+}
+
+/// The headers that go with the refusal of a call (S-8).
+pub(super) fn reasons(cause: Cause) -> Vec<Header> {
+    let verdict = cause.verdict();
+    let mut headers = vec![("Reason", format!("Q.850;cause={};text=\"{}\"", verdict.q850, verdict.label))];
+    headers.extend(cause.retry_after().map(|seconds| ("Retry-After", seconds.to_string())));
+    headers
+}
+
+/// Where responses go (RFC 3261 section 18.2.2, RFC 3581). Always to the address the request came from: `maddr` is not followed,
+/// so nobody can have us send to a third party.
+fn reply_flow(flow: Flow, via: &header::Via) -> Flow {
+    let port = match (flow.connection, via.params.has("rport")) {
+        (None, true) => flow.peer.port(),
+        // For a connection this is where a new one would go, should this one be gone.
+        _ => via.port.unwrap_or(5060),
+    };
+    Flow { peer: SocketAddr::new(flow.peer.ip(), port), ..flow }
+}
+
+impl Endpoint {
+    pub(super) fn request(&mut self, now: Instant, flow: Flow, mut request: Request) {
+        let essentials = match Essentials::read(&request.headers) {
+            Ok(essentials) if essentials.cseq.method == request.method => essentials,
+            other => {
+                count(&self.counters.malformed);
+                if self.guard.charge(now, flow.peer.ip(), Price::Malformed) {
+                    let name = other.err().unwrap_or("CSeq");
+                    self.answer_statelessly(flow, request, 400, &format!("Missing or Unreadable {name}"));
+                }
+                return;
+            }
+        };
+        let reply = reply_flow(flow, &essentials.via);
+        mark_source(&mut request, &essentials, flow.peer);
+        if request.method == Method::Ack {
+            return self.ack(now, &request, &essentials);
+        }
+        let key = ServerKey::of(&request, &essentials);
+        if let Some(&id) = self.server_keys.get(&key) {
+            return self.repeated(id);
+        }
+        if self.servers.len() >= self.settings.limits.transactions {
+            return count(&self.counters.dropped);
+        }
+        let dialog = essentials.to.tag().map(|local| DialogKey {
+            call_id: essentials.call_id.clone(),
+            local: local.to_owned(),
+            remote: essentials.from.tag().unwrap_or_default().to_owned(),
+        });
+        let call = dialog.as_ref().and_then(|dialog| self.dialogs.get(dialog)).copied();
+        if call.is_none() && !self.is_welcome(now, flow, &request) {
+            return count(&self.counters.dropped);
+        }
+        let merge = (essentials.call_id.clone(), essentials.from.tag().unwrap_or_default().to_owned(), essentials.cseq.number);
+        let merged = dialog.is_none() && request.method != Method::Cancel && self.merges.contains_key(&merge);
+        let merge = (dialog.is_none() && request.method != Method::Cancel && !merged).then_some(merge);
+        let reliable = flow.transport.is_reliable();
+        let machine = match request.method {
+            Method::Invite => ServerMachine::Invite(ServerInvite::new(self.timers, reliable)),
+            _ => ServerMachine::Other(Server::new(now, self.timers, reliable)),
+        };
+        let id = self.open_server(key, merge, machine, reply, &request, &essentials);
+        if merged {
+            return self.respond(now, id, 482, &[], None);
+        }
+        match (&request.method, call) {
+            (Method::Cancel, _) => self.cancel(now, id, &request, &essentials),
+            (_, Some(call)) => self.in_dialog(now, id, call, flow, &request, &essentials),
+            (Method::Options, None) if dialog.is_none() => self.options(now, id),
+            (Method::Invite, None) if dialog.is_none() => self.invite(now, id, flow, &request, essentials),
+            (Method::Invite | Method::Options | Method::Bye | Method::Info, None) => self.respond(now, id, 481, &[], None),
+            (method, None) => self.refuse_method(now, id, method.clone()),
+        }
+    }
+
+    /// The budget of a request that belongs to no call of ours.
+    fn is_welcome(&mut self, now: Instant, flow: Flow, request: &Request) -> bool {
+        let source = flow.peer.ip();
+        let scanner = request.headers.get("User-Agent").is_some_and(is_scanner);
+        if scanner && !self.settings.trusted.trusts(source) {
+            return false;
+        }
+        let price = if request.method == Method::Invite { Price::Invite } else { Price::Request };
+        self.guard.charge(now, source, price)
+    }
+
+    fn open_server(
+        &mut self,
+        key: ServerKey,
+        merge: Option<MergeKey>,
+        machine: ServerMachine,
+        reply: Flow,
+        request: &Request,
+        essentials: &Essentials,
+    ) -> u64 {
+        let id = self.number();
+        let tag = essentials.to.tag().map_or_else(|| self.token(), str::to_owned);
+        self.server_keys.insert(key.clone(), id);
+        if let Some(merge) = merge.clone() {
+            self.merges.insert(merge, id);
+        }
+        let (request, cseq) = (Some(request.clone()), essentials.cseq.number);
+        let (last, call, scheduled) = (Vec::new(), None, None);
+        let transaction = ServerTransaction { key, merge, machine, reply, request, cseq, tag, last, call, scheduled };
+        self.servers.insert(id, transaction);
+        self.schedule(Owner::Server(id));
+        id
+    }
+
+    /// The same request again: the last response again.
+    fn repeated(&mut self, id: u64) {
+        let Some(tx) = self.servers.get(&id) else { return };
+        let act = match &tx.machine {
+            ServerMachine::Invite(machine) => machine.request(),
+            ServerMachine::Other(machine) => machine.request(),
+        };
+        if act == Act::Resend && !tx.last.is_empty() {
+            let (reply, bytes) = (tx.reply, tx.last.clone());
+            count(&self.counters.retransmitted);
+            self.send_response(reply, bytes);
+        }
+    }
+
+    /// Answers outside of any transaction: for requests so broken that none can be made.
+    pub(super) fn answer_statelessly(&mut self, flow: Flow, mut request: Request, status: u16, why: &str) {
+        let via = request.headers.values("Via").next().and_then(header::Via::parse);
+        let Some(via) = via.filter(|_| request.method != Method::Ack) else { return };
+        let reply = reply_flow(flow, &via);
+        set_received(&mut request, via, flow.peer);
+        let tag = self.token();
+        let mut response = request.response(status, Some(&tag));
+        if !why.is_empty() {
+            response.phrase = why.to_owned();
+        }
+        response.headers.push("Server", &self.settings.user_agent);
+        self.send_response(reply, response.to_bytes());
+    }
+
+    /// Sends a response in a server transaction. A second final response is not sent.
+    pub(super) fn respond(&mut self, now: Instant, id: u64, status: u16, headers: &[Header], sdp: Option<&str>) {
+        let agent = self.settings.user_agent.clone();
+        let Some(tx) = self.servers.get_mut(&id) else { return };
+        let Some(request) = tx.request.clone() else { return };
+        if let ServerMachine::Invite(machine) = &mut tx.machine
+            && !machine.respond(now, status)
+        {
+            return;
+        }
+        let mut response = request.response(status, (status > 100).then_some(tx.tag.as_str()));
+        if request.method == Method::Invite && (101..300).contains(&status) {
+            for route in request.headers.lines("Record-Route") {
+                response.headers.push("Record-Route", route);
+            }
+        }
+        response.headers.push("Server", agent);
+        for (name, value) in headers {
+            response.headers.push(name, value);
+        }
+        if let Some(sdp) = sdp {
+            response.headers.push("Content-Type", "application/sdp");
+            response.body = sdp.as_bytes().to_vec();
+        }
+        let (bytes, reply, call) = (response.to_bytes(), tx.reply, tx.call);
+        // A 2xx to an INVITE is repeated by the call, not by the transaction.
+        tx.last.clone_from(&bytes);
+        if status >= 200 {
+            tx.request = None;
+        }
+        if let Some(call) = call {
+            self.note(now, call, false, format!("{status} {} ({} {})", phrase(status), self.cseq_of(id), request.method));
+        }
+        self.schedule(Owner::Server(id));
+        self.send_response(reply, bytes);
+    }
+
+    fn cseq_of(&self, id: u64) -> u32 {
+        self.servers.get(&id).map_or(0, |tx| tx.cseq)
+    }
+
+    fn refuse_method(&mut self, now: Instant, id: u64, method: Method) {
+        let status = if matches!(method, Method::Other(_)) { 501 } else { 405 };
+        self.respond(now, id, status, &[("Allow", ALLOW.to_owned())], None);
+    }
+
+    fn options(&mut self, now: Instant, id: u64) {
+        if self.draining {
+            return self.respond(now, id, 503, &reasons(Cause::Draining), None);
+        }
+        let headers = [
+            ("Allow", ALLOW.to_owned()),
+            ("Accept", ACCEPT.to_owned()),
+            ("Accept-Encoding", "identity".to_owned()),
+            ("Accept-Language", "en".to_owned()),
+            ("Supported", String::new()),
+        ];
+        self.respond(now, id, 200, &headers, None);
+    }
+
+    /// What must hold of a request before its method counts (section 8.2.2.3, 8.2.3). `true`: it was refused.
+    fn refused_early(&mut self, now: Instant, id: u64, request: &Request) -> bool {
+        let required: Vec<&str> = request.headers.lines("Require").flat_map(header::tokens).collect();
+        if !required.is_empty() {
+            self.respond(now, id, 420, &[("Unsupported", required.join(", "))], None);
+            return true;
+        }
+        let encoded = request.headers.get("Content-Encoding").is_some_and(|coding| !coding.trim().eq_ignore_ascii_case("identity"));
+        if encoded && !request.body.is_empty() {
+            self.respond(now, id, 415, &[("Accept-Encoding", "identity".to_owned())], None);
+        }
+        encoded && !request.body.is_empty()
+    }
+
+    fn invite(&mut self, now: Instant, id: u64, flow: Flow, request: &Request, essentials: Essentials) {
+        let source = flow.peer.ip();
+        let trying = request.response(100, None);
+        if request.headers.get("Max-Forwards").is_some_and(|hops| hops.trim() == "0") {
+            return self.respond(now, id, 483, &[], None);
+        }
+        let uri = match Uri::parse(&request.uri) {
+            Some(Uri { scheme: Scheme::Other(other), .. }) if other != "urn" => return self.respond(now, id, 416, &[], None),
+            Some(uri) => uri,
+            None => return self.respond(now, id, 400, &[], None),
+        };
+        if self.refused_early(now, id, request) {
+            return;
+        }
+        let offer = match session_description(&request.headers, &request.body) {
+            Body::Sdp(sdp) => Some(sdp),
+            Body::Nothing => None,
+            Body::Foreign => return self.respond(now, id, 415, &[("Accept", ACCEPT.to_owned())], None),
+        };
+        if self.draining {
+            return self.respond(now, id, 503, &reasons(Cause::Draining), None);
+        }
+        let limits = self.settings.limits;
+        let mine = self.sources.get(&source).copied().unwrap_or(0);
+        let over = mine >= limits.calls_per_source && !self.settings.trusted.trusts(source);
+        if over || self.live_calls() >= limits.max_calls {
+            return self.respond(now, id, 503, &reasons(Cause::Busy), None);
+        }
+        let Some(tx) = self.servers.get_mut(&id) else { return };
+        let call_id = CallId::next();
+        tx.call = Some(call_id);
+        let (tag, reply) = (tx.tag.clone(), tx.reply);
+        tx.last = trying.to_bytes();
+        let bytes = tx.last.clone();
+        let dialog = Dialog::of_invite(request, &essentials, &tag, flow.peer);
+        let mut call = Call::new(now, dialog, flow, Phase::Ringing, Turn::Theirs { server: id });
+        call.nat = essentials.via.host.ip() != Some(source);
+        self.dialogs.insert(call.key.clone(), call_id);
+        self.calls.insert(call_id, call);
+        *self.sources.entry(source).or_insert(0) += 1;
+        count(&self.counters.calls);
+        self.note(now, call_id, true, format!("INVITE ({})", essentials.cseq.number));
+        self.send_response(reply, bytes);
+        let user_agent = request.headers.get("User-Agent").map(shortened).filter(|agent| !agent.is_empty());
+        let Essentials { from, to, call_id: call_id_header, .. } = essentials;
+        self.tell(Event::Incoming(Box::new(Incoming {
+            call: call_id,
+            source: flow.peer,
+            local: flow.local,
+            transport: flow.transport,
+            request_uri: uri,
+            from,
+            to,
+            user_agent,
+            offer,
+            call_id_header,
+        })));
+    }
+
+    /// Section 9.2: the CANCEL itself is always answered; it changes only what has no final response.
+    fn cancel(&mut self, now: Instant, id: u64, request: &Request, essentials: &Essentials) {
+        let Some(&invite) = self.server_keys.get(&ServerKey::of_invite(request, essentials)) else {
+            return self.respond(now, id, 481, &[], None);
+        };
+        let Some((tag, call, open)) = self.servers.get(&invite).map(|tx| {
+            let open = matches!(&tx.machine, ServerMachine::Invite(machine) if machine.is_proceeding());
+            (tx.tag.clone(), tx.call, open)
+        }) else {
+            return;
+        };
+        if let Some(tx) = self.servers.get_mut(&id) {
+            tx.tag = tag;
+            tx.call = call;
+        }
+        self.respond(now, id, 200, &[], None);
+        let Some(call_id) = call.filter(|_| open) else { return };
+        self.note(now, call_id, true, format!("CANCEL ({})", essentials.cseq.number));
+        self.respond(now, invite, 487, &reasons(Cause::Cancelled), None);
+        let Some(call) = self.calls.get_mut(&call_id) else { return };
+        call.turn = Turn::Idle;
+        if call.phase == Phase::Ringing {
+            self.end(now, call_id);
+            self.tell(Event::Cancelled { call: call_id });
+        } else {
+            self.tell(Event::OfferWithdrawn { call: call_id });
+            self.offer_if_possible(now, call_id);
+        }
+    }
+
+    fn ack(&mut self, now: Instant, request: &Request, essentials: &Essentials) {
+        // Of a refusal: same branch, hop by hop.
+        if let Some(&id) = self.server_keys.get(&ServerKey::of_invite(request, essentials))
+            && let Some(tx) = self.servers.get_mut(&id)
+            && let ServerMachine::Invite(machine) = &mut tx.machine
+        {
+            machine.ack(now);
+            self.schedule(Owner::Server(id));
+        }
+        // Of a 2xx: by dialog and number, end to end.
+        let key = DialogKey {
+            call_id: essentials.call_id.clone(),
+            local: essentials.to.tag().unwrap_or_default().to_owned(),
+            remote: essentials.from.tag().unwrap_or_default().to_owned(),
+        };
+        let Some(&id) = self.dialogs.get(&key) else { return };
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(accepted) = call.accepted.take_if(|accepted| accepted.cseq == essentials.cseq.number) else { return };
+        self.note(now, id, true, format!("ACK ({})", essentials.cseq.number));
+        let answer = match session_description(&request.headers, &request.body) {
+            Body::Sdp(sdp) if accepted.offered => Some(sdp),
+            _ => None,
+        };
+        self.acknowledged(now, id, answer);
+    }
+
+    /// Our 2xx has arrived: a BYE or an offer that waited for that may go.
+    fn acknowledged(&mut self, now: Instant, id: CallId, sdp: Option<Vec<u8>>) {
+        let waiting = self.calls.get(&id).and_then(|call| call.bye);
+        if let Some(cause) = waiting {
+            return self.hang_up(now, id, cause);
+        }
+        self.schedule(Owner::Call(id));
+        self.tell(Event::Acked { call: id, sdp });
+        self.offer_if_possible(now, id);
+    }
+
+    fn in_dialog(&mut self, now: Instant, server: u64, id: CallId, flow: Flow, request: &Request, essentials: &Essentials) {
+        if let Some(tx) = self.servers.get_mut(&server) {
+            tx.call = Some(id);
+        }
+        self.note(now, id, true, format!("{} ({})", request.method, essentials.cseq.number));
+        let wait = self.draw() % 10;
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if !call.dialog.accepts(essentials.cseq.number) {
+            // Section 12.2.2; the hint is for a re-INVITE that overtook another (section 14.2).
+            return self.respond(now, server, 500, &[("Retry-After", wait.to_string())], None);
+        }
+        if request.method == Method::Bye {
+            call.flow = flow;
+            return self.bye(now, server, id);
+        }
+        if call.phase == Phase::Over {
+            return self.respond(now, server, 481, &[], None);
+        }
+        call.flow = flow;
+        call.nat = essentials.via.host.ip() != Some(flow.peer.ip());
+        if self.refused_early(now, server, request) {
+            return;
+        }
+        let records = request.headers.get("Record").is_some_and(|value| value.trim().to_ascii_lowercase().starts_with("on"));
+        match &request.method {
+            Method::Invite | Method::Info if records => {
+                self.respond(now, server, 403, &[("Reason", "Q.850;cause=21;text=\"not-allowed\"".to_owned())], None);
+                self.tell(Event::Refused { call: id, method: request.method.clone() });
+            }
+            Method::Invite => self.reinvite(now, server, id, request),
+            Method::Info => self.info(now, server, id, request),
+            Method::Options => self.options(now, server),
+            method => {
+                self.refuse_method(now, server, method.clone());
+                if *method == Method::Refer {
+                    self.tell(Event::Refused { call: id, method: Method::Refer });
+                }
+            }
+        }
+    }
+
+    fn bye(&mut self, now: Instant, server: u64, id: CallId) {
+        self.respond(now, server, 200, &[], None);
+        let Some(call) = self.calls.get(&id).filter(|call| call.phase != Phase::Over) else { return };
+        let told = call.bye.is_none();
+        self.end(now, id);
+        if told {
+            self.tell(Event::Ended { call: id, cause: Cause::HungUp });
+        }
+    }
+
+    /// Section 14.2.
+    fn reinvite(&mut self, now: Instant, server: u64, id: CallId, request: &Request) {
+        let sdp = match session_description(&request.headers, &request.body) {
+            Body::Sdp(sdp) => Some(sdp),
+            Body::Nothing => None,
+            Body::Foreign => return self.respond(now, server, 415, &[("Accept", ACCEPT.to_owned())], None),
+        };
+        let wait = self.draw() % 10;
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        match (&call.turn, &call.accepted) {
+            (Turn::Theirs { .. }, _) => return self.respond(now, server, 500, &[("Retry-After", wait.to_string())], None),
+            (Turn::Ours { .. }, _) => return self.respond(now, server, 491, &[], None),
+            // Our offer in the 2xx has no answer yet.
+            (Turn::Idle, Some(accepted)) if accepted.offered => return self.respond(now, server, 491, &[], None),
+            (Turn::Idle, _) => {}
+        }
+        if call.bye.is_some() {
+            return self.respond(now, server, 487, &[], None);
+        }
+        call.turn = Turn::Theirs { server };
+        call.dialog.refresh(request.headers.values("Contact"));
+        // A new INVITE shows that the 2xx of the one before arrived; only its ACK was lost.
+        let implied = call.accepted.take().is_some();
+        if let Some(tx) = self.servers.get_mut(&server) {
+            let (trying, reply) = (request.response(100, None).to_bytes(), tx.reply);
+            tx.last.clone_from(&trying);
+            self.send_response(reply, trying);
+        }
+        self.schedule(Owner::Call(id));
+        if implied {
+            self.tell(Event::Acked { call: id, sdp: None });
+        }
+        self.tell(Event::Offer { call: id, sdp });
+    }
+
+    fn info(&mut self, now: Instant, server: u64, id: CallId, request: &Request) {
+        // RFC 6086 section 4.2.2: a package we never said we take.
+        if request.headers.get("Info-Package").is_some() {
+            return self.respond(now, server, 469, &[("Recv-Info", String::new())], None);
+        }
+        match info::read(request) {
+            Info::Digit(digit, duration) => {
+                self.respond(now, server, 200, &[], None);
+                self.tell(Event::Digit { call: id, digit, duration });
+            }
+            Info::Nothing => self.respond(now, server, 200, &[], None),
+            Info::Unreadable => self.respond(now, server, 400, &[], None),
+            Info::Foreign => self.respond(now, server, 415, &[("Accept", "application/dtmf-relay, application/dtmf".to_owned())], None),
+        }
+    }
+
+    // === what the call's owner says to an open INVITE ===
+
+    pub(super) fn ring(&mut self, now: Instant, id: CallId) {
+        let Some(call) = self.calls.get(&id).filter(|call| call.phase == Phase::Ringing) else { return };
+        let (Turn::Theirs { server }, flow) = (&call.turn, call.flow) else { return };
+        let headers = [("Contact", self.contact(&flow)), ("Allow", ALLOW.to_owned())];
+        self.respond(now, *server, 180, &headers, None);
+    }
+
+    pub(super) fn answer(&mut self, now: Instant, id: CallId, sdp: &str) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let (&Turn::Theirs { server }, flow) = (&call.turn, call.flow) else { return };
+        let Some(request) = self.servers.get(&server).and_then(|tx| tx.request.as_ref()) else { return };
+        let offered = session_description(&request.headers, &request.body) == Body::Nothing;
+        let headers = [
+            ("Contact", self.contact(&flow)),
+            ("Allow", ALLOW.to_owned()),
+            ("Accept", ACCEPT.to_owned()),
+            ("Supported", String::new()),
+        ];
+        self.respond(now, server, 200, &headers, Some(sdp));
+        let timers = self.timers;
+        if let (Some(tx), Some(call)) = (self.servers.get(&server), self.calls.get_mut(&id)) {
+            call.accepted = Some(Accepted::new(now, &timers, tx.reply, tx.cseq, offered, tx.last.clone()));
+            call.phase = Phase::Live;
+            call.turn = Turn::Idle;
+        }
+        self.schedule(Owner::Call(id));
+    }
+
+    pub(super) fn reject(&mut self, now: Instant, id: CallId, cause: Cause) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Turn::Theirs { server } = call.turn else { return };
+        call.turn = Turn::Idle;
+        let first = call.phase == Phase::Ringing;
+        self.respond(now, server, cause.verdict().status.clamp(300, 699), &reasons(cause), None);
+        if first {
+            self.end(now, id);
+        } else {
+            self.offer_if_possible(now, id);
+        }
+    }
+}
+
+/// `received` and `rport` (RFC 3261 section 18.2.1, RFC 3581 section 4).
+fn mark_source(request: &mut Request, essentials: &Essentials, source: SocketAddr) {
+    set_received(request, essentials.via.clone(), source);
+}
+
+fn set_received(request: &mut Request, mut via: header::Via, source: SocketAddr) {
+    let rport = via.params.has("rport");
+    if rport || via.host.ip() != Some(source.ip()) {
+        via.params.set("received", Some(source.ip().to_string()));
+    }
+    if rport {
+        via.params.set("rport", Some(source.port().to_string()));
+    }
+    request.headers.replace_first("Via", via);
+}

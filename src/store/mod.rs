@@ -1,0 +1,296 @@
+//! What is on disk: the ledger of notices (N-8) and the call records (M-16), in one SQLite file.
+//!
+//! Lines and records flow in through [`Handle`], which everyone may clone; answers flow back. One thread owns the file, so there
+//! is one writer and no lock of ours. Requests that have gathered are committed together. A disk that fails is an error to each
+//! who asked and one log line; the daemon goes on.
+
+mod ledger;
+mod records;
+mod schema;
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::{mpsc, oneshot};
+
+pub use ledger::{Checkpoint, LedgerKey, LedgerLine, LedgerRow, NoticeOutcome, Verified, VerifyError, verify};
+pub use records::CallRecord;
+
+use ledger::Chain;
+
+/// The database's name in the store's directory.
+const FILE: &str = "roomgate.db";
+
+/// The ledger key's name in its own directory.
+const KEY_FILE: &str = "ledger.key";
+
+/// Requests that may wait; whoever asks beyond that waits for room.
+const QUEUE: usize = 1024;
+
+/// Requests committed together at most: a burst of notices costs one wait for the disk, not one each.
+const BATCH: usize = 256;
+
+/// Rows of one answer at most.
+const MOST_ROWS: usize = 1000;
+
+/// Lines between two checkpoints in the log (N-8).
+const CHECKPOINT_EVERY: u64 = 100;
+
+/// Why the store cannot be opened, or could not do what was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// A directory or the key file.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// What was touched.
+        path: PathBuf,
+        /// What the system said.
+        error: Arc<io::Error>,
+    },
+    /// The database: full disk, damaged file, locked by another process.
+    #[error("the store failed: {0}")]
+    Database(Arc<rusqlite::Error>),
+    /// A later version has written this store; an earlier one would misread it.
+    #[error(
+        "the store has schema {found}, this version knows {known} at most: go back to the later version, or use another store"
+    )]
+    Newer {
+        /// The schema on disk.
+        found: i64,
+        /// The newest that is known here.
+        known: i64,
+    },
+    /// There are ledger lines, but not the key that chains them.
+    #[error("{} is missing, though the ledger has {lines} lines chained with it: put it back, or move the store away", path.display())]
+    KeyMissing {
+        /// Where it is expected.
+        path: PathBuf,
+        /// How many lines there are.
+        lines: u64,
+    },
+    /// The key file is there, but holds no key.
+    #[error("{} does not hold 64 hexadecimal digits", path.display())]
+    KeyMalformed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A stored line cannot be read: the file was changed by somebody else.
+    #[error("line {sequence} of the ledger is damaged")]
+    Damaged {
+        /// The line.
+        sequence: i64,
+    },
+    /// The store's thread has ended.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(Arc::new(error))
+    }
+}
+
+/// The way to the store. The thread ends when the last one is dropped and what was asked is done.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    requests: mpsc::Sender<Request>,
+}
+
+#[derive(Debug)]
+enum Request {
+    Write(Write, oneshot::Sender<Result<u64, StoreError>>),
+    Ledger { limit: usize, before: Option<u64>, reply: oneshot::Sender<Result<Vec<LedgerRow>, StoreError>> },
+    Records { limit: usize, reply: oneshot::Sender<Result<Vec<CallRecord>, StoreError>> },
+}
+
+#[derive(Debug)]
+enum Write {
+    Line(Box<LedgerLine>),
+    Record(Box<CallRecord>),
+}
+
+/// Opens the store in `dir`, and the ledger's key in `key_dir`, making both at the first start (directories 0700, files 0600).
+///
+/// The key lies outside the store, so that who can change the store cannot mend the chain (N-8); keep a copy of it elsewhere
+/// than the store's.
+///
+/// # Errors
+/// [`StoreError`]; nothing has been started then.
+pub fn open(dir: &Path, key_dir: &Path) -> Result<(Handle, JoinHandle<()>), StoreError> {
+    let store = Store::open(dir, key_dir)?;
+    let (requests, inbox) = mpsc::channel(QUEUE);
+    let thread = thread::Builder::new().name("store".to_owned()).spawn(move || store.run(inbox));
+    Ok((Handle { requests }, thread.map_err(at(dir))?))
+}
+
+// === impl Handle ===
+
+impl Handle {
+    /// Appends a line to the ledger and returns its sequence number. It is on the disk when this returns.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Closed`]; the line is not in the ledger then.
+    pub async fn append(&self, line: LedgerLine) -> Result<u64, StoreError> {
+        self.ask(|reply| Request::Write(Write::Line(Box::new(line)), reply)).await
+    }
+
+    /// Keeps the record of a call (M-16).
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Closed`]; nothing is kept then.
+    pub async fn record(&self, record: CallRecord) -> Result<(), StoreError> {
+        self.ask(|reply| Request::Write(Write::Record(Box::new(record)), reply)).await.map(drop)
+    }
+
+    /// The newest lines of the ledger, newest first: at most `limit` and 1000, with sequence numbers below `before`.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`], [`StoreError::Closed`].
+    pub async fn ledger(&self, limit: usize, before: Option<u64>) -> Result<Vec<LedgerRow>, StoreError> {
+        self.ask(|reply| Request::Ledger { limit, before, reply }).await
+    }
+
+    /// The newest call records, newest first: at most `limit` and 1000.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Closed`].
+    pub async fn records(&self, limit: usize) -> Result<Vec<CallRecord>, StoreError> {
+        self.ask(|reply| Request::Records { limit, reply }).await
+    }
+
+    async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Request) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.send(request(reply)).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+// === impl Store ===
+
+/// What the thread owns.
+struct Store {
+    connection: Connection,
+    chain: Chain,
+    /// The last write failed: said in the log once, and once more when it is over.
+    failing: bool,
+}
+
+impl Store {
+    fn open(dir: &Path, key_dir: &Path) -> Result<Self, StoreError> {
+        for dir in [dir, key_dir] {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(at(dir))?;
+        }
+        let path = dir.join(FILE);
+        // Made here and not by SQLite, for its mode, which the files beside it (-wal, -shm) take over.
+        OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(at(&path))?;
+        let mut connection = Connection::open(&path)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        // In WAL mode NORMAL would let a power cut take lines that were confirmed; a proof must not vanish.
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.busy_timeout(std::time::Duration::from_secs(5))?;
+        schema::migrate(&mut connection)?;
+
+        let (count, head) = ledger::head(&connection)?;
+        let key = LedgerKey::open_or_make(&key_dir.join(KEY_FILE), count)?;
+        if !ledger::newest_fits(&connection, &key)? {
+            tracing::error!(line = count, "the newest line of the ledger does not fit its chain: it was changed, or the key was");
+        }
+        let chain = Chain { key, count, head };
+        tracing::info!(checkpoint = %chain.checkpoint(), "ledger checkpoint at start");
+        Ok(Self { connection, chain, failing: false })
+    }
+
+    fn run(mut self, mut inbox: mpsc::Receiver<Request>) {
+        let mut batch = Vec::with_capacity(BATCH);
+        while inbox.blocking_recv_many(&mut batch, BATCH) > 0 {
+            let (mut writes, mut replies, mut reads) = (Vec::new(), Vec::new(), Vec::new());
+            for request in batch.drain(..) {
+                match request {
+                    Request::Write(write, reply) => {
+                        writes.push(write);
+                        replies.push(reply);
+                    }
+                    read => reads.push(read),
+                }
+            }
+            // Whoever asked may have gone away; that is no trouble of ours.
+            match self.write(&writes) {
+                Ok(numbers) => replies.into_iter().zip(numbers).for_each(|(reply, number)| drop(reply.send(Ok(number)))),
+                Err(error) => replies.into_iter().for_each(|reply| drop(reply.send(Err(error.clone())))),
+            }
+            for read in reads {
+                self.read(read);
+            }
+        }
+        tracing::info!(checkpoint = %self.chain.checkpoint(), "ledger checkpoint at stop");
+    }
+
+    /// Writes all or nothing: a full disk undoes the whole transaction anyway. Returns the ledger's count after each.
+    fn write(&mut self, writes: &[Write]) -> Result<Vec<u64>, StoreError> {
+        if writes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (count, head) = (self.chain.count, self.chain.head);
+        let result = self.try_write(writes);
+        match &result {
+            Ok(_) => {
+                if std::mem::take(&mut self.failing) {
+                    tracing::info!("the store can be written again");
+                }
+                if self.chain.count / CHECKPOINT_EVERY > count / CHECKPOINT_EVERY {
+                    tracing::info!(checkpoint = %self.chain.checkpoint(), "ledger checkpoint");
+                }
+            }
+            Err(error) => {
+                (self.chain.count, self.chain.head) = (count, head);
+                if !std::mem::replace(&mut self.failing, true) {
+                    tracing::error!(%error, "the store cannot be written; notices and call records are being lost");
+                }
+            }
+        }
+        result
+    }
+
+    fn try_write(&mut self, writes: &[Write]) -> Result<Vec<u64>, StoreError> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut numbers = Vec::with_capacity(writes.len());
+        for write in writes {
+            match write {
+                Write::Line(line) => self.chain.append(&transaction, line)?,
+                Write::Record(record) => records::insert(&transaction, record)?,
+            }
+            numbers.push(self.chain.count);
+        }
+        transaction.commit()?;
+        Ok(numbers)
+    }
+
+    fn read(&self, request: Request) {
+        match request {
+            Request::Ledger { limit, before, reply } => {
+                drop(reply.send(ledger::list(&self.connection, limit.min(MOST_ROWS), before)));
+            }
+            Request::Records { limit, reply } => drop(reply.send(records::list(&self.connection, limit.min(MOST_ROWS)))),
+            Request::Write(_, reply) => drop(reply.send(Err(StoreError::Closed))),
+        }
+    }
+}
+
+/// Says which path an I/O error is about.
+fn at(path: &Path) -> impl Fn(io::Error) -> StoreError {
+    move |error| StoreError::Io { path: path.to_owned(), error: Arc::new(error) }
+}
+
+/// SQLite's integers are signed; what does not fit is as good as endless.
+fn integer(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+//! Call records (M-16): one line of diagnostics for each call that has ended.
+
+use rusqlite::{Connection, Row, params};
+use serde::Serialize;
+
+use super::{StoreError, integer};
+
+/// What remains of a call. Times are milliseconds since 1970; `None` where the call did not come so far.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CallRecord {
+    /// As [`crate::ids::CallId`] prints it; counts anew with each start of the daemon.
+    pub call: String,
+    /// The device's label.
+    pub device: String,
+    /// The meeting's name, once one was chosen.
+    pub meeting: Option<String>,
+    /// The INVITE came.
+    pub started_at: u64,
+    /// Our 200 was acknowledged.
+    pub answered_at: Option<u64>,
+    /// The wait for a host or in the lobby began (M-5, M-6).
+    pub lobby_at: Option<u64>,
+    /// A member, or the bypass policy, let it in.
+    pub admitted_at: Option<u64>,
+    /// It was heard in the meeting for the first time.
+    pub joined_at: Option<u64>,
+    /// It left the meeting, or hung up while it waited.
+    pub left_at: Option<u64>,
+    /// The audio codec's name.
+    pub codec: Option<String>,
+    /// RTP packets received.
+    pub packets: u64,
+    /// Packets lost, as RFC 3550 counts: negative where duplicates outnumber losses.
+    pub lost: i64,
+    /// Interarrival jitter at the end, in milliseconds.
+    pub jitter_ms: Option<f64>,
+    /// Mean opinion score by the E-model, 1 to 4.5 (A-6).
+    pub mos: Option<f64>,
+    /// Notices played (N-1).
+    pub notices: u32,
+    /// Label of the [`crate::cause::Cause`].
+    pub end_reason: String,
+}
+
+pub(super) fn insert(connection: &Connection, record: &CallRecord) -> Result<(), StoreError> {
+    let time = |at: Option<u64>| at.map(integer);
+    let finite = |number: Option<f64>| number.filter(|number| number.is_finite());
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO records (call, device, meeting, started_at, answered_at, lobby_at, admitted_at, joined_at, left_at, codec,
+         packets, lost, jitter_ms, mos, notices, end_reason) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    )?;
+    insert.execute(params![
+        record.call,
+        record.device,
+        record.meeting,
+        integer(record.started_at),
+        time(record.answered_at),
+        time(record.lobby_at),
+        time(record.admitted_at),
+        time(record.joined_at),
+        time(record.left_at),
+        record.codec,
+        integer(record.packets),
+        record.lost,
+        finite(record.jitter_ms),
+        finite(record.mos),
+        record.notices,
+        record.end_reason,
+    ])?;
+    Ok(())
+}
+
+/// The newest `limit` records, newest first.
+pub(super) fn list(connection: &Connection, limit: usize) -> Result<Vec<CallRecord>, StoreError> {
+    let mut select = connection.prepare_cached("SELECT * FROM records ORDER BY id DESC LIMIT ?")?;
+    let rows = select.query_map([integer(limit as u64)], read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
+    Ok(CallRecord {
+        call: row.get("call")?,
+        device: row.get("device")?,
+        meeting: row.get("meeting")?,
+        started_at: row.get("started_at")?,
+        answered_at: row.get("answered_at")?,
+        lobby_at: row.get("lobby_at")?,
+        admitted_at: row.get("admitted_at")?,
+        joined_at: row.get("joined_at")?,
+        left_at: row.get("left_at")?,
+        codec: row.get("codec")?,
+        packets: row.get("packets")?,
+        lost: row.get("lost")?,
+        jitter_ms: row.get("jitter_ms")?,
+        mos: row.get("mos")?,
+        notices: row.get("notices")?,
+        end_reason: row.get("end_reason")?,
+    })
+}

@@ -1,0 +1,61 @@
+//! The tables, and how an older store becomes a newer one. `user_version` is the schema's number.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::StoreError;
+
+/// Step n leads from schema n to n + 1. A step that has been released is never changed.
+const STEPS: &[&str] = &["
+    CREATE TABLE ledger (
+        sequence INTEGER PRIMARY KEY,
+        meeting TEXT NOT NULL,
+        call TEXT NOT NULL,
+        participant TEXT NOT NULL,
+        device TEXT NOT NULL,
+        what TEXT NOT NULL,
+        language TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        first_seq INTEGER,
+        last_seq INTEGER,
+        covered_by_rtcp INTEGER,
+        outcome TEXT NOT NULL,
+        mac BLOB NOT NULL
+    ) STRICT;
+    -- Against mistakes; against intent there is the chain.
+    CREATE TRIGGER ledger_keeps BEFORE UPDATE ON ledger BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+    CREATE TRIGGER ledger_stays BEFORE DELETE ON ledger BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+    CREATE TABLE records (
+        id INTEGER PRIMARY KEY,
+        call TEXT NOT NULL,
+        device TEXT NOT NULL,
+        meeting TEXT,
+        started_at INTEGER NOT NULL,
+        answered_at INTEGER,
+        lobby_at INTEGER,
+        admitted_at INTEGER,
+        joined_at INTEGER,
+        left_at INTEGER,
+        codec TEXT,
+        packets INTEGER NOT NULL,
+        lost INTEGER NOT NULL,
+        jitter_ms REAL,
+        mos REAL,
+        notices INTEGER NOT NULL,
+        end_reason TEXT NOT NULL
+    ) STRICT;
+"];
+
+/// Brings the store to the newest schema, each step whole or not at all.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    // In one transaction with the steps, so that two processes starting at once do not both take them.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
+    let taken = usize::try_from(found).ok().filter(|_| found <= known).ok_or(StoreError::Newer { found, known })?;
+    for step in STEPS.iter().skip(taken) {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "user_version", known)?;
+    transaction.commit()?;
+    Ok(())
+}

@@ -1,0 +1,64 @@
+//! Log lines on standard error, as text for people or one JSON object a line (O-5).
+//!
+//! What a line says is up to the rooms; digits, numbers, names and texts reach it only inside [`crate::redact::Redacted`].
+
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+use crate::config::LogFormat;
+
+/// Why log lines cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum InitError {
+    /// Neither a level nor a list of levels by room.
+    #[error("{0:?} is no log level")]
+    Level(String),
+    /// This process writes log lines already.
+    #[error("log lines are being written already")]
+    Twice,
+}
+
+/// Writes log lines from now on. Once a process.
+///
+/// `level` is one of `error`, `warn`, `info`, `debug`, `trace`, or such levels by room: `info,roomgate::sip=debug`.
+///
+/// # Errors
+/// [`InitError`]; nothing is changed then.
+pub fn init(format: LogFormat, level: &str) -> Result<(), InitError> {
+    let filter = filter(level).ok_or_else(|| InitError::Level(level.to_owned()))?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_span_events(FmtSpan::NONE);
+    let started = match format {
+        LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+    };
+    started.map_err(|_| InitError::Twice)
+}
+
+/// Whether [`init`] takes this as a level.
+#[must_use]
+pub fn is_level(level: &str) -> bool {
+    filter(level).is_some()
+}
+
+fn filter(level: &str) -> Option<EnvFilter> {
+    // A bare word would be taken for the name of a room whose every line is wanted.
+    let bare = |part: &str| ["error", "warn", "info", "debug", "trace", "off"].contains(&part);
+    let fits = level.split(',').map(str::trim).all(|part| part.contains('=') || bare(part));
+    if fits { EnvFilter::builder().parse(level).ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_that_is_none_is_refused_and_a_second_start_too() {
+        for level in ["loud", "", "info,", "info,sip", "roomgate=loud", "=", "5"] {
+            assert!(matches!(init(LogFormat::Text, level), Err(InitError::Level(_))), "{level}");
+        }
+        assert!(init(LogFormat::Json, "warn,roomgate::sip=debug").is_ok());
+        assert!(matches!(init(LogFormat::Text, "info"), Err(InitError::Twice)));
+    }
+}

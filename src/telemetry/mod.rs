@@ -1,0 +1,2 @@
+//! What the daemon tells those who run it.
+pub mod log;

@@ -1,0 +1,213 @@
+//! Debian's baresip as a SIP phone, driven by its `ctrl_tcp` module (JSON in netstrings).
+//!
+//! It plays a WAV at the codec's own rate (its resampler is poor) and writes what it hears, packet by packet, into a WAV.
+//! After hold and resume version 1.0.0 writes no more: [`crate::pjsip`] is the phone for that.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::audio::Sound;
+use crate::namespace::program;
+use crate::patience::{breath, eventually, seconds};
+use crate::process::Process;
+
+/// What the phone offers; one codec, so that nothing else can be agreed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Codec {
+    /// G.711 µ-law, 8 kHz.
+    Pcmu,
+    /// G.711 A-law, 8 kHz.
+    Pcma,
+    /// G.722, 16 kHz.
+    G722,
+    /// Opus, 48 kHz.
+    Opus,
+}
+
+impl Codec {
+    /// All that Roomgate speaks with phones.
+    pub const ALL: [Self; 4] = [Self::Pcmu, Self::Pcma, Self::G722, Self::Opus];
+
+    /// baresip's name and module.
+    const fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Pcmu => ("PCMU/8000/1", "g711.so"),
+            Self::Pcma => ("PCMA/8000/1", "g711.so"),
+            Self::G722 => ("G722/16000/1", "g722.so"),
+            Self::Opus => ("opus/48000/2", "opus.so"),
+        }
+    }
+
+    /// Samples a second.
+    pub const fn rate(self) -> u32 {
+        match self {
+            Self::Pcmu | Self::Pcma => 8000,
+            Self::G722 => 16_000,
+            Self::Opus => 48_000,
+        }
+    }
+}
+
+/// How SIP is carried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// Over UDP.
+    Udp,
+    /// Over TCP.
+    Tcp,
+}
+
+/// One phone.
+#[derive(Debug)]
+pub struct Baresip {
+    folder: PathBuf,
+    process: Process,
+    control: TcpStream,
+    unread: Vec<u8>,
+    events: Vec<Value>,
+    asked: u64,
+}
+
+impl Baresip {
+    /// Starts a phone that listens on `port` (and the one above, for TLS; its control port is 1000 below) and hums `hertz` in its
+    /// calls at −18 dBov.
+    pub fn start(folder: &Path, port: u16, codec: Codec, transport: Transport, hertz: f64) -> Self {
+        let folder = folder.join(format!("baresip-{port}"));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let voice = folder.join("voice.wav");
+        Sound::sine(codec.rate(), hertz, -18.0, 120.0).write(&voice);
+        let (name, module) = codec.names();
+        let control_port = port - 1000;
+        let media = (u32::from(port) % 100) * 20 + 40_000;
+        let config = format!(
+            "poll_method epoll\nsip_listen 127.0.0.1:{port}\nnet_interface 127.0.0.1\ncall_local_timeout 120\ncall_max_calls 4\n\
+             audio_source aufile,{voice}\naudio_player aubridge,sink\naudio_alert aubridge,alert\n\
+             ausrc_srate {rate}\nauplay_srate {rate}\nausrc_channels 1\nauplay_channels 1\naudio_txmode thread\n\
+             ausrc_format s16\nauplay_format s16\nauenc_format s16\naudec_format s16\naudio_buffer 20-160\n\
+             rtp_ports {media}-{media_end}\njitter_buffer_delay 2-6\nmodule_path /usr/lib/baresip/modules\n\
+             module {module}\nmodule sndfile.so\nmodule aufile.so\nmodule aubridge.so\nmodule_tmp uuid.so\nmodule_tmp account.so\n\
+             module_app menu.so\nmodule_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{control_port}\nopus_bitrate 32000\n\
+             snd_path {folder}\nringback_disabled yes\nstatmode_default off\nmenu_bell no\n",
+            voice = voice.display(),
+            rate = codec.rate(),
+            media_end = media + 18,
+            folder = folder.display(),
+        );
+        std::fs::write(folder.join("config"), config).expect("a configuration");
+        let carried = if transport == Transport::Tcp { "tcp" } else { "udp" };
+        let account = format!(
+            "<sip:room-{port}@127.0.0.1:{port};transport={carried}>;answermode=auto;ptime=20;audio_codecs={name};regint=0\n"
+        );
+        std::fs::write(folder.join("accounts"), account).expect("an account");
+        std::fs::write(folder.join("contacts"), "").expect("no contacts");
+        let mut command = Command::new(program("baresip"));
+        let mut process = Process::start(command.args(["-4", "-f"]).arg(&folder), &folder.join("log"), false);
+        let control = eventually(seconds(15), "baresip takes commands", || {
+            assert!(process.exit_code().is_none(), "baresip ended: {}", process.log());
+            TcpStream::connect(("127.0.0.1", control_port)).ok()
+        });
+        control.set_read_timeout(Some(Duration::from_millis(20))).expect("a socket option");
+        Self { folder, process, control, unread: Vec::new(), events: Vec::new(), asked: 0 }
+    }
+
+    /// Takes in what baresip has said since.
+    fn listen(&mut self) {
+        let mut piece = [0; 65_536];
+        if let Ok(count) = self.control.read(&mut piece) {
+            assert!(count > 0, "baresip has closed its control connection: {}", self.process.log());
+            self.unread.extend_from_slice(&piece[..count]);
+        }
+        while let Some(colon) = self.unread.iter().position(|byte| *byte == b':') {
+            let length: usize = String::from_utf8_lossy(&self.unread[..colon]).parse().expect("a netstring's length");
+            if self.unread.len() < colon + length + 2 {
+                break;
+            }
+            let text = String::from_utf8_lossy(&self.unread[colon + 1..=colon + length]).into_owned();
+            self.unread.drain(..colon + length + 2);
+            // A reply's text may hold bare control characters, which JSON forbids.
+            let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+            self.events.push(serde_json::from_str(&clean).expect("JSON"));
+        }
+    }
+
+    /// Gives a command and waits until it is answered.
+    pub fn command(&mut self, command: &str, parameter: &str) -> Value {
+        self.asked += 1;
+        let token = format!("ask-{}", self.asked);
+        let text = json!({ "command": command, "params": parameter, "token": token }).to_string();
+        self.control.write_all(format!("{}:{text},", text.len()).as_bytes()).expect("baresip takes a command");
+        eventually(seconds(10), command, || {
+            self.listen();
+            self.events.iter().find(|event| event["token"] == token.as_str()).cloned()
+        })
+    }
+
+    /// Dials, and waits until the call is answered.
+    pub fn dial(&mut self, uri: &str) {
+        self.command("dial", uri);
+        self.wait_for("CALL_ESTABLISHED", 10);
+    }
+
+    /// Waits for an event of that kind (`CALL_ESTABLISHED`, `CALL_CLOSED`…).
+    pub fn wait_for(&mut self, kind: &str, limit: u64) -> Value {
+        eventually(seconds(limit), kind, || {
+            self.listen();
+            let closed = self.events.iter().find(|event| event["type"] == "CALL_CLOSED");
+            assert!(kind == "CALL_CLOSED" || closed.is_none(), "the call ended before {kind}: {closed:?}");
+            self.events.iter().find(|event| event["type"] == kind).cloned()
+        })
+    }
+
+    /// Presses keys, four a second: baresip sends a key for 100 ms and the next may not come sooner.
+    pub fn press(&mut self, keys: &str) {
+        for key in keys.chars() {
+            self.command("sndcode", &key.to_string());
+            breath();
+        }
+    }
+
+    /// The keys that the other side has pressed so far.
+    pub fn keys(&self) -> String {
+        let pressed = self.events.iter().filter(|event| event["type"] == "CALL_DTMF_START");
+        pressed.filter_map(|event| event["param"].as_str()).collect()
+    }
+
+    /// Waits until the other side has pressed that key.
+    pub fn wait_for_key(&mut self, key: &str) {
+        eventually(seconds(10), "a key arrives", || {
+            self.listen();
+            self.keys().contains(key).then_some(())
+        });
+    }
+
+    /// Hangs up.
+    pub fn hang_up(&mut self) {
+        self.command("hangup", "");
+    }
+
+    fn recording(&self) -> Option<PathBuf> {
+        let files = std::fs::read_dir(&self.folder).ok()?.filter_map(Result::ok).map(|entry| entry.path());
+        files.filter(|path| path.to_string_lossy().ends_with("-dec.wav")).max()
+    }
+
+    /// Everything heard so far in the newest call.
+    pub fn heard(&self) -> Sound {
+        self.recording().and_then(|path| Sound::read(&path).ok()).unwrap_or(Sound { rate: 8000, samples: Vec::new() })
+    }
+
+    /// Waits until so many more seconds have been heard, and gives exactly those.
+    pub fn hear(&mut self, length: f64) -> Sound {
+        let start = self.heard().length();
+        let limit = Duration::from_secs_f64(length + 10.0);
+        eventually(limit, &format!("{length} s more are heard by baresip"), || {
+            self.listen();
+            (self.heard().length() >= start + length).then_some(())
+        });
+        self.heard().since(start)
+    }
+}

@@ -1,0 +1,179 @@
+//! The daemon under test: the real binary with the demo's configuration as shipped, and a drop-in for what a test needs else.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::audio::Sound;
+use crate::namespace::{OUTER_ADDRESS, program};
+use crate::patience::{eventually, seconds};
+use crate::process::Process;
+
+/// The passcode of the meeting `board` as shipped.
+pub const BOARD_PASSCODE: &str = "4321";
+/// The organiser's PIN that these tests give the meeting `demo`.
+pub const DEMO_PIN: &str = "8642";
+
+/// A running daemon with its own configuration and state. Dropped, it is killed and both are removed.
+#[derive(Debug)]
+pub struct Daemon {
+    process: Process,
+    folder: TempDir,
+}
+
+impl Daemon {
+    /// Starts the demo: SIP on port 5060, pages on http://127.0.0.1:8080.
+    pub fn start() -> Self {
+        Self::with("[media]\nwebrtc_addresses = [\"127.0.0.1\"]\n")
+    }
+
+    /// Starts the demo with its pages on https, at an address that is not loopback.
+    pub fn start_with_https() -> Self {
+        let certificate = tempfile::tempdir().expect("a folder");
+        let file = |name: &str| certificate.path().join(name);
+        let made = Command::new(program("openssl"))
+            .args([
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-256",
+                "-nodes",
+                "-days",
+                "2",
+                "-subj",
+                "/CN=roomgate",
+            ])
+            .args(["-addext", &format!("subjectAltName=IP:{OUTER_ADDRESS}"), "-keyout"])
+            .arg(file("key.pem"))
+            .arg("-out")
+            .arg(file("certificate.pem"))
+            .output()
+            .expect("openssl can be run");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let daemon = Self::with(&format!(
+            "[media]\nwebrtc_addresses = [\"{OUTER_ADDRESS}\"]\n\
+             [http]\naddress = \"{OUTER_ADDRESS}\"\nport = 8443\ntls = {{ certificate = \"{}\", key = \"{}\" }}\n",
+            file("certificate.pem").display(),
+            file("key.pem").display()
+        ));
+        // A daemon may read its certificate anew at any time: it stays as long as the daemon's own folder.
+        let _ = certificate.keep();
+        daemon
+    }
+
+    fn with(settings: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (conf, state) = (folder.path().join("conf"), folder.path().join("state"));
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("conf");
+        std::fs::create_dir_all(conf.join("roomgate.d")).expect("a folder");
+        std::fs::create_dir_all(&state).expect("a folder");
+        std::fs::copy(shipped.join("roomgate.toml"), conf.join("roomgate.toml")).expect("the demo's configuration");
+        std::os::unix::fs::symlink(shipped.join("prompts"), conf.join("prompts")).expect("a link");
+        let drop_in = format!(
+            "[store]\ndirectory = \"{state}\"\n[meeting.demo]\norganiser_pin = \"{DEMO_PIN}\"\n{settings}",
+            state = state.display()
+        );
+        std::fs::write(conf.join("roomgate.d/test.toml"), drop_in).expect("a drop-in");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_roomgate"));
+        // Three workers on any machine: calls are then moved between workers.
+        command.args(["run", "--config"]).arg(&conf).current_dir(folder.path()).env("ROOMGATE__MEDIA__WORKERS", "3");
+        let mut process = Process::start(&mut command, &folder.path().join("daemon.log"), false);
+        eventually(seconds(30), "the daemon says what to dial", || {
+            assert!(process.exit_code().is_none(), "the daemon has ended: {}", process.log());
+            process.log().lines().any(|line| line.trim_start().starts_with("dial sip:")).then_some(())
+        });
+        Self { process, folder }
+    }
+
+    /// For the files of a scenario's peers.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What it has printed and logged.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// Whether these digits are anywhere in the log, not as a part of a longer number.
+    pub fn has_logged(&self, digits: &str) -> bool {
+        let log = self.log();
+        let digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+        log.match_indices(digits).any(|(at, _)| {
+            let bytes = log.as_bytes();
+            !digit(at.checked_sub(1).and_then(|before| bytes.get(before))) && !digit(bytes.get(at + digits.len()))
+        })
+    }
+
+    /// A link that makes its holder a member of the meeting.
+    pub fn link(&self, meeting: &str, organiser: bool) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_roomgate"));
+        command.args(["link", meeting, "--config"]).arg(self.folder.path().join("conf")).current_dir(self.folder.path());
+        if organiser {
+            command.args(["--as", "organiser"]);
+        }
+        let output = command.output().expect("roomgate link can be run");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+        text.split_whitespace().find(|word| word.starts_with("http")).expect("a link").to_owned()
+    }
+
+    /// The ledger of notices (N-8).
+    pub fn notices(&self) -> Vec<Value> {
+        let answer = self.get("/api/v1/notices");
+        answer["notices"].as_array().unwrap_or_else(|| panic!("no list of notices: {answer}")).clone()
+    }
+
+    /// An answer of the API, as the operator.
+    fn get(&self, path: &str) -> Value {
+        let token = std::fs::read_to_string(self.folder.path().join("state/api-token")).expect("the operator's token");
+        let mut stream = TcpStream::connect("127.0.0.1:8080").expect("the API listens");
+        stream.set_read_timeout(Some(seconds(10))).expect("a socket option");
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\r\n",
+            token.trim()
+        );
+        stream.write_all(request.as_bytes()).expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("an HTTP answer");
+        assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
+        serde_json::from_str(body).expect("JSON")
+    }
+
+    /// The finished recordings.
+    pub fn recordings(&self) -> Vec<PathBuf> {
+        let mut folders = vec![self.folder.path().join("state/recordings")];
+        let mut found = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for path in std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "ogg" || extension == "opus") {
+                    found.push(path);
+                }
+            }
+        }
+        found
+    }
+
+    /// Plays a recording as anybody would, with ffmpeg.
+    pub fn play(&self, recording: &Path) -> Sound {
+        let wav = self.folder.path().join("recording.wav");
+        let played = Command::new(program("ffmpeg"))
+            .args(["-v", "error", "-y", "-i"])
+            .arg(recording)
+            .args(["-ac", "1", "-ar", "48000", "-c:a", "pcm_s16le"])
+            .arg(&wav)
+            .output()
+            .expect("ffmpeg can be run");
+        assert!(played.status.success(), "{}", String::from_utf8_lossy(&played.stderr));
+        Sound::read(&wav).expect("a recording")
+    }
+}

@@ -1,0 +1,21 @@
+//! Roomgate against real peers, on real sockets: baresip, PJSIP and SIPp as phones, Chromium as the browser.
+//!
+//! `tests/setup.sh` installs them; a missing one fails the scenario that needs it. Each scenario runs in a network namespace of
+//! its own ([`namespace`]) with one daemon; it reads recordings of what each side heard ([`audio`]).
+#![allow(clippy::disallowed_methods, reason = "a test of the running daemon lives in real time and drives real processes")]
+#![allow(clippy::indexing_slicing, clippy::print_stdout, reason = "a panic or a line of text is how a test speaks")]
+
+mod audio;
+mod baresip;
+mod browser;
+mod calls;
+mod daemon;
+mod instruments;
+mod keypad;
+mod menu;
+mod namespace;
+mod patience;
+mod pjsip;
+mod process;
+mod recording;
+mod sipp;

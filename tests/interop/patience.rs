@@ -1,0 +1,28 @@
+//! Waiting for something to become true, with a limit: the only place of these tests where time passes unused.
+
+use std::time::{Duration, Instant};
+
+/// Asks `look` every 20 ms until it has an answer.
+///
+/// # Panics
+/// After `limit`, naming `what` did not happen.
+pub fn eventually<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + limit;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < end, "did not happen within {limit:?}: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The pace of a finger on a keypad.
+pub fn breath() {
+    std::thread::sleep(Duration::from_millis(250));
+}
+
+/// A limit in seconds.
+pub const fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}

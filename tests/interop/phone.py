@@ -1,0 +1,143 @@
+"""A SIP phone on PJSIP (PyPI pjsua2-python), told what to do by lines of JSON on standard input; it prints what happens.
+
+phone.py PORT VOICE.wav MUSIC.wav HEARD.wav
+
+    {"do": "call", "uri": "sip:…"}   {"do": "press", "keys": "*6"}   {"do": "hold"}   {"do": "resume"}   {"do": "hang-up"}
+
+It sends VOICE while talking and MUSIC while it holds, and writes what it hears into HEARD from the first call on, also across
+holds. It speaks PCMU: PJSIP's G.722 is 6 dB too loud in what it hears and too faint in what it says until something has clipped. Events: answered, held, talking, pressed, key (pressed by the other side), ended (with the SIP status), and ready at the start.
+"""
+
+import json
+import select
+import sys
+import time
+
+import pjsua2 as pj
+
+PORT, VOICE, MUSIC, HEARD = int(sys.argv[1]), *sys.argv[2:5]
+
+# PJSIP sends each digit for 200 ms; the next may follow after a breath.
+DIGIT_SECONDS = 0.3
+
+
+def tell(event, **more):
+    print(json.dumps({"event": event, **more}), flush=True)
+
+
+class Call(pj.Call):
+    def onCallState(self, _):
+        info = self.getInfo()
+        if info.state == pj.PJSIP_INV_STATE_CONFIRMED:
+            tell("answered")
+        elif info.state == pj.PJSIP_INV_STATE_DISCONNECTED:
+            tell("ended", status=info.lastStatusCode, reason=info.lastReason)
+
+    def onCallMediaState(self, _):
+        info = self.getInfo()  # Kept: its list of media goes with it.
+        for media in info.media:
+            if media.type != pj.PJMEDIA_TYPE_AUDIO:
+                continue
+            if media.status == pj.PJSUA_CALL_MEDIA_ACTIVE:
+                self.send(voice, music)
+                tell("talking")
+            elif media.status == pj.PJSUA_CALL_MEDIA_LOCAL_HOLD:
+                self.send(music, voice)
+                tell("held")
+            elif media.status == pj.PJSUA_CALL_MEDIA_REMOTE_HOLD:
+                self.getAudioMedia(-1).startTransmit(recorder)
+
+    def onDtmfDigit(self, pressed):
+        tell("key", key=pressed.digit)
+
+    def send(self, wanted, unwanted):
+        line = self.getAudioMedia(-1)
+        try:
+            unwanted.stopTransmit(line)
+        except pj.Error:
+            pass  # It was not connected.
+        wanted.startTransmit(line)
+        line.startTransmit(recorder)
+
+
+class Account(pj.Account):
+    def onIncomingCall(self, incoming):
+        global call
+        call = Call(self, incoming.callId)
+        answer = pj.CallOpParam()
+        answer.statusCode = 200
+        call.answer(answer)
+
+
+def player(path):
+    made = pj.AudioMediaPlayer()
+    made.createPlayer(path)
+    return made
+
+
+def set_up():
+    settings = pj.EpConfig()
+    settings.logConfig.level = settings.logConfig.consoleLevel = 0
+    settings.uaConfig.threadCnt, settings.uaConfig.mainThreadOnly = 0, True
+    settings.medConfig.clockRate = settings.medConfig.sndClockRate = 8000
+    settings.medConfig.ecTailLen, settings.medConfig.noVad, settings.medConfig.quality = 0, True, 10
+    settings.medConfig.sndAutoCloseTime = -1
+    endpoint.libCreate()
+    endpoint.libInit(settings)
+    transport = pj.TransportConfig()
+    transport.boundAddress = transport.publicAddress = "127.0.0.1"
+    transport.port = PORT
+    endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP, transport)
+    endpoint.libStart()
+    endpoint.audDevManager().setNullDev()
+    for codec in endpoint.codecEnum2():
+        endpoint.codecSetPriority(codec.codecId, 255 if codec.codecId.startswith("PCMU/") else 0)
+    account = pj.AccountConfig()
+    account.idUri = f"sip:room-{PORT}@127.0.0.1:{PORT}"
+    media = account.mediaConfig.transportConfig
+    media.boundAddress = media.publicAddress = "127.0.0.1"
+    media.port, media.portRange = 30000 + PORT % 1000 * 20, 18
+    made = Account()
+    made.create(account)
+    return made
+
+
+endpoint = pj.Endpoint()
+call, keys, next_key = None, "", 0.0
+account = set_up()
+voice, music, recorder = player(VOICE), player(MUSIC), pj.AudioMediaRecorder()
+recorder.createRecorder(HEARD)
+tell("ready")
+running = True
+while running:
+    endpoint.libHandleEvents(10)
+    if keys and time.monotonic() >= next_key:
+        press = pj.CallSendDtmfParam()
+        press.digits, press.method = keys[0], pj.PJSUA_DTMF_METHOD_RFC2833
+        call.sendDtmf(press)
+        keys, next_key = keys[1:], time.monotonic() + DIGIT_SECONDS
+        if not keys:
+            tell("pressed")
+    if not select.select([sys.stdin], [], [], 0)[0]:
+        continue
+    line = sys.stdin.readline()
+    if not line:
+        break
+    order = json.loads(line)
+    option = pj.CallOpParam(True)
+    option.opt.audioCount, option.opt.videoCount = 1, 0
+    if order["do"] == "call":
+        call = Call(account)
+        call.makeCall(order["uri"], option)
+    elif order["do"] == "press":
+        keys = order["keys"]
+    elif order["do"] == "hold":
+        call.setHold(pj.CallOpParam())
+    elif order["do"] == "resume":
+        option.opt.flag = pj.PJSUA_CALL_UNHOLD
+        call.reinvite(option)
+    elif order["do"] == "hang-up":
+        call.hangup(pj.CallOpParam())
+call = voice = music = recorder = None
+account.shutdown()
+endpoint.libDestroy()

@@ -1,0 +1,120 @@
+//! PJSIP as a SIP phone (`phone.py`): the one that holds, plays music meanwhile, and goes on hearing after it resumes.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdin, Command};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::audio::Sound;
+use crate::namespace::{folder as sources, program, setup_folder};
+use crate::patience::{eventually, seconds};
+use crate::process::Process;
+
+/// The tone that the phone plays to those it holds.
+pub const HOLD_MUSIC: f64 = 2011.0;
+
+/// One phone.
+#[derive(Debug)]
+pub struct Pjsip {
+    orders: ChildStdin,
+    events: Receiver<String>,
+    recording: PathBuf,
+    process: Process,
+}
+
+impl Pjsip {
+    /// Starts a phone with PCMU that listens on `port` and hums `hertz` in its calls at −18 dBov.
+    pub fn start(folder: &Path, port: u16, hertz: f64) -> Self {
+        let file = |name: &str| folder.join(format!("pjsip-{port}-{name}.wav"));
+        let (voice, music, recording) = (file("voice"), file("music"), file("heard"));
+        Sound::sine(8000, hertz, -18.0, 120.0).write(&voice);
+        Sound::sine(8000, HOLD_MUSIC, -18.0, 60.0).write(&music);
+        let python = setup_folder().join("venv/bin/python");
+        assert!(python.exists(), "{} is missing; run: tests/setup.sh", python.display());
+        let mut command = Command::new(program("python"));
+        command.arg(sources().join("phone.py")).arg(port.to_string()).args([&voice, &music, &recording]);
+        let mut process = Process::start(&mut command, &folder.join(format!("pjsip-{port}.log")), true);
+        let orders = process.child.stdin.take().expect("a pipe");
+        let output = BufReader::new(process.child.stdout.take().expect("a pipe"));
+        // A call has a dozen events at most; a full queue lets the phone wait, and its scenario fails by its own limit.
+        let (sender, events) = sync_channel(64);
+        std::thread::spawn(move || {
+            // PJSIP itself prints a few lines before its logging can be turned down.
+            for line in output.lines().map_while(Result::ok).filter(|line| line.starts_with('{')) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut phone = Self { orders, events, recording, process };
+        phone.wait_for("ready", 30);
+        phone
+    }
+
+    fn order(&mut self, order: &Value) {
+        writeln!(self.orders, "{order}").expect("the phone takes an order");
+    }
+
+    /// Waits for an event; those before it are forgotten.
+    pub fn wait_for(&mut self, event: &str, limit: u64) -> Value {
+        let end = Instant::now() + seconds(limit);
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let line = self.events.recv_timeout(left).unwrap_or_else(|_| {
+                panic!("{event} did not happen within {limit} s (exit {:?}): {}", self.process.exit_code(), self.process.log())
+            });
+            let told: Value = serde_json::from_str(&line).expect("JSON");
+            if told["event"] == event {
+                return told;
+            }
+            assert!(told["event"] != "ended", "the call ended before {event}: {told}");
+        }
+    }
+
+    /// Dials, and waits until the call is answered and sound flows.
+    pub fn dial(&mut self, uri: &str) {
+        self.order(&json!({ "do": "call", "uri": uri }));
+        self.wait_for("talking", 10);
+    }
+
+    /// Presses keys, each for 200 ms, and waits until the last has been sent.
+    pub fn press(&mut self, keys: &str) {
+        self.order(&json!({ "do": "press", "keys": keys }));
+        self.wait_for("pressed", 20);
+    }
+
+    /// Holds the call and plays music to the other side.
+    pub fn hold(&mut self) {
+        self.order(&json!({ "do": "hold" }));
+        self.wait_for("held", 10);
+    }
+
+    /// Takes the call back.
+    pub fn resume(&mut self) {
+        self.order(&json!({ "do": "resume" }));
+        self.wait_for("talking", 10);
+    }
+
+    /// Hangs up.
+    pub fn hang_up(&mut self) {
+        self.order(&json!({ "do": "hang-up" }));
+        self.wait_for("ended", 10);
+    }
+
+    /// Everything heard so far, in all its calls; the newest quarter of a second may still be missing.
+    pub fn heard(&self) -> Sound {
+        Sound::read(&self.recording).unwrap_or(Sound { rate: 8000, samples: Vec::new() })
+    }
+
+    /// Waits until so many more seconds have been heard, and gives exactly those.
+    pub fn hear(&self, length: f64) -> Sound {
+        let start = self.heard().length();
+        eventually(Duration::from_secs_f64(length + 10.0), &format!("{length} s more are heard by PJSIP"), || {
+            (self.heard().length() >= start + length).then_some(())
+        });
+        self.heard().since(start)
+    }
+}

@@ -1,0 +1,127 @@
+//! SIPp as an auto-dialler: it enters codes with RFC 4733 tones of 60 ms and pauses of 40 ms, faster than any finger (K-3).
+//!
+//! SIPp plays RTP from captures only, so the whole call's media is written as one: G.711 silence throughout, events in their
+//! places, one SSRC and one row of sequence numbers.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::namespace::{folder as sources, program};
+use crate::patience::{eventually, seconds};
+use crate::process::Process;
+
+/// Payload type of telephone-event in `sipp/caller.xml`.
+const EVENT_PAYLOAD: u8 = 101;
+/// Packets of 20 ms at 8 kHz.
+const PACKET_MS: u64 = 20;
+const SAMPLES: u32 = 160;
+/// Three packets of 20 ms.
+const TONE_PACKETS: u64 = 3;
+/// A tone of 60 ms and a pause of 40 ms.
+const DIGIT_PACKETS: u64 = 5;
+/// How long the caller sends RTP.
+const LENGTH_MS: u64 = 60_000;
+
+/// A call that is being made.
+#[derive(Debug)]
+pub struct Caller {
+    process: Process,
+}
+
+impl Caller {
+    /// Calls `sip:user@127.0.0.1` from `port` and enters each of `codes` at its time, in ms after the answer.
+    pub fn dial(folder: &Path, port: u16, user: &str, codes: &[(u64, &str)]) -> Self {
+        Self::dial_at(folder, port, user, "127.0.0.1:5060", codes)
+    }
+
+    /// The same, to another address.
+    pub fn dial_at(folder: &Path, port: u16, user: &str, target: &str, codes: &[(u64, &str)]) -> Self {
+        let folder = folder.join(format!("sipp-{port}"));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        std::fs::write(folder.join("media.pcap"), capture(codes)).expect("a capture");
+        let mut command = Command::new(program("sipp"));
+        command.args(["-sf"]).arg(sources().join("sipp/caller.xml")).args(["-s", user, target]).current_dir(&folder);
+        command.args(["-i", "127.0.0.1", "-mi", "127.0.0.1", "-p", &port.to_string(), "-mp", &(port + 20_000).to_string()]);
+        command.args(["-m", "1", "-nostdin", "-trace_err", "-timeout", "90s", "-timeout_error"]);
+        Self { process: Process::start(&mut command, &folder.join("log"), false) }
+    }
+
+    /// Waits until the other side has ended the call properly.
+    pub fn was_hung_up_on(mut self, limit: u64) {
+        let code = eventually(seconds(limit), "SIPp's call is ended by the other side", || self.process.exit_code());
+        assert_eq!(code, 0, "{}", self.process.log());
+    }
+
+    /// Whether the call goes on.
+    pub fn goes_on(&mut self) -> bool {
+        self.process.exit_code().is_none()
+    }
+}
+
+/// A capture file with Ethernet, IPv4, UDP and RTP of the whole call. SIPp puts its own addresses in.
+fn capture(codes: &[(u64, &str)]) -> Vec<u8> {
+    let event = |key: char| "0123456789*#ABCD".find(key).and_then(|at| u8::try_from(at).ok()).expect("a key of a telephone");
+    // For each slot of 20 ms: the event in it and how many slots ago it began.
+    let mut keys = vec![None; usize::try_from(LENGTH_MS / PACKET_MS).expect("small")];
+    for (at, code) in codes {
+        for (n, key) in (0u64..).zip(code.chars()) {
+            for age in 0..TONE_PACKETS {
+                let slot = usize::try_from(at / PACKET_MS + n * DIGIT_PACKETS + age).expect("small");
+                keys[slot] = Some((event(key), age));
+            }
+        }
+    }
+    // libpcap's own header: microseconds, version 2.4, Ethernet.
+    let mut file = Vec::new();
+    for word in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 65_535, 1] {
+        file.extend(word.to_le_bytes());
+    }
+    let mut sequence = 4711u16;
+    for (slot, key) in (0u64..).zip(keys) {
+        let now = u32::try_from(slot).expect("small") * SAMPLES;
+        let (payload_type, stamp, payload, copies) = match key {
+            None => (0, now, vec![0xff; 160], 1),
+            Some((event, age)) => {
+                let past = u32::try_from(age).expect("small") * SAMPLES;
+                let last = age + 1 == TONE_PACKETS;
+                // RFC 4733 section 2.3: event, end bit and volume, duration; the last one is sent three times (2.5.1.4).
+                let duration = u16::try_from(past + SAMPLES).expect("small").to_be_bytes();
+                let payload = vec![event, if last { 0x80 | 10 } else { 10 }, duration[0], duration[1]];
+                (EVENT_PAYLOAD, now - past, payload, if last { 3 } else { 1 })
+            }
+        };
+        let marker = matches!(key, Some((_, 0))) || slot == 0;
+        for copy in 0..copies {
+            let mut rtp = vec![0x80, payload_type | if marker { 0x80 } else { 0 }];
+            rtp.extend(sequence.to_be_bytes());
+            rtp.extend(stamp.to_be_bytes());
+            rtp.extend(0x5157_1234_u32.to_be_bytes());
+            rtp.extend(&payload);
+            sequence = sequence.wrapping_add(1);
+            append(&mut file, slot * PACKET_MS * 1000 + copy * 500, &rtp);
+        }
+    }
+    file
+}
+
+/// One captured datagram, at so many microseconds.
+fn append(file: &mut Vec<u8>, micros: u64, rtp: &[u8]) {
+    let udp = u16::try_from(rtp.len() + 8).expect("small");
+    let mut frame = vec![0; 12];
+    frame.extend([0x08, 0x00, 0x45, 0]);
+    frame.extend((udp + 20).to_be_bytes());
+    // Identification, fragment, TTL, protocol UDP, no checksum, 127.0.0.1 twice.
+    frame.extend([0, 0, 0, 0, 64, 17, 0, 0, 127, 0, 0, 1, 127, 0, 0, 1]);
+    frame.extend(6000u16.to_be_bytes());
+    frame.extend(6000u16.to_be_bytes());
+    frame.extend(udp.to_be_bytes());
+    frame.extend([0, 0]);
+    frame.extend(rtp);
+    let length = u32::try_from(frame.len()).expect("small");
+    for word in [micros / 1_000_000, micros % 1_000_000].map(|part| u32::try_from(part).expect("small")) {
+        file.extend(word.to_le_bytes());
+    }
+    file.extend(length.to_le_bytes());
+    file.extend(length.to_le_bytes());
+    file.extend(frame);
+}

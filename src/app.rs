@@ -410,9 +410,9 @@ fn greet(settings: &Settings, addresses: &[IpAddr], sip: &[SocketAddr], http: So
     let host = host.or(settings.sip.advertised_address).or(addresses.first().copied()).unwrap_or(http.ip());
     for (name, meeting) in &settings.meetings {
         let dial = meeting.conference_id.as_deref().unwrap_or(name.as_str());
-        lines.push(format!("  {}: dial sip:{dial}@{}", meeting.title, SocketAddr::new(host, port)));
+        lines.push(format!("dial sip:{dial}@{}  ({})", SocketAddr::new(host, port), meeting.title));
         if with_links && let Ok(token) = sessions.mint_link(name, true, SystemTime::now()) {
-            lines.push(format!("    open {} (as organiser, valid 10 minutes)", link::url(settings, http, &token)));
+            lines.push(format!("open {}  (as organiser, valid 10 minutes)", link::url(settings, http, &token)));
         }
     }
     let mut out = std::io::stdout().lock();

@@ -273,7 +273,7 @@ impl Phone {
                     while let Some((channel, to, bytes)) = line.port.poll_transmit(now) {
                         let socket = if channel == Channel::Rtp { &rtp } else { &rtcp };
                         // Lost here is lost as in the network.
-                        let _ = socket.try_send_to(&bytes, to);
+                        let _ = socket2::SockRef::from(socket).send_to(&bytes, &to.into());
                     }
                 }
                 Ok((length, from)) = rtp.recv_from(&mut in_rtp) => {
@@ -298,7 +298,7 @@ impl Phone {
             }
         }
         let (to, bye) = line.port.close(Instant::now());
-        let _ = rtcp.try_send_to(&bye, to);
+        let _ = socket2::SockRef::from(&rtcp).send_to(&bye, &to.into());
         self.report.seconds = start.elapsed().as_secs_f64();
         self.report.media(&line.port.stats(), line.ear.finish());
         line.save(args)?;

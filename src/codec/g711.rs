@@ -18,7 +18,8 @@ const MU_CLIP: i32 = 32_635;
 
 const fn mu_expand(byte: u8) -> i16 {
     let byte = !byte;
-    let magnitude = ((((byte & 0x0f) as i32) << 3) + MU_BIAS << ((byte >> 4) & 7)) - MU_BIAS;
+    let step = ((byte & 0x0f) as i32) << 3;
+    let magnitude = ((step + MU_BIAS) << ((byte >> 4) & 7)) - MU_BIAS;
     (if byte & 0x80 != 0 { -magnitude } else { magnitude }) as i16
 }
 

@@ -15,26 +15,22 @@ const Q6: [i32; 30] = [
     1612, 1765, 1980, 2195, 2557, 2919,
 ];
 /// Low-band codes for negative differences, by quantizer interval.
-const LOW_NEGATIVE: [u8; 31] = [
-    0, 63, 62, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4,
-];
+const LOW_NEGATIVE: [u8; 31] =
+    [0, 63, 62, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4];
 /// Low-band codes for positive differences, by quantizer interval.
-const LOW_POSITIVE: [u8; 31] = [
-    0, 61, 60, 59, 58, 57, 56, 55, 54, 53, 52, 51, 50, 49, 48, 47, 46, 45, 44, 43, 42, 41, 40, 39, 38, 37, 36, 35, 34, 33, 32,
-];
+const LOW_POSITIVE: [u8; 31] =
+    [0, 61, 60, 59, 58, 57, 56, 55, 54, 53, 52, 51, 50, 49, 48, 47, 46, 45, 44, 43, 42, 41, 40, 39, 38, 37, 36, 35, 34, 33, 32];
 /// Logarithmic scale factor multipliers of the low band, by the 4-bit code.
 const LOW_STEP: [i32; 16] = [-60, 3042, 1198, 538, 334, 172, 58, -30, 3042, 1198, 538, 334, 172, 58, -30, -60];
 /// Logarithmic scale factor multipliers of the high band, by code.
 const HIGH_STEP: [i32; 4] = [798, -214, 798, -214];
 /// The mantissa of the inverse logarithm, 32 steps an octave.
 const EXP2: [i32; 32] = [
-    2048, 2093, 2139, 2186, 2233, 2282, 2332, 2383, 2435, 2489, 2543, 2599, 2656, 2714, 2774, 2834, 2896, 2960, 3025, 3091,
-    3158, 3228, 3298, 3371, 3444, 3520, 3597, 3676, 3756, 3838, 3922, 4008,
+    2048, 2093, 2139, 2186, 2233, 2282, 2332, 2383, 2435, 2489, 2543, 2599, 2656, 2714, 2774, 2834, 2896, 2960, 3025, 3091, 3158,
+    3228, 3298, 3371, 3444, 3520, 3597, 3676, 3756, 3838, 3922, 4008,
 ];
 /// Output levels of the 4-bit inverse quantizer, which steers adaptation on both ends.
-const QM4: [i32; 16] = [
-    0, -20456, -12896, -8968, -6288, -4240, -2584, -1200, 20456, 12896, 8968, 6288, 4240, 2584, 1200, 0,
-];
+const QM4: [i32; 16] = [0, -20456, -12896, -8968, -6288, -4240, -2584, -1200, 20456, 12896, 8968, 6288, 4240, 2584, 1200, 0];
 /// Output levels of the 6-bit inverse quantizer.
 const QM6: [i32; 64] = [
     -136, -136, -136, -136, -24808, -21904, -19008, -16704, -14984, -13512, -12280, -11192, -10232, -9360, -8576, -7856, -7192,
@@ -247,5 +243,27 @@ impl Decoder for G722Decoder {
 
     fn conceal(&mut self, lost_samples: usize, _next_payload: Option<&[u8]>, out: &mut Vec<i16>) {
         self.concealer.conceal(lost_samples, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// FNV-1a.
+    fn digest(bytes: impl Iterator<Item = u8>) -> u64 {
+        bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    }
+
+    /// The digests were taken from what two independent implementations of the Recommendation make of the same input.
+    #[test]
+    fn encoder_and_decoder_agree_with_other_implementations_bit_by_bit() {
+        let pcm: Vec<i16> = (0..3200u32).map(|i| (i * i * 7 % 30_011) as i16 - 15_005).collect();
+        let (mut encoder, mut payload) = (G722Encoder::new(), Vec::new());
+        pcm.chunks(320).for_each(|frame| encoder.encode(frame, &mut payload).unwrap());
+        assert_eq!((payload.len(), digest(payload.iter().copied())), (1600, 0x19ae_29cb_154d_d1ec));
+        let (mut decoder, mut heard) = (G722Decoder::new(), Vec::new());
+        payload.chunks(160).for_each(|packet| decoder.decode(packet, &mut heard).unwrap());
+        assert_eq!(digest(heard.iter().flat_map(|sample| sample.to_le_bytes())), 0xf49f_28e3_d500_0ba6);
     }
 }

@@ -1,5 +1,7 @@
 //! Every codec: its row, a tone through it, silence, loss and rubbish.
 
+use ::opus as opus_crate;
+
 use super::*;
 use crate::dsp::tone::Sine;
 
@@ -148,7 +150,9 @@ fn a_lost_packet_is_made_up_at_its_exact_length() {
 
 #[test]
 fn opus_decodes_stereo_and_short_frames_to_mono() {
-    for (channels, samples) in [(opus_crate::Channels::Stereo, 120usize), (opus_crate::Channels::Stereo, 960), (opus_crate::Channels::Mono, 240)] {
+    for (channels, samples) in
+        [(opus_crate::Channels::Stereo, 120usize), (opus_crate::Channels::Stereo, 960), (opus_crate::Channels::Mono, 240)]
+    {
         let mut encoder = opus_crate::Encoder::new(48_000, channels, opus_crate::Application::LowDelay).unwrap();
         let count = if channels == opus_crate::Channels::Stereo { 2 } else { 1 };
         let payload = encoder.encode_vec(&vec![1000; samples * count], 1275).unwrap();
@@ -182,5 +186,3 @@ fn rubbish_neither_panics_nor_leaves_half_a_packet() {
         }
     }
 }
-
-use ::opus as opus_crate;

@@ -111,10 +111,9 @@ impl Concealer {
             }
             if cross > 0.0 { cross * cross / energy } else { 0.0 }
         };
-        let (best, score) = (shortest..=longest).map(|lag| (lag, resemblance(lag))).fold(
-            (longest, -1.0),
-            |best, candidate| if candidate.1 > best.1 { candidate } else { best },
-        );
+        let (best, score) = (shortest..=longest)
+            .map(|lag| (lag, resemblance(lag)))
+            .fold((longest, -1.0), |best, candidate| if candidate.1 > best.1 { candidate } else { best });
         if score > 0.0 { best } else { longest }
     }
 

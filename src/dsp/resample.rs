@@ -44,10 +44,8 @@ impl Resampler {
         let mut phases = Vec::with_capacity(up * taps);
         for phase in 0..up {
             let centre = phase as f64 / up as f64 - half as f64;
-            let values: Vec<f64> = (0..taps)
-                .map(|tap| tap as f64 + centre)
-                .map(|at| sinc(at * cutoff) * kaiser(at / half as f64))
-                .collect();
+            let values: Vec<f64> =
+                (0..taps).map(|tap| tap as f64 + centre).map(|at| sinc(at * cutoff) * kaiser(at / half as f64)).collect();
             // Each phase sums to one, or a constant would come out with a ripple at the rate of the phases.
             let sum: f64 = values.iter().sum();
             phases.extend(values.iter().map(|value| (value / sum) as f32));

@@ -16,7 +16,7 @@ use crate::ids::{PlayId, PortId};
 use crate::prompt::Clip;
 use crate::redact::Redacted;
 use crate::rtp::dtmf::DtmfReceiver;
-use crate::rtp::packet::Packet;
+use crate::rtp::packet::{Packet, is_rtcp};
 use crate::rtp::quality::{self, Impairment};
 use crate::rtp::receive::AudioReceiver;
 use crate::rtp::rtcp::RtcpSession;
@@ -178,7 +178,7 @@ impl Port {
 
     /// An RTP datagram came in. Anything that is not media of this call by S-7 is counted and forgotten.
     pub fn receive_rtp(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
-        let Ok(packet) = Packet::parse(datagram) else {
+        let Some(packet) = Packet::parse(datagram).ok().filter(|_| !is_rtcp(datagram)) else {
             self.refused += 1;
             return;
         };
@@ -195,12 +195,12 @@ impl Port {
         if first {
             self.say(Heard::Flowing);
         }
-        if event.is_some() {
-            if let Some(digit) = self.dtmf.handle(now, &packet) {
-                self.say(Heard::Digit(Redacted::new(digit.digit)));
-            }
-        } else if audio {
-            self.receiver.insert(now, &packet);
+        // Keys count in the sequence too: left out, they would look like loss.
+        self.receiver.insert(now, &packet);
+        if event.is_some()
+            && let Some(digit) = self.dtmf.handle(now, &packet)
+        {
+            self.say(Heard::Digit(Redacted::new(digit.digit)));
         }
     }
 

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use socket2::SockRef;
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, LocalSet};
@@ -455,7 +456,7 @@ impl Desk {
                     .iter()
                     .find(|(_, shown)| *shown == from)
                     .or_else(|| self.webrtc.first())
-                    .map(|(socket, _)| socket.try_send_to(&transmit.bytes, transmit.to)),
+                    .map(|(socket, _)| SockRef::from(&**socket).send_to(&transmit.bytes, &transmit.to.into())),
             };
             // A full socket buffer or an unreachable address loses this packet, as the network would.
             unsent += u64::from(!matches!(sent, Some(Ok(_))));

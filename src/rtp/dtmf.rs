@@ -56,7 +56,8 @@ impl DtmfReceiver {
         let digit = *DIGITS.get(usize::from(event))?;
         let duration = u16::from_be_bytes([high, low]);
         let ended = flags & 0x80 != 0;
-        let fresh = Current { ssrc: packet.ssrc, timestamp: packet.timestamp, event, duration, ended, seq: packet.seq, heard: now };
+        let fresh =
+            Current { ssrc: packet.ssrc, timestamp: packet.timestamp, event, duration, ended, seq: packet.seq, heard: now };
         let Some(current) = self.current.as_mut().filter(|current| current.ssrc == packet.ssrc) else {
             self.current = Some(fresh);
             return Some(Digit { digit, at: now });

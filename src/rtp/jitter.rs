@@ -94,15 +94,13 @@ impl JitterBuffer {
 const SLOTS: usize = 8;
 const SLOT: Duration = Duration::from_secs(1);
 
-/// How long before its sound is due each packet arrives, in microseconds; negative is late. The least of the last 8 s says
-/// by how much the playout delay is too long or too short.
+/// How long before it is needed each packet arrives, in microseconds; negative is late. The least of the last 8 s says by how
+/// much the playout delay is too long or too short.
 #[derive(Clone, Debug, Default)]
 pub struct Headroom {
     slots: VecDeque<i64>,
     slot_began: Option<Instant>,
     current: Option<i64>,
-    /// A slow average, for reports.
-    mean: Option<i64>,
 }
 
 impl Headroom {
@@ -119,12 +117,11 @@ impl Headroom {
             }
         }
         self.current = Some(self.current.map_or(headroom, |least| least.min(headroom)));
-        self.mean = Some(self.mean.map_or(headroom, |mean| mean + (headroom - mean) / 16));
     }
 
-    /// The playout delay has grown by `by` microseconds (shrunk, when negative): everything observed moves along.
+    /// Packets are needed `by` microseconds later from now on (earlier, when negative): everything observed moves along.
     pub fn shifted(&mut self, by: i64) {
-        for least in self.slots.iter_mut().chain(&mut self.current).chain(&mut self.mean) {
+        for least in self.slots.iter_mut().chain(&mut self.current) {
             *least = least.saturating_add(by);
         }
     }
@@ -139,12 +136,6 @@ impl Headroom {
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.slots.len() >= SLOTS / 2
-    }
-
-    /// A slow average.
-    #[must_use]
-    pub fn mean(&self) -> Option<i64> {
-        self.mean
     }
 
     /// Forgets everything, for a stream that begins anew.

@@ -4,7 +4,10 @@
 //! moves on. A packet that comes too late for that, but whose place has only been filled with made-up sound, is played all the
 //! same, and the delay is longer from then on; so jitter sets the delay by itself. When packets keep coming with time to
 //! spare, time is cut out again, a pitch period at a time. The same two moves follow a sender's clock that runs fast or slow.
-//! Packets and pulls need no common phase: the unit of playout is the sample, not the packet.
+//!
+//! A frame is pulled as a whole, so a packet is *needed* at the pull that takes its first sample, wherever in the frame that
+//! lies. Its headroom is the time from its arrival to that pull. Moving playout by less than a *quantum* (the common divisor
+//! of packet and frame: 20 ms for most devices) therefore gains nothing; delay goes up and down in quanta.
 
 use std::time::{Duration, Instant};
 
@@ -12,23 +15,21 @@ use crate::codec::{CodecError, CodecKind, Decoder};
 use crate::dsp::Frame;
 use crate::dsp::gain::Gain;
 use crate::dsp::stretch::{self, Choice};
-use crate::rtp::jitter::{Headroom, Inserted, JitterBuffer};
+use crate::rtp::jitter::{Headroom, Inserted, JitterBuffer, Waiting};
 use crate::rtp::packet::Packet;
 use crate::rtp::rtcp::ReceptionStats;
 use crate::units::Hz;
 
 /// How often a frame is pulled.
 const PULL: Duration = Duration::from_millis(20);
-/// Headroom of a stream's first packet: both its arrival and our ticks may be 3 ms off either way.
-const FIRST_HEADROOM: i64 = 12_000;
-/// Headroom (µs) that is aimed at for the latest packet of the last seconds.
+/// Headroom (µs) a stream begins with: arrivals may be 3 ms off either way, pulls 1 ms, and the first packet was perhaps early.
+const FIRST_HEADROOM: i64 = 8_000;
+/// Headroom that is left when a quantum is taken out.
 const WANTED_HEADROOM: i64 = 5_000;
-/// Below this, time is put in where nobody hears it, before a packet comes too late.
+/// Below this, a quantum is put in where nobody hears it, before a packet comes too late.
 const LEAST_HEADROOM: i64 = 1_500;
-/// Above this, time is taken out.
-const MOST_HEADROOM: i64 = 11_000;
 /// Above this, time is taken out even where it may be heard.
-const FAR_TOO_LONG: i64 = 50_000;
+const FAR_TOO_LONG: i64 = 60_000;
 /// The longest delay: what has waited longer is given up. Also how long made-up sound can be replaced by late packets.
 const LONGEST_DELAY: Duration = Duration::from_millis(200);
 /// Made-up sound fades from here on, whatever the codec makes up.
@@ -37,6 +38,8 @@ const FADE: Duration = Duration::from_millis(40);
 const RETURN: Duration = Duration::from_millis(5);
 /// One change of time every so many pulls.
 const STRETCH_EVERY: u32 = 5;
+/// No packet of ours is shorter than this; a stranger length counts as this.
+const LEAST_QUANTUM: Duration = Duration::from_micros(2500);
 /// A packet that was waiting this long before the first pull is history.
 const STALE: Duration = Duration::from_millis(60);
 /// A larger payload than any codec of ours makes of 60 ms is not audio.
@@ -63,7 +66,7 @@ pub struct ReceiverStats {
     pub jitter: Duration,
     /// Sound made up for want of packets while the stream was running.
     pub concealed: Duration,
-    /// From a packet's arrival to its first sample being pulled, plus the packet's own length: an average.
+    /// From a packet's arrival to its first sample being played, plus the packet's own length: an average.
     pub delay: Duration,
 }
 
@@ -112,6 +115,10 @@ pub struct AudioReceiver {
     since_stretch: u32,
     gain: Gain,
     packet_time: Duration,
+    /// Samples in which the delay can change with effect.
+    quantum: usize,
+    /// Average time from arrival to playout, µs.
+    waited: i64,
     reception: ReceptionStats,
     stats: ReceiverStats,
 }
@@ -140,6 +147,8 @@ impl AudioReceiver {
             since_stretch: 0,
             gain: Gain::new(1.0),
             packet_time: PULL,
+            quantum: row.sample_rate.samples(PULL),
+            waited: 0,
             reception: ReceptionStats::default(),
             stats: ReceiverStats::default(),
         })
@@ -211,8 +220,7 @@ impl AudioReceiver {
     #[must_use]
     pub fn stats(&self) -> ReceiverStats {
         let jitter = self.clock.duration(self.reception.jitter_ticks() as usize);
-        let waited = u64::try_from(self.headroom.mean().unwrap_or(0)).unwrap_or(0);
-        let delay = self.packet_time + Duration::from_micros(waited);
+        let delay = self.packet_time + Duration::from_micros(u64::try_from(self.waited).unwrap_or(0));
         let lost = u64::try_from(self.reception.lost()).unwrap_or(0);
         ReceiverStats { jitter, delay, lost, ..self.stats }
     }
@@ -264,23 +272,27 @@ impl AudioReceiver {
     fn fits(&mut self, now: Instant, seq: i64, timestamp: u32, running: &mut Running) -> bool {
         let ahead = timestamp.wrapping_sub(running.next).cast_signed();
         let Some(last_pull) = self.last_pull else { return true };
-        let until_pull = micros(last_pull + PULL, now) + self.micros_of(self.pcm.len());
-        let headroom = until_pull + self.micros_of_ticks(ahead);
+        let until_pull = micros(last_pull + PULL, now);
+        let position = self.position(ahead);
         let newest = self.sequence.is_some_and(|sequence| sequence.highest == seq);
-        let bound = self.ticks(LONGEST_DELAY).cast_signed();
-        if (-2 * bound..=2 * bound).contains(&ahead) {
-            self.headroom.observe(now, headroom);
+        let bound = 2 * self.ticks(LONGEST_DELAY).cast_signed();
+        if (-bound..=bound).contains(&ahead) {
+            self.headroom.observe(now, until_pull + self.needed(position));
         }
         if ahead >= 0 {
+            self.waited += (until_pull + self.micros_of(position) - self.waited) / 8;
             return true;
         }
         if seq > running.last_seq && ahead.unsigned_abs() <= running.made_up {
-            // The first sample goes where it can be pulled with a little to spare; what is left before it stays made up.
-            let spare = (WANTED_HEADROOM - until_pull).max(0);
-            let back = ahead.unsigned_abs() + self.ticks(Duration::from_micros(spare.unsigned_abs()));
+            let mut back = ahead.unsigned_abs();
+            if until_pull < LEAST_HEADROOM {
+                // The packets behind it would come too late again: one more quantum stays made up.
+                back = back.saturating_add(self.ticks_of(self.quantum));
+            }
             running.next = running.next.wrapping_sub(back);
             running.made_up = running.made_up.saturating_sub(back);
-            self.headroom.shifted(self.micros_of_ticks(back.cast_signed()));
+            let moved = self.needed(position + self.samples_of(back) as i64) - self.needed(position);
+            self.headroom.shifted(moved);
             return true;
         }
         // The newest packet cannot be late when nothing was made up: the sender's timeline has jumped, see `is_off_course`.
@@ -304,15 +316,25 @@ impl AudioReceiver {
         if self.running.is_some() {
             return;
         }
-        while self.buffer.len() > 1 && self.buffer.front().is_some_and(|front| now.saturating_duration_since(front.arrived) > STALE) {
+        while self.buffer.len() > 1
+            && self.buffer.front().is_some_and(|front| now.saturating_duration_since(front.arrived) > STALE)
+        {
             self.buffer.pop();
             self.stats.discarded += 1;
         }
-        let Some(front) = self.buffer.front() else { return };
-        let spare = (FIRST_HEADROOM - micros(now, front.arrived)).max(0);
-        let before = self.ticks(Duration::from_micros(spare.unsigned_abs()));
-        self.running = Some(Running { next: front.timestamp.wrapping_sub(before), last_seq: front.seq - 1, made_up: 0 });
+        let Some(front) = self.buffer.pop() else { return };
         self.headroom.clear();
+        self.running = Some(Running { next: front.timestamp, last_seq: front.seq, made_up: 0 });
+        self.pcm.clear();
+        self.decode(&front);
+        // The packets behind it come later by their distance, and the one that is needed soonest before its sound is needed by
+        // a frame less a quantum. As many quanta of silence go first as leave enough headroom for that one.
+        let quantum = self.micros_of(self.quantum as i64).max(1);
+        let headroom = micros(now, front.arrived) - (micros_in(PULL) - quantum);
+        let quanta = (FIRST_HEADROOM - headroom + quantum - 1).div_euclid(quantum).clamp(0, 8);
+        let silence = self.quantum * usize::try_from(quanta).unwrap_or(0);
+        self.pcm.splice(..0, std::iter::repeat_n(0, silence));
+        self.waited = micros(now, front.arrived) + quanta * quantum;
     }
 
     /// After a stall packets come all at once: what would have to wait too long is given up.
@@ -320,7 +342,10 @@ impl AudioReceiver {
         let Some(mut running) = self.running else { return };
         let longest = self.ticks(LONGEST_DELAY).cast_signed();
         let span = |buffer: &JitterBuffer| {
-            buffer.back().zip(buffer.front()).map_or(0, |(back, front)| back.timestamp.wrapping_sub(front.timestamp).cast_signed())
+            buffer
+                .back()
+                .zip(buffer.front())
+                .map_or(0, |(back, front)| back.timestamp.wrapping_sub(front.timestamp).cast_signed())
         };
         if span(&self.buffer) <= longest {
             return;
@@ -330,8 +355,7 @@ impl AudioReceiver {
             self.stats.discarded += 1;
         }
         if let Some(front) = self.buffer.front() {
-            let skipped = front.timestamp.wrapping_sub(running.next).cast_signed();
-            self.headroom.shifted(-self.micros_of_ticks(skipped));
+            self.headroom.clear();
             running.next = front.timestamp.wrapping_sub(self.ticks(SPLICE));
             running.last_seq = front.seq - 1;
             self.running = Some(running);
@@ -361,24 +385,32 @@ impl AudioReceiver {
                 // The packet is here, so its time is now, whatever its timestamp says.
                 self.running = Some(Running { next: front.timestamp, ..running });
             } else {
-                let wanted = self.ticks_of(missing).max(1);
+                // A short gap at once, because an in-band copy stands for a packet as a whole.
+                let wanted = self.ticks_of(missing).max(self.ticks(FADE_AFTER));
                 self.make_up(running, gap.unsigned_abs().min(wanted), gap.unsigned_abs() <= wanted);
             }
         }
     }
 
     fn decode_front(&mut self) {
-        let (Some(front), Some(running)) = (self.buffer.pop(), self.running) else { return };
+        if let Some(front) = self.buffer.pop() {
+            self.decode(&front);
+        }
+    }
+
+    fn decode(&mut self, packet: &Waiting) {
+        let Some(running) = self.running else { return };
         let before = self.pcm.len();
-        if self.decoder.decode(&front.payload, &mut self.pcm).is_err() {
+        if self.decoder.decode(&packet.payload, &mut self.pcm).is_err() {
             self.stats.discarded += 1;
-            self.running = Some(Running { last_seq: front.seq, ..running });
+            self.running = Some(Running { last_seq: packet.seq, ..running });
             return;
         }
         let decoded = self.pcm.len() - before;
         self.packet_time = self.rate.duration(decoded);
-        let next = front.timestamp.wrapping_add(self.ticks_of(decoded));
-        self.running = Some(Running { next, last_seq: front.seq, made_up: 0 });
+        self.quantum = common_divisor(decoded, self.rate.samples(PULL)).max(self.rate.samples(LEAST_QUANTUM));
+        let next = packet.timestamp.wrapping_add(self.ticks_of(decoded));
+        self.running = Some(Running { next, last_seq: packet.seq, made_up: 0 });
         self.gain.set(1.0, RETURN);
     }
 
@@ -402,28 +434,47 @@ impl AudioReceiver {
         if self.since_stretch < STRETCH_EVERY || running.made_up > 0 {
             return;
         }
-        let samples = |micros: i64| self.rate.samples(Duration::from_micros(micros.unsigned_abs()));
+        // Where in its quantum the next packet's sound begins; what is cut up to there costs no headroom.
+        let phase = (self.pcm.len() - frame) % self.quantum;
+        let quantum = self.micros_of(self.quantum as i64).max(1);
         if least < LEAST_HEADROOM {
-            let limit = samples((WANTED_HEADROOM - least).max(2_500));
-            let given = stretch::lengthen(&mut self.pcm, self.rate, limit, Choice::Inaudible);
-            self.stretched(self.micros_of(given));
-        } else if least > MOST_HEADROOM && self.headroom.is_settled() {
-            let limit = samples(least - WANTED_HEADROOM);
+            let given = stretch::lengthen(
+                &mut self.pcm,
+                self.rate,
+                (self.quantum - phase).max(self.rate.samples(SPLICE)),
+                Choice::Inaudible,
+            );
+            let crossed = ((phase + given) / self.quantum) as i64;
+            self.stretched(given, crossed * quantum);
+        } else if self.headroom.is_settled() {
+            let spare = usize::try_from((least - WANTED_HEADROOM).div_euclid(quantum)).unwrap_or(0);
+            let limit = phase + spare * self.quantum;
             let choice = if least > FAR_TOO_LONG { Choice::Now } else { Choice::Inaudible };
             while self.pcm.len() < frame + limit.min(frame / 2) && self.front_is_next() {
                 self.decode_front();
             }
             let limit = limit.min(self.pcm.len() - frame);
             let taken = stretch::shorten(&mut self.pcm, self.rate, limit, choice);
-            self.stretched(-self.micros_of(taken));
+            let crossed = taken.saturating_sub(phase).div_ceil(self.quantum) as i64;
+            self.stretched(taken, -crossed * quantum);
         }
     }
 
-    fn stretched(&mut self, by: i64) {
-        if by != 0 {
+    fn stretched(&mut self, samples: usize, by: i64) {
+        if samples > 0 {
             self.headroom.shifted(by);
             self.since_stretch = 0;
         }
+    }
+
+    /// Where a packet that lies `ahead` of `next` will lie behind the next pull's first sample, in samples.
+    fn position(&self, ahead: i32) -> i64 {
+        self.pcm.len() as i64 + i64::from(ahead) * i64::from(self.rate.0) / i64::from(self.clock.0)
+    }
+
+    /// How long after the next pull the sample at `position` is pulled, in µs.
+    fn needed(&self, position: i64) -> i64 {
+        position.div_euclid(self.rate.samples(PULL) as i64) * micros_in(PULL)
     }
 
     fn front_is_next(&self) -> bool {
@@ -443,19 +494,22 @@ impl AudioReceiver {
         ticks as usize * self.rate.0 as usize / self.clock.0 as usize
     }
 
-    fn micros_of(&self, samples: usize) -> i64 {
-        samples as i64 * 1_000_000 / i64::from(self.rate.0)
+    fn micros_of(&self, samples: i64) -> i64 {
+        samples * 1_000_000 / i64::from(self.rate.0)
     }
+}
 
-    fn micros_of_ticks(&self, ticks: i32) -> i64 {
-        i64::from(ticks) * 1_000_000 / i64::from(self.clock.0)
-    }
+fn micros_in(time: Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
+}
+
+fn common_divisor(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { common_divisor(b, a % b) }
 }
 
 /// `later - earlier` in microseconds, negative when they are the other way round.
 fn micros(later: Instant, earlier: Instant) -> i64 {
-    let ahead = i64::try_from(later.saturating_duration_since(earlier).as_micros()).unwrap_or(i64::MAX);
-    ahead - i64::try_from(earlier.saturating_duration_since(later).as_micros()).unwrap_or(i64::MAX)
+    micros_in(later.saturating_duration_since(earlier)) - micros_in(earlier.saturating_duration_since(later))
 }
 
 #[cfg(test)]

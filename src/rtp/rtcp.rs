@@ -7,7 +7,6 @@ use rtcp::packet::Packet as RtcpPacket;
 use rtcp::receiver_report::ReceiverReport;
 use rtcp::reception_report::ReceptionReport;
 use rtcp::sender_report::SenderReport;
-use rtcp::source_description::{SdesType, SourceDescription, SourceDescriptionChunk, SourceDescriptionItem};
 
 use crate::rtp::packet::Packet;
 use crate::rtp::session::SplitMix;
@@ -248,15 +247,14 @@ impl RtcpSession {
     /// Builds the compound packet that is due and plans the next. `wallclock_ntp`: NTP time, 32.32 bits (RFC 3550 §4).
     pub fn build(&mut self, now: Instant, wallclock_ntp: u64) -> Vec<u8> {
         self.next = now + self.interval();
-        let packets = self.compound(now, wallclock_ntp);
-        marshal(&packets)
+        self.compound(now, wallclock_ntp)
     }
 
     /// Builds the last compound packet of the stream, with BYE.
     pub fn build_bye(&mut self, now: Instant, wallclock_ntp: u64) -> Vec<u8> {
-        let mut packets = self.compound(now, wallclock_ntp);
-        packets.push(Box::new(Goodbye { sources: vec![self.ssrc], ..Goodbye::default() }));
-        marshal(&packets)
+        let mut bytes = self.compound(now, wallclock_ntp);
+        bytes.extend(marshal(Box::new(Goodbye { sources: vec![self.ssrc], ..Goodbye::default() })));
+        bytes
     }
 
     /// Reads a compound packet. What is malformed or about somebody else is passed over.
@@ -349,7 +347,7 @@ impl RtcpSession {
         });
     }
 
-    fn compound(&mut self, now: Instant, wallclock_ntp: u64) -> Vec<Box<dyn RtcpPacket>> {
+    fn compound(&mut self, now: Instant, wallclock_ntp: u64) -> Vec<u8> {
         let reports = self.reception.report().map(|report| self.answered(now, report)).into_iter().collect();
         let first: Box<dyn RtcpPacket> = match self.last_sent.filter(|_| self.sending) {
             Some((at, timestamp, _)) => {
@@ -371,9 +369,20 @@ impl RtcpSession {
             None => Box::new(ReceiverReport { ssrc: self.ssrc, reports, ..ReceiverReport::default() }),
         };
         self.sending = false;
-        let item = SourceDescriptionItem { sdes_type: SdesType::SdesCname, text: self.cname.clone().into() };
-        let chunk = SourceDescriptionChunk { source: self.ssrc, items: vec![item] };
-        vec![first, Box::new(SourceDescription { chunks: vec![chunk] })]
+        let mut bytes = marshal(first);
+        self.describe(&mut bytes);
+        bytes
+    }
+
+    /// Appends SDES with our CNAME (RFC 3550 §6.5). Written here, because the crate fills up with other octets than null.
+    fn describe(&self, out: &mut Vec<u8>) {
+        let words = (4 + 2 + self.cname.len() + 1).div_ceil(4);
+        out.extend_from_slice(&[0x81, 202, 0, u8::try_from(words).unwrap_or(u8::MAX)]);
+        let begin = out.len();
+        out.extend_from_slice(&self.ssrc.to_be_bytes());
+        out.extend_from_slice(&[1, u8::try_from(self.cname.len()).unwrap_or(u8::MAX)]);
+        out.extend_from_slice(&self.cname);
+        out.resize(begin + words * 4, 0);
     }
 
     /// The report block with the answer to the peer's last sender report.
@@ -393,9 +402,9 @@ impl RtcpSession {
     }
 }
 
-fn marshal(packets: &[Box<dyn RtcpPacket>]) -> Vec<u8> {
-    // Fails only for more reports or longer texts than we ever put in; then nothing is sent.
-    rtcp::packet::marshal(packets).map(|bytes| bytes.to_vec()).unwrap_or_default()
+fn marshal(packet: Box<dyn RtcpPacket>) -> Vec<u8> {
+    // Fails only for more reports than we ever put in; then nothing is sent.
+    rtcp::packet::marshal(&[packet]).map(|bytes| bytes.to_vec()).unwrap_or_default()
 }
 
 #[cfg(test)]

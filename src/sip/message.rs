@@ -316,7 +316,8 @@ pub fn session_description(headers: &Headers, body: &[u8]) -> Body {
     if body.is_empty() {
         return Body::Nothing;
     }
-    let optional = headers.get("Content-Disposition").is_some_and(|value| value.to_ascii_lowercase().contains("handling=optional"));
+    let optional =
+        headers.get("Content-Disposition").is_some_and(|value| value.to_ascii_lowercase().contains("handling=optional"));
     let foreign = if optional { Body::Nothing } else { Body::Foreign };
     // A body without a type is taken for the only kind an INVITE carries.
     let Some(kind) = headers.get("Content-Type") else { return Body::Sdp(body.to_vec()) };
@@ -380,11 +381,13 @@ pub fn phrase(status: u16) -> &'static str {
         503 => "Service Unavailable",
         513 => "Message Too Large",
         603 => "Decline",
-        100..=199 => "Progress",
-        200..=299 => "OK",
-        300..=399 => "Redirection",
-        400..=499 => "Request Failure",
-        500..=599 => "Server Failure",
-        _ => "Global Failure",
+        other => match other / 100 {
+            1 => "Progress",
+            2 => "OK",
+            3 => "Redirection",
+            4 => "Request Failure",
+            5 => "Server Failure",
+            _ => "Global Failure",
+        },
     }
 }

@@ -379,7 +379,10 @@ impl Endpoint {
         let Some(call) = self.calls.get_mut(&id).filter(|call| call.phase == Phase::Calling) else { return };
         if call.cancelled {
             let sent = self.clients.values().any(|tx| tx.call == id && tx.purpose == Purpose::Cancel);
-            return if sent { () } else { self.cancel_ours(now, id) };
+            if !sent {
+                self.cancel_ours(now, id);
+            }
+            return;
         }
         if let Body::Sdp(sdp) = session_description(&response.headers, &response.body) {
             call.early = Some(sdp);
@@ -394,9 +397,8 @@ impl Endpoint {
     fn accepted(&mut self, now: Instant, client: u64, flow: Flow, response: &Response, essentials: &Essentials) {
         let Some((id, cseq)) = self.clients.get(&client).map(|tx| (tx.call, tx.cseq)) else { return };
         let Some(call) = self.calls.get_mut(&id) else { return };
-        if let Some((number, bytes, flow)) = call.ack.clone().filter(|(number, ..)| *number == cseq) {
+        if let Some((_, bytes, flow)) = call.ack.clone().filter(|(number, ..)| *number == cseq) {
             if essentials.to.tag().unwrap_or_default() == call.key.remote {
-                debug_assert_eq!(number, cseq, "filtered above");
                 return self.transmit(flow, bytes);
             }
             return self.end_fork(now, id, flow, response, essentials);
@@ -418,7 +420,7 @@ impl Endpoint {
         }
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.flow = flow;
-        if call.turn == (Turn::Ours { client, sdp: String::new() }) || matches!(call.turn, Turn::Ours { client: ours, .. } if ours == client) {
+        if matches!(call.turn, Turn::Ours { client: ours, .. } if ours == client) {
             call.turn = Turn::Idle;
         }
         let (live, cancelled, given_up) = (call.phase == Phase::Live, call.cancelled, call.bye);
@@ -469,7 +471,9 @@ impl Endpoint {
         ack.headers.push_front("Via", via);
         self.transmit(flow, ack.to_bytes());
         let known = self.clients.values().any(|tx| {
-            tx.purpose == Purpose::Bye && tx.call == id && tx.request.headers.get("To").and_then(NameAddr::parse).is_some_and(|to| to.tag() == essentials.to.tag())
+            tx.purpose == Purpose::Bye
+                && tx.call == id
+                && tx.request.headers.get("To").and_then(NameAddr::parse).is_some_and(|to| to.tag() == essentials.to.tag())
         });
         if !known {
             let bye = self.open_client(now, id, dialog.request(Method::Bye), Purpose::Bye);

@@ -233,7 +233,8 @@ impl Endpoint {
             self.respond(now, id, 420, &[("Unsupported", required.join(", "))], None);
             return true;
         }
-        let encoded = request.headers.get("Content-Encoding").is_some_and(|coding| !coding.trim().eq_ignore_ascii_case("identity"));
+        let encoded =
+            request.headers.get("Content-Encoding").is_some_and(|coding| !coding.trim().eq_ignore_ascii_case("identity"));
         if encoded && !request.body.is_empty() {
             self.respond(now, id, 415, &[("Accept-Encoding", "identity".to_owned())], None);
         }
@@ -464,7 +465,9 @@ impl Endpoint {
             }
             Info::Nothing => self.respond(now, server, 200, &[], None),
             Info::Unreadable => self.respond(now, server, 400, &[], None),
-            Info::Foreign => self.respond(now, server, 415, &[("Accept", "application/dtmf-relay, application/dtmf".to_owned())], None),
+            Info::Foreign => {
+                self.respond(now, server, 415, &[("Accept", "application/dtmf-relay, application/dtmf".to_owned())], None)
+            }
         }
     }
 

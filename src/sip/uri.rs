@@ -188,8 +188,14 @@ impl Uri {
                 let digits = number.bytes().any(|byte| byte.is_ascii_alphanumeric());
                 let legal = number.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.()*#".contains(&byte));
                 let (user, params) = (Some(number.to_owned()), Params::parse(params));
-                return (digits && legal)
-                    .then_some(Self { scheme: Scheme::Tel, user, host: None, port: None, params, headers: None });
+                return (digits && legal).then_some(Self {
+                    scheme: Scheme::Tel,
+                    user,
+                    host: None,
+                    port: None,
+                    params,
+                    headers: None,
+                });
             }
             other => {
                 let (scheme, user) = (Scheme::Other(other.to_owned()), Some(rest.to_owned()));
@@ -307,7 +313,20 @@ mod tests {
 
     #[test]
     fn what_is_no_uri_is_refused() {
-        for text in ["", "sip:", "alice", "sip:a@", "sip:a@h:99999", "sip:a b@h", ":x", "sip:a@[::1", "sip:a@h o", "tel:", "1:2", "sip:a@b/c"] {
+        for text in [
+            "",
+            "sip:",
+            "alice",
+            "sip:a@",
+            "sip:a@h:99999",
+            "sip:a b@h",
+            ":x",
+            "sip:a@[::1",
+            "sip:a@h o",
+            "tel:",
+            "1:2",
+            "sip:a@b/c",
+        ] {
             assert!(Uri::parse(text).is_none(), "{text}");
         }
     }

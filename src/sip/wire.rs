@@ -366,7 +366,12 @@ mod tests {
     #[test]
     fn framing_is_lost_only_when_the_end_cannot_be_known() {
         let limits = WireLimits { head_bytes: 64, body_bytes: 10, headers: 4 };
-        for bytes in [&b"A b SIP/2.0\r\nl: x\r\n\r\n"[..], b"A b SIP/2.0\r\nl: 11\r\n\r\n", b"A b SIP/2.0\r\nl: 1\r\nl: 2\r\n\r\n", &[b'a'; 100]] {
+        for bytes in [
+            &b"A b SIP/2.0\r\nl: x\r\n\r\n"[..],
+            b"A b SIP/2.0\r\nl: 11\r\n\r\n",
+            b"A b SIP/2.0\r\nl: 1\r\nl: 2\r\n\r\n",
+            &[b'a'; 100],
+        ] {
             let mut framer = Framer::new(limits);
             framer.push(bytes);
             assert!(framer.next().is_err());

@@ -28,7 +28,8 @@ fn hear(packets: &[(u64, u16, u32, EventPacket)]) -> String {
     packets
         .iter()
         .filter_map(|(ms, seq, timestamp, event)| {
-            let packet = Packet { pt: 101, marker: event.marker, seq: *seq, timestamp: *timestamp, ssrc: 5, payload: &event.payload };
+            let packet =
+                Packet { pt: 101, marker: event.marker, seq: *seq, timestamp: *timestamp, ssrc: 5, payload: &event.payload };
             receiver.handle(begin + Duration::from_millis(*ms), &packet)
         })
         .map(|digit| digit.digit)
@@ -86,7 +87,8 @@ fn a_key_held_for_many_seconds_is_one_key() {
         for duration in [160u16, 30_000, 65_535] {
             let [high, low] = duration.to_be_bytes();
             let payload = [1, 10, high, low];
-            let packet = Packet { pt: 101, marker: false, seq: part as u16, timestamp: part * 65_535, ssrc: 5, payload: &payload };
+            let packet =
+                Packet { pt: 101, marker: false, seq: part as u16, timestamp: part * 65_535, ssrc: 5, payload: &payload };
             heard += usize::from(receiver.handle(begin, &packet).is_some());
         }
     }

@@ -14,7 +14,7 @@ fn packet(seq: u16, timestamp: u32, ssrc: u32) -> Packet<'static> {
 }
 
 fn ntp(since: Duration) -> u64 {
-    (3_900_000_000 + since.as_secs()) << 32 | u64::from(since.subsec_nanos()) * (1 << 32) / 1_000_000_000
+    ((3_900_000_000 + since.as_secs()) << 32) | (u64::from(since.subsec_nanos()) * (1 << 32) / 1_000_000_000)
 }
 
 #[test]
@@ -22,7 +22,11 @@ fn loss_is_counted_by_sequence_numbers_through_the_wrap() {
     let (begin, mut stats) = (start(), ReceptionStats::default());
     for i in 0..100u16 {
         if i % 10 != 3 {
-            stats.received(begin + u32::from(i) * 20 * MS, &packet(65_500u16.wrapping_add(i), u32::MAX.wrapping_add(u32::from(i) * 160), 1), Hz::NARROW);
+            stats.received(
+                begin + u32::from(i) * 20 * MS,
+                &packet(65_500u16.wrapping_add(i), u32::MAX.wrapping_add(u32::from(i) * 160), 1),
+                Hz::NARROW,
+            );
         }
     }
     assert_eq!((stats.lost(), stats.expected(), stats.jitter_ticks()), (10, 100, 0));
@@ -106,7 +110,7 @@ fn reports_about_others_or_the_future_are_passed_over() {
     us.sent(begin, 100, 0, 160);
     let report = |ssrc, seq| {
         let block = ReceptionReport { ssrc, last_sequence_number: seq, total_lost: 0xff_ffff, ..ReceptionReport::default() };
-        marshal(&[Box::new(ReceiverReport { ssrc: 20, reports: vec![block], ..ReceiverReport::default() }) as Box<dyn RtcpPacket>])
+        marshal(Box::new(ReceiverReport { ssrc: 20, reports: vec![block], ..ReceiverReport::default() }))
     };
     us.handle(begin, &report(11, 100));
     us.handle(begin, &report(10, 101));

@@ -10,100 +10,136 @@ const PUBLIC: &str = "203.0.113.7:4000";
 type Step = (u64, &'static str, bool, bool, &'static str);
 
 fn run(name: &str, sdp: &str, signalling: &str, steps: &[Step]) -> Latch {
-    let start = Instant::now_for_tests();
+    let begin = start();
     let mut latch = Latch::new(sdp.parse().unwrap(), signalling.parse().unwrap());
     for (at, &(ms, from, negotiated, accepted, target)) in steps.iter().enumerate() {
-        let got = latch.accept(start + Duration::from_millis(ms), from.parse().unwrap(), negotiated);
+        let got = latch.accept(begin + Duration::from_millis(ms), from.parse().unwrap(), negotiated);
         assert_eq!(got, accepted, "{name}, step {at}");
         assert_eq!(latch.target(), Some(target.parse().unwrap()), "{name}, step {at}");
     }
     latch
 }
 
-trait NowForTests {
-    fn now_for_tests() -> Instant;
-}
-impl NowForTests for Instant {
-    #[allow(clippy::disallowed_methods, reason = "an arbitrary beginning of virtual time")]
-    fn now_for_tests() -> Instant {
-        Instant::now()
-    }
+#[allow(clippy::disallowed_methods, reason = "an arbitrary beginning of virtual time")]
+fn start() -> Instant {
+    Instant::now()
 }
 
 #[test]
 fn s7_media_from_the_sdp_address_is_taken_at_once() {
     run("plain", PUBLIC, NAT, &[(0, PUBLIC, true, true, PUBLIC), (20, PUBLIC, true, true, PUBLIC)]);
-    run("sdp address although signalling differs", SDP, NAT, &[(0, SDP, true, true, SDP), (20, "203.0.113.7:9", true, false, SDP)]);
+    run(
+        "sdp address although signalling differs",
+        SDP,
+        NAT,
+        &[(0, SDP, true, true, SDP), (20, "203.0.113.7:9", true, false, SDP)],
+    );
 }
 
 #[test]
 fn s7_behind_nat_two_consecutive_packets_from_the_signalling_ip_fix_the_port() {
-    run("nat", SDP, NAT, &[
-        (0, "203.0.113.7:30001", true, false, SDP),
-        (20, "203.0.113.7:30001", true, true, "203.0.113.7:30001"),
-        (40, "203.0.113.7:30001", true, true, "203.0.113.7:30001"),
-        (60, SDP, true, false, "203.0.113.7:30001"),
-    ]);
-    run("two ports take turns: neither is consecutive", SDP, NAT, &[
-        (0, "203.0.113.7:1001", true, false, SDP),
-        (20, "203.0.113.7:1002", true, false, SDP),
-        (40, "203.0.113.7:1001", true, false, SDP),
-        (60, "203.0.113.7:1001", true, true, "203.0.113.7:1001"),
-    ]);
+    run(
+        "nat",
+        SDP,
+        NAT,
+        &[
+            (0, "203.0.113.7:30001", true, false, SDP),
+            (20, "203.0.113.7:30001", true, true, "203.0.113.7:30001"),
+            (40, "203.0.113.7:30001", true, true, "203.0.113.7:30001"),
+            (60, SDP, true, false, "203.0.113.7:30001"),
+        ],
+    );
+    run(
+        "two ports take turns: neither is consecutive",
+        SDP,
+        NAT,
+        &[
+            (0, "203.0.113.7:1001", true, false, SDP),
+            (20, "203.0.113.7:1002", true, false, SDP),
+            (40, "203.0.113.7:1001", true, false, SDP),
+            (60, "203.0.113.7:1001", true, true, "203.0.113.7:1001"),
+        ],
+    );
 }
 
 #[test]
 fn s7_another_ip_is_never_followed_and_spoils_nothing() {
-    run("bleed before", SDP, NAT, &[
-        (0, "198.51.100.1:4000", true, false, SDP),
-        (20, "198.51.100.1:4000", true, false, SDP),
-        (40, "203.0.113.7:30001", true, false, SDP),
-        (41, "198.51.100.1:4000", true, false, SDP),
-        (60, "203.0.113.7:30001", true, true, "203.0.113.7:30001"),
-    ]);
-    run("bleed after, however long the silence", PUBLIC, NAT, &[
-        (0, PUBLIC, true, true, PUBLIC),
-        (60_000, "198.51.100.1:4000", true, false, PUBLIC),
-        (60_020, "198.51.100.1:4000", true, false, PUBLIC),
-        (60_040, PUBLIC, true, true, PUBLIC),
-    ]);
+    run(
+        "bleed before",
+        SDP,
+        NAT,
+        &[
+            (0, "198.51.100.1:4000", true, false, SDP),
+            (20, "198.51.100.1:4000", true, false, SDP),
+            (40, "203.0.113.7:30001", true, false, SDP),
+            (41, "198.51.100.1:4000", true, false, SDP),
+            (60, "203.0.113.7:30001", true, true, "203.0.113.7:30001"),
+        ],
+    );
+    run(
+        "bleed after, however long the silence",
+        PUBLIC,
+        NAT,
+        &[
+            (0, PUBLIC, true, true, PUBLIC),
+            (60_000, "198.51.100.1:4000", true, false, PUBLIC),
+            (60_020, "198.51.100.1:4000", true, false, PUBLIC),
+            (60_040, PUBLIC, true, true, PUBLIC),
+        ],
+    );
 }
 
 #[test]
 fn s7_a_port_change_is_followed_after_one_second_of_silence() {
-    run("change", PUBLIC, NAT, &[
-        (0, PUBLIC, true, true, PUBLIC),
-        (500, "203.0.113.7:5000", true, false, PUBLIC),
-        (520, "203.0.113.7:5000", true, false, PUBLIC),
-        (600, PUBLIC, true, true, PUBLIC),
-        (1599, "203.0.113.7:5000", true, false, PUBLIC),
-        (1600, "203.0.113.7:5000", true, true, "203.0.113.7:5000"),
-        (1610, PUBLIC, true, false, "203.0.113.7:5000"),
-    ]);
-    run("a device that sends from another port than it named", PUBLIC, NAT, &[
-        (0, "203.0.113.7:5000", true, false, PUBLIC),
-        (20, "203.0.113.7:5000", true, false, PUBLIC),
-        (999, "203.0.113.7:5000", true, false, PUBLIC),
-        (1000, "203.0.113.7:5000", true, true, "203.0.113.7:5000"),
-    ]);
+    run(
+        "change",
+        PUBLIC,
+        NAT,
+        &[
+            (0, PUBLIC, true, true, PUBLIC),
+            (500, "203.0.113.7:5000", true, false, PUBLIC),
+            (520, "203.0.113.7:5000", true, false, PUBLIC),
+            (600, PUBLIC, true, true, PUBLIC),
+            (1599, "203.0.113.7:5000", true, false, PUBLIC),
+            (1600, "203.0.113.7:5000", true, true, "203.0.113.7:5000"),
+            (1610, PUBLIC, true, false, "203.0.113.7:5000"),
+        ],
+    );
+    run(
+        "a device that sends from another port than it named",
+        PUBLIC,
+        NAT,
+        &[
+            (0, "203.0.113.7:5000", true, false, PUBLIC),
+            (20, "203.0.113.7:5000", true, false, PUBLIC),
+            (999, "203.0.113.7:5000", true, false, PUBLIC),
+            (1000, "203.0.113.7:5000", true, true, "203.0.113.7:5000"),
+        ],
+    );
 }
 
 #[test]
 fn s7_rtcp_and_unknown_payload_types_have_no_effect() {
-    run("not media", SDP, NAT, &[
-        (0, "203.0.113.7:30001", false, false, SDP),
-        (20, "203.0.113.7:30001", true, false, SDP),
-        (21, "203.0.113.7:30001", false, false, SDP),
-        (40, "203.0.113.7:30001", true, true, "203.0.113.7:30001"),
-        (2000, "203.0.113.7:30001", false, false, "203.0.113.7:30001"),
-        (2020, "203.0.113.7:6", true, false, "203.0.113.7:30001"),
-        (2040, "203.0.113.7:6", true, true, "203.0.113.7:6"),
-    ]);
+    run(
+        "not media",
+        SDP,
+        NAT,
+        &[
+            (0, "203.0.113.7:30001", false, false, SDP),
+            (20, "203.0.113.7:30001", true, false, SDP),
+            (21, "203.0.113.7:30001", false, false, SDP),
+            (40, "203.0.113.7:30001", true, true, "203.0.113.7:30001"),
+            (2000, "203.0.113.7:30001", false, false, "203.0.113.7:30001"),
+            (2020, "203.0.113.7:6", true, false, "203.0.113.7:30001"),
+            (2040, "203.0.113.7:6", true, true, "203.0.113.7:6"),
+        ],
+    );
 }
 
 #[test]
 fn s7_a_new_offer_begins_anew_and_a_refresh_does_not() {
-    let mut latch = run("first", SDP, NAT, &[(0, "203.0.113.7:1", true, false, SDP), (20, "203.0.113.7:1", true, true, "203.0.113.7:1")]);
+    let mut latch =
+        run("first", SDP, NAT, &[(0, "203.0.113.7:1", true, false, SDP), (20, "203.0.113.7:1", true, true, "203.0.113.7:1")]);
     latch.renegotiated(SDP.parse().unwrap(), NAT.parse().unwrap());
     assert_eq!(latch.latched(), Some("203.0.113.7:1".parse().unwrap()));
     latch.renegotiated("192.168.1.20:4100".parse().unwrap(), NAT.parse().unwrap());
@@ -124,7 +160,7 @@ fn s7_no_history_ever_leads_to_a_third_ip() {
     let mut random = SplitMix::new(11);
     let sources = [SDP, "192.168.1.20:9", "203.0.113.7:1", "203.0.113.7:2", "198.51.100.1:1", "198.51.100.2:4000"];
     for _ in 0..300 {
-        let mut now = Instant::now_for_tests();
+        let mut now = start();
         let mut latch = Latch::new(SDP.parse().unwrap(), NAT.parse().unwrap());
         for _ in 0..60 {
             now += Duration::from_millis(random.draw() % 800);

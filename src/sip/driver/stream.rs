@@ -29,10 +29,23 @@ const CONNECT_FOR: Duration = Duration::from_secs(4);
 
 /// What streams tell the SIP task.
 pub(super) enum News {
-    Accepted { listener: u16, stream: TcpStream, peer: SocketAddr },
-    Connected { token: u64, stream: TcpStream, peer: SocketAddr },
-    Failed { token: u64 },
-    Message { id: ConnectionId, bytes: Vec<u8> },
+    Accepted {
+        listener: u16,
+        stream: TcpStream,
+        peer: SocketAddr,
+    },
+    Connected {
+        token: u64,
+        stream: TcpStream,
+        peer: SocketAddr,
+    },
+    Failed {
+        token: u64,
+    },
+    Message {
+        id: ConnectionId,
+        bytes: Vec<u8>,
+    },
     /// Nothing came for the configured time.
     Idle(ConnectionId),
     Closed(ConnectionId),

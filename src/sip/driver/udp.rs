@@ -118,7 +118,8 @@ impl UdpListeners {
     /// Sends without waiting; what the kernel does not take is lost, as on any network, and sent again by its transaction.
     pub(super) fn send(&self, flow: &Flow, bytes: &[u8]) {
         if let Some(listener) = self.listeners.iter().find(|listener| listener.index == flow.listener)
-            && let Err(error) = listener.socket.try_send_to(bytes, flow.peer)
+            // Straight to the kernel: tokio would refuse the first datagram until its reactor has seen the socket writable.
+            && let Err(error) = socket2::SockRef::from(&listener.socket).send_to(bytes, &flow.peer.into())
         {
             tracing::debug!(%error, "datagram not sent");
         }

@@ -77,7 +77,12 @@ impl Pair {
                         let lost = (self.loses)(&summary);
                         self.log.push(format!("{end} {summary}{}", if lost { " lost" } else { "" }));
                         if !lost {
-                            self.network.push_back((self.now + Duration::from_millis(10), 1 - end, flow(1 - end, out.transport), bytes));
+                            self.network.push_back((
+                                self.now + Duration::from_millis(10),
+                                1 - end,
+                                flow(1 - end, out.transport),
+                                bytes,
+                            ));
                         }
                     }
                     Output::Connect { token, transport, .. } => {
@@ -132,15 +137,18 @@ impl Pair {
     /// 0 calls 1, which has not answered. Gives both ids.
     fn ringing(&mut self) -> (CallId, CallId) {
         let call = CallId::next();
-        self.command(0, Command::Invite {
-            call,
-            target: address(1),
-            transport: self.transport,
-            uri: "sip:1001@127.0.0.2".to_owned(),
-            from: "sip:phone@127.0.0.1".to_owned(),
-            display: "Board Room".to_owned(),
-            sdp: SDP.to_owned(),
-        });
+        self.command(
+            0,
+            Command::Invite {
+                call,
+                target: address(1),
+                transport: self.transport,
+                uri: "sip:1001@127.0.0.2".to_owned(),
+                from: "sip:phone@127.0.0.1".to_owned(),
+                display: "Board Room".to_owned(),
+                sdp: SDP.to_owned(),
+            },
+        );
         self.millis(100);
         let incoming = self.incoming();
         self.command(1, Command::Ring { call: incoming.call });
@@ -285,7 +293,10 @@ fn a_cancel_waits_for_the_first_provisional_response() {
     pair.loses = Box::new(|summary| summary == "INVITE");
     let call = CallId::next();
     let (target, uri, from) = (address(1), "sip:1@127.0.0.2".to_owned(), "sip:2@127.0.0.1".to_owned());
-    pair.command(0, Command::Invite { call, target, transport: Transport::Udp, uri, from, display: String::new(), sdp: SDP.to_owned() });
+    pair.command(
+        0,
+        Command::Invite { call, target, transport: Transport::Udp, uri, from, display: String::new(), sdp: SDP.to_owned() },
+    );
     pair.millis(100);
     pair.command(0, Command::Cancel { call });
     assert_eq!(pair.sent("0 CANCEL"), 0);
@@ -385,7 +396,10 @@ fn nobody_there_is_a_failure_after_64_t1() {
     pair.loses = Box::new(|_| true);
     let call = CallId::next();
     let (target, uri, from) = (address(1), "sip:1@127.0.0.2".to_owned(), "sip:2@127.0.0.1".to_owned());
-    pair.command(0, Command::Invite { call, target, transport: Transport::Udp, uri, from, display: String::new(), sdp: SDP.to_owned() });
+    pair.command(
+        0,
+        Command::Invite { call, target, transport: Transport::Udp, uri, from, display: String::new(), sdp: SDP.to_owned() },
+    );
     pair.pass(Duration::from_secs(33));
     assert!(matches!(pair.take(0)[..], [Event::Failed { cause: Cause::PeerGone, .. }]));
     assert_eq!(pair.sent("0 INVITE lost"), 7);
@@ -414,7 +428,10 @@ fn calls_survive_a_network_that_loses_a_third() {
         });
         let call = CallId::next();
         let (target, uri, from) = (address(1), "sip:1@127.0.0.2".to_owned(), "sip:2@127.0.0.1".to_owned());
-        pair.command(0, Command::Invite { call, target, transport: Transport::Udp, uri, from, display: String::new(), sdp: SDP.to_owned() });
+        pair.command(
+            0,
+            Command::Invite { call, target, transport: Transport::Udp, uri, from, display: String::new(), sdp: SDP.to_owned() },
+        );
         pair.pass(Duration::from_secs(5));
         let callee = pair.events[1].first().map(Event::call);
         if let Some(callee) = callee {

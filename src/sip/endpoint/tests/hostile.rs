@@ -13,8 +13,26 @@ impl Dice {
 }
 
 fn mutate(dice: &mut Dice, bytes: &mut Vec<u8>) {
-    const PIECES: &[&[u8]] =
-        &[b"\r\n", b"\"", b"<", b">", b";", b",", b":", b"%", b"[", b"]", b"\0", b"\xff", b"99999999999", b";tag=", b" ", b"@", b"\r\n ", b"/"];
+    const PIECES: &[&[u8]] = &[
+        b"\r\n",
+        b"\"",
+        b"<",
+        b">",
+        b";",
+        b",",
+        b":",
+        b"%",
+        b"[",
+        b"]",
+        b"\0",
+        b"\xff",
+        b"99999999999",
+        b";tag=",
+        b" ",
+        b"@",
+        b"\r\n ",
+        b"/",
+    ];
     for _ in 0..=dice.roll(4) {
         let at = dice.roll(bytes.len());
         match dice.roll(4) {
@@ -54,7 +72,8 @@ fn ten_thousand_mutated_messages_do_no_harm() {
             bench.outputs();
             if let Some(call) = bench.events.pop().map(|event| event.call()) {
                 let (sdp, cause) = (SDP.to_owned(), Cause::Denied);
-                let command = [Command::Answer { call, sdp: sdp.clone() }, Command::Reoffer { call, sdp }, Command::Bye { call, cause }];
+                let command =
+                    [Command::Answer { call, sdp: sdp.clone() }, Command::Reoffer { call, sdp }, Command::Bye { call, cause }];
                 bench.endpoint.handle(bench.now, Input::Command(command[dice.roll(3)].clone()));
                 bench.outputs();
             }

@@ -110,7 +110,9 @@ fn options_tell_the_truth_and_503_while_draining() {
 #[test]
 fn what_we_do_not_do_is_refused_truthfully() {
     let mut bench = Bench::new();
-    for (method, status) in [("REGISTER", "405"), ("MESSAGE", "405"), ("SUBSCRIBE", "405"), ("REFER", "405"), ("invite", "501"), ("FOO", "501")] {
+    for (method, status) in
+        [("REGISTER", "405"), ("MESSAGE", "405"), ("SUBSCRIBE", "405"), ("REFER", "405"), ("invite", "501"), ("FOO", "501")]
+    {
         let sent = bench.says(&request(method, 1, "", ""));
         assert_eq!(statuses(&sent), [status], "{method}");
         assert!(line(&sent[0], "Allow").contains("INVITE"));
@@ -172,7 +174,10 @@ fn a_delayed_offer_is_answered_in_the_ack() {
     bench.says(&dialog_request("ACK", 1, &to, &body("application/sdp", "answer")));
     assert_eq!(bench.events.last(), Some(&Event::Acked { call, sdp: Some(b"answer".to_vec()) }));
     let bye = bench.commands(Command::Bye { call, cause: Cause::MeetingEnded });
-    assert!(bye[0].starts_with("BYE sip:a@127.0.0.2:5060 SIP/2.0\r\n") && bye[0].contains("Route: <sip:p1;lr>\r\nRoute: <sip:p2;lr>\r\n"));
+    assert!(
+        bye[0].starts_with("BYE sip:a@127.0.0.2:5060 SIP/2.0\r\n")
+            && bye[0].contains("Route: <sip:p1;lr>\r\nRoute: <sip:p2;lr>\r\n")
+    );
     assert!(line(&bye[0], "Reason").starts_with("Q.850;cause=16"));
     bench.ends_empty();
 }
@@ -182,14 +187,19 @@ fn a_key_by_info_is_a_digit_and_m_12_refusals_are_told() {
     let mut bench = Bench::new();
     let to = bench.live();
     let call = bench.call();
-    assert_eq!(statuses(&bench.says(&dialog_request("INFO", 2, &to, &body("application/dtmf-relay", "Signal=5\r\nDuration=160\r\n")))), ["200"]);
+    assert_eq!(
+        statuses(&bench.says(&dialog_request("INFO", 2, &to, &body("application/dtmf-relay", "Signal=5\r\nDuration=160\r\n")))),
+        ["200"]
+    );
     assert_eq!(bench.events.last(), Some(&Event::Digit { call, digit: '5', duration: Duration::from_millis(160) }));
     assert_eq!(statuses(&bench.says(&dialog_request("INFO", 3, &to, &body("text/plain", "x")))), ["415"]);
     assert_eq!(statuses(&bench.says(&dialog_request("INFO", 4, &to, ""))), ["200"]);
     assert_eq!(statuses(&bench.says(&with_to("INFO", 5, &to, "Info-Package: foo\r\n", ""))), ["469"]);
-    for (number, method, extra, status) in
-        [(6, "INFO", "Record: on\r\n", "403"), (7, "REFER", "Refer-To: <sip:x@y>\r\n", "405"), (8, "INVITE", "Record: On\r\n", "403")]
-    {
+    for (number, method, extra, status) in [
+        (6, "INFO", "Record: on\r\n", "403"),
+        (7, "REFER", "Refer-To: <sip:x@y>\r\n", "405"),
+        (8, "INVITE", "Record: On\r\n", "403"),
+    ] {
         assert_eq!(statuses(&bench.says(&with_to(method, number, &to, extra, ""))), [status]);
         assert_eq!(bench.events.last(), Some(&Event::Refused { call, method: crate::sip::Method::parse(method).unwrap() }));
     }
@@ -233,7 +243,14 @@ fn broken_requests_are_answered_400_and_broken_responses_dropped() {
         let sent = bench.says(&good.replace(from, to));
         assert_eq!(statuses(&sent), ["400"], "{to}");
     }
-    for text in ["SIP/2.0 200 OK\r\n\r\n", "SIP/2.0 999 OK\r\n\r\n", "hello\r\n\r\n", "\r\n\r\n", "OPTIONS sip:a SIP/7.0\r\n\r\n", "A B SIP/2.0\r\n\r\n"] {
+    for text in [
+        "SIP/2.0 200 OK\r\n\r\n",
+        "SIP/2.0 999 OK\r\n\r\n",
+        "hello\r\n\r\n",
+        "\r\n\r\n",
+        "OPTIONS sip:a SIP/7.0\r\n\r\n",
+        "A B SIP/2.0\r\n\r\n",
+    ] {
         assert!(bench.says(text).is_empty(), "{text}");
     }
     assert!(bench.endpoint.is_empty());
@@ -243,7 +260,8 @@ fn broken_requests_are_answered_400_and_broken_responses_dropped() {
 fn a_flood_and_a_scanner_are_not_answered() {
     let mut bench = Bench::new();
     assert!(bench.says(&request("OPTIONS", 1, "User-Agent: friendly-scanner\r\n", "")).is_empty());
-    let answered = (0..200).filter(|n| !bench.says(&request("INVITE", *n, "", "").replace("c1", &format!("c{n}"))).is_empty()).count();
+    let answered =
+        (0..200).filter(|n| !bench.says(&request("INVITE", *n, "", "").replace("c1", &format!("c{n}"))).is_empty()).count();
     assert_eq!(answered, 50);
     assert_eq!(bench.endpoint.silenced().len(), 1);
 }
@@ -251,7 +269,9 @@ fn a_flood_and_a_scanner_are_not_answered() {
 #[test]
 fn an_rfc_2543_peer_without_branch_and_tag_can_call() {
     let mut bench = Bench::new();
-    let old = |text: String| text.replace(";branch=z9hG4bKINVITE1;rport", "").replace(";branch=z9hG4bKACK1;rport", "").replace(";tag=f", "");
+    let old = |text: String| {
+        text.replace(";branch=z9hG4bKINVITE1;rport", "").replace(";branch=z9hG4bKACK1;rport", "").replace(";tag=f", "")
+    };
     let invite = old(request("INVITE", 1, "", ""));
     assert_eq!(statuses(&bench.says(&invite)), ["100"]);
     assert_eq!(statuses(&bench.says(&invite)), ["100"]);

@@ -1,0 +1,3 @@
+//! What comes off the wire: our parsers beside an independent one.
+
+mod oracle;

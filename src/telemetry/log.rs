@@ -9,6 +9,10 @@ use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::config::LogFormat;
 
+/// Rooms of the WebRTC stack that log what peers send: several lines a browser, at levels that would drown our own.
+/// Whoever names one in the level gets it.
+const QUIET: [&str; 8] = ["rtc", "rtc_dtls", "rtc_ice", "rtc_interceptor", "rtc_rtp", "rtc_sctp", "rtc_srtp", "rtc_stun"];
+
 /// Why log lines cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
@@ -46,7 +50,8 @@ fn filter(level: &str) -> Option<EnvFilter> {
     // A bare word would be taken for the name of a room whose every line is wanted.
     let bare = |part: &str| ["error", "warn", "info", "debug", "trace", "off"].contains(&part);
     let fits = level.split(',').map(str::trim).all(|part| part.contains('=') || bare(part));
-    if fits { EnvFilter::builder().parse(level).ok() } else { None }
+    let quiet = QUIET.iter().filter(|room| !level.contains(**room)).map(|room| format!(",{room}=error")).collect::<String>();
+    if fits { EnvFilter::builder().parse(format!("{level}{quiet}")).ok() } else { None }
 }
 
 #[cfg(test)]

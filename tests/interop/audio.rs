@@ -226,6 +226,18 @@ impl Sound {
         heard.fold(SILENCE, f64::max)
     }
 
+    /// The level of a tone that lasts all through, whatever is said over it: the median over windows of 100 ms, in dBov.
+    pub fn steady(&self, hertz: f64) -> f64 {
+        let window = self.windows(100.0);
+        let mut levels: Vec<f64> = self
+            .demodulate(hertz, window, window / 2)
+            .into_iter()
+            .map(|(amplitude, _)| dbov(amplitude / std::f64::consts::SQRT_2))
+            .collect();
+        levels.sort_by(f64::total_cmp);
+        levels.get(levels.len() / 2).copied().unwrap_or(SILENCE)
+    }
+
     /// The same without these tones: what is left is speech, music, beeps and noise.
     pub fn without(&self, tones: &[f64]) -> Self {
         let mut samples = self.samples.clone();

@@ -28,6 +28,7 @@ use crate::prompt::Library;
 use crate::redact::Redacted;
 use crate::sip;
 use crate::store;
+use crate::sweep;
 
 /// Threads of the control plane: it decides, and never carries audio (DESIGN section 0).
 const CONTROL_THREADS: usize = 2;
@@ -116,6 +117,13 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
 async fn serve(settings: Settings) -> Result<(), RunError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(RunError::Signals)?;
+    tokio::spawn(async move {
+        // Its default would end every call.
+        while hangup.recv().await.is_some() {
+            tracing::warn!("SIGHUP: this version takes a new configuration only by a restart");
+        }
+    });
 
     let library = Arc::new(prompts(&settings).map_err(RunError::Configuration)?);
     let directory = &settings.store.directory;
@@ -127,10 +135,7 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
 
     let addresses = webrtc_addresses(&settings);
     let media = Media::start(&media_settings(&settings, addresses.clone()))?;
-    let registry = Registry::new(
-        meetings(&settings),
-        Shared { media: media.clone(), store: store.clone(), recordings },
-    );
+    let registry = Registry::new(meetings(&settings), Shared { media: media.clone(), store: store.clone(), recordings });
     let seed = getrandom::u64().map_err(RunError::Randomness)?;
     let (sip, events, listening) = sip::start(sip_settings(&settings, seed), sip_listeners(&settings)).await?;
 
@@ -146,6 +151,9 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
     let up = calls.up();
     tokio::spawn(calls.run(events, draining));
 
+    if let Some(retention) = settings.recording.retention {
+        tokio::spawn(sweep::run(settings.recording.directory.clone(), retention));
+    }
     for address in &listening {
         tracing::info!(%address, "SIP");
     }
@@ -314,11 +322,7 @@ fn http_settings(
     };
     HttpSettings {
         address: SocketAddr::new(settings.http.address, settings.http.port),
-        tls: settings
-            .http
-            .tls
-            .as_ref()
-            .map(|tls| TlsFiles { certificate: tls.certificate.clone(), key: tls.key.clone() }),
+        tls: settings.http.tls.as_ref().map(|tls| TlsFiles { certificate: tls.certificate.clone(), key: tls.key.clone() }),
         trusted_proxies: settings.http.trusted_proxies.clone(),
         public_url: settings.http.public_url.clone(),
         organisation: settings.organisation.name.clone(),
@@ -392,6 +396,7 @@ fn calls_settings(
         pins: Arc::new(pins),
         library: Arc::clone(library),
         codecs: settings.media.codecs.clone(),
+        address: Some(settings.media.address).filter(|address| !address.is_unspecified()),
         advertised: settings.media.advertised_address,
         media: media.clone(),
         registry: registry.clone(),

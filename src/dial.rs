@@ -171,8 +171,7 @@ async fn dial(args: &DialArgs) -> Result<Report, DialError> {
         previous: None,
     };
     let offer = sdp::offer(&ours);
-    let listener =
-        sip::Listener { name: "dial".to_owned(), transport: plan.transport, addr: SocketAddr::new(plan.local, 0) };
+    let listener = sip::Listener { name: "dial".to_owned(), transport: plan.transport, addr: SocketAddr::new(plan.local, 0) };
     let settings = sip::Settings { seed: random()?, ..sip::Settings::default() };
     let (handle, events, _) = sip::start(settings, vec![listener]).await?;
     let call = CallId::next();
@@ -371,7 +370,8 @@ impl<'a> Line<'a> {
     fn save(&self, args: &DialArgs) -> Result<(), DialError> {
         let Some(path) = &args.record else { return Ok(()) };
         let fault = |error: hound::Error| DialError::File { path: path.display().to_string(), error: error.to_string() };
-        let spec = hound::WavSpec { channels: 1, sample_rate: 48_000, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
+        let spec =
+            hound::WavSpec { channels: 1, sample_rate: 48_000, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
         let mut file = hound::WavWriter::create(path, spec).map_err(fault)?;
         for sample in &self.recorded {
             file.write_sample(*sample).map_err(fault)?;
@@ -383,4 +383,3 @@ impl<'a> Line<'a> {
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
-

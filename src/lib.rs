@@ -9,7 +9,7 @@
 //!
 //! | layer | rooms | what they may touch |
 //! |---|---|---|
-//! | L5 | `app`, `config`, `cli`, `dial`, `link` | wiring, signals; channels between rooms are born in `app` |
+//! | L5 | `app`, `config`, `cli`, `dial`, `link`, `sweep` | wiring, signals; channels between rooms are born in `app` |
 //! | L4 | `call`, `http` | a device's call; API, pages |
 //! | L3 | `meeting`, `service` | live meetings; the embedded meeting's signalling and page |
 //! | L2 | `media`, `sip::driver`, `store`, `telemetry` | threads, sockets, disk |
@@ -66,5 +66,6 @@ pub mod sdp;
 pub mod service;
 pub mod sip;
 pub mod store;
+pub mod sweep;
 pub mod telemetry;
 pub mod units;

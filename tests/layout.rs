@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Rooms by layer. `sip::driver` is a room of its own: it holds the sockets of a pure one.
 const LAYERS: &[(u8, &[&str])] = &[
-    (5, &["app", "config", "cli", "dial", "link", "main", "lib"]),
+    (5, &["app", "config", "cli", "dial", "link", "sweep", "main", "lib"]),
     (4, &["call", "http"]),
     (3, &["meeting", "service"]),
     (2, &["media", "sip::driver", "store", "telemetry"]),
@@ -101,9 +101,9 @@ fn fenced_crates_are_named_in_their_own_place_only() {
         for (number, line) in product_code(&path).lines().enumerate() {
             let code = line.split("//").next().unwrap_or_default();
             for (crate_name, places) in FENCED {
-                let named = code.match_indices(crate_name).any(|(at, _)| {
-                    !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':')
-                });
+                let named = code
+                    .match_indices(crate_name)
+                    .any(|(at, _)| !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':'));
                 if named && !places.iter().any(|place| name.starts_with(place)) {
                     wrong.push(format!("{name}:{}: {crate_name}", number + 1));
                 }

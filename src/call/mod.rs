@@ -5,8 +5,8 @@
 //! Keeps K-1 to K-6, M-9, S-5 and N-3's way from a notice to its proof.
 
 pub mod admit;
-mod task;
 mod talk;
+mod task;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -24,8 +24,8 @@ use crate::prompt::{Clip, Library};
 use crate::redact::Redacted;
 use crate::sip;
 
-pub use task::{Calls, CallsSettings};
 pub use talk::{Talk, address_towards, profile};
+pub use task::{Calls, CallsSettings};
 
 /// How long the last words may take before the BYE goes out all the same.
 const LAST_WORDS: Duration = Duration::from_secs(12);
@@ -273,7 +273,7 @@ impl Call {
 
     // === The meeting's words ===
 
-    fn from_meeting(&mut self, now: Instant, word: ToGuest) {
+    fn meeting_says(&mut self, now: Instant, word: ToGuest) {
         if !matches!(self.phase, Phase::Meeting { .. }) {
             return;
         }
@@ -348,7 +348,7 @@ impl Call {
 
     // === SIP ===
 
-    fn from_sip(&mut self, now: Instant, event: sip::Event) {
+    fn sip_says(&mut self, now: Instant, event: sip::Event) {
         match event {
             sip::Event::Digit { digit, .. } => self.key(now, Press::new(digit, Means::Info)),
             sip::Event::Offer { sdp, .. } => self.offered(sdp.as_deref()),
@@ -395,7 +395,9 @@ impl Call {
                     self.acts.push_back(Act::Guest(FromGuest::Hold(self.settings.talk.on_hold())));
                 }
             }
-            Err(cause) => tracing::warn!(call = %self.settings.call, %cause, "an answer that does not fit our offer; media stay as they were"),
+            Err(cause) => {
+                tracing::warn!(call = %self.settings.call, %cause, "an answer that does not fit our offer; media stay as they were")
+            }
         }
     }
 
@@ -457,9 +459,9 @@ impl Machine for Call {
 
     fn handle(&mut self, now: Instant, input: Input) {
         match input {
-            Input::Sip(event) => self.from_sip(now, event),
+            Input::Sip(event) => self.sip_says(now, event),
             Input::Heard(heard) => self.heard(now, heard),
-            Input::Meeting(word) => self.from_meeting(now, word),
+            Input::Meeting(word) => self.meeting_says(now, word),
             Input::NoMeeting => self.part(now, Cause::MeetingEnded, false),
             Input::LockedOut => self.locked_out(now),
             Input::Drain => self.part(now, Cause::Draining, true),

@@ -83,9 +83,7 @@ pub fn profile(negotiated: &Negotiated, signalling: IpAddr) -> Profile {
         codec: negotiated.codec,
         payload_type_send: negotiated.payload_type_send,
         payload_type_receive: negotiated.payload_type_receive,
-        telephone_event: negotiated
-            .telephone_event
-            .map(|event| TelephoneEvent {
+        telephone_event: negotiated.telephone_event.map(|event| TelephoneEvent {
             payload_type: event.receive_pt,
             send_payload_type: event.send_pt,
             clock: event.clock,

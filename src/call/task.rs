@@ -38,6 +38,8 @@ pub struct CallsSettings {
     pub library: Arc<Library>,
     /// Codecs, best first.
     pub codecs: Vec<CodecKind>,
+    /// The address for RTP, if not the one that the device's SIP came in on.
+    pub address: Option<IpAddr>,
     /// The address that devices are told, behind a NAT.
     pub advertised: Option<IpAddr>,
     /// Media.
@@ -186,7 +188,7 @@ impl Shared {
 
     async fn answer(&self, incoming: &Incoming) -> Result<(Talk, Reserved, Option<Profile>), Cause> {
         let call = incoming.call;
-        let local = incoming.local.ip();
+        let local = self.settings.address.unwrap_or(incoming.local.ip());
         let reserved = self.settings.media.reserve(local).map_err(|error| {
             tracing::error!(%call, %error, "no media port");
             Cause::NoPorts
@@ -345,7 +347,11 @@ impl Hands {
             Act::Guest(what) => self.tell_meeting(what).await,
             Act::WrongTry(meeting) => {
                 tracing::warn!(call = %self.call, source = %self.source, meeting = meeting.as_ref().map(tracing::field::display), "wrong code");
-                self.shared.lockout.lock().unwrap_or_else(PoisonError::into_inner).wrong(Instant::now(), self.source, meeting.as_ref());
+                self.shared.lockout.lock().unwrap_or_else(PoisonError::into_inner).wrong(
+                    Instant::now(),
+                    self.source,
+                    meeting.as_ref(),
+                );
                 if !self.shared.allowed(self.source, meeting.as_ref()) {
                     self.back(Input::LockedOut);
                 }
@@ -422,7 +428,7 @@ impl Hands {
             codec: Some(codec.row().name.to_owned()),
             packets: summary.stats.received,
             lost: summary.stats.lost,
-            jitter_ms: heard.then(|| summary.stats.jitter.as_secs_f64() * 1000.0),
+            jitter_ms: heard.then_some(summary.stats.jitter.as_secs_f64() * 1000.0),
             mos: heard.then_some(f64::from(summary.stats.mos)),
             notices: summary.notices,
             end_reason: summary.cause.verdict().label.to_owned(),

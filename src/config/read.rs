@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::network::Network;
 use super::section::{Section, Wrong, boolean, choice, label, list, number, parsed, path, text, time};
 use super::settings::{
-    Bypass, Device, Http, IceServer, Limits, Listen, Log, LogFormat, Media, Meeting, NoticeMode, Organisation, Policy, Prompts,
-    Recording, Settings, Sip, Store, Tls, Transcription, Transport,
+    Bypass, Device, Http, IceServer, Limits, Listen, Log, LogFormat, Media, Meeting, Organisation, Policy, Prompts, Recording,
+    Settings, Sip, Store, Tls, Transport,
 };
 use crate::codec::{CODECS, CodecKind};
 use crate::ids::MeetingName;
+use crate::network::Network;
 use crate::telemetry::log::is_level;
 
 /// Defaults that depend on where we are.
@@ -52,7 +52,6 @@ pub(super) fn settings(root: &mut Section<'_>, here: &Surroundings<'_>) -> Setti
         prompts: root
             .table("prompts", |s| Prompts { directory: s.optional("directory", path).unwrap_or_else(|| here.prompts.clone()) }),
         recording: root.table("recording", |section| recording(section, &store.directory)),
-        transcription: root.table("transcription", transcription),
         store,
         log: root.table("log", log),
         limits: root.table("limits", limits),
@@ -177,7 +176,6 @@ fn organisation(s: &mut Section<'_>) -> Organisation {
     Organisation {
         name: s.get("name", label(128)).unwrap_or_else(|| "Roomgate".to_owned()),
         language: s.get("language", language).unwrap_or_else(|| "en".to_owned()),
-        notice_mode: s.get("notice_mode", choice(&[("notice", NoticeMode::Notice)])).unwrap_or(NoticeMode::Notice),
     }
 }
 
@@ -194,11 +192,6 @@ fn recording(s: &mut Section<'_>, state: &Path) -> Recording {
         directory: s.optional("directory", path).unwrap_or_else(|| state.join("recordings")),
         retention: (!retention.is_zero()).then_some(retention),
     }
-}
-
-fn transcription(s: &mut Section<'_>) -> Option<Transcription> {
-    let named = |program: &Vec<String>| program.first().is_some_and(|program| !program.is_empty());
-    s.get("program", list(text)).filter(named).map(|program| Transcription { program })
 }
 
 fn store(s: &mut Section<'_>, here: &Surroundings<'_>) -> Store {
@@ -222,17 +215,9 @@ fn limits(s: &mut Section<'_>) -> Limits {
     let mut count =
         |key, most: i64, default| s.get(key, number(1..=most)).and_then(|number| usize::try_from(number).ok()).unwrap_or(default);
     let calls_per_source = count("calls_per_source", 100_000, 50);
-    let participants = count("participants", 1000, 1000);
-    let externals = count("externals", 1000, 350);
-    let chat_participants = count("chat_participants", 1000, 250);
     Limits {
         calls_per_source,
         invites_per_second: s.get("invites_per_second", number(1..=10_000)).unwrap_or(20),
-        wrong_codes: s.get("wrong_codes", number(1..=1000)).unwrap_or(10),
-        lockout: s.get("lockout", time(SECOND..=DAY)).unwrap_or(15 * MINUTE),
-        participants,
-        externals,
-        chat_participants,
         drain: s.get("drain", time(Duration::ZERO..=24 * HOUR)).unwrap_or(2 * MINUTE),
     }
 }

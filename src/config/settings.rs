@@ -6,10 +6,10 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::network::Network;
 use super::secret::Secret;
 use crate::codec::CodecKind;
 use crate::ids::MeetingName;
+use crate::network::Network;
 
 /// Everything.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,8 +34,6 @@ pub struct Settings {
     pub prompts: Prompts,
     /// `[recording]`
     pub recording: Recording,
-    /// `[transcription]`: `None` where no program is set up (N-11).
-    pub transcription: Option<Transcription>,
     /// `[store]`
     pub store: Store,
     /// `[log]`
@@ -186,13 +184,6 @@ pub struct IceServer {
     pub credential: Option<Secret>,
 }
 
-/// What staying in a recorded meeting takes (N-5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum NoticeMode {
-    /// Staying is consent, and the prompt says so.
-    Notice,
-}
-
 /// `[organisation]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Organisation {
@@ -200,8 +191,6 @@ pub struct Organisation {
     pub name: String,
     /// Language of prompts.
     pub language: String,
-    /// How recording is told.
-    pub notice_mode: NoticeMode,
 }
 
 /// `[policy]`
@@ -227,13 +216,6 @@ pub struct Recording {
     pub directory: PathBuf,
     /// How long; `None`: until somebody deletes them.
     pub retention: Option<Duration>,
-}
-
-/// `[transcription]`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Transcription {
-    /// The program and its arguments: sound in, lines out (N-11). Never empty.
-    pub program: Vec<String>,
 }
 
 /// `[store]`
@@ -268,16 +250,6 @@ pub struct Limits {
     pub calls_per_source: usize,
     /// INVITEs a second from one source address.
     pub invites_per_second: u32,
-    /// Wrong codes from one source, or for one meeting, before the lock-out (K-1).
-    pub wrong_codes: u32,
-    /// How long the lock-out lasts.
-    pub lockout: Duration,
-    /// Participants in a meeting.
-    pub participants: usize,
-    /// Externals in a meeting.
-    pub externals: usize,
-    /// Above this many participants chat is off.
-    pub chat_participants: usize,
     /// How long present calls may go on after SIGTERM (O-4).
     pub drain: Duration,
 }

@@ -177,6 +177,7 @@ impl Drop for Slot {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::network::BadNetwork;
 
     fn ip(text: &str) -> IpAddr {
         text.parse().expect("an address")

@@ -20,8 +20,8 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::peer::{Connections, Crowded, Peer, Slot};
-use crate::network::Network;
 use crate::budget::{Allowance, Budget};
+use crate::network::Network;
 
 /// A TLS handshake takes no longer, or is given up.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);

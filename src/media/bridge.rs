@@ -154,8 +154,7 @@ impl Bridge {
     /// When no encoder can be made.
     pub fn record(&mut self, recorder: Recorder) -> Result<(), crate::codec::CodecError> {
         let encoder = CodecKind::Opus.encoder(EncoderSettings::default())?;
-        self.tap =
-            Some(Tap { recorder, encoder, limiter: Limiter::new(), paused: false, payload: Vec::with_capacity(400) });
+        self.tap = Some(Tap { recorder, encoder, limiter: Limiter::new(), paused: false, payload: Vec::with_capacity(400) });
         Ok(())
     }
 

@@ -109,7 +109,6 @@ struct Shared {
     counters: Arc<Counters>,
 }
 
-
 /// A port, wherever it is.
 #[derive(Clone)]
 pub struct PortHandle {
@@ -280,16 +279,12 @@ impl BridgeHandle {
     /// Seats a device: its port comes to this bridge's worker first.
     pub async fn seat_port(&self, port: &PortHandle, admission: Admission, gate: Gate) {
         port.move_to(self.worker).await;
-        self.media
-            .ask(self.worker, Command::Seat { end: End::Port(port.id), bridge: self.id, admission, gate })
-            .await;
+        self.media.ask(self.worker, Command::Seat { end: End::Port(port.id), bridge: self.id, admission, gate }).await;
     }
 
     /// Seats a browser.
     pub async fn seat_peer(&self, peer: &PeerHandle, admission: Admission, gate: Gate) {
-        self.media
-            .ask(self.worker, Command::Seat { end: End::Peer(peer.id), bridge: self.id, admission, gate })
-            .await;
+        self.media.ask(self.worker, Command::Seat { end: End::Peer(peer.id), bridge: self.id, admission, gate }).await;
     }
 
     /// Sets what an end may do.

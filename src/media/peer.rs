@@ -139,10 +139,7 @@ impl PeerFactory {
             .build();
         let mut media = MediaEngine::default();
         media
-            .register_codec(
-                RTCRtpCodecParameters { rtp_codec: opus(), payload_type: OPUS_PAYLOAD_TYPE, ..Default::default() },
-                RtpCodecKind::Audio,
-            )
+            .register_codec(RTCRtpCodecParameters { rtp_codec: opus(), payload_type: OPUS_PAYLOAD_TYPE }, RtpCodecKind::Audio)
             .map_err(setup)?;
         let registry = configure_rtcp_reports(Registry::new());
         let configuration = RTCConfigurationBuilder::new().with_certificates(vec![self.certificate.clone()]).build();
@@ -182,9 +179,7 @@ impl PeerFactory {
             }
             .new_candidate_host()
             .map_err(setup)?;
-            connection
-                .add_local_candidate(RTCIceCandidate::from(&candidate).to_json().map_err(setup)?)
-                .map_err(setup)?;
+            connection.add_local_candidate(RTCIceCandidate::from(&candidate).to_json().map_err(setup)?).map_err(setup)?;
         }
         let answer = connection.create_answer(None).map_err(|_| NegotiationError::BadOffer)?;
         connection.set_local_description(now, answer).map_err(|_| NegotiationError::BadOffer)?;

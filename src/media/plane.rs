@@ -306,8 +306,7 @@ impl Plane {
     }
 
     fn wake_peers(&mut self, now: Instant, slot: u8) {
-        let due: Vec<_> =
-            self.peers.keys().copied().filter(|id| id.number() % u64::from(SLOTS) == u64::from(slot)).collect();
+        let due: Vec<_> = self.peers.keys().copied().filter(|id| id.number() % u64::from(SLOTS) == u64::from(slot)).collect();
         for id in due {
             if let Some(seated) = self.peers.get_mut(&id)
                 && seated.peer.deadline().is_some_and(|deadline| deadline <= now)
@@ -336,7 +335,7 @@ impl Plane {
     }
 
     /// Nothing is left: no port, no peer, no bridge.
-    #[must_use]
+    #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         self.ports.is_empty() && self.peers.is_empty() && self.bridges.is_empty() && self.seated.is_empty()
     }

@@ -286,14 +286,25 @@ mod tests {
         player.render(&mut [0; 160], &mut marks);
         player.play(notice, &mut marks);
         player.stop_prompts(&mut marks);
-        assert_eq!(marks, [Mark::Began(prompt_id), Mark::Interrupted(prompt_id)], "the notice cut the prompt, the key cut nothing more");
+        assert_eq!(
+            marks,
+            [Mark::Began(prompt_id), Mark::Interrupted(prompt_id)],
+            "the notice cut the prompt, the key cut nothing more"
+        );
         assert_eq!(frames_until_quiet(&mut player), [Mark::Began(notice_id), Mark::Completed(notice_id)]);
     }
 
     #[test]
     fn the_meeting_is_ducked_under_a_voice_and_comes_back() {
         let mut player = Player::new(Hz::NARROW);
-        player.play(Play { id: PlayId::next(), clips: vec![Clip { rate: Hz::NARROW, samples: Arc::from(vec![0; 1600]) }], kind: PlayKind::Notice }, &mut Vec::new());
+        player.play(
+            Play {
+                id: PlayId::next(),
+                clips: vec![Clip { rate: Hz::NARROW, samples: Arc::from(vec![0; 1600]) }],
+                kind: PlayKind::Notice,
+            },
+            &mut Vec::new(),
+        );
         let mut levels = Vec::new();
         for _ in 0..30 {
             let mut frame = [10_000_i16; 160];

@@ -206,8 +206,8 @@ impl Port {
 
     /// An RTCP datagram came in.
     pub fn receive_rtcp(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
-        let known = from.ip() == self.profile.remote_rtcp.ip()
-            || self.latch.target().is_some_and(|target| target.ip() == from.ip());
+        let known =
+            from.ip() == self.profile.remote_rtcp.ip() || self.latch.target().is_some_and(|target| target.ip() == from.ip());
         if !known {
             self.refused += 1;
             return;

@@ -216,11 +216,7 @@ struct Desk {
     counters: Arc<Counters>,
 }
 
-async fn run(
-    webrtc: Vec<(std::net::UdpSocket, SocketAddr)>,
-    mut commands: mpsc::Receiver<Command>,
-    counters: Arc<Counters>,
-) {
+async fn run(webrtc: Vec<(std::net::UdpSocket, SocketAddr)>, mut commands: mpsc::Receiver<Command>, counters: Arc<Counters>) {
     let mut sockets = Vec::new();
     for (socket, shown) in webrtc {
         match UdpSocket::from_std(socket) {
@@ -312,7 +308,22 @@ async fn read_port(desk: Rc<Desk>, port: PortId, channel: Channel, socket: UdpSo
 impl Desk {
     async fn obey(self: &Rc<Self>, command: Command) {
         let Some(command) = self.forward(command).await else { return };
-        let now = Instant::now();
+        match command {
+            Command::MovePort { port, to, arrived } => {
+                let released = self.plane.borrow_mut().release_port(port);
+                self.send_away(released, port, to, arrived).await;
+            }
+            Command::ClosePort(port) => {
+                self.plane.borrow_mut().close_port(Instant::now(), port);
+                // The goodbye leaves before its socket closes.
+                self.flush();
+                self.sockets.borrow_mut().remove(&port);
+            }
+            command => self.obey_at_once(command),
+        }
+    }
+
+    fn obey_at_once(self: &Rc<Self>, command: Command) {
         let mut plane = self.plane.borrow_mut();
         match command {
             Command::OpenPort { port, sockets } => self.open(&mut plane, *port, sockets),
@@ -322,13 +333,6 @@ impl Desk {
                 {
                     tracing::warn!(port = %port.id(), %error, "codec change refused; the old one stays");
                 }
-            }
-            Command::ClosePort(port) => {
-                plane.close_port(now, port);
-                drop(plane);
-                // The goodbye leaves before its socket closes.
-                self.flush();
-                self.sockets.borrow_mut().remove(&port);
             }
             Command::Play { port, play } => {
                 if let Some(port) = plane.port(port) {
@@ -345,11 +349,8 @@ impl Desk {
                     port.set_music(clip);
                 }
             }
-            Command::MovePort { port, to, arrived } => {
-                let released = plane.release_port(port);
-                drop(plane);
-                self.send_away(released, port, to, arrived).await;
-            }
+            // Done by `obey`, which may wait.
+            Command::MovePort { .. } | Command::ClosePort(_) => {}
             Command::AdoptPort(transit) => {
                 let PortInTransit { port, sockets, arrived } = *transit;
                 self.open(&mut plane, port, sockets);
@@ -422,13 +423,7 @@ impl Desk {
         }
     }
 
-    async fn send_away(
-        &self,
-        port: Option<Port>,
-        id: PortId,
-        to: mpsc::Sender<Command>,
-        arrived: oneshot::Sender<()>,
-    ) {
+    async fn send_away(&self, port: Option<Port>, id: PortId, to: mpsc::Sender<Command>, arrived: oneshot::Sender<()>) {
         let open = self.sockets.borrow_mut().remove(&id);
         let (Some(port), Some(OpenSockets { sockets, readers })) = (port, open) else { return };
         drop(readers);

@@ -18,7 +18,9 @@ use crate::cause::Cause;
 use crate::ids::{CallId, MeetingName, NoticeId, ParticipantId};
 use crate::machine::{Flow, Machine, Owner, drive};
 use crate::media::{BridgeHandle, End, Gate, MeetingHeard, PeerChange, PeerHandle, PortHandle};
-use crate::policy::{Admission, Asker, Capture, CaptureKind, Effect, Fact, LedgerEntry, Outcome, Policy, Role, Standing, Switch, Via};
+use crate::policy::{
+    Admission, Asker, Capture, CaptureKind, Effect, Fact, LedgerEntry, Outcome, Policy, Role, Standing, Switch, Via,
+};
 use crate::redact::Redacted;
 use crate::store::{LedgerLine, NoticeOutcome};
 
@@ -173,7 +175,7 @@ impl MeetingTask {
                 let _ = reply.send(self.chat.iter().cloned().collect());
             }
             Request::Knock(knock) => self.knock(now, *knock),
-            Request::Guest(who, what) => self.from_guest(now, who, what),
+            Request::Guest(who, what) => self.guest_says(now, who, what),
             Request::Heard(heard) => self.heard(now, heard),
             Request::Close(cause) => {
                 tracing::info!(meeting = %self.name, %cause, "meeting ends");
@@ -289,14 +291,14 @@ impl MeetingTask {
             self.chat.pop_front();
         }
         for who in self.inside() {
-            self.to_page(who, ToPage::Chat(line.clone()));
+            self.tell_page(who, ToPage::Chat(line.clone()));
         }
         Ok(())
     }
 
     fn send_chat_so_far(&mut self, who: ParticipantId) {
         for line in self.chat.iter().rev().take(30).rev().cloned().collect::<Vec<_>>() {
-            self.to_page(who, ToPage::Chat(line));
+            self.tell_page(who, ToPage::Chat(line));
         }
     }
 
@@ -311,11 +313,11 @@ impl MeetingTask {
         let name = Redacted::new(name);
         self.fact(now, Fact::Joined { who, role: Role::External, via: Via::Phone, organiser: false, name });
         if self.policy.standing(who).is_some_and(|standing| standing != Standing::In) {
-            self.to_guest(now, who, ToGuest::Waiting);
+            self.tell_guest(now, who, ToGuest::Waiting);
         }
     }
 
-    fn from_guest(&mut self, now: Instant, who: ParticipantId, what: FromGuest) {
+    fn guest_says(&mut self, now: Instant, who: ParticipantId, what: FromGuest) {
         let fact = match what {
             FromGuest::Left => {
                 self.fact(now, Fact::Left { who });
@@ -352,7 +354,7 @@ impl MeetingTask {
                 self.speaking.clone_from(&who);
                 let ids: Vec<String> = who.iter().map(ToString::to_string).collect();
                 for page in self.inside() {
-                    self.to_page(page, ToPage::Speaking { ids: ids.clone() });
+                    self.tell_page(page, ToPage::Speaking { ids: ids.clone() });
                 }
             }
             MeetingHeard::Peer { peer, change } => {
@@ -403,11 +405,11 @@ impl MeetingTask {
 
     fn show(&mut self, now: Instant, who: ParticipantId) {
         if let Some(view) = self.policy.snapshot(who, now) {
-            self.to_page(who, ToPage::State(Box::new(roster::snapshot(&view))));
+            self.tell_page(who, ToPage::State(Box::new(roster::snapshot(&view))));
         }
     }
 
-    fn to_page(&mut self, who: ParticipantId, what: ToPage) {
+    fn tell_page(&mut self, who: ParticipantId, what: ToPage) {
         if let Some(page) = self.pages.get_mut(&who)
             && page.to_page.try_send(what).is_err()
         {
@@ -416,7 +418,7 @@ impl MeetingTask {
         }
     }
 
-    fn to_guest(&mut self, now: Instant, who: ParticipantId, what: ToGuest) {
+    fn tell_guest(&mut self, now: Instant, who: ParticipantId, what: ToGuest) {
         let Some(guest) = self.guests.get_mut(&who) else { return };
         if guest.to_guest.try_send(what).is_err() {
             tracing::error!(meeting = %self.name, participant = %who, cause = %Cause::Stalled, "the call takes no more words");
@@ -462,9 +464,9 @@ impl MeetingTask {
             Effect::Gate { who, hear, speak } => self.gate(who, Gate { hear, speak }).await,
             Effect::Tell { who, notice, phrases, changes } => {
                 tracing::info!(meeting = %self.name, participant = %who, %notice, ?changes, "notice");
-                self.to_guest(now, who, ToGuest::Tell { notice, phrases });
+                self.tell_guest(now, who, ToGuest::Tell { notice, phrases });
             }
-            Effect::Say { who, phrase } => self.to_guest(now, who, ToGuest::Say(phrase)),
+            Effect::Say { who, phrase } => self.tell_guest(now, who, ToGuest::Say(phrase)),
             Effect::Dismiss { who, cause } => self.dismiss(now, who, cause).await,
             Effect::Capture { what, want } => self.capture(now, what, want).await,
             Effect::Ledger(entry) => self.ledger(entry).await,
@@ -492,7 +494,7 @@ impl MeetingTask {
         if let Some(guest) = self.guests.get(&who) {
             self.bridge.seat_port(&guest.port, admission, Gate::default()).await;
             tracing::info!(meeting = %self.name, participant = %who, "device admitted");
-            self.to_guest(now, who, ToGuest::Seated);
+            self.tell_guest(now, who, ToGuest::Seated);
         } else if let Some(page) = self.pages.get_mut(&who) {
             match &page.peer {
                 Some(peer) => {
@@ -536,7 +538,7 @@ impl MeetingTask {
                 peer.close().await;
             }
         } else {
-            self.to_guest(now, who, ToGuest::Dismiss(cause));
+            self.tell_guest(now, who, ToGuest::Dismiss(cause));
             self.guests.remove(&who);
         }
         tracing::info!(meeting = %self.name, participant = %who, %cause, "left");

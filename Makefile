@@ -2,6 +2,7 @@
 #
 #   make run              builds, starts the demo, prints what to dial and which link to open
 #   make run HOST=ADDR    the same for browsers on other machines: https on ADDR (an address or name of this machine)
+#   make build            builds the release binary, target/release/roomgate
 #   make test             all tests, those against real phones and browsers included
 #   make lint             formatting and clippy
 #   make check            lint and licences, what CI runs beside the tests
@@ -10,7 +11,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test lint check licences clean
+.PHONY: help build run test lint check licences clean
 
 # A toolchain that was just installed by rustup is found, although this shell has not been opened anew.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -26,9 +27,11 @@ IS_ADDRESS := $(shell grep -Ex '[0-9]+(\.[0-9]+){3}' <<< '$(HOST)')
 help:
 	@sed -n 's/^#   //p' Makefile
 
-run:
+build:
 	@tests/setup.sh build
 	@cargo build --release --locked
+
+run: build
 ifdef HOST
 	@mkdir -p $(TLS)
 	@[ -f $(TLS)/certificate.pem ] || { umask 077; \

@@ -213,7 +213,7 @@ async fn door(State(site): State<Arc<Site>>, ticket: Result<Query<Ticket>, Query
     let Some(title) = site.registry.title(&meeting) else { return no_such_meeting() };
     let form = format!(
         "<p>You enter as a member of the meeting.</p>\n<form method=\"post\" action=\"/enter\">\
-         <input type=\"hidden\" name=\"token\" value=\"{}\"><button data-testid=\"enter\">Enter</button></form>",
+         <input type=\"hidden\" name=\"token\" value=\"{}\"><button data-testid=\"enter\">Enter the meeting</button></form>",
         escaped(&token)
     );
     let mut page = plain(StatusCode::OK, &title, &form);

@@ -109,6 +109,12 @@ impl Pjsip {
         Sound::read(&self.recording).unwrap_or(Sound { rate: 8000, samples: Vec::new() })
     }
 
+    /// Waits until somebody's tone fills the last two seconds. PJSIP's own clock wanders on a busy machine and bends a tone for
+    /// a while; how well a tone is carried is measured with baresip and Chromium, here it only has to come through.
+    pub fn hears(&self, hertz: f64) {
+        eventually(Duration::from_secs(15), &format!("PJSIP hears {hertz} Hz"), || self.heard().last(2.0).tone(hertz).map(drop));
+    }
+
     /// Waits until so many more seconds have been heard, and gives exactly those.
     pub fn hear(&self, length: f64) -> Sound {
         let start = self.heard().length();

@@ -174,7 +174,7 @@ function enter(before) {
   waitingSince = null;
   show('meeting');
   if (before) announce('You have been let in.', 'urgent');
-  if (!microphone.track && wantMuted === null && !self()?.muted) setWantMuted(true);
+  muteWithoutMicrophone();
 }
 
 function wait(standing, me) {
@@ -240,6 +240,12 @@ function setWantMuted(on) {
   showSelf();
 }
 
+/** Who has no microphone is shown as muted; not while the browser still asks for it, or joining quickly would mute for good. */
+function muteWithoutMicrophone() {
+  const without = state?.standing === 'in' && !microphone.track && microphone.state !== 'opening';
+  if (without && wantMuted === null && !self()?.muted) setWantMuted(true);
+}
+
 function toggleMute() {
   if (!microphone.track) return openMicrophoneDialog();
   return setWantMuted(!isMuted());
@@ -269,6 +275,7 @@ function microphoneChanged() {
   media?.setTrack(microphone.track);
   prejoin.refresh();
   showSelf();
+  muteWithoutMicrophone();
 }
 
 // ---- connection and sound

@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -34,6 +35,8 @@ use crate::sweep;
 const CONTROL_THREADS: usize = 2;
 /// How long a drain waits between two lines that say who is still there.
 const DRAIN_REPORT: Duration = Duration::from_secs(5);
+/// How often trouble of the media workers is told.
+const MEDIA_REPORT: Duration = Duration::from_secs(60);
 /// How long last words and figures may take once nothing else is left to do.
 const LAST_WORDS: Duration = Duration::from_secs(15);
 
@@ -154,6 +157,7 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
     if let Some(retention) = settings.recording.retention {
         tokio::spawn(sweep::run(settings.recording.directory.clone(), retention));
     }
+    tokio::spawn(watch_media(media.clone()));
     for address in &listening {
         tracing::info!(%address, "SIP");
     }
@@ -191,6 +195,28 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// One line a minute at most, and only when sound suffered: who reads the log at night must see why.
+async fn watch_media(media: Media) {
+    let mut minutes = tokio::time::interval(MEDIA_REPORT);
+    let mut told = (0, 0, 0);
+    loop {
+        minutes.tick().await;
+        let counters = media.counters();
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let now = (read(&counters.skipped), read(&counters.unsent), read(&counters.unheard));
+        if now != told {
+            let (skipped, unsent, unheard) = (now.0 - told.0, now.1 - told.1, now.2 - told.2);
+            tracing::warn!(
+                skipped_steps = skipped,
+                unsent_packets = unsent,
+                lost_events = unheard,
+                "media suffered in the last minute"
+            );
+            told = now;
+        }
+    }
 }
 
 /// Present calls may go on for `limit`, then they are ended with spoken words (O-4).

@@ -343,8 +343,20 @@ pub(super) fn time(range: RangeInclusive<Duration>) -> impl FnOnce(&Value) -> Re
         };
         time.filter(|time| range.contains(time)).ok_or_else(|| {
             let (low, high) = (range.start(), range.end());
-            mismatch(value, &format!("a time with its unit, such as \"20s\" or \"10m\", from {low:?} to {high:?}"))
+            let (low, high) = (written(*low), written(*high));
+            mismatch(value, &format!("a time with its unit, such as \"20s\" or \"10m\", from {low} to {high}"))
         })
+    }
+}
+
+/// A length of time as somebody would write it: in the largest unit that divides it.
+fn written(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let unit = [(86_400, 'd'), (3600, 'h'), (60, 'm')].into_iter().find(|(unit, _)| seconds > 0 && seconds % unit == 0);
+    match unit {
+        Some((unit, letter)) => format!("{}{letter}", seconds / unit),
+        None if time.subsec_millis() > 0 => format!("{}ms", time.as_millis()),
+        None => format!("{seconds}s"),
     }
 }
 

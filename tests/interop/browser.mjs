@@ -14,12 +14,15 @@ const { chromium } = createRequire(`${process.env.ROOMGATE_SETUP}/`)('playwright
 const STEP_MS = 20_000;
 
 /** Runs in the page before its own scripts. */
-function instrument() {
+function instrument(microphoneDelay) {
   // A steady tone is what noise suppression is made to remove: the microphone comes as it is.
   const ask = navigator.mediaDevices?.getUserMedia?.bind(navigator.mediaDevices);
   if (ask) {
     const plain = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
-    navigator.mediaDevices.getUserMedia = (wish) => ask({ ...wish, audio: wish.audio && { ...Object(wish.audio), ...plain } });
+    navigator.mediaDevices.getUserMedia = async (wish) => {
+      if (microphoneDelay > 0) await new Promise((then) => setTimeout(then, microphoneDelay));
+      return ask({ ...wish, audio: wish.audio && { ...Object(wish.audio), ...plain } });
+    };
   }
   const connections = (window.__connections = []);
   const Plain = window.RTCPeerConnection;
@@ -107,7 +110,7 @@ page.on('console', (message) => console.error(`page ${message.type()}: ${message
 page.on('pageerror', (error) => console.error(`page error: ${error}`));
 page.on('response', (response) => response.status() >= 400 && console.error(`page got ${response.status()} for ${response.url()}`));
 await page.exposeFunction('__heard', (text) => appendFileSync(recording, Buffer.from(text, 'base64')));
-await page.addInitScript(instrument);
+await page.addInitScript(instrument, Number(process.env.MICROPHONE_DELAY_MS ?? 0));
 
 /** The visible elements with a test id, of which `within` and `text` pick those inside a row that holds a text. */
 function find({ testid, within, text }) {

@@ -45,6 +45,11 @@ pub struct Browser {
 impl Browser {
     /// Starts a browser whose microphone hums `hertz` at −18 dBov.
     pub fn start(folder: &Path, name: &str, hertz: f64) -> Self {
+        Self::start_with(folder, name, hertz, 0)
+    }
+
+    /// The same with somebody who takes so many milliseconds to allow the microphone.
+    pub fn start_with(folder: &Path, name: &str, hertz: f64, microphone_delay: u32) -> Self {
         let (voice, recording) = (folder.join(format!("{name}-voice.wav")), folder.join(format!("{name}-heard.wav")));
         Sound::sine(44_100, hertz, -18.0, 240.0).write(&voice);
         program("chromium");
@@ -53,6 +58,7 @@ impl Browser {
         assert!(library.is_dir(), "{} is missing; run: tests/setup.sh", library.display());
         let mut command = Command::new(program("node"));
         command.arg(sources().join("browser.mjs")).args([&voice, &recording]).env("ROOMGATE_SETUP", setup);
+        command.env("MICROPHONE_DELAY_MS", microphone_delay.to_string());
         let mut process = Process::start(&mut command, &folder.join(format!("{name}.log")), true);
         let orders = process.child.stdin.take().expect("a pipe");
         let output = BufReader::new(process.child.stdout.take().expect("a pipe"));

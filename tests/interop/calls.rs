@@ -110,3 +110,20 @@ fn a_member_over_https_from_another_address_admits_a_phone() {
         assert_heard(&alice.heard().last(5.0), 1011.0, "Alice hears the phone");
     });
 }
+
+#[test]
+fn who_joins_before_allowing_the_microphone_is_heard_as_soon_as_it_is_allowed() {
+    isolated(|| {
+        let daemon = Daemon::start();
+        let mut alice = Browser::start_with(daemon.folder(), "alice", ALICE, 3000);
+        alice.enter(&daemon.link("demo", true));
+        alice.join("Alice");
+        alice.until("mute", "the microphone is open", |row| row.data["state"] == "open");
+        let mut phone = Baresip::start(daemon.folder(), 5070, Codec::Pcmu, Transport::Udp, 1011.0);
+        phone.dial("sip:1001@127.0.0.1:5060");
+        alice.wait("lobby-row");
+        alice.click("admit");
+        phone.hear(6.0);
+        assert_heard(&phone.hear(4.0), ALICE, "the phone hears Alice");
+    });
+}

@@ -96,6 +96,12 @@ impl Daemon {
         self.folder.path()
     }
 
+    /// Ends it as a power cut would.
+    pub fn kill(&mut self) {
+        self.process.child.kill().expect("a child can be killed");
+        self.process.child.wait().expect("a child that was killed ends");
+    }
+
     /// What it has printed and logged.
     pub fn log(&self) -> String {
         self.process.log()

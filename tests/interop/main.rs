@@ -10,6 +10,7 @@ mod baresip;
 mod browser;
 mod calls;
 mod daemon;
+mod dial;
 mod instruments;
 mod keypad;
 mod menu;

@@ -98,3 +98,22 @@ fn everybody_is_told_of_a_recording_and_the_file_holds_the_voices_and_no_prompt(
         assert!(prompts.is_empty(), "the recording holds a prompt: {prompts:?}");
     });
 }
+
+#[test]
+fn a_recording_plays_up_to_the_moment_at_which_the_daemon_is_killed() {
+    isolated(|| {
+        let mut daemon = Daemon::start();
+        let mut alice = Browser::start(daemon.folder(), "alice", ALICE);
+        alice.enter(&daemon.link("demo", true));
+        alice.join("Alice");
+        alice.click("record");
+        alice.click("confirm-ok");
+        alice.until("rec-banner", "the banner", |row| row.data["state"] == "on");
+        alice.hear(8.0);
+        daemon.kill();
+        let file = daemon.recordings().pop().expect("a recording");
+        let recorded = daemon.play(&file);
+        assert!(recorded.length() > 6.0, "of 8 s are left {}", recorded.length());
+        assert!(recorded.last(3.0).tone(ALICE).is_some(), "Alice is in the recording");
+    });
+}

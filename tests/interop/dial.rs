@@ -1,0 +1,63 @@
+//! `roomgate dial`, the administrator's test phone (U-1), against the daemon.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::audio::Sound;
+use crate::daemon::Daemon;
+use crate::namespace::isolated;
+
+/// Runs the command; its exit status and its report.
+fn dial(daemon: &Daemon, arguments: &[&str]) -> (bool, Value) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_roomgate"));
+    let output = command.arg("dial").args(arguments).current_dir(daemon.folder()).output().expect("roomgate dial can be run");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    println!("{arguments:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
+    (output.status.success(), serde_json::from_str(&text).expect("a report in JSON"))
+}
+
+#[test]
+fn the_test_phone_hears_the_menu_presses_keys_and_reports_in_every_codec() {
+    isolated(|| {
+        let daemon = Daemon::start();
+        Sound::sine(16_000, 1011.0, -18.0, 2.0).write(&daemon.folder().join("tone.wav"));
+        for (codec, transport) in [("pcmu", "udp"), ("pcma", "tcp"), ("g722", "udp"), ("opus", "tcp")] {
+            let (good, report) = dial(
+                &daemon,
+                &[
+                    "sip:menu@127.0.0.1",
+                    "--codec",
+                    codec,
+                    "--transport",
+                    transport,
+                    "--keys",
+                    "1001#",
+                    "--play",
+                    "tone.wav",
+                    "--record",
+                    "heard.wav",
+                    "--for",
+                    "5s",
+                ],
+            );
+            assert!(good && report["answered"] == true, "{report}");
+            assert!(report["answered_ms"].as_u64().is_some_and(|ms| ms < 500), "{report}");
+            assert_eq!(report["codec"].as_str().map(str::to_lowercase).as_deref(), Some(codec));
+            assert_eq!(report["packets_lost"], 0);
+            assert!(report["heard"]["first_sound_ms"].as_u64().is_some_and(|ms| ms < 500), "our voice comes at once: {report}");
+            let heard = Sound::read(&daemon.folder().join("heard.wav")).expect("a recording");
+            assert!((heard.length() - 5.0).abs() < 0.2, "{}", heard.length());
+        }
+        assert_eq!(daemon.log().matches("knocks call=").count(), 4, "the keys led to the meeting each time");
+    });
+}
+
+#[test]
+fn the_test_phone_says_why_a_call_failed() {
+    isolated(|| {
+        let daemon = Daemon::start();
+        let (good, report) = dial(&daemon, &["sip:nobody@127.0.0.1", "--for", "2s"]);
+        assert!(!good && report["error"].as_str().is_some_and(|error| error.contains("404")), "{report}");
+    });
+}

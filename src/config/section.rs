@@ -352,7 +352,7 @@ pub(super) fn time(range: RangeInclusive<Duration>) -> impl FnOnce(&Value) -> Re
 /// A length of time as somebody would write it: in the largest unit that divides it.
 fn written(time: Duration) -> String {
     let seconds = time.as_secs();
-    let unit = [(86_400, 'd'), (3600, 'h'), (60, 'm')].into_iter().find(|(unit, _)| seconds > 0 && seconds % unit == 0);
+    let unit = [(86_400, 'd'), (3600, 'h'), (60, 'm')].into_iter().find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit));
     match unit {
         Some((unit, letter)) => format!("{}{letter}", seconds / unit),
         None if time.subsec_millis() > 0 => format!("{}ms", time.as_millis()),

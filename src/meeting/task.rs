@@ -4,6 +4,8 @@
 //! media, pages and calls. What the policy decides is done in its order; nothing is decided here.
 #![allow(clippy::disallowed_methods, reason = "this task drives a machine: it has the clock and is spawned here")]
 
+mod perform;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -17,12 +19,11 @@ use super::{FromGuest, JoinPage, Knock, OfferError, Request, ToGuest, roster};
 use crate::cause::Cause;
 use crate::ids::{CallId, MeetingName, NoticeId, ParticipantId};
 use crate::machine::{Flow, Machine, Owner, drive};
-use crate::media::{BridgeHandle, End, Gate, MeetingHeard, PeerChange, PeerHandle, PortHandle};
+use crate::media::{BridgeHandle, Gate, MeetingHeard, PeerChange, PeerHandle, PortHandle};
 use crate::policy::{
     Admission, Asker, Capture, CaptureKind, Effect, Fact, LedgerEntry, Outcome, Policy, Role, Standing, Switch, Via,
 };
 use crate::redact::Redacted;
-use crate::store::{LedgerLine, NoticeOutcome};
 
 /// Chat lines kept for those who join later; chat lives in memory and ends with the meeting (C-8).
 const CHAT_KEPT: usize = 500;
@@ -424,199 +425,6 @@ impl MeetingTask {
             tracing::error!(meeting = %self.name, participant = %who, cause = %Cause::Stalled, "the call takes no more words");
             self.guests.remove(&who);
             self.fact(now, Fact::Left { who });
-        }
-    }
-
-    // === Effects are performed ===
-
-    async fn negotiate(&mut self, who: ParticipantId, sdp: String) -> Result<String, OfferError> {
-        if !self.pages.contains_key(&who) {
-            return Err(OfferError::NotHere);
-        }
-        let (peer, answer) = self.bridge.open_peer(sdp, self.heard.clone()).await?;
-        let Some(page) = self.pages.get_mut(&who) else { return Err(OfferError::NotHere) };
-        let old = page.peer.replace(peer.clone());
-        page.consent = true;
-        match page.admission.take() {
-            Some(admission) => {
-                page.seated = true;
-                self.bridge.seat_peer(&peer, admission, page.gate).await;
-            }
-            None if page.seated => {
-                if let Some(old) = &old {
-                    self.bridge.replace(End::Peer(old.id()), End::Peer(peer.id())).await;
-                }
-            }
-            None => {}
-        }
-        if let Some(old) = old {
-            old.close().await;
-        }
-        self.report_alive(Instant::now(), who);
-        Ok(answer)
-    }
-
-    async fn perform_effect(&mut self, effect: Effect) -> Flow {
-        let now = Instant::now();
-        match effect {
-            Effect::Seat { who, admission } => self.seat(now, who, admission).await,
-            Effect::Unseat { who } => self.unseat(who).await,
-            Effect::Gate { who, hear, speak } => self.gate(who, Gate { hear, speak }).await,
-            Effect::Tell { who, notice, phrases, changes } => {
-                tracing::info!(meeting = %self.name, participant = %who, %notice, ?changes, "notice");
-                self.tell_guest(now, who, ToGuest::Tell { notice, phrases });
-            }
-            Effect::Say { who, phrase } => self.tell_guest(now, who, ToGuest::Say(phrase)),
-            Effect::Dismiss { who, cause } => self.dismiss(now, who, cause).await,
-            Effect::Capture { what, want } => self.capture(now, what, want).await,
-            Effect::Ledger(entry) => self.ledger(entry).await,
-            Effect::Alarm { who, what } => {
-                tracing::error!(meeting = %self.name, participant = %who, alarm = ?what, "a notice was not heard as it must be; the microphone is closed (N-6)");
-            }
-            Effect::Changed => {
-                for who in self.pages.keys().copied().collect::<Vec<_>>() {
-                    self.show(now, who);
-                }
-            }
-            Effect::Refused { by, refusal } => {
-                tracing::info!(meeting = %self.name, ?by, %refusal, "refused");
-                self.answer(Err(refusal.into()));
-            }
-            Effect::Ended { cause } => {
-                tracing::info!(meeting = %self.name, %cause, "meeting ended");
-                self.over = true;
-            }
-        }
-        if self.over && self.acts.is_empty() { Flow::Stop } else { Flow::Continue }
-    }
-
-    async fn seat(&mut self, now: Instant, who: ParticipantId, admission: Admission) {
-        if let Some(guest) = self.guests.get(&who) {
-            self.bridge.seat_port(&guest.port, admission, Gate::default()).await;
-            tracing::info!(meeting = %self.name, participant = %who, "device admitted");
-            self.tell_guest(now, who, ToGuest::Seated);
-        } else if let Some(page) = self.pages.get_mut(&who) {
-            match &page.peer {
-                Some(peer) => {
-                    page.seated = true;
-                    self.bridge.seat_peer(peer, admission, page.gate).await;
-                }
-                None => page.admission = Some(admission),
-            }
-            self.send_chat_so_far(who);
-        }
-    }
-
-    fn end_of(&self, who: ParticipantId) -> Option<End> {
-        let guest = self.guests.get(&who).map(|guest| End::Port(guest.port.id()));
-        guest.or_else(|| self.pages.get(&who)?.peer.as_ref().map(|peer| End::Peer(peer.id())))
-    }
-
-    async fn unseat(&mut self, who: ParticipantId) {
-        if let Some(page) = self.pages.get_mut(&who) {
-            page.seated = false;
-            page.admission = None;
-        }
-        if let Some(end) = self.end_of(who) {
-            self.bridge.unseat(end).await;
-        }
-    }
-
-    async fn gate(&mut self, who: ParticipantId, gate: Gate) {
-        if let Some(page) = self.pages.get_mut(&who) {
-            page.gate = gate;
-        }
-        if let Some(end) = self.end_of(who) {
-            self.bridge.gate(end, gate).await;
-        }
-    }
-
-    async fn dismiss(&mut self, now: Instant, who: ParticipantId, cause: Cause) {
-        if let Some(page) = self.pages.remove(&who) {
-            let _ = page.to_page.try_send(ToPage::Ended { reason: cause.verdict().label });
-            if let Some(peer) = page.peer {
-                peer.close().await;
-            }
-        } else {
-            self.tell_guest(now, who, ToGuest::Dismiss(cause));
-            self.guests.remove(&who);
-        }
-        tracing::info!(meeting = %self.name, participant = %who, %cause, "left");
-    }
-
-    async fn capture(&mut self, now: Instant, what: CaptureKind, want: Capture) {
-        // Nothing here can transcribe; the policy refuses before it comes to this (N-11).
-        if what == CaptureKind::Transcription {
-            return;
-        }
-        let state = match (want, self.recording.take()) {
-            (Capture::Off, Some(recording)) => {
-                recording.stop(&self.bridge).await;
-                Capture::Off
-            }
-            (Capture::Off, None) => Capture::Off,
-            (want, Some(recording)) => {
-                self.bridge.pause_recording(want == Capture::Paused).await;
-                self.recording = Some(recording);
-                want
-            }
-            (want, None) => {
-                let heard = self.heard.clone();
-                match Recording::start(&self.shared.recordings, &self.name, &self.bridge, heard, SystemTime::now()).await {
-                    Ok(recording) => {
-                        tracing::info!(meeting = %self.name, file = %recording.file().display(), "recording");
-                        self.bridge.pause_recording(want == Capture::Paused).await;
-                        self.recording = Some(recording);
-                        want
-                    }
-                    Err(error) => {
-                        tracing::error!(meeting = %self.name, directory = %self.shared.recordings.display(), %error, "recording cannot be started");
-                        self.answer(Err(Refusal::RecorderFailed));
-                        Capture::Off
-                    }
-                }
-            }
-        };
-        self.fact(now, Fact::CaptureIs { what, state });
-    }
-
-    /// A line waits for the device's RTCP report, where one can still come (N-8).
-    async fn ledger(&mut self, entry: LedgerEntry) {
-        let notice = entry.notice;
-        let guest = self.guests.get(&entry.who);
-        let (call, device, language) =
-            guest.map(|g| (g.call.to_string(), g.device.clone(), g.language.clone())).unwrap_or_default();
-        let awaits = entry.outcome == Outcome::Completed;
-        self.uncovered.insert(notice, Uncovered { entry, call, device, language });
-        if !awaits {
-            self.covered(notice, false).await;
-        }
-    }
-
-    async fn covered(&mut self, notice: NoticeId, covered: bool) {
-        let Some(Uncovered { entry, call, device, language }) = self.uncovered.remove(&notice) else { return };
-        let elapsed = Instant::now().saturating_duration_since(entry.event_at);
-        let at = SystemTime::now().checked_sub(elapsed).unwrap_or(UNIX_EPOCH);
-        let low = |sequence: u32| u16::try_from(sequence & 0xFFFF).unwrap_or_default();
-        let line = LedgerLine {
-            meeting: self.name.to_string(),
-            call,
-            participant: entry.who.to_string(),
-            device,
-            what: entry.what.iter().map(ToString::to_string).collect(),
-            language,
-            at: millis(at),
-            first_seq: entry.first_seq.map(low),
-            last_seq: entry.last_seq.map(low),
-            covered_by_rtcp: Some(covered),
-            outcome: match entry.outcome {
-                Outcome::Completed => NoticeOutcome::Completed,
-                Outcome::Interrupted => NoticeOutcome::Interrupted,
-                Outcome::Failed => NoticeOutcome::Failed,
-            },
-        };
-        if let Err(error) = self.shared.store.append(line).await {
-            tracing::error!(meeting = %self.name, %notice, %error, "a ledger line could not be written (N-8)");
         }
     }
 }

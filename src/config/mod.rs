@@ -22,8 +22,8 @@ pub use crate::network::{BadNetwork, Network};
 pub use secret::Secret;
 pub use section::parse_time;
 pub use settings::{
-    Bypass, Device, Http, IceServer, Limits, Listen, Log, LogFormat, Media, Meeting, Organisation, Policy, Prompts, Recording,
-    Settings, Sip, Store, Tls, Transport,
+    Bypass, Device, Http, IceServer, Limits, Listen, Log, Media, Meeting, Organisation, Policy, Prompts, Recording, Settings,
+    Sip, Store, Tls, Transport,
 };
 pub use source::MAIN_FILE;
 

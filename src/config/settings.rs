@@ -10,6 +10,7 @@ use super::secret::Secret;
 use crate::codec::CodecKind;
 use crate::ids::MeetingName;
 use crate::network::Network;
+use crate::telemetry::log::LogFormat;
 
 /// Everything.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -223,15 +224,6 @@ pub struct Recording {
 pub struct Store {
     /// The state directory.
     pub directory: PathBuf,
-}
-
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
 }
 
 /// `[log]`

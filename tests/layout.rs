@@ -27,8 +27,8 @@ const FENCED: &[(&str, &[&str])] = &[
 
 fn sources(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(directory).expect("readable") {
+        let path = entry.expect("readable").path();
         if path.is_dir() {
             found.extend(sources(&path));
         } else if path.extension().is_some_and(|extension| extension == "rs") {
@@ -53,7 +53,7 @@ fn room_of(path: &str) -> String {
 
 /// The code without its tests: test modules may look anywhere.
 fn product_code(path: &Path) -> String {
-    let text = fs::read_to_string(path).unwrap();
+    let text = fs::read_to_string(path).expect("readable");
     text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned()
 }
 
@@ -63,7 +63,7 @@ fn every_use_of_another_room_points_down() {
     let layers = layers();
     let mut wrong = Vec::new();
     for path in sources(&root.join("src")) {
-        let name = path.strip_prefix(root).unwrap().display().to_string();
+        let name = path.strip_prefix(root).expect("readable").display().to_string();
         if name.ends_with("/tests.rs") || name.contains("/tests/") {
             continue;
         }
@@ -96,7 +96,7 @@ fn fenced_crates_are_named_in_their_own_place_only() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut wrong = Vec::new();
     for path in sources(&root.join("src")) {
-        let name = path.strip_prefix(root).unwrap().display().to_string();
+        let name = path.strip_prefix(root).expect("readable").display().to_string();
         for (number, line) in product_code(&path).lines().enumerate() {
             let code = line.split("//").next().unwrap_or_default();
             for (crate_name, places) in FENCED {
@@ -119,7 +119,7 @@ fn pure_rooms_have_no_clock_socket_or_task() {
     let banned = ["Instant::now(", "SystemTime::now(", "UdpSocket", "TcpStream", "TcpListener", "tokio::spawn", "thread::spawn"];
     let mut wrong = Vec::new();
     for path in sources(&root.join("src")) {
-        let name = path.strip_prefix(root).unwrap().display().to_string();
+        let name = path.strip_prefix(root).expect("readable").display().to_string();
         let room = room_of(&name);
         if layers.get(room.as_str()) != Some(&1) || name.ends_with("/tests.rs") {
             continue;

@@ -7,6 +7,8 @@
 pub mod admit;
 mod talk;
 mod task;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

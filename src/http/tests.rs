@@ -81,7 +81,7 @@ impl World {
         let (shutdown, stops) = watch::channel(false);
         let (seen, seen_by) = mpsc::channel(256);
         let sessions = settings.sessions.clone();
-        let registry = Registry::new(&[("demo", "Demo <meeting>"), ("board", "Board")], seen);
+        let registry = Registry::stand_in(&[("demo", "Demo <meeting>"), ("board", "Board")], seen);
         let Bound { addr, task } = start(settings, registry, stops).await.expect("starts");
         Self { addr, sessions, seen: seen_by, ready, shutdown, task }
     }

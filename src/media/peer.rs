@@ -34,6 +34,9 @@ use crate::dsp::frame::Frame;
 use crate::rtp::packet::Packet;
 use crate::rtp::receive::AudioReceiver;
 
+#[cfg(test)]
+pub(super) mod browser;
+
 /// Our payload type for Opus where the offer leaves the choice to us.
 const OPUS_PAYLOAD_TYPE: u8 = 111;
 /// Silence on the path after which ICE consent counts as lost: browsers repeat their check every 2.5 s (RFC 7675 section 5.1).
@@ -135,6 +138,8 @@ impl PeerFactory {
             .with_ice_credentials(ufrag.clone(), password)
             .with_host_acceptance_min_wait(Some(Duration::ZERO))
             .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
+            // When a silent browser is given up is our own rule (M-5); the stack would say so after 30 s.
+            .with_ice_timeouts(Some(CONSENT_LOST), Some(PEER_GIVEN_UP), None)
             .with_ice_connection_attempts(Some(Duration::from_millis(50)), Some(7))
             .build();
         let mut media = MediaEngine::default();

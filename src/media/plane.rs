@@ -109,7 +109,7 @@ impl Plane {
         let Some(mut seated) = self.peers.remove(&id) else { return };
         self.by_ufrag.remove(seated.peer.ufrag());
         for address in &seated.addresses {
-            self.by_address.remove(address);
+            forget_address(&mut self.by_address, *address, id);
         }
         seated.peer.close();
         drain_peer(&mut seated.peer, &mut self.out);
@@ -223,7 +223,7 @@ impl Plane {
             seated.addresses.push(from);
             if seated.addresses.len() > ADDRESSES {
                 let oldest = seated.addresses.remove(0);
-                self.by_address.remove(&oldest);
+                forget_address(&mut self.by_address, oldest, id);
             }
         }
         seated.peer.receive(now, local, from, datagram);
@@ -346,8 +346,18 @@ impl Plane {
     }
 }
 
+/// Forgets an address of `id`, unless another peer has taken it over since.
+fn forget_address(by_address: &mut HashMap<SocketAddr, PeerId>, address: SocketAddr, id: PeerId) {
+    if by_address.get(&address) == Some(&id) {
+        by_address.remove(&address);
+    }
+}
+
 fn drain_peer(peer: &mut Peer, out: &mut VecDeque<Transmit>) {
     while let Some((local, to, bytes)) = peer.poll_transmit() {
         out.push_back(Transmit { way: Way::WebRtc(local), to, bytes: bytes.to_vec() });
     }
 }
+
+#[cfg(test)]
+mod tests;

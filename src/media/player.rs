@@ -47,7 +47,12 @@ pub enum Mark {
     /// Its first sample is in this frame.
     Began(PlayId),
     /// Its last sample is in this frame.
-    Completed(PlayId),
+    Completed {
+        /// What.
+        play: PlayId,
+        /// So much of this frame is its.
+        samples: usize,
+    },
     /// It was cut, or never began.
     Interrupted(PlayId),
 }
@@ -150,6 +155,12 @@ impl Player {
         });
     }
 
+    /// The waiting music, if it plays.
+    #[must_use]
+    pub fn music(&self) -> Option<Clip> {
+        self.music.as_ref().map(|music| music.clip.clone())
+    }
+
     /// Whether a voice of ours is in the next frame.
     #[must_use]
     pub fn speaking(&self) -> bool {
@@ -208,7 +219,7 @@ impl Player {
             self.scratch.truncate(wanted);
         }
         if voice.clip >= voice.play.clips.len() && self.spill.is_empty() {
-            marks.push(Mark::Completed(voice.play.id));
+            marks.push(Mark::Completed { play: voice.play.id, samples: self.scratch.len() });
             self.queue.pop_front();
             self.resampler = None;
         }
@@ -273,7 +284,7 @@ mod tests {
         let play = play(PlayKind::Prompt, 1234);
         let id = play.id;
         player.play(play, &mut Vec::new());
-        assert_eq!(frames_until_quiet(&mut player), [Mark::Began(id), Mark::Completed(id)]);
+        assert_eq!(frames_until_quiet(&mut player), [Mark::Began(id), Mark::Completed { play: id, samples: 1234 % 160 }]);
     }
 
     #[test]
@@ -291,7 +302,7 @@ mod tests {
             [Mark::Began(prompt_id), Mark::Interrupted(prompt_id)],
             "the notice cut the prompt, the key cut nothing more"
         );
-        assert_eq!(frames_until_quiet(&mut player), [Mark::Began(notice_id), Mark::Completed(notice_id)]);
+        assert_eq!(frames_until_quiet(&mut player), [Mark::Began(notice_id), Mark::Completed { play: notice_id, samples: 160 }]);
     }
 
     #[test]

@@ -164,7 +164,9 @@ impl Port {
             self.inbound_resampler = resampler(row.sample_rate, Hz::FULL);
             self.outbound_resampler = resampler(Hz::FULL, row.sample_rate);
             self.player.stop_all(&mut self.marks);
+            let music = self.player.music();
             self.player = Player::new(row.sample_rate);
+            self.player.set_music(music);
         }
         if profile.telephone_event != self.profile.telephone_event {
             self.dtmf = DtmfReceiver::new();
@@ -257,9 +259,12 @@ impl Port {
         }
         self.scratch.resize(length, 0);
         self.make_report(now);
+        self.give_up_coverage(now);
         if !self.profile.we_send {
-            // On hold: notices and prompts wait for the resume (N-3), the clock goes on.
+            // On hold: notices and prompts wait for the resume (N-3), the clock goes on. What was cut is told at once.
             self.egress.rest(&self.profile);
+            let next = self.egress.next_sequence();
+            self.report_marks(now, Place { next, packet: 1, gathered: 0 });
             return;
         }
         if self.egress.press_on(now, &self.profile) {
@@ -267,34 +272,38 @@ impl Port {
         }
         let gathered = self.egress.gathered();
         self.player.render(&mut self.scratch, &mut self.marks);
-        let (base, packet) = (self.egress.next_sequence(), packet_samples(&self.profile).max(1));
-        let sequence_of = |sample: usize| base.wrapping_add(u32::try_from(sample / packet).unwrap_or(0));
-        self.report_marks(now, sequence_of(gathered), sequence_of(gathered + length - 1));
+        let place = Place { next: self.egress.next_sequence(), packet: packet_samples(&self.profile).max(1), gathered };
+        self.report_marks(now, place);
         let rtcp = &mut self.rtcp;
         self.egress.push(now, &self.profile, &self.scratch, |sent| {
             rtcp.sent(now, low(sent.sequence), sent.timestamp, sent.payload);
         });
     }
 
-    /// Tells what was played and in which packets; `first` and `last` are the sequence numbers around this frame.
-    fn report_marks(&mut self, now: Instant, first: u32, last: u32) {
+    /// Tells what was played and in which packets (N-8).
+    fn report_marks(&mut self, now: Instant, place: Place) {
         for mark in std::mem::take(&mut self.marks) {
             match mark {
                 Mark::Began(play) => {
-                    self.carrying.push((play, first));
+                    self.carrying.push((play, place.of(0)));
                     self.say(Heard::Began { play });
                 }
-                Mark::Completed(play) => {
+                Mark::Completed { play, samples } => {
+                    let last = place.of(samples.saturating_sub(1));
                     let carried = self.carried(play, last);
                     self.say(Heard::Played { play, outcome: Outcome::Completed, carried });
                     self.uncovered.push_back((play, last, now + COVERAGE_AWAITED));
                 }
                 Mark::Interrupted(play) => {
-                    let carried = self.carried(play, first);
+                    let carried = self.carried(play, place.before());
                     self.say(Heard::Played { play, outcome: Outcome::Interrupted, carried });
                 }
             }
         }
+    }
+
+    /// Reports that have not come in time count as not covering (N-8).
+    fn give_up_coverage(&mut self, now: Instant) {
         while let Some(&(play, _, until)) = self.uncovered.front() {
             if until > now && self.uncovered.len() <= AWAITED {
                 break;
@@ -307,7 +316,8 @@ impl Port {
     fn carried(&mut self, play: PlayId, last: u32) -> Option<Carried> {
         let place = self.carrying.iter().position(|(carried, _)| *carried == play)?;
         let (_, first) = self.carrying.swap_remove(place);
-        Some(Carried { first, last })
+        // Cut before its first packet left: none carried it.
+        (last.wrapping_sub(first).cast_signed() >= 0).then_some(Carried { first, last })
     }
 
     fn make_report(&mut self, now: Instant) {
@@ -317,6 +327,12 @@ impl Port {
     }
 
     fn report_silence(&mut self, now: Instant) {
+        if !(self.profile.we_send && self.profile.they_send) {
+            // On hold nothing need come; the time counts from the resume.
+            self.last_packet = now;
+            self.silence_told = false;
+            return;
+        }
         let silent = now.saturating_duration_since(self.last_packet);
         if silent >= self.media_timeout && !self.silence_told {
             self.silence_told = true;
@@ -362,7 +378,7 @@ impl Port {
     pub fn close(&mut self, now: Instant) -> (SocketAddr, Vec<u8>) {
         self.player.stop_all(&mut self.marks);
         let next = self.egress.next_sequence();
-        self.report_marks(now, next, next);
+        self.report_marks(now, Place { next, packet: 1, gathered: 0 });
         for (play, _, _) in std::mem::take(&mut self.uncovered) {
             self.say(Heard::Covered { play, covered: false });
         }
@@ -422,6 +438,29 @@ impl Port {
         if self.heard.try_send(PortHeard { port: self.id, heard }).is_err() {
             self.unheard += 1;
         }
+    }
+}
+
+/// Where a frame lies in the packets that are made of it.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Extended sequence number of the next packet.
+    next: u32,
+    /// Samples of a packet.
+    packet: usize,
+    /// Samples that are there for the next packet already.
+    gathered: usize,
+}
+
+impl Place {
+    /// The packet of a sample of the frame.
+    fn of(self, sample: usize) -> u32 {
+        self.next.wrapping_add(u32::try_from((self.gathered + sample) / self.packet).unwrap_or(0))
+    }
+
+    /// The packet of the last sample before the frame.
+    fn before(self) -> u32 {
+        if self.gathered > 0 { self.next } else { self.next.wrapping_sub(1) }
     }
 }
 

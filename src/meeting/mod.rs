@@ -6,6 +6,8 @@
 mod capture;
 mod registry;
 mod roster;
+#[cfg(test)]
+mod stand_in;
 mod task;
 pub mod words;
 
@@ -18,6 +20,8 @@ use crate::phrase::Phrase;
 use crate::policy::{Role, Switch};
 
 pub use registry::{MeetingSettings, Registry, Shared};
+#[cfg(test)]
+pub use stand_in::Seen;
 pub use words::{Ask, ChatLine, Refusal, Snapshot, ToPage};
 
 /// Requests that may wait for a meeting. Full: the asker waits, as requests go down (DESIGN §6).

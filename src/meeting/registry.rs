@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 
 use super::task::MeetingTask;
-use super::{MAILBOX, MeetingHandle};
+use super::{MAILBOX, MeetingHandle, Request};
 use crate::ids::MeetingName;
 use crate::media::Media;
 use crate::policy::PolicySettings;
@@ -38,9 +38,12 @@ pub struct Registry {
     inner: Arc<Inner>,
 }
 
+/// Brings a meeting to life: its settings, the way back to its own mailbox, and the mailbox.
+type Birth = dyn Fn(&MeetingName, &MeetingSettings, mpsc::WeakSender<Request>, mpsc::Receiver<Request>) + Send + Sync;
+
 struct Inner {
     configured: BTreeMap<MeetingName, MeetingSettings>,
-    shared: Arc<Shared>,
+    birth: Box<Birth>,
     live: Mutex<BTreeMap<MeetingName, MeetingHandle>>,
 }
 
@@ -48,7 +51,18 @@ impl Registry {
     /// A registry of the configured meetings, none of them alive.
     #[must_use]
     pub fn new(configured: BTreeMap<MeetingName, MeetingSettings>, shared: Shared) -> Self {
-        Self { inner: Arc::new(Inner { configured, shared: Arc::new(shared), live: Mutex::default() }) }
+        let shared = Arc::new(shared);
+        Self::with(configured, move |name, settings, mailbox, inbox| {
+            MeetingTask::spawn(name.clone(), settings.clone(), Arc::clone(&shared), mailbox, inbox);
+        })
+    }
+
+    /// A registry whose meetings come to life by `birth`.
+    pub(super) fn with(
+        configured: BTreeMap<MeetingName, MeetingSettings>,
+        birth: impl Fn(&MeetingName, &MeetingSettings, mpsc::WeakSender<Request>, mpsc::Receiver<Request>) + Send + Sync + 'static,
+    ) -> Self {
+        Self { inner: Arc::new(Inner { configured, birth: Box::new(birth), live: Mutex::default() }) }
     }
 
     /// Name and title of every configured meeting.
@@ -73,7 +87,7 @@ impl Registry {
         }
         let (mailbox, inbox) = mpsc::channel(MAILBOX);
         let handle = MeetingHandle { name: name.clone(), mailbox: mailbox.clone() };
-        MeetingTask::spawn(name.clone(), settings.clone(), Arc::clone(&self.inner.shared), mailbox.downgrade(), inbox);
+        (self.inner.birth)(name, settings, mailbox.downgrade(), inbox);
         live.insert(name.clone(), handle.clone());
         Some(handle)
     }

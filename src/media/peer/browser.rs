@@ -1,0 +1,166 @@
+//! A browser's side of a connection, for tests: it offers Opus, checks its paths with full ICE, and lives in virtual time.
+
+use super::*;
+
+use crate::codec::Decoder;
+use crate::dsp::tone::Sine;
+use crate::units::Hz;
+
+/// Samples of 20 ms.
+const FRAME: usize = 960;
+
+/// The other end of a [`Peer`].
+pub(in crate::media) struct Browser {
+    connection: RTCPeerConnection,
+    sender: RTCRtpSenderId,
+    address: SocketAddr,
+    ssrc: u32,
+    sequence: u16,
+    timestamp: u32,
+    encoder: Box<dyn Encoder>,
+    decoder: Box<dyn Decoder>,
+    hum: Option<Sine>,
+    ear: Vec<i16>,
+    connected: bool,
+}
+
+impl Browser {
+    /// A browser at `address`, and its offer.
+    pub(in crate::media) fn offer(now: Instant, address: SocketAddr) -> (Self, String) {
+        let settings = SettingEngineBuilder::new().with_multicast_dns_mode(MulticastDnsMode::Disabled).build();
+        let mut media = MediaEngine::default();
+        let codec = RTCRtpCodecParameters { rtp_codec: opus(), payload_type: OPUS_PAYLOAD_TYPE };
+        media.register_codec(codec, RtpCodecKind::Audio).expect("Opus");
+        let certificate = PeerFactory::new().expect("a certificate").certificate;
+        let mut connection = RTCPeerConnectionBuilder::new()
+            .with_configuration(RTCConfigurationBuilder::new().with_certificates(vec![certificate]).build())
+            .with_setting_engine(settings)
+            .with_media_engine(media)
+            .with_interceptor_registry(configure_rtcp_reports(Registry::new()))
+            .build(now)
+            .expect("a connection");
+        let ssrc = u32::from(address.port()) << 8;
+        let track = MediaStreamTrack::new(
+            "microphone".to_owned(),
+            "voice".to_owned(),
+            "microphone".to_owned(),
+            RtpCodecKind::Audio,
+            vec![RTCRtpEncodingParameters {
+                rtp_coding_parameters: RTCRtpCodingParameters { ssrc: Some(ssrc), ..Default::default() },
+                codec: opus(),
+                ..Default::default()
+            }],
+        );
+        let sender = connection.add_track(track).expect("a track");
+        let candidate = CandidateHostConfig {
+            base_config: CandidateConfig {
+                network: "udp".to_owned(),
+                address: address.ip().to_string(),
+                port: address.port(),
+                component: 1,
+                ..Default::default()
+            },
+            ..Default::default()
+        };
+        let candidate = RTCIceCandidate::from(&candidate.new_candidate_host().expect("a candidate"));
+        connection.add_local_candidate(candidate.to_json().expect("a candidate")).expect("takes it");
+        let offer = connection.create_offer(None).expect("an offer");
+        connection.set_local_description(now, offer).expect("takes it");
+        let offer = connection.local_description().expect("an offer").sdp;
+        let browser = Self {
+            connection,
+            sender,
+            address,
+            ssrc,
+            sequence: 7,
+            timestamp: 77,
+            encoder: CodecKind::Opus.encoder(EncoderSettings::default()).expect("Opus"),
+            decoder: CodecKind::Opus.decoder().expect("Opus"),
+            hum: None,
+            ear: Vec::new(),
+            connected: false,
+        };
+        (browser, offer)
+    }
+
+    /// Takes the answer to its offer.
+    pub(in crate::media) fn answered(&mut self, now: Instant, answer: String) {
+        let answer = RTCSessionDescription::answer(answer).expect("an answer");
+        self.connection.set_remote_description(now, answer).expect("takes it");
+    }
+
+    /// Hums from now on.
+    pub(in crate::media) fn hums(&mut self, freq: f32, amplitude: f32) {
+        self.hum = Some(Sine::new(Hz::FULL, freq, amplitude));
+    }
+
+    /// A datagram came.
+    pub(in crate::media) fn receive(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+        let transport =
+            TransportContext { local_addr: self.address, peer_addr: from, ecn: None, transport_protocol: TransportProtocol::UDP };
+        let _ = self.connection.handle_read(TaggedBytesMut { now, transport, message: BytesMut::from(datagram) });
+        while let Some(TaggedRTCMessage { message, .. }) = self.connection.poll_read() {
+            if let RTCMessage::RtpPacket(_, packet) = message {
+                self.decoder.decode(&packet.payload, &mut self.ear).expect("Opus");
+            }
+        }
+    }
+
+    /// Time has passed; to be called more often than every 20 ms.
+    pub(in crate::media) fn wake(&mut self, now: Instant) {
+        if self.connection.poll_timeout().is_some_and(|at| at <= now) {
+            let _ = self.connection.handle_timeout(now);
+        }
+        while let Some(event) = self.connection.poll_event() {
+            if let RTCPeerConnectionEvent::OnConnectionStateChangeEvent(state) = event {
+                self.connected = state == RTCPeerConnectionState::Connected;
+            }
+        }
+    }
+
+    /// Sends its next 20 ms.
+    pub(in crate::media) fn speak(&mut self, now: Instant) {
+        let timestamp = self.timestamp;
+        self.timestamp = timestamp.wrapping_add(960);
+        if !self.connected {
+            return;
+        }
+        let mut samples = [0; FRAME];
+        if let Some(hum) = &mut self.hum {
+            hum.fill(&mut samples);
+        }
+        let mut payload = Vec::new();
+        self.encoder.encode(&samples, &mut payload).expect("encodes");
+        let header = rtp::header::Header {
+            version: 2,
+            payload_type: OPUS_PAYLOAD_TYPE,
+            sequence_number: self.sequence,
+            timestamp,
+            ssrc: self.ssrc,
+            ..Default::default()
+        };
+        self.sequence = self.sequence.wrapping_add(1);
+        let mut sender = self.connection.rtp_sender(self.sender).expect("a sender");
+        sender.write_rtp(now, rtp::Packet { header, payload: Bytes::from(payload) }).expect("sends");
+    }
+
+    /// The next datagram it sends, and where to.
+    pub(in crate::media) fn poll_transmit(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
+        self.connection.poll_write().map(|message| (message.transport.peer_addr, message.message.to_vec()))
+    }
+
+    /// The handshake is complete.
+    pub(in crate::media) fn is_connected(&self) -> bool {
+        self.connected
+    }
+
+    /// What it has heard since it was asked last, at 48 kHz.
+    pub(in crate::media) fn ear(&mut self) -> Vec<i16> {
+        std::mem::take(&mut self.ear)
+    }
+
+    /// Where it is.
+    pub(in crate::media) fn address(&self) -> SocketAddr {
+        self.address
+    }
+}

@@ -1,0 +1,144 @@
+//! Browsers: the whole of ICE, DTLS and SRTP in virtual time, with a second connection as the browser.
+
+use super::*;
+use crate::media::peer::PeerChange;
+
+fn connected(rig: &Rig) -> usize {
+    let is_connected = |told: &&MeetingHeard| matches!(told, MeetingHeard::Peer { change: PeerChange::Connected, .. });
+    rig.told.iter().filter(is_connected).count()
+}
+
+/// Lets time pass until every browser is connected; how long it took.
+fn connect(rig: &mut Rig) -> Duration {
+    let began = rig.now;
+    while connected(rig) < rig.browsers.len() || !rig.browsers.iter().all(|(_, browser)| browser.is_connected()) {
+        rig.run(5);
+        assert!(rig.now - began < Duration::from_secs(10), "never connected");
+    }
+    rig.now - began
+}
+
+fn hears(rig: &mut Rig, browser: usize, freqs: &[f32]) -> Vec<f32> {
+    let ear = rig.browsers[browser].1.ear();
+    freqs.iter().map(|freq| level(&ear, Hz::FULL, *freq)).collect()
+}
+
+#[test]
+fn a_phone_and_a_browser_hear_each_other_and_are_connected_within_a_second() {
+    let mut rig = Rig::new();
+    let phone = rig.seated_phone(CodecKind::Pcmu, 440.0);
+    let browser = rig.browser(50_000, 700.0);
+    let took = connect(&mut rig);
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    rig.settle(1_000);
+    rig.run(2_000);
+    let levels = hears(&mut rig, browser, &[440.0, 700.0]);
+    assert!(is_as_loud_as_it_was_hummed(levels[0]) && levels[1] < QUIET, "the browser: {levels:?}");
+    let levels = rig.phones[phone].hears(&[700.0, 440.0]);
+    assert!(is_as_loud_as_it_was_hummed(levels[0]) && levels[1] < QUIET, "the phone: {levels:?}");
+    rig.ends();
+}
+
+#[test]
+fn two_browsers_on_one_socket_are_told_apart_and_one_leaving_is_nothing_to_the_other() {
+    let mut rig = Rig::new();
+    let phone = rig.seated_phone(CodecKind::G722, 440.0);
+    let (one, two) = (rig.browser(50_000, 700.0), rig.browser(50_002, 950.0));
+    connect(&mut rig);
+    rig.settle(1_000);
+    rig.run(1_000);
+    let levels = [hears(&mut rig, one, &[440.0, 700.0, 950.0]), hears(&mut rig, two, &[440.0, 950.0, 700.0])];
+    assert!(is_as_loud_as_it_was_hummed(levels[0][0]) && levels[0][1] < QUIET && is_as_loud_as_it_was_hummed(levels[0][2]));
+    assert!(is_as_loud_as_it_was_hummed(levels[1][0]) && levels[1][1] < QUIET && is_as_loud_as_it_was_hummed(levels[1][2]));
+
+    let id = rig.browsers[one].0;
+    rig.planes[0].close_peer(id);
+    rig.settle(500);
+    rig.run(1_000);
+    let levels = hears(&mut rig, two, &[440.0, 700.0]);
+    assert!(is_as_loud_as_it_was_hummed(levels[0]) && levels[1] < QUIET, "{levels:?}");
+    let levels = rig.phones[phone].hears(&[950.0, 700.0]);
+    assert!(is_as_loud_as_it_was_hummed(levels[0]) && levels[1] < QUIET, "{levels:?}");
+    rig.ends();
+}
+
+#[test]
+fn a_connection_that_takes_over_an_address_keeps_it_when_the_old_one_is_closed() {
+    let mut rig = Rig::new();
+    let phone = rig.seated_phone(CodecKind::Pcmu, 440.0);
+    rig.browser(50_000, 700.0);
+    connect(&mut rig);
+    let (old, _) = rig.browsers.remove(0);
+    rig.told.clear();
+    rig.browser(50_000, 950.0);
+    connect(&mut rig);
+    rig.settle(500);
+    rig.planes[0].close_peer(old);
+    rig.run(500);
+    let level = rig.phones[phone].hears(&[950.0])[0];
+    assert!(is_as_loud_as_it_was_hummed(level), "{level}");
+    rig.planes[0].unseat(End::Peer(old));
+    rig.ends();
+}
+
+fn changes(rig: &mut Rig) -> Vec<PeerChange> {
+    let told = std::mem::take(&mut rig.told);
+    told.into_iter().filter_map(|told| if let MeetingHeard::Peer { change, .. } = told { Some(change) } else { None }).collect()
+}
+
+#[test]
+fn m5_a_browser_that_falls_silent_is_told_as_not_alive_comes_back_and_is_given_up_in_the_end() {
+    let mut rig = Rig::new();
+    let phone = rig.seated_phone(CodecKind::Pcmu, 440.0);
+    rig.browser(50_000, 700.0);
+    connect(&mut rig);
+    assert_eq!(changes(&mut rig), [PeerChange::Connected]);
+    let away = rig.browsers.remove(0);
+    rig.run(5_500);
+    assert_eq!(changes(&mut rig), []);
+    rig.run(2_000);
+    assert_eq!(changes(&mut rig), [PeerChange::Alive(false)]);
+    rig.browsers.push(away);
+    rig.run(3_000);
+    assert_eq!(changes(&mut rig), [PeerChange::Alive(true)]);
+    rig.settle(500);
+    rig.run(1_000);
+    assert!(is_as_loud_as_it_was_hummed(rig.phones[phone].hears(&[700.0])[0]));
+
+    let (gone, _) = rig.browsers.remove(0);
+    rig.run(74_000);
+    assert_eq!(changes(&mut rig), [PeerChange::Alive(false)]);
+    rig.run(2_000);
+    assert_eq!(changes(&mut rig), [PeerChange::Gone]);
+    assert!(rig.planes[0].peers.is_empty(), "the connection is; its seat is the meeting's to take");
+    rig.planes[0].unseat(End::Peer(gone));
+    rig.ends();
+}
+
+#[test]
+fn what_strangers_send_to_the_socket_is_nothing_to_a_browser_in_the_meeting() {
+    let mut rig = Rig::new();
+    let phone = rig.seated_phone(CodecKind::Pcmu, 440.0);
+    let browser = rig.browser(50_000, 700.0);
+    connect(&mut rig);
+    rig.settle(1_000);
+    let mut random = crate::rtp::session::SplitMix::new(11);
+    let (ours, own) = (rig::WEBRTC.parse().expect("an address"), rig.browsers[browser].1.address());
+    for round in 0..100_u16 {
+        for kind in 0..10_u8 {
+            let first = [0x80, 0x80, 0x16, 0x15, 0x00, 0xFE, 0x40, 0x90, 0x14, 0x17][usize::from(kind)];
+            let mut datagram = vec![first];
+            datagram.extend((0..random.draw() % 200).map(|_| random.draw() as u8));
+            let stranger = SocketAddr::from(([203, 0, 113, kind], 1_000 + round));
+            let now = rig.now;
+            rig.planes[0].receive_webrtc(now, ours, stranger, &datagram);
+            rig.planes[0].receive_webrtc(now, ours, own, &datagram);
+        }
+        rig.run(20);
+    }
+    let levels = hears(&mut rig, browser, &[440.0]);
+    assert!(is_as_loud_as_it_was_hummed(levels[0]), "the browser: {levels:?}");
+    let levels = rig.phones[phone].hears(&[700.0]);
+    assert!(is_as_loud_as_it_was_hummed(levels[0]), "the phone: {levels:?}");
+    rig.ends();
+}

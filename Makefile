@@ -5,13 +5,14 @@
 #   make build            builds the release binary, target/release/roomgate
 #   make test             all tests, those against real phones and browsers included
 #   make lint             formatting and clippy
+#   make fuzz-smoke       thousands of seeded mutations through every parser and machine
 #   make check            lint and licences, what CI runs beside the tests
 #   make clean            removes everything that is built or installed in this folder; state/ with its recordings stays
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build run test lint check licences clean
+.PHONY: help build run test fuzz-smoke lint check licences clean
 
 # A toolchain that was just installed by rustup is found, although this shell has not been opened anew.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -55,6 +56,10 @@ test:
 	else \
 	    cargo test --locked --no-fail-fast --lib --bins --tests; \
 	fi
+
+fuzz-smoke:
+	@tests/setup.sh build
+	@cargo test --locked --lib -- mutat hostile storm random_histories
 
 lint:
 	@tests/setup.sh build

@@ -37,6 +37,8 @@ const CONTROL_THREADS: usize = 2;
 const DRAIN_REPORT: Duration = Duration::from_secs(5);
 /// How often trouble of the media workers is told.
 const MEDIA_REPORT: Duration = Duration::from_secs(60);
+/// How long the store may take to write what it was given.
+const STORE_CLOSES: Duration = Duration::from_secs(10);
 /// How long last words and figures may take once nothing else is left to do.
 const LAST_WORDS: Duration = Duration::from_secs(15);
 
@@ -114,7 +116,10 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
         .enable_all()
         .build()
         .map_err(RunError::Runtime)?;
-    runtime.block_on(serve(settings))
+    let result = runtime.block_on(serve(settings));
+    // Whatever still runs has nothing left to lose.
+    runtime.shutdown_background();
+    result
 }
 
 async fn serve(settings: Settings) -> Result<(), RunError> {
@@ -152,7 +157,7 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
 
     let calls = Calls::new(calls_settings(&settings, &library, &media, &registry, &sip, &store));
     let up = calls.up();
-    tokio::spawn(calls.run(events, draining));
+    let calls = tokio::spawn(calls.run(events, draining));
 
     if let Some(retention) = settings.recording.retention {
         tokio::spawn(sweep::run(settings.recording.directory.clone(), retention));
@@ -188,9 +193,12 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
     shutdown.send_replace(true);
     // A server task that panicked has said so in the log; there is nothing left to stop.
     let _ = tokio::time::timeout(LAST_WORDS, bound.task).await;
-    drop(registry);
-    drop(store);
-    if tokio::task::spawn_blocking(move || store_thread.join()).await.is_err() {
+    calls.abort();
+    // Cancelled or ended: what it held of the store is let go.
+    let _ = calls.await;
+    drop((registry, store));
+    let closed = tokio::task::spawn_blocking(move || store_thread.join());
+    if !matches!(tokio::time::timeout(STORE_CLOSES, closed).await, Ok(Ok(Ok(())))) {
         tracing::error!("the store did not close in order");
     }
     tracing::info!("stopped");
@@ -264,6 +272,14 @@ fn webrtc_addresses(settings: &Settings) -> Vec<IpAddr> {
             IpAddr::V6(address) => !address.is_unicast_link_local(),
         })
         .collect();
+    // An address that is being set up, or on its way out, cannot be bound; the others must not suffer for it.
+    found.retain(|address| match std::net::UdpSocket::bind((*address, 0)) {
+        Ok(_) => true,
+        Err(error) => {
+            tracing::warn!(%address, %error, "no WebRTC at this address");
+            false
+        }
+    });
     found.sort_by_key(|address| (address.is_loopback(), address.is_ipv6(), *address));
     found.dedup();
     found

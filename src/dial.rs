@@ -192,9 +192,9 @@ async fn dial(args: &DialArgs) -> Result<Report, DialError> {
     let over = talked.as_ref().is_ok_and(|ended_by_peer| *ended_by_peer);
     if !over {
         phone.handle.send(Command::Bye { call, cause: Cause::HungUp }).await;
-        // Asked after the BYE and answered after it: by then it is on its way.
-        phone.report.ladder(&phone.handle.ladder(call).await);
     }
+    // Asked after the BYE and answered after it: by then it is on its way.
+    phone.report.ladder(&phone.handle.ladder(call).await);
     talked.map(|_| phone.report)
 }
 

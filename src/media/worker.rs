@@ -236,7 +236,7 @@ async fn run(webrtc: Vec<(std::net::UdpSocket, SocketAddr)>, mut commands: mpsc:
     }
     let clock = tokio::task::spawn_local(tick(Rc::clone(&desk)));
     while let Some(command) = commands.recv().await {
-        desk.obey(command).await;
+        desk.obey(command);
         desk.flush();
     }
     clock.abort();
@@ -305,13 +305,23 @@ async fn read_port(desk: Rc<Desk>, port: PortId, channel: Channel, socket: UdpSo
     }
 }
 
+/// Hands a command to another worker. Two workers must never wait for each other: where the other's inbox is full, a task waits.
+/// A worker that is gone takes nothing any more: the daemon is stopping.
+fn pass_on(to: mpsc::Sender<Command>, command: Command) {
+    if let Err(mpsc::error::TrySendError::Full(command)) = to.try_send(command) {
+        tokio::task::spawn_local(async move {
+            let _ = to.send(command).await;
+        });
+    }
+}
+
 impl Desk {
-    async fn obey(self: &Rc<Self>, command: Command) {
-        let Some(command) = self.forward(command).await else { return };
+    fn obey(self: &Rc<Self>, command: Command) {
+        let Some(command) = self.forward(command) else { return };
         match command {
             Command::MovePort { port, to, arrived } => {
                 let released = self.plane.borrow_mut().release_port(port);
-                self.send_away(released, port, to, arrived).await;
+                self.send_away(released, port, to, arrived);
             }
             Command::ClosePort(port) => {
                 self.plane.borrow_mut().close_port(Instant::now(), port);
@@ -349,7 +359,7 @@ impl Desk {
                     port.set_music(clip);
                 }
             }
-            // Done by `obey`, which may wait.
+            // Done by `obey`, which needs the plane for less than the whole of it.
             Command::MovePort { .. } | Command::ClosePort(_) => {}
             Command::AdoptPort(transit) => {
                 let PortInTransit { port, sockets, arrived } = *transit;
@@ -376,7 +386,7 @@ impl Desk {
     }
 
     /// Passes a command on if its port has moved.
-    async fn forward(&self, command: Command) -> Option<Command> {
+    fn forward(&self, command: Command) -> Option<Command> {
         let port = match &command {
             Command::Reprofile { port, .. }
             | Command::ClosePort(port)
@@ -392,8 +402,7 @@ impl Desk {
         let to = self.moved.borrow().get(&port).map(|(_, to)| to.clone());
         match to {
             Some(to) => {
-                // A worker that is gone takes no ports either: the daemon is stopping.
-                let _ = to.send(command).await;
+                pass_on(to, command);
                 None
             }
             None => Some(command),
@@ -423,13 +432,12 @@ impl Desk {
         }
     }
 
-    async fn send_away(&self, port: Option<Port>, id: PortId, to: mpsc::Sender<Command>, arrived: oneshot::Sender<()>) {
+    fn send_away(&self, port: Option<Port>, id: PortId, to: mpsc::Sender<Command>, arrived: oneshot::Sender<()>) {
         let open = self.sockets.borrow_mut().remove(&id);
         let (Some(port), Some(OpenSockets { sockets, readers })) = (port, open) else { return };
         drop(readers);
         self.moved.borrow_mut().insert(id, (Instant::now(), to.clone()));
-        // A worker that is gone takes no ports either: the daemon is stopping.
-        let _ = to.send(Command::AdoptPort(Box::new(PortInTransit { port, sockets, arrived }))).await;
+        pass_on(to, Command::AdoptPort(Box::new(PortInTransit { port, sockets, arrived })));
     }
 
     fn forget_moved(&self) {

@@ -40,11 +40,16 @@ impl Recording {
         let id = bridge.id();
         let format = Format { serial: getrandom::u32().map_err(io::Error::from)?, pre_skip: PRE_SKIP, rate: Hz::FULL };
         let (finish, finished) = oneshot::channel();
-        let recorder = Recorder::create(&file, format, move |ending| {
-            report(ending, id, &heard);
-            // Nobody waits for it but a meeting that is closing.
-            let _ = finish.send(());
-        })?;
+        let path = file.clone();
+        // Making a file waits for the disk; a meeting's task must not.
+        let made = tokio::task::spawn_blocking(move || {
+            Recorder::create(&path, format, move |ending| {
+                report(ending, id, &heard);
+                // Nobody waits for it but a meeting that is closing.
+                let _ = finish.send(());
+            })
+        });
+        let recorder = made.await.map_err(io::Error::other)??;
         bridge.record(recorder).await;
         Ok(Self { file, finished })
     }
@@ -54,11 +59,21 @@ impl Recording {
         &self.file
     }
 
-    /// Ends it, and waits until its file is on the disk, at most [`FINISHED_WITHIN`].
-    pub(super) async fn stop(self, bridge: &BridgeHandle) {
+    /// Ends it; its file is finished by the recorder's own thread.
+    pub(super) async fn stop(self, bridge: &BridgeHandle) -> Finishing {
         bridge.stop_recording().await;
-        if tokio::time::timeout(FINISHED_WITHIN, self.finished).await.is_err() {
-            tracing::warn!(file = %self.file.display(), "the recording is still being written");
+        Finishing(self)
+    }
+}
+
+/// A recording that has ended and whose last page is on its way to the disk.
+pub(super) struct Finishing(Recording);
+
+impl Finishing {
+    /// Waits until it is there, at most [`FINISHED_WITHIN`]: a daemon that ends sooner would lose the last second.
+    pub(super) async fn wait(self) {
+        if tokio::time::timeout(FINISHED_WITHIN, self.0.finished).await.is_err() {
+            tracing::warn!(file = %self.0.file.display(), "the recording is still being written");
         }
     }
 }

@@ -12,7 +12,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::capture::Recording;
+use super::capture::{Finishing, Recording};
 use super::registry::{MeetingSettings, Shared};
 use super::words::{Ask, ChatLine, Refusal, Snapshot, ToPage};
 use super::{FromGuest, JoinPage, Knock, OfferError, Request, ToGuest, roster};
@@ -64,6 +64,7 @@ pub(super) enum Act {
     Policy(Effect),
     Negotiate { who: ParticipantId, sdp: String, reply: oneshot::Sender<Result<String, OfferError>> },
     Covered { notice: NoticeId, covered: bool },
+    Untap,
 }
 
 /// A live meeting.
@@ -78,6 +79,8 @@ pub(super) struct MeetingTask {
     chat: VecDeque<ChatLine>,
     chat_lines: u64,
     recording: Option<Recording>,
+    /// The recording that ended last, until the meeting closes.
+    finishing: Option<Finishing>,
     uncovered: BTreeMap<NoticeId, Uncovered>,
     speaking: Vec<ParticipantId>,
     acts: VecDeque<Act>,
@@ -117,6 +120,7 @@ impl MeetingTask {
                 chat: VecDeque::new(),
                 chat_lines: 0,
                 recording: None,
+                finishing: None,
                 uncovered: BTreeMap::new(),
                 speaking: Vec::new(),
                 acts: VecDeque::new(),
@@ -130,7 +134,10 @@ impl MeetingTask {
 
     async fn close(&mut self) {
         if let Some(recording) = self.recording.take() {
-            recording.stop(&self.bridge).await;
+            self.finishing = Some(recording.stop(&self.bridge).await);
+        }
+        if let Some(finishing) = self.finishing.take() {
+            finishing.wait().await;
         }
         for page in self.pages.values() {
             if let Some(peer) = &page.peer {
@@ -140,7 +147,7 @@ impl MeetingTask {
         self.bridge.close().await;
         let left: Vec<NoticeId> = self.uncovered.keys().copied().collect();
         for notice in left {
-            self.covered(notice, false).await;
+            self.covered(notice, false);
         }
         tracing::info!(meeting = %self.name, "meeting closed");
     }
@@ -378,6 +385,8 @@ impl MeetingTask {
     /// N-12: the recorder is gone, so the state is off and everybody is told.
     fn recorder_failed(&mut self, now: Instant) {
         if self.recording.take().is_some() {
+            // Whichever recorder it was that failed: what is off must not be recorded.
+            self.acts.push_back(Act::Untap);
             tracing::error!(meeting = %self.name, "recording stopped by itself: see the recordings directory and its disk");
             self.fact(now, Fact::CaptureIs { what: CaptureKind::Recording, state: Capture::Off });
         }
@@ -477,7 +486,8 @@ impl Owner for MeetingTask {
                 let answer = self.negotiate(who, sdp).await;
                 let _ = reply.send(answer);
             }
-            Act::Covered { notice, covered } => self.covered(notice, covered).await,
+            Act::Covered { notice, covered } => self.covered(notice, covered),
+            Act::Untap => self.bridge.stop_recording().await,
         }
         Flow::Continue
     }

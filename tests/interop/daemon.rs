@@ -102,6 +102,13 @@ impl Daemon {
         self.process.child.wait().expect("a child that was killed ends");
     }
 
+    /// Asks it to stop (SIGTERM); its exit status.
+    pub fn stop(&mut self) -> i32 {
+        let id = self.process.child.id().to_string();
+        Command::new("kill").args(["-TERM", &id]).status().expect("kill can be run");
+        eventually(seconds(20), "the daemon ends", || self.process.exit_code())
+    }
+
     /// What it has printed and logged.
     pub fn log(&self) -> String {
         self.process.log()

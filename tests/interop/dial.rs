@@ -20,7 +20,7 @@ fn dial(daemon: &Daemon, arguments: &[&str]) -> (bool, Value) {
 #[test]
 fn the_test_phone_hears_the_menu_presses_keys_and_reports_in_every_codec() {
     isolated(|| {
-        let daemon = Daemon::start();
+        let mut daemon = Daemon::start();
         Sound::sine(16_000, 1011.0, -18.0, 2.0).write(&daemon.folder().join("tone.wav"));
         for (codec, transport) in [("pcmu", "udp"), ("pcma", "tcp"), ("g722", "udp"), ("opus", "tcp")] {
             let (good, report) = dial(
@@ -50,6 +50,7 @@ fn the_test_phone_hears_the_menu_presses_keys_and_reports_in_every_codec() {
             assert!((heard.length() - 5.0).abs() < 0.2, "{}", heard.length());
         }
         assert_eq!(daemon.log().matches("knocks call=").count(), 4, "the keys led to the meeting each time");
+        assert_eq!(daemon.stop(), 0, "a daemon that carried calls ends when it is asked to");
     });
 }
 

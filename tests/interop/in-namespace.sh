@@ -21,6 +21,10 @@ if [ "${ROOMGATE_NETNS:-}" != inside ]; then
     ROOMGATE_NETNS=inside exec unshare $flags "$0" "$@"
 fi
 
+# An IPv6 address that comes up a second later is a change of network to Chromium, and aborts what it is loading.
+for which in all default; do
+    { echo 1 > "/proc/sys/net/ipv6/conf/$which/disable_ipv6"; } 2>/dev/null || :
+done
 ip link set lo up
 ip link add room0 type veth peer name room1
 ip addr add 10.77.0.1/24 dev room0

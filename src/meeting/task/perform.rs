@@ -1,5 +1,6 @@
 //! What the policy decided is done here, in its order: seats and gates on the bridge, words to pages and calls, the recorder,
 //! the ledger.
+#![allow(clippy::disallowed_methods, reason = "part of the meeting's task: it has the clock and starts what may be slow")]
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -55,7 +56,7 @@ impl MeetingTask {
             Effect::Say { who, phrase } => self.tell_guest(now, who, ToGuest::Say(phrase)),
             Effect::Dismiss { who, cause } => self.dismiss(now, who, cause).await,
             Effect::Capture { what, want } => self.capture(now, what, want).await,
-            Effect::Ledger(entry) => self.ledger(entry).await,
+            Effect::Ledger(entry) => self.ledger(entry),
             Effect::Alarm { who, what } => {
                 tracing::error!(meeting = %self.name, participant = %who, alarm = ?what, "a notice was not heard as it must be; the microphone is closed (N-6)");
             }
@@ -137,7 +138,7 @@ impl MeetingTask {
         }
         let state = match (want, self.recording.take()) {
             (Capture::Off, Some(recording)) => {
-                recording.stop(&self.bridge).await;
+                self.finishing = Some(recording.stop(&self.bridge).await);
                 Capture::Off
             }
             (Capture::Off, None) => Capture::Off,
@@ -167,7 +168,7 @@ impl MeetingTask {
     }
 
     /// A line waits for the device's RTCP report, where one can still come (N-8).
-    async fn ledger(&mut self, entry: LedgerEntry) {
+    fn ledger(&mut self, entry: LedgerEntry) {
         let notice = entry.notice;
         let guest = self.guests.get(&entry.who);
         let (call, device, language) =
@@ -175,11 +176,11 @@ impl MeetingTask {
         let awaits = entry.outcome == Outcome::Completed;
         self.uncovered.insert(notice, Uncovered { entry, call, device, language });
         if !awaits {
-            self.covered(notice, false).await;
+            self.covered(notice, false);
         }
     }
 
-    pub(super) async fn covered(&mut self, notice: NoticeId, covered: bool) {
+    pub(super) fn covered(&mut self, notice: NoticeId, covered: bool) {
         let Some(Uncovered { entry, call, device, language }) = self.uncovered.remove(&notice) else { return };
         let elapsed = Instant::now().saturating_duration_since(entry.event_at);
         let at = SystemTime::now().checked_sub(elapsed).unwrap_or(UNIX_EPOCH);
@@ -201,8 +202,12 @@ impl MeetingTask {
                 Outcome::Failed => NoticeOutcome::Failed,
             },
         };
-        if let Err(error) = self.shared.store.append(line).await {
-            tracing::error!(meeting = %self.name, %notice, %error, "a ledger line could not be written (N-8)");
-        }
+        // The disk may be slow, and the next notice must not wait for it.
+        let (store, meeting) = (self.shared.store.clone(), self.name.clone());
+        tokio::spawn(async move {
+            if let Err(error) = store.append(line).await {
+                tracing::error!(%meeting, %notice, %error, "a ledger line could not be written (N-8)");
+            }
+        });
     }
 }

@@ -6,7 +6,7 @@ import { Chat } from './chat.js';
 import { Controls } from './controls.js';
 import { Lobby } from './lobby.js';
 import { Media } from './media.js';
-import { SEAT_KEPT_MS, leaveToken, takeToken } from './memory.js';
+import { SEAT_KEPT_MS, forgetReload, leaveToken, takeToken } from './memory.js';
 import { Microphone } from './microphone.js';
 import { Prejoin } from './prejoin.js';
 import { Roster } from './roster.js';
@@ -98,6 +98,7 @@ async function begin() {
 }
 
 function beforeJoining() {
+  forgetReload();
   prejoin.joining = false;
   prejoin.error = '';
   show('prejoin');

@@ -43,3 +43,12 @@ export function takeToken(meeting) {
     return null;
   }
 }
+
+/** The page has loaded in full: should a part be missing the next time, it may load itself again (boot.js). */
+export function forgetReload() {
+  try {
+    sessionStorage.removeItem(`${PREFIX}loaded-again`);
+  } catch {
+    // Nothing is remembered, nothing is to be forgotten.
+  }
+}

@@ -23,7 +23,7 @@ use crate::link;
 use crate::media::{Media, MediaError, MediaSettings};
 use crate::meeting::{MeetingSettings, Registry, Shared};
 use crate::menu::{Directory, Entry};
-use crate::policy::{Bypass, PolicySettings};
+use crate::policy::PolicySettings;
 use crate::problem::Problem;
 use crate::prompt::Library;
 use crate::redact::Redacted;
@@ -298,14 +298,7 @@ fn media_settings(settings: &Settings, webrtc_addresses: Vec<IpAddr>) -> MediaSe
 
 fn policy(settings: &Settings, meeting: &config::Meeting) -> PolicySettings {
     PolicySettings {
-        bypass: match meeting.bypass {
-            config::Bypass::Everyone => Bypass::Everyone,
-            config::Bypass::OrganisationAndTrusted => Bypass::OrganisationAndTrusted,
-            config::Bypass::Organisation => Bypass::Organisation,
-            config::Bypass::OrganisationWithoutGuests => Bypass::OrganisationWithoutGuests,
-            config::Bypass::Invited => Bypass::Invited,
-            config::Bypass::Organisers => Bypass::Organisers,
-        },
+        bypass: meeting.bypass,
         devices_bypass: meeting.devices_bypass,
         lobby_timeout: meeting.lobby_timeout,
         externals_only_timeout: settings.policy.externals_only_timeout,

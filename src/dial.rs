@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
-use crate::call::{address_towards, profile};
+use crate::call::profile;
 use crate::cause::Cause;
 use crate::cli::{DialArgs, DialTransport, Status};
 use crate::codec::{CODECS, CodecError, CodecKind};
@@ -125,7 +125,7 @@ async fn plan(args: &DialArgs) -> Result<Plan, DialError> {
     let text = if args.uri.starts_with("sip:") { args.uri.clone() } else { format!("sip:{}", args.uri) };
     let uri = Uri::parse(&text).ok_or_else(|| DialError::Address(args.uri.clone()))?;
     let target = resolve(&uri).await?;
-    let local = address_towards(target).ok_or(DialError::NoRoute(target))?;
+    let local = sip::local_toward(target).map_err(|_| DialError::NoRoute(target))?;
     let transport = if args.transport == DialTransport::Tcp { Transport::Tcp } else { Transport::Udp };
     let codecs = if args.codec.is_empty() { CODECS.iter().map(|row| row.kind).collect() } else { args.codec.clone() };
     let speech = args.play.as_deref().map(read_speech).transpose()?;

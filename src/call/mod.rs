@@ -26,7 +26,7 @@ use crate::prompt::{Clip, Library};
 use crate::redact::Redacted;
 use crate::sip;
 
-pub use talk::{Talk, address_towards, profile};
+pub use talk::{Talk, profile};
 pub use task::{Calls, CallsSettings};
 
 /// How long the last words may take before the BYE goes out all the same.

@@ -1,6 +1,6 @@
 //! The media conversation of one dialog: what offers and answers (RFC 3264) have agreed on so far.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use crate::cause::Cause;
 use crate::media::{Profile, TelephoneEvent};
@@ -95,14 +95,4 @@ pub fn profile(negotiated: &Negotiated, signalling: IpAddr) -> Profile {
         we_send: negotiated.we_send,
         they_send: negotiated.they_send,
     }
-}
-
-/// The address of ours that a peer at `peer` can reach: the one the system would send from.
-#[must_use]
-pub fn address_towards(peer: SocketAddr) -> Option<IpAddr> {
-    let any: SocketAddr = if peer.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0_u16; 8], 0).into() };
-    let socket = std::net::UdpSocket::bind(any).ok()?;
-    // Connecting a UDP socket sends nothing; it asks the routing table.
-    socket.connect(peer).ok()?;
-    Some(socket.local_addr().ok()?.ip())
 }

@@ -6,8 +6,9 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-use super::settings::{Bypass, Settings, Transport};
+use super::settings::{Settings, Transport};
 use super::{Places, Secret};
+use crate::policy::Bypass;
 use crate::problem::Problem;
 
 /// What was found.

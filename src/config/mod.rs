@@ -19,11 +19,12 @@ mod source;
 mod tests;
 
 pub use crate::network::{BadNetwork, Network};
+pub use crate::policy::Bypass;
 pub use secret::Secret;
 pub use section::parse_time;
 pub use settings::{
-    Bypass, Device, Http, IceServer, Limits, Listen, Log, Media, Meeting, Organisation, Policy, Prompts, Recording, Settings,
-    Sip, Store, Tls, Transport,
+    Device, Http, IceServer, Limits, Listen, Log, Media, Meeting, Organisation, Policy, Prompts, Recording, Settings, Sip, Store,
+    Tls, Transport,
 };
 pub use source::MAIN_FILE;
 

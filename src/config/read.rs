@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use super::section::{Section, Wrong, boolean, choice, label, list, number, parsed, path, text, time};
 use super::settings::{
-    Bypass, Device, Http, IceServer, Limits, Listen, Log, Media, Meeting, Organisation, Policy, Prompts, Recording, Settings,
-    Sip, Store, Tls, Transport,
+    Device, Http, IceServer, Limits, Listen, Log, Media, Meeting, Organisation, Policy, Prompts, Recording, Settings, Sip, Store,
+    Tls, Transport,
 };
 use crate::codec::{CODECS, CodecKind};
 use crate::ids::MeetingName;
 use crate::network::Network;
+use crate::policy::Bypass;
 use crate::telemetry::log::LogFormat;
 use crate::telemetry::log::is_level;
 

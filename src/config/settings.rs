@@ -10,6 +10,7 @@ use super::secret::Secret;
 use crate::codec::CodecKind;
 use crate::ids::MeetingName;
 use crate::network::Network;
+use crate::policy::Bypass;
 use crate::telemetry::log::LogFormat;
 
 /// Everything.
@@ -89,23 +90,6 @@ pub struct Device {
     pub default_meeting: Option<MeetingName>,
     /// Language of its prompts; the organisation's where `None`.
     pub language: Option<String>,
-}
-
-/// Who may pass the lobby (M-6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Bypass {
-    /// Anybody.
-    Everyone,
-    /// The organisation and those it trusts.
-    OrganisationAndTrusted,
-    /// The organisation with its guests.
-    Organisation,
-    /// The organisation's own people.
-    OrganisationWithoutGuests,
-    /// Those who were invited.
-    Invited,
-    /// Organisers only.
-    Organisers,
 }
 
 /// `[meeting.X]`

@@ -27,7 +27,7 @@ use std::time::Duration;
 use crate::cause::Cause;
 use crate::ids::CallId;
 
-pub use driver::{Handle, Listener, StartError, start};
+pub use driver::{Handle, Listener, StartError, local_toward, start};
 pub use endpoint::{Counters, Endpoint, LadderLine};
 pub use header::NameAddr;
 pub use message::Method;

@@ -129,8 +129,11 @@ pub async fn start(
     Ok((handle, receiver, bound))
 }
 
-/// The address of ours from which the kernel would reach `peer`.
-fn local_toward(peer: SocketAddr) -> io::Result<IpAddr> {
+/// The address of ours from which the kernel would reach `peer`. Connecting a UDP socket sends nothing; it asks the routing table.
+///
+/// # Errors
+/// When no route leads there.
+pub fn local_toward(peer: SocketAddr) -> io::Result<IpAddr> {
     let any: SocketAddr = if peer.is_ipv4() { ([0; 4], 0).into() } else { ([0_u16; 8], 0).into() };
     let probe = std::net::UdpSocket::bind(any)?;
     probe.connect(peer)?;

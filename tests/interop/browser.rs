@@ -107,10 +107,27 @@ impl Browser {
         self.order("url", json!({ "part": "/m/" }));
     }
 
+    /// Writes into a field.
+    pub fn write(&mut self, testid: &str, text: &str) {
+        self.order("fill", json!({ "testid": testid, "value": text }));
+    }
+
+    /// Asks to be let into the meeting whose page is open, as somebody without a link, and waits until the page says so.
+    pub fn knock(&mut self, name: &str) {
+        self.write("name", name);
+        self.click("join");
+        self.wait("waiting");
+    }
+
     /// Joins the meeting whose page is open, and waits until sound flows.
     pub fn join(&mut self, name: &str) {
-        self.order("fill", json!({ "testid": "name", "value": name }));
+        self.write("name", name);
         self.click("join");
+        self.connected();
+    }
+
+    /// Waits until the meeting is shown and its sound flows.
+    pub fn connected(&mut self) {
         self.wait("meeting");
         eventually(seconds(15), "the page's sound is connected", || {
             self.rows("media-state").iter().any(|row| row.data["state"] == "connected").then_some(())

@@ -127,3 +127,27 @@ fn who_joins_before_allowing_the_microphone_is_heard_as_soon_as_it_is_allowed() 
         assert_heard(&phone.hear(4.0), ALICE, "the phone hears Alice");
     });
 }
+
+#[test]
+fn an_external_in_a_browser_waits_unheard_and_then_talks_and_chats() {
+    isolated(|| {
+        let daemon = Daemon::start();
+        let mut alice = alice(&daemon);
+        let mut bob = Browser::start(daemon.folder(), "bob", 1711.0);
+        bob.open("http://127.0.0.1:8080/m/demo");
+        bob.knock("Bob");
+        alice.until("lobby-row", "Bob is in the lobby", |row| row.text.contains("Bob"));
+        assert!(alice.hear(3.0).level() < -60.0, "the lobby is heard");
+        alice.click("admit");
+        bob.connected();
+        alice.until("roster-row", "Bob is inside, marked as external", |row| row.shows("external-mark"));
+        assert_heard(&alice.hear(6.0).last(4.0), 1711.0, "Alice hears Bob");
+        assert_heard(&bob.hear(6.0).last(4.0), ALICE, "Bob hears Alice");
+        for browser in [&mut alice, &mut bob] {
+            browser.click("chat-toggle");
+        }
+        alice.write("chat-input", "Welcome, <b>Bob</b>");
+        alice.click("chat-send");
+        bob.until("chat-line", "the line as it was written", |row| row.text.contains("Welcome, <b>Bob</b>"));
+    });
+}

@@ -448,7 +448,9 @@ fn greet(settings: &Settings, addresses: &[IpAddr], sip: &[SocketAddr], http: So
     let port = sip.first().map_or(5060, SocketAddr::port);
     let host = sip.first().map(SocketAddr::ip).filter(|address| !address.is_unspecified());
     let host = host.or(settings.sip.advertised_address).or(addresses.first().copied()).unwrap_or(http.ip());
-    for (name, meeting) in &settings.meetings {
+    let mut meetings: Vec<_> = settings.meetings.iter().collect();
+    meetings.sort_by_key(|(name, meeting)| (meeting.conference_id.clone(), (*name).clone()));
+    for (name, meeting) in meetings {
         let dial = meeting.conference_id.as_deref().unwrap_or(name.as_str());
         lines.push(format!("dial sip:{dial}@{}  ({})", SocketAddr::new(host, port), meeting.title));
         if with_links && let Ok(token) = sessions.mint_link(name, true, SystemTime::now()) {

@@ -18,6 +18,7 @@ use crate::machine::{Flow, Owner, drive};
 use crate::media::{Media, PortHandle, PortHeard, Profile, Reserved};
 use crate::meeting::{FromGuest, GUEST_QUEUE, Knock, MeetingHandle, Registry, ToGuest};
 use crate::menu::Lockout;
+use crate::phrase::Phrase;
 use crate::prompt::Library;
 use crate::redact::Redacted;
 use crate::sdp::offer::DEFAULT_PTIME;
@@ -366,16 +367,18 @@ impl Hands {
             self.back(Input::LockedOut);
             return;
         }
+        let settings = &self.shared.settings;
         // A meeting may end between being found and being knocked at; the next one of its name is a new one.
         for _ in 0..2 {
-            let Some(meeting) = self.shared.settings.registry.open(name).await else { break };
+            let Some(meeting) = settings.registry.open(name).await else { break };
             let who = ParticipantId::next();
             let knock = Knock {
                 who,
                 call: self.call,
                 name: self.guest.name.clone(),
                 device: self.guest.device.clone(),
-                language: self.guest.language.clone(),
+                // What is really spoken: a language without this prompt falls back, and the ledger must say so (N-8).
+                language: settings.library.spoken_in(&self.guest.language, Phrase::RecordingStarted).to_string(),
                 port: self.port.clone(),
                 to_guest: self.to_guest.clone(),
             };

@@ -54,7 +54,7 @@ pub struct Knock {
     pub name: String,
     /// For the ledger: which device, by its configured label.
     pub device: String,
-    /// For the ledger: the language it is spoken to.
+    /// For the ledger: the language in which notices are really spoken to it.
     pub language: String,
     /// Its media.
     pub port: PortHandle,

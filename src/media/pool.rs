@@ -95,12 +95,6 @@ impl PortPool {
         }
         Err(last)
     }
-
-    /// Pairs that are neither in use nor resting.
-    #[must_use]
-    pub fn ready(&self) -> usize {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner).ready.len()
-    }
 }
 
 fn bind_pair(address: IpAddr, port: u16) -> io::Result<(UdpSocket, UdpSocket)> {

@@ -65,6 +65,7 @@ pub(super) enum Act {
     Negotiate { who: ParticipantId, sdp: String, reply: oneshot::Sender<Result<String, OfferError>> },
     Covered { notice: NoticeId, covered: bool },
     Untap,
+    Forget(ParticipantId),
 }
 
 /// A live meeting.
@@ -325,11 +326,16 @@ impl MeetingTask {
         }
     }
 
+    /// The device is forgotten only after what follows from its leaving is done: a notice cut short is ledgered by its name (N-8).
+    fn guest_left(&mut self, now: Instant, who: ParticipantId) {
+        self.fact(now, Fact::Left { who });
+        self.acts.push_back(Act::Forget(who));
+    }
+
     fn guest_says(&mut self, now: Instant, who: ParticipantId, what: FromGuest) {
         let fact = match what {
             FromGuest::Left => {
-                self.fact(now, Fact::Left { who });
-                self.guests.remove(&who);
+                self.guest_left(now, who);
                 return;
             }
             FromGuest::Hold(on) => Fact::Hold { who, on },
@@ -432,8 +438,7 @@ impl MeetingTask {
         let Some(guest) = self.guests.get_mut(&who) else { return };
         if guest.to_guest.try_send(what).is_err() {
             tracing::error!(meeting = %self.name, participant = %who, cause = %Cause::Stalled, "the call takes no more words");
-            self.guests.remove(&who);
-            self.fact(now, Fact::Left { who });
+            self.guest_left(now, who);
         }
     }
 }
@@ -481,14 +486,15 @@ impl Owner for MeetingTask {
 
     async fn perform(&mut self, act: Act) -> Flow {
         match act {
-            Act::Policy(effect) => return self.perform_effect(effect).await,
+            Act::Policy(effect) => self.perform_effect(effect).await,
             Act::Negotiate { who, sdp, reply } => {
                 let answer = self.negotiate(who, sdp).await;
                 let _ = reply.send(answer);
             }
             Act::Covered { notice, covered } => self.covered(notice, covered),
             Act::Untap => self.bridge.stop_recording().await,
+            Act::Forget(who) => drop(self.guests.remove(&who)),
         }
-        Flow::Continue
+        if self.over && self.acts.is_empty() { Flow::Stop } else { Flow::Continue }
     }
 }

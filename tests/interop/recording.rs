@@ -117,3 +117,25 @@ fn a_recording_plays_up_to_the_moment_at_which_the_daemon_is_killed() {
         assert!(recorded.last(3.0).tone(ALICE).is_some(), "Alice is in the recording");
     });
 }
+
+#[test]
+fn a_notice_cut_short_by_hanging_up_is_in_the_ledger_with_its_device() {
+    isolated(|| {
+        let daemon = Daemon::start();
+        let mut alice = Browser::start(daemon.folder(), "alice", ALICE);
+        alice.enter(&daemon.link("demo", true));
+        alice.join("Alice");
+        let mut phone = Baresip::start(daemon.folder(), 5070, Codec::Pcmu, Transport::Udp, FIRST);
+        phone.dial("sip:1001@127.0.0.1:5060");
+        alice.wait("lobby-row");
+        alice.click("admit");
+        phone.hear(4.0);
+        alice.click("record");
+        alice.click("confirm-ok");
+        phone.hear(1.5);
+        phone.hang_up();
+        let line = eventually(seconds(10), "a line of the ledger", || daemon.notices().pop());
+        assert_eq!(line["outcome"], "interrupted", "{line}");
+        assert_eq!((&line["device"], &line["language"]), (&"unlisted".into(), &"en".into()), "{line}");
+    });
+}

@@ -7,7 +7,6 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use super::{MeetingTask, Uncovered, millis};
 use crate::cause::Cause;
 use crate::ids::{NoticeId, ParticipantId};
-use crate::machine::Flow;
 use crate::media::{End, Gate};
 use crate::meeting::capture::Recording;
 use crate::meeting::words::{Refusal, ToPage};
@@ -43,7 +42,7 @@ impl MeetingTask {
         Ok(answer)
     }
 
-    pub(super) async fn perform_effect(&mut self, effect: Effect) -> Flow {
+    pub(super) async fn perform_effect(&mut self, effect: Effect) {
         let now = Instant::now();
         match effect {
             Effect::Seat { who, admission } => self.seat(now, who, admission).await,
@@ -74,7 +73,6 @@ impl MeetingTask {
                 self.over = true;
             }
         }
-        if self.over && self.acts.is_empty() { Flow::Stop } else { Flow::Continue }
     }
 
     async fn seat(&mut self, now: Instant, who: ParticipantId, admission: Admission) {

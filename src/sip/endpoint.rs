@@ -1,5 +1,5 @@
-//! [`Endpoint`]: transactions, dialogs and calls in one machine. What a message means as a request is in `uas.rs`, as a response and
-//! for our own requests in `uac.rs`; here are the tables, the deadlines and the way out.
+//! [`Endpoint`]: transactions, dialogs and calls in one machine. What a message means is in `uas.rs` (requests) and
+//! `response.rs`, what we ask of peers in `uac.rs`; here are the tables, the deadlines and the way out.
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};

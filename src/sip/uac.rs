@@ -1,15 +1,16 @@
-//! Our own requests (RFC 3261 section 8.1, 9.1, 12.2.1, 13.2, 14.1, 15.1.1): commands of the calls' owners, and the responses of peers.
+//! Our own requests (RFC 3261 section 8.1, 9.1, 12.2.1, 13.2, 14.1, 15.1.1): commands of the calls' owners, and the way out. What peers
+//! respond is in `response.rs`.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::dialog::Dialog;
 use super::endpoint::{ClientMachine, ClientTransaction, Endpoint, Owner, Purpose, Waiting, count};
 use super::header::{CSeq, NameAddr, Via};
 use super::invite::{Call, Phase, Turn};
-use super::message::{Body, Essentials, Method, Request, Response, session_description};
+use super::message::{Method, Request};
 use super::transaction::{Act, Client, ClientInvite, MAGIC};
-use super::uas::{reasons, shortened};
+use super::uas::reasons;
 use super::uri::{Scheme, Uri};
 use super::{Command, ConnectionId, Event, Flow, Transport};
 use crate::cause::Cause;
@@ -19,7 +20,7 @@ use crate::ids::CallId;
 const DATAGRAM: usize = 1300;
 
 /// The way to a peer.
-enum Way {
+pub(super) enum Way {
     Open(Flow),
     Connect { peer: SocketAddr, transport: Transport, fallback: Option<Flow> },
 }
@@ -109,7 +110,7 @@ impl Endpoint {
         }
     }
 
-    fn cancel_ours(&mut self, now: Instant, id: CallId) {
+    pub(super) fn cancel_ours(&mut self, now: Instant, id: CallId) {
         let Some(call) = self.calls.get_mut(&id).filter(|call| call.phase == Phase::Calling) else { return };
         call.cancelled = true;
         let Turn::Ours { client, .. } = call.turn else { return };
@@ -157,7 +158,7 @@ impl Endpoint {
 
     // === transactions ===
 
-    fn open_client(&mut self, now: Instant, call: CallId, request: Request, purpose: Purpose) -> u64 {
+    pub(super) fn open_client(&mut self, now: Instant, call: CallId, request: Request, purpose: Purpose) -> u64 {
         let id = self.number();
         let branch = format!("{MAGIC}{}", self.token());
         let key = client_key(&branch, &request.method);
@@ -174,7 +175,7 @@ impl Endpoint {
         id
     }
 
-    fn send_request(&mut self, now: Instant, call: CallId, request: Request, purpose: Purpose) -> u64 {
+    pub(super) fn send_request(&mut self, now: Instant, call: CallId, request: Request, purpose: Purpose) -> u64 {
         let size = request.to_bytes().len() + 200;
         let id = self.open_client(now, call, request, purpose);
         match self.way(call, size) {
@@ -191,7 +192,7 @@ impl Endpoint {
 
     /// Where the next request of a dialog goes. The next hop counts, unless the peer is behind NAT or a name stands there: then it is
     /// where the peer's last message came from. A connection to the same host is used again.
-    fn way(&self, id: CallId, size: usize) -> Option<Way> {
+    pub(super) fn way(&self, id: CallId, size: usize) -> Option<Way> {
         let call = self.calls.get(&id)?;
         let (flow, hop) = (call.flow, call.dialog.next_hop());
         let named = hop.params.get("transport").map(str::to_ascii_lowercase);
@@ -219,7 +220,7 @@ impl Endpoint {
         Some(Way::Connect { peer, transport, fallback: None })
     }
 
-    fn via(&self, flow: &Flow, branch: &str) -> String {
+    pub(super) fn via(&self, flow: &Flow, branch: &str) -> String {
         let rport = if flow.connection.is_none() { ";rport" } else { "" };
         format!("SIP/2.0/{} {};branch={branch}{rport}", flow.transport.as_str(), self.sent_by(flow))
     }
@@ -288,7 +289,7 @@ impl Endpoint {
     }
 
     /// The peer no longer knows the dialog or does not answer in it (section 12.2.1.2).
-    fn lost(&mut self, now: Instant, id: CallId) {
+    pub(super) fn lost(&mut self, now: Instant, id: CallId) {
         let Some(call) = self.calls.get_mut(&id).filter(|call| call.phase == Phase::Live) else { return };
         let told = call.bye.is_none();
         call.turn = Turn::Idle;
@@ -299,7 +300,7 @@ impl Endpoint {
     }
 
     /// Our first INVITE is over without a session.
-    fn failed(&mut self, now: Instant, id: CallId, cause: Cause, reason: String) {
+    pub(super) fn failed(&mut self, now: Instant, id: CallId, cause: Cause, reason: String) {
         let Some(call) = self.calls.get(&id).filter(|call| call.phase == Phase::Calling) else { return };
         let cause = if call.cancelled { Cause::Cancelled } else { cause };
         let told = call.bye.is_none();
@@ -324,194 +325,9 @@ impl Endpoint {
             self.client_failed(now, id);
         }
     }
-
-    // === responses ===
-
-    pub(super) fn response(&mut self, now: Instant, flow: Flow, response: Response) {
-        let Ok(essentials) = Essentials::read(&response.headers) else { return count(&self.counters.malformed) };
-        let branch = essentials.via.branch().unwrap_or_default();
-        // Section 18.1.2: one that is not for us is dropped. One whose transaction is over may still be a 2xx that wants its ACK again.
-        let Some(&id) = self.client_keys.get(&client_key(branch, &essentials.cseq.method)) else { return };
-        let Some(tx) = self.clients.get_mut(&id) else { return };
-        let act = match &mut tx.machine {
-            ClientMachine::Waiting(_) => Act::Nothing,
-            ClientMachine::Invite(machine) => machine.response(now, response.status),
-            ClientMachine::Other(machine) => machine.response(now, response.status),
-        };
-        let call = tx.call;
-        if act != Act::Nothing {
-            self.note(now, call, true, format!("{} ({})", response.status, essentials.cseq));
-        }
-        match act {
-            Act::AckAndPass => {
-                self.ack_refusal(id, response.headers.get("To"));
-                self.refused(now, id, &response);
-            }
-            Act::Ack => self.ack_refusal(id, None),
-            Act::Pass => self.passed(now, id, flow, &response, &essentials),
-            _ => {}
-        }
-        self.schedule(Owner::Client(id));
-    }
-
-    /// Section 17.1.1.3.
-    fn ack_refusal(&mut self, id: u64, to: Option<&str>) {
-        let Some(tx) = self.clients.get_mut(&id) else { return };
-        if let Some(to) = to {
-            tx.ack = hop_by_hop(&tx.request, Method::Ack, Some(to)).to_bytes();
-        }
-        if let Some(flow) = tx.flow {
-            let bytes = tx.ack.clone();
-            self.transmit(flow, bytes);
-        }
-    }
-
-    fn passed(&mut self, now: Instant, id: u64, flow: Flow, response: &Response, essentials: &Essentials) {
-        let Some((call, purpose)) = self.clients.get(&id).map(|tx| (tx.call, tx.purpose)) else { return };
-        match (purpose, response.status) {
-            (Purpose::Invite, 100..=199) => self.provisional(now, call, response),
-            (Purpose::Invite | Purpose::Reinvite, 200..=299) => self.accepted(now, id, flow, response, essentials),
-            _ => {}
-        }
-    }
-
-    fn provisional(&mut self, now: Instant, id: CallId, response: &Response) {
-        let Some(call) = self.calls.get_mut(&id).filter(|call| call.phase == Phase::Calling) else { return };
-        if call.cancelled {
-            let sent = self.clients.values().any(|tx| tx.call == id && tx.purpose == Purpose::Cancel);
-            if !sent {
-                self.cancel_ours(now, id);
-            }
-            return;
-        }
-        if let Body::Sdp(sdp) = session_description(&response.headers, &response.body) {
-            call.early = Some(sdp);
-        }
-        self.tell(match response.status {
-            100 => Event::Trying { call: id },
-            status => Event::Ringing { call: id, status },
-        });
-    }
-
-    /// A 2xx to an INVITE of ours: the first, a repeat, or one of another branch of a fork (section 13.2.2.4).
-    fn accepted(&mut self, now: Instant, client: u64, flow: Flow, response: &Response, essentials: &Essentials) {
-        let Some((id, cseq)) = self.clients.get(&client).map(|tx| (tx.call, tx.cseq)) else { return };
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        if let Some((_, bytes, flow)) = call.ack.clone().filter(|(number, ..)| *number == cseq) {
-            if essentials.to.tag().unwrap_or_default() == call.key.remote {
-                return self.transmit(flow, bytes);
-            }
-            return self.end_fork(now, id, flow, response, essentials);
-        }
-        let sdp = match session_description(&response.headers, &response.body) {
-            Body::Sdp(sdp) => sdp,
-            _ => call.early.take().unwrap_or_default(),
-        };
-        let first = call.phase == Phase::Calling;
-        if first {
-            call.dialog.confirm(response, &essentials.to);
-            call.phase = Phase::Live;
-            let old = std::mem::replace(&mut call.key, call.dialog.key());
-            let key = call.key.clone();
-            self.dialogs.remove(&old);
-            self.dialogs.insert(key, id);
-        } else {
-            call.dialog.refresh(response.headers.values("Contact"));
-        }
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        call.flow = flow;
-        if matches!(call.turn, Turn::Ours { client: ours, .. } if ours == client) {
-            call.turn = Turn::Idle;
-        }
-        let (live, cancelled, given_up) = (call.phase == Phase::Live, call.cancelled, call.bye);
-        let ack = call.dialog.ack(cseq);
-        match self.way(id, 0) {
-            Some(Way::Open(flow)) => self.send_ack(now, id, ack, cseq, flow),
-            Some(Way::Connect { peer, transport, .. }) => {
-                // Too many connections under way: the peer repeats its 2xx.
-                let _lost = self.connect(peer, transport, Waiting::Ack(id, ack, cseq));
-            }
-            None => {}
-        }
-        if !live {
-            return;
-        }
-        if first && (cancelled || given_up.is_some()) {
-            // The 2xx crossed our CANCEL (section 9.1).
-            self.hang_up(now, id, given_up.unwrap_or(Cause::Cancelled));
-            if given_up.is_none() {
-                self.tell(Event::Failed { call: id, cause: Cause::Cancelled, reason: String::new() });
-            }
-            return;
-        }
-        self.tell(Event::Answered { call: id, sdp });
-        self.offer_if_possible(now, id);
-    }
-
-    pub(super) fn send_ack(&mut self, now: Instant, id: CallId, mut ack: Request, cseq: u32, flow: Flow) {
-        let branch = format!("{MAGIC}{}", self.token());
-        let via = self.via(&flow, &branch);
-        ack.headers.push_front("Via", via);
-        let bytes = ack.to_bytes();
-        if let Some(call) = self.calls.get_mut(&id) {
-            call.ack = Some((cseq, bytes.clone(), flow));
-        }
-        self.note(now, id, false, format!("ACK ({cseq})"));
-        self.transmit(flow, bytes);
-    }
-
-    /// Another phone behind a forking proxy answered too: thank it, and hang up.
-    fn end_fork(&mut self, now: Instant, id: CallId, flow: Flow, response: &Response, essentials: &Essentials) {
-        let Some(call) = self.calls.get(&id) else { return };
-        let mut dialog = call.dialog.clone();
-        dialog.confirm(response, &essentials.to);
-        let mut ack = dialog.ack(essentials.cseq.number);
-        let branch = format!("{MAGIC}{}", self.token());
-        let via = self.via(&flow, &branch);
-        ack.headers.push_front("Via", via);
-        self.transmit(flow, ack.to_bytes());
-        let known = self.clients.values().any(|tx| {
-            tx.purpose == Purpose::Bye
-                && tx.call == id
-                && tx.request.headers.get("To").and_then(NameAddr::parse).is_some_and(|to| to.tag() == essentials.to.tag())
-        });
-        if !known {
-            let bye = self.open_client(now, id, dialog.request(Method::Bye), Purpose::Bye);
-            self.begin_client(now, bye, flow);
-        }
-    }
-
-    /// A final refusal of our INVITE or re-INVITE.
-    fn refused(&mut self, now: Instant, client: u64, response: &Response) {
-        let Some((id, purpose)) = self.clients.get(&client).map(|tx| (tx.call, tx.purpose)) else { return };
-        if purpose == Purpose::Invite {
-            return self.failed(now, id, Cause::Refused(response.status), shortened(&response.phrase));
-        }
-        let wait = self.draw();
-        let Some(call) = self.calls.get_mut(&id).filter(|call| call.phase == Phase::Live) else { return };
-        let Turn::Ours { client: ours, sdp } = call.turn.clone() else { return };
-        if ours != client {
-            return;
-        }
-        call.turn = Turn::Idle;
-        match response.status {
-            491 => {
-                // Section 14.1: 2.1 to 4 s for the owner of the Call-ID, up to 2 s for the other, in steps of 10 ms.
-                let wait = if call.ours { 2100 + wait % 191 * 10 } else { wait % 201 * 10 };
-                call.reoffer_at = Some(now + Duration::from_millis(wait));
-                call.reoffer.get_or_insert(sdp);
-                self.schedule(Owner::Call(id));
-            }
-            408 | 481 => self.lost(now, id),
-            status => {
-                self.tell(Event::ReofferFailed { call: id, status });
-                self.offer_if_possible(now, id);
-            }
-        }
-    }
 }
 
-fn client_key(branch: &str, method: &Method) -> String {
+pub(super) fn client_key(branch: &str, method: &Method) -> String {
     format!("{branch}\n{method}")
 }
 
@@ -521,7 +337,7 @@ fn offer(invite: &mut Request, sdp: &str) {
 }
 
 /// A CANCEL, or the ACK of a refusal: same hop, same branch, same number (section 9.1, 17.1.1.3). The Via of a CANCEL is set when it is sent.
-fn hop_by_hop(invite: &Request, method: Method, to: Option<&str>) -> Request {
+pub(super) fn hop_by_hop(invite: &Request, method: Method, to: Option<&str>) -> Request {
     let mut request = Request::new(method.clone(), &invite.uri);
     if method == Method::Ack
         && let Some(via) = invite.headers.values("Via").next().and_then(Via::parse)

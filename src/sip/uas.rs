@@ -1,24 +1,23 @@
-//! Requests of peers (RFC 3261 section 8.2, 9.2, 12.2.2, 13.3, 14.2, 15.1.2): matched, checked, answered or handed to the call's owner.
+//! Requests of peers (RFC 3261 section 8.2, 9.2, 17.2): matched, checked, and answered or handed on. A call begins in `incoming.rs`; what
+//! comes inside a dialog is in `in_dialog.rs`.
 
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::dialog::{Dialog, DialogKey};
+use super::dialog::DialogKey;
 use super::endpoint::{Endpoint, MergeKey, Owner, ServerMachine, ServerTransaction, count};
 use super::guard::{Price, is_scanner};
-use super::info::{self, Info};
-use super::invite::{Accepted, Call, Phase, Turn};
+use super::invite::{Phase, Turn};
 use super::message::{Body, Essentials, Method, Request, phrase, session_description};
 use super::transaction::{Act, Server, ServerInvite, ServerKey};
-use super::uri::{Scheme, Uri};
-use super::{Event, Flow, Incoming, header};
+use super::{Event, Flow, header};
 use crate::cause::Cause;
 use crate::ids::CallId;
 
 /// The methods we act on; anything else is refused.
-const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO";
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO";
 /// The bodies we take.
-const ACCEPT: &str = "application/sdp, application/dtmf-relay, application/dtmf";
+pub(super) const ACCEPT: &str = "application/sdp, application/dtmf-relay, application/dtmf";
 /// Longest text of a peer that is kept for logs and records.
 const TEXT: usize = 128;
 
@@ -207,12 +206,12 @@ impl Endpoint {
         self.servers.get(&id).map_or(0, |tx| tx.cseq)
     }
 
-    fn refuse_method(&mut self, now: Instant, id: u64, method: Method) {
+    pub(super) fn refuse_method(&mut self, now: Instant, id: u64, method: Method) {
         let status = if matches!(method, Method::Other(_)) { 501 } else { 405 };
         self.respond(now, id, status, &[("Allow", ALLOW.to_owned())], None);
     }
 
-    fn options(&mut self, now: Instant, id: u64) {
+    pub(super) fn options(&mut self, now: Instant, id: u64) {
         if self.draining {
             return self.respond(now, id, 503, &reasons(Cause::Draining), None);
         }
@@ -227,7 +226,7 @@ impl Endpoint {
     }
 
     /// What must hold of a request before its method counts (section 8.2.2.3, 8.2.3). `true`: it was refused.
-    fn refused_early(&mut self, now: Instant, id: u64, request: &Request) -> bool {
+    pub(super) fn refused_early(&mut self, now: Instant, id: u64, request: &Request) -> bool {
         let required: Vec<&str> = request.headers.lines("Require").flat_map(header::tokens).collect();
         if !required.is_empty() {
             self.respond(now, id, 420, &[("Unsupported", required.join(", "))], None);
@@ -239,65 +238,6 @@ impl Endpoint {
             self.respond(now, id, 415, &[("Accept-Encoding", "identity".to_owned())], None);
         }
         encoded && !request.body.is_empty()
-    }
-
-    fn invite(&mut self, now: Instant, id: u64, flow: Flow, request: &Request, essentials: Essentials) {
-        let source = flow.peer.ip();
-        let trying = request.response(100, None);
-        if request.headers.get("Max-Forwards").is_some_and(|hops| hops.trim() == "0") {
-            return self.respond(now, id, 483, &[], None);
-        }
-        let uri = match Uri::parse(&request.uri) {
-            Some(Uri { scheme: Scheme::Other(other), .. }) if other != "urn" => return self.respond(now, id, 416, &[], None),
-            Some(uri) => uri,
-            None => return self.respond(now, id, 400, &[], None),
-        };
-        if self.refused_early(now, id, request) {
-            return;
-        }
-        let offer = match session_description(&request.headers, &request.body) {
-            Body::Sdp(sdp) => Some(sdp),
-            Body::Nothing => None,
-            Body::Foreign => return self.respond(now, id, 415, &[("Accept", ACCEPT.to_owned())], None),
-        };
-        if self.draining {
-            return self.respond(now, id, 503, &reasons(Cause::Draining), None);
-        }
-        let limits = self.settings.limits;
-        let mine = self.sources.get(&source).copied().unwrap_or(0);
-        let over = mine >= limits.calls_per_source && !self.settings.trusted.trusts(source);
-        if over || self.live_calls() >= limits.max_calls {
-            return self.respond(now, id, 503, &reasons(Cause::Busy), None);
-        }
-        let Some(tx) = self.servers.get_mut(&id) else { return };
-        let call_id = CallId::next();
-        tx.call = Some(call_id);
-        let (tag, reply) = (tx.tag.clone(), tx.reply);
-        tx.last = trying.to_bytes();
-        let bytes = tx.last.clone();
-        let dialog = Dialog::of_invite(request, &essentials, &tag, flow.peer);
-        let mut call = Call::new(now, dialog, flow, Phase::Ringing, Turn::Theirs { server: id });
-        call.nat = essentials.via.host.ip() != Some(source);
-        self.dialogs.insert(call.key.clone(), call_id);
-        self.calls.insert(call_id, call);
-        *self.sources.entry(source).or_insert(0) += 1;
-        count(&self.counters.calls);
-        self.note(now, call_id, true, format!("INVITE ({})", essentials.cseq.number));
-        self.send_response(reply, bytes);
-        let user_agent = request.headers.get("User-Agent").map(shortened).filter(|agent| !agent.is_empty());
-        let Essentials { from, to, call_id: call_id_header, .. } = essentials;
-        self.tell(Event::Incoming(Box::new(Incoming {
-            call: call_id,
-            source: flow.peer,
-            local: flow.local,
-            transport: flow.transport,
-            request_uri: uri,
-            from,
-            to,
-            user_agent,
-            offer,
-            call_id_header,
-        })));
     }
 
     /// Section 9.2: the CANCEL itself is always answered; it changes only what has no final response.
@@ -365,153 +305,6 @@ impl Endpoint {
         self.schedule(Owner::Call(id));
         self.tell(Event::Acked { call: id, sdp });
         self.offer_if_possible(now, id);
-    }
-
-    fn in_dialog(&mut self, now: Instant, server: u64, id: CallId, flow: Flow, request: &Request, essentials: &Essentials) {
-        if let Some(tx) = self.servers.get_mut(&server) {
-            tx.call = Some(id);
-        }
-        self.note(now, id, true, format!("{} ({})", request.method, essentials.cseq.number));
-        let wait = self.draw() % 10;
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        if !call.dialog.accepts(essentials.cseq.number) {
-            // Section 12.2.2; the hint is for a re-INVITE that overtook another (section 14.2).
-            return self.respond(now, server, 500, &[("Retry-After", wait.to_string())], None);
-        }
-        if request.method == Method::Bye {
-            call.flow = flow;
-            return self.bye(now, server, id);
-        }
-        if call.phase == Phase::Over {
-            return self.respond(now, server, 481, &[], None);
-        }
-        call.flow = flow;
-        call.nat = essentials.via.host.ip() != Some(flow.peer.ip());
-        if self.refused_early(now, server, request) {
-            return;
-        }
-        let records = request.headers.get("Record").is_some_and(|value| value.trim().to_ascii_lowercase().starts_with("on"));
-        match &request.method {
-            Method::Invite | Method::Info if records => {
-                self.respond(now, server, 403, &[("Reason", "Q.850;cause=21;text=\"not-allowed\"".to_owned())], None);
-                self.tell(Event::Refused { call: id, method: request.method.clone() });
-            }
-            Method::Invite => self.reinvite(now, server, id, request),
-            Method::Info => self.info(now, server, id, request),
-            Method::Options => self.options(now, server),
-            method => {
-                self.refuse_method(now, server, method.clone());
-                if *method == Method::Refer {
-                    self.tell(Event::Refused { call: id, method: Method::Refer });
-                }
-            }
-        }
-    }
-
-    fn bye(&mut self, now: Instant, server: u64, id: CallId) {
-        self.respond(now, server, 200, &[], None);
-        let Some(call) = self.calls.get(&id).filter(|call| call.phase != Phase::Over) else { return };
-        let told = call.bye.is_none();
-        self.end(now, id);
-        if told {
-            self.tell(Event::Ended { call: id, cause: Cause::HungUp });
-        }
-    }
-
-    /// Section 14.2.
-    fn reinvite(&mut self, now: Instant, server: u64, id: CallId, request: &Request) {
-        let sdp = match session_description(&request.headers, &request.body) {
-            Body::Sdp(sdp) => Some(sdp),
-            Body::Nothing => None,
-            Body::Foreign => return self.respond(now, server, 415, &[("Accept", ACCEPT.to_owned())], None),
-        };
-        let wait = self.draw() % 10;
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        match (&call.turn, &call.accepted) {
-            (Turn::Theirs { .. }, _) => return self.respond(now, server, 500, &[("Retry-After", wait.to_string())], None),
-            (Turn::Ours { .. }, _) => return self.respond(now, server, 491, &[], None),
-            // Our offer in the 2xx has no answer yet.
-            (Turn::Idle, Some(accepted)) if accepted.offered => return self.respond(now, server, 491, &[], None),
-            (Turn::Idle, _) => {}
-        }
-        if call.bye.is_some() {
-            return self.respond(now, server, 487, &[], None);
-        }
-        call.turn = Turn::Theirs { server };
-        call.dialog.refresh(request.headers.values("Contact"));
-        // A new INVITE shows that the 2xx of the one before arrived; only its ACK was lost.
-        let implied = call.accepted.take().is_some();
-        if let Some(tx) = self.servers.get_mut(&server) {
-            let (trying, reply) = (request.response(100, None).to_bytes(), tx.reply);
-            tx.last.clone_from(&trying);
-            self.send_response(reply, trying);
-        }
-        self.schedule(Owner::Call(id));
-        if implied {
-            self.tell(Event::Acked { call: id, sdp: None });
-        }
-        self.tell(Event::Offer { call: id, sdp });
-    }
-
-    fn info(&mut self, now: Instant, server: u64, id: CallId, request: &Request) {
-        // RFC 6086 section 4.2.2: a package we never said we take.
-        if request.headers.get("Info-Package").is_some() {
-            return self.respond(now, server, 469, &[("Recv-Info", String::new())], None);
-        }
-        match info::read(request) {
-            Info::Digit(digit, duration) => {
-                self.respond(now, server, 200, &[], None);
-                self.tell(Event::Digit { call: id, digit, duration });
-            }
-            Info::Nothing => self.respond(now, server, 200, &[], None),
-            Info::Unreadable => self.respond(now, server, 400, &[], None),
-            Info::Foreign => {
-                self.respond(now, server, 415, &[("Accept", "application/dtmf-relay, application/dtmf".to_owned())], None)
-            }
-        }
-    }
-
-    // === what the call's owner says to an open INVITE ===
-
-    pub(super) fn ring(&mut self, now: Instant, id: CallId) {
-        let Some(call) = self.calls.get(&id).filter(|call| call.phase == Phase::Ringing) else { return };
-        let (Turn::Theirs { server }, flow) = (&call.turn, call.flow) else { return };
-        let headers = [("Contact", self.contact(&flow)), ("Allow", ALLOW.to_owned())];
-        self.respond(now, *server, 180, &headers, None);
-    }
-
-    pub(super) fn answer(&mut self, now: Instant, id: CallId, sdp: &str) {
-        let Some(call) = self.calls.get(&id) else { return };
-        let (&Turn::Theirs { server }, flow) = (&call.turn, call.flow) else { return };
-        let Some(request) = self.servers.get(&server).and_then(|tx| tx.request.as_ref()) else { return };
-        let offered = session_description(&request.headers, &request.body) == Body::Nothing;
-        let headers = [
-            ("Contact", self.contact(&flow)),
-            ("Allow", ALLOW.to_owned()),
-            ("Accept", ACCEPT.to_owned()),
-            ("Supported", String::new()),
-        ];
-        self.respond(now, server, 200, &headers, Some(sdp));
-        let timers = self.timers;
-        if let (Some(tx), Some(call)) = (self.servers.get(&server), self.calls.get_mut(&id)) {
-            call.accepted = Some(Accepted::new(now, &timers, tx.reply, tx.cseq, offered, tx.last.clone()));
-            call.phase = Phase::Live;
-            call.turn = Turn::Idle;
-        }
-        self.schedule(Owner::Call(id));
-    }
-
-    pub(super) fn reject(&mut self, now: Instant, id: CallId, cause: Cause) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        let Turn::Theirs { server } = call.turn else { return };
-        call.turn = Turn::Idle;
-        let first = call.phase == Phase::Ringing;
-        self.respond(now, server, cause.verdict().status.clamp(300, 699), &reasons(cause), None);
-        if first {
-            self.end(now, id);
-        } else {
-            self.offer_if_possible(now, id);
-        }
     }
 }
 

@@ -1,0 +1,117 @@
+//! A peer's INVITE that begins a call, and what the call's owner says to an open INVITE or re-INVITE (RFC 3261 section 13.3, 14.2).
+
+use std::time::Instant;
+
+use super::dialog::Dialog;
+use super::endpoint::{Endpoint, Owner, count};
+use super::invite::{Accepted, Call, Phase, Turn};
+use super::message::{Body, Essentials, Request, session_description};
+use super::uas::{ACCEPT, ALLOW, reasons, shortened};
+use super::uri::{Scheme, Uri};
+use super::{Event, Flow, Incoming};
+use crate::cause::Cause;
+use crate::ids::CallId;
+
+impl Endpoint {
+    pub(super) fn invite(&mut self, now: Instant, id: u64, flow: Flow, request: &Request, essentials: Essentials) {
+        let source = flow.peer.ip();
+        let trying = request.response(100, None);
+        if request.headers.get("Max-Forwards").is_some_and(|hops| hops.trim() == "0") {
+            return self.respond(now, id, 483, &[], None);
+        }
+        let uri = match Uri::parse(&request.uri) {
+            Some(Uri { scheme: Scheme::Other(other), .. }) if other != "urn" => return self.respond(now, id, 416, &[], None),
+            Some(uri) => uri,
+            None => return self.respond(now, id, 400, &[], None),
+        };
+        if self.refused_early(now, id, request) {
+            return;
+        }
+        let offer = match session_description(&request.headers, &request.body) {
+            Body::Sdp(sdp) => Some(sdp),
+            Body::Nothing => None,
+            Body::Foreign => return self.respond(now, id, 415, &[("Accept", ACCEPT.to_owned())], None),
+        };
+        if self.draining {
+            return self.respond(now, id, 503, &reasons(Cause::Draining), None);
+        }
+        let limits = self.settings.limits;
+        let mine = self.sources.get(&source).copied().unwrap_or(0);
+        let over = mine >= limits.calls_per_source && !self.settings.trusted.trusts(source);
+        if over || self.live_calls() >= limits.max_calls {
+            return self.respond(now, id, 503, &reasons(Cause::Busy), None);
+        }
+        let Some(tx) = self.servers.get_mut(&id) else { return };
+        let call_id = CallId::next();
+        tx.call = Some(call_id);
+        let (tag, reply) = (tx.tag.clone(), tx.reply);
+        tx.last = trying.to_bytes();
+        let bytes = tx.last.clone();
+        let dialog = Dialog::of_invite(request, &essentials, &tag, flow.peer);
+        let mut call = Call::new(now, dialog, flow, Phase::Ringing, Turn::Theirs { server: id });
+        call.nat = essentials.via.host.ip() != Some(source);
+        self.dialogs.insert(call.key.clone(), call_id);
+        self.calls.insert(call_id, call);
+        *self.sources.entry(source).or_insert(0) += 1;
+        count(&self.counters.calls);
+        self.note(now, call_id, true, format!("INVITE ({})", essentials.cseq.number));
+        self.send_response(reply, bytes);
+        let user_agent = request.headers.get("User-Agent").map(shortened).filter(|agent| !agent.is_empty());
+        let Essentials { from, to, call_id: call_id_header, .. } = essentials;
+        self.tell(Event::Incoming(Box::new(Incoming {
+            call: call_id,
+            source: flow.peer,
+            local: flow.local,
+            transport: flow.transport,
+            request_uri: uri,
+            from,
+            to,
+            user_agent,
+            offer,
+            call_id_header,
+        })));
+    }
+
+    // === what the call's owner says to an open INVITE ===
+
+    pub(super) fn ring(&mut self, now: Instant, id: CallId) {
+        let Some(call) = self.calls.get(&id).filter(|call| call.phase == Phase::Ringing) else { return };
+        let (Turn::Theirs { server }, flow) = (&call.turn, call.flow) else { return };
+        let headers = [("Contact", self.contact(&flow)), ("Allow", ALLOW.to_owned())];
+        self.respond(now, *server, 180, &headers, None);
+    }
+
+    pub(super) fn answer(&mut self, now: Instant, id: CallId, sdp: &str) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let (&Turn::Theirs { server }, flow) = (&call.turn, call.flow) else { return };
+        let Some(request) = self.servers.get(&server).and_then(|tx| tx.request.as_ref()) else { return };
+        let offered = session_description(&request.headers, &request.body) == Body::Nothing;
+        let headers = [
+            ("Contact", self.contact(&flow)),
+            ("Allow", ALLOW.to_owned()),
+            ("Accept", ACCEPT.to_owned()),
+            ("Supported", String::new()),
+        ];
+        self.respond(now, server, 200, &headers, Some(sdp));
+        let timers = self.timers;
+        if let (Some(tx), Some(call)) = (self.servers.get(&server), self.calls.get_mut(&id)) {
+            call.accepted = Some(Accepted::new(now, &timers, tx.reply, tx.cseq, offered, tx.last.clone()));
+            call.phase = Phase::Live;
+            call.turn = Turn::Idle;
+        }
+        self.schedule(Owner::Call(id));
+    }
+
+    pub(super) fn reject(&mut self, now: Instant, id: CallId, cause: Cause) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Turn::Theirs { server } = call.turn else { return };
+        call.turn = Turn::Idle;
+        let first = call.phase == Phase::Ringing;
+        self.respond(now, server, cause.verdict().status.clamp(300, 699), &reasons(cause), None);
+        if first {
+            self.end(now, id);
+        } else {
+            self.offer_if_possible(now, id);
+        }
+    }
+}

@@ -143,6 +143,8 @@ pub struct Policy {
     effects: VecDeque<Effect>,
     #[cfg(test)]
     mutant: Option<properties::Mutant>,
+    #[cfg(test)]
+    legacies: Vec<properties::Legacy>,
 }
 
 impl Policy {
@@ -164,6 +166,8 @@ impl Policy {
             effects: VecDeque::new(),
             #[cfg(test)]
             mutant: None,
+            #[cfg(test)]
+            legacies: Vec::new(),
         }
     }
 
@@ -174,6 +178,8 @@ impl Policy {
     pub fn snapshot(&self, viewer: ParticipantId, now: Instant) -> Option<View> {
         let me = self.people.get(&viewer)?;
         let inside = me.inside;
+        #[cfg(test)]
+        let inside = inside || self.has(properties::Mutant::ShowTheMeeting);
         let may_admit = self.may(viewer, Capability::Admit).is_ok();
         let visible = |id: ParticipantId, person: &Person| id == viewer || (inside && (person.inside || may_admit));
         let participants = self.people.iter().filter(|(id, p)| visible(**id, p)).map(|(id, p)| self.row(*id, p, now)).collect();
@@ -308,6 +314,8 @@ impl Policy {
             notices: Notices::default(),
             announced: Announced::default(),
         };
+        #[cfg(test)]
+        let person = self.inherit(person);
         self.people.insert(who, person);
     }
 
@@ -357,7 +365,10 @@ impl Policy {
         alarm: AlarmKind,
     ) {
         self.effects.push_back(Effect::Ledger(finished.playing.entry(who, outcome, seqs)));
-        if finished.fault {
+        let fault = finished.fault;
+        #[cfg(test)]
+        let fault = fault && !self.has(properties::Mutant::FailInSilence);
+        if fault {
             self.effects.push_back(Effect::Alarm { who, what: alarm });
         }
         if finished.exhausted {
@@ -368,6 +379,8 @@ impl Policy {
     /// Takes a presence out: the gate shuts first, then the seat goes, then the word is said.
     fn depart(&mut self, now: Instant, who: ParticipantId, cause: Option<Cause>) {
         let Some(person) = self.people.remove(&who) else { return };
+        #[cfg(test)]
+        self.bequeath(now, &person);
         if person.announced.gate != (false, false) {
             self.effects.push_back(Effect::Gate { who, hear: false, speak: false });
         }

@@ -58,7 +58,7 @@ impl Policy {
     fn let_pass(&mut self) {
         let present = self.member_present();
         #[cfg(test)]
-        let present = present || self.mutant == Some(Mutant::AdmitWithoutMember);
+        let present = present || self.has(Mutant::AdmitWithoutMember);
         if !present {
             return;
         }
@@ -111,6 +111,8 @@ impl Policy {
         let gate = match self.mutant {
             Some(Mutant::HearWithoutNotice) => (person.inside && !person.on_hold, gate.1),
             Some(Mutant::SpeakWithoutSeat) => (gate.0, person.mute == super::Mute::Open),
+            // Whatever lets it hear lets it speak.
+            Some(Mutant::SpeakAfterFailure) => (gate.0, gate.0 && person.mute == super::Mute::Open),
             _ => gate,
         };
         if gate != before.gate {
@@ -121,6 +123,10 @@ impl Policy {
 
     /// A device that enters is owed what is captured already (N-2).
     fn owe_on_entry(&mut self, now: Instant, who: ParticipantId) {
+        #[cfg(test)]
+        if self.inherits_notices(who) {
+            return;
+        }
         let captured = [(CaptureKind::Recording, self.recording), (CaptureKind::Transcription, self.transcription)];
         let Some(person) = self.people.get_mut(&who).filter(|p| p.is_phone()) else { return };
         for (what, captured) in captured {
@@ -138,7 +144,7 @@ impl Policy {
         let mut said: Vec<Phrase> = entered.then_some(Phrase::Admitted).into_iter().collect();
         said.extend(phrases(&changes));
         #[cfg(test)]
-        if self.mutant == Some(Mutant::SwallowStart) && said.len() > 1 {
+        if self.has(Mutant::SwallowStart) && said.len() > 1 {
             said.retain(|p| *p != Phrase::RecordingStarted);
         }
         self.effects.push_back(Effect::Tell { who, notice, phrases: said, changes });
@@ -247,6 +253,8 @@ impl Policy {
         let Some(person) = self.people.get_mut(&who) else { return };
         let (outcome, alarm) = match timer {
             NoticeTimer::Following => return person.notices.close_window(),
+            #[cfg(test)]
+            NoticeTimer::Begin if self.mutant == Some(Mutant::WaitForEver) => return person.notices.is_late(),
             NoticeTimer::Begin => {
                 person.notices.is_late();
                 self.effects.push_back(Effect::Alarm { who, what: AlarmKind::Late });

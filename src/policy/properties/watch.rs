@@ -1,0 +1,325 @@
+//! An independent watcher: it knows the facts and the effects, nothing of how the one comes from the other, and says by name which
+//! rule was broken.
+
+use super::*;
+
+/// How many people there are.
+pub(super) const CAST: u64 = 8;
+
+/// Two members, four devices, two externals in a browser.
+pub(super) const fn role_of(slot: u64) -> (Role, Via) {
+    match slot % CAST {
+        0 | 1 => (Role::Member, Via::Browser),
+        2..=5 => (Role::External, Via::Phone),
+        _ => (Role::External, Via::Browser),
+    }
+}
+
+/// Which of them a presence is of.
+pub(super) const fn slot_of(who: ParticipantId) -> u64 {
+    (who.number() - 1) % CAST
+}
+
+pub(super) fn fail<T>(what: String) -> Result<T, String> {
+    Err(what)
+}
+
+/// A notice on its way.
+#[derive(Debug, Clone)]
+pub(super) struct OnItsWay {
+    pub(super) notice: NoticeId,
+    pub(super) who: ParticipantId,
+    changes: Vec<Change>,
+    told_at: Instant,
+    began: Option<(Instant, Duration)>,
+    /// Not having begun in time was noticed.
+    late: bool,
+    /// Hold cut it off: nobody's fault.
+    held: bool,
+}
+
+/// One change of one capture.
+type Told = (CaptureKind, u64);
+
+#[derive(Default)]
+pub(super) struct Watch {
+    /// How often each of the cast has come: every presence has an id of its own.
+    comings: [u64; CAST as usize],
+    pub(super) here: BTreeSet<ParticipantId>,
+    members: BTreeMap<ParticipantId, Option<Instant>>,
+    settings: PolicySettings,
+    /// Somebody asked for these to be let in.
+    let_in: BTreeSet<ParticipantId>,
+    pins: BTreeSet<ParticipantId>,
+    on_hold: BTreeSet<ParticipantId>,
+    pub(super) seated: BTreeSet<ParticipantId>,
+    gates: BTreeMap<ParticipantId, (bool, bool)>,
+    captures: BTreeMap<CaptureKind, (Capture, u64)>,
+    /// To be heard before any audio.
+    first: BTreeMap<ParticipantId, BTreeSet<Told>>,
+    owed: BTreeMap<ParticipantId, BTreeSet<Told>>,
+    heard: BTreeSet<(ParticipantId, Told)>,
+    /// Heard by an earlier presence of the same one of the cast.
+    heard_before: BTreeSet<(u64, Told)>,
+    alarmed: BTreeSet<ParticipantId>,
+    /// A notice was not heard, and no later one yet: the microphone stays closed.
+    closed: BTreeSet<ParticipantId>,
+    /// A notice was just not heard: an alarm must follow at once.
+    to_alarm: BTreeSet<ParticipantId>,
+    pub(super) playing: VecDeque<OnItsWay>,
+    pub(super) ended: bool,
+}
+
+impl Watch {
+    pub(super) fn new(settings: PolicySettings) -> Self {
+        Self { settings, ..Self::default() }
+    }
+
+    /// The presence that one of the cast has, or would have next.
+    pub(super) fn presence(&self, n: u8) -> ParticipantId {
+        let slot = u64::from(n) % CAST;
+        ParticipantId::from_number(1 + slot + CAST * self.comings[slot as usize])
+    }
+
+    // === What happens ===
+
+    pub(super) fn fact(&mut self, now: Instant, fact: &Fact) {
+        match fact {
+            Fact::Joined { who, role, .. } => {
+                self.here.insert(*who);
+                if *role == Role::Member {
+                    self.members.entry(*who).or_insert(None);
+                }
+            }
+            Fact::Alive { who, alive } => {
+                if let Some(lost) = self.members.get_mut(who) {
+                    *lost = if *alive { None } else { lost.or(Some(now)) };
+                }
+            }
+            Fact::Admit { who, .. } => drop(self.let_in.insert(*who)),
+            Fact::AdmitAll { .. } => self.let_in.extend(&self.here),
+            Fact::OrganiserPin { who } if self.here.contains(who) => drop(self.pins.insert(*who)),
+            Fact::Settings(settings) => self.settings = settings.clone(),
+            Fact::Hold { who, on: true } if self.here.contains(who) => {
+                self.on_hold.insert(*who);
+                self.playing.iter_mut().filter(|playing| playing.who == *who).for_each(|playing| playing.held = true);
+            }
+            Fact::Hold { who, on: false } => drop(self.on_hold.remove(who)),
+            Fact::CaptureIs { what, state } => self.capture_is(*what, *state),
+            Fact::NoticeBegan { notice, length } => {
+                let found = self.playing.iter_mut().find(|playing| playing.notice == *notice);
+                if let Some(playing) = found.filter(|playing| playing.began.is_none()) {
+                    playing.began = Some((now, *length));
+                }
+            }
+            Fact::Told { notice, outcome, .. } => self.told(*notice, *outcome),
+            _ => {}
+        }
+    }
+
+    fn capture_is(&mut self, what: CaptureKind, state: Capture) {
+        let known = self.captures.entry(what).or_default();
+        if known.0 != state {
+            *known = (state, known.1 + 1);
+            for who in self.seated.iter().filter(|who| role_of(slot_of(**who)).1 == Via::Phone) {
+                self.owed.entry(*who).or_default().insert((what, known.1));
+            }
+        }
+    }
+
+    fn told(&mut self, notice: NoticeId, outcome: Outcome) {
+        let Some(playing) = self.playing.iter().find(|playing| playing.notice == notice) else { return };
+        if outcome == Outcome::Completed {
+            self.closed.remove(&playing.who);
+            let first = self.first.entry(playing.who).or_default();
+            first.retain(|(what, epoch)| !playing.changes.iter().any(|change| (change.what, change.epoch) == (*what, *epoch)));
+        }
+    }
+
+    fn member_present(&self, now: Instant) -> bool {
+        self.members.values().any(|lost| lost.is_none_or(|at| now < at + STILL_PRESENT))
+    }
+
+    /// A presence is over; whoever it was comes back, if at all, as another.
+    pub(super) fn forget(&mut self, who: ParticipantId) {
+        if !self.here.remove(&who) {
+            return;
+        }
+        self.comings[slot_of(who) as usize] += 1;
+        self.heard_before.extend(self.heard.iter().filter(|(id, _)| *id == who).map(|(_, told)| (slot_of(who), *told)));
+        self.heard.retain(|(id, _)| *id != who);
+        self.members.remove(&who);
+        self.first.remove(&who);
+        self.owed.remove(&who);
+        for of_it in [&mut self.let_in, &mut self.pins, &mut self.on_hold, &mut self.alarmed, &mut self.closed] {
+            of_it.remove(&who);
+        }
+        self.to_alarm.remove(&who);
+        self.playing.retain(|playing| playing.who != who);
+    }
+
+    // === What must follow, and what must not ===
+
+    pub(super) fn effect(&mut self, now: Instant, effect: &Effect) -> Result<(), String> {
+        let here = |who: &ParticipantId| {
+            if self.here.contains(who) { Ok(()) } else { fail(format!("addressed after leaving: {effect:?}")) }
+        };
+        match effect {
+            Effect::Seat { who, admission } => {
+                here(who)?;
+                if admission.participant() != *who {
+                    return fail(format!("M-8: seated by another's admission: {effect:?}"));
+                }
+                self.seat(now, *who)?;
+            }
+            Effect::Unseat { who } => {
+                if !self.seated.remove(who) || self.gates.remove(who).is_some_and(|gate| gate != (false, false)) {
+                    return fail(format!("unseated with an open gate, or not seated: {who}"));
+                }
+                self.forget(*who);
+            }
+            Effect::Gate { who, hear, speak } => self.gate(*who, (*hear, *speak))?,
+            Effect::Tell { who, notice, phrases, changes } => {
+                here(who)?;
+                self.tell(now, (*who, *notice), phrases, changes)?;
+            }
+            Effect::Ledger(entry) => self.ledger(entry),
+            Effect::Alarm { who, .. } => {
+                here(who)?;
+                self.alarmed.insert(*who);
+                self.to_alarm.remove(who);
+                self.playing.iter_mut().filter(|playing| playing.who == *who).for_each(|playing| playing.late = true);
+            }
+            Effect::Say { who, .. } => here(who)?,
+            Effect::Dismiss { who, .. } => self.forget(*who),
+            Effect::Ended { .. } => self.ended = true,
+            Effect::Capture { .. } | Effect::Changed | Effect::Refused { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn seat(&mut self, now: Instant, who: ParticipantId) -> Result<(), String> {
+        let (role, via) = role_of(slot_of(who));
+        if !self.seated.insert(who) {
+            return fail(format!("seated twice: {who}"));
+        }
+        if role == Role::External && !self.member_present(now) {
+            return fail(format!("M-5: {who} seated with no member present"));
+        }
+        let passes = self.settings.bypass.lets_externals_pass() || (self.settings.devices_bypass && via == Via::Phone);
+        if role == Role::External && !passes && !self.let_in.contains(&who) {
+            return fail(format!("M-18: {who} seated, and nobody has let it in since it came"));
+        }
+        if via == Via::Phone {
+            for (what, (state, epoch)) in &self.captures {
+                if *state != Capture::Off {
+                    self.first.entry(who).or_default().insert((*what, *epoch));
+                    self.owed.entry(who).or_default().insert((*what, *epoch));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn gate(&mut self, who: ParticipantId, gate: (bool, bool)) -> Result<(), String> {
+        if !self.seated.contains(&who) {
+            return fail(format!("M-8: gate of one who is not inside: {who} {gate:?}"));
+        }
+        let unheard = self.first.get(&who).and_then(|owed| owed.first()).filter(|_| gate != (false, false));
+        if let Some(told) = unheard {
+            let before = self.heard_before.contains(&(slot_of(who), *told));
+            let rule =
+                if before { "M-18: what it heard in an earlier presence is counted" } else { "N-2: audio before the notice" };
+            return fail(format!("{rule}: {who} {gate:?} {told:?}"));
+        }
+        if self.gates.insert(who, gate) == Some(gate) {
+            return fail(format!("said twice: {who} {gate:?}"));
+        }
+        Ok(())
+    }
+
+    fn tell(
+        &mut self,
+        now: Instant,
+        (who, notice): (ParticipantId, NoticeId),
+        phrases: &[Phrase],
+        changes: &[Change],
+    ) -> Result<(), String> {
+        if !self.seated.contains(&who) || self.playing.iter().any(|playing| playing.who == who) {
+            return fail(format!("told while not inside or while another plays: {who} {phrases:?}"));
+        }
+        if let Some(again) = changes.iter().find(|c| self.heard.contains(&(who, (c.what, c.epoch)))) {
+            return fail(format!("told twice: {who} {again:?}"));
+        }
+        for (what, phrase) in
+            [(CaptureKind::Recording, Phrase::RecordingStarted), (CaptureKind::Transcription, Phrase::TranscriptionStarted)]
+        {
+            let started = changes.iter().any(|c| c.what == what && c.news == News::Started);
+            if started != phrases.contains(&phrase) {
+                return fail(format!("N-4: a start was swallowed: {who} {phrases:?}"));
+            }
+        }
+        let changes = changes.to_vec();
+        self.playing.push_back(OnItsWay { notice, who, changes, told_at: now, began: None, late: false, held: false });
+        Ok(())
+    }
+
+    fn ledger(&mut self, entry: &LedgerEntry) {
+        let Some(at) = self.playing.iter().position(|playing| playing.notice == entry.notice) else { return };
+        let held = self.playing.remove(at).is_some_and(|playing| playing.held);
+        if entry.outcome == Outcome::Completed {
+            self.heard.extend(entry.what.iter().map(|change| (entry.who, (change.what, change.epoch))));
+        } else if !held {
+            self.closed.insert(entry.who);
+            self.to_alarm.insert(entry.who);
+        }
+    }
+
+    /// What must be true whenever all that follows from an input has followed.
+    pub(super) fn settled(&mut self, now: Instant, policy: &Policy) -> Result<(), String> {
+        for playing in self.playing.iter().filter(|playing| !playing.held && !self.on_hold.contains(&playing.who)) {
+            let due = match playing.began {
+                None if playing.late => playing.told_at + GIVEN_UP_AFTER,
+                None => playing.told_at + BEGINS_WITHIN,
+                Some((at, length)) => at + length + COMPLETES_WITHIN,
+            };
+            if now >= due {
+                return fail(format!("N-6: overdue, and nobody noticed: {playing:?}"));
+            }
+            if playing.late {
+                self.closed.insert(playing.who);
+            }
+        }
+        if let Some(who) = self.to_alarm.first() {
+            return fail(format!("N-6: {who} has not heard a notice, and no alarm"));
+        }
+        if let Some(who) = self.closed.iter().find(|who| self.gates.get(who).is_some_and(|(_, speak)| *speak)) {
+            return fail(format!("N-6: {who} may speak after a notice that it has not heard"));
+        }
+        for who in self.here.iter().filter(|who| role_of(slot_of(**who)).0 == Role::External) {
+            if policy.may(*who, Capability::Admit).is_ok() && !self.pins.contains(who) {
+                return fail(format!("M-18: {who} may admit by a PIN that it has not given"));
+            }
+        }
+        for who in self.here.difference(&self.seated) {
+            let view = policy.snapshot(*who, now).ok_or_else(|| format!("{who} is here and sees nothing"))?;
+            let alone = view.participants.iter().all(|row| row.id == *who);
+            if !alone || view.recording != Capture::Off || view.transcription != Capture::Off {
+                return fail(format!("M-8: {who} waits and sees the meeting"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Everybody has listened to the end: nothing is owed without an alarm.
+    pub(super) fn all_told(&self) -> Result<(), String> {
+        for (who, owed) in &self.owed {
+            if let Some(told) = owed.iter().find(|told| !self.heard.contains(&(*who, **told)))
+                && !self.alarmed.contains(who)
+            {
+                return fail(format!("N-4: {who} never heard of {told:?}, and no alarm"));
+            }
+        }
+        Ok(())
+    }
+}

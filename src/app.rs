@@ -1,7 +1,7 @@
 //! From settings to a running gateway, and back: every worker, task and channel between rooms begins here.
 #![allow(clippy::disallowed_methods, reason = "wiring: tasks and clocks are started here")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -27,7 +27,8 @@ use crate::policy::PolicySettings;
 use crate::problem::Problem;
 use crate::prompt::Library;
 use crate::redact::Redacted;
-use crate::sip;
+use crate::sip::auth::{Account, Accounts};
+use crate::sip::{self, Identity, Known};
 use crate::store;
 use crate::sweep;
 
@@ -145,7 +146,10 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
     let media = Media::start(&media_settings(&settings, addresses.clone()))?;
     let registry = Registry::new(meetings(&settings), Shared { media: media.clone(), store: store.clone(), recordings });
     let seed = getrandom::u64().map_err(RunError::Randomness)?;
-    let (sip, events, listening) = sip::start(sip_settings(&settings, seed), sip_listeners(&settings)).await?;
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(RunError::Randomness)?;
+    let sip_settings = sip_settings(&settings, seed, known(&settings, secret));
+    let (sip, events, listening) = sip::start(sip_settings, sip_listeners(&settings)).await?;
 
     let (ready, is_ready) = watch::channel(true);
     let (drain, draining) = watch::channel(false);
@@ -313,8 +317,26 @@ fn meetings(settings: &Settings) -> BTreeMap<MeetingName, MeetingSettings> {
     settings.meetings.iter().map(|(name, meeting)| (name.clone(), of(meeting))).collect()
 }
 
-fn sip_settings(settings: &Settings, seed: u64) -> sip::Settings {
-    let known: Vec<_> = settings.devices.values().flat_map(|device| device.addresses.clone()).collect();
+/// Who may call, and how we know them (M-1).
+fn known(settings: &Settings, secret: [u8; 32]) -> Known {
+    let realm = settings.sip.realm.clone();
+    let mut addresses = Vec::new();
+    let mut users = HashMap::new();
+    for (label, device) in &settings.devices {
+        addresses.extend(device.addresses.iter().map(|network| (*network, Identity::Device(label.as_str().into()))));
+        if let Some(login) = &device.login {
+            let account = Account::new(label, &login.username, &realm, login.password.expose());
+            users.insert(login.username.clone(), account);
+        }
+    }
+    for (label, trunk) in &settings.sip.trunks {
+        addresses.extend(trunk.addresses.iter().map(|network| (*network, Identity::Trunk(label.as_str().into()))));
+    }
+    Known { addresses, allowed: settings.sip.allowed.clone(), accounts: Accounts { realm, users, secret } }
+}
+
+fn sip_settings(settings: &Settings, seed: u64, known: Known) -> sip::Settings {
+    let trusted: Vec<_> = known.addresses.iter().map(|(network, _)| *network).collect();
     sip::Settings {
         advertised: settings.sip.advertised_address,
         limits: sip::Limits {
@@ -323,8 +345,9 @@ fn sip_settings(settings: &Settings, seed: u64) -> sip::Settings {
             invites_per_second: settings.limits.invites_per_second,
             ..sip::Limits::default()
         },
-        // Devices with an entry of their own are known; budgets are for strangers.
-        trusted: sip::Trusted::new(move |address| known.iter().any(|network| network.contains(address))),
+        // Devices and trunks that are known by their address; budgets are for strangers.
+        trusted: sip::Trusted::new(move |address| trusted.iter().any(|network| network.contains(address))),
+        known,
         seed,
         ..sip::Settings::default()
     }
@@ -408,12 +431,9 @@ fn calls_settings(
         conference_id: meeting.conference_id.clone().unwrap_or_default(),
         passcode: meeting.passcode.as_ref().map(secret),
     };
-    let device = |(label, device): (&String, &config::Device)| Device {
-        label: label.clone(),
-        name: Some(device.name.clone()),
-        networks: device.addresses.clone(),
-        default_meeting: device.default_meeting.clone(),
-        language: device.language.clone(),
+    let device = |(label, device): (&String, &config::Device)| {
+        let (default_meeting, language) = (device.default_meeting.clone(), device.language.clone());
+        (label.clone(), Device { name: Some(device.name.clone()), default_meeting, language })
     };
     let pins = settings
         .meetings
@@ -423,7 +443,7 @@ fn calls_settings(
     CallsSettings {
         doors: Doors {
             devices: settings.devices.iter().map(device).collect(),
-            allowed: settings.sip.allowed.clone(),
+            trunks: settings.sip.trunks.iter().map(|(label, trunk)| (label.clone(), trunk.name.clone())).collect(),
             menu_user: settings.sip.menu_user.clone(),
             directory: Arc::new(Directory::new(settings.meetings.iter().map(entry).collect())),
             language: settings.organisation.language.clone(),

@@ -86,6 +86,11 @@ impl<K: Eq + Hash> Budgets<K> {
         }
     }
 
+    /// Gives `source` everything back.
+    pub fn forget(&mut self, source: &K) {
+        self.known.remove(source);
+    }
+
     /// Spends one for `source`; `false` when it has none left.
     pub fn take(&mut self, now: Instant, source: K) -> bool {
         if self.known.len() >= self.capacity && !self.known.contains_key(&source) {

@@ -24,8 +24,8 @@
 //! Requests go down and may wait; events go up and never wait. Order: call → meeting → {sip, media, store}.
 //!
 //! # Paths through the code
-//! *INVITE*: socket → `sip::guard` (source budget, before parsing) → `sip::wire` → `sip::transaction` → `sip::endpoint`
-//! ⇒ `call::admit` ⇒ `media` opens a port → `sdp` answers ⇒ 200, ACK → `menu` (played from the worker) ⇒ `meeting` knock →
+//! *INVITE*: socket → `sip::guard` (source budget, before parsing) → `sip::wire` → `sip::gate` (who is it?) →
+//! `sip::transaction` → `sip::endpoint` ⇒ `call::admit` ⇒ `media` opens a port → `sdp` answers ⇒ 200, ACK → `menu` (played from the worker) ⇒ `meeting` knock →
 //! `policy` … [`policy::Admission`] → seat on the meeting's bridge.
 //!
 //! *RTP, phone → browser*: socket → latch (S-7) → jitter buffer → (tick) decode → frame → bridge → Opus → peer. One thread.
@@ -36,7 +36,7 @@
 //!
 //! # What is not here yet
 //! Meetings live in the daemon itself (`service::embedded`); the seam for outside services is what `meeting::task` does with
-//! a bridge. Devices are known by address (`call::admit`); digest, TLS and registrations belong beside it and in `sip`.
+//! a bridge. Devices are known by address or digest (`sip::gate`); TLS and registrations belong beside it in `sip`.
 
 pub mod app;
 pub mod budget;

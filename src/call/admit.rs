@@ -1,23 +1,20 @@
-//! Whom we answer (M-1), and what they have dialled (K-1, M-15).
+//! Whom we answer (M-1), as whom, and what they have dialled (K-1, M-15).
 //!
-//! Devices are known by the address their call comes from. What authenticates by digest or certificate will be asked here too.
+//! Who a call is from was found out by the SIP endpoint; here is what that means.
+
+use std::collections::BTreeMap;
 
 use crate::cause::Cause;
 use crate::display_name;
 use crate::ids::MeetingName;
 use crate::menu::{Addressed, Directory};
-use crate::network::Network;
 use crate::redact::Redacted;
-use crate::sip::Incoming;
+use crate::sip::{Identity, Incoming};
 
 /// One configured device.
 pub struct Device {
-    /// Its configured label.
-    pub label: String,
     /// How the meeting sees it, where set.
     pub name: Option<String>,
-    /// Where its calls come from.
-    pub networks: Vec<Network>,
     /// The meeting it is put through to.
     pub default_meeting: Option<MeetingName>,
     /// Its language, where set.
@@ -26,10 +23,10 @@ pub struct Device {
 
 /// Everything needed to admit a call.
 pub struct Doors {
-    /// Configured devices; the first that fits counts.
-    pub devices: Vec<Device>,
-    /// Devices without an entry are accepted from here.
-    pub allowed: Vec<Network>,
+    /// Configured devices by label.
+    pub devices: BTreeMap<String, Device>,
+    /// Names of trunks by label, for callers that say none.
+    pub trunks: BTreeMap<String, String>,
     /// The user part that reaches the menu, besides none at all.
     pub menu_user: String,
     /// The meetings.
@@ -41,7 +38,7 @@ pub struct Doors {
 /// A call that will be answered.
 #[derive(Debug, Clone)]
 pub struct Guest {
-    /// The device's label, for records and ledger.
+    /// The label of the device or trunk, for records and ledger.
     pub device: String,
     /// Its display name (M-4).
     pub name: String,
@@ -60,15 +57,16 @@ impl Doors {
     /// # Errors
     /// [`Cause::UnknownDevice`] and [`Cause::UnknownAddress`], for a refusal before anything is answered.
     pub fn admit(&self, incoming: &Incoming) -> Result<Guest, Cause> {
-        let source = incoming.source.ip().to_canonical();
-        let device = self.devices.iter().find(|device| device.networks.iter().any(|network| network.contains(source)));
-        if device.is_none() && !self.allowed.iter().any(|network| network.contains(source)) {
-            return Err(Cause::UnknownDevice);
-        }
-        let label = device.map_or(UNLISTED, |device| device.label.as_str());
         let claimed = incoming.from.display.as_deref().or(incoming.from.uri.user.as_deref()).unwrap_or_default();
-        let name = device.and_then(|device| device.name.as_deref()).unwrap_or(claimed);
-        let fallback = if device.is_some() { label } else { "Conference phone" };
+        let (label, name, fallback, device) = match incoming.identity.as_ref().ok_or(Cause::UnknownDevice)? {
+            Identity::Device(label) => {
+                let device = self.devices.get(&**label).ok_or(Cause::UnknownDevice)?;
+                (&**label, device.name.as_deref().unwrap_or(claimed), &**label, Some(device))
+            }
+            // Its callers are many, and each says its own name.
+            Identity::Trunk(label) => (&**label, claimed, self.trunks.get(&**label).map_or(&**label, String::as_str), None),
+            Identity::Unlisted => (UNLISTED, claimed, "Conference phone", None),
+        };
         Ok(Guest {
             device: label.to_owned(),
             name: display_name::clean(name, fallback),

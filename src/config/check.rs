@@ -244,7 +244,7 @@ fn is_keyable(secret: &Secret) -> bool {
 }
 
 fn devices(settings: &Settings, found: &mut Findings<'_>) {
-    let mut owners = BTreeMap::new();
+    let (mut owners, mut users) = (BTreeMap::new(), BTreeMap::new());
     for (name, device) in &settings.devices {
         if let Some(meeting) =
             device.default_meeting.as_ref().filter(|meeting| !settings.meetings.contains_key(*meeting) && !found.incomplete)
@@ -254,20 +254,33 @@ fn devices(settings: &Settings, found: &mut Findings<'_>) {
             found.problem(&key, format!("there is no [meeting.{meeting}]"), format!("known: {}", known.join(", ")));
         }
         for network in &device.addresses {
-            if !settings.sip.allowed.iter().any(|allowed| allowed.covers(network)) {
-                let key = format!("device.{name}.address");
-                found.warning(
-                    &key,
-                    format!("{network} is not inside sip.allowed, so its calls are not taken"),
-                    "add it to sip.allowed",
-                );
-            }
-            if let Some(other) = owners.insert(*network, name) {
+            if let Some(other) = owners.insert(*network, format!("device {name}")) {
                 let key = format!("device.{name}.address");
                 found.problem(
                     &key,
-                    format!("{network} is the address of device {other} too"),
-                    "one address belongs to one device",
+                    format!("{network} is the address of {other} too"),
+                    "one address belongs to one device or trunk",
+                );
+            }
+        }
+        let Some(login) = &device.login else { continue };
+        if let Some(other) = users.insert(login.username.as_str(), name) {
+            let key = format!("device.{name}.username");
+            found.problem(&key, format!("{:?} is the user name of device {other} too", login.username), "give each its own");
+        }
+        if login.password.expose().len() < 8 {
+            let key = format!("device.{name}.password");
+            found.warning(&key, "is short enough to be guessed", "use at least eight characters, drawn at random");
+        }
+    }
+    for (name, trunk) in &settings.sip.trunks {
+        for network in &trunk.addresses {
+            if let Some(other) = owners.insert(*network, format!("trunk {name}")) {
+                let key = format!("sip.trunk.{name}.addresses");
+                found.problem(
+                    &key,
+                    format!("{network} is the address of {other} too"),
+                    "one address belongs to one device or trunk",
                 );
             }
         }

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use super::section::{Section, Wrong, boolean, choice, label, list, number, parsed, path, text, time};
 use super::settings::{
-    Device, Http, IceServer, Limits, Listen, Log, Media, Meeting, Organisation, Policy, Prompts, Recording, Settings, Sip, Store,
-    Tls, Transport,
+    Device, Http, IceServer, Limits, Listen, Log, Login, Media, Meeting, Organisation, Policy, Prompts, Recording, Settings, Sip,
+    Store, Tls, Transport, Trunk,
 };
 use crate::codec::{CODECS, CodecKind};
 use crate::ids::MeetingName;
@@ -70,22 +70,50 @@ fn sip(s: &mut Section<'_>) -> Sip {
             port: listener.get("port", number(0..=65_535)).unwrap_or(5060),
         })
     });
+    let trunks = s.named("trunk", trunk);
     let private = || PRIVATE.iter().filter_map(|network| Network::from_str(network).ok()).collect();
     Sip {
         listen: if chosen { listen } else { Sip::default_listen() },
         advertised_address: s.optional("advertised_address", parsed(ADDRESS)),
         max_calls: s.get("max_calls", number(1..=100_000_i64)).and_then(|n| usize::try_from(n).ok()).unwrap_or(200),
         allowed: s.get("allowed", list(parsed(NETWORK))).unwrap_or_else(private),
+        realm: s.get("realm", label(64)).unwrap_or_else(|| "roomgate".to_owned()),
+        trunks,
         menu_user: s.get("menu_user", label(64)).unwrap_or_else(|| "menu".to_owned()),
     }
 }
 
+fn trunk(name: &str, s: &mut Section<'_>) -> Option<Trunk> {
+    let addresses = s.required("addresses", "write the addresses or networks its calls come from", some(list(parsed(NETWORK))));
+    let name = s.get("name", label(64)).unwrap_or_else(|| name.to_owned());
+    Some(Trunk { addresses: addresses?, name })
+}
+
 fn device(name: &str, s: &mut Section<'_>) -> Option<Device> {
-    let addresses = s.required("address", "write the address or network the device calls from", some(list(parsed(NETWORK))));
+    let addresses = s.optional("address", some(list(parsed(NETWORK)))).unwrap_or_default();
+    let login = login(s);
+    if addresses.is_empty() && login.is_none() && !s.has_problems() {
+        s.complain("says nothing that the device could be known by", "write its address, or username and password");
+    }
     let name = s.get("name", label(64)).unwrap_or_else(|| name.to_owned());
     let default_meeting = s.optional("default_meeting", meeting_name);
     let language = s.optional("language", language);
-    Some(Device { addresses: addresses?, name, default_meeting, language })
+    Some(Device { addresses, login, name, default_meeting, language })
+}
+
+fn login(s: &mut Section<'_>) -> Option<Login> {
+    let (named, secret) = (s.has("username"), s.has("password"));
+    let username = s.optional("username", username);
+    let password = s.secret("password");
+    match (username, password) {
+        (Some(username), Some(password)) => Some(Login { username, password }),
+        (None, None) => None,
+        _ if named && secret => None,
+        _ => {
+            s.complain("has only one of username and password", "write both, or neither");
+            None
+        }
+    }
 }
 
 fn meetings(root: &mut Section<'_>) -> BTreeMap<MeetingName, Meeting> {
@@ -243,6 +271,14 @@ fn digits(least: usize, most: usize) -> impl FnOnce(&Value) -> Result<String, Wr
         let fits = (least..=most).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
         if fits { Ok(digits) } else { Err(Wrong::new(format!("{digits:?} is not made of digits only"), hint)) }
     }
+}
+
+/// What can stand before `@` without escapes.
+fn username(value: &Value) -> Result<String, Wrong> {
+    let name = text(value)?;
+    let legal = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.!~*'()+=&$".contains(&byte));
+    let hint = "write 1 to 64 letters, digits or -_.+, the user part of its SIP address";
+    if legal && (1..=64).contains(&name.len()) { Ok(name) } else { Err(Wrong::new(format!("{name:?} is no user name"), hint)) }
 }
 
 fn meeting_name(value: &Value) -> Result<MeetingName, Wrong> {

@@ -171,6 +171,12 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Whether a key of this table was found wrong already.
+    pub(super) fn has_problems(&self) -> bool {
+        let inside = format!("{}.", self.path);
+        self.report.problems.iter().any(|problem| problem.key.starts_with(&inside))
+    }
+
     /// Whether any layer says something about `key`.
     pub(super) fn has(&self, key: &str) -> bool {
         self.entries.contains_key(key)

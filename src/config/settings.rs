@@ -53,8 +53,12 @@ pub struct Sip {
     pub advertised_address: Option<IpAddr>,
     /// Calls at once; one more is answered 503.
     pub max_calls: usize,
-    /// Networks that calls are accepted from (M-1).
+    /// Networks whose callers need no entry of their own (M-1).
     pub allowed: Vec<Network>,
+    /// Named to who must give a password.
+    pub realm: String,
+    /// `[sip.trunk.X]`
+    pub trunks: BTreeMap<String, Trunk>,
     /// The user part that reaches the menu; an empty one does too.
     pub menu_user: String,
 }
@@ -79,17 +83,37 @@ pub struct Listen {
     pub port: u16,
 }
 
-/// `[device.X]`: a phone that is known by its address.
+/// `[sip.trunk.X]`: a PBX or provider that is known by its address (S-3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trunk {
+    /// Where its calls come from.
+    pub addresses: Vec<Network>,
+    /// Shown for callers that say no name.
+    pub name: String,
+}
+
+/// `[device.X]`: a phone that is known by its address or its password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
-    /// Where it calls from; of two devices whose networks contain an address, the longer prefix means it.
+    /// Where it calls from, if it is known by that; of two devices whose networks contain an address, the longer prefix means it.
     pub addresses: Vec<Network>,
+    /// What it proves itself with from anywhere else.
+    pub login: Option<Login>,
     /// Shown in meetings (M-4).
     pub name: String,
     /// The meeting it is put through to, its passcode supplied (K-1).
     pub default_meeting: Option<MeetingName>,
     /// Language of its prompts; the organisation's where `None`.
     pub language: Option<String>,
+}
+
+/// `username` and `password` of a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The user of digest, and of its address-of-record.
+    pub username: String,
+    /// The password.
+    pub password: Secret,
 }
 
 /// `[meeting.X]`

@@ -96,7 +96,7 @@ fn every_key_the_code_knows_stands_in_the_reference() {
 
 /// Keys whose tables carry their name one level lower.
 fn is_group(key: &str) -> bool {
-    ["device", "meeting", "ice_server", "sip.listen"].contains(&key)
+    ["device", "meeting", "ice_server", "sip.listen", "sip.trunk"].contains(&key)
 }
 
 fn collect(path: &str, table: &std::collections::BTreeMap<String, source::Node>, into: &mut BTreeSet<String>) {
@@ -305,7 +305,14 @@ fn plain_http_for_the_network_needs_tls_or_a_proxy() {
 fn meetings_and_devices_that_contradict_each_other_are_found() {
     let said = |text: &str| lines(&main(text).problems(&[]));
     assert!(said("[device.a]\naddress = \"10.0.0.1\"\ndefault_meeting = \"gone\"\n").contains("there is no [meeting.gone]"));
-    assert!(said("[device.a]\nname = \"x\"\n").contains("device.a.address: is missing"));
+    assert!(said("[device.a]\nname = \"x\"\n").contains("device.a: says nothing that the device could be known by"));
+    assert!(said("[device.a]\nusername = \"x\"\n").contains("device.a: has only one of username and password"));
+    assert!(said("[device.a]\nusername = \"x y\"\npassword = \"p\"\n").contains("device.a.username: \"x y\" is no user name"));
+    let twice = "[device.a]\nusername = \"x\"\npassword = \"12345678\"\n[device.b]\nusername = \"x\"\npassword = \"12345678\"\n";
+    assert!(said(twice).contains("device.b.username: \"x\" is the user name of device a too"));
+    assert!(said("[sip.trunk.a]\n").contains("sip.trunk.a.addresses: is missing"));
+    let shared = "[device.a]\naddress = \"10.0.0.1\"\n[sip.trunk.b]\naddresses = [\"10.0.0.1\"]\n";
+    assert!(said(shared).contains("sip.trunk.b.addresses: 10.0.0.1/32 is the address of device a too"));
     assert!(said("[device.a]\naddress = \"10.0.0.1\"\n[device.b]\naddress = \"10.0.0.1\"\n").contains("device a too"));
     assert!(said("[meeting.a]\npasscode = \"12x4\"\n").contains("digits"));
     assert!(said("[meeting.a]\nconference_id = 1001\n").contains("in quotes"));
@@ -347,7 +354,7 @@ fn the_callers_own_check_is_listed_with_the_rest() {
 #[test]
 fn what_is_allowed_but_hardly_meant_is_a_warning() {
     let loaded =
-        main("[sip]\nmax_calls = 600\n[meeting.a]\npasscode = \"12\"\n[meeting.b]\nbypass = \"everyone\"\n[device.d]\naddress = \"192.0.2.1\"\n").load(&[]).unwrap();
+        main("[sip]\nmax_calls = 600\n[meeting.a]\npasscode = \"12\"\n[meeting.b]\nbypass = \"everyone\"\n[device.d]\nusername = \"d\"\npassword = \"short\"\n").load(&[]).unwrap();
     assert_eq!(loaded.warnings.len(), 4, "{}", lines(&loaded.warnings));
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use super::auth::Authenticator;
 use super::dialog::DialogKey;
 use super::guard::{Guard, Price};
 use super::invite::{Call, Phase, Turn};
@@ -147,6 +148,7 @@ pub struct Endpoint {
     pub(super) draining: bool,
     drawn: u64,
     pub(super) guard: Guard,
+    pub(super) authenticator: Authenticator,
     pub(super) counters: Arc<Counters>,
     pub(super) calls: HashMap<CallId, Call>,
     pub(super) dialogs: HashMap<DialogKey, CallId>,
@@ -171,6 +173,7 @@ impl Endpoint {
         Self {
             timers: Timers::with_t1(settings.t1),
             guard: Guard::new(&settings.limits, settings.trusted.clone()),
+            authenticator: Authenticator::new(settings.known.accounts.clone()),
             settings,
             draining: false,
             drawn: 0,
@@ -199,8 +202,8 @@ impl Endpoint {
 
     /// Sources that are silenced, for `status`.
     #[must_use]
-    pub fn silenced(&self) -> Vec<IpAddr> {
-        self.guard.silenced()
+    pub fn silenced(&self, now: Instant) -> Vec<IpAddr> {
+        self.guard.silenced(now)
     }
 
     /// Hears a silenced source again.

@@ -6,9 +6,14 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::{Limits, Trusted};
+use crate::budget::{Allowance, Budgets};
 
 /// Sources remembered at once.
 const SOURCES: usize = 4096;
+/// Wrong passwords of one source that are answered.
+const WRONG: Allowance = Allowance { burst: 8, every: Duration::from_secs(60) };
+/// How long a source with more of them is not answered.
+const BARRED: Duration = Duration::from_secs(600);
 
 /// Starts of the User-Agent of known scanners, in lower case.
 const SCANNERS: &[&str] = &[
@@ -41,6 +46,8 @@ pub enum Price {
     Invite = 8,
     /// Any other new request outside a dialog, or one that names an unknown dialog.
     Request = 1,
+    /// A demand for a password, on top of the request's own price.
+    Challenge = 7,
     /// A message that cannot be read.
     Malformed = 4,
 }
@@ -63,6 +70,9 @@ pub struct Guard {
     trusted: Trusted,
     budgets: HashMap<IpAddr, Budget>,
     shared: Option<Budget>,
+    tries: Option<Budgets<IpAddr>>,
+    /// Sources that gave too many wrong passwords, until when.
+    barred: HashMap<IpAddr, Instant>,
     swept: Option<Instant>,
 }
 
@@ -72,7 +82,16 @@ impl Guard {
     pub fn new(limits: &Limits, trusted: Trusted) -> Self {
         let invite = Price::Invite as u64 * EIGHTH;
         let (full, per_second) = (u64::from(limits.burst.max(1)) * invite, u64::from(limits.invites_per_second.max(1)) * invite);
-        Self { full, per_second, trusted, budgets: HashMap::new(), shared: None, swept: None }
+        Self {
+            full,
+            per_second,
+            trusted,
+            budgets: HashMap::new(),
+            shared: None,
+            tries: None,
+            barred: HashMap::new(),
+            swept: None,
+        }
     }
 
     /// An IPv6 source is its /64: whoever has one address there has all.
@@ -128,15 +147,51 @@ impl Guard {
         budget.is_some_and(|budget| self.refilled(budget, now).silenced)
     }
 
+    /// A wrong password came from `ip`, or one for nobody.
+    pub fn wrong_password(&mut self, now: Instant, ip: IpAddr) {
+        let source = Self::source(ip);
+        let trusted = self.trusted.trusts(ip);
+        let tries = self.tries.get_or_insert_with(|| Budgets::new(WRONG, SOURCES, now));
+        if trusted || (tries.take(now, source) && tries.wait(now, &source).is_zero()) {
+            return tracing::info!(source = %ip, "wrong password");
+        }
+        tracing::warn!(source = %ip, "wrong password once too often: source is no longer answered");
+        if self.barred.len() >= SOURCES {
+            self.barred.retain(|_, until| *until > now);
+        }
+        // With the table full of others, their common budget bars the source.
+        if self.barred.len() < SOURCES {
+            self.barred.insert(source, now + BARRED);
+        }
+    }
+
+    /// Whether requests of `ip` that need a password are dropped unanswered, because too many were wrong.
+    #[must_use]
+    pub fn is_barred(&self, now: Instant, ip: IpAddr) -> bool {
+        let source = Self::source(ip);
+        let spent = self.tries.as_ref().is_some_and(|tries| !tries.wait(now, &source).is_zero());
+        !self.trusted.trusts(ip) && (spent || self.barred.get(&source).is_some_and(|until| *until > now))
+    }
+
     /// Sources that are silenced now.
     #[must_use]
-    pub fn silenced(&self) -> Vec<IpAddr> {
-        self.budgets.iter().filter(|(_, budget)| budget.silenced).map(|(ip, _)| *ip).collect()
+    pub fn silenced(&self, now: Instant) -> Vec<IpAddr> {
+        let silenced = self.budgets.iter().filter(|(_, budget)| budget.silenced).map(|(ip, _)| *ip);
+        let mut found: Vec<IpAddr> =
+            silenced.chain(self.barred.iter().filter(|(_, until)| **until > now).map(|(ip, _)| *ip)).collect();
+        found.sort_unstable();
+        found.dedup();
+        found
     }
 
     /// Hears `ip` again with a full budget.
     pub fn lift(&mut self, ip: IpAddr) {
-        self.budgets.remove(&Self::source(ip));
+        let source = Self::source(ip);
+        self.budgets.remove(&source);
+        self.barred.remove(&source);
+        if let Some(tries) = &mut self.tries {
+            tries.forget(&source);
+        }
     }
 
     /// Forgets sources whose budget is full again.
@@ -170,7 +225,7 @@ mod tests {
         let (mut guard, now, ip) = (guard(), start(), IpAddr::from([192, 0, 2, 1]));
         assert_eq!((0..10).filter(|_| guard.charge(now, ip, Price::Invite)).count(), 4);
         assert!(guard.is_silenced(now, ip));
-        assert_eq!(guard.silenced(), [ip]);
+        assert_eq!(guard.silenced(now), [ip]);
         assert!(!guard.is_silenced(now + Duration::from_secs(2), ip));
         assert!(guard.charge(now + Duration::from_secs(2), ip, Price::Invite));
     }
@@ -179,7 +234,28 @@ mod tests {
     fn a_trusted_source_is_never_silenced() {
         let (mut guard, now) = (guard(), start());
         assert!((0..1000).all(|_| guard.charge(now, IpAddr::from([10, 0, 0, 1]), Price::Malformed)));
-        assert!(guard.silenced().is_empty());
+        assert!(guard.silenced(now).is_empty());
+    }
+
+    #[test]
+    fn wrong_passwords_end_in_silence_for_a_while_but_not_for_the_trusted() {
+        let (mut guard, now, ip) = (guard(), start(), IpAddr::from([192, 0, 2, 1]));
+        for n in 0..8 {
+            assert!(!guard.is_barred(now, ip), "{n}");
+            guard.wrong_password(now, ip);
+        }
+        assert!(guard.is_barred(now, ip) && guard.silenced(now) == [ip]);
+        assert!(!guard.is_barred(now, IpAddr::from([192, 0, 2, 2])));
+        assert!(guard.is_barred(now + BARRED - Duration::from_secs(1), ip) && !guard.is_barred(now + BARRED, ip));
+        guard.lift(ip);
+        assert!(!guard.is_barred(now, ip) && guard.silenced(now).is_empty());
+        let trusted = IpAddr::from([10, 0, 0, 1]);
+        (0..100).for_each(|_| guard.wrong_password(now, trusted));
+        assert!(!guard.is_barred(now, trusted));
+        for n in 0..20_000_u32 {
+            (0..8).for_each(|_| guard.wrong_password(now, IpAddr::from(n.to_be_bytes())));
+        }
+        assert!(guard.barred.len() <= SOURCES && guard.is_barred(now, IpAddr::from([203, 0, 113, 1])));
     }
 
     #[test]

@@ -8,12 +8,19 @@ use super::invite::{Accepted, Call, Phase, Turn};
 use super::message::{Body, Essentials, Request, session_description};
 use super::uas::{ACCEPT, ALLOW, reasons, shortened};
 use super::uri::{Scheme, Uri};
-use super::{Event, Flow, Incoming};
+use super::{Event, Flow, Identity, Incoming};
 use crate::cause::Cause;
 use crate::ids::CallId;
 
 impl Endpoint {
-    pub(super) fn invite(&mut self, now: Instant, id: u64, flow: Flow, request: &Request, essentials: Essentials) {
+    pub(super) fn invite(
+        &mut self,
+        now: Instant,
+        id: u64,
+        (flow, identity): (Flow, Option<Identity>),
+        request: &Request,
+        essentials: Essentials,
+    ) {
         let source = flow.peer.ip();
         let trying = request.response(100, None);
         if request.headers.get("Max-Forwards").is_some_and(|hops| hops.trim() == "0") {
@@ -61,6 +68,7 @@ impl Endpoint {
         self.tell(Event::Incoming(Box::new(Incoming {
             call: call_id,
             source: flow.peer,
+            identity,
             local: flow.local,
             transport: flow.transport,
             request_uri: uri,

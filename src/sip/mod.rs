@@ -5,11 +5,14 @@
 //! A slow call can therefore never delay a retransmission or an ACK. Calls are known by dialog (Call-ID and tags), never by address.
 //! Messages of a peer can neither panic nor grow anything without bound.
 
+pub mod auth;
 pub mod dialog;
 pub mod driver;
 mod endpoint;
+mod gate;
 pub mod guard;
 pub mod header;
+pub mod identity;
 mod in_dialog;
 mod incoming;
 mod info;
@@ -33,6 +36,7 @@ use crate::ids::CallId;
 pub use driver::{Handle, Listener, StartError, local_toward, start};
 pub use endpoint::{Counters, Endpoint, LadderLine};
 pub use header::NameAddr;
+pub use identity::{Identity, Known};
 pub use message::Method;
 pub use uri::Uri;
 pub use wire::WireLimits;
@@ -50,6 +54,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Sources that no budget applies to: configured trunks and proxies.
     pub trusted: Trusted,
+    /// Who may call (M-1).
+    pub known: Known,
     /// Where tags and branches are drawn from; must be unpredictable in production.
     pub seed: u64,
 }
@@ -62,6 +68,7 @@ impl Default for Settings {
             t1: Duration::from_millis(500),
             limits: Limits::default(),
             trusted: Trusted::default(),
+            known: Known::default(),
             seed: 0,
         }
     }
@@ -301,8 +308,10 @@ pub enum Command {
 pub struct Incoming {
     /// The new call.
     pub call: CallId,
-    /// Where the INVITE came from, for the address lists of the call layer (M-1).
+    /// Where the INVITE came from.
     pub source: SocketAddr,
+    /// Who sent it (M-1); `None`: somebody unknown, to be refused.
+    pub identity: Option<Identity>,
     /// Our address on that way.
     pub local: SocketAddr,
     /// By what.

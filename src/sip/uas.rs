@@ -37,7 +37,7 @@ pub(super) fn reasons(cause: Cause) -> Vec<Header> {
 
 /// Where responses go (RFC 3261 section 18.2.2, RFC 3581). Always to the address the request came from: `maddr` is not followed,
 /// so nobody can have us send to a third party.
-fn reply_flow(flow: Flow, via: &header::Via) -> Flow {
+pub(super) fn reply_flow(flow: Flow, via: &header::Via) -> Flow {
     let port = match (flow.connection, via.params.has("rport")) {
         (None, true) => flow.peer.port(),
         // For a connection this is where a new one would go, should this one be gone.
@@ -80,6 +80,10 @@ impl Endpoint {
         if call.is_none() && !self.is_welcome(now, flow, &request) {
             return count(&self.counters.dropped);
         }
+        let identity = match self.admitted(now, flow, &request, &essentials) {
+            Ok(identity) => identity,
+            Err(()) => return,
+        };
         let merge = (essentials.call_id.clone(), essentials.from.tag().unwrap_or_default().to_owned(), essentials.cseq.number);
         let merged = dialog.is_none() && request.method != Method::Cancel && self.merges.contains_key(&merge);
         let merge = (dialog.is_none() && request.method != Method::Cancel && !merged).then_some(merge);
@@ -96,7 +100,7 @@ impl Endpoint {
             (Method::Cancel, _) => self.cancel(now, id, &request, &essentials),
             (_, Some(call)) => self.in_dialog(now, id, call, flow, &request, &essentials),
             (Method::Options, None) if dialog.is_none() => self.options(now, id),
-            (Method::Invite, None) if dialog.is_none() => self.invite(now, id, flow, &request, essentials),
+            (Method::Invite, None) if dialog.is_none() => self.invite(now, id, (flow, identity), &request, essentials),
             (Method::Invite | Method::Options | Method::Bye | Method::Info, None) => self.respond(now, id, 481, &[], None),
             (method, None) => self.refuse_method(now, id, method.clone()),
         }

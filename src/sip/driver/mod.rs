@@ -199,7 +199,7 @@ impl Task {
                     Some(Ask::Command(command)) => self.endpoint.handle(Instant::now(), Input::Command(command)),
                     // Whoever asked may have gone.
                     Some(Ask::Ladder(call, answer)) => drop(answer.send(self.endpoint.ladder(call))),
-                    Some(Ask::Silenced(answer)) => drop(answer.send(self.endpoint.silenced())),
+                    Some(Ask::Silenced(answer)) => drop(answer.send(self.endpoint.silenced(Instant::now()))),
                     Some(Ask::Lift(source)) => self.endpoint.lift(source),
                     None => return,
                 },

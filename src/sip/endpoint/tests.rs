@@ -443,5 +443,6 @@ fn calls_survive_a_network_that_loses_a_third() {
     }
 }
 
+mod gate;
 mod hostile;
 mod requests;

@@ -1,0 +1,149 @@
+//! [`Authenticator`]: sets challenges and judges their answers.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::digest::{Algorithm, Fields, Ha1, Parts, quoted, same};
+use super::nonce::Nonces;
+use crate::sip::message::Request;
+use crate::sip::uri::Uri;
+
+/// How long a nonce is good for: longer than most phones' registration, shorter than an attacker's patience.
+const LIFETIME: Duration = Duration::from_secs(3600);
+
+/// One who may prove who it is.
+#[derive(Clone)]
+pub struct Account {
+    /// Whose it is: the label that a proof gives.
+    pub label: Arc<str>,
+    hashes: [Ha1; 2],
+}
+
+impl Account {
+    /// Of this user; only hashes of the password are kept.
+    #[must_use]
+    pub fn new(label: &str, user: &str, realm: &str, password: &str) -> Self {
+        Self { label: label.into(), hashes: Algorithm::ALL.map(|algorithm| Ha1::new(algorithm, user, realm, password)) }
+    }
+}
+
+/// All accounts, by user name, and the realm in which they hold.
+#[derive(Clone, Default)]
+pub struct Accounts {
+    /// The realm.
+    pub realm: String,
+    /// By user name.
+    pub users: HashMap<String, Account>,
+    /// What nonces are sealed with; must be unpredictable in production.
+    pub secret: [u8; 32],
+}
+
+impl fmt::Debug for Accounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Accounts").field("realm", &self.realm).field("users", &self.users.len()).finish_non_exhaustive()
+    }
+}
+
+/// What an `Authorization` was worth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The password is known to them.
+    Proven {
+        /// The account's label.
+        label: Arc<str>,
+        /// Its user name.
+        user: String,
+    },
+    /// There is none for our realm.
+    Absent,
+    /// The password is known, but the nonce is too old, used up or not ours: to be challenged anew with `stale=true`.
+    Stale,
+    /// Unknown user, wrong password, or fields that make no sense: all the same to whoever asks.
+    Wrong,
+}
+
+/// The server's side of digest.
+#[derive(Debug)]
+pub struct Authenticator {
+    accounts: Accounts,
+    nonces: Nonces,
+    /// Stands in for unknown users, so that they cost the same work.
+    nobody: Account,
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account").field("label", &self.label).finish_non_exhaustive()
+    }
+}
+
+impl Authenticator {
+    /// For these accounts.
+    #[must_use]
+    pub fn new(accounts: Accounts) -> Self {
+        let nonces = Nonces::new(accounts.secret, LIFETIME);
+        Self { accounts, nonces, nobody: Account::new("", "", "", "") }
+    }
+
+    /// Whether there is an account of this name. Not to be told to peers.
+    #[must_use]
+    pub fn knows(&self, user: &str) -> bool {
+        self.accounts.users.contains_key(user)
+    }
+
+    /// Whether there is any account.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.accounts.users.is_empty()
+    }
+
+    /// Judges the answer that a request carries.
+    pub fn judge(&mut self, now: Instant, request: &Request) -> Verdict {
+        let ours = |fields: &Fields| fields.get("realm") == Some(self.accounts.realm.as_str());
+        let Some(fields) = request.headers.lines("Authorization").filter_map(Fields::parse).find(ours) else {
+            return Verdict::Absent;
+        };
+        self.judge_fields(now, request, &fields).unwrap_or(Verdict::Wrong)
+    }
+
+    fn judge_fields(&mut self, now: Instant, request: &Request, fields: &Fields) -> Option<Verdict> {
+        let (user, nonce, uri) = (fields.get("username")?, fields.get("nonce")?, fields.get("uri")?);
+        let (nc, cnonce, theirs) = (fields.get("nc")?, fields.get("cnonce")?, fields.get("response")?);
+        let algorithm = Algorithm::parse(fields.get("algorithm"))?;
+        let count = u32::from_str_radix(nc, 16).ok().filter(|_| nc.len() == 8)?;
+        if fields.get("qop") != Some("auth") || !same_resource(uri, &request.uri) {
+            return None;
+        }
+        let account = self.accounts.users.get(user);
+        let known = account.is_some();
+        let account = account.unwrap_or(&self.nobody);
+        let [strong, weak] = &account.hashes;
+        let ha1 = if algorithm == Algorithm::Sha256 { strong } else { weak };
+        let ours = ha1.response(Parts { method: request.method.as_str(), uri, nonce, nc, cnonce });
+        if !(same(&ours, theirs) & known) {
+            return Some(Verdict::Wrong);
+        }
+        let label = Arc::clone(&account.label);
+        Some(if self.nonces.take(now, nonce, count) { Verdict::Proven { label, user: user.to_owned() } } else { Verdict::Stale })
+    }
+
+    /// The values of `WWW-Authenticate`, one line each, the strongest algorithm first (RFC 8760 section 2.3).
+    pub fn challenge(&mut self, now: Instant, stale: bool) -> Vec<String> {
+        let nonce = self.nonces.mint(now);
+        let stale = if stale { ", stale=true" } else { "" };
+        let realm = quoted(&self.accounts.realm);
+        let line = |algorithm: Algorithm| {
+            format!("Digest realm={realm}, nonce=\"{nonce}\", algorithm={}, qop=\"auth\"{stale}", algorithm.as_str())
+        };
+        Algorithm::ALL.map(line).into()
+    }
+}
+
+/// Whether the URI that was signed and the one that was asked for mean the same user here. Hosts may differ: a proxy between us and
+/// the phone puts our address in the place of its own (RFC 3261 section 22.4, item 5).
+fn same_resource(signed: &str, asked: &str) -> bool {
+    let user = |text: &str| Uri::parse(text).map(|uri| uri.user_text().unwrap_or_default());
+    signed == asked || user(signed).is_some_and(|signed| Some(signed) == user(asked))
+}

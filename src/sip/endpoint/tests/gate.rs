@@ -1,0 +1,128 @@
+//! Who gets in (M-1): by address, by password, or not at all.
+
+use std::collections::HashMap;
+
+use super::requests::{Bench, line, request, statuses};
+use super::*;
+use crate::sip::auth::{Account, Accounts, Client, Credentials};
+use crate::sip::{Identity, Known, Trusted};
+
+const REALM: &str = "roomgate";
+
+/// The board room has a password, the lobby's phone an address, the PBX another; callers of 127.0.0.2 need nothing if `open`.
+fn bench(open: bool) -> Bench {
+    let users = HashMap::from([("board".to_owned(), Account::new("board-room", "board", REALM, "sesame"))]);
+    let addresses = vec![
+        ("192.0.2.10".parse().unwrap(), Identity::Device("lobby".into())),
+        ("192.0.2.20".parse().unwrap(), Identity::Trunk("pbx".into())),
+    ];
+    let allowed = if open { vec!["127.0.0.0/8".parse().unwrap()] } else { Vec::new() };
+    let accounts = Accounts { realm: REALM.to_owned(), users, secret: [9; 32] };
+    let known = Known { addresses, allowed, accounts };
+    let trusted = Trusted::new(|address| address == IpAddr::from([192, 0, 2, 20]));
+    let mut bench = Bench::new();
+    bench.endpoint = Endpoint::new(Settings { seed: 5, known, trusted, ..Settings::default() });
+    bench
+}
+
+fn client(user: &str, password: &str) -> Client {
+    Client::new(Credentials { user: user.to_owned(), password: password.to_owned().into(), realm: None })
+}
+
+/// The same request with another number and the proof of `client`.
+fn signed(client: &mut Client, text: &str, number: u32) -> String {
+    let limits = crate::sip::WireLimits::default();
+    let text = text.replace("CSeq: 1 ", &format!("CSeq: {number} ")).replace("z9hG4bK", &format!("z9hG4bK{number}"));
+    let Ok(Message::Request(mut request)) = Message::parse(text.as_bytes(), &limits) else { panic!("no request: {text}") };
+    client.sign(&mut request, "c0ffee");
+    String::from_utf8(request.to_bytes()).unwrap()
+}
+
+fn challenges(client: &mut Client, sent: &[String]) -> bool {
+    let Ok(Message::Response(response)) = Message::parse(sent[0].as_bytes(), &crate::sip::WireLimits::default()) else {
+        panic!("no response: {sent:?}")
+    };
+    client.challenged(&response)
+}
+
+fn identity(bench: &Bench) -> Option<Identity> {
+    match bench.events.last() {
+        Some(Event::Incoming(incoming)) => incoming.identity.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn from(text: &str, user: &str) -> String {
+    text.replace("From: <sip:a@", &format!("From: <sip:{user}@"))
+}
+
+#[test]
+fn a_device_with_a_password_calls_after_digest_and_a_challenge_keeps_nothing() {
+    let mut bench = bench(false);
+    let invite = from(&request("INVITE", 1, "", ""), "board");
+    let mut phone = client("board", "sesame");
+    let sent = bench.says(&invite);
+    assert_eq!(statuses(&sent), ["401"]);
+    assert!(bench.endpoint.is_empty() && bench.events.is_empty());
+    assert_eq!(line(&bench.says(&invite)[0], "To"), line(&sent[0], "To"), "the same tag for the same request");
+    assert!(challenges(&mut phone, &sent));
+    assert!(bench.says(&format!("{}\r\n", invite.replace("INVITE", "ACK"))).is_empty());
+    let second = signed(&mut phone, &invite, 2);
+    assert_eq!(statuses(&bench.says(&second)), ["100"]);
+    assert_eq!(identity(&bench), Some(Identity::Device("board-room".into())));
+    assert_eq!(statuses(&bench.says(&second)), ["100"], "sent again it is no replay");
+    let replay = second.replace("z9hG4bK", "z9hG4bKreplay").replace("Call-ID: c1", "Call-ID: c2");
+    let sent = bench.says(&replay);
+    assert_eq!(statuses(&sent), ["401"]);
+    assert!(line(&sent[0], "WWW-Authenticate").contains("stale=true"));
+}
+
+#[test]
+fn addresses_say_who_calls_and_open_networks_let_anybody_in_but_not_under_a_name_with_a_password() {
+    let mut bench = bench(true);
+    assert_eq!(statuses(&bench.says(&request("INVITE", 1, "", ""))), ["100"]);
+    assert_eq!(identity(&bench), Some(Identity::Unlisted));
+    for (number, last, expected) in [(2, 10, Identity::Device("lobby".into())), (3, 20, Identity::Trunk("pbx".into()))] {
+        let flow = Flow { peer: SocketAddr::from(([192, 0, 2, last], 5060)), ..flow(0, Transport::Udp) };
+        let bytes = request("INVITE", number, "", "").replace("c1", &format!("c{number}")).into_bytes();
+        bench.endpoint.handle(bench.now, Input::Received { flow, bytes });
+        bench.outputs();
+        assert_eq!(identity(&bench), Some(expected));
+    }
+    let calls = bench.events.len();
+    let claimed = from(&request("INVITE", 4, "", ""), "board").replace("c1", "c4");
+    assert_eq!((statuses(&bench.says(&claimed)), bench.events.len()), (vec!["401"], calls));
+}
+
+#[test]
+fn who_has_no_account_is_asked_like_who_has_one_and_both_are_silenced_for_guessing() {
+    for user in ["board", "nobody"] {
+        let mut bench = bench(false);
+        let invite = from(&request("INVITE", 1, "", ""), user);
+        let mut answers = Vec::new();
+        for number in 2..20 {
+            let mut thief = client(user, "guess");
+            let challenged = bench.says(&invite);
+            if challenged.is_empty() {
+                break;
+            }
+            assert!(challenges(&mut thief, &challenged));
+            answers.extend(statuses(&bench.says(&signed(&mut thief, &invite, number))).into_iter().map(str::to_owned));
+        }
+        assert_eq!(answers, ["401"; 8], "{user}");
+        assert_eq!(bench.endpoint.silenced(bench.now).len(), 1);
+        let mut phone = client("board", "sesame");
+        assert!(bench.says(&signed(&mut phone, &invite, 30)).is_empty() && bench.events.is_empty());
+        bench.now += Duration::from_secs(601);
+        assert_eq!(statuses(&bench.says(&invite)), ["401"], "it may try again after a while");
+    }
+}
+
+#[test]
+fn a_flood_of_calls_without_a_password_is_challenged_within_the_budget_and_leaves_nothing() {
+    let mut bench = bench(false);
+    let answered =
+        (0..2000).filter(|n| !bench.says(&request("INVITE", 1, "", "").replace("c1", &format!("c{n}"))).is_empty()).count();
+    assert!(answered < 50, "{answered}");
+    assert!(bench.endpoint.is_empty() && bench.events.is_empty());
+}

@@ -1,0 +1,86 @@
+//! Who gets in (M-1): before an INVITE costs us a transaction, its sender is known, or asked to prove who it is.
+//!
+//! A challenge is sent without keeping anything (RFC 3261 section 8.2.7): a flood of requests without a password leaves nothing behind.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::time::Instant;
+
+use super::Flow;
+use super::auth::Verdict;
+use super::endpoint::{Endpoint, count};
+use super::guard::Price;
+use super::identity::Identity;
+use super::message::{Essentials, Method, Request};
+use super::uas::reply_flow;
+
+/// The sender has to prove who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Prove {
+    /// Its last proof was right, but too old.
+    pub(super) stale: bool,
+}
+
+impl Endpoint {
+    /// Whether a request outside of any dialog must not go on: it was challenged, or is not answered at all. Otherwise who sent it;
+    /// `None` is somebody unknown, whom the call layer refuses.
+    pub(super) fn admitted(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        request: &Request,
+        essentials: &Essentials,
+    ) -> Result<Option<Identity>, ()> {
+        let wanted = matches!(request.method, Method::Invite) && !self.draining;
+        if !wanted || essentials.to.tag().is_some() {
+            return Ok(None);
+        }
+        if self.guard.is_barred(now, flow.peer.ip()) {
+            count(&self.counters.dropped);
+            return Err(());
+        }
+        self.identify(now, flow, request, essentials).map_err(|prove| self.challenge(now, flow, request, essentials, prove))
+    }
+
+    fn identify(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        request: &Request,
+        essentials: &Essentials,
+    ) -> Result<Option<Identity>, Prove> {
+        let source = flow.peer.ip();
+        match self.authenticator.judge(now, request) {
+            Verdict::Proven { label, .. } => return Ok(Some(Identity::Device(label))),
+            Verdict::Stale => return Err(Prove { stale: true }),
+            Verdict::Wrong => {
+                self.guard.wrong_password(now, source);
+                return Err(Prove { stale: false });
+            }
+            Verdict::Absent => {}
+        }
+        let known = &self.settings.known;
+        if let Some(identity) = known.by_address(source) {
+            return Ok(Some(identity.clone()));
+        }
+        let allowed = known.allows(source).then_some(Identity::Unlisted);
+        // Whoever has a password is nobody else without it, also where others need none.
+        let claims = essentials.from.uri.user_text().is_some_and(|user| self.authenticator.knows(&user));
+        if self.authenticator.is_empty() || (allowed.is_some() && !claims) { Ok(allowed) } else { Err(Prove { stale: false }) }
+    }
+
+    fn challenge(&mut self, now: Instant, flow: Flow, request: &Request, essentials: &Essentials, prove: Prove) {
+        if !self.guard.charge(now, flow.peer.ip(), Price::Challenge) {
+            return count(&self.counters.dropped);
+        }
+        let mut hasher = DefaultHasher::new();
+        (self.settings.seed, &essentials.call_id, essentials.via.branch(), essentials.cseq.number).hash(&mut hasher);
+        let tag = format!("{:016x}", hasher.finish());
+        let mut response = request.response(401, Some(&tag));
+        for line in self.authenticator.challenge(now, prove.stale) {
+            response.headers.push("WWW-Authenticate", line);
+        }
+        response.headers.push("Server", &self.settings.user_agent);
+        self.send_response(reply_flow(flow, &essentials.via), response.to_bytes());
+    }
+}

@@ -1,0 +1,64 @@
+//! Who a request may come from (M-1): devices and trunks by their address or password, and networks whose callers need no entry.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::auth::Accounts;
+use crate::network::Network;
+
+/// Who somebody was found to be. The text is the label of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Identity {
+    /// A `[device.X]`.
+    Device(Arc<str>),
+    /// A `[sip.trunk.X]`: a PBX or provider that many callers come through.
+    Trunk(Arc<str>),
+    /// Nobody in particular, from a network whose callers are taken as they are.
+    Unlisted,
+}
+
+/// Everybody who is known, and how.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// By address; of two networks that contain one, the longer prefix means it.
+    pub addresses: Vec<(Network, Identity)>,
+    /// Callers from here need no entry.
+    pub allowed: Vec<Network>,
+    /// By password: devices.
+    pub accounts: Accounts,
+}
+
+impl Known {
+    /// Who lives at an address.
+    #[must_use]
+    pub fn by_address(&self, address: IpAddr) -> Option<&Identity> {
+        let fitting = self.addresses.iter().filter(|(network, _)| network.contains(address));
+        fitting.max_by_key(|(network, _)| network.prefix()).map(|(_, identity)| identity)
+    }
+
+    /// Whether callers from an address need no entry.
+    #[must_use]
+    pub fn allows(&self, address: IpAddr) -> bool {
+        self.allowed.iter().any(|network| network.contains(address))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_prefix_says_who_lives_at_an_address() {
+        let device = |label: &str| Identity::Device(label.into());
+        let addresses = [("10.0.0.0/8", "floor"), ("10.0.0.7", "phone"), ("10.0.0.0/24", "wing")]
+            .map(|(network, label)| (network.parse().unwrap(), device(label)))
+            .into();
+        let known = Known { addresses, ..Known::default() };
+        let at = |address: &str| known.by_address(address.parse().unwrap()).cloned();
+        assert_eq!(
+            (at("10.0.0.7"), at("10.0.0.8"), at("10.9.9.9")),
+            (Some(device("phone")), Some(device("wing")), Some(device("floor")))
+        );
+        assert_eq!(at("192.0.2.1"), None);
+    }
+}

@@ -339,6 +339,7 @@ fn sip_settings(settings: &Settings, seed: u64, known: Known) -> sip::Settings {
     let trusted: Vec<_> = known.addresses.iter().map(|(network, _)| *network).collect();
     sip::Settings {
         advertised: settings.sip.advertised_address,
+        session_timers: settings.sip.session_timers,
         limits: sip::Limits {
             max_calls: settings.sip.max_calls,
             calls_per_source: settings.limits.calls_per_source,

@@ -40,6 +40,8 @@ pub enum Cause {
     NoAck,
     /// The peer no longer answers in this dialog, or its connection is gone.
     PeerGone,
+    /// The peer was to refresh the session and did not (RFC 4028).
+    SessionExpired,
     /// No RTP and no RTCP for the configured time.
     MediaTimeout,
     /// A queue to the call's owner stayed full.
@@ -85,6 +87,7 @@ impl Cause {
             Self::Draining => (503, 41, Some(Phrase::Closing), "draining"),
             Self::NoAck => (408, 102, None, "no-ack"),
             Self::PeerGone => (408, 102, None, "peer-gone"),
+            Self::SessionExpired => (408, 102, None, "session-expired"),
             Self::MediaTimeout => (480, 102, None, "media-timeout"),
             Self::Stalled => (500, 41, None, "stalled"),
             Self::Fault => (500, 41, Some(Phrase::Trouble), "fault"),

@@ -358,6 +358,10 @@ impl Call {
                 let heard = self.settings.talk.answered(&sdp);
                 self.renegotiated(heard);
             }
+            sip::Event::Refreshed { sdp, .. } => {
+                let heard = self.settings.talk.refreshed(&sdp);
+                self.renegotiated(heard);
+            }
             sip::Event::Refused { .. } => {
                 // M-12: asked by a method or header that an external may not use.
                 if matches!(self.phase, Phase::Meeting { .. }) {

@@ -49,6 +49,15 @@ impl Talk {
         text
     }
 
+    /// Takes the answer to a refresh, which offered what was described last once more.
+    ///
+    /// # Errors
+    /// When the answer does not fit.
+    pub fn refreshed(&mut self, answer: &[u8]) -> Result<Profile, Cause> {
+        self.offered.clone_from(&self.ours.previous);
+        self.answered(answer)
+    }
+
     /// Takes the answer to our offer.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use super::settings::{Settings, Transport};
 use super::{Places, Secret};
 use crate::policy::Bypass;
 use crate::problem::Problem;
+use crate::sip::SessionTimers;
 
 /// What was found.
 pub(super) struct Findings<'a> {
@@ -51,6 +52,7 @@ pub(super) fn together(settings: &Settings, found: &mut Findings<'_>) {
     plain_http(settings, found);
     meetings(settings, found);
     devices(settings, found);
+    sessions(settings, found);
     let enough = settings.sip.max_calls.saturating_mul(2);
     if settings.media.rtp_ports.len() < enough {
         let what = format!("has {} ports, but {} calls need {enough}", settings.media.rtp_ports.len(), settings.sip.max_calls);
@@ -84,6 +86,20 @@ pub(super) fn surroundings(settings: &Settings, found: &mut Findings<'_>) {
                 "name a directory that the user running roomgate may write",
             );
         }
+    }
+}
+
+fn sessions(settings: &Settings, found: &mut Findings<'_>) {
+    let timers = settings.sip.session_timers;
+    if !timers.expires.is_zero() && timers.expires < timers.min {
+        found.problem(
+            "sip.session_expires",
+            "is shorter than sip.session_min",
+            "ask for no less than devices are granted, or \"0\" for none",
+        );
+    }
+    if timers.min < SessionTimers::default().min {
+        found.warning("sip.session_min", "is below the 90s of RFC 4028", "use it for tests only");
     }
 }
 

@@ -17,6 +17,7 @@ use crate::codec::{CODECS, CodecKind};
 use crate::ids::MeetingName;
 use crate::network::Network;
 use crate::policy::Bypass;
+use crate::sip::SessionTimers;
 use crate::telemetry::log::LogFormat;
 use crate::telemetry::log::is_level;
 
@@ -79,6 +80,10 @@ fn sip(s: &mut Section<'_>) -> Sip {
         allowed: s.get("allowed", list(parsed(NETWORK))).unwrap_or_else(private),
         realm: s.get("realm", label(64)).unwrap_or_else(|| "roomgate".to_owned()),
         trunks,
+        session_timers: SessionTimers {
+            expires: s.get("session_expires", time(Duration::ZERO..=DAY)).unwrap_or(SessionTimers::default().expires),
+            min: s.get("session_min", time(SECOND..=HOUR)).unwrap_or(SessionTimers::default().min),
+        },
         menu_user: s.get("menu_user", label(64)).unwrap_or_else(|| "menu".to_owned()),
     }
 }

@@ -11,6 +11,7 @@ use crate::codec::CodecKind;
 use crate::ids::MeetingName;
 use crate::network::Network;
 use crate::policy::Bypass;
+use crate::sip::SessionTimers;
 use crate::telemetry::log::LogFormat;
 
 /// Everything.
@@ -59,6 +60,8 @@ pub struct Sip {
     pub realm: String,
     /// `[sip.trunk.X]`
     pub trunks: BTreeMap<String, Trunk>,
+    /// How sessions are kept alive (RFC 4028).
+    pub session_timers: SessionTimers,
     /// The user part that reaches the menu; an empty one does too.
     pub menu_user: String,
 }

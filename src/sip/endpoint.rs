@@ -82,7 +82,7 @@ pub(super) struct ServerTransaction {
     pub(super) machine: ServerMachine,
     /// Where responses go (RFC 3261 section 18.2.2, RFC 3581).
     pub(super) reply: Flow,
-    /// The INVITE while it is unanswered: what responses are made from.
+    /// While it is unanswered: what responses are made from.
     pub(super) request: Option<Request>,
     pub(super) cseq: u32,
     pub(super) tag: String,
@@ -107,6 +107,8 @@ pub(super) enum ClientMachine {
 pub(super) enum Purpose {
     Invite,
     Reinvite,
+    /// UPDATE without an offer (RFC 4028).
+    Refresh,
     Bye,
     Cancel,
 }
@@ -396,6 +398,7 @@ impl Endpoint {
         call.accepted = None;
         call.reoffer = None;
         call.reoffer_at = None;
+        call.timer = None;
         let source = call.source;
         let open = match call.turn {
             Turn::Theirs { server } => Some(server),
@@ -488,6 +491,8 @@ impl Endpoint {
         } else if call.reoffer_at.is_some_and(|at| now >= at) {
             call.reoffer_at = None;
             self.offer_if_possible(now, id);
+        } else if call.timer().is_some() {
+            self.wake_session(now, id);
         }
         self.schedule(Owner::Call(id));
     }

@@ -45,11 +45,12 @@ impl Endpoint {
         }
         let records = request.headers.get("Record").is_some_and(|value| value.trim().to_ascii_lowercase().starts_with("on"));
         match &request.method {
-            Method::Invite | Method::Info if records => {
+            Method::Invite | Method::Update | Method::Info if records => {
                 self.respond(now, server, 403, &[("Reason", "Q.850;cause=21;text=\"not-allowed\"".to_owned())], None);
                 self.tell(Event::Refused { call: id, method: request.method.clone() });
             }
             Method::Invite => self.reinvite(now, server, id, request),
+            Method::Update => self.update(now, server, id, request),
             Method::Info => self.info(now, server, id, request),
             Method::Options => self.options(now, server),
             method => {
@@ -78,6 +79,9 @@ impl Endpoint {
             Body::Nothing => None,
             Body::Foreign => return self.respond(now, server, 415, &[("Accept", ACCEPT.to_owned())], None),
         };
+        if self.refused_too_short(now, server, request) {
+            return;
+        }
         let wait = self.draw() % 10;
         let Some(call) = self.calls.get_mut(&id) else { return };
         match (&call.turn, &call.accepted) {
@@ -91,7 +95,7 @@ impl Endpoint {
             return self.respond(now, server, 487, &[], None);
         }
         call.turn = Turn::Theirs { server };
-        call.dialog.refresh(request.headers.values("Contact"));
+        call.refresh_target(&request.headers);
         // A new INVITE shows that the 2xx of the one before arrived; only its ACK was lost.
         let implied = call.accepted.take().is_some();
         if let Some(tx) = self.servers.get_mut(&server) {

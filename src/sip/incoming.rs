@@ -5,8 +5,9 @@ use std::time::Instant;
 use super::dialog::Dialog;
 use super::endpoint::{Endpoint, Owner, count};
 use super::invite::{Accepted, Call, Phase, Turn};
-use super::message::{Body, Essentials, Request, session_description};
-use super::uas::{ACCEPT, ALLOW, reasons, shortened};
+use super::message::{Body, Essentials, Method, Request, allows, session_description};
+use super::session_timer::{SessionTimer, Wish};
+use super::uas::{ACCEPT, ALLOW, Header, SUPPORTED, reasons, shortened};
 use super::uri::{Scheme, Uri};
 use super::{Event, Flow, Identity, Incoming};
 use crate::cause::Cause;
@@ -34,6 +35,9 @@ impl Endpoint {
         if self.refused_early(now, id, request) {
             return;
         }
+        if self.refused_too_short(now, id, request) {
+            return;
+        }
         let offer = match session_description(&request.headers, &request.body) {
             Body::Sdp(sdp) => Some(sdp),
             Body::Nothing => None,
@@ -56,6 +60,8 @@ impl Endpoint {
         let bytes = tx.last.clone();
         let dialog = Dialog::of_invite(request, &essentials, &tag, flow.peer);
         let mut call = Call::new(now, dialog, flow, Phase::Ringing, Turn::Theirs { server: id });
+        call.remote = offer.clone().unwrap_or_default();
+        call.takes_update = allows(&request.headers, &Method::Update).unwrap_or(false);
         call.nat = essentials.via.host.ip() != Some(source);
         self.dialogs.insert(call.key.clone(), call_id);
         self.calls.insert(call_id, call);
@@ -91,23 +97,39 @@ impl Endpoint {
 
     pub(super) fn answer(&mut self, now: Instant, id: CallId, sdp: &str) {
         let Some(call) = self.calls.get(&id) else { return };
-        let (&Turn::Theirs { server }, flow) = (&call.turn, call.flow) else { return };
+        let (&Turn::Theirs { server }, flow, refresher) = (&call.turn, call.flow, call.refresher()) else { return };
         let Some(request) = self.servers.get(&server).and_then(|tx| tx.request.as_ref()) else { return };
-        let offered = session_description(&request.headers, &request.body) == Body::Nothing;
-        let headers = [
-            ("Contact", self.contact(&flow)),
-            ("Allow", ALLOW.to_owned()),
-            ("Accept", ACCEPT.to_owned()),
-            ("Supported", String::new()),
-        ];
+        let (offer, by_invite) = (session_description(&request.headers, &request.body), request.method == Method::Invite);
+        let wish = Wish::of(&request.headers);
+        let agreement = wish.granted(&self.settings.session_timers, refresher);
+        let headers = [self.abilities(&flow), wish.answered(agreement)].concat();
         self.respond(now, server, 200, &headers, Some(sdp));
         let timers = self.timers;
         if let (Some(tx), Some(call)) = (self.servers.get(&server), self.calls.get_mut(&id)) {
-            call.accepted = Some(Accepted::new(now, &timers, tx.reply, tx.cseq, offered, tx.last.clone()));
+            let offered = offer == Body::Nothing;
+            call.accepted = by_invite.then(|| Accepted::new(now, &timers, tx.reply, tx.cseq, offered, tx.last.clone()));
             call.phase = Phase::Live;
             call.turn = Turn::Idle;
+            sdp.clone_into(&mut call.local);
+            if let Body::Sdp(theirs) = offer {
+                call.remote = theirs;
+            }
+            call.timer = agreement.map(|agreement| SessionTimer::start(now, agreement));
         }
         self.schedule(Owner::Call(id));
+        if !by_invite {
+            self.offer_if_possible(now, id);
+        }
+    }
+
+    /// What goes with a 2xx that carries or confirms a session (RFC 3261 section 13.3.1.4).
+    pub(super) fn abilities(&self, flow: &Flow) -> Vec<Header> {
+        vec![
+            ("Contact", self.contact(flow)),
+            ("Allow", ALLOW.to_owned()),
+            ("Accept", ACCEPT.to_owned()),
+            ("Supported", SUPPORTED.to_owned()),
+        ]
     }
 
     pub(super) fn reject(&mut self, now: Instant, id: CallId, cause: Cause) {

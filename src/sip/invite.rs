@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use super::Flow;
 use super::dialog::{Dialog, DialogKey};
 use super::endpoint::LadderLine;
+use super::message::{Headers, Method, allows};
+use super::session_timer::{Agreement, Refresher, SessionTimer};
 use super::transaction::Timers;
 use crate::cause::Cause;
 
@@ -15,7 +17,7 @@ use crate::cause::Cause;
 pub(super) enum Turn {
     /// Nobody: either side may begin.
     Idle,
-    /// Their INVITE waits for our final response.
+    /// Their INVITE, or their UPDATE with an offer, waits for our final response.
     Theirs {
         /// The server transaction.
         server: u64,
@@ -25,8 +27,16 @@ pub(super) enum Turn {
         /// The client transaction.
         client: u64,
         /// What we offered, for another try after glare.
-        sdp: String,
+        offer: Reoffer,
     },
+}
+
+/// A description that we offer in a re-INVITE.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Reoffer {
+    pub(super) sdp: String,
+    /// It is our last one again, only to refresh the session; the call's owner knows nothing of it.
+    pub(super) refresh: bool,
 }
 
 /// Where the dialog stands.
@@ -100,7 +110,7 @@ pub(super) struct Call {
     /// We sent the first INVITE, so the Call-ID is ours (decides the wait after glare).
     pub(super) ours: bool,
     /// An offer of ours that waits for its turn.
-    pub(super) reoffer: Option<String>,
+    pub(super) reoffer: Option<Reoffer>,
     /// Not before this time (glare).
     pub(super) reoffer_at: Option<Instant>,
     /// Hang up as soon as our 2xx is acknowledged (RFC 3261 section 15).
@@ -109,6 +119,15 @@ pub(super) struct Call {
     pub(super) cancelled: bool,
     /// A session description of a provisional response, should the 2xx have none.
     pub(super) early: Option<Vec<u8>>,
+    /// What we described ourselves as last, and what the peer did: a refresh must change neither.
+    pub(super) local: String,
+    pub(super) remote: Vec<u8>,
+    /// The peer takes UPDATE, as its `Allow` says.
+    pub(super) takes_update: bool,
+    /// While the session has to be refreshed (RFC 4028).
+    pub(super) timer: Option<SessionTimer>,
+    /// The longest `Min-SE` that a 422 has told us, in seconds.
+    pub(super) min_se: u32,
     /// Client transactions that still need the dialog.
     pub(super) clients: usize,
     pub(super) began: Instant,
@@ -134,6 +153,11 @@ impl Call {
             bye: None,
             cancelled: false,
             early: None,
+            local: String::new(),
+            remote: Vec::new(),
+            takes_update: false,
+            timer: None,
+            min_se: 0,
             clients: 0,
             began: now,
             ladder: VecDeque::new(),
@@ -141,14 +165,34 @@ impl Call {
         }
     }
 
+    /// A target refresh by a request or a 2xx of the peer: its Contact, and what it allows now.
+    pub(super) fn refresh_target(&mut self, headers: &Headers) {
+        self.dialog.refresh(headers.values("Contact"));
+        self.takes_update = allows(headers, &Method::Update).unwrap_or(self.takes_update);
+    }
+
     /// Whether an offer of ours may go out now.
     pub(super) fn may_offer(&self) -> bool {
         self.phase == Phase::Live && self.turn == Turn::Idle && self.accepted.is_none()
     }
 
+    /// The session's clock, while it counts: an unacknowledged 2xx has a clock of its own.
+    pub(super) fn timer(&self) -> Option<SessionTimer> {
+        self.timer.filter(|_| self.phase == Phase::Live && self.accepted.is_none() && self.bye.is_none())
+    }
+
+    /// What the refreshes of this session were agreed to be.
+    pub(super) fn agreement(&self) -> Option<Agreement> {
+        self.timer.map(|timer| timer.agreement)
+    }
+
+    pub(super) fn refresher(&self) -> Option<Refresher> {
+        self.agreement().map(|agreement| agreement.refresher)
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
         let accepted = self.accepted.as_ref().map(Accepted::deadline);
         let glare = self.reoffer_at.filter(|_| self.may_offer());
-        accepted.into_iter().chain(glare).min()
+        accepted.into_iter().chain(glare).chain(self.timer().and_then(|timer| timer.deadline())).min()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::header::{CSeq, ContentType, NameAddr, Via};
+use super::header::{self, CSeq, ContentType, NameAddr, Via};
 use super::wire::{self, Head, WireError, WireLimits, is_token, split_outside};
 
 macro_rules! methods {
@@ -345,6 +345,13 @@ pub fn session_description(headers: &Headers, body: &[u8]) -> Body {
     foreign
 }
 
+/// Whether a peer's `Allow` names a method; `None` when it sent none.
+#[must_use]
+pub fn allows(headers: &Headers, method: &Method) -> Option<bool> {
+    headers.get("Allow")?;
+    Some(headers.lines("Allow").flat_map(header::tokens).any(|allowed| allowed == method.as_str()))
+}
+
 /// The usual phrase of a status (RFC 3261 section 21 and the IANA registry).
 #[must_use]
 pub fn phrase(status: u16) -> &'static str {
@@ -367,6 +374,7 @@ pub fn phrase(status: u16) -> &'static str {
         415 => "Unsupported Media Type",
         416 => "Unsupported URI Scheme",
         420 => "Bad Extension",
+        422 => "Session Interval Too Small",
         469 => "Bad Info Package",
         480 => "Temporarily Unavailable",
         481 => "Call/Transaction Does Not Exist",

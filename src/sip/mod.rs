@@ -19,9 +19,11 @@ mod info;
 mod invite;
 pub mod message;
 mod response;
+mod session_timer;
 pub mod transaction;
 mod uac;
 mod uas;
+mod update;
 pub mod uri;
 pub mod wire;
 
@@ -38,6 +40,7 @@ pub use endpoint::{Counters, Endpoint, LadderLine};
 pub use header::NameAddr;
 pub use identity::{Identity, Known};
 pub use message::Method;
+pub use session_timer::SessionTimers;
 pub use uri::Uri;
 pub use wire::WireLimits;
 
@@ -50,6 +53,8 @@ pub struct Settings {
     pub user_agent: String,
     /// Round-trip estimate; all timers follow from it.
     pub t1: Duration,
+    /// How sessions are kept alive (RFC 4028).
+    pub session_timers: SessionTimers,
     ///
     pub limits: Limits,
     /// Sources that no budget applies to: configured trunks and proxies.
@@ -66,6 +71,7 @@ impl Default for Settings {
             advertised: None,
             user_agent: concat!("Roomgate/", env!("CARGO_PKG_VERSION")).to_owned(),
             t1: Duration::from_millis(500),
+            session_timers: SessionTimers::default(),
             limits: Limits::default(),
             trusted: Trusted::default(),
             known: Known::default(),
@@ -248,14 +254,14 @@ pub enum Command {
         /// Which call.
         call: CallId,
     },
-    /// 200 to the open INVITE or re-INVITE: with our answer, or with our offer when the peer sent none.
+    /// 200 to the open INVITE, re-INVITE or UPDATE: with our answer, or with our offer when the peer sent none.
     Answer {
         /// Which call.
         call: CallId,
         /// The session description.
         sdp: String,
     },
-    /// Refuses the open INVITE, which ends the call without further events; or the open re-INVITE, which keeps the call.
+    /// Refuses the open INVITE, which ends the call without further events; or the open re-INVITE or UPDATE, which keeps the call.
     Reject {
         /// Which call.
         call: CallId,
@@ -347,11 +353,11 @@ pub enum Event {
         /// Their answer, when our 200 carried the offer. `None` then is a peer's fault: end the call.
         sdp: Option<Vec<u8>>,
     },
-    /// They re-INVITE; answer or reject.
+    /// They want the session changed by re-INVITE or UPDATE; answer or reject. Only the 200 to a re-INVITE is acknowledged.
     Offer {
         /// Which call.
         call: CallId,
-        /// Their session description; `None` when they want ours.
+        /// Their session description; `None` when they want ours, by re-INVITE.
         sdp: Option<Vec<u8>>,
     },
     /// They took an unanswered re-INVITE back: the session stays as it was.
@@ -394,6 +400,13 @@ pub enum Event {
         /// Their answer; empty when they sent none, which is their fault.
         sdp: Vec<u8>,
     },
+    /// A refresh that repeated our last description was answered with one that differs from their last.
+    Refreshed {
+        /// Which call.
+        call: CallId,
+        /// Their answer.
+        sdp: Vec<u8>,
+    },
     /// Our re-INVITE was refused; the session stays as it was.
     ReofferFailed {
         /// Which call.
@@ -434,6 +447,7 @@ impl Event {
             | Self::Trying { call }
             | Self::Ringing { call, .. }
             | Self::Answered { call, .. }
+            | Self::Refreshed { call, .. }
             | Self::ReofferFailed { call, .. }
             | Self::Failed { call, .. }
             | Self::Refused { call, .. } => *call,

@@ -58,6 +58,8 @@ impl Endpoint {
         match (purpose, response.status) {
             (Purpose::Invite, 100..=199) => self.provisional(now, call, response),
             (Purpose::Invite | Purpose::Reinvite, 200..=299) => self.accepted(now, id, flow, response, essentials),
+            (Purpose::Refresh, 200..=299) => self.refreshed(now, call, response),
+            (Purpose::Refresh, 300..) => self.refresh_refused(now, call, response),
             _ => {}
         }
     }
@@ -102,13 +104,21 @@ impl Endpoint {
             let key = call.key.clone();
             self.dialogs.remove(&old);
             self.dialogs.insert(key, id);
-        } else {
-            call.dialog.refresh(response.headers.values("Contact"));
         }
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.flow = flow;
-        if matches!(call.turn, Turn::Ours { client: ours, .. } if ours == client) {
+        let mut refresh = false;
+        if let Turn::Ours { client: ours, offer } = call.turn.clone()
+            && ours == client
+        {
             call.turn = Turn::Idle;
+            call.local = offer.sdp;
+            refresh = offer.refresh;
+        }
+        // One that gives no answer to a refresh has nothing new to say.
+        let unchanged = sdp.is_empty() || sdp == call.remote;
+        if !sdp.is_empty() {
+            call.remote.clone_from(&sdp);
         }
         let (live, cancelled, given_up) = (call.phase == Phase::Live, call.cancelled, call.bye);
         let ack = call.dialog.ack(cseq);
@@ -123,6 +133,7 @@ impl Endpoint {
         if !live {
             return;
         }
+        self.refreshed(now, id, response);
         if first && (cancelled || given_up.is_some()) {
             // The 2xx crossed our CANCEL (section 9.1).
             self.hang_up(now, id, given_up.unwrap_or(Cause::Cancelled));
@@ -131,7 +142,11 @@ impl Endpoint {
             }
             return;
         }
-        self.tell(Event::Answered { call: id, sdp });
+        match refresh {
+            false => self.tell(Event::Answered { call: id, sdp }),
+            true if unchanged => {}
+            true => self.tell(Event::Refreshed { call: id, sdp }),
+        }
         self.offer_if_possible(now, id);
     }
 
@@ -172,26 +187,40 @@ impl Endpoint {
     fn refused(&mut self, now: Instant, client: u64, response: &Response) {
         let Some((id, purpose)) = self.clients.get(&client).map(|tx| (tx.call, tx.purpose)) else { return };
         if purpose == Purpose::Invite {
+            let wanted = self.calls.get(&id).is_some_and(|call| !call.cancelled && call.bye.is_none());
+            if wanted && self.lengthened(id, response) {
+                return self.invite_again(now, id);
+            }
             return self.failed(now, id, Cause::Refused(response.status), shortened(&response.phrase));
         }
-        let wait = self.draw();
+        let (wait, longer) = (self.draw(), self.lengthened(id, response));
         let Some(call) = self.calls.get_mut(&id).filter(|call| call.phase == Phase::Live) else { return };
-        let Turn::Ours { client: ours, sdp } = call.turn.clone() else { return };
+        let Turn::Ours { client: ours, offer } = call.turn.clone() else { return };
         if ours != client {
             return;
         }
         call.turn = Turn::Idle;
         match response.status {
+            422 if longer => {
+                call.reoffer.get_or_insert(offer);
+                self.offer_if_possible(now, id);
+            }
             491 => {
                 // Section 14.1: 2.1 to 4 s for the owner of the Call-ID, up to 2 s for the other, in steps of 10 ms.
                 let wait = if call.ours { 2100 + wait % 191 * 10 } else { wait % 201 * 10 };
                 call.reoffer_at = Some(now + Duration::from_millis(wait));
-                call.reoffer.get_or_insert(sdp);
+                call.reoffer.get_or_insert(offer);
                 self.schedule(Owner::Call(id));
             }
             408 | 481 => self.lost(now, id),
             status => {
-                self.tell(Event::ReofferFailed { call: id, status });
+                // Whoever refuses is there: the session goes on, and its next refresh comes in its turn.
+                if let Some(timer) = &mut call.timer {
+                    timer.again(now, None);
+                }
+                if !offer.refresh {
+                    self.tell(Event::ReofferFailed { call: id, status });
+                }
                 self.offer_if_possible(now, id);
             }
         }

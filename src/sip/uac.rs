@@ -7,10 +7,11 @@ use std::time::Instant;
 use super::dialog::Dialog;
 use super::endpoint::{ClientMachine, ClientTransaction, Endpoint, Owner, Purpose, Waiting, count};
 use super::header::{CSeq, NameAddr, Via};
-use super::invite::{Call, Phase, Turn};
+use super::invite::{Call, Phase, Reoffer, Turn};
 use super::message::{Method, Request};
+use super::session_timer;
 use super::transaction::{Act, Client, ClientInvite, MAGIC};
-use super::uas::reasons;
+use super::uas::{ALLOW, SUPPORTED, reasons};
 use super::uri::{Scheme, Uri};
 use super::{Command, ConnectionId, Event, Flow, Transport};
 use crate::cause::Cause;
@@ -33,7 +34,7 @@ impl Endpoint {
             Command::Reject { call, cause } => self.reject(now, call, cause),
             Command::Reoffer { call, sdp } => {
                 if let Some(open) = self.calls.get_mut(&call).filter(|open| open.phase == Phase::Live && open.bye.is_none()) {
-                    open.reoffer = Some(sdp);
+                    open.reoffer = Some(Reoffer { sdp, refresh: false });
                     self.offer_if_possible(now, call);
                 }
             }
@@ -89,8 +90,7 @@ impl Endpoint {
         let local = NameAddr { display: Some(display).filter(|name| !name.is_empty()), ..NameAddr::of(from) }.with_tag(&tag);
         let call_id = format!("{}{}", self.token(), self.token());
         let mut dialog = Dialog::to_invite(call_id, local, uri);
-        let mut invite = dialog.request(Method::Invite);
-        offer(&mut invite, &sdp);
+        let invite = dialog.request(Method::Invite);
         let unspecified = match target.ip() {
             IpAddr::V4(_) => SocketAddr::from(([0; 4], 0)),
             IpAddr::V6(_) => SocketAddr::from(([0; 16], 0)),
@@ -101,10 +101,7 @@ impl Endpoint {
         *self.sources.entry(call.source).or_insert(0) += 1;
         self.dialogs.insert(call.key.clone(), id);
         self.calls.insert(id, call);
-        let client = self.open_client(now, id, invite, Purpose::Invite);
-        if let Some(call) = self.calls.get_mut(&id) {
-            call.turn = Turn::Ours { client, sdp };
-        }
+        let client = self.open_invite(now, id, invite, Purpose::Invite, Reoffer { sdp, refresh: false });
         if self.connect(target, transport, Waiting::Client { id: client, fallback: None }).is_some() {
             self.client_failed(now, client);
         }
@@ -144,14 +141,11 @@ impl Endpoint {
         if call.may_offer()
             && call.reoffer_at.is_none()
             && call.bye.is_none()
-            && let Some(sdp) = call.reoffer.take()
+            && let Some(offer) = call.reoffer.take()
         {
-            let mut invite = call.dialog.request(Method::Invite);
-            offer(&mut invite, &sdp);
-            let client = self.send_request(now, id, invite, Purpose::Reinvite);
-            if let Some(call) = self.calls.get_mut(&id).filter(|_| self.clients.contains_key(&client)) {
-                call.turn = Turn::Ours { client, sdp };
-            }
+            let invite = call.dialog.request(Method::Invite);
+            let client = self.open_invite(now, id, invite, Purpose::Reinvite, offer);
+            self.send_client(now, client);
         }
         self.schedule(Owner::Call(id));
     }
@@ -175,9 +169,45 @@ impl Endpoint {
         id
     }
 
-    pub(super) fn send_request(&mut self, now: Instant, call: CallId, request: Request, purpose: Purpose) -> u64 {
-        let size = request.to_bytes().len() + 200;
+    /// The transaction of an INVITE of ours, which has the word from now on.
+    fn open_invite(&mut self, now: Instant, id: CallId, mut invite: Request, purpose: Purpose, offer: Reoffer) -> u64 {
+        let ours = self.settings.session_timers;
+        if let Some(call) = self.calls.get(&id) {
+            for (name, value) in session_timer::ask(&ours, call.agreement(), call.min_se) {
+                invite.headers.push(name, value);
+            }
+        }
+        invite.headers.push("Content-Type", "application/sdp");
+        invite.body = offer.sdp.as_bytes().to_vec();
+        let client = self.open_client(now, id, invite, purpose);
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.turn = Turn::Ours { client, offer };
+        }
+        client
+    }
+
+    /// Our first INVITE once more, with what its refusal has taught us: same Call-ID and tag, next number (RFC 3261 section 8.1.3.5).
+    pub(super) fn invite_again(&mut self, now: Instant, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id).filter(|call| call.phase == Phase::Calling) else { return };
+        let Turn::Ours { offer, .. } = call.turn.clone() else { return };
+        let invite = call.dialog.request(Method::Invite);
+        let flow = call.flow;
+        let client = self.open_invite(now, id, invite, Purpose::Invite, offer);
+        if self.is_open(&flow) {
+            self.begin_client(now, client, flow);
+        } else if self.connect(flow.peer, flow.transport, Waiting::Client { id: client, fallback: None }).is_some() {
+            self.client_failed(now, client);
+        }
+    }
+
+    pub(super) fn send_request(&mut self, now: Instant, call: CallId, request: Request, purpose: Purpose) {
         let id = self.open_client(now, call, request, purpose);
+        self.send_client(now, id);
+    }
+
+    /// Finds the way for a request of a dialog, and sends it there.
+    fn send_client(&mut self, now: Instant, id: u64) {
+        let Some((call, size)) = self.clients.get(&id).map(|tx| (tx.call, tx.request.to_bytes().len() + 200)) else { return };
         match self.way(call, size) {
             Some(Way::Open(flow)) => self.begin_client(now, id, flow),
             Some(Way::Connect { peer, transport, fallback }) => {
@@ -187,7 +217,6 @@ impl Endpoint {
             }
             None => self.client_failed(now, id),
         }
-        id
     }
 
     /// Where the next request of a dialog goes. The next hop counts, unless the peer is behind NAT or a name stands there: then it is
@@ -232,10 +261,13 @@ impl Endpoint {
         let (via, contact, reliable) = (self.via(&flow, &branch), self.contact(&flow), flow.transport.is_reliable());
         let Some(tx) = self.clients.get_mut(&id) else { return };
         tx.request.headers.push_front("Via", via);
-        if tx.request.method == Method::Invite {
+        if matches!(tx.request.method, Method::Invite | Method::Update) {
             tx.request.headers.push("Contact", contact);
-            tx.request.headers.push("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO");
+            tx.request.headers.push("Allow", ALLOW);
             tx.request.headers.push("Accept", "application/sdp");
+            tx.request.headers.push("Supported", SUPPORTED);
+        }
+        if tx.request.method == Method::Invite {
             tx.machine = ClientMachine::Invite(ClientInvite::new(now, timers, reliable));
         } else {
             tx.machine = ClientMachine::Other(Client::new(now, timers, reliable));
@@ -282,7 +314,7 @@ impl Endpoint {
         self.connecting.retain(|_, waiting| !matches!(waiting, Waiting::Client { id: waiting, .. } if *waiting == id));
         match purpose {
             Purpose::Invite => self.failed(now, call, Cause::PeerGone, String::new()),
-            Purpose::Reinvite => self.lost(now, call),
+            Purpose::Reinvite | Purpose::Refresh => self.lost(now, call),
             Purpose::Bye | Purpose::Cancel => {}
         }
         self.forget_client(id);
@@ -329,11 +361,6 @@ impl Endpoint {
 
 pub(super) fn client_key(branch: &str, method: &Method) -> String {
     format!("{branch}\n{method}")
-}
-
-fn offer(invite: &mut Request, sdp: &str) {
-    invite.headers.push("Content-Type", "application/sdp");
-    invite.body = sdp.as_bytes().to_vec();
 }
 
 /// A CANCEL, or the ACK of a refusal: same hop, same branch, same number (section 9.1, 17.1.1.3). The Via of a CANCEL is set when it is sent.

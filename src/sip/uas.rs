@@ -15,13 +15,15 @@ use crate::cause::Cause;
 use crate::ids::CallId;
 
 /// The methods we act on; anything else is refused.
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO";
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE";
 /// The bodies we take.
 pub(super) const ACCEPT: &str = "application/sdp, application/dtmf-relay, application/dtmf";
+/// The extensions we know.
+pub(super) const SUPPORTED: &str = "timer";
 /// Longest text of a peer that is kept for logs and records.
 const TEXT: usize = 128;
 
-type Header = (&'static str, String);
+pub(super) type Header = (&'static str, String);
 
 pub(super) fn shortened(text: &str) -> String {
     text.chars().filter(|letter| !letter.is_control()).take(TEXT).collect()
@@ -90,7 +92,7 @@ impl Endpoint {
         let reliable = flow.transport.is_reliable();
         let machine = match request.method {
             Method::Invite => ServerMachine::Invite(ServerInvite::new(self.timers, reliable)),
-            _ => ServerMachine::Other(Server::new(now, self.timers, reliable)),
+            _ => ServerMachine::Other(Server::new(self.timers, reliable)),
         };
         let id = self.open_server(key, merge, machine, reply, &request, &essentials);
         if merged {
@@ -101,7 +103,9 @@ impl Endpoint {
             (_, Some(call)) => self.in_dialog(now, id, call, flow, &request, &essentials),
             (Method::Options, None) if dialog.is_none() => self.options(now, id),
             (Method::Invite, None) if dialog.is_none() => self.invite(now, id, (flow, identity), &request, essentials),
-            (Method::Invite | Method::Options | Method::Bye | Method::Info, None) => self.respond(now, id, 481, &[], None),
+            (Method::Invite | Method::Options | Method::Bye | Method::Info | Method::Update, None) => {
+                self.respond(now, id, 481, &[], None)
+            }
             (method, None) => self.refuse_method(now, id, method.clone()),
         }
     }
@@ -174,9 +178,11 @@ impl Endpoint {
         let agent = self.settings.user_agent.clone();
         let Some(tx) = self.servers.get_mut(&id) else { return };
         let Some(request) = tx.request.clone() else { return };
-        if let ServerMachine::Invite(machine) = &mut tx.machine
-            && !machine.respond(now, status)
-        {
+        let first = match &mut tx.machine {
+            ServerMachine::Invite(machine) => machine.respond(now, status),
+            ServerMachine::Other(machine) => machine.respond(now),
+        };
+        if !first {
             return;
         }
         let mut response = request.response(status, (status > 100).then_some(tx.tag.as_str()));
@@ -224,14 +230,15 @@ impl Endpoint {
             ("Accept", ACCEPT.to_owned()),
             ("Accept-Encoding", "identity".to_owned()),
             ("Accept-Language", "en".to_owned()),
-            ("Supported", String::new()),
+            ("Supported", SUPPORTED.to_owned()),
         ];
         self.respond(now, id, 200, &headers, None);
     }
 
     /// What must hold of a request before its method counts (section 8.2.2.3, 8.2.3). `true`: it was refused.
     pub(super) fn refused_early(&mut self, now: Instant, id: u64, request: &Request) -> bool {
-        let required: Vec<&str> = request.headers.lines("Require").flat_map(header::tokens).collect();
+        let unknown = |tag: &&str| !header::tokens(SUPPORTED).any(|ours| ours.eq_ignore_ascii_case(tag));
+        let required: Vec<&str> = request.headers.lines("Require").flat_map(header::tokens).filter(unknown).collect();
         if !required.is_empty() {
             self.respond(now, id, 420, &[("Unsupported", required.join(", "))], None);
             return true;

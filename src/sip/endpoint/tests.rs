@@ -52,9 +52,17 @@ impl Pair {
     }
 
     fn over(transport: Transport) -> Self {
-        let end = |seed| Endpoint::new(Settings { seed, ..Settings::default() });
+        Self::with(transport, [Settings::default(), Settings::default()])
+    }
+
+    fn with(transport: Transport, settings: [Settings; 2]) -> Self {
+        let mut seed = 0;
+        let ends = settings.map(|settings| {
+            seed += 1;
+            Endpoint::new(Settings { seed, ..settings })
+        });
         let (network, events, log) = (VecDeque::new(), [Vec::new(), Vec::new()], Vec::new());
-        Self { ends: [end(1), end(2)], now: start(), network, events, log, loses: Box::new(|_| false), transport }
+        Self { ends, now: start(), network, events, log, loses: Box::new(|_| false), transport }
     }
 
     fn give(&mut self, end: usize, input: Input) {
@@ -446,3 +454,5 @@ fn calls_survive_a_network_that_loses_a_third() {
 mod gate;
 mod hostile;
 mod requests;
+mod sessions;
+mod update;

@@ -1,9 +1,12 @@
 //! Server transaction of everything but INVITE (RFC 3261 figure 8).
 //!
-//! We answer each such request finally in the moment it comes, so Trying and Proceeding have no duration and the machine begins in Completed.
+//! Most requests are answered in the moment they come; an UPDATE with an offer waits for the call's owner. No provisional response is
+//! sent, so there is no Proceeding.
 //!
 //! | state | on | does | next |
 //! |---|---|---|---|
+//! | Trying | request again | | Trying |
+//! | Trying | final response sent | (J starts) | Completed |
 //! | Completed | request again | send the response again | Completed |
 //! | Completed | J fires | | over |
 
@@ -11,34 +14,44 @@ use std::time::Instant;
 
 use super::{Act, Timers};
 
-/// A request of a peer, answered.
+/// A request of a peer.
 #[derive(Debug)]
 pub struct Server {
-    until: Instant,
+    /// When it is forgotten; `None` until it is answered.
+    until: Option<Instant>,
+    timers: Timers,
+    reliable: bool,
 }
 
 impl Server {
-    /// The final response has just been sent.
+    /// The request has just come.
     #[must_use]
-    pub fn new(now: Instant, timers: Timers, reliable: bool) -> Self {
-        Self { until: now + timers.j(reliable) }
+    pub fn new(timers: Timers, reliable: bool) -> Self {
+        Self { until: None, timers, reliable }
+    }
+
+    /// The final response is being sent; `false` when one was sent before, and this one must not be.
+    pub fn respond(&mut self, now: Instant) -> bool {
+        let first = self.until.is_none();
+        self.until.get_or_insert(now + self.timers.j(self.reliable));
+        first
     }
 
     /// The same request has come again.
     #[must_use]
     pub fn request(&self) -> Act {
-        Act::Resend
+        if self.until.is_some() { Act::Resend } else { Act::Nothing }
     }
 
     /// The deadline has passed.
     #[must_use]
     pub fn wake(&self, now: Instant) -> Act {
-        if now >= self.until { Act::Over } else { Act::Nothing }
+        if self.until.is_some_and(|until| now >= until) { Act::Over } else { Act::Nothing }
     }
 
     /// When [`Self::wake`] is wanted.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        Some(self.until)
+        self.until
     }
 }

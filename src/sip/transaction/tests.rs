@@ -114,9 +114,13 @@ fn an_accepted_invite_absorbs_its_repeats_until_l() {
 #[test]
 fn a_final_answer_is_kept_for_j() {
     let start = start();
-    assert_eq!(Server::new(start, timers(), false).request(), Act::Resend);
-    assert_eq!(times(&run!(start, Server::new(start, timers(), false))), [32000]);
-    assert_eq!(times(&run!(start, Server::new(start, timers(), true))), [0]);
+    for (reliable, kept) in [(false, 32000), (true, 0)] {
+        let mut server = Server::new(timers(), reliable);
+        assert_eq!((server.request(), server.deadline()), (Act::Nothing, None), "it waits for its answer");
+        assert!(server.respond(start) && !server.respond(start));
+        assert_eq!(server.request(), Act::Resend);
+        assert_eq!(times(&run!(start, server)), [kept]);
+    }
 }
 
 #[allow(clippy::disallowed_methods, reason = "virtual time needs one real instant to count from")]

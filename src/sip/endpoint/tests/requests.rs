@@ -11,7 +11,11 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) fn new() -> Self {
-        Self { endpoint: Endpoint::new(Settings { seed: 5, ..Settings::default() }), now: start(), events: Vec::new() }
+        Self::with(Settings::default())
+    }
+
+    pub(super) fn with(settings: Settings) -> Self {
+        Self { endpoint: Endpoint::new(Settings { seed: 5, ..settings }), now: start(), events: Vec::new() }
     }
 
     /// Sends one message; gives what comes back.
@@ -20,7 +24,7 @@ impl Bench {
         self.outputs()
     }
 
-    fn commands(&mut self, command: Command) -> Vec<String> {
+    pub(super) fn commands(&mut self, command: Command) -> Vec<String> {
         self.endpoint.handle(self.now, Input::Command(command));
         self.outputs()
     }
@@ -37,6 +41,27 @@ impl Bench {
         sent
     }
 
+    /// Lets the time pass; gives what is sent meanwhile.
+    pub(super) fn pass(&mut self, time: Duration) -> Vec<String> {
+        let until = self.now + time;
+        let mut sent = Vec::new();
+        while let Some(at) = self.endpoint.deadline().filter(|at| *at <= until) {
+            self.now = self.now.max(at);
+            self.endpoint.wake(self.now);
+            sent.extend(self.outputs());
+        }
+        self.now = until;
+        sent
+    }
+
+    pub(super) fn seconds(&mut self, seconds: u64) -> Vec<String> {
+        self.pass(Duration::from_secs(seconds))
+    }
+
+    pub(super) fn told(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
     pub(super) fn ends_empty(&mut self) {
         while let Some(at) = self.endpoint.deadline() {
             self.now = self.now.max(at);
@@ -46,23 +71,28 @@ impl Bench {
         assert!(self.endpoint.is_empty(), "{:#?}", self.endpoint);
     }
 
-    fn call(&mut self) -> CallId {
+    pub(super) fn call(&mut self) -> CallId {
         self.events.first().unwrap().call()
     }
 
     /// A call that was answered and acknowledged; gives our To with tag.
-    fn live(&mut self) -> String {
-        self.says(&request("INVITE", 1, "", &body("application/sdp", SDP)));
+    pub(super) fn live(&mut self) -> String {
+        self.live_with("").0
+    }
+
+    /// The same with further headers in the INVITE; gives our 200 as well.
+    pub(super) fn live_with(&mut self, extra: &str) -> (String, String) {
+        self.says(&request("INVITE", 1, extra, &body("application/sdp", SDP)));
         let call = self.call();
         let answer = self.commands(Command::Answer { call, sdp: SDP.to_owned() }).remove(0);
         let to = line(&answer, "To");
         assert!(self.says(&dialog_request("ACK", 1, &to, "")).is_empty());
         assert_eq!(self.events.last(), Some(&Event::Acked { call, sdp: None }));
-        to
+        (to, answer)
     }
 }
 
-fn body(kind: &str, text: &str) -> String {
+pub(super) fn body(kind: &str, text: &str) -> String {
     format!("Content-Type: {kind}\r\nContent-Length: {}\r\n\r\n{text}", text.len())
 }
 
@@ -70,11 +100,11 @@ pub(super) fn request(method: &str, cseq: u32, extra: &str, rest: &str) -> Strin
     with_to(method, cseq, "<sip:1001@127.0.0.1>", &format!("Max-Forwards: 70\r\n{extra}"), rest)
 }
 
-fn dialog_request(method: &str, cseq: u32, to: &str, rest: &str) -> String {
+pub(super) fn dialog_request(method: &str, cseq: u32, to: &str, rest: &str) -> String {
     with_to(method, cseq, to, "", rest)
 }
 
-fn with_to(method: &str, cseq: u32, to: &str, extra: &str, rest: &str) -> String {
+pub(super) fn with_to(method: &str, cseq: u32, to: &str, extra: &str, rest: &str) -> String {
     let rest = if rest.is_empty() { "Content-Length: 0\r\n\r\n" } else { rest };
     format!(
         "{method} sip:1001@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.2:5060;branch=z9hG4bK{method}{cseq};rport\r\nFrom: <sip:a@127.0.0.2>;tag=f\r\n\
@@ -87,6 +117,14 @@ pub(super) fn line(text: &str, name: &str) -> String {
     text.lines().find_map(|line| line.strip_prefix(&prefix)).unwrap_or_else(|| panic!("no {name} in {text}")).to_owned()
 }
 
+/// A response to a request of ours.
+pub(super) fn response(request: &str, status: u16, extra: &str, rest: &str) -> String {
+    let rest = if rest.is_empty() { "Content-Length: 0\r\n\r\n" } else { rest };
+    let copied: String =
+        ["Via", "From", "To", "Call-ID", "CSeq"].map(|name| format!("{name}: {}\r\n", line(request, name))).concat();
+    format!("SIP/2.0 {status} x\r\n{copied}{extra}{rest}")
+}
+
 pub(super) fn statuses(sent: &[String]) -> Vec<&str> {
     sent.iter().map(|text| text.split(' ').nth(1).unwrap()).collect()
 }
@@ -96,7 +134,7 @@ fn options_tell_the_truth_and_503_while_draining() {
     let mut bench = Bench::new();
     let sent = bench.says(&request("OPTIONS", 1, "", ""));
     assert_eq!(statuses(&sent), ["200"]);
-    assert_eq!(line(&sent[0], "Allow"), "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO");
+    assert_eq!(line(&sent[0], "Allow"), "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE");
     assert!(line(&sent[0], "Server").starts_with("Roomgate/"));
     assert!(line(&sent[0], "Via").contains("rport=5060") && line(&sent[0], "To").contains(";tag="));
     bench.commands(Command::Drain(true));
@@ -120,13 +158,14 @@ fn what_we_do_not_do_is_refused_truthfully() {
     }
     for (method, extra, status) in [
         ("INVITE", "Require: 100rel, timer\r\n", "420"),
+        ("UPDATE", "", "481"),
         ("INVITE", "Content-Encoding: gzip\r\n", "415"),
         ("BYE", "", "481"),
         ("CANCEL", "", "481"),
         ("INFO", "", "405"),
     ] {
         let text = match method {
-            "BYE" | "CANCEL" => with_to(method, 7, "<sip:x@y>;tag=none", "", ""),
+            "BYE" | "CANCEL" | "UPDATE" => with_to(method, 7, "<sip:x@y>;tag=none", "", ""),
             "INFO" => continue,
             _ => request(method, 7, extra, &body("application/sdp", SDP)),
         };
@@ -136,7 +175,7 @@ fn what_we_do_not_do_is_refused_truthfully() {
     }
     let sent = bench.says(&request("INVITE", 8, "", &body("text/plain", "hello")));
     assert_eq!((statuses(&sent), line(&sent[0], "Accept").contains("application/sdp")), (vec!["415"], true));
-    let sent = bench.says(&request("INVITE", 9, "Require: 100rel\r\n", ""));
+    let sent = bench.says(&request("INVITE", 9, "Require: timer, 100rel\r\n", ""));
     assert_eq!(line(&sent[0], "Unsupported"), "100rel");
     let sent = bench.says(&request("INVITE", 10, "", "").replace("Max-Forwards: 70", "Max-Forwards: 0"));
     assert_eq!(statuses(&sent), ["483"]);
@@ -203,7 +242,7 @@ fn a_key_by_info_is_a_digit_and_m_12_refusals_are_told() {
         assert_eq!(statuses(&bench.says(&with_to(method, number, &to, extra, ""))), [status]);
         assert_eq!(bench.events.last(), Some(&Event::Refused { call, method: crate::sip::Method::parse(method).unwrap() }));
     }
-    assert_eq!(statuses(&bench.says(&dialog_request("UPDATE", 9, &to, ""))), ["405"]);
+    assert_eq!(statuses(&bench.says(&dialog_request("PUBLISH", 9, &to, ""))), ["405"]);
     let sent = bench.says(&dialog_request("INFO", 3, &to, "").replace("z9hG4bKINFO3", "z9hG4bKlate"));
     assert_eq!((statuses(&sent), sent[0].contains("Retry-After: ")), (vec!["500"], true));
     assert_eq!(statuses(&bench.says(&dialog_request("BYE", 20, &to, ""))), ["200"]);

@@ -3,6 +3,7 @@
 //! It is made of the gateway's own SIP endpoint and one [`Port`], so what it proves is proved for both ends.
 #![allow(clippy::disallowed_methods, reason = "a command that runs in real time")]
 
+mod arrivals;
 mod report;
 
 use std::io::Write as _;
@@ -26,6 +27,7 @@ use crate::sdp::offer::DEFAULT_PTIME;
 use crate::sdp::{self, Ours, Preference, Session};
 use crate::sip::{self, Command, Event, Transport, Uri};
 use crate::units::Hz;
+use arrivals::Arrivals;
 use report::{Ear, Report};
 
 /// UDP ports of the test phone: away from the gateway's own.
@@ -256,6 +258,7 @@ impl Phone {
         let mut line = Line::open(profile, args, plan.speech.as_deref())?;
         let (rtp, rtcp) = (UdpSocket::from_std(sockets.rtp)?, UdpSocket::from_std(sockets.rtcp)?);
         let start = tokio::time::Instant::now();
+        let mut arrivals = Arrivals::new(start.into_std(), profile.codec.row().rtp_clock);
         let mut clock = tokio::time::interval(STEP);
         clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Burst);
         let (mut steps, mut ended) = (0_u32, false);
@@ -276,7 +279,9 @@ impl Phone {
                     }
                 }
                 Ok((length, from)) = rtp.recv_from(&mut in_rtp) => {
-                    line.port.receive_rtp(Instant::now(), from, in_rtp.get(..length).unwrap_or_default());
+                    let (now, datagram) = (Instant::now(), in_rtp.get(..length).unwrap_or_default());
+                    arrivals.receive(now, datagram);
+                    line.port.receive_rtp(now, from, datagram);
                 }
                 Ok((length, from)) = rtcp.recv_from(&mut in_rtcp) => {
                     line.port.receive_rtcp(Instant::now(), from, in_rtcp.get(..length).unwrap_or_default());
@@ -298,6 +303,7 @@ impl Phone {
         }
         let (to, bye) = line.port.close(Instant::now());
         let _ = socket2::SockRef::from(&rtcp).send_to(&bye, &to.into());
+        self.report.arrived = arrivals.finish(Instant::now());
         self.report.seconds = start.elapsed().as_secs_f64();
         self.report.media(&line.port.stats(), line.ear.finish());
         line.save(args)?;

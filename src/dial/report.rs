@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::arrivals::Arrived;
 use crate::dsp::ear;
 use crate::dsp::level::dbov;
 use crate::media::{PortStats, Profile};
@@ -42,6 +43,8 @@ pub(super) struct Report {
     round_trip_ms: Option<f64>,
     concealed_ms: f64,
     mos: f32,
+    /// Packet by packet, before the jitter buffer.
+    pub(super) arrived: Arrived,
     heard: Option<Sound>,
     /// The SIP messages of the call.
     sip: Vec<String>,
@@ -133,6 +136,7 @@ impl Report {
             round_trip_ms: None,
             concealed_ms: 0.0,
             mos: 0.0,
+            arrived: Arrived::default(),
             heard: None,
             sip: Vec::new(),
         }

@@ -4,6 +4,7 @@
 #   make run HOST=ADDR    the same for browsers on other machines: https on ADDR (an address or name of this machine)
 #   make build            builds the release binary, target/release/roomgate
 #   make test             all tests, those against real phones and browsers included
+#   make load             minutes of many calls at once, by the release binary; alone on the machine
 #   make lint             formatting and clippy
 #   make fuzz-smoke       thousands of seeded mutations through every parser and machine
 #   make check            lint and licences, what CI runs beside the tests
@@ -12,7 +13,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build run test fuzz-smoke lint check licences clean
+.PHONY: help build run test load fuzz-smoke lint check licences clean
 
 # A toolchain that was just installed by rustup is found, although this shell has not been opened anew.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -56,6 +57,10 @@ test:
 	else \
 	    cargo test --locked --no-fail-fast --lib --bins --tests; \
 	fi
+
+load:
+	@tests/setup.sh peers
+	@ROOMGATE_LOAD=long cargo test --release --locked --test interop -- --nocapture --test-threads=1 load:: moving::
 
 fuzz-smoke:
 	@tests/setup.sh build

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -29,6 +29,7 @@ use crate::prompt::Library;
 use crate::redact::Redacted;
 use crate::sip::auth::{Account, Accounts};
 use crate::sip::{self, Identity, Known};
+use crate::status::{DeviceStatus, Sources};
 use crate::store;
 use crate::sweep;
 
@@ -124,6 +125,7 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
 }
 
 async fn serve(settings: Settings) -> Result<(), RunError> {
+    let started = Instant::now();
     let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(RunError::Signals)?;
@@ -156,11 +158,20 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
     let (shutdown, shut) = watch::channel(false);
     let sessions = Sessions::open(directory).map_err(state("session key in", directory))?;
     let api_token = ApiToken::open(directory).map_err(state("API token in", directory))?;
-    let http = http_settings(&settings, &media, &store, sessions.clone(), api_token, is_ready);
-    let bound = http::start(http, registry.clone(), shut).await?;
-
     let calls = Calls::new(calls_settings(&settings, &library, &media, &registry, &sip, &store));
     let up = calls.up();
+    let sources = Sources {
+        started,
+        ready: is_ready.clone(),
+        calls: calls.view(),
+        registry: registry.clone(),
+        devices: settings.devices.iter().map(device_status).collect(),
+        sip: sip.clone(),
+        media: media.clone(),
+    };
+    let http = http_settings(&settings, sources, &store, sessions.clone(), api_token, is_ready);
+    let bound = http::start(http, registry.clone(), shut).await?;
+
     let calls = tokio::spawn(calls.run(events, draining));
 
     if let Some(retention) = settings.recording.retention {
@@ -366,9 +377,18 @@ fn sip_listeners(settings: &Settings) -> Vec<sip::Listener> {
     settings.sip.listen.iter().map(listener).collect()
 }
 
+fn device_status((label, device): (&String, &config::Device)) -> DeviceStatus {
+    DeviceStatus {
+        device: label.clone(),
+        name: device.name.clone(),
+        addresses: device.addresses.iter().map(ToString::to_string).collect(),
+        calls: 0,
+    }
+}
+
 fn http_settings(
     settings: &Settings,
-    media: &Media,
+    status: Sources,
     store: &store::Handle,
     sessions: Sessions,
     api_token: ApiToken,
@@ -386,13 +406,17 @@ fn http_settings(
         public_url: settings.http.public_url.clone(),
         organisation: settings.organisation.name.clone(),
         ice_servers: settings.ice_servers.values().map(ice_server).collect(),
-        media_candidates: media.candidates(),
+        media_candidates: status.media.candidates(),
         transcription: false,
         sessions,
         api_token,
         ready,
         notices: notices(store),
         records: records(store),
+        status: Arc::new(move || {
+            let sources = status.clone();
+            Box::pin(async move { serde_json::to_value(sources.gather().await).unwrap_or_default() })
+        }),
         connections_per_address: http::CONNECTIONS_PER_ADDRESS,
         connections: http::CONNECTIONS,
     }

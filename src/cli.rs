@@ -63,6 +63,11 @@ pub enum Command {
     Dial(DialArgs),
     /// Print a link that makes whoever opens it a member of a meeting; valid for 10 minutes
     Link(LinkArgs),
+    /// Print who is up, who is kept out and what is in use, asked from the running daemon
+    #[command(
+        after_help = "Exit status: 0, or 69 when no daemon answers. Names in the JSON stay as they are; new ones may come."
+    )]
+    Status(StatusArgs),
     /// Print the version
     Version,
 }
@@ -135,6 +140,17 @@ pub enum DialTransport {
     Tls,
 }
 
+/// How the running daemon is.
+#[derive(Debug, Clone, Args)]
+pub struct StatusArgs {
+    /// For programs
+    #[arg(long)]
+    pub json: bool,
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
 /// A link into a meeting.
 #[derive(Debug, Clone, Args)]
 pub struct LinkArgs {
@@ -201,6 +217,8 @@ mod tests {
         assert_eq!(dial.keys.as_deref(), Some("1001#,,*6"));
         let Ok(Command::Link(link)) = parse("roomgate link demo --as organiser --config c") else { panic!("link") };
         assert_eq!((link.role, link.config.path()), (LinkRole::Organiser, PathBuf::from("c")));
+        let Ok(Command::Status(status)) = parse("roomgate status --json --config c") else { panic!("status") };
+        assert!(status.json && status.config.path().ends_with("c"));
         assert!(matches!(parse("roomgate run --config conf"), Ok(Command::Run(_))));
         assert!(matches!(parse("roomgate check-config"), Ok(Command::CheckConfig(_))));
         assert!(matches!(parse("roomgate version"), Ok(Command::Version)));

@@ -9,7 +9,7 @@
 //!
 //! | layer | rooms | what they may touch |
 //! |---|---|---|
-//! | L5 | `app`, `config`, `cli`, `dial`, `link`, `sweep` | wiring, signals; channels between rooms are born in `app` |
+//! | L5 | `app`, `config`, `cli`, `dial`, `link`, `status`, `sweep` | wiring, signals; channels between rooms are born in `app` |
 //! | L4 | `call`, `http` | a device's call; API, pages |
 //! | L3 | `meeting`, `service` | live meetings; the embedded meeting's signalling and page |
 //! | L2 | `media`, `sip::driver`, `store`, `telemetry` | threads, sockets, disk |
@@ -65,6 +65,7 @@ pub mod rtp;
 pub mod sdp;
 pub mod service;
 pub mod sip;
+pub mod status;
 pub mod store;
 pub mod sweep;
 pub mod telemetry;

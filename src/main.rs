@@ -9,7 +9,7 @@ use clap::Parser;
 use roomgate::cli::{Cli, Command, Status};
 use roomgate::config::{self, Loaded};
 use roomgate::telemetry::log;
-use roomgate::{app, dial, link};
+use roomgate::{app, dial, link, status};
 
 /// glibc's allocator keeps the peak of a busy hour; a daemon that runs for months should give it back.
 #[global_allocator]
@@ -24,6 +24,10 @@ fn main() -> ExitCode {
         Command::Dial(args) => dial::run(args),
         Command::Link(args) => match load(&args.config.path()) {
             Ok(loaded) => link::run(&loaded.settings, &args),
+            Err(status) => status.into(),
+        },
+        Command::Status(args) => match load(&args.config.path()) {
+            Ok(loaded) => status::run(&loaded.settings, &args),
             Err(status) => status.into(),
         },
         Command::Version => say(format_args!("roomgate {}", env!("CARGO_PKG_VERSION"))).into(),

@@ -11,7 +11,7 @@ setup=${ROOMGATE_SETUP:-$PWD/.setup}
 
 rust=1.95
 build="ca-certificates cmake g++ gcc make openssl"
-peers="baresip-core baresip-ffmpeg chromium ffmpeg iproute2 python3 python3-venv sip-tester sipsak"
+peers="baresip-core baresip-ffmpeg chromium ffmpeg iproute2 python3 python3-venv sip-tester sipsak tcpdump"
 playwright=1.65.1
 pjsua2=2.15.1.post1
 deny=0.20.2

@@ -5,6 +5,7 @@
 //! Keeps K-1 to K-6, M-9, S-5 and N-3's way from a notice to its proof.
 
 pub mod admit;
+mod board;
 mod talk;
 mod task;
 #[cfg(test)]
@@ -26,8 +27,9 @@ use crate::prompt::{Clip, Library};
 use crate::redact::Redacted;
 use crate::sip;
 
+pub use board::CallLine;
 pub use talk::{Talk, profile};
-pub use task::{Calls, CallsSettings};
+pub use task::{Calls, CallsSettings, CallsView};
 
 /// How long the last words may take before the BYE goes out all the same.
 const LAST_WORDS: Duration = Duration::from_secs(12);
@@ -115,6 +117,22 @@ pub struct CallSettings {
     pub talk: Talk,
 }
 
+/// How far a call has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Not yet acknowledged by the device.
+    Answering,
+    /// In the menu (K-1).
+    Menu,
+    /// At a meeting's door.
+    Waiting,
+    /// Inside.
+    In,
+    /// Last words, or waiting for the media's figures.
+    Leaving,
+}
+
 enum Phase {
     /// In the menu (K-1).
     Menu(Box<Menu>),
@@ -168,6 +186,17 @@ impl Call {
         };
         call.follow_menu(now);
         call
+    }
+
+    /// How far it has come.
+    #[must_use]
+    pub const fn stage(&self) -> Stage {
+        match self.phase {
+            Phase::Menu(_) => Stage::Menu,
+            Phase::Meeting { .. } if self.admitted.is_some() => Stage::In,
+            Phase::Meeting { .. } => Stage::Waiting,
+            Phase::Parting { .. } | Phase::Closing { .. } | Phase::Over => Stage::Leaving,
+        }
     }
 
     // === Voices ===

@@ -9,8 +9,9 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{mpsc, watch};
 
 use super::admit::{Doors, Guest};
+use super::board::{Board, CallLine, OwnLine};
 use super::talk::Talk;
-use super::{Act, Call, CallSettings, Input, Summary};
+use super::{Act, Call, CallSettings, Input, Stage, Summary};
 use crate::cause::Cause;
 use crate::codec::CodecKind;
 use crate::ids::{CallId, MeetingName, ParticipantId};
@@ -65,13 +66,32 @@ pub struct Calls {
 struct Shared {
     settings: CallsSettings,
     lockout: Mutex<Lockout>,
+    board: Board,
+}
+
+/// What an operator may see of all calls. Cheap to clone.
+#[derive(Clone)]
+pub struct CallsView(Arc<Shared>);
+
+impl CallsView {
+    /// The calls that are up, the oldest first.
+    #[must_use]
+    pub fn lines(&self) -> Vec<CallLine> {
+        self.0.board.lines()
+    }
+
+    /// Who is locked out after wrong codes (K-1): sources and meetings.
+    #[must_use]
+    pub fn locked(&self) -> (Vec<IpAddr>, Vec<MeetingName>) {
+        self.0.lockout.lock().unwrap_or_else(PoisonError::into_inner).locked(Instant::now())
+    }
 }
 
 impl Calls {
     /// No calls yet.
     #[must_use]
     pub fn new(settings: CallsSettings) -> Self {
-        let shared = Shared { settings, lockout: Mutex::default() };
+        let shared = Shared { settings, lockout: Mutex::default(), board: Board::default() };
         Self { shared: Arc::new(shared), inboxes: HashMap::new(), up: watch::Sender::new(0), draining: false }
     }
 
@@ -79,6 +99,12 @@ impl Calls {
     #[must_use]
     pub fn up(&self) -> watch::Receiver<usize> {
         self.up.subscribe()
+    }
+
+    /// For `status`.
+    #[must_use]
+    pub fn view(&self) -> CallsView {
+        CallsView(Arc::clone(&self.shared))
     }
 
     /// Serves the endpoint's events until it is gone. `drain` turning true ends every call with spoken words (O-4).
@@ -161,8 +187,23 @@ impl Shared {
             }
         };
         tracing::info!(%call, %source, device = %guest.device, transport = ?incoming.transport, "call");
+        let line = self.board.put(CallLine {
+            call,
+            device: guest.device.clone(),
+            name: guest.name.clone(),
+            source,
+            transport: incoming.transport,
+            stage: Stage::Answering,
+            meeting: None,
+            participant: None,
+            began: Instant::now(),
+            codec: None,
+        });
         match self.establish(&incoming, &mut inputs).await {
-            Ok(established) => self.converse(call, source.ip(), guest, established, (inbox, inputs), began).await,
+            Ok(established) => {
+                line.change(|line| line.codec = Some(established.codec.row().name));
+                self.converse((call, line), source.ip(), guest, established, (inbox, inputs), began).await;
+            }
             Err(cause) => tracing::info!(%call, %cause, "call ended before it began"),
         }
     }
@@ -257,7 +298,7 @@ impl Shared {
 
     async fn converse(
         self: &Arc<Self>,
-        call: CallId,
+        (call, line): (CallId, OwnLine),
         source: IpAddr,
         guest: Guest,
         established: Established,
@@ -288,7 +329,8 @@ impl Shared {
             language: guest.language.clone(),
             talk,
         };
-        let hands = Hands { shared: Arc::clone(self), call, source, guest, port, inbox, to_guest, meeting: None, who: None };
+        let hands =
+            Hands { shared: Arc::clone(self), call, line, source, guest, port, inbox, to_guest, meeting: None, who: None };
         let mut driven = Driven { machine: Call::new(Instant::now(), settings), hands, summary: None };
         drive(&mut driven, &mut inputs).await;
         forwarder.abort();
@@ -317,6 +359,8 @@ impl Owner for Driven {
             self.summary = Some(summary);
             return Flow::Stop;
         }
+        let stage = self.machine.stage();
+        self.hands.line.change(|line| line.stage = stage);
         self.hands.perform(act).await;
         Flow::Continue
     }
@@ -326,6 +370,7 @@ impl Owner for Driven {
 struct Hands {
     shared: Arc<Shared>,
     call: CallId,
+    line: OwnLine,
     source: IpAddr,
     guest: Guest,
     port: PortHandle,
@@ -384,6 +429,7 @@ impl Hands {
             };
             if meeting.knock(knock).await {
                 tracing::info!(call = %self.call, meeting = %name, participant = %who, "knocks");
+                self.line.change(|line| (line.meeting, line.participant) = (Some(name.clone()), Some(who)));
                 self.meeting = Some(meeting);
                 self.who = Some(who);
                 return;

@@ -51,6 +51,7 @@ pub(super) fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
         .route("/meetings/{meeting}/end", post(end))
         .route("/notices", get(notices))
         .route("/records", get(records))
+        .route("/status", get(status))
         .fallback(async || ProblemDetails::not_found("resource"))
         .method_not_allowed_fallback(async || {
             ProblemDetails::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "This method is not known here.")
@@ -292,6 +293,19 @@ async fn records(
     stored(&caller, &site.settings.records, "records", window).await
 }
 
+/// How the daemon is: all calls, meetings and sources.
+async fn status(State(site): State<Arc<Site>>, Extension(caller): Extension<Caller>) -> Answer {
+    operator_only(&caller)?;
+    Ok(Json((site.settings.status)().await).into_response())
+}
+
+fn operator_only(caller: &Caller) -> Result<(), ProblemDetails> {
+    match caller {
+        Caller::Operator => Ok(()),
+        Caller::Member(_) => Err(ProblemDetails::new(StatusCode::FORBIDDEN, "not-allowed", "Only the operator may read this.")),
+    }
+}
+
 /// What is kept for the operator alone: it names devices and addresses of all meetings.
 async fn stored(
     caller: &Caller,
@@ -299,9 +313,7 @@ async fn stored(
     what: &'static str,
     window: Result<Query<Window>, QueryRejection>,
 ) -> Answer {
-    if matches!(caller, Caller::Member(_)) {
-        return Err(ProblemDetails::new(StatusCode::FORBIDDEN, "not-allowed", "Only the operator may read this."));
-    }
+    operator_only(caller)?;
     let bad = |text: String| ProblemDetails::new(StatusCode::BAD_REQUEST, "bad-query", text);
     let Query(Window { limit }) = window.map_err(|rejection| bad(rejection.body_text()))?;
     let limit = limit.unwrap_or(LINES);

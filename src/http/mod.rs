@@ -84,6 +84,10 @@ fn exposed<S: Serializer>(secret: &Option<Redacted<String>>, serializer: S) -> R
 pub type Query = Arc<dyn Fn(usize) -> QueryAnswer + Send + Sync>;
 /// What a [`Query`] gives.
 pub type QueryAnswer = Pin<Box<dyn Future<Output = Result<Vec<serde_json::Value>, QueryError>> + Send>>;
+/// Tells how the daemon is (U-1).
+pub type StatusQuery = Arc<dyn Fn() -> StatusAnswer + Send + Sync>;
+/// What a [`StatusQuery`] gives.
+pub type StatusAnswer = Pin<Box<dyn Future<Output = serde_json::Value> + Send>>;
 /// Why the store did not answer; goes to the log, not to the client.
 pub type QueryError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -116,6 +120,8 @@ pub struct HttpSettings {
     pub notices: Query,
     /// Call records (M-16).
     pub records: Query,
+    /// How the daemon is, for the operator.
+    pub status: StatusQuery,
     /// Open connections from one address; for IPv6 a /64. Trusted proxies are not limited.
     pub connections_per_address: usize,
     /// Open connections altogether.

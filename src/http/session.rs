@@ -270,7 +270,8 @@ impl ApiToken {
     /// # Errors
     /// The token can be neither read nor made, or is too short to be one.
     pub fn open(state_dir: &Path) -> Result<Self, SecretError> {
-        api_token(state_dir).map(|token| Self::new(&token))
+        let path = state_dir.join(API_TOKEN_FILE);
+        fitting(read_or_make(&path)?, path).map(|token| Self::new(&token))
     }
 
     /// With a token from elsewhere.
@@ -287,15 +288,20 @@ impl ApiToken {
     }
 }
 
-/// The operator's bearer token itself, for a program that calls the API (`roomgate status`); made, mode 0600, if there is none.
+/// The operator's bearer token itself, for a program that calls the API (`roomgate status`). Only the daemon makes one: who calls
+/// may be another user, and the daemon could then not read it.
 ///
 /// # Errors
-/// As [`ApiToken::open`].
+/// There is none, it cannot be read, or it is too short to be one.
 pub fn api_token(state_dir: &Path) -> Result<Zeroizing<String>, SecretError> {
     let path = state_dir.join(API_TOKEN_FILE);
-    let text = read_or_make(&path)?;
+    let text = read_secret(&path).map_err(|source| SecretError::File { path: path.clone(), source })?;
+    fitting(text, path)
+}
+
+/// An administrator may put a token of their own into the file, but not an empty or guessable one.
+fn fitting(text: Zeroizing<String>, path: std::path::PathBuf) -> Result<Zeroizing<String>, SecretError> {
     let token = text.trim();
-    // An administrator may put a token of their own here, but not an empty or guessable one.
     let fits = token.len() >= 16 && token.bytes().all(|b| b.is_ascii_graphic());
     if fits { Ok(Zeroizing::new(token.to_owned())) } else { Err(SecretError::Damaged { path }) }
 }

@@ -65,6 +65,7 @@ fn settings() -> HttpSettings {
         ready: watch::channel(true).1,
         notices: Arc::new(|limit| Box::pin(async move { Ok(vec![json!({ "limit": limit })]) })),
         records: none,
+        status: Arc::new(|| Box::pin(async { json!({ "state": "ready" }) })),
         connections_per_address: 64,
         connections: 128,
     }
@@ -553,7 +554,7 @@ async fn a_members_session_sees_its_own_meeting_and_speaks_for_its_own_page() {
     assert_eq!(listed["meetings"].as_array().map(Vec::len), Some(1));
     assert_eq!(world.fetch("GET", "/api/v1/meetings/board", &member, "").await.status, 404);
     assert_eq!(world.fetch("PUT", "/api/v1/meetings/board/recording", &member, "{\"state\":\"on\"}").await.status, 404);
-    for private in ["notices", "records"] {
+    for private in ["notices", "records", "status"] {
         assert_eq!(world.fetch("GET", &format!("/api/v1/{private}"), &member, "").await.status, 403);
     }
     let put = |headers: Vec<(&'static str, String)>| {
@@ -585,6 +586,7 @@ async fn the_ledger_is_read_within_limits_and_a_store_at_fault_is_not_a_secret_s
     let mut settings = settings();
     settings.records = Arc::new(|_| Box::pin(async { Err("secret path".into()) }));
     let world = World::with(settings).await;
+    assert_eq!(world.operator("GET", "/status", "").await.json(), json!({ "state": "ready" }));
     assert_eq!(world.operator("GET", "/notices?limit=7", "").await.json(), json!({ "notices": [{ "limit": 7 }] }));
     assert_eq!(world.operator("GET", "/notices", "").await.json()["notices"][0]["limit"], LINES_BY_DEFAULT);
     for bad in ["0", "1001", "-1", "many"] {

@@ -34,7 +34,7 @@ pub use bridge::{End, Gate};
 pub use heard::{Carried, Heard, MeetingHeard, Outcome, PortHeard};
 pub use peer::{NegotiationError, PeerChange};
 pub use player::{Play, PlayKind};
-pub use pool::{PoolError, PortPool, Sockets};
+pub use pool::{PoolError, PoolUse, PortPool, Sockets};
 pub use port::{Channel, Port, Profile, TelephoneEvent};
 pub use stats::PortStats;
 pub use worker::Counters;
@@ -192,6 +192,18 @@ impl Media {
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.shared.counters
+    }
+
+    /// How the devices' UDP ports are used now.
+    #[must_use]
+    pub fn ports(&self) -> PoolUse {
+        self.shared.pool.usage()
+    }
+
+    /// Worker threads.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        self.shared.workers.len()
     }
 
     fn pick_worker(&self) -> usize {

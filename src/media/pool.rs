@@ -20,6 +20,19 @@ pub struct PortPool {
 struct Free {
     ready: VecDeque<u16>,
     resting: VecDeque<(Instant, u16)>,
+    /// Pairs altogether.
+    pairs: usize,
+}
+
+/// How the pairs are used at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolUse {
+    /// Taken by calls.
+    pub taken: usize,
+    /// In quarantine.
+    pub resting: usize,
+    /// Altogether.
+    pub pairs: usize,
 }
 
 /// A pair of ports in use.
@@ -63,8 +76,21 @@ impl PortPool {
     #[must_use]
     pub fn new(first: u16, last: u16) -> Self {
         let first = first.saturating_add(first % 2);
-        let ready = (first..last).step_by(2).collect();
-        Self { free: Arc::new(Mutex::new(Free { ready, resting: VecDeque::new() })) }
+        let ready: VecDeque<_> = (first..last).step_by(2).collect();
+        let pairs = ready.len();
+        Self { free: Arc::new(Mutex::new(Free { ready, resting: VecDeque::new(), pairs })) }
+    }
+
+    /// How the pairs are used now.
+    #[must_use]
+    pub fn usage(&self) -> PoolUse {
+        self.usage_at(Instant::now())
+    }
+
+    fn usage_at(&self, now: Instant) -> PoolUse {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let resting = free.resting.iter().filter(|(since, _)| now.saturating_duration_since(*since) < QUARANTINE).count();
+        PoolUse { taken: free.pairs - free.ready.len() - free.resting.len(), resting, pairs: free.pairs }
     }
 
     fn take(&self, now: Instant) -> Option<u16> {
@@ -127,7 +153,10 @@ mod tests {
         let second = pool.take(now).unwrap();
         assert_eq!((first, second), (30_002, 30_004));
         assert_eq!(pool.take(now), None, "an empty pool is an error, not a wait");
+        assert_eq!(pool.usage_at(now), PoolUse { taken: 2, resting: 0, pairs: 2 });
         drop(Lease { port: first, pool: pool.clone() });
+        assert_eq!(pool.usage_at(now), PoolUse { taken: 1, resting: 1, pairs: 2 });
+        assert_eq!(pool.usage_at(now + QUARANTINE * 2), PoolUse { taken: 1, resting: 0, pairs: 2 });
         assert_eq!(pool.take(now + Duration::from_millis(1900)), None);
         assert_eq!(pool.take(now + QUARANTINE + Duration::from_millis(100)), Some(first));
     }

@@ -167,6 +167,8 @@ pub struct Counters {
     pub unsent: AtomicU64,
     /// Events that found a full queue.
     pub unheard: AtomicU64,
+    /// Devices' ports that are open now, each with two reading tasks. The only one that also falls.
+    pub open: AtomicU64,
 }
 
 /// A running worker.
@@ -198,13 +200,24 @@ struct OpenSockets {
 }
 
 /// The reading tasks of a port; they end with it.
-struct Readers([AbortHandle; 2]);
+struct Readers {
+    tasks: [AbortHandle; 2],
+    counters: Arc<Counters>,
+}
+
+impl Readers {
+    fn new(tasks: [AbortHandle; 2], counters: &Arc<Counters>) -> Self {
+        counters.open.fetch_add(1, Ordering::Relaxed);
+        Self { tasks, counters: Arc::clone(counters) }
+    }
+}
 
 impl Drop for Readers {
     fn drop(&mut self) {
-        for reader in &self.0 {
+        for reader in &self.tasks {
             reader.abort();
         }
+        self.counters.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -418,7 +431,7 @@ impl Desk {
         match (reader(&sockets.rtp, Channel::Rtp), reader(&sockets.rtcp, Channel::Rtcp)) {
             (Ok(rtp), Ok(rtcp)) => {
                 self.moved.borrow_mut().remove(&id);
-                self.sockets.borrow_mut().insert(id, OpenSockets { sockets, readers: Readers([rtp, rtcp]) });
+                self.sockets.borrow_mut().insert(id, OpenSockets { sockets, readers: Readers::new([rtp, rtcp], &self.counters) });
                 plane.adopt_port(port);
             }
             (rtp, rtcp) => {

@@ -56,12 +56,17 @@ impl Lockout {
         }
     }
 
-    /// Those locked at `now`: how many sources, how many meetings.
+    /// Those locked at `now`: sources and meetings.
     #[must_use]
-    pub fn locked(&self, now: Instant) -> (usize, usize) {
-        let locked = || self.tries.iter().filter(|(key, t)| is_locked(t, limit(key).1, now));
-        let sources = locked().filter(|(key, _)| matches!(key, Key::Source(_))).count();
-        (sources, locked().count() - sources)
+    pub fn locked(&self, now: Instant) -> (Vec<IpAddr>, Vec<MeetingName>) {
+        let (mut sources, mut meetings) = (Vec::new(), Vec::new());
+        for (key, _) in self.tries.iter().filter(|(key, t)| is_locked(t, limit(key).1, now)) {
+            match key {
+                Key::Source(source) => sources.push(*source),
+                Key::Meeting(meeting) => meetings.push(meeting.clone()),
+            }
+        }
+        (sources, meetings)
     }
 
     fn count(&mut self, now: Instant, key: Key) {

@@ -296,7 +296,7 @@ fn k1_nine_wrong_tries_lock_a_source_for_a_quarter_hour_and_no_other() {
     }
     assert!(!lockout.allowed(start(), neighbour, None), "the same /64");
     assert!(lockout.allowed(start(), other, Some(&name("board"))));
-    assert_eq!(lockout.locked(start()), (1, 0));
+    assert_eq!(lockout.locked(start()), (vec!["2001:db8::".parse().unwrap()], Vec::new()), "what status shows");
     let later = start() + Duration::from_secs(15 * 60);
     assert!(lockout.allowed(later, source, None));
     lockout.wrong(later, source, None);

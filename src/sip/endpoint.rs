@@ -49,6 +49,19 @@ pub(super) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
 
+/// What the endpoint holds at a moment, for `status`: all of it goes back to nothing when no call is left and its timers have run out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Load {
+    /// Calls that are not forgotten yet.
+    pub calls: usize,
+    /// Transactions of both roles.
+    pub transactions: usize,
+    /// Deadlines that wait for their time.
+    pub timers: usize,
+    /// Connections that are open or asked for.
+    pub connections: usize,
+}
+
 /// One message of a call: no address, no name, no body (O-5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LadderLine {
@@ -223,6 +236,17 @@ impl Endpoint {
     #[must_use]
     pub fn live_calls(&self) -> usize {
         self.calls.values().filter(|call| call.phase != Phase::Over).count()
+    }
+
+    /// What it holds now.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        Load {
+            calls: self.calls.len(),
+            transactions: self.servers.len() + self.clients.len(),
+            timers: self.deadlines.len(),
+            connections: self.connections.len() + self.connecting.len(),
+        }
     }
 
     /// Whether a connection carries a call, so that it must not be closed for silence.

@@ -36,7 +36,7 @@ use crate::cause::Cause;
 use crate::ids::CallId;
 
 pub use driver::{Handle, Listener, StartError, local_toward, start};
-pub use endpoint::{Counters, Endpoint, LadderLine};
+pub use endpoint::{Counters, Endpoint, LadderLine, Load};
 pub use header::NameAddr;
 pub use identity::{Identity, Known};
 pub use message::Method;

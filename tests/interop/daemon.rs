@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -17,6 +17,9 @@ use crate::process::Process;
 pub const BOARD_PASSCODE: &str = "4321";
 /// The organiser's PIN that these tests give the meeting `demo`.
 pub const DEMO_PIN: &str = "8642";
+
+/// Where its pages and its API are, unless they are on https.
+pub const PAGES: &str = "127.0.0.1:8080";
 
 /// A running daemon with its own configuration and state. Dropped, it is killed and both are removed.
 #[derive(Debug)]
@@ -33,41 +36,36 @@ impl Daemon {
 
     /// Starts the demo with its pages on https, at an address that is not loopback.
     pub fn start_with_https() -> Self {
-        let certificate = tempfile::tempdir().expect("a folder");
-        let file = |name: &str| certificate.path().join(name);
-        let made = Command::new(program("openssl"))
-            .args([
-                "req",
-                "-x509",
-                "-newkey",
-                "ec",
-                "-pkeyopt",
-                "ec_paramgen_curve:P-256",
-                "-nodes",
-                "-days",
-                "2",
-                "-subj",
-                "/CN=roomgate",
-            ])
-            .args(["-addext", &format!("subjectAltName=IP:{OUTER_ADDRESS}"), "-keyout"])
-            .arg(file("key.pem"))
-            .arg("-out")
-            .arg(file("certificate.pem"))
-            .output()
-            .expect("openssl can be run");
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let folder = tempfile::tempdir().expect("a folder");
+        let certificate = Self::certificate(folder.path());
         let daemon = Self::with(&format!(
             "[media]\nwebrtc_addresses = [\"{OUTER_ADDRESS}\"]\n\
              [http]\naddress = \"{OUTER_ADDRESS}\"\nport = 8443\ntls = {{ certificate = \"{}\", key = \"{}\" }}\n",
-            file("certificate.pem").display(),
-            file("key.pem").display()
+            certificate.display(),
+            folder.path().join("key.pem").display()
         ));
         // A daemon may read its certificate anew at any time: it stays as long as the daemon's own folder.
-        let _ = certificate.keep();
+        let _ = folder.keep();
         daemon
     }
 
-    fn with(settings: &str) -> Self {
+    /// A new self-signed certificate for this machine in `folder`, with its key in `key.pem` beside it.
+    pub fn certificate(folder: &Path) -> PathBuf {
+        let certificate = folder.join("certificate.pem");
+        let made = Command::new(program("openssl"))
+            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"])
+            .args(["-subj", "/CN=roomgate", "-addext", &format!("subjectAltName=IP:{OUTER_ADDRESS}"), "-keyout"])
+            .arg(folder.join("key.pem"))
+            .arg("-out")
+            .arg(&certificate)
+            .output()
+            .expect("openssl can be run");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        certificate
+    }
+
+    /// Starts the demo with other settings over it.
+    pub fn with(settings: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let (conf, state) = (folder.path().join("conf"), folder.path().join("state"));
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("conf");
@@ -126,15 +124,35 @@ impl Daemon {
 
     /// A link that makes its holder a member of the meeting.
     pub fn link(&self, meeting: &str, organiser: bool) -> String {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_roomgate"));
-        command.args(["link", meeting, "--config"]).arg(self.folder.path().join("conf")).current_dir(self.folder.path());
-        if organiser {
-            command.args(["--as", "organiser"]);
-        }
-        let output = command.output().expect("roomgate link can be run");
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+        let role: &[&str] = if organiser { &["--as", "organiser"] } else { &[] };
+        let text = self.command(&[&["link", meeting], role].concat());
         text.split_whitespace().find(|word| word.starts_with("http")).expect("a link").to_owned()
+    }
+
+    /// How it is, as `roomgate status --json` tells.
+    pub fn status(&self) -> Value {
+        serde_json::from_str(&self.command(&["status", "--json"])).expect("JSON")
+    }
+
+    /// What another command of the product prints, run beside the daemon with its configuration.
+    pub fn command(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments, &[]);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
+        text
+    }
+
+    /// What a command complains about that must fail.
+    pub fn complaint(&self, arguments: &[&str], environment: &[(&str, &str)]) -> String {
+        let output = self.run(arguments, environment);
+        assert!(!output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stdout));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    fn run(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_roomgate"));
+        command.args(arguments).arg("--config").arg(self.folder.path().join("conf")).current_dir(self.folder.path());
+        command.envs(environment.iter().copied()).output().expect("roomgate can be run")
     }
 
     /// The ledger of notices (N-8).
@@ -146,10 +164,10 @@ impl Daemon {
     /// An answer of the API, as the operator.
     fn get(&self, path: &str) -> Value {
         let token = std::fs::read_to_string(self.folder.path().join("state/api-token")).expect("the operator's token");
-        let mut stream = TcpStream::connect("127.0.0.1:8080").expect("the API listens");
+        let mut stream = TcpStream::connect(PAGES).expect("the API listens");
         stream.set_read_timeout(Some(seconds(10))).expect("a socket option");
         let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\r\n",
+            "GET {path} HTTP/1.1\r\nHost: {PAGES}\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\r\n",
             token.trim()
         );
         stream.write_all(request.as_bytes()).expect("a request");

@@ -58,6 +58,39 @@ impl Caller {
     }
 }
 
+/// Many calls at once.
+#[derive(Debug)]
+pub struct Mass {
+    process: Process,
+}
+
+impl Mass {
+    /// Makes `calls` calls to `sip:user@127.0.0.1`, ten a second, each of so many seconds and with a tone.
+    pub fn dial(folder: &Path, port: u16, user: &str, calls: u64, length: u64) -> Self {
+        let folder = folder.join(format!("sipp-{port}"));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        std::fs::write(folder.join("tone.raw"), tone()).expect("a tone");
+        let mut command = Command::new(program("sipp"));
+        command.arg("-sf").arg(sources().join("sipp/mass.xml")).args(["-s", user, "127.0.0.1:5060"]).current_dir(&folder);
+        command.args(["-i", "127.0.0.1", "-mi", "127.0.0.1", "-p", &port.to_string()]);
+        let (calls, length) = (calls.to_string(), (length * 1000).to_string());
+        command.args(["-m", &calls, "-l", &calls, "-r", "10", "-d", &length, "-nostdin", "-trace_err"]);
+        Self { process: Process::start(&mut command, &folder.join("log"), false) }
+    }
+
+    /// Waits for the end: every call was answered and ended as it should.
+    pub fn ends_well(mut self, limit: u64) {
+        let code = eventually(seconds(limit), "SIPp's calls end", || self.process.exit_code());
+        assert_eq!(code, 0, "{}", self.process.log());
+    }
+}
+
+/// A second of a square wave of 500 Hz in μ-law, at about −24 dBov: played round and round it is a tone without a seam.
+fn tone() -> Vec<u8> {
+    // G.711: inverted bits; segment 3 of both signs.
+    (0..8000).map(|n| if n / 8 % 2 == 0 { !0x48 } else { !0xc8 }).collect()
+}
+
 /// A capture file with Ethernet, IPv4, UDP and RTP of the whole call. SIPp puts its own addresses in.
 fn capture(codes: &[(u64, &str)]) -> Vec<u8> {
     let event = |key: char| "0123456789*#ABCD".find(key).and_then(|at| u8::try_from(at).ok()).expect("a key of a telephone");

@@ -106,3 +106,12 @@ fn a_port_that_is_taken_ends_the_start_with_its_name() {
     assert_eq!(output.status.code(), Some(69), "{}", complaints(&output));
     assert!(complaints(&output).contains("udp") && complaints(&output).contains(&port), "{}", complaints(&output));
 }
+
+#[test]
+fn status_without_a_daemon_says_where_nobody_answers() {
+    let folder = shipped();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port().to_string();
+    let output = roomgate(&["status", "--config", "conf"], folder.path(), &[("ROOMGATE__HTTP__PORT", &free)]);
+    assert_eq!(output.status.code(), Some(69));
+    assert!(complaints(&output).contains(&format!("127.0.0.1:{free}")), "{}", complaints(&output));
+}

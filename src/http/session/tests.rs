@@ -139,7 +139,7 @@ fn two_processes_on_one_state_directory_share_the_key() {
 fn many_that_start_at_once_agree_on_one_key() {
     let scratch = Scratch::new();
     let tokens: Vec<_> = std::thread::scope(|scope| {
-        let racers: Vec<_> = (0..8).map(|_| scope.spawn(|| api_token(&scratch.0).expect("token").to_string())).collect();
+        let racers: Vec<_> = (0..8).map(|_| scope.spawn(|| ApiToken::open(&scratch.0).expect("token").0)).collect();
         racers.into_iter().map(|racer| racer.join().expect("no panic")).collect()
     });
     assert!(tokens.windows(2).all(|pair| pair[0] == pair[1]));
@@ -149,6 +149,7 @@ fn many_that_start_at_once_agree_on_one_key() {
 fn secret_files_are_closed_to_others_even_if_somebody_opened_them() {
     let scratch = Scratch::new();
     let mode = |name: &str| std::fs::metadata(scratch.0.join(name)).expect("there").permissions().mode() & 0o777;
+    ApiToken::open(&scratch.0).expect("made");
     let token = api_token(&scratch.0).expect("token");
     Sessions::open(&scratch.0).expect("key");
     assert_eq!((mode("api-token"), mode("session.key")), (0o600, 0o600));
@@ -165,6 +166,15 @@ fn a_damaged_key_or_an_empty_token_is_said_not_replaced() {
     assert!(matches!(Sessions::open(&scratch.0), Err(SecretError::Damaged { .. })));
     assert!(matches!(ApiToken::open(&scratch.0), Err(SecretError::Damaged { .. })));
     assert!(matches!(Sessions::open(&scratch.0.join("absent")), Err(SecretError::File { .. })));
+}
+
+#[test]
+fn only_the_daemon_makes_a_token() {
+    let scratch = Scratch::new();
+    assert!(matches!(api_token(&scratch.0), Err(SecretError::File { .. })));
+    assert!(std::fs::read_dir(&scratch.0).expect("list").next().is_none(), "who only asks leaves nothing behind");
+    let made = ApiToken::open(&scratch.0).expect("made");
+    assert!(made.is(&api_token(&scratch.0).expect("read")));
 }
 
 #[test]

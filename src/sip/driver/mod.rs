@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 
 use self::stream::{Connection, News};
 use self::udp::UdpListeners;
-use super::endpoint::{Counters, Endpoint, LadderLine};
+use super::endpoint::{Counters, Endpoint, LadderLine, Load};
 use super::{Command, ConnectionId, Event, Flow, Input, Output, Settings, Transport};
 use crate::cause::Cause;
 use crate::ids::CallId;
@@ -61,6 +61,7 @@ enum Ask {
     Command(Command),
     Ladder(CallId, oneshot::Sender<Vec<LadderLine>>),
     Silenced(oneshot::Sender<Vec<IpAddr>>),
+    Load(oneshot::Sender<Load>),
     Lift(IpAddr),
 }
 
@@ -88,6 +89,13 @@ impl Handle {
     pub async fn silenced(&self) -> Vec<IpAddr> {
         let (answer, answered) = oneshot::channel();
         let _ended = self.asks.send(Ask::Silenced(answer)).await;
+        answered.await.unwrap_or_default()
+    }
+
+    /// What the endpoint holds now.
+    pub async fn load(&self) -> Load {
+        let (answer, answered) = oneshot::channel();
+        let _ended = self.asks.send(Ask::Load(answer)).await;
         answered.await.unwrap_or_default()
     }
 
@@ -200,6 +208,7 @@ impl Task {
                     // Whoever asked may have gone.
                     Some(Ask::Ladder(call, answer)) => drop(answer.send(self.endpoint.ladder(call))),
                     Some(Ask::Silenced(answer)) => drop(answer.send(self.endpoint.silenced(Instant::now()))),
+                    Some(Ask::Load(answer)) => drop(answer.send(self.endpoint.load())),
                     Some(Ask::Lift(source)) => self.endpoint.lift(source),
                     None => return,
                 },

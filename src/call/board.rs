@@ -1,0 +1,75 @@
+//! Who is up: one line a call, written by the call's own task and read by whoever asks (`status`).
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use super::Stage;
+use crate::ids::{CallId, MeetingName, ParticipantId};
+use crate::sip::Transport;
+
+/// One call, as an operator sees it.
+#[derive(Debug, Clone)]
+pub struct CallLine {
+    /// Its name in the log.
+    pub call: CallId,
+    /// The device's configured label.
+    pub device: String,
+    /// Its display name (M-4).
+    pub name: String,
+    /// Where its SIP comes from.
+    pub source: SocketAddr,
+    /// By what.
+    pub transport: Transport,
+    /// How far it has come.
+    pub stage: Stage,
+    /// At which meeting it knocked.
+    pub meeting: Option<MeetingName>,
+    /// Its presence there.
+    pub participant: Option<ParticipantId>,
+    /// When the INVITE came.
+    pub began: Instant,
+    /// The codec agreed on, by its SDP name.
+    pub codec: Option<&'static str>,
+}
+
+/// The lines of all calls. No lock is held while anything is waited for.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Board(Arc<Mutex<BTreeMap<CallId, CallLine>>>);
+
+/// A call's own line; dropped, it is wiped, however its task ended.
+#[derive(Debug)]
+pub(super) struct OwnLine {
+    board: Board,
+    call: CallId,
+}
+
+impl Board {
+    /// Puts a line up.
+    pub(super) fn put(&self, line: CallLine) -> OwnLine {
+        let call = line.call;
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(call, line);
+        OwnLine { board: self.clone(), call }
+    }
+
+    /// All lines, the oldest call first.
+    pub(super) fn lines(&self) -> Vec<CallLine> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+}
+
+impl OwnLine {
+    /// Changes the line.
+    pub(super) fn change(&self, change: impl FnOnce(&mut CallLine)) {
+        if let Some(line) = self.board.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&self.call) {
+            change(line);
+        }
+    }
+}
+
+impl Drop for OwnLine {
+    fn drop(&mut self) {
+        self.board.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.call);
+    }
+}

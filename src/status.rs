@@ -1,0 +1,352 @@
+//! `roomgate status` (U-1): who is up, who is kept out, and what the daemon holds at this moment.
+//!
+//! The daemon gathers a [`Status`] from its rooms for `GET /api/v1/status`; the command fetches it as the operator and prints it
+//! for people, or as JSON for programs. Names in the JSON stay as they are; new ones may come.
+#![allow(clippy::disallowed_methods, reason = "reads the clock: how long everything has been up")]
+
+mod fetch;
+mod text;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use crate::call::{CallLine, CallsView};
+use crate::media::Media;
+use crate::meeting::words::ParticipantView;
+use crate::meeting::{MeetingHandle, Registry};
+use crate::sip;
+
+pub use fetch::run;
+
+/// A meeting that has not answered by then is shown as one that does not answer: that is what somebody needs to know.
+const MEETING_ANSWERS: Duration = Duration::from_secs(2);
+
+/// Everything `status` tells.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Status {
+    /// Of the running daemon, which may not be that of the command.
+    pub version: String,
+    /// `ready`, or `draining` once it has been told to stop.
+    pub state: String,
+    /// Since the start.
+    pub uptime_seconds: u64,
+    /// Calls that are up, the oldest first.
+    pub calls: Vec<CallStatus>,
+    /// Meetings that are running.
+    pub meetings: Vec<MeetingStatus>,
+    /// Devices of the configuration.
+    pub devices: Vec<DeviceStatus>,
+    /// Who is kept out for now.
+    pub blocks: Blocks,
+    /// What is in use.
+    pub resources: Resources,
+}
+
+/// One call.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CallStatus {
+    /// Its name in the log.
+    pub call: String,
+    /// The device's label in the configuration, or `unlisted`.
+    pub device: String,
+    /// Its display name.
+    pub name: String,
+    /// Address and port of its SIP.
+    pub source: String,
+    /// `UDP` or `TCP`.
+    pub transport: String,
+    /// `answering`, `menu`, `waiting`, `in` or `leaving`.
+    pub state: String,
+    /// The meeting it came to.
+    pub meeting: Option<String>,
+    /// Its row there.
+    pub participant: Option<String>,
+    /// By its SDP name.
+    pub codec: Option<String>,
+    /// Since the INVITE.
+    pub seconds: u64,
+}
+
+/// One running meeting.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MeetingStatus {
+    /// The X of `[meeting.X]`.
+    pub id: String,
+    /// For people.
+    pub title: String,
+    /// False: its task is stuck; nothing else is known of it.
+    pub answers: bool,
+    /// `off`, `on` or `paused`.
+    pub recording: String,
+    /// `off`, `on` or `paused`.
+    pub transcription: String,
+    /// Everybody in it and before its door.
+    pub participants: Vec<ParticipantStatus>,
+}
+
+/// One row of a meeting.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ParticipantStatus {
+    /// For the API.
+    pub id: String,
+    /// Display name.
+    pub name: String,
+    /// `member` or `external`.
+    pub kind: String,
+    /// `page` or `phone`.
+    pub via: String,
+    /// `waiting`, `lobby` or `in`.
+    pub state: String,
+    /// The microphone is closed.
+    pub muted: bool,
+    /// On hold.
+    pub on_hold: bool,
+    /// The connection is lost for the moment.
+    pub reconnecting: bool,
+}
+
+/// One configured device.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeviceStatus {
+    /// The X of `[device.X]`.
+    pub device: String,
+    /// Display name.
+    pub name: String,
+    /// Where its calls come from.
+    pub addresses: Vec<String>,
+    /// How many calls it has now.
+    pub calls: usize,
+}
+
+/// Who is kept out for now.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Blocks {
+    /// Sources over their budget, which SIP no longer answers.
+    pub silenced: Vec<IpAddr>,
+    /// Sources locked out after wrong codes (K-1).
+    pub locked_sources: Vec<IpAddr>,
+    /// Meetings whose passcode was tried too often (K-1).
+    pub locked_meetings: Vec<String>,
+}
+
+/// What is in use. Without calls and pages everything but memory, tasks and totals is zero, once SIP's timers have run out.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Resources {
+    /// Pairs of UDP ports for devices.
+    pub rtp_ports: RtpPorts,
+    /// The media workers.
+    pub media: MediaLoad,
+    /// The SIP endpoint.
+    pub sip: SipLoad,
+    /// Tasks of the control plane.
+    pub control_tasks: usize,
+    /// Resident memory; 0 where the system does not tell.
+    pub memory_bytes: u64,
+    /// Open file descriptors; 0 where the system does not tell.
+    pub descriptors: usize,
+}
+
+/// Pairs of UDP ports for devices.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RtpPorts {
+    /// In use.
+    pub taken: usize,
+    /// In quarantine after a call.
+    pub resting: usize,
+    /// Altogether.
+    pub pairs: usize,
+}
+
+/// The media workers. The last three only grow: each of them was heard by somebody.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MediaLoad {
+    /// Threads.
+    pub workers: usize,
+    /// Devices' ports that are served.
+    pub open_ports: u64,
+    /// Steps of 2.5 ms that were left out because a worker came too late.
+    pub skipped_steps: u64,
+    /// Packets the system would not take.
+    pub unsent_packets: u64,
+    /// Events that found a full queue.
+    pub lost_events: u64,
+}
+
+/// The SIP endpoint. From `received` on they only grow.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SipLoad {
+    /// Calls that are not forgotten yet.
+    pub calls: usize,
+    /// Transactions of both roles.
+    pub transactions: usize,
+    /// Timers that are running.
+    pub timers: usize,
+    /// Connections.
+    pub connections: usize,
+    /// Messages that came.
+    pub received: u64,
+    /// Messages that went.
+    pub sent: u64,
+    /// Messages that could not be read.
+    pub malformed: u64,
+    /// Messages dropped unanswered.
+    pub dropped: u64,
+    /// Messages sent again.
+    pub retransmitted: u64,
+}
+
+/// Where a [`Status`] is gathered from.
+#[derive(Clone)]
+pub struct Sources {
+    /// When the daemon started.
+    pub started: Instant,
+    /// True while calls are taken.
+    pub ready: watch::Receiver<bool>,
+    /// The calls.
+    pub calls: CallsView,
+    /// The meetings.
+    pub registry: Registry,
+    /// Label, display name and networks of the configured devices.
+    pub devices: Arc<[DeviceStatus]>,
+    /// SIP.
+    pub sip: sip::Handle,
+    /// Media.
+    pub media: Media,
+}
+
+impl Sources {
+    /// How things are now.
+    pub async fn gather(&self) -> Status {
+        let calls = self.calls.lines();
+        let count = |device: &str| calls.iter().filter(|line| line.device == device).count();
+        let devices = self.devices.iter().map(|device| DeviceStatus { calls: count(&device.device), ..device.clone() }).collect();
+        let (locked_sources, locked_meetings) = self.calls.locked();
+        let mut meetings = Vec::new();
+        for meeting in self.registry.running().await {
+            let title = self.registry.title(meeting.name()).unwrap_or_default();
+            meetings.push(MeetingStatus::of(&meeting, title).await);
+        }
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            state: if *self.ready.borrow() { "ready" } else { "draining" }.to_owned(),
+            uptime_seconds: self.started.elapsed().as_secs(),
+            calls: calls.into_iter().map(CallStatus::from).collect(),
+            meetings,
+            devices,
+            blocks: Blocks {
+                silenced: self.sip.silenced().await,
+                locked_sources,
+                locked_meetings: locked_meetings.iter().map(ToString::to_string).collect(),
+            },
+            resources: self.resources().await,
+        }
+    }
+
+    async fn resources(&self) -> Resources {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (ports, counters) = (self.media.ports(), self.media.counters());
+        let (load, counted) = (self.sip.load().await, self.sip.counters());
+        Resources {
+            rtp_ports: RtpPorts { taken: ports.taken, resting: ports.resting, pairs: ports.pairs },
+            media: MediaLoad {
+                workers: self.media.workers(),
+                open_ports: read(&counters.open),
+                skipped_steps: read(&counters.skipped),
+                unsent_packets: read(&counters.unsent),
+                lost_events: read(&counters.unheard),
+            },
+            sip: SipLoad {
+                calls: load.calls,
+                transactions: load.transactions,
+                timers: load.timers,
+                connections: load.connections,
+                received: read(&counted.received),
+                sent: read(&counted.sent),
+                malformed: read(&counted.malformed),
+                dropped: read(&counted.dropped),
+                retransmitted: read(&counted.retransmitted),
+            },
+            control_tasks: tokio::runtime::Handle::current().metrics().num_alive_tasks(),
+            memory_bytes: memory().unwrap_or(0),
+            descriptors: std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count),
+        }
+    }
+}
+
+impl MeetingStatus {
+    async fn of(meeting: &MeetingHandle, title: String) -> Self {
+        let id = meeting.name().to_string();
+        match tokio::time::timeout(MEETING_ANSWERS, meeting.snapshot(None)).await {
+            Ok(Some(snapshot)) => Self {
+                id,
+                title,
+                answers: true,
+                recording: word(&snapshot.recording),
+                transcription: word(&snapshot.transcription),
+                participants: snapshot.participants.into_iter().map(ParticipantStatus::from).collect(),
+            },
+            // It ended at this moment: nobody is in it.
+            Ok(None) => Self { id, title, answers: true, ..Self::default() },
+            Err(_) => Self { id, title, answers: false, ..Self::default() },
+        }
+    }
+}
+
+impl From<ParticipantView> for ParticipantStatus {
+    fn from(row: ParticipantView) -> Self {
+        Self {
+            kind: word(&row.kind),
+            via: word(&row.via),
+            state: word(&row.state),
+            id: row.id,
+            name: row.name,
+            muted: row.muted,
+            on_hold: row.on_hold,
+            reconnecting: row.reconnecting,
+        }
+    }
+}
+
+impl From<CallLine> for CallStatus {
+    fn from(line: CallLine) -> Self {
+        Self {
+            call: line.call.to_string(),
+            device: line.device,
+            name: line.name,
+            source: line.source.to_string(),
+            transport: line.transport.as_str().to_owned(),
+            state: word(&line.stage),
+            meeting: line.meeting.map(|name| name.to_string()),
+            participant: line.participant.map(|who| who.to_string()),
+            codec: line.codec.map(ToOwned::to_owned),
+            seconds: line.began.elapsed().as_secs(),
+        }
+    }
+}
+
+/// The word that an enum is in JSON.
+fn word(value: &impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(ToOwned::to_owned)).unwrap_or_default()
+}
+
+/// Resident memory of this process, as Linux tells it.
+fn memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    kilobytes.split_whitespace().next()?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+}

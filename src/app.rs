@@ -27,6 +27,7 @@ use crate::policy::PolicySettings;
 use crate::problem::Problem;
 use crate::prompt::Library;
 use crate::redact::Redacted;
+use crate::registrations;
 use crate::sip::auth::{Account, Accounts};
 use crate::sip::{self, Identity, Known};
 use crate::status::{DeviceStatus, Sources};
@@ -151,7 +152,10 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(RunError::Randomness)?;
     let sip_settings = sip_settings(&settings, seed, known(&settings, secret));
-    let (sip, events, listening) = sip::start(sip_settings, sip_listeners(&settings)).await?;
+    let sip::Running { handle: sip, events, registrations: changes, bound: listening } =
+        sip::start(sip_settings, sip_listeners(&settings)).await?;
+    registrations::restore(&store, &sip).await.map_err(state("registrations in", directory))?;
+    tokio::spawn(registrations::keep(changes, store.clone()));
 
     let (ready, is_ready) = watch::channel(true);
     let (drain, draining) = watch::channel(false);
@@ -169,7 +173,8 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
         sip: sip.clone(),
         media: media.clone(),
     };
-    let http = http_settings(&settings, sources, &store, sessions.clone(), api_token, is_ready);
+    let answers = Answers { notices: notices(&store), records: records(&store), devices: devices(&sip) };
+    let http = http_settings(&settings, sources, answers, sessions.clone(), api_token, is_ready);
     let bound = http::start(http, registry.clone(), shut).await?;
 
     let calls = tokio::spawn(calls.run(events, draining));
@@ -360,6 +365,12 @@ fn sip_settings(settings: &Settings, seed: u64, known: Known) -> sip::Settings {
         // Devices and trunks that are known by their address; budgets are for strangers.
         trusted: sip::Trusted::new(move |address| trusted.iter().any(|network| network.contains(address))),
         known,
+        registrar: sip::registrar::Settings {
+            min_expires: settings.sip.registrar.min_expires,
+            max_expires: settings.sip.registrar.max_expires,
+            default_expires: settings.sip.registrar.default_expires,
+            contacts: settings.sip.registrar.contacts,
+        },
         seed,
         ..sip::Settings::default()
     }
@@ -386,10 +397,17 @@ fn device_status((label, device): (&String, &config::Device)) -> DeviceStatus {
     }
 }
 
+/// What the API can look up.
+struct Answers {
+    notices: http::Query,
+    records: http::Query,
+    devices: http::Query,
+}
+
 fn http_settings(
     settings: &Settings,
     status: Sources,
-    store: &store::Handle,
+    answers: Answers,
     sessions: Sessions,
     api_token: ApiToken,
     ready: watch::Receiver<bool>,
@@ -411,8 +429,9 @@ fn http_settings(
         sessions,
         api_token,
         ready,
-        notices: notices(store),
-        records: records(store),
+        notices: answers.notices,
+        records: answers.records,
+        devices: answers.devices,
         status: Arc::new(move || {
             let sources = status.clone();
             Box::pin(async move { serde_json::to_value(sources.gather().await).unwrap_or_default() })
@@ -427,6 +446,18 @@ fn notices(store: &store::Handle) -> http::Query {
     Arc::new(move |limit| {
         let store = store.clone();
         Box::pin(async move { rows(store.ledger(limit, None).await?) })
+    })
+}
+
+fn devices(sip: &sip::Handle) -> http::Query {
+    let sip = sip.clone();
+    Arc::new(move |limit| {
+        let sip = sip.clone();
+        Box::pin(async move {
+            let mut found = registrations::list(&sip).await;
+            found.truncate(limit);
+            Ok(found)
+        })
     })
 }
 

@@ -175,7 +175,7 @@ async fn dial(args: &DialArgs) -> Result<Report, DialError> {
     let offer = sdp::offer(&ours);
     let listener = sip::Listener { name: "dial".to_owned(), transport: plan.transport, addr: SocketAddr::new(plan.local, 0) };
     let settings = sip::Settings { seed: random()?, ..sip::Settings::default() };
-    let (handle, events, _) = sip::start(settings, vec![listener]).await?;
+    let sip::Running { handle, events, .. } = sip::start(settings, vec![listener]).await?;
     let call = CallId::next();
     let user = args.user.as_deref().unwrap_or("roomgate-dial");
     let invite = Command::Invite {

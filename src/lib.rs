@@ -9,7 +9,7 @@
 //!
 //! | layer | rooms | what they may touch |
 //! |---|---|---|
-//! | L5 | `app`, `config`, `cli`, `dial`, `link`, `status`, `sweep` | wiring, signals; channels between rooms are born in `app` |
+//! | L5 | `app`, `config`, `cli`, `dial`, `link`, `status`, `sweep`, `registrations` | wiring, signals; channels between rooms are born in `app` |
 //! | L4 | `call`, `http` | a device's call; API, pages |
 //! | L3 | `meeting`, `service` | live meetings; the embedded meeting's signalling and page |
 //! | L2 | `media`, `sip::driver`, `store`, `telemetry` | threads, sockets, disk |
@@ -36,7 +36,7 @@
 //!
 //! # What is not here yet
 //! Meetings live in the daemon itself (`service::embedded`); the seam for outside services is what `meeting::task` does with
-//! a bridge. Devices are known by address or digest (`sip::gate`); TLS and registrations belong beside it in `sip`.
+//! a bridge. Devices are known by address or digest (`sip::gate`) and register (`sip::registrar`); TLS belongs beside it in `sip`.
 
 pub mod app;
 pub mod budget;
@@ -61,6 +61,7 @@ pub mod policy;
 pub mod problem;
 pub mod prompt;
 pub mod redact;
+pub mod registrations;
 pub mod rtp;
 pub mod sdp;
 pub mod service;

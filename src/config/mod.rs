@@ -23,8 +23,8 @@ pub use crate::policy::Bypass;
 pub use secret::Secret;
 pub use section::parse_time;
 pub use settings::{
-    Device, Http, IceServer, Limits, Listen, Log, Login, Media, Meeting, Organisation, Policy, Prompts, Recording, Settings, Sip,
-    Store, Tls, Transport, Trunk,
+    Device, Http, IceServer, Limits, Listen, Log, Login, Media, Meeting, Organisation, Policy, Prompts, Recording, Registrar,
+    Settings, Sip, Store, Tls, Transport, Trunk,
 };
 pub use source::MAIN_FILE;
 

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use super::section::{Section, Wrong, boolean, choice, label, list, number, parsed, path, text, time};
 use super::settings::{
-    Device, Http, IceServer, Limits, Listen, Log, Login, Media, Meeting, Organisation, Policy, Prompts, Recording, Settings, Sip,
-    Store, Tls, Transport, Trunk,
+    Device, Http, IceServer, Limits, Listen, Log, Login, Media, Meeting, Organisation, Policy, Prompts, Recording, Registrar,
+    Settings, Sip, Store, Tls, Transport, Trunk,
 };
 use crate::codec::{CODECS, CodecKind};
 use crate::ids::MeetingName;
@@ -84,8 +84,20 @@ fn sip(s: &mut Section<'_>) -> Sip {
             expires: s.get("session_expires", time(Duration::ZERO..=DAY)).unwrap_or(SessionTimers::default().expires),
             min: s.get("session_min", time(SECOND..=HOUR)).unwrap_or(SessionTimers::default().min),
         },
+        registrar: s.table("registrar", registrar),
         menu_user: s.get("menu_user", label(64)).unwrap_or_else(|| "menu".to_owned()),
     }
+}
+
+fn registrar(s: &mut Section<'_>) -> Registrar {
+    let mut life = |key, default| s.get(key, time(10 * SECOND..=7 * DAY)).unwrap_or(default);
+    let (min_expires, max_expires) = (life("min_expires", MINUTE), life("max_expires", HOUR));
+    let default_expires = life("default_expires", HOUR);
+    if !(min_expires..=max_expires).contains(&default_expires) {
+        s.complain("has a default_expires that is not between min_expires and max_expires", "mend one of the three");
+    }
+    let contacts = s.get("contacts", number(1..=100_i64)).and_then(|n| usize::try_from(n).ok()).unwrap_or(8);
+    Registrar { min_expires, max_expires, default_expires, contacts }
 }
 
 fn trunk(name: &str, s: &mut Section<'_>) -> Option<Trunk> {

@@ -62,6 +62,8 @@ pub struct Sip {
     pub trunks: BTreeMap<String, Trunk>,
     /// How sessions are kept alive (RFC 4028).
     pub session_timers: SessionTimers,
+    /// `[sip.registrar]`
+    pub registrar: Registrar,
     /// The user part that reaches the menu; an empty one does too.
     pub menu_user: String,
 }
@@ -84,6 +86,19 @@ pub struct Listen {
     pub address: IpAddr,
     /// Local port; 0 takes a free one, which is printed.
     pub port: u16,
+}
+
+/// `[sip.registrar]` (S-3)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Registrar {
+    /// A shorter life is refused (423).
+    pub min_expires: Duration,
+    /// A longer one is cut to this.
+    pub max_expires: Duration,
+    /// For a device that asks for none.
+    pub default_expires: Duration,
+    /// Contacts of one device.
+    pub contacts: usize,
 }
 
 /// `[sip.trunk.X]`: a PBX or provider that is known by its address (S-3).

@@ -52,6 +52,7 @@ pub(super) fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
         .route("/notices", get(notices))
         .route("/records", get(records))
         .route("/status", get(status))
+        .route("/devices", get(devices))
         .fallback(async || ProblemDetails::not_found("resource"))
         .method_not_allowed_fallback(async || {
             ProblemDetails::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "This method is not known here.")
@@ -304,6 +305,14 @@ fn operator_only(caller: &Caller) -> Result<(), ProblemDetails> {
         Caller::Operator => Ok(()),
         Caller::Member(_) => Err(ProblemDetails::new(StatusCode::FORBIDDEN, "not-allowed", "Only the operator may read this.")),
     }
+}
+
+async fn devices(
+    State(site): State<Arc<Site>>,
+    Extension(caller): Extension<Caller>,
+    window: Result<Query<Window>, QueryRejection>,
+) -> Answer {
+    stored(&caller, &site.settings.devices, "devices", window).await
 }
 
 /// What is kept for the operator alone: it names devices and addresses of all meetings.

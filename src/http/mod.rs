@@ -122,6 +122,8 @@ pub struct HttpSettings {
     pub records: Query,
     /// How the daemon is, for the operator.
     pub status: StatusQuery,
+    /// Contacts of registered devices.
+    pub devices: Query,
     /// Open connections from one address; for IPv6 a /64. Trusted proxies are not limited.
     pub connections_per_address: usize,
     /// Open connections altogether.

@@ -64,7 +64,8 @@ fn settings() -> HttpSettings {
         api_token: ApiToken::new(TOKEN),
         ready: watch::channel(true).1,
         notices: Arc::new(|limit| Box::pin(async move { Ok(vec![json!({ "limit": limit })]) })),
-        records: none,
+        records: none.clone(),
+        devices: none,
         status: Arc::new(|| Box::pin(async { json!({ "state": "ready" }) })),
         connections_per_address: 64,
         connections: 128,
@@ -554,7 +555,7 @@ async fn a_members_session_sees_its_own_meeting_and_speaks_for_its_own_page() {
     assert_eq!(listed["meetings"].as_array().map(Vec::len), Some(1));
     assert_eq!(world.fetch("GET", "/api/v1/meetings/board", &member, "").await.status, 404);
     assert_eq!(world.fetch("PUT", "/api/v1/meetings/board/recording", &member, "{\"state\":\"on\"}").await.status, 404);
-    for private in ["notices", "records", "status"] {
+    for private in ["notices", "records", "status", "devices"] {
         assert_eq!(world.fetch("GET", &format!("/api/v1/{private}"), &member, "").await.status, 403);
     }
     let put = |headers: Vec<(&'static str, String)>| {

@@ -14,9 +14,10 @@ use super::dialog::DialogKey;
 use super::guard::{Guard, Price};
 use super::invite::{Call, Phase, Turn};
 use super::message::{Message, Request};
+use super::registrar::Registrar;
 use super::transaction::{Act, Client, ClientInvite, Server, ServerInvite, ServerKey, Timers};
 use super::wire::WireError;
-use super::{Command, ConnectionId, Event, Flow, Input, Output, Settings};
+use super::{Change, Command, ConnectionId, Event, Flow, Input, Output, Settings};
 use crate::cause::Cause;
 use crate::ids::CallId;
 use crate::machine::Machine;
@@ -164,6 +165,7 @@ pub struct Endpoint {
     drawn: u64,
     pub(super) guard: Guard,
     pub(super) authenticator: Authenticator,
+    pub(super) registrar: Registrar,
     pub(super) counters: Arc<Counters>,
     pub(super) calls: HashMap<CallId, Call>,
     pub(super) dialogs: HashMap<DialogKey, CallId>,
@@ -189,6 +191,7 @@ impl Endpoint {
             timers: Timers::with_t1(settings.t1),
             guard: Guard::new(&settings.limits, settings.trusted.clone()),
             authenticator: Authenticator::new(settings.known.accounts.clone()),
+            registrar: Registrar::new(settings.registrar),
             settings,
             draining: false,
             drawn: 0,
@@ -221,6 +224,12 @@ impl Endpoint {
         self.guard.silenced(now)
     }
 
+    /// Where registered devices are to be found.
+    #[must_use]
+    pub fn registrations(&self, now: Instant) -> Vec<Change> {
+        self.registrar.all(now)
+    }
+
     /// Hears a silenced source again.
     pub fn lift(&mut self, source: IpAddr) {
         self.guard.lift(source);
@@ -249,10 +258,10 @@ impl Endpoint {
         }
     }
 
-    /// Whether a connection carries a call, so that it must not be closed for silence.
+    /// Whether a connection carries a call or leads to a registered device, so that it must not be closed for silence.
     #[must_use]
     pub fn uses(&self, connection: ConnectionId) -> bool {
-        self.calls.values().any(|call| call.flow.connection == Some(connection))
+        self.registrar.uses(connection) || self.calls.values().any(|call| call.flow.connection == Some(connection))
     }
 
     /// Whether nothing is left: no call, no transaction, no deadline.
@@ -534,6 +543,7 @@ impl Machine for Endpoint {
             }
             Input::FlowClosed(connection) => {
                 self.connections.remove(&connection);
+                self.registrar.flow_closed(now, connection);
                 self.flow_closed(now, connection);
             }
             Input::Connected { token, flow } => {
@@ -551,11 +561,13 @@ impl Machine for Endpoint {
                 Some(Waiting::Response(_) | Waiting::Ack(..)) | None => {}
             },
             Input::Command(Command::Drain(on)) => self.draining = on,
+            Input::Command(Command::Restore(changes)) => self.registrar.restore(now, changes),
             Input::Command(command) => self.command(now, command),
         }
     }
 
     fn wake(&mut self, now: Instant) {
+        self.registrar.wake(now);
         while let Some(&(at, owner)) = self.deadlines.first().filter(|(at, _)| *at <= now) {
             match owner {
                 Owner::Server(id) => self.wake_server(now, id),
@@ -575,11 +587,11 @@ impl Machine for Endpoint {
     }
 
     fn poll(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        self.outputs.pop_front().or_else(|| self.registrar.poll().map(Output::Registered))
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.deadlines.first().map(|(at, _)| *at)
+        self.deadlines.first().map(|(at, _)| *at).into_iter().chain(self.registrar.deadline()).min()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Who gets in (M-1): before an INVITE costs us a transaction, its sender is known, or asked to prove who it is.
+//! Who gets in (M-1): before an INVITE or a REGISTER costs us a transaction, its sender is known, or asked to prove who it is.
 //!
 //! A challenge is sent without keeping anything (RFC 3261 section 8.2.7): a flood of requests without a password leaves nothing behind.
 
@@ -31,7 +31,7 @@ impl Endpoint {
         request: &Request,
         essentials: &Essentials,
     ) -> Result<Option<Identity>, ()> {
-        let wanted = matches!(request.method, Method::Invite) && !self.draining;
+        let wanted = request.method == Method::Register || (request.method == Method::Invite && !self.draining);
         if !wanted || essentials.to.tag().is_some() {
             return Ok(None);
         }
@@ -51,7 +51,7 @@ impl Endpoint {
     ) -> Result<Option<Identity>, Prove> {
         let source = flow.peer.ip();
         match self.authenticator.judge(now, request) {
-            Verdict::Proven { label, .. } => return Ok(Some(Identity::Device(label))),
+            Verdict::Proven { label } => return Ok(Some(Identity::Device(label))),
             Verdict::Stale => return Err(Prove { stale: true }),
             Verdict::Wrong => {
                 self.guard.wrong_password(now, source);
@@ -63,10 +63,31 @@ impl Endpoint {
         if let Some(identity) = known.by_address(source) {
             return Ok(Some(identity.clone()));
         }
-        let allowed = known.allows(source).then_some(Identity::Unlisted);
+        // What is registered must belong to somebody.
+        let registers = request.method == Method::Register;
+        let allowed = (known.allows(source) && !registers).then_some(Identity::Unlisted);
         // Whoever has a password is nobody else without it, also where others need none.
         let claims = essentials.from.uri.user_text().is_some_and(|user| self.authenticator.knows(&user));
-        if self.authenticator.is_empty() || (allowed.is_some() && !claims) { Ok(allowed) } else { Err(Prove { stale: false }) }
+        let open = self.authenticator.is_empty() && !registers;
+        if open || (allowed.is_some() && !claims) { Ok(allowed) } else { Err(Prove { stale: false }) }
+    }
+
+    /// A REGISTER of somebody who was let in. A device with a user name registers under that alone (RFC 3261 section 10.3 item 4).
+    pub(super) fn register(
+        &mut self,
+        now: Instant,
+        id: u64,
+        (flow, identity): (Flow, Option<Identity>),
+        request: &Request,
+        essentials: &Essentials,
+    ) {
+        let Some(Identity::Device(device)) = identity else { return self.respond(now, id, 403, &[], None) };
+        let user = essentials.to.uri.user_text();
+        if self.authenticator.user_of(&device).is_some_and(|own| user.as_deref() != Some(own)) {
+            return self.respond(now, id, 403, &[], None);
+        }
+        let answer = self.registrar.register(now, &device, flow, request, essentials);
+        self.respond(now, id, answer.status, &answer.headers, None);
     }
 
     fn challenge(&mut self, now: Instant, flow: Flow, request: &Request, essentials: &Essentials, prove: Prove) {

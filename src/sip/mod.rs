@@ -18,6 +18,7 @@ mod incoming;
 mod info;
 mod invite;
 pub mod message;
+pub mod registrar;
 mod response;
 mod session_timer;
 pub mod transaction;
@@ -35,12 +36,13 @@ use std::time::Duration;
 use crate::cause::Cause;
 use crate::ids::CallId;
 
-pub use driver::{Handle, Listener, StartError, local_toward, start};
+pub use driver::{Handle, Listener, Running, StartError, local_toward, start};
 pub use endpoint::{Counters, Endpoint, LadderLine, Load};
 pub use header::NameAddr;
 pub use identity::{Identity, Known};
 pub use message::Method;
 pub use session_timer::SessionTimers;
+pub use registrar::{Change, Stored};
 pub use uri::Uri;
 pub use wire::WireLimits;
 
@@ -61,6 +63,8 @@ pub struct Settings {
     pub trusted: Trusted,
     /// Who may call (M-1).
     pub known: Known,
+    /// How devices register (S-3).
+    pub registrar: registrar::Settings,
     /// Where tags and branches are drawn from; must be unpredictable in production.
     pub seed: u64,
 }
@@ -75,6 +79,7 @@ impl Default for Settings {
             limits: Limits::default(),
             trusted: Trusted::default(),
             known: Known::default(),
+            registrar: registrar::Settings::default(),
             seed: 0,
         }
     }
@@ -164,6 +169,12 @@ impl Transport {
         matches!(self, Self::Tcp)
     }
 
+    /// Reads what [`Transport::as_str`] gives.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Udp, Self::Tcp].into_iter().find(|transport| transport.as_str() == text)
+    }
+
     /// As in a Via.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -244,6 +255,8 @@ pub enum Output {
     },
     /// Tell the call's owner.
     Event(Event),
+    /// Keep where a device is to be found.
+    Registered(Change),
 }
 
 /// What the owner of a call wants. A command that no longer fits the call's state (it has just ended) does nothing.
@@ -305,6 +318,8 @@ pub enum Command {
         /// Which call.
         call: CallId,
     },
+    /// What an earlier run has kept of registrations.
+    Restore(Vec<Change>),
     /// While on, new INVITEs and OPTIONS get 503 with `Retry-After` (O-4).
     Drain(bool),
 }

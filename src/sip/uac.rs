@@ -42,6 +42,7 @@ impl Endpoint {
             Command::Invite { .. } => self.invite_peer(now, command),
             Command::Cancel { call } => self.cancel_ours(now, call),
             Command::Drain(on) => self.draining = on,
+            Command::Restore(changes) => self.registrar.restore(now, changes),
         }
     }
 

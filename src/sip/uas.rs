@@ -15,7 +15,7 @@ use crate::cause::Cause;
 use crate::ids::CallId;
 
 /// The methods we act on; anything else is refused.
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE";
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REGISTER";
 /// The bodies we take.
 pub(super) const ACCEPT: &str = "application/sdp, application/dtmf-relay, application/dtmf";
 /// The extensions we know.
@@ -103,6 +103,7 @@ impl Endpoint {
             (_, Some(call)) => self.in_dialog(now, id, call, flow, &request, &essentials),
             (Method::Options, None) if dialog.is_none() => self.options(now, id),
             (Method::Invite, None) if dialog.is_none() => self.invite(now, id, (flow, identity), &request, essentials),
+            (Method::Register, None) if dialog.is_none() => self.register(now, id, (flow, identity), &request, &essentials),
             (Method::Invite | Method::Options | Method::Bye | Method::Info | Method::Update, None) => {
                 self.respond(now, id, 481, &[], None)
             }

@@ -226,6 +226,17 @@ impl Uri {
         Some(unescape(user))
     }
 
+    /// Whether both mean the same (RFC 3261 section 19.1.4), of SIP and SIPS addresses. Escapes and the case of hosts and of names do not
+    /// count; a parameter that only one has counts if it says how or to whom a request goes.
+    #[must_use]
+    pub fn is_equivalent(&self, other: &Self) -> bool {
+        let value = |uri: &Self, name: &str| uri.params.get(name).map(str::to_ascii_lowercase);
+        let deciding = ["transport", "user", "ttl", "method", "maddr"];
+        let common = self.params.iter().filter(|(name, _)| other.params.has(name)).map(|(name, _)| name);
+        (&self.scheme, self.user_text(), &self.host, self.port) == (&other.scheme, other.user_text(), &other.host, other.port)
+            && deciding.into_iter().chain(common).all(|name| value(self, name) == value(other, name))
+    }
+
     /// Whether a route with this URI is loose (`;lr`, RFC 3261 section 19.1.1).
     #[must_use]
     pub fn is_loose_route(&self) -> bool {

@@ -6,6 +6,7 @@
 
 mod ledger;
 mod records;
+mod registrations;
 mod schema;
 
 use std::fs::{self, OpenOptions};
@@ -20,6 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use ledger::{Checkpoint, LedgerKey, LedgerLine, LedgerRow, NoticeOutcome, Verified, VerifyError, verify};
 pub use records::CallRecord;
+pub use registrations::Registration;
 
 use ledger::Chain;
 
@@ -107,12 +109,14 @@ enum Request {
     Write(Write, oneshot::Sender<Result<u64, StoreError>>),
     Ledger { limit: usize, before: Option<u64>, reply: oneshot::Sender<Result<Vec<LedgerRow>, StoreError>> },
     Records { limit: usize, reply: oneshot::Sender<Result<Vec<CallRecord>, StoreError>> },
+    Registrations { now: u64, reply: oneshot::Sender<Result<Vec<Registration>, StoreError>> },
 }
 
 #[derive(Debug)]
 enum Write {
     Line(Box<LedgerLine>),
     Record(Box<CallRecord>),
+    Registrations { device: String, rows: Vec<Registration> },
 }
 
 /// Opens the store in `dir`, and the ledger's key in `key_dir`, making both at the first start (directories 0700, files 0600).
@@ -146,6 +150,23 @@ impl Handle {
     /// [`StoreError::Database`], [`StoreError::Closed`]; nothing is kept then.
     pub async fn record(&self, record: CallRecord) -> Result<(), StoreError> {
         self.ask(|reply| Request::Write(Write::Record(Box::new(record)), reply)).await.map(drop)
+    }
+
+    /// Keeps where a device is to be found, in the place of what was kept of it before (S-3).
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Closed`]; what was kept before stays then.
+    pub async fn register(&self, device: &str, rows: Vec<Registration>) -> Result<(), StoreError> {
+        let device = device.to_owned();
+        self.ask(|reply| Request::Write(Write::Registrations { device, rows }, reply)).await.map(drop)
+    }
+
+    /// Registrations that live at `now` (milliseconds since 1970); the dead are deleted.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Closed`].
+    pub async fn registrations(&self, now: u64) -> Result<Vec<Registration>, StoreError> {
+        self.ask(|reply| Request::Registrations { now, reply }).await
     }
 
     /// The newest lines of the ledger, newest first: at most `limit` and 1000, with sequence numbers below `before`.
@@ -264,6 +285,7 @@ impl Store {
             match write {
                 Write::Line(line) => self.chain.append(&transaction, line)?,
                 Write::Record(record) => records::insert(&transaction, record)?,
+                Write::Registrations { device, rows } => registrations::replace(&transaction, device, rows)?,
             }
             numbers.push(self.chain.count);
         }
@@ -277,6 +299,7 @@ impl Store {
                 drop(reply.send(ledger::list(&self.connection, limit.min(MOST_ROWS), before)));
             }
             Request::Records { limit, reply } => drop(reply.send(records::list(&self.connection, limit.min(MOST_ROWS)))),
+            Request::Registrations { now, reply } => drop(reply.send(registrations::living(&self.connection, now))),
             Request::Write(_, reply) => drop(reply.send(Err(StoreError::Closed))),
         }
     }

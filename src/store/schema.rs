@@ -5,7 +5,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StoreError;
 
 /// Step n leads from schema n to n + 1. A step that has been released is never changed.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE ledger (
         sequence INTEGER PRIMARY KEY,
         meeting TEXT NOT NULL,
@@ -43,7 +44,26 @@ const STEPS: &[&str] = &["
         notices INTEGER NOT NULL,
         end_reason TEXT NOT NULL
     ) STRICT;
-"];
+",
+    "
+    CREATE TABLE registrations (
+        id INTEGER PRIMARY KEY,
+        device TEXT NOT NULL,
+        uri TEXT NOT NULL,
+        q INTEGER NOT NULL,
+        instance TEXT,
+        reg_id INTEGER,
+        path TEXT NOT NULL,
+        call_id TEXT NOT NULL,
+        cseq INTEGER NOT NULL,
+        source TEXT NOT NULL,
+        transport TEXT NOT NULL,
+        user_agent TEXT,
+        dies_at INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX registrations_of ON registrations (device);
+",
+];
 
 /// Brings the store to the newest schema, each step whole or not at all.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {

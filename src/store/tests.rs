@@ -252,7 +252,7 @@ fn a_store_of_a_later_version_is_refused_and_left_as_it_is() {
     let (place, _) = Place::with_lines(1);
     place.tamper("PRAGMA user_version = 9");
     let refused = Store::open(&place.store(), &place.0.join("key")).err().unwrap();
-    assert!(matches!(refused, StoreError::Newer { found: 9, known: 1 }), "{refused}");
+    assert!(matches!(refused, StoreError::Newer { found: 9, known: 2 }), "{refused}");
     let version: i64 =
         Connection::open(place.store().join(FILE)).unwrap().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
     assert_eq!(version, 9);
@@ -320,4 +320,35 @@ fn an_empty_ledger_verifies_as_empty() {
     let place = Place::new();
     drop(place.open());
     assert_eq!(place.verify(None), Ok(Checkpoint { count: 0, head: [0; 32] }));
+}
+
+#[tokio::test]
+async fn registrations_are_replaced_by_device_and_die_at_their_date() {
+    let place = Place::new();
+    let registration = |device: &str, uri: &str, dies_at: u64| Registration {
+        device: device.to_owned(),
+        uri: uri.to_owned(),
+        q: 500,
+        instance: None,
+        reg_id: Some(2),
+        path: vec!["<sip:p1;lr>".to_owned(), "<sip:p2;lr>".to_owned()],
+        call_id: "c".to_owned(),
+        cseq: 4,
+        source: "192.0.2.1:5060".to_owned(),
+        transport: "UDP".to_owned(),
+        user_agent: Some("Desk".to_owned()),
+        dies_at,
+    };
+    let (handle, thread) = open(&place.store(), &place.0.join("key")).unwrap();
+    handle.register("a", vec![registration("a", "sip:1", 100), registration("a", "sip:2", 300)]).await.unwrap();
+    handle.register("b", vec![registration("b", "sip:3", 200)]).await.unwrap();
+    handle.register("b", vec![registration("b", "sip:4", 200)]).await.unwrap();
+    drop(handle);
+    thread.join().unwrap();
+    let (handle, thread) = open(&place.store(), &place.0.join("key")).unwrap();
+    assert_eq!(handle.registrations(100).await.unwrap(), [registration("a", "sip:2", 300), registration("b", "sip:4", 200)]);
+    handle.register("a", Vec::new()).await.unwrap();
+    assert_eq!(handle.registrations(0).await.unwrap(), [registration("b", "sip:4", 200)], "what was dead is gone for good");
+    drop(handle);
+    thread.join().unwrap();
 }

@@ -53,8 +53,6 @@ pub enum Verdict {
     Proven {
         /// The account's label.
         label: Arc<str>,
-        /// Its user name.
-        user: String,
     },
     /// There is none for our realm.
     Absent,
@@ -68,6 +66,8 @@ pub enum Verdict {
 #[derive(Debug)]
 pub struct Authenticator {
     accounts: Accounts,
+    /// User names by label.
+    users: HashMap<Arc<str>, String>,
     nonces: Nonces,
     /// Stands in for unknown users, so that they cost the same work.
     nobody: Account,
@@ -84,13 +84,20 @@ impl Authenticator {
     #[must_use]
     pub fn new(accounts: Accounts) -> Self {
         let nonces = Nonces::new(accounts.secret, LIFETIME);
-        Self { accounts, nonces, nobody: Account::new("", "", "", "") }
+        let users = accounts.users.iter().map(|(user, account)| (Arc::clone(&account.label), user.clone())).collect();
+        Self { accounts, users, nonces, nobody: Account::new("", "", "", "") }
     }
 
     /// Whether there is an account of this name. Not to be told to peers.
     #[must_use]
     pub fn knows(&self, user: &str) -> bool {
         self.accounts.users.contains_key(user)
+    }
+
+    /// The user name of the account with this label, if it has one.
+    #[must_use]
+    pub fn user_of(&self, label: &str) -> Option<&str> {
+        self.users.get(label).map(String::as_str)
     }
 
     /// Whether there is any account.
@@ -126,7 +133,7 @@ impl Authenticator {
             return Some(Verdict::Wrong);
         }
         let label = Arc::clone(&account.label);
-        Some(if self.nonces.take(now, nonce, count) { Verdict::Proven { label, user: user.to_owned() } } else { Verdict::Stale })
+        Some(if self.nonces.take(now, nonce, count) { Verdict::Proven { label } } else { Verdict::Stale })
     }
 
     /// The values of `WWW-Authenticate`, one line each, the strongest algorithm first (RFC 8760 section 2.3).

@@ -50,7 +50,7 @@ impl Pair {
 }
 
 fn proven() -> Verdict {
-    Verdict::Proven { label: "board-room".into(), user: "board".to_owned() }
+    Verdict::Proven { label: "board-room".into() }
 }
 
 #[test]

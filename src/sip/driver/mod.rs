@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use self::stream::{Connection, News};
 use self::udp::UdpListeners;
 use super::endpoint::{Counters, Endpoint, LadderLine, Load};
-use super::{Command, ConnectionId, Event, Flow, Input, Output, Settings, Transport};
+use super::{Change, Command, ConnectionId, Event, Flow, Input, Output, Settings, Transport};
 use crate::cause::Cause;
 use crate::ids::CallId;
 use crate::machine::Machine;
@@ -63,6 +63,7 @@ enum Ask {
     Silenced(oneshot::Sender<Vec<IpAddr>>),
     Load(oneshot::Sender<Load>),
     Lift(IpAddr),
+    Registrations(oneshot::Sender<Vec<Change>>),
 }
 
 /// The way down to the SIP task, which ends when the last one is dropped.
@@ -99,6 +100,13 @@ impl Handle {
         answered.await.unwrap_or_default()
     }
 
+    /// Where registered devices are to be found (S-3).
+    pub async fn registrations(&self) -> Vec<Change> {
+        let (answer, answered) = oneshot::channel();
+        let _ended = self.asks.send(Ask::Registrations(answer)).await;
+        answered.await.unwrap_or_default()
+    }
+
     /// Hears a silenced source again.
     pub async fn lift(&self, source: IpAddr) {
         let _ended = self.asks.send(Ask::Lift(source)).await;
@@ -111,14 +119,24 @@ impl Handle {
     }
 }
 
-/// Opens all listeners and starts the SIP task. Gives the way down, the events of all calls, and the bound addresses in the order given.
+/// A SIP task at work.
+#[derive(Debug)]
+pub struct Running {
+    /// The way down.
+    pub handle: Handle,
+    /// The events of all calls.
+    pub events: mpsc::Receiver<Event>,
+    /// Changes of registrations, to be kept. Full: a change is lost, and mended by the device's next refresh.
+    pub registrations: mpsc::Receiver<Change>,
+    /// Bound addresses, in the order of the listeners.
+    pub bound: Vec<SocketAddr>,
+}
+
+/// Opens all listeners and starts the SIP task.
 ///
 /// # Errors
 /// [`StartError`] names the first listener that could not be opened; none stays open then.
-pub async fn start(
-    settings: Settings,
-    listeners: Vec<Listener>,
-) -> Result<(Handle, mpsc::Receiver<Event>, Vec<SocketAddr>), StartError> {
+pub async fn start(settings: Settings, listeners: Vec<Listener>) -> Result<Running, StartError> {
     let mut task = Task::new(settings);
     let mut bound = Vec::new();
     for (index, listener) in listeners.into_iter().enumerate() {
@@ -131,10 +149,11 @@ pub async fn start(
         bound.push(opened.map_err(|source| StartError { name, transport, addr, source })?);
     }
     let (asks, inbox) = mpsc::channel(QUEUE);
-    let (events, receiver) = mpsc::channel(QUEUE);
+    let (says, events) = mpsc::channel(QUEUE);
+    let (changes, registrations) = mpsc::channel(QUEUE);
     let handle = Handle { asks, counters: task.endpoint.counters() };
-    tokio::spawn(task.run(inbox, events));
-    Ok((handle, receiver, bound))
+    tokio::spawn(task.run(inbox, Upward { events: says, registrations: changes }));
+    Ok(Running { handle, events, registrations, bound })
 }
 
 /// The address of ours from which the kernel would reach `peer`. Connecting a UDP socket sends nothing; it asks the routing table.
@@ -146,6 +165,12 @@ pub fn local_toward(peer: SocketAddr) -> io::Result<IpAddr> {
     let probe = std::net::UdpSocket::bind(any)?;
     probe.connect(peer)?;
     Ok(probe.local_addr()?.ip())
+}
+
+/// The ways up.
+struct Upward {
+    events: mpsc::Sender<Event>,
+    registrations: mpsc::Sender<Change>,
 }
 
 struct Task {
@@ -189,14 +214,14 @@ impl Task {
         Ok(bound)
     }
 
-    async fn run(mut self, mut inbox: mpsc::Receiver<Ask>, events: mpsc::Sender<Event>) {
+    async fn run(mut self, mut inbox: mpsc::Receiver<Ask>, up: Upward) {
         let mut buffer = vec![0; 65_536];
         loop {
             let now = Instant::now();
             if self.endpoint.deadline().is_some_and(|at| at <= now) {
                 self.endpoint.wake(now);
             }
-            self.perform(&events);
+            self.perform(&up);
             while self.tasks.try_join_next().is_some() {}
             let deadline = self.endpoint.deadline();
             // Told again only when there is space; a short look is cheap and happens only while somebody is stuck.
@@ -210,6 +235,7 @@ impl Task {
                     Some(Ask::Silenced(answer)) => drop(answer.send(self.endpoint.silenced(Instant::now()))),
                     Some(Ask::Load(answer)) => drop(answer.send(self.endpoint.load())),
                     Some(Ask::Lift(source)) => self.endpoint.lift(source),
+                    Some(Ask::Registrations(answer)) => drop(answer.send(self.endpoint.registrations(Instant::now()))),
                     None => return,
                 },
                 Some(news) = self.streams.recv() => self.stream_news(news),
@@ -218,7 +244,7 @@ impl Task {
                     for _ in 1..BATCH {
                         let Some((flow, length)) = self.udp.try_receive(&mut buffer) else { break };
                         self.datagram(flow, buffer.get(..length).unwrap_or_default());
-                        self.perform(&events);
+                        self.perform(&up);
                     }
                 }
                 () = sleep_until(at) => {}
@@ -231,9 +257,9 @@ impl Task {
     }
 
     /// Does what the endpoint wants until it wants nothing.
-    fn perform(&mut self, events: &mpsc::Sender<Event>) {
+    fn perform(&mut self, up: &Upward) {
         while let Some(event) = self.untold.pop_front() {
-            if let Err(mpsc::error::TrySendError::Full(event)) = events.try_send(event) {
+            if let Err(mpsc::error::TrySendError::Full(event)) = up.events.try_send(event) {
                 self.untold.push_front(event);
                 break;
             }
@@ -243,8 +269,13 @@ impl Task {
                 Output::Transmit { flow, bytes } => self.transmit(flow, bytes),
                 Output::Connect { peer, transport, token } => self.connect(peer, transport, token),
                 Output::Event(event) => {
-                    if let Err(mpsc::error::TrySendError::Full(event)) = events.try_send(event) {
+                    if let Err(mpsc::error::TrySendError::Full(event)) = up.events.try_send(event) {
                         self.stalled(event);
+                    }
+                }
+                Output::Registered(change) => {
+                    if let Err(mpsc::error::TrySendError::Full(change)) = up.registrations.try_send(change) {
+                        tracing::warn!(device = %change.device, "a registration is not kept: the store is behind");
                     }
                 }
             }

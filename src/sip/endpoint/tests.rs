@@ -99,6 +99,7 @@ impl Pair {
                         self.ends[end].handle(now, input);
                     }
                     Output::Event(event) => self.events[end].push(event),
+                    Output::Registered(_) => {}
                 }
             }
         }

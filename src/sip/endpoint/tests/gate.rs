@@ -126,3 +126,32 @@ fn a_flood_of_calls_without_a_password_is_challenged_within_the_budget_and_leave
     assert!(answered < 50, "{answered}");
     assert!(bench.endpoint.is_empty() && bench.events.is_empty());
 }
+
+#[test]
+fn a_device_registers_with_its_password_under_its_own_name_alone() {
+    let mut bench = bench(true);
+    let register = |user: &str| {
+        from(&request("REGISTER", 1, "", ""), user).replace("To: <sip:1001@127.0.0.1>", &format!("To: <sip:{user}@127.0.0.1>"))
+    };
+    let sent = bench.says(&register("board"));
+    assert_eq!(statuses(&sent), ["401"], "an open network is no reason to keep somebody's address");
+    let mut phone = client("board", "sesame");
+    assert!(challenges(&mut phone, &sent) && bench.endpoint.is_empty());
+    let sent = bench.says(&signed(&mut phone, &register("board"), 2));
+    assert_eq!((statuses(&sent), line(&sent[0], "Contact").as_str()), (vec!["200"], "<sip:a@127.0.0.2:5060>;expires=3600"));
+    assert_eq!(line(&sent[0], "Supported"), "path, outbound");
+    phone.accepted();
+    assert_eq!(statuses(&bench.says(&signed(&mut phone, &register("other"), 3))), ["403"]);
+    let registered = bench.endpoint.registrations(bench.now + Duration::from_secs(600));
+    assert_eq!((&*registered[0].device, registered[0].bindings[0].expires_in.as_secs()), ("board-room", 3000));
+    for (last, number, status) in [(10, 4, "200"), (20, 5, "403")] {
+        let flow = Flow { peer: SocketAddr::from(([192, 0, 2, last], 5060)), ..flow(0, Transport::Udp) };
+        let bytes =
+            register("anybody").replace("CSeq: 1", &format!("CSeq: {number}")).replace("z9hG4bK", &format!("z9hG4bK{number}"));
+        bench.endpoint.handle(bench.now, Input::Received { flow, bytes: bytes.into_bytes() });
+        assert_eq!(statuses(&bench.outputs()), [status], "a device known by its address may register, a trunk may not");
+    }
+    bench.now += Duration::from_secs(3601);
+    bench.ends_empty();
+    assert!(bench.endpoint.registrations(bench.now).is_empty());
+}

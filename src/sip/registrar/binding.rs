@@ -1,0 +1,130 @@
+//! One [`Binding`]: a contact of a device, the way to it, and until when.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::contact::Asked;
+use crate::sip::message::{Essentials, Request};
+use crate::sip::uas::shortened;
+use crate::sip::uri::Uri;
+use crate::sip::{ConnectionId, Flow, Transport};
+
+/// One contact of a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Binding {
+    /// What is the same while it lives here and in the store.
+    kept: Stored,
+    pub(super) dies_at: Instant,
+    /// How it reached us; `None` after a restart of ours.
+    flow: Option<Flow>,
+}
+
+/// A binding as it is kept and shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The contact's address, as the device wrote it.
+    pub uri: String,
+    /// Preference among several, in thousandths.
+    pub q: u16,
+    /// `+sip.instance`, the same over all of a device's flows.
+    pub instance: Option<String>,
+    /// `reg-id`, where it is an outbound flow (RFC 5626).
+    pub reg_id: Option<u32>,
+    /// Proxies on the way to it, first hop first (RFC 3327).
+    pub path: Vec<String>,
+    /// Of the request that made it.
+    pub call_id: String,
+    /// Of the request that made it.
+    pub cseq: u32,
+    /// Where that came from.
+    pub source: SocketAddr,
+    /// By what.
+    pub transport: Transport,
+    /// The device's software, at most 128 characters.
+    pub user_agent: Option<String>,
+    /// What is left of its life.
+    pub expires_in: Duration,
+}
+
+impl Stored {
+    pub(super) fn revive(self, now: Instant) -> Binding {
+        Binding { dies_at: now + self.expires_in, kept: Self { expires_in: Duration::ZERO, ..self }, flow: None }
+    }
+}
+
+impl Binding {
+    pub(super) fn new(
+        dies_at: Instant,
+        asked: Asked,
+        outbound: bool,
+        path: &[String],
+        flow: Flow,
+        request: &Request,
+        essentials: &Essentials,
+    ) -> Self {
+        let kept = Stored {
+            uri: asked.uri.to_string(),
+            q: asked.q,
+            instance: asked.instance,
+            reg_id: asked.reg_id.filter(|_| outbound),
+            path: path.to_vec(),
+            call_id: essentials.call_id.clone(),
+            cseq: essentials.cseq.number,
+            source: flow.peer,
+            transport: flow.transport,
+            user_agent: request.headers.get("User-Agent").map(shortened).filter(|agent| !agent.is_empty()),
+            // Counted from `dies_at` where it is wanted.
+            expires_in: Duration::ZERO,
+        };
+        Self { kept, dies_at, flow: Some(flow) }
+    }
+
+    /// Whether a request may change it: another Call-ID (the device has restarted), or a later number of the same
+    /// (RFC 3261 section 10.3 item 7).
+    pub(super) fn yields_to(&self, essentials: &Essentials) -> bool {
+        self.kept.call_id != essentials.call_id || self.kept.cseq < essentials.cseq.number
+    }
+
+    /// Whether a contact means this one: the same flow of the same instance (RFC 5626 section 6), or else the same address.
+    pub(super) fn is_meant_by(&self, asked: &Asked, outbound: bool) -> bool {
+        if outbound && self.is_flow() {
+            return self.kept.reg_id == asked.reg_id && self.kept.instance == asked.instance;
+        }
+        !outbound && Uri::parse(&self.kept.uri).is_some_and(|uri| uri.is_equivalent(&asked.uri))
+    }
+
+    pub(super) const fn is_flow(&self) -> bool {
+        self.kept.reg_id.is_some()
+    }
+
+    pub(super) fn connection(&self) -> Option<ConnectionId> {
+        self.flow.and_then(|flow| flow.connection)
+    }
+
+    fn left(&self, now: Instant) -> Duration {
+        self.dies_at.saturating_duration_since(now)
+    }
+
+    /// The value of a Contact in a response.
+    pub(super) fn contact(&self, now: Instant) -> String {
+        let Stored { uri, q, instance, reg_id, .. } = &self.kept;
+        let mut text = format!("<{uri}>");
+        if *q < 1000 {
+            text.push_str(&format!(";q=0.{q:03}"));
+        }
+        // Rounded up: a device that is told 0 would think it is gone.
+        text.push_str(&format!(";expires={}", self.left(now).as_millis().div_ceil(1000)));
+        if let Some(instance) = instance {
+            text.push_str(&format!(";+sip.instance=\"{instance}\""));
+        }
+        if let Some(reg_id) = reg_id {
+            text.push_str(&format!(";reg-id={reg_id}"));
+        }
+        text
+    }
+
+    /// As it is at `now`.
+    pub(super) fn stored(&self, now: Instant) -> Stored {
+        Stored { expires_in: self.left(now), ..self.kept.clone() }
+    }
+}

@@ -17,7 +17,7 @@ use crate::call::{Calls, CallsSettings};
 use crate::cause::Cause;
 use crate::cli::Status;
 use crate::config::{self, Settings};
-use crate::http::{self, ApiToken, HttpSettings, IceServer, Sessions, TlsFiles};
+use crate::http::{self, ApiToken, HttpSettings, IceServer, Sessions};
 use crate::ids::MeetingName;
 use crate::link;
 use crate::media::{Media, MediaError, MediaSettings};
@@ -33,6 +33,7 @@ use crate::sip::{self, Identity, Known};
 use crate::status::{DeviceStatus, Sources};
 use crate::store;
 use crate::sweep;
+use crate::tls::TlsFiles;
 
 /// Threads of the control plane: it decides, and never carries audio (DESIGN section 0).
 const CONTROL_THREADS: usize = 2;
@@ -337,9 +338,10 @@ fn meetings(settings: &Settings) -> BTreeMap<MeetingName, MeetingSettings> {
 fn known(settings: &Settings, secret: [u8; 32]) -> Known {
     let realm = settings.sip.realm.clone();
     let mut addresses = Vec::new();
-    let mut users = HashMap::new();
+    let (mut users, mut certificates) = (HashMap::new(), HashMap::new());
     for (label, device) in &settings.devices {
         addresses.extend(device.addresses.iter().map(|network| (*network, Identity::Device(label.as_str().into()))));
+        certificates.extend(device.certificate.iter().map(|name| (name.clone(), Identity::Device(label.as_str().into()))));
         if let Some(login) = &device.login {
             let account = Account::new(label, &login.username, &realm, login.password.expose());
             users.insert(login.username.clone(), account);
@@ -347,8 +349,9 @@ fn known(settings: &Settings, secret: [u8; 32]) -> Known {
     }
     for (label, trunk) in &settings.sip.trunks {
         addresses.extend(trunk.addresses.iter().map(|network| (*network, Identity::Trunk(label.as_str().into()))));
+        certificates.extend(trunk.certificate.iter().map(|name| (name.clone(), Identity::Trunk(label.as_str().into()))));
     }
-    Known { addresses, allowed: settings.sip.allowed.clone(), accounts: Accounts { realm, users, secret } }
+    Known { addresses, certificates, allowed: settings.sip.allowed.clone(), accounts: Accounts { realm, users, secret } }
 }
 
 fn sip_settings(settings: &Settings, seed: u64, known: Known) -> sip::Settings {
@@ -376,14 +379,20 @@ fn sip_settings(settings: &Settings, seed: u64, known: Known) -> sip::Settings {
     }
 }
 
+fn tls_files(tls: &config::Tls) -> TlsFiles {
+    TlsFiles { certificate: tls.certificate.clone(), key: tls.key.clone() }
+}
+
 fn sip_listeners(settings: &Settings) -> Vec<sip::Listener> {
     let listener = |(name, listen): (&String, &config::Listen)| sip::Listener {
         name: name.clone(),
         transport: match listen.transport {
             config::Transport::Udp => sip::Transport::Udp,
             config::Transport::Tcp => sip::Transport::Tcp,
+            config::Transport::Tls => sip::Transport::Tls,
         },
         addr: SocketAddr::new(listen.address, listen.port),
+        tls: listen.tls.as_ref().map(|tls| sip::ListenTls { files: tls_files(tls), client_ca: listen.client_ca.clone() }),
     };
     settings.sip.listen.iter().map(listener).collect()
 }
@@ -419,7 +428,7 @@ fn http_settings(
     };
     HttpSettings {
         address: SocketAddr::new(settings.http.address, settings.http.port),
-        tls: settings.http.tls.as_ref().map(|tls| TlsFiles { certificate: tls.certificate.clone(), key: tls.key.clone() }),
+        tls: settings.http.tls.as_ref().map(tls_files),
         trusted_proxies: settings.http.trusted_proxies.clone(),
         public_url: settings.http.public_url.clone(),
         organisation: settings.organisation.name.clone(),
@@ -521,8 +530,11 @@ fn calls_settings(
 fn greet(settings: &Settings, addresses: &[IpAddr], sip: &[SocketAddr], http: SocketAddr, sessions: &Sessions) {
     let mut lines = vec![format!("Roomgate {} is ready.", env!("CARGO_PKG_VERSION"))];
     let with_links = std::env::var_os("JOURNAL_STREAM").is_none();
-    let port = sip.first().map_or(5060, SocketAddr::port);
-    let host = sip.first().map(SocketAddr::ip).filter(|address| !address.is_unspecified());
+    // A phone that is only dialled at speaks UDP or TCP.
+    let plain = settings.sip.listen.values().zip(sip).find(|(listen, _)| listen.transport != config::Transport::Tls);
+    let first = plain.map(|(_, bound)| bound).or(sip.first());
+    let port = first.map_or(5060, SocketAddr::port);
+    let host = first.map(SocketAddr::ip).filter(|address| !address.is_unspecified());
     let host = host.or(settings.sip.advertised_address).or(addresses.first().copied()).unwrap_or(http.ip());
     let mut meetings: Vec<_> = settings.meetings.iter().collect();
     meetings.sort_by_key(|(name, meeting)| (meeting.conference_id.clone(), (*name).clone()));

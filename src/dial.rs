@@ -19,13 +19,17 @@ use crate::call::profile;
 use crate::cause::Cause;
 use crate::cli::{DialArgs, DialTransport, Status};
 use crate::codec::{CODECS, CodecError, CodecKind};
+use crate::config::Secret;
 use crate::dsp::{Frame, Resampler};
 use crate::ids::{CallId, PortId};
 use crate::media::{Channel, PoolError, Port, PortHeard, PortPool, Profile, Sockets};
 use crate::prompt;
 use crate::sdp::offer::DEFAULT_PTIME;
 use crate::sdp::{self, Ours, Preference, Session};
-use crate::sip::{self, Command, Event, Transport, Uri};
+use crate::sip::auth::Credentials;
+use crate::sip::uri::Scheme;
+use crate::sip::{self, Command, Connector, Event, Transport, Uri};
+use crate::tls::{self, TlsError, Trust};
 use crate::units::Hz;
 use arrivals::Arrivals;
 use report::{Ear, Report};
@@ -62,6 +66,8 @@ enum DialError {
     Ports(#[from] PoolError),
     #[error(transparent)]
     Sip(#[from] sip::StartError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error(transparent)]
     Codec(#[from] CodecError),
     #[error("the system: {0}")]
@@ -110,39 +116,59 @@ struct Plan {
     target: SocketAddr,
     local: IpAddr,
     transport: Transport,
+    connector: Option<Connector>,
+    credentials: Option<Credentials>,
     codecs: Vec<CodecKind>,
     speech: Option<Vec<i16>>,
 }
 
 async fn plan(args: &DialArgs) -> Result<Plan, DialError> {
-    for (asked, what) in [
-        (args.srtp, "--srtp"),
-        (args.transport == DialTransport::Tls, "--transport tls"),
-        (args.password_file.is_some(), "--password-file"),
-    ] {
-        if asked {
-            return Err(DialError::NotYet(what));
-        }
+    if args.srtp {
+        return Err(DialError::NotYet("--srtp"));
     }
-    let text = if args.uri.starts_with("sip:") { args.uri.clone() } else { format!("sip:{}", args.uri) };
+    let named = args.uri.starts_with("sip:") || args.uri.starts_with("sips:");
+    let text = if named { args.uri.clone() } else { format!("sip:{}", args.uri) };
     let uri = Uri::parse(&text).ok_or_else(|| DialError::Address(args.uri.clone()))?;
-    let target = resolve(&uri).await?;
-    let local = sip::local_toward(target).map_err(|_| DialError::NoRoute(target))?;
-    let transport = if args.transport == DialTransport::Tcp { Transport::Tcp } else { Transport::Udp };
-    let codecs = if args.codec.is_empty() { CODECS.iter().map(|row| row.kind).collect() } else { args.codec.clone() };
-    let speech = args.play.as_deref().map(read_speech).transpose()?;
-    Ok(Plan { uri: text, target, local, transport, codecs, speech })
-}
-
-async fn resolve(uri: &Uri) -> Result<SocketAddr, DialError> {
+    let transport = match args.transport {
+        _ if uri.scheme == Scheme::Sips => Transport::Tls,
+        DialTransport::Tls => Transport::Tls,
+        DialTransport::Tcp => Transport::Tcp,
+        DialTransport::Udp => Transport::Udp,
+    };
     let host = uri.host.as_ref().map(ToString::to_string).ok_or_else(|| DialError::Address(uri.to_string()))?;
     let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    let port = uri.port.unwrap_or(5060);
+    let target = resolve(&host, uri.port.unwrap_or(if transport == Transport::Tls { 5061 } else { 5060 })).await?;
+    let local = sip::local_toward(target).map_err(|_| DialError::NoRoute(target))?;
+    let connector = (transport == Transport::Tls).then(|| connector(args, host)).transpose()?;
+    let credentials = credentials(args)?;
+    let codecs = if args.codec.is_empty() { CODECS.iter().map(|row| row.kind).collect() } else { args.codec.clone() };
+    let speech = args.play.as_deref().map(read_speech).transpose()?;
+    Ok(Plan { uri: text, target, local, transport, connector, credentials, codecs, speech })
+}
+
+/// The server's certificate is checked against the host that was dialled.
+fn connector(args: &DialArgs, host: String) -> Result<Connector, DialError> {
+    let trust = match &args.ca {
+        _ if args.insecure => Trust::Anybody,
+        Some(file) => Trust::Authorities(file.clone()),
+        None => Trust::System,
+    };
+    Ok(Connector { config: tls::client(&trust)?, name: Some(host) })
+}
+
+fn credentials(args: &DialArgs) -> Result<Option<Credentials>, DialError> {
+    let (Some(user), Some(file)) = (&args.user, &args.password_file) else { return Ok(None) };
+    let fault = |error| DialError::File { path: file.display().to_string(), error };
+    let secret = Secret::from_file(file).map_err(fault)?;
+    Ok(Some(Credentials { user: user.clone(), password: secret.expose().to_owned().into(), realm: None }))
+}
+
+async fn resolve(host: &str, port: u16) -> Result<SocketAddr, DialError> {
     if let Ok(address) = host.parse::<IpAddr>() {
         return Ok(SocketAddr::new(address, port));
     }
-    let found = tokio::net::lookup_host((host.as_str(), port)).await.ok().and_then(|mut found| found.next());
-    found.ok_or(DialError::Resolve(host))
+    let found = tokio::net::lookup_host((host, port)).await.ok().and_then(|mut found| found.next());
+    found.ok_or_else(|| DialError::Resolve(host.to_owned()))
 }
 
 /// The WAV to say, at 48 kHz.
@@ -173,9 +199,13 @@ async fn dial(args: &DialArgs) -> Result<Report, DialError> {
         previous: None,
     };
     let offer = sdp::offer(&ours);
-    let listener = sip::Listener { name: "dial".to_owned(), transport: plan.transport, addr: SocketAddr::new(plan.local, 0) };
-    let settings = sip::Settings { seed: random()?, ..sip::Settings::default() };
-    let sip::Running { handle, events, .. } = sip::start(settings, vec![listener]).await?;
+    let addr = SocketAddr::new(plan.local, 0);
+    let listener = sip::Listener { name: "dial".to_owned(), transport: plan.transport, addr, tls: None };
+    // Nobody calls a test phone, so it needs no certificate of its own.
+    let listeners = if plan.transport == Transport::Tls { Vec::new() } else { vec![listener] };
+    let (connector, credentials) = (plan.connector.clone(), plan.credentials.clone());
+    let settings = sip::Settings { seed: random()?, connector, credentials, ..sip::Settings::default() };
+    let sip::Running { handle, events, .. } = sip::start(settings, listeners).await?;
     let call = CallId::next();
     let user = args.user.as_deref().unwrap_or("roomgate-dial");
     let invite = Command::Invite {

@@ -12,7 +12,7 @@
 //! | L5 | `app`, `config`, `cli`, `dial`, `link`, `status`, `sweep`, `registrations` | wiring, signals; channels between rooms are born in `app` |
 //! | L4 | `call`, `http` | a device's call; API, pages |
 //! | L3 | `meeting`, `service` | live meetings; the embedded meeting's signalling and page |
-//! | L2 | `media`, `sip::driver`, `store`, `telemetry` | threads, sockets, disk |
+//! | L2 | `media`, `sip::driver`, `store`, `telemetry`, `tls` | threads, sockets, disk |
 //! | L1 | `sip`, `sdp`, `rtp`, `codec`, `dsp`, `policy`, `menu`, `prompt` | pure: no socket, no clock |
 //! | L0 | `ids`, `cause`, `redact`, `machine`, `problem`, `units`, `phrase`, `display_name`, `network`, `budget` | vocabulary |
 //!
@@ -36,7 +36,7 @@
 //!
 //! # What is not here yet
 //! Meetings live in the daemon itself (`service::embedded`); the seam for outside services is what `meeting::task` does with
-//! a bridge. Devices are known by address or digest (`sip::gate`) and register (`sip::registrar`); TLS belongs beside it in `sip`.
+//! a bridge. Devices are known by address, certificate or digest (`sip::gate`) and register (`sip::registrar`); we register nowhere ourselves.
 
 pub mod app;
 pub mod budget;
@@ -70,4 +70,5 @@ pub mod status;
 pub mod store;
 pub mod sweep;
 pub mod telemetry;
+pub mod tls;
 pub mod units;

@@ -9,7 +9,7 @@ const LAYERS: &[(u8, &[&str])] = &[
     (5, &["app", "config", "cli", "dial", "link", "status", "sweep", "registrations", "main", "lib"]),
     (4, &["call", "http"]),
     (3, &["meeting", "service"]),
-    (2, &["media", "sip::driver", "store", "telemetry"]),
+    (2, &["media", "sip::driver", "store", "telemetry", "tls"]),
     (1, &["sip", "sdp", "rtp", "codec", "dsp", "policy", "menu", "prompt"]),
     (0, &["ids", "cause", "redact", "machine", "problem", "units", "phrase", "display_name", "network", "budget"]),
 ];

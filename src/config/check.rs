@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-use super::settings::{Settings, Transport};
+use super::settings::{Settings, Tls, Transport};
 use super::{Places, Secret};
 use crate::policy::Bypass;
 use crate::problem::Problem;
@@ -62,18 +62,25 @@ pub(super) fn together(settings: &Settings, found: &mut Findings<'_>) {
 
 /// Everything that takes a look at the disk. Nothing is created or changed.
 pub(super) fn surroundings(settings: &Settings, found: &mut Findings<'_>) {
-    if let Some(tls) = &settings.http.tls {
-        for (key, file) in [("http.tls.certificate", &tls.certificate), ("http.tls.key", &tls.key)] {
-            if let Err(error) = File::open(file)
-                .and_then(|file| file.metadata())
-                .and_then(|metadata| if metadata.is_file() { Ok(()) } else { Err(std::io::Error::other("not a file")) })
-            {
-                found.problem(
-                    key,
-                    format!("{} cannot be read: {error}", file.display()),
-                    "name a PEM file that the user running roomgate can read",
-                );
-            }
+    let of = |key: &str, tls: &Tls| {
+        [("certificate", tls.certificate.clone()), ("key", tls.key.clone())].map(|(file, path)| (format!("{key}.{file}"), path))
+    };
+    let mut files: Vec<_> = settings.http.tls.iter().flat_map(|tls| of("http.tls", tls)).collect();
+    for (name, listen) in &settings.sip.listen {
+        let key = format!("sip.listen.{name}");
+        files.extend(listen.tls.iter().flat_map(|tls| of(&key, tls)));
+        files.extend(listen.client_ca.iter().map(|path| (format!("{key}.client_ca"), path.clone())));
+    }
+    for (key, file) in files {
+        if let Err(error) = File::open(&file)
+            .and_then(|file| file.metadata())
+            .and_then(|metadata| if metadata.is_file() { Ok(()) } else { Err(std::io::Error::other("not a file")) })
+        {
+            found.problem(
+                &key,
+                format!("{} cannot be read: {error}", file.display()),
+                "name a PEM file that the user running roomgate can read",
+            );
         }
     }
     for (key, directory) in
@@ -143,7 +150,8 @@ fn ports(settings: &Settings, found: &mut Findings<'_>) {
         .iter()
         .map(|(name, listen)| Claim {
             key: format!("sip.listen.{name}.port"),
-            transport: listen.transport,
+            // TLS is carried by TCP.
+            transport: if listen.transport == Transport::Udp { Transport::Udp } else { Transport::Tcp },
             address: listen.address,
             ports: listen.port..=listen.port,
         })
@@ -289,6 +297,7 @@ fn devices(settings: &Settings, found: &mut Findings<'_>) {
             found.warning(&key, "is short enough to be guessed", "use at least eight characters, drawn at random");
         }
     }
+    certificates(settings, found);
     for (name, trunk) in &settings.sip.trunks {
         for network in &trunk.addresses {
             if let Some(other) = owners.insert(*network, format!("trunk {name}")) {
@@ -299,6 +308,24 @@ fn devices(settings: &Settings, found: &mut Findings<'_>) {
                     "one address belongs to one device or trunk",
                 );
             }
+        }
+    }
+}
+
+/// A certificate's name belongs to one device or trunk, and somebody has to ask for certificates.
+fn certificates(settings: &Settings, found: &mut Findings<'_>) {
+    let devices = settings.devices.iter().map(|(name, device)| (format!("device.{name}"), &device.certificate));
+    let trunks = settings.sip.trunks.iter().map(|(name, trunk)| (format!("sip.trunk.{name}"), &trunk.certificate));
+    let asked = settings.sip.listen.values().any(|listen| listen.client_ca.is_some());
+    let mut owners = BTreeMap::new();
+    for (owner, certificate) in devices.chain(trunks) {
+        let Some(certificate) = certificate else { continue };
+        let key = format!("{owner}.certificate");
+        if !asked {
+            found.warning(&key, "is never seen: no listener asks for certificates", "set client_ca of a [sip.listen.X] with TLS");
+        }
+        if let Some(other) = owners.insert(certificate, owner) {
+            found.problem(&key, format!("{certificate:?} is the certificate of {other} too"), "give each a name of its own");
         }
     }
 }

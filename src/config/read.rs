@@ -63,14 +63,7 @@ pub(super) fn settings(root: &mut Section<'_>, here: &Surroundings<'_>) -> Setti
 
 fn sip(s: &mut Section<'_>) -> Sip {
     let chosen = s.has("listen");
-    let listen = s.named("listen", |_, listener| {
-        let transport = choice(&[("udp", Transport::Udp), ("tcp", Transport::Tcp)]);
-        Some(Listen {
-            transport: listener.get("transport", transport).unwrap_or(Transport::Udp),
-            address: listener.get("address", parsed(ADDRESS)).unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
-            port: listener.get("port", number(0..=65_535)).unwrap_or(5060),
-        })
-    });
+    let listen = s.named("listen", |_, s| Some(listen(s)));
     let trunks = s.named("trunk", trunk);
     let private = || PRIVATE.iter().filter_map(|network| Network::from_str(network).ok()).collect();
     Sip {
@@ -89,6 +82,45 @@ fn sip(s: &mut Section<'_>) -> Sip {
     }
 }
 
+fn listen(s: &mut Section<'_>) -> Listen {
+    let transport = choice(&[("udp", Transport::Udp), ("tcp", Transport::Tcp), ("tls", Transport::Tls)]);
+    let transport = s.get("transport", transport).unwrap_or(Transport::Udp);
+    let (tls, client_ca) = (certificate_and_key(s), s.optional("client_ca", path));
+    if transport == Transport::Tls && tls.is_none() && !s.has_problems() {
+        s.complain("speaks TLS without a certificate", "name the PEM files certificate and key");
+    }
+    if transport != Transport::Tls && (tls.is_some() || client_ca.is_some()) {
+        s.complain(
+            "has a certificate, but does not speak TLS",
+            "write transport = \"tls\", or take certificate, key and client_ca out",
+        );
+    }
+    let usual = if transport == Transport::Tls { 5061 } else { 5060 };
+    Listen {
+        transport,
+        address: s.get("address", parsed(ADDRESS)).unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
+        port: s.get("port", number(0..=65_535)).unwrap_or(usual),
+        tls,
+        client_ca,
+    }
+}
+
+fn certificate_and_key(s: &mut Section<'_>) -> Option<Tls> {
+    match (s.optional("certificate", path), s.optional("key", path)) {
+        (Some(certificate), Some(key)) => Some(Tls { certificate, key }),
+        (None, None) => None,
+        _ => {
+            s.complain("has only one of certificate and key", "name both PEM files, or neither");
+            None
+        }
+    }
+}
+
+/// The name in a certificate that somebody is known by.
+fn certificate_name(value: &Value) -> Result<String, Wrong> {
+    label(255)(value).map(|name| name.to_ascii_lowercase())
+}
+
 fn registrar(s: &mut Section<'_>) -> Registrar {
     let mut life = |key, default| s.get(key, time(10 * SECOND..=7 * DAY)).unwrap_or(default);
     let (min_expires, max_expires) = (life("min_expires", MINUTE), life("max_expires", HOUR));
@@ -101,21 +133,32 @@ fn registrar(s: &mut Section<'_>) -> Registrar {
 }
 
 fn trunk(name: &str, s: &mut Section<'_>) -> Option<Trunk> {
-    let addresses = s.required("addresses", "write the addresses or networks its calls come from", some(list(parsed(NETWORK))));
+    let addresses = s.optional("addresses", some(list(parsed(NETWORK)))).unwrap_or_default();
+    let certificate = s.optional("certificate", certificate_name);
+    if addresses.is_empty() && certificate.is_none() && !s.has_problems() {
+        s.complain(
+            "says nothing that the trunk could be known by",
+            "write the addresses its calls come from, or its certificate's name",
+        );
+    }
     let name = s.get("name", label(64)).unwrap_or_else(|| name.to_owned());
-    Some(Trunk { addresses: addresses?, name })
+    Some(Trunk { addresses, certificate, name })
 }
 
 fn device(name: &str, s: &mut Section<'_>) -> Option<Device> {
     let addresses = s.optional("address", some(list(parsed(NETWORK)))).unwrap_or_default();
+    let certificate = s.optional("certificate", certificate_name);
     let login = login(s);
-    if addresses.is_empty() && login.is_none() && !s.has_problems() {
-        s.complain("says nothing that the device could be known by", "write its address, or username and password");
+    if addresses.is_empty() && certificate.is_none() && login.is_none() && !s.has_problems() {
+        s.complain(
+            "says nothing that the device could be known by",
+            "write its address, its certificate's name, or username and password",
+        );
     }
     let name = s.get("name", label(64)).unwrap_or_else(|| name.to_owned());
     let default_meeting = s.optional("default_meeting", meeting_name);
     let language = s.optional("language", language);
-    Some(Device { addresses, login, name, default_meeting, language })
+    Some(Device { addresses, certificate, login, name, default_meeting, language })
 }
 
 fn login(s: &mut Section<'_>) -> Option<Login> {
@@ -187,18 +230,7 @@ fn media(s: &mut Section<'_>) -> Media {
 }
 
 fn http(s: &mut Section<'_>) -> Http {
-    let tls = s.table("tls", |tls| {
-        let certificate = tls.optional("certificate", path);
-        let key = tls.optional("key", path);
-        match (certificate, key) {
-            (Some(certificate), Some(key)) => Some(Tls { certificate, key }),
-            (None, None) => None,
-            _ => {
-                tls.complain("has only one of certificate and key", "name both PEM files, or neither");
-                None
-            }
-        }
-    });
+    let tls = s.table("tls", certificate_and_key);
     Http {
         address: s.get("address", parsed(ADDRESS)).unwrap_or(Ipv4Addr::LOCALHOST.into()),
         port: s.get("port", number(0..=65_535)).unwrap_or(8080),

@@ -75,17 +75,23 @@ pub enum Transport {
     Udp,
     /// TCP.
     Tcp,
+    /// TLS.
+    Tls,
 }
 
 /// `[sip.listen.X]`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listen {
-    /// UDP or TCP.
+    /// UDP, TCP or TLS.
     pub transport: Transport,
     /// Local address.
     pub address: IpAddr,
     /// Local port; 0 takes a free one, which is printed.
     pub port: u16,
+    /// Certificate and key, for TLS.
+    pub tls: Option<Tls>,
+    /// PEM file of the authorities that a client's certificate must come from.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// `[sip.registrar]` (S-3)
@@ -101,20 +107,24 @@ pub struct Registrar {
     pub contacts: usize,
 }
 
-/// `[sip.trunk.X]`: a PBX or provider that is known by its address (S-3).
+/// `[sip.trunk.X]`: a PBX or provider that is known by its address or its certificate (S-3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trunk {
-    /// Where its calls come from.
+    /// Where its calls come from, if it is known by that.
     pub addresses: Vec<Network>,
+    /// A name of its TLS certificate, if it is known by that; in lower case.
+    pub certificate: Option<String>,
     /// Shown for callers that say no name.
     pub name: String,
 }
 
-/// `[device.X]`: a phone that is known by its address or its password.
+/// `[device.X]`: a phone that is known by its address, its certificate or its password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
     /// Where it calls from, if it is known by that; of two devices whose networks contain an address, the longer prefix means it.
     pub addresses: Vec<Network>,
+    /// A name of its TLS certificate, if it is known by that; in lower case.
+    pub certificate: Option<String>,
     /// What it proves itself with from anywhere else.
     pub login: Option<Login>,
     /// Shown in meetings (M-4).
@@ -191,7 +201,7 @@ pub struct Http {
     pub public_url: Option<String>,
 }
 
-/// `[http.tls]`
+/// `certificate` and `key` of a listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
     /// PEM file with the certificate chain.
@@ -274,7 +284,8 @@ pub struct Limits {
 
 impl Sip {
     pub(super) fn default_listen() -> BTreeMap<String, Listen> {
-        let listen = |transport| Listen { transport, address: Ipv4Addr::UNSPECIFIED.into(), port: 5060 };
+        let listen =
+            |transport| Listen { transport, address: Ipv4Addr::UNSPECIFIED.into(), port: 5060, tls: None, client_ca: None };
         [("udp".to_owned(), listen(Transport::Udp)), ("tcp".to_owned(), listen(Transport::Tcp))].into()
     }
 }

@@ -310,7 +310,14 @@ fn meetings_and_devices_that_contradict_each_other_are_found() {
     assert!(said("[device.a]\nusername = \"x y\"\npassword = \"p\"\n").contains("device.a.username: \"x y\" is no user name"));
     let twice = "[device.a]\nusername = \"x\"\npassword = \"12345678\"\n[device.b]\nusername = \"x\"\npassword = \"12345678\"\n";
     assert!(said(twice).contains("device.b.username: \"x\" is the user name of device a too"));
-    assert!(said("[sip.trunk.a]\n").contains("sip.trunk.a.addresses: is missing"));
+    assert!(said("[sip.trunk.a]\n").contains("sip.trunk.a: says nothing that the trunk could be known by"));
+    let shared = "[device.a]\ncertificate = \"X\"\n[sip.trunk.b]\ncertificate = \"x\"\n";
+    assert!(said(shared).contains("sip.trunk.b.certificate: \"x\" is the certificate of device.a too"));
+    assert!(said("[sip.listen.a]\ntransport = \"tls\"\n").contains("sip.listen.a: speaks TLS without a certificate"));
+    assert!(said("[sip.listen.a]\nkey = \"k\"\n").contains("sip.listen.a: has only one of certificate and key"));
+    assert!(said("[sip.listen.a]\nclient_ca = \"k\"\n").contains("does not speak TLS"));
+    let unread = "[sip.listen.a]\ntransport = \"tls\"\ncertificate = \"/nowhere.pem\"\nkey = \"/nowhere.pem\"\nclient_ca = \"/nowhere.pem\"\n";
+    assert_eq!(main(unread).problems(&[]).len(), 3);
     let shared = "[device.a]\naddress = \"10.0.0.1\"\n[sip.trunk.b]\naddresses = [\"10.0.0.1\"]\n";
     assert!(said(shared).contains("sip.trunk.b.addresses: 10.0.0.1/32 is the address of device a too"));
     assert!(said("[device.a]\naddress = \"10.0.0.1\"\n[device.b]\naddress = \"10.0.0.1\"\n").contains("device a too"));

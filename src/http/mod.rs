@@ -12,7 +12,6 @@ pub mod peer;
 mod refuse;
 mod serve;
 pub mod session;
-pub mod tls;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -40,9 +39,9 @@ use crate::meeting::Registry;
 use crate::network::Network;
 use crate::redact::Redacted;
 use crate::service::embedded::signalling::ResumeKey;
+use crate::tls::{self, TlsFiles};
 
 pub use session::{ApiToken, Sessions};
-pub use tls::TlsFiles;
 
 use peer::{Connections, Peer, Source};
 use refuse::ProblemDetails;
@@ -217,7 +216,7 @@ impl Site {
 /// # Errors
 /// The address or the certificate cannot be used.
 pub async fn start(settings: HttpSettings, registry: Registry, shutdown: watch::Receiver<bool>) -> Result<Bound, StartError> {
-    let tls = settings.tls.clone().map(tls::config).transpose()?.map(TlsAcceptor::from);
+    let tls = settings.tls.clone().map(|files| tls::server(files, &[b"http/1.1"], None)).transpose()?.map(TlsAcceptor::from);
     let mut resume_key = [0; 32];
     getrandom::fill(&mut resume_key).map_err(StartError::Randomness)?;
     let address = settings.address;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::header::{CSeq, NameAddr};
 use super::message::{Essentials, Method, Request, Response};
-use super::uri::Uri;
+use super::uri::{Scheme, Uri};
 
 /// What tells dialogs apart: Call-ID, our tag, the peer's tag (empty for an RFC 2543 peer).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -27,13 +27,19 @@ pub struct Dialog {
     remote_cseq: Option<u32>,
     routes: Vec<NameAddr>,
     target: Uri,
+    secure: bool,
 }
 
 impl Dialog {
     /// The dialog that an INVITE of a peer begins. Without a readable Contact the target is where it came from.
     #[must_use]
     pub fn of_invite(request: &Request, essentials: &Essentials, tag: &str, source: SocketAddr) -> Self {
+        let sips = |uri: &Uri| uri.scheme == Scheme::Sips;
+        let named = request.headers.values("Record-Route").next().or_else(|| request.headers.values("Contact").next());
+        let secure = Uri::parse(&request.uri).is_some_and(|uri| sips(&uri))
+            || named.and_then(NameAddr::parse).is_some_and(|named| sips(&named.uri));
         Self {
+            secure,
             call_id: essentials.call_id.clone(),
             local: essentials.to.clone().with_tag(tag),
             remote: essentials.from.clone(),
@@ -48,7 +54,14 @@ impl Dialog {
     #[must_use]
     pub fn to_invite(call_id: String, local: NameAddr, target: Uri) -> Self {
         let remote = NameAddr::of(target.clone());
-        Self { call_id, local, remote, local_cseq: 0, remote_cseq: None, routes: Vec::new(), target }
+        let secure = target.scheme == Scheme::Sips;
+        Self { call_id, local, remote, local_cseq: 0, remote_cseq: None, routes: Vec::new(), target, secure }
+    }
+
+    /// Whether it was begun with `sips:`, so that our Contact has to say so too (section 12.1.1).
+    #[must_use]
+    pub const fn is_secure(&self) -> bool {
+        self.secure
     }
 
     /// The 2xx to our INVITE has come: tag, route set and target are known (section 12.1.2).

@@ -2,7 +2,7 @@
 //! `response.rs`, what we ask of peers in `uac.rs`; here are the tables, the deadlines and the way out.
 
 use std::collections::hash_map::DefaultHasher;
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::message::{Message, Request};
 use super::registrar::Registrar;
 use super::transaction::{Act, Client, ClientInvite, Server, ServerInvite, ServerKey, Timers};
 use super::wire::WireError;
-use super::{Change, Command, ConnectionId, Event, Flow, Input, Output, Settings};
+use super::{Change, Command, ConnectionId, Event, Flow, Input, Output, Settings, Transport};
 use crate::cause::Cause;
 use crate::ids::CallId;
 use crate::machine::Machine;
@@ -177,7 +177,8 @@ pub struct Endpoint {
     pub(super) clients: HashMap<u64, ClientTransaction>,
     pub(super) client_keys: HashMap<String, u64>,
     pub(super) connecting: HashMap<u64, Waiting>,
-    connections: HashSet<ConnectionId>,
+    /// Open ones, with the names of their certificates.
+    pub(super) connections: HashMap<ConnectionId, Vec<String>>,
     deadlines: BTreeSet<(Instant, Owner)>,
     outputs: VecDeque<Output>,
     next: u64,
@@ -205,7 +206,7 @@ impl Endpoint {
             clients: HashMap::new(),
             client_keys: HashMap::new(),
             connecting: HashMap::new(),
-            connections: HashSet::new(),
+            connections: HashMap::new(),
             deadlines: BTreeSet::new(),
             outputs: VecDeque::new(),
             next: 0,
@@ -308,8 +309,20 @@ impl Endpoint {
     }
 
     pub(super) fn contact(&self, flow: &Flow) -> String {
-        let transport = if flow.transport.is_reliable() { ";transport=tcp" } else { "" };
+        let transport = match flow.transport {
+            Transport::Udp => "",
+            Transport::Tcp => ";transport=tcp",
+            Transport::Tls => ";transport=tls",
+        };
         format!("<sip:roomgate@{}{transport}>", self.sent_by(flow))
+    }
+
+    /// The same for a call; a call that was begun with `sips:` stays secure on its whole way (RFC 3261 section 12.1.1).
+    pub(super) fn contact_in(&self, id: CallId, flow: &Flow) -> String {
+        match self.calls.get(&id).is_some_and(|call| call.dialog.is_secure()) {
+            true => format!("<sips:roomgate@{}>", self.sent_by(flow)),
+            false => self.contact(flow),
+        }
     }
 
     pub(super) fn note(&mut self, now: Instant, call: CallId, inbound: bool, summary: String) {
@@ -330,11 +343,11 @@ impl Endpoint {
 
     /// Whether bytes can be written to this flow now.
     pub(super) fn is_open(&self, flow: &Flow) -> bool {
-        flow.connection.is_none_or(|connection| self.connections.contains(&connection))
+        flow.connection.is_none_or(|connection| self.connections.contains_key(&connection))
     }
 
     /// Asks for a flow; gives the waiting thing back when too many are asked for.
-    pub(super) fn connect(&mut self, peer: SocketAddr, transport: super::Transport, waiting: Waiting) -> Option<Waiting> {
+    pub(super) fn connect(&mut self, peer: SocketAddr, transport: Transport, waiting: Waiting) -> Option<Waiting> {
         if self.connecting.len() >= CONNECTING {
             return Some(waiting);
         }
@@ -455,13 +468,14 @@ impl Endpoint {
         count(&self.counters.received);
         let source = flow.peer.ip();
         if let Some(connection) = flow.connection {
-            self.connections.insert(connection);
+            self.connections.entry(connection).or_default();
         }
         // A datagram of line ends is a keep-alive.
         if bytes.iter().all(|&byte| byte == b'\r' || byte == b'\n' || byte == 0) {
             return;
         }
-        if !self.sources.contains_key(&source) && self.guard.is_silenced(now, source) {
+        let known = self.sources.contains_key(&source) || self.certified(&flow).is_some();
+        if !known && self.guard.is_silenced(now, source) {
             return count(&self.counters.dropped);
         }
         match Message::parse(bytes, &self.settings.limits.wire) {
@@ -538,8 +552,10 @@ impl Machine for Endpoint {
     fn handle(&mut self, now: Instant, input: Input) {
         match input {
             Input::Received { flow, bytes } => self.received(now, flow, &bytes),
-            Input::Opened(flow) => {
-                self.connections.extend(flow.connection);
+            Input::Opened { flow, names } => {
+                if let Some(connection) = flow.connection {
+                    self.connections.insert(connection, names);
+                }
             }
             Input::FlowClosed(connection) => {
                 self.connections.remove(&connection);
@@ -547,7 +563,7 @@ impl Machine for Endpoint {
                 self.flow_closed(now, connection);
             }
             Input::Connected { token, flow } => {
-                self.connections.extend(flow.connection);
+                self.connections.extend(flow.connection.map(|connection| (connection, Vec::new())));
                 match self.connecting.remove(&token) {
                     Some(Waiting::Client { id, .. }) => self.begin_client(now, id, flow),
                     Some(Waiting::Response(bytes)) => self.transmit(flow, bytes),

@@ -35,11 +35,16 @@ impl Endpoint {
         if !wanted || essentials.to.tag().is_some() {
             return Ok(None);
         }
-        if self.guard.is_barred(now, flow.peer.ip()) {
+        if self.guard.is_barred(now, flow.peer.ip()) && self.certified(&flow).is_none() {
             count(&self.counters.dropped);
             return Err(());
         }
         self.identify(now, flow, request, essentials).map_err(|prove| self.challenge(now, flow, request, essentials, prove))
+    }
+
+    /// Whom the certificate of a connection names.
+    pub(super) fn certified(&self, flow: &Flow) -> Option<&Identity> {
+        self.settings.known.by_certificate(self.connections.get(&flow.connection?)?)
     }
 
     fn identify(
@@ -50,6 +55,9 @@ impl Endpoint {
         essentials: &Essentials,
     ) -> Result<Option<Identity>, Prove> {
         let source = flow.peer.ip();
+        if let Some(identity) = self.certified(&flow) {
+            return Ok(Some(identity.clone()));
+        }
         match self.authenticator.judge(now, request) {
             Verdict::Proven { label } => return Ok(Some(Identity::Device(label))),
             Verdict::Stale => return Err(Prove { stale: true }),

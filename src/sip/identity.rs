@@ -1,5 +1,6 @@
-//! Who a request may come from (M-1): devices and trunks by their address or password, and networks whose callers need no entry.
+//! Who a request may come from (M-1): devices and trunks by their certificate, address or password, and networks whose callers need no entry.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -22,6 +23,8 @@ pub enum Identity {
 pub struct Known {
     /// By address; of two networks that contain one, the longer prefix means it.
     pub addresses: Vec<(Network, Identity)>,
+    /// By a name of their TLS certificate, in lower case.
+    pub certificates: HashMap<String, Identity>,
     /// Callers from here need no entry.
     pub allowed: Vec<Network>,
     /// By password: devices.
@@ -34,6 +37,12 @@ impl Known {
     pub fn by_address(&self, address: IpAddr) -> Option<&Identity> {
         let fitting = self.addresses.iter().filter(|(network, _)| network.contains(address));
         fitting.max_by_key(|(network, _)| network.prefix()).map(|(_, identity)| identity)
+    }
+
+    /// Who has a certificate with one of these names.
+    #[must_use]
+    pub fn by_certificate(&self, names: &[String]) -> Option<&Identity> {
+        names.iter().find_map(|name| self.certificates.get(name))
     }
 
     /// Whether callers from an address need no entry.

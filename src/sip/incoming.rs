@@ -91,7 +91,7 @@ impl Endpoint {
     pub(super) fn ring(&mut self, now: Instant, id: CallId) {
         let Some(call) = self.calls.get(&id).filter(|call| call.phase == Phase::Ringing) else { return };
         let (Turn::Theirs { server }, flow) = (&call.turn, call.flow) else { return };
-        let headers = [("Contact", self.contact(&flow)), ("Allow", ALLOW.to_owned())];
+        let headers = [("Contact", self.contact_in(id, &flow)), ("Allow", ALLOW.to_owned())];
         self.respond(now, *server, 180, &headers, None);
     }
 
@@ -102,7 +102,7 @@ impl Endpoint {
         let (offer, by_invite) = (session_description(&request.headers, &request.body), request.method == Method::Invite);
         let wish = Wish::of(&request.headers);
         let agreement = wish.granted(&self.settings.session_timers, refresher);
-        let headers = [self.abilities(&flow), wish.answered(agreement)].concat();
+        let headers = [self.abilities(id, &flow), wish.answered(agreement)].concat();
         self.respond(now, server, 200, &headers, Some(sdp));
         let timers = self.timers;
         if let (Some(tx), Some(call)) = (self.servers.get(&server), self.calls.get_mut(&id)) {
@@ -123,9 +123,9 @@ impl Endpoint {
     }
 
     /// What goes with a 2xx that carries or confirms a session (RFC 3261 section 13.3.1.4).
-    pub(super) fn abilities(&self, flow: &Flow) -> Vec<Header> {
+    pub(super) fn abilities(&self, id: CallId, flow: &Flow) -> Vec<Header> {
         vec![
-            ("Contact", self.contact(flow)),
+            ("Contact", self.contact_in(id, flow)),
             ("Allow", ALLOW.to_owned()),
             ("Accept", ACCEPT.to_owned()),
             ("Supported", SUPPORTED.to_owned()),

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::Flow;
+use super::auth;
 use super::dialog::{Dialog, DialogKey};
 use super::endpoint::LadderLine;
 use super::message::{Headers, Method, allows};
@@ -130,6 +131,8 @@ pub(super) struct Call {
     pub(super) min_se: u32,
     /// Client transactions that still need the dialog.
     pub(super) clients: usize,
+    /// Proves who we are, in calls of ours that were made with credentials.
+    pub(super) prover: Option<auth::Client>,
     pub(super) began: Instant,
     pub(super) ladder: VecDeque<LadderLine>,
     pub(super) scheduled: Option<Instant>,
@@ -159,6 +162,7 @@ impl Call {
             timer: None,
             min_se: 0,
             clients: 0,
+            prover: None,
             began: now,
             ladder: VecDeque::new(),
             scheduled: None,

@@ -18,6 +18,7 @@ mod incoming;
 mod info;
 mod invite;
 pub mod message;
+mod prove;
 pub mod registrar;
 mod response;
 mod session_timer;
@@ -36,13 +37,13 @@ use std::time::Duration;
 use crate::cause::Cause;
 use crate::ids::CallId;
 
-pub use driver::{Handle, Listener, Running, StartError, local_toward, start};
+pub use driver::{Handle, ListenTls, Listener, Running, StartError, local_toward, start};
 pub use endpoint::{Counters, Endpoint, LadderLine, Load};
 pub use header::NameAddr;
 pub use identity::{Identity, Known};
 pub use message::Method;
-pub use session_timer::SessionTimers;
 pub use registrar::{Change, Stored};
+pub use session_timer::SessionTimers;
 pub use uri::Uri;
 pub use wire::WireLimits;
 
@@ -63,6 +64,10 @@ pub struct Settings {
     pub trusted: Trusted,
     /// Who may call (M-1).
     pub known: Known,
+    /// How TLS connections of ours are made; `None`: only those that peers have opened are used.
+    pub connector: Option<Connector>,
+    /// What answers challenges to calls of ours.
+    pub credentials: Option<auth::Credentials>,
     /// How devices register (S-3).
     pub registrar: registrar::Settings,
     /// Where tags and branches are drawn from; must be unpredictable in production.
@@ -79,6 +84,8 @@ impl Default for Settings {
             limits: Limits::default(),
             trusted: Trusted::default(),
             known: Known::default(),
+            connector: None,
+            credentials: None,
             registrar: registrar::Settings::default(),
             seed: 0,
         }
@@ -124,6 +131,15 @@ impl Default for Limits {
     }
 }
 
+/// How a TLS connection of ours is made.
+#[derive(Debug, Clone)]
+pub struct Connector {
+    /// Whom we trust.
+    pub config: Arc<rustls::ClientConfig>,
+    /// The name that the peer's certificate must have; `None`: its address.
+    pub name: Option<String>,
+}
+
 /// Which addresses are trusted. The default trusts nobody.
 #[derive(Clone)]
 pub struct Trusted(Arc<dyn Fn(IpAddr) -> bool + Send + Sync>);
@@ -160,19 +176,21 @@ pub enum Transport {
     Udp,
     /// Connections.
     Tcp,
+    /// Connections that nobody else can read.
+    Tls,
 }
 
 impl Transport {
     /// Whether messages arrive, or the connection breaks.
     #[must_use]
     pub const fn is_reliable(self) -> bool {
-        matches!(self, Self::Tcp)
+        !matches!(self, Self::Udp)
     }
 
     /// Reads what [`Transport::as_str`] gives.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Udp, Self::Tcp].into_iter().find(|transport| transport.as_str() == text)
+        [Self::Udp, Self::Tcp, Self::Tls].into_iter().find(|transport| transport.as_str() == text)
     }
 
     /// As in a Via.
@@ -181,6 +199,7 @@ impl Transport {
         match self {
             Self::Udp => "UDP",
             Self::Tcp => "TCP",
+            Self::Tls => "TLS",
         }
     }
 }
@@ -214,8 +233,13 @@ pub enum Input {
         /// The bytes.
         bytes: Vec<u8>,
     },
-    /// A connection was accepted.
-    Opened(Flow),
+    /// A connection was accepted, and its TLS handshake, if it has one, is over.
+    Opened {
+        /// The new flow.
+        flow: Flow,
+        /// The names of the client's certificate, if it gave one.
+        names: Vec<String>,
+    },
     /// A connection is gone.
     FlowClosed(ConnectionId),
     /// The flow asked for by [`Output::Connect`] is there.

@@ -32,9 +32,12 @@ impl Endpoint {
         match act {
             Act::AckAndPass => {
                 self.ack_refusal(id, response.headers.get("To"));
-                self.refused(now, id, &response);
+                if !self.proves(now, id, &response) {
+                    self.refused(now, id, &response);
+                }
             }
             Act::Ack => self.ack_refusal(id, None),
+            Act::Pass if response.status >= 200 && self.proves(now, id, &response) => {}
             Act::Pass => self.passed(now, id, flow, &response, &essentials),
             _ => {}
         }
@@ -121,7 +124,8 @@ impl Endpoint {
             call.remote.clone_from(&sdp);
         }
         let (live, cancelled, given_up) = (call.phase == Phase::Live, call.cancelled, call.bye);
-        let ack = call.dialog.ack(cseq);
+        let mut ack = call.dialog.ack(cseq);
+        self.sign_ack(client, &mut ack);
         match self.way(id, 0) {
             Some(Way::Open(flow)) => self.send_ack(now, id, ack, cseq, flow),
             Some(Way::Connect { peer, transport, .. }) => {

@@ -4,6 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
+use super::auth;
 use super::dialog::Dialog;
 use super::endpoint::{ClientMachine, ClientTransaction, Endpoint, Owner, Purpose, Waiting, count};
 use super::header::{CSeq, NameAddr, Via};
@@ -98,7 +99,8 @@ impl Endpoint {
         };
         // Replaced as soon as the flow is known.
         let flow = Flow { transport, listener: 0, connection: None, local: unspecified, peer: target };
-        let call = Call::new(now, dialog, flow, Phase::Calling, Turn::Idle);
+        let mut call = Call::new(now, dialog, flow, Phase::Calling, Turn::Idle);
+        call.prover = self.settings.credentials.clone().map(auth::Client::new);
         *self.sources.entry(call.source).or_insert(0) += 1;
         self.dialogs.insert(call.key.clone(), id);
         self.calls.insert(id, call);
@@ -153,7 +155,10 @@ impl Endpoint {
 
     // === transactions ===
 
-    pub(super) fn open_client(&mut self, now: Instant, call: CallId, request: Request, purpose: Purpose) -> u64 {
+    pub(super) fn open_client(&mut self, now: Instant, call: CallId, mut request: Request, purpose: Purpose) -> u64 {
+        if purpose != Purpose::Cancel {
+            self.sign(call, &mut request);
+        }
         let id = self.number();
         let branch = format!("{MAGIC}{}", self.token());
         let key = client_key(&branch, &request.method);
@@ -227,17 +232,20 @@ impl Endpoint {
         let (flow, hop) = (call.flow, call.dialog.next_hop());
         let named = hop.params.get("transport").map(str::to_ascii_lowercase);
         let transport = match named.as_deref() {
+            _ if hop.scheme == Scheme::Sips => Transport::Tls,
+            Some("tls") => Transport::Tls,
             Some("tcp") => Transport::Tcp,
             Some("udp") => Transport::Udp,
             _ => flow.transport,
         };
-        let port = hop.port.unwrap_or(if hop.scheme == Scheme::Sips { 5061 } else { 5060 });
+        let port = hop.port.unwrap_or(if transport == Transport::Tls { 5061 } else { 5060 });
         let peer = match hop.host.as_ref().and_then(super::uri::Host::ip) {
             Some(ip) if !call.nat && !ip.is_unspecified() => SocketAddr::new(ip, port),
             _ if flow.transport == transport && self.is_open(&flow) => return Some(Way::Open(flow)),
             _ => flow.peer,
         };
-        if flow.transport == Transport::Tcp && self.is_open(&flow) && flow.peer.ip() == peer.ip() {
+        // Also when its Contact says another transport: what is open works, and TLS is never left for something weaker.
+        if flow.transport.is_reliable() && self.is_open(&flow) && flow.peer.ip() == peer.ip() {
             return Some(Way::Open(flow));
         }
         if transport == Transport::Udp && flow.transport == Transport::Udp && flow.peer.is_ipv4() == peer.is_ipv4() {
@@ -258,8 +266,8 @@ impl Endpoint {
     /// The flow is there: the request goes out and its timers start.
     pub(super) fn begin_client(&mut self, now: Instant, id: u64, flow: Flow) {
         let (agent, timers) = (self.settings.user_agent.clone(), self.timers);
-        let Some(branch) = self.clients.get(&id).map(|tx| tx.branch.clone()) else { return };
-        let (via, contact, reliable) = (self.via(&flow, &branch), self.contact(&flow), flow.transport.is_reliable());
+        let Some((branch, call)) = self.clients.get(&id).map(|tx| (tx.branch.clone(), tx.call)) else { return };
+        let (via, contact, reliable) = (self.via(&flow, &branch), self.contact_in(call, &flow), flow.transport.is_reliable());
         let Some(tx) = self.clients.get_mut(&id) else { return };
         tx.request.headers.push_front("Via", via);
         if matches!(tx.request.method, Method::Invite | Method::Update) {

@@ -118,6 +118,10 @@ impl Endpoint {
         if scanner && !self.settings.trusted.trusts(source) {
             return false;
         }
+        // who is known by certificate is never silenced for its neighbours.
+        if self.certified(&flow).is_some() {
+            return true;
+        }
         let price = if request.method == Method::Invite { Price::Invite } else { Price::Request };
         self.guard.charge(now, source, price)
     }

@@ -63,7 +63,7 @@ impl Endpoint {
             call.timer = agreement.map(|agreement| SessionTimer::start(now, agreement));
         }
         let flow = call.flow;
-        let headers = [self.abilities(&flow), wish.answered(agreement)].concat();
+        let headers = [self.abilities(id, &flow), wish.answered(agreement)].concat();
         self.respond(now, server, 200, &headers, None);
         self.schedule(Owner::Call(id));
     }

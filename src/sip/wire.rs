@@ -279,7 +279,8 @@ impl Framer {
             let Some(body_at) = self.find_end() else {
                 return if self.pending.len() > self.limits.head_bytes { Err(WireError::HeadTooLarge) } else { Ok(None) };
             };
-            let head = head(&self.pending, &self.limits)?;
+            // Too many lines are the message's fault and not the stream's: its end is known all the same.
+            let head = head(&self.pending, &WireLimits { headers: usize::MAX, ..self.limits })?;
             let length = content_length(&head.headers)?.unwrap_or(0);
             if length > self.limits.body_bytes {
                 return Err(WireError::BodyTooLarge);
@@ -361,6 +362,13 @@ mod tests {
             }
             assert_eq!(found, expected, "in steps of {step}");
         }
+    }
+
+    #[test]
+    fn a_message_with_too_many_lines_does_not_take_its_connection_along() {
+        let mut framer = Framer::new(WireLimits { headers: 4, ..WireLimits::default() });
+        framer.push(b"A b SIP/2.0\r\na: 1\r\na: 2\r\na: 3\r\na: 4\r\nl: 2\r\n\r\nxyB b SIP/2.0\r\n\r\n");
+        assert_eq!(frames(&mut framer).len(), 2);
     }
 
     #[test]

@@ -60,6 +60,42 @@ pub enum Transport {
     Udp,
     /// Over TCP.
     Tcp,
+    /// Over TLS.
+    Tls,
+}
+
+impl Transport {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Udp, Self::Tcp, Self::Tls];
+
+    /// As in a URI.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+        }
+    }
+}
+
+/// Where a phone registers, as whom.
+#[derive(Debug, Clone, Copy)]
+pub struct Login<'a> {
+    /// The user name.
+    pub user: &'a str,
+    /// The password.
+    pub password: &'a str,
+    /// Where: `127.0.0.1:5060`.
+    pub at: &'a str,
+}
+
+/// What a phone has for TLS.
+#[derive(Debug, Clone, Copy)]
+pub struct Pem<'a> {
+    /// Whom it trusts.
+    pub ca: &'a Path,
+    /// Its own certificate and key in one file, if it has one.
+    pub own: Option<&'a Path>,
 }
 
 /// One phone.
@@ -77,6 +113,18 @@ impl Baresip {
     /// Starts a phone that listens on `port` (and the one above, for TLS; its control port is 1000 below) and hums `hertz` in its
     /// calls at −18 dBov.
     pub fn start(folder: &Path, port: u16, codec: Codec, transport: Transport, hertz: f64) -> Self {
+        Self::start_with(folder, port, codec, (transport, None), hertz, None)
+    }
+
+    /// The same for a phone that registers, or one that speaks TLS.
+    pub fn start_with(
+        folder: &Path,
+        port: u16,
+        codec: Codec,
+        (transport, pem): (Transport, Option<Pem<'_>>),
+        hertz: f64,
+        login: Option<Login<'_>>,
+    ) -> Self {
         let folder = folder.join(format!("baresip-{port}"));
         std::fs::create_dir_all(&folder).expect("a folder");
         let voice = folder.join("voice.wav");
@@ -84,7 +132,7 @@ impl Baresip {
         let (name, module) = codec.names();
         let control_port = port - 1000;
         let media = (u32::from(port) % 100) * 20 + 40_000;
-        let config = format!(
+        let mut config = format!(
             "poll_method epoll\nsip_listen 127.0.0.1:{port}\nnet_interface 127.0.0.1\ncall_local_timeout 120\ncall_max_calls 4\n\
              audio_source aufile,{voice}\naudio_player aubridge,sink\naudio_alert aubridge,alert\n\
              ausrc_srate {rate}\nauplay_srate {rate}\nausrc_channels 1\nauplay_channels 1\naudio_txmode thread\n\
@@ -98,11 +146,17 @@ impl Baresip {
             media_end = media + 18,
             folder = folder.display(),
         );
+        if let Some(pem) = pem {
+            config.push_str(&format!("sip_cafile {}\n", pem.ca.display()));
+            config.push_str(&pem.own.map_or(String::new(), |own| format!("sip_certificate {}\n", own.display())));
+        }
         std::fs::write(folder.join("config"), config).expect("a configuration");
-        let carried = if transport == Transport::Tcp { "tcp" } else { "udp" };
-        let account = format!(
-            "<sip:room-{port}@127.0.0.1:{port};transport={carried}>;answermode=auto;ptime=20;audio_codecs={name};regint=0\n"
-        );
+        let carried = transport.name();
+        let (own_user, own_address) = (format!("room-{port}"), format!("127.0.0.1:{port}"));
+        let (user, at) = login.map_or((own_user.as_str(), own_address.as_str()), |login| (login.user, login.at));
+        let registers = login
+            .map_or("regint=0".to_owned(), |login| format!("auth_user={};auth_pass={};regint=60", login.user, login.password));
+        let account = format!("<sip:{user}@{at};transport={carried}>;answermode=auto;ptime=20;audio_codecs={name};{registers}\n");
         std::fs::write(folder.join("accounts"), account).expect("an account");
         std::fs::write(folder.join("contacts"), "").expect("no contacts");
         let mut command = Command::new(program("baresip"));
@@ -160,6 +214,18 @@ impl Baresip {
             let closed = self.events.iter().find(|event| event["type"] == "CALL_CLOSED");
             assert!(kind == "CALL_CLOSED" || closed.is_none(), "the call ended before {kind}: {closed:?}");
             self.events.iter().find(|event| event["type"] == kind).cloned()
+        })
+    }
+
+    /// Waits until it has registered (`REGISTER_OK`), or was refused (`REGISTER_FAIL`).
+    pub fn registered(&mut self) -> bool {
+        eventually(seconds(15), "an answer to REGISTER", || {
+            self.listen();
+            self.events.iter().find_map(|event| match event["type"].as_str() {
+                Some("REGISTER_OK") => Some(true),
+                Some("REGISTER_FAIL") => Some(false),
+                _ => None,
+            })
         })
     }
 

@@ -78,15 +78,25 @@ impl Daemon {
             state = state.display()
         );
         std::fs::write(conf.join("roomgate.d/test.toml"), drop_in).expect("a drop-in");
+        let process = Self::launch(folder.path());
+        Self { process, folder }
+    }
+
+    /// Starts it anew with the state it has left.
+    pub fn start_again(&mut self) {
+        self.process = Self::launch(self.folder.path());
+    }
+
+    fn launch(folder: &Path) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_roomgate"));
         // Three workers on any machine: calls are then moved between workers.
-        command.args(["run", "--config"]).arg(&conf).current_dir(folder.path()).env("ROOMGATE__MEDIA__WORKERS", "3");
-        let mut process = Process::start(&mut command, &folder.path().join("daemon.log"), false);
+        command.args(["run", "--config"]).arg(folder.join("conf")).current_dir(folder).env("ROOMGATE__MEDIA__WORKERS", "3");
+        let mut process = Process::start(&mut command, &folder.join("daemon.log"), false);
         eventually(seconds(30), "the daemon says what to dial", || {
             assert!(process.exit_code().is_none(), "the daemon has ended: {}", process.log());
             process.log().lines().any(|line| line.trim_start().starts_with("dial sip:")).then_some(())
         });
-        Self { process, folder }
+        process
     }
 
     /// For the files of a scenario's peers.
@@ -159,6 +169,12 @@ impl Daemon {
     pub fn notices(&self) -> Vec<Value> {
         let answer = self.get("/api/v1/notices");
         answer["notices"].as_array().unwrap_or_else(|| panic!("no list of notices: {answer}")).clone()
+    }
+
+    /// Contacts of registered devices.
+    pub fn devices(&self) -> Vec<Value> {
+        let answer = self.get("/api/v1/devices");
+        answer["devices"].as_array().unwrap_or_else(|| panic!("no list of devices: {answer}")).clone()
     }
 
     /// An answer of the API, as the operator.

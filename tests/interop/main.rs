@@ -22,6 +22,7 @@ mod patience;
 mod pjsip;
 mod process;
 mod recording;
+mod registration;
 mod sipp;
 mod status;
 mod wiretap;

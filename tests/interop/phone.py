@@ -1,11 +1,13 @@
 """A SIP phone on PJSIP (PyPI pjsua2-python), told what to do by lines of JSON on standard input; it prints what happens.
 
-phone.py PORT VOICE.wav MUSIC.wav HEARD.wav
+phone.py PORT VOICE.wav MUSIC.wav HEARD.wav ACCOUNT
+
+ACCOUNT is JSON: {"transport": "udp", "registrar": "sip:…", "user": "…", "password": "…", "ca": "authorities.pem"}, all optional.
 
     {"do": "call", "uri": "sip:…"}   {"do": "press", "keys": "*6"}   {"do": "hold"}   {"do": "resume"}   {"do": "hang-up"}
 
 It sends VOICE while talking and MUSIC while it holds, and writes what it hears into HEARD from the first call on, also across
-holds. It speaks PCMU: PJSIP's G.722 is 6 dB too loud in what it hears and too faint in what it says until something has clipped. Events: answered, held, talking, pressed, key (pressed by the other side), ended (with the SIP status), and ready at the start.
+holds. It speaks PCMU: PJSIP's G.722 is 6 dB too loud in what it hears and too faint in what it says until something has clipped. Events: answered, held, talking, pressed, key (pressed by the other side), ended (with the SIP status), registered (with the SIP status), and ready at the start.
 """
 
 import json
@@ -16,6 +18,7 @@ import time
 import pjsua2 as pj
 
 PORT, VOICE, MUSIC, HEARD = int(sys.argv[1]), *sys.argv[2:5]
+ACCOUNT = json.loads(sys.argv[5])
 
 # PJSIP sends each digit for 200 ms; the next may follow after a breath.
 DIGIT_SECONDS = 0.3
@@ -61,6 +64,9 @@ class Call(pj.Call):
 
 
 class Account(pj.Account):
+    def onRegState(self, state):
+        tell("registered", status=state.code)
+
     def onIncomingCall(self, incoming):
         global call
         call = Call(self, incoming.callId)
@@ -87,13 +93,23 @@ def set_up():
     transport = pj.TransportConfig()
     transport.boundAddress = transport.publicAddress = "127.0.0.1"
     transport.port = PORT
-    endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP, transport)
+    kinds = {"udp": pj.PJSIP_TRANSPORT_UDP, "tcp": pj.PJSIP_TRANSPORT_TCP, "tls": pj.PJSIP_TRANSPORT_TLS}
+    if "ca" in ACCOUNT:
+        transport.tlsConfig.CaListFile, transport.tlsConfig.verifyServer = ACCOUNT["ca"], True
+        transport.tlsConfig.method = pj.PJSIP_TLSV1_2_METHOD
+    carried = endpoint.transportCreate(kinds[ACCOUNT.get("transport", "udp")], transport)
     endpoint.libStart()
     endpoint.audDevManager().setNullDev()
     for codec in endpoint.codecEnum2():
         endpoint.codecSetPriority(codec.codecId, 255 if codec.codecId.startswith("PCMU/") else 0)
     account = pj.AccountConfig()
-    account.idUri = f"sip:room-{PORT}@127.0.0.1:{PORT}"
+    account.idUri = f"sip:{ACCOUNT.get('user', f'room-{PORT}')}@127.0.0.1:{PORT}"
+    account.sipConfig.transportId = carried
+    if "registrar" in ACCOUNT:
+        account.idUri = f"sip:{ACCOUNT['user']}@127.0.0.1"
+        account.regConfig.registrarUri = ACCOUNT["registrar"]
+        account.regConfig.retryIntervalSec = 0
+        account.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", ACCOUNT["user"], 0, ACCOUNT["password"]))
     media = account.mediaConfig.transportConfig
     media.boundAddress = media.publicAddress = "127.0.0.1"
     media.port, media.portRange = 30000 + PORT % 1000 * 20, 18

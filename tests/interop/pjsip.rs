@@ -28,6 +28,11 @@ pub struct Pjsip {
 impl Pjsip {
     /// Starts a phone with PCMU that listens on `port` and hums `hertz` in its calls at −18 dBov.
     pub fn start(folder: &Path, port: u16, hertz: f64) -> Self {
+        Self::start_with(folder, port, hertz, &json!({}))
+    }
+
+    /// The same with an account: `transport`, `registrar`, `user`, `password`, `ca`.
+    pub fn start_with(folder: &Path, port: u16, hertz: f64, account: &Value) -> Self {
         let file = |name: &str| folder.join(format!("pjsip-{port}-{name}.wav"));
         let (voice, music, recording) = (file("voice"), file("music"), file("heard"));
         Sound::sine(8000, hertz, -18.0, 120.0).write(&voice);
@@ -35,7 +40,7 @@ impl Pjsip {
         let python = setup_folder().join("venv/bin/python");
         assert!(python.exists(), "{} is missing; run: tests/setup.sh", python.display());
         let mut command = Command::new(program("python"));
-        command.arg(sources().join("phone.py")).arg(port.to_string()).args([&voice, &music, &recording]);
+        command.arg(sources().join("phone.py")).arg(port.to_string()).args([&voice, &music, &recording]).arg(account.to_string());
         let mut process = Process::start(&mut command, &folder.join(format!("pjsip-{port}.log")), true);
         let orders = process.child.stdin.take().expect("a pipe");
         let output = BufReader::new(process.child.stdout.take().expect("a pipe"));

@@ -1,5 +1,7 @@
 //! The real binary as an administrator meets it: check-config, link, version, and how it ends (O-1, U-1, U-7).
 
+mod tls;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};

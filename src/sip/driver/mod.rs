@@ -10,19 +10,23 @@ mod udp;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustls::pki_types::ServerName;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
-use self::stream::{Connection, News};
+use self::stream::{Connection, News, Secure, Stream};
 use self::udp::UdpListeners;
 use super::endpoint::{Counters, Endpoint, LadderLine, Load};
 use super::{Change, Command, ConnectionId, Event, Flow, Input, Output, Settings, Transport};
 use crate::cause::Cause;
 use crate::ids::CallId;
 use crate::machine::Machine;
+use crate::tls::TlsFiles;
 
 /// Commands and events that may wait. Commands: the sender waits. Events: the call is ended with [`Cause::Stalled`].
 const QUEUE: usize = 1024;
@@ -40,11 +44,22 @@ pub struct Listener {
     pub transport: Transport,
     /// Where; port 0 takes a free one.
     pub addr: SocketAddr,
+    /// For TLS: our certificate, and whose certificates clients must have.
+    pub tls: Option<ListenTls>,
+}
+
+/// What a TLS listener shows and wants to see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenTls {
+    /// Our certificate, read again when its files change.
+    pub files: TlsFiles,
+    /// PEM file of the authorities that a client's certificate must come from; `None`: clients need none.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// A listener that could not be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("sip.listen.{name}: cannot listen on {transport:?} {addr}: {source}")]
+#[error("sip.listen.{name}: cannot listen on {} {addr}: {source}", transport.as_str())]
 pub struct StartError {
     /// Which listener.
     pub name: String,
@@ -140,11 +155,12 @@ pub async fn start(settings: Settings, listeners: Vec<Listener>) -> Result<Runni
     let mut task = Task::new(settings);
     let mut bound = Vec::new();
     for (index, listener) in listeners.into_iter().enumerate() {
-        let Listener { name, transport, addr } = listener;
+        let Listener { name, transport, addr, tls } = listener;
         let index = u16::try_from(index).unwrap_or(u16::MAX);
         let opened = match transport {
             Transport::Udp => task.udp.open(index, addr),
-            Transport::Tcp => task.listen(index, addr),
+            Transport::Tcp => task.listen(index, addr, None),
+            Transport::Tls => acceptor(tls.as_ref()).and_then(|acceptor| task.listen(index, addr, Some(acceptor))),
         };
         bound.push(opened.map_err(|source| StartError { name, transport, addr, source })?);
     }
@@ -154,6 +170,12 @@ pub async fn start(settings: Settings, listeners: Vec<Listener>) -> Result<Runni
     let handle = Handle { asks, counters: task.endpoint.counters() };
     tokio::spawn(task.run(inbox, Upward { events: says, registrations: changes }));
     Ok(Running { handle, events, registrations, bound })
+}
+
+fn acceptor(tls: Option<&ListenTls>) -> io::Result<TlsAcceptor> {
+    let tls = tls.ok_or_else(|| io::Error::other("no certificate"))?;
+    let config = crate::tls::server(tls.files.clone(), &[], tls.client_ca.as_deref());
+    config.map(TlsAcceptor::from).map_err(io::Error::other)
 }
 
 /// The address of ours from which the kernel would reach `peer`. Connecting a UDP socket sends nothing; it asks the routing table.
@@ -173,12 +195,25 @@ struct Upward {
     registrations: mpsc::Sender<Change>,
 }
 
+/// A listener of connections.
+struct StreamListener {
+    index: u16,
+    bound: SocketAddr,
+    /// For TLS.
+    acceptor: Option<TlsAcceptor>,
+}
+
+impl StreamListener {
+    const fn transport(&self) -> Transport {
+        if self.acceptor.is_some() { Transport::Tls } else { Transport::Tcp }
+    }
+}
+
 struct Task {
     endpoint: Endpoint,
     settings: Settings,
     udp: UdpListeners,
-    /// TCP listeners: index and bound address.
-    tcp: Vec<(u16, SocketAddr)>,
+    streams_in: Vec<StreamListener>,
     connections: HashMap<ConnectionId, Connection>,
     next_connection: u64,
     news: mpsc::Sender<News>,
@@ -196,7 +231,7 @@ impl Task {
             endpoint: Endpoint::new(settings.clone()),
             settings,
             udp: UdpListeners::default(),
-            tcp: Vec::new(),
+            streams_in: Vec::new(),
             connections: HashMap::new(),
             next_connection: 0,
             news,
@@ -206,10 +241,10 @@ impl Task {
         }
     }
 
-    fn listen(&mut self, index: u16, addr: SocketAddr) -> io::Result<SocketAddr> {
+    fn listen(&mut self, index: u16, addr: SocketAddr, acceptor: Option<TlsAcceptor>) -> io::Result<SocketAddr> {
         let listener = stream::listen(addr)?;
         let bound = listener.local_addr()?;
-        self.tcp.push((index, bound));
+        self.streams_in.push(StreamListener { index, bound, acceptor });
         self.tasks.spawn(stream::accept(index, listener, self.news.clone()));
         Ok(bound)
     }
@@ -308,17 +343,44 @@ impl Task {
                 Some(flow) => Input::Connected { token, flow },
                 None => Input::ConnectFailed { token },
             },
-            Transport::Tcp => {
-                self.tasks.spawn(stream::connect(peer, token, self.news.clone()));
-                return;
-            }
+            // RFC 5923: a connection that is there already carries requests of ours too.
+            Transport::Tcp | Transport::Tls => match self.connection_to(peer, transport) {
+                Some(flow) => Input::Connected { token, flow },
+                None => match self.secure(peer, transport) {
+                    Ok(secure) => {
+                        self.tasks.spawn(stream::connect(peer, secure, token, self.news.clone()));
+                        return;
+                    }
+                    Err(NoTls) => Input::ConnectFailed { token },
+                },
+            },
         };
         self.endpoint.handle(Instant::now(), input);
     }
 
+    fn connection_to(&self, peer: SocketAddr, transport: Transport) -> Option<Flow> {
+        let fits =
+            |connection: &&Connection| connection.ready && connection.flow.transport == transport && connection.flow.peer == peer;
+        self.connections.values().find(fits).map(|connection| connection.flow)
+    }
+
+    /// What a TLS connection of ours needs; `None` for TCP.
+    fn secure(&self, peer: SocketAddr, transport: Transport) -> Result<Option<Secure>, NoTls> {
+        if transport == Transport::Tcp {
+            return Ok(None);
+        }
+        let connector = self.settings.connector.as_ref().ok_or(NoTls)?;
+        let name = match &connector.name {
+            Some(name) => ServerName::try_from(name.clone()).map_err(|_| NoTls)?,
+            None => ServerName::from(peer.ip()),
+        };
+        Ok(Some(Secure { config: Arc::clone(&connector.config), name }))
+    }
+
+    /// Cuts a connection off.
     fn close(&mut self, id: ConnectionId) {
         if let Some(connection) = self.connections.remove(&id) {
-            connection.close();
+            connection.cut();
             self.endpoint.handle(Instant::now(), Input::FlowClosed(id));
         }
     }
@@ -333,20 +395,30 @@ impl Task {
                 if over || self.connections.len() >= limits.connections {
                     return tracing::debug!(source = %peer, "too many connections");
                 }
-                if let Ok(local) = stream.local_addr()
-                    && let Some(flow) = self.adopt(listener, stream, local, peer)
-                {
-                    self.endpoint.handle(now, Input::Opened(flow));
+                let Ok(local) = stream.local_addr() else { return };
+                let acceptor =
+                    self.streams_in.iter().find(|known| known.index == listener).and_then(|known| known.acceptor.clone());
+                let (transport, stream, open) = match acceptor {
+                    Some(acceptor) => (Transport::Tls, Stream::Accepted(stream, acceptor), false),
+                    None => (Transport::Tcp, Stream::Plain(stream), true),
+                };
+                if let Some(flow) = self.adopt((transport, listener), stream, local, peer).filter(|_| open) {
+                    self.endpoint.handle(now, Input::Opened { flow, names: Vec::new() });
                 }
             }
-            News::Connected { token, stream, peer } => {
-                let listener = self.tcp.iter().find(|(_, bound)| bound.is_ipv4() == peer.is_ipv4()).copied();
-                let local = stream.local_addr().ok().map(|local| match listener {
-                    // Peers that want to reach us later must find a listener there.
-                    Some((_, bound)) => SocketAddr::new(local.ip(), bound.port()),
-                    None => local,
-                });
-                let flow = local.and_then(|local| self.adopt(listener.map_or(0, |(index, _)| index), stream, local, peer));
+            News::Secured { id, names } => {
+                if let Some(connection) = self.connections.get_mut(&id) {
+                    connection.ready = true;
+                    self.endpoint.handle(now, Input::Opened { flow: connection.flow, names });
+                }
+            }
+            News::Connected { token, stream, local, peer } => {
+                let transport = if matches!(stream, Stream::Secure(_)) { Transport::Tls } else { Transport::Tcp };
+                let fits = |known: &&StreamListener| known.transport() == transport && known.bound.is_ipv4() == peer.is_ipv4();
+                // Peers that want to reach us later must find a listener there.
+                let listener = self.streams_in.iter().find(fits).map(|known| (known.index, known.bound.port()));
+                let (index, port) = listener.unwrap_or((0, local.port()));
+                let flow = self.adopt((transport, index), stream, SocketAddr::new(local.ip(), port), peer);
                 let input = flow.map_or(Input::ConnectFailed { token }, |flow| Input::Connected { token, flow });
                 self.endpoint.handle(now, input);
             }
@@ -361,20 +433,34 @@ impl Task {
                     self.close(id);
                 }
             }
-            News::Closed(id) => self.close(id),
+            // Not cut: what was queued is still written.
+            News::Closed(id) => {
+                if self.connections.remove(&id).is_some() {
+                    self.endpoint.handle(now, Input::FlowClosed(id));
+                }
+            }
         }
     }
 
-    fn adopt(&mut self, listener: u16, stream: tokio::net::TcpStream, local: SocketAddr, peer: SocketAddr) -> Option<Flow> {
+    fn adopt(
+        &mut self,
+        (transport, listener): (Transport, u16),
+        stream: Stream,
+        local: SocketAddr,
+        peer: SocketAddr,
+    ) -> Option<Flow> {
         self.next_connection += 1;
         let id = ConnectionId(self.next_connection);
-        let flow = Flow { transport: Transport::Tcp, listener, connection: Some(id), local, peer };
+        let flow = Flow { transport, listener, connection: Some(id), local, peer };
         let limits = &self.settings.limits;
         let connection = stream::open(&mut self.tasks, flow, id, stream, limits, self.news.clone()).ok()?;
         self.connections.insert(id, connection);
         Some(flow)
     }
 }
+
+/// No TLS connection can be made to that peer.
+struct NoTls;
 
 async fn sleep_until(at: Option<Instant>) {
     match at {

@@ -1,22 +1,25 @@
-//! TCP connections: one reader and one writer task each. The reader frames, answers keep-alives and waits when the SIP task is behind;
+//! Connections, plain and TLS: one task each. It shakes hands, frames what comes in, answers keep-alives and waits when the SIP task is
+//! behind; the SIP task never waits for it.
 #![allow(clippy::disallowed_methods, reason = "part of the driver")]
-//! the SIP task never waits for a writer.
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
-
-use crate::sip::wire::{Framed, Framer, WireLimits};
+use crate::sip::wire::{Framed, Framer};
 use crate::sip::{ConnectionId, Flow, Limits};
+use crate::tls;
 
 /// Messages that may wait for a slow peer; one more closes the connection.
 const WRITER: usize = 256;
@@ -26,8 +29,10 @@ const WRITE_FOR: Duration = Duration::from_secs(30);
 const MESSAGE_FOR: Duration = Duration::from_secs(32);
 /// A connect takes no longer.
 const CONNECT_FOR: Duration = Duration::from_secs(4);
+/// A TLS handshake takes no longer.
+const HANDSHAKE_FOR: Duration = Duration::from_secs(10);
 
-/// What streams tell the SIP task.
+/// What connections tell the SIP task.
 pub(super) enum News {
     Accepted {
         listener: u16,
@@ -36,11 +41,17 @@ pub(super) enum News {
     },
     Connected {
         token: u64,
-        stream: TcpStream,
+        stream: Stream,
+        local: SocketAddr,
         peer: SocketAddr,
     },
     Failed {
         token: u64,
+    },
+    /// An accepted connection has finished its TLS handshake; the names of its certificate, if it gave one.
+    Secured {
+        id: ConnectionId,
+        names: Vec<String>,
     },
     Message {
         id: ConnectionId,
@@ -51,11 +62,29 @@ pub(super) enum News {
     Closed(ConnectionId),
 }
 
+/// The bytes below the messages.
+pub(super) enum Stream {
+    /// TCP.
+    Plain(TcpStream),
+    /// TLS that a client of ours has shaken hands for.
+    Secure(Box<tokio_rustls::client::TlsStream<TcpStream>>),
+    /// TLS whose client has yet to shake hands.
+    Accepted(TcpStream, TlsAcceptor),
+}
+
+/// Whom a TLS connection of ours is meant to reach.
+pub(super) struct Secure {
+    pub(super) config: Arc<ClientConfig>,
+    pub(super) name: ServerName<'static>,
+}
+
 /// The SIP task's side of a connection.
 pub(super) struct Connection {
     pub(super) flow: Flow,
+    /// Its handshake is over, so that it can be written to.
+    pub(super) ready: bool,
     writer: mpsc::Sender<Vec<u8>>,
-    tasks: [AbortHandle; 2],
+    task: AbortHandle,
 }
 
 impl Connection {
@@ -64,8 +93,9 @@ impl Connection {
         self.writer.try_send(bytes).is_ok()
     }
 
-    pub(super) fn close(self) {
-        self.tasks.iter().for_each(AbortHandle::abort);
+    /// Cuts it off. One that is merely dropped still writes what was queued.
+    pub(super) fn cut(self) {
+        self.task.abort();
     }
 }
 
@@ -99,52 +129,110 @@ pub(super) async fn accept(listener: u16, socket: TcpListener, news: mpsc::Sende
     }
 }
 
-pub(super) async fn connect(peer: SocketAddr, token: u64, news: mpsc::Sender<News>) {
-    let answer = match timeout(CONNECT_FOR, TcpStream::connect(peer)).await {
-        Ok(Ok(stream)) => News::Connected { token, stream, peer },
-        Ok(Err(_)) | Err(_) => News::Failed { token },
+pub(super) async fn connect(peer: SocketAddr, secure: Option<Secure>, token: u64, news: mpsc::Sender<News>) {
+    let answer = match dial(peer, secure).await {
+        Ok((stream, local)) => News::Connected { token, stream, local, peer },
+        Err(error) => {
+            tracing::debug!(%peer, %error, "no connection");
+            News::Failed { token }
+        }
     };
     // The SIP task may have ended.
     let _ended = news.send(answer).await;
+}
+
+async fn dial(peer: SocketAddr, secure: Option<Secure>) -> io::Result<(Stream, SocketAddr)> {
+    let stream = timeout(CONNECT_FOR, TcpStream::connect(peer)).await??;
+    let local = stream.local_addr()?;
+    let Some(Secure { config, name }) = secure else { return Ok((Stream::Plain(stream), local)) };
+    let shaken = timeout(HANDSHAKE_FOR, TlsConnector::from(config).connect(name, stream)).await?;
+    shaken.map(|stream| (Stream::Secure(Box::new(stream)), local)).inspect_err(|error| {
+        // Somebody asked for this connection, and will want to know why there is none.
+        tracing::warn!(%peer, %error, "TLS handshake failed");
+    })
 }
 
 pub(super) fn open(
     tasks: &mut JoinSet<()>,
     flow: Flow,
     id: ConnectionId,
-    stream: TcpStream,
+    stream: Stream,
     limits: &Limits,
     news: mpsc::Sender<News>,
 ) -> io::Result<Connection> {
-    stream.set_nodelay(true)?;
-    SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(Duration::from_secs(60)))?;
-    let (reader, writer) = stream.into_split();
-    let (sender, queue) = mpsc::channel(WRITER);
-    let read = tasks.spawn(read(id, reader, limits.wire, limits.idle, sender.clone(), news.clone()));
-    let write = tasks.spawn(write(id, writer, queue, news));
-    Ok(Connection { flow, writer: sender, tasks: [read, write] })
+    let socket = match &stream {
+        Stream::Plain(stream) | Stream::Accepted(stream, _) => stream,
+        Stream::Secure(stream) => stream.get_ref().0,
+    };
+    socket.set_nodelay(true)?;
+    SockRef::from(socket).set_tcp_keepalive(&TcpKeepalive::new().with_time(Duration::from_secs(60)))?;
+    let ready = !matches!(stream, Stream::Accepted(..));
+    let (writer, queue) = mpsc::channel(WRITER);
+    let line = Line { id, limits: *limits, pong: writer.clone(), news };
+    let task = tasks.spawn(serve(stream, line, queue));
+    Ok(Connection { flow, ready, writer, task })
 }
 
-async fn read(
+/// What a connection's task has.
+struct Line {
     id: ConnectionId,
-    mut reader: OwnedReadHalf,
-    limits: WireLimits,
-    idle: Duration,
+    limits: Limits,
     pong: mpsc::Sender<Vec<u8>>,
     news: mpsc::Sender<News>,
-) {
-    let mut framer = Framer::new(limits);
+}
+
+async fn serve(stream: Stream, line: Line, queue: mpsc::Receiver<Vec<u8>>) {
+    match stream {
+        Stream::Plain(stream) => converse(stream, line, queue).await,
+        Stream::Secure(stream) => converse(*stream, line, queue).await,
+        Stream::Accepted(stream, acceptor) => match timeout(HANDSHAKE_FOR, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => {
+                let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+                let names = certificate.map(tls::names).unwrap_or_default();
+                if line.news.send(News::Secured { id: line.id, names }).await.is_ok() {
+                    converse(stream, line, queue).await;
+                }
+            }
+            failed => {
+                let error = failed.err().map_or_else(|| "handshake failed".to_owned(), |late| late.to_string());
+                tracing::debug!(error, "TLS connection closed");
+                // The SIP task may have ended.
+                let _ended = line.news.send(News::Closed(line.id)).await;
+            }
+        },
+    }
+}
+
+async fn converse<S: AsyncRead + AsyncWrite>(stream: S, line: Line, queue: mpsc::Receiver<Vec<u8>>) {
+    let (id, news) = (line.id, line.news.clone());
+    let (reader, writer) = tokio::io::split(stream);
+    let mut writing = std::pin::pin!(write(writer, queue));
+    tokio::select! {
+        () = read(reader, line) => {
+            let _ended = news.send(News::Closed(id)).await;
+            // A peer that has said all may still listen.
+            let _late = timeout(WRITE_FOR, writing).await;
+        }
+        () = &mut writing => {
+            let _ended = news.send(News::Closed(id)).await;
+        }
+    }
+}
+
+async fn read<S: AsyncRead>(mut reader: ReadHalf<S>, line: Line) {
+    let Line { id, limits, pong, news } = line;
+    let mut framer = Framer::new(limits.wire);
     let mut buffer = vec![0; 16 * 1024];
     let mut fresh = true;
     // When the message now under way must be complete.
     let mut due = tokio::time::Instant::now() + MESSAGE_FOR;
-    'connection: loop {
+    loop {
         let unfinished = fresh || framer.is_inside_message();
-        let wait = if unfinished { due } else { tokio::time::Instant::now() + idle };
+        let wait = if unfinished { due } else { tokio::time::Instant::now() + limits.idle };
         let length = match tokio::time::timeout_at(wait, reader.read(&mut buffer)).await {
-            Ok(Ok(0) | Err(_)) => break,
+            Ok(Ok(0) | Err(_)) => return,
             Ok(Ok(length)) => length,
-            Err(_) if unfinished => break,
+            Err(_) if unfinished => return,
             Err(_) => {
                 if news.send(News::Idle(id)).await.is_err() {
                     return;
@@ -171,7 +259,7 @@ async fn read(
                 Ok(None) => break,
                 Err(error) => {
                     tracing::debug!(%error, "framing lost, connection closed");
-                    break 'connection;
+                    return;
                 }
             }
         }
@@ -179,14 +267,18 @@ async fn read(
             due = tokio::time::Instant::now() + MESSAGE_FOR;
         }
     }
-    let _ended = news.send(News::Closed(id)).await;
 }
 
-async fn write(id: ConnectionId, mut writer: OwnedWriteHalf, mut queue: mpsc::Receiver<Vec<u8>>, news: mpsc::Sender<News>) {
+async fn write<S: AsyncWrite>(mut writer: WriteHalf<S>, mut queue: mpsc::Receiver<Vec<u8>>) {
     while let Some(bytes) = queue.recv().await {
-        if !matches!(timeout(WRITE_FOR, writer.write_all(&bytes)).await, Ok(Ok(()))) {
-            let _ended = news.send(News::Closed(id)).await;
+        let written = timeout(WRITE_FOR, async {
+            writer.write_all(&bytes).await?;
+            writer.flush().await
+        });
+        if !matches!(written.await, Ok(Ok(()))) {
             return;
         }
     }
+    // TLS says goodbye; a peer that does not hear it is gone anyway.
+    let _gone = timeout(WRITE_FOR, writer.shutdown()).await;
 }

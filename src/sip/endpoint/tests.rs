@@ -29,7 +29,7 @@ fn address(end: usize) -> SocketAddr {
 }
 
 fn flow(end: usize, transport: Transport) -> Flow {
-    let connection = (transport == Transport::Tcp).then_some(ConnectionId(1));
+    let connection = transport.is_reliable().then_some(ConnectionId(1));
     Flow { transport, listener: 0, connection, local: address(end), peer: address(1 - end) }
 }
 

@@ -18,7 +18,8 @@ fn bench(open: bool) -> Bench {
     ];
     let allowed = if open { vec!["127.0.0.0/8".parse().unwrap()] } else { Vec::new() };
     let accounts = Accounts { realm: REALM.to_owned(), users, secret: [9; 32] };
-    let known = Known { addresses, allowed, accounts };
+    let certificates = HashMap::from([("pbx.example".to_owned(), Identity::Trunk("pbx".into()))]);
+    let known = Known { addresses, certificates, allowed, accounts };
     let trusted = Trusted::new(|address| address == IpAddr::from([192, 0, 2, 20]));
     let mut bench = Bench::new();
     bench.endpoint = Endpoint::new(Settings { seed: 5, known, trusted, ..Settings::default() });
@@ -154,4 +155,85 @@ fn a_device_registers_with_its_password_under_its_own_name_alone() {
     bench.now += Duration::from_secs(3601);
     bench.ends_empty();
     assert!(bench.endpoint.registrations(bench.now).is_empty());
+}
+
+#[test]
+fn a_certificate_says_who_calls_for_as_long_as_its_connection_lives() {
+    let mut bench = bench(false);
+    let flow = flow(0, Transport::Tls);
+    let invite = |number: u32| {
+        request("INVITE", number, "", "").replace("SIP/2.0/UDP", "SIP/2.0/TLS").replace("c1", &format!("c{number}"))
+    };
+    for (number, names, expected) in
+        [(1, vec!["x".to_owned()], "401"), (2, vec!["y".to_owned(), "pbx.example".to_owned()], "100")]
+    {
+        bench.endpoint.handle(bench.now, Input::Opened { flow, names });
+        bench.endpoint.handle(bench.now, Input::Received { flow, bytes: invite(number).into_bytes() });
+        assert_eq!(statuses(&bench.outputs()), [expected]);
+    }
+    assert_eq!(identity(&bench), Some(Identity::Trunk("pbx".into())));
+    let call = bench.events[0].call();
+    let sent = bench.commands(Command::Answer { call, sdp: SDP.to_owned() });
+    assert_eq!(line(&sent[0], "Contact"), "<sip:roomgate@127.0.0.1:5060;transport=tls>");
+    bench.endpoint.handle(bench.now, Input::FlowClosed(ConnectionId(1)));
+    bench.endpoint.handle(bench.now, Input::Received { flow, bytes: invite(3).into_bytes() });
+    assert_eq!(statuses(&bench.outputs()), ["401"]);
+}
+
+#[test]
+fn a_call_that_began_with_sips_stays_with_it() {
+    let mut bench = bench(true);
+    bench.says(&request("INVITE", 1, "", "").replace("INVITE sip:", "INVITE sips:"));
+    let call = bench.events[0].call();
+    let sent = bench.commands(Command::Answer { call, sdp: SDP.to_owned() });
+    assert_eq!(line(&sent[0], "Contact"), "<sips:roomgate@127.0.0.1:5060>");
+}
+
+/// 0 has a password, 1 asks for one.
+fn asked(password: &str) -> Pair {
+    let credentials = Credentials { user: "board".to_owned(), password: password.to_owned().into(), realm: None };
+    let users = HashMap::from([("board".to_owned(), Account::new("board-room", "board", REALM, "sesame"))]);
+    let known = Known { accounts: Accounts { realm: REALM.to_owned(), users, secret: [9; 32] }, ..Known::default() };
+    let caller = Settings { seed: 1, credentials: Some(credentials), ..Settings::default() };
+    Pair::with(Transport::Udp, [caller, Settings { seed: 2, known, ..Settings::default() }])
+}
+
+#[test]
+fn a_call_of_ours_answers_a_challenge_and_goes_on() {
+    let mut pair = asked("sesame");
+    let (caller, callee) = pair.live();
+    assert_eq!(pair.sent("0 INVITE"), 2);
+    assert_eq!((pair.sent("1 401 INVITE"), pair.sent("0 ACK")), (1, 2), "{:?}", pair.log);
+    pair.command(0, Command::Bye { call: caller, cause: Cause::HungUp });
+    pair.millis(100);
+    assert_eq!(pair.take(1), [Event::Ended { call: callee, cause: Cause::HungUp }]);
+    pair.nothing_left();
+}
+
+#[test]
+fn a_call_of_ours_with_a_wrong_password_fails_after_one_try() {
+    let mut pair = asked("guess");
+    let call = CallId::next();
+    let (target, transport, display) = (address(1), Transport::Udp, String::new());
+    let (uri, from, sdp) = ("sip:1001@127.0.0.2".to_owned(), "sip:board@127.0.0.1".to_owned(), SDP.to_owned());
+    pair.command(0, Command::Invite { call, target, transport, uri, from, display, sdp });
+    pair.millis(1000);
+    assert!(matches!(pair.take(0)[..], [Event::Failed { cause: Cause::Refused(401), .. }]));
+    assert_eq!((pair.sent("0 INVITE"), pair.take(1)), (2, vec![]));
+    pair.nothing_left();
+}
+
+#[test]
+fn a_peer_that_calls_us_gets_no_proof_by_asking() {
+    let mut bench = Bench::new();
+    let credentials = Credentials { user: "board".to_owned(), password: "sesame".to_owned().into(), realm: None };
+    bench.endpoint = Endpoint::new(Settings { seed: 5, credentials: Some(credentials), ..Settings::default() });
+    bench.live();
+    let call = bench.call();
+    let bye = bench.commands(Command::Bye { call, cause: Cause::HungUp }).remove(0);
+    let copied: String =
+        ["Via", "From", "To", "Call-ID", "CSeq"].map(|name| format!("{name}: {}\r\n", line(&bye, name))).concat();
+    let challenge = "WWW-Authenticate: Digest realm=\"x\", nonce=\"n\"\r\n";
+    assert!(bench.says(&format!("SIP/2.0 401 Unauthorized\r\n{copied}{challenge}\r\n")).is_empty());
+    bench.ends_empty();
 }

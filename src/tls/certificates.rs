@@ -1,80 +1,25 @@
-//! The server's certificate, read from files and read again when they change (U-2).
-#![allow(clippy::disallowed_methods, reason = "a driver: decides by the clock when files are looked at again")]
+//! [`Certificates`]: a server's certificate, read from files and read again when they change (U-2, S-1).
+#![allow(clippy::disallowed_methods, reason = "part of a driver")]
 
 use std::fmt;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
+use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use zeroize::Zeroizing;
 
+use super::{TlsError, TlsFiles, chain};
+
 /// The files are looked at no more often than this, and only when somebody connects.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Where certificate and key lie, both PEM. The certificate file holds the chain, our own first.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// The chain.
-    pub certificate: PathBuf,
-    /// The private key.
-    pub key: PathBuf,
-}
-
-/// Why a certificate cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum TlsError {
-    /// The file cannot be read.
-    #[error("{path}: {source}", path = path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The file holds no PEM of the kind that is needed.
-    #[error("{path}: {source}", path = path.display())]
-    Pem {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        source: rustls::pki_types::pem::Error,
-    },
-    /// The file holds no certificate.
-    #[error("{path}: no certificate in it", path = path.display())]
-    Empty {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Key and certificate do not fit, or are of a kind that TLS cannot use.
-    #[error("certificate and key cannot be used: {0}")]
-    Unusable(rustls::Error),
-}
-
-/// A TLS configuration that serves HTTP/1.1 with the certificate in `files`, whatever it is at the time.
-///
-/// # Errors
-/// The files cannot be used now. Later faults only leave the last good certificate in place.
-pub fn config(files: TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let certificates = Certificates::open(files, Arc::clone(&provider))?;
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(TlsError::Unusable)?
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(certificates));
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
-}
-
 /// Gives each handshake the certificate that is on disk.
-struct Certificates {
+pub(super) struct Certificates {
     files: TlsFiles,
     provider: Arc<CryptoProvider>,
     current: Mutex<Current>,
@@ -96,7 +41,7 @@ impl fmt::Debug for Certificates {
 }
 
 impl Certificates {
-    fn open(files: TlsFiles, provider: Arc<CryptoProvider>) -> Result<Self, TlsError> {
+    pub(super) fn open(files: TlsFiles, provider: Arc<CryptoProvider>) -> Result<Self, TlsError> {
         let stamp = stamp(&files);
         let key = Arc::new(load(&files, &provider)?);
         Ok(Self { files, provider, current: Mutex::new(Current { key, stamp, looked: Instant::now() }) })
@@ -138,22 +83,19 @@ fn stamp(files: &TlsFiles) -> Stamp {
 }
 
 fn load(files: &TlsFiles, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
-    let read =
-        |path: &Path| std::fs::read(path).map(Zeroizing::new).map_err(|source| TlsError::File { path: path.to_owned(), source });
-    let bad_pem = |path: &Path, source| TlsError::Pem { path: path.to_owned(), source };
-    let chain = CertificateDer::pem_slice_iter(&read(&files.certificate)?)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| bad_pem(&files.certificate, error))?;
-    if chain.is_empty() {
-        return Err(TlsError::Empty { path: files.certificate.clone() });
-    }
-    let key = PrivateKeyDer::from_pem_slice(&read(&files.key)?).map_err(|error| bad_pem(&files.key, error))?;
+    let path: &Path = &files.key;
+    let bytes = std::fs::read(path).map(Zeroizing::new).map_err(|source| TlsError::File { path: path.to_owned(), source });
+    let chain = chain(&files.certificate)?;
+    let key = PrivateKeyDer::from_pem_slice(&bytes?).map_err(|source| TlsError::Pem { path: path.to_owned(), source })?;
     CertifiedKey::from_der(chain, key, provider).map_err(TlsError::Unusable)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
+    use crate::tls::server;
 
     struct Scratch(PathBuf);
 
@@ -221,11 +163,11 @@ mod tests {
     fn files_that_cannot_be_used_are_refused_at_the_start_by_name() {
         let scratch = Scratch::new("refuse");
         let files = scratch.files();
-        let text = |files: &TlsFiles| config(files.clone()).map(drop).map_err(|error| error.to_string());
+        let text = |files: &TlsFiles| server(files.clone(), &[], None).map(drop).map_err(|error| error.to_string());
         assert!(text(&files).is_err_and(|error| error.contains("cert.pem")));
         let (one, two) = (issue(&["one.example"]), issue(&["two.example"]));
         write(&files, &(one.0.clone(), two.1));
-        assert!(matches!(config(files.clone()), Err(TlsError::Unusable(_))));
+        assert!(matches!(server(files.clone(), &[], None), Err(TlsError::Unusable(_))));
         write(&files, &(String::new(), one.1));
         assert!(text(&files).is_err_and(|error| error.contains("no certificate")));
         write(&files, &(one.0, "nothing".into()));

@@ -219,6 +219,9 @@ impl Shared {
     /// Answers, and waits for the ACK: after it the device surely listens.
     async fn establish(&self, incoming: &Incoming, inputs: &mut mpsc::Receiver<Input>) -> Result<Established, Cause> {
         let call = incoming.call;
+        if incoming.requires_100rel {
+            self.settings.sip.send(Command::Ring { call }).await;
+        }
         match self.answer(incoming).await {
             Ok((talk, reserved, profile)) => self.confirmed(call, talk, reserved, profile, inputs).await,
             Err(cause) => {

@@ -123,6 +123,7 @@ pub(super) enum Purpose {
     Reinvite,
     /// UPDATE without an offer (RFC 4028).
     Refresh,
+    Prack,
     Bye,
     Cancel,
 }
@@ -434,6 +435,9 @@ impl Endpoint {
         {
             self.unschedule(call.scheduled, Owner::Call(id));
             self.dialogs.remove(&call.key);
+            for branch in &call.branches {
+                self.dialogs.remove(&branch.key);
+            }
         }
     }
 
@@ -445,6 +449,7 @@ impl Endpoint {
         call.reoffer = None;
         call.reoffer_at = None;
         call.timer = None;
+        call.reliable = None;
         let source = call.source;
         let open = match call.turn {
             Turn::Theirs { server } => Some(server),
@@ -535,6 +540,8 @@ impl Endpoint {
                 count(&self.counters.retransmitted);
                 self.send_response(flow, bytes);
             }
+        } else if call.reliable.is_some() {
+            self.wake_reliable(now, id);
         } else if call.reoffer_at.is_some_and(|at| now >= at) {
             call.reoffer_at = None;
             self.offer_if_possible(now, id);

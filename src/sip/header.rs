@@ -164,6 +164,30 @@ impl fmt::Display for CSeq {
     }
 }
 
+/// `RAck` (RFC 3262 section 7.2): which provisional response a PRACK is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RAck {
+    /// The response's `RSeq`.
+    pub rseq: u32,
+    /// Its `CSeq`.
+    pub cseq: CSeq,
+}
+
+impl RAck {
+    /// Reads `776656 1 INVITE`.
+    #[must_use]
+    pub fn parse(value: &str) -> Option<Self> {
+        let (rseq, cseq) = value.trim().split_once(|letter: char| letter.is_ascii_whitespace())?;
+        Some(Self { rseq: rseq.parse().ok()?, cseq: CSeq::parse(cseq)? })
+    }
+}
+
+impl fmt::Display for RAck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.rseq, self.cseq)
+    }
+}
+
 /// `Content-Type` (RFC 3261 section 20.15), in lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContentType {
@@ -265,6 +289,8 @@ mod tests {
         assert_eq!(CSeq::parse("  0009   INVITE ").unwrap(), CSeq { number: 9, method: Method::Invite });
         assert!(CSeq::parse("2147483648 INVITE").is_none());
         assert!(CSeq::parse("36893488147419103232 REGISTER").is_none());
+        assert_eq!(RAck::parse(" 776656  1 INVITE").unwrap().to_string(), "776656 1 INVITE");
+        assert!(RAck::parse("1 INVITE").is_none());
         assert_eq!(ContentType::parse("Application / SDP ; charset=x").unwrap().essence, "application/sdp");
         let reason = Reason::parse("Q.850 ;cause=16 ;text=\"Terminated\"").unwrap();
         assert_eq!(reason.to_string(), "Q.850;cause=16;text=\"Terminated\"");

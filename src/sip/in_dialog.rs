@@ -27,6 +27,9 @@ impl Endpoint {
         self.note(now, id, true, format!("{} ({})", request.method, essentials.cseq.number));
         let wait = self.draw() % 10;
         let Some(call) = self.calls.get_mut(&id) else { return };
+        if call.phase == Phase::Calling {
+            return self.early_request(now, server, id, request, essentials);
+        }
         if !call.dialog.accepts(essentials.cseq.number) {
             // Section 12.2.2; the hint is for a re-INVITE that overtook another (section 14.2).
             return self.respond(now, server, 500, &[("Retry-After", wait.to_string())], None);
@@ -45,20 +48,20 @@ impl Endpoint {
         }
         let records = request.headers.get("Record").is_some_and(|value| value.trim().to_ascii_lowercase().starts_with("on"));
         match &request.method {
+            Method::Refer => {
+                self.forbid(now, server);
+                self.tell(Event::Refused { call: id, method: Method::Refer });
+            }
             Method::Invite | Method::Update | Method::Info if records => {
-                self.respond(now, server, 403, &[("Reason", "Q.850;cause=21;text=\"not-allowed\"".to_owned())], None);
+                self.forbid(now, server);
                 self.tell(Event::Refused { call: id, method: request.method.clone() });
             }
             Method::Invite => self.reinvite(now, server, id, request),
+            Method::Prack => self.prack(now, server, id, request),
             Method::Update => self.update(now, server, id, request),
             Method::Info => self.info(now, server, id, request),
             Method::Options => self.options(now, server),
-            method => {
-                self.refuse_method(now, server, method.clone());
-                if *method == Method::Refer {
-                    self.tell(Event::Refused { call: id, method: Method::Refer });
-                }
-            }
+            method => self.refuse_method(now, server, method.clone()),
         }
     }
 

@@ -6,6 +6,7 @@ use super::dialog::Dialog;
 use super::endpoint::{Endpoint, Owner, count};
 use super::invite::{Accepted, Call, Phase, Turn};
 use super::message::{Body, Essentials, Method, Request, allows, session_description};
+use super::reliable::requires;
 use super::session_timer::{SessionTimer, Wish};
 use super::uas::{ACCEPT, ALLOW, Header, SUPPORTED, reasons, shortened};
 use super::uri::{Scheme, Uri};
@@ -82,21 +83,19 @@ impl Endpoint {
             to,
             user_agent,
             offer,
+            requires_100rel: requires(&request.headers),
             call_id_header,
         })));
     }
 
     // === what the call's owner says to an open INVITE ===
 
-    pub(super) fn ring(&mut self, now: Instant, id: CallId) {
-        let Some(call) = self.calls.get(&id).filter(|call| call.phase == Phase::Ringing) else { return };
-        let (Turn::Theirs { server }, flow) = (&call.turn, call.flow) else { return };
-        let headers = [("Contact", self.contact_in(id, &flow)), ("Allow", ALLOW.to_owned())];
-        self.respond(now, *server, 180, &headers, None);
-    }
-
     pub(super) fn answer(&mut self, now: Instant, id: CallId, sdp: &str) {
-        let Some(call) = self.calls.get(&id) else { return };
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if let Some(waiting) = &mut call.reliable {
+            waiting.then = Some(sdp.to_owned());
+            return;
+        }
         let (&Turn::Theirs { server }, flow, refresher) = (&call.turn, call.flow, call.refresher()) else { return };
         let Some(request) = self.servers.get(&server).and_then(|tx| tx.request.as_ref()) else { return };
         let (offer, by_invite) = (session_description(&request.headers, &request.body), request.method == Method::Invite);

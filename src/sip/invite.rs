@@ -9,6 +9,7 @@ use super::auth;
 use super::dialog::{Dialog, DialogKey};
 use super::endpoint::LadderLine;
 use super::message::{Headers, Method, allows};
+use super::reliable::{Branch, Reliable};
 use super::session_timer::{Agreement, Refresher, SessionTimer};
 use super::transaction::Timers;
 use crate::cause::Cause;
@@ -118,8 +119,11 @@ pub(super) struct Call {
     pub(super) bye: Option<Cause>,
     /// We gave our INVITE up.
     pub(super) cancelled: bool,
-    /// A session description of a provisional response, should the 2xx have none.
-    pub(super) early: Option<Vec<u8>>,
+    /// Our provisional response that waits for its PRACK, and the number of the last one.
+    pub(super) reliable: Option<Reliable>,
+    pub(super) rseq: Option<u32>,
+    /// The early dialogs of our INVITE.
+    pub(super) branches: Vec<Branch>,
     /// What we described ourselves as last, and what the peer did: a refresh must change neither.
     pub(super) local: String,
     pub(super) remote: Vec<u8>,
@@ -155,7 +159,9 @@ impl Call {
             reoffer_at: None,
             bye: None,
             cancelled: false,
-            early: None,
+            reliable: None,
+            rseq: None,
+            branches: Vec::new(),
             local: String::new(),
             remote: Vec::new(),
             takes_update: false,
@@ -197,6 +203,7 @@ impl Call {
     pub(super) fn deadline(&self) -> Option<Instant> {
         let accepted = self.accepted.as_ref().map(Accepted::deadline);
         let glare = self.reoffer_at.filter(|_| self.may_offer());
-        accepted.into_iter().chain(glare).chain(self.timer().and_then(|timer| timer.deadline())).min()
+        let reliable = self.reliable.as_ref().map(Reliable::deadline);
+        accepted.into_iter().chain(reliable).chain(glare).chain(self.timer().and_then(|timer| timer.deadline())).min()
     }
 }

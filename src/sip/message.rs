@@ -389,6 +389,7 @@ pub fn phrase(status: u16) -> &'static str {
         500 => "Server Internal Error",
         501 => "Not Implemented",
         503 => "Service Unavailable",
+        504 => "Server Time-out",
         513 => "Message Too Large",
         603 => "Decline",
         other => match other / 100 {

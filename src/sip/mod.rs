@@ -20,6 +20,7 @@ mod invite;
 pub mod message;
 mod prove;
 pub mod registrar;
+mod reliable;
 mod response;
 mod session_timer;
 pub mod transaction;
@@ -371,6 +372,8 @@ pub struct Incoming {
     pub user_agent: Option<String>,
     /// Their session description; `None` when they want ours.
     pub offer: Option<Vec<u8>>,
+    /// They take a 180 only if it comes reliably (RFC 3262): ring before answering.
+    pub requires_100rel: bool,
     /// The Call-ID, for logs and records.
     pub call_id_header: String,
 }

@@ -35,7 +35,9 @@ impl Endpoint {
 
     /// Takes a final response to a request of ours. `true`: it was a challenge, and the request is on its way again.
     pub(super) fn proves(&mut self, now: Instant, client: u64, response: &Response) -> bool {
-        let Some(tx) = self.clients.get(&client).filter(|tx| tx.purpose != Purpose::Cancel) else { return false };
+        let Some(tx) = self.clients.get(&client).filter(|tx| !matches!(tx.purpose, Purpose::Cancel | Purpose::Prack)) else {
+            return false;
+        };
         let (id, purpose, flow, asked) = (tx.call, tx.purpose, tx.flow, tx.request.clone());
         let Some(call) = self.calls.get_mut(&id) else { return false };
         let Some(prover) = &mut call.prover else { return false };

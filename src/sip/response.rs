@@ -59,30 +59,12 @@ impl Endpoint {
     fn passed(&mut self, now: Instant, id: u64, flow: Flow, response: &Response, essentials: &Essentials) {
         let Some((call, purpose)) = self.clients.get(&id).map(|tx| (tx.call, tx.purpose)) else { return };
         match (purpose, response.status) {
-            (Purpose::Invite, 100..=199) => self.provisional(now, call, response),
+            (Purpose::Invite, 100..=199) => self.provisional(now, id, response, essentials),
             (Purpose::Invite | Purpose::Reinvite, 200..=299) => self.accepted(now, id, flow, response, essentials),
             (Purpose::Refresh, 200..=299) => self.refreshed(now, call, response),
             (Purpose::Refresh, 300..) => self.refresh_refused(now, call, response),
             _ => {}
         }
-    }
-
-    fn provisional(&mut self, now: Instant, id: CallId, response: &Response) {
-        let Some(call) = self.calls.get_mut(&id).filter(|call| call.phase == Phase::Calling) else { return };
-        if call.cancelled {
-            let sent = self.clients.values().any(|tx| tx.call == id && tx.purpose == Purpose::Cancel);
-            if !sent {
-                self.cancel_ours(now, id);
-            }
-            return;
-        }
-        if let Body::Sdp(sdp) = session_description(&response.headers, &response.body) {
-            call.early = Some(sdp);
-        }
-        self.tell(match response.status {
-            100 => Event::Trying { call: id },
-            status => Event::Ringing { call: id, status },
-        });
     }
 
     /// A 2xx to an INVITE of ours: the first, a repeat, or one of another branch of a fork (section 13.2.2.4).
@@ -95,16 +77,24 @@ impl Endpoint {
             }
             return self.end_fork(now, id, flow, response, essentials);
         }
-        let sdp = match session_description(&response.headers, &response.body) {
-            Body::Sdp(sdp) => sdp,
-            _ => call.early.take().unwrap_or_default(),
-        };
         let first = call.phase == Phase::Calling;
+        let tag = essentials.to.tag().unwrap_or_default();
+        let mut branch = call.branches.iter_mut().find(|branch| first && branch.key.remote == tag);
+        let early = branch.as_mut().and_then(|branch| branch.sdp.take().map(|sdp| (sdp, branch.answered)));
+        let sdp = match (session_description(&response.headers, &response.body), early) {
+            // The answer of a reliable response stays the answer (RFC 3262 section 5).
+            (_, Some((sdp, true))) | (Body::Sdp(sdp), _) | (_, Some((sdp, false))) => sdp,
+            _ => Vec::new(),
+        };
         if first {
+            if let Some(branch) = branch {
+                call.dialog = branch.dialog.clone();
+            }
             call.dialog.confirm(response, &essentials.to);
             call.phase = Phase::Live;
             let old = std::mem::replace(&mut call.key, call.dialog.key());
             let key = call.key.clone();
+            self.close_branches(id);
             self.dialogs.remove(&old);
             self.dialogs.insert(key, id);
         }
@@ -124,9 +114,9 @@ impl Endpoint {
             call.remote.clone_from(&sdp);
         }
         let (live, cancelled, given_up) = (call.phase == Phase::Live, call.cancelled, call.bye);
-        let mut ack = call.dialog.ack(cseq);
+        let (mut ack, hop) = (call.dialog.ack(cseq), call.dialog.next_hop().clone());
         self.sign_ack(client, &mut ack);
-        match self.way(id, 0) {
+        match self.way(id, &hop, 0) {
             Some(Way::Open(flow)) => self.send_ack(now, id, ack, cseq, flow),
             Some(Way::Connect { peer, transport, .. }) => {
                 // Too many connections under way: the peer repeats its 2xx.
@@ -169,7 +159,9 @@ impl Endpoint {
     /// Another phone behind a forking proxy answered too: thank it, and hang up.
     fn end_fork(&mut self, now: Instant, id: CallId, flow: Flow, response: &Response, essentials: &Essentials) {
         let Some(call) = self.calls.get(&id) else { return };
-        let mut dialog = call.dialog.clone();
+        let tag = essentials.to.tag().unwrap_or_default();
+        let branch = call.branches.iter().find(|branch| branch.key.remote == tag);
+        let mut dialog = branch.map_or(&call.dialog, |branch| &branch.dialog).clone();
         dialog.confirm(response, &essentials.to);
         let mut ack = dialog.ack(essentials.cseq.number);
         let branch = format!("{MAGIC}{}", self.token());

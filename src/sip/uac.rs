@@ -196,6 +196,10 @@ impl Endpoint {
     pub(super) fn invite_again(&mut self, now: Instant, id: CallId) {
         let Some(call) = self.calls.get_mut(&id).filter(|call| call.phase == Phase::Calling) else { return };
         let Turn::Ours { offer, .. } = call.turn.clone() else { return };
+        // What the refused one began is over with it.
+        self.close_branches(id);
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.branches.clear();
         let invite = call.dialog.request(Method::Invite);
         let flow = call.flow;
         let client = self.open_invite(now, id, invite, Purpose::Invite, offer);
@@ -206,15 +210,29 @@ impl Endpoint {
         }
     }
 
+    /// Sends a request of a call's own dialog.
     pub(super) fn send_request(&mut self, now: Instant, call: CallId, request: Request, purpose: Purpose) {
         let id = self.open_client(now, call, request, purpose);
         self.send_client(now, id);
     }
 
-    /// Finds the way for a request of a dialog, and sends it there.
+    /// Sends a request of an early dialog.
+    pub(super) fn send_request_to(&mut self, now: Instant, call: CallId, hop: &Uri, request: Request, purpose: Purpose) {
+        let id = self.open_client(now, call, request, purpose);
+        self.send_client_to(now, id, hop);
+    }
+
     fn send_client(&mut self, now: Instant, id: u64) {
+        let hop = self.clients.get(&id).and_then(|tx| self.calls.get(&tx.call)).map(|call| call.dialog.next_hop().clone());
+        if let Some(hop) = hop {
+            self.send_client_to(now, id, &hop);
+        }
+    }
+
+    /// Finds the way to the next hop of a dialog, and sends the request there.
+    fn send_client_to(&mut self, now: Instant, id: u64, hop: &Uri) {
         let Some((call, size)) = self.clients.get(&id).map(|tx| (tx.call, tx.request.to_bytes().len() + 200)) else { return };
-        match self.way(call, size) {
+        match self.way(call, hop, size) {
             Some(Way::Open(flow)) => self.begin_client(now, id, flow),
             Some(Way::Connect { peer, transport, fallback }) => {
                 if self.connect(peer, transport, Waiting::Client { id, fallback }).is_some() {
@@ -227,9 +245,9 @@ impl Endpoint {
 
     /// Where the next request of a dialog goes. The next hop counts, unless the peer is behind NAT or a name stands there: then it is
     /// where the peer's last message came from. A connection to the same host is used again.
-    pub(super) fn way(&self, id: CallId, size: usize) -> Option<Way> {
+    pub(super) fn way(&self, id: CallId, hop: &Uri, size: usize) -> Option<Way> {
         let call = self.calls.get(&id)?;
-        let (flow, hop) = (call.flow, call.dialog.next_hop());
+        let flow = call.flow;
         let named = hop.params.get("transport").map(str::to_ascii_lowercase);
         let transport = match named.as_deref() {
             _ if hop.scheme == Scheme::Sips => Transport::Tls,
@@ -274,7 +292,8 @@ impl Endpoint {
             tx.request.headers.push("Contact", contact);
             tx.request.headers.push("Allow", ALLOW);
             tx.request.headers.push("Accept", "application/sdp");
-            tx.request.headers.push("Supported", SUPPORTED);
+            // A provisional response inside a dialog would have to be acknowledged there; that is not asked for.
+            tx.request.headers.push("Supported", if tx.purpose == Purpose::Invite { SUPPORTED } else { "timer" });
         }
         if tx.request.method == Method::Invite {
             tx.machine = ClientMachine::Invite(ClientInvite::new(now, timers, reliable));
@@ -324,7 +343,8 @@ impl Endpoint {
         match purpose {
             Purpose::Invite => self.failed(now, call, Cause::PeerGone, String::new()),
             Purpose::Reinvite | Purpose::Refresh => self.lost(now, call),
-            Purpose::Bye | Purpose::Cancel => {}
+            // The INVITE has its own time, and a BYE or CANCEL has done what it can.
+            Purpose::Prack | Purpose::Bye | Purpose::Cancel => {}
         }
         self.forget_client(id);
     }

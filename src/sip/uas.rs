@@ -15,11 +15,11 @@ use crate::cause::Cause;
 use crate::ids::CallId;
 
 /// The methods we act on; anything else is refused.
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REGISTER";
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REGISTER";
 /// The bodies we take.
 pub(super) const ACCEPT: &str = "application/sdp, application/dtmf-relay, application/dtmf";
 /// The extensions we know.
-pub(super) const SUPPORTED: &str = "timer";
+pub(super) const SUPPORTED: &str = "timer, 100rel";
 /// Longest text of a peer that is kept for logs and records.
 const TEXT: usize = 128;
 
@@ -104,9 +104,10 @@ impl Endpoint {
             (Method::Options, None) if dialog.is_none() => self.options(now, id),
             (Method::Invite, None) if dialog.is_none() => self.invite(now, id, (flow, identity), &request, essentials),
             (Method::Register, None) if dialog.is_none() => self.register(now, id, (flow, identity), &request, &essentials),
-            (Method::Invite | Method::Options | Method::Bye | Method::Info | Method::Update, None) => {
+            (Method::Invite | Method::Options | Method::Bye | Method::Info | Method::Update | Method::Prack, None) => {
                 self.respond(now, id, 481, &[], None)
             }
+            (Method::Refer, None) if dialog.is_none() => self.forbid(now, id),
             (method, None) => self.refuse_method(now, id, method.clone()),
         }
     }
@@ -215,6 +216,11 @@ impl Endpoint {
         }
         self.schedule(Owner::Server(id));
         self.send_response(reply, bytes);
+    }
+
+    /// M-12: an external may not do that, and is told why.
+    pub(super) fn forbid(&mut self, now: Instant, id: u64) {
+        self.respond(now, id, 403, &[("Reason", "Q.850;cause=21;text=\"not-allowed\"".to_owned())], None);
     }
 
     fn cseq_of(&self, id: u64) -> u32 {

@@ -454,6 +454,7 @@ fn calls_survive_a_network_that_loses_a_third() {
 
 mod gate;
 mod hostile;
+mod reliable;
 mod requests;
 mod sessions;
 mod update;

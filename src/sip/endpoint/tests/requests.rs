@@ -134,7 +134,7 @@ fn options_tell_the_truth_and_503_while_draining() {
     let mut bench = Bench::new();
     let sent = bench.says(&request("OPTIONS", 1, "", ""));
     assert_eq!(statuses(&sent), ["200"]);
-    assert_eq!(line(&sent[0], "Allow"), "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REGISTER");
+    assert_eq!(line(&sent[0], "Allow"), "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REGISTER");
     assert!(line(&sent[0], "Server").starts_with("Roomgate/"));
     assert!(line(&sent[0], "Via").contains("rport=5060") && line(&sent[0], "To").contains(";tag="));
     bench.commands(Command::Drain(true));
@@ -148,14 +148,14 @@ fn options_tell_the_truth_and_503_while_draining() {
 #[test]
 fn what_we_do_not_do_is_refused_truthfully() {
     let mut bench = Bench::new();
-    for (method, status) in [("MESSAGE", "405"), ("SUBSCRIBE", "405"), ("REFER", "405"), ("invite", "501"), ("FOO", "501")] {
+    for (method, status) in [("MESSAGE", "405"), ("SUBSCRIBE", "405"), ("NOTIFY", "405"), ("invite", "501"), ("FOO", "501")] {
         let sent = bench.says(&request(method, 1, "", ""));
         assert_eq!(statuses(&sent), [status], "{method}");
         assert!(line(&sent[0], "Allow").contains("INVITE"));
         bench.ends_empty();
     }
     for (method, extra, status) in [
-        ("INVITE", "Require: 100rel, timer\r\n", "420"),
+        ("INVITE", "Require: 100rel, timer, outbound\r\n", "420"),
         ("UPDATE", "", "481"),
         ("INVITE", "Content-Encoding: gzip\r\n", "415"),
         ("BYE", "", "481"),
@@ -171,10 +171,12 @@ fn what_we_do_not_do_is_refused_truthfully() {
         assert_eq!(statuses(&sent), [status], "{method} {extra}");
         bench.ends_empty();
     }
+    let sent = bench.says(&request("REFER", 7, "Refer-To: <sip:x@y>\r\n", ""));
+    assert_eq!((statuses(&sent), line(&sent[0], "Reason").contains("not-allowed")), (vec!["403"], true), "M-12");
     let sent = bench.says(&request("INVITE", 8, "", &body("text/plain", "hello")));
     assert_eq!((statuses(&sent), line(&sent[0], "Accept").contains("application/sdp")), (vec!["415"], true));
-    let sent = bench.says(&request("INVITE", 9, "Require: timer, 100rel\r\n", ""));
-    assert_eq!(line(&sent[0], "Unsupported"), "100rel");
+    let sent = bench.says(&request("INVITE", 9, "Require: timer, outbound, 100rel\r\n", ""));
+    assert_eq!(line(&sent[0], "Unsupported"), "outbound");
     let sent = bench.says(&request("INVITE", 10, "", "").replace("Max-Forwards: 70", "Max-Forwards: 0"));
     assert_eq!(statuses(&sent), ["483"]);
     let sent = bench.says(&request("INVITE", 11, "", "").replace("INVITE sip:1001@127.0.0.1", "INVITE http://x"));
@@ -234,7 +236,7 @@ fn a_key_by_info_is_a_digit_and_m_12_refusals_are_told() {
     assert_eq!(statuses(&bench.says(&with_to("INFO", 5, &to, "Info-Package: foo\r\n", ""))), ["469"]);
     for (number, method, extra, status) in [
         (6, "INFO", "Record: on\r\n", "403"),
-        (7, "REFER", "Refer-To: <sip:x@y>\r\n", "405"),
+        (7, "REFER", "Refer-To: <sip:x@y>\r\n", "403"),
         (8, "INVITE", "Record: On\r\n", "403"),
     ] {
         assert_eq!(statuses(&bench.says(&with_to(method, number, &to, extra, ""))), [status]);

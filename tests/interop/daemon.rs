@@ -34,6 +34,13 @@ impl Daemon {
         Self::with("[media]\nwebrtc_addresses = [\"127.0.0.1\"]\n")
     }
 
+    /// Starts the demo with sessions that may be as short as 4 s (RFC 4028 wants 90 s at least), so that refreshes can be seen.
+    /// `expires` is what it asks for itself.
+    pub fn start_with_short_sessions(expires: &str) -> Self {
+        let sip = format!("[sip]\nsession_min = \"4s\"\nsession_expires = \"{expires}\"\n");
+        Self::with(&format!("[media]\nwebrtc_addresses = [\"127.0.0.1\"]\n{sip}"))
+    }
+
     /// Starts the demo with its pages on https, at an address that is not loopback.
     pub fn start_with_https() -> Self {
         let folder = tempfile::tempdir().expect("a folder");

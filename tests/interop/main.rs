@@ -11,6 +11,7 @@ mod browser;
 mod calls;
 mod daemon;
 mod dial;
+mod dialogs;
 mod instruments;
 mod keypad;
 mod load;

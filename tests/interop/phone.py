@@ -2,7 +2,8 @@
 
 phone.py PORT VOICE.wav MUSIC.wav HEARD.wav ACCOUNT
 
-ACCOUNT is JSON: {"transport": "udp", "registrar": "sip:…", "user": "…", "password": "…", "ca": "authorities.pem"}, all optional.
+ACCOUNT is JSON: {"transport": "udp", "registrar": "sip:…", "user": "…", "password": "…", "ca": "authorities.pem", "strict": true},
+all optional; a strict one requires session timers and reliable provisional responses.
 
     {"do": "call", "uri": "sip:…"}   {"do": "press", "keys": "*6"}   {"do": "hold"}   {"do": "resume"}   {"do": "hang-up"}
 
@@ -110,6 +111,11 @@ def set_up():
         account.regConfig.registrarUri = ACCOUNT["registrar"]
         account.regConfig.retryIntervalSec = 0
         account.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", ACCOUNT["user"], 0, ACCOUNT["password"]))
+    if ACCOUNT.get("strict"):
+        # The shortest session that PJSIP knows.
+        account.callConfig.timerUse = pj.PJSUA_SIP_TIMER_REQUIRED
+        account.callConfig.timerMinSESec = account.callConfig.timerSessExpiresSec = 90
+        account.callConfig.prackUse = pj.PJSUA_100REL_MANDATORY
     media = account.mediaConfig.transportConfig
     media.boundAddress = media.publicAddress = "127.0.0.1"
     media.port, media.portRange = 30000 + PORT % 1000 * 20, 18

@@ -31,7 +31,8 @@ impl Pjsip {
         Self::start_with(folder, port, hertz, &json!({}))
     }
 
-    /// The same with an account: `transport`, `registrar`, `user`, `password`, `ca`.
+    /// The same with an account: `transport`, `registrar`, `user`, `password`, `ca`; `strict` makes session timers of 90 s and
+    /// reliable provisional responses mandatory.
     pub fn start_with(folder: &Path, port: u16, hertz: f64, account: &Value) -> Self {
         let file = |name: &str| folder.join(format!("pjsip-{port}-{name}.wav"));
         let (voice, music, recording) = (file("voice"), file("music"), file("heard"));

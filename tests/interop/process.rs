@@ -33,6 +33,11 @@ impl Process {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
+    /// Where its log is.
+    pub fn folder(&self) -> &Path {
+        self.log.parent().expect("a log is in a folder")
+    }
+
     /// `None` while it runs.
     pub fn exit_code(&mut self) -> Option<i32> {
         self.child.try_wait().expect("a child can be asked").map(|status| status.code().unwrap_or(-1))

@@ -91,6 +91,50 @@ fn tone() -> Vec<u8> {
     (0..8000).map(|n| if n / 8 % 2 == 0 { !0x48 } else { !0xc8 }).collect()
 }
 
+/// One of the scenarios in `sipp/dialogs`, against the meeting `demo`. They speak no sound: what is looked at is the dialog.
+#[derive(Debug)]
+pub struct Scenario {
+    name: String,
+    process: Process,
+}
+
+impl Scenario {
+    /// Plays it from `port`, by `transport` in SIPp's words: `u1` or `t1`. A forgiving one overlooks what comes when it is not waited
+    /// for: repeated messages on a connection, or those that cross its own.
+    pub fn play(folder: &Path, port: u16, name: &str, transport: &str, forgiving: bool) -> Self {
+        let mut manner = vec!["-s", "1001", "127.0.0.1:5060"];
+        if forgiving {
+            manner.extend(["-default_behaviors", "none"]);
+        }
+        Self::start(folder, port, name, transport, &manner)
+    }
+
+    /// Plays one that is called at `port`, by UDP, and sends back the sound that it gets.
+    pub fn wait(folder: &Path, port: u16, name: &str) -> Self {
+        Self::start(folder, port, name, "u1", &["-rtp_echo"])
+    }
+
+    fn start(folder: &Path, port: u16, name: &str, transport: &str, manner: &[&str]) -> Self {
+        let folder = folder.join(format!("sipp-{name}-{transport}"));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let mut command = Command::new(program("sipp"));
+        command.arg("-sf").arg(sources().join(format!("sipp/dialogs/{name}.xml"))).args(manner);
+        command.args(["-i", "127.0.0.1", "-mi", "127.0.0.1", "-p", &port.to_string(), "-mp", &(port + 20_000).to_string()]);
+        command.args(["-t", transport, "-m", "1", "-nostdin", "-trace_err", "-timeout", "60s", "-timeout_error"]);
+        command.args(["-trace_msg", "-message_file", "messages", "-error_file", "errors"]).current_dir(&folder);
+        let process = Process::start(&mut command, &folder.join("log"), false);
+        Self { name: format!("{name} by {transport}"), process }
+    }
+
+    /// Waits until it has come to its end; every message that it sent and got, or what went wrong.
+    pub fn outcome(mut self, limit: u64) -> Result<String, String> {
+        let code = eventually(seconds(limit), &format!("{} ends", self.name), || self.process.exit_code());
+        let read = |file: &str| std::fs::read_to_string(self.process.folder().join(file)).unwrap_or_default();
+        let fault = || format!("{}: exit {code}\n{}\n{}", self.name, read("errors"), read("messages"));
+        if code == 0 { Ok(read("messages")) } else { Err(fault()) }
+    }
+}
+
 /// A capture file with Ethernet, IPv4, UDP and RTP of the whole call. SIPp puts its own addresses in.
 fn capture(codes: &[(u64, &str)]) -> Vec<u8> {
     let event = |key: char| "0123456789*#ABCD".find(key).and_then(|at| u8::try_from(at).ok()).expect("a key of a telephone");

@@ -217,3 +217,20 @@ fn a_refresh_waits_for_their_reinvite_and_is_not_lost() {
     bench.says(&dialog_request("BYE", 9, &to, ""));
     bench.ends_empty();
 }
+
+#[test]
+fn a_week_of_refreshes_leaves_nothing_behind() {
+    let mut pair = Pair::new();
+    let (caller, _) = pair.live();
+    let held =
+        |pair: &Pair| pair.ends.iter().map(|end| (end.servers.len(), end.clients.len(), end.deadlines.len())).collect::<Vec<_>>();
+    pair.pass(Duration::from_secs(800));
+    let before = held(&pair);
+    for _ in 0..7 {
+        pair.pass(Duration::from_secs(24 * 3600));
+        assert_eq!(held(&pair), before);
+        pair.log.clear();
+    }
+    assert!(pair.take(0).is_empty() && pair.take(1).is_empty());
+    pair.hang_up_and_nothing_left(caller);
+}

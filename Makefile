@@ -6,14 +6,15 @@
 #   make test             all tests, those against real phones and browsers included
 #   make load             minutes of many calls at once, by the release binary; alone on the machine
 #   make lint             formatting and clippy
-#   make fuzz-smoke       thousands of seeded mutations through every parser and machine
+#   make fuzz-smoke       a hundred thousand seeded mutations through every parser, thousands through every machine
+#   make fuzz TARGET=sip_message [SECONDS=60]    libFuzzer on one parser (a folder of tests/fuzz/corpus each)
 #   make check            lint and licences, what CI runs beside the tests
 #   make clean            removes everything that is built or installed in this folder; state/ with its recordings stays
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build run test load fuzz-smoke lint check licences clean
+.PHONY: help build run test load fuzz fuzz-smoke lint check licences clean
 
 # A toolchain that was just installed by rustup is found, although this shell has not been opened anew.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -65,6 +66,15 @@ load:
 fuzz-smoke:
 	@tests/setup.sh build
 	@cargo test --locked --lib -- mutat hostile storm random_histories
+
+# Coverage needs flags that only a nightly compiler takes; RUSTC_BOOTSTRAP lets the stable one take them. What is found goes into
+# tests/fuzz/found; what is worth keeping belongs into the corpus, in a file with a name that says what it is.
+SECONDS ?= 60
+fuzz:
+	@tests/setup.sh fuzz
+	@mkdir -p tests/fuzz/found/$(TARGET)
+	@PATH="$(ROOMGATE_SETUP)/bin:$$PATH" RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz -s none $(TARGET) \
+	    tests/fuzz/found/$(TARGET) tests/fuzz/corpus/$(TARGET) -- -max_total_time=$(SECONDS) -max_len=4096 -timeout=5 -rss_limit_mb=1024
 
 lint:
 	@tests/setup.sh build

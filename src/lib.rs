@@ -9,7 +9,7 @@
 //!
 //! | layer | rooms | what they may touch |
 //! |---|---|---|
-//! | L5 | `app`, `config`, `cli`, `dial`, `link`, `status`, `sweep`, `registrations` | wiring, signals; channels between rooms are born in `app` |
+//! | L5 | `app`, `config`, `cli`, `dial`, `fuzz`, `link`, `status`, `sweep`, `registrations` | wiring, signals; channels between rooms are born in `app` |
 //! | L4 | `call`, `http` | a device's call; API, pages |
 //! | L3 | `meeting`, `service` | live meetings; the embedded meeting's signalling and page |
 //! | L2 | `media`, `sip::driver`, `store`, `telemetry`, `tls` | threads, sockets, disk |
@@ -48,6 +48,8 @@ pub mod config;
 pub mod dial;
 pub mod display_name;
 pub mod dsp;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod http;
 pub mod ids;
 pub mod link;

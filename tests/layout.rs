@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Rooms by layer. `sip::driver` is a room of its own: it holds the sockets of a pure one.
 const LAYERS: &[(u8, &[&str])] = &[
-    (5, &["app", "config", "cli", "dial", "link", "status", "sweep", "registrations", "main", "lib"]),
+    (5, &["app", "config", "cli", "dial", "fuzz", "link", "status", "sweep", "registrations", "main", "lib"]),
     (4, &["call", "http"]),
     (3, &["meeting", "service"]),
     (2, &["media", "sip::driver", "store", "telemetry", "tls"]),

@@ -1,7 +1,8 @@
 #!/bin/sh
-# setup.sh [build|peers|tools]: installs what Roomgate needs on Debian 12 or a near relative; quick when everything is there.
+# setup.sh [build|peers|tools|fuzz]: installs what Roomgate needs on Debian 12 or a near relative; quick when everything is there.
 #   build   what compiles it: a C compiler and cmake, and looks for a Rust toolchain
 #   peers   that, and the real phones and browsers that `make test` runs it against (the default)
+#   fuzz    cargo-fuzz, which `make fuzz` runs
 #   tools   cargo-deny, which `make check` asks about licences
 # Debian packages go into the system (with sudo when not root); everything else into .setup in the source tree,
 # which git ignores, or into $ROOMGATE_SETUP.
@@ -15,6 +16,7 @@ peers="baresip-core baresip-ffmpeg chromium ffmpeg iproute2 python3 python3-venv
 playwright=1.65.1
 pjsua2=2.15.1.post1
 deny=0.20.2
+fuzz=0.13.2
 
 say() { echo "setup: $*" >&2; }
 
@@ -79,6 +81,14 @@ tools() {
     rm -rf "$setup/build"
 }
 
+fuzzer() {
+    PATH="$setup/bin:$PATH"
+    [ "$(cargo fuzz --version 2>/dev/null)" = "cargo-fuzz $fuzz" ] && return 0
+    say "installing cargo-fuzz $fuzz (a minute or two)"
+    CARGO_TARGET_DIR="$setup/build" cargo install --quiet --locked --debug --root "$setup" --version "$fuzz" cargo-fuzz
+    rm -rf "$setup/build"
+}
+
 case "${1:-peers}" in
     build)
         # shellcheck disable=SC2086
@@ -98,8 +108,14 @@ case "${1:-peers}" in
         toolchain
         tools
         ;;
+    fuzz)
+        # shellcheck disable=SC2086
+        debian $build
+        toolchain
+        fuzzer
+        ;;
     *)
-        say "what is '$1'? (build, peers or tools)"
+        say "what is '$1'? (build, peers, tools or fuzz)"
         exit 64
         ;;
 esac

@@ -91,6 +91,25 @@ pub fn load(path: &Path, env: impl IntoIterator<Item = (String, String)>) -> Res
     load_with(path, env, |_| Vec::new())
 }
 
+/// Reads the text of one file by itself, without looking at anything it names: for the fuzz target.
+///
+/// # Errors
+/// Every mistake in it.
+pub(crate) fn read_text(text: &str) -> Result<Settings, Vec<Problem>> {
+    let main = PathBuf::from(MAIN_FILE);
+    let root = source::parse_text(text, &main).map_err(|problem| vec![problem])?;
+    let mut report = Report::default();
+    let mut root = Section::root(root, &mut report);
+    let settings = read::settings(&mut root, &read::Surroundings { prompts: PathBuf::from("prompts"), state: None });
+    root.finish();
+    let places = Places { keys: report.places, main };
+    let mut findings = check::Findings::new(&places, false);
+    check::together(&settings, &mut findings);
+    let mut problems = report.problems;
+    problems.extend(findings.into_parts().0);
+    if problems.is_empty() { Ok(settings) } else { Err(problems) }
+}
+
 /// Like [`load`], with a check of the caller's own beside ours: so that, say, prompts are checked without this room
 /// knowing what a prompt is.
 ///

@@ -134,8 +134,14 @@ fn parse(file: &Path) -> Result<BTreeMap<String, Node>, Problem> {
         return Err(Problem { place: place(None), key: String::new(), what, hint });
     }
     let text = std::fs::read_to_string(file).map_err(|error| unreadable(file, &error))?;
-    let table = DeTable::parse(&text).map_err(|error| {
-        let line = error.span().map(|span| line_of(&text, span.start));
+    parse_text(&text, file)
+}
+
+/// The tree of a file's text.
+pub(super) fn parse_text(text: &str, file: &Path) -> Result<BTreeMap<String, Node>, Problem> {
+    let place = |line| Place::File { file: file.to_owned(), line };
+    let table = DeTable::parse(text).map_err(|error| {
+        let line = error.span().map(|span| line_of(text, span.start));
         let what = format!("not valid TOML: {}", error.message().lines().next().unwrap_or_default());
         Problem {
             place: place(line),
@@ -144,7 +150,7 @@ fn parse(file: &Path) -> Result<BTreeMap<String, Node>, Problem> {
             hint: "mend the syntax; until then the whole file is ignored".to_owned(),
         }
     })?;
-    Ok(tree(table.get_ref(), &text, file))
+    Ok(tree(table.get_ref(), text, file))
 }
 
 fn line_of(text: &str, offset: usize) -> usize {

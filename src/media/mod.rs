@@ -32,6 +32,7 @@ mod worker;
 
 pub use bridge::{End, Gate};
 pub use heard::{Carried, Heard, MeetingHeard, Outcome, PortHeard};
+pub(crate) use peer::stun_local_ufrag;
 pub use peer::{NegotiationError, PeerChange};
 pub use player::{Play, PlayKind};
 pub use pool::{PoolError, PoolUse, PortPool, Sockets};

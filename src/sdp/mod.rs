@@ -294,11 +294,13 @@ impl Host {
     /// Reads an address with or without brackets, zone (`%eth0`) or multicast suffix (`/127`); anything else is a name.
     #[must_use]
     pub fn read(text: &str) -> Self {
-        let bare = text.split(['/', '%']).next().unwrap_or(text).trim_start_matches('[').trim_end_matches(']');
+        // Cleaned first: what is printed must be read the same again.
+        let text = token(text);
+        let bare = text.split(['/', '%']).next().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
         match bare.parse::<IpAddr>() {
             Ok(ip) => Self::Ip(ip.to_canonical()),
             // `invalid` resolves nowhere, by RFC 2606.
-            Err(_) => Self::Name(Some(token(bare)).filter(|name| !name.is_empty()).unwrap_or_else(|| "invalid".to_owned())),
+            Err(_) => Self::Name(if bare.is_empty() { "invalid" } else { bare }.to_owned()),
         }
     }
 

@@ -364,6 +364,13 @@ fn an_offer_of_ours_that_we_answer_ourselves_is_agreed_on() {
 
 // === hostile input (X-1) ===
 
+#[test]
+fn an_address_with_a_control_character_is_printed_as_it_is_read() {
+    let session = read("v=0\no=- 1 2 IN IP6 2001:db8::7\u{1e}\nc=IN IP6 \u{1}[2001:db8::7]\nm=audio 9 RTP/AVP 0\n");
+    let printed = session.to_string();
+    assert!(printed.contains("o=- 1 2 IN IP6 2001:db8::7\r\n") && printed.contains("c=IN IP6 2001:db8::7\r\n"), "{printed}");
+}
+
 /// A small generator of our own: the same storm at every run.
 struct Storm(u64);
 

@@ -78,12 +78,12 @@ impl NameAddr {
         if let Some(quoted) = value.strip_prefix('"') {
             let (display, rest) = unquote(quoted)?;
             let (uri, params) = bracketed(rest.trim_start().strip_prefix('<')?)?;
-            return Some(Self { display: Some(display).filter(|name| !name.is_empty()), uri, params });
+            return Some(Self { display: shown(&display), uri, params });
         }
         if let Some((display, rest)) = value.split_once('<') {
             let (uri, params) = bracketed(rest)?;
             let display = display.split_whitespace().collect::<Vec<_>>().join(" ");
-            return Some(Self { display: Some(display).filter(|name| !name.is_empty()), uri, params });
+            return Some(Self { display: shown(&display), uri, params });
         }
         let (uri, params) = value.split_once(';').unwrap_or((value, ""));
         Some(Self { display: None, uri: Uri::parse(uri)?, params: Params::parse(params) })
@@ -101,6 +101,11 @@ impl NameAddr {
         self.params.set("tag", Some(tag.to_owned()));
         self
     }
+}
+
+/// A display name without what must not be printed; `None` if nothing is left.
+fn shown(display: &str) -> Option<String> {
+    Some(display.chars().filter(|letter| !letter.is_control()).collect()).filter(|name: &String| !name.is_empty())
 }
 
 /// Takes what follows `<`.
@@ -282,6 +287,8 @@ mod tests {
         let bare = NameAddr::parse("sip:a@b;tag=2").unwrap();
         assert_eq!((bare.tag(), bare.uri.params.has("tag")), (Some("2"), false));
         assert!(NameAddr::parse("\"open <sip:a@b>").is_none());
+        let unseen = NameAddr::parse("\"\u{1}\" <sip:a@b>").unwrap();
+        assert_eq!((unseen.display, unseen.uri.to_string().as_str()), (None, "sip:a@b"), "what cannot be printed is no name");
     }
 
     #[test]

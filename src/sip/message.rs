@@ -191,7 +191,7 @@ impl Message {
         let (Some(first), Some(second)) = (words.next(), words.next()) else { return Err(WireError::BadStartLine) };
         if first.eq_ignore_ascii_case("SIP/2.0") {
             let status = second.parse().ok().filter(|status| (100..700).contains(status)).ok_or(WireError::BadStartLine)?;
-            let phrase = words.collect::<Vec<_>>().join(" ");
+            let phrase = clean(&words.collect::<Vec<_>>().join(" ")).split_whitespace().collect::<Vec<_>>().join(" ");
             return Ok(Self::Response(Response { status, phrase, headers, body }));
         }
         let version = words.next().ok_or(WireError::BadStartLine)?;

@@ -474,6 +474,14 @@ pub enum Event {
     },
 }
 
+/// The key that an INFO carries, and how long it was pressed.
+pub(crate) fn info_digit(request: &message::Request) -> Option<(char, Duration)> {
+    match info::read(request) {
+        info::Info::Digit(digit, pressed) => Some((digit, pressed)),
+        info::Info::Nothing | info::Info::Unreadable | info::Info::Foreign => None,
+    }
+}
+
 impl Event {
     /// The call it is about.
     #[must_use]

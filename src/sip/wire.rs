@@ -225,6 +225,31 @@ pub enum Framed {
     Message(Vec<u8>),
 }
 
+/// What stands between two messages.
+enum Between {
+    /// A keep-alive that ends there.
+    Ping(usize),
+    /// Stray line ends, and then what may become a keep-alive.
+    Undecided(usize),
+    /// Stray line ends, and then a message.
+    Message(usize),
+}
+
+/// Looks at line ends one by one, so that the same comes out wherever packets end.
+fn between(bytes: &[u8]) -> Between {
+    const PING: &[u8] = b"\r\n\r\n";
+    let mut stray = 0;
+    loop {
+        let rest = bytes.get(stray..).unwrap_or_default();
+        match rest.first() {
+            _ if rest.starts_with(PING) => return Between::Ping(stray + PING.len()),
+            _ if PING.starts_with(rest) => return Between::Undecided(stray),
+            Some(b'\r' | b'\n') => stray += 1,
+            _ => return Between::Message(stray),
+        }
+    }
+}
+
 /// Cuts the bytes of one connection into messages by `Content-Length`.
 ///
 /// A message that is wrong in itself comes out like any other; only when its end cannot be known is framing lost.
@@ -263,18 +288,16 @@ impl Framer {
     #[allow(clippy::should_implement_trait, reason = "an iterator could not say that framing is lost")]
     pub fn next(&mut self) -> Result<Option<Framed>, WireError> {
         if self.wanted.is_none() {
-            // Keep-alives and stray line ends come only between messages.
-            if self.pending.starts_with(b"\r\n\r\n") {
-                self.pending.drain(..4);
-                return Ok(Some(Framed::Ping));
-            }
-            let blanks = self.pending.iter().take_while(|&&byte| byte == b'\r' || byte == b'\n').count();
-            if blanks > 0 {
-                if blanks == self.pending.len() && blanks < 4 {
+            match between(&self.pending) {
+                Between::Ping(end) => {
+                    self.pending.drain(..end);
+                    return Ok(Some(Framed::Ping));
+                }
+                Between::Undecided(stray) => {
+                    self.pending.drain(..stray);
                     return Ok(None);
                 }
-                self.pending.drain(..blanks);
-                self.searched = 0;
+                Between::Message(stray) => drop(self.pending.drain(..stray)),
             }
             let Some(body_at) = self.find_end() else {
                 return if self.pending.len() > self.limits.head_bytes { Err(WireError::HeadTooLarge) } else { Ok(None) };
@@ -369,6 +392,24 @@ mod tests {
         let mut framer = Framer::new(WireLimits { headers: 4, ..WireLimits::default() });
         framer.push(b"A b SIP/2.0\r\na: 1\r\na: 2\r\na: 3\r\na: 4\r\nl: 2\r\n\r\nxyB b SIP/2.0\r\n\r\n");
         assert_eq!(frames(&mut framer).len(), 2);
+    }
+
+    #[test]
+    fn stray_line_ends_around_keep_alives_count_the_same_wherever_packets_end() {
+        let stream = b"\n\n\r\n\r\n\r\nA b SIP/2.0\r\n\r\n\n\r\r\n\r\n\r\n";
+        let cut = |step: usize| {
+            let mut framer = Framer::new(WireLimits::default());
+            let mut found = Vec::new();
+            for chunk in stream.chunks(step) {
+                framer.push(chunk);
+                found.extend(frames(&mut framer));
+            }
+            found
+        };
+        let expected = [Framed::Ping, Framed::Message(b"A b SIP/2.0\r\n\r\n".to_vec()), Framed::Ping];
+        for step in 1..=stream.len() {
+            assert_eq!(cut(step), expected, "in steps of {step}");
+        }
     }
 
     #[test]

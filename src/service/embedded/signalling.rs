@@ -100,6 +100,19 @@ pub async fn serve(
     }
 }
 
+/// What a page that is present brings about by one message, counted: for the fuzz target.
+pub(crate) fn heard(text: &str) -> usize {
+    let now = Instant::now();
+    let Ok(meeting) = MeetingName::new("demo") else { return 0 };
+    let visitor = Visitor { meeting, role: Role::External, organiser: false, fallback_name: "Guest" };
+    let mut conversation = Conversation::new(visitor, ResumeKey::new([3; 32]), now);
+    conversation.handle(now, Input::Text(r#"{"type":"join","name":"Ada"}"#.to_owned()));
+    conversation.handle(now, Input::Joined(ParticipantId::from_number(1)));
+    while conversation.poll().is_some() {}
+    conversation.handle(now, Input::Text(text.to_owned()));
+    std::iter::from_fn(|| conversation.poll()).count()
+}
+
 fn is_too_big(error: &axum::Error) -> bool {
     // The error's type belongs to a library that is not ours to name; its words are covered by a test.
     std::error::Error::source(error).is_some_and(|source| source.to_string().contains("too long"))

@@ -351,7 +351,12 @@ fn known(settings: &Settings, secret: [u8; 32]) -> Known {
         addresses.extend(trunk.addresses.iter().map(|network| (*network, Identity::Trunk(label.as_str().into()))));
         certificates.extend(trunk.certificate.iter().map(|name| (name.clone(), Identity::Trunk(label.as_str().into()))));
     }
-    Known { addresses, certificates, allowed: settings.sip.allowed.clone(), accounts: Accounts { realm, users, secret } }
+    Known {
+        addresses,
+        certificates,
+        allowed: settings.sip.allowed.clone(),
+        accounts: Accounts { realm, algorithms: settings.sip.digest.clone(), users, secret },
+    }
 }
 
 fn sip_settings(settings: &Settings, seed: u64, known: Known) -> sip::Settings {

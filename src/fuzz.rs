@@ -15,7 +15,7 @@ use crate::rtp::rtcp::RtcpSession;
 use crate::rtp::{self, Packet};
 use crate::sdp::{self, Ours, Preference, Session};
 use crate::service::embedded::signalling;
-use crate::sip::auth::{Account, Accounts, Authenticator, Verdict};
+use crate::sip::auth::{Account, Accounts, Algorithm, Authenticator, Verdict};
 use crate::sip::header::{CSeq, ContentType, NameAddr, Reason, Via};
 use crate::sip::message::{Message, Method, Request, session_description};
 use crate::sip::uri::{Host, Params};
@@ -165,7 +165,8 @@ pub fn digest(data: &[u8]) {
     let text: String = lossy(data).chars().filter(|letter| !letter.is_control()).collect();
     let account = Account::new("room", "room", "gateway", "a password that no corpus holds");
     let users = [("room".to_owned(), account)].into_iter().collect();
-    let mut door = Authenticator::new(Accounts { realm: "gateway".to_owned(), users, secret: [7; 32] });
+    let mut door =
+        Authenticator::new(Accounts { realm: "gateway".to_owned(), algorithms: Algorithm::ALL.into(), users, secret: [7; 32] });
     let mut request = Request::new(Method::Register, "sip:gateway");
     request.headers.push("Authorization", text);
     let verdict = door.judge(Instant::now(), &request);

@@ -18,6 +18,7 @@ use crate::ids::MeetingName;
 use crate::network::Network;
 use crate::policy::Bypass;
 use crate::sip::SessionTimers;
+use crate::sip::auth::Algorithm;
 use crate::telemetry::log::LogFormat;
 use crate::telemetry::log::is_level;
 
@@ -63,6 +64,7 @@ pub(super) fn settings(root: &mut Section<'_>, here: &Surroundings<'_>) -> Setti
 
 fn sip(s: &mut Section<'_>) -> Sip {
     let chosen = s.has("listen");
+    let digest = choice(&[("sha-256", Algorithm::Sha256), ("md5", Algorithm::Md5)]);
     let listen = s.named("listen", |_, s| Some(listen(s)));
     let trunks = s.named("trunk", trunk);
     let private = || PRIVATE.iter().filter_map(|network| Network::from_str(network).ok()).collect();
@@ -71,6 +73,7 @@ fn sip(s: &mut Section<'_>) -> Sip {
         advertised_address: s.optional("advertised_address", parsed(ADDRESS)),
         max_calls: s.get("max_calls", number(1..=100_000_i64)).and_then(|n| usize::try_from(n).ok()).unwrap_or(200),
         allowed: s.get("allowed", list(parsed(NETWORK))).unwrap_or_else(private),
+        digest: s.get("digest", some(list(digest))).unwrap_or_else(|| Algorithm::ALL.into()),
         realm: s.get("realm", label(64)).unwrap_or_else(|| "roomgate".to_owned()),
         trunks,
         session_timers: SessionTimers {

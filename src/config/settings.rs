@@ -12,6 +12,7 @@ use crate::ids::MeetingName;
 use crate::network::Network;
 use crate::policy::Bypass;
 use crate::sip::SessionTimers;
+use crate::sip::auth::Algorithm;
 use crate::telemetry::log::LogFormat;
 
 /// Everything.
@@ -58,6 +59,8 @@ pub struct Sip {
     pub allowed: Vec<Network>,
     /// Named to who must give a password.
     pub realm: String,
+    /// What passwords may be hashed with, the preferred one first (RFC 8760).
+    pub digest: Vec<Algorithm>,
     /// `[sip.trunk.X]`
     pub trunks: BTreeMap<String, Trunk>,
     /// How sessions are kept alive (RFC 4028).

@@ -34,6 +34,8 @@ impl Account {
 pub struct Accounts {
     /// The realm.
     pub realm: String,
+    /// Offered and taken, the preferred one first (RFC 8760 section 2.3).
+    pub algorithms: Vec<Algorithm>,
     /// By user name.
     pub users: HashMap<String, Account>,
     /// What nonces are sealed with; must be unpredictable in production.
@@ -118,7 +120,9 @@ impl Authenticator {
     fn judge_fields(&mut self, now: Instant, request: &Request, fields: &Fields) -> Option<Verdict> {
         let (user, nonce, uri) = (fields.get("username")?, fields.get("nonce")?, fields.get("uri")?);
         let (nc, cnonce, theirs) = (fields.get("nc")?, fields.get("cnonce")?, fields.get("response")?);
-        let algorithm = Algorithm::parse(fields.get("algorithm"))?;
+        // What was not offered would be a step down.
+        let offered = |algorithm: &Algorithm| self.accounts.algorithms.contains(algorithm);
+        let algorithm = Algorithm::parse(fields.get("algorithm")).filter(offered)?;
         let count = u32::from_str_radix(nc, 16).ok().filter(|_| nc.len() == 8)?;
         if fields.get("qop") != Some("auth") || !same_resource(uri, &request.uri) {
             return None;
@@ -136,15 +140,15 @@ impl Authenticator {
         Some(if self.nonces.take(now, nonce, count) { Verdict::Proven { label } } else { Verdict::Stale })
     }
 
-    /// The values of `WWW-Authenticate`, one line each, the strongest algorithm first (RFC 8760 section 2.3).
+    /// The values of `WWW-Authenticate`, one line for each algorithm.
     pub fn challenge(&mut self, now: Instant, stale: bool) -> Vec<String> {
         let nonce = self.nonces.mint(now);
         let stale = if stale { ", stale=true" } else { "" };
         let realm = quoted(&self.accounts.realm);
-        let line = |algorithm: Algorithm| {
+        let line = |algorithm: &Algorithm| {
             format!("Digest realm={realm}, nonce=\"{nonce}\", algorithm={}, qop=\"auth\"{stale}", algorithm.as_str())
         };
-        Algorithm::ALL.map(line).into()
+        self.accounts.algorithms.iter().map(line).collect()
     }
 }
 

@@ -12,7 +12,7 @@ const REALM: &str = "roomgate";
 
 fn accounts() -> Accounts {
     let users = HashMap::from([("board".to_owned(), Account::new("board-room", "board", REALM, "sesame"))]);
-    Accounts { realm: REALM.to_owned(), users, secret: [3; 32] }
+    Accounts { realm: REALM.to_owned(), algorithms: Algorithm::ALL.into(), users, secret: [3; 32] }
 }
 
 fn client(user: &str, password: &str) -> Client {
@@ -197,4 +197,19 @@ fn a_client_answers_nothing_that_is_not_its_own_to_answer() {
     assert!(line.contains("opaque=\"o\"") && !line.contains("qop"), "{line}");
     let foreign = challenge(401, "WWW-Authenticate", "Digest realm=\"evil\", nonce=\"m\", qop=\"auth\", stale=true");
     assert!(!client.challenged(&foreign), "a realm that was not ours before");
+}
+
+#[test]
+fn an_algorithm_that_is_not_offered_proves_nothing() {
+    let mut pair = Pair::new();
+    pair.server = Authenticator::new(Accounts { algorithms: vec![Algorithm::Sha256], ..accounts() });
+    let challenge = pair.challenge(false);
+    assert_eq!(challenge.headers.lines("WWW-Authenticate").count(), 1);
+    let mut weakened = register().response(401, None);
+    let line = challenge.headers.get("WWW-Authenticate").unwrap().replace("SHA-256", "MD5");
+    weakened.headers.push("WWW-Authenticate", line);
+    let (mut strong, mut weak) = (client("board", "sesame"), client("board", "sesame"));
+    assert!(strong.challenged(&challenge) && weak.challenged(&weakened));
+    assert_eq!(pair.tries(&mut weak, register()).0, Verdict::Wrong);
+    assert_eq!(pair.tries(&mut strong, register()).0, proven());
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::requests::{Bench, line, request, statuses};
 use super::*;
-use crate::sip::auth::{Account, Accounts, Client, Credentials};
+use crate::sip::auth::{Account, Accounts, Algorithm, Client, Credentials};
 use crate::sip::{Identity, Known, Trusted};
 
 const REALM: &str = "roomgate";
@@ -17,7 +17,7 @@ fn bench(open: bool) -> Bench {
         ("192.0.2.20".parse().unwrap(), Identity::Trunk("pbx".into())),
     ];
     let allowed = if open { vec!["127.0.0.0/8".parse().unwrap()] } else { Vec::new() };
-    let accounts = Accounts { realm: REALM.to_owned(), users, secret: [9; 32] };
+    let accounts = Accounts { realm: REALM.to_owned(), algorithms: Algorithm::ALL.into(), users, secret: [9; 32] };
     let certificates = HashMap::from([("pbx.example".to_owned(), Identity::Trunk("pbx".into()))]);
     let known = Known { addresses, certificates, allowed, accounts };
     let trusted = Trusted::new(|address| address == IpAddr::from([192, 0, 2, 20]));
@@ -193,7 +193,10 @@ fn a_call_that_began_with_sips_stays_with_it() {
 fn asked(password: &str) -> Pair {
     let credentials = Credentials { user: "board".to_owned(), password: password.to_owned().into(), realm: None };
     let users = HashMap::from([("board".to_owned(), Account::new("board-room", "board", REALM, "sesame"))]);
-    let known = Known { accounts: Accounts { realm: REALM.to_owned(), users, secret: [9; 32] }, ..Known::default() };
+    let known = Known {
+        accounts: Accounts { realm: REALM.to_owned(), algorithms: Algorithm::ALL.into(), users, secret: [9; 32] },
+        ..Known::default()
+    };
     let caller = Settings { seed: 1, credentials: Some(credentials), ..Settings::default() };
     Pair::with(Transport::Udp, [caller, Settings { seed: 2, known, ..Settings::default() }])
 }

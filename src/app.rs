@@ -215,9 +215,9 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
     // A server task that panicked has said so in the log; there is nothing left to stop.
     let _ = tokio::time::timeout(LAST_WORDS, bound.task).await;
     calls.abort();
-    // Cancelled or ended: what it held of the store is let go.
+    // Cancelled or ended: what it held of the store is let go. The SIP task ends with its last handle, and then what keeps registrations.
     let _ = calls.await;
-    drop((registry, store));
+    drop((sip, registry, store));
     let closed = tokio::task::spawn_blocking(move || store_thread.join());
     if !matches!(tokio::time::timeout(STORE_CLOSES, closed).await, Ok(Ok(Ok(())))) {
         tracing::error!("the store did not close in order");

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::call::admit::{Device, Doors};
 use crate::call::{Calls, CallsSettings};
@@ -34,6 +34,7 @@ use crate::status::{DeviceStatus, Sources};
 use crate::store;
 use crate::sweep;
 use crate::tls::TlsFiles;
+use crate::udp::{Net, System};
 
 /// Threads of the control plane: it decides, and never carries audio (DESIGN section 0).
 const CONTROL_THREADS: usize = 2;
@@ -126,6 +127,50 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
     result
 }
 
+/// Everything between the sockets and the pages, wired; calls are taken once [`Calls::run`] runs.
+pub(crate) struct Gateway {
+    pub(crate) media: Media,
+    pub(crate) store: store::Handle,
+    pub(crate) store_thread: std::thread::JoinHandle<()>,
+    pub(crate) registry: Registry,
+    pub(crate) sip: sip::Handle,
+    /// The bound SIP addresses.
+    pub(crate) listening: Vec<SocketAddr>,
+    pub(crate) calls: Calls,
+    pub(crate) events: mpsc::Receiver<sip::Event>,
+}
+
+impl Gateway {
+    /// Opens the store and the SIP listeners, and wires calls to meetings to media.
+    ///
+    /// # Errors
+    /// [`RunError`], naming what is not to be had.
+    pub(crate) async fn open(
+        settings: &Settings,
+        library: Arc<Library>,
+        media: Media,
+        net: Arc<dyn Net>,
+    ) -> Result<Self, RunError> {
+        let directory = &settings.store.directory;
+        private_directory(directory).map_err(state("state directory", directory))?;
+        let recordings = settings.recording.directory.clone();
+        private_directory(&recordings).map_err(state("recordings directory", &recordings))?;
+        // N-8: whoever can change the store must not find the key of its chain in it.
+        let (store, store_thread) = store::open(directory, &directory.join("keys")).map_err(state("store in", directory))?;
+        let registry = Registry::new(meetings(settings), Shared { media: media.clone(), store: store.clone(), recordings });
+        let seed = getrandom::u64().map_err(RunError::Randomness)?;
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret).map_err(RunError::Randomness)?;
+        let sip_settings = sip_settings(settings, seed, known(settings, secret));
+        let sip::Running { handle: sip, events, registrations: changes, bound: listening } =
+            sip::start(net, sip_settings, sip_listeners(settings)).await?;
+        registrations::restore(&store, &sip).await.map_err(state("registrations in", directory))?;
+        tokio::spawn(registrations::keep(changes, store.clone()));
+        let calls = Calls::new(calls_settings(settings, &library, &media, &registry, &sip, &store));
+        Ok(Self { media, store, store_thread, registry, sip, listening, calls, events })
+    }
+}
+
 async fn serve(settings: Settings) -> Result<(), RunError> {
     let started = Instant::now();
     let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
@@ -139,31 +184,18 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
     });
 
     let library = Arc::new(prompts(&settings).map_err(RunError::Configuration)?);
-    let directory = &settings.store.directory;
-    private_directory(directory).map_err(state("state directory", directory))?;
-    let recordings = settings.recording.directory.clone();
-    private_directory(&recordings).map_err(state("recordings directory", &recordings))?;
-    // N-8: whoever can change the store must not find the key of its chain in it.
-    let (store, store_thread) = store::open(directory, &directory.join("keys")).map_err(state("store in", directory))?;
-
     let addresses = webrtc_addresses(&settings);
-    let media = Media::start(&media_settings(&settings, addresses.clone()))?;
-    let registry = Registry::new(meetings(&settings), Shared { media: media.clone(), store: store.clone(), recordings });
-    let seed = getrandom::u64().map_err(RunError::Randomness)?;
-    let mut secret = [0; 32];
-    getrandom::fill(&mut secret).map_err(RunError::Randomness)?;
-    let sip_settings = sip_settings(&settings, seed, known(&settings, secret));
-    let sip::Running { handle: sip, events, registrations: changes, bound: listening } =
-        sip::start(sip_settings, sip_listeners(&settings)).await?;
-    registrations::restore(&store, &sip).await.map_err(state("registrations in", directory))?;
-    tokio::spawn(registrations::keep(changes, store.clone()));
+    let net: Arc<dyn Net> = Arc::new(System);
+    let media = Media::start(&media_settings(&settings, addresses.clone()), Arc::clone(&net))?;
+    let gateway = Gateway::open(&settings, library, media, net).await?;
+    let Gateway { media, store, store_thread, registry, sip, listening, calls, events } = gateway;
 
     let (ready, is_ready) = watch::channel(true);
     let (drain, draining) = watch::channel(false);
     let (shutdown, shut) = watch::channel(false);
+    let directory = &settings.store.directory;
     let sessions = Sessions::open(directory).map_err(state("session key in", directory))?;
     let api_token = ApiToken::open(directory).map_err(state("API token in", directory))?;
-    let calls = Calls::new(calls_settings(&settings, &library, &media, &registry, &sip, &store));
     let up = calls.up();
     let sources = Sources {
         started,
@@ -306,7 +338,7 @@ fn webrtc_addresses(settings: &Settings) -> Vec<IpAddr> {
     found
 }
 
-fn media_settings(settings: &Settings, webrtc_addresses: Vec<IpAddr>) -> MediaSettings {
+pub(crate) fn media_settings(settings: &Settings, webrtc_addresses: Vec<IpAddr>) -> MediaSettings {
     MediaSettings {
         workers: settings.media.worker_count(),
         rtp_ports: (*settings.media.rtp_ports.start(), *settings.media.rtp_ports.end()),

@@ -10,9 +10,9 @@ use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
 use crate::call::profile;
@@ -22,6 +22,7 @@ use crate::codec::{CODECS, CodecError, CodecKind};
 use crate::config::Secret;
 use crate::dsp::{Frame, Resampler};
 use crate::ids::{CallId, PortId};
+use crate::machine;
 use crate::media::{Channel, PoolError, Port, PortHeard, PortPool, Profile, Sockets};
 use crate::prompt;
 use crate::sdp::offer::DEFAULT_PTIME;
@@ -30,6 +31,7 @@ use crate::sip::auth::Credentials;
 use crate::sip::uri::Scheme;
 use crate::sip::{self, Command, Connector, Event, Transport, Uri};
 use crate::tls::{self, TlsError, Trust};
+use crate::udp::{Net as _, System};
 use crate::units::Hz;
 use arrivals::Arrivals;
 use report::{Ear, Report};
@@ -138,7 +140,7 @@ async fn plan(args: &DialArgs) -> Result<Plan, DialError> {
     let host = uri.host.as_ref().map(ToString::to_string).ok_or_else(|| DialError::Address(uri.to_string()))?;
     let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     let target = resolve(&host, uri.port.unwrap_or(if transport == Transport::Tls { 5061 } else { 5060 })).await?;
-    let local = sip::local_toward(target).map_err(|_| DialError::NoRoute(target))?;
+    let local = System.local_toward(target).map_err(|_| DialError::NoRoute(target))?;
     let connector = (transport == Transport::Tls).then(|| connector(args, host)).transpose()?;
     let credentials = credentials(args)?;
     let codecs = if args.codec.is_empty() { CODECS.iter().map(|row| row.kind).collect() } else { args.codec.clone() };
@@ -187,7 +189,7 @@ fn read_speech(path: &Path) -> Result<Vec<i16>, DialError> {
 
 async fn dial(args: &DialArgs) -> Result<Report, DialError> {
     let plan = plan(args).await?;
-    let sockets = PortPool::new(PORTS.0, PORTS.1).open(plan.local)?;
+    let sockets = PortPool::new(PORTS.0, PORTS.1).open(&System, plan.local)?;
     let ours = Ours {
         address: plan.local,
         port: sockets.rtp.local_addr()?.port(),
@@ -205,7 +207,7 @@ async fn dial(args: &DialArgs) -> Result<Report, DialError> {
     let listeners = if plan.transport == Transport::Tls { Vec::new() } else { vec![listener] };
     let (connector, credentials) = (plan.connector.clone(), plan.credentials.clone());
     let settings = sip::Settings { seed: random()?, connector, credentials, ..sip::Settings::default() };
-    let sip::Running { handle, events, .. } = sip::start(settings, listeners).await?;
+    let sip::Running { handle, events, .. } = sip::start(Arc::new(System), settings, listeners).await?;
     let call = CallId::next();
     let user = args.user.as_deref().unwrap_or("roomgate-dial");
     let invite = Command::Invite {
@@ -217,7 +219,7 @@ async fn dial(args: &DialArgs) -> Result<Report, DialError> {
         display: "Roomgate test phone".to_owned(),
         sdp: offer.to_string(),
     };
-    let mut phone = Phone { handle, events, call, began: Instant::now(), report: Report::new(&plan.uri) };
+    let mut phone = Phone { handle, events, call, began: machine::now(), report: Report::new(&plan.uri) };
     phone.handle.send(invite).await;
     let answer = phone.await_answer().await?;
     let talked = phone.talk(args, &plan, &offer, &answer, sockets).await;
@@ -286,7 +288,7 @@ impl Phone {
         let profile = profile(&agreed, plan.target.ip());
         self.report.agreed(&profile);
         let mut line = Line::open(profile, args, plan.speech.as_deref())?;
-        let (rtp, rtcp) = (UdpSocket::from_std(sockets.rtp)?, UdpSocket::from_std(sockets.rtcp)?);
+        let (mut rtp, mut rtcp) = (sockets.rtp.reader()?, sockets.rtcp.reader()?);
         let start = tokio::time::Instant::now();
         let mut arrivals = Arrivals::new(start.into_std(), profile.codec.row().rtp_clock);
         let mut clock = tokio::time::interval(STEP);
@@ -297,24 +299,24 @@ impl Phone {
             tokio::select! {
                 biased;
                 _ = clock.tick() => {
-                    let now = Instant::now();
+                    let now = machine::now();
                     if steps.is_multiple_of(4) {
                         line.tick(now);
                     }
                     steps += 1;
                     while let Some((channel, to, bytes)) = line.port.poll_transmit(now) {
-                        let socket = if channel == Channel::Rtp { &rtp } else { &rtcp };
+                        let socket = if channel == Channel::Rtp { &sockets.rtp } else { &sockets.rtcp };
                         // Lost here is lost as in the network.
-                        let _ = socket2::SockRef::from(socket).send_to(&bytes, &to.into());
+                        let _ = socket.send_to(&bytes, to);
                     }
                 }
                 Ok((length, from)) = rtp.recv_from(&mut in_rtp) => {
-                    let (now, datagram) = (Instant::now(), in_rtp.get(..length).unwrap_or_default());
+                    let (now, datagram) = (machine::now(), in_rtp.get(..length).unwrap_or_default());
                     arrivals.receive(now, datagram);
                     line.port.receive_rtp(now, from, datagram);
                 }
                 Ok((length, from)) = rtcp.recv_from(&mut in_rtcp) => {
-                    line.port.receive_rtcp(Instant::now(), from, in_rtcp.get(..length).unwrap_or_default());
+                    line.port.receive_rtcp(machine::now(), from, in_rtcp.get(..length).unwrap_or_default());
                 }
                 event = self.events.recv() => match event {
                     Some(Event::Ended { cause, .. }) => {
@@ -331,9 +333,9 @@ impl Phone {
                 _ = tokio::signal::ctrl_c() => break,
             }
         }
-        let (to, bye) = line.port.close(Instant::now());
-        let _ = socket2::SockRef::from(&rtcp).send_to(&bye, &to.into());
-        self.report.arrived = arrivals.finish(Instant::now());
+        let (to, bye) = line.port.close(machine::now());
+        let _ = sockets.rtcp.send_to(&bye, to);
+        self.report.arrived = arrivals.finish(machine::now());
         self.report.seconds = start.elapsed().as_secs_f64();
         self.report.media(&line.port.stats(), line.ear.finish());
         line.save(args)?;
@@ -357,7 +359,7 @@ struct Line<'a> {
 impl<'a> Line<'a> {
     fn open(profile: Profile, args: &DialArgs, speech: Option<&'a [i16]>) -> Result<Self, DialError> {
         let (says, heard) = mpsc::channel(64);
-        let now = Instant::now();
+        let now = machine::now();
         let keys: Vec<char> = args.keys.as_deref().unwrap_or_default().chars().collect();
         Ok(Self {
             port: Port::new(now, PortId::next(), profile, random()?, SILENT, says)?,

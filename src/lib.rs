@@ -12,7 +12,7 @@
 //! | L5 | `app`, `config`, `cli`, `dial`, `fuzz`, `link`, `status`, `sweep`, `registrations` | wiring, signals; channels between rooms are born in `app` |
 //! | L4 | `call`, `http` | a device's call; API, pages |
 //! | L3 | `meeting`, `service` | live meetings; the embedded meeting's signalling and page |
-//! | L2 | `media`, `sip::driver`, `store`, `telemetry`, `tls` | threads, sockets, disk |
+//! | L2 | `media`, `sip::driver`, `store`, `telemetry`, `tls`, `udp` | threads, sockets, disk |
 //! | L1 | `sip`, `sdp`, `rtp`, `codec`, `dsp`, `policy`, `menu`, `prompt` | pure: no socket, no clock |
 //! | L0 | `ids`, `cause`, `redact`, `machine`, `problem`, `units`, `phrase`, `display_name`, `network`, `budget` | vocabulary |
 //!
@@ -65,6 +65,8 @@ pub mod prompt;
 pub mod redact;
 pub mod registrations;
 pub mod rtp;
+#[cfg(test)]
+mod scenario;
 pub mod sdp;
 pub mod service;
 pub mod sip;
@@ -73,4 +75,5 @@ pub mod store;
 pub mod sweep;
 pub mod telemetry;
 pub mod tls;
+pub mod udp;
 pub mod units;

@@ -2,7 +2,7 @@
 //!
 //! Facts and commands flow in with the time at which they happened; effects flow out. A machine has no socket,
 //! no clock and no task, so the same code runs in tests in virtual time and in the daemon on tokio.
-#![allow(clippy::disallowed_methods, reason = "`drive` is the one place where a machine meets the clock")]
+#![allow(clippy::disallowed_methods, reason = "the one place that reads the clock, for `drive` and for every driver")]
 
 use std::time::Instant;
 
@@ -24,6 +24,12 @@ pub trait Machine {
     fn poll(&mut self) -> Option<Self::Output>;
     /// When [`Machine::wake`] is wanted next.
     fn deadline(&self) -> Option<Instant>;
+}
+
+/// The time, as every driver reads it. It is tokio's: a test that stops the clock stops it for all of them (DESIGN §15).
+#[must_use]
+pub fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 /// Whether [`drive`] goes on after an output.
@@ -62,7 +68,7 @@ pub async fn drive<O: Owner>(owner: &mut O, inbox: &mut mpsc::Receiver<<O::Machi
             },
             None => Some(inbox.recv().await),
         };
-        let now = tokio::time::Instant::now().into_std();
+        let now = now();
         match input {
             Some(Some(input)) => owner.machine().handle(now, input),
             Some(None) => return,

@@ -15,7 +15,7 @@ use super::{Act, Call, CallSettings, Input, Stage, Summary};
 use crate::cause::Cause;
 use crate::codec::CodecKind;
 use crate::ids::{CallId, MeetingName, ParticipantId};
-use crate::machine::{Flow, Owner, drive};
+use crate::machine::{self, Flow, Machine as _, Owner, drive};
 use crate::media::{Media, PortHandle, PortHeard, Profile, Reserved};
 use crate::meeting::{FromGuest, GUEST_QUEUE, Knock, MeetingHandle, Registry, ToGuest};
 use crate::menu::Lockout;
@@ -83,7 +83,7 @@ impl CallsView {
     /// Who is locked out after wrong codes (K-1): sources and meetings.
     #[must_use]
     pub fn locked(&self) -> (Vec<IpAddr>, Vec<MeetingName>) {
-        self.0.lockout.lock().unwrap_or_else(PoisonError::into_inner).locked(Instant::now())
+        self.0.lockout.lock().unwrap_or_else(PoisonError::into_inner).locked(machine::now())
     }
 }
 
@@ -163,6 +163,8 @@ struct Established {
     codec: CodecKind,
     port: PortHandle,
     heard: mpsc::Receiver<PortHeard>,
+    /// The gateway began to stop while the call was set up (O-4).
+    drained: bool,
 }
 
 impl Shared {
@@ -196,7 +198,7 @@ impl Shared {
             stage: Stage::Answering,
             meeting: None,
             participant: None,
-            began: Instant::now(),
+            began: machine::now(),
             codec: None,
         });
         match self.establish(&incoming, &mut inputs).await {
@@ -213,7 +215,7 @@ impl Shared {
     }
 
     fn allowed(&self, source: IpAddr, meeting: Option<&MeetingName>) -> bool {
-        self.lockout.lock().unwrap_or_else(PoisonError::into_inner).allowed(Instant::now(), source, meeting)
+        self.lockout.lock().unwrap_or_else(PoisonError::into_inner).allowed(machine::now(), source, meeting)
     }
 
     /// Answers, and waits for the ACK: after it the device surely listens.
@@ -265,8 +267,10 @@ impl Shared {
         profile: Option<Profile>,
         inputs: &mut mpsc::Receiver<Input>,
     ) -> Result<Established, Cause> {
+        let mut drained = false;
         let answer = loop {
             match inputs.recv().await {
+                Some(Input::Drain) => drained = true,
                 Some(Input::Sip(Event::Acked { sdp, .. })) => break sdp,
                 Some(Input::Sip(Event::Ended { cause, .. })) => return Err(cause),
                 Some(Input::Sip(Event::Cancelled { .. })) => return Err(Cause::Cancelled),
@@ -291,7 +295,7 @@ impl Shared {
             Err(cause) => Err(cause),
         };
         match opened {
-            Ok((port, codec)) => Ok(Established { talk, codec, port, heard }),
+            Ok((port, codec)) => Ok(Established { talk, codec, port, heard, drained }),
             Err(cause) => {
                 self.settings.sip.send(Command::Bye { call, cause }).await;
                 Err(cause)
@@ -308,7 +312,7 @@ impl Shared {
         (inbox, mut inputs): (mpsc::Sender<Input>, mpsc::Receiver<Input>),
         began: SystemTime,
     ) {
-        let Established { talk, codec, port, mut heard } = established;
+        let Established { talk, codec, port, mut heard, drained } = established;
         let (to_guest, mut words) = mpsc::channel::<ToGuest>(GUEST_QUEUE);
         let forward = inbox.clone();
         let forwarder = tokio::spawn(async move {
@@ -334,7 +338,10 @@ impl Shared {
         };
         let hands =
             Hands { shared: Arc::clone(self), call, line, source, guest, port, inbox, to_guest, meeting: None, who: None };
-        let mut driven = Driven { machine: Call::new(Instant::now(), settings), hands, summary: None };
+        let mut driven = Driven { machine: Call::new(machine::now(), settings), hands, summary: None };
+        if drained {
+            driven.machine.handle(machine::now(), Input::Drain);
+        }
         drive(&mut driven, &mut inputs).await;
         forwarder.abort();
         if let Some(summary) = &driven.summary {
@@ -397,7 +404,7 @@ impl Hands {
             Act::WrongTry(meeting) => {
                 tracing::warn!(call = %self.call, source = %self.source, meeting = meeting.as_ref().map(tracing::field::display), "wrong code");
                 self.shared.lockout.lock().unwrap_or_else(PoisonError::into_inner).wrong(
-                    Instant::now(),
+                    machine::now(),
                     self.source,
                     meeting.as_ref(),
                 );

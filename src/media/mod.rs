@@ -6,20 +6,24 @@
 #![allow(clippy::disallowed_methods, reason = "the handle gives the time to what it builds for the workers")]
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
 use crate::ids::{BridgeId, PeerId, PortId};
+use crate::machine;
 use crate::policy::Admission;
 use crate::prompt::Clip;
+use crate::udp::{Net, Traffic};
 
 mod bridge;
 mod egress;
 mod heard;
+#[cfg(test)]
+mod here;
 pub mod ogg;
 mod peer;
 mod plane;
@@ -40,9 +44,14 @@ pub use port::{Channel, Port, Profile, TelephoneEvent};
 pub use stats::PortStats;
 pub use worker::Counters;
 
+#[cfg(test)]
+pub(crate) use here::Here;
+#[cfg(test)]
+pub(crate) use peer::browser::Browser;
+
 use peer::PeerFactory;
 use record::Recorder;
-use worker::{Command, Worker};
+use worker::{Command, Shown, Worker};
 
 /// What media needs to know to start.
 #[derive(Debug, Clone)]
@@ -101,6 +110,7 @@ pub struct Media {
 }
 
 struct Shared {
+    net: Arc<dyn Net>,
     workers: Vec<Worker>,
     candidates: Vec<Vec<SocketAddr>>,
     pool: PortPool,
@@ -149,11 +159,21 @@ impl Reserved {
 }
 
 impl Media {
-    /// Binds the WebRTC ports and starts the workers.
+    /// Binds the WebRTC ports of `net` and starts the workers.
     ///
     /// # Errors
     /// [`MediaError`], naming what is not to be had.
-    pub fn start(settings: &MediaSettings) -> Result<Self, MediaError> {
+    pub fn start(settings: &MediaSettings, net: Arc<dyn Net>) -> Result<Self, MediaError> {
+        Self::with_workers(settings, net, |index, sockets, counters| {
+            worker::start(index, sockets, counters).map_err(MediaError::Thread)
+        })
+    }
+
+    fn with_workers(
+        settings: &MediaSettings,
+        net: Arc<dyn Net>,
+        mut start: impl FnMut(usize, Vec<Shown>, Arc<Counters>) -> Result<Worker, MediaError>,
+    ) -> Result<Self, MediaError> {
         let counters = Arc::new(Counters::default());
         let mut workers = Vec::new();
         let mut candidates = Vec::new();
@@ -162,16 +182,17 @@ impl Media {
             let mut sockets = Vec::new();
             for address in &settings.webrtc_addresses {
                 let address = SocketAddr::new(*address, port);
-                let socket = bind_webrtc(address).map_err(|error| MediaError::Bind { address, error })?;
+                let socket = net.bind(address, Traffic::WebRtc).map_err(|error| MediaError::Bind { address, error })?;
                 let shown = settings.advertised.filter(|_| !address.ip().is_loopback()).unwrap_or_else(|| address.ip());
                 sockets.push((socket, SocketAddr::new(shown, port)));
             }
             candidates.push(sockets.iter().map(|(_, shown)| *shown).collect());
-            workers.push(worker::start(index, sockets, Arc::clone(&counters)).map_err(MediaError::Thread)?);
+            workers.push(start(index, sockets, Arc::clone(&counters))?);
         }
         let (first, last) = settings.rtp_ports;
         Ok(Self {
             shared: Arc::new(Shared {
+                net,
                 workers,
                 candidates,
                 pool: PortPool::new(first, last),
@@ -223,7 +244,7 @@ impl Media {
     /// # Errors
     /// [`PoolError`], for a 503 (S-7).
     pub fn reserve(&self, address: IpAddr) -> Result<Reserved, PoolError> {
-        let sockets = self.shared.pool.open(address)?;
+        let sockets = self.shared.pool.open(&*self.shared.net, address)?;
         let local = sockets.rtp.local_addr().map_err(|error| PoolError::Bind { port: 0, address, error })?;
         Ok(Reserved { sockets, local })
     }
@@ -240,7 +261,7 @@ impl Media {
     ) -> Result<PortHandle, OpenError> {
         let id = PortId::next();
         let seed = getrandom::u64().map_err(|_| OpenError::Stopping)?;
-        let port = Port::new(Instant::now(), id, profile, seed, self.shared.media_timeout, heard)?;
+        let port = Port::new(machine::now(), id, profile, seed, self.shared.media_timeout, heard)?;
         let worker = self.pick_worker();
         let command = Command::OpenPort { port: Box::new(port), sockets: reserved.sockets };
         let inbox = self.shared.workers.get(worker).map(|worker| &worker.inbox).ok_or(OpenError::Stopping)?;
@@ -254,14 +275,6 @@ impl Media {
         self.ask(worker, Command::OpenBridge { id, heard }).await;
         BridgeHandle { id, worker, media: self.clone() }
     }
-}
-
-fn bind_webrtc(address: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = UdpSocket::bind(address)?;
-    socket.set_nonblocking(true)?;
-    // All peers of a worker share this socket; a burst must not overflow it. The system may grant less.
-    let _ = socket2::SockRef::from(&socket).set_recv_buffer_size(4 << 20);
-    Ok(socket)
 }
 
 impl BridgeHandle {
@@ -283,7 +296,7 @@ impl BridgeHandle {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|error| NegotiationError::Setup(Box::new(io::Error::from(error))))?;
         let candidates = self.media.shared.candidates.get(self.worker).map_or(&[][..], Vec::as_slice);
-        let (peer, answer) = self.media.shared.peers.negotiate(Instant::now(), offer, candidates, seed)?;
+        let (peer, answer) = self.media.shared.peers.negotiate(machine::now(), offer, candidates, seed)?;
         let id = PeerId::next();
         self.media.ask(self.worker, Command::OpenPeer { id, peer: Box::new(peer), heard }).await;
         Ok((PeerHandle { id, worker: self.worker, media: self.media.clone() }, answer))

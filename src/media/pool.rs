@@ -3,9 +3,12 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::machine;
+use crate::udp::{Net, Socket, Traffic};
 
 /// How long a pair rests after its call, so that late packets of the old call find no new one (S-7).
 pub const QUARANTINE: Duration = Duration::from_secs(2);
@@ -46,9 +49,9 @@ pub struct Lease {
 #[derive(Debug)]
 pub struct Sockets {
     /// RTP.
-    pub rtp: UdpSocket,
+    pub rtp: Box<dyn Socket>,
     /// RTCP, one port above (RFC 3550 section 11).
-    pub rtcp: UdpSocket,
+    pub rtcp: Box<dyn Socket>,
     /// Gives the pair back when the sockets are closed.
     pub lease: Lease,
 }
@@ -84,7 +87,7 @@ impl PortPool {
     /// How the pairs are used now.
     #[must_use]
     pub fn usage(&self) -> PoolUse {
-        self.usage_at(Instant::now())
+        self.usage_at(machine::now())
     }
 
     fn usage_at(&self, now: Instant) -> PoolUse {
@@ -105,16 +108,16 @@ impl PortPool {
         free.ready.pop_front()
     }
 
-    /// Binds a pair at `address`. A pair that something else on this machine holds is passed over, up to eight times.
+    /// Binds a pair at `address` of `net`. A pair that something else on this machine holds is passed over, up to eight times.
     ///
     /// # Errors
     /// [`PoolError`] when none is left or none can be bound.
-    pub fn open(&self, address: IpAddr) -> Result<Sockets, PoolError> {
+    pub fn open(&self, net: &dyn Net, address: IpAddr) -> Result<Sockets, PoolError> {
         let mut last = PoolError::Empty;
         for _ in 0..8 {
-            let Some(port) = self.take(Instant::now()) else { return Err(last) };
+            let Some(port) = self.take(machine::now()) else { return Err(last) };
             let lease = Lease { port, pool: self.clone() };
-            match bind_pair(address, port) {
+            match bind_pair(net, address, port) {
                 Ok((rtp, rtcp)) => return Ok(Sockets { rtp, rtcp, lease }),
                 Err(error) => last = PoolError::Bind { port, address, error },
             }
@@ -123,21 +126,15 @@ impl PortPool {
     }
 }
 
-fn bind_pair(address: IpAddr, port: u16) -> io::Result<(UdpSocket, UdpSocket)> {
-    let rtp = UdpSocket::bind(SocketAddr::new(address, port))?;
-    let rtcp = UdpSocket::bind(SocketAddr::new(address, port + 1))?;
-    for socket in [&rtp, &rtcp] {
-        socket.set_nonblocking(true)?;
-    }
-    // Expedited forwarding (RFC 4594 section 4.1): a network that honours it keeps voice out of queues; one that does not loses nothing.
-    let _ = socket2::SockRef::from(&rtp).set_tos_v4(46 << 2);
-    Ok((rtp, rtcp))
+fn bind_pair(net: &dyn Net, address: IpAddr, port: u16) -> io::Result<(Box<dyn Socket>, Box<dyn Socket>)> {
+    let bind = |port| net.bind(SocketAddr::new(address, port), Traffic::Voice);
+    Ok((bind(port)?, bind(port + 1)?))
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
         let mut free = self.pool.free.lock().unwrap_or_else(PoisonError::into_inner);
-        free.resting.push_back((Instant::now(), self.port));
+        free.resting.push_back((machine::now(), self.port));
     }
 }
 
@@ -163,10 +160,10 @@ mod tests {
 
     #[test]
     fn a_taken_port_is_passed_over() {
-        let squatter = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let squatter = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let port = squatter.local_addr().unwrap().port() & !1;
         let pool = PortPool::new(port, port.saturating_add(7));
-        let sockets = pool.open("127.0.0.1".parse().unwrap()).unwrap();
+        let sockets = pool.open(&crate::udp::System, "127.0.0.1".parse().unwrap()).unwrap();
         assert_ne!(sockets.rtp.local_addr().unwrap().port(), port);
     }
 }

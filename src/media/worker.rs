@@ -12,14 +12,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use socket2::SockRef;
-use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, LocalSet};
 
 use crate::ids::{BridgeId, PeerId, PortId};
+use crate::machine;
 use crate::policy::Admission;
 use crate::prompt::Clip;
+use crate::udp::{Reader, Socket};
 
 use super::bridge::{End, Gate};
 use super::heard::MeetingHeard;
@@ -178,20 +178,48 @@ pub struct Worker {
     pub inbox: mpsc::Sender<Command>,
 }
 
+/// A socket for browsers, with the address that its candidate shows (another one behind a NAT).
+pub type Shown = (Box<dyn Socket>, SocketAddr);
+
 /// Starts a worker on its own thread, with sockets already bound for WebRTC.
-///
-/// `webrtc` pairs each socket with the address its candidate shows (another one behind a NAT).
 ///
 /// # Errors
 /// When the thread or its runtime cannot be made.
-pub fn start(index: usize, webrtc: Vec<(std::net::UdpSocket, SocketAddr)>, counters: Arc<Counters>) -> io::Result<Worker> {
+pub fn start(index: usize, webrtc: Vec<Shown>, counters: Arc<Counters>) -> io::Result<Worker> {
     let (inbox, commands) = mpsc::channel(INBOX);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name(format!("media-{index}")).spawn(move || {
         let local = LocalSet::new();
-        local.block_on(&runtime, run(webrtc, commands, counters));
+        local.block_on(&runtime, Rc::new(Desk::new(webrtc, counters)).run(commands));
     })?;
     Ok(Worker { inbox })
+}
+
+/// A worker on the thread and the clock of a test.
+#[cfg(test)]
+pub(super) struct Here(Rc<Desk>);
+
+/// Starts a worker on the local tasks of the caller.
+#[cfg(test)]
+pub(super) fn start_here(webrtc: Vec<Shown>, counters: Arc<Counters>) -> (Worker, Here) {
+    let (inbox, commands) = mpsc::channel(INBOX);
+    let desk = Rc::new(Desk::new(webrtc, counters));
+    tokio::task::spawn_local(Rc::clone(&desk).run(commands));
+    (Worker { inbox }, Here(desk))
+}
+
+#[cfg(test)]
+impl Here {
+    /// How many devices have their port here.
+    pub(super) fn ports(&self) -> usize {
+        self.0.sockets.borrow().len()
+    }
+
+    /// Nothing is left: no port, peer, bridge or socket of a device, and no stub of one that was moved away.
+    pub(super) fn is_empty(&self) -> bool {
+        let Desk { plane, sockets, moved, .. } = &*self.0;
+        plane.borrow().is_empty() && sockets.borrow().is_empty() && moved.borrow().is_empty()
+    }
 }
 
 struct OpenSockets {
@@ -224,42 +252,16 @@ impl Drop for Readers {
 struct Desk {
     plane: RefCell<Plane>,
     sockets: RefCell<HashMap<PortId, OpenSockets>>,
-    webrtc: Vec<(Rc<UdpSocket>, SocketAddr)>,
+    webrtc: Vec<Shown>,
     moved: RefCell<HashMap<PortId, (Instant, mpsc::Sender<Command>)>>,
     counters: Arc<Counters>,
 }
 
-async fn run(webrtc: Vec<(std::net::UdpSocket, SocketAddr)>, mut commands: mpsc::Receiver<Command>, counters: Arc<Counters>) {
-    let mut sockets = Vec::new();
-    for (socket, shown) in webrtc {
-        match UdpSocket::from_std(socket) {
-            Ok(socket) => sockets.push((Rc::new(socket), shown)),
-            Err(error) => tracing::error!(%shown, %error, "WebRTC socket cannot be used"),
-        }
-    }
-    let desk = Rc::new(Desk {
-        plane: RefCell::default(),
-        sockets: RefCell::default(),
-        webrtc: sockets,
-        moved: RefCell::default(),
-        counters,
-    });
-    for (socket, shown) in &desk.webrtc {
-        tokio::task::spawn_local(read_webrtc(Rc::clone(&desk), Rc::clone(socket), *shown));
-    }
-    let clock = tokio::task::spawn_local(tick(Rc::clone(&desk)));
-    while let Some(command) = commands.recv().await {
-        desk.obey(command);
-        desk.flush();
-    }
-    clock.abort();
-}
-
 async fn tick(desk: Rc<Desk>) {
-    let start = Instant::now();
+    let start = machine::now();
     let mut step: u32 = 0;
     loop {
-        let due = start.elapsed().as_micros() / STEP.as_micros();
+        let due = machine::now().saturating_duration_since(start).as_micros() / STEP.as_micros();
         let due = u32::try_from(due).unwrap_or(u32::MAX);
         if due.saturating_sub(step) > CATCH_UP {
             let skipped = due - CATCH_UP - step;
@@ -269,7 +271,7 @@ async fn tick(desk: Rc<Desk>) {
             desk.counters.skipped.fetch_add(u64::from(skipped), Ordering::Relaxed);
         }
         while step <= due {
-            let now = Instant::now();
+            let now = machine::now();
             let slot = u8::try_from(step % u32::from(SLOTS)).unwrap_or(0);
             let mut plane = desk.plane.borrow_mut();
             plane.tick(now, slot);
@@ -285,13 +287,13 @@ async fn tick(desk: Rc<Desk>) {
     }
 }
 
-async fn read_webrtc(desk: Rc<Desk>, socket: Rc<UdpSocket>, shown: SocketAddr) {
+async fn read_webrtc(desk: Rc<Desk>, mut socket: Reader, shown: SocketAddr) {
     let mut buffer = [0; DATAGRAM];
     loop {
         match socket.recv_from(&mut buffer).await {
             Ok((length, from)) => {
                 let datagram = buffer.get(..length).unwrap_or_default();
-                desk.plane.borrow_mut().receive_webrtc(Instant::now(), shown, from, datagram);
+                desk.plane.borrow_mut().receive_webrtc(machine::now(), shown, from, datagram);
                 desk.flush();
             }
             // An ICMP error of an earlier send: the socket itself is fine.
@@ -300,7 +302,7 @@ async fn read_webrtc(desk: Rc<Desk>, socket: Rc<UdpSocket>, shown: SocketAddr) {
     }
 }
 
-async fn read_port(desk: Rc<Desk>, port: PortId, channel: Channel, socket: UdpSocket) {
+async fn read_port(desk: Rc<Desk>, port: PortId, channel: Channel, mut socket: Reader) {
     let mut buffer = [0; DATAGRAM];
     loop {
         match socket.recv_from(&mut buffer).await {
@@ -308,8 +310,8 @@ async fn read_port(desk: Rc<Desk>, port: PortId, channel: Channel, socket: UdpSo
                 let datagram = buffer.get(..length).unwrap_or_default();
                 let mut plane = desk.plane.borrow_mut();
                 match channel {
-                    Channel::Rtp => plane.receive_rtp(Instant::now(), port, from, datagram),
-                    Channel::Rtcp => plane.receive_rtcp(Instant::now(), port, from, datagram),
+                    Channel::Rtp => plane.receive_rtp(machine::now(), port, from, datagram),
+                    Channel::Rtcp => plane.receive_rtcp(machine::now(), port, from, datagram),
                 }
             }
             // An ICMP error of an earlier send: the socket itself is fine.
@@ -329,6 +331,25 @@ fn pass_on(to: mpsc::Sender<Command>, command: Command) {
 }
 
 impl Desk {
+    fn new(webrtc: Vec<Shown>, counters: Arc<Counters>) -> Self {
+        Self { plane: RefCell::default(), sockets: RefCell::default(), webrtc, moved: RefCell::default(), counters }
+    }
+
+    async fn run(self: Rc<Self>, mut commands: mpsc::Receiver<Command>) {
+        for (socket, shown) in &self.webrtc {
+            match socket.reader() {
+                Ok(reader) => drop(tokio::task::spawn_local(read_webrtc(Rc::clone(&self), reader, *shown))),
+                Err(error) => tracing::error!(%shown, %error, "WebRTC socket cannot be used"),
+            }
+        }
+        let clock = tokio::task::spawn_local(tick(Rc::clone(&self)));
+        while let Some(command) = commands.recv().await {
+            self.obey(command);
+            self.flush();
+        }
+        clock.abort();
+    }
+
     fn obey(self: &Rc<Self>, command: Command) {
         let Some(command) = self.forward(command) else { return };
         match command {
@@ -337,7 +358,7 @@ impl Desk {
                 self.send_away(released, port, to, arrived);
             }
             Command::ClosePort(port) => {
-                self.plane.borrow_mut().close_port(Instant::now(), port);
+                self.plane.borrow_mut().close_port(machine::now(), port);
                 // The goodbye leaves before its socket closes.
                 self.flush();
                 self.sockets.borrow_mut().remove(&port);
@@ -424,11 +445,11 @@ impl Desk {
 
     fn open(self: &Rc<Self>, plane: &mut Plane, port: Port, sockets: Sockets) {
         let id = port.id();
-        let reader = |socket: &std::net::UdpSocket, channel| {
-            let socket = socket.try_clone().and_then(UdpSocket::from_std)?;
-            io::Result::Ok(tokio::task::spawn_local(read_port(Rc::clone(self), id, channel, socket)).abort_handle())
+        let reader = |socket: &dyn Socket, channel| {
+            let reader = socket.reader()?;
+            io::Result::Ok(tokio::task::spawn_local(read_port(Rc::clone(self), id, channel, reader)).abort_handle())
         };
-        match (reader(&sockets.rtp, Channel::Rtp), reader(&sockets.rtcp, Channel::Rtcp)) {
+        match (reader(&*sockets.rtp, Channel::Rtp), reader(&*sockets.rtcp, Channel::Rtcp)) {
             (Ok(rtp), Ok(rtcp)) => {
                 self.moved.borrow_mut().remove(&id);
                 self.sockets.borrow_mut().insert(id, OpenSockets { sockets, readers: Readers::new([rtp, rtcp], &self.counters) });
@@ -449,12 +470,13 @@ impl Desk {
         let open = self.sockets.borrow_mut().remove(&id);
         let (Some(port), Some(OpenSockets { sockets, readers })) = (port, open) else { return };
         drop(readers);
-        self.moved.borrow_mut().insert(id, (Instant::now(), to.clone()));
+        self.moved.borrow_mut().insert(id, (machine::now(), to.clone()));
         pass_on(to, Command::AdoptPort(Box::new(PortInTransit { port, sockets, arrived })));
     }
 
     fn forget_moved(&self) {
-        self.moved.borrow_mut().retain(|_, (since, _)| since.elapsed() < FORWARDED);
+        let now = machine::now();
+        self.moved.borrow_mut().retain(|_, (since, _)| now.saturating_duration_since(*since) < FORWARDED);
     }
 
     fn flush(&self) {
@@ -472,7 +494,7 @@ impl Desk {
                     .iter()
                     .find(|(_, shown)| *shown == from)
                     .or_else(|| self.webrtc.first())
-                    .map(|(socket, _)| SockRef::from(&**socket).send_to(&transmit.bytes, &transmit.to.into())),
+                    .map(|(socket, _)| socket.send_to(&transmit.bytes, transmit.to)),
             };
             // A full socket buffer or an unreachable address loses this packet, as the network would.
             unsent += u64::from(!matches!(sent, Some(Ok(_))));

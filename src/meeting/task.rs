@@ -18,7 +18,7 @@ use super::words::{Ask, ChatLine, Refusal, Snapshot, ToPage};
 use super::{FromGuest, JoinPage, Knock, OfferError, Request, ToGuest, roster};
 use crate::cause::Cause;
 use crate::ids::{CallId, MeetingName, NoticeId, ParticipantId};
-use crate::machine::{Flow, Machine, Owner, drive};
+use crate::machine::{self, Flow, Machine, Owner, drive};
 use crate::media::{BridgeHandle, Gate, MeetingHeard, PeerChange, PeerHandle, PortHandle};
 use crate::policy::{
     Admission, Asker, Capture, CaptureKind, Effect, Fact, LedgerEntry, Outcome, Policy, Role, Standing, Switch, Via,
@@ -285,7 +285,7 @@ impl MeetingTask {
         if self.policy.standing(who) != Some(Standing::In) {
             return Err(Refusal::NotInside);
         }
-        let row = self.policy.rows(Instant::now()).into_iter().find(|row| row.id == who).ok_or(Refusal::NotInside)?;
+        let row = self.policy.rows(machine::now()).into_iter().find(|row| row.id == who).ok_or(Refusal::NotInside)?;
         self.chat_lines += 1;
         let line = ChatLine {
             id: self.chat_lines,

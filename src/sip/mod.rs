@@ -38,7 +38,7 @@ use std::time::Duration;
 use crate::cause::Cause;
 use crate::ids::CallId;
 
-pub use driver::{Handle, ListenTls, Listener, Running, StartError, local_toward, start};
+pub use driver::{Handle, ListenTls, Listener, Running, StartError, start};
 pub use endpoint::{Counters, Endpoint, LadderLine, Load};
 pub use header::NameAddr;
 pub use identity::{Identity, Known};

@@ -10,7 +10,7 @@ use crate::units::Hz;
 const FRAME: usize = 960;
 
 /// The other end of a [`Peer`].
-pub(in crate::media) struct Browser {
+pub(crate) struct Browser {
     connection: RTCPeerConnection,
     sender: RTCRtpSenderId,
     address: SocketAddr,
@@ -26,7 +26,7 @@ pub(in crate::media) struct Browser {
 
 impl Browser {
     /// A browser at `address`, and its offer.
-    pub(in crate::media) fn offer(now: Instant, address: SocketAddr) -> (Self, String) {
+    pub(crate) fn offer(now: Instant, address: SocketAddr) -> (Self, String) {
         let settings = SettingEngineBuilder::new().with_multicast_dns_mode(MulticastDnsMode::Disabled).build();
         let mut media = MediaEngine::default();
         let codec = RTCRtpCodecParameters { rtp_codec: opus(), payload_type: OPUS_PAYLOAD_TYPE };
@@ -84,18 +84,18 @@ impl Browser {
     }
 
     /// Takes the answer to its offer.
-    pub(in crate::media) fn answered(&mut self, now: Instant, answer: String) {
+    pub(crate) fn answered(&mut self, now: Instant, answer: String) {
         let answer = RTCSessionDescription::answer(answer).expect("an answer");
         self.connection.set_remote_description(now, answer).expect("takes it");
     }
 
     /// Hums from now on.
-    pub(in crate::media) fn hums(&mut self, freq: f32, amplitude: f32) {
+    pub(crate) fn hums(&mut self, freq: f32, amplitude: f32) {
         self.hum = Some(Sine::new(Hz::FULL, freq, amplitude));
     }
 
     /// A datagram came.
-    pub(in crate::media) fn receive(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+    pub(crate) fn receive(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
         let transport =
             TransportContext { local_addr: self.address, peer_addr: from, ecn: None, transport_protocol: TransportProtocol::UDP };
         let _ = self.connection.handle_read(TaggedBytesMut { now, transport, message: BytesMut::from(datagram) });
@@ -107,7 +107,7 @@ impl Browser {
     }
 
     /// Time has passed; to be called more often than every 20 ms.
-    pub(in crate::media) fn wake(&mut self, now: Instant) {
+    pub(crate) fn wake(&mut self, now: Instant) {
         if self.connection.poll_timeout().is_some_and(|at| at <= now) {
             let _ = self.connection.handle_timeout(now);
         }
@@ -119,7 +119,7 @@ impl Browser {
     }
 
     /// Sends its next 20 ms.
-    pub(in crate::media) fn speak(&mut self, now: Instant) {
+    pub(crate) fn speak(&mut self, now: Instant) {
         let timestamp = self.timestamp;
         self.timestamp = timestamp.wrapping_add(960);
         if !self.connected {
@@ -145,22 +145,22 @@ impl Browser {
     }
 
     /// The next datagram it sends, and where to.
-    pub(in crate::media) fn poll_transmit(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
+    pub(crate) fn poll_transmit(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
         self.connection.poll_write().map(|message| (message.transport.peer_addr, message.message.to_vec()))
     }
 
     /// The handshake is complete.
-    pub(in crate::media) fn is_connected(&self) -> bool {
+    pub(crate) fn is_connected(&self) -> bool {
         self.connected
     }
 
     /// What it has heard since it was asked last, at 48 kHz.
-    pub(in crate::media) fn ear(&mut self) -> Vec<i16> {
+    pub(crate) fn ear(&mut self) -> Vec<i16> {
         std::mem::take(&mut self.ear)
     }
 
     /// Where it is.
-    pub(in crate::media) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 }

@@ -7,6 +7,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use super::{MeetingTask, Uncovered, millis};
 use crate::cause::Cause;
 use crate::ids::{NoticeId, ParticipantId};
+use crate::machine;
 use crate::media::{End, Gate};
 use crate::meeting::capture::Recording;
 use crate::meeting::words::{Refusal, ToPage};
@@ -38,12 +39,12 @@ impl MeetingTask {
         if let Some(old) = old {
             old.close().await;
         }
-        self.report_alive(Instant::now(), who);
+        self.report_alive(machine::now(), who);
         Ok(answer)
     }
 
     pub(super) async fn perform_effect(&mut self, effect: Effect) {
-        let now = Instant::now();
+        let now = machine::now();
         match effect {
             Effect::Seat { who, admission } => self.seat(now, who, admission).await,
             Effect::Unseat { who } => self.unseat(who).await,
@@ -180,7 +181,7 @@ impl MeetingTask {
 
     pub(super) fn covered(&mut self, notice: NoticeId, covered: bool) {
         let Some(Uncovered { entry, call, device, language }) = self.uncovered.remove(&notice) else { return };
-        let elapsed = Instant::now().saturating_duration_since(entry.event_at);
+        let elapsed = machine::now().saturating_duration_since(entry.event_at);
         let at = SystemTime::now().checked_sub(elapsed).unwrap_or(UNIX_EPOCH);
         let low = |sequence: u32| u16::try_from(sequence & 0xFFFF).unwrap_or_default();
         let line = LedgerLine {

@@ -8,14 +8,14 @@
 mod conversation;
 mod resume;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 
 use crate::ids::{MeetingName, ParticipantId};
-use crate::machine::Machine as _;
+use crate::machine::{self, Machine as _};
 use crate::meeting::words::Role;
 use crate::meeting::{JoinPage, MeetingHandle, Refusal, Registry, ToPage};
 
@@ -43,31 +43,49 @@ pub struct Visitor {
     pub fallback_name: &'static str,
 }
 
+/// What carries a page's frames: its WebSocket.
+pub(crate) trait Frames: Send {
+    /// The next frame; `None` once the connection is over.
+    fn recv(&mut self) -> impl Future<Output = Option<Result<Message, axum::Error>>> + Send;
+    /// Sends a frame, and waits until it has left.
+    fn send(&mut self, frame: Message) -> impl Future<Output = Result<(), axum::Error>> + Send;
+}
+
+impl Frames for WebSocket {
+    async fn recv(&mut self) -> Option<Result<Message, axum::Error>> {
+        WebSocket::recv(self).await
+    }
+
+    async fn send(&mut self, frame: Message) -> Result<(), axum::Error> {
+        WebSocket::send(self, frame).await
+    }
+}
+
 /// Carries one page's conversation with its meeting until either side ends it, or `shutdown` turns true. The meeting is
 /// brought to life by the `join`, not by the connection. `joined` is told the presence once. Unless the presence is over,
 /// the meeting hears at the end that the connection is lost (M-5).
-pub async fn serve(
-    mut socket: WebSocket,
+pub(crate) async fn serve(
+    mut socket: impl Frames,
     registry: Registry,
     visitor: Visitor,
     resume_key: ResumeKey,
     joined: impl Fn(ParticipantId) + Send,
     mut shutdown: watch::Receiver<bool>,
 ) {
-    let mut conversation = Conversation::new(visitor.clone(), resume_key, Instant::now());
+    let mut conversation = Conversation::new(visitor.clone(), resume_key, machine::now());
     let mut page = Page { registry, visitor, present: None, from_meeting: None };
     let farewell = loop {
         match page.perform(&mut conversation, &mut socket, &joined).await {
             Performed::All => {}
             Performed::Ended(farewell) => break farewell,
         }
-        let deadline = conversation.deadline().unwrap_or_else(Instant::now);
+        let deadline = conversation.deadline().unwrap_or_else(machine::now);
         let input = tokio::select! {
             received = socket.recv() => match received {
                 Some(Ok(Message::Text(text))) => Input::Text(text.as_str().to_owned()),
                 Some(Ok(Message::Binary(_))) => Input::Binary,
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
-                    conversation.idle_frame(Instant::now());
+                    conversation.idle_frame(machine::now());
                     continue;
                 }
                 Some(Ok(Message::Close(_))) | None => break None,
@@ -76,12 +94,12 @@ pub async fn serve(
             },
             told = next_word(&mut page.from_meeting) => told.map_or(Input::Dropped, Input::Told),
             () = tokio::time::sleep_until(deadline.into()) => {
-                conversation.wake(Instant::now());
+                conversation.wake(machine::now());
                 continue;
             }
             _ = shutdown.wait_for(|stop| *stop) => break Some(Farewell::Stopping),
         };
-        conversation.handle(Instant::now(), input);
+        conversation.handle(machine::now(), input);
     };
     if let Some((meeting, who)) = page.present.filter(|_| farewell != Some(Farewell::Over)) {
         meeting.connection_lost(who).await;
@@ -102,7 +120,7 @@ pub async fn serve(
 
 /// What a page that is present brings about by one message, counted: for the fuzz target.
 pub(crate) fn heard(text: &str) -> usize {
-    let now = Instant::now();
+    let now = machine::now();
     let Ok(meeting) = MeetingName::new("demo") else { return 0 };
     let visitor = Visitor { meeting, role: Role::External, organiser: false, fallback_name: "Guest" };
     let mut conversation = Conversation::new(visitor, ResumeKey::new([3; 32]), now);
@@ -146,7 +164,7 @@ impl Page {
     async fn perform(
         &mut self,
         conversation: &mut Conversation,
-        socket: &mut WebSocket,
+        socket: &mut impl Frames,
         joined: &(impl Fn(ParticipantId) + Send),
     ) -> Performed {
         while let Some(output) = conversation.poll() {
@@ -180,7 +198,7 @@ impl Page {
                     None => Input::Done(Err(Refusal::NotInside)),
                 },
             };
-            conversation.handle(Instant::now(), outcome);
+            conversation.handle(machine::now(), outcome);
         }
         Performed::All
     }
@@ -208,7 +226,7 @@ impl Page {
 /// The page is gone, or does not read.
 struct Gone;
 
-async fn send(socket: &mut WebSocket, message: &(impl Serialize + Sync)) -> Result<(), Gone> {
+async fn send(socket: &mut impl Frames, message: &(impl Serialize + Sync)) -> Result<(), Gone> {
     let text = serde_json::to_string(message).map_err(|_| Gone)?;
     match tokio::time::timeout(SEND_WITHIN, socket.send(Message::Text(text.into()))).await {
         Ok(Ok(())) => Ok(()),

@@ -25,8 +25,9 @@ use super::endpoint::{Counters, Endpoint, LadderLine, Load};
 use super::{Change, Command, ConnectionId, Event, Flow, Input, Output, Settings, Transport};
 use crate::cause::Cause;
 use crate::ids::CallId;
-use crate::machine::Machine;
+use crate::machine::{self, Machine};
 use crate::tls::TlsFiles;
+use crate::udp::Net;
 
 /// Commands and events that may wait. Commands: the sender waits. Events: the call is ended with [`Cause::Stalled`].
 const QUEUE: usize = 1024;
@@ -79,6 +80,8 @@ enum Ask {
     Load(oneshot::Sender<Load>),
     Lift(IpAddr),
     Registrations(oneshot::Sender<Vec<Change>>),
+    #[cfg(test)]
+    IsEmpty(oneshot::Sender<bool>),
 }
 
 /// The way down to the SIP task, which ends when the last one is dropped.
@@ -127,6 +130,14 @@ impl Handle {
         let _ended = self.asks.send(Ask::Lift(source)).await;
     }
 
+    /// Nothing is left of any call: no dialog, transaction or timer.
+    #[cfg(test)]
+    pub(crate) async fn is_empty(&self) -> bool {
+        let (answer, answered) = oneshot::channel();
+        let _ended = self.asks.send(Ask::IsEmpty(answer)).await;
+        answered.await.unwrap_or(true)
+    }
+
     /// What was counted so far.
     #[must_use]
     pub fn counters(&self) -> &Counters {
@@ -147,12 +158,12 @@ pub struct Running {
     pub bound: Vec<SocketAddr>,
 }
 
-/// Opens all listeners and starts the SIP task.
+/// Opens all listeners, those for datagrams on `net`, and starts the SIP task.
 ///
 /// # Errors
 /// [`StartError`] names the first listener that could not be opened; none stays open then.
-pub async fn start(settings: Settings, listeners: Vec<Listener>) -> Result<Running, StartError> {
-    let mut task = Task::new(settings);
+pub async fn start(net: Arc<dyn Net>, settings: Settings, listeners: Vec<Listener>) -> Result<Running, StartError> {
+    let mut task = Task::new(net, settings);
     let mut bound = Vec::new();
     for (index, listener) in listeners.into_iter().enumerate() {
         let Listener { name, transport, addr, tls } = listener;
@@ -176,17 +187,6 @@ fn acceptor(tls: Option<&ListenTls>) -> io::Result<TlsAcceptor> {
     let tls = tls.ok_or_else(|| io::Error::other("no certificate"))?;
     let config = crate::tls::server(tls.files.clone(), &[], tls.client_ca.as_deref());
     config.map(TlsAcceptor::from).map_err(io::Error::other)
-}
-
-/// The address of ours from which the kernel would reach `peer`. Connecting a UDP socket sends nothing; it asks the routing table.
-///
-/// # Errors
-/// When no route leads there.
-pub fn local_toward(peer: SocketAddr) -> io::Result<IpAddr> {
-    let any: SocketAddr = if peer.is_ipv4() { ([0; 4], 0).into() } else { ([0_u16; 8], 0).into() };
-    let probe = std::net::UdpSocket::bind(any)?;
-    probe.connect(peer)?;
-    Ok(probe.local_addr()?.ip())
 }
 
 /// The ways up.
@@ -225,12 +225,12 @@ struct Task {
 }
 
 impl Task {
-    fn new(settings: Settings) -> Self {
+    fn new(net: Arc<dyn Net>, settings: Settings) -> Self {
         let (news, streams) = mpsc::channel(STREAMS);
         Self {
             endpoint: Endpoint::new(settings.clone()),
             settings,
-            udp: UdpListeners::default(),
+            udp: UdpListeners::new(net),
             streams_in: Vec::new(),
             connections: HashMap::new(),
             next_connection: 0,
@@ -252,7 +252,7 @@ impl Task {
     async fn run(mut self, mut inbox: mpsc::Receiver<Ask>, up: Upward) {
         let mut buffer = vec![0; 65_536];
         loop {
-            let now = Instant::now();
+            let now = machine::now();
             if self.endpoint.deadline().is_some_and(|at| at <= now) {
                 self.endpoint.wake(now);
             }
@@ -260,17 +260,19 @@ impl Task {
             while self.tasks.try_join_next().is_some() {}
             let deadline = self.endpoint.deadline();
             // Told again only when there is space; a short look is cheap and happens only while somebody is stuck.
-            let retry = (!self.untold.is_empty()).then(|| Instant::now() + Duration::from_millis(100));
+            let retry = (!self.untold.is_empty()).then(|| machine::now() + Duration::from_millis(100));
             let at = deadline.into_iter().chain(retry).min();
             tokio::select! {
                 ask = inbox.recv() => match ask {
-                    Some(Ask::Command(command)) => self.endpoint.handle(Instant::now(), Input::Command(command)),
+                    Some(Ask::Command(command)) => self.endpoint.handle(machine::now(), Input::Command(command)),
                     // Whoever asked may have gone.
                     Some(Ask::Ladder(call, answer)) => drop(answer.send(self.endpoint.ladder(call))),
-                    Some(Ask::Silenced(answer)) => drop(answer.send(self.endpoint.silenced(Instant::now()))),
+                    Some(Ask::Silenced(answer)) => drop(answer.send(self.endpoint.silenced(machine::now()))),
                     Some(Ask::Load(answer)) => drop(answer.send(self.endpoint.load())),
                     Some(Ask::Lift(source)) => self.endpoint.lift(source),
-                    Some(Ask::Registrations(answer)) => drop(answer.send(self.endpoint.registrations(Instant::now()))),
+                    Some(Ask::Registrations(answer)) => drop(answer.send(self.endpoint.registrations(machine::now()))),
+                    #[cfg(test)]
+                    Some(Ask::IsEmpty(answer)) => drop(answer.send(self.endpoint.is_empty())),
                     None => return,
                 },
                 Some(news) = self.streams.recv() => self.stream_news(news),
@@ -288,7 +290,7 @@ impl Task {
     }
 
     fn datagram(&mut self, flow: Flow, bytes: &[u8]) {
-        self.endpoint.handle(Instant::now(), Input::Received { flow, bytes: bytes.to_vec() });
+        self.endpoint.handle(machine::now(), Input::Received { flow, bytes: bytes.to_vec() });
     }
 
     /// Does what the endpoint wants until it wants nothing.
@@ -326,7 +328,7 @@ impl Task {
             tracing::warn!(%call, "the owner of the call does not read its events");
             self.untold.push_back(Event::Ended { call, cause: Cause::Stalled });
         }
-        self.endpoint.handle(Instant::now(), Input::Command(Command::Bye { call, cause: Cause::Stalled }));
+        self.endpoint.handle(machine::now(), Input::Command(Command::Bye { call, cause: Cause::Stalled }));
     }
 
     fn transmit(&mut self, flow: Flow, bytes: Vec<u8>) {
@@ -355,7 +357,7 @@ impl Task {
                 },
             },
         };
-        self.endpoint.handle(Instant::now(), input);
+        self.endpoint.handle(machine::now(), input);
     }
 
     fn connection_to(&self, peer: SocketAddr, transport: Transport) -> Option<Flow> {
@@ -381,12 +383,12 @@ impl Task {
     fn close(&mut self, id: ConnectionId) {
         if let Some(connection) = self.connections.remove(&id) {
             connection.cut();
-            self.endpoint.handle(Instant::now(), Input::FlowClosed(id));
+            self.endpoint.handle(machine::now(), Input::FlowClosed(id));
         }
     }
 
     fn stream_news(&mut self, news: News) {
-        let now = Instant::now();
+        let now = machine::now();
         match news {
             News::Accepted { listener, stream, peer } => {
                 let limits = &self.settings.limits;

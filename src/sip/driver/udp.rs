@@ -5,18 +5,14 @@ use std::collections::HashMap;
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, Protocol, Socket, Type};
-use tokio::io::ReadBuf;
-use tokio::net::UdpSocket;
-
-use super::local_toward;
+use crate::machine;
 use crate::sip::{Flow, Transport};
+use crate::udp::{Net, Reader, Socket, Traffic};
 
-/// Asked of the kernel, which may grant less.
-const RECEIVE_BUFFER: usize = 4 << 20;
 /// Peers whose local address is remembered; when full, all are looked up again.
 const REMEMBERED: usize = 4096;
 /// Routes may change.
@@ -25,12 +21,13 @@ const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 struct UdpListener {
     index: u16,
     bound: SocketAddr,
-    socket: UdpSocket,
+    socket: Box<dyn Socket>,
+    reader: Reader,
 }
 
 /// All UDP listeners.
-#[derive(Default)]
 pub(super) struct UdpListeners {
+    net: Arc<dyn Net>,
     listeners: Vec<UdpListener>,
     /// Which one is looked at first, so that a busy one cannot starve the others.
     first: usize,
@@ -38,19 +35,14 @@ pub(super) struct UdpListeners {
 }
 
 impl UdpListeners {
+    pub(super) fn new(net: Arc<dyn Net>) -> Self {
+        Self { net, listeners: Vec::new(), first: 0, locals: HashMap::new() }
+    }
+
     pub(super) fn open(&mut self, index: u16, addr: SocketAddr) -> io::Result<SocketAddr> {
-        let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
-        if addr.is_ipv6() {
-            socket.set_only_v6(true)?;
-        }
-        if let Err(error) = socket.set_recv_buffer_size(RECEIVE_BUFFER) {
-            tracing::debug!(%error, "the kernel keeps its receive buffer");
-        }
-        socket.set_nonblocking(true)?;
-        socket.bind(&addr.into())?;
-        let socket = UdpSocket::from_std(socket.into())?;
-        let bound = socket.local_addr()?;
-        self.listeners.push(UdpListener { index, bound, socket });
+        let socket = self.net.bind(addr, Traffic::Signalling)?;
+        let (bound, reader) = (socket.local_addr()?, socket.reader()?);
+        self.listeners.push(UdpListener { index, bound, socket, reader });
         Ok(bound)
     }
 
@@ -60,17 +52,16 @@ impl UdpListeners {
             let (at, read) = poll_fn(|context| {
                 for turn in 0..self.listeners.len() {
                     let at = (self.first + turn) % self.listeners.len();
-                    let Some(listener) = self.listeners.get(at) else { continue };
-                    let mut read = ReadBuf::new(buffer);
-                    if let Poll::Ready(result) = listener.socket.poll_recv_from(context, &mut read) {
-                        return Poll::Ready((at, result.map(|peer| (peer, read.filled().len()))));
+                    let Some(listener) = self.listeners.get_mut(at) else { continue };
+                    if let Poll::Ready(read) = listener.reader.poll_recv_from(context, buffer) {
+                        return Poll::Ready((at, read));
                     }
                 }
                 Poll::Pending
             })
             .await;
             self.first = at + 1;
-            if let Some(found) = read.ok().and_then(|(peer, length)| Some((self.flow(at, peer)?, length))) {
+            if let Some(found) = read.ok().and_then(|(length, peer)| Some((self.flow(at, peer)?, length))) {
                 return found;
             }
         }
@@ -95,13 +86,13 @@ impl UdpListeners {
     }
 
     fn local(&mut self, peer: SocketAddr) -> Option<IpAddr> {
-        let now = Instant::now();
+        let now = machine::now();
         if let Some((local, at)) = self.locals.get(&peer.ip())
             && now.saturating_duration_since(*at) < REMEMBERED_FOR
         {
             return Some(*local);
         }
-        let local = local_toward(peer).ok()?;
+        let local = self.net.local_toward(peer).ok()?;
         if self.locals.len() >= REMEMBERED {
             self.locals.clear();
         }
@@ -118,8 +109,7 @@ impl UdpListeners {
     /// Sends without waiting; what the kernel does not take is lost, as on any network, and sent again by its transaction.
     pub(super) fn send(&self, flow: &Flow, bytes: &[u8]) {
         if let Some(listener) = self.listeners.iter().find(|listener| listener.index == flow.listener)
-            // Straight to the kernel: tokio would refuse the first datagram until its reactor has seen the socket writable.
-            && let Err(error) = socket2::SockRef::from(&listener.socket).send_to(bytes, &flow.peer.into())
+            && let Err(error) = listener.socket.send_to(bytes, flow.peer)
         {
             tracing::debug!(%error, "datagram not sent");
         }

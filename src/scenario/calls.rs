@@ -1,0 +1,227 @@
+//! Calls and their audio (S-2 … S-8, A-1 … A-5), the end of the daemon (O-4), and peers that mean no good (X-1 … X-3).
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::phone::Phone;
+use super::world::World;
+use crate::codec::CodecKind;
+use crate::phrase::Phrase;
+use crate::rtp::session::SplitMix;
+
+const OPEN_DOOR: &str = "[meeting.demo]\nbypass = \"everyone\"";
+
+#[test]
+fn a1_phones_of_every_codec_and_a_browser_all_hear_each_other_and_not_themselves() {
+    let world = World::with(OPEN_DOOR);
+    let member = world.member();
+    let phones = [CodecKind::Pcmu, CodecKind::Pcma, CodecKind::G722, CodecKind::Opus].map(|codec| world.phone_with(codec));
+    for phone in &phones {
+        phone.dials("1001");
+        phone.hears(Phrase::Admitted);
+    }
+    let (from, to) = world.listens();
+    let all: Vec<_> = phones.iter().map(|phone| phone.voice).chain([member.voice]).collect();
+    for phone in &phones {
+        let others: Vec<_> = all.iter().copied().filter(|voice| *voice != phone.voice).collect();
+        phone.heard_only(&others, from, to);
+    }
+    member.heard_only(&all[..4], from, to);
+    phones.iter().for_each(Phone::hangs_up);
+    member.leaves();
+    world.nothing_left();
+}
+
+#[test]
+fn a2_keys_are_commands_to_us_and_never_heard_in_the_meeting() {
+    let world = World::with(OPEN_DOOR);
+    let member = world.member();
+    let phone = world.phone();
+    phone.dials("1001");
+    phone.hears(Phrase::Admitted);
+    let from = world.now();
+    phone.presses("*5");
+    phone.hears(Phrase::HandRaised);
+    // The tones of `*` and of `5` (ITU-T Q.23), and what was heard before and after.
+    member.heard_none_of(&[941.0, 1_209.0, 770.0, 1_336.0], from);
+    member.hears_only(&[phone.voice]);
+    phone.hangs_up();
+    member.leaves();
+    world.nothing_left();
+}
+
+#[test]
+fn a4_a_phone_of_whose_packets_one_in_seven_is_lost_is_still_heard() {
+    let world = World::with(OPEN_DOOR);
+    let member = world.member();
+    let phone = world.phone();
+    phone.dials("1001");
+    phone.hears(Phrase::Admitted);
+    phone.is_lost_one_in(7);
+    member.hears_only(&[phone.voice]);
+    phone.hangs_up();
+    member.leaves();
+    world.passes(Duration::from_secs(3));
+    assert!(world.records()[0].lost > 5);
+    world.nothing_left();
+}
+
+#[test]
+fn s2_an_invite_that_comes_twice_is_one_call_and_one_given_up_is_none() {
+    let world = World::new();
+    let phone = world.phone();
+    phone.rings("1001");
+    phone.repeats_its_invite();
+    phone.hears(Phrase::WaitingForHost);
+    phone.repeats_its_invite();
+    world.passes(Duration::from_secs(2));
+    assert_eq!(world.ports().iter().sum::<usize>(), 1);
+    phone.hangs_up();
+
+    phone.rings_and_gives_up("1001");
+    world.nothing_left();
+}
+
+#[test]
+fn s4_a_call_without_an_offer_is_offered_every_codec_and_hears_us() {
+    let world = World::with(OPEN_DOOR);
+    let member = world.member();
+    let phone = world.phone_with(CodecKind::G722);
+    phone.dials_without_an_offer("1001");
+    phone.hears(Phrase::Admitted);
+    phone.hears_only(&[member.voice]);
+    member.hears_only(&[phone.voice]);
+    phone.hangs_up();
+    member.leaves();
+    world.nothing_left();
+}
+
+#[test]
+fn s7_rtp_of_somebody_else_reaches_nobody_and_an_empty_pool_is_a_503() {
+    let world = World::with("[media]\nrtp_ports = \"20000-20001\"\n[meeting.demo]\nbypass = \"everyone\"");
+    let member = world.member();
+    let (phone, second) = (world.phone(), world.phone());
+    phone.dials("1001");
+    phone.hears(Phrase::Admitted);
+    assert!(second.is_refused("1001", 503).contains("no-ports"));
+    let stranger = world.stranger();
+    let port = phone.line().remote.expect("a call");
+    for seq in 0..100_u16 {
+        let [high, low] = seq.to_be_bytes();
+        let mut packet = vec![0x80, 0, high, low, 0, 0, high, low, 1, 2, 3, 4];
+        packet.extend((0..160).map(|at| if at % 8 < 4 { 0x10 } else { 0x90 }));
+        stranger.send_to(&packet, port).expect("sent");
+        world.passes(Duration::from_millis(20));
+    }
+    let to = world.now();
+    // 1 kHz, as loud as can be.
+    member.heard_none_of(&[1_000.0], to - Duration::from_secs(2));
+    member.hears_only(&[phone.voice]);
+    phone.hears_only(&[member.voice]);
+    phone.hangs_up();
+    // A port rests for two seconds after its call.
+    second.is_refused("1001", 503);
+    world.passes(Duration::from_secs(2));
+    second.dials("1001");
+    second.hears(Phrase::Admitted);
+    second.hangs_up();
+    member.leaves();
+    world.nothing_left();
+}
+
+#[test]
+fn s8_a_refusal_says_why() {
+    let world = World::new();
+    let phone = world.phone();
+    assert!(phone.is_refused("9999", 404).contains("unknown-address"));
+    phone.offers_only("99 unheard-of/8000");
+    assert!(phone.is_refused("1001", 488).contains("no-common-codec"));
+    world.nothing_left();
+}
+
+#[test]
+fn a_phone_whose_power_fails_is_given_up() {
+    let world = World::with("[media]\nmedia_timeout = \"20s\"");
+    let phone = world.phone();
+    phone.dials("1001");
+    phone.hears(Phrase::WaitingForHost);
+    phone.falls_silent();
+    assert!(phone.is_hung_up().contains("media-timeout"));
+    world.nothing_left();
+}
+
+#[test]
+fn o4_a_gateway_that_stops_takes_no_new_calls_and_ends_present_ones_with_words() {
+    let world = World::with(OPEN_DOOR);
+    let member = world.member();
+    let (inside, late) = (world.phone(), world.phone());
+    inside.dials("1001");
+    inside.hears(Phrase::Admitted);
+    world.drains();
+    late.is_refused("1001", 503);
+    inside.hears(Phrase::Closing);
+    assert!(inside.is_hung_up().contains("draining"));
+    member.leaves();
+    world.nothing_left();
+}
+
+#[test]
+fn o4_a_call_that_is_being_set_up_while_the_gateway_stops_is_told_too() {
+    let world = World::new();
+    let phone = world.phone();
+    phone.dials_and_withholds_its_ack("1001");
+    world.drains();
+    phone.sends_its_ack();
+    phone.hears(Phrase::Closing);
+    assert!(phone.is_hung_up().contains("draining"));
+    world.nothing_left();
+}
+
+#[test]
+fn x1_rubbish_to_every_port_leaves_a_call_as_it_is() {
+    let world = World::with(OPEN_DOOR);
+    let member = world.member();
+    let phone = world.phone();
+    phone.dials("1001");
+    phone.hears(Phrase::Admitted);
+    let (stranger, mut random) = (world.stranger(), SplitMix::new(5));
+    let media = phone.line().remote.expect("a call");
+    let ports = [world.gateway(), media, SocketAddr::new(media.ip(), media.port() + 1), SocketAddr::new(media.ip(), 8189)];
+    let since = world.now();
+    for round in 0..1_000_usize {
+        let length = random.draw() % 300;
+        let mut rubbish: Vec<u8> = (0..length).map(|_| random.draw() as u8).collect();
+        if round % 2 == 0
+            && let Some(first) = rubbish.first_mut()
+        {
+            *first = [0x80, 0x00, 0x16, b'I'][round % 4];
+        }
+        stranger.send_to(&rubbish, ports[round % 4]).expect("sent");
+        if round % 50 == 0 {
+            world.passes(Duration::from_millis(20));
+        }
+    }
+    phone.hears_only(&[member.voice]);
+    member.hears_only(&[phone.voice]);
+    phone.had_no_gap(since);
+    phone.hangs_up();
+    member.leaves();
+    world.nothing_left();
+}
+
+#[test]
+fn x2_a_scanner_is_not_answered_and_one_call_too_many_is_refused() {
+    let world = World::with("[sip]\nmax_calls = 1");
+    let (phone, second) = (world.phone(), world.phone());
+    second.rings_as("100", |dialog| dialog.user_agent = "friendly-scanner".to_owned());
+    second.is_not_answered();
+    phone.dials("1001");
+    phone.hears(Phrase::WaitingForHost);
+    second.is_refused("1001", 503);
+    phone.hangs_up();
+    world.passes(Duration::from_secs(1));
+    second.dials("1001");
+    second.hears(Phrase::WaitingForHost);
+    second.hangs_up();
+    world.nothing_left();
+}

@@ -1,0 +1,208 @@
+//! Recording is told to everybody, proven, and never before it is true (N-1 … N-12).
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
+
+use super::page::Page;
+use super::phone::Phone;
+use super::world::World;
+use crate::codec::CodecKind;
+use crate::phrase::Phrase;
+use crate::store::NoticeOutcome;
+
+/// N-1.
+const BEGINS_WITHIN: Duration = Duration::from_millis(500);
+
+fn inside(world: &World, member: &Page) -> Phone {
+    let phone = world.phone();
+    phone.dials("1001");
+    member.admits(&phone);
+    phone.hears(Phrase::Admitted);
+    phone
+}
+
+#[test]
+fn n1_every_change_of_recording_is_spoken_to_every_phone_within_half_a_second_whatever_its_codec() {
+    let world = World::new();
+    let member = world.member();
+    let phones = [CodecKind::Pcmu, CodecKind::Pcma, CodecKind::G722, CodecKind::Opus].map(|codec| world.phone_with(codec));
+    for phone in &phones {
+        phone.dials("1001");
+        member.admits(phone);
+        phone.hears(Phrase::Admitted);
+    }
+    for (state, phrase) in [
+        ("on", Phrase::RecordingStarted),
+        ("paused", Phrase::RecordingPaused),
+        ("on", Phrase::RecordingResumed),
+        ("off", Phrase::RecordingStopped),
+    ] {
+        let asked = member.records(state);
+        for phone in &phones {
+            let after = phone.hears(phrase).from - asked;
+            assert!(after <= BEGINS_WITHIN, "{phrase:?} to {} after {after:?}", phone.voice.name);
+        }
+        member.shows_the_meeting("recording", state);
+        // What comes within a second of the last notice is told with the next.
+        world.passes(Duration::from_secs(1));
+    }
+    phones.iter().for_each(Phone::hangs_up);
+    member.leaves();
+    world.nothing_left();
+}
+
+#[test]
+fn n2_who_joins_a_recorded_meeting_is_told_before_any_audio_passes_in_either_direction() {
+    let world = World::new();
+    let member = world.member();
+    member.records("on");
+    member.shows_the_meeting("recording", "on");
+    let phone = world.phone();
+    phone.dials("1001");
+    phone.hears(Phrase::InLobby);
+    let admitted = world.now();
+    member.admits(&phone);
+    let notice = phone.hears(Phrase::RecordingOn);
+    phone.heard_only(&[], admitted, notice.to);
+    member.heard_only(&[], admitted, notice.to);
+    phone.hears_only(&[member.voice]);
+    member.hears_only(&[phone.voice]);
+    phone.hangs_up();
+    member.records("off");
+    member.leaves();
+    world.nothing_left();
+}
+
+#[test]
+fn n3_a_notice_is_heard_by_its_phone_alone_and_no_key_and_no_mute_silences_it() {
+    let world = World::new();
+    let member = world.member();
+    let here = inside(&world, &member);
+    member.records("on");
+    here.presses("*6");
+    here.hears(Phrase::RecordingStarted);
+    here.hears(Phrase::Muted);
+    let joins = world.phone();
+    joins.dials("1001");
+    joins.hears(Phrase::InLobby);
+    member.admits(&joins);
+    let asked = world.now();
+    joins.presses("*1");
+    joins.hears(Phrase::RecordingOn);
+    here.heard_no_prompt_since(asked);
+    member.records("off");
+    joins.hangs_up();
+    here.hangs_up();
+    member.leaves();
+    world.nothing_left();
+}
+
+#[test]
+fn n3_on_hold_a_notice_waits_and_comes_before_any_audio() {
+    let world = World::new();
+    let member = world.member();
+    let phone = inside(&world, &member);
+    phone.holds();
+    member.shows(phone.voice, "on_hold", true);
+    member.records("on");
+    phone.hears_no_prompt_for(Duration::from_secs(3));
+    let back = world.now();
+    phone.resumes();
+    let notice = phone.hears(Phrase::RecordingStarted);
+    phone.heard_only(&[], back, notice.to);
+    member.heard_only(&[], back, notice.to);
+    phone.hears_only(&[member.voice]);
+    member.hears_only(&[phone.voice]);
+    member.records("off");
+    phone.hangs_up();
+    member.leaves();
+    world.nothing_left();
+}
+
+#[test]
+fn n4_changes_while_a_notice_plays_merge_into_one_and_on_then_off_is_told_as_both() {
+    let world = World::new();
+    let member = world.member();
+    let phone = inside(&world, &member);
+    for state in ["on", "off", "on", "off"] {
+        member.records(state);
+        member.shows_the_meeting("recording", state);
+        world.passes(Duration::from_millis(150));
+    }
+    phone.hears(Phrase::RecordingStarted);
+    phone.hears(Phrase::RecordingStarted);
+    phone.hears(Phrase::RecordingStopped);
+    phone.hears_no_prompt_for(Duration::from_secs(5));
+    phone.hangs_up();
+    member.leaves();
+    world.passes(Duration::from_secs(3));
+    let told: Vec<Vec<String>> = world.ledger().into_iter().map(|row| row.line.what).collect();
+    assert_eq!(told, [vec!["recording started"], vec!["recording stopped", "recording started", "recording stopped"]]);
+    world.nothing_left();
+}
+
+#[test]
+fn n8_the_ledger_proves_each_notice_by_the_packets_that_the_phone_really_got() {
+    let world = World::new();
+    let member = world.member();
+    let phone = inside(&world, &member);
+    member.records("on");
+    let whole = phone.hears(Phrase::RecordingStarted);
+    // Until the phone's next report.
+    world.passes(Duration::from_secs(2));
+    member.records("off");
+    phone.begins_to_hear(Phrase::RecordingStopped);
+    phone.hangs_up();
+    member.leaves();
+    world.passes(Duration::from_secs(3));
+    let rows = world.ledger();
+    let lines: Vec<_> = rows.iter().map(|row| &row.line).collect();
+    let [told, cut] = &lines[..] else { panic!("{rows:?}") };
+    assert_eq!((told.meeting.as_str(), told.device.as_str(), told.language.as_str()), ("demo", "room-1", "en"));
+    assert_eq!((&told.what[..], told.outcome), (&["recording started".to_owned()][..], NoticeOutcome::Completed));
+    assert_eq!(told.covered_by_rtcp, Some(true));
+    assert_eq!((told.first_seq, told.last_seq), (Some(phone.packet_at(whole.from)), Some(phone.packet_at(whole.to))));
+    assert_eq!((&cut.what[..], cut.outcome), (&["recording stopped".to_owned()][..], NoticeOutcome::Interrupted));
+    assert_eq!(cut.device, "room-1");
+    world.nothing_left();
+}
+
+#[test]
+fn n11_transcription_that_nothing_could_do_is_refused_and_nobody_is_told_an_untruth() {
+    let world = World::new();
+    let member = world.member();
+    let phone = inside(&world, &member);
+    let asked = world.now();
+    member.is_refused(serde_json::json!({"type": "transcription", "state": "on"}), "not-configured");
+    world.passes(Duration::from_secs(3));
+    phone.heard_no_prompt_since(asked);
+    phone.hangs_up();
+    member.leaves();
+    world.nothing_left();
+}
+
+#[test]
+fn n12_a_recording_is_private_and_one_that_cannot_be_is_off_for_everybody() {
+    let world = World::new();
+    let member = world.member();
+    let phone = inside(&world, &member);
+    member.records("on");
+    phone.hears(Phrase::RecordingStarted);
+    member.records("off");
+    phone.hears(Phrase::RecordingStopped);
+    let recordings = world.recordings();
+    let made: Vec<_> = std::fs::read_dir(&recordings).expect("readable").map(|entry| entry.expect("readable").path()).collect();
+    let [file] = &made[..] else { panic!("{made:?}") };
+    assert_eq!(file.metadata().expect("readable").permissions().mode() & 0o777, 0o600);
+
+    // A disk that is not there any more.
+    std::fs::rename(&recordings, recordings.with_extension("gone")).expect("renamed");
+    let asked = world.now();
+    member.is_refused(serde_json::json!({"type": "recording", "state": "on"}), "recorder-failed");
+    member.shows_the_meeting("recording", "off");
+    world.passes(Duration::from_secs(3));
+    phone.heard_no_prompt_since(asked);
+    phone.hangs_up();
+    member.leaves();
+    world.nothing_left();
+}

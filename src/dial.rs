@@ -23,7 +23,7 @@ use crate::config::Secret;
 use crate::dsp::{Frame, Resampler};
 use crate::ids::{CallId, PortId};
 use crate::machine;
-use crate::media::{Channel, PoolError, Port, PortHeard, PortPool, Profile, Sockets};
+use crate::media::{Channel, PoolError, Port, PortHeard, PortPool, Profile, Sockets, Sound};
 use crate::prompt;
 use crate::sdp::offer::DEFAULT_PTIME;
 use crate::sdp::{self, Ours, Preference, Session};
@@ -387,7 +387,7 @@ impl<'a> Line<'a> {
                 *sample = speech.next().copied().unwrap_or_default();
             }
         }
-        self.port.send(now, Some(&said));
+        self.port.send(now, Sound::Own(&said, None));
     }
 
     fn press(&mut self, now: Instant) {

@@ -11,7 +11,8 @@ use roomgate::config::{self, Loaded};
 use roomgate::telemetry::log;
 use roomgate::{app, dial, link, status};
 
-/// glibc's allocator keeps the peak of a busy hour; a daemon that runs for months should give it back.
+/// glibc's allocator keeps the peak of a busy hour; a daemon that runs for months should give it back. Without huge pages: with
+/// them an idle daemon takes more than twice the memory it uses.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

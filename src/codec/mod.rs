@@ -37,6 +37,9 @@ pub struct CodecRow {
     pub sdp_channels: u8,
     /// Parameters for `a=fmtp`.
     pub fmtp: Option<&'static str>,
+    /// Frames of 20 ms after which an encoder can go on for another one, unnoticed by the decoder behind them; `None` where the
+    /// two never come to agree. What listeners can share an encoding of.
+    pub takes_over_after: Option<usize>,
 }
 
 /// Every codec, best first.
@@ -49,6 +52,8 @@ pub static CODECS: &[CodecRow] = &[
         sample_rate: Hz::FULL,
         sdp_channels: 2,
         fmtp: Some("useinbandfec=1"),
+        // As far back as a voice is predicted from its pitch (RFC 6716 section 4.2.7.6), and some more.
+        takes_over_after: Some(3),
     },
     CodecRow {
         kind: CodecKind::G722,
@@ -58,6 +63,8 @@ pub static CODECS: &[CodecRow] = &[
         sample_rate: Hz::WIDE,
         sdp_channels: 1,
         fmtp: None,
+        // Two encoders that hear the same for ever quantise it differently; at 12 µs a frame each listener can have its own.
+        takes_over_after: None,
     },
     CodecRow {
         kind: CodecKind::Pcma,
@@ -67,6 +74,8 @@ pub static CODECS: &[CodecRow] = &[
         sample_rate: Hz::NARROW,
         sdp_channels: 1,
         fmtp: None,
+        // It remembers nothing; the resampler before it does.
+        takes_over_after: Some(1),
     },
     CodecRow {
         kind: CodecKind::Pcmu,
@@ -76,6 +85,7 @@ pub static CODECS: &[CodecRow] = &[
         sample_rate: Hz::NARROW,
         sdp_channels: 1,
         fmtp: None,
+        takes_over_after: Some(1),
     },
 ];
 

@@ -44,6 +44,12 @@ impl Gain {
         self.left <= 0.0 && self.target == 0.0
     }
 
+    /// Whether everything passes through it untouched now.
+    #[must_use]
+    pub fn is_unity(&self) -> bool {
+        self.left <= 0.0 && self.target == 1.0
+    }
+
     /// Applies the gain to the next `samples`, saturating.
     pub fn apply(&mut self, samples: &mut [i16], rate: Hz) {
         let sample_time = 1.0 / rate.0.max(1) as f32;

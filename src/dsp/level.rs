@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-/// What silence measures (RFC 6464 §3).
-const SILENCE: f32 = -127.0;
+/// What silence measures, in dBov (RFC 6464 §3).
+pub const SILENCE: f32 = -127.0;
 
 /// The level of `samples` in dBov: 0 is a full-scale square wave, -127 silence.
 #[must_use]
 pub fn dbov(samples: &[i16]) -> f32 {
-    let squares: f64 = samples.iter().map(|&sample| f64::from(sample).powi(2)).sum();
-    decibels(squares / (samples.len().max(1) as f64 * 32_768.0 * 32_768.0))
+    let squares: u64 = samples.iter().map(|&sample| u64::from(i32::from(sample).pow(2).unsigned_abs())).sum();
+    decibels(squares as f64 / (samples.len().max(1) as f64 * 32_768.0 * 32_768.0))
 }
 
 /// A mean square (1.0 is full scale) in dBov.
@@ -60,7 +60,11 @@ impl SpeakingDetector {
 
     /// Takes the next frame and says whether it belongs to speech. `length` is how long the frame lasts.
     pub fn hear(&mut self, samples: &[i16], length: Duration) -> bool {
-        let level = dbov(samples);
+        self.hear_level(dbov(samples), length)
+    }
+
+    /// The same, for a frame whose level in dBov is known.
+    pub fn hear_level(&mut self, level: f32, length: Duration) -> bool {
         let loud = level > (self.floor + ABOVE_NOISE).max(QUIETEST_SPEECH);
         if level < self.floor {
             self.floor += (level - self.floor) * 0.3;

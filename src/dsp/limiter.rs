@@ -30,11 +30,14 @@ impl Limiter {
     pub fn process(&mut self, sum: &[i32], out: &mut [i16]) {
         let length = sum.len().min(out.len());
         let (sum, out) = (&sum[..length], &mut out[..length]);
+        if self.gain >= 1.0 && peak(sum) <= CEILING {
+            for (out, sample) in out.iter_mut().zip(sum) {
+                *out = *sample as i16;
+            }
+            return;
+        }
         let step = length.div_ceil(STEPS).max(1);
-        let allowed = |part: &[i32]| {
-            let peak = part.iter().fold(0u32, |peak, sample| peak.max(sample.unsigned_abs()));
-            if peak as f32 > CEILING { CEILING / peak as f32 } else { 1.0 }
-        };
+        let allowed = |part: &[i32]| (CEILING / peak(part).max(CEILING)).min(1.0);
         for (at, part) in sum.chunks(step).enumerate() {
             let here = allowed(part);
             let next = sum.chunks(step).nth(at + 1).map_or(1.0, allowed);
@@ -49,6 +52,12 @@ impl Limiter {
             self.gain = end;
         }
     }
+}
+
+/// The largest deviation from silence.
+fn peak(samples: &[i32]) -> f32 {
+    let (least, most) = samples.iter().fold((0, 0), |(least, most): (i32, i32), &sample| (least.min(sample), most.max(sample)));
+    most.unsigned_abs().max(least.unsigned_abs()) as f32
 }
 
 #[cfg(test)]

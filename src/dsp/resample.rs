@@ -13,7 +13,7 @@ const BETA: f64 = 5.8;
 
 /// A stream of samples changed from one rate to another.
 pub struct Resampler {
-    /// Phases of the prototype, each `taps` long and newest sample first.
+    /// Phases of the prototype, each `taps` long and turned round: oldest sample first, as the history lies.
     phases: Vec<f32>,
     taps: usize,
     /// Rates divided by their common divisor: `up` phases, `down` phase steps an output sample.
@@ -48,7 +48,7 @@ impl Resampler {
                 (0..taps).map(|tap| tap as f64 + centre).map(|at| sinc(at * cutoff) * kaiser(at / half as f64)).collect();
             // Each phase sums to one, or a constant would come out with a ripple at the rate of the phases.
             let sum: f64 = values.iter().sum();
-            phases.extend(values.iter().map(|value| (value / sum) as f32));
+            phases.extend(values.iter().rev().map(|value| (value / sum) as f32));
         }
         let delay = Hz(from).duration(half);
         Self { phases, taps, up, down, history: vec![0.0; taps - 1], position: 0, delay }
@@ -73,7 +73,7 @@ impl Resampler {
             let (at, phase) = (self.position / self.up, self.position % self.up);
             let filter = &self.phases[phase * self.taps..][..self.taps];
             let window = &self.history[at..][..self.taps];
-            out.push(dot_reversed(filter, window).round().clamp(-32_768.0, 32_767.0) as i16);
+            out.push(nearest(dot(filter, window)));
             self.position += self.down;
         }
         self.position -= input.len() * self.up;
@@ -82,19 +82,28 @@ impl Resampler {
     }
 }
 
-/// Σ filter[i] · window[last - i], in eight sums so that the compiler can use vector instructions.
-fn dot_reversed(filter: &[f32], window: &[f32]) -> f32 {
+/// Σ a[i] · b[i], in eight sums so that the compiler can use vector instructions.
+fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0f32; 8];
-    let head = filter.len() % 8;
-    let (front, body) = filter.split_at(head);
-    let (rest, tail) = window.split_at(window.len() - head);
-    for (a, b) in body.chunks_exact(8).zip(rest.rchunks_exact(8)) {
-        for i in 0..8 {
-            sums[i] += a[i] * b[7 - i];
+    let (a, b) = (a.chunks_exact(8), b.chunks_exact(8));
+    let rest: f32 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum();
+    for (a, b) in a.zip(b) {
+        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
+            *sum += a * b;
         }
     }
-    let remainder: f32 = front.iter().zip(tail.iter().rev()).map(|(a, b)| a * b).sum();
-    sums.iter().sum::<f32>() + remainder
+    sums.iter().sum::<f32>() + rest
+}
+
+/// The nearest sample, saturating. Not by `round`, which is a call into the C library for every sample.
+fn nearest(value: f32) -> i16 {
+    (value + 0.5_f32.copysign(value)) as i16
+}
+
+/// A resampler where the rates differ.
+#[must_use]
+pub fn between(from: Hz, to: Hz) -> Option<Resampler> {
+    (from != to).then(|| Resampler::new(from, to))
 }
 
 fn greatest_common_divisor(a: u32, b: u32) -> u32 {

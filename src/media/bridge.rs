@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 use crate::codec::{CodecKind, Encoder, EncoderSettings};
 use crate::dsp::frame::Frame;
 use crate::dsp::gain::Gain;
-use crate::dsp::level::{SpeakingDetector, dbov};
+use crate::dsp::level::{SILENCE, SpeakingDetector, dbov};
 use crate::dsp::limiter::Limiter;
 use crate::ids::{ParticipantId, PeerId, PortId};
 use crate::policy::Admission;
 use crate::units::Hz;
 
+use super::common::{CommonMix, Sound};
 use super::record::Recorder;
 
 /// Samples of a frame at the bridge's rate, 48 kHz.
@@ -26,6 +27,11 @@ const TICK: Duration = Duration::from_millis(20);
 const RAMP: Duration = Duration::from_millis(8);
 /// Who speaks is told at most this often; a ring around a name need not flicker.
 const SPEAKING_EVERY: Duration = Duration::from_millis(100);
+/// Quieter than this, in dBov, nothing is heard of an end: below the breath of a room, above the idle noise of every codec.
+const INAUDIBLE: f32 = -65.0;
+/// Ticks for which an end that fell silent still counts as audible, so that a pause between words changes nothing (DESIGN
+/// section 7): 300 ms.
+const AUDIBLE_AFTER: u32 = 15;
 
 /// An end of media on a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -52,8 +58,19 @@ struct Seat {
     hear: Gain,
     speak: Gain,
     speaking: SpeakingDetector,
+    /// How loud its frame is, in dBov.
+    level: f32,
+    /// Ticks since it could be heard.
+    inaudible: u32,
     limiter: Limiter,
     frame: Frame,
+}
+
+impl Seat {
+    /// Something of it is in the mix.
+    const fn is_audible(&self) -> bool {
+        self.inaudible < AUDIBLE_AFTER
+    }
 }
 
 /// One meeting's mix.
@@ -61,6 +78,8 @@ pub struct Bridge {
     slot: u8,
     seats: Vec<Seat>,
     sum: Box<[i32; FRAME]>,
+    limiter: Limiter,
+    common: CommonMix,
     out: Frame,
     tap: Option<Tap>,
     speaking: Vec<ParticipantId>,
@@ -71,7 +90,6 @@ pub struct Bridge {
 struct Tap {
     recorder: Recorder,
     encoder: Box<dyn Encoder>,
-    limiter: Limiter,
     paused: bool,
     payload: Vec<u8>,
 }
@@ -93,6 +111,8 @@ impl Bridge {
             slot,
             seats: Vec::new(),
             sum: Box::new([0; FRAME]),
+            limiter: Limiter::new(),
+            common: CommonMix::default(),
             out: Frame::silence(Hz::FULL),
             tap: None,
             speaking: Vec::new(),
@@ -117,6 +137,8 @@ impl Bridge {
             hear: Gain::new(on(gate.hear)),
             speak: Gain::new(on(gate.speak)),
             speaking: SpeakingDetector::new(),
+            level: SILENCE,
+            inaudible: AUDIBLE_AFTER,
             limiter: Limiter::new(),
             frame: Frame::silence(Hz::FULL),
         });
@@ -154,7 +176,7 @@ impl Bridge {
     /// When no encoder can be made.
     pub fn record(&mut self, recorder: Recorder) -> Result<(), crate::codec::CodecError> {
         let encoder = CodecKind::Opus.encoder(EncoderSettings::default())?;
-        self.tap = Some(Tap { recorder, encoder, limiter: Limiter::new(), paused: false, payload: Vec::with_capacity(400) });
+        self.tap = Some(Tap { recorder, encoder, paused: false, payload: Vec::with_capacity(400) });
         Ok(())
     }
 
@@ -171,50 +193,68 @@ impl Bridge {
     }
 
     /// One tick of 20 ms: `pull` gives what an end says, `send` takes what it hears.
-    pub fn tick(
-        &mut self,
-        now: Instant,
-        mut pull: impl FnMut(End, &mut Frame),
-        mut send: impl FnMut(End, Option<&Frame>),
-    ) -> Ticked {
+    pub fn tick(&mut self, now: Instant, pull: impl FnMut(End, &mut Frame), send: impl FnMut(End, Sound<'_>)) -> Ticked {
+        self.collect(pull);
+        self.limiter.process(self.sum.as_slice(), self.common.advance().samples_mut());
+        self.distribute(send);
+        Ticked { speaking: self.changed_speaking(now), recorder_failed: self.feed_recorder() }
+    }
+
+    /// Adds up all who can be heard.
+    fn collect(&mut self, mut pull: impl FnMut(End, &mut Frame)) {
         self.sum.fill(0);
         for seat in &mut self.seats {
             pull(seat.end, &mut seat.frame);
             // A gate that is shut, and whose ramp has ended, is silence by assignment and not by multiplication.
             if !seat.gate.speak && seat.speak.is_silent() {
                 seat.frame = Frame::silence(Hz::FULL);
+                seat.level = SILENCE;
             } else {
                 seat.speak.apply(seat.frame.samples_mut(), Hz::FULL);
+                seat.level = dbov(seat.frame.samples());
             }
-            seat.speaking.hear(seat.frame.samples(), TICK);
-            for (sum, sample) in self.sum.iter_mut().zip(seat.frame.samples()) {
-                *sum += i32::from(*sample);
+            seat.speaking.hear_level(seat.level, TICK);
+            seat.inaudible = if seat.level > INAUDIBLE { 0 } else { seat.inaudible.saturating_add(1) };
+            if seat.is_audible() {
+                for (sum, sample) in self.sum.iter_mut().zip(seat.frame.samples()) {
+                    *sum += i32::from(*sample);
+                }
             }
         }
+    }
+
+    /// Gives everybody what it hears: the common mix, or one without its own voice.
+    fn distribute(&mut self, mut send: impl FnMut(End, Sound<'_>)) {
         let mut minus = [0_i32; FRAME];
         for seat in &mut self.seats {
             if !seat.gate.hear && seat.hear.is_silent() {
-                send(seat.end, None);
+                send(seat.end, Sound::Nothing);
                 continue;
             }
-            for ((minus, sum), own) in minus.iter_mut().zip(self.sum.iter()).zip(seat.frame.samples()) {
-                *minus = *sum - i32::from(*own);
+            if !seat.is_audible() && seat.hear.is_unity() {
+                send(seat.end, Sound::Common(&mut self.common));
+                continue;
+            }
+            if seat.is_audible() {
+                for ((minus, sum), own) in minus.iter_mut().zip(self.sum.iter()).zip(seat.frame.samples()) {
+                    *minus = *sum - i32::from(*own);
+                }
+            } else {
+                minus.copy_from_slice(self.sum.as_slice());
             }
             seat.limiter.process(&minus, self.out.samples_mut());
             seat.hear.apply(self.out.samples_mut(), Hz::FULL);
-            send(seat.end, Some(&self.out));
+            send(seat.end, Sound::Own(&self.out, Some(&self.common)));
         }
-        Ticked { speaking: self.changed_speaking(now), recorder_failed: self.feed_recorder() }
     }
 
     fn changed_speaking(&mut self, now: Instant) -> Option<Vec<ParticipantId>> {
         if self.told_at.is_some_and(|at| now.saturating_duration_since(at) < SPEAKING_EVERY) {
             return None;
         }
-        let mut speaking: Vec<_> =
-            self.seats.iter().filter(|seat| seat.speaking.speaking()).map(|seat| (dbov(seat.frame.samples()), seat)).collect();
-        speaking.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-        let speaking: Vec<_> = speaking.iter().map(|(_, seat)| seat.admission.participant()).collect();
+        let mut speaking: Vec<_> = self.seats.iter().filter(|seat| seat.speaking.speaking()).collect();
+        speaking.sort_by(|a, b| b.level.total_cmp(&a.level));
+        let speaking: Vec<_> = speaking.iter().map(|seat| seat.admission.participant()).collect();
         let same = speaking.len() == self.speaking.len() && speaking.iter().all(|who| self.speaking.contains(who));
         if same {
             return None;
@@ -227,9 +267,8 @@ impl Bridge {
     fn feed_recorder(&mut self) -> bool {
         let Some(tap) = &mut self.tap else { return false };
         if !tap.paused {
-            tap.limiter.process(self.sum.as_slice(), self.out.samples_mut());
             tap.payload.clear();
-            let fed = tap.encoder.encode(self.out.samples(), &mut tap.payload).is_ok()
+            let fed = tap.encoder.encode(self.common.frame().samples(), &mut tap.payload).is_ok()
                 && tap.recorder.write(&tap.payload, FRAME_48K).is_ok();
             if !fed {
                 self.tap = None;

@@ -139,26 +139,44 @@ impl Egress {
         self.fifo.extend_from_slice(samples);
         let packet = packet_samples(profile);
         while packet > 0 && self.fifo.len() >= packet {
-            self.payload.clear();
-            let encoded = self.encoder.encode(self.fifo.get(..packet).unwrap_or_default(), &mut self.payload);
+            let mut payload = std::mem::take(&mut self.payload);
+            payload.clear();
+            let encoded = self.encoder.encode(self.fifo.get(..packet).unwrap_or_default(), &mut payload);
             self.fifo.drain(..packet);
-            if encoded.is_err() {
-                self.outgoing.advance(ticks(profile, profile.ptime));
-                continue;
+            match encoded {
+                Ok(()) => sent(self.packet(now, profile, &payload)),
+                Err(_) => self.outgoing.advance(ticks(profile, profile.ptime)),
             }
-            let mut bytes = Vec::with_capacity(12 + self.payload.len());
-            let timestamp = self.outgoing.timestamp;
-            let marker = !std::mem::replace(&mut self.talking, true);
-            self.outgoing.packet(profile.payload_type_send, marker, &self.payload, ticks(profile, profile.ptime), &mut bytes);
-            sent(Sent { sequence: self.extended, timestamp, payload: self.payload.len() });
-            self.extended = self.extended.wrapping_add(1);
-            let due = match self.next_due {
-                Some(due) if now.saturating_duration_since(due) < profile.ptime => due,
-                _ => now,
-            };
-            self.next_due = Some(due + profile.ptime);
-            self.queue(due, bytes);
+            self.payload = payload;
         }
+    }
+
+    /// Whether a payload of 20 ms that somebody else encoded can be the next packet.
+    pub(super) fn takes_payloads(&self, profile: &Profile) -> bool {
+        profile.ptime == EVENT_PACKET && self.fifo.is_empty()
+    }
+
+    /// Lets the encoder hear what another one has encoded until now, so that it goes on where that one stood. Nothing is sent.
+    pub(super) fn take_over(&mut self, samples: &[i16]) {
+        self.payload.clear();
+        // What fails here fails again at the next packet, where it counts.
+        let _ = self.encoder.encode(samples, &mut self.payload);
+    }
+
+    /// Sends a payload of one packet time: its own encoder's, or one that was encoded for many.
+    pub(super) fn packet(&mut self, now: Instant, profile: &Profile, payload: &[u8]) -> Sent {
+        let mut bytes = Vec::with_capacity(12 + payload.len());
+        let marker = !std::mem::replace(&mut self.talking, true);
+        let sent = Sent { sequence: self.extended, timestamp: self.outgoing.timestamp, payload: payload.len() };
+        self.outgoing.packet(profile.payload_type_send, marker, payload, ticks(profile, profile.ptime), &mut bytes);
+        self.extended = self.extended.wrapping_add(1);
+        let due = match self.next_due {
+            Some(due) if now.saturating_duration_since(due) < profile.ptime => due,
+            _ => now,
+        };
+        self.next_due = Some(due + profile.ptime);
+        self.queue(due, bytes);
+        sent
     }
 
     fn queue(&mut self, due: Instant, bytes: Vec<u8>) {

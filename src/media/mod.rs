@@ -20,10 +20,13 @@ use crate::prompt::Clip;
 use crate::udp::{Net, Traffic};
 
 mod bridge;
+mod common;
 mod egress;
 mod heard;
 #[cfg(test)]
 mod here;
+#[cfg(feature = "bench")]
+pub mod measure;
 pub mod ogg;
 mod peer;
 mod plane;
@@ -35,6 +38,7 @@ mod stats;
 mod worker;
 
 pub use bridge::{End, Gate};
+pub use common::{CommonMix, Sound};
 pub use heard::{Carried, Heard, MeetingHeard, Outcome, PortHeard};
 pub(crate) use peer::stun_local_ufrag;
 pub use peer::{NegotiationError, PeerChange};

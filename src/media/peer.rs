@@ -33,8 +33,11 @@ use crate::codec::{CodecKind, Encoder, EncoderSettings};
 use crate::dsp::frame::Frame;
 use crate::rtp::packet::Packet;
 use crate::rtp::receive::AudioReceiver;
+use crate::units::Hz;
 
-#[cfg(test)]
+use super::common::Sound;
+
+#[cfg(any(test, feature = "bench"))]
 pub(super) mod browser;
 
 /// Our payload type for Opus where the offer leaves the choice to us.
@@ -77,6 +80,8 @@ pub struct Peer {
     alive: bool,
     failed: bool,
     payload: Vec<u8>,
+    /// The last packet was one that many were sent.
+    follows: bool,
 }
 
 /// A change in a peer's condition.
@@ -220,6 +225,7 @@ impl PeerFactory {
             alive: false,
             failed: false,
             payload: Vec::with_capacity(400),
+            follows: false,
         };
         Ok((peer, answer))
     }
@@ -345,32 +351,47 @@ impl Peer {
     }
 
     /// Sends 20 ms (48 kHz) to the browser.
-    pub fn send(&mut self, now: Instant, frame: &Frame) {
+    pub fn send(&mut self, now: Instant, meeting: Sound<'_>) {
         let timestamp = self.timestamp;
         self.timestamp = self.timestamp.wrapping_add(960);
         if !self.connected || self.failed {
             return;
         }
-        self.payload.clear();
-        if self.encoder.encode(frame.samples(), &mut self.payload).is_err() {
-            return;
-        }
-        let packet = rtp::Packet {
-            header: rtp::header::Header {
-                version: 2,
-                payload_type: self.payload_type,
-                sequence_number: self.sequence,
-                timestamp,
-                ssrc: self.ssrc,
-                ..Default::default()
-            },
-            payload: Bytes::copy_from_slice(&self.payload),
+        let payload = match meeting {
+            Sound::Common(mix) => {
+                self.follows = true;
+                mix.payload(CodecKind::Opus).map(Bytes::copy_from_slice)
+            }
+            Sound::Own(frame, mix) => {
+                if std::mem::replace(&mut self.follows, false) {
+                    // What it encodes for itself goes on where the common encoder stood; nothing of this is sent.
+                    let past = mix.into_iter().flat_map(|mix| mix.past(CodecKind::Opus));
+                    past.for_each(|frame| drop(self.encode(frame)));
+                }
+                self.encode(frame)
+            }
+            Sound::Nothing => self.encode(&Frame::silence(Hz::FULL)),
+        };
+        let Some(payload) = payload else { return };
+        let header = rtp::header::Header {
+            version: 2,
+            payload_type: self.payload_type,
+            sequence_number: self.sequence,
+            timestamp,
+            ssrc: self.ssrc,
+            ..Default::default()
         };
         self.sequence = self.sequence.wrapping_add(1);
         if let Some(mut sender) = self.connection.rtp_sender(self.sender) {
             // Before the keys are there the stack refuses; nothing is lost that could have been heard.
-            let _ = sender.write_rtp(now, packet);
+            let _ = sender.write_rtp(now, rtp::Packet { header, payload });
         }
+    }
+
+    fn encode(&mut self, frame: &Frame) -> Option<Bytes> {
+        self.payload.clear();
+        self.encoder.encode(frame.samples(), &mut self.payload).ok()?;
+        Some(Bytes::copy_from_slice(&self.payload))
     }
 
     /// Tells the browser that this is over (DTLS close_notify); what it says is still to be transmitted.

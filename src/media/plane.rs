@@ -16,6 +16,7 @@ use crate::policy::Admission;
 use crate::units::Hz;
 
 use super::bridge::{Bridge, End, Gate};
+use super::common::Sound;
 use super::heard::MeetingHeard;
 use super::peer::{Peer, PeerChange, stun_local_ufrag};
 use super::port::{Channel, Port};
@@ -265,15 +266,15 @@ impl Plane {
                         None => *frame = Frame::silence(Hz::FULL),
                     },
                 },
-                |end, frame| match end {
+                |end, sound| match end {
                     End::Port(id) => {
                         if let Some(port) = ports.borrow_mut().get_mut(&id) {
-                            port.send(now, frame);
+                            port.send(now, sound);
                         }
                     }
                     End::Peer(id) => {
                         if let Some(seated) = peers.borrow_mut().get_mut(&id) {
-                            seated.peer.send(now, frame.unwrap_or(&Frame::silence(Hz::FULL)));
+                            seated.peer.send(now, sound);
                         }
                     }
                 },
@@ -288,7 +289,7 @@ impl Plane {
             if id.number() % u64::from(SLOTS) == u64::from(slot) && !self.seated.contains_key(&End::Port(*id)) {
                 // What a waiting device says is heard by nobody, but its keys and its jitter buffer go on (M-8).
                 port.pull(now, &mut frame);
-                port.send(now, None);
+                port.send(now, Sound::Nothing);
             }
         }
         self.wake_peers(now, slot);

@@ -167,6 +167,12 @@ impl Player {
         !self.queue.is_empty()
     }
 
+    /// Whether the meeting passes through untouched now: no voice, no music, nothing ducked.
+    #[must_use]
+    pub fn is_transparent(&self) -> bool {
+        !self.speaking() && self.music.is_none() && self.duck.is_unity()
+    }
+
     /// Lays this frame's voices and music over `frame` (20 ms at the device's rate, what it hears of the meeting).
     pub fn render(&mut self, frame: &mut [i16], marks: &mut Vec<Mark>) {
         let voiced = self.speaking();

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::codec::{CodecError, CodecKind};
 use crate::dsp::frame::Frame;
-use crate::dsp::resample::Resampler;
+use crate::dsp::resample::{Resampler, between};
 use crate::ids::{PlayId, PortId};
 use crate::prompt::Clip;
 use crate::redact::Redacted;
@@ -23,6 +23,7 @@ use crate::rtp::rtcp::RtcpSession;
 use crate::rtp::session::Latch;
 use crate::units::Hz;
 
+use super::common::{CommonMix, Sound};
 use super::egress::{Egress, packet_samples};
 use super::heard::{Carried, Heard, Outcome, PortHeard};
 use super::player::{Mark, Play, Player};
@@ -95,6 +96,8 @@ pub struct Port {
     carrying: Vec<(PlayId, u32)>,
     uncovered: VecDeque<(PlayId, u32, Instant)>,
     scratch: Vec<i16>,
+    /// The last packet was one that many were sent.
+    follows: bool,
     rtcp_out: Option<Vec<u8>>,
     heard: mpsc::Sender<PortHeard>,
     unheard: u64,
@@ -131,13 +134,14 @@ impl Port {
             dtmf: DtmfReceiver::new(),
             rtcp: RtcpSession::new(now, egress.ssrc(), &format!("{id}@roomgate"), row.rtp_clock, seed),
             egress,
-            inbound_resampler: resampler(row.sample_rate, Hz::FULL),
-            outbound_resampler: resampler(Hz::FULL, row.sample_rate),
+            inbound_resampler: between(row.sample_rate, Hz::FULL),
+            outbound_resampler: between(Hz::FULL, row.sample_rate),
             player: Player::new(row.sample_rate),
             marks: Vec::new(),
             carrying: Vec::new(),
             uncovered: VecDeque::new(),
             scratch: Vec::new(),
+            follows: false,
             rtcp_out: None,
             heard,
             unheard: 0,
@@ -161,8 +165,8 @@ impl Port {
             let receiver = AudioReceiver::new(profile.codec, profile.payload_type_receive)?;
             self.egress.change_codec(&profile)?;
             self.receiver = receiver;
-            self.inbound_resampler = resampler(row.sample_rate, Hz::FULL);
-            self.outbound_resampler = resampler(Hz::FULL, row.sample_rate);
+            self.inbound_resampler = between(row.sample_rate, Hz::FULL);
+            self.outbound_resampler = between(Hz::FULL, row.sample_rate);
             self.player.stop_all(&mut self.marks);
             let music = self.player.music();
             self.player = Player::new(row.sample_rate);
@@ -242,24 +246,70 @@ impl Port {
         }
     }
 
-    /// Sends 20 ms: what the device may hear of the meeting (48 kHz; `None` for nothing), with our voices over it.
-    pub fn send(&mut self, now: Instant, meeting: Option<&Frame>) {
+    /// Sends 20 ms: what the device may hear of the meeting (48 kHz), with our voices over it.
+    pub fn send(&mut self, now: Instant, meeting: Sound<'_>) {
         self.report_silence(now);
-        let rate = self.profile.codec.row().sample_rate;
-        let length = rate.samples(Duration::from_millis(20));
-        self.scratch.clear();
-        match (meeting, &mut self.outbound_resampler) {
-            (Some(frame), Some(resampler)) => resampler.process(frame.samples(), &mut self.scratch),
-            (Some(frame), None) => self.scratch.extend_from_slice(frame.samples()),
-            (None, Some(resampler)) => {
-                // Keeps the filter's history in step, so that audio starts without a click.
-                resampler.process(Frame::silence(Hz::FULL).samples(), &mut self.scratch);
-            }
-            (None, None) => {}
-        }
-        self.scratch.resize(length, 0);
         self.make_report(now);
         self.give_up_coverage(now);
+        match meeting {
+            Sound::Common(mix) => {
+                if !self.follow(now, mix) {
+                    self.go_alone(Some(mix));
+                    self.send_own(now, Some(mix.frame()));
+                }
+            }
+            Sound::Own(frame, mix) => {
+                self.go_alone(mix);
+                self.send_own(now, Some(frame));
+            }
+            Sound::Nothing => {
+                self.go_alone(None);
+                self.send_own(now, None);
+            }
+        }
+    }
+
+    /// Sends the payload that many are sent, if nothing of this device's own has to go into it.
+    fn follow(&mut self, now: Instant, mix: &mut CommonMix) -> bool {
+        let plain = self.profile.we_send && self.player.is_transparent() && self.marks.is_empty() && !self.egress.pressing();
+        if !plain || !self.egress.takes_payloads(&self.profile) {
+            return false;
+        }
+        let Some(payload) = mix.payload(self.profile.codec) else { return false };
+        let sent = self.egress.packet(now, &self.profile, payload);
+        self.rtcp.sent(now, low(sent.sequence), sent.timestamp, sent.payload);
+        self.follows = true;
+        true
+    }
+
+    /// From here on its own encoder is heard again, which knows nothing yet of what the device heard last.
+    fn go_alone(&mut self, mix: Option<&CommonMix>) {
+        if !std::mem::replace(&mut self.follows, false) {
+            return;
+        }
+        let (Some(mix), codec) = (mix, self.profile.codec) else { return };
+        for frame in mix.past(codec) {
+            self.resample_outbound(Some(frame));
+            self.egress.take_over(&self.scratch);
+        }
+    }
+
+    /// Puts 20 ms at the codec's rate into `scratch`.
+    fn resample_outbound(&mut self, frame: Option<&Frame>) {
+        self.scratch.clear();
+        match (frame, &mut self.outbound_resampler) {
+            (Some(frame), Some(resampler)) => resampler.process(frame.samples(), &mut self.scratch),
+            (Some(frame), None) => self.scratch.extend_from_slice(frame.samples()),
+            // Keeps the filter's history in step, so that audio starts without a click.
+            (None, Some(resampler)) => resampler.process(Frame::silence(Hz::FULL).samples(), &mut self.scratch),
+            (None, None) => {}
+        }
+        let length = self.profile.codec.row().sample_rate.samples(Duration::from_millis(20));
+        self.scratch.resize(length, 0);
+    }
+
+    fn send_own(&mut self, now: Instant, meeting: Option<&Frame>) {
+        self.resample_outbound(meeting);
         if !self.profile.we_send {
             // On hold: notices and prompts wait for the resume (N-3), the clock goes on. What was cut is told at once.
             self.egress.rest(&self.profile);
@@ -462,10 +512,6 @@ impl Place {
     fn before(self) -> u32 {
         if self.gathered > 0 { self.next } else { self.next.wrapping_sub(1) }
     }
-}
-
-fn resampler(from: Hz, to: Hz) -> Option<Resampler> {
-    (from != to).then(|| Resampler::new(from, to))
 }
 
 /// The sequence number as it stands in a packet.

@@ -12,7 +12,7 @@ use crate::member::Member;
 use crate::namespace::isolated;
 use crate::patience::{eventually, seconds};
 use crate::sipp::Mass;
-use crate::wiretap::Wiretap;
+use crate::wiretap::{TO_DEVICES, Wiretap, streams};
 
 /// Callers by SIPp, half of them in a meeting and half of them in a lobby.
 const BY_SIPP: u64 = 44;
@@ -75,7 +75,7 @@ fn fifty_calls_at_once_have_no_hole_and_leave_nothing_behind() {
         let daemon = daemon();
         let before = daemon.status();
         let members = ["hall", "demo"].map(|meeting| Member::join(&daemon, meeting));
-        let wiretap = Wiretap::start(daemon.folder());
+        let wiretap = Wiretap::start(daemon.folder(), TO_DEVICES);
         let masses =
             [("2002", 5066), ("1001", 5068)].map(|(user, port)| Mass::dial(daemon.folder(), port, user, BY_SIPP / 2, length));
         let place = |n: usize| if n.is_multiple_of(2) { "sip:2002@127.0.0.1" } else { "sip:1001@127.0.0.1" };
@@ -102,7 +102,7 @@ fn fifty_calls_at_once_have_no_hole_and_leave_nothing_behind() {
             assert!(report["heard"]["seconds_of_sound"].as_f64().is_some_and(|sound| sound > length as f64 * 0.5), "{report}");
         }
 
-        let streams = wiretap.finish();
+        let streams = streams(&wiretap.finish());
         let mut gaps: Vec<f64> = streams.values().map(|stream| stream.arrival_gap).collect();
         gaps.sort_by(f64::total_cmp);
         println!("{} streams; longest time between two packets, by stream: {gaps:.1?} ms", streams.len());

@@ -1,7 +1,8 @@
-//! What every device of a scenario receives: tcpdump takes the gateway's RTP off the wire with the kernel's own times, and each
-//! stream in it is looked at packet by packet. No caller needs to cooperate.
+//! tcpdump on loopback, with the kernel's own times: what every device of a scenario receives, packet by packet, without its help;
+//! and what real peers send, for those who want to imitate them badly.
 
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -9,16 +10,27 @@ use crate::namespace::program;
 use crate::patience::{eventually, seconds};
 use crate::process::Process;
 
-/// Enough of a packet for the headers down to RTP.
-const SNAPPED: usize = 96;
-/// Ethernet without VLAN, IPv4 without options, UDP.
-const HEADERS: usize = 14 + 20 + 8;
+/// RTP and RTCP of devices, as the gateway sends it.
+pub const TO_DEVICES: &str = "udp and src portrange 20000-20999";
 
 /// A running capture.
 #[derive(Debug)]
 pub struct Wiretap {
     process: Process,
     file: PathBuf,
+}
+
+/// One captured datagram.
+#[derive(Debug, Clone)]
+pub struct Datagram {
+    /// In s since 1970.
+    pub at: f64,
+    /// From where.
+    pub from: SocketAddrV4,
+    /// Where to.
+    pub to: SocketAddrV4,
+    /// What is in it.
+    pub bytes: Vec<u8>,
 }
 
 /// One RTP stream as it was sent.
@@ -28,7 +40,7 @@ pub struct Stream {
     pub packets: u64,
     /// Sequence numbers that do not follow the one before.
     pub sequence_breaks: u64,
-    /// Packets that follow in number, but whose timestamp has not moved by one packet.
+    /// Packets whose timestamp has not moved by one packet.
     pub timestamp_breaks: u64,
     /// The longest step of the timestamp, in ms.
     pub timestamp_gap: f64,
@@ -42,7 +54,6 @@ pub struct Stream {
 
 #[derive(Debug, Clone, Copy)]
 struct Packet {
-    /// In s since 1970.
     at: f64,
     payload_type: u8,
     sequence: u16,
@@ -50,51 +61,62 @@ struct Packet {
 }
 
 impl Wiretap {
-    /// Listens on loopback to what is sent from ports `20000-20999`.
-    pub fn start(folder: &Path) -> Self {
-        let file = folder.join("rtp.pcap");
+    /// Listens on loopback for what `filter` says, in the language of tcpdump.
+    pub fn start(folder: &Path, filter: &str) -> Self {
+        let file = folder.join("capture.pcap");
         let mut command = Command::new(program("tcpdump"));
-        command.args(["-i", "lo", "-n", "-U", "-Z", "root", "-B", "32768", "-s", &SNAPPED.to_string(), "-w"]);
-        command.arg(&file).arg("udp and src portrange 20000-20999");
+        command.args(["-i", "lo", "-n", "-U", "-Z", "root", "-B", "65536", "-s", "2048", "-w"]).arg(&file).arg(filter);
         let process = Process::start(&mut command, &folder.join("tcpdump.log"), false);
         eventually(seconds(10), "tcpdump listens", || process.log().contains("listening on").then_some(()));
         Self { process, file }
     }
 
-    /// Ends the capture: the streams by the port they were sent from and their SSRC.
+    /// Ends the capture.
     ///
     /// # Panics
     /// When the kernel dropped a packet, so that the capture proves nothing.
-    pub fn finish(mut self) -> BTreeMap<(u16, u32), Stream> {
+    pub fn finish(mut self) -> Vec<Datagram> {
         let id = self.process.child.id().to_string();
         Command::new("kill").args(["-INT", &id]).status().expect("kill can be run");
         eventually(seconds(10), "tcpdump ends", || self.process.exit_code());
         let log = self.process.log();
         assert!(log.contains("\n0 packets dropped by kernel"), "the capture is not whole: {log}");
-        streams(&std::fs::read(&self.file).expect("a capture"))
+        datagrams(&std::fs::read(&self.file).expect("a capture"))
     }
 }
 
-/// Reads a capture in the order of its packets.
-fn streams(file: &[u8]) -> BTreeMap<(u16, u32), Stream> {
+/// Reads a capture of Ethernet frames with IPv4 and UDP; others are passed over.
+fn datagrams(file: &[u8]) -> Vec<Datagram> {
     let word = |at: usize| file.get(at..at + 4).map(|bytes| u32::from_le_bytes(bytes.try_into().expect("four bytes")));
     assert_eq!(word(0), Some(0xa1b2_c3d4), "a capture of this machine's byte order, in microseconds");
-    let mut found: BTreeMap<(u16, u32), Stream> = BTreeMap::new();
-    let mut at = 24;
+    let (mut at, mut found) = (24, Vec::new());
     while let (Some(second), Some(micros), Some(length)) = (word(at), word(at + 4), word(at + 8)) {
         let frame = file.get(at + 16..at + 16 + length as usize).expect("a whole packet");
         at += 16 + length as usize;
-        let port = u16::from_be_bytes([frame[34], frame[35]]);
-        // RTCP has the odd port.
-        let Some(rtp) = frame.get(HEADERS..HEADERS + 12).filter(|_| port.is_multiple_of(2)) else { continue };
-        let four = |at: usize| u32::from_be_bytes([rtp[at], rtp[at + 1], rtp[at + 2], rtp[at + 3]]);
-        let packet = Packet {
-            at: f64::from(second) + f64::from(micros) / 1e6,
-            payload_type: rtp[1] & 0x7f,
-            sequence: u16::from_be_bytes([rtp[2], rtp[3]]),
-            timestamp: four(4),
+        // Ethertype IPv4, a header without options, protocol UDP.
+        if frame.len() < 42 || frame[12..14] != [8, 0] || frame[14] != 0x45 || frame[23] != 17 {
+            continue;
+        }
+        let address = |at: usize, port: usize| {
+            let ip = Ipv4Addr::new(frame[at], frame[at + 1], frame[at + 2], frame[at + 3]);
+            SocketAddrV4::new(ip, u16::from_be_bytes([frame[port], frame[port + 1]]))
         };
-        found.entry((port, four(8))).or_default().take(packet);
+        let time = f64::from(second) + f64::from(micros) / 1e6;
+        found.push(Datagram { at: time, from: address(26, 34), to: address(30, 36), bytes: frame[42..].to_vec() });
+    }
+    found
+}
+
+/// The RTP streams among these, by the port they were sent from and their SSRC.
+pub fn streams(datagrams: &[Datagram]) -> BTreeMap<(u16, u32), Stream> {
+    let mut found: BTreeMap<(u16, u32), Stream> = BTreeMap::new();
+    // RTCP has the odd ports.
+    for datagram in datagrams.iter().filter(|datagram| datagram.from.port().is_multiple_of(2)) {
+        let Some(rtp) = datagram.bytes.get(..12) else { continue };
+        let four = |at: usize| u32::from_be_bytes([rtp[at], rtp[at + 1], rtp[at + 2], rtp[at + 3]]);
+        let sequence = u16::from_be_bytes([rtp[2], rtp[3]]);
+        let packet = Packet { at: datagram.at, payload_type: rtp[1] & 0x7f, sequence, timestamp: four(4) };
+        found.entry((datagram.from.port(), four(8))).or_default().take(packet);
     }
     found
 }

@@ -1,4 +1,5 @@
-//! A browser's side of a connection, for tests: it offers Opus, checks its paths with full ICE, and lives in virtual time.
+//! A browser's side of a connection, for tests and benchmarks: it offers Opus, checks its paths with full ICE, and lives in
+//! virtual time.
 
 use super::*;
 
@@ -118,19 +119,24 @@ impl Browser {
         }
     }
 
-    /// Sends its next 20 ms.
+    /// Sends its next 20 ms: the hum, or silence.
     pub(crate) fn speak(&mut self, now: Instant) {
+        let mut samples = [0; FRAME];
+        if let Some(hum) = &mut self.hum {
+            hum.fill(&mut samples);
+        }
+        self.say(now, &samples);
+    }
+
+    /// Sends these 20 ms.
+    pub(crate) fn say(&mut self, now: Instant, samples: &[i16; FRAME]) {
         let timestamp = self.timestamp;
         self.timestamp = timestamp.wrapping_add(960);
         if !self.connected {
             return;
         }
-        let mut samples = [0; FRAME];
-        if let Some(hum) = &mut self.hum {
-            hum.fill(&mut samples);
-        }
         let mut payload = Vec::new();
-        self.encoder.encode(&samples, &mut payload).expect("encodes");
+        self.encoder.encode(samples, &mut payload).expect("encodes");
         let header = rtp::header::Header {
             version: 2,
             payload_type: OPUS_PAYLOAD_TYPE,

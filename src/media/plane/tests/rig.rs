@@ -136,6 +136,11 @@ impl Phone {
         self.hum = Some(Sine::new(self.rate(), freq, LOUD));
     }
 
+    /// Hums no longer.
+    pub(super) fn is_silent(&mut self) {
+        self.hum = None;
+    }
+
     pub(super) fn rate(&self) -> Hz {
         self.profile.codec.row().sample_rate
     }

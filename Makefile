@@ -5,6 +5,7 @@
 #   make build            builds the release binary, target/release/roomgate
 #   make test             all tests, those against real phones and browsers included
 #   make load             minutes of many calls at once, by the release binary; alone on the machine
+#   make bench            benchmarks; prints ratios at the end (some minutes, on an otherwise idle machine)
 #   make lint             formatting and clippy
 #   make fuzz-smoke       a hundred thousand seeded mutations through every parser, thousands through every machine
 #   make fuzz TARGET=sip_message [SECONDS=60]    libFuzzer on one parser (a folder of tests/fuzz/corpus each)
@@ -14,7 +15,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build run test load fuzz fuzz-smoke lint check licences clean
+.PHONY: help build run test load bench fuzz fuzz-smoke lint check licences clean
 
 # A toolchain that was just installed by rustup is found, although this shell has not been opened anew.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -61,7 +62,11 @@ test:
 
 load:
 	@tests/setup.sh peers
-	@ROOMGATE_LOAD=long cargo test --release --locked --test interop -- --nocapture --test-threads=1 load:: moving::
+	@ROOMGATE_LOAD=long cargo test --release --locked --test interop -- --nocapture --test-threads=1 delay:: hostile:: load:: moving::
+
+bench:
+	@tests/setup.sh build
+	@cargo bench --locked --features bench --bench bench
 
 fuzz-smoke:
 	@tests/setup.sh build
@@ -79,7 +84,7 @@ fuzz:
 lint:
 	@tests/setup.sh build
 	@cargo fmt --check
-	@cargo clippy --locked --all-targets -- -D warnings
+	@cargo clippy --locked --all-targets --all-features -- -D warnings
 
 # Advisories need a database from the network and are looked at apart: cargo deny check advisories
 licences:

@@ -1,0 +1,126 @@
+//! One leg, and a full meeting.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use criterion::Criterion;
+use roomgate::codec::{CodecKind, Decoder, Encoder, EncoderSettings};
+use roomgate::dsp::Resampler;
+use roomgate::media::measure::{Crowd, Meeting};
+use roomgate::units::Hz;
+
+/// Members of the full meeting, and how many of them talk at the same time.
+const MEMBERS: usize = 40;
+const TALKERS: usize = 3;
+
+/// The gateway's own longest prompt: speech, at 16 kHz.
+fn speech() -> Vec<i16> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("conf/prompts/en/help.wav");
+    let mut reader = hound::WavReader::open(path).expect("a prompt");
+    assert_eq!(reader.spec().sample_rate, Hz::WIDE.0);
+    reader.samples::<i16>().map(|sample| sample.expect("a sample")).collect()
+}
+
+/// A codec with 20 ms after 20 ms of speech, and payloads of the same speech, in an endless round.
+struct Bare {
+    encoder: Box<dyn Encoder>,
+    decoder: Box<dyn Decoder>,
+    frames: Vec<Vec<i16>>,
+    payloads: Vec<Vec<u8>>,
+    at: usize,
+    samples: Vec<i16>,
+    payload: Vec<u8>,
+}
+
+impl Bare {
+    fn new(codec: CodecKind, speech: &[i16]) -> Self {
+        let rate = codec.row().sample_rate;
+        let mut samples = Vec::new();
+        Resampler::new(Hz::WIDE, rate).process(speech, &mut samples);
+        let frames: Vec<_> = samples.chunks_exact(rate.0 as usize / 50).map(<[i16]>::to_vec).collect();
+        let encoder = || codec.encoder(EncoderSettings::default()).expect("a codec");
+        let mut far = encoder();
+        let payloads = frames.iter().map(|frame| {
+            let mut payload = Vec::new();
+            far.encode(frame, &mut payload).expect("encodes");
+            payload
+        });
+        let payloads = payloads.collect();
+        let decoder = codec.decoder().expect("a codec");
+        Self { encoder: encoder(), decoder, frames, payloads, at: 0, samples: Vec::new(), payload: Vec::new() }
+    }
+
+    fn encode(&mut self) {
+        self.payload.clear();
+        self.encoder.encode(&self.frames[self.at % self.frames.len()], &mut self.payload).expect("encodes");
+        self.at += 1;
+    }
+
+    fn decode(&mut self) {
+        self.samples.clear();
+        self.decoder.decode(&self.payloads[self.at % self.payloads.len()], &mut self.samples).expect("decodes");
+    }
+}
+
+/// The time of `iterations` frames of a meeting.
+fn frames(meeting: &mut Meeting, iterations: u64) -> Duration {
+    (0..iterations).map(|_| meeting.frame()).sum()
+}
+
+pub fn benches(criterion: &mut Criterion) {
+    let speech = speech();
+    let mut group = criterion.benchmark_group("20ms");
+
+    let (mut narrow, mut full) = (Bare::new(CodecKind::G722, &speech), Bare::new(CodecKind::Opus, &speech));
+    group.bench_function("bare-codecs-of-a-leg", |bencher| {
+        bencher.iter_custom(|iterations| {
+            let began = Instant::now();
+            for _ in 0..iterations {
+                for codec in [&mut narrow, &mut full] {
+                    codec.decode();
+                    codec.encode();
+                }
+            }
+            began.elapsed()
+        });
+    });
+
+    let mut leg = Meeting::new();
+    leg.seat_phone(CodecKind::G722, &speech);
+    leg.seat_browser(Some(&speech));
+    leg.begin();
+    group.bench_function("bridged-leg-with-srtp", |bencher| bencher.iter_custom(|iterations| frames(&mut leg, iterations)));
+    let (packets, loudest) = leg.heard();
+    // Nothing where this benchmark was left out.
+    assert!(packets[0] == 0 || loudest[0] > 3000, "it was a call: {packets:?} {loudest:?}");
+
+    let mut opus = Bare::new(CodecKind::Opus, &speech);
+    group.bench_function("40-opus-encodes", |bencher| {
+        bencher.iter_custom(|iterations| {
+            let began = Instant::now();
+            for _ in 0..iterations * MEMBERS as u64 {
+                opus.encode();
+            }
+            began.elapsed()
+        });
+    });
+
+    let voices: Vec<_> = (0..TALKERS).map(|talker| &speech[talker * 16_000 % speech.len()..]).collect();
+    let mut crowd = Crowd::new(MEMBERS, &voices);
+    group.bench_function("40-member-bridge-3-talkers", |bencher| {
+        bencher.iter_custom(|iterations| (0..iterations).map(|_| crowd.frame()).sum());
+    });
+
+    let mut meeting = Meeting::new();
+    for member in 0..MEMBERS {
+        meeting.seat_browser(voices.get(member).copied());
+    }
+    meeting.begin();
+    group.bench_function("40-browsers-3-talkers-with-srtp", |bencher| {
+        bencher.iter_custom(|iterations| frames(&mut meeting, iterations))
+    });
+    let (_, loudest) = meeting.heard();
+    let silent = loudest.iter().all(|loudest| *loudest == 0);
+    assert!(silent || loudest.iter().all(|loudest| *loudest > 3000), "everybody heard somebody: {loudest:?}");
+    group.finish();
+}

@@ -262,7 +262,7 @@ pub fn rtcp(data: &[u8]) {
 
 /// A STUN request: whose peer it is for.
 pub fn stun(data: &[u8]) {
-    if let Some(ufrag) = media::stun_local_ufrag(data) {
+    if let Some(ufrag) = media::stun::local_ufrag(data) {
         assert!(ufrag.len() < data.len() && !ufrag.contains(':'));
     }
 }

@@ -35,12 +35,12 @@ mod pool;
 mod port;
 pub mod record;
 mod stats;
+pub mod stun;
 mod worker;
 
 pub use bridge::{End, Gate};
 pub use common::{CommonMix, Sound};
 pub use heard::{Carried, Heard, MeetingHeard, Outcome, PortHeard};
-pub(crate) use peer::stun_local_ufrag;
 pub use peer::{NegotiationError, PeerChange};
 pub use player::{Play, PlayKind};
 pub use pool::{PoolError, PoolUse, PortPool, Sockets};

@@ -28,6 +28,7 @@ use rtc::rtp_transceiver::rtp_sender::{
 };
 use rtc::sansio::Protocol;
 use rtc::shared::{TaggedBytesMut, TransportContext, TransportProtocol};
+use zeroize::Zeroizing;
 
 use crate::codec::{CodecKind, Encoder, EncoderSettings};
 use crate::dsp::frame::Frame;
@@ -36,6 +37,7 @@ use crate::rtp::receive::AudioReceiver;
 use crate::units::Hz;
 
 use super::common::Sound;
+use super::stun;
 
 #[cfg(any(test, feature = "bench"))]
 pub(super) mod browser;
@@ -74,6 +76,7 @@ pub struct Peer {
     encoder: Box<dyn Encoder>,
     receiver: AudioReceiver,
     ufrag: String,
+    password: Zeroizing<String>,
     created: Instant,
     last_heard: Option<Instant>,
     connected: bool,
@@ -140,7 +143,7 @@ impl PeerFactory {
             .with_answering_dtls_role(RTCDtlsRole::Server)
             .with_lite(true)
             .with_multicast_dns_mode(MulticastDnsMode::Disabled)
-            .with_ice_credentials(ufrag.clone(), password)
+            .with_ice_credentials(ufrag.clone(), password.clone())
             .with_host_acceptance_min_wait(Some(Duration::ZERO))
             .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
             // When a silent browser is given up is our own rule (M-5); the stack would say so after 30 s.
@@ -219,6 +222,7 @@ impl PeerFactory {
             encoder,
             receiver,
             ufrag,
+            password: Zeroizing::new(password),
             created: now,
             last_heard: None,
             connected: false,
@@ -260,6 +264,12 @@ impl Peer {
     #[must_use]
     pub fn ufrag(&self) -> &str {
         &self.ufrag
+    }
+
+    /// Whether a STUN check with our user name comes from somebody who has this peer's password.
+    #[must_use]
+    pub fn is_checked_by(&self, datagram: &[u8]) -> bool {
+        stun::is_genuine(datagram, &self.password)
     }
 
     /// A datagram for this peer arrived at `local` from `from`.
@@ -397,27 +407,5 @@ impl Peer {
     /// Tells the browser that this is over (DTLS close_notify); what it says is still to be transmitted.
     pub fn close(&mut self) {
         let _ = self.connection.close();
-    }
-}
-
-/// Our half of the user name in a STUN binding request (RFC 8489 section 14.3), the part before the colon.
-#[must_use]
-pub fn stun_local_ufrag(datagram: &[u8]) -> Option<&str> {
-    const BINDING_REQUEST: [u8; 2] = [0x00, 0x01];
-    const MAGIC: [u8; 4] = [0x21, 0x12, 0xA4, 0x42];
-    const USERNAME: u16 = 0x0006;
-    if datagram.get(0..2)? != BINDING_REQUEST || datagram.get(4..8)? != MAGIC {
-        return None;
-    }
-    let mut rest = datagram.get(20..)?;
-    loop {
-        let kind = u16::from_be_bytes([*rest.first()?, *rest.get(1)?]);
-        let length = usize::from(u16::from_be_bytes([*rest.get(2)?, *rest.get(3)?]));
-        let value = rest.get(4..4 + length)?;
-        if kind == USERNAME {
-            let text = std::str::from_utf8(value).ok()?;
-            return text.split_once(':').map(|(ours, _)| ours);
-        }
-        rest = rest.get(4 + length.next_multiple_of(4)..)?;
     }
 }

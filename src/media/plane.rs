@@ -18,9 +18,10 @@ use crate::units::Hz;
 use super::bridge::{Bridge, End, Gate};
 use super::common::Sound;
 use super::heard::MeetingHeard;
-use super::peer::{Peer, PeerChange, stun_local_ufrag};
+use super::peer::{Peer, PeerChange};
 use super::port::{Channel, Port};
 use super::record::Recorder;
+use super::stun;
 
 /// Slots of a 20 ms frame: 2.5 ms each (DESIGN §7).
 pub const SLOTS: u8 = 8;
@@ -214,12 +215,16 @@ impl Plane {
 
     /// A datagram at a WebRTC socket. Whose it is: by the user name of its STUN check first, by its source after (DESIGN §17).
     pub fn receive_webrtc(&mut self, now: Instant, local: SocketAddr, from: SocketAddr, datagram: &[u8]) {
-        let named = stun_local_ufrag(datagram).and_then(|ufrag| self.by_ufrag.get(ufrag)).copied();
+        let named = stun::local_ufrag(datagram).and_then(|ufrag| self.by_ufrag.get(ufrag)).copied();
         let Some(id) = named.or_else(|| self.by_address.get(&from).copied()) else {
             self.strays += 1;
             return;
         };
         let Some(seated) = self.peers.get_mut(&id) else { return };
+        if named.is_some() && !seated.peer.is_checked_by(datagram) {
+            self.strays += 1;
+            return;
+        }
         if named.is_some() && self.by_address.insert(from, id) != Some(id) {
             seated.addresses.push(from);
             if seated.addresses.len() > ADDRESSES {

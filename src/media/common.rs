@@ -71,8 +71,7 @@ impl CommonMix {
 
     /// The frames before this tick's that an encoder must have heard to take over, oldest first.
     pub fn past(&self, codec: CodecKind) -> impl Iterator<Item = &Frame> {
-        let wanted = codec.row().takes_over_after.unwrap_or(0);
-        self.past.iter().skip(self.past.len().saturating_sub(wanted))
+        newest(&self.past, codec.row().takes_over_after.unwrap_or(0))
     }
 
     /// This tick's frame as a payload of 20 ms; `None` where the codec is not shared, or fails, and then everybody encodes
@@ -89,13 +88,18 @@ impl CommonMix {
         let encoding = self.encodings.get_mut(place)?;
         if encoding.encoded != self.tick {
             if encoding.encoded + 1 != self.tick {
-                self.past.iter().skip(self.past.len().saturating_sub(after)).for_each(|frame| encoding.encode(frame));
+                newest(&self.past, after).for_each(|frame| encoding.encode(frame));
             }
             encoding.encode(&self.frame);
             encoding.encoded = self.tick;
         }
         (!encoding.payload.is_empty()).then_some(encoding.payload.as_slice())
     }
+}
+
+/// The newest of these frames, oldest first.
+fn newest(past: &VecDeque<Frame>, wanted: usize) -> impl Iterator<Item = &Frame> {
+    past.iter().skip(past.len().saturating_sub(wanted))
 }
 
 // === impl Encoding ===

@@ -36,7 +36,7 @@ use crate::rtp::packet::Packet;
 use crate::rtp::receive::AudioReceiver;
 use crate::units::Hz;
 
-use super::common::Sound;
+use super::common::{CommonMix, Sound};
 use super::stun;
 
 #[cfg(any(test, feature = "bench"))]
@@ -368,18 +368,14 @@ impl Peer {
             return;
         }
         let payload = match meeting {
-            Sound::Common(mix) => {
-                self.follows = true;
-                mix.payload(CodecKind::Opus).map(Bytes::copy_from_slice)
-            }
-            Sound::Own(frame, mix) => {
-                if std::mem::replace(&mut self.follows, false) {
-                    // What it encodes for itself goes on where the common encoder stood; nothing of this is sent.
-                    let past = mix.into_iter().flat_map(|mix| mix.past(CodecKind::Opus));
-                    past.for_each(|frame| drop(self.encode(frame)));
+            Sound::Common(mix) => match mix.payload(CodecKind::Opus).map(Bytes::copy_from_slice) {
+                Some(payload) => {
+                    self.follows = true;
+                    Some(payload)
                 }
-                self.encode(frame)
-            }
+                None => self.encode_own(mix.frame(), Some(mix)),
+            },
+            Sound::Own(frame, mix) => self.encode_own(frame, mix),
             Sound::Nothing => self.encode(&Frame::silence(Hz::FULL)),
         };
         let Some(payload) = payload else { return };
@@ -396,6 +392,14 @@ impl Peer {
             // Before the keys are there the stack refuses; nothing is lost that could have been heard.
             let _ = sender.write_rtp(now, rtp::Packet { header, payload });
         }
+    }
+
+    /// Goes on where the common encoder stood, if that was followed; nothing of this past is sent.
+    fn encode_own(&mut self, frame: &Frame, mix: Option<&CommonMix>) -> Option<Bytes> {
+        if std::mem::replace(&mut self.follows, false) {
+            mix.into_iter().flat_map(|mix| mix.past(CodecKind::Opus)).for_each(|frame| drop(self.encode(frame)));
+        }
+        self.encode(frame)
     }
 
     fn encode(&mut self, frame: &Frame) -> Option<Bytes> {

@@ -28,7 +28,7 @@ use crate::prompt;
 use crate::sdp::offer::DEFAULT_PTIME;
 use crate::sdp::{self, Ours, Preference, Session};
 use crate::sip::auth::Credentials;
-use crate::sip::uri::Scheme;
+use crate::sip::uri::{Host, Scheme};
 use crate::sip::{self, Command, Connector, Event, Transport, Uri};
 use crate::tls::{self, TlsError, Trust};
 use crate::udp::{Net as _, System};
@@ -215,7 +215,7 @@ async fn dial(args: &DialArgs) -> Result<Report, DialError> {
         target: plan.target,
         transport: plan.transport,
         uri: plan.uri.clone(),
-        from: format!("sip:{user}@{}", plan.local),
+        from: format!("sip:{user}@{}", Host::Ip(plan.local)),
         display: "Roomgate test phone".to_owned(),
         sdp: offer.to_string(),
     };

@@ -57,7 +57,8 @@ impl Doors {
     /// # Errors
     /// [`Cause::UnknownDevice`] and [`Cause::UnknownAddress`], for a refusal before anything is answered.
     pub fn admit(&self, incoming: &Incoming) -> Result<Guest, Cause> {
-        let claimed = incoming.from.display.as_deref().or(incoming.from.uri.user.as_deref()).unwrap_or_default();
+        let user = incoming.from.uri.user_text();
+        let claimed = incoming.from.display.as_deref().or(user.as_deref()).unwrap_or_default();
         let (label, name, fallback, device) = match incoming.identity.as_ref().ok_or(Cause::UnknownDevice)? {
             Identity::Device(label) => {
                 let device = self.devices.get(&**label).ok_or(Cause::UnknownDevice)?;
@@ -71,7 +72,7 @@ impl Doors {
             device: label.to_owned(),
             name: display_name::clean(name, fallback),
             language: device.and_then(|device| device.language.clone()).unwrap_or_else(|| self.language.clone()),
-            addressed: self.addressed(incoming.request_uri.user.as_deref().unwrap_or_default(), device)?,
+            addressed: self.addressed(&incoming.request_uri.user_text().unwrap_or_default(), device)?,
         })
     }
 

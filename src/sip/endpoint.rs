@@ -499,9 +499,10 @@ impl Endpoint {
         }
         let status = match error {
             WireError::BodyTooLarge => 513,
+            WireError::Version => 505,
             _ => 400,
         };
-        if let Ok(Message::Request(request)) = Message::parse_head(bytes, &self.settings.limits.wire) {
+        if let Some(request) = Message::parse_broken(bytes, &self.settings.limits.wire) {
             self.answer_statelessly(flow, request, status, "");
         }
     }

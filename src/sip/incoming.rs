@@ -9,10 +9,20 @@ use super::message::{Body, Essentials, Method, Request, allows, session_descript
 use super::reliable::requires;
 use super::session_timer::{SessionTimer, Wish};
 use super::uas::{ACCEPT, ALLOW, Header, SUPPORTED, reasons, shortened};
-use super::uri::{Scheme, Uri};
+use super::uri::Uri;
 use super::{Event, Flow, Identity, Incoming};
 use crate::cause::Cause;
 use crate::ids::CallId;
+
+/// Whether the caller takes other bodies than session descriptions only (RFC 3261 section 20.1). An empty list is taken for none.
+fn takes_no_answer(request: &Request) -> bool {
+    let takes = |kind: &str| {
+        let kind = kind.split(';').next().unwrap_or(kind).trim().to_ascii_lowercase();
+        ["application/sdp", "application/*", "*/*"].contains(&kind.as_str())
+    };
+    let mut kinds = request.headers.values("Accept").filter(|kind| !kind.trim().is_empty()).peekable();
+    kinds.peek().is_some() && !kinds.any(takes)
+}
 
 impl Endpoint {
     pub(super) fn invite(
@@ -25,16 +35,9 @@ impl Endpoint {
     ) {
         let source = flow.peer.ip();
         let trying = request.response(100, None);
-        if request.headers.get("Max-Forwards").is_some_and(|hops| hops.trim() == "0") {
-            return self.respond(now, id, 483, &[], None);
-        }
-        let uri = match Uri::parse(&request.uri) {
-            Some(Uri { scheme: Scheme::Other(other), .. }) if other != "urn" => return self.respond(now, id, 416, &[], None),
-            Some(uri) => uri,
-            None => return self.respond(now, id, 400, &[], None),
-        };
-        if self.refused_early(now, id, request) {
-            return;
+        let Some(uri) = Uri::parse(&request.uri) else { return self.respond(now, id, 400, &[], None) };
+        if takes_no_answer(request) {
+            return self.respond(now, id, 406, &[], None);
         }
         if self.refused_too_short(now, id, request) {
             return;

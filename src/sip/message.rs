@@ -165,7 +165,7 @@ impl Message {
     /// Reads exactly one message. Bytes beyond `Content-Length` are dropped; without one the body is all that follows (RFC 3261 section 18.3).
     ///
     /// # Errors
-    /// [`WireError`] when it cannot be read; a request whose head could be read is told apart by [`Message::parse_head`].
+    /// [`WireError`] when it cannot be read; [`Message::parse_broken`] then finds what an answer needs.
     pub fn parse(bytes: &[u8], limits: &WireLimits) -> Result<Self, WireError> {
         let head = wire::head(bytes, limits)?;
         let rest = bytes.get(head.body_at..).unwrap_or_default();
@@ -177,12 +177,16 @@ impl Message {
         Self::from_head(head, body)
     }
 
-    /// Reads the head alone: enough to answer 400 to a request whose `Content-Length` lies.
-    ///
-    /// # Errors
-    /// [`WireError`] when not even that can be read.
-    pub fn parse_head(bytes: &[u8], limits: &WireLimits) -> Result<Self, WireError> {
-        Self::from_head(wire::head(bytes, limits)?, Vec::new())
+    /// Reads what an answer to a request needs that is broken otherwise: whose `Content-Length` lies, or whose first line has a method
+    /// and a version but no address between them.
+    #[must_use]
+    pub fn parse_broken(bytes: &[u8], limits: &WireLimits) -> Option<Request> {
+        let head = wire::head(bytes, limits).ok()?;
+        let (method, rest) = head.start.split_once(' ')?;
+        let (uri, version) = rest.trim_end().rsplit_once(' ')?;
+        version.get(..4).filter(|start| start.eq_ignore_ascii_case("SIP/"))?;
+        let method = Method::parse(method)?;
+        Some(Request { method, uri: uri.trim().to_owned(), headers: Headers(head.headers), body: Vec::new() })
     }
 
     fn from_head(head: Head, body: Vec<u8>) -> Result<Self, WireError> {
@@ -195,10 +199,14 @@ impl Message {
             return Ok(Self::Response(Response { status, phrase, headers, body }));
         }
         let version = words.next().ok_or(WireError::BadStartLine)?;
-        if words.next().is_some() || !version.eq_ignore_ascii_case("SIP/2.0") {
+        if words.next().is_some() {
             return Err(WireError::BadStartLine);
         }
         let method = Method::parse(first).ok_or(WireError::BadStartLine)?;
+        if !version.eq_ignore_ascii_case("SIP/2.0") {
+            let other = version.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("SIP/"));
+            return Err(if other { WireError::Version } else { WireError::BadStartLine });
+        }
         Ok(Self::Request(Request { method, uri: second.to_owned(), headers, body }))
     }
 }
@@ -289,8 +297,13 @@ impl Essentials {
                 _ => Err(name),
             }
         }
+        let via = headers.values("Via").next().unwrap_or_default();
+        // One semicolon too many is some phones' habit; with more of them it cannot be told what was meant (RFC 4475 section 3.1.2.1).
+        if via.split(';').skip(1).filter(|param| param.trim().is_empty()).count() > 1 {
+            return Err("Via");
+        }
         Ok(Self {
-            via: headers.values("Via").next().and_then(Via::parse).ok_or("Via")?,
+            via: Via::parse(via).ok_or("Via")?,
             from: NameAddr::parse(one(headers, "From")?).ok_or("From")?,
             to: NameAddr::parse(one(headers, "To")?).ok_or("To")?,
             call_id: one(headers, "Call-ID")?.to_owned(),

@@ -10,6 +10,7 @@ use super::guard::{Price, is_scanner};
 use super::invite::{Phase, Turn};
 use super::message::{Body, Essentials, Method, Request, phrase, session_description};
 use super::transaction::{Act, Server, ServerInvite, ServerKey};
+use super::uri::{Scheme, Uri};
 use super::{Event, Flow, header};
 use crate::cause::Cause;
 use crate::ids::CallId;
@@ -97,6 +98,9 @@ impl Endpoint {
         let id = self.open_server(key, merge, machine, reply, &request, &essentials);
         if merged {
             return self.respond(now, id, 482, &[], None);
+        }
+        if dialog.is_none() && self.refused_target(now, id, &request) {
+            return;
         }
         match (&request.method, call) {
             (Method::Cancel, _) => self.cancel(now, id, &request, &essentials),
@@ -244,6 +248,22 @@ impl Endpoint {
             ("Supported", SUPPORTED.to_owned()),
         ];
         self.respond(now, id, 200, &headers, None);
+    }
+
+    /// What must hold of a request outside of dialogs for where it goes (section 8.2.2.1), and before its method counts. `true`: it was
+    /// refused. Other methods than ours are refused for that.
+    fn refused_target(&mut self, now: Instant, id: u64, request: &Request) -> bool {
+        let method = request.method.as_str();
+        if request.method == Method::Cancel || !header::tokens(ALLOW).any(|ours| ours == method) {
+            return false;
+        }
+        let status = match Uri::parse(&request.uri) {
+            Some(Uri { scheme: Scheme::Other(other), .. }) if other != "urn" => 416,
+            Some(_) => return self.refused_early(now, id, request),
+            None => 400,
+        };
+        self.respond(now, id, status, &[], None);
+        true
     }
 
     /// What must hold of a request before its method counts (section 8.2.2.3, 8.2.3). `true`: it was refused.

@@ -211,6 +211,10 @@ impl Uri {
             None => (rest, None),
         };
         let (host, params) = rest.split_once(';').unwrap_or((rest, ""));
+        // Without brackets nobody knows where an IPv6 address ends and a port begins (RFC 5118 section 4.2).
+        if !host.trim_start().starts_with('[') && host.matches(':').count() > 1 {
+            return None;
+        }
         let (host, port) = Host::parse_with_port(host)?;
         Some(Self { scheme, user, host: Some(host), port, params: Params::parse(params), headers })
     }

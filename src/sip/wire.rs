@@ -42,6 +42,9 @@ pub enum WireError {
     /// The first line is neither a request line nor a status line of SIP/2.0.
     #[error("bad start line")]
     BadStartLine,
+    /// A request line that ends in another version.
+    #[error("not SIP/2.0")]
+    Version,
     /// `Content-Length` is not a number, is said twice with different values, or exceeds what arrived.
     #[error("bad Content-Length")]
     BadLength,

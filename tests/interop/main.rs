@@ -28,4 +28,5 @@ mod recording;
 mod registration;
 mod sipp;
 mod status;
+mod torture;
 mod wiretap;

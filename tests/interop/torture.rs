@@ -1,0 +1,230 @@
+//! The torture messages of RFC 4475 and RFC 5118 against the running daemon (S-2, X-1): for each and by each transport, what comes back.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
+use std::time::{Duration, Instant};
+
+use crate::daemon::Daemon;
+use crate::load::long;
+use crate::namespace::isolated;
+
+/// Everybody on IPv6 is one device of ours; one user name has a password. Each case has a device of its own besides.
+const SETTINGS: &str = "[media]\nwebrtc_addresses = [\"127.0.0.1\"]\n\
+    [sip.listen.six-udp]\naddress = \"::1\"\nport = 5060\ntransport = \"udp\"\n\
+    [sip.listen.six-tcp]\naddress = \"::1\"\nport = 5060\ntransport = \"tcp\"\n\
+    [device.six]\naddress = [\"::1\"]\n\
+    [device.locked]\nusername = \"locked\"\npassword = \"open sesame\"\n";
+/// What is silent for so long stays silent: an answer takes a few milliseconds.
+const PATIENCE: Duration = Duration::from_millis(400);
+/// The slowest answer of all.
+const PROMPT: Duration = Duration::from_millis(50);
+const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 49170 RTP/AVP 0\r\n";
+
+/// What is to come back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Outcome {
+    /// Final statuses, in their order.
+    statuses: Vec<u16>,
+    /// The connection is closed with that; if not, it takes further messages.
+    closed: bool,
+    /// The message is not whole, and so the next one is a part of it.
+    waits: bool,
+}
+
+#[derive(Debug)]
+struct Case<'a> {
+    name: &'a str,
+    udp: Outcome,
+    tcp: Outcome,
+    /// It comes from somebody whom nobody knows.
+    stranger: bool,
+    message: String,
+}
+
+/// `silence`, or `200 then 501`, and `closed` or `waits`.
+fn outcome(text: &str) -> Outcome {
+    let mut outcome = Outcome::default();
+    for word in text.split_whitespace() {
+        match word {
+            "silence" | "then" => {}
+            "closed" => outcome.closed = true,
+            "waits" => outcome.waits = true,
+            status => outcome.statuses.push(status.parse().unwrap_or_else(|_| panic!("{status}"))),
+        }
+    }
+    outcome
+}
+
+fn cases(file: &'static str) -> Vec<Case<'static>> {
+    let read = |section: &'static str| {
+        let (head, rest) = section.split_once('\n').expect("a head line");
+        let (expected, message) = rest.split_once('\n').expect("what is expected");
+        let expected: Vec<&str> = expected.strip_prefix("--- ").expect("what is expected").split(", ").collect();
+        let by = |transport: &str| {
+            outcome(expected.iter().find_map(|part| part.strip_prefix(transport)).expect("an outcome for each transport"))
+        };
+        Case {
+            name: head.split_once(':').expect("a name").0,
+            udp: by("udp "),
+            tcp: by("tcp "),
+            stranger: expected.contains(&"stranger"),
+            // The line end before the next section is the message's.
+            message: format!("{message}\n"),
+        }
+    };
+    file.split("\n=== ").skip(1).map(read).collect()
+}
+
+impl Case<'_> {
+    /// The message as it is sent from `here`.
+    fn bytes(&self, transport: &str, here: SocketAddr) -> Vec<u8> {
+        let name = format!("{}-{}", self.name, transport.to_lowercase());
+        let filled = self
+            .message
+            .replace("{via}", &format!("SIP/2.0/{transport} {here}"))
+            .replace("{transport}", transport)
+            .replace("{here}", &here.to_string())
+            .replace("{name}", &name)
+            .replace("{long}", &"long".repeat(200))
+            .replace("{digits}", &"0123456789".repeat(4))
+            .replace("{null}", "\0")
+            .replace("{escape}", "\u{1b}")
+            .replace('\n', "\r\n")
+            .replace("{sdp}\r\n", SDP)
+            .replace("{sdp}", SDP);
+        let body = filled.split_once("\r\n\r\n").map_or(0, |(_, body)| body.len());
+        filled.replace("{length}", &body.to_string()).into_bytes()
+    }
+}
+
+/// An OPTIONS that shows whether a connection is of use.
+fn probe(here: SocketAddr) -> Vec<u8> {
+    let lines = [
+        "OPTIONS sip:127.0.0.1 SIP/2.0".to_owned(),
+        format!("Via: SIP/2.0/TCP {here};branch=z9hG4bKprobe{}", here.port()),
+        "Max-Forwards: 70".to_owned(),
+        "From: <sip:probe@127.0.0.1>;tag=probe".to_owned(),
+        "To: <sip:127.0.0.1>".to_owned(),
+        format!("Call-ID: probe-{here}"),
+        "CSeq: 77 OPTIONS".to_owned(),
+        "Content-Length: 0\r\n\r\n".to_owned(),
+    ];
+    lines.join("\r\n").into_bytes()
+}
+
+/// The final statuses of what has come, without repeats of the same answer, and whether the probe was answered.
+fn statuses(received: &str) -> (Vec<u16>, bool) {
+    let mut found: Vec<(u16, &str)> = Vec::new();
+    let mut answered = false;
+    for (at, _) in received.match_indices("SIP/2.0 ") {
+        if !(at == 0 || received[..at].ends_with('\n')) {
+            continue;
+        }
+        let message = &received[at..];
+        let message = message.split_once("\r\n\r\n").map_or(message, |(head, _)| head);
+        let status: u16 = message[8..11].parse().expect("a status of three digits");
+        if message.contains("CSeq: 77 OPTIONS") {
+            answered = true;
+            continue;
+        }
+        let via = message.lines().find(|line| line.to_ascii_lowercase().starts_with("via")).unwrap_or_default();
+        if status >= 200 && !found.contains(&(status, via)) {
+            found.push((status, via));
+        }
+    }
+    (found.into_iter().map(|(status, _)| status).collect(), answered)
+}
+
+fn by_udp(case: &Case, own: IpAddr, daemon: SocketAddr) -> (Outcome, Option<Duration>) {
+    let socket = UdpSocket::bind((own, 0)).expect("a socket");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a socket option");
+    let bytes = case.bytes("UDP", socket.local_addr().expect("an address"));
+    let (sent, mut first, mut received) = (Instant::now(), None, String::new());
+    socket.send_to(&bytes, daemon).expect("loopback takes it");
+    let mut buffer = [0; 65_536];
+    // A final answer ends it; its repetitions do not matter.
+    while statuses(&received).0.is_empty()
+        && let Ok(length) = socket.recv(&mut buffer)
+    {
+        first.get_or_insert(sent.elapsed());
+        received.push_str(&String::from_utf8_lossy(&buffer[..length]));
+    }
+    (Outcome { statuses: statuses(&received).0, ..Outcome::default() }, first)
+}
+
+fn by_tcp(case: &Case, own: IpAddr, daemon: SocketAddr) -> (Outcome, Option<Duration>) {
+    let socket = socket2::Socket::new(socket2::Domain::for_address(daemon), socket2::Type::STREAM, None).expect("a socket");
+    socket.bind(&SocketAddr::new(own, 0).into()).expect("an address of loopback");
+    socket.connect(&daemon.into()).expect("the daemon listens");
+    let mut stream = TcpStream::from(socket);
+    stream.set_nodelay(true).expect("a socket option");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a socket option");
+    let here = stream.local_addr().expect("an address");
+    let sent = Instant::now();
+    stream.write_all(&case.bytes("TCP", here)).expect("the connection is open");
+    let (mut first, mut received, mut closed, mut probed) = (None, Vec::new(), false, false);
+    let mut buffer = [0; 65_536];
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) => closed = true,
+            Ok(length) => {
+                if !probed {
+                    first.get_or_insert(sent.elapsed());
+                }
+                received.extend_from_slice(&buffer[..length]);
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) && !probed => {
+                probed = true;
+                // May find the connection closed, which the next reading tells.
+                let _ = stream.write_all(&probe(here));
+            }
+            Err(error) => closed |= error.kind() == ErrorKind::ConnectionReset,
+        }
+        let (found, answered) = statuses(&String::from_utf8_lossy(&received));
+        if closed || answered || (probed && sent.elapsed() > 3 * PATIENCE) {
+            return (Outcome { statuses: found, closed, waits: !closed && !answered }, first);
+        }
+        // All that is expected is there: the probe at once.
+        if !probed && !case.tcp.closed && found.len() >= case.tcp.statuses.len().max(1) {
+            probed = true;
+            let _ = stream.write_all(&probe(here));
+        }
+    }
+}
+
+/// Plays all cases of a file from addresses of its own, so that no budget runs out; what was not as expected.
+fn play(cases: &[Case], own: impl Fn(&Case, u8) -> IpAddr, daemon: SocketAddr) -> Vec<String> {
+    let (mut wrong, mut slowest) = (Vec::new(), (Duration::ZERO, String::new()));
+    for (n, case) in (1_u8..).zip(cases) {
+        for (transport, wanted, (seen, first)) in
+            [("UDP", &case.udp, by_udp(case, own(case, n), daemon)), ("TCP", &case.tcp, by_tcp(case, own(case, n), daemon))]
+        {
+            if seen != *wanted {
+                wrong.push(format!("{} by {transport}: {seen:?} instead of {wanted:?}", case.name));
+            }
+            slowest = slowest.max((first.unwrap_or_default(), format!("{} by {transport}", case.name)));
+        }
+    }
+    println!("{} cases; the slowest first answer after {:?}: {}", cases.len(), slowest.0, slowest.1);
+    if long() {
+        assert!(slowest.0 < PROMPT, "{slowest:?}");
+    }
+    wrong
+}
+
+#[test]
+fn every_torture_message_has_its_outcome_by_each_transport() {
+    isolated(|| {
+        // Off in a scenario's namespace, for the browsers' sake.
+        std::fs::write("/proc/sys/net/ipv6/conf/lo/disable_ipv6", "0").expect("IPv6 can be switched on");
+        let devices = (1..=49).map(|n| format!("[device.case-{n}]\naddress = [\"127.1.0.{n}\"]\n"));
+        let daemon = Daemon::with(&(SETTINGS.to_owned() + &devices.collect::<String>()));
+        let four = cases(include_str!("torture/rfc4475.txt"));
+        let six = cases(include_str!("torture/rfc5118.txt"));
+        assert_eq!((four.len(), six.len()), (49, 11));
+        let from = |case: &Case, n| IpAddr::V4(Ipv4Addr::new(127, if case.stranger { 2 } else { 1 }, 0, n));
+        let mut wrong = play(&four, from, SocketAddr::from((Ipv4Addr::LOCALHOST, 5060)));
+        wrong.extend(play(&six, |_, _| Ipv6Addr::LOCALHOST.into(), SocketAddr::from((Ipv6Addr::LOCALHOST, 5060))));
+        assert!(wrong.is_empty(), "{}\n{}", wrong.join("\n"), daemon.log());
+    });
+}

@@ -478,6 +478,13 @@ fn http_settings(
         notices: answers.notices,
         records: answers.records,
         devices: answers.devices,
+        lift: {
+            let sources = status.clone();
+            Arc::new(move |name| {
+                let sources = sources.clone();
+                Box::pin(async move { sources.lift(&name).await })
+            })
+        },
         status: Arc::new(move || {
             let sources = status.clone();
             Box::pin(async move { serde_json::to_value(sources.gather().await).unwrap_or_default() })

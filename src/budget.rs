@@ -67,13 +67,15 @@ pub struct Budgets<K> {
     capacity: usize,
     known: HashMap<K, Budget>,
     shared: Budget,
+    /// When those with a full budget were last looked for.
+    swept: Option<Instant>,
 }
 
 impl<K: Eq + Hash> Budgets<K> {
     /// An empty table.
     #[must_use]
     pub fn new(allowance: Allowance, capacity: usize, now: Instant) -> Self {
-        Self { allowance, capacity, known: HashMap::new(), shared: Budget::new(allowance, now) }
+        Self { allowance, capacity, known: HashMap::new(), shared: Budget::new(allowance, now), swept: None }
     }
 
     /// How long `source` has to wait for its next one; zero if it need not.
@@ -94,7 +96,11 @@ impl<K: Eq + Hash> Budgets<K> {
     /// Spends one for `source`; `false` when it has none left.
     pub fn take(&mut self, now: Instant, source: K) -> bool {
         if self.known.len() >= self.capacity && !self.known.contains_key(&source) {
-            self.known.retain(|_, budget| !budget.is_full(now));
+            // A full table must not make every try expensive: nobody's budget is full again much sooner than that.
+            if self.swept.is_none_or(|at| now.saturating_duration_since(at) >= self.allowance.every / 8) {
+                self.swept = Some(now);
+                self.known.retain(|_, budget| !budget.is_full(now));
+            }
             if self.known.len() >= self.capacity {
                 return self.shared.take(now);
             }

@@ -132,8 +132,8 @@ pub struct DeviceStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Blocks {
-    /// Sources over their budget, which SIP no longer answers.
-    pub silenced: Vec<IpAddr>,
+    /// Sources over their budget, which SIP no longer answers: addresses, and callers behind trunks.
+    pub silenced: Vec<String>,
     /// Sources locked out after wrong codes (K-1).
     pub locked_sources: Vec<IpAddr>,
     /// Meetings whose passcode was tried too often (K-1).
@@ -230,6 +230,12 @@ pub struct Sources {
 }
 
 impl Sources {
+    /// Ends the block of a source or meeting that is named as in [`Blocks`]; `false` when there was none.
+    pub async fn lift(&self, name: &str) -> bool {
+        let unlocked = self.calls.lift(name);
+        self.sip.lift(name).await || unlocked
+    }
+
     /// How things are now.
     pub async fn gather(&self) -> Status {
         let calls = self.calls.lines();
@@ -249,7 +255,7 @@ impl Sources {
             meetings,
             devices,
             blocks: Blocks {
-                silenced: self.sip.silenced().await,
+                silenced: self.sip.silenced().await.iter().map(ToString::to_string).collect(),
                 locked_sources,
                 locked_meetings: locked_meetings.iter().map(ToString::to_string).collect(),
             },

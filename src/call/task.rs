@@ -85,6 +85,12 @@ impl CallsView {
     pub fn locked(&self) -> (Vec<IpAddr>, Vec<MeetingName>) {
         self.0.lockout.lock().unwrap_or_else(PoisonError::into_inner).locked(machine::now())
     }
+
+    /// Unlocks a source or a meeting; `false` when none of this name was locked.
+    #[must_use]
+    pub fn lift(&self, name: &str) -> bool {
+        self.0.lockout.lock().unwrap_or_else(PoisonError::into_inner).lift(machine::now(), name)
+    }
 }
 
 impl Calls {

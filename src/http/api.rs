@@ -11,7 +11,7 @@ use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use axum::{Extension, Json, Router};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -52,6 +52,7 @@ pub(super) fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
         .route("/notices", get(notices))
         .route("/records", get(records))
         .route("/status", get(status))
+        .route("/blocks/{name}", delete(lift))
         .route("/devices", get(devices))
         .fallback(async || ProblemDetails::not_found("resource"))
         .method_not_allowed_fallback(async || {
@@ -300,10 +301,22 @@ async fn status(State(site): State<Arc<Site>>, Extension(caller): Extension<Call
     Ok(Json((site.settings.status)().await).into_response())
 }
 
+/// a block that `status` lists is lifted.
+async fn lift(State(site): State<Arc<Site>>, Extension(caller): Extension<Caller>, Path(name): Path<String>) -> Answer {
+    operator_only(&caller)?;
+    match (site.settings.lift)(name.clone()).await {
+        true => {
+            tracing::info!(name, "block lifted by the operator");
+            Ok(StatusCode::NO_CONTENT.into_response())
+        }
+        false => Err(ProblemDetails::not_found("block")),
+    }
+}
+
 fn operator_only(caller: &Caller) -> Result<(), ProblemDetails> {
     match caller {
         Caller::Operator => Ok(()),
-        Caller::Member(_) => Err(ProblemDetails::new(StatusCode::FORBIDDEN, "not-allowed", "Only the operator may read this.")),
+        Caller::Member(_) => Err(ProblemDetails::new(StatusCode::FORBIDDEN, "not-allowed", "Only the operator may do this.")),
     }
 }
 

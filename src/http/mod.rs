@@ -87,6 +87,10 @@ pub type QueryAnswer = Pin<Box<dyn Future<Output = Result<Vec<serde_json::Value>
 pub type StatusQuery = Arc<dyn Fn() -> StatusAnswer + Send + Sync>;
 /// What a [`StatusQuery`] gives.
 pub type StatusAnswer = Pin<Box<dyn Future<Output = serde_json::Value> + Send>>;
+/// Ends a block; `false` when there is none of this name.
+pub type Lift = Arc<dyn Fn(String) -> LiftAnswer + Send + Sync>;
+/// What a [`Lift`] gives.
+pub type LiftAnswer = Pin<Box<dyn Future<Output = bool> + Send>>;
 /// Why the store did not answer; goes to the log, not to the client.
 pub type QueryError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -121,6 +125,8 @@ pub struct HttpSettings {
     pub records: Query,
     /// How the daemon is, for the operator.
     pub status: StatusQuery,
+    /// For the operator: hears a silenced source again, unlocks a source or a meeting.
+    pub lift: Lift,
     /// Contacts of registered devices.
     pub devices: Query,
     /// Open connections from one address; for IPv6 a /64. Trusted proxies are not limited.

@@ -67,6 +67,7 @@ fn settings() -> HttpSettings {
         records: none.clone(),
         devices: none,
         status: Arc::new(|| Box::pin(async { json!({ "state": "ready" }) })),
+        lift: Arc::new(|name| Box::pin(async move { name == "room@pbx behind 192.0.2.9" })),
         connections_per_address: 64,
         connections: 128,
     }
@@ -506,6 +507,9 @@ async fn the_operator_sees_and_steers_every_meeting() {
         world.operator("PUT", "/meetings/demo/transcription", "{\"state\":\"on\"}").await.json()["code"],
         "not-configured"
     );
+
+    assert_eq!(world.operator("DELETE", "/blocks/room@pbx%20behind%20192.0.2.9", "").await.status, 204);
+    assert_eq!(world.operator("DELETE", "/blocks/192.0.2.9", "").await.status, 404);
 
     let (_page, welcome) = world.join("demo", None, hello("Ada")).await;
     let Seen::Join { who, .. } = world.seen().await else { panic!("a join first") };

@@ -69,6 +69,16 @@ impl Lockout {
         (sources, meetings)
     }
 
+    /// Unlocks the source or the meeting of this name, and forgets its wrong tries; `false` when neither was locked.
+    pub fn lift(&mut self, now: Instant, name: &str) -> bool {
+        let of_that_name = |key: &Key| match key {
+            Key::Source(source) => source.to_string() == name,
+            Key::Meeting(meeting) => meeting.as_str() == name,
+        };
+        let locked = self.tries.extract_if(.., |key, t| of_that_name(key) && is_locked(t, limit(key).1, now));
+        locked.count() > 0
+    }
+
     fn count(&mut self, now: Instant, key: Key) {
         let (most, lock) = limit(&key);
         if self.tries.len() >= MOST && !self.tries.contains_key(&key) {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::auth::Authenticator;
 use super::dialog::DialogKey;
-use super::guard::{Guard, Price};
+use super::guard::{Guard, Price, Source};
 use super::invite::{Call, Phase, Turn};
 use super::message::{Message, Request};
 use super::registrar::Registrar;
@@ -222,7 +222,7 @@ impl Endpoint {
 
     /// Sources that are silenced, for `status`.
     #[must_use]
-    pub fn silenced(&self, now: Instant) -> Vec<IpAddr> {
+    pub fn silenced(&self, now: Instant) -> Vec<Source> {
         self.guard.silenced(now)
     }
 
@@ -232,9 +232,9 @@ impl Endpoint {
         self.registrar.all(now)
     }
 
-    /// Hears a silenced source again.
-    pub fn lift(&mut self, source: IpAddr) {
-        self.guard.lift(source);
+    /// Hears a silenced source again; `false` when it was not silenced.
+    pub fn lift(&mut self, now: Instant, source: &Source) -> bool {
+        self.guard.lift(now, source)
     }
 
     /// The last messages of a call, oldest first; empty once it is over.
@@ -471,17 +471,12 @@ impl Endpoint {
 
     fn received(&mut self, now: Instant, flow: Flow, bytes: &[u8]) {
         count(&self.counters.received);
-        let source = flow.peer.ip();
         if let Some(connection) = flow.connection {
             self.connections.entry(connection).or_default();
         }
         // A datagram of line ends is a keep-alive.
         if bytes.iter().all(|&byte| byte == b'\r' || byte == b'\n' || byte == 0) {
             return;
-        }
-        let known = self.sources.contains_key(&source) || self.certified(&flow).is_some();
-        if !known && self.guard.is_silenced(now, source) {
-            return count(&self.counters.dropped);
         }
         match Message::parse(bytes, &self.settings.limits.wire) {
             Ok(Message::Request(request)) => self.request(now, flow, request),
@@ -494,7 +489,7 @@ impl Endpoint {
     fn malformed(&mut self, now: Instant, flow: Flow, bytes: &[u8], error: WireError) {
         count(&self.counters.malformed);
         tracing::debug!(source = %flow.peer, %error, "message cannot be read");
-        if !self.guard.charge(now, flow.peer.ip(), Price::Malformed) {
+        if !self.is_trusted(&flow) && !self.guard.charge(now, &Source::of(flow.peer.ip()), Price::Request) {
             return count(&self.counters.dropped);
         }
         let status = match error {

@@ -8,17 +8,22 @@ use std::time::Instant;
 
 use super::Flow;
 use super::auth::Verdict;
-use super::endpoint::{Endpoint, count};
+use super::endpoint::Endpoint;
 use super::guard::Price;
 use super::identity::Identity;
 use super::message::{Essentials, Method, Request};
 use super::uas::reply_flow;
 
-/// The sender has to prove who it is.
+/// Why a sender does not get in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Prove {
-    /// Its last proof was right, but too old.
-    pub(super) stale: bool,
+enum Stop {
+    /// It has to prove who it is.
+    Prove {
+        /// Its last proof was right, but too old.
+        stale: bool,
+    },
+    /// Its budget is spent.
+    Spent,
 }
 
 impl Endpoint {
@@ -31,15 +36,22 @@ impl Endpoint {
         request: &Request,
         essentials: &Essentials,
     ) -> Result<Option<Identity>, ()> {
-        let wanted = request.method == Method::Register || (request.method == Method::Invite && !self.draining);
-        if !wanted || essentials.to.tag().is_some() {
+        if !self.wants_proof(request) || essentials.to.tag().is_some() {
             return Ok(None);
         }
-        if self.guard.is_barred(now, flow.peer.ip()) && self.certified(&flow).is_none() {
-            count(&self.counters.dropped);
+        if self.guard.is_barred(now, &self.source(&flow, request)) && self.certified(&flow).is_none() {
+            self.turn_away(flow, request.clone());
             return Err(());
         }
-        self.identify(now, flow, request, essentials).map_err(|prove| self.challenge(now, flow, request, essentials, prove))
+        self.identify(now, flow, request, essentials).map_err(|stop| match stop {
+            Stop::Prove { stale } => self.challenge(now, flow, request, essentials, stale),
+            Stop::Spent => self.turn_away(flow, request.clone()),
+        })
+    }
+
+    /// Whether we want to know of a request, where it begins something, who sent it.
+    pub(super) fn wants_proof(&self, request: &Request) -> bool {
+        request.method == Method::Register || (request.method == Method::Invite && !self.draining)
     }
 
     /// Whom the certificate of a connection names.
@@ -53,31 +65,38 @@ impl Endpoint {
         flow: Flow,
         request: &Request,
         essentials: &Essentials,
-    ) -> Result<Option<Identity>, Prove> {
-        let source = flow.peer.ip();
+    ) -> Result<Option<Identity>, Stop> {
+        let verdict = self.authenticator.judge(now, request);
+        // Whoever proves who it is spends nothing, so that a whole site can come back at once.
+        if let Verdict::Proven { label } = verdict {
+            return Ok(Some(Identity::Device(label)));
+        }
+        let (address, payer) = (flow.peer.ip(), self.source(&flow, request));
+        if !self.guard.charge(now, &payer, Price::of(&request.method)) {
+            return Err(Stop::Spent);
+        }
         if let Some(identity) = self.certified(&flow) {
             return Ok(Some(identity.clone()));
         }
-        match self.authenticator.judge(now, request) {
-            Verdict::Proven { label } => return Ok(Some(Identity::Device(label))),
-            Verdict::Stale => return Err(Prove { stale: true }),
+        match verdict {
+            Verdict::Stale => return Err(Stop::Prove { stale: true }),
             Verdict::Wrong => {
-                self.guard.wrong_password(now, source);
-                return Err(Prove { stale: false });
+                self.guard.wrong_password(now, &payer);
+                return Err(Stop::Prove { stale: false });
             }
-            Verdict::Absent => {}
+            Verdict::Absent | Verdict::Proven { .. } => {}
         }
         let known = &self.settings.known;
-        if let Some(identity) = known.by_address(source) {
+        if let Some(identity) = known.by_address(address) {
             return Ok(Some(identity.clone()));
         }
         // What is registered must belong to somebody.
         let registers = request.method == Method::Register;
-        let allowed = (known.allows(source) && !registers).then_some(Identity::Unlisted);
+        let allowed = (known.allows(address) && !registers).then_some(Identity::Unlisted);
         // Whoever has a password is nobody else without it, also where others need none.
         let claims = essentials.from.uri.user_text().is_some_and(|user| self.authenticator.knows(&user));
         let open = self.authenticator.is_empty() && !registers;
-        if open || (allowed.is_some() && !claims) { Ok(allowed) } else { Err(Prove { stale: false }) }
+        if open || (allowed.is_some() && !claims) { Ok(allowed) } else { Err(Stop::Prove { stale: false }) }
     }
 
     /// A REGISTER of somebody who was let in. A device with a user name registers under that alone (RFC 3261 section 10.3 item 4).
@@ -98,15 +117,16 @@ impl Endpoint {
         self.respond(now, id, answer.status, &answer.headers, None);
     }
 
-    fn challenge(&mut self, now: Instant, flow: Flow, request: &Request, essentials: &Essentials, prove: Prove) {
-        if !self.guard.charge(now, flow.peer.ip(), Price::Challenge) {
-            return count(&self.counters.dropped);
+    fn challenge(&mut self, now: Instant, flow: Flow, request: &Request, essentials: &Essentials, stale: bool) {
+        let source = self.source(&flow, request);
+        if !self.guard.charge(now, &source, Price::Challenge) {
+            return self.turn_away(flow, request.clone());
         }
         let mut hasher = DefaultHasher::new();
         (self.settings.seed, &essentials.call_id, essentials.via.branch(), essentials.cseq.number).hash(&mut hasher);
         let tag = format!("{:016x}", hasher.finish());
         let mut response = request.response(401, Some(&tag));
-        for line in self.authenticator.challenge(now, prove.stale) {
+        for line in self.authenticator.challenge(now, stale) {
             response.headers.push("WWW-Authenticate", line);
         }
         response.headers.push("Server", &self.settings.user_agent);

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::dialog::DialogKey;
 use super::endpoint::{Endpoint, MergeKey, Owner, ServerMachine, ServerTransaction, count};
-use super::guard::{Price, is_scanner};
+use super::guard::{Price, Source, is_scanner};
 use super::invite::{Phase, Turn};
 use super::message::{Body, Essentials, Method, Request, phrase, session_description};
 use super::transaction::{Act, Server, ServerInvite, ServerKey};
@@ -55,7 +55,8 @@ impl Endpoint {
             Ok(essentials) if essentials.cseq.method == request.method => essentials,
             other => {
                 count(&self.counters.malformed);
-                if self.guard.charge(now, flow.peer.ip(), Price::Malformed) {
+                let source = self.source(&flow, &request);
+                if self.guard.charge(now, &source, Price::Request) {
                     let name = other.err().unwrap_or("CSeq");
                     self.answer_statelessly(flow, request, 400, &format!("Missing or Unreadable {name}"));
                 }
@@ -81,7 +82,7 @@ impl Endpoint {
         });
         let call = dialog.as_ref().and_then(|dialog| self.dialogs.get(dialog)).copied();
         if call.is_none() && !self.is_welcome(now, flow, &request) {
-            return count(&self.counters.dropped);
+            return self.turn_away(flow, request);
         }
         let identity = match self.admitted(now, flow, &request, &essentials) {
             Ok(identity) => identity,
@@ -116,19 +117,39 @@ impl Endpoint {
         }
     }
 
-    /// The budget of a request that belongs to no call of ours.
+    /// The budget of a request that belongs to no call of ours. Where a password is asked for, it is charged after that.
     fn is_welcome(&mut self, now: Instant, flow: Flow, request: &Request) -> bool {
-        let source = flow.peer.ip();
         let scanner = request.headers.get("User-Agent").is_some_and(is_scanner);
-        if scanner && !self.settings.trusted.trusts(source) {
+        if scanner && !self.is_trusted(&flow) {
             return false;
         }
-        // who is known by certificate is never silenced for its neighbours.
-        if self.certified(&flow).is_some() {
+        if self.wants_proof(request) {
             return true;
         }
-        let price = if request.method == Method::Invite { Price::Invite } else { Price::Request };
-        self.guard.charge(now, source, price)
+        let source = self.source(&flow, request);
+        self.guard.charge(now, &source, Price::of(&request.method))
+    }
+
+    /// Whether an address or a certificate is that of a device or trunk of ours.
+    pub(super) fn is_trusted(&self, flow: &Flow) -> bool {
+        self.guard.trusts(flow.peer.ip()) || self.certified(flow).is_some()
+    }
+
+    /// Whose budget a request is charged to. Behind a router that others share, too, one must not silence all: where somebody is
+    /// registered, each caller has a budget.
+    pub(super) fn source(&self, flow: &Flow, request: &Request) -> Source {
+        match self.is_trusted(flow) || self.registrar.is_home(flow.peer.ip()) {
+            true => Source::behind(flow.peer.ip(), request),
+            false => Source::of(flow.peer.ip()),
+        }
+    }
+
+    /// A stranger gets no answer. One through a trunk does: a proxy that hears nothing would take us for dead and send nobody any more.
+    pub(super) fn turn_away(&mut self, flow: Flow, request: Request) {
+        count(&self.counters.dropped);
+        if self.is_trusted(&flow) {
+            self.answer_statelessly(flow, request, 480, "");
+        }
     }
 
     fn open_server(

@@ -108,7 +108,7 @@ fn devices(out: &mut String, status: &Status) {
 
 fn blocks(out: &mut String, status: &Status) {
     let blocks = &status.blocks;
-    let silenced = blocks.silenced.iter().map(|source| [source.to_string(), "sent too much: SIP does not answer it".to_owned()]);
+    let silenced = blocks.silenced.iter().map(|source| [source.clone(), "sent too much: SIP does not answer it".to_owned()]);
     let sources = blocks.locked_sources.iter().map(|source| [source.to_string(), "gave too many wrong codes".to_owned()]);
     let meetings = blocks.locked_meetings.iter().map(|meeting| [meeting.clone(), "had too many wrong codes".to_owned()]);
     let rows: Vec<_> = silenced.chain(sources).chain(meetings).collect();
@@ -216,7 +216,7 @@ mod tests {
                 addresses: vec![text("192.0.2.7/32")],
                 calls: 1,
             }],
-            blocks: Blocks { silenced: vec!["203.0.113.9".parse().unwrap()], ..Blocks::default() },
+            blocks: Blocks { silenced: vec![text("203.0.113.9")], ..Blocks::default() },
             resources: Resources { rtp_ports: RtpPorts { taken: 1, resting: 0, pairs: 500 }, ..Resources::default() },
         }
     }

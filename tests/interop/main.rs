@@ -26,6 +26,7 @@ mod pjsip;
 mod process;
 mod recording;
 mod registration;
+mod scan;
 mod sipp;
 mod status;
 mod torture;

@@ -9,7 +9,7 @@ mod udp;
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use self::stream::{Connection, News, Secure, Stream};
 use self::udp::UdpListeners;
 use super::endpoint::{Counters, Endpoint, LadderLine, Load};
+use super::guard::Source;
 use super::{Change, Command, ConnectionId, Event, Flow, Input, Output, Settings, Transport};
 use crate::cause::Cause;
 use crate::ids::CallId;
@@ -76,9 +77,9 @@ pub struct StartError {
 enum Ask {
     Command(Command),
     Ladder(CallId, oneshot::Sender<Vec<LadderLine>>),
-    Silenced(oneshot::Sender<Vec<IpAddr>>),
+    Silenced(oneshot::Sender<Vec<Source>>),
     Load(oneshot::Sender<Load>),
-    Lift(IpAddr),
+    Lift(Source, oneshot::Sender<bool>),
     Registrations(oneshot::Sender<Vec<Change>>),
     #[cfg(test)]
     IsEmpty(oneshot::Sender<bool>),
@@ -105,7 +106,7 @@ impl Handle {
     }
 
     /// Sources that are silenced now.
-    pub async fn silenced(&self) -> Vec<IpAddr> {
+    pub async fn silenced(&self) -> Vec<Source> {
         let (answer, answered) = oneshot::channel();
         let _ended = self.asks.send(Ask::Silenced(answer)).await;
         answered.await.unwrap_or_default()
@@ -125,9 +126,14 @@ impl Handle {
         answered.await.unwrap_or_default()
     }
 
-    /// Hears a silenced source again.
-    pub async fn lift(&self, source: IpAddr) {
-        let _ended = self.asks.send(Ask::Lift(source)).await;
+    /// Hears a source again that is named as [`Handle::silenced`] names it; `false` when it was not silenced.
+    pub async fn lift(&self, source: &str) -> bool {
+        let Some(source) = self.silenced().await.into_iter().find(|silenced| silenced.to_string() == source) else {
+            return false;
+        };
+        let (answer, answered) = oneshot::channel();
+        let _ended = self.asks.send(Ask::Lift(source, answer)).await;
+        answered.await.unwrap_or_default()
     }
 
     /// Nothing is left of any call: no dialog, transaction or timer.
@@ -269,7 +275,7 @@ impl Task {
                     Some(Ask::Ladder(call, answer)) => drop(answer.send(self.endpoint.ladder(call))),
                     Some(Ask::Silenced(answer)) => drop(answer.send(self.endpoint.silenced(machine::now()))),
                     Some(Ask::Load(answer)) => drop(answer.send(self.endpoint.load())),
-                    Some(Ask::Lift(source)) => self.endpoint.lift(source),
+                    Some(Ask::Lift(source, answer)) => drop(answer.send(self.endpoint.lift(machine::now(), &source))),
                     Some(Ask::Registrations(answer)) => drop(answer.send(self.endpoint.registrations(machine::now()))),
                     #[cfg(test)]
                     Some(Ask::IsEmpty(answer)) => drop(answer.send(self.endpoint.is_empty())),

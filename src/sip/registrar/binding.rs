@@ -1,6 +1,6 @@
 //! One [`Binding`]: a contact of a device, the way to it, and until when.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use super::contact::Asked;
@@ -53,6 +53,11 @@ impl Stored {
 }
 
 impl Binding {
+    /// Where the request that made it came from.
+    pub(super) const fn source(&self) -> IpAddr {
+        self.kept.source.ip()
+    }
+
     pub(super) fn new(
         dies_at: Instant,
         asked: Asked,

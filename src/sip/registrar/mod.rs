@@ -9,7 +9,8 @@ mod contact;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -75,13 +76,15 @@ pub(super) struct Registrar {
     devices: BTreeMap<Arc<str>, Vec<Binding>>,
     /// When the next binding dies.
     next: Option<Instant>,
+    /// Where the bindings came from.
+    sources: BTreeSet<IpAddr>,
     changes: VecDeque<Change>,
 }
 
 impl Registrar {
     /// Nobody has registered yet.
     pub(super) fn new(settings: Settings) -> Self {
-        Self { settings, devices: BTreeMap::new(), next: None, changes: VecDeque::new() }
+        Self { settings, devices: BTreeMap::new(), next: None, sources: BTreeSet::new(), changes: VecDeque::new() }
     }
 
     /// Takes up what an earlier run has kept; who has registered since then keeps what it said.
@@ -106,6 +109,12 @@ impl Registrar {
 
     fn look_ahead(&mut self) {
         self.next = self.devices.values().flatten().map(|binding| binding.dies_at).min();
+        self.sources = self.devices.values().flatten().map(Binding::source).collect();
+    }
+
+    /// Whether somebody who is registered lives at this address, perhaps beside others.
+    pub(super) fn is_home(&self, address: IpAddr) -> bool {
+        self.sources.contains(&address)
     }
 
     /// A device that is who it says registers, asks, or unregisters.

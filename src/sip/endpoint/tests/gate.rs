@@ -240,3 +240,45 @@ fn a_peer_that_calls_us_gets_no_proof_by_asking() {
     assert!(bench.says(&format!("SIP/2.0 401 Unauthorized\r\n{copied}{challenge}\r\n")).is_empty());
     bench.ends_empty();
 }
+
+#[test]
+fn behind_a_trunk_one_caller_over_its_budget_is_told_so_and_the_next_is_heard() {
+    let mut bench = bench(false);
+    let mut call = |user: &str, number: u32| {
+        let flow = Flow { peer: SocketAddr::from(([192, 0, 2, 20], 5060)), ..flow(0, Transport::Udp) };
+        let text = from(&request("INVITE", number, "", ""), user).replace("c1", &format!("{user}{number}"));
+        bench.endpoint.handle(bench.now, Input::Received { flow, bytes: text.into_bytes() });
+        statuses(&bench.outputs()).join(" ")
+    };
+    let answers: Vec<String> = (1..=60).map(|number| call("dialler", number)).collect();
+    assert!(answers[..50].iter().all(|answer| answer == "100"), "{answers:?}");
+    assert!(answers[50..].iter().all(|answer| answer == "480"), "a proxy that hears nothing would take us for dead: {answers:?}");
+    assert_eq!(call("somebody", 61), "100");
+    let silenced: Vec<String> = bench.endpoint.silenced(bench.now).iter().map(ToString::to_string).collect();
+    assert_eq!(silenced, ["dialler@127.0.0.2 behind 192.0.2.20"]);
+}
+
+#[test]
+fn a_whole_site_behind_one_address_registers_at_once() {
+    let account = |n: u32| (format!("room{n}"), Account::new(&format!("room-{n}"), &format!("room{n}"), REALM, "sesame"));
+    let users = (0..200).map(account).collect();
+    let accounts = Accounts { realm: REALM.to_owned(), algorithms: Algorithm::ALL.into(), users, secret: [9; 32] };
+    let mut bench = Bench::with(Settings { known: Known { accounts, ..Known::default() }, ..Settings::default() });
+    let register = |n: u32| {
+        let text = request("REGISTER", 1, "", "").replace("c1", &format!("c{n}")).replace("z9hG4bK", &format!("z9hG4bK{n}x"));
+        from(&text, &format!("room{n}")).replace("To: <sip:1001@127.0.0.1>", &format!("To: <sip:room{n}@127.0.0.1>"))
+    };
+    let mut waiting: Vec<u32> = (0..200).collect();
+    // As often as RFC 3261 has a phone repeat a REGISTER that is not answered: at once, after half a second, a second…
+    for wait in [500, 1000, 2000] {
+        let challenged: Vec<(u32, Vec<String>)> = waiting.iter().map(|&n| (n, bench.says(&register(n)))).collect();
+        for (n, sent) in challenged.iter().filter(|(_, sent)| !sent.is_empty()) {
+            let mut phone = client(&format!("room{n}"), "sesame");
+            assert!(challenges(&mut phone, sent));
+            assert_eq!(statuses(&bench.says(&signed(&mut phone, &register(*n), 2))), ["200"]);
+        }
+        waiting.retain(|n| challenged.iter().any(|(other, sent)| other == n && sent.is_empty()));
+        bench.now += Duration::from_millis(wait);
+    }
+    assert!(waiting.is_empty(), "{} still wait", waiting.len());
+}

@@ -28,6 +28,7 @@ mod recording;
 mod registration;
 mod scan;
 mod sipp;
+mod spray;
 mod status;
 mod torture;
 mod wiretap;

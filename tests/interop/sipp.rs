@@ -67,11 +67,24 @@ pub struct Mass {
 impl Mass {
     /// Makes `calls` calls to `sip:user@127.0.0.1`, ten a second, each of so many seconds and with a tone.
     pub fn dial(folder: &Path, port: u16, user: &str, calls: u64, length: u64) -> Self {
+        Self::play("mass", folder, port, user, calls, length)
+    }
+
+    /// One call of a phone behind NAT, from 127.0.0.1 by a router that keeps ports as they are.
+    pub fn dial_from_behind_nat(folder: &Path, port: u16, user: &str, length: u64) -> Self {
+        Self::play("natted", folder, port, user, 1, length)
+    }
+
+    fn play(scenario: &str, folder: &Path, port: u16, user: &str, calls: u64, length: u64) -> Self {
         let folder = folder.join(format!("sipp-{port}"));
         std::fs::create_dir_all(&folder).expect("a folder");
         std::fs::write(folder.join("tone.raw"), tone()).expect("a tone");
         let mut command = Command::new(program("sipp"));
-        command.arg("-sf").arg(sources().join("sipp/mass.xml")).args(["-s", user, "127.0.0.1:5060"]).current_dir(&folder);
+        command
+            .arg("-sf")
+            .arg(sources().join(format!("sipp/{scenario}.xml")))
+            .args(["-s", user, "127.0.0.1:5060"])
+            .current_dir(&folder);
         command.args(["-i", "127.0.0.1", "-mi", "127.0.0.1", "-p", &port.to_string()]);
         let (calls, length) = (calls.to_string(), (length * 1000).to_string());
         command.args(["-m", &calls, "-l", &calls, "-r", "10", "-d", &length, "-nostdin", "-trace_err"]);

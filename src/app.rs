@@ -556,6 +556,7 @@ fn calls_settings(
             menu_user: settings.sip.menu_user.clone(),
             directory: Arc::new(Directory::new(settings.meetings.iter().map(entry).collect())),
             language: settings.organisation.language.clone(),
+            emergency: settings.sip.emergency.clone(),
         },
         pins: Arc::new(pins),
         library: Arc::clone(library),

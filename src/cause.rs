@@ -28,6 +28,8 @@ pub enum Cause {
     UnknownDevice,
     /// The dialled address names no meeting and no menu.
     UnknownAddress,
+    /// An emergency number, and nowhere to send the call to (S-10).
+    NoEmergencyCalls,
     /// No codec in common, or an offer that cannot be read.
     NoCommonCodec,
     /// The RTP port pool is empty (S-7).
@@ -81,6 +83,7 @@ impl Cause {
             Self::NoInput => (480, 18, Some(Phrase::Goodbye), "no-input"),
             Self::UnknownDevice => (403, 21, None, "unknown-device"),
             Self::UnknownAddress => (404, 1, None, "unknown-address"),
+            Self::NoEmergencyCalls => (403, 21, Some(Phrase::NoEmergencyCalls), "no-emergency-calls"),
             Self::NoCommonCodec => (488, 65, None, "no-common-codec"),
             Self::NoPorts => (503, 34, None, "no-ports"),
             Self::Busy => (503, 42, None, "busy"),

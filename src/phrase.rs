@@ -116,6 +116,8 @@ phrases! {
     Trouble = "trouble",
     /// The gateway is being stopped (O-4).
     Closing = "closing",
+    /// This line reaches no emergency service (S-10).
+    NoEmergencyCalls = "no-emergency-calls",
 }
 
 /// The stem of the file that speaks one digit, `0` to `9` (K-5).

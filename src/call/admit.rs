@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::emergency::Emergency;
 use crate::cause::Cause;
 use crate::display_name;
 use crate::ids::MeetingName;
@@ -33,6 +34,8 @@ pub struct Doors {
     pub directory: std::sync::Arc<Directory>,
     /// The organisation's language.
     pub language: String,
+    /// What is dialled for help.
+    pub emergency: Emergency,
 }
 
 /// A call that will be answered.
@@ -71,9 +74,19 @@ impl Doors {
         Ok(Guest {
             device: label.to_owned(),
             name: display_name::clean(name, fallback),
-            language: device.and_then(|device| device.language.clone()).unwrap_or_else(|| self.language.clone()),
+            language: self.language_of(incoming).to_owned(),
             addressed: self.addressed(&incoming.request_uri.user_text().unwrap_or_default(), device)?,
         })
+    }
+
+    /// The language of whoever calls.
+    #[must_use]
+    pub fn language_of(&self, incoming: &Incoming) -> &str {
+        let device = match &incoming.identity {
+            Some(Identity::Device(label)) => self.devices.get(&**label),
+            _ => None,
+        };
+        device.and_then(|device| device.language.as_deref()).unwrap_or(&self.language)
     }
 
     fn addressed(&self, user: &str, device: Option<&Device>) -> Result<Addressed, Cause> {

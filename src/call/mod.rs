@@ -5,7 +5,9 @@
 //! Keeps K-1 to K-6, M-9, S-5 and N-3's way from a notice to its proof.
 
 pub mod admit;
+mod aloud;
 mod board;
+pub mod emergency;
 mod talk;
 mod task;
 #[cfg(test)]

@@ -28,7 +28,7 @@ use crate::sip::{self, Command, Event, Incoming};
 use crate::store::{self, CallRecord};
 
 /// What may wait for a call. Full: the call is stuck; it is ended as stalled (DESIGN §6).
-const INBOX: usize = 64;
+pub(super) const INBOX: usize = 64;
 
 /// What all calls share.
 pub struct CallsSettings {
@@ -63,8 +63,8 @@ pub struct Calls {
     draining: bool,
 }
 
-struct Shared {
-    settings: CallsSettings,
+pub(super) struct Shared {
+    pub(super) settings: CallsSettings,
     lockout: Mutex<Lockout>,
     board: Board,
 }
@@ -182,6 +182,9 @@ impl Shared {
         mut inputs: mpsc::Receiver<Input>,
     ) {
         let (call, source, began) = (incoming.call, incoming.source, SystemTime::now());
+        if self.settings.doors.emergency.is_meant(&incoming.request_uri) {
+            return self.emergency(&incoming, &mut inputs).await;
+        }
         let admitted = match refusal {
             Some(cause) => Err(cause),
             None => self.settings.doors.admit(&incoming).and_then(|guest| self.not_locked(&incoming).map(|()| guest)),
@@ -239,7 +242,8 @@ impl Shared {
         }
     }
 
-    async fn answer(&self, incoming: &Incoming) -> Result<(Talk, Reserved, Option<Profile>), Cause> {
+    /// A port, and a conversation about it in which nothing is agreed on yet.
+    pub(super) fn prepare(&self, incoming: &Incoming) -> Result<(Talk, Reserved), Cause> {
         let call = incoming.call;
         let local = self.settings.address.unwrap_or(incoming.local.ip());
         let reserved = self.settings.media.reserve(local).map_err(|error| {
@@ -256,7 +260,12 @@ impl Shared {
             rtcp_mux: false,
             previous: None,
         };
-        let mut talk = Talk::new(ours, incoming.source.ip());
+        Ok((Talk::new(ours, incoming.source.ip()), reserved))
+    }
+
+    async fn answer(&self, incoming: &Incoming) -> Result<(Talk, Reserved, Option<Profile>), Cause> {
+        let call = incoming.call;
+        let (mut talk, reserved) = self.prepare(incoming)?;
         let (sdp, profile) = match &incoming.offer {
             Some(offer) => talk.offered(offer).map(|(profile, sdp)| (sdp, Some(profile)))?,
             None => (talk.offer(), None),

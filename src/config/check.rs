@@ -53,10 +53,27 @@ pub(super) fn together(settings: &Settings, found: &mut Findings<'_>) {
     meetings(settings, found);
     devices(settings, found);
     sessions(settings, found);
+    emergency(settings, found);
     let enough = settings.sip.max_calls.saturating_mul(2);
     if settings.media.rtp_ports.len() < enough {
         let what = format!("has {} ports, but {} calls need {enough}", settings.media.rtp_ports.len(), settings.sip.max_calls);
         found.warning("media.rtp_ports", what, "widen the range or lower sip.max_calls; calls beyond it are answered 503");
+    }
+}
+
+/// S-10.
+fn emergency(settings: &Settings, found: &mut Findings<'_>) {
+    let emergency = &settings.sip.emergency;
+    // A phone that registers here may be the only one in its room.
+    if emergency.target.is_none() && settings.devices.values().any(|device| device.login.is_some()) {
+        let what = "is not set, and phones register here: an emergency call from one of them is refused";
+        found.warning("sip.emergency.target", what, "name the address that emergency calls are sent to, such as your PBX");
+    }
+    for (name, meeting) in &settings.meetings {
+        if let Some(number) = meeting.conference_id.as_ref().filter(|id| emergency.is_number(id)) {
+            let what = format!("is {number}, an emergency number: nobody reaches the meeting by dialling it");
+            found.problem(&format!("meeting.{name}.conference_id"), what, "give the meeting another number");
+        }
     }
 }
 

@@ -13,12 +13,14 @@ use super::settings::{
     Device, Http, IceServer, Limits, Listen, Log, Login, Media, Meeting, Organisation, Policy, Prompts, Recording, Registrar,
     Settings, Sip, Store, Tls, Transport, Trunk,
 };
+use crate::call::emergency::Emergency;
 use crate::codec::{CODECS, CodecKind};
 use crate::ids::MeetingName;
 use crate::network::Network;
 use crate::policy::Bypass;
-use crate::sip::SessionTimers;
 use crate::sip::auth::Algorithm;
+use crate::sip::uri::Scheme;
+use crate::sip::{SessionTimers, Uri};
 use crate::telemetry::log::LogFormat;
 use crate::telemetry::log::is_level;
 
@@ -82,7 +84,31 @@ fn sip(s: &mut Section<'_>) -> Sip {
         },
         registrar: s.table("registrar", registrar),
         menu_user: s.get("menu_user", label(64)).unwrap_or_else(|| "menu".to_owned()),
+        emergency: s.table("emergency", emergency),
     }
+}
+
+fn emergency(s: &mut Section<'_>) -> Emergency {
+    let country = |value: &Value| {
+        let hint = "write the two letters of ISO 3166; for a country that is not known here list its numbers";
+        Emergency::country(&text(value)?).ok_or_else(|| Wrong::new("is no country whose emergency numbers are known", hint))
+    };
+    let number = |value: &Value| {
+        let number = text(value)?;
+        let fits = (2..=8).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit() || b"*#".contains(&byte));
+        if fits { Ok(number) } else { Err(Wrong::new("is no number that is dialled for help", "write 2 to 8 digits in quotes")) }
+    };
+    let target = |value: &Value| {
+        let target = text(value)?;
+        let fits = Uri::parse(&target).is_some_and(|uri| uri.scheme == Scheme::Tel || uri.host.is_some());
+        if fits {
+            Ok(target)
+        } else {
+            Err(Wrong::new("is no SIP or tel address", "write one such as \"sip:112@pbx.example.com\""))
+        }
+    };
+    let (countries, numbers) = (s.get("countries", list(country)), s.get("numbers", list(number)));
+    Emergency::new(&countries.unwrap_or_default(), &numbers.unwrap_or_default(), s.optional("target", target))
 }
 
 fn listen(s: &mut Section<'_>) -> Listen {

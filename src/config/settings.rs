@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::secret::Secret;
+use crate::call::emergency::Emergency;
 use crate::codec::CodecKind;
 use crate::ids::MeetingName;
 use crate::network::Network;
@@ -69,6 +70,8 @@ pub struct Sip {
     pub registrar: Registrar,
     /// The user part that reaches the menu; an empty one does too.
     pub menu_user: String,
+    /// `[sip.emergency]` (S-10)
+    pub emergency: Emergency,
 }
 
 /// How SIP travels.

@@ -362,7 +362,7 @@ fn the_callers_own_check_is_listed_with_the_rest() {
 fn what_is_allowed_but_hardly_meant_is_a_warning() {
     let loaded =
         main("[sip]\nmax_calls = 600\n[meeting.a]\npasscode = \"12\"\n[meeting.b]\nbypass = \"everyone\"\n[device.d]\nusername = \"d\"\npassword = \"short\"\n").load(&[]).unwrap();
-    assert_eq!(loaded.warnings.len(), 4, "{}", lines(&loaded.warnings));
+    assert_eq!(loaded.warnings.len(), 5, "{}", lines(&loaded.warnings));
 }
 
 #[test]

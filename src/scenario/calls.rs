@@ -225,3 +225,23 @@ fn x2_a_scanner_is_not_answered_and_one_call_too_many_is_refused() {
     second.hangs_up();
     world.nothing_left();
 }
+
+#[test]
+fn s10_a_call_for_help_is_told_that_it_reaches_nobody_here_or_is_sent_to_who_answers_it() {
+    let world = World::new();
+    let phone = world.phone();
+    assert!(phone.is_refused("112", 403).contains("no-emergency-calls"));
+    phone.hears(Phrase::NoEmergencyCalls);
+    phone.rings("911");
+    phone.begins_to_hear(Phrase::NoEmergencyCalls);
+    phone.gives_up();
+    world.nothing_left();
+
+    let world = World::with("[sip.emergency]\ncountries = [\"de\"]\ntarget = \"sip:110@pbx.example.com\"");
+    let phone = world.phone();
+    phone.is_refused("110", 302);
+    phone.dials("1001");
+    phone.hears(Phrase::WaitingForHost);
+    phone.hangs_up();
+    world.nothing_left();
+}

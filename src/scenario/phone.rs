@@ -412,6 +412,11 @@ impl Phone {
     /// Calls, and gives up at once.
     pub(super) fn rings_and_gives_up(&self, user: &str) {
         self.rings(user);
+        self.gives_up();
+    }
+
+    /// Hangs up before it is answered.
+    pub(super) fn gives_up(&self) {
         let mut line = self.line_mut();
         let cancel = line.dialog.as_mut().expect("a call").follow_up("CANCEL", false, "");
         line.send_sip(&cancel);

@@ -194,6 +194,7 @@ const PROVEN: &[Row] = &[
         "",
     ),
     ("S-8", &["calls::s8_a_refusal_says_why", "lobby::m9_a_wait_ends_with_its_own_words_and_reason_whichever_way_it_ends"], ""),
+    ("S-10", &["calls::s10_a_call_for_help_is_told_that_it_reaches_nobody_here_or_is_sent_to_who_answers_it"], ""),
     // === Audio ===
     ("A-1", &["calls::a1_phones_of_every_codec_and_a_browser_all_hear_each_other_and_not_themselves"], ""),
     ("A-2", &["calls::a2_keys_are_commands_to_us_and_never_heard_in_the_meeting"], ""),

@@ -134,6 +134,14 @@ impl Endpoint {
         ]
     }
 
+    pub(super) fn redirect(&mut self, now: Instant, id: CallId, target: &str) {
+        let Some(call) = self.calls.get_mut(&id).filter(|call| call.phase == Phase::Ringing) else { return };
+        let Turn::Theirs { server } = call.turn else { return };
+        call.turn = Turn::Idle;
+        self.respond(now, server, 302, &[("Contact", format!("<{target}>"))], None);
+        self.end(now, id);
+    }
+
     pub(super) fn reject(&mut self, now: Instant, id: CallId, cause: Cause) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Turn::Theirs { server } = call.turn else { return };

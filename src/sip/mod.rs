@@ -292,6 +292,20 @@ pub enum Command {
         /// Which call.
         call: CallId,
     },
+    /// 183 to an INVITE not yet answered, with our answer to its offer: the caller hears us before a final response (RFC 3960).
+    Progress {
+        /// Which call.
+        call: CallId,
+        /// The session description.
+        sdp: String,
+    },
+    /// 302 to an INVITE not yet answered, which ends the call without further events.
+    Redirect {
+        /// Which call.
+        call: CallId,
+        /// The address to call instead.
+        target: String,
+    },
     /// 200 to the open INVITE, re-INVITE or UPDATE: with our answer, or with our offer when the peer sent none.
     Answer {
         /// Which call.

@@ -73,14 +73,15 @@ pub(super) struct Branch {
 impl Endpoint {
     // === theirs ===
 
-    /// 180, reliably where the caller requires that. Without an offer of theirs ours would have to be in it: then only our 200 speaks.
-    pub(super) fn ring(&mut self, now: Instant, id: CallId) {
+    /// 180 or 183, reliably where the caller requires that. Without an offer of theirs ours would have to be in it: then only our 200
+    /// speaks.
+    pub(super) fn provisional_of_ours(&mut self, now: Instant, id: CallId, status: u16, sdp: Option<&str>) {
         let Some(call) = self.calls.get(&id).filter(|call| call.phase == Phase::Ringing) else { return };
         let (&Turn::Theirs { server }, flow) = (&call.turn, call.flow) else { return };
         let Some(request) = self.servers.get(&server).and_then(|tx| tx.request.as_ref()) else { return };
         let mut headers = self.abilities(id, &flow);
         if !requires(&request.headers) {
-            return self.respond(now, server, 180, &headers, None);
+            return self.respond(now, server, status, &headers, sdp);
         }
         if call.reliable.is_some() || session_description(&request.headers, &request.body) == Body::Nothing {
             return;
@@ -89,7 +90,7 @@ impl Endpoint {
         let rseq = self.calls.get(&id).and_then(|call| call.rseq).unwrap_or(drawn) + 1;
         headers.push(("Require", "100rel".to_owned()));
         headers.push(("RSeq", rseq.to_string()));
-        self.respond(now, server, 180, &headers, None);
+        self.respond(now, server, status, &headers, sdp);
         let Timers { t1, .. } = self.timers;
         let give_up = now + self.timers.lifetime();
         if let (Some(tx), Some(call)) = (self.servers.get(&server), self.calls.get_mut(&id)) {

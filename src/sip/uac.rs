@@ -30,7 +30,9 @@ pub(super) enum Way {
 impl Endpoint {
     pub(super) fn command(&mut self, now: Instant, command: Command) {
         match command {
-            Command::Ring { call } => self.ring(now, call),
+            Command::Ring { call } => self.provisional_of_ours(now, call, 180, None),
+            Command::Progress { call, sdp } => self.provisional_of_ours(now, call, 183, Some(&sdp)),
+            Command::Redirect { call, target } => self.redirect(now, call, &target),
             Command::Answer { call, sdp } => self.answer(now, call, &sdp),
             Command::Reject { call, cause } => self.reject(now, call, cause),
             Command::Reoffer { call, sdp } => {

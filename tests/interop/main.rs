@@ -13,6 +13,7 @@ mod daemon;
 mod delay;
 mod dial;
 mod dialogs;
+mod emergency;
 mod hostile;
 mod instruments;
 mod keypad;

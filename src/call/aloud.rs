@@ -1,0 +1,71 @@
+//! Words to somebody whose call is refused: media before the final response (RFC 3960).
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::Input;
+use super::task::{INBOX, Shared};
+use crate::cause::Cause;
+use crate::ids::PlayId;
+use crate::media::{Heard, Play, PlayKind};
+use crate::phrase::Phrase;
+use crate::sip::{Command, Event, Incoming};
+
+/// How much longer than the words themselves it may take.
+const SLACK: Duration = Duration::from_secs(3);
+
+impl Shared {
+    /// S-10: sent to where it can be answered, or told that it cannot be here.
+    pub(super) async fn emergency(&self, incoming: &Incoming, inputs: &mut mpsc::Receiver<Input>) {
+        let (call, source, doors) = (incoming.call, incoming.source, &self.settings.doors);
+        if let Some(target) = doors.emergency.target.clone() {
+            tracing::warn!(%call, %source, "emergency call redirected");
+            return self.settings.sip.send(Command::Redirect { call, target }).await;
+        }
+        let cause = Cause::NoEmergencyCalls;
+        tracing::warn!(%call, %source, "emergency call refused: emergency.target is not set");
+        // Strangers get no media port.
+        if incoming.identity.is_some() && self.speak_before_the_answer(incoming, Phrase::NoEmergencyCalls, inputs).await.is_none()
+        {
+            tracing::warn!(%call, "the caller could not be told by voice");
+        }
+        self.settings.sip.send(Command::Reject { call, cause }).await;
+    }
+
+    /// Says a phrase to its end, unless the caller gives up. `None`: it was not said to its end.
+    async fn speak_before_the_answer(
+        &self,
+        incoming: &Incoming,
+        phrase: Phrase,
+        inputs: &mut mpsc::Receiver<Input>,
+    ) -> Option<()> {
+        let (call, offer) = (incoming.call, incoming.offer.as_ref()?);
+        let (mut talk, reserved) = self.prepare(incoming).ok()?;
+        let (profile, sdp) = talk.offered(offer).ok()?;
+        self.settings.sip.send(Command::Progress { call, sdp }).await;
+        let (says, mut heard) = mpsc::channel(INBOX);
+        let port = self.settings.media.open_port(reserved, profile, says).await.ok()?;
+        let clip = self.settings.library.clip(self.settings.doors.language_of(incoming), phrase);
+        let (id, limit) = (PlayId::next(), clip.duration() + SLACK);
+        port.play(Play { id, clips: vec![clip], kind: PlayKind::Prompt }).await;
+        let said = async {
+            loop {
+                tokio::select! {
+                    said = heard.recv() => match said?.heard {
+                        Heard::Played { play, .. } if play == id => return Some(()),
+                        Heard::Closed(_) => return None,
+                        _ => {}
+                    },
+                    input = inputs.recv() => match input? {
+                        Input::Sip(Event::Cancelled { .. } | Event::Ended { .. }) => return None,
+                        _ => {}
+                    },
+                }
+            }
+        };
+        let said = tokio::time::timeout(limit, said).await.ok().flatten();
+        port.close().await;
+        said
+    }
+}

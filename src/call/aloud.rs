@@ -57,10 +57,11 @@ impl Shared {
                         Heard::Closed(_) => return None,
                         _ => {}
                     },
-                    input = inputs.recv() => match input? {
-                        Input::Sip(Event::Cancelled { .. } | Event::Ended { .. }) => return None,
-                        _ => {}
-                    },
+                    input = inputs.recv() => {
+                        if let Input::Sip(Event::Cancelled { .. } | Event::Ended { .. }) = input? {
+                            return None;
+                        }
+                    }
                 }
             }
         };

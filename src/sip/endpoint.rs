@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use super::alone::Alone;
 use super::auth::Authenticator;
 use super::dialog::DialogKey;
 use super::guard::{Guard, Price, Source};
@@ -126,6 +127,8 @@ pub(super) enum Purpose {
     Prack,
     Bye,
     Cancel,
+    /// Outside of calls.
+    Alone(Alone),
 }
 
 /// A client transaction with its request.
@@ -140,7 +143,8 @@ pub(super) struct ClientTransaction {
     pub(super) bytes: Vec<u8>,
     /// The ACK of a refusal.
     pub(super) ack: Vec<u8>,
-    pub(super) call: CallId,
+    /// `None` for a request outside of calls.
+    pub(super) call: Option<CallId>,
     pub(super) purpose: Purpose,
     pub(super) cseq: u32,
     pub(super) scheduled: Option<Instant>,
@@ -421,10 +425,11 @@ impl Endpoint {
         if let Some(tx) = self.clients.remove(&id) {
             self.unschedule(tx.scheduled, Owner::Client(id));
             self.client_keys.remove(&tx.key);
-            if let Some(call) = self.calls.get_mut(&tx.call) {
+            let Some(id) = tx.call else { return };
+            if let Some(call) = self.calls.get_mut(&id) {
                 call.clients = call.clients.saturating_sub(1);
             }
-            self.settle(tx.call);
+            self.settle(id);
         }
     }
 

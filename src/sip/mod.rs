@@ -5,6 +5,7 @@
 //! A slow call can therefore never delay a retransmission or an ACK. Calls are known by dialog (Call-ID and tags), never by address.
 //! Messages of a peer can neither panic nor grow anything without bound.
 
+mod alone;
 pub mod auth;
 pub mod dialog;
 pub mod driver;

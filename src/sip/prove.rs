@@ -38,7 +38,8 @@ impl Endpoint {
         let Some(tx) = self.clients.get(&client).filter(|tx| !matches!(tx.purpose, Purpose::Cancel | Purpose::Prack)) else {
             return false;
         };
-        let (id, purpose, flow, asked) = (tx.call, tx.purpose, tx.flow, tx.request.clone());
+        let Some(id) = tx.call else { return false };
+        let (purpose, flow, asked) = (tx.purpose, tx.flow, tx.request.clone());
         let Some(call) = self.calls.get_mut(&id) else { return false };
         let Some(prover) = &mut call.prover else { return false };
         if response.status < 300 {

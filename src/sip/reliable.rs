@@ -137,10 +137,10 @@ impl Endpoint {
 
     /// A provisional response to our INVITE: 100, or one of a branch. One that comes twice or before its turn is dropped (section 4).
     pub(super) fn provisional(&mut self, now: Instant, client: u64, response: &Response, essentials: &Essentials) {
-        let Some(id) = self.clients.get(&client).map(|tx| tx.call) else { return };
+        let Some(id) = self.clients.get(&client).and_then(|tx| tx.call) else { return };
         let Some(call) = self.calls.get_mut(&id).filter(|call| call.phase == Phase::Calling) else { return };
         if call.cancelled {
-            let sent = self.clients.values().any(|tx| tx.call == id && tx.purpose == Purpose::Cancel);
+            let sent = self.clients.values().any(|tx| tx.call == Some(id) && tx.purpose == Purpose::Cancel);
             if !sent {
                 self.cancel_ours(now, id);
             }

@@ -26,7 +26,7 @@ impl Endpoint {
             ClientMachine::Other(machine) => machine.response(now, response.status),
         };
         let call = tx.call;
-        if act != Act::Nothing {
+        if let Some(call) = call.filter(|_| act != Act::Nothing) {
             self.note(now, call, true, format!("{} ({})", response.status, essentials.cseq));
         }
         match act {
@@ -57,7 +57,13 @@ impl Endpoint {
     }
 
     fn passed(&mut self, now: Instant, id: u64, flow: Flow, response: &Response, essentials: &Essentials) {
-        let Some((call, purpose)) = self.clients.get(&id).map(|tx| (tx.call, tx.purpose)) else { return };
+        let Some(tx) = self.clients.get(&id) else { return };
+        if let Purpose::Alone(alone) = tx.purpose
+            && response.status >= 200
+        {
+            return self.alone_answered(now, alone, Some((flow, response)));
+        }
+        let (Some(call), purpose) = (tx.call, tx.purpose) else { return };
         match (purpose, response.status) {
             (Purpose::Invite, 100..=199) => self.provisional(now, id, response, essentials),
             (Purpose::Invite | Purpose::Reinvite, 200..=299) => self.accepted(now, id, flow, response, essentials),
@@ -69,7 +75,7 @@ impl Endpoint {
 
     /// A 2xx to an INVITE of ours: the first, a repeat, or one of another branch of a fork (section 13.2.2.4).
     fn accepted(&mut self, now: Instant, client: u64, flow: Flow, response: &Response, essentials: &Essentials) {
-        let Some((id, cseq)) = self.clients.get(&client).map(|tx| (tx.call, tx.cseq)) else { return };
+        let Some((Some(id), cseq)) = self.clients.get(&client).map(|tx| (tx.call, tx.cseq)) else { return };
         let Some(call) = self.calls.get_mut(&id) else { return };
         if let Some((_, bytes, flow)) = call.ack.clone().filter(|(number, ..)| *number == cseq) {
             if essentials.to.tag().unwrap_or_default() == call.key.remote {
@@ -170,7 +176,7 @@ impl Endpoint {
         self.transmit(flow, ack.to_bytes());
         let known = self.clients.values().any(|tx| {
             tx.purpose == Purpose::Bye
-                && tx.call == id
+                && tx.call == Some(id)
                 && tx.request.headers.get("To").and_then(NameAddr::parse).is_some_and(|to| to.tag() == essentials.to.tag())
         });
         if !known {
@@ -181,7 +187,7 @@ impl Endpoint {
 
     /// A final refusal of our INVITE or re-INVITE.
     fn refused(&mut self, now: Instant, client: u64, response: &Response) {
-        let Some((id, purpose)) = self.clients.get(&client).map(|tx| (tx.call, tx.purpose)) else { return };
+        let Some((Some(id), purpose)) = self.clients.get(&client).map(|tx| (tx.call, tx.purpose)) else { return };
         if purpose == Purpose::Invite {
             let wanted = self.calls.get(&id).is_some_and(|call| !call.cancelled && call.bye.is_none());
             if wanted && self.lengthened(id, response) {

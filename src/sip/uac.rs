@@ -161,6 +161,13 @@ impl Endpoint {
         if purpose != Purpose::Cancel {
             self.sign(call, &mut request);
         }
+        if let Some(call) = self.calls.get_mut(&call) {
+            call.clients += 1;
+        }
+        self.open_transaction(now, Some(call), request, purpose)
+    }
+
+    pub(super) fn open_transaction(&mut self, now: Instant, call: Option<CallId>, request: Request, purpose: Purpose) -> u64 {
         let id = self.number();
         let branch = format!("{MAGIC}{}", self.token());
         let key = client_key(&branch, &request.method);
@@ -170,9 +177,6 @@ impl Endpoint {
         let (flow, bytes, ack, scheduled) = (None, Vec::new(), Vec::new(), None);
         let transaction = ClientTransaction { key, branch, machine, request, flow, bytes, ack, call, purpose, cseq, scheduled };
         self.clients.insert(id, transaction);
-        if let Some(call) = self.calls.get_mut(&call) {
-            call.clients += 1;
-        }
         self.schedule(Owner::Client(id));
         id
     }
@@ -225,7 +229,7 @@ impl Endpoint {
     }
 
     fn send_client(&mut self, now: Instant, id: u64) {
-        let hop = self.clients.get(&id).and_then(|tx| self.calls.get(&tx.call)).map(|call| call.dialog.next_hop().clone());
+        let hop = self.clients.get(&id).and_then(|tx| self.calls.get(&tx.call?)).map(|call| call.dialog.next_hop().clone());
         if let Some(hop) = hop {
             self.send_client_to(now, id, &hop);
         }
@@ -233,7 +237,7 @@ impl Endpoint {
 
     /// Finds the way to the next hop of a dialog, and sends the request there.
     fn send_client_to(&mut self, now: Instant, id: u64, hop: &Uri) {
-        let Some((call, size)) = self.clients.get(&id).map(|tx| (tx.call, tx.request.to_bytes().len() + 200)) else { return };
+        let Some((Some(call), size)) = self.clients.get(&id).map(|tx| (tx.call, tx.request.to_bytes().len() + 200)) else { return };
         match self.way(call, hop, size) {
             Some(Way::Open(flow)) => self.begin_client(now, id, flow),
             Some(Way::Connect { peer, transport, fallback }) => {
@@ -287,7 +291,7 @@ impl Endpoint {
     pub(super) fn begin_client(&mut self, now: Instant, id: u64, flow: Flow) {
         let (agent, timers) = (self.settings.user_agent.clone(), self.timers);
         let Some((branch, call)) = self.clients.get(&id).map(|tx| (tx.branch.clone(), tx.call)) else { return };
-        let (via, contact, reliable) = (self.via(&flow, &branch), self.contact_in(call, &flow), flow.transport.is_reliable());
+        let (via, contact, reliable) = (self.via(&flow, &branch), call.map_or_else(|| self.contact(&flow), |call| self.contact_in(call, &flow)), flow.transport.is_reliable());
         let Some(tx) = self.clients.get_mut(&id) else { return };
         tx.request.headers.push_front("Via", via);
         if matches!(tx.request.method, Method::Invite | Method::Update) {
@@ -307,10 +311,12 @@ impl Endpoint {
         tx.bytes = tx.request.to_bytes();
         let (bytes, call, first) = (tx.bytes.clone(), tx.call, tx.purpose == Purpose::Invite);
         let summary = format!("{} ({})", tx.request.method, tx.cseq);
-        if let Some(call) = self.calls.get_mut(&call).filter(|_| first) {
-            call.flow = flow;
+        if let Some(id) = call {
+            if let Some(call) = self.calls.get_mut(&id).filter(|_| first) {
+                call.flow = flow;
+            }
+            self.note(now, id, false, summary);
         }
-        self.note(now, call, false, summary);
         self.schedule(Owner::Client(id));
         self.transmit(flow, bytes);
     }
@@ -342,11 +348,15 @@ impl Endpoint {
     pub(super) fn client_failed(&mut self, now: Instant, id: u64) {
         let Some((call, purpose)) = self.clients.get(&id).map(|tx| (tx.call, tx.purpose)) else { return };
         self.connecting.retain(|_, waiting| !matches!(waiting, Waiting::Client { id: waiting, .. } if *waiting == id));
-        match purpose {
-            Purpose::Invite => self.failed(now, call, Cause::PeerGone, String::new()),
-            Purpose::Reinvite | Purpose::Refresh => self.lost(now, call),
+        match (purpose, call) {
+            (Purpose::Invite, Some(call)) => self.failed(now, call, Cause::PeerGone, String::new()),
+            (Purpose::Reinvite | Purpose::Refresh, Some(call)) => self.lost(now, call),
+            (Purpose::Alone(alone), _) => {
+                self.forget_client(id);
+                return self.alone_answered(now, alone, None);
+            }
             // The INVITE has its own time, and a BYE or CANCEL has done what it can.
-            Purpose::Prack | Purpose::Bye | Purpose::Cancel => {}
+            _ => {}
         }
         self.forget_client(id);
     }

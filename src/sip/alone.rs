@@ -1,0 +1,35 @@
+//! Requests of ours that belong to no call: one transaction, one final answer. Dialog or not, and what to do about a challenge, is the
+//! business of whoever asked.
+
+use std::time::Instant;
+
+use super::endpoint::{Endpoint, Purpose, Waiting};
+use super::message::{Request, Response};
+use super::uac::Way;
+use super::Flow;
+
+/// Who asked, and so whom the answer is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Alone {}
+
+impl Endpoint {
+    /// Sends a request that has everything but Via and User-Agent (with Contact, where it needs one); ends in
+    /// [`Endpoint::alone_answered`], once.
+    pub(super) fn send_alone(&mut self, now: Instant, request: Request, way: Way, alone: Alone) {
+        let id = self.open_transaction(now, None, request, Purpose::Alone(alone));
+        match way {
+            Way::Open(flow) => self.begin_client(now, id, flow),
+            Way::Connect { peer, transport, fallback } => {
+                if self.connect(peer, transport, Waiting::Client { id, fallback }).is_some() {
+                    self.client_failed(now, id);
+                }
+            }
+        }
+    }
+
+    /// The final response and the flow it came on; `None`: nobody answered, or there is no connection.
+    pub(super) fn alone_answered(&mut self, _now: Instant, alone: Alone, _answer: Option<(Flow, &Response)>) {
+        match alone {}
+    }
+
+}

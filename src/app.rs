@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
-use crate::call::admit::{Device, Doors};
+use crate::call::admit::{AccountDoor, Device, Doors};
 use crate::call::{Calls, CallsSettings};
 use crate::cause::Cause;
 use crate::cli::Status;
@@ -28,7 +28,7 @@ use crate::problem::Problem;
 use crate::prompt::Library;
 use crate::redact::Redacted;
 use crate::registrations;
-use crate::sip::auth::{Account, Accounts};
+use crate::sip::auth::{Account, Accounts, Credentials};
 use crate::sip::{self, Identity, Known};
 use crate::status::{DeviceStatus, Sources};
 use crate::store;
@@ -38,6 +38,8 @@ use crate::udp::{Net, System};
 
 /// Threads of the control plane: it decides, and never carries audio (DESIGN section 0).
 const CONTROL_THREADS: usize = 2;
+/// How long registrars may take to forget us.
+const SIGN_OFF: Duration = Duration::from_secs(3);
 /// How long a drain waits between two lines that say who is still there.
 const DRAIN_REPORT: Duration = Duration::from_secs(5);
 /// How often trouble of the media workers is told.
@@ -211,6 +213,8 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
     let bound = http::start(http, registry.clone(), shut).await?;
 
     let calls = tokio::spawn(calls.run(events, draining));
+    // Whoever registers is called: not before calls are taken.
+    sip.send(sip::Command::SignOn).await;
 
     if let Some(retention) = settings.recording.retention {
         tokio::spawn(sweep::run(settings.recording.directory.clone(), retention));
@@ -233,6 +237,10 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
     tracing::info!("stopping: no new calls; present ones are told (a second signal stops at once)");
     ready.send_replace(false);
     sip.send(sip::Command::Drain(true)).await;
+    // Before anything else: a PBX shall send its callers elsewhere.
+    if tokio::time::timeout(SIGN_OFF, sip.sign_off()).await.is_err() {
+        tracing::warn!("a registrar has not answered: it will still send calls here for a while");
+    }
     tokio::select! {
         () = drain_calls(up, drain, settings.limits.drain) => {}
         _ = terminate.recv() => {}
@@ -391,6 +399,21 @@ fn known(settings: &Settings, secret: [u8; 32]) -> Known {
     }
 }
 
+fn account((label, account): (&String, &config::SipAccount)) -> sip::account::Account {
+    let password = account.login.password.expose();
+    let credentials =
+        Credentials { user: account.login.username.clone(), password: password.to_owned().into(), realm: account.realm.clone() };
+    sip::account::Account {
+        label: label.as_str().into(),
+        registrar: account.registrar.clone(),
+        transport: account.transport.into(),
+        username: account.username.clone(),
+        contact: sip::account::contact(label, &account.username, password),
+        credentials,
+        expires: account.expires,
+    }
+}
+
 fn sip_settings(settings: &Settings, seed: u64, known: Known) -> sip::Settings {
     let trusted: Vec<_> = known.addresses.iter().map(|(network, _)| *network).collect();
     sip::Settings {
@@ -411,6 +434,7 @@ fn sip_settings(settings: &Settings, seed: u64, known: Known) -> sip::Settings {
             default_expires: settings.sip.registrar.default_expires,
             contacts: settings.sip.registrar.contacts,
         },
+        accounts: settings.sip.accounts.iter().map(account).collect(),
         seed,
         ..sip::Settings::default()
     }
@@ -423,15 +447,15 @@ fn tls_files(tls: &config::Tls) -> TlsFiles {
 fn sip_listeners(settings: &Settings) -> Vec<sip::Listener> {
     let listener = |(name, listen): (&String, &config::Listen)| sip::Listener {
         name: name.clone(),
-        transport: match listen.transport {
-            config::Transport::Udp => sip::Transport::Udp,
-            config::Transport::Tcp => sip::Transport::Tcp,
-            config::Transport::Tls => sip::Transport::Tls,
-        },
+        transport: listen.transport.into(),
         addr: SocketAddr::new(listen.address, listen.port),
         tls: listen.tls.as_ref().map(|tls| sip::ListenTls { files: tls_files(tls), client_ca: listen.client_ca.clone() }),
     };
     settings.sip.listen.iter().map(listener).collect()
+}
+
+fn account_door((label, account): (&String, &config::SipAccount)) -> (String, AccountDoor) {
+    (label.clone(), AccountDoor { name: account.name.clone(), default_meeting: account.default_meeting.clone() })
 }
 
 fn device_status((label, device): (&String, &config::Device)) -> DeviceStatus {
@@ -552,6 +576,7 @@ fn calls_settings(
     CallsSettings {
         doors: Doors {
             devices: settings.devices.iter().map(device).collect(),
+            accounts: settings.sip.accounts.iter().map(account_door).collect(),
             trunks: settings.sip.trunks.iter().map(|(label, trunk)| (label.clone(), trunk.name.clone())).collect(),
             menu_user: settings.sip.menu_user.clone(),
             directory: Arc::new(Directory::new(settings.meetings.iter().map(entry).collect())),

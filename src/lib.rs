@@ -36,7 +36,8 @@
 //!
 //! # What is not here yet
 //! Meetings live in the daemon itself (`service::embedded`); the seam for outside services is what `meeting::task` does with
-//! a bridge. Devices are known by address, certificate or digest (`sip::gate`) and register (`sip::registrar`); we register nowhere ourselves.
+//! a bridge. Devices are known by address, certificate or digest (`sip::gate`) and register (`sip::registrar`); at PBXs we register ourselves
+//! (`sip::account`).
 
 pub mod app;
 pub mod budget;

@@ -42,6 +42,8 @@ pub struct Status {
     pub meetings: Vec<MeetingStatus>,
     /// Devices of the configuration.
     pub devices: Vec<DeviceStatus>,
+    /// Where we register.
+    pub accounts: Vec<AccountStatus>,
     /// Who is kept out for now.
     pub blocks: Blocks,
     /// What is in use.
@@ -126,6 +128,34 @@ pub struct DeviceStatus {
     pub addresses: Vec<String>,
     /// How many calls it has now.
     pub calls: usize,
+}
+
+/// One of our registrations at a PBX.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AccountStatus {
+    /// The X of `[sip.account.X]`.
+    pub account: String,
+    /// As configured.
+    pub registrar: String,
+    /// How long the registration lives; `None`: there is none.
+    pub lives_seconds: Option<u64>,
+    /// What went wrong last; `None` once it went well.
+    pub failure: Option<String>,
+    /// The time until the next REGISTER.
+    pub next_seconds: Option<u64>,
+}
+
+impl From<sip::account::Standing> for AccountStatus {
+    fn from(standing: sip::account::Standing) -> Self {
+        Self {
+            account: standing.label.to_string(),
+            registrar: standing.registrar,
+            lives_seconds: standing.lives.map(|lives| lives.as_secs()),
+            failure: standing.failure,
+            next_seconds: standing.next.map(|next| next.as_secs()),
+        }
+    }
 }
 
 /// Who is kept out for now.
@@ -254,6 +284,7 @@ impl Sources {
             calls: calls.into_iter().map(CallStatus::from).collect(),
             meetings,
             devices,
+            accounts: self.sip.accounts().await.into_iter().map(AccountStatus::from).collect(),
             blocks: Blocks {
                 silenced: self.sip.silenced().await.iter().map(ToString::to_string).collect(),
                 locked_sources,

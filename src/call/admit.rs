@@ -22,12 +22,22 @@ pub struct Device {
     pub language: Option<String>,
 }
 
+/// One account of ours at a PBX.
+pub struct AccountDoor {
+    /// How the meeting sees callers who say no name.
+    pub name: String,
+    /// The meeting that its calls are put through to.
+    pub default_meeting: Option<MeetingName>,
+}
+
 /// Everything needed to admit a call.
 pub struct Doors {
     /// Configured devices by label.
     pub devices: BTreeMap<String, Device>,
     /// Names of trunks by label, for callers that say none.
     pub trunks: BTreeMap<String, String>,
+    /// Where we are registered, by label.
+    pub accounts: BTreeMap<String, AccountDoor>,
     /// The user part that reaches the menu, besides none at all.
     pub menu_user: String,
     /// The meetings.
@@ -69,13 +79,17 @@ impl Doors {
             }
             // Its callers are many, and each says its own name.
             Identity::Trunk(label) => (&**label, claimed, self.trunks.get(&**label).map_or(&**label, String::as_str), None),
+            Identity::Account(label) => {
+                let name = self.accounts.get(&**label).map_or(&**label, |account| account.name.as_str());
+                (&**label, claimed, name, None)
+            }
             Identity::Unlisted => (UNLISTED, claimed, "Conference phone", None),
         };
         Ok(Guest {
             device: label.to_owned(),
             name: display_name::clean(name, fallback),
             language: self.language_of(incoming).to_owned(),
-            addressed: self.addressed(&incoming.request_uri.user_text().unwrap_or_default(), device)?,
+            addressed: self.dialled(incoming, device)?,
         })
     }
 
@@ -89,9 +103,20 @@ impl Doors {
         device.and_then(|device| device.language.as_deref()).unwrap_or(&self.language)
     }
 
-    fn addressed(&self, user: &str, device: Option<&Device>) -> Result<Addressed, Cause> {
+    fn dialled(&self, incoming: &Incoming, device: Option<&Device>) -> Result<Addressed, Cause> {
+        if let Some(Identity::Account(label)) = &incoming.identity {
+            // The Request-URI is our Contact; whom the caller meant stands in To. Mostly that is our own number at the PBX.
+            let usual = self.accounts.get(&**label).and_then(|account| account.default_meeting.as_ref());
+            let user = incoming.to.uri.user_text().unwrap_or_default();
+            return self.addressed(&user, usual).or_else(|_| self.addressed("", usual));
+        }
+        let usual = device.and_then(|device| device.default_meeting.as_ref());
+        self.addressed(&incoming.request_uri.user_text().unwrap_or_default(), usual)
+    }
+
+    fn addressed(&self, user: &str, usual: Option<&MeetingName>) -> Result<Addressed, Cause> {
         if user.is_empty() || user.eq_ignore_ascii_case(&self.menu_user) {
-            let Some(name) = device.and_then(|device| device.default_meeting.clone()) else { return Ok(Addressed::Nothing) };
+            let Some(name) = usual.cloned() else { return Ok(Addressed::Nothing) };
             // K-1: the device's own entry speaks for the passcode.
             let passcode = self.directory.by_name(&name).and_then(|entry| entry.passcode.clone());
             return Ok(Addressed::Meeting { name, passcode });

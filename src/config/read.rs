@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::section::{Section, Wrong, boolean, choice, label, list, number, parsed, path, text, time};
 use super::settings::{
     Device, Http, IceServer, Limits, Listen, Log, Login, Media, Meeting, Organisation, Policy, Prompts, Recording, Registrar,
-    Settings, Sip, Store, Tls, Transport, Trunk,
+    Settings, Sip, SipAccount, Store, Tls, Transport, Trunk,
 };
 use crate::call::emergency::Emergency;
 use crate::codec::{CODECS, CodecKind};
@@ -69,6 +69,7 @@ fn sip(s: &mut Section<'_>) -> Sip {
     let digest = choice(&[("sha-256", Algorithm::Sha256), ("md5", Algorithm::Md5)]);
     let listen = s.named("listen", |_, s| Some(listen(s)));
     let trunks = s.named("trunk", trunk);
+    let accounts = s.named("account", account);
     let private = || PRIVATE.iter().filter_map(|network| Network::from_str(network).ok()).collect();
     Sip {
         listen: if chosen { listen } else { Sip::default_listen() },
@@ -78,6 +79,7 @@ fn sip(s: &mut Section<'_>) -> Sip {
         digest: s.get("digest", some(list(digest))).unwrap_or_else(|| Algorithm::ALL.into()),
         realm: s.get("realm", label(64)).unwrap_or_else(|| "roomgate".to_owned()),
         trunks,
+        accounts,
         session_timers: SessionTimers {
             expires: s.get("session_expires", time(Duration::ZERO..=DAY)).unwrap_or(SessionTimers::default().expires),
             min: s.get("session_min", time(SECOND..=HOUR)).unwrap_or(SessionTimers::default().min),
@@ -172,6 +174,34 @@ fn trunk(name: &str, s: &mut Section<'_>) -> Option<Trunk> {
     }
     let name = s.get("name", label(64)).unwrap_or_else(|| name.to_owned());
     Some(Trunk { addresses, certificate, name })
+}
+
+fn account(name: &str, s: &mut Section<'_>) -> Option<SipAccount> {
+    let registrar = |value: &Value| {
+        let registrar = text(value)?;
+        let uri = Uri::parse(&registrar).or_else(|| Uri::parse(&format!("sip:{registrar}")));
+        uri.filter(|uri| uri.user.is_none() && uri.host.is_some())
+            .ok_or_else(|| Wrong::new("is no name or address of a server", "write one such as \"pbx.example.com\""))
+    };
+    // Connections of ours by TLS are not made yet.
+    let transport = choice(&[("udp", Transport::Udp), ("tcp", Transport::Tcp)]);
+    let registrar = s.required("registrar", "name the server, such as \"pbx.example.com\"", registrar);
+    let number = s.required("username", "write our number or user name there", username);
+    let (auth_username, password) = (s.optional("auth_username", username), s.secret("password"));
+    if password.is_none() && !s.has_problems() {
+        s.complain("has no password", "write password, or password = { file = \"…\" }");
+    }
+    let number = number?;
+    Some(SipAccount {
+        registrar: registrar?,
+        transport: s.get("transport", transport).unwrap_or(Transport::Udp),
+        login: Login { username: auth_username.unwrap_or_else(|| number.clone()), password: password? },
+        username: number,
+        realm: s.optional("realm", label(255)),
+        expires: s.get("expires", time(MINUTE..=DAY)).unwrap_or(10 * MINUTE),
+        name: s.get("name", label(64)).unwrap_or_else(|| name.to_owned()),
+        default_meeting: s.optional("default_meeting", meeting_name),
+    })
 }
 
 fn device(name: &str, s: &mut Section<'_>) -> Option<Device> {

@@ -12,8 +12,8 @@ use crate::codec::CodecKind;
 use crate::ids::MeetingName;
 use crate::network::Network;
 use crate::policy::Bypass;
-use crate::sip::SessionTimers;
 use crate::sip::auth::Algorithm;
+use crate::sip::{SessionTimers, Uri};
 use crate::telemetry::log::LogFormat;
 
 /// Everything.
@@ -66,6 +66,8 @@ pub struct Sip {
     pub trunks: BTreeMap<String, Trunk>,
     /// How sessions are kept alive (RFC 4028).
     pub session_timers: SessionTimers,
+    /// `[sip.account.X]`
+    pub accounts: BTreeMap<String, SipAccount>,
     /// `[sip.registrar]`
     pub registrar: Registrar,
     /// The user part that reaches the menu; an empty one does too.
@@ -83,6 +85,16 @@ pub enum Transport {
     Tcp,
     /// TLS.
     Tls,
+}
+
+impl From<Transport> for crate::sip::Transport {
+    fn from(transport: Transport) -> Self {
+        match transport {
+            Transport::Udp => Self::Udp,
+            Transport::Tcp => Self::Tcp,
+            Transport::Tls => Self::Tls,
+        }
+    }
 }
 
 /// `[sip.listen.X]`
@@ -111,6 +123,27 @@ pub struct Registrar {
     pub default_expires: Duration,
     /// Contacts of one device.
     pub contacts: usize,
+}
+
+/// `[sip.account.X]`: a PBX at which we register (S-3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SipAccount {
+    /// Its registrar.
+    pub registrar: Uri,
+    /// By what it is reached.
+    pub transport: Transport,
+    /// Our number there.
+    pub username: String,
+    /// The name that goes with the password.
+    pub login: Login,
+    /// The realm in which that is asked for; `None`: that of the first challenge.
+    pub realm: Option<String>,
+    /// The life of a registration that we ask for.
+    pub expires: Duration,
+    /// How the meeting sees callers who say no name.
+    pub name: String,
+    /// The meeting that its calls are put through to; `None`: the menu.
+    pub default_meeting: Option<MeetingName>,
 }
 
 /// `[sip.trunk.X]`: a PBX or provider that is known by its address or its certificate (S-3).

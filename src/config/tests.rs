@@ -96,7 +96,7 @@ fn every_key_the_code_knows_stands_in_the_reference() {
 
 /// Keys whose tables carry their name one level lower.
 fn is_group(key: &str) -> bool {
-    ["device", "meeting", "ice_server", "sip.listen", "sip.trunk"].contains(&key)
+    ["device", "meeting", "ice_server", "sip.account", "sip.listen", "sip.trunk"].contains(&key)
 }
 
 fn collect(path: &str, table: &std::collections::BTreeMap<String, source::Node>, into: &mut BTreeSet<String>) {

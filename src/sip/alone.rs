@@ -3,17 +3,20 @@
 
 use std::time::Instant;
 
+use super::Flow;
 use super::endpoint::{Endpoint, Purpose, Waiting};
 use super::message::{Request, Response};
 use super::uac::Way;
-use super::Flow;
 
 /// Who asked, and so whom the answer is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Alone {}
+pub(super) enum Alone {
+    /// One of our registrations.
+    Register(usize),
+}
 
 impl Endpoint {
-    /// Sends a request that has everything but Via and User-Agent (with Contact, where it needs one); ends in
+    /// Sends a request that has everything but Via, Contact and User-Agent; ends in
     /// [`Endpoint::alone_answered`], once.
     pub(super) fn send_alone(&mut self, now: Instant, request: Request, way: Way, alone: Alone) {
         let id = self.open_transaction(now, None, request, Purpose::Alone(alone));
@@ -28,8 +31,9 @@ impl Endpoint {
     }
 
     /// The final response and the flow it came on; `None`: nobody answered, or there is no connection.
-    pub(super) fn alone_answered(&mut self, _now: Instant, alone: Alone, _answer: Option<(Flow, &Response)>) {
-        match alone {}
+    pub(super) fn alone_answered(&mut self, now: Instant, alone: Alone, answer: Option<(Flow, &Response)>) {
+        match alone {
+            Alone::Register(index) => self.registered(now, index, answer),
+        }
     }
-
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use super::account::Registration;
 use super::alone::Alone;
 use super::auth::Authenticator;
 use super::dialog::DialogKey;
@@ -18,7 +19,7 @@ use super::message::{Message, Request};
 use super::registrar::Registrar;
 use super::transaction::{Act, Client, ClientInvite, Server, ServerInvite, ServerKey, Timers};
 use super::wire::WireError;
-use super::{Change, Command, ConnectionId, Event, Flow, Input, Output, Settings, Transport};
+use super::{Change, ConnectionId, Event, Flow, Input, Output, Settings, Transport};
 use crate::cause::Cause;
 use crate::ids::CallId;
 use crate::machine::Machine;
@@ -81,6 +82,8 @@ pub(super) enum Owner {
     Server(u64),
     Client(u64),
     Call(CallId),
+    /// One of our registrations.
+    Account(usize),
 }
 
 #[derive(Debug)]
@@ -171,6 +174,8 @@ pub struct Endpoint {
     pub(super) guard: Guard,
     pub(super) authenticator: Authenticator,
     pub(super) registrar: Registrar,
+    /// Registrations of ours.
+    pub(super) accounts: Vec<Registration>,
     pub(super) counters: Arc<Counters>,
     pub(super) calls: HashMap<CallId, Call>,
     pub(super) dialogs: HashMap<DialogKey, CallId>,
@@ -198,6 +203,7 @@ impl Endpoint {
             guard: Guard::new(&settings.limits, settings.trusted.clone()),
             authenticator: Authenticator::new(settings.known.accounts.clone()),
             registrar: Registrar::new(settings.registrar),
+            accounts: Vec::new(),
             settings,
             draining: false,
             drawn: 0,
@@ -267,7 +273,9 @@ impl Endpoint {
     /// Whether a connection carries a call or leads to a registered device, so that it must not be closed for silence.
     #[must_use]
     pub fn uses(&self, connection: ConnectionId) -> bool {
-        self.registrar.uses(connection) || self.calls.values().any(|call| call.flow.connection == Some(connection))
+        self.registrar.uses(connection)
+            || self.registers_by(connection)
+            || self.calls.values().any(|call| call.flow.connection == Some(connection))
     }
 
     /// Whether nothing is left: no call, no transaction, no deadline.
@@ -305,7 +313,11 @@ impl Endpoint {
     }
 
     pub(super) fn tell(&mut self, event: Event) {
-        self.outputs.push_back(Output::Event(event));
+        self.put_out(Output::Event(event));
+    }
+
+    pub(super) fn put_out(&mut self, output: Output) {
+        self.outputs.push_back(output);
     }
 
     /// `host:port` of ours as peers reach us by `flow`.
@@ -314,12 +326,27 @@ impl Endpoint {
     }
 
     pub(super) fn contact(&self, flow: &Flow) -> String {
+        self.contact_of("roomgate", flow)
+    }
+
+    /// The Contact of a request of ours: in a call, for a registration, or else.
+    pub(super) fn own_contact(&self, call: Option<CallId>, purpose: Purpose, flow: &Flow) -> String {
+        match (call, purpose) {
+            (Some(call), _) => self.contact_in(call, flow),
+            (None, Purpose::Alone(Alone::Register(index))) => {
+                self.contact_of(self.account_contact(index).unwrap_or_default(), flow)
+            }
+            (None, _) => self.contact(flow),
+        }
+    }
+
+    fn contact_of(&self, user: &str, flow: &Flow) -> String {
         let transport = match flow.transport {
             Transport::Udp => "",
             Transport::Tcp => ";transport=tcp",
             Transport::Tls => ";transport=tls",
         };
-        format!("<sip:roomgate@{}{transport}>", self.sent_by(flow))
+        format!("<sip:{user}@{}{transport}>", self.sent_by(flow))
     }
 
     /// The same for a call; a call that was begun with `sips:` stays secure on its whole way (RFC 3261 section 12.1.1).
@@ -394,6 +421,10 @@ impl Endpoint {
             Owner::Call(id) => self.calls.get_mut(&id).map(|call| {
                 let wanted = call.deadline();
                 (std::mem::replace(&mut call.scheduled, wanted), wanted)
+            }),
+            Owner::Account(index) => self.accounts.get_mut(index).map(|account| {
+                let wanted = account.deadline();
+                (std::mem::replace(&mut account.scheduled, wanted), wanted)
             }),
         };
         let Some((before, wanted)) = wanted else { return };
@@ -568,6 +599,7 @@ impl Machine for Endpoint {
             Input::FlowClosed(connection) => {
                 self.connections.remove(&connection);
                 self.registrar.flow_closed(now, connection);
+                self.account_flow_closed(now, connection);
                 self.flow_closed(now, connection);
             }
             Input::Connected { token, flow } => {
@@ -584,8 +616,7 @@ impl Machine for Endpoint {
                 Some(Waiting::Client { id, fallback: None }) => self.client_failed(now, id),
                 Some(Waiting::Response(_) | Waiting::Ack(..)) | None => {}
             },
-            Input::Command(Command::Drain(on)) => self.draining = on,
-            Input::Command(Command::Restore(changes)) => self.registrar.restore(now, changes),
+            Input::Located { token, targets } => self.located(now, token, targets),
             Input::Command(command) => self.command(now, command),
         }
     }
@@ -597,6 +628,7 @@ impl Machine for Endpoint {
                 Owner::Server(id) => self.wake_server(now, id),
                 Owner::Client(id) => self.wake_client(now, id),
                 Owner::Call(id) => self.wake_call(now, id),
+                Owner::Account(index) => self.wake_account(now, index),
             }
             // Whatever the owner did, this entry is done.
             if self.deadlines.remove(&(at, owner)) {
@@ -604,6 +636,7 @@ impl Machine for Endpoint {
                     Owner::Server(id) => self.servers.get_mut(&id).map(|tx| tx.scheduled = None),
                     Owner::Client(id) => self.clients.get_mut(&id).map(|tx| tx.scheduled = None),
                     Owner::Call(id) => self.calls.get_mut(&id).map(|call| call.scheduled = None),
+                    Owner::Account(index) => self.accounts.get_mut(index).map(|account| account.scheduled = None),
                 };
                 self.schedule(owner);
             }

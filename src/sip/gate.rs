@@ -78,6 +78,9 @@ impl Endpoint {
         if let Some(identity) = self.certified(&flow) {
             return Ok(Some(identity.clone()));
         }
+        if let Some(identity) = self.called_account(request) {
+            return Ok(Some(identity));
+        }
         match verdict {
             Verdict::Stale => return Err(Stop::Prove { stale: true }),
             Verdict::Wrong => {

@@ -14,6 +14,8 @@ pub enum Identity {
     Device(Arc<str>),
     /// A `[sip.trunk.X]`: a PBX or provider that many callers come through.
     Trunk(Arc<str>),
+    /// A `[sip.account.X]`: somebody who called where we are registered.
+    Account(Arc<str>),
     /// Nobody in particular, from a network whose callers are taken as they are.
     Unlisted,
 }

@@ -5,6 +5,7 @@
 //! A slow call can therefore never delay a retransmission or an ACK. Calls are known by dialog (Call-ID and tags), never by address.
 //! Messages of a peer can neither panic nor grow anything without bound.
 
+pub mod account;
 mod alone;
 pub mod auth;
 pub mod dialog;
@@ -72,6 +73,8 @@ pub struct Settings {
     pub credentials: Option<auth::Credentials>,
     /// How devices register (S-3).
     pub registrar: registrar::Settings,
+    /// Where we register ourselves (S-3).
+    pub accounts: Vec<account::Account>,
     /// Where tags and branches are drawn from; must be unpredictable in production.
     pub seed: u64,
 }
@@ -89,6 +92,7 @@ impl Default for Settings {
             connector: None,
             credentials: None,
             registrar: registrar::Settings::default(),
+            accounts: Vec::new(),
             seed: 0,
         }
     }
@@ -256,6 +260,13 @@ pub enum Input {
         /// Names the request.
         token: u64,
     },
+    /// The addresses asked for by [`Output::Locate`], the first choice first; none: they are not to be found.
+    Located {
+        /// Names the request.
+        token: u64,
+        /// Addresses with ports.
+        targets: Vec<SocketAddr>,
+    },
     /// A call's owner wants something.
     Command(Command),
 }
@@ -279,10 +290,25 @@ pub enum Output {
         /// Names the request.
         token: u64,
     },
+    /// Look up where a server is; answered by [`Input::Located`].
+    Locate(Locate),
     /// Tell the call's owner.
     Event(Event),
     /// Keep where a device is to be found.
     Registered(Change),
+}
+
+/// A server whose addresses are wanted (RFC 3263).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Locate {
+    /// Names the request.
+    pub token: u64,
+    /// Its name or address.
+    pub host: uri::Host,
+    /// Its port, where one is written.
+    pub port: Option<u16>,
+    /// By what it is to be reached.
+    pub transport: Transport,
 }
 
 /// What the owner of a call wants. A command that no longer fits the call's state (it has just ended) does nothing.
@@ -360,6 +386,10 @@ pub enum Command {
     },
     /// What an earlier run has kept of registrations.
     Restore(Vec<Change>),
+    /// Begins the registrations of ours that the settings name.
+    SignOn,
+    /// Takes them back, for good.
+    SignOff,
     /// While on, new INVITEs and OPTIONS get 503 with `Retry-After` (O-4).
     Drain(bool),
 }

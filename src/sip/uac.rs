@@ -46,6 +46,8 @@ impl Endpoint {
             Command::Cancel { call } => self.cancel_ours(now, call),
             Command::Drain(on) => self.draining = on,
             Command::Restore(changes) => self.registrar.restore(now, changes),
+            Command::SignOn => self.open_accounts(now),
+            Command::SignOff => self.sign_off(now),
         }
     }
 
@@ -237,7 +239,9 @@ impl Endpoint {
 
     /// Finds the way to the next hop of a dialog, and sends the request there.
     fn send_client_to(&mut self, now: Instant, id: u64, hop: &Uri) {
-        let Some((Some(call), size)) = self.clients.get(&id).map(|tx| (tx.call, tx.request.to_bytes().len() + 200)) else { return };
+        let Some((Some(call), size)) = self.clients.get(&id).map(|tx| (tx.call, tx.request.to_bytes().len() + 200)) else {
+            return;
+        };
         match self.way(call, hop, size) {
             Some(Way::Open(flow)) => self.begin_client(now, id, flow),
             Some(Way::Connect { peer, transport, fallback }) => {
@@ -290,11 +294,16 @@ impl Endpoint {
     /// The flow is there: the request goes out and its timers start.
     pub(super) fn begin_client(&mut self, now: Instant, id: u64, flow: Flow) {
         let (agent, timers) = (self.settings.user_agent.clone(), self.timers);
-        let Some((branch, call)) = self.clients.get(&id).map(|tx| (tx.branch.clone(), tx.call)) else { return };
-        let (via, contact, reliable) = (self.via(&flow, &branch), call.map_or_else(|| self.contact(&flow), |call| self.contact_in(call, &flow)), flow.transport.is_reliable());
+        let Some((branch, call, purpose)) = self.clients.get(&id).map(|tx| (tx.branch.clone(), tx.call, tx.purpose)) else {
+            return;
+        };
+        let (via, contact, reliable) =
+            (self.via(&flow, &branch), self.own_contact(call, purpose, &flow), flow.transport.is_reliable());
         let Some(tx) = self.clients.get_mut(&id) else { return };
         tx.request.headers.push_front("Via", via);
-        if matches!(tx.request.method, Method::Invite | Method::Update) {
+        if tx.request.method == Method::Register {
+            tx.request.headers.push("Contact", contact);
+        } else if matches!(tx.request.method, Method::Invite | Method::Update) {
             tx.request.headers.push("Contact", contact);
             tx.request.headers.push("Allow", ALLOW);
             tx.request.headers.push("Accept", "application/sdp");

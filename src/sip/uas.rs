@@ -138,7 +138,8 @@ impl Endpoint {
     /// Whose budget a request is charged to. Behind a router that others share, too, one must not silence all: where somebody is
     /// registered, each caller has a budget.
     pub(super) fn source(&self, flow: &Flow, request: &Request) -> Source {
-        match self.is_trusted(flow) || self.registrar.is_home(flow.peer.ip()) {
+        let shared = self.is_trusted(flow) || self.registrar.is_home(flow.peer.ip()) || self.called_account(request).is_some();
+        match shared {
             true => Source::behind(flow.peer.ip(), request),
             false => Source::of(flow.peer.ip()),
         }
@@ -147,7 +148,7 @@ impl Endpoint {
     /// A stranger gets no answer. One through a trunk does: a proxy that hears nothing would take us for dead and send nobody any more.
     pub(super) fn turn_away(&mut self, flow: Flow, request: Request) {
         count(&self.counters.dropped);
-        if self.is_trusted(&flow) {
+        if let Source::Behind(..) = self.source(&flow, &request) {
             self.answer_statelessly(flow, request, 480, "");
         }
     }

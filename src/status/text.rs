@@ -13,6 +13,7 @@ pub(super) fn print(status: &Status) -> String {
     calls(&mut out, &status.calls);
     meetings(&mut out, &status.meetings);
     devices(&mut out, status);
+    accounts(&mut out, status);
     blocks(&mut out, status);
     resources(&mut out, status);
     out
@@ -104,6 +105,25 @@ fn devices(out: &mut String, status: &Status) {
         [device.device.clone(), device.name.clone(), device.addresses.join(", "), calls]
     };
     table(out, &status.devices.iter().map(row).collect::<Vec<_>>());
+}
+
+fn accounts(out: &mut String, status: &Status) {
+    if status.accounts.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\nRegistered at");
+    let row = |account: &super::AccountStatus| {
+        let state = match account.lives_seconds {
+            Some(seconds) => format!("registered for {}", time(seconds)),
+            None => "not registered".to_owned(),
+        };
+        let failure = account.failure.as_ref().map(|failure| {
+            let next = account.next_seconds.map(|seconds| format!(", next try in {}", time(seconds))).unwrap_or_default();
+            format!("{failure}{next}")
+        });
+        [account.account.clone(), account.registrar.clone(), state, failure.unwrap_or_default()]
+    };
+    table(out, &status.accounts.iter().map(row).collect::<Vec<_>>());
 }
 
 fn blocks(out: &mut String, status: &Status) {
@@ -216,6 +236,13 @@ mod tests {
                 addresses: vec![text("192.0.2.7/32")],
                 calls: 1,
             }],
+            accounts: vec![super::super::AccountStatus {
+                account: text("pbx"),
+                registrar: text("sip:pbx.example.com"),
+                failure: Some(text("503 Service Unavailable")),
+                next_seconds: Some(75),
+                ..super::super::AccountStatus::default()
+            }],
             blocks: Blocks { silenced: vec![text("203.0.113.9")], ..Blocks::default() },
             resources: Resources { rtp_ports: RtpPorts { taken: 1, resting: 0, pairs: 500 }, ..Resources::default() },
         }
@@ -230,6 +257,7 @@ mod tests {
             "  demo (Demo): 1 inside, 0 before the door, recording on, transcription off\n",
             "    p1  Alice  member page  in  muted\n",
             "  board-room  Board room  192.0.2.7/32  1 call\n",
+            "  pbx  sip:pbx.example.com  not registered  503 Service Unavailable, next try in 1m15s\n",
             "  203.0.113.9  sent too much: SIP does not answer it\n",
             "  RTP port pairs  1 in use, 0 resting, of 500\n",
         ] {

@@ -16,6 +16,7 @@ mod dialogs;
 mod emergency;
 mod hostile;
 mod instruments;
+mod kamailio;
 mod keypad;
 mod load;
 mod member;

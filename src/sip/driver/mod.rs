@@ -4,6 +4,7 @@
 //! the call concerned is ended with [`Cause::Stalled`].
 #![allow(clippy::disallowed_methods, reason = "this is a driver: it meets the clock and starts the tasks of connections")]
 
+mod locate;
 mod stream;
 mod udp;
 
@@ -21,6 +22,7 @@ use tokio_rustls::TlsAcceptor;
 
 use self::stream::{Connection, News, Secure, Stream};
 use self::udp::UdpListeners;
+use super::account::Standing;
 use super::endpoint::{Counters, Endpoint, LadderLine, Load};
 use super::guard::Source;
 use super::{Change, Command, ConnectionId, Event, Flow, Input, Output, Settings, Transport};
@@ -81,6 +83,8 @@ enum Ask {
     Load(oneshot::Sender<Load>),
     Lift(Source, oneshot::Sender<bool>),
     Registrations(oneshot::Sender<Vec<Change>>),
+    Accounts(oneshot::Sender<Vec<Standing>>),
+    SignOff(oneshot::Sender<()>),
     #[cfg(test)]
     IsEmpty(oneshot::Sender<bool>),
 }
@@ -124,6 +128,20 @@ impl Handle {
         let (answer, answered) = oneshot::channel();
         let _ended = self.asks.send(Ask::Registrations(answer)).await;
         answered.await.unwrap_or_default()
+    }
+
+    /// How our own registrations stand (S-3).
+    pub async fn accounts(&self) -> Vec<Standing> {
+        let (answer, answered) = oneshot::channel();
+        let _ended = self.asks.send(Ask::Accounts(answer)).await;
+        answered.await.unwrap_or_default()
+    }
+
+    /// Takes our own registrations back; comes back when their registrars have said that they are, or cannot be reached.
+    pub async fn sign_off(&self) {
+        let (answer, answered) = oneshot::channel();
+        let _ended = self.asks.send(Ask::SignOff(answer)).await;
+        let _ended = answered.await;
     }
 
     /// Hears a source again that is named as [`Handle::silenced`] names it; `false` when it was not silenced.
@@ -228,6 +246,8 @@ struct Task {
     tasks: JoinSet<()>,
     /// The last word to owners whose queue was full: at most one a call.
     untold: VecDeque<Event>,
+    /// Waits until our registrations are taken back.
+    leaving: Option<oneshot::Sender<()>>,
 }
 
 impl Task {
@@ -244,6 +264,7 @@ impl Task {
             streams,
             tasks: JoinSet::new(),
             untold: VecDeque::new(),
+            leaving: None,
         }
     }
 
@@ -263,6 +284,10 @@ impl Task {
                 self.endpoint.wake(now);
             }
             self.perform(&up);
+            if let Some(leaving) = self.leaving.take_if(|_| self.endpoint.has_signed_off()) {
+                // Whoever waited may have gone.
+                let _ = leaving.send(());
+            }
             while self.tasks.try_join_next().is_some() {}
             let deadline = self.endpoint.deadline();
             // Told again only when there is space; a short look is cheap and happens only while somebody is stuck.
@@ -276,6 +301,11 @@ impl Task {
                     Some(Ask::Silenced(answer)) => drop(answer.send(self.endpoint.silenced(machine::now()))),
                     Some(Ask::Load(answer)) => drop(answer.send(self.endpoint.load())),
                     Some(Ask::Lift(source, answer)) => drop(answer.send(self.endpoint.lift(machine::now(), &source))),
+                    Some(Ask::Accounts(answer)) => drop(answer.send(self.endpoint.accounts(machine::now()))),
+                    Some(Ask::SignOff(answer)) => {
+                        self.endpoint.handle(machine::now(), Input::Command(Command::SignOff));
+                        self.leaving = Some(answer);
+                    }
                     Some(Ask::Registrations(answer)) => drop(answer.send(self.endpoint.registrations(machine::now()))),
                     #[cfg(test)]
                     Some(Ask::IsEmpty(answer)) => drop(answer.send(self.endpoint.is_empty())),
@@ -311,6 +341,9 @@ impl Task {
             match output {
                 Output::Transmit { flow, bytes } => self.transmit(flow, bytes),
                 Output::Connect { peer, transport, token } => self.connect(peer, transport, token),
+                Output::Locate(wanted) => {
+                    self.tasks.spawn(locate::locate(wanted, self.news.clone()));
+                }
                 Output::Event(event) => {
                     if let Err(mpsc::error::TrySendError::Full(event)) = up.events.try_send(event) {
                         self.stalled(event);
@@ -430,6 +463,7 @@ impl Task {
                 let input = flow.map_or(Input::ConnectFailed { token }, |flow| Input::Connected { token, flow });
                 self.endpoint.handle(now, input);
             }
+            News::Located { token, targets } => self.endpoint.handle(now, Input::Located { token, targets }),
             News::Failed { token } => self.endpoint.handle(now, Input::ConnectFailed { token }),
             News::Message { id, bytes } => {
                 if let Some(connection) = self.connections.get(&id) {

@@ -34,6 +34,13 @@ const HANDSHAKE_FOR: Duration = Duration::from_secs(10);
 
 /// What connections tell the SIP task.
 pub(super) enum News {
+    /// A server was looked up.
+    Located {
+        /// Names the request.
+        token: u64,
+        /// What was found.
+        targets: Vec<SocketAddr>,
+    },
     Accepted {
         listener: u16,
         stream: TcpStream,

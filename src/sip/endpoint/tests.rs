@@ -1,6 +1,7 @@
 //! Two endpoints, a network that loses what a test says, and a clock that jumps from deadline to deadline.
 
 use super::*;
+use crate::sip::Command;
 use crate::sip::{Incoming, Transport};
 
 const SDP: &str = "v=0\r\nm=audio 1 RTP/AVP 0\r\n";
@@ -99,7 +100,7 @@ impl Pair {
                         self.ends[end].handle(now, input);
                     }
                     Output::Event(event) => self.events[end].push(event),
-                    Output::Registered(_) => {}
+                    Output::Registered(_) | Output::Locate(_) => {}
                 }
             }
         }

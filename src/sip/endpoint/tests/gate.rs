@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::requests::{Bench, line, request, statuses};
 use super::*;
+use crate::sip::Command;
 use crate::sip::auth::{Account, Accounts, Algorithm, Client, Credentials};
 use crate::sip::{Identity, Known, Trusted};
 

@@ -2,6 +2,7 @@
 
 use super::requests::{Bench, request};
 use super::*;
+use crate::sip::Command;
 
 struct Dice(u64);
 

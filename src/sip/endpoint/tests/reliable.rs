@@ -2,6 +2,7 @@
 
 use super::requests::{Bench, body, dialog_request, line, request, response, statuses};
 use super::*;
+use crate::sip::Command;
 
 const REQUIRED: &str = "Require: 100rel\r\n";
 

@@ -1,6 +1,7 @@
 //! One endpoint against hand-written messages.
 
 use super::*;
+use crate::sip::Command;
 
 /// A peer that writes its messages by hand.
 pub(super) struct Bench {
@@ -35,7 +36,7 @@ impl Bench {
             match output {
                 Output::Transmit { bytes, .. } => sent.push(String::from_utf8(bytes).unwrap()),
                 Output::Event(event) => self.events.push(event),
-                Output::Connect { .. } | Output::Registered(_) => {}
+                Output::Connect { .. } | Output::Registered(_) | Output::Locate(_) => {}
             }
         }
         sent

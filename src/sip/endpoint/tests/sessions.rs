@@ -2,6 +2,7 @@
 
 use super::requests::{Bench, body, dialog_request, line, request, response, statuses, with_to};
 use super::*;
+use crate::sip::Command;
 use crate::sip::SessionTimers;
 
 const TIMER: &str = "Supported: timer\r\n";

@@ -2,6 +2,7 @@
 
 use super::requests::{Bench, body, dialog_request, line, request, response, statuses, with_to};
 use super::*;
+use crate::sip::Command;
 
 #[test]
 fn an_update_with_an_offer_goes_to_the_owner_and_is_answered_without_ack() {

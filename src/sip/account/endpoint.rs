@@ -1,0 +1,234 @@
+//! The endpoint's part in registrations of ours: addresses looked up, requests sent, answers taken.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::{Account, Outcome, PING_STREAM, PING_UDP, Registration, Standing, State, refresh_after};
+use crate::sip::alone::Alone;
+use crate::sip::endpoint::{Endpoint, Owner};
+use crate::sip::message::{Request, Response};
+use crate::sip::uac::Way;
+use crate::sip::{ConnectionId, Flow, Identity, Locate, Output, Uri};
+
+impl Endpoint {
+    /// Begins to register, if nothing was begun yet.
+    pub(in crate::sip) fn open_accounts(&mut self, now: Instant) {
+        if !self.accounts.is_empty() {
+            return;
+        }
+        for (index, account) in self.settings.accounts.clone().into_iter().enumerate() {
+            let (call_id, tag) = (format!("{}{}", self.token(), self.token()), self.token());
+            self.accounts.push(Registration::new(account, now, call_id, tag));
+            self.schedule(Owner::Account(index));
+        }
+    }
+
+    /// How all of them stand.
+    #[must_use]
+    pub fn accounts(&self, now: Instant) -> Vec<Standing> {
+        self.accounts.iter().map(|registration| registration.standing(now)).collect()
+    }
+
+    /// Whose account was called: the user part of the Request-URI is a Contact of ours that its registrar alone knows.
+    pub(in crate::sip) fn called_account(&self, request: &Request) -> Option<Identity> {
+        let uri = Uri::parse(&request.uri)?;
+        let user = uri.user?;
+        let called = self.accounts.iter().find(|registration| registration.account.contact == user)?;
+        Some(Identity::Account(called.account.label.clone()))
+    }
+
+    /// The user part of the Contact in a request of this account.
+    pub(in crate::sip) fn account_contact(&self, index: usize) -> Option<&str> {
+        self.accounts.get(index).map(|registration| registration.account.contact.as_str())
+    }
+
+    /// Whether a connection leads to a registrar of ours.
+    pub(in crate::sip) fn registers_by(&self, connection: ConnectionId) -> bool {
+        let bound = |registration: &Registration| match &registration.state {
+            State::Bound { flow, .. } => flow.connection == Some(connection),
+            _ => false,
+        };
+        self.accounts.iter().any(bound)
+    }
+
+    /// Nothing is registered any more, or on its way to be.
+    #[must_use]
+    pub fn has_signed_off(&self) -> bool {
+        self.accounts.iter().all(|registration| matches!(registration.state, State::Off))
+    }
+
+    /// Takes back what is registered, and registers no more (section 10.2.2).
+    pub(in crate::sip) fn sign_off(&mut self, now: Instant) {
+        for index in 0..self.accounts.len() {
+            let Some(registration) = self.accounts.get_mut(index) else { return };
+            registration.leaving = true;
+            match registration.state {
+                State::Bound { flow, .. } => self.ask(now, index, flow),
+                // A REGISTER that is answered later must not stay: its answer brings us back here.
+                State::Asking { .. } => {}
+                State::Resting { .. } | State::Locating | State::Off => registration.state = State::Off,
+            }
+            self.schedule(Owner::Account(index));
+        }
+    }
+
+    pub(in crate::sip) fn wake_account(&mut self, now: Instant, index: usize) {
+        let Some(registration) = self.accounts.get_mut(index) else { return };
+        match &mut registration.state {
+            State::Resting { until } if *until <= now => self.locate(index),
+            State::Bound { flow, refresh_at, ping_at } => {
+                let flow = *flow;
+                if *refresh_at <= now {
+                    self.ask(now, index, flow);
+                } else if *ping_at <= now {
+                    *ping_at = now + ping(&flow);
+                    self.transmit(flow, b"\r\n\r\n".to_vec());
+                }
+            }
+            _ => {}
+        }
+        self.schedule(Owner::Account(index));
+    }
+
+    fn locate(&mut self, index: usize) {
+        let Some(registration) = self.accounts.get_mut(index) else { return };
+        registration.state = State::Locating;
+        let Account { registrar, transport, .. } = &registration.account;
+        let (host, port) = (registrar.host.clone(), registrar.port);
+        let (token, transport) = (index as u64, *transport);
+        if let Some(host) = host {
+            self.put_out(Output::Locate(Locate { token, host, port, transport }));
+        }
+    }
+
+    /// The registrar's addresses, the first choice first.
+    pub(in crate::sip) fn located(&mut self, now: Instant, token: u64, targets: Vec<SocketAddr>) {
+        let index = usize::try_from(token).unwrap_or(usize::MAX);
+        let Some(registration) = self.accounts.get_mut(index).filter(|known| matches!(known.state, State::Locating)) else {
+            return;
+        };
+        let mut rest: VecDeque<_> = targets.into();
+        match rest.pop_front() {
+            Some(target) => {
+                registration.state = State::Asking { target, rest };
+                self.ask_at(now, index, target);
+            }
+            None => self.failed_account(now, index, "its address is not found".to_owned(), None),
+        }
+        self.schedule(Owner::Account(index));
+    }
+
+    /// A REGISTER by a flow that is there, or is opened anew if it is not.
+    fn ask(&mut self, now: Instant, index: usize, flow: Flow) {
+        let Some(registration) = self.accounts.get_mut(index) else { return };
+        registration.state = State::Asking { target: flow.peer, rest: VecDeque::new() };
+        match self.is_open(&flow) {
+            true => self.send_register(now, index, Way::Open(flow)),
+            false => self.ask_at(now, index, flow.peer),
+        }
+    }
+
+    fn ask_at(&mut self, now: Instant, index: usize, peer: SocketAddr) {
+        let Some(transport) = self.accounts.get(index).map(|registration| registration.account.transport) else { return };
+        self.send_register(now, index, Way::Connect { peer, transport, fallback: None });
+    }
+
+    fn send_register(&mut self, now: Instant, index: usize, way: Way) {
+        let cnonce = self.token();
+        let Some(registration) = self.accounts.get_mut(index) else { return };
+        let request = registration.request(&cnonce);
+        self.send_alone(now, request, way, Alone::Register(index));
+    }
+
+    /// The answer to a REGISTER; `None`: nobody answered, or there is no connection.
+    pub(in crate::sip) fn registered(&mut self, now: Instant, index: usize, answer: Option<(Flow, &Response)>) {
+        let Some(registration) = self.accounts.get_mut(index) else { return };
+        let Some((flow, response)) = answer else {
+            return self.next_target(now, index, "nobody answers".to_owned(), None);
+        };
+        let outcome = registration.outcome(response);
+        match outcome {
+            Outcome::Granted(_) if registration.takes_back => {
+                (registration.state, registration.lives_until) = (State::Off, None);
+                tracing::info!(account = %registration.account.label, "signed off");
+            }
+            Outcome::Granted(granted) => {
+                let target = Some(flow.peer);
+                if registration.failure.take().is_some() || registration.lives_until.is_none() || registration.target != target {
+                    let (account, seconds) = (&registration.account.label, granted.as_secs());
+                    tracing::info!(%account, registrar = %flow.peer, seconds, "registered");
+                }
+                (registration.target, registration.failures) = (target, 0);
+                registration.lives_until = Some(now + granted);
+                let (refresh_at, ping_at) = (now + refresh_after(granted), now + ping(&flow));
+                registration.state = State::Bound { flow, refresh_at, ping_at };
+                if registration.leaving {
+                    self.ask(now, index, flow);
+                }
+            }
+            Outcome::Again => {
+                let way = if self.is_open(&flow) { Some(Way::Open(flow)) } else { None };
+                match way {
+                    Some(way) => self.send_register(now, index, way),
+                    None => self.ask_at(now, index, flow.peer),
+                }
+            }
+            Outcome::Failed { why, retry_after } => match response.status {
+                // RFC 3263 section 4.3: another server may do better.
+                408 | 500..=599 => self.next_target(now, index, why, retry_after),
+                _ => self.failed_account(now, index, why, retry_after),
+            },
+        }
+        self.schedule(Owner::Account(index));
+    }
+
+    fn next_target(&mut self, now: Instant, index: usize, why: String, retry_after: Option<Duration>) {
+        let Some(registration) = self.accounts.get_mut(index) else { return };
+        let next = match &mut registration.state {
+            State::Asking { target, rest } => rest.pop_front().inspect(|next| *target = *next),
+            _ => None,
+        };
+        match next {
+            Some(target) => self.ask_at(now, index, target),
+            None => self.failed_account(now, index, why, retry_after),
+        }
+        self.schedule(Owner::Account(index));
+    }
+
+    fn failed_account(&mut self, now: Instant, index: usize, why: String, retry_after: Option<Duration>) {
+        let dice = self.draw();
+        let Some(registration) = self.accounts.get_mut(index) else { return };
+        if registration.leaving {
+            registration.state = State::Off;
+            return;
+        }
+        let wait = registration.wait(dice, retry_after);
+        registration.failures = registration.failures.saturating_add(1);
+        registration.lives_until = registration.lives_until.filter(|until| *until > now);
+        if registration.failure.as_ref() != Some(&why) {
+            let account = &registration.account.label;
+            tracing::warn!(%account, reason = %why, next_try_seconds = wait.as_secs(), "not registered; goes on trying");
+        }
+        registration.failure = Some(why);
+        registration.state = State::Resting { until: now + wait };
+        self.schedule(Owner::Account(index));
+    }
+
+    /// A connection is gone: the registrar can no longer reach us by it (RFC 5626 section 4.2.1).
+    pub(in crate::sip) fn account_flow_closed(&mut self, now: Instant, connection: ConnectionId) {
+        for index in 0..self.accounts.len() {
+            let lost = self.accounts.get(index).is_some_and(|registration| match &registration.state {
+                State::Bound { flow, .. } => flow.connection == Some(connection),
+                _ => false,
+            });
+            if lost {
+                self.failed_account(now, index, "its connection is gone".to_owned(), None);
+            }
+        }
+    }
+}
+
+fn ping(flow: &Flow) -> Duration {
+    if flow.connection.is_some() { PING_STREAM } else { PING_UDP }
+}

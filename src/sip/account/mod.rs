@@ -1,0 +1,249 @@
+//! Where we register ourselves (S-3): at a PBX that then sends us its calls as to any of its phones (RFC 3261 section 10.2).
+//!
+//! Each [`Account`] is asked for again before the registrar forgets it, at the next of the registrar's addresses when one fails, and,
+//! whatever happens, without end: at growing distances with jitter (RFC 5626 section 4.5). A challenge of another realm is not answered.
+
+mod endpoint;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sha2::{Digest as _, Sha256};
+
+use super::auth;
+use super::header::{CSeq, NameAddr};
+use super::message::{Headers, Method, Request, Response};
+use super::uri::Uri;
+use super::{Flow, Transport};
+
+/// The first wait after a failure, and the longest.
+const FIRST_WAIT: Duration = Duration::from_secs(4);
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
+/// The longest wait that a registrar can ask for by `Retry-After`.
+const LONGEST_RETRY: Duration = Duration::from_secs(3600);
+/// Keeps the way through a router open: well below the half minute after which the worst of them forget UDP.
+const PING_UDP: Duration = Duration::from_secs(25);
+/// The same for connections (RFC 5626 section 4.4.1).
+const PING_STREAM: Duration = Duration::from_secs(100);
+/// A registration that is to live for less than this is refreshed as if it lived for so long: no registrar makes us ask in a loop.
+const SHORTEST: Duration = Duration::from_secs(10);
+
+/// One `[sip.account.X]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The X.
+    pub label: Arc<str>,
+    /// Whose registrar it is: the Request-URI, and the domain of our address there.
+    pub registrar: Uri,
+    /// By what we go there.
+    pub transport: Transport,
+    /// Our user name there.
+    pub username: String,
+    /// What proves it.
+    pub credentials: auth::Credentials,
+    /// The life of a registration that we ask for.
+    pub expires: Duration,
+    /// The user part of our Contact, which nobody can guess: whoever calls it has it from the registrar.
+    pub contact: String,
+}
+
+impl Account {
+    /// The domain of our address there.
+    fn domain(&self) -> String {
+        self.registrar.host.as_ref().map(ToString::to_string).unwrap_or_default()
+    }
+}
+
+/// The user part of an account's Contact: the same after each start, so that no old one lingers at the registrar, and known to nobody
+/// who does not know the password.
+#[must_use]
+pub fn contact(label: &str, username: &str, password: &str) -> String {
+    let parts = [b"roomgate contact".as_slice(), label.as_bytes(), username.as_bytes(), password.as_bytes()];
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update(part);
+    }
+    let digest = hash.finalize();
+    digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// How an account stands, for `status`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The X of `[sip.account.X]`.
+    pub label: Arc<str>,
+    /// The registrar, as configured.
+    pub registrar: String,
+    /// How long the registration lives from now on; `None`: there is none.
+    pub lives: Option<Duration>,
+    /// What went wrong last; `None` once it went well.
+    pub failure: Option<String>,
+    /// The time until the next REGISTER.
+    pub next: Option<Duration>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Until the next try.
+    Resting { until: Instant },
+    /// The registrar's addresses are being looked up.
+    Locating,
+    /// A REGISTER is on its way; `rest` is tried after it.
+    Asking { target: SocketAddr, rest: VecDeque<SocketAddr> },
+    /// Registered; the flow by which is kept open.
+    Bound { flow: Flow, refresh_at: Instant, ping_at: Instant },
+    /// Signed off.
+    Off,
+}
+
+/// One account with its registration.
+#[derive(Debug)]
+pub(super) struct Registration {
+    account: Account,
+    state: State,
+    prover: auth::Client,
+    call_id: String,
+    tag: String,
+    cseq: u32,
+    /// What is asked for: more than configured where the registrar wants that (423).
+    expires: Duration,
+    /// What the registrar has granted lives until then.
+    lives_until: Option<Instant>,
+    failures: u32,
+    failure: Option<String>,
+    /// Where the flow that was used last leads.
+    target: Option<SocketAddr>,
+    leaving: bool,
+    /// The REGISTER that was sent last takes the registration back.
+    takes_back: bool,
+    pub(super) scheduled: Option<Instant>,
+}
+
+/// What an answer means.
+enum Outcome {
+    /// Registered for so long.
+    Granted(Duration),
+    /// Ask the same again, with what was learned.
+    Again,
+    /// Ask elsewhere, or later.
+    Failed { why: String, retry_after: Option<Duration> },
+}
+
+impl Registration {
+    pub(super) fn new(account: Account, now: Instant, call_id: String, tag: String) -> Self {
+        let prover = auth::Client::new(account.credentials.clone());
+        let (state, expires) = (State::Resting { until: now }, account.expires);
+        let (cseq, failures, leaving, takes_back) = (0, 0, false, false);
+        let (lives_until, failure, target, scheduled) = (None, None, None, None);
+        Self {
+            account,
+            state,
+            prover,
+            call_id,
+            tag,
+            cseq,
+            expires,
+            lives_until,
+            failures,
+            failure,
+            target,
+            leaving,
+            takes_back,
+            scheduled,
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match &self.state {
+            State::Resting { until } => Some(*until),
+            State::Bound { refresh_at, ping_at, .. } => Some(*refresh_at.min(ping_at)),
+            State::Locating | State::Asking { .. } | State::Off => None,
+        }
+    }
+
+    fn standing(&self, now: Instant) -> Standing {
+        let left = |at: Instant| at.saturating_duration_since(now);
+        Standing {
+            label: Arc::clone(&self.account.label),
+            registrar: self.account.registrar.to_string(),
+            lives: self.lives_until.map(left).filter(|left| !left.is_zero()),
+            failure: self.failure.clone(),
+            next: match &self.state {
+                State::Resting { until } => Some(left(*until)),
+                State::Bound { refresh_at, .. } => Some(left(*refresh_at)),
+                State::Locating | State::Asking { .. } => Some(Duration::ZERO),
+                State::Off => None,
+            },
+        }
+    }
+
+    /// The next REGISTER, without Via and Contact; signed where a challenge was answered before.
+    fn request(&mut self, cnonce: &str) -> Request {
+        self.cseq += 1;
+        self.takes_back = self.leaving;
+        let address = format!("<sip:{}@{}>", self.account.username, self.account.domain());
+        let mut request = Request::new(Method::Register, &self.account.registrar);
+        request.headers.push("Max-Forwards", 70);
+        request.headers.push("From", format!("{address};tag={}", self.tag));
+        request.headers.push("To", address);
+        request.headers.push("Call-ID", &self.call_id);
+        request.headers.push("CSeq", CSeq { number: self.cseq, method: Method::Register });
+        let expires = if self.leaving { 0 } else { self.expires.as_secs() };
+        request.headers.push("Expires", expires);
+        self.prover.sign(&mut request, cnonce);
+        request
+    }
+
+    /// Section 10.2.4, 10.2.8: what has become of it.
+    fn outcome(&mut self, response: &Response) -> Outcome {
+        let failed = |why: String| Outcome::Failed { why, retry_after: seconds(&response.headers, "Retry-After") };
+        match response.status {
+            200..=299 => {
+                self.prover.accepted();
+                Outcome::Granted(self.granted(&response.headers))
+            }
+            401 | 407 if self.prover.challenged(response) => Outcome::Again,
+            401 | 407 => failed("user name, password or realm is not taken".to_owned()),
+            423 => match seconds(&response.headers, "Min-Expires").filter(|least| *least > self.expires) {
+                Some(least) => {
+                    self.expires = least;
+                    Outcome::Again
+                }
+                None => failed("423 without a longer time".to_owned()),
+            },
+            status => failed(format!("{status} {}", super::uas::shortened(&response.phrase))),
+        }
+    }
+
+    /// Our own Contact says how long we are known; without that the whole answer does (section 10.2.4).
+    fn granted(&self, headers: &Headers) -> Duration {
+        let contacts = headers.values("Contact").filter_map(NameAddr::parse);
+        let mut ours = contacts.filter(|contact| contact.uri.user.as_deref() == Some(&self.account.contact));
+        let granted = ours.find_map(|contact| contact.params.get("expires")?.trim().parse().ok().map(Duration::from_secs));
+        granted.or_else(|| seconds(headers, "Expires")).unwrap_or(self.expires).clamp(SHORTEST, self.expires.max(SHORTEST))
+    }
+
+    /// How long to wait after so many failures; `dice` is any number.
+    fn wait(&self, dice: u64, retry_after: Option<Duration>) -> Duration {
+        let full = FIRST_WAIT.saturating_mul(1 << self.failures.min(16)).min(LONGEST_WAIT);
+        let jitter = full / 2 + full.mul_f64((dice % 1000) as f64 / 2000.0);
+        jitter.max(retry_after.unwrap_or_default().min(LONGEST_RETRY))
+    }
+}
+
+/// A number of seconds in a header; what follows it is a comment or a parameter.
+fn seconds(headers: &Headers, name: &str) -> Option<Duration> {
+    let value = headers.get(name)?.trim();
+    let digits: String = value.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse::<u32>().ok().map(|seconds| Duration::from_secs(seconds.into()))
+}
+
+/// When to ask again for what was granted: an eighth of it before its end, at most a minute.
+fn refresh_after(granted: Duration) -> Duration {
+    granted - (granted / 8).min(Duration::from_secs(60))
+}

@@ -1,0 +1,217 @@
+use super::*;
+use crate::machine::Machine as _;
+use crate::sip::auth::Credentials;
+use crate::sip::message::Message;
+use crate::sip::wire::WireLimits;
+use crate::sip::{Command, Endpoint, Input, Output, Settings};
+
+/// A PBX at two addresses, and what it has been sent.
+struct Bench {
+    endpoint: Endpoint,
+    now: Instant,
+    /// What was sent, and where to.
+    sent: Vec<(SocketAddr, String)>,
+    located: usize,
+}
+
+const FIRST: &str = "192.0.2.1:5060";
+const SECOND: &str = "192.0.2.2:5060";
+
+#[allow(clippy::disallowed_methods, reason = "virtual time needs one real instant to count from")]
+fn start() -> Instant {
+    Instant::now()
+}
+
+impl Bench {
+    fn new() -> Self {
+        let credentials = Credentials { user: "7000".into(), password: "sesame".to_owned().into(), realm: Some("pbx".into()) };
+        let account = Account {
+            label: "pbx".into(),
+            registrar: Uri::parse("sip:pbx.example.com").unwrap(),
+            transport: Transport::Udp,
+            username: "7000".into(),
+            contact: contact("pbx", "7000", "sesame"),
+            credentials,
+            expires: Duration::from_secs(600),
+        };
+        let settings = Settings { accounts: vec![account], seed: 5, ..Settings::default() };
+        let mut bench = Self { endpoint: Endpoint::new(settings), now: start(), sent: Vec::new(), located: 0 };
+        bench.endpoint.handle(bench.now, Input::Command(Command::SignOn));
+        bench.settle();
+        bench
+    }
+
+    /// Lets the endpoint do what it wants now.
+    fn settle(&mut self) {
+        loop {
+            if self.endpoint.deadline().is_some_and(|at| at <= self.now) {
+                self.endpoint.wake(self.now);
+            }
+            let Some(output) = self.endpoint.poll() else {
+                if self.endpoint.deadline().is_some_and(|at| at <= self.now) {
+                    continue;
+                }
+                return;
+            };
+            match output {
+                Output::Transmit { flow, bytes } => self.sent.push((flow.peer, String::from_utf8(bytes).unwrap())),
+                Output::Locate(wanted) => {
+                    self.located += 1;
+                    let targets = [FIRST, SECOND].map(|target| target.parse().unwrap()).to_vec();
+                    self.endpoint.handle(self.now, Input::Located { token: wanted.token, targets });
+                }
+                Output::Connect { peer, transport, token } => {
+                    let local = "198.51.100.1:5060".parse().unwrap();
+                    let flow = Flow { transport, listener: 0, connection: None, local, peer };
+                    self.endpoint.handle(self.now, Input::Connected { token, flow });
+                }
+                Output::Event(_) | Output::Registered(_) => {}
+            }
+        }
+    }
+
+    fn passes(&mut self, time: Duration) {
+        let end = self.now + time;
+        while let Some(at) = self.endpoint.deadline().filter(|at| *at <= end) {
+            self.now = at.max(self.now);
+            self.settle();
+        }
+        self.now = end;
+        self.settle();
+    }
+
+    /// The REGISTERs sent since, without keep-alives and repeats.
+    fn registers(&mut self) -> Vec<(SocketAddr, String)> {
+        let mut found: Vec<(SocketAddr, String)> = Vec::new();
+        for (to, text) in std::mem::take(&mut self.sent) {
+            if text.starts_with("REGISTER ") && !found.iter().any(|(_, known)| *known == text) {
+                found.push((to, text));
+            }
+        }
+        found
+    }
+
+    fn answers(&mut self, register: &(SocketAddr, String), status: u16, more: &str) {
+        let Ok(Message::Request(request)) = Message::parse(register.1.as_bytes(), &WireLimits::default()) else { panic!() };
+        let mut response = request.response(status, Some("t"));
+        for line in more.lines() {
+            let (name, value) = line.split_once(": ").unwrap();
+            response.headers.push(name, value);
+        }
+        let local = "198.51.100.1:5060".parse().unwrap();
+        let flow = Flow { transport: Transport::Udp, listener: 0, connection: None, local, peer: register.0 };
+        self.endpoint.handle(self.now, Input::Received { flow, bytes: response.to_bytes() });
+        self.settle();
+    }
+
+    fn standing(&self) -> Standing {
+        self.endpoint.accounts(self.now).remove(0)
+    }
+}
+
+const CHALLENGE: &str = "WWW-Authenticate: Digest realm=\"pbx\", nonce=\"n1\", algorithm=MD5, qop=\"auth\"";
+
+#[test]
+fn it_registers_with_its_password_and_again_before_that_is_over() {
+    let mut bench = Bench::new();
+    let first = bench.registers().remove(0);
+    let contact = contact("pbx", "7000", "sesame");
+    for part in [
+        "REGISTER sip:pbx.example.com SIP/2.0\r\n",
+        "To: <sip:7000@pbx.example.com>\r\n",
+        "Expires: 600\r\n",
+        &format!("Contact: <sip:{contact}@198.51.100.1:5060>\r\n"),
+    ] {
+        assert!(first.1.contains(part), "{part}: {}", first.1);
+    }
+    bench.answers(&first, 401, CHALLENGE);
+    let proven = bench.registers().remove(0);
+    assert!(
+        proven.1.contains("Authorization: Digest username=\"7000\"") && proven.1.contains("CSeq: 2 REGISTER"),
+        "{}",
+        proven.1
+    );
+    let granted = format!("Contact: <sip:other@x>;expires=9, <sip:{contact}@198.51.100.1:5060>;expires=300");
+    bench.answers(&proven, 200, &granted);
+    assert_eq!((bench.standing().lives, bench.standing().failure), (Some(Duration::from_secs(300)), None));
+    bench.passes(Duration::from_secs(262));
+    assert!(bench.registers().is_empty());
+    assert!(bench.located == 1, "the same flow as long as it is there");
+    bench.passes(Duration::from_secs(2));
+    assert_eq!(bench.registers().len(), 1);
+}
+
+#[test]
+fn the_way_through_a_router_is_kept_open() {
+    let mut bench = Bench::new();
+    let first = bench.registers().remove(0);
+    bench.answers(&first, 200, "Expires: 600");
+    bench.passes(Duration::from_secs(300));
+    assert_eq!(bench.sent.iter().filter(|(_, text)| text == "\r\n\r\n").count(), 12);
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_followed_by_the_next_and_then_by_waits_that_grow_without_end() {
+    let mut bench = Bench::new();
+    bench.registers();
+    bench.passes(Duration::from_secs(33));
+    let second = bench.registers().pop().unwrap();
+    assert_eq!(second.0, SECOND.parse::<SocketAddr>().unwrap());
+    bench.answers(&second, 503, "Retry-After: 60");
+    let Standing { failure, next, .. } = bench.standing();
+    assert_eq!((failure.as_deref(), next), (Some("503 Service Unavailable"), Some(Duration::from_secs(60))));
+    // A day without an answer: each round takes 32 s for each address and a wait of 150 to 300 s.
+    bench.passes(Duration::from_secs(86_400));
+    let tries = bench.registers().len();
+    assert!((450..900).contains(&tries), "{tries}");
+    let last = loop {
+        bench.passes(Duration::from_secs(1));
+        if let Some(last) = bench.registers().pop() {
+            break last;
+        }
+    };
+    bench.answers(&last, 200, "Expires: 600");
+    assert!(bench.standing().lives.is_some() && bench.standing().failure.is_none());
+}
+
+#[test]
+fn a_challenge_of_another_realm_and_a_refused_password_are_not_answered_again() {
+    let mut bench = Bench::new();
+    let first = bench.registers().remove(0);
+    bench.answers(&first, 401, &CHALLENGE.replace("realm=\"pbx\"", "realm=\"bank\""));
+    assert!(bench.registers().is_empty());
+    assert_eq!(bench.standing().failure.as_deref(), Some("user name, password or realm is not taken"));
+    bench.passes(Duration::from_secs(5));
+    let again = bench.registers().remove(0);
+    bench.answers(&again, 401, CHALLENGE);
+    let proven = bench.registers().remove(0);
+    bench.answers(&proven, 401, &CHALLENGE.replace("n1", "n2"));
+    assert!(bench.registers().is_empty() && bench.standing().lives.is_none());
+}
+
+#[test]
+fn a_longer_time_is_asked_for_where_the_registrar_wants_it() {
+    let mut bench = Bench::new();
+    let first = bench.registers().remove(0);
+    bench.answers(&first, 423, "Min-Expires: 1800");
+    let longer = bench.registers().remove(0);
+    assert!(longer.1.contains("Expires: 1800\r\n"));
+    bench.answers(&longer, 200, "Expires: 1800");
+    assert_eq!(bench.standing().lives, Some(Duration::from_secs(1800)));
+}
+
+#[test]
+fn at_the_end_it_is_taken_back_and_stays_so() {
+    let mut bench = Bench::new();
+    let first = bench.registers().remove(0);
+    bench.answers(&first, 200, "Expires: 600");
+    bench.endpoint.handle(bench.now, Input::Command(Command::SignOff));
+    bench.settle();
+    assert!(!bench.endpoint.has_signed_off());
+    let last = bench.registers().remove(0);
+    assert!(last.1.contains("Expires: 0\r\n"), "{}", last.1);
+    bench.answers(&last, 200, "");
+    assert!(bench.endpoint.has_signed_off());
+    bench.passes(Duration::from_secs(86_400));
+    assert!(bench.sent.is_empty() && bench.standing().next.is_none());
+}

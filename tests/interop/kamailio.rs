@@ -1,0 +1,147 @@
+//! Kamailio as the PBX at which Roomgate is registered, and as the proxy that stands before it (S-3, S-2, X-2).
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::baresip::{Baresip, Codec, Transport};
+use crate::browser::Browser;
+use crate::daemon::Daemon;
+use crate::namespace::{folder as sources, isolated, program};
+use crate::patience::{eventually, seconds};
+use crate::process::Process;
+
+const ALICE: f64 = 611.0;
+const PHONE: f64 = 1011.0;
+const ACCOUNT: &str = "[media]\nwebrtc_addresses = [\"127.0.0.1\"]\n[sip]\nallowed = []\n\
+    [sip.account.pbx]\nregistrar = \"127.0.0.1:5080\"\nusername = \"7000\"\npassword = \"secret\"\ndefault_meeting = \"demo\"\n";
+
+/// A running PBX on port 5080.
+struct Kamailio {
+    process: Process,
+    folder: PathBuf,
+}
+
+impl Kamailio {
+    fn start(folder: &Path) -> Self {
+        let folder = folder.join("kamailio");
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let modules = glob_modules();
+        let text = std::fs::read_to_string(sources().join("kamailio/pbx.cfg")).expect("the PBX's configuration");
+        std::fs::write(folder.join("kamailio.cfg"), text.replace("MODULES", &modules)).expect("a file");
+        let process = Self::launch(&folder);
+        Self { process, folder }
+    }
+
+    fn launch(folder: &Path) -> Process {
+        let mut command = Command::new(program("kamailio"));
+        command.args(["-DD", "-E", "-m", "64", "-M", "8", "-f"]).arg(folder.join("kamailio.cfg"));
+        command.arg("-Y").arg(folder).arg("-P").arg(folder.join("pid"));
+        Process::start(&mut command, &folder.join("log"), false)
+    }
+
+    /// Its memory, and so every registration, is gone.
+    fn restart(&mut self) {
+        let id = self.process.child.id().to_string();
+        Command::new("kill").args(["-TERM", &id]).status().expect("kill can be run");
+        eventually(seconds(10), "Kamailio ends", || self.process.exit_code());
+        self.process = Self::launch(&self.folder);
+    }
+}
+
+/// Where Debian keeps Kamailio's modules: it depends on the kind of processor.
+fn glob_modules() -> String {
+    let libraries = std::fs::read_dir("/usr/lib").expect("libraries");
+    let modules = libraries.filter_map(Result::ok).map(|entry| entry.path().join("kamailio/modules")).find(|path| path.is_dir());
+    format!("{}/", modules.expect("Kamailio's modules").display())
+}
+
+fn registered(daemon: &Daemon) -> Option<u64> {
+    daemon.status()["accounts"][0]["lives_seconds"].as_u64()
+}
+
+/// A phone calls, is admitted and heard, and hears.
+fn talks(alice: &mut Browser, phone: &mut Baresip) {
+    alice.wait("lobby-row");
+    alice.click("admit");
+    phone.hear(6.0);
+    let (by_phone, by_alice) = (phone.hear(4.0), alice.heard().last(4.0));
+    let levels = (by_phone.steady(ALICE), by_alice.steady(PHONE));
+    println!("Alice at the phone, the phone at Alice: {levels:.1?} dBov");
+    assert!(levels.0 > -30.0 && levels.1 > -30.0, "{levels:?}");
+}
+
+#[test]
+fn roomgate_registers_at_kamailio_is_called_there_and_comes_back_after_its_restart() {
+    isolated(|| {
+        let mut daemon = Daemon::with(ACCOUNT);
+        // Not there yet: the gateway says so, and goes on trying.
+        eventually(seconds(45), "a registrar that is not there is seen", || {
+            daemon.log().contains("not registered; goes on trying").then_some(())
+        });
+        println!("before: {}", daemon.status()["accounts"]);
+        let mut pbx = Kamailio::start(daemon.folder());
+        eventually(seconds(30), "it is registered", || registered(&daemon));
+        println!("registered: {}", daemon.status()["accounts"]);
+
+        let mut alice = Browser::start(daemon.folder(), "alice", ALICE);
+        alice.enter(&daemon.link("demo", true));
+        alice.join("Alice");
+        let mut phone = Baresip::start(daemon.folder(), 5070, Codec::Pcmu, Transport::Udp, PHONE);
+        // A meeting's own phone rings by the number that the PBX gave us.
+        phone.dial("sip:7000@127.0.0.1:5080");
+        talks(&mut alice, &mut phone);
+        phone.hang_up();
+        alice.gone("roster-row", "External");
+
+        pbx.restart();
+        // Nobody tells us; the next refresh does it.
+        let mut before = registered(&daemon);
+        eventually(seconds(40), "it has registered anew", || {
+            let now = registered(&daemon);
+            std::mem::replace(&mut before, now).zip(now).filter(|(before, now)| now > before)
+        });
+        let mut second = Baresip::start(daemon.folder(), 5090, Codec::G722, Transport::Tcp, PHONE);
+        second.dial("sip:7000@127.0.0.1:5080;transport=tcp");
+        talks(&mut alice, &mut second);
+        second.hang_up();
+        assert_eq!(daemon.stop(), 0);
+        assert!(daemon.log().contains("signed off"), "{}", daemon.log());
+    });
+}
+
+#[test]
+fn a_call_through_a_proxy_that_records_its_route_is_held_resumed_and_ended_from_both_sides() {
+    isolated(|| {
+        let daemon = Daemon::with(
+            "[media]\nwebrtc_addresses = [\"127.0.0.1\"]\n[sip]\nallowed = []\n[sip.trunk.proxy]\naddresses = [\"127.0.0.1\"]\n",
+        );
+        let _pbx = Kamailio::start(daemon.folder());
+        let mut alice = Browser::start(daemon.folder(), "alice", ALICE);
+        alice.enter(&daemon.link("demo", true));
+        alice.join("Alice");
+        for (port, ends_itself) in [(5070, true), (5090, false)] {
+            let mut phone = Baresip::start(daemon.folder(), port, Codec::Pcma, Transport::Udp, PHONE);
+            phone.dial("sip:881001@127.0.0.1:5080");
+            talks(&mut alice, &mut phone);
+            phone.command("hold", "");
+            alice.until("roster-row", "the phone is on hold", |row| row.shows("on-hold"));
+            phone.command("resume", "");
+            alice.until("roster-row", "the phone is back", |row| row.text.contains("External") && !row.shows("on-hold"));
+            match ends_itself {
+                true => phone.hang_up(),
+                false => {
+                    alice.click_in("roster-row", "External", "row-menu");
+                    alice.click("row-remove");
+                    alice.click("confirm-ok");
+                    phone.wait_for("CALL_CLOSED", 15);
+                }
+            }
+            alice.gone("roster-row", "External");
+        }
+        let calls = eventually(seconds(10), "both calls are over", || {
+            let status = daemon.status();
+            status["calls"].as_array().is_some_and(Vec::is_empty).then_some(status)
+        });
+        println!("{}", calls["resources"]["sip"]);
+    });
+}

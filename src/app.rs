@@ -1,7 +1,9 @@
 //! From settings to a running gateway, and back: every worker, task and channel between rooms begins here.
 #![allow(clippy::disallowed_methods, reason = "wiring: tasks and clocks are started here")]
 
-use std::collections::{BTreeMap, HashMap};
+mod telephony;
+
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -28,12 +30,11 @@ use crate::problem::Problem;
 use crate::prompt::Library;
 use crate::redact::Redacted;
 use crate::registrations;
-use crate::sip::auth::{Account, Accounts, Credentials};
-use crate::sip::{self, Identity, Known};
+use crate::sip;
 use crate::status::{DeviceStatus, Sources};
 use crate::store;
 use crate::sweep;
-use crate::tls::TlsFiles;
+use crate::tls::{TlsError, TlsFiles};
 use crate::udp::{Net, System};
 
 /// Threads of the control plane: it decides, and never carries audio (DESIGN section 0).
@@ -71,6 +72,9 @@ pub enum RunError {
     /// SIP.
     #[error(transparent)]
     Sip(#[from] sip::StartError),
+    /// The authorities of `sip.ca`.
+    #[error("sip.ca: {0}")]
+    Tls(#[source] TlsError),
     /// HTTP.
     #[error(transparent)]
     Http(#[from] http::StartError),
@@ -90,7 +94,7 @@ impl RunError {
     #[must_use]
     pub const fn status(&self) -> Status {
         match self {
-            Self::Configuration(_) => Status::Configuration,
+            Self::Configuration(_) | Self::Tls(_) => Status::Configuration,
             Self::State { .. } | Self::Media(_) | Self::Sip(_) | Self::Http(_) => Status::Unavailable,
             Self::Signals(_) | Self::Runtime(_) | Self::Randomness(_) => Status::Fault,
         }
@@ -163,7 +167,8 @@ impl Gateway {
         let seed = getrandom::u64().map_err(RunError::Randomness)?;
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(RunError::Randomness)?;
-        let sip_settings = sip_settings(settings, seed, known(settings, secret));
+        let mut sip_settings = telephony::settings(settings, seed, telephony::known(settings, secret));
+        sip_settings.connector = telephony::connector(settings)?;
         let sip::Running { handle: sip, events, registrations: changes, bound: listening } =
             sip::start(net, sip_settings, sip_listeners(settings)).await?;
         registrations::restore(&store, &sip).await.map_err(state("registrations in", directory))?;
@@ -372,72 +377,6 @@ fn policy(settings: &Settings, meeting: &config::Meeting) -> PolicySettings {
 fn meetings(settings: &Settings) -> BTreeMap<MeetingName, MeetingSettings> {
     let of = |meeting: &config::Meeting| MeetingSettings { title: meeting.title.clone(), policy: policy(settings, meeting) };
     settings.meetings.iter().map(|(name, meeting)| (name.clone(), of(meeting))).collect()
-}
-
-/// Who may call, and how we know them (M-1).
-fn known(settings: &Settings, secret: [u8; 32]) -> Known {
-    let realm = settings.sip.realm.clone();
-    let mut addresses = Vec::new();
-    let (mut users, mut certificates) = (HashMap::new(), HashMap::new());
-    for (label, device) in &settings.devices {
-        addresses.extend(device.addresses.iter().map(|network| (*network, Identity::Device(label.as_str().into()))));
-        certificates.extend(device.certificate.iter().map(|name| (name.clone(), Identity::Device(label.as_str().into()))));
-        if let Some(login) = &device.login {
-            let account = Account::new(label, &login.username, &realm, login.password.expose());
-            users.insert(login.username.clone(), account);
-        }
-    }
-    for (label, trunk) in &settings.sip.trunks {
-        addresses.extend(trunk.addresses.iter().map(|network| (*network, Identity::Trunk(label.as_str().into()))));
-        certificates.extend(trunk.certificate.iter().map(|name| (name.clone(), Identity::Trunk(label.as_str().into()))));
-    }
-    Known {
-        addresses,
-        certificates,
-        allowed: settings.sip.allowed.clone(),
-        accounts: Accounts { realm, algorithms: settings.sip.digest.clone(), users, secret },
-    }
-}
-
-fn account((label, account): (&String, &config::SipAccount)) -> sip::account::Account {
-    let password = account.login.password.expose();
-    let credentials =
-        Credentials { user: account.login.username.clone(), password: password.to_owned().into(), realm: account.realm.clone() };
-    sip::account::Account {
-        label: label.as_str().into(),
-        registrar: account.registrar.clone(),
-        transport: account.transport.into(),
-        username: account.username.clone(),
-        contact: sip::account::contact(label, &account.username, password),
-        credentials,
-        expires: account.expires,
-    }
-}
-
-fn sip_settings(settings: &Settings, seed: u64, known: Known) -> sip::Settings {
-    let trusted: Vec<_> = known.addresses.iter().map(|(network, _)| *network).collect();
-    sip::Settings {
-        advertised: settings.sip.advertised_address,
-        session_timers: settings.sip.session_timers,
-        limits: sip::Limits {
-            max_calls: settings.sip.max_calls,
-            calls_per_source: settings.limits.calls_per_source,
-            invites_per_second: settings.limits.invites_per_second,
-            ..sip::Limits::default()
-        },
-        // Devices and trunks that are known by their address; budgets are for strangers.
-        trusted: sip::Trusted::new(move |address| trusted.iter().any(|network| network.contains(address))),
-        known,
-        registrar: sip::registrar::Settings {
-            min_expires: settings.sip.registrar.min_expires,
-            max_expires: settings.sip.registrar.max_expires,
-            default_expires: settings.sip.registrar.default_expires,
-            contacts: settings.sip.registrar.contacts,
-        },
-        accounts: settings.sip.accounts.iter().map(account).collect(),
-        seed,
-        ..sip::Settings::default()
-    }
 }
 
 fn tls_files(tls: &config::Tls) -> TlsFiles {

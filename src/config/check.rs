@@ -88,6 +88,7 @@ pub(super) fn surroundings(settings: &Settings, found: &mut Findings<'_>) {
         files.extend(listen.tls.iter().flat_map(|tls| of(&key, tls)));
         files.extend(listen.client_ca.iter().map(|path| (format!("{key}.client_ca"), path.clone())));
     }
+    files.extend(settings.sip.ca.iter().map(|path| ("sip.ca".to_owned(), path.clone())));
     for (key, file) in files {
         if let Err(error) = File::open(&file)
             .and_then(|file| file.metadata())

@@ -79,6 +79,8 @@ fn sip(s: &mut Section<'_>) -> Sip {
         digest: s.get("digest", some(list(digest))).unwrap_or_else(|| Algorithm::ALL.into()),
         realm: s.get("realm", label(64)).unwrap_or_else(|| "roomgate".to_owned()),
         trunks,
+        name_servers: s.get("name_servers", list(parsed(ADDRESS))).unwrap_or_default(),
+        ca: s.optional("ca", path),
         accounts,
         session_timers: SessionTimers {
             expires: s.get("session_expires", time(Duration::ZERO..=DAY)).unwrap_or(SessionTimers::default().expires),
@@ -183,8 +185,7 @@ fn account(name: &str, s: &mut Section<'_>) -> Option<SipAccount> {
         uri.filter(|uri| uri.user.is_none() && uri.host.is_some())
             .ok_or_else(|| Wrong::new("is no name or address of a server", "write one such as \"pbx.example.com\""))
     };
-    // Connections of ours by TLS are not made yet.
-    let transport = choice(&[("udp", Transport::Udp), ("tcp", Transport::Tcp)]);
+    let transport = choice(&[("udp", Transport::Udp), ("tcp", Transport::Tcp), ("tls", Transport::Tls)]);
     let registrar = s.required("registrar", "name the server, such as \"pbx.example.com\"", registrar);
     let number = s.required("username", "write our number or user name there", username);
     let (auth_username, password) = (s.optional("auth_username", username), s.secret("password"));
@@ -194,7 +195,7 @@ fn account(name: &str, s: &mut Section<'_>) -> Option<SipAccount> {
     let number = number?;
     Some(SipAccount {
         registrar: registrar?,
-        transport: s.get("transport", transport).unwrap_or(Transport::Udp),
+        transport: s.optional("transport", transport),
         login: Login { username: auth_username.unwrap_or_else(|| number.clone()), password: password? },
         username: number,
         realm: s.optional("realm", label(255)),

@@ -66,6 +66,10 @@ pub struct Sip {
     pub trunks: BTreeMap<String, Trunk>,
     /// How sessions are kept alive (RFC 4028).
     pub session_timers: SessionTimers,
+    /// Name servers to ask; none: those of the system.
+    pub name_servers: Vec<IpAddr>,
+    /// PEM file of the authorities that PBXs' certificates must come from; `None`: those of the system.
+    pub ca: Option<PathBuf>,
     /// `[sip.account.X]`
     pub accounts: BTreeMap<String, SipAccount>,
     /// `[sip.registrar]`
@@ -130,8 +134,8 @@ pub struct Registrar {
 pub struct SipAccount {
     /// Its registrar.
     pub registrar: Uri,
-    /// By what it is reached.
-    pub transport: Transport,
+    /// By what it is reached; `None`: as the name system says.
+    pub transport: Option<Transport>,
     /// Our number there.
     pub username: String,
     /// The name that goes with the password.

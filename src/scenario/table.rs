@@ -186,6 +186,14 @@ const PROVEN: &[Row] = &[
     ),
     ("S-5", &["keypad::s5_a_phone_that_holds_is_shown_so_and_its_music_never_reaches_the_meeting"], ""),
     (
+        "S-6",
+        &[
+            "src/sip/locate.rs::servers_come_by_priority_and_by_weight_among_equals",
+            "src/sip/account/tests.rs::a_server_that_does_not_answer_is_followed_by_the_next_and_then_by_waits_that_grow_without_end",
+        ],
+        "the network of the scenarios has no names",
+    ),
+    (
         "S-7",
         &[
             "calls::s7_rtp_of_somebody_else_reaches_nobody_and_an_empty_pool_is_a_503",

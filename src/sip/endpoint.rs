@@ -383,9 +383,9 @@ impl Endpoint {
         if self.connecting.len() >= CONNECTING {
             return Some(waiting);
         }
-        let token = self.number();
+        let (token, name) = (self.number(), self.name_of(&waiting));
         self.connecting.insert(token, waiting);
-        self.outputs.push_back(Output::Connect { peer, transport, token });
+        self.outputs.push_back(Output::Connect { peer, transport, name, token });
         None
     }
 

@@ -19,6 +19,7 @@ mod in_dialog;
 mod incoming;
 mod info;
 mod invite;
+pub mod locate;
 pub mod message;
 mod prove;
 pub mod registrar;
@@ -67,6 +68,8 @@ pub struct Settings {
     pub trusted: Trusted,
     /// Who may call (M-1).
     pub known: Known,
+    /// Name servers to ask; none: those of the system.
+    pub name_servers: Vec<IpAddr>,
     /// How TLS connections of ours are made; `None`: only those that peers have opened are used.
     pub connector: Option<Connector>,
     /// What answers challenges to calls of ours.
@@ -89,6 +92,7 @@ impl Default for Settings {
             limits: Limits::default(),
             trusted: Trusted::default(),
             known: Known::default(),
+            name_servers: Vec::new(),
             connector: None,
             credentials: None,
             registrar: registrar::Settings::default(),
@@ -264,8 +268,8 @@ pub enum Input {
     Located {
         /// Names the request.
         token: u64,
-        /// Addresses with ports.
-        targets: Vec<SocketAddr>,
+        /// What was found.
+        targets: Vec<Target>,
     },
     /// A call's owner wants something.
     Command(Command),
@@ -287,6 +291,8 @@ pub enum Output {
         peer: SocketAddr,
         /// By what.
         transport: Transport,
+        /// Whom its certificate must name; `None`: as the connector says.
+        name: Option<String>,
         /// Names the request.
         token: u64,
     },
@@ -307,7 +313,16 @@ pub struct Locate {
     pub host: uri::Host,
     /// Its port, where one is written.
     pub port: Option<u16>,
-    /// By what it is to be reached.
+    /// By what it is to be reached, where that is written.
+    pub transport: Option<Transport>,
+}
+
+/// One way to a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// Where.
+    pub address: SocketAddr,
+    /// By what.
     pub transport: Transport,
 }
 

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
+
 use crate::baresip::{Baresip, Codec, Transport};
 use crate::browser::Browser;
 use crate::daemon::Daemon;
@@ -27,7 +29,9 @@ impl Kamailio {
         std::fs::create_dir_all(&folder).expect("a folder");
         let modules = glob_modules();
         let text = std::fs::read_to_string(sources().join("kamailio/pbx.cfg")).expect("the PBX's configuration");
-        std::fs::write(folder.join("kamailio.cfg"), text.replace("MODULES", &modules)).expect("a file");
+        let text = text.replace("MODULES", &modules).replace("FOLDER", &folder.display().to_string());
+        std::fs::write(folder.join("kamailio.cfg"), text).expect("a file");
+        certificates(&folder);
         let process = Self::launch(&folder);
         Self { process, folder }
     }
@@ -46,6 +50,19 @@ impl Kamailio {
         eventually(seconds(10), "Kamailio ends", || self.process.exit_code());
         self.process = Self::launch(&self.folder);
     }
+}
+
+/// An authority in `ca.pem`, and a certificate of it for the domain `pbx.test`.
+fn certificates(folder: &Path) {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority");
+    std::fs::write(folder.join("ca.pem"), issuer.pem()).expect("a file");
+    let key = KeyPair::generate().expect("a key");
+    let mut params = CertificateParams::default();
+    params.subject_alt_names = vec![SanType::DnsName("pbx.test".try_into().expect("a name"))];
+    std::fs::write(folder.join("server.pem"), params.signed_by(&key, &issuer).expect("a certificate").pem()).expect("a file");
+    std::fs::write(folder.join("server.key"), key.serialize_pem()).expect("a file");
 }
 
 /// Where Debian keeps Kamailio's modules: it depends on the kind of processor.
@@ -143,5 +160,48 @@ fn a_call_through_a_proxy_that_records_its_route_is_held_resumed_and_ended_from_
             status["calls"].as_array().is_some_and(Vec::is_empty).then_some(status)
         });
         println!("{}", calls["resources"]["sip"]);
+    });
+}
+
+#[test]
+fn a_registrar_is_found_by_naptr_and_srv_and_its_certificate_must_name_the_domain() {
+    isolated(|| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let _pbx = Kamailio::start(folder.path());
+        let mut command = Command::new(program("dnsmasq"));
+        command.args(["--keep-in-foreground", "--no-resolv", "--no-hosts", "--bind-interfaces", "--user=root", "--pid-file"]);
+        command.args(["--listen-address=127.0.0.1", "--naptr-record=pbx.test,20,10,s,SIP+D2U,,_sip._udp.pbx.test"]);
+        command.args(["--naptr-record=pbx.test,10,10,s,SIPS+D2T,,_sips._tcp.pbx.test"]);
+        // The first choice is dead.
+        command.args(["--srv-host=_sips._tcp.pbx.test,dead.pbx.test,5999,10,1"]);
+        command.args(["--srv-host=_sips._tcp.pbx.test,live.pbx.test,5081,20,1"]);
+        command.args(["--host-record=dead.pbx.test,127.0.0.1", "--host-record=live.pbx.test,127.0.0.1"]);
+        let _names = Process::start(&mut command, &folder.path().join("dnsmasq.log"), false);
+
+        let account = |ca: &str| {
+            format!(
+                "[media]\nwebrtc_addresses = [\"127.0.0.1\"]\n[sip]\nallowed = []\nname_servers = [\"127.0.0.1\"]\nca = \"{ca}\"\n\
+                 [sip.account.pbx]\nregistrar = \"pbx.test\"\nusername = \"7000\"\npassword = \"secret\"\n"
+            )
+        };
+        // An authority that has not issued this certificate.
+        let other = Daemon::certificate(folder.path());
+        let mistrusting = Daemon::with(&account(&other.display().to_string()));
+        eventually(seconds(30), "a certificate of somebody else is refused", || {
+            let failure = mistrusting.status()["accounts"][0]["failure"].clone();
+            failure.as_str().map(str::to_owned).inspect(|failure| println!("{failure}"))
+        });
+        assert!(registered(&mistrusting).is_none());
+        drop(mistrusting);
+
+        let daemon = Daemon::with(&account(&folder.path().join("kamailio/ca.pem").display().to_string()));
+        eventually(seconds(30), "it is registered", || registered(&daemon));
+        println!("{}", daemon.status()["accounts"]);
+        assert!(daemon.log().contains("registered account=pbx registrar=127.0.0.1:5081"), "{}", daemon.log());
+        let mut phone = Baresip::start(daemon.folder(), 5070, Codec::Pcmu, Transport::Udp, PHONE);
+        phone.dial("sip:7000@127.0.0.1:5080");
+        // The menu's first words.
+        assert!(phone.hear(3.0).level() > -40.0);
+        phone.hang_up();
     });
 }

@@ -1,15 +1,14 @@
 //! The endpoint's part in registrations of ours: addresses looked up, requests sent, answers taken.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::{Account, Outcome, PING_STREAM, PING_UDP, Registration, Standing, State, refresh_after};
 use crate::sip::alone::Alone;
-use crate::sip::endpoint::{Endpoint, Owner};
+use crate::sip::endpoint::{Endpoint, Owner, Purpose, Waiting};
 use crate::sip::message::{Request, Response};
 use crate::sip::uac::Way;
-use crate::sip::{ConnectionId, Flow, Identity, Locate, Output, Uri};
+use crate::sip::{ConnectionId, Flow, Identity, Locate, Output, Target, Uri};
 
 impl Endpoint {
     /// Begins to register, if nothing was begun yet.
@@ -41,6 +40,15 @@ impl Endpoint {
     /// The user part of the Contact in a request of this account.
     pub(in crate::sip) fn account_contact(&self, index: usize) -> Option<&str> {
         self.accounts.get(index).map(|registration| registration.account.contact.as_str())
+    }
+
+    /// Whom the certificate at the other end must name: the domain we register in, whatever the name system has led to (RFC 5922).
+    pub(in crate::sip) fn name_of(&self, waiting: &Waiting) -> Option<String> {
+        let Waiting::Client { id, .. } = waiting else { return None };
+        match self.clients.get(id)?.purpose {
+            Purpose::Alone(Alone::Register(index)) => self.accounts.get(index).map(|registration| registration.account.domain()),
+            _ => None,
+        }
     }
 
     /// Whether a connection leads to a registrar of ours.
@@ -103,7 +111,7 @@ impl Endpoint {
     }
 
     /// The registrar's addresses, the first choice first.
-    pub(in crate::sip) fn located(&mut self, now: Instant, token: u64, targets: Vec<SocketAddr>) {
+    pub(in crate::sip) fn located(&mut self, now: Instant, token: u64, targets: Vec<Target>) {
         let index = usize::try_from(token).unwrap_or(usize::MAX);
         let Some(registration) = self.accounts.get_mut(index).filter(|known| matches!(known.state, State::Locating)) else {
             return;
@@ -122,16 +130,16 @@ impl Endpoint {
     /// A REGISTER by a flow that is there, or is opened anew if it is not.
     fn ask(&mut self, now: Instant, index: usize, flow: Flow) {
         let Some(registration) = self.accounts.get_mut(index) else { return };
-        registration.state = State::Asking { target: flow.peer, rest: VecDeque::new() };
+        let target = Target { address: flow.peer, transport: flow.transport };
+        registration.state = State::Asking { target, rest: VecDeque::new() };
         match self.is_open(&flow) {
             true => self.send_register(now, index, Way::Open(flow)),
-            false => self.ask_at(now, index, flow.peer),
+            false => self.ask_at(now, index, target),
         }
     }
 
-    fn ask_at(&mut self, now: Instant, index: usize, peer: SocketAddr) {
-        let Some(transport) = self.accounts.get(index).map(|registration| registration.account.transport) else { return };
-        self.send_register(now, index, Way::Connect { peer, transport, fallback: None });
+    fn ask_at(&mut self, now: Instant, index: usize, target: Target) {
+        self.send_register(now, index, Way::Connect { peer: target.address, transport: target.transport, fallback: None });
     }
 
     fn send_register(&mut self, now: Instant, index: usize, way: Way) {
@@ -171,7 +179,7 @@ impl Endpoint {
                 let way = if self.is_open(&flow) { Some(Way::Open(flow)) } else { None };
                 match way {
                     Some(way) => self.send_register(now, index, way),
-                    None => self.ask_at(now, index, flow.peer),
+                    None => self.ask_at(now, index, Target { address: flow.peer, transport: flow.transport }),
                 }
             }
             Outcome::Failed { why, retry_after } => match response.status {

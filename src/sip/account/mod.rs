@@ -18,7 +18,7 @@ use super::auth;
 use super::header::{CSeq, NameAddr};
 use super::message::{Headers, Method, Request, Response};
 use super::uri::Uri;
-use super::{Flow, Transport};
+use super::{Flow, Target, Transport};
 
 /// The first wait after a failure, and the longest.
 const FIRST_WAIT: Duration = Duration::from_secs(4);
@@ -39,8 +39,8 @@ pub struct Account {
     pub label: Arc<str>,
     /// Whose registrar it is: the Request-URI, and the domain of our address there.
     pub registrar: Uri,
-    /// By what we go there.
-    pub transport: Transport,
+    /// By what we go there; `None`: as the name system says (RFC 3263).
+    pub transport: Option<Transport>,
     /// Our user name there.
     pub username: String,
     /// What proves it.
@@ -94,7 +94,7 @@ enum State {
     /// The registrar's addresses are being looked up.
     Locating,
     /// A REGISTER is on its way; `rest` is tried after it.
-    Asking { target: SocketAddr, rest: VecDeque<SocketAddr> },
+    Asking { target: Target, rest: VecDeque<Target> },
     /// Registered; the flow by which is kept open.
     Bound { flow: Flow, refresh_at: Instant, ping_at: Instant },
     /// Signed off.

@@ -28,7 +28,7 @@ impl Bench {
         let account = Account {
             label: "pbx".into(),
             registrar: Uri::parse("sip:pbx.example.com").unwrap(),
-            transport: Transport::Udp,
+            transport: None,
             username: "7000".into(),
             contact: contact("pbx", "7000", "sesame"),
             credentials,
@@ -57,10 +57,11 @@ impl Bench {
                 Output::Transmit { flow, bytes } => self.sent.push((flow.peer, String::from_utf8(bytes).unwrap())),
                 Output::Locate(wanted) => {
                     self.located += 1;
-                    let targets = [FIRST, SECOND].map(|target| target.parse().unwrap()).to_vec();
+                    let transport = Transport::Udp;
+                    let targets = [FIRST, SECOND].map(|target| Target { address: target.parse().unwrap(), transport }).to_vec();
                     self.endpoint.handle(self.now, Input::Located { token: wanted.token, targets });
                 }
-                Output::Connect { peer, transport, token } => {
+                Output::Connect { peer, transport, token, .. } => {
                     let local = "198.51.100.1:5060".parse().unwrap();
                     let flow = Flow { transport, listener: 0, connection: None, local, peer };
                     self.endpoint.handle(self.now, Input::Connected { token, flow });

@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use self::locate::Names;
 use self::stream::{Connection, News, Secure, Stream};
 use self::udp::UdpListeners;
 use super::account::Standing;
@@ -248,6 +249,8 @@ struct Task {
     untold: VecDeque<Event>,
     /// Waits until our registrations are taken back.
     leaving: Option<oneshot::Sender<()>>,
+    /// The name system, once it was needed.
+    names: Option<Names>,
 }
 
 impl Task {
@@ -265,6 +268,7 @@ impl Task {
             tasks: JoinSet::new(),
             untold: VecDeque::new(),
             leaving: None,
+            names: None,
         }
     }
 
@@ -340,9 +344,10 @@ impl Task {
         while let Some(output) = self.endpoint.poll() {
             match output {
                 Output::Transmit { flow, bytes } => self.transmit(flow, bytes),
-                Output::Connect { peer, transport, token } => self.connect(peer, transport, token),
+                Output::Connect { peer, transport, name, token } => self.connect(peer, transport, name, token),
                 Output::Locate(wanted) => {
-                    self.tasks.spawn(locate::locate(wanted, self.news.clone()));
+                    let names = self.names.get_or_insert_with(|| Names::new(&self.settings.name_servers)).clone();
+                    self.tasks.spawn(names.locate(wanted, self.news.clone()));
                 }
                 Output::Event(event) => {
                     if let Err(mpsc::error::TrySendError::Full(event)) = up.events.try_send(event) {
@@ -378,7 +383,7 @@ impl Task {
         }
     }
 
-    fn connect(&mut self, peer: SocketAddr, transport: Transport, token: u64) {
+    fn connect(&mut self, peer: SocketAddr, transport: Transport, name: Option<String>, token: u64) {
         let input = match transport {
             Transport::Udp => match self.udp.flow_to(peer) {
                 Some(flow) => Input::Connected { token, flow },
@@ -387,7 +392,7 @@ impl Task {
             // RFC 5923: a connection that is there already carries requests of ours too.
             Transport::Tcp | Transport::Tls => match self.connection_to(peer, transport) {
                 Some(flow) => Input::Connected { token, flow },
-                None => match self.secure(peer, transport) {
+                None => match self.secure(peer, transport, name) {
                     Ok(secure) => {
                         self.tasks.spawn(stream::connect(peer, secure, token, self.news.clone()));
                         return;
@@ -406,13 +411,13 @@ impl Task {
     }
 
     /// What a TLS connection of ours needs; `None` for TCP.
-    fn secure(&self, peer: SocketAddr, transport: Transport) -> Result<Option<Secure>, NoTls> {
+    fn secure(&self, peer: SocketAddr, transport: Transport, name: Option<String>) -> Result<Option<Secure>, NoTls> {
         if transport == Transport::Tcp {
             return Ok(None);
         }
         let connector = self.settings.connector.as_ref().ok_or(NoTls)?;
-        let name = match &connector.name {
-            Some(name) => ServerName::try_from(name.clone()).map_err(|_| NoTls)?,
+        let name = match name.or_else(|| connector.name.clone()) {
+            Some(name) => ServerName::try_from(name).map_err(|_| NoTls)?,
             None => ServerName::from(peer.ip()),
         };
         Ok(Some(Secure { config: Arc::clone(&connector.config), name }))

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::sip::wire::{Framed, Framer};
-use crate::sip::{ConnectionId, Flow, Limits};
+use crate::sip::{ConnectionId, Flow, Limits, Target};
 use crate::tls;
 
 /// Messages that may wait for a slow peer; one more closes the connection.
@@ -39,7 +39,7 @@ pub(super) enum News {
         /// Names the request.
         token: u64,
         /// What was found.
-        targets: Vec<SocketAddr>,
+        targets: Vec<Target>,
     },
     Accepted {
         listener: u16,

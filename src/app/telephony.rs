@@ -1,0 +1,93 @@
+//! What the SIP room is told of the configuration: whom we know, where we register, and what is bounded.
+
+use std::collections::HashMap;
+
+use super::RunError;
+use crate::config::{self, Settings};
+use crate::sip::auth::{Account, Accounts, Credentials};
+use crate::sip::{self, Identity, Known};
+use crate::tls::{self, Trust};
+
+/// Who may call, and how we know them (M-1).
+pub(super) fn known(settings: &Settings, secret: [u8; 32]) -> Known {
+    let realm = settings.sip.realm.clone();
+    let mut addresses = Vec::new();
+    let (mut users, mut certificates) = (HashMap::new(), HashMap::new());
+    for (label, device) in &settings.devices {
+        addresses.extend(device.addresses.iter().map(|network| (*network, Identity::Device(label.as_str().into()))));
+        certificates.extend(device.certificate.iter().map(|name| (name.clone(), Identity::Device(label.as_str().into()))));
+        if let Some(login) = &device.login {
+            let account = Account::new(label, &login.username, &realm, login.password.expose());
+            users.insert(login.username.clone(), account);
+        }
+    }
+    for (label, trunk) in &settings.sip.trunks {
+        addresses.extend(trunk.addresses.iter().map(|network| (*network, Identity::Trunk(label.as_str().into()))));
+        certificates.extend(trunk.certificate.iter().map(|name| (name.clone(), Identity::Trunk(label.as_str().into()))));
+    }
+    Known {
+        addresses,
+        certificates,
+        allowed: settings.sip.allowed.clone(),
+        accounts: Accounts { realm, algorithms: settings.sip.digest.clone(), users, secret },
+    }
+}
+
+/// How connections to PBXs are secured, if there may be any.
+pub(super) fn connector(settings: &Settings) -> Result<Option<sip::Connector>, RunError> {
+    if settings.sip.accounts.is_empty() {
+        return Ok(None);
+    }
+    let trust = settings.sip.ca.clone().map_or(Trust::System, Trust::Authorities);
+    match (tls::client(&trust), &settings.sip.ca) {
+        (Ok(config), _) => Ok(Some(sip::Connector { config, name: None })),
+        // Without the system's authorities nobody is trusted, which only matters to who is reached by TLS.
+        (Err(error), None) => {
+            tracing::warn!(%error, "PBXs cannot be reached by TLS");
+            Ok(None)
+        }
+        (Err(error), Some(_)) => Err(RunError::Tls(error)),
+    }
+}
+
+fn account((label, account): (&String, &config::SipAccount)) -> sip::account::Account {
+    let password = account.login.password.expose();
+    let credentials =
+        Credentials { user: account.login.username.clone(), password: password.to_owned().into(), realm: account.realm.clone() };
+    sip::account::Account {
+        label: label.as_str().into(),
+        registrar: account.registrar.clone(),
+        transport: account.transport.map(Into::into),
+        username: account.username.clone(),
+        contact: sip::account::contact(label, &account.username, password),
+        credentials,
+        expires: account.expires,
+    }
+}
+
+pub(super) fn settings(settings: &Settings, seed: u64, known: Known) -> sip::Settings {
+    let trusted: Vec<_> = known.addresses.iter().map(|(network, _)| *network).collect();
+    sip::Settings {
+        advertised: settings.sip.advertised_address,
+        session_timers: settings.sip.session_timers,
+        limits: sip::Limits {
+            max_calls: settings.sip.max_calls,
+            calls_per_source: settings.limits.calls_per_source,
+            invites_per_second: settings.limits.invites_per_second,
+            ..sip::Limits::default()
+        },
+        // Devices and trunks that are known by their address; budgets are for strangers.
+        trusted: sip::Trusted::new(move |address| trusted.iter().any(|network| network.contains(address))),
+        known,
+        registrar: sip::registrar::Settings {
+            min_expires: settings.sip.registrar.min_expires,
+            max_expires: settings.sip.registrar.max_expires,
+            default_expires: settings.sip.registrar.default_expires,
+            contacts: settings.sip.registrar.contacts,
+        },
+        name_servers: settings.sip.name_servers.clone(),
+        accounts: settings.sip.accounts.iter().map(account).collect(),
+        seed,
+        ..sip::Settings::default()
+    }
+}

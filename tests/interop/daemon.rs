@@ -124,6 +124,11 @@ impl Daemon {
         eventually(seconds(20), "the daemon ends", || self.process.exit_code())
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.process.child.id()
+    }
+
     /// What it has printed and logged.
     pub fn log(&self) -> String {
         self.process.log()

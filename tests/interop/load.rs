@@ -133,3 +133,45 @@ fn fifty_calls_at_once_have_no_hole_and_leave_nothing_behind() {
         assert!(rows.keys().all(|table| ["records", "ledger"].contains(&table.as_str())), "{rows:?}");
     });
 }
+
+/// CPU time of a process so far, in s.
+fn cpu(id: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).expect("a running process");
+    let after = stat.rsplit(')').next().expect("a name in parentheses");
+    let ticks = |n: usize| after.split_whitespace().nth(n).and_then(|ticks| ticks.parse::<f64>().ok()).expect("a number");
+    // Fields 14 and 15 of proc(5); the kernel counts in hundredths.
+    (ticks(11) + ticks(12)) / 100.0
+}
+
+#[test]
+fn two_hundred_new_calls_a_second_are_all_answered_and_ended() {
+    isolated(|| {
+        let (rate, length) = if long() { (200, 60) } else { (100, 5) };
+        let daemon = Daemon::with(
+            "[media]\nwebrtc_addresses = [\"127.0.0.1\"]\nrtp_ports = \"20000-25999\"\n[sip]\nmax_calls = 1000\n\
+             [sip.trunk.pbx]\naddresses = [\"127.0.0.1\"]\n",
+        );
+        let before = daemon.status();
+        let began = cpu(daemon.id());
+        let mut burst = Mass::burst(daemon.folder(), 5066, "1001", rate, length);
+        burst.has_ended_well(length + 30);
+        let used = cpu(daemon.id()) - began;
+        let mut times = burst.answer_times();
+        times.sort_by(f64::total_cmp);
+        let calls = rate * length;
+        assert_eq!(times.len() as u64, calls);
+        let at = |share: f64| times[(share * (times.len() - 1) as f64) as usize];
+        println!(
+            "{calls} calls, {rate} a second: INVITE to 200 in p50 {:.1}, p99 {:.1}, longest {:.1} ms; {:.2} ms of CPU a call",
+            at(0.5),
+            at(0.99),
+            at(1.0),
+            used * 1000.0 / calls as f64
+        );
+        if long() {
+            assert!(at(0.99) < 50.0, "p99 is {} ms", at(0.99));
+        }
+        eventually(seconds(TIMERS_RUN_OUT), "no port, task or timer is left", || nothing_left(&daemon.status(), &before));
+        assert_eq!(rows(&daemon).get("records"), Some(&calls), "a record of each");
+    });
+}

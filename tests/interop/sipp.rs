@@ -91,10 +91,34 @@ impl Mass {
         Self { process: Process::start(&mut command, &folder.join("log"), false) }
     }
 
+    /// Makes `rate` calls a second for so many seconds; each is answered and hangs up at once.
+    pub fn burst(folder: &Path, port: u16, user: &str, rate: u64, length: u64) -> Self {
+        let folder = folder.join(format!("sipp-{port}"));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let mut command = Command::new(program("sipp"));
+        command.arg("-sf").arg(sources().join("sipp/burst.xml")).args(["-s", user, "127.0.0.1:5060"]).current_dir(&folder);
+        command.args(["-i", "127.0.0.1", "-mi", "127.0.0.1", "-p", &port.to_string(), "-r", &rate.to_string()]);
+        command.args(["-m", &(rate * length).to_string(), "-nostdin", "-trace_err", "-trace_rtt", "-rtt_freq", "1"]);
+        Self { process: Process::start(&mut command, &folder.join("log"), false) }
+    }
+
+    /// The times from each INVITE to its 200, in ms, once it has ended.
+    pub fn answer_times(&self) -> Vec<f64> {
+        let files = std::fs::read_dir(self.process.folder()).expect("a folder").filter_map(Result::ok).map(|entry| entry.path());
+        let rtt = files.into_iter().find(|path| path.to_string_lossy().ends_with("_rtt.csv")).expect("SIPp's times");
+        let text = std::fs::read_to_string(rtt).expect("a file");
+        text.lines().skip(1).filter_map(|line| line.split(';').nth(1)?.parse().ok()).collect()
+    }
+
     /// Waits for the end: every call was answered and ended as it should.
-    pub fn ends_well(mut self, limit: u64) {
+    pub fn has_ended_well(&mut self, limit: u64) {
         let code = eventually(seconds(limit), "SIPp's calls end", || self.process.exit_code());
         assert_eq!(code, 0, "{}", self.process.log());
+    }
+
+    /// Waits for the end: every call was answered and ended as it should.
+    pub fn ends_well(mut self, limit: u64) {
+        self.has_ended_well(limit);
     }
 }
 

@@ -9,6 +9,7 @@ mod audio;
 mod baresip;
 mod browser;
 mod calls;
+mod churn;
 mod daemon;
 mod delay;
 mod dial;

@@ -216,3 +216,19 @@ fn at_the_end_it_is_taken_back_and_stays_so() {
     bench.passes(Duration::from_secs(86_400));
     assert!(bench.sent.is_empty() && bench.standing().next.is_none());
 }
+
+#[test]
+fn a_week_of_refreshes_leaves_tables_and_timers_as_they_were() {
+    let mut bench = Bench::new();
+    let mut before = None;
+    for _ in 0..1_100 {
+        let register = bench.registers().pop().unwrap();
+        bench.answers(&register, 200, "Expires: 600");
+        bench.passes(Duration::from_secs(100));
+        bench.sent.clear();
+        let held = bench.endpoint.load();
+        assert_eq!(held, *before.get_or_insert(held));
+        bench.passes(Duration::from_secs(440));
+    }
+    assert_eq!(bench.located, 1);
+}

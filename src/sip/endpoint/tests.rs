@@ -458,4 +458,5 @@ mod hostile;
 mod reliable;
 mod requests;
 mod sessions;
+mod soak;
 mod update;

@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::Flow;
 use super::auth::Verdict;
 use super::endpoint::Endpoint;
-use super::guard::Price;
+use super::guard::{Price, Source};
 use super::identity::Identity;
 use super::message::{Essentials, Method, Request};
 use super::uas::reply_flow;
@@ -66,14 +66,18 @@ impl Endpoint {
         request: &Request,
         essentials: &Essentials,
     ) -> Result<Option<Identity>, Stop> {
-        let verdict = self.authenticator.judge(now, request);
-        // Whoever proves who it is spends nothing, so that a whole site can come back at once.
-        if let Verdict::Proven { label } = verdict {
-            return Ok(Some(Identity::Device(label)));
-        }
-        let (address, payer) = (flow.peer.ip(), self.source(&flow, request));
+        let (address, verdict) = (flow.peer.ip(), self.authenticator.judge(now, request));
+        let payer = match &verdict {
+            // To register costs nothing once it is proven, so that a whole site can come back at once.
+            Verdict::Proven { label } if request.method == Method::Register => return Ok(Some(Identity::Device(label.clone()))),
+            Verdict::Proven { .. } => Source::behind(address, request),
+            _ => self.source(&flow, request),
+        };
         if !self.guard.charge(now, &payer, Price::of(&request.method)) {
             return Err(Stop::Spent);
+        }
+        if let Verdict::Proven { label } = verdict {
+            return Ok(Some(Identity::Device(label)));
         }
         if let Some(identity) = self.certified(&flow) {
             return Ok(Some(identity.clone()));

@@ -81,7 +81,7 @@ impl Endpoint {
             remote: essentials.from.tag().unwrap_or_default().to_owned(),
         });
         let call = dialog.as_ref().and_then(|dialog| self.dialogs.get(dialog)).copied();
-        if call.is_none() && !self.is_welcome(now, flow, &request) {
+        if call.is_none() && !self.is_welcome(now, flow, &request, dialog.is_none()) {
             return self.turn_away(flow, request);
         }
         let identity = match self.admitted(now, flow, &request, &essentials) {
@@ -117,13 +117,14 @@ impl Endpoint {
         }
     }
 
-    /// The budget of a request that belongs to no call of ours. Where a password is asked for, it is charged after that.
-    fn is_welcome(&mut self, now: Instant, flow: Flow, request: &Request) -> bool {
+    /// The budget of a request that belongs to no call of ours. Where it `begins` something and a password may be asked for, it is charged
+    /// after that.
+    fn is_welcome(&mut self, now: Instant, flow: Flow, request: &Request, begins: bool) -> bool {
         let scanner = request.headers.get("User-Agent").is_some_and(is_scanner);
         if scanner && !self.is_trusted(&flow) {
             return false;
         }
-        if self.wants_proof(request) {
+        if begins && self.wants_proof(request) {
             return true;
         }
         let source = self.source(&flow, request);
@@ -281,6 +282,8 @@ impl Endpoint {
         }
         let status = match Uri::parse(&request.uri) {
             Some(Uri { scheme: Scheme::Other(other), .. }) if other != "urn" => 416,
+            // The registrar knows extensions of its own.
+            Some(_) if request.method == Method::Register => return false,
             Some(_) => return self.refused_early(now, id, request),
             None => 400,
         };

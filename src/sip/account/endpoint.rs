@@ -31,8 +31,10 @@ impl Endpoint {
 
     /// Whose account was called: the user part of the Request-URI is a Contact of ours that its registrar alone knows.
     pub(in crate::sip) fn called_account(&self, request: &Request) -> Option<Identity> {
-        let uri = Uri::parse(&request.uri)?;
-        let user = uri.user?;
+        if self.accounts.is_empty() {
+            return None;
+        }
+        let user = Uri::parse(&request.uri)?.user?;
         let called = self.accounts.iter().find(|registration| registration.account.contact == user)?;
         Some(Identity::Account(called.account.label.clone()))
     }

@@ -468,7 +468,13 @@ impl Task {
                 let input = flow.map_or(Input::ConnectFailed { token }, |flow| Input::Connected { token, flow });
                 self.endpoint.handle(now, input);
             }
-            News::Located { token, targets } => self.endpoint.handle(now, Input::Located { token, targets }),
+            News::Located { token, targets } => {
+                if targets.is_empty() {
+                    // The system may have been given other name servers since.
+                    self.names = None;
+                }
+                self.endpoint.handle(now, Input::Located { token, targets });
+            }
             News::Failed { token } => self.endpoint.handle(now, Input::ConnectFailed { token }),
             News::Message { id, bytes } => {
                 if let Some(connection) = self.connections.get(&id) {

@@ -283,3 +283,25 @@ fn a_whole_site_behind_one_address_registers_at_once() {
     }
     assert!(waiting.is_empty(), "{} still wait", waiting.len());
 }
+
+#[test]
+fn a_flood_of_invites_into_calls_that_do_not_exist_is_within_the_budget_too() {
+    let mut bench = bench(true);
+    let answered = (0..2000).filter(|n| {
+        let text = request("INVITE", 1, "", "").replace("c1", &format!("c{n}")).replace("z9hG4bK", &format!("z9hG4bK{n}"));
+        !bench.says(&text.replace("To: <sip:1001@127.0.0.1>", "To: <sip:1001@127.0.0.1>;tag=none")).is_empty()
+    });
+    assert_eq!(answered.count(), 50);
+}
+
+#[test]
+fn a_registration_may_require_what_the_registrar_knows() {
+    let mut bench = bench(false);
+    let register = from(&request("REGISTER", 1, "Require: path, outbound\r\n", ""), "board")
+        .replace("To: <sip:1001@127.0.0.1>", "To: <sip:board@127.0.0.1>");
+    let sent = bench.says(&register);
+    assert_eq!(statuses(&sent), ["401"]);
+    let mut phone = client("board", "sesame");
+    assert!(challenges(&mut phone, &sent));
+    assert_eq!(statuses(&bench.says(&signed(&mut phone, &register, 2))), ["200"]);
+}

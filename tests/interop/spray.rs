@@ -19,6 +19,8 @@ const NATTED: f64 = 500.0;
 /// What the stranger hums, as loud as can be.
 const STRANGER: f64 = 1411.0;
 const STRANGERS_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 99);
+/// One packet of the stranger's in half a second would be heard at about -31 dBov; what others say and hum leaves traces below this.
+const TRACE: f64 = -45.0;
 /// As shipped.
 const PORTS: std::ops::RangeInclusive<u16> = 20_000..=20_999;
 
@@ -92,8 +94,8 @@ fn a_stranger_that_sprays_rtp_over_all_ports_is_neither_heard_nor_sent_to() {
         // Each hears the two others, at about -18 and -24 dBov.
         assert!(levels[0].0 > -30.0 && levels[1].1 > -30.0 && levels[2].0 > -40.0 && levels[2].1 > -40.0, "{levels:?}");
         let everything = alice.heard();
-        assert!(everything.trace_of(STRANGER) < -60.0, "the stranger is heard at {:.1} dBov", everything.trace_of(STRANGER));
-        assert!(phone.heard().trace_of(STRANGER) < -60.0);
+        assert!(everything.trace_of(STRANGER) < TRACE, "the stranger is heard at {:.1} dBov", everything.trace_of(STRANGER));
+        assert!(phone.heard().trace_of(STRANGER) < TRACE);
         natted.ends_well(40);
         let leaked = wiretap.finish();
         let media = leaked.iter().filter(|one| PORTS.contains(&one.from.port())).count();

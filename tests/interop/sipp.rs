@@ -157,7 +157,7 @@ impl Scenario {
         let mut command = Command::new(program("sipp"));
         command.arg("-sf").arg(sources().join(format!("sipp/dialogs/{name}.xml"))).args(manner);
         command.args(["-i", "127.0.0.1", "-mi", "127.0.0.1", "-p", &port.to_string(), "-mp", &(port + 20_000).to_string()]);
-        command.args(["-t", transport, "-m", "1", "-nostdin", "-trace_err", "-timeout", "60s", "-timeout_error"]);
+        command.args(["-t", transport, "-m", "1", "-nostdin", "-trace_err", "-timeout", "30s", "-timeout_error"]);
         command.args(["-trace_msg", "-message_file", "messages", "-error_file", "errors"]).current_dir(&folder);
         let process = Process::start(&mut command, &folder.join("log"), false);
         Self { name: format!("{name} by {transport}"), process }

@@ -1,6 +1,7 @@
 //! From settings to a running gateway, and back: every worker, task and channel between rooms begins here.
 #![allow(clippy::disallowed_methods, reason = "wiring: tasks and clocks are started here")]
 
+mod rooms;
 mod telephony;
 
 use std::collections::BTreeMap;
@@ -213,7 +214,13 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
         sip: sip.clone(),
         media: media.clone(),
     };
-    let answers = Answers { notices: notices(&store), records: records(&store), devices: devices(&sip) };
+    let answers = Answers {
+        notices: notices(&store),
+        records: records(&store),
+        devices: devices(&sip),
+        rooms: rooms::list(&settings, &sip),
+        invite: rooms::invite(&settings, calls.view(), registry.clone()),
+    };
     let http = http_settings(&settings, sources, answers, sessions.clone(), api_token, is_ready);
     let bound = http::start(http, registry.clone(), shut).await?;
 
@@ -411,6 +418,8 @@ struct Answers {
     notices: http::Query,
     records: http::Query,
     devices: http::Query,
+    rooms: http::Rooms,
+    invite: http::Invite,
 }
 
 fn http_settings(
@@ -441,6 +450,8 @@ fn http_settings(
         notices: answers.notices,
         records: answers.records,
         devices: answers.devices,
+        rooms: answers.rooms,
+        invite: answers.invite,
         lift: {
             let sources = status.clone();
             Arc::new(move |name| {

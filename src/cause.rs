@@ -50,6 +50,14 @@ pub enum Cause {
     Stalled,
     /// Our own fault.
     Fault,
+    /// The device has handed its place over to another one (M-18).
+    Transferred,
+    /// Whoever was called into a meeting does not want to come (S-9).
+    Declined,
+    /// Nobody took the call in time (S-9).
+    NoAnswer,
+    /// The device is not registered, and nothing says where else it could be called (S-9).
+    NotReachable,
     /// The far end refused our call (outbound), with its status.
     Refused(u16),
 }
@@ -94,6 +102,10 @@ impl Cause {
             Self::MediaTimeout => (480, 102, None, "media-timeout"),
             Self::Stalled => (500, 41, None, "stalled"),
             Self::Fault => (500, 41, Some(Phrase::Trouble), "fault"),
+            Self::Transferred => (480, 16, None, "transferred"),
+            Self::Declined => (603, 21, Some(Phrase::Goodbye), "declined"),
+            Self::NoAnswer => (480, 19, None, "no-answer"),
+            Self::NotReachable => (480, 20, None, "not-reachable"),
             Self::Refused(status) => (status, 31, None, "refused"),
         };
         Verdict { status, q850, phrase, label }

@@ -42,6 +42,12 @@ impl Network {
         self.prefix <= other.prefix && self.contains(other.address)
     }
 
+    /// The address, if it is just one.
+    #[must_use]
+    pub fn host(&self) -> Option<IpAddr> {
+        (self.prefix == width(self.address)).then_some(self.address)
+    }
+
     /// Bits that count; of two networks that contain an address, the longer one describes it better.
     #[must_use]
     pub const fn prefix(&self) -> u8 {

@@ -28,6 +28,12 @@ phrases! {
     EnterConferenceId = "enter-conference-id",
     /// The conference ID is not one of ours.
     ConferenceIdUnknown = "conference-id-unknown",
+    /// First words to somebody who is called into a meeting (S-9).
+    Invited = "invited",
+    /// Before the digits of that meeting's conference ID.
+    ItsNumberIs = "its-number-is",
+    /// How to come in, or not.
+    PressOneToJoin = "press-one-to-join",
     /// Asks for the passcode and `#`.
     EnterPasscode = "enter-passcode",
     /// The passcode does not fit.

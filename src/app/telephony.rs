@@ -12,10 +12,11 @@ use crate::tls::{self, Trust};
 pub(super) fn known(settings: &Settings, secret: [u8; 32]) -> Known {
     let realm = settings.sip.realm.clone();
     let mut addresses = Vec::new();
-    let (mut users, mut certificates) = (HashMap::new(), HashMap::new());
+    let (mut users, mut certificates, mut callable) = (HashMap::new(), HashMap::new(), HashMap::new());
     for (label, device) in &settings.devices {
         addresses.extend(device.addresses.iter().map(|network| (*network, Identity::Device(label.as_str().into()))));
         certificates.extend(device.certificate.iter().map(|name| (name.clone(), Identity::Device(label.as_str().into()))));
+        callable.extend(device.call.iter().map(|uri| (label.as_str().into(), uri.clone())));
         if let Some(login) = &device.login {
             let account = Account::new(label, &login.username, &realm, login.password.expose());
             users.insert(login.username.clone(), account);
@@ -30,6 +31,7 @@ pub(super) fn known(settings: &Settings, secret: [u8; 32]) -> Known {
         certificates,
         allowed: settings.sip.allowed.clone(),
         accounts: Accounts { realm, algorithms: settings.sip.digest.clone(), users, secret },
+        callable,
     }
 }
 

@@ -93,6 +93,18 @@ impl Doors {
         })
     }
 
+    /// As whom a device comes that is called into a meeting (S-9); `None`: there is none of this label.
+    #[must_use]
+    pub fn invited(&self, label: &str, meeting: &MeetingName) -> Option<Guest> {
+        let device = self.devices.get(label)?;
+        Some(Guest {
+            device: label.to_owned(),
+            name: display_name::clean(device.name.as_deref().unwrap_or(label), label),
+            language: device.language.as_ref().unwrap_or(&self.language).clone(),
+            addressed: Addressed::Invited { name: meeting.clone() },
+        })
+    }
+
     /// The language of whoever calls.
     #[must_use]
     pub fn language_of(&self, incoming: &Incoming) -> &str {
@@ -109,6 +121,10 @@ impl Doors {
             let usual = self.accounts.get(&**label).and_then(|account| account.default_meeting.as_ref());
             let user = incoming.to.uri.user_text().unwrap_or_default();
             return self.addressed(&user, usual).or_else(|_| self.addressed("", usual));
+        }
+        if incoming.replaces.is_some() {
+            // It goes where the call goes that it takes the place of.
+            return Ok(Addressed::Nothing);
         }
         let usual = device.and_then(|device| device.default_meeting.as_ref());
         self.addressed(&incoming.request_uri.user_text().unwrap_or_default(), usual)

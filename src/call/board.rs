@@ -53,6 +53,11 @@ impl Board {
         OwnLine { board: self.clone(), call }
     }
 
+    /// At which meeting a call has knocked.
+    pub(super) fn meeting_of(&self, call: CallId) -> Option<MeetingName> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&call)?.meeting.clone()
+    }
+
     /// All lines, the oldest call first.
     pub(super) fn lines(&self) -> Vec<CallLine> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()

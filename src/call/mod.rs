@@ -8,6 +8,8 @@ pub mod admit;
 mod aloud;
 mod board;
 pub mod emergency;
+mod hands;
+mod outward;
 mod talk;
 mod task;
 #[cfg(test)]
@@ -17,6 +19,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::budget::{Allowance, Budget};
 use crate::cause::Cause;
 use crate::ids::{CallId, MeetingName, NoticeId, PlayId};
 use crate::machine::Machine;
@@ -30,11 +33,14 @@ use crate::redact::Redacted;
 use crate::sip;
 
 pub use board::CallLine;
+pub use outward::{Invitation, PROGRESS, Progress};
 pub use talk::{Talk, profile};
 pub use task::{Calls, CallsSettings, CallsView};
 
 /// How long the last words may take before the BYE goes out all the same.
 const LAST_WORDS: Duration = Duration::from_secs(12);
+/// Texts that a phone may send.
+const TEXTS: Allowance = Allowance { burst: 10, every: Duration::from_secs(1) };
 /// How long the port's figures are awaited after it was closed.
 const FIGURES: Duration = Duration::from_secs(2);
 
@@ -53,6 +59,10 @@ pub enum Input {
     LockedOut,
     /// The gateway stops (O-4).
     Drain,
+    /// How the call goes on to the device that shall take this one's place (M-18).
+    Transfer(Progress),
+    /// Another call has taken this one's place (M-18).
+    Replaced,
 }
 
 /// What a call wants done.
@@ -72,6 +82,13 @@ pub enum Act {
     Knock(MeetingName),
     /// Said to the meeting.
     Guest(FromGuest),
+    /// Call another device into this call's meeting, which shall take its place (M-18).
+    Transfer {
+        /// Its label.
+        device: Arc<str>,
+        /// A call of it with this one, to be taken over (RFC 3891).
+        replaces: Option<String>,
+    },
     /// A code was wrong: counted for source and meeting (K-1).
     WrongTry(Option<MeetingName>),
     /// Close the port.
@@ -123,6 +140,8 @@ pub struct CallSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
+    /// It rings there (S-9).
+    Calling,
     /// Not yet acknowledged by the device.
     Answering,
     /// In the menu (K-1).
@@ -161,6 +180,9 @@ pub struct Call {
     knocked: Option<Instant>,
     admitted: Option<Instant>,
     notices_told: u32,
+    texts: Budget,
+    /// The device wants to know who is in the meeting (RFC 4575).
+    watches: bool,
     stats: PortStats,
     acts: VecDeque<Act>,
 }
@@ -183,6 +205,8 @@ impl Call {
             knocked: None,
             admitted: None,
             notices_told: 0,
+            texts: Budget::new(TEXTS, now),
+            watches: false,
             stats: PortStats::default(),
             acts: VecDeque::new(),
         };
@@ -207,9 +231,23 @@ impl Call {
         phrases.iter().map(|phrase| self.settings.library.clip(&self.settings.language, *phrase)).collect()
     }
 
+    /// S-9: which meeting it is, by the number that people know it by, and how to come in.
+    fn invitation(&self, conference_id: &str) -> Vec<Clip> {
+        let mut clips = self.clips(&[Phrase::Invited]);
+        if !conference_id.is_empty() {
+            clips.extend(self.clips(&[Phrase::ItsNumberIs]));
+            clips.extend(self.settings.library.digits(&self.settings.language, conference_id));
+        }
+        clips.extend(self.clips(&[Phrase::PressOneToJoin]));
+        clips
+    }
+
     fn play(&mut self, phrases: &[Phrase], kind: PlayKind) -> (PlayId, Duration) {
+        self.play_clips(self.clips(phrases), kind)
+    }
+
+    fn play_clips(&mut self, clips: Vec<Clip>, kind: PlayKind) -> (PlayId, Duration) {
         let id = PlayId::next();
-        let clips = self.clips(phrases);
         let length = clips.iter().map(Clip::duration).sum();
         self.acts.push_back(Act::Play(Play { id, clips, kind }));
         (id, length)
@@ -230,6 +268,11 @@ impl Call {
                     let (id, _) = self.play(&phrases, PlayKind::Prompt);
                     self.menu_words = Some(id);
                 }
+                Some(MenuOutput::Invite { conference_id }) => {
+                    let clips = self.invitation(&conference_id);
+                    let (id, _) = self.play_clips(clips, PlayKind::Prompt);
+                    self.menu_words = Some(id);
+                }
                 Some(MenuOutput::StopPlaying) => {
                     self.menu_words = None;
                     self.acts.push_back(Act::StopPrompts);
@@ -241,6 +284,9 @@ impl Call {
                     self.meeting = Some(meeting.clone());
                     self.knocked = Some(now);
                     self.acts.push_back(Act::Knock(meeting));
+                    if self.watches {
+                        self.acts.push_back(Act::Guest(FromGuest::Watch(true)));
+                    }
                     if self.settings.talk.on_hold() {
                         self.acts.push_back(Act::Guest(FromGuest::Hold(true)));
                     }
@@ -325,6 +371,9 @@ impl Call {
                 let (play, length) = self.play(&phrases, PlayKind::Notice);
                 self.notices.insert(play, (notice, length));
             }
+            ToGuest::Roster(roster) => {
+                self.acts.push_back(Act::Sip(sip::Command::Roster { call: self.settings.call, roster }));
+            }
             ToGuest::Dismiss(cause) => self.part(now, cause, false),
         }
     }
@@ -384,6 +433,7 @@ impl Call {
     fn sip_says(&mut self, now: Instant, event: sip::Event) {
         match event {
             sip::Event::Digit { digit, .. } => self.key(now, Press::new(digit, Means::Info)),
+            sip::Event::Text { message, text, .. } => self.text(now, message, text),
             sip::Event::Offer { sdp, .. } => self.offered(sdp.as_deref()),
             sip::Event::Acked { sdp: Some(sdp), .. } => {
                 let heard = self.settings.talk.answered(&sdp);
@@ -393,6 +443,16 @@ impl Call {
                 let heard = self.settings.talk.refreshed(&sdp);
                 self.renegotiated(heard);
             }
+            sip::Event::Watch { on, .. } => {
+                self.watches = on;
+                if matches!(self.phase, Phase::Meeting { .. }) {
+                    self.acts.push_back(Act::Guest(FromGuest::Watch(on)));
+                }
+            }
+            sip::Event::Refer { device, replaces, .. } => match self.phase {
+                Phase::Meeting { .. } => self.acts.push_back(Act::Transfer { device, replaces }),
+                _ => self.acts.push_back(Act::Sip(sip::Command::ReferAnswered { call: self.settings.call, accepted: false })),
+            },
             sip::Event::Refused { .. } => {
                 // M-12: asked by a method or header that an external may not use.
                 if matches!(self.phase, Phase::Meeting { .. }) {
@@ -404,6 +464,29 @@ impl Call {
                 self.part(now, cause, true);
             }
             _ => {}
+        }
+    }
+
+    /// C-1: chat is there for who is inside; nobody floods it from a phone.
+    fn text(&mut self, now: Instant, message: u64, text: Redacted<String>) {
+        let inside = matches!(self.phase, Phase::Meeting { .. }) && self.admitted.is_some();
+        let refusal = match (inside, inside && self.texts.take(now)) {
+            (false, _) => Some(Cause::Denied),
+            (true, false) => Some(Cause::Busy),
+            (true, true) => None,
+        };
+        if refusal.is_none() {
+            self.acts.push_back(Act::Guest(FromGuest::Chat(text)));
+        }
+        self.acts.push_back(Act::Sip(sip::Command::TextAnswered { call: self.settings.call, message, refusal }));
+    }
+
+    /// M-18: this device stays until the other one stands at the door.
+    fn transfer(&mut self, now: Instant, step: Progress) {
+        let (call, status) = (self.settings.call, step.status());
+        self.acts.push_back(Act::Sip(sip::Command::ReferProgress { call, status }));
+        if step == Progress::Knocked {
+            self.part(now, Cause::Transferred, true);
         }
     }
 
@@ -502,6 +585,8 @@ impl Machine for Call {
             Input::NoMeeting => self.part(now, Cause::MeetingEnded, false),
             Input::LockedOut => self.locked_out(now),
             Input::Drain => self.part(now, Cause::Draining, true),
+            Input::Transfer(step) => self.transfer(now, step),
+            Input::Replaced => self.part(now, Cause::Transferred, true),
         }
     }
 

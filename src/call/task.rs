@@ -3,29 +3,30 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use tokio::sync::{mpsc, watch};
 
 use super::admit::{Doors, Guest};
 use super::board::{Board, CallLine, OwnLine};
+use super::hands::{Driven, Hands};
+use super::outward::{INVITATIONS, Invitation, Inviter, Progress};
 use super::talk::Talk;
-use super::{Act, Call, CallSettings, Input, Stage, Summary};
+use super::{Call, CallSettings, Input, Stage};
 use crate::cause::Cause;
 use crate::codec::CodecKind;
-use crate::ids::{CallId, MeetingName, ParticipantId};
-use crate::machine::{self, Flow, Machine as _, Owner, drive};
+use crate::ids::{CallId, MeetingName};
+use crate::machine::{self, Machine as _, drive};
 use crate::media::{Media, PortHandle, PortHeard, Profile, Reserved};
-use crate::meeting::{FromGuest, GUEST_QUEUE, Knock, MeetingHandle, Registry, ToGuest};
-use crate::menu::Lockout;
-use crate::phrase::Phrase;
+use crate::meeting::{GUEST_QUEUE, Refusal, Registry, ToGuest};
+use crate::menu::{Addressed, Lockout};
 use crate::prompt::Library;
 use crate::redact::Redacted;
 use crate::sdp::offer::DEFAULT_PTIME;
 use crate::sdp::{Ours, Preference};
 use crate::sip::{self, Command, Event, Incoming};
-use crate::store::{self, CallRecord};
+use crate::store;
 
 /// What may wait for a call. Full: the call is stuck; it is ended as stalled (DESIGN §6).
 pub(super) const INBOX: usize = 64;
@@ -57,7 +58,7 @@ pub struct CallsSettings {
 /// All calls.
 pub struct Calls {
     shared: Arc<Shared>,
-    inboxes: HashMap<CallId, mpsc::Sender<Input>>,
+    invitations: mpsc::Receiver<(CallId, Invitation)>,
     /// How many calls there are, for the drain.
     up: watch::Sender<usize>,
     draining: bool,
@@ -65,8 +66,10 @@ pub struct Calls {
 
 pub(super) struct Shared {
     pub(super) settings: CallsSettings,
-    lockout: Mutex<Lockout>,
-    board: Board,
+    pub(super) lockout: Mutex<Lockout>,
+    pub(super) board: Board,
+    pub(super) inviter: Inviter,
+    inboxes: Mutex<HashMap<CallId, mpsc::Sender<Input>>>,
 }
 
 /// What an operator may see of all calls. Cheap to clone.
@@ -74,6 +77,17 @@ pub(super) struct Shared {
 pub struct CallsView(Arc<Shared>);
 
 impl CallsView {
+    /// Calls a device into a meeting (S-9). How it goes is told to the invitation's own queue.
+    ///
+    /// # Errors
+    /// [`Refusal`], when nobody is called.
+    pub fn invite(&self, invitation: Invitation) -> Result<CallId, Refusal> {
+        if !self.0.settings.doors.devices.contains_key(&invitation.device) {
+            return Err(Refusal::NoSuchDevice);
+        }
+        self.0.inviter.ask(invitation)
+    }
+
     /// The calls that are up, the oldest first.
     #[must_use]
     pub fn lines(&self) -> Vec<CallLine> {
@@ -97,8 +111,10 @@ impl Calls {
     /// No calls yet.
     #[must_use]
     pub fn new(settings: CallsSettings) -> Self {
-        let shared = Shared { settings, lockout: Mutex::default(), board: Board::default() };
-        Self { shared: Arc::new(shared), inboxes: HashMap::new(), up: watch::Sender::new(0), draining: false }
+        let (invites, invitations) = mpsc::channel(INVITATIONS);
+        let (lockout, board, inviter, inboxes) = (Mutex::default(), Board::default(), Inviter(invites), Mutex::default());
+        let shared = Shared { settings, lockout, board, inviter, inboxes };
+        Self { shared: Arc::new(shared), invitations, up: watch::Sender::new(0), draining: false }
     }
 
     /// How many calls there are.
@@ -122,14 +138,16 @@ impl Calls {
                     Some(event) => self.event(event, &ended).await,
                     None => return,
                 },
+                Some((call, invitation)) = self.invitations.recv() => self.invite(call, invitation, &ended),
                 Some(call) = ends.recv() => {
-                    self.inboxes.remove(&call);
-                    self.up.send_replace(self.inboxes.len());
+                    let mut inboxes = self.shared.inboxes();
+                    inboxes.remove(&call);
+                    self.up.send_replace(inboxes.len());
                 }
                 Ok(()) = drain.changed(), if !self.draining => {
                     self.draining = *drain.borrow();
                     if self.draining {
-                        for inbox in self.inboxes.values() {
+                        for inbox in self.shared.inboxes().values() {
                             // A call too busy to hear it is ended by the limit of the drain.
                             let _ = inbox.try_send(Input::Drain);
                         }
@@ -142,9 +160,7 @@ impl Calls {
     async fn event(&mut self, event: Event, ended: &mpsc::Sender<CallId>) {
         if let Event::Incoming(incoming) = event {
             let call = incoming.call;
-            let (inbox, inputs) = mpsc::channel(INBOX);
-            self.inboxes.insert(call, inbox.clone());
-            self.up.send_replace(self.inboxes.len());
+            let (inbox, inputs) = self.open_inbox(call);
             let (shared, ended, draining) = (Arc::clone(&self.shared), ended.clone(), self.draining);
             tokio::spawn(async move {
                 let refusal = draining.then_some(Cause::Draining);
@@ -154,19 +170,40 @@ impl Calls {
             return;
         }
         let call = event.call();
-        let Some(inbox) = self.inboxes.get(&call) else { return };
+        let Some(inbox) = self.shared.inboxes().get(&call).cloned() else { return };
         if inbox.try_send(Input::Sip(event)).is_err() && !inbox.is_closed() {
             tracing::error!(%call, cause = %Cause::Stalled, "the call takes no more events");
             self.shared.settings.sip.send(Command::Bye { call, cause: Cause::Stalled }).await;
-            self.inboxes.remove(&call);
+            self.shared.inboxes().remove(&call);
         }
+    }
+
+    fn open_inbox(&self, call: CallId) -> (mpsc::Sender<Input>, mpsc::Receiver<Input>) {
+        let (inbox, inputs) = mpsc::channel(INBOX);
+        let mut inboxes = self.shared.inboxes();
+        inboxes.insert(call, inbox.clone());
+        self.up.send_replace(inboxes.len());
+        (inbox, inputs)
+    }
+
+    fn invite(&self, call: CallId, invitation: Invitation, ended: &mpsc::Sender<CallId>) {
+        if self.draining {
+            let _ = invitation.progress.try_send(Progress::Failed(Cause::Draining));
+            return;
+        }
+        let (inbox, inputs) = self.open_inbox(call);
+        let (shared, ended) = (Arc::clone(&self.shared), ended.clone());
+        tokio::spawn(async move {
+            shared.invite(call, invitation, inbox, inputs).await;
+            let _ = ended.send(call).await;
+        });
     }
 }
 
 /// A call with sound both ways.
-struct Established {
+pub(super) struct Established {
     talk: Talk,
-    codec: CodecKind,
+    pub(super) codec: CodecKind,
     port: PortHandle,
     heard: mpsc::Receiver<PortHeard>,
     /// The gateway began to stop while the call was set up (O-4).
@@ -174,6 +211,10 @@ struct Established {
 }
 
 impl Shared {
+    fn inboxes(&self) -> MutexGuard<'_, HashMap<CallId, mpsc::Sender<Input>>> {
+        self.inboxes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn serve(
         self: &Arc<Self>,
         incoming: Incoming,
@@ -189,7 +230,7 @@ impl Shared {
             Some(cause) => Err(cause),
             None => self.settings.doors.admit(&incoming).and_then(|guest| self.not_locked(&incoming).map(|()| guest)),
         };
-        let guest = match admitted {
+        let mut guest = match admitted {
             Ok(guest) => guest,
             Err(cause) => {
                 tracing::info!(%call, %source, %cause, "call refused");
@@ -210,10 +251,19 @@ impl Shared {
             began: machine::now(),
             codec: None,
         });
+        if let Some(meeting) = incoming.replaces.and_then(|replaced| self.board.meeting_of(replaced)) {
+            // M-18: it knocks there anew. That the meeting's code was known has been shown by the call that it takes the place of.
+            let passcode = self.settings.doors.directory.by_name(&meeting).and_then(|entry| entry.passcode.clone());
+            guest.addressed = Addressed::Meeting { name: meeting, passcode };
+        }
         match self.establish(&incoming, &mut inputs).await {
             Ok(established) => {
+                if let Some(replaced) = incoming.replaces.and_then(|replaced| self.inboxes().get(&replaced).cloned()) {
+                    // One that is gone meanwhile has nothing more to hear.
+                    let _ = replaced.try_send(Input::Replaced);
+                }
                 line.change(|line| line.codec = Some(established.codec.row().name));
-                self.converse((call, line), source.ip(), guest, established, (inbox, inputs), began).await;
+                self.converse((call, line), source.ip(), (guest, None), established, (inbox, inputs), began).await;
             }
             Err(cause) => tracing::info!(%call, %cause, "call ended before it began"),
         }
@@ -223,7 +273,7 @@ impl Shared {
         if self.allowed(incoming.source.ip(), None) { Ok(()) } else { Err(Cause::TooManyTries) }
     }
 
-    fn allowed(&self, source: IpAddr, meeting: Option<&MeetingName>) -> bool {
+    pub(super) fn allowed(&self, source: IpAddr, meeting: Option<&MeetingName>) -> bool {
         self.lockout.lock().unwrap_or_else(PoisonError::into_inner).allowed(machine::now(), source, meeting)
     }
 
@@ -243,9 +293,9 @@ impl Shared {
     }
 
     /// A port, and a conversation about it in which nothing is agreed on yet.
-    pub(super) fn prepare(&self, incoming: &Incoming) -> Result<(Talk, Reserved), Cause> {
-        let call = incoming.call;
-        let local = self.settings.address.unwrap_or(incoming.local.ip());
+    /// `local`: our address on the way to the peer; `signalling`: where its SIP comes from.
+    pub(super) fn prepare(&self, call: CallId, local: IpAddr, signalling: IpAddr) -> Result<(Talk, Reserved), Cause> {
+        let local = self.settings.address.unwrap_or(local);
         let reserved = self.settings.media.reserve(local).map_err(|error| {
             tracing::error!(%call, %error, "no media port");
             Cause::NoPorts
@@ -260,12 +310,12 @@ impl Shared {
             rtcp_mux: false,
             previous: None,
         };
-        Ok((Talk::new(ours, incoming.source.ip()), reserved))
+        Ok((Talk::new(ours, signalling), reserved))
     }
 
     async fn answer(&self, incoming: &Incoming) -> Result<(Talk, Reserved, Option<Profile>), Cause> {
         let call = incoming.call;
-        let (mut talk, reserved) = self.prepare(incoming)?;
+        let (mut talk, reserved) = self.prepare(call, incoming.local.ip(), incoming.source.ip())?;
         let (sdp, profile) = match &incoming.offer {
             Some(offer) => talk.offered(offer).map(|(profile, sdp)| (sdp, Some(profile)))?,
             None => (talk.offer(), None),
@@ -298,6 +348,18 @@ impl Shared {
             (None, Some(answer)) => talk.answered(&answer),
             (None, None) => Err(Cause::NoCommonCodec),
         };
+        self.opened(call, talk, reserved, agreed, drained).await
+    }
+
+    /// Opens the port as agreed, or hangs up.
+    pub(super) async fn opened(
+        &self,
+        call: CallId,
+        talk: Talk,
+        reserved: Reserved,
+        agreed: Result<Profile, Cause>,
+        drained: bool,
+    ) -> Result<Established, Cause> {
         let (says, heard) = mpsc::channel(INBOX);
         let opened = match agreed {
             Ok(profile) => match self.settings.media.open_port(reserved, profile, says).await {
@@ -318,11 +380,12 @@ impl Shared {
         }
     }
 
-    async fn converse(
+    /// `asked`: whoever has called the device into its meeting.
+    pub(super) async fn converse(
         self: &Arc<Self>,
         (call, line): (CallId, OwnLine),
         source: IpAddr,
-        guest: Guest,
+        (guest, asked): (Guest, Option<mpsc::Sender<Progress>>),
         established: Established,
         (inbox, mut inputs): (mpsc::Sender<Input>, mpsc::Receiver<Input>),
         began: SystemTime,
@@ -351,8 +414,8 @@ impl Shared {
             language: guest.language.clone(),
             talk,
         };
-        let hands =
-            Hands { shared: Arc::clone(self), call, line, source, guest, port, inbox, to_guest, meeting: None, who: None };
+        let (shared, meeting, who) = (Arc::clone(self), None, None);
+        let hands = Hands { shared, call, line, source, guest, port, inbox, to_guest, meeting, who, asked };
         let mut driven = Driven { machine: Call::new(machine::now(), settings), hands, summary: None };
         if drained {
             driven.machine.handle(machine::now(), Input::Drain);
@@ -360,160 +423,8 @@ impl Shared {
         drive(&mut driven, &mut inputs).await;
         forwarder.abort();
         if let Some(summary) = &driven.summary {
+            driven.hands.report(Progress::Failed(summary.cause));
             driven.hands.record(began, codec, summary).await;
         }
     }
-}
-
-/// A call's machine with its hands.
-struct Driven {
-    machine: Call,
-    hands: Hands,
-    summary: Option<Box<Summary>>,
-}
-
-impl Owner for Driven {
-    type Machine = Call;
-
-    fn machine(&mut self) -> &mut Call {
-        &mut self.machine
-    }
-
-    async fn perform(&mut self, act: Act) -> Flow {
-        if let Act::Done(summary) = act {
-            self.summary = Some(summary);
-            return Flow::Stop;
-        }
-        let stage = self.machine.stage();
-        self.hands.line.change(|line| line.stage = stage);
-        self.hands.perform(act).await;
-        Flow::Continue
-    }
-}
-
-/// What a call does its acts with.
-struct Hands {
-    shared: Arc<Shared>,
-    call: CallId,
-    line: OwnLine,
-    source: IpAddr,
-    guest: Guest,
-    port: PortHandle,
-    inbox: mpsc::Sender<Input>,
-    to_guest: mpsc::Sender<ToGuest>,
-    meeting: Option<MeetingHandle>,
-    who: Option<ParticipantId>,
-}
-
-impl Hands {
-    async fn perform(&mut self, act: Act) {
-        let settings = &self.shared.settings;
-        match act {
-            Act::Sip(command) => settings.sip.send(command).await,
-            Act::Play(play) => self.port.play(play).await,
-            Act::StopPrompts => self.port.stop_prompts().await,
-            Act::Music(on) => self.port.music(settings.library.music().filter(|_| on)).await,
-            Act::Reprofile(profile) => self.port.reprofile(profile).await,
-            Act::Knock(meeting) => self.knock(&meeting).await,
-            Act::Guest(what) => self.tell_meeting(what).await,
-            Act::WrongTry(meeting) => {
-                tracing::warn!(call = %self.call, source = %self.source, meeting = meeting.as_ref().map(tracing::field::display), "wrong code");
-                self.shared.lockout.lock().unwrap_or_else(PoisonError::into_inner).wrong(
-                    machine::now(),
-                    self.source,
-                    meeting.as_ref(),
-                );
-                if !self.shared.allowed(self.source, meeting.as_ref()) {
-                    self.back(Input::LockedOut);
-                }
-            }
-            Act::ClosePort => self.port.close().await,
-            Act::Done(_) => {}
-        }
-    }
-
-    async fn knock(&mut self, name: &MeetingName) {
-        if !self.shared.allowed(self.source, Some(name)) {
-            self.back(Input::LockedOut);
-            return;
-        }
-        let settings = &self.shared.settings;
-        // A meeting may end between being found and being knocked at; the next one of its name is a new one.
-        for _ in 0..2 {
-            let Some(meeting) = settings.registry.open(name).await else { break };
-            let who = ParticipantId::next();
-            let knock = Knock {
-                who,
-                call: self.call,
-                name: self.guest.name.clone(),
-                device: self.guest.device.clone(),
-                // What is really spoken: a language without this prompt falls back, and the ledger must say so (N-8).
-                language: settings.library.spoken_in(&self.guest.language, Phrase::RecordingStarted).to_string(),
-                port: self.port.clone(),
-                to_guest: self.to_guest.clone(),
-            };
-            if meeting.knock(knock).await {
-                tracing::info!(call = %self.call, meeting = %name, participant = %who, "knocks");
-                self.line.change(|line| (line.meeting, line.participant) = (Some(name.clone()), Some(who)));
-                self.meeting = Some(meeting);
-                self.who = Some(who);
-                return;
-            }
-        }
-        self.back(Input::NoMeeting);
-    }
-
-    /// An answer of our own making to the machine; its inbox has room, since this task is the one that empties it.
-    fn back(&self, input: Input) {
-        if self.inbox.try_send(input).is_err() {
-            tracing::error!(call = %self.call, cause = %Cause::Stalled, "the call's own queue is full");
-        }
-    }
-
-    async fn tell_meeting(&mut self, what: FromGuest) {
-        if let (Some(meeting), Some(who)) = (&self.meeting, self.who) {
-            meeting.guest(who, what).await;
-        }
-    }
-
-    async fn record(&self, began: SystemTime, codec: CodecKind, summary: &Summary) {
-        let ended = SystemTime::now();
-        let at = |instant: Instant| ended.checked_sub(summary.ended.saturating_duration_since(instant)).map(millis);
-        tracing::info!(
-            call = %self.call,
-            cause = %summary.cause,
-            received = summary.stats.received,
-            sent = summary.stats.sent,
-            lost = summary.stats.lost,
-            mos = summary.stats.mos,
-            "call ended"
-        );
-        let heard = summary.stats.received > 0;
-        let record = CallRecord {
-            call: self.call.to_string(),
-            device: self.guest.device.clone(),
-            meeting: summary.meeting.as_ref().map(ToString::to_string),
-            started_at: millis(began),
-            answered_at: at(summary.answered),
-            lobby_at: summary.knocked.and_then(at),
-            admitted_at: summary.admitted.and_then(at),
-            joined_at: summary.admitted.and_then(at),
-            left_at: at(summary.ended),
-            codec: Some(codec.row().name.to_owned()),
-            packets: summary.stats.received,
-            lost: summary.stats.lost,
-            jitter_ms: heard.then_some(summary.stats.jitter.as_secs_f64() * 1000.0),
-            mos: heard.then_some(f64::from(summary.stats.mos)),
-            notices: summary.notices,
-            end_reason: summary.cause.verdict().label.to_owned(),
-        };
-        if let Err(error) = self.shared.settings.store.record(record).await {
-            tracing::error!(call = %self.call, %error, "the call record could not be written");
-        }
-    }
-}
-
-/// Milliseconds since 1970.
-fn millis(at: SystemTime) -> u64 {
-    u64::try_from(at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }

@@ -78,10 +78,16 @@ enum Did {
     Rejects(Cause),
     Holds(bool),
     ClosesPort,
+    Refers(bool),
+    Notifies(u16),
+    HandsOver(String),
     Done(Cause),
 }
 
-use Did::{Answers, ClosesPort, Done, Gives, Hangs, Holds, Knocks, Music, Rejects, Says, StopsPrompts, Tells, WrongTry};
+use Did::{
+    Answers, ClosesPort, Done, Gives, HandsOver, Hangs, Holds, Knocks, Music, Notifies, Refers, Rejects, Says, StopsPrompts,
+    Tells, WrongTry,
+};
 
 fn known(name: &MeetingName) -> &'static str {
     ["board", "demo"].into_iter().find(|known| name.as_str() == *known).expect("one of ours")
@@ -149,8 +155,11 @@ impl World {
             Act::Sip(sip::Command::Bye { call: CALL, cause }) => Hangs(cause),
             Act::Sip(sip::Command::Answer { call: CALL, .. }) => Answers,
             Act::Sip(sip::Command::Reject { call: CALL, cause }) => Rejects(cause),
+            Act::Sip(sip::Command::ReferAnswered { call: CALL, accepted }) => Refers(accepted),
+            Act::Sip(sip::Command::ReferProgress { call: CALL, status }) => Notifies(status),
             Act::Sip(other) => panic!("{other:?}"),
             Act::Reprofile(profile) => Holds(!profile.we_send),
+            Act::Transfer { device, .. } => HandsOver(device.to_string()),
             Act::ClosePort => ClosesPort,
             Act::Done(summary) => Done(summary.cause),
         }
@@ -448,4 +457,20 @@ fn the_talk_of_these_tests_is_narrow_band() {
         (profile.codec.row().sample_rate, profile.telephone_event.map(|event| event.clock)),
         (Hz::NARROW, Some(Hz::NARROW))
     );
+}
+
+#[test]
+fn m18_a_place_is_handed_over_at_a_door_and_left_only_once_the_other_device_has_knocked() {
+    let refer = || Input::Sip(sip::Event::Refer { call: CALL, device: "room-2".into(), replaces: None });
+    let mut world = World::in_the_lobby();
+    assert_eq!(world.input(refer()), [HandsOver("room-2".to_owned())]);
+    assert_eq!(world.input(Input::Transfer(Progress::Ringing)), [Notifies(180)]);
+    assert_eq!(world.input(Input::Transfer(Progress::Failed(Cause::NoAnswer))), [Notifies(480)]);
+    assert_eq!(world.input(refer()), [HandsOver("room-2".to_owned())]);
+    let left = world.input(Input::Transfer(Progress::Knocked));
+    let leaves = [Notifies(200), Tells(FromGuest::Left), StopsPrompts, Music(false), Hangs(Cause::Transferred), ClosesPort];
+    assert_eq!(left, leaves);
+
+    let (mut menu, _) = World::calls(Addressed::Nothing);
+    assert_eq!(menu.input(refer()), [Refers(false)], "there is nothing to hand over yet");
 }

@@ -11,6 +11,7 @@ use super::{Places, Secret};
 use crate::policy::Bypass;
 use crate::problem::Problem;
 use crate::sip::SessionTimers;
+use crate::sip::uri::Host;
 
 /// What was found.
 pub(super) struct Findings<'a> {
@@ -294,6 +295,15 @@ fn devices(settings: &Settings, found: &mut Findings<'_>) {
             let known: Vec<_> = settings.meetings.keys().map(ToString::to_string).collect();
             let key = format!("device.{name}.default_meeting");
             found.problem(&key, format!("there is no [meeting.{meeting}]"), format!("known: {}", known.join(", ")));
+        }
+        let host = device.call.as_ref().and_then(|uri| uri.host.as_ref());
+        let ours = |host: &Host| settings.sip.accounts.values().any(|account| account.registrar.host.as_ref() == Some(host));
+        if let Some(host) = host.filter(|host| host.ip().is_none() && !ours(host)) {
+            found.problem(
+                &format!("device.{name}.call"),
+                format!("we have no account at {host}"),
+                "add a [sip.account.X] for it, or write the device's address in numbers",
+            );
         }
         for network in &device.addresses {
             if let Some(other) = owners.insert(*network, format!("device {name}")) {

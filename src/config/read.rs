@@ -2,7 +2,7 @@
 //! a test holds it against this file.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -209,7 +209,10 @@ fn device(name: &str, s: &mut Section<'_>) -> Option<Device> {
     let addresses = s.optional("address", some(list(parsed(NETWORK)))).unwrap_or_default();
     let certificate = s.optional("certificate", certificate_name);
     let login = login(s);
-    if addresses.is_empty() && certificate.is_none() && login.is_none() && !s.has_problems() {
+    let call = s
+        .optional("call", callable)
+        .or_else(|| only_host(&addresses).map(|host| Uri { port: None, ..Uri::of_address((host, 0).into()) }));
+    if addresses.is_empty() && certificate.is_none() && login.is_none() && call.is_none() && !s.has_problems() {
         s.complain(
             "says nothing that the device could be known by",
             "write its address, its certificate's name, or username and password",
@@ -218,7 +221,22 @@ fn device(name: &str, s: &mut Section<'_>) -> Option<Device> {
     let name = s.get("name", label(64)).unwrap_or_else(|| name.to_owned());
     let default_meeting = s.optional("default_meeting", meeting_name);
     let language = s.optional("language", language);
-    Some(Device { addresses, certificate, login, name, default_meeting, language })
+    Some(Device { addresses, certificate, login, call, name, default_meeting, language })
+}
+
+/// Where a device can be called.
+fn callable(value: &Value) -> Result<Uri, Wrong> {
+    let given = text(value)?;
+    let uri = Uri::parse(&given).filter(|uri| matches!(uri.scheme, Scheme::Sip | Scheme::Sips) && uri.host.is_some());
+    uri.ok_or_else(|| Wrong::new("is no SIP address", "write one such as \"sip:4711@pbx.example.com\" or \"sip:192.0.2.10\""))
+}
+
+/// The one address that a device has, if it has just one: phones listen there at the usual port.
+fn only_host(addresses: &[Network]) -> Option<IpAddr> {
+    match addresses {
+        [network] => network.host(),
+        _ => None,
+    }
 }
 
 fn login(s: &mut Section<'_>) -> Option<Login> {

@@ -170,6 +170,8 @@ pub struct Device {
     pub certificate: Option<String>,
     /// What it proves itself with from anywhere else.
     pub login: Option<Login>,
+    /// Where it is called if it is not registered (S-9).
+    pub call: Option<Uri>,
     /// Shown in meetings (M-4).
     pub name: String,
     /// The meeting it is put through to, its passcode supplied (K-1).

@@ -48,6 +48,8 @@ pub(super) fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
         .route("/meetings/{meeting}/recording", put(recording))
         .route("/meetings/{meeting}/transcription", put(transcription))
         .route("/meetings/{meeting}/chat", get(chat).post(say))
+        .route("/meetings/{meeting}/devices", get(rooms))
+        .route("/meetings/{meeting}/invite", post(invite))
         .route("/meetings/{meeting}/end", post(end))
         .route("/notices", get(notices))
         .route("/records", get(records))
@@ -267,6 +269,41 @@ async fn say(
 ) -> Answer {
     let Line { text } = read(body)?;
     ask(&site, &caller, &meeting, Ask::Chat(text)).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Invited {
+    device: String,
+}
+
+/// Who may call devices into a meeting: the operator, and members inside (M-12).
+async fn may_invite(site: &Site, caller: &Caller, name: &MeetingName) -> Result<(), ProblemDetails> {
+    let Some(who) = presence(site, caller)? else { return Ok(()) };
+    let Some(handle) = live(site, name).await else { return Err(Refusal::NotInside.into()) };
+    let view = handle.snapshot(Some(who)).await.filter(|view| view.standing == Standing::In);
+    if view.ok_or(Refusal::NotInside)?.may_admit { Ok(()) } else { Err(Refusal::NotAllowed.into()) }
+}
+
+/// The devices that can be called into a meeting (S-9).
+async fn rooms(State(site): State<Arc<Site>>, Extension(caller): Extension<Caller>, Path(meeting): Path<String>) -> Answer {
+    let (name, _) = named(&site, &caller, &meeting)?;
+    may_invite(&site, &caller, &name).await?;
+    Ok(Json(json!({ "devices": (site.settings.rooms)().await })).into_response())
+}
+
+/// Calls a device into a meeting (S-9): whoever answers presses 1, then knocks.
+async fn invite(
+    State(site): State<Arc<Site>>,
+    Extension(caller): Extension<Caller>,
+    Path(meeting): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
+    let (name, _) = named(&site, &caller, &meeting)?;
+    let Invited { device } = read(body)?;
+    may_invite(&site, &caller, &name).await?;
+    let call = (site.settings.invite)(name, device)?;
+    Ok((StatusCode::ACCEPTED, Json(json!({ "call": call.to_string() }))).into_response())
 }
 
 async fn end(State(site): State<Arc<Site>>, Extension(caller): Extension<Caller>, Path(meeting): Path<String>) -> Answer {

@@ -34,8 +34,8 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use crate::budget::{Allowance, Budgets};
-use crate::ids::ParticipantId;
-use crate::meeting::Registry;
+use crate::ids::{CallId, MeetingName, ParticipantId};
+use crate::meeting::{Refusal, Registry};
 use crate::network::Network;
 use crate::redact::Redacted;
 use crate::service::embedded::signalling::ResumeKey;
@@ -91,6 +91,24 @@ pub type StatusAnswer = Pin<Box<dyn Future<Output = serde_json::Value> + Send>>;
 pub type Lift = Arc<dyn Fn(String) -> LiftAnswer + Send + Sync>;
 /// What a [`Lift`] gives.
 pub type LiftAnswer = Pin<Box<dyn Future<Output = bool> + Send>>;
+/// Lists the devices that can be called (S-9).
+pub type Rooms = Arc<dyn Fn() -> RoomsAnswer + Send + Sync>;
+/// What [`Rooms`] gives.
+pub type RoomsAnswer = Pin<Box<dyn Future<Output = Vec<Room>> + Send>>;
+/// Calls a device into a meeting (S-9).
+pub type Invite = Arc<dyn Fn(MeetingName, String) -> Result<CallId, Refusal> + Send + Sync>;
+
+/// A device that can be called into a meeting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Room {
+    /// Its label.
+    pub id: String,
+    /// Its display name.
+    pub name: String,
+    /// It is registered, or its entry says where it is.
+    pub reachable: bool,
+}
+
 /// Why the store did not answer; goes to the log, not to the client.
 pub type QueryError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -127,6 +145,10 @@ pub struct HttpSettings {
     pub status: StatusQuery,
     /// For the operator: hears a silenced source again, unlocks a source or a meeting.
     pub lift: Lift,
+    /// Devices that can be called into a meeting (S-9).
+    pub rooms: Rooms,
+    /// Calls one of them.
+    pub invite: Invite,
     /// Contacts of registered devices.
     pub devices: Query,
     /// Open connections from one address; for IPv6 a /64. Trusted proxies are not limited.

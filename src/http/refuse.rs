@@ -46,9 +46,9 @@ impl From<Refusal> for ProblemDetails {
     fn from(refusal: Refusal) -> Self {
         let status = match refusal {
             Refusal::NotAllowed => StatusCode::FORBIDDEN,
-            Refusal::NoSuchParticipant => StatusCode::NOT_FOUND,
+            Refusal::NoSuchParticipant | Refusal::NoSuchDevice => StatusCode::NOT_FOUND,
             Refusal::NotConfigured | Refusal::NotInside | Refusal::MuteLocked | Refusal::Ended => StatusCode::CONFLICT,
-            Refusal::RecorderFailed => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::RecorderFailed | Refusal::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::BadText => StatusCode::UNPROCESSABLE_ENTITY,
         };
         Self::new(status, refusal.code(), refusal.to_string())

@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::*;
-use crate::ids::MeetingName;
+use crate::ids::{CallId, MeetingName};
 use crate::meeting::words::{Capture, Role};
 use crate::meeting::{Ask, Seen};
 
@@ -66,6 +66,14 @@ fn settings() -> HttpSettings {
         notices: Arc::new(|limit| Box::pin(async move { Ok(vec![json!({ "limit": limit })]) })),
         records: none.clone(),
         devices: none,
+        rooms: Arc::new(|| {
+            let room = Room { id: "board-room".into(), name: "Board room".into(), reachable: true };
+            Box::pin(async move { vec![room] })
+        }),
+        invite: Arc::new(|_, device| match device.as_str() {
+            "board-room" => Ok(CallId::next()),
+            _ => Err(Refusal::NoSuchDevice),
+        }),
         status: Arc::new(|| Box::pin(async { json!({ "state": "ready" }) })),
         lift: Arc::new(|name| Box::pin(async move { name == "room@pbx behind 192.0.2.9" })),
         connections_per_address: 64,
@@ -577,8 +585,19 @@ async fn a_members_session_sees_its_own_meeting_and_speaks_for_its_own_page() {
     assert_eq!(put(with(Some("https://evil.example"))).await.status, 403);
     assert_eq!(put(with(Some(&own))).await.json()["code"], "not-inside", "its page is not open");
 
+    let invite = "{\"device\":\"board-room\"}";
+    let outside = world.fetch("POST", "/api/v1/meetings/demo/invite", &member, invite).await;
+    assert_eq!(outside.json()["code"], "not-inside", "S-9: whoever calls a device is there to admit it");
+
     let (page, _) = world.join("demo", Some(&cookie), hello("Ada")).await;
     let Seen::Join { who, .. } = world.seen().await else { panic!("a join first") };
+    let rooms = world.fetch("GET", "/api/v1/meetings/demo/devices", &member, "").await.json();
+    assert_eq!(rooms["devices"][0], json!({ "id": "board-room", "name": "Board room", "reachable": true }));
+    let called = world.fetch("POST", "/api/v1/meetings/demo/invite", &member, invite).await;
+    assert_eq!((called.status, called.json()["call"].as_str().is_some_and(|call| call.starts_with("call-"))), (202, true));
+    assert_eq!(world.fetch("POST", "/api/v1/meetings/board/invite", &member, invite).await.status, 404);
+    let unknown = world.operator("POST", "/meetings/demo/invite", "{\"device\":\"cellar\"}").await;
+    assert_eq!((unknown.status, unknown.json()["code"].as_str()), (404, Some("no-such-device")));
     let reply = world.fetch("PUT", "/api/v1/meetings/demo/recording", &member, "{\"state\":\"on\"}").await;
     assert_eq!(reply.status, 204, "{}", reply.body);
     assert_eq!(world.seen().await, Seen::Ask(Some(who), Ask::Recording(Capture::On)));

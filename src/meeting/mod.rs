@@ -18,6 +18,8 @@ use crate::ids::{CallId, MeetingName, NoticeId, ParticipantId};
 use crate::media::{Carried, MeetingHeard, Outcome, PortHandle};
 use crate::phrase::Phrase;
 use crate::policy::{Role, Switch};
+use crate::redact::Redacted;
+use crate::sip::Roster;
 
 pub use registry::{MeetingSettings, Registry, Shared};
 #[cfg(test)]
@@ -78,6 +80,8 @@ pub enum ToGuest {
     },
     /// Say something.
     Say(Phrase),
+    /// Who is inside, as it may see that; after [`FromGuest::Watch`].
+    Roster(Roster),
     /// The presence is over.
     Dismiss(Cause),
 }
@@ -93,6 +97,10 @@ pub enum FromGuest {
     Mute(Switch),
     /// Its hand.
     Hand(Switch),
+    /// It writes (C-1).
+    Chat(Redacted<String>),
+    /// It wants to know who is inside, or does not any more.
+    Watch(bool),
     /// `*21`.
     AdmitAll,
     /// The organiser's PIN was right (K-2).
@@ -141,6 +149,7 @@ pub(crate) enum Request {
     Ask { who: Option<ParticipantId>, ask: Ask, reply: oneshot::Sender<Result<(), Refusal>> },
     Snapshot { viewer: Option<ParticipantId>, reply: oneshot::Sender<Snapshot> },
     Chat(oneshot::Sender<Vec<ChatLine>>),
+    Calling(ToPage),
     Knock(Box<Knock>),
     Guest(ParticipantId, FromGuest),
     Heard(MeetingHeard),
@@ -208,6 +217,11 @@ impl MeetingHandle {
     /// The chat so far.
     pub async fn chat(&self) -> Vec<ChatLine> {
         self.ask_for(Request::Chat).await.unwrap_or_default()
+    }
+
+    /// How the call to a device goes that somebody here has asked for (S-9): told to those who may admit it.
+    pub async fn calling(&self, device: String, name: String, state: &'static str) {
+        let _ = self.mailbox.send(Request::Calling(ToPage::Calling { device, name, state })).await;
     }
 
     /// A device knocks. False: the meeting has just ended; ask the registry again.

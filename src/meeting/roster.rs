@@ -3,6 +3,7 @@
 use crate::policy::{Capture, Row, Standing, View};
 
 use super::words::{ParticipantView, Snapshot};
+use crate::sip::{Roster, RosterPerson};
 
 /// One row as it is shown. Names leave their wrapper here and nowhere else on the way to a page.
 fn row(row: &Row) -> ParticipantView {
@@ -52,6 +53,18 @@ pub(super) fn nobody() -> Snapshot {
         may_record: false,
         may_end: false,
     }
+}
+
+/// What a phone's display is sent: those inside, whoever else the view may show.
+pub(super) fn for_phone(title: &str, view: &View) -> Roster {
+    let person = |row: &Row| RosterPerson {
+        id: row.id.to_string(),
+        name: row.name.expose().clone(),
+        muted: row.muted,
+        on_hold: row.on_hold,
+    };
+    let inside = view.participants.iter().filter(|row| row.standing == Standing::In);
+    Roster { title: title.to_owned(), people: inside.map(person).collect() }
 }
 
 /// What a page is sent.

@@ -91,6 +91,11 @@ impl StandIn {
             Request::Chat(reply) => {
                 let _ = reply.send(self.chat.clone());
             }
+            Request::Calling(word) => {
+                for present in self.people.values().filter(|present| present.role == Role::Member) {
+                    let _ = present.page.try_send(word.clone());
+                }
+            }
             Request::Knock(_) | Request::Guest(..) | Request::Heard(_) | Request::Close(_) => {}
         }
     }

@@ -49,6 +49,8 @@ struct Guest {
     port: PortHandle,
     device: String,
     language: String,
+    /// It wants to know who is inside.
+    watches: bool,
 }
 
 /// A ledger line that awaits the device's RTCP report (N-8).
@@ -71,6 +73,7 @@ pub(super) enum Act {
 /// A live meeting.
 pub(super) struct MeetingTask {
     name: MeetingName,
+    title: String,
     policy: Policy,
     shared: Arc<Shared>,
     bridge: BridgeHandle,
@@ -112,6 +115,7 @@ impl MeetingTask {
             tracing::info!(meeting = %name, bridge = %bridge.id(), "meeting opened");
             let mut task = Self {
                 name,
+                title: settings.title,
                 policy: Policy::new(settings.policy),
                 shared,
                 bridge,
@@ -182,6 +186,13 @@ impl MeetingTask {
             }
             Request::Chat(reply) => {
                 let _ = reply.send(self.chat.iter().cloned().collect());
+            }
+            Request::Calling(word) => {
+                for who in self.inside() {
+                    if self.policy.snapshot(who, now).is_some_and(|view| view.may_admit) {
+                        self.tell_page(who, word.clone());
+                    }
+                }
             }
             Request::Knock(knock) => self.knock(now, *knock),
             Request::Guest(who, what) => self.guest_says(now, who, what),
@@ -318,7 +329,7 @@ impl MeetingTask {
     fn knock(&mut self, now: Instant, knock: Knock) {
         let Knock { who, call, name, device, language, port, to_guest } = knock;
         tracing::info!(meeting = %self.name, participant = %who, %device, "device knocks");
-        self.guests.insert(who, Guest { call, to_guest, port, device, language });
+        self.guests.insert(who, Guest { call, to_guest, port, device, language, watches: false });
         let name = Redacted::new(name);
         self.fact(now, Fact::Joined { who, role: Role::External, via: Via::Phone, organiser: false, name });
         if self.policy.standing(who).is_some_and(|standing| standing != Standing::In) {
@@ -341,6 +352,20 @@ impl MeetingTask {
             FromGuest::Hold(on) => Fact::Hold { who, on },
             FromGuest::Mute(to) => Fact::MuteSelf { who, to },
             FromGuest::Hand(to) => Fact::Hand { who, to },
+            FromGuest::Chat(text) => {
+                if let Err(refusal) = self.chat(Some(who), text.into_inner()) {
+                    // It left or was removed while its words were on their way.
+                    tracing::debug!(participant = %who, ?refusal, "a text of a phone is not taken");
+                }
+                return;
+            }
+            FromGuest::Watch(on) => {
+                if let Some(guest) = self.guests.get_mut(&who) {
+                    guest.watches = on;
+                }
+                self.show_roster(now, who);
+                return;
+            }
             FromGuest::AdmitAll => Fact::AdmitAll { by: Asker::Participant(who) },
             FromGuest::OrganiserPin => Fact::OrganiserPin { who },
             FromGuest::Began { notice, length } => Fact::NoticeBegan { notice, length },
@@ -422,6 +447,16 @@ impl MeetingTask {
     fn show(&mut self, now: Instant, who: ParticipantId) {
         if let Some(view) = self.policy.snapshot(who, now) {
             self.tell_page(who, ToPage::State(Box::new(roster::snapshot(&view))));
+        }
+    }
+
+    /// Who is inside, to a device that wants to know and is inside itself (M-8).
+    fn show_roster(&mut self, now: Instant, who: ParticipantId) {
+        if !self.guests.get(&who).is_some_and(|guest| guest.watches) {
+            return;
+        }
+        if let Some(view) = self.policy.snapshot(who, now).filter(|view| view.standing == Standing::In) {
+            self.tell_guest(now, who, ToGuest::Roster(roster::for_phone(&self.title, &view)));
         }
     }
 

@@ -85,6 +85,16 @@ pub enum ToPage {
     },
     /// A chat line.
     Chat(ChatLine),
+    /// How the call to a device goes (S-9).
+    Calling {
+        /// Its label.
+        device: String,
+        /// Its display name.
+        name: String,
+        /// Stable code: `calling`, `ringing`, `answered`, `knocked`, or why nobody comes: `declined`, `no-answer`, `busy`, `not-reachable`,
+        /// `failed`.
+        state: &'static str,
+    },
     /// An ask was refused.
     Refused {
         /// Stable code.
@@ -152,6 +162,12 @@ pub enum Refusal {
     /// Too long, empty, or too many in a short time.
     #[error("That message cannot be sent.")]
     BadText,
+    /// S-9.
+    #[error("There is no such device.")]
+    NoSuchDevice,
+    /// Too many calls to devices at once, or the gateway is being stopped.
+    #[error("No more calls can be made at the moment.")]
+    Busy,
     /// The meeting is not running any more.
     #[error("The meeting has ended.")]
     Ended,
@@ -169,6 +185,8 @@ impl Refusal {
             Self::MuteLocked => "mute-locked",
             Self::RecorderFailed => "recorder-failed",
             Self::BadText => "bad-text",
+            Self::NoSuchDevice => "no-such-device",
+            Self::Busy => "busy",
             Self::Ended => "ended",
         }
     }

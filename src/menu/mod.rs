@@ -87,6 +87,11 @@ pub enum Addressed {
         /// The passcode, where the address or the device's own entry carries one (K-1).
         passcode: Option<Redacted<String>>,
     },
+    /// Nobody dialled: the device is called into this meeting, and whoever answers says whether to come (S-9).
+    Invited {
+        /// Which.
+        name: MeetingName,
+    },
 }
 
 /// What happens to a menu.
@@ -110,6 +115,11 @@ pub enum MenuInput {
 pub enum MenuOutput {
     /// Play these, then report [`MenuInput::PromptsDone`].
     Play(Vec<Phrase>),
+    /// Say that this is an invitation, to which meeting, and how to come in; then report [`MenuInput::PromptsDone`].
+    Invite {
+        /// The meeting's conference ID; empty where it has none.
+        conference_id: String,
+    },
     /// Stop playing: the caller has begun to key in. No report is awaited.
     StopPlaying,
     /// A code was wrong; for the [`Lockout`]. Comes before the outcome it leads to.
@@ -131,6 +141,7 @@ enum Step {
     Idle,
     ConferenceId,
     Passcode { meeting: MeetingName, passcode: Redacted<String> },
+    Invited { meeting: MeetingName, conference_id: String },
     Done,
 }
 
@@ -203,13 +214,21 @@ impl Menu {
         if self.step != Step::Idle {
             return;
         }
-        let Addressed::Meeting { name, passcode: supplied } = address else {
-            self.step = Step::ConferenceId;
-            return self.play(now, vec![Phrase::Welcome, Phrase::EnterConferenceId]);
+        let (name, supplied, invited) = match address {
+            Addressed::Nothing => {
+                self.step = Step::ConferenceId;
+                return self.play(now, vec![Phrase::Welcome, Phrase::EnterConferenceId]);
+            }
+            Addressed::Meeting { name, passcode } => (name, passcode, false),
+            Addressed::Invited { name } => (name, None, true),
         };
         let Some(entry) = self.directory.by_name(&name).cloned() else {
             return self.finish(MenuOutput::Failed(Cause::UnknownAddress));
         };
+        if invited {
+            self.step = Step::Invited { meeting: name, conference_id: entry.conference_id };
+            return self.ask(now, None);
+        }
         match (entry.passcode, supplied) {
             (Some(right), Some(given)) if !same_code(given.expose(), right.expose()) => {
                 self.outputs.push_back(MenuOutput::WrongTry { meeting: Some(name.clone()) });
@@ -242,6 +261,13 @@ impl Menu {
             self.outputs.push_back(MenuOutput::StopPlaying);
         }
         self.repeats = 0;
+        if let Step::Invited { meeting, .. } = &self.step {
+            return match press.digit() {
+                '1' => self.finish(MenuOutput::Chosen { meeting: meeting.clone() }),
+                '2' => self.finish(MenuOutput::Failed(Cause::Declined)),
+                _ => self.ask(now, Some(Phrase::NotAvailable)),
+            };
+        }
         match press.digit() {
             '#' => return self.submit(now),
             // The usual way to begin a code anew.
@@ -270,7 +296,7 @@ impl Menu {
             },
             Step::Passcode { meeting, passcode } if code.is(&passcode) => self.finish(MenuOutput::Chosen { meeting }),
             Step::Passcode { meeting, .. } => self.wrong(now, Some(meeting), Phrase::PasscodeWrong),
-            Step::Idle | Step::Done => {}
+            Step::Idle | Step::Invited { .. } | Step::Done => {}
         }
     }
 
@@ -285,18 +311,28 @@ impl Menu {
     }
 
     fn ask(&mut self, now: Instant, first: Option<Phrase>) {
-        let question = match self.step {
+        let question = match &self.step {
             Step::ConferenceId => Phrase::EnterConferenceId,
             Step::Passcode { .. } => Phrase::EnterPasscode,
+            Step::Invited { conference_id, .. } => {
+                let conference_id = conference_id.clone();
+                self.outputs.extend(first.map(|first| MenuOutput::Play(vec![first])));
+                self.outputs.push_back(MenuOutput::Invite { conference_id });
+                return self.speaks(now);
+            }
             Step::Idle | Step::Done => return,
         };
         self.play(now, first.into_iter().chain([question]).collect());
     }
 
     fn play(&mut self, now: Instant, phrases: Vec<Phrase>) {
+        self.outputs.push_back(MenuOutput::Play(phrases));
+        self.speaks(now);
+    }
+
+    fn speaks(&mut self, now: Instant) {
         self.playing = true;
         self.deadline = now.checked_add(LONGEST_PROMPT);
-        self.outputs.push_back(MenuOutput::Play(phrases));
     }
 
     fn finish(&mut self, output: MenuOutput) {

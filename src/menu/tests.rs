@@ -353,7 +353,7 @@ proptest! {
                     MenuOutput::Chosen { .. } => prop_assert!(false, "entered"),
                     MenuOutput::WrongTry { .. } => wrong += 1,
                     MenuOutput::Failed(_) => ended = true,
-                    MenuOutput::Play(_) | MenuOutput::StopPlaying => {}
+                    MenuOutput::Play(_) | MenuOutput::Invite { .. } | MenuOutput::StopPlaying => {}
                 }
             }
         }

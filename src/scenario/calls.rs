@@ -245,3 +245,20 @@ fn s10_a_call_for_help_is_told_that_it_reaches_nobody_here_or_is_sent_to_who_ans
     phone.hangs_up();
     world.nothing_left();
 }
+
+#[test]
+fn c1_what_a_phone_writes_reaches_those_inside_once_it_is_inside_itself() {
+    let world = World::new();
+    let (member, phone) = (world.member(), world.phone());
+    phone.dials("1001");
+    phone.hears(Phrase::InLobby);
+    phone.writes("from the lobby", 403);
+    member.admits(&phone);
+    phone.hears(Phrase::Admitted);
+    phone.writes("Good morning", 200);
+    phone.hears_only(&[member.voice]);
+    assert_eq!(member.has_read(), ["Good morning"]);
+    phone.hangs_up();
+    member.leaves();
+    world.nothing_left();
+}

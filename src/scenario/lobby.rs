@@ -137,7 +137,7 @@ fn m7_and_m12_an_external_can_neither_admit_nor_record_nor_end_nor_remove() {
     phone.hears(Phrase::NotAvailable);
 
     // What a phone may ask for by other means than its keys (M-12, X-3).
-    phone.requests("REFER", 403);
+    phone.hands_over_to("sip:900@192.0.2.1", 403);
     phone.hears(Phrase::NotAllowed);
     phone.hangs_up();
     external.leaves();
@@ -287,5 +287,33 @@ fn k6_who_waits_is_comforted_over_music_and_who_is_alone_is_told() {
     phone.hears_no_prompt_for(seconds(13));
     phone.hears(Phrase::Alone);
     phone.hangs_up();
+    world.nothing_left();
+}
+
+#[test]
+fn m8_a_phones_display_learns_who_is_inside_only_once_it_is_inside_itself() {
+    let world = World::new();
+    let member = world.member();
+    let phone = world.phone();
+    phone.dials("1001");
+    phone.hears(Phrase::InLobby);
+    phone.subscribes_to_the_roster();
+    world.passes(seconds(2));
+    assert_eq!(phone.shows_on_its_display(), None);
+    member.admits(&phone);
+    phone.hears(Phrase::Admitted);
+    let shown = phone.shows_on_its_display().expect("a roster");
+    assert!(shown.contains("Ada") && shown.contains("Room 1"), "{shown}");
+    let other = world.phone();
+    other.dials("1001");
+    other.hears(Phrase::InLobby);
+    world.passes(seconds(2));
+    assert!(!phone.shows_on_its_display().expect("a roster").contains("Room 2"), "who waits is not inside");
+    member.admits(&other);
+    other.hears(Phrase::Admitted);
+    assert!(phone.shows_on_its_display().expect("a roster").contains("Room 2"));
+    other.hangs_up();
+    phone.hangs_up();
+    member.leaves();
     world.nothing_left();
 }

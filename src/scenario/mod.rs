@@ -7,6 +7,7 @@
 
 mod calls;
 mod ear;
+mod handover;
 mod keypad;
 mod lobby;
 mod menu;

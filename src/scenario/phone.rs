@@ -1,5 +1,7 @@
 //! A phone: SIP by hand, RTP by hand, a hum of its own and an ear. What it does is a sentence; what it must hear is one too.
 
+mod called;
+
 use std::cell::{Ref, RefCell, RefMut};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -64,6 +66,12 @@ pub(super) struct Line {
     pub(super) answers: Vec<(u16, String)>,
     /// The INVITE that was sent last.
     invite: String,
+    /// The gateway's INVITE that nobody has taken yet.
+    ringing: Option<Text>,
+    /// Who is in the meeting, as NOTIFY told it last.
+    display: Option<String>,
+    /// First lines of what NOTIFY told it of a REFER.
+    notified: Vec<String>,
     pub(super) end: Option<End>,
     /// How many of its calls were answered.
     pub(super) answered_calls: usize,
@@ -150,7 +158,17 @@ impl Line {
         let text = Text::read(datagram);
         match text.status() {
             Some(status) => self.response(status, &text),
+            None if text.method() == "ACK" => {}
+            None if text.method() == "INVITE" => self.is_called(&text),
+            None if text.method() == "CANCEL" => self.is_called_no_more(&text),
             None => {
+                match (text.method(), text.header("event")) {
+                    ("NOTIFY", event) if event.starts_with("refer") => {
+                        self.notified.extend(text.body.lines().next().map(str::to_owned))
+                    }
+                    ("NOTIFY", _) if !text.body.is_empty() => self.display = Some(text.body.clone()),
+                    _ => {}
+                }
                 self.send_sip(&text.accepted());
                 if text.method() == "BYE" {
                     self.end = Some(End::HungUp { reason: text.header("reason").to_owned() });
@@ -311,6 +329,9 @@ impl Phone {
             dialog: None,
             answers: Vec::new(),
             invite: String::new(),
+            ringing: None,
+            display: None,
+            notified: Vec::new(),
             end: None,
             answered_calls: 0,
             remote: None,
@@ -444,6 +465,11 @@ impl Phone {
     /// Calls, and is refused with this status; gives the `Reason`.
     pub(super) fn is_refused(&self, user: &str, expected: u16) -> String {
         self.rings(user);
+        self.is_refused_with(expected)
+    }
+
+    /// Its INVITE is refused with this status; gives the `Reason`.
+    pub(super) fn is_refused_with(&self, expected: u16) -> String {
         self.until("a refusal", |line| line.end.is_some());
         match self.line().end.clone() {
             Some(End::Refused { status, reason }) if status == expected => reason,
@@ -514,13 +540,14 @@ impl Phone {
         self.reinvites("sendrecv");
     }
 
-    /// Sends a request inside its call and is answered with this status.
-    pub(super) fn requests(&self, method: &str, status: u16) {
+    /// Sends a text inside its call and is answered with this status.
+    pub(super) fn writes(&self, text: &str, status: u16) {
         let mut line = self.line_mut();
-        let request = line.dialog.as_mut().expect("a call").request(method, "");
+        line.answers.clear();
+        let request = line.dialog.as_mut().expect("a call").request_with("MESSAGE", "text/plain", text);
         line.send_sip(&request);
         drop(line);
-        self.until("a refusal", |line| line.answers.contains(&(status, method.to_owned())));
+        self.until("an answer", |line| line.answers.contains(&(status, "MESSAGE".to_owned())));
     }
 
     /// Its power fails: nothing more comes of it.

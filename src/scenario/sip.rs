@@ -47,6 +47,16 @@ impl Text {
         self.header("cseq").split(' ').nth(1).unwrap_or_default()
     }
 
+    /// A response to this INVITE, with a tag.
+    pub(super) fn reply(&self, status: &str, tag: &str, ours: SocketAddr, sdp: &str) -> String {
+        let copied: String = ["via", "from", "call-id", "cseq"].iter().map(|name| self.lines(name)).collect();
+        let (to, length) = (self.header("to"), sdp.len());
+        let kind = if sdp.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        format!(
+            "SIP/2.0 {status}\r\n{copied}To: {to};tag={tag}\r\nContact: <sip:phone@{ours}>\r\n{kind}Content-Length: {length}\r\n\r\n{sdp}"
+        )
+    }
+
     /// 200 to this request.
     pub(super) fn accepted(&self) -> String {
         let copied: String = ["via", "from", "to", "call-id", "cseq"].iter().map(|name| self.lines(name)).collect();
@@ -72,6 +82,8 @@ pub(super) struct Dialog {
     pub(super) to: String,
     pub(super) cseq: u32,
     pub(super) branch: u32,
+    /// From, where it is not as in a call of its own.
+    from: Option<String>,
 }
 
 impl Dialog {
@@ -80,7 +92,34 @@ impl Dialog {
         let to = format!("<{uri}>");
         let call_id = format!("{number}-{}", ours.ip());
         let (name, user_agent) = (name.to_owned(), "Scenario".to_owned());
-        Self { ours, gateway, name, user_agent, more: String::new(), uri, call_id, contact: None, to, cseq: 0, branch: 0 }
+        Self {
+            ours,
+            gateway,
+            name,
+            user_agent,
+            more: String::new(),
+            uri,
+            call_id,
+            contact: None,
+            to,
+            cseq: 0,
+            branch: 0,
+            from: None,
+        }
+    }
+
+    /// The callee's side of a dialog that the gateway has begun.
+    pub(super) fn called(ours: SocketAddr, gateway: SocketAddr, name: &str, invite: &Text) -> Self {
+        let contact = invite.header("contact").trim_start_matches('<').split('>').next().map(str::to_owned);
+        let (call_id, to) = (invite.header("call-id").to_owned(), invite.header("from").to_owned());
+        let from = Some(format!("{};tag=callee", invite.header("to")));
+        Self { call_id, contact, to, from, ..Self::new(ours, gateway, name, "", 0) }
+    }
+
+    /// From, with this side's tag.
+    pub(super) fn from(&self) -> String {
+        let own = || format!("\"{}\" <sip:{}>;tag=f{}", self.name, self.ours.ip(), self.call_id);
+        self.from.clone().unwrap_or_else(own)
     }
 
     /// A request with a sequence number of its own.
@@ -104,16 +143,16 @@ impl Dialog {
     }
 
     fn write(&self, method: &str, kind: &str, body: &str) -> String {
-        let Self { ours, name, user_agent, more, uri, call_id, to, .. } = self;
+        let Self { ours, user_agent, more, uri, call_id, to, .. } = self;
         // CANCEL goes where the INVITE went (RFC 3261 section 9.1).
         let target = self.contact.as_deref().unwrap_or(uri);
         let kind = if body.is_empty() { String::new() } else { format!("Content-Type: {kind}\r\n") };
         format!(
             "{method} {target} SIP/2.0\r\nVia: SIP/2.0/UDP {ours};branch=z9hG4bK-{call_id}-{branch};rport\r\nMax-Forwards: 70\r\n\
-             From: \"{name}\" <sip:{host}>;tag=f{call_id}\r\nTo: {to}\r\nCall-ID: {call_id}\r\nCSeq: {number} {method}\r\n\
+             From: {from}\r\nTo: {to}\r\nCall-ID: {call_id}\r\nCSeq: {number} {method}\r\n\
              Contact: <sip:phone@{ours}>\r\nUser-Agent: {user_agent}\r\n{more}{kind}Content-Length: {length}\r\n\r\n{body}",
             branch = self.branch,
-            host = ours.ip(),
+            from = self.from(),
             number = self.cseq,
             length = body.len(),
         )

@@ -53,6 +53,7 @@ const PROVEN: &[Row] = &[
         "M-8",
         &[
             "lobby::m8_who_waits_in_a_browser_sees_and_hears_itself_alone_and_is_not_heard",
+            "lobby::m8_a_phones_display_learns_who_is_inside_only_once_it_is_inside_itself",
             "lobby::m6_a_phone_waits_in_the_lobby_until_a_member_admits_it_and_then_they_hear_each_other",
             "src/media/plane/tests.rs::m8_a_waiting_phone_is_sent_bit_by_bit_what_it_would_be_sent_without_a_meeting",
             "src/policy/properties.rs::random_histories_keep_every_rule",
@@ -68,6 +69,10 @@ const PROVEN: &[Row] = &[
         "M-18",
         &[
             "lobby::m18_a_phone_that_calls_again_knocks_again_and_is_told_again",
+            "handover::m18_a_phone_that_hands_over_stays_until_the_other_knocks_which_waits_and_is_told_anew",
+            "handover::m18_a_phone_in_the_lobby_hands_over_its_place_there_and_no_more",
+            "handover::m18_and_x3_a_phone_hands_over_to_nobody_but_our_devices_and_a_stranger_to_nobody",
+            "handover::m18_a_phone_that_takes_anothers_place_knocks_itself",
             "src/policy/properties.rs::random_histories_keep_every_rule",
         ],
         "",
@@ -202,6 +207,15 @@ const PROVEN: &[Row] = &[
         "",
     ),
     ("S-8", &["calls::s8_a_refusal_says_why", "lobby::m9_a_wait_ends_with_its_own_words_and_reason_whichever_way_it_ends"], ""),
+    (
+        "S-9",
+        &[
+            "handover::s9_who_answers_a_device_that_is_called_hears_which_meeting_presses_1_and_knocks",
+            "handover::s9_who_does_not_want_to_come_stays_out_and_whoever_called_is_told_why",
+            "handover::s9_a_device_that_does_not_answer_rings_for_a_minute_and_one_that_is_nowhere_fails_at_once",
+        ],
+        "",
+    ),
     ("S-10", &["calls::s10_a_call_for_help_is_told_that_it_reaches_nobody_here_or_is_sent_to_who_answers_it"], ""),
     // === Audio ===
     ("A-1", &["calls::a1_phones_of_every_codec_and_a_browser_all_hear_each_other_and_not_themselves"], ""),
@@ -216,6 +230,8 @@ const PROVEN: &[Row] = &[
     ),
     ("A-5", &["calls::a1_phones_of_every_codec_and_a_browser_all_hear_each_other_and_not_themselves"], ""),
     ("A-6", &["lobby::m16_each_call_leaves_one_record_with_its_times_and_figures"], ""),
+    // === Chat ===
+    ("C-1", &["calls::c1_what_a_phone_writes_reaches_those_inside_once_it_is_inside_itself"], ""),
     // === Operations ===
     (
         "O-1",
@@ -233,7 +249,14 @@ const PROVEN: &[Row] = &[
     // === Safety ===
     ("X-1", &["calls::x1_rubbish_to_every_port_leaves_a_call_as_it_is"], ""),
     ("X-2", &["calls::x2_a_scanner_is_not_answered_and_one_call_too_many_is_refused"], ""),
-    ("X-3", &["lobby::m7_and_m12_an_external_can_neither_admit_nor_record_nor_end_nor_remove"], ""),
+    (
+        "X-3",
+        &[
+            "lobby::m7_and_m12_an_external_can_neither_admit_nor_record_nor_end_nor_remove",
+            "handover::m18_and_x3_a_phone_hands_over_to_nobody_but_our_devices_and_a_stranger_to_nobody",
+        ],
+        "",
+    ),
     (
         "X-4",
         &[
@@ -250,8 +273,6 @@ const NOT_YET: &[(&str, &str)] = &[
     ("M-15", "conference IDs and names of meetings are the only addresses"),
     ("N-7", "the one meeting service there is can signal recording"),
     ("N-10", "there is no display text and no SMS"),
-    ("S-9", "`roomgate dial` calls out; a meeting does not"),
-    ("C-1", "pages chat; devices do not"),
     ("C-8", "nothing of a chat is stored"),
     ("O-5", "there are logs; metrics, HEP and the event stream are to come"),
 ];

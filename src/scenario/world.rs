@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 
 use super::ear::Print;
@@ -20,8 +20,10 @@ use super::network::Network;
 use super::page::Page;
 use super::phone::{Line, Phone};
 use crate::app::{Gateway, media_settings};
+use crate::call::{CallsView, Invitation, PROGRESS, Progress};
 use crate::codec::CodecKind;
 use crate::config::{self, MAIN_FILE, Settings};
+use crate::ids::MeetingName;
 use crate::media::{Here, Media};
 use crate::meeting::Registry;
 use crate::meeting::words::Role;
@@ -97,6 +99,7 @@ struct Inner {
     sip: sip::Handle,
     store: store::Handle,
     up: watch::Receiver<usize>,
+    calls: CallsView,
     drain: watch::Sender<bool>,
     /// What is bound at the gateway's address while there is no call.
     listening: Vec<SocketAddr>,
@@ -124,6 +127,22 @@ pub(super) fn assert_heard(who: &str, all: &[Voice], levels: &[f32], expected: &
     }
 }
 
+/// Whoever has had a device called.
+pub(super) struct Asked {
+    steps: mpsc::Receiver<Progress>,
+    so_far: Vec<Progress>,
+}
+
+impl Asked {
+    /// What it was told so far.
+    pub(super) fn steps(&mut self) -> Vec<Progress> {
+        while let Ok(step) = self.steps.try_recv() {
+            self.so_far.push(step);
+        }
+        self.so_far.clone()
+    }
+}
+
 impl World {
     /// The demo.
     pub(super) fn new() -> Self {
@@ -146,13 +165,13 @@ impl World {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
         let (local, network, library) = (LocalSet::new(), Network::default(), voices());
         let (drain, draining) = watch::channel(false);
-        let (gateway, here, up) = local.block_on(&runtime, async {
+        let (gateway, here, (up, calls)) = local.block_on(&runtime, async {
             let net = Arc::new(network.clone());
             let media_settings = media_settings(settings, settings.media.webrtc_addresses.clone());
             let (media, here) = Media::start_here(&media_settings, net.clone()).expect("media");
             let gateway = Gateway::open(settings, Arc::clone(&library), media, net).await.expect("a gateway");
             let Gateway { registry, sip, store, calls, events, .. } = gateway;
-            let up = calls.up();
+            let up = (calls.up(), calls.view());
             tokio::spawn(calls.run(events, draining));
             ((registry, sip, store), here, up)
         });
@@ -170,6 +189,7 @@ impl World {
             sip,
             store,
             up,
+            calls,
             drain,
             people: RefCell::default(),
             phones: RefCell::default(),
@@ -231,6 +251,15 @@ impl World {
     /// Everybody's voice, and one more.
     pub(super) fn voices_with(&self, more: Voice) -> Vec<Voice> {
         self.0.people.borrow().iter().copied().chain([more]).collect()
+    }
+
+    /// A device is called into a meeting (S-9).
+    pub(super) fn calls(&self, device: &str, meeting: &str) -> Asked {
+        let (progress, steps) = mpsc::channel(PROGRESS);
+        let (device, meeting) = (device.to_owned(), MeetingName::new(meeting).expect("a name"));
+        self.0.calls.invite(Invitation { device, meeting, replaces: None, progress }).expect("it is called");
+        self.passes(Duration::from_millis(1));
+        Asked { steps, so_far: Vec::new() }
     }
 
     // === Time and tasks ===

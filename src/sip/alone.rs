@@ -13,6 +13,10 @@ use super::uac::Way;
 pub(super) enum Alone {
     /// One of our registrations.
     Register(usize),
+    /// A subscription.
+    Notify(u64),
+    /// One that is over.
+    LastNotify,
 }
 
 impl Endpoint {
@@ -34,6 +38,11 @@ impl Endpoint {
     pub(super) fn alone_answered(&mut self, now: Instant, alone: Alone, answer: Option<(Flow, &Response)>) {
         match alone {
             Alone::Register(index) => self.registered(now, index, answer),
+            Alone::Notify(number) => {
+                let accepted = answer.is_some_and(|(_, response)| (200..300).contains(&response.status));
+                self.notified(now, number, accepted);
+            }
+            Alone::LastNotify => {}
         }
     }
 }

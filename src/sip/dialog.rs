@@ -50,12 +50,12 @@ impl Dialog {
         }
     }
 
-    /// The dialog that an INVITE of ours will begin.
+    /// The dialog that an INVITE of ours will begin, by a route that is known beforehand.
     #[must_use]
-    pub fn to_invite(call_id: String, local: NameAddr, target: Uri) -> Self {
+    pub fn to_invite(call_id: String, local: NameAddr, target: Uri, routes: Vec<NameAddr>) -> Self {
         let remote = NameAddr::of(target.clone());
         let secure = target.scheme == Scheme::Sips;
-        Self { call_id, local, remote, local_cseq: 0, remote_cseq: None, routes: Vec::new(), target, secure }
+        Self { call_id, local, remote, local_cseq: 0, remote_cseq: None, routes, target, secure }
     }
 
     /// Whether it was begun with `sips:`, so that our Contact has to say so too (section 12.1.1).
@@ -84,6 +84,18 @@ impl Dialog {
     pub fn key(&self) -> DialogKey {
         let tag = |of: &NameAddr| of.tag().unwrap_or_default().to_owned();
         DialogKey { call_id: self.call_id.clone(), local: tag(&self.local), remote: tag(&self.remote) }
+    }
+
+    /// Us.
+    #[must_use]
+    pub const fn local(&self) -> &NameAddr {
+        &self.local
+    }
+
+    /// The peer.
+    #[must_use]
+    pub const fn remote(&self) -> &NameAddr {
+        &self.remote
     }
 
     /// Takes the number of a request of the peer; `false` when it is out of order (section 12.2.2).

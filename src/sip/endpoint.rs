@@ -14,9 +14,10 @@ use super::alone::Alone;
 use super::auth::Authenticator;
 use super::dialog::DialogKey;
 use super::guard::{Guard, Price, Source};
-use super::invite::{Call, Phase, Turn};
+use super::invite::{Call, Phase};
 use super::message::{Message, Request};
 use super::registrar::Registrar;
+use super::subscribe::Subscription;
 use super::transaction::{Act, Client, ClientInvite, Server, ServerInvite, ServerKey, Timers};
 use super::wire::WireError;
 use super::{Change, ConnectionId, Event, Flow, Input, Output, Settings, Transport};
@@ -84,6 +85,8 @@ pub(super) enum Owner {
     Call(CallId),
     /// One of our registrations.
     Account(usize),
+    /// Somebody's subscription.
+    Subscription(u64),
 }
 
 #[derive(Debug)]
@@ -128,6 +131,8 @@ pub(super) enum Purpose {
     /// UPDATE without an offer (RFC 4028).
     Refresh,
     Prack,
+    /// How a REFER goes on.
+    Notify,
     Bye,
     Cancel,
     /// Outside of calls.
@@ -179,6 +184,8 @@ pub struct Endpoint {
     pub(super) counters: Arc<Counters>,
     pub(super) calls: HashMap<CallId, Call>,
     pub(super) dialogs: HashMap<DialogKey, CallId>,
+    pub(super) subscriptions: HashMap<u64, Subscription>,
+    pub(super) subscription_dialogs: HashMap<DialogKey, u64>,
     /// Calls an address has.
     pub(super) sources: HashMap<IpAddr, usize>,
     pub(super) servers: HashMap<u64, ServerTransaction>,
@@ -210,6 +217,8 @@ impl Endpoint {
             counters: Arc::default(),
             calls: HashMap::new(),
             dialogs: HashMap::new(),
+            subscriptions: HashMap::new(),
+            subscription_dialogs: HashMap::new(),
             sources: HashMap::new(),
             servers: HashMap::new(),
             server_keys: HashMap::new(),
@@ -284,6 +293,8 @@ impl Endpoint {
         self.calls.is_empty()
             && self.dialogs.is_empty()
             && self.sources.is_empty()
+            && self.subscriptions.is_empty()
+            && self.subscription_dialogs.is_empty()
             && self.servers.is_empty()
             && self.server_keys.is_empty()
             && self.merges.is_empty()
@@ -323,6 +334,11 @@ impl Endpoint {
     /// `host:port` of ours as peers reach us by `flow`.
     pub(super) fn sent_by(&self, flow: &Flow) -> SocketAddr {
         SocketAddr::new(self.settings.advertised.unwrap_or_else(|| flow.local.ip()), flow.local.port())
+    }
+
+    /// Our address as in a Contact.
+    pub(super) fn contact_uri(&self, flow: &Flow) -> String {
+        self.contact(flow).trim_matches(['<', '>']).to_owned()
     }
 
     pub(super) fn contact(&self, flow: &Flow) -> String {
@@ -397,112 +413,6 @@ impl Endpoint {
             // Too many connections under way: the response is lost as on a bad network.
             let _lost = self.connect(flow.peer, flow.transport, Waiting::Response(bytes));
         }
-    }
-
-    // === deadlines ===
-
-    pub(super) fn schedule(&mut self, owner: Owner) {
-        let wanted = match owner {
-            Owner::Server(id) => self.servers.get_mut(&id).map(|tx| {
-                let wanted = match &tx.machine {
-                    ServerMachine::Invite(machine) => machine.deadline(),
-                    ServerMachine::Other(machine) => machine.deadline(),
-                };
-                (std::mem::replace(&mut tx.scheduled, wanted), wanted)
-            }),
-            Owner::Client(id) => self.clients.get_mut(&id).map(|tx| {
-                let wanted = match &tx.machine {
-                    ClientMachine::Waiting(until) => Some(*until),
-                    ClientMachine::Invite(machine) => machine.deadline(),
-                    ClientMachine::Other(machine) => machine.deadline(),
-                };
-                (std::mem::replace(&mut tx.scheduled, wanted), wanted)
-            }),
-            Owner::Call(id) => self.calls.get_mut(&id).map(|call| {
-                let wanted = call.deadline();
-                (std::mem::replace(&mut call.scheduled, wanted), wanted)
-            }),
-            Owner::Account(index) => self.accounts.get_mut(index).map(|account| {
-                let wanted = account.deadline();
-                (std::mem::replace(&mut account.scheduled, wanted), wanted)
-            }),
-        };
-        let Some((before, wanted)) = wanted else { return };
-        if before != wanted {
-            self.unschedule(before, owner);
-            if let Some(at) = wanted {
-                self.deadlines.insert((at, owner));
-            }
-        }
-    }
-
-    fn unschedule(&mut self, at: Option<Instant>, owner: Owner) {
-        if let Some(at) = at {
-            self.deadlines.remove(&(at, owner));
-        }
-    }
-
-    pub(super) fn forget_server(&mut self, id: u64) {
-        if let Some(tx) = self.servers.remove(&id) {
-            self.unschedule(tx.scheduled, Owner::Server(id));
-            self.server_keys.remove(&tx.key);
-            if let Some(merge) = tx.merge {
-                self.merges.remove(&merge);
-            }
-        }
-    }
-
-    pub(super) fn forget_client(&mut self, id: u64) {
-        if let Some(tx) = self.clients.remove(&id) {
-            self.unschedule(tx.scheduled, Owner::Client(id));
-            self.client_keys.remove(&tx.key);
-            let Some(id) = tx.call else { return };
-            if let Some(call) = self.calls.get_mut(&id) {
-                call.clients = call.clients.saturating_sub(1);
-            }
-            self.settle(id);
-        }
-    }
-
-    /// Forgets a call that is over once no transaction of ours needs its dialog.
-    pub(super) fn settle(&mut self, id: CallId) {
-        if self.calls.get(&id).is_some_and(|call| call.phase == Phase::Over && call.clients == 0)
-            && let Some(call) = self.calls.remove(&id)
-        {
-            self.unschedule(call.scheduled, Owner::Call(id));
-            self.dialogs.remove(&call.key);
-            for branch in &call.branches {
-                self.dialogs.remove(&branch.key);
-            }
-        }
-    }
-
-    /// The session is over: whatever repeats or waits for it stops.
-    pub(super) fn end(&mut self, now: Instant, id: CallId) {
-        let Some(call) = self.calls.get_mut(&id).filter(|call| call.phase != Phase::Over) else { return };
-        call.phase = Phase::Over;
-        call.accepted = None;
-        call.reoffer = None;
-        call.reoffer_at = None;
-        call.timer = None;
-        call.reliable = None;
-        let source = call.source;
-        let open = match call.turn {
-            Turn::Theirs { server } => Some(server),
-            _ => None,
-        };
-        call.turn = Turn::Idle;
-        if let Some(calls) = self.sources.get_mut(&source) {
-            *calls -= 1;
-            if *calls == 0 {
-                self.sources.remove(&source);
-            }
-        }
-        if let Some(server) = open {
-            self.respond(now, server, 487, &[], None);
-        }
-        self.schedule(Owner::Call(id));
-        self.settle(id);
     }
 
     fn received(&mut self, now: Instant, flow: Flow, bytes: &[u8]) {
@@ -629,6 +539,7 @@ impl Machine for Endpoint {
                 Owner::Client(id) => self.wake_client(now, id),
                 Owner::Call(id) => self.wake_call(now, id),
                 Owner::Account(index) => self.wake_account(now, index),
+                Owner::Subscription(number) => self.wake_subscription(now, number),
             }
             // Whatever the owner did, this entry is done.
             if self.deadlines.remove(&(at, owner)) {
@@ -637,6 +548,7 @@ impl Machine for Endpoint {
                     Owner::Client(id) => self.clients.get_mut(&id).map(|tx| tx.scheduled = None),
                     Owner::Call(id) => self.calls.get_mut(&id).map(|call| call.scheduled = None),
                     Owner::Account(index) => self.accounts.get_mut(index).map(|account| account.scheduled = None),
+                    Owner::Subscription(number) => self.subscriptions.get_mut(&number).map(|known| known.scheduled = None),
                 };
                 self.schedule(owner);
             }
@@ -652,5 +564,6 @@ impl Machine for Endpoint {
     }
 }
 
+mod life;
 #[cfg(test)]
 mod tests;

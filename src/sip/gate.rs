@@ -51,7 +51,8 @@ impl Endpoint {
 
     /// Whether we want to know of a request, where it begins something, who sent it.
     pub(super) fn wants_proof(&self, request: &Request) -> bool {
-        request.method == Method::Register || (request.method == Method::Invite && !self.draining)
+        matches!(request.method, Method::Register | Method::Message | Method::Subscribe)
+            || (request.method == Method::Invite && !self.draining)
     }
 
     /// Whom the certificate of a connection names.

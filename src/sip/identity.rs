@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::auth::Accounts;
+use super::uri::Uri;
 use crate::network::Network;
 
 /// Who somebody was found to be. The text is the label of the configuration.
@@ -31,6 +32,8 @@ pub struct Known {
     pub allowed: Vec<Network>,
     /// By password: devices.
     pub accounts: Accounts,
+    /// Where devices can be called that do not register, by label (S-9).
+    pub callable: HashMap<Arc<str>, Uri>,
 }
 
 impl Known {
@@ -39,6 +42,17 @@ impl Known {
     pub fn by_address(&self, address: IpAddr) -> Option<&Identity> {
         let fitting = self.addresses.iter().filter(|(network, _)| network.contains(address));
         fitting.max_by_key(|(network, _)| network.prefix()).map(|(_, identity)| identity)
+    }
+
+    /// The device with this label, if it is known by anything but a password.
+    #[must_use]
+    pub fn label(&self, label: &str) -> Option<&Arc<str>> {
+        let named = self.addresses.iter().map(|(_, identity)| identity).chain(self.certificates.values());
+        let devices = named.filter_map(|identity| match identity {
+            Identity::Device(device) => Some(device),
+            _ => None,
+        });
+        devices.chain(self.callable.keys()).find(|device| ***device == *label)
     }
 
     /// Who has a certificate with one of these names.

@@ -48,10 +48,7 @@ impl Endpoint {
         }
         let records = request.headers.get("Record").is_some_and(|value| value.trim().to_ascii_lowercase().starts_with("on"));
         match &request.method {
-            Method::Refer => {
-                self.forbid(now, server);
-                self.tell(Event::Refused { call: id, method: Method::Refer });
-            }
+            Method::Refer => self.refer(now, server, id, request),
             Method::Invite | Method::Update | Method::Info if records => {
                 self.forbid(now, server);
                 self.tell(Event::Refused { call: id, method: request.method.clone() });
@@ -60,6 +57,8 @@ impl Endpoint {
             Method::Prack => self.prack(now, server, id, request),
             Method::Update => self.update(now, server, id, request),
             Method::Info => self.info(now, server, id, request),
+            Method::Message => self.text(now, server, id, request),
+            Method::Subscribe => self.subscribe_in_call(now, server, id, request),
             Method::Options => self.options(now, server),
             method => self.refuse_method(now, server, method.clone()),
         }

@@ -50,6 +50,10 @@ impl Endpoint {
         if self.draining {
             return self.respond(now, id, 503, &reasons(Cause::Draining), None);
         }
+        let replaces = match self.replaced(request, identity.as_ref()) {
+            Ok(replaces) => replaces,
+            Err(status) => return self.respond(now, id, status, &[], None),
+        };
         let limits = self.settings.limits;
         let mine = self.sources.get(&source).copied().unwrap_or(0);
         let over = mine >= limits.calls_per_source && !self.settings.trusted.trusts(source);
@@ -64,6 +68,7 @@ impl Endpoint {
         let bytes = tx.last.clone();
         let dialog = Dialog::of_invite(request, &essentials, &tag, flow.peer);
         let mut call = Call::new(now, dialog, flow, Phase::Ringing, Turn::Theirs { server: id });
+        call.identity.clone_from(&identity);
         call.remote = offer.clone().unwrap_or_default();
         call.takes_update = allows(&request.headers, &Method::Update).unwrap_or(false);
         call.nat = essentials.via.host.ip() != Some(source);
@@ -88,6 +93,7 @@ impl Endpoint {
             offer,
             requires_100rel: requires(&request.headers),
             call_id_header,
+            replaces,
         })));
     }
 

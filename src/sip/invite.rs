@@ -4,14 +4,16 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use super::Flow;
 use super::auth;
 use super::dialog::{Dialog, DialogKey};
 use super::endpoint::LadderLine;
+use super::identity::Identity;
 use super::message::{Headers, Method, allows};
+use super::refer::Refer;
 use super::reliable::{Branch, Reliable};
 use super::session_timer::{Agreement, Refresher, SessionTimer};
 use super::transaction::Timers;
+use super::{Flow, Roster};
 use crate::cause::Cause;
 
 /// Who has the word.
@@ -137,6 +139,18 @@ pub(super) struct Call {
     pub(super) clients: usize,
     /// Proves who we are, in calls of ours that were made with credentials.
     pub(super) prover: Option<auth::Client>,
+    /// Who called, or was called (M-1).
+    pub(super) identity: Option<Identity>,
+    /// The dialog that our INVITE takes the place of, where it does (RFC 3891).
+    pub(super) replaces: Option<String>,
+    /// Their REFER, until it has come to an end.
+    pub(super) refer: Option<Refer>,
+    /// A REFER came before in this dialog: later ones are told apart by their number (RFC 3515 section 2.4.6).
+    pub(super) referred: bool,
+    /// Who is in its meeting, while it is in there itself and has subscribed to that.
+    pub(super) roster: Option<Roster>,
+    /// Texts of the peer that wait for the meeting's answer, by server transaction.
+    pub(super) texts: Vec<u64>,
     pub(super) began: Instant,
     pub(super) ladder: VecDeque<LadderLine>,
     pub(super) scheduled: Option<Instant>,
@@ -169,6 +183,12 @@ impl Call {
             min_se: 0,
             clients: 0,
             prover: None,
+            identity: None,
+            replaces: None,
+            refer: None,
+            referred: false,
+            roster: None,
+            texts: Vec::new(),
             began: now,
             ladder: VecDeque::new(),
             scheduled: None,

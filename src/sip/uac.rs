@@ -1,15 +1,15 @@
 //! Our own requests (RFC 3261 section 8.1, 9.1, 12.2.1, 13.2, 14.1, 15.1.1): commands of the calls' owners, and the way out. What peers
 //! respond is in `response.rs`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::auth;
-use super::dialog::Dialog;
 use super::endpoint::{ClientMachine, ClientTransaction, Endpoint, Owner, Purpose, Waiting, count};
 use super::header::{CSeq, NameAddr, Via};
-use super::invite::{Call, Phase, Reoffer, Turn};
+use super::invite::{Phase, Reoffer, Turn};
 use super::message::{Method, Request};
+use super::reach::Outgoing;
 use super::session_timer;
 use super::transaction::{Act, Client, ClientInvite, MAGIC};
 use super::uas::{ALLOW, SUPPORTED, reasons};
@@ -41,8 +41,13 @@ impl Endpoint {
                     self.offer_if_possible(now, call);
                 }
             }
+            Command::TextAnswered { call, message, refusal } => self.text_answered(now, call, message, refusal),
+            Command::Roster { call, roster } => self.roster(now, call, roster),
             Command::Bye { call, cause } => self.give_up(now, call, cause),
             Command::Invite { .. } => self.invite_peer(now, command),
+            Command::CallDevice { .. } => self.call_device(now, command),
+            Command::ReferAnswered { call, accepted } => self.refer_answered(now, call, accepted),
+            Command::ReferProgress { call, status } => self.refer_progress(now, call, status),
             Command::Cancel { call } => self.cancel_ours(now, call),
             Command::Drain(on) => self.draining = on,
             Command::Restore(changes) => self.registrar.restore(now, changes),
@@ -89,29 +94,11 @@ impl Endpoint {
         let (Some(uri), Some(from)) = (Uri::parse(&uri), Uri::parse(&from)) else {
             return self.tell(Event::Failed { call: id, cause: Cause::UnknownAddress, reason: "not a SIP address".to_owned() });
         };
-        if self.calls.contains_key(&id) {
-            return;
-        }
-        let tag = self.token();
-        let local = NameAddr { display: Some(display).filter(|name| !name.is_empty()), ..NameAddr::of(from) }.with_tag(&tag);
-        let call_id = format!("{}{}", self.token(), self.token());
-        let mut dialog = Dialog::to_invite(call_id, local, uri);
-        let invite = dialog.request(Method::Invite);
-        let unspecified = match target.ip() {
-            IpAddr::V4(_) => SocketAddr::from(([0; 4], 0)),
-            IpAddr::V6(_) => SocketAddr::from(([0; 16], 0)),
-        };
-        // Replaced as soon as the flow is known.
-        let flow = Flow { transport, listener: 0, connection: None, local: unspecified, peer: target };
-        let mut call = Call::new(now, dialog, flow, Phase::Calling, Turn::Idle);
-        call.prover = self.settings.credentials.clone().map(auth::Client::new);
-        *self.sources.entry(call.source).or_insert(0) += 1;
-        self.dialogs.insert(call.key.clone(), id);
-        self.calls.insert(id, call);
-        let client = self.open_invite(now, id, invite, Purpose::Invite, Reoffer { sdp, refresh: false });
-        if self.connect(target, transport, Waiting::Client { id: client, fallback: None }).is_some() {
-            self.client_failed(now, client);
-        }
+        let from = NameAddr { display: Some(display).filter(|name| !name.is_empty()), ..NameAddr::of(from) };
+        let way = Way::Connect { peer: target, transport, fallback: None };
+        let prover = self.settings.credentials.clone().map(auth::Client::new);
+        let outgoing = Outgoing { uri, from, routes: Vec::new(), way, sdp, prover, identity: None, replaces: None };
+        self.place(now, id, outgoing);
     }
 
     pub(super) fn cancel_ours(&mut self, now: Instant, id: CallId) {
@@ -184,11 +171,14 @@ impl Endpoint {
     }
 
     /// The transaction of an INVITE of ours, which has the word from now on.
-    fn open_invite(&mut self, now: Instant, id: CallId, mut invite: Request, purpose: Purpose, offer: Reoffer) -> u64 {
+    pub(super) fn open_invite(&mut self, now: Instant, id: CallId, mut invite: Request, purpose: Purpose, offer: Reoffer) -> u64 {
         let ours = self.settings.session_timers;
         if let Some(call) = self.calls.get(&id) {
             for (name, value) in session_timer::ask(&ours, call.agreement(), call.min_se) {
                 invite.headers.push(name, value);
+            }
+            if let Some(replaces) = call.replaces.as_deref().filter(|_| purpose == Purpose::Invite) {
+                invite.headers.push("Replaces", replaces);
             }
         }
         invite.headers.push("Content-Type", "application/sdp");
@@ -301,7 +291,7 @@ impl Endpoint {
             (self.via(&flow, &branch), self.own_contact(call, purpose, &flow), flow.transport.is_reliable());
         let Some(tx) = self.clients.get_mut(&id) else { return };
         tx.request.headers.push_front("Via", via);
-        if tx.request.method == Method::Register {
+        if matches!(tx.request.method, Method::Register | Method::Notify) {
             tx.request.headers.push("Contact", contact);
         } else if matches!(tx.request.method, Method::Invite | Method::Update) {
             tx.request.headers.push("Contact", contact);

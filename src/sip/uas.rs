@@ -16,11 +16,11 @@ use crate::cause::Cause;
 use crate::ids::CallId;
 
 /// The methods we act on; anything else is refused.
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REGISTER";
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REGISTER, MESSAGE, REFER, SUBSCRIBE";
 /// The bodies we take.
-pub(super) const ACCEPT: &str = "application/sdp, application/dtmf-relay, application/dtmf";
+pub(super) const ACCEPT: &str = "application/sdp, application/dtmf-relay, application/dtmf, text/plain";
 /// The extensions we know.
-pub(super) const SUPPORTED: &str = "timer, 100rel";
+pub(super) const SUPPORTED: &str = "timer, 100rel, replaces, norefersub";
 /// Longest text of a peer that is kept for logs and records.
 const TEXT: usize = 128;
 
@@ -81,6 +81,7 @@ impl Endpoint {
             remote: essentials.from.tag().unwrap_or_default().to_owned(),
         });
         let call = dialog.as_ref().and_then(|dialog| self.dialogs.get(dialog)).copied();
+        let subscription = self.subscription_in(dialog.as_ref());
         if call.is_none() && !self.is_welcome(now, flow, &request, dialog.is_none()) {
             return self.turn_away(flow, request);
         }
@@ -106,12 +107,27 @@ impl Endpoint {
         match (&request.method, call) {
             (Method::Cancel, _) => self.cancel(now, id, &request, &essentials),
             (_, Some(call)) => self.in_dialog(now, id, call, flow, &request, &essentials),
+            (_, None) if subscription.is_some() => {
+                self.subscribe_again(now, id, subscription.unwrap_or_default(), flow, &request, essentials.cseq.number);
+            }
             (Method::Options, None) if dialog.is_none() => self.options(now, id),
             (Method::Invite, None) if dialog.is_none() => self.invite(now, id, (flow, identity), &request, essentials),
             (Method::Register, None) if dialog.is_none() => self.register(now, id, (flow, identity), &request, &essentials),
-            (Method::Invite | Method::Options | Method::Bye | Method::Info | Method::Update | Method::Prack, None) => {
-                self.respond(now, id, 481, &[], None)
+            (Method::Subscribe, None) if dialog.is_none() => {
+                self.subscribe_outside(now, id, (flow, identity), &request, &essentials);
             }
+            (Method::Message, None) if dialog.is_none() => self.text_outside(now, id, (flow, identity), &request, &essentials),
+            (
+                Method::Message
+                | Method::Subscribe
+                | Method::Invite
+                | Method::Options
+                | Method::Bye
+                | Method::Info
+                | Method::Update
+                | Method::Prack,
+                None,
+            ) => self.respond(now, id, 481, &[], None),
             (Method::Refer, None) if dialog.is_none() => self.forbid(now, id),
             (method, None) => self.refuse_method(now, id, method.clone()),
         }
@@ -219,7 +235,8 @@ impl Endpoint {
             return;
         }
         let mut response = request.response(status, (status > 100).then_some(tx.tag.as_str()));
-        if request.method == Method::Invite && (101..300).contains(&status) {
+        let makes_dialog = matches!(request.method, Method::Invite | Method::Subscribe);
+        if makes_dialog && (101..300).contains(&status) {
             for route in request.headers.lines("Record-Route") {
                 response.headers.push("Record-Route", route);
             }

@@ -207,6 +207,12 @@ impl Baresip {
         self.wait_for("CALL_ESTABLISHED", 10);
     }
 
+    /// Forgets what has happened so far, such as an earlier call.
+    pub fn forgets(&mut self) {
+        self.listen();
+        self.events.clear();
+    }
+
     /// Waits for an event of that kind (`CALL_ESTABLISHED`, `CALL_CLOSED`…).
     pub fn wait_for(&mut self, kind: &str, limit: u64) -> Value {
         eventually(seconds(limit), kind, || {

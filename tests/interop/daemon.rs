@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::audio::Sound;
@@ -189,20 +189,31 @@ impl Daemon {
         answer["devices"].as_array().unwrap_or_else(|| panic!("no list of devices: {answer}")).clone()
     }
 
+    /// Calls a device into a meeting, as the operator.
+    pub fn invite(&self, meeting: &str, device: &str) {
+        let called = self.ask("POST", &format!("/api/v1/meetings/{meeting}/invite"), &json!({ "device": device }).to_string());
+        assert!(called["call"].is_string(), "{called}");
+    }
+
     /// An answer of the API, as the operator.
     fn get(&self, path: &str) -> Value {
+        self.ask("GET", path, "")
+    }
+
+    fn ask(&self, method: &str, path: &str, body: &str) -> Value {
         let token = std::fs::read_to_string(self.folder.path().join("state/api-token")).expect("the operator's token");
         let mut stream = TcpStream::connect(PAGES).expect("the API listens");
         stream.set_read_timeout(Some(seconds(10))).expect("a socket option");
         let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {PAGES}\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\r\n",
-            token.trim()
+            "{method} {path} HTTP/1.1\r\nHost: {PAGES}\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            token.trim(),
+            body.len()
         );
         stream.write_all(request.as_bytes()).expect("a request");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
         let (head, body) = answer.split_once("\r\n\r\n").expect("an HTTP answer");
-        assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(head.starts_with("HTTP/1.1 20"), "{answer}");
         serde_json::from_str(body).expect("JSON")
     }
 

@@ -15,6 +15,7 @@ mod delay;
 mod dial;
 mod dialogs;
 mod emergency;
+mod handover;
 mod hostile;
 mod instruments;
 mod kamailio;

@@ -5,10 +5,12 @@ phone.py PORT VOICE.wav MUSIC.wav HEARD.wav ACCOUNT
 ACCOUNT is JSON: {"transport": "udp", "registrar": "sip:…", "user": "…", "password": "…", "ca": "authorities.pem", "strict": true},
 all optional; a strict one requires session timers and reliable provisional responses.
 
-    {"do": "call", "uri": "sip:…"}   {"do": "press", "keys": "*6"}   {"do": "hold"}   {"do": "resume"}   {"do": "hang-up"}
+    {"do": "call", "uri": "sip:…"}   {"do": "press", "keys": "*6"}   {"do": "hold"}   {"do": "resume"}
+    {"do": "transfer", "uri": "sip:…"}   {"do": "hang-up"}
 
 It sends VOICE while talking and MUSIC while it holds, and writes what it hears into HEARD from the first call on, also across
-holds. It speaks PCMU: PJSIP's G.722 is 6 dB too loud in what it hears and too faint in what it says until something has clipped. Events: answered, held, talking, pressed, key (pressed by the other side), ended (with the SIP status), registered (with the SIP status), and ready at the start.
+holds. It speaks PCMU: PJSIP's G.722 is 6 dB too loud in what it hears and too faint in what it says until something has clipped. Events: answered, held, talking, pressed, key (pressed by the other side), transferred (with the
+final SIP status that the other side has told of it), ended (with the SIP status), registered (with the SIP status), and ready at the start.
 """
 
 import json
@@ -50,6 +52,10 @@ class Call(pj.Call):
                 tell("held")
             elif media.status == pj.PJSUA_CALL_MEDIA_REMOTE_HOLD:
                 self.getAudioMedia(-1).startTransmit(recorder)
+
+    def onCallTransferStatus(self, status):
+        if status.finalNotify:
+            tell("transferred", status=status.statusCode)
 
     def onDtmfDigit(self, pressed):
         tell("key", key=pressed.digit)
@@ -158,6 +164,8 @@ while running:
     elif order["do"] == "resume":
         option.opt.flag = pj.PJSUA_CALL_UNHOLD
         call.reinvite(option)
+    elif order["do"] == "transfer":
+        call.xfer(order["uri"], pj.CallOpParam())
     elif order["do"] == "hang-up":
         call.hangup(pj.CallOpParam())
 call = voice = music = recorder = None

@@ -104,6 +104,11 @@ impl Pjsip {
         self.wait_for("talking", 10);
     }
 
+    /// Hands its place in the call over to somebody else (REFER); how that goes comes as `transferred`.
+    pub fn transfer(&mut self, uri: &str) {
+        self.order(&json!({ "do": "transfer", "uri": uri }));
+    }
+
     /// Hangs up.
     pub fn hang_up(&mut self) {
         self.order(&json!({ "do": "hang-up" }));

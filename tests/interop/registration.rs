@@ -75,6 +75,13 @@ fn baresip_registers_by_digest_over_every_transport_and_its_calls_are_the_device
             let devices = daemon.devices();
             assert_eq!(devices.last().map(|device| &device["device"]), Some(&json!("board-room")), "{devices:?}");
             assert!(devices.iter().any(|device| device["transport"] == transport.name()), "{devices:?}");
+            // S-9: it is called where it is registered; over TCP and TLS by the connection that it has opened.
+            daemon.invite("demo", "board-room");
+            phone.wait_for("CALL_ESTABLISHED", 10);
+            assert!(phone.hear(2.0).level() > -50.0, "{transport:?}: which meeting it is called into");
+            phone.hang_up();
+            phone.wait_for("CALL_CLOSED", 10);
+            phone.forgets();
             let before = knocks(&daemon, "board-room");
             phone.dial(&format!("sip:menu@{at};transport={}", transport.name()));
             assert!(phone.hear(3.0).level() > -50.0, "{transport:?}: our voice");

@@ -64,6 +64,9 @@ impl MeetingTask {
                 for who in self.pages.keys().copied().collect::<Vec<_>>() {
                     self.show(now, who);
                 }
+                for who in self.guests.keys().copied().collect::<Vec<_>>() {
+                    self.show_roster(now, who);
+                }
             }
             Effect::Refused { by, refusal } => {
                 tracing::info!(meeting = %self.name, ?by, %refusal, "refused");

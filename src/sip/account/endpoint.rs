@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 
 use super::{Account, Outcome, PING_STREAM, PING_UDP, Registration, Standing, State, refresh_after};
 use crate::sip::alone::Alone;
+use crate::sip::auth::Credentials;
 use crate::sip::endpoint::{Endpoint, Owner, Purpose, Waiting};
 use crate::sip::message::{Request, Response};
 use crate::sip::uac::Way;
+use crate::sip::uri::{Host, Params};
 use crate::sip::{ConnectionId, Flow, Identity, Locate, Output, Target, Uri};
 
 impl Endpoint {
@@ -42,6 +44,18 @@ impl Endpoint {
     /// The user part of the Contact in a request of this account.
     pub(in crate::sip) fn account_contact(&self, index: usize) -> Option<&str> {
         self.accounts.get(index).map(|registration| registration.account.contact.as_str())
+    }
+
+    /// The account of ours in a domain: the flow to its registrar while we are registered there, our address, and what proves it.
+    pub(in crate::sip) fn account_at(&self, domain: &Host) -> Option<(Flow, Uri, Credentials)> {
+        self.accounts.iter().find_map(|registration| {
+            let State::Bound { flow, .. } = registration.state else { return None };
+            let Account { registrar, username, credentials, .. } = &registration.account;
+            (registrar.host.as_ref() == Some(domain)).then(|| {
+                let own = Uri { user: Some(username.clone()), params: Params::default(), port: None, ..registrar.clone() };
+                (flow, own, credentials.clone())
+            })
+        })
     }
 
     /// Whom the certificate at the other end must name: the domain we register in, whatever the name system has led to (RFC 5922).

@@ -102,6 +102,12 @@ impl Authenticator {
         self.users.get(label).map(String::as_str)
     }
 
+    /// Whose user name it is.
+    #[must_use]
+    pub fn label_of(&self, user: &str) -> Option<&Arc<str>> {
+        self.accounts.users.get(user).map(|account| &account.label)
+    }
+
     /// Whether there is any account.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -26,7 +26,7 @@ use self::udp::UdpListeners;
 use super::account::Standing;
 use super::endpoint::{Counters, Endpoint, LadderLine, Load};
 use super::guard::Source;
-use super::{Change, Command, ConnectionId, Event, Flow, Input, Output, Settings, Transport};
+use super::{Change, Command, ConnectionId, Event, Flow, Input, Output, Reach, Settings, Transport};
 use crate::cause::Cause;
 use crate::ids::CallId;
 use crate::machine::{self, Machine};
@@ -83,6 +83,7 @@ enum Ask {
     Silenced(oneshot::Sender<Vec<Source>>),
     Load(oneshot::Sender<Load>),
     Lift(Source, oneshot::Sender<bool>),
+    Reach(String, oneshot::Sender<Option<Reach>>),
     Registrations(oneshot::Sender<Vec<Change>>),
     Accounts(oneshot::Sender<Vec<Standing>>),
     SignOff(oneshot::Sender<()>),
@@ -161,6 +162,13 @@ impl Handle {
         let (answer, answered) = oneshot::channel();
         let _ended = self.asks.send(Ask::IsEmpty(answer)).await;
         answered.await.unwrap_or(true)
+    }
+
+    /// Where a device could be called now (S-9); `None`: nowhere.
+    pub async fn reach(&self, device: &str) -> Option<Reach> {
+        let (answer, answered) = oneshot::channel();
+        let _ended = self.asks.send(Ask::Reach(device.to_owned(), answer)).await;
+        answered.await.ok().flatten()
     }
 
     /// What was counted so far.
@@ -305,6 +313,7 @@ impl Task {
                     Some(Ask::Silenced(answer)) => drop(answer.send(self.endpoint.silenced(machine::now()))),
                     Some(Ask::Load(answer)) => drop(answer.send(self.endpoint.load())),
                     Some(Ask::Lift(source, answer)) => drop(answer.send(self.endpoint.lift(machine::now(), &source))),
+                    Some(Ask::Reach(device, answer)) => drop(answer.send(self.endpoint.reach(&device))),
                     Some(Ask::Accounts(answer)) => drop(answer.send(self.endpoint.accounts(machine::now()))),
                     Some(Ask::SignOff(answer)) => {
                         self.endpoint.handle(machine::now(), Input::Command(Command::SignOff));

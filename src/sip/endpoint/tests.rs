@@ -455,8 +455,11 @@ fn calls_survive_a_network_that_loses_a_third() {
 
 mod gate;
 mod hostile;
+mod refer;
 mod reliable;
 mod requests;
 mod sessions;
 mod soak;
+mod subscribe;
+mod text;
 mod update;

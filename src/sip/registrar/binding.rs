@@ -98,6 +98,22 @@ impl Binding {
         !outbound && Uri::parse(&self.kept.uri).is_some_and(|uri| uri.is_equivalent(&asked.uri))
     }
 
+    /// What orders bindings of one device: its own wish, then which of them is the newest.
+    pub(super) const fn preference(&self) -> (u16, Instant) {
+        (self.kept.q, self.dies_at)
+    }
+
+    /// What it says, and how it reached us.
+    pub(super) const fn way(&self) -> (&Stored, Option<Flow>) {
+        (&self.kept, self.flow)
+    }
+
+    /// Whether an address means this contact: the same user at the same host and port.
+    pub(super) fn is_at(&self, address: &Uri) -> bool {
+        let parts = |uri: &Uri| (uri.user_text(), uri.host.clone(), uri.port.unwrap_or(5060));
+        Uri::parse(&self.kept.uri).is_some_and(|uri| parts(&uri) == parts(address))
+    }
+
     pub(super) const fn is_flow(&self) -> bool {
         self.kept.reg_id.is_some()
     }

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use super::header;
 use super::message::{Essentials, Request};
+use super::uri::Uri;
 use super::{ConnectionId, Flow};
 use contact::{Asked, Contacts};
 
@@ -105,6 +106,17 @@ impl Registrar {
             bindings: bindings.iter().map(|binding| binding.stored(now)).collect(),
         };
         self.devices.iter().map(of).collect()
+    }
+
+    /// Where a device wants to be called most, and the flow that leads there: the highest q, of those the one that was heard of last.
+    pub(super) fn best(&self, device: &str) -> Option<(&Stored, Option<Flow>)> {
+        self.devices.get(device)?.iter().max_by_key(|binding| binding.preference()).map(Binding::way)
+    }
+
+    /// Whose contact an address is.
+    pub(super) fn owner_of(&self, contact: &Uri) -> Option<&Arc<str>> {
+        let theirs = |(_, bindings): &(&Arc<str>, &Vec<Binding>)| bindings.iter().any(|binding| binding.is_at(contact));
+        self.devices.iter().find(theirs).map(|(device, _)| device)
     }
 
     fn look_ahead(&mut self) {

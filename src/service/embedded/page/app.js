@@ -9,6 +9,7 @@ import { Media } from './media.js';
 import { SEAT_KEPT_MS, forgetReload, leaveToken, takeToken } from './memory.js';
 import { Microphone } from './microphone.js';
 import { Prejoin } from './prejoin.js';
+import { Rooms } from './rooms.js';
 import { Roster } from './roster.js';
 import { Signalling } from './signalling.js';
 import { announce, byId, confirmed, fill, part, setLevel, setShown, setText, show, toast } from './view.js';
@@ -17,6 +18,8 @@ import { blockedPort, duration, ended as endedWords, media as mediaWords, people
 // Everything of one meeting lies under its own address: `/m/{meeting}`, `/m/{meeting}/info`, `/m/{meeting}/ws`.
 const base = /^.*\/m\/[^/]+/.exec(location.pathname)?.[0] ?? location.pathname.replace(/\/+$/, '');
 const socketUrl = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}${base}/ws`;
+
+const api = base.replace(/\/m\/([^/]+)$/, '/api/v1/meetings/$1');
 
 /** How often meters move. */
 const METER_MS = 100;
@@ -52,6 +55,7 @@ const microphone = new Microphone(microphoneChanged);
 const prejoin = new Prejoin(microphone, join);
 const lobby = new Lobby(ask);
 const roster = new Roster(ask);
+const rooms = new Rooms(api);
 const recording = new Capture('recording', { banner: 'rec-banner', chip: 'chip-recording', start: 'record', pause: 'record-pause', stop: 'record-stop' }, ask);
 const transcription = new Capture('transcription', { banner: 'transcription-banner', chip: 'chip-transcription', start: 'transcription', pause: 'transcription-pause', stop: 'transcription-stop' }, ask);
 const controls = new Controls({
@@ -114,6 +118,7 @@ function join(asName) {
   prejoin.error = '';
   chat.reset();
   lobby.reset();
+  rooms.reset();
   recording.reset();
   transcription.reset();
   // The click that joins is the permission to play sound; some browsers give it only to a call made right here.
@@ -130,6 +135,7 @@ function receive(message) {
     case 'state': return showState(message);
     case 'speaking': return roster.speaking(message.ids);
     case 'chat': return chat.add(message);
+    case 'calling': return rooms.told(message);
     case 'refused': return refused(message);
     case 'ended': return finished(message.reason);
     default: return undefined;
@@ -160,6 +166,7 @@ function showState(next) {
     if (before !== 'in') enter(before);
     lobby.show(next);
     roster.show(next);
+    rooms.show(next);
     recording.show(next.recording, next.may_record);
     transcription.show(next.transcription, next.may_record && info.transcription);
     setText(byId('chip-people'), people(next.participants.filter((one) => one.state === 'in').length));

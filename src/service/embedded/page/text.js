@@ -154,6 +154,19 @@ export function blockedPort(state, candidates) {
   };
 }
 
+/** How the call to a room goes, by the server's word: in its row, and as a short message. */
+export const roomCall = {
+  calling: { row: 'Calling…', toast: (name) => `Calling ${name}.` },
+  ringing: { row: 'Ringing…', toast: (name) => `${name} is ringing.` },
+  answered: { row: 'Answered: they are asked to press 1', toast: (name) => `${name} has answered.` },
+  knocked: { row: 'In the lobby', toast: (name) => `${name} wants to join.` },
+  declined: { row: 'Declined', toast: (name) => `${name} declined.`, problem: true },
+  'no-answer': { row: 'No answer', toast: (name) => `${name} did not answer.`, problem: true },
+  busy: { row: 'Busy', toast: (name) => `${name} is busy.`, problem: true },
+  'not-reachable': { row: 'Not reachable', toast: (name) => `${name} cannot be reached.`, problem: true },
+  failed: { row: 'The call failed', toast: (name) => `The call to ${name} failed.`, problem: true },
+};
+
 /** Everything one key does. */
 export const shortcuts = [
   ['M', 'Mute or unmute'],

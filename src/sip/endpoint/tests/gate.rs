@@ -20,7 +20,7 @@ fn bench(open: bool) -> Bench {
     let allowed = if open { vec!["127.0.0.0/8".parse().unwrap()] } else { Vec::new() };
     let accounts = Accounts { realm: REALM.to_owned(), algorithms: Algorithm::ALL.into(), users, secret: [9; 32] };
     let certificates = HashMap::from([("pbx.example".to_owned(), Identity::Trunk("pbx".into()))]);
-    let known = Known { addresses, certificates, allowed, accounts };
+    let known = Known { addresses, certificates, allowed, accounts, ..Known::default() };
     let trusted = Trusted::new(|address| address == IpAddr::from([192, 0, 2, 20]));
     let mut bench = Bench::new();
     bench.endpoint = Endpoint::new(Settings { seed: 5, known, trusted, ..Settings::default() });

@@ -116,7 +116,7 @@ fn calling(bench: &mut Bench) -> (CallId, String) {
     let token = *bench.endpoint.connecting.keys().next().expect("a flow is asked for");
     bench.endpoint.handle(bench.now, Input::Connected { token, flow: flow(0, Transport::Udp) });
     let invite = bench.outputs().remove(0);
-    assert_eq!(line(&invite, "Supported"), "timer, 100rel");
+    assert_eq!(line(&invite, "Supported"), "timer, 100rel, replaces, norefersub");
     (call, invite)
 }
 

@@ -1,0 +1,71 @@
+//! Devices that members call into their meetings (S-9): who they are, and how a call to one goes.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::call::{CallsView, Invitation, PROGRESS, Progress};
+use crate::cause::Cause;
+use crate::config::Settings;
+use crate::http;
+use crate::ids::{CallId, MeetingName};
+use crate::meeting::{Refusal, Registry};
+use crate::sip;
+
+/// The configured devices, by label.
+pub(super) fn list(settings: &Settings, sip: &sip::Handle) -> http::Rooms {
+    let names: Arc<[_]> = settings.devices.iter().map(|(label, device)| (label.clone(), device.name.clone())).collect();
+    let sip = sip.clone();
+    Arc::new(move || {
+        let (names, sip) = (Arc::clone(&names), sip.clone());
+        Box::pin(async move {
+            let mut rooms = Vec::with_capacity(names.len());
+            for (id, name) in names.iter().cloned() {
+                let reachable = sip.reach(&id).await.is_some();
+                rooms.push(http::Room { id, name, reachable });
+            }
+            rooms
+        })
+    })
+}
+
+/// Calls one, and tells its meeting how that goes.
+pub(super) fn invite(settings: &Settings, calls: CallsView, registry: Registry) -> http::Invite {
+    let names: Arc<std::collections::BTreeMap<String, String>> =
+        Arc::new(settings.devices.iter().map(|(label, device)| (label.clone(), device.name.clone())).collect());
+    Arc::new(move |meeting, device| {
+        let name = names.get(&device).cloned().ok_or(Refusal::NoSuchDevice)?;
+        call(&calls, registry.clone(), meeting, device, name)
+    })
+}
+
+fn call(calls: &CallsView, registry: Registry, meeting: MeetingName, device: String, name: String) -> Result<CallId, Refusal> {
+    let (progress, mut steps) = mpsc::channel(PROGRESS);
+    let call = calls.invite(Invitation { device: device.clone(), meeting: meeting.clone(), replaces: None, progress })?;
+    tokio::spawn(async move {
+        tell(&registry, &meeting, &device, &name, "calling").await;
+        while let Some(step) = steps.recv().await {
+            tell(&registry, &meeting, &device, &name, word(step)).await;
+        }
+    });
+    Ok(call)
+}
+
+async fn tell(registry: &Registry, meeting: &MeetingName, device: &str, name: &str, state: &'static str) {
+    if let Some(handle) = registry.running().await.into_iter().find(|handle| handle.name() == meeting) {
+        handle.calling(device.to_owned(), name.to_owned(), state).await;
+    }
+}
+
+const fn word(step: Progress) -> &'static str {
+    match step {
+        Progress::Ringing => "ringing",
+        Progress::Answered => "answered",
+        Progress::Knocked => "knocked",
+        Progress::Failed(Cause::Declined) => "declined",
+        Progress::Failed(Cause::NoAnswer | Cause::NoInput | Cause::HungUp) => "no-answer",
+        Progress::Failed(Cause::Refused(486 | 600)) => "busy",
+        Progress::Failed(Cause::NotReachable | Cause::Refused(404 | 410)) => "not-reachable",
+        Progress::Failed(_) => "failed",
+    }
+}

@@ -1,0 +1,209 @@
+//! What a call's machine wants done is done here: by SIP, on its port, at its meeting, in the store.
+#![allow(clippy::disallowed_methods, reason = "part of the call's task: it has the clock and starts what may take time")]
+
+use std::net::IpAddr;
+use std::sync::{Arc, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::mpsc;
+
+use super::admit::Guest;
+use super::board::OwnLine;
+use super::outward::{Invitation, PROGRESS, Progress};
+use super::task::Shared;
+use super::{Act, Call, Input, Summary};
+use crate::cause::Cause;
+use crate::codec::CodecKind;
+use crate::ids::{CallId, MeetingName, ParticipantId};
+use crate::machine::{self, Flow, Owner};
+use crate::media::PortHandle;
+use crate::meeting::{FromGuest, Knock, MeetingHandle, ToGuest};
+use crate::phrase::Phrase;
+use crate::sip::Command;
+use crate::store::CallRecord;
+
+/// A call's machine with its hands.
+pub(super) struct Driven {
+    pub(super) machine: Call,
+    pub(super) hands: Hands,
+    pub(super) summary: Option<Box<Summary>>,
+}
+
+impl Owner for Driven {
+    type Machine = Call;
+
+    fn machine(&mut self) -> &mut Call {
+        &mut self.machine
+    }
+
+    async fn perform(&mut self, act: Act) -> Flow {
+        if let Act::Done(summary) = act {
+            self.summary = Some(summary);
+            return Flow::Stop;
+        }
+        let stage = self.machine.stage();
+        self.hands.line.change(|line| line.stage = stage);
+        self.hands.perform(act).await;
+        Flow::Continue
+    }
+}
+
+/// What a call does its acts with.
+pub(super) struct Hands {
+    pub(super) shared: Arc<Shared>,
+    pub(super) call: CallId,
+    pub(super) line: OwnLine,
+    pub(super) source: IpAddr,
+    pub(super) guest: Guest,
+    pub(super) port: PortHandle,
+    pub(super) inbox: mpsc::Sender<Input>,
+    pub(super) to_guest: mpsc::Sender<ToGuest>,
+    pub(super) meeting: Option<MeetingHandle>,
+    pub(super) who: Option<ParticipantId>,
+    /// Whoever has called the device here, until the last word to it.
+    pub(super) asked: Option<mpsc::Sender<Progress>>,
+}
+
+impl Hands {
+    async fn perform(&mut self, act: Act) {
+        let settings = &self.shared.settings;
+        match act {
+            Act::Sip(command) => settings.sip.send(command).await,
+            Act::Play(play) => self.port.play(play).await,
+            Act::StopPrompts => self.port.stop_prompts().await,
+            Act::Music(on) => self.port.music(settings.library.music().filter(|_| on)).await,
+            Act::Reprofile(profile) => self.port.reprofile(profile).await,
+            Act::Knock(meeting) => self.knock(&meeting).await,
+            Act::Guest(what) => self.tell_meeting(what).await,
+            Act::WrongTry(meeting) => {
+                tracing::warn!(call = %self.call, source = %self.source, meeting = meeting.as_ref().map(tracing::field::display), "wrong code");
+                self.shared.lockout.lock().unwrap_or_else(PoisonError::into_inner).wrong(
+                    machine::now(),
+                    self.source,
+                    meeting.as_ref(),
+                );
+                if !self.shared.allowed(self.source, meeting.as_ref()) {
+                    self.back(Input::LockedOut);
+                }
+            }
+            Act::Transfer { device, replaces } => self.transfer(device, replaces).await,
+            Act::ClosePort => self.port.close().await,
+            Act::Done(_) => {}
+        }
+    }
+
+    /// The last word to whoever has called the device here.
+    pub(super) fn report(&mut self, last: Progress) {
+        if let Some(asked) = self.asked.take() {
+            // Who does not wait for it any more need not hear it.
+            let _ = asked.try_send(last);
+        }
+    }
+
+    /// M-18: another device is called into the same meeting; this one leaves once that one has knocked.
+    async fn transfer(&self, device: Arc<str>, replaces: Option<String>) {
+        let call = self.call;
+        let (progress, mut steps) = mpsc::channel(PROGRESS);
+        let asked = self.meeting.as_ref().map(|meeting| {
+            tracing::info!(%call, %device, meeting = %meeting.name(), attended = replaces.is_some(), "hands its place over");
+            let (device, meeting) = (device.to_string(), meeting.name().clone());
+            self.shared.inviter.ask(Invitation { device, meeting, replaces, progress })
+        });
+        let accepted = matches!(asked, Some(Ok(_)));
+        self.shared.settings.sip.send(Command::ReferAnswered { call, accepted }).await;
+        let inbox = self.inbox.clone();
+        tokio::spawn(async move {
+            while let Some(step) = steps.recv().await {
+                if inbox.send(Input::Transfer(step)).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+
+    async fn knock(&mut self, name: &MeetingName) {
+        if !self.shared.allowed(self.source, Some(name)) {
+            self.back(Input::LockedOut);
+            return;
+        }
+        let settings = &self.shared.settings;
+        // A meeting may end between being found and being knocked at; the next one of its name is a new one.
+        for _ in 0..2 {
+            let Some(meeting) = settings.registry.open(name).await else { break };
+            let who = ParticipantId::next();
+            let knock = Knock {
+                who,
+                call: self.call,
+                name: self.guest.name.clone(),
+                device: self.guest.device.clone(),
+                // What is really spoken: a language without this prompt falls back, and the ledger must say so (N-8).
+                language: settings.library.spoken_in(&self.guest.language, Phrase::RecordingStarted).to_string(),
+                port: self.port.clone(),
+                to_guest: self.to_guest.clone(),
+            };
+            if meeting.knock(knock).await {
+                tracing::info!(call = %self.call, meeting = %name, participant = %who, "knocks");
+                self.line.change(|line| (line.meeting, line.participant) = (Some(name.clone()), Some(who)));
+                self.meeting = Some(meeting);
+                self.who = Some(who);
+                self.report(Progress::Knocked);
+                return;
+            }
+        }
+        self.back(Input::NoMeeting);
+    }
+
+    /// An answer of our own making to the machine; its inbox has room, since this task is the one that empties it.
+    fn back(&self, input: Input) {
+        if self.inbox.try_send(input).is_err() {
+            tracing::error!(call = %self.call, cause = %Cause::Stalled, "the call's own queue is full");
+        }
+    }
+
+    async fn tell_meeting(&mut self, what: FromGuest) {
+        if let (Some(meeting), Some(who)) = (&self.meeting, self.who) {
+            meeting.guest(who, what).await;
+        }
+    }
+
+    pub(super) async fn record(&self, began: SystemTime, codec: CodecKind, summary: &Summary) {
+        let ended = SystemTime::now();
+        let at = |instant: Instant| ended.checked_sub(summary.ended.saturating_duration_since(instant)).map(millis);
+        tracing::info!(
+            call = %self.call,
+            cause = %summary.cause,
+            received = summary.stats.received,
+            sent = summary.stats.sent,
+            lost = summary.stats.lost,
+            mos = summary.stats.mos,
+            "call ended"
+        );
+        let heard = summary.stats.received > 0;
+        let record = CallRecord {
+            call: self.call.to_string(),
+            device: self.guest.device.clone(),
+            meeting: summary.meeting.as_ref().map(ToString::to_string),
+            started_at: millis(began),
+            answered_at: at(summary.answered),
+            lobby_at: summary.knocked.and_then(at),
+            admitted_at: summary.admitted.and_then(at),
+            joined_at: summary.admitted.and_then(at),
+            left_at: at(summary.ended),
+            codec: Some(codec.row().name.to_owned()),
+            packets: summary.stats.received,
+            lost: summary.stats.lost,
+            jitter_ms: heard.then_some(summary.stats.jitter.as_secs_f64() * 1000.0),
+            mos: heard.then_some(f64::from(summary.stats.mos)),
+            notices: summary.notices,
+            end_reason: summary.cause.verdict().label.to_owned(),
+        };
+        if let Err(error) = self.shared.settings.store.record(record).await {
+            tracing::error!(call = %self.call, %error, "the call record could not be written");
+        }
+    }
+}
+
+/// Milliseconds since 1970.
+fn millis(at: SystemTime) -> u64 {
+    u64::try_from(at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,195 @@
+//! Calls to devices: a member calls one into a meeting (S-9), or a phone hands its place over to another one (M-18). Whoever answers hears
+//! which meeting it is, presses 1, and then knocks like anybody.
+#![allow(clippy::disallowed_methods, reason = "part of the calls' tasks: it has the clock")]
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::mpsc;
+
+use super::board::{CallLine, OwnLine};
+use super::task::{Established, Shared};
+use super::{Input, Stage};
+use crate::cause::Cause;
+use crate::ids::{CallId, MeetingName};
+use crate::machine;
+use crate::meeting::Refusal;
+use crate::sip::uri::Host;
+use crate::sip::{Command, Event, Reach};
+
+/// Invitations that may wait to begin; above that one is refused.
+pub(super) const INVITATIONS: usize = 16;
+/// What may wait for whoever asked. Full: one step is not told; the last one always fits, since there are only few.
+pub const PROGRESS: usize = 8;
+/// How long a device may ring.
+const RINGING: Duration = Duration::from_secs(60);
+
+/// A device is to be called into a meeting.
+#[derive(Debug)]
+pub struct Invitation {
+    /// The device's label.
+    pub device: String,
+    /// Where to.
+    pub meeting: MeetingName,
+    /// A call of the device that this one takes the place of: the value of `Replaces` (RFC 3891).
+    pub replaces: Option<String>,
+    /// Whoever asked; of [`PROGRESS`]. What it is told ends with [`Progress::Knocked`] or [`Progress::Failed`].
+    pub progress: mpsc::Sender<Progress>,
+}
+
+/// How far an invitation has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// It rings.
+    Ringing,
+    /// Somebody has taken the call.
+    Answered,
+    /// They have pressed 1 and stand at the meeting's door.
+    Knocked,
+    /// They will not come.
+    Failed(Cause),
+}
+
+impl Progress {
+    /// The final or provisional status that says the same in SIP.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::Ringing | Self::Answered => 180,
+            Self::Knocked => 200,
+            Self::Failed(cause) => cause.verdict().status,
+        }
+    }
+}
+
+/// Asks for invitations. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Inviter(pub(super) mpsc::Sender<(CallId, Invitation)>);
+
+impl Inviter {
+    pub(super) fn ask(&self, invitation: Invitation) -> Result<CallId, Refusal> {
+        let call = CallId::next();
+        self.0.try_send((call, invitation)).map_err(|_| Refusal::Busy)?;
+        Ok(call)
+    }
+}
+
+/// The address of ours that messages to `peer` come from, as the kernel routes them.
+fn towards(peer: SocketAddr) -> Option<IpAddr> {
+    let any: SocketAddr = if peer.is_ipv4() { ([0; 4], 0).into() } else { ([0; 16], 0).into() };
+    let socket = std::net::UdpSocket::bind(any).ok()?;
+    // Sends nothing: it only asks for the way.
+    socket.connect(peer).ok()?;
+    socket.local_addr().ok().map(|local| local.ip())
+}
+
+impl Shared {
+    /// Calls the device, and stays with whoever answers until the call is over.
+    pub(super) async fn invite(
+        self: &Arc<Self>,
+        call: CallId,
+        invitation: Invitation,
+        inbox: mpsc::Sender<Input>,
+        mut inputs: mpsc::Receiver<Input>,
+    ) {
+        let (device, meeting, began) = (&invitation.device, &invitation.meeting, SystemTime::now());
+        let outcome = match self.settings.sip.reach(device).await {
+            Some(reach) => self.ring(call, &invitation, reach, &mut inputs).await.map(|ready| (reach, ready)),
+            None => Err(Cause::NotReachable),
+        };
+        let guest = self.settings.doors.invited(device, meeting);
+        match (outcome, guest) {
+            (Ok((reach, (line, established))), Some(guest)) => {
+                let _ = invitation.progress.try_send(Progress::Answered);
+                let asked = Some(invitation.progress);
+                self.converse((call, line), reach.peer.ip(), (guest, asked), established, (inbox, inputs), began).await;
+            }
+            (Err(cause), _) => {
+                tracing::info!(%call, %device, %meeting, %cause, "nobody comes");
+                let _ = invitation.progress.try_send(Progress::Failed(cause));
+            }
+            (Ok(_), None) => self.settings.sip.send(Command::Bye { call, cause: Cause::Fault }).await,
+        }
+    }
+
+    async fn ring(
+        &self,
+        call: CallId,
+        invitation: &Invitation,
+        reach: Reach,
+        inputs: &mut mpsc::Receiver<Input>,
+    ) -> Result<(OwnLine, Established), Cause> {
+        let Invitation { device, meeting, replaces, progress } = invitation;
+        tracing::info!(%call, %device, %meeting, target = %reach.peer, transport = ?reach.transport, "calls a device");
+        let guest = self.settings.doors.invited(device, meeting).ok_or(Cause::UnknownDevice)?;
+        let local = reach.local.or_else(|| towards(reach.peer)).ok_or(Cause::NotReachable)?;
+        let line = self.board.put(CallLine {
+            call,
+            device: guest.device,
+            name: guest.name,
+            source: reach.peer,
+            transport: reach.transport,
+            stage: Stage::Calling,
+            meeting: None,
+            participant: None,
+            began: machine::now(),
+            codec: None,
+        });
+        let (mut talk, reserved) = self.prepare(call, local, reach.peer.ip())?;
+        let entry = self.settings.doors.directory.by_name(meeting).ok_or(Cause::UnknownAddress)?;
+        let number = Some(entry.conference_id.as_str()).filter(|id| !id.is_empty()).unwrap_or(meeting.as_str());
+        let host = Host::Ip(self.settings.advertised.unwrap_or(local));
+        self.settings
+            .sip
+            .send(Command::CallDevice {
+                call,
+                device: device.as_str().into(),
+                from: format!("sip:{number}@{host}"),
+                display: self.settings.registry.title(meeting).unwrap_or_default(),
+                sdp: talk.offer(),
+                replaces: replaces.clone(),
+            })
+            .await;
+        let answer = match tokio::time::timeout(RINGING, answered(inputs, progress)).await {
+            Ok(answer) => answer?,
+            Err(_) => {
+                self.settings.sip.send(Command::Bye { call, cause: Cause::NoAnswer }).await;
+                return Err(Cause::NoAnswer);
+            }
+        };
+        let Some(sdp) = answer else {
+            self.settings.sip.send(Command::Bye { call, cause: Cause::Draining }).await;
+            return Err(Cause::Draining);
+        };
+        let profile = talk.answered(&sdp);
+        let established = self.opened(call, talk, reserved, profile, false).await?;
+        line.change(|line| line.codec = Some(established.codec.row().name));
+        Ok((line, established))
+    }
+}
+
+/// Their answer; `None`: the gateway is being stopped, and nobody has answered yet.
+async fn answered(inputs: &mut mpsc::Receiver<Input>, progress: &mpsc::Sender<Progress>) -> Result<Option<Vec<u8>>, Cause> {
+    let mut rings = false;
+    loop {
+        match inputs.recv().await {
+            Some(Input::Sip(Event::Ringing { status: 180, .. })) if !rings => {
+                rings = true;
+                let _ = progress.try_send(Progress::Ringing);
+            }
+            Some(Input::Sip(Event::Answered { sdp, .. })) => return Ok(Some(sdp)),
+            Some(Input::Sip(Event::Failed { cause, .. } | Event::Ended { cause, .. })) => {
+                return Err(match cause {
+                    Cause::Refused(603) => Cause::Declined,
+                    Cause::Refused(408 | 480 | 487) => Cause::NoAnswer,
+                    Cause::PeerGone => Cause::NotReachable,
+                    other => other,
+                });
+            }
+            Some(Input::Drain) => return Ok(None),
+            None => return Err(Cause::Fault),
+            Some(_) => {}
+        }
+    }
+}

@@ -1,0 +1,95 @@
+// Calls a room's phone into the meeting: a member picks the room and is told how it goes. Whoever answers there presses 1 and then
+// waits in the lobby like anybody.
+
+import { byId, fromTemplate, part, reconcile, setShown, setText, toast } from './view.js';
+import { roomCall } from './text.js';
+
+/** States after which a room can be called again. */
+const OVER = new Set(['knocked', 'declined', 'no-answer', 'busy', 'not-reachable', 'failed']);
+
+/** The dialog of the rooms that can be called. */
+export class Rooms {
+  #api;
+  #calls = new Map();
+  #rooms = [];
+
+  /** @param {string} api the meeting's address in the API */
+  constructor(api) {
+    this.#api = api;
+    byId('call-room').addEventListener('click', () => this.#open());
+    byId('rooms-list').addEventListener('click', (event) => {
+      const button = event.target.closest('[data-part="call"]');
+      if (button) this.#call(button.closest('li').dataset.id);
+    });
+  }
+
+  /** Nothing is known any more: after leaving, or in another meeting. */
+  reset() {
+    this.#calls.clear();
+  }
+
+  /** Shows the control to those who may use it. */
+  show(state) {
+    setShown(byId('call-room'), state.may_admit);
+  }
+
+  /** How the call to a room goes. */
+  told({ device, name, state }) {
+    this.#calls.set(device, state);
+    this.#draw();
+    const words = roomCall[state] ?? roomCall.failed;
+    if (state !== 'calling') toast(words.toast(name), words.problem ? 'problem' : 'plain');
+  }
+
+  async #open() {
+    byId('rooms-dialog').showModal();
+    setText(byId('rooms-note'), 'Looking for rooms…');
+    this.#rooms = [];
+    this.#draw();
+    try {
+      const response = await fetch(`${this.#api}/devices`, { headers: { accept: 'application/json' }, credentials: 'same-origin' });
+      if (!response.ok) throw new Error(String(response.status));
+      this.#rooms = (await response.json()).devices;
+      setText(byId('rooms-note'), this.#rooms.length > 0 ? '' : 'No rooms are set up. Whoever runs Roomgate can add them as devices.');
+    } catch {
+      setText(byId('rooms-note'), 'The list of rooms cannot be had at the moment. Close this and try again.');
+    }
+    setShown(byId('rooms-note'), byId('rooms-note').textContent !== '');
+    this.#draw();
+  }
+
+  async #call(device) {
+    const before = this.#calls.get(device);
+    this.#calls.set(device, 'calling');
+    this.#draw();
+    let problem = 'The room cannot be called: the connection is lost for the moment.';
+    try {
+      const response = await fetch(`${this.#api}/invite`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', accept: 'application/json' },
+        credentials: 'same-origin',
+        body: JSON.stringify({ device }),
+      });
+      if (response.ok) return;
+      problem = (await response.json()).detail ?? problem;
+    } catch {
+      // Said below.
+    }
+    this.#calls.set(device, before);
+    this.#draw();
+    toast(problem, 'problem');
+  }
+
+  #draw() {
+    reconcile(byId('rooms-list'), this.#rooms, (room) => room.id, () => fromTemplate('room-row'), (row, room) => {
+      const state = this.#calls.get(room.id);
+      const busy = state !== undefined && !OVER.has(state);
+      setText(part(row, 'name'), room.name);
+      setText(part(row, 'state'), state ? (roomCall[state] ?? roomCall.failed).row : room.reachable ? '' : 'Not registered at the moment');
+      row.dataset.state = state ?? '';
+      const call = part(row, 'call');
+      call.disabled = busy || !room.reachable;
+      call.setAttribute('aria-label', `Call ${room.name}`);
+    });
+  }
+}

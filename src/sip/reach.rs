@@ -1,0 +1,168 @@
+//! Calls of ours to a device (S-9, M-18): where it is to be found, and the INVITE that goes there.
+//!
+//! A registered device is called by the flow it registered by (RFC 5626, RFC 3327); another one at the address that its entry names,
+//! which may be an address at a PBX where we are registered ourselves.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+use super::dialog::Dialog;
+use super::endpoint::{Endpoint, Purpose, Waiting};
+use super::header::NameAddr;
+use super::identity::Identity;
+use super::invite::{Call, Phase, Reoffer, Turn};
+use super::message::Method;
+use super::uac::Way;
+use super::uri::{Host, Scheme, Uri};
+use super::{Command, Event, Flow, Reach, Transport, auth};
+use crate::cause::Cause;
+use crate::ids::CallId;
+
+/// A call of ours that is about to begin.
+pub(super) struct Outgoing {
+    pub(super) uri: Uri,
+    pub(super) from: NameAddr,
+    /// Proxies on the way, first hop first.
+    pub(super) routes: Vec<NameAddr>,
+    pub(super) way: Way,
+    pub(super) sdp: String,
+    pub(super) prover: Option<auth::Client>,
+    /// Who is called, where it is a device of ours.
+    pub(super) identity: Option<Identity>,
+    /// The dialog of the callee that ours takes the place of (RFC 3891).
+    pub(super) replaces: Option<String>,
+}
+
+/// The way to a device.
+struct Found {
+    uri: Uri,
+    routes: Vec<NameAddr>,
+    way: Way,
+    /// Our own address of record at the callee's PBX, and what proves it.
+    account: Option<(Uri, auth::Credentials)>,
+}
+
+impl Way {
+    fn peer(&self) -> SocketAddr {
+        match self {
+            Self::Open(flow) => flow.peer,
+            Self::Connect { peer, .. } => *peer,
+        }
+    }
+
+    const fn transport(&self) -> Transport {
+        match self {
+            Self::Open(flow) => flow.transport,
+            Self::Connect { transport, .. } => *transport,
+        }
+    }
+}
+
+impl Endpoint {
+    /// Where a device could be called now; `None`: nowhere.
+    #[must_use]
+    pub fn reach(&self, device: &str) -> Option<Reach> {
+        let found = self.find(device)?;
+        let local = match &found.way {
+            Way::Open(flow) => Some(flow.local.ip()),
+            Way::Connect { .. } => None,
+        };
+        Some(Reach { peer: found.way.peer(), transport: found.way.transport(), local })
+    }
+
+    fn find(&self, device: &str) -> Option<Found> {
+        self.find_registered(device).or_else(|| self.find_configured(device))
+    }
+
+    fn find_registered(&self, device: &str) -> Option<Found> {
+        let (kept, flow) = self.registrar.best(device)?;
+        let uri = Uri::parse(&kept.uri)?;
+        let routes: Vec<NameAddr> = kept.path.iter().filter_map(|hop| NameAddr::parse(hop)).collect();
+        // Behind NAT, or behind a proxy, the contact's address means nothing here: what reached us from there goes back there.
+        let contact = uri.host.as_ref().and_then(Host::ip).filter(|ip| *ip == kept.source.ip() && routes.is_empty());
+        let peer = contact.map_or(kept.source, |ip| SocketAddr::new(ip, uri.port.unwrap_or(default_port(kept.transport))));
+        let way = match flow.filter(|flow| self.is_open(flow)) {
+            Some(flow) if flow.connection.is_some() => Way::Open(flow),
+            Some(flow) => Way::Open(Flow { peer, ..flow }),
+            // Its certificate would be one for servers; phones have none.
+            None if kept.transport == Transport::Tls => return None,
+            None => Way::Connect { peer, transport: kept.transport, fallback: None },
+        };
+        Some(Found { uri, routes, way, account: None })
+    }
+
+    fn find_configured(&self, device: &str) -> Option<Found> {
+        let uri = self.settings.known.callable.get(device)?.clone();
+        let host = uri.host.clone()?;
+        if let Some((flow, own, credentials)) = self.account_at(&host) {
+            let way = match self.is_open(&flow) {
+                true => Way::Open(flow),
+                false => Way::Connect { peer: flow.peer, transport: flow.transport, fallback: None },
+            };
+            return Some(Found { uri, routes: Vec::new(), way, account: Some((own, credentials)) });
+        }
+        let transport = match uri.params.get("transport") {
+            _ if uri.scheme == Scheme::Sips => Transport::Tls,
+            Some(named) => Transport::parse(&named.to_ascii_uppercase())?,
+            None => Transport::Udp,
+        };
+        let peer = SocketAddr::new(host.ip()?, uri.port.unwrap_or(default_port(transport)));
+        Some(Found { uri, routes: Vec::new(), way: Way::Connect { peer, transport, fallback: None }, account: None })
+    }
+
+    pub(super) fn call_device(&mut self, now: Instant, command: Command) {
+        let Command::CallDevice { call: id, device, from, display, sdp, replaces } = command else { return };
+        let (Some(found), Some(from)) = (self.find(&device), Uri::parse(&from)) else {
+            return self.tell(Event::Failed { call: id, cause: Cause::NotReachable, reason: String::new() });
+        };
+        let (from, prover) = match found.account {
+            Some((own, credentials)) => (own, Some(auth::Client::new(credentials))),
+            None => (from, None),
+        };
+        let from = NameAddr { display: Some(display).filter(|name| !name.is_empty()), ..NameAddr::of(from) };
+        let (uri, routes, way, identity) = (found.uri, found.routes, found.way, Some(Identity::Device(device)));
+        self.place(now, id, Outgoing { uri, from, routes, way, sdp, prover, identity, replaces });
+    }
+
+    /// Sends the first INVITE of a call of ours.
+    pub(super) fn place(&mut self, now: Instant, id: CallId, outgoing: Outgoing) {
+        if self.calls.contains_key(&id) {
+            return;
+        }
+        let Outgoing { uri, from, routes, way, sdp, prover, identity, replaces } = outgoing;
+        let local = from.with_tag(&self.token());
+        let call_id = format!("{}{}", self.token(), self.token());
+        let dialog = Dialog::to_invite(call_id, local, uri, routes);
+        let flow = match &way {
+            Way::Open(flow) => *flow,
+            Way::Connect { peer, transport, .. } => {
+                let unspecified: IpAddr = if peer.is_ipv4() { [0; 4].into() } else { [0; 16].into() };
+                // Replaced as soon as the flow is known.
+                let local = SocketAddr::new(unspecified, 0);
+                Flow { transport: *transport, listener: 0, connection: None, local, peer: *peer }
+            }
+        };
+        let mut call = Call::new(now, dialog, flow, Phase::Calling, Turn::Idle);
+        (call.prover, call.identity, call.replaces) = (prover, identity, replaces);
+        let invite = call.dialog.request(Method::Invite);
+        *self.sources.entry(call.source).or_insert(0) += 1;
+        self.dialogs.insert(call.key.clone(), id);
+        self.calls.insert(id, call);
+        let client = self.open_invite(now, id, invite, Purpose::Invite, Reoffer { sdp, refresh: false });
+        match way {
+            Way::Open(flow) => self.begin_client(now, client, flow),
+            Way::Connect { peer, transport, fallback } => {
+                if self.connect(peer, transport, Waiting::Client { id: client, fallback }).is_some() {
+                    self.client_failed(now, client);
+                }
+            }
+        }
+    }
+}
+
+const fn default_port(transport: Transport) -> u16 {
+    match transport {
+        Transport::Tls => 5061,
+        Transport::Udp | Transport::Tcp => 5060,
+    }
+}

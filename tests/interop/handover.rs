@@ -1,0 +1,73 @@
+//! A member calls a room's phone from the page (S-9), and that phone hands its place over to another one during a recording (M-18).
+
+use serde_json::json;
+
+use crate::browser::Browser;
+use crate::daemon::Daemon;
+use crate::namespace::isolated;
+use crate::patience::{eventually, seconds};
+use crate::pjsip::Pjsip;
+
+const ALICE: f64 = 2711.0;
+const BOARD: f64 = 1011.0;
+const KITCHEN: f64 = 1311.0;
+const PASSWORD: &str = "correct-horse-battery";
+
+fn phone(daemon: &Daemon, port: u16, user: &str, hertz: f64) -> Pjsip {
+    let account = json!({ "registrar": "sip:127.0.0.1:5060", "user": user, "password": PASSWORD });
+    let mut phone = Pjsip::start_with(daemon.folder(), port, hertz, &account);
+    assert_eq!(phone.wait_for("registered", 15)["status"], 200, "{}", daemon.log());
+    phone
+}
+
+#[test]
+fn a_room_is_called_from_the_page_and_hands_its_place_over_to_another_room_during_a_recording() {
+    isolated(|| {
+        let device = |label: &str, name: &str| {
+            format!("[device.{label}]\nusername = \"{label}\"\npassword = \"{PASSWORD}\"\nname = \"{name}\"\n")
+        };
+        let devices = device("board", "Board room") + &device("kitchen", "Kitchen");
+        let daemon = Daemon::with(&format!("[media]\nwebrtc_addresses = [\"127.0.0.1\"]\n{devices}"));
+        let mut board = phone(&daemon, 5062, "board", BOARD);
+        let mut alice = Browser::start(daemon.folder(), "alice", ALICE);
+        alice.enter(&daemon.link("demo", true));
+        alice.join("Alice");
+        alice.connected();
+
+        alice.click("call-room");
+        alice.until("room-row", "the kitchen, where no phone is registered", |row| row.text.contains("Not registered"));
+        alice.click_in("room-row", "Board room", "room-call");
+        board.wait_for("talking", 10);
+        alice.until("room-state", "somebody has answered", |row| row.text.contains("press 1"));
+        alice.picture("call-a-room");
+        assert!(board.hear(3.0).level() > -50.0, "which meeting it is");
+        board.press("1");
+        alice.until("room-state", "it knocks", |row| row.text.contains("lobby"));
+        alice.click("rooms-done");
+        assert!(alice.hear(1.0).level() < -60.0, "and is not heard yet");
+        alice.click_in("lobby-row", "Board room", "admit");
+        board.hears(ALICE);
+
+        alice.click("record");
+        alice.wait("confirm-ok");
+        alice.click("confirm-ok");
+        alice.until("rec-banner", "the banner", |row| row.data["state"] == "on");
+        let mut kitchen = phone(&daemon, 5064, "kitchen", KITCHEN);
+        board.transfer("sip:kitchen@127.0.0.1");
+        kitchen.wait_for("talking", 10);
+        kitchen.press("1");
+        assert_eq!(board.wait_for("transferred", 10)["status"], 200);
+        board.wait_for("ended", 10);
+        alice.until("lobby-row", "the kitchen knocks", |row| row.text.contains("Kitchen"));
+        // What the other phone said last is still on its way to her ears.
+        let level = alice.hear(2.0).last(1.0).level();
+        assert!(level < -60.0, "nothing of it is heard before it is let in, but {level} dBov");
+        alice.click_in("lobby-row", "Kitchen", "admit");
+        kitchen.hears(ALICE);
+        let told = eventually(seconds(20), "the kitchen is told of the recording", || {
+            daemon.notices().into_iter().find(|notice| notice["device"] == "kitchen")
+        });
+        assert_eq!(told["outcome"], "completed", "{told}");
+        kitchen.hang_up();
+    });
+}

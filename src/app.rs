@@ -219,6 +219,7 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
         records: records(&store),
         devices: devices(&sip),
         rooms: rooms::list(&settings, &sip),
+        check_sync: rooms::check_sync(&settings, &sip),
         invite: rooms::invite(&settings, calls.view(), registry.clone()),
     };
     let http = http_settings(&settings, sources, answers, sessions.clone(), api_token, is_ready);
@@ -419,6 +420,7 @@ struct Answers {
     records: http::Query,
     devices: http::Query,
     rooms: http::Rooms,
+    check_sync: http::CheckSync,
     invite: http::Invite,
 }
 
@@ -451,6 +453,7 @@ fn http_settings(
         records: answers.records,
         devices: answers.devices,
         rooms: answers.rooms,
+        check_sync: answers.check_sync,
         invite: answers.invite,
         lift: {
             let sources = status.clone();
@@ -516,7 +519,7 @@ fn calls_settings(
     };
     let device = |(label, device): (&String, &config::Device)| {
         let (default_meeting, language) = (device.default_meeting.clone(), device.language.clone());
-        (label.clone(), Device { name: Some(device.name.clone()), default_meeting, language })
+        (label.clone(), Device { name: Some(device.name.clone()), default_meeting, language, text: device.text })
     };
     let pins = settings
         .meetings

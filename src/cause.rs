@@ -111,6 +111,24 @@ impl Cause {
         Verdict { status, q850, phrase, label }
     }
 
+    /// Whether a call that ended so went wrong: nobody at either end wanted that.
+    #[must_use]
+    pub const fn is_fault(self) -> bool {
+        !matches!(
+            self,
+            Self::HungUp
+                | Self::Cancelled
+                | Self::Left
+                | Self::Denied
+                | Self::LobbyTimeout
+                | Self::MeetingEnded
+                | Self::Removed
+                | Self::Draining
+                | Self::Transferred
+                | Self::Declined
+        )
+    }
+
     /// Seconds for `Retry-After` with a 503, where waiting helps.
     #[must_use]
     pub const fn retry_after(self) -> Option<u32> {

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::call::{CallLine, CallsView};
+use crate::call::{CallLine, CallsView, Failure};
 use crate::media::Media;
 use crate::meeting::words::ParticipantView;
 use crate::meeting::{MeetingHandle, Registry};
@@ -38,6 +38,8 @@ pub struct Status {
     pub uptime_seconds: u64,
     /// Calls that are up, the oldest first.
     pub calls: Vec<CallStatus>,
+    /// Calls that went wrong, the newest first (S-8).
+    pub failures: Vec<FailureStatus>,
     /// Meetings that are running.
     pub meetings: Vec<MeetingStatus>,
     /// Devices of the configuration.
@@ -74,6 +76,26 @@ pub struct CallStatus {
     pub codec: Option<String>,
     /// Since the INVITE.
     pub seconds: u64,
+}
+
+/// A call that was refused, or ended as nobody wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FailureStatus {
+    /// Its name in the log.
+    pub call: String,
+    /// The device's label in the configuration, `unlisted` or `unknown`.
+    pub device: String,
+    /// Address and port of its SIP.
+    pub peer: Option<String>,
+    /// Why, as in the log.
+    pub cause: String,
+    /// The SIP status that says the same.
+    pub status: u16,
+    /// How long ago.
+    pub seconds_ago: u64,
+    /// Its SIP messages without their contents: milliseconds since its beginning, `<` from the device or `>` to it, and what.
+    pub ladder: Vec<String>,
 }
 
 /// One running meeting.
@@ -277,11 +299,16 @@ impl Sources {
             let title = self.registry.title(meeting.name()).unwrap_or_default();
             meetings.push(MeetingStatus::of(&meeting, title).await);
         }
+        let mut failures = Vec::new();
+        for failure in self.calls.failures() {
+            failures.push(self.failure(failure).await);
+        }
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             state: if *self.ready.borrow() { "ready" } else { "draining" }.to_owned(),
             uptime_seconds: self.started.elapsed().as_secs(),
             calls: calls.into_iter().map(CallStatus::from).collect(),
+            failures,
             meetings,
             devices,
             accounts: self.sip.accounts().await.into_iter().map(AccountStatus::from).collect(),
@@ -291,6 +318,22 @@ impl Sources {
                 locked_meetings: locked_meetings.iter().map(ToString::to_string).collect(),
             },
             resources: self.resources().await,
+        }
+    }
+
+    async fn failure(&self, failure: Failure) -> FailureStatus {
+        let line = |line: sip::LadderLine| {
+            let direction = if line.inbound { '<' } else { '>' };
+            format!("{} {direction} {}", line.at.as_millis(), line.summary)
+        };
+        FailureStatus {
+            call: failure.call.to_string(),
+            device: failure.device,
+            peer: failure.peer.map(|peer| peer.to_string()),
+            cause: failure.cause.verdict().label.to_owned(),
+            status: failure.cause.verdict().status,
+            seconds_ago: failure.at.elapsed().as_secs(),
+            ladder: self.sip.ladder(failure.call).await.into_iter().map(line).collect(),
         }
     }
 

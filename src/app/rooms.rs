@@ -29,6 +29,23 @@ pub(super) fn list(settings: &Settings, sip: &sip::Handle) -> http::Rooms {
     })
 }
 
+/// Has one fetch its configuration anew.
+pub(super) fn check_sync(settings: &Settings, sip: &sip::Handle) -> http::CheckSync {
+    let known: Arc<[String]> = settings.devices.keys().cloned().collect();
+    let sip = sip.clone();
+    Arc::new(move |device| {
+        let (known, sip) = (Arc::clone(&known), sip.clone());
+        Box::pin(async move {
+            if !known.contains(&device) {
+                return Err(Refusal::NoSuchDevice);
+            }
+            sip.reach(&device).await.ok_or(Refusal::NotReachable)?;
+            sip.send(sip::Command::CheckSync { device: device.into() }).await;
+            Ok(())
+        })
+    })
+}
+
 /// Calls one, and tells its meeting how that goes.
 pub(super) fn invite(settings: &Settings, calls: CallsView, registry: Registry) -> http::Invite {
     let names: Arc<std::collections::BTreeMap<String, String>> =

@@ -20,6 +20,8 @@ pub struct Device {
     pub default_meeting: Option<MeetingName>,
     /// Its language, where set.
     pub language: Option<String>,
+    /// The chat is sent to its display.
+    pub text: bool,
 }
 
 /// One account of ours at a PBX.
@@ -59,6 +61,8 @@ pub struct Guest {
     pub language: String,
     /// Where it wants to go.
     pub addressed: Addressed,
+    /// The chat is sent to its display.
+    pub text: bool,
 }
 
 /// The label of a device that has no entry of its own.
@@ -90,6 +94,7 @@ impl Doors {
             name: display_name::clean(name, fallback),
             language: self.language_of(incoming).to_owned(),
             addressed: self.dialled(incoming, device)?,
+            text: device.is_some_and(|device| device.text),
         })
     }
 
@@ -102,6 +107,7 @@ impl Doors {
             name: display_name::clean(device.name.as_deref().unwrap_or(label), label),
             language: device.language.as_ref().unwrap_or(&self.language).clone(),
             addressed: Addressed::Invited { name: meeting.clone() },
+            text: device.text,
         })
     }
 

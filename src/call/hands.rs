@@ -1,7 +1,7 @@
 //! What a call's machine wants done is done here: by SIP, on its port, at its meeting, in the store.
 #![allow(clippy::disallowed_methods, reason = "part of the call's task: it has the clock and starts what may take time")]
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -53,7 +53,7 @@ pub(super) struct Hands {
     pub(super) shared: Arc<Shared>,
     pub(super) call: CallId,
     pub(super) line: OwnLine,
-    pub(super) source: IpAddr,
+    pub(super) source: SocketAddr,
     pub(super) guest: Guest,
     pub(super) port: PortHandle,
     pub(super) inbox: mpsc::Sender<Input>,
@@ -76,13 +76,13 @@ impl Hands {
             Act::Knock(meeting) => self.knock(&meeting).await,
             Act::Guest(what) => self.tell_meeting(what).await,
             Act::WrongTry(meeting) => {
-                tracing::warn!(call = %self.call, source = %self.source, meeting = meeting.as_ref().map(tracing::field::display), "wrong code");
+                tracing::warn!(call = %self.call, source = %self.source.ip(), meeting = meeting.as_ref().map(tracing::field::display), "wrong code");
                 self.shared.lockout.lock().unwrap_or_else(PoisonError::into_inner).wrong(
                     machine::now(),
-                    self.source,
+                    self.source.ip(),
                     meeting.as_ref(),
                 );
-                if !self.shared.allowed(self.source, meeting.as_ref()) {
+                if !self.shared.allowed(self.source.ip(), meeting.as_ref()) {
                     self.back(Input::LockedOut);
                 }
             }
@@ -122,7 +122,7 @@ impl Hands {
     }
 
     async fn knock(&mut self, name: &MeetingName) {
-        if !self.shared.allowed(self.source, Some(name)) {
+        if !self.shared.allowed(self.source.ip(), Some(name)) {
             self.back(Input::LockedOut);
             return;
         }
@@ -138,6 +138,7 @@ impl Hands {
                 device: self.guest.device.clone(),
                 // What is really spoken: a language without this prompt falls back, and the ledger must say so (N-8).
                 language: settings.library.spoken_in(&self.guest.language, Phrase::RecordingStarted).to_string(),
+                text: self.guest.text,
                 port: self.port.clone(),
                 to_guest: self.to_guest.clone(),
             };
@@ -178,6 +179,7 @@ impl Hands {
             mos = summary.stats.mos,
             "call ended"
         );
+        self.shared.failed(self.call, &self.guest.device, Some(self.source), summary.cause);
         let heard = summary.stats.received > 0;
         let record = CallRecord {
             call: self.call.to_string(),

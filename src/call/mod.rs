@@ -8,6 +8,7 @@ pub mod admit;
 mod aloud;
 mod board;
 pub mod emergency;
+mod failures;
 mod hands;
 mod outward;
 mod talk;
@@ -33,6 +34,7 @@ use crate::redact::Redacted;
 use crate::sip;
 
 pub use board::CallLine;
+pub use failures::Failure;
 pub use outward::{Invitation, PROGRESS, Progress};
 pub use talk::{Talk, profile};
 pub use task::{Calls, CallsSettings, CallsView};
@@ -371,6 +373,7 @@ impl Call {
                 let (play, length) = self.play(&phrases, PlayKind::Notice);
                 self.notices.insert(play, (notice, length));
             }
+            ToGuest::Show(text) => self.acts.push_back(Act::Sip(sip::Command::Text { call: self.settings.call, text })),
             ToGuest::Roster(roster) => {
                 self.acts.push_back(Act::Sip(sip::Command::Roster { call: self.settings.call, roster }));
             }

@@ -94,7 +94,9 @@ impl Shared {
         mut inputs: mpsc::Receiver<Input>,
     ) {
         let (device, meeting, began) = (&invitation.device, &invitation.meeting, SystemTime::now());
-        let outcome = match self.settings.sip.reach(device).await {
+        let reach = self.settings.sip.reach(device).await;
+        let peer = reach.map(|reach| reach.peer);
+        let outcome = match reach {
             Some(reach) => self.ring(call, &invitation, reach, &mut inputs).await.map(|ready| (reach, ready)),
             None => Err(Cause::NotReachable),
         };
@@ -103,10 +105,11 @@ impl Shared {
             (Ok((reach, (line, established))), Some(guest)) => {
                 let _ = invitation.progress.try_send(Progress::Answered);
                 let asked = Some(invitation.progress);
-                self.converse((call, line), reach.peer.ip(), (guest, asked), established, (inbox, inputs), began).await;
+                self.converse((call, line), reach.peer, (guest, asked), established, (inbox, inputs), began).await;
             }
             (Err(cause), _) => {
                 tracing::info!(%call, %device, %meeting, %cause, "nobody comes");
+                self.failed(call, device, peer, cause);
                 let _ = invitation.progress.try_send(Progress::Failed(cause));
             }
             (Ok(_), None) => self.settings.sip.send(Command::Bye { call, cause: Cause::Fault }).await,

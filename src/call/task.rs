@@ -2,7 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "these tasks drive machines: they have the clock and are spawned here")]
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::admit::{Doors, Guest};
 use super::board::{Board, CallLine, OwnLine};
+use super::failures::{Failure, Failures};
 use super::hands::{Driven, Hands};
 use super::outward::{INVITATIONS, Invitation, Inviter, Progress};
 use super::talk::Talk;
@@ -68,6 +69,7 @@ pub(super) struct Shared {
     pub(super) settings: CallsSettings,
     pub(super) lockout: Mutex<Lockout>,
     pub(super) board: Board,
+    pub(super) failures: Failures,
     pub(super) inviter: Inviter,
     inboxes: Mutex<HashMap<CallId, mpsc::Sender<Input>>>,
 }
@@ -94,6 +96,12 @@ impl CallsView {
         self.0.board.lines()
     }
 
+    /// The calls that went wrong last, the newest first.
+    #[must_use]
+    pub fn failures(&self) -> Vec<Failure> {
+        self.0.failures.all()
+    }
+
     /// Who is locked out after wrong codes (K-1): sources and meetings.
     #[must_use]
     pub fn locked(&self) -> (Vec<IpAddr>, Vec<MeetingName>) {
@@ -113,7 +121,7 @@ impl Calls {
     pub fn new(settings: CallsSettings) -> Self {
         let (invites, invitations) = mpsc::channel(INVITATIONS);
         let (lockout, board, inviter, inboxes) = (Mutex::default(), Board::default(), Inviter(invites), Mutex::default());
-        let shared = Shared { settings, lockout, board, inviter, inboxes };
+        let shared = Shared { settings, lockout, board, failures: Failures::default(), inviter, inboxes };
         Self { shared: Arc::new(shared), invitations, up: watch::Sender::new(0), draining: false }
     }
 
@@ -234,6 +242,7 @@ impl Shared {
             Ok(guest) => guest,
             Err(cause) => {
                 tracing::info!(%call, %source, %cause, "call refused");
+                self.failed(call, "unknown", Some(source), cause);
                 self.settings.sip.send(Command::Reject { call, cause }).await;
                 return;
             }
@@ -263,10 +272,18 @@ impl Shared {
                     let _ = replaced.try_send(Input::Replaced);
                 }
                 line.change(|line| line.codec = Some(established.codec.row().name));
-                self.converse((call, line), source.ip(), (guest, None), established, (inbox, inputs), began).await;
+                self.converse((call, line), source, (guest, None), established, (inbox, inputs), began).await;
             }
-            Err(cause) => tracing::info!(%call, %cause, "call ended before it began"),
+            Err(cause) => {
+                tracing::info!(%call, %cause, "call ended before it began");
+                self.failed(call, &guest.device, Some(source), cause);
+            }
         }
+    }
+
+    /// S-8: remembered for who asks why it did not work.
+    pub(super) fn failed(&self, call: CallId, device: &str, peer: Option<SocketAddr>, cause: Cause) {
+        self.failures.note(Failure { call, device: device.to_owned(), peer, cause, at: machine::now() });
     }
 
     fn not_locked(&self, incoming: &Incoming) -> Result<(), Cause> {
@@ -384,7 +401,7 @@ impl Shared {
     pub(super) async fn converse(
         self: &Arc<Self>,
         (call, line): (CallId, OwnLine),
-        source: IpAddr,
+        source: SocketAddr,
         (guest, asked): (Guest, Option<mpsc::Sender<Progress>>),
         established: Established,
         (inbox, mut inputs): (mpsc::Sender<Input>, mpsc::Receiver<Input>),

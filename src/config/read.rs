@@ -221,7 +221,8 @@ fn device(name: &str, s: &mut Section<'_>) -> Option<Device> {
     let name = s.get("name", label(64)).unwrap_or_else(|| name.to_owned());
     let default_meeting = s.optional("default_meeting", meeting_name);
     let language = s.optional("language", language);
-    Some(Device { addresses, certificate, login, call, name, default_meeting, language })
+    let text = s.get("text", boolean).unwrap_or(false);
+    Some(Device { addresses, certificate, login, call, text, name, default_meeting, language })
 }
 
 /// Where a device can be called.

@@ -172,6 +172,8 @@ pub struct Device {
     pub login: Option<Login>,
     /// Where it is called if it is not registered (S-9).
     pub call: Option<Uri>,
+    /// The chat of its meeting is sent to its display (C-10).
+    pub text: bool,
     /// Shown in meetings (M-4).
     pub name: String,
     /// The meeting it is put through to, its passcode supplied (K-1).

@@ -56,6 +56,7 @@ pub(super) fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
         .route("/status", get(status))
         .route("/blocks/{name}", delete(lift))
         .route("/devices", get(devices))
+        .route("/devices/{device}/check-sync", post(check_sync))
         .fallback(async || ProblemDetails::not_found("resource"))
         .method_not_allowed_fallback(async || {
             ProblemDetails::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "This method is not known here.")
@@ -348,6 +349,13 @@ async fn lift(State(site): State<Arc<Site>>, Extension(caller): Extension<Caller
         }
         false => Err(ProblemDetails::not_found("block")),
     }
+}
+
+/// Has a device fetch its configuration anew.
+async fn check_sync(State(site): State<Arc<Site>>, Extension(caller): Extension<Caller>, Path(device): Path<String>) -> Answer {
+    operator_only(&caller)?;
+    (site.settings.check_sync)(device).await?;
+    Ok(StatusCode::ACCEPTED.into_response())
 }
 
 fn operator_only(caller: &Caller) -> Result<(), ProblemDetails> {

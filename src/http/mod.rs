@@ -98,6 +98,11 @@ pub type RoomsAnswer = Pin<Box<dyn Future<Output = Vec<Room>> + Send>>;
 /// Calls a device into a meeting (S-9).
 pub type Invite = Arc<dyn Fn(MeetingName, String) -> Result<CallId, Refusal> + Send + Sync>;
 
+/// Has a device fetch its configuration anew.
+pub type CheckSync = Arc<dyn Fn(String) -> CheckSyncAnswer + Send + Sync>;
+/// What a [`CheckSync`] gives.
+pub type CheckSyncAnswer = Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>;
+
 /// A device that can be called into a meeting.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Room {
@@ -149,6 +154,8 @@ pub struct HttpSettings {
     pub rooms: Rooms,
     /// Calls one of them.
     pub invite: Invite,
+    /// Has one of them fetch its configuration anew.
+    pub check_sync: CheckSync,
     /// Contacts of registered devices.
     pub devices: Query,
     /// Open connections from one address; for IPv6 a /64. Trusted proxies are not limited.

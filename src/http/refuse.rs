@@ -47,7 +47,9 @@ impl From<Refusal> for ProblemDetails {
         let status = match refusal {
             Refusal::NotAllowed => StatusCode::FORBIDDEN,
             Refusal::NoSuchParticipant | Refusal::NoSuchDevice => StatusCode::NOT_FOUND,
-            Refusal::NotConfigured | Refusal::NotInside | Refusal::MuteLocked | Refusal::Ended => StatusCode::CONFLICT,
+            Refusal::NotConfigured | Refusal::NotReachable | Refusal::NotInside | Refusal::MuteLocked | Refusal::Ended => {
+                StatusCode::CONFLICT
+            }
             Refusal::RecorderFailed | Refusal::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::BadText => StatusCode::UNPROCESSABLE_ENTITY,
         };

@@ -70,6 +70,9 @@ fn settings() -> HttpSettings {
             let room = Room { id: "board-room".into(), name: "Board room".into(), reachable: true };
             Box::pin(async move { vec![room] })
         }),
+        check_sync: Arc::new(|device| {
+            Box::pin(async move { if device == "board-room" { Ok(()) } else { Err(Refusal::NoSuchDevice) } })
+        }),
         invite: Arc::new(|_, device| match device.as_str() {
             "board-room" => Ok(CallId::next()),
             _ => Err(Refusal::NoSuchDevice),
@@ -596,6 +599,8 @@ async fn a_members_session_sees_its_own_meeting_and_speaks_for_its_own_page() {
     let called = world.fetch("POST", "/api/v1/meetings/demo/invite", &member, invite).await;
     assert_eq!((called.status, called.json()["call"].as_str().is_some_and(|call| call.starts_with("call-"))), (202, true));
     assert_eq!(world.fetch("POST", "/api/v1/meetings/board/invite", &member, invite).await.status, 404);
+    assert_eq!(world.operator("POST", "/devices/board-room/check-sync", "").await.status, 202);
+    assert_eq!(world.operator("POST", "/devices/cellar/check-sync", "").await.status, 404);
     let unknown = world.operator("POST", "/meetings/demo/invite", "{\"device\":\"cellar\"}").await;
     assert_eq!((unknown.status, unknown.json()["code"].as_str()), (404, Some("no-such-device")));
     let reply = world.fetch("PUT", "/api/v1/meetings/demo/recording", &member, "{\"state\":\"on\"}").await;

@@ -58,6 +58,8 @@ pub struct Knock {
     pub device: String,
     /// For the ledger: the language in which notices are really spoken to it.
     pub language: String,
+    /// The chat is to be shown on its display.
+    pub text: bool,
     /// Its media.
     pub port: PortHandle,
     /// What its call is told.
@@ -80,6 +82,8 @@ pub enum ToGuest {
     },
     /// Say something.
     Say(Phrase),
+    /// Show this on the display: a line of the chat (C-10).
+    Show(Redacted<String>),
     /// Who is inside, as it may see that; after [`FromGuest::Watch`].
     Roster(Roster),
     /// The presence is over.

@@ -49,6 +49,8 @@ struct Guest {
     port: PortHandle,
     device: String,
     language: String,
+    /// The chat is shown on its display.
+    text: bool,
     /// It wants to know who is inside.
     watches: bool,
 }
@@ -313,7 +315,19 @@ impl MeetingTask {
         for who in self.inside() {
             self.tell_page(who, ToPage::Chat(line.clone()));
         }
+        self.show_on_displays(who, &line);
         Ok(())
+    }
+
+    /// C-1: to devices inside, and not back to the one that it comes from.
+    fn show_on_displays(&mut self, from: ParticipantId, line: &ChatLine) {
+        let shows =
+            |who: &ParticipantId, guest: &Guest| guest.text && *who != from && self.policy.standing(*who) == Some(Standing::In);
+        let displays: Vec<_> = self.guests.iter().filter(|(who, guest)| shows(who, guest)).map(|(who, _)| *who).collect();
+        for who in displays {
+            let text = Redacted::new(format!("{}: {}", line.name, line.text));
+            self.tell_guest(machine::now(), who, ToGuest::Show(text));
+        }
     }
 
     fn send_chat_so_far(&mut self, who: ParticipantId) {
@@ -327,9 +341,9 @@ impl MeetingTask {
     }
 
     fn knock(&mut self, now: Instant, knock: Knock) {
-        let Knock { who, call, name, device, language, port, to_guest } = knock;
+        let Knock { who, call, name, device, language, text, port, to_guest } = knock;
         tracing::info!(meeting = %self.name, participant = %who, %device, "device knocks");
-        self.guests.insert(who, Guest { call, to_guest, port, device, language, watches: false });
+        self.guests.insert(who, Guest { call, to_guest, port, device, language, text, watches: false });
         let name = Redacted::new(name);
         self.fact(now, Fact::Joined { who, role: Role::External, via: Via::Phone, organiser: false, name });
         if self.policy.standing(who).is_some_and(|standing| standing != Standing::In) {

@@ -165,6 +165,9 @@ pub enum Refusal {
     /// S-9.
     #[error("There is no such device.")]
     NoSuchDevice,
+    /// S-9.
+    #[error("This device cannot be reached: it is not registered, and nothing says where it is.")]
+    NotReachable,
     /// Too many calls to devices at once, or the gateway is being stopped.
     #[error("No more calls can be made at the moment.")]
     Busy,
@@ -186,6 +189,7 @@ impl Refusal {
             Self::RecorderFailed => "recorder-failed",
             Self::BadText => "bad-text",
             Self::NoSuchDevice => "no-such-device",
+            Self::NotReachable => "not-reachable",
             Self::Busy => "busy",
             Self::Ended => "ended",
         }

@@ -262,3 +262,27 @@ fn c1_what_a_phone_writes_reaches_those_inside_once_it_is_inside_itself() {
     member.leaves();
     world.nothing_left();
 }
+
+#[test]
+fn c1_the_chat_is_shown_on_the_display_of_a_device_that_is_inside_and_wants_it() {
+    let world = World::with("[device.room-1]\ntext = true\n[device.room-2]\naddress = [\"10.0.1.2\"]\nname = \"Room 2\"\n");
+    let (member, one, two) = (world.member(), world.phone(), world.phone());
+    for phone in [&one, &two] {
+        phone.rings_as("1001", |dialog| dialog.more = "Allow: INVITE, ACK, BYE, MESSAGE\r\n".to_owned());
+        phone.hears(Phrase::InLobby);
+    }
+    member.chats("too early");
+    member.admits(&one);
+    member.admits(&two);
+    one.hears(Phrase::Admitted);
+    two.hears(Phrase::Admitted);
+    member.chats("Grüße");
+    one.writes("Hello", 200);
+    one.hears_only(&[member.voice, two.voice]);
+    assert_eq!(one.has_read(), ["Ada: Grüße"], "and not what it has written itself");
+    assert!(two.has_read().is_empty());
+    one.hangs_up();
+    two.hangs_up();
+    member.leaves();
+    world.nothing_left();
+}

@@ -68,6 +68,8 @@ pub(super) struct Line {
     invite: String,
     /// The gateway's INVITE that nobody has taken yet.
     ringing: Option<Text>,
+    /// What was sent to its display.
+    texts: Vec<String>,
     /// Who is in the meeting, as NOTIFY told it last.
     display: Option<String>,
     /// First lines of what NOTIFY told it of a REFER.
@@ -166,6 +168,7 @@ impl Line {
                     ("NOTIFY", event) if event.starts_with("refer") => {
                         self.notified.extend(text.body.lines().next().map(str::to_owned))
                     }
+                    ("MESSAGE", _) => self.texts.push(text.body.clone()),
                     ("NOTIFY", _) if !text.body.is_empty() => self.display = Some(text.body.clone()),
                     _ => {}
                 }
@@ -330,6 +333,7 @@ impl Phone {
             answers: Vec::new(),
             invite: String::new(),
             ringing: None,
+            texts: Vec::new(),
             display: None,
             notified: Vec::new(),
             end: None,
@@ -548,6 +552,11 @@ impl Phone {
         line.send_sip(&request);
         drop(line);
         self.until("an answer", |line| line.answers.contains(&(status, "MESSAGE".to_owned())));
+    }
+
+    /// What its display has shown of the chat.
+    pub(super) fn has_read(&self) -> Vec<String> {
+        self.line().texts.clone()
     }
 
     /// Its power fails: nothing more comes of it.

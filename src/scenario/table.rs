@@ -231,7 +231,14 @@ const PROVEN: &[Row] = &[
     ("A-5", &["calls::a1_phones_of_every_codec_and_a_browser_all_hear_each_other_and_not_themselves"], ""),
     ("A-6", &["lobby::m16_each_call_leaves_one_record_with_its_times_and_figures"], ""),
     // === Chat ===
-    ("C-1", &["calls::c1_what_a_phone_writes_reaches_those_inside_once_it_is_inside_itself"], ""),
+    (
+        "C-1",
+        &[
+            "calls::c1_what_a_phone_writes_reaches_those_inside_once_it_is_inside_itself",
+            "calls::c1_the_chat_is_shown_on_the_display_of_a_device_that_is_inside_and_wants_it",
+        ],
+        "",
+    ),
     // === Operations ===
     (
         "O-1",
@@ -274,6 +281,7 @@ const NOT_YET: &[(&str, &str)] = &[
     ("N-7", "the one meeting service there is can signal recording"),
     ("N-10", "there is no display text and no SMS"),
     ("C-8", "nothing of a chat is stored"),
+    ("C-10", "SIP MESSAGE is the only way to a device so far"),
     ("O-5", "there are logs; metrics, HEP and the event stream are to come"),
 ];
 

@@ -133,6 +133,8 @@ pub(super) enum Purpose {
     Prack,
     /// How a REFER goes on.
     Notify,
+    /// A text to the device.
+    Text,
     Bye,
     Cancel,
     /// Outside of calls.
@@ -186,6 +188,8 @@ pub struct Endpoint {
     pub(super) dialogs: HashMap<DialogKey, CallId>,
     pub(super) subscriptions: HashMap<u64, Subscription>,
     pub(super) subscription_dialogs: HashMap<DialogKey, u64>,
+    /// Ladders of the calls that ended last.
+    pub(super) past: VecDeque<(CallId, VecDeque<LadderLine>)>,
     /// Calls an address has.
     pub(super) sources: HashMap<IpAddr, usize>,
     pub(super) servers: HashMap<u64, ServerTransaction>,
@@ -219,6 +223,7 @@ impl Endpoint {
             dialogs: HashMap::new(),
             subscriptions: HashMap::new(),
             subscription_dialogs: HashMap::new(),
+            past: VecDeque::new(),
             sources: HashMap::new(),
             servers: HashMap::new(),
             server_keys: HashMap::new(),
@@ -256,10 +261,12 @@ impl Endpoint {
         self.guard.lift(now, source)
     }
 
-    /// The last messages of a call, oldest first; empty once it is over.
+    /// The last messages of a call, oldest first; of those that are over, the latest are remembered.
     #[must_use]
     pub fn ladder(&self, call: CallId) -> Vec<LadderLine> {
-        self.calls.get(&call).map(|call| call.ladder.iter().cloned().collect()).unwrap_or_default()
+        let over = || self.past.iter().find(|(past, _)| *past == call).map(|(_, ladder)| ladder);
+        let ladder = self.calls.get(&call).map(|call| &call.ladder).or_else(over);
+        ladder.map(|ladder| ladder.iter().cloned().collect()).unwrap_or_default()
     }
 
     /// Calls that are not over.

@@ -71,6 +71,7 @@ impl Endpoint {
         call.identity.clone_from(&identity);
         call.remote = offer.clone().unwrap_or_default();
         call.takes_update = allows(&request.headers, &Method::Update).unwrap_or(false);
+        call.takes_text = allows(&request.headers, &Method::Message).unwrap_or(false);
         call.nat = essentials.via.host.ip() != Some(source);
         self.dialogs.insert(call.key.clone(), call_id);
         self.calls.insert(call_id, call);

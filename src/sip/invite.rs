@@ -131,6 +131,10 @@ pub(super) struct Call {
     pub(super) remote: Vec<u8>,
     /// The peer takes UPDATE, as its `Allow` says.
     pub(super) takes_update: bool,
+    /// The peer takes MESSAGE, as its `Allow` says.
+    pub(super) takes_text: bool,
+    /// Texts to the peer that it has not answered.
+    pub(super) telling: usize,
     /// While the session has to be refreshed (RFC 4028).
     pub(super) timer: Option<SessionTimer>,
     /// The longest `Min-SE` that a 422 has told us, in seconds.
@@ -179,6 +183,8 @@ impl Call {
             local: String::new(),
             remote: Vec::new(),
             takes_update: false,
+            takes_text: false,
+            telling: 0,
             timer: None,
             min_se: 0,
             clients: 0,
@@ -199,6 +205,7 @@ impl Call {
     pub(super) fn refresh_target(&mut self, headers: &Headers) {
         self.dialog.refresh(headers.values("Contact"));
         self.takes_update = allows(headers, &Method::Update).unwrap_or(self.takes_update);
+        self.takes_text = allows(headers, &Method::Message).unwrap_or(self.takes_text);
     }
 
     /// Whether an offer of ours may go out now.

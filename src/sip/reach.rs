@@ -6,6 +6,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
+use super::alone::Alone;
 use super::dialog::Dialog;
 use super::endpoint::{Endpoint, Purpose, Waiting};
 use super::header::NameAddr;
@@ -108,6 +109,22 @@ impl Endpoint {
         };
         let peer = SocketAddr::new(host.ip()?, uri.port.unwrap_or(default_port(transport)));
         Some(Found { uri, routes: Vec::new(), way: Way::Connect { peer, transport, fallback: None }, account: None })
+    }
+
+    /// Has a device fetch its configuration anew. Phones know this event without having subscribed to it.
+    pub(super) fn check_sync(&mut self, now: Instant, device: &str) {
+        let Some(found) = self.find(device) else { return };
+        let host = match &found.way {
+            Way::Open(flow) => self.sent_by(flow).to_string(),
+            Way::Connect { .. } => self.settings.known.accounts.realm.clone(),
+        };
+        let Some(from) = Uri::parse(&format!("sip:roomgate@{host}")) else { return };
+        let (tag, call_id) = (self.token(), format!("{}{}", self.token(), self.token()));
+        let mut dialog = Dialog::to_invite(call_id, NameAddr::of(from).with_tag(&tag), found.uri, found.routes);
+        let mut notify = dialog.request(Method::Notify);
+        notify.headers.push("Event", "check-sync;reboot=false");
+        notify.headers.push("Subscription-State", "terminated;reason=noresource");
+        self.send_alone(now, notify, found.way, Alone::LastNotify);
     }
 
     pub(super) fn call_device(&mut self, now: Instant, command: Command) {

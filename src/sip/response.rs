@@ -97,6 +97,7 @@ impl Endpoint {
                 call.dialog = branch.dialog.clone();
             }
             call.dialog.confirm(response, &essentials.to);
+            call.refresh_target(&response.headers);
             call.phase = Phase::Live;
             let old = std::mem::replace(&mut call.key, call.dialog.key());
             let key = call.key.clone();

@@ -3,11 +3,11 @@
 
 use std::time::Instant;
 
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, Purpose};
 use super::header::ContentType;
 use super::identity::Identity;
 use super::invite::Phase;
-use super::message::{Essentials, Request};
+use super::message::{Essentials, Method, Request};
 use super::uas::Header;
 use super::{Event, Flow};
 use crate::cause::Cause;
@@ -103,5 +103,18 @@ impl Endpoint {
             Some(Cause::Busy) => self.respond(now, server, 503, &[("Retry-After", "5".to_owned())], None),
             Some(_) => self.respond(now, server, 403, &not_inside(), None),
         }
+    }
+
+    /// A text to the device's display.
+    pub(super) fn send_text(&mut self, now: Instant, id: CallId, text: String) {
+        let Some(call) = self.calls.get_mut(&id).filter(|call| call.phase == Phase::Live && call.takes_text) else { return };
+        if call.telling >= WAITING {
+            return tracing::debug!(call = %id, "the device does not take its texts");
+        }
+        call.telling += 1;
+        let mut message = call.dialog.request(Method::Message);
+        message.headers.push("Content-Type", "text/plain;charset=UTF-8");
+        message.body = text.into_bytes();
+        self.send_request(now, id, message, Purpose::Text);
     }
 }

@@ -41,6 +41,8 @@ impl Endpoint {
                     self.offer_if_possible(now, call);
                 }
             }
+            Command::Text { call, text } => self.send_text(now, call, text.into_inner()),
+            Command::CheckSync { device } => self.check_sync(now, &device),
             Command::TextAnswered { call, message, refusal } => self.text_answered(now, call, message, refusal),
             Command::Roster { call, roster } => self.roster(now, call, roster),
             Command::Bye { call, cause } => self.give_up(now, call, cause),

@@ -98,6 +98,19 @@ pub enum Command {
         /// Gives the `Reason`.
         cause: Cause,
     },
+    /// Sends a text to the device's display, if it has said that it takes any. What is not taken, or comes faster than the device takes it, is
+    /// lost.
+    Text {
+        /// Which call.
+        call: CallId,
+        /// At most 4100 characters.
+        text: Redacted<String>,
+    },
+    /// Has a registered device fetch its configuration anew: NOTIFY `check-sync`.
+    CheckSync {
+        /// Its label.
+        device: Arc<str>,
+    },
     /// Answers a [`Event::Text`].
     TextAnswered {
         /// Which call.

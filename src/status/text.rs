@@ -11,6 +11,7 @@ pub(super) fn print(status: &Status) -> String {
         let _ = writeln!(out, "! {line}");
     }
     calls(&mut out, &status.calls);
+    failures(&mut out, &status.failures);
     meetings(&mut out, &status.meetings);
     devices(&mut out, status);
     accounts(&mut out, status);
@@ -67,6 +68,24 @@ fn calls(out: &mut String, calls: &[CallStatus]) {
         ]
     };
     table(out, &calls.iter().map(row).collect::<Vec<_>>());
+}
+
+/// The last few; all of them are in the JSON.
+const FAILURES: usize = 5;
+
+fn failures(out: &mut String, failures: &[super::FailureStatus]) {
+    if failures.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\nCalls that went wrong: {}", failures.len());
+    for failure in failures.iter().take(FAILURES) {
+        let peer = failure.peer.as_deref().unwrap_or("-");
+        let (call, device, ago) = (&failure.call, &failure.device, time(failure.seconds_ago));
+        let _ = writeln!(out, "  {call}  {device}  {peer}  {} ({}), {ago} ago", failure.cause, failure.status);
+        for line in &failure.ladder {
+            let _ = writeln!(out, "      {line}");
+        }
+    }
 }
 
 fn meetings(out: &mut String, meetings: &[MeetingStatus]) {
@@ -214,6 +233,15 @@ mod tests {
                 seconds: 61,
                 ..CallStatus::default()
             }],
+            failures: vec![super::super::FailureStatus {
+                call: text("call-3"),
+                device: text("unknown"),
+                peer: Some(text("192.0.2.9:5060")),
+                cause: text("unknown-address"),
+                status: 404,
+                seconds_ago: 75,
+                ladder: vec![text("0 < INVITE (1)"), text("1 > 404 Not Found (1 INVITE)")],
+            }],
             meetings: vec![MeetingStatus {
                 id: text("demo"),
                 title: text("Demo"),
@@ -254,6 +282,7 @@ mod tests {
         assert!(text.starts_with("Roomgate 1.2.3, takes calls, up 1d02h\n"), "{text}");
         for line in [
             "  call-7  board-room  Größe  192.0.2.7:5060 UDP  G722  in demo  1m01s\n",
+            "  call-3  unknown  192.0.2.9:5060  unknown-address (404), 1m15s ago\n      0 < INVITE (1)\n      1 > 404 Not Found (1 INVITE)\n",
             "  demo (Demo): 1 inside, 0 before the door, recording on, transcription off\n",
             "    p1  Alice  member page  in  muted\n",
             "  board-room  Board room  192.0.2.7/32  1 call\n",

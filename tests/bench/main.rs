@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods, reason = "benchmarks have a stopwatch, and let an idle daemon be idle")]
 
 mod audio;
+mod beside;
 mod daemon;
 mod ratios;
 mod signalling;
@@ -25,5 +26,6 @@ fn main() {
     signalling::benches(&mut criterion);
     criterion.final_summary();
     ratios::print();
+    beside::print();
     daemon::print();
 }

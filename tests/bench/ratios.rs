@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// What is compared: name, measured, base.
-const RATIOS: [(&str, &str, &str); 4] = [
+const RATIOS: [(&str, &str, &str); 5] = [
     ("bridged G.722-Opus leg with SRTP / its bare codecs", "20ms/bridged-leg-with-srtp", "20ms/bare-codecs-of-a-leg"),
     ("40-member bridge with 3 talkers / 40 Opus encodes", "20ms/40-member-bridge-3-talkers", "20ms/40-opus-encodes"),
     (
@@ -11,6 +11,7 @@ const RATIOS: [(&str, &str, &str); 4] = [
         "20ms/40-browsers-3-talkers-with-srtp",
         "20ms/40-opus-encodes",
     ),
+    ("an INVITE of 900 bytes read / the same by rsip", "parse/invite-of-900-bytes", "parse/rsip-invite-of-900-bytes"),
     ("INVITE to BYE in the endpoint / rsip parsing the same bytes", "call/endpoint", "call/rsip-parses-the-same-bytes"),
 ];
 

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use criterion::Criterion;
 use roomgate::machine::Machine as _;
+use roomgate::sip::message::Message;
+use roomgate::sip::wire::WireLimits;
 use roomgate::sip::{Command, Endpoint, Event, Flow, Input, Limits, Output, Settings, Transport, Trusted};
 
 const SDP: &str = "v=0\r\no=phone 1 1 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n\
@@ -94,7 +96,37 @@ fn to_tag(response: &[u8]) -> String {
     to.split(";tag=").nth(1).expect("a tag").split(';').next().expect("a tag").to_owned()
 }
 
+/// An INVITE as PBXs send them: 900 bytes with its body.
+fn long_invite() -> Vec<u8> {
+    let write = |user_agent: &str| {
+        format!(
+            "INVITE sip:1001@192.0.2.1:5060;transport=udp SIP/2.0\r\n\
+             Via: SIP/2.0/UDP 192.0.2.20:5060;branch=z9hG4bK0a1b2c3d4e5f;rport\r\n\
+             Via: SIP/2.0/UDP 192.0.2.10:5062;branch=z9hG4bK776asdhds;received=192.0.2.10;rport=5062\r\n\
+             Record-Route: <sip:192.0.2.20;lr>\r\nMax-Forwards: 69\r\n\
+             From: \"Board room\" <sip:board@pbx.example.com>;tag=1928301774\r\nTo: <sip:1001@pbx.example.com>\r\n\
+             Call-ID: a84b4c76e66710@192.0.2.10\r\nCSeq: 314159 INVITE\r\nContact: <sip:board@192.0.2.10:5062>\r\n\
+             Allow: INVITE, ACK, CANCEL, OPTIONS, BYE, REFER, SUBSCRIBE, NOTIFY, INFO, UPDATE\r\nSupported: replaces, timer, 100rel\r\n\
+             Session-Expires: 1800;refresher=uac\r\nUser-Agent: {user_agent}\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{SDP}",
+            SDP.len()
+        )
+    };
+    let missing = 900 - write("").len();
+    write(&"A phone of some maker, with a long name and a version of its software 1.2.3.4567"[..missing]).into_bytes()
+}
+
 pub fn benches(criterion: &mut Criterion) {
+    let invite = long_invite();
+    assert_eq!(invite.len(), 900);
+    let text = String::from_utf8_lossy(&invite).into_owned();
+    let mut group = criterion.benchmark_group("parse");
+    group.bench_function("invite-of-900-bytes", |bencher| {
+        bencher.iter(|| Message::parse(black_box(&invite), &WireLimits::default()).expect("we read it"));
+    });
+    group.bench_function("rsip-invite-of-900-bytes", |bencher| {
+        bencher.iter(|| rsip::SipMessage::try_from(black_box(text.as_str())).expect("rsip reads it"));
+    });
+    group.finish();
     let mut group = criterion.benchmark_group("call");
     let mut caller = Caller::new();
     group.bench_function("endpoint", |bencher| {

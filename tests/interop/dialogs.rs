@@ -12,7 +12,8 @@ use crate::pjsip::Pjsip;
 use crate::sipp::Scenario;
 
 /// Played at the same time: none needs the machine for itself.
-const IN_ORDER: [&str; 6] = ["update", "refreshed_by_update", "silent_refresher", "too_short", "delayed_offer", "glare"];
+const IN_ORDER: [&str; 7] =
+    ["update", "refreshed_by_update", "silent_refresher", "too_short", "delayed_offer", "glare", "subscribe"];
 /// In which messages are lost, late or cross.
 const OUT_OF_ORDER: [&str; 4] = ["prack", "lost_ack", "lost_200", "cancel_race"];
 
@@ -54,18 +55,26 @@ fn a_phone_without_session_timers_is_refreshed_with_the_same_description() {
     });
 }
 
+/// Calls SIPp with our own test phone, talks for two seconds, and hangs up.
+fn talks_with(scenario: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let callee = Scenario::wait(folder.path(), 5077, scenario);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_roomgate"));
+    command.args(["dial", "sip:room@127.0.0.1:5077", "--codec", "pcmu", "--for", "2s"]).current_dir(folder.path());
+    let dialled = command.output().expect("roomgate dial can be run");
+    let report = String::from_utf8_lossy(&dialled.stdout).into_owned();
+    assert!(dialled.status.success(), "{report}");
+    callee.outcome(10).expect("it goes as it should");
+}
+
 #[test]
 fn the_test_phone_acknowledges_a_reliable_answer_and_talks() {
-    isolated(|| {
-        let folder = tempfile::tempdir().expect("a folder");
-        let callee = Scenario::wait(folder.path(), 5077, "callee");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_roomgate"));
-        command.args(["dial", "sip:room@127.0.0.1:5077", "--codec", "pcmu", "--for", "2s"]).current_dir(folder.path());
-        let dialled = command.output().expect("roomgate dial can be run");
-        let report = String::from_utf8_lossy(&dialled.stdout).into_owned();
-        assert!(dialled.status.success(), "{report}");
-        callee.outcome(10).expect("it goes as it should");
-    });
+    isolated(|| talks_with("callee"));
+}
+
+#[test]
+fn of_two_phones_that_answer_a_forked_call_the_first_is_talked_with_and_the_second_hung_up_on() {
+    isolated(|| talks_with("forked"));
 }
 
 #[test]

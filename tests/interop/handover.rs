@@ -14,9 +14,11 @@ const KITCHEN: f64 = 1311.0;
 const PASSWORD: &str = "correct-horse-battery";
 
 fn phone(daemon: &Daemon, port: u16, user: &str, hertz: f64) -> Pjsip {
-    let account = json!({ "registrar": "sip:127.0.0.1:5060", "user": user, "password": PASSWORD });
+    let account = json!({ "registrar": "sip:127.0.0.1:5060", "user": user, "password": PASSWORD, "mailbox": true });
     let mut phone = Pjsip::start_with(daemon.folder(), port, hertz, &account);
     assert_eq!(phone.wait_for("registered", 15)["status"], 200, "{}", daemon.log());
+    let told = phone.wait_for("mailbox", 10);
+    assert!(told["text"].as_str().is_some_and(|text| text.contains("Messages-Waiting: no")), "{told}");
     phone
 }
 
@@ -24,7 +26,7 @@ fn phone(daemon: &Daemon, port: u16, user: &str, hertz: f64) -> Pjsip {
 fn a_room_is_called_from_the_page_and_hands_its_place_over_to_another_room_during_a_recording() {
     isolated(|| {
         let device = |label: &str, name: &str| {
-            format!("[device.{label}]\nusername = \"{label}\"\npassword = \"{PASSWORD}\"\nname = \"{name}\"\n")
+            format!("[device.{label}]\nusername = \"{label}\"\npassword = \"{PASSWORD}\"\nname = \"{name}\"\ntext = true\n")
         };
         let devices = device("board", "Board room") + &device("kitchen", "Kitchen");
         let daemon = Daemon::with(&format!("[media]\nwebrtc_addresses = [\"127.0.0.1\"]\n{devices}"));
@@ -48,6 +50,15 @@ fn a_room_is_called_from_the_page_and_hands_its_place_over_to_another_room_durin
         alice.click_in("lobby-row", "Board room", "admit");
         board.hears(ALICE);
 
+        // What the room writes is in the chat, and what is written there is on the room's display.
+        alice.click("chat-toggle");
+        board.write("Can you hear us?");
+        alice.until("chat-line", "what the room has written", |row| row.text.contains("Can you hear us?"));
+        alice.write("chat-input", "Yes, well");
+        alice.click("chat-send");
+        assert_eq!(board.wait_for("read", 10)["text"], "Alice: Yes, well");
+        alice.click("chat-close");
+
         alice.click("record");
         alice.wait("confirm-ok");
         alice.click("confirm-ok");
@@ -68,6 +79,18 @@ fn a_room_is_called_from_the_page_and_hands_its_place_over_to_another_room_durin
             daemon.notices().into_iter().find(|notice| notice["device"] == "kitchen")
         });
         assert_eq!(told["outcome"], "completed", "{told}");
-        kitchen.hang_up();
+
+        // Attended: the kitchen asks the board room first, whose call with it ours takes the place of.
+        kitchen.consult("sip:board@127.0.0.1:5062");
+        kitchen.join();
+        board.wait_for("replaced", 10);
+        // The call in which it asked.
+        kitchen.wait_for("ended", 10);
+        board.press("1");
+        assert_eq!(kitchen.wait_for("transferred", 10)["status"], 200);
+        alice.until("lobby-row", "the board room knocks again", |row| row.text.contains("Board room"));
+        alice.click_in("lobby-row", "Board room", "admit");
+        board.hears(ALICE);
+        board.hang_up();
     });
 }

@@ -2,11 +2,13 @@
 
 phone.py PORT VOICE.wav MUSIC.wav HEARD.wav ACCOUNT
 
-ACCOUNT is JSON: {"transport": "udp", "registrar": "sip:…", "user": "…", "password": "…", "ca": "authorities.pem", "strict": true},
-all optional; a strict one requires session timers and reliable provisional responses.
+ACCOUNT is JSON: {"transport": "udp", "registrar": "sip:…", "user": "…", "password": "…", "ca": "authorities.pem", "strict": true,
+"mailbox": true}, all optional; one with a mailbox asks for its messages (SUBSCRIBE message-summary); a strict one requires session timers and reliable provisional responses.
 
     {"do": "call", "uri": "sip:…"}   {"do": "press", "keys": "*6"}   {"do": "hold"}   {"do": "resume"}
-    {"do": "transfer", "uri": "sip:…"}   {"do": "hang-up"}
+    {"do": "write", "text": "…"}   {"do": "transfer", "uri": "sip:…"}   {"do": "consult", "uri": "sip:…"}   {"do": "join"}   {"do": "hang-up"}
+
+To consult is to make a second call; to join is to hand the first one over to whoever was consulted (REFER with Replaces).
 
 It sends VOICE while talking and MUSIC while it holds, and writes what it hears into HEARD from the first call on, also across
 holds. It speaks PCMU: PJSIP's G.722 is 6 dB too loud in what it hears and too faint in what it says until something has clipped. Events: answered, held, talking, pressed, key (pressed by the other side), transferred (with the
@@ -57,6 +59,17 @@ class Call(pj.Call):
         if status.finalNotify:
             tell("transferred", status=status.statusCode)
 
+    def onInstantMessage(self, message):
+        tell("read", text=message.msgBody)
+
+    def onInstantMessageStatus(self, status):
+        tell("written", status=status.code)
+
+    def onCallReplaced(self, replaced):
+        global call
+        call = Call(account, replaced.newCallId)
+        tell("replaced")
+
     def onDtmfDigit(self, pressed):
         tell("key", key=pressed.digit)
 
@@ -73,6 +86,9 @@ class Call(pj.Call):
 class Account(pj.Account):
     def onRegState(self, state):
         tell("registered", status=state.code)
+
+    def onMwiInfo(self, info):
+        tell("mailbox", state=int(info.state), text=info.rdata.wholeMsg.split("\r\n\r\n", 1)[-1])
 
     def onIncomingCall(self, incoming):
         global call
@@ -117,6 +133,7 @@ def set_up():
         account.regConfig.registrarUri = ACCOUNT["registrar"]
         account.regConfig.retryIntervalSec = 0
         account.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", ACCOUNT["user"], 0, ACCOUNT["password"]))
+    account.mwiConfig.enabled = bool(ACCOUNT.get("mailbox"))
     if ACCOUNT.get("strict"):
         # The shortest session that PJSIP knows.
         account.callConfig.timerUse = pj.PJSUA_SIP_TIMER_REQUIRED
@@ -131,7 +148,7 @@ def set_up():
 
 
 endpoint = pj.Endpoint()
-call, keys, next_key = None, "", 0.0
+call, second, keys, next_key = None, None, "", 0.0
 account = set_up()
 voice, music, recorder = player(VOICE), player(MUSIC), pj.AudioMediaRecorder()
 recorder.createRecorder(HEARD)
@@ -166,8 +183,17 @@ while running:
         call.reinvite(option)
     elif order["do"] == "transfer":
         call.xfer(order["uri"], pj.CallOpParam())
+    elif order["do"] == "write":
+        message = pj.SendInstantMessageParam()
+        message.contentType, message.content = "text/plain", order["text"]
+        call.sendInstantMessage(message)
+    elif order["do"] == "consult":
+        second = Call(account)
+        second.makeCall(order["uri"], option)
+    elif order["do"] == "join":
+        call.xferReplaces(second, pj.CallOpParam())
     elif order["do"] == "hang-up":
         call.hangup(pj.CallOpParam())
-call = voice = music = recorder = None
+call = second = voice = music = recorder = None
 account.shutdown()
 endpoint.libDestroy()

@@ -31,7 +31,7 @@ impl Pjsip {
         Self::start_with(folder, port, hertz, &json!({}))
     }
 
-    /// The same with an account: `transport`, `registrar`, `user`, `password`, `ca`; `strict` makes session timers of 90 s and
+    /// The same with an account: `transport`, `registrar`, `user`, `password`, `ca`, `mailbox`; `strict` makes session timers of 90 s and
     /// reliable provisional responses mandatory.
     pub fn start_with(folder: &Path, port: u16, hertz: f64, account: &Value) -> Self {
         let file = |name: &str| folder.join(format!("pjsip-{port}-{name}.wav"));
@@ -107,6 +107,23 @@ impl Pjsip {
     /// Hands its place in the call over to somebody else (REFER); how that goes comes as `transferred`.
     pub fn transfer(&mut self, uri: &str) {
         self.order(&json!({ "do": "transfer", "uri": uri }));
+    }
+
+    /// Writes a text in its call (MESSAGE), and waits until it is answered with 200.
+    pub fn write(&mut self, text: &str) {
+        self.order(&json!({ "do": "write", "text": text }));
+        assert_eq!(self.wait_for("written", 10)["status"], 200);
+    }
+
+    /// Asks somebody by a second call, and waits until that is answered.
+    pub fn consult(&mut self, uri: &str) {
+        self.order(&json!({ "do": "consult", "uri": uri }));
+        self.wait_for("talking", 10);
+    }
+
+    /// Hands its first call over to whoever it has asked by the second (REFER with Replaces).
+    pub fn join(&mut self) {
+        self.order(&json!({ "do": "join" }));
     }
 
     /// Hangs up.

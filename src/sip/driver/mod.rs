@@ -104,7 +104,7 @@ impl Handle {
         let _ended = self.asks.send(Ask::Command(command)).await;
     }
 
-    /// The last messages of a call, oldest first; empty once it is over.
+    /// The last messages of a call, oldest first; of those that are over, the latest are remembered.
     pub async fn ladder(&self, call: CallId) -> Vec<LadderLine> {
         let (answer, answered) = oneshot::channel();
         let _ended = self.asks.send(Ask::Ladder(call, answer)).await;

@@ -2,9 +2,12 @@
 
 use std::time::Instant;
 
-use super::{ClientMachine, Endpoint, Owner, ServerMachine};
+use super::{ClientMachine, Endpoint, Owner, Purpose, ServerMachine};
 use crate::ids::CallId;
 use crate::sip::invite::{Phase, Turn};
+
+/// Calls that are over and whose messages can still be told.
+const PAST: usize = 200;
 
 impl Endpoint {
     pub(in crate::sip) fn schedule(&mut self, owner: Owner) {
@@ -69,6 +72,7 @@ impl Endpoint {
             let Some(id) = tx.call else { return };
             if let Some(call) = self.calls.get_mut(&id) {
                 call.clients = call.clients.saturating_sub(1);
+                call.telling = call.telling.saturating_sub(usize::from(tx.purpose == Purpose::Text));
             }
             self.settle(id);
         }
@@ -80,6 +84,10 @@ impl Endpoint {
             && let Some(call) = self.calls.remove(&id)
         {
             self.unschedule(call.scheduled, Owner::Call(id));
+            if self.past.len() >= PAST {
+                self.past.pop_front();
+            }
+            self.past.push_back((id, call.ladder));
             self.dialogs.remove(&call.key);
             for branch in &call.branches {
                 self.dialogs.remove(&branch.key);

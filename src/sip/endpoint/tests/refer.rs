@@ -141,4 +141,8 @@ fn a_device_is_called_where_it_registered_or_where_its_entry_says_and_its_refusa
     assert!(acked[0].starts_with("ACK "));
     assert_eq!(bench.told().pop(), Some(Event::Failed { call, cause: Cause::Refused(486), reason: "x".to_owned() }));
     assert_eq!(bench.endpoint.reach("hall").map(|reach| reach.peer.to_string()), Some("192.0.2.7:5060".to_owned()));
+    let sent = bench.commands(Command::CheckSync { device: "room-1".into() });
+    assert!(sent[0].starts_with("NOTIFY sip:a@127.0.0.2:5060 "), "{sent:?}");
+    assert_eq!(line(&sent[0], "Event"), "check-sync;reboot=false");
+    bench.says(&response(&sent[0], 200, "", ""));
 }

@@ -66,3 +66,26 @@ fn what_is_no_text_is_refused_and_what_nobody_answers_ends_with_the_call() {
     bench.pass(Duration::from_secs(60));
     bench.ends_empty();
 }
+
+#[test]
+fn a_phone_is_sent_texts_if_it_takes_them_and_not_more_than_it_acknowledges() {
+    let send = |call, text: &str| Command::Text { call, text: text.to_owned().into() };
+    let mut deaf = bench();
+    deaf.live_with("Allow: INVITE, ACK, BYE\r\n");
+    let call = deaf.call();
+    assert!(deaf.commands(send(call, "hello")).is_empty());
+
+    let mut bench = bench();
+    let (to, _) = bench.live_with("Allow: INVITE, ACK, BYE, MESSAGE\r\n");
+    let call = bench.call();
+    let sent = bench.commands(send(call, "Ada: Grüße"));
+    assert!(sent[0].starts_with("MESSAGE sip:a@127.0.0.2:5060 ") && sent[0].ends_with("\r\n\r\nAda: Grüße"), "{sent:?}");
+    assert_eq!(line(&sent[0], "Content-Type"), "text/plain;charset=UTF-8");
+    let further: Vec<_> = (0..9).flat_map(|_| bench.commands(send(call, "more"))).collect();
+    assert_eq!(further.len(), 7, "eight are on their way");
+    bench.says(&super::requests::response(&sent[0], 200, "", ""));
+    bench.pass(Duration::from_secs(6));
+    assert_eq!(bench.commands(send(call, "again")).len(), 1);
+    bench.says(&dialog_request("BYE", 30, &to, ""));
+    bench.ends_empty();
+}

@@ -146,7 +146,12 @@ impl Session {
             match kind.trim_end() {
                 "v" => {}
                 "o" => session.origin = Origin::read(value),
-                "t" if !value.is_empty() => session.timing = printable(value),
+                "t" => {
+                    let timing = printable(value);
+                    if !timing.trim().is_empty() {
+                        timing.trim().clone_into(&mut session.timing);
+                    }
+                }
                 "m" => {
                     if session.media.len() >= MAX_MEDIA {
                         return Err(ParseError::TooManyMedia);

@@ -76,6 +76,13 @@ fn a_description_without_s_and_t_in_any_order_with_bare_lf_and_odd_origin_is_rea
 }
 
 #[test]
+fn a_time_of_nothing_but_controls_is_no_time() {
+    let session = read("v=0\nt=0 0\nm=audio 4000 RTP/AVP 0\nt=\u{1}\nt=\u{1} \u{2}\n");
+    assert_eq!(session.timing, "0 0");
+    assert_eq!(read(&session.to_string()).to_string(), session.to_string());
+}
+
+#[test]
 fn media_level_lines_win_over_session_level_ones() {
     let session = read(
         "c=IN IP4 10.0.0.1\na=sendonly\na=ptime:40\nm=audio 1 RTP/AVP 0\nm=audio 2 RTP/AVP 0\nc=IN IP4 10.0.0.2\na=inactive\na=ptime:10\n",

@@ -34,6 +34,9 @@
 //! call → language → clips ⇒ worker's player; `Played` with RTP sequence numbers comes back the same way, opens the gate
 //! (N-2) and becomes a ledger line (N-8).
 //!
+//! *A device is called* (S-9) or takes another's place (M-18): page or REFER ⇒ `call::outward` ⇒ `sip::reach` (where is it?) → INVITE ⇒ 200 →
+//! `menu` asks for a 1 ⇒ `meeting` knock, as above.
+//!
 //! # What is not here yet
 //! Meetings live in the daemon itself (`service::embedded`); the seam for outside services is what `meeting::task` does with
 //! a bridge. Devices are known by address, certificate or digest (`sip::gate`) and register (`sip::registrar`); at PBXs we register ourselves

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::RunError;
 use crate::config::{self, Settings};
 use crate::sip::auth::{Account, Accounts, Credentials};
+use crate::sip::uri::Scheme;
 use crate::sip::{self, Identity, Known};
 use crate::tls::{self, Trust};
 
@@ -37,7 +38,10 @@ pub(super) fn known(settings: &Settings, secret: [u8; 32]) -> Known {
 
 /// How connections to PBXs are secured, if there may be any.
 pub(super) fn connector(settings: &Settings) -> Result<Option<sip::Connector>, RunError> {
-    if settings.sip.accounts.is_empty() {
+    let secure = |uri: &sip::Uri| {
+        uri.scheme == Scheme::Sips || uri.params.get("transport").is_some_and(|named| named.eq_ignore_ascii_case("tls"))
+    };
+    if settings.sip.accounts.is_empty() && !settings.devices.values().filter_map(|device| device.call.as_ref()).any(secure) {
         return Ok(None);
     }
     let trust = settings.sip.ca.clone().map_or(Trust::System, Trust::Authorities);

@@ -53,6 +53,17 @@ impl Board {
         OwnLine { board: self.clone(), call }
     }
 
+    /// Puts a line up for a device that is about to ring; `None` while it rings already.
+    pub(super) fn put_if_silent(&self, line: CallLine) -> Option<OwnLine> {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.values().any(|other| other.stage == Stage::Calling && other.device == line.device) {
+            return None;
+        }
+        let call = line.call;
+        lines.insert(call, line);
+        Some(OwnLine { board: self.clone(), call })
+    }
+
     /// At which meeting a call has knocked.
     pub(super) fn meeting_of(&self, call: CallId) -> Option<MeetingName> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&call)?.meeting.clone()

@@ -127,7 +127,7 @@ impl Shared {
         tracing::info!(%call, %device, %meeting, target = %reach.peer, transport = ?reach.transport, "calls a device");
         let guest = self.settings.doors.invited(device, meeting).ok_or(Cause::UnknownDevice)?;
         let local = reach.local.or_else(|| towards(reach.peer)).ok_or(Cause::NotReachable)?;
-        let line = self.board.put(CallLine {
+        let line = CallLine {
             call,
             device: guest.device,
             name: guest.name,
@@ -138,7 +138,8 @@ impl Shared {
             participant: None,
             began: machine::now(),
             codec: None,
-        });
+        };
+        let line = self.board.put_if_silent(line).ok_or(Cause::Refused(486))?;
         let (mut talk, reserved) = self.prepare(call, local, reach.peer.ip())?;
         let entry = self.settings.doors.directory.by_name(meeting).ok_or(Cause::UnknownAddress)?;
         let number = Some(entry.conference_id.as_str()).filter(|id| !id.is_empty()).unwrap_or(meeting.as_str());
@@ -166,7 +167,7 @@ impl Shared {
             return Err(Cause::Draining);
         };
         let profile = talk.answered(&sdp);
-        let established = self.opened(call, talk, reserved, profile, false).await?;
+        let established = self.opened(call, talk, reserved, profile, Vec::new()).await?;
         line.change(|line| line.codec = Some(established.codec.row().name));
         Ok((line, established))
     }

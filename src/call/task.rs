@@ -31,6 +31,8 @@ use crate::store;
 
 /// What may wait for a call. Full: the call is stuck; it is ended as stalled (DESIGN §6).
 pub(super) const INBOX: usize = 64;
+/// What is kept of that until the call has its media; above it comes nothing that matters.
+const EARLY: usize = 16;
 
 /// What all calls share.
 pub struct CallsSettings {
@@ -214,8 +216,8 @@ pub(super) struct Established {
     pub(super) codec: CodecKind,
     port: PortHandle,
     heard: mpsc::Receiver<PortHeard>,
-    /// The gateway began to stop while the call was set up (O-4).
-    drained: bool,
+    /// What came while the call was set up: that the gateway stops (O-4), or a request that overtook the ACK.
+    early: Vec<Input>,
 }
 
 impl Shared {
@@ -349,14 +351,14 @@ impl Shared {
         profile: Option<Profile>,
         inputs: &mut mpsc::Receiver<Input>,
     ) -> Result<Established, Cause> {
-        let mut drained = false;
+        let mut early = Vec::new();
         let answer = loop {
             match inputs.recv().await {
-                Some(Input::Drain) => drained = true,
                 Some(Input::Sip(Event::Acked { sdp, .. })) => break sdp,
                 Some(Input::Sip(Event::Ended { cause, .. })) => return Err(cause),
                 Some(Input::Sip(Event::Cancelled { .. })) => return Err(Cause::Cancelled),
                 None => return Err(Cause::Fault),
+                Some(other) if early.len() < EARLY => early.push(other),
                 Some(_) => {}
             }
         };
@@ -365,7 +367,7 @@ impl Shared {
             (None, Some(answer)) => talk.answered(&answer),
             (None, None) => Err(Cause::NoCommonCodec),
         };
-        self.opened(call, talk, reserved, agreed, drained).await
+        self.opened(call, talk, reserved, agreed, early).await
     }
 
     /// Opens the port as agreed, or hangs up.
@@ -375,7 +377,7 @@ impl Shared {
         talk: Talk,
         reserved: Reserved,
         agreed: Result<Profile, Cause>,
-        drained: bool,
+        early: Vec<Input>,
     ) -> Result<Established, Cause> {
         let (says, heard) = mpsc::channel(INBOX);
         let opened = match agreed {
@@ -389,7 +391,7 @@ impl Shared {
             Err(cause) => Err(cause),
         };
         match opened {
-            Ok((port, codec)) => Ok(Established { talk, codec, port, heard, drained }),
+            Ok((port, codec)) => Ok(Established { talk, codec, port, heard, early }),
             Err(cause) => {
                 self.settings.sip.send(Command::Bye { call, cause }).await;
                 Err(cause)
@@ -407,7 +409,7 @@ impl Shared {
         (inbox, mut inputs): (mpsc::Sender<Input>, mpsc::Receiver<Input>),
         began: SystemTime,
     ) {
-        let Established { talk, codec, port, mut heard, drained } = established;
+        let Established { talk, codec, port, mut heard, early } = established;
         let (to_guest, mut words) = mpsc::channel::<ToGuest>(GUEST_QUEUE);
         let forward = inbox.clone();
         let forwarder = tokio::spawn(async move {
@@ -434,8 +436,8 @@ impl Shared {
         let (shared, meeting, who) = (Arc::clone(self), None, None);
         let hands = Hands { shared, call, line, source, guest, port, inbox, to_guest, meeting, who, asked };
         let mut driven = Driven { machine: Call::new(machine::now(), settings), hands, summary: None };
-        if drained {
-            driven.machine.handle(machine::now(), Input::Drain);
+        for input in early {
+            driven.machine.handle(machine::now(), input);
         }
         drive(&mut driven, &mut inputs).await;
         forwarder.abort();

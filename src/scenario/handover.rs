@@ -76,7 +76,10 @@ fn s9_a_device_that_does_not_answer_rings_for_a_minute_and_one_that_is_nowhere_f
     assert_eq!(call.steps(), [Progress::Failed(Cause::NotReachable)]);
     let mut call = world.calls("room-1", "demo");
     phone.shows_who_calls("1001");
-    world.passes(Duration::from_secs(59));
+    let mut again = world.calls("room-1", "demo");
+    world.passes(Duration::from_secs(1));
+    assert_eq!(again.steps(), [Progress::Failed(Cause::Refused(486))], "it rings once, whoever calls it");
+    world.passes(Duration::from_secs(58));
     assert_eq!(call.steps(), [Progress::Ringing]);
     world.passes(Duration::from_secs(2));
     assert_eq!(call.steps(), [Progress::Ringing, Progress::Failed(Cause::NoAnswer)]);

@@ -22,7 +22,7 @@ const LIFE: u32 = 180;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Refer {
     /// While it is unanswered.
-    server: Option<u64>,
+    pub(super) server: Option<u64>,
     /// Named in the NOTIFYs of all but the first of a dialog.
     id: Option<u32>,
     /// The peer wants to know how it goes on (RFC 4488).

@@ -104,7 +104,8 @@ impl Endpoint {
         call.reoffer_at = None;
         call.timer = None;
         call.reliable = None;
-        let (source, texts) = (call.source, std::mem::take(&mut call.texts));
+        let (source, mut unanswered) = (call.source, std::mem::take(&mut call.texts));
+        unanswered.extend(call.refer.take().and_then(|refer| refer.server));
         let open = match call.turn {
             Turn::Theirs { server } => Some(server),
             _ => None,
@@ -119,7 +120,7 @@ impl Endpoint {
         if let Some(server) = open {
             self.respond(now, server, 487, &[], None);
         }
-        for server in texts {
+        for server in unanswered {
             self.respond(now, server, 480, &[], None);
         }
         self.end_subscriptions_of(now, id);

@@ -64,8 +64,11 @@ fn a_refer_to_a_device_of_ours_is_followed_and_told_how_it_goes_on() {
     assert!(bench.says(&quiet).is_empty());
     let sent = bench.commands(Command::ReferAnswered { call, accepted: true });
     assert_eq!((sent.len(), line(&sent[0], "Refer-Sub")), (1, "false".to_owned()));
-    bench.says(&with_to("BYE", 6, &to, "", ""));
-    assert!(bench.commands(Command::ReferProgress { call, status: 200 }).is_empty(), "nobody is there to be told");
+    bench.commands(Command::ReferProgress { call, status: 200 });
+    assert!(bench.says(&refer(6, &to, "<sip:192.0.2.7>")).is_empty());
+    let ended = bench.says(&with_to("BYE", 7, &to, "", ""));
+    assert_eq!(statuses(&ended), ["200", "480"], "what is unanswered is answered at the end");
+    assert!(bench.commands(Command::ReferAnswered { call, accepted: true }).is_empty(), "nobody is there to be told");
     bench.ends_empty();
 }
 

@@ -134,7 +134,8 @@ impl Endpoint {
     /// What goes with a 2xx that carries or confirms a session (RFC 3261 section 13.3.1.4).
     pub(super) fn abilities(&self, id: CallId, flow: &Flow) -> Vec<Header> {
         vec![
-            ("Contact", self.contact_in(id, flow)),
+            // RFC 4579 section 5.2: whoever sees that may ask who is in the conference.
+            ("Contact", format!("{};isfocus", self.contact_in(id, flow))),
             ("Allow", ALLOW.to_owned()),
             ("Accept", ACCEPT.to_owned()),
             ("Supported", SUPPORTED.to_owned()),

@@ -1,7 +1,7 @@
 //! Connections that come, register and are dropped, and others that stall: nothing of them is left, and nobody waits for them (S-1, X-1).
 
 use std::io::{Read, Write};
-use std::net::{TcpStream, UdpSocket};
+use std::net::{Ipv6Addr, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,10 +18,11 @@ use crate::patience::{eventually, seconds};
 /// Peers that connect and say nothing more: half of them to TLS, half to TCP after half a message.
 const STALLED: usize = 20;
 
-fn certificate(folder: &std::path::Path) -> Arc<ClientConfig> {
+/// A certificate of loopback's addresses in `sip.pem`, its key in `sip.key`, and who trusts it.
+pub fn certificate(folder: &std::path::Path) -> Arc<ClientConfig> {
     let key = KeyPair::generate().expect("a key");
     let mut params = CertificateParams::default();
-    params.subject_alt_names = vec![SanType::IpAddress([127, 0, 0, 1].into())];
+    params.subject_alt_names = vec![SanType::IpAddress([127, 0, 0, 1].into()), SanType::IpAddress(Ipv6Addr::LOCALHOST.into())];
     let certificate = params.self_signed(&key).expect("a certificate").pem();
     std::fs::write(folder.join("sip.pem"), &certificate).expect("a file");
     std::fs::write(folder.join("sip.key"), key.serialize_pem()).expect("a file");

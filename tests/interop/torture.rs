@@ -2,8 +2,12 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+
+use crate::churn::certificate;
 use crate::daemon::Daemon;
 use crate::load::long;
 use crate::namespace::isolated;
@@ -152,16 +156,37 @@ fn by_udp(case: &Case, own: IpAddr, daemon: SocketAddr) -> (Outcome, Option<Dura
     (Outcome { statuses: statuses(&received).0, ..Outcome::default() }, first)
 }
 
-fn by_tcp(case: &Case, own: IpAddr, daemon: SocketAddr) -> (Outcome, Option<Duration>) {
+fn connect(own: IpAddr, daemon: SocketAddr) -> TcpStream {
     let socket = socket2::Socket::new(socket2::Domain::for_address(daemon), socket2::Type::STREAM, None).expect("a socket");
     socket.bind(&SocketAddr::new(own, 0).into()).expect("an address of loopback");
     socket.connect(&daemon.into()).expect("the daemon listens");
-    let mut stream = TcpStream::from(socket);
+    let stream = TcpStream::from(socket);
     stream.set_nodelay(true).expect("a socket option");
     stream.set_read_timeout(Some(PATIENCE)).expect("a socket option");
+    stream
+}
+
+fn by_tcp(case: &Case, own: IpAddr, daemon: SocketAddr) -> (Outcome, Option<Duration>) {
+    let stream = connect(own, daemon);
     let here = stream.local_addr().expect("an address");
+    by_stream(case, "TCP", stream, here)
+}
+
+fn by_tls(case: &Case, own: IpAddr, daemon: SocketAddr, config: &Arc<ClientConfig>) -> (Outcome, Option<Duration>) {
+    let stream = connect(own, SocketAddr::new(daemon.ip(), 5061));
+    let here = stream.local_addr().expect("an address");
+    let client = ClientConnection::new(Arc::clone(config), daemon.ip().into()).expect("a client");
+    let mut stream = StreamOwned::new(client, stream);
+    // The handshake is no part of the answer's time.
+    while stream.conn.is_handshaking() {
+        stream.conn.complete_io(&mut stream.sock).expect("a handshake");
+    }
+    by_stream(case, "TLS", stream, here)
+}
+
+fn by_stream(case: &Case, transport: &str, mut stream: impl Read + Write, here: SocketAddr) -> (Outcome, Option<Duration>) {
     let sent = Instant::now();
-    stream.write_all(&case.bytes("TCP", here)).expect("the connection is open");
+    stream.write_all(&case.bytes(transport, here)).expect("the connection is open");
     let (mut first, mut received, mut closed, mut probed) = (None, Vec::new(), false, false);
     let mut buffer = [0; 65_536];
     loop {
@@ -178,7 +203,7 @@ fn by_tcp(case: &Case, own: IpAddr, daemon: SocketAddr) -> (Outcome, Option<Dura
                 // May find the connection closed, which the next reading tells.
                 let _ = stream.write_all(&probe(here));
             }
-            Err(error) => closed |= error.kind() == ErrorKind::ConnectionReset,
+            Err(error) => closed |= matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof),
         }
         let (found, answered) = statuses(&String::from_utf8_lossy(&received));
         if closed || answered || (probed && sent.elapsed() > 3 * PATIENCE) {
@@ -193,12 +218,15 @@ fn by_tcp(case: &Case, own: IpAddr, daemon: SocketAddr) -> (Outcome, Option<Dura
 }
 
 /// Plays all cases of a file from addresses of its own, so that no budget runs out; what was not as expected.
-fn play(cases: &[Case], own: impl Fn(&Case, u8) -> IpAddr, daemon: SocketAddr) -> Vec<String> {
+fn play(cases: &[Case], own: impl Fn(&Case, u8) -> IpAddr, daemon: SocketAddr, tls: &Arc<ClientConfig>) -> Vec<String> {
     let (mut wrong, mut slowest) = (Vec::new(), (Duration::ZERO, String::new()));
     for (n, case) in (1_u8..).zip(cases) {
-        for (transport, wanted, (seen, first)) in
-            [("UDP", &case.udp, by_udp(case, own(case, n), daemon)), ("TCP", &case.tcp, by_tcp(case, own(case, n), daemon))]
-        {
+        let own = own(case, n);
+        for (transport, wanted, (seen, first)) in [
+            ("UDP", &case.udp, by_udp(case, own, daemon)),
+            ("TCP", &case.tcp, by_tcp(case, own, daemon)),
+            ("TLS", &case.tcp, by_tls(case, own, daemon, tls)),
+        ] {
             if seen != *wanted {
                 wrong.push(format!("{} by {transport}: {seen:?} instead of {wanted:?}", case.name));
             }
@@ -218,13 +246,23 @@ fn every_torture_message_has_its_outcome_by_each_transport() {
         // Off in a scenario's namespace, for the browsers' sake.
         std::fs::write("/proc/sys/net/ipv6/conf/lo/disable_ipv6", "0").expect("IPv6 can be switched on");
         let devices = (1..=49).map(|n| format!("[device.case-{n}]\naddress = [\"127.1.0.{n}\"]\n"));
-        let daemon = Daemon::with(&(SETTINGS.to_owned() + &devices.collect::<String>()));
+        let folder = tempfile::tempdir().expect("a folder");
+        let tls = certificate(folder.path());
+        let listen = ["127.0.0.1", "::1"].map(|address| {
+            let (name, folder) = (address.replace([':', '.'], "x"), folder.path().display());
+            format!(
+                "[sip.listen.tls-{name}]\ntransport = \"tls\"\naddress = \"{address}\"\ncertificate = \"{folder}/sip.pem\"\n\
+                 key = \"{folder}/sip.key\"\n"
+            )
+        });
+        let daemon = Daemon::with(&(SETTINGS.to_owned() + &listen.concat() + &devices.collect::<String>()));
         let four = cases(include_str!("torture/rfc4475.txt"));
         let six = cases(include_str!("torture/rfc5118.txt"));
         assert_eq!((four.len(), six.len()), (49, 11));
         let from = |case: &Case, n| IpAddr::V4(Ipv4Addr::new(127, if case.stranger { 2 } else { 1 }, 0, n));
-        let mut wrong = play(&four, from, SocketAddr::from((Ipv4Addr::LOCALHOST, 5060)));
-        wrong.extend(play(&six, |_, _| Ipv6Addr::LOCALHOST.into(), SocketAddr::from((Ipv6Addr::LOCALHOST, 5060))));
+        let mut wrong = play(&four, from, SocketAddr::from((Ipv4Addr::LOCALHOST, 5060)), &tls);
+        let six = play(&six, |_, _| Ipv6Addr::LOCALHOST.into(), SocketAddr::from((Ipv6Addr::LOCALHOST, 5060)), &tls);
+        wrong.extend(six);
         assert!(wrong.is_empty(), "{}\n{}", wrong.join("\n"), daemon.log());
     });
 }

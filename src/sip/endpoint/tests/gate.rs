@@ -175,7 +175,7 @@ fn a_certificate_says_who_calls_for_as_long_as_its_connection_lives() {
     assert_eq!(identity(&bench), Some(Identity::Trunk("pbx".into())));
     let call = bench.events[0].call();
     let sent = bench.commands(Command::Answer { call, sdp: SDP.to_owned() });
-    assert_eq!(line(&sent[0], "Contact"), "<sip:roomgate@127.0.0.1:5060;transport=tls>");
+    assert_eq!(line(&sent[0], "Contact"), "<sip:roomgate@127.0.0.1:5060;transport=tls>;isfocus");
     bench.endpoint.handle(bench.now, Input::FlowClosed(ConnectionId(1)));
     bench.endpoint.handle(bench.now, Input::Received { flow, bytes: invite(3).into_bytes() });
     assert_eq!(statuses(&bench.outputs()), ["401"]);
@@ -187,7 +187,7 @@ fn a_call_that_began_with_sips_stays_with_it() {
     bench.says(&request("INVITE", 1, "", "").replace("INVITE sip:", "INVITE sips:"));
     let call = bench.events[0].call();
     let sent = bench.commands(Command::Answer { call, sdp: SDP.to_owned() });
-    assert_eq!(line(&sent[0], "Contact"), "<sips:roomgate@127.0.0.1:5060>");
+    assert_eq!(line(&sent[0], "Contact"), "<sips:roomgate@127.0.0.1:5060>;isfocus");
 }
 
 /// 0 has a password, 1 asks for one.

@@ -212,7 +212,7 @@ fn a_delayed_offer_is_answered_in_the_ack() {
     assert!(matches!(&bench.events[0], Event::Incoming(incoming) if incoming.offer.is_none()));
     let sent = bench.commands(Command::Answer { call, sdp: SDP.to_owned() });
     assert_eq!(line(&sent[0], "Record-Route"), "<sip:p1;lr>, <sip:p2;lr>");
-    assert_eq!(line(&sent[0], "Contact"), "<sip:roomgate@127.0.0.1:5060>");
+    assert_eq!(line(&sent[0], "Contact"), "<sip:roomgate@127.0.0.1:5060>;isfocus");
     let to = line(&sent[0], "To");
     bench.says(&dialog_request("ACK", 1, &to, &body("application/sdp", "answer")));
     assert_eq!(bench.events.last(), Some(&Event::Acked { call, sdp: Some(b"answer".to_vec()) }));

@@ -16,7 +16,7 @@ use crate::namespace::isolated;
 const SETTINGS: &str = "[media]\nwebrtc_addresses = [\"127.0.0.1\"]\n\
     [sip.listen.six-udp]\naddress = \"::1\"\nport = 5060\ntransport = \"udp\"\n\
     [sip.listen.six-tcp]\naddress = \"::1\"\nport = 5060\ntransport = \"tcp\"\n\
-    [device.six]\naddress = [\"::1\"]\n\
+    [sip.registrar]\ncontacts = 32\n[device.six]\naddress = [\"::1\"]\n\
     [device.locked]\nusername = \"locked\"\npassword = \"open sesame\"\n";
 /// What is silent for so long stays silent: an answer takes a few milliseconds.
 const PATIENCE: Duration = Duration::from_millis(400);

@@ -52,6 +52,7 @@ impl Endpoint {
         }
         let replaces = match self.replaced(request, identity.as_ref()) {
             Ok(replaces) => replaces,
+            Err(403) => return self.forbid(now, id),
             Err(status) => return self.respond(now, id, status, &[], None),
         };
         let limits = self.settings.limits;

@@ -11,8 +11,9 @@ use super::identity::Identity;
 use super::invite::Phase;
 use super::message::{Method, Request, phrase};
 use super::replaces::Replaces;
-use super::uas::Header;
+use super::uas::{Header, reasons};
 use super::uri::{Scheme, Uri};
+use crate::cause::Cause;
 use crate::ids::CallId;
 
 /// Longest that a REFER which is followed may stay undecided, in seconds: told to the peer, and longer than any call rings.
@@ -103,7 +104,7 @@ impl Endpoint {
         let Some(server) = refer.server.take() else { return };
         if !accepted {
             call.refer = None;
-            return self.respond(now, server, 480, &[], None);
+            return self.respond(now, server, 480, &reasons(Cause::NotReachable), None);
         }
         let silent: &[Header] = &[("Refer-Sub", "false".to_owned())];
         let headers = if refer.told { &[] } else { silent };

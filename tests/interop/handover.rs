@@ -2,8 +2,10 @@
 
 use serde_json::json;
 
+use crate::baresip::{Baresip, Codec, Login, Transport};
 use crate::browser::Browser;
 use crate::daemon::Daemon;
+use crate::member::Member;
 use crate::namespace::isolated;
 use crate::patience::{eventually, seconds};
 use crate::pjsip::Pjsip;
@@ -12,6 +14,15 @@ const ALICE: f64 = 2711.0;
 const BOARD: f64 = 1011.0;
 const KITCHEN: f64 = 1311.0;
 const PASSWORD: &str = "correct-horse-battery";
+
+/// With two rooms that have passwords.
+fn daemon(sip: &str) -> Daemon {
+    let device = |label: &str, name: &str| {
+        format!("[device.{label}]\nusername = \"{label}\"\npassword = \"{PASSWORD}\"\nname = \"{name}\"\ntext = true\n")
+    };
+    let devices = device("board", "Board room") + &device("kitchen", "Kitchen");
+    Daemon::with(&format!("[media]\nwebrtc_addresses = [\"127.0.0.1\"]\n{sip}{devices}"))
+}
 
 fn phone(daemon: &Daemon, port: u16, user: &str, hertz: f64) -> Pjsip {
     let account = json!({ "registrar": "sip:127.0.0.1:5060", "user": user, "password": PASSWORD, "mailbox": true });
@@ -25,11 +36,7 @@ fn phone(daemon: &Daemon, port: u16, user: &str, hertz: f64) -> Pjsip {
 #[test]
 fn a_room_is_called_from_the_page_and_hands_its_place_over_to_another_room_during_a_recording() {
     isolated(|| {
-        let device = |label: &str, name: &str| {
-            format!("[device.{label}]\nusername = \"{label}\"\npassword = \"{PASSWORD}\"\nname = \"{name}\"\ntext = true\n")
-        };
-        let devices = device("board", "Board room") + &device("kitchen", "Kitchen");
-        let daemon = Daemon::with(&format!("[media]\nwebrtc_addresses = [\"127.0.0.1\"]\n{devices}"));
+        let daemon = daemon("");
         let mut board = phone(&daemon, 5062, "board", BOARD);
         let mut alice = Browser::start(daemon.folder(), "alice", ALICE);
         alice.enter(&daemon.link("demo", true));
@@ -92,5 +99,43 @@ fn a_room_is_called_from_the_page_and_hands_its_place_over_to_another_room_durin
         alice.click_in("lobby-row", "Board room", "admit");
         board.hears(ALICE);
         board.hang_up();
+    });
+}
+
+#[test]
+fn baresip_holds_resumes_and_hands_its_place_over_to_another_one() {
+    isolated(|| {
+        // Debian's baresip gives up where a challenge offers what it does not know.
+        let daemon = daemon("[sip]\ndigest = [\"md5\"]\n");
+        let alice = Member::join(&daemon, "demo");
+        let phone = |port, user, hertz| {
+            let login = Login { user, password: PASSWORD, at: "127.0.0.1:5060" };
+            let mut phone = Baresip::start_with(daemon.folder(), port, Codec::Pcmu, (Transport::Tcp, None), hertz, Some(login));
+            assert!(phone.registered(), "{}", daemon.log());
+            phone
+        };
+        let (mut board, mut kitchen) = (phone(5070, "board", BOARD), phone(5080, "kitchen", KITCHEN));
+        board.dial("sip:1001@127.0.0.1:5060;transport=tcp");
+        let waits = || alice.phones("lobby").first().cloned();
+        alice.ask(json!({ "type": "admit", "id": eventually(seconds(10), "the board room knocks", waits) }));
+        eventually(seconds(10), "it is inside", || alice.phones("in").first().cloned());
+        let held = |wanted: bool| {
+            eventually(seconds(10), "hold is shown", || {
+                let rows = alice.state()["participants"].as_array().cloned().unwrap_or_default();
+                rows.iter().any(|row| row["kind"] == "external" && row["on_hold"] == wanted).then_some(())
+            });
+        };
+        board.command("hold", "");
+        held(true);
+        board.command("resume", "");
+        held(false);
+        board.command("transfer", "sip:kitchen@127.0.0.1");
+        kitchen.wait_for("CALL_ESTABLISHED", 10);
+        assert!(kitchen.hear(2.0).level() > -50.0, "which meeting it is");
+        assert!(waits().is_none(), "nobody knocks before 1 is pressed");
+        kitchen.press("1");
+        eventually(seconds(10), "the kitchen knocks", waits);
+        board.wait_for("CALL_CLOSED", 10);
+        kitchen.hang_up();
     });
 }

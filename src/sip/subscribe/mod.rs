@@ -143,7 +143,7 @@ impl Endpoint {
         };
         let call = (wish.package == Package::Conference).then(|| self.call_of(&flow, identity.as_ref(), essentials));
         if identity.is_none() || call == Some(None) {
-            return self.respond(now, server, 403, &[], None);
+            return self.forbid(now, server);
         }
         let tag = self.servers.get(&server).map(|tx| tx.tag.clone()).unwrap_or_default();
         let dialog = Dialog::of_invite(request, essentials, &tag, flow.peer);
@@ -157,7 +157,7 @@ impl Endpoint {
             Err((status, header)) => return self.respond(now, server, status, &[header], None),
         };
         let Some(flow) = self.calls.get(&call).filter(|call| call.phase == Phase::Live).map(|call| call.flow) else {
-            return self.respond(now, server, 403, &[], None);
+            return self.forbid(now, server);
         };
         let same = |known: &Subscription| {
             known.dialog.is_none() && known.call == Some(call) && known.package == wish.package && known.id == wish.id

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc;
 
+use super::admit::Guest;
 use super::board::{CallLine, OwnLine};
 use super::task::{Established, Shared};
 use super::{Input, Stage};
@@ -95,24 +96,25 @@ impl Shared {
     ) {
         let (device, meeting, began) = (&invitation.device, &invitation.meeting, SystemTime::now());
         let reach = self.settings.sip.reach(device).await;
-        let peer = reach.map(|reach| reach.peer);
-        let outcome = match reach {
-            Some(reach) => self.ring(call, &invitation, reach, &mut inputs).await.map(|ready| (reach, ready)),
-            None => Err(Cause::NotReachable),
+        let outcome = match (reach, self.settings.doors.invited(device, meeting)) {
+            (Some(reach), Some(guest)) => {
+                let rung = self.ring(call, &invitation, &guest, reach, &mut inputs).await;
+                rung.map(|(line, established)| (reach, guest, line, established))
+            }
+            (None, Some(_)) => Err(Cause::NotReachable),
+            (_, None) => Err(Cause::UnknownDevice),
         };
-        let guest = self.settings.doors.invited(device, meeting);
-        match (outcome, guest) {
-            (Ok((reach, (line, established))), Some(guest)) => {
+        match outcome {
+            Ok((reach, guest, line, established)) => {
                 let _ = invitation.progress.try_send(Progress::Answered);
                 let asked = Some(invitation.progress);
                 self.converse((call, line), reach.peer, (guest, asked), established, (inbox, inputs), began).await;
             }
-            (Err(cause), _) => {
+            Err(cause) => {
                 tracing::info!(%call, %device, %meeting, %cause, "nobody comes");
-                self.failed(call, device, peer, cause);
+                self.failed(call, device, reach.map(|reach| reach.peer), cause);
                 let _ = invitation.progress.try_send(Progress::Failed(cause));
             }
-            (Ok(_), None) => self.settings.sip.send(Command::Bye { call, cause: Cause::Fault }).await,
         }
     }
 
@@ -120,17 +122,17 @@ impl Shared {
         &self,
         call: CallId,
         invitation: &Invitation,
+        guest: &Guest,
         reach: Reach,
         inputs: &mut mpsc::Receiver<Input>,
     ) -> Result<(OwnLine, Established), Cause> {
         let Invitation { device, meeting, replaces, progress } = invitation;
         tracing::info!(%call, %device, %meeting, target = %reach.peer, transport = ?reach.transport, "calls a device");
-        let guest = self.settings.doors.invited(device, meeting).ok_or(Cause::UnknownDevice)?;
         let local = reach.local.or_else(|| towards(reach.peer)).ok_or(Cause::NotReachable)?;
         let line = CallLine {
             call,
-            device: guest.device,
-            name: guest.name,
+            device: guest.device.clone(),
+            name: guest.name.clone(),
             source: reach.peer,
             transport: reach.transport,
             stage: Stage::Calling,

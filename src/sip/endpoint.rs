@@ -286,11 +286,12 @@ impl Endpoint {
         }
     }
 
-    /// Whether a connection carries a call or leads to a registered device, so that it must not be closed for silence.
+    /// Whether a connection carries a call or leads to a device that is registered or subscribed, so that it must not be closed for silence.
     #[must_use]
     pub fn uses(&self, connection: ConnectionId) -> bool {
         self.registrar.uses(connection)
             || self.registers_by(connection)
+            || self.subscriptions.values().any(|known| known.is_told_by(connection))
             || self.calls.values().any(|call| call.flow.connection == Some(connection))
     }
 

@@ -104,12 +104,12 @@ impl Endpoint {
         if dialog.is_none() && self.refused_target(now, id, &request) {
             return;
         }
+        if let Some(number) = subscription.filter(|_| call.is_none() && request.method != Method::Cancel) {
+            return self.subscribe_again(now, id, number, flow, &request, essentials.cseq.number);
+        }
         match (&request.method, call) {
             (Method::Cancel, _) => self.cancel(now, id, &request, &essentials),
             (_, Some(call)) => self.in_dialog(now, id, call, flow, &request, &essentials),
-            (_, None) if subscription.is_some() => {
-                self.subscribe_again(now, id, subscription.unwrap_or_default(), flow, &request, essentials.cseq.number);
-            }
             (Method::Options, None) if dialog.is_none() => self.options(now, id),
             (Method::Invite, None) if dialog.is_none() => self.invite(now, id, (flow, identity), &request, essentials),
             (Method::Register, None) if dialog.is_none() => self.register(now, id, (flow, identity), &request, &essentials),

@@ -47,11 +47,11 @@ fn a_phone_on_udp_talks_with_a_browser_in_every_codec_once_it_is_admitted_and_no
             assert!(meeting.level() < -60.0, "{codec:?}: Alice, alone, hears {}", meeting.level());
             alice.click("admit");
             alice.until("roster-row", "the phone is inside, marked as external", |row| row.shows("external-mark"));
-            // Its prompt of welcome, then 20 s of nothing but the meeting.
+            // Its prompt of welcome, then 12 s of nothing but the meeting.
             phone.hear(6.0);
-            let inside = phone.hear(20.0);
+            let inside = phone.hear(12.0);
             assert_heard(&inside, ALICE, &format!("{codec:?} phone hears Alice"));
-            assert_heard(&alice.heard().last(20.0), 1011.0, &format!("Alice hears the {codec:?} phone"));
+            assert_heard(&alice.heard().last(12.0), 1011.0, &format!("Alice hears the {codec:?} phone"));
             assert!(inside.trace_of(1011.0) < -45.0, "{codec:?}: an echo of {}", inside.trace_of(1011.0));
             println!("{codec:?}: {}", alice.received());
             phone.hang_up();

@@ -139,7 +139,7 @@ async fn plan(args: &DialArgs) -> Result<Plan, DialError> {
     };
     let host = uri.host.as_ref().map(ToString::to_string).ok_or_else(|| DialError::Address(uri.to_string()))?;
     let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    let target = resolve(&host, uri.port.unwrap_or(if transport == Transport::Tls { 5061 } else { 5060 })).await?;
+    let target = resolve(&host, uri.port.unwrap_or(transport.default_port())).await?;
     let local = System.local_toward(target).map_err(|_| DialError::NoRoute(target))?;
     let connector = (transport == Transport::Tls).then(|| connector(args, host)).transpose()?;
     let credentials = credentials(args)?;

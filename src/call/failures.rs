@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::cause::Cause;
@@ -26,9 +26,9 @@ pub struct Failure {
     pub at: Instant,
 }
 
-/// The failures of all calls. Cheap to clone.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Failures(Arc<Mutex<VecDeque<Failure>>>);
+/// The failures of all calls.
+#[derive(Debug, Default)]
+pub(super) struct Failures(Mutex<VecDeque<Failure>>);
 
 impl Failures {
     /// Remembers a call, if its end was one that nobody wanted.

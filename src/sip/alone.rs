@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use super::Flow;
-use super::endpoint::{Endpoint, Purpose, Waiting};
+use super::endpoint::{Endpoint, Purpose};
 use super::message::{Request, Response};
 use super::uac::Way;
 
@@ -24,14 +24,7 @@ impl Endpoint {
     /// [`Endpoint::alone_answered`], once.
     pub(super) fn send_alone(&mut self, now: Instant, request: Request, way: Way, alone: Alone) {
         let id = self.open_transaction(now, None, request, Purpose::Alone(alone));
-        match way {
-            Way::Open(flow) => self.begin_client(now, id, flow),
-            Way::Connect { peer, transport, fallback } => {
-                if self.connect(peer, transport, Waiting::Client { id, fallback }).is_some() {
-                    self.client_failed(now, id);
-                }
-            }
-        }
+        self.send_client_by(now, id, way);
     }
 
     /// The final response and the flow it came on; `None`: nobody answered, or there is no connection.

@@ -201,6 +201,15 @@ impl Transport {
         !matches!(self, Self::Udp)
     }
 
+    /// Where a peer listens that names no port (RFC 3261 section 19.1.2).
+    #[must_use]
+    pub const fn default_port(self) -> u16 {
+        match self {
+            Self::Udp | Self::Tcp => 5060,
+            Self::Tls => 5061,
+        }
+    }
+
     /// Reads what [`Transport::as_str`] gives.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

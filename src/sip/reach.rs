@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::alone::Alone;
 use super::dialog::Dialog;
-use super::endpoint::{Endpoint, Purpose, Waiting};
+use super::endpoint::{Endpoint, Purpose};
 use super::header::NameAddr;
 use super::identity::Identity;
 use super::invite::{Call, Phase, Reoffer, Turn};
@@ -81,7 +81,7 @@ impl Endpoint {
         let routes: Vec<NameAddr> = kept.path.iter().filter_map(|hop| NameAddr::parse(hop)).collect();
         // Behind NAT, or behind a proxy, the contact's address means nothing here: what reached us from there goes back there.
         let contact = uri.host.as_ref().and_then(Host::ip).filter(|ip| *ip == kept.source.ip() && routes.is_empty());
-        let peer = contact.map_or(kept.source, |ip| SocketAddr::new(ip, uri.port.unwrap_or(default_port(kept.transport))));
+        let peer = contact.map_or(kept.source, |ip| SocketAddr::new(ip, uri.port.unwrap_or(kept.transport.default_port())));
         let way = match flow.filter(|flow| self.is_open(flow)) {
             Some(flow) if flow.connection.is_some() => Way::Open(flow),
             Some(flow) => Way::Open(Flow { peer, ..flow }),
@@ -96,18 +96,14 @@ impl Endpoint {
         let uri = self.settings.known.callable.get(device)?.clone();
         let host = uri.host.clone()?;
         if let Some((flow, own, credentials)) = self.account_at(&host) {
-            let way = match self.is_open(&flow) {
-                true => Way::Open(flow),
-                false => Way::Connect { peer: flow.peer, transport: flow.transport, fallback: None },
-            };
-            return Some(Found { uri, routes: Vec::new(), way, account: Some((own, credentials)) });
+            return Some(Found { uri, routes: Vec::new(), way: self.way_by(flow), account: Some((own, credentials)) });
         }
         let transport = match uri.params.get("transport") {
             _ if uri.scheme == Scheme::Sips => Transport::Tls,
             Some(named) => Transport::parse(&named.to_ascii_uppercase())?,
             None => Transport::Udp,
         };
-        let peer = SocketAddr::new(host.ip()?, uri.port.unwrap_or(default_port(transport)));
+        let peer = SocketAddr::new(host.ip()?, uri.port.unwrap_or(transport.default_port()));
         Some(Found { uri, routes: Vec::new(), way: Way::Connect { peer, transport, fallback: None }, account: None })
     }
 
@@ -166,20 +162,6 @@ impl Endpoint {
         self.dialogs.insert(call.key.clone(), id);
         self.calls.insert(id, call);
         let client = self.open_invite(now, id, invite, Purpose::Invite, Reoffer { sdp, refresh: false });
-        match way {
-            Way::Open(flow) => self.begin_client(now, client, flow),
-            Way::Connect { peer, transport, fallback } => {
-                if self.connect(peer, transport, Waiting::Client { id: client, fallback }).is_some() {
-                    self.client_failed(now, client);
-                }
-            }
-        }
-    }
-}
-
-const fn default_port(transport: Transport) -> u16 {
-    match transport {
-        Transport::Tls => 5061,
-        Transport::Udp | Transport::Tcp => 5060,
+        self.send_client_by(now, client, way);
     }
 }

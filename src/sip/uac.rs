@@ -203,11 +203,7 @@ impl Endpoint {
         let invite = call.dialog.request(Method::Invite);
         let flow = call.flow;
         let client = self.open_invite(now, id, invite, Purpose::Invite, offer);
-        if self.is_open(&flow) {
-            self.begin_client(now, client, flow);
-        } else if self.connect(flow.peer, flow.transport, Waiting::Client { id: client, fallback: None }).is_some() {
-            self.client_failed(now, client);
-        }
+        self.send_client_by(now, client, self.way_by(flow));
     }
 
     /// Sends a request of a call's own dialog.
@@ -235,13 +231,28 @@ impl Endpoint {
             return;
         };
         match self.way(call, hop, size) {
-            Some(Way::Open(flow)) => self.begin_client(now, id, flow),
-            Some(Way::Connect { peer, transport, fallback }) => {
+            Some(way) => self.send_client_by(now, id, way),
+            None => self.client_failed(now, id),
+        }
+    }
+
+    /// Sends a request by a way that is known, once that is open.
+    pub(super) fn send_client_by(&mut self, now: Instant, id: u64, way: Way) {
+        match way {
+            Way::Open(flow) => self.begin_client(now, id, flow),
+            Way::Connect { peer, transport, fallback } => {
                 if self.connect(peer, transport, Waiting::Client { id, fallback }).is_some() {
                     self.client_failed(now, id);
                 }
             }
-            None => self.client_failed(now, id),
+        }
+    }
+
+    /// Where a flow leads, by it or by a new connection if it is gone.
+    pub(super) fn way_by(&self, flow: Flow) -> Way {
+        match self.is_open(&flow) {
+            true => Way::Open(flow),
+            false => Way::Connect { peer: flow.peer, transport: flow.transport, fallback: None },
         }
     }
 
@@ -258,7 +269,7 @@ impl Endpoint {
             Some("udp") => Transport::Udp,
             _ => flow.transport,
         };
-        let port = hop.port.unwrap_or(if transport == Transport::Tls { 5061 } else { 5060 });
+        let port = hop.port.unwrap_or(transport.default_port());
         let peer = match hop.host.as_ref().and_then(super::uri::Host::ip) {
             Some(ip) if !call.nat && !ip.is_unspecified() => SocketAddr::new(ip, port),
             _ if flow.transport == transport && self.is_open(&flow) => return Some(Way::Open(flow)),

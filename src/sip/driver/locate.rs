@@ -49,7 +49,7 @@ impl Names {
 
     async fn targets(&self, Locate { host, port, transport, .. }: Locate) -> Vec<Target> {
         let usual = transport.unwrap_or(Transport::Udp);
-        let plain = port.unwrap_or(if usual == Transport::Tls { 5061 } else { 5060 });
+        let plain = port.unwrap_or(usual.default_port());
         let name = match host {
             Host::Ip(ip) => return vec![Target { address: SocketAddr::new(ip, plain), transport: usual }],
             Host::Name(name) => name,

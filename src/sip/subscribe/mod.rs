@@ -14,7 +14,6 @@ use super::endpoint::{Endpoint, Owner};
 use super::identity::Identity;
 use super::invite::{Call, Phase};
 use super::message::{Essentials, Method, Request};
-use super::uac::Way;
 use super::uas::Header;
 use super::uri::Params;
 use super::{ConnectionId, Event, Flow, Roster};
@@ -312,11 +311,7 @@ impl Endpoint {
             request.body = text.into_bytes();
         }
         let alone = if last { Alone::LastNotify } else { Alone::Notify(number) };
-        let way = match self.is_open(&flow) {
-            true => Way::Open(flow),
-            false => Way::Connect { peer: flow.peer, transport: flow.transport, fallback: None },
-        };
-        self.send_alone(now, request, way, alone);
+        self.send_alone(now, request, self.way_by(flow), alone);
     }
 
     /// The answer to a NOTIFY; a device that does not know it any more wants no more of them (RFC 6665 section 4.2.2).

@@ -31,6 +31,7 @@ use crate::problem::Problem;
 use crate::prompt::Library;
 use crate::redact::Redacted;
 use crate::registrations;
+use crate::relay;
 use crate::sip;
 use crate::status::{DeviceStatus, Sources};
 use crate::store;
@@ -139,6 +140,8 @@ pub(crate) struct Gateway {
     pub(crate) media: Media,
     pub(crate) store: store::Handle,
     pub(crate) store_thread: std::thread::JoinHandle<()>,
+    /// Chat by SMS, where a provider is configured.
+    pub(crate) relay: Option<relay::driver::Handle>,
     pub(crate) registry: Registry,
     pub(crate) sip: sip::Handle,
     /// The bound SIP addresses.
@@ -164,7 +167,9 @@ impl Gateway {
         private_directory(&recordings).map_err(state("recordings directory", &recordings))?;
         // N-8: whoever can change the store must not find the key of its chain in it.
         let (store, store_thread) = store::open(directory, &directory.join("keys")).map_err(state("store in", directory))?;
-        let registry = Registry::new(meetings(settings), Shared { media: media.clone(), store: store.clone(), recordings });
+        let relay = relay(settings, &store)?;
+        let shared = Shared { media: media.clone(), store: store.clone(), relay: relay.clone(), recordings };
+        let registry = Registry::new(meetings(settings), shared);
         let seed = getrandom::u64().map_err(RunError::Randomness)?;
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(RunError::Randomness)?;
@@ -174,8 +179,11 @@ impl Gateway {
             sip::start(net, sip_settings, sip_listeners(settings)).await?;
         registrations::restore(&store, &sip).await.map_err(state("registrations in", directory))?;
         tokio::spawn(registrations::keep(changes, store.clone()));
-        let calls = Calls::new(calls_settings(settings, &library, &media, &registry, &sip, &store));
-        Ok(Self { media, store, store_thread, registry, sip, listening, calls, events })
+        let calls = Calls::new(CallsSettings {
+            relay: relay.clone(),
+            ..calls_settings(settings, &library, &media, &registry, &sip, &store)
+        });
+        Ok(Self { media, store, store_thread, relay, registry, sip, listening, calls, events })
     }
 }
 
@@ -196,7 +204,7 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
     let net: Arc<dyn Net> = Arc::new(System);
     let media = Media::start(&media_settings(&settings, addresses.clone()), Arc::clone(&net))?;
     let gateway = Gateway::open(&settings, library, media, net).await?;
-    let Gateway { media, store, store_thread, registry, sip, listening, calls, events } = gateway;
+    let Gateway { media, store, store_thread, relay, registry, sip, listening, calls, events } = gateway;
 
     let (ready, is_ready) = watch::channel(true);
     let (drain, draining) = watch::channel(false);
@@ -218,6 +226,7 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
         notices: notices(&store),
         records: records(&store),
         devices: devices(&sip),
+        subscriptions: subscriptions(relay),
         rooms: rooms::list(&settings, &sip),
         check_sync: rooms::check_sync(&settings, &sip),
         invite: rooms::invite(&settings, calls.view(), registry.clone()),
@@ -419,6 +428,7 @@ struct Answers {
     notices: http::Query,
     records: http::Query,
     devices: http::Query,
+    subscriptions: http::Query,
     rooms: http::Rooms,
     check_sync: http::CheckSync,
     invite: http::Invite,
@@ -452,6 +462,7 @@ fn http_settings(
         notices: answers.notices,
         records: answers.records,
         devices: answers.devices,
+        subscriptions: answers.subscriptions,
         rooms: answers.rooms,
         check_sync: answers.check_sync,
         invite: answers.invite,
@@ -489,6 +500,34 @@ fn devices(sip: &sip::Handle) -> http::Query {
             Ok(found)
         })
     })
+}
+
+fn subscriptions(relay: Option<relay::driver::Handle>) -> http::Query {
+    Arc::new(move |limit| {
+        let relay = relay.clone();
+        Box::pin(async move {
+            let mut found = match relay {
+                Some(relay) => relay.lines().await,
+                None => Vec::new(),
+            };
+            found.truncate(limit);
+            rows(found)
+        })
+    })
+}
+
+/// Chat by SMS, if a provider is configured.
+fn relay(settings: &Settings, store: &store::Handle) -> Result<Option<relay::driver::Handle>, RunError> {
+    let Some(provider) = settings.relay.providers.values().next() else { return Ok(None) };
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(RunError::Randomness)?;
+    let relay = relay::RelaySettings {
+        organisation: settings.organisation.name.clone(),
+        segments: settings.relay.segments,
+        secret: Redacted::new(secret),
+    };
+    let home = relay::Home::new(settings.relay.country_code.as_deref());
+    Ok(Some(relay::driver::start(relay, home, relay::provider::open(provider.clone()), store.clone())))
 }
 
 fn records(store: &store::Handle) -> http::Query {
@@ -545,6 +584,7 @@ fn calls_settings(
         registry: registry.clone(),
         sip: sip.clone(),
         store: store.clone(),
+        relay: None,
     }
 }
 

@@ -43,6 +43,23 @@ impl Budget {
         true
     }
 
+    /// Spends `number` at once; `false` when there are not that many left, and then nothing is spent.
+    pub fn take_all(&mut self, now: Instant, number: u32) -> bool {
+        if self.ready_at(number) > now {
+            return false;
+        }
+        self.full_at = self.full_at.max(now) + self.allowance.every * number;
+        true
+    }
+
+    /// When [`Budget::take_all`] would succeed. More than the burst is never there; it counts as the burst.
+    #[must_use]
+    pub fn ready_at(&self, number: u32) -> Instant {
+        let kept = self.allowance.burst.saturating_sub(number);
+        // A full budget has been full for long: an instant that is not there has passed.
+        self.full_at.checked_sub(self.allowance.every * kept).unwrap_or(self.full_at)
+    }
+
     /// How long until [`Budget::take`] would succeed; zero if it would now.
     #[must_use]
     pub fn wait(&self, now: Instant) -> Duration {
@@ -130,6 +147,18 @@ mod tests {
         assert!(budget.take(t0 + SECOND));
         assert!(!budget.take(t0 + SECOND));
         assert!(budget.is_full(t0 + 4 * SECOND));
+    }
+
+    #[test]
+    fn many_are_taken_together_or_not_at_all() {
+        let t0 = start();
+        let mut budget = Budget::new(Allowance { burst: 5, every: SECOND }, t0);
+        assert!(budget.take_all(t0, 4));
+        assert!(!budget.take_all(t0, 2));
+        assert_eq!(budget.ready_at(2), t0 + SECOND);
+        assert!(budget.take_all(t0 + SECOND, 2));
+        assert!(!budget.take_all(t0 + SECOND, 1));
+        assert!(budget.take_all(t0 + 20 * SECOND, 5));
     }
 
     #[test]

@@ -12,8 +12,8 @@
 //! | L5 | `app`, `config`, `cli`, `dial`, `fuzz`, `link`, `status`, `sweep`, `registrations` | wiring, signals; channels between rooms are born in `app` |
 //! | L4 | `call`, `http` | a device's call; API, pages |
 //! | L3 | `meeting`, `service` | live meetings; the embedded meeting's signalling and page |
-//! | L2 | `media`, `sip::driver`, `store`, `telemetry`, `tls`, `udp` | threads, sockets, disk |
-//! | L1 | `sip`, `sdp`, `rtp`, `codec`, `dsp`, `policy`, `menu`, `prompt` | pure: no socket, no clock |
+//! | L2 | `media`, `sip::driver`, `relay::driver`, `store`, `telemetry`, `tls`, `udp` | threads, sockets, disk |
+//! | L1 | `sip`, `sdp`, `rtp`, `codec`, `dsp`, `policy`, `menu`, `prompt`, `relay` | pure: no socket, no clock |
 //! | L0 | `ids`, `cause`, `redact`, `machine`, `problem`, `units`, `phrase`, `display_name`, `network`, `budget` | vocabulary |
 //!
 //! # Two planes
@@ -36,6 +36,9 @@
 //!
 //! *A device is called* (S-9) or takes another's place (M-18): page or REFER ⇒ `call::outward` ⇒ `sip::reach` (where is it?) → INVITE ⇒ 200 →
 //! `menu` asks for a 1 ⇒ `meeting` knock, as above.
+//!
+//! *Chat → SMS* (C-1 to C-4): page ⇒ `meeting` → to the calls of devices inside ⇒ `relay` (who has opted in? which parts? how many?) →
+//! provider. Who opts in: `*4` → `menu::keypad` → `call` ⇒ `relay` → a texted code → keypad → proof in the `store`.
 //!
 //! # What is not here yet
 //! Meetings live in the daemon itself (`service::embedded`); the seam for outside services is what `meeting::task` does with
@@ -68,6 +71,7 @@ pub mod problem;
 pub mod prompt;
 pub mod redact;
 pub mod registrations;
+pub mod relay;
 pub mod rtp;
 #[cfg(test)]
 mod scenario;

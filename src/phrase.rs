@@ -122,6 +122,26 @@ phrases! {
     Trouble = "trouble",
     /// The gateway is being stopped (O-4).
     Closing = "closing",
+    /// After [`Phrase::Help`], where chat by SMS is to be had.
+    HelpChat = "help-chat",
+    /// What `*4` is for, and asks for a number (C-2).
+    EnterMobileNumber = "enter-mobile-number",
+    /// What was keyed in is no number, or none that may be written to.
+    MobileNumberWrong = "mobile-number-wrong",
+    /// Before the digits of the number, read back.
+    CodeSentTo = "code-sent-to",
+    /// Asks for the code that was texted.
+    EnterTextedCode = "enter-texted-code",
+    /// The code does not fit.
+    TextedCodeWrong = "texted-code-wrong",
+    /// The chat comes by SMS now.
+    ChatOn = "chat-on",
+    /// It does not any more.
+    ChatOff = "chat-off",
+    /// The time for a number or a code is over, or its tries.
+    ChatNotSet = "chat-not-set",
+    /// Too many codes have been asked for, or they cannot be sent.
+    TextNotSent = "text-not-sent",
     /// This line reaches no emergency service (S-10).
     NoEmergencyCalls = "no-emergency-calls",
 }

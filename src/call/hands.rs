@@ -19,6 +19,7 @@ use crate::machine::{self, Flow, Owner};
 use crate::media::PortHandle;
 use crate::meeting::{FromGuest, Knock, MeetingHandle, ToGuest};
 use crate::phrase::Phrase;
+use crate::relay;
 use crate::sip::Command;
 use crate::store::CallRecord;
 
@@ -86,6 +87,7 @@ impl Hands {
                     self.back(Input::LockedOut);
                 }
             }
+            Act::Relay(asked) => self.ask_relay(asked).await,
             Act::Transfer { device, replaces } => self.transfer(device, replaces).await,
             Act::ClosePort => self.port.close().await,
             Act::Done(_) => {}
@@ -97,6 +99,24 @@ impl Hands {
         if let Some(asked) = self.asked.take() {
             // Who does not wait for it any more need not hear it.
             let _ = asked.try_send(last);
+        }
+    }
+
+    /// Asks in the order of this call's words; the answer comes in its own time.
+    async fn ask_relay(&self, asked: relay::Input) {
+        let Some(relay) = &self.shared.settings.relay else { return };
+        let (answer, inbox) = (relay.ask(asked).await, self.inbox.clone());
+        tokio::spawn(async move {
+            let told = answer.await.unwrap_or(relay::Told::Trouble);
+            // A call that has ended meanwhile hears nothing.
+            let _ = inbox.send(Input::Relay(told)).await;
+        });
+    }
+
+    /// C-1: the chat by SMS ends with the presence.
+    pub(super) async fn leave_relay(&self) {
+        if let Some(relay) = &self.shared.settings.relay {
+            relay.left(self.call).await;
         }
     }
 

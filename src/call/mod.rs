@@ -15,6 +15,7 @@ mod talk;
 mod task;
 #[cfg(test)]
 mod tests;
+mod texting;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use crate::phrase::Phrase;
 use crate::policy::Switch;
 use crate::prompt::{Clip, Library};
 use crate::redact::Redacted;
+use crate::relay;
 use crate::sip;
 
 pub use board::CallLine;
@@ -65,6 +67,8 @@ pub enum Input {
     Transfer(Progress),
     /// Another call has taken this one's place (M-18).
     Replaced,
+    /// The relay's answer to [`Act::Relay`].
+    Relay(relay::Told),
 }
 
 /// What a call wants done.
@@ -91,6 +95,8 @@ pub enum Act {
         /// A call of it with this one, to be taken over (RFC 3891).
         replaces: Option<String>,
     },
+    /// Asked of the relay, which answers (C-2).
+    Relay(relay::Input),
     /// A code was wrong: counted for source and meeting (K-1).
     WrongTry(Option<MeetingName>),
     /// Close the port.
@@ -124,6 +130,10 @@ pub struct Summary {
 pub struct CallSettings {
     /// Its name.
     pub call: CallId,
+    /// The device's label.
+    pub device: String,
+    /// Chat by SMS is to be had, with numbers keyed in like this (C-2).
+    pub chat: Option<relay::Home>,
     /// What was dialled.
     pub addressed: Addressed,
     /// The meetings a code may lead to.
@@ -183,6 +193,7 @@ pub struct Call {
     admitted: Option<Instant>,
     notices_told: u32,
     texts: Budget,
+    texting: texting::Texting,
     /// The device wants to know who is in the meeting (RFC 4575).
     watches: bool,
     stats: PortStats,
@@ -208,6 +219,7 @@ impl Call {
             admitted: None,
             notices_told: 0,
             texts: Budget::new(TEXTS, now),
+            texting: texting::Texting::default(),
             watches: false,
             stats: PortStats::default(),
             acts: VecDeque::new(),
@@ -282,7 +294,8 @@ impl Call {
                 Some(MenuOutput::WrongTry { meeting }) => self.acts.push_back(Act::WrongTry(meeting)),
                 Some(MenuOutput::Chosen { meeting }) => {
                     let pin = self.settings.pins.get(&meeting).cloned();
-                    self.phase = Phase::Meeting { keypad: Box::new(Keypad::new(Keymap::default(), pin)) };
+                    let keypad = Keypad::new(Keymap::default(), pin, self.settings.chat.is_some());
+                    self.phase = Phase::Meeting { keypad: Box::new(keypad) };
                     self.meeting = Some(meeting.clone());
                     self.knocked = Some(now);
                     self.acts.push_back(Act::Knock(meeting));
@@ -332,7 +345,12 @@ impl Call {
             // The answer to a key is not kept waiting behind earlier words.
             self.acts.push_back(Act::StopPrompts);
             match command {
+                KeyCommand::Help if self.settings.chat.is_some() && self.admitted.is_some() => {
+                    self.play(&[Phrase::Help, Phrase::HelpChat], PlayKind::Prompt);
+                }
                 KeyCommand::Help => self.say(Phrase::Help),
+                KeyCommand::Chat => self.toggle_chat(now),
+                KeyCommand::Digits(digits) => self.collected(now, digits),
                 KeyCommand::ToggleHand => self.acts.push_back(Act::Guest(FromGuest::Hand(Switch::Toggle))),
                 KeyCommand::ToggleMute => self.acts.push_back(Act::Guest(FromGuest::Mute(Switch::Toggle))),
                 KeyCommand::AdmitAll => self.acts.push_back(Act::Guest(FromGuest::AdmitAll)),
@@ -590,6 +608,7 @@ impl Machine for Call {
             Input::Drain => self.part(now, Cause::Draining, true),
             Input::Transfer(step) => self.transfer(now, step),
             Input::Replaced => self.part(now, Cause::Transferred, true),
+            Input::Relay(told) => self.relay_says(now, &told),
         }
     }
 

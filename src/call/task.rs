@@ -24,6 +24,7 @@ use crate::meeting::{GUEST_QUEUE, Refusal, Registry, ToGuest};
 use crate::menu::{Addressed, Lockout};
 use crate::prompt::Library;
 use crate::redact::Redacted;
+use crate::relay;
 use crate::sdp::offer::DEFAULT_PTIME;
 use crate::sdp::{Ours, Preference};
 use crate::sip::{self, Command, Event, Incoming};
@@ -54,6 +55,8 @@ pub struct CallsSettings {
     pub registry: Registry,
     /// SIP.
     pub sip: sip::Handle,
+    /// Chat by SMS, where a provider is configured.
+    pub relay: Option<relay::driver::Handle>,
     /// Records.
     pub store: store::Handle,
 }
@@ -426,6 +429,8 @@ impl Shared {
         });
         let settings = CallSettings {
             call,
+            device: guest.device.clone(),
+            chat: self.settings.relay.as_ref().map(relay::driver::Handle::home),
             addressed: guest.addressed.clone(),
             directory: Arc::clone(&self.settings.doors.directory),
             pins: Arc::clone(&self.settings.pins),
@@ -441,6 +446,7 @@ impl Shared {
         }
         drive(&mut driven, &mut inputs).await;
         forwarder.abort();
+        driven.hands.leave_relay().await;
         if let Some(summary) = &driven.summary {
             driven.hands.report(Progress::Failed(summary.cause));
             driven.hands.record(began, codec, summary).await;

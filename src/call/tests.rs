@@ -7,6 +7,7 @@ use super::*;
 use crate::codec::CodecKind;
 use crate::media::Carried;
 use crate::menu::{Directory, Entry, TRIES};
+use crate::relay::Told;
 use crate::sdp::{Ours, Preference};
 use crate::units::Hz;
 
@@ -81,22 +82,23 @@ enum Did {
     Refers(bool),
     Notifies(u16),
     HandsOver(String),
+    Asks(relay::Input),
     Done(Cause),
 }
 
 use Did::{
-    Answers, ClosesPort, Done, Gives, HandsOver, Hangs, Holds, Knocks, Music, Notifies, Refers, Rejects, Says, StopsPrompts,
-    Tells, WrongTry,
+    Answers, Asks, ClosesPort, Done, Gives, HandsOver, Hangs, Holds, Knocks, Music, Notifies, Refers, Rejects, Says,
+    StopsPrompts, Tells, WrongTry,
 };
 
 fn known(name: &MeetingName) -> &'static str {
     ["board", "demo"].into_iter().find(|known| name.as_str() == *known).expect("one of ours")
 }
 
-/// Which phrase a clip is: they are all different.
-fn phrase_of(clip: &Clip) -> Phrase {
+/// Which phrase a clip is: they are all different. `None`: a digit.
+fn phrase_of(clip: &Clip) -> Option<Phrase> {
     let library = library();
-    *Phrase::ALL.iter().find(|phrase| library.clip("en", **phrase) == *clip).expect("a phrase")
+    Phrase::ALL.iter().find(|phrase| library.clip("en", **phrase) == *clip).copied()
 }
 
 impl World {
@@ -108,6 +110,8 @@ impl World {
         };
         let settings = CallSettings {
             call: CALL,
+            device: "board-room".to_owned(),
+            chat: Some(crate::relay::Home::new(Some("49"))),
             addressed,
             directory: Arc::new(Directory::new(vec![entry("demo", "1001", None), entry("board", "1002", Some("4321"))])),
             pins: Arc::new(BTreeMap::from([(meeting("demo"), Redacted::new("9876".to_owned()))])),
@@ -144,7 +148,7 @@ impl World {
         match act {
             Act::Play(play) => {
                 self.last_play = Some(play.id);
-                let phrases = play.clips.iter().map(phrase_of).collect();
+                let phrases = play.clips.iter().filter_map(phrase_of).collect();
                 if play.kind == PlayKind::Notice { Gives(phrases) } else { Says(phrases) }
             }
             Act::StopPrompts => StopsPrompts,
@@ -160,6 +164,7 @@ impl World {
             Act::Sip(other) => panic!("{other:?}"),
             Act::Reprofile(profile) => Holds(!profile.we_send),
             Act::Transfer { device, .. } => HandsOver(device.to_string()),
+            Act::Relay(asked) => Asks(asked),
             Act::ClosePort => ClosesPort,
             Act::Done(summary) => Done(summary.cause),
         }
@@ -372,7 +377,7 @@ fn k2_star_commands_go_to_the_meeting_or_are_answered() {
     assert_eq!(world.keys("*6"), [StopsPrompts, Tells(FromGuest::Mute(Switch::Toggle))]);
     assert_eq!(world.keys("*5"), [StopsPrompts, Tells(FromGuest::Hand(Switch::Toggle))]);
     assert_eq!(world.keys("*21"), [StopsPrompts, Tells(FromGuest::AdmitAll)]);
-    assert_eq!(world.keys("*1"), [StopsPrompts, Says(vec![Phrase::Help])]);
+    assert_eq!(world.keys("*1"), [StopsPrompts, Says(vec![Phrase::Help, Phrase::HelpChat])]);
     assert_eq!(world.keys("*3"), [StopsPrompts, Says(vec![Phrase::NotAvailable])]);
     assert_eq!(world.keys("*8"), [StopsPrompts, Says(vec![Phrase::EnterPin])]);
     assert_eq!(world.keys("1#"), [StopsPrompts, WrongTry(Some("demo")), Says(vec![Phrase::PinWrong])]);
@@ -421,7 +426,11 @@ fn n8_a_notice_goes_from_the_meeting_to_the_player_and_its_proof_comes_back() {
     let play = world.last_play.expect("it plays");
     let length = phrases.iter().map(|phrase| library().clip("en", *phrase).duration()).sum();
     assert_eq!(world.heard(Heard::Began { play }), [Tells(FromGuest::Began { notice: NOTICE, length })]);
-    assert_eq!(world.keys("*1"), [StopsPrompts, Says(vec![Phrase::Help])], "what plays is not the call's to cut");
+    assert_eq!(
+        world.keys("*1"),
+        [StopsPrompts, Says(vec![Phrase::Help, Phrase::HelpChat])],
+        "what plays is not the call's to cut"
+    );
     let told = FromGuest::Told { notice: NOTICE, outcome: Some(Outcome::Completed), carried: Some(CARRIED) };
     assert_eq!(world.heard(Heard::Played { play, outcome: Outcome::Completed, carried: Some(CARRIED) }), [Tells(told)]);
     let covered = || Heard::Covered { play, covered: true };
@@ -473,4 +482,65 @@ fn m18_a_place_is_handed_over_at_a_door_and_left_only_once_the_other_device_has_
 
     let (mut menu, _) = World::calls(Addressed::Nothing);
     assert_eq!(menu.input(refer()), [Refers(false)], "there is nothing to hand over yet");
+}
+
+// === Chat by SMS ===
+
+fn number() -> relay::Number {
+    relay::Number::parse("+491715550123").expect("a number")
+}
+
+#[test]
+fn k2_star_4_asks_for_a_number_reads_it_back_and_asks_for_the_code_that_was_texted() {
+    let mut world = World::inside();
+    assert_eq!(world.keys("*4"), [StopsPrompts, Says(vec![Phrase::EnterMobileNumber])]);
+    let asked = relay::Input::Ask { call: CALL, device: "board-room".to_owned(), number: number() };
+    assert_eq!(world.keys("01715550123#"), [StopsPrompts, Asks(asked)]);
+    let read_back = world.input(Input::Relay(Told::CodeSent(number())));
+    assert_eq!(read_back, [Says(vec![Phrase::CodeSentTo, Phrase::EnterTextedCode])]);
+    // Another key's function meanwhile does not disturb it.
+    assert_eq!(world.keys("*6"), [StopsPrompts, Tells(FromGuest::Mute(Switch::Toggle))]);
+    let code = relay::Input::Code { call: CALL, code: Redacted::new("123456".to_owned()) };
+    assert_eq!(world.keys("123456#"), [StopsPrompts, Asks(code)]);
+    assert_eq!(world.input(Input::Relay(Told::On)), [Says(vec![Phrase::ChatOn])]);
+    assert_eq!(world.keys("*4"), [StopsPrompts, Asks(relay::Input::Stop { call: CALL })]);
+    assert_eq!(world.input(Input::Relay(Told::Off)), [Says(vec![Phrase::ChatOff])]);
+}
+
+#[test]
+fn k2_a_wrong_number_or_code_is_asked_for_again_and_silence_ends_it_with_a_word() {
+    let mut world = World::inside();
+    world.keys("*4");
+    let again = [StopsPrompts, Says(vec![Phrase::MobileNumberWrong, Phrase::EnterMobileNumber])];
+    assert_eq!(world.keys("112#"), again);
+    assert_eq!(world.keys("00#"), again);
+    assert_eq!(world.keys("5#"), [StopsPrompts, Says(vec![Phrase::ChatNotSet])]);
+    assert!(world.keys("01715550123#").is_empty(), "a digit means nothing again");
+
+    world.now += Duration::from_secs(1);
+    world.keys("*4");
+    world.now += Duration::from_secs(30);
+    world.call.wake(world.now);
+    assert_eq!(world.drain(), [StopsPrompts, Says(vec![Phrase::ChatNotSet])]);
+
+    world.keys("*4");
+    world.keys("01715550123#");
+    world.input(Input::Relay(Told::CodeSent(number())));
+    world.keys("1#");
+    let again = [Says(vec![Phrase::TextedCodeWrong, Phrase::EnterTextedCode])];
+    assert_eq!(world.input(Input::Relay(Told::CodeWrong)), again);
+    world.keys("2#");
+    assert_eq!(world.input(Input::Relay(Told::CodeGone)), [Says(vec![Phrase::ChatNotSet])]);
+    for refused in [Told::TooMany, Told::Trouble] {
+        assert_eq!(world.input(Input::Relay(refused)), [Says(vec![Phrase::TextNotSent])]);
+    }
+}
+
+#[test]
+fn k2_the_help_names_star_4_to_one_who_is_inside_and_before_that_the_key_is_not_available() {
+    let mut world = World::in_the_lobby();
+    assert_eq!(world.keys("*1"), [StopsPrompts, Says(vec![Phrase::Help])]);
+    assert_eq!(world.keys("*4"), [StopsPrompts, Says(vec![Phrase::NotAvailable])]);
+    let mut world = World::inside();
+    assert_eq!(world.keys("*1"), [StopsPrompts, Says(vec![Phrase::Help, Phrase::HelpChat])]);
 }

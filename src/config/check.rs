@@ -55,6 +55,7 @@ pub(super) fn together(settings: &Settings, found: &mut Findings<'_>) {
     devices(settings, found);
     sessions(settings, found);
     emergency(settings, found);
+    relay(settings, found);
     let enough = settings.sip.max_calls.saturating_mul(2);
     if settings.media.rtp_ports.len() < enough {
         let what = format!("has {} ports, but {} calls need {enough}", settings.media.rtp_ports.len(), settings.sip.max_calls);
@@ -63,6 +64,14 @@ pub(super) fn together(settings: &Settings, found: &mut Findings<'_>) {
 }
 
 /// S-10.
+/// One provider carries everything.
+fn relay(settings: &Settings, found: &mut Findings<'_>) {
+    for name in settings.relay.providers.keys().skip(1) {
+        let hint = "only one provider is used: write enabled = false in the others";
+        found.problem(&format!("relay.provider.{name}"), "is a second provider of short messages", hint);
+    }
+}
+
 fn emergency(settings: &Settings, found: &mut Findings<'_>) {
     let emergency = &settings.sip.emergency;
     // A phone that registers here may be the only one in its room.

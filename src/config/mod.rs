@@ -24,7 +24,7 @@ pub use secret::Secret;
 pub use section::parse_time;
 pub use settings::{
     Device, Http, IceServer, Limits, Listen, Log, Login, Media, Meeting, Organisation, Policy, Prompts, Recording, Registrar,
-    Settings, Sip, SipAccount, Store, Tls, Transport, Trunk,
+    Relay, Settings, Sip, SipAccount, Store, Tls, Transport, Trunk,
 };
 pub use source::MAIN_FILE;
 

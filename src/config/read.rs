@@ -11,13 +11,16 @@ use std::time::Duration;
 use super::section::{Section, Wrong, boolean, choice, label, list, number, parsed, path, text, time};
 use super::settings::{
     Device, Http, IceServer, Limits, Listen, Log, Login, Media, Meeting, Organisation, Policy, Prompts, Recording, Registrar,
-    Settings, Sip, SipAccount, Store, Tls, Transport, Trunk,
+    Relay, Settings, Sip, SipAccount, Store, Tls, Transport, Trunk,
 };
+use crate::budget::Allowance;
 use crate::call::emergency::Emergency;
 use crate::codec::{CODECS, CodecKind};
 use crate::ids::MeetingName;
 use crate::network::Network;
 use crate::policy::Bypass;
+use crate::relay::Number;
+use crate::relay::provider::{Kind, ProviderSettings};
 use crate::sip::auth::Algorithm;
 use crate::sip::uri::Scheme;
 use crate::sip::{SessionTimers, Uri};
@@ -57,6 +60,7 @@ pub(super) fn settings(root: &mut Section<'_>, here: &Surroundings<'_>) -> Setti
         policy: root.table("policy", policy),
         prompts: root
             .table("prompts", |s| Prompts { directory: s.optional("directory", path).unwrap_or_else(|| here.prompts.clone()) }),
+        relay: root.table("relay", relay),
         recording: root.table("recording", |section| recording(section, &store.directory)),
         store,
         log: root.table("log", log),
@@ -342,6 +346,29 @@ fn policy(s: &mut Section<'_>) -> Policy {
         pin_counts_as_member: s.get("pin_counts_as_member", boolean).unwrap_or(false),
         externals_only_timeout: s.get("externals_only_timeout", time(MINUTE..=7 * DAY)).unwrap_or(90 * MINUTE),
     }
+}
+
+fn relay(s: &mut Section<'_>) -> Relay {
+    let country_code = |value: &Value| {
+        let code = text(value)?;
+        let fits = (1..=3).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_digit()) && !code.starts_with('0');
+        if fits { Ok(code) } else { Err(Wrong::new("is no country code", "write its digits in quotes, such as \"49\"")) }
+    };
+    let burst = s.get("burst", number(4..=1000_u32)).unwrap_or(12);
+    let per_minute = s.get("per_minute", number(1..=1000_u32)).unwrap_or(10);
+    Relay {
+        country_code: s.optional("country_code", country_code),
+        segments: Allowance { burst, every: MINUTE / per_minute },
+        providers: s.named("provider", provider),
+    }
+}
+
+fn provider(_: &str, s: &mut Section<'_>) -> Option<ProviderSettings> {
+    let hint = "write the number in international form, such as \"+12025550100\"";
+    let phone_number = |value: &Value| Number::parse(&text(value)?).ok_or_else(|| Wrong::new("is no telephone number", hint));
+    let kind = s.required("kind", "write kind = \"log\"", choice(&[("log", Kind::Log)]));
+    let own = s.required("number", hint, phone_number);
+    Some(ProviderSettings { kind: kind?, number: own? })
 }
 
 fn recording(s: &mut Section<'_>, state: &Path) -> Recording {

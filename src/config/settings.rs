@@ -7,11 +7,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::secret::Secret;
+use crate::budget::Allowance;
 use crate::call::emergency::Emergency;
 use crate::codec::CodecKind;
 use crate::ids::MeetingName;
 use crate::network::Network;
 use crate::policy::Bypass;
+use crate::relay::provider::ProviderSettings;
 use crate::sip::auth::Algorithm;
 use crate::sip::{SessionTimers, Uri};
 use crate::telemetry::log::LogFormat;
@@ -37,6 +39,8 @@ pub struct Settings {
     pub policy: Policy,
     /// `[prompts]`
     pub prompts: Prompts,
+    /// `[relay]`
+    pub relay: Relay,
     /// `[recording]`
     pub recording: Recording,
     /// `[store]`
@@ -291,6 +295,17 @@ pub struct Policy {
 pub struct Prompts {
     /// One directory a language in here (K-5).
     pub directory: PathBuf,
+}
+
+/// `[relay]`: chat by SMS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relay {
+    /// The country code of numbers that are keyed in without one.
+    pub country_code: Option<String>,
+    /// Parts of messages to one number (C-4).
+    pub segments: Allowance,
+    /// `[relay.provider.X]`; without one there is no chat by SMS.
+    pub providers: BTreeMap<String, ProviderSettings>,
 }
 
 /// `[recording]`

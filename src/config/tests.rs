@@ -96,7 +96,7 @@ fn every_key_the_code_knows_stands_in_the_reference() {
 
 /// Keys whose tables carry their name one level lower.
 fn is_group(key: &str) -> bool {
-    ["device", "meeting", "ice_server", "sip.account", "sip.listen", "sip.trunk"].contains(&key)
+    ["device", "meeting", "ice_server", "sip.account", "sip.listen", "sip.trunk", "relay.provider"].contains(&key)
 }
 
 fn collect(path: &str, table: &std::collections::BTreeMap<String, source::Node>, into: &mut BTreeSet<String>) {
@@ -120,6 +120,8 @@ fn the_shipped_configuration_is_the_demo_of_u2() {
     let (demo_room, board) = (&settings.meetings[&demo("demo")], &settings.meetings[&demo("board")]);
     assert_eq!((demo_room.conference_id.as_deref(), &demo_room.passcode), (Some("1001"), &None));
     assert_eq!(board.conference_id.as_deref(), Some("1002"));
+    assert!(settings.relay.providers.values().all(|provider| provider.kind == crate::relay::provider::Kind::Log));
+    assert_eq!(settings.relay.providers.len(), 1);
     assert!(board.passcode.as_ref().is_some_and(|passcode| passcode.matches("4321")));
     let from = |address: &str| settings.sip.allowed.iter().any(|network| network.contains(address.parse().unwrap()));
     assert!(from("127.0.0.1") && from("192.168.7.7") && from("fd00::1") && !from("8.8.8.8") && !from("2001:db8::1"));
@@ -272,6 +274,21 @@ fn ports_that_two_rooms_claim_are_found() {
         "[sip.listen.a]\naddress = \"127.0.0.1\"\n[sip.listen.b]\naddress = \"127.0.0.2\"\n[sip.listen.c]\nport = 0\n[sip.listen.d]\nport = 0\n",
     );
     assert_eq!(apart.settings(&[]).sip.listen.len(), 4);
+}
+
+#[test]
+fn a_relay_needs_one_provider_with_a_kind_and_a_number() {
+    let folder = main(
+        "[relay]\ncountry_code = \"+49\"\nburst = 1\n[relay.provider.a]\nkind = \"pigeon\"\nnumber = \"12\"\n\
+         [relay.provider.b]\n[relay.provider.c]\nkind = \"log\"\nnumber = \"+12025550100\"\n\
+         [relay.provider.d]\nkind = \"log\"\nnumber = \"+12025550101\"\n",
+    );
+    let found = lines(&folder.problems(&[]));
+    for problem in
+        ["relay.country_code", "relay.burst", "relay.provider.a.kind", "relay.provider.a.number", "relay.provider.b.kind"]
+    {
+        assert!(found.contains(problem), "{problem} in {found}");
+    }
 }
 
 #[test]

@@ -55,6 +55,7 @@ pub(super) fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
         .route("/records", get(records))
         .route("/status", get(status))
         .route("/blocks/{name}", delete(lift))
+        .route("/relay/subscriptions", get(subscriptions))
         .route("/devices", get(devices))
         .route("/devices/{device}/check-sync", post(check_sync))
         .fallback(async || ProblemDetails::not_found("resource"))
@@ -371,6 +372,14 @@ async fn devices(
     window: Result<Query<Window>, QueryRejection>,
 ) -> Answer {
     stored(&caller, &site.settings.devices, "devices", window).await
+}
+
+async fn subscriptions(
+    State(site): State<Arc<Site>>,
+    Extension(caller): Extension<Caller>,
+    window: Result<Query<Window>, QueryRejection>,
+) -> Answer {
+    stored(&caller, &site.settings.subscriptions, "subscriptions", window).await
 }
 
 /// What is kept for the operator alone: it names devices and addresses of all meetings.

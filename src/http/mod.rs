@@ -158,6 +158,8 @@ pub struct HttpSettings {
     pub check_sync: CheckSync,
     /// Contacts of registered devices.
     pub devices: Query,
+    /// Who has the chat sent by SMS, numbers masked (C-2).
+    pub subscriptions: Query,
     /// Open connections from one address; for IPv6 a /64. Trusted proxies are not limited.
     pub connections_per_address: usize,
     /// Open connections altogether.

@@ -65,7 +65,8 @@ fn settings() -> HttpSettings {
         ready: watch::channel(true).1,
         notices: Arc::new(|limit| Box::pin(async move { Ok(vec![json!({ "limit": limit })]) })),
         records: none.clone(),
-        devices: none,
+        devices: none.clone(),
+        subscriptions: none,
         rooms: Arc::new(|| {
             let room = Room { id: "board-room".into(), name: "Board room".into(), reachable: true };
             Box::pin(async move { vec![room] })

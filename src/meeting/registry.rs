@@ -11,6 +11,7 @@ use super::{MAILBOX, MeetingHandle, Request};
 use crate::ids::MeetingName;
 use crate::media::Media;
 use crate::policy::PolicySettings;
+use crate::relay;
 use crate::store;
 
 /// One configured meeting, as its task needs it.
@@ -28,6 +29,8 @@ pub struct Shared {
     pub media: Media,
     /// The ledger.
     pub store: store::Handle,
+    /// Chat by SMS, where a provider is configured.
+    pub relay: Option<relay::driver::Handle>,
     /// Where recordings go.
     pub recordings: PathBuf,
 }

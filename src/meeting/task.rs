@@ -70,6 +70,7 @@ pub(super) enum Act {
     Covered { notice: NoticeId, covered: bool },
     Untap,
     Forget(ParticipantId),
+    Relay { call: CallId, name: Redacted<String>, text: Redacted<String> },
 }
 
 /// A live meeting.
@@ -315,18 +316,24 @@ impl MeetingTask {
         for who in self.inside() {
             self.tell_page(who, ToPage::Chat(line.clone()));
         }
-        self.show_on_displays(who, &line);
+        self.pass_on(who, &line);
         Ok(())
     }
 
-    /// C-1: to devices inside, and not back to the one that it comes from.
-    fn show_on_displays(&mut self, from: ParticipantId, line: &ChatLine) {
-        let shows =
-            |who: &ParticipantId, guest: &Guest| guest.text && *who != from && self.policy.standing(*who) == Some(Standing::In);
-        let displays: Vec<_> = self.guests.iter().filter(|(who, guest)| shows(who, guest)).map(|(who, _)| *who).collect();
-        for who in displays {
-            let text = Redacted::new(format!("{}: {}", line.name, line.text));
-            self.tell_guest(machine::now(), who, ToGuest::Show(text));
+    /// C-1: to displays of devices inside and to the people around them, and not back to the device that it comes from.
+    fn pass_on(&mut self, from: ParticipantId, line: &ChatLine) {
+        let reads = |who: &ParticipantId| *who != from && self.policy.standing(*who) == Some(Standing::In);
+        let inside = self.guests.iter().filter(|(who, _)| reads(who));
+        let devices: Vec<_> = inside.map(|(who, guest)| (*who, guest.call, guest.text)).collect();
+        for (who, call, display) in devices {
+            if display {
+                let text = Redacted::new(format!("{}: {}", line.name, line.text));
+                self.tell_guest(machine::now(), who, ToGuest::Show(text));
+            }
+            if self.shared.relay.is_some() {
+                let (name, text) = (Redacted::new(line.name.clone()), Redacted::new(line.text.clone()));
+                self.acts.push_back(Act::Relay { call, name, text });
+            }
         }
     }
 
@@ -543,6 +550,11 @@ impl Owner for MeetingTask {
             Act::Covered { notice, covered } => self.covered(notice, covered),
             Act::Untap => self.bridge.stop_recording().await,
             Act::Forget(who) => drop(self.guests.remove(&who)),
+            Act::Relay { call, name, text } => {
+                if let Some(relay) = &self.shared.relay {
+                    relay.line(call, name, text).await;
+                }
+            }
         }
         if self.over && self.acts.is_empty() { Flow::Stop } else { Flow::Continue }
     }

@@ -25,6 +25,8 @@ pub enum Binding {
     Leave,
     /// Let everybody in who waits.
     AdmitAll,
+    /// The chat by SMS, on or off.
+    Chat,
     /// A sequence whose function is not there: it answers "not available" (K-2).
     Reserved,
 }
@@ -37,7 +39,7 @@ pub struct Keymap {
 }
 
 impl Default for Keymap {
-    /// The keys of K-2. Reserved: roll call, chat by SMS, mute all others, entry and exit sounds, lock.
+    /// The keys of K-2. Reserved: roll call, mute all others, entry and exit sounds, lock.
     fn default() -> Self {
         let known = [
             ("1", Binding::Help),
@@ -47,7 +49,7 @@ impl Default for Keymap {
             ("9", Binding::Leave),
             ("21", Binding::AdmitAll),
             ("3", Binding::Reserved),
-            ("4", Binding::Reserved),
+            ("4", Binding::Chat),
             ("22", Binding::Reserved),
             ("23", Binding::Reserved),
             ("24", Binding::Reserved),
@@ -84,10 +86,12 @@ pub enum KeypadInput {
     Press(Press),
     /// The device is inside the meeting, or waits for it. A new keypad waits.
     Inside(bool),
+    /// Digits are awaited for this long: the next ones, up to `#`, are [`KeyCommand::Digits`]. Star commands work meanwhile.
+    Collect(Duration),
 }
 
 /// What a caller wants. The owner speaks the confirmation (K-2) where the policy does not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum KeyCommand {
     /// Explain the keys.
     Help,
@@ -99,6 +103,10 @@ pub enum KeyCommand {
     Leave,
     /// Let everybody in who waits; whether this call may is the policy's to say (M-7).
     AdmitAll,
+    /// The chat by SMS, on or off (`*4`).
+    Chat,
+    /// What was awaited by [`KeypadInput::Collect`]; empty when the time is over.
+    Digits(Redacted<String>),
     /// Ask for the PIN; keys go to it until `#`.
     AskPin,
     /// The PIN was right: this call has the organiser's powers (K-2).
@@ -119,6 +127,8 @@ enum Entry {
     Star(String),
     /// The PIN.
     Pin(Code),
+    /// A number or code that was asked for.
+    Digits(Code),
 }
 
 /// The keypad of one call. Waiting, it offers help, leaving and the PIN (an organiser may be at the phone), and with the PIN accepted also
@@ -127,6 +137,8 @@ enum Entry {
 pub struct Keypad {
     keymap: Keymap,
     pin: Option<Redacted<String>>,
+    /// Chat by SMS is to be had.
+    chat: bool,
     inside: bool,
     accepted: bool,
     wrong: u8,
@@ -135,17 +147,20 @@ pub struct Keypad {
     last: Option<(String, Instant)>,
     filter: PressFilter,
     deadline: Option<Instant>,
+    /// Until when digits are awaited that need no `*`.
+    collects: Option<Instant>,
     /// Bounded by what one input can cause: three, a PIN closed by time and a command.
     outputs: VecDeque<KeyCommand>,
 }
 
 impl Keypad {
-    /// A keypad with this table; without a PIN its key is not available.
+    /// A keypad with this table; without a PIN its key is not available, nor is the one for chat by SMS without `chat`.
     #[must_use]
-    pub fn new(keymap: Keymap, pin: Option<Redacted<String>>) -> Self {
+    pub fn new(keymap: Keymap, pin: Option<Redacted<String>>, chat: bool) -> Self {
         Self {
             keymap,
             pin,
+            chat,
             inside: false,
             accepted: false,
             wrong: 0,
@@ -153,6 +168,7 @@ impl Keypad {
             last: None,
             filter: PressFilter::default(),
             deadline: None,
+            collects: None,
             outputs: VecDeque::new(),
         }
     }
@@ -175,6 +191,18 @@ impl Keypad {
                 self.deadline = now.checked_add(BETWEEN_DIGITS);
             }
             (Entry::Pin(code), '#') => self.submit(&code),
+            (Entry::Digits(mut code), digit) if digit.is_ascii_digit() => {
+                code.push(digit);
+                self.entry = Entry::Digits(code);
+                self.deadline = now.checked_add(BETWEEN_DIGITS);
+            }
+            (Entry::Digits(code), '#') => self.collected(code),
+            (Entry::Rest, digit) if digit.is_ascii_digit() && self.collects.is_some() => {
+                let mut code = Code::default();
+                code.push(digit);
+                self.entry = Entry::Digits(code);
+                self.deadline = now.checked_add(BETWEEN_DIGITS);
+            }
             (open, _) => self.entry = open,
         }
     }
@@ -207,11 +235,14 @@ impl Keypad {
             Binding::Leave => KeyCommand::Leave,
             Binding::Pin => self.open_pin(now),
             Binding::AdmitAll if self.inside || self.accepted => KeyCommand::AdmitAll,
+            Binding::Chat if self.inside && self.chat => KeyCommand::Chat,
             Binding::Hand if self.inside => KeyCommand::ToggleHand,
             Binding::Mute if self.inside => KeyCommand::ToggleMute,
-            Binding::AdmitAll | Binding::Hand | Binding::Mute | Binding::Reserved => KeyCommand::NotAvailable,
+            Binding::AdmitAll | Binding::Chat | Binding::Hand | Binding::Mute | Binding::Reserved => KeyCommand::NotAvailable,
         };
         if !repeated {
+            // Whatever was awaited for it before is asked for anew.
+            self.collects = self.collects.filter(|_| command != KeyCommand::Chat);
             self.outputs.push_back(command);
         }
     }
@@ -230,6 +261,12 @@ impl Keypad {
         // The question is spoken first, so the first digit has longer than those that follow.
         self.deadline = now.checked_add(SILENCE);
         KeyCommand::AskPin
+    }
+
+    /// What was awaited is there; more digits than any number has are none.
+    fn collected(&mut self, code: Code) {
+        (self.deadline, self.collects) = (None, None);
+        self.outputs.push_back(KeyCommand::Digits(if code.too_long { Redacted::default() } else { code.digits }));
     }
 
     fn submit(&mut self, code: &Code) {
@@ -260,18 +297,23 @@ impl Machine for Keypad {
             KeypadInput::Press(press) if self.filter.accept(now, press) => self.press(now, press.digit()),
             KeypadInput::Press(_) => {}
             KeypadInput::Inside(inside) => self.inside = inside,
+            KeypadInput::Collect(within) => self.collects = now.checked_add(within),
         }
     }
 
     fn wake(&mut self, now: Instant) {
-        if self.deadline.is_none_or(|at| at > now) {
-            return;
+        if self.deadline.is_some_and(|at| at <= now) {
+            self.deadline = None;
+            match std::mem::replace(&mut self.entry, Entry::Rest) {
+                Entry::Rest => {}
+                Entry::Star(keys) => self.close(now, &keys),
+                Entry::Pin(code) => self.submit(&code),
+                Entry::Digits(code) => self.collected(code),
+            }
         }
-        self.deadline = None;
-        match std::mem::replace(&mut self.entry, Entry::Rest) {
-            Entry::Rest => {}
-            Entry::Star(keys) => self.close(now, &keys),
-            Entry::Pin(code) => self.submit(&code),
+        if self.collects.is_some_and(|at| at <= now) && !matches!(self.entry, Entry::Digits(_)) {
+            self.collects = None;
+            self.outputs.push_back(KeyCommand::Digits(Redacted::default()));
         }
     }
 
@@ -280,6 +322,8 @@ impl Machine for Keypad {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.deadline
+        // While digits are keyed in, the time between them counts.
+        let collects = self.collects.filter(|_| !matches!(self.entry, Entry::Digits(_)));
+        [self.deadline, collects].into_iter().flatten().min()
     }
 }

@@ -239,6 +239,28 @@ const PROVEN: &[Row] = &[
         ],
         "",
     ),
+    (
+        "C-2",
+        &[
+            "src/relay/tests.rs::c2_nothing_of_the_chat_is_sent_before_the_texted_code_is_keyed_in_and_proof_is_kept",
+            "src/relay/tests.rs::a_storm_of_a_hundred_thousand_messages_keeps_every_rule_and_every_bound",
+            "tests/interop/texting.rs::the_people_around_a_phone_get_the_chat_by_sms_after_they_have_keyed_in_a_texted_code",
+        ],
+        "codes leave this world by SMS: it takes a phone to read them",
+    ),
+    (
+        "C-3",
+        &["src/relay/tests.rs::c3_a_line_carries_a_clean_name_of_at_most_20_characters"],
+        "messages leave this world by SMS; into the chat nothing comes by SMS yet",
+    ),
+    (
+        "C-4",
+        &[
+            "src/relay/tests.rs::c4_over_the_allowance_the_last_line_is_told_with_the_number_of_those_left_out",
+            "src/relay/segment.rs::c4_a_text_has_as_many_parts_as_the_standard_says",
+        ],
+        "messages leave this world by SMS",
+    ),
     // === Operations ===
     (
         "O-1",
@@ -279,9 +301,11 @@ const NOT_YET: &[(&str, &str)] = &[
     ("M-14", "only the limits on calls are there"),
     ("M-15", "conference IDs and names of meetings are the only addresses"),
     ("N-7", "the one meeting service there is can signal recording"),
-    ("N-10", "there is no display text and no SMS"),
+    ("N-10", "notices are not shown as text"),
+    ("C-7", "there is no provider yet that could lose a message"),
     ("C-8", "nothing of a chat is stored"),
-    ("C-10", "SIP MESSAGE is the only way to a device so far"),
+    ("C-9", "the chat has nothing but texts yet"),
+    ("C-10", "SIP MESSAGE and `log` are the only providers so far"),
     ("O-5", "there are logs; metrics, HEP and the event stream are to come"),
 ];
 

@@ -1,9 +1,10 @@
-//! What is on disk: the ledger of notices (N-8) and the call records (M-16), in one SQLite file.
+//! What is on disk: the ledger of notices (N-8), call records (M-16), registrations (S-3) and consents (C-2), in one SQLite file.
 //!
 //! Lines and records flow in through [`Handle`], which everyone may clone; answers flow back. One thread owns the file, so there
 //! is one writer and no lock of ours. Requests that have gathered are committed together. A disk that fails is an error to each
 //! who asked and one log line; the daemon goes on.
 
+mod consents;
 mod ledger;
 mod records;
 mod registrations;
@@ -19,6 +20,7 @@ use std::thread::{self, JoinHandle};
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
+pub use consents::Consent;
 pub use ledger::{Checkpoint, LedgerKey, LedgerLine, LedgerRow, NoticeOutcome, Verified, VerifyError, verify};
 pub use records::CallRecord;
 pub use registrations::Registration;
@@ -117,6 +119,7 @@ enum Write {
     Line(Box<LedgerLine>),
     Record(Box<CallRecord>),
     Registrations { device: String, rows: Vec<Registration> },
+    Consent(Box<Consent>),
 }
 
 /// Opens the store in `dir`, and the ledger's key in `key_dir`, making both at the first start (directories 0700, files 0600).
@@ -159,6 +162,14 @@ impl Handle {
     pub async fn register(&self, device: &str, rows: Vec<Registration>) -> Result<(), StoreError> {
         let device = device.to_owned();
         self.ask(|reply| Request::Write(Write::Registrations { device, rows }, reply)).await.map(drop)
+    }
+
+    /// Keeps the proof that a number's holder has opted in (C-2). It is on the disk when this returns.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Closed`]; nothing is kept then.
+    pub async fn consent(&self, consent: Consent) -> Result<(), StoreError> {
+        self.ask(|reply| Request::Write(Write::Consent(Box::new(consent)), reply)).await.map(drop)
     }
 
     /// Registrations that live at `now` (milliseconds since 1970); the dead are deleted.
@@ -286,6 +297,7 @@ impl Store {
                 Write::Line(line) => self.chain.append(&transaction, line)?,
                 Write::Record(record) => records::insert(&transaction, record)?,
                 Write::Registrations { device, rows } => registrations::replace(&transaction, device, rows)?,
+                Write::Consent(consent) => consents::insert(&transaction, consent)?,
             }
             numbers.push(self.chain.count);
         }

@@ -63,6 +63,17 @@ const STEPS: &[&str] = &[
     ) STRICT;
     CREATE INDEX registrations_of ON registrations (device);
 ",
+    "
+    CREATE TABLE consents (
+        id INTEGER PRIMARY KEY,
+        number TEXT NOT NULL,
+        device TEXT NOT NULL,
+        call TEXT NOT NULL,
+        means TEXT NOT NULL,
+        at INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX consents_of ON consents (number);
+",
 ];
 
 /// Brings the store to the newest schema, each step whole or not at all.

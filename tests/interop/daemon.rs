@@ -189,6 +189,12 @@ impl Daemon {
         answer["devices"].as_array().unwrap_or_else(|| panic!("no list of devices: {answer}")).clone()
     }
 
+    /// Who has the chat sent by SMS.
+    pub fn subscriptions(&self) -> Vec<Value> {
+        let answer = self.get("/api/v1/relay/subscriptions");
+        answer["subscriptions"].as_array().unwrap_or_else(|| panic!("no list of subscriptions: {answer}")).clone()
+    }
+
     /// Calls a device into a meeting, as the operator.
     pub fn invite(&self, meeting: &str, device: &str) {
         let called = self.ask("POST", &format!("/api/v1/meetings/{meeting}/invite"), &json!({ "device": device }).to_string());

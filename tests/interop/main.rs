@@ -34,5 +34,6 @@ mod scan;
 mod sipp;
 mod spray;
 mod status;
+mod texting;
 mod torture;
 mod wiretap;

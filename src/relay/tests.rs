@@ -1,0 +1,304 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+
+const ROOM: CallId = CallId::from_number(1);
+const OTHER: CallId = CallId::from_number(2);
+
+fn start() -> Instant {
+    #[allow(clippy::disallowed_methods, reason = "an origin for virtual time")]
+    Instant::now()
+}
+
+fn number(last: u32) -> Number {
+    Number::parse(&format!("+4917155{last:05}")).expect("a number")
+}
+
+/// A relay and what came out of it.
+struct World {
+    relay: Relay,
+    now: Instant,
+    sent: Vec<(Number, String)>,
+    told: Vec<Told>,
+    /// The disk takes proofs.
+    writes: bool,
+}
+
+impl World {
+    fn new(burst: u32) -> Self {
+        let settings = RelaySettings {
+            organisation: "Example".to_owned(),
+            segments: Allowance { burst, every: Duration::from_secs(6) },
+            secret: Redacted::new([7; 32]),
+        };
+        let now = start();
+        Self { relay: Relay::new(now, settings), now, sent: Vec::new(), told: Vec::new(), writes: true }
+    }
+
+    fn input(&mut self, input: Input) {
+        self.relay.handle(self.now, input);
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.relay.poll() {
+            match output {
+                Output::Send(message) => self.sent.push((message.to, message.text.into_inner())),
+                Output::Tell { told, .. } => self.told.push(told),
+                Output::Keep { call, .. } => {
+                    let kept = self.writes;
+                    self.relay.handle(self.now, Input::Kept { call, kept });
+                }
+            }
+        }
+    }
+
+    fn after(&mut self, seconds: u64) {
+        self.now += Duration::from_secs(seconds);
+        while let Some(due) = self.relay.deadline().filter(|due| *due <= self.now) {
+            self.relay.wake(due);
+            self.drain();
+        }
+    }
+
+    fn asks(&mut self, call: CallId, number: Number) {
+        self.input(Input::Ask { call, device: "board-room".to_owned(), number });
+    }
+
+    fn keys(&mut self, call: CallId, code: &str) {
+        self.input(Input::Code { call, code: Redacted::new(code.to_owned()) });
+    }
+
+    /// The code in the last message.
+    fn code(&self) -> String {
+        self.sent.last().expect("a message").1.chars().take(6).collect()
+    }
+
+    fn subscribes(&mut self, call: CallId, number: Number) {
+        self.asks(call, number);
+        let code = self.code();
+        self.keys(call, &code);
+        assert_eq!(self.told.last(), Some(&Told::On));
+        self.sent.clear();
+    }
+
+    fn writes(&mut self, call: CallId, name: &str, text: &str) {
+        self.input(Input::Line { call, name: name.to_owned().into(), text: text.to_owned().into() });
+    }
+
+    fn texts(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.sent).into_iter().map(|(_, text)| text).collect()
+    }
+}
+
+#[test]
+fn c2_nothing_of_the_chat_is_sent_before_the_texted_code_is_keyed_in_and_proof_is_kept() {
+    let mut world = World::new(10);
+    world.writes(ROOM, "Alice", "before anybody asked");
+    world.asks(ROOM, number(1));
+    assert_eq!(world.told, [Told::CodeSent(number(1))]);
+    world.writes(ROOM, "Alice", "while the code is on its way");
+    let code = world.code();
+    assert_eq!(
+        world.texts(),
+        [format!("{code} is your code for the chat of Example. Do not know what this is? Then ignore it.")]
+    );
+    world.keys(ROOM, "000000");
+    world.writes(ROOM, "Alice", "after a wrong code");
+    assert!(world.sent.is_empty());
+    world.keys(ROOM, &code);
+    assert_eq!(world.told, [Told::CodeSent(number(1)), Told::CodeWrong, Told::On]);
+    world.writes(ROOM, "Alice", "now");
+    assert_eq!(world.sent, [(number(1), "Alice: now".to_owned())]);
+}
+
+#[test]
+fn c2_a_consent_that_cannot_be_proved_is_none() {
+    let mut world = World::new(10);
+    world.writes = false;
+    world.asks(ROOM, number(1));
+    let code = world.code();
+    world.keys(ROOM, &code);
+    assert_eq!(world.told.last(), Some(&Told::Trouble));
+    world.sent.clear();
+    world.writes(ROOM, "Alice", "hello");
+    assert!(world.sent.is_empty());
+}
+
+#[test]
+fn c2_a_code_has_three_tries_and_ten_minutes_and_is_good_for_its_own_call_alone() {
+    let mut world = World::new(10);
+    world.asks(ROOM, number(1));
+    let code = world.code();
+    world.keys(OTHER, &code);
+    assert_eq!(world.told.last(), Some(&Told::CodeGone));
+    for told in [Told::CodeWrong, Told::CodeWrong, Told::CodeGone] {
+        world.keys(ROOM, "12");
+        assert_eq!(world.told.last(), Some(&told));
+    }
+    world.keys(ROOM, &code);
+    assert_eq!(world.told.last(), Some(&Told::CodeGone));
+    world.asks(ROOM, number(1));
+    let code = world.code();
+    world.after(601);
+    world.keys(ROOM, &code);
+    assert_eq!(world.told.last(), Some(&Told::CodeGone));
+}
+
+#[test]
+fn c2_nobody_is_pestered_with_codes() {
+    let mut world = World::new(10);
+    for call in 1..=4 {
+        world.asks(CallId::from_number(call), number(1));
+    }
+    assert_eq!(world.told.pop(), Some(Told::TooMany), "three to one number");
+    for n in 2..=6 {
+        world.asks(CallId::from_number(9), number(n));
+    }
+    world.asks(CallId::from_number(9), number(7));
+    assert_eq!(world.told.pop(), Some(Told::TooMany), "five in one call");
+    let codes: BTreeSet<_> = world.sent.iter().map(|(_, text)| text.chars().take(6).collect::<String>()).collect();
+    assert_eq!(codes.len(), world.sent.len(), "no code twice");
+    for n in 100..200 {
+        world.asks(CallId::from_number(n.into()), number(n));
+    }
+    assert_eq!(world.sent.len(), 30, "and thirty altogether");
+}
+
+#[test]
+fn c1_star_4_again_or_leaving_ends_it_with_one_closing_message_at_most() {
+    let mut world = World::new(10);
+    world.subscribes(ROOM, number(1));
+    world.input(Input::Stop { call: ROOM });
+    assert_eq!(world.told.last(), Some(&Told::Off));
+    world.writes(ROOM, "Alice", "hello");
+    world.input(Input::Left { call: ROOM });
+    assert!(world.sent.is_empty(), "who has stopped it hears nothing more");
+    world.subscribes(OTHER, number(2));
+    world.input(Input::Left { call: OTHER });
+    world.input(Input::Left { call: OTHER });
+    world.writes(OTHER, "Alice", "hello");
+    assert_eq!(world.texts(), ["Example: you are no longer in the meeting; its chat ends here."]);
+    world.asks(OTHER, number(2));
+    assert_eq!(world.told.last(), Some(&Told::CodeSent(number(2))), "a number that is known proves itself anew");
+}
+
+#[test]
+fn c3_a_line_carries_a_clean_name_of_at_most_20_characters() {
+    let mut world = World::new(50);
+    world.subscribes(ROOM, number(1));
+    world.writes(ROOM, "Ada\u{202E}\n Lovelace", "one\r\ntwo\u{7}");
+    world.writes(ROOM, "Maximiliane Freifrau von und zu", "x");
+    world.writes(ROOM, "\u{200B}", "x");
+    assert_eq!(world.texts(), ["Ada Lovelace: one\ntwo", "Maximiliane Freifrau: x", "Someone: x"]);
+}
+
+#[test]
+fn c4_over_the_allowance_the_last_line_is_told_with_the_number_of_those_left_out() {
+    let mut world = World::new(4);
+    world.subscribes(ROOM, number(1));
+    for n in 0..10 {
+        world.writes(ROOM, "Alice", &format!("line {n}"));
+    }
+    assert_eq!(world.texts(), ["Alice: line 0", "Alice: line 1", "Alice: line 2", "Alice: line 3"]);
+    assert_eq!(world.relay.lines()[0].held, 6);
+    world.after(12);
+    assert_eq!(world.texts(), ["(5 lines left out) Alice: line 9"]);
+    world.after(60);
+    world.writes(ROOM, "Alice", "later");
+    assert_eq!(world.texts(), ["Alice: later"]);
+    assert!(world.relay.deadline().is_none());
+}
+
+#[test]
+fn c4_a_line_of_4000_characters_is_shortened_to_four_parts() {
+    let mut world = World::new(4);
+    world.subscribes(ROOM, number(1));
+    world.writes(ROOM, "Alice", &"word ".repeat(800));
+    let text = world.texts().pop().expect("a message");
+    assert_eq!(segment::segments(&text).len(), LONGEST);
+    assert!(text.ends_with("..."));
+}
+
+#[test]
+fn c8_neither_texts_nor_numbers_nor_codes_are_printed() {
+    let mut world = World::new(4);
+    world.asks(ROOM, number(12_345));
+    let code = world.code();
+    for n in 0..10 {
+        world.writes(ROOM, "Alice", &format!("whisper {n}"));
+    }
+    let message = Message { to: number(12_345), text: Redacted::new("whisper".to_owned()) };
+    let printed = format!("{:?} {:?} {message:?}", world.relay, world.relay.lines());
+    assert!(!printed.contains("12345") && !printed.contains(&code) && !printed.contains("whisper"), "{printed}");
+}
+
+/// C-1, C-2, C-4 under a storm: what is sent goes to who has opted in and is inside, within the allowance.
+#[test]
+fn a_storm_of_a_hundred_thousand_messages_keeps_every_rule_and_every_bound() {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut dice = move |below: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % below
+    };
+    let mut world = World::new(12);
+    // What must be so, kept apart from the relay.
+    let mut asked: BTreeMap<u64, Number> = BTreeMap::new();
+    let mut on: BTreeMap<u64, Number> = BTreeMap::new();
+    let (mut lines, mut relayed, mut closings) = (0_u64, 0_u64, 0_u64);
+    for _ in 0..100_000 {
+        let call = dice(8);
+        let id = CallId::from_number(call);
+        match dice(100) {
+            0 => {
+                let to = number(u32::try_from(dice(500)).expect("small"));
+                world.asks(id, to.clone());
+                if world.told.last() == Some(&Told::CodeSent(to.clone())) {
+                    let code = world.code();
+                    asked.insert(call, to.clone());
+                    if dice(2) == 0 {
+                        world.keys(id, &code);
+                        assert_eq!(world.told.pop(), Some(Told::On));
+                        on.insert(call, to);
+                    }
+                }
+                world.sent.clear();
+            }
+            1 => {
+                world.input(Input::Stop { call: id });
+                on.remove(&call);
+                assert!(world.sent.is_empty());
+            }
+            2 => {
+                world.input(Input::Left { call: id });
+                closings += u64::from(on.contains_key(&call));
+                let expected: Vec<_> = on.remove(&call).into_iter().collect();
+                assert_eq!(world.sent.drain(..).map(|(to, _)| to).collect::<Vec<_>>(), expected);
+                asked.remove(&call);
+            }
+            3 => {
+                world.keys(id, "99");
+                assert!(world.sent.is_empty());
+            }
+            4..10 => {
+                world.after(dice(20));
+                let members: BTreeSet<_> = on.values().cloned().collect();
+                assert!(world.sent.drain(..).all(|(to, _)| members.contains(&to)), "a digest to who is not inside");
+            }
+            _ => {
+                lines += 1;
+                world.writes(id, "Alice", "a line");
+                assert!(world.sent.len() <= 1);
+                for (to, _) in world.sent.drain(..) {
+                    assert_eq!(Some(&to), on.get(&call), "to who has not opted in, or is in another meeting");
+                    relayed += 1;
+                }
+            }
+        }
+        world.told.clear();
+        assert!(world.relay.subscriptions.len() <= 8 && world.relay.outputs.is_empty());
+    }
+    assert!(lines > 80_000 && relayed > 1_000 && closings > 50, "{lines} {relayed} {closings}");
+}

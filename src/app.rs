@@ -167,7 +167,7 @@ impl Gateway {
         private_directory(&recordings).map_err(state("recordings directory", &recordings))?;
         // N-8: whoever can change the store must not find the key of its chain in it.
         let (store, store_thread) = store::open(directory, &directory.join("keys")).map_err(state("store in", directory))?;
-        let relay = relay(settings, &store)?;
+        let relay = relay(settings, &store).await?;
         let shared = Shared { media: media.clone(), store: store.clone(), relay: relay.clone(), recordings };
         let registry = Registry::new(meetings(settings), shared);
         let seed = getrandom::u64().map_err(RunError::Randomness)?;
@@ -517,17 +517,19 @@ fn subscriptions(relay: Option<relay::driver::Handle>) -> http::Query {
 }
 
 /// Chat by SMS, if a provider is configured.
-fn relay(settings: &Settings, store: &store::Handle) -> Result<Option<relay::driver::Handle>, RunError> {
+async fn relay(settings: &Settings, store: &store::Handle) -> Result<Option<relay::driver::Handle>, RunError> {
     let Some(provider) = settings.relay.providers.values().next() else { return Ok(None) };
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(RunError::Randomness)?;
     let relay = relay::RelaySettings {
         organisation: settings.organisation.name.clone(),
         segments: settings.relay.segments,
+        number: provider.number.clone(),
         secret: Redacted::new(secret),
     };
     let home = relay::Home::new(settings.relay.country_code.as_deref());
-    Ok(Some(relay::driver::start(relay, home, relay::provider::open(provider.clone()), store.clone())))
+    let started = relay::driver::start(relay, home, provider.clone(), store.clone()).await;
+    started.map(Some).map_err(state("store in", &settings.store.directory))
 }
 
 fn records(store: &store::Handle) -> http::Query {

@@ -14,6 +14,7 @@ rust=1.95
 build="ca-certificates cmake g++ gcc make openssl"
 peers="baresip-core baresip-ffmpeg chromium dnsmasq-base fail2ban ffmpeg iproute2 kamailio kamailio-tls-modules python3 python3-venv sip-tester sipsak sipvicious tcpdump"
 playwright=1.65.1
+smpp=0.5.1
 pjsua2=2.15.1.post1
 deny=0.20.2
 fuzz=0.13.2
@@ -57,11 +58,11 @@ toolchain() {
 
 node_peers() {
     command -v npm >/dev/null || debian nodejs npm
-    [ "$(cat "$setup/node_modules/.wanted" 2>/dev/null)" = "$playwright" ] && return 0
-    say "installing playwright-core $playwright"
+    [ "$(cat "$setup/node_modules/.wanted" 2>/dev/null)" = "$playwright $smpp" ] && return 0
+    say "installing playwright-core $playwright, smpp $smpp"
     mkdir -p "$setup"
-    PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm install --prefix "$setup" --silent --no-audit --no-fund --no-save "playwright-core@$playwright" >/dev/null
-    echo "$playwright" > "$setup/node_modules/.wanted"
+    PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm install --prefix "$setup" --silent --no-audit --no-fund --no-save "playwright-core@$playwright" "smpp@$smpp" >/dev/null
+    echo "$playwright $smpp" > "$setup/node_modules/.wanted"
 }
 
 python_peers() {

@@ -105,11 +105,17 @@ impl Hands {
     /// Asks in the order of this call's words; the answer comes in its own time.
     async fn ask_relay(&self, asked: relay::Input) {
         let Some(relay) = &self.shared.settings.relay else { return };
-        let (answer, inbox) = (relay.ask(asked).await, self.inbox.clone());
+        let (posts, mut posted) = mpsc::channel(relay::driver::POSTS);
+        let (answer, inbox) = (relay.ask(asked, posts).await, self.inbox.clone());
         tokio::spawn(async move {
             let told = answer.await.unwrap_or(relay::Told::Trouble);
             // A call that has ended meanwhile hears nothing.
             let _ = inbox.send(Input::Relay(told)).await;
+            while let Some(text) = posted.recv().await {
+                if inbox.send(Input::Sms(text)).await.is_err() {
+                    return;
+                }
+            }
         });
     }
 

@@ -69,6 +69,8 @@ pub enum Input {
     Replaced,
     /// The relay's answer to [`Act::Relay`].
     Relay(relay::Told),
+    /// Somebody around the device has answered by SMS (C-3).
+    Sms(relay::driver::Posted),
 }
 
 /// What a call wants done.
@@ -497,7 +499,7 @@ impl Call {
             (true, true) => None,
         };
         if refusal.is_none() {
-            self.acts.push_back(Act::Guest(FromGuest::Chat(text)));
+            self.acts.push_back(Act::Guest(FromGuest::Chat { text, by: None }));
         }
         self.acts.push_back(Act::Sip(sip::Command::TextAnswered { call: self.settings.call, message, refusal }));
     }
@@ -609,6 +611,7 @@ impl Machine for Call {
             Input::Transfer(step) => self.transfer(now, step),
             Input::Replaced => self.part(now, Cause::Transferred, true),
             Input::Relay(told) => self.relay_says(now, &told),
+            Input::Sms(posted) => self.sms(now, posted),
         }
     }
 

@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 use super::{Act, Call, Phase};
 use crate::machine::Machine;
 use crate::media::PlayKind;
+use crate::meeting::FromGuest;
 use crate::menu::KeypadInput;
 use crate::phrase::Phrase;
 use crate::redact::Redacted;
+use crate::relay::driver::Posted;
 use crate::relay::{self, Told};
 
 /// How long the first digit of a number is awaited; the question takes some of it.
@@ -100,6 +102,17 @@ impl Call {
             Told::Off => self.texting_over(Phrase::ChatOff),
             Told::CodeGone => self.texting_over(Phrase::ChatNotSet),
             Told::TooMany | Told::Trouble => self.texting_over(Phrase::TextNotSent),
+        }
+    }
+
+    /// C-1: into the chat of the meeting, while the device is inside; nobody floods it.
+    pub(super) fn sms(&mut self, now: Instant, posted: Posted) {
+        let inside = matches!(self.phase, Phase::Meeting { .. }) && self.admitted.is_some();
+        if inside && self.texts.take(now) {
+            let by = Some(posted.by.to_string());
+            self.acts.push_back(Act::Guest(FromGuest::Chat { text: posted.text, by }));
+        } else {
+            tracing::warn!(call = %self.settings.call, by = %posted.by, inside, "a text by SMS is not taken");
         }
     }
 

@@ -19,8 +19,9 @@ use crate::codec::{CODECS, CodecKind};
 use crate::ids::MeetingName;
 use crate::network::Network;
 use crate::policy::Bypass;
+use crate::redact::Redacted;
 use crate::relay::Number;
-use crate::relay::provider::{Kind, ProviderSettings};
+use crate::relay::provider::{Kind, Login as SmppLogin, ProviderSettings, SmppSettings};
 use crate::sip::auth::Algorithm;
 use crate::sip::uri::Scheme;
 use crate::sip::{SessionTimers, Uri};
@@ -366,9 +367,45 @@ fn relay(s: &mut Section<'_>) -> Relay {
 fn provider(_: &str, s: &mut Section<'_>) -> Option<ProviderSettings> {
     let hint = "write the number in international form, such as \"+12025550100\"";
     let phone_number = |value: &Value| Number::parse(&text(value)?).ok_or_else(|| Wrong::new("is no telephone number", hint));
-    let kind = s.required("kind", "write kind = \"log\"", choice(&[("log", Kind::Log)]));
+    let kind = s.required("kind", "write \"log\" or \"smpp\"", choice(&[("log", false), ("smpp", true)]));
     let own = s.required("number", hint, phone_number);
-    Some(ProviderSettings { kind: kind?, number: own? })
+    let smpp = smpp(s, kind == Some(true));
+    let kind = if kind? { Kind::Smpp(smpp?) } else { Kind::Log };
+    Some(ProviderSettings { kind, number: own? })
+}
+
+/// `wanted`: this provider is one, and so what has no default must be there.
+fn smpp(s: &mut Section<'_>, wanted: bool) -> Option<SmppSettings> {
+    let (host, system_id) = (s.optional("host", label(253)), s.optional("system_id", ascii(15)));
+    let (port, tls, ca) = (s.get("port", number(1..=u16::MAX)), s.get("tls", boolean).unwrap_or(false), s.optional("ca", path));
+    let password = s.secret("password");
+    let system_type = s.optional("system_type", ascii(12)).unwrap_or_default();
+    let window = s.get("window", number(1..=100_i64)).and_then(|n| usize::try_from(n).ok()).unwrap_or(10);
+    let enquire_every = s.get("enquire_every", time(5 * SECOND..=10 * MINUTE)).unwrap_or(30 * SECOND);
+    if wanted && !s.has_problems() && (host.is_none() || system_id.is_none() || password.is_none()) {
+        s.complain("does not say where its centre is and as whom to bind", "write host, system_id and password");
+    }
+    if wanted && password.as_ref().is_some_and(|password| password.expose().len() > 8 || !password.expose().is_ascii()) {
+        s.complain("has a password that SMPP cannot carry", "SMPP 3.4 takes up to 8 ASCII characters");
+        return None;
+    }
+    Some(SmppSettings {
+        host: host?,
+        port: port.unwrap_or(if tls { 3550 } else { 2775 }),
+        tls: tls.then_some(ca),
+        login: SmppLogin { system_id: system_id?, password: Redacted::new(password?.expose().to_owned()), system_type },
+        window,
+        enquire_every,
+    })
+}
+
+/// A text that a field of SMPP takes.
+fn ascii(longest: usize) -> impl FnOnce(&Value) -> Result<String, Wrong> {
+    move |value| {
+        let text = label(longest)(value)?;
+        let hint = "write ASCII characters alone";
+        if text.is_ascii() { Ok(text) } else { Err(Wrong::new("does not fit into SMPP", hint)) }
+    }
 }
 
 fn recording(s: &mut Section<'_>, state: &Path) -> Recording {

@@ -102,7 +102,12 @@ pub enum FromGuest {
     /// Its hand.
     Hand(Switch),
     /// It writes (C-1).
-    Chat(Redacted<String>),
+    Chat {
+        /// What.
+        text: Redacted<String>,
+        /// The masked number of who has written it by SMS for it (C-3).
+        by: Option<String>,
+    },
     /// It wants to know who is inside, or does not any more.
     Watch(bool),
     /// `*21`.

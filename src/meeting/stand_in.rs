@@ -121,7 +121,7 @@ impl StandIn {
             Ask::Chat(text) if text.is_empty() => Err(Refusal::BadText),
             Ask::Chat(text) => {
                 let id = self.chat.len() as u64;
-                let line = ChatLine { id, from: "p0".into(), name: "x".into(), kind: Role::Member, text, at: 0 };
+                let line = ChatLine { id, from: "p0".into(), name: "x".into(), kind: Role::Member, sms: None, text, at: 0 };
                 for present in self.people.values() {
                     let _ = present.page.try_send(ToPage::Chat(line.clone()));
                 }

@@ -276,7 +276,7 @@ impl MeetingTask {
             (Ask::Recording(want), _) => Fact::Capture { what: CaptureKind::Recording, by, want },
             (Ask::Transcription(want), _) => Fact::Capture { what: CaptureKind::Transcription, by, want },
             (Ask::End, _) => Fact::End { by },
-            (Ask::Chat(text), who) => return self.chat(who, text),
+            (Ask::Chat(text), who) => return self.chat(who, text, None),
         };
         self.fact(now, fact);
         Ok(())
@@ -290,7 +290,8 @@ impl MeetingTask {
         self.acts.push_back(Act::Policy(Effect::Dismiss { who, cause: Cause::HungUp }));
     }
 
-    fn chat(&mut self, who: Option<ParticipantId>, text: String) -> Result<(), Refusal> {
+    /// `by`: the masked number of who has written it by SMS.
+    fn chat(&mut self, who: Option<ParticipantId>, text: String, by: Option<String>) -> Result<(), Refusal> {
         let text = text.trim().to_owned();
         if text.is_empty() || text.chars().count() > CHAT_LONGEST {
             return Err(Refusal::BadText);
@@ -306,6 +307,7 @@ impl MeetingTask {
             from: who.to_string(),
             name: row.name.expose().clone(),
             kind: row.role,
+            sms: by,
             text,
             at: millis(SystemTime::now()),
         };
@@ -373,8 +375,8 @@ impl MeetingTask {
             FromGuest::Hold(on) => Fact::Hold { who, on },
             FromGuest::Mute(to) => Fact::MuteSelf { who, to },
             FromGuest::Hand(to) => Fact::Hand { who, to },
-            FromGuest::Chat(text) => {
-                if let Err(refusal) = self.chat(Some(who), text.into_inner()) {
+            FromGuest::Chat { text, by } => {
+                if let Err(refusal) = self.chat(Some(who), text.into_inner(), by) {
                     // It left or was removed while its words were on their way.
                     tracing::debug!(participant = %who, ?refusal, "a text of a phone is not taken");
                 }

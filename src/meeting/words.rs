@@ -66,6 +66,9 @@ pub struct ChatLine {
     pub name: String,
     /// Member or external.
     pub kind: Role,
+    /// The masked number of who has written it by SMS for a room (C-3).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sms: Option<String>,
     /// The text, at most 4000 characters.
     pub text: String,
     /// Milliseconds since 1970.

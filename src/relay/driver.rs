@@ -6,20 +6,32 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::provider::Provider;
+use super::provider::{self, Heard, Provider, ProviderSettings};
 use super::{Home, Input, Line, Number, Output, Relay, RelaySettings, Told};
 use crate::ids::CallId;
 use crate::machine::{self, Flow, Machine, Owner, drive};
 use crate::redact::Redacted;
-use crate::store::{self, Consent};
+use crate::store::{self, Consent, StoreError};
 
 /// What may wait for the relay. Full: meetings and calls wait (DESIGN section 6).
 const QUEUE: usize = 256;
 
+/// What may wait of one call's inbound texts. Full: the call is stuck, and the text is lost and said to be.
+pub const POSTS: usize = 16;
+
+/// A text for the chat of a call's meeting (C-3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Posted {
+    /// Who has written it; printed, it is masked.
+    pub by: Number,
+    /// What.
+    pub text: Redacted<String>,
+}
+
 /// What the relay's task takes in.
 enum Request {
-    /// Answered with what the relay tells the call.
-    Asked(Input, oneshot::Sender<Told>),
+    /// Answered with what the relay tells the call; what is written for it goes to its queue.
+    Asked(Input, oneshot::Sender<Told>, mpsc::Sender<Posted>),
     Said(Input),
     Lines(oneshot::Sender<Vec<Line>>),
 }
@@ -39,11 +51,11 @@ impl Handle {
     }
 
     /// Asks for one call; [`Input::Ask`], [`Input::Code`] and [`Input::Stop`] are answered. What is asked is before the relay when this
-    /// returns: whatever is said after it comes after it.
-    pub async fn ask(&self, input: Input) -> oneshot::Receiver<Told> {
+    /// returns: whatever is said after it comes after it. What is written for the call's meeting goes to `posts`, until it has left.
+    pub async fn ask(&self, input: Input, posts: mpsc::Sender<Posted>) -> oneshot::Receiver<Told> {
         let (reply, answer) = oneshot::channel();
         // A relay that is gone drops the reply, which says so.
-        let _ = self.requests.send(Request::Asked(input, reply)).await;
+        let _ = self.requests.send(Request::Asked(input, reply, posts)).await;
         answer
     }
 
@@ -73,16 +85,38 @@ struct Driver {
     own: mpsc::WeakSender<Request>,
     /// Calls that await an answer; each asks one thing at a time.
     asking: BTreeMap<CallId, oneshot::Sender<Told>>,
+    /// Where the texts for a call go.
+    posts: BTreeMap<CallId, mpsc::Sender<Posted>>,
 }
 
-/// Starts the relay's task.
-#[must_use]
-pub fn start(settings: RelaySettings, home: Home, provider: Box<dyn Provider>, store: store::Handle) -> Handle {
+/// Starts the relay's task, with what its store remembers.
+///
+/// # Errors
+/// The store cannot be read: who has said STOP must not be forgotten (C-2).
+pub async fn start(
+    settings: RelaySettings,
+    home: Home,
+    provider: ProviderSettings,
+    store: store::Handle,
+) -> Result<Handle, StoreError> {
+    let stopped = store.stops().await?.iter().filter_map(|number| Number::parse(number)).collect();
     let (requests, mut inbox) = mpsc::channel(QUEUE);
     let own = requests.downgrade();
-    let mut driver = Driver { relay: Relay::new(machine::now(), settings), provider, store, own, asking: BTreeMap::new() };
+    let (heard, mut hears) = mpsc::channel::<Heard>(QUEUE);
+    let mailbox = own.clone();
+    tokio::spawn(async move {
+        while let Some(Heard { id, from, text }) = hears.recv().await {
+            let Some(mailbox) = mailbox.upgrade() else { return };
+            if mailbox.send(Request::Said(Input::Received { id, from, text })).await.is_err() {
+                return;
+            }
+        }
+    });
+    let relay = Relay::new(machine::now(), settings, stopped);
+    let provider = provider::open(provider, heard);
+    let mut driver = Driver { relay, provider, store, own, asking: BTreeMap::new(), posts: BTreeMap::new() };
     tokio::spawn(async move { drive(&mut driver, &mut inbox).await });
-    Handle { requests, home }
+    Ok(Handle { requests, home })
 }
 
 impl Machine for Driver {
@@ -91,13 +125,20 @@ impl Machine for Driver {
 
     fn handle(&mut self, now: Instant, request: Request) {
         match request {
-            Request::Asked(input, reply) => {
+            Request::Asked(input, reply, posts) => {
                 if let Input::Ask { call, .. } | Input::Code { call, .. } | Input::Stop { call } = &input {
                     self.asking.insert(*call, reply);
+                    self.posts.insert(*call, posts);
                 }
                 self.relay.handle(now, input);
             }
-            Request::Said(input) => self.relay.handle(now, input),
+            Request::Said(input) => {
+                if let Input::Left { call } = &input {
+                    self.asking.remove(call);
+                    self.posts.remove(call);
+                }
+                self.relay.handle(now, input);
+            }
             Request::Lines(reply) => drop(reply.send(self.relay.lines())),
         }
     }
@@ -124,7 +165,15 @@ impl Owner for Driver {
 
     async fn perform(&mut self, output: Output) -> Flow {
         match output {
-            Output::Send(message) => self.provider.submit(&message),
+            Output::Send(message) => self.provider.submit(message),
+            Output::Forget { call } => self.provider.forget(call),
+            Output::Post { call, by, text } => {
+                let posted = self.posts.get(&call).map(|posts| posts.try_send(Posted { by, text }));
+                if !matches!(posted, Some(Ok(()))) {
+                    tracing::error!(%call, "a text by SMS is lost: its call takes no more");
+                }
+            }
+            Output::Stopped { number, stopped } => self.stopped(number, stopped),
             Output::Tell { call, told } => {
                 if let Some(reply) = self.asking.remove(&call) {
                     // A call that has ended meanwhile hears nothing.
@@ -138,11 +187,20 @@ impl Owner for Driver {
 }
 
 impl Driver {
+    /// C-2: what its holder has said is kept. Until it is on the disk, this run knows it all the same.
+    fn stopped(&self, number: Number, stopped: bool) {
+        tracing::info!(%number, stopped, "the holder of a number has said STOP or START");
+        let store = self.store.clone();
+        tokio::spawn(async move {
+            // The store has said in the log why.
+            let _ = store.stop(number.expose(), stopped, millis()).await;
+        });
+    }
+
     /// C-2: writes the proof, and says whether that went well.
     fn keep(&self, call: CallId, device: String, number: &Number) {
         tracing::info!(%call, device, %number, "opted in to chat by SMS, by a texted code");
-        let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        let at = u64::try_from(at).unwrap_or(u64::MAX);
+        let at = millis();
         let consent =
             Consent { number: number.expose().to_owned(), device, call: call.to_string(), means: "keypad".to_owned(), at };
         let (store, own) = (self.store.clone(), self.own.clone());
@@ -154,4 +212,10 @@ impl Driver {
             }
         });
     }
+}
+
+/// Milliseconds since 1970.
+fn millis() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

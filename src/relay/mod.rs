@@ -6,13 +6,15 @@
 //! a meeting in which the device is not: every call begins with nothing, also with a number that is known (M-18).
 
 pub mod driver;
+mod inbound;
+mod keyword;
 mod number;
 pub mod provider;
 pub mod segment;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use hmac::{Hmac, Mac};
@@ -20,6 +22,7 @@ use serde::Serialize;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
+pub use keyword::Keyword;
 pub use number::{Home, Number};
 
 use crate::budget::{Allowance, Budget, Budgets};
@@ -52,6 +55,8 @@ pub struct RelaySettings {
     pub organisation: String,
     /// Parts of messages to one number (C-4).
     pub segments: Allowance,
+    /// Our own number: what comes from it is our own.
+    pub number: Number,
     /// What codes are drawn from.
     pub secret: Redacted<[u8; 32]>,
 }
@@ -59,6 +64,8 @@ pub struct RelaySettings {
 /// A message to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
+    /// The call that it belongs to, and is dropped with while it waits; `None`: an answer of our own.
+    pub call: Option<CallId>,
     /// To whom.
     pub to: Number,
     /// At most [`LONGEST`] parts of it.
@@ -70,7 +77,7 @@ pub struct Message {
 pub enum Told {
     /// The code is on its way to this number, which is to be read back.
     CodeSent(Number),
-    /// Too many codes were asked for.
+    /// Too many codes were asked for, or the number's holder wants no messages.
     TooMany,
     /// The code was right, the proof is kept: the chat comes by SMS.
     On,
@@ -120,6 +127,15 @@ pub enum Input {
         /// The call.
         call: CallId,
     },
+    /// Somebody has written to us.
+    Received {
+        /// The provider's name for the message, where it has one.
+        id: Option<String>,
+        /// Who.
+        from: Number,
+        /// What, all parts of it.
+        text: Redacted<String>,
+    },
     /// A line of the chat in the meeting that this device is in.
     Line {
         /// The call.
@@ -136,6 +152,11 @@ pub enum Input {
 pub enum Output {
     /// Send this.
     Send(Message),
+    /// Drop what still waits to be sent for this call (C-7).
+    Forget {
+        /// The call.
+        call: CallId,
+    },
     /// Keep the proof that this number's holder has opted in, then say [`Input::Kept`] (C-2).
     Keep {
         /// The call in which.
@@ -144,6 +165,22 @@ pub enum Output {
         device: String,
         /// Who.
         number: Number,
+    },
+    /// Put this into the chat of the meeting that this call's device is in (C-3).
+    Post {
+        /// The call.
+        call: CallId,
+        /// Who has written it.
+        by: Number,
+        /// What.
+        text: Redacted<String>,
+    },
+    /// Keep that this number's holder has said STOP or START (C-2).
+    Stopped {
+        /// Whose.
+        number: Number,
+        /// Nothing is sent to it.
+        stopped: bool,
     },
     /// Answer the call that asked.
     Tell {
@@ -235,20 +272,22 @@ pub struct Relay {
     codes_of: Budgets<Number>,
     codes: Budget,
     drawn: u64,
+    inbound: inbound::Inbound,
     /// Bounded by what one input can cause: two, or one digest for each subscription.
     outputs: VecDeque<Output>,
 }
 
 impl Relay {
-    /// A relay without subscriptions.
+    /// A relay without subscriptions, that sends nothing to who has said STOP.
     #[must_use]
-    pub fn new(now: Instant, settings: RelaySettings) -> Self {
+    pub fn new(now: Instant, settings: RelaySettings, stopped: BTreeSet<Number>) -> Self {
         Self {
             settings,
             subscriptions: BTreeMap::new(),
             codes_of: Budgets::new(CODES_PER_NUMBER, NUMBERS, now),
             codes: Budget::new(CODES, now),
             drawn: 0,
+            inbound: inbound::Inbound::new(now, stopped),
             outputs: VecDeque::new(),
         }
     }
@@ -273,6 +312,10 @@ impl Relay {
             return self.tell(call, Told::Trouble);
         }
         let (codes, segments) = known.map_or((0, 0), |known| (known.codes, known.segments));
+        // C-2: only its holder can allow messages again.
+        if self.inbound.stopped.contains(&number) {
+            return self.tell(call, Told::TooMany);
+        }
         // The allowance of all is asked first: it must not be spent by who is refused anyway, nor a number's by a full gateway.
         if codes >= CODES_PER_CALL || !self.codes.has(now) || !self.codes_of.take(now, number.clone()) {
             return self.tell(call, Told::TooMany);
@@ -289,7 +332,7 @@ impl Relay {
         let budget = Budget::new(self.settings.segments, now);
         let subscription = Subscription { device, number: number.clone(), state, codes: codes + 1, budget, held: None, segments };
         self.subscriptions.insert(call, subscription);
-        self.send(number.clone(), &text);
+        self.send(Some(call), number.clone(), &text);
         self.tell(call, Told::CodeSent(number));
     }
 
@@ -337,6 +380,7 @@ impl Relay {
         if let Some(subscription) = self.subscriptions.get_mut(&call) {
             subscription.state = State::Off;
             subscription.held = None;
+            self.outputs.push_back(Output::Forget { call });
         }
         self.tell(call, Told::Off);
     }
@@ -344,9 +388,10 @@ impl Relay {
     /// Ends with the device's presence: what waits is dropped, and one message says that nothing follows (C-7).
     fn left(&mut self, call: CallId) {
         let Some(subscription) = self.subscriptions.remove(&call) else { return };
+        self.outputs.push_back(Output::Forget { call });
         if matches!(subscription.state, State::On) {
             let text = format!("{}: you are no longer in the meeting; its chat ends here.", self.settings.organisation);
-            self.send(subscription.number, &text);
+            self.send(None, subscription.number, &text);
         }
     }
 
@@ -359,7 +404,7 @@ impl Relay {
         // What waits is older, and must not be overtaken.
         if subscription.held.is_none() && subscription.takes(now, &message) {
             let number = subscription.number.clone();
-            return self.send(number, &message);
+            return self.send(Some(call), number, &message);
         }
         let lines = subscription.held.take().map_or(1, |held| held.lines + 1);
         subscription.held = Some(Held { lines, name, text: Redacted::new(text) });
@@ -368,7 +413,7 @@ impl Relay {
     /// Tells of what was held in one message, as soon as the allowance has room for it (C-4).
     fn digest(&mut self, now: Instant) {
         let mut due = Vec::new();
-        for subscription in self.subscriptions.values_mut() {
+        for (call, subscription) in &mut self.subscriptions {
             let Some(held) = &subscription.held else { continue };
             let last = format!("{}: {}", held.name, held.text.expose());
             let text = if held.lines == 1 { last } else { format!("({} lines left out) {last}", held.lines - 1) };
@@ -376,16 +421,16 @@ impl Relay {
             let text = segment::fit(&text, DIGEST);
             if subscription.takes(now, &text) {
                 subscription.held = None;
-                due.push((subscription.number.clone(), text));
+                due.push((*call, subscription.number.clone(), text));
             }
         }
-        for (number, text) in due {
-            self.send(number, &text);
+        for (call, number, text) in due {
+            self.send(Some(call), number, &text);
         }
     }
 
-    fn send(&mut self, to: Number, text: &str) {
-        self.outputs.push_back(Output::Send(Message { to, text: Redacted::new(text.to_owned()) }));
+    fn send(&mut self, call: Option<CallId>, to: Number, text: &str) {
+        self.outputs.push_back(Output::Send(Message { call, to, text: Redacted::new(text.to_owned()) }));
     }
 
     fn tell(&mut self, call: CallId, told: Told) {
@@ -419,6 +464,7 @@ impl Machine for Relay {
             Input::Kept { call, kept } => self.kept(call, kept),
             Input::Stop { call } => self.stop(call),
             Input::Left { call } => self.left(call),
+            Input::Received { id, from, text } => self.received(now, id, &from, text.expose()),
             Input::Line { call, name, text } => self.line(now, call, name.expose(), text.expose()),
         }
     }

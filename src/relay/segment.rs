@@ -58,6 +58,47 @@ impl Segment {
     }
 }
 
+impl Segment {
+    /// How it travels: septets one to an octet, escapes among them, or UTF-16 with the high octet first.
+    #[must_use]
+    pub fn octets(&self) -> Vec<u8> {
+        match self.coding {
+            Coding::Gsm7 => {
+                let codes = self.text.chars().filter_map(septets);
+                codes.flat_map(|(escape, code)| escape.into_iter().chain([code])).collect()
+            }
+            Coding::Ucs2 => self.text.encode_utf16().flat_map(u16::to_be_bytes).collect(),
+        }
+    }
+}
+
+/// What octets of a message say. Codes that mean nothing are `?`; half characters at the ends of parts are replaced by U+FFFD.
+#[must_use]
+pub fn read(coding: Coding, octets: &[u8]) -> String {
+    match coding {
+        Coding::Gsm7 => {
+            let mut escaped = false;
+            let mut text = String::with_capacity(octets.len());
+            for code in octets {
+                if !escaped && *code == ESCAPE {
+                    escaped = true;
+                    continue;
+                }
+                let extended = EXTENSION.iter().find(|(_, known)| escaped && known == code).map(|(c, _)| *c);
+                // TS 23.038 section 6.2.1.1: what the extension table lacks is read from the default alphabet.
+                text.push(extended.or_else(|| ALPHABET.chars().nth(usize::from(*code))).unwrap_or('?'));
+                escaped = false;
+            }
+            text
+        }
+        Coding::Ucs2 => {
+            let units: Vec<u16> =
+                octets.chunks_exact(2).filter_map(|pair| Some(u16::from_be_bytes(pair.try_into().ok()?))).collect();
+            String::from_utf16_lossy(&units)
+        }
+    }
+}
+
 /// The septets of one character; `None`: the default alphabet lacks it.
 fn septets(character: char) -> Option<(Option<u8>, u8)> {
     if character == '\u{1B}' {
@@ -216,6 +257,17 @@ mod tests {
             let (alone, part) = if parts.iter().all(|part| part.coding == Coding::Gsm7) { GSM7 } else { UCS2 };
             let most = if parts.len() > 1 { part } else { alone };
             prop_assert!(parts.iter().all(|part| !part.is_empty() && part.len() <= most));
+        }
+
+        #[test]
+        fn what_is_written_into_octets_is_read_out_of_them(text in "[a-zA-Zäß€\\[\\]^ жщ😀\\n]{0,100}") {
+            let read = segments(&text).iter().map(|part| read(part.coding, &part.octets())).collect::<String>();
+            prop_assert_eq!(read, text);
+        }
+
+        #[test]
+        fn octets_that_mean_nothing_are_read_all_the_same(octets in proptest::collection::vec(0_u8.., 0..200)) {
+            let _ = (read(Coding::Gsm7, &octets), read(Coding::Ucs2, &octets));
         }
 
         #[test]

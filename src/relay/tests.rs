@@ -1,5 +1,3 @@
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::*;
 
 const ROOM: CallId = CallId::from_number(1);
@@ -20,6 +18,8 @@ struct World {
     now: Instant,
     sent: Vec<(Number, String)>,
     told: Vec<Told>,
+    posted: Vec<(CallId, String)>,
+    stopped: Vec<bool>,
     /// The disk takes proofs.
     writes: bool,
 }
@@ -28,11 +28,20 @@ impl World {
     fn new(burst: u32) -> Self {
         let settings = RelaySettings {
             organisation: "Example".to_owned(),
+            number: number(99_999),
             segments: Allowance { burst, every: Duration::from_secs(6) },
             secret: Redacted::new([7; 32]),
         };
         let now = start();
-        Self { relay: Relay::new(now, settings), now, sent: Vec::new(), told: Vec::new(), writes: true }
+        Self {
+            relay: Relay::new(now, settings, BTreeSet::new()),
+            now,
+            sent: Vec::new(),
+            told: Vec::new(),
+            posted: Vec::new(),
+            stopped: Vec::new(),
+            writes: true,
+        }
     }
 
     fn input(&mut self, input: Input) {
@@ -45,6 +54,10 @@ impl World {
             match output {
                 Output::Send(message) => self.sent.push((message.to, message.text.into_inner())),
                 Output::Tell { told, .. } => self.told.push(told),
+                Output::Post { call, text, .. } => self.posted.push((call, text.into_inner())),
+                Output::Stopped { stopped, .. } => self.stopped.push(stopped),
+                // What a provider holds is its own; nothing waits here.
+                Output::Forget { .. } => {}
                 Output::Keep { call, .. } => {
                     let kept = self.writes;
                     self.relay.handle(self.now, Input::Kept { call, kept });
@@ -84,6 +97,10 @@ impl World {
 
     fn writes(&mut self, call: CallId, name: &str, text: &str) {
         self.input(Input::Line { call, name: name.to_owned().into(), text: text.to_owned().into() });
+    }
+
+    fn hears(&mut self, from: &Number, text: &str) {
+        self.input(Input::Received { id: None, from: from.clone(), text: text.to_owned().into() });
     }
 
     fn texts(&mut self) -> Vec<String> {
@@ -228,9 +245,89 @@ fn c8_neither_texts_nor_numbers_nor_codes_are_printed() {
     for n in 0..10 {
         world.writes(ROOM, "Alice", &format!("whisper {n}"));
     }
-    let message = Message { to: number(12_345), text: Redacted::new("whisper".to_owned()) };
+    let message = Message { call: None, to: number(12_345), text: Redacted::new("whisper".to_owned()) };
     let printed = format!("{:?} {:?} {message:?}", world.relay, world.relay.lines());
     assert!(!printed.contains("12345") && !printed.contains(&code) && !printed.contains("whisper"), "{printed}");
+}
+
+#[test]
+fn c5_an_answer_goes_into_the_one_meeting_in_which_the_device_is() {
+    let mut world = World::new(10);
+    world.subscribes(ROOM, number(1));
+    world.subscribes(OTHER, number(2));
+    world.hears(&number(1), " We are late ");
+    assert_eq!(world.posted, [(ROOM, "We are late".to_owned())]);
+    assert!(world.sent.is_empty());
+}
+
+#[test]
+fn c5_who_is_at_two_devices_is_asked_for_which_one_and_the_text_goes_there() {
+    let mut world = World::new(10);
+    world.subscribes(ROOM, number(1));
+    world.subscribes(OTHER, number(1));
+    world.hears(&number(1), "We are late");
+    assert_eq!(world.texts(), ["Which room do you write for? Answer 1 for board-room, 2 for board-room."]);
+    world.hears(&number(1), "3");
+    assert!(world.posted.is_empty());
+    assert_eq!(world.texts().len(), 1, "asked again");
+    world.hears(&number(1), "2");
+    assert_eq!(world.posted, [(OTHER, "3".to_owned())], "the newest text is the one that is asked for");
+}
+
+#[test]
+fn c5_who_is_in_no_meeting_gets_one_answer_a_day_and_reaches_nobody() {
+    let mut world = World::new(10);
+    world.subscribes(ROOM, number(2));
+    for text in ["hello", "anybody?", "I say"] {
+        world.hears(&number(1), text);
+    }
+    assert_eq!(world.texts(), ["Example: you are in no meeting at the moment, so nobody has got your message."]);
+    world.after(24 * 3600);
+    world.hears(&number(1), "hello again");
+    assert_eq!(world.texts().len(), 1);
+    assert!(world.posted.is_empty());
+}
+
+#[test]
+fn c2_stop_ends_it_everywhere_and_only_its_holder_allows_messages_again() {
+    let mut world = World::new(10);
+    world.subscribes(ROOM, number(1));
+    world.subscribes(OTHER, number(1));
+    world.hears(&number(1), "Stop.");
+    assert_eq!(world.texts(), ["Example: you will get no more messages. Answer START to allow them again."]);
+    for call in [ROOM, OTHER] {
+        world.writes(call, "Alice", "hello");
+        world.input(Input::Left { call });
+    }
+    world.hears(&number(1), "hello");
+    world.hears(&number(1), "help");
+    world.asks(ROOM, number(1));
+    assert_eq!(world.told.last(), Some(&Told::TooMany), "not even a code");
+    assert!(world.sent.is_empty(), "{:?}", world.sent);
+    world.hears(&number(1), "START");
+    assert_eq!(world.texts().len(), 1);
+    assert_eq!(world.stopped, [true, false], "kept over a restart");
+    world.subscribes(ROOM, number(1));
+}
+
+#[test]
+fn c6_loops_are_cut() {
+    let mut world = World::new(10);
+    world.subscribes(ROOM, number(1));
+    world.hears(&number(99_999), "our own number");
+    for _ in 0..5 {
+        world.hears(&number(1), "Out of office");
+    }
+    assert_eq!(world.posted.len(), 2, "the third of the same text in a minute is one too many");
+    for id in ["m1", "m1", "m2"] {
+        let (id, text) = (Some(id.to_owned()), format!("text of {id}").into());
+        world.input(Input::Received { id, from: number(1), text });
+    }
+    assert_eq!(world.posted.len(), 4, "a message that the provider repeats counts once");
+    for _ in 0..20 {
+        world.hears(&number(1), "help");
+    }
+    assert_eq!(world.sent.len(), 4, "a machine at the other end is not talked to for ever");
 }
 
 /// C-1, C-2, C-4 under a storm: what is sent goes to who has opted in and is inside, within the allowance.

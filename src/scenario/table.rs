@@ -248,11 +248,7 @@ const PROVEN: &[Row] = &[
         ],
         "codes leave this world by SMS: it takes a phone to read them",
     ),
-    (
-        "C-3",
-        &["src/relay/tests.rs::c3_a_line_carries_a_clean_name_of_at_most_20_characters"],
-        "messages leave this world by SMS; into the chat nothing comes by SMS yet",
-    ),
+    ("C-3", &["src/relay/tests.rs::c3_a_line_carries_a_clean_name_of_at_most_20_characters"], "messages leave this world by SMS"),
     (
         "C-4",
         &[
@@ -261,6 +257,16 @@ const PROVEN: &[Row] = &[
         ],
         "messages leave this world by SMS",
     ),
+    (
+        "C-5",
+        &[
+            "src/relay/tests.rs::c5_an_answer_goes_into_the_one_meeting_in_which_the_device_is",
+            "src/relay/tests.rs::c5_who_is_in_no_meeting_gets_one_answer_a_day_and_reaches_nobody",
+            "tests/interop/texting.rs::c5_answers_from_a_real_message_centre_reach_the_meeting_and_stop_ends_it",
+        ],
+        "messages come into this world by SMS",
+    ),
+    ("C-6", &["src/relay/tests.rs::c6_loops_are_cut"], "messages come into this world by SMS"),
     // === Operations ===
     (
         "O-1",
@@ -302,10 +308,10 @@ const NOT_YET: &[(&str, &str)] = &[
     ("M-15", "conference IDs and names of meetings are the only addresses"),
     ("N-7", "the one meeting service there is can signal recording"),
     ("N-10", "notices are not shown as text"),
-    ("C-7", "there is no provider yet that could lose a message"),
+    ("C-7", "what waits for the centre is in memory: it survives a lost connection, and no crash yet"),
     ("C-8", "nothing of a chat is stored"),
     ("C-9", "the chat has nothing but texts yet"),
-    ("C-10", "SIP MESSAGE and `log` are the only providers so far"),
+    ("C-10", "SIP MESSAGE, `log` and `smpp` are the only providers so far"),
     ("O-5", "there are logs; metrics, HEP and the event stream are to come"),
 ];
 

@@ -9,6 +9,7 @@ mod ledger;
 mod records;
 mod registrations;
 mod schema;
+mod stops;
 
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -111,6 +112,7 @@ enum Request {
     Write(Write, oneshot::Sender<Result<u64, StoreError>>),
     Ledger { limit: usize, before: Option<u64>, reply: oneshot::Sender<Result<Vec<LedgerRow>, StoreError>> },
     Records { limit: usize, reply: oneshot::Sender<Result<Vec<CallRecord>, StoreError>> },
+    Stops { reply: oneshot::Sender<Result<Vec<String>, StoreError>> },
     Registrations { now: u64, reply: oneshot::Sender<Result<Vec<Registration>, StoreError>> },
 }
 
@@ -120,6 +122,7 @@ enum Write {
     Record(Box<CallRecord>),
     Registrations { device: String, rows: Vec<Registration> },
     Consent(Box<Consent>),
+    Stop { number: String, stopped: bool, at: u64 },
 }
 
 /// Opens the store in `dir`, and the ledger's key in `key_dir`, making both at the first start (directories 0700, files 0600).
@@ -170,6 +173,23 @@ impl Handle {
     /// [`StoreError::Database`], [`StoreError::Closed`]; nothing is kept then.
     pub async fn consent(&self, consent: Consent) -> Result<(), StoreError> {
         self.ask(|reply| Request::Write(Write::Consent(Box::new(consent)), reply)).await.map(drop)
+    }
+
+    /// Keeps that the holder of a number has said STOP at `at` (milliseconds since 1970), or START (C-2).
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Closed`]; what was kept before stays then.
+    pub async fn stop(&self, number: &str, stopped: bool, at: u64) -> Result<(), StoreError> {
+        let number = number.to_owned();
+        self.ask(|reply| Request::Write(Write::Stop { number, stopped, at }, reply)).await.map(drop)
+    }
+
+    /// The numbers whose holders have said STOP (C-2).
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Closed`].
+    pub async fn stops(&self) -> Result<Vec<String>, StoreError> {
+        self.ask(|reply| Request::Stops { reply }).await
     }
 
     /// Registrations that live at `now` (milliseconds since 1970); the dead are deleted.
@@ -298,6 +318,7 @@ impl Store {
                 Write::Record(record) => records::insert(&transaction, record)?,
                 Write::Registrations { device, rows } => registrations::replace(&transaction, device, rows)?,
                 Write::Consent(consent) => consents::insert(&transaction, consent)?,
+                Write::Stop { number, stopped, at } => stops::put(&transaction, number, *stopped, *at)?,
             }
             numbers.push(self.chain.count);
         }
@@ -311,6 +332,7 @@ impl Store {
                 drop(reply.send(ledger::list(&self.connection, limit.min(MOST_ROWS), before)));
             }
             Request::Records { limit, reply } => drop(reply.send(records::list(&self.connection, limit.min(MOST_ROWS)))),
+            Request::Stops { reply } => drop(reply.send(stops::list(&self.connection))),
             Request::Registrations { now, reply } => drop(reply.send(registrations::living(&self.connection, now))),
             Request::Write(_, reply) => drop(reply.send(Err(StoreError::Closed))),
         }

@@ -73,6 +73,7 @@ const STEPS: &[&str] = &[
         at INTEGER NOT NULL
     ) STRICT;
     CREATE INDEX consents_of ON consents (number);
+    CREATE TABLE stops (number TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT;
 ",
 ];
 

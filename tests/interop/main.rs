@@ -1,4 +1,4 @@
-//! Roomgate against real peers, on real sockets: baresip, PJSIP and SIPp as phones, Chromium as the browser.
+//! Roomgate against real peers, on real sockets: baresip, PJSIP and SIPp as phones, Chromium as the browser, a short message centre.
 //!
 //! `tests/setup.sh` installs them; a missing one fails the scenario that needs it. Each scenario runs in a network namespace of
 //! its own ([`namespace`]) with one daemon; it reads recordings of what each side heard ([`audio`]).
@@ -32,6 +32,7 @@ mod recording;
 mod registration;
 mod scan;
 mod sipp;
+mod smsc;
 mod spray;
 mod status;
 mod texting;

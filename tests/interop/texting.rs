@@ -1,14 +1,53 @@
-//! Chat by SMS (C-1 to C-4): a phone in a meeting, its user's mobile phone, and a member at the page.
+//! Chat by SMS (C-1 to C-6, C-10): a phone in a meeting, its user's mobile phone, and a member at the page.
+
+use serde_json::json;
 
 use crate::baresip::{Baresip, Codec, Transport};
 use crate::browser::Browser;
 use crate::daemon::Daemon;
 use crate::namespace::isolated;
 use crate::patience::{eventually, seconds};
+use crate::smsc::Smsc;
 
 const ALICE: f64 = 611.0;
 const PHONE: f64 = 1011.0;
 const MOBILE: &str = "01715550123";
+/// The same as a centre has it.
+const HANDSET: &str = "491715550123";
+
+/// A daemon with its provider of messages.
+fn daemon(provider: &str) -> Daemon {
+    Daemon::with(&format!("[media]\nwebrtc_addresses = [\"127.0.0.1\"]\n[relay]\ncountry_code = \"49\"\n{provider}"))
+}
+
+/// Alice in the meeting `demo` with her chat open, and a phone that she has let in.
+fn meeting(daemon: &Daemon) -> (Browser, Baresip) {
+    let mut alice = Browser::start(daemon.folder(), "alice", ALICE);
+    alice.enter(&daemon.link("demo", true));
+    alice.join("Alice");
+    let mut phone = Baresip::start(daemon.folder(), 5080, Codec::Pcmu, Transport::Udp, PHONE);
+    phone.dial("sip:1001@127.0.0.1:5060");
+    alice.wait("lobby-row");
+    alice.click("admit");
+    alice.until("roster-row", "the phone is inside", |row| row.shows("external-mark"));
+    alice.click("chat-toggle");
+    (alice, phone)
+}
+
+fn says(alice: &mut Browser, text: &str) {
+    alice.write("chat-input", text);
+    alice.click("chat-send");
+}
+
+/// Keys in the number, and the code that `texted` finds in what was sent.
+fn subscribes(daemon: &Daemon, phone: &mut Baresip, texted: impl FnOnce() -> String) {
+    phone.press("*4");
+    assert!(phone.hear(6.0).level() > -50.0, "a number is asked for");
+    phone.press(&format!("{MOBILE}#"));
+    let code: String = texted().chars().take(6).collect();
+    phone.press(&format!("{code}#"));
+    eventually(seconds(10), "it is on", || daemon.subscriptions().iter().any(|one| one["state"] == "on").then_some(()));
+}
 
 /// The messages that the provider `log` has printed.
 fn messages(daemon: &Daemon) -> Vec<String> {
@@ -24,28 +63,12 @@ fn message(daemon: &Daemon, wanted: &str) -> String {
 #[test]
 fn the_people_around_a_phone_get_the_chat_by_sms_after_they_have_keyed_in_a_texted_code() {
     isolated(|| {
-        let daemon = Daemon::with("[media]\nwebrtc_addresses = [\"127.0.0.1\"]\n[relay]\ncountry_code = \"49\"\n");
-        let mut alice = Browser::start(daemon.folder(), "alice", ALICE);
-        alice.enter(&daemon.link("demo", true));
-        alice.join("Alice");
-        let mut phone = Baresip::start(daemon.folder(), 5080, Codec::Pcmu, Transport::Udp, PHONE);
-        phone.dial("sip:1001@127.0.0.1:5060");
-        alice.wait("lobby-row");
-        alice.click("admit");
-        alice.until("roster-row", "the phone is inside", |row| row.shows("external-mark"));
-        alice.click("chat-toggle");
-        alice.write("chat-input", "Nobody reads this by SMS");
-        alice.click("chat-send");
+        let daemon = daemon("");
+        let (mut alice, mut phone) = meeting(&daemon);
+        says(&mut alice, "Nobody reads this by SMS");
+        subscribes(&daemon, &mut phone, || message(&daemon, "is your code"));
 
-        phone.press("*4");
-        assert!(phone.hear(6.0).level() > -50.0, "a number is asked for");
-        phone.press(&format!("{MOBILE}#"));
-        let code: String = message(&daemon, "is your code").chars().take(6).collect();
-        phone.press(&format!("{code}#"));
-        eventually(seconds(10), "it is on", || daemon.subscriptions().iter().any(|one| one["state"] == "on").then_some(()));
-
-        alice.write("chat-input", "Dial-in is 10 € cheaper");
-        alice.click("chat-send");
+        says(&mut alice, "Dial-in is 10 € cheaper");
         assert_eq!(message(&daemon, "cheaper"), "Alice: Dial-in is 10 € cheaper");
         assert!(!messages(&daemon).iter().any(|text| text.contains("Nobody reads")), "{:?}", messages(&daemon));
         let shown = daemon.subscriptions();
@@ -54,10 +77,71 @@ fn the_people_around_a_phone_get_the_chat_by_sms_after_they_have_keyed_in_a_text
         phone.hang_up();
         message(&daemon, "its chat ends here");
         eventually(seconds(10), "it is over", || daemon.subscriptions().is_empty().then_some(()));
-        alice.write("chat-input", "Too late");
-        alice.click("chat-send");
+        says(&mut alice, "Too late");
         alice.until("chat-line", "what Alice has written", |row| row.text.contains("Too late"));
         assert_eq!(messages(&daemon).len(), 3, "the code, a line, the end: {:?}", messages(&daemon));
         assert!(!daemon.has_logged(MOBILE) && !daemon.log().contains("1715550123"), "the number is in the log");
+    });
+}
+
+#[test]
+fn c5_answers_from_a_real_message_centre_reach_the_meeting_and_stop_ends_it() {
+    isolated(|| {
+        let daemon = daemon(Smsc::PROVIDER);
+        let mut centre = Smsc::start(daemon.folder());
+        let (mut alice, mut phone) = meeting(&daemon);
+        subscribes(&daemon, &mut phone, || centre.text("is your code"));
+        centre.wait_for("the code goes to the handset", |event| {
+            event["event"] == "submitted" && event["to"] == HANDSET && event["from"] == "12025550100" && event["receipt"] == 1
+        });
+
+        // A line of two parts, and one that the alphabet of GSM lacks.
+        says(&mut alice, &"word ".repeat(40));
+        let first = centre.wait_for("the first part", |event| event["header"].is_array());
+        let header: Vec<u64> = first["header"].as_array().unwrap().iter().filter_map(serde_json::Value::as_u64).collect();
+        assert_eq!((&header[..2], &header[3..]), (&[0, 3][..], &[2, 1][..]), "{first}");
+        says(&mut alice, "Жук 😀");
+        assert_eq!(centre.text("Жук"), "Alice: Жук 😀");
+
+        // An answer of three parts that come in the wrong order is one line, from the room, with its mark.
+        let answer = "Wir kommen später: der Zug hat 20 Minuten Verspätung ".repeat(3);
+        centre.write(HANDSET, &answer, 3);
+        let line = alice.until("chat-line", "the answer", |row| row.text.contains(answer.trim()));
+        assert!(line.shows("external-mark") && line.shows("sms-mark"), "{line:?}");
+        assert!(line.text.contains("SMS +49…23") && !line.text.contains("5550123"), "{}", line.text);
+        alice.picture("chat-by-sms");
+
+        // What the centre throttles comes late and in order; what it never answered is sent again over the next connection.
+        centre.order(&json!({ "throttle": 2 }));
+        says(&mut alice, "throttled");
+        says(&mut alice, "after it");
+        centre.text("after it");
+        assert_eq!(centre.count("throttled"), 2);
+        centre.order(&json!({ "hang": true }));
+        says(&mut alice, "unanswered");
+        centre.text("unanswered");
+        centre.order(&json!({ "drop": true, "hang": false }));
+        eventually(seconds(20), "it is bound again", || (centre.count("bound") == 2).then_some(()));
+        says(&mut alice, "the last line");
+        centre.text("the last line");
+        let texts = centre.texts();
+        let times = |wanted: &str| texts.iter().filter(|text| text.as_str() == format!("Alice: {wanted}")).count();
+        assert_eq!((times("throttled"), times("after it"), times("unanswered")), (1, 1, 2), "{texts:?}");
+
+        centre.write(HANDSET, "Stop.", 1);
+        centre.text("you will get no more messages");
+        says(&mut alice, "Nobody reads this by SMS");
+        phone.hang_up();
+        eventually(seconds(10), "it is over", || daemon.subscriptions().is_empty().then_some(()));
+        centre.write(HANDSET, "hello?", 1);
+        // Three parts, the word and this one.
+        eventually(seconds(10), "all are taken", || (centre.count("written") == 5).then_some(()));
+        assert!(daemon.subscriptions().is_empty());
+        assert_eq!(
+            centre.texts().last().map(String::as_str),
+            Some("Roomgate: you will get no more messages. Answer START to allow them again.")
+        );
+        let log = daemon.log();
+        assert!(!log.contains("5550123") && !log.contains("Zug") && !log.contains("throttled"), "{log}");
     });
 }

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use super::Provider;
+use crate::ids::CallId;
 use crate::relay::{Message, Number, segment};
 
 /// Prints on standard output. Under a service manager that is the journal, where nobody's words have a place (C-8): there only
@@ -19,7 +20,7 @@ impl Log {
 }
 
 impl Provider for Log {
-    fn submit(&self, message: &Message) {
+    fn submit(&self, message: Message) {
         let parts = segment::segments(message.text.expose()).len();
         tracing::info!(from = %self.from, to = %message.to, parts, "SMS printed, not sent: the provider is `log`");
         if self.with_text {
@@ -29,4 +30,7 @@ impl Provider for Log {
             let _ = writeln!(out, "SMS from {} to {}: {text}", self.from, message.to).and_then(|()| out.flush());
         }
     }
+
+    /// What was printed cannot be taken back, and nothing waits.
+    fn forget(&self, _: CallId) {}
 }

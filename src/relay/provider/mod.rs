@@ -1,14 +1,23 @@
 //! Who carries short messages (C-10). Each provider is one file and one line of [`open`].
 
 mod log;
+mod smpp;
+
+use tokio::sync::mpsc;
 
 use super::{Message, Number};
+use crate::ids::CallId;
+use crate::redact::Redacted;
+
+pub use smpp::{Login, SmppSettings};
 
 /// What kind of provider it is: `kind` of `[relay.provider.X]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     /// Prints messages on standard output: for the demo, nothing leaves the machine.
     Log,
+    /// A short message centre, by SMPP 3.4.
+    Smpp(SmppSettings),
 }
 
 /// `[relay.provider.X]`
@@ -20,16 +29,31 @@ pub struct ProviderSettings {
     pub number: Number,
 }
 
-/// Somebody who carries short messages.
-pub trait Provider: Send + Sync {
-    /// Takes a message. Never waits.
-    fn submit(&self, message: &Message);
+/// Somebody has written to our number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// The provider's name for the message, where it has one: by it a repeated message is known.
+    pub id: Option<String>,
+    /// Who.
+    pub from: Number,
+    /// What, all parts of it.
+    pub text: Redacted<String>,
 }
 
-/// The provider that these settings describe.
+/// Somebody who carries short messages. Dropped, it ends.
+pub trait Provider: Send + Sync {
+    /// Takes a message. Never waits; messages to one number are sent in this order.
+    fn submit(&self, message: Message);
+
+    /// Drops what waits for this call (C-7).
+    fn forget(&self, call: CallId);
+}
+
+/// The provider that these settings describe; what is written to it comes out of `heard`.
 #[must_use]
-pub fn open(settings: ProviderSettings) -> Box<dyn Provider> {
+pub fn open(settings: ProviderSettings, heard: mpsc::Sender<Heard>) -> Box<dyn Provider> {
     match settings.kind {
         Kind::Log => Box::new(log::Log::new(settings.number)),
+        Kind::Smpp(smpp) => Box::new(smpp::Smpp::open(smpp, settings.number, heard)),
     }
 }

@@ -97,7 +97,7 @@ export class Chat {
     const row = fromTemplate('chat-line');
     Object.assign(row.dataset, { id: String(line.id), kind: line.kind, mine: String(mine) });
     setText(part(row, 'name'), mine ? 'You' : line.name);
-    part(row, 'tags').replaceChildren(...identityTags({ kind: line.kind }));
+    part(row, 'tags').replaceChildren(...identityTags({ kind: line.kind, sms: line.sms }));
     const time = part(row, 'time');
     time.dateTime = new Date(line.at).toISOString();
     setText(time, clock(line.at));

@@ -62,6 +62,7 @@ export function identityTags(participant) {
   const tags = [];
   if (participant.kind === 'external') tags.push(tag('External', { kind: 'external', testid: 'external-mark' }));
   if (participant.via === 'phone') tags.push(tag('Phone', { testid: 'phone-mark', iconName: 'phone' }));
+  if (participant.sms) tags.push(tag(`SMS ${participant.sms}`, { testid: 'sms-mark' }));
   return tags;
 }
 

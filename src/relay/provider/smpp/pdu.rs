@@ -1,0 +1,229 @@
+//! What of SMPP 3.4 we say and understand: parts of messages as `submit_sm`, receipts and parts that come as `deliver_sm`.
+
+use bytes::{Buf as _, BytesMut};
+use rusmpp::decode::DecodeWithLength as _;
+use rusmpp::encode::{Encode as _, Length as _};
+use rusmpp::pdus::{BindTransceiver, DeliverSm, DeliverSmResp, SubmitSm};
+use rusmpp::tlvs::TlvValue;
+use rusmpp::types::{COctetString, OctetString};
+use rusmpp::values::{DataCoding, EsmClass, InterfaceVersion, Npi, RegisteredDelivery, Ton};
+use rusmpp::{Command, CommandStatus, Pdu};
+
+use super::Login;
+use crate::ids::CallId;
+use crate::redact::Redacted;
+use crate::relay::segment::{self, Coding};
+use crate::relay::{Message, Number};
+
+/// The longest PDU that is taken: 64 KiB of `message_payload` and then some.
+const LONGEST: usize = 70_000;
+/// Octets of a PDU's head (section 3.2).
+const HEAD: usize = 16;
+/// `esm_class`: a user data header comes first.
+const UDHI: u8 = 0x40;
+/// `esm_class`, message type: a receipt of the centre, or word of one on its way (section 5.2.12).
+const RECEIPTS: [u8; 2] = [0x04, 0x20];
+/// A receipt is wanted, however it ends (section 5.2.17).
+const RECEIPT_WANTED: u8 = 0x01;
+
+/// One part of a message on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Part {
+    /// The call that it belongs to.
+    pub(super) call: Option<CallId>,
+    pub(super) to: Number,
+    coding: Coding,
+    /// With the header that joins parts.
+    octets: Redacted<Vec<u8>>,
+    joined: bool,
+    /// How often the centre has put it off.
+    pub(super) tries: u32,
+}
+
+/// The parts of a message. `reference` is the same in all of them, and another one in the next message.
+pub(super) fn parts(message: &Message, reference: u8) -> Vec<Part> {
+    let segments = segment::segments(message.text.expose());
+    let total = u8::try_from(segments.len()).unwrap_or(u8::MAX);
+    let part = |(number, segment): (u8, &segment::Segment)| {
+        // TS 23.040 section 9.2.3.24.1: concatenated short messages, 8-bit reference.
+        let header = if total > 1 { vec![5, 0, 3, reference, total, number] } else { Vec::new() };
+        let octets = Redacted::new([header, segment.octets()].concat());
+        Part { call: message.call, to: message.to.clone(), coding: segment.coding, octets, joined: total > 1, tries: 0 }
+    };
+    (1..=total).zip(&segments).map(part).collect()
+}
+
+/// A number as an address: international, without the `+`.
+fn address(number: &Number) -> COctetString<1, 21> {
+    text(number.expose().trim_start_matches('+'))
+}
+
+/// A text of a bind; one that does not fit would be refused by the configuration.
+fn text<const MAX: usize>(text: &str) -> COctetString<1, MAX> {
+    COctetString::from_string(text.to_owned()).unwrap_or_default()
+}
+
+/// Asks to be let in, to send and to receive.
+pub(super) fn bind(login: &Login) -> Pdu {
+    Pdu::BindTransceiver(BindTransceiver {
+        system_id: text(&login.system_id),
+        password: text(login.password.expose()),
+        system_type: text(&login.system_type),
+        interface_version: InterfaceVersion::Smpp3_4,
+        ..BindTransceiver::default()
+    })
+}
+
+pub(super) fn submit(from: &Number, part: &Part) -> Pdu {
+    let submit = SubmitSm::builder()
+        .source_addr_ton(Ton::International)
+        .source_addr_npi(Npi::Isdn)
+        .source_addr(address(from))
+        .dest_addr_ton(Ton::International)
+        .dest_addr_npi(Npi::Isdn)
+        .destination_addr(address(&part.to))
+        .esm_class(EsmClass::from(if part.joined { UDHI } else { 0 }))
+        .registered_delivery(RegisteredDelivery::from(RECEIPT_WANTED))
+        .data_coding(match part.coding {
+            Coding::Gsm7 => DataCoding::McSpecific,
+            Coding::Ucs2 => DataCoding::Ucs2,
+        })
+        .short_message(OctetString::from_slice(part.octets.expose()).unwrap_or_default());
+    Pdu::SubmitSm(submit.build())
+}
+
+pub(super) fn delivered() -> Pdu {
+    Pdu::DeliverSmResp(DeliverSmResp::default())
+}
+
+/// What a `deliver_sm` brings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Delivery {
+    /// How a message has ended, or that it has not yet: a word of the list in section 5.2.28, such as `DELIVRD`.
+    Receipt { state: String },
+    /// Part `number` of `total` of a message.
+    Part { from: Number, reference: u8, total: u8, number: u8, text: Redacted<String> },
+    /// From an address that is no number, or in a code that is no text.
+    Nothing,
+}
+
+pub(super) fn delivery(deliver: &DeliverSm) -> Delivery {
+    let esm_class = u8::from(deliver.esm_class);
+    let payload = deliver.tlvs().iter().find_map(|tlv| match tlv.value() {
+        Some(TlvValue::MessagePayload(payload)) => Some(payload.value.as_ref()),
+        _ => None,
+    });
+    let octets: &[u8] = payload.unwrap_or_else(|| deliver.short_message().as_ref());
+    if RECEIPTS.contains(&(esm_class & 0x3C)) {
+        return Delivery::Receipt { state: receipt_state(deliver, octets) };
+    }
+    let coding = match deliver.data_coding {
+        DataCoding::McSpecific => Some(Coding::Gsm7),
+        DataCoding::Ucs2 => Some(Coding::Ucs2),
+        _ => None,
+    };
+    let (header, octets) = if esm_class & UDHI == 0 { (&[][..], octets) } else { user_data_header(octets) };
+    let text = match (coding, deliver.data_coding) {
+        (Some(coding), _) => segment::read(coding, octets),
+        (None, DataCoding::Latin1 | DataCoding::Ia5) => octets.iter().map(|octet| char::from(*octet)).collect(),
+        (None, _) => return Delivery::Nothing,
+    };
+    let digits = deliver.source_addr.as_str().trim_start_matches('+').trim_start_matches("00");
+    let Some(from) = Number::parse(&format!("+{digits}")) else { return Delivery::Nothing };
+    let (reference, total, number) = concatenation(header).unwrap_or((0, 1, 1));
+    Delivery::Part { from, reference, total, number, text: Redacted::new(text) }
+}
+
+/// The header's elements, and what follows it.
+fn user_data_header(octets: &[u8]) -> (&[u8], &[u8]) {
+    let Some((length, rest)) = octets.split_first() else { return (&[], octets) };
+    rest.split_at_checked(usize::from(*length)).unwrap_or((&[], rest))
+}
+
+/// Reference, total and number of a part, by an 8-bit or a 16-bit reference, of which the low half is enough to tell messages apart.
+fn concatenation(mut header: &[u8]) -> Option<(u8, u8, u8)> {
+    while let [id, length, rest @ ..] = header {
+        let (element, after) = rest.split_at_checked(usize::from(*length))?;
+        match (*id, element) {
+            (0x00, [reference, total, number]) | (0x08, [_, reference, total, number]) if (1..=*total).contains(number) => {
+                return Some((*reference, *total, *number));
+            }
+            _ => header = after,
+        }
+    }
+    None
+}
+
+/// By the TLV where there is one, else by the text that is usual (appendix B).
+fn receipt_state(deliver: &DeliverSm, octets: &[u8]) -> String {
+    let by_tlv = deliver.tlvs().iter().find_map(|tlv| match tlv.value() {
+        Some(TlvValue::MessageState(state)) => state_word(u8::from(*state)),
+        _ => None,
+    });
+    let text = String::from_utf8_lossy(octets);
+    let by_text = text.split("stat:").nth(1).map(|rest| rest.chars().take_while(char::is_ascii_uppercase).take(7).collect());
+    by_tlv.map(str::to_owned).or(by_text).unwrap_or_else(|| "UNKNOWN".to_owned())
+}
+
+/// Section 5.2.28.
+const fn state_word(state: u8) -> Option<&'static str> {
+    Some(match state {
+        1 => "ENROUTE",
+        2 => "DELIVRD",
+        3 => "EXPIRED",
+        4 => "DELETED",
+        5 => "UNDELIV",
+        6 => "ACCEPTD",
+        7 => "UNKNOWN",
+        8 => "REJECTD",
+        _ => return None,
+    })
+}
+
+/// A frame that was read.
+#[derive(Debug)]
+pub(super) enum Frame {
+    Command(Box<Command>),
+    /// One that cannot be read; its head could.
+    Unreadable {
+        id: u32,
+        sequence: u32,
+    },
+}
+
+/// The stream cannot be in step any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a PDU of {0} octets")]
+pub(super) struct BadLength(pub(super) usize);
+
+/// Takes the next whole frame out of what has come. A body that cannot be read costs that one frame, not the connection.
+pub(super) fn next_frame(buffer: &mut BytesMut) -> Result<Option<Frame>, BadLength> {
+    let Some(length) = buffer.first_chunk::<4>().map(|length| u32::from_be_bytes(*length)) else { return Ok(None) };
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    if !(HEAD..=LONGEST).contains(&length) {
+        return Err(BadLength(length));
+    }
+    if buffer.len() < length {
+        return Ok(None);
+    }
+    let mut frame = buffer.split_to(length);
+    frame.advance(4);
+    let mut head = frame.clone();
+    let (id, _status, sequence) = (head.get_u32(), head.get_u32(), head.get_u32());
+    Ok(Some(match Command::decode(&mut frame, length - 4) {
+        Ok((command, _)) => Frame::Command(Box::new(command)),
+        Err(_) => Frame::Unreadable { id, sequence },
+    }))
+}
+
+/// A PDU as it travels.
+pub(super) fn write(status: CommandStatus, sequence: u32, pdu: Pdu) -> Vec<u8> {
+    let command = Command::new(status, sequence, pdu);
+    let length = 4 + command.length();
+    let mut octets = vec![0; length];
+    if let Some((head, body)) = octets.split_first_chunk_mut::<4>() {
+        *head = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
+        command.encode(body);
+    }
+    octets
+}

@@ -1,0 +1,308 @@
+//! [`Session`]: one bound connection to a short message centre, without its socket.
+//!
+//! Frames of the centre and parts to be submitted flow in; PDUs, outcomes and what people have written flow out. At most `window` parts
+//! are unanswered, and of those to one number at most one, so that they arrive in order. A centre that does not answer is left.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use rusmpp::{CommandId, CommandStatus, Pdu};
+
+use super::SmppSettings;
+use super::pdu::{self, Delivery, Frame, Part};
+use crate::machine::Machine;
+use crate::redact::Redacted;
+use crate::relay::Number;
+
+/// How long the centre may take to answer.
+pub(super) const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
+/// How long a throttled session rests.
+const THROTTLED: Duration = Duration::from_secs(1);
+/// How often one part is put off before it is given up.
+const TRIES: u32 = 20;
+/// Parts of messages that are not whole yet, and how long they are waited for.
+const UNFINISHED: usize = 256;
+const WHOLE_WITHIN: Duration = Duration::from_secs(5 * 60);
+
+/// What happens to a [`Session`].
+#[derive(Debug)]
+pub(super) enum Input {
+    Frame(Frame),
+    /// To be submitted; only while [`Session::takes`] says so.
+    Submit(Box<Part>),
+    /// We want to end it.
+    Unbind,
+}
+
+/// What a [`Session`] wants done.
+#[derive(Debug)]
+pub(super) enum Output {
+    Write(Vec<u8>),
+    Bound,
+    /// The centre has it.
+    Accepted(Box<Part>),
+    /// The centre will never have it.
+    Refused(Box<Part>, CommandStatus),
+    /// To be submitted again.
+    Again(Box<Part>),
+    /// How a message has ended.
+    Receipt(String),
+    /// Somebody has written this.
+    Received {
+        from: Number,
+        text: Redacted<String>,
+    },
+    Close(Why),
+}
+
+/// Why a session is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Why {
+    #[error("the centre does not let us in ({0:?}): see system_id and password")]
+    NotLetIn(CommandStatus),
+    #[error("the centre does not answer")]
+    Silent,
+    #[error("the centre has ended it")]
+    Unbound,
+    #[error("we have ended it")]
+    Done,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Binding { until: Instant },
+    Bound,
+    Unbinding { until: Instant },
+    Closed,
+}
+
+/// A message of which parts are missing.
+#[derive(Debug)]
+struct Unfinished {
+    parts: BTreeMap<u8, Redacted<String>>,
+    until: Instant,
+}
+
+#[derive(Debug)]
+pub(super) struct Session {
+    settings: SmppSettings,
+    from: Number,
+    state: State,
+    sequence: u32,
+    unanswered: BTreeMap<u32, (Box<Part>, Instant)>,
+    /// An `enquire_link` of ours is out since then.
+    asked: Option<Instant>,
+    heard: Instant,
+    rests_until: Option<Instant>,
+    unfinished: BTreeMap<(Number, u8, u8), Unfinished>,
+    outputs: VecDeque<Output>,
+}
+
+impl Session {
+    /// Over a connection that has just been made.
+    pub(super) fn new(now: Instant, settings: SmppSettings, from: Number) -> Self {
+        let state = State::Binding { until: now + ANSWERS_WITHIN };
+        let bind = pdu::bind(&settings.login);
+        let mut session = Self {
+            settings,
+            from,
+            state,
+            sequence: 0,
+            unanswered: BTreeMap::new(),
+            asked: None,
+            heard: now,
+            rests_until: None,
+            unfinished: BTreeMap::new(),
+            outputs: VecDeque::new(),
+        };
+        session.ask(bind);
+        session
+    }
+
+    /// Whether a part for this number would be submitted now.
+    pub(super) fn takes(&self, now: Instant, to: &Number) -> bool {
+        self.has_room(now) && self.unanswered.values().all(|(part, _)| part.to != *to)
+    }
+
+    /// Whether anything would be submitted now.
+    pub(super) fn has_room(&self, now: Instant) -> bool {
+        let rests = self.rests_until.is_some_and(|until| until > now);
+        self.state == State::Bound && self.unanswered.len() < self.settings.window && !rests
+    }
+
+    /// What was submitted and never answered: the centre may have it or not (C-7).
+    pub(super) fn unanswered(self) -> impl Iterator<Item = Part> {
+        self.unanswered.into_values().map(|(part, _)| *part)
+    }
+
+    fn ask(&mut self, pdu: Pdu) -> u32 {
+        // Section 3.2: 1 to 7FFFFFFF, counted up.
+        self.sequence = self.sequence % 0x7FFF_FFFF + 1;
+        self.outputs.push_back(Output::Write(pdu::write(CommandStatus::EsmeRok, self.sequence, pdu)));
+        self.sequence
+    }
+
+    fn answer(&mut self, status: CommandStatus, sequence: u32, pdu: Pdu) {
+        self.outputs.push_back(Output::Write(pdu::write(status, sequence, pdu)));
+    }
+
+    fn close(&mut self, why: Why) {
+        if self.state != State::Closed {
+            self.state = State::Closed;
+            self.outputs.push_back(Output::Close(why));
+        }
+    }
+
+    fn frame(&mut self, now: Instant, frame: Frame) {
+        self.heard = now;
+        let command = match frame {
+            Frame::Command(command) => command,
+            Frame::Unreadable { id, sequence } => {
+                if CommandId::from(id) == CommandId::DeliverSm {
+                    // Left unanswered it would come again and again.
+                    return self.answer(CommandStatus::EsmeRxPAppn, sequence, pdu::delivered());
+                }
+                return;
+            }
+        };
+        let (status, sequence) = (command.status(), command.sequence_number());
+        match command.pdu() {
+            Some(Pdu::EnquireLink) => self.answer(CommandStatus::EsmeRok, sequence, Pdu::EnquireLinkResp),
+            Some(Pdu::EnquireLinkResp) => self.asked = None,
+            Some(Pdu::Unbind) => {
+                self.answer(CommandStatus::EsmeRok, sequence, Pdu::UnbindResp);
+                self.close(Why::Unbound);
+            }
+            Some(Pdu::DeliverSm(deliver)) => {
+                let delivery = pdu::delivery(deliver);
+                self.answer(CommandStatus::EsmeRok, sequence, pdu::delivered());
+                self.delivered(now, delivery);
+            }
+            _ => self.answered(now, command.id(), status, sequence),
+        }
+    }
+
+    /// An answer; one that says no comes without a body often.
+    fn answered(&mut self, now: Instant, id: CommandId, status: CommandStatus, sequence: u32) {
+        match (id, self.state) {
+            (CommandId::BindTransceiverResp | CommandId::GenericNack, State::Binding { .. }) => {
+                if id == CommandId::BindTransceiverResp && status == CommandStatus::EsmeRok {
+                    self.state = State::Bound;
+                    self.outputs.push_back(Output::Bound);
+                } else {
+                    self.close(Why::NotLetIn(status));
+                }
+            }
+            (CommandId::UnbindResp, _) => self.close(Why::Done),
+            (CommandId::SubmitSmResp | CommandId::GenericNack, _) => self.submitted(now, status, sequence),
+            _ => {}
+        }
+    }
+
+    fn submitted(&mut self, now: Instant, status: CommandStatus, sequence: u32) {
+        let Some((mut part, _)) = self.unanswered.remove(&sequence) else { return };
+        let output = match status {
+            CommandStatus::EsmeRok => Output::Accepted(part),
+            CommandStatus::EsmeRthrottled | CommandStatus::EsmeRmsgqful | CommandStatus::EsmeRsyserr if part.tries < TRIES => {
+                part.tries += 1;
+                self.rests_until = Some(now + THROTTLED);
+                Output::Again(part)
+            }
+            refused => Output::Refused(part, refused),
+        };
+        self.outputs.push_back(output);
+    }
+
+    fn delivered(&mut self, now: Instant, delivery: Delivery) {
+        match delivery {
+            Delivery::Nothing => {}
+            Delivery::Receipt { state } => self.outputs.push_back(Output::Receipt(state)),
+            Delivery::Part { from, total: 1, text, .. } => self.outputs.push_back(Output::Received { from, text }),
+            Delivery::Part { from, reference, total, number, text } => {
+                let key = (from, reference, total);
+                if self.unfinished.len() >= UNFINISHED && !self.unfinished.contains_key(&key) {
+                    return;
+                }
+                let new = || Unfinished { parts: BTreeMap::new(), until: now + WHOLE_WITHIN };
+                let unfinished = self.unfinished.entry(key.clone()).or_insert_with(new);
+                unfinished.parts.insert(number, text);
+                if unfinished.parts.len() == usize::from(total)
+                    && let Some(whole) = self.unfinished.remove(&key)
+                {
+                    let text: String = whole.parts.into_values().map(Redacted::into_inner).collect();
+                    self.outputs.push_back(Output::Received { from: key.0, text: Redacted::new(text) });
+                }
+            }
+        }
+    }
+
+    /// What is whole as far as it goes, when the rest does not come: better read in part than not at all.
+    fn give_up_waiting(&mut self, now: Instant) {
+        let late: Vec<_> = self.unfinished.iter().filter(|(_, u)| u.until <= now).map(|(key, _)| key.clone()).collect();
+        for key in late {
+            let Some(unfinished) = self.unfinished.remove(&key) else { continue };
+            let parts: Vec<String> = unfinished.parts.into_values().map(Redacted::into_inner).collect();
+            self.outputs.push_back(Output::Received { from: key.0, text: Redacted::new(parts.join(" … ")) });
+        }
+    }
+
+    fn oldest_question(&self) -> Option<Instant> {
+        self.unanswered.values().map(|(_, at)| *at).chain(self.asked).min()
+    }
+}
+
+impl Machine for Session {
+    type Input = Input;
+    type Output = Output;
+
+    fn handle(&mut self, now: Instant, input: Input) {
+        match input {
+            _ if self.state == State::Closed => {}
+            Input::Frame(frame) => self.frame(now, frame),
+            Input::Submit(part) => {
+                let sequence = self.ask(pdu::submit(&self.from, &part));
+                self.unanswered.insert(sequence, (part, now));
+            }
+            Input::Unbind if self.state == State::Bound => {
+                self.ask(Pdu::Unbind);
+                self.state = State::Unbinding { until: now + ANSWERS_WITHIN };
+            }
+            Input::Unbind => self.close(Why::Done),
+        }
+    }
+
+    fn wake(&mut self, now: Instant) {
+        match self.state {
+            State::Closed => return,
+            State::Binding { until } | State::Unbinding { until } if until <= now => return self.close(Why::Silent),
+            _ => {}
+        }
+        if self.oldest_question().is_some_and(|at| at + ANSWERS_WITHIN <= now) {
+            return self.close(Why::Silent);
+        }
+        if self.rests_until.is_some_and(|until| until <= now) {
+            self.rests_until = None;
+        }
+        self.give_up_waiting(now);
+        if self.state == State::Bound && self.asked.is_none() && self.heard + self.settings.enquire_every <= now {
+            self.asked = Some(now);
+            self.ask(Pdu::EnquireLink);
+        }
+    }
+
+    fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let state = match self.state {
+            State::Closed => return None,
+            State::Binding { until } | State::Unbinding { until } => Some(until),
+            State::Bound => None,
+        };
+        let enquire = (self.state == State::Bound && self.asked.is_none()).then(|| self.heard + self.settings.enquire_every);
+        let answer = self.oldest_question().map(|at| at + ANSWERS_WITHIN);
+        let whole = self.unfinished.values().map(|unfinished| unfinished.until).min();
+        [state, enquire, answer, self.rests_until, whole].into_iter().flatten().min()
+    }
+}

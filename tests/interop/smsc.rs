@@ -1,0 +1,70 @@
+//! A short message centre that we did not write: `smsc.mjs` holds the npm package `smpp`, this gives the orders.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{ChildStdin, Command};
+
+use serde_json::{Value, json};
+
+use crate::namespace::{folder as sources, program, setup_folder};
+use crate::patience::{eventually, seconds};
+use crate::process::Process;
+
+/// The centre, on port 2775. Dropped, it ends.
+pub struct Smsc {
+    orders: ChildStdin,
+    process: Process,
+}
+
+impl Smsc {
+    /// The provider that binds to it.
+    pub const PROVIDER: &str =
+        "[relay.provider.demo]\nkind = \"smpp\"\nhost = \"127.0.0.1\"\nsystem_id = \"roomgate\"\npassword = \"secret\"\n";
+
+    /// Starts it.
+    pub fn start(folder: &Path) -> Self {
+        let mut command = Command::new(program("node"));
+        command.arg(sources().join("smsc.mjs")).env("ROOMGATE_SETUP", setup_folder());
+        let mut process = Process::start(&mut command, &folder.join("smsc.log"), true);
+        let orders = process.child.stdin.take().expect("a pipe");
+        let centre = Self { orders, process };
+        centre.wait_for("it listens", |event| event["event"] == "listening");
+        centre
+    }
+
+    fn events(&self) -> Vec<Value> {
+        self.process.log().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// Waits for something to have happened.
+    pub fn wait_for(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        eventually(seconds(20), what, || self.events().into_iter().find(|event| wanted(event)))
+    }
+
+    /// How often something has happened.
+    pub fn count(&self, event: &str) -> usize {
+        self.events().iter().filter(|known| known["event"] == event).count()
+    }
+
+    /// What was submitted, in this order.
+    pub fn texts(&self) -> Vec<String> {
+        let submitted = self.events().into_iter().filter(|event| event["event"] == "submitted");
+        submitted.filter_map(|event| Some(event["text"].as_str()?.to_owned())).collect()
+    }
+
+    /// Waits for a message, a part of which says this.
+    pub fn text(&self, wanted: &str) -> String {
+        let says = |event: &Value| event["text"].as_str().is_some_and(|text| text.contains(wanted));
+        self.wait_for(wanted, says)["text"].as_str().expect("a text").to_owned()
+    }
+
+    /// Somebody writes from a handset.
+    pub fn write(&mut self, from: &str, text: &str, parts: u8) {
+        self.order(&json!({ "write": { "from": from, "text": text, "parts": parts, "shuffled": true } }));
+    }
+
+    /// Gives an order.
+    pub fn order(&mut self, order: &Value) {
+        writeln!(self.orders, "{order}").expect("the centre takes an order");
+    }
+}

@@ -3,6 +3,7 @@
 
 mod rooms;
 mod telephony;
+mod texting;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -167,7 +168,7 @@ impl Gateway {
         private_directory(&recordings).map_err(state("recordings directory", &recordings))?;
         // N-8: whoever can change the store must not find the key of its chain in it.
         let (store, store_thread) = store::open(directory, &directory.join("keys")).map_err(state("store in", directory))?;
-        let relay = relay(settings, &store).await?;
+        let relay = texting::start(settings, &store).await?;
         let shared = Shared { media: media.clone(), store: store.clone(), relay: relay.clone(), recordings };
         let registry = Registry::new(meetings(settings), shared);
         let seed = getrandom::u64().map_err(RunError::Randomness)?;
@@ -179,10 +180,8 @@ impl Gateway {
             sip::start(net, sip_settings, sip_listeners(settings)).await?;
         registrations::restore(&store, &sip).await.map_err(state("registrations in", directory))?;
         tokio::spawn(registrations::keep(changes, store.clone()));
-        let calls = Calls::new(CallsSettings {
-            relay: relay.clone(),
-            ..calls_settings(settings, &library, &media, &registry, &sip, &store)
-        });
+        let below = Below { library: &library, media: &media, registry: &registry, sip: &sip, store: &store, relay: &relay };
+        let calls = Calls::new(calls_settings(settings, &below));
         Ok(Self { media, store, store_thread, relay, registry, sip, listening, calls, events })
     }
 }
@@ -226,7 +225,7 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
         notices: notices(&store),
         records: records(&store),
         devices: devices(&sip),
-        subscriptions: subscriptions(relay),
+        subscriptions: texting::subscriptions(relay),
         rooms: rooms::list(&settings, &sip),
         check_sync: rooms::check_sync(&settings, &sip),
         invite: rooms::invite(&settings, calls.view(), registry.clone()),
@@ -502,36 +501,6 @@ fn devices(sip: &sip::Handle) -> http::Query {
     })
 }
 
-fn subscriptions(relay: Option<relay::driver::Handle>) -> http::Query {
-    Arc::new(move |limit| {
-        let relay = relay.clone();
-        Box::pin(async move {
-            let mut found = match relay {
-                Some(relay) => relay.lines().await,
-                None => Vec::new(),
-            };
-            found.truncate(limit);
-            rows(found)
-        })
-    })
-}
-
-/// Chat by SMS, if a provider is configured.
-async fn relay(settings: &Settings, store: &store::Handle) -> Result<Option<relay::driver::Handle>, RunError> {
-    let Some(provider) = settings.relay.providers.values().next() else { return Ok(None) };
-    let mut secret = [0; 32];
-    getrandom::fill(&mut secret).map_err(RunError::Randomness)?;
-    let relay = relay::RelaySettings {
-        organisation: settings.organisation.name.clone(),
-        segments: settings.relay.segments,
-        number: provider.number.clone(),
-        secret: Redacted::new(secret),
-    };
-    let home = relay::Home::new(settings.relay.country_code.as_deref());
-    let started = relay::driver::start(relay, home, provider.clone(), store.clone()).await;
-    started.map(Some).map_err(state("store in", &settings.store.directory))
-}
-
 fn records(store: &store::Handle) -> http::Query {
     let store = store.clone();
     Arc::new(move |limit| {
@@ -544,14 +513,17 @@ fn rows<T: serde::Serialize>(rows: Vec<T>) -> Result<Vec<serde_json::Value>, htt
     rows.into_iter().map(|row| serde_json::to_value(row).map_err(Into::into)).collect()
 }
 
-fn calls_settings(
-    settings: &Settings,
-    library: &Arc<Library>,
-    media: &Media,
-    registry: &Registry,
-    sip: &sip::Handle,
-    store: &store::Handle,
-) -> CallsSettings {
+/// What calls stand on.
+struct Below<'a> {
+    library: &'a Arc<Library>,
+    media: &'a Media,
+    registry: &'a Registry,
+    sip: &'a sip::Handle,
+    store: &'a store::Handle,
+    relay: &'a Option<relay::driver::Handle>,
+}
+
+fn calls_settings(settings: &Settings, below: &Below<'_>) -> CallsSettings {
     let secret = |secret: &config::Secret| Redacted::new(secret.expose().to_owned());
     let entry = |(name, meeting): (&MeetingName, &config::Meeting)| Entry {
         name: name.clone(),
@@ -578,15 +550,15 @@ fn calls_settings(
             emergency: settings.sip.emergency.clone(),
         },
         pins: Arc::new(pins),
-        library: Arc::clone(library),
+        library: Arc::clone(below.library),
         codecs: settings.media.codecs.clone(),
         address: Some(settings.media.address).filter(|address| !address.is_unspecified()),
         advertised: settings.media.advertised_address,
-        media: media.clone(),
-        registry: registry.clone(),
-        sip: sip.clone(),
-        store: store.clone(),
-        relay: None,
+        media: below.media.clone(),
+        registry: below.registry.clone(),
+        sip: below.sip.clone(),
+        store: below.store.clone(),
+        relay: below.relay.clone(),
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crate::config;
 use crate::display_name;
 use crate::prompt;
+use crate::relay::provider;
 use crate::rtp::dtmf::DtmfReceiver;
 use crate::rtp::receive::AudioReceiver;
 use crate::rtp::rtcp::RtcpSession;
@@ -41,6 +42,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("sip_info", sip_info),
     ("sip_message", sip_message),
     ("sip_uri", sip_uri),
+    ("smpp", smpp),
     ("stun", stun),
     ("wav", wav),
 ];
@@ -290,6 +292,13 @@ pub fn config_file(data: &[u8]) {
     if let Err(problems) = config::read_text(&lossy(data)) {
         assert!(!problems.is_empty(), "a refusal says why");
     }
+}
+
+// === SMS ===
+
+/// What a short message centre sends.
+pub fn smpp(data: &[u8]) {
+    provider::fuzz_smpp(data);
 }
 
 #[cfg(test)]

@@ -150,6 +150,7 @@ replayed! {
     mutated_messages_are_read_and_printed_the_same = "sip_message",
     mutated_uris_are_read_and_printed_the_same = "sip_uri",
     mutated_stun_names_a_part_of_itself_or_nobody = "stun",
+    mutated_frames_of_a_centre_are_read_or_cost_themselves_alone = "smpp",
     mutated_prompts_hold_no_more_than_their_file = "wav",
 }
 

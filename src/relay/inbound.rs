@@ -20,7 +20,9 @@ const SAME: Allowance = Allowance { burst: 2, every: Duration::from_secs(30) };
 const NUMBERS: usize = 4096;
 /// How long a text waits for the answer to which meeting it is for.
 const ASKED_FOR: Duration = Duration::from_secs(10 * 60);
-/// Texts that wait so; more are refused by the same question anew.
+/// Octets of what one number has written so, from which on nothing is added to it.
+const LONGEST: usize = 2000;
+/// Numbers whose texts wait so; more are refused by the same question anew.
 const WAITING: usize = 256;
 
 /// What inbound messages have left behind.
@@ -104,10 +106,16 @@ impl Relay {
     /// C-5: the same number at several devices.
     fn which(&mut self, now: Instant, from: &Number, text: String, inside: &[CallId]) {
         self.inbound.asked.retain(|_, (_, until)| *until > now);
-        let chosen = text.trim().parse::<usize>().ok().and_then(|n| inside.get(n.checked_sub(1)?)).copied();
-        if let (Some(call), Some((asked, _))) = (chosen, self.inbound.asked.remove(from)) {
-            return self.post(call, asked.into_inner());
-        }
+        let choice = text.parse::<usize>().ok();
+        let chosen = choice.and_then(|n| inside.get(n.checked_sub(1)?)).copied();
+        let text = match (chosen, choice, self.inbound.asked.remove(from)) {
+            (Some(call), _, Some((asked, _))) => return self.post(call, asked.into_inner()),
+            // A number that was not offered is no part of the text.
+            (None, Some(_), Some((asked, _))) => asked.into_inner(),
+            (_, None, Some((asked, _))) if asked.expose().len() < LONGEST => format!("{}\n{text}", asked.expose()),
+            (_, None, Some((asked, _))) => asked.into_inner(),
+            (_, _, None) => text,
+        };
         if self.inbound.asked.len() < WAITING {
             self.inbound.asked.insert(from.clone(), (Redacted::new(text), now + ASKED_FOR));
         }

@@ -270,8 +270,9 @@ fn c5_who_is_at_two_devices_is_asked_for_which_one_and_the_text_goes_there() {
     world.hears(&number(1), "3");
     assert!(world.posted.is_empty());
     assert_eq!(world.texts().len(), 1, "asked again");
+    world.hears(&number(1), "by ten minutes");
     world.hears(&number(1), "2");
-    assert_eq!(world.posted, [(OTHER, "3".to_owned())], "the newest text is the one that is asked for");
+    assert_eq!(world.posted, [(OTHER, "We are late\nby ten minutes".to_owned())]);
 }
 
 #[test]

@@ -40,6 +40,12 @@ pub struct Heard {
     pub text: Redacted<String>,
 }
 
+/// Runs a session over these octets of a centre.
+#[doc(hidden)]
+pub fn fuzz_smpp(octets: &[u8]) {
+    smpp::fuzz(octets);
+}
+
 /// Somebody who carries short messages. Dropped, it ends.
 pub trait Provider: Send + Sync {
     /// Takes a message. Never waits; messages to one number are sent in this order.

@@ -270,6 +270,34 @@ fn read_frames(session: &mut Session, buffer: &mut BytesMut) -> Result<(), pdu::
     Ok(())
 }
 
+/// Runs a session that believes to be bound over these octets, and an hour more.
+pub(super) fn fuzz(octets: &[u8]) {
+    let login = Login { system_id: "gw".to_owned(), password: Redacted::default(), system_type: String::new() };
+    let (host, enquire_every) = (String::new(), Duration::from_secs(30));
+    let settings = SmppSettings { host, port: 2775, tls: None, login, window: 10, enquire_every };
+    let Some(own) = Number::parse("+12025550100") else { return };
+    let (mut session, mut now) = (Session::new(machine::now(), settings, own), machine::now());
+    let mut buffer = BytesMut::from(octets);
+    if read_frames(&mut session, &mut buffer).is_ok() {
+        assert!(buffer.len() <= octets.len());
+    }
+    let (mut written, mut text) = (0, 0);
+    for _ in 0..100 {
+        while let Some(output) = session.poll() {
+            match output {
+                Output::Write(octets) => written += octets.len(),
+                Output::Received { text: heard, .. } => text += heard.expose().len(),
+                _ => {}
+            }
+        }
+        let Some(at) = session.deadline() else { break };
+        now = now.max(at);
+        session.wake(now);
+    }
+    // Each frame of 16 octets or more is answered by one; a septet is three octets of UTF-8 at most, and a gap three more.
+    assert!(written <= 4096 + 4 * octets.len() && text <= 8 * octets.len(), "{written} {text}");
+}
+
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}

@@ -4,20 +4,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::sip::{self, Change, Command, Stored, Transport};
 use crate::store::{self, Registration, StoreError};
+use crate::units::unix_millis;
 
 /// Gives the SIP room what the last run has left.
 ///
 /// # Errors
 /// The store cannot be read; phones then register anew in their own time.
 pub async fn restore(store: &store::Handle, sip: &sip::Handle) -> Result<(), StoreError> {
-    let now = millis(SystemTime::now());
+    let now = unix_millis(SystemTime::now());
     let mut devices: BTreeMap<String, Vec<Stored>> = BTreeMap::new();
     for row in store.registrations(now).await? {
         let device = row.device.clone();
@@ -34,7 +35,7 @@ pub async fn restore(store: &store::Handle, sip: &sip::Handle) -> Result<(), Sto
 /// Keeps every change until the SIP room is gone.
 pub async fn keep(mut changes: mpsc::Receiver<Change>, store: store::Handle) {
     while let Some(Change { device, bindings }) = changes.recv().await {
-        let now = millis(SystemTime::now());
+        let now = unix_millis(SystemTime::now());
         let rows = bindings.into_iter().map(|stored| row(&device, stored, now)).collect();
         // The store has said so in the log; the device's next refresh writes everything again.
         let _ = store.register(&device, rows).await;
@@ -96,11 +97,6 @@ fn revive(row: Registration, now: u64) -> Option<Stored> {
         user_agent: row.user_agent,
         expires_in: Duration::from_millis(row.dies_at.saturating_sub(now)),
     })
-}
-
-/// Milliseconds since 1970.
-fn millis(at: SystemTime) -> u64 {
-    u64::try_from(at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime};
 
 use tokio::sync::mpsc;
 
@@ -22,6 +22,7 @@ use crate::phrase::Phrase;
 use crate::relay;
 use crate::sip::Command;
 use crate::store::CallRecord;
+use crate::units::unix_millis;
 
 /// A call's machine with its hands.
 pub(super) struct Driven {
@@ -195,7 +196,7 @@ impl Hands {
 
     pub(super) async fn record(&self, began: SystemTime, codec: CodecKind, summary: &Summary) {
         let ended = SystemTime::now();
-        let at = |instant: Instant| ended.checked_sub(summary.ended.saturating_duration_since(instant)).map(millis);
+        let at = |instant: Instant| ended.checked_sub(summary.ended.saturating_duration_since(instant)).map(unix_millis);
         tracing::info!(
             call = %self.call,
             cause = %summary.cause,
@@ -211,7 +212,7 @@ impl Hands {
             call: self.call.to_string(),
             device: self.guest.device.clone(),
             meeting: summary.meeting.as_ref().map(ToString::to_string),
-            started_at: millis(began),
+            started_at: unix_millis(began),
             answered_at: at(summary.answered),
             lobby_at: summary.knocked.and_then(at),
             admitted_at: summary.admitted.and_then(at),
@@ -229,9 +230,4 @@ impl Hands {
             tracing::error!(call = %self.call, %error, "the call record could not be written");
         }
     }
-}
-
-/// Milliseconds since 1970.
-fn millis(at: SystemTime) -> u64 {
-    u64::try_from(at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }

@@ -11,7 +11,7 @@ use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post, put};
+use axum::routing::{MethodRouter, delete, get, post, put};
 use axum::{Extension, Json, Router};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -20,7 +20,7 @@ use serde_json::json;
 use super::peer::Peer;
 use super::refuse::ProblemDetails;
 use super::session::Session;
-use super::{Query as StoreQuery, Site};
+use super::{HttpSettings, Query as StoreQuery, Site};
 use crate::ids::{MeetingName, ParticipantId};
 use crate::meeting::words::{Capture, Standing};
 use crate::meeting::{Ask, MeetingHandle, Refusal, Snapshot};
@@ -51,12 +51,12 @@ pub(super) fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
         .route("/meetings/{meeting}/devices", get(rooms))
         .route("/meetings/{meeting}/invite", post(invite))
         .route("/meetings/{meeting}/end", post(end))
-        .route("/notices", get(notices))
-        .route("/records", get(records))
+        .route("/notices", listing("notices", |settings| &settings.notices))
+        .route("/records", listing("records", |settings| &settings.records))
         .route("/status", get(status))
         .route("/blocks/{name}", delete(lift))
-        .route("/relay/subscriptions", get(subscriptions))
-        .route("/devices", get(devices))
+        .route("/relay/subscriptions", listing("subscriptions", |settings| &settings.subscriptions))
+        .route("/devices", listing("devices", |settings| &settings.devices))
         .route("/devices/{device}/check-sync", post(check_sync))
         .fallback(async || ProblemDetails::not_found("resource"))
         .method_not_allowed_fallback(async || {
@@ -318,22 +318,6 @@ struct Window {
     limit: Option<usize>,
 }
 
-async fn notices(
-    State(site): State<Arc<Site>>,
-    Extension(caller): Extension<Caller>,
-    window: Result<Query<Window>, QueryRejection>,
-) -> Answer {
-    stored(&caller, &site.settings.notices, "notices", window).await
-}
-
-async fn records(
-    State(site): State<Arc<Site>>,
-    Extension(caller): Extension<Caller>,
-    window: Result<Query<Window>, QueryRejection>,
-) -> Answer {
-    stored(&caller, &site.settings.records, "records", window).await
-}
-
 /// How the daemon is: all calls, meetings and sources.
 async fn status(State(site): State<Arc<Site>>, Extension(caller): Extension<Caller>) -> Answer {
     operator_only(&caller)?;
@@ -366,20 +350,15 @@ fn operator_only(caller: &Caller) -> Result<(), ProblemDetails> {
     }
 }
 
-async fn devices(
-    State(site): State<Arc<Site>>,
-    Extension(caller): Extension<Caller>,
-    window: Result<Query<Window>, QueryRejection>,
-) -> Answer {
-    stored(&caller, &site.settings.devices, "devices", window).await
-}
-
-async fn subscriptions(
-    State(site): State<Arc<Site>>,
-    Extension(caller): Extension<Caller>,
-    window: Result<Query<Window>, QueryRejection>,
-) -> Answer {
-    stored(&caller, &site.settings.subscriptions, "subscriptions", window).await
+/// A list for the operator, of what one query gives.
+fn listing(what: &'static str, query: fn(&HttpSettings) -> &StoreQuery) -> MethodRouter<Arc<Site>> {
+    get(
+        async move |State(site): State<Arc<Site>>,
+                    Extension(caller): Extension<Caller>,
+                    window: Result<Query<Window>, QueryRejection>| {
+            stored(&caller, query(&site.settings), what, window).await
+        },
+    )
 }
 
 /// What is kept for the operator alone: it names devices and addresses of all meetings.

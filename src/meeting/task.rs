@@ -8,7 +8,7 @@ mod perform;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -24,6 +24,7 @@ use crate::policy::{
     Admission, Asker, Capture, CaptureKind, Effect, Fact, LedgerEntry, Outcome, Policy, Role, Standing, Switch, Via,
 };
 use crate::redact::Redacted;
+use crate::units::unix_millis;
 
 /// Chat lines kept for those who join later; chat lives in memory and ends with the meeting (C-8).
 const CHAT_KEPT: usize = 500;
@@ -309,7 +310,7 @@ impl MeetingTask {
             kind: row.role,
             sms: by,
             text,
-            at: millis(SystemTime::now()),
+            at: unix_millis(SystemTime::now()),
         };
         self.chat.push_back(line.clone());
         if self.chat.len() > CHAT_KEPT {
@@ -499,11 +500,6 @@ impl MeetingTask {
             self.guest_left(now, who);
         }
     }
-}
-
-/// Milliseconds since 1970.
-fn millis(at: SystemTime) -> u64 {
-    u64::try_from(at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Machine for MeetingTask {

@@ -2,7 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "a driver: it has the clock and starts what may take time")]
 
 use std::collections::BTreeMap;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -12,6 +12,7 @@ use crate::ids::CallId;
 use crate::machine::{self, Flow, Machine, Owner, drive};
 use crate::redact::Redacted;
 use crate::store::{self, Consent, StoreError};
+use crate::units::unix_millis;
 
 /// What may wait for the relay. Full: meetings and calls wait (DESIGN section 6).
 const QUEUE: usize = 256;
@@ -193,14 +194,14 @@ impl Driver {
         let store = self.store.clone();
         tokio::spawn(async move {
             // The store has said in the log why.
-            let _ = store.stop(number.expose(), stopped, millis()).await;
+            let _ = store.stop(number.expose(), stopped, unix_millis(SystemTime::now())).await;
         });
     }
 
     /// C-2: writes the proof, and says whether that went well.
     fn keep(&self, call: CallId, device: String, number: &Number) {
         tracing::info!(%call, device, %number, "opted in to chat by SMS, by a texted code");
-        let at = millis();
+        let at = unix_millis(SystemTime::now());
         let consent =
             Consent { number: number.expose().to_owned(), device, call: call.to_string(), means: "keypad".to_owned(), at };
         let (store, own) = (self.store.clone(), self.own.clone());
@@ -212,10 +213,4 @@ impl Driver {
             }
         });
     }
-}
-
-/// Milliseconds since 1970.
-fn millis() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

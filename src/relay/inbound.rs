@@ -76,13 +76,7 @@ impl Relay {
         if text.is_empty() || !self.inbound.same.take(now, (from.clone(), Redacted::new(text.clone()))) {
             return;
         }
-        let inside: Vec<CallId> = self
-            .subscriptions
-            .iter()
-            .filter(|(_, known)| known.number == *from && matches!(known.state, State::On))
-            .map(|(call, _)| *call)
-            .collect();
-        match inside.as_slice() {
+        match self.calls_of(from, |state| matches!(state, State::On)).as_slice() {
             [] => self.nobody(now, from),
             [one] => self.post(*one, text),
             many => self.which(now, from, text, many),
@@ -133,10 +127,8 @@ impl Relay {
         let name = self.settings.organisation.clone();
         let text = match keyword {
             Keyword::Stop => {
-                for (call, known) in self.subscriptions.iter_mut().filter(|(_, known)| known.number == *from) {
-                    known.state = State::Off;
-                    known.held = None;
-                    self.outputs.push_back(Output::Forget { call: *call });
+                for call in self.calls_of(from, |_| true) {
+                    self.silence(call);
                 }
                 self.inbound.asked.remove(from);
                 self.inbound.stopped.insert(from.clone());

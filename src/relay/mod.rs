@@ -45,6 +45,8 @@ pub const CODES: Allowance = Allowance { burst: 30, every: Duration::from_secs(6
 const NUMBERS: usize = 4096;
 /// Parts of one message at most; what is longer is shortened.
 pub const LONGEST: usize = 4;
+/// Parts of a digest at most: an allowance that is spent has to grow for it, and news that come late are worth less.
+const DIGEST: usize = 2;
 /// Characters of the name before a line (C-3).
 const NAME: usize = 20;
 
@@ -377,12 +379,23 @@ impl Relay {
     }
 
     fn stop(&mut self, call: CallId) {
+        self.silence(call);
+        self.tell(call, Told::Off);
+    }
+
+    /// Nothing more is sent for this call, not even what waits.
+    fn silence(&mut self, call: CallId) {
         if let Some(subscription) = self.subscriptions.get_mut(&call) {
             subscription.state = State::Off;
             subscription.held = None;
             self.outputs.push_back(Output::Forget { call });
         }
-        self.tell(call, Told::Off);
+    }
+
+    /// The calls with this number, the oldest first.
+    fn calls_of(&self, number: &Number, wanted: impl Fn(&State) -> bool) -> Vec<CallId> {
+        let theirs = self.subscriptions.iter().filter(|(_, known)| known.number == *number && wanted(&known.state));
+        theirs.map(|(call, _)| *call).collect()
     }
 
     /// Ends with the device's presence: what waits is dropped, and one message says that nothing follows (C-7).
@@ -417,7 +430,6 @@ impl Relay {
             let Some(held) = &subscription.held else { continue };
             let last = format!("{}: {}", held.name, held.text.expose());
             let text = if held.lines == 1 { last } else { format!("({} lines left out) {last}", held.lines - 1) };
-            // Two parts at most: an allowance that is spent has to grow for it, and news that come late are worth less.
             let text = segment::fit(&text, DIGEST);
             if subscription.takes(now, &text) {
                 subscription.held = None;
@@ -437,9 +449,6 @@ impl Relay {
         self.outputs.push_back(Output::Tell { call, told });
     }
 }
-
-/// Parts of a digest at most.
-const DIGEST: usize = 2;
 
 /// A name fit to stand before a line (C-3).
 fn label(name: &str) -> String {

@@ -154,12 +154,15 @@ pub fn segments(text: &str) -> Vec<Segment> {
 /// Shortens a text to at most `most` parts, `…` in the place of what goes.
 #[must_use]
 pub fn fit(text: &str, most: usize) -> String {
-    if segments(text).len() <= most {
+    let parts = segments(text);
+    if parts.len() <= most {
         return text.to_owned();
     }
     // The ellipsis is in no default alphabet, and must not make a text of few parts one of many.
     let end = if coding(text) == Coding::Gsm7 { "..." } else { "…" };
-    let ends: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
+    // A message that stands alone holds less than two parts of a longer one.
+    let enough = parts.iter().take(most + 1).map(|part| part.text.len()).sum();
+    let ends: Vec<usize> = text.char_indices().map(|(at, _)| at).take_while(|at| *at <= enough).collect();
     let fits = |at: &usize| segments(&format!("{}{end}", text.get(..*at).unwrap_or_default())).len() <= most;
     let kept = ends.partition_point(fits).checked_sub(1).and_then(|last| ends.get(last)).copied().unwrap_or_default();
     format!("{}{end}", text.get(..kept).unwrap_or_default())

@@ -4,7 +4,7 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use super::{MeetingTask, Uncovered, millis};
+use super::{MeetingTask, Uncovered};
 use crate::cause::Cause;
 use crate::ids::{NoticeId, ParticipantId};
 use crate::machine;
@@ -14,6 +14,7 @@ use crate::meeting::words::{Refusal, ToPage};
 use crate::meeting::{OfferError, ToGuest};
 use crate::policy::{Admission, Capture, CaptureKind, Effect, Fact, LedgerEntry, Outcome};
 use crate::store::{LedgerLine, NoticeOutcome};
+use crate::units::unix_millis;
 
 impl MeetingTask {
     pub(super) async fn negotiate(&mut self, who: ParticipantId, sdp: String) -> Result<String, OfferError> {
@@ -194,7 +195,7 @@ impl MeetingTask {
             device,
             what: entry.what.iter().map(ToString::to_string).collect(),
             language,
-            at: millis(at),
+            at: unix_millis(at),
             first_seq: entry.first_seq.map(low),
             last_seq: entry.last_seq.map(low),
             covered_by_rtcp: Some(covered),

@@ -270,7 +270,7 @@ fn read_frames(session: &mut Session, buffer: &mut BytesMut) -> Result<(), pdu::
     Ok(())
 }
 
-/// Runs a session that believes to be bound over these octets, and an hour more.
+/// Runs a session over these octets, the answer to its bind among them or not, and on to its end or its hundredth deadline.
 pub(super) fn fuzz(octets: &[u8]) {
     let login = Login { system_id: "gw".to_owned(), password: Redacted::default(), system_type: String::new() };
     let (host, enquire_every) = (String::new(), Duration::from_secs(30));

@@ -225,7 +225,8 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
         notices: notices(&store),
         records: records(&store),
         devices: devices(&sip),
-        subscriptions: texting::subscriptions(relay),
+        subscriptions: texting::subscriptions(relay.clone()),
+        outbox: texting::outbox(relay.clone()),
         rooms: rooms::list(&settings, &sip),
         check_sync: rooms::check_sync(&settings, &sip),
         invite: rooms::invite(&settings, calls.view(), registry.clone()),
@@ -278,6 +279,9 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
     calls.abort();
     // Cancelled or ended: what it held of the store is let go. The SIP task ends with its last handle, and then what keeps registrations.
     let _ = calls.await;
+    if let Some(relay) = relay {
+        texting::rest(&relay).await;
+    }
     drop((sip, registry, store));
     let closed = tokio::task::spawn_blocking(move || store_thread.join());
     if !matches!(tokio::time::timeout(STORE_CLOSES, closed).await, Ok(Ok(Ok(())))) {
@@ -428,6 +432,7 @@ struct Answers {
     records: http::Query,
     devices: http::Query,
     subscriptions: http::Query,
+    outbox: http::StatusQuery,
     rooms: http::Rooms,
     check_sync: http::CheckSync,
     invite: http::Invite,
@@ -462,6 +467,7 @@ fn http_settings(
         records: answers.records,
         devices: answers.devices,
         subscriptions: answers.subscriptions,
+        outbox: answers.outbox,
         rooms: answers.rooms,
         check_sync: answers.check_sync,
         invite: answers.invite,

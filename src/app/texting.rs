@@ -1,6 +1,7 @@
 //! Chat by SMS (C-2): its task and its provider, if one is configured, and who gets it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{RunError, rows, state};
 use crate::config::Settings;
@@ -8,6 +9,11 @@ use crate::http;
 use crate::redact::Redacted;
 use crate::relay::{self, driver};
 use crate::store;
+
+/// How long messages that wait are still sent at the end.
+const FLUSHES: Duration = Duration::from_secs(3);
+/// How long the provider is then waited for.
+const RESTS: Duration = Duration::from_secs(3);
 
 /// Who has the chat sent by SMS, for the operator.
 pub(super) fn subscriptions(relay: Option<driver::Handle>) -> http::Query {
@@ -22,6 +28,31 @@ pub(super) fn subscriptions(relay: Option<driver::Handle>) -> http::Query {
             rows(found)
         })
     })
+}
+
+/// What is on its way, for the operator.
+pub(super) fn outbox(relay: Option<driver::Handle>) -> http::StatusQuery {
+    Arc::new(move || {
+        let relay = relay.clone();
+        Box::pin(async move {
+            let survey = match relay {
+                Some(relay) => relay.survey().await,
+                None => driver::Survey::default(),
+            };
+            serde_json::to_value(survey).unwrap_or_default()
+        })
+    })
+}
+
+/// O-4: what waits is sent while there is time for it, and the rest by the next run. What is unanswered by the provider then is waited
+/// for a while: it would have to be sent twice (C-7).
+pub(super) async fn rest(relay: &driver::Handle) {
+    if tokio::time::timeout(FLUSHES, relay.flush()).await.is_ok() {
+        return;
+    }
+    if tokio::time::timeout(RESTS, relay.rest()).await.is_err() {
+        tracing::warn!("SMS are unanswered by their provider; what becomes of them is decided at the next start");
+    }
 }
 
 /// Starts it, if there is a provider.
@@ -39,6 +70,6 @@ pub(super) async fn start(settings: &Settings, store: &store::Handle) -> Result<
         secret: Redacted::new(secret),
     };
     let home = relay::Home::new(settings.relay.country_code.as_deref());
-    let started = driver::start(relay, home, provider.clone(), store.clone()).await;
+    let started = driver::start(relay, home, settings.relay.on_unknown, provider.clone(), store.clone()).await;
     started.map(Some).map_err(state("store in", &settings.store.directory))
 }

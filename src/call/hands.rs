@@ -112,8 +112,8 @@ impl Hands {
             let told = answer.await.unwrap_or(relay::Told::Trouble);
             // A call that has ended meanwhile hears nothing.
             let _ = inbox.send(Input::Relay(told)).await;
-            while let Some(text) = posted.recv().await {
-                if inbox.send(Input::Sms(text)).await.is_err() {
+            while let Some(what) = posted.recv().await {
+                if inbox.send(Input::Sms(what)).await.is_err() {
                     return;
                 }
             }
@@ -123,7 +123,7 @@ impl Hands {
     /// C-1: the chat by SMS ends with the presence.
     pub(super) async fn leave_relay(&self) {
         if let Some(relay) = &self.shared.settings.relay {
-            relay.left(self.call).await;
+            relay.say(relay::Input::Left { call: self.call }).await;
         }
     }
 

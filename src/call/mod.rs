@@ -69,8 +69,8 @@ pub enum Input {
     Replaced,
     /// The relay's answer to [`Act::Relay`].
     Relay(relay::Told),
-    /// Somebody around the device has answered by SMS (C-3).
-    Sms(relay::driver::Posted),
+    /// Somebody around the device has answered by SMS (C-3), or a line has come further on its way there.
+    Sms(relay::driver::ForCall),
 }
 
 /// What a call wants done.
@@ -611,7 +611,7 @@ impl Machine for Call {
             Input::Transfer(step) => self.transfer(now, step),
             Input::Replaced => self.part(now, Cause::Transferred, true),
             Input::Relay(told) => self.relay_says(now, &told),
-            Input::Sms(posted) => self.sms(now, posted),
+            Input::Sms(what) => self.sms(now, what),
         }
     }
 

@@ -10,7 +10,7 @@ use crate::meeting::FromGuest;
 use crate::menu::KeypadInput;
 use crate::phrase::Phrase;
 use crate::redact::Redacted;
-use crate::relay::driver::Posted;
+use crate::relay::driver::ForCall;
 use crate::relay::{self, Told};
 
 /// How long the first digit of a number is awaited; the question takes some of it.
@@ -106,13 +106,18 @@ impl Call {
     }
 
     /// C-1: into the chat of the meeting, while the device is inside; nobody floods it.
-    pub(super) fn sms(&mut self, now: Instant, posted: Posted) {
+    pub(super) fn sms(&mut self, now: Instant, what: ForCall) {
         let inside = matches!(self.phase, Phase::Meeting { .. }) && self.admitted.is_some();
-        if inside && self.texts.take(now) {
-            let by = Some(posted.by.to_string());
-            self.acts.push_back(Act::Guest(FromGuest::Chat { text: posted.text, by }));
-        } else {
-            tracing::warn!(call = %self.settings.call, by = %posted.by, inside, "a text by SMS is not taken");
+        match what {
+            ForCall::Posted(posted) if inside && self.texts.take(now) => {
+                let by = Some(posted.by.to_string());
+                self.acts.push_back(Act::Guest(FromGuest::Chat { text: posted.text, by }));
+            }
+            ForCall::Posted(posted) => {
+                tracing::warn!(call = %self.settings.call, by = %posted.by, inside, "a text by SMS is not taken");
+            }
+            ForCall::Progress(progress) if inside => self.acts.push_back(Act::Guest(FromGuest::Texted(progress))),
+            ForCall::Progress(_) => {}
         }
     }
 

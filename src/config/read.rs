@@ -21,6 +21,7 @@ use crate::network::Network;
 use crate::policy::Bypass;
 use crate::redact::Redacted;
 use crate::relay::Number;
+use crate::relay::outbox::OnUnknown;
 use crate::relay::provider::{Kind, Login as SmppLogin, ProviderSettings, SmppSettings};
 use crate::sip::auth::Algorithm;
 use crate::sip::uri::Scheme;
@@ -360,6 +361,7 @@ fn relay(s: &mut Section<'_>) -> Relay {
     Relay {
         country_code: s.optional("country_code", country_code),
         segments: Allowance { burst, every: MINUTE / per_minute },
+        on_unknown: s.get("on_unknown", choice(&[("resend", OnUnknown::Resend), ("drop", OnUnknown::Drop)])).unwrap_or_default(),
         providers: s.named("provider", provider),
     }
 }

@@ -13,6 +13,7 @@ use crate::codec::CodecKind;
 use crate::ids::MeetingName;
 use crate::network::Network;
 use crate::policy::Bypass;
+use crate::relay::outbox::OnUnknown;
 use crate::relay::provider::ProviderSettings;
 use crate::sip::auth::Algorithm;
 use crate::sip::{SessionTimers, Uri};
@@ -304,6 +305,8 @@ pub struct Relay {
     pub country_code: Option<String>,
     /// Parts of messages to one number (C-4).
     pub segments: Allowance,
+    /// What is done with messages of which nobody knows whether the provider has them (C-7).
+    pub on_unknown: OnUnknown,
     /// `[relay.provider.X]`; without one there is no chat by SMS.
     pub providers: BTreeMap<String, ProviderSettings>,
 }

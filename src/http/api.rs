@@ -56,6 +56,7 @@ pub(super) fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
         .route("/status", get(status))
         .route("/blocks/{name}", delete(lift))
         .route("/relay/subscriptions", listing("subscriptions", |settings| &settings.subscriptions))
+        .route("/relay/outbox", get(outbox))
         .route("/devices", listing("devices", |settings| &settings.devices))
         .route("/devices/{device}/check-sync", post(check_sync))
         .fallback(async || ProblemDetails::not_found("resource"))
@@ -322,6 +323,12 @@ struct Window {
 async fn status(State(site): State<Arc<Site>>, Extension(caller): Extension<Caller>) -> Answer {
     operator_only(&caller)?;
     Ok(Json((site.settings.status)().await).into_response())
+}
+
+/// What is on its way by SMS, and what has become of it (C-7).
+async fn outbox(State(site): State<Arc<Site>>, Extension(caller): Extension<Caller>) -> Answer {
+    operator_only(&caller)?;
+    Ok(Json((site.settings.outbox)().await).into_response())
 }
 
 /// a block that `status` lists is lifted.

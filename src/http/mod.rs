@@ -146,6 +146,8 @@ pub struct HttpSettings {
     pub notices: Query,
     /// Call records (M-16).
     pub records: Query,
+    /// What is on its way by SMS, for the operator (C-7).
+    pub outbox: StatusQuery,
     /// How the daemon is, for the operator.
     pub status: StatusQuery,
     /// For the operator: hears a silenced source again, unlocks a source or a meeting.

@@ -67,6 +67,7 @@ fn settings() -> HttpSettings {
         records: none.clone(),
         devices: none.clone(),
         subscriptions: none,
+        outbox: Arc::new(|| Box::pin(async { json!({}) })),
         rooms: Arc::new(|| {
             let room = Room { id: "board-room".into(), name: "Board room".into(), reachable: true };
             Box::pin(async move { vec![room] })

@@ -19,6 +19,7 @@ use crate::media::{Carried, MeetingHeard, Outcome, PortHandle};
 use crate::phrase::Phrase;
 use crate::policy::{Role, Switch};
 use crate::redact::Redacted;
+use crate::relay::driver::LineProgress;
 use crate::sip::Roster;
 
 pub use registry::{MeetingSettings, Registry, Shared};
@@ -108,6 +109,8 @@ pub enum FromGuest {
         /// The masked number of who has written it by SMS for it (C-3).
         by: Option<String>,
     },
+    /// A line of the chat has come further on its way to somebody around it.
+    Texted(LineProgress),
     /// It wants to know who is inside, or does not any more.
     Watch(bool),
     /// `*21`.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use tokio::sync::mpsc;
 
-use super::words::{Capture, ChatLine, ParticipantView, Snapshot, Standing, ToPage, Via};
+use super::words::{Capture, ChatLine, ParticipantView, Snapshot, Standing, Texted, ToPage, Via};
 use super::{Ask, JoinPage, MeetingSettings, OfferError, Refusal, Registry, Request};
 use crate::ids::{MeetingName, ParticipantId};
 use crate::policy::{PolicySettings, Role};
@@ -121,7 +121,16 @@ impl StandIn {
             Ask::Chat(text) if text.is_empty() => Err(Refusal::BadText),
             Ask::Chat(text) => {
                 let id = self.chat.len() as u64;
-                let line = ChatLine { id, from: "p0".into(), name: "x".into(), kind: Role::Member, sms: None, text, at: 0 };
+                let line = ChatLine {
+                    id,
+                    from: "p0".into(),
+                    name: "x".into(),
+                    kind: Role::Member,
+                    sms: None,
+                    text,
+                    texted: Texted::default(),
+                    at: 0,
+                };
                 for present in self.people.values() {
                     let _ = present.page.try_send(ToPage::Chat(line.clone()));
                 }

@@ -4,32 +4,30 @@
 //! media, pages and calls. What the policy decides is done in its order; nothing is decided here.
 #![allow(clippy::disallowed_methods, reason = "this task drives a machine: it has the clock and is spawned here")]
 
+mod chat;
 mod perform;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::capture::{Finishing, Recording};
 use super::registry::{MeetingSettings, Shared};
-use super::words::{Ask, ChatLine, Refusal, Snapshot, ToPage};
+use super::words::{Ask, Refusal, Snapshot, ToPage};
 use super::{FromGuest, JoinPage, Knock, OfferError, Request, ToGuest, roster};
 use crate::cause::Cause;
 use crate::ids::{CallId, MeetingName, NoticeId, ParticipantId};
-use crate::machine::{self, Flow, Machine, Owner, drive};
+use crate::machine::{Flow, Machine, Owner, drive};
 use crate::media::{BridgeHandle, Gate, MeetingHeard, PeerChange, PeerHandle, PortHandle};
 use crate::policy::{
     Admission, Asker, Capture, CaptureKind, Effect, Fact, LedgerEntry, Outcome, Policy, Role, Standing, Switch, Via,
 };
 use crate::redact::Redacted;
-use crate::units::unix_millis;
+use crate::relay;
+use chat::Chat;
 
-/// Chat lines kept for those who join later; chat lives in memory and ends with the meeting (C-8).
-const CHAT_KEPT: usize = 500;
-/// Longest chat line, in characters.
-const CHAT_LONGEST: usize = 4_000;
 /// What the bridge and its peers may have to say; full: counted there and said again with the next change.
 const HEARD_QUEUE: usize = 256;
 
@@ -71,7 +69,7 @@ pub(super) enum Act {
     Covered { notice: NoticeId, covered: bool },
     Untap,
     Forget(ParticipantId),
-    Relay { call: CallId, name: Redacted<String>, text: Redacted<String> },
+    Relay(relay::Input),
 }
 
 /// A live meeting.
@@ -84,8 +82,7 @@ pub(super) struct MeetingTask {
     heard: mpsc::Sender<MeetingHeard>,
     pages: BTreeMap<ParticipantId, Page>,
     guests: BTreeMap<ParticipantId, Guest>,
-    chat: VecDeque<ChatLine>,
-    chat_lines: u64,
+    chat: Chat,
     recording: Option<Recording>,
     /// The recording that ended last, until the meeting closes.
     finishing: Option<Finishing>,
@@ -126,8 +123,7 @@ impl MeetingTask {
                 heard,
                 pages: BTreeMap::new(),
                 guests: BTreeMap::new(),
-                chat: VecDeque::new(),
-                chat_lines: 0,
+                chat: Chat::default(),
                 recording: None,
                 finishing: None,
                 uncovered: BTreeMap::new(),
@@ -189,7 +185,7 @@ impl MeetingTask {
                 let _ = reply.send(self.snapshot(now, viewer));
             }
             Request::Chat(reply) => {
-                let _ = reply.send(self.chat.iter().cloned().collect());
+                let _ = reply.send(self.chat.lines());
             }
             Request::Calling(word) => {
                 for who in self.inside() {
@@ -277,7 +273,7 @@ impl MeetingTask {
             (Ask::Recording(want), _) => Fact::Capture { what: CaptureKind::Recording, by, want },
             (Ask::Transcription(want), _) => Fact::Capture { what: CaptureKind::Transcription, by, want },
             (Ask::End, _) => Fact::End { by },
-            (Ask::Chat(text), who) => return self.chat(who, text, None),
+            (Ask::Chat(text), who) => return self.say(who, text, None),
         };
         self.fact(now, fact);
         Ok(())
@@ -289,61 +285,6 @@ impl MeetingTask {
             let _ = page.to_page.try_send(ToPage::Ended { reason });
         }
         self.acts.push_back(Act::Policy(Effect::Dismiss { who, cause: Cause::HungUp }));
-    }
-
-    /// `by`: the masked number of who has written it by SMS.
-    fn chat(&mut self, who: Option<ParticipantId>, text: String, by: Option<String>) -> Result<(), Refusal> {
-        let text = text.trim().to_owned();
-        if text.is_empty() || text.chars().count() > CHAT_LONGEST {
-            return Err(Refusal::BadText);
-        }
-        let who = who.ok_or(Refusal::NotInside)?;
-        if self.policy.standing(who) != Some(Standing::In) {
-            return Err(Refusal::NotInside);
-        }
-        let row = self.policy.rows(machine::now()).into_iter().find(|row| row.id == who).ok_or(Refusal::NotInside)?;
-        self.chat_lines += 1;
-        let line = ChatLine {
-            id: self.chat_lines,
-            from: who.to_string(),
-            name: row.name.expose().clone(),
-            kind: row.role,
-            sms: by,
-            text,
-            at: unix_millis(SystemTime::now()),
-        };
-        self.chat.push_back(line.clone());
-        if self.chat.len() > CHAT_KEPT {
-            self.chat.pop_front();
-        }
-        for who in self.inside() {
-            self.tell_page(who, ToPage::Chat(line.clone()));
-        }
-        self.pass_on(who, &line);
-        Ok(())
-    }
-
-    /// C-1: to displays of devices inside and to the people around them, and not back to the device that it comes from.
-    fn pass_on(&mut self, from: ParticipantId, line: &ChatLine) {
-        let reads = |who: &ParticipantId| *who != from && self.policy.standing(*who) == Some(Standing::In);
-        let inside = self.guests.iter().filter(|(who, _)| reads(who));
-        let devices: Vec<_> = inside.map(|(who, guest)| (*who, guest.call, guest.text)).collect();
-        for (who, call, display) in devices {
-            if display {
-                let text = Redacted::new(format!("{}: {}", line.name, line.text));
-                self.tell_guest(machine::now(), who, ToGuest::Show(text));
-            }
-            if self.shared.relay.is_some() {
-                let (name, text) = (Redacted::new(line.name.clone()), Redacted::new(line.text.clone()));
-                self.acts.push_back(Act::Relay { call, name, text });
-            }
-        }
-    }
-
-    fn send_chat_so_far(&mut self, who: ParticipantId) {
-        for line in self.chat.iter().rev().take(30).rev().cloned().collect::<Vec<_>>() {
-            self.tell_page(who, ToPage::Chat(line));
-        }
     }
 
     fn inside(&self) -> Vec<ParticipantId> {
@@ -377,10 +318,14 @@ impl MeetingTask {
             FromGuest::Mute(to) => Fact::MuteSelf { who, to },
             FromGuest::Hand(to) => Fact::Hand { who, to },
             FromGuest::Chat { text, by } => {
-                if let Err(refusal) = self.chat(Some(who), text.into_inner(), by) {
+                if let Err(refusal) = self.say(Some(who), text.into_inner(), by) {
                     // It left or was removed while its words were on their way.
                     tracing::debug!(participant = %who, ?refusal, "a text of a phone is not taken");
                 }
+                return;
+            }
+            FromGuest::Texted(progress) => {
+                self.texted(progress);
                 return;
             }
             FromGuest::Watch(on) => {
@@ -548,9 +493,9 @@ impl Owner for MeetingTask {
             Act::Covered { notice, covered } => self.covered(notice, covered),
             Act::Untap => self.bridge.stop_recording().await,
             Act::Forget(who) => drop(self.guests.remove(&who)),
-            Act::Relay { call, name, text } => {
+            Act::Relay(input) => {
                 if let Some(relay) = &self.shared.relay {
-                    relay.line(call, name, text).await;
+                    relay.say(input).await;
                 }
             }
         }

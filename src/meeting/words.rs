@@ -71,8 +71,32 @@ pub struct ChatLine {
     pub sms: Option<String>,
     /// The text, at most 4000 characters.
     pub text: String,
+    /// How it goes to people around rooms.
+    #[serde(skip_serializing_if = "Texted::is_nowhere")]
+    pub texted: Texted,
     /// Milliseconds since 1970.
     pub at: u64,
+}
+
+/// How far a line of the chat has come by SMS: to so many people around rooms.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Texted {
+    /// It is on its way.
+    pub waiting: u32,
+    /// It has left the house.
+    pub sent: u32,
+    /// It is on the handset.
+    pub delivered: u32,
+    /// It will not be read.
+    pub failed: u32,
+}
+
+impl Texted {
+    /// Nobody gets it by SMS.
+    #[must_use]
+    pub fn is_nowhere(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What a page in a meeting is told. Bounded queue of 64; a page that does not read is dropped and may come back.
@@ -88,6 +112,13 @@ pub enum ToPage {
     },
     /// A chat line.
     Chat(ChatLine),
+    /// A chat line has come further on its way by SMS.
+    ChatTexted {
+        /// The line's number.
+        id: u64,
+        /// So far.
+        texted: Texted,
+    },
     /// How the call to a device goes (S-9).
     Calling {
         /// Its label.

@@ -1,24 +1,31 @@
-//! The relay's task: brings asks of calls and lines of meetings to the [`Relay`], and its messages to the provider.
+//! The relay's task: brings asks of calls and lines of meetings to the [`Relay`], its messages to the [`Outbox`], and what that has
+//! ready to the provider.
 #![allow(clippy::disallowed_methods, reason = "a driver: it has the clock and starts what may take time")]
 
+mod disk;
+
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 
-use super::provider::{self, Heard, Provider, ProviderSettings};
+use super::outbox::{self, Counts, OnUnknown, Outbox, OutboxSettings, Standing};
+use super::provider::{self, Event, Heard, Provider, ProviderSettings};
 use super::{Home, Input, Line, Number, Output, Relay, RelaySettings, Told};
 use crate::ids::CallId;
 use crate::machine::{self, Flow, Machine, Owner, drive};
 use crate::redact::Redacted;
-use crate::store::{self, Consent, StoreError};
+use crate::store::{self, Consent, OutboxChange, StoreError};
 use crate::units::unix_millis;
+use disk::Clock;
 
 /// What may wait for the relay. Full: meetings and calls wait (DESIGN section 6).
 const QUEUE: usize = 256;
 
-/// What may wait of one call's inbound texts. Full: the call is stuck, and the text is lost and said to be.
-pub const POSTS: usize = 16;
+/// What may wait for one call. Full: the call is stuck, and a text is lost and said to be.
+pub const POSTS: usize = 64;
 
 /// A text for the chat of a call's meeting (C-3).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,12 +36,47 @@ pub struct Posted {
     pub text: Redacted<String>,
 }
 
+/// How far a line of the chat has come on its way to one number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LineProgress {
+    /// The line's number in the meeting.
+    pub line: u64,
+    /// The message that brings it.
+    pub message: u64,
+    /// So far.
+    pub standing: Standing,
+}
+
+/// What comes for a call's meeting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ForCall {
+    /// A text.
+    Posted(Posted),
+    /// How far a line has come.
+    Progress(LineProgress),
+}
+
+/// What is on its way, as an operator sees it.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Survey {
+    /// Since the start.
+    pub counts: Counts,
+    /// What is on its way, oldest first, and the newest of what has ended.
+    pub parcels: Vec<outbox::Line>,
+}
+
 /// What the relay's task takes in.
 enum Request {
-    /// Answered with what the relay tells the call; what is written for it goes to its queue.
-    Asked(Input, oneshot::Sender<Told>, mpsc::Sender<Posted>),
+    /// Answered with what the relay tells the call; what comes for it goes to its queue.
+    Asked(Input, oneshot::Sender<Told>, mpsc::Sender<ForCall>),
     Said(Input),
+    /// A write of the outbox has ended.
+    Written(outbox::Input),
+    Event(Event),
     Lines(oneshot::Sender<Vec<Line>>),
+    Survey(oneshot::Sender<Survey>),
+    Flush(oneshot::Sender<()>),
+    Rest(oneshot::Sender<()>),
 }
 
 /// The way to the relay. Cheap to clone; the task ends with the last one.
@@ -52,77 +94,117 @@ impl Handle {
     }
 
     /// Asks for one call; [`Input::Ask`], [`Input::Code`] and [`Input::Stop`] are answered. What is asked is before the relay when this
-    /// returns: whatever is said after it comes after it. What is written for the call's meeting goes to `posts`, until it has left.
-    pub async fn ask(&self, input: Input, posts: mpsc::Sender<Posted>) -> oneshot::Receiver<Told> {
+    /// returns: whatever is said after it comes after it. What comes for the call's meeting goes to `posts`, until it has left.
+    pub async fn ask(&self, input: Input, posts: mpsc::Sender<ForCall>) -> oneshot::Receiver<Told> {
         let (reply, answer) = oneshot::channel();
         // A relay that is gone drops the reply, which says so.
         let _ = self.requests.send(Request::Asked(input, reply, posts)).await;
         answer
     }
 
-    /// The device of this call is not in its meeting any more (C-1).
-    pub async fn left(&self, call: CallId) {
-        // A relay that is gone has nothing left to end.
-        let _ = self.requests.send(Request::Said(Input::Left { call })).await;
-    }
-
-    /// A line of the chat in the meeting of this call's device.
-    pub async fn line(&self, call: CallId, name: Redacted<String>, text: Redacted<String>) {
-        let _ = self.requests.send(Request::Said(Input::Line { call, name, text })).await;
+    /// Says something that is not answered.
+    pub async fn say(&self, input: Input) {
+        // A relay that is gone has nothing left to do.
+        let _ = self.requests.send(Request::Said(input)).await;
     }
 
     /// The subscriptions, for the operator.
     pub async fn lines(&self) -> Vec<Line> {
+        self.query(Request::Lines).await
+    }
+
+    /// What is on its way, for the operator.
+    pub async fn survey(&self) -> Survey {
+        self.query(Request::Survey).await
+    }
+
+    /// Returns when nothing waits any more.
+    pub async fn flush(&self) {
+        self.query(Request::Flush).await;
+    }
+
+    /// Submits nothing more, and returns when nothing is unanswered: what was never answered would have to be sent again (C-7).
+    pub async fn rest(&self) {
+        self.query(Request::Rest).await;
+    }
+
+    async fn query<T: Default>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> T {
         let (reply, answer) = oneshot::channel();
-        let _ = self.requests.send(Request::Lines(reply)).await;
+        let _ = self.requests.send(request(reply)).await;
         answer.await.unwrap_or_default()
     }
 }
 
 struct Driver {
     relay: Relay,
-    provider: Box<dyn Provider>,
+    outbox: Outbox,
+    provider: Arc<dyn Provider>,
     store: store::Handle,
     own: mpsc::WeakSender<Request>,
     /// Calls that await an answer; each asks one thing at a time.
     asking: BTreeMap<CallId, oneshot::Sender<Told>>,
-    /// Where the texts for a call go.
-    posts: BTreeMap<CallId, mpsc::Sender<Posted>>,
+    /// Where what comes for a call goes.
+    posts: BTreeMap<CallId, mpsc::Sender<ForCall>>,
+    /// Whoever waits for nothing to be on its way.
+    flushing: Option<oneshot::Sender<()>>,
+    /// Whoever waits for nothing to be unanswered.
+    resting: Option<oneshot::Sender<()>>,
 }
 
 /// Starts the relay's task, with what its store remembers.
 ///
 /// # Errors
-/// The store cannot be read: who has said STOP must not be forgotten (C-2).
+/// The store cannot be read: who has said STOP must not be forgotten (C-2), nor what was accepted (C-7).
 pub async fn start(
     settings: RelaySettings,
     home: Home,
+    on_unknown: OnUnknown,
     provider: ProviderSettings,
     store: store::Handle,
 ) -> Result<Handle, StoreError> {
-    let stopped = store.stops().await?.iter().filter_map(|number| Number::parse(number)).collect();
+    let stopped: std::collections::BTreeSet<Number> =
+        store.stops().await?.iter().filter_map(|number| Number::parse(number)).collect();
+    let clock = Clock { now: machine::now(), today: SystemTime::now() };
+    let rows: Vec<_> = store.parcels().await?.into_iter().filter_map(|parcel| disk::load(clock, parcel)).collect();
+    if !rows.is_empty() {
+        tracing::info!(parcels = rows.len(), "SMS of an earlier run are on their way");
+    }
+    let outbox = OutboxSettings { on_unknown, cuts: provider.kind.cuts(), secret: settings.secret.clone() };
+    // Counted up from the date, no id comes twice, also over restarts.
+    let mut outbox = Outbox::new(clock.now, outbox, rows, unix_millis(clock.today));
+    for number in stopped.iter().cloned() {
+        outbox.handle(clock.now, outbox::Input::Hush { number });
+    }
+
     let (requests, mut inbox) = mpsc::channel(QUEUE);
     let own = requests.downgrade();
-    let (heard, mut hears) = mpsc::channel::<Heard>(QUEUE);
+    let (events, mut said) = mpsc::channel::<Event>(QUEUE);
     let mailbox = own.clone();
     tokio::spawn(async move {
-        while let Some(Heard { id, from, text }) = hears.recv().await {
+        while let Some(event) = said.recv().await {
             let Some(mailbox) = mailbox.upgrade() else { return };
-            if mailbox.send(Request::Said(Input::Received { id, from, text })).await.is_err() {
+            if mailbox.send(Request::Event(event)).await.is_err() {
                 return;
             }
         }
     });
-    let relay = Relay::new(machine::now(), settings, stopped);
-    let provider = provider::open(provider, heard);
-    let mut driver = Driver { relay, provider, store, own, asking: BTreeMap::new(), posts: BTreeMap::new() };
+    let relay = Relay::new(clock.now, settings, stopped);
+    let provider = provider::open(provider, events);
+    let (asking, posts) = (BTreeMap::new(), BTreeMap::new());
+    let mut driver = Driver { relay, outbox, provider, store, own, asking, posts, flushing: None, resting: None };
     tokio::spawn(async move { drive(&mut driver, &mut inbox).await });
     Ok(Handle { requests, home })
 }
 
+/// What one of the two wants done.
+enum Wanted {
+    Relay(Output),
+    Outbox(outbox::Output),
+}
+
 impl Machine for Driver {
     type Input = Request;
-    type Output = Output;
+    type Output = Wanted;
 
     fn handle(&mut self, now: Instant, request: Request) {
         match request {
@@ -140,20 +222,41 @@ impl Machine for Driver {
                 }
                 self.relay.handle(now, input);
             }
+            Request::Written(input) => self.outbox.handle(now, input),
+            Request::Event(event) => self.event(now, event),
             Request::Lines(reply) => drop(reply.send(self.relay.lines())),
+            Request::Survey(reply) => {
+                let survey = Survey { counts: self.outbox.counts(), parcels: self.outbox.lines() };
+                drop(reply.send(survey));
+            }
+            Request::Flush(reply) => self.flushing = Some(reply),
+            Request::Rest(reply) => {
+                self.outbox.handle(now, outbox::Input::Rest);
+                self.resting = Some(reply);
+            }
         }
     }
 
     fn wake(&mut self, now: Instant) {
         self.relay.wake(now);
+        self.outbox.wake(now);
     }
 
-    fn poll(&mut self) -> Option<Output> {
-        self.relay.poll()
+    fn poll(&mut self) -> Option<Wanted> {
+        let wanted = self.relay.poll().map(Wanted::Relay).or_else(|| self.outbox.poll().map(Wanted::Outbox));
+        if wanted.is_none() {
+            let (empty, still) = (self.outbox.is_empty(), self.outbox.is_still());
+            let done = [self.flushing.take_if(|_| empty), self.resting.take_if(|_| still)];
+            for reply in done.into_iter().flatten() {
+                // Who does not wait any more need not hear it.
+                let _ = reply.send(());
+            }
+        }
+        wanted
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.relay.deadline()
+        [self.relay.deadline(), self.outbox.deadline()].into_iter().flatten().min()
     }
 }
 
@@ -164,17 +267,42 @@ impl Owner for Driver {
         self
     }
 
-    async fn perform(&mut self, output: Output) -> Flow {
+    async fn perform(&mut self, wanted: Wanted) -> Flow {
+        match wanted {
+            Wanted::Relay(output) => self.relay_wants(output).await,
+            Wanted::Outbox(output) => self.outbox_wants(output).await,
+        }
+        Flow::Continue
+    }
+}
+
+impl Driver {
+    fn event(&mut self, now: Instant, event: Event) {
+        let input = match event {
+            Event::Takes(places) => outbox::Input::Takes(places),
+            Event::Outcome { id, outcome } => outbox::Input::Outcome { id, outcome },
+            Event::Receipt { name, fate } => outbox::Input::Receipt { name, fate },
+            Event::Heard(Heard { id, from, text }) => return self.relay.handle(now, Input::Received { id, from, text }),
+        };
+        self.outbox.handle(now, input);
+    }
+
+    async fn relay_wants(&mut self, output: Output) {
+        let now = machine::now();
         match output {
-            Output::Send(message) => self.provider.submit(message),
-            Output::Forget { call } => self.provider.forget(call),
+            Output::Send(message) => self.outbox.handle(now, outbox::Input::Enqueue(message)),
+            Output::Forget { call } => self.outbox.handle(now, outbox::Input::Forget { call }),
+            Output::Hush { number } => self.outbox.handle(now, outbox::Input::Hush { number }),
             Output::Post { call, by, text } => {
-                let posted = self.posts.get(&call).map(|posts| posts.try_send(Posted { by, text }));
-                if !matches!(posted, Some(Ok(()))) {
+                if !self.for_call(call, ForCall::Posted(Posted { by, text })) {
                     tracing::error!(%call, "a text by SMS is lost: its call takes no more");
                 }
             }
-            Output::Stopped { number, stopped } => self.stopped(number, stopped),
+            Output::Stopped { number, stopped } => {
+                tracing::info!(%number, stopped, "the holder of a number has said STOP or START");
+                // Until it is on the disk, this run knows it all the same; the store says in the log why it is not.
+                drop(self.store.stop(number.expose(), stopped, unix_millis(SystemTime::now())).await);
+            }
             Output::Tell { call, told } => {
                 if let Some(reply) = self.asking.remove(&call) {
                     // A call that has ended meanwhile hears nothing.
@@ -183,19 +311,65 @@ impl Owner for Driver {
             }
             Output::Keep { call, device, number } => self.keep(call, device, &number),
         }
-        Flow::Continue
     }
-}
 
-impl Driver {
-    /// C-2: what its holder has said is kept. Until it is on the disk, this run knows it all the same.
-    fn stopped(&self, number: Number, stopped: bool) {
-        tracing::info!(%number, stopped, "the holder of a number has said STOP or START");
-        let store = self.store.clone();
+    async fn outbox_wants(&mut self, output: outbox::Output) {
+        let clock = Clock { now: machine::now(), today: SystemTime::now() };
+        match output {
+            outbox::Output::Keep(row) => {
+                let id = row.parcel.id;
+                let change = OutboxChange::Keep(Box::new(disk::store(clock, *row)));
+                self.write(change, move |written| outbox::Input::Kept { id, written }).await;
+            }
+            outbox::Output::Mark { id, submitted } => {
+                let told = move |written| match submitted {
+                    true => outbox::Input::Marked { id, written },
+                    false => outbox::Input::Unmarked { id, written },
+                };
+                self.write(OutboxChange::Mark { id, submitted }, told).await;
+            }
+            outbox::Output::Close { id, receipts } => {
+                let change = match receipts {
+                    Some((name, until)) => OutboxChange::Accept { id, name, expires_at: clock.date(until) },
+                    None => OutboxChange::Remove { id },
+                };
+                self.write(change, move |written| outbox::Input::Closed { id, written }).await;
+            }
+            // Not written, it goes when its time is over.
+            outbox::Output::Settle { id } => drop(self.store.outbox(OutboxChange::Remove { id }).await),
+            outbox::Output::Wipe => self.wipe(),
+            outbox::Output::Submit(parcel) => self.provider.submit(parcel),
+            outbox::Output::Progress { call, line, message, standing } => {
+                // Only shown: a call that is stuck shows less.
+                self.for_call(call, ForCall::Progress(LineProgress { line, message, standing }));
+            }
+        }
+    }
+
+    /// Writes in the order of these calls, and says how that went.
+    async fn write(&self, change: OutboxChange, told: impl FnOnce(bool) -> outbox::Input + Send + 'static) {
+        let (begun, own) = (self.store.outbox(change).await, self.own.clone());
         tokio::spawn(async move {
-            // The store has said in the log why.
-            let _ = store.stop(number.expose(), stopped, unix_millis(SystemTime::now())).await;
+            let written = matches!(begun.await, Ok(Ok(_)));
+            if let Some(own) = own.upgrade() {
+                let _ = own.send(Request::Written(told(written))).await;
+            }
         });
+    }
+
+    fn wipe(&self) {
+        let (store, own) = (self.store.clone(), self.own.clone());
+        tokio::spawn(async move {
+            let Err(error) = store.wipe().await else { return };
+            tracing::debug!(%error, "texts of SMS that are done with stay in the store's journal for now");
+            if let Some(own) = own.upgrade() {
+                let _ = own.send(Request::Written(outbox::Input::NotWiped)).await;
+            }
+        });
+    }
+
+    fn for_call(&self, call: CallId, what: ForCall) -> bool {
+        self.posts.get(&call).is_some_and(|posts| posts.try_send(what).is_ok())
     }
 
     /// C-2: writes the proof, and says whether that went well.

@@ -130,6 +130,7 @@ impl Relay {
                 for call in self.calls_of(from, |_| true) {
                     self.silence(call);
                 }
+                self.outputs.push_back(Output::Hush { number: from.clone() });
                 self.inbound.asked.remove(from);
                 self.inbound.stopped.insert(from.clone());
                 self.outputs.push_back(Output::Stopped { number: from.clone(), stopped: true });

@@ -9,6 +9,8 @@ pub mod driver;
 mod inbound;
 mod keyword;
 mod number;
+pub mod outbox;
+pub mod parcel;
 pub mod provider;
 pub mod segment;
 #[cfg(test)]
@@ -43,6 +45,8 @@ pub const CODES_PER_CALL: u8 = 5;
 pub const CODES: Allowance = Allowance { burst: 30, every: Duration::from_secs(60) };
 /// Numbers whose codes are told apart; beyond, they share one allowance.
 const NUMBERS: usize = 4096;
+/// How long a message is worth sending: what is older tells of a meeting that has gone on.
+pub const LIVES: Duration = Duration::from_secs(3600);
 /// Parts of one message at most; what is longer is shortened.
 pub const LONGEST: usize = 4;
 /// Parts of a digest at most: an allowance that is spent has to grow for it, and news that come late are worth less.
@@ -72,6 +76,10 @@ pub struct Message {
     pub to: Number,
     /// At most [`LONGEST`] parts of it.
     pub text: Redacted<String>,
+    /// The line of the chat that it brings, for whoever wants to know how far it has come.
+    pub line: Option<u64>,
+    /// How long it is worth sending.
+    pub lives: Duration,
 }
 
 /// What is told to the call that asked.
@@ -142,6 +150,8 @@ pub enum Input {
     Line {
         /// The call.
         call: CallId,
+        /// The line's number in the meeting.
+        line: u64,
         /// Who writes.
         name: Redacted<String>,
         /// What.
@@ -158,6 +168,11 @@ pub enum Output {
     Forget {
         /// The call.
         call: CallId,
+    },
+    /// Drop what still waits to be sent to this number (C-2).
+    Hush {
+        /// The number.
+        number: Number,
     },
     /// Keep the proof that this number's holder has opted in, then say [`Input::Kept`] (C-2).
     Keep {
@@ -334,7 +349,9 @@ impl Relay {
         let budget = Budget::new(self.settings.segments, now);
         let subscription = Subscription { device, number: number.clone(), state, codes: codes + 1, budget, held: None, segments };
         self.subscriptions.insert(call, subscription);
-        self.send(Some(call), number.clone(), &text);
+        let text = Redacted::new(text);
+        let message = Message { call: Some(call), to: number.clone(), text, line: None, lives: CODE_LIVES };
+        self.outputs.push_back(Output::Send(message));
         self.tell(call, Told::CodeSent(number));
     }
 
@@ -408,7 +425,7 @@ impl Relay {
         }
     }
 
-    fn line(&mut self, now: Instant, call: CallId, name: &str, text: &str) {
+    fn line(&mut self, now: Instant, call: CallId, line: u64, name: &str, text: &str) {
         let Some(subscription) = self.subscriptions.get_mut(&call).filter(|known| matches!(known.state, State::On)) else {
             return;
         };
@@ -416,8 +433,9 @@ impl Relay {
         let message = segment::fit(&format!("{name}: {text}"), LONGEST);
         // What waits is older, and must not be overtaken.
         if subscription.held.is_none() && subscription.takes(now, &message) {
-            let number = subscription.number.clone();
-            return self.send(Some(call), number, &message);
+            let to = subscription.number.clone();
+            let message = Message { call: Some(call), to, text: Redacted::new(message), line: Some(line), lives: LIVES };
+            return self.outputs.push_back(Output::Send(message));
         }
         let lines = subscription.held.take().map_or(1, |held| held.lines + 1);
         subscription.held = Some(Held { lines, name, text: Redacted::new(text) });
@@ -442,7 +460,8 @@ impl Relay {
     }
 
     fn send(&mut self, call: Option<CallId>, to: Number, text: &str) {
-        self.outputs.push_back(Output::Send(Message { call, to, text: Redacted::new(text.to_owned()) }));
+        let message = Message { call, to, text: Redacted::new(text.to_owned()), line: None, lives: LIVES };
+        self.outputs.push_back(Output::Send(message));
     }
 
     fn tell(&mut self, call: CallId, told: Told) {
@@ -474,7 +493,7 @@ impl Machine for Relay {
             Input::Stop { call } => self.stop(call),
             Input::Left { call } => self.left(call),
             Input::Received { id, from, text } => self.received(now, id, &from, text.expose()),
-            Input::Line { call, name, text } => self.line(now, call, name.expose(), text.expose()),
+            Input::Line { call, line, name, text } => self.line(now, call, line, name.expose(), text.expose()),
         }
     }
 

@@ -57,7 +57,7 @@ impl World {
                 Output::Post { call, text, .. } => self.posted.push((call, text.into_inner())),
                 Output::Stopped { stopped, .. } => self.stopped.push(stopped),
                 // What a provider holds is its own; nothing waits here.
-                Output::Forget { .. } => {}
+                Output::Forget { .. } | Output::Hush { .. } => {}
                 Output::Keep { call, .. } => {
                     let kept = self.writes;
                     self.relay.handle(self.now, Input::Kept { call, kept });
@@ -96,7 +96,7 @@ impl World {
     }
 
     fn writes(&mut self, call: CallId, name: &str, text: &str) {
-        self.input(Input::Line { call, name: name.to_owned().into(), text: text.to_owned().into() });
+        self.input(Input::Line { call, line: 1, name: name.to_owned().into(), text: text.to_owned().into() });
     }
 
     fn hears(&mut self, from: &Number, text: &str) {
@@ -245,7 +245,8 @@ fn c8_neither_texts_nor_numbers_nor_codes_are_printed() {
     for n in 0..10 {
         world.writes(ROOM, "Alice", &format!("whisper {n}"));
     }
-    let message = Message { call: None, to: number(12_345), text: Redacted::new("whisper".to_owned()) };
+    let text = Redacted::new("whisper".to_owned());
+    let message = Message { call: None, to: number(12_345), text, line: None, lives: LIVES };
     let printed = format!("{:?} {:?} {message:?}", world.relay, world.relay.lines());
     assert!(!printed.contains("12345") && !printed.contains(&code) && !printed.contains("whisper"), "{printed}");
 }

@@ -6,6 +6,7 @@
 
 mod consents;
 mod ledger;
+mod outbox;
 mod records;
 mod registrations;
 mod schema;
@@ -23,6 +24,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use consents::Consent;
 pub use ledger::{Checkpoint, LedgerKey, LedgerLine, LedgerRow, NoticeOutcome, Verified, VerifyError, verify};
+pub use outbox::{OutboxChange, ParcelPart, ParcelState, StoredParcel};
 pub use records::CallRecord;
 pub use registrations::Registration;
 
@@ -113,6 +115,8 @@ enum Request {
     Ledger { limit: usize, before: Option<u64>, reply: oneshot::Sender<Result<Vec<LedgerRow>, StoreError>> },
     Records { limit: usize, reply: oneshot::Sender<Result<Vec<CallRecord>, StoreError>> },
     Stops { reply: oneshot::Sender<Result<Vec<String>, StoreError>> },
+    Outbox { reply: oneshot::Sender<Result<Vec<StoredParcel>, StoreError>> },
+    Wipe { reply: oneshot::Sender<Result<(), StoreError>> },
     Registrations { now: u64, reply: oneshot::Sender<Result<Vec<Registration>, StoreError>> },
 }
 
@@ -123,7 +127,11 @@ enum Write {
     Registrations { device: String, rows: Vec<Registration> },
     Consent(Box<Consent>),
     Stop { number: String, stopped: bool, at: u64 },
+    Outbox(OutboxChange),
 }
+
+/// The answer to a write that was begun; an answer that never comes says that nothing was written.
+pub type Begun = oneshot::Receiver<Result<u64, StoreError>>;
 
 /// Opens the store in `dir`, and the ledger's key in `key_dir`, making both at the first start (directories 0700, files 0600).
 ///
@@ -175,13 +183,31 @@ impl Handle {
         self.ask(|reply| Request::Write(Write::Consent(Box::new(consent)), reply)).await.map(drop)
     }
 
-    /// Keeps that the holder of a number has said STOP at `at` (milliseconds since 1970), or START (C-2).
+    /// Begins to keep that the holder of a number has said STOP at `at` (milliseconds since 1970), or START (C-2). Writes that were
+    /// begun are done in this order.
+    pub async fn stop(&self, number: &str, stopped: bool, at: u64) -> Begun {
+        self.begin(Write::Stop { number: number.to_owned(), stopped, at }).await
+    }
+
+    /// Begins a change of the outbox (C-7). Writes that were begun are done in this order.
+    pub async fn outbox(&self, change: OutboxChange) -> Begun {
+        self.begin(Write::Outbox(change)).await
+    }
+
+    /// What is in the outbox, the oldest first (C-7).
     ///
     /// # Errors
-    /// [`StoreError::Database`], [`StoreError::Closed`]; what was kept before stays then.
-    pub async fn stop(&self, number: &str, stopped: bool, at: u64) -> Result<(), StoreError> {
-        let number = number.to_owned();
-        self.ask(|reply| Request::Write(Write::Stop { number, stopped, at }, reply)).await.map(drop)
+    /// [`StoreError::Database`], [`StoreError::Closed`].
+    pub async fn parcels(&self) -> Result<Vec<StoredParcel>, StoreError> {
+        self.ask(|reply| Request::Outbox { reply }).await
+    }
+
+    /// Has texts that were overwritten leave the journal too (C-8).
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Closed`]; they are still there then.
+    pub async fn wipe(&self) -> Result<(), StoreError> {
+        self.ask(|reply| Request::Wipe { reply }).await
     }
 
     /// The numbers whose holders have said STOP (C-2).
@@ -216,6 +242,13 @@ impl Handle {
         self.ask(|reply| Request::Records { limit, reply }).await
     }
 
+    async fn begin(&self, write: Write) -> Begun {
+        let (reply, answer) = oneshot::channel();
+        // A store that is closed drops the reply, which says so.
+        let _ = self.requests.send(Request::Write(write, reply)).await;
+        answer
+    }
+
     async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Request) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
         self.requests.send(request(reply)).await.map_err(|_| StoreError::Closed)?;
@@ -245,6 +278,8 @@ impl Store {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         // In WAL mode NORMAL would let a power cut take lines that were confirmed; a proof must not vanish.
         connection.pragma_update(None, "synchronous", "FULL")?;
+        // What is overwritten must not be there to be found (C-8).
+        connection.pragma_update(None, "secure_delete", "ON")?;
         connection.busy_timeout(std::time::Duration::from_secs(5))?;
         schema::migrate(&mut connection)?;
 
@@ -319,6 +354,7 @@ impl Store {
                 Write::Registrations { device, rows } => registrations::replace(&transaction, device, rows)?,
                 Write::Consent(consent) => consents::insert(&transaction, consent)?,
                 Write::Stop { number, stopped, at } => stops::put(&transaction, number, *stopped, *at)?,
+                Write::Outbox(change) => outbox::change(&transaction, change)?,
             }
             numbers.push(self.chain.count);
         }
@@ -333,6 +369,8 @@ impl Store {
             }
             Request::Records { limit, reply } => drop(reply.send(records::list(&self.connection, limit.min(MOST_ROWS)))),
             Request::Stops { reply } => drop(reply.send(stops::list(&self.connection))),
+            Request::Outbox { reply } => drop(reply.send(outbox::list(&self.connection))),
+            Request::Wipe { reply } => drop(reply.send(outbox::wipe(&self.connection))),
             Request::Registrations { now, reply } => drop(reply.send(registrations::living(&self.connection, now))),
             Request::Write(_, reply) => drop(reply.send(Err(StoreError::Closed))),
         }

@@ -75,6 +75,28 @@ const STEPS: &[&str] = &[
     CREATE INDEX consents_of ON consents (number);
     CREATE TABLE stops (number TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT;
 ",
+    "
+    CREATE TABLE outbox (
+        id INTEGER PRIMARY KEY,
+        reference TEXT NOT NULL,
+        number TEXT NOT NULL,
+        text TEXT NOT NULL,
+        ucs2 INTEGER,
+        joined INTEGER,
+        total INTEGER,
+        part INTEGER,
+        state TEXT NOT NULL,
+        name TEXT,
+        expires_at INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE chats (
+        device TEXT PRIMARY KEY,
+        text TEXT NOT NULL,
+        region TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        dies_at INTEGER NOT NULL
+    ) STRICT;
+",
 ];
 
 /// Brings the store to the newest schema, each step whole or not at all.

@@ -2,35 +2,45 @@
 
 use std::io::Write as _;
 
-use super::Provider;
-use crate::ids::CallId;
-use crate::relay::{Message, Number, segment};
+use tokio::sync::mpsc;
+
+use super::{Event, Outcome, Parcel, Provider};
+use crate::relay::{Number, segment};
+
+/// Messages that may be on their way to the terminal.
+const TAKES: usize = 16;
 
 /// Prints on standard output. Under a service manager that is the journal, where nobody's words have a place (C-8): there only
 /// that something would have been sent is said.
 pub(super) struct Log {
     from: Number,
     with_text: bool,
+    events: mpsc::Sender<Event>,
 }
 
 impl Log {
-    pub(super) fn new(from: Number) -> Self {
-        Self { from, with_text: std::env::var_os("JOURNAL_STREAM").is_none() }
+    pub(super) fn open(from: Number, events: mpsc::Sender<Event>) -> Self {
+        let log = Self { from, with_text: std::env::var_os("JOURNAL_STREAM").is_none(), events };
+        log.say(Event::Takes(TAKES));
+        log
+    }
+
+    fn say(&self, event: Event) {
+        // At most as many as it takes, and the first one: there is room, as long as anybody listens.
+        let _ = self.events.try_send(event);
     }
 }
 
 impl Provider for Log {
-    fn submit(&self, message: Message) {
-        let parts = segment::segments(message.text.expose()).len();
-        tracing::info!(from = %self.from, to = %message.to, parts, "SMS printed, not sent: the provider is `log`");
+    fn submit(&self, parcel: Parcel) {
+        let parts = segment::segments(parcel.text.expose()).len();
+        tracing::info!(from = %self.from, to = %parcel.to, parts, "SMS printed, not sent: the provider is `log`");
         if self.with_text {
             let mut out = std::io::stdout().lock();
-            let text = message.text.expose();
+            let text = parcel.text.expose();
             // A closed standard output is no reason not to run.
-            let _ = writeln!(out, "SMS from {} to {}: {text}", self.from, message.to).and_then(|()| out.flush());
+            let _ = writeln!(out, "SMS from {} to {}: {text}", self.from, parcel.to).and_then(|()| out.flush());
         }
+        self.say(Event::Outcome { id: parcel.id, outcome: Outcome::Accepted { name: None } });
     }
-
-    /// What was printed cannot be taken back, and nothing waits.
-    fn forget(&self, _: CallId) {}
 }

@@ -1,7 +1,6 @@
 //! `smpp`: a short message centre by SMPP 3.4, bound as a transceiver.
 //!
-//! What waits to be sent is kept in order for each number, over every connection; a part that was submitted and not answered when its
-//! connection ended is submitted again, and counted (C-7). What waits is bounded; what is over is dropped and said in the log.
+//! Over each connection a [`Session`]; when it ends, what was submitted and never answered is said to be so (C-7), and the next one is made.
 #![allow(clippy::disallowed_methods, reason = "a driver: it has a socket and a clock")]
 
 mod pdu;
@@ -9,7 +8,6 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashSet, VecDeque};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -20,19 +18,15 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_rustls::TlsConnector;
 
-use super::{Heard, Provider};
-use crate::ids::CallId;
+use super::{Event, Heard, Outcome, Parcel, Provider};
 use crate::machine::{self, Machine as _};
 use crate::redact::Redacted;
-use crate::relay::{Message, Number};
+use crate::relay::Number;
 use crate::tls;
-use pdu::Part;
 use session::{Input, Output, Session, Why};
 
-/// Orders that may wait for the task; it takes them at once.
-const ORDERS: usize = 256;
-/// Parts that may wait for the centre.
-const BACKLOG: usize = 4096;
+/// Parcels that may wait for the task; more than any window has.
+const PARCELS: usize = 256;
 /// Between two tries to connect, growing from the first to the second.
 const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// How long a connection may take to be made.
@@ -68,54 +62,41 @@ pub struct SmppSettings {
     pub enquire_every: Duration,
 }
 
-enum Order {
-    Submit(Message),
-    Forget(CallId),
-}
-
 /// The way to the task that has the connection; it ends with this.
 pub(super) struct Smpp {
-    orders: mpsc::Sender<Order>,
+    parcels: mpsc::Sender<Parcel>,
 }
 
 impl Smpp {
-    pub(super) fn open(settings: SmppSettings, from: Number, heard: mpsc::Sender<Heard>) -> Self {
-        let (orders, inbox) = mpsc::channel(ORDERS);
-        tokio::spawn(Task { settings, from, heard, backlog: VecDeque::new(), reference: 0, full: false }.run(inbox));
-        Self { orders }
+    pub(super) fn open(settings: SmppSettings, from: Number, events: mpsc::Sender<Event>) -> Self {
+        let (parcels, inbox) = mpsc::channel(PARCELS);
+        tokio::spawn(Task { settings, from, events }.run(inbox));
+        Self { parcels }
     }
 }
 
 impl Provider for Smpp {
-    fn submit(&self, message: Message) {
-        if self.orders.try_send(Order::Submit(message)).is_err() {
-            tracing::error!("SMS dropped: the SMPP task takes no more");
+    fn submit(&self, parcel: Parcel) {
+        // At most a window is unanswered, and the task answers for each that it takes; without it nobody waits for an answer.
+        if self.parcels.try_send(parcel).is_err() {
+            tracing::error!("an SMS waits for the next start: the SMPP task is gone");
         }
-    }
-
-    fn forget(&self, call: CallId) {
-        // What it would have taken out of the backlog is sent then; the relay has ended the subscription all the same.
-        let _ = self.orders.try_send(Order::Forget(call));
     }
 }
 
 struct Task {
     settings: SmppSettings,
     from: Number,
-    heard: mpsc::Sender<Heard>,
-    backlog: VecDeque<Part>,
-    reference: u8,
-    /// The backlog was full, and that has been said.
-    full: bool,
+    events: mpsc::Sender<Event>,
 }
 
 impl Task {
-    async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
+    async fn run(self, mut parcels: mpsc::Receiver<Parcel>) {
         let mut wait = AGAIN.0;
         loop {
             let began = machine::now();
             let why = match self.connect().await {
-                Ok(stream) => match self.converse(stream, &mut orders).await {
+                Ok(stream) => match self.converse(stream, &mut parcels).await {
                     Some(why) => why,
                     None => return,
                 },
@@ -125,14 +106,14 @@ impl Task {
                 wait = AGAIN.0;
             }
             let (host, port) = (&self.settings.host, self.settings.port);
-            tracing::warn!(host, port, why, waiting = self.backlog.len(), again_in = ?wait, "no SMPP session");
+            tracing::warn!(host, port, why, again_in = ?wait, "no SMPP session");
             let again = machine::now() + wait;
             wait = (wait * 2).min(AGAIN.1);
             loop {
                 tokio::select! {
                     () = tokio::time::sleep_until(again.into()) => break,
-                    order = orders.recv() => match order {
-                        Some(order) => self.take(order),
+                    parcel = parcels.recv() => match parcel {
+                        Some(parcel) => self.say(Event::Outcome { id: parcel.id, outcome: Outcome::Later }).await,
                         None => return,
                     },
                 }
@@ -140,22 +121,9 @@ impl Task {
         }
     }
 
-    fn take(&mut self, order: Order) {
-        match order {
-            Order::Submit(message) => {
-                self.reference = self.reference.wrapping_add(1);
-                let parts = pdu::parts(&message, self.reference);
-                if self.backlog.len() + parts.len() > BACKLOG {
-                    if !std::mem::replace(&mut self.full, true) {
-                        tracing::error!(waiting = self.backlog.len(), "SMS are dropped: too many wait for the centre");
-                    }
-                    return;
-                }
-                self.full = false;
-                self.backlog.extend(parts);
-            }
-            Order::Forget(call) => self.backlog.retain(|part| part.call != Some(call)),
-        }
+    /// Whoever listens reads what it is told before long; without anybody the task ends by itself.
+    async fn say(&self, event: Event) {
+        let _ = self.events.send(event).await;
     }
 
     async fn connect(&self) -> Result<Box<dyn Stream>, String> {
@@ -176,12 +144,11 @@ impl Task {
     }
 
     /// One session. `None`: we have ended it, for good.
-    async fn converse(&mut self, mut stream: Box<dyn Stream>, orders: &mut mpsc::Receiver<Order>) -> Option<String> {
+    async fn converse(&self, mut stream: Box<dyn Stream>, parcels: &mut mpsc::Receiver<Parcel>) -> Option<String> {
         let mut session = Session::new(machine::now(), self.settings.clone(), self.from.clone());
         let mut buffer = BytesMut::new();
         let mut ending = false;
         let why = loop {
-            self.feed(&mut session);
             match self.follow(&mut session, &mut stream).await {
                 Ok(None) => {}
                 Ok(Some(why)) => break why.to_string(),
@@ -197,8 +164,8 @@ impl Task {
                         Err(error) => break error.to_string(),
                     }
                 },
-                order = orders.recv(), if !ending => match order {
-                    Some(order) => self.take(order),
+                parcel = parcels.recv(), if !ending => match parcel {
+                    Some(parcel) => session.handle(machine::now(), Input::Submit(parcel)),
                     None => {
                         ending = true;
                         session.handle(machine::now(), Input::Unbind);
@@ -207,54 +174,29 @@ impl Task {
                 () = tokio::time::sleep_until(at.into()) => session.wake(machine::now()),
             }
         };
-        let unanswered: Vec<Part> = session.unanswered().collect();
+        self.say(Event::Takes(0)).await;
+        let unanswered: Vec<u64> = session.unanswered().collect();
         if !unanswered.is_empty() {
-            tracing::warn!(parts = unanswered.len(), "unanswered when the SMPP session ended: submitted again");
+            tracing::warn!(parcels = unanswered.len(), "unanswered when the SMPP session ended");
         }
-        for part in unanswered.into_iter().rev() {
-            self.backlog.push_front(part);
+        for id in unanswered {
+            self.say(Event::Outcome { id, outcome: Outcome::Unknown }).await;
         }
         (!ending).then_some(why)
     }
 
-    /// Gives the session what it takes: the oldest part of each number first.
-    fn feed(&mut self, session: &mut Session) {
-        let now = machine::now();
-        let (mut passed, mut waiting) = (VecDeque::new(), HashSet::new());
-        while session.has_room(now)
-            && let Some(part) = self.backlog.pop_front()
-        {
-            if !waiting.contains(&part.to) && session.takes(now, &part.to) {
-                session.handle(now, Input::Submit(Box::new(part)));
-            } else {
-                waiting.insert(part.to.clone());
-                passed.push_back(part);
-            }
-        }
-        passed.append(&mut self.backlog);
-        self.backlog = passed;
-    }
-
-    async fn follow(&mut self, session: &mut Session, stream: &mut Box<dyn Stream>) -> std::io::Result<Option<Why>> {
+    async fn follow(&self, session: &mut Session, stream: &mut Box<dyn Stream>) -> std::io::Result<Option<Why>> {
         while let Some(output) = session.poll() {
             match output {
                 Output::Write(octets) => {
                     let written = tokio::time::timeout(session::ANSWERS_WITHIN, stream.write_all(&octets)).await;
                     written.map_err(|_| std::io::ErrorKind::TimedOut)??;
                 }
-                Output::Bound => {
-                    tracing::info!(host = self.settings.host, waiting = self.backlog.len(), "SMPP session bound");
-                }
-                Output::Accepted(part) => tracing::debug!(to = %part.to, "SMS accepted by the centre"),
-                Output::Refused(part, status) => tracing::warn!(to = %part.to, ?status, "SMS refused by the centre"),
-                Output::Again(part) => self.backlog.push_front(*part),
-                Output::Receipt(state) if state == "DELIVRD" => tracing::debug!("SMS delivered"),
-                Output::Receipt(state) => tracing::info!(state, "SMS receipt"),
-                Output::Received { from, text } => {
-                    if self.heard.try_send(Heard { id: None, from, text }).is_err() {
-                        tracing::error!("SMS dropped on its way in: the relay takes no more");
-                    }
-                }
+                Output::Bound => tracing::info!(host = self.settings.host, "SMPP session bound"),
+                Output::Takes(places) => self.say(Event::Takes(places)).await,
+                Output::Outcome(id, outcome) => self.say(Event::Outcome { id, outcome }).await,
+                Output::Receipt { name, fate } => self.say(Event::Receipt { name, fate }).await,
+                Output::Received { from, text } => self.say(Event::Heard(Heard { id: None, from, text })).await,
                 Output::Close(why) => return Ok(Some(why)),
             }
         }

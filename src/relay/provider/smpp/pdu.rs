@@ -4,16 +4,16 @@ use bytes::{Buf as _, BytesMut};
 use rusmpp::decode::DecodeWithLength as _;
 use rusmpp::encode::{Encode as _, Length as _};
 use rusmpp::pdus::{BindTransceiver, DeliverSm, DeliverSmResp, SubmitSm};
-use rusmpp::tlvs::TlvValue;
+use rusmpp::tlvs::{MessageSubmissionRequestTlvValue, TlvValue};
 use rusmpp::types::{COctetString, OctetString};
-use rusmpp::values::{DataCoding, EsmClass, InterfaceVersion, Npi, RegisteredDelivery, Ton};
+use rusmpp::values::{DataCoding, EsmClass, InterfaceVersion, Npi, RegisteredDelivery, Ton, UserMessageReference};
 use rusmpp::{Command, CommandStatus, Pdu};
 
 use super::Login;
-use crate::ids::CallId;
 use crate::redact::Redacted;
-use crate::relay::segment::{self, Coding};
-use crate::relay::{Message, Number};
+use crate::relay::Number;
+use crate::relay::parcel::{Cut, Fate, Parcel};
+use crate::relay::segment::{self, Coding, Segment};
 
 /// The longest PDU that is taken: 64 KiB of `message_payload` and then some.
 const LONGEST: usize = 70_000;
@@ -26,31 +26,18 @@ const RECEIPTS: [u8; 2] = [0x04, 0x20];
 /// A receipt is wanted, however it ends (section 5.2.17).
 const RECEIPT_WANTED: u8 = 0x01;
 
-/// One part of a message on its way.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Part {
-    /// The call that it belongs to.
-    pub(super) call: Option<CallId>,
-    pub(super) to: Number,
-    coding: Coding,
-    /// With the header that joins parts.
-    octets: Redacted<Vec<u8>>,
-    joined: bool,
-    /// How often the centre has put it off.
-    pub(super) tries: u32,
-}
-
-/// The parts of a message. `reference` is the same in all of them, and another one in the next message.
-pub(super) fn parts(message: &Message, reference: u8) -> Vec<Part> {
-    let segments = segment::segments(message.text.expose());
-    let total = u8::try_from(segments.len()).unwrap_or(u8::MAX);
-    let part = |(number, segment): (u8, &segment::Segment)| {
+/// What travels of a parcel.
+fn user_data(parcel: &Parcel) -> (Coding, bool, Vec<u8>) {
+    let cut = parcel.cut;
+    let coding = cut.map_or_else(|| segment::coding(parcel.text.expose()), |cut| cut.coding);
+    let octets = Segment { coding, text: parcel.text.expose().clone() }.octets();
+    match cut {
         // TS 23.040 section 9.2.3.24.1: concatenated short messages, 8-bit reference.
-        let header = if total > 1 { vec![5, 0, 3, reference, total, number] } else { Vec::new() };
-        let octets = Redacted::new([header, segment.octets()].concat());
-        Part { call: message.call, to: message.to.clone(), coding: segment.coding, octets, joined: total > 1, tries: 0 }
-    };
-    (1..=total).zip(&segments).map(part).collect()
+        Some(Cut { reference, total, number, .. }) if total > 1 => {
+            (coding, true, [&[5, 0, 3, reference, total, number], octets.as_slice()].concat())
+        }
+        _ => (coding, false, octets),
+    }
 }
 
 /// A number as an address: international, without the `+`.
@@ -74,21 +61,25 @@ pub(super) fn bind(login: &Login) -> Pdu {
     })
 }
 
-pub(super) fn submit(from: &Number, part: &Part) -> Pdu {
+/// A parcel that is submitted again carries the same `user_message_reference` (section 5.3.2.17), by which a centre can know it (C-7).
+pub(super) fn submit(from: &Number, parcel: &Parcel) -> Pdu {
+    let (coding, joined, octets) = user_data(parcel);
+    let reference = u16::try_from(parcel.id & 0xFFFF).unwrap_or_default();
     let submit = SubmitSm::builder()
         .source_addr_ton(Ton::International)
         .source_addr_npi(Npi::Isdn)
         .source_addr(address(from))
         .dest_addr_ton(Ton::International)
         .dest_addr_npi(Npi::Isdn)
-        .destination_addr(address(&part.to))
-        .esm_class(EsmClass::from(if part.joined { UDHI } else { 0 }))
+        .destination_addr(address(&parcel.to))
+        .esm_class(EsmClass::from(if joined { UDHI } else { 0 }))
         .registered_delivery(RegisteredDelivery::from(RECEIPT_WANTED))
-        .data_coding(match part.coding {
+        .data_coding(match coding {
             Coding::Gsm7 => DataCoding::McSpecific,
             Coding::Ucs2 => DataCoding::Ucs2,
         })
-        .short_message(OctetString::from_slice(part.octets.expose()).unwrap_or_default());
+        .short_message(OctetString::from_slice(&octets).unwrap_or_default())
+        .push_tlv(MessageSubmissionRequestTlvValue::UserMessageReference(UserMessageReference::new(reference)));
     Pdu::SubmitSm(submit.build())
 }
 
@@ -99,8 +90,8 @@ pub(super) fn delivered() -> Pdu {
 /// What a `deliver_sm` brings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Delivery {
-    /// How a message has ended, or that it has not yet: a word of the list in section 5.2.28, such as `DELIVRD`.
-    Receipt { state: String },
+    /// How the message of this name has ended, or that it has not yet: a word of the list in section 5.2.28, such as `DELIVRD`.
+    Receipt { name: String, state: String },
     /// Part `number` of `total` of a message.
     Part { from: Number, reference: u8, total: u8, number: u8, text: Redacted<String> },
     /// From an address that is no number, or in a code that is no text.
@@ -115,7 +106,7 @@ pub(super) fn delivery(deliver: &DeliverSm) -> Delivery {
     });
     let octets: &[u8] = payload.unwrap_or_else(|| deliver.short_message().as_ref());
     if RECEIPTS.contains(&(esm_class & 0x3C)) {
-        return Delivery::Receipt { state: receipt_state(deliver, octets) };
+        return Delivery::Receipt { name: receipt_name(deliver, octets), state: receipt_state(deliver, octets) };
     }
     let coding = match deliver.data_coding {
         DataCoding::McSpecific => Some(Coding::Gsm7),
@@ -154,7 +145,18 @@ fn concatenation(mut header: &[u8]) -> Option<(u8, u8, u8)> {
     None
 }
 
-/// By the TLV where there is one, else by the text that is usual (appendix B).
+/// As in the answer to the submit, or as this centre writes it in receipts.
+fn receipt_name(deliver: &DeliverSm, octets: &[u8]) -> String {
+    let by_tlv = deliver.tlvs().iter().find_map(|tlv| match tlv.value() {
+        Some(TlvValue::ReceiptedMessageId(name)) => Some(name.as_str().to_owned()),
+        _ => None,
+    });
+    let text = String::from_utf8_lossy(octets);
+    let by_text = || text.split("id:").nth(1)?.split_ascii_whitespace().next().map(str::to_owned);
+    by_tlv.or_else(by_text).unwrap_or_default()
+}
+
+/// By the TLV where there is one, else by the text that is usual (appendix B); empty where there is neither.
 fn receipt_state(deliver: &DeliverSm, octets: &[u8]) -> String {
     let by_tlv = deliver.tlvs().iter().find_map(|tlv| match tlv.value() {
         Some(TlvValue::MessageState(state)) => state_word(u8::from(*state)),
@@ -162,7 +164,18 @@ fn receipt_state(deliver: &DeliverSm, octets: &[u8]) -> String {
     });
     let text = String::from_utf8_lossy(octets);
     let by_text = text.split("stat:").nth(1).map(|rest| rest.chars().take_while(char::is_ascii_uppercase).take(7).collect());
-    by_tlv.map(str::to_owned).or(by_text).unwrap_or_else(|| "UNKNOWN".to_owned())
+    by_tlv.map(str::to_owned).or(by_text).unwrap_or_default()
+}
+
+/// What a word of section 5.2.28 says of the message.
+pub(super) fn fate(state: &str) -> Fate {
+    match state {
+        "DELIVRD" => Fate::Delivered,
+        "EXPIRED" | "DELETED" | "UNDELIV" | "REJECTD" => Fate::Failed,
+        "UNKNOWN" => Fate::Unknown,
+        // ACCEPTD is an end by the book, and a beginning where it is used; a wait that has no other end has one of its own.
+        _ => Fate::OnItsWay,
+    }
 }
 
 /// Section 5.2.28.

@@ -1,7 +1,7 @@
 //! [`Session`]: one bound connection to a short message centre, without its socket.
 //!
-//! Frames of the centre and parts to be submitted flow in; PDUs, outcomes and what people have written flow out. At most `window` parts
-//! are unanswered, and of those to one number at most one, so that they arrive in order. A centre that does not answer is left.
+//! Frames of the centre and parcels to be submitted flow in; PDUs, outcomes and what people have written flow out. A centre that does
+//! not answer is left.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -9,17 +9,16 @@ use std::time::{Duration, Instant};
 use rusmpp::{CommandId, CommandStatus, Pdu};
 
 use super::SmppSettings;
-use super::pdu::{self, Delivery, Frame, Part};
+use super::pdu::{self, Delivery, Frame};
 use crate::machine::Machine;
 use crate::redact::Redacted;
 use crate::relay::Number;
+use crate::relay::provider::{Fate, Outcome, Parcel};
 
-/// How long the centre may take to answer.
-pub(super) const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
+/// How long the centre may take to answer. Longer than it sometimes hangs: what is given up must be sent twice (C-7).
+pub(super) const ANSWERS_WITHIN: Duration = Duration::from_secs(75);
 /// How long a throttled session rests.
 const THROTTLED: Duration = Duration::from_secs(1);
-/// How often one part is put off before it is given up.
-const TRIES: u32 = 20;
 /// Parts of messages that are not whole yet, and how long they are waited for.
 const UNFINISHED: usize = 256;
 const WHOLE_WITHIN: Duration = Duration::from_secs(5 * 60);
@@ -28,8 +27,8 @@ const WHOLE_WITHIN: Duration = Duration::from_secs(5 * 60);
 #[derive(Debug)]
 pub(super) enum Input {
     Frame(Frame),
-    /// To be submitted; only while [`Session::takes`] says so.
-    Submit(Box<Part>),
+    /// To be submitted.
+    Submit(Parcel),
     /// We want to end it.
     Unbind,
 }
@@ -38,15 +37,16 @@ pub(super) enum Input {
 #[derive(Debug)]
 pub(super) enum Output {
     Write(Vec<u8>),
+    /// So many parcels may be unanswered from now on.
+    Takes(usize),
     Bound,
-    /// The centre has it.
-    Accepted(Box<Part>),
-    /// The centre will never have it.
-    Refused(Box<Part>, CommandStatus),
-    /// To be submitted again.
-    Again(Box<Part>),
-    /// How a message has ended.
-    Receipt(String),
+    /// How the submit of this parcel has ended.
+    Outcome(u64, Outcome),
+    /// What has become of a message.
+    Receipt {
+        name: String,
+        fate: Fate,
+    },
     /// Somebody has written this.
     Received {
         from: Number,
@@ -89,7 +89,8 @@ pub(super) struct Session {
     from: Number,
     state: State,
     sequence: u32,
-    unanswered: BTreeMap<u32, (Box<Part>, Instant)>,
+    /// By sequence number: the parcel's id, and since when.
+    unanswered: BTreeMap<u32, (u64, Instant)>,
     /// An `enquire_link` of ours is out since then.
     asked: Option<Instant>,
     heard: Instant,
@@ -119,20 +120,9 @@ impl Session {
         session
     }
 
-    /// Whether a part for this number would be submitted now.
-    pub(super) fn takes(&self, now: Instant, to: &Number) -> bool {
-        self.has_room(now) && self.unanswered.values().all(|(part, _)| part.to != *to)
-    }
-
-    /// Whether anything would be submitted now.
-    pub(super) fn has_room(&self, now: Instant) -> bool {
-        let rests = self.rests_until.is_some_and(|until| until > now);
-        self.state == State::Bound && self.unanswered.len() < self.settings.window && !rests
-    }
-
     /// What was submitted and never answered: the centre may have it or not (C-7).
-    pub(super) fn unanswered(self) -> impl Iterator<Item = Part> {
-        self.unanswered.into_values().map(|(part, _)| *part)
+    pub(super) fn unanswered(&self) -> impl Iterator<Item = u64> {
+        self.unanswered.values().map(|(id, _)| *id)
     }
 
     fn ask(&mut self, pdu: Pdu) -> u32 {
@@ -178,45 +168,64 @@ impl Session {
                 self.answer(CommandStatus::EsmeRok, sequence, pdu::delivered());
                 self.delivered(now, delivery);
             }
-            _ => self.answered(now, command.id(), status, sequence),
+            pdu => {
+                let name = match pdu {
+                    Some(Pdu::SubmitSmResp(answer)) => answer.message_id().as_str().to_owned(),
+                    _ => String::new(),
+                };
+                self.answered(now, (command.id(), status), sequence, name);
+            }
         }
     }
 
     /// An answer; one that says no comes without a body often.
-    fn answered(&mut self, now: Instant, id: CommandId, status: CommandStatus, sequence: u32) {
+    fn answered(&mut self, now: Instant, (id, status): (CommandId, CommandStatus), sequence: u32, name: String) {
         match (id, self.state) {
             (CommandId::BindTransceiverResp | CommandId::GenericNack, State::Binding { .. }) => {
                 if id == CommandId::BindTransceiverResp && status == CommandStatus::EsmeRok {
                     self.state = State::Bound;
-                    self.outputs.push_back(Output::Bound);
+                    self.outputs.extend([Output::Bound, Output::Takes(self.settings.window)]);
                 } else {
                     self.close(Why::NotLetIn(status));
                 }
             }
             (CommandId::UnbindResp, _) => self.close(Why::Done),
-            (CommandId::SubmitSmResp | CommandId::GenericNack, _) => self.submitted(now, status, sequence),
+            (CommandId::SubmitSmResp | CommandId::GenericNack, _) => self.submitted(now, status, sequence, name),
             _ => {}
         }
     }
 
-    fn submitted(&mut self, now: Instant, status: CommandStatus, sequence: u32) {
-        let Some((mut part, _)) = self.unanswered.remove(&sequence) else { return };
-        let output = match status {
-            CommandStatus::EsmeRok => Output::Accepted(part),
-            CommandStatus::EsmeRthrottled | CommandStatus::EsmeRmsgqful | CommandStatus::EsmeRsyserr if part.tries < TRIES => {
-                part.tries += 1;
+    fn submitted(&mut self, now: Instant, status: CommandStatus, sequence: u32, name: String) {
+        let Some((id, _)) = self.unanswered.remove(&sequence) else { return };
+        let outcome = match status {
+            CommandStatus::EsmeRok => Outcome::Accepted { name: (!name.is_empty()).then_some(name) },
+            CommandStatus::EsmeRthrottled | CommandStatus::EsmeRmsgqful => {
                 self.rests_until = Some(now + THROTTLED);
-                Output::Again(part)
+                self.outputs.push_back(Output::Takes(0));
+                Outcome::Later
             }
-            refused => Output::Refused(part, refused),
+            CommandStatus::EsmeRsyserr => Outcome::Later,
+            refused => Outcome::Refused(format!("{refused:?}")),
         };
-        self.outputs.push_back(output);
+        self.outputs.push_back(Output::Outcome(id, outcome));
+    }
+
+    fn submit(&mut self, now: Instant, parcel: &Parcel) {
+        let rests = self.rests_until.is_some_and(|until| until > now);
+        if self.state != State::Bound || rests || self.unanswered.len() >= self.settings.window {
+            // It was given while this was on its way to whoever gave it.
+            return self.outputs.push_back(Output::Outcome(parcel.id, Outcome::Later));
+        }
+        let sequence = self.ask(pdu::submit(&self.from, parcel));
+        self.unanswered.insert(sequence, (parcel.id, now));
     }
 
     fn delivered(&mut self, now: Instant, delivery: Delivery) {
         match delivery {
             Delivery::Nothing => {}
-            Delivery::Receipt { state } => self.outputs.push_back(Output::Receipt(state)),
+            Delivery::Receipt { name, state } => {
+                self.outputs.push_back(Output::Receipt { name, fate: pdu::fate(&state) });
+            }
             Delivery::Part { from, total: 1, text, .. } => self.outputs.push_back(Output::Received { from, text }),
             Delivery::Part { from, reference, total, number, text } => {
                 let key = (from, reference, total);
@@ -257,12 +266,12 @@ impl Machine for Session {
 
     fn handle(&mut self, now: Instant, input: Input) {
         match input {
+            Input::Submit(parcel) if self.state == State::Closed => {
+                self.outputs.push_back(Output::Outcome(parcel.id, Outcome::Later));
+            }
             _ if self.state == State::Closed => {}
             Input::Frame(frame) => self.frame(now, frame),
-            Input::Submit(part) => {
-                let sequence = self.ask(pdu::submit(&self.from, &part));
-                self.unanswered.insert(sequence, (part, now));
-            }
+            Input::Submit(parcel) => self.submit(now, &parcel),
             Input::Unbind if self.state == State::Bound => {
                 self.ask(Pdu::Unbind);
                 self.state = State::Unbinding { until: now + ANSWERS_WITHIN };
@@ -282,6 +291,7 @@ impl Machine for Session {
         }
         if self.rests_until.is_some_and(|until| until <= now) {
             self.rests_until = None;
+            self.outputs.push_back(Output::Takes(self.settings.window));
         }
         self.give_up_waiting(now);
         if self.state == State::Bound && self.asked.is_none() && self.heard + self.settings.enquire_every <= now {

@@ -6,6 +6,8 @@ use rusmpp::{Command, CommandStatus, Pdu};
 
 use super::pdu::{Delivery, Frame};
 use super::*;
+use crate::relay::parcel::{Cut, Fate};
+use crate::relay::segment::Coding;
 
 fn start() -> Instant {
     #[allow(clippy::disallowed_methods, reason = "an origin for virtual time")]
@@ -16,8 +18,8 @@ fn number(last: u32) -> Number {
     Number::parse(&format!("+4917155{last:05}")).expect("a number")
 }
 
-fn message(to: Number, text: &str) -> Message {
-    Message { call: Some(CallId::from_number(1)), to, text: Redacted::new(text.to_owned()) }
+fn parcel(id: u64, text: &str, cut: Option<Cut>) -> Parcel {
+    Parcel { id, reference: format!("r{id}"), to: number(1), text: Redacted::new(text.to_owned()), cut }
 }
 
 fn settings() -> SmppSettings {
@@ -38,23 +40,26 @@ struct World {
     /// What the centre has got.
     got: Vec<Command>,
     did: Vec<Output>,
+    takes: usize,
 }
 
 impl World {
     fn bound() -> Self {
         let now = start();
         let session = Session::new(now, settings(), number(99));
-        let mut world = Self { session, now, got: Vec::new(), did: Vec::new() };
+        let mut world = Self { session, now, got: Vec::new(), did: Vec::new(), takes: 0 };
         world.drain();
         assert!(matches!(world.got.pop().unwrap().pdu(), Some(Pdu::BindTransceiver(bind)) if bind.system_id.as_str() == "gw"));
         world.centre(CommandStatus::EsmeRok, 1, Pdu::BindTransceiverResp(BindTransceiverResp::default()));
         assert!(matches!(world.did.pop(), Some(Output::Bound)));
+        assert_eq!(world.takes, 2);
         world
     }
 
     fn drain(&mut self) {
         while let Some(output) = self.session.poll() {
             match output {
+                Output::Takes(places) => self.takes = places,
                 Output::Write(octets) => {
                     let mut buffer = BytesMut::from(octets.as_slice());
                     let Ok(Some(Frame::Command(command))) = pdu::next_frame(&mut buffer) else { panic!("{octets:?}") };
@@ -79,11 +84,17 @@ impl World {
         Ok(())
     }
 
-    fn submits(&mut self, part: Part) -> u32 {
-        assert!(self.session.takes(self.now, &part.to));
-        self.session.handle(self.now, Input::Submit(Box::new(part)));
+    fn submits(&mut self, parcel: Parcel) -> u32 {
+        self.session.handle(self.now, Input::Submit(parcel));
         self.drain();
         self.got.last().expect("a submit").sequence_number()
+    }
+
+    fn outcome(&mut self) -> (u64, Outcome) {
+        match self.did.pop() {
+            Some(Output::Outcome(id, outcome)) => (id, outcome),
+            other => panic!("{other:?}"),
+        }
     }
 
     fn after(&mut self, seconds: u64) {
@@ -121,11 +132,11 @@ fn accepted(id: &'static [u8]) -> Pdu {
 }
 
 #[test]
-fn c10_a_message_is_submitted_in_parts_that_a_handset_joins() {
+fn c10_a_part_is_submitted_as_a_handset_joins_it_and_with_the_same_reference_each_time() {
     let mut world = World::bound();
-    let parts = pdu::parts(&message(number(1), &"€".repeat(100)), 7);
-    assert_eq!(parts.len(), 2);
-    world.submits(parts[0].clone());
+    let cut = Cut { coding: Coding::Gsm7, reference: 7, total: 2, number: 1 };
+    let first = parcel(0x0001_0203, &"€".repeat(76), Some(cut));
+    world.submits(first.clone());
     let command = world.got.pop().unwrap();
     let Some(Pdu::SubmitSm(submit)) = command.pdu() else { panic!("{command:?}") };
     assert_eq!((submit.source_addr.as_str(), submit.destination_addr.as_str()), ("491715500099", "491715500001"));
@@ -133,38 +144,42 @@ fn c10_a_message_is_submitted_in_parts_that_a_handset_joins() {
     let octets: &[u8] = submit.short_message().as_ref();
     assert_eq!((&octets[..6], octets.len()), (&[5, 0, 3, 7, 2, 1][..], 6 + 152));
     assert_eq!(&octets[6..8], [0x1B, 0x65]);
-    let alone = pdu::parts(&message(number(1), "жук"), 8);
-    let Pdu::SubmitSm(submit) = pdu::submit(&number(99), &alone[0]) else { panic!() };
+    let references = |pdu: &Pdu| {
+        let Pdu::SubmitSm(submit) = pdu else { panic!("{pdu:?}") };
+        let tlvs: Vec<_> = submit.tlvs().iter().filter_map(|tlv| tlv.value().cloned()).collect();
+        format!("{tlvs:?}")
+    };
+    assert_eq!(references(&pdu::submit(&number(99), &first)), references(command.pdu().unwrap()));
+    let Pdu::SubmitSm(submit) = pdu::submit(&number(99), &parcel(8, "жук", None)) else { panic!() };
     let octets: &[u8] = submit.short_message().as_ref();
     assert_eq!((submit.data_coding, u8::from(submit.esm_class), octets), (DataCoding::Ucs2, 0, &[4, 0x36, 4, 0x43, 4, 0x3A][..]));
 }
 
 #[test]
-fn the_window_holds_and_one_number_has_one_part_unanswered() {
+fn what_is_over_the_window_is_given_back_and_what_was_never_answered_is_known() {
     let mut world = World::bound();
-    let part = |to: u32| pdu::parts(&message(number(to), "hello"), 1).remove(0);
-    let first = world.submits(part(1));
-    assert!(!world.session.takes(world.now, &number(1)), "in order to each number");
-    world.submits(part(2));
-    assert!(!world.session.takes(world.now, &number(3)), "two are unanswered");
+    let first = world.submits(parcel(1, "hello", None));
+    world.submits(parcel(2, "hello", None));
+    world.submits(parcel(3, "hello", None));
+    assert_eq!(world.outcome(), (3, Outcome::Later));
     world.centre(CommandStatus::EsmeRok, first, accepted(b"a1\0"));
-    assert!(matches!(world.did.pop(), Some(Output::Accepted(part)) if part.to == number(1)));
-    assert!(world.session.takes(world.now, &number(1)));
-    assert_eq!(world.session.unanswered().count(), 1);
+    assert_eq!(world.outcome(), (1, Outcome::Accepted { name: Some("a1".to_owned()) }));
+    assert_eq!(world.session.unanswered().collect::<Vec<_>>(), [2]);
 }
 
 #[test]
-fn a_throttled_part_is_tried_again_after_a_rest_and_a_refused_one_is_not() {
+fn a_throttled_session_rests_and_a_refused_parcel_is_not_tried_again() {
     let mut world = World::bound();
-    let part = pdu::parts(&message(number(1), "hello"), 1).remove(0);
-    let sequence = world.submits(part);
+    let sequence = world.submits(parcel(1, "hello", None));
     world.centre(CommandStatus::EsmeRthrottled, sequence, accepted(b"\0"));
-    let Some(Output::Again(part)) = world.did.pop() else { panic!("{:?}", world.did) };
-    assert!(!world.session.takes(world.now, &number(1)), "it rests");
+    assert_eq!((world.outcome(), world.takes), ((1, Outcome::Later), 0));
+    world.submits(parcel(1, "hello", None));
+    assert_eq!(world.outcome(), (1, Outcome::Later), "it rests");
     world.after(1);
-    let sequence = world.submits(*part);
+    assert_eq!(world.takes, 2);
+    let sequence = world.submits(parcel(1, "hello", None));
     world.centre(CommandStatus::EsmeRinvdstadr, sequence, accepted(b"\0"));
-    assert!(matches!(world.did.pop(), Some(Output::Refused(_, CommandStatus::EsmeRinvdstadr))));
+    assert_eq!(world.outcome(), (1, Outcome::Refused("EsmeRinvdstadr".to_owned())));
 }
 
 #[test]
@@ -175,11 +190,10 @@ fn a_centre_that_does_not_answer_is_left_and_one_that_is_silent_is_asked() {
     world.centre(CommandStatus::EsmeRok, 2, Pdu::EnquireLinkResp);
     world.after(29);
     assert!(world.got.is_empty());
-    let part = pdu::parts(&message(number(1), "hello"), 1).remove(0);
-    world.submits(part);
-    world.after(30);
+    world.submits(parcel(1, "hello", None));
+    world.after(75);
     assert!(matches!(world.did.pop(), Some(Output::Close(Why::Silent))));
-    assert_eq!(world.session.unanswered().count(), 1, "submitted again over the next connection");
+    assert_eq!(world.session.unanswered().count(), 1, "the centre may have it or not");
 }
 
 #[test]
@@ -224,9 +238,14 @@ fn receipts_are_read_by_tlv_and_by_text() {
     world.deliver(DataCoding::McSpecific, 4, b"nothing that is known");
     let mut deliver = DeliverSm::builder().esm_class(EsmClass::from(4)).build();
     deliver.push_tlv(MessageDeliveryRequestTlvValue::MessageState(MessageState::from(2)));
-    assert_eq!(pdu::delivery(&deliver), Delivery::Receipt { state: "DELIVRD".to_owned() });
-    let states: Vec<_> = world.did.iter().map(|output| format!("{output:?}")).collect();
-    assert_eq!(states, ["Receipt(\"UNDELIV\")", "Receipt(\"UNKNOWN\")"]);
+    deliver.push_tlv(MessageDeliveryRequestTlvValue::ReceiptedMessageId(COctetString::from_slice(b"1f\0").unwrap()));
+    assert_eq!(pdu::delivery(&deliver), Delivery::Receipt { name: "1f".to_owned(), state: "DELIVRD".to_owned() });
+    let receipts: Vec<_> = world.did.iter().map(|output| format!("{output:?}")).collect();
+    let expected = ["Receipt { name: \"1\", fate: Failed }", "Receipt { name: \"\", fate: OnItsWay }"];
+    assert_eq!(receipts, expected);
+    let fates = ["ENROUTE", "DELIVRD", "EXPIRED", "DELETED", "UNDELIV", "ACCEPTD", "UNKNOWN", "REJECTD", ""].map(pdu::fate);
+    use Fate::{Delivered, Failed, OnItsWay, Unknown};
+    assert_eq!(fates, [OnItsWay, Delivered, Failed, Failed, Failed, OnItsWay, Unknown, Failed, OnItsWay]);
 }
 
 #[test]

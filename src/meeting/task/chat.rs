@@ -1,0 +1,128 @@
+//! The chat of a meeting (C-1): it lives here, in memory, and ends with the meeting (C-8).
+#![allow(clippy::disallowed_methods, reason = "part of the meeting's task: lines carry the time of day")]
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::SystemTime;
+
+use super::{Act, MeetingTask};
+use crate::ids::ParticipantId;
+use crate::machine;
+use crate::meeting::ToGuest;
+use crate::meeting::words::{ChatLine, Refusal, Standing, Texted, ToPage};
+use crate::redact::Redacted;
+use crate::relay;
+use crate::relay::driver::LineProgress;
+use crate::relay::outbox;
+use crate::units::unix_millis;
+
+/// Lines kept for those who join later.
+const KEPT: usize = 500;
+/// Lines that somebody who joins is shown.
+const SHOWN: usize = 30;
+/// The longest line, in characters.
+const LONGEST: usize = 4_000;
+
+/// The lines so far, and how far they have come by SMS.
+#[derive(Debug, Default)]
+pub(super) struct Chat {
+    lines: VecDeque<ChatLine>,
+    count: u64,
+    /// Of each line that is kept, by the message that brings it.
+    texted: BTreeMap<u64, BTreeMap<u64, outbox::Standing>>,
+}
+
+impl Chat {
+    pub(super) fn lines(&self) -> Vec<ChatLine> {
+        self.lines.iter().cloned().collect()
+    }
+
+    fn push(&mut self, line: ChatLine) {
+        self.lines.push_back(line);
+        if self.lines.len() > KEPT
+            && let Some(gone) = self.lines.pop_front()
+        {
+            self.texted.remove(&gone.id);
+        }
+    }
+
+    /// Counts a message of a line; `None`: the line is no longer kept, or nothing has changed.
+    fn texted(&mut self, progress: LineProgress) -> Option<Texted> {
+        let line = self.lines.iter_mut().find(|line| line.id == progress.line)?;
+        let messages = self.texted.entry(progress.line).or_default();
+        messages.insert(progress.message, progress.standing);
+        let mut texted = Texted::default();
+        for standing in messages.values() {
+            *match standing {
+                outbox::Standing::Waiting => &mut texted.waiting,
+                outbox::Standing::Sent => &mut texted.sent,
+                outbox::Standing::Delivered => &mut texted.delivered,
+                outbox::Standing::Failed => &mut texted.failed,
+            } += 1;
+        }
+        (std::mem::replace(&mut line.texted, texted) != texted).then_some(texted)
+    }
+}
+
+impl MeetingTask {
+    /// `by`: the masked number of who has written it by SMS.
+    pub(super) fn say(&mut self, who: Option<ParticipantId>, text: String, by: Option<String>) -> Result<(), Refusal> {
+        let text = text.trim().to_owned();
+        if text.is_empty() || text.chars().count() > LONGEST {
+            return Err(Refusal::BadText);
+        }
+        let who = who.ok_or(Refusal::NotInside)?;
+        if self.policy.standing(who) != Some(Standing::In) {
+            return Err(Refusal::NotInside);
+        }
+        let row = self.policy.rows(machine::now()).into_iter().find(|row| row.id == who).ok_or(Refusal::NotInside)?;
+        self.chat.count += 1;
+        let line = ChatLine {
+            id: self.chat.count,
+            from: who.to_string(),
+            name: row.name.expose().clone(),
+            kind: row.role,
+            sms: by,
+            text,
+            texted: Texted::default(),
+            at: unix_millis(SystemTime::now()),
+        };
+        self.chat.push(line.clone());
+        for who in self.inside() {
+            self.tell_page(who, ToPage::Chat(line.clone()));
+        }
+        self.pass_on(who, &line);
+        Ok(())
+    }
+
+    /// C-1: to displays of devices inside and to the people around them, and not back to the device that it comes from.
+    fn pass_on(&mut self, from: ParticipantId, line: &ChatLine) {
+        let reads = |who: &ParticipantId| *who != from && self.policy.standing(*who) == Some(Standing::In);
+        let inside = self.guests.iter().filter(|(who, _)| reads(who));
+        let devices: Vec<_> = inside.map(|(who, guest)| (*who, guest.call, guest.text)).collect();
+        for (who, call, display) in devices {
+            if display {
+                let text = Redacted::new(format!("{}: {}", line.name, line.text));
+                self.tell_guest(machine::now(), who, ToGuest::Show(text));
+            }
+            if self.shared.relay.is_some() {
+                let (name, text) = (Redacted::new(line.name.clone()), Redacted::new(line.text.clone()));
+                self.acts.push_back(Act::Relay(relay::Input::Line { call, line: line.id, name, text }));
+            }
+        }
+    }
+
+    /// A line has come further on its way by SMS.
+    pub(super) fn texted(&mut self, progress: LineProgress) {
+        let Some(texted) = self.chat.texted(progress) else { return };
+        for who in self.inside() {
+            self.tell_page(who, ToPage::ChatTexted { id: progress.line, texted });
+        }
+    }
+
+    pub(super) fn send_chat_so_far(&mut self, who: ParticipantId) {
+        let lines: Vec<_> = self.chat.lines.iter().rev().take(SHOWN).rev().cloned().collect();
+        for line in lines {
+            self.tell_page(who, ToPage::Chat(line));
+        }
+    }
+}

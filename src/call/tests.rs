@@ -508,6 +508,16 @@ fn k2_star_4_asks_for_a_number_reads_it_back_and_asks_for_the_code_that_was_text
 }
 
 #[test]
+fn c2_after_stop_by_sms_star_4_asks_for_a_number_again_and_nothing_is_said_meanwhile() {
+    let mut world = World::inside();
+    world.keys("*4");
+    world.keys("01715550123#");
+    world.input(Input::Relay(Told::On));
+    assert!(world.input(Input::Sms(relay::driver::ForCall::Ended)).is_empty());
+    assert_eq!(world.keys("*4"), [StopsPrompts, Says(vec![Phrase::EnterMobileNumber])]);
+}
+
+#[test]
 fn k2_a_wrong_number_or_code_is_asked_for_again_and_silence_ends_it_with_a_word() {
     let mut world = World::inside();
     world.keys("*4");

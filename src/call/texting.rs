@@ -118,6 +118,9 @@ impl Call {
             }
             ForCall::Progress(progress) if inside => self.acts.push_back(Act::Guest(FromGuest::Texted(progress))),
             ForCall::Progress(_) => {}
+            // Nothing is said: whoever has stopped them knows, and the others go on with their meeting.
+            ForCall::Ended if self.texting == Texting::On => self.texting = Texting::Off,
+            ForCall::Ended => {}
         }
     }
 

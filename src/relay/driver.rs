@@ -4,7 +4,7 @@
 
 mod disk;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -54,6 +54,8 @@ pub enum ForCall {
     Posted(Posted),
     /// How far a line has come.
     Progress(LineProgress),
+    /// Its messages were stopped by SMS.
+    Ended,
 }
 
 /// What is on its way, as an operator sees it.
@@ -145,6 +147,8 @@ struct Driver {
     asking: BTreeMap<CallId, oneshot::Sender<Told>>,
     /// Where what comes for a call goes.
     posts: BTreeMap<CallId, mpsc::Sender<ForCall>>,
+    /// What the provider wants to know to be safe.
+    secure: VecDeque<u64>,
     /// Whoever waits for nothing to be on its way.
     flushing: Option<oneshot::Sender<()>>,
     /// Whoever waits for nothing to be unanswered.
@@ -162,8 +166,7 @@ pub async fn start(
     provider: ProviderSettings,
     store: store::Handle,
 ) -> Result<Handle, StoreError> {
-    let stopped: std::collections::BTreeSet<Number> =
-        store.stops().await?.iter().filter_map(|number| Number::parse(number)).collect();
+    let stopped: BTreeSet<Number> = store.stops().await?.iter().filter_map(|number| Number::parse(number)).collect();
     let clock = Clock { now: machine::now(), today: SystemTime::now() };
     let rows: Vec<_> = store.parcels().await?.into_iter().filter_map(|parcel| disk::load(clock, parcel)).collect();
     if !rows.is_empty() {
@@ -190,16 +193,18 @@ pub async fn start(
     });
     let relay = Relay::new(clock.now, settings, stopped);
     let provider = provider::open(provider, events);
-    let (asking, posts) = (BTreeMap::new(), BTreeMap::new());
-    let mut driver = Driver { relay, outbox, provider, store, own, asking, posts, flushing: None, resting: None };
+    let (asking, posts, secure) = (BTreeMap::new(), BTreeMap::new(), VecDeque::new());
+    let mut driver = Driver { relay, outbox, provider, store, own, asking, posts, secure, flushing: None, resting: None };
     tokio::spawn(async move { drive(&mut driver, &mut inbox).await });
     Ok(Handle { requests, home })
 }
 
-/// What one of the two wants done.
+/// What one of the three wants done.
 enum Wanted {
     Relay(Output),
     Outbox(outbox::Output),
+    /// By the provider: that all writes so far are on the disk.
+    Secure(u64),
 }
 
 impl Machine for Driver {
@@ -244,6 +249,7 @@ impl Machine for Driver {
 
     fn poll(&mut self) -> Option<Wanted> {
         let wanted = self.relay.poll().map(Wanted::Relay).or_else(|| self.outbox.poll().map(Wanted::Outbox));
+        let wanted = wanted.or_else(|| self.secure.pop_front().map(Wanted::Secure));
         if wanted.is_none() {
             let (empty, still) = (self.outbox.is_empty(), self.outbox.is_still());
             let done = [self.flushing.take_if(|_| empty), self.resting.take_if(|_| still)];
@@ -271,6 +277,14 @@ impl Owner for Driver {
         match wanted {
             Wanted::Relay(output) => self.relay_wants(output).await,
             Wanted::Outbox(output) => self.outbox_wants(output).await,
+            Wanted::Secure(number) => {
+                let (begun, provider) = (self.store.barrier().await, Arc::clone(&self.provider));
+                tokio::spawn(async move {
+                    // On a disk that takes nothing it is lost, and would be the next time; what is for a meeting is there already.
+                    let _ = begun.await;
+                    provider.taken(number);
+                });
+            }
         }
         Flow::Continue
     }
@@ -282,6 +296,7 @@ impl Driver {
             Event::Takes(places) => outbox::Input::Takes(places),
             Event::Outcome { id, outcome } => outbox::Input::Outcome { id, outcome },
             Event::Receipt { name, fate } => outbox::Input::Receipt { name, fate },
+            Event::Taken(number) => return self.secure.push_back(number),
             Event::Heard(Heard { id, from, text }) => return self.relay.handle(now, Input::Received { id, from, text }),
         };
         self.outbox.handle(now, input);
@@ -297,6 +312,10 @@ impl Driver {
                 if !self.for_call(call, ForCall::Posted(Posted { by, text })) {
                     tracing::error!(%call, "a text by SMS is lost: its call takes no more");
                 }
+            }
+            Output::Ended { call } => {
+                // A call that is stuck asks to end them again, and hears that there are none.
+                self.for_call(call, ForCall::Ended);
             }
             Output::Stopped { number, stopped } => {
                 tracing::info!(%number, stopped, "the holder of a number has said STOP or START");

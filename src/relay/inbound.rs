@@ -129,6 +129,7 @@ impl Relay {
             Keyword::Stop => {
                 for call in self.calls_of(from, |_| true) {
                     self.silence(call);
+                    self.outputs.push_back(Output::Ended { call });
                 }
                 self.outputs.push_back(Output::Hush { number: from.clone() });
                 self.inbound.asked.remove(from);

@@ -192,6 +192,11 @@ pub enum Output {
         /// What.
         text: Redacted<String>,
     },
+    /// Let this call know that its messages were stopped by SMS.
+    Ended {
+        /// The call.
+        call: CallId,
+    },
     /// Keep that this number's holder has said STOP or START (C-2).
     Stopped {
         /// Whose.

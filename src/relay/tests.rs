@@ -57,7 +57,7 @@ impl World {
                 Output::Post { call, text, .. } => self.posted.push((call, text.into_inner())),
                 Output::Stopped { stopped, .. } => self.stopped.push(stopped),
                 // What a provider holds is its own; nothing waits here.
-                Output::Forget { .. } | Output::Hush { .. } => {}
+                Output::Forget { .. } | Output::Hush { .. } | Output::Ended { .. } => {}
                 Output::Keep { call, .. } => {
                     let kept = self.writes;
                     self.relay.handle(self.now, Input::Kept { call, kept });

@@ -124,10 +124,19 @@ enum Request {
 enum Write {
     Line(Box<LedgerLine>),
     Record(Box<CallRecord>),
-    Registrations { device: String, rows: Vec<Registration> },
+    Registrations {
+        device: String,
+        rows: Vec<Registration>,
+    },
     Consent(Box<Consent>),
-    Stop { number: String, stopped: bool, at: u64 },
+    Stop {
+        number: String,
+        stopped: bool,
+        at: u64,
+    },
     Outbox(OutboxChange),
+    /// For its answer.
+    Nothing,
 }
 
 /// The answer to a write that was begun; an answer that never comes says that nothing was written.
@@ -192,6 +201,11 @@ impl Handle {
     /// Begins a change of the outbox (C-7). Writes that were begun are done in this order.
     pub async fn outbox(&self, change: OutboxChange) -> Begun {
         self.begin(Write::Outbox(change)).await
+    }
+
+    /// Answered when all that was begun before is on the disk, or has failed.
+    pub async fn barrier(&self) -> Begun {
+        self.begin(Write::Nothing).await
     }
 
     /// What is in the outbox, the oldest first (C-7).
@@ -355,6 +369,7 @@ impl Store {
                 Write::Consent(consent) => consents::insert(&transaction, consent)?,
                 Write::Stop { number, stopped, at } => stops::put(&transaction, number, *stopped, *at)?,
                 Write::Outbox(change) => outbox::change(&transaction, change)?,
+                Write::Nothing => {}
             }
             numbers.push(self.chain.count);
         }

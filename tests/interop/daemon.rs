@@ -195,6 +195,11 @@ impl Daemon {
         answer["subscriptions"].as_array().unwrap_or_else(|| panic!("no list of subscriptions: {answer}")).clone()
     }
 
+    /// What is on its way by SMS.
+    pub fn outbox(&self) -> Value {
+        self.get("/api/v1/relay/outbox")
+    }
+
     /// Calls a device into a meeting, as the operator.
     pub fn invite(&self, meeting: &str, device: &str) {
         let called = self.ask("POST", &format!("/api/v1/meetings/{meeting}/invite"), &json!({ "device": device }).to_string());

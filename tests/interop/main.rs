@@ -25,6 +25,7 @@ mod member;
 mod menu;
 mod moving;
 mod namespace;
+mod outbox;
 mod patience;
 mod pjsip;
 mod process;

@@ -22,6 +22,12 @@ pub fn breath() {
     std::thread::sleep(Duration::from_millis(250));
 }
 
+/// A moment of up to a tenth of a second, after which something breaks.
+pub fn moment() {
+    let dice = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos());
+    std::thread::sleep(Duration::from_micros(u64::from(dice / 7 % 100_000)));
+}
+
 /// A limit in seconds.
 pub const fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)

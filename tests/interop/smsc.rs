@@ -52,6 +52,12 @@ impl Smsc {
         submitted.filter_map(|event| Some(event["text"].as_str()?.to_owned())).collect()
     }
 
+    /// The references of what was submitted to a handset, in this order.
+    pub fn references(&self, to: &str) -> Vec<u64> {
+        let submitted = self.events().into_iter().filter(|event| event["event"] == "submitted" && event["to"] == to);
+        submitted.filter_map(|event| event["reference"].as_u64()).collect()
+    }
+
     /// Waits for a message, a part of which says this.
     pub fn text(&self, wanted: &str) -> String {
         let says = |event: &Value| event["text"].as_str().is_some_and(|text| text.contains(wanted));
@@ -61,6 +67,13 @@ impl Smsc {
     /// Somebody writes from a handset.
     pub fn write(&mut self, from: &str, text: &str, parts: u8) {
         self.order(&json!({ "write": { "from": from, "text": text, "parts": parts, "shuffled": true } }));
+    }
+
+    /// What has come of the crowd.
+    pub fn tally(&mut self) -> Value {
+        let before = self.count("tally");
+        self.order(&json!({ "tally": true }));
+        eventually(seconds(10), "a tally", || self.events().into_iter().filter(|event| event["event"] == "tally").nth(before))
     }
 
     /// Gives an order.

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::baresip::{Baresip, Codec, Transport};
-use crate::browser::Browser;
+use crate::browser::{Browser, Row};
 use crate::daemon::Daemon;
 use crate::namespace::isolated;
 use crate::patience::{eventually, seconds};
@@ -128,19 +128,43 @@ fn c5_answers_from_a_real_message_centre_reach_the_meeting_and_stop_ends_it() {
         let times = |wanted: &str| texts.iter().filter(|text| text.as_str() == format!("Alice: {wanted}")).count();
         assert_eq!((times("throttled"), times("after it"), times("unanswered")), (1, 1, 2), "{texts:?}");
 
+        let failed = |row: &Row| row.text.contains("the last line") && row.text.contains("SMS not delivered");
+        alice.until("chat-line", "what its receipt says", failed);
+
         centre.write(HANDSET, "Stop.", 1);
         centre.text("you will get no more messages");
         says(&mut alice, "Nobody reads this by SMS");
+        // Its holder alone can allow messages again, and has to prove it anew.
+        centre.write(HANDSET, "START", 1);
+        centre.text("messages are allowed again");
+        subscribes(&daemon, &mut phone, || {
+            eventually(seconds(10), "another code", || {
+                centre.texts().into_iter().filter(|text| text.contains("is your code")).nth(1)
+            })
+        });
+        centre.order(&json!({ "receipts": { "states": ["DELIVRD"], "names": "hex" } }));
+        says(&mut alice, "Welcome back");
+        alice
+            .until("chat-line", "it is delivered", |row| row.text.contains("Welcome back") && row.text.contains("SMS delivered"));
+        alice.picture("chat-delivered");
+
+        // The end, and one answer to whoever writes after it.
         phone.hang_up();
-        eventually(seconds(10), "it is over", || daemon.subscriptions().is_empty().then_some(()));
-        centre.write(HANDSET, "hello?", 1);
-        // Three parts, the word and this one.
-        eventually(seconds(10), "all are taken", || (centre.count("written") == 5).then_some(()));
-        assert!(daemon.subscriptions().is_empty());
+        centre.text("its chat ends here");
+        for text in ["hello?", "is anybody there?"] {
+            centre.write(HANDSET, text, 1);
+        }
+        centre.text("so nobody has got your message");
+        eventually(seconds(10), "all are taken", || (centre.count("written") == 7).then_some(()));
+        says(&mut alice, "Too late");
+        alice.until("chat-line", "what Alice has written", |row| row.text.contains("Too late"));
+        let texts = centre.texts();
+        let times = |wanted: &str| texts.iter().filter(|text| text.contains(wanted)).count();
         assert_eq!(
-            centre.texts().last().map(String::as_str),
-            Some("Roomgate: you will get no more messages. Answer START to allow them again.")
+            (times("its chat ends here"), times("nobody has got"), times("Too late"), times("Nobody reads")),
+            (1, 1, 0, 0)
         );
+        assert!(!alice.rows("chat-line").iter().any(|row| row.text.contains("hello?")), "it reached the meeting");
         let log = daemon.log();
         assert!(!log.contains("5550123") && !log.contains("Zug") && !log.contains("throttled"), "{log}");
     });

@@ -74,12 +74,17 @@ pub enum Event {
     },
     /// Somebody has written.
     Heard(Heard),
+    /// Say [`Provider::taken`] with this number when what was said before it is where a crash does not reach it.
+    Taken(u64),
 }
 
 /// Somebody who carries short messages. Dropped, it ends.
 pub trait Provider: Send + Sync {
     /// Takes a parcel. Never waits; at most as many are unanswered as it takes ([`Event::Takes`]), and to one number at most one.
     fn submit(&self, parcel: Parcel);
+
+    /// What it said before [`Event::Taken`] with this number is safe: whoever has sent it need not send it again.
+    fn taken(&self, _number: u64) {}
 }
 
 /// The provider that these settings describe; what it says goes to `events`.

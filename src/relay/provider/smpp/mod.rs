@@ -25,8 +25,8 @@ use crate::relay::Number;
 use crate::tls;
 use session::{Input, Output, Session, Why};
 
-/// Parcels that may wait for the task; more than any window has.
-const PARCELS: usize = 256;
+/// Orders that may wait for the task; more than any window has.
+const ORDERS: usize = 1024;
 /// Between two tries to connect, growing from the first to the second.
 const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// How long a connection may take to be made.
@@ -62,25 +62,35 @@ pub struct SmppSettings {
     pub enquire_every: Duration,
 }
 
+enum Order {
+    Submit(Parcel),
+    Taken(u64),
+}
+
 /// The way to the task that has the connection; it ends with this.
 pub(super) struct Smpp {
-    parcels: mpsc::Sender<Parcel>,
+    orders: mpsc::Sender<Order>,
 }
 
 impl Smpp {
     pub(super) fn open(settings: SmppSettings, from: Number, events: mpsc::Sender<Event>) -> Self {
-        let (parcels, inbox) = mpsc::channel(PARCELS);
-        tokio::spawn(Task { settings, from, events }.run(inbox));
-        Self { parcels }
+        let (orders, inbox) = mpsc::channel(ORDERS);
+        tokio::spawn(Task { settings, from, events, sessions: 0 }.run(inbox));
+        Self { orders }
     }
 }
 
 impl Provider for Smpp {
     fn submit(&self, parcel: Parcel) {
         // At most a window is unanswered, and the task answers for each that it takes; without it nobody waits for an answer.
-        if self.parcels.try_send(parcel).is_err() {
+        if self.orders.try_send(Order::Submit(parcel)).is_err() {
             tracing::error!("an SMS waits for the next start: the SMPP task is gone");
         }
+    }
+
+    fn taken(&self, number: u64) {
+        // Without an answer the centre delivers it again.
+        let _ = self.orders.try_send(Order::Taken(number));
     }
 }
 
@@ -88,15 +98,17 @@ struct Task {
     settings: SmppSettings,
     from: Number,
     events: mpsc::Sender<Event>,
+    /// Connections so far: an answer to what came over an earlier one has nowhere to go.
+    sessions: u32,
 }
 
 impl Task {
-    async fn run(self, mut parcels: mpsc::Receiver<Parcel>) {
+    async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
         let mut wait = AGAIN.0;
         loop {
             let began = machine::now();
             let why = match self.connect().await {
-                Ok(stream) => match self.converse(stream, &mut parcels).await {
+                Ok(stream) => match self.converse(stream, &mut orders).await {
                     Some(why) => why,
                     None => return,
                 },
@@ -112,8 +124,9 @@ impl Task {
             loop {
                 tokio::select! {
                     () = tokio::time::sleep_until(again.into()) => break,
-                    parcel = parcels.recv() => match parcel {
-                        Some(parcel) => self.say(Event::Outcome { id: parcel.id, outcome: Outcome::Later }).await,
+                    order = orders.recv() => match order {
+                        Some(Order::Submit(parcel)) => self.say(Event::Outcome { id: parcel.id, outcome: Outcome::Later }).await,
+                        Some(Order::Taken(_)) => {}
                         None => return,
                     },
                 }
@@ -124,6 +137,11 @@ impl Task {
     /// Whoever listens reads what it is told before long; without anybody the task ends by itself.
     async fn say(&self, event: Event) {
         let _ = self.events.send(event).await;
+    }
+
+    /// The sequence number that was made a number for [`Event::Taken`], if it is of this connection.
+    fn sequence(&self, number: u64) -> Option<u32> {
+        (number >> 32 == u64::from(self.sessions)).then(|| u32::try_from(number & u64::from(u32::MAX)).ok())?
     }
 
     async fn connect(&self) -> Result<Box<dyn Stream>, String> {
@@ -144,8 +162,9 @@ impl Task {
     }
 
     /// One session. `None`: we have ended it, for good.
-    async fn converse(&self, mut stream: Box<dyn Stream>, parcels: &mut mpsc::Receiver<Parcel>) -> Option<String> {
+    async fn converse(&mut self, mut stream: Box<dyn Stream>, orders: &mut mpsc::Receiver<Order>) -> Option<String> {
         let mut session = Session::new(machine::now(), self.settings.clone(), self.from.clone());
+        self.sessions = self.sessions.wrapping_add(1);
         let mut buffer = BytesMut::new();
         let mut ending = false;
         let why = loop {
@@ -164,8 +183,13 @@ impl Task {
                         Err(error) => break error.to_string(),
                     }
                 },
-                parcel = parcels.recv(), if !ending => match parcel {
-                    Some(parcel) => session.handle(machine::now(), Input::Submit(parcel)),
+                order = orders.recv(), if !ending => match order {
+                    Some(Order::Submit(parcel)) => session.handle(machine::now(), Input::Submit(parcel)),
+                    Some(Order::Taken(number)) => {
+                        if let Some(sequence) = self.sequence(number) {
+                            session.handle(machine::now(), Input::Taken(sequence));
+                        }
+                    }
                     None => {
                         ending = true;
                         session.handle(machine::now(), Input::Unbind);
@@ -197,6 +221,7 @@ impl Task {
                 Output::Outcome(id, outcome) => self.say(Event::Outcome { id, outcome }).await,
                 Output::Receipt { name, fate } => self.say(Event::Receipt { name, fate }).await,
                 Output::Received { from, text } => self.say(Event::Heard(Heard { id: None, from, text })).await,
+                Output::Secure(sequence) => self.say(Event::Taken(u64::from(self.sessions) << 32 | u64::from(sequence))).await,
                 Output::Close(why) => return Ok(Some(why)),
             }
         }

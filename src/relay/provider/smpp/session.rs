@@ -29,6 +29,8 @@ pub(super) enum Input {
     Frame(Frame),
     /// To be submitted.
     Submit(Parcel),
+    /// What this `deliver_sm` has brought is safe.
+    Taken(u32),
     /// We want to end it.
     Unbind,
 }
@@ -52,6 +54,8 @@ pub(super) enum Output {
         from: Number,
         text: Redacted<String>,
     },
+    /// Say [`Input::Taken`] when what was put out before is safe.
+    Secure(u32),
     Close(Why),
 }
 
@@ -136,6 +140,10 @@ impl Session {
         self.outputs.push_back(Output::Write(pdu::write(status, sequence, pdu)));
     }
 
+    fn taken(&mut self, sequence: u32) {
+        self.answer(CommandStatus::EsmeRok, sequence, pdu::delivered());
+    }
+
     fn close(&mut self, why: Why) {
         if self.state != State::Closed {
             self.state = State::Closed;
@@ -164,9 +172,14 @@ impl Session {
                 self.close(Why::Unbound);
             }
             Some(Pdu::DeliverSm(deliver)) => {
-                let delivery = pdu::delivery(deliver);
-                self.answer(CommandStatus::EsmeRok, sequence, pdu::delivered());
-                self.delivered(now, delivery);
+                let before = self.outputs.len();
+                self.delivered(now, pdu::delivery(deliver));
+                if self.outputs.len() > before {
+                    self.outputs.push_back(Output::Secure(sequence));
+                } else {
+                    // A part of something: the others may come only after the answer.
+                    self.taken(sequence);
+                }
             }
             pdu => {
                 let name = match pdu {
@@ -272,6 +285,7 @@ impl Machine for Session {
             _ if self.state == State::Closed => {}
             Input::Frame(frame) => self.frame(now, frame),
             Input::Submit(parcel) => self.submit(now, &parcel),
+            Input::Taken(sequence) => self.taken(sequence),
             Input::Unbind if self.state == State::Bound => {
                 self.ask(Pdu::Unbind);
                 self.state = State::Unbinding { until: now + ANSWERS_WITHIN };

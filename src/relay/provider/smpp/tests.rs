@@ -60,6 +60,7 @@ impl World {
         while let Some(output) = self.session.poll() {
             match output {
                 Output::Takes(places) => self.takes = places,
+                Output::Secure(sequence) => self.session.handle(self.now, Input::Taken(sequence)),
                 Output::Write(octets) => {
                     let mut buffer = BytesMut::from(octets.as_slice());
                     let Ok(Some(Frame::Command(command))) = pdu::next_frame(&mut buffer) else { panic!("{octets:?}") };

@@ -135,6 +135,7 @@ function receive(message) {
     case 'state': return showState(message);
     case 'speaking': return roster.speaking(message.ids);
     case 'chat': return chat.add(message);
+    case 'chat-texted': return chat.texted(message.id, message.texted);
     case 'calling': return rooms.told(message);
     case 'refused': return refused(message);
     case 'ended': return finished(message.reason);

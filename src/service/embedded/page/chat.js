@@ -1,7 +1,7 @@
 // The meeting's chat. A message is a text node, whatever is in it.
 
 import { announce, byId, fromTemplate, identityTags, part, setShown, setText } from './view.js';
-import { CHAT_LIMIT, clock, length } from './text.js';
+import { CHAT_LIMIT, clock, length, texted } from './text.js';
 
 /** Lines kept on screen; older ones go. */
 const MOST_LINES = 500;
@@ -92,8 +92,7 @@ export class Chat {
     if (this.#seen.has(key)) return;
     this.#seen.add(key);
     const mine = line.from === this.#you;
-    const scroll = byId('chat-scroll');
-    const atEnd = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < END_PX;
+    const atEnd = this.#isAtEnd();
     const row = fromTemplate('chat-line');
     Object.assign(row.dataset, { id: String(line.id), kind: line.kind, mine: String(mine) });
     setText(part(row, 'name'), mine ? 'You' : line.name);
@@ -102,6 +101,7 @@ export class Chat {
     time.dateTime = new Date(line.at).toISOString();
     setText(time, clock(line.at));
     setText(part(row, 'text'), line.text);
+    if (line.texted) showTexted(row, line.texted);
     const list = byId('chat-lines');
     list.append(row);
     while (list.childElementCount > MOST_LINES) list.firstElementChild.remove();
@@ -113,6 +113,15 @@ export class Chat {
       this.unread += 1;
       this.#changed();
     }
+  }
+
+  /** A line has come further on its way to phones, by SMS. */
+  texted(id, counts) {
+    const row = byId('chat-lines').querySelector(`[data-id="${Number(id)}"]`);
+    if (!row) return;
+    const atEnd = this.#isAtEnd();
+    showTexted(row, counts);
+    if (this.open && atEnd) this.#toEnd();
   }
 
   /** The last message was refused: it goes back to where it can be mended. */
@@ -149,8 +158,21 @@ export class Chat {
     input.setAttribute('aria-invalid', String(left < 0));
   }
 
+  #isAtEnd() {
+    const scroll = byId('chat-scroll');
+    return scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < END_PX;
+  }
+
   #toEnd() {
     const scroll = byId('chat-scroll');
     scroll.scrollTop = scroll.scrollHeight;
   }
+}
+
+function showTexted(row, counts) {
+  const line = part(row, 'texted');
+  const { state, words } = texted(counts);
+  line.dataset.state = state;
+  setText(line, words);
+  setShown(line, words !== '');
 }

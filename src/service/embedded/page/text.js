@@ -177,3 +177,12 @@ export const shortcuts = [
   ['Enter', 'Send a message (Shift + Enter: new line)'],
   ['Esc', 'Close what is open'],
 ];
+
+/** How far a line has come by SMS: `state` for the eye, `words` for the reader. */
+export function texted({ waiting: onItsWay = 0, sent = 0, delivered = 0, failed = 0 }) {
+  const all = onItsWay + sent + delivered + failed;
+  if (failed > 0) return { state: 'failed', words: all > failed ? `SMS: ${failed} of ${all} not delivered` : 'SMS not delivered' };
+  if (onItsWay > 0) return { state: 'waiting', words: 'Sending by SMS…' };
+  if (sent > 0) return { state: 'sent', words: 'Sent by SMS' };
+  return { state: 'delivered', words: all > 0 ? 'SMS delivered' : '' };
+}

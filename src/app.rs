@@ -169,7 +169,8 @@ impl Gateway {
         // N-8: whoever can change the store must not find the key of its chain in it.
         let (store, store_thread) = store::open(directory, &directory.join("keys")).map_err(state("store in", directory))?;
         let relay = texting::start(settings, &store).await?;
-        let shared = Shared { media: media.clone(), store: store.clone(), relay: relay.clone(), recordings };
+        let retention = settings.chat.clone();
+        let shared = Shared { media: media.clone(), store: store.clone(), relay: relay.clone(), retention, recordings };
         let registry = Registry::new(meetings(settings), shared);
         let seed = getrandom::u64().map_err(RunError::Randomness)?;
         let mut secret = [0; 32];
@@ -225,6 +226,7 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
         notices: notices(&store),
         records: records(&store),
         devices: devices(&sip),
+        chats: chats(&store),
         subscriptions: texting::subscriptions(relay.clone()),
         outbox: texting::outbox(relay.clone()),
         rooms: rooms::list(&settings, &sip),
@@ -241,6 +243,8 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
     if let Some(retention) = settings.recording.retention {
         tokio::spawn(sweep::run(settings.recording.directory.clone(), retention));
     }
+    // Without the organisation's policy there is one all the same (C-8).
+    let sweep = tokio::spawn(sweep::chats(store.clone(), settings.chat.clone()));
     tokio::spawn(watch_media(media.clone()));
     for address in &listening {
         tracing::info!(%address, "SIP");
@@ -282,6 +286,9 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
     if let Some(relay) = relay {
         texting::rest(&relay).await;
     }
+    sweep.abort();
+    // Cancelled: the store is let go by it as well.
+    let _ = sweep.await;
     drop((sip, registry, store));
     let closed = tokio::task::spawn_blocking(move || store_thread.join());
     if !matches!(tokio::time::timeout(STORE_CLOSES, closed).await, Ok(Ok(Ok(())))) {
@@ -431,6 +438,7 @@ struct Answers {
     notices: http::Query,
     records: http::Query,
     devices: http::Query,
+    chats: http::Query,
     subscriptions: http::Query,
     outbox: http::StatusQuery,
     rooms: http::Rooms,
@@ -466,6 +474,7 @@ fn http_settings(
         notices: answers.notices,
         records: answers.records,
         devices: answers.devices,
+        chats: answers.chats,
         subscriptions: answers.subscriptions,
         outbox: answers.outbox,
         rooms: answers.rooms,
@@ -512,6 +521,18 @@ fn records(store: &store::Handle) -> http::Query {
     Arc::new(move |limit| {
         let store = store.clone();
         Box::pin(async move { rows(store.records(limit).await?) })
+    })
+}
+
+fn chats(store: &store::Handle) -> http::Query {
+    let store = store.clone();
+    Arc::new(move |limit| {
+        let store = store.clone();
+        Box::pin(async move {
+            let mut found = store.chats().await?;
+            found.truncate(limit);
+            rows(found)
+        })
     })
 }
 

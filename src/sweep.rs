@@ -1,12 +1,19 @@
-//! Recordings that have outlived their retention are deleted (N-12): at start, so also after downtime, and every hour.
+//! What has outlived its retention is deleted, at start, so also after downtime: recordings (N-12) every hour, copies of the chat (C-8)
+//! every minute.
 #![allow(clippy::disallowed_methods, reason = "a task that waits for the hour")]
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// How often; retention is counted in days or hours.
+use crate::policy::retention::Retention;
+use crate::store::{self, StoreError};
+use crate::units::unix_millis;
+
+/// How often recordings are looked at; retention is counted in days or hours.
 const EVERY: Duration = Duration::from_secs(3600);
+/// How often copies of the chat are looked at, by the clock on the wall: it may have been moved.
+const CHATS_EVERY: Duration = Duration::from_secs(60);
 
 /// Deletes old recordings for as long as the daemon runs.
 pub async fn run(directory: PathBuf, retention: Duration) {
@@ -22,6 +29,27 @@ pub async fn run(directory: PathBuf, retention: Duration) {
             Err(error) => tracing::error!(%error, "the sweep of recordings failed"),
         }
     }
+}
+
+/// Deletes copies of the chat that have lived for as long as they may, for as long as the daemon runs.
+pub async fn chats(store: store::Handle, retention: Retention) {
+    let mut minutes = tokio::time::interval(CHATS_EVERY);
+    loop {
+        minutes.tick().await;
+        match sweep_chats(&store, &retention, unix_millis(SystemTime::now())).await {
+            Ok(0) => {}
+            Ok(deleted) => tracing::info!(deleted, "copies of the chat deleted at the end of their retention"),
+            Err(StoreError::Closed) => return,
+            Err(error) => tracing::error!(%error, "old copies of the chat cannot be deleted"),
+        }
+    }
+}
+
+/// Deletes copies that are dead at `now` (milliseconds since 1970), and has them and those that were overwritten leave the store's journal.
+async fn sweep_chats(store: &store::Handle, retention: &Retention, now: u64) -> Result<usize, StoreError> {
+    let deleted = store.sweep_chats(now, retention.born_by(now)).await?;
+    store.wipe().await?;
+    Ok(deleted)
 }
 
 /// Deletes what was written last more than `retention` before `now`; a recording that goes on is young.
@@ -43,6 +71,46 @@ fn sweep(directory: &Path, retention: Duration, now: SystemTime) -> io::Result<u
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::redact::Redacted;
+    use crate::store::ChatCopy;
+
+    /// C-8, with a clock that is moved; `interop` moves it while the daemon is down.
+    #[tokio::test]
+    async fn c8_copies_of_the_chat_go_on_time_by_the_clock_on_the_wall() {
+        let day = Duration::from_secs(86_400);
+        let at = 20_000 * 86_400_000;
+        for keep in [Retention::UNLESS_SAID, day] {
+            let folder = tempfile::tempdir().unwrap();
+            let (store, thread) = store::open(folder.path(), &folder.path().join("keys")).unwrap();
+            let retention = Retention { keep, region: "eu".into() };
+            let copy = |device: &str, text: &str| ChatCopy {
+                device: device.to_owned(),
+                text: Redacted::new(text.to_owned()),
+                region: "eu".to_owned(),
+                at,
+                dies_at: retention.dies_at(at).unwrap(),
+            };
+            for (device, text) in [("board", "earlier words"), ("board", "the last words"), ("hall", "the last words")] {
+                store.chat(copy(device, text)).await.await.unwrap().unwrap();
+            }
+            let bytes = || {
+                let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap_or_default();
+                String::from_utf8_lossy(&[read("roomgate.db"), read("roomgate.db-wal")].concat()).into_owned()
+            };
+            let death = at + u64::try_from(keep.as_millis()).unwrap();
+            assert_eq!(sweep_chats(&store, &retention, death - 1).await.unwrap(), 0, "not too early");
+            assert_eq!(store.chats().await.unwrap().len(), 2, "one for each device");
+            assert!(bytes().contains("the last words") && !bytes().contains("earlier words"));
+            let longer = Retention { keep: 1_000 * day, region: "eu".into() };
+            assert_eq!(sweep_chats(&store, &longer, death).await.unwrap(), 2, "by the date that was written with it");
+            assert!(!bytes().contains("the last words"));
+            store.chat(copy("board", "the last words")).await.await.unwrap().unwrap();
+            let shorter = Retention { keep: day / 2, region: "eu".into() };
+            assert_eq!(sweep_chats(&store, &shorter, at + 86_400_000 / 2).await.unwrap(), 1, "by a policy that has become shorter");
+            drop(store);
+            thread.join().unwrap();
+        }
+    }
 
     #[test]
     fn only_recordings_older_than_the_retention_go() {

@@ -21,6 +21,7 @@ use crate::network::Network;
 use crate::policy::Bypass;
 use crate::redact::Redacted;
 use crate::relay::Number;
+use crate::policy::retention::Retention;
 use crate::relay::outbox::OnUnknown;
 use crate::relay::provider::{Kind, Login as SmppLogin, ProviderSettings, SmppSettings};
 use crate::sip::auth::Algorithm;
@@ -62,6 +63,7 @@ pub(super) fn settings(root: &mut Section<'_>, here: &Surroundings<'_>) -> Setti
         policy: root.table("policy", policy),
         prompts: root
             .table("prompts", |s| Prompts { directory: s.optional("directory", path).unwrap_or_else(|| here.prompts.clone()) }),
+        chat: root.table("chat", chat),
         relay: root.table("relay", relay),
         recording: root.table("recording", |section| recording(section, &store.directory)),
         store,
@@ -348,6 +350,12 @@ fn policy(s: &mut Section<'_>) -> Policy {
         pin_counts_as_member: s.get("pin_counts_as_member", boolean).unwrap_or(false),
         externals_only_timeout: s.get("externals_only_timeout", time(MINUTE..=7 * DAY)).unwrap_or(90 * MINUTE),
     }
+}
+
+fn chat(s: &mut Section<'_>) -> Retention {
+    let region = s.optional("region", label(64)).unwrap_or_default();
+    let keep = s.get("retention", time(Duration::ZERO..=36_500 * DAY)).unwrap_or(Retention::UNLESS_SAID);
+    Retention { keep, region: region.into() }
 }
 
 fn relay(s: &mut Section<'_>) -> Relay {

@@ -13,6 +13,7 @@ use crate::codec::CodecKind;
 use crate::ids::MeetingName;
 use crate::network::Network;
 use crate::policy::Bypass;
+use crate::policy::retention::Retention;
 use crate::relay::outbox::OnUnknown;
 use crate::relay::provider::ProviderSettings;
 use crate::sip::auth::Algorithm;
@@ -40,6 +41,8 @@ pub struct Settings {
     pub policy: Policy,
     /// `[prompts]`
     pub prompts: Prompts,
+    /// `[chat]`
+    pub chat: Retention,
     /// `[relay]`
     pub relay: Relay,
     /// `[recording]`

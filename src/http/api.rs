@@ -56,6 +56,7 @@ pub(super) fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
         .route("/status", get(status))
         .route("/blocks/{name}", delete(lift))
         .route("/relay/subscriptions", listing("subscriptions", |settings| &settings.subscriptions))
+        .route("/chats", listing("chats", |settings| &settings.chats))
         .route("/relay/outbox", get(outbox))
         .route("/devices", listing("devices", |settings| &settings.devices))
         .route("/devices/{device}/check-sync", post(check_sync))

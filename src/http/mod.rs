@@ -146,6 +146,8 @@ pub struct HttpSettings {
     pub notices: Query,
     /// Call records (M-16).
     pub records: Query,
+    /// Copies of the chat, without what was said (C-8).
+    pub chats: Query,
     /// What is on its way by SMS, for the operator (C-7).
     pub outbox: StatusQuery,
     /// How the daemon is, for the operator.

@@ -66,6 +66,7 @@ fn settings() -> HttpSettings {
         notices: Arc::new(|limit| Box::pin(async move { Ok(vec![json!({ "limit": limit })]) })),
         records: none.clone(),
         devices: none.clone(),
+        chats: Arc::clone(&none),
         subscriptions: none,
         outbox: Arc::new(|| Box::pin(async { json!({}) })),
         rooms: Arc::new(|| {

@@ -11,6 +11,7 @@ use super::{MAILBOX, MeetingHandle, Request};
 use crate::ids::MeetingName;
 use crate::media::Media;
 use crate::policy::PolicySettings;
+use crate::policy::retention::Retention;
 use crate::relay;
 use crate::store;
 
@@ -31,6 +32,8 @@ pub struct Shared {
     pub store: store::Handle,
     /// Chat by SMS, where a provider is configured.
     pub relay: Option<relay::driver::Handle>,
+    /// How long copies of the chat live (C-8).
+    pub retention: Retention,
     /// Where recordings go.
     pub recordings: PathBuf,
 }

@@ -26,6 +26,7 @@ use crate::policy::{
 };
 use crate::redact::Redacted;
 use crate::relay;
+use crate::store::ChatCopy;
 use chat::Chat;
 
 /// What the bridge and its peers may have to say; full: counted there and said again with the next change.
@@ -70,6 +71,8 @@ pub(super) enum Act {
     Untap,
     Forget(ParticipantId),
     Relay(relay::Input),
+    /// Keep a copy (C-8).
+    Copy(Box<ChatCopy>),
 }
 
 /// A live meeting.
@@ -493,6 +496,8 @@ impl Owner for MeetingTask {
             Act::Covered { notice, covered } => self.covered(notice, covered),
             Act::Untap => self.bridge.stop_recording().await,
             Act::Forget(who) => drop(self.guests.remove(&who)),
+            // Not written, there is one copy less; the store has said in the log why.
+            Act::Copy(copy) => drop(self.shared.store.chat(*copy).await),
             Act::Relay(input) => {
                 if let Some(relay) = &self.shared.relay {
                     relay.say(input).await;

@@ -17,6 +17,7 @@ mod notice;
 mod presence;
 #[cfg(test)]
 mod properties;
+pub mod retention;
 mod settle;
 #[cfg(test)]
 mod tests;

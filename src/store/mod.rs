@@ -4,6 +4,7 @@
 //! is one writer and no lock of ours. Requests that have gathered are committed together. A disk that fails is an error to each
 //! who asked and one log line; the daemon goes on.
 
+mod chats;
 mod consents;
 mod ledger;
 mod outbox;
@@ -22,6 +23,7 @@ use std::thread::{self, JoinHandle};
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
+pub use chats::{ChatCopy, ChatCopyLine};
 pub use consents::Consent;
 pub use ledger::{Checkpoint, LedgerKey, LedgerLine, LedgerRow, NoticeOutcome, Verified, VerifyError, verify};
 pub use outbox::{OutboxChange, ParcelPart, ParcelState, StoredParcel};
@@ -116,6 +118,8 @@ enum Request {
     Records { limit: usize, reply: oneshot::Sender<Result<Vec<CallRecord>, StoreError>> },
     Stops { reply: oneshot::Sender<Result<Vec<String>, StoreError>> },
     Outbox { reply: oneshot::Sender<Result<Vec<StoredParcel>, StoreError>> },
+    Chats { reply: oneshot::Sender<Result<Vec<ChatCopyLine>, StoreError>> },
+    SweepChats { now: u64, born_by: u64, reply: oneshot::Sender<Result<usize, StoreError>> },
     Wipe { reply: oneshot::Sender<Result<(), StoreError>> },
     Registrations { now: u64, reply: oneshot::Sender<Result<Vec<Registration>, StoreError>> },
 }
@@ -135,6 +139,7 @@ enum Write {
         at: u64,
     },
     Outbox(OutboxChange),
+    Chat(Box<ChatCopy>),
     /// For its answer.
     Nothing,
 }
@@ -214,6 +219,27 @@ impl Handle {
     /// [`StoreError::Database`], [`StoreError::Closed`].
     pub async fn parcels(&self) -> Result<Vec<StoredParcel>, StoreError> {
         self.ask(|reply| Request::Outbox { reply }).await
+    }
+
+    /// Begins to keep a copy of the chat, in the place of the device's earlier one (C-8).
+    pub async fn chat(&self, copy: ChatCopy) -> Begun {
+        self.begin(Write::Chat(Box::new(copy))).await
+    }
+
+    /// The copies of the chat, without what was said (C-8).
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Closed`].
+    pub async fn chats(&self) -> Result<Vec<ChatCopyLine>, StoreError> {
+        self.ask(|reply| Request::Chats { reply }).await
+    }
+
+    /// Deletes the copies of the chat that die by `now` or were made by `born_by` (milliseconds since 1970), and says how many (C-8).
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Closed`]; all are still there then.
+    pub async fn sweep_chats(&self, now: u64, born_by: u64) -> Result<usize, StoreError> {
+        self.ask(|reply| Request::SweepChats { now, born_by, reply }).await
     }
 
     /// Has texts that were overwritten leave the journal too (C-8).
@@ -369,6 +395,7 @@ impl Store {
                 Write::Consent(consent) => consents::insert(&transaction, consent)?,
                 Write::Stop { number, stopped, at } => stops::put(&transaction, number, *stopped, *at)?,
                 Write::Outbox(change) => outbox::change(&transaction, change)?,
+                Write::Chat(copy) => chats::put(&transaction, copy)?,
                 Write::Nothing => {}
             }
             numbers.push(self.chain.count);
@@ -385,6 +412,8 @@ impl Store {
             Request::Records { limit, reply } => drop(reply.send(records::list(&self.connection, limit.min(MOST_ROWS)))),
             Request::Stops { reply } => drop(reply.send(stops::list(&self.connection))),
             Request::Outbox { reply } => drop(reply.send(outbox::list(&self.connection))),
+            Request::Chats { reply } => drop(reply.send(chats::list(&self.connection))),
+            Request::SweepChats { now, born_by, reply } => drop(reply.send(chats::sweep(&self.connection, now, born_by))),
             Request::Wipe { reply } => drop(reply.send(outbox::wipe(&self.connection))),
             Request::Registrations { now, reply } => drop(reply.send(registrations::living(&self.connection, now))),
             Request::Write(_, reply) => drop(reply.send(Err(StoreError::Closed))),

@@ -94,8 +94,21 @@ impl Daemon {
         self.process = Self::launch(self.folder.path());
     }
 
-    fn launch(folder: &Path) -> Process {
+    /// Starts it anew on another day, such as `+31d`.
+    pub fn start_again_on(&mut self, day: &str) {
+        let folders = std::fs::read_dir("/usr/lib").expect("readable").filter_map(Result::ok);
+        let library = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1")).find(|path| path.exists());
         let mut command = Command::new(env!("CARGO_BIN_EXE_roomgate"));
+        command.env("LD_PRELOAD", library.expect("libfaketime is installed")).env("FAKETIME", day);
+        command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        self.process = Self::launch_with(command, self.folder.path());
+    }
+
+    fn launch(folder: &Path) -> Process {
+        Self::launch_with(Command::new(env!("CARGO_BIN_EXE_roomgate")), folder)
+    }
+
+    fn launch_with(mut command: Command, folder: &Path) -> Process {
         // Three workers on any machine: calls are then moved between workers.
         command.args(["run", "--config"]).arg(folder.join("conf")).current_dir(folder).env("ROOMGATE__MEDIA__WORKERS", "3");
         let mut process = Process::start(&mut command, &folder.join("daemon.log"), false);
@@ -193,6 +206,17 @@ impl Daemon {
     pub fn subscriptions(&self) -> Vec<Value> {
         let answer = self.get("/api/v1/relay/subscriptions");
         answer["subscriptions"].as_array().unwrap_or_else(|| panic!("no list of subscriptions: {answer}")).clone()
+    }
+
+    /// The copies of the chat.
+    pub fn chats(&self) -> Vec<Value> {
+        let answer = self.get("/api/v1/chats");
+        answer["chats"].as_array().unwrap_or_else(|| panic!("no list of chats: {answer}")).clone()
+    }
+
+    /// Changes its settings; it takes them at its next start.
+    pub fn configure(&self, settings: &str) {
+        std::fs::write(self.folder.path().join("conf/roomgate.d/z.toml"), settings).expect("a drop-in");
     }
 
     /// What is on its way by SMS.

@@ -17,7 +17,7 @@ const HANDSET: &str = "491715550123";
 
 /// A daemon with its provider of messages.
 fn daemon(provider: &str) -> Daemon {
-    Daemon::with(&format!("[media]\nwebrtc_addresses = [\"127.0.0.1\"]\n[relay]\ncountry_code = \"49\"\n{provider}"))
+    Daemon::with(&format!("[chat]\nregion = \"north\"\n[media]\nwebrtc_addresses = [\"127.0.0.1\"]\n[relay]\ncountry_code = \"49\"\n{provider}"))
 }
 
 /// Alice in the meeting `demo` with her chat open, and a phone that she has let in.
@@ -81,7 +81,37 @@ fn the_people_around_a_phone_get_the_chat_by_sms_after_they_have_keyed_in_a_text
         alice.until("chat-line", "what Alice has written", |row| row.text.contains("Too late"));
         assert_eq!(messages(&daemon).len(), 3, "the code, a line, the end: {:?}", messages(&daemon));
         assert!(!daemon.has_logged(MOBILE) && !daemon.log().contains("1715550123"), "the number is in the log");
+        copies_die_on_time(daemon);
     });
+}
+
+/// C-8: the one copy of what was said last is deleted on its day, also when nobody was there on that day.
+fn copies_die_on_time(mut daemon: Daemon) {
+    let state = daemon.folder().join("state");
+    let copies = daemon.chats();
+    assert_eq!(copies.len(), 1, "{copies:?}");
+    let lives = copies[0]["dies_at"].as_u64().zip(copies[0]["at"].as_u64()).map(|(dies, at)| dies - at);
+    assert_eq!((lives, copies[0]["region"].as_str()), (Some(30 * 86_400_000), Some("north")), "{copies:?}");
+    assert_eq!(daemon.stop(), 0);
+    let store = std::fs::read(state.join("roomgate.db")).expect("the store");
+    let holds = |store: &[u8], text: &[u8]| store.windows(text.len()).any(|window| window == text);
+    assert!(holds(&store, b"cheaper") && !holds(&store, b"Nobody reads"), "the one that was sent last, to a phone that was inside");
+
+    daemon.start_again_on("+29d");
+    assert_eq!(daemon.chats().len(), 1);
+    daemon.kill();
+    daemon.start_again_on("+31d");
+    eventually(seconds(10), "it is gone after 30 days", || daemon.chats().is_empty().then_some(()));
+    assert_eq!(daemon.stop(), 0);
+    assert!(!holds(&std::fs::read(state.join("roomgate.db")).expect("the store"), b"cheaper"));
+
+    std::fs::write(state.join("roomgate.db"), store).expect("the store as it was");
+    daemon.configure("[chat]\nretention = \"1d\"\n");
+    daemon.start_again_on("+23h");
+    assert_eq!(daemon.chats().len(), 1);
+    daemon.kill();
+    daemon.start_again_on("+25h");
+    eventually(seconds(10), "a policy of one day is kept", || daemon.chats().is_empty().then_some(()));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::SystemTime;
 
-use super::{Act, MeetingTask};
+use super::{Act, Guest, MeetingTask};
 use crate::ids::ParticipantId;
 use crate::machine;
 use crate::meeting::ToGuest;
@@ -13,6 +13,7 @@ use crate::redact::Redacted;
 use crate::relay;
 use crate::relay::driver::LineProgress;
 use crate::relay::outbox;
+use crate::store::ChatCopy;
 use crate::units::unix_millis;
 
 /// Lines kept for those who join later.
@@ -91,7 +92,25 @@ impl MeetingTask {
             self.tell_page(who, ToPage::Chat(line.clone()));
         }
         self.pass_on(who, &line);
+        self.copy(&line);
         Ok(())
+    }
+
+    /// C-8: for each device to which the chat is bridged, the message that was sent last.
+    fn copy(&mut self, line: &ChatLine) {
+        let Some(dies_at) = self.shared.retention.dies_at(line.at) else { return };
+        let by_sms = self.shared.relay.is_some();
+        let inside = |who: &ParticipantId| self.policy.standing(*who) == Some(Standing::In);
+        let bridged = self.guests.iter().filter(|(who, guest)| (guest.text || by_sms) && inside(who));
+        let copy = |(_, guest): (_, &Guest)| ChatCopy {
+            device: guest.device.clone(),
+            text: Redacted::new(line.text.clone()),
+            region: self.shared.retention.region.to_string(),
+            at: line.at,
+            dies_at,
+        };
+        let copies: Vec<_> = bridged.map(copy).map(|copy| Act::Copy(Box::new(copy))).collect();
+        self.acts.extend(copies);
     }
 
     /// C-1: to displays of devices inside and to the people around them, and not back to the device that it comes from.

@@ -106,7 +106,11 @@ mod tests {
             assert!(!bytes().contains("the last words"));
             store.chat(copy("board", "the last words")).await.await.unwrap().unwrap();
             let shorter = Retention { keep: day / 2, region: "eu".into() };
-            assert_eq!(sweep_chats(&store, &shorter, at + 86_400_000 / 2).await.unwrap(), 1, "by a policy that has become shorter");
+            assert_eq!(
+                sweep_chats(&store, &shorter, at + 86_400_000 / 2).await.unwrap(),
+                1,
+                "by a policy that has become shorter"
+            );
             drop(store);
             thread.join().unwrap();
         }

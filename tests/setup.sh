@@ -16,6 +16,8 @@ peers="baresip-core baresip-ffmpeg chromium dnsmasq-base fail2ban faketime ffmpe
 playwright=1.65.1
 smpp=0.5.1
 pjsua2=2.15.1.post1
+azure=1.1.0
+twilio=9.13.0
 deny=0.20.2
 fuzz=0.13.2
 
@@ -66,12 +68,14 @@ node_peers() {
 }
 
 python_peers() {
-    [ "$(cat "$setup/venv/.wanted" 2>/dev/null)" = "$pjsua2" ] && "$setup/venv/bin/python" -c 'import pjsua2' 2>/dev/null && return 0
-    say "installing pjsua2-python $pjsua2"
+    wanted="$pjsua2 $azure $twilio"
+    [ "$(cat "$setup/venv/.wanted" 2>/dev/null)" = "$wanted" ] && "$setup/venv/bin/python" -c 'import pjsua2' 2>/dev/null && return 0
+    say "installing pjsua2-python $pjsua2, azure-communication-sms $azure, twilio $twilio"
     rm -rf "$setup/venv"
     python3 -m venv "$setup/venv"
-    "$setup/venv/bin/pip" install --quiet --disable-pip-version-check "pjsua2-python==$pjsua2"
-    echo "$pjsua2" > "$setup/venv/.wanted"
+    "$setup/venv/bin/pip" install --quiet --disable-pip-version-check \
+        "pjsua2-python==$pjsua2" "azure-communication-sms==$azure" "twilio==$twilio"
+    echo "$wanted" > "$setup/venv/.wanted"
 }
 
 tools() {

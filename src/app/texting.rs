@@ -7,6 +7,7 @@ use super::{RunError, rows, state};
 use crate::config::Settings;
 use crate::http;
 use crate::redact::Redacted;
+use crate::relay::provider::{Kind, WebhookAnswer};
 use crate::relay::{self, driver};
 use crate::store;
 
@@ -44,6 +45,20 @@ pub(super) fn outbox(relay: Option<driver::Handle>) -> http::StatusQuery {
     })
 }
 
+/// Where providers call us, by their names in the configuration.
+pub(super) fn webhooks(settings: &Settings, relay: Option<driver::Handle>) -> http::Webhook {
+    let known = settings.relay.providers.keys().next().cloned();
+    Arc::new(move |name, call| {
+        let relay = relay.clone().filter(|_| known.as_deref() == Some(name.as_str()));
+        Box::pin(async move {
+            match relay {
+                Some(relay) => relay.webhook(&call).await,
+                None => WebhookAnswer::nobody(),
+            }
+        })
+    })
+}
+
 /// O-4: what waits is sent while there is time for it, and the rest by the next run. What is unanswered by the provider then is waited
 /// for a while: it would have to be sent twice (C-7).
 pub(super) async fn rest(relay: &driver::Handle) {
@@ -60,7 +75,11 @@ pub(super) async fn rest(relay: &driver::Handle) {
 /// # Errors
 /// The store cannot be read, or there is no randomness for codes.
 pub(super) async fn start(settings: &Settings, store: &store::Handle) -> Result<Option<driver::Handle>, RunError> {
-    let Some(provider) = settings.relay.providers.values().next() else { return Ok(None) };
+    let Some((name, provider)) = settings.relay.providers.iter().next() else { return Ok(None) };
+    let mut provider = provider.clone();
+    if let (Kind::Twilio(twilio), Some(public)) = (&mut provider.kind, &settings.http.public_url) {
+        twilio.callback = Some(format!("{}/webhooks/sms/{name}", public.trim_end_matches('/')));
+    }
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(RunError::Randomness)?;
     let relay = relay::RelaySettings {
@@ -70,6 +89,6 @@ pub(super) async fn start(settings: &Settings, store: &store::Handle) -> Result<
         secret: Redacted::new(secret),
     };
     let home = relay::Home::new(settings.relay.country_code.as_deref());
-    let started = driver::start(relay, home, settings.relay.on_unknown, provider.clone(), store.clone()).await;
+    let started = driver::start(relay, home, settings.relay.on_unknown, provider, store.clone()).await;
     started.map(Some).map_err(state("store in", &settings.store.directory))
 }

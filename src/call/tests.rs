@@ -514,6 +514,7 @@ fn c2_after_stop_by_sms_star_4_asks_for_a_number_again_and_nothing_is_said_meanw
     world.keys("01715550123#");
     world.input(Input::Relay(Told::On));
     assert!(world.input(Input::Sms(relay::driver::ForCall::Ended)).is_empty());
+    world.now += Duration::from_secs(1);
     assert_eq!(world.keys("*4"), [StopsPrompts, Says(vec![Phrase::EnterMobileNumber])]);
 }
 

@@ -10,6 +10,7 @@ use super::settings::{Settings, Tls, Transport};
 use super::{Places, Secret};
 use crate::policy::Bypass;
 use crate::problem::Problem;
+use crate::relay::provider::Kind;
 use crate::sip::SessionTimers;
 use crate::sip::uri::Host;
 
@@ -63,15 +64,23 @@ pub(super) fn together(settings: &Settings, found: &mut Findings<'_>) {
     }
 }
 
-/// S-10.
 /// One provider carries everything.
 fn relay(settings: &Settings, found: &mut Findings<'_>) {
     for name in settings.relay.providers.keys().skip(1) {
         let hint = "only one provider is used: write enabled = false in the others";
         found.problem(&format!("relay.provider.{name}"), "is a second provider of short messages", hint);
     }
+    let by_webhook = |kind: &Kind| matches!(kind, Kind::Azure(_) | Kind::Twilio(_) | Kind::Webhook(_));
+    for (name, _) in settings.relay.providers.iter().filter(|(_, provider)| by_webhook(&provider.kind)).take(1) {
+        if settings.http.public_url.is_none() {
+            let what = "calls us back, and http.public_url does not say how we are reached";
+            let hint = "write http.public_url: signatures are over it, and receipts and answers come to it";
+            found.warning(&format!("relay.provider.{name}"), what, hint);
+        }
+    }
 }
 
+/// S-10.
 fn emergency(settings: &Settings, found: &mut Findings<'_>) {
     let emergency = &settings.sip.emergency;
     // A phone that registers here may be the only one in its room.

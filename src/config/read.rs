@@ -1,6 +1,8 @@
 //! The keys of every section: their names, types, bounds and defaults. `conf/reference.toml` says what they are for, and
 //! a test holds it against this file.
 
+mod relay;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
@@ -11,19 +13,14 @@ use std::time::Duration;
 use super::section::{Section, Wrong, boolean, choice, label, list, number, parsed, path, text, time};
 use super::settings::{
     Device, Http, IceServer, Limits, Listen, Log, Login, Media, Meeting, Organisation, Policy, Prompts, Recording, Registrar,
-    Relay, Settings, Sip, SipAccount, Store, Tls, Transport, Trunk,
+    Settings, Sip, SipAccount, Store, Tls, Transport, Trunk,
 };
-use crate::budget::Allowance;
 use crate::call::emergency::Emergency;
 use crate::codec::{CODECS, CodecKind};
 use crate::ids::MeetingName;
 use crate::network::Network;
 use crate::policy::Bypass;
-use crate::redact::Redacted;
-use crate::relay::Number;
 use crate::policy::retention::Retention;
-use crate::relay::outbox::OnUnknown;
-use crate::relay::provider::{Kind, Login as SmppLogin, ProviderSettings, SmppSettings};
 use crate::sip::auth::Algorithm;
 use crate::sip::uri::Scheme;
 use crate::sip::{SessionTimers, Uri};
@@ -64,7 +61,7 @@ pub(super) fn settings(root: &mut Section<'_>, here: &Surroundings<'_>) -> Setti
         prompts: root
             .table("prompts", |s| Prompts { directory: s.optional("directory", path).unwrap_or_else(|| here.prompts.clone()) }),
         chat: root.table("chat", chat),
-        relay: root.table("relay", relay),
+        relay: root.table("relay", relay::relay),
         recording: root.table("recording", |section| recording(section, &store.directory)),
         store,
         log: root.table("log", log),
@@ -356,66 +353,6 @@ fn chat(s: &mut Section<'_>) -> Retention {
     let region = s.optional("region", label(64)).unwrap_or_default();
     let keep = s.get("retention", time(Duration::ZERO..=36_500 * DAY)).unwrap_or(Retention::UNLESS_SAID);
     Retention { keep, region: region.into() }
-}
-
-fn relay(s: &mut Section<'_>) -> Relay {
-    let country_code = |value: &Value| {
-        let code = text(value)?;
-        let fits = (1..=3).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_digit()) && !code.starts_with('0');
-        if fits { Ok(code) } else { Err(Wrong::new("is no country code", "write its digits in quotes, such as \"49\"")) }
-    };
-    let burst = s.get("burst", number(4..=1000_u32)).unwrap_or(12);
-    let per_minute = s.get("per_minute", number(1..=1000_u32)).unwrap_or(10);
-    Relay {
-        country_code: s.optional("country_code", country_code),
-        segments: Allowance { burst, every: MINUTE / per_minute },
-        on_unknown: s.get("on_unknown", choice(&[("resend", OnUnknown::Resend), ("drop", OnUnknown::Drop)])).unwrap_or_default(),
-        providers: s.named("provider", provider),
-    }
-}
-
-fn provider(_: &str, s: &mut Section<'_>) -> Option<ProviderSettings> {
-    let hint = "write the number in international form, such as \"+12025550100\"";
-    let phone_number = |value: &Value| Number::parse(&text(value)?).ok_or_else(|| Wrong::new("is no telephone number", hint));
-    let kind = s.required("kind", "write \"log\" or \"smpp\"", choice(&[("log", false), ("smpp", true)]));
-    let own = s.required("number", hint, phone_number);
-    let smpp = smpp(s, kind == Some(true));
-    let kind = if kind? { Kind::Smpp(smpp?) } else { Kind::Log };
-    Some(ProviderSettings { kind, number: own? })
-}
-
-/// `wanted`: this provider is one, and so what has no default must be there.
-fn smpp(s: &mut Section<'_>, wanted: bool) -> Option<SmppSettings> {
-    let (host, system_id) = (s.optional("host", label(253)), s.optional("system_id", ascii(15)));
-    let (port, tls, ca) = (s.get("port", number(1..=u16::MAX)), s.get("tls", boolean).unwrap_or(false), s.optional("ca", path));
-    let password = s.secret("password");
-    let system_type = s.optional("system_type", ascii(12)).unwrap_or_default();
-    let window = s.get("window", number(1..=100_i64)).and_then(|n| usize::try_from(n).ok()).unwrap_or(10);
-    let enquire_every = s.get("enquire_every", time(5 * SECOND..=10 * MINUTE)).unwrap_or(30 * SECOND);
-    if wanted && !s.has_problems() && (host.is_none() || system_id.is_none() || password.is_none()) {
-        s.complain("does not say where its centre is and as whom to bind", "write host, system_id and password");
-    }
-    if wanted && password.as_ref().is_some_and(|password| password.expose().len() > 8 || !password.expose().is_ascii()) {
-        s.complain("has a password that SMPP cannot carry", "SMPP 3.4 takes up to 8 ASCII characters");
-        return None;
-    }
-    Some(SmppSettings {
-        host: host?,
-        port: port.unwrap_or(if tls { 3550 } else { 2775 }),
-        tls: tls.then_some(ca),
-        login: SmppLogin { system_id: system_id?, password: Redacted::new(password?.expose().to_owned()), system_type },
-        window,
-        enquire_every,
-    })
-}
-
-/// A text that a field of SMPP takes.
-fn ascii(longest: usize) -> impl FnOnce(&Value) -> Result<String, Wrong> {
-    move |value| {
-        let text = label(longest)(value)?;
-        let hint = "write ASCII characters alone";
-        if text.is_ascii() { Ok(text) } else { Err(Wrong::new("does not fit into SMPP", hint)) }
-    }
 }
 
 fn recording(s: &mut Section<'_>, state: &Path) -> Recording {

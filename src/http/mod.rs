@@ -12,6 +12,7 @@ pub mod peer;
 mod refuse;
 mod serve;
 pub mod session;
+mod webhook;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -38,6 +39,7 @@ use crate::ids::{CallId, MeetingName, ParticipantId};
 use crate::meeting::{Refusal, Registry};
 use crate::network::Network;
 use crate::redact::Redacted;
+use crate::relay::provider::{WebhookAnswer, WebhookCall};
 use crate::service::embedded::signalling::ResumeKey;
 use crate::tls::{self, TlsFiles};
 
@@ -98,6 +100,11 @@ pub type RoomsAnswer = Pin<Box<dyn Future<Output = Vec<Room>> + Send>>;
 /// Calls a device into a meeting (S-9).
 pub type Invite = Arc<dyn Fn(MeetingName, String) -> Result<CallId, Refusal> + Send + Sync>;
 
+/// Asks a provider of short messages, by its name, what a call at its webhook means (C-10).
+pub type Webhook = Arc<dyn Fn(String, WebhookCall) -> WebhookAnswered + Send + Sync>;
+/// What a [`Webhook`] gives.
+pub type WebhookAnswered = Pin<Box<dyn Future<Output = WebhookAnswer> + Send>>;
+
 /// Has a device fetch its configuration anew.
 pub type CheckSync = Arc<dyn Fn(String) -> CheckSyncAnswer + Send + Sync>;
 /// What a [`CheckSync`] gives.
@@ -150,6 +157,8 @@ pub struct HttpSettings {
     pub chats: Query,
     /// What is on its way by SMS, for the operator (C-7).
     pub outbox: StatusQuery,
+    /// Who knows what calls of providers of short messages mean.
+    pub webhook: Webhook,
     /// How the daemon is, for the operator.
     pub status: StatusQuery,
     /// For the operator: hears a silenced source again, unlocks a source or a meeting.
@@ -292,6 +301,7 @@ fn router(site: Arc<Site>) -> Router {
     Router::new()
         .merge(health::routes())
         .merge(page::routes())
+        .merge(webhook::routes())
         .nest("/api/v1", api::routes(&site))
         .fallback(page::not_found)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))

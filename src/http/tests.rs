@@ -69,6 +69,7 @@ fn settings() -> HttpSettings {
         chats: Arc::clone(&none),
         subscriptions: none,
         outbox: Arc::new(|| Box::pin(async { json!({}) })),
+        webhook: Arc::new(|_, _| Box::pin(async { WebhookAnswer::status(StatusCode::FORBIDDEN) })),
         rooms: Arc::new(|| {
             let room = Room { id: "board-room".into(), name: "Board room".into(), reachable: true };
             Box::pin(async move { vec![room] })

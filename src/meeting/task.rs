@@ -66,8 +66,15 @@ struct Uncovered {
 /// What a request leads to that cannot be done at once.
 pub(super) enum Act {
     Policy(Effect),
-    Negotiate { who: ParticipantId, sdp: String, reply: oneshot::Sender<Result<String, OfferError>> },
-    Covered { notice: NoticeId, covered: bool },
+    Negotiate {
+        who: ParticipantId,
+        sdp: String,
+        reply: oneshot::Sender<Result<String, OfferError>>,
+    },
+    Covered {
+        notice: NoticeId,
+        covered: bool,
+    },
     Untap,
     Forget(ParticipantId),
     Relay(relay::Input),

@@ -12,12 +12,13 @@ use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 
 use super::outbox::{self, Counts, OnUnknown, Outbox, OutboxSettings, Standing};
-use super::provider::{self, Event, Heard, Provider, ProviderSettings};
+use super::provider::{self, Event, Heard, Provider, ProviderSettings, WebhookAnswer, WebhookCall};
 use super::{Home, Input, Line, Number, Output, Relay, RelaySettings, Told};
 use crate::ids::CallId;
 use crate::machine::{self, Flow, Machine, Owner, drive};
 use crate::redact::Redacted;
 use crate::store::{self, Consent, OutboxChange, StoreError};
+use crate::tls::TlsError;
 use crate::units::unix_millis;
 use disk::Clock;
 
@@ -79,12 +80,15 @@ enum Request {
     Survey(oneshot::Sender<Survey>),
     Flush(oneshot::Sender<()>),
     Rest(oneshot::Sender<()>),
+    /// Answered when all that was said before is on the disk, or where it belongs.
+    Barrier(oneshot::Sender<()>),
 }
 
 /// The way to the relay. Cheap to clone; the task ends with the last one.
 #[derive(Clone)]
 pub struct Handle {
     requests: mpsc::Sender<Request>,
+    provider: Arc<dyn Provider>,
     home: Home,
 }
 
@@ -130,11 +134,35 @@ impl Handle {
         self.query(Request::Rest).await;
     }
 
+    /// What a provider's call at its webhook is answered; what it brings is safe by then.
+    pub async fn webhook(&self, call: &WebhookCall) -> WebhookAnswer {
+        let mut answer = self.provider.webhook(call);
+        let events = std::mem::take(&mut answer.events);
+        if !events.is_empty() {
+            for event in events {
+                let _ = self.requests.send(Request::Event(event)).await;
+            }
+            self.query(Request::Barrier).await;
+        }
+        answer
+    }
+
     async fn query<T: Default>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> T {
         let (reply, answer) = oneshot::channel();
         let _ = self.requests.send(request(reply)).await;
         answer.await.unwrap_or_default()
     }
+}
+
+/// Why the relay cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum RelayError {
+    /// What it must know.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Whom it is to trust.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 struct Driver {
@@ -147,8 +175,8 @@ struct Driver {
     asking: BTreeMap<CallId, oneshot::Sender<Told>>,
     /// Where what comes for a call goes.
     posts: BTreeMap<CallId, mpsc::Sender<ForCall>>,
-    /// What the provider wants to know to be safe.
-    secure: VecDeque<u64>,
+    /// Who wants to know that all before is safe.
+    secure: VecDeque<Secure>,
     /// Whoever waits for nothing to be on its way.
     flushing: Option<oneshot::Sender<()>>,
     /// Whoever waits for nothing to be unanswered.
@@ -158,14 +186,15 @@ struct Driver {
 /// Starts the relay's task, with what its store remembers.
 ///
 /// # Errors
-/// The store cannot be read: who has said STOP must not be forgotten (C-2), nor what was accepted (C-7).
+/// The store cannot be read: who has said STOP must not be forgotten (C-2), nor what was accepted (C-7). Or the authorities that the
+/// provider is to trust cannot be read.
 pub async fn start(
     settings: RelaySettings,
     home: Home,
     on_unknown: OnUnknown,
     provider: ProviderSettings,
     store: store::Handle,
-) -> Result<Handle, StoreError> {
+) -> Result<Handle, RelayError> {
     let stopped: BTreeSet<Number> = store.stops().await?.iter().filter_map(|number| Number::parse(number)).collect();
     let clock = Clock { now: machine::now(), today: SystemTime::now() };
     let rows: Vec<_> = store.parcels().await?.into_iter().filter_map(|parcel| disk::load(clock, parcel)).collect();
@@ -192,19 +221,28 @@ pub async fn start(
         }
     });
     let relay = Relay::new(clock.now, settings, stopped);
-    let provider = provider::open(provider, events);
+    let provider = provider::open(provider, events)?;
     let (asking, posts, secure) = (BTreeMap::new(), BTreeMap::new(), VecDeque::new());
+    let handle = Handle { requests, provider: Arc::clone(&provider), home };
     let mut driver = Driver { relay, outbox, provider, store, own, asking, posts, secure, flushing: None, resting: None };
     tokio::spawn(async move { drive(&mut driver, &mut inbox).await });
-    Ok(Handle { requests, home })
+    Ok(handle)
 }
 
 /// What one of the three wants done.
 enum Wanted {
     Relay(Output),
     Outbox(outbox::Output),
-    /// By the provider: that all writes so far are on the disk.
-    Secure(u64),
+    /// That all writes so far are on the disk.
+    Secure(Secure),
+}
+
+/// Who wants to know that what was said before is safe.
+enum Secure {
+    /// The provider, by this number.
+    Provider(u64),
+    /// Whoever has asked.
+    Asked(oneshot::Sender<()>),
 }
 
 impl Machine for Driver {
@@ -234,6 +272,7 @@ impl Machine for Driver {
                 let survey = Survey { counts: self.outbox.counts(), parcels: self.outbox.lines() };
                 drop(reply.send(survey));
             }
+            Request::Barrier(reply) => self.secure.push_back(Secure::Asked(reply)),
             Request::Flush(reply) => self.flushing = Some(reply),
             Request::Rest(reply) => {
                 self.outbox.handle(now, outbox::Input::Rest);
@@ -277,12 +316,18 @@ impl Owner for Driver {
         match wanted {
             Wanted::Relay(output) => self.relay_wants(output).await,
             Wanted::Outbox(output) => self.outbox_wants(output).await,
-            Wanted::Secure(number) => {
+            Wanted::Secure(whose) => {
                 let (begun, provider) = (self.store.barrier().await, Arc::clone(&self.provider));
                 tokio::spawn(async move {
                     // On a disk that takes nothing it is lost, and would be the next time; what is for a meeting is there already.
                     let _ = begun.await;
-                    provider.taken(number);
+                    match whose {
+                        Secure::Provider(number) => provider.taken(number),
+                        Secure::Asked(reply) => {
+                            // Who does not wait any more need not hear it.
+                            let _ = reply.send(());
+                        }
+                    }
                 });
             }
         }
@@ -296,7 +341,7 @@ impl Driver {
             Event::Takes(places) => outbox::Input::Takes(places),
             Event::Outcome { id, outcome } => outbox::Input::Outcome { id, outcome },
             Event::Receipt { name, fate } => outbox::Input::Receipt { name, fate },
-            Event::Taken(number) => return self.secure.push_back(number),
+            Event::Taken(number) => return self.secure.push_back(Secure::Provider(number)),
             Event::Heard(Heard { id, from, text }) => return self.relay.handle(now, Input::Received { id, from, text }),
         };
         self.outbox.handle(now, input);

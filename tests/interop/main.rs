@@ -38,4 +38,6 @@ mod spray;
 mod status;
 mod texting;
 mod torture;
+mod vendor;
+mod vendors;
 mod wiretap;

@@ -17,7 +17,9 @@ const HANDSET: &str = "491715550123";
 
 /// A daemon with its provider of messages.
 fn daemon(provider: &str) -> Daemon {
-    Daemon::with(&format!("[chat]\nregion = \"north\"\n[media]\nwebrtc_addresses = [\"127.0.0.1\"]\n[relay]\ncountry_code = \"49\"\n{provider}"))
+    Daemon::with(&format!(
+        "[chat]\nregion = \"north\"\n[media]\nwebrtc_addresses = [\"127.0.0.1\"]\n[relay]\ncountry_code = \"49\"\n{provider}"
+    ))
 }
 
 /// Alice in the meeting `demo` with her chat open, and a phone that she has let in.
@@ -95,7 +97,10 @@ fn copies_die_on_time(mut daemon: Daemon) {
     assert_eq!(daemon.stop(), 0);
     let store = std::fs::read(state.join("roomgate.db")).expect("the store");
     let holds = |store: &[u8], text: &[u8]| store.windows(text.len()).any(|window| window == text);
-    assert!(holds(&store, b"cheaper") && !holds(&store, b"Nobody reads"), "the one that was sent last, to a phone that was inside");
+    assert!(
+        holds(&store, b"cheaper") && !holds(&store, b"Nobody reads"),
+        "the one that was sent last, to a phone that was inside"
+    );
 
     daemon.start_again_on("+29d");
     assert_eq!(daemon.chats().len(), 1);

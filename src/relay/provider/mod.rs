@@ -4,16 +4,24 @@
 //! [outbox](super::outbox)'s. It says how much it takes at a time, and how each parcel has ended.
 
 mod log;
+mod rest;
 mod smpp;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use hyper::{HeaderMap, Method, StatusCode};
 use tokio::sync::mpsc;
 
 use super::Number;
 pub use super::parcel::{Cut, Fate, Outcome, Parcel};
 use crate::redact::Redacted;
+use crate::tls::TlsError;
 
+pub use rest::azure::AzureSettings;
+pub use rest::twilio::TwilioSettings;
+pub use rest::webhook::WebhookSettings;
 pub use smpp::{Login, SmppSettings};
 
 /// What kind of provider it is: `kind` of `[relay.provider.X]`.
@@ -23,6 +31,12 @@ pub enum Kind {
     Log,
     /// A short message centre, by SMPP 3.4.
     Smpp(SmppSettings),
+    /// Azure Communication Services.
+    Azure(AzureSettings),
+    /// Twilio, or who speaks like it.
+    Twilio(TwilioSettings),
+    /// A service of the organisation's own.
+    Webhook(WebhookSettings),
 }
 
 impl Kind {
@@ -40,6 +54,8 @@ pub struct ProviderSettings {
     pub kind: Kind,
     /// Our number there.
     pub number: Number,
+    /// For services that are reached by HTTPS: trust the authorities in this file in the place of those of the system.
+    pub ca: Option<PathBuf>,
 }
 
 /// Somebody has written to our number.
@@ -78,6 +94,62 @@ pub enum Event {
     Taken(u64),
 }
 
+/// A call of a provider at our webhook.
+#[derive(Debug, Clone)]
+pub struct WebhookCall {
+    /// `POST`, or `OPTIONS` where somebody asks first.
+    pub method: Method,
+    /// All of it, as the caller has written it: signatures are over that.
+    pub url: String,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// At most 64 KiB.
+    pub body: Bytes,
+}
+
+impl WebhookCall {
+    /// A header's text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// What a provider's call is answered, and what it brings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookAnswer {
+    /// 403: it was not signed as it should.
+    pub status: StatusCode,
+    /// Of the body.
+    pub content_type: Option<&'static str>,
+    /// Empty most of the time.
+    pub body: String,
+    /// Who may send us events (CloudEvents HTTP web hooks section 4.2).
+    pub allowed_origin: Option<String>,
+    /// Taken before it is answered.
+    pub events: Vec<Event>,
+}
+
+impl WebhookAnswer {
+    /// An answer without anything.
+    #[must_use]
+    pub const fn status(status: StatusCode) -> Self {
+        Self { status, content_type: None, body: String::new(), allowed_origin: None, events: Vec::new() }
+    }
+
+    /// There is nobody who is called.
+    #[must_use]
+    pub const fn nobody() -> Self {
+        Self::status(StatusCode::NOT_FOUND)
+    }
+
+    /// It was understood, and brings this.
+    #[must_use]
+    pub fn taken(events: Vec<Event>) -> Self {
+        Self { events, ..Self::status(StatusCode::OK) }
+    }
+}
+
 /// Somebody who carries short messages. Dropped, it ends.
 pub trait Provider: Send + Sync {
     /// Takes a parcel. Never waits; at most as many are unanswered as it takes ([`Event::Takes`]), and to one number at most one.
@@ -85,15 +157,27 @@ pub trait Provider: Send + Sync {
 
     /// What it said before [`Event::Taken`] with this number is safe: whoever has sent it need not send it again.
     fn taken(&self, _number: u64) {}
+
+    /// What a call at its webhook means.
+    fn webhook(&self, _call: &WebhookCall) -> WebhookAnswer {
+        WebhookAnswer::nobody()
+    }
 }
 
 /// The provider that these settings describe; what it says goes to `events`.
-#[must_use]
-pub fn open(settings: ProviderSettings, events: mpsc::Sender<Event>) -> Arc<dyn Provider> {
-    match settings.kind {
-        Kind::Log => Arc::new(log::Log::open(settings.number, events)),
-        Kind::Smpp(smpp) => Arc::new(smpp::Smpp::open(smpp, settings.number, events)),
-    }
+///
+/// # Errors
+/// The authorities that it is to trust cannot be read.
+pub fn open(settings: ProviderSettings, events: mpsc::Sender<Event>) -> Result<Arc<dyn Provider>, TlsError> {
+    let ProviderSettings { kind, number, ca } = settings;
+    let dialect: Box<dyn rest::Dialect> = match kind {
+        Kind::Log => return Ok(Arc::new(log::Log::open(number, events))),
+        Kind::Smpp(smpp) => return Ok(Arc::new(smpp::Smpp::open(smpp, number, events))),
+        Kind::Azure(azure) => Box::new(rest::azure::Azure::new(azure, number)),
+        Kind::Twilio(twilio) => Box::new(rest::twilio::Twilio::new(twilio, number)),
+        Kind::Webhook(webhook) => Box::new(rest::webhook::Webhook::new(webhook, number)),
+    };
+    Ok(Arc::new(rest::Rest::open(dialect, ca, events)?))
 }
 
 /// Runs a session over these octets of a centre.

@@ -1,0 +1,166 @@
+//! `[relay]` and its providers of short messages.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use hyper::Uri;
+
+use super::super::secret::Secret;
+use super::super::section::{Section, Wrong, boolean, choice, label, number, path, text, time};
+use super::super::settings::Relay;
+use super::{MINUTE, SECOND};
+use crate::budget::Allowance;
+use crate::redact::Redacted;
+use crate::relay::Number;
+use crate::relay::outbox::OnUnknown;
+use crate::relay::provider::{
+    AzureSettings, Kind, Login as SmppLogin, ProviderSettings, SmppSettings, TwilioSettings, WebhookSettings,
+};
+
+/// Where Twilio's own API is.
+const TWILIO: &str = "https://api.twilio.com";
+
+/// The kinds there are, by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Named {
+    Log,
+    Smpp,
+    Azure,
+    Twilio,
+    Webhook,
+}
+
+const KINDS: &[(&str, Named)] = &[
+    ("log", Named::Log),
+    ("smpp", Named::Smpp),
+    ("azure", Named::Azure),
+    ("twilio", Named::Twilio),
+    ("webhook", Named::Webhook),
+];
+
+pub(super) fn relay(s: &mut Section<'_>) -> Relay {
+    let country_code = |value: &_| {
+        let code = text(value)?;
+        let fits = (1..=3).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_digit()) && !code.starts_with('0');
+        if fits { Ok(code) } else { Err(Wrong::new("is no country code", "write its digits in quotes, such as \"49\"")) }
+    };
+    let burst = s.get("burst", number(4..=1000_u32)).unwrap_or(12);
+    let per_minute = s.get("per_minute", number(1..=1000_u32)).unwrap_or(10);
+    let on_unknown = choice(&[("resend", OnUnknown::Resend), ("drop", OnUnknown::Drop)]);
+    Relay {
+        country_code: s.optional("country_code", country_code),
+        segments: Allowance { burst, every: MINUTE / per_minute },
+        on_unknown: s.get("on_unknown", on_unknown).unwrap_or_default(),
+        providers: s.named("provider", provider),
+    }
+}
+
+fn provider(_: &str, s: &mut Section<'_>) -> Option<ProviderSettings> {
+    let hint = "write the number in international form, such as \"+12025550100\"";
+    let phone_number = |value: &_| Number::parse(&text(value)?).ok_or_else(|| Wrong::new("is no telephone number", hint));
+    let named = s.required("kind", "write \"log\", \"smpp\", \"azure\", \"twilio\" or \"webhook\"", choice(KINDS));
+    let own = s.required("number", hint, phone_number);
+    let ca = s.optional("ca", path);
+    // Each reads its keys, whatever the kind: what is none's is a mistake.
+    let smpp = smpp(s, named == Some(Named::Smpp), ca.clone());
+    let azure = azure(s, named == Some(Named::Azure));
+    let twilio = twilio(s, named == Some(Named::Twilio));
+    let webhook = webhook(s, named == Some(Named::Webhook));
+    let kind = match named? {
+        Named::Log => Kind::Log,
+        Named::Smpp => Kind::Smpp(smpp?),
+        Named::Azure => Kind::Azure(azure?),
+        Named::Twilio => Kind::Twilio(twilio?),
+        Named::Webhook => Kind::Webhook(webhook?),
+    };
+    Some(ProviderSettings { kind, number: own?, ca })
+}
+
+/// An address that keys are sent to.
+fn address(value: &super::Value) -> Result<String, Wrong> {
+    let address = text(value)?;
+    let hint = "write an address such as \"https://sms.example.org/messages\"; http:// is for this machine alone, as keys travel with it";
+    let uri: Uri = address.parse().map_err(|_| Wrong::new("is no address", hint))?;
+    let host = uri.host().unwrap_or_default();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let is_here = host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    match uri.scheme_str() {
+        Some("https") if !host.is_empty() => Ok(address.trim_end_matches('/').to_owned()),
+        Some("http") if is_here => Ok(address.trim_end_matches('/').to_owned()),
+        _ => Err(Wrong::new("is no address that keys could be sent to", hint)),
+    }
+}
+
+fn hidden(secret: Option<Secret>) -> Option<Redacted<String>> {
+    secret.map(|secret| Redacted::new(secret.expose().to_owned()))
+}
+
+/// `wanted`: this provider is one, and so what has no default must be there.
+fn smpp(s: &mut Section<'_>, wanted: bool, ca: Option<PathBuf>) -> Option<SmppSettings> {
+    let (host, system_id) = (s.optional("host", label(253)), s.optional("system_id", ascii(15)));
+    let (port, tls) = (s.get("port", number(1..=u16::MAX)), s.get("tls", boolean).unwrap_or(false));
+    let password = s.secret("password");
+    let system_type = s.optional("system_type", ascii(12)).unwrap_or_default();
+    let window = s.get("window", number(1..=100_i64)).and_then(|n| usize::try_from(n).ok()).unwrap_or(10);
+    let enquire_every = s.get("enquire_every", time(5 * SECOND..=10 * MINUTE)).unwrap_or(30 * SECOND);
+    if wanted && !s.has_problems() && (host.is_none() || system_id.is_none() || password.is_none()) {
+        s.complain("does not say where its centre is and as whom to bind", "write host, system_id and password");
+    }
+    if wanted && password.as_ref().is_some_and(|password| password.expose().len() > 8 || !password.expose().is_ascii()) {
+        s.complain("has a password that SMPP cannot carry", "SMPP 3.4 takes up to 8 ASCII characters");
+        return None;
+    }
+    Some(SmppSettings {
+        host: host?,
+        port: port.unwrap_or(if tls { 3550 } else { 2775 }),
+        tls: tls.then_some(ca),
+        login: SmppLogin { system_id: system_id?, password: hidden(password)?, system_type },
+        window,
+        enquire_every,
+    })
+}
+
+fn azure(s: &mut Section<'_>, wanted: bool) -> Option<AzureSettings> {
+    let endpoint = s.optional("endpoint", address);
+    let (access_key, webhook_key) = (s.secret("access_key"), s.secret("webhook_key"));
+    if wanted && !s.has_problems() && (endpoint.is_none() || access_key.is_none() || webhook_key.is_none()) {
+        s.complain("does not say where its resource is and by which keys", "write endpoint, access_key and webhook_key");
+    }
+    let octets = access_key.and_then(|key| BASE64.decode(key.expose().trim()).ok());
+    if wanted && !s.has_problems() && octets.is_none() {
+        s.complain("has an access_key that is no base64", "copy the key of the resource as the portal shows it");
+    }
+    Some(AzureSettings { endpoint: endpoint?, access_key: Redacted::new(octets?), webhook_key: hidden(webhook_key)? })
+}
+
+fn twilio(s: &mut Section<'_>, wanted: bool) -> Option<TwilioSettings> {
+    let api = s.get("api", address).unwrap_or_else(|| TWILIO.to_owned());
+    let (account, token) = (s.optional("account", ascii(64)), s.secret("token"));
+    if wanted && !s.has_problems() && (account.is_none() || token.is_none()) {
+        s.complain("does not say which account sends", "write account and token");
+    }
+    Some(TwilioSettings { api, account: account?, token: hidden(token)?, callback: None })
+}
+
+fn webhook(s: &mut Section<'_>, wanted: bool) -> Option<WebhookSettings> {
+    let (url, secret) = (s.optional("url", address), s.secret("secret"));
+    if wanted && !s.has_problems() && (url.is_none() || secret.is_none()) {
+        s.complain("does not say where messages go and what they are signed with", "write url and secret");
+    }
+    if wanted && secret.as_ref().is_some_and(|secret| secret.expose().len() < 16) {
+        s.complain("has a secret that can be guessed", "write at least 16 characters, such as `openssl rand -hex 32` gives");
+        return None;
+    }
+    Some(WebhookSettings { url: url?, secret: hidden(secret)? })
+}
+
+/// A text of ASCII characters.
+fn ascii(longest: usize) -> impl FnOnce(&super::Value) -> Result<String, Wrong> {
+    move |value| {
+        let text = label(longest)(value)?;
+        let hint = "write ASCII characters alone";
+        if text.is_ascii() { Ok(text) } else { Err(Wrong::new("holds other characters than ASCII", hint)) }
+    }
+}

@@ -1,0 +1,63 @@
+//! `/webhooks/sms/…` (C-10): where providers of short messages call us. Nobody signs in here; what is not signed as its provider signs is
+//! refused, and whoever goes on with it has to wait.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{OriginalUri, Path, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Extension, Router};
+
+use super::Site;
+use super::peer::Peer;
+use super::refuse::ProblemDetails;
+use crate::relay::provider::WebhookCall;
+
+pub(super) fn routes() -> Router<Arc<Site>> {
+    Router::new().route("/webhooks/sms/{provider}", post(called).options(called))
+}
+
+async fn called(
+    State(site): State<Arc<Site>>,
+    Extension(peer): Extension<Peer>,
+    Path(provider): Path<String>,
+    OriginalUri(uri): OriginalUri,
+    method: Method,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ProblemDetails> {
+    let source = site.source(&peer, &headers);
+    site.may_try(source)?;
+    let path = uri.path_and_query().map_or("", |path| path.as_str());
+    let url = format!("{}{path}", origin(&site, &peer, &headers));
+    let answer = (site.settings.webhook)(provider, WebhookCall { method, url, headers, body }).await;
+    if answer.status == StatusCode::NOT_FOUND {
+        return Err(ProblemDetails::not_found("provider of short messages with a webhook"));
+    }
+    if answer.status == StatusCode::FORBIDDEN {
+        site.wrong_token(source);
+        let detail = "This is not signed as the provider signs: compare its keys and http.public_url.";
+        return Err(ProblemDetails::new(answer.status, "wrong-signature", detail));
+    }
+    let mut response = (answer.status, answer.body).into_response();
+    if let Some(kind) = answer.content_type {
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    }
+    if let Some(origin) = answer.allowed_origin.and_then(|origin| HeaderValue::from_str(&origin).ok()) {
+        response.headers_mut().insert("webhook-allowed-origin", origin);
+        response.headers_mut().insert("webhook-allowed-rate", HeaderValue::from_static("*"));
+    }
+    Ok(response)
+}
+
+/// How the caller has reached us: as configured, or else as it says.
+fn origin(site: &Site, peer: &Peer, headers: &HeaderMap) -> String {
+    if let Some(public) = &site.settings.public_url {
+        return public.trim_end_matches('/').to_owned();
+    }
+    let forwarded = headers.get("x-forwarded-host").filter(|_| peer.proxy);
+    let host = forwarded.or_else(|| headers.get(header::HOST)).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    format!("{}://{host}", if peer.secure(headers) { "https" } else { "http" })
+}

@@ -1,0 +1,234 @@
+use std::time::{Duration, SystemTime};
+
+use hyper::header::{HeaderName, HeaderValue};
+use hyper::{HeaderMap, Method};
+use proptest::prelude::*;
+
+use super::azure::{Azure, AzureSettings};
+use super::twilio::{Twilio, TwilioSettings};
+use super::webhook::{Webhook, WebhookSettings};
+use super::*;
+use crate::redact::Redacted;
+use crate::relay::Number;
+use crate::relay::provider::{Fate, Heard};
+
+const TODAY: SystemTime = SystemTime::UNIX_EPOCH;
+
+fn own() -> Number {
+    Number::parse("+12025550100").expect("a number")
+}
+
+fn parcel(text: &str) -> Parcel {
+    let to = Number::parse("+491715550101").expect("a number");
+    Parcel { id: 1, reference: "00000000-0000-8000-8000-000000000001".to_owned(), to, text: text.to_owned().into(), cut: None }
+}
+
+fn twilio(token: &str) -> Twilio {
+    let (api, account) = ("https://api.example".to_owned(), "AC1".to_owned());
+    let callback = Some("https://meet.example/webhooks/sms/x".to_owned());
+    Twilio::new(TwilioSettings { api, account, token: token.to_owned().into(), callback }, own())
+}
+
+fn azure() -> Azure {
+    let endpoint = "https://example.communication.azure.com".to_owned();
+    let (access_key, webhook_key) = (Redacted::new(b"key".to_vec()), "grid".to_owned().into());
+    Azure::new(AzureSettings { endpoint, access_key, webhook_key }, own())
+}
+
+fn webhook() -> Webhook {
+    Webhook::new(
+        WebhookSettings { url: "https://sms.example/out".to_owned(), secret: "sixteen letters!".to_owned().into() },
+        own(),
+    )
+}
+
+fn call(url: &str, headers: &[(&str, &str)], body: &str) -> WebhookCall {
+    let header = |(name, value): &(&str, &str)| {
+        (HeaderName::try_from(*name).expect("a name"), HeaderValue::try_from(*value).expect("a value"))
+    };
+    let headers: HeaderMap = headers.iter().map(header).collect();
+    WebhookCall { method: Method::POST, url: url.to_owned(), headers, body: body.to_owned().into() }
+}
+
+/// The example that Twilio has published with its token, its address and its parameters.
+#[test]
+fn c10_the_signature_that_twilio_has_published_is_accepted_and_any_change_is_not() {
+    let body = "CallSid=CA1234567890ABCDE&Caller=%2B14158675309&Digits=1234&From=%2B14158675309&To=%2B18005551212";
+    let url = "https://mycompany.com/myapp.php?foo=1&bar=2";
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let signature = ("x-twilio-signature", "RSOYDt4T1cUTdK1PDd93/VVr8B8=");
+    let status = |call: &WebhookCall| twilio("12345").webhook(call, TODAY).status;
+    // It is signed; that it names no message is another matter.
+    assert_eq!(status(&call(url, &[form, signature], body)), StatusCode::BAD_REQUEST);
+    assert_eq!(
+        status(&call("https://mycompany.com:443/myapp.php?foo=1&bar=2", &[form, signature], body)),
+        StatusCode::BAD_REQUEST
+    );
+    for (url, headers, body) in [
+        (url, vec![form], body),
+        (url, vec![form, signature], &body[1..]),
+        ("https://mycompany.com/myapp.php?foo=1&bar=3", vec![form, signature], body),
+        (url, vec![("content-type", "application/json"), signature], body),
+    ] {
+        assert_eq!(status(&call(url, &headers, body)), StatusCode::FORBIDDEN, "{url}");
+    }
+}
+
+#[test]
+fn c10_twilio_is_asked_by_form_and_its_no_is_for_good() {
+    let request = twilio("t").request(&parcel("10 € & more"), TODAY).expect("a request");
+    assert_eq!(request.uri(), "https://api.example/2010-04-01/Accounts/AC1/Messages.json");
+    let body = "To=%2B491715550101&From=%2B12025550100&Body=10+%E2%82%AC+%26+more\
+                &StatusCallback=https%3A%2F%2Fmeet.example%2Fwebhooks%2Fsms%2Fx";
+    assert_eq!(request.body(), body);
+    assert_eq!(request.headers()["authorization"], "Basic QUMxOnQ=");
+    let says = |status, body: &str| twilio("t").verdict(&parcel(""), status, body.as_bytes());
+    let name = Some("SM1".to_owned());
+    assert_eq!(says(StatusCode::CREATED, "{\"sid\":\"SM1\"}"), Verdict::Ended(Outcome::Accepted { name }));
+    let no = Verdict::Ended(Outcome::Refused("status 400, code 21610".to_owned()));
+    assert_eq!(says(StatusCode::BAD_REQUEST, "{\"code\":21610,\"message\":\"opted out: +49…\"}"), no);
+}
+
+#[test]
+fn c10_azure_gets_what_is_signed_with_date_host_and_digest_and_a_reference_that_it_knows_again() {
+    let request = azure().request(&parcel("hello"), TODAY + Duration::from_secs(1)).expect("a request");
+    assert_eq!(request.uri(), "https://example.communication.azure.com/sms?api-version=2021-03-07");
+    assert_eq!(request.headers()["x-ms-date"], "Thu, 01 Jan 1970 00:00:01 GMT");
+    let body = std::str::from_utf8(request.body()).expect("JSON");
+    assert!(body.contains("\"repeatabilityRequestId\":\"00000000-0000-8000-8000-000000000001\""), "{body}");
+    let says = |body: &str| azure().verdict(&parcel(""), StatusCode::ACCEPTED, body.as_bytes());
+    let result = |status: u16| {
+        format!(
+            "{{\"value\":[{{\"to\":\"x\",\"messageId\":\"m1\",\"httpStatusCode\":{status},\"successful\":{}}}]}}",
+            status < 300
+        )
+    };
+    assert_eq!(says(&result(202)), Verdict::Ended(Outcome::Accepted { name: Some("m1".to_owned()) }));
+    assert_eq!(says(&result(400)), Verdict::Ended(Outcome::Refused("status 400".to_owned())));
+    assert_eq!(says(&result(429)), Verdict::Rest);
+    assert_eq!(says(&result(500)), Verdict::Ended(Outcome::Unknown));
+}
+
+#[test]
+fn c10_events_of_event_grid_come_in_bundles_twice_and_in_any_order() {
+    let hook = "https://meet.example/webhooks/sms/x?key=grid";
+    let received = r#"{"id":"1","eventType":"Microsoft.Communication.SMSReceived","data":{"messageId":"m1","from":"491715550101","message":"hello"}}"#;
+    let report = r#"{"id":"2","eventType":"Microsoft.Communication.SMSDeliveryReportReceived","data":{"messageId":"m0","deliveryStatus":"Failed"}}"#;
+    let other = r#"{"id":"3","eventType":"Microsoft.Communication.ChatMessageReceived","data":{}}"#;
+    let answer = azure().webhook(&call(hook, &[], &format!("[{report},{received},{other},{received},17]")), TODAY);
+    let from = Number::parse("+491715550101").expect("a number");
+    let heard = Event::Heard(Heard { id: Some("m1".to_owned()), from, text: "hello".to_owned().into() });
+    let failed = Event::Receipt { name: "m0".to_owned(), fate: Fate::Failed };
+    assert_eq!((answer.status, answer.events), (StatusCode::OK, vec![failed, heard.clone(), heard]));
+    assert_eq!(azure().webhook(&call(hook, &[], "nonsense"), TODAY).status, StatusCode::BAD_REQUEST);
+    for stranger in ["https://meet.example/webhooks/sms/x", "https://meet.example/webhooks/sms/x?key=grie"] {
+        assert_eq!(azure().webhook(&call(stranger, &[], "[]"), TODAY).status, StatusCode::FORBIDDEN);
+    }
+}
+
+#[test]
+fn c9_a_picture_by_sms_is_one_word_and_no_markup() {
+    let texts = [("", "1", "[picture]"), ("look", "2", "look [picture]"), ("look", "0", "look")];
+    for (body, media, expected) in texts {
+        let form = format!("MessageSid=SM1&From=%2B491715550101&Body={body}&NumMedia={media}");
+        // Signed as its sender would.
+        let parameters = [("Body", body), ("From", "+491715550101"), ("MessageSid", "SM1"), ("NumMedia", media)];
+        let url = "https://meet.example/webhooks/sms/x";
+        let signed = parameters.iter().fold(url.to_owned(), |signed, (name, value)| format!("{signed}{name}{value}"));
+        let call = call(url, &[("x-twilio-signature", &by_sha1("t", &signed))], &form);
+        let answer = twilio("t").webhook(&call, TODAY);
+        let Some(Event::Heard(heard)) = answer.events.first() else { panic!("{answer:?}") };
+        assert_eq!(heard.text.expose(), expected);
+    }
+}
+
+fn by_sha1(key: &str, text: &str) -> String {
+    use base64::Engine as _;
+    use hmac::Mac as _;
+    let mut mac = <hmac::Hmac<sha1::Sha1> as hmac::Mac>::new_from_slice(key.as_bytes()).expect("a key");
+    mac.update(text.as_bytes());
+    base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes())
+}
+
+/// What we sign we would accept: with the same clock, and for five minutes.
+#[test]
+fn c10_a_signed_message_is_taken_while_it_is_fresh_and_no_other() {
+    let request = webhook().request(&parcel("hello"), TODAY + Duration::from_secs(1_000)).expect("a request");
+    let signature = request.headers()["roomgate-signature"].to_str().expect("text").to_owned();
+    assert_eq!(request.headers()["idempotency-key"], "00000000-0000-8000-8000-000000000001");
+    let body = std::str::from_utf8(request.body()).expect("JSON");
+    let at = |seconds: u64, body: &str| {
+        let call = call("https://meet.example/", &[("roomgate-signature", &signature)], body);
+        webhook().webhook(&call, TODAY + Duration::from_secs(seconds)).status
+    };
+    // It is signed; that it is no message to us is another matter.
+    assert_eq!([at(1_000, body), at(1_300, body), at(700, body)], [StatusCode::BAD_REQUEST; 3]);
+    assert_eq!([at(1_301, body), at(699, body), at(1_000, &body[1..])], [StatusCode::FORBIDDEN; 3]);
+    let says = |status, body: &str| webhook().verdict(&parcel(""), status, body.as_bytes());
+    let known = Verdict::Ended(Outcome::Accepted { name: Some(parcel("").reference) });
+    assert_eq!((says(StatusCode::CONFLICT, ""), says(StatusCode::NO_CONTENT, "")), (known.clone(), known));
+}
+
+/// `conf/sms-webhook.schema.json` says what really travels: its names are those of the messages, and its examples are understood.
+#[test]
+fn the_schema_of_the_webhook_is_kept_true() {
+    let schema =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/conf/sms-webhook.schema.json")).expect("the schema");
+    let schema: serde_json::Value = serde_json::from_str(&schema).expect("JSON");
+    let names = |of: &str| {
+        let properties = schema["$defs"][of]["properties"].as_object().expect("properties");
+        let mut names: Vec<_> = properties.keys().cloned().collect();
+        names.sort();
+        let required: Vec<_> =
+            schema["$defs"][of]["required"].as_array().expect("a list").iter().filter_map(|name| name.as_str()).collect();
+        assert_eq!(required.len(), names.len(), "{of}: all are required");
+        names
+    };
+    let request = webhook().request(&parcel("hello"), TODAY).expect("a request");
+    let sent: serde_json::Value = serde_json::from_slice(request.body()).expect("JSON");
+    let mut sent: Vec<_> = sent.as_object().expect("an object").keys().cloned().collect();
+    sent.sort();
+    assert_eq!(names("outgoing"), sent);
+    assert_eq!(
+        (names("message").join(" "), names("receipt").join(" ")),
+        ("from id text type".to_owned(), "id state type".to_owned())
+    );
+    let states = schema["$defs"]["receipt"]["properties"]["state"]["enum"].as_array().expect("a list").clone();
+    let examples =
+        [("message", &schema["$defs"]["message"]["examples"][0]), ("receipt", &schema["$defs"]["receipt"]["examples"][0])];
+    let receipts: Vec<_> =
+        states.iter().map(|state| serde_json::json!({ "type": "receipt", "id": "1", "state": state })).collect();
+    for body in examples.iter().map(|(_, example)| (*example).clone()).chain(receipts) {
+        let body = body.to_string();
+        let signature = webhook().sign(TODAY, body.as_bytes());
+        let call = call("https://meet.example/", &[("roomgate-signature", &signature)], &body);
+        let answer = webhook().webhook(&call, TODAY);
+        assert!(answer.status == StatusCode::OK && answer.events.len() == 1, "{body}: {answer:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_stranger_posts_does_no_harm(
+        body in ".{0,200}",
+        octets in proptest::collection::vec(0_u8.., 0..200),
+        signature in "[ -~]{0,60}",
+        query in "[ -~]{0,60}",
+    ) {
+        let (json, form) = ("application/json", "application/x-www-form-urlencoded");
+        for kind in [json, form] {
+            let headers = [("content-type", kind), ("x-twilio-signature", signature.as_str()), ("roomgate-signature", signature.as_str())];
+            let mut call = call(&format!("https://meet.example/?{query}"), &headers, &body);
+            for body in [body.clone().into(), Bytes::from(octets.clone())] {
+                call.body = body;
+                prop_assert_eq!(twilio("t").webhook(&call, TODAY).status, StatusCode::FORBIDDEN);
+                prop_assert_eq!(webhook().webhook(&call, TODAY).status, StatusCode::FORBIDDEN);
+                prop_assert!(azure().webhook(&call, TODAY).events.is_empty());
+                let mut known = call.clone();
+                known.url = "https://meet.example/?key=grid".to_owned();
+                prop_assert!(azure().webhook(&known, TODAY).status != StatusCode::FORBIDDEN);
+                let _ = (twilio("t").verdict(&parcel(""), StatusCode::OK, &call.body), azure().verdict(&parcel(""), StatusCode::ACCEPTED, &call.body));
+            }
+        }
+    }
+}

@@ -38,7 +38,9 @@
 //! `menu` asks for a 1 ⇒ `meeting` knock, as above.
 //!
 //! *Chat → SMS* (C-1 to C-4): page ⇒ `meeting` → to the calls of devices inside ⇒ `relay` (who has opted in? which parts? how many?) →
-//! provider. Who opts in: `*4` → `menu::keypad` → `call` ⇒ `relay` → a texted code → keypad → proof in the `store`.
+//! `relay::outbox` ⇒ a row in the `store` ⇒ provider; its receipt comes back up the same steps to the page. Who opts in: `*4` →
+//! `menu::keypad` → `call` ⇒ `relay` → a texted code → keypad, or a texted join code → proof in the `store`. What is answered: provider (by
+//! `http::webhook`, where it calls us) ⇒ `relay` → call → meeting.
 //!
 //! # What is not here yet
 //! Meetings live in the daemon itself (`service::embedded`); the seam for outside services is what `meeting::task` does with

@@ -103,21 +103,32 @@ impl Hands {
         }
     }
 
-    /// Asks in the order of this call's words; the answer comes in its own time.
+    /// In the order of this call's words; an answer comes in its own time.
     async fn ask_relay(&self, asked: relay::Input) {
         let Some(relay) = &self.shared.settings.relay else { return };
-        let (posts, mut posted) = mpsc::channel(relay::driver::POSTS);
-        let (answer, inbox) = (relay.ask(asked, posts).await, self.inbox.clone());
-        tokio::spawn(async move {
-            let told = answer.await.unwrap_or(relay::Told::Trouble);
-            // A call that has ended meanwhile hears nothing.
-            let _ = inbox.send(Input::Relay(told)).await;
-            while let Some(what) = posted.recv().await {
-                if inbox.send(Input::Sms(what)).await.is_err() {
-                    return;
-                }
+        let inbox = self.inbox.clone();
+        match asked {
+            relay::Input::Entered { call, device, name } => {
+                let (posts, mut posted) = mpsc::channel(relay::driver::POSTS);
+                relay.entered(call, device, name, posts).await;
+                tokio::spawn(async move {
+                    while let Some(what) = posted.recv().await {
+                        if inbox.send(Input::Sms(what)).await.is_err() {
+                            return;
+                        }
+                    }
+                });
             }
-        });
+            relay::Input::Notice { .. } => relay.say(asked).await,
+            asked => {
+                let answer = relay.ask(asked).await;
+                tokio::spawn(async move {
+                    let told = answer.await.unwrap_or(relay::Told::Trouble);
+                    // A call that has ended meanwhile hears nothing.
+                    let _ = inbox.send(Input::Relay(told)).await;
+                });
+            }
+        }
     }
 
     /// C-1: the chat by SMS ends with the presence.

@@ -134,6 +134,10 @@ pub struct CallSettings {
     pub call: CallId,
     /// The device's label.
     pub device: String,
+    /// Its name, cleaned (M-4).
+    pub name: String,
+    /// Its display shows texts (C-10).
+    pub text: bool,
     /// Chat by SMS is to be had, with numbers keyed in like this (C-2).
     pub chat: Option<relay::Home>,
     /// What was dialled.
@@ -381,6 +385,9 @@ impl Call {
         match word {
             ToGuest::Waiting => self.acts.push_back(Act::Music(true)),
             ToGuest::Seated => {
+                if self.admitted.is_none() {
+                    self.texting_begins();
+                }
                 self.admitted = Some(now);
                 if let Phase::Meeting { keypad } = &mut self.phase {
                     keypad.handle(now, KeypadInput::Inside(true));
@@ -392,6 +399,7 @@ impl Call {
             ToGuest::Tell { notice, phrases } => {
                 let (play, length) = self.play(&phrases, PlayKind::Notice);
                 self.notices.insert(play, (notice, length));
+                self.show_notice(&phrases);
             }
             ToGuest::Show(text) => self.acts.push_back(Act::Sip(sip::Command::Text { call: self.settings.call, text })),
             ToGuest::Roster(roster) => {

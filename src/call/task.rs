@@ -430,6 +430,8 @@ impl Shared {
         let settings = CallSettings {
             call,
             device: guest.device.clone(),
+            name: guest.name.clone(),
+            text: guest.text,
             chat: self.settings.relay.as_ref().map(relay::driver::Handle::home),
             addressed: guest.addressed.clone(),
             directory: Arc::clone(&self.settings.doors.directory),

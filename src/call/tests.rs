@@ -83,11 +83,12 @@ enum Did {
     Notifies(u16),
     HandsOver(String),
     Asks(relay::Input),
+    Shows(String),
     Done(Cause),
 }
 
 use Did::{
-    Answers, Asks, ClosesPort, Done, Gives, HandsOver, Hangs, Holds, Knocks, Music, Notifies, Refers, Rejects, Says,
+    Answers, Asks, ClosesPort, Done, Gives, HandsOver, Hangs, Holds, Knocks, Music, Notifies, Refers, Rejects, Says, Shows,
     StopsPrompts, Tells, WrongTry,
 };
 
@@ -111,6 +112,8 @@ impl World {
         let settings = CallSettings {
             call: CALL,
             device: "board-room".to_owned(),
+            name: "Board Room".to_owned(),
+            text: false,
             chat: Some(crate::relay::Home::new(Some("49"))),
             addressed,
             directory: Arc::new(Directory::new(vec![entry("demo", "1001", None), entry("board", "1002", Some("4321"))])),
@@ -135,7 +138,9 @@ impl World {
     /// The same, let in.
     fn inside() -> Self {
         let mut world = Self::in_the_lobby();
-        assert_eq!(world.meeting(ToGuest::Seated), [Music(false), StopsPrompts]);
+        let (device, name) = ("board-room".to_owned(), "Board Room".to_owned());
+        let entered = relay::Input::Entered { call: CALL, device, name };
+        assert_eq!(world.meeting(ToGuest::Seated), [Asks(entered), Music(false), StopsPrompts]);
         world
     }
 
@@ -156,6 +161,7 @@ impl World {
             Act::Knock(name) => Knocks(known(&name)),
             Act::Guest(what) => Tells(what),
             Act::WrongTry(meeting) => WrongTry(meeting.as_ref().map(known)),
+            Act::Sip(sip::Command::Text { call: CALL, text }) => Shows(text.into_inner()),
             Act::Sip(sip::Command::Bye { call: CALL, cause }) => Hangs(cause),
             Act::Sip(sip::Command::Answer { call: CALL, .. }) => Answers,
             Act::Sip(sip::Command::Reject { call: CALL, cause }) => Rejects(cause),
@@ -422,7 +428,8 @@ fn an_offer_without_a_codec_of_ours_is_refused_and_changes_nothing() {
 fn n8_a_notice_goes_from_the_meeting_to_the_player_and_its_proof_comes_back() {
     let mut world = World::inside();
     let phrases = vec![Phrase::RecordingStarted, Phrase::TranscriptionStarted];
-    assert_eq!(world.meeting(ToGuest::Tell { notice: NOTICE, phrases: phrases.clone() }), [Gives(phrases.clone())]);
+    let told = world.meeting(ToGuest::Tell { notice: NOTICE, phrases: phrases.clone() });
+    assert_eq!(told.first(), Some(&Gives(phrases.clone())));
     let play = world.last_play.expect("it plays");
     let length = phrases.iter().map(|phrase| library().clip("en", *phrase).duration()).sum();
     assert_eq!(world.heard(Heard::Began { play }), [Tells(FromGuest::Began { notice: NOTICE, length })]);
@@ -494,7 +501,7 @@ fn number() -> relay::Number {
 fn k2_star_4_asks_for_a_number_reads_it_back_and_asks_for_the_code_that_was_texted() {
     let mut world = World::inside();
     assert_eq!(world.keys("*4"), [StopsPrompts, Says(vec![Phrase::EnterMobileNumber])]);
-    let asked = relay::Input::Ask { call: CALL, device: "board-room".to_owned(), number: number() };
+    let asked = relay::Input::Ask { call: CALL, number: number() };
     assert_eq!(world.keys("01715550123#"), [StopsPrompts, Asks(asked)]);
     let read_back = world.input(Input::Relay(Told::CodeSent(number())));
     assert_eq!(read_back, [Says(vec![Phrase::CodeSentTo, Phrase::EnterTextedCode])]);
@@ -545,6 +552,20 @@ fn k2_a_wrong_number_or_code_is_asked_for_again_and_silence_ends_it_with_a_word(
     for refused in [Told::TooMany, Told::Trouble] {
         assert_eq!(world.input(Input::Relay(refused)), [Says(vec![Phrase::TextNotSent])]);
     }
+}
+
+#[test]
+fn n10_a_notice_is_told_by_sms_and_shown_as_well_to_who_is_inside() {
+    let told = |world: &mut World| world.meeting(ToGuest::Tell { notice: NOTICE, phrases: vec![Phrase::RecordingStarted] });
+    let spoken = Gives(vec![Phrase::RecordingStarted]);
+    let text = library().text("en", Phrase::RecordingStarted).expect("a text").to_owned();
+    let by_sms = || Asks(relay::Input::Notice { call: CALL, text: Redacted::new(text.clone()) });
+    let mut world = World::inside();
+    assert_eq!(told(&mut world), [spoken, by_sms()]);
+    world.call.settings.text = true;
+    assert_eq!(told(&mut world), [Gives(vec![Phrase::RecordingStarted]), Shows(text.clone()), by_sms()]);
+    let mut world = World::in_the_lobby();
+    assert_eq!(told(&mut world), [Gives(vec![Phrase::RecordingStarted])], "outside nothing is readable (C-1)");
 }
 
 #[test]

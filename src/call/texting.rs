@@ -12,6 +12,7 @@ use crate::phrase::Phrase;
 use crate::redact::Redacted;
 use crate::relay::driver::ForCall;
 use crate::relay::{self, Told};
+use crate::sip;
 
 /// How long the first digit of a number is awaited; the question takes some of it.
 const NUMBER_WITHIN: Duration = Duration::from_secs(30);
@@ -37,6 +38,31 @@ pub(super) enum Texting {
 }
 
 impl Call {
+    /// The device is inside: people around it can have its chat.
+    pub(super) fn texting_begins(&mut self) {
+        if self.settings.chat.is_some() {
+            let (call, device, name) = (self.settings.call, self.settings.device.clone(), self.settings.name.clone());
+            self.acts.push_back(Act::Relay(relay::Input::Entered { call, device, name }));
+        }
+    }
+
+    /// N-10: what it is told is shown as well, where the phrases have texts.
+    pub(super) fn show_notice(&mut self, phrases: &[Phrase]) {
+        let (library, language) = (&self.settings.library, &self.settings.language);
+        let texts: Vec<_> = phrases.iter().filter_map(|phrase| library.text(language, *phrase)).collect();
+        if texts.is_empty() || self.admitted.is_none() {
+            return;
+        }
+        let text = texts.join(" ");
+        let call = self.settings.call;
+        if self.settings.text {
+            self.acts.push_back(Act::Sip(sip::Command::Text { call, text: Redacted::new(text.clone()) }));
+        }
+        if self.settings.chat.is_some() {
+            self.acts.push_back(Act::Relay(relay::Input::Notice { call, text: Redacted::new(text) }));
+        }
+    }
+
     /// `*4`: asks for a number, or ends what there is.
     pub(super) fn toggle_chat(&mut self, now: Instant) {
         match self.texting {
@@ -60,8 +86,7 @@ impl Call {
             Texting::Number { wrong } => match self.settings.chat.as_ref().and_then(|home| home.number(&digits)) {
                 Some(number) => {
                     self.texting = Texting::Waiting;
-                    let device = self.settings.device.clone();
-                    self.acts.push_back(Act::Relay(relay::Input::Ask { call, device, number }));
+                    self.acts.push_back(Act::Relay(relay::Input::Ask { call, number }));
                 }
                 None if wrong + 1 >= TRIES => self.texting_over(Phrase::ChatNotSet),
                 None => {
@@ -121,6 +146,7 @@ impl Call {
             // Nothing is said: whoever has stopped them knows, and the others go on with their meeting.
             ForCall::Ended if self.texting == Texting::On => self.texting = Texting::Off,
             ForCall::Ended => {}
+            ForCall::JoinCode(code) => self.acts.push_back(Act::Guest(FromGuest::JoinCode(code))),
         }
     }
 

@@ -19,7 +19,7 @@ use crate::media::{Carried, MeetingHeard, Outcome, PortHandle};
 use crate::phrase::Phrase;
 use crate::policy::{Role, Switch};
 use crate::redact::Redacted;
-use crate::relay::driver::LineProgress;
+use crate::relay::driver::{JoinCode, LineProgress};
 use crate::sip::Roster;
 
 pub use registry::{MeetingSettings, Registry, Shared};
@@ -111,6 +111,8 @@ pub enum FromGuest {
     },
     /// A line of the chat has come further on its way to somebody around it.
     Texted(LineProgress),
+    /// How people around it get the chat (C-2).
+    JoinCode(JoinCode),
     /// It wants to know who is inside, or does not any more.
     Watch(bool),
     /// `*21`.

@@ -2,11 +2,20 @@
 
 use crate::policy::{Capture, Row, Standing, View};
 
-use super::words::{ParticipantView, Snapshot};
+use std::collections::BTreeMap;
+
+use super::words::{JoinView, ParticipantView, Snapshot};
+use crate::ids::ParticipantId;
+use crate::relay::driver::JoinCode;
 use crate::sip::{Roster, RosterPerson};
 
+/// The join codes of devices inside.
+pub(super) type Joins = BTreeMap<ParticipantId, JoinCode>;
+
 /// One row as it is shown. Names leave their wrapper here and nowhere else on the way to a page.
-fn row(row: &Row) -> ParticipantView {
+fn row(row: &Row, joins: &Joins) -> ParticipantView {
+    let inside = |_: &&JoinCode| row.standing == Standing::In;
+    let join = |join: &JoinCode| JoinView { code: join.code.expose().clone(), to: join.to.expose().to_owned() };
     ParticipantView {
         id: row.id.to_string(),
         name: row.name.expose().clone(),
@@ -19,20 +28,21 @@ fn row(row: &Row) -> ParticipantView {
         on_hold: row.on_hold,
         reconnecting: row.reconnecting,
         waiting_seconds: row.waiting.map(|waiting| waiting.as_secs()),
+        join: joins.get(&row.id).filter(inside).map(join),
     }
 }
 
 /// Several rows.
-fn rows(rows: &[Row]) -> Vec<ParticipantView> {
-    rows.iter().map(row).collect()
+fn rows(rows: &[Row], joins: &Joins) -> Vec<ParticipantView> {
+    rows.iter().map(|one| row(one, joins)).collect()
 }
 
 /// What the operator is sent: everything.
-pub(super) fn operator(all: &[Row], recording: Capture, transcription: Capture) -> Snapshot {
+pub(super) fn operator(all: &[Row], joins: &Joins, recording: Capture, transcription: Capture) -> Snapshot {
     Snapshot {
         you: String::new(),
         standing: Standing::In,
-        participants: rows(all),
+        participants: rows(all, joins),
         recording,
         transcription,
         may_admit: true,
@@ -68,11 +78,11 @@ pub(super) fn for_phone(title: &str, view: &View) -> Roster {
 }
 
 /// What a page is sent.
-pub(super) fn snapshot(view: &View) -> Snapshot {
+pub(super) fn snapshot(view: &View, joins: &Joins) -> Snapshot {
     Snapshot {
         you: view.you.to_string(),
         standing: view.standing,
-        participants: rows(&view.participants),
+        participants: rows(&view.participants, joins),
         recording: view.recording,
         transcription: view.transcription,
         may_admit: view.may_admit,

@@ -160,6 +160,7 @@ impl StandIn {
             on_hold: false,
             reconnecting: false,
             waiting_seconds: None,
+            join: None,
         });
         Snapshot {
             you: viewer.map_or_else(String::new, |viewer| viewer.to_string()),

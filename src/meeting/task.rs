@@ -93,6 +93,7 @@ pub(super) struct MeetingTask {
     pages: BTreeMap<ParticipantId, Page>,
     guests: BTreeMap<ParticipantId, Guest>,
     chat: Chat,
+    joins: roster::Joins,
     recording: Option<Recording>,
     /// The recording that ended last, until the meeting closes.
     finishing: Option<Finishing>,
@@ -134,6 +135,7 @@ impl MeetingTask {
                 pages: BTreeMap::new(),
                 guests: BTreeMap::new(),
                 chat: Chat::default(),
+                joins: roster::Joins::new(),
                 recording: None,
                 finishing: None,
                 uncovered: BTreeMap::new(),
@@ -338,6 +340,13 @@ impl MeetingTask {
                 self.texted(progress);
                 return;
             }
+            FromGuest::JoinCode(join) => {
+                self.joins.insert(who, join);
+                for who in self.inside() {
+                    self.show(now, who);
+                }
+                return;
+            }
             FromGuest::Watch(on) => {
                 if let Some(guest) = self.guests.get_mut(&who) {
                     guest.watches = on;
@@ -404,10 +413,11 @@ impl MeetingTask {
 
     fn snapshot(&self, now: Instant, viewer: Option<ParticipantId>) -> Snapshot {
         match viewer.map(|viewer| self.policy.snapshot(viewer, now)) {
-            Some(Some(view)) => roster::snapshot(&view),
+            Some(Some(view)) => roster::snapshot(&view, &self.joins),
             Some(None) => roster::nobody(),
             None => roster::operator(
                 &self.policy.rows(now),
+                &self.joins,
                 self.policy.capture(CaptureKind::Recording),
                 self.policy.capture(CaptureKind::Transcription),
             ),
@@ -425,7 +435,7 @@ impl MeetingTask {
 
     fn show(&mut self, now: Instant, who: ParticipantId) {
         if let Some(view) = self.policy.snapshot(who, now) {
-            self.tell_page(who, ToPage::State(Box::new(roster::snapshot(&view))));
+            self.tell_page(who, ToPage::State(Box::new(roster::snapshot(&view, &self.joins))));
         }
     }
 
@@ -502,7 +512,10 @@ impl Owner for MeetingTask {
             }
             Act::Covered { notice, covered } => self.covered(notice, covered),
             Act::Untap => self.bridge.stop_recording().await,
-            Act::Forget(who) => drop(self.guests.remove(&who)),
+            Act::Forget(who) => {
+                self.guests.remove(&who);
+                self.joins.remove(&who);
+            }
             // Not written, there is one copy less; the store has said in the log why.
             Act::Copy(copy) => drop(self.shared.store.chat(*copy).await),
             Act::Relay(input) => {

@@ -32,6 +32,18 @@ pub struct ParticipantView {
     pub reconnecting: bool,
     /// Seconds since they knocked, while they wait.
     pub waiting_seconds: Option<u64>,
+    /// How people around a device get the chat by SMS (C-2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub join: Option<JoinView>,
+}
+
+/// Whoever texts this code to this number gets the chat.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct JoinView {
+    /// Six digits.
+    pub code: String,
+    /// In international form: our own, which is no secret.
+    pub to: String,
 }
 
 /// The whole of what one viewer may see; sent again at every change (facts are states).

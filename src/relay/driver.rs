@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::outbox::{self, Counts, OnUnknown, Outbox, OutboxSettings, Standing};
 use super::provider::{self, Event, Heard, Provider, ProviderSettings, WebhookAnswer, WebhookCall};
-use super::{Home, Input, Line, Number, Output, Relay, RelaySettings, Told};
+use super::{Home, Input, Line, Means, Number, Output, Relay, RelaySettings, Told};
 use crate::ids::CallId;
 use crate::machine::{self, Flow, Machine, Owner, drive};
 use crate::redact::Redacted;
@@ -48,6 +48,15 @@ pub struct LineProgress {
     pub standing: Standing,
 }
 
+/// How people around a device get the chat without its keys (C-2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JoinCode {
+    /// To be texted.
+    pub code: Redacted<String>,
+    /// To this number of ours.
+    pub to: Number,
+}
+
 /// What comes for a call's meeting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ForCall {
@@ -57,6 +66,8 @@ pub enum ForCall {
     Progress(LineProgress),
     /// Its messages were stopped by SMS.
     Ended,
+    /// Whoever texts this to our number gets the chat.
+    JoinCode(JoinCode),
 }
 
 /// What is on its way, as an operator sees it.
@@ -70,8 +81,10 @@ pub struct Survey {
 
 /// What the relay's task takes in.
 enum Request {
-    /// Answered with what the relay tells the call; what comes for it goes to its queue.
-    Asked(Input, oneshot::Sender<Told>, mpsc::Sender<ForCall>),
+    /// A device is inside; what comes for its call goes to this queue.
+    Entered(Input, CallId, mpsc::Sender<ForCall>),
+    /// Answered with what the relay tells the call.
+    Asked(Input, oneshot::Sender<Told>),
     Said(Input),
     /// A write of the outbox has ended.
     Written(outbox::Input),
@@ -99,12 +112,18 @@ impl Handle {
         self.home.clone()
     }
 
+    /// A device is inside its meeting. What comes for its call goes to `posts`, until it has left.
+    pub async fn entered(&self, call: CallId, device: String, name: String, posts: mpsc::Sender<ForCall>) {
+        // A relay that is gone drops the queue, which says so.
+        let _ = self.requests.send(Request::Entered(Input::Entered { call, device, name }, call, posts)).await;
+    }
+
     /// Asks for one call; [`Input::Ask`], [`Input::Code`] and [`Input::Stop`] are answered. What is asked is before the relay when this
-    /// returns: whatever is said after it comes after it. What comes for the call's meeting goes to `posts`, until it has left.
-    pub async fn ask(&self, input: Input, posts: mpsc::Sender<ForCall>) -> oneshot::Receiver<Told> {
+    /// returns: whatever is said after it comes after it.
+    pub async fn ask(&self, input: Input) -> oneshot::Receiver<Told> {
         let (reply, answer) = oneshot::channel();
         // A relay that is gone drops the reply, which says so.
-        let _ = self.requests.send(Request::Asked(input, reply, posts)).await;
+        let _ = self.requests.send(Request::Asked(input, reply)).await;
         answer
     }
 
@@ -169,6 +188,8 @@ struct Driver {
     relay: Relay,
     outbox: Outbox,
     provider: Arc<dyn Provider>,
+    /// Our own number.
+    number: Number,
     store: store::Handle,
     own: mpsc::WeakSender<Request>,
     /// Calls that await an answer; each asks one thing at a time.
@@ -220,11 +241,12 @@ pub async fn start(
             }
         }
     });
+    let number = settings.number.clone();
     let relay = Relay::new(clock.now, settings, stopped);
     let provider = provider::open(provider, events)?;
     let (asking, posts, secure) = (BTreeMap::new(), BTreeMap::new(), VecDeque::new());
     let handle = Handle { requests, provider: Arc::clone(&provider), home };
-    let mut driver = Driver { relay, outbox, provider, store, own, asking, posts, secure, flushing: None, resting: None };
+    let mut driver = Driver { relay, outbox, provider, number, store, own, asking, posts, secure, flushing: None, resting: None };
     tokio::spawn(async move { drive(&mut driver, &mut inbox).await });
     Ok(handle)
 }
@@ -251,10 +273,13 @@ impl Machine for Driver {
 
     fn handle(&mut self, now: Instant, request: Request) {
         match request {
-            Request::Asked(input, reply, posts) => {
+            Request::Entered(input, call, posts) => {
+                self.posts.insert(call, posts);
+                self.relay.handle(now, input);
+            }
+            Request::Asked(input, reply) => {
                 if let Input::Ask { call, .. } | Input::Code { call, .. } | Input::Stop { call } = &input {
                     self.asking.insert(*call, reply);
-                    self.posts.insert(*call, posts);
                 }
                 self.relay.handle(now, input);
             }
@@ -351,12 +376,15 @@ impl Driver {
         let now = machine::now();
         match output {
             Output::Send(message) => self.outbox.handle(now, outbox::Input::Enqueue(message)),
-            Output::Forget { call } => self.outbox.handle(now, outbox::Input::Forget { call }),
+            Output::Forget { call, number } => self.outbox.handle(now, outbox::Input::Forget { call, number }),
             Output::Hush { number } => self.outbox.handle(now, outbox::Input::Hush { number }),
             Output::Post { call, by, text } => {
                 if !self.for_call(call, ForCall::Posted(Posted { by, text })) {
                     tracing::error!(%call, "a text by SMS is lost: its call takes no more");
                 }
+            }
+            Output::JoinCode { call, code } => {
+                self.for_call(call, ForCall::JoinCode(JoinCode { code, to: self.number.clone() }));
             }
             Output::Ended { call } => {
                 // A call that is stuck asks to end them again, and hears that there are none.
@@ -373,7 +401,7 @@ impl Driver {
                     let _ = reply.send(told);
                 }
             }
-            Output::Keep { call, device, number } => self.keep(call, device, &number),
+            Output::Keep { call, device, number, means } => self.keep(call, device, number, means),
         }
     }
 
@@ -437,17 +465,21 @@ impl Driver {
     }
 
     /// C-2: writes the proof, and says whether that went well.
-    fn keep(&self, call: CallId, device: String, number: &Number) {
-        tracing::info!(%call, device, %number, "opted in to chat by SMS, by a texted code");
+    fn keep(&self, call: CallId, device: String, number: Number, means: Means) {
+        tracing::info!(%call, device, %number, ?means, "opted in to chat by SMS");
         let at = unix_millis(SystemTime::now());
-        let consent =
-            Consent { number: number.expose().to_owned(), device, call: call.to_string(), means: "keypad".to_owned(), at };
+        let means = match means {
+            Means::Keypad => "keypad",
+            Means::Sms => "sms",
+        };
+        let (call_name, means) = (call.to_string(), means.to_owned());
+        let consent = Consent { number: number.expose().to_owned(), device, call: call_name, means, at };
         let (store, own) = (self.store.clone(), self.own.clone());
         tokio::spawn(async move {
             // The store has said in the log why.
             let kept = store.consent(consent).await.is_ok();
             if let Some(own) = own.upgrade() {
-                let _ = own.send(Request::Said(Input::Kept { call, kept })).await;
+                let _ = own.send(Request::Said(Input::Kept { call, number, kept })).await;
             }
         });
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::{Keyword, Number, Output, Relay, State, plain};
-use crate::budget::{Allowance, Budgets};
+use crate::budget::{Allowance, Budget, Budgets};
 use crate::ids::CallId;
 use crate::redact::Redacted;
 
@@ -16,6 +16,9 @@ const ANSWERS: Allowance = Allowance { burst: 1, every: Duration::from_secs(24 *
 const KEYWORDS: Allowance = Allowance { burst: 4, every: Duration::from_secs(15 * 60) };
 /// The same text from one number: what is more is a loop (C-6).
 const SAME: Allowance = Allowance { burst: 2, every: Duration::from_secs(30) };
+/// Join codes from one number, and altogether: there are a million of them, and some are right.
+const JOINS: Allowance = Allowance { burst: 5, every: Duration::from_secs(120) };
+const ALL_JOINS: Allowance = Allowance { burst: 100, every: Duration::from_secs(5) };
 /// Numbers that are told apart in each of these; beyond, they share one allowance.
 const NUMBERS: usize = 4096;
 /// How long a text waits for the answer to which meeting it is for.
@@ -34,6 +37,8 @@ pub(super) struct Inbound {
     answers: Budgets<Number>,
     keywords: Budgets<Number>,
     same: Budgets<(Number, Redacted<String>)>,
+    joins: Budgets<Number>,
+    all_joins: Budget,
     /// Texts for one of several meetings, until their writers have said which.
     asked: BTreeMap<Number, (Redacted<String>, Instant)>,
 }
@@ -46,6 +51,8 @@ impl Inbound {
             answers: Budgets::new(ANSWERS, NUMBERS, now),
             keywords: Budgets::new(KEYWORDS, NUMBERS, now),
             same: Budgets::new(SAME, NUMBERS, now),
+            joins: Budgets::new(JOINS, NUMBERS, now),
+            all_joins: Budget::new(ALL_JOINS, now),
             asked: BTreeMap::new(),
         }
     }
@@ -73,19 +80,32 @@ impl Relay {
             return self.keyword(now, from, keyword);
         }
         let text = plain(text);
+        if let Some(call) = self.join_code(now, from, &text) {
+            return self.join(now, call, from);
+        }
         if text.is_empty() || !self.inbound.same.take(now, (from.clone(), Redacted::new(text.clone()))) {
             return;
         }
         match self.calls_of(from, |state| matches!(state, State::On)).as_slice() {
             [] => self.nobody(now, from),
-            [one] => self.post(*one, text),
+            [one] => self.post(*one, from, text),
             many => self.which(now, from, text, many),
         }
     }
 
-    fn post(&mut self, call: CallId, text: String) {
-        let Some(by) = self.subscriptions.get(&call).map(|known| known.number.clone()) else { return };
-        self.outputs.push_back(Output::Post { call, by, text: Redacted::new(text) });
+    fn post(&mut self, call: CallId, by: &Number, text: String) {
+        self.outputs.push_back(Output::Post { call, by: by.clone(), text: Redacted::new(text) });
+    }
+
+    /// The device whose join code this text is, with a word before it or not. Nobody tries codes out: what is over the allowance is a text
+    /// like any other, and so is a code of nobody.
+    fn join_code(&mut self, now: Instant, from: &Number, text: &str) -> Option<CallId> {
+        let code = text.split_whitespace().last().filter(|_| text.split_whitespace().count() <= 2)?;
+        let is_code = code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_code || !self.inbound.joins.take(now, from.clone()) || !self.inbound.all_joins.take(now) {
+            return None;
+        }
+        self.joined_by(code)
     }
 
     /// C-5: one answer a day, and the text goes nowhere.
@@ -103,7 +123,7 @@ impl Relay {
         let choice = text.parse::<usize>().ok();
         let chosen = choice.and_then(|n| inside.get(n.checked_sub(1)?)).copied();
         let text = match (chosen, choice, self.inbound.asked.remove(from)) {
-            (Some(call), _, Some((asked, _))) => return self.post(call, asked.into_inner()),
+            (Some(call), _, Some((asked, _))) => return self.post(call, from, asked.into_inner()),
             // A number that was not offered is no part of the text.
             (None, Some(_), Some((asked, _))) => asked.into_inner(),
             (_, None, Some((asked, _))) if asked.expose().len() < LONGEST => format!("{}\n{text}", asked.expose()),
@@ -113,10 +133,8 @@ impl Relay {
         if self.inbound.asked.len() < WAITING {
             self.inbound.asked.insert(from.clone(), (Redacted::new(text), now + ASKED_FOR));
         }
-        let devices = inside.iter().enumerate().filter_map(|(n, call)| {
-            let known = self.subscriptions.get(call)?;
-            Some(format!("{} for {}", n + 1, known.device))
-        });
+        let devices =
+            inside.iter().enumerate().filter_map(|(n, call)| Some(format!("{} for {}", n + 1, self.rooms.get(call)?.name)));
         let question = format!("Which room do you write for? Answer {}.", devices.collect::<Vec<_>>().join(", "));
         if self.inbound.keywords.take(now, from.clone()) {
             self.send(None, from.clone(), &question);
@@ -128,8 +146,10 @@ impl Relay {
         let text = match keyword {
             Keyword::Stop => {
                 for call in self.calls_of(from, |_| true) {
-                    self.silence(call);
-                    self.outputs.push_back(Output::Ended { call });
+                    self.silence(call, from);
+                    if self.is_keyed(call, from) {
+                        self.outputs.push_back(Output::Ended { call });
+                    }
                 }
                 self.outputs.push_back(Output::Hush { number: from.clone() });
                 self.inbound.asked.remove(from);
@@ -140,7 +160,7 @@ impl Relay {
             Keyword::Start => {
                 self.inbound.stopped.remove(from);
                 self.outputs.push_back(Output::Stopped { number: from.clone(), stopped: false });
-                format!("{name}: messages are allowed again. To get the chat of a meeting, press * 4 on its phone. STOP ends it.")
+                format!("{name}: messages are allowed again. To get the chat of a meeting, press *4 on its phone. STOP ends it.")
             }
             Keyword::Help => {
                 format!(

@@ -132,10 +132,12 @@ pub enum Input {
         /// What it says.
         fate: Fate,
     },
-    /// What waits for this call is dropped: its device has left (C-7).
+    /// What waits for this call is dropped: its device has left (C-7), or this number's holder wants no more.
     Forget {
         /// The call.
         call: CallId,
+        /// To this number; `None`: to all.
+        number: Option<Number>,
     },
     /// What waits for this number is dropped: its holder has said STOP (C-2).
     Hush {
@@ -734,9 +736,12 @@ impl Machine for Outbox {
             Input::Takes(takes) => self.takes = takes,
             Input::Outcome { id, outcome } => self.outcome(now, id, outcome),
             Input::Receipt { name, fate } => self.receipt(&name, fate),
-            Input::Forget { call } => {
+            Input::Forget { call, number: None } => {
                 self.letters.forget(call);
                 self.drop_where(|item| item.call == Some(call));
+            }
+            Input::Forget { call, number: Some(number) } => {
+                self.drop_where(|item| item.call == Some(call) && item.parcel.to == number);
             }
             Input::Hush { number } => self.drop_where(|item| item.parcel.to == number),
             Input::Rest => self.rests = true,

@@ -20,6 +20,7 @@ struct World {
     told: Vec<Told>,
     posted: Vec<(CallId, String)>,
     stopped: Vec<bool>,
+    joins: BTreeMap<CallId, String>,
     /// The disk takes proofs.
     writes: bool,
 }
@@ -40,11 +41,15 @@ impl World {
             told: Vec::new(),
             posted: Vec::new(),
             stopped: Vec::new(),
+            joins: BTreeMap::new(),
             writes: true,
         }
     }
 
     fn input(&mut self, input: Input) {
+        if let Input::Left { call } = &input {
+            self.joins.remove(call);
+        }
         self.relay.handle(self.now, input);
         self.drain();
     }
@@ -58,9 +63,10 @@ impl World {
                 Output::Stopped { stopped, .. } => self.stopped.push(stopped),
                 // What a provider holds is its own; nothing waits here.
                 Output::Forget { .. } | Output::Hush { .. } | Output::Ended { .. } => {}
-                Output::Keep { call, .. } => {
+                Output::JoinCode { call, code } => drop(self.joins.insert(call, code.into_inner())),
+                Output::Keep { call, number, .. } => {
                     let kept = self.writes;
-                    self.relay.handle(self.now, Input::Kept { call, kept });
+                    self.relay.handle(self.now, Input::Kept { call, number, kept });
                 }
             }
         }
@@ -75,7 +81,10 @@ impl World {
     }
 
     fn asks(&mut self, call: CallId, number: Number) {
-        self.input(Input::Ask { call, device: "board-room".to_owned(), number });
+        if !self.joins.contains_key(&call) {
+            self.input(Input::Entered { call, device: "board-room".to_owned(), name: "Board".to_owned() });
+        }
+        self.input(Input::Ask { call, number });
     }
 
     fn keys(&mut self, call: CallId, code: &str) {
@@ -267,7 +276,7 @@ fn c5_who_is_at_two_devices_is_asked_for_which_one_and_the_text_goes_there() {
     world.subscribes(ROOM, number(1));
     world.subscribes(OTHER, number(1));
     world.hears(&number(1), "We are late");
-    assert_eq!(world.texts(), ["Which room do you write for? Answer 1 for board-room, 2 for board-room."]);
+    assert_eq!(world.texts(), ["Which room do you write for? Answer 1 for Board, 2 for Board."]);
     world.hears(&number(1), "3");
     assert!(world.posted.is_empty());
     assert_eq!(world.texts().len(), 1, "asked again");
@@ -332,7 +341,86 @@ fn c6_loops_are_cut() {
     assert_eq!(world.sent.len(), 4, "a machine at the other end is not talked to for ever");
 }
 
-/// C-1, C-2, C-4 under a storm: what is sent goes to who has opted in and is inside, within the allowance.
+#[test]
+fn c2_whoever_texts_the_join_code_of_a_device_gets_its_chat_after_the_proof_is_kept() {
+    let mut world = World::new(10);
+    world.input(Input::Entered { call: ROOM, device: "board-room".to_owned(), name: "Board".to_owned() });
+    world.input(Input::Entered { call: OTHER, device: "hall".to_owned(), name: "Hall".to_owned() });
+    assert_ne!(world.joins[&ROOM], world.joins[&OTHER]);
+    let code = world.joins[&ROOM].clone();
+    world.hears(&number(1), &format!("Join {code}"));
+    world.hears(&number(2), &format!(" {code} "));
+    let welcome = "Example: you get the chat of the meeting that Board is in. What you answer goes to it. STOP ends it.";
+    assert_eq!(world.texts(), [welcome, welcome]);
+    world.writes(ROOM, "Alice", "hello");
+    world.writes(OTHER, "Bob", "not for them");
+    let to: Vec<_> = world.sent.drain(..).collect();
+    assert_eq!(to, [(number(1), "Alice: hello".to_owned()), (number(2), "Alice: hello".to_owned())]);
+    // It is no line of the chat; a second time it changes nothing; after STOP it is no way back.
+    world.hears(&number(1), &code);
+    world.hears(&number(2), "STOP");
+    world.sent.clear();
+    world.hears(&number(2), &code);
+    assert!(world.posted.is_empty() && world.sent.is_empty(), "{:?} {:?}", world.posted, world.sent);
+    // On a disk that takes no proof there is no consent.
+    world.writes = false;
+    world.hears(&number(3), &code);
+    world.writes(ROOM, "Alice", "again");
+    assert_eq!(world.sent.drain(..).map(|(to, _)| to).collect::<Vec<_>>(), [number(1)]);
+    world.input(Input::Left { call: ROOM });
+    assert_eq!(world.sent.drain(..).map(|(to, _)| to).collect::<Vec<_>>(), [number(1)], "one closing message each");
+    world.writes = true;
+    world.hears(&number(4), &code);
+    assert_eq!(world.texts(), ["Example: you are in no meeting at the moment, so nobody has got your message."]);
+}
+
+#[test]
+fn x2_join_codes_are_not_to_be_tried_out() {
+    let mut world = World::new(10);
+    world.input(Input::Entered { call: ROOM, device: "board-room".to_owned(), name: "Board".to_owned() });
+    let right = world.joins[&ROOM].clone();
+    let wrong = if right == "000000" { "000001" } else { "000000" };
+    for n in 0..5 {
+        world.hears(&number(1), &format!("{n} {wrong}"));
+    }
+    world.sent.clear();
+    world.hears(&number(1), &right);
+    assert!(world.sent.is_empty() && world.relay.lines().is_empty(), "even the right one comes too late");
+    world.after(120);
+    world.hears(&number(1), &right);
+    assert_eq!(world.relay.lines().len(), 1);
+}
+
+#[test]
+fn n10_what_must_be_known_is_told_to_everybody_around_the_device_whatever_the_allowance_says() {
+    let mut world = World::new(4);
+    world.subscribes(ROOM, number(1));
+    world.subscribes(OTHER, number(2));
+    for n in 0..10 {
+        world.writes(ROOM, "Alice", &format!("line {n}"));
+    }
+    world.sent.clear();
+    world.input(Input::Notice { call: ROOM, text: "This meeting is being recorded.".to_owned().into() });
+    assert_eq!(world.sent, [(number(1), "This meeting is being recorded.".to_owned())]);
+}
+
+/// What must be so, kept apart from the relay.
+#[derive(Default)]
+struct Ideal {
+    inside: BTreeSet<u64>,
+    on: BTreeSet<(u64, Number)>,
+    keyed: BTreeMap<u64, Number>,
+    stopped: BTreeSet<Number>,
+}
+
+impl Ideal {
+    fn of(&self, call: u64) -> Vec<Number> {
+        self.on.iter().filter(|(of, _)| *of == call).map(|(_, number)| number.clone()).collect()
+    }
+}
+
+/// C-1, C-2, C-4, C-6 under a storm: what is sent goes to who has opted in, has not said STOP and is inside, within the allowance; what
+/// is written goes into the one meeting that its writer is in, and never back.
 #[test]
 fn a_storm_of_a_hundred_thousand_messages_keeps_every_rule_and_every_bound() {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
@@ -343,61 +431,106 @@ fn a_storm_of_a_hundred_thousand_messages_keeps_every_rule_and_every_bound() {
         state % below
     };
     let mut world = World::new(12);
-    // What must be so, kept apart from the relay.
-    let mut asked: BTreeMap<u64, Number> = BTreeMap::new();
-    let mut on: BTreeMap<u64, Number> = BTreeMap::new();
-    let (mut lines, mut relayed, mut closings) = (0_u64, 0_u64, 0_u64);
-    for _ in 0..100_000 {
+    let mut ideal = Ideal::default();
+    let (mut lines, mut relayed, mut posted, mut closings, mut stops) = (0_u64, 0_u64, 0_u64, 0_u64, 0_u64);
+    for round in 0..100_000_u64 {
         let call = dice(8);
         let id = CallId::from_number(call);
+        let person = number(u32::try_from(dice(40)).expect("small"));
         match dice(100) {
             0 => {
-                let to = number(u32::try_from(dice(500)).expect("small"));
-                world.asks(id, to.clone());
-                if world.told.last() == Some(&Told::CodeSent(to.clone())) {
-                    let code = world.code();
-                    asked.insert(call, to.clone());
-                    if dice(2) == 0 {
-                        world.keys(id, &code);
-                        assert_eq!(world.told.pop(), Some(Told::On));
-                        on.insert(call, to);
-                    }
+                let known = ideal.keyed.get(&call).is_some_and(|number| ideal.on.contains(&(call, number.clone())));
+                world.asks(id, person.clone());
+                ideal.inside.insert(call);
+                if !known {
+                    ideal.keyed.insert(call, person.clone());
                 }
-                world.sent.clear();
+                if world.told.last() == Some(&Told::CodeSent(person.clone())) {
+                    assert!(!ideal.stopped.contains(&person), "a code to who has said STOP");
+                    let code = world.code();
+                    world.sent.clear();
+                    world.keys(id, &code);
+                    assert_eq!(world.told.pop(), Some(Told::On));
+                    ideal.on.insert((call, person));
+                }
+                assert!(world.sent.is_empty());
             }
             1 => {
                 world.input(Input::Stop { call: id });
-                on.remove(&call);
+                if let Some(number) = ideal.keyed.get(&call) {
+                    ideal.on.remove(&(call, number.clone()));
+                }
                 assert!(world.sent.is_empty());
             }
             2 => {
                 world.input(Input::Left { call: id });
-                closings += u64::from(on.contains_key(&call));
-                let expected: Vec<_> = on.remove(&call).into_iter().collect();
+                let expected = ideal.of(call);
+                closings += expected.len() as u64;
                 assert_eq!(world.sent.drain(..).map(|(to, _)| to).collect::<Vec<_>>(), expected);
-                asked.remove(&call);
+                ideal.on.retain(|(of, _)| *of != call);
+                ideal.inside.remove(&call);
+                ideal.keyed.remove(&call);
             }
             3 => {
-                world.keys(id, "99");
-                assert!(world.sent.is_empty());
+                world.hears(&person, "stop");
+                ideal.on.retain(|(_, number)| *number != person);
+                ideal.stopped.insert(person.clone());
+                assert!(world.sent.drain(..).all(|(to, _)| to == person));
+                stops += 1;
             }
-            4..10 => {
+            4 => {
+                world.hears(&person, "START");
+                ideal.stopped.remove(&person);
+                world.sent.clear();
+            }
+            5 => {
+                if let Some(code) = world.joins.get(&id).cloned() {
+                    world.hears(&person, &code);
+                    if world.sent.iter().any(|(to, text)| *to == person && text.contains("you get the chat")) {
+                        assert!(!ideal.stopped.contains(&person), "a join code has undone a STOP");
+                        ideal.on.insert((call, person));
+                    }
+                }
+                world.sent.clear();
+                world.posted.clear();
+            }
+            6..16 => {
                 world.after(dice(20));
-                let members: BTreeSet<_> = on.values().cloned().collect();
-                assert!(world.sent.drain(..).all(|(to, _)| members.contains(&to)), "a digest to who is not inside");
+                assert!(
+                    world.sent.drain(..).all(|(to, _)| ideal.on.iter().any(|(_, on)| *on == to)),
+                    "a digest to who is not inside"
+                );
+            }
+            16..40 => {
+                let text = format!("words {round}");
+                world.hears(&person, &text);
+                let rooms: Vec<_> = ideal.on.iter().filter(|(_, number)| *number == person).map(|(of, _)| *of).collect();
+                for (to, said) in world.posted.drain(..) {
+                    assert!(said.contains(&text) && rooms == [to.number()], "{rooms:?}");
+                    posted += 1;
+                }
+                // No echo: at most a word to its writer alone, and none after STOP.
+                let silent = ideal.stopped.contains(&person);
+                assert!(world.sent.drain(..).all(|(to, words)| to == person && !silent && !words.contains(&text)));
             }
             _ => {
                 lines += 1;
                 world.writes(id, "Alice", "a line");
-                assert!(world.sent.len() <= 1);
+                let members = ideal.of(call);
                 for (to, _) in world.sent.drain(..) {
-                    assert_eq!(Some(&to), on.get(&call), "to who has not opted in, or is in another meeting");
+                    assert!(
+                        members.contains(&to) && !ideal.stopped.contains(&to),
+                        "to who has not opted in, or is in another meeting"
+                    );
                     relayed += 1;
                 }
             }
         }
         world.told.clear();
-        assert!(world.relay.subscriptions.len() <= 8 && world.relay.outputs.is_empty());
+        assert!(world.relay.rooms.len() <= 8 && world.relay.subscriptions.len() <= 8 * 41 && world.relay.outputs.is_empty());
     }
-    assert!(lines > 80_000 && relayed > 1_000 && closings > 50, "{lines} {relayed} {closings}");
+    assert!(
+        lines > 50_000 && relayed > 1_000 && closings > 50 && posted > 500 && stops > 500,
+        "{lines} {relayed} {closings} {posted} {stops}"
+    );
 }

@@ -122,6 +122,14 @@ const PROVEN: &[Row] = &[
         "nothing that a peer or a disk does can keep a gateway with its prompts loaded from playing one",
     ),
     ("N-8", &["notices::n8_the_ledger_proves_each_notice_by_the_packets_that_the_phone_really_got"], ""),
+    (
+        "N-10",
+        &[
+            "src/call/tests.rs::n10_a_notice_is_told_by_sms_and_shown_as_well_to_who_is_inside",
+            "src/relay/tests.rs::n10_what_must_be_known_is_told_to_everybody_around_the_device_whatever_the_allowance_says",
+        ],
+        "what is shown leaves this world by SMS, or by the MESSAGE that C-1 shows here",
+    ),
     ("N-11", &["notices::n11_transcription_that_nothing_could_do_is_refused_and_nobody_is_told_an_untruth"], ""),
     (
         "N-12",
@@ -267,6 +275,36 @@ const PROVEN: &[Row] = &[
         "messages come into this world by SMS",
     ),
     ("C-6", &["src/relay/tests.rs::c6_loops_are_cut"], "messages come into this world by SMS"),
+    (
+        "C-7",
+        &[
+            "src/relay/outbox/tests.rs::c7_what_is_kept_arrives_and_twice_only_what_was_unanswered",
+            "tests/interop/outbox.rs::c7_what_was_accepted_arrives_though_the_daemon_is_killed_again_and_again",
+            "tests/interop/outbox.rs::c7_a_real_centre_that_hangs_drops_its_connection_and_tells_every_fate_loses_nothing",
+            "tests/interop/vendors.rs::c7_a_provider_that_knows_repeated_messages_shows_none_after_kill_9",
+        ],
+        "it is about a process that is killed",
+    ),
+    (
+        "C-8",
+        &[
+            "src/relay/tests.rs::c8_neither_texts_nor_numbers_nor_codes_are_printed",
+            "src/sweep.rs::c8_copies_of_the_chat_go_on_time_by_the_clock_on_the_wall",
+            "tests/interop/texting.rs::the_people_around_a_phone_get_the_chat_by_sms_after_they_have_keyed_in_a_texted_code",
+        ],
+        "it is about the store, over days",
+    ),
+    ("C-9", &["src/relay/provider/rest/tests.rs::c9_a_picture_by_sms_is_one_word_and_no_markup"], "pictures come by SMS"),
+    (
+        "C-10",
+        &[
+            "tests/interop/texting.rs::c5_answers_from_a_real_message_centre_reach_the_meeting_and_stop_ends_it",
+            "tests/interop/vendors.rs::c10_azure_accepts_what_we_sign_as_its_own_package_signs_it_and_its_events_are_taken_in_both_schemas",
+            "tests/interop/vendors.rs::c10_twilio_and_we_accept_each_others_signatures_by_form_and_by_json",
+            "tests/interop/vendors.rs::c10_a_service_of_ones_own_is_reached_by_signed_json_both_ways",
+        ],
+        "providers are outside of this world",
+    ),
     // === Operations ===
     (
         "O-1",
@@ -307,11 +345,6 @@ const NOT_YET: &[(&str, &str)] = &[
     ("M-14", "only the limits on calls are there"),
     ("M-15", "conference IDs and names of meetings are the only addresses"),
     ("N-7", "the one meeting service there is can signal recording"),
-    ("N-10", "notices are not shown as text"),
-    ("C-7", "what waits for the centre is in memory: it survives a lost connection, and no crash yet"),
-    ("C-8", "nothing of a chat is stored"),
-    ("C-9", "the chat has nothing but texts yet"),
-    ("C-10", "SIP MESSAGE, `log` and `smpp` are the only providers so far"),
     ("O-5", "there are logs; metrics, HEP and the event stream are to come"),
 ];
 

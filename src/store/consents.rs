@@ -13,7 +13,7 @@ pub struct Consent {
     pub device: String,
     /// The call in which.
     pub call: String,
-    /// By what it was shown: `keypad`.
+    /// By what it was shown: `keypad` or `sms`.
     pub means: String,
     /// Milliseconds since 1970.
     pub at: u64,

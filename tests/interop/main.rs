@@ -40,4 +40,5 @@ mod texting;
 mod torture;
 mod vendor;
 mod vendors;
+mod volume;
 mod wiretap;

@@ -40,7 +40,7 @@ function submitted(session, pdu) {
   const header = udh ? [...[].concat(udh)[0]] : null;
   const { source_addr: from, destination_addr: to, data_coding: coding, registered_delivery: receipt } = pdu;
   if (crowd > 0 || answers.size > 0) return answered(session, pdu);
-  say({ event: 'submitted', from, to, text: message, header, coding, receipt, reference: pdu.user_message_reference });
+  say({ event: 'submitted', from, to, text: message, header, coding, receipt, reference: pdu.user_message_reference, at: Date.now() });
   return hangs ? hung.push(() => accepted(session, pdu)) : accepted(session, pdu);
 }
 

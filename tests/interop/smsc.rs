@@ -41,9 +41,14 @@ impl Smsc {
         eventually(seconds(20), what, || self.events().into_iter().find(|event| wanted(event)))
     }
 
+    /// All that was of this kind, in this order.
+    pub fn all(&self, event: &str) -> Vec<Value> {
+        self.events().into_iter().filter(|known| known["event"] == event).collect()
+    }
+
     /// How often something has happened.
     pub fn count(&self, event: &str) -> usize {
-        self.events().iter().filter(|known| known["event"] == event).count()
+        self.all(event).len()
     }
 
     /// What was submitted, in this order.

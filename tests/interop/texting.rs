@@ -12,6 +12,7 @@ use crate::smsc::Smsc;
 const ALICE: f64 = 611.0;
 const PHONE: f64 = 1011.0;
 const MOBILE: &str = "01715550123";
+const COLLEAGUE: &str = "491715550177";
 /// The same as a centre has it.
 const HANDSET: &str = "491715550123";
 
@@ -166,8 +167,26 @@ fn c5_answers_from_a_real_message_centre_reach_the_meeting_and_stop_ends_it() {
         let failed = |row: &Row| row.text.contains("the last line") && row.text.contains("SMS not delivered");
         alice.until("chat-line", "what its receipt says", failed);
 
-        centre.write(HANDSET, "Stop.", 1);
+        // Somebody else at the table texts the code that Alice sees beside the phone; both are told what must be known (N-10).
+        let row = alice.until("roster-row", "its code", |row| row.shows("sms-code"));
+        let code: String = row.text.split("SMS code ").nth(1).expect("a code").chars().take(6).collect();
+        centre.write(COLLEAGUE, &format!("Join {code}"), 1);
+        centre.text("you get the chat of the meeting");
+        alice.click("record");
+        alice.wait("confirm-ok");
+        alice.click("confirm-ok");
+        let of_recording = |text: &&String| text.contains("recorded");
+        eventually(seconds(20), "both know of the recording", || {
+            (centre.texts().iter().filter(of_recording).count() == 2).then_some(())
+        });
+        centre.write(COLLEAGUE, "UNSUBSCRIBE", 1);
         centre.text("you will get no more messages");
+
+        centre.write(HANDSET, "Stop.", 1);
+        eventually(seconds(10), "both have ended it", || {
+            let ended = |text: &&String| text.contains("you will get no more messages");
+            (centre.texts().iter().filter(ended).count() == 2).then_some(())
+        });
         says(&mut alice, "Nobody reads this by SMS");
         // Its holder alone can allow messages again, and has to prove it anew.
         centre.write(HANDSET, "START", 1);
@@ -190,7 +209,7 @@ fn c5_answers_from_a_real_message_centre_reach_the_meeting_and_stop_ends_it() {
             centre.write(HANDSET, text, 1);
         }
         centre.text("so nobody has got your message");
-        eventually(seconds(10), "all are taken", || (centre.count("written") == 7).then_some(()));
+        eventually(seconds(10), "all are taken", || (centre.count("written") == 9).then_some(()));
         says(&mut alice, "Too late");
         alice.until("chat-line", "what Alice has written", |row| row.text.contains("Too late"));
         let texts = centre.texts();

@@ -127,7 +127,7 @@ fn c10_a_service_of_ones_own_is_reached_by_signed_json_both_ways() {
 #[test]
 fn c7_a_provider_that_knows_repeated_messages_shows_none_after_kill_9() {
     isolated(|| {
-        let kills = if long() { 100 } else { 25 };
+        let kills = if long() { 100 } else { 20 };
         let mut daemon = Daemon::with(&Vendor::provider("webhook"));
         let mut vendor = Vendor::start(daemon.folder(), "webhook");
         vendor.order(&json!({ "crowd": 8 }));

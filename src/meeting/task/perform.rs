@@ -130,6 +130,7 @@ impl MeetingTask {
         } else {
             self.tell_guest(now, who, ToGuest::Dismiss(cause));
             self.guests.remove(&who);
+            self.joins.remove(&who);
         }
         tracing::info!(meeting = %self.name, participant = %who, %cause, "left");
     }

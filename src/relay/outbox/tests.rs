@@ -245,7 +245,8 @@ fn c7_what_was_unanswered_at_a_crash_is_sent_again_with_the_same_reference_and_c
 
 #[test]
 fn c7_what_waits_is_dropped_with_its_device_or_its_number_and_what_is_out_does_not_come_again() {
-    for input in [Input::Forget { call: ROOM }, Input::Hush { number: number(1) }] {
+    let (left, stopped) = (Input::Forget { call: ROOM, number: None }, Input::Forget { call: ROOM, number: Some(number(1)) });
+    for input in [left, stopped, Input::Hush { number: number(1) }] {
         let mut world = World::new(OnUnknown::Resend, true);
         world.sends(number(1), "one");
         world.sends(number(1), "two");

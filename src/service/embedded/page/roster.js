@@ -90,6 +90,7 @@ export class Roster {
       ...(you ? [tag('You', { kind: 'you', testid: 'you-mark' })] : []),
       ...(one.organiser ? [tag('Organiser', { testid: 'organiser-mark' })] : []),
       ...identityTags(one),
+      ...(one.join ? [joinTag(one.join)] : []),
       ...(one.on_hold ? [tag('On hold', { kind: 'warning', testid: 'on-hold', iconName: 'hold' })] : []),
       ...(one.reconnecting ? [tag('Reconnecting', { kind: 'warning', testid: 'reconnecting-mark' })] : []),
     );
@@ -163,4 +164,11 @@ export class Roster {
       this.#closeMenu(true);
     }
   }
+}
+
+/** How people around a phone get the chat: they text the code to the number. */
+function joinTag({ code, to }) {
+  const element = tag(`SMS code ${code}`, { testid: 'sms-code' });
+  element.title = `Text ${code} to ${to} to get this chat by SMS`;
+  return element;
 }

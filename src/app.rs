@@ -1,6 +1,7 @@
 //! From settings to a running gateway, and back: every worker, task and channel between rooms begins here.
 #![allow(clippy::disallowed_methods, reason = "wiring: tasks and clocks are started here")]
 
+mod lists;
 mod rooms;
 mod telephony;
 mod texting;
@@ -223,10 +224,10 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
         media: media.clone(),
     };
     let answers = Answers {
-        notices: notices(&store),
-        records: records(&store),
-        devices: devices(&sip),
-        chats: chats(&store),
+        notices: lists::notices(&store),
+        records: lists::records(&store),
+        devices: lists::devices(&sip),
+        chats: lists::chats(&store),
         subscriptions: texting::subscriptions(relay.clone()),
         outbox: texting::outbox(relay.clone()),
         webhook: texting::webhooks(&settings, relay.clone()),
@@ -497,50 +498,6 @@ fn http_settings(
         connections_per_address: http::CONNECTIONS_PER_ADDRESS,
         connections: http::CONNECTIONS,
     }
-}
-
-fn notices(store: &store::Handle) -> http::Query {
-    let store = store.clone();
-    Arc::new(move |limit| {
-        let store = store.clone();
-        Box::pin(async move { rows(store.ledger(limit, None).await?) })
-    })
-}
-
-fn devices(sip: &sip::Handle) -> http::Query {
-    let sip = sip.clone();
-    Arc::new(move |limit| {
-        let sip = sip.clone();
-        Box::pin(async move {
-            let mut found = registrations::list(&sip).await;
-            found.truncate(limit);
-            Ok(found)
-        })
-    })
-}
-
-fn records(store: &store::Handle) -> http::Query {
-    let store = store.clone();
-    Arc::new(move |limit| {
-        let store = store.clone();
-        Box::pin(async move { rows(store.records(limit).await?) })
-    })
-}
-
-fn chats(store: &store::Handle) -> http::Query {
-    let store = store.clone();
-    Arc::new(move |limit| {
-        let store = store.clone();
-        Box::pin(async move {
-            let mut found = store.chats().await?;
-            found.truncate(limit);
-            rows(found)
-        })
-    })
-}
-
-fn rows<T: serde::Serialize>(rows: Vec<T>) -> Result<Vec<serde_json::Value>, http::QueryError> {
-    rows.into_iter().map(|row| serde_json::to_value(row).map_err(Into::into)).collect()
 }
 
 /// What calls stand on.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{RunError, rows, state};
+use super::lists::rows;
+use super::{RunError, state};
 use crate::config::Settings;
 use crate::http;
 use crate::redact::Redacted;

@@ -452,8 +452,10 @@ impl Driver {
     fn wipe(&self) {
         let (store, own) = (self.store.clone(), self.own.clone());
         tokio::spawn(async move {
-            let Err(error) = store.wipe().await else { return };
-            tracing::debug!(%error, "texts of SMS that are done with stay in the store's journal for now");
+            if matches!(store.wipe().await, Ok(true)) {
+                return;
+            }
+            tracing::debug!("texts of SMS that are done with stay in the store's journal for now");
             if let Some(own) = own.upgrade() {
                 let _ = own.send(Request::Written(outbox::Input::NotWiped)).await;
             }

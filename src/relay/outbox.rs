@@ -4,26 +4,28 @@
 //! [`super::driver`] runs it. A parcel is on the disk before it is submitted, marked there when it may have been, and its text is
 //! overwritten when it is done with; so a crash loses nothing, and what may be sent twice is what was marked and never answered.
 
+mod item;
 mod letter;
 mod receipts;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use hmac::{Hmac, Mac};
-use serde::Serialize;
 use sha2::Sha256;
 
 use super::parcel::{Cut, Fate, Outcome, Parcel};
 use super::{Message, Number, segment};
-use crate::ids::CallId;
 use crate::machine::Machine;
 use crate::redact::Redacted;
+use item::{End, Item, State};
 use letter::Letters;
 pub use letter::Standing;
 use receipts::Receipts;
+pub use words::{Counts, Input, Line, OnUnknown, OutboxSettings, Output, Row, RowState};
 
 /// Parcels that may wait. Full: a message is refused, and that is counted and said.
 pub const MOST: usize = 4096;
@@ -37,290 +39,6 @@ const WRITE_AGAIN: Duration = Duration::from_secs(1);
 const WIPED_WITHIN: Duration = Duration::from_secs(1);
 /// Ended parcels that an operator still sees.
 const RECENT: usize = 100;
-
-/// What is done with a parcel of which nobody knows whether the provider has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OnUnknown {
-    /// It is submitted again with the same reference: nothing is lost, and it may arrive twice.
-    #[default]
-    Resend,
-    /// It is dropped: nothing arrives twice, and it may be lost.
-    Drop,
-}
-
-/// How the outbox behaves.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutboxSettings {
-    /// What is done with what was never answered.
-    pub on_unknown: OnUnknown,
-    /// The provider takes parts.
-    pub cuts: bool,
-    /// What references are drawn from; another one in each run.
-    pub secret: Redacted<[u8; 32]>,
-}
-
-/// How far a row on the disk has come.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RowState {
-    /// It was never submitted.
-    Waiting,
-    /// It may have been.
-    Submitted,
-    /// The provider has it, under this name; a receipt is awaited. There is no text any more.
-    Accepted(String),
-}
-
-/// A parcel as it is on the disk.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
-    /// The parcel.
-    pub parcel: Parcel,
-    /// How far it has come.
-    pub state: RowState,
-    /// When it is dropped, or its receipt no longer awaited.
-    pub until: Instant,
-}
-
-/// What happens to an [`Outbox`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Input {
-    /// To be sent.
-    Enqueue(Message),
-    /// [`Output::Keep`] was done, or could not be.
-    Kept {
-        /// Of this parcel.
-        id: u64,
-        /// It is on the disk.
-        written: bool,
-    },
-    /// [`Output::Mark`] with `submitted` was done, or could not be.
-    Marked {
-        /// Of this parcel.
-        id: u64,
-        /// It is on the disk.
-        written: bool,
-    },
-    /// [`Output::Mark`] without `submitted` was done, or could not be.
-    Unmarked {
-        /// Of this parcel.
-        id: u64,
-        /// It is on the disk.
-        written: bool,
-    },
-    /// [`Output::Close`] was done, or could not be.
-    Closed {
-        /// Of this parcel.
-        id: u64,
-        /// It is on the disk.
-        written: bool,
-    },
-    /// [`Output::Wipe`] could not be done.
-    NotWiped,
-    /// So many parcels may be with the provider from now on.
-    Takes(usize),
-    /// How a submit has ended.
-    Outcome {
-        /// Of this parcel.
-        id: u64,
-        /// How.
-        outcome: Outcome,
-    },
-    /// A receipt of the provider.
-    Receipt {
-        /// Its name for the message.
-        name: String,
-        /// What it says.
-        fate: Fate,
-    },
-    /// What waits for this call is dropped: its device has left (C-7), or this number's holder wants no more.
-    Forget {
-        /// The call.
-        call: CallId,
-        /// To this number; `None`: to all.
-        number: Option<Number>,
-    },
-    /// What waits for this number is dropped: its holder has said STOP (C-2).
-    Hush {
-        /// The number.
-        number: Number,
-    },
-    /// Nothing more is submitted: the daemon stops, and the next run goes on.
-    Rest,
-}
-
-/// What an [`Outbox`] wants done. Writes are done in this order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Output {
-    /// Write a new row, then say [`Input::Kept`].
-    Keep(Box<Row>),
-    /// Write whether this row may have been submitted, then say [`Input::Marked`] or [`Input::Unmarked`].
-    Mark {
-        /// Of this parcel.
-        id: u64,
-        /// It may have been.
-        submitted: bool,
-    },
-    /// Overwrite a row's text, then say [`Input::Closed`].
-    Close {
-        /// Of this parcel.
-        id: u64,
-        /// The name by which receipts are awaited until then; `None`: the row goes.
-        receipts: Option<(String, Instant)>,
-    },
-    /// A receipt has come, or none ever will: the row goes.
-    Settle {
-        /// Of this parcel.
-        id: u64,
-    },
-    /// Empty the store's journal, where texts that were overwritten can still be read, or say [`Input::NotWiped`].
-    Wipe,
-    /// Give this to the provider.
-    Submit(Parcel),
-    /// A line of the chat has come so far.
-    Progress {
-        /// In the meeting of this call's device.
-        call: CallId,
-        /// The line.
-        line: u64,
-        /// The message that brings it; another one for each number.
-        message: u64,
-        /// So far.
-        standing: Standing,
-    },
-}
-
-/// What has become of parcels since the start.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
-    /// On the disk: from there on it is sent, whatever happens.
-    pub kept: u64,
-    /// Taken by the provider.
-    pub accepted: u64,
-    /// On a handset, says a receipt.
-    pub delivered: u64,
-    /// Never to be on a handset, says a receipt.
-    pub failed: u64,
-    /// No receipt has said how it ended.
-    pub unconfirmed: u64,
-    /// Refused by the provider.
-    pub refused: u64,
-    /// Put off by the provider.
-    pub put_off: u64,
-    /// Submitted again though the provider may have had it (C-7).
-    pub repeated: u64,
-    /// Dropped though the provider may not have had it, because `on_unknown` is `drop`.
-    pub unknown: u64,
-    /// Too old to be of use to anybody.
-    pub expired: u64,
-    /// Dropped because its device has left, or its number's holder has said STOP.
-    pub dropped: u64,
-    /// Never sent: too much was waiting, or the disk did not take it.
-    pub lost: u64,
-}
-
-/// One parcel, as an operator sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Line {
-    /// Its reference at the provider.
-    pub reference: String,
-    /// Masked.
-    pub number: String,
-    /// Which part of how many.
-    pub part: String,
-    /// How far it has come, or how it has ended.
-    pub state: &'static str,
-    /// How often it was submitted.
-    pub tries: u32,
-}
-
-/// How a parcel has ended before a receipt could come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    Accepted,
-    Refused,
-    Unknown,
-    Expired,
-    Dropped,
-}
-
-impl End {
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Accepted => "accepted",
-            Self::Refused => "refused",
-            Self::Unknown => "unknown",
-            Self::Expired => "expired",
-            Self::Dropped => "dropped",
-        }
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum State {
-    /// It is being written; already marked as submitted, if so.
-    Keeping { marked: bool },
-    /// It is on the disk; marked as one that may have been submitted, if so.
-    Waiting { not_before: Instant, marked: bool },
-    /// That it may have been submitted is being written.
-    Marking,
-    /// That it was not submitted after all is being written.
-    Unmarking { not_before: Instant },
-    /// The provider has it, or not.
-    Out,
-    /// Its end is being written, or is to be written again.
-    Closing { receipts: Option<(String, Instant)>, again: Option<Instant> },
-}
-
-#[derive(Debug)]
-struct Item {
-    parcel: Parcel,
-    /// The message that it is a part of: the first part's id.
-    message: u64,
-    call: Option<CallId>,
-    until: Instant,
-    tries: u32,
-    state: State,
-    /// To be dropped as soon as what is under way with it has ended.
-    unwanted: bool,
-}
-
-impl Item {
-    /// Something is under way with it that takes one of the places which the provider gives.
-    const fn active(&self) -> bool {
-        match &self.state {
-            State::Keeping { marked } => *marked,
-            State::Waiting { .. } => false,
-            State::Marking | State::Unmarking { .. } | State::Out | State::Closing { .. } => true,
-        }
-    }
-
-    /// Active, or marked on the disk: after a crash it would be one that may have been submitted, and there are never more of those
-    /// than places (C-7).
-    const fn holds_place(&self) -> bool {
-        self.active() || matches!(self.state, State::Waiting { marked: true, .. })
-    }
-
-    /// It may go now, and is marked or not.
-    fn is_ready(&self, now: Instant, wanted: bool) -> bool {
-        matches!(self.state, State::Waiting { not_before, marked } if not_before <= now && marked == wanted)
-    }
-
-    fn line(&self) -> Line {
-        let state = match &self.state {
-            State::Keeping { .. } | State::Waiting { .. } | State::Unmarking { .. } => "waiting",
-            State::Marking | State::Out => "submitted",
-            State::Closing { .. } => "closing",
-        };
-        Line::of(&self.parcel, state, self.tries)
-    }
-}
-
-impl Line {
-    fn of(parcel: &Parcel, state: &'static str, tries: u32) -> Self {
-        let part = parcel.cut.map_or_else(|| "1/1".to_owned(), |cut| format!("{}/{}", cut.number, cut.total));
-        Self { reference: parcel.reference.clone(), number: parcel.to.to_string(), part, state, tries }
-    }
-}
 
 /// See the module.
 #[derive(Debug)]
@@ -529,7 +247,7 @@ impl Outbox {
         if unwanted {
             self.close(id, End::Dropped, None);
         } else if marked {
-            self.submit(id);
+            self.submit(now, id);
         }
     }
 
@@ -538,7 +256,7 @@ impl Outbox {
         if item.unwanted {
             self.close(id, End::Dropped, None);
         } else if written {
-            self.submit(id);
+            self.submit(now, id);
         } else {
             item.state = State::Waiting { not_before: now + WRITE_AGAIN, marked: false };
         }
@@ -554,8 +272,14 @@ impl Outbox {
         }
     }
 
-    fn submit(&mut self, id: u64) {
+    /// What is marked goes, or is unmarked when nothing goes any more: the next run must not take it for submitted.
+    fn submit(&mut self, now: Instant, id: u64) {
+        let rests = self.rests;
         let Some(item) = self.item_mut(id) else { return };
+        if rests {
+            item.state = State::Unmarking { not_before: now };
+            return self.outputs.push_back(Output::Mark { id, submitted: false });
+        }
         item.state = State::Out;
         item.tries += 1;
         let parcel = item.parcel.clone();
@@ -706,7 +430,7 @@ impl Outbox {
             ready
         };
         for id in ready(self, true, self.takes.saturating_sub(self.active())) {
-            self.submit(id);
+            self.submit(now, id);
         }
         for id in ready(self, false, self.places()) {
             if let Some(item) = self.item_mut(id) {

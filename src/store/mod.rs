@@ -19,6 +19,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
@@ -46,6 +47,9 @@ const BATCH: usize = 256;
 
 /// Rows of one answer at most.
 const MOST_ROWS: usize = 1000;
+
+/// How long somebody else who has the file is waited for.
+const WAITS: Duration = Duration::from_secs(5);
 
 /// Lines between two checkpoints in the log (N-8).
 const CHECKPOINT_EVERY: u64 = 100;
@@ -120,7 +124,7 @@ enum Request {
     Outbox { reply: oneshot::Sender<Result<Vec<StoredParcel>, StoreError>> },
     Chats { reply: oneshot::Sender<Result<Vec<ChatCopyLine>, StoreError>> },
     SweepChats { now: u64, born_by: u64, reply: oneshot::Sender<Result<usize, StoreError>> },
-    Wipe { reply: oneshot::Sender<Result<(), StoreError>> },
+    Wipe { reply: oneshot::Sender<Result<bool, StoreError>> },
     Registrations { now: u64, reply: oneshot::Sender<Result<Vec<Registration>, StoreError>> },
 }
 
@@ -245,8 +249,8 @@ impl Handle {
     /// Has texts that were overwritten leave the journal too (C-8).
     ///
     /// # Errors
-    /// [`StoreError::Database`], [`StoreError::Closed`]; they are still there then.
-    pub async fn wipe(&self) -> Result<(), StoreError> {
+    /// [`StoreError::Database`], [`StoreError::Closed`]; they are still there then. So they are after `false`: somebody reads the file.
+    pub async fn wipe(&self) -> Result<bool, StoreError> {
         self.ask(|reply| Request::Wipe { reply }).await
     }
 
@@ -320,7 +324,7 @@ impl Store {
         connection.pragma_update(None, "synchronous", "FULL")?;
         // What is overwritten must not be there to be found (C-8).
         connection.pragma_update(None, "secure_delete", "ON")?;
-        connection.busy_timeout(std::time::Duration::from_secs(5))?;
+        connection.busy_timeout(WAITS)?;
         schema::migrate(&mut connection)?;
 
         let (count, head) = ledger::head(&connection)?;

@@ -1,9 +1,11 @@
 //! Short messages on their way (C-7): a row from before it is submitted until its receipt has come. A row's text is overwritten as
 //! soon as the provider has it, and [`wipe`] takes it out of the journal as well (C-8).
 
+use std::time::Duration;
+
 use rusqlite::{Connection, Row, params};
 
-use super::{StoreError, integer};
+use super::{StoreError, WAITS, integer};
 use crate::redact::Redacted;
 
 /// How far a parcel has come.
@@ -161,9 +163,11 @@ fn read(row: &Row<'_>) -> rusqlite::Result<StoredParcel> {
     })
 }
 
-/// Empties the journal, in which what was overwritten can still be read.
-pub(super) fn wipe(connection: &Connection) -> Result<(), StoreError> {
-    // Who reads just now makes it do less than all; the next one does the rest.
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-    Ok(())
+/// Empties the journal, in which what was overwritten can still be read; `false`: somebody reads the file just now, and it was not done.
+/// Nobody is waited for: writes wait behind this, and notices are among them.
+pub(super) fn wipe(connection: &Connection) -> Result<bool, StoreError> {
+    connection.busy_timeout(Duration::ZERO)?;
+    let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+    connection.busy_timeout(WAITS)?;
+    Ok(!busy?)
 }

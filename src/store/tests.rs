@@ -352,3 +352,39 @@ async fn registrations_are_replaced_by_device_and_die_at_their_date() {
     drop(handle);
     thread.join().unwrap();
 }
+
+#[tokio::test]
+async fn c8_a_text_that_is_done_with_leaves_the_files_and_a_reader_of_them_holds_nobody_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, thread) = open(folder.path(), &folder.path().join("keys")).unwrap();
+    let parcel = StoredParcel {
+        id: 1,
+        reference: "r".to_owned(),
+        number: "+491715550123".to_owned(),
+        text: crate::redact::Redacted::new("the words of a meeting".to_owned()),
+        part: Some(ParcelPart { ucs2: false, joined: 7, total: 2, part: 1 }),
+        state: ParcelState::Submitted,
+        expires_at: 5,
+    };
+    let change = |change| async { store.outbox(change).await.await.unwrap().unwrap() };
+    change(OutboxChange::Keep(Box::new(parcel.clone()))).await;
+    assert_eq!(store.parcels().await.unwrap(), [parcel]);
+    let is_there = || {
+        let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap_or_default();
+        String::from_utf8_lossy(&[read(FILE), read("roomgate.db-wal")].concat()).contains("the words")
+    };
+    assert!(is_there());
+    let reader = Connection::open(folder.path().join(FILE)).unwrap();
+    reader.execute_batch("BEGIN").unwrap();
+    let _: i64 = reader.query_row("SELECT count(*) FROM outbox", [], |row| row.get(0)).unwrap();
+    change(OutboxChange::Accept { id: 1, name: "m1".to_owned(), expires_at: 9 }).await;
+    assert!(!store.wipe().await.unwrap(), "somebody reads, and is not waited for");
+    reader.execute_batch("COMMIT").unwrap();
+    assert!(store.wipe().await.unwrap() && !is_there());
+    let left = store.parcels().await.unwrap();
+    assert_eq!((left[0].text.expose().as_str(), &left[0].state), ("", &ParcelState::Accepted("m1".to_owned())));
+    change(OutboxChange::Remove { id: 1 }).await;
+    assert!(store.parcels().await.unwrap().is_empty());
+    drop(store);
+    thread.join().unwrap();
+}

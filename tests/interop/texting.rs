@@ -96,6 +96,7 @@ fn copies_die_on_time(mut daemon: Daemon) {
     let lives = copies[0]["dies_at"].as_u64().zip(copies[0]["at"].as_u64()).map(|(dies, at)| dies - at);
     assert_eq!((lives, copies[0]["region"].as_str()), (Some(30 * 86_400_000), Some("north")), "{copies:?}");
     assert_eq!(daemon.stop(), 0);
+    assert!(!daemon.log().contains("did not close in order"), "{}", daemon.log());
     let store = std::fs::read(state.join("roomgate.db")).expect("the store");
     let holds = |store: &[u8], text: &[u8]| store.windows(text.len()).any(|window| window == text);
     assert!(

@@ -3,6 +3,7 @@ use std::collections::{BTreeSet, HashMap};
 use proptest::prelude::*;
 
 use super::*;
+use crate::ids::CallId;
 
 const ROOM: CallId = CallId::from_number(1);
 
@@ -379,6 +380,24 @@ fn what_is_over_the_bound_is_refused_and_told() {
     world.settle();
     assert_eq!((world.disk.len(), world.outbox.counts().lost), (MOST, 1));
     assert_eq!(world.progress.iter().filter(|standing| **standing == Standing::Failed).count(), 1);
+}
+
+#[test]
+fn o4_what_is_not_on_its_way_when_the_daemon_stops_is_not_taken_for_submitted_by_the_next_run() {
+    let mut world = World::new(OnUnknown::Drop, true);
+    world.sends(number(1), "out");
+    world.settle();
+    world.sends(number(2), "being written");
+    world.input(Input::Rest);
+    world.sends(number(3), "too late");
+    world.settle();
+    assert!(!world.outbox.is_still(), "one is unanswered");
+    world.accepts();
+    world.settle();
+    assert!(world.outbox.is_still());
+    world.crashes();
+    world.ends();
+    assert_eq!(world.texts(), ["out", "being written", "too late"], "none is lost, none comes twice");
 }
 
 #[test]

@@ -89,7 +89,10 @@ export class Chat {
   /** Shows a line; one that came before (after a reconnection) is not shown again. */
   add(line) {
     const key = `${line.id}@${line.at}`;
-    if (this.#seen.has(key)) return;
+    if (this.#seen.has(key)) {
+      if (line.texted) this.texted(line.id, line.texted);
+      return;
+    }
     this.#seen.add(key);
     const mine = line.from === this.#you;
     const atEnd = this.#isAtEnd();

@@ -1,0 +1,96 @@
+//! One parcel in the outbox: how far it has come on the disk and with the provider.
+
+use std::time::Instant;
+
+use super::words::Line;
+use crate::ids::CallId;
+use crate::relay::parcel::Parcel;
+
+/// How a parcel has ended before a receipt could come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Accepted,
+    Refused,
+    Unknown,
+    Expired,
+    Dropped,
+}
+
+impl End {
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Refused => "refused",
+            Self::Unknown => "unknown",
+            Self::Expired => "expired",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum State {
+    /// It is being written; already marked as submitted, if so.
+    Keeping { marked: bool },
+    /// It is on the disk; marked as one that may have been submitted, if so.
+    Waiting { not_before: Instant, marked: bool },
+    /// That it may have been submitted is being written.
+    Marking,
+    /// That it was not submitted after all is being written.
+    Unmarking { not_before: Instant },
+    /// The provider has it, or not.
+    Out,
+    /// Its end is being written, or is to be written again.
+    Closing { receipts: Option<(String, Instant)>, again: Option<Instant> },
+}
+
+#[derive(Debug)]
+pub(super) struct Item {
+    pub(super) parcel: Parcel,
+    /// The message that it is a part of: the first part's id.
+    pub(super) message: u64,
+    pub(super) call: Option<CallId>,
+    pub(super) until: Instant,
+    pub(super) tries: u32,
+    pub(super) state: State,
+    /// To be dropped as soon as what is under way with it has ended.
+    pub(super) unwanted: bool,
+}
+
+impl Item {
+    /// Something is under way with it that takes one of the places which the provider gives.
+    pub(super) const fn active(&self) -> bool {
+        match &self.state {
+            State::Keeping { marked } => *marked,
+            State::Waiting { .. } => false,
+            State::Marking | State::Unmarking { .. } | State::Out | State::Closing { .. } => true,
+        }
+    }
+
+    /// Active, or marked on the disk: after a crash it would be one that may have been submitted, and there are never more of those
+    /// than places (C-7).
+    pub(super) const fn holds_place(&self) -> bool {
+        self.active() || matches!(self.state, State::Waiting { marked: true, .. })
+    }
+
+    /// It may go now, and is marked or not.
+    pub(super) fn is_ready(&self, now: Instant, wanted: bool) -> bool {
+        matches!(self.state, State::Waiting { not_before, marked } if not_before <= now && marked == wanted)
+    }
+
+    pub(super) fn line(&self) -> Line {
+        let state = match &self.state {
+            State::Keeping { .. } | State::Waiting { .. } | State::Unmarking { .. } => "waiting",
+            State::Marking | State::Out => "submitted",
+            State::Closing { .. } => "closing",
+        };
+        Line::of(&self.parcel, state, self.tries)
+    }
+}
+
+impl Line {
+    pub(super) fn of(parcel: &Parcel, state: &'static str, tries: u32) -> Self {
+        let part = parcel.cut.map_or_else(|| "1/1".to_owned(), |cut| format!("{}/{}", cut.number, cut.total));
+        Self { reference: parcel.reference.clone(), number: parcel.to.to_string(), part, state, tries }
+    }
+}

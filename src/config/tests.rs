@@ -277,6 +277,25 @@ fn ports_that_two_rooms_claim_are_found() {
 }
 
 #[test]
+fn providers_by_http_need_their_keys_and_none_that_can_be_guessed() {
+    let with = |rest: &str| format!("[relay.provider.a]\nnumber = \"+12025550100\"\n{rest}");
+    let azure = "kind = \"azure\"\nendpoint = \"https://example.org\"\naccess_key = \"a2V5\"\n";
+    let complete = main(&with(&format!("{azure}webhook_key = \"0123456789abcdef\"\n"))).settings(&[]);
+    assert!(matches!(complete.relay.providers["a"].kind, crate::relay::provider::Kind::Azure(_)));
+    for (text, complaint) in [
+        (azure.to_owned(), "write endpoint, access_key and webhook_key"),
+        (format!("{azure}webhook_key = \"short\"\n"), "at least 16 characters"),
+        (azure.replace("a2V5", "no base64") + "webhook_key = \"0123456789abcdef\"\n", "no base64"),
+        ("kind = \"twilio\"\naccount = \"AC1\"\n".to_owned(), "write account and token"),
+        ("kind = \"webhook\"\nurl = \"https://example.org\"\nsecret = \"short\"\n".to_owned(), "at least 16 characters"),
+        ("kind = \"twilio\"\napi = \"http://example.org\"\naccount = \"AC1\"\ntoken = \"t\"\n".to_owned(), "keys travel"),
+    ] {
+        let problems = lines(&main(&with(&text)).problems(&[]));
+        assert!(problems.contains(complaint) && problems.lines().count() == 1, "{text}\n{problems}");
+    }
+}
+
+#[test]
 fn a_relay_needs_one_provider_with_a_kind_and_a_number() {
     let folder = main(
         "[relay]\ncountry_code = \"+49\"\nburst = 1\n[relay.provider.a]\nkind = \"pigeon\"\nnumber = \"12\"\n\

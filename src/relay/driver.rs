@@ -375,7 +375,9 @@ impl Driver {
     async fn relay_wants(&mut self, output: Output) {
         let now = machine::now();
         match output {
-            Output::Send(message) => self.outbox.handle(now, outbox::Input::Enqueue(message)),
+            Output::Send(message) => {
+                self.outbox.handle(now, outbox::Input::Enqueue { message, created: SystemTime::now() });
+            }
             Output::Forget { call, number } => self.outbox.handle(now, outbox::Input::Forget { call, number }),
             Output::Hush { number } => self.outbox.handle(now, outbox::Input::Hush { number }),
             Output::Post { call, by, text } => {

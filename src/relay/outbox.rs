@@ -12,7 +12,7 @@ mod tests;
 mod words;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
@@ -101,11 +101,13 @@ impl Outbox {
             RowState::Submitted => State::Waiting { not_before: now, marked: true },
             RowState::Waiting => State::Waiting { not_before: now, marked: false },
         };
-        if row.state == RowState::Submitted && state != State::Out {
+        let again = row.state == RowState::Submitted;
+        if again && state != State::Out {
             self.counts.repeated += 1;
         }
         let lost = state == State::Out;
-        let item = Item { message: id, call: None, until: row.until, tries: 0, state, unwanted: false, parcel: row.parcel };
+        let parcel = Parcel { again, ..row.parcel };
+        let item = Item { message: id, call: None, until: row.until, tries: 0, state, unwanted: false, parcel };
         self.insert(item);
         if lost {
             self.close(id, End::Unknown, None);
@@ -170,7 +172,7 @@ impl Outbox {
         self.takes.saturating_sub(self.fronts().filter(|item| item.holds_place()).count())
     }
 
-    fn enqueue(&mut self, now: Instant, message: Message) {
+    fn enqueue(&mut self, now: Instant, message: Message, created: SystemTime) {
         let Message { call, to, text, line, lives } = message;
         let pieces = self.pieces(text);
         let (first, whose) = (self.next, call.zip(line));
@@ -193,7 +195,7 @@ impl Outbox {
         for (text, cut) in pieces {
             let id = self.next;
             self.next += 1;
-            let parcel = Parcel { id, reference: self.reference(id), to: to.clone(), text, cut };
+            let parcel = Parcel { id, reference: self.reference(id), to: to.clone(), text, cut, created, again: false };
             // One write in the place of two, where it can go at once.
             let marked = !self.rests && !self.queues.contains_key(&to) && self.places() > 0;
             let state = if marked { RowState::Submitted } else { RowState::Waiting };
@@ -277,8 +279,7 @@ impl Outbox {
         let rests = self.rests;
         let Some(item) = self.item_mut(id) else { return };
         if rests {
-            item.state = State::Unmarking { not_before: now };
-            return self.outputs.push_back(Output::Mark { id, submitted: false });
+            return self.put_off(id, now);
         }
         item.state = State::Out;
         item.tries += 1;
@@ -298,19 +299,31 @@ impl Outbox {
                 self.close(id, End::Refused, None);
             }
             _ if item.unwanted => self.close(id, End::Dropped, None),
+            Outcome::Unknowable => self.close(id, End::Unknown, None),
             Outcome::Unknown if on_unknown == OnUnknown::Drop => self.close(id, End::Unknown, None),
             Outcome::Later | Outcome::Unknown => {
                 let wait = AGAIN.0 * 2_u32.saturating_pow(item.tries.saturating_sub(1).min(16));
                 let not_before = if away { now } else { now + wait.min(AGAIN.1) };
                 if outcome == Outcome::Unknown {
                     item.state = State::Waiting { not_before, marked: true };
+                    item.parcel.again = true;
                     self.counts.repeated += 1;
                 } else {
-                    item.state = State::Unmarking { not_before };
                     self.counts.put_off += 1;
-                    self.outputs.push_back(Output::Mark { id, submitted: false });
+                    self.put_off(id, not_before);
                 }
             }
+        }
+    }
+
+    /// A marked parcel has not reached the provider this time. Its mark stays if an earlier try may have.
+    fn put_off(&mut self, id: u64, not_before: Instant) {
+        let Some(item) = self.item_mut(id) else { return };
+        if item.parcel.again {
+            item.state = State::Waiting { not_before, marked: true };
+        } else {
+            item.state = State::Unmarking { not_before };
+            self.outputs.push_back(Output::Mark { id, submitted: false });
         }
     }
 
@@ -451,7 +464,7 @@ impl Machine for Outbox {
 
     fn handle(&mut self, now: Instant, input: Input) {
         match input {
-            Input::Enqueue(message) => self.enqueue(now, message),
+            Input::Enqueue { message, created } => self.enqueue(now, message, created),
             Input::Kept { id, written } => self.kept(now, id, written),
             Input::Marked { id, written } => self.marked(now, id, written),
             Input::Unmarked { id, written } => self.unmarked(id, written),

@@ -1,6 +1,8 @@
 //! What goes to a provider of short messages, and what comes of it: the words that the [outbox](super::outbox) and the
 //! [providers](super::provider) share.
 
+use std::time::SystemTime;
+
 use super::Number;
 use super::segment::Coding;
 use crate::redact::Redacted;
@@ -31,6 +33,10 @@ pub struct Parcel {
     pub text: Redacted<String>,
     /// Where the provider takes parts.
     pub cut: Option<Cut>,
+    /// When it was made; the same when it is submitted again, also by another run.
+    pub created: SystemTime,
+    /// The provider may have it already, from a try that was not answered.
+    pub again: bool,
 }
 
 /// How a submit has ended.
@@ -47,6 +53,8 @@ pub enum Outcome {
     Later,
     /// It was submitted and never answered: the provider may have it or not (C-7).
     Unknown,
+    /// It was submitted [`again`](Parcel::again), and the provider will neither say whether it had it nor take it once more.
+    Unknowable,
 }
 
 /// What becomes of a message that was accepted, as its receipts say.

@@ -48,6 +48,8 @@ pub struct StoredParcel {
     /// How far it has come.
     pub state: ParcelState,
     /// Milliseconds since 1970.
+    pub created_at: u64,
+    /// Milliseconds since 1970.
     pub expires_at: u64,
 }
 
@@ -112,8 +114,8 @@ fn keep(connection: &Connection, parcel: &StoredParcel) -> Result<(), StoreError
     };
     let part = parcel.part;
     let mut insert = connection.prepare_cached(
-        "INSERT INTO outbox (id, reference, number, text, ucs2, joined, total, part, state, name, expires_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        "INSERT INTO outbox (id, reference, number, text, ucs2, joined, total, part, state, name, expires_at, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     )?;
     insert.execute(params![
         integer(parcel.id),
@@ -127,6 +129,7 @@ fn keep(connection: &Connection, parcel: &StoredParcel) -> Result<(), StoreError
         state,
         name,
         integer(parcel.expires_at),
+        integer(parcel.created_at),
     ])?;
     Ok(())
 }
@@ -134,7 +137,7 @@ fn keep(connection: &Connection, parcel: &StoredParcel) -> Result<(), StoreError
 /// All of them, the oldest first.
 pub(super) fn list(connection: &Connection) -> Result<Vec<StoredParcel>, StoreError> {
     let mut select = connection.prepare_cached(
-        "SELECT id, reference, number, text, ucs2, joined, total, part, state, name, expires_at FROM outbox ORDER BY id",
+        "SELECT id, reference, number, text, ucs2, joined, total, part, state, name, expires_at, created_at FROM outbox ORDER BY id",
     )?;
     let rows = select.query_map([], read)?;
     rows.collect::<Result<_, _>>().map_err(Into::into)
@@ -160,6 +163,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<StoredParcel> {
         part,
         state,
         expires_at: u64::try_from(row.get::<_, i64>(10)?).unwrap_or_default(),
+        created_at: u64::try_from(row.get::<_, i64>(11)?).unwrap_or_default(),
     })
 }
 

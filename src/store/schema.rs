@@ -97,6 +97,10 @@ const STEPS: &[&str] = &[
         dies_at INTEGER NOT NULL
     ) STRICT;
 ",
+    "
+    ALTER TABLE outbox ADD COLUMN created_at INTEGER NOT NULL DEFAULT 0;
+    UPDATE outbox SET created_at = CAST(strftime('%s') AS INTEGER) * 1000;
+",
 ];
 
 /// Brings the store to the newest schema, each step whole or not at all.

@@ -252,10 +252,22 @@ fn a_store_of_a_later_version_is_refused_and_left_as_it_is() {
     let (place, _) = Place::with_lines(1);
     place.tamper("PRAGMA user_version = 9");
     let refused = Store::open(&place.store(), &place.0.join("key")).err().unwrap();
-    assert!(matches!(refused, StoreError::Newer { found: 9, known: 4 }), "{refused}");
+    assert!(matches!(refused, StoreError::Newer { found: 9, known: 5 }), "{refused}");
     let version: i64 =
         Connection::open(place.store().join(FILE)).unwrap().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
     assert_eq!(version, 9);
+}
+
+#[test]
+fn sms_of_a_store_of_schema_4_are_as_old_as_its_migration() {
+    let (place, _) = Place::with_lines(1);
+    place.tamper("ALTER TABLE outbox DROP COLUMN created_at; PRAGMA user_version = 4");
+    place.tamper("INSERT INTO outbox (id, reference, number, text, state, expires_at) VALUES (1, 'r', '+1', 't', 'waiting', 5)");
+    drop(place.open());
+    let store = Connection::open(place.store().join(FILE)).unwrap();
+    let age = "SELECT CAST(strftime('%s') AS INTEGER) - created_at / 1000 FROM outbox";
+    let age: i64 = store.query_row(age, [], |row| row.get(0)).unwrap();
+    assert!((0..60).contains(&age), "{age} s");
 }
 
 #[test]
@@ -364,6 +376,7 @@ async fn c8_a_text_that_is_done_with_leaves_the_files_and_a_reader_of_them_holds
         text: crate::redact::Redacted::new("the words of a meeting".to_owned()),
         part: Some(ParcelPart { ucs2: false, joined: 7, total: 2, part: 1 }),
         state: ParcelState::Submitted,
+        created_at: 4,
         expires_at: 5,
     };
     let change = |change| async { store.outbox(change).await.await.unwrap().unwrap() };

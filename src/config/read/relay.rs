@@ -93,6 +93,12 @@ fn address(value: &super::Value) -> Result<String, Wrong> {
     }
 }
 
+const UNGUESSABLE: &str = "write at least 16 characters, such as `openssl rand -hex 32` gives";
+
+fn is_guessable(secret: &Secret) -> bool {
+    secret.expose().len() < 16
+}
+
 fn hidden(secret: Option<Secret>) -> Option<Redacted<String>> {
     secret.map(|secret| Redacted::new(secret.expose().to_owned()))
 }
@@ -128,6 +134,10 @@ fn azure(s: &mut Section<'_>, wanted: bool) -> Option<AzureSettings> {
     if wanted && !s.has_problems() && (endpoint.is_none() || access_key.is_none() || webhook_key.is_none()) {
         s.complain("does not say where its resource is and by which keys", "write endpoint, access_key and webhook_key");
     }
+    if wanted && webhook_key.as_ref().is_some_and(is_guessable) {
+        s.complain("has a webhook_key that can be guessed", UNGUESSABLE);
+        return None;
+    }
     let octets = access_key.and_then(|key| BASE64.decode(key.expose().trim()).ok());
     if wanted && !s.has_problems() && octets.is_none() {
         s.complain("has an access_key that is no base64", "copy the key of the resource as the portal shows it");
@@ -149,8 +159,8 @@ fn webhook(s: &mut Section<'_>, wanted: bool) -> Option<WebhookSettings> {
     if wanted && !s.has_problems() && (url.is_none() || secret.is_none()) {
         s.complain("does not say where messages go and what they are signed with", "write url and secret");
     }
-    if wanted && secret.as_ref().is_some_and(|secret| secret.expose().len() < 16) {
-        s.complain("has a secret that can be guessed", "write at least 16 characters, such as `openssl rand -hex 32` gives");
+    if wanted && secret.as_ref().is_some_and(is_guessable) {
+        s.complain("has a secret that can be guessed", UNGUESSABLE);
         return None;
     }
     Some(WebhookSettings { url: url?, secret: hidden(secret)? })

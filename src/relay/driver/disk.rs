@@ -1,7 +1,7 @@
 //! What of the outbox is on the disk: its rows as the [store](crate::store) has them, with times by the calendar in the place of
 //! times by the clock.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::relay::Number;
 use crate::relay::outbox::{Row, RowState};
@@ -44,6 +44,7 @@ pub(super) fn store(clock: Clock, row: Row) -> StoredParcel {
             RowState::Submitted => ParcelState::Submitted,
             RowState::Accepted(name) => ParcelState::Accepted(name),
         },
+        created_at: unix_millis(parcel.created),
         expires_at: clock.date(until),
     }
 }
@@ -63,6 +64,8 @@ pub(super) fn load(clock: Clock, stored: StoredParcel) -> Option<Row> {
             to: Number::parse(&stored.number)?,
             text: stored.text,
             cut: stored.part.map(cut),
+            created: UNIX_EPOCH + Duration::from_millis(stored.created_at),
+            again: false,
         },
         state: match stored.state {
             ParcelState::Waiting => RowState::Waiting,

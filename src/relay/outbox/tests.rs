@@ -124,7 +124,9 @@ impl World {
     fn sends(&mut self, to: Number, text: &str) {
         let text = Redacted::new(text.to_owned());
         let message = Message { call: Some(ROOM), to, text, line: Some(1), lives: Duration::from_secs(600) };
-        self.input(Input::Enqueue(message));
+        // A second for each parcel that there was before.
+        let created = SystemTime::UNIX_EPOCH + Duration::from_secs(self.submitted.len() as u64);
+        self.input(Input::Enqueue { message, created });
     }
 
     /// The provider answers the oldest.
@@ -242,6 +244,38 @@ fn c7_what_was_unanswered_at_a_crash_is_sent_again_with_the_same_reference_and_c
         let counts = world.outbox.counts();
         assert_eq!((counts.repeated, counts.unknown), counted, "{policy:?}");
     }
+}
+
+/// A provider that knows references wants the same from each run, and what it refuses of a repeat says nothing of the first try.
+#[test]
+fn c7_what_is_sent_again_says_so_with_its_first_date_and_what_nobody_can_know_is_not_called_refused() {
+    let mut world = World::new(OnUnknown::Resend, false);
+    world.sends(number(2), "before");
+    world.settle();
+    world.accepts();
+    world.sends(number(1), "one");
+    world.settle();
+    let first = world.out.front().cloned().expect("it is out");
+    assert!(!first.again);
+    // Throttled, it was surely not taken, and is new once more.
+    world.answers(|_| Outcome::Later);
+    world.settle();
+    world.after(2);
+    world.settle();
+    assert_eq!(world.out.front(), Some(&first));
+    // Unanswered, and then throttled: the earlier try counts, also for another run.
+    world.answers(|_| Outcome::Unknown);
+    world.after(10);
+    world.answers(|_| Outcome::Later);
+    world.settle();
+    world.crashes();
+    world.settle();
+    let again = world.out.front().cloned().expect("it is out again");
+    assert_eq!(again, Parcel { again: true, ..first });
+    world.answers(|_| Outcome::Unknowable);
+    world.settle();
+    let counts = world.outbox.counts();
+    assert_eq!((counts.unknown, counts.refused, world.outbox.is_empty()), (1, 0, true));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What the [`Outbox`](super::Outbox) is told, what it wants done, and what it tells an operator.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use serde::Serialize;
 
@@ -57,7 +57,12 @@ pub struct Row {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
     /// To be sent.
-    Enqueue(Message),
+    Enqueue {
+        /// This.
+        message: Message,
+        /// When it was made.
+        created: SystemTime,
+    },
     /// [`Output::Keep`] was done, or could not be.
     Kept {
         /// Of this parcel.
@@ -180,7 +185,7 @@ pub struct Counts {
     pub put_off: u64,
     /// Submitted again though the provider may have had it (C-7).
     pub repeated: u64,
-    /// Dropped though the provider may not have had it, because `on_unknown` is `drop`.
+    /// Dropped though the provider may not have had it: because `on_unknown` is `drop`, or because it takes no repeat.
     pub unknown: u64,
     /// Too old to be of use to anybody.
     pub expired: u64,

@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods, reason = "a driver: it has sockets and a clock")]
 
 pub(super) mod azure;
+mod connector;
 #[cfg(test)]
 mod tests;
 pub(super) mod twilio;
@@ -13,30 +14,30 @@ pub(super) mod webhook;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{HeaderMap, Request, StatusCode, header};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::mpsc;
 
 use super::{Event, Outcome, Parcel, Provider, WebhookAnswer, WebhookCall};
 use crate::tls;
+use connector::Connector;
 
 /// Requests that may be unanswered.
 const TAKES: usize = 8;
-/// How long a connection may take to be made, and a request to be answered.
-const CONNECTS_WITHIN: Duration = Duration::from_secs(10);
+/// How long a request may take to be answered; longer than a [connection](connector) may take to be made.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 /// Octets of an answer that are read.
 const LARGEST_ANSWER: usize = 64 * 1024;
 /// How long a rest is that is asked for without a time, and the longest that is taken.
-const RESTS: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
+const RESTS: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(3600));
+/// How long a service is left alone that does not know us: until then nobody has mended the configuration.
+const UNWELCOME_FOR: Duration = Duration::from_secs(30);
 
 /// What an answer means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,27 +48,47 @@ pub(super) enum Verdict {
     Rest,
 }
 
+/// What is wrong with a service. Each is said once, until the service takes something again.
+#[derive(Debug, Clone, Copy)]
+enum Trouble {
+    Unreachable = 1,
+    Unanswered = 2,
+    Unwelcome = 4,
+}
+
+impl Trouble {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Unreachable => "the SMS service cannot be reached; messages are kept and tried again",
+            Self::Unanswered => {
+                "the SMS service does not answer; on_unknown decides whether what it may have taken is sent again"
+            }
+            Self::Unwelcome => {
+                "the SMS service does not serve us: see addresses and keys in [relay.provider]; messages are kept and tried again"
+            }
+        }
+    }
+}
+
 /// What one service wants to hear, and what it says.
 pub(super) trait Dialect: Send + Sync {
     /// The request that submits a parcel; `None`: it cannot be written.
     fn request(&self, parcel: &Parcel, now: SystemTime) -> Option<Request<Bytes>>;
 
-    /// What an answer of this status and body says of a parcel. 429, 503 and what is 5xx otherwise is dealt with before.
+    /// What an answer of this status and body says of a parcel; only of those that speak of the parcel.
     fn verdict(&self, parcel: &Parcel, status: StatusCode, body: &[u8]) -> Verdict;
 
     /// What the service has called us for.
     fn webhook(&self, call: &WebhookCall, now: SystemTime) -> WebhookAnswer;
 }
 
-type Web = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
-
 struct Shared {
     dialect: Box<dyn Dialect>,
-    web: Web,
+    web: Client<Connector, Full<Bytes>>,
     events: mpsc::Sender<Event>,
     rests: AtomicBool,
-    /// The last request was not answered, and that has been said.
-    failing: AtomicBool,
+    /// Each [`Trouble`] that has been said.
+    said: AtomicU8,
 }
 
 /// A service that is reached by HTTP.
@@ -81,17 +102,11 @@ impl Rest {
         events: mpsc::Sender<Event>,
     ) -> Result<Self, tls::TlsError> {
         let trust = ca.map_or(tls::Trust::System, tls::Trust::Authorities);
-        let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(CONNECTS_WITHIN));
-        connector.set_nodelay(true);
-        connector.enforce_http(false);
-        let config = tls::client(&trust)?.as_ref().clone();
-        let connector =
-            HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1().wrap_connector(connector);
+        let connector = Connector::new(tls::client(&trust)?.as_ref().clone());
         let mut web = Client::builder(TokioExecutor::new());
         web.pool_timer(TokioTimer::new()).pool_max_idle_per_host(TAKES).pool_idle_timeout(Duration::from_secs(60));
-        let shared =
-            Shared { dialect, web: web.build(connector), events, rests: AtomicBool::new(false), failing: AtomicBool::new(false) };
+        let (web, rests, said) = (web.build(connector), AtomicBool::new(false), AtomicU8::new(0));
+        let shared = Shared { dialect, web, events, rests, said };
         // The first word: there is room for it.
         let _ = shared.events.try_send(Event::Takes(TAKES));
         Ok(Self(Arc::new(shared)))
@@ -126,11 +141,16 @@ impl Shared {
         let answer = match answer {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => {
-                self.fails(&reason(&error));
-                return if error.is_connect() { Outcome::Later } else { Outcome::Unknown };
+                // Nothing travels before there is a connection.
+                let (trouble, outcome) = match error.is_connect() {
+                    true => (Trouble::Unreachable, Outcome::Later),
+                    false => (Trouble::Unanswered, Outcome::Unknown),
+                };
+                self.fails(trouble, &reason(&error));
+                return outcome;
             }
             Err(_) => {
-                self.fails("it does not answer");
+                self.fails(Trouble::Unanswered, "it takes too long");
                 return Outcome::Unknown;
             }
         };
@@ -141,35 +161,40 @@ impl Shared {
     }
 
     fn answered(self: &Arc<Self>, parcel: &Parcel, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Outcome {
-        let verdict = match status {
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Verdict::Rest,
-            _ if status.is_server_error() => {
-                self.fails(status.as_str());
+        let verdict = match concern(status) {
+            Concern::Parcel => self.dialect.verdict(parcel, status, body),
+            Concern::Pace => Verdict::Rest,
+            Concern::Time => return Outcome::Later,
+            Concern::Us => {
+                self.fails(Trouble::Unwelcome, status.as_str());
+                self.rest(UNWELCOME_FOR);
+                return Outcome::Later;
+            }
+            Concern::Service => {
+                self.fails(Trouble::Unanswered, status.as_str());
                 return Outcome::Unknown;
             }
-            _ => self.dialect.verdict(parcel, status, body),
         };
-        if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-            self.fails("it does not know us: see the keys of [relay.provider]");
-        } else if self.failing.swap(false, Ordering::Relaxed) {
+        if self.said.swap(0, Ordering::Relaxed) != 0 {
             tracing::info!("the SMS service answers again");
         }
         match verdict {
             Verdict::Ended(outcome) => outcome,
             Verdict::Rest => {
-                self.rest(retry_after(headers));
+                let length = retry_after(headers, SystemTime::now()).unwrap_or(RESTS.0).min(RESTS.1);
+                tracing::info!(?length, "the SMS service asks for a rest");
+                self.rest(length);
                 Outcome::Later
             }
         }
     }
 
     /// Takes nothing for a while; whoever asks for it first decides how long.
-    fn rest(self: &Arc<Self>, length: Option<Duration>) {
+    fn rest(self: &Arc<Self>, length: Duration) {
         if self.rests.swap(true, Ordering::Relaxed) {
             return;
         }
-        let (shared, length) = (Arc::clone(self), length.unwrap_or(RESTS.0).min(RESTS.1));
-        tracing::info!(?length, "the SMS service asks for a rest");
+        let shared = Arc::clone(self);
         tokio::spawn(async move {
             let _ = shared.events.send(Event::Takes(0)).await;
             tokio::time::sleep(length).await;
@@ -178,11 +203,35 @@ impl Shared {
         });
     }
 
-    /// Said once, until it works again.
-    fn fails(&self, why: &str) {
-        if !self.failing.swap(true, Ordering::Relaxed) {
-            tracing::warn!(why, "the SMS service does not take messages; they are kept and tried again");
+    fn fails(&self, trouble: Trouble, why: &str) {
+        if self.said.fetch_or(trouble as u8, Ordering::Relaxed) & trouble as u8 == 0 {
+            tracing::warn!(why, "{}", trouble.words());
         }
+    }
+}
+
+/// What a status speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Concern {
+    /// Of the parcel: its service knows more.
+    Parcel,
+    /// We are too quick.
+    Pace,
+    /// We were too slow: the service has not got all of it (RFC 9110 section 15.5.9).
+    Time,
+    /// Of keys, accounts and addresses, which are the same for all parcels: none of them is to blame.
+    Us,
+    /// The service has a fault, and the parcel or not.
+    Service,
+}
+
+fn concern(status: StatusCode) -> Concern {
+    match status.as_u16() {
+        429 | 503 => Concern::Pace,
+        408 => Concern::Time,
+        300..=399 | 401..=405 | 407 | 410 => Concern::Us,
+        500.. => Concern::Service,
+        _ => Concern::Parcel,
     }
 }
 
@@ -195,10 +244,11 @@ fn reason(error: &dyn std::error::Error) -> String {
     innermost.to_string()
 }
 
-/// RFC 9110 section 10.2.3, in seconds; a date is taken for a rest of the usual length.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
+/// RFC 9110 section 10.2.3: in seconds, or as a date.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    let until = |date: SystemTime| date.duration_since(now).unwrap_or_default();
+    value.parse().map(Duration::from_secs).ok().or_else(|| httpdate::parse_http_date(value).ok().map(until))
 }
 
 /// Another answer than one that takes the parcel: a service that says no says so for good.

@@ -59,6 +59,8 @@ struct SendResult {
     message_id: Option<String>,
     http_status_code: u16,
     successful: bool,
+    #[serde(default)]
+    repeatability_result: Option<String>,
 }
 
 /// An event of Event Grid's own schema (`eventType`) or of CloudEvents 1.0 (`type`).
@@ -79,7 +81,7 @@ impl Azure {
     fn signed(&self, uri: &Uri, date: &str, body: &[u8]) -> [(&'static str, String); 3] {
         let digest = BASE64.encode(Sha256::digest(body));
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
-        let host = uri.authority().map_or("", |authority| authority.as_str());
+        let host = host(uri);
         let mut mac =
             <Hmac<Sha256> as Mac>::new_from_slice(self.settings.access_key.expose()).expect("HMAC takes a key of any length");
         mac.update(format!("POST\n{path}\n{date};{host};{digest}").as_bytes());
@@ -98,12 +100,12 @@ impl Azure {
 impl Dialect for Azure {
     fn request(&self, parcel: &Parcel, now: SystemTime) -> Option<Request<Bytes>> {
         let uri: Uri = format!("{}/sms?api-version={VERSION}", self.settings.endpoint).parse().ok()?;
-        let date = httpdate::fmt_http_date(now);
+        let (date, created) = (httpdate::fmt_http_date(now), httpdate::fmt_http_date(parcel.created));
         let recipient = Recipient {
             to: parcel.to.expose(),
             // The service sends what it gets twice under one of these only once.
             repeatability_request_id: &parcel.reference,
-            repeatability_first_sent: &date,
+            repeatability_first_sent: &created,
         };
         let message = json!({
             "from": self.from.expose(),
@@ -117,7 +119,7 @@ impl Dialect for Azure {
         signed.into_iter().fold(request, |request, (name, value)| request.header(name, value)).body(body.into()).ok()
     }
 
-    fn verdict(&self, _: &Parcel, status: StatusCode, body: &[u8]) -> Verdict {
+    fn verdict(&self, parcel: &Parcel, status: StatusCode, body: &[u8]) -> Verdict {
         let result = serde_json::from_slice::<Results>(body).ok().and_then(|results| results.value.into_iter().next());
         match (status, result) {
             (StatusCode::ACCEPTED, Some(result)) if result.successful => {
@@ -126,10 +128,11 @@ impl Dialect for Azure {
             (StatusCode::ACCEPTED, Some(result)) => match result.http_status_code {
                 429 | 503 => Verdict::Rest,
                 500..=599 => Verdict::Ended(Outcome::Unknown),
-                code => refused(StatusCode::from_u16(code).unwrap_or(status), None),
+                code => refusal(parcel, StatusCode::from_u16(code).unwrap_or(status), result.repeatability_result.as_deref()),
             },
-            (status, _) if status.is_success() => Verdict::Ended(Outcome::Accepted { name: None }),
-            (status, _) => refused(status, None),
+            // Something that stands between, or half an answer.
+            (status, _) if status.is_success() => Verdict::Ended(Outcome::Unknown),
+            (status, _) => refusal(parcel, status, None),
         }
     }
 
@@ -162,25 +165,51 @@ fn validation(event: &Grid) -> Option<&str> {
     (event.r#type == "Microsoft.EventGrid.SubscriptionValidationEvent").then(|| event.data.get("validationCode")?.as_str())?
 }
 
+/// An event that is for us, if it is one.
 fn said(event: &Grid) -> Option<Event> {
-    let field = |name: &str| event.data.get(name).and_then(Value::as_str);
-    let id = field("messageId")?.to_owned();
-    match event.r#type.as_str() {
-        "Microsoft.Communication.SMSReceived" => {
-            let from = field("from")?;
-            // The service leaves the `+` out at times.
-            let from = Number::parse(from).or_else(|| Number::parse(&format!("+{from}")))?;
-            let text = Redacted::new(field("message")?.to_owned());
-            Some(Event::Heard(Heard { id: Some(id), from, text }))
-        }
-        "Microsoft.Communication.SMSDeliveryReportReceived" => {
-            let fate = match field("deliveryStatus")? {
-                "Delivered" => Fate::Delivered,
-                "Failed" | "Undelivered" | "Rejected" | "Expired" | "Blocked" | "OptedOut" => Fate::Failed,
-                _ => Fate::OnItsWay,
-            };
-            Some(Event::Receipt { name: id, fate })
-        }
-        _ => None,
+    let read = match event.r#type.as_str() {
+        "Microsoft.Communication.SMSReceived" => received(&event.data),
+        "Microsoft.Communication.SMSDeliveryReportReceived" => reported(&event.data),
+        _ => return None,
+    };
+    if read.is_none() {
+        tracing::warn!(event = event.r#type, "an event of the SMS service cannot be read");
     }
+    read
+}
+
+fn received(data: &Value) -> Option<Event> {
+    let from = field(data, "from")?;
+    // The service leaves the `+` out at times.
+    let from = Number::parse(from).or_else(|| Number::parse(&format!("+{from}")))?;
+    let (id, text) = (field(data, "messageId")?.to_owned(), Redacted::new(field(data, "message")?.to_owned()));
+    Some(Event::Heard(Heard { id: Some(id), from, text }))
+}
+
+fn reported(data: &Value) -> Option<Event> {
+    let fate = match field(data, "deliveryStatus")? {
+        "Delivered" => Fate::Delivered,
+        "Failed" | "Undelivered" | "Rejected" | "Expired" | "Blocked" | "OptedOut" => Fate::Failed,
+        _ => Fate::OnItsWay,
+    };
+    Some(Event::Receipt { name: field(data, "messageId")?.to_owned(), fate })
+}
+
+/// The schema's names have begun with capitals in some of its versions, and with small letters in others.
+fn field<'a>(data: &'a Value, name: &str) -> Option<&'a str> {
+    data.as_object()?.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?.1.as_str()
+}
+
+/// A refusal of what was sent again may be one of the repetition (OASIS Repeatable Requests 1.0): it says nothing of the first try.
+fn refusal(parcel: &Parcel, status: StatusCode, repeatability: Option<&str>) -> Verdict {
+    let of_repetition = matches!(status, StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED)
+        || repeatability.is_some_and(|result| result.eq_ignore_ascii_case("rejected"));
+    if parcel.again && of_repetition { Verdict::Ended(Outcome::Unknowable) } else { refused(status, None) }
+}
+
+/// As the `Host` field says it: without a port that is the usual one (RFC 9110 section 4.2.3).
+fn host(uri: &Uri) -> String {
+    let usual = if uri.scheme_str() == Some("http") { 80 } else { 443 };
+    let name = uri.host().unwrap_or_default();
+    uri.port_u16().filter(|port| *port != usual).map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"))
 }

@@ -3,6 +3,7 @@ use std::time::{Duration, SystemTime};
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method};
 use proptest::prelude::*;
+use sha2::Digest as _;
 
 use super::azure::{Azure, AzureSettings};
 use super::twilio::{Twilio, TwilioSettings};
@@ -13,6 +14,9 @@ use crate::relay::Number;
 use crate::relay::provider::{Fate, Heard};
 
 const TODAY: SystemTime = SystemTime::UNIX_EPOCH;
+/// What the vendor's own client signs this request by (`azure-communication-sms` 1.1.0).
+const AZURE_SAYS: &str =
+    "HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature=Y2GCZQJB5Wf5zSxxtBpifZXHliT6dIjPMlGsN8129IE=";
 
 fn own() -> Number {
     Number::parse("+12025550100").expect("a number")
@@ -20,7 +24,8 @@ fn own() -> Number {
 
 fn parcel(text: &str) -> Parcel {
     let to = Number::parse("+491715550101").expect("a number");
-    Parcel { id: 1, reference: "00000000-0000-8000-8000-000000000001".to_owned(), to, text: text.to_owned().into(), cut: None }
+    let reference = "00000000-0000-8000-8000-000000000001".to_owned();
+    Parcel { id: 1, reference, to, text: text.to_owned().into(), cut: None, created: TODAY, again: false }
 }
 
 fn twilio(token: &str) -> Twilio {
@@ -87,6 +92,25 @@ fn c10_twilio_is_asked_by_form_and_its_no_is_for_good() {
     assert_eq!(says(StatusCode::CREATED, "{\"sid\":\"SM1\"}"), Verdict::Ended(Outcome::Accepted { name }));
     let no = Verdict::Ended(Outcome::Refused("status 400, code 21610".to_owned()));
     assert_eq!(says(StatusCode::BAD_REQUEST, "{\"code\":21610,\"message\":\"opted out: +49…\"}"), no);
+    assert_eq!(says(StatusCode::OK, "<html>Please log in to this network"), Verdict::Ended(Outcome::Unknown));
+}
+
+/// What came as JSON is covered by the signature through its digest in the address: another body under the same address is a forgery.
+#[test]
+fn c10_a_json_body_that_was_changed_under_a_right_signature_of_its_address_is_refused() {
+    let body = r#"{"MessageSid":"SM1","From":"+491715550101","Body":"yes"}"#;
+    let digest: String = sha2::Sha256::digest(body).iter().map(|octet| format!("{octet:02x}")).collect();
+    let url = format!("https://meet.example/webhooks/sms/x?bodySHA256={digest}");
+    let signature = by_sha1("t", &url);
+    let headers = [("content-type", "application/json"), ("x-twilio-signature", signature.as_str())];
+    let right = twilio("t").webhook(&call(&url, &headers, body), TODAY);
+    assert_eq!((right.status, right.events.len()), (StatusCode::OK, 1));
+    let changed = twilio("t").webhook(&call(&url, &headers, &body.replace("yes", "no!")), TODAY);
+    assert_eq!((changed.status, changed.events.len()), (StatusCode::FORBIDDEN, 0));
+    // Nor does a signed address without a digest carry anything.
+    let bare = "https://meet.example/webhooks/sms/x";
+    let headers = [("content-type", "application/json"), ("x-twilio-signature", &by_sha1("t", bare))];
+    assert_eq!(twilio("t").webhook(&call(bare, &headers, body), TODAY).status, StatusCode::FORBIDDEN);
 }
 
 #[test]
@@ -107,15 +131,50 @@ fn c10_azure_gets_what_is_signed_with_date_host_and_digest_and_a_reference_that_
     assert_eq!(says(&result(400)), Verdict::Ended(Outcome::Refused("status 400".to_owned())));
     assert_eq!(says(&result(429)), Verdict::Rest);
     assert_eq!(says(&result(500)), Verdict::Ended(Outcome::Unknown));
+    assert_eq!(says("<html>Please log in to this network"), Verdict::Ended(Outcome::Unknown));
+}
+
+/// OASIS Repeatable Requests 1.0: the id and the date of a repeat are those of the first try, and a repeat can be refused as one.
+#[test]
+fn c7_azure_sees_a_repeat_as_one_and_its_no_to_the_repetition_says_nothing_of_the_first_try() {
+    let hour = Duration::from_secs(3600);
+    let again = Parcel { created: TODAY + hour, again: true, ..parcel("hello") };
+    let sent = |now| azure().request(&again, now).expect("a request").body().clone();
+    assert_eq!(sent(TODAY + hour), sent(TODAY + 2 * hour), "also another day the same");
+    let text = String::from_utf8(sent(TODAY).to_vec()).expect("JSON");
+    assert!(text.contains("\"repeatabilityFirstSent\":\"Thu, 01 Jan 1970 01:00:00 GMT\""), "{text}");
+    let refused = |status: u16| Verdict::Ended(Outcome::Refused(format!("status {status}")));
+    let body = r#"{"value":[{"to":"x","httpStatusCode":400,"repeatabilityResult":"Rejected","successful":false}]}"#;
+    for (status, code, body) in [(409, 409, ""), (412, 412, ""), (202, 400, body)] {
+        let verdict = |parcel| azure().verdict(parcel, StatusCode::from_u16(status).expect("a status"), body.as_bytes());
+        assert_eq!(verdict(&again), Verdict::Ended(Outcome::Unknowable), "{status}");
+        assert_eq!(verdict(&parcel("hello")), refused(code), "{status}");
+    }
+    assert_eq!(azure().verdict(&again, StatusCode::BAD_REQUEST, b""), refused(400), "what is wrong with it was wrong before");
+}
+
+/// Signed is the host as the request's own field says it.
+#[test]
+fn c10_the_usual_port_in_an_endpoint_changes_nothing_that_azure_signs() {
+    let signature = |endpoint: &str| {
+        let (access_key, webhook_key) = (Redacted::new(b"key".to_vec()), String::new().into());
+        let azure = Azure::new(AzureSettings { endpoint: endpoint.to_owned(), access_key, webhook_key }, own());
+        azure.request(&parcel("hello"), TODAY).expect("a request").headers()["authorization"].clone()
+    };
+    let plain = signature("https://example.communication.azure.com");
+    assert_eq!(plain, AZURE_SAYS);
+    assert_eq!(signature("https://example.communication.azure.com:443"), plain);
+    assert_ne!(signature("https://example.communication.azure.com:444"), plain);
 }
 
 #[test]
 fn c10_events_of_event_grid_come_in_bundles_twice_and_in_any_order() {
     let hook = "https://meet.example/webhooks/sms/x?key=grid";
     let received = r#"{"id":"1","eventType":"Microsoft.Communication.SMSReceived","data":{"messageId":"m1","from":"491715550101","message":"hello"}}"#;
-    let report = r#"{"id":"2","eventType":"Microsoft.Communication.SMSDeliveryReportReceived","data":{"messageId":"m0","deliveryStatus":"Failed"}}"#;
+    let report = r#"{"id":"2","eventType":"Microsoft.Communication.SMSDeliveryReportReceived","data":{"MessageId":"m0","DeliveryStatus":"Failed"}}"#;
+    let unreadable = r#"{"id":"4","eventType":"Microsoft.Communication.SMSReceived","data":{"messageId":"m1","from":"nobody"}}"#;
     let other = r#"{"id":"3","eventType":"Microsoft.Communication.ChatMessageReceived","data":{}}"#;
-    let answer = azure().webhook(&call(hook, &[], &format!("[{report},{received},{other},{received},17]")), TODAY);
+    let answer = azure().webhook(&call(hook, &[], &format!("[{report},{received},{other},{unreadable},{received},17]")), TODAY);
     let from = Number::parse("+491715550101").expect("a number");
     let heard = Event::Heard(Heard { id: Some("m1".to_owned()), from, text: "hello".to_owned().into() });
     let failed = Event::Receipt { name: "m0".to_owned(), fate: Fate::Failed };
@@ -205,6 +264,41 @@ fn the_schema_of_the_webhook_is_kept_true() {
         let answer = webhook().webhook(&call, TODAY);
         assert!(answer.status == StatusCode::OK && answer.events.len() == 1, "{body}: {answer:?}");
     }
+}
+
+/// A wrong key or address is the same for all messages: none of them is lost by it.
+#[test]
+fn c7_what_a_status_says_of_us_costs_no_message() {
+    let of = |status: u16| concern(StatusCode::from_u16(status).expect("a status"));
+    assert!([301, 308, 401, 402, 403, 404, 405, 407, 410].iter().all(|status| of(*status) == Concern::Us));
+    assert!([200, 202, 400, 409, 412, 413, 422].iter().all(|status| of(*status) == Concern::Parcel));
+    assert!([429, 503].iter().all(|status| of(*status) == Concern::Pace));
+    assert!([500, 502, 504].iter().all(|status| of(*status) == Concern::Service));
+    assert_eq!(of(408), Concern::Time);
+}
+
+#[test]
+fn a_service_says_when_it_wants_to_be_asked_again_in_seconds_or_by_a_date() {
+    let after = |value: &'static str| {
+        let headers = HeaderMap::from_iter([(header::RETRY_AFTER, HeaderValue::from_static(value))]);
+        retry_after(&headers, TODAY + Duration::from_secs(60))
+    };
+    assert_eq!(after("120"), Some(Duration::from_secs(120)));
+    assert_eq!(after("Thu, 01 Jan 1970 00:02:00 GMT"), Some(Duration::from_secs(60)));
+    assert_eq!((after("Thu, 01 Jan 1970 00:00:00 GMT"), after("soon")), (Some(Duration::ZERO), None));
+}
+
+/// Somebody takes the connection and says nothing more: no request has left.
+#[tokio::test(start_paused = true)]
+async fn c7_a_connection_that_is_never_made_has_taken_no_message() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("https://{}/out", silent.local_addr().expect("an address"));
+    let dialect = Webhook::new(WebhookSettings { url, secret: "sixteen letters!".to_owned().into() }, own());
+    let (events, mut said) = mpsc::channel(8);
+    let rest = Rest::open(Box::new(dialect), None, events).expect("a client");
+    assert_eq!(said.recv().await, Some(Event::Takes(TAKES)));
+    rest.submit(parcel("hello"));
+    assert_eq!(said.recv().await, Some(Event::Outcome { id: 1, outcome: Outcome::Later }));
 }
 
 proptest! {

@@ -135,8 +135,9 @@ impl Dialect for Twilio {
 
     fn verdict(&self, _: &Parcel, status: StatusCode, body: &[u8]) -> Verdict {
         if status.is_success() {
-            let name = serde_json::from_slice::<Taken>(body).ok().map(|taken| taken.sid);
-            return Verdict::Ended(Outcome::Accepted { name });
+            // Without a name it is no answer of the service's, or half of one.
+            let taken = serde_json::from_slice::<Taken>(body).ok().map(|taken| Outcome::Accepted { name: Some(taken.sid) });
+            return Verdict::Ended(taken.unwrap_or(Outcome::Unknown));
         }
         let code = serde_json::from_slice::<Failed>(body).ok().and_then(|failed| failed.code);
         refused(status, code.map(|code| code.to_string()).as_deref())

@@ -1,3 +1,5 @@
+use std::time::SystemTime;
+
 use rusmpp::pdus::{BindTransceiverResp, SubmitSmResp};
 use rusmpp::tlvs::MessageDeliveryRequestTlvValue;
 use rusmpp::types::OctetString;
@@ -19,7 +21,8 @@ fn number(last: u32) -> Number {
 }
 
 fn parcel(id: u64, text: &str, cut: Option<Cut>) -> Parcel {
-    Parcel { id, reference: format!("r{id}"), to: number(1), text: Redacted::new(text.to_owned()), cut }
+    let (to, created) = (number(1), SystemTime::UNIX_EPOCH);
+    Parcel { id, reference: format!("r{id}"), to, text: Redacted::new(text.to_owned()), cut, created, again: false }
 }
 
 fn settings() -> SmppSettings {

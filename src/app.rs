@@ -35,6 +35,7 @@ use crate::redact::Redacted;
 use crate::registrations;
 use crate::relay;
 use crate::sip;
+use crate::speech::Speaker;
 use crate::status::{DeviceStatus, Sources};
 use crate::store;
 use crate::sweep;
@@ -221,6 +222,7 @@ async fn serve(settings: Settings) -> Result<(), RunError> {
         registry: registry.clone(),
         devices: settings.devices.iter().map(device_status).collect(),
         sip: sip.clone(),
+        relay: relay.clone(),
         media: media.clone(),
     };
     let answers = Answers {
@@ -538,6 +540,7 @@ fn calls_settings(settings: &Settings, below: &Below<'_>) -> CallsSettings {
         },
         pins: Arc::new(pins),
         library: Arc::clone(below.library),
+        speaker: settings.speech.clone().map(Speaker::new),
         codecs: settings.media.codecs.clone(),
         address: Some(settings.media.address).filter(|address| !address.is_unspecified()),
         advertised: settings.media.advertised_address,

@@ -12,7 +12,7 @@
 //! | L5 | `app`, `config`, `cli`, `dial`, `fuzz`, `link`, `status`, `sweep`, `registrations` | wiring, signals; channels between rooms are born in `app` |
 //! | L4 | `call`, `http` | a device's call; API, pages |
 //! | L3 | `meeting`, `service` | live meetings; the embedded meeting's signalling and page |
-//! | L2 | `media`, `sip::driver`, `relay::driver`, `store`, `telemetry`, `tls`, `udp` | threads, sockets, disk |
+//! | L2 | `media`, `sip::driver`, `relay::driver`, `speech`, `store`, `telemetry`, `tls`, `udp` | threads, sockets, disk |
 //! | L1 | `sip`, `sdp`, `rtp`, `codec`, `dsp`, `policy`, `menu`, `prompt`, `relay` | pure: no socket, no clock |
 //! | L0 | `ids`, `cause`, `redact`, `machine`, `problem`, `units`, `phrase`, `display_name`, `network`, `budget` | vocabulary |
 //!
@@ -80,6 +80,7 @@ mod scenario;
 pub mod sdp;
 pub mod service;
 pub mod sip;
+pub mod speech;
 pub mod status;
 pub mod store;
 pub mod sweep;

@@ -142,6 +142,12 @@ phrases! {
     ChatNotSet = "chat-not-set",
     /// Too many codes have been asked for, or they cannot be sent.
     TextNotSent = "text-not-sent",
+    /// After [`Phrase::Help`], where the chat can be read aloud.
+    HelpRead = "help-read",
+    /// Nobody has written since it was last asked for (`*7`).
+    NoMessages = "no-messages",
+    /// After messages that were read aloud: there are more.
+    MoreMessages = "more-messages",
     /// This line reaches no emergency service (S-10).
     NoEmergencyCalls = "no-emergency-calls",
 }

@@ -19,6 +19,7 @@ use crate::call::{CallLine, CallsView, Failure};
 use crate::media::Media;
 use crate::meeting::words::ParticipantView;
 use crate::meeting::{MeetingHandle, Registry};
+use crate::relay;
 use crate::sip;
 
 pub use fetch::run;
@@ -46,6 +47,8 @@ pub struct Status {
     pub devices: Vec<DeviceStatus>,
     /// Where we register.
     pub accounts: Vec<AccountStatus>,
+    /// Chat by SMS; `None`: there is none.
+    pub sms: Option<SmsStatus>,
     /// Who is kept out for now.
     pub blocks: Blocks,
     /// What is in use.
@@ -180,6 +183,41 @@ impl From<sip::account::Standing> for AccountStatus {
     }
 }
 
+/// Messages and parts of them, since the start (C-7).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SmsStatus {
+    /// On their way now.
+    pub waiting: usize,
+    /// Taken by the provider.
+    pub sent: u64,
+    /// On a handset, says a receipt.
+    pub delivered: u64,
+    /// Refused, undeliverable, or too old.
+    pub failed: u64,
+    /// Submitted again though the provider may have had them.
+    pub repeated: u64,
+    /// Of no use any more: their device has left, or their reader has said STOP.
+    pub dropped: u64,
+    /// Never sent: too much was waiting, or the disk did not take them.
+    pub lost: u64,
+}
+
+impl From<relay::driver::Survey> for SmsStatus {
+    fn from(survey: relay::driver::Survey) -> Self {
+        let counts = survey.counts;
+        Self {
+            waiting: survey.waiting,
+            sent: counts.accepted,
+            delivered: counts.delivered,
+            failed: counts.failed + counts.refused + counts.expired + counts.unknown,
+            repeated: counts.repeated,
+            dropped: counts.dropped,
+            lost: counts.lost,
+        }
+    }
+}
+
 /// Who is kept out for now.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -277,6 +315,8 @@ pub struct Sources {
     pub devices: Arc<[DeviceStatus]>,
     /// SIP.
     pub sip: sip::Handle,
+    /// Chat by SMS.
+    pub relay: Option<relay::driver::Handle>,
     /// Media.
     pub media: Media,
 }
@@ -311,6 +351,10 @@ impl Sources {
             failures,
             meetings,
             devices,
+            sms: match &self.relay {
+                Some(relay) => Some(relay.survey().await.into()),
+                None => None,
+            },
             accounts: self.sip.accounts().await.into_iter().map(AccountStatus::from).collect(),
             blocks: Blocks {
                 silenced: self.sip.silenced().await.iter().map(ToString::to_string).collect(),

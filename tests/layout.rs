@@ -9,7 +9,7 @@ const LAYERS: &[(u8, &[&str])] = &[
     (5, &["app", "config", "cli", "dial", "fuzz", "link", "status", "sweep", "registrations", "main", "lib"]),
     (4, &["call", "http"]),
     (3, &["meeting", "service"]),
-    (2, &["media", "sip::driver", "relay::driver", "store", "telemetry", "tls", "udp"]),
+    (2, &["media", "sip::driver", "relay::driver", "speech", "store", "telemetry", "tls", "udp"]),
     (1, &["sip", "sdp", "rtp", "codec", "dsp", "policy", "menu", "prompt", "relay"]),
     (0, &["ids", "cause", "redact", "machine", "problem", "units", "phrase", "display_name", "network", "budget"]),
 ];

@@ -12,7 +12,7 @@ setup=${ROOMGATE_SETUP:-$PWD/.setup}
 
 rust=1.95
 build="ca-certificates cmake g++ gcc make openssl"
-peers="baresip-core baresip-ffmpeg chromium dnsmasq-base fail2ban faketime ffmpeg iproute2 kamailio kamailio-tls-modules python3 python3-venv sip-tester sipsak sipvicious tcpdump"
+peers="baresip-core baresip-ffmpeg chromium dnsmasq-base espeak-ng fail2ban faketime ffmpeg iproute2 kamailio kamailio-tls-modules python3 python3-venv sip-tester sipsak sipvicious tcpdump"
 playwright=1.65.1
 smpp=0.5.1
 pjsua2=2.15.1.post1

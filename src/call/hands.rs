@@ -19,6 +19,7 @@ use crate::machine::{self, Flow, Owner};
 use crate::media::PortHandle;
 use crate::meeting::{FromGuest, Knock, MeetingHandle, ToGuest};
 use crate::phrase::Phrase;
+use crate::redact::Redacted;
 use crate::relay;
 use crate::sip::Command;
 use crate::store::CallRecord;
@@ -89,6 +90,7 @@ impl Hands {
                 }
             }
             Act::Relay(asked) => self.ask_relay(asked).await,
+            Act::Speak(text) => self.speak(text),
             Act::Transfer { device, replaces } => self.transfer(device, replaces).await,
             Act::ClosePort => self.port.close().await,
             Act::Done(_) => {}
@@ -129,6 +131,17 @@ impl Hands {
                 });
             }
         }
+    }
+
+    fn speak(&self, text: Redacted<String>) {
+        let Some(speaker) = self.shared.settings.speaker.clone() else { return };
+        let (call, language, inbox) = (self.call, self.guest.language.clone(), self.inbox.clone());
+        tokio::spawn(async move {
+            let spoken = speaker.speak(&language, &text).await;
+            let spoken = spoken.inspect_err(|error| tracing::warn!(%call, %error, "the speech program of [speech]"));
+            // A call that has ended meanwhile hears nothing.
+            let _ = inbox.send(Input::Spoken(spoken.ok())).await;
+        });
     }
 
     /// C-1: the chat by SMS ends with the presence.
@@ -176,7 +189,7 @@ impl Hands {
                 device: self.guest.device.clone(),
                 // What is really spoken: a language without this prompt falls back, and the ledger must say so (N-8).
                 language: settings.library.spoken_in(&self.guest.language, Phrase::RecordingStarted).to_string(),
-                text: self.guest.text,
+                text: self.guest.text || settings.speaker.is_some(),
                 port: self.port.clone(),
                 to_guest: self.to_guest.clone(),
             };

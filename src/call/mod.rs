@@ -11,6 +11,7 @@ pub mod emergency;
 mod failures;
 mod hands;
 mod outward;
+mod reading;
 mod talk;
 mod task;
 #[cfg(test)]
@@ -27,7 +28,7 @@ use crate::ids::{CallId, MeetingName, NoticeId, PlayId};
 use crate::machine::Machine;
 use crate::media::{Heard, Outcome, Play, PlayKind, PortStats, Profile};
 use crate::meeting::{FromGuest, ToGuest};
-use crate::menu::{Addressed, KeyCommand, Keymap, Keypad, KeypadInput, Means, Menu, MenuInput, MenuOutput, Press};
+use crate::menu::{Addressed, Has, KeyCommand, Keymap, Keypad, KeypadInput, Means, Menu, MenuInput, MenuOutput, Press};
 use crate::phrase::Phrase;
 use crate::policy::Switch;
 use crate::prompt::{Clip, Library};
@@ -69,6 +70,8 @@ pub enum Input {
     Replaced,
     /// The relay's answer to [`Act::Relay`].
     Relay(relay::Told),
+    /// [`Act::Speak`] is done; `None`: it could not be.
+    Spoken(Option<Clip>),
     /// Somebody around the device has answered by SMS (C-3), or a line has come further on its way there.
     Sms(relay::driver::ForCall),
 }
@@ -99,6 +102,8 @@ pub enum Act {
     },
     /// Asked of the relay, which answers (C-2).
     Relay(relay::Input),
+    /// Turn this into sound (`*7`).
+    Speak(Redacted<String>),
     /// A code was wrong: counted for source and meeting (K-1).
     WrongTry(Option<MeetingName>),
     /// Close the port.
@@ -138,6 +143,8 @@ pub struct CallSettings {
     pub name: String,
     /// Its display shows texts (C-10).
     pub text: bool,
+    /// The chat can be read aloud.
+    pub speaks: bool,
     /// Chat by SMS is to be had, with numbers keyed in like this (C-2).
     pub chat: Option<relay::Home>,
     /// What was dialled.
@@ -200,6 +207,7 @@ pub struct Call {
     notices_told: u32,
     texts: Budget,
     texting: texting::Texting,
+    reading: reading::Reading,
     /// The device wants to know who is in the meeting (RFC 4575).
     watches: bool,
     stats: PortStats,
@@ -226,6 +234,7 @@ impl Call {
             notices_told: 0,
             texts: Budget::new(TEXTS, now),
             texting: texting::Texting::default(),
+            reading: reading::Reading::default(),
             watches: false,
             stats: PortStats::default(),
             acts: VecDeque::new(),
@@ -300,7 +309,7 @@ impl Call {
                 Some(MenuOutput::WrongTry { meeting }) => self.acts.push_back(Act::WrongTry(meeting)),
                 Some(MenuOutput::Chosen { meeting }) => {
                     let pin = self.settings.pins.get(&meeting).cloned();
-                    let keypad = Keypad::new(Keymap::default(), pin, self.settings.chat.is_some());
+                    let keypad = Keypad::new(Keymap::default(), pin, self.has());
                     self.phase = Phase::Meeting { keypad: Box::new(keypad) };
                     self.meeting = Some(meeting.clone());
                     self.knocked = Some(now);
@@ -351,10 +360,8 @@ impl Call {
             // The answer to a key is not kept waiting behind earlier words.
             self.acts.push_back(Act::StopPrompts);
             match command {
-                KeyCommand::Help if self.settings.chat.is_some() && self.admitted.is_some() => {
-                    self.play(&[Phrase::Help, Phrase::HelpChat], PlayKind::Prompt);
-                }
-                KeyCommand::Help => self.say(Phrase::Help),
+                KeyCommand::Help => self.help(),
+                KeyCommand::Read => self.read_aloud(),
                 KeyCommand::Chat => self.toggle_chat(now),
                 KeyCommand::Digits(digits) => self.collected(now, digits),
                 KeyCommand::ToggleHand => self.acts.push_back(Act::Guest(FromGuest::Hand(Switch::Toggle))),
@@ -374,6 +381,19 @@ impl Call {
                 KeyCommand::Leave => self.part(now, Cause::Left, true),
             }
         }
+    }
+
+    fn has(&self) -> Has {
+        Has { chat: self.settings.chat.is_some(), speech: self.settings.speaks }
+    }
+
+    /// `*1`: the keys that are there.
+    fn help(&mut self) {
+        let (has, inside) = (self.has(), self.admitted.is_some());
+        let mut phrases = vec![Phrase::Help];
+        phrases.extend((inside && has.chat).then_some(Phrase::HelpChat));
+        phrases.extend((inside && has.speech).then_some(Phrase::HelpRead));
+        self.play(&phrases, PlayKind::Prompt);
     }
 
     // === The meeting's words ===
@@ -401,7 +421,7 @@ impl Call {
                 self.notices.insert(play, (notice, length));
                 self.show_notice(&phrases);
             }
-            ToGuest::Show(text) => self.acts.push_back(Act::Sip(sip::Command::Text { call: self.settings.call, text })),
+            ToGuest::Show(text) => self.line(text),
             ToGuest::Roster(roster) => {
                 self.acts.push_back(Act::Sip(sip::Command::Roster { call: self.settings.call, roster }));
             }
@@ -619,6 +639,7 @@ impl Machine for Call {
             Input::Transfer(step) => self.transfer(now, step),
             Input::Replaced => self.part(now, Cause::Transferred, true),
             Input::Relay(told) => self.relay_says(now, &told),
+            Input::Spoken(clip) => self.spoken(clip),
             Input::Sms(what) => self.sms(now, what),
         }
     }

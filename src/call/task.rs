@@ -28,6 +28,7 @@ use crate::relay;
 use crate::sdp::offer::DEFAULT_PTIME;
 use crate::sdp::{Ours, Preference};
 use crate::sip::{self, Command, Event, Incoming};
+use crate::speech::Speaker;
 use crate::store;
 
 /// What may wait for a call. Full: the call is stuck; it is ended as stalled (DESIGN §6).
@@ -57,6 +58,8 @@ pub struct CallsSettings {
     pub sip: sip::Handle,
     /// Chat by SMS, where a provider is configured.
     pub relay: Option<relay::driver::Handle>,
+    /// What reads the chat aloud, where it is configured.
+    pub speaker: Option<Speaker>,
     /// Records.
     pub store: store::Handle,
 }
@@ -432,6 +435,7 @@ impl Shared {
             device: guest.device.clone(),
             name: guest.name.clone(),
             text: guest.text,
+            speaks: self.settings.speaker.is_some(),
             chat: self.settings.relay.as_ref().map(relay::driver::Handle::home),
             addressed: guest.addressed.clone(),
             directory: Arc::clone(&self.settings.doors.directory),

@@ -120,6 +120,14 @@ pub(super) fn surroundings(settings: &Settings, found: &mut Findings<'_>) {
             );
         }
     }
+    if let Some(speech) = &settings.speech {
+        use std::os::unix::fs::PermissionsExt as _;
+        let is_program = |metadata: &std::fs::Metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0;
+        if !std::fs::metadata(&speech.program).is_ok_and(|metadata| is_program(&metadata)) {
+            let what = format!("{} is no program that could be run", speech.program.display());
+            found.problem("speech.command", what, "install it, or take the command out: then nothing is read aloud");
+        }
+    }
     for (key, directory) in
         [("store.directory", &settings.store.directory), ("recording.directory", &settings.recording.directory)]
     {

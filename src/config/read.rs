@@ -24,6 +24,7 @@ use crate::policy::retention::Retention;
 use crate::sip::auth::Algorithm;
 use crate::sip::uri::Scheme;
 use crate::sip::{SessionTimers, Uri};
+use crate::speech::SpeechSettings;
 use crate::telemetry::log::LogFormat;
 use crate::telemetry::log::is_level;
 
@@ -61,6 +62,7 @@ pub(super) fn settings(root: &mut Section<'_>, here: &Surroundings<'_>) -> Setti
         prompts: root
             .table("prompts", |s| Prompts { directory: s.optional("directory", path).unwrap_or_else(|| here.prompts.clone()) }),
         chat: root.table("chat", chat),
+        speech: root.table("speech", speech),
         relay: root.table("relay", relay::relay),
         recording: root.table("recording", |section| recording(section, &store.directory)),
         store,
@@ -95,6 +97,16 @@ fn sip(s: &mut Section<'_>) -> Sip {
         menu_user: s.get("menu_user", label(64)).unwrap_or_else(|| "menu".to_owned()),
         emergency: s.table("emergency", emergency),
     }
+}
+
+fn speech(s: &mut Section<'_>) -> Option<SpeechSettings> {
+    let command = s.get("command", list(text)).unwrap_or_default();
+    let (program, arguments) = command.split_first()?;
+    let program = PathBuf::from(program);
+    if program.is_relative() {
+        s.complain("has a command without the whole path of its program", "write one such as \"/usr/bin/espeak-ng\"");
+    }
+    Some(SpeechSettings { program, arguments: arguments.to_vec() })
 }
 
 fn emergency(s: &mut Section<'_>) -> Emergency {

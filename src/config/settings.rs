@@ -18,6 +18,7 @@ use crate::relay::outbox::OnUnknown;
 use crate::relay::provider::ProviderSettings;
 use crate::sip::auth::Algorithm;
 use crate::sip::{SessionTimers, Uri};
+use crate::speech::SpeechSettings;
 use crate::telemetry::log::LogFormat;
 
 /// Everything.
@@ -43,6 +44,8 @@ pub struct Settings {
     pub prompts: Prompts,
     /// `[chat]`
     pub chat: Retention,
+    /// `[speech]`; `None`: nothing is read aloud.
+    pub speech: Option<SpeechSettings>,
     /// `[relay]`
     pub relay: Relay,
     /// `[recording]`

@@ -59,7 +59,7 @@ pub struct Knock {
     pub device: String,
     /// For the ledger: the language in which notices are really spoken to it.
     pub language: String,
-    /// The chat is to be shown on its display.
+    /// The chat is to be shown on its display, or read aloud.
     pub text: bool,
     /// Its media.
     pub port: PortHandle,

@@ -27,6 +27,8 @@ pub enum Binding {
     AdmitAll,
     /// The chat by SMS, on or off.
     Chat,
+    /// The chat, read aloud.
+    Read,
     /// A sequence whose function is not there: it answers "not available" (K-2).
     Reserved,
 }
@@ -50,6 +52,7 @@ impl Default for Keymap {
             ("21", Binding::AdmitAll),
             ("3", Binding::Reserved),
             ("4", Binding::Chat),
+            ("7", Binding::Read),
             ("22", Binding::Reserved),
             ("23", Binding::Reserved),
             ("24", Binding::Reserved),
@@ -105,6 +108,8 @@ pub enum KeyCommand {
     AdmitAll,
     /// The chat by SMS, on or off (`*4`).
     Chat,
+    /// Read the chat aloud (`*7`).
+    Read,
     /// What was awaited by [`KeypadInput::Collect`]; empty when the time is over.
     Digits(Redacted<String>),
     /// Ask for the PIN; keys go to it until `#`.
@@ -131,14 +136,22 @@ enum Entry {
     Digits(Code),
 }
 
+/// What is to be had in a call beside what always is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Has {
+    /// Chat by SMS.
+    pub chat: bool,
+    /// A voice that reads the chat aloud.
+    pub speech: bool,
+}
+
 /// The keypad of one call. Waiting, it offers help, leaving and the PIN (an organiser may be at the phone), and with the PIN accepted also
 /// admitting: of others, since a call never lets itself in.
 #[derive(Debug)]
 pub struct Keypad {
     keymap: Keymap,
     pin: Option<Redacted<String>>,
-    /// Chat by SMS is to be had.
-    chat: bool,
+    has: Has,
     inside: bool,
     accepted: bool,
     wrong: u8,
@@ -154,13 +167,13 @@ pub struct Keypad {
 }
 
 impl Keypad {
-    /// A keypad with this table; without a PIN its key is not available, nor is the one for chat by SMS without `chat`.
+    /// A keypad with this table; without a PIN its key is not available, nor is a key for what there is not.
     #[must_use]
-    pub fn new(keymap: Keymap, pin: Option<Redacted<String>>, chat: bool) -> Self {
+    pub fn new(keymap: Keymap, pin: Option<Redacted<String>>, has: Has) -> Self {
         Self {
             keymap,
             pin,
-            chat,
+            has,
             inside: false,
             accepted: false,
             wrong: 0,
@@ -235,10 +248,13 @@ impl Keypad {
             Binding::Leave => KeyCommand::Leave,
             Binding::Pin => self.open_pin(now),
             Binding::AdmitAll if self.inside || self.accepted => KeyCommand::AdmitAll,
-            Binding::Chat if self.inside && self.chat => KeyCommand::Chat,
+            Binding::Chat if self.inside && self.has.chat => KeyCommand::Chat,
+            Binding::Read if self.inside && self.has.speech => KeyCommand::Read,
             Binding::Hand if self.inside => KeyCommand::ToggleHand,
             Binding::Mute if self.inside => KeyCommand::ToggleMute,
-            Binding::AdmitAll | Binding::Chat | Binding::Hand | Binding::Mute | Binding::Reserved => KeyCommand::NotAvailable,
+            Binding::AdmitAll | Binding::Chat | Binding::Read | Binding::Hand | Binding::Mute | Binding::Reserved => {
+                KeyCommand::NotAvailable
+            }
         };
         if !repeated {
             // Whatever was awaited for it before is asked for anew.

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use subtle::ConstantTimeEq;
 
-pub use keypad::{Binding, KeyCommand, Keymap, Keypad, KeypadInput};
+pub use keypad::{Binding, Has, KeyCommand, Keymap, Keypad, KeypadInput};
 pub use lockout::Lockout;
 pub use press::{Means, Press, PressFilter, SAME_PRESS};
 

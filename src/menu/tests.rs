@@ -149,7 +149,7 @@ fn a_locked_out_caller_is_ended_like_one_with_too_many_tries() {
 fn k1_codes_are_in_no_debug_output() {
     let (mut phone, _) = Phone::dials(Addressed::Nothing);
     phone.keys("1002#98765");
-    let mut keypad = Keypad::new(Keymap::default(), Some(Redacted::new("98765".to_owned())), false);
+    let mut keypad = Keypad::new(Keymap::default(), Some(Redacted::new("98765".to_owned())), Has::default());
     for key in "*898765".chars() {
         keypad.handle(start(), KeypadInput::Press(Press::new(key, Means::Info)));
     }
@@ -184,7 +184,7 @@ struct Keys {
 
 impl Keys {
     fn new(inside: bool) -> Self {
-        let mut keypad = Keypad::new(Keymap::default(), Some(Redacted::new("2468".to_owned())), false);
+        let mut keypad = Keypad::new(Keymap::default(), Some(Redacted::new("2468".to_owned())), Has::default());
         keypad.handle(start(), KeypadInput::Inside(inside));
         Self { keypad, now: start() }
     }
@@ -235,7 +235,7 @@ fn k3_a_sequence_that_can_go_on_is_waited_for_three_seconds() {
     assert!(keys.after(3).is_empty());
     assert!(keys.press("6").is_empty());
     let own = Keymap::new([("2".to_owned(), Binding::Help), ("21".to_owned(), Binding::Mute)]).unwrap();
-    keys.keypad = Keypad::new(own, None, false);
+    keys.keypad = Keypad::new(own, None, Has::default());
     assert!(keys.press("*2").is_empty());
     assert_eq!(keys.after(3), [KeyCommand::Help]);
     assert!(Keymap::new([("*2".to_owned(), Binding::Help)]).is_none());
@@ -266,7 +266,7 @@ fn k2_a_pin_is_taken_after_five_seconds_and_an_empty_one_is_no_try() {
     assert_eq!(keys.press("*8#"), [KeyCommand::AskPin]);
     assert_eq!(keys.press("*82468"), [KeyCommand::AskPin]);
     assert_eq!(keys.after(5), [KeyCommand::PinAccepted]);
-    keys.keypad = Keypad::new(Keymap::default(), None, false);
+    keys.keypad = Keypad::new(Keymap::default(), None, Has::default());
     assert_eq!(keys.press("*8"), [KeyCommand::NotAvailable]);
 }
 
@@ -274,7 +274,7 @@ fn k2_a_pin_is_taken_after_five_seconds_and_an_empty_one_is_no_try() {
 fn k2_digits_that_were_asked_for_need_no_star_and_end_with_the_pound_key_or_by_time() {
     let digits = |digits: &str| KeyCommand::Digits(Redacted::new(digits.to_owned()));
     let mut keys = Keys::new(true);
-    keys.keypad = Keypad::new(Keymap::default(), None, true);
+    keys.keypad = Keypad::new(Keymap::default(), None, Has { chat: true, ..Has::default() });
     keys.keypad.handle(keys.now, KeypadInput::Inside(true));
     let collect = |keys: &mut Keys| keys.keypad.handle(keys.now, KeypadInput::Collect(Duration::from_secs(30)));
     assert_eq!(keys.press("*4"), [KeyCommand::Chat]);

@@ -6,6 +6,7 @@
 
 mod library;
 mod number;
+mod spoken;
 mod wav;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use library::Library;
+pub use spoken::spoken;
 pub use wav::{WavFault, decode};
 
 use crate::units::Hz;

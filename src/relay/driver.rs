@@ -75,6 +75,8 @@ pub enum ForCall {
 pub struct Survey {
     /// Since the start.
     pub counts: Counts,
+    /// How much is on its way.
+    pub waiting: usize,
     /// What is on its way, oldest first, and the newest of what has ended.
     pub parcels: Vec<outbox::Line>,
 }
@@ -294,7 +296,8 @@ impl Machine for Driver {
             Request::Event(event) => self.event(now, event),
             Request::Lines(reply) => drop(reply.send(self.relay.lines())),
             Request::Survey(reply) => {
-                let survey = Survey { counts: self.outbox.counts(), parcels: self.outbox.lines() };
+                let (counts, waiting) = (self.outbox.counts(), self.outbox.len());
+                let survey = Survey { counts, waiting, parcels: self.outbox.lines() };
                 drop(reply.send(survey));
             }
             Request::Barrier(reply) => self.secure.push_back(Secure::Asked(reply)),

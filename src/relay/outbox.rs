@@ -127,6 +127,12 @@ impl Outbox {
         ids.map(Item::line).chain(self.recent.iter().rev().cloned()).collect()
     }
 
+    /// How many parcels are on their way.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.owners.len()
+    }
+
     /// Nothing is to be sent any more.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -15,6 +15,7 @@ pub(super) fn print(status: &Status) -> String {
     meetings(&mut out, &status.meetings);
     devices(&mut out, status);
     accounts(&mut out, status);
+    sms(&mut out, status);
     blocks(&mut out, status);
     resources(&mut out, status);
     out
@@ -45,6 +46,9 @@ fn attention(status: &Status) -> Vec<String> {
     }
     if media.lost_events > 0 {
         lines.push(format!("{} media events were lost since the start", media.lost_events));
+    }
+    if let Some(lost) = status.sms.as_ref().map(|sms| sms.lost).filter(|lost| *lost > 0) {
+        lines.push(format!("{lost} SMS were lost since the start: too much was waiting, or the disk took nothing"));
     }
     lines
 }
@@ -124,6 +128,16 @@ fn devices(out: &mut String, status: &Status) {
         [device.device.clone(), device.name.clone(), device.addresses.join(", "), calls]
     };
     table(out, &status.devices.iter().map(row).collect::<Vec<_>>());
+}
+
+fn sms(out: &mut String, status: &Status) {
+    let Some(sms) = &status.sms else { return };
+    let super::SmsStatus { waiting, sent, delivered, failed, repeated, dropped, .. } = sms;
+    let _ = writeln!(
+        out,
+        "\nSMS: {waiting} on their way; since the start {sent} sent, {delivered} known to be delivered, {failed} failed, \
+         {repeated} sent again, {dropped} dropped"
+    );
 }
 
 fn accounts(out: &mut String, status: &Status) {
@@ -271,6 +285,7 @@ mod tests {
                 next_seconds: Some(75),
                 ..super::super::AccountStatus::default()
             }],
+            sms: Some(super::super::SmsStatus { waiting: 2, sent: 40, repeated: 1, ..super::super::SmsStatus::default() }),
             blocks: Blocks { silenced: vec![text("203.0.113.9")], ..Blocks::default() },
             resources: Resources { rtp_ports: RtpPorts { taken: 1, resting: 0, pairs: 500 }, ..Resources::default() },
         }
@@ -287,6 +302,7 @@ mod tests {
             "    p1  Alice  member page  in  muted\n",
             "  board-room  Board room  192.0.2.7/32  1 call\n",
             "  pbx  sip:pbx.example.com  not registered  503 Service Unavailable, next try in 1m15s\n",
+            "SMS: 2 on their way; since the start 40 sent, 0 known to be delivered, 0 failed, 1 sent again, 0 dropped\n",
             "  203.0.113.9  sent too much: SIP does not answer it\n",
             "  RTP port pairs  1 in use, 0 resting, of 500\n",
         ] {
@@ -301,9 +317,10 @@ mod tests {
         status.meetings[0].answers = false;
         status.resources.rtp_ports = RtpPorts { taken: 3, resting: 1, pairs: 4 };
         status.resources.media = MediaLoad { skipped_steps: 400, unsent_packets: 2, lost_events: 1, ..MediaLoad::default() };
+        status.sms = Some(super::super::SmsStatus { lost: 3, ..super::super::SmsStatus::default() });
         let text = print(&status);
         let wrong: Vec<_> = text.lines().skip(1).take_while(|line| !line.is_empty()).collect();
-        assert_eq!(wrong.len(), 5, "{text}");
+        assert_eq!(wrong.len(), 6, "{text}");
         assert!(wrong.iter().all(|line| line.starts_with("! ")), "{text}");
         assert!(text.contains("1.0 s of sound left out"), "{text}");
     }

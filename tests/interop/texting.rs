@@ -88,6 +88,35 @@ fn the_people_around_a_phone_get_the_chat_by_sms_after_they_have_keyed_in_a_text
     });
 }
 
+/// A voice of the machine's own reads what was written, to who asks for it, as loud as the prompts.
+#[test]
+fn the_chat_is_read_aloud_by_a_local_program_on_request_and_each_line_once() {
+    isolated(|| {
+        let daemon = Daemon::with(
+            "[speech]\ncommand = [\"/usr/bin/espeak-ng\", \"--stdin\", \"--stdout\", \"-v\", \"{language}\"]\n\
+             [media]\nwebrtc_addresses = [\"127.0.0.1\"]\n",
+        );
+        let (mut alice, mut phone) = meeting(&daemon);
+        // Her tone would be heard beside the words.
+        alice.click("mute");
+        alice.until("mute", "the microphone is closed", |row| row.data["state"] != "open");
+        phone.press("*7");
+        assert!(phone.hear(2.5).level() > -50.0, "there are no new messages");
+        says(&mut alice, "We meet again on Thursday at nine o'clock in the large room beside the kitchen, and bring the plans");
+        alice.until("chat-line", "what Alice has written", |row| row.text.contains("Thursday"));
+        assert!(phone.hear(3.0).level() < -60.0, "nothing is read that nobody has asked for");
+        phone.press("*7");
+        let voice = phone.hear(4.0);
+        assert!((-32.0..-14.0).contains(&voice.level()), "{} dBov", voice.level());
+        eventually(seconds(10), "it has been read to its end", || (phone.hear(1.0).level() < -60.0).then_some(()));
+        phone.press("*7");
+        let nothing = phone.hear(2.5);
+        assert!(nothing.level() > -50.0, "there are no new messages: {} dBov", nothing.level());
+        eventually(seconds(10), "only that was said", || (phone.hear(1.0).level() < -60.0).then_some(()));
+        assert!(!daemon.log().contains("Thursday") && !daemon.has_logged("speech program"), "{}", daemon.log());
+    });
+}
+
 /// C-8: the one copy of what was said last is deleted on its day, also when nobody was there on that day.
 fn copies_die_on_time(mut daemon: Daemon) {
     let state = daemon.folder().join("state");

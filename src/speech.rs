@@ -1,0 +1,145 @@
+//! Words that no prompt has are spoken by a local program, where one is configured: text goes to its standard input, and a WAV file
+//! comes from its standard output. Nothing leaves the machine, and nothing of the text is in its arguments or in the log (C-8).
+#![allow(clippy::disallowed_methods, reason = "a driver: it starts programs")]
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::Command;
+use tokio::sync::Semaphore;
+
+use crate::prompt::{Clip, WavFault, spoken};
+use crate::redact::Redacted;
+
+/// Programs that run at once. More wait: a voice takes a core for itself.
+const AT_ONCE: usize = 2;
+/// How long a text may take, waiting included.
+const WITHIN: Duration = Duration::from_secs(20);
+/// The largest WAV file: a minute of 48 kHz stereo, and its header.
+const LARGEST: u64 = 60 * 48_000 * 4 + 4096;
+/// In arguments: the language's tag, such as `en`.
+const LANGUAGE: &str = "{language}";
+
+/// `[speech]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpeechSettings {
+    /// The program, by its whole path.
+    pub program: PathBuf,
+    /// Its arguments; `{language}` in them is the language's tag.
+    pub arguments: Vec<String>,
+}
+
+/// Why there is no sound.
+#[derive(Debug, thiserror::Error)]
+pub enum SpeechError {
+    /// It cannot be started, or its pipes broke.
+    #[error("cannot be run: {0}")]
+    Run(#[from] std::io::Error),
+    /// It says that it could not.
+    #[error("ended with {0}")]
+    Status(std::process::ExitStatus),
+    /// It was stopped.
+    #[error("took longer than 20 s")]
+    TooSlow,
+    /// What it wrote is no sound of a minute at most.
+    #[error("wrote what {0}")]
+    Wav(#[from] WavFault),
+}
+
+/// Speaks. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Speaker {
+    settings: Arc<SpeechSettings>,
+    places: Arc<Semaphore>,
+}
+
+impl Speaker {
+    /// By this program.
+    #[must_use]
+    pub fn new(settings: SpeechSettings) -> Self {
+        Self { settings: Arc::new(settings), places: Arc::new(Semaphore::new(AT_ONCE)) }
+    }
+
+    /// A text as sound, as loud as the prompts.
+    ///
+    /// # Errors
+    /// [`SpeechError`]; a program that takes too long is killed.
+    pub async fn speak(&self, language: &str, text: &Redacted<String>) -> Result<Clip, SpeechError> {
+        let wav = tokio::time::timeout(WITHIN, self.run(language, text)).await.map_err(|_| SpeechError::TooSlow)??;
+        Ok(spoken(&wav)?)
+    }
+
+    async fn run(&self, language: &str, text: &Redacted<String>) -> Result<Vec<u8>, SpeechError> {
+        // Never closed.
+        let _place = self.places.acquire().await;
+        let arguments = self.settings.arguments.iter().map(|argument| argument.replace(LANGUAGE, language));
+        let mut command = Command::new(&self.settings.program);
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+        let mut program = command.spawn()?;
+        let (stdin, stdout) = (program.stdin.take(), program.stdout.take());
+        let says = async {
+            if let Some(mut stdin) = stdin {
+                // A program that does not want to hear it all may have its reasons; what it says counts.
+                let _ = stdin.write_all(text.expose().as_bytes()).await;
+            }
+        };
+        let hears = async {
+            let mut wav = Vec::new();
+            match stdout {
+                Some(stdout) => stdout.take(LARGEST).read_to_end(&mut wav).await.map(|_| wav),
+                None => Ok(wav),
+            }
+        };
+        let ((), wav) = tokio::join!(says, hears);
+        let wav = wav?;
+        if wav.len() as u64 >= LARGEST {
+            return Err(WavFault::TooLong.into());
+        }
+        let status = program.wait().await?;
+        if status.success() { Ok(wav) } else { Err(SpeechError::Status(status)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Speaker {
+        let arguments = vec!["-c".to_owned(), script.to_owned(), LANGUAGE.to_owned()];
+        Speaker::new(SpeechSettings { program: "/bin/sh".into(), arguments })
+    }
+
+    async fn outcome(script: &str) -> String {
+        match shell(script).speak("en", &Redacted::new("the words".to_owned())).await {
+            Ok(clip) => format!("{clip:?}"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_program_that_cannot_speak_is_an_error_that_says_why_and_nothing_of_the_text() {
+        assert_eq!(outcome("exit 3").await, "ended with exit status: 3");
+        assert!(outcome("cat").await.starts_with("wrote what cannot be read as a WAV file"));
+        assert!(outcome("cat /dev/zero").await.starts_with("wrote what is longer than 60 s"));
+        let missing = Speaker::new(SpeechSettings { program: "/nonexistent".into(), arguments: Vec::new() });
+        let error = missing.speak("en", &Redacted::new("x".to_owned())).await.expect_err("there is none");
+        assert!(error.to_string().starts_with("cannot be run"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_program_that_hangs_is_stopped() {
+        assert_eq!(outcome("exec sleep 1000").await, "took longer than 20 s");
+    }
+
+    #[tokio::test]
+    async fn the_language_goes_into_the_arguments_and_the_text_into_standard_input() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (file, script) = (folder.path().join("said"), "exit 1");
+        let script = format!("{{ echo \"$0\"; cat; }} > {}; {script}", file.display());
+        assert_eq!(outcome(&script).await, "ended with exit status: 1");
+        assert_eq!(std::fs::read_to_string(file).expect("it has run"), "en\nthe words");
+    }
+}

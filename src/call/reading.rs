@@ -20,6 +20,8 @@ pub(super) struct Reading {
     unread: VecDeque<Redacted<String>>,
     /// So many of them are being turned into sound.
     taken: Option<usize>,
+    /// The program has just failed; a second time, what it was given is to blame.
+    failed: bool,
 }
 
 impl Reading {
@@ -71,14 +73,18 @@ impl Call {
         }
     }
 
-    /// The program is done; without a clip it has failed, and the lines wait on.
+    /// The program is done; without a clip it has failed, and the lines wait for one more try.
     pub(super) fn spoken(&mut self, clip: Option<Clip>) {
         let taken = self.reading.taken.take().unwrap_or_default();
         if !matches!(self.phase, Phase::Meeting { .. }) || self.admitted.is_none() {
             return;
         }
+        let failed = std::mem::replace(&mut self.reading.failed, clip.is_none()) && clip.is_none();
+        if clip.is_some() || failed {
+            self.reading.unread.drain(..taken.min(self.reading.unread.len()));
+            self.reading.failed = false;
+        }
         let Some(clip) = clip else { return self.say(Phrase::NotAvailable) };
-        self.reading.unread.drain(..taken.min(self.reading.unread.len()));
         let mut clips = vec![clip];
         if !self.reading.unread.is_empty() {
             clips.extend(self.clips(&[Phrase::MoreMessages]));

@@ -422,6 +422,24 @@ fn what_was_written_since_it_was_last_asked_for_is_read_aloud_on_request() {
     assert_eq!(world.keys("*7"), [StopsPrompts, Says(vec![Phrase::NoMessages])]);
 }
 
+/// A line of signs that a voice has no sound for must not stand before all others for good.
+#[test]
+fn what_cannot_be_spoken_twice_is_passed_over() {
+    let mut world = World::reading();
+    world.line("Alice: …");
+    for answer in [None, None] {
+        world.now += Duration::from_secs(1);
+        assert_eq!(world.keys("*7"), [StopsPrompts, Speaks("Alice: …".to_owned())]);
+        assert_eq!(world.input(Input::Spoken(answer)), [Says(vec![Phrase::NotAvailable])]);
+    }
+    world.line("Alice: words");
+    world.now += Duration::from_secs(1);
+    assert_eq!(world.keys("*7"), [StopsPrompts, Speaks("Alice: words".to_owned())]);
+    assert_eq!(world.input(Input::Spoken(None)), [Says(vec![Phrase::NotAvailable])], "it is tried once more");
+    world.now += Duration::from_secs(1);
+    assert_eq!(world.keys("*7"), [StopsPrompts, Speaks("Alice: words".to_owned())]);
+}
+
 #[test]
 fn a_busy_chat_is_read_in_portions_and_only_its_newest_lines_are_kept() {
     let mut world = World::reading();

@@ -65,6 +65,9 @@ class Service(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         message = getattr(self, KIND)(body)
         message["again"] = message["reference"] in taken
+        with lock:
+            # Twice under one reference must be twice the same, or it is another request to a service that knows repeats.
+            changed.extend([message["reference"]] * (bodies.setdefault(message["reference"], body) != body))
         say(event="submitted", **message)
         if answer == 0:
             self.close_connection = True
@@ -169,7 +172,7 @@ def receipt(id, other=False):
     return HOOK, body, {"Roomgate-Signature": webhook_signs(body)}
 
 
-crowd, people, believed = 0, 0, {}
+crowd, people, believed, bodies, changed = 0, 0, {}, {}, []
 
 
 def one_of_the_crowd():
@@ -229,7 +232,8 @@ def order(what):
             threading.Thread(target=one_of_the_crowd, daemon=True).start()
     if "tally" in what:
         with lock:
-            tally = {"people": people, "believed": dict(believed), "taken": {key: value for key, value in taken.items()}}
+            tally = {"people": people, "believed": dict(believed), "taken": {key: value for key, value in taken.items()},
+                     "changed": len(changed)}
         say(event="tally", **tally)
 
 

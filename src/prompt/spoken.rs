@@ -2,13 +2,14 @@
 
 use super::Clip;
 use super::wav::{WavFault, decode};
+use crate::dsp::level::dbov;
 
-/// Level of the prompts, as root mean square over what is not silent: about -20 dBov (`conf/prompts/render.py`).
-const LEVEL: f64 = 3_277.0;
-/// Peaks stay below -3 dBov.
-const PEAK: f64 = 23_197.0;
-/// What is quieter than this is a pause, about -50 dBov.
-const PAUSE: f64 = 104.0;
+/// Level of the prompts in dBov, over what is not a pause (`conf/prompts/render.py`).
+const LEVEL: f32 = -20.0;
+/// The highest sample, about -3 dBov.
+const PEAK: f32 = 23_197.0;
+/// What is quieter than this is a pause, in dBov.
+const PAUSE: f32 = -50.0;
 /// Blocks a second in which pauses are looked for.
 const BLOCKS: u32 = 50;
 
@@ -20,16 +21,14 @@ const BLOCKS: u32 = 50;
 pub fn spoken(bytes: &[u8]) -> Result<Clip, WavFault> {
     let clip = decode(&with_true_lengths(bytes))?;
     let block = usize::try_from(clip.rate.0 / BLOCKS).unwrap_or(1).max(1);
-    let mean_square = |block: &[i16]| block.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / block.len().max(1) as f64;
-    let loud: Vec<f64> = clip.samples.chunks(block).map(mean_square).filter(|power| power.sqrt() > PAUSE).collect();
+    let loud: Vec<i16> = clip.samples.chunks(block).filter(|block| dbov(block) > PAUSE).flatten().copied().collect();
     if loud.is_empty() {
         return Err(WavFault::Silent);
     }
-    let level = (loud.iter().sum::<f64>() / loud.len() as f64).sqrt();
-    let peak = clip.samples.iter().map(|sample| f64::from(sample.unsigned_abs())).fold(1.0, f64::max);
-    let gain = (LEVEL / level).min(PEAK / peak);
+    let peak = clip.samples.iter().map(|sample| sample.unsigned_abs()).max().unwrap_or(1);
+    let gain = 10_f32.powf((LEVEL - dbov(&loud)) / 20.0).min(PEAK / f32::from(peak));
     #[allow(clippy::cast_possible_truncation, reason = "within the range: peaks are bounded above")]
-    let samples = clip.samples.iter().map(|sample| (f64::from(*sample) * gain).round() as i16).collect();
+    let samples = clip.samples.iter().map(|sample| (f32::from(*sample) * gain).round() as i16).collect();
     Ok(Clip { rate: clip.rate, samples })
 }
 
@@ -55,10 +54,7 @@ fn with_true_lengths(bytes: &[u8]) -> Vec<u8> {
             }
             break;
         }
-        at = at.saturating_add(8).saturating_add(size).saturating_add(size % 2);
-        if at >= bytes.len() {
-            break;
-        }
+        at = at.saturating_add(8).saturating_add(size).saturating_add(size % 2).min(bytes.len());
     }
     bytes
 }

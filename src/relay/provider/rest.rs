@@ -182,17 +182,18 @@ impl Shared {
             Verdict::Ended(outcome) => outcome,
             Verdict::Rest => {
                 let length = retry_after(headers, SystemTime::now()).unwrap_or(RESTS.0).min(RESTS.1);
-                tracing::info!(?length, "the SMS service asks for a rest");
-                self.rest(length);
+                if self.rest(length) {
+                    tracing::info!(?length, "the SMS service asks for a rest");
+                }
                 Outcome::Later
             }
         }
     }
 
-    /// Takes nothing for a while; whoever asks for it first decides how long.
-    fn rest(self: &Arc<Self>, length: Duration) {
+    /// Takes nothing for a while; whoever asks for it first decides how long. `false`: it rests already.
+    fn rest(self: &Arc<Self>, length: Duration) -> bool {
         if self.rests.swap(true, Ordering::Relaxed) {
-            return;
+            return false;
         }
         let shared = Arc::clone(self);
         tokio::spawn(async move {
@@ -201,6 +202,7 @@ impl Shared {
             shared.rests.store(false, Ordering::Relaxed);
             let _ = shared.events.send(Event::Takes(TAKES)).await;
         });
+        true
     }
 
     fn fails(&self, trouble: Trouble, why: &str) {

@@ -1,12 +1,19 @@
 //! From settings to a running gateway, and back: every worker, task and channel between rooms begins here.
 #![allow(clippy::disallowed_methods, reason = "wiring: tasks and clocks are started here")]
 
+mod created;
+mod desks;
+mod house;
 mod lists;
+mod probe;
+mod reload;
 mod rooms;
+mod site;
+mod stop;
 mod telephony;
 mod texting;
+mod watchdog;
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -14,47 +21,39 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
-use crate::call::admit::{AccountDoor, Device, Doors};
-use crate::call::{Calls, CallsSettings};
-use crate::cause::Cause;
+pub use self::probe::{Probed, probe};
+use self::reload::{Levers, Reloader};
+use self::stop::{Pages, Signals, Up};
+use crate::call::{Calls, CallsSettings, House};
 use crate::cli::Status;
 use crate::config::{self, Settings};
-use crate::http::{self, ApiToken, HttpSettings, IceServer, Sessions};
-use crate::ids::MeetingName;
+use crate::http::{self, ApiToken, Sessions};
 use crate::link;
 use crate::media::{Media, MediaError, MediaSettings};
-use crate::meeting::{MeetingSettings, Registry, Shared};
-use crate::menu::{Directory, Entry};
-use crate::policy::PolicySettings;
+use crate::meeting::{Registry, Shared};
 use crate::problem::Problem;
 use crate::prompt::Library;
-use crate::redact::Redacted;
 use crate::registrations;
 use crate::relay;
 use crate::sip;
-use crate::speech::Speaker;
-use crate::status::{DeviceStatus, Sources};
+use crate::status::Sources;
 use crate::store;
-use crate::sweep;
+use crate::telemetry::events::Events;
+use crate::telemetry::log::Levels;
+use crate::telemetry::metrics::Counted;
 use crate::tls::{TlsError, TlsFiles};
 use crate::udp::{Net, System};
 
 /// Threads of the control plane: it decides, and never carries audio (DESIGN section 0).
 const CONTROL_THREADS: usize = 2;
-/// How long registrars may take to forget us.
-const SIGN_OFF: Duration = Duration::from_secs(3);
-/// How long a drain waits between two lines that say who is still there.
-const DRAIN_REPORT: Duration = Duration::from_secs(5);
+/// SIP has a thread of its own: no other task delays a retransmission, and the watchdog sees whether it goes on (O-3).
+const SIP_THREADS: usize = 1;
 /// How often trouble of the media workers is told.
 const MEDIA_REPORT: Duration = Duration::from_secs(60);
-/// How long the store may take to write what it was given.
-const STORE_CLOSES: Duration = Duration::from_secs(10);
-/// How long last words and figures may take once nothing else is left to do.
-const LAST_WORDS: Duration = Duration::from_secs(15);
-
 /// Why the gateway did not start. `main` maps it to an exit status (U-7).
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -121,20 +120,30 @@ pub fn check(settings: &Settings) -> Vec<Problem> {
     prompts(settings).err().unwrap_or_default()
 }
 
+/// What [`run`] begins with.
+pub struct Start {
+    /// Where the configuration came from, and comes from again when it is reloaded.
+    pub path: PathBuf,
+    /// What it says.
+    pub settings: Settings,
+    /// Changes what is logged.
+    pub levels: Levels,
+}
+
 /// Runs the gateway until it is told to stop.
 ///
 /// # Errors
 /// [`RunError`], if it could not start.
-pub fn run(settings: Settings) -> Result<(), RunError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(CONTROL_THREADS)
-        .thread_name("control")
-        .enable_all()
-        .build()
-        .map_err(RunError::Runtime)?;
-    let result = runtime.block_on(serve(settings));
+pub fn run(start: Start) -> Result<(), RunError> {
+    let threads = |name: &str, count| {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(count).thread_name(name).enable_all().build().map_err(RunError::Runtime)
+    };
+    let (control, signalling) = (threads("control", CONTROL_THREADS)?, threads("sip", SIP_THREADS)?);
+    let result = control.block_on(serve(start, signalling.handle()));
     // Whatever still runs has nothing left to lose.
-    runtime.shutdown_background();
+    control.shutdown_background();
+    signalling.shutdown_background();
     result
 }
 
@@ -151,10 +160,13 @@ pub(crate) struct Gateway {
     pub(crate) listening: Vec<SocketAddr>,
     pub(crate) calls: Calls,
     pub(crate) events: mpsc::Receiver<sip::Event>,
+    pub(crate) levers: Arc<Levers>,
+    pub(crate) counted: Counted,
+    pub(crate) raised: Events,
 }
 
 impl Gateway {
-    /// Opens the store and the SIP listeners, and wires calls to meetings to media.
+    /// Opens the store and the SIP listeners, and wires calls to meetings to media. SIP lives on the threads of `signalling`.
     ///
     /// # Errors
     /// [`RunError`], naming what is not to be had.
@@ -163,6 +175,7 @@ impl Gateway {
         library: Arc<Library>,
         media: Media,
         net: Arc<dyn Net>,
+        signalling: &runtime::Handle,
     ) -> Result<Self, RunError> {
         let directory = &settings.store.directory;
         private_directory(directory).map_err(state("state directory", directory))?;
@@ -171,134 +184,98 @@ impl Gateway {
         // N-8: whoever can change the store must not find the key of its chain in it.
         let (store, store_thread) = store::open(directory, &directory.join("keys")).map_err(state("store in", directory))?;
         let relay = texting::start(settings, &store).await?;
-        let retention = settings.chat.clone();
-        let shared = Shared { media: media.clone(), store: store.clone(), relay: relay.clone(), retention, recordings };
-        let registry = Registry::new(meetings(settings), shared);
+        let levers = Arc::new(Levers::new(settings, library));
+        let retention = levers.chat.subscribe();
+        let (counted, raised) = (Counted::default(), Events::default());
+        let shared = Shared {
+            media: media.clone(),
+            store: store.clone(),
+            relay: relay.clone(),
+            retention,
+            counted: counted.clone(),
+            raised: raised.clone(),
+            recordings,
+        };
+        let registry = Registry::new(house::meetings(settings), shared);
         let seed = getrandom::u64().map_err(RunError::Randomness)?;
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(RunError::Randomness)?;
         let mut sip_settings = telephony::settings(settings, seed, telephony::known(settings, secret));
         sip_settings.connector = telephony::connector(settings)?;
+        let started = signalling.spawn(sip::start(net, sip_settings, sip_listeners(settings))).await;
         let sip::Running { handle: sip, events, registrations: changes, bound: listening } =
-            sip::start(net, sip_settings, sip_listeners(settings)).await?;
+            started.map_err(|fault| RunError::Runtime(fault.into()))??;
         registrations::restore(&store, &sip).await.map_err(state("registrations in", directory))?;
         tokio::spawn(registrations::keep(changes, store.clone()));
-        let below = Below { library: &library, media: &media, registry: &registry, sip: &sip, store: &store, relay: &relay };
+        let below = Below {
+            house: levers.house.subscribe(),
+            media: &media,
+            registry: &registry,
+            sip: &sip,
+            store: &store,
+            relay: &relay,
+            counted: &counted,
+            raised: &raised,
+        };
         let calls = Calls::new(calls_settings(settings, &below));
-        Ok(Self { media, store, store_thread, relay, registry, sip, listening, calls, events })
+        Ok(Self { media, store, store_thread, relay, registry, sip, listening, calls, events, levers, counted, raised })
+    }
+
+    /// What `status` is gathered from.
+    fn sources(&self, started: Instant, ready: watch::Receiver<bool>, signalling: &runtime::Handle) -> Sources {
+        Sources {
+            started,
+            ready,
+            calls: self.calls.view(),
+            registry: self.registry.clone(),
+            settings: self.levers.settings.subscribe(),
+            signalling: signalling.clone(),
+            sip: self.sip.clone(),
+            relay: self.relay.clone(),
+            media: self.media.clone(),
+        }
     }
 }
 
-async fn serve(settings: Settings) -> Result<(), RunError> {
+async fn serve(start: Start, signalling: &runtime::Handle) -> Result<(), RunError> {
     let started = Instant::now();
-    let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
-    let mut hangup = signal(SignalKind::hangup()).map_err(RunError::Signals)?;
-    tokio::spawn(async move {
-        // Its default would end every call.
-        while hangup.recv().await.is_some() {
-            tracing::warn!("SIGHUP: this version takes a new configuration only by a restart");
-        }
-    });
+    let Start { path, settings, levels } = start;
+    let mut signals = Signals::take().map_err(RunError::Signals)?;
+    // From now on: its default would end every call.
+    let hangup = signal(SignalKind::hangup()).map_err(RunError::Signals)?;
 
     let library = Arc::new(prompts(&settings).map_err(RunError::Configuration)?);
     let addresses = webrtc_addresses(&settings);
     let net: Arc<dyn Net> = Arc::new(System);
     let media = Media::start(&media_settings(&settings, addresses.clone()), Arc::clone(&net))?;
-    let gateway = Gateway::open(&settings, library, media, net).await?;
-    let Gateway { media, store, store_thread, relay, registry, sip, listening, calls, events } = gateway;
+    let gateway = Gateway::open(&settings, library, media, net, signalling).await?;
+    let reloader = Arc::new(Reloader::new(path, levels, &gateway));
 
     let (ready, is_ready) = watch::channel(true);
-    let (drain, draining) = watch::channel(false);
     let (shutdown, shut) = watch::channel(false);
     let directory = &settings.store.directory;
     let sessions = Sessions::open(directory).map_err(state("session key in", directory))?;
     let api_token = ApiToken::open(directory).map_err(state("API token in", directory))?;
-    let up = calls.up();
-    let sources = Sources {
-        started,
-        ready: is_ready.clone(),
-        calls: calls.view(),
-        registry: registry.clone(),
-        devices: settings.devices.iter().map(device_status).collect(),
-        sip: sip.clone(),
-        relay: relay.clone(),
-        media: media.clone(),
-    };
-    let answers = Answers {
-        notices: lists::notices(&store),
-        records: lists::records(&store),
-        devices: lists::devices(&sip),
-        chats: lists::chats(&store),
-        subscriptions: texting::subscriptions(relay.clone()),
-        outbox: texting::outbox(relay.clone()),
-        webhook: texting::webhooks(&settings, relay.clone()),
-        rooms: rooms::list(&settings, &sip),
-        check_sync: rooms::check_sync(&settings, &sip),
-        invite: rooms::invite(&settings, calls.view(), registry.clone()),
-    };
-    let http = http_settings(&settings, sources, answers, sessions.clone(), api_token, is_ready);
-    let bound = http::start(http, registry.clone(), shut).await?;
+    let sources = gateway.sources(started, is_ready, signalling);
+    let site = site::settings(&settings, &gateway, &reloader, sources, (sessions.clone(), api_token));
+    let bound = http::start(site, gateway.registry.clone(), shut).await?;
+    let listening = gateway.listening.clone();
 
-    let calls = tokio::spawn(calls.run(events, draining));
-    // Whoever registers is called: not before calls are taken.
-    sip.send(sip::Command::SignOn).await;
-
-    if let Some(retention) = settings.recording.retention {
-        tokio::spawn(sweep::run(settings.recording.directory.clone(), retention));
-    }
-    // Without the organisation's policy there is one all the same (C-8).
-    let sweep = tokio::spawn(sweep::chats(store.clone(), settings.chat.clone()));
-    tokio::spawn(watch_media(media.clone()));
+    let up = Up::start(gateway, reloader, Pages { task: bound.task, shutdown }, ready, hangup).await;
+    tokio::spawn(watch_media(up.media.clone()));
     for address in &listening {
         tracing::info!(%address, "SIP");
     }
     tracing::info!(address = %bound.addr, tls = settings.http.tls.is_some(), "HTTP");
-    tracing::info!(candidates = ?media.candidates(), "WebRTC");
+    tracing::info!(candidates = ?up.media.candidates(), "WebRTC");
     greet(&settings, &addresses, &listening, bound.addr, &sessions);
+    watchdog::start(up.media.steps(), up.sip.pulse(), &runtime::Handle::current())?;
     // Outside systemd there is nobody to tell.
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
 
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    signals.next().await;
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Stopping]);
-    tracing::info!("stopping: no new calls; present ones are told (a second signal stops at once)");
-    ready.send_replace(false);
-    sip.send(sip::Command::Drain(true)).await;
-    // Before anything else: a PBX shall send its callers elsewhere.
-    if tokio::time::timeout(SIGN_OFF, sip.sign_off()).await.is_err() {
-        tracing::warn!("a registrar has not answered: it will still send calls here for a while");
-    }
-    tokio::select! {
-        () = drain_calls(up, drain, settings.limits.drain) => {}
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    for meeting in registry.running().await {
-        if tokio::time::timeout(LAST_WORDS, meeting.close(Cause::Draining)).await.is_err() {
-            tracing::warn!(meeting = %meeting.name(), "did not close in time");
-        }
-    }
-    shutdown.send_replace(true);
-    // A server task that panicked has said so in the log; there is nothing left to stop.
-    let _ = tokio::time::timeout(LAST_WORDS, bound.task).await;
-    calls.abort();
-    // Cancelled or ended: what it held of the store is let go. The SIP task ends with its last handle, and then what keeps registrations.
-    let _ = calls.await;
-    if let Some(relay) = relay {
-        texting::rest(&relay).await;
-    }
-    sweep.abort();
-    // Cancelled: the store is let go by it as well.
-    let _ = sweep.await;
-    drop((sip, registry, store));
-    let closed = tokio::task::spawn_blocking(move || store_thread.join());
-    if !matches!(tokio::time::timeout(STORE_CLOSES, closed).await, Ok(Ok(Ok(())))) {
-        tracing::error!("the store did not close in order");
-    }
-    tracing::info!("stopped");
+    up.stop(&mut signals).await;
     Ok(())
 }
 
@@ -322,28 +299,6 @@ async fn watch_media(media: Media) {
             told = now;
         }
     }
-}
-
-/// Present calls may go on for `limit`, then they are ended with spoken words (O-4).
-async fn drain_calls(mut up: watch::Receiver<usize>, drain: watch::Sender<bool>, limit: Duration) {
-    let all_gone = async |up: &mut watch::Receiver<usize>| {
-        // The sender lives in the calls' task; without it there are no calls.
-        let _ = up.wait_for(|calls| *calls == 0).await;
-    };
-    let report = async |up: watch::Receiver<usize>| {
-        loop {
-            tracing::info!(calls = *up.borrow(), "still up");
-            tokio::time::sleep(DRAIN_REPORT).await;
-        }
-    };
-    let reported = up.clone();
-    tokio::select! {
-        () = all_gone(&mut up) => return,
-        () = tokio::time::sleep(limit) => {}
-        () = report(reported) => {}
-    }
-    drain.send_replace(true);
-    let _ = tokio::time::timeout(LAST_WORDS, all_gone(&mut up)).await;
 }
 
 fn private_directory(path: &Path) -> std::io::Result<()> {
@@ -393,23 +348,6 @@ pub(crate) fn media_settings(settings: &Settings, webrtc_addresses: Vec<IpAddr>)
     }
 }
 
-fn policy(settings: &Settings, meeting: &config::Meeting) -> PolicySettings {
-    PolicySettings {
-        bypass: meeting.bypass,
-        devices_bypass: meeting.devices_bypass,
-        lobby_timeout: meeting.lobby_timeout,
-        externals_only_timeout: settings.policy.externals_only_timeout,
-        unmute_after_host_mute: meeting.unmute_after_host_mute,
-        pin_counts_as_member: settings.policy.pin_counts_as_member,
-        ..PolicySettings::default()
-    }
-}
-
-fn meetings(settings: &Settings) -> BTreeMap<MeetingName, MeetingSettings> {
-    let of = |meeting: &config::Meeting| MeetingSettings { title: meeting.title.clone(), policy: policy(settings, meeting) };
-    settings.meetings.iter().map(|(name, meeting)| (name.clone(), of(meeting))).collect()
-}
-
 fn tls_files(tls: &config::Tls) -> TlsFiles {
     TlsFiles { certificate: tls.certificate.clone(), key: tls.key.clone() }
 }
@@ -424,124 +362,21 @@ fn sip_listeners(settings: &Settings) -> Vec<sip::Listener> {
     settings.sip.listen.iter().map(listener).collect()
 }
 
-fn account_door((label, account): (&String, &config::SipAccount)) -> (String, AccountDoor) {
-    (label.clone(), AccountDoor { name: account.name.clone(), default_meeting: account.default_meeting.clone() })
-}
-
-fn device_status((label, device): (&String, &config::Device)) -> DeviceStatus {
-    DeviceStatus {
-        device: label.clone(),
-        name: device.name.clone(),
-        addresses: device.addresses.iter().map(ToString::to_string).collect(),
-        calls: 0,
-    }
-}
-
-/// What the API can look up.
-struct Answers {
-    notices: http::Query,
-    records: http::Query,
-    devices: http::Query,
-    chats: http::Query,
-    subscriptions: http::Query,
-    outbox: http::StatusQuery,
-    webhook: http::Webhook,
-    rooms: http::Rooms,
-    check_sync: http::CheckSync,
-    invite: http::Invite,
-}
-
-fn http_settings(
-    settings: &Settings,
-    status: Sources,
-    answers: Answers,
-    sessions: Sessions,
-    api_token: ApiToken,
-    ready: watch::Receiver<bool>,
-) -> HttpSettings {
-    let ice_server = |server: &config::IceServer| IceServer {
-        urls: server.urls.clone(),
-        username: server.username.clone(),
-        credential: server.credential.as_ref().map(|secret| Redacted::new(secret.expose().to_owned())),
-    };
-    HttpSettings {
-        address: SocketAddr::new(settings.http.address, settings.http.port),
-        tls: settings.http.tls.as_ref().map(tls_files),
-        trusted_proxies: settings.http.trusted_proxies.clone(),
-        public_url: settings.http.public_url.clone(),
-        organisation: settings.organisation.name.clone(),
-        ice_servers: settings.ice_servers.values().map(ice_server).collect(),
-        media_candidates: status.media.candidates(),
-        transcription: false,
-        sessions,
-        api_token,
-        ready,
-        notices: answers.notices,
-        records: answers.records,
-        devices: answers.devices,
-        chats: answers.chats,
-        subscriptions: answers.subscriptions,
-        outbox: answers.outbox,
-        webhook: answers.webhook,
-        rooms: answers.rooms,
-        check_sync: answers.check_sync,
-        invite: answers.invite,
-        lift: {
-            let sources = status.clone();
-            Arc::new(move |name| {
-                let sources = sources.clone();
-                Box::pin(async move { sources.lift(&name).await })
-            })
-        },
-        status: Arc::new(move || {
-            let sources = status.clone();
-            Box::pin(async move { serde_json::to_value(sources.gather().await).unwrap_or_default() })
-        }),
-        connections_per_address: http::CONNECTIONS_PER_ADDRESS,
-        connections: http::CONNECTIONS,
-    }
-}
-
 /// What calls stand on.
 struct Below<'a> {
-    library: &'a Arc<Library>,
+    house: watch::Receiver<Arc<House>>,
     media: &'a Media,
     registry: &'a Registry,
     sip: &'a sip::Handle,
     store: &'a store::Handle,
     relay: &'a Option<relay::driver::Handle>,
+    counted: &'a Counted,
+    raised: &'a Events,
 }
 
 fn calls_settings(settings: &Settings, below: &Below<'_>) -> CallsSettings {
-    let secret = |secret: &config::Secret| Redacted::new(secret.expose().to_owned());
-    let entry = |(name, meeting): (&MeetingName, &config::Meeting)| Entry {
-        name: name.clone(),
-        conference_id: meeting.conference_id.clone().unwrap_or_default(),
-        passcode: meeting.passcode.as_ref().map(secret),
-    };
-    let device = |(label, device): (&String, &config::Device)| {
-        let (default_meeting, language) = (device.default_meeting.clone(), device.language.clone());
-        (label.clone(), Device { name: Some(device.name.clone()), default_meeting, language, text: device.text })
-    };
-    let pins = settings
-        .meetings
-        .iter()
-        .filter_map(|(name, meeting)| Some((name.clone(), secret(meeting.organiser_pin.as_ref()?))))
-        .collect();
     CallsSettings {
-        doors: Doors {
-            devices: settings.devices.iter().map(device).collect(),
-            accounts: settings.sip.accounts.iter().map(account_door).collect(),
-            trunks: settings.sip.trunks.iter().map(|(label, trunk)| (label.clone(), trunk.name.clone())).collect(),
-            menu_user: settings.sip.menu_user.clone(),
-            directory: Arc::new(Directory::new(settings.meetings.iter().map(entry).collect())),
-            language: settings.organisation.language.clone(),
-            emergency: settings.sip.emergency.clone(),
-        },
-        pins: Arc::new(pins),
-        library: Arc::clone(below.library),
-        speaker: settings.speech.clone().map(Speaker::new),
-        codecs: settings.media.codecs.clone(),
+        house: below.house.clone(),
         address: Some(settings.media.address).filter(|address| !address.is_unspecified()),
         advertised: settings.media.advertised_address,
         media: below.media.clone(),
@@ -549,6 +384,8 @@ fn calls_settings(settings: &Settings, below: &Below<'_>) -> CallsSettings {
         sip: below.sip.clone(),
         store: below.store.clone(),
         relay: below.relay.clone(),
+        counted: below.counted.clone(),
+        raised: below.raised.clone(),
     }
 }
 

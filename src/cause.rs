@@ -46,6 +46,8 @@ pub enum Cause {
     SessionExpired,
     /// No RTP and no RTCP for the configured time.
     MediaTimeout,
+    /// The operator has hung up, by the API.
+    EndedByOperator,
     /// A queue to the call's owner stayed full.
     Stalled,
     /// Our own fault.
@@ -100,6 +102,7 @@ impl Cause {
             Self::PeerGone => (408, 102, None, "peer-gone"),
             Self::SessionExpired => (408, 102, None, "session-expired"),
             Self::MediaTimeout => (480, 102, None, "media-timeout"),
+            Self::EndedByOperator => (480, 16, Some(Phrase::Goodbye), "ended-by-operator"),
             Self::Stalled => (500, 41, None, "stalled"),
             Self::Fault => (500, 41, Some(Phrase::Trouble), "fault"),
             Self::Transferred => (480, 16, None, "transferred"),
@@ -124,6 +127,7 @@ impl Cause {
                 | Self::MeetingEnded
                 | Self::Removed
                 | Self::Draining
+                | Self::EndedByOperator
                 | Self::Transferred
                 | Self::Declined
         )

@@ -42,6 +42,8 @@
 //! `menu::keypad` → `call` ⇒ `relay` → a texted code → keypad, or a texted join code → proof in the `store`. What is answered: provider (by
 //! `http::webhook`, where it calls us) ⇒ `relay` → call → meeting.
 //!
+//! *What happens* (M-17): call and meeting raise it (`telemetry::events`), which never waits ⇒ broadcast ⇒ the streams of `http::api::events`.
+//!
 //! # What is not here yet
 //! Meetings live in the daemon itself (`service::embedded`); the seam for outside services is what `meeting::task` does with
 //! a bridge. Devices are known by address, certificate or digest (`sip::gate`) and register (`sip::registrar`); at PBXs we register ourselves

@@ -6,10 +6,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
+use roomgate::app::{self, Start};
 use roomgate::cli::{Cli, Command, Status};
-use roomgate::config::{self, Loaded};
+use roomgate::config::{self, Loaded, Settings};
+use roomgate::problem::Problem;
 use roomgate::telemetry::log;
-use roomgate::{app, dial, link, status};
+use roomgate::{dial, link, status};
 
 /// glibc's allocator keeps the peak of a busy hour; a daemon that runs for months should give it back. Without huge pages: with
 /// them an idle daemon takes more than twice the memory it uses.
@@ -23,14 +25,8 @@ fn main() -> ExitCode {
         Command::Run(args) => run(&args.path()).into(),
         Command::CheckConfig(args) => check_config(&args.path()).into(),
         Command::Dial(args) => dial::run(args),
-        Command::Link(args) => match load(&args.config.path()) {
-            Ok(loaded) => link::run(&loaded.settings, &args),
-            Err(status) => status.into(),
-        },
-        Command::Status(args) => match load(&args.config.path()) {
-            Ok(loaded) => status::run(&loaded.settings, &args),
-            Err(status) => status.into(),
-        },
+        Command::Link(args) => link::run(&whatever_can_be_read(&args.config.path()), &args),
+        Command::Status(args) => status::run(&whatever_can_be_read(&args.config.path()), &args),
         Command::Version => say(format_args!("roomgate {}", env!("CARGO_PKG_VERSION"))).into(),
     }
 }
@@ -41,17 +37,20 @@ fn run(path: &Path) -> Status {
         Err(status) => return status,
     };
     let settings = loaded.settings;
-    if let Err(error) = log::init(settings.log.format, &settings.log.level) {
-        complain(&error);
-        return Status::Fault;
-    }
+    let levels = match log::init(settings.log.format, &settings.log.level) {
+        Ok(levels) => levels,
+        Err(error) => {
+            complain(&error);
+            return Status::Fault;
+        }
+    };
     for file in &loaded.files {
         tracing::info!(file = %file.display(), "configuration read");
     }
     for warning in &loaded.warnings {
         tracing::warn!(place = %warning.place, key = %warning.key, hint = %warning.hint, "{}", warning.what);
     }
-    match app::run(settings) {
+    match app::run(Start { path: path.to_owned(), settings, levels }) {
         Ok(()) => Status::Clean,
         Err(error) => {
             tracing::error!("{error}");
@@ -65,8 +64,12 @@ fn check_config(path: &Path) -> Status {
         Ok(loaded) => loaded,
         Err(status) => return status,
     };
-    for warning in &loaded.warnings {
+    let app::Probed { problems, warnings } = app::probe(&loaded);
+    for warning in loaded.warnings.iter().chain(&warnings) {
         complain(&format_args!("warning: {warning}"));
+    }
+    if !problems.is_empty() {
+        return mistakes(&problems, path);
     }
     let files: Vec<_> = loaded.files.iter().map(|file| file.display().to_string()).collect();
     say(format_args!("no mistakes in {}", files.join(", ")))
@@ -74,18 +77,24 @@ fn check_config(path: &Path) -> Status {
 
 /// The configuration, or its mistakes on standard error.
 fn load(path: &Path) -> Result<Loaded, Status> {
-    config::load_with(path, config::environment(), app::check).map_err(|problems| {
-        for problem in &problems {
-            complain(problem);
-        }
-        let count = problems.len();
-        complain(&format_args!(
-            "{count} {} in the configuration at {}",
-            if count == 1 { "mistake" } else { "mistakes" },
-            path.display()
-        ));
-        Status::Configuration
-    })
+    config::load_with(path, config::environment(), app::check).map_err(|problems| mistakes(&problems, path))
+}
+
+/// For asking a daemon that runs: it has taken an earlier configuration than one with mistakes.
+fn whatever_can_be_read(path: &Path) -> Settings {
+    match load(path) {
+        Ok(loaded) => loaded.settings,
+        Err(_) => config::salvage(path, config::environment()),
+    }
+}
+
+fn mistakes(problems: &[Problem], path: &Path) -> Status {
+    for problem in problems {
+        complain(problem);
+    }
+    let (count, noun) = (problems.len(), if problems.len() == 1 { "mistake" } else { "mistakes" });
+    complain(&format_args!("{count} {noun} in the configuration at {}", path.display()));
+    Status::Configuration
 }
 
 fn say(text: impl Display) -> Status {

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use crate::http::Contact;
 use crate::sip::{self, Change, Command, Stored, Transport};
 use crate::store::{self, Registration, StoreError};
 use crate::units::unix_millis;
@@ -43,24 +43,22 @@ pub async fn keep(mut changes: mpsc::Receiver<Change>, store: store::Handle) {
 }
 
 /// All of them for the API, nearest death last.
-pub async fn list(sip: &sip::Handle) -> Vec<Value> {
+pub async fn list(sip: &sip::Handle) -> Vec<Contact> {
     sip.registrations().await.into_iter().flat_map(|Change { device, bindings }| shown(&device, bindings)).collect()
 }
 
-fn shown(device: &Arc<str>, bindings: Vec<Stored>) -> Vec<Value> {
-    let one = |stored: Stored| {
-        json!({
-            "device": &**device,
-            "contact": stored.uri,
-            "q": f64::from(stored.q) / 1000.0,
-            "expires_in_s": stored.expires_in.as_secs(),
-            "source": stored.source,
-            "transport": stored.transport.as_str().to_ascii_lowercase(),
-            "user_agent": stored.user_agent,
-            "instance": stored.instance,
-            "reg_id": stored.reg_id,
-            "path": stored.path,
-        })
+fn shown(device: &Arc<str>, bindings: Vec<Stored>) -> Vec<Contact> {
+    let one = |stored: Stored| Contact {
+        device: device.to_string(),
+        contact: stored.uri,
+        q: f64::from(stored.q) / 1000.0,
+        expires_in_s: stored.expires_in.as_secs(),
+        source: stored.source,
+        transport: stored.transport.as_str().to_ascii_lowercase(),
+        user_agent: stored.user_agent,
+        instance: stored.instance,
+        reg_id: stored.reg_id,
+        path: stored.path,
     };
     bindings.into_iter().map(one).collect()
 }

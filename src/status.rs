@@ -4,31 +4,34 @@
 //! for people, or as JSON for programs. Names in the JSON stay as they are; new ones may come.
 #![allow(clippy::disallowed_methods, reason = "reads the clock: how long everything has been up")]
 
+mod census;
 mod fetch;
+pub mod metrics;
+mod sources;
 mod text;
 
 use std::net::IpAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema as _, ToSchema};
 
-use crate::call::{CallLine, CallsView, Failure};
-use crate::media::Media;
+use crate::call::CallLine;
+use crate::meeting::MeetingHandle;
 use crate::meeting::words::ParticipantView;
-use crate::meeting::{MeetingHandle, Registry};
 use crate::relay;
 use crate::sip;
 
+pub use census::Census;
 pub use fetch::run;
+pub use sources::Sources;
 
 /// A meeting that has not answered by then is shown as one that does not answer: that is what somebody needs to know.
 const MEETING_ANSWERS: Duration = Duration::from_secs(2);
 
 /// Everything `status` tells.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Status {
     /// Of the running daemon, which may not be that of the command.
@@ -56,7 +59,7 @@ pub struct Status {
 }
 
 /// One call.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct CallStatus {
     /// Its name in the log.
@@ -82,7 +85,7 @@ pub struct CallStatus {
 }
 
 /// A call that was refused, or ended as nobody wanted.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct FailureStatus {
     /// Its name in the log.
@@ -102,7 +105,7 @@ pub struct FailureStatus {
 }
 
 /// One running meeting.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct MeetingStatus {
     /// The X of `[meeting.X]`.
@@ -120,7 +123,7 @@ pub struct MeetingStatus {
 }
 
 /// One row of a meeting.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct ParticipantStatus {
     /// For the API.
@@ -142,7 +145,7 @@ pub struct ParticipantStatus {
 }
 
 /// One configured device.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct DeviceStatus {
     /// The X of `[device.X]`.
@@ -156,7 +159,7 @@ pub struct DeviceStatus {
 }
 
 /// One of our registrations at a PBX.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct AccountStatus {
     /// The X of `[sip.account.X]`.
@@ -184,7 +187,7 @@ impl From<sip::account::Standing> for AccountStatus {
 }
 
 /// Messages and parts of them, since the start (C-7).
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct SmsStatus {
     /// On their way now.
@@ -219,19 +222,20 @@ impl From<relay::driver::Survey> for SmsStatus {
 }
 
 /// Who is kept out for now.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Blocks {
     /// Sources over their budget, which SIP no longer answers: addresses, and callers behind trunks.
     pub silenced: Vec<String>,
     /// Sources locked out after wrong codes (K-1).
+    #[schema(value_type = Vec<String>)]
     pub locked_sources: Vec<IpAddr>,
     /// Meetings whose passcode was tried too often (K-1).
     pub locked_meetings: Vec<String>,
 }
 
 /// What is in use. Without calls and pages everything but memory, tasks and totals is zero, once SIP's timers have run out.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Resources {
     /// Pairs of UDP ports for devices.
@@ -249,7 +253,7 @@ pub struct Resources {
 }
 
 /// Pairs of UDP ports for devices.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct RtpPorts {
     /// In use.
@@ -261,7 +265,7 @@ pub struct RtpPorts {
 }
 
 /// The media workers. The last three only grow: each of them was heard by somebody.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct MediaLoad {
     /// Threads.
@@ -277,7 +281,7 @@ pub struct MediaLoad {
 }
 
 /// The SIP endpoint. From `received` on they only grow.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct SipLoad {
     /// Calls that are not forgotten yet.
@@ -298,118 +302,18 @@ pub struct SipLoad {
     pub dropped: u64,
     /// Messages sent again.
     pub retransmitted: u64,
+    /// Copies sent to a capture server (`sip.hep`).
+    pub copied: u64,
+    /// Copies that could not be sent.
+    pub lost_copies: u64,
 }
 
-/// Where a [`Status`] is gathered from.
-#[derive(Clone)]
-pub struct Sources {
-    /// When the daemon started.
-    pub started: Instant,
-    /// True while calls are taken.
-    pub ready: watch::Receiver<bool>,
-    /// The calls.
-    pub calls: CallsView,
-    /// The meetings.
-    pub registry: Registry,
-    /// Label, display name and networks of the configured devices.
-    pub devices: Arc<[DeviceStatus]>,
-    /// SIP.
-    pub sip: sip::Handle,
-    /// Chat by SMS.
-    pub relay: Option<relay::driver::Handle>,
-    /// Media.
-    pub media: Media,
-}
-
-impl Sources {
-    /// Ends the block of a source or meeting that is named as in [`Blocks`]; `false` when there was none.
-    pub async fn lift(&self, name: &str) -> bool {
-        let unlocked = self.calls.lift(name);
-        self.sip.lift(name).await || unlocked
-    }
-
-    /// How things are now.
-    pub async fn gather(&self) -> Status {
-        let calls = self.calls.lines();
-        let count = |device: &str| calls.iter().filter(|line| line.device == device).count();
-        let devices = self.devices.iter().map(|device| DeviceStatus { calls: count(&device.device), ..device.clone() }).collect();
-        let (locked_sources, locked_meetings) = self.calls.locked();
-        let mut meetings = Vec::new();
-        for meeting in self.registry.running().await {
-            let title = self.registry.title(meeting.name()).unwrap_or_default();
-            meetings.push(MeetingStatus::of(&meeting, title).await);
-        }
-        let mut failures = Vec::new();
-        for failure in self.calls.failures() {
-            failures.push(self.failure(failure).await);
-        }
-        Status {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            state: if *self.ready.borrow() { "ready" } else { "draining" }.to_owned(),
-            uptime_seconds: self.started.elapsed().as_secs(),
-            calls: calls.into_iter().map(CallStatus::from).collect(),
-            failures,
-            meetings,
-            devices,
-            sms: match &self.relay {
-                Some(relay) => Some(relay.survey().await.into()),
-                None => None,
-            },
-            accounts: self.sip.accounts().await.into_iter().map(AccountStatus::from).collect(),
-            blocks: Blocks {
-                silenced: self.sip.silenced().await.iter().map(ToString::to_string).collect(),
-                locked_sources,
-                locked_meetings: locked_meetings.iter().map(ToString::to_string).collect(),
-            },
-            resources: self.resources().await,
-        }
-    }
-
-    async fn failure(&self, failure: Failure) -> FailureStatus {
-        let line = |line: sip::LadderLine| {
-            let direction = if line.inbound { '<' } else { '>' };
-            format!("{} {direction} {}", line.at.as_millis(), line.summary)
-        };
-        FailureStatus {
-            call: failure.call.to_string(),
-            device: failure.device,
-            peer: failure.peer.map(|peer| peer.to_string()),
-            cause: failure.cause.verdict().label.to_owned(),
-            status: failure.cause.verdict().status,
-            seconds_ago: failure.at.elapsed().as_secs(),
-            ladder: self.sip.ladder(failure.call).await.into_iter().map(line).collect(),
-        }
-    }
-
-    async fn resources(&self) -> Resources {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let (ports, counters) = (self.media.ports(), self.media.counters());
-        let (load, counted) = (self.sip.load().await, self.sip.counters());
-        Resources {
-            rtp_ports: RtpPorts { taken: ports.taken, resting: ports.resting, pairs: ports.pairs },
-            media: MediaLoad {
-                workers: self.media.workers(),
-                open_ports: read(&counters.open),
-                skipped_steps: read(&counters.skipped),
-                unsent_packets: read(&counters.unsent),
-                lost_events: read(&counters.unheard),
-            },
-            sip: SipLoad {
-                calls: load.calls,
-                transactions: load.transactions,
-                timers: load.timers,
-                connections: load.connections,
-                received: read(&counted.received),
-                sent: read(&counted.sent),
-                malformed: read(&counted.malformed),
-                dropped: read(&counted.dropped),
-                retransmitted: read(&counted.retransmitted),
-            },
-            control_tasks: tokio::runtime::Handle::current().metrics().num_alive_tasks(),
-            memory_bytes: memory().unwrap_or(0),
-            descriptors: std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count),
-        }
-    }
+/// The schemas of a [`Status`], by name, for the API's document.
+#[must_use]
+pub fn schemas() -> Vec<(String, RefOr<Schema>)> {
+    let mut schemas = vec![(Status::name().into_owned(), Status::schema())];
+    Status::schemas(&mut schemas);
+    schemas
 }
 
 impl MeetingStatus {
@@ -464,13 +368,6 @@ impl From<CallLine> for CallStatus {
 }
 
 /// The word that an enum is in JSON.
-fn word(value: &impl Serialize) -> String {
+pub(crate) fn word(value: &impl Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|value| value.as_str().map(ToOwned::to_owned)).unwrap_or_default()
-}
-
-/// Resident memory of this process, as Linux tells it.
-fn memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    kilobytes.split_whitespace().next()?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
 }

@@ -1,10 +1,12 @@
 //! What has outlived its retention is deleted, at start, so also after downtime: recordings (N-12) every hour, copies of the chat (C-8)
-//! every minute.
+//! and records of calls (M-16) every minute.
 #![allow(clippy::disallowed_methods, reason = "a task that waits for the hour")]
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+
+use tokio::sync::watch;
 
 use crate::policy::retention::Retention;
 use crate::store::{self, StoreError};
@@ -12,14 +14,18 @@ use crate::units::unix_millis;
 
 /// How often recordings are looked at; retention is counted in days or hours.
 const EVERY: Duration = Duration::from_secs(3600);
-/// How often copies of the chat are looked at, by the clock on the wall: it may have been moved.
+/// How often copies of the chat and records of calls are looked at, by the clock on the wall: it may have been moved.
 const CHATS_EVERY: Duration = Duration::from_secs(60);
 
-/// Deletes old recordings for as long as the daemon runs.
-pub async fn run(directory: PathBuf, retention: Duration) {
+/// Deletes recordings that are older than `retention` says at the moment (`None`: never), for as long as the daemon runs.
+pub async fn run(directory: PathBuf, mut retention: watch::Receiver<Option<Duration>>) {
     let mut hours = tokio::time::interval(EVERY);
     loop {
-        hours.tick().await;
+        tokio::select! {
+            _ = hours.tick() => {}
+            Ok(()) = retention.changed() => {}
+        }
+        let Some(retention) = *retention.borrow_and_update() else { continue };
         let directory = directory.clone();
         let swept = tokio::task::spawn_blocking(move || sweep(&directory, retention, SystemTime::now())).await;
         match swept {
@@ -32,10 +38,11 @@ pub async fn run(directory: PathBuf, retention: Duration) {
 }
 
 /// Deletes copies of the chat that have lived for as long as they may, for as long as the daemon runs.
-pub async fn chats(store: store::Handle, retention: Retention) {
+pub async fn chats(store: store::Handle, retention: watch::Receiver<Retention>) {
     let mut minutes = tokio::time::interval(CHATS_EVERY);
     loop {
         minutes.tick().await;
+        let retention = retention.borrow().clone();
         match sweep_chats(&store, &retention, unix_millis(SystemTime::now())).await {
             Ok(0) => {}
             Ok(deleted) => tracing::info!(deleted, "copies of the chat deleted at the end of their retention"),
@@ -43,6 +50,29 @@ pub async fn chats(store: store::Handle, retention: Retention) {
             Err(error) => tracing::error!(%error, "old copies of the chat cannot be deleted"),
         }
     }
+}
+
+/// Deletes records of calls that are older than `retention` says at the moment (`None`: never), for as long as the daemon runs.
+pub async fn records(store: store::Handle, mut retention: watch::Receiver<Option<Duration>>) {
+    let mut minutes = tokio::time::interval(CHATS_EVERY);
+    loop {
+        tokio::select! {
+            _ = minutes.tick() => {}
+            Ok(()) = retention.changed() => {}
+        }
+        let Some(keep) = *retention.borrow_and_update() else { continue };
+        match store.sweep_records(born_by(unix_millis(SystemTime::now()), keep)).await {
+            Ok(0) => {}
+            Ok(deleted) => tracing::info!(deleted, "records of calls deleted at the end of their retention"),
+            Err(StoreError::Closed) => return,
+            Err(error) => tracing::error!(%error, "old records of calls cannot be deleted"),
+        }
+    }
+}
+
+/// What began before this time has lived for `keep` at `now` (both in milliseconds since 1970).
+fn born_by(now: u64, keep: Duration) -> u64 {
+    now.saturating_sub(u64::try_from(keep.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Deletes copies that are dead at `now` (milliseconds since 1970), and has them and those that were overwritten leave the store's journal.

@@ -8,6 +8,7 @@ use std::fmt::Debug;
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use socket2::{Domain, Protocol, SockRef, Type};
@@ -122,7 +123,7 @@ impl Net for System {
         }
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
-        Ok(Box::new(UdpSocket::from(socket)))
+        Ok(Box::new(KernelSocket::new(socket.into())?))
     }
 
     /// Connecting a UDP socket sends nothing; it asks the routing table.
@@ -134,21 +135,39 @@ impl Net for System {
     }
 }
 
-impl Socket for UdpSocket {
+/// The reading end's descriptor is taken with the socket's own: whoever could bind it can read from it as well, however few are left
+/// by then. A call that is answered and not heard would be worse than none.
+#[derive(Debug)]
+struct KernelSocket {
+    socket: UdpSocket,
+    for_reader: Mutex<Option<UdpSocket>>,
+}
+
+impl KernelSocket {
+    fn new(socket: UdpSocket) -> io::Result<Self> {
+        let for_reader = Mutex::new(Some(socket.try_clone()?));
+        Ok(Self { socket, for_reader })
+    }
+}
+
+impl Socket for KernelSocket {
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        UdpSocket::local_addr(self)
+        self.socket.local_addr()
     }
 
     fn send_to(&self, datagram: &[u8], to: SocketAddr) -> io::Result<usize> {
-        SockRef::from(self).send_to(datagram, &to.into())
+        SockRef::from(&self.socket).send_to(datagram, &to.into())
     }
 
     fn try_recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.recv_from(buffer)
+        self.socket.recv_from(buffer)
     }
 
     fn reader(&self) -> io::Result<Reader> {
-        Ok(Reader::new(tokio::net::UdpSocket::from_std(self.try_clone()?)?))
+        let kept = self.for_reader.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // One after the first: the socket has moved to another thread.
+        let socket = kept.map_or_else(|| self.socket.try_clone(), Ok)?;
+        tokio::net::UdpSocket::from_std(socket).map(Reader::new)
     }
 }
 

@@ -22,16 +22,8 @@ pub(super) fn devices(sip: &sip::Handle) -> http::Query {
         Box::pin(async move {
             let mut found = registrations::list(&sip).await;
             found.truncate(limit);
-            Ok(found)
+            rows(found)
         })
-    })
-}
-
-pub(super) fn records(store: &store::Handle) -> http::Query {
-    let store = store.clone();
-    Arc::new(move |limit| {
-        let store = store.clone();
-        Box::pin(async move { rows(store.records(limit).await?) })
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::call::{CallsView, Invitation, PROGRESS, Progress};
 use crate::cause::Cause;
@@ -12,17 +12,19 @@ use crate::ids::{CallId, MeetingName};
 use crate::meeting::{Refusal, Registry};
 use crate::sip;
 
+/// The configuration in force.
+type InForce = watch::Receiver<Arc<Settings>>;
+
 /// The configured devices, by label.
-pub(super) fn list(settings: &Settings, sip: &sip::Handle) -> http::Rooms {
-    let names: Arc<[_]> = settings.devices.iter().map(|(label, device)| (label.clone(), device.name.clone())).collect();
+pub(super) fn list(in_force: InForce, sip: &sip::Handle) -> http::Rooms {
     let sip = sip.clone();
     Arc::new(move || {
-        let (names, sip) = (Arc::clone(&names), sip.clone());
+        let (settings, sip) = (Arc::clone(&in_force.borrow()), sip.clone());
         Box::pin(async move {
-            let mut rooms = Vec::with_capacity(names.len());
-            for (id, name) in names.iter().cloned() {
-                let reachable = sip.reach(&id).await.is_some();
-                rooms.push(http::Room { id, name, reachable });
+            let mut rooms = Vec::with_capacity(settings.devices.len());
+            for (id, device) in &settings.devices {
+                let reachable = sip.reach(id).await.is_some();
+                rooms.push(http::Room { id: id.clone(), name: device.name.clone(), reachable });
             }
             rooms
         })
@@ -30,13 +32,12 @@ pub(super) fn list(settings: &Settings, sip: &sip::Handle) -> http::Rooms {
 }
 
 /// Has one fetch its configuration anew.
-pub(super) fn check_sync(settings: &Settings, sip: &sip::Handle) -> http::CheckSync {
-    let known: Arc<[String]> = settings.devices.keys().cloned().collect();
+pub(super) fn check_sync(in_force: InForce, sip: &sip::Handle) -> http::CheckSync {
     let sip = sip.clone();
     Arc::new(move |device| {
-        let (known, sip) = (Arc::clone(&known), sip.clone());
+        let (settings, sip) = (Arc::clone(&in_force.borrow()), sip.clone());
         Box::pin(async move {
-            if !known.contains(&device) {
+            if !settings.devices.contains_key(&device) {
                 return Err(Refusal::NoSuchDevice);
             }
             sip.reach(&device).await.ok_or(Refusal::NotReachable)?;
@@ -47,11 +48,9 @@ pub(super) fn check_sync(settings: &Settings, sip: &sip::Handle) -> http::CheckS
 }
 
 /// Calls one, and tells its meeting how that goes.
-pub(super) fn invite(settings: &Settings, calls: CallsView, registry: Registry) -> http::Invite {
-    let names: Arc<std::collections::BTreeMap<String, String>> =
-        Arc::new(settings.devices.iter().map(|(label, device)| (label.clone(), device.name.clone())).collect());
+pub(super) fn invite(in_force: InForce, calls: CallsView, registry: Registry) -> http::Invite {
     Arc::new(move |meeting, device| {
-        let name = names.get(&device).cloned().ok_or(Refusal::NoSuchDevice)?;
+        let name = in_force.borrow().devices.get(&device).map(|device| device.name.clone()).ok_or(Refusal::NoSuchDevice)?;
         call(&calls, registry.clone(), meeting, device, name)
     })
 }

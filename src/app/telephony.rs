@@ -71,6 +71,11 @@ fn account((label, account): (&String, &config::SipAccount)) -> sip::account::Ac
     }
 }
 
+fn capture(hep: &config::Hep) -> sip::hep::Capture {
+    let password = hep.password.as_ref().map(|password| password.expose().to_owned().into());
+    sip::hep::Capture { server: hep.server, id: hep.id, password }
+}
+
 pub(super) fn settings(settings: &Settings, seed: u64, known: Known) -> sip::Settings {
     let trusted: Vec<_> = known.addresses.iter().map(|(network, _)| *network).collect();
     sip::Settings {
@@ -93,6 +98,7 @@ pub(super) fn settings(settings: &Settings, seed: u64, known: Known) -> sip::Set
         },
         name_servers: settings.sip.name_servers.clone(),
         accounts: settings.sip.accounts.iter().map(account).collect(),
+        capture: settings.sip.hep.as_ref().map(capture),
         seed,
         ..sip::Settings::default()
     }

@@ -66,7 +66,10 @@ pub struct Guest {
 }
 
 /// The label of a device that has no entry of its own.
-const UNLISTED: &str = "unlisted";
+pub const UNLISTED: &str = "unlisted";
+
+/// The label of whoever called and was refused.
+pub const UNKNOWN: &str = "unknown";
 
 impl Doors {
     /// Decides on a call.

@@ -18,8 +18,8 @@ const SLACK: Duration = Duration::from_secs(3);
 impl Shared {
     /// S-10: sent to where it can be answered, or told that it cannot be here.
     pub(super) async fn emergency(&self, incoming: &Incoming, inputs: &mut mpsc::Receiver<Input>) {
-        let (call, source, doors) = (incoming.call, incoming.source, &self.settings.doors);
-        if let Some(target) = doors.emergency.target.clone() {
+        let (call, source, house) = (incoming.call, incoming.source, self.house());
+        if let Some(target) = house.doors.emergency.target.clone() {
             tracing::warn!(%call, %source, "emergency call redirected");
             return self.settings.sip.send(Command::Redirect { call, target }).await;
         }
@@ -46,7 +46,8 @@ impl Shared {
         self.settings.sip.send(Command::Progress { call, sdp }).await;
         let (says, mut heard) = mpsc::channel(INBOX);
         let port = self.settings.media.open_port(reserved, profile, says).await.ok()?;
-        let clip = self.settings.library.clip(self.settings.doors.language_of(incoming), phrase);
+        let house = self.house();
+        let clip = house.library.clip(house.doors.language_of(incoming), phrase);
         let (id, limit) = (PlayId::next(), clip.duration() + SLACK);
         port.play(Play { id, clips: vec![clip], kind: PlayKind::Prompt }).await;
         let said = async {

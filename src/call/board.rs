@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::Stage;
 use crate::ids::{CallId, MeetingName, ParticipantId};
+use crate::media::PortHandle;
 use crate::sip::Transport;
 
 /// One call, as an operator sees it.
@@ -32,6 +33,8 @@ pub struct CallLine {
     pub began: Instant,
     /// The codec agreed on, by its SDP name.
     pub codec: Option<&'static str>,
+    /// Its media, once there is some.
+    pub port: Option<PortHandle>,
 }
 
 /// The lines of all calls. No lock is held while anything is waited for.
@@ -69,13 +72,28 @@ impl Board {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&call)?.meeting.clone()
     }
 
+    /// The line of one call.
+    pub(super) fn line(&self, call: CallId) -> Option<CallLine> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&call).cloned()
+    }
+
     /// All lines, the oldest call first.
     pub(super) fn lines(&self) -> Vec<CallLine> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
+
+    /// How far each call has come.
+    pub(super) fn stages(&self) -> Vec<Stage> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().map(|line| line.stage).collect()
+    }
 }
 
 impl OwnLine {
+    /// What it says now.
+    pub(super) fn read(&self) -> Option<CallLine> {
+        self.board.line(self.call)
+    }
+
     /// Changes the line.
     pub(super) fn change(&self, change: impl FnOnce(&mut CallLine)) {
         if let Some(line) = self.board.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&self.call) {

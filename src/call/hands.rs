@@ -10,7 +10,8 @@ use tokio::sync::mpsc;
 use super::admit::Guest;
 use super::board::OwnLine;
 use super::outward::{Invitation, PROGRESS, Progress};
-use super::task::Shared;
+use super::past::PastCall;
+use super::task::{House, Shared};
 use super::{Act, Call, Input, Summary};
 use crate::cause::Cause;
 use crate::codec::CodecKind;
@@ -23,6 +24,7 @@ use crate::redact::Redacted;
 use crate::relay;
 use crate::sip::Command;
 use crate::store::CallRecord;
+use crate::telemetry::metrics::Unwritten;
 use crate::units::unix_millis;
 
 /// A call's machine with its hands.
@@ -54,6 +56,8 @@ impl Owner for Driven {
 /// What a call does its acts with.
 pub(super) struct Hands {
     pub(super) shared: Arc<Shared>,
+    /// What was configured when the call began.
+    pub(super) house: Arc<House>,
     pub(super) call: CallId,
     pub(super) line: OwnLine,
     pub(super) source: SocketAddr,
@@ -74,7 +78,7 @@ impl Hands {
             Act::Sip(command) => settings.sip.send(command).await,
             Act::Play(play) => self.port.play(play).await,
             Act::StopPrompts => self.port.stop_prompts().await,
-            Act::Music(on) => self.port.music(settings.library.music().filter(|_| on)).await,
+            Act::Music(on) => self.port.music(self.house.library.music().filter(|_| on)).await,
             Act::Reprofile(profile) => self.port.reprofile(profile).await,
             Act::Knock(meeting) => self.knock(&meeting).await,
             Act::Guest(what) => self.tell_meeting(what).await,
@@ -134,7 +138,7 @@ impl Hands {
     }
 
     fn speak(&self, text: Redacted<String>) {
-        let Some(speaker) = self.shared.settings.speaker.clone() else { return };
+        let Some(speaker) = self.house.speaker.clone() else { return };
         let (call, language, inbox) = (self.call, self.guest.language.clone(), self.inbox.clone());
         tokio::spawn(async move {
             let spoken = speaker.speak(&language, &text).await;
@@ -188,8 +192,8 @@ impl Hands {
                 name: self.guest.name.clone(),
                 device: self.guest.device.clone(),
                 // What is really spoken: a language without this prompt falls back, and the ledger must say so (N-8).
-                language: settings.library.spoken_in(&self.guest.language, Phrase::RecordingStarted).to_string(),
-                text: self.guest.text || settings.speaker.is_some(),
+                language: self.house.library.spoken_in(&self.guest.language, Phrase::RecordingStarted).to_string(),
+                text: self.guest.text || self.house.speaker.is_some(),
                 port: self.port.clone(),
                 to_guest: self.to_guest.clone(),
             };
@@ -230,8 +234,15 @@ impl Hands {
             mos = summary.stats.mos,
             "call ended"
         );
-        self.shared.failed(self.call, &self.guest.device, Some(self.source), summary.cause);
-        let heard = summary.stats.received > 0;
+        self.shared.over(self.call, &self.guest.device, Some(self.source), summary.cause);
+        self.shared.ended(self.call, summary.meeting.as_ref(), summary.cause);
+        let (heard, counted) = (summary.stats.received > 0, &self.shared.settings.counted);
+        if heard {
+            counted.heard(summary.stats.mos, summary.stats.received, summary.stats.lost);
+        }
+        if let Some(line) = self.line.read() {
+            self.shared.past.note(PastCall { line, cause: summary.cause, stats: summary.stats });
+        }
         let record = CallRecord {
             call: self.call.to_string(),
             device: self.guest.device.clone(),
@@ -251,6 +262,7 @@ impl Hands {
             end_reason: summary.cause.verdict().label.to_owned(),
         };
         if let Err(error) = self.shared.settings.store.record(record).await {
+            counted.unwritten(Unwritten::Record);
             tracing::error!(call = %self.call, %error, "the call record could not be written");
         }
     }

@@ -7,10 +7,13 @@
 pub mod admit;
 mod aloud;
 mod board;
+mod dialog;
 pub mod emergency;
 mod failures;
 mod hands;
+mod keys;
 mod outward;
+mod past;
 mod reading;
 mod talk;
 mod task;
@@ -28,9 +31,8 @@ use crate::ids::{CallId, MeetingName, NoticeId, PlayId};
 use crate::machine::Machine;
 use crate::media::{Heard, Outcome, Play, PlayKind, PortStats, Profile};
 use crate::meeting::{FromGuest, ToGuest};
-use crate::menu::{Addressed, Has, KeyCommand, Keymap, Keypad, KeypadInput, Means, Menu, MenuInput, MenuOutput, Press};
+use crate::menu::{Addressed, Keypad, KeypadInput, Means, Menu, MenuInput, Press};
 use crate::phrase::Phrase;
-use crate::policy::Switch;
 use crate::prompt::{Clip, Library};
 use crate::redact::Redacted;
 use crate::relay;
@@ -39,8 +41,9 @@ use crate::sip;
 pub use board::CallLine;
 pub use failures::Failure;
 pub use outward::{Invitation, PROGRESS, Progress};
+pub use past::PastCall;
 pub use talk::{Talk, profile};
-pub use task::{Calls, CallsSettings, CallsView};
+pub use task::{Calls, CallsSettings, CallsView, House};
 
 /// How long the last words may take before the BYE goes out all the same.
 const LAST_WORDS: Duration = Duration::from_secs(12);
@@ -62,8 +65,8 @@ pub enum Input {
     NoMeeting,
     /// Source or meeting is locked after wrong codes (K-1).
     LockedOut,
-    /// The gateway stops (O-4).
-    Drain,
+    /// Ended from our side: the gateway stops (O-4), or the operator wants it.
+    End(Cause),
     /// How the call goes on to the device that shall take this one's place (M-18).
     Transfer(Progress),
     /// Another call has taken this one's place (M-18).
@@ -286,116 +289,6 @@ impl Call {
         self.play(&[phrase], PlayKind::Prompt);
     }
 
-    // === The menu ===
-
-    fn follow_menu(&mut self, now: Instant) {
-        loop {
-            let Phase::Menu(menu) = &mut self.phase else { return };
-            match menu.poll() {
-                None => return,
-                Some(MenuOutput::Play(phrases)) => {
-                    let (id, _) = self.play(&phrases, PlayKind::Prompt);
-                    self.menu_words = Some(id);
-                }
-                Some(MenuOutput::Invite { conference_id }) => {
-                    let clips = self.invitation(&conference_id);
-                    let (id, _) = self.play_clips(clips, PlayKind::Prompt);
-                    self.menu_words = Some(id);
-                }
-                Some(MenuOutput::StopPlaying) => {
-                    self.menu_words = None;
-                    self.acts.push_back(Act::StopPrompts);
-                }
-                Some(MenuOutput::WrongTry { meeting }) => self.acts.push_back(Act::WrongTry(meeting)),
-                Some(MenuOutput::Chosen { meeting }) => {
-                    let pin = self.settings.pins.get(&meeting).cloned();
-                    let keypad = Keypad::new(Keymap::default(), pin, self.has());
-                    self.phase = Phase::Meeting { keypad: Box::new(keypad) };
-                    self.meeting = Some(meeting.clone());
-                    self.knocked = Some(now);
-                    self.acts.push_back(Act::Knock(meeting));
-                    if self.watches {
-                        self.acts.push_back(Act::Guest(FromGuest::Watch(true)));
-                    }
-                    if self.settings.talk.on_hold() {
-                        self.acts.push_back(Act::Guest(FromGuest::Hold(true)));
-                    }
-                }
-                Some(MenuOutput::Failed(cause)) => self.part(now, cause, true),
-            }
-        }
-    }
-
-    /// K-1: a right code opens nothing while its source or meeting is locked.
-    fn locked_out(&mut self, now: Instant) {
-        match &mut self.phase {
-            Phase::Menu(menu) => {
-                menu.handle(now, MenuInput::LockedOut);
-                self.follow_menu(now);
-            }
-            _ => self.part(now, Cause::TooManyTries, true),
-        }
-    }
-
-    // === Keys ===
-
-    fn key(&mut self, now: Instant, press: Press) {
-        match &mut self.phase {
-            Phase::Menu(menu) => {
-                menu.handle(now, MenuInput::Digit(press));
-                self.follow_menu(now);
-            }
-            Phase::Meeting { keypad } => {
-                keypad.handle(now, KeypadInput::Press(press));
-                self.follow_keypad(now);
-            }
-            Phase::Parting { .. } | Phase::Closing { .. } | Phase::Over => {}
-        }
-    }
-
-    fn follow_keypad(&mut self, now: Instant) {
-        loop {
-            let Phase::Meeting { keypad } = &mut self.phase else { return };
-            let Some(command) = keypad.poll() else { return };
-            // The answer to a key is not kept waiting behind earlier words.
-            self.acts.push_back(Act::StopPrompts);
-            match command {
-                KeyCommand::Help => self.help(),
-                KeyCommand::Read => self.read_aloud(),
-                KeyCommand::Chat => self.toggle_chat(now),
-                KeyCommand::Digits(digits) => self.collected(now, digits),
-                KeyCommand::ToggleHand => self.acts.push_back(Act::Guest(FromGuest::Hand(Switch::Toggle))),
-                KeyCommand::ToggleMute => self.acts.push_back(Act::Guest(FromGuest::Mute(Switch::Toggle))),
-                KeyCommand::AdmitAll => self.acts.push_back(Act::Guest(FromGuest::AdmitAll)),
-                KeyCommand::AskPin => self.say(Phrase::EnterPin),
-                KeyCommand::PinAccepted => {
-                    self.acts.push_back(Act::Guest(FromGuest::OrganiserPin));
-                    self.say(Phrase::PinAccepted);
-                }
-                KeyCommand::PinWrong => {
-                    self.acts.push_back(Act::WrongTry(self.meeting.clone()));
-                    self.say(Phrase::PinWrong);
-                }
-                KeyCommand::PinLocked => self.say(Phrase::PinLocked),
-                KeyCommand::NotAvailable => self.say(Phrase::NotAvailable),
-                KeyCommand::Leave => self.part(now, Cause::Left, true),
-            }
-        }
-    }
-
-    fn has(&self) -> Has {
-        Has { chat: self.settings.chat.is_some(), speech: self.settings.speaks }
-    }
-
-    /// `*1`: the keys that are there.
-    fn help(&mut self) {
-        let (has, inside) = (self.has(), self.admitted.is_some());
-        let mut phrases = vec![Phrase::Help];
-        phrases.extend((inside && has.chat).then_some(Phrase::HelpChat));
-        phrases.extend((inside && has.speech).then_some(Phrase::HelpRead));
-        self.play(&phrases, PlayKind::Prompt);
-    }
-
     // === The meeting's words ===
 
     fn meeting_says(&mut self, now: Instant, word: ToGuest) {
@@ -479,99 +372,6 @@ impl Call {
         }
     }
 
-    // === SIP ===
-
-    fn sip_says(&mut self, now: Instant, event: sip::Event) {
-        match event {
-            sip::Event::Digit { digit, .. } => self.key(now, Press::new(digit, Means::Info)),
-            sip::Event::Text { message, text, .. } => self.text(now, message, text),
-            sip::Event::Offer { sdp, .. } => self.offered(sdp.as_deref()),
-            sip::Event::Acked { sdp: Some(sdp), .. } => {
-                let heard = self.settings.talk.answered(&sdp);
-                self.renegotiated(heard);
-            }
-            sip::Event::Refreshed { sdp, .. } => {
-                let heard = self.settings.talk.refreshed(&sdp);
-                self.renegotiated(heard);
-            }
-            sip::Event::Watch { on, .. } => {
-                self.watches = on;
-                if matches!(self.phase, Phase::Meeting { .. }) {
-                    self.acts.push_back(Act::Guest(FromGuest::Watch(on)));
-                }
-            }
-            sip::Event::Refer { device, replaces, .. } => match self.phase {
-                Phase::Meeting { .. } => self.acts.push_back(Act::Transfer { device, replaces }),
-                _ => self.acts.push_back(Act::Sip(sip::Command::ReferAnswered { call: self.settings.call, accepted: false })),
-            },
-            sip::Event::Refused { .. } => {
-                // M-12: asked by a method or header that an external may not use.
-                if matches!(self.phase, Phase::Meeting { .. }) {
-                    self.say(Phrase::NotAllowed);
-                }
-            }
-            sip::Event::Ended { cause, .. } => {
-                self.peer_gone = true;
-                self.part(now, cause, true);
-            }
-            _ => {}
-        }
-    }
-
-    /// C-1: chat is there for who is inside; nobody floods it from a phone.
-    fn text(&mut self, now: Instant, message: u64, text: Redacted<String>) {
-        let inside = matches!(self.phase, Phase::Meeting { .. }) && self.admitted.is_some();
-        let refusal = match (inside, inside && self.texts.take(now)) {
-            (false, _) => Some(Cause::Denied),
-            (true, false) => Some(Cause::Busy),
-            (true, true) => None,
-        };
-        if refusal.is_none() {
-            self.acts.push_back(Act::Guest(FromGuest::Chat { text, by: None }));
-        }
-        self.acts.push_back(Act::Sip(sip::Command::TextAnswered { call: self.settings.call, message, refusal }));
-    }
-
-    /// M-18: this device stays until the other one stands at the door.
-    fn transfer(&mut self, now: Instant, step: Progress) {
-        let (call, status) = (self.settings.call, step.status());
-        self.acts.push_back(Act::Sip(sip::Command::ReferProgress { call, status }));
-        if step == Progress::Knocked {
-            self.part(now, Cause::Transferred, true);
-        }
-    }
-
-    fn offered(&mut self, sdp: Option<&[u8]>) {
-        let call = self.settings.call;
-        match sdp {
-            None => {
-                let sdp = self.settings.talk.offer();
-                self.acts.push_back(Act::Sip(sip::Command::Answer { call, sdp }));
-            }
-            Some(sdp) => match self.settings.talk.offered(sdp) {
-                Ok((profile, answer)) => {
-                    self.acts.push_back(Act::Sip(sip::Command::Answer { call, sdp: answer }));
-                    self.renegotiated(Ok(profile));
-                }
-                Err(cause) => self.acts.push_back(Act::Sip(sip::Command::Reject { call, cause })),
-            },
-        }
-    }
-
-    fn renegotiated(&mut self, profile: Result<Profile, Cause>) {
-        match profile {
-            Ok(profile) => {
-                self.acts.push_back(Act::Reprofile(profile));
-                if matches!(self.phase, Phase::Meeting { .. }) {
-                    self.acts.push_back(Act::Guest(FromGuest::Hold(self.settings.talk.on_hold())));
-                }
-            }
-            Err(cause) => {
-                tracing::warn!(call = %self.settings.call, %cause, "an answer that does not fit our offer; media stay as they were")
-            }
-        }
-    }
-
     // === The end ===
 
     /// Ends the call: last words where somebody hears them, then BYE. `tell`: the meeting does not know yet.
@@ -635,7 +435,7 @@ impl Machine for Call {
             Input::Meeting(word) => self.meeting_says(now, word),
             Input::NoMeeting => self.part(now, Cause::MeetingEnded, false),
             Input::LockedOut => self.locked_out(now),
-            Input::Drain => self.part(now, Cause::Draining, true),
+            Input::End(cause) => self.part(now, cause, true),
             Input::Transfer(step) => self.transfer(now, step),
             Input::Replaced => self.part(now, Cause::Transferred, true),
             Input::Relay(told) => self.relay_says(now, &told),

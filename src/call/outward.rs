@@ -18,6 +18,7 @@ use crate::machine;
 use crate::meeting::Refusal;
 use crate::sip::uri::Host;
 use crate::sip::{Command, Event, Reach};
+use crate::telemetry::events::{Draft, What};
 
 /// Invitations that may wait to begin; above that one is refused.
 pub(super) const INVITATIONS: usize = 16;
@@ -96,7 +97,8 @@ impl Shared {
     ) {
         let (device, meeting, began) = (&invitation.device, &invitation.meeting, SystemTime::now());
         let reach = self.settings.sip.reach(device).await;
-        let outcome = match (reach, self.settings.doors.invited(device, meeting)) {
+        let invited = self.house().doors.invited(device, meeting);
+        let outcome = match (reach, invited) {
             (Some(reach), Some(guest)) => {
                 let rung = self.ring(call, &invitation, &guest, reach, &mut inputs).await;
                 rung.map(|(line, established)| (reach, guest, line, established))
@@ -112,7 +114,8 @@ impl Shared {
             }
             Err(cause) => {
                 tracing::info!(%call, %device, %meeting, %cause, "nobody comes");
-                self.failed(call, device, reach.map(|reach| reach.peer), cause);
+                self.over(call, device, reach.map(|reach| reach.peer), cause);
+                self.ended(call, Some(meeting), cause);
                 let _ = invitation.progress.try_send(Progress::Failed(cause));
             }
         }
@@ -140,10 +143,12 @@ impl Shared {
             participant: None,
             began: machine::now(),
             codec: None,
+            port: None,
         };
         let line = self.board.put_if_silent(line).ok_or(Cause::Refused(486))?;
         let (mut talk, reserved) = self.prepare(call, local, reach.peer.ip())?;
-        let entry = self.settings.doors.directory.by_name(meeting).ok_or(Cause::UnknownAddress)?;
+        let house = self.house();
+        let entry = house.doors.directory.by_name(meeting).ok_or(Cause::UnknownAddress)?;
         let number = Some(entry.conference_id.as_str()).filter(|id| !id.is_empty()).unwrap_or(meeting.as_str());
         let host = Host::Ip(self.settings.advertised.unwrap_or(local));
         self.settings
@@ -157,34 +162,43 @@ impl Shared {
                 replaces: replaces.clone(),
             })
             .await;
-        let answer = match tokio::time::timeout(RINGING, answered(inputs, progress)).await {
+        let raise = |what| self.settings.raised.raise(Draft::of(what).call(Some(call)).meeting(meeting));
+        let rings = || {
+            raise(What::Ringing);
+            let _ = progress.try_send(Progress::Ringing);
+        };
+        let answer = match tokio::time::timeout(RINGING, answered(inputs, rings)).await {
             Ok(answer) => answer?,
             Err(_) => {
                 self.settings.sip.send(Command::Bye { call, cause: Cause::NoAnswer }).await;
                 return Err(Cause::NoAnswer);
             }
         };
-        let Some(sdp) = answer else {
-            self.settings.sip.send(Command::Bye { call, cause: Cause::Draining }).await;
-            return Err(Cause::Draining);
+        let sdp = match answer {
+            Ok(sdp) => sdp,
+            Err(cause) => {
+                self.settings.sip.send(Command::Bye { call, cause }).await;
+                return Err(cause);
+            }
         };
         let profile = talk.answered(&sdp);
         let established = self.opened(call, talk, reserved, profile, Vec::new()).await?;
+        raise(What::Answered);
         line.change(|line| line.codec = Some(established.codec.row().name));
         Ok((line, established))
     }
 }
 
-/// Their answer; `None`: the gateway is being stopped, and nobody has answered yet.
-async fn answered(inputs: &mut mpsc::Receiver<Input>, progress: &mpsc::Sender<Progress>) -> Result<Option<Vec<u8>>, Cause> {
+/// Their answer, or why we do not wait for it any longer.
+async fn answered(inputs: &mut mpsc::Receiver<Input>, ringing: impl Fn()) -> Result<Result<Vec<u8>, Cause>, Cause> {
     let mut rings = false;
     loop {
         match inputs.recv().await {
             Some(Input::Sip(Event::Ringing { status: 180, .. })) if !rings => {
                 rings = true;
-                let _ = progress.try_send(Progress::Ringing);
+                ringing();
             }
-            Some(Input::Sip(Event::Answered { sdp, .. })) => return Ok(Some(sdp)),
+            Some(Input::Sip(Event::Answered { sdp, .. })) => return Ok(Ok(sdp)),
             Some(Input::Sip(Event::Failed { cause, .. } | Event::Ended { cause, .. })) => {
                 return Err(match cause {
                     Cause::Refused(603) => Cause::Declined,
@@ -193,7 +207,7 @@ async fn answered(inputs: &mut mpsc::Receiver<Input>, progress: &mpsc::Sender<Pr
                     other => other,
                 });
             }
-            Some(Input::Drain) => return Ok(None),
+            Some(Input::End(cause)) => return Ok(Err(cause)),
             None => return Err(Cause::Fault),
             Some(_) => {}
         }

@@ -8,11 +8,12 @@ use std::time::SystemTime;
 
 use tokio::sync::{mpsc, watch};
 
-use super::admit::{Doors, Guest};
+use super::admit::{Doors, Guest, UNKNOWN};
 use super::board::{Board, CallLine, OwnLine};
 use super::failures::{Failure, Failures};
 use super::hands::{Driven, Hands};
 use super::outward::{INVITATIONS, Invitation, Inviter, Progress};
+use super::past::{PastCall, PastCalls};
 use super::talk::Talk;
 use super::{Call, CallSettings, Input, Stage};
 use crate::cause::Cause;
@@ -30,22 +31,34 @@ use crate::sdp::{Ours, Preference};
 use crate::sip::{self, Command, Event, Incoming};
 use crate::speech::Speaker;
 use crate::store;
+use crate::telemetry::events::{Draft, Events, What};
+use crate::telemetry::metrics::Counted;
 
 /// What may wait for a call. Full: the call is stuck; it is ended as stalled (DESIGN §6).
 pub(super) const INBOX: usize = 64;
 /// What is kept of that until the call has its media; above it comes nothing that matters.
 const EARLY: usize = 16;
+/// Characters of a Call-ID that the log shows: enough to find the call in the log of a PBX.
+const LOGGED_CALL_ID: usize = 128;
 
-/// What all calls share.
-pub struct CallsSettings {
+/// What new calls are given, and a reload of the configuration may change: each call keeps what it began with (O-2).
+pub struct House {
     /// Whom we answer.
     pub doors: Doors,
     /// Organiser PINs by meeting.
     pub pins: Arc<BTreeMap<MeetingName, Redacted<String>>>,
     /// Voices.
     pub library: Arc<Library>,
+    /// What reads the chat aloud, where it is configured.
+    pub speaker: Option<Speaker>,
     /// Codecs, best first.
     pub codecs: Vec<CodecKind>,
+}
+
+/// What all calls share.
+pub struct CallsSettings {
+    /// What is configured at the moment.
+    pub house: watch::Receiver<Arc<House>>,
     /// The address for RTP, if not the one that the device's SIP came in on.
     pub address: Option<IpAddr>,
     /// The address that devices are told, behind a NAT.
@@ -58,10 +71,12 @@ pub struct CallsSettings {
     pub sip: sip::Handle,
     /// Chat by SMS, where a provider is configured.
     pub relay: Option<relay::driver::Handle>,
-    /// What reads the chat aloud, where it is configured.
-    pub speaker: Option<Speaker>,
     /// Records.
     pub store: store::Handle,
+    /// For those who look after it.
+    pub counted: Counted,
+    /// What happens (M-17).
+    pub raised: Events,
 }
 
 /// All calls.
@@ -78,6 +93,7 @@ pub(super) struct Shared {
     pub(super) lockout: Mutex<Lockout>,
     pub(super) board: Board,
     pub(super) failures: Failures,
+    pub(super) past: PastCalls,
     pub(super) inviter: Inviter,
     inboxes: Mutex<HashMap<CallId, mpsc::Sender<Input>>>,
 }
@@ -92,7 +108,7 @@ impl CallsView {
     /// # Errors
     /// [`Refusal`], when nobody is called.
     pub fn invite(&self, invitation: Invitation) -> Result<CallId, Refusal> {
-        if !self.0.settings.doors.devices.contains_key(&invitation.device) {
+        if !self.0.house().doors.devices.contains_key(&invitation.device) {
             return Err(Refusal::NoSuchDevice);
         }
         self.0.inviter.ask(invitation)
@@ -102,6 +118,31 @@ impl CallsView {
     #[must_use]
     pub fn lines(&self) -> Vec<CallLine> {
         self.0.board.lines()
+    }
+
+    /// How far each of them has come.
+    #[must_use]
+    pub fn stages(&self) -> Vec<Stage> {
+        self.0.board.stages()
+    }
+
+    /// One call that is up.
+    #[must_use]
+    pub fn line(&self, call: CallId) -> Option<CallLine> {
+        self.0.board.line(call)
+    }
+
+    /// One of the calls that ended last.
+    #[must_use]
+    pub fn past(&self, call: CallId) -> Option<PastCall> {
+        self.0.past.find(call)
+    }
+
+    /// Ends a call, with spoken words where they can be heard; `false` when it is not there (any more).
+    #[must_use]
+    pub fn hang_up(&self, call: CallId, cause: Cause) -> bool {
+        // A call too busy to hear it ends as stalled.
+        self.0.inboxes().get(&call).is_some_and(|inbox| inbox.try_send(Input::End(cause)).is_ok())
     }
 
     /// The calls that went wrong last, the newest first.
@@ -129,7 +170,8 @@ impl Calls {
     pub fn new(settings: CallsSettings) -> Self {
         let (invites, invitations) = mpsc::channel(INVITATIONS);
         let (lockout, board, inviter, inboxes) = (Mutex::default(), Board::default(), Inviter(invites), Mutex::default());
-        let shared = Shared { settings, lockout, board, failures: Failures::default(), inviter, inboxes };
+        let shared =
+            Shared { settings, lockout, board, failures: Failures::default(), past: PastCalls::default(), inviter, inboxes };
         Self { shared: Arc::new(shared), invitations, up: watch::Sender::new(0), draining: false }
     }
 
@@ -165,7 +207,7 @@ impl Calls {
                     if self.draining {
                         for inbox in self.shared.inboxes().values() {
                             // A call too busy to hear it is ended by the limit of the drain.
-                            let _ = inbox.try_send(Input::Drain);
+                            let _ = inbox.try_send(Input::End(Cause::Draining));
                         }
                     }
                 }
@@ -227,6 +269,11 @@ pub(super) struct Established {
 }
 
 impl Shared {
+    /// What is configured at the moment.
+    pub(super) fn house(&self) -> Arc<House> {
+        Arc::clone(&self.settings.house.borrow())
+    }
+
     fn inboxes(&self) -> MutexGuard<'_, HashMap<CallId, mpsc::Sender<Input>>> {
         self.inboxes.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -239,23 +286,25 @@ impl Shared {
         mut inputs: mpsc::Receiver<Input>,
     ) {
         let (call, source, began) = (incoming.call, incoming.source, SystemTime::now());
-        if self.settings.doors.emergency.is_meant(&incoming.request_uri) {
+        let dialog: String = incoming.call_id_header.chars().take(LOGGED_CALL_ID).collect();
+        let house = self.house();
+        if house.doors.emergency.is_meant(&incoming.request_uri) {
             return self.emergency(&incoming, &mut inputs).await;
         }
         let admitted = match refusal {
             Some(cause) => Err(cause),
-            None => self.settings.doors.admit(&incoming).and_then(|guest| self.not_locked(&incoming).map(|()| guest)),
+            None => house.doors.admit(&incoming).and_then(|guest| self.not_locked(&incoming).map(|()| guest)),
         };
         let mut guest = match admitted {
             Ok(guest) => guest,
             Err(cause) => {
-                tracing::info!(%call, %source, %cause, "call refused");
-                self.failed(call, "unknown", Some(source), cause);
+                tracing::info!(%call, %source, dialog, %cause, "call refused");
+                self.over(call, UNKNOWN, Some(source), cause);
                 self.settings.sip.send(Command::Reject { call, cause }).await;
                 return;
             }
         };
-        tracing::info!(%call, %source, device = %guest.device, transport = ?incoming.transport, "call");
+        tracing::info!(%call, %source, dialog, device = %guest.device, transport = ?incoming.transport, "call");
         let line = self.board.put(CallLine {
             call,
             device: guest.device.clone(),
@@ -267,30 +316,47 @@ impl Shared {
             participant: None,
             began: machine::now(),
             codec: None,
+            port: None,
         });
         if let Some(meeting) = incoming.replaces.and_then(|replaced| self.board.meeting_of(replaced)) {
             // M-18: it knocks there anew. That the meeting's code was known has been shown by the call that it takes the place of.
-            let passcode = self.settings.doors.directory.by_name(&meeting).and_then(|entry| entry.passcode.clone());
+            let passcode = house.doors.directory.by_name(&meeting).and_then(|entry| entry.passcode.clone());
             guest.addressed = Addressed::Meeting { name: meeting, passcode };
         }
+        let raise = |what| self.settings.raised.raise(Draft::of(what).call(Some(call)));
+        raise(What::Ringing);
+        let rang = machine::now();
         match self.establish(&incoming, &mut inputs).await {
             Ok(established) => {
+                self.settings.counted.answered_after(machine::now().saturating_duration_since(rang));
                 if let Some(replaced) = incoming.replaces.and_then(|replaced| self.inboxes().get(&replaced).cloned()) {
                     // One that is gone meanwhile has nothing more to hear.
                     let _ = replaced.try_send(Input::Replaced);
                 }
+                raise(What::Answered);
                 line.change(|line| line.codec = Some(established.codec.row().name));
                 self.converse((call, line), source, (guest, None), established, (inbox, inputs), began).await;
             }
             Err(cause) => {
                 tracing::info!(%call, %cause, "call ended before it began");
-                self.failed(call, &guest.device, Some(source), cause);
+                self.over(call, &guest.device, Some(source), cause);
+                self.ended(call, None, cause);
             }
         }
     }
 
-    /// S-8: remembered for who asks why it did not work.
-    pub(super) fn failed(&self, call: CallId, device: &str, peer: Option<SocketAddr>, cause: Cause) {
+    /// Says so to who listens (M-17). Who was never let in rang for nobody, and its end is no event.
+    pub(super) fn ended(&self, call: CallId, meeting: Option<&MeetingName>, cause: Cause) {
+        let draft = Draft::of(What::Ended).call(Some(call)).reason(cause.verdict().label);
+        self.settings.raised.raise(match meeting {
+            Some(meeting) => draft.meeting(meeting),
+            None => draft,
+        });
+    }
+
+    /// A call is over: counted, and remembered for who asks why it did not work (S-8).
+    pub(super) fn over(&self, call: CallId, device: &str, peer: Option<SocketAddr>, cause: Cause) {
+        self.settings.counted.call_ended(cause.verdict().label);
         self.failures.note(Failure { call, device: device.to_owned(), peer, cause, at: machine::now() });
     }
 
@@ -328,7 +394,7 @@ impl Shared {
         let ours = Ours {
             address: self.settings.advertised.filter(|_| !local.is_loopback()).unwrap_or(local),
             port: reserved.local().port(),
-            codecs: self.settings.codecs.clone(),
+            codecs: self.house().codecs.clone(),
             preference: Preference::Offerer,
             ptime: DEFAULT_PTIME,
             session_id: getrandom::u64().map_err(|_| Cause::Fault)? >> 2,
@@ -430,22 +496,24 @@ impl Shared {
                 }
             }
         });
+        let house = self.house();
+        line.change(|line| line.port = Some(port.clone()));
         let settings = CallSettings {
             call,
             device: guest.device.clone(),
             name: guest.name.clone(),
             text: guest.text,
-            speaks: self.settings.speaker.is_some(),
+            speaks: house.speaker.is_some(),
             chat: self.settings.relay.as_ref().map(relay::driver::Handle::home),
             addressed: guest.addressed.clone(),
-            directory: Arc::clone(&self.settings.doors.directory),
-            pins: Arc::clone(&self.settings.pins),
-            library: Arc::clone(&self.settings.library),
+            directory: Arc::clone(&house.doors.directory),
+            pins: Arc::clone(&house.pins),
+            library: Arc::clone(&house.library),
             language: guest.language.clone(),
             talk,
         };
         let (shared, meeting, who) = (Arc::clone(self), None, None);
-        let hands = Hands { shared, call, line, source, guest, port, inbox, to_guest, meeting, who, asked };
+        let hands = Hands { shared, house, call, line, source, guest, port, inbox, to_guest, meeting, who, asked };
         let mut driven = Driven { machine: Call::new(machine::now(), settings), hands, summary: None };
         for input in early {
             driven.machine.handle(machine::now(), input);

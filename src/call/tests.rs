@@ -8,7 +8,8 @@ use std::path::Path;
 use super::*;
 use crate::codec::CodecKind;
 use crate::media::Carried;
-use crate::menu::{Directory, Entry, TRIES};
+use crate::menu::{Directory, Entry, Keymap, TRIES};
+use crate::policy::Switch;
 use crate::relay::Told;
 use crate::sdp::{Ours, Preference};
 use crate::units::Hz;
@@ -344,7 +345,7 @@ fn a_meeting_that_is_not_there_ends_the_call_with_words() {
 fn o4_a_drained_call_is_warned_by_voice() {
     let mut world = World::inside();
     let last = [Tells(FromGuest::Left), StopsPrompts, Music(false), Says(vec![Phrase::Closing])];
-    assert_eq!(world.input(Input::Drain), last);
+    assert_eq!(world.input(Input::End(Cause::Draining)), last);
     assert_eq!(world.played(), [Hangs(Cause::Draining), ClosesPort]);
 }
 

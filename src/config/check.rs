@@ -8,6 +8,7 @@ use std::path::Path;
 
 use super::settings::{Settings, Tls, Transport};
 use super::{Places, Secret};
+use crate::call::admit::{UNKNOWN, UNLISTED};
 use crate::policy::Bypass;
 use crate::problem::Problem;
 use crate::relay::provider::Kind;
@@ -312,8 +313,18 @@ fn is_keyable(secret: &Secret) -> bool {
     (1..=20).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// Whose calls are named like those of this device.
+fn namesake(settings: &Settings, device: &str) -> Option<String> {
+    match device {
+        UNLISTED | UNKNOWN => Some("whoever has no entry".to_owned()),
+        _ if settings.sip.trunks.contains_key(device) => Some(format!("[sip.trunk.{device}]")),
+        _ if settings.sip.accounts.contains_key(device) => Some(format!("[sip.account.{device}]")),
+        _ => None,
+    }
+}
+
 fn devices(settings: &Settings, found: &mut Findings<'_>) {
-    let (mut owners, mut users) = (BTreeMap::new(), BTreeMap::new());
+    let (mut owners, mut users, mut tokens) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     for (name, device) in &settings.devices {
         if let Some(meeting) =
             device.default_meeting.as_ref().filter(|meeting| !settings.meetings.contains_key(*meeting) && !found.incomplete)
@@ -338,6 +349,19 @@ fn devices(settings: &Settings, found: &mut Findings<'_>) {
                     &key,
                     format!("{network} is the address of {other} too"),
                     "one address belongs to one device or trunk",
+                );
+            }
+        }
+        if let Some(token) = &device.api_token {
+            let key = format!("device.{name}.api_token");
+            if let Some(other) = tokens.insert(token.expose(), name) {
+                found.problem(&key, format!("is the API token of device {other} too"), "give each its own");
+            }
+            if let Some(other) = namesake(settings, name) {
+                found.problem(
+                    &key,
+                    format!("would show the calls of {other} as well, which go by the same name"),
+                    "rename the device",
                 );
             }
         }

@@ -11,6 +11,7 @@ use crate::problem::{Place, Problem};
 
 mod check;
 mod read;
+mod reload;
 mod secret;
 mod section;
 mod settings;
@@ -20,11 +21,12 @@ mod tests;
 
 pub use crate::network::{BadNetwork, Network};
 pub use crate::policy::Bypass;
+pub use reload::Change;
 pub use secret::Secret;
 pub use section::parse_time;
 pub use settings::{
-    Device, Http, IceServer, Limits, Listen, Log, Login, Media, Meeting, Organisation, Policy, Prompts, Recording, Registrar,
-    Relay, Settings, Sip, SipAccount, Store, Tls, Transport, Trunk,
+    Device, Hep, Http, IceServer, Limits, Listen, Log, Login, Media, Meeting, Organisation, Policy, Prompts, Recording,
+    Registrar, Relay, Settings, Sip, SipAccount, Store, Tls, Transport, Trunk,
 };
 pub use source::MAIN_FILE;
 
@@ -42,6 +44,25 @@ pub struct Loaded {
     pub files: Vec<PathBuf>,
     /// What is allowed, but probably not meant.
     pub warnings: Vec<Problem>,
+    places: Places,
+}
+
+impl Loaded {
+    /// Where `key` was written, or else the table around it.
+    #[must_use]
+    pub fn place(&self, key: &str) -> Place {
+        self.places.of(key)
+    }
+
+    /// What is different from the settings in force (O-2).
+    ///
+    /// # Errors
+    /// The changes among it that only a restart can take.
+    pub fn against(&self, in_force: &Settings) -> Result<Vec<Change>, Vec<Problem>> {
+        let changes = reload::changes(in_force, &self.settings);
+        let refused = reload::refused(&changes, &self.places);
+        if refused.is_empty() { Ok(changes) } else { Err(refused) }
+    }
 }
 
 /// Where each key was written.
@@ -110,20 +131,27 @@ pub(crate) fn read_text(text: &str) -> Result<Settings, Vec<Problem>> {
     if problems.is_empty() { Ok(settings) } else { Err(problems) }
 }
 
-/// Like [`load`], with a check of the caller's own beside ours: so that, say, prompts are checked without this room
-/// knowing what a prompt is.
-///
-/// # Errors
-/// Every mistake in it, in the order of files and lines; the caller's own last.
-pub fn load_with(
-    path: &Path,
-    env: impl IntoIterator<Item = (String, String)>,
-    also: impl FnOnce(&Settings) -> Vec<Problem>,
-) -> Result<Loaded, Vec<Problem>> {
+/// Whatever can be read of the configuration at `path`, with defaults in the place of mistakes: for asking a daemon that runs with the one
+/// before how it is.
+#[must_use]
+pub fn salvage(path: &Path, env: impl IntoIterator<Item = (String, String)>) -> Settings {
     let env: Vec<_> = env.into_iter().collect();
+    read_layers(path, &env).settings
+}
+
+/// What was read, and what was wrong with it by itself.
+struct ReadLayers {
+    settings: Settings,
+    places: Places,
+    problems: Vec<Problem>,
+    files: Vec<PathBuf>,
+    incomplete: bool,
+}
+
+fn read_layers(path: &Path, env: &[(String, String)]) -> ReadLayers {
     let variables: HashMap<_, _> = env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let directory = source::directory_of(path);
-    let layers = source::read(path, &env);
+    let layers = source::read(path, env);
     let credentials = variables.get("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     let mut report = Report { problems: layers.problems, credentials, ..Report::default() };
     let defaults = read::Surroundings {
@@ -137,13 +165,28 @@ pub fn load_with(
 
     let main = layers.files.first().cloned().unwrap_or_else(|| path.to_owned());
     let places = Places { keys: report.places, main };
-    let mut findings = check::Findings::new(&places, layers.incomplete);
+    ReadLayers { settings, places, problems: report.problems, files: layers.files, incomplete: layers.incomplete }
+}
+
+/// Like [`load`], with a check of the caller's own beside ours: so that, say, prompts are checked without this room
+/// knowing what a prompt is.
+///
+/// # Errors
+/// Every mistake in it, in the order of files and lines; the caller's own last.
+pub fn load_with(
+    path: &Path,
+    env: impl IntoIterator<Item = (String, String)>,
+    also: impl FnOnce(&Settings) -> Vec<Problem>,
+) -> Result<Loaded, Vec<Problem>> {
+    let env: Vec<_> = env.into_iter().collect();
+    let ReadLayers { settings, places, problems: read, files, incomplete } = read_layers(path, &env);
+    let mut findings = check::Findings::new(&places, incomplete);
     check::together(&settings, &mut findings);
     check::surroundings(&settings, &mut findings);
     let (more, warnings) = findings.into_parts();
-    let mut problems = report.problems;
+    let mut problems = read;
     problems.extend(more);
     problems.sort_by(|a, b| a.place.cmp(&b.place));
     problems.extend(also(&settings));
-    if problems.is_empty() { Ok(Loaded { settings, files: layers.files, warnings }) } else { Err(problems) }
+    if problems.is_empty() { Ok(Loaded { settings, files, warnings, places }) } else { Err(problems) }
 }

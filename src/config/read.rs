@@ -12,11 +12,12 @@ use std::time::Duration;
 
 use super::section::{Section, Wrong, boolean, choice, label, list, number, parsed, path, text, time};
 use super::settings::{
-    Device, Http, IceServer, Limits, Listen, Log, Login, Media, Meeting, Organisation, Policy, Prompts, Recording, Registrar,
-    Settings, Sip, SipAccount, Store, Tls, Transport, Trunk,
+    Device, Hep, Http, IceServer, Limits, Listen, Log, Login, Media, Meeting, Organisation, Policy, Prompts, Recording, Records,
+    Registrar, Settings, Sip, SipAccount, Store, Tls, Transport, Trunk,
 };
 use crate::call::emergency::Emergency;
 use crate::codec::{CODECS, CodecKind};
+use crate::http::ApiToken;
 use crate::ids::MeetingName;
 use crate::network::Network;
 use crate::policy::Bypass;
@@ -65,6 +66,7 @@ pub(super) fn settings(root: &mut Section<'_>, here: &Surroundings<'_>) -> Setti
         speech: root.table("speech", speech),
         relay: root.table("relay", relay::relay),
         recording: root.table("recording", |section| recording(section, &store.directory)),
+        records: root.table("records", records),
         store,
         log: root.table("log", log),
         limits: root.table("limits", limits),
@@ -96,6 +98,7 @@ fn sip(s: &mut Section<'_>) -> Sip {
         registrar: s.table("registrar", registrar),
         menu_user: s.get("menu_user", label(64)).unwrap_or_else(|| "menu".to_owned()),
         emergency: s.table("emergency", emergency),
+        hep: s.table("hep", hep),
     }
 }
 
@@ -130,6 +133,12 @@ fn emergency(s: &mut Section<'_>) -> Emergency {
     };
     let (countries, numbers) = (s.get("countries", list(country)), s.get("numbers", list(number)));
     Emergency::new(&countries.unwrap_or_default(), &numbers.unwrap_or_default(), s.optional("target", target))
+}
+
+fn hep(s: &mut Section<'_>) -> Option<Hep> {
+    let server = s.optional("server", parsed("an address with its port, such as \"192.0.2.40:9060\""));
+    let (id, password) = (s.get("id", number(1..=u32::MAX)), s.secret("password"));
+    Some(Hep { server: server?, id: id.unwrap_or(2001), password })
 }
 
 fn listen(s: &mut Section<'_>) -> Listen {
@@ -198,7 +207,9 @@ fn trunk(name: &str, s: &mut Section<'_>) -> Option<Trunk> {
 fn account(name: &str, s: &mut Section<'_>) -> Option<SipAccount> {
     let registrar = |value: &Value| {
         let registrar = text(value)?;
-        let uri = Uri::parse(&registrar).or_else(|| Uri::parse(&format!("sip:{registrar}")));
+        // A name with a port looks like a scheme: whatever is no SIP address is a host.
+        let written = |uri: &Uri| matches!(uri.scheme, Scheme::Sip | Scheme::Sips);
+        let uri = Uri::parse(&registrar).filter(written).or_else(|| Uri::parse(&format!("sip:{registrar}")));
         uri.filter(|uri| uri.user.is_none() && uri.host.is_some())
             .ok_or_else(|| Wrong::new("is no name or address of a server", "write one such as \"pbx.example.com\""))
     };
@@ -209,17 +220,14 @@ fn account(name: &str, s: &mut Section<'_>) -> Option<SipAccount> {
     if password.is_none() && !s.has_problems() {
         s.complain("has no password", "write password, or password = { file = \"…\" }");
     }
+    // All of them are read first, so that a mistake in one does not make strangers of the others.
+    let (transport, realm) = (s.optional("transport", transport), s.optional("realm", label(255)));
+    let expires = s.get("expires", time(MINUTE..=DAY)).unwrap_or(10 * MINUTE);
+    let name = s.get("name", label(64)).unwrap_or_else(|| name.to_owned());
+    let default_meeting = s.optional("default_meeting", meeting_name);
     let number = number?;
-    Some(SipAccount {
-        registrar: registrar?,
-        transport: s.optional("transport", transport),
-        login: Login { username: auth_username.unwrap_or_else(|| number.clone()), password: password? },
-        username: number,
-        realm: s.optional("realm", label(255)),
-        expires: s.get("expires", time(MINUTE..=DAY)).unwrap_or(10 * MINUTE),
-        name: s.get("name", label(64)).unwrap_or_else(|| name.to_owned()),
-        default_meeting: s.optional("default_meeting", meeting_name),
-    })
+    let login = Login { username: auth_username.unwrap_or_else(|| number.clone()), password: password? };
+    Some(SipAccount { registrar: registrar?, transport, login, username: number, realm, expires, name, default_meeting })
 }
 
 fn device(name: &str, s: &mut Section<'_>) -> Option<Device> {
@@ -239,7 +247,14 @@ fn device(name: &str, s: &mut Section<'_>) -> Option<Device> {
     let default_meeting = s.optional("default_meeting", meeting_name);
     let language = s.optional("language", language);
     let text = s.get("text", boolean).unwrap_or(false);
-    Some(Device { addresses, certificate, login, call, text, name, default_meeting, language })
+    let api_token = s.secret("api_token");
+    if api_token.as_ref().is_some_and(|token| !(token.expose().len() <= 256 && ApiToken::fits(token.expose()))) {
+        s.complain(
+            "has an API token that could be guessed",
+            "`openssl rand -hex 32` makes one; 16 to 256 letters, digits and signs without blanks",
+        );
+    }
+    Some(Device { addresses, certificate, login, call, text, name, default_meeting, language, api_token })
 }
 
 /// Where a device can be called.
@@ -375,6 +390,11 @@ fn recording(s: &mut Section<'_>, state: &Path) -> Recording {
     }
 }
 
+fn records(s: &mut Section<'_>) -> Records {
+    let retention = s.get("retention", time(Duration::ZERO..=36_500 * DAY)).unwrap_or(90 * DAY);
+    Records { retention: (!retention.is_zero()).then_some(retention) }
+}
+
 fn store(s: &mut Section<'_>, here: &Surroundings<'_>) -> Store {
     let default = || PathBuf::from(here.state.unwrap_or("/var/lib/roomgate"));
     Store { directory: s.optional("directory", path).unwrap_or_else(default) }
@@ -399,6 +419,7 @@ fn limits(s: &mut Section<'_>) -> Limits {
     Limits {
         calls_per_source,
         invites_per_second: s.get("invites_per_second", number(1..=10_000)).unwrap_or(20),
+        api_requests_per_second: s.get("api_requests_per_second", number(1..=100_000)).unwrap_or(50),
         drain: s.get("drain", time(Duration::ZERO..=24 * HOUR)).unwrap_or(2 * MINUTE),
     }
 }

@@ -1,7 +1,7 @@
 //! [`Settings`]: what the administrator decided, typed and with every default filled in.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -50,6 +50,8 @@ pub struct Settings {
     pub relay: Relay,
     /// `[recording]`
     pub recording: Recording,
+    /// `[records]`
+    pub records: Records,
     /// `[store]`
     pub store: Store,
     /// `[log]`
@@ -89,6 +91,19 @@ pub struct Sip {
     pub menu_user: String,
     /// `[sip.emergency]` (S-10)
     pub emergency: Emergency,
+    /// `[sip.hep]` (O-5)
+    pub hep: Option<Hep>,
+}
+
+/// `[sip.hep]`: where copies of the messages of calls go (O-5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hep {
+    /// The capture server, by UDP.
+    pub server: SocketAddr,
+    /// Names us there.
+    pub id: u32,
+    /// What the server lets us in for.
+    pub password: Option<Secret>,
 }
 
 /// How SIP travels.
@@ -191,6 +206,8 @@ pub struct Device {
     pub default_meeting: Option<MeetingName>,
     /// Language of its prompts; the organisation's where `None`.
     pub language: Option<String>,
+    /// What programs of its room show at the API, where they see and do what is the device's own (U-4).
+    pub api_token: Option<Secret>,
 }
 
 /// `username` and `password` of a device.
@@ -326,6 +343,13 @@ pub struct Recording {
     pub retention: Option<Duration>,
 }
 
+/// `[records]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Records {
+    /// How long records of calls are kept; `None`: for ever.
+    pub retention: Option<Duration>,
+}
+
 /// `[store]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Store {
@@ -349,6 +373,8 @@ pub struct Limits {
     pub calls_per_source: usize,
     /// INVITEs a second from one source address.
     pub invites_per_second: u32,
+    /// Requests a second of one caller of the API.
+    pub api_requests_per_second: u32,
     /// How long present calls may go on after SIGTERM (O-4).
     pub drain: Duration,
 }

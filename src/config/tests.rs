@@ -1,3 +1,6 @@
+mod reload;
+mod schema;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -126,6 +129,25 @@ fn the_shipped_configuration_is_the_demo_of_u2() {
     let from = |address: &str| settings.sip.allowed.iter().any(|network| network.contains(address.parse().unwrap()));
     assert!(from("127.0.0.1") && from("192.168.7.7") && from("fd00::1") && !from("8.8.8.8") && !from("2001:db8::1"));
     assert_eq!(settings.media.codecs, [CodecKind::Opus, CodecKind::G722, CodecKind::Pcma, CodecKind::Pcmu]);
+}
+
+#[test]
+fn a_registrar_is_a_name_or_an_address_with_or_without_a_port() {
+    for (written, printed) in [
+        ("pbx.example.com", "sip:pbx.example.com"),
+        ("pbx.example.com:5080", "sip:pbx.example.com:5080"),
+        ("192.0.2.1:5080", "sip:192.0.2.1:5080"),
+        ("sip:pbx.example.com", "sip:pbx.example.com"),
+        ("sips:pbx.example.com:5071", "sips:pbx.example.com:5071"),
+    ] {
+        let text = format!("[sip.account.pbx]\nregistrar = \"{written}\"\nusername = \"7\"\npassword = \"x\"\n");
+        assert_eq!(main(&text).settings(&[]).sip.accounts["pbx"].registrar.to_string(), printed);
+    }
+    let wrong = main(
+        "[sip.account.pbx]\nregistrar = \"sip:7000@pbx.example.com\"\ntransport = \"udp\"\nusername = \"7\"\npassword = \"x\"\n",
+    );
+    let problems = wrong.problems(&[]);
+    assert!(problems.len() == 1 && problems[0].key == "sip.account.pbx.registrar", "{}", lines(&problems));
 }
 
 // === layers (U-3) ===
@@ -346,6 +368,11 @@ fn meetings_and_devices_that_contradict_each_other_are_found() {
     assert!(said("[device.a]\nusername = \"x y\"\npassword = \"p\"\n").contains("device.a.username: \"x y\" is no user name"));
     let twice = "[device.a]\nusername = \"x\"\npassword = \"12345678\"\n[device.b]\nusername = \"x\"\npassword = \"12345678\"\n";
     assert!(said(twice).contains("device.b.username: \"x\" is the user name of device a too"));
+    let token = |name: &str| format!("[device.{name}]\naddress = \"10.0.0.1\"\napi_token = \"0123456789abcdef\"\n");
+    assert!(said(&token("a").replace("cdef", "")).contains("device.a: has an API token that could be guessed"));
+    assert!(said(&(token("a") + &token("b"))).contains("device.b.api_token: is the API token of device a too"));
+    assert!(said(&token("unlisted")).contains("would show the calls of whoever has no entry as well"));
+    assert!(said(&(token("b") + "[sip.trunk.b]\naddresses = [\"10.0.0.2\"]\n")).contains("calls of [sip.trunk.b] as well"));
     assert!(said("[sip.trunk.a]\n").contains("sip.trunk.a: says nothing that the trunk could be known by"));
     let shared = "[device.a]\ncertificate = \"X\"\n[sip.trunk.b]\ncertificate = \"x\"\n";
     assert!(said(shared).contains("sip.trunk.b.certificate: \"x\" is the certificate of device.a too"));

@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods, reason = "a driver: starts the server's task and tells the time")]
 
 mod api;
+pub mod desk;
 mod health;
 mod page;
 pub mod peer;
@@ -19,6 +20,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -33,6 +35,8 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
+use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
 
 use crate::budget::{Allowance, Budgets};
 use crate::ids::{CallId, MeetingName, ParticipantId};
@@ -41,10 +45,14 @@ use crate::network::Network;
 use crate::redact::Redacted;
 use crate::relay::provider::{WebhookAnswer, WebhookCall};
 use crate::service::embedded::signalling::ResumeKey;
+use crate::telemetry::events::Events;
 use crate::tls::{self, TlsFiles};
 
 pub use session::{ApiToken, Sessions};
 
+use api::events::Streams;
+use api::guard::{Audit, Limiter};
+use desk::Desks;
 use peer::{Connections, Peer, Source};
 use refuse::ProblemDetails;
 use session::{Session, SessionId};
@@ -89,6 +97,10 @@ pub type QueryAnswer = Pin<Box<dyn Future<Output = Result<Vec<serde_json::Value>
 pub type StatusQuery = Arc<dyn Fn() -> StatusAnswer + Send + Sync>;
 /// What a [`StatusQuery`] gives.
 pub type StatusAnswer = Pin<Box<dyn Future<Output = serde_json::Value> + Send>>;
+/// Gives the text of a scrape (U-5).
+pub type MetricsQuery = Arc<dyn Fn() -> MetricsAnswer + Send + Sync>;
+/// What a [`MetricsQuery`] gives.
+pub type MetricsAnswer = Pin<Box<dyn Future<Output = String> + Send>>;
 /// Ends a block; `false` when there is none of this name.
 pub type Lift = Arc<dyn Fn(String) -> LiftAnswer + Send + Sync>;
 /// What a [`Lift`] gives.
@@ -111,7 +123,7 @@ pub type CheckSync = Arc<dyn Fn(String) -> CheckSyncAnswer + Send + Sync>;
 pub type CheckSyncAnswer = Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>;
 
 /// A device that can be called into a meeting.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Room {
     /// Its label.
     pub id: String,
@@ -121,16 +133,38 @@ pub struct Room {
     pub reachable: bool,
 }
 
+/// Where a registered device is to be found (S-3).
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Contact {
+    /// The device's label.
+    pub device: String,
+    /// The URI it has registered.
+    pub contact: String,
+    /// Its preference, 0 to 1.
+    pub q: f64,
+    /// Seconds until it dies.
+    pub expires_in_s: u64,
+    /// Where the REGISTER came from.
+    #[schema(value_type = String)]
+    pub source: SocketAddr,
+    /// `udp`, `tcp` or `tls`.
+    pub transport: String,
+    /// As it calls itself.
+    pub user_agent: Option<String>,
+    /// `+sip.instance` (RFC 5626).
+    pub instance: Option<String>,
+    /// `reg-id` (RFC 5626).
+    pub reg_id: Option<u32>,
+    /// Proxies between it and us (RFC 3327).
+    pub path: Vec<String>,
+}
+
 /// Why the store did not answer; goes to the log, not to the client.
 pub type QueryError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What the server needs to know.
-#[derive(Clone)]
-pub struct HttpSettings {
-    /// Where to listen; port 0 takes any.
-    pub address: SocketAddr,
-    /// TLS; without it plain HTTP is spoken, for loopback or behind a proxy.
-    pub tls: Option<TlsFiles>,
+/// What a reload of the configuration may change (O-2).
+#[derive(Debug, Clone, Default)]
+pub struct WebSettings {
     /// Proxies whose `X-Forwarded-For`, `-Proto` and `-Host` are believed.
     pub trusted_proxies: Vec<Network>,
     /// How browsers reach this server, if not by the name they send as `Host`.
@@ -139,6 +173,19 @@ pub struct HttpSettings {
     pub organisation: String,
     /// For the pages' peer connections.
     pub ice_servers: Vec<IceServer>,
+    /// Labels of devices, and what programs of their rooms show at the API (U-4).
+    pub device_tokens: Vec<(String, ApiToken)>,
+}
+
+/// What the server needs to know.
+#[derive(Clone)]
+pub struct HttpSettings {
+    /// Where to listen; port 0 takes any.
+    pub address: SocketAddr,
+    /// TLS; without it plain HTTP is spoken, for loopback or behind a proxy.
+    pub tls: Option<TlsFiles>,
+    /// What is configured at the moment.
+    pub web: watch::Receiver<Arc<WebSettings>>,
     /// Where the media workers listen, so that a page can say which port is blocked (U-2).
     pub media_candidates: Vec<SocketAddr>,
     /// Something is configured that can transcribe (N-11).
@@ -151,8 +198,10 @@ pub struct HttpSettings {
     pub ready: watch::Receiver<bool>,
     /// The ledger of notices (N-8).
     pub notices: Query,
-    /// Call records (M-16).
-    pub records: Query,
+    /// What happens (M-17).
+    pub events: Events,
+    /// Calls and their records.
+    pub desks: Desks,
     /// Copies of the chat, without what was said (C-8).
     pub chats: Query,
     /// What is on its way by SMS, for the operator (C-7).
@@ -161,6 +210,8 @@ pub struct HttpSettings {
     pub webhook: Webhook,
     /// How the daemon is, for the operator.
     pub status: StatusQuery,
+    /// The same in numbers, as OpenMetrics text.
+    pub metrics: MetricsQuery,
     /// For the operator: hears a silenced source again, unlocks a source or a meeting.
     pub lift: Lift,
     /// Devices that can be called into a meeting (S-9).
@@ -173,6 +224,12 @@ pub struct HttpSettings {
     pub devices: Query,
     /// Who has the chat sent by SMS, numbers masked (C-2).
     pub subscriptions: Query,
+    /// What the API's document must know of answers that are made elsewhere: schemas by name.
+    pub schemas: Vec<(String, RefOr<Schema>)>,
+    /// Where recordings are.
+    pub recordings: PathBuf,
+    /// Requests a second of one session, of one device, or of the operator at one address; ten times as many at once.
+    pub requests_per_second: u32,
     /// Open connections from one address; for IPv6 a /64. Trusted proxies are not limited.
     pub connections_per_address: usize,
     /// Open connections altogether.
@@ -217,10 +274,12 @@ pub enum StartError {
 struct Site {
     settings: HttpSettings,
     registry: Registry,
-    trusted_proxies: Arc<[Network]>,
     resume_key: ResumeKey,
     wrong_tokens: Mutex<Budgets<Source>>,
     presences: Mutex<Presences>,
+    streams: Arc<Streams>,
+    limiter: Limiter,
+    audit: Audit,
     shutdown: watch::Receiver<bool>,
     /// Each page's socket holds a clone; when the last is gone, every meeting has been told. Nothing is ever sent.
     sockets: mpsc::Sender<()>,
@@ -230,6 +289,11 @@ struct Site {
 type Presences = HashMap<SessionId, Vec<ParticipantId>>;
 
 impl Site {
+    /// What is configured at the moment.
+    fn web(&self) -> Arc<WebSettings> {
+        Arc::clone(&self.settings.web.borrow())
+    }
+
     /// The session of a request, if it carries a valid cookie.
     fn session(&self, headers: &HeaderMap) -> Option<Session> {
         let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
@@ -257,7 +321,7 @@ impl Site {
     }
 
     fn source(&self, peer: &Peer, headers: &HeaderMap) -> Source {
-        Source::from(peer.client(headers, &self.trusted_proxies))
+        Source::from(peer.client(headers, &self.web().trusted_proxies))
     }
 }
 
@@ -275,19 +339,21 @@ pub async fn start(settings: HttpSettings, registry: Registry, shutdown: watch::
     let addr = listener.local_addr().map_err(bind)?;
 
     let connections = Connections::new(settings.connections_per_address, settings.connections);
-    let trusted_proxies: Arc<[Network]> = settings.trusted_proxies.as_slice().into();
+    let web = settings.web.clone();
     let (sockets, mut sockets_gone) = mpsc::channel(1);
     let site = Arc::new(Site {
         registry,
-        trusted_proxies: Arc::clone(&trusted_proxies),
         resume_key: ResumeKey::new(resume_key),
         wrong_tokens: Mutex::new(Budgets::new(WRONG_TOKENS, WRONG_SOURCES, Instant::now())),
         presences: Mutex::default(),
+        streams: Arc::default(),
+        limiter: Limiter::new(settings.requests_per_second, crate::machine::now()),
+        audit: Audit::default(),
         shutdown: shutdown.clone(),
         sockets,
         settings,
     });
-    let serving = serve::Serving { listener, tls, router: router(site), trusted_proxies, connections, shutdown };
+    let serving = serve::Serving { listener, tls, router: router(site), web, connections, shutdown };
     let task = tokio::spawn(async move {
         serve::run(serving).await;
         if tokio::time::timeout(SOCKETS_STOP, sockets_gone.recv()).await.is_err() {
@@ -302,7 +368,7 @@ fn router(site: Arc<Site>) -> Router {
         .merge(health::routes())
         .merge(page::routes())
         .merge(webhook::routes())
-        .nest("/api/v1", api::routes(&site))
+        .nest(api::ROOT, api::routes(&site))
         .fallback(page::not_found)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(from_fn(in_time))

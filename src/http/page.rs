@@ -171,14 +171,14 @@ async fn info(State(site): State<Arc<Site>>, Path(name): Path<String>, headers: 
         return ProblemDetails::not_found("meeting").into_response();
     };
     let session = membership(&site, &headers, &name);
-    let settings = &site.settings;
+    let (settings, web) = (&site.settings, site.web());
     Json(json!({
         "meeting": name.as_str(),
         "title": title,
         "role": if session.is_some() { Role::Member } else { Role::External },
         "organiser": session.is_some_and(|session| session.organiser),
-        "organisation": settings.organisation,
-        "ice_servers": settings.ice_servers,
+        "organisation": web.organisation,
+        "ice_servers": web.ice_servers,
         "media": { "candidates": settings.media_candidates },
         "transcription": settings.transcription,
         // Links name nobody; the page offers the name it was given last time.
@@ -230,7 +230,7 @@ async fn enter(
     ticket: Result<Form<Ticket>, FormRejection>,
 ) -> Response {
     // Otherwise another site could put a visitor's browser into a session of its choice.
-    if peer.same_origin(&headers, site.settings.public_url.as_deref()) == Some(false) {
+    if peer.same_origin(&headers, site.web().public_url.as_deref()) == Some(false) {
         return plain(StatusCode::FORBIDDEN, "Not from here", "<p>Please open the link itself.</p>");
     }
     let source = site.source(&peer, &headers);
@@ -270,7 +270,7 @@ async fn connect(
         return ProblemDetails::not_found("meeting").into_response();
     };
     // Browsers let any site open a WebSocket anywhere, cookies and all, and say which one did in `Origin` (U-4).
-    if peer.same_origin(&headers, site.settings.public_url.as_deref()) == Some(false) {
+    if peer.same_origin(&headers, site.web().public_url.as_deref()) == Some(false) {
         return ProblemDetails::new(StatusCode::FORBIDDEN, "foreign-origin", "This request comes from another site.")
             .into_response();
     }

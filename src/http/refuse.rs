@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::meeting::Refusal;
 
@@ -17,12 +18,18 @@ pub(super) struct ProblemDetails {
     retry_after: Option<Duration>,
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
+/// Why a request was refused (RFC 9457).
+#[derive(Serialize, ToSchema)]
+pub(super) struct Problem<'a> {
+    /// `about:blank`: `title` says no more than `status`.
     r#type: &'static str,
+    /// Of the status.
     title: &'static str,
+    /// The HTTP status again.
     status: u16,
+    /// For programs; stays as it is.
     code: &'static str,
+    /// For people.
     detail: &'a str,
 }
 
@@ -61,7 +68,7 @@ impl IntoResponse for ProblemDetails {
     fn into_response(self) -> Response {
         // RFC 9457 section 4.2.1: with `about:blank` the title is that of the status.
         let title = self.status.canonical_reason().unwrap_or("Error");
-        let body = Body { r#type: "about:blank", title, status: self.status.as_u16(), code: self.code, detail: &self.detail };
+        let body = Problem { r#type: "about:blank", title, status: self.status.as_u16(), code: self.code, detail: &self.detail };
         let text = serde_json::to_string(&body).unwrap_or_default();
         let mut response = (self.status, [(header::CONTENT_TYPE, "application/problem+json")], text).into_response();
         if let Some(wait) = self.retry_after {

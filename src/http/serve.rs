@@ -19,9 +19,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use super::WebSettings;
 use super::peer::{Connections, Crowded, Peer, Slot};
 use crate::budget::{Allowance, Budget};
-use crate::network::Network;
 
 /// A TLS handshake takes no longer, or is given up.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
@@ -50,8 +50,8 @@ pub(super) struct Serving {
     pub(super) tls: Option<TlsAcceptor>,
     /// What answers.
     pub(super) router: Router,
-    /// Whose `X-Forwarded-…` headers count.
-    pub(super) trusted_proxies: Arc<[Network]>,
+    /// Says whose `X-Forwarded-…` headers count.
+    pub(super) web: watch::Receiver<Arc<WebSettings>>,
     /// Who is connected.
     pub(super) connections: Arc<Connections>,
     /// True: stop.
@@ -85,7 +85,7 @@ pub(super) async fn run(mut serving: Serving) {
                 continue;
             }
         };
-        let proxy = serving.trusted_proxies.iter().any(|network| network.contains(from.ip()));
+        let proxy = serving.web.borrow().trusted_proxies.iter().any(|network| network.contains(from.ip()));
         let slot = match serving.connections.enter(from.ip(), proxy) {
             Ok(slot) => slot,
             Err(crowded) => {

@@ -254,8 +254,8 @@ impl Claim {
     }
 }
 
-/// The operator's bearer token. Its hash is kept, so that comparing takes the same time whatever is offered.
-#[derive(Clone)]
+/// The bearer token of the operator or of a device. Its hash is kept, so that comparing takes the same time whatever is offered.
+#[derive(Clone, PartialEq, Eq)]
 pub struct ApiToken([u8; 32]);
 
 impl fmt::Debug for ApiToken {
@@ -272,6 +272,12 @@ impl ApiToken {
     pub fn open(state_dir: &Path) -> Result<Self, SecretError> {
         let path = state_dir.join(API_TOKEN_FILE);
         fitting(read_or_make(&path)?, path).map(|token| Self::new(&token))
+    }
+
+    /// Whether `text` is long enough not to be guessed (16 characters), and a header can carry it.
+    #[must_use]
+    pub fn fits(text: &str) -> bool {
+        text.len() >= 16 && text.bytes().all(|byte| byte.is_ascii_graphic())
     }
 
     /// With a token from elsewhere.
@@ -302,8 +308,7 @@ pub fn api_token(state_dir: &Path) -> Result<Zeroizing<String>, SecretError> {
 /// An administrator may put a token of their own into the file, but not an empty or guessable one.
 fn fitting(text: Zeroizing<String>, path: std::path::PathBuf) -> Result<Zeroizing<String>, SecretError> {
     let token = text.trim();
-    let fits = token.len() >= 16 && token.bytes().all(|b| b.is_ascii_graphic());
-    if fits { Ok(Zeroizing::new(token.to_owned())) } else { Err(SecretError::Damaged { path }) }
+    if ApiToken::fits(token) { Ok(Zeroizing::new(token.to_owned())) } else { Err(SecretError::Damaged { path }) }
 }
 
 /// Reads a secret file, or makes one of 32 random bytes in base64. Whoever comes second reads what the first has made:

@@ -54,7 +54,7 @@ async fn called(
 
 /// How the caller has reached us: as configured, or else as it says.
 fn origin(site: &Site, peer: &Peer, headers: &HeaderMap) -> String {
-    if let Some(public) = &site.settings.public_url {
+    if let Some(public) = &site.web().public_url {
         return public.trim_end_matches('/').to_owned();
     }
     let forwarded = headers.get("x-forwarded-host").filter(|_| peer.proxy);

@@ -5,10 +5,11 @@
 //! waited for ([`Heard`], [`MeetingHeard`]).
 #![allow(clippy::disallowed_methods, reason = "the handle gives the time to what it builds for the workers")]
 
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -132,6 +133,12 @@ pub struct PortHandle {
     media: Media,
 }
 
+impl fmt::Debug for PortHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.id.fmt(f)
+    }
+}
+
 /// A browser's connection on its worker.
 #[derive(Clone)]
 pub struct PeerHandle {
@@ -226,6 +233,12 @@ impl Media {
         self.shared.pool.usage()
     }
 
+    /// Tells whether the workers go on (O-3).
+    #[must_use]
+    pub fn steps(&self) -> Steps {
+        Steps(self.shared.workers.iter().map(|worker| Arc::clone(&worker.rounds)).collect())
+    }
+
     /// Worker threads.
     #[must_use]
     pub fn workers(&self) -> usize {
@@ -278,6 +291,18 @@ impl Media {
         let (id, worker) = (BridgeId::next(), self.pick_worker());
         self.ask(worker, Command::OpenBridge { id, heard }).await;
         BridgeHandle { id, worker, media: self.clone() }
+    }
+}
+
+/// How far each worker has come since the start, for whoever watches whether it goes on.
+#[derive(Debug, Clone)]
+pub struct Steps(Vec<Arc<AtomicU64>>);
+
+impl Steps {
+    /// A number for each worker that grows for as long as it works.
+    #[must_use]
+    pub fn count(&self) -> Vec<u64> {
+        self.0.iter().map(|rounds| rounds.load(Ordering::Relaxed)).collect()
     }
 }
 
@@ -407,6 +432,13 @@ impl PortHandle {
     /// Sets or ends the waiting music.
     pub async fn music(&self, clip: Option<Clip>) {
         self.ask(Command::Music { port: self.id, clip }).await;
+    }
+
+    /// What it has counted so far, and by which agreement; `None` once it is closed.
+    pub async fn stats(&self) -> Option<(PortStats, Profile)> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Command::Stats { port: self.id, reply }).await;
+        answer.await.ok()
     }
 
     /// Closes the port; [`Heard::Closed`] brings its figures.

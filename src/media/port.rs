@@ -437,6 +437,12 @@ impl Port {
         (self.rtcp_target(), self.rtcp.build_bye(now, self.ntp(now)))
     }
 
+    /// What offer and answer have agreed on.
+    #[must_use]
+    pub const fn agreed(&self) -> &Profile {
+        &self.profile
+    }
+
     /// What was counted so far.
     #[must_use]
     pub fn stats(&self) -> PortStats {

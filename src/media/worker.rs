@@ -29,6 +29,7 @@ use super::player::Play;
 use super::pool::Sockets;
 use super::port::{Channel, Port, Profile};
 use super::record::Recorder;
+use super::stats::PortStats;
 
 /// The clock's step: an eighth of a frame.
 const STEP: Duration = Duration::from_micros(2_500);
@@ -81,6 +82,13 @@ pub enum Command {
         port: PortId,
         /// The music.
         clip: Option<Clip>,
+    },
+    /// Tell what a port has counted.
+    Stats {
+        /// Which port.
+        port: PortId,
+        /// Dropped when it is not here.
+        reply: oneshot::Sender<(PortStats, Profile)>,
     },
     /// Give a port to another worker.
     MovePort {
@@ -176,6 +184,8 @@ pub struct Counters {
 pub struct Worker {
     /// Where commands go.
     pub inbox: mpsc::Sender<Command>,
+    /// How often its clock has gone round: it only stops where the worker does.
+    pub rounds: Arc<AtomicU64>,
 }
 
 /// A socket for browsers, with the address that its candidate shows (another one behind a NAT).
@@ -188,11 +198,13 @@ pub type Shown = (Box<dyn Socket>, SocketAddr);
 pub fn start(index: usize, webrtc: Vec<Shown>, counters: Arc<Counters>) -> io::Result<Worker> {
     let (inbox, commands) = mpsc::channel(INBOX);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let rounds = Arc::<AtomicU64>::default();
+    let clock = Arc::clone(&rounds);
     std::thread::Builder::new().name(format!("media-{index}")).spawn(move || {
         let local = LocalSet::new();
-        local.block_on(&runtime, Rc::new(Desk::new(webrtc, counters)).run(commands));
+        local.block_on(&runtime, Rc::new(Desk::new(webrtc, counters, clock)).run(commands));
     })?;
-    Ok(Worker { inbox })
+    Ok(Worker { inbox, rounds })
 }
 
 /// A worker on the thread and the clock of a test.
@@ -203,9 +215,10 @@ pub(super) struct Here(Rc<Desk>);
 #[cfg(test)]
 pub(super) fn start_here(webrtc: Vec<Shown>, counters: Arc<Counters>) -> (Worker, Here) {
     let (inbox, commands) = mpsc::channel(INBOX);
-    let desk = Rc::new(Desk::new(webrtc, counters));
+    let rounds = Arc::<AtomicU64>::default();
+    let desk = Rc::new(Desk::new(webrtc, counters, Arc::clone(&rounds)));
     tokio::task::spawn_local(Rc::clone(&desk).run(commands));
-    (Worker { inbox }, Here(desk))
+    (Worker { inbox, rounds }, Here(desk))
 }
 
 #[cfg(test)]
@@ -255,6 +268,7 @@ struct Desk {
     webrtc: Vec<Shown>,
     moved: RefCell<HashMap<PortId, (Instant, mpsc::Sender<Command>)>>,
     counters: Arc<Counters>,
+    rounds: Arc<AtomicU64>,
 }
 
 async fn tick(desk: Rc<Desk>) {
@@ -280,6 +294,7 @@ async fn tick(desk: Rc<Desk>) {
             step += 1;
             desk.flush();
         }
+        desk.rounds.fetch_add(1, Ordering::Relaxed);
         if step.is_multiple_of(400) {
             desk.forget_moved();
         }
@@ -331,8 +346,8 @@ fn pass_on(to: mpsc::Sender<Command>, command: Command) {
 }
 
 impl Desk {
-    fn new(webrtc: Vec<Shown>, counters: Arc<Counters>) -> Self {
-        Self { plane: RefCell::default(), sockets: RefCell::default(), webrtc, moved: RefCell::default(), counters }
+    fn new(webrtc: Vec<Shown>, counters: Arc<Counters>, rounds: Arc<AtomicU64>) -> Self {
+        Self { plane: RefCell::default(), sockets: RefCell::default(), webrtc, moved: RefCell::default(), counters, rounds }
     }
 
     async fn run(self: Rc<Self>, mut commands: mpsc::Receiver<Command>) {
@@ -393,6 +408,12 @@ impl Desk {
                     port.set_music(clip);
                 }
             }
+            Command::Stats { port, reply } => {
+                if let Some(port) = plane.port(port) {
+                    // Whoever asked may have gone away.
+                    let _ = reply.send((port.stats(), *port.agreed()));
+                }
+            }
             // Done by `obey`, which needs the plane for less than the whole of it.
             Command::MovePort { .. } | Command::ClosePort(_) => {}
             Command::AdoptPort(transit) => {
@@ -427,6 +448,7 @@ impl Desk {
             | Command::Play { port, .. }
             | Command::StopPrompts(port)
             | Command::Music { port, .. }
+            | Command::Stats { port, .. }
             | Command::MovePort { port, .. }
             | Command::Seat { end: End::Port(port), .. }
             | Command::Unseat(End::Port(port))

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::ids::{BridgeId, MeetingName};
 use crate::media::record::{Ending, Format, Recorder};
 use crate::media::{BridgeHandle, MeetingHeard};
-use crate::units::Hz;
+use crate::units::{Hz, civil};
 
 /// libopus's look-ahead at 48 kHz in the VOIP application (RFC 7845 section 4.2 pre-skip).
 const PRE_SKIP: u16 = 312;
@@ -94,19 +94,6 @@ fn timestamp(seconds: u64, millis: u32) -> String {
     let (days, of_day) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = civil(days);
     format!("{year:04}{month:02}{day:02}T{:02}{:02}{:02}.{millis:03}Z", of_day / 3600, of_day / 60 % 60, of_day % 60)
-}
-
-/// Days since 1970-01-01 to a date of the Gregorian calendar, counted in years that begin in March.
-fn civil(days: u64) -> (u64, u64, u64) {
-    let shifted = days + 719_468;
-    let era = shifted / 146_097;
-    let of_era = shifted % 146_097;
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

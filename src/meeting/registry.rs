@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::task::MeetingTask;
 use super::{MAILBOX, MeetingHandle, Request};
@@ -14,6 +14,8 @@ use crate::policy::PolicySettings;
 use crate::policy::retention::Retention;
 use crate::relay;
 use crate::store;
+use crate::telemetry::events::Events;
+use crate::telemetry::metrics::Counted;
 
 /// One configured meeting, as its task needs it.
 #[derive(Debug, Clone)]
@@ -32,8 +34,12 @@ pub struct Shared {
     pub store: store::Handle,
     /// Chat by SMS, where a provider is configured.
     pub relay: Option<relay::driver::Handle>,
-    /// How long copies of the chat live (C-8).
-    pub retention: Retention,
+    /// How long copies of the chat live (C-8), at the moment.
+    pub retention: watch::Receiver<Retention>,
+    /// For those who look after it.
+    pub counted: Counted,
+    /// What happens (M-17).
+    pub raised: Events,
     /// Where recordings go.
     pub recordings: PathBuf,
 }
@@ -48,9 +54,28 @@ pub struct Registry {
 type Birth = dyn Fn(&MeetingName, &MeetingSettings, mpsc::WeakSender<Request>, mpsc::Receiver<Request>) + Send + Sync;
 
 struct Inner {
-    configured: BTreeMap<MeetingName, MeetingSettings>,
+    configured: RwLock<BTreeMap<MeetingName, MeetingSettings>>,
     birth: Box<Birth>,
-    live: Mutex<BTreeMap<MeetingName, MeetingHandle>>,
+    live: Mutex<BTreeMap<MeetingName, Live>>,
+}
+
+/// A meeting that lives, with what it began with: it stays as it is until it ends (O-2).
+struct Live {
+    handle: MeetingHandle,
+    title: String,
+}
+
+impl Inner {
+    fn configured<T>(&self, name: &MeetingName, read: impl FnOnce(&MeetingSettings) -> T) -> Option<T> {
+        self.configured.read().unwrap_or_else(PoisonError::into_inner).get(name).map(read)
+    }
+
+    /// Those that live now.
+    fn live(&self) -> MutexGuard<'_, BTreeMap<MeetingName, Live>> {
+        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        live.retain(|_, meeting| !meeting.handle.is_over());
+        live
+    }
 }
 
 impl Registry {
@@ -68,41 +93,51 @@ impl Registry {
         configured: BTreeMap<MeetingName, MeetingSettings>,
         birth: impl Fn(&MeetingName, &MeetingSettings, mpsc::WeakSender<Request>, mpsc::Receiver<Request>) + Send + Sync + 'static,
     ) -> Self {
-        Self { inner: Arc::new(Inner { configured, birth: Box::new(birth), live: Mutex::default() }) }
+        Self { inner: Arc::new(Inner { configured: RwLock::new(configured), birth: Box::new(birth), live: Mutex::default() }) }
     }
 
-    /// Name and title of every configured meeting.
+    /// Other meetings, or others of their settings, for those that begin from now on (O-2). One that lives stays as it is until it
+    /// ends, even if it is not configured any more.
+    pub fn reconfigure(&self, configured: BTreeMap<MeetingName, MeetingSettings>) {
+        *self.inner.configured.write().unwrap_or_else(PoisonError::into_inner) = configured;
+    }
+
+    /// Name and title of every meeting that is configured or lives.
     #[must_use]
     pub fn titles(&self) -> Vec<(MeetingName, String)> {
-        self.inner.configured.iter().map(|(name, settings)| (name.clone(), settings.title.clone())).collect()
+        let configured = self.inner.configured.read().unwrap_or_else(PoisonError::into_inner);
+        let mut found: BTreeMap<_, _> =
+            configured.iter().map(|(name, settings)| (name.clone(), settings.title.clone())).collect();
+        drop(configured);
+        found.extend(self.inner.live().iter().map(|(name, meeting)| (name.clone(), meeting.title.clone())));
+        found.into_iter().collect()
     }
 
     /// The title of one.
     #[must_use]
     pub fn title(&self, name: &MeetingName) -> Option<String> {
-        self.inner.configured.get(name).map(|settings| settings.title.clone())
+        let live = self.inner.live().get(name).map(|meeting| meeting.title.clone());
+        live.or_else(|| self.inner.configured(name, |settings| settings.title.clone()))
     }
 
-    /// The live meeting of this name, brought to life if need be. `None`: no such meeting is configured.
+    /// The live meeting of this name, brought to life if need be. `None`: no such meeting is configured, or lives.
     #[allow(clippy::unused_async, reason = "a connector to an outside service will have to wait here")]
     pub async fn open(&self, name: &MeetingName) -> Option<MeetingHandle> {
-        let settings = self.inner.configured.get(name)?;
-        let mut live = self.inner.live.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(handle) = live.get(name).filter(|handle| !handle.is_over()) {
-            return Some(handle.clone());
+        let mut live = self.inner.live();
+        if let Some(meeting) = live.get(name) {
+            return Some(meeting.handle.clone());
         }
+        let settings = self.inner.configured(name, Clone::clone)?;
         let (mailbox, inbox) = mpsc::channel(MAILBOX);
         let handle = MeetingHandle { name: name.clone(), mailbox: mailbox.clone() };
-        (self.inner.birth)(name, settings, mailbox.downgrade(), inbox);
-        live.insert(name.clone(), handle.clone());
+        (self.inner.birth)(name, &settings, mailbox.downgrade(), inbox);
+        live.insert(name.clone(), Live { handle: handle.clone(), title: settings.title });
         Some(handle)
     }
 
     /// The meetings that live now.
     #[allow(clippy::unused_async, reason = "a connector to an outside service will have to wait here")]
     pub async fn running(&self) -> Vec<MeetingHandle> {
-        let mut live = self.inner.live.lock().unwrap_or_else(PoisonError::into_inner);
-        live.retain(|_, handle| !handle.is_over());
-        live.values().cloned().collect()
+        self.inner.live().values().map(|meeting| meeting.handle.clone()).collect()
     }
 }

@@ -6,6 +6,7 @@
 
 mod chat;
 mod perform;
+mod raise;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -99,6 +100,7 @@ pub(super) struct MeetingTask {
     finishing: Option<Finishing>,
     uncovered: BTreeMap<NoticeId, Uncovered>,
     speaking: Vec<ParticipantId>,
+    raised: raise::Raised,
     acts: VecDeque<Act>,
     asked: Option<oneshot::Sender<Result<(), Refusal>>>,
     over: bool,
@@ -140,6 +142,7 @@ impl MeetingTask {
                 finishing: None,
                 uncovered: BTreeMap::new(),
                 speaking: Vec::new(),
+                raised: raise::Raised::default(),
                 acts: VecDeque::new(),
                 asked: None,
                 over: false,

@@ -2,13 +2,15 @@
 //! (page signalling, API) or stand in it (a device's call).
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::ids::ParticipantId;
 
 pub use crate::policy::{Capture, Role, Standing, Via};
 
 /// One row of roster or lobby, as those inside may see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Participant)]
 pub struct ParticipantView {
     /// Stable for this presence.
     pub id: String,
@@ -38,7 +40,8 @@ pub struct ParticipantView {
 }
 
 /// Whoever texts this code to this number gets the chat.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = JoinCode)]
 pub struct JoinView {
     /// Six digits.
     pub code: String,
@@ -68,7 +71,7 @@ pub struct Snapshot {
 }
 
 /// A chat line between those inside (C-1).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ChatLine {
     /// Counts up within the meeting.
     pub id: u64,
@@ -91,7 +94,7 @@ pub struct ChatLine {
 }
 
 /// How far a line of the chat has come by SMS: to so many people around rooms.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Texted {
     /// It is on its way.
     pub waiting: u32,

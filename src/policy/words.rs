@@ -1,11 +1,12 @@
 //! The words in which a meeting's rules are stated. The rooms above re-export them.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::ids::ParticipantId;
 
 /// Who somebody is to the meeting. Devices are always external (M-3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// A signed-in person of the host organisation.
@@ -15,7 +16,7 @@ pub enum Role {
 }
 
 /// How somebody is connected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Via {
     /// A web page.
@@ -25,7 +26,7 @@ pub enum Via {
 }
 
 /// Where somebody stands (U-4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Standing {
     /// No member is present yet (M-5).
@@ -37,7 +38,7 @@ pub enum Standing {
 }
 
 /// Recording or transcription: two separate states of the same kind (N-1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Capture {
     /// Nothing is captured.

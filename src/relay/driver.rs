@@ -10,6 +10,7 @@ use std::time::{Instant, SystemTime};
 
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
+use utoipa::ToSchema;
 
 use super::outbox::{self, Counts, OnUnknown, Outbox, OutboxSettings, Standing};
 use super::provider::{self, Event, Heard, Provider, ProviderSettings, WebhookAnswer, WebhookCall};
@@ -71,7 +72,8 @@ pub enum ForCall {
 }
 
 /// What is on its way, as an operator sees it.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
+#[schema(as = Outbox)]
 pub struct Survey {
     /// Since the start.
     pub counts: Counts,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Number;
 use crate::ids::CallId;
@@ -24,7 +25,7 @@ pub struct Message {
 }
 
 /// How somebody has opted in (C-2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Means {
     /// With the device's keys, by a code that was texted.
@@ -192,7 +193,8 @@ pub enum Output {
 }
 
 /// One subscription, as an operator sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Subscription)]
 pub struct Line {
     /// The call it belongs to, and ends with.
     pub call: String,

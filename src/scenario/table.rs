@@ -66,6 +66,14 @@ const PROVEN: &[Row] = &[
     ("M-13", &["lobby::m7_and_m12_an_external_can_neither_admit_nor_record_nor_end_nor_remove"], ""),
     ("M-16", &["lobby::m16_each_call_leaves_one_record_with_its_times_and_figures"], ""),
     (
+        "M-17",
+        &[
+            "tests/interop/api.rs::the_whole_way_of_a_call_is_told_as_events_and_can_be_read_again",
+            "src/http/tests/events.rs::m17_the_operator_hears_of_all_and_a_member_of_the_own_meeting",
+        ],
+        "events are read by HTTP, which nobody in this world speaks",
+    ),
+    (
         "M-18",
         &[
             "lobby::m18_a_phone_that_calls_again_knocks_again_and_is_told_again",
@@ -313,12 +321,36 @@ const PROVEN: &[Row] = &[
         "it is about the time before there is a gateway",
     ),
     (
+        "O-2",
+        &[
+            "tests/interop/reload.rs::o2_a_hundred_reloads_half_of_them_bad_are_not_noticed_by_any_call",
+            "tests/interop/reload.rs::o2_what_is_new_holds_for_the_next_call_and_what_is_gone_stays_for_the_one_that_is_up",
+            "src/config/tests/reload.rs::o2_what_calls_stand_on_is_refused_with_its_line_and_what_to_do",
+        ],
+        "it is about files and signals",
+    ),
+    (
+        "O-3",
+        &["tests/interop/watchdog.rs::o3_a_thread_that_stands_still_has_the_daemon_killed_and_started_again_in_time"],
+        "it is about threads and a service manager",
+    ),
+    (
         "O-4",
         &[
             "calls::o4_a_gateway_that_stops_takes_no_new_calls_and_ends_present_ones_with_words",
             "calls::o4_a_call_that_is_being_set_up_while_the_gateway_stops_is_told_too",
         ],
         "",
+    ),
+    (
+        "O-5",
+        &[
+            "tests/interop/api.rs::the_sip_messages_of_a_phones_call_are_shown_while_it_is_up_and_after_without_any_number",
+            "tests/interop/homer.rs::o5_homers_own_decoder_reads_the_copies_of_a_phones_call_and_no_number_in_them",
+            "tests/interop/soak.rs::waves_of_calls_fail_nowhere_leave_nothing_and_tell_no_secret",
+            "src/telemetry/journal.rs::o5_a_line_comes_with_its_call_and_meeting_as_fields_and_a_text_with_line_ends_whole",
+        ],
+        "it is about those who watch",
     ),
     // === Safety ===
     ("X-1", &["calls::x1_rubbish_to_every_port_leaves_a_call_as_it_is"], ""),
@@ -346,7 +378,6 @@ const NOT_YET: &[(&str, &str)] = &[
     ("M-14", "only the limits on calls are there"),
     ("M-15", "conference IDs and names of meetings are the only addresses"),
     ("N-7", "the one meeting service there is can signal recording"),
-    ("O-5", "there are logs; metrics, HEP and the event stream are to come"),
 ];
 
 /// What scripts and people rely on (U-1 … U-7) is proven by `tests/operations`, `src/http/tests.rs` and `src/config/tests.rs`.

@@ -29,7 +29,7 @@ use crate::meeting::Registry;
 use crate::meeting::words::Role;
 use crate::phrase::Phrase;
 use crate::prompt::Library;
-use crate::store::{self, CallRecord, LedgerRow};
+use crate::store::{self, CallRecord, LedgerRow, RecordQuery};
 use crate::udp::{Net as _, Socket, Traffic};
 use crate::{machine, sip};
 
@@ -169,7 +169,9 @@ impl World {
             let net = Arc::new(network.clone());
             let media_settings = media_settings(settings, settings.media.webrtc_addresses.clone());
             let (media, here) = Media::start_here(&media_settings, net.clone()).expect("media");
-            let gateway = Gateway::open(settings, Arc::clone(&library), media, net).await.expect("a gateway");
+            let gateway = Gateway::open(settings, Arc::clone(&library), media, net, &tokio::runtime::Handle::current())
+                .await
+                .expect("a gateway");
             let Gateway { registry, sip, store, calls, events, .. } = gateway;
             let up = (calls.up(), calls.view());
             tokio::spawn(calls.run(events, draining));
@@ -359,9 +361,10 @@ impl World {
 
     /// The records of calls, oldest first.
     pub(super) fn records(&self) -> Vec<CallRecord> {
-        let mut records = self.ask(self.0.store.records(1000));
+        let query = RecordQuery { limit: 1000, ..RecordQuery::default() };
+        let mut records = self.ask(self.0.store.records(query));
         records.reverse();
-        records
+        records.into_iter().map(|row| row.record).collect()
     }
 
     // === The end ===

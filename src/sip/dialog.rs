@@ -58,6 +58,12 @@ impl Dialog {
         Self { call_id, local, remote, local_cseq: 0, remote_cseq: None, routes, target, secure }
     }
 
+    /// Its Call-ID.
+    #[must_use]
+    pub fn call_id(&self) -> &str {
+        &self.call_id
+    }
+
     /// Whether it was begun with `sips:`, so that our Contact has to say so too (section 12.1.1).
     #[must_use]
     pub const fn is_secure(&self) -> bool {

@@ -6,15 +6,16 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::account::Registration;
 use super::alone::Alone;
 use super::auth::Authenticator;
 use super::dialog::DialogKey;
 use super::guard::{Guard, Price, Source};
+use super::hep::Copied;
 use super::invite::{Call, Phase};
+use super::ladder::{Ladder, LadderLine};
 use super::message::{Message, Request};
 use super::registrar::Registrar;
 use super::subscribe::Subscription;
@@ -25,57 +26,11 @@ use crate::cause::Cause;
 use crate::ids::CallId;
 use crate::machine::Machine;
 
-/// Lines that a ladder keeps.
-const LADDER: usize = 50;
+pub(in crate::sip) use figures::count;
+pub use figures::{Counters, Load};
+
 /// Connections that may be under way at once; a further one fails at once.
 const CONNECTING: usize = 256;
-
-/// What is counted; all of them only grow.
-#[derive(Debug, Default)]
-pub struct Counters {
-    /// Messages that came in.
-    pub received: AtomicU64,
-    /// Messages that went out.
-    pub sent: AtomicU64,
-    /// Messages that could not be read.
-    pub malformed: AtomicU64,
-    /// Messages dropped unanswered: over budget, or a scanner.
-    pub dropped: AtomicU64,
-    /// New calls from peers.
-    pub calls: AtomicU64,
-    /// Calls ended because their owner did not read its events.
-    pub stalled: AtomicU64,
-    /// Requests and responses sent again.
-    pub retransmitted: AtomicU64,
-}
-
-pub(super) fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
-}
-
-/// What the endpoint holds at a moment, for `status`: all of it goes back to nothing when no call is left and its timers have run out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Load {
-    /// Calls that are not forgotten yet.
-    pub calls: usize,
-    /// Transactions of both roles.
-    pub transactions: usize,
-    /// Deadlines that wait for their time.
-    pub timers: usize,
-    /// Connections that are open or asked for.
-    pub connections: usize,
-}
-
-/// One message of a call: no address, no name, no body (O-5).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LadderLine {
-    /// Since the call began.
-    pub at: Duration,
-    /// From the peer to us.
-    pub inbound: bool,
-    /// Method or status, and CSeq.
-    pub summary: String,
-}
 
 /// Who a deadline belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -183,13 +138,15 @@ pub struct Endpoint {
     pub(super) registrar: Registrar,
     /// Registrations of ours.
     pub(super) accounts: Vec<Registration>,
+    /// They are wanted: nobody has signed off yet.
+    pub(super) signed_on: bool,
     pub(super) counters: Arc<Counters>,
     pub(super) calls: HashMap<CallId, Call>,
     pub(super) dialogs: HashMap<DialogKey, CallId>,
     pub(super) subscriptions: HashMap<u64, Subscription>,
     pub(super) subscription_dialogs: HashMap<DialogKey, u64>,
     /// Ladders of the calls that ended last.
-    pub(super) past: VecDeque<(CallId, VecDeque<LadderLine>)>,
+    pub(super) past: VecDeque<(CallId, Ladder)>,
     /// Calls an address has.
     pub(super) sources: HashMap<IpAddr, usize>,
     pub(super) servers: HashMap<u64, ServerTransaction>,
@@ -215,6 +172,7 @@ impl Endpoint {
             authenticator: Authenticator::new(settings.known.accounts.clone()),
             registrar: Registrar::new(settings.registrar),
             accounts: Vec::new(),
+            signed_on: false,
             settings,
             draining: false,
             drawn: 0,
@@ -266,7 +224,7 @@ impl Endpoint {
     pub fn ladder(&self, call: CallId) -> Vec<LadderLine> {
         let over = || self.past.iter().find(|(past, _)| *past == call).map(|(_, ladder)| ladder);
         let ladder = self.calls.get(&call).map(|call| &call.ladder).or_else(over);
-        ladder.map(|ladder| ladder.iter().cloned().collect()).unwrap_or_default()
+        ladder.map(Ladder::lines).unwrap_or_default()
     }
 
     /// Calls that are not over.
@@ -381,12 +339,15 @@ impl Endpoint {
         }
     }
 
-    pub(super) fn note(&mut self, now: Instant, call: CallId, inbound: bool, summary: String) {
+    /// Remembers a message of a call: what it is in few words, and its masked content (O-5).
+    pub(super) fn note(&mut self, now: Instant, call: CallId, inbound: bool, summary: String, content: String) {
         if let Some(call) = self.calls.get_mut(&call) {
-            if call.ladder.len() >= LADDER {
-                call.ladder.pop_front();
+            if self.settings.capture.is_some() {
+                let (flow, call_id, content) = (call.flow, call.dialog.call_id().to_owned(), content.clone());
+                self.outputs.push_back(Output::Copied(Box::new(Copied { inbound, flow, call_id, content })));
             }
-            call.ladder.push_back(LadderLine { at: now.saturating_duration_since(call.began), inbound, summary });
+            let (at, transport) = (now.saturating_duration_since(call.began), call.flow.transport);
+            call.ladder.push(LadderLine { at, inbound, transport, summary, content });
         }
     }
 
@@ -572,6 +533,7 @@ impl Machine for Endpoint {
     }
 }
 
+mod figures;
 mod life;
 #[cfg(test)]
 mod tests;

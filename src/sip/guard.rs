@@ -161,6 +161,12 @@ impl Guard {
         }
     }
 
+    /// Other budgets, for those who are remembered as well.
+    pub fn reconfigure(&mut self, limits: &Limits, trusted: Trusted) {
+        let Self { full, per_second, trusted, .. } = Self::new(limits, trusted);
+        (self.full, self.per_second, self.trusted) = (full, per_second, trusted);
+    }
+
     /// Whether an address is trusted.
     #[must_use]
     pub fn trusts(&self, ip: IpAddr) -> bool {

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::endpoint::{Endpoint, Owner};
 use super::info::{self, Info};
 use super::invite::{Phase, Turn};
+use super::ladder;
 use super::message::{Body, Essentials, Method, Request, session_description};
 use super::uas::ACCEPT;
 use super::{Event, Flow};
@@ -24,7 +25,7 @@ impl Endpoint {
         if let Some(tx) = self.servers.get_mut(&server) {
             tx.call = Some(id);
         }
-        self.note(now, id, true, format!("{} ({})", request.method, essentials.cseq.number));
+        self.note(now, id, true, format!("{} ({})", request.method, essentials.cseq.number), ladder::request(request));
         let wait = self.draw() % 10;
         let Some(call) = self.calls.get_mut(&id) else { return };
         if call.phase == Phase::Calling {

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::dialog::Dialog;
 use super::endpoint::{Endpoint, Owner, count};
 use super::invite::{Accepted, Call, Phase, Turn};
+use super::ladder;
 use super::message::{Body, Essentials, Method, Request, allows, session_description};
 use super::reliable::requires;
 use super::session_timer::{SessionTimer, Wish};
@@ -78,7 +79,7 @@ impl Endpoint {
         self.calls.insert(call_id, call);
         *self.sources.entry(source).or_insert(0) += 1;
         count(&self.counters.calls);
-        self.note(now, call_id, true, format!("INVITE ({})", essentials.cseq.number));
+        self.note(now, call_id, true, format!("INVITE ({})", essentials.cseq.number), ladder::request(request));
         self.send_response(reply, bytes);
         let user_agent = request.headers.get("User-Agent").map(shortened).filter(|agent| !agent.is_empty());
         let Essentials { from, to, call_id: call_id_header, .. } = essentials;

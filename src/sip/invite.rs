@@ -1,13 +1,12 @@
 //! One INVITE usage of a dialog: whose turn the offer/answer exchange is (RFC 3264, RFC 3261 section 14), and our 2xx until its ACK.
 
-use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::auth;
 use super::dialog::{Dialog, DialogKey};
-use super::endpoint::LadderLine;
 use super::identity::Identity;
+use super::ladder::Ladder;
 use super::message::{Headers, Method, allows};
 use super::refer::Refer;
 use super::reliable::{Branch, Reliable};
@@ -156,7 +155,7 @@ pub(super) struct Call {
     /// Texts of the peer that wait for the meeting's answer, by server transaction.
     pub(super) texts: Vec<u64>,
     pub(super) began: Instant,
-    pub(super) ladder: VecDeque<LadderLine>,
+    pub(super) ladder: Ladder,
     pub(super) scheduled: Option<Instant>,
 }
 
@@ -196,7 +195,7 @@ impl Call {
             roster: None,
             texts: Vec::new(),
             began: now,
-            ladder: VecDeque::new(),
+            ladder: Ladder::default(),
             scheduled: None,
         }
     }

@@ -14,15 +14,18 @@ mod endpoint;
 mod gate;
 pub mod guard;
 pub mod header;
+pub mod hep;
 pub mod identity;
 mod in_dialog;
 mod incoming;
 mod info;
 mod invite;
+mod ladder;
 pub mod locate;
 pub mod message;
 mod prove;
 mod reach;
+mod reconfigure;
 mod refer;
 pub mod registrar;
 mod reliable;
@@ -44,10 +47,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use driver::{Handle, ListenTls, Listener, Running, StartError, start};
-pub use endpoint::{Counters, Endpoint, LadderLine, Load};
+pub use driver::{Handle, ListenTls, Listener, Pulse, Running, StartError, start};
+pub use endpoint::{Counters, Endpoint, Load};
 pub use header::NameAddr;
 pub use identity::{Identity, Known};
+pub use ladder::LadderLine;
 pub use message::Method;
 pub use registrar::{Change, Stored};
 pub use session_timer::SessionTimers;
@@ -55,7 +59,7 @@ pub use uri::Uri;
 pub use wire::WireLimits;
 pub use words::{Command, Event, Incoming, Reach, Roster, RosterPerson};
 
-/// How the room behaves; fixed for its life.
+/// How the room behaves. [`Command::Reconfigure`] changes some of it; the rest is fixed for its life.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The address written into Contact and Via instead of the local one (S-7).
@@ -82,6 +86,8 @@ pub struct Settings {
     pub registrar: registrar::Settings,
     /// Where we register ourselves (S-3).
     pub accounts: Vec<account::Account>,
+    /// Where copies of the messages of calls go (O-5).
+    pub capture: Option<hep::Capture>,
     /// Where tags and branches are drawn from; must be unpredictable in production.
     pub seed: u64,
 }
@@ -101,6 +107,7 @@ impl Default for Settings {
             credentials: None,
             registrar: registrar::Settings::default(),
             accounts: Vec::new(),
+            capture: None,
             seed: 0,
         }
     }
@@ -315,6 +322,8 @@ pub enum Output {
     Event(Event),
     /// Keep where a device is to be found.
     Registered(Change),
+    /// Send a copy to the capture server.
+    Copied(Box<hep::Copied>),
 }
 
 /// A server whose addresses are wanted (RFC 3263).

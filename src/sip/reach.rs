@@ -145,6 +145,7 @@ impl Endpoint {
         let Outgoing { uri, from, routes, way, sdp, prover, identity, replaces } = outgoing;
         let local = from.with_tag(&self.token());
         let call_id = format!("{}{}", self.token(), self.token());
+        tracing::info!(call = %id, dialog = call_id, "call placed");
         let dialog = Dialog::to_invite(call_id, local, uri, routes);
         let flow = match &way {
             Way::Open(flow) => *flow,

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::endpoint::{ClientMachine, Endpoint, Owner, Purpose, Waiting, count};
 use super::header::NameAddr;
 use super::invite::{Phase, Turn};
+use super::ladder;
 use super::message::{Body, Essentials, Method, Request, Response, session_description};
 use super::transaction::{Act, MAGIC};
 use super::uac::{Way, client_key, hop_by_hop};
@@ -27,7 +28,7 @@ impl Endpoint {
         };
         let call = tx.call;
         if let Some(call) = call.filter(|_| act != Act::Nothing) {
-            self.note(now, call, true, format!("{} ({})", response.status, essentials.cseq));
+            self.note(now, call, true, format!("{} ({})", response.status, essentials.cseq), ladder::response(&response));
         }
         match act {
             Act::AckAndPass => {
@@ -159,7 +160,7 @@ impl Endpoint {
         if let Some(call) = self.calls.get_mut(&id) {
             call.ack = Some((cseq, bytes.clone(), flow));
         }
-        self.note(now, id, false, format!("ACK ({cseq})"));
+        self.note(now, id, false, format!("ACK ({cseq})"), ladder::request(&ack));
         self.transmit(flow, bytes);
     }
 

@@ -7,6 +7,7 @@ use super::endpoint::{Endpoint, Purpose};
 use super::header::ContentType;
 use super::identity::Identity;
 use super::invite::Phase;
+use super::ladder;
 use super::message::{Essentials, Method, Request};
 use super::uas::Header;
 use super::{Event, Flow};
@@ -83,7 +84,7 @@ impl Endpoint {
                 if let Some(tx) = self.servers.get_mut(&server) {
                     tx.call = Some(id);
                 }
-                self.note(now, id, true, format!("MESSAGE ({})", essentials.cseq.number));
+                self.note(now, id, true, format!("MESSAGE ({})", essentials.cseq.number), ladder::request(request));
                 self.text(now, server, id, request);
             }
             None => self.respond(now, server, 403, &not_inside(), None),

@@ -8,6 +8,7 @@ use super::auth;
 use super::endpoint::{ClientMachine, ClientTransaction, Endpoint, Owner, Purpose, Waiting, count};
 use super::header::{CSeq, NameAddr, Via};
 use super::invite::{Phase, Reoffer, Turn};
+use super::ladder;
 use super::message::{Method, Request};
 use super::reach::Outgoing;
 use super::session_timer;
@@ -52,6 +53,7 @@ impl Endpoint {
             Command::ReferProgress { call, status } => self.refer_progress(now, call, status),
             Command::Cancel { call } => self.cancel_ours(now, call),
             Command::Drain(on) => self.draining = on,
+            Command::Reconfigure(settings) => self.reconfigure(now, &settings),
             Command::Restore(changes) => self.registrar.restore(now, changes),
             Command::SignOn => self.open_accounts(now),
             Command::SignOff => self.sign_off(now),
@@ -323,11 +325,12 @@ impl Endpoint {
         tx.bytes = tx.request.to_bytes();
         let (bytes, call, first) = (tx.bytes.clone(), tx.call, tx.purpose == Purpose::Invite);
         let summary = format!("{} ({})", tx.request.method, tx.cseq);
+        let content = call.map(|_| ladder::request(&tx.request)).unwrap_or_default();
         if let Some(id) = call {
             if let Some(call) = self.calls.get_mut(&id).filter(|_| first) {
                 call.flow = flow;
             }
-            self.note(now, id, false, summary);
+            self.note(now, id, false, summary, content);
         }
         self.schedule(Owner::Client(id));
         self.transmit(flow, bytes);

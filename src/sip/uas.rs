@@ -8,6 +8,7 @@ use super::dialog::DialogKey;
 use super::endpoint::{Endpoint, MergeKey, Owner, ServerMachine, ServerTransaction, count};
 use super::guard::{Price, Source, is_scanner};
 use super::invite::{Phase, Turn};
+use super::ladder;
 use super::message::{Body, Essentials, Method, Request, phrase, session_description};
 use super::transaction::{Act, Server, ServerInvite, ServerKey};
 use super::uri::{Scheme, Uri};
@@ -250,13 +251,15 @@ impl Endpoint {
             response.body = sdp.as_bytes().to_vec();
         }
         let (bytes, reply, call) = (response.to_bytes(), tx.reply, tx.call);
+        let content = call.map(|_| ladder::response(&response)).unwrap_or_default();
         // A 2xx to an INVITE is repeated by the call, not by the transaction.
         tx.last.clone_from(&bytes);
         if status >= 200 {
             tx.request = None;
         }
         if let Some(call) = call {
-            self.note(now, call, false, format!("{status} {} ({} {})", phrase(status), self.cseq_of(id), request.method));
+            let summary = format!("{status} {} ({} {})", phrase(status), self.cseq_of(id), request.method);
+            self.note(now, call, false, summary, content);
         }
         self.schedule(Owner::Server(id));
         self.send_response(reply, bytes);
@@ -341,7 +344,7 @@ impl Endpoint {
         }
         self.respond(now, id, 200, &[], None);
         let Some(call_id) = call.filter(|_| open) else { return };
-        self.note(now, call_id, true, format!("CANCEL ({})", essentials.cseq.number));
+        self.note(now, call_id, true, format!("CANCEL ({})", essentials.cseq.number), ladder::request(request));
         self.respond(now, invite, 487, &reasons(Cause::Cancelled), None);
         let Some(call) = self.calls.get_mut(&call_id) else { return };
         call.turn = Turn::Idle;
@@ -372,7 +375,7 @@ impl Endpoint {
         let Some(&id) = self.dialogs.get(&key) else { return };
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Some(accepted) = call.accepted.take_if(|accepted| accepted.cseq == essentials.cseq.number) else { return };
-        self.note(now, id, true, format!("ACK ({})", essentials.cseq.number));
+        self.note(now, id, true, format!("ACK ({})", essentials.cseq.number), ladder::request(request));
         let answer = match session_description(&request.headers, &request.body) {
             Body::Sdp(sdp) if accepted.offered => Some(sdp),
             _ => None,

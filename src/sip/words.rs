@@ -48,7 +48,7 @@ pub struct Reach {
 }
 
 /// What the owner of a call wants. A command that no longer fits the call's state (it has just ended) does nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Command {
     /// 180 to an INVITE not yet answered.
     Ring {
@@ -184,6 +184,8 @@ pub enum Command {
     SignOn,
     /// Takes them back, for good.
     SignOff,
+    /// New settings (O-2): who may call, limits, session timers, the registrar and the accounts are taken from them, nothing else.
+    Reconfigure(Box<super::Settings>),
     /// While on, new INVITEs and OPTIONS get 503 with `Retry-After` (O-4).
     Drain(bool),
 }

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, params};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{StoreError, integer};
 use crate::redact::Redacted;
@@ -22,7 +23,8 @@ pub struct ChatCopy {
 }
 
 /// A copy, as an operator sees it: not what was said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ChatCopy)]
 pub struct ChatCopyLine {
     /// The device's label.
     pub device: String,

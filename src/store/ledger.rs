@@ -16,12 +16,13 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use serde::Serialize;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
+use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::{FILE, StoreError, at, integer};
 
 /// How the playing of a notice ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum NoticeOutcome {
     /// Played to its end.
@@ -32,8 +33,20 @@ pub enum NoticeOutcome {
     Failed,
 }
 
+impl NoticeOutcome {
+    /// As in JSON.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Interrupted => "interrupted",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// What one notice told one device.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct LedgerLine {
     /// The meeting's name.
     pub meeting: String,
@@ -60,7 +73,8 @@ pub struct LedgerLine {
 }
 
 /// A line as it stands in the ledger.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Notice)]
 pub struct LedgerRow {
     /// Counts from 1 without gaps.
     pub sequence: u64,

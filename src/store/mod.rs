@@ -28,7 +28,7 @@ pub use chats::{ChatCopy, ChatCopyLine};
 pub use consents::Consent;
 pub use ledger::{Checkpoint, LedgerKey, LedgerLine, LedgerRow, NoticeOutcome, Verified, VerifyError, verify};
 pub use outbox::{OutboxChange, ParcelPart, ParcelState, StoredParcel};
-pub use records::CallRecord;
+pub use records::{CallRecord, RecordQuery, RecordRow};
 pub use registrations::Registration;
 
 use ledger::Chain;
@@ -50,6 +50,8 @@ const MOST_ROWS: usize = 1000;
 
 /// How long somebody else who has the file is waited for.
 const WAITS: Duration = Duration::from_secs(5);
+/// What SQLite keeps of the file in memory, in KiB.
+const CACHE_KIB: i64 = 256;
 
 /// Lines between two checkpoints in the log (N-8).
 const CHECKPOINT_EVERY: u64 = 100;
@@ -119,7 +121,8 @@ pub struct Handle {
 enum Request {
     Write(Write, oneshot::Sender<Result<u64, StoreError>>),
     Ledger { limit: usize, before: Option<u64>, reply: oneshot::Sender<Result<Vec<LedgerRow>, StoreError>> },
-    Records { limit: usize, reply: oneshot::Sender<Result<Vec<CallRecord>, StoreError>> },
+    Records { query: RecordQuery, reply: oneshot::Sender<Result<Vec<RecordRow>, StoreError>> },
+    SweepRecords { born_by: u64, reply: oneshot::Sender<Result<usize, StoreError>> },
     Stops { reply: oneshot::Sender<Result<Vec<String>, StoreError>> },
     Outbox { reply: oneshot::Sender<Result<Vec<StoredParcel>, StoreError>> },
     Chats { reply: oneshot::Sender<Result<Vec<ChatCopyLine>, StoreError>> },
@@ -278,12 +281,20 @@ impl Handle {
         self.ask(|reply| Request::Ledger { limit, before, reply }).await
     }
 
-    /// The newest call records, newest first: at most `limit` and 1000.
+    /// The newest call records that are meant, newest first.
     ///
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Closed`].
-    pub async fn records(&self, limit: usize) -> Result<Vec<CallRecord>, StoreError> {
-        self.ask(|reply| Request::Records { limit, reply }).await
+    pub async fn records(&self, query: RecordQuery) -> Result<Vec<RecordRow>, StoreError> {
+        self.ask(|reply| Request::Records { query, reply }).await
+    }
+
+    /// Deletes the records of calls that came before `born_by` (milliseconds since 1970), and says how many.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Closed`]; all are still there then.
+    pub async fn sweep_records(&self, born_by: u64) -> Result<usize, StoreError> {
+        self.ask(|reply| Request::SweepRecords { born_by, reply }).await
     }
 
     async fn begin(&self, write: Write) -> Begun {
@@ -324,6 +335,8 @@ impl Store {
         connection.pragma_update(None, "synchronous", "FULL")?;
         // What is overwritten must not be there to be found (C-8).
         connection.pragma_update(None, "secure_delete", "ON")?;
+        // Rows are mostly written and seldom read: what SQLite keeps of the file in memory need not grow with every record to 2 MB.
+        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         connection.busy_timeout(WAITS)?;
         schema::migrate(&mut connection)?;
 
@@ -413,7 +426,8 @@ impl Store {
             Request::Ledger { limit, before, reply } => {
                 drop(reply.send(ledger::list(&self.connection, limit.min(MOST_ROWS), before)));
             }
-            Request::Records { limit, reply } => drop(reply.send(records::list(&self.connection, limit.min(MOST_ROWS)))),
+            Request::Records { query, reply } => drop(reply.send(records::list(&self.connection, &query))),
+            Request::SweepRecords { born_by, reply } => drop(reply.send(records::sweep(&self.connection, born_by))),
             Request::Stops { reply } => drop(reply.send(stops::list(&self.connection))),
             Request::Outbox { reply } => drop(reply.send(outbox::list(&self.connection))),
             Request::Chats { reply } => drop(reply.send(chats::list(&self.connection))),

@@ -2,11 +2,12 @@
 
 use rusqlite::{Connection, Row, params};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::{StoreError, integer};
+use super::{MOST_ROWS, StoreError, integer};
 
 /// What remains of a call. Times are milliseconds since 1970; `None` where the call did not come so far.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct CallRecord {
     /// As [`crate::ids::CallId`] prints it; counts anew with each start of the daemon.
     pub call: String,
@@ -70,11 +71,53 @@ pub(super) fn insert(connection: &Connection, record: &CallRecord) -> Result<(),
     Ok(())
 }
 
-/// The newest `limit` records, newest first.
-pub(super) fn list(connection: &Connection, limit: usize) -> Result<Vec<CallRecord>, StoreError> {
-    let mut select = connection.prepare_cached("SELECT * FROM records ORDER BY id DESC LIMIT ?")?;
-    let rows = select.query_map([integer(limit as u64)], read)?;
+/// A record as it stands in the store.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = Record)]
+pub struct RecordRow {
+    /// Counts up.
+    pub id: u64,
+    /// The record.
+    #[serde(flatten)]
+    pub record: CallRecord,
+}
+
+/// Which records are meant: those that fit all of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RecordQuery {
+    /// So many at most, and 1000.
+    pub limit: usize,
+    /// With ids below this one.
+    pub before: Option<u64>,
+    /// Of calls that came at this time or later, in milliseconds since 1970.
+    pub from: Option<u64>,
+    /// Of calls that came before this time.
+    pub to: Option<u64>,
+    /// Of this meeting.
+    pub meeting: Option<String>,
+    /// Of this device.
+    pub device: Option<String>,
+}
+
+/// The newest of those that are meant, newest first.
+pub(super) fn list(connection: &Connection, query: &RecordQuery) -> Result<Vec<RecordRow>, StoreError> {
+    let mut select = connection.prepare_cached(
+        "SELECT * FROM records WHERE (?1 IS NULL OR id < ?1) AND (?2 IS NULL OR started_at >= ?2) AND (?3 IS NULL OR started_at < ?3)
+         AND (?4 IS NULL OR meeting = ?4) AND (?5 IS NULL OR device = ?5) ORDER BY id DESC LIMIT ?6",
+    )?;
+    let number = |number: Option<u64>| number.map(integer);
+    let limit = integer(query.limit.min(MOST_ROWS) as u64);
+    let (before, from, to) = (number(query.before), number(query.from), number(query.to));
+    let rows = select.query_map(params![before, from, to, query.meeting, query.device, limit], |row| {
+        Ok(RecordRow { id: row.get("id")?, record: read(row)? })
+    })?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Deletes the records of calls that came before `born_by`, and says how many.
+pub(super) fn sweep(connection: &Connection, born_by: u64) -> Result<usize, StoreError> {
+    let mut delete = connection.prepare_cached("DELETE FROM records WHERE started_at < ?")?;
+    Ok(delete.execute([integer(born_by)])?)
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<CallRecord> {

@@ -101,6 +101,10 @@ const STEPS: &[&str] = &[
     ALTER TABLE outbox ADD COLUMN created_at INTEGER NOT NULL DEFAULT 0;
     UPDATE outbox SET created_at = CAST(strftime('%s') AS INTEGER) * 1000;
 ",
+    "
+    CREATE INDEX records_by_time ON records (started_at);
+    CREATE INDEX records_of ON records (meeting);
+",
 ];
 
 /// Brings the store to the newest schema, each step whole or not at all.

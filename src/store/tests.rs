@@ -110,7 +110,17 @@ async fn lines_and_records_come_back_newest_first() {
     assert_eq!(page, expected);
     let page = handle.ledger(usize::MAX, Some(4)).await.unwrap();
     assert_eq!(page.iter().map(|row| row.sequence).collect::<Vec<_>>(), [3, 2, 1]);
-    assert_eq!(handle.records(2).await.unwrap(), [record(5), record(4)]);
+    let query = |limit| RecordQuery { limit, ..RecordQuery::default() };
+    let row = |id| RecordRow { id, record: record(id) };
+    assert_eq!(handle.records(query(2)).await.unwrap(), [row(5), row(4)]);
+    assert_eq!(handle.records(RecordQuery { before: Some(4), ..query(2) }).await.unwrap(), [row(3), row(2)]);
+    assert_eq!(handle.records(RecordQuery { from: Some(1002), to: Some(1004), ..query(9) }).await.unwrap(), [row(3), row(2)]);
+    let of = |meeting: &str, device: &str| RecordQuery { meeting: Some(meeting.into()), device: Some(device.into()), ..query(9) };
+    assert_eq!(handle.records(of("board", "Board room")).await.unwrap().len(), 5);
+    assert_eq!(handle.records(of("demo", "Board room")).await.unwrap().len(), 0);
+    assert_eq!(handle.records(of("board", "' OR 1")).await.unwrap().len(), 0);
+    assert_eq!(handle.sweep_records(1003).await.unwrap(), 2, "at the end of their retention");
+    assert_eq!(handle.records(query(9)).await.unwrap(), [row(5), row(4), row(3)]);
     assert_eq!(handle.ledger(0, None).await.unwrap(), []);
     drop(handle);
     thread.join().unwrap();
@@ -252,7 +262,7 @@ fn a_store_of_a_later_version_is_refused_and_left_as_it_is() {
     let (place, _) = Place::with_lines(1);
     place.tamper("PRAGMA user_version = 9");
     let refused = Store::open(&place.store(), &place.0.join("key")).err().unwrap();
-    assert!(matches!(refused, StoreError::Newer { found: 9, known: 5 }), "{refused}");
+    assert!(matches!(refused, StoreError::Newer { found: 9, known: 6 }), "{refused}");
     let version: i64 =
         Connection::open(place.store().join(FILE)).unwrap().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
     assert_eq!(version, 9);
@@ -261,13 +271,27 @@ fn a_store_of_a_later_version_is_refused_and_left_as_it_is() {
 #[test]
 fn sms_of_a_store_of_schema_4_are_as_old_as_its_migration() {
     let (place, _) = Place::with_lines(1);
-    place.tamper("ALTER TABLE outbox DROP COLUMN created_at; PRAGMA user_version = 4");
+    place.tamper(
+        "DROP INDEX records_by_time; DROP INDEX records_of; ALTER TABLE outbox DROP COLUMN created_at; PRAGMA user_version = 4",
+    );
     place.tamper("INSERT INTO outbox (id, reference, number, text, state, expires_at) VALUES (1, 'r', '+1', 't', 'waiting', 5)");
     drop(place.open());
     let store = Connection::open(place.store().join(FILE)).unwrap();
     let age = "SELECT CAST(strftime('%s') AS INTEGER) - created_at / 1000 FROM outbox";
     let age: i64 = store.query_row(age, [], |row| row.get(0)).unwrap();
     assert!((0..60).contains(&age), "{age} s");
+}
+
+#[test]
+fn records_of_a_store_of_schema_5_stay_and_are_found() {
+    let (place, _) = Place::with_lines(1);
+    place.tamper("DROP INDEX records_by_time; DROP INDEX records_of; PRAGMA user_version = 5");
+    let insert = "INSERT INTO records (call, device, started_at, packets, lost, notices, end_reason)";
+    place.tamper(&format!("{insert} VALUES ('call-1', 'Board room', 1000, 5, 0, 0, 'hung-up')"));
+    let store = place.open();
+    let query = RecordQuery { limit: 9, from: Some(1000), device: Some("Board room".into()), ..RecordQuery::default() };
+    let found = records::list(&store.connection, &query).unwrap();
+    assert_eq!(found.iter().map(|row| (row.id, row.record.packets)).collect::<Vec<_>>(), [(1, 5)]);
 }
 
 #[test]
@@ -315,7 +339,10 @@ fn a_number_that_is_none_is_kept_as_unknown() {
     let place = Place::new();
     let mut store = place.open();
     store.write(&[Write::Record(Box::new(CallRecord { jitter_ms: Some(f64::NAN), ..record(1) }))]).unwrap();
-    assert_eq!(records::list(&store.connection, 1).unwrap()[0].jitter_ms, None);
+    assert_eq!(
+        records::list(&store.connection, &RecordQuery { limit: 1, ..RecordQuery::default() }).unwrap()[0].record.jitter_ms,
+        None
+    );
 }
 
 #[test]

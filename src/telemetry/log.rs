@@ -1,11 +1,16 @@
-//! Log lines on standard error, as text for people or one JSON object a line (O-5).
+//! Log lines on standard error, as text for people or one JSON object a line (O-5). Where that is the journal of systemd, text goes there with
+//! its fields ([`super::journal`]).
 //!
 //! What a line says is up to the rooms; digits, numbers, names and texts reach it only inside [`crate::redact::Redacted`].
 
 use std::io::{self, IsTerminal};
 
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, Registry, reload};
+
+use super::journal::Journal;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,14 +42,32 @@ pub enum InitError {
 ///
 /// # Errors
 /// [`InitError`]; nothing is changed then.
-pub fn init(format: LogFormat, level: &str) -> Result<(), InitError> {
+pub fn init(format: LogFormat, level: &str) -> Result<Levels, InitError> {
     let filter = filter(level).ok_or_else(|| InitError::Level(level.to_owned()))?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_span_events(FmtSpan::NONE);
-    let started = match format {
-        LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+    let (filter, levels) = reload::Layer::new(filter);
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_span_events(FmtSpan::NONE);
+    let lines = match (format, Journal::behind_standard_error()) {
+        (LogFormat::Text, Some(journal)) => journal.boxed(),
+        (LogFormat::Text, None) => lines.with_ansi(io::stderr().is_terminal()).boxed(),
+        (LogFormat::Json, _) => lines.json().flatten_event(true).boxed(),
     };
-    started.map_err(|_| InitError::Twice)
+    tracing_subscriber::registry().with(filter).with(lines).try_init().map_err(|_| InitError::Twice)?;
+    Ok(Levels(levels))
+}
+
+/// Changes what is written, while it is being written (O-2).
+#[derive(Debug, Clone)]
+pub struct Levels(reload::Handle<EnvFilter, Registry>);
+
+impl Levels {
+    /// Writes what `level` says from now on; nothing changes if it is none.
+    ///
+    /// # Errors
+    /// [`InitError::Level`].
+    pub fn set(&self, level: &str) -> Result<(), InitError> {
+        let wrong = || InitError::Level(level.to_owned());
+        self.0.reload(filter(level).ok_or_else(wrong)?).map_err(|_| wrong())
+    }
 }
 
 /// Whether [`init`] takes this as a level.
@@ -70,7 +93,8 @@ mod tests {
         for level in ["loud", "", "info,", "info,sip", "roomgate=loud", "=", "5"] {
             assert!(matches!(init(LogFormat::Text, level), Err(InitError::Level(_))), "{level}");
         }
-        assert!(init(LogFormat::Json, "warn,roomgate::sip=debug").is_ok());
+        let levels = init(LogFormat::Json, "warn,roomgate::sip=debug").expect("the first start");
+        assert!(levels.set("debug").is_ok() && matches!(levels.set("loud"), Err(InitError::Level(_))));
         assert!(matches!(init(LogFormat::Text, "info"), Err(InitError::Twice)));
     }
 }

@@ -91,6 +91,7 @@ impl MeetingTask {
         for who in self.inside() {
             self.tell_page(who, ToPage::Chat(line.clone()));
         }
+        self.raise_chat(who);
         self.pass_on(who, &line);
         self.copy(&line);
         Ok(())
@@ -98,14 +99,15 @@ impl MeetingTask {
 
     /// C-8: for each device to which the chat is bridged, the message that was sent last.
     fn copy(&mut self, line: &ChatLine) {
-        let Some(dies_at) = self.shared.retention.dies_at(line.at) else { return };
+        let retention = self.shared.retention.borrow().clone();
+        let Some(dies_at) = retention.dies_at(line.at) else { return };
         let by_sms = self.shared.relay.is_some();
         let inside = |who: &ParticipantId| self.policy.standing(*who) == Some(Standing::In);
         let bridged = self.guests.iter().filter(|(who, guest)| (guest.text || by_sms) && inside(who));
         let copy = |(_, guest): (_, &Guest)| ChatCopy {
             device: guest.device.clone(),
             text: Redacted::new(line.text.clone()),
-            region: self.shared.retention.region.to_string(),
+            region: retention.region.to_string(),
             at: line.at,
             dies_at,
         };

@@ -14,6 +14,7 @@ use crate::meeting::words::{Refusal, ToPage};
 use crate::meeting::{OfferError, ToGuest};
 use crate::policy::{Admission, Capture, CaptureKind, Effect, Fact, LedgerEntry, Outcome};
 use crate::store::{LedgerLine, NoticeOutcome};
+use crate::telemetry::metrics::Unwritten;
 use crate::units::unix_millis;
 
 impl MeetingTask {
@@ -59,9 +60,11 @@ impl MeetingTask {
             Effect::Capture { what, want } => self.capture(now, what, want).await,
             Effect::Ledger(entry) => self.ledger(entry),
             Effect::Alarm { who, what } => {
+                self.shared.counted.alarm();
                 tracing::error!(meeting = %self.name, participant = %who, alarm = ?what, "a notice was not heard as it must be; the microphone is closed (N-6)");
             }
             Effect::Changed => {
+                self.raise_changes(now);
                 for who in self.pages.keys().copied().collect::<Vec<_>>() {
                     self.show(now, who);
                 }
@@ -75,6 +78,7 @@ impl MeetingTask {
             }
             Effect::Ended { cause } => {
                 tracing::info!(meeting = %self.name, %cause, "meeting ended");
+                self.raise_changes(now);
                 self.over = true;
             }
         }
@@ -122,6 +126,7 @@ impl MeetingTask {
     }
 
     async fn dismiss(&mut self, now: Instant, who: ParticipantId, cause: Cause) {
+        self.goes(who, cause);
         if let Some(page) = self.pages.remove(&who) {
             let _ = page.to_page.try_send(ToPage::Ended { reason: cause.verdict().label });
             if let Some(peer) = page.peer {
@@ -206,10 +211,13 @@ impl MeetingTask {
                 Outcome::Failed => NoticeOutcome::Failed,
             },
         };
+        let counted = self.shared.counted.clone();
+        counted.notice(line.outcome.word());
         // The disk may be slow, and the next notice must not wait for it.
         let (store, meeting) = (self.shared.store.clone(), self.name.clone());
         tokio::spawn(async move {
             if let Err(error) = store.append(line).await {
+                counted.unwritten(Unwritten::Ledger);
                 tracing::error!(%meeting, %notice, %error, "a ledger line could not be written (N-8)");
             }
         });

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Output;
 use crate::ids::CallId;
 use crate::relay::parcel::Fate;
 
 /// How far a line has come on its way to a number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
+#[schema(as = OutboxStanding)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
     /// It will be sent, whatever happens.

@@ -3,6 +3,7 @@
 use std::time::{Instant, SystemTime};
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::letter::Standing;
 use crate::ids::CallId;
@@ -167,7 +168,8 @@ pub enum Output {
 }
 
 /// What has become of parcels since the start.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = OutboxCounts)]
 pub struct Counts {
     /// On the disk: from there on it is sent, whatever happens.
     pub kept: u64,
@@ -196,7 +198,8 @@ pub struct Counts {
 }
 
 /// One parcel, as an operator sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = OutboxLine)]
 pub struct Line {
     /// Its reference at the provider.
     pub reference: String,

@@ -15,20 +15,49 @@ use crate::sip::{ConnectionId, Flow, Identity, Locate, Output, Target, Uri};
 impl Endpoint {
     /// Begins to register, if nothing was begun yet.
     pub(in crate::sip) fn open_accounts(&mut self, now: Instant) {
-        if !self.accounts.is_empty() {
+        if self.accounts.is_empty() {
+            self.signed_on = true;
+            for account in self.settings.accounts.clone() {
+                self.open_account(now, account);
+            }
+        }
+    }
+
+    fn open_account(&mut self, now: Instant, account: Account) {
+        let (call_id, tag) = (format!("{}{}", self.token(), self.token()), self.token());
+        self.accounts.push(Registration::new(account, now, call_id, tag));
+        self.schedule(Owner::Account(self.accounts.len() - 1));
+    }
+
+    /// Signs off where the settings do not name us any more, and on where they do now (O-2). One that is the same stays as it is.
+    pub(in crate::sip) fn reconfigure_accounts(&mut self, now: Instant) {
+        if !self.signed_on {
             return;
         }
-        for (index, account) in self.settings.accounts.clone().into_iter().enumerate() {
-            let (call_id, tag) = (format!("{}{}", self.token(), self.token()), self.token());
-            self.accounts.push(Registration::new(account, now, call_id, tag));
-            self.schedule(Owner::Account(index));
+        let mut wanted = self.settings.accounts.clone();
+        for index in 0..self.accounts.len() {
+            let Some(registration) = self.accounts.get_mut(index).filter(|known| !known.leaving) else { continue };
+            match wanted.iter().position(|account| account.is_same_binding(&registration.account)) {
+                Some(at) => {
+                    let account = wanted.swap_remove(at);
+                    if account != registration.account {
+                        registration.renew(account, now);
+                        self.schedule(Owner::Account(index));
+                    }
+                }
+                None => self.sign_off_one(now, index),
+            }
+        }
+        for account in wanted {
+            self.open_account(now, account);
         }
     }
 
     /// How all of them stand.
     #[must_use]
     pub fn accounts(&self, now: Instant) -> Vec<Standing> {
-        self.accounts.iter().map(|registration| registration.standing(now)).collect()
+        let counts = |known: &&Registration| !self.signed_on || !known.leaving || !matches!(known.state, State::Off);
+        self.accounts.iter().filter(counts).map(|registration| registration.standing(now)).collect()
     }
 
     /// Whose account was called: the user part of the Request-URI is a Contact of ours that its registrar alone knows.
@@ -84,17 +113,22 @@ impl Endpoint {
 
     /// Takes back what is registered, and registers no more (section 10.2.2).
     pub(in crate::sip) fn sign_off(&mut self, now: Instant) {
+        self.signed_on = false;
         for index in 0..self.accounts.len() {
-            let Some(registration) = self.accounts.get_mut(index) else { return };
-            registration.leaving = true;
-            match registration.state {
-                State::Bound { flow, .. } => self.ask(now, index, flow),
-                // A REGISTER that is answered later must not stay: its answer brings us back here.
-                State::Asking { .. } => {}
-                State::Resting { .. } | State::Locating | State::Off => registration.state = State::Off,
-            }
-            self.schedule(Owner::Account(index));
+            self.sign_off_one(now, index);
         }
+    }
+
+    fn sign_off_one(&mut self, now: Instant, index: usize) {
+        let Some(registration) = self.accounts.get_mut(index) else { return };
+        registration.leaving = true;
+        match registration.state {
+            State::Bound { flow, .. } => self.ask(now, index, flow),
+            // A REGISTER that is answered later must not stay: its answer brings us back here.
+            State::Asking { .. } => {}
+            State::Resting { .. } | State::Locating | State::Off => registration.state = State::Off,
+        }
+        self.schedule(Owner::Account(index));
     }
 
     pub(in crate::sip) fn wake_account(&mut self, now: Instant, index: usize) {

@@ -52,6 +52,14 @@ pub struct Account {
 }
 
 impl Account {
+    /// Whether both stand for one and the same binding at one registrar.
+    fn is_same_binding(&self, other: &Self) -> bool {
+        let of = |account: &Self| {
+            (account.label.clone(), account.registrar.clone(), account.username.clone(), account.contact.clone())
+        };
+        of(self) == of(other)
+    }
+
     /// The domain of our address there.
     fn domain(&self) -> String {
         self.registrar.host.as_ref().map(ToString::to_string).unwrap_or_default()
@@ -155,6 +163,19 @@ impl Registration {
             leaving,
             takes_back,
             scheduled,
+        }
+    }
+
+    /// The same binding, asked for in another way from now on.
+    fn renew(&mut self, account: Account, now: Instant) {
+        self.prover = auth::Client::new(account.credentials.clone());
+        (self.expires, self.failures) = (account.expires, 0);
+        self.account = account;
+        match &mut self.state {
+            State::Resting { until } => *until = now,
+            State::Bound { refresh_at, .. } => *refresh_at = now,
+            // What is under way is answered first, and refreshed as is then known.
+            State::Locating | State::Asking { .. } | State::Off => {}
         }
     }
 

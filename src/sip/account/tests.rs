@@ -66,7 +66,7 @@ impl Bench {
                     let flow = Flow { transport, listener: 0, connection: None, local, peer };
                     self.endpoint.handle(self.now, Input::Connected { token, flow });
                 }
-                Output::Event(_) | Output::Registered(_) => {}
+                Output::Event(_) | Output::Registered(_) | Output::Copied(_) => {}
             }
         }
     }
@@ -231,4 +231,71 @@ fn a_week_of_refreshes_leaves_tables_and_timers_as_they_were() {
         bench.passes(Duration::from_secs(440));
     }
     assert_eq!(bench.located, 1);
+}
+
+/// The settings of [`Bench::new`] with other accounts.
+fn with_accounts(bench: &Bench, change: impl FnOnce(&mut Account)) -> Command {
+    let mut settings = bench.endpoint.settings.clone();
+    change(&mut settings.accounts[0]);
+    Command::Reconfigure(Box::new(settings))
+}
+
+#[test]
+fn o2_a_reload_leaves_an_account_alone_that_is_the_same() {
+    let mut bench = Bench::new();
+    let first = bench.registers().remove(0);
+    bench.answers(&first, 200, "Expires: 600");
+    let same = with_accounts(&bench, |_| {});
+    bench.endpoint.handle(bench.now, Input::Command(same));
+    bench.settle();
+    assert!(bench.sent.is_empty(), "{:?}", bench.sent);
+}
+
+#[test]
+fn o2_a_new_password_signs_the_old_contact_off_and_a_new_one_on() {
+    let mut bench = Bench::new();
+    let first = bench.registers().remove(0);
+    bench.answers(&first, 200, "Expires: 600");
+    let new = with_accounts(&bench, |account| {
+        account.credentials.password = "other".to_owned().into();
+        account.contact = contact("pbx", "7000", "other");
+    });
+    bench.endpoint.handle(bench.now, Input::Command(new));
+    bench.settle();
+    let both = bench.registers();
+    let [off, on] = both.as_slice() else { panic!("{both:?}") };
+    assert!(off.1.contains("Expires: 0\r\n") && off.1.contains(&contact("pbx", "7000", "sesame")), "{}", off.1);
+    assert!(on.1.contains("Expires: 600\r\n") && on.1.contains(&contact("pbx", "7000", "other")), "{}", on.1);
+    bench.answers(off, 200, "");
+    bench.answers(on, 200, "Expires: 600");
+    assert_eq!(bench.endpoint.accounts(bench.now).len(), 1, "the old one is told of no more");
+    assert_eq!(bench.standing().lives, Some(Duration::from_secs(600)));
+}
+
+#[test]
+fn o2_another_life_is_asked_for_at_once_with_the_same_contact() {
+    let mut bench = Bench::new();
+    let first = bench.registers().remove(0);
+    bench.answers(&first, 200, "Expires: 600");
+    let new = with_accounts(&bench, |account| account.expires = Duration::from_secs(1200));
+    bench.endpoint.handle(bench.now, Input::Command(new));
+    bench.settle();
+    let again = bench.registers();
+    assert!(again.len() == 1 && again[0].1.contains("Expires: 1200\r\n"), "{again:?}");
+}
+
+#[test]
+fn o2_an_account_that_is_taken_out_is_signed_off() {
+    let mut bench = Bench::new();
+    let first = bench.registers().remove(0);
+    bench.answers(&first, 200, "Expires: 600");
+    let settings = Settings { accounts: Vec::new(), ..bench.endpoint.settings.clone() };
+    bench.endpoint.handle(bench.now, Input::Command(Command::Reconfigure(Box::new(settings))));
+    bench.settle();
+    let off = bench.registers();
+    assert!(off.len() == 1 && off[0].1.contains("Expires: 0\r\n"), "{off:?}");
+    bench.answers(&off[0], 200, "");
+    assert!(bench.endpoint.accounts(bench.now).is_empty());
+    bench.passes(Duration::from_secs(86_400));
+    assert!(bench.sent.is_empty());
 }

@@ -42,6 +42,12 @@ pub struct Accounts {
     pub secret: [u8; 32],
 }
 
+impl Accounts {
+    fn by_label(&self) -> HashMap<Arc<str>, String> {
+        self.users.iter().map(|(user, account)| (Arc::clone(&account.label), user.clone())).collect()
+    }
+}
+
 impl fmt::Debug for Accounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Accounts").field("realm", &self.realm).field("users", &self.users.len()).finish_non_exhaustive()
@@ -86,8 +92,14 @@ impl Authenticator {
     #[must_use]
     pub fn new(accounts: Accounts) -> Self {
         let nonces = Nonces::new(accounts.secret, LIFETIME);
-        let users = accounts.users.iter().map(|(user, account)| (Arc::clone(&account.label), user.clone())).collect();
+        let users = accounts.by_label();
         Self { accounts, users, nonces, nobody: Account::new("", "", "", "") }
+    }
+
+    /// For other accounts; challenges that are out stay good.
+    pub fn reconfigure(&mut self, accounts: Accounts) {
+        self.users = accounts.by_label();
+        self.accounts = Accounts { secret: self.accounts.secret, ..accounts };
     }
 
     /// Whether there is an account of this name. Not to be told to peers.

@@ -4,6 +4,8 @@
 //! the call concerned is ended with [`Cause::Stalled`].
 #![allow(clippy::disallowed_methods, reason = "this is a driver: it meets the clock and starts the tasks of connections")]
 
+mod capture;
+mod handle;
 mod locate;
 mod stream;
 mod udp;
@@ -20,15 +22,15 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use self::capture::Copier;
+use self::handle::Ask;
+pub use self::handle::{Handle, Pulse};
 use self::locate::Names;
 use self::stream::{Connection, News, Secure, Stream};
 use self::udp::UdpListeners;
-use super::account::Standing;
-use super::endpoint::{Counters, Endpoint, LadderLine, Load};
-use super::guard::Source;
-use super::{Change, Command, ConnectionId, Event, Flow, Input, Output, Reach, Settings, Transport};
+use super::endpoint::Endpoint;
+use super::{Change, Command, ConnectionId, Event, Flow, Input, Output, Settings, Transport};
 use crate::cause::Cause;
-use crate::ids::CallId;
 use crate::machine::{self, Machine};
 use crate::tls::TlsFiles;
 use crate::udp::Net;
@@ -75,107 +77,6 @@ pub struct StartError {
     /// Why not.
     #[source]
     pub source: io::Error,
-}
-
-enum Ask {
-    Command(Command),
-    Ladder(CallId, oneshot::Sender<Vec<LadderLine>>),
-    Silenced(oneshot::Sender<Vec<Source>>),
-    Load(oneshot::Sender<Load>),
-    Lift(Source, oneshot::Sender<bool>),
-    Reach(String, oneshot::Sender<Option<Reach>>),
-    Registrations(oneshot::Sender<Vec<Change>>),
-    Accounts(oneshot::Sender<Vec<Standing>>),
-    SignOff(oneshot::Sender<()>),
-    #[cfg(test)]
-    IsEmpty(oneshot::Sender<bool>),
-}
-
-/// The way down to the SIP task, which ends when the last one is dropped.
-#[derive(Debug, Clone)]
-pub struct Handle {
-    asks: mpsc::Sender<Ask>,
-    counters: Arc<Counters>,
-}
-
-impl Handle {
-    /// Hands a command over; waits for space. Does nothing once the task has ended.
-    pub async fn send(&self, command: Command) {
-        let _ended = self.asks.send(Ask::Command(command)).await;
-    }
-
-    /// The last messages of a call, oldest first; of those that are over, the latest are remembered.
-    pub async fn ladder(&self, call: CallId) -> Vec<LadderLine> {
-        let (answer, answered) = oneshot::channel();
-        let _ended = self.asks.send(Ask::Ladder(call, answer)).await;
-        answered.await.unwrap_or_default()
-    }
-
-    /// Sources that are silenced now.
-    pub async fn silenced(&self) -> Vec<Source> {
-        let (answer, answered) = oneshot::channel();
-        let _ended = self.asks.send(Ask::Silenced(answer)).await;
-        answered.await.unwrap_or_default()
-    }
-
-    /// What the endpoint holds now.
-    pub async fn load(&self) -> Load {
-        let (answer, answered) = oneshot::channel();
-        let _ended = self.asks.send(Ask::Load(answer)).await;
-        answered.await.unwrap_or_default()
-    }
-
-    /// Where registered devices are to be found (S-3).
-    pub async fn registrations(&self) -> Vec<Change> {
-        let (answer, answered) = oneshot::channel();
-        let _ended = self.asks.send(Ask::Registrations(answer)).await;
-        answered.await.unwrap_or_default()
-    }
-
-    /// How our own registrations stand (S-3).
-    pub async fn accounts(&self) -> Vec<Standing> {
-        let (answer, answered) = oneshot::channel();
-        let _ended = self.asks.send(Ask::Accounts(answer)).await;
-        answered.await.unwrap_or_default()
-    }
-
-    /// Takes our own registrations back; comes back when their registrars have said that they are, or cannot be reached.
-    pub async fn sign_off(&self) {
-        let (answer, answered) = oneshot::channel();
-        let _ended = self.asks.send(Ask::SignOff(answer)).await;
-        let _ended = answered.await;
-    }
-
-    /// Hears a source again that is named as [`Handle::silenced`] names it; `false` when it was not silenced.
-    pub async fn lift(&self, source: &str) -> bool {
-        let Some(source) = self.silenced().await.into_iter().find(|silenced| silenced.to_string() == source) else {
-            return false;
-        };
-        let (answer, answered) = oneshot::channel();
-        let _ended = self.asks.send(Ask::Lift(source, answer)).await;
-        answered.await.unwrap_or_default()
-    }
-
-    /// Nothing is left of any call: no dialog, transaction or timer.
-    #[cfg(test)]
-    pub(crate) async fn is_empty(&self) -> bool {
-        let (answer, answered) = oneshot::channel();
-        let _ended = self.asks.send(Ask::IsEmpty(answer)).await;
-        answered.await.unwrap_or(true)
-    }
-
-    /// Where a device could be called now (S-9); `None`: nowhere.
-    pub async fn reach(&self, device: &str) -> Option<Reach> {
-        let (answer, answered) = oneshot::channel();
-        let _ended = self.asks.send(Ask::Reach(device.to_owned(), answer)).await;
-        answered.await.ok().flatten()
-    }
-
-    /// What was counted so far.
-    #[must_use]
-    pub fn counters(&self) -> &Counters {
-        &self.counters
-    }
 }
 
 /// A SIP task at work.
@@ -259,13 +160,16 @@ struct Task {
     leaving: Option<oneshot::Sender<()>>,
     /// The name system, once it was needed.
     names: Option<Names>,
+    copier: Copier,
 }
 
 impl Task {
     fn new(net: Arc<dyn Net>, settings: Settings) -> Self {
         let (news, streams) = mpsc::channel(STREAMS);
+        let endpoint = Endpoint::new(settings.clone());
         Self {
-            endpoint: Endpoint::new(settings.clone()),
+            copier: Copier::new(endpoint.counters()),
+            endpoint,
             settings,
             udp: UdpListeners::new(net),
             streams_in: Vec::new(),
@@ -307,7 +211,13 @@ impl Task {
             let at = deadline.into_iter().chain(retry).min();
             tokio::select! {
                 ask = inbox.recv() => match ask {
-                    Some(Ask::Command(command)) => self.endpoint.handle(machine::now(), Input::Command(command)),
+                    Some(Ask::Command(command)) => {
+                        if let Command::Reconfigure(new) = &command {
+                            self.settings.adopt(new);
+                        }
+                        self.endpoint.handle(machine::now(), Input::Command(command));
+                    }
+                    Some(Ask::Ping(answer)) => drop(answer.send(())),
                     // Whoever asked may have gone.
                     Some(Ask::Ladder(call, answer)) => drop(answer.send(self.endpoint.ladder(call))),
                     Some(Ask::Silenced(answer)) => drop(answer.send(self.endpoint.silenced(machine::now()))),
@@ -357,6 +267,11 @@ impl Task {
                 Output::Locate(wanted) => {
                     let names = self.names.get_or_insert_with(|| Names::new(&self.settings.name_servers)).clone();
                     self.tasks.spawn(names.locate(wanted, self.news.clone()));
+                }
+                Output::Copied(copied) => {
+                    if let Some(capture) = &self.settings.capture {
+                        self.copier.send(capture, &copied);
+                    }
                 }
                 Output::Event(event) => {
                     if let Err(mpsc::error::TrySendError::Full(event)) = up.events.try_send(event) {

@@ -1,5 +1,7 @@
 //! Two endpoints, a network that loses what a test says, and a clock that jumps from deadline to deadline.
 
+use std::time::Duration;
+
 use super::*;
 use crate::sip::Command;
 use crate::sip::{Incoming, Transport};
@@ -100,7 +102,7 @@ impl Pair {
                         self.ends[end].handle(now, input);
                     }
                     Output::Event(event) => self.events[end].push(event),
-                    Output::Registered(_) | Output::Locate(_) => {}
+                    Output::Registered(_) | Output::Locate(_) | Output::Copied(_) => {}
                 }
             }
         }

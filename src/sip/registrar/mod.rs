@@ -88,6 +88,15 @@ impl Registrar {
         Self { settings, devices: BTreeMap::new(), next: None, sources: BTreeSet::new(), changes: VecDeque::new() }
     }
 
+    /// Other lives and numbers from now on; devices that are no longer known are no longer to be found.
+    pub(super) fn reconfigure(&mut self, now: Instant, settings: Settings, known: impl Fn(&Arc<str>) -> bool) {
+        self.settings = settings;
+        let gone: Vec<_> = self.devices.keys().filter(|device| !known(device)).cloned().collect();
+        for device in gone {
+            self.set(now, &device, Vec::new());
+        }
+    }
+
     /// Takes up what an earlier run has kept; who has registered since then keeps what it said.
     pub(super) fn restore(&mut self, now: Instant, changes: Vec<Change>) {
         for Change { device, bindings } in changes {

@@ -36,7 +36,7 @@ impl Bench {
             match output {
                 Output::Transmit { bytes, .. } => sent.push(String::from_utf8(bytes).unwrap()),
                 Output::Event(event) => self.events.push(event),
-                Output::Connect { .. } | Output::Registered(_) | Output::Locate(_) => {}
+                Output::Connect { .. } | Output::Registered(_) | Output::Locate(_) | Output::Copied(_) => {}
             }
         }
         sent

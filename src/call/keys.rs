@@ -1,0 +1,120 @@
+//! What keys do (K-1, K-2): before the door in the menu, inside on the keypad.
+
+use std::time::Instant;
+
+use super::{Act, Call, Phase};
+use crate::cause::Cause;
+use crate::machine::Machine as _;
+use crate::media::PlayKind;
+use crate::meeting::FromGuest;
+use crate::menu::{Has, KeyCommand, Keymap, Keypad, KeypadInput, MenuInput, MenuOutput, Press};
+use crate::phrase::Phrase;
+use crate::policy::Switch;
+
+impl Call {
+    pub(super) fn follow_menu(&mut self, now: Instant) {
+        loop {
+            let Phase::Menu(menu) = &mut self.phase else { return };
+            match menu.poll() {
+                None => return,
+                Some(MenuOutput::Play(phrases)) => {
+                    let (id, _) = self.play(&phrases, PlayKind::Prompt);
+                    self.menu_words = Some(id);
+                }
+                Some(MenuOutput::Invite { conference_id }) => {
+                    let clips = self.invitation(&conference_id);
+                    let (id, _) = self.play_clips(clips, PlayKind::Prompt);
+                    self.menu_words = Some(id);
+                }
+                Some(MenuOutput::StopPlaying) => {
+                    self.menu_words = None;
+                    self.acts.push_back(Act::StopPrompts);
+                }
+                Some(MenuOutput::WrongTry { meeting }) => self.acts.push_back(Act::WrongTry(meeting)),
+                Some(MenuOutput::Chosen { meeting }) => {
+                    let pin = self.settings.pins.get(&meeting).cloned();
+                    let keypad = Keypad::new(Keymap::default(), pin, self.has());
+                    self.phase = Phase::Meeting { keypad: Box::new(keypad) };
+                    self.meeting = Some(meeting.clone());
+                    self.knocked = Some(now);
+                    self.acts.push_back(Act::Knock(meeting));
+                    if self.watches {
+                        self.acts.push_back(Act::Guest(FromGuest::Watch(true)));
+                    }
+                    if self.settings.talk.on_hold() {
+                        self.acts.push_back(Act::Guest(FromGuest::Hold(true)));
+                    }
+                }
+                Some(MenuOutput::Failed(cause)) => self.part(now, cause, true),
+            }
+        }
+    }
+
+    /// K-1: a right code opens nothing while its source or meeting is locked.
+    pub(super) fn locked_out(&mut self, now: Instant) {
+        match &mut self.phase {
+            Phase::Menu(menu) => {
+                menu.handle(now, MenuInput::LockedOut);
+                self.follow_menu(now);
+            }
+            _ => self.part(now, Cause::TooManyTries, true),
+        }
+    }
+
+    pub(super) fn key(&mut self, now: Instant, press: Press) {
+        match &mut self.phase {
+            Phase::Menu(menu) => {
+                menu.handle(now, MenuInput::Digit(press));
+                self.follow_menu(now);
+            }
+            Phase::Meeting { keypad } => {
+                keypad.handle(now, KeypadInput::Press(press));
+                self.follow_keypad(now);
+            }
+            Phase::Parting { .. } | Phase::Closing { .. } | Phase::Over => {}
+        }
+    }
+
+    pub(super) fn follow_keypad(&mut self, now: Instant) {
+        loop {
+            let Phase::Meeting { keypad } = &mut self.phase else { return };
+            let Some(command) = keypad.poll() else { return };
+            // The answer to a key is not kept waiting behind earlier words.
+            self.acts.push_back(Act::StopPrompts);
+            match command {
+                KeyCommand::Help => self.help(),
+                KeyCommand::Read => self.read_aloud(),
+                KeyCommand::Chat => self.toggle_chat(now),
+                KeyCommand::Digits(digits) => self.collected(now, digits),
+                KeyCommand::ToggleHand => self.acts.push_back(Act::Guest(FromGuest::Hand(Switch::Toggle))),
+                KeyCommand::ToggleMute => self.acts.push_back(Act::Guest(FromGuest::Mute(Switch::Toggle))),
+                KeyCommand::AdmitAll => self.acts.push_back(Act::Guest(FromGuest::AdmitAll)),
+                KeyCommand::AskPin => self.say(Phrase::EnterPin),
+                KeyCommand::PinAccepted => {
+                    self.acts.push_back(Act::Guest(FromGuest::OrganiserPin));
+                    self.say(Phrase::PinAccepted);
+                }
+                KeyCommand::PinWrong => {
+                    self.acts.push_back(Act::WrongTry(self.meeting.clone()));
+                    self.say(Phrase::PinWrong);
+                }
+                KeyCommand::PinLocked => self.say(Phrase::PinLocked),
+                KeyCommand::NotAvailable => self.say(Phrase::NotAvailable),
+                KeyCommand::Leave => self.part(now, Cause::Left, true),
+            }
+        }
+    }
+
+    pub(super) fn has(&self) -> Has {
+        Has { chat: self.settings.chat.is_some(), speech: self.settings.speaks }
+    }
+
+    /// `*1`: the keys that are there.
+    fn help(&mut self) {
+        let (has, inside) = (self.has(), self.admitted.is_some());
+        let mut phrases = vec![Phrase::Help];
+        phrases.extend((inside && has.chat).then_some(Phrase::HelpChat));
+        phrases.extend((inside && has.speech).then_some(Phrase::HelpRead));
+        self.play(&phrases, PlayKind::Prompt);
+    }
+}

@@ -1,0 +1,149 @@
+//! Who calls the API, found out before anything else is looked at, and what that one may see.
+
+use std::sync::{Arc, PoisonError};
+
+use axum::Extension;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use crate::http::Site;
+use crate::http::desk::CallView;
+use crate::http::peer::Peer;
+use crate::http::refuse::ProblemDetails;
+use crate::http::session::Session;
+use crate::ids::{MeetingName, ParticipantId};
+use crate::meeting::Refusal;
+
+/// What [`CallView::state`] says of a device that is in a meeting.
+const INSIDE: &str = "in";
+
+/// Who calls.
+#[derive(Debug, Clone)]
+pub(super) enum Caller {
+    /// With the operator's token.
+    Operator,
+    /// With a session's cookie.
+    Member(Session),
+    /// With the token of a device, whose label this is.
+    Device(String),
+}
+
+/// Lets in who is known.
+pub(super) async fn authorise(
+    State(site): State<Arc<Site>>,
+    Extension(peer): Extension<Peer>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    match caller(&site, &peer, request.method(), request.headers()) {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+pub(super) fn caller(site: &Site, peer: &Peer, method: &Method, headers: &HeaderMap) -> Result<Caller, ProblemDetails> {
+    if let Some(authorization) = headers.get(header::AUTHORIZATION) {
+        let source = site.source(peer, headers);
+        site.may_try(source)?;
+        let offered = authorization.to_str().ok().and_then(|value| {
+            let (scheme, token) = value.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+        });
+        if offered.is_some_and(|token| site.settings.api_token.is(token)) {
+            return Ok(Caller::Operator);
+        }
+        let web = site.web();
+        if let Some((label, _)) = web.device_tokens.iter().find(|(_, token)| offered.is_some_and(|offered| token.is(offered))) {
+            return Ok(Caller::Device(label.clone()));
+        }
+        site.wrong_token(source);
+        return Err(ProblemDetails::new(StatusCode::UNAUTHORIZED, "wrong-token", "This token is not valid."));
+    }
+    let session = site.session(headers).ok_or_else(|| {
+        ProblemDetails::new(
+            StatusCode::UNAUTHORIZED,
+            "not-signed-in",
+            "Send a bearer token, the operator's or a device's, or enter by a member link.",
+        )
+    })?;
+    // Browsers add the cookie to whatever page asks; `Origin` says which one did, and comes with every such request.
+    let reads = matches!(*method, Method::GET | Method::HEAD);
+    match peer.same_origin(headers, site.web().public_url.as_deref()) {
+        Some(true) => Ok(Caller::Member(session)),
+        None if reads => Ok(Caller::Member(session)),
+        _ => Err(ProblemDetails::new(StatusCode::FORBIDDEN, "foreign-origin", "This request comes from another site.")),
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = ProblemDetails;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ProblemDetails> {
+        let nobody = || ProblemDetails::new(StatusCode::UNAUTHORIZED, "not-signed-in", "Nobody is signed in.");
+        parts.extensions.get().cloned().ok_or_else(nobody)
+    }
+}
+
+impl Caller {
+    /// Whether the caller may know of this meeting as it is now: a device does while it is inside.
+    pub(super) fn knows(&self, site: &Site, meeting: &MeetingName) -> bool {
+        self.belongs_to(meeting) || self.call_in(site, meeting).is_some()
+    }
+
+    /// Whether the caller may know also of what was in this meeting.
+    pub(super) fn belongs_to(&self, meeting: &MeetingName) -> bool {
+        match self {
+            Self::Operator => true,
+            Self::Member(session) => session.meeting == *meeting,
+            Self::Device(_) => false,
+        }
+    }
+
+    /// Whether this is the caller's own device.
+    pub(super) fn is_device(&self, device: Option<&str>) -> bool {
+        matches!(self, Self::Device(label) if device == Some(label))
+    }
+
+    /// The device's own call inside this meeting.
+    fn call_in(&self, site: &Site, meeting: &MeetingName) -> Option<CallView> {
+        let Self::Device(_) = self else { return None };
+        let inside = |call: &CallView| call.state == INSIDE && call.meeting.as_deref() == Some(meeting.as_str());
+        site.settings.desks.calls.calls().into_iter().find(|call| self.is_device(call.device.as_deref()) && inside(call))
+    }
+
+    /// For what names devices and addresses of all meetings.
+    pub(super) fn operator_only(&self) -> Result<(), ProblemDetails> {
+        match self {
+            Self::Operator => Ok(()),
+            Self::Member(_) | Self::Device(_) => {
+                Err(ProblemDetails::new(StatusCode::FORBIDDEN, "not-allowed", "Only the operator may do this."))
+            }
+        }
+    }
+
+    /// The meeting a path names, with its title, if it is configured and the caller may know of it.
+    pub(super) fn named(&self, site: &Site, name: &str) -> Result<(MeetingName, String), ProblemDetails> {
+        let name = MeetingName::new(name).map_err(|_| ProblemDetails::not_found("meeting"))?;
+        let title = site.registry.title(&name).filter(|_| self.knows(site, &name));
+        title.map(|title| (name, title)).ok_or_else(|| ProblemDetails::not_found("meeting"))
+    }
+
+    /// In whose name the caller asks: `None` is the operator, otherwise the newest open page of the session, or the device itself.
+    pub(super) fn presence(&self, site: &Site, meeting: &MeetingName) -> Result<Option<ParticipantId>, Refusal> {
+        let found = match self {
+            Self::Operator => return Ok(None),
+            Self::Member(session) => {
+                let presences = site.presences.lock().unwrap_or_else(PoisonError::into_inner);
+                presences.get(&session.id).and_then(|pages| pages.last()).copied()
+            }
+            Self::Device(_) => self.call_in(site, meeting).and_then(|call| call.participant?.parse().ok()),
+        };
+        found.map(Some).ok_or(Refusal::NotInside)
+    }
+}

@@ -1,0 +1,96 @@
+//! Calls: who is up, how it sounds, and hanging up.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Answer;
+use super::caller::Caller;
+use super::extract::InPath;
+use super::meetings;
+use crate::cause::Cause;
+use crate::http::Site;
+use crate::http::desk::{CallDetails, CallView};
+use crate::http::refuse::ProblemDetails;
+use crate::ids::{CallId, MeetingName, ParticipantId};
+use crate::meeting::Ask;
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct Calls {
+    calls: Vec<CallView>,
+}
+
+/// Whether the caller may know of this call: a member of those that have come to the own meeting, a device of its own.
+fn is_theirs(caller: &Caller, call: &CallView) -> bool {
+    let meeting = call.meeting.as_deref().and_then(|name| MeetingName::new(name).ok());
+    match caller {
+        Caller::Operator => true,
+        Caller::Member(_) => meeting.is_some_and(|meeting| caller.belongs_to(&meeting)),
+        Caller::Device(_) => caller.is_device(call.device.as_deref()),
+    }
+}
+
+/// What the caller may see of it: where a device is, and which it is, is the operator's.
+fn shown(caller: &Caller, call: CallView) -> CallView {
+    match caller {
+        Caller::Operator | Caller::Device(_) => call,
+        Caller::Member(_) => CallView { device: None, source: None, ..call },
+    }
+}
+
+/// The calls that are up.
+#[utoipa::path(get, path = "/calls", tag = "calls", responses(
+    (status = 200, description = "The oldest first; for a member those in the own meeting and before its door, for a device its own.", body = Calls),
+))]
+pub(super) async fn calls(State(site): State<Arc<Site>>, caller: Caller) -> Answer {
+    let theirs = site.settings.desks.calls.calls().into_iter().filter(|call| is_theirs(&caller, call));
+    Ok(Json(Calls { calls: theirs.map(|call| shown(&caller, call)).collect() }).into_response())
+}
+
+async fn find(site: &Site, caller: &Caller, call: &str) -> Result<(CallId, CallDetails), ProblemDetails> {
+    let nothing = || ProblemDetails::not_found("call");
+    let id: CallId = call.parse().map_err(|_| nothing())?;
+    let found = site.settings.desks.calls.call(id).await.filter(|found| is_theirs(caller, &found.call));
+    found.map(|found| (id, found)).ok_or_else(nothing)
+}
+
+/// One call with its media's figures, while it is up and for some time after.
+#[utoipa::path(get, path = "/calls/{call}", tag = "calls", params(
+    ("call" = String, Path, description = "Its name."),
+), responses(
+    (status = 200, description = "How it goes, or how it went.", body = CallDetails),
+))]
+pub(super) async fn call(State(site): State<Arc<Site>>, caller: Caller, InPath(call): InPath<String>) -> Answer {
+    let (_, found) = find(&site, &caller, &call).await?;
+    let ladder = found.ladder.filter(|_| matches!(caller, Caller::Operator));
+    Ok(Json(CallDetails { call: shown(&caller, found.call), ladder, ..found }).into_response())
+}
+
+/// Hangs up. A member may do so where it may remove the device from the own meeting, a device its own calls.
+#[utoipa::path(delete, path = "/calls/{call}", tag = "calls", params(
+    ("call" = String, Path, description = "Its name."),
+), responses(
+    (status = 202, description = "The device is told so and hung up."),
+    (status = 409, description = "`not-running`, `not-inside` or `ended`."),
+))]
+pub(super) async fn hang_up(State(site): State<Arc<Site>>, caller: Caller, InPath(call): InPath<String>) -> Answer {
+    let (id, found) = find(&site, &caller, &call).await?;
+    let gone = || ProblemDetails::not_found("call that is up");
+    let end = |cause| if site.settings.desks.calls.hang_up(id, cause) { Ok(()) } else { Err(gone()) };
+    match &caller {
+        Caller::Operator => end(Cause::EndedByOperator)?,
+        Caller::Device(_) => end(Cause::Left)?,
+        Caller::Member(_) => {
+            let CallView { meeting, participant, .. } = found.call;
+            let participant: Option<ParticipantId> = participant.and_then(|who| who.parse().ok());
+            let (meeting, participant) = meeting.zip(participant).filter(|_| found.end_reason.is_none()).ok_or_else(gone)?;
+            meetings::ask(&site, &caller, &meeting, Ask::Remove(participant)).await?;
+        }
+    }
+    Ok(StatusCode::ACCEPTED.into_response())
+}

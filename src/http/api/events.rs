@@ -1,0 +1,190 @@
+//! The event stream (M-17): server-sent events of all meetings for the operator, of the own meeting for a member, of the own calls for a
+//! device.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::IntoResponse;
+use axum::response::sse::{Event as Sent, KeepAlive, Sse};
+use futures_util::stream;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use utoipa::{IntoParams, ToSchema};
+
+use super::Answer;
+use super::caller::Caller;
+use super::extract::InQuery;
+use super::records::natural;
+use crate::http::refuse::ProblemDetails;
+use crate::http::session::SessionId;
+use crate::http::{ApiToken, Site, WebSettings};
+use crate::ids::MeetingName;
+use crate::telemetry::events::{Event, Listener, Missed};
+
+/// Streams of the operator at once.
+const OPERATORS: usize = 32;
+/// Streams of all members and devices at once.
+const MEMBERS: usize = 512;
+/// Streams of one member's session or one device at once: its pages' and one more.
+const A_MEMBERS: usize = 4;
+/// How long somebody waits who wants one more.
+const TRY_AGAIN: Duration = Duration::from_secs(10);
+/// A proxy in between shall not take silence for an end.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Whose a stream is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Whose {
+    Operators,
+    Members(SessionId),
+    Devices(String),
+}
+
+/// Who has how many streams open.
+#[derive(Debug, Default)]
+pub(in crate::http) struct Streams(Mutex<HashMap<Whose, usize>>);
+
+/// One stream's place, given back when it ends.
+struct Place {
+    streams: Arc<Streams>,
+    whose: Whose,
+}
+
+impl Streams {
+    fn enter(self: &Arc<Self>, whose: Whose) -> Result<Place, ProblemDetails> {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = open.get(&whose).copied().unwrap_or_default();
+        let members: usize = open.iter().filter(|(whose, _)| **whose != Whose::Operators).map(|(_, count)| count).sum();
+        let fits = match whose {
+            Whose::Operators => own < OPERATORS,
+            Whose::Members(_) | Whose::Devices(_) => own < A_MEMBERS && members < MEMBERS,
+        };
+        if !fits {
+            return Err(ProblemDetails::too_many("Too many event streams are open.", TRY_AGAIN));
+        }
+        open.insert(whose.clone(), own + 1);
+        Ok(Place { streams: Arc::clone(self), whose })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self.streams.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.whose) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.whose);
+            }
+        }
+    }
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct From {
+    /// What follows the event with this id, as far as it is remembered (the last 1024); the header `Last-Event-ID` says the same.
+    #[param(minimum = 0)]
+    after: Option<i64>,
+}
+
+/// Sent as the event `lagged`.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Lagged {
+    /// How many events the reader will not get, because it was too slow or away for too long; `null`: not known.
+    missed: Option<u64>,
+}
+
+/// Events as they happen (server-sent events). The name of each is its `type`, its data an `Event`; `lagged` tells of missed ones.
+#[utoipa::path(get, path = "/events", tag = "events", params(From, ("Last-Event-ID" = Option<String>, Header, description = "As browsers send it when they come back.")), responses(
+    (status = 200, description = "A stream without end; a comment every 15 s.", body = Event, content_type = "text/event-stream"),
+))]
+pub(super) async fn events(
+    State(site): State<Arc<Site>>,
+    caller: Caller,
+    headers: HeaderMap,
+    InQuery(From { after }): InQuery<From>,
+) -> Answer {
+    let whose = match &caller {
+        Caller::Operator => Whose::Operators,
+        Caller::Member(session) => Whose::Members(session.id),
+        Caller::Device(label) => Whose::Devices(label.clone()),
+    };
+    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.trim().parse().ok());
+    let after = natural(after)?.or(last);
+    let place = site.streams.enter(whose)?;
+    let (listener, shutdown, web) = (site.settings.events.listen(after), site.shutdown.clone(), site.settings.web.clone());
+    let token = token_of(&caller, &web.borrow());
+    let reader = Reader { listener, caller, token, web, site, shutdown, _place: place };
+    let sent = stream::unfold(reader, async |mut reader| reader.next().await.map(|sent| (Ok::<_, Infallible>(sent), reader)));
+    Ok(Sse::new(sent).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
+}
+
+struct Reader {
+    listener: Listener,
+    /// Who hears.
+    caller: Caller,
+    /// What a device was let in with.
+    token: Option<ApiToken>,
+    web: watch::Receiver<Arc<WebSettings>>,
+    site: Arc<Site>,
+    shutdown: watch::Receiver<bool>,
+    _place: Place,
+}
+
+impl Reader {
+    async fn next(&mut self) -> Option<Sent> {
+        loop {
+            let told = tokio::select! {
+                told = self.listener.next() => told?,
+                _ = self.shutdown.wait_for(|stops| *stops) => return None,
+                Ok(()) = self.web.changed() => {
+                    // A token that was taken away, or changed, opens nothing any more, nor does it keep anything open (O-2).
+                    if token_of(&self.caller, &self.web.borrow_and_update()) != self.token {
+                        return None;
+                    }
+                    continue;
+                }
+            };
+            match told {
+                Ok(event) if self.may_hear(&event) => return Some(sent(&event)),
+                Ok(_) => {}
+                Err(Missed(missed)) => return Some(written("lagged", &Lagged { missed })),
+            }
+        }
+    }
+
+    /// A member hears of the own meeting; a device of its own calls, and of what concerns all in the meeting that it is in.
+    fn may_hear(&self, event: &Event) -> bool {
+        let meeting = || event.meeting.as_deref().and_then(|name| MeetingName::new(name).ok());
+        match (&self.caller, &event.call) {
+            (Caller::Operator, _) => true,
+            (Caller::Member(_), _) => meeting().is_some_and(|meeting| self.caller.belongs_to(&meeting)),
+            (Caller::Device(_), Some(call)) => {
+                let device = call.parse().ok().and_then(|call| self.site.settings.desks.calls.device_of(call));
+                self.caller.is_device(device.as_deref())
+            }
+            (Caller::Device(_), None) => {
+                event.participant.is_none() && meeting().is_some_and(|meeting| self.caller.knows(&self.site, &meeting))
+            }
+        }
+    }
+}
+
+fn token_of(caller: &Caller, web: &WebSettings) -> Option<ApiToken> {
+    let Caller::Device(label) = caller else { return None };
+    web.device_tokens.iter().find(|(other, _)| other == label).map(|(_, token)| token.clone())
+}
+
+fn sent(event: &Event) -> Sent {
+    let name = serde_json::to_value(event.what).ok().and_then(|name| name.as_str().map(ToOwned::to_owned)).unwrap_or_default();
+    written(&name, event).id(event.id.to_string())
+}
+
+fn written(name: &str, data: &impl Serialize) -> Sent {
+    Sent::default().event(name).data(serde_json::to_string(data).unwrap_or_default())
+}

@@ -1,0 +1,324 @@
+//! Meetings: who is in them, what they are asked, and calling devices into them.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Answer;
+use super::caller::Caller;
+use super::extract::{InBody, InPath};
+use crate::http::refuse::ProblemDetails;
+use crate::http::{Room, Site};
+use crate::ids::{MeetingName, ParticipantId};
+use crate::meeting::words::{Capture, ChatLine, ParticipantView, Standing};
+use crate::meeting::{Ask, MeetingHandle, Refusal, Snapshot};
+
+pub(super) async fn live(site: &Site, name: &MeetingName) -> Option<MeetingHandle> {
+    site.registry.running().await.into_iter().find(|handle| handle.name() == name)
+}
+
+pub(super) async fn ask(site: &Site, caller: &Caller, meeting: &str, ask: Ask) -> Answer {
+    let (name, _) = caller.named(site, meeting)?;
+    let who = caller.presence(site, &name)?;
+    match live(site, &name).await {
+        Some(handle) => handle.ask(who, ask).await?,
+        // Told first what no running meeting would change (N-11).
+        None if matches!(ask, Ask::Transcription(_)) && !site.settings.transcription => return Err(Refusal::NotConfigured.into()),
+        None => return Err(ProblemDetails::new(StatusCode::CONFLICT, "not-running", "Nobody is in this meeting.")),
+    }
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn snapshot(site: &Site, caller: &Caller, name: &MeetingName) -> Result<Option<Snapshot>, ProblemDetails> {
+    let Some(handle) = live(site, name).await else { return Ok(None) };
+    Ok(handle.snapshot(caller.presence(site, name)?).await)
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct Meetings {
+    meetings: Vec<MeetingLine>,
+}
+
+/// One meeting of many.
+#[derive(Serialize, ToSchema)]
+struct MeetingLine {
+    /// The X of `[meeting.X]`.
+    id: String,
+    /// For people.
+    title: String,
+    /// Somebody is in it or before its door.
+    running: bool,
+}
+
+/// The meetings that there are.
+#[utoipa::path(get, path = "/meetings", tag = "meetings", responses(
+    (status = 200, description = "All of them; for a member its own, for a device the one it is in.", body = Meetings),
+))]
+pub(super) async fn meetings(State(site): State<Arc<Site>>, caller: Caller) -> Answer {
+    let running = site.registry.running().await;
+    let known = site.registry.titles().into_iter().filter(|(name, _)| caller.knows(&site, name));
+    let line = |(name, title): (MeetingName, String)| MeetingLine {
+        running: running.iter().any(|handle| *handle.name() == name),
+        id: name.to_string(),
+        title,
+    };
+    Ok(Json(Meetings { meetings: known.map(line).collect() }).into_response())
+}
+
+/// One meeting.
+#[derive(Serialize, ToSchema)]
+pub(super) struct MeetingView {
+    /// The X of `[meeting.X]`.
+    id: String,
+    /// For people.
+    title: String,
+    /// Somebody is in it or before its door.
+    running: bool,
+    recording: Capture,
+    transcription: Capture,
+    /// How many the caller may see.
+    participants: usize,
+}
+
+/// One meeting.
+#[utoipa::path(get, path = "/meetings/{meeting}", tag = "meetings", params(
+    ("meeting" = String, Path, description = "Its id."),
+), responses(
+    (status = 200, description = "How it is.", body = MeetingView),
+    (status = 409, description = "`not-inside`: the member's page is not open."),
+))]
+pub(super) async fn meeting(State(site): State<Arc<Site>>, caller: Caller, InPath(meeting): InPath<String>) -> Answer {
+    let (name, title) = caller.named(&site, &meeting)?;
+    let snapshot = snapshot(&site, &caller, &name).await?;
+    let (recording, transcription) =
+        snapshot.as_ref().map_or((Capture::Off, Capture::Off), |snapshot| (snapshot.recording, snapshot.transcription));
+    Ok(Json(MeetingView {
+        id: name.to_string(),
+        title,
+        running: snapshot.is_some(),
+        recording,
+        transcription,
+        participants: snapshot.map_or(0, |snapshot| snapshot.participants.len()),
+    })
+    .into_response())
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct Participants {
+    participants: Vec<ParticipantView>,
+}
+
+/// Who is in a meeting and before its door.
+#[utoipa::path(get, path = "/meetings/{meeting}/participants", tag = "meetings", params(
+    ("meeting" = String, Path, description = "Its id."),
+), responses(
+    (status = 200, description = "Everybody the caller may see.", body = Participants),
+    (status = 409, description = "`not-inside`: the member's page is not open."),
+))]
+pub(super) async fn participants(State(site): State<Arc<Site>>, caller: Caller, InPath(meeting): InPath<String>) -> Answer {
+    let (name, _) = caller.named(&site, &meeting)?;
+    let participants = snapshot(&site, &caller, &name).await?.map(|snapshot| snapshot.participants).unwrap_or_default();
+    Ok(Json(Participants { participants }).into_response())
+}
+
+/// What is done with a participant.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Act {
+    /// Let in (M-7).
+    Admit,
+    /// Refuse at the door.
+    Deny,
+    /// Close the microphone (K-4).
+    Mute,
+    /// Open the microphone.
+    Unmute,
+    /// Take out.
+    Remove,
+}
+
+/// Does something with a participant.
+#[utoipa::path(post, path = "/meetings/{meeting}/participants/{participant}/{act}", tag = "meetings", params(
+    ("meeting" = String, Path, description = "Its id."),
+    ("participant" = String, Path, description = "The participant's id."),
+    ("act" = Act, Path, description = "What is done."),
+), responses(
+    (status = 204, description = "Done."),
+    (status = 409, description = "`not-running`, `not-inside`, `mute-locked` or `ended`."),
+))]
+pub(super) async fn act(
+    State(site): State<Arc<Site>>,
+    caller: Caller,
+    InPath((meeting, participant, act)): InPath<(String, String, Act)>,
+) -> Answer {
+    let id: Result<ParticipantId, _> = participant.parse();
+    let id = id.map_err(|_| ProblemDetails::from(Refusal::NoSuchParticipant))?;
+    let wanted = match act {
+        Act::Admit => Ask::Admit(id),
+        Act::Deny => Ask::Deny(id),
+        Act::Mute => Ask::Mute(id, true),
+        Act::Unmute => Ask::Mute(id, false),
+        Act::Remove => Ask::Remove(id),
+    };
+    ask(&site, &caller, &meeting, wanted).await
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    state: Capture,
+}
+
+/// Switches recording (N-1).
+#[utoipa::path(put, path = "/meetings/{meeting}/recording", tag = "meetings", params(
+    ("meeting" = String, Path, description = "Its id."),
+), request_body = Wanted, responses(
+    (status = 204, description = "It is as wanted, and everybody is told."),
+    (status = 409, description = "`not-running`, `not-inside` or `ended`."),
+))]
+pub(super) async fn recording(
+    State(site): State<Arc<Site>>,
+    caller: Caller,
+    InPath(meeting): InPath<String>,
+    InBody(Wanted { state }): InBody<Wanted>,
+) -> Answer {
+    ask(&site, &caller, &meeting, Ask::Recording(state)).await
+}
+
+/// Switches transcription (N-11).
+#[utoipa::path(put, path = "/meetings/{meeting}/transcription", tag = "meetings", params(
+    ("meeting" = String, Path, description = "Its id."),
+), request_body = Wanted, responses(
+    (status = 204, description = "It is as wanted, and everybody is told."),
+    (status = 409, description = "`not-configured`, `not-running`, `not-inside` or `ended`."),
+))]
+pub(super) async fn transcription(
+    State(site): State<Arc<Site>>,
+    caller: Caller,
+    InPath(meeting): InPath<String>,
+    InBody(Wanted { state }): InBody<Wanted>,
+) -> Answer {
+    ask(&site, &caller, &meeting, Ask::Transcription(state)).await
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct Chat {
+    chat: Vec<ChatLine>,
+}
+
+/// The chat so far.
+#[utoipa::path(get, path = "/meetings/{meeting}/chat", tag = "meetings", params(
+    ("meeting" = String, Path, description = "Its id."),
+), responses(
+    (status = 200, description = "The oldest line first.", body = Chat),
+    (status = 409, description = "`not-inside`: chat is for those inside (C-1)."),
+))]
+pub(super) async fn chat(State(site): State<Arc<Site>>, caller: Caller, InPath(meeting): InPath<String>) -> Answer {
+    let (name, _) = caller.named(&site, &meeting)?;
+    let who = caller.presence(&site, &name)?;
+    let Some(handle) = live(&site, &name).await else { return Ok(Json(Chat { chat: Vec::new() }).into_response()) };
+    // Chat is for those inside (C-1).
+    if who.is_some() && handle.snapshot(who).await.is_none_or(|snapshot| snapshot.standing != Standing::In) {
+        return Err(Refusal::NotInside.into());
+    }
+    Ok(Json(Chat { chat: handle.chat().await }).into_response())
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Line {
+    /// What is said.
+    #[schema(min_length = 1, max_length = 4000)]
+    text: String,
+}
+
+/// Says something in the chat.
+#[utoipa::path(post, path = "/meetings/{meeting}/chat", tag = "meetings", params(
+    ("meeting" = String, Path, description = "Its id."),
+), request_body = Line, responses(
+    (status = 204, description = "It is said."),
+    (status = 409, description = "`not-running`, `not-inside` or `ended`."),
+    (status = 422, description = "`bad-text`: empty, too long, or too much in a short time."),
+))]
+pub(super) async fn say(
+    State(site): State<Arc<Site>>,
+    caller: Caller,
+    InPath(meeting): InPath<String>,
+    InBody(Line { text }): InBody<Line>,
+) -> Answer {
+    ask(&site, &caller, &meeting, Ask::Chat(text)).await
+}
+
+/// Who may call devices into a meeting: the operator, and members inside (M-12).
+async fn may_invite(site: &Site, caller: &Caller, name: &MeetingName) -> Result<(), ProblemDetails> {
+    let Some(who) = caller.presence(site, name)? else { return Ok(()) };
+    let Some(handle) = live(site, name).await else { return Err(Refusal::NotInside.into()) };
+    let view = handle.snapshot(Some(who)).await.filter(|view| view.standing == Standing::In);
+    if view.ok_or(Refusal::NotInside)?.may_admit { Ok(()) } else { Err(Refusal::NotAllowed.into()) }
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct Rooms {
+    devices: Vec<Room>,
+}
+
+/// The devices that can be called into a meeting (S-9).
+#[utoipa::path(get, path = "/meetings/{meeting}/devices", tag = "meetings", params(
+    ("meeting" = String, Path, description = "Its id."),
+), responses(
+    (status = 200, description = "The configured devices.", body = Rooms),
+    (status = 409, description = "`not-inside`: the member's page is not open."),
+))]
+pub(super) async fn rooms(State(site): State<Arc<Site>>, caller: Caller, InPath(meeting): InPath<String>) -> Answer {
+    let (name, _) = caller.named(&site, &meeting)?;
+    may_invite(&site, &caller, &name).await?;
+    Ok(Json(Rooms { devices: (site.settings.rooms)().await }).into_response())
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Invited {
+    /// The device's label.
+    device: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct Called {
+    /// The call's name in the log.
+    call: String,
+}
+
+/// Calls a device into a meeting (S-9): whoever answers presses 1, then knocks.
+#[utoipa::path(post, path = "/meetings/{meeting}/invite", tag = "meetings", params(
+    ("meeting" = String, Path, description = "Its id."),
+), request_body = Invited, responses(
+    (status = 202, description = "It is being called.", body = Called),
+    (status = 409, description = "`not-reachable`, or `not-inside`: the member's page is not open."),
+))]
+pub(super) async fn invite(
+    State(site): State<Arc<Site>>,
+    caller: Caller,
+    InPath(meeting): InPath<String>,
+    InBody(Invited { device }): InBody<Invited>,
+) -> Answer {
+    let (name, _) = caller.named(&site, &meeting)?;
+    may_invite(&site, &caller, &name).await?;
+    let call = (site.settings.invite)(name, device)?;
+    Ok((StatusCode::ACCEPTED, Json(Called { call: call.to_string() })).into_response())
+}
+
+/// Ends a meeting for all.
+#[utoipa::path(post, path = "/meetings/{meeting}/end", tag = "meetings", params(
+    ("meeting" = String, Path, description = "Its id."),
+), responses(
+    (status = 204, description = "It is over."),
+    (status = 409, description = "`not-running`, `not-inside` or `ended`."),
+))]
+pub(super) async fn end(State(site): State<Arc<Site>>, caller: Caller, InPath(meeting): InPath<String>) -> Answer {
+    ask(&site, &caller, &meeting, Ask::End).await
+}

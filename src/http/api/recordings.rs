@@ -1,0 +1,180 @@
+//! Recordings (N-12): for the operator all, for a member those of the own meeting.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use futures_util::stream;
+use serde::Serialize;
+use tokio::io::AsyncReadExt as _;
+use utoipa::ToSchema;
+
+use super::Answer;
+use super::caller::Caller;
+use super::extract::{InPath, InQuery};
+use super::meetings::live;
+use super::operator::{Window, lines};
+use crate::http::Site;
+use crate::http::refuse::ProblemDetails;
+use crate::ids::MeetingName;
+use crate::policy::Capture;
+
+/// Bytes read at once.
+const PIECE: usize = 64 * 1024;
+
+/// One recording.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(super) struct Recording {
+    /// Its file's name without its ending.
+    id: String,
+    /// Of which meeting.
+    meeting: String,
+    /// When it began (RFC 3339).
+    started_at: String,
+    /// So far.
+    bytes: u64,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct Recordings {
+    recordings: Vec<Recording>,
+}
+
+/// Meeting and beginning, as the recorder has put them into a file's name: `demo-20261128T080137.998Z`.
+fn read_name(id: &str) -> Option<(MeetingName, String)> {
+    let (meeting, stamp) = id.rsplit_once('-')?;
+    let shape = "dddddddd.dddddd.ddd.";
+    let fits = stamp.len() == shape.len()
+        && stamp.bytes().zip(shape.bytes()).all(|(is, shall)| shall != b'd' || is.is_ascii_digit())
+        && stamp.get(8..9) == Some("T")
+        && stamp.get(15..16) == Some(".")
+        && stamp.ends_with('Z');
+    let part = |range| stamp.get(range).unwrap_or_default();
+    let started = || format!("{}-{}-{}T{}:{}:{}", part(0..4), part(4..6), part(6..8), part(9..11), part(11..13), part(13..20));
+    fits.then(|| Some((MeetingName::new(meeting).ok()?, started()))).flatten()
+}
+
+/// All of them, the newest first.
+fn all(directory: &Path) -> io::Result<Vec<Recording>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        let path = entry.path();
+        let id = path.file_stem().and_then(|name| name.to_str()).filter(|_| path.extension().is_some_and(|kind| kind == "ogg"));
+        let Some((id, (meeting, started_at))) = id.and_then(|id| Some((id, read_name(id)?))) else { continue };
+        // One that was deleted meanwhile is not there.
+        let Ok(file) = entry.metadata() else { continue };
+        if file.is_file() {
+            found.push(Recording { id: id.to_owned(), meeting: meeting.to_string(), started_at, bytes: file.len() });
+        }
+    }
+    found.sort_by(|one, other| other.started_at.cmp(&one.started_at).then_with(|| one.id.cmp(&other.id)));
+    Ok(found)
+}
+
+fn fault(error: &dyn std::error::Error) -> ProblemDetails {
+    tracing::error!(%error, "the recordings cannot be read for the API");
+    ProblemDetails::new(StatusCode::SERVICE_UNAVAILABLE, "recordings", "The recordings cannot be read at the moment.")
+}
+
+/// Those the caller may know of: none for a device, even of the meeting that it is in.
+async fn theirs(site: &Site, caller: &Caller) -> Result<Vec<Recording>, ProblemDetails> {
+    let directory = site.settings.recordings.clone();
+    let found = tokio::task::spawn_blocking(move || all(&directory)).await.map_err(|error| fault(&error))?;
+    let knows = |one: &Recording| MeetingName::new(one.meeting.as_str()).is_ok_and(|meeting| caller.belongs_to(&meeting));
+    Ok(found.map_err(|error| fault(&error))?.into_iter().filter(knows).collect())
+}
+
+/// One of them, with its file.
+async fn find(site: &Site, caller: &Caller, id: &str) -> Result<(Recording, PathBuf), ProblemDetails> {
+    // Only what was found by looking is opened: a name that leads elsewhere is none.
+    let found = theirs(site, caller).await?.into_iter().find(|one| one.id == id);
+    let found = found.ok_or_else(|| ProblemDetails::not_found("recording"))?;
+    let file = site.settings.recordings.join(format!("{}.ogg", found.id));
+    Ok((found, file))
+}
+
+/// Recordings.
+#[utoipa::path(get, path = "/recordings", tag = "recordings", params(Window), responses(
+    (status = 200, description = "The newest first; for a member those of the own meeting.", body = Recordings),
+))]
+pub(super) async fn recordings(State(site): State<Arc<Site>>, caller: Caller, InQuery(window): InQuery<Window>) -> Answer {
+    let limit = lines(window.limit)?;
+    let mut recordings = theirs(&site, &caller).await?;
+    recordings.truncate(limit);
+    Ok(Json(Recordings { recordings }).into_response())
+}
+
+/// Fetches one; of one that still goes on, what there is so far.
+#[utoipa::path(get, path = "/recordings/{recording}", tag = "recordings", params(
+    ("recording" = String, Path, description = "Its id."),
+), responses(
+    (status = 200, description = "Opus in Ogg.", body = Vec<u8>, content_type = "audio/ogg"),
+))]
+pub(super) async fn recording(State(site): State<Arc<Site>>, caller: Caller, InPath(id): InPath<String>) -> Answer {
+    let (found, path) = find(&site, &caller, &id).await?;
+    let file = match tokio::fs::File::open(path).await {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(ProblemDetails::not_found("recording")),
+        Err(error) => return Err(fault(&error)),
+    };
+    // One that goes on grows while it is sent: no more is sent than was said.
+    let pieces = stream::try_unfold(file.take(found.bytes), async |mut file| {
+        let mut piece = vec![0; PIECE];
+        let count = file.read(&mut piece).await?;
+        piece.truncate(count);
+        io::Result::Ok((count > 0).then(|| (Bytes::from(piece), file)))
+    });
+    let headers = [
+        (header::CONTENT_TYPE, "audio/ogg".to_owned()),
+        (header::CONTENT_LENGTH, found.bytes.to_string()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{}.ogg\"", found.id)),
+    ];
+    Ok((headers, Body::from_stream(pieces)).into_response())
+}
+
+/// Deletes one.
+#[utoipa::path(delete, path = "/recordings/{recording}", tag = "recordings", params(
+    ("recording" = String, Path, description = "Its id."),
+), responses(
+    (status = 204, description = "It is gone."),
+    (status = 409, description = "`going-on`: it is still being made."),
+))]
+pub(super) async fn forget(State(site): State<Arc<Site>>, caller: Caller, InPath(id): InPath<String>) -> Answer {
+    let (found, path) = find(&site, &caller, &id).await?;
+    let newest = theirs(&site, &caller).await?.into_iter().find(|one| one.meeting == found.meeting);
+    if newest.is_some_and(|newest| newest.id == found.id) && is_recording(&site, &found.meeting).await {
+        return Err(ProblemDetails::new(StatusCode::CONFLICT, "going-on", "This recording is still being made."));
+    }
+    match tokio::fs::remove_file(path).await {
+        Ok(()) => Ok(StatusCode::NO_CONTENT.into_response()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(ProblemDetails::not_found("recording")),
+        Err(error) => Err(fault(&error)),
+    }
+}
+
+async fn is_recording(site: &Site, meeting: &str) -> bool {
+    let Ok(name) = MeetingName::new(meeting) else { return false };
+    let Some(handle) = live(site, &name).await else { return false };
+    handle.snapshot(None).await.is_some_and(|snapshot| snapshot.recording != Capture::Off)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_files_name_tells_meeting_and_beginning_and_nothing_else_is_a_recording() {
+        let (meeting, started) = read_name("board-room-20261128T080137.998Z").expect("a recording");
+        assert_eq!((meeting.as_str(), started.as_str()), ("board-room", "2026-11-28T08:01:37.998Z"));
+        for other in ["", "demo", "demo-20261128T080137.998", "../x-20261128T080137.998Z", "demo-2026112xT080137.998Z", "demo-é"]
+        {
+            assert_eq!(read_name(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! Records of calls (M-16): for the operator as they are, for the host without what tells who called; as JSON or CSV (RFC 4180).
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::IntoResponse;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Answer;
+use super::caller::Caller;
+use super::extract::{InQuery, bad_query};
+use super::operator::{lines, store_fault};
+use crate::http::Site;
+use crate::http::refuse::ProblemDetails;
+use crate::http::session::Session;
+use crate::store::{CallRecord, RecordQuery, RecordRow};
+use crate::units::rfc3339;
+
+/// How a list is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Format {
+    /// JSON.
+    Json,
+    /// A table with a line of headings (RFC 4180); times as RFC 3339 writes them.
+    Csv,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Wanted {
+    /// How many at most; 100 unless said.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<usize>,
+    /// With ids below this one: the next page after the last record's `id`.
+    #[param(minimum = 0)]
+    before: Option<i64>,
+    /// Of calls that came at this time or later, in milliseconds since 1970.
+    #[param(minimum = 0)]
+    from: Option<i64>,
+    /// Of calls that came before this time, in milliseconds since 1970.
+    #[param(minimum = 0)]
+    to: Option<i64>,
+    /// Of this meeting.
+    meeting: Option<String>,
+    /// Of this device.
+    device: Option<String>,
+    /// How it is written; unless said, as `Accept` wants it.
+    #[param(inline)]
+    format: Option<Format>,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Exported {
+    /// How many at most; 100 unless said.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<usize>,
+    /// Of calls that came at this time or later, in milliseconds since 1970.
+    #[param(minimum = 0)]
+    from: Option<i64>,
+    /// Of calls that came before this time, in milliseconds since 1970.
+    #[param(minimum = 0)]
+    to: Option<i64>,
+    /// Of this meeting; an organiser may leave it away.
+    meeting: Option<String>,
+    /// How it is written; unless said, as `Accept` wants it.
+    #[param(inline)]
+    format: Option<Format>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct Records {
+    records: Vec<RecordRow>,
+}
+
+/// A record for the host: who called is not told.
+#[derive(Serialize, ToSchema)]
+struct HostRecord {
+    /// `Anonymous`.
+    device: &'static str,
+    /// The meeting's name, once one was chosen.
+    meeting: Option<String>,
+    /// The call came; milliseconds since 1970, as all times here.
+    started_at: u64,
+    /// The wait for a host or in the lobby began.
+    lobby_at: Option<u64>,
+    /// A member, or the bypass policy, let it in.
+    admitted_at: Option<u64>,
+    /// It was heard in the meeting for the first time.
+    joined_at: Option<u64>,
+    /// It left the meeting, or hung up while it waited.
+    left_at: Option<u64>,
+    /// The audio codec's name.
+    codec: Option<String>,
+    /// RTP packets received.
+    packets: u64,
+    /// Packets lost.
+    lost: i64,
+    /// Interarrival jitter at the end, in milliseconds.
+    jitter_ms: Option<f64>,
+    /// Mean opinion score by the E-model, 1 to 4.5 (A-6).
+    mos: Option<f64>,
+    /// Notices played (N-1).
+    notices: u32,
+    /// Why the call ended.
+    end_reason: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct HostRecords {
+    records: Vec<HostRecord>,
+}
+
+impl From<RecordRow> for HostRecord {
+    fn from(RecordRow { record, .. }: RecordRow) -> Self {
+        Self {
+            device: "Anonymous",
+            meeting: record.meeting,
+            started_at: record.started_at,
+            lobby_at: record.lobby_at,
+            admitted_at: record.admitted_at,
+            joined_at: record.joined_at,
+            left_at: record.left_at,
+            codec: record.codec,
+            packets: record.packets,
+            lost: record.lost,
+            jitter_ms: record.jitter_ms,
+            mos: record.mos,
+            notices: record.notices,
+            end_reason: record.end_reason,
+        }
+    }
+}
+
+async fn look_up(site: &Site, query: RecordQuery) -> Result<Vec<RecordRow>, ProblemDetails> {
+    (site.settings.desks.records)(query).await.map_err(|error| store_fault("records", &error))
+}
+
+/// Records of calls that are over, the newest first. A device gets its own.
+#[utoipa::path(get, path = "/records", tag = "records", params(Wanted), responses(
+    (status = 200, description = "Those that fit.", content((Records = "application/json"), (String = "text/csv"))),
+))]
+pub(super) async fn records(
+    State(site): State<Arc<Site>>,
+    caller: Caller,
+    headers: HeaderMap,
+    InQuery(wanted): InQuery<Wanted>,
+) -> Answer {
+    let Wanted { limit, before, from, to, meeting, device, format } = wanted;
+    let device = match &caller {
+        Caller::Device(own) => Some(own.clone()),
+        Caller::Operator | Caller::Member(_) => caller.operator_only().map(|()| device)?,
+    };
+    let (limit, before, from, to) = (lines(limit)?, natural(before)?, natural(from)?, natural(to)?);
+    let found = look_up(&site, RecordQuery { limit, before, from, to, meeting, device }).await?;
+    Ok(match format_of(format, &headers) {
+        Format::Json => Json(Records { records: found }).into_response(),
+        Format::Csv => csv("records", &FULL, found.into_iter().map(full)),
+    })
+}
+
+/// The records of a meeting for its host, in which each device is `Anonymous` (M-16).
+#[utoipa::path(get, path = "/records/host-export", tag = "records", params(Exported), responses(
+    (status = 200, description = "Those that fit, the newest first.", content((HostRecords = "application/json"), (String = "text/csv"))),
+    (status = 404, description = "There is no such meeting, or none that the caller may see."),
+))]
+pub(super) async fn host_export(
+    State(site): State<Arc<Site>>,
+    caller: Caller,
+    headers: HeaderMap,
+    InQuery(wanted): InQuery<Exported>,
+) -> Answer {
+    let meeting = match (&caller, wanted.meeting) {
+        (Caller::Member(Session { organiser: false, .. }) | Caller::Device(_), _) => {
+            let text = "Only the operator and the meeting's organiser may do this.";
+            return Err(ProblemDetails::new(StatusCode::FORBIDDEN, "not-allowed", text));
+        }
+        (Caller::Member(session), None) => session.meeting.to_string(),
+        (_, Some(meeting)) => caller.named(&site, &meeting)?.0.to_string(),
+        (Caller::Operator, None) => return Err(bad_query("`meeting` says whose records are wanted.")),
+    };
+    let (limit, meeting) = (lines(wanted.limit)?, Some(meeting));
+    let query = RecordQuery { limit, meeting, from: natural(wanted.from)?, to: natural(wanted.to)?, ..RecordQuery::default() };
+    let found = look_up(&site, query).await?.into_iter().map(HostRecord::from);
+    Ok(match format_of(wanted.format, &headers) {
+        Format::Json => Json(HostRecords { records: found.collect() }).into_response(),
+        Format::Csv => csv("host-export", &HOST, found.map(host)),
+    })
+}
+
+/// A number of a query that is not negative.
+pub(super) fn natural(number: Option<i64>) -> Result<Option<u64>, ProblemDetails> {
+    number.map(|number| u64::try_from(number).map_err(|_| bad_query("This number is negative."))).transpose()
+}
+
+fn format_of(asked: Option<Format>, headers: &HeaderMap) -> Format {
+    let accepts = || headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let table = || accepts().is_some_and(|accept| accept.split(',').any(|kind| kind.trim().starts_with("text/csv")));
+    asked.unwrap_or_else(|| if table() { Format::Csv } else { Format::Json })
+}
+
+/// A field of a table.
+enum Cell {
+    Text(String),
+    Number(String),
+    Nothing,
+}
+
+impl Cell {
+    fn number<T: ToString>(number: Option<T>) -> Self {
+        number.map_or(Self::Nothing, |number| Self::Number(number.to_string()))
+    }
+
+    fn time(at: Option<u64>) -> Self {
+        at.map_or(Self::Nothing, |at| Self::Number(rfc3339(at)))
+    }
+
+    fn text(text: Option<String>) -> Self {
+        text.map_or(Self::Nothing, Self::Text)
+    }
+
+    /// RFC 4180. A text that a spreadsheet would take for a formula gets an apostrophe, which keeps it text there.
+    fn write(self, into: &mut String) {
+        match self {
+            Self::Nothing => {}
+            Self::Number(number) => into.push_str(&number),
+            Self::Text(text) => {
+                let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+                into.push('"');
+                into.push_str(if formula { "'" } else { "" });
+                into.push_str(&text.replace('"', "\"\""));
+                into.push('"');
+            }
+        }
+    }
+}
+
+fn csv<const N: usize>(name: &str, headings: &[&str; N], rows: impl Iterator<Item = [Cell; N]>) -> axum::response::Response {
+    let mut text = headings.join(",") + "\r\n";
+    for row in rows {
+        for (column, cell) in row.into_iter().enumerate() {
+            text.push_str(if column > 0 { "," } else { "" });
+            cell.write(&mut text);
+        }
+        text.push_str("\r\n");
+    }
+    let file = format!("attachment; filename=\"{name}.csv\"");
+    ([(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, file)], text).into_response()
+}
+
+const FULL: [&str; 17] = [
+    "id",
+    "call",
+    "device",
+    "meeting",
+    "started_at",
+    "answered_at",
+    "lobby_at",
+    "admitted_at",
+    "joined_at",
+    "left_at",
+    "codec",
+    "packets",
+    "lost",
+    "jitter_ms",
+    "mos",
+    "notices",
+    "end_reason",
+];
+
+fn full(RecordRow { id, record }: RecordRow) -> [Cell; 17] {
+    let CallRecord { call, device, meeting, started_at, answered_at, lobby_at, admitted_at, joined_at, left_at, .. } = record;
+    [
+        Cell::number(Some(id)),
+        Cell::Text(call),
+        Cell::Text(device),
+        Cell::text(meeting),
+        Cell::time(Some(started_at)),
+        Cell::time(answered_at),
+        Cell::time(lobby_at),
+        Cell::time(admitted_at),
+        Cell::time(joined_at),
+        Cell::time(left_at),
+        Cell::text(record.codec),
+        Cell::number(Some(record.packets)),
+        Cell::number(Some(record.lost)),
+        Cell::number(record.jitter_ms),
+        Cell::number(record.mos),
+        Cell::number(Some(record.notices)),
+        Cell::Text(record.end_reason),
+    ]
+}
+
+const HOST: [&str; 14] = [
+    "device",
+    "meeting",
+    "started_at",
+    "lobby_at",
+    "admitted_at",
+    "joined_at",
+    "left_at",
+    "codec",
+    "packets",
+    "lost",
+    "jitter_ms",
+    "mos",
+    "notices",
+    "end_reason",
+];
+
+fn host(record: HostRecord) -> [Cell; 14] {
+    [
+        Cell::Text(record.device.to_owned()),
+        Cell::text(record.meeting),
+        Cell::time(Some(record.started_at)),
+        Cell::time(record.lobby_at),
+        Cell::time(record.admitted_at),
+        Cell::time(record.joined_at),
+        Cell::time(record.left_at),
+        Cell::text(record.codec),
+        Cell::number(Some(record.packets)),
+        Cell::number(Some(record.lost)),
+        Cell::number(record.jitter_ms),
+        Cell::number(record.mos),
+        Cell::number(Some(record.notices)),
+        Cell::Text(record.end_reason),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(text: &str) -> String {
+        let mut into = String::new();
+        Cell::Text(text.to_owned()).write(&mut into);
+        into
+    }
+
+    #[test]
+    fn texts_are_quoted_and_never_a_formula() {
+        assert_eq!(written("board, \"big\"\r\nroom"), "\"board, \"\"big\"\"\r\nroom\"");
+        for formula in ["=1+1", "+49", "-1", "@SUM(A1)", "\tx", "\rx"] {
+            assert_eq!(written(formula), format!("\"'{formula}\""));
+        }
+    }
+}

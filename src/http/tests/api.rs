@@ -1,0 +1,157 @@
+//! Who may ask the API for what (U-4).
+
+use super::*;
+
+#[tokio::test]
+async fn the_api_wants_a_token_and_says_so_as_problem_details() {
+    let world = World::new().await;
+    let reply = world.get("/api/v1/meetings").await;
+    assert_eq!((reply.status, reply.header("content-type")), (401, Some("application/problem+json")));
+    assert_eq!(reply.header("www-authenticate"), Some("Bearer"));
+    let problem = reply.json();
+    assert_eq!(
+        (&problem["status"], &problem["type"], &problem["title"]),
+        (&json!(401), &json!("about:blank"), &json!("Unauthorized"))
+    );
+    assert_eq!(world.get("/api/v1/absent").await.status, 401);
+    assert_eq!(world.operator("GET", "/absent", "").await.json()["code"], "not-found");
+    assert_eq!(world.operator("DELETE", "/meetings", "").await.json()["code"], "method-not-allowed");
+}
+
+#[tokio::test]
+async fn wrong_tokens_are_counted_per_address_and_then_refused_unseen() {
+    let world = World::new().await;
+    let wrong = [("Authorization", "Bearer wrong")];
+    for _ in 0..10 {
+        assert_eq!(world.fetch("GET", "/api/v1/meetings", &wrong, "").await.status, 401);
+    }
+    let refused = world.fetch("GET", "/api/v1/meetings", &wrong, "").await;
+    assert_eq!(refused.status, 429);
+    assert!(refused.header("retry-after").is_some());
+    assert_eq!(world.operator("GET", "/meetings", "").await.status, 429, "the right one is not looked at either");
+}
+
+#[tokio::test]
+async fn the_operator_sees_and_steers_every_meeting() {
+    let mut world = World::new().await;
+    let idle = world.operator("GET", "/meetings", "").await.json();
+    let board = json!({ "id": "board", "title": "Board", "running": false });
+    assert_eq!(idle["meetings"][0], board);
+    assert_eq!(world.operator("GET", "/meetings/demo/participants", "").await.json(), json!({ "participants": [] }));
+    assert_eq!(world.operator("PUT", "/meetings/demo/recording", "{\"state\":\"on\"}").await.json()["code"], "not-running");
+    assert_eq!(
+        world.operator("PUT", "/meetings/demo/transcription", "{\"state\":\"on\"}").await.json()["code"],
+        "not-configured"
+    );
+
+    assert_eq!(world.operator("DELETE", "/blocks/room@pbx%20behind%20192.0.2.9", "").await.status, 204);
+    assert_eq!(world.operator("DELETE", "/blocks/192.0.2.9", "").await.status, 404);
+    let refused = world.operator("POST", "/reload", "").await;
+    assert_eq!((refused.status, refused.json()["code"].as_str()), (422, Some("bad-configuration")));
+    assert_eq!(refused.json()["detail"], "a.toml:1: wrong\nb.toml: wrong");
+
+    let (_page, welcome) = world.join("demo", None, hello("Ada")).await;
+    let Seen::Join { who, .. } = world.seen().await else { panic!("a join first") };
+    let people = world.operator("GET", "/meetings/demo/participants", "").await.json();
+    assert_eq!((&people["participants"][0]["id"], &people["participants"][0]["name"]), (&welcome["you"], &json!("Ada")));
+    for (act, ask) in [
+        ("admit", Ask::Admit(who)),
+        ("deny", Ask::Deny(who)),
+        ("mute", Ask::Mute(who, true)),
+        ("unmute", Ask::Mute(who, false)),
+        ("remove", Ask::Remove(who)),
+    ] {
+        assert_eq!(world.operator("POST", &format!("/meetings/demo/participants/{who}/{act}"), "").await.status, 204);
+        assert_eq!(world.seen().await, Seen::Ask(None, ask));
+    }
+    assert_eq!(world.operator("POST", "/meetings/demo/participants/p999999/admit", "").await.status, 404);
+    assert_eq!(world.operator("POST", "/meetings/demo/participants/nobody/admit", "").await.status, 404);
+    assert_eq!(world.operator("POST", &format!("/meetings/demo/participants/{who}/tickle"), "").await.status, 404);
+    assert_eq!(world.operator("PUT", "/meetings/demo/recording", "{\"state\":\"paused\"}").await.status, 204);
+    assert_eq!(world.operator("GET", "/meetings/demo", "").await.json()["recording"], "paused");
+    let refused = world.operator("PUT", "/meetings/demo/transcription", "{\"state\":\"on\"}").await;
+    assert_eq!((refused.status, refused.json()["code"].clone()), (409, json!("not-configured")), "N-11");
+    assert_eq!(world.operator("POST", "/meetings/demo/chat", "{\"text\":\"hi\"}").await.status, 204);
+    assert_eq!(world.operator("GET", "/meetings/demo/chat", "").await.json()["chat"][0]["text"], "hi");
+    assert_eq!(world.operator("POST", "/meetings/demo/chat", "{\"text\":\"\"}").await.status, 422);
+    assert_eq!(world.operator("POST", "/meetings/demo/end", "").await.status, 204);
+}
+
+#[tokio::test]
+async fn bodies_that_are_not_understood_are_refused_with_the_reason() {
+    let world = World::new().await;
+    for body in ["", "{", "{\"state\":\"loud\"}", "{\"state\":\"on\",\"more\":1}", "[]"] {
+        let reply = world.operator("PUT", "/meetings/demo/recording", body).await;
+        assert_eq!((reply.status, reply.json()["code"].clone()), (400, json!("bad-body")), "{body}");
+    }
+    let huge = "x".repeat(LARGEST_BODY + 1);
+    assert_eq!(world.operator("POST", "/meetings/demo/chat", &huge).await.status, 413);
+}
+
+#[tokio::test]
+async fn a_members_session_sees_its_own_meeting_and_speaks_for_its_own_page() {
+    let mut world = World::new().await;
+    let cookie = world.enter("demo", false).await;
+    let own = format!("http://{}", world.addr);
+    let member = [("Cookie", cookie.as_str()), ("Origin", own.as_str())];
+    let listed = world.fetch("GET", "/api/v1/meetings", &member, "").await.json();
+    assert_eq!(listed["meetings"].as_array().map(Vec::len), Some(1));
+    assert_eq!(world.fetch("GET", "/api/v1/meetings/board", &member, "").await.status, 404);
+    assert_eq!(world.fetch("PUT", "/api/v1/meetings/board/recording", &member, "{\"state\":\"on\"}").await.status, 404);
+    for private in ["notices", "records", "status", "devices"] {
+        assert_eq!(world.fetch("GET", &format!("/api/v1/{private}"), &member, "").await.status, 403);
+    }
+    let put = |headers: Vec<(&'static str, String)>| {
+        let world = &world;
+        async move {
+            let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            world.fetch("PUT", "/api/v1/meetings/demo/recording", &headers, "{\"state\":\"on\"}").await
+        }
+    };
+    let with = |origin: Option<&str>| {
+        let origin = origin.map(|origin| ("Origin", origin.to_owned()));
+        [Some(("Cookie", cookie.clone())), origin].into_iter().flatten().collect::<Vec<_>>()
+    };
+    assert_eq!(put(with(None)).await.status, 403, "no browser leaves `Origin` away");
+    assert_eq!(put(with(Some("https://evil.example"))).await.status, 403);
+    assert_eq!(put(with(Some(&own))).await.json()["code"], "not-inside", "its page is not open");
+
+    let invite = "{\"device\":\"board-room\"}";
+    let outside = world.fetch("POST", "/api/v1/meetings/demo/invite", &member, invite).await;
+    assert_eq!(outside.json()["code"], "not-inside", "S-9: whoever calls a device is there to admit it");
+
+    let (page, _) = world.join("demo", Some(&cookie), hello("Ada")).await;
+    let Seen::Join { who, .. } = world.seen().await else { panic!("a join first") };
+    let rooms = world.fetch("GET", "/api/v1/meetings/demo/devices", &member, "").await.json();
+    assert_eq!(rooms["devices"][0], json!({ "id": "board-room", "name": "Board room", "reachable": true }));
+    let called = world.fetch("POST", "/api/v1/meetings/demo/invite", &member, invite).await;
+    assert_eq!((called.status, called.json()["call"].as_str().is_some_and(|call| call.starts_with("call-"))), (202, true));
+    assert_eq!(world.fetch("POST", "/api/v1/meetings/board/invite", &member, invite).await.status, 404);
+    assert_eq!(world.operator("POST", "/devices/board-room/check-sync", "").await.status, 202);
+    assert_eq!(world.operator("POST", "/devices/cellar/check-sync", "").await.status, 404);
+    let unknown = world.operator("POST", "/meetings/demo/invite", "{\"device\":\"cellar\"}").await;
+    assert_eq!((unknown.status, unknown.json()["code"].as_str()), (404, Some("no-such-device")));
+    let reply = world.fetch("PUT", "/api/v1/meetings/demo/recording", &member, "{\"state\":\"on\"}").await;
+    assert_eq!(reply.status, 204, "{}", reply.body);
+    assert_eq!(world.seen().await, Seen::Ask(Some(who), Ask::Recording(Capture::On)));
+    drop(page);
+    assert_eq!(world.seen().await, Seen::Lost(who));
+}
+
+#[tokio::test]
+async fn the_ledger_is_read_within_limits_and_a_store_at_fault_is_not_a_secret_spilled() {
+    let mut settings = settings();
+    settings.desks.records = Arc::new(|_| Box::pin(async { Err("secret path".into()) }));
+    let world = World::with(settings).await;
+    assert_eq!(world.operator("GET", "/status", "").await.json(), json!({ "state": "ready" }));
+    assert_eq!(world.operator("GET", "/notices?limit=7", "").await.json(), json!({ "notices": [{ "limit": 7 }] }));
+    assert_eq!(world.operator("GET", "/notices", "").await.json()["notices"][0]["limit"], LINES_BY_DEFAULT);
+    for bad in ["0", "1001", "-1", "many"] {
+        assert_eq!(world.operator("GET", &format!("/notices?limit={bad}"), "").await.status, 400, "{bad}");
+    }
+    let fault = world.operator("GET", "/records", "").await;
+    assert_eq!(fault.status, 503);
+    assert!(!fault.body.contains("secret path"));
+}
+
+const LINES_BY_DEFAULT: usize = 100;

@@ -1,0 +1,81 @@
+//! Calls and their records (U-4, M-16), and who sees how much of them.
+
+use super::*;
+
+#[tokio::test]
+async fn the_operator_sees_and_ends_a_call_and_a_member_only_those_of_the_own_meeting() {
+    let mut world = World::new().await;
+    let all = world.operator("GET", "/calls", "").await.json();
+    assert_eq!((&all["calls"][0]["call"], &all["calls"][0]["source"]), (&json!("call-1"), &json!("192.0.2.7:5060")));
+    let one = world.operator("GET", "/calls/call-1", "").await.json();
+    assert_eq!((&one["device"], &one["ladder"][0]["summary"]), (&json!("board-room"), &json!("INVITE 1")));
+    for nothing in ["call-2", "1", "call-", "call--1", "call-99999999999999999999"] {
+        assert_eq!(world.operator("GET", &format!("/calls/{nothing}"), "").await.status, 404, "{nothing}");
+    }
+    assert_eq!(world.operator("DELETE", "/calls/call-1", "").await.status, 202);
+    assert_eq!(world.operator("DELETE", "/calls/call-2", "").await.status, 404);
+
+    let own = format!("http://{}", world.addr);
+    let stranger = world.enter("board", true).await;
+    let member = [("Cookie", stranger.as_str()), ("Origin", own.as_str())];
+    assert_eq!(world.fetch("GET", "/api/v1/calls", &member, "").await.json(), json!({ "calls": [] }));
+    assert_eq!(world.fetch("GET", "/api/v1/calls/call-1", &member, "").await.status, 404);
+    assert_eq!(world.fetch("DELETE", "/api/v1/calls/call-1", &member, "").await.status, 404);
+
+    let host = world.enter("demo", false).await;
+    let member = [("Cookie", host.as_str()), ("Origin", own.as_str())];
+    let theirs = world.fetch("GET", "/api/v1/calls/call-1", &member, "").await.json();
+    assert_eq!((&theirs["name"], &theirs["codec"]), (&json!("Board room"), &json!("G722")));
+    for hidden in ["device", "source", "ladder"] {
+        assert_eq!(theirs[hidden], Value::Null, "{hidden} is the operator's");
+    }
+    let (_page, _) = world.join("demo", Some(&host), hello("Ada")).await;
+    let Seen::Join { who, .. } = world.seen().await else { panic!("a join first") };
+    let reply = world.fetch("DELETE", "/api/v1/calls/call-1", &member, "").await;
+    assert_eq!(world.seen().await, Seen::Ask(Some(who), Ask::Remove(ParticipantId::from_number(1))), "decided by the meeting");
+    assert_eq!(reply.status, 202, "{}", reply.body);
+}
+
+#[tokio::test]
+async fn records_are_found_by_page_and_are_a_table_without_formulas() {
+    let world = World::new().await;
+    let found = world.operator("GET", "/records?meeting=demo&before=4&limit=1&from=0&to=9&device=x", "").await.json();
+    assert_eq!((&found["records"][0]["id"], &found["records"][0]["meeting"]), (&json!(3), &json!("demo")));
+    for bad in ["from=-1", "before=x", "format=xml", "order=id", "limit=0"] {
+        assert_eq!(world.operator("GET", &format!("/records?{bad}"), "").await.status, 400, "{bad}");
+    }
+    let table = world.operator("GET", "/records?format=csv", "").await;
+    assert_eq!(table.header("content-type"), Some("text/csv; charset=utf-8"));
+    let lines: Vec<_> = table.body.split("\r\n").collect();
+    assert!(lines[0].starts_with("id,call,device,meeting,started_at,"), "{}", lines[0]);
+    let expected = "7,\"call-1\",\"'=cmd|'/c calc'!A1\",,2026-11-23T19:08:23.123Z,2026-11-23T19:08:23.200Z,,,,,\"PCMU\",50,-1,1.5,4.25,2,\"hung-up\"";
+    assert_eq!(lines[1..], [expected, ""]);
+    let bearer = format!("Bearer {TOKEN}");
+    let accept = [("Authorization", bearer.as_str()), ("Accept", "text/csv")];
+    assert_eq!(world.fetch("GET", "/api/v1/records", &accept, "").await.body, table.body);
+}
+
+#[tokio::test]
+async fn the_host_gets_the_own_meetings_records_and_nobody_in_them() {
+    let world = World::new().await;
+    let own = format!("http://{}", world.addr);
+    assert_eq!(world.operator("GET", "/records/host-export", "").await.status, 400, "of which meeting?");
+    assert_eq!(world.operator("GET", "/records/host-export?meeting=absent", "").await.status, 404);
+    let (organiser, guest) = (world.enter("demo", true).await, world.enter("demo", false).await);
+    let organiser = [("Cookie", organiser.as_str()), ("Origin", own.as_str())];
+    let guest = [("Cookie", guest.as_str()), ("Origin", own.as_str())];
+    let export = "/api/v1/records/host-export";
+    assert_eq!(world.fetch("GET", export, &guest, "").await.status, 403);
+    assert_eq!(world.fetch("GET", &format!("{export}?meeting=board"), &organiser, "").await.status, 404);
+    let mine = world.fetch("GET", export, &organiser, "").await;
+    let record = &mine.json()["records"][0];
+    assert_eq!((&record["device"], &record["meeting"], &record["mos"]), (&json!("Anonymous"), &json!("demo"), &json!(4.25)));
+    assert_eq!((&record["call"], &record["answered_at"], &record["id"]), (&Value::Null, &Value::Null, &Value::Null));
+    let table = world.fetch("GET", &format!("{export}?format=csv"), &organiser, "").await.body;
+    assert!(table.starts_with("device,meeting,started_at,"), "{table}");
+    for body in [&mine.body, &table] {
+        assert!(!body.contains("call-1") && !body.contains("cmd"), "M-16: {body}");
+    }
+    let theirs = world.operator("GET", "/records/host-export?meeting=board&from=1&to=2", "").await.json();
+    assert_eq!(theirs["records"][0]["meeting"], "board");
+}

@@ -1,0 +1,87 @@
+//! Programs of a room with the device's token (U-4): what is its own, and nothing else.
+
+use super::events::Stream;
+use super::*;
+use crate::telemetry::events::{Draft, What};
+
+const OWN: &str = "the-board-rooms-own-token";
+const OTHER: &str = "the-kitchens-own-token";
+
+fn with_tokens(tokens: &[(&str, &str)]) -> Arc<WebSettings> {
+    let device_tokens = tokens.iter().map(|(label, token)| ((*label).to_owned(), ApiToken::new(token))).collect();
+    Arc::new(WebSettings { device_tokens, ..web() })
+}
+
+async fn world() -> World {
+    world_with(watch::channel(with_tokens(&[("board-room", OWN), ("kitchen", OTHER)])).1, Events::default()).await
+}
+
+async fn world_with(web: watch::Receiver<Arc<WebSettings>>, events: Events) -> World {
+    let contacts = [json!({ "device": "kitchen", "contact": "sip:a" }), json!({ "device": "board-room", "contact": "sip:b" })];
+    let devices: Query = Arc::new(move |limit| {
+        let contacts = contacts.iter().take(limit).cloned().collect();
+        Box::pin(async move { Ok(contacts) })
+    });
+    World::with(HttpSettings { web, events, devices, ..settings() }).await
+}
+
+async fn ask(world: &World, token: &str, method: &str, path: &str) -> Reply {
+    let bearer = format!("Bearer {token}");
+    world.fetch(method, &format!("/api/v1{path}"), &[("Authorization", &bearer)], "").await
+}
+
+#[tokio::test]
+async fn u4_a_device_sees_its_own_calls_contacts_and_records_and_the_meeting_it_is_in() {
+    let world = world().await;
+    let own = ask(&world, OWN, "GET", "/calls").await.json();
+    assert_eq!((&own["calls"][0]["call"], &own["calls"][0]["device"]), (&json!("call-1"), &json!("board-room")));
+    let one = ask(&world, OWN, "GET", "/calls/call-1").await.json();
+    assert_eq!((&one["codec"], &one["ladder"]), (&json!("G722"), &Value::Null), "SIP messages are the operator's");
+    let contacts = ask(&world, OWN, "GET", "/devices?limit=1").await.json();
+    assert_eq!(contacts["devices"], json!([{ "device": "board-room", "contact": "sip:b" }]));
+    assert_eq!(ask(&world, OWN, "GET", "/records?device=kitchen").await.json()["records"][0]["device"], "board-room");
+    assert_eq!(ask(&world, OWN, "GET", "/meetings").await.json()["meetings"][0]["id"], "demo");
+
+    assert_eq!(ask(&world, OTHER, "GET", "/calls").await.json(), json!({ "calls": [] }));
+    assert_eq!(ask(&world, OTHER, "GET", "/meetings").await.json(), json!({ "meetings": [] }));
+    for path in ["/calls/call-1", "/meetings/demo", "/meetings/demo/participants", "/meetings/demo/chat"] {
+        assert_eq!(ask(&world, OTHER, "GET", path).await.status, 404, "{path}");
+    }
+    for path in ["/status", "/notices", "/audit", "/relay/outbox", "/relay/subscriptions", "/chats", "/records/host-export"] {
+        assert_eq!(ask(&world, OWN, "GET", path).await.status, 403, "{path}");
+    }
+    assert_eq!(ask(&world, "the-board-rooms-old-token", "GET", "/calls").await.status, 401);
+}
+
+#[tokio::test]
+async fn u4_a_device_acts_as_its_row_in_the_meeting_and_hangs_up_its_own_calls_only() {
+    let mut world = world().await;
+    let (host, phone) = (world.enter("demo", false).await, ParticipantId::from_number(1));
+    let (_page, _) = world.join("demo", Some(&host), hello("Ada")).await;
+    assert!(matches!(world.seen().await, Seen::Join { .. }), "a meeting that runs");
+    let reply = ask(&world, OWN, "POST", "/meetings/demo/participants/p1/mute").await;
+    assert_eq!(world.seen().await, Seen::Ask(Some(phone), Ask::Mute(phone, true)), "decided by the meeting");
+    assert_eq!(reply.status, 204, "{}", reply.body);
+    assert_eq!(ask(&world, OTHER, "POST", "/meetings/demo/participants/p1/mute").await.status, 404);
+    assert_eq!(ask(&world, OWN, "POST", "/meetings/board/end").await.status, 404, "it is in another one");
+    assert_eq!(ask(&world, OWN, "POST", "/reload").await.status, 403);
+    assert_eq!(ask(&world, OTHER, "DELETE", "/calls/call-1").await.status, 404);
+    assert_eq!(ask(&world, OWN, "DELETE", "/calls/call-1").await.status, 202);
+}
+
+#[tokio::test]
+async fn o2_a_token_that_a_reload_takes_away_ends_the_event_stream_that_it_has_opened() {
+    let (lever, web) = watch::channel(with_tokens(&[("board-room", OWN), ("kitchen", OTHER)]));
+    let events = Events::default();
+    let world = world_with(web, events.clone()).await;
+    let bearer = |token: &str| format!("Bearer {token}");
+    let mut own = Stream::open(&world, &[("Authorization", &bearer(OWN))], "").await;
+    let mut other = Stream::open(&world, &[("Authorization", &bearer(OTHER))], "").await;
+    lever.send_replace(with_tokens(&[("board-room", OWN), ("kitchen", "the-kitchens-new-token")]));
+    other.ends().await;
+    lever.send_replace(with_tokens(&[("board-room", OWN)]));
+    events.raise(Draft::of(What::Ringing).call(Some(CallId::from_number(1))));
+    assert_eq!(own.next().await.0, "ringing", "what is not its own does not concern it");
+    lever.send_replace(with_tokens(&[]));
+    own.ends().await;
+}

@@ -1,0 +1,92 @@
+//! Meetings that are made, recordings, the audit and the limits of the API (U-4, X-2).
+
+use super::*;
+
+#[tokio::test]
+async fn the_operator_makes_and_removes_meetings() {
+    let world = World::new().await;
+    let made = world.operator("POST", "/meetings", "{\"id\":\"standup\",\"title\":\"Stand-up\",\"passcode\":\"4711\"}").await;
+    assert_eq!((made.status, &made.json()["title"], &made.json()["conference_id"]), (201, &json!("Stand-up"), &Value::Null));
+    assert!(made.json()["link"].as_str().is_some_and(|link| link.starts_with("/enter?token=")), "{}", made.body);
+    assert!(!made.body.contains("4711"), "{}", made.body);
+    for bad in [
+        "{\"id\":\"Stand up\"}",
+        "{\"id\":\"a\",\"title\":\" \"}",
+        "{\"id\":\"a\",\"conference_id\":\"12a\"}",
+        "{\"id\":\"a\",\"passcode\":\"123\"}",
+    ] {
+        assert_eq!(world.operator("POST", "/meetings", bad).await.json()["code"], "bad-meeting", "{bad}");
+    }
+    let taken = world.operator("POST", "/meetings", "{\"id\":\"a\",\"conference_id\":\"1001\"}").await;
+    assert_eq!((taken.status, &taken.json()["code"]), (409, &json!("taken")));
+    assert_eq!(world.operator("DELETE", "/meetings/board", "").await.status, 204);
+    assert_eq!(world.operator("DELETE", "/meetings/demo", "").await.json()["code"], "configured");
+    assert_eq!(world.operator("DELETE", "/meetings/absent", "").await.status, 404);
+}
+
+#[tokio::test]
+async fn recordings_are_for_the_operator_and_their_own_meeting_and_nothing_else_is_reached_by_their_names() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (older, newer) = ("demo-20261127T080137.998Z", "demo-20261128T080137.998Z");
+    for name in [older, newer, "board-20261128T080137.998Z"] {
+        std::fs::write(folder.path().join(format!("{name}.ogg")), b"OggS").expect("a file");
+    }
+    std::fs::write(folder.path().join("api-token.ogg"), b"secret").expect("a file");
+    let world = World::with(HttpSettings { recordings: folder.path().to_owned(), ..settings() }).await;
+    let all = world.operator("GET", "/recordings", "").await.json();
+    assert_eq!(all["recordings"].as_array().map(Vec::len), Some(3), "{all}");
+    assert_eq!(
+        (&all["recordings"][2]["id"], &all["recordings"][2]["started_at"]),
+        (&json!(older), &json!("2026-11-27T08:01:37.998Z"))
+    );
+    assert_eq!(world.operator("GET", "/recordings?limit=1", "").await.json()["recordings"].as_array().map(Vec::len), Some(1));
+    for elsewhere in ["api-token", "..%2Fapi-token", "%2e%2e%2f%2e%2e%2fetc%2fpasswd", "demo"] {
+        assert_eq!(world.operator("GET", &format!("/recordings/{elsewhere}"), "").await.status, 404, "{elsewhere}");
+    }
+    let cookie = world.enter("demo", false).await;
+    let own = format!("http://{}", world.addr);
+    let member = [("Cookie", cookie.as_str()), ("Origin", own.as_str())];
+    let theirs = world.fetch("GET", "/api/v1/recordings", &member, "").await.json();
+    assert_eq!(theirs["recordings"].as_array().map(Vec::len), Some(2));
+    let fetched = world.fetch("GET", &format!("/api/v1/recordings/{newer}"), &member, "").await;
+    assert_eq!((fetched.status, fetched.header("content-type"), fetched.body.as_str()), (200, Some("audio/ogg"), "OggS"));
+    for method in ["GET", "DELETE"] {
+        let others = world.fetch(method, "/api/v1/recordings/board-20261128T080137.998Z", &member, "").await;
+        assert_eq!(others.status, 404, "{method}");
+    }
+    assert_eq!(world.fetch("DELETE", &format!("/api/v1/recordings/{older}"), &member, "").await.status, 204);
+    assert_eq!(world.operator("GET", &format!("/recordings/{older}"), "").await.status, 404);
+    let audit = world.operator("GET", "/audit", "").await.json();
+    let told: Vec<_> =
+        audit["audit"].as_array().expect("lines").iter().map(|line| (&line["who"], &line["method"], &line["status"])).collect();
+    assert!(told.contains(&(&json!("member of demo"), &json!("DELETE"), &json!(204))), "{audit}");
+    assert!(told.contains(&(&json!("member of demo"), &json!("GET"), &json!(200))), "fetching one is written down: {audit}");
+}
+
+#[tokio::test]
+async fn what_changes_something_is_written_down_without_what_was_sent() {
+    let world = World::new().await;
+    world.operator("GET", "/meetings", "").await;
+    world.operator("POST", "/meetings", "{\"id\":\"standup\",\"passcode\":\"4711\"}").await;
+    world.operator("POST", "/meetings/demo/end?secret=4711", "").await;
+    let audit = world.operator("GET", "/audit", "").await;
+    let lines = audit.json()["audit"].as_array().cloned().expect("lines");
+    let told: Vec<_> = lines.iter().map(|line| (line["path"].as_str().unwrap_or_default(), line["status"].as_u64())).collect();
+    assert_eq!(told, [("/meetings/demo/end", Some(409)), ("/meetings", Some(201))], "the newest first");
+    assert_eq!((&lines[0]["who"], &lines[0]["address"]), (&json!("operator"), &json!("127.0.0.1")));
+    assert!(!audit.body.contains("4711"), "{}", audit.body);
+    assert_eq!(world.operator("GET", "/audit?limit=1", "").await.json()["audit"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn who_asks_too_much_waits_and_others_do_not() {
+    let world = World::with(HttpSettings { requests_per_second: 1, ..settings() }).await;
+    for _ in 0..10 {
+        assert_eq!(world.operator("GET", "/meetings", "").await.status, 200);
+    }
+    let refused = world.operator("GET", "/meetings", "").await;
+    assert_eq!((refused.status, refused.json()["code"].as_str()), (429, Some("too-many-requests")));
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    let cookie = world.enter("demo", false).await;
+    assert_eq!(world.fetch("GET", "/api/v1/meetings", &[("Cookie", &cookie)], "").await.status, 200, "another's allowance");
+}

@@ -1,0 +1,96 @@
+//! What stands in for calls, records and the configuration.
+
+use super::*;
+use crate::cause::Cause;
+use crate::http::desk::{CallDesk, CallDetails, CallView, HouseDesk, LadderStep, Later, NewMeeting, Unfit};
+use crate::store::{CallRecord, RecordQuery, RecordRow};
+
+/// One call, in the meeting `demo`.
+struct OneCall;
+
+impl CallDesk for OneCall {
+    fn calls(&self) -> Vec<CallView> {
+        vec![CallView {
+            call: "call-1".into(),
+            device: Some("board-room".into()),
+            name: "Board room".into(),
+            source: Some("192.0.2.7:5060".into()),
+            transport: "UDP".into(),
+            state: "in".into(),
+            meeting: Some("demo".into()),
+            participant: Some("p1".into()),
+            codec: Some("G722".into()),
+            seconds: 9,
+        }]
+    }
+
+    fn call(&self, call: CallId) -> Later<Option<CallDetails>> {
+        let found = self.calls().into_iter().find(|known| known.call == call.to_string());
+        let step = LadderStep {
+            at_ms: 0,
+            inbound: true,
+            transport: "UDP".into(),
+            summary: "INVITE 1".into(),
+            content: "INVITE sip:****@192.0.2.1 SIP/2.0\n".into(),
+        };
+        let details = |call| CallDetails { call, media: None, end_reason: None, ladder: Some(vec![step]) };
+        Box::pin(async move { found.map(details) })
+    }
+
+    fn device_of(&self, call: CallId) -> Option<String> {
+        (call == CallId::from_number(1)).then(|| "board-room".to_owned())
+    }
+
+    fn hang_up(&self, call: CallId, _: Cause) -> bool {
+        call == CallId::from_number(1)
+    }
+}
+
+fn row(query: &RecordQuery) -> RecordRow {
+    let record = CallRecord {
+        call: "call-1".into(),
+        device: query.device.clone().unwrap_or_else(|| "=cmd|'/c calc'!A1".into()),
+        meeting: query.meeting.clone(),
+        started_at: 1_795_460_903_123,
+        answered_at: Some(1_795_460_903_200),
+        lobby_at: None,
+        admitted_at: None,
+        joined_at: None,
+        left_at: None,
+        codec: Some("PCMU".into()),
+        packets: 50,
+        lost: -1,
+        jitter_ms: Some(1.5),
+        mos: Some(4.25),
+        notices: 2,
+        end_reason: "hung-up".into(),
+    };
+    RecordRow { id: query.before.unwrap_or(8) - 1, record }
+}
+
+/// Knows of no meeting but the configured ones.
+struct ConfiguredOnly;
+
+impl HouseDesk for ConfiguredOnly {
+    fn create(&self, wanted: NewMeeting) -> Later<Result<(), Unfit>> {
+        let taken = wanted.conference_id.as_deref() == Some("1001");
+        let made = if taken { Err(Unfit::Taken("1001 is taken.".into())) } else { Ok(()) };
+        Box::pin(async move { made })
+    }
+
+    fn remove(&self, name: MeetingName) -> Later<Result<(), Unfit>> {
+        let gone = if name.as_str() == "demo" { Err(Unfit::Configured) } else { Ok(()) };
+        Box::pin(async move { gone })
+    }
+}
+
+pub(super) fn desks() -> Desks {
+    let reload =
+        Arc::new(|| -> Later<_> { Box::pin(async { Err(vec!["a.toml:1: wrong".to_owned(), "b.toml: wrong".to_owned()]) }) });
+    Desks {
+        reload,
+        house: Arc::new(ConfiguredOnly),
+        calls: Arc::new(OneCall),
+        records: Arc::new(|query| Box::pin(async move { Ok(vec![row(&query)]) })),
+    }
+}

@@ -1,0 +1,104 @@
+//! Events of a meeting (M-17): what has changed since they were raised last.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use super::MeetingTask;
+use crate::cause::Cause;
+use crate::ids::{CallId, ParticipantId};
+use crate::policy::{Capture, CaptureKind, Standing};
+use crate::telemetry::events::{Draft, What};
+
+/// What was last said of one row.
+#[derive(Debug, Clone, Copy)]
+struct Said {
+    standing: Standing,
+    muted: bool,
+    hand: bool,
+    call: Option<CallId>,
+}
+
+/// What was last said.
+#[derive(Debug, Default)]
+pub(super) struct Raised {
+    rows: BTreeMap<ParticipantId, Said>,
+    captures: [Capture; 2],
+    /// Why somebody has left whose row is still known.
+    reasons: BTreeMap<ParticipantId, Cause>,
+}
+
+const fn word(on: bool) -> &'static str {
+    if on { "on" } else { "off" }
+}
+
+impl MeetingTask {
+    fn draft(&self, what: What) -> Draft {
+        Draft::of(what).meeting(&self.name)
+    }
+
+    /// Why somebody goes, for the event that follows.
+    pub(super) fn goes(&mut self, who: ParticipantId, cause: Cause) {
+        if self.raised.rows.contains_key(&who) {
+            self.raised.reasons.insert(who, cause);
+        }
+    }
+
+    /// Raises what has changed.
+    pub(super) fn raise_changes(&mut self, now: Instant) {
+        let rows = self.policy.rows(now);
+        let gone: Vec<_> = self.raised.rows.keys().copied().filter(|who| rows.iter().all(|row| row.id != *who)).collect();
+        for who in gone {
+            let cause = self.raised.reasons.remove(&who).unwrap_or(Cause::HungUp);
+            let call = self.raised.rows.remove(&who).and_then(|said| said.call);
+            let what = if cause == Cause::Denied { What::Denied } else { What::Left };
+            self.shared.raised.raise(self.draft(what).participant(who).call(call).reason(cause.verdict().label));
+        }
+        for row in rows {
+            let said = self.raised.rows.get(&row.id).copied();
+            let call = self.guests.get(&row.id).map(|guest| guest.call);
+            let raise = |what, state: Option<bool>| {
+                let draft = self.draft(what).participant(row.id).call(call);
+                self.shared.raised.raise(match state {
+                    Some(on) => draft.state(word(on)),
+                    None => draft,
+                });
+            };
+            if said.is_none_or(|said| said.standing != row.standing) {
+                let what = match row.standing {
+                    Standing::Waiting => What::Waiting,
+                    Standing::Lobby => What::Lobby,
+                    Standing::In => What::Admitted,
+                };
+                raise(what, None);
+            }
+            if said.map_or(row.muted, |said| said.muted != row.muted) {
+                raise(What::Muted, Some(row.muted));
+            }
+            if said.map_or(row.hand, |said| said.hand != row.hand) {
+                raise(What::Hand, Some(row.hand));
+            }
+            self.raised.rows.insert(row.id, Said { standing: row.standing, muted: row.muted, hand: row.hand, call });
+        }
+        for (kind, what, place) in
+            [(CaptureKind::Recording, What::Recording, 0), (CaptureKind::Transcription, What::Transcription, 1)]
+        {
+            let state = self.policy.capture(kind);
+            if let Some(said) = self.raised.captures.get_mut(place)
+                && std::mem::replace(said, state) != state
+            {
+                let word = match state {
+                    Capture::Off => "off",
+                    Capture::On => "on",
+                    Capture::Paused => "paused",
+                };
+                self.shared.raised.raise(self.draft(what).state(word));
+            }
+        }
+    }
+
+    /// Somebody has written in the chat.
+    pub(super) fn raise_chat(&self, who: ParticipantId) {
+        let call = self.guests.get(&who).map(|guest| guest.call);
+        self.shared.raised.raise(self.draft(What::Chat).participant(who).call(call));
+    }
+}

@@ -1,0 +1,62 @@
+//! The way to a capture server (O-5): what cannot be sent at once is lost and counted, and never holds a call up.
+#![allow(clippy::disallowed_methods, reason = "packets carry the time of day")]
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::sip::Counters;
+use crate::sip::endpoint::count;
+use crate::sip::hep::{self, Copied};
+
+/// Sends copies.
+pub(super) struct Copier {
+    counters: Arc<Counters>,
+    /// For the server it was opened for.
+    socket: Option<(SocketAddr, UdpSocket)>,
+    /// The last one could not be sent: said once.
+    failing: bool,
+}
+
+impl Copier {
+    pub(super) const fn new(counters: Arc<Counters>) -> Self {
+        Self { counters, socket: None, failing: false }
+    }
+
+    pub(super) fn send(&mut self, capture: &hep::Capture, copied: &Copied) {
+        let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let sent =
+            self.socket(capture.server).and_then(|socket| socket.send_to(&hep::packet(copied, capture, at), capture.server));
+        match sent {
+            Ok(_) => {
+                count(&self.counters.copied);
+                if std::mem::take(&mut self.failing) {
+                    tracing::info!(server = %capture.server, "copies of SIP messages are sent again");
+                }
+            }
+            Err(error) => {
+                count(&self.counters.lost_copies);
+                if !std::mem::replace(&mut self.failing, true) {
+                    tracing::warn!(server = %capture.server, %error, "copies of SIP messages cannot be sent");
+                }
+            }
+        }
+    }
+
+    fn socket(&mut self, server: SocketAddr) -> io::Result<&UdpSocket> {
+        let opened = match self.socket.take() {
+            Some(opened) if opened.0 == server => opened,
+            _ => (server, towards(server)?),
+        };
+        Ok(&self.socket.insert(opened).1)
+    }
+}
+
+/// A socket of the server's address family. Not connected: that nobody listens there at the moment must not fail every second packet.
+fn towards(server: SocketAddr) -> io::Result<UdpSocket> {
+    let any: SocketAddr = if server.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
+    let socket = UdpSocket::bind(any)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}

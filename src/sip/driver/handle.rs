@@ -1,0 +1,135 @@
+//! The way down to the SIP task.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::ids::CallId;
+use crate::sip::account::Standing;
+use crate::sip::guard::Source;
+use crate::sip::{Change, Command, Counters, LadderLine, Load, Reach};
+
+/// What the task is asked.
+#[derive(Debug)]
+pub(super) enum Ask {
+    Command(Command),
+    Ladder(CallId, oneshot::Sender<Vec<LadderLine>>),
+    Silenced(oneshot::Sender<Vec<Source>>),
+    Load(oneshot::Sender<Load>),
+    Lift(Source, oneshot::Sender<bool>),
+    Reach(String, oneshot::Sender<Option<Reach>>),
+    Registrations(oneshot::Sender<Vec<Change>>),
+    Accounts(oneshot::Sender<Vec<Standing>>),
+    SignOff(oneshot::Sender<()>),
+    Ping(oneshot::Sender<()>),
+    #[cfg(test)]
+    IsEmpty(oneshot::Sender<bool>),
+}
+
+/// The way down to the SIP task, which ends when the last one is dropped.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    pub(super) asks: mpsc::Sender<Ask>,
+    pub(super) counters: Arc<Counters>,
+}
+
+impl Handle {
+    /// Hands a command over; waits for space. Does nothing once the task has ended.
+    pub async fn send(&self, command: Command) {
+        let _ended = self.asks.send(Ask::Command(command)).await;
+    }
+
+    /// The last messages of a call, oldest first; of those that are over, the latest are remembered.
+    pub async fn ladder(&self, call: CallId) -> Vec<LadderLine> {
+        let (answer, answered) = oneshot::channel();
+        let _ended = self.asks.send(Ask::Ladder(call, answer)).await;
+        answered.await.unwrap_or_default()
+    }
+
+    /// Sources that are silenced now.
+    pub async fn silenced(&self) -> Vec<Source> {
+        let (answer, answered) = oneshot::channel();
+        let _ended = self.asks.send(Ask::Silenced(answer)).await;
+        answered.await.unwrap_or_default()
+    }
+
+    /// What the endpoint holds now.
+    pub async fn load(&self) -> Load {
+        let (answer, answered) = oneshot::channel();
+        let _ended = self.asks.send(Ask::Load(answer)).await;
+        answered.await.unwrap_or_default()
+    }
+
+    /// Where registered devices are to be found (S-3).
+    pub async fn registrations(&self) -> Vec<Change> {
+        let (answer, answered) = oneshot::channel();
+        let _ended = self.asks.send(Ask::Registrations(answer)).await;
+        answered.await.unwrap_or_default()
+    }
+
+    /// How our own registrations stand (S-3).
+    pub async fn accounts(&self) -> Vec<Standing> {
+        let (answer, answered) = oneshot::channel();
+        let _ended = self.asks.send(Ask::Accounts(answer)).await;
+        answered.await.unwrap_or_default()
+    }
+
+    /// Takes our own registrations back; comes back when their registrars have said that they are, or cannot be reached.
+    pub async fn sign_off(&self) {
+        let (answer, answered) = oneshot::channel();
+        let _ended = self.asks.send(Ask::SignOff(answer)).await;
+        let _ended = answered.await;
+    }
+
+    /// Hears a source again that is named as [`Handle::silenced`] names it; `false` when it was not silenced.
+    pub async fn lift(&self, source: &str) -> bool {
+        let Some(source) = self.silenced().await.into_iter().find(|silenced| silenced.to_string() == source) else {
+            return false;
+        };
+        let (answer, answered) = oneshot::channel();
+        let _ended = self.asks.send(Ask::Lift(source, answer)).await;
+        answered.await.unwrap_or_default()
+    }
+
+    /// Nothing is left of any call: no dialog, transaction or timer.
+    #[cfg(test)]
+    pub(crate) async fn is_empty(&self) -> bool {
+        let (answer, answered) = oneshot::channel();
+        let _ended = self.asks.send(Ask::IsEmpty(answer)).await;
+        answered.await.unwrap_or(true)
+    }
+
+    /// Where a device could be called now (S-9); `None`: nowhere.
+    pub async fn reach(&self, device: &str) -> Option<Reach> {
+        let (answer, answered) = oneshot::channel();
+        let _ended = self.asks.send(Ask::Reach(device.to_owned(), answer)).await;
+        answered.await.ok().flatten()
+    }
+
+    /// Tells whether the task goes on (O-3).
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        Pulse(self.asks.downgrade())
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+}
+
+/// Tells whether the SIP task goes on, without keeping it.
+#[derive(Debug, Clone)]
+pub struct Pulse(mpsc::WeakSender<Ask>);
+
+impl Pulse {
+    /// Comes back once the task has had a turn, or has ended in order.
+    pub async fn beat(&self) {
+        let Some(asks) = self.0.upgrade() else { return };
+        let (answer, answered) = oneshot::channel();
+        let _ended = asks.send(Ask::Ping(answer)).await;
+        drop(asks);
+        let _ended = answered.await;
+    }
+}

@@ -1,0 +1,33 @@
+//! New settings while calls are up (O-2): who may call, what is bounded, where we register. What a dialog, a transaction or a
+//! connection stands on stays.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Settings;
+use super::endpoint::Endpoint;
+
+impl Settings {
+    /// Takes from `new` what may change during the life of an endpoint; the rest stays.
+    pub(super) fn adopt(&mut self, new: &Self) {
+        self.session_timers = new.session_timers;
+        self.limits = new.limits;
+        self.trusted = new.trusted.clone();
+        self.known = new.known.clone();
+        self.registrar = new.registrar;
+        self.accounts = new.accounts.clone();
+        self.capture = new.capture.clone();
+    }
+}
+
+impl Endpoint {
+    pub(super) fn reconfigure(&mut self, now: Instant, new: &Settings) {
+        self.settings.adopt(new);
+        self.guard.reconfigure(&new.limits, new.trusted.clone());
+        self.authenticator.reconfigure(new.known.accounts.clone());
+        let devices: HashSet<&Arc<str>> = new.known.accounts.users.values().map(|account| &account.label).collect();
+        self.registrar.reconfigure(now, new.registrar, |device| devices.contains(device));
+        self.reconfigure_accounts(now);
+    }
+}

@@ -1,0 +1,150 @@
+//! Where a [`Status`] is gathered from.
+#![allow(clippy::disallowed_methods, reason = "reads the clock: how long everything has been up")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use super::{
+    AccountStatus, Blocks, CallStatus, DeviceStatus, FailureStatus, MediaLoad, MeetingStatus, Resources, RtpPorts, SipLoad,
+    Status,
+};
+use crate::call::{CallsView, Failure};
+use crate::config::Settings;
+use crate::media::Media;
+use crate::meeting::Registry;
+use crate::relay;
+use crate::sip;
+
+/// Where a [`Status`] is gathered from.
+#[derive(Clone)]
+pub struct Sources {
+    /// When the daemon started.
+    pub started: Instant,
+    /// True while calls are taken.
+    pub ready: watch::Receiver<bool>,
+    /// The calls.
+    pub calls: CallsView,
+    /// The meetings.
+    pub registry: Registry,
+    /// The configuration in force.
+    pub settings: watch::Receiver<Arc<Settings>>,
+    /// SIP's own threads.
+    pub signalling: Handle,
+    /// SIP.
+    pub sip: sip::Handle,
+    /// Chat by SMS.
+    pub relay: Option<relay::driver::Handle>,
+    /// Media.
+    pub media: Media,
+}
+
+impl Sources {
+    /// Ends the block of a source or meeting that is named as in [`Blocks`]; `false` when there was none.
+    pub async fn lift(&self, name: &str) -> bool {
+        let unlocked = self.calls.lift(name);
+        self.sip.lift(name).await || unlocked
+    }
+
+    /// How things are now.
+    pub async fn gather(&self) -> Status {
+        let calls = self.calls.lines();
+        let count = |device: &str| calls.iter().filter(|line| line.device == device).count();
+        let settings = Arc::clone(&self.settings.borrow());
+        let devices = settings.devices.iter().map(|(label, device)| DeviceStatus {
+            device: label.clone(),
+            name: device.name.clone(),
+            addresses: device.addresses.iter().map(ToString::to_string).collect(),
+            calls: count(label),
+        });
+        let devices = devices.collect();
+        let (locked_sources, locked_meetings) = self.calls.locked();
+        let mut meetings = Vec::new();
+        for meeting in self.registry.running().await {
+            let title = self.registry.title(meeting.name()).unwrap_or_default();
+            meetings.push(MeetingStatus::of(&meeting, title).await);
+        }
+        let mut failures = Vec::new();
+        for failure in self.calls.failures() {
+            failures.push(self.failure(failure).await);
+        }
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            state: if *self.ready.borrow() { "ready" } else { "draining" }.to_owned(),
+            uptime_seconds: self.started.elapsed().as_secs(),
+            calls: calls.into_iter().map(CallStatus::from).collect(),
+            failures,
+            meetings,
+            devices,
+            sms: match &self.relay {
+                Some(relay) => Some(relay.survey().await.into()),
+                None => None,
+            },
+            accounts: self.sip.accounts().await.into_iter().map(AccountStatus::from).collect(),
+            blocks: Blocks {
+                silenced: self.sip.silenced().await.iter().map(ToString::to_string).collect(),
+                locked_sources,
+                locked_meetings: locked_meetings.iter().map(ToString::to_string).collect(),
+            },
+            resources: self.resources().await,
+        }
+    }
+
+    async fn failure(&self, failure: Failure) -> FailureStatus {
+        let line = |line: sip::LadderLine| {
+            let direction = if line.inbound { '<' } else { '>' };
+            format!("{} {direction} {}", line.at.as_millis(), line.summary)
+        };
+        FailureStatus {
+            call: failure.call.to_string(),
+            device: failure.device,
+            peer: failure.peer.map(|peer| peer.to_string()),
+            cause: failure.cause.verdict().label.to_owned(),
+            status: failure.cause.verdict().status,
+            seconds_ago: failure.at.elapsed().as_secs(),
+            ladder: self.sip.ladder(failure.call).await.into_iter().map(line).collect(),
+        }
+    }
+
+    pub(super) async fn resources(&self) -> Resources {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (ports, counters) = (self.media.ports(), self.media.counters());
+        let (load, counted) = (self.sip.load().await, self.sip.counters());
+        Resources {
+            rtp_ports: RtpPorts { taken: ports.taken, resting: ports.resting, pairs: ports.pairs },
+            media: MediaLoad {
+                workers: self.media.workers(),
+                open_ports: read(&counters.open),
+                skipped_steps: read(&counters.skipped),
+                unsent_packets: read(&counters.unsent),
+                lost_events: read(&counters.unheard),
+            },
+            sip: SipLoad {
+                calls: load.calls,
+                transactions: load.transactions,
+                timers: load.timers,
+                connections: load.connections,
+                received: read(&counted.received),
+                sent: read(&counted.sent),
+                malformed: read(&counted.malformed),
+                dropped: read(&counted.dropped),
+                retransmitted: read(&counted.retransmitted),
+                copied: read(&counted.copied),
+                lost_copies: read(&counted.lost_copies),
+            },
+            control_tasks: [&Handle::current(), &self.signalling].map(|threads| threads.metrics().num_alive_tasks()).iter().sum(),
+            memory_bytes: memory().unwrap_or(0),
+            descriptors: std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count),
+        }
+    }
+}
+
+/// Resident memory of this process, as Linux tells it.
+fn memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    kilobytes.split_whitespace().next()?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+}

@@ -1,0 +1,144 @@
+//! Log lines for systemd's journal by its native protocol, so that `journalctl ROOMGATE_CALL=call-7` finds the lines of one call and
+//! `ROOMGATE_MEETING=demo` those of one meeting (O-5). The text of a line is the same as on standard error, without time and level, which the journal has itself.
+//!
+//! A field is `NAME=value` and a line end, or, where the value itself has line ends, the name, a line end, the length as 64 bits and the
+//! value (systemd's "Native Journal Protocol").
+
+use std::fmt::{self, Write as _};
+use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::Context;
+
+/// Where the journal listens.
+const SOCKET: &str = "/run/systemd/journal/socket";
+
+/// A way to the journal.
+pub(super) struct Journal(UnixDatagram);
+
+impl Journal {
+    /// The journal, if standard error goes there already (`$JOURNAL_STREAM`, systemd.exec(5)).
+    pub(super) fn behind_standard_error() -> Option<Self> {
+        let named = std::env::var("JOURNAL_STREAM").ok()?;
+        let here = std::fs::metadata("/proc/self/fd/2").ok()?;
+        (named == format!("{}:{}", here.dev(), here.ino())).then_some(())?;
+        Self::at(Path::new(SOCKET)).ok()
+    }
+
+    fn at(path: &Path) -> io::Result<Self> {
+        let socket = UnixDatagram::unbound()?;
+        socket.connect(path)?;
+        Ok(Self(socket))
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Journal {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut line = Line::default();
+        event.record(&mut line);
+        let (Line { message, fields }, metadata) = (line, event.metadata());
+        let mut message = format!("{}: {message}", metadata.target());
+        for (name, value) in &fields {
+            let _ = write!(message, " {name}={value}");
+        }
+        let mut datagram = Vec::with_capacity(512);
+        put(&mut datagram, "PRIORITY", priority(*metadata.level()));
+        put(&mut datagram, "SYSLOG_IDENTIFIER", env!("CARGO_PKG_NAME"));
+        put(&mut datagram, "ROOMGATE_ROOM", metadata.target());
+        put(&mut datagram, "MESSAGE", &message);
+        for (name, value) in &fields {
+            put(&mut datagram, &format!("ROOMGATE_{}", name.to_ascii_uppercase().replace('.', "_")), value);
+        }
+        if self.0.send(&datagram).is_err() {
+            // A journal that is being started anew, or a line that is too long for it: standard error goes there as well.
+            let _ = writeln!(io::stderr(), "{message}");
+        }
+    }
+}
+
+/// As syslog counts.
+fn priority(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "3",
+        Level::WARN => "4",
+        Level::INFO => "6",
+        _ => "7",
+    }
+}
+
+fn put(datagram: &mut Vec<u8>, name: &str, value: &str) {
+    datagram.extend_from_slice(name.as_bytes());
+    if value.contains('\n') {
+        datagram.push(b'\n');
+        datagram.extend_from_slice(&u64::try_from(value.len()).unwrap_or(u64::MAX).to_le_bytes());
+    } else {
+        datagram.push(b'=');
+    }
+    datagram.extend_from_slice(value.as_bytes());
+    datagram.push(b'\n');
+}
+
+/// What an event says.
+#[derive(Default)]
+struct Line {
+    message: String,
+    fields: Vec<(&'static str, String)>,
+}
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.message = format!("{value:?}");
+        } else {
+            self.fields.push((field.name(), format!("{value:?}")));
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.record_debug(field, &format_args!("{value}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    use super::*;
+
+    #[test]
+    fn o5_a_line_comes_with_its_call_and_meeting_as_fields_and_a_text_with_line_ends_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let journal = UnixDatagram::bind(&path).unwrap();
+        let lines = tracing_subscriber::registry().with(Journal::at(&path).unwrap());
+        let next = || {
+            let mut buffer = [0; 4096];
+            let length = journal.recv(&mut buffer).unwrap();
+            buffer[..length].to_vec()
+        };
+        tracing::subscriber::with_default(lines, || {
+            tracing::warn!(call = %"call-7", meeting = "demo", lost = 3, "call ended");
+            tracing::error!(hint = "one\ntwo", "wrong");
+        });
+        let first = String::from_utf8(next()).unwrap();
+        for field in [
+            "PRIORITY=4\n",
+            "SYSLOG_IDENTIFIER=roomgate\n",
+            "MESSAGE=roomgate::telemetry::journal::tests: call ended call=call-7 meeting=demo lost=3\n",
+            "ROOMGATE_CALL=call-7\n",
+            "ROOMGATE_MEETING=demo\n",
+            "ROOMGATE_LOST=3\n",
+        ] {
+            assert!(first.contains(field), "{field} is not in {first}");
+        }
+        let second = next();
+        let length = 7_u64.to_le_bytes();
+        let field = [b"ROOMGATE_HINT\n".as_slice(), &length, b"one\ntwo\n"].concat();
+        assert!(second.windows(field.len()).any(|part| part == field), "{second:?}");
+    }
+}

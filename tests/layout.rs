@@ -148,3 +148,22 @@ fn pure_rooms_have_no_clock_socket_or_task() {
     }
     assert!(wrong.is_empty(), "pure rooms that are not:\n{}", wrong.join("\n"));
 }
+
+#[test]
+fn scenarios_that_run_beside_others_are_those_that_the_runner_lets() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let runner = fs::read_to_string(root.join(".config/nextest.toml")).expect("readable");
+    let listed = runner.split("test(/^(").nth(1).and_then(|rest| rest.split(')').next()).expect("a list of rooms");
+    let listed: Vec<&str> = listed.split('|').collect();
+    let mut found = Vec::new();
+    for path in sources(&root.join("tests/interop")) {
+        let name = path.file_stem().and_then(|name| name.to_str()).expect("a name").to_owned();
+        let text = fs::read_to_string(&path).expect("readable");
+        let called = |names: [&str; 2]| names.iter().any(|name| text.contains(&format!("{name}(|")));
+        let (beside, alone) =
+            (called(["isolated_beside_others", "isolated_as_root_beside_others"]), called(["isolated", "isolated_as_root"]));
+        assert!(!(beside && alone), "{name}: the runner knows rooms, not single scenarios");
+        found.extend(beside.then_some(name));
+    }
+    assert_eq!(found, listed);
+}

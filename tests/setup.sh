@@ -1,9 +1,10 @@
 #!/bin/sh
-# setup.sh [build|peers|tools|fuzz]: installs what Roomgate needs on Debian 12 or a near relative; quick when everything is there.
+# setup.sh [build|peers|tools|deb|fuzz]: installs what Roomgate needs on Debian 12 or a near relative; quick when everything is there.
 #   build   what compiles it: a C compiler and cmake, and looks for a Rust toolchain
-#   peers   that, and the real phones and browsers that `make test` runs it against (the default)
+#   peers   that, the real phones and browsers that `make test` runs it against, and a bare Debian 12 that it is installed in (the default)
+#   deb     what compiles it, and cargo-deb, which `make deb` runs
 #   fuzz    cargo-fuzz, which `make fuzz` runs
-#   tools   cargo-deny, which `make check` asks about licences
+#   tools   cargo-deny and Python, which `make check` asks about licences
 # Debian packages go into the system (with sudo when not root); everything else into .setup in the source tree,
 # which git ignores, or into $ROOMGATE_SETUP.
 set -eu
@@ -12,13 +13,19 @@ setup=${ROOMGATE_SETUP:-$PWD/.setup}
 
 rust=1.95
 build="ca-certificates cmake g++ gcc make openssl"
-peers="baresip-core baresip-ffmpeg chromium dnsmasq-base espeak-ng fail2ban faketime ffmpeg iproute2 kamailio kamailio-tls-modules python3 python3-venv sip-tester sipsak sipvicious tcpdump"
+packager="dpkg-dev"
+peers="baresip-core baresip-ffmpeg chromium debootstrap dnsmasq-base e2fsprogs espeak-ng fail2ban faketime ffmpeg iproute2 kamailio kamailio-tls-modules lintian python3 python3-venv sip-tester sipsak sipvicious tcpdump"
+# What the package depends on, and what the README takes for granted on a machine of one's own.
+installed="ca-certificates curl procps sudo systemd systemd-sysv"
 playwright=1.65.1
 smpp=0.5.1
+hep=1.0.22
 pjsua2=2.15.1.post1
 azure=1.1.0
 twilio=9.13.0
+schemathesis=4.32.5
 deny=0.20.2
+deb=3.8.0
 fuzz=0.13.2
 
 say() { echo "setup: $*" >&2; }
@@ -60,38 +67,42 @@ toolchain() {
 
 node_peers() {
     command -v npm >/dev/null || debian nodejs npm
-    [ "$(cat "$setup/node_modules/.wanted" 2>/dev/null)" = "$playwright $smpp" ] && return 0
-    say "installing playwright-core $playwright, smpp $smpp"
+    [ "$(cat "$setup/node_modules/.wanted" 2>/dev/null)" = "$playwright $smpp $hep" ] && return 0
+    say "installing playwright-core $playwright, smpp $smpp, hep-js $hep"
     mkdir -p "$setup"
-    PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm install --prefix "$setup" --silent --no-audit --no-fund --no-save "playwright-core@$playwright" "smpp@$smpp" >/dev/null
-    echo "$playwright $smpp" > "$setup/node_modules/.wanted"
+    PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm install --prefix "$setup" --silent --no-audit --no-fund --no-save "playwright-core@$playwright" "smpp@$smpp" "hep-js@$hep" >/dev/null
+    echo "$playwright $smpp $hep" > "$setup/node_modules/.wanted"
 }
 
 python_peers() {
-    wanted="$pjsua2 $azure $twilio"
+    wanted="$pjsua2 $azure $twilio $schemathesis"
     [ "$(cat "$setup/venv/.wanted" 2>/dev/null)" = "$wanted" ] && "$setup/venv/bin/python" -c 'import pjsua2' 2>/dev/null && return 0
-    say "installing pjsua2-python $pjsua2, azure-communication-sms $azure, twilio $twilio"
+    say "installing pjsua2-python $pjsua2, azure-communication-sms $azure, twilio $twilio, schemathesis $schemathesis"
     rm -rf "$setup/venv"
     python3 -m venv "$setup/venv"
     "$setup/venv/bin/pip" install --quiet --disable-pip-version-check \
-        "pjsua2-python==$pjsua2" "azure-communication-sms==$azure" "twilio==$twilio"
+        "pjsua2-python==$pjsua2" "azure-communication-sms==$azure" "twilio==$twilio" "schemathesis==$schemathesis"
     echo "$wanted" > "$setup/venv/.wanted"
 }
 
-tools() {
-    PATH="$setup/bin:$PATH"
-    [ "$(cargo deny --version 2>/dev/null)" = "cargo-deny $deny" ] && return 0
-    say "installing cargo-deny $deny (a minute or two)"
-    CARGO_TARGET_DIR="$setup/build" cargo install --quiet --locked --debug --root "$setup" --version "$deny" cargo-deny
+# cargo_tool NAME VERSION
+cargo_tool() {
+    [ "$(PATH="$setup/bin:$PATH" cargo "$1" --version 2>/dev/null)" = "cargo-$1 $2" ] && return 0
+    say "installing cargo-$1 $2 (a minute or two)"
+    CARGO_TARGET_DIR="$setup/build" cargo install --quiet --locked --debug --root "$setup" --version "$2" "cargo-$1"
     rm -rf "$setup/build"
 }
 
-fuzzer() {
-    PATH="$setup/bin:$PATH"
-    [ "$(cargo fuzz --version 2>/dev/null)" = "cargo-fuzz $fuzz" ] && return 0
-    say "installing cargo-fuzz $fuzz (a minute or two)"
-    CARGO_TARGET_DIR="$setup/build" cargo install --quiet --locked --debug --root "$setup" --version "$fuzz" cargo-fuzz
-    rm -rf "$setup/build"
+# A Debian 12 with nothing in it but what the package depends on. Tests look at it through an overlay and never change it.
+bare_debian() {
+    wanted="bookworm $installed"
+    [ "$(cat "$setup/debian/.wanted" 2>/dev/null)" = "$wanted" ] && return 0
+    say "installing a bare Debian 12 (half a minute)"
+    as_root rm -rf "$setup/debian"
+    as_root debootstrap --variant=minbase "--include=$(echo "$installed" | tr ' ' ,)" bookworm "$setup/debian" >"$setup/debootstrap.log" ||
+        { tail "$setup/debootstrap.log" >&2; exit 69; }
+    as_root chroot "$setup/debian" apt-get clean
+    as_root sh -c "echo '$wanted' > '$setup/debian/.wanted'"
 }
 
 case "${1:-peers}" in
@@ -102,25 +113,33 @@ case "${1:-peers}" in
         ;;
     peers)
         # shellcheck disable=SC2086
-        debian $build $peers
+        debian $build $packager $peers
         toolchain
         node_peers
         python_peers
+        cargo_tool deb "$deb"
+        bare_debian
         ;;
     tools)
         # shellcheck disable=SC2086
-        debian $build
+        debian $build python3
         toolchain
-        tools
+        cargo_tool deny "$deny"
+        ;;
+    deb)
+        # shellcheck disable=SC2086
+        debian $build $packager
+        toolchain
+        cargo_tool deb "$deb"
         ;;
     fuzz)
         # shellcheck disable=SC2086
         debian $build
         toolchain
-        fuzzer
+        cargo_tool fuzz "$fuzz"
         ;;
     *)
-        say "what is '$1'? (build, peers, tools or fuzz)"
+        say "what is '$1'? (build, peers, tools, deb or fuzz)"
         exit 64
         ;;
 esac

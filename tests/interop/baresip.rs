@@ -98,6 +98,17 @@ pub struct Pem<'a> {
     pub own: Option<&'a Path>,
 }
 
+/// Where a phone is.
+#[derive(Debug)]
+pub struct Place<'a> {
+    /// A network namespace of `ip netns`; the scenario's own without one.
+    pub network: Option<&'a str>,
+    /// Its address there.
+    pub address: &'a str,
+    /// Its port.
+    pub port: u16,
+}
+
 /// One phone.
 #[derive(Debug)]
 pub struct Baresip {
@@ -121,10 +132,28 @@ impl Baresip {
         folder: &Path,
         port: u16,
         codec: Codec,
+        with: (Transport, Option<Pem<'_>>),
+        hertz: f64,
+        login: Option<Login<'_>>,
+    ) -> Self {
+        let place = Place { network: None, address: "127.0.0.1", port };
+        Self::launch(folder, &place, codec, with, hertz, login)
+    }
+
+    /// A phone on UDP that is a machine of its own.
+    pub fn start_at(folder: &Path, place: &Place<'_>, codec: Codec, hertz: f64) -> Self {
+        Self::launch(folder, place, codec, (Transport::Udp, None), hertz, None)
+    }
+
+    fn launch(
+        folder: &Path,
+        place: &Place<'_>,
+        codec: Codec,
         (transport, pem): (Transport, Option<Pem<'_>>),
         hertz: f64,
         login: Option<Login<'_>>,
     ) -> Self {
+        let Place { network, address, port } = *place;
         let folder = folder.join(format!("baresip-{port}"));
         std::fs::create_dir_all(&folder).expect("a folder");
         let voice = folder.join("voice.wav");
@@ -133,13 +162,13 @@ impl Baresip {
         let control_port = port - 1000;
         let media = (u32::from(port) % 100) * 20 + 40_000;
         let mut config = format!(
-            "poll_method epoll\nsip_listen 127.0.0.1:{port}\nnet_interface 127.0.0.1\ncall_local_timeout 120\ncall_max_calls 4\n\
+            "poll_method epoll\nsip_listen {address}:{port}\nnet_interface {address}\ncall_local_timeout 120\ncall_max_calls 4\n\
              audio_source aufile,{voice}\naudio_player aubridge,sink\naudio_alert aubridge,alert\n\
              ausrc_srate {rate}\nauplay_srate {rate}\nausrc_channels 1\nauplay_channels 1\naudio_txmode thread\n\
              ausrc_format s16\nauplay_format s16\nauenc_format s16\naudec_format s16\naudio_buffer 20-160\n\
              rtp_ports {media}-{media_end}\njitter_buffer_delay 2-6\nmodule_path /usr/lib/baresip/modules\n\
              module {module}\nmodule sndfile.so\nmodule aufile.so\nmodule aubridge.so\nmodule_tmp uuid.so\nmodule_tmp account.so\n\
-             module_app menu.so\nmodule_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{control_port}\nopus_bitrate 32000\n\
+             module_app menu.so\nmodule_app ctrl_tcp.so\nctrl_tcp_listen {address}:{control_port}\nopus_bitrate 32000\n\
              snd_path {folder}\nringback_disabled yes\nstatmode_default off\nmenu_bell no\n",
             voice = voice.display(),
             rate = codec.rate(),
@@ -152,18 +181,25 @@ impl Baresip {
         }
         std::fs::write(folder.join("config"), config).expect("a configuration");
         let carried = transport.name();
-        let (own_user, own_address) = (format!("room-{port}"), format!("127.0.0.1:{port}"));
+        let (own_user, own_address) = (format!("room-{port}"), format!("{address}:{port}"));
         let (user, at) = login.map_or((own_user.as_str(), own_address.as_str()), |login| (login.user, login.at));
         let registers = login
             .map_or("regint=0".to_owned(), |login| format!("auth_user={};auth_pass={};regint=60", login.user, login.password));
         let account = format!("<sip:{user}@{at};transport={carried}>;answermode=auto;ptime=20;audio_codecs={name};{registers}\n");
         std::fs::write(folder.join("accounts"), account).expect("an account");
         std::fs::write(folder.join("contacts"), "").expect("no contacts");
-        let mut command = Command::new(program("baresip"));
+        let mut command = network.map_or_else(
+            || Command::new(program("baresip")),
+            |network| {
+                let mut command = Command::new(program("ip"));
+                command.args(["netns", "exec", network]).arg(program("baresip"));
+                command
+            },
+        );
         let mut process = Process::start(command.args(["-4", "-f"]).arg(&folder), &folder.join("log"), false);
         let control = eventually(seconds(15), "baresip takes commands", || {
             assert!(process.exit_code().is_none(), "baresip ended: {}", process.log());
-            TcpStream::connect(("127.0.0.1", control_port)).ok()
+            TcpStream::connect((address, control_port)).ok()
         });
         control.set_read_timeout(Some(Duration::from_millis(20))).expect("a socket option");
         Self { folder, process, control, unread: Vec::new(), events: Vec::new(), asked: 0 }

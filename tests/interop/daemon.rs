@@ -96,12 +96,39 @@ impl Daemon {
 
     /// Starts it anew on another day, such as `+31d`.
     pub fn start_again_on(&mut self, day: &str) {
+        let mut command = Self::with_another_clock();
+        command.env("FAKETIME", day);
+        self.process = Self::launch_with(command, self.folder.path());
+    }
+
+    fn with_another_clock() -> Command {
         let folders = std::fs::read_dir("/usr/lib").expect("readable").filter_map(Result::ok);
         let library = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1")).find(|path| path.exists());
         let mut command = Command::new(env!("CARGO_BIN_EXE_roomgate"));
-        command.env("LD_PRELOAD", library.expect("libfaketime is installed")).env("FAKETIME", day);
-        command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        command.env("LD_PRELOAD", library.expect("libfaketime is installed")).env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        command
+    }
+
+    /// Starts it anew with a clock that follows what a file says, such as `+1h`, from moment to moment.
+    pub fn start_again_by_clock(&mut self, clock: &Path) {
+        let mut command = Self::with_another_clock();
+        command.env("FAKETIME_TIMESTAMP_FILE", clock).env("FAKETIME_NO_CACHE", "1");
         self.process = Self::launch_with(command, self.folder.path());
+    }
+
+    /// Starts it anew with another state directory.
+    pub fn start_again_in(&mut self, state: &Path) {
+        self.configure(&format!("[store]\ndirectory = \"{}\"\n", state.display()));
+        let link = self.folder.path().join("state");
+        std::fs::remove_dir_all(&link).expect("a folder");
+        std::os::unix::fs::symlink(state, link).expect("a link");
+        self.process = Self::launch(self.folder.path());
+    }
+
+    /// The records of calls that have ended, the newest first.
+    pub fn records(&self) -> Vec<Value> {
+        let answer = self.get("/api/v1/records");
+        answer["records"].as_array().unwrap_or_else(|| panic!("no list of records: {answer}")).clone()
     }
 
     fn launch(folder: &Path) -> Process {
@@ -134,6 +161,11 @@ impl Daemon {
     pub fn stop(&mut self) -> i32 {
         let id = self.process.child.id().to_string();
         Command::new("kill").args(["-TERM", &id]).status().expect("kill can be run");
+        self.ends()
+    }
+
+    /// Waits until it has ended; its exit status.
+    pub fn ends(&mut self) -> i32 {
         eventually(seconds(20), "the daemon ends", || self.process.exit_code())
     }
 
@@ -214,7 +246,7 @@ impl Daemon {
         answer["chats"].as_array().unwrap_or_else(|| panic!("no list of chats: {answer}")).clone()
     }
 
-    /// Changes its settings; it takes them at its next start.
+    /// Changes its settings; it takes them at its next start or reload.
     pub fn configure(&self, settings: &str) {
         std::fs::write(self.folder.path().join("conf/roomgate.d/z.toml"), settings).expect("a drop-in");
     }
@@ -231,25 +263,28 @@ impl Daemon {
     }
 
     /// An answer of the API, as the operator.
-    fn get(&self, path: &str) -> Value {
+    pub fn get(&self, path: &str) -> Value {
         self.ask("GET", path, "")
     }
 
-    fn ask(&self, method: &str, path: &str, body: &str) -> Value {
-        let token = std::fs::read_to_string(self.folder.path().join("state/api-token")).expect("the operator's token");
-        let mut stream = TcpStream::connect(PAGES).expect("the API listens");
-        stream.set_read_timeout(Some(seconds(10))).expect("a socket option");
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {PAGES}\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-            token.trim(),
-            body.len()
-        );
-        stream.write_all(request.as_bytes()).expect("a request");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("an HTTP answer");
-        assert!(head.starts_with("HTTP/1.1 20"), "{answer}");
-        serde_json::from_str(body).expect("JSON")
+    /// The same, of any kind.
+    pub fn ask(&self, method: &str, path: &str, body: &str) -> Value {
+        ask(&self.token_file(), method, path, body)
+    }
+
+    fn token_file(&self) -> PathBuf {
+        self.folder.path().join("state/api-token")
+    }
+
+    /// The operator's token.
+    pub fn token(&self) -> String {
+        let token = std::fs::read_to_string(self.token_file()).expect("the operator's token");
+        token.trim().to_owned()
+    }
+
+    /// Status, head and body of an answer of the API, as the operator. `headers`: whole lines.
+    pub fn request(&self, method: &str, path: &str, headers: &str, body: &str) -> (u16, String, String) {
+        request(&self.token_file(), method, path, headers, body)
     }
 
     /// The finished recordings.
@@ -281,4 +316,29 @@ impl Daemon {
         assert!(played.status.success(), "{}", String::from_utf8_lossy(&played.stderr));
         Sound::read(&wav).expect("a recording")
     }
+}
+
+/// An answer of the API to whoever holds the operator's token.
+pub fn ask(token: &Path, method: &str, path: &str, body: &str) -> Value {
+    let (status, _, body) = request(token, method, path, "", body);
+    assert!((200..300).contains(&status), "{method} {path}: {status} {body}");
+    serde_json::from_str(&body).unwrap_or_else(|error| panic!("{method} {path}: {error}: {body}"))
+}
+
+/// Status, head and body.
+fn request(token: &Path, method: &str, path: &str, headers: &str, body: &str) -> (u16, String, String) {
+    let token = std::fs::read_to_string(token).expect("the operator's token");
+    let mut stream = TcpStream::connect(PAGES).expect("the API listens");
+    stream.set_read_timeout(Some(seconds(10))).expect("a socket option");
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {PAGES}\r\nAuthorization: Bearer {}\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        token.trim(),
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).expect("a request");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("an HTTP answer");
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    (status.unwrap_or_else(|| panic!("no status: {head}")), head.to_owned(), body.to_owned())
 }

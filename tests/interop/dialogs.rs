@@ -7,7 +7,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use crate::daemon::Daemon;
-use crate::namespace::isolated;
+use crate::namespace::isolated_beside_others;
 use crate::pjsip::Pjsip;
 use crate::sipp::Scenario;
 
@@ -19,7 +19,7 @@ const OUT_OF_ORDER: [&str; 4] = ["prack", "lost_ack", "lost_200", "cancel_race"]
 
 #[test]
 fn dialogs_go_as_the_rfcs_say_by_udp_and_by_tcp() {
-    isolated(|| {
+    isolated_beside_others(|| {
         let mut daemon = Daemon::start_with_short_sessions("30m");
         let began = Instant::now();
         let mut ports = (6000..).step_by(10);
@@ -42,7 +42,7 @@ fn dialogs_go_as_the_rfcs_say_by_udp_and_by_tcp() {
 
 #[test]
 fn a_phone_without_session_timers_is_refreshed_with_the_same_description() {
-    isolated(|| {
+    isolated_beside_others(|| {
         let daemon = Daemon::start_with_short_sessions("4s");
         let play = |(port, transport)| Scenario::play(daemon.folder(), port, "refreshed_by_reinvite", transport, false);
         let playing = [(6000, "u1"), (6010, "t1")].map(play);
@@ -69,17 +69,17 @@ fn talks_with(scenario: &str) {
 
 #[test]
 fn the_test_phone_acknowledges_a_reliable_answer_and_talks() {
-    isolated(|| talks_with("callee"));
+    isolated_beside_others(|| talks_with("callee"));
 }
 
 #[test]
 fn of_two_phones_that_answer_a_forked_call_the_first_is_talked_with_and_the_second_hung_up_on() {
-    isolated(|| talks_with("forked"));
+    isolated_beside_others(|| talks_with("forked"));
 }
 
 #[test]
 fn pjsip_with_session_timers_and_100rel_mandatory_talks_on_beyond_a_refresh() {
-    isolated(|| {
+    isolated_beside_others(|| {
         let daemon = Daemon::start();
         let mut phone = Pjsip::start_with(daemon.folder(), 5062, 1011.0, &json!({ "strict": true }));
         phone.dial("sip:1001@127.0.0.1:5060");

@@ -2,11 +2,11 @@
 
 use crate::baresip::{Baresip, Codec, Transport};
 use crate::daemon::Daemon;
-use crate::namespace::isolated;
+use crate::namespace::isolated_beside_others;
 
 #[test]
 fn an_emergency_call_of_a_phone_is_refused_with_words_that_it_hears() {
-    isolated(|| {
+    isolated_beside_others(|| {
         let daemon = Daemon::start();
         let mut phone = Baresip::start(daemon.folder(), 5070, Codec::G722, Transport::Tcp, 1011.0);
         phone.command("dial", "sip:112@127.0.0.1:5060;transport=tcp");

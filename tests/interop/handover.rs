@@ -6,7 +6,7 @@ use crate::baresip::{Baresip, Codec, Login, Transport};
 use crate::browser::Browser;
 use crate::daemon::Daemon;
 use crate::member::Member;
-use crate::namespace::isolated;
+use crate::namespace::isolated_beside_others;
 use crate::patience::{eventually, seconds};
 use crate::pjsip::Pjsip;
 
@@ -35,7 +35,7 @@ fn phone(daemon: &Daemon, port: u16, user: &str, hertz: f64) -> Pjsip {
 
 #[test]
 fn a_room_is_called_from_the_page_and_hands_its_place_over_to_another_room_during_a_recording() {
-    isolated(|| {
+    isolated_beside_others(|| {
         let daemon = daemon("");
         let mut board = phone(&daemon, 5062, "board", BOARD);
         let mut alice = Browser::start(daemon.folder(), "alice", ALICE);
@@ -104,7 +104,7 @@ fn a_room_is_called_from_the_page_and_hands_its_place_over_to_another_room_durin
 
 #[test]
 fn baresip_holds_resumes_and_hands_its_place_over_to_another_one() {
-    isolated(|| {
+    isolated_beside_others(|| {
         // Debian's baresip gives up where a challenge offers what it does not know.
         let daemon = daemon("[sip]\ndigest = [\"md5\"]\n");
         let alice = Member::join(&daemon, "demo");

@@ -8,7 +8,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair,
 use crate::baresip::{Baresip, Codec, Transport};
 use crate::browser::Browser;
 use crate::daemon::Daemon;
-use crate::namespace::{folder as sources, isolated, program};
+use crate::namespace::{folder as sources, isolated_beside_others, program};
 use crate::patience::{eventually, seconds};
 use crate::process::Process;
 
@@ -17,18 +17,36 @@ const PHONE: f64 = 1011.0;
 const ACCOUNT: &str = "[media]\nwebrtc_addresses = [\"127.0.0.1\"]\n[sip]\nallowed = []\n\
     [sip.account.pbx]\nregistrar = \"127.0.0.1:5080\"\nusername = \"7000\"\npassword = \"secret\"\ndefault_meeting = \"demo\"\n";
 
-/// A running PBX on port 5080.
-struct Kamailio {
+/// A running PBX, or a proxy before gateways, on port 5080.
+pub struct Kamailio {
     process: Process,
     folder: PathBuf,
 }
 
 impl Kamailio {
-    fn start(folder: &Path) -> Self {
+    /// A PBX.
+    pub fn start(folder: &Path) -> Self {
+        Self::start_as("pbx", &folder.join("kamailio"))
+    }
+
+    /// A proxy that asks `gateways` (lines of a group and an address) whether they take calls.
+    pub fn dispatch(folder: &Path, gateways: &str) -> Self {
         let folder = folder.join("kamailio");
         std::fs::create_dir_all(&folder).expect("a folder");
+        std::fs::write(folder.join("gateways"), gateways).expect("a file");
+        Self::start_as("dispatcher", &folder)
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    fn start_as(role: &str, folder: &Path) -> Self {
+        let folder = folder.to_owned();
+        std::fs::create_dir_all(&folder).expect("a folder");
         let modules = glob_modules();
-        let text = std::fs::read_to_string(sources().join("kamailio/pbx.cfg")).expect("the PBX's configuration");
+        let text = std::fs::read_to_string(sources().join(format!("kamailio/{role}.cfg"))).expect("its configuration");
         let text = text.replace("MODULES", &modules).replace("FOLDER", &folder.display().to_string());
         std::fs::write(folder.join("kamailio.cfg"), text).expect("a file");
         certificates(&folder);
@@ -50,6 +68,14 @@ impl Kamailio {
         eventually(seconds(10), "Kamailio ends", || self.process.exit_code());
         self.process = Self::launch(&self.folder);
     }
+}
+
+/// A name server on port 53 that knows these records, in the words of dnsmasq.
+pub fn names(folder: &Path, records: &[&str]) -> Process {
+    let mut command = Command::new(program("dnsmasq"));
+    command.args(["--keep-in-foreground", "--no-resolv", "--no-hosts", "--bind-interfaces", "--user=root", "--pid-file"]);
+    command.arg("--listen-address=127.0.0.1").args(records);
+    Process::start(&mut command, &folder.join("dnsmasq.log"), false)
 }
 
 /// An authority in `ca.pem`, and a certificate of it for the domain `pbx.test`.
@@ -89,7 +115,7 @@ fn talks(alice: &mut Browser, phone: &mut Baresip) {
 
 #[test]
 fn roomgate_registers_at_kamailio_is_called_there_and_comes_back_after_its_restart() {
-    isolated(|| {
+    isolated_beside_others(|| {
         let mut daemon = Daemon::with(ACCOUNT);
         // Not there yet: the gateway says so, and goes on trying.
         eventually(seconds(45), "a registrar that is not there is seen", || {
@@ -128,7 +154,7 @@ fn roomgate_registers_at_kamailio_is_called_there_and_comes_back_after_its_resta
 
 #[test]
 fn a_call_through_a_proxy_that_records_its_route_is_held_resumed_and_ended_from_both_sides() {
-    isolated(|| {
+    isolated_beside_others(|| {
         let daemon = Daemon::with(
             "[media]\nwebrtc_addresses = [\"127.0.0.1\"]\n[sip]\nallowed = []\n[sip.trunk.proxy]\naddresses = [\"127.0.0.1\"]\n",
         );
@@ -165,18 +191,21 @@ fn a_call_through_a_proxy_that_records_its_route_is_held_resumed_and_ended_from_
 
 #[test]
 fn a_registrar_is_found_by_naptr_and_srv_and_its_certificate_must_name_the_domain() {
-    isolated(|| {
+    isolated_beside_others(|| {
         let folder = tempfile::tempdir().expect("a folder");
         let _pbx = Kamailio::start(folder.path());
-        let mut command = Command::new(program("dnsmasq"));
-        command.args(["--keep-in-foreground", "--no-resolv", "--no-hosts", "--bind-interfaces", "--user=root", "--pid-file"]);
-        command.args(["--listen-address=127.0.0.1", "--naptr-record=pbx.test,20,10,s,SIP+D2U,,_sip._udp.pbx.test"]);
-        command.args(["--naptr-record=pbx.test,10,10,s,SIPS+D2T,,_sips._tcp.pbx.test"]);
-        // The first choice is dead.
-        command.args(["--srv-host=_sips._tcp.pbx.test,dead.pbx.test,5999,10,1"]);
-        command.args(["--srv-host=_sips._tcp.pbx.test,live.pbx.test,5081,20,1"]);
-        command.args(["--host-record=dead.pbx.test,127.0.0.1", "--host-record=live.pbx.test,127.0.0.1"]);
-        let _names = Process::start(&mut command, &folder.path().join("dnsmasq.log"), false);
+        let _names = names(
+            folder.path(),
+            &[
+                "--naptr-record=pbx.test,20,10,s,SIP+D2U,,_sip._udp.pbx.test",
+                "--naptr-record=pbx.test,10,10,s,SIPS+D2T,,_sips._tcp.pbx.test",
+                // The first choice is dead.
+                "--srv-host=_sips._tcp.pbx.test,dead.pbx.test,5999,10,1",
+                "--srv-host=_sips._tcp.pbx.test,live.pbx.test,5081,20,1",
+                "--host-record=dead.pbx.test,127.0.0.1",
+                "--host-record=live.pbx.test,127.0.0.1",
+            ],
+        );
 
         let account = |ca: &str| {
             format!(

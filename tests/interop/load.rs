@@ -61,7 +61,7 @@ fn rows(daemon: &Daemon) -> BTreeMap<String, u64> {
 }
 
 /// What must be as before once all calls are gone; `None` while something is left.
-fn nothing_left(now: &Value, before: &Value) -> Option<()> {
+pub fn nothing_left(now: &Value, before: &Value) -> Option<()> {
     let (now, before) = (&now["resources"], &before["resources"]);
     let sip = ["calls", "transactions", "timers", "connections"].iter().all(|what| now["sip"][what] == 0);
     let media = now["media"]["open_ports"] == 0 && now["rtp_ports"]["taken"] == 0 && now["rtp_ports"]["resting"] == 0;
@@ -135,7 +135,7 @@ fn fifty_calls_at_once_have_no_hole_and_leave_nothing_behind() {
 }
 
 /// CPU time of a process so far, in s.
-fn cpu(id: u32) -> f64 {
+pub fn cpu(id: u32) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).expect("a running process");
     let after = stat.rsplit(')').next().expect("a name in parentheses");
     let ticks = |n: usize| after.split_whitespace().nth(n).and_then(|ticks| ticks.parse::<f64>().ok()).expect("a number");

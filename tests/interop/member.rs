@@ -20,6 +20,8 @@ const TURN: Duration = Duration::from_millis(10);
 /// An organiser in a meeting. Dropped, its connection is lost without a word.
 #[derive(Debug)]
 pub struct Member {
+    /// Its session, as a `Cookie` header has it.
+    pub cookie: String,
     says: Option<Sender<Value>>,
     /// The meeting's last snapshot.
     state: Arc<Mutex<Value>>,
@@ -29,7 +31,12 @@ pub struct Member {
 impl Member {
     /// Uses a link, and joins.
     pub fn join(daemon: &Daemon, meeting: &str) -> Self {
-        let cookie = enter(&daemon.link(meeting, true));
+        Self::enter(&daemon.link(meeting, true), meeting)
+    }
+
+    /// Uses this link, and joins.
+    pub fn enter(link: &str, meeting: &str) -> Self {
+        let cookie = enter(link);
         let mut request = format!("ws://{PAGES}/m/{meeting}/ws").into_client_request().expect("a request");
         request.headers_mut().insert("Cookie", cookie.parse().expect("a header"));
         request.headers_mut().insert("Origin", format!("http://{PAGES}").parse().expect("a header"));
@@ -40,7 +47,7 @@ impl Member {
         let state = Arc::new(Mutex::new(Value::Null));
         let seen = Arc::clone(&state);
         let thread = std::thread::spawn(move || talk(socket, &orders, &seen));
-        let member = Self { says: Some(says), state, thread: Some(thread) };
+        let member = Self { cookie, says: Some(says), state, thread: Some(thread) };
         member.ask(json!({ "type": "join", "name": "Alice" }));
         eventually(seconds(10), "the member is inside", || (member.state()["standing"] == "in").then_some(()));
         member

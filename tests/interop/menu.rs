@@ -3,12 +3,12 @@
 use crate::baresip::{Baresip, Codec, Transport};
 use crate::browser::Browser;
 use crate::daemon::{BOARD_PASSCODE, Daemon};
-use crate::namespace::isolated;
+use crate::namespace::isolated_beside_others;
 use crate::sipp::Caller;
 
 #[test]
 fn an_auto_dialler_gets_in_after_a_wrong_passcode_and_no_code_is_logged() {
-    isolated(|| {
+    isolated_beside_others(|| {
         let daemon = Daemon::start();
         let mut alice = Browser::start(daemon.folder(), "alice", 611.0);
         alice.enter(&daemon.link("board", true));
@@ -40,7 +40,7 @@ fn an_auto_dialler_gets_in_after_a_wrong_passcode_and_no_code_is_logged() {
 
 #[test]
 fn three_wrong_passcodes_by_an_auto_dialler_end_its_call() {
-    isolated(|| {
+    isolated_beside_others(|| {
         let daemon = Daemon::start();
         let codes = [(1500, "1002#"), (5500, "1111#"), (11_500, "2222#"), (17_500, "3333#")];
         Caller::dial(daemon.folder(), 5066, "menu", &codes).was_hung_up_on(45);
@@ -52,7 +52,7 @@ fn three_wrong_passcodes_by_an_auto_dialler_end_its_call() {
 
 #[test]
 fn three_wrong_passcodes_by_hand_end_in_a_spoken_goodbye() {
-    isolated(|| {
+    isolated_beside_others(|| {
         let daemon = Daemon::start();
         let mut phone = Baresip::start(daemon.folder(), 5070, Codec::Pcma, Transport::Udp, 1011.0);
         phone.dial("sip:1002@127.0.0.1:5060");

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::daemon::Daemon;
 use crate::load::long;
-use crate::namespace::isolated;
+use crate::namespace::isolated_beside_others;
 use crate::patience::{eventually, moment, seconds};
 use crate::smsc::Smsc;
 
@@ -20,7 +20,7 @@ const ANSWER: &[u8] = b"so nobody has got your message";
 /// unanswered at a kill.
 #[test]
 fn c7_what_was_accepted_arrives_though_the_daemon_is_killed_again_and_again() {
-    isolated(|| {
+    isolated_beside_others(|| {
         let kills = if long() { 400 } else { 100 };
         let mut daemon = Daemon::with(Smsc::PROVIDER);
         let mut centre = Smsc::start(daemon.folder());
@@ -84,7 +84,7 @@ fn counts(daemon: &Daemon) -> [u64; 5] {
 /// Everybody who writes without being in a meeting gets one answer (C-5): enough to see what becomes of it.
 #[test]
 fn c7_a_real_centre_that_hangs_drops_its_connection_and_tells_every_fate_loses_nothing() {
-    isolated(|| {
+    isolated_beside_others(|| {
         let daemon = Daemon::with(Smsc::PROVIDER);
         let mut centre = Smsc::start(daemon.folder());
         eventually(seconds(10), "it is bound", || (centre.count("bound") == 1).then_some(()));

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::baresip::{Baresip, Codec, Login, Pem, Transport};
 use crate::daemon::Daemon;
-use crate::namespace::isolated;
+use crate::namespace::isolated_beside_others;
 use crate::patience::{eventually, seconds};
 use crate::pjsip::Pjsip;
 
@@ -62,7 +62,7 @@ fn knocks(daemon: &Daemon, device: &str) -> usize {
 
 #[test]
 fn baresip_registers_by_digest_over_every_transport_and_its_calls_are_the_devices() {
-    isolated(|| {
+    isolated_beside_others(|| {
         let pem = certificates();
         let daemon = daemon(&pem, MD5);
         for (port, transport) in (5080..).step_by(10).zip(Transport::ALL) {
@@ -77,7 +77,10 @@ fn baresip_registers_by_digest_over_every_transport_and_its_calls_are_the_device
             assert!(devices.iter().any(|device| device["transport"] == transport.name()), "{devices:?}");
             // S-9: it is called where it is registered; over TCP and TLS by the connection that it has opened.
             daemon.invite("demo", "board-room");
-            phone.wait_for("CALL_ESTABLISHED", 10);
+            let established = phone.wait_for("CALL_ESTABLISHED", 10);
+            let dialog = established["id"].as_str().expect("baresip tells the Call-ID");
+            let placed = |line: &str| line.contains("call placed") && line.contains(dialog);
+            assert!(daemon.log().lines().any(placed), "{dialog} is not in\n{}", daemon.log());
             assert!(phone.hear(2.0).level() > -50.0, "{transport:?}: which meeting it is called into");
             phone.hang_up();
             phone.wait_for("CALL_CLOSED", 10);
@@ -93,7 +96,7 @@ fn baresip_registers_by_digest_over_every_transport_and_its_calls_are_the_device
 
 #[test]
 fn pjsip_registers_by_digest_over_every_transport_and_its_calls_are_the_devices() {
-    isolated(|| {
+    isolated_beside_others(|| {
         let pem = certificates();
         let daemon = daemon(&pem, BOTH);
         for (port, transport) in (5082..).step_by(10).zip(Transport::ALL) {
@@ -116,7 +119,7 @@ fn pjsip_registers_by_digest_over_every_transport_and_its_calls_are_the_devices(
 
 #[test]
 fn a_wrong_password_is_refused_and_then_met_with_silence() {
-    isolated(|| {
+    isolated_beside_others(|| {
         let pem = certificates();
         let daemon = daemon(&pem, MD5);
         // This phone tries its password again and again by itself.
@@ -138,7 +141,7 @@ fn a_wrong_password_is_refused_and_then_met_with_silence() {
 
 #[test]
 fn a_phone_with_a_certificate_calls_without_a_password() {
-    isolated(|| {
+    isolated_beside_others(|| {
         let pem = certificates();
         let daemon = daemon(&pem, BOTH);
         let (ca, own) = (pem.join("ca.pem"), pem.join("phone.pem"));
@@ -159,7 +162,7 @@ fn a_phone_with_a_certificate_calls_without_a_password() {
 
 #[test]
 fn registrations_are_there_again_after_kill_9() {
-    isolated(|| {
+    isolated_beside_others(|| {
         let pem = certificates();
         let mut daemon = daemon(&pem, MD5);
         let login = Login { user: "board", password: PASSWORD, at: "127.0.0.1:5060" };

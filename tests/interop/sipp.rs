@@ -34,15 +34,25 @@ impl Caller {
         Self::dial_at(folder, port, user, "127.0.0.1:5060", codes)
     }
 
+    /// So many at once who enter nothing.
+    pub fn many(folder: &Path, port: u16, user: &str, calls: usize) -> Self {
+        Self::start(folder, port, user, "127.0.0.1:5060", &[], calls)
+    }
+
     /// The same, to another address.
     pub fn dial_at(folder: &Path, port: u16, user: &str, target: &str, codes: &[(u64, &str)]) -> Self {
+        Self::start(folder, port, user, target, codes, 1)
+    }
+
+    fn start(folder: &Path, port: u16, user: &str, target: &str, codes: &[(u64, &str)], calls: usize) -> Self {
         let folder = folder.join(format!("sipp-{port}"));
         std::fs::create_dir_all(&folder).expect("a folder");
         std::fs::write(folder.join("media.pcap"), capture(codes)).expect("a capture");
         let mut command = Command::new(program("sipp"));
         command.args(["-sf"]).arg(sources().join("sipp/caller.xml")).args(["-s", user, target]).current_dir(&folder);
         command.args(["-i", "127.0.0.1", "-mi", "127.0.0.1", "-p", &port.to_string(), "-mp", &(port + 20_000).to_string()]);
-        command.args(["-m", "1", "-nostdin", "-trace_err", "-timeout", "90s", "-timeout_error"]);
+        let calls = calls.to_string();
+        command.args(["-m", &calls, "-l", &calls, "-r", "10", "-nostdin", "-trace_err", "-timeout", "90s", "-timeout_error"]);
         Self { process: Process::start(&mut command, &folder.join("log"), false) }
     }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::baresip::{Baresip, Codec, Transport};
 use crate::browser::{Browser, Row};
 use crate::daemon::Daemon;
-use crate::namespace::isolated;
+use crate::namespace::isolated_beside_others;
 use crate::patience::{eventually, seconds};
 use crate::smsc::Smsc;
 
@@ -65,7 +65,7 @@ fn message(daemon: &Daemon, wanted: &str) -> String {
 
 #[test]
 fn the_people_around_a_phone_get_the_chat_by_sms_after_they_have_keyed_in_a_texted_code() {
-    isolated(|| {
+    isolated_beside_others(|| {
         let daemon = daemon("");
         let (mut alice, mut phone) = meeting(&daemon);
         says(&mut alice, "Nobody reads this by SMS");
@@ -91,7 +91,7 @@ fn the_people_around_a_phone_get_the_chat_by_sms_after_they_have_keyed_in_a_text
 /// A voice of the machine's own reads what was written, to who asks for it, as loud as the prompts.
 #[test]
 fn the_chat_is_read_aloud_by_a_local_program_on_request_and_each_line_once() {
-    isolated(|| {
+    isolated_beside_others(|| {
         let daemon = Daemon::with(
             "[speech]\ncommand = [\"/usr/bin/espeak-ng\", \"--stdin\", \"--stdout\", \"-v\", \"{language}\"]\n\
              [media]\nwebrtc_addresses = [\"127.0.0.1\"]\n",
@@ -152,7 +152,7 @@ fn copies_die_on_time(mut daemon: Daemon) {
 
 #[test]
 fn c5_answers_from_a_real_message_centre_reach_the_meeting_and_stop_ends_it() {
-    isolated(|| {
+    isolated_beside_others(|| {
         let daemon = daemon(Smsc::PROVIDER);
         let mut centre = Smsc::start(daemon.folder());
         let (mut alice, mut phone) = meeting(&daemon);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::daemon::Daemon;
 use crate::load::long;
-use crate::namespace::isolated;
+use crate::namespace::isolated_beside_others;
 use crate::patience::{eventually, moment, seconds};
 use crate::vendor::Vendor;
 
@@ -74,7 +74,7 @@ fn carries_messages(kind: &str) -> (Daemon, Vendor) {
 
 #[test]
 fn c10_azure_accepts_what_we_sign_as_its_own_package_signs_it_and_its_events_are_taken_in_both_schemas() {
-    isolated(|| {
+    isolated_beside_others(|| {
         let (_daemon, mut vendor) = carries_messages("azure");
         let ours = vendor.events("submitted")[0]["shape"].clone();
         vendor.order(&json!({ "answer": 202 }));
@@ -102,7 +102,7 @@ fn c10_azure_accepts_what_we_sign_as_its_own_package_signs_it_and_its_events_are
 
 #[test]
 fn c10_twilio_and_we_accept_each_others_signatures_by_form_and_by_json() {
-    isolated(|| {
+    isolated_beside_others(|| {
         let (_daemon, vendor) = carries_messages("twilio");
         assert_eq!(vendor.events("submitted")[0]["callback"], HOOK);
         let answers = vendor.events("called");
@@ -112,7 +112,7 @@ fn c10_twilio_and_we_accept_each_others_signatures_by_form_and_by_json() {
 
 #[test]
 fn c10_a_service_of_ones_own_is_reached_by_signed_json_both_ways() {
-    isolated(|| {
+    isolated_beside_others(|| {
         let (_daemon, mut vendor) = carries_messages("webhook");
         for (body, status) in [("{}", 403), ("", 403)] {
             let old = vendor.posts(HOOK, body, &json!({ "Roomgate-Signature": "t=1,v1=00" }));
@@ -125,13 +125,13 @@ fn c10_a_service_of_ones_own_is_reached_by_signed_json_both_ways() {
 
 #[test]
 fn c7_a_service_that_knows_references_shows_no_message_twice_after_kill_9() {
-    isolated(|| nobody_gets_anything_twice_however_often_the_daemon_is_killed("webhook"));
+    isolated_beside_others(|| nobody_gets_anything_twice_however_often_the_daemon_is_killed("webhook"));
 }
 
 /// By its id and its first date a repeat is known there, and both are those of the first try.
 #[test]
 fn c7_azure_shows_no_message_twice_after_kill_9() {
-    isolated(|| nobody_gets_anything_twice_however_often_the_daemon_is_killed("azure"));
+    isolated_beside_others(|| nobody_gets_anything_twice_however_often_the_daemon_is_killed("azure"));
 }
 
 fn nobody_gets_anything_twice_however_often_the_daemon_is_killed(kind: &str) {

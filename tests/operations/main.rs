@@ -1,5 +1,6 @@
 //! The real binary as an administrator meets it: check-config, link, version, and how it ends (O-1, U-1, U-7).
 
+mod readme;
 mod tls;
 
 use std::fs;
@@ -116,4 +117,31 @@ fn status_without_a_daemon_says_where_nobody_answers() {
     let output = roomgate(&["status", "--config", "conf"], folder.path(), &[("ROOMGATE__HTTP__PORT", &free)]);
     assert_eq!(output.status.code(), Some(69));
     assert!(complaints(&output).contains(&format!("127.0.0.1:{free}")), "{}", complaints(&output));
+}
+
+#[test]
+fn o1_check_config_tries_what_it_names() {
+    let folder = shipped();
+    let elsewhere = [("ROOMGATE__SIP__LISTEN__UDP__ADDRESS", "192.0.2.77")];
+    let output = roomgate(&["check-config", "--config", "conf"], folder.path(), &elsewhere);
+    assert_eq!(output.status.code(), Some(78), "{}", complaints(&output));
+    assert!(complaints(&output).contains("192.0.2.77, which is no address of this machine"), "{}", complaints(&output));
+
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("an address").port().to_string();
+    let output = roomgate(&["check-config", "--config", "conf"], folder.path(), &[("ROOMGATE__HTTP__PORT", &port)]);
+    assert!(output.status.success(), "what is taken now may be free when the daemon starts: {}", complaints(&output));
+    let told =
+        complaints(&output).lines().any(|line| line.starts_with("warning: ") && line.contains(&format!("127.0.0.1:{port}")));
+    assert!(told, "{}", complaints(&output));
+}
+
+#[test]
+fn status_asks_a_running_daemon_even_if_the_configuration_on_the_disk_is_spoilt() {
+    let folder = shipped();
+    fs::write(folder.path().join("conf/roomgate.d/spoilt.toml"), "[log]\nlevel = \"loud\"\n").expect("a drop-in");
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port().to_string();
+    let output = roomgate(&["status", "--config", "conf"], folder.path(), &[("ROOMGATE__HTTP__PORT", &free)]);
+    assert_eq!(output.status.code(), Some(69), "it was asked: {}", complaints(&output));
+    assert!(complaints(&output).contains("spoilt.toml:2") && complaints(&output).contains(&free), "{}", complaints(&output));
 }

@@ -1,0 +1,109 @@
+//! A gateway that is told to stop while calls are up (O-4), as SIPp, a phone, and a proxy with several gateways see it.
+
+use std::net::UdpSocket;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::baresip::{Baresip, Codec, Transport};
+use crate::daemon::Daemon;
+use crate::kamailio::Kamailio;
+use crate::load::{dial, report};
+use crate::member::Member;
+use crate::namespace::isolated;
+use crate::patience::{eventually, seconds};
+use crate::sipp::Caller;
+
+/// Calls by SIPp, in the lobby; one more, by baresip, is in a meeting.
+const WAITING: usize = 19;
+/// `limits.drain` of the first scenario.
+const DRAIN: Duration = Duration::from_secs(6);
+
+/// A daemon whose calls may go on for so long after SIGTERM, with a meeting whose lobby phones pass.
+fn daemon(drain: &str) -> Daemon {
+    Daemon::with(&format!(
+        "[media]\nwebrtc_addresses = [\"127.0.0.1\"]\n[limits]\ndrain = \"{drain}\"\n\
+         [meeting.hall]\ntitle = \"Hall\"\nconference_id = \"2002\"\ndevices_bypass = true\n"
+    ))
+}
+
+fn terminate(daemon: &Daemon) {
+    Command::new("kill").args(["-TERM", &daemon.id().to_string()]).status().expect("kill can be run");
+}
+
+/// What the gateway answers to OPTIONS.
+fn options() -> String {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    socket.set_read_timeout(Some(seconds(2))).expect("a socket option");
+    let own = socket.local_addr().expect("an address");
+    let request = format!(
+        "OPTIONS sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP {own};branch=z9hG4bK{port};rport\r\nFrom: <sip:probe@{own}>;tag=1\r\n\
+         To: <sip:127.0.0.1>\r\nCall-ID: {port}\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
+        port = own.port()
+    );
+    socket.send_to(request.as_bytes(), "127.0.0.1:5060").expect("a datagram");
+    let mut buffer = [0; 4096];
+    let length = socket.recv(&mut buffer).expect("an answer");
+    String::from_utf8_lossy(&buffer[..length]).into_owned()
+}
+
+#[test]
+fn o4_twenty_calls_go_on_while_a_proxy_sends_new_ones_elsewhere_and_are_told_at_the_limit() {
+    isolated(|| {
+        let mut daemon = daemon(&format!("{}s", DRAIN.as_secs()));
+        let _member = Member::join(&daemon, "hall");
+        let proxy = Kamailio::dispatch(daemon.folder(), "1 sip:127.0.0.1:5060\n");
+        assert!(options().starts_with("SIP/2.0 200"), "{}", options());
+        report(dial(&daemon, &["sip:2002@127.0.0.1:5080"], 1));
+
+        let waiting = Caller::many(daemon.folder(), 5090, "1001", WAITING);
+        let mut phone = Baresip::start(daemon.folder(), 5070, Codec::Pcma, Transport::Udp, 1011.0);
+        phone.dial("sip:2002@127.0.0.1:5060");
+        let up = || daemon.status()["calls"].as_array().map_or(0, Vec::len);
+        eventually(seconds(15), "twenty calls are up", || (up() == WAITING + 1).then_some(()));
+        // Its prompt of welcome, then nothing but a silent meeting.
+        phone.hear(6.0);
+
+        terminate(&daemon);
+        let begin = Instant::now();
+        let refused = eventually(seconds(3), "the gateway says that it takes no calls", || {
+            Some(options()).filter(|answer| answer.starts_with("SIP/2.0 503"))
+        });
+        assert!(refused.contains("\r\nRetry-After: "), "{refused}");
+        eventually(seconds(5), "the proxy takes the gateway out", || proxy.log().contains("gateway down").then_some(()));
+        println!("taken out by the proxy {:?} after SIGTERM", begin.elapsed());
+        for (place, status) in [("sip:2002@127.0.0.1:5060", "503"), ("sip:2002@127.0.0.1:5080", "480")] {
+            let refused = dial(&daemon, &[place], 1).wait_with_output().expect("it ends");
+            assert!(String::from_utf8_lossy(&refused.stdout).contains(status), "{place}: {refused:?}");
+        }
+        assert_eq!(up(), WAITING + 1, "present calls go on");
+        assert!(begin.elapsed() < DRAIN, "all of this was before the limit");
+
+        waiting.was_hung_up_on(30);
+        phone.wait_for("CALL_CLOSED", 30);
+        let told = begin.elapsed();
+        let last = phone.heard().last(4.0);
+        println!("calls ended {told:?} after SIGTERM; the last words at {:.1} dBov", last.level());
+        assert!(told >= DRAIN && told < DRAIN + seconds(15), "{told:?}");
+        assert!(last.level() > -35.0, "somebody at the table hears why: {}", last.level());
+        assert_eq!(daemon.ends(), 0);
+    });
+}
+
+#[test]
+fn o4_a_second_signal_ends_it_at_once() {
+    isolated(|| {
+        let mut daemon = daemon("10m");
+        let waiting = Caller::many(daemon.folder(), 5090, "1001", WAITING);
+        eventually(seconds(15), "the calls are up", || {
+            (daemon.status()["calls"].as_array().map_or(0, Vec::len) == WAITING).then_some(())
+        });
+        terminate(&daemon);
+        eventually(seconds(3), "it drains", || daemon.log().contains("still up").then_some(()));
+        terminate(&daemon);
+        let begin = Instant::now();
+        waiting.was_hung_up_on(20);
+        assert_eq!(daemon.ends(), 0);
+        println!("over {:?} after the second signal", begin.elapsed());
+        assert!(begin.elapsed() < seconds(20));
+    });
+}

@@ -3,8 +3,10 @@
 #   make run              builds, starts the demo, prints what to dial and which link to open
 #   make run HOST=ADDR    the same for browsers on other machines: https on ADDR (an address or name of this machine)
 #   make build            builds the release binary, target/release/roomgate
+#   make deb              builds a Debian package of it, target/debian/roomgate_VERSION_ARCHITECTURE.deb
 #   make test             all tests, those against real phones and browsers included
 #   make load             minutes of many calls at once, by the release binary; alone on the machine
+#   make soak             ten minutes of calls that come and go (SOAK=3600 for an hour); alone on the machine
 #   make bench            benchmarks; prints ratios at the end (some minutes, on an otherwise idle machine)
 #   make lint             formatting and clippy
 #   make fuzz-smoke       a hundred thousand seeded mutations through every parser, thousands through every machine
@@ -15,7 +17,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build run test load bench fuzz fuzz-smoke lint check licences clean
+.PHONY: help build run deb test load soak bench fuzz fuzz-smoke lint check licences clean
 
 # A toolchain that was just installed by rustup is found, although this shell has not been opened anew.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
@@ -51,6 +53,10 @@ else
 	@exec target/release/roomgate run --config conf
 endif
 
+deb:
+	@tests/setup.sh deb
+	@PATH="$(ROOMGATE_SETUP)/bin:$$PATH" cargo deb --locked --strip
+
 test:
 	@tests/setup.sh peers
 	@cargo test --locked --doc
@@ -62,7 +68,12 @@ test:
 
 load:
 	@tests/setup.sh peers
-	@ROOMGATE_LOAD=long cargo test --release --locked --test interop -- --nocapture --test-threads=1 delay:: hostile:: load:: moving:: churn:: scan:: outbox:: vendors:: volume::
+	@ROOMGATE_LOAD=long cargo test --release --locked --test interop -- --nocapture --test-threads=1 delay:: hostile:: load:: moving:: churn:: scan:: outbox:: vendors:: volume:: scrape::
+
+SOAK ?= 600
+soak:
+	@tests/setup.sh peers
+	@ROOMGATE_SOAK=$(SOAK) cargo test --release --locked --test interop -- --nocapture --test-threads=1 soak::
 
 bench:
 	@tests/setup.sh build
@@ -90,9 +101,11 @@ lint:
 licences:
 	@tests/setup.sh tools
 	@PATH="$(ROOMGATE_SETUP)/bin:$$PATH" cargo deny --locked check --hide-inclusion-graph bans licenses sources
+	@python3 systemd/debian/third_party.py --check
 
 check: lint licences
 
 clean:
 	@cargo clean
+	@[ ! -d .setup/debian ] || [ -w .setup/debian ] || sudo rm -rf .setup/debian
 	@rm -rf .setup

@@ -1,5 +1,5 @@
 # docker build -t roomgate .
-# docker run --rm --network host -v roomgate-state:/var/lib/roomgate roomgate
+# docker run --rm --network host --stop-timeout 180 -v roomgate-state:/var/lib/roomgate roomgate
 #
 # Files of your own go over what is there: -v /srv/roomgate:/etc/roomgate/roomgate.d:ro
 # Host networking, because a SIP gateway needs the addresses that its phones and browsers see, and a thousand UDP ports.

@@ -405,7 +405,7 @@ fn greet(settings: &Settings, addresses: &[IpAddr], sip: &[SocketAddr], http: So
     for (name, meeting) in meetings {
         let dial = meeting.conference_id.as_deref().unwrap_or(name.as_str());
         lines.push(format!("dial sip:{dial}@{}  ({})", SocketAddr::new(host, port), meeting.title));
-        if with_links && let Ok(token) = sessions.mint_link(name, true, SystemTime::now()) {
+        if with_links && let Ok(token) = sessions.mint_link(name, 0, true, SystemTime::now()) {
             lines.push(format!("open {}  (as organiser, valid 10 minutes)", link::url(settings, http, &token)));
         }
     }

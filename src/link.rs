@@ -47,7 +47,7 @@ pub fn make(settings: &Settings, meeting: &str, organiser: bool) -> Result<Strin
         known: settings.meetings.keys().map(MeetingName::as_str).collect::<Vec<_>>().join(", "),
     };
     let name = MeetingName::new(meeting).ok().filter(|name| settings.meetings.contains_key(name)).ok_or_else(unknown)?;
-    let token = Sessions::open(&settings.store.directory)?.mint_link(&name, organiser, SystemTime::now())?;
+    let token = Sessions::open(&settings.store.directory)?.mint_link(&name, 0, organiser, SystemTime::now())?;
     Ok(url(settings, SocketAddr::new(settings.http.address, settings.http.port), &token))
 }
 

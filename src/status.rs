@@ -206,11 +206,10 @@ pub struct SmsStatus {
     pub lost: u64,
 }
 
-impl From<relay::driver::Survey> for SmsStatus {
-    fn from(survey: relay::driver::Survey) -> Self {
-        let counts = survey.counts;
+impl From<relay::driver::Totals> for SmsStatus {
+    fn from(relay::driver::Totals { counts, waiting }: relay::driver::Totals) -> Self {
         Self {
-            waiting: survey.waiting,
+            waiting,
             sent: counts.accepted,
             delivered: counts.delivered,
             failed: counts.failed + counts.refused + counts.expired + counts.unknown,
@@ -306,6 +305,10 @@ pub struct SipLoad {
     pub copied: u64,
     /// Copies that could not be sent.
     pub lost_copies: u64,
+    /// INVITEs answered with 503 because as many calls were up as there may be.
+    pub turned_away_full: u64,
+    /// INVITEs answered with 503 because the gateway was being stopped.
+    pub turned_away_draining: u64,
 }
 
 /// The schemas of a [`Status`], by name, for the API's document.

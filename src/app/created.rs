@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::house;
 use super::reload::Reloader;
@@ -11,20 +11,39 @@ use crate::http::desk::{HouseDesk, Later, NewMeeting, Unfit};
 use crate::ids::MeetingName;
 use crate::meeting::Ask;
 use crate::policy::Bypass;
+use crate::units::unix_millis;
 
 /// As many as anybody needs; more is a program gone wild.
 const MOST: usize = 1000;
 /// As a configured meeting waits that does not say otherwise.
 const LOBBY_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// By name.
-pub(super) type Created = BTreeMap<MeetingName, config::Meeting>;
+/// A meeting that was made.
+pub(super) struct Made {
+    meeting: config::Meeting,
+    /// Milliseconds since 1970: what was before belongs to a namesake.
+    at: u64,
+}
 
-/// What is configured, and what was made beside it. A configured meeting of the same name is the one that counts.
+/// By name.
+pub(super) type Created = BTreeMap<MeetingName, Made>;
+
+/// Forgets what does not fit beside a new configuration, which goes before (O-2). What is up stays up.
+pub(super) fn give_way(created: &mut Created, settings: &Settings) {
+    created.retain(|name, made| match fits(settings, name, made.meeting.conference_id.as_deref()) {
+        Err(Unfit::Taken(why)) => {
+            tracing::warn!(meeting = %name, why, "a meeting that the API had made gives way to the configuration");
+            false
+        }
+        _ => true,
+    });
+}
+
+/// What is configured, and what was made beside it.
 pub(super) fn merged(settings: &Settings, created: &Created) -> Settings {
     let mut merged = settings.clone();
-    for (name, meeting) in created {
-        merged.meetings.entry(name.clone()).or_insert_with(|| meeting.clone());
+    for (name, made) in created {
+        merged.meetings.entry(name.clone()).or_insert_with(|| made.meeting.clone());
     }
     merged
 }
@@ -43,10 +62,10 @@ fn meeting(wanted: &NewMeeting) -> config::Meeting {
 }
 
 /// Whether whoever dials or keys in a number would still mean one thing only.
-fn fits(settings: &Settings, wanted: &NewMeeting) -> Result<(), Unfit> {
+fn fits(settings: &Settings, wanted: &MeetingName, conference_id: Option<&str>) -> Result<(), Unfit> {
     let taken = |what: String| Err(Unfit::Taken(what));
-    let name = wanted.id.as_str();
-    if settings.meetings.contains_key(&wanted.id) {
+    let name = wanted.as_str();
+    if settings.meetings.contains_key(wanted) {
         return taken(format!("There is a meeting {name} already."));
     }
     if name == settings.sip.menu_user {
@@ -55,14 +74,14 @@ fn fits(settings: &Settings, wanted: &NewMeeting) -> Result<(), Unfit> {
     if settings.meetings.values().any(|meeting| meeting.conference_id.as_deref() == Some(name)) {
         return taken(format!("{name} is the conference ID of another meeting."));
     }
-    let Some(id) = &wanted.conference_id else { return Ok(()) };
-    if settings.meetings.values().any(|meeting| meeting.conference_id.as_ref() == Some(id)) {
+    let Some(id) = conference_id else { return Ok(()) };
+    if settings.meetings.values().any(|meeting| meeting.conference_id.as_deref() == Some(id)) {
         return taken(format!("{id} is the conference ID of another meeting."));
     }
     if settings.meetings.keys().any(|other| other.as_str() == id) {
         return taken(format!("{id} is the name of another meeting."));
     }
-    if *id == settings.sip.menu_user || settings.sip.emergency.is_number(id) {
+    if id == settings.sip.menu_user || settings.sip.emergency.is_number(id) {
         return taken(format!("{id} reaches something else."));
     }
     Ok(())
@@ -81,11 +100,12 @@ impl Reloader {
         let settings = Arc::clone(&self.levers.settings.borrow());
         let merged = {
             let mut created = self.created.lock().unwrap_or_else(PoisonError::into_inner);
-            fits(&merged(&settings, &created), &wanted)?;
+            fits(&merged(&settings, &created), &wanted.id, wanted.conference_id.as_deref())?;
             if created.len() >= MOST {
                 return Err(Unfit::Full);
             }
-            created.insert(wanted.id.clone(), meeting(&wanted));
+            let at = unix_millis(SystemTime::now());
+            created.insert(wanted.id.clone(), Made { meeting: meeting(&wanted), at });
             merged(&settings, &created)
         };
         self.tell(&merged);
@@ -122,8 +142,46 @@ impl HouseDesk for Desk {
         Box::pin(async move { reloader.create(wanted).await })
     }
 
+    fn made_at(&self, name: &MeetingName) -> u64 {
+        self.0.created.lock().unwrap_or_else(PoisonError::into_inner).get(name).map_or(0, |made| made.at)
+    }
+
     fn remove(&self, name: MeetingName) -> Later<Result<(), Unfit>> {
         let reloader = Arc::clone(&self.0);
         Box::pin(async move { reloader.remove(name).await })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(text: &str) -> Settings {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("roomgate.toml"), text).unwrap();
+        let state = ("STATE_DIRECTORY".to_owned(), folder.path().display().to_string());
+        config::load(folder.path(), [state]).unwrap().settings
+    }
+
+    fn wanted(id: &str, conference_id: &str) -> NewMeeting {
+        let id = MeetingName::new(id).unwrap();
+        NewMeeting { id, title: None, conference_id: Some(conference_id.to_owned()), passcode: None }
+    }
+
+    #[test]
+    fn o2_a_meeting_that_was_made_gives_way_to_a_configured_one_of_its_name_or_number() {
+        let before = settings("[meeting.weekly]\nconference_id = \"2002\"\n");
+        let mut created = Created::new();
+        for (id, conference_id) in [("alpha", "5555"), ("standup", "6666"), ("retro", "7777")] {
+            let wanted = wanted(id, conference_id);
+            fits(&merged(&before, &created), &wanted.id, wanted.conference_id.as_deref()).unwrap();
+            created.insert(wanted.id.clone(), Made { meeting: meeting(&wanted), at: 1 });
+        }
+        let after = settings("[meeting.zed]\nconference_id = \"5555\"\n[meeting.standup]\nconference_id = \"2002\"\n");
+        give_way(&mut created, &after);
+        assert_eq!(created.keys().map(MeetingName::as_str).collect::<Vec<_>>(), ["retro"]);
+        let all = merged(&after, &created);
+        let meant = |id: &str| all.meetings.iter().filter(|(_, meeting)| meeting.conference_id.as_deref() == Some(id)).count();
+        assert_eq!(["5555", "6666", "7777", "2002"].map(meant), [1, 0, 1, 1]);
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tokio::sync::{Mutex, watch};
 
-use super::created::{Created, merged};
+use super::created::{Created, give_way, merged};
 use super::{Gateway, house, prompts, telephony};
 use crate::call::House;
 use crate::config::{self, Change, Loaded, Settings};
@@ -139,7 +139,11 @@ impl Reloader {
             tracing::error!(%error, "log.level");
         }
         let known = telephony::known(&settings, [0; 32]);
-        let all = merged(&settings, &self.created.lock().unwrap_or_else(PoisonError::into_inner));
+        let all = {
+            let mut created = self.created.lock().unwrap_or_else(PoisonError::into_inner);
+            give_way(&mut created, &settings);
+            merged(&settings, &created)
+        };
         self.registry.reconfigure(house::meetings(&all));
         self.levers.house.send_replace(Arc::new(house::house(&all, Arc::new(library))));
         self.sip.send(sip::Command::Reconfigure(Box::new(telephony::settings(&settings, 0, known)))).await;

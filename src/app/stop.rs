@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -22,6 +23,8 @@ use crate::sweep;
 const SIGN_OFF: Duration = Duration::from_secs(3);
 /// How long a drain waits between two lines that say who is still there.
 const DRAIN_REPORT: Duration = Duration::from_secs(5);
+/// How long the service manager has patience from each report on, in µs: until the next one, and for all that follows a drain.
+const GRACE: u32 = 120_000_000;
 /// How long the store may take to write what it was given.
 const STORE_CLOSES: Duration = Duration::from_secs(10);
 /// How long last words and figures may take once nothing else is left to do.
@@ -160,6 +163,8 @@ async fn drain_calls(mut up: watch::Receiver<usize>, drain: watch::Sender<bool>,
     let report = async |up: watch::Receiver<usize>| {
         loop {
             tracing::info!(calls = *up.borrow(), "still up");
+            // However long the drain may take: its limit is ours, and not `TimeoutStopSec=`.
+            let _ = sd_notify::notify(false, &[NotifyState::ExtendTimeoutUsec(GRACE)]);
             tokio::time::sleep(DRAIN_REPORT).await;
         }
     };

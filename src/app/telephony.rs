@@ -36,22 +36,22 @@ pub(super) fn known(settings: &Settings, secret: [u8; 32]) -> Known {
     }
 }
 
-/// How connections to PBXs are secured, if there may be any.
+/// How connections to PBXs are secured. There may be none yet: what a reload brings is reached as well (O-2).
 pub(super) fn connector(settings: &Settings) -> Result<Option<sip::Connector>, RunError> {
     let secure = |uri: &sip::Uri| {
         uri.scheme == Scheme::Sips || uri.params.get("transport").is_some_and(|named| named.eq_ignore_ascii_case("tls"))
     };
-    if settings.sip.accounts.is_empty() && !settings.devices.values().filter_map(|device| device.call.as_ref()).any(secure) {
-        return Ok(None);
-    }
+    let wanted =
+        !settings.sip.accounts.is_empty() || settings.devices.values().filter_map(|device| device.call.as_ref()).any(secure);
     let trust = settings.sip.ca.clone().map_or(Trust::System, Trust::Authorities);
     match (tls::client(&trust), &settings.sip.ca) {
         (Ok(config), _) => Ok(Some(sip::Connector { config, name: None })),
         // Without the system's authorities nobody is trusted, which only matters to who is reached by TLS.
-        (Err(error), None) => {
+        (Err(error), None) if wanted => {
             tracing::warn!(%error, "PBXs cannot be reached by TLS");
             Ok(None)
         }
+        (Err(_), None) => Ok(None),
         (Err(error), Some(_)) => Err(RunError::Tls(error)),
     }
 }
@@ -98,6 +98,7 @@ pub(super) fn settings(settings: &Settings, seed: u64, known: Known) -> sip::Set
         },
         name_servers: settings.sip.name_servers.clone(),
         accounts: settings.sip.accounts.iter().map(account).collect(),
+        emergency: settings.sip.emergency.clone(),
         capture: settings.sip.hep.as_ref().map(capture),
         seed,
         ..sip::Settings::default()

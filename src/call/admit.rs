@@ -4,12 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use super::emergency::Emergency;
 use crate::cause::Cause;
 use crate::display_name;
 use crate::ids::MeetingName;
 use crate::menu::{Addressed, Directory};
 use crate::redact::Redacted;
+use crate::sip::Emergency;
 use crate::sip::{Identity, Incoming};
 
 /// One configured device.

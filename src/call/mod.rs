@@ -8,7 +8,6 @@ pub mod admit;
 mod aloud;
 mod board;
 mod dialog;
-pub mod emergency;
 mod failures;
 mod hands;
 mod keys;

@@ -15,13 +15,13 @@ use super::settings::{
     Device, Hep, Http, IceServer, Limits, Listen, Log, Login, Media, Meeting, Organisation, Policy, Prompts, Recording, Records,
     Registrar, Settings, Sip, SipAccount, Store, Tls, Transport, Trunk,
 };
-use crate::call::emergency::Emergency;
 use crate::codec::{CODECS, CodecKind};
 use crate::http::ApiToken;
 use crate::ids::MeetingName;
 use crate::network::Network;
 use crate::policy::Bypass;
 use crate::policy::retention::Retention;
+use crate::sip::Emergency;
 use crate::sip::auth::Algorithm;
 use crate::sip::uri::Scheme;
 use crate::sip::{SessionTimers, Uri};

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use super::secret::Secret;
 use crate::budget::Allowance;
-use crate::call::emergency::Emergency;
 use crate::codec::CodecKind;
 use crate::ids::MeetingName;
 use crate::network::Network;
@@ -16,6 +15,7 @@ use crate::policy::Bypass;
 use crate::policy::retention::Retention;
 use crate::relay::outbox::OnUnknown;
 use crate::relay::provider::ProviderSettings;
+use crate::sip::Emergency;
 use crate::sip::auth::Algorithm;
 use crate::sip::{SessionTimers, Uri};
 use crate::speech::SpeechSettings;

@@ -142,6 +142,8 @@ pub enum Unfit {
 pub trait HouseDesk: Send + Sync {
     /// Makes a meeting beside the configured ones, until it is removed or the daemon ends.
     fn create(&self, wanted: NewMeeting) -> Later<Result<(), Unfit>>;
+    /// When the meeting of this name was made, in milliseconds since 1970; 0: it is a configured one, or none.
+    fn made_at(&self, name: &MeetingName) -> u64;
     /// Removes one that was made, and ends it if it runs.
     fn remove(&self, name: MeetingName) -> Later<Result<(), Unfit>>;
 }

@@ -302,7 +302,13 @@ impl Site {
             (name == session::COOKIE).then_some(value)
         });
         // A browser sends one; the limit is for those who send hundreds.
-        ours.take(4).find_map(|cookie| self.settings.sessions.session(cookie, SystemTime::now()))
+        let sessions = ours.take(4).filter_map(|cookie| self.settings.sessions.session(cookie, SystemTime::now()));
+        sessions.into_iter().find(|session| self.is_current(session))
+    }
+
+    /// Whether a session is for the meeting that has its name now.
+    fn is_current(&self, session: &Session) -> bool {
+        self.settings.desks.house.made_at(&session.meeting) == session.made_at
     }
 
     /// Nothing, or how long this source has to wait after its many wrong tokens.

@@ -240,6 +240,7 @@ async fn enter(
     }
     let Ok(Form(Ticket { token })) = ticket else { return bad_link(LinkError::Forged) };
     match site.settings.sessions.exchange(&token, SystemTime::now()) {
+        Ok((session, _)) if !site.is_current(&session) => no_such_meeting(),
         Ok((session, cookie)) => {
             tracing::info!(meeting = %session.meeting, organiser = session.organiser, address = %source, "member link used");
             let secure = if peer.secure(&headers) { "; Secure" } else { "" };

@@ -50,6 +50,9 @@ pub struct Session {
     pub meeting: MeetingName,
     /// The bearer is its organiser.
     pub organiser: bool,
+    /// When the API made that meeting, in milliseconds since 1970; 0: it is a configured one. A meeting that is made anew under an old
+    /// name has other members.
+    pub made_at: u64,
     /// Tells this session from others of the same meeting.
     pub id: SessionId,
 }
@@ -142,13 +145,20 @@ impl Sessions {
         Self(Arc::new(Shared { key: Zeroizing::new(key), used: Mutex::new(BTreeMap::new()) }))
     }
 
-    /// A link's token, valid from `now` for [`LINK_VALID`]; put it behind `/enter?token=`.
+    /// A link's token, valid from `now` for [`LINK_VALID`]; put it behind `/enter?token=`. `made_at` is as in [`Session`].
     ///
     /// # Errors
     /// The system gives no randomness.
-    pub fn mint_link(&self, meeting: &MeetingName, organiser: bool, now: SystemTime) -> Result<String, SecretError> {
+    pub fn mint_link(
+        &self,
+        meeting: &MeetingName,
+        made_at: u64,
+        organiser: bool,
+        now: SystemTime,
+    ) -> Result<String, SecretError> {
         let id = random_id().map_err(SecretError::Randomness)?;
-        Ok(self.seal(Purpose::Link, &Claim { expires: seconds(now + LINK_VALID), organiser, id, meeting: meeting.clone() }))
+        let claim = Claim { expires: seconds(now + LINK_VALID), organiser, id, made_at, meeting: meeting.clone() };
+        Ok(self.seal(Purpose::Link, &claim))
     }
 
     /// The meeting a link leads to, if it could be exchanged now. Does not use it up.
@@ -188,16 +198,16 @@ impl Sessions {
             }
             used.insert((link.expires, link.id), ());
         }
-        let claim = Claim { expires: seconds(now + SESSION_VALID), organiser: link.organiser, id, meeting: link.meeting };
+        let claim = Claim { expires: seconds(now + SESSION_VALID), id, ..link };
         let cookie = self.seal(Purpose::Session, &claim);
-        Ok((Session { meeting: claim.meeting, organiser: claim.organiser, id }, cookie))
+        Ok((claim.into(), cookie))
     }
 
     /// Whose cookie this is; `None` for a forged or expired one.
     #[must_use]
     pub fn session(&self, cookie: &str, now: SystemTime) -> Option<Session> {
         let claim = self.unseal(Purpose::Session, cookie)?;
-        (claim.expires > seconds(now)).then_some(Session { meeting: claim.meeting, organiser: claim.organiser, id: claim.id })
+        (claim.expires > seconds(now)).then(|| claim.into())
     }
 
     fn seal(&self, purpose: Purpose, claim: &Claim) -> String {
@@ -219,7 +229,7 @@ impl Sessions {
 
     fn mac(&self, purpose: Purpose, body: &[u8]) -> Hmac<Sha256> {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.0.key.as_slice()).expect("HMAC takes a key of any length");
-        mac.update(b"roomgate 1");
+        mac.update(b"roomgate 2");
         mac.update(&[purpose as u8]);
         mac.update(body);
         mac
@@ -232,15 +242,23 @@ struct Claim {
     expires: u64,
     organiser: bool,
     id: SessionId,
+    made_at: u64,
     meeting: MeetingName,
+}
+
+impl From<Claim> for Session {
+    fn from(Claim { organiser, id, made_at, meeting, .. }: Claim) -> Self {
+        Self { meeting, organiser, made_at, id }
+    }
 }
 
 impl Claim {
     fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(25 + self.meeting.as_str().len());
+        let mut bytes = Vec::with_capacity(33 + self.meeting.as_str().len());
         bytes.extend_from_slice(&self.expires.to_be_bytes());
         bytes.push(u8::from(self.organiser));
         bytes.extend_from_slice(&self.id);
+        bytes.extend_from_slice(&self.made_at.to_be_bytes());
         bytes.extend_from_slice(self.meeting.as_str().as_bytes());
         bytes
     }
@@ -248,9 +266,11 @@ impl Claim {
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (expires, rest) = bytes.split_first_chunk::<8>()?;
         let (organiser, rest) = rest.split_first()?;
-        let (id, meeting) = rest.split_first_chunk::<16>()?;
+        let (id, rest) = rest.split_first_chunk::<16>()?;
+        let (made_at, meeting) = rest.split_first_chunk::<8>()?;
+        let (expires, made_at) = (u64::from_be_bytes(*expires), u64::from_be_bytes(*made_at));
         let meeting = MeetingName::new(std::str::from_utf8(meeting).ok()?).ok()?;
-        Some(Self { expires: u64::from_be_bytes(*expires), organiser: *organiser == 1, id: *id, meeting })
+        Some(Self { expires, organiser: *organiser == 1, id: *id, made_at, meeting })
     }
 }
 

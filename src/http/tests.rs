@@ -134,7 +134,7 @@ impl World {
 
     fn link(&self, meeting: &str, organiser: bool) -> String {
         let meeting = MeetingName::new(meeting).expect("a name");
-        self.sessions.mint_link(&meeting, organiser, SystemTime::now()).expect("a link")
+        self.sessions.mint_link(&meeting, 0, organiser, SystemTime::now()).expect("a link")
     }
 
     /// Goes through the door and brings back the cookie, as `name=value`.

@@ -71,6 +71,15 @@ pub enum ForCall {
     JoinCode(JoinCode),
 }
 
+/// How much there is, for who counts.
+#[derive(Debug, Clone, Default)]
+pub struct Totals {
+    /// Since the start.
+    pub counts: Counts,
+    /// How much is on its way.
+    pub waiting: usize,
+}
+
 /// What is on its way, as an operator sees it.
 #[derive(Debug, Clone, Default, Serialize, ToSchema)]
 #[schema(as = Outbox)]
@@ -94,6 +103,7 @@ enum Request {
     Written(outbox::Input),
     Event(Event),
     Lines(oneshot::Sender<Vec<Line>>),
+    Totals(oneshot::Sender<Totals>),
     Survey(oneshot::Sender<Survey>),
     Flush(oneshot::Sender<()>),
     Rest(oneshot::Sender<()>),
@@ -140,6 +150,11 @@ impl Handle {
     /// The subscriptions, for the operator.
     pub async fn lines(&self) -> Vec<Line> {
         self.query(Request::Lines).await
+    }
+
+    /// How much is on its way, and has been.
+    pub async fn totals(&self) -> Totals {
+        self.query(Request::Totals).await
     }
 
     /// What is on its way, for the operator.
@@ -297,10 +312,10 @@ impl Machine for Driver {
             Request::Written(input) => self.outbox.handle(now, input),
             Request::Event(event) => self.event(now, event),
             Request::Lines(reply) => drop(reply.send(self.relay.lines())),
+            Request::Totals(reply) => drop(reply.send(self.totals())),
             Request::Survey(reply) => {
-                let (counts, waiting) = (self.outbox.counts(), self.outbox.len());
-                let survey = Survey { counts, waiting, parcels: self.outbox.lines() };
-                drop(reply.send(survey));
+                let Totals { counts, waiting } = self.totals();
+                drop(reply.send(Survey { counts, waiting, parcels: self.outbox.lines() }));
             }
             Request::Barrier(reply) => self.secure.push_back(Secure::Asked(reply)),
             Request::Flush(reply) => self.flushing = Some(reply),
@@ -366,6 +381,10 @@ impl Owner for Driver {
 }
 
 impl Driver {
+    fn totals(&self) -> Totals {
+        Totals { counts: self.outbox.counts(), waiting: self.outbox.len() }
+    }
+
     fn event(&mut self, now: Instant, event: Event) {
         let input = match event {
             Event::Takes(places) => outbox::Input::Takes(places),

@@ -132,6 +132,8 @@ pub struct Endpoint {
     pub(super) settings: Settings,
     pub(super) timers: Timers,
     pub(super) draining: bool,
+    /// When it was said last that calls are turned away.
+    pub(super) said_full: Option<Instant>,
     drawn: u64,
     pub(super) guard: Guard,
     pub(super) authenticator: Authenticator,
@@ -175,6 +177,7 @@ impl Endpoint {
             signed_on: false,
             settings,
             draining: false,
+            said_full: None,
             drawn: 0,
             counters: Arc::default(),
             calls: HashMap::new(),

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::header::{NameAddr, Via};
+use super::ladder;
 use super::message::{Method, Request};
 use super::uri::Host;
 use super::{Limits, Trusted};
@@ -114,7 +115,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address(ip) => ip.fmt(f),
-            Self::Behind(ip, caller) => write!(f, "{caller} behind {ip}"),
+            Self::Behind(ip, caller) => write!(f, "{} behind {ip}", ladder::caller(caller)),
         }
     }
 }
@@ -269,7 +270,7 @@ impl Guard {
 fn say(source: &Source, what: &str) {
     match source {
         Source::Address(source) => tracing::warn!(%source, "source {what}"),
-        Source::Behind(behind, caller) => tracing::warn!(%behind, %caller, "caller {what}"),
+        Source::Behind(behind, caller) => tracing::warn!(%behind, caller = ladder::caller(caller), "caller {what}"),
     }
 }
 
@@ -316,6 +317,8 @@ mod tests {
         let bad = behind(&[("Via", &format!("{via}192.0.2.9")), ("From", "<sip:a@b>")]);
         let good = behind(&[("Via", &format!("{via}[2001:db8::1]")), ("From", "<sip:a@b>")]);
         let pbx = behind(&[("Via", "SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK1"), ("From", "\"A\" <sip:Room@PBX>;tag=1")]);
+        let number = behind(&[("Via", "SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK1"), ("From", "<sip:+4915112345678@10.0.0.1>;tag=1")]);
+        assert_eq!(number.to_string(), "+***********78@10.0.0.1 behind 10.0.0.1", "no full number in a log (O-5)");
         assert_eq!(
             [&bad, &good, &pbx].map(ToString::to_string),
             ["192.0.2.9 behind 10.0.0.1", "[2001:db8::1] behind 10.0.0.1", "room@pbx behind 10.0.0.1"]

@@ -1,6 +1,7 @@
 //! A peer's INVITE that begins a call, and what the call's owner says to an open INVITE or re-INVITE (RFC 3261 section 13.3, 14.2).
 
-use std::time::Instant;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use super::dialog::Dialog;
 use super::endpoint::{Endpoint, Owner, count};
@@ -11,9 +12,12 @@ use super::reliable::requires;
 use super::session_timer::{SessionTimer, Wish};
 use super::uas::{ACCEPT, ALLOW, Header, SUPPORTED, reasons, shortened};
 use super::uri::Uri;
-use super::{Event, Flow, Identity, Incoming};
+use super::{Event, Flow, Identity, Incoming, Limits};
 use crate::cause::Cause;
 use crate::ids::CallId;
+
+/// How long after it was said that calls are turned away it is said again.
+const SAID_AGAIN: Duration = Duration::from_secs(60);
 
 /// Whether the caller takes other bodies than session descriptions only (RFC 3261 section 20.1). An empty list is taken for none.
 fn takes_no_answer(request: &Request) -> bool {
@@ -48,7 +52,9 @@ impl Endpoint {
             Body::Nothing => None,
             Body::Foreign => return self.respond(now, id, 415, &[("Accept", ACCEPT.to_owned())], None),
         };
-        if self.draining {
+        let for_help = self.settings.emergency.is_meant(&uri);
+        if self.draining && !for_help {
+            count(&self.counters.turned_away_draining);
             return self.respond(now, id, 503, &reasons(Cause::Draining), None);
         }
         let replaces = match self.replaced(request, identity.as_ref()) {
@@ -59,7 +65,8 @@ impl Endpoint {
         let limits = self.settings.limits;
         let mine = self.sources.get(&source).copied().unwrap_or(0);
         let over = mine >= limits.calls_per_source && !self.settings.trusted.trusts(source);
-        if over || self.live_calls() >= limits.max_calls {
+        if (over || self.live_calls() >= limits.max_calls) && !for_help {
+            self.turn_away_full(now, source);
             return self.respond(now, id, 503, &reasons(Cause::Busy), None);
         }
         let Some(tx) = self.servers.get_mut(&id) else { return };
@@ -98,6 +105,17 @@ impl Endpoint {
             call_id_header,
             replaces,
         })));
+    }
+
+    /// Counts it, and says so once in a while.
+    fn turn_away_full(&mut self, now: Instant, source: IpAddr) {
+        count(&self.counters.turned_away_full);
+        if self.said_full.is_none_or(|at| now.saturating_duration_since(at) >= SAID_AGAIN) {
+            self.said_full = Some(now);
+            let Limits { max_calls, calls_per_source, .. } = self.settings.limits;
+            let calls = self.live_calls();
+            tracing::warn!(calls, %source, max_calls, calls_per_source, "calls are turned away: as many are up as there may be");
+        }
     }
 
     // === what the call's owner says to an open INVITE ===

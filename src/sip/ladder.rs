@@ -85,7 +85,7 @@ pub(super) fn request(request: &Request) -> String {
 
 /// A response as it may be shown.
 pub(super) fn response(response: &Response) -> String {
-    content(format!("SIP/2.0 {} {}", response.status, response.phrase), &response.headers, &response.body)
+    content(format!("SIP/2.0 {} {}", response.status, numbers(&response.phrase)), &response.headers, &response.body)
 }
 
 fn content(start: String, headers: &Headers, body: &[u8]) -> String {
@@ -206,6 +206,14 @@ fn uri(text: &str, digits: Digits) -> String {
         }
         None if scheme.eq_ignore_ascii_case("tel") => format!("{scheme}:{}{headers}", user(rest, digits)),
         None => format!("{scheme}:{rest}{headers}"),
+    }
+}
+
+/// Whoever calls, by what stands before the `@` of an address or, without one, by another name.
+pub(super) fn caller(text: &str) -> String {
+    match text.rsplit_once('@') {
+        Some((who, host)) => format!("{}@{host}", numbers(who)),
+        None => text.to_owned(),
     }
 }
 

@@ -10,6 +10,7 @@ mod alone;
 pub mod auth;
 pub mod dialog;
 pub mod driver;
+pub mod emergency;
 mod endpoint;
 mod gate;
 pub mod guard;
@@ -48,6 +49,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use driver::{Handle, ListenTls, Listener, Pulse, Running, StartError, start};
+pub use emergency::Emergency;
 pub use endpoint::{Counters, Endpoint, Load};
 pub use header::NameAddr;
 pub use identity::{Identity, Known};
@@ -86,6 +88,8 @@ pub struct Settings {
     pub registrar: registrar::Settings,
     /// Where we register ourselves (S-3).
     pub accounts: Vec<account::Account>,
+    /// Which calls are for help, and are never refused for what bounds others (S-10).
+    pub emergency: Emergency,
     /// Where copies of the messages of calls go (O-5).
     pub capture: Option<hep::Capture>,
     /// Where tags and branches are drawn from; must be unpredictable in production.
@@ -107,6 +111,7 @@ impl Default for Settings {
             credentials: None,
             registrar: registrar::Settings::default(),
             accounts: Vec::new(),
+            emergency: Emergency::default(),
             capture: None,
             seed: 0,
         }

@@ -125,6 +125,9 @@ impl Endpoint {
 
     pub(super) fn call_device(&mut self, now: Instant, command: Command) {
         let Command::CallDevice { call: id, device, from, display, sdp, replaces } = command else { return };
+        if self.draining {
+            return self.tell(Event::Failed { call: id, cause: Cause::Draining, reason: String::new() });
+        }
         let (Some(found), Some(from)) = (self.find(&device), Uri::parse(&from)) else {
             return self.tell(Event::Failed { call: id, cause: Cause::NotReachable, reason: String::new() });
         };

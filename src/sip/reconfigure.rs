@@ -17,6 +17,7 @@ impl Settings {
         self.known = new.known.clone();
         self.registrar = new.registrar;
         self.accounts = new.accounts.clone();
+        self.emergency = new.emergency.clone();
         self.capture = new.capture.clone();
     }
 }
@@ -27,7 +28,8 @@ impl Endpoint {
         self.guard.reconfigure(&new.limits, new.trusted.clone());
         self.authenticator.reconfigure(new.known.accounts.clone());
         let devices: HashSet<&Arc<str>> = new.known.accounts.users.values().map(|account| &account.label).collect();
-        self.registrar.reconfigure(now, new.registrar, |device| devices.contains(device));
+        let is_known = |device: &Arc<str>| devices.contains(device) || new.known.label(device).is_some();
+        self.registrar.reconfigure(now, new.registrar, is_known);
         self.reconfigure_accounts(now);
     }
 }

@@ -49,7 +49,7 @@ impl Sources {
             calls: self.calls.stages(),
             accounts: self.sip.accounts().await.into_iter().map(|account| (account.label, account.lives.is_some())).collect(),
             sms: match &self.relay {
-                Some(relay) => Some(relay.survey().await.into()),
+                Some(relay) => Some(relay.totals().await.into()),
                 None => None,
             },
             silenced: self.sip.silenced().await.len(),

@@ -80,7 +80,7 @@ impl Sources {
             meetings,
             devices,
             sms: match &self.relay {
-                Some(relay) => Some(relay.survey().await.into()),
+                Some(relay) => Some(relay.totals().await.into()),
                 None => None,
             },
             accounts: self.sip.accounts().await.into_iter().map(AccountStatus::from).collect(),
@@ -134,6 +134,8 @@ impl Sources {
                 retransmitted: read(&counted.retransmitted),
                 copied: read(&counted.copied),
                 lost_copies: read(&counted.lost_copies),
+                turned_away_full: read(&counted.turned_away_full),
+                turned_away_draining: read(&counted.turned_away_draining),
             },
             control_tasks: [&Handle::current(), &self.signalling].map(|threads| threads.metrics().num_alive_tasks()).iter().sum(),
             memory_bytes: memory().unwrap_or(0),

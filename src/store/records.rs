@@ -101,10 +101,17 @@ pub struct RecordQuery {
 
 /// The newest of those that are meant, newest first.
 pub(super) fn list(connection: &Connection, query: &RecordQuery) -> Result<Vec<RecordRow>, StoreError> {
-    let mut select = connection.prepare_cached(
-        "SELECT * FROM records WHERE (?1 IS NULL OR id < ?1) AND (?2 IS NULL OR started_at >= ?2) AND (?3 IS NULL OR started_at < ?3)
-         AND (?4 IS NULL OR meeting = ?4) AND (?5 IS NULL OR device = ?5) ORDER BY id DESC LIMIT ?6",
-    )?;
+    // Only what is asked for: an index serves no condition that may be none.
+    let conditions = [
+        ("id < ?1", query.before.is_some()),
+        ("started_at >= ?2", query.from.is_some()),
+        ("started_at < ?3", query.to.is_some()),
+        ("meeting = ?4", query.meeting.is_some()),
+        ("device = ?5", query.device.is_some()),
+    ];
+    let asked = std::iter::once("TRUE").chain(conditions.into_iter().filter(|(_, asked)| *asked).map(|(condition, _)| condition));
+    let asked = asked.collect::<Vec<_>>().join(" AND ");
+    let mut select = connection.prepare_cached(&format!("SELECT * FROM records WHERE {asked} ORDER BY id DESC LIMIT ?6"))?;
     let number = |number: Option<u64>| number.map(integer);
     let limit = integer(query.limit.min(MOST_ROWS) as u64);
     let (before, from, to) = (number(query.before), number(query.from), number(query.to));

@@ -104,6 +104,7 @@ const STEPS: &[&str] = &[
     "
     CREATE INDEX records_by_time ON records (started_at);
     CREATE INDEX records_of ON records (meeting);
+    CREATE INDEX records_from ON records (device);
 ",
 ];
 

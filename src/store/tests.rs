@@ -272,7 +272,7 @@ fn a_store_of_a_later_version_is_refused_and_left_as_it_is() {
 fn sms_of_a_store_of_schema_4_are_as_old_as_its_migration() {
     let (place, _) = Place::with_lines(1);
     place.tamper(
-        "DROP INDEX records_by_time; DROP INDEX records_of; ALTER TABLE outbox DROP COLUMN created_at; PRAGMA user_version = 4",
+        "DROP INDEX records_by_time; DROP INDEX records_of; DROP INDEX records_from; ALTER TABLE outbox DROP COLUMN created_at; PRAGMA user_version = 4",
     );
     place.tamper("INSERT INTO outbox (id, reference, number, text, state, expires_at) VALUES (1, 'r', '+1', 't', 'waiting', 5)");
     drop(place.open());
@@ -285,7 +285,7 @@ fn sms_of_a_store_of_schema_4_are_as_old_as_its_migration() {
 #[test]
 fn records_of_a_store_of_schema_5_stay_and_are_found() {
     let (place, _) = Place::with_lines(1);
-    place.tamper("DROP INDEX records_by_time; DROP INDEX records_of; PRAGMA user_version = 5");
+    place.tamper("DROP INDEX records_by_time; DROP INDEX records_of; DROP INDEX records_from; PRAGMA user_version = 5");
     let insert = "INSERT INTO records (call, device, started_at, packets, lost, notices, end_reason)";
     place.tamper(&format!("{insert} VALUES ('call-1', 'Board room', 1000, 5, 0, 0, 'hung-up')"));
     let store = place.open();

@@ -9,6 +9,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -18,8 +19,12 @@ use tracing_subscriber::layer::Context;
 /// Where the journal listens.
 const SOCKET: &str = "/run/systemd/journal/socket";
 
-/// A way to the journal.
-pub(super) struct Journal(UnixDatagram);
+/// A way to the journal. A journal that does not read, because its disk hangs, loses lines: calls and the watchdog do not wait for it.
+pub(super) struct Journal {
+    socket: UnixDatagram,
+    /// Lines that it has not taken since the last one that it has.
+    lost: AtomicU64,
+}
 
 impl Journal {
     /// The journal, if standard error goes there already (`$JOURNAL_STREAM`, systemd.exec(5)).
@@ -33,7 +38,8 @@ impl Journal {
     fn at(path: &Path) -> io::Result<Self> {
         let socket = UnixDatagram::unbound()?;
         socket.connect(path)?;
-        Ok(Self(socket))
+        socket.set_nonblocking(true)?;
+        Ok(Self { socket, lost: AtomicU64::new(0) })
     }
 }
 
@@ -54,9 +60,34 @@ impl<S: Subscriber> Layer<S> for Journal {
         for (name, value) in &fields {
             put(&mut datagram, &format!("ROOMGATE_{}", name.to_ascii_uppercase().replace('.', "_")), value);
         }
-        if self.0.send(&datagram).is_err() {
+        match self.socket.send(&datagram) {
+            Ok(_) => self.confess(),
+            // Standard error would be waited for, by whatever thread this is.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.lost.fetch_add(1, Ordering::Relaxed);
+            }
             // A journal that is being started anew, or a line that is too long for it: standard error goes there as well.
-            let _ = writeln!(io::stderr(), "{message}");
+            Err(_) => {
+                let _ = writeln!(io::stderr(), "{message}");
+            }
+        }
+    }
+}
+
+impl Journal {
+    /// Says how many lines are missing, once there is room again.
+    fn confess(&self) {
+        let lost = self.lost.swap(0, Ordering::Relaxed);
+        if lost == 0 {
+            return;
+        }
+        let mut datagram = Vec::with_capacity(128);
+        put(&mut datagram, "PRIORITY", priority(Level::WARN));
+        put(&mut datagram, "SYSLOG_IDENTIFIER", env!("CARGO_PKG_NAME"));
+        put(&mut datagram, "ROOMGATE_ROOM", module_path!());
+        put(&mut datagram, "MESSAGE", &format!("the journal did not read for a while: {lost} lines are lost"));
+        if self.socket.send(&datagram).is_err() {
+            self.lost.fetch_add(lost, Ordering::Relaxed);
         }
     }
 }
@@ -140,5 +171,29 @@ mod tests {
         let length = 7_u64.to_le_bytes();
         let field = [b"ROOMGATE_HINT\n".as_slice(), &length, b"one\ntwo\n"].concat();
         assert!(second.windows(field.len()).any(|part| part == field), "{second:?}");
+    }
+
+    #[test]
+    fn o3_a_journal_that_does_not_read_is_not_waited_for_and_what_it_missed_is_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let journal = UnixDatagram::bind(&path).unwrap();
+        journal.set_nonblocking(true).unwrap();
+        let lines = tracing_subscriber::registry().with(Journal::at(&path).unwrap());
+        let mut buffer = [0; 4096];
+        let mut read = || {
+            let length = journal.recv(&mut buffer).ok()?;
+            Some(String::from_utf8_lossy(&buffer[..length]).into_owned())
+        };
+        tracing::subscriber::with_default(lines, || {
+            // More than any kernel queues for a socket that nobody reads.
+            (0..10_000).for_each(|n| tracing::info!(n, "line"));
+            let kept = std::iter::from_fn(&mut read).count();
+            tracing::info!("there again");
+            assert!(read().unwrap().contains("there again"));
+            assert!(read().unwrap().contains(&format!("{} lines are lost", 10_000 - kept)));
+            tracing::info!("and on");
+            assert!(read().unwrap().contains("and on") && read().is_none(), "said once");
+        });
     }
 }

@@ -18,6 +18,9 @@ const ANSWER: [f64; 9] = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
 /// Upper ends of the buckets for mean opinion scores: below 3.6 many people complain, below 3.1 nearly all (ITU-T G.107 annex B).
 const SCORES: [f64; 7] = [1.5, 2.6, 3.1, 3.6, 4.0, 4.3, 4.5];
 
+/// Causes of calls that failed, of which the shipped alerts want the first one, too.
+const FAULTS: &[&str] = &["no-ack", "peer-gone", "media-timeout", "session-expired", "no-ports", "stalled", "fault"];
+
 type Label = [(&'static str, &'static str); 1];
 
 /// The counters. Cheap to clone: clones count together.
@@ -39,16 +42,22 @@ impl Default for Counted {
     fn default() -> Self {
         let last_reload = Gauge::default();
         last_reload.set(1);
+        // From the start on: the first of them is an increase, too.
+        let family = |label: &'static str, values: &[&'static str]| {
+            let family = Family::<Label, Counter>::default();
+            values.iter().for_each(|value| drop(family.get_or_create(&[(label, value)])));
+            family
+        };
         Self {
-            calls: Family::default(),
+            calls: family("cause", FAULTS),
             answer: Histogram::new(ANSWER),
             scores: Histogram::new(SCORES),
             received: Counter::default(),
             lost: Counter::default(),
-            notices: Family::default(),
+            notices: family("outcome", &["completed", "interrupted", "failed"]),
             alarms: Counter::default(),
-            store: Family::default(),
-            reloads: Family::default(),
+            store: family("what", &[Unwritten::Record.word(), Unwritten::Ledger.word()]),
+            reloads: family("outcome", &["taken", "refused"]),
             last_reload,
         }
     }
@@ -61,6 +70,15 @@ pub enum Unwritten {
     Record,
     /// A line of the ledger of notices (N-8).
     Ledger,
+}
+
+impl Unwritten {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Record => "record",
+            Self::Ledger => "ledger",
+        }
+    }
 }
 
 impl Counted {
@@ -93,11 +111,7 @@ impl Counted {
 
     /// Something is not in the store that should be.
     pub fn unwritten(&self, what: Unwritten) {
-        let what = match what {
-            Unwritten::Record => "record",
-            Unwritten::Ledger => "ledger",
-        };
-        self.store.get_or_create(&[("what", what)]).inc();
+        self.store.get_or_create(&[("what", what.word())]).inc();
     }
 
     /// A configuration was taken, or refused (O-2).

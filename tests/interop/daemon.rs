@@ -182,7 +182,8 @@ impl Daemon {
     /// Whether these digits are anywhere in the log, not as a part of a longer number.
     pub fn has_logged(&self, digits: &str) -> bool {
         let log = self.log();
-        let digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+        // Within a longer number, or within a random name, they are not what was pressed.
+        let digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
         log.match_indices(digits).any(|(at, _)| {
             let bytes = log.as_bytes();
             !digit(at.checked_sub(1).and_then(|before| bytes.get(before))) && !digit(bytes.get(at + digits.len()))

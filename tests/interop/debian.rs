@@ -138,6 +138,8 @@ pub fn package(version: &str, folder: &Path) -> PathBuf {
         "--output",
     ]);
     command.arg(&file).current_dir(env!("CARGO_MANIFEST_DIR"));
+    // What it strips is a file of the build folder, and another scenario may make a package at this moment.
+    command.env("CARGO_BUILD_BUILD_DIR", folder.join("build"));
     command.env("CARGO_NET_OFFLINE", "true").env("CARGO_TARGET_DIR", built.parent().expect("the target folder"));
     let made = command.output().unwrap_or_else(|error| panic!("cargo-deb: {error}; run: tests/setup.sh"));
     assert!(made.status.success() && file.exists(), "{}", String::from_utf8_lossy(&made.stderr));

@@ -1,6 +1,7 @@
 //! Dialogs as SIPp plays them (`sipp/dialogs`): PRACK, UPDATE, session timers with either side as the refresher, delayed offers, and
 //! messages that cross or get lost (S-2, S-4); and PJSIP with what it knows of these made mandatory.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::time::Instant;
 
@@ -48,9 +49,21 @@ fn a_phone_without_session_timers_is_refreshed_with_the_same_description() {
         let playing = [(6000, "u1"), (6010, "t1")].map(play);
         for scenario in playing {
             let messages = scenario.outcome(30).expect("it goes as it should");
-            let ours: Vec<_> = messages.lines().filter(|line| line.starts_with("o=") && !line.contains("phone")).collect();
+            // One that is sent again is the same message.
+            let mut ours = BTreeMap::new();
+            let (mut is_answer, mut cseq) = (false, "");
+            for line in messages.lines() {
+                if line.starts_with("SIP/2.0 ") || line.ends_with(" SIP/2.0") {
+                    is_answer = line.starts_with("SIP/2.0 ");
+                } else if line.starts_with("CSeq:") {
+                    cseq = line;
+                } else if line.starts_with("o=") && !line.contains("phone") {
+                    ours.insert((is_answer, cseq), line);
+                }
+            }
             assert_eq!(ours.len(), 4, "an answer and three offers: {ours:?}");
-            assert!(ours.iter().all(|line| line == &ours[0]), "the session is the same, and so is its version: {ours:?}");
+            let lines: BTreeSet<_> = ours.values().collect();
+            assert_eq!(lines.len(), 1, "the session is the same, and so is its version: {ours:?}");
         }
     });
 }

@@ -16,7 +16,7 @@ use crate::sipp::Caller;
 /// Calls by SIPp, in the lobby; one more, by baresip, is in a meeting.
 const WAITING: usize = 19;
 /// `limits.drain` of the first scenario.
-const DRAIN: Duration = Duration::from_secs(6);
+const DRAIN: Duration = Duration::from_secs(10);
 
 /// A daemon whose calls may go on for so long after SIGTERM, with a meeting whose lobby phones pass.
 fn daemon(drain: &str) -> Daemon {

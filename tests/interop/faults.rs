@@ -14,6 +14,7 @@ use crate::load::{dial, report};
 use crate::member::Member;
 use crate::namespace::{isolated, isolated_as_root};
 use crate::patience::{eventually, seconds};
+use crate::wiretap::{Wiretap, late};
 
 /// A meeting whose lobby phones pass, and a way for a test to go on.
 fn settings(more: &str) -> String {
@@ -28,16 +29,23 @@ fn run(program: &str, arguments: &[&str]) {
     assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// The payload type that the speaker's packets have (RFC 3551).
+const PCMA: u8 = 8;
+
 /// Two phones in the meeting `hall`, of which one hears the other.
 struct Talk {
     member: Member,
     speaker: Baresip,
     hearer: Baresip,
     begin: f64,
+    wire: Wiretap,
+    /// Where the tone has jumped so far.
+    jumps: usize,
 }
 
 impl Talk {
     fn begin(daemon: &Daemon) -> Self {
+        let wire = Wiretap::start(daemon.folder(), "udp and dst portrange 20000-20011");
         // A meeting begins with a member.
         let member = Member::join(daemon, "hall");
         let mut speaker = Baresip::start(daemon.folder(), 5070, Codec::Pcma, Transport::Udp, 1011.0);
@@ -47,7 +55,7 @@ impl Talk {
         // Prompts of welcome, and each hears that the other has come.
         hearer.hear(8.0);
         let begin = hearer.heard().length();
-        Self { member, speaker, hearer, begin }
+        Self { member, speaker, hearer, begin, wire, jumps: 0 }
     }
 
     /// Nobody has noticed anything since it began.
@@ -56,7 +64,8 @@ impl Talk {
         let heard = self.hearer.heard().since(self.begin);
         let tone = heard.tone(1011.0).expect("the speaker is heard");
         println!("{:.1} s of it: {tone:?}", heard.length());
-        assert!(tone.gaps.is_empty() && tone.jumps == 0, "{tone:?}");
+        assert!(tone.gaps.is_empty(), "{tone:?}");
+        self.jumps = tone.jumps;
     }
 
     fn ends(mut self) {
@@ -64,6 +73,9 @@ impl Talk {
         self.speaker.hang_up();
         self.hearer.hang_up();
         drop(self.member);
+        // A packet that the speaker has sent late was made up for, and is the machine's fault, not the daemon's.
+        let late = late(&self.wire.finish(), PCMA);
+        assert!(self.jumps <= late, "{} jumps, but {late} packets of the speaker were late", self.jumps);
     }
 }
 

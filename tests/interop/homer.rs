@@ -58,9 +58,10 @@ fn o5_homers_own_decoder_reads_the_copies_of_a_phones_call_and_no_number_in_them
             let (head, body) = text.split_once("\r\n\r\n").expect("a blank line");
             let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")?.parse().ok());
             assert_eq!(length, Some(body.len()), "{text}");
-            for secret in ["1002", "4321", "Signal="] {
-                assert!(!text.contains(secret), "{secret} in {text}");
-            }
+            // Numbers of random names and times may hold the same digits.
+            let words = text.split(|c: char| !c.is_ascii_alphanumeric());
+            assert!(words.into_iter().all(|word| word != "1002" && word != "4321"), "{text}");
+            assert!(!text.contains("Signal="), "{text}");
         }
         let sip = &daemon.status()["resources"]["sip"];
         assert!(sip["copied"].as_u64() > Some(packets.len() as u64) && sip["lost_copies"] == 0, "{sip}");

@@ -126,7 +126,7 @@ impl Tree {
             setup.display()
         );
         // There is no engine; `image` carries out what it would do.
-        let docker = "case \"$*\" in\n'build -t roomgate .') test -f Dockerfile ;;\n'run --rm --network host -v '*' roomgate') ;;\n*) exit 64 ;;\nesac\n";
+        let docker = "case \"$*\" in\n'build -t roomgate .') test -f Dockerfile ;;\n'run --rm --network host --stop-timeout 180 -v '*' roomgate') ;;\n*) exit 64 ;;\nesac\n";
         for (name, script) in [("cargo", cargo.as_str()), ("rustc", &format!("{real} rustc \"$@\"")), ("docker", docker)] {
             std::fs::write(bin.join(name), format!("#!/bin/sh\n{script}\n")).expect("a file");
         }

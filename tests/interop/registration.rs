@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::baresip::{Baresip, Codec, Login, Pem, Transport};
 use crate::daemon::Daemon;
+use crate::load::rows;
 use crate::namespace::isolated_beside_others;
 use crate::patience::{eventually, seconds};
 use crate::pjsip::Pjsip;
@@ -169,6 +170,7 @@ fn registrations_are_there_again_after_kill_9() {
         let mut phone = Baresip::start_with(daemon.folder(), 5080, Codec::Pcmu, (Transport::Udp, None), 1011.0, Some(login));
         assert!(phone.registered());
         let before = eventually(seconds(5), "one contact", || daemon.devices().pop());
+        eventually(seconds(5), "it is on the disk", || (rows(&daemon).get("registrations") == Some(&1)).then_some(()));
         drop(phone);
         daemon.kill();
         daemon.start_again();

@@ -10,6 +10,7 @@ use crate::load::{dial, report};
 use crate::member::Member;
 use crate::namespace::isolated;
 use crate::patience::{eventually, seconds};
+use crate::wiretap::{Wiretap, late};
 
 /// A meeting whose lobby phones pass.
 const HALL: &str = "[media]\nwebrtc_addresses = [\"127.0.0.1\"]\n\
@@ -51,6 +52,7 @@ impl Daemon {
 fn o2_a_hundred_reloads_half_of_them_bad_are_not_noticed_by_any_call() {
     isolated(|| {
         let daemon = Daemon::with(HALL);
+        let wire = Wiretap::start(daemon.folder(), "udp and dst portrange 20000-20999");
         // A meeting begins with a member.
         let member = Member::join(&daemon, "hall");
         let mut speaker = Baresip::start(daemon.folder(), 5070, Codec::Pcma, Transport::Udp, 1011.0);
@@ -81,7 +83,9 @@ fn o2_a_hundred_reloads_half_of_them_bad_are_not_noticed_by_any_call() {
         let (heard, _present) = (hearer.heard().since(begin), member);
         let tone = heard.tone(1011.0).expect("the speaker is heard");
         println!("{:.1} s with 100 reloads: {tone:?}", heard.length());
-        assert!(tone.gaps.is_empty() && tone.jumps == 0, "{tone:?}");
+        // A packet that the speaker (PCMA, payload type 8) has sent late was made up for.
+        let late = late(&wire.finish(), 8);
+        assert!(tone.gaps.is_empty() && tone.jumps <= late, "{tone:?}, and {late} packets of the speaker were late");
         // The configuration on the disk is spoilt; the daemon is not.
         assert_eq!(daemon.status()["resources"]["media"]["lost_events"], 0);
 

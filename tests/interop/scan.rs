@@ -64,6 +64,13 @@ fn answered(captured: &[crate::wiretap::Datagram], own: &str) -> (f64, usize, us
     (got.last().map_or(0.0, |last| last - first), sent.len(), got.len())
 }
 
+/// How many guesses of svcrack were answered: its second request of each dialog. How often it asks for a challenge is a matter of 10 ms.
+fn guesses_answered(captured: &[crate::wiretap::Datagram], own: &str) -> usize {
+    let own: Ipv4Addr = own.parse().expect("an address");
+    let answers = captured.iter().filter(|one| *one.to.ip() == own);
+    answers.filter(|one| String::from_utf8_lossy(&one.bytes).contains("CSeq: 2 REGISTER")).count()
+}
+
 #[test]
 fn scanners_are_silenced_within_two_seconds_and_learn_no_user_name() {
     isolated(|| {
@@ -94,7 +101,7 @@ fn scanners_are_silenced_within_two_seconds_and_learn_no_user_name() {
             assert!(time < 2.0 && (*disguised || got == 0), "{tool} from {own}: {got} of {sent} answered, for {time:.2} s");
             assert!(!said.contains("280  ") && !said.contains(" 280 |"), "a name was found: {said}");
             if *tool == "svcrack" {
-                cracked.push(got);
+                cracked.push(guesses_answered(&captured, own));
             }
         }
         assert_eq!(cracked[0], cracked[1], "a name that is there is answered as one that is not");

@@ -22,7 +22,7 @@ fn status_shows_a_call_while_it_is_up_and_no_longer() {
         let before = daemon.status();
         let mut dial = call(&daemon);
         let up = eventually(seconds(5), "the call waits", || {
-            Some(daemon.status()).filter(|now| now["calls"][0]["state"] == "waiting")
+            Some(daemon.status()).filter(|now| now["calls"][0]["state"] == "waiting" && now["calls"][0]["meeting"].is_string())
         });
         let call = &up["calls"][0];
         assert_eq!(

@@ -101,6 +101,8 @@ impl Manager {
 
     /// Stops one thread of the daemon, by its name.
     fn stop(&mut self, name: &str) {
+        // What it has said meanwhile is not taken for news later.
+        while self.word().is_some() {}
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("a running process");
         let is_meant = |path: &Path| std::fs::read_to_string(path.join("comm")).is_ok_and(|comm| comm.trim() == name);
         let thread = tasks.filter_map(Result::ok).map(|entry| entry.path()).find(|path| is_meant(path));

@@ -13,6 +13,9 @@ use crate::process::Process;
 /// RTP and RTCP of devices, as the gateway sends it.
 pub const TO_DEVICES: &str = "udp and src portrange 20000-20999";
 
+/// A packet of 20 ms, in s, and more than half of the margin that a stream begins with.
+const LATE: f64 = 0.025;
+
 /// A running capture.
 #[derive(Debug)]
 pub struct Wiretap {
@@ -121,6 +124,22 @@ pub fn streams(datagrams: &[Datagram]) -> BTreeMap<(u16, u32), Stream> {
     found
 }
 
+/// How many packets of the longest stream of this payload type to the gateway came so late after the one before that what had to be
+/// played meanwhile was made up: the sender's own doing.
+pub fn late(datagrams: &[Datagram], payload_type: u8) -> usize {
+    let mut times: BTreeMap<SocketAddrV4, Vec<f64>> = BTreeMap::new();
+    let is_meant = |one: &&Datagram| {
+        one.to.port() >= 20_000
+            && one.to.port().is_multiple_of(2)
+            && one.bytes.get(1).is_some_and(|byte| byte & 0x7f == payload_type)
+    };
+    for datagram in datagrams.iter().filter(is_meant) {
+        times.entry(datagram.from).or_default().push(datagram.at);
+    }
+    let longest = times.into_values().max_by_key(Vec::len).expect("a stream of that kind");
+    longest.windows(2).filter(|pair| pair[1] - pair[0] > LATE).count()
+}
+
 impl Stream {
     fn take(&mut self, packet: Packet) {
         self.packets += 1;
@@ -151,5 +170,20 @@ mod tests {
         assert_eq!((stream.packets, stream.sequence_breaks, stream.timestamp_breaks), (6, 1, 2));
         assert!((stream.timestamp_gap - 80.0).abs() < 1e-9 && (stream.arrival_gap - 100.0).abs() < 1e-6, "{stream:?}");
         assert!((stream.length - 0.2).abs() < 1e-9);
+    }
+
+    #[test]
+    fn packets_that_a_sender_sends_late_are_counted() {
+        let address = |port: u16| SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
+        let sent = |at: f64, from: u16, payload_type: u8| Datagram {
+            at,
+            from: address(from),
+            to: address(20_000),
+            bytes: vec![0x80, payload_type],
+        };
+        let times = [0.0, 0.02, 0.04, 0.07, 0.08, 0.1];
+        let mut all: Vec<_> = times.map(|at| sent(at, 5070, 8)).into();
+        all.extend([sent(0.0, 6000, 8), sent(1.0, 6000, 8), sent(0.0, 5080, 9), sent(2.0, 5080, 9)]);
+        assert_eq!((late(&all, 8), late(&all, 9)), (1, 1));
     }
 }

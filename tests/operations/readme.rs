@@ -54,7 +54,9 @@ fn the_installed_configuration_has_no_mistake_and_nothing_that_everybody_knows()
     let folder = installed();
     let output = roomgate(&["check-config", "--config", "etc"], folder.path(), &[]);
     assert!(output.status.success(), "{}", complaints(&output));
-    assert!(!complaints(&output).contains("warning"), "{}", complaints(&output));
+    // Another test may hold one of the ports at this moment.
+    let said = complaints(&output);
+    assert!(!said.lines().any(|line| line.contains("warning") && !line.contains("is held by another program")), "{said}");
     // The demo's passcode stands in the README, and its provider prints what it should send.
     for file in ["conf/installed/roomgate.toml", "conf/installed/roomgate.d/demo.toml"] {
         assert!(!source(file).contains("passcode") && !source(file).contains("[relay"), "{file}");

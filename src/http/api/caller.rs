@@ -9,11 +9,11 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use crate::http::Site;
 use crate::http::desk::CallView;
 use crate::http::peer::Peer;
 use crate::http::refuse::ProblemDetails;
 use crate::http::session::Session;
+use crate::http::{ApiToken, Site};
 use crate::ids::{MeetingName, ParticipantId};
 use crate::meeting::Refusal;
 
@@ -27,8 +27,13 @@ pub(super) enum Caller {
     Operator,
     /// With a session's cookie.
     Member(Session),
-    /// With the token of a device, whose label this is.
-    Device(String),
+    /// With the token of a device.
+    Device {
+        /// Of its table in the configuration.
+        label: String,
+        /// What it has shown.
+        token: ApiToken,
+    },
 }
 
 /// Lets in who is known.
@@ -59,8 +64,9 @@ pub(super) fn caller(site: &Site, peer: &Peer, method: &Method, headers: &Header
             return Ok(Caller::Operator);
         }
         let web = site.web();
-        if let Some((label, _)) = web.device_tokens.iter().find(|(_, token)| offered.is_some_and(|offered| token.is(offered))) {
-            return Ok(Caller::Device(label.clone()));
+        if let Some((label, token)) = web.device_tokens.iter().find(|(_, token)| offered.is_some_and(|offered| token.is(offered)))
+        {
+            return Ok(Caller::Device { label: label.clone(), token: token.clone() });
         }
         site.wrong_token(source);
         return Err(ProblemDetails::new(StatusCode::UNAUTHORIZED, "wrong-token", "This token is not valid."));
@@ -101,18 +107,27 @@ impl Caller {
         match self {
             Self::Operator => true,
             Self::Member(session) => session.meeting == *meeting,
-            Self::Device(_) => false,
+            Self::Device { .. } => false,
         }
     }
 
     /// Whether this is the caller's own device.
     pub(super) fn is_device(&self, device: Option<&str>) -> bool {
-        matches!(self, Self::Device(label) if device == Some(label))
+        matches!(self, Self::Device { label, .. } if device == Some(label))
+    }
+
+    /// Whether what the caller has shown would still be taken.
+    pub(super) fn is_still_known(&self, site: &Site) -> bool {
+        match self {
+            Self::Operator => true,
+            Self::Member(session) => site.is_current(session),
+            Self::Device { label, token } => site.web().device_tokens.iter().any(|(device, own)| device == label && own == token),
+        }
     }
 
     /// The device's own call inside this meeting.
     fn call_in(&self, site: &Site, meeting: &MeetingName) -> Option<CallView> {
-        let Self::Device(_) = self else { return None };
+        let Self::Device { .. } = self else { return None };
         let inside = |call: &CallView| call.state == INSIDE && call.meeting.as_deref() == Some(meeting.as_str());
         site.settings.desks.calls.calls().into_iter().find(|call| self.is_device(call.device.as_deref()) && inside(call))
     }
@@ -121,7 +136,7 @@ impl Caller {
     pub(super) fn operator_only(&self) -> Result<(), ProblemDetails> {
         match self {
             Self::Operator => Ok(()),
-            Self::Member(_) | Self::Device(_) => {
+            Self::Member(_) | Self::Device { .. } => {
                 Err(ProblemDetails::new(StatusCode::FORBIDDEN, "not-allowed", "Only the operator may do this."))
             }
         }
@@ -142,7 +157,7 @@ impl Caller {
                 let presences = site.presences.lock().unwrap_or_else(PoisonError::into_inner);
                 presences.get(&session.id).and_then(|pages| pages.last()).copied()
             }
-            Self::Device(_) => self.call_in(site, meeting).and_then(|call| call.participant?.parse().ok()),
+            Self::Device { .. } => self.call_in(site, meeting).and_then(|call| call.participant?.parse().ok()),
         };
         found.map(Some).ok_or(Refusal::NotInside)
     }

@@ -31,14 +31,14 @@ fn is_theirs(caller: &Caller, call: &CallView) -> bool {
     match caller {
         Caller::Operator => true,
         Caller::Member(_) => meeting.is_some_and(|meeting| caller.belongs_to(&meeting)),
-        Caller::Device(_) => caller.is_device(call.device.as_deref()),
+        Caller::Device { .. } => caller.is_device(call.device.as_deref()),
     }
 }
 
 /// What the caller may see of it: where a device is, and which it is, is the operator's.
 fn shown(caller: &Caller, call: CallView) -> CallView {
     match caller {
-        Caller::Operator | Caller::Device(_) => call,
+        Caller::Operator | Caller::Device { .. } => call,
         Caller::Member(_) => CallView { device: None, source: None, ..call },
     }
 }
@@ -84,7 +84,7 @@ pub(super) async fn hang_up(State(site): State<Arc<Site>>, caller: Caller, InPat
     let end = |cause| if site.settings.desks.calls.hang_up(id, cause) { Ok(()) } else { Err(gone()) };
     match &caller {
         Caller::Operator => end(Cause::EndedByOperator)?,
-        Caller::Device(_) => end(Cause::Left)?,
+        Caller::Device { .. } => end(Cause::Left)?,
         Caller::Member(_) => {
             let CallView { meeting, participant, .. } = found.call;
             let participant: Option<ParticipantId> = participant.and_then(|who| who.parse().ok());

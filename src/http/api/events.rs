@@ -21,7 +21,7 @@ use super::extract::InQuery;
 use super::records::natural;
 use crate::http::refuse::ProblemDetails;
 use crate::http::session::SessionId;
-use crate::http::{ApiToken, Site, WebSettings};
+use crate::http::{Site, WebSettings};
 use crate::ids::MeetingName;
 use crate::telemetry::events::{Event, Listener, Missed};
 
@@ -112,14 +112,13 @@ pub(super) async fn events(
     let whose = match &caller {
         Caller::Operator => Whose::Operators,
         Caller::Member(session) => Whose::Members(session.id),
-        Caller::Device(label) => Whose::Devices(label.clone()),
+        Caller::Device { label, .. } => Whose::Devices(label.clone()),
     };
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.trim().parse().ok());
     let after = natural(after)?.or(last);
     let place = site.streams.enter(whose)?;
     let (listener, shutdown, web) = (site.settings.events.listen(after), site.shutdown.clone(), site.settings.web.clone());
-    let token = token_of(&caller, &web.borrow());
-    let reader = Reader { listener, caller, token, web, site, shutdown, _place: place };
+    let reader = Reader { listener, caller, web, site, shutdown, _place: place };
     let sent = stream::unfold(reader, async |mut reader| reader.next().await.map(|sent| (Ok::<_, Infallible>(sent), reader)));
     Ok(Sse::new(sent).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
@@ -128,8 +127,6 @@ struct Reader {
     listener: Listener,
     /// Who hears.
     caller: Caller,
-    /// What a device was let in with.
-    token: Option<ApiToken>,
     web: watch::Receiver<Arc<WebSettings>>,
     site: Arc<Site>,
     shutdown: watch::Receiver<bool>,
@@ -144,12 +141,17 @@ impl Reader {
                 _ = self.shutdown.wait_for(|stops| *stops) => return None,
                 Ok(()) = self.web.changed() => {
                     // A token that was taken away, or changed, opens nothing any more, nor does it keep anything open (O-2).
-                    if token_of(&self.caller, &self.web.borrow_and_update()) != self.token {
+                    self.web.mark_unchanged();
+                    if !self.caller.is_still_known(&self.site) {
                         return None;
                     }
                     continue;
                 }
             };
+            // A meeting that is made anew under an old name has other members.
+            if !self.caller.is_still_known(&self.site) {
+                return None;
+            }
             match told {
                 Ok(event) if self.may_hear(&event) => return Some(sent(&event)),
                 Ok(_) => {}
@@ -164,20 +166,15 @@ impl Reader {
         match (&self.caller, &event.call) {
             (Caller::Operator, _) => true,
             (Caller::Member(_), _) => meeting().is_some_and(|meeting| self.caller.belongs_to(&meeting)),
-            (Caller::Device(_), Some(call)) => {
+            (Caller::Device { .. }, Some(call)) => {
                 let device = call.parse().ok().and_then(|call| self.site.settings.desks.calls.device_of(call));
                 self.caller.is_device(device.as_deref())
             }
-            (Caller::Device(_), None) => {
+            (Caller::Device { .. }, None) => {
                 event.participant.is_none() && meeting().is_some_and(|meeting| self.caller.knows(&self.site, &meeting))
             }
         }
     }
-}
-
-fn token_of(caller: &Caller, web: &WebSettings) -> Option<ApiToken> {
-    let Caller::Device(label) = caller else { return None };
-    web.device_tokens.iter().find(|(other, _)| other == label).map(|(_, token)| token.clone())
 }
 
 fn sent(event: &Event) -> Sent {

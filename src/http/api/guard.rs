@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -117,7 +117,7 @@ pub(super) async fn guard(
             let role = if session.organiser { "organiser" } else { "member" };
             (Who::Member(session.id), format!("{role} of {}", session.meeting))
         }
-        Caller::Device(label) => (Who::Device(label.clone()), format!("device {label}")),
+        Caller::Device { label, .. } => (Who::Device(label.clone()), format!("device {label}")),
     };
     if let Err(problem) = site.limiter.take(crate::machine::now(), who) {
         return problem.into_response();
@@ -126,10 +126,17 @@ pub(super) async fn guard(
         return next.run(request).await;
     }
     let (method, path) = (request.method().to_string(), request.uri().path().chars().take(256).collect());
-    let response = next.run(request).await;
-    let (at, status) = (unix_millis(SystemTime::now()), response.status().as_u16());
-    site.audit.note(AuditLine { at, who: name, address: address.to_string(), method, path, status });
-    response
+    // Whoever hangs up before the answer has asked all the same: it is done to its end, and written down.
+    let done = tokio::spawn(async move {
+        let response = next.run(request).await;
+        let (at, status) = (unix_millis(SystemTime::now()), response.status().as_u16());
+        site.audit.note(AuditLine { at, who: name, address: address.to_string(), method, path, status });
+        response
+    });
+    done.await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a request of the API was not answered");
+        ProblemDetails::new(StatusCode::INTERNAL_SERVER_ERROR, "fault", "Something went wrong on our side.").into_response()
+    })
 }
 
 #[derive(Serialize, ToSchema)]

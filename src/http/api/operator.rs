@@ -112,7 +112,7 @@ pub(super) struct Devices {
 ))]
 pub(super) async fn devices(State(site): State<Arc<Site>>, caller: Caller, InQuery(window): InQuery<Window>) -> Answer {
     let query: Query = match &caller {
-        Caller::Device(_) => own_contacts(&site.settings.devices, &caller),
+        Caller::Device { .. } => own_contacts(&site.settings.devices, &caller),
         Caller::Operator | Caller::Member(_) => {
             caller.operator_only()?;
             Arc::clone(&site.settings.devices)

@@ -23,6 +23,7 @@ use crate::http::Site;
 use crate::http::refuse::ProblemDetails;
 use crate::ids::MeetingName;
 use crate::policy::Capture;
+use crate::units::rfc3339;
 
 /// Bytes read at once.
 const PIECE: usize = 64 * 1024;
@@ -86,7 +87,11 @@ fn fault(error: &dyn std::error::Error) -> ProblemDetails {
 async fn theirs(site: &Site, caller: &Caller) -> Result<Vec<Recording>, ProblemDetails> {
     let directory = site.settings.recordings.clone();
     let found = tokio::task::spawn_blocking(move || all(&directory)).await.map_err(|error| fault(&error))?;
-    let knows = |one: &Recording| MeetingName::new(one.meeting.as_str()).is_ok_and(|meeting| caller.belongs_to(&meeting));
+    // What was recorded before the meeting was made belongs to a namesake.
+    let since = if let Caller::Member(session) = caller { rfc3339(session.made_at) } else { String::new() };
+    let knows = |one: &Recording| {
+        one.started_at >= since && MeetingName::new(one.meeting.as_str()).is_ok_and(|meeting| caller.belongs_to(&meeting))
+    };
     Ok(found.map_err(|error| fault(&error))?.into_iter().filter(knows).collect())
 }
 

@@ -154,7 +154,7 @@ pub(super) async fn records(
 ) -> Answer {
     let Wanted { limit, before, from, to, meeting, device, format } = wanted;
     let device = match &caller {
-        Caller::Device(own) => Some(own.clone()),
+        Caller::Device { label: own, .. } => Some(own.clone()),
         Caller::Operator | Caller::Member(_) => caller.operator_only().map(|()| device)?,
     };
     let (limit, before, from, to) = (lines(limit)?, natural(before)?, natural(from)?, natural(to)?);
@@ -177,7 +177,7 @@ pub(super) async fn host_export(
     InQuery(wanted): InQuery<Exported>,
 ) -> Answer {
     let meeting = match (&caller, wanted.meeting) {
-        (Caller::Member(Session { organiser: false, .. }) | Caller::Device(_), _) => {
+        (Caller::Member(Session { organiser: false, .. }) | Caller::Device { .. }, _) => {
             let text = "Only the operator and the meeting's organiser may do this.";
             return Err(ProblemDetails::new(StatusCode::FORBIDDEN, "not-allowed", text));
         }
@@ -185,8 +185,10 @@ pub(super) async fn host_export(
         (_, Some(meeting)) => caller.named(&site, &meeting)?.0.to_string(),
         (Caller::Operator, None) => return Err(bad_query("`meeting` says whose records are wanted.")),
     };
-    let (limit, meeting) = (lines(wanted.limit)?, Some(meeting));
-    let query = RecordQuery { limit, meeting, from: natural(wanted.from)?, to: natural(wanted.to)?, ..RecordQuery::default() };
+    // What was before the meeting was made belongs to a namesake.
+    let since = if let Caller::Member(session) = &caller { Some(session.made_at).filter(|made_at| *made_at > 0) } else { None };
+    let (limit, from, to) = (lines(wanted.limit)?, natural(wanted.from)?.max(since), natural(wanted.to)?);
+    let query = RecordQuery { limit, meeting: Some(meeting), from, to, ..RecordQuery::default() };
     let found = look_up(&site, query).await?.into_iter().map(HostRecord::from);
     Ok(match format_of(wanted.format, &headers) {
         Format::Json => Json(HostRecords { records: found.collect() }).into_response(),

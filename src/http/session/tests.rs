@@ -34,7 +34,7 @@ impl Drop for Scratch {
 #[test]
 fn a_link_becomes_a_session_of_its_meeting() {
     let sessions = Sessions::with_key([7; 32]);
-    let token = sessions.mint_link(&meeting("demo"), true, noon()).expect("link");
+    let token = sessions.mint_link(&meeting("demo"), 0, true, noon()).expect("link");
     assert_eq!(sessions.peek(&token, noon()), Ok(meeting("demo")));
     let (session, cookie) = sessions.exchange(&token, noon()).expect("exchange");
     assert_eq!((session.meeting.as_str(), session.organiser), ("demo", true));
@@ -44,7 +44,7 @@ fn a_link_becomes_a_session_of_its_meeting() {
 #[test]
 fn a_link_works_once_and_looking_does_not_use_it_up() {
     let sessions = Sessions::with_key([7; 32]);
-    let token = sessions.mint_link(&meeting("demo"), false, noon()).expect("link");
+    let token = sessions.mint_link(&meeting("demo"), 0, false, noon()).expect("link");
     assert!(sessions.peek(&token, noon()).is_ok());
     assert!(sessions.exchange(&token, noon()).is_ok());
     assert_eq!(sessions.exchange(&token, noon()).map(drop), Err(LinkError::Used));
@@ -54,7 +54,7 @@ fn a_link_works_once_and_looking_does_not_use_it_up() {
 #[test]
 fn a_link_expires_after_ten_minutes_and_a_session_after_twelve_hours() {
     let sessions = Sessions::with_key([7; 32]);
-    let token = sessions.mint_link(&meeting("demo"), false, noon()).expect("link");
+    let token = sessions.mint_link(&meeting("demo"), 0, false, noon()).expect("link");
     assert_eq!(sessions.exchange(&token, noon() + LINK_VALID).map(drop), Err(LinkError::Expired));
     let (_, cookie) = sessions.exchange(&token, noon() + LINK_VALID - SECOND).expect("in time");
     let entered = noon() + LINK_VALID - SECOND;
@@ -65,7 +65,7 @@ fn a_link_expires_after_ten_minutes_and_a_session_after_twelve_hours() {
 #[test]
 fn a_link_is_no_cookie_and_a_cookie_is_no_link() {
     let sessions = Sessions::with_key([7; 32]);
-    let token = sessions.mint_link(&meeting("demo"), false, noon()).expect("link");
+    let token = sessions.mint_link(&meeting("demo"), 0, false, noon()).expect("link");
     assert!(sessions.session(&token, noon()).is_none());
     let (_, cookie) = sessions.exchange(&token, noon()).expect("exchange");
     assert_eq!(sessions.exchange(&cookie, noon()).map(drop), Err(LinkError::Forged));
@@ -73,7 +73,7 @@ fn a_link_is_no_cookie_and_a_cookie_is_no_link() {
 
 #[test]
 fn another_key_signs_nothing_here() {
-    let token = Sessions::with_key([8; 32]).mint_link(&meeting("demo"), true, noon()).expect("link");
+    let token = Sessions::with_key([8; 32]).mint_link(&meeting("demo"), 0, true, noon()).expect("link");
     assert_eq!(Sessions::with_key([7; 32]).exchange(&token, noon()).map(drop), Err(LinkError::Forged));
 }
 
@@ -81,11 +81,11 @@ fn another_key_signs_nothing_here() {
 fn used_links_are_remembered_in_bounded_memory_and_forgotten_when_they_would_have_expired() {
     let sessions = Sessions::with_key([7; 32]);
     for _ in 0..USED_LINKS {
-        let token = sessions.mint_link(&meeting("demo"), false, noon()).expect("link");
+        let token = sessions.mint_link(&meeting("demo"), 0, false, noon()).expect("link");
         assert!(sessions.exchange(&token, noon()).is_ok());
     }
     let late = noon() + LINK_VALID - SECOND;
-    let one_more = sessions.mint_link(&meeting("demo"), false, late).expect("link");
+    let one_more = sessions.mint_link(&meeting("demo"), 0, false, late).expect("link");
     assert_eq!(sessions.exchange(&one_more, late).map(drop), Err(LinkError::Busy));
     assert!(sessions.exchange(&one_more, noon() + LINK_VALID).is_ok(), "refused for now only");
     assert_eq!(sessions.0.used.lock().expect("lock").len(), 1);
@@ -94,7 +94,7 @@ fn used_links_are_remembered_in_bounded_memory_and_forgotten_when_they_would_hav
 #[test]
 fn no_changed_token_is_accepted() {
     let sessions = Sessions::with_key([7; 32]);
-    let token = sessions.mint_link(&meeting("demo"), false, noon()).expect("link");
+    let token = sessions.mint_link(&meeting("demo"), 0, false, noon()).expect("link");
     let (_, cookie) = sessions.exchange(&token, noon()).expect("exchange");
     let mut state = 0x2545_F491_4F6C_DD1D_u64;
     let mut next = move || {
@@ -129,7 +129,7 @@ fn two_processes_on_one_state_directory_share_the_key() {
     let scratch = Scratch::new();
     let daemon = Sessions::open(&scratch.0).expect("made");
     let link_command = Sessions::open(&scratch.0).expect("read");
-    let token = link_command.mint_link(&meeting("demo"), true, noon()).expect("link");
+    let token = link_command.mint_link(&meeting("demo"), 0, true, noon()).expect("link");
     assert!(daemon.exchange(&token, noon()).is_ok());
     let names: Vec<_> = std::fs::read_dir(&scratch.0).expect("list").map(|e| e.expect("entry").file_name()).collect();
     assert_eq!(names, ["session.key"], "no draft is left behind");

@@ -90,3 +90,60 @@ async fn who_asks_too_much_waits_and_others_do_not() {
     let cookie = world.enter("demo", false).await;
     assert_eq!(world.fetch("GET", "/api/v1/meetings", &[("Cookie", &cookie)], "").await.status, 200, "another's allowance");
 }
+
+#[tokio::test]
+async fn u4_what_was_asked_by_somebody_who_then_hung_up_is_done_to_its_end_and_written_down() {
+    let (begun, mut begins) = mpsc::channel(1);
+    let (go_on, goes_on) = watch::channel(false);
+    let mut settings = settings();
+    settings.desks.reload = Arc::new(move || {
+        let (begun, mut goes_on) = (begun.clone(), goes_on.clone());
+        Box::pin(async move {
+            begun.send(()).await.expect("the test waits");
+            goes_on.wait_for(|goes_on| *goes_on).await.expect("the test says so");
+            Ok(vec!["meeting.demo".to_owned()])
+        })
+    });
+    let world = World::with(settings).await;
+    let mut stream = world.tcp().await;
+    let request =
+        format!("POST /api/v1/reload HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 0\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("it is sent");
+    begins.recv().await.expect("it is asked");
+    drop(stream);
+    // Whoever asks next is served after the server has seen that.
+    assert_eq!(world.operator("GET", "/audit", "").await.json()["audit"], json!([]));
+    go_on.send_replace(true);
+    let told = async {
+        loop {
+            let audit = world.operator("GET", "/audit", "").await.json();
+            if audit["audit"] != json!([]) {
+                return audit["audit"][0]["path"].clone();
+            }
+        }
+    };
+    let told = tokio::time::timeout(Duration::from_secs(20), told).await.expect("it is written down");
+    assert_eq!(told, json!("/reload"));
+}
+
+#[tokio::test]
+async fn u4_members_of_a_meeting_that_was_removed_are_nobody_in_its_namesake() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (before, after) = ("board-20000101T000000.000Z", "board-21000101T000000.000Z");
+    for name in [before, after] {
+        std::fs::write(folder.path().join(format!("{name}.ogg")), b"OggS").expect("a file");
+    }
+    let world = World::with(HttpSettings { recordings: folder.path().to_owned(), ..settings() }).await;
+    // Those of a meeting that was configured under this name, as it were.
+    let (old, unused) = (world.enter("board", true).await, world.link("board", true));
+    let listed = async |cookie: &str| world.fetch("GET", "/api/v1/recordings", &[("Cookie", cookie)], "").await;
+    assert_eq!(listed(&old).await.json()["recordings"].as_array().map(Vec::len), Some(2));
+    let made = world.operator("POST", "/meetings", "{\"id\":\"board\"}").await;
+    assert_eq!(made.status, 201, "{}", made.body);
+    assert_eq!((listed(&old).await.status, world.post_link(&unused).await.status), (401, 404));
+    let link = made.json()["link"].as_str().and_then(|link| link.split('=').nth(1)).expect("a link").to_owned();
+    let entered = world.post_link(&link).await;
+    let new = entered.header("set-cookie").and_then(|cookie| cookie.split(';').next()).expect("a cookie").to_owned();
+    let theirs = listed(&new).await.json();
+    assert_eq!((theirs["recordings"].as_array().map(Vec::len), &theirs["recordings"][0]["id"]), (Some(1), &json!(after)));
+}

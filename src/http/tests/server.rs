@@ -108,3 +108,15 @@ async fn https_serves_the_same_with_secure_cookies_while_others_stall_in_the_han
     assert_eq!(world.get("/healthz").await.status, 0, "plain HTTP is not understood here");
     std::fs::remove_dir_all(directory).expect("removes");
 }
+
+#[tokio::test]
+async fn metrics_are_for_this_machine_and_not_for_whom_a_proxy_on_it_asks() {
+    let world = World::new().await;
+    assert_eq!(world.get("/metrics").await.status, 200);
+    for header in ["Forwarded", "X-Forwarded-For", "X-Real-IP", "Via"] {
+        assert_eq!(world.fetch("GET", "/metrics", &[(header, "127.0.0.1")], "").await.status, 401, "{header}");
+    }
+    let bearer = format!("Bearer {TOKEN}");
+    let forwarded = [("X-Forwarded-For", "198.51.100.1"), ("Authorization", bearer.as_str())];
+    assert_eq!(world.fetch("GET", "/metrics", &forwarded, "").await.status, 200);
+}

@@ -1,9 +1,14 @@
 //! What stands in for calls, records and the configuration.
 
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::SystemTime;
+
 use super::*;
 use crate::cause::Cause;
 use crate::http::desk::{CallDesk, CallDetails, CallView, HouseDesk, LadderStep, Later, NewMeeting, Unfit};
 use crate::store::{CallRecord, RecordQuery, RecordRow};
+use crate::units::unix_millis;
 
 /// One call, in the meeting `demo`.
 struct OneCall;
@@ -68,18 +73,27 @@ fn row(query: &RecordQuery) -> RecordRow {
     RecordRow { id: query.before.unwrap_or(8) - 1, record }
 }
 
-/// Knows of no meeting but the configured ones.
-struct ConfiguredOnly;
+/// Remembers when meetings were made.
+#[derive(Default)]
+pub(super) struct Makes(pub(super) Mutex<HashMap<MeetingName, u64>>);
 
-impl HouseDesk for ConfiguredOnly {
+impl HouseDesk for Makes {
     fn create(&self, wanted: NewMeeting) -> Later<Result<(), Unfit>> {
         let taken = wanted.conference_id.as_deref() == Some("1001");
+        if !taken {
+            self.0.lock().expect("nobody panics").insert(wanted.id, unix_millis(SystemTime::now()));
+        }
         let made = if taken { Err(Unfit::Taken("1001 is taken.".into())) } else { Ok(()) };
         Box::pin(async move { made })
     }
 
+    fn made_at(&self, name: &MeetingName) -> u64 {
+        self.0.lock().expect("nobody panics").get(name).copied().unwrap_or_default()
+    }
+
     fn remove(&self, name: MeetingName) -> Later<Result<(), Unfit>> {
         let gone = if name.as_str() == "demo" { Err(Unfit::Configured) } else { Ok(()) };
+        self.0.lock().expect("nobody panics").remove(&name);
         Box::pin(async move { gone })
     }
 }
@@ -89,7 +103,7 @@ pub(super) fn desks() -> Desks {
         Arc::new(|| -> Later<_> { Box::pin(async { Err(vec!["a.toml:1: wrong".to_owned(), "b.toml: wrong".to_owned()]) }) });
     Desks {
         reload,
-        house: Arc::new(ConfiguredOnly),
+        house: Arc::new(Makes::default()),
         calls: Arc::new(OneCall),
         records: Arc::new(|query| Box::pin(async move { Ok(vec![row(&query)]) })),
     }

@@ -299,3 +299,17 @@ fn o2_an_account_that_is_taken_out_is_signed_off() {
     bench.passes(Duration::from_secs(86_400));
     assert!(bench.sent.is_empty());
 }
+
+#[test]
+fn o2_another_transport_signs_the_old_contact_off_and_goes_the_new_way() {
+    let mut bench = Bench::new();
+    let first = bench.registers().remove(0);
+    bench.answers(&first, 200, "Expires: 600");
+    let new = with_accounts(&bench, |account| account.transport = Some(Transport::Tcp));
+    bench.endpoint.handle(bench.now, Input::Command(new));
+    bench.settle();
+    assert_eq!(bench.located, 2, "where it is by the new transport is asked anew");
+    let both = bench.registers();
+    let [off, on] = both.as_slice() else { panic!("{both:?}") };
+    assert!(off.1.contains("Expires: 0\r\n") && on.1.contains("Expires: 600\r\n"), "{both:?}");
+}

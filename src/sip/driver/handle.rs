@@ -83,12 +83,14 @@ impl Handle {
 
     /// Hears a source again that is named as [`Handle::silenced`] names it; `false` when it was not silenced.
     pub async fn lift(&self, source: &str) -> bool {
-        let Some(source) = self.silenced().await.into_iter().find(|silenced| silenced.to_string() == source) else {
-            return false;
-        };
-        let (answer, answered) = oneshot::channel();
-        let _ended = self.asks.send(Ask::Lift(source, answer)).await;
-        answered.await.unwrap_or_default()
+        let mut lifted = false;
+        // Of numbers that differ in what is masked, all are meant.
+        for source in self.silenced().await.into_iter().filter(|silenced| silenced.to_string() == source) {
+            let (answer, answered) = oneshot::channel();
+            let _ended = self.asks.send(Ask::Lift(source, answer)).await;
+            lifted |= answered.await.unwrap_or_default();
+        }
+        lifted
     }
 
     /// Nothing is left of any call: no dialog, transaction or timer.

@@ -15,6 +15,10 @@ pub struct Counters {
     pub dropped: AtomicU64,
     /// New calls from peers.
     pub calls: AtomicU64,
+    /// INVITEs answered with 503 because as many calls are up as there may be.
+    pub turned_away_full: AtomicU64,
+    /// INVITEs answered with 503 because the gateway is being stopped (O-4).
+    pub turned_away_draining: AtomicU64,
     /// Calls ended because their owner did not read its events.
     pub stalled: AtomicU64,
     /// Requests and responses sent again.

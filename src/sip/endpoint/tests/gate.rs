@@ -305,3 +305,18 @@ fn a_registration_may_require_what_the_registrar_knows() {
     assert!(challenges(&mut phone, &sent));
     assert_eq!(statuses(&bench.says(&signed(&mut phone, &register, 2))), ["200"]);
 }
+
+#[test]
+fn o2_a_reload_keeps_the_registrations_of_devices_known_by_address_and_forgets_those_that_are_gone() {
+    let mut bench = bench(false);
+    let flow = Flow { peer: SocketAddr::from(([192, 0, 2, 10], 5060)), ..flow(0, Transport::Udp) };
+    let bytes = from(&request("REGISTER", 1, "", ""), "lobby").into_bytes();
+    bench.endpoint.handle(bench.now, Input::Received { flow, bytes });
+    assert_eq!(statuses(&bench.outputs()), ["200"]);
+    let mut settings = bench.endpoint.settings.clone();
+    bench.commands(Command::Reconfigure(Box::new(settings.clone())));
+    assert_eq!(bench.endpoint.registrations(bench.now).len(), 1);
+    settings.known.addresses.clear();
+    bench.commands(Command::Reconfigure(Box::new(settings)));
+    assert!(bench.endpoint.registrations(bench.now).is_empty());
+}

@@ -148,4 +148,7 @@ fn a_device_is_called_where_it_registered_or_where_its_entry_says_and_its_refusa
     assert!(sent[0].starts_with("NOTIFY sip:a@127.0.0.2:5060 "), "{sent:?}");
     assert_eq!(line(&sent[0], "Event"), "check-sync;reboot=false");
     bench.says(&response(&sent[0], 200, "", ""));
+    bench.commands(Command::Drain(true));
+    assert!(bench.commands(command(CallId::next(), "room-1")).is_empty(), "nobody is called any more");
+    assert!(matches!(bench.told().pop(), Some(Event::Failed { cause: Cause::Draining, .. })));
 }

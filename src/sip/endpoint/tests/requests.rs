@@ -325,3 +325,26 @@ fn an_rfc_2543_peer_without_branch_and_tag_can_call() {
     assert!(bench.endpoint.deadline().is_some_and(|at| at <= bench.now + Duration::from_secs(5)), "the ACK was matched");
     bench.ends_empty();
 }
+
+/// An INVITE of a call of its own.
+fn new_invite(number: u32, user: &str) -> String {
+    request("INVITE", 1, "", &body("application/sdp", SDP))
+        .replace("INVITE sip:1001@", &format!("INVITE sip:{user}@"))
+        .replace("Call-ID: c1", &format!("Call-ID: n{number}"))
+        .replace("z9hG4bK", &format!("z9hG4bKn{number}"))
+}
+
+#[test]
+fn s10_a_call_for_help_is_taken_while_all_others_are_turned_away() {
+    let mut bench = Bench::new();
+    bench.endpoint.settings.limits.max_calls = 1;
+    assert_eq!(statuses(&bench.says(&new_invite(1, "1001"))), ["100"]);
+    assert_eq!(statuses(&bench.says(&new_invite(2, "1001"))), ["503"], "as many as there may be");
+    assert_eq!(statuses(&bench.says(&new_invite(3, "112"))), ["100"]);
+    bench.commands(Command::Drain(true));
+    assert_eq!(statuses(&bench.says(&new_invite(4, "1001"))), ["503"]);
+    assert_eq!(statuses(&bench.says(&new_invite(5, "911"))), ["100"]);
+    let counters = bench.endpoint.counters();
+    let read = |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);
+    assert_eq!((read(&counters.turned_away_full), read(&counters.turned_away_draining)), (1, 1));
+}

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::sip::Uri;
-use crate::sip::uri::Scheme;
+use super::uri::{Scheme, Uri};
 
 /// Emergency numbers by country (ISO 3166-1 alpha-2, in lower case). 112 and 911 are such everywhere: mobile phones dial them in any
 /// country (3GPP TS 22.101 section 10.1).
@@ -66,6 +65,13 @@ pub struct Emergency {
     numbers: BTreeSet<String>,
     /// Where they are sent to; `None`: they are refused, with words.
     pub target: Option<String>,
+}
+
+impl Default for Emergency {
+    /// Those of everywhere, refused.
+    fn default() -> Self {
+        Self::new(&[], &[], None)
+    }
 }
 
 impl Emergency {

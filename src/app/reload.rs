@@ -18,6 +18,7 @@ use crate::meeting::Registry;
 use crate::policy::retention::Retention;
 use crate::problem::Problem;
 use crate::prompt::Library;
+use crate::relay;
 use crate::sip;
 use crate::telemetry::log::Levels;
 use crate::telemetry::metrics::Counted;
@@ -56,6 +57,7 @@ pub(super) struct Reloader {
     pub(super) levers: Arc<Levers>,
     pub(super) registry: Registry,
     pub(super) sip: sip::Handle,
+    relay: Option<relay::driver::Handle>,
     counted: Counted,
     /// Meetings that the API has made.
     pub(super) created: std::sync::Mutex<Created>,
@@ -71,6 +73,7 @@ impl Reloader {
             levers: Arc::clone(&gateway.levers),
             registry: gateway.registry.clone(),
             sip: gateway.sip.clone(),
+            relay: gateway.relay.clone(),
             counted: gateway.counted.clone(),
             created: std::sync::Mutex::default(),
             turn: Mutex::default(),
@@ -147,6 +150,9 @@ impl Reloader {
         self.registry.reconfigure(house::meetings(&all));
         self.levers.house.send_replace(Arc::new(house::house(&all, Arc::new(library))));
         self.sip.send(sip::Command::Reconfigure(Box::new(telephony::settings(&settings, 0, known)))).await;
+        if let Some(relay) = &self.relay {
+            relay.say(relay::Input::Organisation { name: settings.organisation.name.clone() }).await;
+        }
         self.levers.web.send_replace(Arc::new(house::web(&settings)));
         self.levers.chat.send_replace(settings.chat.clone());
         self.levers.recordings.send_replace(settings.recording.retention);

@@ -51,7 +51,6 @@ pub(super) fn changes(old: &Settings, new: &Settings) -> Vec<Change> {
     found.tables(true, "ice_server", ice_servers, &new.ice_servers);
     found.compare(true, "chat", chat, &new.chat);
     found.compare(true, "speech", speech, &new.speech);
-    found.compare(new.relay.providers.is_empty(), "organisation.name", &organisation.name, &new.organisation.name);
     found.rest((organisation, policy, prompts), (&new.organisation, &new.policy, &new.prompts));
     found.relay(relay, &new.relay);
     found.compare(true, "records.retention", &records.retention, &new.records.retention);
@@ -148,7 +147,8 @@ impl Found {
     }
 
     fn rest(&mut self, old: (&Organisation, &Policy, &Prompts), new: (&Organisation, &Policy, &Prompts)) {
-        let (Organisation { name: _, language }, Policy { pin_counts_as_member, externals_only_timeout }, prompts) = old;
+        let (Organisation { name, language }, Policy { pin_counts_as_member, externals_only_timeout }, prompts) = old;
+        self.compare(true, "organisation.name", name, &new.0.name);
         self.compare(true, "organisation.language", language, &new.0.language);
         self.compare(true, "policy.pin_counts_as_member", pin_counts_as_member, &new.1.pin_counts_as_member);
         self.compare(true, "policy.externals_only_timeout", externals_only_timeout, &new.1.externals_only_timeout);

@@ -278,6 +278,7 @@ impl Machine for Relay {
 
     fn handle(&mut self, now: Instant, input: Input) {
         match input {
+            Input::Organisation { name } => self.settings.organisation = name,
             Input::Entered { call, device, name } => self.entered(call, device, name),
             Input::Ask { call, number } => self.ask(now, call, number),
             Input::Code { call, code } => self.code(now, call, &code),

@@ -56,6 +56,11 @@ pub enum Told {
 /// What happens to a [`Relay`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
+    /// Whose messages they are has another name from now on (O-2).
+    Organisation {
+        /// The name.
+        name: String,
+    },
     /// A device is inside a meeting. Answered by [`Output::JoinCode`].
     Entered {
         /// Its call.

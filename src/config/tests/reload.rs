@@ -125,15 +125,6 @@ fn o2_where_a_provider_has_been_told_our_address_it_is_fixed() {
 }
 
 #[test]
-fn o2_the_organisation_that_short_messages_speak_for_is_fixed() {
-    let named = |name: &str| {
-        format!("[organisation]\nname = \"{name}\"\n[relay.provider.print]\nkind = \"log\"\nnumber = \"+12025550100\"\n")
-    };
-    let (_folder, in_force, loaded) = reloaded(&named("One"), &named("Other"));
-    assert_eq!(loaded.against(&in_force).unwrap_err()[0].key, "organisation.name");
-}
-
-#[test]
 fn o2_the_reference_names_every_key_that_takes_a_restart() {
     let reference = shipped("reference.toml");
     let told = reference.split("These keys take a restart:").nth(1).and_then(|rest| rest.split(".\n#\n").next()).unwrap();

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::daemon::Daemon;
 use crate::load::{dial, report};
@@ -41,15 +41,18 @@ fn calls_move_between_workers_in_mid_prompt_without_a_hole_and_each_is_told_once
         eventually(seconds(20), "each has been told that it is recorded", || told(CALLERS.len()));
         member.ask(json!({ "type": "recording", "state": "off" }));
         eventually(seconds(20), "each has been told that it no longer is", || told(2 * CALLERS.len()));
-        for (codec, dial) in CALLERS.iter().zip(dials) {
-            let report = report(dial);
+        let reports: Vec<_> = dials.into_iter().map(report).collect();
+        let arrival_gap = |report: &Value| report["arrived"]["largest_arrival_gap_ms"].as_f64().expect("a number");
+        // When the whole machine stands still, it does so for all of them; a move holds up one.
+        let all_waited = reports.iter().map(arrival_gap).fold(f64::INFINITY, f64::min);
+        for (codec, report) in CALLERS.iter().zip(reports) {
             let arrived = &report["arrived"];
             println!("{codec}: {arrived}");
             let breaks = (&arrived["streams"], &arrived["sequence_breaks"], &arrived["timestamp_breaks"]);
             assert_eq!(breaks, (&1.into(), &0.into(), &0.into()), "{codec}");
             assert!(arrived["largest_timestamp_gap_ms"].as_f64().is_some_and(|gap| gap <= 20.0), "{codec}: {arrived}");
             // A frame, and what a busy machine adds.
-            assert!(arrived["largest_arrival_gap_ms"].as_f64().is_some_and(|gap| gap < 60.0), "{codec}: {arrived}");
+            assert!(arrival_gap(&report) < 40.0 + all_waited.max(20.0), "{codec}: {arrived}, and all waited for {all_waited} ms");
         }
 
         let mut lines: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();

@@ -116,6 +116,14 @@ impl Caller {
         matches!(self, Self::Device { label, .. } if device == Some(label))
     }
 
+    /// Of what is older, in milliseconds since 1970, the caller knows nothing: it belongs to a namesake of the meeting.
+    pub(super) const fn since(&self) -> u64 {
+        match self {
+            Self::Member(session) => session.made_at,
+            Self::Operator | Self::Device { .. } => 0,
+        }
+    }
+
     /// Whether what the caller has shown would still be taken.
     pub(super) fn is_still_known(&self, site: &Site) -> bool {
         match self {

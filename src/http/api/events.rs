@@ -165,7 +165,9 @@ impl Reader {
         let meeting = || event.meeting.as_deref().and_then(|name| MeetingName::new(name).ok());
         match (&self.caller, &event.call) {
             (Caller::Operator, _) => true,
-            (Caller::Member(_), _) => meeting().is_some_and(|meeting| self.caller.belongs_to(&meeting)),
+            (Caller::Member(_), _) => {
+                event.at >= self.caller.since() && meeting().is_some_and(|meeting| self.caller.belongs_to(&meeting))
+            }
             (Caller::Device { .. }, Some(call)) => {
                 let device = call.parse().ok().and_then(|call| self.site.settings.desks.calls.device_of(call));
                 self.caller.is_device(device.as_deref())

@@ -87,8 +87,7 @@ fn fault(error: &dyn std::error::Error) -> ProblemDetails {
 async fn theirs(site: &Site, caller: &Caller) -> Result<Vec<Recording>, ProblemDetails> {
     let directory = site.settings.recordings.clone();
     let found = tokio::task::spawn_blocking(move || all(&directory)).await.map_err(|error| fault(&error))?;
-    // What was recorded before the meeting was made belongs to a namesake.
-    let since = if let Caller::Member(session) = caller { rfc3339(session.made_at) } else { String::new() };
+    let since = rfc3339(caller.since());
     let knows = |one: &Recording| {
         one.started_at >= since && MeetingName::new(one.meeting.as_str()).is_ok_and(|meeting| caller.belongs_to(&meeting))
     };

@@ -185,8 +185,7 @@ pub(super) async fn host_export(
         (_, Some(meeting)) => caller.named(&site, &meeting)?.0.to_string(),
         (Caller::Operator, None) => return Err(bad_query("`meeting` says whose records are wanted.")),
     };
-    // What was before the meeting was made belongs to a namesake.
-    let since = if let Caller::Member(session) = &caller { Some(session.made_at).filter(|made_at| *made_at > 0) } else { None };
+    let since = Some(caller.since()).filter(|since| *since > 0);
     let (limit, from, to) = (lines(wanted.limit)?, natural(wanted.from)?.max(since), natural(wanted.to)?);
     let query = RecordQuery { limit, meeting: Some(meeting), from, to, ..RecordQuery::default() };
     let found = look_up(&site, query).await?.into_iter().map(HostRecord::from);

@@ -133,6 +133,7 @@ fn o3_and_o4_the_package_installs_starts_upgrades_by_a_drain_and_is_removed_with
         assert!(!debian.path("/etc/roomgate/roomgate.d/demo.toml").exists(), "what was deleted stays so");
 
         drop(phone);
+        a_drain_that_is_longer_than_the_units_limit_is_waited_for(&debian);
         is_ready_under_any_supervisor_once_it_takes_calls(&debian);
         debian.says("apt-get remove -y roomgate 2>&1");
         assert!(!debian.path("/usr/bin/roomgate").exists() && debian.path("/var/lib/roomgate/roomgate.db").exists());
@@ -169,6 +170,29 @@ fn every_drop_in_is_taken(debian: &Debian) {
     dial();
     debian
         .says(&format!("rm -r {own} /etc/roomgate/pbx.password /etc/roomgate/roomgate.d/tried.toml && systemctl daemon-reload"));
+}
+
+/// However long calls hold it up (`limits.drain`): systemd is told, and does not kill it at `TimeoutStopSec=`.
+fn a_drain_that_is_longer_than_the_units_limit_is_waited_for(debian: &Debian) {
+    let (own, patient) = ("/etc/systemd/system/roomgate.service.d", "/etc/roomgate/roomgate.d/patient.toml");
+    debian.says(&format!("mkdir {own}"));
+    debian.write(&format!("{own}/short.conf"), "[Service]\nTimeoutStopSec=3\n");
+    debian.write(patient, "[limits]\ndrain = \"10m\"\n");
+    debian.says("systemctl daemon-reload && systemctl restart roomgate");
+    let mut dial = Command::new(env!("CARGO_BIN_EXE_roomgate"));
+    dial.args(["dial", "sip:1001@127.0.0.1", "--for", "8s"]).stdout(Stdio::piped());
+    let call = dial.spawn().expect("roomgate dial can be run");
+    eventually(seconds(5), "the call is up", || {
+        let status: Value = serde_json::from_str(&debian.says("roomgate status --json")).expect("JSON");
+        (status["calls"].as_array().map(Vec::len) == Some(1)).then_some(())
+    });
+    let began = Instant::now();
+    debian.says("systemctl stop roomgate");
+    println!("stopped after {:?}", began.elapsed());
+    let call = call.wait_with_output().expect("it ends");
+    assert!(call.status.success(), "{}", String::from_utf8_lossy(&call.stdout));
+    assert_eq!(debian.says("systemctl show -P Result roomgate"), "success\n", "{}", debian.journal());
+    debian.says(&format!("rm -r {own} {patient} && systemctl daemon-reload && systemctl start roomgate"));
 }
 
 fn an_exposure_of_at_most(debian: &Debian, limit: f64) {

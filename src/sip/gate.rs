@@ -13,6 +13,7 @@ use super::guard::{Price, Source};
 use super::identity::Identity;
 use super::message::{Essentials, Method, Request};
 use super::uas::reply_flow;
+use super::uri::Uri;
 
 /// Why a sender does not get in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +53,12 @@ impl Endpoint {
     /// Whether we want to know of a request, where it begins something, who sent it.
     pub(super) fn wants_proof(&self, request: &Request) -> bool {
         matches!(request.method, Method::Register | Method::Message | Method::Subscribe)
-            || (request.method == Method::Invite && !self.draining)
+            || (request.method == Method::Invite && (!self.draining || self.is_for_help(request)))
+    }
+
+    /// Whether an INVITE calls for help (S-10).
+    pub(super) fn is_for_help(&self, request: &Request) -> bool {
+        Uri::parse(&request.uri).is_some_and(|uri| self.settings.emergency.is_meant(&uri))
     }
 
     /// Whom the certificate of a connection names.

@@ -320,3 +320,17 @@ fn o2_a_reload_keeps_the_registrations_of_devices_known_by_address_and_forgets_t
     bench.commands(Command::Reconfigure(Box::new(settings)));
     assert!(bench.endpoint.registrations(bench.now).is_empty());
 }
+
+#[test]
+fn s10_a_call_for_help_is_known_for_whose_it_is_also_while_draining() {
+    let mut bench = bench(false);
+    bench.commands(Command::Drain(true));
+    let invite = |number: u32| {
+        request("INVITE", number, "", "").replace("INVITE sip:1001@", "INVITE sip:112@").replace("c1", &format!("c{number}"))
+    };
+    assert_eq!(statuses(&bench.says(&invite(1))), ["401"], "a stranger is asked who he is");
+    let flow = Flow { peer: SocketAddr::from(([192, 0, 2, 10], 5060)), ..flow(0, Transport::Udp) };
+    bench.endpoint.handle(bench.now, Input::Received { flow, bytes: invite(2).into_bytes() });
+    assert_eq!(statuses(&bench.outputs()), ["100"]);
+    assert_eq!(identity(&bench), Some(Identity::Device("lobby".into())), "only who is known is spoken to");
+}

@@ -95,22 +95,22 @@ impl Reloader {
         self.levers.house.send_replace(Arc::new(house::house(merged, library)));
     }
 
-    async fn create(&self, wanted: NewMeeting) -> Result<(), Unfit> {
+    async fn create(&self, wanted: NewMeeting) -> Result<u64, Unfit> {
         let _turn = self.turn.lock().await;
         let settings = Arc::clone(&self.levers.settings.borrow());
+        let at = unix_millis(SystemTime::now());
         let merged = {
             let mut created = self.created.lock().unwrap_or_else(PoisonError::into_inner);
             fits(&merged(&settings, &created), &wanted.id, wanted.conference_id.as_deref())?;
             if created.len() >= MOST {
                 return Err(Unfit::Full);
             }
-            let at = unix_millis(SystemTime::now());
             created.insert(wanted.id.clone(), Made { meeting: meeting(&wanted), at });
             merged(&settings, &created)
         };
         self.tell(&merged);
         tracing::info!(meeting = %wanted.id, "meeting made by the API");
-        Ok(())
+        Ok(at)
     }
 
     async fn remove(&self, name: MeetingName) -> Result<(), Unfit> {
@@ -137,7 +137,7 @@ impl Reloader {
 pub(super) struct Desk(pub(super) Arc<Reloader>);
 
 impl HouseDesk for Desk {
-    fn create(&self, wanted: NewMeeting) -> Later<Result<(), Unfit>> {
+    fn create(&self, wanted: NewMeeting) -> Later<Result<u64, Unfit>> {
         let reloader = Arc::clone(&self.0);
         Box::pin(async move { reloader.create(wanted).await })
     }

@@ -140,8 +140,8 @@ pub enum Unfit {
 
 /// Changes which meetings there are.
 pub trait HouseDesk: Send + Sync {
-    /// Makes a meeting beside the configured ones, until it is removed or the daemon ends.
-    fn create(&self, wanted: NewMeeting) -> Later<Result<(), Unfit>>;
+    /// Makes a meeting beside the configured ones, until it is removed or the daemon ends; gives what [`HouseDesk::made_at`] says of it.
+    fn create(&self, wanted: NewMeeting) -> Later<Result<u64, Unfit>>;
     /// When the meeting of this name was made, in milliseconds since 1970; 0: it is a configured one, or none.
     fn made_at(&self, name: &MeetingName) -> u64;
     /// Removes one that was made, and ends it if it runs.

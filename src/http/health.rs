@@ -25,10 +25,7 @@ async fn ready(State(site): State<Arc<Site>>) -> (StatusCode, &'static str) {
 
 /// For who is on this machine, or has the operator's token: how many meetings there are, and how well they are, is nobody else's business.
 async fn metrics(State(site): State<Arc<Site>>, Extension(peer): Extension<Peer>, headers: HeaderMap) -> Response {
-    // A proxy on this machine asks for anybody.
-    let forwarded = ["forwarded", "x-forwarded-for", "x-real-ip", "via"].iter().any(|name| headers.contains_key(*name));
-    let here = peer.address.to_canonical().is_loopback() && !peer.proxy && !forwarded;
-    let allowed = if here { Ok(()) } else { is_operator(&site, &peer, &headers) };
+    let allowed = if peer.is_here(&headers) { Ok(()) } else { is_operator(&site, &peer, &headers) };
     match allowed {
         Ok(()) => ([(header::CONTENT_TYPE, TEXT)], (site.settings.metrics)().await).into_response(),
         Err(problem) => problem.into_response(),

@@ -62,6 +62,13 @@ impl Peer {
         client
     }
 
+    /// Whether the client is a program on this machine. A proxy here, named or not, asks for anybody.
+    #[must_use]
+    pub fn is_here(&self, headers: &HeaderMap) -> bool {
+        let forwarded = ["forwarded", "x-forwarded-for", "x-real-ip", "via"].iter().any(|name| headers.contains_key(*name));
+        self.address.to_canonical().is_loopback() && !self.proxy && !forwarded
+    }
+
     /// Whether the client's end is https, so that a cookie may be kept to it.
     #[must_use]
     pub fn secure(&self, headers: &HeaderMap) -> bool {

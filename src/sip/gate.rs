@@ -57,7 +57,7 @@ impl Endpoint {
     }
 
     /// Whether an INVITE calls for help (S-10).
-    pub(super) fn is_for_help(&self, request: &Request) -> bool {
+    fn is_for_help(&self, request: &Request) -> bool {
         Uri::parse(&request.uri).is_some_and(|uri| self.settings.emergency.is_meant(&uri))
     }
 

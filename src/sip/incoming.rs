@@ -52,7 +52,7 @@ impl Endpoint {
             Body::Nothing => None,
             Body::Foreign => return self.respond(now, id, 415, &[("Accept", ACCEPT.to_owned())], None),
         };
-        let for_help = self.is_for_help(request);
+        let for_help = self.settings.emergency.is_meant(&uri);
         if self.draining && !for_help {
             count(&self.counters.turned_away_draining);
             return self.respond(now, id, 503, &reasons(Cause::Draining), None);

@@ -52,11 +52,7 @@ impl<S: Subscriber> Layer<S> for Journal {
         for (name, value) in &fields {
             let _ = write!(message, " {name}={value}");
         }
-        let mut datagram = Vec::with_capacity(512);
-        put(&mut datagram, "PRIORITY", priority(*metadata.level()));
-        put(&mut datagram, "SYSLOG_IDENTIFIER", env!("CARGO_PKG_NAME"));
-        put(&mut datagram, "ROOMGATE_ROOM", metadata.target());
-        put(&mut datagram, "MESSAGE", &message);
+        let mut datagram = entry(*metadata.level(), metadata.target(), &message);
         for (name, value) in &fields {
             put(&mut datagram, &format!("ROOMGATE_{}", name.to_ascii_uppercase().replace('.', "_")), value);
         }
@@ -81,15 +77,22 @@ impl Journal {
         if lost == 0 {
             return;
         }
-        let mut datagram = Vec::with_capacity(128);
-        put(&mut datagram, "PRIORITY", priority(Level::WARN));
-        put(&mut datagram, "SYSLOG_IDENTIFIER", env!("CARGO_PKG_NAME"));
-        put(&mut datagram, "ROOMGATE_ROOM", module_path!());
-        put(&mut datagram, "MESSAGE", &format!("the journal did not read for a while: {lost} lines are lost"));
+        let message = format!("the journal did not read for a while: {lost} lines are lost");
+        let datagram = entry(Level::WARN, module_path!(), &message);
         if self.socket.send(&datagram).is_err() {
             self.lost.fetch_add(lost, Ordering::Relaxed);
         }
     }
+}
+
+/// What every line has.
+fn entry(level: Level, room: &str, message: &str) -> Vec<u8> {
+    let mut datagram = Vec::with_capacity(512);
+    put(&mut datagram, "PRIORITY", priority(level));
+    put(&mut datagram, "SYSLOG_IDENTIFIER", env!("CARGO_PKG_NAME"));
+    put(&mut datagram, "ROOMGATE_ROOM", room);
+    put(&mut datagram, "MESSAGE", message);
+    datagram
 }
 
 /// As syslog counts.

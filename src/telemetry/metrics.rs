@@ -10,6 +10,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::cause::Cause;
+
 /// What every metric of ours begins with.
 pub const PREFIX: &str = "roomgate";
 
@@ -19,7 +21,8 @@ const ANSWER: [f64; 9] = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
 const SCORES: [f64; 7] = [1.5, 2.6, 3.1, 3.6, 4.0, 4.3, 4.5];
 
 /// Causes of calls that failed, of which the shipped alerts want the first one, too.
-const FAULTS: &[&str] = &["no-ack", "peer-gone", "media-timeout", "session-expired", "no-ports", "stalled", "fault"];
+const FAULTS: [Cause; 7] =
+    [Cause::NoAck, Cause::PeerGone, Cause::MediaTimeout, Cause::SessionExpired, Cause::NoPorts, Cause::Stalled, Cause::Fault];
 
 type Label = [(&'static str, &'static str); 1];
 
@@ -49,7 +52,7 @@ impl Default for Counted {
             family
         };
         Self {
-            calls: family("cause", FAULTS),
+            calls: family("cause", &FAULTS.map(|cause| cause.verdict().label)),
             answer: Histogram::new(ANSWER),
             scores: Histogram::new(SCORES),
             received: Counter::default(),

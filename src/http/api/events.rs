@@ -137,25 +137,19 @@ impl Reader {
     async fn next(&mut self) -> Option<Sent> {
         loop {
             let told = tokio::select! {
-                told = self.listener.next() => told?,
+                told = self.listener.next() => Some(told?),
                 _ = self.shutdown.wait_for(|stops| *stops) => return None,
-                Ok(()) = self.web.changed() => {
-                    // A token that was taken away, or changed, opens nothing any more, nor does it keep anything open (O-2).
-                    self.web.mark_unchanged();
-                    if !self.caller.is_still_known(&self.site) {
-                        return None;
-                    }
-                    continue;
-                }
+                Ok(()) = self.web.changed() => None,
             };
-            // A meeting that is made anew under an old name has other members.
+            // A token that was taken away, or changed, opens nothing any more, nor does it keep anything open (O-2); and a meeting that
+            // is made anew under an old name has other members.
             if !self.caller.is_still_known(&self.site) {
                 return None;
             }
             match told {
-                Ok(event) if self.may_hear(&event) => return Some(sent(&event)),
-                Ok(_) => {}
-                Err(Missed(missed)) => return Some(written("lagged", &Lagged { missed })),
+                Some(Ok(event)) if self.may_hear(&event) => return Some(sent(&event)),
+                Some(Err(Missed(missed))) => return Some(written("lagged", &Lagged { missed })),
+                Some(Ok(_)) | None => {}
             }
         }
     }

@@ -93,13 +93,11 @@ pub(super) async fn make(State(site): State<Arc<Site>>, caller: Caller, body: Re
     caller.operator_only()?;
     let wanted = checked(body?.0)?;
     let (id, title, conference_id) = (wanted.id.clone(), wanted.title.clone(), wanted.conference_id.clone());
-    site.settings.desks.house.create(wanted).await.map_err(unfit)?;
-    let token = site.settings.sessions.mint_link(&id, site.settings.desks.house.made_at(&id), true, SystemTime::now()).map_err(
-        |error| {
-            tracing::error!(%error, "no link for a meeting that was made");
-            ProblemDetails::new(StatusCode::SERVICE_UNAVAILABLE, "no-randomness", "The meeting is there, but has no link.")
-        },
-    )?;
+    let made_at = site.settings.desks.house.create(wanted).await.map_err(unfit)?;
+    let token = site.settings.sessions.mint_link(&id, made_at, true, SystemTime::now()).map_err(|error| {
+        tracing::error!(%error, "no link for a meeting that was made");
+        ProblemDetails::new(StatusCode::SERVICE_UNAVAILABLE, "no-randomness", "The meeting is there, but has no link.")
+    })?;
     let title = title.unwrap_or_else(|| id.to_string());
     let made = MadeMeeting { id: id.to_string(), title, conference_id, link: format!("/enter?token={token}") };
     Ok((StatusCode::CREATED, Json(made)).into_response())

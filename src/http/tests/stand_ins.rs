@@ -78,12 +78,13 @@ fn row(query: &RecordQuery) -> RecordRow {
 pub(super) struct Makes(pub(super) Mutex<HashMap<MeetingName, u64>>);
 
 impl HouseDesk for Makes {
-    fn create(&self, wanted: NewMeeting) -> Later<Result<(), Unfit>> {
+    fn create(&self, wanted: NewMeeting) -> Later<Result<u64, Unfit>> {
         let taken = wanted.conference_id.as_deref() == Some("1001");
+        let at = unix_millis(SystemTime::now());
         if !taken {
-            self.0.lock().expect("nobody panics").insert(wanted.id, unix_millis(SystemTime::now()));
+            self.0.lock().expect("nobody panics").insert(wanted.id, at);
         }
-        let made = if taken { Err(Unfit::Taken("1001 is taken.".into())) } else { Ok(()) };
+        let made = if taken { Err(Unfit::Taken("1001 is taken.".into())) } else { Ok(at) };
         Box::pin(async move { made })
     }
 

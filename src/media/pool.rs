@@ -116,13 +116,20 @@ impl PortPool {
         let mut last = PoolError::Empty;
         for _ in 0..8 {
             let Some(port) = self.take(machine::now()) else { return Err(last) };
-            let lease = Lease { port, pool: self.clone() };
             match bind_pair(net, address, port) {
-                Ok((rtp, rtcp)) => return Ok(Sockets { rtp, rtcp, lease }),
-                Err(error) => last = PoolError::Bind { port, address, error },
+                Ok((rtp, rtcp)) => return Ok(Sockets { rtp, rtcp, lease: Lease { port, pool: self.clone() } }),
+                Err(error) => {
+                    self.put_back(port);
+                    last = PoolError::Bind { port, address, error };
+                }
             }
         }
         Err(last)
+    }
+
+    /// Without a rest, as nobody has been told of this pair; but the others have their turn first.
+    fn put_back(&self, port: u16) {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).ready.push_back(port);
     }
 }
 
@@ -165,5 +172,18 @@ mod tests {
         let pool = PortPool::new(port, port.saturating_add(7));
         let sockets = pool.open(&crate::udp::System, "127.0.0.1".parse().unwrap()).unwrap();
         assert_ne!(sockets.rtp.local_addr().unwrap().port(), port);
+    }
+
+    /// A call that was refused for want of a descriptor had put all pairs to rest, and the next ones were refused for that.
+    #[test]
+    fn a_pair_that_could_not_be_bound_is_there_for_the_next_call() {
+        let squatter = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = squatter.local_addr().unwrap().port() & !1;
+        let pool = PortPool::new(port, port.saturating_add(1));
+        let address = "127.0.0.1".parse().unwrap();
+        assert!(matches!(pool.open(&crate::udp::System, address), Err(PoolError::Bind { .. })));
+        assert_eq!(pool.usage(), PoolUse { taken: 0, resting: 0, pairs: 1 });
+        drop(squatter);
+        assert!(pool.open(&crate::udp::System, address).is_ok());
     }
 }

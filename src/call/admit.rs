@@ -9,7 +9,6 @@ use crate::display_name;
 use crate::ids::MeetingName;
 use crate::menu::{Addressed, Directory};
 use crate::redact::Redacted;
-use crate::sip::Emergency;
 use crate::sip::{Identity, Incoming};
 
 /// One configured device.
@@ -46,8 +45,8 @@ pub struct Doors {
     pub directory: std::sync::Arc<Directory>,
     /// The organisation's language.
     pub language: String,
-    /// What is dialled for help.
-    pub emergency: Emergency,
+    /// Where calls for help are sent to; `None`: they are refused, with words (S-10).
+    pub emergency_target: Option<String>,
 }
 
 /// A call that will be answered.

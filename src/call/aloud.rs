@@ -19,7 +19,7 @@ impl Shared {
     /// S-10: sent to where it can be answered, or told that it cannot be here.
     pub(super) async fn emergency(&self, incoming: &Incoming, inputs: &mut mpsc::Receiver<Input>) {
         let (call, source, house) = (incoming.call, incoming.source, self.house());
-        if let Some(target) = house.doors.emergency.target.clone() {
+        if let Some(target) = house.doors.emergency_target.clone() {
             tracing::warn!(%call, %source, "emergency call redirected");
             return self.settings.sip.send(Command::Redirect { call, target }).await;
         }

@@ -97,6 +97,7 @@ impl Endpoint {
             local: flow.local,
             transport: flow.transport,
             request_uri: uri,
+            for_help,
             from,
             to,
             user_agent,

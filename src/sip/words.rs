@@ -205,6 +205,8 @@ pub struct Incoming {
     pub transport: Transport,
     /// What was dialled.
     pub request_uri: Uri,
+    /// Which is an emergency number or service (S-10).
+    pub for_help: bool,
     /// Who says to call.
     pub from: NameAddr,
     /// Whom they meant.

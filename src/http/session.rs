@@ -55,6 +55,16 @@ pub struct Session {
     pub made_at: u64,
     /// Tells this session from others of the same meeting.
     pub id: SessionId,
+    /// When it ends, [`SESSION_VALID`] after the link was exchanged.
+    pub expires: SystemTime,
+}
+
+impl Session {
+    /// How much longer it lasts; nothing: it is over.
+    #[must_use]
+    pub fn remaining(&self, now: SystemTime) -> Duration {
+        self.expires.duration_since(now).unwrap_or_default()
+    }
 }
 
 /// Random, one per exchanged link.
@@ -206,8 +216,8 @@ impl Sessions {
     /// Whose cookie this is; `None` for a forged or expired one.
     #[must_use]
     pub fn session(&self, cookie: &str, now: SystemTime) -> Option<Session> {
-        let claim = self.unseal(Purpose::Session, cookie)?;
-        (claim.expires > seconds(now)).then(|| claim.into())
+        let session: Session = self.unseal(Purpose::Session, cookie)?.into();
+        (!session.remaining(now).is_zero()).then_some(session)
     }
 
     fn seal(&self, purpose: Purpose, claim: &Claim) -> String {
@@ -247,8 +257,9 @@ struct Claim {
 }
 
 impl From<Claim> for Session {
-    fn from(Claim { organiser, id, made_at, meeting, .. }: Claim) -> Self {
-        Self { meeting, organiser, made_at, id }
+    fn from(Claim { expires, organiser, id, made_at, meeting }: Claim) -> Self {
+        let expires = UNIX_EPOCH + Duration::from_secs(expires);
+        Self { meeting, organiser, made_at, id, expires }
     }
 }
 

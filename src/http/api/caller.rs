@@ -1,6 +1,7 @@
 //! Who calls the API, found out before anything else is looked at, and what that one may see.
 
 use std::sync::{Arc, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use axum::Extension;
 use axum::extract::{FromRequestParts, Request, State};
@@ -124,11 +125,19 @@ impl Caller {
         }
     }
 
+    /// How much longer what the caller has shown is good at most.
+    pub(super) fn remaining(&self) -> Duration {
+        match self {
+            Self::Member(session) => session.remaining(SystemTime::now()),
+            Self::Operator | Self::Device { .. } => Duration::MAX,
+        }
+    }
+
     /// Whether what the caller has shown would still be taken.
     pub(super) fn is_still_known(&self, site: &Site) -> bool {
         match self {
             Self::Operator => true,
-            Self::Member(session) => site.is_current(session),
+            Self::Member(session) => !self.remaining().is_zero() && site.is_current(session),
             Self::Device { label, token } => site.web().device_tokens.iter().any(|(device, own)| device == label && own == token),
         }
     }

@@ -140,9 +140,10 @@ impl Reader {
                 told = self.listener.next() => Some(told?),
                 _ = self.shutdown.wait_for(|stops| *stops) => return None,
                 Ok(()) = self.web.changed() => None,
+                () = tokio::time::sleep(self.caller.remaining()) => None,
             };
-            // A token that was taken away, or changed, opens nothing any more, nor does it keep anything open (O-2); and a meeting that
-            // is made anew under an old name has other members.
+            // A token that was taken away, or changed, opens nothing any more, nor does it keep anything open (O-2), and no more does
+            // a session that is over; and a meeting that is made anew under an old name has other members.
             if !self.caller.is_still_known(&self.site) {
                 return None;
             }

@@ -12,7 +12,7 @@ use super::uac::Way;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Alone {
     /// One of our registrations.
-    Register(usize),
+    Register(u64),
     /// A subscription.
     Notify(u64),
     /// One that is over.
@@ -30,7 +30,7 @@ impl Endpoint {
     /// The final response and the flow it came on; `None`: nobody answered, or there is no connection.
     pub(super) fn alone_answered(&mut self, now: Instant, alone: Alone, answer: Option<(Flow, &Response)>) {
         match alone {
-            Alone::Register(index) => self.registered(now, index, answer),
+            Alone::Register(number) => self.registered(now, number, answer),
             Alone::Notify(number) => {
                 let accepted = answer.is_some_and(|(_, response)| (200..300).contains(&response.status));
                 self.notified(now, number, accepted);

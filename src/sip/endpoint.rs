@@ -2,7 +2,7 @@
 //! `response.rs`, what we ask of peers in `uac.rs`; here are the tables, the deadlines and the way out.
 
 use std::collections::hash_map::DefaultHasher;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -39,7 +39,7 @@ pub(super) enum Owner {
     Client(u64),
     Call(CallId),
     /// One of our registrations.
-    Account(usize),
+    Account(u64),
     /// Somebody's subscription.
     Subscription(u64),
 }
@@ -138,8 +138,9 @@ pub struct Endpoint {
     pub(super) guard: Guard,
     pub(super) authenticator: Authenticator,
     pub(super) registrar: Registrar,
-    /// Registrations of ours.
-    pub(super) accounts: Vec<Registration>,
+    /// Registrations of ours, by numbers that are not given twice: what is still under way for one that is gone finds nobody.
+    pub(super) accounts: BTreeMap<u64, Registration>,
+    pub(super) next_account: u64,
     /// They are wanted: nobody has signed off yet.
     pub(super) signed_on: bool,
     pub(super) counters: Arc<Counters>,
@@ -173,7 +174,8 @@ impl Endpoint {
             guard: Guard::new(&settings.limits, settings.trusted.clone()),
             authenticator: Authenticator::new(settings.known.accounts.clone()),
             registrar: Registrar::new(settings.registrar),
-            accounts: Vec::new(),
+            accounts: BTreeMap::new(),
+            next_account: 0,
             signed_on: false,
             settings,
             draining: false,
@@ -510,7 +512,7 @@ impl Machine for Endpoint {
                 Owner::Server(id) => self.wake_server(now, id),
                 Owner::Client(id) => self.wake_client(now, id),
                 Owner::Call(id) => self.wake_call(now, id),
-                Owner::Account(index) => self.wake_account(now, index),
+                Owner::Account(number) => self.wake_account(now, number),
                 Owner::Subscription(number) => self.wake_subscription(now, number),
             }
             // Whatever the owner did, this entry is done.
@@ -519,7 +521,7 @@ impl Machine for Endpoint {
                     Owner::Server(id) => self.servers.get_mut(&id).map(|tx| tx.scheduled = None),
                     Owner::Client(id) => self.clients.get_mut(&id).map(|tx| tx.scheduled = None),
                     Owner::Call(id) => self.calls.get_mut(&id).map(|call| call.scheduled = None),
-                    Owner::Account(index) => self.accounts.get_mut(index).map(|account| account.scheduled = None),
+                    Owner::Account(number) => self.accounts.get_mut(&number).map(|account| account.scheduled = None),
                     Owner::Subscription(number) => self.subscriptions.get_mut(&number).map(|known| known.scheduled = None),
                 };
                 self.schedule(owner);

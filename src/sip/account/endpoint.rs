@@ -25,8 +25,10 @@ impl Endpoint {
 
     fn open_account(&mut self, now: Instant, account: Account) {
         let (call_id, tag) = (format!("{}{}", self.token(), self.token()), self.token());
-        self.accounts.push(Registration::new(account, now, call_id, tag));
-        self.schedule(Owner::Account(self.accounts.len() - 1));
+        let number = self.next_account;
+        self.next_account += 1;
+        self.accounts.insert(number, Registration::new(account, now, call_id, tag));
+        self.schedule(Owner::Account(number));
     }
 
     /// Signs off where the settings do not name us any more, and on where they do now (O-2). One that is the same stays as it is.
@@ -34,18 +36,19 @@ impl Endpoint {
         if !self.signed_on {
             return;
         }
+        self.accounts.retain(|_, known| !known.leaving || !matches!(known.state, State::Off));
         let mut wanted = self.settings.accounts.clone();
-        for index in 0..self.accounts.len() {
-            let Some(registration) = self.accounts.get_mut(index).filter(|known| !known.leaving) else { continue };
+        for number in self.numbers() {
+            let Some(registration) = self.accounts.get_mut(&number).filter(|known| !known.leaving) else { continue };
             match wanted.iter().position(|account| account.is_same_binding(&registration.account)) {
                 Some(at) => {
                     let account = wanted.swap_remove(at);
                     if account != registration.account {
                         registration.renew(account, now);
-                        self.schedule(Owner::Account(index));
+                        self.schedule(Owner::Account(number));
                     }
                 }
-                None => self.sign_off_one(now, index),
+                None => self.sign_off_one(now, number),
             }
         }
         for account in wanted {
@@ -53,11 +56,15 @@ impl Endpoint {
         }
     }
 
+    fn numbers(&self) -> Vec<u64> {
+        self.accounts.keys().copied().collect()
+    }
+
     /// How all of them stand.
     #[must_use]
     pub fn accounts(&self, now: Instant) -> Vec<Standing> {
         let counts = |known: &&Registration| !self.signed_on || !known.leaving || !matches!(known.state, State::Off);
-        self.accounts.iter().filter(counts).map(|registration| registration.standing(now)).collect()
+        self.accounts.values().filter(counts).map(|registration| registration.standing(now)).collect()
     }
 
     /// Whose account was called: the user part of the Request-URI is a Contact of ours that its registrar alone knows.
@@ -66,18 +73,18 @@ impl Endpoint {
             return None;
         }
         let user = Uri::parse(&request.uri)?.user?;
-        let called = self.accounts.iter().find(|registration| registration.account.contact == user)?;
+        let called = self.accounts.values().find(|registration| registration.account.contact == user)?;
         Some(Identity::Account(called.account.label.clone()))
     }
 
     /// The user part of the Contact in a request of this account.
-    pub(in crate::sip) fn account_contact(&self, index: usize) -> Option<&str> {
-        self.accounts.get(index).map(|registration| registration.account.contact.as_str())
+    pub(in crate::sip) fn account_contact(&self, number: u64) -> Option<&str> {
+        self.accounts.get(&number).map(|registration| registration.account.contact.as_str())
     }
 
     /// The account of ours in a domain: the flow to its registrar while we are registered there, our address, and what proves it.
     pub(in crate::sip) fn account_at(&self, domain: &Host) -> Option<(Flow, Uri, Credentials)> {
-        self.accounts.iter().find_map(|registration| {
+        self.accounts.values().find_map(|registration| {
             let State::Bound { flow, .. } = registration.state else { return None };
             let Account { registrar, username, credentials, .. } = &registration.account;
             (registrar.host.as_ref() == Some(domain)).then(|| {
@@ -91,7 +98,9 @@ impl Endpoint {
     pub(in crate::sip) fn name_of(&self, waiting: &Waiting) -> Option<String> {
         let Waiting::Client { id, .. } = waiting else { return None };
         match self.clients.get(id)?.purpose {
-            Purpose::Alone(Alone::Register(index)) => self.accounts.get(index).map(|registration| registration.account.domain()),
+            Purpose::Alone(Alone::Register(number)) => {
+                self.accounts.get(&number).map(|registration| registration.account.domain())
+            }
             _ => None,
         }
     }
@@ -102,43 +111,43 @@ impl Endpoint {
             State::Bound { flow, .. } => flow.connection == Some(connection),
             _ => false,
         };
-        self.accounts.iter().any(bound)
+        self.accounts.values().any(bound)
     }
 
     /// Nothing is registered any more, or on its way to be.
     #[must_use]
     pub fn has_signed_off(&self) -> bool {
-        self.accounts.iter().all(|registration| matches!(registration.state, State::Off))
+        self.accounts.values().all(|registration| matches!(registration.state, State::Off))
     }
 
     /// Takes back what is registered, and registers no more (section 10.2.2).
     pub(in crate::sip) fn sign_off(&mut self, now: Instant) {
         self.signed_on = false;
-        for index in 0..self.accounts.len() {
-            self.sign_off_one(now, index);
+        for number in self.numbers() {
+            self.sign_off_one(now, number);
         }
     }
 
-    fn sign_off_one(&mut self, now: Instant, index: usize) {
-        let Some(registration) = self.accounts.get_mut(index) else { return };
+    fn sign_off_one(&mut self, now: Instant, number: u64) {
+        let Some(registration) = self.accounts.get_mut(&number) else { return };
         registration.leaving = true;
         match registration.state {
-            State::Bound { flow, .. } => self.ask(now, index, flow),
+            State::Bound { flow, .. } => self.ask(now, number, flow),
             // A REGISTER that is answered later must not stay: its answer brings us back here.
             State::Asking { .. } => {}
             State::Resting { .. } | State::Locating | State::Off => registration.state = State::Off,
         }
-        self.schedule(Owner::Account(index));
+        self.schedule(Owner::Account(number));
     }
 
-    pub(in crate::sip) fn wake_account(&mut self, now: Instant, index: usize) {
-        let Some(registration) = self.accounts.get_mut(index) else { return };
+    pub(in crate::sip) fn wake_account(&mut self, now: Instant, number: u64) {
+        let Some(registration) = self.accounts.get_mut(&number) else { return };
         match &mut registration.state {
-            State::Resting { until } if *until <= now => self.locate(index),
+            State::Resting { until } if *until <= now => self.locate(number),
             State::Bound { flow, refresh_at, ping_at } => {
                 let flow = *flow;
                 if *refresh_at <= now {
-                    self.ask(now, index, flow);
+                    self.ask(now, number, flow);
                 } else if *ping_at <= now {
                     *ping_at = now + ping(&flow);
                     self.transmit(flow, b"\r\n\r\n".to_vec());
@@ -146,64 +155,62 @@ impl Endpoint {
             }
             _ => {}
         }
-        self.schedule(Owner::Account(index));
+        self.schedule(Owner::Account(number));
     }
 
-    fn locate(&mut self, index: usize) {
-        let Some(registration) = self.accounts.get_mut(index) else { return };
+    fn locate(&mut self, number: u64) {
+        let Some(registration) = self.accounts.get_mut(&number) else { return };
         registration.state = State::Locating;
         let Account { registrar, transport, .. } = &registration.account;
-        let (host, port) = (registrar.host.clone(), registrar.port);
-        let (token, transport) = (index as u64, *transport);
+        let (host, port, transport) = (registrar.host.clone(), registrar.port, *transport);
         if let Some(host) = host {
-            self.put_out(Output::Locate(Locate { token, host, port, transport }));
+            self.put_out(Output::Locate(Locate { token: number, host, port, transport }));
         }
     }
 
     /// The registrar's addresses, the first choice first.
-    pub(in crate::sip) fn located(&mut self, now: Instant, token: u64, targets: Vec<Target>) {
-        let index = usize::try_from(token).unwrap_or(usize::MAX);
-        let Some(registration) = self.accounts.get_mut(index).filter(|known| matches!(known.state, State::Locating)) else {
+    pub(in crate::sip) fn located(&mut self, now: Instant, number: u64, targets: Vec<Target>) {
+        let Some(registration) = self.accounts.get_mut(&number).filter(|known| matches!(known.state, State::Locating)) else {
             return;
         };
         let mut rest: VecDeque<_> = targets.into();
         match rest.pop_front() {
             Some(target) => {
                 registration.state = State::Asking { target, rest };
-                self.ask_at(now, index, target);
+                self.ask_at(now, number, target);
             }
-            None => self.failed_account(now, index, "its address is not found".to_owned(), None),
+            None => self.failed_account(now, number, "its address is not found".to_owned(), None),
         }
-        self.schedule(Owner::Account(index));
+        self.schedule(Owner::Account(number));
     }
 
     /// A REGISTER by a flow that is there, or is opened anew if it is not.
-    fn ask(&mut self, now: Instant, index: usize, flow: Flow) {
-        let Some(registration) = self.accounts.get_mut(index) else { return };
+    fn ask(&mut self, now: Instant, number: u64, flow: Flow) {
+        let Some(registration) = self.accounts.get_mut(&number) else { return };
         let target = Target { address: flow.peer, transport: flow.transport };
         registration.state = State::Asking { target, rest: VecDeque::new() };
         match self.is_open(&flow) {
-            true => self.send_register(now, index, Way::Open(flow)),
-            false => self.ask_at(now, index, target),
+            true => self.send_register(now, number, Way::Open(flow)),
+            false => self.ask_at(now, number, target),
         }
     }
 
-    fn ask_at(&mut self, now: Instant, index: usize, target: Target) {
-        self.send_register(now, index, Way::Connect { peer: target.address, transport: target.transport, fallback: None });
+    fn ask_at(&mut self, now: Instant, number: u64, target: Target) {
+        self.send_register(now, number, Way::Connect { peer: target.address, transport: target.transport, fallback: None });
     }
 
-    fn send_register(&mut self, now: Instant, index: usize, way: Way) {
+    fn send_register(&mut self, now: Instant, number: u64, way: Way) {
         let cnonce = self.token();
-        let Some(registration) = self.accounts.get_mut(index) else { return };
+        let Some(registration) = self.accounts.get_mut(&number) else { return };
         let request = registration.request(&cnonce);
-        self.send_alone(now, request, way, Alone::Register(index));
+        self.send_alone(now, request, way, Alone::Register(number));
     }
 
     /// The answer to a REGISTER; `None`: nobody answered, or there is no connection.
-    pub(in crate::sip) fn registered(&mut self, now: Instant, index: usize, answer: Option<(Flow, &Response)>) {
-        let Some(registration) = self.accounts.get_mut(index) else { return };
+    pub(in crate::sip) fn registered(&mut self, now: Instant, number: u64, answer: Option<(Flow, &Response)>) {
+        let Some(registration) = self.accounts.get_mut(&number) else { return };
         let Some((flow, response)) = answer else {
-            return self.next_target(now, index, "nobody answers".to_owned(), None);
+            return self.next_target(now, number, "nobody answers".to_owned(), None);
         };
         let outcome = registration.outcome(response);
         match outcome {
@@ -222,41 +229,41 @@ impl Endpoint {
                 let (refresh_at, ping_at) = (now + refresh_after(granted), now + ping(&flow));
                 registration.state = State::Bound { flow, refresh_at, ping_at };
                 if registration.leaving {
-                    self.ask(now, index, flow);
+                    self.ask(now, number, flow);
                 }
             }
             Outcome::Again => {
                 let way = if self.is_open(&flow) { Some(Way::Open(flow)) } else { None };
                 match way {
-                    Some(way) => self.send_register(now, index, way),
-                    None => self.ask_at(now, index, Target { address: flow.peer, transport: flow.transport }),
+                    Some(way) => self.send_register(now, number, way),
+                    None => self.ask_at(now, number, Target { address: flow.peer, transport: flow.transport }),
                 }
             }
             Outcome::Failed { why, retry_after } => match response.status {
                 // RFC 3263 section 4.3: another server may do better.
-                408 | 500..=599 => self.next_target(now, index, why, retry_after),
-                _ => self.failed_account(now, index, why, retry_after),
+                408 | 500..=599 => self.next_target(now, number, why, retry_after),
+                _ => self.failed_account(now, number, why, retry_after),
             },
         }
-        self.schedule(Owner::Account(index));
+        self.schedule(Owner::Account(number));
     }
 
-    fn next_target(&mut self, now: Instant, index: usize, why: String, retry_after: Option<Duration>) {
-        let Some(registration) = self.accounts.get_mut(index) else { return };
+    fn next_target(&mut self, now: Instant, number: u64, why: String, retry_after: Option<Duration>) {
+        let Some(registration) = self.accounts.get_mut(&number) else { return };
         let next = match &mut registration.state {
             State::Asking { target, rest } => rest.pop_front().inspect(|next| *target = *next),
             _ => None,
         };
         match next {
-            Some(target) => self.ask_at(now, index, target),
-            None => self.failed_account(now, index, why, retry_after),
+            Some(target) => self.ask_at(now, number, target),
+            None => self.failed_account(now, number, why, retry_after),
         }
-        self.schedule(Owner::Account(index));
+        self.schedule(Owner::Account(number));
     }
 
-    fn failed_account(&mut self, now: Instant, index: usize, why: String, retry_after: Option<Duration>) {
+    fn failed_account(&mut self, now: Instant, number: u64, why: String, retry_after: Option<Duration>) {
         let dice = self.draw();
-        let Some(registration) = self.accounts.get_mut(index) else { return };
+        let Some(registration) = self.accounts.get_mut(&number) else { return };
         if registration.leaving {
             registration.state = State::Off;
             return;
@@ -270,18 +277,18 @@ impl Endpoint {
         }
         registration.failure = Some(why);
         registration.state = State::Resting { until: now + wait };
-        self.schedule(Owner::Account(index));
+        self.schedule(Owner::Account(number));
     }
 
     /// A connection is gone: the registrar can no longer reach us by it (RFC 5626 section 4.2.1).
     pub(in crate::sip) fn account_flow_closed(&mut self, now: Instant, connection: ConnectionId) {
-        for index in 0..self.accounts.len() {
-            let lost = self.accounts.get(index).is_some_and(|registration| match &registration.state {
+        for number in self.numbers() {
+            let lost = self.accounts.get(&number).is_some_and(|registration| match &registration.state {
                 State::Bound { flow, .. } => flow.connection == Some(connection),
                 _ => false,
             });
             if lost {
-                self.failed_account(now, index, "its connection is gone".to_owned(), None);
+                self.failed_account(now, number, "its connection is gone".to_owned(), None);
             }
         }
     }

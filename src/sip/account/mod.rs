@@ -54,11 +54,10 @@ pub struct Account {
 impl Account {
     /// Whether both stand for one and the same binding at one registrar.
     fn is_same_binding(&self, other: &Self) -> bool {
-        let of = |account: &Self| {
-            (account.label.clone(), account.registrar.clone(), account.username.clone(), account.contact.clone())
-        };
+        let Self { label, registrar, transport, username, contact, credentials: _, expires: _ } = self;
         // Another transport is another Contact, and the flow that calls come by.
-        of(self) == of(other) && self.transport == other.transport
+        (label, registrar, transport, username, contact)
+            == (&other.label, &other.registrar, &other.transport, &other.username, &other.contact)
     }
 
     /// The domain of our address there.

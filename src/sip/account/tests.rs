@@ -273,6 +273,23 @@ fn o2_a_new_password_signs_the_old_contact_off_and_a_new_one_on() {
 }
 
 #[test]
+fn o2_what_reloads_have_replaced_is_forgotten_once_it_is_signed_off() {
+    let mut bench = Bench::new();
+    let first = bench.registers().remove(0);
+    bench.answers(&first, 200, "Expires: 600");
+    for n in 0..5 {
+        let new = with_accounts(&bench, |account| account.contact = contact("pbx", "7000", &format!("password {n}")));
+        bench.endpoint.handle(bench.now, Input::Command(new));
+        bench.settle();
+        for request in bench.registers() {
+            let lives = if request.1.contains("Expires: 0\r\n") { "" } else { "Expires: 600" };
+            bench.answers(&request, 200, lives);
+        }
+        assert_eq!(bench.endpoint.accounts.len(), 2, "the one there is, and the one before it");
+    }
+}
+
+#[test]
 fn o2_another_life_is_asked_for_at_once_with_the_same_contact() {
     let mut bench = Bench::new();
     let first = bench.registers().remove(0);

@@ -31,7 +31,7 @@ impl Endpoint {
                 let wanted = call.deadline();
                 (std::mem::replace(&mut call.scheduled, wanted), wanted)
             }),
-            Owner::Account(index) => self.accounts.get_mut(index).map(|account| {
+            Owner::Account(number) => self.accounts.get_mut(&number).map(|account| {
                 let wanted = account.deadline();
                 (std::mem::replace(&mut account.scheduled, wanted), wanted)
             }),

@@ -40,6 +40,8 @@ use report::{Ear, Report};
 const PORTS: (u16, u16) = (40_000, 49_999);
 /// How long a call may ring.
 const RINGING: Duration = Duration::from_secs(60);
+/// How long the other end may take to answer that the call is over; what is lost is repeated meanwhile.
+const FAREWELL: Duration = Duration::from_secs(4);
 /// The clock that keeps packet times; media tick at every fourth step.
 const STEP: Duration = Duration::from_millis(5);
 /// From the answer to the first key.
@@ -76,6 +78,8 @@ enum DialError {
     System(#[from] std::io::Error),
     #[error("no answer within {} s", RINGING.as_secs())]
     NoAnswer,
+    #[error("given up before there was an answer")]
+    GivenUp,
     #[error("the call failed: {0}")]
     Failed(String),
     #[error("the answer cannot be used: {0}")]
@@ -221,15 +225,21 @@ async fn dial(args: &DialArgs) -> Result<Report, DialError> {
     };
     let mut phone = Phone { handle, events, call, began: machine::now(), report: Report::new(&plan.uri) };
     phone.handle.send(invite).await;
-    let answer = phone.await_answer().await?;
-    let talked = phone.talk(args, &plan, &offer, &answer, sockets).await;
-    let over = talked.as_ref().is_ok_and(|ended_by_peer| *ended_by_peer);
-    if !over {
-        phone.handle.send(Command::Bye { call, cause: Cause::HungUp }).await;
-    }
-    // Asked after the BYE and answered after it: by then it is on its way.
+    // Of a call that is over there is nothing to end.
+    let talked = match phone.await_answer().await {
+        Ok(answer) => {
+            let talked = phone.talk(args, &plan, &offer, &answer, sockets).await;
+            phone.handle.send(Command::Bye { call, cause: Cause::HungUp }).await;
+            talked
+        }
+        Err(error) => {
+            phone.handle.send(Command::Cancel { call }).await;
+            Err(error)
+        }
+    };
+    let _unanswered = tokio::time::timeout(FAREWELL, phone.handle.settled()).await;
     phone.report.ladder(&phone.handle.ladder(call).await);
-    talked.map(|_| phone.report)
+    talked.map(|()| phone.report)
 }
 
 fn random() -> Result<u64, DialError> {
@@ -248,13 +258,10 @@ impl Phone {
     async fn await_answer(&mut self) -> Result<Vec<u8>, DialError> {
         let until = tokio::time::Instant::from_std(self.began + RINGING);
         loop {
-            let event = match tokio::time::timeout_at(until, self.events.recv()).await {
-                Ok(Some(event)) => event,
-                Ok(None) => return Err(DialError::Failed("the SIP endpoint is gone".to_owned())),
-                Err(_) => {
-                    self.handle.send(Command::Cancel { call: self.call }).await;
-                    return Err(DialError::NoAnswer);
-                }
+            let event = tokio::select! {
+                event = self.events.recv() => event.ok_or_else(|| DialError::Failed("the SIP endpoint is gone".to_owned()))?,
+                () = tokio::time::sleep_until(until) => return Err(DialError::NoAnswer),
+                _ = tokio::signal::ctrl_c() => return Err(DialError::GivenUp),
             };
             let after = self.began.elapsed();
             match event {
@@ -274,7 +281,7 @@ impl Phone {
         }
     }
 
-    /// Talks until time is up or the peer hangs up; true if the peer did.
+    /// Talks until time is up or the peer hangs up.
     async fn talk(
         &mut self,
         args: &DialArgs,
@@ -282,7 +289,7 @@ impl Phone {
         offer: &Session,
         answer: &[u8],
         sockets: Sockets,
-    ) -> Result<bool, DialError> {
+    ) -> Result<(), DialError> {
         let answer = Session::parse(answer).map_err(|_| DialError::Answer("it is no session description"))?;
         let agreed = sdp::accept_answer(offer, &answer).map_err(|_| DialError::Answer("it does not fit the offer"))?;
         let profile = profile(&agreed, plan.target.ip());
@@ -338,8 +345,7 @@ impl Phone {
         self.report.arrived = arrivals.finish(machine::now());
         self.report.seconds = start.elapsed().as_secs_f64();
         self.report.media(&line.port.stats(), line.ear.finish());
-        line.save(args)?;
-        Ok(ended)
+        line.save(args)
     }
 }
 

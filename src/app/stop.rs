@@ -21,6 +21,8 @@ use crate::sweep;
 
 /// How long registrars may take to forget us.
 const SIGN_OFF: Duration = Duration::from_secs(3);
+/// How long phones may take to answer that their call is over: a BYE that is lost is repeated three times meanwhile (RFC 3261, T1).
+const FAREWELL: Duration = Duration::from_secs(4);
 /// How long a drain waits between two lines that say who is still there.
 const DRAIN_REPORT: Duration = Duration::from_secs(5);
 /// How long the service manager has patience from each report on, in µs: until the next one, and for all that follows a drain.
@@ -113,10 +115,10 @@ impl Up {
             tracing::warn!("a registrar has not answered: it will still send calls here for a while");
         }
         let limit = self.reloader.levers.settings.borrow().limits.drain;
-        tokio::select! {
-            () = drain_calls(self.present, self.drain, limit) => {}
-            () = signals.next() => {}
-        }
+        let in_order = tokio::select! {
+            () = drain_calls(self.present, self.drain, limit) => true,
+            () = signals.next() => false,
+        };
         for meeting in self.registry.running().await {
             if tokio::time::timeout(LAST_WORDS, meeting.close(Cause::Draining)).await.is_err() {
                 tracing::warn!(meeting = %meeting.name(), "did not close in time");
@@ -128,6 +130,12 @@ impl Up {
         self.calls.abort();
         // Cancelled or ended: what it held of the store is let go. The SIP task ends with its last handle, and then what keeps registrations.
         let _ = self.calls.await;
+        if in_order {
+            tokio::select! {
+                () = farewell(&self.sip) => {}
+                () = signals.next() => {}
+            }
+        }
         if let Some(relay) = self.relay {
             texting::rest(&relay).await;
         }
@@ -143,6 +151,13 @@ impl Up {
             tracing::error!("the store did not close in order");
         }
         tracing::info!("stopped");
+    }
+}
+
+/// What phones were told last has reached them.
+async fn farewell(sip: &sip::Handle) {
+    if tokio::time::timeout(FAREWELL, sip.settled()).await.is_err() {
+        tracing::warn!("a phone has not answered that its call is over");
     }
 }
 

@@ -238,6 +238,17 @@ impl Endpoint {
         self.calls.values().filter(|call| call.phase != Phase::Over).count()
     }
 
+    /// Whether no call is up and each request of ours has its final response, or has been given up.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let is_answered = |tx: &ClientTransaction| match &tx.machine {
+            ClientMachine::Waiting(_) => false,
+            ClientMachine::Invite(machine) => !machine.is_pending(),
+            ClientMachine::Other(machine) => !machine.is_pending(),
+        };
+        self.live_calls() == 0 && self.clients.values().all(is_answered)
+    }
+
     /// What it holds now.
     #[must_use]
     pub fn load(&self) -> Load {

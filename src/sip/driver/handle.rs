@@ -21,6 +21,7 @@ pub(super) enum Ask {
     Registrations(oneshot::Sender<Vec<Change>>),
     Accounts(oneshot::Sender<Vec<Standing>>),
     SignOff(oneshot::Sender<()>),
+    Settle(oneshot::Sender<()>),
     Ping(oneshot::Sender<()>),
     #[cfg(test)]
     IsEmpty(oneshot::Sender<bool>),
@@ -78,6 +79,14 @@ impl Handle {
     pub async fn sign_off(&self) {
         let (answer, answered) = oneshot::channel();
         let _ended = self.asks.send(Ask::SignOff(answer)).await;
+        let _ended = answered.await;
+    }
+
+    /// Comes back when no call is up and each request of ours is answered, or was repeated in vain (RFC 3261 section 17.1.2): before,
+    /// a BYE that was lost leaves its phone in a call that is over.
+    pub async fn settled(&self) {
+        let (answer, answered) = oneshot::channel();
+        let _ended = self.asks.send(Ask::Settle(answer)).await;
         let _ended = answered.await;
     }
 

@@ -158,6 +158,7 @@ struct Task {
     untold: VecDeque<Event>,
     /// Waits until our registrations are taken back.
     leaving: Option<oneshot::Sender<()>>,
+    settling: Option<oneshot::Sender<()>>,
     /// The name system, once it was needed.
     names: Option<Names>,
     copier: Copier,
@@ -180,6 +181,7 @@ impl Task {
             tasks: JoinSet::new(),
             untold: VecDeque::new(),
             leaving: None,
+            settling: None,
             names: None,
         }
     }
@@ -203,6 +205,9 @@ impl Task {
             if let Some(leaving) = self.leaving.take_if(|_| self.endpoint.has_signed_off()) {
                 // Whoever waited may have gone.
                 let _ = leaving.send(());
+            }
+            if let Some(settling) = self.settling.take_if(|_| self.endpoint.is_settled()) {
+                let _ = settling.send(());
             }
             while self.tasks.try_join_next().is_some() {}
             let deadline = self.endpoint.deadline();
@@ -229,6 +234,7 @@ impl Task {
                         self.endpoint.handle(machine::now(), Input::Command(Command::SignOff));
                         self.leaving = Some(answer);
                     }
+                    Some(Ask::Settle(answer)) => self.settling = Some(answer),
                     Some(Ask::Registrations(answer)) => drop(answer.send(self.endpoint.registrations(machine::now()))),
                     #[cfg(test)]
                     Some(Ask::IsEmpty(answer)) => drop(answer.send(self.endpoint.is_empty())),

@@ -269,6 +269,21 @@ fn a_2xx_whose_ack_never_comes_ends_the_call_with_bye() {
 }
 
 #[test]
+fn an_endpoint_is_settled_once_a_bye_that_was_lost_is_answered() {
+    let mut pair = Pair::new();
+    let (caller, _) = pair.live();
+    assert!(!pair.ends[0].is_settled(), "a call is up");
+    pair.loses = Box::new(|summary| summary == "BYE");
+    pair.command(0, Command::Bye { call: caller, cause: Cause::HungUp });
+    pair.millis(100);
+    assert!(!pair.ends[0].is_settled() && !pair.ends[1].is_settled());
+    pair.loses = Box::new(|_| false);
+    pair.millis(500);
+    assert!(pair.ends[0].is_settled() && pair.ends[1].is_settled(), "{:?}", pair.log);
+    assert_eq!(pair.sent("0 BYE"), 1, "the one that arrived");
+}
+
+#[test]
 fn a_bye_of_ours_waits_for_the_ack() {
     let mut pair = Pair::new();
     let (_, callee) = pair.ringing();

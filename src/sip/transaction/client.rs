@@ -65,6 +65,12 @@ impl Client {
         }
     }
 
+    /// Whether no final response has come.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        matches!(self.state, State::Trying { .. })
+    }
+
     /// When [`Self::wake`] is wanted.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {

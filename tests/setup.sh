@@ -20,10 +20,6 @@ installed="ca-certificates curl procps sudo systemd systemd-sysv"
 playwright=1.65.1
 smpp=0.5.1
 hep=1.0.22
-pjsua2=2.15.1.post1
-azure=1.1.0
-twilio=9.13.0
-schemathesis=4.32.5
 deny=0.20.2
 deb=3.8.0
 fuzz=0.13.2
@@ -75,13 +71,12 @@ node_peers() {
 }
 
 python_peers() {
-    wanted="$pjsua2 $azure $twilio $schemathesis"
+    wanted=$(cksum < tests/interop/requirements.txt)
     [ "$(cat "$setup/venv/.wanted" 2>/dev/null)" = "$wanted" ] && "$setup/venv/bin/python" -c 'import pjsua2' 2>/dev/null && return 0
-    say "installing pjsua2-python $pjsua2, azure-communication-sms $azure, twilio $twilio, schemathesis $schemathesis"
+    say "installing tests/interop/requirements.txt"
     rm -rf "$setup/venv"
     python3 -m venv "$setup/venv"
-    "$setup/venv/bin/pip" install --quiet --disable-pip-version-check \
-        "pjsua2-python==$pjsua2" "azure-communication-sms==$azure" "twilio==$twilio" "schemathesis==$schemathesis"
+    "$setup/venv/bin/pip" install --quiet --disable-pip-version-check --requirement tests/interop/requirements.txt
     echo "$wanted" > "$setup/venv/.wanted"
 }
 

@@ -83,6 +83,8 @@ const header = Buffer.from('RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x80\xbb\0
 writeFileSync(recording, header);
 
 const browser = await chromium.launch({
+  // Somebody waits a minute for it; other scenarios may want the machine meanwhile.
+  timeout: 55_000,
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
   args: [
     '--no-sandbox',

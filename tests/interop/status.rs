@@ -11,7 +11,7 @@ use crate::patience::{eventually, seconds};
 /// A call by TCP.
 fn call(daemon: &Daemon) -> Child {
     let mut dial = Command::new(env!("CARGO_BIN_EXE_roomgate"));
-    dial.args(["dial", "sip:1001@127.0.0.1", "--codec", "g722", "--transport", "tcp", "--for", "3s"]);
+    dial.args(["dial", "sip:1001@127.0.0.1", "--codec", "g722", "--transport", "tcp", "--for", "6s"]);
     dial.current_dir(daemon.folder()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("roomgate dial can be run")
 }
 

@@ -20,6 +20,8 @@ const SETTINGS: &str = "[media]\nwebrtc_addresses = [\"127.0.0.1\"]\n\
     [device.locked]\nusername = \"locked\"\npassword = \"open sesame\"\n";
 /// What is silent for so long stays silent: an answer takes a few milliseconds.
 const PATIENCE: Duration = Duration::from_millis(400);
+/// The same where an answer is expected: the machine may stand still meanwhile.
+const MORE_PATIENCE: Duration = Duration::from_secs(4);
 /// The slowest answer of all.
 const PROMPT: Duration = Duration::from_millis(50);
 const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 49170 RTP/AVP 0\r\n";
@@ -43,6 +45,13 @@ struct Case<'a> {
     /// It comes from somebody whom nobody knows.
     stranger: bool,
     message: String,
+}
+
+impl Outcome {
+    /// How long to wait for something of it.
+    fn patience(&self) -> Duration {
+        if self.closed || !self.statuses.is_empty() { MORE_PATIENCE } else { PATIENCE }
+    }
 }
 
 /// `silence`, or `200 then 501`, and `closed` or `waits`.
@@ -141,7 +150,7 @@ fn statuses(received: &str) -> (Vec<u16>, bool) {
 
 fn by_udp(case: &Case, own: IpAddr, daemon: SocketAddr) -> (Outcome, Option<Duration>) {
     let socket = UdpSocket::bind((own, 0)).expect("a socket");
-    socket.set_read_timeout(Some(PATIENCE)).expect("a socket option");
+    socket.set_read_timeout(Some(case.udp.patience())).expect("a socket option");
     let bytes = case.bytes("UDP", socket.local_addr().expect("an address"));
     let (sent, mut first, mut received) = (Instant::now(), None, String::new());
     socket.send_to(&bytes, daemon).expect("loopback takes it");
@@ -156,24 +165,24 @@ fn by_udp(case: &Case, own: IpAddr, daemon: SocketAddr) -> (Outcome, Option<Dura
     (Outcome { statuses: statuses(&received).0, ..Outcome::default() }, first)
 }
 
-fn connect(own: IpAddr, daemon: SocketAddr) -> TcpStream {
+fn connect(case: &Case, own: IpAddr, daemon: SocketAddr) -> TcpStream {
     let socket = socket2::Socket::new(socket2::Domain::for_address(daemon), socket2::Type::STREAM, None).expect("a socket");
     socket.bind(&SocketAddr::new(own, 0).into()).expect("an address of loopback");
     socket.connect(&daemon.into()).expect("the daemon listens");
     let stream = TcpStream::from(socket);
     stream.set_nodelay(true).expect("a socket option");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a socket option");
+    stream.set_read_timeout(Some(case.tcp.patience())).expect("a socket option");
     stream
 }
 
 fn by_tcp(case: &Case, own: IpAddr, daemon: SocketAddr) -> (Outcome, Option<Duration>) {
-    let stream = connect(own, daemon);
+    let stream = connect(case, own, daemon);
     let here = stream.local_addr().expect("an address");
     by_stream(case, "TCP", stream, here)
 }
 
 fn by_tls(case: &Case, own: IpAddr, daemon: SocketAddr, config: &Arc<ClientConfig>) -> (Outcome, Option<Duration>) {
-    let stream = connect(own, SocketAddr::new(daemon.ip(), 5061));
+    let stream = connect(case, own, SocketAddr::new(daemon.ip(), 5061));
     let here = stream.local_addr().expect("an address");
     let client = ClientConnection::new(Arc::clone(config), daemon.ip().into()).expect("a client");
     let mut stream = StreamOwned::new(client, stream);
@@ -206,7 +215,7 @@ fn by_stream(case: &Case, transport: &str, mut stream: impl Read + Write, here: 
             Err(error) => closed |= matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof),
         }
         let (found, answered) = statuses(&String::from_utf8_lossy(&received));
-        if closed || answered || (probed && sent.elapsed() > 3 * PATIENCE) {
+        if closed || answered || (probed && sent.elapsed() > 3 * case.tcp.patience()) {
             return (Outcome { statuses: found, closed, waits: !closed && !answered }, first);
         }
         // All that is expected is there: the probe at once.

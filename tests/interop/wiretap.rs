@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::audio::Tone;
 use crate::namespace::program;
 use crate::patience::{eventually, seconds};
 use crate::process::Process;
@@ -13,8 +14,12 @@ use crate::process::Process;
 /// RTP and RTCP of devices, as the gateway sends it.
 pub const TO_DEVICES: &str = "udp and src portrange 20000-20999";
 
-/// A packet of 20 ms, in s, and more than half of the margin that a stream begins with.
-const LATE: f64 = 0.025;
+/// Behind its time by so much, in s, a packet may find the least margin that playout keeps used up.
+const LATE: f64 = 0.005;
+/// So long, in s, there is nothing left to make a sound of.
+const PAUSE: f64 = 0.06;
+/// The time in which a sender shows how punctual it can be, in s.
+const MEMORY: f64 = 10.0;
 
 /// A running capture.
 #[derive(Debug)]
@@ -74,6 +79,11 @@ impl Wiretap {
         Self { process, file }
     }
 
+    /// What was captured up to a moment ago.
+    pub fn so_far(&self) -> Vec<Datagram> {
+        datagrams(&std::fs::read(&self.file).expect("a capture"))
+    }
+
     /// Ends the capture.
     ///
     /// # Panics
@@ -88,13 +98,13 @@ impl Wiretap {
     }
 }
 
-/// Reads a capture of Ethernet frames with IPv4 and UDP; others are passed over.
+/// Reads a capture of Ethernet frames with IPv4 and UDP; others are passed over, and so is one that is not all written yet.
 fn datagrams(file: &[u8]) -> Vec<Datagram> {
     let word = |at: usize| file.get(at..at + 4).map(|bytes| u32::from_le_bytes(bytes.try_into().expect("four bytes")));
     assert_eq!(word(0), Some(0xa1b2_c3d4), "a capture of this machine's byte order, in microseconds");
     let (mut at, mut found) = (24, Vec::new());
     while let (Some(second), Some(micros), Some(length)) = (word(at), word(at + 4), word(at + 8)) {
-        let frame = file.get(at + 16..at + 16 + length as usize).expect("a whole packet");
+        let Some(frame) = file.get(at + 16..at + 16 + length as usize) else { break };
         at += 16 + length as usize;
         // Ethertype IPv4, a header without options, protocol UDP.
         if frame.len() < 42 || frame[12..14] != [8, 0] || frame[14] != 0x45 || frame[23] != 17 {
@@ -124,33 +134,62 @@ pub fn streams(datagrams: &[Datagram]) -> BTreeMap<(u16, u32), Stream> {
     found
 }
 
-/// How many packets of the longest stream of this payload type to the gateway came so late after the one before that what had to be
-/// played meanwhile was made up: the sender's own doing.
-pub fn late(datagrams: &[Datagram], payload_type: u8) -> usize {
-    let mut times: BTreeMap<SocketAddrV4, Vec<f64>> = BTreeMap::new();
-    let is_meant = |one: &&Datagram| {
-        one.to.port() >= 20_000
-            && one.to.port().is_multiple_of(2)
-            && one.bytes.get(1).is_some_and(|byte| byte & 0x7f == payload_type)
-    };
-    for datagram in datagrams.iter().filter(is_meant) {
-        times.entry(datagram.from).or_default().push(datagram.at);
+/// How a sender has kept time: what is made up for its packets that come late is its own doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Punctuality {
+    /// Packets that came late.
+    pub late: usize,
+    /// How often it has paused for longer than can be made up for.
+    pub pauses: usize,
+}
+
+impl Punctuality {
+    /// Whether all that is wrong with a tone can be the sender's doing.
+    pub fn excuses(self, tone: &Tone) -> bool {
+        tone.jumps <= self.late && tone.gaps.len() <= self.pauses
     }
-    let longest = times.into_values().max_by_key(Vec::len).expect("a stream of that kind");
-    longest.windows(2).filter(|pair| pair[1] - pair[0] > LATE).count()
+}
+
+/// That of the longest stream of this payload type: each packet against the best of the seconds before it, by its timestamp.
+pub fn punctuality(datagrams: &[Datagram], payload_type: u8) -> Punctuality {
+    let mut sent: BTreeMap<SocketAddrV4, Vec<(f64, u32)>> = BTreeMap::new();
+    for datagram in datagrams {
+        // RFC 7983: version 2 of RTP; RTCP has other types.
+        let Some([128..=191, kind, _, _, t0, t1, t2, t3]) = datagram.bytes.first_chunk() else { continue };
+        if kind & 0x7f == payload_type {
+            sent.entry(datagram.from).or_default().push((datagram.at, u32::from_be_bytes([*t0, *t1, *t2, *t3])));
+        }
+    }
+    let longest = sent.into_values().max_by_key(Vec::len).expect("a stream of that kind");
+    let first = longest[0].1;
+    // When the stream would have begun, were it as punctual as this packet.
+    let began: Vec<f64> = longest
+        .iter()
+        .map(|(at, timestamp)| at - f64::from(timestamp.wrapping_sub(first)) / clock(payload_type) / 1000.0)
+        .collect();
+    let behind = |n: usize| {
+        let remembered = longest[..=n].iter().zip(&began).filter(|((at, _), _)| longest[n].0 - at < MEMORY);
+        began[n] - remembered.map(|(_, began)| *began).fold(f64::INFINITY, f64::min)
+    };
+    let behind: Vec<f64> = (0..longest.len()).map(behind).collect();
+    let paused = |n: &usize| behind[*n] > PAUSE && n.checked_sub(1).is_none_or(|before| behind[before] <= PAUSE);
+    Punctuality { late: behind.iter().filter(|behind| **behind > LATE).count(), pauses: (0..behind.len()).filter(paused).count() }
+}
+
+/// Of timestamps, in kHz: Opus, the only one with a dynamic payload type here, has 48 whatever it carries, and G.722 has 8 (RFC 3551).
+fn clock(payload_type: u8) -> f64 {
+    if payload_type >= 96 { 48.0 } else { 8.0 }
 }
 
 impl Stream {
     fn take(&mut self, packet: Packet) {
         self.packets += 1;
         let Some(last) = self.last.replace(packet) else { return };
-        // Opus, the only one with a dynamic payload type here, has a clock of 48 kHz whatever it carries.
-        let clock = if packet.payload_type >= 96 { 48.0 } else { 8.0 };
         let step = packet.timestamp.wrapping_sub(last.timestamp);
         let follows = packet.sequence == last.sequence.wrapping_add(1);
         self.sequence_breaks += u64::from(!follows);
         self.timestamp_breaks += u64::from(*self.usual_step.get_or_insert(step) != step);
-        self.timestamp_gap = self.timestamp_gap.max(f64::from(step) / clock);
+        self.timestamp_gap = self.timestamp_gap.max(f64::from(step) / clock(packet.payload_type));
         self.arrival_gap = self.arrival_gap.max((packet.at - last.at) * 1000.0);
         self.length += packet.at - last.at;
     }
@@ -173,17 +212,22 @@ mod tests {
     }
 
     #[test]
-    fn packets_that_a_sender_sends_late_are_counted() {
+    fn packets_that_a_sender_sends_late_are_counted_and_its_pauses() {
         let address = |port: u16| SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
-        let sent = |at: f64, from: u16, payload_type: u8| Datagram {
-            at,
-            from: address(from),
-            to: address(20_000),
-            bytes: vec![0x80, payload_type],
+        let sent = |at: f64, from: u16, payload_type: u8, timestamp: u32| {
+            let mut bytes = vec![0x80, payload_type, 0, 0];
+            bytes.extend(timestamp.to_be_bytes());
+            Datagram { at, from: address(from), to: address(20_000), bytes }
         };
-        let times = [0.0, 0.02, 0.04, 0.07, 0.08, 0.1];
-        let mut all: Vec<_> = times.map(|at| sent(at, 5070, 8)).into();
-        all.extend([sent(0.0, 6000, 8), sent(1.0, 6000, 8), sent(0.0, 5080, 9), sent(2.0, 5080, 9)]);
-        assert_eq!((late(&all, 8), late(&all, 9)), (1, 1));
+        // 10 ms late, then in time again; held up for 100 ms, and then all at once.
+        let times = [0.0, 0.02, 0.05, 0.06, 0.08, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.22];
+        let all: Vec<_> = times.iter().zip(0..).map(|(at, n)| sent(*at, 5070, 8, 160 * n)).collect();
+        let mut with_others = all.clone();
+        with_others.extend([sent(0.0, 6000, 8, 0), sent(1.0, 6000, 8, 160), sent(0.0, 5080, 9, 0), sent(0.02, 5080, 9, 160)]);
+        assert_eq!(punctuality(&with_others, 8), Punctuality { late: 6, pauses: 1 });
+        assert_eq!(punctuality(&with_others, 9), Punctuality { late: 0, pauses: 0 });
+        // A sender that does not catch up has become another one after a while.
+        let shifted = (0..1000).map(|n| sent(f64::from(n) * 0.02 + if n < 10 { 0.0 } else { 0.03 }, 5070, 8, 160 * n));
+        assert!((490..=500).contains(&punctuality(&shifted.collect::<Vec<_>>(), 8).late));
     }
 }

@@ -36,7 +36,6 @@ impl Endpoint {
         if !self.signed_on {
             return;
         }
-        self.accounts.retain(|_, known| !known.leaving || !matches!(known.state, State::Off));
         let mut wanted = self.settings.accounts.clone();
         for number in self.numbers() {
             let Some(registration) = self.accounts.get_mut(&number).filter(|known| !known.leaving) else { continue };
@@ -63,8 +62,7 @@ impl Endpoint {
     /// How all of them stand.
     #[must_use]
     pub fn accounts(&self, now: Instant) -> Vec<Standing> {
-        let counts = |known: &&Registration| !self.signed_on || !known.leaving || !matches!(known.state, State::Off);
-        self.accounts.values().filter(counts).map(|registration| registration.standing(now)).collect()
+        self.accounts.values().map(|registration| registration.standing(now)).collect()
     }
 
     /// Whose account was called: the user part of the Request-URI is a Contact of ours that its registrar alone knows.
@@ -135,9 +133,19 @@ impl Endpoint {
             State::Bound { flow, .. } => self.ask(now, number, flow),
             // A REGISTER that is answered later must not stay: its answer brings us back here.
             State::Asking { .. } => {}
-            State::Resting { .. } | State::Locating | State::Off => registration.state = State::Off,
+            State::Resting { .. } | State::Locating | State::Off => self.off(number),
         }
         self.schedule(Owner::Account(number));
+    }
+
+    /// Nothing is registered there any more. What a reload has taken out is forgotten with that, and who calls it is nobody (M-1); of
+    /// what the stop of the daemon takes back, it is still told how it went.
+    fn off(&mut self, number: u64) {
+        if self.signed_on {
+            self.accounts.remove(&number);
+        } else if let Some(registration) = self.accounts.get_mut(&number) {
+            (registration.state, registration.lives_until) = (State::Off, None);
+        }
     }
 
     pub(in crate::sip) fn wake_account(&mut self, now: Instant, number: u64) {
@@ -215,8 +223,8 @@ impl Endpoint {
         let outcome = registration.outcome(response);
         match outcome {
             Outcome::Granted(_) if registration.takes_back => {
-                (registration.state, registration.lives_until) = (State::Off, None);
                 tracing::info!(account = %registration.account.label, "signed off");
+                self.off(number);
             }
             Outcome::Granted(granted) => {
                 let target = Some(flow.peer);
@@ -265,8 +273,7 @@ impl Endpoint {
         let dice = self.draw();
         let Some(registration) = self.accounts.get_mut(&number) else { return };
         if registration.leaving {
-            registration.state = State::Off;
-            return;
+            return self.off(number);
         }
         let wait = registration.wait(dice, retry_after);
         registration.failures = registration.failures.saturating_add(1);

@@ -125,7 +125,7 @@ impl Caller {
         }
     }
 
-    /// How much longer what the caller has shown is good at most.
+    /// For how long what the caller has shown is still good; [`Duration::MAX`]: until it is taken away.
     pub(super) fn remaining(&self) -> Duration {
         match self {
             Self::Member(session) => session.remaining(SystemTime::now()),

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
@@ -40,6 +41,7 @@ struct Talk {
     speaker: Baresip,
     hearer: Baresip,
     begin: f64,
+    began: SystemTime,
     wire: Wiretap,
 }
 
@@ -54,8 +56,8 @@ impl Talk {
         hearer.dial("sip:2002@127.0.0.1:5060");
         // Prompts of welcome, and each hears that the other has come.
         hearer.hear(8.0);
-        let begin = hearer.heard().length();
-        Self { member, speaker, hearer, begin, wire }
+        let (begin, began) = (hearer.heard().length(), SystemTime::now());
+        Self { member, speaker, hearer, begin, began, wire }
     }
 
     /// The tone since it began, a second later.
@@ -73,7 +75,7 @@ impl Talk {
         self.speaker.hang_up();
         self.hearer.hang_up();
         drop(self.member);
-        let speaker = punctuality(&self.wire.finish(), PCMA);
+        let speaker = punctuality(&self.wire.finish(), PCMA, self.began);
         assert!(speaker.excuses(&tone), "{tone:?}; {speaker:?}");
     }
 }

@@ -51,9 +51,11 @@ fn calls_move_between_workers_in_mid_prompt_without_a_hole_and_each_is_told_once
             assert_eq!(breaks, (&1.into(), &0.into(), &0.into()), "{codec}");
             assert!(arrived["largest_timestamp_gap_ms"].as_f64().is_some_and(|gap| gap <= 20.0), "{codec}: {arrived}");
         }
-        let gaps: Vec<f64> = streams(&wire.finish()).values().map(|stream| stream.arrival_gap).collect();
+        let wire = streams(&wire.finish());
+        let gaps: Vec<f64> = wire.values().map(|stream| stream.arrival_gap).collect();
         println!("the longest time between two packets on the wire, by call: {gaps:.1?} ms");
         assert_eq!(gaps.len(), CALLERS.len());
+        assert!(wire.values().all(|stream| stream.length > LENGTH as f64 - 1.0), "to the end: {wire:?}");
         // When the whole machine stands still, it does so for all of them; a move holds up one.
         let all_waited = gaps.iter().copied().fold(f64::INFINITY, f64::min);
         // A frame, and what a busy machine adds.

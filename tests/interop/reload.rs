@@ -1,6 +1,7 @@
 //! A new configuration while calls are up (O-2): taken as a whole or refused with its line, and no call notices.
 
 use std::process::Command;
+use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
@@ -61,7 +62,7 @@ fn o2_a_hundred_reloads_half_of_them_bad_are_not_noticed_by_any_call() {
         hearer.dial("sip:2002@127.0.0.1:5060;transport=tcp");
         // Prompts of welcome, and each hears that the other has come.
         hearer.hear(8.0);
-        let begin = hearer.heard().length();
+        let (begin, began) = (hearer.heard().length(), SystemTime::now());
         let others = ["sip:2002@127.0.0.1", "sip:1001@127.0.0.1"].map(|place| dial(&daemon, &[place, "--codec", "opus"], 6));
         let mut refused = BAD.iter().cycle();
         for turn in 0..50 {
@@ -83,7 +84,7 @@ fn o2_a_hundred_reloads_half_of_them_bad_are_not_noticed_by_any_call() {
         let (heard, _present) = (hearer.heard().since(begin), member);
         let tone = heard.tone(1011.0).expect("the speaker is heard");
         // PCMA has payload type 8.
-        let speaker = punctuality(&wire.finish(), 8);
+        let speaker = punctuality(&wire.finish(), 8, began);
         println!("{:.1} s with 100 reloads: {tone:?}; {speaker:?}", heard.length());
         assert!(speaker.excuses(&tone), "{tone:?}; {speaker:?}");
         // The configuration on the disk is spoilt; the daemon is not.

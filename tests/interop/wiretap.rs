@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::audio::Tone;
 use crate::namespace::program;
@@ -14,10 +15,12 @@ use crate::process::Process;
 /// RTP and RTCP of devices, as the gateway sends it.
 pub const TO_DEVICES: &str = "udp and src portrange 20000-20999";
 
-/// Behind its time by so much, in s, a packet may find the least margin that playout keeps used up.
+/// A packet that falls behind by so much more, in s, than the one before may find the least margin of playout used up.
 const LATE: f64 = 0.005;
 /// So long, in s, there is nothing left to make a sound of.
 const PAUSE: f64 = 0.06;
+/// What is heard was sent up to so long before, in s.
+const UNDERWAY: f64 = 0.5;
 /// The time in which a sender shows how punctual it can be, in s.
 const MEMORY: f64 = 10.0;
 
@@ -137,8 +140,8 @@ pub fn streams(datagrams: &[Datagram]) -> BTreeMap<(u16, u32), Stream> {
 /// How a sender has kept time: what is made up for its packets that come late is its own doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Punctuality {
-    /// Packets that came late.
-    pub late: usize,
+    /// How often it has fallen behind.
+    pub slips: usize,
     /// How often it has paused for longer than can be made up for.
     pub pauses: usize,
 }
@@ -146,12 +149,13 @@ pub struct Punctuality {
 impl Punctuality {
     /// Whether all that is wrong with a tone can be the sender's doing.
     pub fn excuses(self, tone: &Tone) -> bool {
-        tone.jumps <= self.late && tone.gaps.len() <= self.pauses
+        tone.jumps <= self.slips && tone.gaps.len() <= self.pauses
     }
 }
 
-/// That of the longest stream of this payload type: each packet against the best of the seconds before it, by its timestamp.
-pub fn punctuality(datagrams: &[Datagram], payload_type: u8) -> Punctuality {
+/// That of the longest stream of this payload type, for what is heard from `since` on: each packet against the best of the seconds
+/// before it, by its timestamp.
+pub fn punctuality(datagrams: &[Datagram], payload_type: u8, since: SystemTime) -> Punctuality {
     let mut sent: BTreeMap<SocketAddrV4, Vec<(f64, u32)>> = BTreeMap::new();
     for datagram in datagrams {
         // RFC 7983: version 2 of RTP; RTCP has other types.
@@ -172,8 +176,12 @@ pub fn punctuality(datagrams: &[Datagram], payload_type: u8) -> Punctuality {
         began[n] - remembered.map(|(_, began)| *began).fold(f64::INFINITY, f64::min)
     };
     let behind: Vec<f64> = (0..longest.len()).map(behind).collect();
-    let paused = |n: &usize| behind[*n] > PAUSE && n.checked_sub(1).is_none_or(|before| behind[before] <= PAUSE);
-    Punctuality { late: behind.iter().filter(|behind| **behind > LATE).count(), pauses: (0..behind.len()).filter(paused).count() }
+    let since = since.duration_since(UNIX_EPOCH).expect("a clock that is set").as_secs_f64() - UNDERWAY;
+    let steps = || behind.windows(2).zip(&longest[1..]).filter(|(_, (at, _))| *at >= since).map(|(step, _)| (step[0], step[1]));
+    Punctuality {
+        slips: steps().filter(|(before, now)| now - before > LATE).count(),
+        pauses: steps().filter(|(before, now)| *before <= PAUSE && *now > PAUSE).count(),
+    }
 }
 
 /// Of timestamps, in kHz: Opus, the only one with a dynamic payload type here, has 48 whatever it carries, and G.722 has 8 (RFC 3551).
@@ -224,10 +232,12 @@ mod tests {
         let all: Vec<_> = times.iter().zip(0..).map(|(at, n)| sent(*at, 5070, 8, 160 * n)).collect();
         let mut with_others = all.clone();
         with_others.extend([sent(0.0, 6000, 8, 0), sent(1.0, 6000, 8, 160), sent(0.0, 5080, 9, 0), sent(0.02, 5080, 9, 160)]);
-        assert_eq!(punctuality(&with_others, 8), Punctuality { late: 6, pauses: 1 });
-        assert_eq!(punctuality(&with_others, 9), Punctuality { late: 0, pauses: 0 });
-        // A sender that does not catch up has become another one after a while.
-        let shifted = (0..1000).map(|n| sent(f64::from(n) * 0.02 + if n < 10 { 0.0 } else { 0.03 }, 5070, 8, 160 * n));
-        assert!((490..=500).contains(&punctuality(&shifted.collect::<Vec<_>>(), 8).late));
+        assert_eq!(punctuality(&with_others, 8, UNIX_EPOCH), Punctuality { slips: 2, pauses: 1 });
+        assert_eq!(punctuality(&with_others, 9, UNIX_EPOCH), Punctuality { slips: 0, pauses: 0 });
+        // What a sender does not catch up with is one slip, and after it there is none.
+        let shifted: Vec<_> =
+            (0..1000).map(|n| sent(f64::from(n) * 0.02 + if n < 10 { 0.0 } else { 0.03 }, 5070, 8, 160 * n)).collect();
+        let slips = |since: u64| punctuality(&shifted, 8, UNIX_EPOCH + seconds(since)).slips;
+        assert_eq!((slips(0), slips(1)), (1, 0));
     }
 }

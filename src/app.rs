@@ -27,7 +27,7 @@ use tokio::sync::{mpsc, watch};
 
 pub use self::probe::{Probed, probe};
 use self::reload::{Levers, Reloader};
-use self::stop::{Pages, Signals, Up};
+use self::stop::{Pages, Up};
 use crate::call::{Calls, CallsSettings, House};
 use crate::cli::Status;
 use crate::config::{self, Settings};
@@ -39,6 +39,7 @@ use crate::problem::Problem;
 use crate::prompt::Library;
 use crate::registrations;
 use crate::relay;
+use crate::signals::Signals;
 use crate::sip;
 use crate::status::Sources;
 use crate::store;

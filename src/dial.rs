@@ -27,6 +27,7 @@ use crate::media::{Channel, PoolError, Port, PortHeard, PortPool, Profile, Socke
 use crate::prompt;
 use crate::sdp::offer::DEFAULT_PTIME;
 use crate::sdp::{self, Ours, Preference, Session};
+use crate::signals::Signals;
 use crate::sip::auth::Credentials;
 use crate::sip::uri::{Host, Scheme};
 use crate::sip::{self, Command, Connector, Event, Transport, Uri};
@@ -223,7 +224,8 @@ async fn dial(args: &DialArgs) -> Result<Report, DialError> {
         display: "Roomgate test phone".to_owned(),
         sdp: offer.to_string(),
     };
-    let mut phone = Phone { handle, events, call, began: machine::now(), report: Report::new(&plan.uri) };
+    let (signals, report) = (Signals::take()?, Report::new(&plan.uri));
+    let mut phone = Phone { handle, events, signals, call, began: machine::now(), report };
     phone.handle.send(invite).await;
     // Of a call that is over there is nothing to end.
     let talked = match phone.await_answer().await {
@@ -237,7 +239,10 @@ async fn dial(args: &DialArgs) -> Result<Report, DialError> {
             Err(error)
         }
     };
-    let _unanswered = tokio::time::timeout(FAREWELL, phone.handle.settled()).await;
+    tokio::select! {
+        _ = tokio::time::timeout(FAREWELL, phone.handle.at_rest()) => {}
+        () = phone.signals.next() => {}
+    }
     phone.report.ladder(&phone.handle.ladder(call).await);
     talked.map(|()| phone.report)
 }
@@ -249,6 +254,7 @@ fn random() -> Result<u64, DialError> {
 struct Phone {
     handle: sip::Handle,
     events: mpsc::Receiver<Event>,
+    signals: Signals,
     call: CallId,
     began: Instant,
     report: Report,
@@ -261,7 +267,7 @@ impl Phone {
             let event = tokio::select! {
                 event = self.events.recv() => event.ok_or_else(|| DialError::Failed("the SIP endpoint is gone".to_owned()))?,
                 () = tokio::time::sleep_until(until) => return Err(DialError::NoAnswer),
-                _ = tokio::signal::ctrl_c() => return Err(DialError::GivenUp),
+                () = self.signals.next() => return Err(DialError::GivenUp),
             };
             let after = self.began.elapsed();
             match event {
@@ -337,7 +343,7 @@ impl Phone {
                     Some(_) => {}
                     None => ended = true,
                 },
-                _ = tokio::signal::ctrl_c() => break,
+                () = self.signals.next() => break,
             }
         }
         let (to, bye) = line.port.close(machine::now());

@@ -9,7 +9,7 @@
 //!
 //! | layer | rooms | what they may touch |
 //! |---|---|---|
-//! | L5 | `app`, `config`, `cli`, `dial`, `fuzz`, `link`, `status`, `sweep`, `registrations` | wiring, signals; channels between rooms are born in `app` |
+//! | L5 | `app`, `config`, `cli`, `dial`, `fuzz`, `link`, `status`, `sweep`, `registrations`, `signals` | wiring, signals; channels between rooms are born in `app` |
 //! | L4 | `call`, `http` | a device's call; API, pages |
 //! | L3 | `meeting`, `service` | live meetings; the embedded meeting's signalling and page |
 //! | L2 | `media`, `sip::driver`, `relay::driver`, `speech`, `store`, `telemetry`, `tls`, `udp` | threads, sockets, disk |
@@ -81,6 +81,7 @@ pub mod rtp;
 mod scenario;
 pub mod sdp;
 pub mod service;
+pub mod signals;
 pub mod sip;
 pub mod speech;
 pub mod status;

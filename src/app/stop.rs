@@ -1,11 +1,10 @@
 //! The way down (O-4): no new calls; present ones may end by themselves, then they are told; pages, messages and the store come after them.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -15,6 +14,7 @@ use crate::cause::Cause;
 use crate::media::Media;
 use crate::meeting::Registry;
 use crate::relay;
+use crate::signals::Signals;
 use crate::sip;
 use crate::store;
 use crate::sweep;
@@ -31,26 +31,6 @@ const GRACE: u32 = 120_000_000;
 const STORE_CLOSES: Duration = Duration::from_secs(10);
 /// How long last words and figures may take once nothing else is left to do.
 const LAST_WORDS: Duration = Duration::from_secs(15);
-
-/// The signals that end the daemon: the first in order, a second at once.
-pub(super) struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    /// From now on they do not end the process by themselves.
-    pub(super) fn take() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    pub(super) async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
 
 /// The server of pages and API.
 pub(super) struct Pages {
@@ -105,7 +85,7 @@ impl Up {
         Self { media, sip, registry, relay, store, store_thread, reloader, pages, ready, drain, present, calls, keepers }
     }
 
-    /// Stops in order. Another signal ends the wait for present calls.
+    /// Stops in order. Another signal ends the wait for present calls, and for the answers of those that were ended.
     pub(super) async fn stop(self, signals: &mut Signals) {
         tracing::info!("stopping: no new calls; present ones are told (a second signal stops at once)");
         self.ready.send_replace(false);
@@ -127,15 +107,16 @@ impl Up {
         self.pages.shutdown.send_replace(true);
         // A server task that panicked has said so in the log; there is nothing left to stop.
         let _ = tokio::time::timeout(LAST_WORDS, self.pages.task).await;
-        self.calls.abort();
-        // Cancelled or ended: what it held of the store is let go. The SIP task ends with its last handle, and then what keeps registrations.
-        let _ = self.calls.await;
+        // Calls for help are still served meanwhile (S-10).
         if in_order {
             tokio::select! {
                 () = farewell(&self.sip) => {}
                 () = signals.next() => {}
             }
         }
+        self.calls.abort();
+        // Cancelled or ended: what it held of the store is let go. The SIP task ends with its last handle, and then what keeps registrations.
+        let _ = self.calls.await;
         if let Some(relay) = self.relay {
             texting::rest(&relay).await;
         }
@@ -154,9 +135,9 @@ impl Up {
     }
 }
 
-/// What phones were told last has reached them.
+/// Waits until phones have answered that their calls are over.
 async fn farewell(sip: &sip::Handle) {
-    if tokio::time::timeout(FAREWELL, sip.settled()).await.is_err() {
+    if tokio::time::timeout(FAREWELL, sip.at_rest()).await.is_err() {
         tracing::warn!("a phone has not answered that its call is over");
     }
 }

@@ -288,7 +288,7 @@ impl Shared {
         let (call, source, began) = (incoming.call, incoming.source, SystemTime::now());
         let dialog: String = incoming.call_id_header.chars().take(LOGGED_CALL_ID).collect();
         let house = self.house();
-        if incoming.for_help {
+        if incoming.emergency {
             return self.emergency(&incoming, &mut inputs).await;
         }
         let admitted = match refusal {

@@ -238,15 +238,15 @@ impl Endpoint {
         self.calls.values().filter(|call| call.phase != Phase::Over).count()
     }
 
-    /// Whether no call is up and each request of ours has its final response, or has been given up.
+    /// Whether no call is up, and each request of ours in one has its final response or has been given up.
     #[must_use]
-    pub fn is_settled(&self) -> bool {
+    pub fn is_at_rest(&self) -> bool {
         let is_answered = |tx: &ClientTransaction| match &tx.machine {
             ClientMachine::Waiting(_) => false,
             ClientMachine::Invite(machine) => !machine.is_pending(),
             ClientMachine::Other(machine) => !machine.is_pending(),
         };
-        self.live_calls() == 0 && self.clients.values().all(is_answered)
+        self.live_calls() == 0 && self.clients.values().filter(|tx| tx.call.is_some()).all(is_answered)
     }
 
     /// What it holds now.
@@ -331,8 +331,8 @@ impl Endpoint {
     pub(super) fn own_contact(&self, call: Option<CallId>, purpose: Purpose, flow: &Flow) -> String {
         match (call, purpose) {
             (Some(call), _) => self.contact_in(call, flow),
-            (None, Purpose::Alone(Alone::Register(index))) => {
-                self.contact_of(self.account_contact(index).unwrap_or_default(), flow)
+            (None, Purpose::Alone(Alone::Register(number))) => {
+                self.contact_of(self.account_contact(number).unwrap_or_default(), flow)
             }
             (None, _) => self.contact(flow),
         }

@@ -52,8 +52,8 @@ impl Endpoint {
             Body::Nothing => None,
             Body::Foreign => return self.respond(now, id, 415, &[("Accept", ACCEPT.to_owned())], None),
         };
-        let for_help = self.settings.emergency.is_meant(&uri);
-        if self.draining && !for_help {
+        let emergency = self.settings.emergency.is_meant(&uri);
+        if self.draining && !emergency {
             count(&self.counters.turned_away_draining);
             return self.respond(now, id, 503, &reasons(Cause::Draining), None);
         }
@@ -65,7 +65,7 @@ impl Endpoint {
         let limits = self.settings.limits;
         let mine = self.sources.get(&source).copied().unwrap_or(0);
         let over = mine >= limits.calls_per_source && !self.settings.trusted.trusts(source);
-        if (over || self.live_calls() >= limits.max_calls) && !for_help {
+        if (over || self.live_calls() >= limits.max_calls) && !emergency {
             self.turn_away_full(now, source);
             return self.respond(now, id, 503, &reasons(Cause::Busy), None);
         }
@@ -97,7 +97,7 @@ impl Endpoint {
             local: flow.local,
             transport: flow.transport,
             request_uri: uri,
-            for_help,
+            emergency,
             from,
             to,
             user_agent,

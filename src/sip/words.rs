@@ -206,7 +206,7 @@ pub struct Incoming {
     /// What was dialled.
     pub request_uri: Uri,
     /// Which is an emergency number or service (S-10).
-    pub for_help: bool,
+    pub emergency: bool,
     /// Who says to call.
     pub from: NameAddr,
     /// Whom they meant.

@@ -1,12 +1,16 @@
 //! `roomgate dial`, the administrator's test phone (U-1), against the daemon.
 
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
 use crate::audio::Sound;
 use crate::daemon::Daemon;
+use crate::hand::{self, Hand};
 use crate::namespace::isolated;
+use crate::patience::{eventually, seconds};
+use crate::process::Process;
 
 /// Runs the command; its exit status and its report.
 fn dial(daemon: &Daemon, arguments: &[&str]) -> (bool, Value) {
@@ -60,5 +64,49 @@ fn the_test_phone_says_why_a_call_failed() {
         let daemon = Daemon::start();
         let (good, report) = dial(&daemon, &["sip:nobody@127.0.0.1", "--for", "2s"]);
         assert!(!good && report["error"].as_str().is_some_and(|error| error.contains("404")), "{report}");
+    });
+}
+
+/// The test phone, calling somebody who is no daemon.
+fn calls(callee: &Hand, folder: &Path) -> Process {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_roomgate"));
+    command.args(["dial", &format!("sip:{}", callee.address()), "--for", "1s"]).current_dir(folder);
+    Process::start(&mut command, &folder.join("dial.log"), false)
+}
+
+#[test]
+fn a_bye_of_the_test_phone_that_is_lost_is_repeated_before_it_ends() {
+    isolated(|| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let callee = Hand::new();
+        let mut phone = calls(&callee, folder.path());
+        callee.answer(&callee.hears("INVITE "), "200 OK", hand::SDP);
+        callee.hears("ACK ");
+        let bye = callee.loses("BYE ");
+        callee.answer(&bye, "200 OK", "");
+        eventually(seconds(10), "it ends", || phone.exit_code());
+        let report: Value = serde_json::from_str(&phone.log()).expect("a report in JSON");
+        assert_eq!(report["answered"], true);
+        assert!(phone.log().contains("<- 200 (2 BYE)"), "the ladder is whole: {report}");
+    });
+}
+
+#[test]
+fn a_call_of_the_test_phone_that_is_given_up_while_it_rings_is_taken_back() {
+    isolated(|| {
+        let folder = tempfile::tempdir().expect("a folder");
+        for signal in ["-INT", "-TERM"] {
+            let callee = Hand::new();
+            let mut phone = calls(&callee, folder.path());
+            let invite = callee.hears("INVITE ");
+            callee.answer(&invite, "180 Ringing", "");
+            // However early it comes: a CANCEL waits for the first provisional response (RFC 3261 section 9.1).
+            Command::new("kill").args([signal, &phone.child.id().to_string()]).status().expect("kill can be run");
+            callee.answer(&callee.hears("CANCEL "), "200 OK", "");
+            callee.answer(&invite, "487 Request Terminated", "");
+            callee.hears("ACK ");
+            let status = eventually(seconds(10), "it ends", || phone.exit_code());
+            assert!(status != 0 && phone.log().contains("given up"), "{status}: {}", phone.log());
+        }
     });
 }

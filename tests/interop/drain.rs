@@ -1,11 +1,11 @@
 //! A gateway that is told to stop while calls are up (O-4), as SIPp, a phone, and a proxy with several gateways see it.
 
-use std::net::UdpSocket;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::baresip::{Baresip, Codec, Transport};
 use crate::daemon::Daemon;
+use crate::hand::{self, Hand};
 use crate::kamailio::Kamailio;
 use crate::load::{dial, report};
 use crate::member::Member;
@@ -28,44 +28,6 @@ fn daemon(drain: &str) -> Daemon {
 
 fn terminate(daemon: &Daemon) {
     Command::new("kill").args(["-TERM", &daemon.id().to_string()]).status().expect("kill can be run");
-}
-
-/// Somebody who speaks SIP by hand, one request at a time.
-struct Hand(UdpSocket);
-
-impl Hand {
-    fn new() -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-        socket.set_read_timeout(Some(seconds(20))).expect("a socket option");
-        Self(socket)
-    }
-
-    /// Sends `method` with a To of these parameters and a body.
-    fn ask(&self, method: &str, to: &str, body: &str) {
-        let own = self.0.local_addr().expect("an address");
-        let (port, length) = (own.port(), body.len());
-        self.say(&format!(
-            "{method} sip:1001@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP {own};branch=z9hG4bK{method}{port};rport\r\n\
-             From: <sip:probe@{own}>;tag=1\r\nTo: <sip:1001@127.0.0.1>{to}\r\nCall-ID: {port}\r\nCSeq: 1 {method}\r\n\
-             Contact: <sip:probe@{own}>\r\nMax-Forwards: 70\r\nContent-Type: application/sdp\r\nContent-Length: {length}\r\n\r\n{body}"
-        ));
-    }
-
-    fn say(&self, message: &str) {
-        self.0.send_to(message.as_bytes(), "127.0.0.1:5060").expect("a datagram");
-    }
-
-    /// The next message that begins so.
-    fn hears(&self, begin: &str) -> String {
-        let mut buffer = [0; 4096];
-        loop {
-            let length = self.0.recv(&mut buffer).unwrap_or_else(|error| panic!("no {begin}: {error}"));
-            let message = String::from_utf8_lossy(&buffer[..length]).into_owned();
-            if message.starts_with(begin) {
-                return message;
-            }
-        }
-    }
 }
 
 /// What the gateway answers to OPTIONS.
@@ -142,21 +104,13 @@ fn o4_a_bye_that_is_lost_is_repeated_before_the_daemon_ends() {
     isolated(|| {
         let mut daemon = daemon("1s");
         let phone = Hand::new();
-        phone.ask(
-            "INVITE",
-            "",
-            "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 49170 RTP/AVP 0\r\n",
-        );
+        phone.ask("INVITE", "", hand::SDP);
         let answer = phone.hears("SIP/2.0 200");
         let to = answer.lines().find(|line| line.starts_with("To:")).expect("a To");
         phone.ask("ACK", &format!(";tag={}", to.split_once(";tag=").expect("a tag").1), "");
         terminate(&daemon);
-        let lost = phone.hears("BYE ");
-        let bye = phone.hears("BYE ");
-        assert_eq!(bye, lost, "the same request again");
-        let kept =
-            bye.lines().filter(|line| ["Via:", "From:", "To:", "Call-ID:", "CSeq:"].iter().any(|name| line.starts_with(name)));
-        phone.say(&format!("SIP/2.0 200 OK\r\n{}\r\nContent-Length: 0\r\n\r\n", kept.collect::<Vec<_>>().join("\r\n")));
+        let bye = phone.loses("BYE ");
+        phone.answer(&bye, "200 OK", "");
         assert_eq!(daemon.ends(), 0);
         assert!(!daemon.log().contains("has not answered"), "{}", daemon.log());
     });

@@ -19,6 +19,7 @@ mod dialogs;
 mod drain;
 mod emergency;
 mod faults;
+mod hand;
 mod handover;
 mod homer;
 mod hostile;

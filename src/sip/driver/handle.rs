@@ -21,7 +21,7 @@ pub(super) enum Ask {
     Registrations(oneshot::Sender<Vec<Change>>),
     Accounts(oneshot::Sender<Vec<Standing>>),
     SignOff(oneshot::Sender<()>),
-    Settle(oneshot::Sender<()>),
+    Rest(oneshot::Sender<()>),
     Ping(oneshot::Sender<()>),
     #[cfg(test)]
     IsEmpty(oneshot::Sender<bool>),
@@ -82,11 +82,11 @@ impl Handle {
         let _ended = answered.await;
     }
 
-    /// Comes back when no call is up and each request of ours is answered, or was repeated in vain (RFC 3261 section 17.1.2): before,
-    /// a BYE that was lost leaves its phone in a call that is over.
-    pub async fn settled(&self) {
+    /// Comes back when no call is up and each request of ours in one is answered, or was repeated in vain (RFC 3261 section 17.1.2).
+    /// Who ends earlier leaves a phone whose BYE was lost in a call that is over. For one caller at a time.
+    pub async fn at_rest(&self) {
         let (answer, answered) = oneshot::channel();
-        let _ended = self.asks.send(Ask::Settle(answer)).await;
+        let _ended = self.asks.send(Ask::Rest(answer)).await;
         let _ended = answered.await;
     }
 

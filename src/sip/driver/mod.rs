@@ -158,7 +158,8 @@ struct Task {
     untold: VecDeque<Event>,
     /// Waits until our registrations are taken back.
     leaving: Option<oneshot::Sender<()>>,
-    settling: Option<oneshot::Sender<()>>,
+    /// Waits until nothing of a call is left to be answered.
+    resting: Option<oneshot::Sender<()>>,
     /// The name system, once it was needed.
     names: Option<Names>,
     copier: Copier,
@@ -181,7 +182,7 @@ impl Task {
             tasks: JoinSet::new(),
             untold: VecDeque::new(),
             leaving: None,
-            settling: None,
+            resting: None,
             names: None,
         }
     }
@@ -206,8 +207,8 @@ impl Task {
                 // Whoever waited may have gone.
                 let _ = leaving.send(());
             }
-            if let Some(settling) = self.settling.take_if(|_| self.endpoint.is_settled()) {
-                let _ = settling.send(());
+            if let Some(resting) = self.resting.take_if(|_| self.endpoint.is_at_rest()) {
+                let _ = resting.send(());
             }
             while self.tasks.try_join_next().is_some() {}
             let deadline = self.endpoint.deadline();
@@ -234,7 +235,7 @@ impl Task {
                         self.endpoint.handle(machine::now(), Input::Command(Command::SignOff));
                         self.leaving = Some(answer);
                     }
-                    Some(Ask::Settle(answer)) => self.settling = Some(answer),
+                    Some(Ask::Rest(answer)) => self.resting = Some(answer),
                     Some(Ask::Registrations(answer)) => drop(answer.send(self.endpoint.registrations(machine::now()))),
                     #[cfg(test)]
                     Some(Ask::IsEmpty(answer)) => drop(answer.send(self.endpoint.is_empty())),

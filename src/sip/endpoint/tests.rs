@@ -269,17 +269,17 @@ fn a_2xx_whose_ack_never_comes_ends_the_call_with_bye() {
 }
 
 #[test]
-fn an_endpoint_is_settled_once_a_bye_that_was_lost_is_answered() {
+fn an_endpoint_is_at_rest_once_a_bye_that_was_lost_is_answered() {
     let mut pair = Pair::new();
     let (caller, _) = pair.live();
-    assert!(!pair.ends[0].is_settled(), "a call is up");
+    assert!(!pair.ends[0].is_at_rest(), "a call is up");
     pair.loses = Box::new(|summary| summary == "BYE");
     pair.command(0, Command::Bye { call: caller, cause: Cause::HungUp });
     pair.millis(100);
-    assert!(!pair.ends[0].is_settled() && !pair.ends[1].is_settled());
+    assert!(!pair.ends[0].is_at_rest() && !pair.ends[1].is_at_rest());
     pair.loses = Box::new(|_| false);
     pair.millis(500);
-    assert!(pair.ends[0].is_settled() && pair.ends[1].is_settled(), "{:?}", pair.log);
+    assert!(pair.ends[0].is_at_rest() && pair.ends[1].is_at_rest(), "{:?}", pair.log);
     assert_eq!(pair.sent("0 BYE"), 1, "the one that arrived");
 }
 

@@ -4,8 +4,8 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGTERM and SIGINT. From [`Signals::take`] on they do not end the process by themselves, and none is lost between two calls of
-/// [`Signals::next`].
+/// SIGTERM and SIGINT. From [`Signals::take`] on they do not end the process by themselves, and one that comes between two calls of
+/// [`Signals::next`] is not lost.
 #[derive(Debug)]
 pub struct Signals {
     terminate: Signal,

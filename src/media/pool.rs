@@ -127,7 +127,7 @@ impl PortPool {
         Err(last)
     }
 
-    /// It needs no rest, as nobody has been told of it. The others have their turn first.
+    /// This pair needs no rest, as nobody has been told of it. The others have their turn first.
     fn put_back(&self, port: u16) {
         self.free.lock().unwrap_or_else(PoisonError::into_inner).ready.push_back(port);
     }

@@ -15,7 +15,7 @@ use crate::process::Process;
 /// RTP and RTCP of devices, as the gateway sends it.
 pub const TO_DEVICES: &str = "udp and src portrange 20000-20999";
 
-/// A packet that falls behind by so much more, in s, than the one before may find the least margin of playout used up.
+/// A packet that is behind by so much, in s, may find the least margin of playout used up.
 const LATE: f64 = 0.005;
 /// So long, in s, there is nothing left to make a sound of.
 const PAUSE: f64 = 0.06;
@@ -179,7 +179,7 @@ pub fn punctuality(datagrams: &[Datagram], payload_type: u8, since: SystemTime) 
     let since = since.duration_since(UNIX_EPOCH).expect("a clock that is set").as_secs_f64() - UNDERWAY;
     let steps = || behind.windows(2).zip(&longest[1..]).filter(|(_, (at, _))| *at >= since).map(|(step, _)| (step[0], step[1]));
     Punctuality {
-        slips: steps().filter(|(before, now)| now - before > LATE).count(),
+        slips: steps().filter(|(before, now)| *now > LATE && (*before <= LATE || now - before > LATE)).count(),
         pauses: steps().filter(|(before, now)| *before <= PAUSE && *now > PAUSE).count(),
     }
 }

@@ -101,7 +101,7 @@ pub(super) struct Lagged {
 
 /// Events as they happen (server-sent events). The name of each is its `type`, its data an `Event`; `lagged` tells of missed ones.
 #[utoipa::path(get, path = "/events", tag = "events", params(From, ("Last-Event-ID" = Option<String>, Header, description = "As browsers send it when they come back.")), responses(
-    (status = 200, description = "Ends with what the caller has shown: a member's session, or a token that is taken away. A comment every 15 s.", body = Event, content_type = "text/event-stream"),
+    (status = 200, description = "Ends with what the caller has shown: a member's session, or a token that is taken away, and with the daemon. A comment every 15 s.", body = Event, content_type = "text/event-stream"),
 ))]
 pub(super) async fn events(
     State(site): State<Arc<Site>>,

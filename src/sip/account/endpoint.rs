@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Account, Outcome, PING_STREAM, PING_UDP, Registration, Standing, State, refresh_after};
 use crate::sip::alone::Alone;
-use crate::sip::auth::Credentials;
+use crate::sip::auth::{self, Credentials};
 use crate::sip::endpoint::{Endpoint, Owner, Purpose, Waiting};
 use crate::sip::message::{Request, Response};
 use crate::sip::uac::Way;
@@ -47,7 +47,14 @@ impl Endpoint {
                         self.schedule(Owner::Account(number));
                     }
                 }
-                None => self.sign_off_one(now, number),
+                None => {
+                    // What proves that we are who we were may have changed there already.
+                    let successor = wanted.iter().find(|account| account.is_same_user(&registration.account));
+                    if let Some(successor) = successor {
+                        registration.prover = auth::Client::new(successor.credentials.clone());
+                    }
+                    self.sign_off_one(now, number);
+                }
             }
         }
         for account in wanted {
@@ -59,10 +66,11 @@ impl Endpoint {
         self.accounts.keys().copied().collect()
     }
 
-    /// How all of them stand.
+    /// How all of them stand that are configured; at the stop of the daemon, how they are taken back.
     #[must_use]
     pub fn accounts(&self, now: Instant) -> Vec<Standing> {
-        self.accounts.values().map(|registration| registration.standing(now)).collect()
+        let counts = |known: &&Registration| !known.leaving || !self.signed_on;
+        self.accounts.values().filter(counts).map(|registration| registration.standing(now)).collect()
     }
 
     /// Whose account was called: the user part of the Request-URI is a Contact of ours that its registrar alone knows.
@@ -138,19 +146,38 @@ impl Endpoint {
         self.schedule(Owner::Account(number));
     }
 
-    /// Nothing is registered there any more. What a reload has taken out is forgotten with that, and who calls it is nobody (M-1); of
-    /// what the stop of the daemon takes back, it is still told how it went.
+    /// Nothing is asked of its registrar any more. What a reload has taken out is forgotten with that, and who calls it is nobody (M-1);
+    /// of what the stop of the daemon takes back, it is still told how it went.
     fn off(&mut self, number: u64) {
-        if self.signed_on {
-            self.accounts.remove(&number);
-        } else if let Some(registration) = self.accounts.get_mut(&number) {
-            (registration.state, registration.lives_until) = (State::Off, None);
+        if !self.signed_on {
+            let Some(registration) = self.accounts.get_mut(&number) else { return };
+            registration.state = State::Off;
+        } else if let Some(gone) = self.accounts.remove(&number) {
+            self.unschedule(gone.scheduled, Owner::Account(number));
         }
+    }
+
+    /// Until what it has granted is over, its registrar sends calls here: they are let in as before, and it is forgotten then.
+    fn not_signed_off(&mut self, now: Instant, number: u64, why: String) {
+        let signed_on = self.signed_on;
+        let Some(registration) = self.accounts.get_mut(&number) else { return };
+        let lives_until = registration.lives_until.filter(|until| *until > now);
+        if let Some(until) = lives_until {
+            let (account, seconds) = (&registration.account.label, until.saturating_duration_since(now).as_secs());
+            tracing::warn!(%account, reason = %why, seconds, "not signed off: its registrar may send calls here for a while");
+            registration.failure = Some(why);
+        }
+        match lives_until.filter(|_| signed_on) {
+            Some(until) => registration.state = State::Resting { until },
+            None => self.off(number),
+        }
+        self.schedule(Owner::Account(number));
     }
 
     pub(in crate::sip) fn wake_account(&mut self, now: Instant, number: u64) {
         let Some(registration) = self.accounts.get_mut(&number) else { return };
         match &mut registration.state {
+            State::Resting { until } if *until <= now && registration.leaving => self.off(number),
             State::Resting { until } if *until <= now => self.locate(number),
             State::Bound { flow, refresh_at, ping_at } => {
                 let flow = *flow;
@@ -224,6 +251,7 @@ impl Endpoint {
         match outcome {
             Outcome::Granted(_) if registration.takes_back => {
                 tracing::info!(account = %registration.account.label, "signed off");
+                registration.lives_until = None;
                 self.off(number);
             }
             Outcome::Granted(granted) => {
@@ -273,7 +301,7 @@ impl Endpoint {
         let dice = self.draw();
         let Some(registration) = self.accounts.get_mut(&number) else { return };
         if registration.leaving {
-            return self.off(number);
+            return self.not_signed_off(now, number, why);
         }
         let wait = registration.wait(dice, retry_after);
         registration.failures = registration.failures.saturating_add(1);

@@ -60,6 +60,11 @@ impl Account {
             == (&other.label, &other.registrar, &other.transport, &other.username, &other.contact)
     }
 
+    /// Whether both stand for one user at one registrar.
+    fn is_same_user(&self, other: &Self) -> bool {
+        self.registrar == other.registrar && self.username == other.username
+    }
+
     /// The domain of our address there.
     fn domain(&self) -> String {
         self.registrar.host.as_ref().map(ToString::to_string).unwrap_or_default()

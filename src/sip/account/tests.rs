@@ -289,6 +289,75 @@ fn o2_what_reloads_have_replaced_is_forgotten_once_it_is_signed_off() {
     }
 }
 
+/// Whether this password is the one that a REGISTER answers [`CHALLENGE`] with.
+fn is_proven_by(register: &str, password: &str) -> bool {
+    let parse = |text: &str| match Message::parse(text.as_bytes(), &WireLimits::default()) {
+        Ok(Message::Request(request)) => request,
+        other => panic!("{other:?}"),
+    };
+    let sent = parse(register);
+    let proof = sent.headers.get("Authorization").expect("a proof");
+    let cnonce = proof.split_once("cnonce=\"").and_then(|(_, rest)| rest.split('"').next()).expect("a cnonce");
+    let mut anew = parse(&register.replace(&format!("Authorization: {proof}\r\n"), ""));
+    let mut challenge = anew.response(401, Some("t"));
+    challenge.headers.push("WWW-Authenticate", CHALLENGE.split_once(": ").unwrap().1.to_owned());
+    let credentials = Credentials { user: "7000".into(), password: password.to_owned().into(), realm: Some("pbx".into()) };
+    let mut client = auth::Client::new(credentials);
+    assert!(client.challenged(&challenge));
+    client.sign(&mut anew, cnonce);
+    anew.headers.get("Authorization") == Some(proof)
+}
+
+#[test]
+fn o2_the_old_contact_is_signed_off_with_the_new_password_and_one_that_cannot_be_lets_calls_in_while_it_lives() {
+    let mut bench = Bench::new();
+    let first = bench.registers().remove(0);
+    bench.answers(&first, 200, "Expires: 600");
+    let new = with_accounts(&bench, |account| {
+        account.credentials.password = "other".to_owned().into();
+        account.contact = contact("pbx", "7000", "other");
+    });
+    bench.endpoint.handle(bench.now, Input::Command(new));
+    bench.settle();
+    let both = bench.registers();
+    for request in &both {
+        bench.answers(request, 401, CHALLENGE);
+    }
+    let proofs = bench.registers();
+    let [off, on] = proofs.as_slice() else { panic!("{proofs:?}") };
+    assert!(off.1.contains("Expires: 0\r\n") && on.1.contains("Expires: 600\r\n"), "{proofs:?}");
+    assert!(is_proven_by(&off.1, "other") && is_proven_by(&on.1, "other") && !is_proven_by(&off.1, "sesame"));
+    bench.answers(on, 200, "Expires: 600");
+    bench.answers(off, 403, "");
+
+    let called = |bench: &Bench, password: &str| {
+        let text = format!("INVITE sip:{}@198.51.100.1 SIP/2.0\r\n\r\n", contact("pbx", "7000", password));
+        let Ok(Message::Request(request)) = Message::parse(text.as_bytes(), &WireLimits::default()) else { panic!() };
+        bench.endpoint.called_account(&request).is_some()
+    };
+    assert!(called(&bench, "sesame") && called(&bench, "other"));
+    assert_eq!(bench.endpoint.accounts(bench.now).len(), 1, "only what is configured is told of");
+    bench.passes(Duration::from_secs(601));
+    assert!(!called(&bench, "sesame") && called(&bench, "other"));
+    assert_eq!(bench.endpoint.accounts.len(), 1);
+}
+
+#[test]
+fn o4_a_registrar_that_refuses_to_forget_us_is_told_of_and_no_call_waits_for_it() {
+    let mut bench = Bench::new();
+    let first = bench.registers().remove(0);
+    bench.answers(&first, 200, "Expires: 600");
+    bench.endpoint.handle(bench.now, Input::Command(Command::SignOff));
+    bench.settle();
+    assert!(bench.endpoint.is_at_rest() && !bench.endpoint.has_signed_off());
+    let off = bench.registers().remove(0);
+    bench.answers(&off, 403, "");
+    assert!(bench.endpoint.has_signed_off());
+    let standing = bench.standing();
+    assert_eq!(standing.lives, Some(Duration::from_secs(600)));
+    assert!(standing.failure.is_some_and(|why| why.contains("403")));
+}
+
 #[test]
 fn o2_another_life_is_asked_for_at_once_with_the_same_contact() {
     let mut bench = Bench::new();

@@ -96,7 +96,7 @@ impl Up {
         }
         let limit = self.reloader.levers.settings.borrow().limits.drain;
         let in_order = tokio::select! {
-            () = drain_calls(self.present, self.drain, limit) => true,
+            () = drain_calls(self.present, &self.drain, limit) => true,
             () = signals.next() => false,
         };
         for meeting in self.registry.running().await {
@@ -104,6 +104,8 @@ impl Up {
                 tracing::warn!(meeting = %meeting.name(), "did not close in time");
             }
         }
+        // After a second signal there are still those in the menu, and those that ring.
+        self.drain.send_replace(true);
         self.pages.shutdown.send_replace(true);
         // A server task that panicked has said so in the log; there is nothing left to stop.
         let _ = tokio::time::timeout(LAST_WORDS, self.pages.task).await;
@@ -135,10 +137,10 @@ impl Up {
     }
 }
 
-/// Waits until phones have answered that their calls are over.
+/// Waits until no call is left and phones have answered that theirs are over.
 async fn farewell(sip: &sip::Handle) {
     if tokio::time::timeout(FAREWELL, sip.at_rest()).await.is_err() {
-        tracing::warn!("a phone has not answered that its call is over");
+        tracing::warn!("a call is still up, or its phone has not answered that it is over");
     }
 }
 
@@ -151,7 +153,7 @@ async fn reload_on(mut hangup: Signal, reloader: Arc<Reloader>) {
 }
 
 /// Present calls may go on for `limit`, then they are ended with spoken words (O-4).
-async fn drain_calls(mut up: watch::Receiver<usize>, drain: watch::Sender<bool>, limit: Duration) {
+async fn drain_calls(mut up: watch::Receiver<usize>, drain: &watch::Sender<bool>, limit: Duration) {
     let all_gone = async |up: &mut watch::Receiver<usize>| {
         // The sender lives in the calls' task; without it there are no calls.
         let _ = up.wait_for(|calls| *calls == 0).await;

@@ -82,7 +82,9 @@ fn a_bye_of_the_test_phone_that_is_lost_is_repeated_before_it_ends() {
         let mut phone = calls(&callee, folder.path());
         callee.answer(&callee.hears("INVITE "), "200 OK", hand::SDP);
         callee.hears("ACK ");
-        let bye = callee.loses("BYE ");
+        let lost = callee.hears("BYE ");
+        let bye = callee.hears("BYE ");
+        assert_eq!(bye, lost, "the same request again");
         callee.answer(&bye, "200 OK", "");
         eventually(seconds(10), "it ends", || phone.exit_code());
         let report: Value = serde_json::from_str(&phone.log()).expect("a report in JSON");

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::baresip::{Baresip, Codec, Transport};
 use crate::daemon::Daemon;
-use crate::hand::{self, Hand};
+use crate::hand::Hand;
 use crate::kamailio::Kamailio;
 use crate::load::{dial, report};
 use crate::member::Member;
@@ -33,7 +33,7 @@ fn terminate(daemon: &Daemon) {
 /// What the gateway answers to OPTIONS.
 fn options() -> String {
     let hand = Hand::new();
-    hand.ask("OPTIONS", "", "");
+    hand.ask("OPTIONS", "1001", "", "");
     hand.hears("SIP/2.0 ")
 }
 
@@ -85,8 +85,9 @@ fn o4_a_second_signal_ends_it_at_once() {
     isolated(|| {
         let mut daemon = daemon("10m");
         let waiting = Caller::many(daemon.folder(), 5090, "1001", WAITING);
+        let menu = dial(&daemon, &["sip:menu@127.0.0.1"], 60);
         eventually(seconds(15), "the calls are up", || {
-            (daemon.status()["calls"].as_array().map_or(0, Vec::len) == WAITING).then_some(())
+            (daemon.status()["calls"].as_array().map_or(0, Vec::len) == WAITING + 1).then_some(())
         });
         terminate(&daemon);
         eventually(seconds(3), "it drains", || daemon.log().contains("still up").then_some(()));
@@ -96,22 +97,27 @@ fn o4_a_second_signal_ends_it_at_once() {
         assert_eq!(daemon.ends(), 0);
         println!("over {:?} after the second signal", begin.elapsed());
         assert!(begin.elapsed() < seconds(20));
+        let menu = report(menu);
+        assert!(menu["ended_by_peer"].is_string() && menu["seconds"].as_f64().is_some_and(|time| time < 50.0), "{menu}");
     });
 }
 
 #[test]
-fn o4_a_bye_that_is_lost_is_repeated_before_the_daemon_ends() {
+fn o4_a_bye_that_is_lost_is_repeated_before_the_daemon_ends_and_who_calls_for_help_meanwhile_is_told() {
     isolated(|| {
         let mut daemon = daemon("1s");
-        let phone = Hand::new();
-        phone.ask("INVITE", "", hand::SDP);
-        let answer = phone.hears("SIP/2.0 200");
-        let to = answer.lines().find(|line| line.starts_with("To:")).expect("a To");
-        phone.ask("ACK", &format!(";tag={}", to.split_once(";tag=").expect("a tag").1), "");
+        let (phone, other) = (Hand::new(), Hand::new());
+        phone.invite("1001");
+        phone.acknowledge("1001", &phone.hears("SIP/2.0 200"));
         terminate(&daemon);
-        let bye = phone.loses("BYE ");
+        let lost = phone.hears("BYE ");
+        other.invite("112");
+        let bye = phone.hears("BYE ");
+        assert_eq!(bye, lost, "the same request again");
         phone.answer(&bye, "200 OK", "");
+        let refused = other.hears("SIP/2.0 4");
+        assert!(refused.starts_with("SIP/2.0 403"), "{refused}");
+        other.acknowledge("112", &refused);
         assert_eq!(daemon.ends(), 0);
-        assert!(!daemon.log().contains("has not answered"), "{}", daemon.log());
     });
 }

@@ -280,11 +280,11 @@ impl Task {
                         self.copier.send(capture, &copied);
                     }
                 }
-                Output::Event(event) => {
-                    if let Err(mpsc::error::TrySendError::Full(event)) = up.events.try_send(event) {
-                        self.stalled(event);
-                    }
-                }
+                Output::Event(event) => match up.events.try_send(event) {
+                    Ok(()) => {}
+                    Err(mpsc::error::TrySendError::Full(event)) => self.stalled(event),
+                    Err(mpsc::error::TrySendError::Closed(event)) => self.unheard(&event),
+                },
                 Output::Registered(change) => {
                     if let Err(mpsc::error::TrySendError::Full(change)) = up.registrations.try_send(change) {
                         tracing::warn!(device = %change.device, "a registration is not kept: the store is behind");
@@ -304,6 +304,14 @@ impl Task {
             self.untold.push_back(Event::Ended { call, cause: Cause::Stalled });
         }
         self.endpoint.handle(machine::now(), Input::Command(Command::Bye { call, cause: Cause::Stalled }));
+    }
+
+    /// At the stop nobody is left who serves calls: whoever calls in the last moment, for help, is told so at least.
+    fn unheard(&mut self, event: &Event) {
+        if let Event::Incoming(incoming) = event {
+            let refusal = Command::Reject { call: incoming.call, cause: Cause::Draining };
+            self.endpoint.handle(machine::now(), Input::Command(refusal));
+        }
     }
 
     fn transmit(&mut self, flow: Flow, bytes: Vec<u8>) {

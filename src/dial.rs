@@ -41,8 +41,6 @@ use report::{Ear, Report};
 const PORTS: (u16, u16) = (40_000, 49_999);
 /// How long a call may ring.
 const RINGING: Duration = Duration::from_secs(60);
-/// How long the other end may take to answer that the call is over; what is lost is repeated meanwhile.
-const FAREWELL: Duration = Duration::from_secs(4);
 /// The clock that keeps packet times; media tick at every fourth step.
 const STEP: Duration = Duration::from_millis(5);
 /// From the answer to the first key.
@@ -240,7 +238,7 @@ async fn dial(args: &DialArgs) -> Result<Report, DialError> {
         }
     };
     tokio::select! {
-        _ = tokio::time::timeout(FAREWELL, phone.handle.at_rest()) => {}
+        _ = phone.handle.farewell() => {}
         () = phone.signals.next() => {}
     }
     phone.report.ladder(&phone.handle.ladder(call).await);

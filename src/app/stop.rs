@@ -21,8 +21,6 @@ use crate::sweep;
 
 /// How long registrars may take to forget us.
 const SIGN_OFF: Duration = Duration::from_secs(3);
-/// How long phones may take to answer that their call is over: a BYE that is lost is repeated three times meanwhile (RFC 3261, T1).
-const FAREWELL: Duration = Duration::from_secs(4);
 /// How long a drain waits between two lines that say who is still there.
 const DRAIN_REPORT: Duration = Duration::from_secs(5);
 /// How long the service manager has patience from each report on, in µs: until the next one, and for all that follows a drain.
@@ -112,7 +110,9 @@ impl Up {
         // Calls for help are still served meanwhile (S-10).
         if in_order {
             tokio::select! {
-                () = farewell(&self.sip) => {}
+                over = self.sip.farewell() => if !over {
+                    tracing::warn!("a call is still up, or its phone has not answered that it is over");
+                },
                 () = signals.next() => {}
             }
         }
@@ -134,13 +134,6 @@ impl Up {
             tracing::error!("the store did not close in order");
         }
         tracing::info!("stopped");
-    }
-}
-
-/// Waits until no call is left and phones have answered that theirs are over.
-async fn farewell(sip: &sip::Handle) {
-    if tokio::time::timeout(FAREWELL, sip.at_rest()).await.is_err() {
-        tracing::warn!("a call is still up, or its phone has not answered that it is over");
     }
 }
 

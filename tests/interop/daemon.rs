@@ -257,6 +257,11 @@ impl Daemon {
         self.get("/api/v1/relay/outbox")
     }
 
+    /// Whether each message of the outbox was accepted.
+    pub fn has_sent_all(&self) -> bool {
+        self.outbox()["parcels"].as_array().is_some_and(|parcels| parcels.iter().all(|parcel| parcel["state"] == "accepted"))
+    }
+
     /// Calls a device into a meeting, as the operator.
     pub fn invite(&self, meeting: &str, device: &str) {
         let called = self.ask("POST", &format!("/api/v1/meetings/{meeting}/invite"), &json!({ "device": device }).to_string());

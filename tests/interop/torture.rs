@@ -9,6 +9,7 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use crate::churn::certificate;
 use crate::daemon::Daemon;
+use crate::hand::SDP;
 use crate::load::long;
 use crate::namespace::isolated;
 
@@ -24,7 +25,6 @@ const PATIENCE: Duration = Duration::from_millis(400);
 const MORE_PATIENCE: Duration = Duration::from_secs(4);
 /// The slowest answer of all.
 const PROMPT: Duration = Duration::from_millis(50);
-const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 49170 RTP/AVP 0\r\n";
 
 /// What is to come back.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

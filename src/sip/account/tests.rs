@@ -36,9 +36,32 @@ impl Bench {
         };
         let settings = Settings { accounts: vec![account], seed: 5, ..Settings::default() };
         let mut bench = Self { endpoint: Endpoint::new(settings), now: start(), sent: Vec::new(), located: 0 };
-        bench.endpoint.handle(bench.now, Input::Command(Command::SignOn));
-        bench.settle();
+        bench.does(Command::SignOn);
         bench
+    }
+
+    /// Registered for ten minutes.
+    fn registered() -> Self {
+        let mut bench = Self::new();
+        let first = bench.registers().remove(0);
+        bench.answers(&first, 200, "Expires: 600");
+        bench
+    }
+
+    /// Has the endpoint do this.
+    fn does(&mut self, command: Command) {
+        self.endpoint.handle(self.now, Input::Command(command));
+        self.settle();
+    }
+
+    /// A reload with another password; what it sends.
+    fn takes_another_password(&mut self) -> Vec<(SocketAddr, String)> {
+        let new = with_accounts(self, |account| {
+            account.credentials.password = "other".to_owned().into();
+            account.contact = contact("pbx", "7000", "other");
+        });
+        self.does(new);
+        self.registers()
     }
 
     /// Lets the endpoint do what it wants now.
@@ -144,9 +167,7 @@ fn it_registers_with_its_password_and_again_before_that_is_over() {
 
 #[test]
 fn the_way_through_a_router_is_kept_open() {
-    let mut bench = Bench::new();
-    let first = bench.registers().remove(0);
-    bench.answers(&first, 200, "Expires: 600");
+    let mut bench = Bench::registered();
     bench.passes(Duration::from_secs(300));
     assert_eq!(bench.sent.iter().filter(|(_, text)| text == "\r\n\r\n").count(), 12);
 }
@@ -203,11 +224,8 @@ fn a_longer_time_is_asked_for_where_the_registrar_wants_it() {
 
 #[test]
 fn at_the_end_it_is_taken_back_and_stays_so() {
-    let mut bench = Bench::new();
-    let first = bench.registers().remove(0);
-    bench.answers(&first, 200, "Expires: 600");
-    bench.endpoint.handle(bench.now, Input::Command(Command::SignOff));
-    bench.settle();
+    let mut bench = Bench::registered();
+    bench.does(Command::SignOff);
     assert!(!bench.endpoint.has_signed_off());
     let last = bench.registers().remove(0);
     assert!(last.1.contains("Expires: 0\r\n"), "{}", last.1);
@@ -242,27 +260,16 @@ fn with_accounts(bench: &Bench, change: impl FnOnce(&mut Account)) -> Command {
 
 #[test]
 fn o2_a_reload_leaves_an_account_alone_that_is_the_same() {
-    let mut bench = Bench::new();
-    let first = bench.registers().remove(0);
-    bench.answers(&first, 200, "Expires: 600");
+    let mut bench = Bench::registered();
     let same = with_accounts(&bench, |_| {});
-    bench.endpoint.handle(bench.now, Input::Command(same));
-    bench.settle();
+    bench.does(same);
     assert!(bench.sent.is_empty(), "{:?}", bench.sent);
 }
 
 #[test]
 fn o2_a_new_password_signs_the_old_contact_off_and_a_new_one_on() {
-    let mut bench = Bench::new();
-    let first = bench.registers().remove(0);
-    bench.answers(&first, 200, "Expires: 600");
-    let new = with_accounts(&bench, |account| {
-        account.credentials.password = "other".to_owned().into();
-        account.contact = contact("pbx", "7000", "other");
-    });
-    bench.endpoint.handle(bench.now, Input::Command(new));
-    bench.settle();
-    let both = bench.registers();
+    let mut bench = Bench::registered();
+    let both = bench.takes_another_password();
     let [off, on] = both.as_slice() else { panic!("{both:?}") };
     assert!(off.1.contains("Expires: 0\r\n") && off.1.contains(&contact("pbx", "7000", "sesame")), "{}", off.1);
     assert!(on.1.contains("Expires: 600\r\n") && on.1.contains(&contact("pbx", "7000", "other")), "{}", on.1);
@@ -274,13 +281,10 @@ fn o2_a_new_password_signs_the_old_contact_off_and_a_new_one_on() {
 
 #[test]
 fn o2_what_reloads_have_replaced_is_forgotten_once_it_is_signed_off() {
-    let mut bench = Bench::new();
-    let first = bench.registers().remove(0);
-    bench.answers(&first, 200, "Expires: 600");
+    let mut bench = Bench::registered();
     for n in 0..5 {
         let new = with_accounts(&bench, |account| account.contact = contact("pbx", "7000", &format!("password {n}")));
-        bench.endpoint.handle(bench.now, Input::Command(new));
-        bench.settle();
+        bench.does(new);
         for request in bench.registers() {
             let lives = if request.1.contains("Expires: 0\r\n") { "" } else { "Expires: 600" };
             bench.answers(&request, 200, lives);
@@ -310,16 +314,8 @@ fn is_proven_by(register: &str, password: &str) -> bool {
 
 #[test]
 fn o2_the_old_contact_is_signed_off_with_the_new_password_and_one_that_cannot_be_lets_calls_in_while_it_lives() {
-    let mut bench = Bench::new();
-    let first = bench.registers().remove(0);
-    bench.answers(&first, 200, "Expires: 600");
-    let new = with_accounts(&bench, |account| {
-        account.credentials.password = "other".to_owned().into();
-        account.contact = contact("pbx", "7000", "other");
-    });
-    bench.endpoint.handle(bench.now, Input::Command(new));
-    bench.settle();
-    let both = bench.registers();
+    let mut bench = Bench::registered();
+    let both = bench.takes_another_password();
     for request in &both {
         bench.answers(request, 401, CHALLENGE);
     }
@@ -344,11 +340,8 @@ fn o2_the_old_contact_is_signed_off_with_the_new_password_and_one_that_cannot_be
 
 #[test]
 fn o4_a_registrar_that_refuses_to_forget_us_is_told_of_and_no_call_waits_for_it() {
-    let mut bench = Bench::new();
-    let first = bench.registers().remove(0);
-    bench.answers(&first, 200, "Expires: 600");
-    bench.endpoint.handle(bench.now, Input::Command(Command::SignOff));
-    bench.settle();
+    let mut bench = Bench::registered();
+    bench.does(Command::SignOff);
     assert!(bench.endpoint.is_at_rest() && !bench.endpoint.has_signed_off());
     let off = bench.registers().remove(0);
     bench.answers(&off, 403, "");
@@ -360,24 +353,18 @@ fn o4_a_registrar_that_refuses_to_forget_us_is_told_of_and_no_call_waits_for_it(
 
 #[test]
 fn o2_another_life_is_asked_for_at_once_with_the_same_contact() {
-    let mut bench = Bench::new();
-    let first = bench.registers().remove(0);
-    bench.answers(&first, 200, "Expires: 600");
+    let mut bench = Bench::registered();
     let new = with_accounts(&bench, |account| account.expires = Duration::from_secs(1200));
-    bench.endpoint.handle(bench.now, Input::Command(new));
-    bench.settle();
+    bench.does(new);
     let again = bench.registers();
     assert!(again.len() == 1 && again[0].1.contains("Expires: 1200\r\n"), "{again:?}");
 }
 
 #[test]
 fn o2_an_account_that_is_taken_out_is_signed_off() {
-    let mut bench = Bench::new();
-    let first = bench.registers().remove(0);
-    bench.answers(&first, 200, "Expires: 600");
+    let mut bench = Bench::registered();
     let settings = Settings { accounts: Vec::new(), ..bench.endpoint.settings.clone() };
-    bench.endpoint.handle(bench.now, Input::Command(Command::Reconfigure(Box::new(settings))));
-    bench.settle();
+    bench.does(Command::Reconfigure(Box::new(settings)));
     let off = bench.registers();
     assert!(off.len() == 1 && off[0].1.contains("Expires: 0\r\n"), "{off:?}");
     bench.answers(&off[0], 200, "");
@@ -388,12 +375,9 @@ fn o2_an_account_that_is_taken_out_is_signed_off() {
 
 #[test]
 fn o2_another_transport_signs_the_old_contact_off_and_goes_the_new_way() {
-    let mut bench = Bench::new();
-    let first = bench.registers().remove(0);
-    bench.answers(&first, 200, "Expires: 600");
+    let mut bench = Bench::registered();
     let new = with_accounts(&bench, |account| account.transport = Some(Transport::Tcp));
-    bench.endpoint.handle(bench.now, Input::Command(new));
-    bench.settle();
+    bench.does(new);
     assert_eq!(bench.located, 2, "where it is by the new transport is asked anew");
     let both = bench.registers();
     let [off, on] = both.as_slice() else { panic!("{both:?}") };

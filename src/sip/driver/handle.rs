@@ -1,6 +1,7 @@
 //! The way down to the SIP task.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -8,6 +9,9 @@ use crate::ids::CallId;
 use crate::sip::account::Standing;
 use crate::sip::guard::Source;
 use crate::sip::{Change, Command, Counters, LadderLine, Load, Reach};
+
+/// How long peers may take to answer that their call is over.
+const FAREWELL: Duration = Duration::from_secs(4);
 
 /// What the task is asked.
 #[derive(Debug)]
@@ -82,12 +86,16 @@ impl Handle {
         let _ended = answered.await;
     }
 
-    /// Comes back when no call is up and each request of ours in one is answered, or was repeated in vain (RFC 3261 section 17.1.2).
-    /// Who ends earlier leaves a phone whose BYE was lost in a call that is over. For one caller at a time.
-    pub async fn at_rest(&self) {
+    /// Waits until no call is up and each request of ours in one is answered or given up; `false` after 4 s, in which a BYE that is
+    /// lost was repeated three times (RFC 3261 section 17.1.2). Who ends earlier leaves its phone in a call that is over. For one caller
+    /// at a time.
+    pub async fn farewell(&self) -> bool {
         let (answer, answered) = oneshot::channel();
-        let _ended = self.asks.send(Ask::Rest(answer)).await;
-        let _ended = answered.await;
+        let at_rest = async {
+            let _ended = self.asks.send(Ask::Rest(answer)).await;
+            let _ended = answered.await;
+        };
+        tokio::time::timeout(FAREWELL, at_rest).await.is_ok()
     }
 
     /// Hears a source again that is named as [`Handle::silenced`] names it; `false` when it was not silenced.

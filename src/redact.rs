@@ -1,6 +1,8 @@
-//! [`Redacted`]: what must never reach a log (digits, passcodes, numbers, names of people, message texts).
+//! [`Redacted`]: what must never reach a log (digits, passcodes, numbers, names of people, message texts). [`Caller`]: what may be shown in part.
 
 use std::fmt;
+
+use serde::{Serialize, Serializer};
 
 /// A value whose `Display` and `Debug` show only that something is there. [`Redacted::expose`] is the only way in, and easy to search for.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
@@ -38,5 +40,72 @@ impl<T> fmt::Debug for Redacted<T> {
 impl<T> From<T> for Redacted<T> {
     fn from(value: T) -> Self {
         Self(value)
+    }
+}
+
+/// Who called: a telephone number, or the user part of an address. Printed or serialised, its middle is masked: `+49…23`.
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
+pub struct Caller(String);
+
+/// Characters of a caller that are kept.
+const CALLER: usize = 64;
+/// From this length on the first three characters are shown as well: a country code, not half of an extension.
+const LONG: usize = 7;
+
+impl Caller {
+    /// Keeps the first 64 characters.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(text.chars().take(CALLER).collect())
+    }
+
+    /// All of it; whoever calls this answers for where it goes.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let length = self.0.chars().count();
+        if length == 0 {
+            return Ok(());
+        }
+        let shown = |from: usize, count: usize| self.0.chars().skip(from).take(count).collect::<String>();
+        let (head, tail) = match length {
+            LONG.. => (shown(0, 3), shown(length - 2, 2)),
+            4.. => (String::new(), shown(length - 2, 2)),
+            _ => (String::new(), String::new()),
+        };
+        write!(f, "{head}…{tail}")
+    }
+}
+
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Caller {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn m16_a_caller_is_masked_wherever_it_is_shown() {
+        for (caller, shown) in [("+491715550123", "+49…23"), ("1001", "…01"), ("112", "…"), ("", ""), ("böard-room", "böa…om")]
+        {
+            let caller = Caller::new(caller);
+            assert_eq!((caller.to_string().as_str(), format!("{caller:?}").as_str()), (shown, shown));
+            assert_eq!(serde_json::to_value(&caller).unwrap(), shown);
+        }
+        assert_eq!(Caller::new(&"9".repeat(1000)).expose().len(), CALLER);
     }
 }

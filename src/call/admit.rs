@@ -8,8 +8,9 @@ use crate::cause::Cause;
 use crate::display_name;
 use crate::ids::MeetingName;
 use crate::menu::{Addressed, Directory};
-use crate::redact::Redacted;
+use crate::redact::{Caller, Redacted};
 use crate::sip::{Identity, Incoming};
+use crate::store::Phone;
 
 /// One configured device.
 pub struct Device {
@@ -62,6 +63,8 @@ pub struct Guest {
     pub addressed: Addressed,
     /// The chat is sent to its display.
     pub text: bool,
+    /// For records and ledger: the far end of its call.
+    pub phone: Phone,
 }
 
 /// The label of a device that has no entry of its own.
@@ -91,7 +94,9 @@ impl Doors {
             }
             Identity::Unlisted => (UNLISTED, claimed, "Conference phone", None),
         };
+        let caller = Caller::new(user.as_deref().unwrap_or_default());
         Ok(Guest {
+            phone: Phone::new(&incoming.call_id_header, incoming.source.to_string(), caller, incoming.proof.word()),
             device: label.to_owned(),
             name: display_name::clean(name, fallback),
             language: self.language_of(incoming).to_owned(),
@@ -100,7 +105,7 @@ impl Doors {
         })
     }
 
-    /// As whom a device comes that is called into a meeting (S-9); `None`: there is none of this label.
+    /// As whom a device comes that is called into a meeting (S-9), its [`Phone`] not known yet; `None`: there is none of this label.
     #[must_use]
     pub fn invited(&self, label: &str, meeting: &MeetingName) -> Option<Guest> {
         let device = self.devices.get(label)?;
@@ -110,6 +115,7 @@ impl Doors {
             language: device.language.as_ref().unwrap_or(&self.language).clone(),
             addressed: Addressed::Invited { name: meeting.clone() },
             text: device.text,
+            phone: Phone::default(),
         })
     }
 

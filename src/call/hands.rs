@@ -191,6 +191,7 @@ impl Hands {
                 call: self.call,
                 name: self.guest.name.clone(),
                 device: self.guest.device.clone(),
+                phone: self.guest.phone.clone(),
                 // What is really spoken: a language without this prompt falls back, and the ledger must say so (N-8).
                 language: self.house.library.spoken_in(&self.guest.language, Phrase::RecordingStarted).to_string(),
                 text: self.guest.text || self.house.speaker.is_some(),
@@ -245,6 +246,7 @@ impl Hands {
         }
         let record = CallRecord {
             call: self.call.to_string(),
+            phone: self.guest.phone.clone(),
             device: self.guest.device.clone(),
             meeting: summary.meeting.as_ref().map(ToString::to_string),
             started_at: unix_millis(began),

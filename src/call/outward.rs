@@ -16,8 +16,10 @@ use crate::cause::Cause;
 use crate::ids::{CallId, MeetingName};
 use crate::machine;
 use crate::meeting::Refusal;
+use crate::redact::Caller;
 use crate::sip::uri::Host;
 use crate::sip::{Command, Event, Reach};
+use crate::store::Phone;
 use crate::telemetry::events::{Draft, What};
 
 /// Invitations that may wait to begin; above that one is refused.
@@ -97,24 +99,27 @@ impl Shared {
     ) {
         let (device, meeting, began) = (&invitation.device, &invitation.meeting, SystemTime::now());
         let reach = self.settings.sip.reach(device).await;
+        let peer = reach.as_ref().map(|reach| reach.peer);
         let invited = self.house().doors.invited(device, meeting);
         let outcome = match (reach, invited) {
             (Some(reach), Some(guest)) => {
-                let rung = self.ring(call, &invitation, &guest, reach, &mut inputs).await;
+                let rung = self.ring(call, &invitation, &guest, &reach, &mut inputs).await;
                 rung.map(|(line, established)| (reach, guest, line, established))
             }
             (None, Some(_)) => Err(Cause::NotReachable),
             (_, None) => Err(Cause::UnknownDevice),
         };
         match outcome {
-            Ok((reach, guest, line, established)) => {
+            Ok((reach, mut guest, line, established)) => {
+                let dialog = self.settings.sip.dialog(call).await.unwrap_or_default();
+                guest.phone = Phone::new(&dialog, reach.peer.to_string(), Caller::new(&reach.user), reach.proof.word());
                 let _ = invitation.progress.try_send(Progress::Answered);
                 let asked = Some(invitation.progress);
                 self.converse((call, line), reach.peer, (guest, asked), established, (inbox, inputs), began).await;
             }
             Err(cause) => {
                 tracing::info!(%call, %device, %meeting, %cause, "nobody comes");
-                self.over(call, device, reach.map(|reach| reach.peer), cause);
+                self.over(call, device, peer, cause);
                 self.ended(call, Some(meeting), cause);
                 let _ = invitation.progress.try_send(Progress::Failed(cause));
             }
@@ -126,7 +131,7 @@ impl Shared {
         call: CallId,
         invitation: &Invitation,
         guest: &Guest,
-        reach: Reach,
+        reach: &Reach,
         inputs: &mut mpsc::Receiver<Input>,
     ) -> Result<(OwnLine, Established), Cause> {
         let Invitation { device, meeting, replaces, progress } = invitation;

@@ -21,6 +21,7 @@ use crate::policy::{Role, Switch};
 use crate::redact::Redacted;
 use crate::relay::driver::{JoinCode, LineProgress};
 use crate::sip::Roster;
+use crate::store::Phone;
 
 pub use registry::{MeetingSettings, Registry, Shared};
 #[cfg(test)]
@@ -57,6 +58,8 @@ pub struct Knock {
     pub name: String,
     /// For the ledger: which device, by its configured label.
     pub device: String,
+    /// For the ledger: the far end of its call.
+    pub phone: Phone,
     /// For the ledger: the language in which notices are really spoken to it.
     pub language: String,
     /// The chat is to be shown on its display, or read aloud.

@@ -27,7 +27,7 @@ use crate::policy::{
 };
 use crate::redact::Redacted;
 use crate::relay;
-use crate::store::ChatCopy;
+use crate::store::{ChatCopy, Phone};
 use chat::Chat;
 
 /// What the bridge and its peers may have to say; full: counted there and said again with the next change.
@@ -48,6 +48,7 @@ struct Guest {
     call: CallId,
     to_guest: mpsc::Sender<ToGuest>,
     port: PortHandle,
+    phone: Phone,
     device: String,
     language: String,
     /// The chat is shown on its display.
@@ -60,6 +61,7 @@ struct Guest {
 struct Uncovered {
     entry: LedgerEntry,
     call: String,
+    phone: Phone,
     device: String,
     language: String,
 }
@@ -307,9 +309,9 @@ impl MeetingTask {
     }
 
     fn knock(&mut self, now: Instant, knock: Knock) {
-        let Knock { who, call, name, device, language, text, port, to_guest } = knock;
+        let Knock { who, call, name, device, phone, language, text, port, to_guest } = knock;
         tracing::info!(meeting = %self.name, participant = %who, %device, "device knocks");
-        self.guests.insert(who, Guest { call, to_guest, port, device, language, text, watches: false });
+        self.guests.insert(who, Guest { call, to_guest, port, phone, device, language, text, watches: false });
         let name = Redacted::new(name);
         self.fact(now, Fact::Joined { who, role: Role::External, via: Via::Phone, organiser: false, name });
         if self.policy.standing(who).is_some_and(|standing| standing != Standing::In) {

@@ -160,7 +160,9 @@ fn n8_the_ledger_proves_each_notice_by_the_packets_that_the_phone_really_got() {
     let [told, cut] = &lines[..] else { panic!("{rows:?}") };
     assert_eq!((told.meeting.as_str(), told.device.as_str(), told.language.as_str()), ("demo", "room-1", "en"));
     assert_eq!((&told.what[..], told.outcome), (&["recording started".to_owned()][..], NoticeOutcome::Completed));
-    assert_eq!(told.covered_by_rtcp, Some(true));
+    assert_eq!(told.received_permille, Some(1000));
+    assert_eq!((told.phone.proof.as_str(), &told.phone), ("address", &cut.phone));
+    assert!(!told.phone.dialog.is_empty() && !told.phone.address.is_empty());
     assert_eq!((told.first_seq, told.last_seq), (Some(phone.packet_at(whole.from)), Some(phone.packet_at(whole.to))));
     assert_eq!((&cut.what[..], cut.outcome), (&["recording stopped".to_owned()][..], NoticeOutcome::Interrupted));
     assert_eq!(cut.device, "room-1");

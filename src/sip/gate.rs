@@ -10,7 +10,7 @@ use super::Flow;
 use super::auth::Verdict;
 use super::endpoint::Endpoint;
 use super::guard::{Price, Source};
-use super::identity::Identity;
+use super::identity::{Identity, Proof};
 use super::message::{Essentials, Method, Request};
 use super::uas::reply_flow;
 use super::uri::Uri;
@@ -36,7 +36,7 @@ impl Endpoint {
         flow: Flow,
         request: &Request,
         essentials: &Essentials,
-    ) -> Result<Option<Identity>, ()> {
+    ) -> Result<Option<(Identity, Proof)>, ()> {
         if !self.wants_proof(request) || essentials.to.tag().is_some() {
             return Ok(None);
         }
@@ -72,11 +72,13 @@ impl Endpoint {
         flow: Flow,
         request: &Request,
         essentials: &Essentials,
-    ) -> Result<Option<Identity>, Stop> {
+    ) -> Result<Option<(Identity, Proof)>, Stop> {
         let (address, verdict) = (flow.peer.ip(), self.authenticator.judge(now, request));
         let payer = match &verdict {
             // To register costs nothing once it is proven, so that a whole site can come back at once.
-            Verdict::Proven { label } if request.method == Method::Register => return Ok(Some(Identity::Device(label.clone()))),
+            Verdict::Proven { label } if request.method == Method::Register => {
+                return Ok(Some((Identity::Device(label.clone()), Proof::Digest)));
+            }
             Verdict::Proven { .. } => Source::behind(address, request),
             _ => self.source(&flow, request),
         };
@@ -84,13 +86,13 @@ impl Endpoint {
             return Err(Stop::Spent);
         }
         if let Verdict::Proven { label } = verdict {
-            return Ok(Some(Identity::Device(label)));
+            return Ok(Some((Identity::Device(label), Proof::Digest)));
         }
         if let Some(identity) = self.certified(&flow) {
-            return Ok(Some(identity.clone()));
+            return Ok(Some((identity.clone(), Proof::Certificate)));
         }
         if let Some(identity) = self.called_account(request) {
-            return Ok(Some(identity));
+            return Ok(Some((identity, Proof::Account)));
         }
         match verdict {
             Verdict::Stale => return Err(Stop::Prove { stale: true }),
@@ -102,11 +104,11 @@ impl Endpoint {
         }
         let known = &self.settings.known;
         if let Some(identity) = known.by_address(address) {
-            return Ok(Some(identity.clone()));
+            return Ok(Some((identity.clone(), Proof::Address)));
         }
         // What is registered must belong to somebody.
         let registers = request.method == Method::Register;
-        let allowed = (known.allows(address) && !registers).then_some(Identity::Unlisted);
+        let allowed = (known.allows(address) && !registers).then_some((Identity::Unlisted, Proof::None));
         // Whoever has a password is nobody else without it, also where others need none.
         let claims = essentials.from.uri.user_text().is_some_and(|user| self.authenticator.knows(&user));
         let open = self.authenticator.is_empty() && !registers;

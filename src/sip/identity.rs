@@ -21,6 +21,39 @@ pub enum Identity {
     Unlisted,
 }
 
+/// By what somebody was found to be who they are: kept with what they are told (N-8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Proof {
+    /// A password (RFC 8760).
+    Digest,
+    /// The certificate of their TLS connection.
+    Certificate,
+    /// The address that they send from.
+    Address,
+    /// They called where we are registered: the PBX has let them through.
+    Account,
+    /// We called them where they had registered.
+    Registration,
+    /// None was asked for.
+    #[default]
+    None,
+}
+
+impl Proof {
+    /// As the ledger words it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Digest => "digest",
+            Self::Certificate => "certificate",
+            Self::Address => "address",
+            Self::Account => "account",
+            Self::Registration => "registration",
+            Self::None => "none",
+        }
+    }
+}
+
 /// Everybody who is known, and how.
 #[derive(Debug, Clone, Default)]
 pub struct Known {

@@ -12,7 +12,7 @@ use super::reliable::requires;
 use super::session_timer::{SessionTimer, Wish};
 use super::uas::{ACCEPT, ALLOW, Header, SUPPORTED, reasons, shortened};
 use super::uri::Uri;
-use super::{Event, Flow, Identity, Incoming, Limits};
+use super::{Event, Flow, Identity, Incoming, Limits, Proof};
 use crate::cause::Cause;
 use crate::ids::CallId;
 
@@ -34,11 +34,11 @@ impl Endpoint {
         &mut self,
         now: Instant,
         id: u64,
-        (flow, identity): (Flow, Option<Identity>),
+        (flow, admitted): (Flow, Option<(Identity, Proof)>),
         request: &Request,
         essentials: Essentials,
     ) {
-        let source = flow.peer.ip();
+        let (source, (identity, proof)) = (flow.peer.ip(), admitted.unzip());
         let trying = request.response(100, None);
         let Some(uri) = Uri::parse(&request.uri) else { return self.respond(now, id, 400, &[], None) };
         if takes_no_answer(request) {
@@ -94,6 +94,7 @@ impl Endpoint {
             call: call_id,
             source: flow.peer,
             identity,
+            proof: proof.unwrap_or_default(),
             local: flow.local,
             transport: flow.transport,
             request_uri: uri,

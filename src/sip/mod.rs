@@ -52,7 +52,7 @@ pub use driver::{Handle, ListenTls, Listener, Pulse, Running, StartError, start}
 pub use emergency::Emergency;
 pub use endpoint::{Counters, Endpoint, Load};
 pub use header::NameAddr;
-pub use identity::{Identity, Known};
+pub use identity::{Identity, Known, Proof};
 pub use ladder::LadderLine;
 pub use message::Method;
 pub use registrar::{Change, Stored};

@@ -10,7 +10,7 @@ use super::alone::Alone;
 use super::dialog::Dialog;
 use super::endpoint::{Endpoint, Purpose};
 use super::header::NameAddr;
-use super::identity::Identity;
+use super::identity::{Identity, Proof};
 use super::invite::{Call, Phase, Reoffer, Turn};
 use super::message::Method;
 use super::uac::Way;
@@ -39,6 +39,7 @@ struct Found {
     uri: Uri,
     routes: Vec<NameAddr>,
     way: Way,
+    proof: Proof,
     /// Our own address of record at the callee's PBX, and what proves it.
     account: Option<(Uri, auth::Credentials)>,
 }
@@ -68,7 +69,14 @@ impl Endpoint {
             Way::Open(flow) => Some(flow.local.ip()),
             Way::Connect { .. } => None,
         };
-        Some(Reach { peer: found.way.peer(), transport: found.way.transport(), local })
+        let user = found.uri.user_text().unwrap_or_default();
+        Some(Reach { peer: found.way.peer(), transport: found.way.transport(), local, user, proof: found.proof })
+    }
+
+    /// The Call-ID of a call that is up.
+    #[must_use]
+    pub fn dialog(&self, call: CallId) -> Option<String> {
+        self.calls.get(&call).map(|call| call.key.call_id.clone())
     }
 
     fn find(&self, device: &str) -> Option<Found> {
@@ -89,14 +97,20 @@ impl Endpoint {
             None if kept.transport == Transport::Tls => return None,
             None => Way::Connect { peer, transport: kept.transport, fallback: None },
         };
-        Some(Found { uri, routes, way, account: None })
+        Some(Found { uri, routes, way, proof: Proof::Registration, account: None })
     }
 
     fn find_configured(&self, device: &str) -> Option<Found> {
         let uri = self.settings.known.callable.get(device)?.clone();
         let host = uri.host.clone()?;
         if let Some((flow, own, credentials)) = self.account_at(&host) {
-            return Some(Found { uri, routes: Vec::new(), way: self.way_by(flow), account: Some((own, credentials)) });
+            return Some(Found {
+                uri,
+                routes: Vec::new(),
+                way: self.way_by(flow),
+                proof: Proof::Account,
+                account: Some((own, credentials)),
+            });
         }
         let transport = match uri.params.get("transport") {
             _ if uri.scheme == Scheme::Sips => Transport::Tls,
@@ -104,7 +118,13 @@ impl Endpoint {
             None => Transport::Udp,
         };
         let peer = SocketAddr::new(host.ip()?, uri.port.unwrap_or(transport.default_port()));
-        Some(Found { uri, routes: Vec::new(), way: Way::Connect { peer, transport, fallback: None }, account: None })
+        Some(Found {
+            uri,
+            routes: Vec::new(),
+            way: Way::Connect { peer, transport, fallback: None },
+            proof: Proof::Address,
+            account: None,
+        })
     }
 
     /// Has a device fetch its configuration anew. Phones know this event without having subscribed to it.

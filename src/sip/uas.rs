@@ -86,8 +86,8 @@ impl Endpoint {
         if call.is_none() && !self.is_welcome(now, flow, &request, dialog.is_none()) {
             return self.turn_away(flow, request);
         }
-        let identity = match self.admitted(now, flow, &request, &essentials) {
-            Ok(identity) => identity,
+        let (identity, proof) = match self.admitted(now, flow, &request, &essentials) {
+            Ok(admitted) => admitted.unzip(),
             Err(()) => return,
         };
         let merge = (essentials.call_id.clone(), essentials.from.tag().unwrap_or_default().to_owned(), essentials.cseq.number);
@@ -112,7 +112,9 @@ impl Endpoint {
             (Method::Cancel, _) => self.cancel(now, id, &request, &essentials),
             (_, Some(call)) => self.in_dialog(now, id, call, flow, &request, &essentials),
             (Method::Options, None) if dialog.is_none() => self.options(now, id),
-            (Method::Invite, None) if dialog.is_none() => self.invite(now, id, (flow, identity), &request, essentials),
+            (Method::Invite, None) if dialog.is_none() => {
+                self.invite(now, id, (flow, identity.zip(proof)), &request, essentials);
+            }
             (Method::Register, None) if dialog.is_none() => self.register(now, id, (flow, identity), &request, &essentials),
             (Method::Subscribe, None) if dialog.is_none() => {
                 self.subscribe_outside(now, id, (flow, identity), &request, &essentials);

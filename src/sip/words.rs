@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Transport;
 use super::header::NameAddr;
-use super::identity::Identity;
+use super::identity::{Identity, Proof};
 use super::message::Method;
 use super::registrar::Change;
 use super::uri::Uri;
@@ -37,7 +37,7 @@ pub struct RosterPerson {
 }
 
 /// Where a device could be called at this moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reach {
     /// Where its messages will come from.
     pub peer: SocketAddr,
@@ -45,6 +45,10 @@ pub struct Reach {
     pub transport: Transport,
     /// Our address on that way, where it is known already.
     pub local: Option<IpAddr>,
+    /// The user part of the address that is called.
+    pub user: String,
+    /// Where it has registered, or where its entry says.
+    pub proof: Proof,
 }
 
 /// What the owner of a call wants. A command that no longer fits the call's state (it has just ended) does nothing.
@@ -199,6 +203,8 @@ pub struct Incoming {
     pub source: SocketAddr,
     /// Who sent it (M-1); `None`: somebody unknown, to be refused.
     pub identity: Option<Identity>,
+    /// By what that was found out.
+    pub proof: Proof,
     /// Our address on that way.
     pub local: SocketAddr,
     /// By what.

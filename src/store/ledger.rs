@@ -19,7 +19,8 @@ use subtle::ConstantTimeEq;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-use super::{FILE, StoreError, at, integer};
+use super::{FILE, Phone, StoreError, at, integer};
+use crate::redact::Caller;
 
 /// How the playing of a notice ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -50,12 +51,15 @@ impl NoticeOutcome {
 pub struct LedgerLine {
     /// The meeting's name.
     pub meeting: String,
-    /// As [`crate::ids::CallId`] prints it; counts anew with each start of the daemon.
+    /// As [`crate::ids::CallId`] prints it.
     pub call: String,
     /// As [`crate::ids::ParticipantId`] prints it.
     pub participant: String,
     /// The device's label.
     pub device: String,
+    /// The far end of its call.
+    #[serde(flatten)]
+    pub phone: Phone,
     /// The changes it told, in order, such as `recording started`: several where they were merged (N-4).
     pub what: Vec<String>,
     /// The language it was spoken in.
@@ -66,10 +70,29 @@ pub struct LedgerLine {
     pub first_seq: Option<u16>,
     /// RTP sequence number of its last packet.
     pub last_seq: Option<u16>,
-    /// Whether an RTCP report of the receiver covers the last packet; `None` if it sends no reports.
-    pub covered_by_rtcp: Option<bool>,
+    /// SSRC of those packets.
+    pub ssrc: Option<u32>,
+    /// How many of a thousand of those packets have arrived, by the receiver's RTCP reports; `None`: it has sent none. In JSON a share
+    /// from 0 to 1, or `unreported`.
+    #[serde(rename = "received", serialize_with = "share")]
+    #[schema(value_type = Received)]
+    pub received_permille: Option<u16>,
     /// How it ended.
     pub outcome: NoticeOutcome,
+}
+
+/// What RTCP reports show of a notice.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+enum Received {
+    /// The share of its packets that have arrived, from 0 to 1.
+    Share(f64),
+    /// `unreported`: the receiver has sent no report.
+    Word(&'static str),
+}
+
+fn share<S: serde::Serializer>(permille: &Option<u16>, serializer: S) -> Result<S::Ok, S::Error> {
+    permille.map_or(Received::Word("unreported"), |permille| Received::Share(f64::from(permille) / 1000.0)).serialize(serializer)
 }
 
 /// A line as it stands in the ledger.
@@ -136,8 +159,14 @@ struct Columns {
     at: i64,
     first_seq: Option<i64>,
     last_seq: Option<i64>,
-    covered_by_rtcp: Option<i64>,
     outcome: String,
+    dialog: Option<String>,
+    address: Option<String>,
+    caller: Option<String>,
+    proof: Option<String>,
+    ssrc: Option<i64>,
+    received: Option<i64>,
+    covered_by_rtcp: Option<i64>,
     mac: Vec<u8>,
 }
 
@@ -189,8 +218,14 @@ impl Chain {
             at: integer(line.at),
             first_seq: line.first_seq.map(i64::from),
             last_seq: line.last_seq.map(i64::from),
-            covered_by_rtcp: line.covered_by_rtcp.map(i64::from),
+            covered_by_rtcp: None,
             outcome: line.outcome.as_str().to_owned(),
+            dialog: Some(line.phone.dialog.clone()),
+            address: Some(line.phone.address.clone()),
+            caller: Some(line.phone.caller.expose().to_owned()),
+            proof: Some(line.phone.proof.clone()),
+            ssrc: line.ssrc.map(i64::from),
+            received: line.received_permille.map(i64::from),
             mac: Vec::new(),
         };
         let head = columns.mac(&self.key, &self.head);
@@ -256,6 +291,12 @@ impl Columns {
             last_seq: row.get("last_seq")?,
             covered_by_rtcp: row.get("covered_by_rtcp")?,
             outcome: row.get("outcome")?,
+            dialog: row.get("dialog")?,
+            address: row.get("address")?,
+            caller: row.get("caller")?,
+            proof: row.get("proof")?,
+            ssrc: row.get("ssrc")?,
+            received: row.get("received")?,
             mac: row.get("mac")?,
         })
     }
@@ -263,7 +304,8 @@ impl Columns {
     fn insert(&self, connection: &Connection) -> Result<(), StoreError> {
         let mut insert = connection.prepare_cached(
             "INSERT INTO ledger (sequence, meeting, call, participant, device, what, language, at, first_seq, last_seq,
-             covered_by_rtcp, outcome, mac) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+             covered_by_rtcp, outcome, mac, dialog, address, caller, proof, ssrc, received)
+             VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         )?;
         insert.execute(params![
             self.sequence,
@@ -279,6 +321,12 @@ impl Columns {
             self.covered_by_rtcp,
             self.outcome,
             self.mac,
+            self.dialog,
+            self.address,
+            self.caller,
+            self.proof,
+            self.ssrc,
+            self.received,
         ])?;
         Ok(())
     }
@@ -299,6 +347,15 @@ impl Columns {
         for number in [Some(self.sequence), Some(self.at), self.first_seq, self.last_seq, self.covered_by_rtcp] {
             part(number.map(i64::to_be_bytes).as_ref().map_or(&[], |bytes| &bytes[..]));
         }
+        // Older lines have none of these.
+        if self.proof.is_some() {
+            for text in [&self.dialog, &self.address, &self.caller, &self.proof] {
+                part(text.as_deref().unwrap_or_default().as_bytes());
+            }
+            for number in [self.ssrc, self.received] {
+                part(number.map(i64::to_be_bytes).as_ref().map_or(&[], |bytes| &bytes[..]));
+            }
+        }
         mac.finalize().into_bytes().into()
     }
 
@@ -314,7 +371,15 @@ impl Columns {
             at: u64::try_from(self.at).ok()?,
             first_seq: number(self.first_seq)?,
             last_seq: number(self.last_seq)?,
-            covered_by_rtcp: self.covered_by_rtcp.map(|covered| covered != 0),
+            phone: Phone {
+                dialog: self.dialog.unwrap_or_default(),
+                address: self.address.unwrap_or_default(),
+                caller: Caller::new(&self.caller.unwrap_or_default()),
+                proof: self.proof.unwrap_or_default(),
+            },
+            ssrc: self.ssrc.map(u32::try_from).transpose().ok()?,
+            // Older lines know of the last packet only.
+            received_permille: number(self.received)?.or_else(|| self.covered_by_rtcp.filter(|is| *is != 0).map(|_| 1000)),
             outcome: NoticeOutcome::ALL.into_iter().find(|outcome| outcome.as_str() == self.outcome)?,
         };
         Some(LedgerRow { sequence: u64::try_from(self.sequence).ok()?, line })

@@ -8,6 +8,7 @@ mod chats;
 mod consents;
 mod ledger;
 mod outbox;
+mod phone;
 mod records;
 mod registrations;
 mod schema;
@@ -28,6 +29,7 @@ pub use chats::{ChatCopy, ChatCopyLine};
 pub use consents::Consent;
 pub use ledger::{Checkpoint, LedgerKey, LedgerLine, LedgerRow, NoticeOutcome, Verified, VerifyError, verify};
 pub use outbox::{OutboxChange, ParcelPart, ParcelState, StoredParcel};
+pub use phone::Phone;
 pub use records::{CallRecord, RecordQuery, RecordRow};
 pub use registrations::Registration;
 

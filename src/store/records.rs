@@ -4,13 +4,17 @@ use rusqlite::{Connection, Row, params};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{MOST_ROWS, StoreError, integer};
+use super::{MOST_ROWS, Phone, StoreError, integer};
+use crate::redact::Caller;
 
 /// What remains of a call. Times are milliseconds since 1970; `None` where the call did not come so far.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct CallRecord {
-    /// As [`crate::ids::CallId`] prints it; counts anew with each start of the daemon.
+    /// As [`crate::ids::CallId`] prints it.
     pub call: String,
+    /// The far end.
+    #[serde(flatten)]
+    pub phone: Phone,
     /// The device's label.
     pub device: String,
     /// The meeting's name, once one was chosen.
@@ -48,7 +52,8 @@ pub(super) fn insert(connection: &Connection, record: &CallRecord) -> Result<(),
     let finite = |number: Option<f64>| number.filter(|number| number.is_finite());
     let mut insert = connection.prepare_cached(
         "INSERT INTO records (call, device, meeting, started_at, answered_at, lobby_at, admitted_at, joined_at, left_at, codec,
-         packets, lost, jitter_ms, mos, notices, end_reason) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+         packets, lost, jitter_ms, mos, notices, end_reason, dialog, address, caller, proof)
+         VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     )?;
     insert.execute(params![
         record.call,
@@ -67,6 +72,10 @@ pub(super) fn insert(connection: &Connection, record: &CallRecord) -> Result<(),
         finite(record.mos),
         record.notices,
         record.end_reason,
+        record.phone.dialog,
+        record.phone.address,
+        record.phone.caller.expose(),
+        record.phone.proof,
     ])?;
     Ok(())
 }
@@ -130,6 +139,12 @@ pub(super) fn sweep(connection: &Connection, born_by: u64) -> Result<usize, Stor
 fn read(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
     Ok(CallRecord {
         call: row.get("call")?,
+        phone: Phone {
+            dialog: row.get("dialog")?,
+            address: row.get("address")?,
+            caller: Caller::new(&row.get::<_, String>("caller")?),
+            proof: row.get("proof")?,
+        },
         device: row.get("device")?,
         meeting: row.get("meeting")?,
         started_at: row.get("started_at")?,

@@ -106,6 +106,18 @@ const STEPS: &[&str] = &[
     CREATE INDEX records_of ON records (meeting);
     CREATE INDEX records_from ON records (device);
 ",
+    "
+    ALTER TABLE records ADD COLUMN dialog TEXT NOT NULL DEFAULT '';
+    ALTER TABLE records ADD COLUMN address TEXT NOT NULL DEFAULT '';
+    ALTER TABLE records ADD COLUMN caller TEXT NOT NULL DEFAULT '';
+    ALTER TABLE records ADD COLUMN proof TEXT NOT NULL DEFAULT '';
+    ALTER TABLE ledger ADD COLUMN dialog TEXT;
+    ALTER TABLE ledger ADD COLUMN address TEXT;
+    ALTER TABLE ledger ADD COLUMN caller TEXT;
+    ALTER TABLE ledger ADD COLUMN proof TEXT;
+    ALTER TABLE ledger ADD COLUMN ssrc INTEGER;
+    ALTER TABLE ledger ADD COLUMN received INTEGER;
+",
 ];
 
 /// Brings the store to the newest schema, each step whole or not at all.

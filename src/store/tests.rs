@@ -2,6 +2,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
+use crate::redact::Caller;
 
 /// A directory of its own for each test: `store` and `key` in it. Removed at its end.
 struct Place(PathBuf);
@@ -56,6 +57,22 @@ impl Drop for Place {
     }
 }
 
+/// Takes schema 7 back.
+const BEFORE_7: &str = "ALTER TABLE records DROP COLUMN dialog;
+    ALTER TABLE records DROP COLUMN address;
+    ALTER TABLE records DROP COLUMN caller;
+    ALTER TABLE records DROP COLUMN proof;
+    ALTER TABLE ledger DROP COLUMN dialog;
+    ALTER TABLE ledger DROP COLUMN address;
+    ALTER TABLE ledger DROP COLUMN caller;
+    ALTER TABLE ledger DROP COLUMN proof;
+    ALTER TABLE ledger DROP COLUMN ssrc;
+    ALTER TABLE ledger DROP COLUMN received; ";
+
+fn phone() -> Phone {
+    Phone::new("a84b4c76e66710@pc33", "192.0.2.7:5060".to_owned(), Caller::new("+491715550123"), "digest")
+}
+
 fn notice(number: u64) -> LedgerLine {
     LedgerLine {
         meeting: "board".to_owned(),
@@ -67,7 +84,9 @@ fn notice(number: u64) -> LedgerLine {
         at: 1_700_000_000_000 + number,
         first_seq: Some(65_530),
         last_seq: Some(u16::try_from(number % 65_536).unwrap()),
-        covered_by_rtcp: [None, Some(true), Some(false)][usize::try_from(number % 3).unwrap()],
+        phone: phone(),
+        ssrc: Some(u32::MAX),
+        received_permille: [None, Some(1000), Some(0)][usize::try_from(number % 3).unwrap()],
         outcome: NoticeOutcome::ALL[usize::try_from(number % 3).unwrap()],
     }
 }
@@ -79,6 +98,7 @@ fn line(number: u64) -> Write {
 fn record(number: u64) -> CallRecord {
     CallRecord {
         call: format!("call-{number}"),
+        phone: phone(),
         device: "Board room".to_owned(),
         meeting: Some("board".to_owned()),
         started_at: 1000 + number,
@@ -183,7 +203,13 @@ fn any_changed_column_is_found_at_its_line_as_n8_says() {
         "at = at + 1",
         "first_seq = NULL",
         "last_seq = last_seq + 1",
-        "covered_by_rtcp = coalesce(covered_by_rtcp, 2) - 1",
+        "dialog = 'x'",
+        "address = '192.0.2.8:5060'",
+        "caller = ''",
+        "proof = 'none'",
+        "proof = NULL",
+        "ssrc = NULL",
+        "received = coalesce(received, 500) - 1",
         "outcome = 'completed'",
         "meeting = 'boardc', call = 'all-2'",
         "mac = x'00'",
@@ -206,7 +232,7 @@ fn removed_and_reordered_lines_are_found() {
             2,
         ),
         (
-            "INSERT INTO ledger SELECT 6, meeting, call, participant, device, what, language, at, first_seq, last_seq, covered_by_rtcp, outcome, mac FROM ledger WHERE sequence = 5",
+            "INSERT INTO ledger SELECT 6, meeting, call, participant, device, what, language, at, first_seq, last_seq, covered_by_rtcp, outcome, mac, dialog, address, caller, proof, ssrc, received FROM ledger WHERE sequence = 5",
             6,
         ),
     ] {
@@ -262,7 +288,7 @@ fn a_store_of_a_later_version_is_refused_and_left_as_it_is() {
     let (place, _) = Place::with_lines(1);
     place.tamper("PRAGMA user_version = 9");
     let refused = Store::open(&place.store(), &place.0.join("key")).err().unwrap();
-    assert!(matches!(refused, StoreError::Newer { found: 9, known: 6 }), "{refused}");
+    assert!(matches!(refused, StoreError::Newer { found: 9, known: 7 }), "{refused}");
     let version: i64 =
         Connection::open(place.store().join(FILE)).unwrap().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
     assert_eq!(version, 9);
@@ -271,6 +297,7 @@ fn a_store_of_a_later_version_is_refused_and_left_as_it_is() {
 #[test]
 fn sms_of_a_store_of_schema_4_are_as_old_as_its_migration() {
     let (place, _) = Place::with_lines(1);
+    place.tamper(BEFORE_7);
     place.tamper(
         "DROP INDEX records_by_time; DROP INDEX records_of; DROP INDEX records_from; ALTER TABLE outbox DROP COLUMN created_at; PRAGMA user_version = 4",
     );
@@ -285,6 +312,7 @@ fn sms_of_a_store_of_schema_4_are_as_old_as_its_migration() {
 #[test]
 fn records_of_a_store_of_schema_5_stay_and_are_found() {
     let (place, _) = Place::with_lines(1);
+    place.tamper(BEFORE_7);
     place.tamper("DROP INDEX records_by_time; DROP INDEX records_of; DROP INDEX records_from; PRAGMA user_version = 5");
     let insert = "INSERT INTO records (call, device, started_at, packets, lost, notices, end_reason)";
     place.tamper(&format!("{insert} VALUES ('call-1', 'Board room', 1000, 5, 0, 0, 'hung-up')"));

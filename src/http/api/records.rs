@@ -255,7 +255,7 @@ fn csv<const N: usize>(name: &str, headings: &[&str; N], rows: impl Iterator<Ite
     ([(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, file)], text).into_response()
 }
 
-const FULL: [&str; 17] = [
+const FULL: [&str; 21] = [
     "id",
     "call",
     "device",
@@ -273,10 +273,15 @@ const FULL: [&str; 17] = [
     "mos",
     "notices",
     "end_reason",
+    "dialog",
+    "address",
+    "caller",
+    "proof",
 ];
 
-fn full(RecordRow { id, record }: RecordRow) -> [Cell; 17] {
-    let CallRecord { call, device, meeting, started_at, answered_at, lobby_at, admitted_at, joined_at, left_at, .. } = record;
+fn full(RecordRow { id, record }: RecordRow) -> [Cell; 21] {
+    let CallRecord { call, phone, device, meeting, started_at, answered_at, lobby_at, admitted_at, joined_at, left_at, .. } =
+        record;
     [
         Cell::number(Some(id)),
         Cell::Text(call),
@@ -295,6 +300,10 @@ fn full(RecordRow { id, record }: RecordRow) -> [Cell; 17] {
         Cell::number(record.mos),
         Cell::number(Some(record.notices)),
         Cell::Text(record.end_reason),
+        Cell::Text(phone.dialog),
+        Cell::Text(phone.address),
+        Cell::Text(phone.caller.to_string()),
+        Cell::Text(phone.proof),
     ]
 }
 

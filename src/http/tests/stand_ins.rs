@@ -7,7 +7,8 @@ use std::time::SystemTime;
 use super::*;
 use crate::cause::Cause;
 use crate::http::desk::{CallDesk, CallDetails, CallView, HouseDesk, LadderStep, Later, NewMeeting, Unfit};
-use crate::store::{CallRecord, RecordQuery, RecordRow};
+use crate::redact::Caller;
+use crate::store::{CallRecord, Phone, RecordQuery, RecordRow};
 use crate::units::unix_millis;
 
 /// One call, in the meeting `demo`.
@@ -54,6 +55,7 @@ impl CallDesk for OneCall {
 fn row(query: &RecordQuery) -> RecordRow {
     let record = CallRecord {
         call: "call-1".into(),
+        phone: Phone::new("a84b4c76e66710@pc33", "192.0.2.7:5060".into(), Caller::new("+491715550123"), "digest"),
         device: query.device.clone().unwrap_or_else(|| "=cmd|'/c calc'!A1".into()),
         meeting: query.meeting.clone(),
         started_at: 1_795_460_903_123,

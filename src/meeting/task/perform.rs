@@ -180,17 +180,17 @@ impl MeetingTask {
     fn ledger(&mut self, entry: LedgerEntry) {
         let notice = entry.notice;
         let guest = self.guests.get(&entry.who);
-        let (call, device, language) =
-            guest.map(|g| (g.call.to_string(), g.device.clone(), g.language.clone())).unwrap_or_default();
+        let (call, phone, device, language) =
+            guest.map(|g| (g.call.to_string(), g.phone.clone(), g.device.clone(), g.language.clone())).unwrap_or_default();
         let awaits = entry.outcome == Outcome::Completed;
-        self.uncovered.insert(notice, Uncovered { entry, call, device, language });
+        self.uncovered.insert(notice, Uncovered { entry, call, phone, device, language });
         if !awaits {
             self.covered(notice, false);
         }
     }
 
     pub(super) fn covered(&mut self, notice: NoticeId, covered: bool) {
-        let Some(Uncovered { entry, call, device, language }) = self.uncovered.remove(&notice) else { return };
+        let Some(Uncovered { entry, call, phone, device, language }) = self.uncovered.remove(&notice) else { return };
         let elapsed = machine::now().saturating_duration_since(entry.event_at);
         let at = SystemTime::now().checked_sub(elapsed).unwrap_or(UNIX_EPOCH);
         let low = |sequence: u32| u16::try_from(sequence & 0xFFFF).unwrap_or_default();
@@ -199,12 +199,15 @@ impl MeetingTask {
             call,
             participant: entry.who.to_string(),
             device,
+            phone,
             what: entry.what.iter().map(ToString::to_string).collect(),
             language,
             at: unix_millis(at),
             first_seq: entry.first_seq.map(low),
             last_seq: entry.last_seq.map(low),
-            covered_by_rtcp: Some(covered),
+            ssrc: None,
+            // A report that reaches the last packet says nothing of what is missing before it.
+            received_permille: covered.then_some(1000),
             outcome: match entry.outcome {
                 Outcome::Completed => NoticeOutcome::Completed,
                 Outcome::Interrupted => NoticeOutcome::Interrupted,

@@ -21,6 +21,7 @@ pub(super) enum Ask {
     Silenced(oneshot::Sender<Vec<Source>>),
     Load(oneshot::Sender<Load>),
     Lift(Source, oneshot::Sender<bool>),
+    Dialog(CallId, oneshot::Sender<Option<String>>),
     Reach(String, oneshot::Sender<Option<Reach>>),
     Registrations(oneshot::Sender<Vec<Change>>),
     Accounts(oneshot::Sender<Vec<Standing>>),
@@ -49,6 +50,13 @@ impl Handle {
         let (answer, answered) = oneshot::channel();
         let _ended = self.asks.send(Ask::Ladder(call, answer)).await;
         answered.await.unwrap_or_default()
+    }
+
+    /// The Call-ID of a call that is up.
+    pub async fn dialog(&self, call: CallId) -> Option<String> {
+        let (answer, answered) = oneshot::channel();
+        let _ended = self.asks.send(Ask::Dialog(call, answer)).await;
+        answered.await.ok().flatten()
     }
 
     /// Sources that are silenced now.

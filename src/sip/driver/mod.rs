@@ -229,6 +229,7 @@ impl Task {
                     Some(Ask::Silenced(answer)) => drop(answer.send(self.endpoint.silenced(machine::now()))),
                     Some(Ask::Load(answer)) => drop(answer.send(self.endpoint.load())),
                     Some(Ask::Lift(source, answer)) => drop(answer.send(self.endpoint.lift(machine::now(), &source))),
+                    Some(Ask::Dialog(call, answer)) => drop(answer.send(self.endpoint.dialog(call))),
                     Some(Ask::Reach(device, answer)) => drop(answer.send(self.endpoint.reach(&device))),
                     Some(Ask::Accounts(answer)) => drop(answer.send(self.endpoint.accounts(machine::now()))),
                     Some(Ask::SignOff(answer)) => {

@@ -19,11 +19,10 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help build run deb test load soak bench fuzz fuzz-smoke lint check licences clean
 
-# A toolchain that was just installed by rustup is found, although this shell has not been opened anew.
-export PATH := $(HOME)/.cargo/bin:$(PATH)
-
 # Where tests/setup.sh puts what is not installed into the system.
 export ROOMGATE_SETUP ?= $(CURDIR)/.setup
+# Found there; and a toolchain that was just installed by rustup, although this shell has not been opened anew.
+export PATH := $(ROOMGATE_SETUP)/bin:$(HOME)/.cargo/bin:$(PATH)
 
 PORT ?= 8443
 TLS := state/tls/$(HOST)
@@ -55,16 +54,11 @@ endif
 
 deb:
 	@tests/setup.sh deb
-	@PATH="$(ROOMGATE_SETUP)/bin:$$PATH" cargo deb --locked --strip
+	@cargo deb --locked --strip
 
 test:
 	@tests/setup.sh peers
-	@cargo test --locked --doc
-	@if cargo nextest --version >/dev/null 2>&1; then \
-	    cargo nextest run --locked --no-fail-fast; \
-	else \
-	    cargo test --locked --no-fail-fast --lib --bins --tests; \
-	fi
+	@cargo nextest run --locked --no-fail-fast
 
 load:
 	@tests/setup.sh peers
@@ -80,8 +74,8 @@ bench:
 	@cargo bench --locked --features bench --bench bench
 
 fuzz-smoke:
-	@tests/setup.sh build
-	@cargo test --locked --lib -- mutat hostile storm random_histories
+	@tests/setup.sh tests
+	@cargo nextest run --locked --lib mutat hostile storm random_histories
 
 # Coverage needs flags that only a nightly compiler takes; RUSTC_BOOTSTRAP lets the stable one take them. What is found goes into
 # tests/fuzz/found; what is worth keeping belongs into the corpus, in a file with a name that says what it is.
@@ -89,7 +83,7 @@ SECONDS ?= 60
 fuzz:
 	@tests/setup.sh fuzz
 	@mkdir -p tests/fuzz/found/$(TARGET)
-	@PATH="$(ROOMGATE_SETUP)/bin:$$PATH" RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz -s none $(TARGET) \
+	@RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz -s none $(TARGET) \
 	    tests/fuzz/found/$(TARGET) tests/fuzz/corpus/$(TARGET) -- -max_total_time=$(SECONDS) -max_len=4096 -timeout=5 -rss_limit_mb=1024
 
 lint:
@@ -100,7 +94,7 @@ lint:
 # Advisories need a database from the network and are looked at apart: cargo deny check advisories
 licences:
 	@tests/setup.sh tools
-	@PATH="$(ROOMGATE_SETUP)/bin:$$PATH" cargo deny --locked check --hide-inclusion-graph bans licenses sources
+	@cargo deny --locked check --hide-inclusion-graph bans licenses sources
 	@python3 systemd/debian/third_party.py --check
 
 check: lint licences

@@ -32,6 +32,7 @@ use crate::call::{Calls, CallsSettings, House};
 use crate::cli::Status;
 use crate::config::{self, Settings};
 use crate::http::{self, ApiToken, Sessions};
+use crate::ids::Ids;
 use crate::link;
 use crate::media::{Media, MediaError, MediaSettings};
 use crate::meeting::{Registry, Shared};
@@ -188,7 +189,9 @@ impl Gateway {
         let levers = Arc::new(Levers::new(settings, library));
         let retention = levers.chat.subscribe();
         let (counted, raised) = (Counted::default(), Events::default());
+        let ids = Ids::of_run(store.run());
         let shared = Shared {
+            ids: ids.clone(),
             media: media.clone(),
             store: store.clone(),
             relay: relay.clone(),
@@ -202,6 +205,7 @@ impl Gateway {
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(RunError::Randomness)?;
         let mut sip_settings = telephony::settings(settings, seed, telephony::known(settings, secret));
+        sip_settings.ids = ids.clone();
         sip_settings.connector = telephony::connector(settings)?;
         let started = signalling.spawn(sip::start(net, sip_settings, sip_listeners(settings))).await;
         let sip::Running { handle: sip, events, registrations: changes, bound: listening } =
@@ -209,6 +213,7 @@ impl Gateway {
         registrations::restore(&store, &sip).await.map_err(state("registrations in", directory))?;
         tokio::spawn(registrations::keep(changes, store.clone()));
         let below = Below {
+            ids: &ids,
             house: levers.house.subscribe(),
             media: &media,
             registry: &registry,
@@ -365,6 +370,7 @@ fn sip_listeners(settings: &Settings) -> Vec<sip::Listener> {
 
 /// What calls stand on.
 struct Below<'a> {
+    ids: &'a Ids,
     house: watch::Receiver<Arc<House>>,
     media: &'a Media,
     registry: &'a Registry,
@@ -377,6 +383,7 @@ struct Below<'a> {
 
 fn calls_settings(settings: &Settings, below: &Below<'_>) -> CallsSettings {
     CallsSettings {
+        ids: below.ids.clone(),
         house: below.house.clone(),
         address: Some(settings.media.address).filter(|address| !address.is_unspecified()),
         advertised: settings.media.advertised_address,

@@ -21,7 +21,7 @@ use crate::cli::{DialArgs, DialTransport, Status};
 use crate::codec::{CODECS, CodecError, CodecKind};
 use crate::config::Secret;
 use crate::dsp::{Frame, Resampler};
-use crate::ids::{CallId, PortId};
+use crate::ids::{CallId, Ids};
 use crate::machine;
 use crate::media::{Channel, PoolError, Port, PortHeard, PortPool, Profile, Sockets, Sound};
 use crate::prompt;
@@ -211,7 +211,7 @@ async fn dial(args: &DialArgs) -> Result<Report, DialError> {
     let (connector, credentials) = (plan.connector.clone(), plan.credentials.clone());
     let settings = sip::Settings { seed: random()?, connector, credentials, ..sip::Settings::default() };
     let sip::Running { handle, events, .. } = sip::start(Arc::new(System), settings, listeners).await?;
-    let call = CallId::next();
+    let call = Ids::default().call();
     let user = args.user.as_deref().unwrap_or("roomgate-dial");
     let invite = Command::Invite {
         call,
@@ -372,7 +372,7 @@ impl<'a> Line<'a> {
         let now = machine::now();
         let keys: Vec<char> = args.keys.as_deref().unwrap_or_default().chars().collect();
         Ok(Self {
-            port: Port::new(now, PortId::next(), profile, random()?, SILENT, says)?,
+            port: Port::new(now, Ids::default().port(), profile, random()?, SILENT, says)?,
             ear: Ear::default(),
             recorded: Vec::new(),
             keep: args.record.is_some(),

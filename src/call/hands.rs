@@ -185,7 +185,7 @@ impl Hands {
         // A meeting may end between being found and being knocked at; the next one of its name is a new one.
         for _ in 0..2 {
             let Some(meeting) = settings.registry.open(name).await else { break };
-            let who = ParticipantId::next();
+            let who = settings.ids.participant();
             let knock = Knock {
                 who,
                 call: self.call,

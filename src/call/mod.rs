@@ -198,6 +198,8 @@ enum Phase {
 pub struct Call {
     settings: CallSettings,
     phase: Phase,
+    /// What was handed to the player so far.
+    plays: u64,
     notices: BTreeMap<PlayId, (NoticeId, Duration)>,
     menu_words: Option<PlayId>,
     cause: Option<Cause>,
@@ -225,6 +227,7 @@ impl Call {
         let mut call = Self {
             settings,
             phase: Phase::Menu(Box::new(menu)),
+            plays: 0,
             notices: BTreeMap::new(),
             menu_words: None,
             cause: None,
@@ -278,7 +281,8 @@ impl Call {
     }
 
     fn play_clips(&mut self, clips: Vec<Clip>, kind: PlayKind) -> (PlayId, Duration) {
-        let id = PlayId::next();
+        self.plays += 1;
+        let id = PlayId::from_number(self.plays);
         let length = clips.iter().map(Clip::duration).sum();
         self.acts.push_back(Act::Play(Play { id, clips, kind }));
         (id, length)

@@ -13,7 +13,7 @@ use super::board::{CallLine, OwnLine};
 use super::task::{Established, Shared};
 use super::{Input, Stage};
 use crate::cause::Cause;
-use crate::ids::{CallId, MeetingName};
+use crate::ids::{CallId, Ids, MeetingName};
 use crate::machine;
 use crate::meeting::Refusal;
 use crate::redact::Caller;
@@ -69,12 +69,15 @@ impl Progress {
 
 /// Asks for invitations. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct Inviter(pub(super) mpsc::Sender<(CallId, Invitation)>);
+pub(super) struct Inviter {
+    pub(super) ids: Ids,
+    pub(super) invites: mpsc::Sender<(CallId, Invitation)>,
+}
 
 impl Inviter {
     pub(super) fn ask(&self, invitation: Invitation) -> Result<CallId, Refusal> {
-        let call = CallId::next();
-        self.0.try_send((call, invitation)).map_err(|_| Refusal::Busy)?;
+        let call = self.ids.call();
+        self.invites.try_send((call, invitation)).map_err(|_| Refusal::Busy)?;
         Ok(call)
     }
 }

@@ -18,7 +18,7 @@ use super::talk::Talk;
 use super::{Call, CallSettings, Input, Stage};
 use crate::cause::Cause;
 use crate::codec::CodecKind;
-use crate::ids::{CallId, MeetingName};
+use crate::ids::{CallId, Ids, MeetingName};
 use crate::machine::{self, Machine as _, drive};
 use crate::media::{Media, PortHandle, PortHeard, Profile, Reserved};
 use crate::meeting::{GUEST_QUEUE, Refusal, Registry, ToGuest};
@@ -57,6 +57,8 @@ pub struct House {
 
 /// What all calls share.
 pub struct CallsSettings {
+    /// Names presences, and the calls that we place.
+    pub ids: Ids,
     /// What is configured at the moment.
     pub house: watch::Receiver<Arc<House>>,
     /// The address for RTP, if not the one that the device's SIP came in on.
@@ -169,7 +171,8 @@ impl Calls {
     #[must_use]
     pub fn new(settings: CallsSettings) -> Self {
         let (invites, invitations) = mpsc::channel(INVITATIONS);
-        let (lockout, board, inviter, inboxes) = (Mutex::default(), Board::default(), Inviter(invites), Mutex::default());
+        let inviter = Inviter { ids: settings.ids.clone(), invites };
+        let (lockout, board, inboxes) = (Mutex::default(), Board::default(), Mutex::default());
         let shared =
             Shared { settings, lockout, board, failures: Failures::default(), past: PastCalls::default(), inviter, inboxes };
         Self { shared: Arc::new(shared), invitations, up: watch::Sender::new(0), draining: false }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::ids::{BridgeId, PeerId, PortId};
+use crate::ids::{BridgeId, Ids, PeerId, PortId};
 use crate::machine;
 use crate::policy::Admission;
 use crate::prompt::Clip;
@@ -115,6 +115,7 @@ pub struct Media {
 }
 
 struct Shared {
+    ids: Ids,
     net: Arc<dyn Net>,
     workers: Vec<Worker>,
     candidates: Vec<Vec<SocketAddr>>,
@@ -203,6 +204,7 @@ impl Media {
         let (first, last) = settings.rtp_ports;
         Ok(Self {
             shared: Arc::new(Shared {
+                ids: Ids::default(),
                 net,
                 workers,
                 candidates,
@@ -276,7 +278,7 @@ impl Media {
         profile: Profile,
         heard: mpsc::Sender<PortHeard>,
     ) -> Result<PortHandle, OpenError> {
-        let id = PortId::next();
+        let id = self.shared.ids.port();
         let seed = getrandom::u64().map_err(|_| OpenError::Stopping)?;
         let port = Port::new(machine::now(), id, profile, seed, self.shared.media_timeout, heard)?;
         let worker = self.pick_worker();
@@ -288,7 +290,7 @@ impl Media {
 
     /// Opens a bridge on a worker of its own choice.
     pub async fn open_bridge(&self, heard: mpsc::Sender<MeetingHeard>) -> BridgeHandle {
-        let (id, worker) = (BridgeId::next(), self.pick_worker());
+        let (id, worker) = (self.shared.ids.bridge(), self.pick_worker());
         self.ask(worker, Command::OpenBridge { id, heard }).await;
         BridgeHandle { id, worker, media: self.clone() }
     }
@@ -326,7 +328,7 @@ impl BridgeHandle {
         getrandom::fill(&mut seed).map_err(|error| NegotiationError::Setup(Box::new(io::Error::from(error))))?;
         let candidates = self.media.shared.candidates.get(self.worker).map_or(&[][..], Vec::as_slice);
         let (peer, answer) = self.media.shared.peers.negotiate(machine::now(), offer, candidates, seed)?;
-        let id = PeerId::next();
+        let id = self.media.shared.ids.peer();
         self.media.ask(self.worker, Command::OpenPeer { id, peer: Box::new(peer), heard }).await;
         Ok((PeerHandle { id, worker: self.worker, media: self.media.clone() }, answer))
     }

@@ -271,8 +271,9 @@ mod tests {
         Clip { rate: Hz::NARROW, samples: Arc::from(vec![1000_i16; samples]) }
     }
 
+    /// Named by its length.
     fn play(kind: PlayKind, samples: usize) -> Play {
-        Play { id: PlayId::next(), clips: vec![clip(samples)], kind }
+        Play { id: PlayId::from_number(samples as u64), clips: vec![clip(samples)], kind }
     }
 
     fn frames_until_quiet(player: &mut Player) -> Vec<Mark> {
@@ -316,7 +317,7 @@ mod tests {
         let mut player = Player::new(Hz::NARROW);
         player.play(
             Play {
-                id: PlayId::next(),
+                id: PlayId::from_number(1),
                 clips: vec![Clip { rate: Hz::NARROW, samples: Arc::from(vec![0; 1600]) }],
                 kind: PlayKind::Notice,
             },

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::task::MeetingTask;
 use super::{MAILBOX, MeetingHandle, Request};
-use crate::ids::MeetingName;
+use crate::ids::{Ids, MeetingName};
 use crate::media::Media;
 use crate::policy::PolicySettings;
 use crate::policy::retention::Retention;
@@ -28,6 +28,8 @@ pub struct MeetingSettings {
 
 /// What all meetings share.
 pub struct Shared {
+    /// Names presences.
+    pub ids: Ids,
     /// The workers.
     pub media: Media,
     /// The ledger.

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::words::{Capture, ChatLine, ParticipantView, Snapshot, Standing, Texted, ToPage, Via};
 use super::{Ask, JoinPage, MeetingSettings, OfferError, Refusal, Registry, Request};
-use crate::ids::{MeetingName, ParticipantId};
+use crate::ids::{Ids, MeetingName, ParticipantId};
 use crate::policy::{PolicySettings, Role};
 
 /// What a stand-in was asked, in order.
@@ -56,6 +56,7 @@ struct StandIn {
     people: BTreeMap<ParticipantId, Present>,
     chat: Vec<ChatLine>,
     recording: Capture,
+    ids: Ids,
 }
 
 impl StandIn {
@@ -69,7 +70,7 @@ impl StandIn {
     async fn answer(&mut self, request: Request, seen: &mpsc::Sender<Seen>) {
         match request {
             Request::JoinPage(JoinPage { role, organiser, name, resume, to_page }, reply) => {
-                let who = resume.filter(|who| self.people.contains_key(who)).unwrap_or_else(ParticipantId::next);
+                let who = resume.filter(|who| self.people.contains_key(who)).unwrap_or_else(|| self.ids.participant());
                 self.people.insert(who, Present { role, name: name.clone(), page: to_page });
                 let _ = seen.send(Seen::Join { who, role, organiser, name, resume }).await;
                 let _ = reply.send(Ok(who));

@@ -226,7 +226,7 @@ impl MeetingTask {
             return Err(Refusal::Ended);
         }
         let resumed = join.resume.filter(|who| self.pages.contains_key(who));
-        let who = resumed.unwrap_or_else(ParticipantId::next);
+        let who = resumed.unwrap_or_else(|| self.shared.ids.participant());
         if let Some(page) = self.pages.get_mut(&who) {
             // The older page of the same presence is told, should it still be there.
             let _ = page.to_page.try_send(ToPage::Ended { reason: "replaced" });

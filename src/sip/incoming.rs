@@ -70,7 +70,7 @@ impl Endpoint {
             return self.respond(now, id, 503, &reasons(Cause::Busy), None);
         }
         let Some(tx) = self.servers.get_mut(&id) else { return };
-        let call_id = CallId::next();
+        let call_id = self.settings.ids.call();
         tx.call = Some(call_id);
         let (tag, reply) = (tx.tag.clone(), tx.reply);
         tx.last = trying.to_bytes();

@@ -11,6 +11,7 @@ mod outbox;
 mod phone;
 mod records;
 mod registrations;
+mod runs;
 mod schema;
 mod stops;
 
@@ -117,6 +118,7 @@ impl From<rusqlite::Error> for StoreError {
 #[derive(Debug, Clone)]
 pub struct Handle {
     requests: mpsc::Sender<Request>,
+    run: u32,
 }
 
 #[derive(Debug)]
@@ -164,15 +166,22 @@ pub type Begun = oneshot::Receiver<Result<u64, StoreError>>;
 /// # Errors
 /// [`StoreError`]; nothing has been started then.
 pub fn open(dir: &Path, key_dir: &Path) -> Result<(Handle, JoinHandle<()>), StoreError> {
-    let store = Store::open(dir, key_dir)?;
+    let mut store = Store::open(dir, key_dir)?;
+    let run = runs::begin(&mut store.connection)?;
     let (requests, inbox) = mpsc::channel(QUEUE);
     let thread = thread::Builder::new().name("store".to_owned()).spawn(move || store.run(inbox));
-    Ok((Handle { requests }, thread.map_err(at(dir))?))
+    Ok((Handle { requests, run }, thread.map_err(at(dir))?))
 }
 
 // === impl Handle ===
 
 impl Handle {
+    /// Which start of the daemon on this store this is, from 1.
+    #[must_use]
+    pub const fn run(&self) -> u32 {
+        self.run
+    }
+
     /// Appends a line to the ledger and returns its sequence number. It is on the disk when this returns.
     ///
     /// # Errors

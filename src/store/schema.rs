@@ -5,7 +5,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StoreError;
 
 /// Step n leads from schema n to n + 1. A step that has been released is never changed.
-const STEPS: &[&str] = &[
+pub(super) const STEPS: &[&str] = &[
     "
     CREATE TABLE ledger (
         sequence INTEGER PRIMARY KEY,
@@ -118,6 +118,9 @@ const STEPS: &[&str] = &[
     ALTER TABLE ledger ADD COLUMN ssrc INTEGER;
     ALTER TABLE ledger ADD COLUMN received INTEGER;
 ",
+    "
+    CREATE TABLE runs (run INTEGER PRIMARY KEY AUTOINCREMENT) STRICT;
+",
 ];
 
 /// Brings the store to the newest schema, each step whole or not at all.
@@ -133,4 +136,13 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     transaction.pragma_update(None, "user_version", known)?;
     transaction.commit()?;
     Ok(())
+}
+
+/// A store as an earlier version has left it: its first `version` steps, and nothing after.
+#[cfg(test)]
+pub(super) fn make(connection: &Connection, version: usize) {
+    for step in &STEPS[..version] {
+        connection.execute_batch(step).expect("a step that was taken before");
+    }
+    connection.pragma_update(None, "user_version", version).expect("a version");
 }

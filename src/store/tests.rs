@@ -35,6 +35,14 @@ impl Place {
         (place, checkpoint)
     }
 
+    /// A store as an earlier version has left it.
+    fn of_schema(version: usize) -> Self {
+        let place = Self::new();
+        fs::create_dir_all(place.store()).unwrap();
+        schema::make(&Connection::open(place.store().join(FILE)).unwrap(), version);
+        place
+    }
+
     fn verify(&self, checkpoint: Option<Checkpoint>) -> Result<Verified, u64> {
         match verify(&self.store(), &LedgerKey::read(&self.key_file()).unwrap(), checkpoint) {
             Ok(verified) => Ok(verified),
@@ -56,18 +64,6 @@ impl Drop for Place {
         let _ = fs::remove_dir_all(&self.0);
     }
 }
-
-/// Takes schema 7 back.
-const BEFORE_7: &str = "ALTER TABLE records DROP COLUMN dialog;
-    ALTER TABLE records DROP COLUMN address;
-    ALTER TABLE records DROP COLUMN caller;
-    ALTER TABLE records DROP COLUMN proof;
-    ALTER TABLE ledger DROP COLUMN dialog;
-    ALTER TABLE ledger DROP COLUMN address;
-    ALTER TABLE ledger DROP COLUMN caller;
-    ALTER TABLE ledger DROP COLUMN proof;
-    ALTER TABLE ledger DROP COLUMN ssrc;
-    ALTER TABLE ledger DROP COLUMN received; ";
 
 fn phone() -> Phone {
     Phone::new("a84b4c76e66710@pc33", "192.0.2.7:5060".to_owned(), Caller::new("+491715550123"), "digest")
@@ -168,7 +164,7 @@ async fn many_who_write_at_once_are_all_kept_and_the_chain_holds() {
 async fn a_store_whose_thread_has_ended_says_so() {
     let (requests, inbox) = mpsc::channel(1);
     drop(inbox);
-    assert!(matches!(Handle { requests }.append(notice(1)).await, Err(StoreError::Closed)));
+    assert!(matches!(Handle { requests, run: 1 }.append(notice(1)).await, Err(StoreError::Closed)));
 }
 
 #[test]
@@ -286,21 +282,19 @@ fn the_ledger_refuses_updates_and_deletions() {
 #[test]
 fn a_store_of_a_later_version_is_refused_and_left_as_it_is() {
     let (place, _) = Place::with_lines(1);
-    place.tamper("PRAGMA user_version = 9");
+    let known = i64::try_from(schema::STEPS.len()).unwrap();
+    let later = known + 1;
+    place.tamper(&format!("PRAGMA user_version = {later}"));
     let refused = Store::open(&place.store(), &place.0.join("key")).err().unwrap();
-    assert!(matches!(refused, StoreError::Newer { found: 9, known: 7 }), "{refused}");
+    assert!(matches!(refused, StoreError::Newer { found, known: newest } if (found, newest) == (later, known)), "{refused}");
     let version: i64 =
         Connection::open(place.store().join(FILE)).unwrap().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
-    assert_eq!(version, 9);
+    assert_eq!(version, later);
 }
 
 #[test]
 fn sms_of_a_store_of_schema_4_are_as_old_as_its_migration() {
-    let (place, _) = Place::with_lines(1);
-    place.tamper(BEFORE_7);
-    place.tamper(
-        "DROP INDEX records_by_time; DROP INDEX records_of; DROP INDEX records_from; ALTER TABLE outbox DROP COLUMN created_at; PRAGMA user_version = 4",
-    );
+    let place = Place::of_schema(4);
     place.tamper("INSERT INTO outbox (id, reference, number, text, state, expires_at) VALUES (1, 'r', '+1', 't', 'waiting', 5)");
     drop(place.open());
     let store = Connection::open(place.store().join(FILE)).unwrap();
@@ -311,9 +305,7 @@ fn sms_of_a_store_of_schema_4_are_as_old_as_its_migration() {
 
 #[test]
 fn records_of_a_store_of_schema_5_stay_and_are_found() {
-    let (place, _) = Place::with_lines(1);
-    place.tamper(BEFORE_7);
-    place.tamper("DROP INDEX records_by_time; DROP INDEX records_of; DROP INDEX records_from; PRAGMA user_version = 5");
+    let place = Place::of_schema(5);
     let insert = "INSERT INTO records (call, device, started_at, packets, lost, notices, end_reason)";
     place.tamper(&format!("{insert} VALUES ('call-1', 'Board room', 1000, 5, 0, 0, 'hung-up')"));
     let store = place.open();
@@ -455,4 +447,14 @@ async fn c8_a_text_that_is_done_with_leaves_the_files_and_a_reader_of_them_holds
     assert!(store.parcels().await.unwrap().is_empty());
     drop(store);
     thread.join().unwrap();
+}
+
+#[test]
+fn m16_each_start_on_a_store_has_a_number_of_its_own() {
+    let place = tempfile::tempdir().unwrap();
+    let start = || {
+        let mut store = Store::open(place.path(), &place.path().join("key")).unwrap();
+        runs::begin(&mut store.connection).unwrap()
+    };
+    assert_eq!([start(), start(), start()], [1, 2, 3]);
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::ids::Ids;
 use crate::sip::Command;
 use crate::sip::{Incoming, Transport};
 
@@ -18,6 +19,7 @@ type Loses = Box<dyn FnMut(&str) -> bool>;
 
 struct Pair {
     ends: [Endpoint; 2],
+    ids: Ids,
     now: Instant,
     /// Arrival time, receiving end, flow as that end sees it, bytes.
     network: VecDeque<(Instant, usize, Flow, Vec<u8>)>,
@@ -60,12 +62,13 @@ impl Pair {
 
     fn with(transport: Transport, settings: [Settings; 2]) -> Self {
         let mut seed = 0;
+        let ids = Ids::default();
         let ends = settings.map(|settings| {
             seed += 1;
-            Endpoint::new(Settings { seed, ..settings })
+            Endpoint::new(Settings { seed, ids: ids.clone(), ..settings })
         });
         let (network, events, log) = (VecDeque::new(), [Vec::new(), Vec::new()], Vec::new());
-        Self { ends, now: start(), network, events, log, loses: Box::new(|_| false), transport }
+        Self { ends, ids, now: start(), network, events, log, loses: Box::new(|_| false), transport }
     }
 
     fn give(&mut self, end: usize, input: Input) {
@@ -148,7 +151,7 @@ impl Pair {
 
     /// 0 calls 1, which has not answered. Gives both ids.
     fn ringing(&mut self) -> (CallId, CallId) {
-        let call = CallId::next();
+        let call = self.ids.call();
         self.command(
             0,
             Command::Invite {
@@ -231,7 +234,7 @@ fn lost_messages_are_sent_again() {
             loses
         });
         let (caller, callee) = {
-            let call = CallId::next();
+            let call = pair.ids.call();
             let target = address(1);
             let (uri, from) = ("sip:1@127.0.0.2".to_owned(), "sip:2@127.0.0.1".to_owned());
             let (transport, display, sdp) = (Transport::Udp, String::new(), SDP.to_owned());
@@ -318,7 +321,7 @@ fn a_caller_that_gives_up_is_answered_487() {
 fn a_cancel_waits_for_the_first_provisional_response() {
     let mut pair = Pair::new();
     pair.loses = Box::new(|summary| summary == "INVITE");
-    let call = CallId::next();
+    let call = pair.ids.call();
     let (target, uri, from) = (address(1), "sip:1@127.0.0.2".to_owned(), "sip:2@127.0.0.1".to_owned());
     pair.command(
         0,
@@ -421,7 +424,7 @@ fn a_peer_that_lost_the_dialog_ends_the_call() {
 fn nobody_there_is_a_failure_after_64_t1() {
     let mut pair = Pair::new();
     pair.loses = Box::new(|_| true);
-    let call = CallId::next();
+    let call = pair.ids.call();
     let (target, uri, from) = (address(1), "sip:1@127.0.0.2".to_owned(), "sip:2@127.0.0.1".to_owned());
     pair.command(
         0,
@@ -453,7 +456,7 @@ fn calls_survive_a_network_that_loses_a_third() {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             (state >> 33) % 3 == 0
         });
-        let call = CallId::next();
+        let call = pair.ids.call();
         let (target, uri, from) = (address(1), "sip:1@127.0.0.2".to_owned(), "sip:2@127.0.0.1".to_owned());
         pair.command(
             0,

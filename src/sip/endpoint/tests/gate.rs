@@ -217,7 +217,7 @@ fn a_call_of_ours_answers_a_challenge_and_goes_on() {
 #[test]
 fn a_call_of_ours_with_a_wrong_password_fails_after_one_try() {
     let mut pair = asked("guess");
-    let call = CallId::next();
+    let call = pair.ids.call();
     let (target, transport, display) = (address(1), Transport::Udp, String::new());
     let (uri, from, sdp) = ("sip:1001@127.0.0.2".to_owned(), "sip:board@127.0.0.1".to_owned(), SDP.to_owned());
     pair.command(0, Command::Invite { call, target, transport, uri, from, display, sdp });

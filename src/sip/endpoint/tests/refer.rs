@@ -119,7 +119,7 @@ fn an_invite_with_replaces_names_a_call_that_is_up_or_is_refused() {
 #[test]
 fn a_device_is_called_where_it_registered_or_where_its_entry_says_and_its_refusal_is_told() {
     let mut bench = bench();
-    let call = CallId::next();
+    let call = bench.ids.call();
     let command = |call, device: &str| Command::CallDevice {
         call,
         device: device.into(),
@@ -149,6 +149,6 @@ fn a_device_is_called_where_it_registered_or_where_its_entry_says_and_its_refusa
     assert_eq!(line(&sent[0], "Event"), "check-sync;reboot=false");
     bench.says(&response(&sent[0], 200, "", ""));
     bench.commands(Command::Drain(true));
-    assert!(bench.commands(command(CallId::next(), "room-1")).is_empty(), "nobody is called any more");
+    assert!(bench.commands(command(bench.ids.call(), "room-1")).is_empty(), "nobody is called any more");
     assert!(matches!(bench.told().pop(), Some(Event::Failed { cause: Cause::Draining, .. })));
 }

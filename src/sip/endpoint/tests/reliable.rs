@@ -109,7 +109,7 @@ fn a_plain_180_is_for_those_who_can_and_need_not_and_none_where_our_offer_would_
 
 /// Our INVITE.
 fn calling(bench: &mut Bench) -> (CallId, String) {
-    let call = CallId::next();
+    let call = bench.ids.call();
     let (uri, from, display) = ("sip:1001@127.0.0.2".to_owned(), "sip:phone@127.0.0.1".to_owned(), String::new());
     let (target, transport, sdp) = (address(1), Transport::Udp, SDP.to_owned());
     bench.commands(Command::Invite { call, target, transport, uri, from, display, sdp });

@@ -1,11 +1,13 @@
 //! One endpoint against hand-written messages.
 
 use super::*;
+use crate::ids::Ids;
 use crate::sip::Command;
 
 /// A peer that writes its messages by hand.
 pub(super) struct Bench {
     pub(super) endpoint: Endpoint,
+    pub(super) ids: Ids,
     pub(super) now: Instant,
     pub(super) events: Vec<Event>,
 }
@@ -16,7 +18,8 @@ impl Bench {
     }
 
     pub(super) fn with(settings: Settings) -> Self {
-        Self { endpoint: Endpoint::new(Settings { seed: 5, ..settings }), now: start(), events: Vec::new() }
+        let ids = settings.ids.clone();
+        Self { endpoint: Endpoint::new(Settings { seed: 5, ..settings }), ids, now: start(), events: Vec::new() }
     }
 
     /// Sends one message; gives what comes back.

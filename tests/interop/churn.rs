@@ -12,7 +12,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::daemon::Daemon;
 use crate::load::long;
-use crate::namespace::isolated;
+use crate::namespace::isolated_beside_others;
 use crate::patience::{eventually, seconds};
 
 /// Peers that connect and say nothing more: half of them to TLS, half to TCP after half a message.
@@ -74,7 +74,7 @@ fn answer_time(n: u64) -> Duration {
 
 #[test]
 fn phones_that_connect_register_and_vanish_leave_no_descriptor_while_stalled_ones_delay_nobody() {
-    isolated(|| {
+    isolated_beside_others(|| {
         let folder = tempfile::tempdir().expect("a folder");
         let config = certificate(folder.path());
         let daemon = Daemon::with(&format!(

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::debian::{Debian, quoted};
-use crate::namespace::isolated_as_root;
+use crate::namespace::isolated_as_root_beside_others;
 use crate::package::dial;
 use crate::patience::{eventually, seconds};
 use crate::process::Process;
@@ -54,7 +54,7 @@ fn list(json: &str) -> Vec<String> {
 
 #[test]
 fn the_last_stage_of_the_dockerfile_gives_a_daemon_without_root_that_takes_calls_and_tells_that_it_is_alive() {
-    isolated_as_root(|| {
+    isolated_as_root_beside_others(|| {
         let debian = Debian::boot();
         // There is no way out of here; what the image installs is installed.
         debian.write("/usr/local/bin/apt-get", "#!/bin/sh\n");

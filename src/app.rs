@@ -36,6 +36,7 @@ use crate::ids::Ids;
 use crate::link;
 use crate::media::{Media, MediaError, MediaSettings};
 use crate::meeting::{Registry, Shared};
+use crate::menu::SharedLockout;
 use crate::problem::Problem;
 use crate::prompt::Library;
 use crate::registrations;
@@ -201,6 +202,7 @@ impl Gateway {
             recordings,
         };
         let registry = Registry::new(house::meetings(settings), shared);
+        let lockout = SharedLockout::default();
         let seed = getrandom::u64().map_err(RunError::Randomness)?;
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(RunError::Randomness)?;
@@ -218,6 +220,7 @@ impl Gateway {
             media: &media,
             registry: &registry,
             sip: &sip,
+            lockout: &lockout,
             store: &store,
             relay: &relay,
             counted: &counted,
@@ -375,6 +378,7 @@ struct Below<'a> {
     media: &'a Media,
     registry: &'a Registry,
     sip: &'a sip::Handle,
+    lockout: &'a SharedLockout,
     store: &'a store::Handle,
     relay: &'a Option<relay::driver::Handle>,
     counted: &'a Counted,
@@ -390,6 +394,7 @@ fn calls_settings(settings: &Settings, below: &Below<'_>) -> CallsSettings {
         media: below.media.clone(),
         registry: below.registry.clone(),
         sip: below.sip.clone(),
+        lockout: below.lockout.clone(),
         store: below.store.clone(),
         relay: below.relay.clone(),
         counted: below.counted.clone(),

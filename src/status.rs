@@ -10,7 +10,6 @@ pub mod metrics;
 mod sources;
 mod text;
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -226,10 +225,9 @@ impl From<relay::driver::Totals> for SmsStatus {
 pub struct Blocks {
     /// Sources over their budget, which SIP no longer answers: addresses, and callers behind trunks.
     pub silenced: Vec<String>,
-    /// Sources locked out after wrong codes (K-1).
-    #[schema(value_type = Vec<String>)]
-    pub locked_sources: Vec<IpAddr>,
-    /// Meetings whose passcode was tried too often (K-1).
+    /// Callers locked out after wrong codes (K-1): addresses, devices, and callers behind trunks.
+    pub locked_sources: Vec<String>,
+    /// Meetings whose passcode strangers tried too often (K-1): for now they have one try each.
     pub locked_meetings: Vec<String>,
 }
 

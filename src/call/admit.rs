@@ -3,12 +3,14 @@
 //! Who a call is from was found out by the SIP endpoint; here is what that means.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use crate::cause::Cause;
 use crate::display_name;
 use crate::ids::MeetingName;
-use crate::menu::{Addressed, Directory};
+use crate::menu::{self, Addressed, Directory};
 use crate::redact::{Caller, Redacted};
+use crate::sip::guard::Source;
 use crate::sip::{Identity, Incoming};
 use crate::store::Phone;
 
@@ -65,6 +67,8 @@ pub struct Guest {
     pub text: bool,
     /// For records and ledger: the far end of its call.
     pub phone: Phone,
+    /// Whose tries of codes its are (K-1).
+    pub caller: menu::Caller,
 }
 
 /// The label of a device that has no entry of its own.
@@ -102,12 +106,14 @@ impl Doors {
             language: self.language_of(incoming).to_owned(),
             addressed: self.dialled(incoming, device)?,
             text: device.is_some_and(|device| device.text),
+            caller: menu::Caller { source: incoming.caller.clone(), known: device.is_some() },
         })
     }
 
-    /// As whom a device comes that is called into a meeting (S-9), its [`Phone`] not known yet; `None`: there is none of this label.
+    /// As whom a device at `address` comes that is called into a meeting (S-9), its [`Phone`] not known yet; `None`: there is none of this
+    /// label.
     #[must_use]
-    pub fn invited(&self, label: &str, meeting: &MeetingName) -> Option<Guest> {
+    pub fn invited(&self, label: &str, meeting: &MeetingName, address: IpAddr) -> Option<Guest> {
         let device = self.devices.get(label)?;
         Some(Guest {
             device: label.to_owned(),
@@ -116,7 +122,19 @@ impl Doors {
             addressed: Addressed::Invited { name: meeting.clone() },
             text: device.text,
             phone: Phone::default(),
+            caller: menu::Caller { source: Source::device(address, label), known: true },
         })
+    }
+
+    /// Whether a call leads straight to a question for a passcode: one whose caller is locked out need not be answered (K-1).
+    #[must_use]
+    pub fn asks_passcode(&self, guest: &Guest) -> bool {
+        match &guest.addressed {
+            Addressed::Meeting { name, passcode: None } => {
+                self.directory.by_name(name).is_some_and(|entry| entry.passcode.is_some())
+            }
+            Addressed::Meeting { .. } | Addressed::Nothing | Addressed::Invited { .. } => false,
+        }
     }
 
     /// The language of whoever calls.

@@ -2,7 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "part of the call's task: it has the clock and starts what may take time")]
 
 use std::net::SocketAddr;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use tokio::sync::mpsc;
@@ -17,8 +17,9 @@ use crate::cause::Cause;
 use crate::codec::CodecKind;
 use crate::ids::{CallId, MeetingName, ParticipantId};
 use crate::machine::{self, Flow, Owner};
-use crate::media::PortHandle;
+use crate::media::{PlayKind, PortHandle};
 use crate::meeting::{FromGuest, Knock, MeetingHandle, ToGuest};
+use crate::menu::Verdict;
 use crate::phrase::Phrase;
 use crate::redact::Redacted;
 use crate::relay;
@@ -69,6 +70,8 @@ pub(super) struct Hands {
     pub(super) who: Option<ParticipantId>,
     /// Whoever has called the device here, until the last word to it.
     pub(super) asked: Option<mpsc::Sender<Progress>>,
+    /// What was to be said of a code is not, because codes are not looked at: nobody shall hear whether it was right (K-1).
+    pub(super) hushed: bool,
 }
 
 impl Hands {
@@ -76,23 +79,26 @@ impl Hands {
         let settings = &self.shared.settings;
         match act {
             Act::Sip(command) => settings.sip.send(command).await,
+            Act::Play(play) if self.hushed && play.kind == PlayKind::Prompt => {}
             Act::Play(play) => self.port.play(play).await,
-            Act::StopPrompts => self.port.stop_prompts().await,
+            Act::StopPrompts => {
+                self.hushed = false;
+                self.port.stop_prompts().await;
+            }
             Act::Music(on) => self.port.music(self.house.library.music().filter(|_| on)).await,
             Act::Reprofile(profile) => self.port.reprofile(profile).await,
-            Act::Knock(meeting) => self.knock(&meeting).await,
+            Act::Knock { meeting, keyed } if keyed && self.judge(Some(&meeting), true) == Verdict::Locked => {
+                self.lock_out(Input::LockedOut)
+            }
+            Act::Knock { meeting, .. } => self.knock(&meeting).await,
             Act::Guest(what) => self.tell_meeting(what).await,
             Act::WrongTry(meeting) => {
                 tracing::warn!(call = %self.call, source = %self.source.ip(), meeting = meeting.as_ref().map(tracing::field::display), "wrong code");
-                self.shared.lockout.lock().unwrap_or_else(PoisonError::into_inner).wrong(
-                    machine::now(),
-                    self.source.ip(),
-                    meeting.as_ref(),
-                );
-                if !self.shared.allowed(self.source.ip(), meeting.as_ref()) {
-                    self.back(Input::LockedOut);
+                if self.judge(meeting.as_ref(), false) == Verdict::Locked {
+                    self.lock_out(Input::LockedOut);
                 }
             }
+            Act::Pin { right } => self.pin(right).await,
             Act::Relay(asked) => self.ask_relay(asked).await,
             Act::Speak(text) => self.speak(text),
             Act::Transfer { device, replaces } => self.transfer(device, replaces).await,
@@ -176,11 +182,28 @@ impl Hands {
         });
     }
 
-    async fn knock(&mut self, name: &MeetingName) {
-        if !self.shared.allowed(self.source.ip(), Some(name)) {
-            self.back(Input::LockedOut);
-            return;
+    fn judge(&self, meeting: Option<&MeetingName>, right: bool) -> Verdict {
+        self.shared.settings.lockout.get().judge(machine::now(), &self.guest.caller, meeting, right)
+    }
+
+    fn lock_out(&mut self, told: Input) {
+        self.hushed = true;
+        self.back(told);
+    }
+
+    async fn pin(&mut self, right: bool) {
+        let meeting = self.meeting.as_ref().map(|meeting| meeting.name().clone());
+        if !right {
+            tracing::warn!(call = %self.call, source = %self.source.ip(), meeting = meeting.as_ref().map(tracing::field::display), "wrong PIN");
         }
+        match self.judge(meeting.as_ref(), right) {
+            Verdict::Opens => self.tell_meeting(FromGuest::OrganiserPin).await,
+            Verdict::Wrong => {}
+            Verdict::Locked => self.lock_out(Input::PinLocked),
+        }
+    }
+
+    async fn knock(&mut self, name: &MeetingName) {
         let settings = &self.shared.settings;
         // A meeting may end between being found and being knocked at; the next one of its name is a new one.
         for _ in 0..2 {

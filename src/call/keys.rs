@@ -31,13 +31,13 @@ impl Call {
                     self.acts.push_back(Act::StopPrompts);
                 }
                 Some(MenuOutput::WrongTry { meeting }) => self.acts.push_back(Act::WrongTry(meeting)),
-                Some(MenuOutput::Chosen { meeting }) => {
+                Some(MenuOutput::Chosen { meeting, keyed }) => {
                     let pin = self.settings.pins.get(&meeting).cloned();
                     let keypad = Keypad::new(Keymap::default(), pin, self.has());
                     self.phase = Phase::Meeting { keypad: Box::new(keypad) };
                     self.meeting = Some(meeting.clone());
                     self.knocked = Some(now);
-                    self.acts.push_back(Act::Knock(meeting));
+                    self.acts.push_back(Act::Knock { meeting, keyed });
                     if self.watches {
                         self.acts.push_back(Act::Guest(FromGuest::Watch(true)));
                     }
@@ -50,7 +50,7 @@ impl Call {
         }
     }
 
-    /// K-1: a right code opens nothing while its source or meeting is locked.
+    /// K-1: a right code opens nothing while no code of its caller is looked at.
     pub(super) fn locked_out(&mut self, now: Instant) {
         match &mut self.phase {
             Phase::Menu(menu) => {
@@ -58,6 +58,14 @@ impl Call {
                 self.follow_menu(now);
             }
             _ => self.part(now, Cause::TooManyTries, true),
+        }
+    }
+
+    /// K-2: the call goes on, without the organiser's powers.
+    pub(super) fn pin_locked(&mut self, now: Instant) {
+        if let Phase::Meeting { keypad } = &mut self.phase {
+            keypad.handle(now, KeypadInput::LockedOut);
+            self.follow_keypad(now);
         }
     }
 
@@ -91,11 +99,11 @@ impl Call {
                 KeyCommand::AdmitAll => self.acts.push_back(Act::Guest(FromGuest::AdmitAll)),
                 KeyCommand::AskPin => self.say(Phrase::EnterPin),
                 KeyCommand::PinAccepted => {
-                    self.acts.push_back(Act::Guest(FromGuest::OrganiserPin));
+                    self.acts.push_back(Act::Pin { right: true });
                     self.say(Phrase::PinAccepted);
                 }
                 KeyCommand::PinWrong => {
-                    self.acts.push_back(Act::WrongTry(self.meeting.clone()));
+                    self.acts.push_back(Act::Pin { right: false });
                     self.say(Phrase::PinWrong);
                 }
                 KeyCommand::PinLocked => self.say(Phrase::PinLocked),

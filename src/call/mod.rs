@@ -62,8 +62,10 @@ pub enum Input {
     Meeting(ToGuest),
     /// The meeting that was knocked at is not there (any more).
     NoMeeting,
-    /// Source or meeting is locked after wrong codes (K-1).
+    /// No code of this caller opens a meeting for now (K-1).
     LockedOut,
+    /// The same for the organiser's PIN (K-2).
+    PinLocked,
     /// Ended from our side: the gateway stops (O-4), or the operator wants it.
     End(Cause),
     /// How the call goes on to the device that shall take this one's place (M-18).
@@ -92,7 +94,12 @@ pub enum Act {
     /// On the port.
     Reprofile(Profile),
     /// Knock at a meeting.
-    Knock(MeetingName),
+    Knock {
+        /// Which.
+        meeting: MeetingName,
+        /// Its passcode was keyed in: it is a try for the lock-out (K-1).
+        keyed: bool,
+    },
     /// Said to the meeting.
     Guest(FromGuest),
     /// Call another device into this call's meeting, which shall take its place (M-18).
@@ -106,8 +113,13 @@ pub enum Act {
     Relay(relay::Input),
     /// Turn this into sound (`*7`).
     Speak(Redacted<String>),
-    /// A code was wrong: counted for source and meeting (K-1).
+    /// A conference ID or passcode was wrong: counted for caller and meeting (K-1).
     WrongTry(Option<MeetingName>),
+    /// The organiser's PIN was keyed in (K-2): counted, and told to the meeting where it is right.
+    Pin {
+        /// Whether it is.
+        right: bool,
+    },
     /// Close the port.
     ClosePort,
     /// All is over.
@@ -438,6 +450,7 @@ impl Machine for Call {
             Input::Meeting(word) => self.meeting_says(now, word),
             Input::NoMeeting => self.part(now, Cause::MeetingEnded, false),
             Input::LockedOut => self.locked_out(now),
+            Input::PinLocked => self.pin_locked(now),
             Input::End(cause) => self.part(now, cause, true),
             Input::Transfer(step) => self.transfer(now, step),
             Input::Replaced => self.part(now, Cause::Transferred, true),

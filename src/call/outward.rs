@@ -103,14 +103,15 @@ impl Shared {
         let (device, meeting, began) = (&invitation.device, &invitation.meeting, SystemTime::now());
         let reach = self.settings.sip.reach(device).await;
         let peer = reach.as_ref().map(|reach| reach.peer);
-        let invited = self.house().doors.invited(device, meeting);
-        let outcome = match (reach, invited) {
-            (Some(reach), Some(guest)) => {
-                let rung = self.ring(call, &invitation, &guest, &reach, &mut inputs).await;
-                rung.map(|(line, established)| (reach, guest, line, established))
-            }
-            (None, Some(_)) => Err(Cause::NotReachable),
-            (_, None) => Err(Cause::UnknownDevice),
+        let outcome = match reach {
+            Some(reach) => match self.house().doors.invited(device, meeting, reach.peer.ip()) {
+                Some(guest) => {
+                    let rung = self.ring(call, &invitation, &guest, &reach, &mut inputs).await;
+                    rung.map(|(line, established)| (reach, guest, line, established))
+                }
+                None => Err(Cause::UnknownDevice),
+            },
+            None => Err(Cause::NotReachable),
         };
         match outcome {
             Ok((reach, mut guest, line, established)) => {

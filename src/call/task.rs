@@ -22,12 +22,13 @@ use crate::ids::{CallId, Ids, MeetingName};
 use crate::machine::{self, Machine as _, drive};
 use crate::media::{Media, PortHandle, PortHeard, Profile, Reserved};
 use crate::meeting::{GUEST_QUEUE, Refusal, Registry, ToGuest};
-use crate::menu::{Addressed, Lockout};
+use crate::menu::{Addressed, SharedLockout};
 use crate::prompt::Library;
 use crate::redact::Redacted;
 use crate::relay;
 use crate::sdp::offer::DEFAULT_PTIME;
 use crate::sdp::{Ours, Preference};
+use crate::sip::guard::Source;
 use crate::sip::{self, Command, Event, Incoming};
 use crate::speech::Speaker;
 use crate::store;
@@ -73,6 +74,8 @@ pub struct CallsSettings {
     pub sip: sip::Handle,
     /// Chat by SMS, where a provider is configured.
     pub relay: Option<relay::driver::Handle>,
+    /// Wrong codes of late, of calls and pages alike (K-1).
+    pub lockout: SharedLockout,
     /// Records.
     pub store: store::Handle,
     /// For those who look after it.
@@ -92,7 +95,6 @@ pub struct Calls {
 
 pub(super) struct Shared {
     pub(super) settings: CallsSettings,
-    pub(super) lockout: Mutex<Lockout>,
     pub(super) board: Board,
     pub(super) failures: Failures,
     pub(super) past: PastCalls,
@@ -153,16 +155,16 @@ impl CallsView {
         self.0.failures.all()
     }
 
-    /// Who is locked out after wrong codes (K-1): sources and meetings.
+    /// Who is locked out after wrong codes (K-1): callers, and meetings that strangers are held up at.
     #[must_use]
-    pub fn locked(&self) -> (Vec<IpAddr>, Vec<MeetingName>) {
-        self.0.lockout.lock().unwrap_or_else(PoisonError::into_inner).locked(machine::now())
+    pub fn locked(&self) -> (Vec<Source>, Vec<MeetingName>) {
+        self.0.settings.lockout.get().locked(machine::now())
     }
 
-    /// Unlocks a source or a meeting; `false` when none of this name was locked.
+    /// Unlocks a caller or a meeting; `false` when none of this name was locked.
     #[must_use]
     pub fn lift(&self, name: &str) -> bool {
-        self.0.lockout.lock().unwrap_or_else(PoisonError::into_inner).lift(machine::now(), name)
+        self.0.settings.lockout.get().lift(machine::now(), name)
     }
 }
 
@@ -172,9 +174,8 @@ impl Calls {
     pub fn new(settings: CallsSettings) -> Self {
         let (invites, invitations) = mpsc::channel(INVITATIONS);
         let inviter = Inviter { ids: settings.ids.clone(), invites };
-        let (lockout, board, inboxes) = (Mutex::default(), Board::default(), Mutex::default());
-        let shared =
-            Shared { settings, lockout, board, failures: Failures::default(), past: PastCalls::default(), inviter, inboxes };
+        let (board, inboxes) = (Board::default(), Mutex::default());
+        let shared = Shared { settings, board, failures: Failures::default(), past: PastCalls::default(), inviter, inboxes };
         Self { shared: Arc::new(shared), invitations, up: watch::Sender::new(0), draining: false }
     }
 
@@ -296,7 +297,7 @@ impl Shared {
         }
         let admitted = match refusal {
             Some(cause) => Err(cause),
-            None => house.doors.admit(&incoming).and_then(|guest| self.not_locked(&incoming).map(|()| guest)),
+            None => house.doors.admit(&incoming).and_then(|guest| self.not_locked(&house.doors, guest)),
         };
         let mut guest = match admitted {
             Ok(guest) => guest,
@@ -363,12 +364,10 @@ impl Shared {
         self.failures.note(Failure { call, device: device.to_owned(), peer, cause, at: machine::now() });
     }
 
-    fn not_locked(&self, incoming: &Incoming) -> Result<(), Cause> {
-        if self.allowed(incoming.source.ip(), None) { Ok(()) } else { Err(Cause::TooManyTries) }
-    }
-
-    pub(super) fn allowed(&self, source: IpAddr, meeting: Option<&MeetingName>) -> bool {
-        self.lockout.lock().unwrap_or_else(PoisonError::into_inner).allowed(machine::now(), source, meeting)
+    /// K-1: whoever would be asked for a code that is not looked at is told so at once.
+    fn not_locked(&self, doors: &Doors, guest: Guest) -> Result<Guest, Cause> {
+        let locked = doors.asks_passcode(&guest) && self.settings.lockout.get().is_locked(machine::now(), &guest.caller);
+        if locked { Err(Cause::TooManyTries) } else { Ok(guest) }
     }
 
     /// Answers, and waits for the ACK: after it the device surely listens.
@@ -516,7 +515,8 @@ impl Shared {
             talk,
         };
         let (shared, meeting, who) = (Arc::clone(self), None, None);
-        let hands = Hands { shared, house, call, line, source, guest, port, inbox, to_guest, meeting, who, asked };
+        let hushed = false;
+        let hands = Hands { shared, house, call, line, source, guest, port, inbox, to_guest, meeting, who, asked, hushed };
         let mut driven = Driven { machine: Call::new(machine::now(), settings), hands, summary: None };
         for input in early {
             driven.machine.handle(machine::now(), input);

@@ -91,6 +91,8 @@ pub enum KeypadInput {
     Inside(bool),
     /// Digits are awaited for this long: the next ones, up to `#`, are [`KeyCommand::Digits`]. Star commands work meanwhile.
     Collect(Duration),
+    /// The PIN is not looked at any more ([`super::Lockout`]), whatever was said of it.
+    LockedOut,
 }
 
 /// What a caller wants. The owner speaks the confirmation (K-2) where the policy does not.
@@ -116,7 +118,7 @@ pub enum KeyCommand {
     AskPin,
     /// The PIN was right: this call has the organiser's powers (K-2).
     PinAccepted,
-    /// The PIN was wrong; count it against the source.
+    /// The PIN was wrong; count it against the caller.
     PinWrong,
     /// No more tries in this call: at the third wrong one, and at every `*8` after it.
     PinLocked,
@@ -314,6 +316,10 @@ impl Machine for Keypad {
             KeypadInput::Press(_) => {}
             KeypadInput::Inside(inside) => self.inside = inside,
             KeypadInput::Collect(within) => self.collects = now.checked_add(within),
+            KeypadInput::LockedOut => {
+                (self.accepted, self.wrong) = (false, TRIES);
+                self.outputs.push_back(KeyCommand::PinLocked);
+            }
         }
     }
 

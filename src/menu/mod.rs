@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use subtle::ConstantTimeEq;
 
 pub use keypad::{Binding, Has, KeyCommand, Keymap, Keypad, KeypadInput};
-pub use lockout::Lockout;
+pub use lockout::{Caller, Lockout, SharedLockout, Verdict};
 pub use press::{Means, Press, PressFilter, SAME_PRESS};
 
 use crate::cause::Cause;
@@ -131,6 +131,8 @@ pub enum MenuOutput {
     Chosen {
         /// Which.
         meeting: MeetingName,
+        /// Its passcode was keyed in by the caller, and counts as a try.
+        keyed: bool,
     },
     /// The menu is done: the call ends, with the words of [`Cause::verdict`].
     Failed(Cause),
@@ -242,7 +244,7 @@ impl Menu {
             }
             (Some(_), Some(_)) | (None, _) => {
                 self.play(now, vec![Phrase::Welcome]);
-                self.finish(MenuOutput::Chosen { meeting: name });
+                self.finish(MenuOutput::Chosen { meeting: name, keyed: false });
             }
         }
     }
@@ -263,7 +265,7 @@ impl Menu {
         self.repeats = 0;
         if let Step::Invited { meeting, .. } = &self.step {
             return match press.digit() {
-                '1' => self.finish(MenuOutput::Chosen { meeting: meeting.clone() }),
+                '1' => self.finish(MenuOutput::Chosen { meeting: meeting.clone(), keyed: false }),
                 '2' => self.finish(MenuOutput::Failed(Cause::Declined)),
                 _ => self.ask(now, Some(Phrase::NotAvailable)),
             };
@@ -291,10 +293,12 @@ impl Menu {
                     self.ask_passcode(name, passcode);
                     self.ask(now, None);
                 }
-                Some(Entry { name, passcode: None, .. }) => self.finish(MenuOutput::Chosen { meeting: name }),
+                Some(Entry { name, passcode: None, .. }) => self.finish(MenuOutput::Chosen { meeting: name, keyed: false }),
                 None => self.wrong(now, None, Phrase::ConferenceIdUnknown),
             },
-            Step::Passcode { meeting, passcode } if code.is(&passcode) => self.finish(MenuOutput::Chosen { meeting }),
+            Step::Passcode { meeting, passcode } if code.is(&passcode) => {
+                self.finish(MenuOutput::Chosen { meeting, keyed: true })
+            }
             Step::Passcode { meeting, .. } => self.wrong(now, Some(meeting), Phrase::PasscodeWrong),
             Step::Idle | Step::Invited { .. } | Step::Done => {}
         }

@@ -1,8 +1,6 @@
 //! Each rule as a sentence, and storms of keys.
 #![allow(clippy::disallowed_methods, reason = "an instant to count from")]
 
-use std::net::IpAddr;
-
 use proptest::prelude::*;
 
 use super::*;
@@ -23,6 +21,10 @@ fn directory() -> Arc<Directory> {
         passcode: passcode.map(|p| Redacted::new(p.to_owned())),
     };
     Arc::new(Directory::new(vec![entry("demo", "1001", None), entry("board", "1002", Some("4321"))]))
+}
+
+fn chosen(meeting: &str, keyed: bool) -> MenuOutput {
+    MenuOutput::Chosen { meeting: name(meeting), keyed }
 }
 
 struct Phone {
@@ -66,7 +68,7 @@ fn k1_the_menu_asks_for_the_conference_id_and_the_passcode() {
     let (mut phone, first) = Phone::dials(Addressed::Nothing);
     assert_eq!(first, [play(&[Phrase::Welcome, Phrase::EnterConferenceId])]);
     assert_eq!(phone.keys("1002#"), [MenuOutput::StopPlaying, play(&[Phrase::EnterPasscode])]);
-    assert_eq!(phone.keys("4321#"), [MenuOutput::StopPlaying, MenuOutput::Chosen { meeting: name("board") }]);
+    assert_eq!(phone.keys("4321#"), [MenuOutput::StopPlaying, chosen("board", true)]);
     assert_eq!(phone.menu.deadline(), None);
     assert!(phone.keys("1#").is_empty());
 }
@@ -75,7 +77,7 @@ fn k1_the_menu_asks_for_the_conference_id_and_the_passcode() {
 fn k1_a_meeting_without_a_passcode_is_chosen_by_its_id_alone() {
     let (mut phone, _) = Phone::dials(Addressed::Nothing);
     phone.input(MenuInput::PromptsDone);
-    assert_eq!(phone.keys("1001#"), [MenuOutput::Chosen { meeting: name("demo") }]);
+    assert_eq!(phone.keys("1001#"), [chosen("demo", false)]);
 }
 
 #[test]
@@ -83,16 +85,16 @@ fn k1_direct_addressing_skips_the_conference_id_and_never_the_passcode() {
     let (mut phone, first) = Phone::dials(board(None));
     assert_eq!(first, [play(&[Phrase::Welcome, Phrase::EnterPasscode])]);
     phone.input(MenuInput::PromptsDone);
-    assert_eq!(phone.keys("4321#"), [MenuOutput::Chosen { meeting: name("board") }]);
+    assert_eq!(phone.keys("4321#"), [chosen("board", true)]);
     let demo = Addressed::Meeting { name: name("demo"), passcode: None };
-    assert_eq!(Phone::dials(demo).1, [play(&[Phrase::Welcome]), MenuOutput::Chosen { meeting: name("demo") }]);
+    assert_eq!(Phone::dials(demo).1, [play(&[Phrase::Welcome]), chosen("demo", false)]);
     let nowhere = Addressed::Meeting { name: name("nowhere"), passcode: None };
     assert_eq!(Phone::dials(nowhere).1, [MenuOutput::Failed(Cause::UnknownAddress)]);
 }
 
 #[test]
 fn k1_a_supplied_passcode_is_taken_when_right_and_counts_as_a_try_when_wrong() {
-    assert_eq!(Phone::dials(board(Some("4321"))).1, [play(&[Phrase::Welcome]), MenuOutput::Chosen { meeting: name("board") }]);
+    assert_eq!(Phone::dials(board(Some("4321"))).1, [play(&[Phrase::Welcome]), chosen("board", false)]);
     let (mut phone, first) = Phone::dials(board(Some("9")));
     let wrong = MenuOutput::WrongTry { meeting: Some(name("board")) };
     assert_eq!(first, [wrong.clone(), play(&[Phrase::Welcome, Phrase::PasscodeWrong, Phrase::EnterPasscode])]);
@@ -116,7 +118,7 @@ fn k3_five_seconds_after_the_last_digit_the_code_is_taken() {
     let (mut phone, _) = Phone::dials(Addressed::Nothing);
     phone.keys("1001");
     assert!(phone.after(4).is_empty());
-    assert_eq!(phone.after(1), [MenuOutput::Chosen { meeting: name("demo") }]);
+    assert_eq!(phone.after(1), [chosen("demo", false)]);
 }
 
 #[test]
@@ -305,47 +307,6 @@ fn one_who_waits_may_ask_for_help_leave_and_give_the_pin_and_then_admit_others()
     }
     assert_eq!(keys.press("*82468#"), [KeyCommand::AskPin, KeyCommand::PinAccepted]);
     assert_eq!(keys.press("*21"), [KeyCommand::AdmitAll]);
-}
-
-// === Lock-out ===
-
-#[test]
-fn k1_nine_wrong_tries_lock_a_source_for_a_quarter_hour_and_no_other() {
-    let mut lockout = Lockout::default();
-    let source: IpAddr = "2001:db8::1".parse().unwrap();
-    let neighbour: IpAddr = "2001:db8::2".parse().unwrap();
-    let other: IpAddr = "192.0.2.1".parse().unwrap();
-    for n in 0..9 {
-        assert!(lockout.allowed(start(), source, None), "{n}");
-        lockout.wrong(start(), source, Some(&name("board")));
-    }
-    assert!(!lockout.allowed(start(), neighbour, None), "the same /64");
-    assert!(lockout.allowed(start(), other, Some(&name("board"))));
-    assert_eq!(lockout.locked(start()), (vec!["2001:db8::".parse().unwrap()], Vec::new()), "what status shows");
-    let later = start() + Duration::from_secs(15 * 60);
-    assert!(lockout.allowed(later, source, None));
-    lockout.wrong(later, source, None);
-    assert!(lockout.allowed(later, source, None), "counted anew");
-}
-
-#[test]
-fn k1_a_meeting_is_locked_when_many_sources_guess() {
-    let mut lockout = Lockout::default();
-    for n in 0..60_u32 {
-        lockout.wrong(start(), IpAddr::V4((0x0a00_0000 + n).into()), Some(&name("board")));
-    }
-    let fresh: IpAddr = "192.0.2.9".parse().unwrap();
-    assert!(!lockout.allowed(start(), fresh, Some(&name("board"))));
-    assert!(lockout.allowed(start(), fresh, Some(&name("demo"))));
-}
-
-#[test]
-fn ten_thousand_sources_do_not_grow_the_table_without_end() {
-    let mut lockout = Lockout::default();
-    for n in 0..10_000_u32 {
-        lockout.wrong(start() + Duration::from_millis(n.into()), IpAddr::V4(n.into()), None);
-    }
-    assert!(format!("{lockout:?}").matches("Source").count() <= 4_096);
 }
 
 // === Storms ===

@@ -92,6 +92,14 @@ impl Source {
         })
     }
 
+    /// A device of ours at an address.
+    #[must_use]
+    pub fn device(ip: IpAddr, label: &str) -> Self {
+        match Self::of(ip) {
+            Self::Address(ip) | Self::Behind(ip, _) => Self::Behind(ip, label.into()),
+        }
+    }
+
     /// The caller of a request that came through a trusted address.
     #[must_use]
     pub fn behind(ip: IpAddr, request: &Request) -> Self {

@@ -88,6 +88,7 @@ impl Endpoint {
         count(&self.counters.calls);
         self.note(now, call_id, true, format!("INVITE ({})", essentials.cseq.number), ladder::request(request));
         self.send_response(reply, bytes);
+        let caller = self.caller(&flow, identity.as_ref(), request);
         let user_agent = request.headers.get("User-Agent").map(shortened).filter(|agent| !agent.is_empty());
         let Essentials { from, to, call_id: call_id_header, .. } = essentials;
         self.tell(Event::Incoming(Box::new(Incoming {
@@ -95,6 +96,7 @@ impl Endpoint {
             source: flow.peer,
             identity,
             proof: proof.unwrap_or_default(),
+            caller,
             local: flow.local,
             transport: flow.transport,
             request_uri: uri,

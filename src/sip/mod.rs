@@ -8,6 +8,7 @@
 pub mod account;
 mod alone;
 pub mod auth;
+mod caller;
 pub mod dialog;
 pub mod driver;
 pub mod emergency;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Transport;
+use super::guard::Source;
 use super::header::NameAddr;
 use super::identity::{Identity, Proof};
 use super::message::Method;
@@ -205,6 +206,8 @@ pub struct Incoming {
     pub identity: Option<Identity>,
     /// By what that was found out.
     pub proof: Proof,
+    /// Whose tries of codes its are (K-1).
+    pub caller: Source,
     /// Our address on that way.
     pub local: SocketAddr,
     /// By what.

@@ -86,7 +86,7 @@ impl Sources {
             accounts: self.sip.accounts().await.into_iter().map(AccountStatus::from).collect(),
             blocks: Blocks {
                 silenced: self.sip.silenced().await.iter().map(ToString::to_string).collect(),
-                locked_sources,
+                locked_sources: locked_sources.iter().map(ToString::to_string).collect(),
                 locked_meetings: locked_meetings.iter().map(ToString::to_string).collect(),
             },
             resources: self.resources().await,

@@ -162,7 +162,7 @@ fn accounts(out: &mut String, status: &Status) {
 fn blocks(out: &mut String, status: &Status) {
     let blocks = &status.blocks;
     let silenced = blocks.silenced.iter().map(|source| [source.clone(), "sent too much: SIP does not answer it".to_owned()]);
-    let sources = blocks.locked_sources.iter().map(|source| [source.to_string(), "gave too many wrong codes".to_owned()]);
+    let sources = blocks.locked_sources.iter().map(|source| [source.clone(), "gave too many wrong codes".to_owned()]);
     let meetings = blocks.locked_meetings.iter().map(|meeting| [meeting.clone(), "had too many wrong codes".to_owned()]);
     let rows: Vec<_> = silenced.chain(sources).chain(meetings).collect();
     let _ = writeln!(out, "\nBlocked for now: {}", rows.len());

@@ -34,9 +34,11 @@ use crate::config::{self, Settings};
 use crate::http::{self, ApiToken, Sessions};
 use crate::ids::Ids;
 use crate::link;
+use crate::machine;
 use crate::media::{Media, MediaError, MediaSettings};
 use crate::meeting::{Registry, Shared};
 use crate::menu::SharedLockout;
+use crate::policy::SEAT_KEPT;
 use crate::problem::Problem;
 use crate::prompt::Library;
 use crate::registrations;
@@ -200,6 +202,7 @@ impl Gateway {
             counted: counted.clone(),
             raised: raised.clone(),
             recordings,
+            seats_until: machine::now() + SEAT_KEPT,
         };
         let registry = Registry::new(house::meetings(settings), shared);
         let lockout = SharedLockout::default();
@@ -264,9 +267,10 @@ async fn serve(start: Start, signalling: &runtime::Handle) -> Result<(), RunErro
     let (shutdown, shut) = watch::channel(false);
     let directory = &settings.store.directory;
     let sessions = Sessions::open(directory).map_err(state("session key in", directory))?;
+    let resume_key = http::resume_key(directory).map_err(state("key of seats in", directory))?;
     let api_token = ApiToken::open(directory).map_err(state("API token in", directory))?;
     let sources = gateway.sources(started, is_ready, signalling);
-    let site = site::settings(&settings, &gateway, &reloader, sources, (sessions.clone(), api_token));
+    let site = site::settings(&settings, &gateway, &reloader, sources, (sessions.clone(), resume_key, api_token));
     let bound = http::start(site, gateway.registry.clone(), shut).await?;
     let listening = gateway.listening.clone();
 
@@ -276,7 +280,8 @@ async fn serve(start: Start, signalling: &runtime::Handle) -> Result<(), RunErro
         tracing::info!(%address, "SIP");
     }
     tracing::info!(address = %bound.addr, tls = settings.http.tls.is_some(), "HTTP");
-    tracing::info!(candidates = ?up.media.candidates(), "WebRTC");
+    let candidates = up.media.candidates().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    tracing::info!(candidates, "WebRTC");
     greet(&settings, &addresses, &listening, bound.addr, &sessions);
     watchdog::start(up.media.steps(), up.sip.pulse(), &runtime::Handle::current())?;
     // Outside systemd there is nobody to tell.

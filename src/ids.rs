@@ -121,6 +121,12 @@ impl Ids {
         Self(Arc::new(Counters { run, ..Counters::default() }))
     }
 
+    /// The number below which no id of that run lies.
+    #[must_use]
+    pub fn first_of_run(run: u32) -> u64 {
+        u64::from(run) << RUN_SHIFT
+    }
+
     /// A new call's.
     #[must_use]
     pub fn call(&self) -> CallId {

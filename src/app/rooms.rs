@@ -1,5 +1,6 @@
 //! Devices that members call into their meetings (S-9): who they are, and how a call to one goes.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
@@ -15,17 +16,19 @@ use crate::sip;
 /// The configuration in force.
 type InForce = watch::Receiver<Arc<Settings>>;
 
-/// The configured devices, by label.
-pub(super) fn list(in_force: InForce, sip: &sip::Handle) -> http::Rooms {
+/// The configured devices, by name.
+pub(super) fn list(in_force: InForce, sip: &sip::Handle, calls: CallsView) -> http::Rooms {
     let sip = sip.clone();
     Arc::new(move || {
         let (settings, sip) = (Arc::clone(&in_force.borrow()), sip.clone());
+        let busy: BTreeSet<String> = calls.lines().into_iter().map(|line| line.device).collect();
         Box::pin(async move {
             let mut rooms = Vec::with_capacity(settings.devices.len());
             for (id, device) in &settings.devices {
                 let reachable = sip.reach(id).await.is_some();
-                rooms.push(http::Room { id: id.clone(), name: device.name.clone(), reachable });
+                rooms.push(http::Room { id: id.clone(), name: device.name.clone(), reachable, in_use: busy.contains(id) });
             }
+            rooms.sort_by_cached_key(|room| (room.name.to_lowercase(), room.id.clone()));
             rooms
         })
     })

@@ -7,6 +7,7 @@ use super::reload::Reloader;
 use super::{Gateway, desks, lists, rooms, texting, tls_files};
 use crate::config::Settings;
 use crate::http::{self, ApiToken, HttpSettings, Sessions};
+use crate::service::embedded::signalling::ResumeKey;
 use crate::status::{Sources, metrics};
 
 /// What the server of pages and API is told of the configuration and of everything else.
@@ -15,7 +16,7 @@ pub(super) fn settings(
     gateway: &Gateway,
     reloader: &Arc<Reloader>,
     status: Sources,
-    (sessions, api_token): (Sessions, ApiToken),
+    (sessions, resume_key, api_token): (Sessions, ResumeKey, ApiToken),
 ) -> HttpSettings {
     let Gateway { sip, store, relay, registry, levers, counted, .. } = gateway;
     let calls = || gateway.calls.view();
@@ -26,7 +27,9 @@ pub(super) fn settings(
         web: levers.web.subscribe(),
         media_candidates: status.media.candidates(),
         transcription: false,
+        sms: texting::sends(settings),
         sessions,
+        resume_key,
         api_token,
         ready: status.ready.clone(),
         notices: lists::notices(store),
@@ -37,7 +40,7 @@ pub(super) fn settings(
         subscriptions: texting::subscriptions(relay.clone()),
         outbox: texting::outbox(relay.clone()),
         webhook: texting::webhooks(settings, relay.clone()),
-        rooms: rooms::list(in_force(), sip),
+        rooms: rooms::list(in_force(), sip, calls()),
         check_sync: rooms::check_sync(in_force(), sip),
         invite: rooms::invite(in_force(), calls(), registry.clone()),
         lift: {

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use super::reload::Reloader;
 use super::{Gateway, texting};
 use crate::cause::Cause;
+use crate::machine;
 use crate::media::Media;
 use crate::meeting::Registry;
 use crate::relay;
@@ -88,15 +89,18 @@ impl Up {
         tracing::info!("stopping: no new calls; present ones are told (a second signal stops at once)");
         self.ready.send_replace(false);
         self.sip.send(sip::Command::Drain(true)).await;
+        let limit = self.reloader.levers.settings.borrow().limits.drain;
+        self.registry.stop_by(machine::now() + limit).await;
         // Before anything else: a PBX shall send its callers elsewhere.
         if tokio::time::timeout(SIGN_OFF, self.sip.sign_off()).await.is_err() {
             tracing::warn!("a registrar has not answered: it will still send calls here for a while");
         }
-        let limit = self.reloader.levers.settings.borrow().limits.drain;
         let in_order = tokio::select! {
             () = drain_calls(self.present, &self.drain, limit) => true,
             () = signals.next() => false,
         };
+        // Pages come back by themselves: to the next daemon, not to a meeting of this one.
+        self.registry.stop();
         for meeting in self.registry.running().await {
             if tokio::time::timeout(LAST_WORDS, meeting.close(Cause::Draining)).await.is_err() {
                 tracing::warn!(meeting = %meeting.name(), "did not close in time");

@@ -71,6 +71,11 @@ pub(super) async fn rest(relay: &driver::Handle) {
     }
 }
 
+/// Whether messages leave the house: the provider for trials only writes them down.
+pub(super) fn sends(settings: &Settings) -> bool {
+    settings.relay.providers.values().next().is_some_and(|provider| provider.kind != Kind::Log)
+}
+
 /// Starts it, if there is a provider.
 ///
 /// # Errors

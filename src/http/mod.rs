@@ -48,7 +48,7 @@ use crate::service::embedded::signalling::ResumeKey;
 use crate::telemetry::events::Events;
 use crate::tls::{self, TlsFiles};
 
-pub use session::{ApiToken, Sessions};
+pub use session::{ApiToken, Sessions, resume_key};
 
 use api::events::Streams;
 use api::guard::{Audit, Limiter};
@@ -131,6 +131,8 @@ pub struct Room {
     pub name: String,
     /// It is registered, or its entry says where it is.
     pub reachable: bool,
+    /// It has a call with us now.
+    pub in_use: bool,
 }
 
 /// Where a registered device is to be found (S-3).
@@ -190,8 +192,12 @@ pub struct HttpSettings {
     pub media_candidates: Vec<SocketAddr>,
     /// Something is configured that can transcribe (N-11).
     pub transcription: bool,
+    /// People around a phone can have the chat by SMS: a provider is configured that sends.
+    pub sms: bool,
     /// Links and cookies.
     pub sessions: Sessions,
+    /// Signs which seat a page had.
+    pub resume_key: ResumeKey,
     /// The operator's token.
     pub api_token: ApiToken,
     /// True while calls are taken (U-5).
@@ -265,16 +271,12 @@ pub enum StartError {
     /// The certificate cannot be used.
     #[error(transparent)]
     Tls(#[from] tls::TlsError),
-    /// The system has no randomness to give.
-    #[error("the system gives no randomness: {0}")]
-    Randomness(getrandom::Error),
 }
 
 /// What the server's rooms share.
 struct Site {
     settings: HttpSettings,
     registry: Registry,
-    resume_key: ResumeKey,
     wrong_tokens: Mutex<Budgets<Source>>,
     presences: Mutex<Presences>,
     streams: Arc<Streams>,
@@ -337,8 +339,6 @@ impl Site {
 /// The address or the certificate cannot be used.
 pub async fn start(settings: HttpSettings, registry: Registry, shutdown: watch::Receiver<bool>) -> Result<Bound, StartError> {
     let tls = settings.tls.clone().map(|files| tls::server(files, &[b"http/1.1"], None)).transpose()?.map(TlsAcceptor::from);
-    let mut resume_key = [0; 32];
-    getrandom::fill(&mut resume_key).map_err(StartError::Randomness)?;
     let address = settings.address;
     let bind = |source| StartError::Bind { address, source };
     let listener = TcpListener::bind(address).await.map_err(bind)?;
@@ -349,7 +349,6 @@ pub async fn start(settings: HttpSettings, registry: Registry, shutdown: watch::
     let (sockets, mut sockets_gone) = mpsc::channel(1);
     let site = Arc::new(Site {
         registry,
-        resume_key: ResumeKey::new(resume_key),
         wrong_tokens: Mutex::new(Budgets::new(WRONG_TOKENS, WRONG_SOURCES, Instant::now())),
         presences: Mutex::default(),
         streams: Arc::default(),

@@ -108,14 +108,20 @@ fn no_such_meeting() -> Response {
     plain(StatusCode::NOT_FOUND, "No such meeting", "<p>Check the address you were sent, or ask the host for a new one.</p>")
 }
 
+/// The product's mark, as the meeting's page shows it.
+const MARK: &str = "<span class=\"mark\" aria-hidden=\"true\"><svg viewBox=\"0 0 24 24\"><path d=\"M4 21V11a8 8 0 0 1 16 0v10\"/>\
+                    <path d=\"M9 14v3M12 11.5v8M15 14v3\"/></svg></span>";
+
 /// A page of a few words. `body` is HTML.
 fn plain(status: StatusCode, title: &str, body: &str) -> Response {
     let title = escaped(title);
+    let product = if title == "Roomgate" { "" } else { " · Roomgate" };
     let page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"robots\" content=\"noindex\">\n\
-         <title>{title}</title>\n<link rel=\"icon\" href=\"/assets/icon.svg\" type=\"image/svg+xml\">\n\
-         <link rel=\"stylesheet\" href=\"/assets/plain.css\">\n</head>\n<body><main>\n<h1>{title}</h1>\n{body}\n</main></body>\n</html>\n"
+         <meta name=\"color-scheme\" content=\"light dark\">\n\
+         <title>{title}{product}</title>\n<link rel=\"icon\" href=\"/assets/icon.svg\" type=\"image/svg+xml\">\n\
+         <link rel=\"stylesheet\" href=\"/assets/plain.css\">\n</head>\n<body><main>\n{MARK}\n<h1><bdi>{title}</bdi></h1>\n{body}\n</main></body>\n</html>\n"
     );
     (status, Html(page)).into_response()
 }
@@ -165,12 +171,28 @@ fn membership(site: &Site, headers: &HeaderMap, meeting: &MeetingName) -> Option
     site.session(headers).filter(|session| session.meeting == *meeting)
 }
 
+/// Who somebody with this session, or without one, is to this meeting's signalling.
+fn visitor(meeting: MeetingName, session: Option<&Session>) -> Visitor {
+    Visitor {
+        meeting,
+        role: if session.is_some() { Role::Member } else { Role::External },
+        organiser: session.is_some_and(|session| session.organiser),
+        fallback_name: if session.is_some() { "Member" } else { "Guest" },
+    }
+}
+
+/// Carries the token of the seat that the page had before it was loaded anew.
+const RELOADED: &str = "x-roomgate-resume";
+
 /// What the page has to know before it joins.
 async fn info(State(site): State<Arc<Site>>, Path(name): Path<String>, headers: HeaderMap) -> Response {
     let Some((name, title)) = known(&site, &name) else {
         return ProblemDetails::not_found("meeting").into_response();
     };
     let session = membership(&site, &headers, &name);
+    if let Some(token) = headers.get(RELOADED).and_then(|value| value.to_str().ok()) {
+        reloaded(&site, &visitor(name.clone(), session.as_ref()), token).await;
+    }
     let (settings, web) = (&site.settings, site.web());
     Json(json!({
         "meeting": name.as_str(),
@@ -181,10 +203,20 @@ async fn info(State(site): State<Arc<Site>>, Path(name): Path<String>, headers: 
         "ice_servers": web.ice_servers,
         "media": { "candidates": settings.media_candidates },
         "transcription": settings.transcription,
+        "sms": settings.sms,
         // Links name nobody; the page offers the name it was given last time.
         "suggested_name": "",
     }))
     .into_response()
+}
+
+/// The page had a seat before it was loaded anew: the meeting hears that it has not been closed (M-5).
+async fn reloaded(site: &Site, visitor: &Visitor, token: &str) {
+    let Some(who) = site.settings.resume_key.unseal(token, visitor) else { return };
+    let running = site.registry.running().await;
+    if let Some(meeting) = running.into_iter().find(|meeting| *meeting.name() == visitor.meeting) {
+        meeting.page_reloaded(who).await;
+    }
 }
 
 // === Member links ===
@@ -212,8 +244,9 @@ async fn door(State(site): State<Arc<Site>>, ticket: Result<Query<Ticket>, Query
     };
     let Some(title) = site.registry.title(&meeting) else { return no_such_meeting() };
     let form = format!(
-        "<p>You enter as a member of the meeting.</p>\n<form method=\"post\" action=\"/enter\">\
+        "<p class=\"organisation\" dir=\"auto\">{}</p>\n<p>You enter as a member of the meeting.</p>\n<form method=\"post\" action=\"/enter\">\
          <input type=\"hidden\" name=\"token\" value=\"{}\"><button data-testid=\"enter\">Enter the meeting</button></form>",
+        escaped(&site.web().organisation),
         escaped(&token)
     );
     let mut page = plain(StatusCode::OK, &title, &form);
@@ -276,12 +309,7 @@ async fn connect(
             .into_response();
     }
     let session = membership(&site, &headers, &meeting);
-    let visitor = Visitor {
-        meeting,
-        role: if session.is_some() { Role::Member } else { Role::External },
-        organiser: session.as_ref().is_some_and(|session| session.organiser),
-        fallback_name: if session.is_some() { "Member" } else { "Guest" },
-    };
+    let visitor = visitor(meeting, session.as_ref());
     upgrade
         .max_message_size(signalling::LARGEST_MESSAGE)
         .max_frame_size(signalling::LARGEST_MESSAGE)
@@ -289,7 +317,7 @@ async fn connect(
         .on_upgrade(async move |socket| {
             let _held = (site.sockets.clone(), peer);
             let open = OpenPage { site: Arc::clone(&site), session, presence: std::sync::Mutex::new(None) };
-            let key = site.resume_key.clone();
+            let key = site.settings.resume_key.clone();
             signalling::serve(socket, site.registry.clone(), visitor, key, |who| open.joined(who), site.shutdown.clone()).await;
         })
 }

@@ -57,7 +57,7 @@ impl From<Refusal> for ProblemDetails {
             Refusal::NotConfigured | Refusal::NotReachable | Refusal::NotInside | Refusal::MuteLocked | Refusal::Ended => {
                 StatusCode::CONFLICT
             }
-            Refusal::RecorderFailed | Refusal::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::RecorderFailed | Refusal::Busy | Refusal::Restarting => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::BadText => StatusCode::UNPROCESSABLE_ENTITY,
         };
         Self::new(status, refusal.code(), refusal.to_string())

@@ -20,6 +20,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::ids::MeetingName;
+use crate::service::embedded::signalling::ResumeKey;
 
 /// The cookie's name.
 pub const COOKIE: &str = "roomgate_session";
@@ -35,6 +36,7 @@ const LONGEST_TOKEN: usize = 512;
 
 const KEY_FILE: &str = "session.key";
 const API_TOKEN_FILE: &str = "api-token";
+const RESUME_KEY_FILE: &str = "resume.key";
 
 /// What a token is for. Part of what is signed, so that none can be used as another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -334,6 +336,18 @@ pub fn api_token(state_dir: &Path) -> Result<Zeroizing<String>, SecretError> {
     let path = state_dir.join(API_TOKEN_FILE);
     let text = read_secret(&path).map_err(|source| SecretError::File { path: path.clone(), source })?;
     fitting(text, path)
+}
+
+/// The key that signs which seat a page had, kept over a restart; made, mode 0600, if there is none.
+///
+/// # Errors
+/// It can be neither read nor made, or is damaged.
+pub fn resume_key(state_dir: &Path) -> Result<ResumeKey, SecretError> {
+    let path = state_dir.join(RESUME_KEY_FILE);
+    let text = read_or_make(&path)?;
+    let bytes = URL_SAFE_NO_PAD.decode(text.trim()).ok().map(Zeroizing::new);
+    let key = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok());
+    key.map(ResumeKey::new).ok_or(SecretError::Damaged { path })
 }
 
 /// An administrator may put a token of their own into the file, but not an empty or guessable one.

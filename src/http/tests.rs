@@ -66,7 +66,9 @@ fn settings() -> HttpSettings {
         web: watch::channel(Arc::new(web())).1,
         media_candidates: vec!["192.0.2.1:8189".parse().expect("an address")],
         transcription: false,
+        sms: true,
         sessions: Sessions::with_key([9; 32]),
+        resume_key: ResumeKey::new([5; 32]),
         api_token: ApiToken::new(TOKEN),
         ready: watch::channel(true).1,
         notices: Arc::new(|limit| Box::pin(async move { Ok(vec![json!({ "limit": limit })]) })),
@@ -78,7 +80,7 @@ fn settings() -> HttpSettings {
         outbox: Arc::new(|| Box::pin(async { json!({}) })),
         webhook: Arc::new(|_, _| Box::pin(async { WebhookAnswer::status(StatusCode::FORBIDDEN) })),
         rooms: Arc::new(|| {
-            let room = Room { id: "board-room".into(), name: "Board room".into(), reachable: true };
+            let room = Room { id: "board-room".into(), name: "Board room".into(), reachable: true, in_use: false };
             Box::pin(async move { vec![room] })
         }),
         check_sync: Arc::new(|device| {

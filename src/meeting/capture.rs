@@ -80,9 +80,14 @@ impl Finishing {
 
 fn report(ending: Ending, bridge: BridgeId, heard: &mpsc::Sender<MeetingHeard>) {
     match ending {
-        Ending::Finished { duration, bytes } => tracing::info!(?duration, bytes, "recording complete"),
+        Ending::Finished { duration, bytes } => tracing::info!(seconds = duration.as_secs_f64(), bytes, "recording complete"),
         fault => {
-            tracing::error!(?fault, "the recorder stopped");
+            let why = match fault {
+                Ending::Overrun => "the disk is too slow".to_owned(),
+                Ending::Disk(error) => error.to_string(),
+                Ending::Finished { .. } | Ending::Fault => "a fault of our own".to_owned(),
+            };
+            tracing::error!(why, "the recorder stopped");
             // Full: the tap finds the recorder ended at its next frame and says the same.
             let _ = heard.try_send(MeetingHeard::RecorderFailed { bridge });
         }

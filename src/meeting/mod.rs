@@ -11,6 +11,8 @@ mod stand_in;
 mod task;
 pub mod words;
 
+use std::time::Instant;
+
 use tokio::sync::{mpsc, oneshot};
 
 use crate::cause::Cause;
@@ -44,6 +46,10 @@ pub struct JoinPage {
     pub name: String,
     /// The presence it had before its connection was lost, by a signed token.
     pub resume: Option<ParticipantId>,
+    /// Its microphone was closed when its connection was lost: closed again, and never opened by this (K-4).
+    pub muted: bool,
+    /// Its hand was up when its connection was lost: raised again in a seat that is a new one.
+    pub hand: bool,
     /// What it is told. Full: the page is dropped and may come back.
     pub to_page: mpsc::Sender<ToPage>,
 }
@@ -163,6 +169,7 @@ pub(crate) enum Request {
     JoinPage(JoinPage, oneshot::Sender<Result<ParticipantId, Refusal>>),
     Offer { who: ParticipantId, sdp: String, reply: oneshot::Sender<Result<String, OfferError>> },
     ConnectionLost(ParticipantId),
+    PageReloaded(ParticipantId),
     Ask { who: Option<ParticipantId>, ask: Ask, reply: oneshot::Sender<Result<(), Refusal>> },
     Snapshot { viewer: Option<ParticipantId>, reply: oneshot::Sender<Snapshot> },
     Chat(oneshot::Sender<Vec<ChatLine>>),
@@ -170,6 +177,7 @@ pub(crate) enum Request {
     Knock(Box<Knock>),
     Guest(ParticipantId, FromGuest),
     Heard(MeetingHeard),
+    Stopping { by: Instant },
     Close(Cause),
 }
 
@@ -216,6 +224,11 @@ impl MeetingHandle {
     /// A page's socket is gone without a word; its seat is kept for a while (M-5).
     pub async fn connection_lost(&self, who: ParticipantId) {
         let _ = self.mailbox.send(Request::ConnectionLost(who)).await;
+    }
+
+    /// The page that was closed a moment ago was loaded anew: its seat is kept as after any loss (M-5).
+    pub async fn page_reloaded(&self, who: ParticipantId) {
+        let _ = self.mailbox.send(Request::PageReloaded(who)).await;
     }
 
     /// Somebody (`None`: the operator) asks for something.

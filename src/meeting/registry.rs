@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
 
@@ -44,6 +45,8 @@ pub struct Shared {
     pub raised: Events,
     /// Where recordings go.
     pub recordings: PathBuf,
+    /// Until then pages come back that had a seat in the last run (M-5).
+    pub seats_until: Instant,
 }
 
 /// Finds meetings by name, and brings them to life. Cheap to clone.
@@ -59,6 +62,18 @@ struct Inner {
     configured: RwLock<BTreeMap<MeetingName, MeetingSettings>>,
     birth: Box<Birth>,
     live: Mutex<BTreeMap<MeetingName, Live>>,
+    stopping: Mutex<Stopping>,
+}
+
+/// How far the gateway's stop has come (O-4).
+#[derive(Debug, Clone, Copy, Default)]
+enum Stopping {
+    #[default]
+    No,
+    /// Meetings still begin; whoever is in one is told that it ends by then.
+    By(Instant),
+    /// None begins any more.
+    Now,
 }
 
 /// A meeting that lives, with what it began with: it stays as it is until it ends (O-2).
@@ -70,6 +85,10 @@ struct Live {
 impl Inner {
     fn configured<T>(&self, name: &MeetingName, read: impl FnOnce(&MeetingSettings) -> T) -> Option<T> {
         self.configured.read().unwrap_or_else(PoisonError::into_inner).get(name).map(read)
+    }
+
+    fn stopping(&self) -> MutexGuard<'_, Stopping> {
+        self.stopping.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Those that live now.
@@ -95,7 +114,14 @@ impl Registry {
         configured: BTreeMap<MeetingName, MeetingSettings>,
         birth: impl Fn(&MeetingName, &MeetingSettings, mpsc::WeakSender<Request>, mpsc::Receiver<Request>) + Send + Sync + 'static,
     ) -> Self {
-        Self { inner: Arc::new(Inner { configured: RwLock::new(configured), birth: Box::new(birth), live: Mutex::default() }) }
+        Self {
+            inner: Arc::new(Inner {
+                configured: RwLock::new(configured),
+                birth: Box::new(birth),
+                live: Mutex::default(),
+                stopping: Mutex::default(),
+            }),
+        }
     }
 
     /// Other meetings, or others of their settings, for those that begin from now on (O-2). One that lives stays as it is until it
@@ -122,15 +148,42 @@ impl Registry {
         live.or_else(|| self.inner.configured(name, |settings| settings.title.clone()))
     }
 
-    /// The live meeting of this name, brought to life if need be. `None`: no such meeting is configured, or lives.
+    /// The gateway stops by then: whoever is in a meeting, or comes, is told (O-4).
+    pub async fn stop_by(&self, by: Instant) {
+        *self.inner.stopping() = Stopping::By(by);
+        for meeting in self.running().await {
+            let _ = meeting.mailbox.send(Request::Stopping { by }).await;
+        }
+    }
+
+    /// From now on no meeting begins.
+    pub fn stop(&self) {
+        *self.inner.stopping() = Stopping::Now;
+    }
+
+    /// No meeting begins any more.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        matches!(*self.inner.stopping(), Stopping::Now)
+    }
+
+    /// The live meeting of this name, brought to life if need be. `None`: no such meeting is configured, or lives; or none begins any more.
     #[allow(clippy::unused_async, reason = "a connector to an outside service will have to wait here")]
     pub async fn open(&self, name: &MeetingName) -> Option<MeetingHandle> {
         let mut live = self.inner.live();
         if let Some(meeting) = live.get(name) {
             return Some(meeting.handle.clone());
         }
+        let stopping = *self.inner.stopping();
+        if matches!(stopping, Stopping::Now) {
+            return None;
+        }
         let settings = self.inner.configured(name, Clone::clone)?;
         let (mailbox, inbox) = mpsc::channel(MAILBOX);
+        if let Stopping::By(by) = stopping {
+            // The first of its requests: there is room.
+            let _ = mailbox.try_send(Request::Stopping { by });
+        }
         let handle = MeetingHandle { name: name.clone(), mailbox: mailbox.clone() };
         (self.inner.birth)(name, &settings, mailbox.downgrade(), inbox);
         live.insert(name.clone(), Live { handle: handle.clone(), title: settings.title });

@@ -28,6 +28,8 @@ pub enum Seen {
     },
     /// A page's socket was gone.
     Lost(ParticipantId),
+    /// A page that was closed was loaded anew.
+    Reloaded(ParticipantId),
     /// Somebody (`None`: the operator) asked for something.
     Ask(Option<ParticipantId>, Ask),
 }
@@ -69,7 +71,7 @@ impl StandIn {
     /// Tells what it sees before it answers. Whoever asks may have gone away meanwhile, and so may the test.
     async fn answer(&mut self, request: Request, seen: &mpsc::Sender<Seen>) {
         match request {
-            Request::JoinPage(JoinPage { role, organiser, name, resume, to_page }, reply) => {
+            Request::JoinPage(JoinPage { role, organiser, name, resume, to_page, .. }, reply) => {
                 let who = resume.filter(|who| self.people.contains_key(who)).unwrap_or_else(|| self.ids.participant());
                 self.people.insert(who, Present { role, name: name.clone(), page: to_page });
                 let _ = seen.send(Seen::Join { who, role, organiser, name, resume }).await;
@@ -81,6 +83,9 @@ impl StandIn {
             }
             Request::ConnectionLost(who) => {
                 let _ = seen.send(Seen::Lost(who)).await;
+            }
+            Request::PageReloaded(who) => {
+                let _ = seen.send(Seen::Reloaded(who)).await;
             }
             Request::Ask { who, ask, reply } => {
                 let _ = seen.send(Seen::Ask(who, ask.clone())).await;
@@ -97,7 +102,7 @@ impl StandIn {
                     let _ = present.page.try_send(word.clone());
                 }
             }
-            Request::Knock(_) | Request::Guest(..) | Request::Heard(_) | Request::Close(_) => {}
+            Request::Knock(_) | Request::Guest(..) | Request::Heard(_) | Request::Stopping { .. } | Request::Close(_) => {}
         }
     }
 
@@ -144,7 +149,7 @@ impl StandIn {
                 }
                 Ok(())
             }
-            Ask::MuteSelf(_) | Ask::Hand(_) | Ask::AdmitAll | Ask::End => Ok(()),
+            Ask::MuteSelf(_) | Ask::Hand(_) | Ask::Close | Ask::AdmitAll | Ask::End => Ok(()),
         }
     }
 

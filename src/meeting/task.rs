@@ -20,7 +20,7 @@ use super::words::{Ask, Refusal, Snapshot, ToPage};
 use super::{FromGuest, JoinPage, Knock, OfferError, Request, ToGuest, roster};
 use crate::cause::Cause;
 use crate::ids::{CallId, MeetingName, NoticeId, ParticipantId};
-use crate::machine::{Flow, Machine, Owner, drive};
+use crate::machine::{self, Flow, Machine, Owner, drive};
 use crate::media::{BridgeHandle, Gate, MeetingHeard, PeerChange, PeerHandle, PortHandle};
 use crate::policy::{
     Admission, Asker, Capture, CaptureKind, Effect, Fact, LedgerEntry, Outcome, Policy, Role, Standing, Switch, Via,
@@ -34,6 +34,7 @@ use chat::Chat;
 const HEARD_QUEUE: usize = 256;
 
 struct Page {
+    role: Role,
     to_page: mpsc::Sender<ToPage>,
     peer: Option<PeerHandle>,
     /// The right to a seat, until there is a connection to seat.
@@ -81,6 +82,12 @@ pub(super) enum Act {
     Untap,
     Forget(ParticipantId),
     Relay(relay::Input),
+    /// A page that may have had a seat in the last run (M-5).
+    ComeBack {
+        join: JoinPage,
+        had: ParticipantId,
+        reply: oneshot::Sender<Result<ParticipantId, Refusal>>,
+    },
     /// Keep a copy (C-8).
     Copy(Box<ChatCopy>),
 }
@@ -105,6 +112,10 @@ pub(super) struct MeetingTask {
     raised: raise::Raised,
     acts: VecDeque<Act>,
     asked: Option<oneshot::Sender<Result<(), Refusal>>>,
+    /// The gateway stops by then (O-4).
+    stopping: Option<Instant>,
+    /// It stops now: who is dismissed comes back to the next run.
+    stopped: bool,
     over: bool,
 }
 
@@ -147,6 +158,8 @@ impl MeetingTask {
                 raised: raise::Raised::default(),
                 acts: VecDeque::new(),
                 asked: None,
+                stopping: None,
+                stopped: false,
                 over: false,
             };
             drive(&mut task, &mut inbox).await;
@@ -186,12 +199,18 @@ impl MeetingTask {
     fn take(&mut self, now: Instant, request: Request) {
         match request {
             Request::JoinPage(join, reply) => {
-                let joined = self.join_page(now, join);
+                let unknown = join.resume.filter(|who| join.role == Role::External && !self.pages.contains_key(who));
+                if let Some(had) = unknown.filter(|_| now < self.shared.seats_until) {
+                    self.acts.push_back(Act::ComeBack { join, had, reply });
+                    return;
+                }
+                let joined = self.join_page(now, join, false);
                 // A page that left while it joined is noticed by its closed queue.
                 let _ = reply.send(joined);
             }
             Request::Offer { who, sdp, reply } => self.acts.push_back(Act::Negotiate { who, sdp, reply }),
             Request::ConnectionLost(who) => self.connection_lost(now, who),
+            Request::PageReloaded(who) => self.fact(now, Fact::Reloaded { who }),
             Request::Ask { who, ask, reply } => {
                 self.asked = Some(reply);
                 if let Err(refusal) = self.ask(now, who, ask) {
@@ -214,14 +233,22 @@ impl MeetingTask {
             Request::Knock(knock) => self.knock(now, *knock),
             Request::Guest(who, what) => self.guest_says(now, who, what),
             Request::Heard(heard) => self.heard(now, heard),
+            Request::Stopping { by } => {
+                self.stopping = Some(by);
+                for who in self.pages.keys().copied().collect::<Vec<_>>() {
+                    self.tell_stopping(now, who);
+                }
+            }
             Request::Close(cause) => {
                 tracing::info!(meeting = %self.name, %cause, "meeting ends");
-                self.fact(now, Fact::End { by: Asker::Operator });
+                self.stopped = cause == Cause::Draining;
+                self.fact(now, if cause == Cause::Draining { Fact::Stopped } else { Fact::End { by: Asker::Operator } });
             }
         }
     }
 
-    fn join_page(&mut self, now: Instant, join: JoinPage) -> Result<ParticipantId, Refusal> {
+    /// `seated`: it had a seat in the daemon's last run.
+    fn join_page(&mut self, now: Instant, join: JoinPage, seated: bool) -> Result<ParticipantId, Refusal> {
         if self.policy.is_ended() {
             return Err(Refusal::Ended);
         }
@@ -234,6 +261,7 @@ impl MeetingTask {
             page.connected = true;
         } else {
             let page = Page {
+                role: join.role,
                 to_page: join.to_page,
                 peer: None,
                 admission: None,
@@ -244,16 +272,26 @@ impl MeetingTask {
             };
             self.pages.insert(who, page);
         }
-        tracing::info!(meeting = %self.name, participant = %who, role = ?join.role, resumed = resumed.is_some(), "page joined");
+        tracing::info!(meeting = %self.name, participant = %who, role = %join.role, resumed = resumed.is_some(), "page joined");
         let name = Redacted::new(join.name);
+        if seated {
+            self.fact(now, Fact::SeatKept { who });
+        }
         self.fact(now, Fact::Joined { who, role: join.role, via: Via::Browser, organiser: join.organiser, name });
+        if join.muted {
+            self.fact(now, Fact::MuteSelf { who, to: Switch::To(true) });
+        }
         self.report_alive(now, who);
         if resumed.is_some() {
             self.show(now, who);
         }
         if self.policy.standing(who) == Some(Standing::In) {
             self.send_chat_so_far(who);
+            if join.hand && resumed.is_none() {
+                self.fact(now, Fact::Hand { who, to: Switch::To(true) });
+            }
         }
+        self.tell_stopping(now, who);
         Ok(who)
     }
 
@@ -281,7 +319,13 @@ impl MeetingTask {
                 self.leave(now, who, "left");
                 return Ok(());
             }
-            (Ask::MuteSelf(_) | Ask::Hand(_) | Ask::Leave, None) => return Err(Refusal::NoSuchParticipant),
+            (Ask::Close, Some(who)) => {
+                if let Some(page) = self.pages.get_mut(&who) {
+                    page.connected = false;
+                }
+                Fact::Closed { who }
+            }
+            (Ask::MuteSelf(_) | Ask::Hand(_) | Ask::Leave | Ask::Close, None) => return Err(Refusal::NoSuchParticipant),
             (Ask::Admit(who), _) => Fact::Admit { by, who },
             (Ask::AdmitAll, _) => Fact::AdmitAll { by },
             (Ask::Deny(who), _) => Fact::Deny { by, who },
@@ -337,7 +381,7 @@ impl MeetingTask {
             FromGuest::Chat { text, by } => {
                 if let Err(refusal) = self.say(Some(who), text.into_inner(), by) {
                     // It left or was removed while its words were on their way.
-                    tracing::debug!(participant = %who, ?refusal, "a text of a phone is not taken");
+                    tracing::debug!(participant = %who, %refusal, "a text of a phone is not taken");
                 }
                 return;
             }
@@ -431,6 +475,12 @@ impl MeetingTask {
 
     // === Telling ===
 
+    fn tell_stopping(&mut self, now: Instant, who: ParticipantId) {
+        if let Some(by) = self.stopping {
+            self.tell_page(who, ToPage::Stopping { within_seconds: by.saturating_duration_since(now).as_secs() });
+        }
+    }
+
     fn answer(&mut self, answer: Result<(), Refusal>) {
         if let Some(asked) = self.asked.take() {
             // Whoever asked may be gone.
@@ -520,6 +570,12 @@ impl Owner for MeetingTask {
             Act::Forget(who) => {
                 self.guests.remove(&who);
                 self.joins.remove(&who);
+            }
+            Act::ComeBack { join, had, reply } => {
+                // A store that does not answer has said so in the log; the page then knocks like anybody.
+                let seated = self.shared.store.take_seat(had.number(), self.name.as_str()).await.unwrap_or(false);
+                let joined = self.join_page(machine::now(), join, seated);
+                let _ = reply.send(joined);
             }
             // Not written, there is one copy less; the store has said in the log why.
             Act::Copy(copy) => drop(self.shared.store.chat(*copy).await),

@@ -89,7 +89,9 @@ pub struct ChatLine {
     /// How it goes to people around rooms.
     #[serde(skip_serializing_if = "Texted::is_nowhere")]
     pub texted: Texted,
-    /// Milliseconds since 1970.
+    /// When it was said.
+    #[serde(serialize_with = "crate::units::moment")]
+    #[schema(value_type = String, format = DateTime)]
     pub at: u64,
 }
 
@@ -144,6 +146,11 @@ pub enum ToPage {
         /// `failed`.
         state: &'static str,
     },
+    /// The gateway is being stopped; the meeting goes on until calls by telephone have ended, at most this long (O-4).
+    Stopping {
+        /// Seconds.
+        within_seconds: u64,
+    },
     /// An ask was refused.
     Refused {
         /// Stable code.
@@ -153,7 +160,8 @@ pub enum ToPage {
     },
     /// The presence is over; nothing follows.
     Ended {
-        /// Stable code: `denied`, `removed`, `meeting-ended`, `lobby-timeout`, `left`, `replaced`.
+        /// Stable code: `denied`, `removed`, `meeting-ended`, `lobby-timeout`, `left`, `replaced`, or `restarting`: then the page comes back by
+        /// itself.
         reason: &'static str,
     },
 }
@@ -183,6 +191,8 @@ pub enum Ask {
     Chat(String),
     /// Leave.
     Leave,
+    /// The page is being closed, or loaded anew.
+    Close,
     /// End the meeting for all.
     End,
 }
@@ -220,6 +230,9 @@ pub enum Refusal {
     /// Too many calls to devices at once, or the gateway is being stopped.
     #[error("No more calls can be made at the moment.")]
     Busy,
+    /// No meeting begins any more (O-4).
+    #[error("The meeting server is being restarted.")]
+    Restarting,
     /// The meeting is not running any more.
     #[error("The meeting has ended.")]
     Ended,
@@ -240,6 +253,7 @@ impl Refusal {
             Self::NoSuchDevice => "no-such-device",
             Self::NotReachable => "not-reachable",
             Self::Busy => "busy",
+            Self::Restarting => "restarting",
             Self::Ended => "ended",
         }
     }

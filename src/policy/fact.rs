@@ -28,12 +28,27 @@ pub enum Fact {
         /// Display name, already cleaned (M-4).
         name: Redacted<String>,
     },
+    /// The next who joins had a seat in this meeting before the daemon was started anew, and is inside again (M-5).
+    SeatKept {
+        /// Who will join.
+        who: ParticipantId,
+    },
     /// Signalling connected and, once media is up, ICE consent alive (M-5).
     Alive {
         /// Whose connection.
         who: ParticipantId,
         /// Whether it is.
         alive: bool,
+    },
+    /// The page is being closed, or loaded anew.
+    Closed {
+        /// Whose.
+        who: ParticipantId,
+    },
+    /// The page that was closed is there again: it was loaded anew.
+    Reloaded {
+        /// Whose.
+        who: ParticipantId,
     },
     /// Left of their own will, or hung up.
     Left {
@@ -101,6 +116,8 @@ pub enum Fact {
         /// Asked by.
         by: Asker,
     },
+    /// The gateway stops: everybody is told why, and those in browsers come back by themselves (O-4).
+    Stopped,
     /// This call gave the right organiser's PIN (K-2). The external mark stays.
     OrganiserPin {
         /// Which call's presence.

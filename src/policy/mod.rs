@@ -32,7 +32,7 @@ pub use capability::Capability;
 pub use fact::{Effect, Fact};
 pub use lobby::{Bypass, PolicySettings};
 pub use notice::{AlarmKind, BEGINS_WITHIN, COMPLETES_WITHIN, Change, GIVEN_UP_AFTER, LedgerEntry, MERGE_WINDOW, News, Outcome};
-pub use presence::{SEAT_KEPT, STILL_PRESENT};
+pub use presence::{RELOAD, SEAT_KEPT, STILL_PRESENT};
 pub use view::{Row, View};
 pub use words::{Asker, Capture, CaptureKind, Refusal, Role, Standing, Switch, Via};
 
@@ -138,6 +138,8 @@ pub struct Policy {
     empty: Option<Instant>,
     alone: Option<Alone>,
     ended: bool,
+    /// Who comes back to a seat of the daemon's last run.
+    seat_kept: Option<ParticipantId>,
     /// Something visible changed that no row comparison can see: somebody left, a name, a capture.
     changed: bool,
     /// Bounded by what one input can cause: a few effects for each participant; drained before the next input.
@@ -163,6 +165,7 @@ impl Policy {
             empty: None,
             alone: None,
             ended: false,
+            seat_kept: None,
             changed: false,
             effects: VecDeque::new(),
             #[cfg(test)]
@@ -307,7 +310,7 @@ impl Policy {
             pin: false,
             name,
             presence: Presence::Alive,
-            inside: role == Role::Member,
+            inside: role == Role::Member || self.seat_kept.take() == Some(who),
             wait: Wait::new(now),
             mute: Mute::Open,
             hand: false,
@@ -399,8 +402,7 @@ impl Policy {
     }
 
     /// Ends the meeting for all (M-9).
-    fn end(&mut self, now: Instant) {
-        let cause = Cause::MeetingEnded;
+    fn end(&mut self, now: Instant, cause: Cause) {
         let everybody: Vec<ParticipantId> = self.people.keys().copied().collect();
         for who in everybody {
             self.depart(now, who, Some(cause));
@@ -434,7 +436,7 @@ impl Policy {
             Fact::Mute { by, who, on } => (by, self.mute(by, who, on)),
             Fact::MuteSelf { who, to } => (who.into(), self.mute_self(who, to)),
             Fact::Hand { who, to } => (who.into(), self.hand(who, to)),
-            Fact::End { by } => (by, self.allowed(by, Capability::End).map(|()| self.end(now))),
+            Fact::End { by } => (by, self.allowed(by, Capability::End).map(|()| self.end(now, Cause::MeetingEnded))),
             Fact::Capture { what, by, want } => (by, self.ask_capture(by, what, want)),
             Fact::Joined { who, role, via, organiser, name } => return self.joined(now, who, role, via, organiser, name),
             Fact::Alive { who, alive } => {
@@ -443,7 +445,24 @@ impl Policy {
                 }
                 return;
             }
+            Fact::Closed { who } => {
+                if let Some(person) = self.people.get_mut(&who) {
+                    person.presence.close(now);
+                }
+                return;
+            }
+            Fact::Reloaded { who } => {
+                if let Some(person) = self.people.get_mut(&who) {
+                    person.presence.reload();
+                }
+                return;
+            }
             Fact::Left { who } => return self.depart(now, who, None),
+            Fact::SeatKept { who } => {
+                self.seat_kept = Some(who);
+                return;
+            }
+            Fact::Stopped => return self.end(now, Cause::Draining),
             Fact::Hold { who, on } => return self.hold(who, on),
             Fact::OrganiserPin { who } => {
                 if let Some(person) = self.people.get_mut(&who) {
@@ -493,7 +512,11 @@ impl Policy {
                 self.effects.push_back(Effect::Refused { by: who.into(), refusal: Refusal::Ended });
             }
             Fact::Alive { .. }
+            | Fact::Closed { .. }
+            | Fact::Reloaded { .. }
             | Fact::Left { .. }
+            | Fact::SeatKept { .. }
+            | Fact::Stopped
             | Fact::Hold { .. }
             | Fact::OrganiserPin { .. }
             | Fact::NoticeBegan { .. }

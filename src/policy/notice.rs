@@ -153,6 +153,17 @@ pub enum AlarmKind {
     Interrupted,
 }
 
+impl std::fmt::Display for AlarmKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Late => "late",
+            Self::Unfinished => "unfinished",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+        })
+    }
+}
+
 /// What must be said so that nothing is an untruth and no start is swallowed (N-4): per capture the opening, if there was one,
 /// and what closed it again, if something did.
 pub(super) fn phrases(changes: &[Change]) -> Vec<Phrase> {

@@ -7,6 +7,9 @@ pub const STILL_PRESENT: Duration = Duration::from_secs(15);
 /// How long a lost participant keeps seat, role and mute (M-5).
 pub const SEAT_KEPT: Duration = Duration::from_secs(60);
 
+/// How long a page that said that it is being closed keeps its seat: as long as a browser needs to load it anew and say so (M-5).
+pub const RELOAD: Duration = Duration::from_secs(3);
+
 /// One participant's connection, as last reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Presence {
@@ -16,10 +19,12 @@ pub(super) enum Presence {
     Lost(Instant),
     /// Lost at this time, no longer counted as present; the seat is kept.
     Gone(Instant),
+    /// Its page was closed at this time, or is being loaded anew.
+    Closed(Instant),
 }
 
 impl Presence {
-    /// Takes a report. A repeated loss keeps the time of the first.
+    /// Takes a report. A repeated loss keeps the time of the first, and that of a page that was closed says nothing new.
     pub(super) fn report(&mut self, now: Instant, alive: bool) {
         *self = match (*self, alive) {
             (_, true) => Self::Alive,
@@ -28,9 +33,28 @@ impl Presence {
         };
     }
 
+    /// Its page is being closed.
+    pub(super) fn close(&mut self, now: Instant) {
+        if !self.is_closed() {
+            *self = Self::Closed(now);
+        }
+    }
+
+    /// The page that was closed is there again, and has yet to join: it has as long as after any loss.
+    pub(super) fn reload(&mut self) {
+        if let Self::Closed(at) = *self {
+            *self = Self::Lost(at);
+        }
+    }
+
+    /// Its page was closed, not lost.
+    pub(super) const fn is_closed(self) -> bool {
+        matches!(self, Self::Closed(_))
+    }
+
     /// Counts as present for M-5.
     pub(super) const fn is_present(self) -> bool {
-        matches!(self, Self::Alive | Self::Lost(_))
+        matches!(self, Self::Alive | Self::Lost(_) | Self::Closed(_))
     }
 
     /// Connected at this moment.
@@ -42,7 +66,7 @@ impl Presence {
     pub(super) fn gone_at(self) -> Option<Instant> {
         match self {
             Self::Lost(at) => at.checked_add(STILL_PRESENT),
-            Self::Alive | Self::Gone(_) => None,
+            Self::Alive | Self::Gone(_) | Self::Closed(_) => None,
         }
     }
 
@@ -58,6 +82,7 @@ impl Presence {
         match self {
             Self::Alive => None,
             Self::Lost(at) | Self::Gone(at) => at.checked_add(SEAT_KEPT),
+            Self::Closed(at) => at.checked_add(RELOAD),
         }
     }
 }

@@ -221,7 +221,10 @@ impl Policy {
                     person.presence.go();
                 }
             }
-            Timer::SeatLost(who) => self.depart(at, who, Some(Cause::PeerGone)),
+            Timer::SeatLost(who) => {
+                let closed = self.people.get(&who).is_some_and(|person| person.presence.is_closed());
+                self.depart(at, who, Some(if closed { Cause::HungUp } else { Cause::PeerGone }));
+            }
             Timer::LobbyWarning(who) => {
                 if let Some(person) = self.people.get_mut(&who) {
                     person.wait.warned = true;
@@ -245,7 +248,7 @@ impl Policy {
                     self.say(who, Phrase::Alone);
                 }
             }
-            Timer::ExternalsOnly | Timer::Empty => self.end(at),
+            Timer::ExternalsOnly | Timer::Empty => self.end(at, Cause::MeetingEnded),
         }
     }
 

@@ -156,6 +156,49 @@ fn m5_one_lost_for_sixty_seconds_has_left() {
 }
 
 #[test]
+fn m5_a_page_that_was_closed_is_gone_after_three_seconds_and_one_loaded_anew_keeps_its_seat() {
+    let mut w = meeting();
+    w.fact(Fact::Closed { who: MEMBER });
+    w.after(1_000);
+    w.fact(Fact::Closed { who: MEMBER });
+    w.fact(Fact::Alive { who: MEMBER, alive: false });
+    assert!(w.view(PHONE).participants.iter().any(|row| row.id == MEMBER && row.reconnecting));
+    assert!(w.after(1_999).is_empty());
+    assert_eq!(dismissals(&w.after(1)), [(MEMBER, Cause::HungUp)]);
+    assert!(w.view(PHONE).participants.iter().all(|row| row.id != MEMBER));
+
+    let mut w = meeting();
+    w.fact(Fact::MuteSelf { who: MEMBER, to: Switch::To(true) });
+    w.fact(Fact::Closed { who: MEMBER });
+    w.after(2_000);
+    w.fact(Fact::Reloaded { who: MEMBER });
+    w.after(57_000);
+    w.join(MEMBER);
+    w.fact(Fact::Alive { who: MEMBER, alive: true });
+    assert!(w.after(60_000).is_empty());
+    let me = w.view(MEMBER).participants.into_iter().find(|row| row.id == MEMBER).expect("is here");
+    assert!(me.muted && !me.reconnecting);
+}
+
+#[test]
+fn m5_who_had_a_seat_before_a_restart_has_it_again_and_nobody_else() {
+    let mut w = world(PolicySettings::default());
+    w.fact(Fact::SeatKept { who: GUEST });
+    w.join(PHONE);
+    w.fact(Fact::SeatKept { who: GUEST });
+    assert_eq!(seats(&w.join(GUEST)), [GUEST]);
+    assert_eq!((w.policy.standing(GUEST), w.policy.standing(PHONE)), (Some(Standing::In), Some(Standing::Waiting)));
+}
+
+#[test]
+fn o4_a_gateway_that_stops_says_so_to_everybody() {
+    let mut w = meeting();
+    let effects = w.fact(Fact::Stopped);
+    assert!(dismissals(&effects).iter().all(|(_, cause)| *cause == Cause::Draining) && !dismissals(&effects).is_empty());
+    assert!(effects.contains(&Effect::Ended { cause: Cause::Draining }));
+}
+
+#[test]
 fn m6_with_a_member_present_an_external_waits_until_admitted() {
     for bypass in [Bypass::Organisers, Bypass::Invited, Bypass::Organisation, Bypass::OrganisationAndTrusted] {
         let mut w = world(PolicySettings { bypass, ..PolicySettings::default() });

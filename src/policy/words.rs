@@ -15,6 +15,15 @@ pub enum Role {
     External,
 }
 
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Member => "member",
+            Self::External => "external",
+        })
+    }
+}
+
 /// How somebody is connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -92,6 +101,15 @@ pub enum Asker {
     Participant(ParticipantId),
     /// The gateway's operator, by the API's own token (U-4). Acts for the host organisation, but is nobody's presence (M-5).
     Operator,
+}
+
+impl std::fmt::Display for Asker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Participant(who) => who.fmt(f),
+            Self::Operator => f.write_str("operator"),
+        }
+    }
 }
 
 impl From<ParticipantId> for Asker {

@@ -13,6 +13,7 @@ mod records;
 mod registrations;
 mod runs;
 mod schema;
+mod seats;
 mod stops;
 
 use std::fs::{self, OpenOptions};
@@ -34,6 +35,7 @@ pub use phone::Phone;
 pub use records::{CallRecord, RecordQuery, RecordRow};
 pub use registrations::Registration;
 
+use crate::ids::Ids;
 use ledger::Chain;
 
 /// The database's name in the store's directory.
@@ -132,6 +134,7 @@ enum Request {
     Chats { reply: oneshot::Sender<Result<Vec<ChatCopyLine>, StoreError>> },
     SweepChats { now: u64, born_by: u64, reply: oneshot::Sender<Result<usize, StoreError>> },
     Wipe { reply: oneshot::Sender<Result<bool, StoreError>> },
+    TakeSeat { participant: u64, meeting: String, reply: oneshot::Sender<Result<bool, StoreError>> },
     Registrations { now: u64, reply: oneshot::Sender<Result<Vec<Registration>, StoreError>> },
 }
 
@@ -151,6 +154,13 @@ enum Write {
     },
     Outbox(OutboxChange),
     Chat(Box<ChatCopy>),
+    Seat {
+        participant: u64,
+        meeting: String,
+    },
+    Unseat {
+        participant: u64,
+    },
     /// For its answer.
     Nothing,
 }
@@ -168,6 +178,7 @@ pub type Begun = oneshot::Receiver<Result<u64, StoreError>>;
 pub fn open(dir: &Path, key_dir: &Path) -> Result<(Handle, JoinHandle<()>), StoreError> {
     let mut store = Store::open(dir, key_dir)?;
     let run = runs::begin(&mut store.connection)?;
+    seats::sweep(&store.connection, Ids::first_of_run(run.saturating_sub(1)))?;
     let (requests, inbox) = mpsc::channel(QUEUE);
     let thread = thread::Builder::new().name("store".to_owned()).spawn(move || store.run(inbox));
     Ok((Handle { requests, run }, thread.map_err(at(dir))?))
@@ -237,6 +248,25 @@ impl Handle {
     /// [`StoreError::Database`], [`StoreError::Closed`].
     pub async fn parcels(&self) -> Result<Vec<StoredParcel>, StoreError> {
         self.ask(|reply| Request::Outbox { reply }).await
+    }
+
+    /// Begins to keep the seat of a presence, by its number (M-5). Writes that were begun are done in this order.
+    pub async fn keep_seat(&self, participant: u64, meeting: &str) -> Begun {
+        self.begin(Write::Seat { participant, meeting: meeting.to_owned() }).await
+    }
+
+    /// Begins to give a seat up.
+    pub async fn give_up_seat(&self, participant: u64) -> Begun {
+        self.begin(Write::Unseat { participant }).await
+    }
+
+    /// Takes a seat up again that was kept by the last run, once; whether there was one in this meeting.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Closed`].
+    pub async fn take_seat(&self, participant: u64, meeting: &str) -> Result<bool, StoreError> {
+        let meeting = meeting.to_owned();
+        self.ask(|reply| Request::TakeSeat { participant, meeting, reply }).await
     }
 
     /// Begins to keep a copy of the chat, in the place of the device's earlier one (C-8).
@@ -424,6 +454,8 @@ impl Store {
                 Write::Stop { number, stopped, at } => stops::put(&transaction, number, *stopped, *at)?,
                 Write::Outbox(change) => outbox::change(&transaction, change)?,
                 Write::Chat(copy) => chats::put(&transaction, copy)?,
+                Write::Seat { participant, meeting } => seats::put(&transaction, *participant, meeting)?,
+                Write::Unseat { participant } => seats::remove(&transaction, *participant)?,
                 Write::Nothing => {}
             }
             numbers.push(self.chain.count);
@@ -443,6 +475,9 @@ impl Store {
             Request::Outbox { reply } => drop(reply.send(outbox::list(&self.connection))),
             Request::Chats { reply } => drop(reply.send(chats::list(&self.connection))),
             Request::SweepChats { now, born_by, reply } => drop(reply.send(chats::sweep(&self.connection, now, born_by))),
+            Request::TakeSeat { participant, meeting, reply } => {
+                drop(reply.send(seats::take(&self.connection, participant, &meeting)));
+            }
             Request::Wipe { reply } => drop(reply.send(outbox::wipe(&self.connection))),
             Request::Registrations { now, reply } => drop(reply.send(registrations::living(&self.connection, now))),
             Request::Write(_, reply) => drop(reply.send(Err(StoreError::Closed))),

@@ -121,6 +121,9 @@ pub(super) const STEPS: &[&str] = &[
     "
     CREATE TABLE runs (run INTEGER PRIMARY KEY AUTOINCREMENT) STRICT;
 ",
+    "
+    CREATE TABLE seats (participant INTEGER PRIMARY KEY, meeting TEXT NOT NULL) STRICT;
+",
 ];
 
 /// Brings the store to the newest schema, each step whole or not at all.

@@ -458,3 +458,22 @@ fn m16_each_start_on_a_store_has_a_number_of_its_own() {
     };
     assert_eq!([start(), start(), start()], [1, 2, 3]);
 }
+
+#[test]
+fn m5_a_seat_is_taken_up_once_in_its_own_meeting_until_the_run_after_the_next() {
+    let place = Place::new();
+    let store = place.open();
+    let number = |run, count| Ids::first_of_run(run) + count;
+    for (seat, meeting) in [(number(1, 1), "demo"), (number(1, 2), "demo"), (number(2, 1), "board")] {
+        seats::put(&store.connection, seat, meeting).unwrap();
+    }
+    let take = |seat, meeting| seats::take(&store.connection, seat, meeting).unwrap();
+    assert!(!take(number(1, 1), "board") && take(number(1, 1), "demo") && !take(number(1, 1), "demo"));
+    seats::remove(&store.connection, number(1, 2)).unwrap();
+    assert!(!take(number(1, 2), "demo"));
+    seats::sweep(&store.connection, Ids::first_of_run(2)).unwrap();
+    assert!(take(number(2, 1), "board"));
+    seats::put(&store.connection, number(2, 2), "board").unwrap();
+    seats::sweep(&store.connection, Ids::first_of_run(3)).unwrap();
+    assert!(!take(number(2, 2), "board"));
+}

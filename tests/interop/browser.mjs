@@ -24,6 +24,14 @@ function instrument(microphoneDelay) {
       return ask({ ...wish, audio: wish.audio && { ...Object(wish.audio), ...plain } });
     };
   }
+  // A live region outside a modal dialog is inert: no screen reader says what is written there.
+  const announced = (window.__announced = []);
+  new MutationObserver((changes) => {
+    for (const region of new Set(changes.map((change) => (change.target.nodeType === Node.TEXT_NODE ? change.target.parentElement : change.target)?.closest?.('[aria-live]')))) {
+      const dialog = [...document.querySelectorAll('dialog:modal')].at(-1);
+      if (region?.textContent && (!dialog || dialog.contains(region))) announced.push(region.textContent);
+    }
+  }).observe(document, { subtree: true, childList: true, characterData: true });
   const connections = (window.__connections = []);
   const Plain = window.RTCPeerConnection;
   window.RTCPeerConnection = class extends Plain {
@@ -129,6 +137,16 @@ const acts = {
   wait: (which) => find(which).first().waitFor(),
   /** Waits until none is to be seen. */
   gone: (which) => find(which).first().waitFor({ state: 'hidden' }),
+  /** Loads the page anew, as its user would. */
+  reload: () => page.reload().then(() => page.url()),
+  /** Closes the tab, as its user would. */
+  close: () => page.close().then(() => null),
+  focus: (which) => find(which).first().focus(),
+  press: ({ key }) => page.keyboard.press(key),
+  /** What screen readers were told, in this order: each time a live region that is not behind a dialog changed. */
+  announced: () => page.evaluate(() => window.__announced),
+  /** Which element has the keyboard: its test id, or else its id. */
+  focused: () => page.evaluate(() => document.activeElement?.dataset.testid ?? document.activeElement?.id ?? null),
   url: ({ part }) => page.waitForURL((url) => url.pathname.includes(part)).then(() => page.url()),
   /** What the visible ones show: their text, their data-… attributes, and the test ids that are visible in them. */
   rows: ({ testid }) =>

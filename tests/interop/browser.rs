@@ -176,6 +176,42 @@ impl Browser {
         self.order("screenshot", json!({ "path": path }));
     }
 
+    /// Loads the page anew.
+    pub fn reload(&mut self) {
+        self.order("reload", json!({}));
+    }
+
+    /// Closes the tab.
+    pub fn close(&mut self) {
+        self.order("close", json!({}));
+    }
+
+    /// Gives the keyboard to the first visible element with that test id.
+    pub fn focus(&mut self, testid: &str) {
+        self.order("focus", json!({ "testid": testid }));
+    }
+
+    /// Presses a key, or keys: `Escape`, `Shift+Tab`.
+    pub fn press(&mut self, key: &str) {
+        self.order("press", json!({ "key": key }));
+    }
+
+    /// What screen readers were told so far, in this order.
+    pub fn announced(&mut self) -> Vec<String> {
+        let told = self.order("announced", json!({}));
+        told.as_array().into_iter().flatten().filter_map(|sentence| sentence.as_str().map(str::to_owned)).collect()
+    }
+
+    /// Waits until screen readers were told a sentence that holds `text`.
+    pub fn hears_said(&mut self, text: &str) {
+        eventually(seconds(15), text, || self.announced().iter().any(|told| told.contains(text)).then_some(()));
+    }
+
+    /// The test id, or else the id, of what has the keyboard.
+    pub fn focused(&mut self) -> String {
+        self.order("focused", json!({})).as_str().unwrap_or_default().to_owned()
+    }
+
     /// Packets received, lost and concealed in the newest connection.
     pub fn received(&mut self) -> Value {
         self.order("received", json!({}))

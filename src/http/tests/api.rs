@@ -123,7 +123,7 @@ async fn a_members_session_sees_its_own_meeting_and_speaks_for_its_own_page() {
     let (page, _) = world.join("demo", Some(&cookie), hello("Ada")).await;
     let Seen::Join { who, .. } = world.seen().await else { panic!("a join first") };
     let rooms = world.fetch("GET", "/api/v1/meetings/demo/devices", &member, "").await.json();
-    assert_eq!(rooms["devices"][0], json!({ "id": "board-room", "name": "Board room", "reachable": true }));
+    assert_eq!(rooms["devices"][0], json!({ "id": "board-room", "name": "Board room", "reachable": true, "in_use": false }));
     let called = world.fetch("POST", "/api/v1/meetings/demo/invite", &member, invite).await;
     assert_eq!((called.status, called.json()["call"].as_str().is_some_and(|call| call.starts_with("call-"))), (202, true));
     assert_eq!(world.fetch("POST", "/api/v1/meetings/board/invite", &member, invite).await.status, 404);

@@ -33,6 +33,18 @@ async fn an_unknown_meeting_or_file_is_a_friendly_404() {
 }
 
 #[tokio::test]
+async fn g28_the_door_and_pages_of_errors_look_like_the_product() {
+    let world = World::new().await;
+    let token = world.link("demo", true);
+    let (door, absent) = (world.get(&format!("/enter?token={token}")).await, world.get("/m/absent").await);
+    for page in [&door, &absent, &world.get("/enter?token=forged").await] {
+        assert!(page.body.contains("class=\"mark\"") && page.body.contains("/assets/plain.css"), "{}", page.body);
+        assert!(page.body.contains(" · Roomgate</title>"), "{}", page.body);
+    }
+    assert!(door.body.contains("Example Ltd"), "whose door it is: {}", door.body);
+}
+
+#[tokio::test]
 async fn health_and_readiness_are_told_without_a_token() {
     let world = World::new().await;
     assert_eq!((world.get("/healthz").await.status, world.get("/readyz").await.status), (200, 200));
@@ -88,7 +100,7 @@ async fn the_page_learns_who_it_is_and_a_cookie_of_one_meeting_is_nothing_in_ano
         json!({
             "meeting": "demo", "title": "Demo <meeting>", "role": "member", "organiser": true, "organisation": "Example Ltd",
             "ice_servers": [{ "urls": ["turn:turn.example"], "username": "u", "credential": "secret" }],
-            "media": { "candidates": ["192.0.2.1:8189"] }, "transcription": false, "suggested_name": "",
+            "media": { "candidates": ["192.0.2.1:8189"] }, "transcription": false, "sms": true, "suggested_name": "",
         })
     );
     let other = world.fetch("GET", "/m/board/info", &[("Cookie", &cookie)], "").await.json();

@@ -1,5 +1,8 @@
 //! A page's socket: what it may say, and what ends it.
 
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
 use super::*;
 
 #[tokio::test]
@@ -63,6 +66,29 @@ async fn a_lost_connection_is_told_and_its_presence_is_resumed_by_the_signed_tok
     assert!(matches!(world.seen().await, Seen::Join { resume: None, .. }), "another role");
     let (_liar, _) = world.join("demo", None, json!({ "type": "join", "name": "Eve", "resume": format!("{who}.AAAA") })).await;
     assert!(matches!(world.seen().await, Seen::Join { resume: None, .. }), "not signed");
+}
+
+#[tokio::test]
+async fn m5_a_page_that_is_closed_says_so_itself_or_by_its_browser_and_one_loaded_anew_says_that() {
+    let mut world = World::new().await;
+    let (mut page, welcome) = world.join("demo", None, hello("Ada")).await;
+    let Seen::Join { who, .. } = world.seen().await else { panic!("a join first") };
+    say(&mut page, &json!({ "type": "close" })).await;
+    assert_eq!(world.seen().await, Seen::Ask(Some(who), Ask::Close));
+    drop(page);
+    assert_eq!(world.seen().await, Seen::Lost(who));
+    let token = welcome["resume"].as_str().expect("a token");
+    for token in [format!("{token}A").as_str(), token] {
+        let reply = world.fetch("GET", "/m/demo/info", &[("X-Roomgate-Resume", token)], "").await;
+        assert_eq!(reply.status, 200);
+    }
+    assert_eq!(world.seen().await, Seen::Reloaded(who), "the forged one has said nothing");
+
+    let (mut page, _) = world.join("demo", None, hello("Bob")).await;
+    let Seen::Join { who, .. } = world.seen().await else { panic!("a join first") };
+    let away = CloseFrame { code: CloseCode::Away, reason: "".into() };
+    page.close(Some(away)).await.expect("sends");
+    assert_eq!(world.seen().await, Seen::Ask(Some(who), Ask::Close));
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use crate::media::{End, Gate};
 use crate::meeting::capture::Recording;
 use crate::meeting::words::{Refusal, ToPage};
 use crate::meeting::{OfferError, ToGuest};
-use crate::policy::{Admission, Capture, CaptureKind, Effect, Fact, LedgerEntry, Outcome};
+use crate::policy::{Admission, Capture, CaptureKind, Effect, Fact, LedgerEntry, Outcome, Role};
 use crate::store::{LedgerLine, NoticeOutcome};
 use crate::telemetry::metrics::Unwritten;
 use crate::units::unix_millis;
@@ -52,7 +52,8 @@ impl MeetingTask {
             Effect::Unseat { who } => self.unseat(who).await,
             Effect::Gate { who, hear, speak } => self.gate(who, Gate { hear, speak }).await,
             Effect::Tell { who, notice, phrases, changes } => {
-                tracing::info!(meeting = %self.name, participant = %who, %notice, ?changes, "notice");
+                let told = changes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                tracing::info!(meeting = %self.name, participant = %who, %notice, changes = told, "notice");
                 self.tell_guest(now, who, ToGuest::Tell { notice, phrases });
             }
             Effect::Say { who, phrase } => self.tell_guest(now, who, ToGuest::Say(phrase)),
@@ -61,7 +62,7 @@ impl MeetingTask {
             Effect::Ledger(entry) => self.ledger(entry),
             Effect::Alarm { who, what } => {
                 self.shared.counted.alarm();
-                tracing::error!(meeting = %self.name, participant = %who, alarm = ?what, "a notice was not heard as it must be; the microphone is closed (N-6)");
+                tracing::error!(meeting = %self.name, participant = %who, alarm = %what, "a notice was not heard as it must be; the microphone is closed");
             }
             Effect::Changed => {
                 self.raise_changes(now);
@@ -73,7 +74,7 @@ impl MeetingTask {
                 }
             }
             Effect::Refused { by, refusal } => {
-                tracing::info!(meeting = %self.name, ?by, %refusal, "refused");
+                tracing::info!(meeting = %self.name, %by, %refusal, "refused");
                 self.answer(Err(refusal.into()));
             }
             Effect::Ended { cause } => {
@@ -97,6 +98,9 @@ impl MeetingTask {
                 }
                 None => page.admission = Some(admission),
             }
+            if page.role == Role::External {
+                drop(self.shared.store.keep_seat(who.number(), self.name.as_str()).await);
+            }
             self.send_chat_so_far(who);
         }
     }
@@ -110,6 +114,10 @@ impl MeetingTask {
         if let Some(page) = self.pages.get_mut(&who) {
             page.seated = false;
             page.admission = None;
+            // At a stop it is kept for the next run.
+            if page.role == Role::External && !self.stopped {
+                drop(self.shared.store.give_up_seat(who.number()).await);
+            }
         }
         if let Some(end) = self.end_of(who) {
             self.bridge.unseat(end).await;
@@ -128,7 +136,8 @@ impl MeetingTask {
     async fn dismiss(&mut self, now: Instant, who: ParticipantId, cause: Cause) {
         self.goes(who, cause);
         if let Some(page) = self.pages.remove(&who) {
-            let _ = page.to_page.try_send(ToPage::Ended { reason: cause.verdict().label });
+            let reason = if cause == Cause::Draining { "restarting" } else { cause.verdict().label };
+            let _ = page.to_page.try_send(ToPage::Ended { reason });
             if let Some(peer) = page.peer {
                 peer.close().await;
             }
@@ -221,7 +230,7 @@ impl MeetingTask {
         tokio::spawn(async move {
             if let Err(error) = store.append(line).await {
                 counted.unwritten(Unwritten::Ledger);
-                tracing::error!(%meeting, %notice, %error, "a ledger line could not be written (N-8)");
+                tracing::error!(%meeting, %notice, %error, "a ledger line could not be written");
             }
         });
     }

@@ -10,18 +10,18 @@ mod resume;
 
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 
 use crate::ids::{MeetingName, ParticipantId};
 use crate::machine::{self, Machine as _};
 use crate::meeting::words::Role;
-use crate::meeting::{JoinPage, MeetingHandle, Refusal, Registry, ToPage};
+use crate::meeting::{Ask, JoinPage, MeetingHandle, Refusal, Registry, ToPage};
 
 pub use resume::ResumeKey;
 
-use conversation::{Conversation, Farewell, Input, LEAVE_WITHIN, Output};
+use conversation::{Conversation, Farewell, Input, Join, LEAVE_WITHIN, Output};
 
 /// The largest frame and the largest message of a page, in bytes. An offer is some 5 KB.
 pub const LARGEST_MESSAGE: usize = 64 * 1024;
@@ -74,6 +74,7 @@ pub(crate) async fn serve(
 ) {
     let mut conversation = Conversation::new(visitor.clone(), resume_key, machine::now());
     let mut page = Page { registry, visitor, present: None, from_meeting: None };
+    let mut closed = false;
     let farewell = loop {
         match page.perform(&mut conversation, &mut socket, &joined).await {
             Performed::All => {}
@@ -88,7 +89,12 @@ pub(crate) async fn serve(
                     conversation.idle_frame(machine::now());
                     continue;
                 }
-                Some(Ok(Message::Close(_))) | None => break None,
+                Some(Ok(Message::Close(frame))) => {
+                    // A browser that closes a page says so (RFC 6455 section 7.4.1); a network that is gone says nothing.
+                    closed = frame.is_some_and(|frame| frame.code == close_code::AWAY);
+                    break None;
+                }
+                None => break None,
                 // The library refuses to read on after a frame above the limit.
                 Some(Err(error)) => break is_too_big(&error).then_some(Farewell::TooBig),
             },
@@ -101,6 +107,11 @@ pub(crate) async fn serve(
         };
         conversation.handle(machine::now(), input);
     };
+    if closed {
+        page.closes().await;
+    }
+    // The meeting takes a loss to be one only when nobody listens any more.
+    page.from_meeting = None;
     if let Some((meeting, who)) = page.present.filter(|_| farewell != Some(Farewell::Over)) {
         meeting.connection_lost(who).await;
     }
@@ -182,7 +193,7 @@ impl Page {
                     continue;
                 }
                 Output::Close(farewell) => return Performed::Ended(Some(farewell)),
-                Output::Join { name, resume } => match self.join(name, resume).await {
+                Output::Join(join) => match self.join(join).await {
                     Ok(who) => {
                         joined(who);
                         Input::Joined(who)
@@ -203,13 +214,22 @@ impl Page {
         Performed::All
     }
 
-    async fn join(&mut self, name: String, resume: Option<ParticipantId>) -> Result<ParticipantId, Refusal> {
+    /// The page is being closed, or loaded anew.
+    async fn closes(&self) {
+        if let Some((meeting, who)) = &self.present {
+            let _ = meeting.ask(Some(*who), Ask::Close).await;
+        }
+    }
+
+    async fn join(&mut self, join: Join) -> Result<ParticipantId, Refusal> {
         let Visitor { role, organiser, .. } = self.visitor;
         // A meeting that ends at this very moment is opened anew, once.
         for last_try in [false, true] {
-            let meeting = self.registry.open(&self.visitor.meeting).await.ok_or(Refusal::Ended)?;
+            let gone = if self.registry.is_stopped() { Refusal::Restarting } else { Refusal::Ended };
+            let meeting = self.registry.open(&self.visitor.meeting).await.ok_or(gone)?;
             let (to_page, from_meeting) = mpsc::channel(QUEUE);
-            match meeting.join_page(JoinPage { role, organiser, name: name.clone(), resume, to_page }).await {
+            let Join { name, resume, muted, hand } = join.clone();
+            match meeting.join_page(JoinPage { role, organiser, name, resume, muted, hand, to_page }).await {
                 Ok(who) => {
                     self.present = Some((meeting, who));
                     self.from_meeting = Some(from_meeting);

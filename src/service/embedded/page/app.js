@@ -12,8 +12,8 @@ import { Prejoin } from './prejoin.js';
 import { Rooms } from './rooms.js';
 import { Roster } from './roster.js';
 import { Signalling } from './signalling.js';
-import { announce, byId, confirmed, fill, part, setLevel, setShown, setText, show, toast } from './view.js';
-import { blockedPort, duration, ended as endedWords, media as mediaWords, people, waiting as waitingWords, waitingMicrophone } from './text.js';
+import { announce, byId, confirmed, fill, openDialog, part, setLevel, setShown, setText, show, toast } from './view.js';
+import { blockedPort, duration, ended as endedWords, lost as lostWords, media as mediaWords, people, stopping as stoppingWords, waiting as waitingWords, waitingMicrophone } from './text.js';
 
 // Everything of one meeting lies under its own address: `/m/{meeting}`, `/m/{meeting}/info`, `/m/{meeting}/ws`.
 const base = /^.*\/m\/[^/]+/.exec(location.pathname)?.[0] ?? location.pathname.replace(/\/+$/, '');
@@ -21,11 +21,22 @@ const socketUrl = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location
 
 const api = base.replace(/\/m\/([^/]+)$/, '/api/v1/meetings/$1');
 
+/** Earlier lines of the chat have come by then. */
+const EARLIER_CHAT_MS = 2_000;
+
 /** How often meters move. */
 const METER_MS = 100;
 
 /** The meeting as the server described it before joining. */
 let info = null;
+
+/** The connection to the meeting is lost; the server has said that it restarts. */
+let lost = false;
+let restarting = false;
+
+/** Who speaks, by the server's last word, and whether the browser waits for a click before it plays the meeting. */
+let speaking = [];
+let soundOff = false;
 
 /** The viewer's name, the seat's token and row id, the last state, and since when they are inside. */
 let name = '';
@@ -73,10 +84,14 @@ let media = null;
 // ---- before the meeting
 
 async function begin() {
+  resume = takeToken(base);
   let response;
   try {
-    response = await fetch(`${base}/info`, { headers: { accept: 'application/json' }, credentials: 'same-origin' });
+    // Told at once that the page is there again, the meeting does not take it for closed.
+    const headers = { accept: 'application/json', ...(resume ? { 'x-roomgate-resume': resume } : {}) };
+    response = await fetch(`${base}/info`, { headers, credentials: 'same-origin' });
   } catch {
+    if (resume) leaveToken(base, resume);
     return over('The meeting cannot be reached', 'The server does not answer. Check your connection and try again.', 'Try again', () => location.reload());
   }
   if (response.status === 404) return over('There is no such meeting', 'Check the address you were given; it may have been mistyped or the meeting removed.', 'Try again', () => location.reload());
@@ -94,9 +109,9 @@ async function begin() {
     changed: mediaChanged,
     stream: play,
   });
+  roster.sms = info.sms === true;
   fill({ title: info.title, organisation: info.organisation });
   showTitle();
-  resume = takeToken(info.meeting);
   if (info.role === 'none') return over('This meeting is for members only', `Only members of ${info.organisation} may join. Open the link you were given, or ask the organiser for one.`, 'Try again', () => location.reload());
   beforeJoining();
 }
@@ -113,7 +128,8 @@ function beforeJoining() {
 function join(asName) {
   name = asName;
   you = state = insideSince = waitingSince = wantMuted = null;
-  welcomed = greeted = false;
+  welcomed = greeted = lost = restarting = false;
+  speaking = [];
   prejoin.joining = true;
   prejoin.error = '';
   chat.reset();
@@ -123,7 +139,12 @@ function join(asName) {
   transcription.reset();
   // The click that joins is the permission to play sound; some browsers give it only to a call made right here.
   remoteAudio.play().catch(() => {});
-  signalling.open(() => ({ type: 'join', name, ...(resume ? { resume } : {}) }));
+  signalling.open(hello);
+}
+
+/** The first frame of each connection. A seat that is a new one, after a restart of the server, is taken as the old one was left (K-4). */
+function hello() {
+  return { type: 'join', name, ...(resume ? { resume } : {}), ...(isMuted() ? { muted: true } : {}), ...(self()?.hand ? { hand: true } : {}) };
 }
 
 // ---- what the server says
@@ -133,12 +154,13 @@ function receive(message) {
     case 'welcome': return welcome(message);
     case 'answer': return media.answer(message.sdp);
     case 'state': return showState(message);
-    case 'speaking': return roster.speaking(message.ids);
+    case 'speaking': return speak(message.ids);
     case 'chat': return chat.add(message);
     case 'chat-texted': return chat.texted(message.id, message.texted);
     case 'calling': return rooms.told(message);
     case 'refused': return refused(message);
-    case 'ended': return finished(message.reason);
+    case 'stopping': return stopping(message.within_seconds);
+    case 'ended': return message.reason === 'restarting' ? restarts() : finished(message.reason);
     default: return undefined;
   }
 }
@@ -146,9 +168,16 @@ function receive(message) {
 function welcome(message) {
   const sameSeat = message.you === you;
   welcomed = greeted = true;
+  restarting = false;
+  setShown(byId('stopping-banner'), false);
+  setShown(byId('waiting-stopping'), false);
   you = message.you;
   resume = message.resume ?? null;
   chat.you = you;
+  if (!sameSeat) {
+    roster.reset();
+    chat.quietUntil = performance.now() + EARLIER_CHAT_MS;
+  }
   media.setTrack(microphone.track);
   // A new seat knows nothing of the old connection; the same seat keeps it while it works.
   if (!sameSeat || media.state !== 'connected') media.start();
@@ -180,6 +209,8 @@ function showState(next) {
 
 function enter(before) {
   insideSince = Date.now();
+  roster.reset();
+  chat.quietUntil = performance.now() + EARLIER_CHAT_MS;
   waitingSince = null;
   show('meeting');
   if (before) announce('You have been let in.', 'urgent');
@@ -201,6 +232,8 @@ function wait(standing, me) {
 
 function refused({ code, text }) {
   if (!greeted) {
+    // The next one is tried until it is there.
+    if (code === 'restarting' && welcomed) return;
     // Not even knocking was possible: a full or locked meeting, or one without guests.
     if (welcomed) finished('refused', text);
     signalling.close();
@@ -220,20 +253,24 @@ function finished(reason, why = null) {
   microphone.close();
   resume = null;
   state = null;
-  roster.speaking([]);
-  setShown(byId('reconnecting'), false);
-  setShown(byId('play-audio-notice'), false);
+  lost = restarting = soundOff = false;
+  speak([]);
+  showAlerts();
+  setShown(byId('stopping-banner'), false);
+  setShown(byId('waiting-stopping'), false);
   showTitle();
-  const { title, text } = endedWords(reason);
-  over(title, why ?? text, 'Join again', beforeJoining, reason);
+  const { title, text, final } = endedWords(reason);
+  over(title, why ?? text, final ? null : 'Join again', beforeJoining, reason);
 }
 
+/** Nothing follows by itself. `button` is null where there is nothing to press. */
 function over(title, text, button, act, reason = 'unavailable') {
   setText(byId('ended-title'), title);
   setText(byId('ended-text'), text);
   byId('view-ended').dataset.state = reason;
   const again = byId('join-again');
-  setText(again, button);
+  setShown(again, button !== null);
+  setText(again, button ?? '');
   again.onclick = act;
   show('ended');
 }
@@ -261,7 +298,7 @@ function toggleMute() {
 }
 
 function openMicrophoneDialog() {
-  byId('microphone-dialog').showModal();
+  openDialog(byId('microphone-dialog'));
   if (!microphone.track && microphone.state === 'closed') microphone.open();
 }
 
@@ -290,50 +327,84 @@ function microphoneChanged() {
 // ---- connection and sound
 
 function linkChanged(link) {
-  const lost = link.state === 'lost';
+  const wasLost = lost;
+  lost = link.state === 'lost';
   if (lost) greeted = false;
   if (!welcomed) {
     prejoin.error = lost ? 'The meeting cannot be reached. Trying again…' : '';
     return;
   }
-  const banner = byId('reconnecting');
-  if (lost && banner.hidden) announce('The connection is lost. Reconnecting.', 'urgent');
-  if (!lost && !banner.hidden) announce('Connected again.');
-  setShown(banner, lost);
-  if (lost) {
-    // Past M-5's time the seat is gone, but not the way back.
-    const kept = Date.now() - link.lostAt < SEAT_KEPT_MS;
-    setText(byId('reconnecting-text'), kept ? 'The connection to the meeting is lost. Your place is kept for a minute.' : 'Still no connection. You may have to be let in again.');
-  }
+  if (lost && !wasLost && !restarting) announce('The connection is lost. Reconnecting.', 'urgent');
+  if (!lost && wasLost) announce('Connected again.');
+  // What was last heard of the others is no longer true.
+  if (lost) speaking = [];
+  const words = lostWords(restarting, lost && Date.now() - link.lostAt < SEAT_KEPT_MS);
+  setText(byId('reconnecting-title'), words.title);
+  setText(byId('reconnecting-text'), words.text);
+  showAlerts();
 }
 
 function mediaChanged(next) {
+  if (next === 'interrupted' || next === 'blocked' || next === 'unanswered') signalling.suspect();
+  showAlerts();
+}
+
+/** One card at a time says what is wrong: without a connection nothing can be said of the sound. */
+function showAlerts() {
+  const state = lost ? 'lost' : media.state;
   const chip = byId('chip-media');
-  chip.dataset.state = next;
-  setText(chip, mediaWords[next]);
+  chip.dataset.state = state;
+  setText(chip, mediaWords[state]);
+  setShown(byId('reconnecting'), lost && welcomed);
   const notice = byId('blocked-port');
-  const blocked = next === 'blocked' || next === 'unanswered';
+  const blocked = (state === 'blocked' || state === 'unanswered') && (signalling.alive || !notice.hidden);
   if (blocked) {
-    const words = blockedPort(next, info.media?.candidates ?? []);
+    const words = blockedPort(state, info.media?.candidates ?? []);
     for (const key of ['title', 'text', 'ask']) setText(part(notice, key), words[key]);
     if (notice.hidden) announce(`${words.title}. ${words.text}`, 'urgent');
   }
   setShown(notice, blocked);
-  notice.dataset.state = next;
+  notice.dataset.state = state;
+  setShown(byId('play-audio-notice'), soundOff && state === 'connected');
+  roster.speaking(state === 'connected' ? speaking : []);
+}
+
+function speak(ids) {
+  speaking = ids;
+  roster.speaking(!lost && media.state === 'connected' ? ids : []);
+}
+
+/** The server will stop: until then the meeting goes on (O-4). */
+function stopping(seconds) {
+  const words = stoppingWords(seconds);
+  for (const id of ['stopping-banner', 'waiting-stopping']) {
+    setText(part(byId(id), 'text'), words);
+    setShown(byId(id), true);
+  }
+  announce(words);
+}
+
+/** The server is gone for a moment, and the page goes on trying. */
+function restarts() {
+  restarting = true;
+  setShown(byId('stopping-banner'), false);
+  setShown(byId('waiting-stopping'), false);
+  announce('The meeting server restarts. You come back by yourself.', 'urgent');
 }
 
 async function play(stream) {
   remoteAudio.srcObject = stream;
   try {
     await remoteAudio.play();
-    setShown(byId('play-audio-notice'), false);
+    soundOff = false;
   } catch (error) {
     // Anything but a refusal is a newer stream taking over.
     if (error.name === 'NotAllowedError') {
-      setShown(byId('play-audio-notice'), true);
+      soundOff = true;
       announce('Sound is off. Press the button Turn sound on.', 'urgent');
     }
   }
+  showAlerts();
 }
 
 // ---- leaving
@@ -357,6 +428,7 @@ function showTitle() {
 }
 
 setInterval(() => {
+  if (welcomed && media) showAlerts();
   if (state?.standing === 'in') {
     setText(byId('chip-time'), duration((Date.now() - insideSince) / 1000));
     lobby.tick();
@@ -392,8 +464,12 @@ byId('blocked-copy').addEventListener('click', async () => {
 });
 byId('play-audio').addEventListener('click', () => play(remoteAudio.srcObject));
 addEventListener('online', () => signalling.retryNow());
+addEventListener('offline', () => signalling.suspect());
 addEventListener('pagehide', () => {
-  if (resume && welcomed && state) leaveToken(info.meeting, resume);
+  if (!resume || !welcomed || !state) return;
+  leaveToken(base, resume);
+  // Closed, it is gone at once; loaded anew, it says so in time.
+  signalling.send({ type: 'close' });
 });
 
 begin();

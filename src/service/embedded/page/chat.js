@@ -20,6 +20,9 @@ export class Chat {
   #you = null;
   #unsent = '';
 
+  /** Earlier lines, which come when one enters, are not read out: until this time. */
+  quietUntil = 0;
+
   /** Lines that came while the panel was closed. */
   unread = 0;
 
@@ -111,7 +114,7 @@ export class Chat {
     setShown(byId('chat-empty'), false);
     if (mine) this.#unsent = '';
     if (this.open && (atEnd || mine)) this.#toEnd();
-    if (!mine) announce(`${line.name}: ${line.text.slice(0, 200)}`);
+    if (!mine && performance.now() > this.quietUntil) announce(`${line.name}: ${line.text.slice(0, 200)}`);
     if (!this.open && !mine) {
       this.unread += 1;
       this.#changed();

@@ -1,6 +1,6 @@
 // The bar at the bottom and the keys that do the same.
 
-import { byId, setIcon, setLevel, setShown, setText } from './view.js';
+import { byId, openDialog, setIcon, setLevel, setShown, setText } from './view.js';
 import { shortcuts as list } from './text.js';
 import { recall, remember } from './memory.js';
 
@@ -24,7 +24,7 @@ export class Controls {
     byId('microphone-open').addEventListener('click', acts.microphone);
     byId('leave').addEventListener('click', acts.leave);
     byId('end').addEventListener('click', acts.end);
-    byId('shortcuts-open').addEventListener('click', () => byId('shortcuts').showModal());
+    byId('shortcuts-open').addEventListener('click', () => openDialog(byId('shortcuts')));
     this.#prepareMore();
     this.#prepareShortcuts();
   }
@@ -104,7 +104,7 @@ export class Controls {
         h: this.#acts.hand,
         c: this.#acts.chat,
         a: this.#acts.admitFirst,
-        '?': () => byId('shortcuts').showModal(),
+        '?': () => openDialog(byId('shortcuts')),
       }[event.key.toLowerCase()];
       if (act) {
         event.preventDefault();

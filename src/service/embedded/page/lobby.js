@@ -1,13 +1,13 @@
 // The lobby as those see it who may admit (M-7): who waits, since when, and the two answers.
 
-import { announce, byId, fromTemplate, identityTags, part, reconcile, setShown, setText, tag, toast } from './view.js';
+import { announce, byId, confirmed, fromTemplate, identityTags, part, reconcile, setShown, setText, tag, toast } from './view.js';
 import { duration, initials, tone } from './text.js';
 import { knock } from './sound.js';
 
 /** The panel of those who wait. */
 export class Lobby {
   #send;
-  #known = new Set();
+  #known = new Map();
   #first = true;
 
   /** How many wait. */
@@ -26,10 +26,17 @@ export class Lobby {
     });
   }
 
-  /** Lets the first one in, by key. */
-  admitFirst() {
-    const row = byId('lobby-list').querySelector('li:not([data-answered])');
-    if (row) this.#answer(row, 'admit');
+  /** Lets one in, by key: the one whose row has the keyboard, or, asked whether that is meant, the first. */
+  async admitFirst() {
+    const list = byId('lobby-list');
+    const chosen = document.activeElement?.closest('#lobby-list > li');
+    const row = chosen ?? list.querySelector('li:not([data-answered])');
+    if (!row || row.dataset.answered) return;
+    const name = part(row, 'name').textContent;
+    const question = [`Admit ${name}?`, 'They hear the meeting at once, and everybody hears them.', 'Admit'];
+    if (!chosen && !(await confirmed(question, { name }))) return;
+    // Somebody else may have answered meanwhile.
+    if (row.isConnected) this.#answer(row, 'admit');
   }
 
   /** Nobody is known any more: after leaving, or in another meeting. */
@@ -43,7 +50,7 @@ export class Lobby {
   show(state) {
     const waiting = state.may_admit ? state.participants.filter((one) => one.state !== 'in' && one.id !== state.you) : [];
     waiting.sort((a, b) => (b.waiting_seconds ?? 0) - (a.waiting_seconds ?? 0));
-    this.#attend(waiting);
+    this.#attend(waiting, state.participants);
     this.count = waiting.length;
     // Taken before the rows move: an answered row goes away under the keyboard.
     const focusInside = byId('lobby-list').contains(document.activeElement);
@@ -65,9 +72,12 @@ export class Lobby {
     }
   }
 
-  #attend(waiting) {
+  #attend(waiting, everybody) {
     const arrived = waiting.filter((one) => !this.#known.has(one.id));
-    this.#known = new Set(waiting.map((one) => one.id));
+    const here = new Set(everybody.map((one) => one.id));
+    const gone = [...this.#known].filter(([id]) => !here.has(id)).map(([, name]) => name);
+    if (gone.length > 0) announce(gone.length === 1 ? `${gone[0]} no longer waits.` : `${gone.length} people no longer wait.`);
+    this.#known = new Map(waiting.map((one) => [one.id, one.name]));
     if (arrived.length > 0) {
       const names = arrived.length === 1 ? `${arrived[0].name} is` : `${arrived.length} people are`;
       const sentence = `${names} waiting to join.`;
@@ -76,7 +86,7 @@ export class Lobby {
         announce(sentence);
       } else {
         knock();
-        toast(sentence);
+        toast(sentence, 'plain', arrived[0].name);
       }
     }
     this.#first = false;

@@ -23,19 +23,19 @@ export function remember(key, value) {
 /** A seat is kept for 60 s after the connection is lost (M-5). */
 export const SEAT_KEPT_MS = 60_000;
 
-/** Leaves the seat's token for the same tab, so that a reload within M-5's 60 s comes back to the same seat. */
-export function leaveToken(meeting, token) {
+/** Leaves the seat's token for the same tab, so that a reload within M-5's 60 s comes back to the same seat. `page` is its path. */
+export function leaveToken(page, token) {
   try {
-    sessionStorage.setItem(`${PREFIX}seat.${meeting}`, JSON.stringify({ token, at: Date.now() }));
+    sessionStorage.setItem(`${PREFIX}seat.${page}`, JSON.stringify({ token, at: Date.now() }));
   } catch {
     // The reload then knocks again like anybody.
   }
 }
 
 /** Takes the token a reload left, once: a duplicated tab must not pull the seat away a second time. */
-export function takeToken(meeting) {
+export function takeToken(page) {
   try {
-    const key = `${PREFIX}seat.${meeting}`;
+    const key = `${PREFIX}seat.${page}`;
     const kept = JSON.parse(sessionStorage.getItem(key) ?? 'null');
     sessionStorage.removeItem(key);
     return kept && typeof kept.token === 'string' && Date.now() - kept.at < SEAT_KEPT_MS ? kept.token : null;

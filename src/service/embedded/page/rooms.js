@@ -1,11 +1,14 @@
 // Calls a room's phone into the meeting: a member picks the room and is told how it goes. Whoever answers there presses 1 and then
 // waits in the lobby like anybody.
 
-import { byId, fromTemplate, part, reconcile, setShown, setText, toast } from './view.js';
+import { byId, fromTemplate, openDialog, part, reconcile, setShown, setText, toast } from './view.js';
 import { roomCall } from './text.js';
 
 /** States after which a room can be called again. */
 const OVER = new Set(['knocked', 'declined', 'no-answer', 'busy', 'not-reachable', 'failed']);
+
+/** Of more rooms than these one is found by its name. */
+const FEW = 6;
 
 /** The dialog of the rooms that can be called. */
 export class Rooms {
@@ -16,6 +19,9 @@ export class Rooms {
   /** @param {string} api the meeting's address in the API */
   constructor(api) {
     this.#api = api;
+    byId('rooms-filter').addEventListener('input', () => this.#draw());
+    // Enter looks for nothing more than what is shown; it does not close the dialog.
+    byId('rooms-filter').addEventListener('keydown', (event) => event.key === 'Enter' && event.preventDefault());
     byId('call-room').addEventListener('click', () => this.#open());
     byId('rooms-list').addEventListener('click', (event) => {
       const button = event.target.closest('[data-part="call"]');
@@ -38,23 +44,24 @@ export class Rooms {
     this.#calls.set(device, state);
     this.#draw();
     const words = roomCall[state] ?? roomCall.failed;
-    if (state !== 'calling') toast(words.toast(name), words.problem ? 'problem' : 'plain');
+    if (state !== 'calling') toast(words.toast(name), words.problem ? 'problem' : 'plain', name);
   }
 
   async #open() {
-    byId('rooms-dialog').showModal();
+    byId('rooms-filter').value = '';
+    openDialog(byId('rooms-dialog'));
     setText(byId('rooms-note'), 'Looking for rooms…');
+    setShown(byId('rooms-note'), true);
     this.#rooms = [];
     this.#draw();
     try {
       const response = await fetch(`${this.#api}/devices`, { headers: { accept: 'application/json' }, credentials: 'same-origin' });
       if (!response.ok) throw new Error(String(response.status));
-      this.#rooms = (await response.json()).devices;
+      this.#rooms = (await response.json()).devices.sort((a, b) => a.name.localeCompare(b.name, [], { numeric: true, sensitivity: 'base' }));
       setText(byId('rooms-note'), this.#rooms.length > 0 ? '' : 'No rooms are set up. Whoever runs Roomgate can add them as devices.');
     } catch {
       setText(byId('rooms-note'), 'The list of rooms cannot be had at the moment. Close this and try again.');
     }
-    setShown(byId('rooms-note'), byId('rooms-note').textContent !== '');
     this.#draw();
   }
 
@@ -81,12 +88,20 @@ export class Rooms {
   }
 
   #draw() {
-    reconcile(byId('rooms-list'), this.#rooms, (room) => room.id, () => fromTemplate('room-row'), (row, room) => {
+    const many = this.#rooms.length > FEW;
+    setShown(byId('rooms-tools'), many);
+    const wanted = many ? byId('rooms-filter').value.trim().toLocaleLowerCase() : '';
+    const shown = this.#rooms.filter((room) => room.name.toLocaleLowerCase().includes(wanted));
+    if (this.#rooms.length > 0) setText(byId('rooms-note'), shown.length > 0 ? '' : 'No room has a name like that.');
+    setShown(byId('rooms-note'), byId('rooms-note').textContent !== '');
+    reconcile(byId('rooms-list'), shown, (room) => room.id, () => fromTemplate('room-row'), (row, room) => {
       const state = this.#calls.get(room.id);
       const busy = state !== undefined && !OVER.has(state);
       setText(part(row, 'name'), room.name);
-      setText(part(row, 'state'), state ? (roomCall[state] ?? roomCall.failed).row : room.reachable ? '' : 'Not registered at the moment');
+      const idle = room.in_use ? 'In use: a call is up there' : room.reachable ? '' : 'Not registered at the moment';
+      setText(part(row, 'state'), state ? (roomCall[state] ?? roomCall.failed).row : idle);
       row.dataset.state = state ?? '';
+      row.dataset.inUse = String(room.in_use);
       const call = part(row, 'call');
       call.disabled = busy || !room.reachable;
       call.setAttribute('aria-label', `Call ${room.name}`);

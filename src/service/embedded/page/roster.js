@@ -1,10 +1,13 @@
 // Who is inside: one card each, with the marks of M-3 and the signs of the moment.
 
-import { byId, confirmed, fromTemplate, icon, identityTags, part, reconcile, setIcon, setShown, setText, tag } from './view.js';
-import { initials, tone } from './text.js';
+import { announce, byId, confirmed, fromTemplate, icon, identityTags, part, reconcile, setIcon, setShown, setText, tag } from './view.js';
+import { anyOf, initials, tone } from './text.js';
 
 /** Above this many the cards become rows and a search field appears. */
 const MANY = 24;
+
+/** Of more who come or go at once, only the number is said. */
+const MOST_NAMES = 3;
 
 /** Up to this many the cards are large. */
 const FEW = 6;
@@ -16,6 +19,11 @@ export class Roster {
   #speaking = new Set();
   #menuFor = null;
   #menuButton = null;
+  /** Those inside as they were told of last, by id; null before anybody was. */
+  #told = null;
+
+  /** People around a phone can have the chat by SMS. */
+  sms = false;
 
   /** @param {(message: object) => void} send */
   constructor(send) {
@@ -28,7 +36,7 @@ export class Roster {
     byId('person-mute').addEventListener('click', () => this.#choose((one) => this.#send({ type: 'mute', id: one.id, on: !one.muted })));
     byId('person-remove').addEventListener('click', () => this.#choose(async (one) => {
       const question = [`Remove ${one.name}?`, 'They leave the meeting at once and are told why.', 'Remove'];
-      if (await confirmed(question, { danger: true })) this.#send({ type: 'remove', id: one.id });
+      if (await confirmed(question, { danger: true, name: one.name })) this.#send({ type: 'remove', id: one.id });
     }));
     const menu = byId('person-menu');
     menu.addEventListener('keydown', (event) => this.#menuKey(event));
@@ -40,16 +48,44 @@ export class Roster {
     });
   }
 
-  /** Shows those inside. */
+  /** Whoever is shown next was there before: a new presence. */
+  reset() {
+    this.#told = null;
+  }
+
+  /** Shows those inside, and says who has come and gone and whose hand is up. */
   show(state) {
     this.#state = state;
+    this.#tell(state);
     this.#draw();
   }
 
   /** Marks who speaks. */
   speaking(ids) {
+    if (ids.length === this.#speaking.size && ids.every((id) => this.#speaking.has(id))) return;
     this.#speaking = new Set(ids);
     for (const row of byId('roster').children) row.dataset.speaking = String(this.#speaking.has(row.dataset.id));
+  }
+
+  #tell(state) {
+    const inside = state.participants.filter((one) => one.state === 'in');
+    const before = this.#told;
+    this.#told = new Map(inside.map(({ id, name, hand }) => [id, { name, hand }]));
+    if (before === null) return;
+    const others = inside.filter((one) => one.id !== state.you);
+    const say = (names, one, many) => {
+      if (names.length > 0) announce(names.length > MOST_NAMES ? many(names.length) : one(anyOf(names, 'and')));
+    };
+    const entered = others.filter((one) => !before.has(one.id)).map((one) => one.name);
+    const left = [...before].filter(([id]) => !this.#told.has(id)).map(([, one]) => one.name);
+    const raised = others.filter((one) => one.hand && !before.get(one.id)?.hand).map((one) => one.name);
+    const lowered = others.filter((one) => !one.hand && before.get(one.id)?.hand).map((one) => one.name);
+    say(entered, (names) => `${names} joined.`, (count) => `${count} people joined.`);
+    say(left, (names) => `${names} left.`, (count) => `${count} people left.`);
+    say(raised, (names) => `${names} raised a hand.`, (count) => `${count} people raised a hand.`);
+    say(lowered, (names) => `${names} lowered the hand.`, (count) => `${count} people lowered their hands.`);
+    const [was, is] = [before.get(state.you)?.hand, this.#told.get(state.you)?.hand];
+    if (was !== undefined && is !== undefined && was !== is) announce(is ? 'Your hand is up.' : 'Your hand is down.');
   }
 
   #draw() {
@@ -90,10 +126,13 @@ export class Roster {
       ...(you ? [tag('You', { kind: 'you', testid: 'you-mark' })] : []),
       ...(one.organiser ? [tag('Organiser', { testid: 'organiser-mark' })] : []),
       ...identityTags(one),
-      ...(one.join ? [joinTag(one.join)] : []),
+      ...(one.join && this.sms ? [tag(`SMS code ${one.join.code}`, { testid: 'sms-code' })] : []),
       ...(one.on_hold ? [tag('On hold', { kind: 'warning', testid: 'on-hold', iconName: 'hold' })] : []),
       ...(one.reconnecting ? [tag('Reconnecting', { kind: 'warning', testid: 'reconnecting-mark' })] : []),
     );
+    const hint = part(row, 'hint');
+    if (one.join && this.sms) setText(hint, `For the chat by SMS, text it to ${one.join.to}.`);
+    setShown(hint, Boolean(one.join && this.sms));
     const sign = (name, label, testid) => {
       const element = document.createElement('span');
       element.className = `sign sign-${testid}`;
@@ -164,11 +203,4 @@ export class Roster {
       this.#closeMenu(true);
     }
   }
-}
-
-/** How people around a phone get the chat: they text the code to the number. */
-function joinTag({ code, to }) {
-  const element = tag(`SMS code ${code}`, { testid: 'sms-code' });
-  element.title = `Text ${code} to ${to} to get this chat by SMS`;
-  return element;
 }

@@ -1,6 +1,6 @@
 // The WebSocket to the meeting: text frames of JSON in both directions, and a new connection with growing pauses
 // whenever one is lost. It knows nothing of what the messages mean, except `welcome` (the connection is worth
-// something), `ping` and `ended` (nothing follows).
+// something), `ping` and `ended` (nothing follows, unless the server restarts).
 
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 8_000;
@@ -8,8 +8,11 @@ const LONGEST_PAUSE_MS = 8_000;
 /** A connection that gets no `welcome` in this time is given up; it would otherwise hang until the system's own limit. */
 const WELCOME_MS = 10_000;
 
-/** Silence longer than three of the server's own ping intervals, but never less than this, is a dead connection. */
-const LEAST_SILENCE_MS = 20_000;
+/** Silence for three of the server's pings, which come every 5 s, is a dead connection: after as long the server gives the page up (M-5). */
+const SILENCE_MS = 15_000;
+
+/** Silence for longer than one ping is a dead connection where something else has failed as well. */
+const SUSPECT_MS = 7_000;
 
 /** One meeting's signalling. */
 export class Signalling {
@@ -22,8 +25,7 @@ export class Signalling {
   #lostAt = null;
   #pauseTimer = 0;
   #deadTimer = 0;
-  #lastPing = 0;
-  #silence = 0;
+  #heardAt = 0;
 
   /**
    * @param {string} url where the WebSocket is
@@ -59,6 +61,16 @@ export class Signalling {
     return true;
   }
 
+  /** True if the server has been heard within one of its pings: what is said about the connection is not about one that is lost. */
+  get alive() {
+    return this.#socket !== null && performance.now() - this.#heardAt < SUSPECT_MS;
+  }
+
+  /** Something else (the sound, the browser's own network) has failed: silence is believed sooner. */
+  suspect() {
+    if (this.#socket) this.#watch(Math.max(0, this.#heardAt + SUSPECT_MS - performance.now()));
+  }
+
   /** Tries at once instead of at the end of the pause. */
   retryNow() {
     if (this.#hello && !this.#socket) this.#connect();
@@ -69,9 +81,8 @@ export class Signalling {
     this.#attempts += 1;
     const socket = new WebSocket(this.#url);
     this.#socket = socket;
-    this.#silence = WELCOME_MS;
-    this.#lastPing = 0;
-    this.#watch();
+    this.#heardAt = performance.now();
+    this.#watch(WELCOME_MS);
     socket.onopen = () => this.send(this.#hello());
     socket.onmessage = (event) => {
       if (socket === this.#socket) this.#receive(event.data);
@@ -89,29 +100,24 @@ export class Signalling {
       return;
     }
     if (typeof message?.type !== 'string') return;
+    this.#heardAt = performance.now();
+    this.#watch(SILENCE_MS);
     if (message.type === 'ping') {
-      const now = performance.now();
-      this.#silence = this.#lastPing ? Math.max(LEAST_SILENCE_MS, 3 * (now - this.#lastPing)) : this.#silence;
-      this.#lastPing = now;
-      this.#watch();
       this.send({ type: 'pong' });
       return;
     }
     if (message.type === 'welcome') {
       this.#attempts = 0;
       this.#lostAt = null;
-      // Until two pings have shown the server's rhythm, silence proves nothing.
-      this.#silence = 0;
       this.#link({ state: 'open' });
     }
-    if (message.type === 'ended') this.close();
-    this.#watch();
+    if (message.type === 'ended' && message.reason !== 'restarting') this.close();
     this.#message(message);
   }
 
-  #watch() {
+  #watch(silence) {
     clearTimeout(this.#deadTimer);
-    if (this.#silence > 0 && this.#socket) this.#deadTimer = setTimeout(() => this.#lost(), this.#silence);
+    this.#deadTimer = setTimeout(() => this.#lost(), silence);
   }
 
   #drop() {

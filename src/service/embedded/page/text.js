@@ -60,18 +60,18 @@ export const waitingMicrophone = {
   off: 'You join without a microphone. You can turn one on once you are in.',
 };
 
-/** Why a presence is over, by the server's code. */
+/** Why a presence is over, by the server's code; `final` where the page does not offer to come back. */
 export function ended(reason) {
   const known = {
-    denied: ['You were not let in', 'Somebody in the meeting declined your request to join.'],
-    removed: ['You were removed', 'Somebody in the meeting took you out of it.'],
+    denied: ['You were not let in', 'Somebody in the meeting declined your request to join. If that was a mistake, ask whoever invited you.', true],
+    removed: ['You were removed', 'Somebody in the meeting took you out of it. If that was a mistake, ask whoever invited you.', true],
     'meeting-ended': ['The meeting has ended', 'It was ended for everybody.'],
     'lobby-timeout': ['Nobody let you in', 'The longest time in the lobby is over. You can try again.'],
     left: ['You left the meeting', 'You can come back at any time while it lasts.'],
     replaced: ['You joined somewhere else', 'This meeting is now open in another tab or window, so this one stopped.'],
   };
-  const [title, text] = known[reason] ?? ['You are no longer in the meeting', 'The meeting closed this connection.'];
-  return { title, text };
+  const [title, text, final = false] = known[reason] ?? ['You are no longer in the meeting', 'The meeting closed this connection.'];
+  return { title, text, final };
 }
 
 /** Recording and transcription (N-1): banner, and what is said to screen readers at a change. */
@@ -130,11 +130,25 @@ export const media = {
   interrupted: 'Sound interrupted',
   blocked: 'No sound',
   unanswered: 'No sound',
+  lost: 'No connection',
 };
 
+/** No connection to the meeting: `kept` while the seat is (M-5); past that it is gone, but not the way back. */
+export function lost(restarting, kept) {
+  if (restarting) return { title: 'The meeting server restarts…', text: 'You come back by yourself, with your microphone and your hand as they are now.' };
+  return { title: 'Reconnecting…', text: kept ? 'The connection to the meeting is lost. Your place is kept for a minute.' : 'Still no connection. You may have to be let in again.' };
+}
+
+/** The server will stop within so many seconds. */
+export function stopping(seconds) {
+  const minutes = Math.ceil(seconds / 60);
+  const within = seconds < 60 ? 'within a minute' : minutes === 1 ? 'in a minute at the latest' : `in ${minutes} minutes at the latest`;
+  return `The meeting server restarts ${within}. The sound stops for a moment then; this page comes back by itself.`;
+}
+
 /** "a", "a or b", "a, b or c". */
-export function anyOf(list) {
-  return list.length < 2 ? list.join('') : `${list.slice(0, -1).join(', ')} or ${list[list.length - 1]}`;
+export function anyOf(list, word = 'or') {
+  return list.length < 2 ? list.join('') : `${list.slice(0, -1).join(', ')} ${word} ${list[list.length - 1]}`;
 }
 
 /** No path for the sound: what is blocked and what to ask for. */
@@ -172,7 +186,7 @@ export const shortcuts = [
   ['M', 'Mute or unmute'],
   ['H', 'Raise or lower your hand'],
   ['C', 'Open or close the chat'],
-  ['A', 'Admit the first one in the lobby'],
+  ['A', 'Admit the first one in the lobby, after a question; in the list of those who wait, the chosen one at once'],
   ['?', 'Show this list'],
   ['Enter', 'Send a message (Shift + Enter: new line)'],
   ['Esc', 'Close what is open'],

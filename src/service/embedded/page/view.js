@@ -82,24 +82,80 @@ export function fill(facts) {
   for (const element of document.querySelectorAll('[data-fill]')) setText(element, facts[element.dataset.fill] ?? '');
 }
 
-/** Says a sentence to screen readers; `urgent` interrupts what they are reading. */
+/** Sentences that may wait to be said. Of more, the oldest of those that are not urgent is left out. */
+const MOST_SENTENCES = 40;
+
+/** A region is empty for this long before a sentence: the same one twice is only heard twice so, and a region that was moved is known by then. */
+const EMPTY_MS = 100;
+
+/** How long a sentence stays alone: until a screen reader has taken it up, and an urgent one, which interrupts, until it is read. */
+const STAYS_MS = { polite: (text) => Math.min(1_500, 400 + 15 * text.length), urgent: (text) => Math.min(4_000, 800 + 45 * text.length) };
+
+const sentences = [];
+
+/** The sentence that is being said, and the wait for the next. */
+let saying = null;
+let sayTimer = 0;
+
+/** Says a sentence to screen readers after those before it; `urgent` goes first and interrupts what they are reading. */
 export function announce(text, urgency = 'polite') {
+  const calm = sentences.findIndex((one) => one.urgency !== 'urgent');
+  if (urgency === 'urgent' && calm >= 0) sentences.splice(calm, 0, { text, urgency });
+  else sentences.push({ text, urgency });
+  if (sentences.length > MOST_SENTENCES) sentences.splice(Math.max(0, sentences.findIndex((one) => one.urgency !== 'urgent')), 1);
+  if (!saying) sayNext();
+}
+
+function sayNext() {
+  saying = sentences.shift() ?? null;
+  if (saying) say(saying);
+}
+
+function say({ text, urgency }) {
+  clearTimeout(sayTimer);
   const region = byId(`announce-${urgency}`);
+  // Whatever is outside an open dialog is inert, and so unheard.
+  const place = [...document.querySelectorAll('dialog[open]')].at(-1) ?? document.body;
+  if (region.parentElement !== place) place.append(region);
   region.textContent = '';
-  // The same sentence twice is only heard twice if the region was empty between.
-  setTimeout(() => setText(region, text), 60);
+  sayTimer = setTimeout(() => {
+    region.textContent = text;
+    sayTimer = setTimeout(sayNext, STAYS_MS[urgency](text));
+  }, EMPTY_MS);
+}
+
+/** Opens a dialog. A screen reader turns to it at once: what was being said is said again in there. */
+export function openDialog(dialog) {
+  dialog.showModal();
+  if (saying) say(saying);
+}
+
+for (const dialog of document.querySelectorAll('dialog')) {
+  // A closed dialog is not heard either.
+  dialog.addEventListener('close', () => {
+    if (saying) say(saying);
+  });
+}
+
+/** Writes a text in which a name keeps its own direction. */
+export function setNamed(element, text, name = '') {
+  const at = name ? text.indexOf(name) : -1;
+  if (at < 0) return setText(element, text);
+  const own = document.createElement('bdi');
+  own.textContent = name;
+  return element.replaceChildren(text.slice(0, at), own, text.slice(at + name.length));
 }
 
 const TOAST_MS = 6_000;
 const MOST_TOASTS = 3;
 
-/** A short message that goes by itself. `kind`: plain or problem. */
-export function toast(text, kind = 'plain') {
+/** A short message that goes by itself. `kind`: plain or problem; `name` is one that stands in it. */
+export function toast(text, kind = 'plain', name = '') {
   const list = byId('toasts');
   const element = document.createElement('p');
   element.className = `toast toast-${kind}`;
   element.dataset.testid = 'toast';
-  element.textContent = text;
+  setNamed(element, text, name);
   list.append(element);
   while (list.childElementCount > MOST_TOASTS) list.firstElementChild.remove();
   setTimeout(() => element.remove(), TOAST_MS);
@@ -107,17 +163,17 @@ export function toast(text, kind = 'plain') {
 }
 
 /** Asks a question; true if it was answered with the named act. Escape and Cancel are no. */
-export function confirmed([title, text, act], { danger = false } = {}) {
+export function confirmed([title, text, act], { danger = false, name = '' } = {}) {
   const dialog = byId('confirm');
   if (dialog.open) return Promise.resolve(false);
-  setText(byId('confirm-title'), title);
+  setNamed(byId('confirm-title'), title, name);
   setText(byId('confirm-text'), text);
   const ok = byId('confirm-ok');
   setText(ok, act);
   ok.classList.toggle('danger', danger);
   ok.classList.toggle('primary', !danger);
   dialog.returnValue = 'cancel';
-  dialog.showModal();
+  openDialog(dialog);
   ok.focus();
   return new Promise((resolve) => {
     dialog.addEventListener('close', () => resolve(dialog.returnValue === 'ok'), { once: true });

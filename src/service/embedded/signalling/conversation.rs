@@ -77,6 +77,10 @@ enum FromPage {
         name: String,
         #[serde(default)]
         resume: Option<String>,
+        #[serde(default)]
+        muted: bool,
+        #[serde(default)]
+        hand: bool,
     },
     Offer {
         sdp: String,
@@ -115,6 +119,7 @@ enum FromPage {
         text: String,
     },
     Leave,
+    Close,
     End,
     Pong,
 }
@@ -152,12 +157,25 @@ pub(super) enum Input {
     Dropped,
 }
 
+/// What a page brings along.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Join {
+    /// Cleaned (M-4).
+    pub(super) name: String,
+    /// The presence that it had.
+    pub(super) resume: Option<ParticipantId>,
+    /// Its microphone was closed.
+    pub(super) muted: bool,
+    /// Its hand was up.
+    pub(super) hand: bool,
+}
+
 /// What a [`Conversation`] wants done, in this order.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Output {
     Say(Said),
     Tell(ToPage),
-    Join { name: String, resume: Option<ParticipantId> },
+    Join(Join),
     Offer(String),
     Ask(Ask),
     Close(Farewell),
@@ -223,11 +241,11 @@ impl Conversation {
                 self.heard_at = now;
                 return;
             }
-            (Stage::Silent { .. }, FromPage::Join { name, resume }) => {
+            (Stage::Silent { .. }, FromPage::Join { name, resume, muted, hand }) => {
                 self.stage = Stage::Joining;
                 let name = display_name::clean(&name, self.visitor.fallback_name);
                 let resume = resume.and_then(|token| self.resume_key.unseal(&token, &self.visitor));
-                return self.outputs.push_back(Output::Join { name, resume });
+                return self.outputs.push_back(Output::Join(Join { name, resume, muted, hand }));
             }
             (Stage::Silent { .. }, _) => return self.bad("Join first."),
             (_, FromPage::Join { .. }) => return self.bad("You have joined already."),
@@ -238,6 +256,7 @@ impl Conversation {
                 self.stage = Stage::Leaving { until: now + LEAVE_WITHIN };
                 Ask::Leave
             }
+            (_, FromPage::Close) => Ask::Close,
             (_, FromPage::MuteSelf { on }) => Ask::MuteSelf(on),
             (_, FromPage::Hand { on }) => Ask::Hand(on),
             (_, FromPage::Admit { id }) => Ask::Admit(id),

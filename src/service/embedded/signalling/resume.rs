@@ -38,7 +38,7 @@ impl ResumeKey {
     }
 
     /// Whose token it is, if it is one of ours and fits; compared in constant time.
-    pub(super) fn unseal(&self, token: &str, visitor: &Visitor) -> Option<ParticipantId> {
+    pub(crate) fn unseal(&self, token: &str, visitor: &Visitor) -> Option<ParticipantId> {
         let (who, tag) = token.split_once('.').filter(|_| token.len() <= 128)?;
         let who = who.parse().ok()?;
         let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;

@@ -59,7 +59,7 @@ pub enum Command {
     CheckConfig(ConfigArgs),
     /// Call a SIP address as a test phone and print a JSON report
     #[command(after_help = "Exit status: 0 only if the call was answered and media flowed.\n\n\
-        Example: roomgate dial sip:1001@127.0.0.1 --codec g722 --play in.wav --record out.wav --keys \",,*6\" --for 20s")]
+        Example: roomgate dial sip:1001@127.0.0.1 --codec g722 --play sample --record out.wav --keys \",,*6\" --for 20s")]
     Dial(DialArgs),
     /// Print a link that makes whoever opens it a member of a meeting; valid for 10 minutes
     Link(LinkArgs),
@@ -97,7 +97,7 @@ pub struct DialArgs {
     /// Offer this codec only; may be given again for more, in order of preference [default: all]
     #[arg(long, value_name = "CODEC", value_parser = codec)]
     pub codec: Vec<CodecKind>,
-    /// WAV file to say; silence without it
+    /// WAV file to say over and over, or `sample` for a few words of ours; silence without it
     #[arg(long, value_name = "WAV")]
     pub play: Option<PathBuf>,
     /// WAV file to write what is heard to
@@ -112,9 +112,6 @@ pub struct DialArgs {
     /// How SIP travels
     #[arg(long, value_enum, default_value_t = DialTransport::Udp)]
     pub transport: DialTransport,
-    /// Offer SRTP only
-    #[arg(long)]
-    pub srtp: bool,
     /// User name for digest authentication, and in From
     #[arg(long, value_name = "USER")]
     pub user: Option<String>,
@@ -208,7 +205,7 @@ mod tests {
     #[test]
     fn the_command_lines_of_u1_are_understood() {
         let line = "roomgate dial sip:1001@h --codec pcmu --play in.wav --record out.wav --keys 1001#,,*6 --for 20s --transport tcp \
-                    --srtp --user U --password-file F --ca F";
+                    --user U --password-file F --ca F";
         let Ok(Command::Dial(dial)) = parse(line) else { panic!("dial") };
         assert_eq!(
             (dial.codec.as_slice(), dial.duration.as_secs(), dial.transport),
@@ -233,6 +230,7 @@ mod tests {
             "dial sip:a --codec mp3",
             "dial sip:a --password-file F",
             "dial sip:a --ca F --insecure",
+            "dial sip:a --srtp",
             "link",
         ] {
             assert!(parse(&format!("roomgate {line}")).is_err(), "{line}");

@@ -39,6 +39,8 @@ use report::{Ear, Report};
 
 /// UDP ports of the test phone: away from the gateway's own.
 const PORTS: (u16, u16) = (40_000, 49_999);
+/// What `--play sample` says: words in a human voice, for whoever has no file at hand.
+const SAMPLE: &[u8] = include_bytes!("../conf/prompts/en/welcome.wav");
 /// How long a call may ring.
 const RINGING: Duration = Duration::from_secs(60);
 /// The clock that keeps packet times; media tick at every fourth step.
@@ -55,10 +57,10 @@ const SILENT: Duration = Duration::from_secs(60);
 /// Why there was no call.
 #[derive(Debug, thiserror::Error)]
 enum DialError {
-    #[error("{0} is not supported by this version's test phone yet")]
-    NotYet(&'static str),
     #[error("`{0}` is no SIP address: write sip:USER@HOST or sip:USER@HOST:PORT")]
     Address(String),
+    #[error("`{0}` says whom to call, but not where: write sip:{0}@HOST, such as sip:{0}@127.0.0.1 for a daemon on this machine")]
+    Nowhere(String),
     #[error("{0} cannot be resolved to an address")]
     Resolve(String),
     #[error("no way leads from here to {0}")]
@@ -128,12 +130,15 @@ struct Plan {
 }
 
 async fn plan(args: &DialArgs) -> Result<Plan, DialError> {
-    if args.srtp {
-        return Err(DialError::NotYet("--srtp"));
-    }
     let named = args.uri.starts_with("sip:") || args.uri.starts_with("sips:");
     let text = if named { args.uri.clone() } else { format!("sip:{}", args.uri) };
     let uri = Uri::parse(&text).ok_or_else(|| DialError::Address(args.uri.clone()))?;
+    if uri.user_text().is_none()
+        && let Some(Host::Name(name)) = &uri.host
+        && name.chars().all(|one| one.is_ascii_digit() || "+*#-".contains(one))
+    {
+        return Err(DialError::Nowhere(name.clone()));
+    }
     let transport = match args.transport {
         _ if uri.scheme == Scheme::Sips => Transport::Tls,
         DialTransport::Tls => Transport::Tls,
@@ -179,8 +184,8 @@ async fn resolve(host: &str, port: u16) -> Result<SocketAddr, DialError> {
 /// The WAV to say, at 48 kHz.
 fn read_speech(path: &Path) -> Result<Vec<i16>, DialError> {
     let fault = |error: String| DialError::File { path: path.display().to_string(), error };
-    let bytes = std::fs::read(path).map_err(|error| fault(error.to_string()))?;
-    let clip = prompt::decode(&bytes).map_err(|error| fault(error.to_string()))?;
+    let bytes = if path == Path::new("sample") { Ok(SAMPLE.to_vec()) } else { std::fs::read(path) };
+    let clip = prompt::decode(&bytes.map_err(|error| fault(error.to_string()))?).map_err(|error| fault(error.to_string()))?;
     let mut speech = Vec::new();
     if clip.rate == Hz::FULL {
         speech.extend_from_slice(&clip.samples);

@@ -4,6 +4,19 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+/// Who was dialled, so that an administrator can find out what was mistyped or misrouted: letters as they are; of digits, which may be a
+/// code (K-1), how many there are and at most the first two. 64 characters at most, and none that a terminal would obey.
+#[must_use]
+pub fn masked_user(user: &str) -> String {
+    let text: Vec<char> = user.chars().filter(|one| !one.is_control()).take(64).collect();
+    let runs = text.chunk_by(|one, next| one.is_ascii_digit() == next.is_ascii_digit());
+    let mask = |run: &[char]| -> String {
+        let shown = if run.first().is_some_and(char::is_ascii_digit) { (run.len() / 3).min(2) } else { run.len() };
+        run.iter().enumerate().map(|(at, one)| if at < shown { *one } else { '*' }).collect()
+    };
+    runs.map(mask).collect()
+}
+
 /// A value whose `Display` and `Debug` show only that something is there. [`Redacted::expose`] is the only way in, and easy to search for.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct Redacted<T>(T);
@@ -107,5 +120,22 @@ mod tests {
             assert_eq!(serde_json::to_value(&caller).unwrap(), shown);
         }
         assert_eq!(Caller::new(&"9".repeat(1000)).expose().len(), CALLER);
+    }
+
+    #[test]
+    fn k1_of_a_dialled_user_digits_are_masked() {
+        for (user, masked) in [
+            ("1001", "1***"),
+            ("500123", "50****"),
+            ("+4930123456", "+49********"),
+            ("board-room", "board-room"),
+            ("1001*4321", "1****4***"),
+            ("12", "**"),
+            ("", ""),
+            ("a\u{1b}[2Jb", "a[*Jb"),
+        ] {
+            assert_eq!(masked_user(user), masked, "{user}");
+        }
+        assert_eq!(masked_user(&"x".repeat(500)).len(), 64);
     }
 }

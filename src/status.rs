@@ -91,6 +91,8 @@ pub struct FailureStatus {
     pub call: String,
     /// The device's label in the configuration, `unlisted` or `unknown`.
     pub device: String,
+    /// Whom a call that was refused had dialled: the user part, with digits masked, as it may be a code.
+    pub dialled: Option<String>,
     /// Address and port of its SIP.
     pub peer: Option<String>,
     /// Why, as in the log.
@@ -153,8 +155,24 @@ pub struct DeviceStatus {
     pub name: String,
     /// Where its calls come from.
     pub addresses: Vec<String>,
+    /// Where it has registered; empty: it has not.
+    pub registrations: Vec<RegistrationStatus>,
     /// How many calls it has now.
     pub calls: usize,
+}
+
+/// One registration of a device with us.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct RegistrationStatus {
+    /// Address and port of its SIP.
+    pub source: String,
+    /// `UDP`, `TCP` or `TLS`.
+    pub transport: String,
+    /// As the device calls itself.
+    pub user_agent: Option<String>,
+    /// How long it lives, unless it is refreshed.
+    pub lives_seconds: u64,
 }
 
 /// One of our registrations at a PBX.

@@ -23,6 +23,8 @@ playwright=1.65.1
 smpp=0.5.1
 hep=1.0.22
 nextest=0.9.148
+redocly=2.77.0
+spectral=6.16.3
 deny=0.20.2
 deb=3.8.0
 fuzz=0.13.2
@@ -66,11 +68,13 @@ toolchain() {
 
 node_peers() {
     command -v npm >/dev/null || debian nodejs npm
-    [ "$(cat "$setup/node_modules/.wanted" 2>/dev/null)" = "$playwright $smpp $hep" ] && return 0
-    say "installing playwright-core $playwright, smpp $smpp, hep-js $hep"
+    wanted="playwright-core@$playwright smpp@$smpp hep-js@$hep @redocly/cli@$redocly @stoplight/spectral-cli@$spectral"
+    [ "$(cat "$setup/node_modules/.wanted" 2>/dev/null)" = "$wanted" ] && return 0
+    say "installing $wanted"
     mkdir -p "$setup"
-    PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm install --prefix "$setup" --silent --no-audit --no-fund --no-save "playwright-core@$playwright" "smpp@$smpp" "hep-js@$hep" >/dev/null
-    echo "$playwright $smpp $hep" > "$setup/node_modules/.wanted"
+    # shellcheck disable=SC2086
+    PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm install --prefix "$setup" --silent --no-audit --no-fund --no-save $wanted >/dev/null
+    echo "$wanted" > "$setup/node_modules/.wanted"
 }
 
 python_peers() {

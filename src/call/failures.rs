@@ -18,6 +18,8 @@ pub struct Failure {
     pub call: CallId,
     /// The device's label, or `unknown`.
     pub device: String,
+    /// Whom it dialled, digits masked; `None`: where that is no question, since it was let in, or called by us.
+    pub dialled: Option<String>,
     /// Where its SIP comes from, or goes to; `None`: nowhere.
     pub peer: Option<SocketAddr>,
     /// Why.

@@ -356,7 +356,7 @@ impl Call {
             }
             Heard::Silent(silence) => {
                 if !self.settings.talk.on_hold() {
-                    tracing::info!(call = %self.settings.call, ?silence, "no media");
+                    tracing::info!(call = %self.settings.call, silent_s = silence.as_secs(), "no media");
                     self.part(now, Cause::MediaTimeout, true);
                 }
             }

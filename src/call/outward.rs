@@ -139,7 +139,7 @@ impl Shared {
         inputs: &mut mpsc::Receiver<Input>,
     ) -> Result<(OwnLine, Established), Cause> {
         let Invitation { device, meeting, replaces, progress } = invitation;
-        tracing::info!(%call, %device, %meeting, target = %reach.peer, transport = ?reach.transport, "calls a device");
+        tracing::info!(%call, %device, %meeting, target = %reach.peer, transport = reach.transport.as_str(), "calls a device");
         let local = reach.local.or_else(|| towards(reach.peer)).ok_or(Cause::NotReachable)?;
         let line = CallLine {
             call,

@@ -24,7 +24,7 @@ use crate::media::{Media, PortHandle, PortHeard, Profile, Reserved};
 use crate::meeting::{GUEST_QUEUE, Refusal, Registry, ToGuest};
 use crate::menu::{Addressed, SharedLockout};
 use crate::prompt::Library;
-use crate::redact::Redacted;
+use crate::redact::{Redacted, masked_user};
 use crate::relay;
 use crate::sdp::offer::DEFAULT_PTIME;
 use crate::sdp::{Ours, Preference};
@@ -302,13 +302,15 @@ impl Shared {
         let mut guest = match admitted {
             Ok(guest) => guest,
             Err(cause) => {
-                tracing::info!(%call, %source, dialog, %cause, "call refused");
-                self.over(call, UNKNOWN, Some(source), cause);
+                let dialled = masked_user(&incoming.request_uri.user_text().unwrap_or_default());
+                tracing::info!(%call, %source, dialog, dialled, %cause, "call refused");
+                let (device, dialled) = (UNKNOWN.to_owned(), Some(dialled));
+                self.failed(Failure { call, device, dialled, peer: Some(source), cause, at: machine::now() });
                 self.settings.sip.send(Command::Reject { call, cause }).await;
                 return;
             }
         };
-        tracing::info!(%call, %source, dialog, device = %guest.device, transport = ?incoming.transport, "call");
+        tracing::info!(%call, %source, dialog, device = %guest.device, transport = incoming.transport.as_str(), "call");
         let line = self.board.put(CallLine {
             call,
             device: guest.device.clone(),
@@ -360,8 +362,12 @@ impl Shared {
 
     /// A call is over: counted, and remembered for who asks why it did not work (S-8).
     pub(super) fn over(&self, call: CallId, device: &str, peer: Option<SocketAddr>, cause: Cause) {
-        self.settings.counted.call_ended(cause.verdict().label);
-        self.failures.note(Failure { call, device: device.to_owned(), peer, cause, at: machine::now() });
+        self.failed(Failure { call, device: device.to_owned(), dialled: None, peer, cause, at: machine::now() });
+    }
+
+    fn failed(&self, failure: Failure) {
+        self.settings.counted.call_ended(failure.cause.verdict().label);
+        self.failures.note(failure);
     }
 
     /// K-1: whoever would be asked for a code that is not looked at is told so at once.

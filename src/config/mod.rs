@@ -146,12 +146,15 @@ struct ReadLayers {
     problems: Vec<Problem>,
     files: Vec<PathBuf>,
     incomplete: bool,
+    /// There is nothing to read: the first problem says so, and the others are its children.
+    absent: bool,
 }
 
 fn read_layers(path: &Path, env: &[(String, String)]) -> ReadLayers {
     let variables: HashMap<_, _> = env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let directory = source::directory_of(path);
     let layers = source::read(path, env);
+    let absent = layers.absent;
     let credentials = variables.get("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     let mut report = Report { problems: layers.problems, credentials, ..Report::default() };
     let defaults = read::Surroundings {
@@ -165,7 +168,7 @@ fn read_layers(path: &Path, env: &[(String, String)]) -> ReadLayers {
 
     let main = layers.files.first().cloned().unwrap_or_else(|| path.to_owned());
     let places = Places { keys: report.places, main };
-    ReadLayers { settings, places, problems: report.problems, files: layers.files, incomplete: layers.incomplete }
+    ReadLayers { settings, places, problems: report.problems, files: layers.files, incomplete: layers.incomplete, absent }
 }
 
 /// Like [`load`], with a check of the caller's own beside ours: so that, say, prompts are checked without this room
@@ -179,7 +182,11 @@ pub fn load_with(
     also: impl FnOnce(&Settings) -> Vec<Problem>,
 ) -> Result<Loaded, Vec<Problem>> {
     let env: Vec<_> = env.into_iter().collect();
-    let ReadLayers { settings, places, problems: read, files, incomplete } = read_layers(path, &env);
+    let ReadLayers { settings, places, problems: mut read, files, incomplete, absent } = read_layers(path, &env);
+    if absent {
+        read.truncate(1);
+        return Err(read);
+    }
     let mut findings = check::Findings::new(&places, incomplete);
     check::together(&settings, &mut findings);
     check::surroundings(&settings, &mut findings);

@@ -51,6 +51,8 @@ pub(super) struct Layers {
     pub(super) problems: Vec<Problem>,
     /// A file is missing from the tree, so names it would have defined are unknown.
     pub(super) incomplete: bool,
+    /// There is nothing to read where the configuration should be: the one problem says so.
+    pub(super) absent: bool,
 }
 
 /// The directory that belongs to `path`: itself, or the one the file is in.
@@ -63,16 +65,21 @@ pub(super) fn directory_of(path: &Path) -> PathBuf {
 
 /// Reads the file at `path`, or `roomgate.toml` and `roomgate.d/*.toml` in the directory at `path`, and puts `env` over it.
 pub(super) fn read(path: &Path, env: &[(String, String)]) -> Layers {
-    let mut layers = Layers { root: BTreeMap::new(), files: Vec::new(), problems: Vec::new(), incomplete: false };
+    let mut layers = Layers { root: BTreeMap::new(), files: Vec::new(), problems: Vec::new(), incomplete: false, absent: false };
     for file in files(path, &mut layers) {
         match parse(&file) {
             Ok(tree) => merge(&mut layers.root, tree),
             Err(problem) => {
                 layers.incomplete = true;
+                layers.absent |= layers.files.is_empty() && std::fs::metadata(&file).is_err();
                 layers.problems.push(problem);
             }
         }
         layers.files.push(file);
+        if layers.absent {
+            layers.problems.truncate(1);
+            return layers;
+        }
     }
     let mut ours: Vec<_> = env.iter().filter_map(|(name, text)| Some((name, name.strip_prefix(PREFIX)?, text))).collect();
     ours.sort();

@@ -108,18 +108,22 @@ impl PortPool {
         free.ready.pop_front()
     }
 
-    /// Binds a pair at `address` of `net`. A pair that something else on this machine holds is passed over, up to eight times.
+    /// Binds a pair at `address` of `net`. Pairs that something else on this machine holds are passed over, as many as there are; any other
+    /// fault, such as want of descriptors, is believed after eight times.
     ///
     /// # Errors
     /// [`PoolError`] when none is left or none can be bound.
     pub fn open(&self, net: &dyn Net, address: IpAddr) -> Result<Sockets, PoolError> {
         let mut last = PoolError::Empty;
-        for _ in 0..8 {
+        let (mut held, mut faults) = (self.usage().pairs, 8);
+        while held > 0 && faults > 0 {
             let Some(port) = self.take(machine::now()) else { return Err(last) };
             match bind_pair(net, address, port) {
                 Ok((rtp, rtcp)) => return Ok(Sockets { rtp, rtcp, lease: Lease { port, pool: self.clone() } }),
                 Err(error) => {
                     self.put_back(port);
+                    let left = if error.kind() == io::ErrorKind::AddrInUse { &mut held } else { &mut faults };
+                    *left -= 1;
                     last = PoolError::Bind { port, address, error };
                 }
             }
@@ -172,6 +176,15 @@ mod tests {
         let pool = PortPool::new(port, port.saturating_add(7));
         let sockets = pool.open(&crate::udp::System, "127.0.0.1".parse().unwrap()).unwrap();
         assert_ne!(sockets.rtp.local_addr().unwrap().port(), port);
+    }
+
+    #[test]
+    fn as_many_taken_ports_are_passed_over_as_there_are() {
+        let address: IpAddr = "127.0.0.1".parse().unwrap();
+        let squatters: Vec<_> =
+            std::iter::repeat_with(|| PortPool::new(52_000, 52_039).open(&crate::udp::System, address)).take(20).collect();
+        assert!(squatters.iter().all(Result::is_ok), "twenty phones of one machine, each with a pool of its own");
+        assert!(matches!(PortPool::new(52_000, 52_039).open(&crate::udp::System, address), Err(PoolError::Bind { .. })));
     }
 
     /// A call that was refused for want of a descriptor had put all pairs to rest, and the next ones were refused for that.

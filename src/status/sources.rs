@@ -1,6 +1,7 @@
 //! Where a [`Status`] is gathered from.
 #![allow(clippy::disallowed_methods, reason = "reads the clock: how long everything has been up")]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -9,8 +10,8 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::{
-    AccountStatus, Blocks, CallStatus, DeviceStatus, FailureStatus, MediaLoad, MeetingStatus, Resources, RtpPorts, SipLoad,
-    Status,
+    AccountStatus, Blocks, CallStatus, DeviceStatus, FailureStatus, MediaLoad, MeetingStatus, RegistrationStatus, Resources,
+    RtpPorts, SipLoad, Status,
 };
 use crate::call::{CallsView, Failure};
 use crate::config::Settings;
@@ -54,9 +55,11 @@ impl Sources {
         let calls = self.calls.lines();
         let count = |device: &str| calls.iter().filter(|line| line.device == device).count();
         let settings = Arc::clone(&self.settings.borrow());
+        let registered = self.registrations().await;
         let devices = settings.devices.iter().map(|(label, device)| DeviceStatus {
             device: label.clone(),
             name: device.name.clone(),
+            registrations: registered.get(label).cloned().unwrap_or_default(),
             addresses: device.addresses.iter().map(ToString::to_string).collect(),
             calls: count(label),
         });
@@ -93,6 +96,18 @@ impl Sources {
         }
     }
 
+    /// Those of devices, by label.
+    async fn registrations(&self) -> BTreeMap<String, Vec<RegistrationStatus>> {
+        let one = |stored: sip::Stored| RegistrationStatus {
+            source: stored.source.to_string(),
+            transport: stored.transport.as_str().to_owned(),
+            user_agent: stored.user_agent,
+            lives_seconds: stored.expires_in.as_secs(),
+        };
+        let found = self.sip.registrations().await.into_iter();
+        found.map(|change| (change.device.to_string(), change.bindings.into_iter().map(one).collect())).collect()
+    }
+
     async fn failure(&self, failure: Failure) -> FailureStatus {
         let line = |line: sip::LadderLine| {
             let direction = if line.inbound { '<' } else { '>' };
@@ -101,6 +116,7 @@ impl Sources {
         FailureStatus {
             call: failure.call.to_string(),
             device: failure.device,
+            dialled: failure.dialled,
             peer: failure.peer.map(|peer| peer.to_string()),
             cause: failure.cause.verdict().label.to_owned(),
             status: failure.cause.verdict().status,

@@ -85,7 +85,8 @@ fn failures(out: &mut String, failures: &[super::FailureStatus]) {
     for failure in failures.iter().take(FAILURES) {
         let peer = failure.peer.as_deref().unwrap_or("-");
         let (call, device, ago) = (&failure.call, &failure.device, time(failure.seconds_ago));
-        let _ = writeln!(out, "  {call}  {device}  {peer}  {} ({}), {ago} ago", failure.cause, failure.status);
+        let dialled = failure.dialled.as_ref().map(|dialled| format!(" for {dialled:?}")).unwrap_or_default();
+        let _ = writeln!(out, "  {call}  {device}  {peer}{dialled}  {} ({}), {ago} ago", failure.cause, failure.status);
         for line in &failure.ladder {
             let _ = writeln!(out, "      {line}");
         }
@@ -125,7 +126,12 @@ fn devices(out: &mut String, status: &Status) {
             1 => "1 call".to_owned(),
             calls => format!("{calls} calls"),
         };
-        [device.device.clone(), device.name.clone(), device.addresses.join(", "), calls]
+        let registered = match device.registrations.as_slice() {
+            [] => "not registered".to_owned(),
+            [one] => format!("registered from {} {} for {}", one.source, one.transport, time(one.lives_seconds)),
+            [one, others @ ..] => format!("registered from {} {} and {} more", one.source, one.transport, others.len()),
+        };
+        [device.device.clone(), device.name.clone(), device.addresses.join(", "), registered, calls]
     };
     table(out, &status.devices.iter().map(row).collect::<Vec<_>>());
 }
@@ -250,6 +256,7 @@ mod tests {
             failures: vec![super::super::FailureStatus {
                 call: text("call-3"),
                 device: text("unknown"),
+                dialled: Some(text("1***")),
                 peer: Some(text("192.0.2.9:5060")),
                 cause: text("unknown-address"),
                 status: 404,
@@ -276,6 +283,12 @@ mod tests {
                 device: text("board-room"),
                 name: text("Board room"),
                 addresses: vec![text("192.0.2.7/32")],
+                registrations: vec![super::super::RegistrationStatus {
+                    source: text("192.0.2.7:5060"),
+                    transport: text("TLS"),
+                    user_agent: None,
+                    lives_seconds: 75,
+                }],
                 calls: 1,
             }],
             accounts: vec![super::super::AccountStatus {
@@ -297,10 +310,10 @@ mod tests {
         assert!(text.starts_with("Roomgate 1.2.3, takes calls, up 1d02h\n"), "{text}");
         for line in [
             "  call-7  board-room  Größe  192.0.2.7:5060 UDP  G722  in demo  1m01s\n",
-            "  call-3  unknown  192.0.2.9:5060  unknown-address (404), 1m15s ago\n      0 < INVITE (1)\n      1 > 404 Not Found (1 INVITE)\n",
+            "  call-3  unknown  192.0.2.9:5060 for \"1***\"  unknown-address (404), 1m15s ago\n      0 < INVITE (1)\n      1 > 404 Not Found (1 INVITE)\n",
             "  demo (Demo): 1 inside, 0 before the door, recording on, transcription off\n",
             "    p1  Alice  member page  in  muted\n",
-            "  board-room  Board room  192.0.2.7/32  1 call\n",
+            "  board-room  Board room  192.0.2.7/32  registered from 192.0.2.7:5060 TLS for 1m15s  1 call\n",
             "  pbx  sip:pbx.example.com  not registered  503 Service Unavailable, next try in 1m15s\n",
             "SMS: 2 on their way; since the start 40 sent, 0 known to be delivered, 0 failed, 1 sent again, 0 dropped\n",
             "  203.0.113.9  sent too much: SIP does not answer it\n",

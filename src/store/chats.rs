@@ -30,9 +30,13 @@ pub struct ChatCopyLine {
     pub device: String,
     /// Where the data are.
     pub region: String,
-    /// Milliseconds since 1970.
+    /// When it was made.
+    #[serde(serialize_with = "crate::units::moment")]
+    #[schema(value_type = String, format = DateTime)]
     pub at: u64,
-    /// Milliseconds since 1970.
+    /// When it is deleted.
+    #[serde(serialize_with = "crate::units::moment")]
+    #[schema(value_type = String, format = DateTime)]
     pub dies_at: u64,
 }
 

@@ -64,7 +64,9 @@ pub struct LedgerLine {
     pub what: Vec<String>,
     /// The language it was spoken in.
     pub language: String,
-    /// When the first of the changes happened, in milliseconds since 1970.
+    /// When the first of the changes happened.
+    #[serde(serialize_with = "crate::units::moment")]
+    #[schema(value_type = String, format = DateTime)]
     pub at: u64,
     /// RTP sequence number of the notice's first packet; `None` if none was sent.
     pub first_seq: Option<u16>,

@@ -20,16 +20,28 @@ pub struct CallRecord {
     /// The meeting's name, once one was chosen.
     pub meeting: Option<String>,
     /// The INVITE came.
+    #[serde(serialize_with = "crate::units::moment")]
+    #[schema(value_type = String, format = DateTime)]
     pub started_at: u64,
     /// Our 200 was acknowledged.
+    #[serde(serialize_with = "crate::units::moment_if_any")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub answered_at: Option<u64>,
     /// The wait for a host or in the lobby began (M-5, M-6).
+    #[serde(serialize_with = "crate::units::moment_if_any")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub lobby_at: Option<u64>,
     /// A member, or the bypass policy, let it in.
+    #[serde(serialize_with = "crate::units::moment_if_any")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub admitted_at: Option<u64>,
     /// It was heard in the meeting for the first time.
+    #[serde(serialize_with = "crate::units::moment_if_any")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub joined_at: Option<u64>,
     /// It left the meeting, or hung up while it waited.
+    #[serde(serialize_with = "crate::units::moment_if_any")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub left_at: Option<u64>,
     /// The audio codec's name.
     pub codec: Option<String>,

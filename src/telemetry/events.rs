@@ -60,7 +60,9 @@ pub struct Event {
     /// What has happened.
     #[serde(rename = "type")]
     pub what: What,
-    /// When, in milliseconds since 1970.
+    /// When.
+    #[serde(serialize_with = "crate::units::moment")]
+    #[schema(value_type = String, format = DateTime)]
     pub at: u64,
     /// In which meeting.
     pub meeting: Option<String>,

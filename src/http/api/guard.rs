@@ -65,7 +65,9 @@ impl Limiter {
 /// A line of the audit: a request that may have changed something, or has fetched a recording.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct AuditLine {
-    /// Milliseconds since 1970.
+    /// When it was answered.
+    #[serde(serialize_with = "crate::units::moment")]
+    #[schema(value_type = String, format = DateTime)]
     at: u64,
     /// `operator`, `organiser of MEETING`, `member of MEETING` or `device DEVICE`.
     who: String,

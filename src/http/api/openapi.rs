@@ -1,5 +1,7 @@
 //! The document of the API (OpenAPI 3.1): what all routes have in common is written here once.
 
+mod finish;
+
 use std::collections::BTreeMap;
 
 use axum::Extension;
@@ -81,7 +83,9 @@ pub(super) fn text(mut document: OpenApi) -> Text {
     for operation in document.paths.paths.values_mut().flat_map(operations).filter(|one| one.security.is_none()) {
         complete(operation);
     }
-    Text(serde_json::to_vec(&document).unwrap_or_default().into())
+    let mut document = serde_json::to_value(&document).unwrap_or_default();
+    finish::finish(&mut document);
+    Text(document.to_string().into())
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {

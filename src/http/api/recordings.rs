@@ -114,11 +114,17 @@ pub(super) async fn recordings(State(site): State<Arc<Site>>, caller: Caller, In
     Ok(Json(Recordings { recordings }).into_response())
 }
 
+/// The file.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[allow(dead_code, reason = "what the document says of an answer")]
+struct Audio(Vec<u8>);
+
 /// Fetches one; of one that still goes on, what there is so far.
-#[utoipa::path(get, path = "/recordings/{recording}", tag = "recordings", params(
+#[utoipa::path(get, path = "/recordings/{recording}", operation_id = "recording_audio", tag = "recordings", params(
     ("recording" = String, Path, description = "Its id."),
 ), responses(
-    (status = 200, description = "Opus in Ogg.", body = Vec<u8>, content_type = "audio/ogg"),
+    (status = 200, description = "Opus in Ogg.", body = Audio, content_type = "audio/ogg"),
 ))]
 pub(super) async fn recording(State(site): State<Arc<Site>>, caller: Caller, InPath(id): InPath<String>) -> Answer {
     let (found, path) = find(&site, &caller, &id).await?;

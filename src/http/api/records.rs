@@ -17,7 +17,7 @@ use crate::http::Site;
 use crate::http::refuse::ProblemDetails;
 use crate::http::session::Session;
 use crate::store::{CallRecord, RecordQuery, RecordRow};
-use crate::units::rfc3339;
+use crate::units::{read_rfc3339, rfc3339};
 
 /// How a list is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
@@ -39,12 +39,12 @@ pub(super) struct Wanted {
     /// With ids below this one: the next page after the last record's `id`.
     #[param(minimum = 0)]
     before: Option<i64>,
-    /// Of calls that came at this time or later, in milliseconds since 1970.
-    #[param(minimum = 0)]
-    from: Option<i64>,
-    /// Of calls that came before this time, in milliseconds since 1970.
-    #[param(minimum = 0)]
-    to: Option<i64>,
+    /// Of calls that came at this time or later.
+    #[param(value_type = Option<String>, format = DateTime)]
+    from: Option<String>,
+    /// Of calls that came before this time.
+    #[param(value_type = Option<String>, format = DateTime)]
+    to: Option<String>,
     /// Of this meeting.
     meeting: Option<String>,
     /// Of this device.
@@ -61,12 +61,12 @@ pub(super) struct Exported {
     /// How many at most; 100 unless said.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<usize>,
-    /// Of calls that came at this time or later, in milliseconds since 1970.
-    #[param(minimum = 0)]
-    from: Option<i64>,
-    /// Of calls that came before this time, in milliseconds since 1970.
-    #[param(minimum = 0)]
-    to: Option<i64>,
+    /// Of calls that came at this time or later.
+    #[param(value_type = Option<String>, format = DateTime)]
+    from: Option<String>,
+    /// Of calls that came before this time.
+    #[param(value_type = Option<String>, format = DateTime)]
+    to: Option<String>,
     /// Of this meeting; an organiser may leave it away.
     meeting: Option<String>,
     /// How it is written; unless said, as `Accept` wants it.
@@ -86,15 +86,25 @@ struct HostRecord {
     device: &'static str,
     /// The meeting's name, once one was chosen.
     meeting: Option<String>,
-    /// The call came; milliseconds since 1970, as all times here.
+    /// The call came.
+    #[serde(serialize_with = "crate::units::moment")]
+    #[schema(value_type = String, format = DateTime)]
     started_at: u64,
     /// The wait for a host or in the lobby began.
+    #[serde(serialize_with = "crate::units::moment_if_any")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     lobby_at: Option<u64>,
     /// A member, or the bypass policy, let it in.
+    #[serde(serialize_with = "crate::units::moment_if_any")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     admitted_at: Option<u64>,
     /// It was heard in the meeting for the first time.
+    #[serde(serialize_with = "crate::units::moment_if_any")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     joined_at: Option<u64>,
     /// It left the meeting, or hung up while it waited.
+    #[serde(serialize_with = "crate::units::moment_if_any")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     left_at: Option<u64>,
     /// The audio codec's name.
     codec: Option<String>,
@@ -157,7 +167,7 @@ pub(super) async fn records(
         Caller::Device { label: own, .. } => Some(own.clone()),
         Caller::Operator | Caller::Member(_) => caller.operator_only().map(|()| device)?,
     };
-    let (limit, before, from, to) = (lines(limit)?, natural(before)?, natural(from)?, natural(to)?);
+    let (limit, before, from, to) = (lines(limit)?, natural(before)?, moment(from.as_deref())?, moment(to.as_deref())?);
     let found = look_up(&site, RecordQuery { limit, before, from, to, meeting, device }).await?;
     Ok(match format_of(format, &headers) {
         Format::Json => Json(Records { records: found }).into_response(),
@@ -186,13 +196,19 @@ pub(super) async fn host_export(
         (Caller::Operator, None) => return Err(bad_query("`meeting` says whose records are wanted.")),
     };
     let since = Some(caller.since()).filter(|since| *since > 0);
-    let (limit, from, to) = (lines(wanted.limit)?, natural(wanted.from)?.max(since), natural(wanted.to)?);
+    let (limit, from, to) = (lines(wanted.limit)?, moment(wanted.from.as_deref())?.max(since), moment(wanted.to.as_deref())?);
     let query = RecordQuery { limit, meeting: Some(meeting), from, to, ..RecordQuery::default() };
     let found = look_up(&site, query).await?.into_iter().map(HostRecord::from);
     Ok(match format_of(wanted.format, &headers) {
         Format::Json => Json(HostRecords { records: found.collect() }).into_response(),
         Format::Csv => csv("host-export", &HOST, found.map(host)),
     })
+}
+
+/// A time of a query, in milliseconds since 1970.
+fn moment(text: Option<&str>) -> Result<Option<u64>, ProblemDetails> {
+    let read = |text| read_rfc3339(text).ok_or_else(|| bad_query("A time is written as RFC 3339 does: 2026-11-28T08:01:37Z."));
+    text.map(read).transpose()
 }
 
 /// A number of a query that is not negative.

@@ -39,9 +39,16 @@ async fn the_operator_sees_and_ends_a_call_and_a_member_only_those_of_the_own_me
 #[tokio::test]
 async fn records_are_found_by_page_and_are_a_table_without_formulas() {
     let world = World::new().await;
-    let found = world.operator("GET", "/records?meeting=demo&before=4&limit=1&from=0&to=9&device=x", "").await.json();
+    let found = world
+        .operator(
+            "GET",
+            "/records?meeting=demo&before=4&limit=1&from=2026-11-23T00:00:00Z&to=2026-11-24T00:00:00%2B01:00&device=x",
+            "",
+        )
+        .await
+        .json();
     assert_eq!((&found["records"][0]["id"], &found["records"][0]["meeting"]), (&json!(3), &json!("demo")));
-    for bad in ["from=-1", "before=x", "format=xml", "order=id", "limit=0"] {
+    for bad in ["from=-1", "from=0", "to=soon", "before=x", "format=xml", "order=id", "limit=0"] {
         assert_eq!(world.operator("GET", &format!("/records?{bad}"), "").await.status, 400, "{bad}");
     }
     let table = world.operator("GET", "/records?format=csv", "").await;
@@ -81,6 +88,9 @@ async fn the_host_gets_the_own_meetings_records_and_nobody_in_them() {
     for body in [&mine.body, &table] {
         assert!(!body.contains("call-1") && !body.contains("cmd"), "M-16: {body}");
     }
-    let theirs = world.operator("GET", "/records/host-export?meeting=board&from=1&to=2", "").await.json();
+    let theirs = world
+        .operator("GET", "/records/host-export?meeting=board&from=2026-11-23T00:00:00Z&to=2026-11-24T00:00:00Z", "")
+        .await
+        .json();
     assert_eq!(theirs["records"][0]["meeting"], "board");
 }

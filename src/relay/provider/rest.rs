@@ -183,7 +183,7 @@ impl Shared {
             Verdict::Rest => {
                 let length = retry_after(headers, SystemTime::now()).unwrap_or(RESTS.0).min(RESTS.1);
                 if self.rest(length) {
-                    tracing::info!(?length, "the SMS service asks for a rest");
+                    tracing::info!(seconds = length.as_secs(), "the SMS service asks for a rest");
                 }
                 Outcome::Later
             }

@@ -118,7 +118,7 @@ impl Task {
                 wait = AGAIN.0;
             }
             let (host, port) = (&self.settings.host, self.settings.port);
-            tracing::warn!(host, port, why, again_in = ?wait, "no SMPP session");
+            tracing::warn!(host, port, why, again_in_s = wait.as_secs(), "no SMPP session");
             let again = machine::now() + wait;
             wait = (wait * 2).min(AGAIN.1);
             loop {

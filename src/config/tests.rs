@@ -466,3 +466,13 @@ impl Folder {
         self.settings(&[])
     }
 }
+
+#[test]
+fn g29_a_wrong_path_is_told_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in [folder.path().join("nowhere"), folder.path().join("nowhere/roomgate.toml"), folder.path().to_owned()] {
+        let problems = load(&path, [("ROOMGATE__HTTP__PROT".to_owned(), "1".to_owned())]).unwrap_err();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].what.contains("cannot be read"), "{problems:?}");
+    }
+}

@@ -1,7 +1,7 @@
 //! `roomgate dial`, the administrator's test phone (U-1), against the daemon.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -64,6 +64,40 @@ fn the_test_phone_says_why_a_call_failed() {
         let daemon = Daemon::start();
         let (good, report) = dial(&daemon, &["sip:nobody@127.0.0.1", "--for", "2s"]);
         assert!(!good && report["error"].as_str().is_some_and(|error| error.contains("404")), "{report}");
+    });
+}
+
+#[test]
+fn g29_the_test_phone_says_what_is_missing_and_runs_more_than_eight_times_at_once_with_words_of_its_own() {
+    isolated(|| {
+        let daemon = Daemon::start();
+        let (good, report) = dial(&daemon, &["1001"]);
+        assert!(!good && report["error"].as_str().is_some_and(|error| error.contains("sip:1001@127.0.0.1")), "{report}");
+        let phones: Vec<_> = (0..12)
+            .map(|_| {
+                let mut command = Command::new(env!("CARGO_BIN_EXE_roomgate"));
+                command.args(["dial", "sip:1001@127.0.0.1", "--play", "sample", "--for", "6s"]).current_dir(daemon.folder());
+                command.stdout(Stdio::piped()).spawn().expect("roomgate dial can be run")
+            })
+            .collect();
+        for phone in phones {
+            let output = phone.wait_with_output().expect("it ends");
+            let report: Value = serde_json::from_slice(&output.stdout).expect("a report in JSON");
+            assert!(output.status.success() && report["answered"] == true, "{report}");
+        }
+    });
+}
+
+#[test]
+fn g29_what_an_unknown_caller_dialled_can_be_found_with_its_digits_masked() {
+    isolated(|| {
+        let daemon = Daemon::start();
+        let (good, _) = dial(&daemon, &["sip:947312@127.0.0.1", "--for", "2s"]);
+        assert!(!good);
+        let failure = daemon.status()["failures"][0].clone();
+        assert_eq!(failure["dialled"], "94****", "{failure}");
+        assert!(daemon.log().contains("94****") && !daemon.has_logged("947312"), "{}", daemon.log());
+        assert!(daemon.command(&["status"]).contains("for \"94****\""));
     });
 }
 

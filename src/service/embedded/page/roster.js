@@ -64,7 +64,7 @@ export class Roster {
   speaking(ids) {
     if (ids.length === this.#speaking.size && ids.every((id) => this.#speaking.has(id))) return;
     this.#speaking = new Set(ids);
-    for (const row of byId('roster').children) row.dataset.speaking = String(this.#speaking.has(row.dataset.id));
+    for (const row of byId('roster').children) row.dataset.speaking = String(this.#speaking.has(row.dataset.id) && row.dataset.state !== 'reconnecting');
   }
 
   #tell(state) {
@@ -106,7 +106,8 @@ export class Roster {
 
   #update(row, one) {
     const you = one.id === this.#state.you;
-    row.dataset.speaking = String(this.#speaking.has(one.id));
+    // Of one whose connection is lost nobody knows.
+    row.dataset.speaking = String(this.#speaking.has(one.id) && !one.reconnecting);
     const signature = JSON.stringify([one, you, this.#state.may_admit]);
     if (row.dataset.shown === signature) return;
     row.dataset.shown = signature;

@@ -14,7 +14,7 @@
 //! | L3 | `meeting`, `service` | live meetings; the embedded meeting's signalling and page |
 //! | L2 | `media`, `sip::driver`, `relay::driver`, `speech`, `store`, `telemetry`, `tls`, `udp` | threads, sockets, disk |
 //! | L1 | `sip`, `sdp`, `rtp`, `codec`, `dsp`, `policy`, `menu`, `prompt`, `relay` | pure: no socket, no clock |
-//! | L0 | `ids`, `cause`, `redact`, `machine`, `problem`, `units`, `phrase`, `display_name`, `network`, `budget` | vocabulary |
+//! | L0 | `ids`, `cause`, `redact`, `machine`, `problem`, `units`, `phrase`, `display_name`, `network`, `budget`, `log_limit` | vocabulary |
 //!
 //! # Two planes
 //! *Control* is a small tokio runtime with one task per owner: the SIP endpoint, each call, each meeting, the HTTP server.
@@ -64,6 +64,7 @@ pub mod fuzz;
 pub mod http;
 pub mod ids;
 pub mod link;
+pub mod log_limit;
 pub mod machine;
 pub mod media;
 pub mod meeting;

@@ -50,7 +50,7 @@ use crate::store;
 use crate::telemetry::events::Events;
 use crate::telemetry::log::Levels;
 use crate::telemetry::metrics::Counted;
-use crate::tls::{TlsError, TlsFiles};
+use crate::tls::{ClientFiles, TlsError, TlsFiles};
 use crate::udp::{Net, System};
 
 /// Threads of the control plane: it decides, and never carries audio (DESIGN section 0).
@@ -371,7 +371,10 @@ fn sip_listeners(settings: &Settings) -> Vec<sip::Listener> {
         name: name.clone(),
         transport: listen.transport.into(),
         addr: SocketAddr::new(listen.address, listen.port),
-        tls: listen.tls.as_ref().map(|tls| sip::ListenTls { files: tls_files(tls), client_ca: listen.client_ca.clone() }),
+        tls: listen.tls.as_ref().map(|tls| sip::ListenTls {
+            files: tls_files(tls),
+            clients: listen.client_ca.clone().map(|ca| ClientFiles { ca, crl: listen.client_crl.clone() }),
+        }),
     };
     settings.sip.listen.iter().map(listener).collect()
 }

@@ -106,6 +106,7 @@ pub(super) fn surroundings(settings: &Settings, found: &mut Findings<'_>) {
     for (name, listen) in &settings.sip.listen {
         let key = format!("sip.listen.{name}");
         files.extend(listen.tls.iter().flat_map(|tls| of(&key, tls)));
+        files.extend(listen.client_crl.iter().map(|path| (format!("{key}.client_crl"), path.clone())));
         files.extend(listen.client_ca.iter().map(|path| (format!("{key}.client_ca"), path.clone())));
     }
     files.extend(settings.sip.ca.iter().map(|path| ("sip.ca".to_owned(), path.clone())));

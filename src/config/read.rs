@@ -144,7 +144,7 @@ fn hep(s: &mut Section<'_>) -> Option<Hep> {
 fn listen(s: &mut Section<'_>) -> Listen {
     let transport = choice(&[("udp", Transport::Udp), ("tcp", Transport::Tcp), ("tls", Transport::Tls)]);
     let transport = s.get("transport", transport).unwrap_or(Transport::Udp);
-    let (tls, client_ca) = (certificate_and_key(s), s.optional("client_ca", path));
+    let (tls, client_ca, client_crl) = (certificate_and_key(s), s.optional("client_ca", path), s.optional("client_crl", path));
     if transport == Transport::Tls && tls.is_none() && !s.has_problems() {
         s.complain("speaks TLS without a certificate", "name the PEM files certificate and key");
     }
@@ -154,6 +154,9 @@ fn listen(s: &mut Section<'_>) -> Listen {
             "write transport = \"tls\", or take certificate, key and client_ca out",
         );
     }
+    if client_crl.is_some() && client_ca.is_none() && !s.has_problems() {
+        s.complain("has client_crl, but asks no client for a certificate", "write client_ca, or take client_crl out");
+    }
     let usual = if transport == Transport::Tls { 5061 } else { 5060 };
     Listen {
         transport,
@@ -161,6 +164,7 @@ fn listen(s: &mut Section<'_>) -> Listen {
         port: s.get("port", number(0..=65_535)).unwrap_or(usual),
         tls,
         client_ca,
+        client_crl,
     }
 }
 
@@ -496,7 +500,7 @@ mod tests {
 
     #[test]
     fn port_ranges_have_two_ends_in_order() {
-        let read = |text: &str| ports(&Value::Text(text.to_owned())).ok();
+        let read = |text: &str| ports(&Value::Text(text.to_owned().into())).ok();
         assert_eq!(read("20000-20999"), Some(20_000..=20_999));
         assert_eq!(read(" 1024 - 65535 "), Some(1024..=65_535));
         for text in ["", "20000", "20999-20000", "20000-20000", "80-90", "20000-70000", "a-b", "-"] {
@@ -506,7 +510,7 @@ mod tests {
 
     #[test]
     fn language_tags_name_directories_and_nothing_else() {
-        let fits = |text: &str| language(&Value::Text(text.to_owned())).is_ok();
+        let fits = |text: &str| language(&Value::Text(text.to_owned().into())).is_ok();
         assert!(fits("en") && fits("pt-BR") && fits("zh-Hant-TW") && fits("gsw"));
         assert!(!fits("") && !fits("../etc") && !fits("EN") && !fits("en/us") && !fits("english") && !fits("en-"));
     }

@@ -379,6 +379,10 @@ fn meetings_and_devices_that_contradict_each_other_are_found() {
     assert!(said("[sip.listen.a]\ntransport = \"tls\"\n").contains("sip.listen.a: speaks TLS without a certificate"));
     assert!(said("[sip.listen.a]\nkey = \"k\"\n").contains("sip.listen.a: has only one of certificate and key"));
     assert!(said("[sip.listen.a]\nclient_ca = \"k\"\n").contains("does not speak TLS"));
+    assert!(
+        said("[sip.listen.a]\ntransport = \"tls\"\nclient_crl = \"k\"\ncertificate = \"c\"\nkey = \"k\"\n")
+            .contains("asks no client")
+    );
     let unread = "[sip.listen.a]\ntransport = \"tls\"\ncertificate = \"/nowhere.pem\"\nkey = \"/nowhere.pem\"\nclient_ca = \"/nowhere.pem\"\n";
     assert_eq!(main(unread).problems(&[]).len(), 3);
     let shared = "[device.a]\naddress = \"10.0.0.1\"\n[sip.trunk.b]\naddresses = [\"10.0.0.1\"]\n";

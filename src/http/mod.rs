@@ -338,7 +338,8 @@ impl Site {
 /// # Errors
 /// The address or the certificate cannot be used.
 pub async fn start(settings: HttpSettings, registry: Registry, shutdown: watch::Receiver<bool>) -> Result<Bound, StartError> {
-    let tls = settings.tls.clone().map(|files| tls::server(files, &[b"http/1.1"], None)).transpose()?.map(TlsAcceptor::from);
+    let tls = settings.tls.clone().map(|files| tls::Server::open(files, &[b"http/1.1"], None)).transpose()?;
+    let tls = tls.map(|server| TlsAcceptor::from(server.config()));
     let address = settings.address;
     let bind = |source| StartError::Bind { address, source };
     let listener = TcpListener::bind(address).await.map_err(bind)?;

@@ -1,10 +1,8 @@
 //! [`Certificates`]: a server's certificate, read from files and read again when they change (U-2, S-1).
 #![allow(clippy::disallowed_methods, reason = "part of a driver")]
 
-use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::PrivateKeyDer;
@@ -13,73 +11,24 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use zeroize::Zeroizing;
 
+use super::from_files::FromFiles;
 use super::{TlsError, TlsFiles, chain};
 
-/// The files are looked at no more often than this, and only when somebody connects.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-
 /// Gives each handshake the certificate that is on disk.
-pub(super) struct Certificates {
-    files: TlsFiles,
-    provider: Arc<CryptoProvider>,
-    current: Mutex<Current>,
-}
-
-struct Current {
-    key: Arc<CertifiedKey>,
-    stamp: Stamp,
-    looked: Instant,
-}
-
-/// What tells one version of the two files from another.
-type Stamp = [Option<(SystemTime, u64)>; 2];
-
-impl fmt::Debug for Certificates {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Certificates").field("files", &self.files).finish_non_exhaustive()
-    }
-}
+#[derive(Debug)]
+pub(super) struct Certificates(FromFiles<CertifiedKey>);
 
 impl Certificates {
     pub(super) fn open(files: TlsFiles, provider: Arc<CryptoProvider>) -> Result<Self, TlsError> {
-        let stamp = stamp(&files);
-        let key = Arc::new(load(&files, &provider)?);
-        Ok(Self { files, provider, current: Mutex::new(Current { key, stamp, looked: Instant::now() }) })
-    }
-
-    fn at(&self, now: Instant) -> Arc<CertifiedKey> {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.saturating_duration_since(current.looked) >= LOOK_EVERY {
-            current.looked = now;
-            let found = stamp(&self.files);
-            if found != current.stamp {
-                // The stamp is kept even if loading fails: one log line for one bad version. Between the writing of
-                // the certificate and that of its key the two do not fit, and the next change is looked at again.
-                current.stamp = found;
-                match load(&self.files, &self.provider) {
-                    Ok(key) => {
-                        current.key = Arc::new(key);
-                        tracing::info!(certificate = %self.files.certificate.display(), "TLS certificate read again");
-                    }
-                    Err(error) => tracing::warn!(%error, "new TLS certificate refused, the last good one stays"),
-                }
-            }
-        }
-        Arc::clone(&current.key)
+        let read = vec![files.certificate.clone(), files.key.clone()];
+        FromFiles::open("TLS certificate", read, move || load(&files, &provider)).map(Self)
     }
 }
 
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.at(Instant::now()))
+        Some(self.0.now())
     }
-}
-
-fn stamp(files: &TlsFiles) -> Stamp {
-    [&files.certificate, &files.key].map(|path| {
-        let metadata = std::fs::metadata(path).ok()?;
-        Some((metadata.modified().ok()?, metadata.len()))
-    })
 }
 
 fn load(files: &TlsFiles, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
@@ -93,9 +42,10 @@ fn load(files: &TlsFiles, provider: &CryptoProvider) -> Result<CertifiedKey, Tls
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
+    use std::time::{Duration, Instant, SystemTime};
 
     use super::*;
-    use crate::tls::server;
+    use crate::tls::Server;
 
     struct Scratch(PathBuf);
 
@@ -140,7 +90,7 @@ mod tests {
         write(&files, &first);
         let certificates = opened(files.clone());
         let start = Instant::now();
-        let served = |seconds| certificates.at(start + Duration::from_secs(seconds)).cert.clone();
+        let served = |seconds| certificates.0.at(start + Duration::from_secs(seconds)).cert.clone();
         let before = served(2);
 
         // The certificate is there already, its key not yet: they do not fit.
@@ -163,11 +113,11 @@ mod tests {
     fn files_that_cannot_be_used_are_refused_at_the_start_by_name() {
         let scratch = Scratch::new("refuse");
         let files = scratch.files();
-        let text = |files: &TlsFiles| server(files.clone(), &[], None).map(drop).map_err(|error| error.to_string());
+        let text = |files: &TlsFiles| Server::open(files.clone(), &[], None).map(drop).map_err(|error| error.to_string());
         assert!(text(&files).is_err_and(|error| error.contains("cert.pem")));
         let (one, two) = (issue(&["one.example"]), issue(&["two.example"]));
         write(&files, &(one.0.clone(), two.1));
-        assert!(matches!(server(files.clone(), &[], None), Err(TlsError::Unusable(_))));
+        assert!(matches!(Server::open(files.clone(), &[], None), Err(TlsError::Unusable(_))));
         write(&files, &(String::new(), one.1));
         assert!(text(&files).is_err_and(|error| error.contains("no certificate")));
         write(&files, &(one.0, "nothing".into()));

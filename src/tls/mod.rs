@@ -1,24 +1,29 @@
 //! TLS 1.2 and 1.3 by rustls (S-1, X-4), for HTTP and SIP alike: certificates flow in from files, configurations flow out.
 //!
-//! A server's certificate is read again when its files change ([`certificates`]); who a client says to be by its certificate is read
+//! A server's certificate, and whom it lets in, are read again when their files change ([`Server`]); who a client says to be by its certificate is read
 //! by [`names`]; whom we trust when we connect is a [`Trust`].
 #![allow(clippy::disallowed_methods, reason = "a driver: decides by the clock when files are looked at again")]
 
 mod certificates;
 mod client;
+#[cfg(test)]
+mod clients_tests;
+mod from_files;
 mod names;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::pki_types::CertificateDer;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::server::WebPkiClientVerifier;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ResolvesServerCert, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
 
 use certificates::Certificates;
+use from_files::FromFiles;
 
 pub use client::{Trust, client};
 pub use names::names;
@@ -51,41 +56,86 @@ pub enum TlsError {
         /// What is wrong.
         source: rustls::pki_types::pem::Error,
     },
-    /// The file holds no certificate.
-    #[error("{path}: no certificate in it", path = path.display())]
+    /// The file holds nothing of what it is for.
+    #[error("{path}: no {what} in it", path = path.display())]
     Empty {
         /// The file.
         path: PathBuf,
+        /// What is missing.
+        what: &'static str,
     },
     /// Key and certificate do not fit, or are of a kind that TLS cannot use.
     #[error("certificate and key cannot be used: {0}")]
     Unusable(rustls::Error),
 }
 
-/// A configuration that serves `protocols` (ALPN; none: not asked) with the certificate in `files`, whatever it is at the time. With
-/// `client_ca`, a PEM file that is read once, only clients with a certificate of one of these authorities get in.
-///
-/// # Errors
-/// The files cannot be used now. Later faults of the certificate only leave the last good one in place.
-pub fn server(files: TlsFiles, protocols: &[&[u8]], client_ca: Option<&Path>) -> Result<Arc<ServerConfig>, TlsError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let certificates = Certificates::open(files, Arc::clone(&provider))?;
-    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(TlsError::Unusable)?;
-    let builder = match client_ca {
-        Some(path) => builder.with_client_cert_verifier(verifier(path, provider)?),
-        None => builder.with_no_client_auth(),
-    };
-    let mut config = builder.with_cert_resolver(Arc::new(certificates));
-    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-    Ok(Arc::new(config))
+/// Whose clients get in, by PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientFiles {
+    /// Only clients with a certificate of one of these authorities.
+    pub ca: PathBuf,
+    /// And none that is on one of these revocation lists (RFC 5280 section 5); PEM, or DER where it is one alone. With it, a certificate whose
+    /// authority has no list here is refused.
+    pub crl: Option<PathBuf>,
 }
 
-fn verifier(path: &Path, provider: Arc<rustls::crypto::CryptoProvider>) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
-    WebPkiClientVerifier::builder_with_provider(Arc::new(authorities(path)?), provider)
+/// A server's TLS: its own certificate and whom it lets in are whatever the files hold at the time.
+#[derive(Debug)]
+pub struct Server(FromFiles<ServerConfig>);
+
+impl Server {
+    /// Serves `protocols` (ALPN; none: not asked) with the certificate in `files`; with `clients`, only those get in.
+    ///
+    /// # Errors
+    /// The files cannot be used now. Later faults only leave the last good ones in place.
+    pub fn open(files: TlsFiles, protocols: &[&[u8]], clients: Option<ClientFiles>) -> Result<Self, TlsError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let certificates = Arc::new(Certificates::open(files, Arc::clone(&provider))?);
+        let protocols: Vec<Vec<u8>> = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+        let read = clients.iter().flat_map(|clients| [Some(clients.ca.clone()), clients.crl.clone()]).flatten().collect();
+        let load = move || {
+            let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+                .with_safe_default_protocol_versions()
+                .map_err(TlsError::Unusable)?;
+            let builder = match &clients {
+                Some(clients) => builder.with_client_cert_verifier(verifier(clients, &provider)?),
+                None => builder.with_no_client_auth(),
+            };
+            let mut config = builder.with_cert_resolver(Arc::clone(&certificates) as Arc<dyn ResolvesServerCert>);
+            config.alpn_protocols.clone_from(&protocols);
+            Ok(config)
+        };
+        FromFiles::open("list of clients", read, load).map(Self)
+    }
+
+    /// What the next connection is served with. A session of an earlier configuration is not resumed by a later one, so that whoever is
+    /// revoked has to show the certificate anew.
+    #[must_use]
+    pub fn config(&self) -> Arc<ServerConfig> {
+        self.0.now()
+    }
+}
+
+fn verifier(clients: &ClientFiles, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let lists = clients.crl.as_deref().map(revocations).transpose()?.unwrap_or_default();
+    WebPkiClientVerifier::builder_with_provider(Arc::new(authorities(&clients.ca)?), Arc::clone(provider))
+        .with_crls(lists)
         .build()
         .map_err(|error| TlsError::Unusable(rustls::Error::General(error.to_string())))
+}
+
+/// All revocation lists in a file; at least one.
+fn revocations(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {
+    let bytes = std::fs::read(path).map_err(|source| TlsError::File { path: path.to_owned(), source })?;
+    let lists = CertificateRevocationListDer::pem_slice_iter(&bytes)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|source| TlsError::Pem { path: path.to_owned(), source })?;
+    match lists.as_slice() {
+        // A sequence of ASN.1.
+        [] if bytes.first() == Some(&0x30) => Ok(vec![CertificateRevocationListDer::from(bytes)]),
+        [] => Err(TlsError::Empty { path: path.to_owned(), what: "revocation list" }),
+        _ => Ok(lists),
+    }
 }
 
 /// The authorities in a PEM file.
@@ -103,5 +153,5 @@ fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let chain = CertificateDer::pem_slice_iter(&bytes)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|source| TlsError::Pem { path: path.to_owned(), source })?;
-    if chain.is_empty() { Err(TlsError::Empty { path: path.to_owned() }) } else { Ok(chain) }
+    if chain.is_empty() { Err(TlsError::Empty { path: path.to_owned(), what: "certificate" }) } else { Ok(chain) }
 }

@@ -13,7 +13,6 @@ mod udp;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -32,7 +31,7 @@ use super::endpoint::Endpoint;
 use super::{Change, Command, ConnectionId, Event, Flow, Input, Output, Settings, Transport};
 use crate::cause::Cause;
 use crate::machine::{self, Machine};
-use crate::tls::TlsFiles;
+use crate::tls::{ClientFiles, Server, TlsFiles};
 use crate::udp::Net;
 
 /// Commands and events that may wait. Commands: the sender waits. Events: the call is ended with [`Cause::Stalled`].
@@ -60,8 +59,8 @@ pub struct Listener {
 pub struct ListenTls {
     /// Our certificate, read again when its files change.
     pub files: TlsFiles,
-    /// PEM file of the authorities that a client's certificate must come from; `None`: clients need none.
-    pub client_ca: Option<PathBuf>,
+    /// Where a client's certificate must come from, and which are revoked; read again when these files change. `None`: clients need none.
+    pub clients: Option<ClientFiles>,
 }
 
 /// A listener that could not be opened.
@@ -105,7 +104,7 @@ pub async fn start(net: Arc<dyn Net>, settings: Settings, listeners: Vec<Listene
         let opened = match transport {
             Transport::Udp => task.udp.open(index, addr),
             Transport::Tcp => task.listen(index, addr, None),
-            Transport::Tls => acceptor(tls.as_ref()).and_then(|acceptor| task.listen(index, addr, Some(acceptor))),
+            Transport::Tls => server(tls.as_ref()).and_then(|server| task.listen(index, addr, Some(server))),
         };
         bound.push(opened.map_err(|source| StartError { name, transport, addr, source })?);
     }
@@ -117,10 +116,9 @@ pub async fn start(net: Arc<dyn Net>, settings: Settings, listeners: Vec<Listene
     Ok(Running { handle, events, registrations, bound })
 }
 
-fn acceptor(tls: Option<&ListenTls>) -> io::Result<TlsAcceptor> {
+fn server(tls: Option<&ListenTls>) -> io::Result<Server> {
     let tls = tls.ok_or_else(|| io::Error::other("no certificate"))?;
-    let config = crate::tls::server(tls.files.clone(), &[], tls.client_ca.as_deref());
-    config.map(TlsAcceptor::from).map_err(io::Error::other)
+    Server::open(tls.files.clone(), &[], tls.clients.clone()).map_err(io::Error::other)
 }
 
 /// The ways up.
@@ -134,12 +132,12 @@ struct StreamListener {
     index: u16,
     bound: SocketAddr,
     /// For TLS.
-    acceptor: Option<TlsAcceptor>,
+    server: Option<Server>,
 }
 
 impl StreamListener {
     const fn transport(&self) -> Transport {
-        if self.acceptor.is_some() { Transport::Tls } else { Transport::Tcp }
+        if self.server.is_some() { Transport::Tls } else { Transport::Tcp }
     }
 }
 
@@ -187,10 +185,10 @@ impl Task {
         }
     }
 
-    fn listen(&mut self, index: u16, addr: SocketAddr, acceptor: Option<TlsAcceptor>) -> io::Result<SocketAddr> {
+    fn listen(&mut self, index: u16, addr: SocketAddr, server: Option<Server>) -> io::Result<SocketAddr> {
         let listener = stream::listen(addr)?;
         let bound = listener.local_addr()?;
-        self.streams_in.push(StreamListener { index, bound, acceptor });
+        self.streams_in.push(StreamListener { index, bound, server });
         self.tasks.spawn(stream::accept(index, listener, self.news.clone()));
         Ok(bound)
     }
@@ -382,9 +380,8 @@ impl Task {
                     return tracing::debug!(source = %peer, "too many connections");
                 }
                 let Ok(local) = stream.local_addr() else { return };
-                let acceptor =
-                    self.streams_in.iter().find(|known| known.index == listener).and_then(|known| known.acceptor.clone());
-                let (transport, stream, open) = match acceptor {
+                let server = self.streams_in.iter().find(|known| known.index == listener).and_then(|known| known.server.as_ref());
+                let (transport, stream, open) = match server.map(|server| TlsAcceptor::from(server.config())) {
                     Some(acceptor) => (Transport::Tls, Stream::Accepted(stream, acceptor), false),
                     None => (Transport::Tcp, Stream::Plain(stream), true),
                 };

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Serialize, Serializer};
+use zeroize::Zeroize;
 
 /// Who was dialled, so that an administrator can find out what was mistyped or misrouted: letters as they are; of digits, which may be a
 /// code (K-1), how many there are and at most the first two. 64 characters at most, and none that a terminal would obey.
@@ -17,11 +18,12 @@ pub fn masked_user(user: &str) -> String {
     runs.map(mask).collect()
 }
 
-/// A value whose `Display` and `Debug` show only that something is there. [`Redacted::expose`] is the only way in, and easy to search for.
+/// A value whose `Display` and `Debug` show only that something is there, and that is overwritten when it is dropped.
+/// [`Redacted::expose`] is the only way in, and easy to search for.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
-pub struct Redacted<T>(T);
+pub struct Redacted<T: Zeroize>(T);
 
-impl<T> Redacted<T> {
+impl<T: Zeroize> Redacted<T> {
     /// Hides `value` from now on.
     pub const fn new(value: T) -> Self {
         Self(value)
@@ -32,25 +34,38 @@ impl<T> Redacted<T> {
         &self.0
     }
 
-    /// The value itself, by value.
-    pub fn into_inner(self) -> T {
-        self.0
+    /// The value itself, to be changed in place.
+    pub const fn expose_mut(&mut self) -> &mut T {
+        &mut self.0
     }
 }
 
-impl<T> fmt::Display for Redacted<T> {
+impl<T: Zeroize + Default> Redacted<T> {
+    /// The value itself, by value; from now on it is the caller's to overwrite.
+    pub fn into_inner(mut self) -> T {
+        std::mem::take(&mut self.0)
+    }
+}
+
+impl<T: Zeroize> Drop for Redacted<T> {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl<T: Zeroize> fmt::Display for Redacted<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
     }
 }
 
-impl<T> fmt::Debug for Redacted<T> {
+impl<T: Zeroize> fmt::Debug for Redacted<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
     }
 }
 
-impl<T> From<T> for Redacted<T> {
+impl<T: Zeroize> From<T> for Redacted<T> {
     fn from(value: T) -> Self {
         Self(value)
     }
@@ -109,6 +124,9 @@ impl Serialize for Caller {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
     use super::*;
 
     #[test]
@@ -137,5 +155,30 @@ mod tests {
             assert_eq!(masked_user(user), masked, "{user}");
         }
         assert_eq!(masked_user(&"x".repeat(500)).len(), 64);
+    }
+
+    /// Notes that it was overwritten.
+    #[derive(Clone, Default)]
+    struct Noted(Rc<Cell<u32>>);
+
+    impl Zeroize for Noted {
+        fn zeroize(&mut self) {
+            self.0.set(self.0.get() + 1);
+        }
+    }
+
+    #[test]
+    fn x4_what_is_hidden_is_overwritten_when_it_is_dropped_and_each_copy_of_it() {
+        let noted = Noted::default();
+        let hidden = Redacted::new(noted.clone());
+        let copy = hidden.clone();
+        assert_eq!(format!("{:?} {copy}", Redacted::new("4321".to_owned())), "*** ***");
+        drop(hidden);
+        assert_eq!(noted.0.get(), 1);
+        drop(copy);
+        assert_eq!(noted.0.get(), 2);
+        let mut digits = Redacted::new("43".to_owned());
+        digits.expose_mut().push('2');
+        assert_eq!(digits.into_inner(), "432");
     }
 }

@@ -249,7 +249,7 @@ fn distance(a: &str, b: &str) -> usize {
 
 fn mismatch(value: &Value, wanted: &str) -> Wrong {
     let found = match value {
-        Value::Text(text) | Value::Untyped(text) => format!("{text:?}"),
+        Value::Text(text) | Value::Untyped(text) => format!("{:?}", text.as_str()),
         Value::Integer(number) => number.to_string(),
         Value::Boolean(boolean) => boolean.to_string(),
         Value::List(_) => "a list".to_owned(),
@@ -261,7 +261,7 @@ fn mismatch(value: &Value, wanted: &str) -> Wrong {
 
 pub(super) fn text(value: &Value) -> Result<String, Wrong> {
     match value {
-        Value::Text(text) | Value::Untyped(text) => Ok(text.clone()),
+        Value::Text(text) | Value::Untyped(text) => Ok(text.to_string()),
         other => Err(mismatch(other, "a text in quotes")),
     }
 }
@@ -283,8 +283,8 @@ pub(super) fn path(value: &Value) -> Result<PathBuf, Wrong> {
 pub(super) fn boolean(value: &Value) -> Result<bool, Wrong> {
     match value {
         Value::Boolean(boolean) => Ok(*boolean),
-        Value::Untyped(text) if text == "true" => Ok(true),
-        Value::Untyped(text) if text == "false" => Ok(false),
+        Value::Untyped(text) if text.as_str() == "true" => Ok(true),
+        Value::Untyped(text) if text.as_str() == "false" => Ok(false),
         other => Err(mismatch(other, "true or false")),
     }
 }
@@ -317,7 +317,7 @@ pub(super) fn parsed<T: FromStr>(wanted: &'static str) -> impl Fn(&Value) -> Res
 pub(super) fn choice<T: Copy>(choices: &'static [(&'static str, T)]) -> impl Fn(&Value) -> Result<T, Wrong> {
     move |value| {
         let found = match value {
-            Value::Text(text) | Value::Untyped(text) => choices.iter().find(|(word, _)| word == text),
+            Value::Text(text) | Value::Untyped(text) => choices.iter().find(|(word, _)| *word == text.as_str()),
             _ => None,
         };
         let words = || choices.iter().map(|(word, _)| format!("{word:?}")).collect::<Vec<_>>().join(", ");
@@ -332,7 +332,7 @@ pub(super) fn list<T>(item: impl Fn(&Value) -> Result<T, Wrong>) -> impl FnOnce(
         Value::Untyped(text) => {
             let text = text.trim().trim_start_matches('[').trim_end_matches(']');
             let items = text.split(',').map(|item| item.trim().trim_matches('"')).filter(|item| !item.is_empty());
-            items.map(|text| item(&Value::Untyped(text.to_owned()))).collect()
+            items.map(|text| item(&Value::Untyped(text.to_owned().into()))).collect()
         }
         Value::Text(text) if text.is_empty() => Ok(Vec::new()),
         one => Ok(vec![item(one)?]),

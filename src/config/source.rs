@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+use zeroize::Zeroizing;
 
 use crate::problem::{Place, Problem};
 
@@ -29,16 +30,16 @@ pub(super) struct Node {
     pub(super) value: Value,
 }
 
-/// A value as written.
+/// A value as written. Any text may be a secret: all of them are overwritten when they are dropped.
 #[derive(Debug, Clone)]
 pub(super) enum Value {
-    Text(String),
+    Text(Zeroizing<String>),
     Integer(i64),
     Boolean(bool),
     List(Vec<Node>),
     Table(BTreeMap<String, Node>),
     /// From the environment: takes the type that is wanted of it.
-    Untyped(String),
+    Untyped(Zeroizing<String>),
     /// A TOML type that no key of ours has.
     Foreign(&'static str),
 }
@@ -140,7 +141,7 @@ fn parse(file: &Path) -> Result<BTreeMap<String, Node>, Problem> {
         let (what, hint) = (format!("is {size} bytes long"), format!("at most {MAX_FILE} bytes are read"));
         return Err(Problem { place: place(None), key: String::new(), what, hint });
     }
-    let text = std::fs::read_to_string(file).map_err(|error| unreadable(file, &error))?;
+    let text = Zeroizing::new(std::fs::read_to_string(file).map_err(|error| unreadable(file, &error))?);
     parse_text(&text, file)
 }
 
@@ -178,7 +179,7 @@ fn tree(table: &DeTable<'_>, text: &str, file: &Path) -> BTreeMap<String, Node> 
 fn node(value: &Spanned<DeValue<'_>>, line: Option<usize>, text: &str, file: &Path) -> Node {
     let place = Place::File { file: file.to_owned(), line };
     let value = match value.get_ref() {
-        DeValue::String(string) => Value::Text(string.to_string()),
+        DeValue::String(string) => Value::Text(string.to_string().into()),
         DeValue::Boolean(boolean) => Value::Boolean(*boolean),
         DeValue::Integer(integer) => match i64::from_str_radix(integer.as_str(), integer.radix()) {
             Ok(number) => Value::Integer(number),
@@ -218,7 +219,7 @@ fn put(tree: &mut BTreeMap<String, Node>, levels: &[&str], place: &Place, text: 
     let plain = |name: &str| name.to_ascii_lowercase().replace('-', "_");
     let key = tree.keys().find(|key| plain(key) == plain(first)).cloned().unwrap_or_else(|| first.to_ascii_lowercase());
     if rest.is_empty() {
-        tree.insert(key, Node { place: place.clone(), value: Value::Untyped(text.to_owned()) });
+        tree.insert(key, Node { place: place.clone(), value: Value::Untyped(text.to_owned().into()) });
         return;
     }
     let node = tree.entry(key).or_insert_with(|| Node { place: place.clone(), value: Value::Table(BTreeMap::new()) });

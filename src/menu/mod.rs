@@ -156,13 +156,14 @@ struct Code {
 
 impl Code {
     fn push(&mut self, digit: char) {
-        let mut digits = std::mem::take(&mut self.digits).into_inner();
+        let digits = self.digits.expose_mut();
         if digits.len() < LONGEST_CODE {
+            // As long as it may become: a buffer that grows leaves copies of itself behind.
+            digits.reserve_exact(LONGEST_CODE - digits.len());
             digits.push(digit);
         } else {
             self.too_long = true;
         }
-        self.digits = Redacted::new(digits);
     }
 
     fn is_empty(&self) -> bool {

@@ -7,11 +7,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use hmac::{Hmac, Mac};
-use hyper::{Method, Request, StatusCode, header};
+use hyper::header::{self, HeaderValue};
+use hyper::{Method, Request, StatusCode};
 use serde::Deserialize;
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
 
 use super::{Dialect, Verdict, refused};
 use crate::redact::Redacted;
@@ -123,12 +125,15 @@ impl Dialect for Twilio {
         if let Some(callback) = callback {
             form.append_pair("StatusCallback", callback);
         }
-        let login = BASE64.encode(format!("{account}:{}", token.expose()));
+        let login = Zeroizing::new(format!("{account}:{}", token.expose()));
+        let authorization = Zeroizing::new(format!("Basic {}", BASE64.encode(login.as_bytes())));
+        let mut authorization = HeaderValue::from_str(&authorization).ok()?;
+        authorization.set_sensitive(true);
         Request::builder()
             .method(Method::POST)
             .uri(format!("{api}/2010-04-01/Accounts/{account}/Messages.json"))
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .header(header::AUTHORIZATION, format!("Basic {login}"))
+            .header(header::AUTHORIZATION, authorization)
             .body(form.finish().into())
             .ok()
     }

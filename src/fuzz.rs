@@ -32,6 +32,7 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("config", config_file),
     ("digest", digest),
+    ("dtls", dtls),
     ("dtmf", dtmf),
     ("rtcp", rtcp),
     ("rtp", rtp_packet),
@@ -260,6 +261,14 @@ pub fn rtcp(data: &[u8]) {
     session.handle(now, data);
     let _ = (session.round_trip(), session.highest_reported_seq(), session.said_goodbye());
     assert!(session.build(now, 0).len() < 1500, "a report of ours fits a datagram whatever came in");
+}
+
+/// Datagrams of a browser to the DTLS server of its connection, each behind two bytes of length.
+pub fn dtls(data: &[u8]) {
+    let datagrams = datagrams(data);
+    let sent = media::dtls_answers(Instant::now(), datagrams).expect("a server");
+    // A flight of ours to each of 64 datagrams and each retransmission; by far less where no cookie comes back.
+    assert!(sent <= 100 * 4096, "{sent} octets in answer to {}", data.len());
 }
 
 /// A STUN request: whose peer it is for.

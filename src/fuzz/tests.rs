@@ -139,6 +139,7 @@ macro_rules! replayed {
 replayed! {
     mutated_configuration_files_are_read_or_refused = "config",
     mutated_authorizations_let_nobody_in = "digest",
+    mutated_dtls_is_refused_or_answered_within_bounds = "dtls",
     mutated_telephone_events_are_keys_or_nothing = "dtmf",
     mutated_rtcp_is_read_or_passed_over = "rtcp",
     mutated_rtp_is_played_or_passed_over = "rtp",

@@ -49,6 +49,8 @@ pub use port::{Channel, Port, Profile, TelephoneEvent};
 pub use stats::PortStats;
 pub use worker::Counters;
 
+pub(crate) use peer::handshake::answered as dtls_answers;
+
 #[cfg(test)]
 pub(crate) use here::Here;
 #[cfg(test)]

@@ -41,6 +41,7 @@ use super::stun;
 
 #[cfg(any(test, feature = "bench"))]
 pub(super) mod browser;
+pub(crate) mod handshake;
 
 /// Our payload type for Opus where the offer leaves the choice to us.
 const OPUS_PAYLOAD_TYPE: u8 = 111;
@@ -55,6 +56,9 @@ pub enum NegotiationError {
     /// The offer cannot be read, or holds no audio we speak.
     #[error("the browser's offer cannot be used: it must hold Opus audio")]
     BadOffer,
+    /// The offer wants a data channel: nothing here speaks SCTP, and nobody's octets reach it.
+    #[error("the browser's offer cannot be used: it holds a data channel, and there are none here")]
+    DataChannel,
     /// Our own side failed.
     #[error("the connection could not be set up on our side")]
     Setup(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -130,7 +134,7 @@ impl PeerFactory {
     /// `seed` gives SSRC and ICE credentials; it must be unpredictable outside tests.
     ///
     /// # Errors
-    /// [`NegotiationError::BadOffer`] for what the browser did wrong, [`NegotiationError::Setup`] for our own trouble.
+    /// [`NegotiationError::BadOffer`] and [`NegotiationError::DataChannel`] for what the browser did wrong, [`NegotiationError::Setup`] for our own trouble.
     pub fn negotiate(
         &self,
         now: Instant,
@@ -138,6 +142,9 @@ impl PeerFactory {
         candidates: &[SocketAddr],
         seed: [u8; 32],
     ) -> Result<(Peer, String), NegotiationError> {
+        if wants_data_channel(&offer) {
+            return Err(NegotiationError::DataChannel);
+        }
         let (ufrag, password) = credentials(&seed);
         let settings = SettingEngineBuilder::new()
             .with_answering_dtls_role(RTCDtlsRole::Server)
@@ -235,10 +242,17 @@ impl PeerFactory {
     }
 }
 
+/// Whether an offer has a section for SCTP (RFC 8841), whatever ends its lines: the stack would begin to listen for it.
+fn wants_data_channel(offer: &str) -> bool {
+    let is_application = |line: &str| line.trim_start().get(..13).is_some_and(|head| head.eq_ignore_ascii_case("m=application"));
+    let (other, rest) = (["a=sctp-port", "a=sctpmap"], offer.split(['\r', '\n']));
+    rest.into_iter().any(|line| is_application(line) || other.iter().any(|name| line.trim_start().starts_with(name)))
+}
+
 /// ICE user name fragment and password from random bytes (RFC 8445 section 5.3: at least 24 and 128 bits).
 fn credentials(seed: &[u8; 32]) -> (String, String) {
     use base64::Engine as _;
-    let text = base64::engine::general_purpose::STANDARD_NO_PAD.encode(&seed[..24]);
+    let text = Zeroizing::new(base64::engine::general_purpose::STANDARD_NO_PAD.encode(&seed[..24]));
     let (ufrag, password) = text.split_at(8);
     (ufrag.to_owned(), password.to_owned())
 }

@@ -1,7 +1,8 @@
 //! Browsers: the whole of ICE, DTLS and SRTP in virtual time, with a second connection as the browser.
 
 use super::*;
-use crate::media::peer::PeerChange;
+use crate::media::peer::browser::Browser;
+use crate::media::peer::{NegotiationError, PeerChange, PeerFactory};
 
 fn connected(rig: &Rig) -> usize {
     let is_connected = |told: &&MeetingHeard| matches!(told, MeetingHeard::Peer { change: PeerChange::Connected, .. });
@@ -141,4 +142,23 @@ fn what_strangers_send_to_the_socket_is_nothing_to_a_browser_in_the_meeting() {
     let levels = rig.phones[phone].hears(&[700.0]);
     assert!(is_as_loud_as_it_was_hummed(levels[0]), "the phone: {levels:?}");
     rig.ends();
+}
+
+#[test]
+fn x1_an_offer_that_wants_a_data_channel_is_refused_however_it_is_written() {
+    let (rig, address) = (Rig::new(), "192.0.2.7:50000".parse().expect("an address"));
+    let (_, offer) = Browser::offer(rig.now, address);
+    let factory = PeerFactory::new().expect("a certificate");
+    let ours: SocketAddr = rig::WEBRTC.parse().expect("an address");
+    let negotiate = |offer: String| factory.negotiate(rig.now, offer, &[ours], [7; 32]).map(drop);
+    assert!(negotiate(offer.clone()).is_ok());
+    for section in [
+        "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\na=sctp-port:5000\r\n",
+        "m=application 9 DTLS/SCTP 5000\nc=IN IP4 0.0.0.0\na=mid:1\na=sctpmap:5000 webrtc-datachannel 256\n",
+        " M=Application 0 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:1\r\n",
+        "a=sctp-port:5000\r\n",
+    ] {
+        let refused = negotiate(format!("{offer}{section}"));
+        assert!(matches!(refused, Err(NegotiationError::DataChannel)), "{section}: {refused:?}");
+    }
 }

@@ -1,14 +1,15 @@
 //! Words that no prompt has are spoken by a local program, where one is configured: text goes to its standard input, and a WAV file
-//! comes from its standard output. Nothing leaves the machine, and nothing of the text is in its arguments or in the log (C-8).
+//! comes from its standard output. Nothing leaves the machine, and nothing of the text is in its arguments or in the log (C-8). What it may
+//! do is little: see [`sandbox`].
 #![allow(clippy::disallowed_methods, reason = "a driver: it starts programs")]
 
+mod sandbox;
+
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::process::Command;
 use tokio::sync::Semaphore;
 
 use crate::prompt::{Clip, WavFault, spoken};
@@ -53,14 +54,17 @@ pub enum SpeechError {
 #[derive(Debug, Clone)]
 pub struct Speaker {
     settings: Arc<SpeechSettings>,
+    hidden: Arc<[PathBuf]>,
     places: Arc<Semaphore>,
 }
 
 impl Speaker {
-    /// By this program.
+    /// By this program, which cannot read what is `hidden`: what the daemon keeps, and its keys. Paths that are not there are hidden
+    /// from nobody.
     #[must_use]
-    pub fn new(settings: SpeechSettings) -> Self {
-        Self { settings: Arc::new(settings), places: Arc::new(Semaphore::new(AT_ONCE)) }
+    pub fn new(settings: SpeechSettings, hidden: impl IntoIterator<Item = PathBuf>) -> Self {
+        let hidden: Arc<[PathBuf]> = hidden.into_iter().filter_map(|path| path.canonicalize().ok()).collect();
+        Self { settings: Arc::new(settings), hidden, places: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
     /// A text as sound, as loud as the prompts.
@@ -76,10 +80,8 @@ impl Speaker {
         // Never closed.
         let _place = self.places.acquire().await;
         let arguments = self.settings.arguments.iter().map(|argument| argument.replace(LANGUAGE, language));
-        let mut command = Command::new(&self.settings.program);
-        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
-        let mut program = command.spawn()?;
-        let (stdin, stdout) = (program.stdin.take(), program.stdout.take());
+        let mut program = sandbox::start(&self.settings.program, arguments.collect(), Arc::clone(&self.hidden)).await?;
+        let (stdin, stdout) = (program.child.stdin.take(), program.child.stdout.take());
         let says = async {
             if let Some(mut stdin) = stdin {
                 // A program that does not want to hear it all may have its reasons; what it says counts.
@@ -98,7 +100,7 @@ impl Speaker {
         if wav.len() as u64 >= LARGEST {
             return Err(WavFault::TooLong.into());
         }
-        let status = program.wait().await?;
+        let status = program.child.wait().await?;
         if status.success() { Ok(wav) } else { Err(SpeechError::Status(status)) }
     }
 }
@@ -109,7 +111,7 @@ mod tests {
 
     fn shell(script: &str) -> Speaker {
         let arguments = vec!["-c".to_owned(), script.to_owned(), LANGUAGE.to_owned()];
-        Speaker::new(SpeechSettings { program: "/bin/sh".into(), arguments })
+        Speaker::new(SpeechSettings { program: "/bin/sh".into(), arguments }, [])
     }
 
     async fn outcome(script: &str) -> String {
@@ -124,7 +126,7 @@ mod tests {
         assert_eq!(outcome("exit 3").await, "ended with exit status: 3");
         assert!(outcome("cat").await.starts_with("wrote what cannot be read as a WAV file"));
         assert!(outcome("cat /dev/zero").await.starts_with("wrote what is longer than 60 s"));
-        let missing = Speaker::new(SpeechSettings { program: "/nonexistent".into(), arguments: Vec::new() });
+        let missing = Speaker::new(SpeechSettings { program: "/nonexistent".into(), arguments: Vec::new() }, []);
         let error = missing.speak("en", &Redacted::new("x".to_owned())).await.expect_err("there is none");
         assert!(error.to_string().starts_with("cannot be run"), "{error}");
     }
@@ -136,10 +138,69 @@ mod tests {
 
     #[tokio::test]
     async fn the_language_goes_into_the_arguments_and_the_text_into_standard_input() {
+        // A WAV file of no samples says nothing of what was heard: the status does.
+        let script = "[ \"$0\" = en ] && [ \"$(cat)\" = 'the words' ] && exit 7";
+        assert_eq!(outcome(script).await, "ended with exit status: 7");
+    }
+
+    #[tokio::test]
+    async fn x1_the_program_has_an_empty_environment_an_empty_directory_and_no_descriptor_but_its_pipes() {
+        // The shell itself sets PWD, OLDPWD, SHLVL and `_`.
+        let environment = "env | grep -Ev '^(PWD|OLDPWD|SHLVL|_)=' && exit 1; exit 7";
+        assert_eq!(outcome(environment).await, "ended with exit status: 7");
+        assert_eq!(outcome("[ -z \"$(ls -A)\" ] && [ \"$(pwd)\" != / ] && exit 7").await, "ended with exit status: 7");
+        let descriptors =
+            "for fd in /proc/self/fd/*; do case ${fd##*/} in 0|1|2|3) ;; *) [ -e $fd ] && exit 1;; esac; done; exit 7";
+        assert_eq!(outcome(descriptors).await, "ended with exit status: 7");
+        assert_eq!(
+            outcome("cat >/dev/null; [ $(ulimit -c) = 0 ] && [ $(ulimit -n) = 256 ] && exit 7").await,
+            "ended with exit status: 7"
+        );
+    }
+
+    #[tokio::test]
+    async fn x1_the_program_reads_nothing_that_is_hidden_and_writes_nothing_outside_its_directory() {
         let folder = tempfile::tempdir().expect("a folder");
-        let (file, script) = (folder.path().join("said"), "exit 1");
-        let script = format!("{{ echo \"$0\"; cat; }} > {}; {script}", file.display());
-        assert_eq!(outcome(&script).await, "ended with exit status: 1");
-        assert_eq!(std::fs::read_to_string(file).expect("it has run"), "en\nthe words");
+        let file = |name: &str| folder.path().join(name);
+        for name in ["state", "open"] {
+            std::fs::create_dir(file(name)).expect("a folder");
+            std::fs::write(file(name).join("file"), "what is in it").expect("a file");
+        }
+        std::fs::write(file("key.pem"), "a key").expect("a file");
+        let speaker = |script: String| {
+            let arguments = vec!["-c".to_owned(), script];
+            Speaker::new(
+                SpeechSettings { program: "/bin/sh".into(), arguments },
+                [file("state"), file("key.pem"), file("not-there")],
+            )
+        };
+        let says = async |script: String| {
+            let spoken = speaker(script).speak("en", &Redacted::new("x".to_owned())).await;
+            spoken.expect_err("no sound").to_string()
+        };
+        let path = folder.path().display();
+        assert_eq!(says(format!("cat {path}/open/file >/dev/null && echo > own && exit 7")).await, "ended with exit status: 7");
+        for reads in ["state/file", "key.pem"] {
+            assert_eq!(says(format!("cat {path}/{reads} 2>/dev/null || exit 7")).await, "ended with exit status: 7", "{reads}");
+        }
+        assert_eq!(says(format!("ls {path}/state 2>/dev/null || exit 7")).await, "ended with exit status: 7");
+        assert_eq!(says(format!("(echo > {path}/open/other) 2>/dev/null || exit 7")).await, "ended with exit status: 7");
+    }
+
+    #[tokio::test]
+    async fn x1_what_the_program_leaves_behind_ends_with_it() {
+        let left = || {
+            let lines = std::fs::read_dir("/proc").expect("processes").filter_map(Result::ok);
+            lines
+                .filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok())
+                .any(|line| line.starts_with(b"sleep\x0098765.25"))
+        };
+        assert_eq!(outcome("sleep 98765.25 >/dev/null 2>&1 & exit 7").await, "ended with exit status: 7");
+        let gone = async {
+            while left() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), gone).await.expect("it is ended");
     }
 }

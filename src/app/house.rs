@@ -1,6 +1,7 @@
 //! What calls, meetings and pages are told of the configuration; told again when it is reloaded (O-2).
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::call::House;
@@ -14,6 +15,9 @@ use crate::policy::PolicySettings;
 use crate::prompt::Library;
 use crate::redact::Redacted;
 use crate::speech::Speaker;
+
+/// Where an installed daemon has its configuration, and secrets in it.
+const CONFIGURATION: &str = "/etc/roomgate";
 
 fn secret(secret: &config::Secret) -> Redacted<String> {
     Redacted::new(secret.expose().to_owned())
@@ -53,6 +57,15 @@ fn entry((name, meeting): (&MeetingName, &config::Meeting)) -> Entry {
     }
 }
 
+/// What the speech program is not to see: what the daemon keeps, what it was told, and its keys.
+fn hidden(settings: &Settings) -> Vec<PathBuf> {
+    let keys = settings.sip.listen.values().filter_map(|listen| listen.tls.as_ref()).chain(&settings.http.tls);
+    let mut hidden: Vec<PathBuf> = keys.map(|tls| tls.key.clone()).collect();
+    hidden.extend([settings.store.directory.clone(), settings.recording.directory.clone(), PathBuf::from(CONFIGURATION)]);
+    hidden.extend(std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from));
+    hidden
+}
+
 pub(super) fn house(settings: &Settings, library: Arc<Library>) -> House {
     let pin = |(name, meeting): (&MeetingName, &config::Meeting)| Some((name.clone(), secret(meeting.organiser_pin.as_ref()?)));
     House {
@@ -67,7 +80,7 @@ pub(super) fn house(settings: &Settings, library: Arc<Library>) -> House {
         },
         pins: Arc::new(settings.meetings.iter().filter_map(pin).collect()),
         library,
-        speaker: settings.speech.clone().map(Speaker::new),
+        speaker: settings.speech.clone().map(|speech| Speaker::new(speech, hidden(settings))),
         codecs: settings.media.codecs.clone(),
     }
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::lists::rows;
 use super::{RunError, state};
-use crate::config::Settings;
+use crate::config::{Relay, Settings};
 use crate::http;
 use crate::redact::Redacted;
 use crate::relay::provider::{Kind, WebhookAnswer};
-use crate::relay::{self, driver};
+use crate::relay::{self, Prefixes, driver};
 use crate::store;
 
 /// How long messages that wait are still sent at the end.
@@ -88,8 +88,17 @@ pub(super) async fn start(settings: &Settings, store: &store::Handle) -> Result<
     }
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(RunError::Randomness)?;
+    let Relay { allowed_prefixes, country_code, .. } = &settings.relay;
+    let prefixes = match (allowed_prefixes.as_slice(), country_code) {
+        ([], Some(code)) => Prefixes::new(vec![format!("+{code}")]),
+        ([], None) => Prefixes::of_country(&provider.number),
+        (prefixes, _) => Prefixes::new(prefixes.to_vec()),
+    };
     let relay = relay::RelaySettings {
         organisation: settings.organisation.name.clone(),
+        prefixes,
+        daily: settings.relay.daily,
+        answers_per_minute: settings.relay.answers_per_minute,
         segments: settings.relay.segments,
         number: provider.number.clone(),
         secret: Redacted::new(secret),

@@ -120,9 +120,9 @@ impl Hands {
         let Some(relay) = &self.shared.settings.relay else { return };
         let inbox = self.inbox.clone();
         match asked {
-            relay::Input::Entered { call, device, name } => {
+            relay::Input::Entered { .. } => {
                 let (posts, mut posted) = mpsc::channel(relay::driver::POSTS);
-                relay.entered(call, device, name, posts).await;
+                relay.entered(self.call, asked, posts).await;
                 tokio::spawn(async move {
                     while let Some(what) = posted.recv().await {
                         if inbox.send(Input::Sms(what)).await.is_err() {

@@ -27,6 +27,7 @@ use std::time::{Duration, Instant};
 use crate::budget::{Allowance, Budget};
 use crate::cause::Cause;
 use crate::ids::{CallId, MeetingName, NoticeId, PlayId};
+use crate::log_limit::LogLimit;
 use crate::machine::Machine;
 use crate::media::{Heard, Outcome, Play, PlayKind, PortStats, Profile};
 use crate::meeting::{FromGuest, ToGuest};
@@ -222,6 +223,7 @@ pub struct Call {
     admitted: Option<Instant>,
     notices_told: u32,
     texts: Budget,
+    texts_untaken: LogLimit,
     texting: texting::Texting,
     reading: reading::Reading,
     /// The device wants to know who is in the meeting (RFC 4575).
@@ -250,6 +252,7 @@ impl Call {
             admitted: None,
             notices_told: 0,
             texts: Budget::new(TEXTS, now),
+            texts_untaken: LogLimit::default(),
             texting: texting::Texting::default(),
             reading: reading::Reading::default(),
             watches: false,

@@ -145,7 +145,7 @@ impl World {
     fn inside() -> Self {
         let mut world = Self::in_the_lobby();
         let (device, name) = ("board-room".to_owned(), "Board Room".to_owned());
-        let entered = relay::Input::Entered { call: CALL, device, name };
+        let entered = relay::Input::Entered { call: CALL, meeting: meeting("demo"), device, name };
         assert_eq!(world.meeting(ToGuest::Seated), [Asks(entered), Music(false), StopsPrompts]);
         world
     }

@@ -40,9 +40,9 @@ pub(super) enum Texting {
 impl Call {
     /// The device is inside: people around it can have its chat.
     pub(super) fn texting_begins(&mut self) {
-        if self.settings.chat.is_some() {
+        if let Some(meeting) = self.meeting.clone().filter(|_| self.settings.chat.is_some()) {
             let (call, device, name) = (self.settings.call, self.settings.device.clone(), self.settings.name.clone());
-            self.acts.push_back(Act::Relay(relay::Input::Entered { call, device, name }));
+            self.acts.push_back(Act::Relay(relay::Input::Entered { call, meeting, device, name }));
         }
     }
 
@@ -139,14 +139,16 @@ impl Call {
                 self.acts.push_back(Act::Guest(FromGuest::Chat { text: posted.text, by }));
             }
             ForCall::Posted(posted) => {
-                tracing::warn!(call = %self.settings.call, by = %posted.by, inside, "a text by SMS is not taken");
+                if let Some(unsaid) = self.texts_untaken.says(now) {
+                    tracing::warn!(call = %self.settings.call, by = %posted.by, inside, unsaid, "a text by SMS is not taken");
+                }
             }
             ForCall::Progress(progress) if inside => self.acts.push_back(Act::Guest(FromGuest::Texted(progress))),
             ForCall::Progress(_) => {}
             // Nothing is said: whoever has stopped them knows, and the others go on with their meeting.
             ForCall::Ended if self.texting == Texting::On => self.texting = Texting::Off,
             ForCall::Ended => {}
-            ForCall::JoinCode(code) => self.acts.push_back(Act::Guest(FromGuest::JoinCode(code))),
+            ForCall::Readers(readers) => self.acts.push_back(Act::Guest(FromGuest::Readers(readers))),
         }
     }
 

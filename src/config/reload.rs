@@ -157,7 +157,11 @@ impl Found {
 
     /// Messages that are on their way belong to the provider and the rules that they were begun with.
     fn relay(&mut self, old: &Relay, new: &Relay) {
-        let Relay { country_code, segments, on_unknown, providers } = old;
+        let Relay { country_code, allowed_prefixes, daily, answers_per_minute, segments, on_unknown, providers } = old;
+        self.compare(false, "relay.allowed_prefixes", allowed_prefixes, &new.allowed_prefixes);
+        self.compare(false, "relay.daily_limit", &daily.all, &new.daily.all);
+        self.compare(false, "relay.daily_limit_per_meeting", &daily.meeting, &new.daily.meeting);
+        self.compare(false, "relay.answers_per_minute", answers_per_minute, &new.answers_per_minute);
         self.compare(false, "relay.country_code", country_code, &new.country_code);
         self.compare(false, "relay.burst", &segments.burst, &new.segments.burst);
         self.compare(false, "relay.per_minute", &segments.every, &new.segments.every);

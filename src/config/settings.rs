@@ -13,6 +13,7 @@ use crate::ids::MeetingName;
 use crate::network::Network;
 use crate::policy::Bypass;
 use crate::policy::retention::Retention;
+use crate::relay::DailyLimits;
 use crate::relay::outbox::OnUnknown;
 use crate::relay::provider::ProviderSettings;
 use crate::sip::Emergency;
@@ -140,6 +141,8 @@ pub struct Listen {
     pub tls: Option<Tls>,
     /// PEM file of the authorities that a client's certificate must come from.
     pub client_ca: Option<PathBuf>,
+    /// PEM file of revocation lists: whose certificate is on one does not get in.
+    pub client_crl: Option<PathBuf>,
 }
 
 /// `[sip.registrar]` (S-3)
@@ -326,6 +329,12 @@ pub struct Prompts {
 pub struct Relay {
     /// The country code of numbers that are keyed in without one.
     pub country_code: Option<String>,
+    /// Numbers that may be written to begin like one of these; empty: like those of the country (C-2).
+    pub allowed_prefixes: Vec<String>,
+    /// Parts of messages in a day, around the devices of one meeting and altogether (C-2).
+    pub daily: DailyLimits,
+    /// Answers to who is in no meeting, in a minute (C-2).
+    pub answers_per_minute: u32,
     /// Parts of messages to one number (C-4).
     pub segments: Allowance,
     /// What is done with messages of which nobody knows whether the provider has them (C-7).
@@ -381,8 +390,14 @@ pub struct Limits {
 
 impl Sip {
     pub(super) fn default_listen() -> BTreeMap<String, Listen> {
-        let listen =
-            |transport| Listen { transport, address: Ipv4Addr::UNSPECIFIED.into(), port: 5060, tls: None, client_ca: None };
+        let listen = |transport| Listen {
+            transport,
+            address: Ipv4Addr::UNSPECIFIED.into(),
+            port: 5060,
+            tls: None,
+            client_ca: None,
+            client_crl: None,
+        };
         [("udp".to_owned(), listen(Transport::Udp)), ("tcp".to_owned(), listen(Transport::Tcp))].into()
     }
 }

@@ -47,6 +47,7 @@ pub(super) fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
         .routes(routes!(meetings::meeting, house::unmake))
         .routes(routes!(meetings::participants))
         .routes(routes!(meetings::act))
+        .routes(routes!(meetings::act_on_reader))
         .routes(routes!(meetings::recording))
         .routes(routes!(meetings::transcription))
         .routes(routes!(meetings::chat, meetings::say))

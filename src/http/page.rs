@@ -33,7 +33,7 @@ macro_rules! page_files {
 
 const PAGE_FILES: &[(&str, &[u8])] = page_files! {
     "app.js" "boot.js" "captures.js" "chat.js" "controls.js" "icon.svg" "lobby.js" "media.js" "memory.js" "microphone.js" "prejoin.js"
-    "rooms.js" "roster.js" "signalling.js" "sound.js" "style.css" "text.js" "view.js"
+    "readers.js" "rooms.js" "roster.js" "signalling.js" "sound.js" "style.css" "text.js" "view.js"
 };
 
 const MEETING_PAGE: &[u8] = include_bytes!("../service/embedded/page/index.html");

@@ -21,7 +21,7 @@ use crate::media::{Carried, MeetingHeard, Outcome, PortHandle};
 use crate::phrase::Phrase;
 use crate::policy::{Role, Switch};
 use crate::redact::Redacted;
-use crate::relay::driver::{JoinCode, LineProgress};
+use crate::relay::driver::{LineProgress, Readers};
 use crate::sip::Roster;
 use crate::store::Phone;
 
@@ -120,8 +120,8 @@ pub enum FromGuest {
     },
     /// A line of the chat has come further on its way to somebody around it.
     Texted(LineProgress),
-    /// How people around it get the chat (C-2).
-    JoinCode(JoinCode),
+    /// How people around it get the chat, and who does (C-2).
+    Readers(Readers),
     /// It wants to know who is inside, or does not any more.
     Watch(bool),
     /// `*21`.

@@ -4,18 +4,28 @@ use crate::policy::{Capture, Row, Standing, View};
 
 use std::collections::BTreeMap;
 
-use super::words::{JoinView, ParticipantView, Snapshot};
+use super::words::{JoinView, ParticipantView, ReaderView, Snapshot};
 use crate::ids::ParticipantId;
-use crate::relay::driver::JoinCode;
+use crate::relay::Reader;
+use crate::relay::driver::Readers;
 use crate::sip::{Roster, RosterPerson};
 
-/// The join codes of devices inside.
-pub(super) type Joins = BTreeMap<ParticipantId, JoinCode>;
+/// How people around devices inside get the chat, and who does.
+pub(super) type Joins = BTreeMap<ParticipantId, Readers>;
 
-/// One row as it is shown. Names leave their wrapper here and nowhere else on the way to a page.
-fn row(row: &Row, joins: &Joins) -> ParticipantView {
-    let inside = |_: &&JoinCode| row.standing == Standing::In;
-    let join = |join: &JoinCode| JoinView { code: join.code.expose().clone(), to: join.to.expose().to_owned() };
+fn join(readers: &Readers) -> JoinView {
+    let reader =
+        |one: &Reader| ReaderView { id: one.id.to_string(), number: one.number.clone(), means: one.means, state: one.state };
+    JoinView {
+        code: readers.code.expose().clone(),
+        to: readers.to.expose().to_owned(),
+        readers: readers.readers.iter().map(reader).collect(),
+    }
+}
+
+/// One row as it is shown, with `joins` to those who may admit (C-2). Names leave their wrapper here and nowhere else on the way to a page.
+fn row(row: &Row, joins: Option<&Joins>) -> ParticipantView {
+    let readers = joins.and_then(|joins| joins.get(&row.id)).filter(|_| row.standing == Standing::In);
     ParticipantView {
         id: row.id.to_string(),
         name: row.name.expose().clone(),
@@ -28,12 +38,12 @@ fn row(row: &Row, joins: &Joins) -> ParticipantView {
         on_hold: row.on_hold,
         reconnecting: row.reconnecting,
         waiting_seconds: row.waiting.map(|waiting| waiting.as_secs()),
-        join: joins.get(&row.id).filter(inside).map(join),
+        join: readers.map(join),
     }
 }
 
 /// Several rows.
-fn rows(rows: &[Row], joins: &Joins) -> Vec<ParticipantView> {
+fn rows(rows: &[Row], joins: Option<&Joins>) -> Vec<ParticipantView> {
     rows.iter().map(|one| row(one, joins)).collect()
 }
 
@@ -42,7 +52,7 @@ pub(super) fn operator(all: &[Row], joins: &Joins, recording: Capture, transcrip
     Snapshot {
         you: String::new(),
         standing: Standing::In,
-        participants: rows(all, joins),
+        participants: rows(all, Some(joins)),
         recording,
         transcription,
         may_admit: true,
@@ -82,7 +92,7 @@ pub(super) fn snapshot(view: &View, joins: &Joins) -> Snapshot {
     Snapshot {
         you: view.you.to_string(),
         standing: view.standing,
-        participants: rows(&view.participants, joins),
+        participants: rows(&view.participants, Some(joins).filter(|_| view.may_admit)),
         recording: view.recording,
         transcription: view.transcription,
         may_admit: view.may_admit,

@@ -119,6 +119,8 @@ impl StandIn {
                 self.people.get(&other).map(drop).ok_or(Refusal::NoSuchParticipant)
             }
             Ask::Recording(_) | Ask::End | Ask::AdmitAll if !member => Err(Refusal::NotAllowed),
+            Ask::ConfirmReader(..) | Ask::RemoveReader(..) if !member => Err(Refusal::NotAllowed),
+            Ask::ConfirmReader(..) | Ask::RemoveReader(..) => Ok(()),
             Ask::Recording(capture) => {
                 self.recording = capture;
                 Ok(())

@@ -7,6 +7,7 @@
 mod chat;
 mod perform;
 mod raise;
+mod readers;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -334,6 +335,8 @@ impl MeetingTask {
             (Ask::Recording(want), _) => Fact::Capture { what: CaptureKind::Recording, by, want },
             (Ask::Transcription(want), _) => Fact::Capture { what: CaptureKind::Transcription, by, want },
             (Ask::End, _) => Fact::End { by },
+            (Ask::ConfirmReader(device, reader), who) => return self.ask_of_reader(now, who, device, reader, true),
+            (Ask::RemoveReader(device, reader), who) => return self.ask_of_reader(now, who, device, reader, false),
             (Ask::Chat(text), who) => return self.say(who, text, None),
         };
         self.fact(now, fact);
@@ -389,13 +392,7 @@ impl MeetingTask {
                 self.texted(progress);
                 return;
             }
-            FromGuest::JoinCode(join) => {
-                self.joins.insert(who, join);
-                for who in self.inside() {
-                    self.show(now, who);
-                }
-                return;
-            }
+            FromGuest::Readers(readers) => return self.readers_are(now, who, readers),
             FromGuest::Watch(on) => {
                 if let Some(guest) = self.guests.get_mut(&who) {
                     guest.watches = on;

@@ -5,6 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::ids::ParticipantId;
+use crate::relay::{self, ReaderId};
 
 pub use crate::policy::{Capture, Role, Standing, Via};
 
@@ -34,19 +35,35 @@ pub struct ParticipantView {
     pub reconnecting: bool,
     /// Seconds since they knocked, while they wait.
     pub waiting_seconds: Option<u64>,
-    /// How people around a device get the chat by SMS (C-2).
+    /// How people around a device get the chat by SMS, and who does (C-2); for those who may admit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub join: Option<JoinView>,
 }
 
-/// Whoever texts this code to this number gets the chat.
+/// Whoever texts this code to this number, and is confirmed, gets the chat.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = JoinCode)]
 pub struct JoinView {
-    /// Six digits.
+    /// Eight digits; other ones as soon as somebody was removed.
     pub code: String,
     /// In international form: our own, which is no secret.
     pub to: String,
+    /// Who gets the chat by SMS, or wants to.
+    pub readers: Vec<ReaderView>,
+}
+
+/// Somebody who reads the chat by SMS, or wants to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Reader)]
+pub struct ReaderView {
+    /// For confirming and removing.
+    pub id: String,
+    /// Masked.
+    pub number: String,
+    /// How they have opted in.
+    pub means: relay::Means,
+    /// Whether they still wait to be confirmed.
+    pub state: relay::ReaderState,
 }
 
 /// The whole of what one viewer may see; sent again at every change (facts are states).
@@ -183,6 +200,10 @@ pub enum Ask {
     Mute(ParticipantId, bool),
     /// Take one out.
     Remove(ParticipantId),
+    /// Let somebody read the chat by SMS who has texted a device's join code (M-7).
+    ConfirmReader(ParticipantId, ReaderId),
+    /// Have somebody around a device read it no longer.
+    RemoveReader(ParticipantId, ReaderId),
     /// Switch recording.
     Recording(Capture),
     /// Switch transcription (N-11).

@@ -1,5 +1,5 @@
-//! Who gets messages at all (C-2): by the device's keys and a code that is texted, or by texting the device's join code; until STOP, `*4`
-//! or the end of the device's presence.
+//! Who gets messages at all (C-2): by the device's keys and a code that is texted, or by [texting the device's join code](super::joining);
+//! until STOP, `*4` or the end of the device's presence.
 
 use std::time::Instant;
 
@@ -7,21 +7,18 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use super::{CODE_LIVES, CODES_PER_CALL, Means, Message, Number, Output, PEOPLE, Relay, Room, State, Subscription, TRIES, Told};
-use crate::ids::CallId;
+use super::{CODE_LIVES, CODES_PER_CALL, DIGITS, Means, Need, Number, Output, Relay, Room, State, Subscription, TRIES, Told};
+use crate::ids::{CallId, MeetingName};
 use crate::redact::Redacted;
 
 impl Relay {
-    pub(super) fn entered(&mut self, call: CallId, device: String, name: String) {
+    pub(super) fn entered(&mut self, call: CallId, meeting: MeetingName, device: String, name: String) {
         if self.rooms.contains_key(&call) {
             return;
         }
-        let mut join = self.draw();
-        while self.rooms.values().any(|room| *room.join.expose() == *join.expose()) {
-            join = self.draw();
-        }
-        self.outputs.push_back(Output::JoinCode { call, code: join.clone() });
-        self.rooms.insert(call, Room { device, name, join, keyed: None, codes: 0 });
+        let join = self.draw_join_code();
+        self.rooms.insert(call, Room { meeting, device, name, join, shown: None, keyed: None, codes: 0 });
+        self.show(call);
     }
 
     /// The subscription of the number that was keyed in.
@@ -46,19 +43,10 @@ impl Relay {
         }
         if let Some(earlier) = earlier {
             self.subscriptions.remove(&earlier);
+            self.show(call);
         }
-        // C-2: only its holder can allow messages again.
-        if self.inbound.stopped.contains(&number) {
+        if !self.may_ask(now, call, &number) {
             return self.tell(call, Told::TooMany);
-        }
-        // The allowance of all is asked first: it must not be spent by who is refused anyway, nor a number's by a full gateway.
-        let asked = self.rooms.get(&call).map_or(0, |room| room.codes);
-        if asked >= CODES_PER_CALL || !self.codes.has(now) || !self.codes_of.take(now, number.clone()) {
-            return self.tell(call, Told::TooMany);
-        }
-        self.codes.take(now);
-        if let Some(room) = self.rooms.get_mut(&call) {
-            room.codes += 1;
         }
         let code = self.draw();
         let text = format!(
@@ -68,22 +56,44 @@ impl Relay {
         );
         // The code itself is no message of a meeting: it leaves the allowance for those alone.
         let state = State::Asked { code, until: now + CODE_LIVES, wrong: 0 };
-        let subscription = Subscription::new(now, self.settings.segments, Means::Keypad, state);
+        let subscription = self.subscription(now, Means::Keypad, state);
         self.subscriptions.insert((call, number.clone()), subscription);
-        let (to, text) = (number.clone(), Redacted::new(text));
-        self.outputs.push_back(Output::Send(Message { call: Some(call), to, text, line: None, lives: CODE_LIVES }));
-        self.tell(call, Told::CodeSent(number));
+        self.show(call);
+        let sent = self.send(now, Some(call), number.clone(), &text, Need::Wanted);
+        if let Some(Output::Send(message)) = self.outputs.back_mut().filter(|_| sent) {
+            message.lives = CODE_LIVES;
+        }
+        self.tell(call, if sent { Told::CodeSent(number) } else { Told::TooMany });
     }
 
-    /// Six digits that nobody can guess from earlier ones.
-    fn draw(&mut self) -> Redacted<String> {
+    /// Whether a code may be texted to a number (C-2): not to one that may not be written to, or whose holder has said STOP, which only
+    /// its holder can undo; and not too often in a call, a meeting, or to a number.
+    fn may_ask(&mut self, now: Instant, call: CallId, number: &Number) -> bool {
+        let Some(room) = self.rooms.get_mut(&call) else { return false };
+        let welcome = self.settings.prefixes.allow(number) && !self.inbound.stopped.contains(number);
+        if !welcome || room.codes >= CODES_PER_CALL {
+            return false;
+        }
+        // What is refused for one reason spends nothing of another's.
+        let meeting = room.meeting.clone();
+        let has = self.codes_in.wait(now, &meeting).is_zero() && self.codes_of.wait(now, number).is_zero();
+        if has {
+            self.codes_in.take(now, meeting);
+            self.codes_of.take(now, number.clone());
+            room.codes += 1;
+        }
+        has
+    }
+
+    /// Eight digits that nobody can guess from earlier ones.
+    pub(super) fn draw(&mut self) -> Redacted<String> {
         self.drawn += 1;
         let mut mac =
             <Hmac<Sha256> as Mac>::new_from_slice(self.settings.secret.expose()).expect("HMAC takes a key of any length");
         mac.update(&self.drawn.to_be_bytes());
         let digest = mac.finalize().into_bytes();
         let number = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
-        Redacted::new(format!("{:06}", number % 1_000_000))
+        Redacted::new(format!("{:0DIGITS$}", number % 100_000_000))
     }
 
     pub(super) fn code(&mut self, now: Instant, call: CallId, given: &Redacted<String>) {
@@ -105,34 +115,12 @@ impl Relay {
         self.tell(call, told);
     }
 
-    /// The device whose join code this is.
-    pub(super) fn joined_by(&self, code: &str) -> Option<CallId> {
-        let is = |room: &Room| bool::from(room.join.expose().as_bytes().ct_eq(code.as_bytes()));
-        self.rooms.iter().find(|(_, room)| is(room)).map(|(call, _)| *call)
-    }
-
-    /// Somebody has texted a device's join code.
-    pub(super) fn join(&mut self, now: Instant, call: CallId, number: &Number) {
-        let key = (call, number.clone());
-        let known = self.subscriptions.get(&key).map(|known| &known.state);
-        // C-2: START alone lifts a STOP.
-        if self.inbound.stopped.contains(number) || matches!(known, Some(State::Proving | State::On)) {
-            return;
-        }
-        if self.subscriptions.keys().filter(|(of, _)| *of == call).count() >= PEOPLE {
-            tracing::warn!(%call, %number, "a join code is not taken: too many people around one device");
-            return;
-        }
-        self.subscriptions.insert(key, Subscription::new(now, self.settings.segments, Means::Sms, State::Proving));
-        self.prove(call, number.clone(), Means::Sms);
-    }
-
-    fn prove(&mut self, call: CallId, number: Number, means: Means) {
+    pub(super) fn prove(&mut self, call: CallId, number: Number, means: Means) {
         let device = self.rooms.get(&call).map(|room| room.device.clone()).unwrap_or_default();
         self.outputs.push_back(Output::Keep { call, device, number, means });
     }
 
-    pub(super) fn kept(&mut self, call: CallId, number: Number, kept: bool) {
+    pub(super) fn kept(&mut self, now: Instant, call: CallId, number: Number, kept: bool) {
         // The device may have left while its proof was written.
         let subscription = self.subscriptions.get_mut(&(call, number.clone()));
         let Some(subscription) = subscription.filter(|known| matches!(known.state, State::Proving)) else { return };
@@ -146,11 +134,12 @@ impl Relay {
                 let text = format!(
                     "{organisation}: you get the chat of the meeting that {name} is in. What you answer goes to it. STOP ends it."
                 );
-                self.send(Some(call), number, &text);
+                self.send(now, Some(call), number, &text, Need::Wanted);
             }
             // Nobody at the device has asked; whoever has texts again.
             (Means::Sms, false) => drop(self.subscriptions.remove(&(call, number))),
         }
+        self.show(call);
     }
 
     pub(super) fn stop(&mut self, call: CallId) {
@@ -166,25 +155,24 @@ impl Relay {
             subscription.state = State::Off;
             subscription.held = None;
             self.outputs.push_back(Output::Forget { call, number: Some(number.clone()) });
+            self.show(call);
         }
     }
 
     /// Ends with the device's presence: what waits is dropped, and one message says that nothing follows (C-7).
-    pub(super) fn left(&mut self, call: CallId) {
-        if self.rooms.remove(&call).is_none() {
-            return;
-        }
+    pub(super) fn left(&mut self, now: Instant, call: CallId) {
+        let Some(room) = self.rooms.remove(&call) else { return };
         self.outputs.push_back(Output::Forget { call, number: None });
         let mut told = Vec::new();
         self.subscriptions.retain(|(of, number), subscription| {
-            if *of == call && matches!(subscription.state, State::On) {
+            if *of == call && subscription.is_on() {
                 told.push(number.clone());
             }
             *of != call
         });
         let text = format!("{}: you are no longer in the meeting; its chat ends here.", self.settings.organisation);
         for number in told {
-            self.send(None, number, &text);
+            self.send_for(now, (None, Some(room.meeting.clone())), number, &text, Need::Owed);
         }
     }
 

@@ -3,94 +3,31 @@
 #![allow(clippy::disallowed_methods, reason = "a driver: it has the clock and starts what may take time")]
 
 mod disk;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
-use utoipa::ToSchema;
 
-use super::outbox::{self, Counts, OnUnknown, Outbox, OutboxSettings, Standing};
+use super::outbox::{self, OnUnknown, Outbox, OutboxSettings};
 use super::provider::{self, Event, Heard, Provider, ProviderSettings, WebhookAnswer, WebhookCall};
-use super::{Home, Input, Line, Means, Number, Output, Relay, RelaySettings, Told};
-use crate::ids::CallId;
+use super::{Home, Input, Line, Means, Number, Output, Relay, RelaySettings, Spent, Told};
+use crate::ids::{CallId, MeetingName};
+use crate::log_limit::LogLimit;
 use crate::machine::{self, Flow, Machine, Owner, drive};
-use crate::redact::Redacted;
 use crate::store::{self, Consent, OutboxChange, StoreError};
 use crate::tls::TlsError;
 use crate::units::unix_millis;
 use disk::Clock;
+pub use words::{ForCall, LineProgress, Posted, Readers, Survey, Totals};
 
 /// What may wait for the relay. Full: meetings and calls wait (DESIGN section 6).
 const QUEUE: usize = 256;
 
 /// What may wait for one call. Full: the call is stuck, and a text is lost and said to be.
 pub const POSTS: usize = 64;
-
-/// A text for the chat of a call's meeting (C-3).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Posted {
-    /// Who has written it; printed, it is masked.
-    pub by: Number,
-    /// What.
-    pub text: Redacted<String>,
-}
-
-/// How far a line of the chat has come on its way to one number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LineProgress {
-    /// The line's number in the meeting.
-    pub line: u64,
-    /// The message that brings it.
-    pub message: u64,
-    /// So far.
-    pub standing: Standing,
-}
-
-/// How people around a device get the chat without its keys (C-2).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JoinCode {
-    /// To be texted.
-    pub code: Redacted<String>,
-    /// To this number of ours.
-    pub to: Number,
-}
-
-/// What comes for a call's meeting.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ForCall {
-    /// A text.
-    Posted(Posted),
-    /// How far a line has come.
-    Progress(LineProgress),
-    /// Its messages were stopped by SMS.
-    Ended,
-    /// Whoever texts this to our number gets the chat.
-    JoinCode(JoinCode),
-}
-
-/// How much there is, for who counts.
-#[derive(Debug, Clone, Default)]
-pub struct Totals {
-    /// Since the start.
-    pub counts: Counts,
-    /// How much is on its way.
-    pub waiting: usize,
-}
-
-/// What is on its way, as an operator sees it.
-#[derive(Debug, Clone, Default, Serialize, ToSchema)]
-#[schema(as = Outbox)]
-pub struct Survey {
-    /// Since the start.
-    pub counts: Counts,
-    /// How much is on its way.
-    pub waiting: usize,
-    /// What is on its way, oldest first, and the newest of what has ended.
-    pub parcels: Vec<outbox::Line>,
-}
 
 /// What the relay's task takes in.
 enum Request {
@@ -127,9 +64,10 @@ impl Handle {
     }
 
     /// A device is inside its meeting. What comes for its call goes to `posts`, until it has left.
-    pub async fn entered(&self, call: CallId, device: String, name: String, posts: mpsc::Sender<ForCall>) {
+    /// `entered` is an [`Input::Entered`].
+    pub async fn entered(&self, call: CallId, entered: Input, posts: mpsc::Sender<ForCall>) {
         // A relay that is gone drops the queue, which says so.
-        let _ = self.requests.send(Request::Entered(Input::Entered { call, device, name }, call, posts)).await;
+        let _ = self.requests.send(Request::Entered(entered, call, posts)).await;
     }
 
     /// Asks for one call; [`Input::Ask`], [`Input::Code`] and [`Input::Stop`] are answered. What is asked is before the relay when this
@@ -221,6 +159,14 @@ struct Driver {
     flushing: Option<oneshot::Sender<()>>,
     /// Whoever waits for nothing to be unanswered.
     resting: Option<oneshot::Sender<()>>,
+    logs: Logs,
+}
+
+/// What others can bring about as often as they like.
+#[derive(Debug, Default)]
+struct Logs {
+    stopped: LogLimit,
+    lost: LogLimit,
 }
 
 /// Starts the relay's task, with what its store remembers.
@@ -261,13 +207,21 @@ pub async fn start(
         }
     });
     let number = settings.number.clone();
-    let relay = Relay::new(clock.now, settings, stopped);
+    let relay = Relay::new(clock.now, settings, stopped, spent(&store, clock).await?);
     let provider = provider::open(provider, events)?;
     let (asking, posts, secure) = (BTreeMap::new(), BTreeMap::new(), VecDeque::new());
     let handle = Handle { requests, provider: Arc::clone(&provider), home };
-    let mut driver = Driver { relay, outbox, provider, number, store, own, asking, posts, secure, flushing: None, resting: None };
+    let (flushing, resting, logs) = (None, None, Logs::default());
+    let mut driver = Driver { relay, outbox, provider, number, store, own, asking, posts, secure, flushing, resting, logs };
     tokio::spawn(async move { drive(&mut driver, &mut inbox).await });
     Ok(handle)
+}
+
+/// What was sent today before this run.
+async fn spent(store: &store::Handle, clock: Clock) -> Result<Spent, StoreError> {
+    let parts = store.texted(clock.day()).await?;
+    let known = |(meeting, parts): (String, u64)| (MeetingName::new(meeting).ok(), parts);
+    Ok(Spent { left: clock.day_left(), parts: parts.into_iter().map(known).collect() })
 }
 
 /// What one of the three wants done.
@@ -405,19 +359,29 @@ impl Driver {
             Output::Forget { call, number } => self.outbox.handle(now, outbox::Input::Forget { call, number }),
             Output::Hush { number } => self.outbox.handle(now, outbox::Input::Hush { number }),
             Output::Post { call, by, text } => {
-                if !self.for_call(call, ForCall::Posted(Posted { by, text })) {
-                    tracing::error!(%call, "a text by SMS is lost: its call takes no more");
+                if !self.for_call(call, ForCall::Posted(Posted { by, text }))
+                    && let Some(unsaid) = self.logs.lost.says(now)
+                {
+                    tracing::error!(%call, unsaid, "a text by SMS is lost: its call takes no more");
                 }
             }
-            Output::JoinCode { call, code } => {
-                self.for_call(call, ForCall::JoinCode(JoinCode { code, to: self.number.clone() }));
+            // A call that is stuck shows less, until the next change.
+            Output::Readers { call, code, readers } => {
+                self.for_call(call, ForCall::Readers(Readers { code, to: self.number.clone(), readers }));
+            }
+            Output::Spent { meeting, parts } => {
+                let meeting = meeting.as_ref().map_or("", MeetingName::as_str);
+                // Not written, the next run sends a little more; the store says in the log why.
+                drop(self.store.count_texted(Clock { now, today: SystemTime::now() }.day(), meeting, parts).await);
             }
             Output::Ended { call } => {
                 // A call that is stuck asks to end them again, and hears that there are none.
                 self.for_call(call, ForCall::Ended);
             }
             Output::Stopped { number, stopped } => {
-                tracing::info!(%number, stopped, "the holder of a number has said STOP or START");
+                if let Some(unsaid) = self.logs.stopped.says(now) {
+                    tracing::info!(%number, stopped, unsaid, "the holder of a number has said STOP or START");
+                }
                 // Until it is on the disk, this run knows it all the same; the store says in the log why it is not.
                 drop(self.store.stop(number.expose(), stopped, unix_millis(SystemTime::now())).await);
             }

@@ -3,9 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::{Keyword, Number, Output, Relay, State, plain};
+use sha2::{Digest as _, Sha256};
+
+use super::joining::WRONG_JOINS;
+use super::{Keyword, Need, Number, Output, Relay, State, plain};
 use crate::budget::{Allowance, Budget, Budgets};
 use crate::ids::CallId;
+use crate::log_limit::LogLimit;
 use crate::redact::Redacted;
 
 /// Messages of providers that are remembered: one that comes twice counts once (C-6).
@@ -16,10 +20,7 @@ const ANSWERS: Allowance = Allowance { burst: 1, every: Duration::from_secs(24 *
 const KEYWORDS: Allowance = Allowance { burst: 4, every: Duration::from_secs(15 * 60) };
 /// The same text from one number: what is more is a loop (C-6).
 const SAME: Allowance = Allowance { burst: 2, every: Duration::from_secs(30) };
-/// Join codes from one number, and altogether: there are a million of them, and some are right.
-const JOINS: Allowance = Allowance { burst: 5, every: Duration::from_secs(120) };
-const ALL_JOINS: Allowance = Allowance { burst: 100, every: Duration::from_secs(5) };
-/// Numbers that are told apart in each of these; beyond, they share one allowance.
+/// Numbers that are told apart in each of these.
 const NUMBERS: usize = 4096;
 /// How long a text waits for the answer to which meeting it is for.
 const ASKED_FOR: Duration = Duration::from_secs(10 * 60);
@@ -28,65 +29,113 @@ const LONGEST: usize = 2000;
 /// Numbers whose texts wait so; more are refused by the same question anew.
 const WAITING: usize = 256;
 
+/// The names of messages that came last, as digests: a provider chooses how long they are.
+#[derive(Debug, Default)]
+struct Memory {
+    order: VecDeque<[u8; 32]>,
+    known: BTreeSet<[u8; 32]>,
+}
+
+impl Memory {
+    fn push(&mut self, name: [u8; 32]) {
+        if self.order.len() >= REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+        self.order.push_back(name);
+        self.known.insert(name);
+    }
+}
+
+/// What one kind of sender may be answered and has said: what strangers write takes nothing from readers.
+#[derive(Debug)]
+struct Sayings {
+    seen: Memory,
+    keywords: Budgets<Number>,
+}
+
+impl Sayings {
+    fn new(now: Instant) -> Self {
+        Self { seen: Memory::default(), keywords: Budgets::new(KEYWORDS, NUMBERS, now) }
+    }
+}
+
 /// What inbound messages have left behind.
 #[derive(Debug)]
 pub(super) struct Inbound {
     /// Numbers whose holders have said STOP: nothing is sent to them until they say START.
     pub(super) stopped: BTreeSet<Number>,
-    seen: VecDeque<String>,
+    readers: Sayings,
+    strangers: Sayings,
+    /// Answers to those who are in no meeting, of all of them together: each costs money (C-2).
+    strangers_answers: Budget,
     answers: Budgets<Number>,
-    keywords: Budgets<Number>,
+    /// Of readers alone.
     same: Budgets<(Number, Redacted<String>)>,
-    joins: Budgets<Number>,
-    all_joins: Budget,
+    pub(super) wrong_joins: Budgets<Number>,
     /// Texts for one of several meetings, until their writers have said which.
     asked: BTreeMap<Number, (Redacted<String>, Instant)>,
+    pub(super) crowded: LogLimit,
 }
 
 impl Inbound {
-    pub(super) fn new(now: Instant, stopped: BTreeSet<Number>) -> Self {
+    /// `answers`: to strangers, in a minute.
+    pub(super) fn new(now: Instant, stopped: BTreeSet<Number>, answers: u32) -> Self {
+        let answers = answers.max(1);
         Self {
             stopped,
-            seen: VecDeque::new(),
+            readers: Sayings::new(now),
+            strangers: Sayings::new(now),
+            strangers_answers: Budget::new(Allowance { burst: answers, every: Duration::from_secs(60) / answers }, now),
             answers: Budgets::new(ANSWERS, NUMBERS, now),
-            keywords: Budgets::new(KEYWORDS, NUMBERS, now),
             same: Budgets::new(SAME, NUMBERS, now),
-            joins: Budgets::new(JOINS, NUMBERS, now),
-            all_joins: Budget::new(ALL_JOINS, now),
+            wrong_joins: Budgets::new(WRONG_JOINS, NUMBERS, now),
             asked: BTreeMap::new(),
+            crowded: LogLimit::default(),
         }
     }
 
+    fn sayings(&mut self, reads: bool) -> &mut Sayings {
+        if reads { &mut self.readers } else { &mut self.strangers }
+    }
+
     /// Whether a provider's message is new; it is remembered.
-    fn is_new(&mut self, id: Option<String>) -> bool {
+    fn is_new(&mut self, reads: bool, id: Option<String>) -> bool {
         let Some(id) = id else { return true };
-        if self.seen.contains(&id) {
+        let name: [u8; 32] = Sha256::digest(id.as_bytes()).into();
+        if self.readers.seen.known.contains(&name) || self.strangers.seen.known.contains(&name) {
             return false;
         }
-        if self.seen.len() >= REMEMBERED {
-            self.seen.pop_front();
-        }
-        self.seen.push_back(id);
+        self.sayings(reads).seen.push(name);
         true
     }
 }
 
 impl Relay {
     pub(super) fn received(&mut self, now: Instant, id: Option<String>, from: &Number, text: &str) {
-        if *from == self.settings.number || !self.inbound.is_new(id) {
+        let reads = !self.calls_of(from, |state| matches!(state, State::Pending { .. } | State::Proving | State::On)).is_empty();
+        if *from == self.settings.number || !self.inbound.is_new(reads, id) {
             return;
         }
         if let Some(keyword) = Keyword::of(text) {
-            return self.keyword(now, from, keyword);
+            return self.keyword(now, from, keyword, reads);
         }
         let text = plain(text);
-        if let Some(call) = self.join_code(now, from, &text) {
+        if let Some(call) = self.joined_by(now, from, &text) {
             return self.join(now, call, from);
         }
-        if text.is_empty() || !self.inbound.same.take(now, (from.clone(), Redacted::new(text.clone()))) {
+        if text.is_empty() {
             return;
         }
-        match self.calls_of(from, |state| matches!(state, State::On)).as_slice() {
+        let inside = self.calls_of(from, |state| matches!(state, State::On));
+        // Strangers, of whom there may be many, leave no texts behind.
+        if !inside.is_empty() && !self.inbound.same.take(now, (from.clone(), Redacted::new(text.clone()))) {
+            return;
+        }
+        match inside.as_slice() {
+            // Who waits to be confirmed was told so.
+            [] if reads => {}
             [] => self.nobody(now, from),
             [one] => self.post(*one, from, text),
             many => self.which(now, from, text, many),
@@ -97,23 +146,33 @@ impl Relay {
         self.outputs.push_back(Output::Post { call, by: by.clone(), text: Redacted::new(text) });
     }
 
-    /// The device whose join code this text is, with a word before it or not. Nobody tries codes out: what is over the allowance is a text
-    /// like any other, and so is a code of nobody.
-    fn join_code(&mut self, now: Instant, from: &Number, text: &str) -> Option<CallId> {
-        let code = text.split_whitespace().last().filter(|_| text.split_whitespace().count() <= 2)?;
-        let is_code = code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit());
-        if !is_code || !self.inbound.joins.take(now, from.clone()) || !self.inbound.all_joins.take(now) {
-            return None;
-        }
-        self.joined_by(code)
-    }
-
-    /// C-5: one answer a day, and the text goes nowhere.
+    /// C-5: one answer a day, and the text goes nowhere. A number's answer is not spent on a moment in which nobody gets one.
     fn nobody(&mut self, now: Instant, from: &Number) {
-        if !self.inbound.stopped.contains(from) && self.inbound.answers.take(now, from.clone()) {
+        let allowed = self.settings.prefixes.allow(from) && !self.inbound.stopped.contains(from);
+        if allowed && self.inbound.strangers_answers.has(now) && self.inbound.answers.take(now, from.clone()) {
             let text =
                 format!("{}: you are in no meeting at the moment, so nobody has got your message.", self.settings.organisation);
-            self.send(None, from.clone(), &text);
+            self.answer_stranger(now, from, &text);
+        }
+    }
+
+    fn answer_stranger(&mut self, now: Instant, from: &Number, text: &str) {
+        // Who may not be written to takes no answer from who may.
+        if self.settings.prefixes.allow(from) && self.inbound.strangers_answers.take(now) {
+            self.send(now, None, from.clone(), text, Need::Wanted);
+        }
+    }
+
+    /// What a keyword, or a text for one of several meetings, is answered.
+    fn answer(&mut self, now: Instant, from: &Number, text: &str, reads: bool) {
+        if !self.inbound.sayings(reads).keywords.take(now, from.clone()) {
+            return;
+        }
+        if reads {
+            let meeting = self.calls_of(from, |_| true).first().and_then(|call| Some(self.rooms.get(call)?.meeting.clone()));
+            self.send_for(now, (None, meeting), from.clone(), text, Need::Owed);
+        } else {
+            self.answer_stranger(now, from, text);
         }
     }
 
@@ -136,12 +195,10 @@ impl Relay {
         let devices =
             inside.iter().enumerate().filter_map(|(n, call)| Some(format!("{} for {}", n + 1, self.rooms.get(call)?.name)));
         let question = format!("Which room do you write for? Answer {}.", devices.collect::<Vec<_>>().join(", "));
-        if self.inbound.keywords.take(now, from.clone()) {
-            self.send(None, from.clone(), &question);
-        }
+        self.answer(now, from, &question, true);
     }
 
-    fn keyword(&mut self, now: Instant, from: &Number, keyword: Keyword) {
+    fn keyword(&mut self, now: Instant, from: &Number, keyword: Keyword, reads: bool) {
         let name = self.settings.organisation.clone();
         let text = match keyword {
             Keyword::Stop => {
@@ -153,13 +210,15 @@ impl Relay {
                 }
                 self.outputs.push_back(Output::Hush { number: from.clone() });
                 self.inbound.asked.remove(from);
-                self.inbound.stopped.insert(from.clone());
-                self.outputs.push_back(Output::Stopped { number: from.clone(), stopped: true });
+                if self.inbound.stopped.insert(from.clone()) {
+                    self.outputs.push_back(Output::Stopped { number: from.clone(), stopped: true });
+                }
                 format!("{name}: you will get no more messages. Answer START to allow them again.")
             }
             Keyword::Start => {
-                self.inbound.stopped.remove(from);
-                self.outputs.push_back(Output::Stopped { number: from.clone(), stopped: false });
+                if self.inbound.stopped.remove(from) {
+                    self.outputs.push_back(Output::Stopped { number: from.clone(), stopped: false });
+                }
                 format!("{name}: messages are allowed again. To get the chat of a meeting, press *4 on its phone. STOP ends it.")
             }
             Keyword::Help => {
@@ -170,8 +229,8 @@ impl Relay {
         };
         // The law of many places wants the answer to STOP; to anybody else who has said it before, nothing is said.
         let welcome = keyword == Keyword::Stop || !self.inbound.stopped.contains(from);
-        if welcome && self.inbound.keywords.take(now, from.clone()) {
-            self.send(None, from.clone(), &text);
+        if welcome {
+            self.answer(now, from, &text, reads);
         }
     }
 }

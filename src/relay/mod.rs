@@ -9,12 +9,15 @@
 mod consent;
 pub mod driver;
 mod inbound;
+mod joining;
 mod keyword;
 mod number;
 pub mod outbox;
 pub mod parcel;
 pub mod provider;
+mod readers;
 pub mod segment;
+mod spending;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -23,15 +26,20 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 pub use keyword::Keyword;
-pub use number::{Home, Number};
+pub use number::{Home, Number, Prefixes};
+pub use readers::{Reader, ReaderId, ReaderState};
+pub use spending::{DailyLimits, Spent};
 pub use words::{Input, Line, Means, Message, Output, Told};
 
 use crate::budget::{Allowance, Budget, Budgets};
 use crate::display_name;
-use crate::ids::CallId;
+use crate::ids::{CallId, MeetingName};
 use crate::machine::Machine;
 use crate::redact::Redacted;
+use spending::{Need, Spending};
 
+/// Digits of every code.
+const DIGITS: usize = 8;
 /// How long a texted code can be keyed in.
 pub const CODE_LIVES: Duration = Duration::from_secs(10 * 60);
 /// Wrong codes, in all, of one that was texted.
@@ -40,9 +48,9 @@ pub const TRIES: u8 = 3;
 pub const CODES_PER_NUMBER: Allowance = Allowance { burst: 3, every: Duration::from_secs(30 * 60) };
 /// Codes asked for in one call.
 pub const CODES_PER_CALL: u8 = 5;
-/// Codes texted altogether: whoever dials around makes no bill.
-pub const CODES: Allowance = Allowance { burst: 30, every: Duration::from_secs(60) };
-/// Numbers whose codes are told apart; beyond, they share one allowance.
+/// Codes texted for one meeting: whoever dials around makes no bill, and shuts out nobody elsewhere.
+pub const CODES_PER_MEETING: Allowance = Allowance { burst: 30, every: Duration::from_secs(60) };
+/// Numbers, and meetings, whose codes are told apart.
 const NUMBERS: usize = 4096;
 /// How long a message is worth sending: what is older tells of a meeting that has gone on.
 pub const LIVES: Duration = Duration::from_secs(3600);
@@ -64,6 +72,12 @@ pub struct RelaySettings {
     pub segments: Allowance,
     /// Our own number: what comes from it is our own.
     pub number: Number,
+    /// Numbers that begin like this may be written to, and no others (C-2).
+    pub prefixes: Prefixes,
+    /// Parts of messages in a day (C-2).
+    pub daily: DailyLimits,
+    /// Answers to who is in no meeting, in a minute; above that they stay without one (C-2).
+    pub answers_per_minute: u32,
     /// What codes are drawn from.
     pub secret: Redacted<[u8; 32]>,
 }
@@ -73,7 +87,9 @@ pub struct RelaySettings {
 enum State {
     /// The code is on its way.
     Asked { code: Redacted<String>, until: Instant, wrong: u8 },
-    /// The code was right; the proof is being written.
+    /// The join code was right; a member has to confirm it until then (M-7).
+    Pending { until: Instant },
+    /// All was right; the proof is being written.
     Proving,
     /// Lines are relayed.
     On,
@@ -85,6 +101,7 @@ impl State {
     const fn word(&self) -> &'static str {
         match self {
             Self::Asked { .. } => "asked",
+            Self::Pending { .. } => "pending",
             Self::Proving => "proving",
             Self::On => "on",
             Self::Off => "off",
@@ -103,24 +120,26 @@ struct Held {
 /// Somebody around a device who wants messages.
 #[derive(Debug)]
 struct Subscription {
+    id: ReaderId,
     means: Means,
     state: State,
     budget: Budget,
     held: Option<Held>,
     segments: u64,
+    /// Was told that there is no more today, of the day that ends then.
+    limited: Option<Instant>,
 }
 
 impl Subscription {
-    fn new(now: Instant, segments: Allowance, means: Means, state: State) -> Self {
-        Self { means, state, budget: Budget::new(segments, now), held: None, segments: 0 }
+    const fn is_on(&self) -> bool {
+        matches!(self.state, State::On)
     }
 
     /// Counts a text against the allowance; `false`: there is no room for all of it.
-    fn takes(&mut self, now: Instant, text: &str) -> bool {
-        let parts = segment::segments(text).len();
+    fn takes(&mut self, now: Instant, parts: u64) -> bool {
         let taken = self.budget.take_all(now, u32::try_from(parts).unwrap_or(u32::MAX));
         if taken {
-            self.segments += parts as u64;
+            self.segments += parts;
         }
         taken
     }
@@ -129,10 +148,13 @@ impl Subscription {
 /// A device inside a meeting.
 #[derive(Debug)]
 struct Room {
+    meeting: MeetingName,
     device: String,
     name: String,
-    /// Whoever texts it is one of the people around the device.
+    /// Whoever texts it, and is confirmed, is one of the people around the device.
     join: Redacted<String>,
+    /// What was shown of it last.
+    shown: Option<(Redacted<String>, Vec<Reader>)>,
     /// The number that was keyed in last.
     keyed: Option<Number>,
     /// Codes that were asked for.
@@ -148,25 +170,29 @@ pub struct Relay {
     /// Of the people around these devices; gone with the call.
     subscriptions: BTreeMap<(CallId, Number), Subscription>,
     codes_of: Budgets<Number>,
-    codes: Budget,
+    codes_in: Budgets<MeetingName>,
     drawn: u64,
+    readers: u64,
     inbound: inbound::Inbound,
-    /// Bounded by what one input can cause: two, or one for each subscription.
+    spending: Spending,
+    /// Bounded by what one input can cause: a few, or four for each subscription.
     outputs: VecDeque<Output>,
 }
 
 impl Relay {
-    /// A relay without subscriptions, that sends nothing to who has said STOP.
+    /// A relay without subscriptions, that sends nothing to who has said STOP, and goes on with the day's accounts.
     #[must_use]
-    pub fn new(now: Instant, settings: RelaySettings, stopped: BTreeSet<Number>) -> Self {
+    pub fn new(now: Instant, settings: RelaySettings, stopped: BTreeSet<Number>, spent: Spent) -> Self {
         Self {
+            spending: Spending::new(now, settings.daily, spent),
+            inbound: inbound::Inbound::new(now, stopped, settings.answers_per_minute),
             settings,
             rooms: BTreeMap::new(),
             subscriptions: BTreeMap::new(),
             codes_of: Budgets::new(CODES_PER_NUMBER, NUMBERS, now),
-            codes: Budget::new(CODES, now),
+            codes_in: Budgets::new(CODES_PER_MEETING, NUMBERS, now),
             drawn: 0,
-            inbound: inbound::Inbound::new(now, stopped),
+            readers: 0,
             outputs: VecDeque::new(),
         }
     }
@@ -175,6 +201,7 @@ impl Relay {
     #[must_use]
     pub fn lines(&self) -> Vec<Line> {
         let line = |((call, number), of): (&(CallId, Number), &Subscription)| Line {
+            reader: of.id.to_string(),
             call: call.to_string(),
             device: self.rooms.get(call).map(|room| room.device.clone()).unwrap_or_default(),
             number: number.to_string(),
@@ -186,10 +213,18 @@ impl Relay {
         self.subscriptions.iter().map(line).collect()
     }
 
-    /// The people around a device.
-    fn people(&mut self, call: CallId) -> impl Iterator<Item = (&Number, &mut Subscription)> {
-        let of_call = self.subscriptions.iter_mut().filter(move |((of, _), _)| *of == call);
-        of_call.map(|((_, number), subscription)| (number, subscription))
+    /// A new one of the people around a device.
+    fn subscription(&mut self, now: Instant, means: Means, state: State) -> Subscription {
+        self.readers += 1;
+        Subscription {
+            id: ReaderId::from_number(self.readers),
+            means,
+            state,
+            budget: Budget::new(self.settings.segments, now),
+            held: None,
+            segments: 0,
+            limited: None,
+        }
     }
 
     /// The calls with this number, the oldest first.
@@ -200,35 +235,47 @@ impl Relay {
 
     /// C-4: to everybody within the allowance; who is over it is told later, in one message.
     fn line(&mut self, now: Instant, call: CallId, line: u64, name: &str, text: &str) {
+        let Some(meeting) = self.rooms.get(&call).map(|room| Some(room.meeting.clone())) else { return };
         let (name, text) = (label(name), plain(text));
         let whole = segment::fit(&format!("{name}: {text}"), LONGEST);
-        let mut due = Vec::new();
-        for (number, subscription) in self.people(call).filter(|(_, one)| matches!(one.state, State::On)) {
+        let parts = parts(&whole);
+        let (mut due, mut limited) = (Vec::new(), Vec::new());
+        for ((_, number), subscription) in self.subscriptions.range_mut(around(call)).filter(|(_, one)| one.is_on()) {
+            let affordable = self.spending.has(now, &meeting, parts, Need::Wanted);
             // What waits is older, and must not be overtaken.
-            if subscription.held.is_none() && subscription.takes(now, &whole) {
+            if subscription.held.is_none() && affordable && subscription.takes(now, parts) {
+                self.spending.take(now, &meeting, parts, Need::Wanted);
                 due.push(number.clone());
                 continue;
+            }
+            if !affordable && subscription.limited.replace(self.spending.ends()) != Some(self.spending.ends()) {
+                limited.push(number.clone());
             }
             let lines = subscription.held.take().map_or(1, |held| held.lines + 1);
             subscription.held = Some(Held { lines, name: name.clone(), text: Redacted::new(text.clone()) });
         }
         for to in due {
+            self.outputs.push_back(Output::Spent { meeting: meeting.clone(), parts });
             let text = Redacted::new(whole.clone());
             self.outputs.push_back(Output::Send(Message { call: Some(call), to, text, line: Some(line), lives: LIVES }));
+        }
+        let text =
+            format!("{}: no more messages today, as their number is limited. The chat goes on.", self.settings.organisation);
+        for number in limited {
+            self.send(now, Some(call), number, &text, Need::Owed);
         }
     }
 
     /// N-10: to everybody, whatever was sent before.
-    fn notice(&mut self, call: CallId, text: &str) {
+    fn notice(&mut self, now: Instant, call: CallId, text: &str) {
         let text = segment::fit(&plain(text), LONGEST);
-        let parts = segment::segments(&text).len() as u64;
         let mut due = Vec::new();
-        for (number, subscription) in self.people(call).filter(|(_, one)| matches!(one.state, State::On)) {
-            subscription.segments += parts;
+        for ((_, number), subscription) in self.subscriptions.range_mut(around(call)).filter(|(_, one)| one.is_on()) {
+            subscription.segments += parts(&text);
             due.push(number.clone());
         }
         for number in due {
-            self.send(Some(call), number, &text);
+            self.send(now, Some(call), number, &text, Need::Owed);
         }
     }
 
@@ -236,28 +283,58 @@ impl Relay {
     fn digest(&mut self, now: Instant) {
         let mut due = Vec::new();
         for ((call, number), subscription) in &mut self.subscriptions {
-            let Some(held) = &subscription.held else { continue };
+            let (Some(held), Some(room)) = (&subscription.held, self.rooms.get(call)) else { continue };
             let last = format!("{}: {}", held.name, held.text.expose());
             let text = if held.lines == 1 { last } else { format!("({} lines left out) {last}", held.lines - 1) };
             let text = segment::fit(&text, DIGEST);
-            if subscription.takes(now, &text) {
+            let (meeting, parts) = (Some(room.meeting.clone()), parts(&text));
+            if self.spending.has(now, &meeting, parts, Need::Wanted) && subscription.takes(now, parts) {
                 subscription.held = None;
                 due.push((*call, number.clone(), text));
             }
         }
         for (call, number, text) in due {
-            self.send(Some(call), number, &text);
+            self.send(now, Some(call), number, &text, Need::Wanted);
         }
     }
 
-    fn send(&mut self, call: Option<CallId>, to: Number, text: &str) {
+    /// Sends a text of our own, to whom and as much as may be sent (C-2); `false`: it is not.
+    fn send(&mut self, now: Instant, call: Option<CallId>, to: Number, text: &str, need: Need) -> bool {
+        let meeting = call.and_then(|call| self.rooms.get(&call)).map(|room| room.meeting.clone());
+        self.send_for(now, (call, meeting), to, text, need)
+    }
+
+    fn send_for(
+        &mut self,
+        now: Instant,
+        (call, meeting): (Option<CallId>, Option<MeetingName>),
+        to: Number,
+        text: &str,
+        need: Need,
+    ) -> bool {
+        let parts = parts(text);
+        if !self.settings.prefixes.allow(&to) || !self.spending.take(now, &meeting, parts, need) {
+            return false;
+        }
+        self.outputs.push_back(Output::Spent { meeting, parts });
         let message = Message { call, to, text: Redacted::new(text.to_owned()), line: None, lives: LIVES };
         self.outputs.push_back(Output::Send(message));
+        true
     }
 
     fn tell(&mut self, call: CallId, told: Told) {
         self.outputs.push_back(Output::Tell { call, told });
     }
+}
+
+/// The subscriptions around one device, as a range of all.
+fn around(call: CallId) -> impl std::ops::RangeBounds<(CallId, Number)> {
+    let next = CallId::from_number(call.number().saturating_add(1));
+    (call, Number::lowest())..(next, Number::lowest())
+}
+
+fn parts(text: &str) -> u64 {
+    segment::segments(text).len() as u64
 }
 
 /// A name fit to stand before a line (C-3).
@@ -279,19 +356,22 @@ impl Machine for Relay {
     fn handle(&mut self, now: Instant, input: Input) {
         match input {
             Input::Organisation { name } => self.settings.organisation = name,
-            Input::Entered { call, device, name } => self.entered(call, device, name),
+            Input::Entered { call, meeting, device, name } => self.entered(call, meeting, device, name),
             Input::Ask { call, number } => self.ask(now, call, number),
             Input::Code { call, code } => self.code(now, call, &code),
-            Input::Kept { call, number, kept } => self.kept(call, number, kept),
+            Input::Confirm { call, reader } => self.confirm(call, reader),
+            Input::Remove { call, reader } => self.remove(now, call, reader),
+            Input::Kept { call, number, kept } => self.kept(now, call, number, kept),
             Input::Stop { call } => self.stop(call),
-            Input::Left { call } => self.left(call),
+            Input::Left { call } => self.left(now, call),
             Input::Received { id, from, text } => self.received(now, id, &from, text.expose()),
-            Input::Notice { call, text } => self.notice(call, text.expose()),
+            Input::Notice { call, text } => self.notice(now, call, text.expose()),
             Input::Line { call, line, name, text } => self.line(now, call, line, name.expose(), text.expose()),
         }
     }
 
     fn wake(&mut self, now: Instant) {
+        self.lapse(now);
         self.digest(now);
     }
 
@@ -300,7 +380,15 @@ impl Machine for Relay {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let waiting = self.subscriptions.values().filter(|known| known.held.is_some());
-        waiting.map(|known| known.budget.ready_at(u32::try_from(DIGEST).unwrap_or(1))).min()
+        let at = |((call, _), known): (&(CallId, Number), &Subscription)| match known.state {
+            State::Pending { until } => Some(until),
+            _ => {
+                let ready = known.held.as_ref().map(|_| known.budget.ready_at(u32::try_from(DIGEST).unwrap_or(1)))?;
+                let meeting = self.rooms.get(call).map(|room| room.meeting.clone());
+                let affordable = self.spending.left(&meeting, Need::Wanted) >= DIGEST as u64;
+                Some(if affordable { ready } else { ready.max(self.spending.ends()) })
+            }
+        };
+        self.subscriptions.iter().filter_map(at).min()
     }
 }

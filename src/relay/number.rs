@@ -8,6 +8,13 @@ use crate::redact::Redacted;
 /// The fewest and the most digits of a number with its country code (ITU-T E.164 section 6.1; the fewest by use).
 const DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
 
+/// Country codes of two digits (list annexed to ITU-T E.164); those of one digit are 1 and 7, all others have three.
+const TWO_DIGITS: &[&str] = &[
+    "20", "27", "30", "31", "32", "33", "34", "36", "39", "40", "41", "43", "44", "45", "46", "47", "48", "49", "51", "52", "53",
+    "54", "55", "56", "57", "58", "60", "61", "62", "63", "64", "65", "66", "81", "82", "84", "86", "90", "91", "92", "93", "94",
+    "95", "98",
+];
+
 /// A telephone number in international form. Printed, it is masked; [`Number::expose`] is the only way to all of it.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Number(String);
@@ -22,6 +29,11 @@ impl Number {
         fits.then_some(Self(bare))
     }
 
+    /// Comes before all others.
+    pub(super) const fn lowest() -> Self {
+        Self(String::new())
+    }
+
     /// Reads what somebody has keyed in, where there is no `+`: `00` goes before a country code, and one `0` before a number of
     /// the country whose code is `home`. Without `home` every number has its country code.
     #[must_use]
@@ -32,6 +44,33 @@ impl Number {
             (None, _, _) => format!("+{digits}"),
         };
         Self::parse(&international)
+    }
+
+    /// Reads a number as a short message centre writes it: `national`, it lacks the country code of `own`, our number there.
+    #[must_use]
+    pub fn sent(digits: &str, national: bool, own: &Self) -> Option<Self> {
+        let digits = digits.trim();
+        if national && !digits.starts_with('+') && !digits.starts_with("00") {
+            return Self::parse(&format!("+{}{}", own.country_code(), digits.trim_start_matches('0')));
+        }
+        match (digits.strip_prefix('+').or_else(|| digits.strip_prefix("00")), digits.strip_prefix('0')) {
+            (Some(rest), _) => Self::parse(&format!("+{rest}")),
+            (None, Some(rest)) => Self::parse(&format!("+{}{rest}", own.country_code())),
+            (None, None) => Self::parse(&format!("+{digits}")),
+        }
+    }
+
+    /// Its country code, without the `+`: one digit for zones 1 and 7, else two or three (ITU-T E.164 annex D).
+    #[must_use]
+    pub fn country_code(&self) -> &str {
+        let digits = self.0.trim_start_matches('+');
+        let two = digits.get(..2).unwrap_or(digits);
+        let length = match two.as_bytes() {
+            [b'1' | b'7', ..] => 1,
+            _ if TWO_DIGITS.contains(&two) => 2,
+            _ => 3,
+        };
+        digits.get(..length).unwrap_or(digits)
     }
 
     /// All of it, with the `+`; whoever calls this answers for where it goes.
@@ -56,6 +95,38 @@ impl Home {
     #[must_use]
     pub fn number(&self, digits: &Redacted<String>) -> Option<Number> {
         Number::keyed(digits.expose(), self.0.as_deref())
+    }
+}
+
+/// Whom messages may go to, by the first digits of their numbers: premium numbers abroad are nobody's to pay for (C-2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prefixes(Vec<String>);
+
+impl Prefixes {
+    /// These, each read by [`Prefixes::parse`].
+    #[must_use]
+    pub const fn new(prefixes: Vec<String>) -> Self {
+        Self(prefixes)
+    }
+
+    /// The country of this number alone.
+    #[must_use]
+    pub fn of_country(number: &Number) -> Self {
+        Self(vec![format!("+{}", number.country_code())])
+    }
+
+    /// A prefix: `+`, and 1 to 15 digits of which the first is no zero.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<String> {
+        let digits = text.strip_prefix('+')?;
+        let fits = (1..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
+        fits.then(|| text.to_owned())
+    }
+
+    /// A message may go to this number.
+    #[must_use]
+    pub fn allow(&self, number: &Number) -> bool {
+        self.0.iter().any(|prefix| number.0.starts_with(prefix.as_str()))
     }
 }
 
@@ -93,6 +164,34 @@ mod tests {
         for digits in ["", "0", "00", "112", "01715550123", "12345678901234567890"] {
             assert_eq!(Number::keyed(digits, None), None, "{digits}");
         }
+    }
+
+    #[test]
+    fn c2_a_prefix_is_a_country_or_a_part_of_one_and_anybody_else_is_not_written_to() {
+        let number = |text: &str| Number::parse(text).unwrap();
+        for (text, code) in [("+12025550100", "1"), ("+79161234567", "7"), ("+491715550123", "49"), ("+35312345678", "353")] {
+            assert_eq!(number(text).country_code(), code);
+        }
+        let home = Prefixes::of_country(&number("+491715550123"));
+        assert!(home.allow(&number("+4930123456")) && !home.allow(&number("+12025550100")));
+        let mobile = Prefixes::new(vec!["+4915".to_owned(), "+4917".to_owned()]);
+        assert!(mobile.allow(&number("+491715550123")) && !mobile.allow(&number("+499001234567")));
+        assert_eq!((Prefixes::parse("+49").as_deref(), Prefixes::parse("49"), Prefixes::parse("+")), (Some("+49"), None, None));
+        assert_eq!((Prefixes::parse("+0"), Prefixes::parse("+4x"), Prefixes::parse("")), (None, None, None));
+    }
+
+    #[test]
+    fn c2_a_centre_writes_the_same_number_in_several_ways() {
+        let own = Number::parse("+491700000000").unwrap();
+        for (digits, national) in
+            [("491715550123", false), ("+491715550123", false), ("00491715550123", false), ("01715550123", false)]
+                .into_iter()
+                .chain([("1715550123", true), ("01715550123", true), ("+491715550123", true)])
+        {
+            let read = Number::sent(digits, national, &own);
+            assert_eq!(read.as_ref().map(Number::expose), Some("+491715550123"), "{digits} {national}");
+        }
+        assert_eq!(Number::sent("Example", false, &own), None);
     }
 
     #[test]

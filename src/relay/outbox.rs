@@ -19,6 +19,7 @@ use sha2::Sha256;
 
 use super::parcel::{Cut, Fate, Outcome, Parcel};
 use super::{Message, Number, segment};
+use crate::log_limit::LogLimit;
 use crate::machine::Machine;
 use crate::redact::Redacted;
 use item::{End, Item, State};
@@ -55,10 +56,17 @@ pub struct Outbox {
     takes: usize,
     rests: bool,
     wipe: Option<Instant>,
-    full: bool,
+    logs: Logs,
     counts: Counts,
     recent: VecDeque<Line>,
     outputs: VecDeque<Output>,
+}
+
+/// What a provider, or many who write, can bring about as often as they like.
+#[derive(Debug, Default)]
+struct Logs {
+    full: LogLimit,
+    refused: LogLimit,
 }
 
 impl Outbox {
@@ -78,7 +86,7 @@ impl Outbox {
             rests: false,
             // What an earlier run had done with last may still be in the journal.
             wipe: Some(now),
-            full: false,
+            logs: Logs::default(),
             counts: Counts::default(),
             recent: VecDeque::new(),
             outputs: VecDeque::new(),
@@ -186,8 +194,8 @@ impl Outbox {
             return;
         }
         if self.owners.len() + pieces.len() > MOST {
-            if !std::mem::replace(&mut self.full, true) {
-                tracing::error!(waiting = self.owners.len(), "SMS are refused: too many wait for the provider");
+            if let Some(unsaid) = self.logs.full.says(now) {
+                tracing::error!(waiting = self.owners.len(), unsaid, "SMS are refused: too many wait for the provider");
             }
             self.counts.lost += pieces.len() as u64;
             if let Some((call, line)) = whose {
@@ -196,7 +204,6 @@ impl Outbox {
             }
             return;
         }
-        self.full = false;
         self.letters.open(first, whose, pieces.len());
         for (text, cut) in pieces {
             let id = self.next;
@@ -301,7 +308,10 @@ impl Outbox {
         match outcome {
             Outcome::Accepted { name } => self.close(id, End::Accepted, name.map(|name| (name, now + RECEIPT_WITHIN))),
             Outcome::Refused(why) => {
-                tracing::warn!(to = %item.parcel.to, reference = item.parcel.reference, why, "SMS refused by the provider");
+                let (to, reference) = (item.parcel.to.clone(), item.parcel.reference.clone());
+                if let Some(unsaid) = self.logs.refused.says(now) {
+                    tracing::warn!(%to, reference, why, unsaid, "SMS refused by the provider");
+                }
                 self.close(id, End::Refused, None);
             }
             _ if item.unwanted => self.close(id, End::Dropped, None),

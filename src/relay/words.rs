@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Number;
-use crate::ids::CallId;
+use super::{Number, Reader, ReaderId};
+use crate::ids::{CallId, MeetingName};
 use crate::redact::Redacted;
 
 /// A message to be sent.
@@ -39,7 +39,7 @@ pub enum Means {
 pub enum Told {
     /// The code is on its way to this number, which is to be read back.
     CodeSent(Number),
-    /// Too many codes were asked for, or the number's holder wants no messages.
+    /// Too many codes were asked for, the number's holder wants no messages, or no such number may be written to.
     TooMany,
     /// The code was right, the proof is kept: the chat comes by SMS.
     On,
@@ -61,10 +61,12 @@ pub enum Input {
         /// The name.
         name: String,
     },
-    /// A device is inside a meeting. Answered by [`Output::JoinCode`].
+    /// A device is inside a meeting. Answered by [`Output::Readers`].
     Entered {
         /// Its call.
         call: CallId,
+        /// Which meeting: its limit counts (C-2).
+        meeting: MeetingName,
         /// The device's label, for the proof.
         device: String,
         /// Its name, for people.
@@ -83,6 +85,20 @@ pub enum Input {
         call: CallId,
         /// As keyed in.
         code: Redacted<String>,
+    },
+    /// Who may admit has confirmed a reader that has texted the join code (M-7).
+    Confirm {
+        /// Around the device of this call.
+        call: CallId,
+        /// Which.
+        reader: ReaderId,
+    },
+    /// Who may admit does not want a reader (any more).
+    Remove {
+        /// Around the device of this call.
+        call: CallId,
+        /// Which.
+        reader: ReaderId,
     },
     /// The proof of a consent was written, or could not be.
     Kept {
@@ -160,12 +176,21 @@ pub enum Output {
         /// By what it was shown.
         means: Means,
     },
-    /// Whoever texts this code to our number gets the chat of the meeting that this call's device is in (C-2).
-    JoinCode {
+    /// Show to those who may admit how the people around this call's device get the chat, and who does (C-2): all of it, at every change.
+    Readers {
         /// The call.
         call: CallId,
-        /// Six digits.
+        /// To be texted to our number: eight digits.
         code: Redacted<String>,
+        /// Who reads, or wants to.
+        readers: Vec<Reader>,
+    },
+    /// Keep that so many parts were sent today.
+    Spent {
+        /// For this meeting; `None`: to who is in none.
+        meeting: Option<MeetingName>,
+        /// How many.
+        parts: u64,
     },
     /// Put this into the chat of the meeting that this call's device is in (C-3).
     Post {
@@ -201,6 +226,8 @@ pub enum Output {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Subscription)]
 pub struct Line {
+    /// Which one, for confirming and removing.
+    pub reader: String,
     /// The call it belongs to, and ends with.
     pub call: String,
     /// The device's label.

@@ -15,6 +15,7 @@ mod runs;
 mod schema;
 mod seats;
 mod stops;
+mod texted;
 
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -130,6 +131,7 @@ enum Request {
     Records { query: RecordQuery, reply: oneshot::Sender<Result<Vec<RecordRow>, StoreError>> },
     SweepRecords { born_by: u64, reply: oneshot::Sender<Result<usize, StoreError>> },
     Stops { reply: oneshot::Sender<Result<Vec<String>, StoreError>> },
+    Texted { day: u64, reply: oneshot::Sender<Result<Vec<(String, u64)>, StoreError>> },
     Outbox { reply: oneshot::Sender<Result<Vec<StoredParcel>, StoreError>> },
     Chats { reply: oneshot::Sender<Result<Vec<ChatCopyLine>, StoreError>> },
     SweepChats { now: u64, born_by: u64, reply: oneshot::Sender<Result<usize, StoreError>> },
@@ -151,6 +153,11 @@ enum Write {
         number: String,
         stopped: bool,
         at: u64,
+    },
+    Texted {
+        day: u64,
+        meeting: String,
+        parts: u64,
     },
     Outbox(OutboxChange),
     Chat(Box<ChatCopy>),
@@ -232,6 +239,11 @@ impl Handle {
         self.begin(Write::Stop { number: number.to_owned(), stopped, at }).await
     }
 
+    /// Begins to count that so many parts were sent by SMS for this meeting (none: an empty name) on this day since 1970 (C-2).
+    pub async fn count_texted(&self, day: u64, meeting: &str, parts: u64) -> Begun {
+        self.begin(Write::Texted { day, meeting: meeting.to_owned(), parts }).await
+    }
+
     /// Begins a change of the outbox (C-7). Writes that were begun are done in this order.
     pub async fn outbox(&self, change: OutboxChange) -> Begun {
         self.begin(Write::Outbox(change)).await
@@ -304,6 +316,14 @@ impl Handle {
     /// [`StoreError::Database`], [`StoreError::Closed`].
     pub async fn stops(&self) -> Result<Vec<String>, StoreError> {
         self.ask(|reply| Request::Stops { reply }).await
+    }
+
+    /// How many parts were sent by SMS on this day, by meeting (C-2).
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Closed`].
+    pub async fn texted(&self, day: u64) -> Result<Vec<(String, u64)>, StoreError> {
+        self.ask(|reply| Request::Texted { day, reply }).await
     }
 
     /// Registrations that live at `now` (milliseconds since 1970); the dead are deleted.
@@ -452,6 +472,7 @@ impl Store {
                 Write::Registrations { device, rows } => registrations::replace(&transaction, device, rows)?,
                 Write::Consent(consent) => consents::insert(&transaction, consent)?,
                 Write::Stop { number, stopped, at } => stops::put(&transaction, number, *stopped, *at)?,
+                Write::Texted { day, meeting, parts } => texted::count(&transaction, *day, meeting, *parts)?,
                 Write::Outbox(change) => outbox::change(&transaction, change)?,
                 Write::Chat(copy) => chats::put(&transaction, copy)?,
                 Write::Seat { participant, meeting } => seats::put(&transaction, *participant, meeting)?,
@@ -472,6 +493,7 @@ impl Store {
             Request::Records { query, reply } => drop(reply.send(records::list(&self.connection, &query))),
             Request::SweepRecords { born_by, reply } => drop(reply.send(records::sweep(&self.connection, born_by))),
             Request::Stops { reply } => drop(reply.send(stops::list(&self.connection))),
+            Request::Texted { day, reply } => drop(reply.send(texted::list(&self.connection, day))),
             Request::Outbox { reply } => drop(reply.send(outbox::list(&self.connection))),
             Request::Chats { reply } => drop(reply.send(chats::list(&self.connection))),
             Request::SweepChats { now, born_by, reply } => drop(reply.send(chats::sweep(&self.connection, now, born_by))),

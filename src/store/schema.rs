@@ -124,6 +124,14 @@ pub(super) const STEPS: &[&str] = &[
     "
     CREATE TABLE seats (participant INTEGER PRIMARY KEY, meeting TEXT NOT NULL) STRICT;
 ",
+    "
+    CREATE TABLE texted (
+        day INTEGER NOT NULL,
+        meeting TEXT NOT NULL,
+        parts INTEGER NOT NULL,
+        PRIMARY KEY (day, meeting)
+    ) STRICT;
+",
 ];
 
 /// Brings the store to the newest schema, each step whole or not at all.

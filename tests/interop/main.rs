@@ -42,6 +42,7 @@ mod patience;
 mod pjsip;
 mod process;
 mod raw;
+mod readers;
 mod readme;
 mod recording;
 mod registration;

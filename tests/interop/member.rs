@@ -63,6 +63,23 @@ impl Member {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Says yes to everybody who wants to read by SMS (M-7), once somebody does.
+    pub fn confirms_readers(&self) {
+        let pending = || {
+            let rows = self.state()["participants"].as_array().cloned().unwrap_or_default();
+            let mut found = Vec::new();
+            for row in &rows {
+                for reader in row["join"]["readers"].as_array().into_iter().flatten().filter(|one| one["state"] == "pending") {
+                    found.push(json!({ "type": "confirm-reader", "id": row["id"], "reader": reader["id"] }));
+                }
+            }
+            Some(found).filter(|found| !found.is_empty())
+        };
+        for yes in eventually(seconds(10), "somebody wants to read by SMS", pending) {
+            self.ask(yes);
+        }
+    }
+
     /// Ids of the phones in this state: `lobby` or `in`.
     pub fn phones(&self, state: &str) -> Vec<String> {
         let rows = self.state()["participants"].as_array().cloned().unwrap_or_default();

@@ -22,7 +22,7 @@ const ANSWER: &[u8] = b"so nobody has got your message";
 fn c7_what_was_accepted_arrives_though_the_daemon_is_killed_again_and_again() {
     isolated_beside_others(|| {
         let kills = if long() { 400 } else { 100 };
-        let mut daemon = Daemon::with(Smsc::PROVIDER);
+        let mut daemon = Daemon::with(&format!("[relay]\n{}{}", Smsc::CROWD, Smsc::PROVIDER));
         let mut centre = Smsc::start(daemon.folder());
         eventually(seconds(10), "it is bound", || (centre.count("bound") == 1).then_some(()));
         centre.order(&json!({ "crowd": 20 }));
@@ -83,7 +83,7 @@ fn counts(daemon: &Daemon) -> [u64; 5] {
 #[test]
 fn c7_a_real_centre_that_hangs_drops_its_connection_and_tells_every_fate_loses_nothing() {
     isolated_beside_others(|| {
-        let daemon = Daemon::with(Smsc::PROVIDER);
+        let daemon = Daemon::with(&format!("[relay]\n{}{}", Smsc::CROWD, Smsc::PROVIDER));
         let mut centre = Smsc::start(daemon.folder());
         eventually(seconds(10), "it is bound", || (centre.count("bound") == 1).then_some(()));
         let writes = |centre: &mut Smsc, handsets: std::ops::Range<u32>| {

@@ -1,6 +1,7 @@
 // A short message centre (npm `smpp` as server) on port 2775. Each thing that happens is a line of JSON on standard error; orders
 // are lines of JSON on standard input:
 //   {"write": {"from", "text", "parts", "shuffled"}}   somebody writes
+//   {"write": {"from", "hex", "coding"}}               somebody's handset sends these octets
 //   {"throttle": N}, {"hang": bool}, {"drop": true}    what it does with submits and its connection; what hung is answered afterwards
 //   {"receipts": {"states": [..], "names": "hex"}}     how it names messages and what their receipts say, one after the other
 //   {"crowd": N}, {"tally": true}                      N people at a time, each from a number of its own, write until told to stop; what came of it
@@ -100,7 +101,14 @@ smpp.createServer((bound) => {
   bound.on('error', () => {});
 }).listen(2775, '127.0.0.1', () => say({ event: 'listening' }));
 
-function write({ from, text, parts = 1, shuffled = false }) {
+function write({ from, text, parts = 1, shuffled = false, hex, coding }) {
+  if (hex !== undefined) {
+    session.deliver_sm({
+      source_addr: from, source_addr_ton: 1, source_addr_npi: 1, destination_addr: OWN, data_coding: coding,
+      short_message: { message: Buffer.from(hex, 'hex') },
+    }, (answer) => say({ event: 'written', status: answer.command_status }));
+    return;
+  }
   reference += 1;
   const size = Math.ceil(text.length / parts);
   const order = [...Array(parts).keys()];

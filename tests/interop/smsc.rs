@@ -21,6 +21,10 @@ impl Smsc {
     pub const PROVIDER: &str =
         "[relay.provider.demo]\nkind = \"smpp\"\nhost = \"127.0.0.1\"\nsystem_id = \"roomgate\"\npassword = \"secret\"\n";
 
+    /// Keys of `[relay]` for a crowd: whoever writes, from handsets of this country, is answered.
+    pub const CROWD: &str =
+        "country_code = \"49\"\nanswers_per_minute = 1000000\ndaily_limit = 100000000\ndaily_limit_per_meeting = 10000000\n";
+
     /// Starts it.
     pub fn start(folder: &Path) -> Self {
         let mut command = Command::new(program("node"));
@@ -72,6 +76,12 @@ impl Smsc {
     /// Somebody writes from a handset.
     pub fn write(&mut self, from: &str, text: &str, parts: u8) {
         self.order(&json!({ "write": { "from": from, "text": text, "parts": parts, "shuffled": true } }));
+    }
+
+    /// A handset sends these octets, said to be in this data coding.
+    pub fn send(&mut self, from: &str, coding: u8, octets: &[u8]) {
+        let hex: String = octets.iter().map(|octet| format!("{octet:02x}")).collect();
+        self.order(&json!({ "write": { "from": from, "hex": hex, "coding": coding } }));
     }
 
     /// What has come of the crowd.

@@ -47,7 +47,7 @@ fn subscribes(daemon: &Daemon, phone: &mut Baresip, texted: impl FnOnce() -> Str
     phone.press("*4");
     assert!(phone.hear(6.0).level() > -50.0, "a number is asked for");
     phone.press(&format!("{MOBILE}#"));
-    let code: String = texted().chars().take(6).collect();
+    let code: String = texted().chars().take(8).collect();
     phone.press(&format!("{code}#"));
     eventually(seconds(10), "it is on", || daemon.subscriptions().iter().any(|one| one["state"] == "on").then_some(()));
 }
@@ -200,8 +200,10 @@ fn c5_answers_from_a_real_message_centre_reach_the_meeting_and_stop_ends_it() {
 
         // Somebody else at the table texts the code that Alice sees beside the phone; both are told what must be known (N-10).
         let row = alice.until("roster-row", "its code", |row| row.shows("sms-code"));
-        let code: String = row.text.split("SMS code ").nth(1).expect("a code").chars().take(6).collect();
+        let code: String = row.text.split("SMS code ").nth(1).expect("a code").chars().take(8).collect();
         centre.write(COLLEAGUE, &format!("Join {code}"), 1);
+        centre.text("has to confirm");
+        alice.click("reader-confirm");
         centre.text("you get the chat of the meeting");
         alice.click("record");
         alice.wait("confirm-ok");

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::namespace::{folder as sources, setup_folder};
 use crate::patience::{eventually, seconds};
 use crate::process::Process;
+use crate::smsc::Smsc;
 
 /// The service, on port 9090. Dropped, it ends.
 pub struct Vendor {
@@ -29,7 +30,10 @@ impl Vendor {
             }
             _ => "url = \"http://127.0.0.1:9090/messages\"\nsecret = \"a secret of sixteen and more\"\n",
         };
-        format!("[http]\npublic_url = \"http://127.0.0.1:8080\"\n[relay.provider.demo]\nkind = \"{kind}\"\n{own}")
+        format!(
+            "[http]\npublic_url = \"http://127.0.0.1:8080\"\n[relay]\n{}[relay.provider.demo]\nkind = \"{kind}\"\n{own}",
+            Smsc::CROWD
+        )
     }
 
     /// Starts it.

@@ -8,16 +8,16 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use hyper::Uri;
 
 use super::super::secret::Secret;
-use super::super::section::{Section, Wrong, boolean, choice, label, number, path, text, time};
+use super::super::section::{Section, Wrong, boolean, choice, label, list, number, path, text, time};
 use super::super::settings::Relay;
 use super::{MINUTE, SECOND};
 use crate::budget::Allowance;
 use crate::redact::Redacted;
-use crate::relay::Number;
 use crate::relay::outbox::OnUnknown;
 use crate::relay::provider::{
     AzureSettings, Kind, Login as SmppLogin, ProviderSettings, SmppSettings, TwilioSettings, WebhookSettings,
 };
+use crate::relay::{DailyLimits, Number, Prefixes};
 
 /// Where Twilio's own API is.
 const TWILIO: &str = "https://api.twilio.com";
@@ -46,11 +46,22 @@ pub(super) fn relay(s: &mut Section<'_>) -> Relay {
         let fits = (1..=3).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_digit()) && !code.starts_with('0');
         if fits { Ok(code) } else { Err(Wrong::new("is no country code", "write its digits in quotes, such as \"49\"")) }
     };
+    let prefix = |value: &_| {
+        let hint = "write the digits that a number begins with after its +, such as \"+49\" or \"+4917\"";
+        Prefixes::parse(&text(value)?).ok_or_else(|| Wrong::new("is no beginning of a telephone number", hint))
+    };
+    let daily = DailyLimits {
+        meeting: s.get("daily_limit_per_meeting", number(1..=100_000_000_u64)).unwrap_or(1000),
+        all: s.get("daily_limit", number(1..=100_000_000_u64)).unwrap_or(5000),
+    };
     let burst = s.get("burst", number(4..=1000_u32)).unwrap_or(12);
     let per_minute = s.get("per_minute", number(1..=1000_u32)).unwrap_or(10);
     let on_unknown = choice(&[("resend", OnUnknown::Resend), ("drop", OnUnknown::Drop)]);
     Relay {
         country_code: s.optional("country_code", country_code),
+        allowed_prefixes: s.get("allowed_prefixes", list(prefix)).unwrap_or_default(),
+        daily,
+        answers_per_minute: s.get("answers_per_minute", number(1..=1_000_000_u32)).unwrap_or(10),
         segments: Allowance { burst, every: MINUTE / per_minute },
         on_unknown: s.get("on_unknown", on_unknown).unwrap_or_default(),
         providers: s.named("provider", provider),

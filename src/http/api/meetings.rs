@@ -17,6 +17,7 @@ use crate::http::{Room, Site};
 use crate::ids::{MeetingName, ParticipantId};
 use crate::meeting::words::{Capture, ChatLine, ParticipantView, Standing};
 use crate::meeting::{Ask, MeetingHandle, Refusal, Snapshot};
+use crate::relay::ReaderId;
 
 pub(super) async fn live(site: &Site, name: &MeetingName) -> Option<MeetingHandle> {
     site.registry.running().await.into_iter().find(|handle| handle.name() == name)
@@ -164,6 +165,47 @@ pub(super) async fn act(
         Act::Mute => Ask::Mute(id, true),
         Act::Unmute => Ask::Mute(id, false),
         Act::Remove => Ask::Remove(id),
+    };
+    ask(&site, &caller, &meeting, wanted).await
+}
+
+/// What is done with a reader by SMS.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ReaderAct {
+    /// Let them read, who have texted the join code (M-7).
+    Confirm,
+    /// Let them read no longer; the device has another join code then.
+    Remove,
+}
+
+/// Does something with who reads the chat by SMS around a device (C-2).
+#[utoipa::path(
+    post,
+    path = "/meetings/{meeting}/participants/{participant}/readers/{reader}/{act}",
+    tag = "meetings",
+    params(
+        ("meeting" = String, Path, description = "Its id."),
+        ("participant" = String, Path, description = "The device's id as a participant."),
+        ("reader" = String, Path, description = "The reader's id, as the device's `join` has it."),
+        ("act" = ReaderAct, Path, description = "What is done."),
+    ),
+    responses(
+        (status = 204, description = "Done."),
+        (status = 409, description = "`not-running`, `not-inside` or `ended`."),
+    ),
+)]
+pub(super) async fn act_on_reader(
+    State(site): State<Arc<Site>>,
+    caller: Caller,
+    InPath((meeting, participant, reader, act)): InPath<(String, String, String, ReaderAct)>,
+) -> Answer {
+    let nobody = || ProblemDetails::from(Refusal::NoSuchParticipant);
+    let device: ParticipantId = participant.parse().map_err(|_| nobody())?;
+    let reader: ReaderId = reader.parse().map_err(|_| nobody())?;
+    let wanted = match act {
+        ReaderAct::Confirm => Ask::ConfirmReader(device, reader),
+        ReaderAct::Remove => Ask::RemoveReader(device, reader),
     };
     ask(&site, &caller, &meeting, wanted).await
 }

@@ -17,7 +17,20 @@ pub(super) struct Clock {
     pub(super) today: SystemTime,
 }
 
+/// Milliseconds of a day.
+const DAY: u64 = 86_400_000;
+
 impl Clock {
+    /// Days since 1970 (UTC).
+    pub(super) fn day(self) -> u64 {
+        unix_millis(self.today) / DAY
+    }
+
+    /// How much of the day is left.
+    pub(super) fn day_left(self) -> Duration {
+        Duration::from_millis(DAY - unix_millis(self.today) % DAY)
+    }
+
     /// Milliseconds since 1970.
     pub(super) fn date(self, at: Instant) -> u64 {
         unix_millis(self.today + at.saturating_duration_since(self.now))

@@ -128,13 +128,15 @@ pub struct WebhookAnswer {
     pub allowed_origin: Option<String>,
     /// Taken before it is answered.
     pub events: Vec<Event>,
+    /// Events that could not be read.
+    pub unread: usize,
 }
 
 impl WebhookAnswer {
     /// An answer without anything.
     #[must_use]
     pub const fn status(status: StatusCode) -> Self {
-        Self { status, content_type: None, body: String::new(), allowed_origin: None, events: Vec::new() }
+        Self { status, content_type: None, body: String::new(), allowed_origin: None, events: Vec::new(), unread: 0 }
     }
 
     /// There is nobody who is called.

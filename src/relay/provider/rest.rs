@@ -13,8 +13,8 @@ pub(super) mod twilio;
 pub(super) mod webhook;
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -25,6 +25,8 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::mpsc;
 
 use super::{Event, Outcome, Parcel, Provider, WebhookAnswer, WebhookCall};
+use crate::log_limit::LogLimit;
+use crate::machine;
 use crate::tls;
 use connector::Connector;
 
@@ -57,6 +59,10 @@ enum Trouble {
 }
 
 impl Trouble {
+    const fn place(self) -> usize {
+        (self as u8).trailing_zeros() as usize
+    }
+
     const fn words(self) -> &'static str {
         match self {
             Self::Unreachable => "the SMS service cannot be reached; messages are kept and tried again",
@@ -87,8 +93,19 @@ struct Shared {
     web: Client<Connector, Full<Bytes>>,
     events: mpsc::Sender<Event>,
     rests: AtomicBool,
-    /// Each [`Trouble`] that has been said.
-    said: AtomicU8,
+    said: Mutex<Said>,
+}
+
+/// What was said of the service in the log.
+#[derive(Debug, Default)]
+struct Said {
+    /// Each [`Trouble`] since it took something last.
+    troubles: u8,
+    /// Since when each may be said again, however often the service comes and goes.
+    limits: [LogLimit; 3],
+    again: LogLimit,
+    rest: LogLimit,
+    unread: LogLimit,
 }
 
 /// A service that is reached by HTTP.
@@ -105,7 +122,7 @@ impl Rest {
         let connector = Connector::new(tls::client(&trust)?.as_ref().clone());
         let mut web = Client::builder(TokioExecutor::new());
         web.pool_timer(TokioTimer::new()).pool_max_idle_per_host(TAKES).pool_idle_timeout(Duration::from_secs(60));
-        let (web, rests, said) = (web.build(connector), AtomicBool::new(false), AtomicU8::new(0));
+        let (web, rests, said) = (web.build(connector), AtomicBool::new(false), Mutex::default());
         let shared = Shared { dialect, web, events, rests, said };
         // The first word: there is room for it.
         let _ = shared.events.try_send(Event::Takes(TAKES));
@@ -124,7 +141,13 @@ impl Provider for Rest {
     }
 
     fn webhook(&self, call: &WebhookCall) -> WebhookAnswer {
-        self.0.dialect.webhook(call, SystemTime::now())
+        let answer = self.0.dialect.webhook(call, SystemTime::now());
+        if answer.unread > 0
+            && let Some(unsaid) = self.0.said().unread.says(machine::now())
+        {
+            tracing::warn!(events = answer.unread, unsaid, "events of the SMS service cannot be read");
+        }
+        answer
     }
 }
 
@@ -175,15 +198,22 @@ impl Shared {
                 return Outcome::Unknown;
             }
         };
-        if self.said.swap(0, Ordering::Relaxed) != 0 {
-            tracing::info!("the SMS service answers again");
+        {
+            let mut said = self.said();
+            if std::mem::take(&mut said.troubles) != 0
+                && let Some(unsaid) = said.again.says(machine::now())
+            {
+                tracing::info!(unsaid, "the SMS service answers again");
+            }
         }
         match verdict {
             Verdict::Ended(outcome) => outcome,
             Verdict::Rest => {
                 let length = retry_after(headers, SystemTime::now()).unwrap_or(RESTS.0).min(RESTS.1);
-                if self.rest(length) {
-                    tracing::info!(seconds = length.as_secs(), "the SMS service asks for a rest");
+                if self.rest(length)
+                    && let Some(unsaid) = self.said().rest.says(machine::now())
+                {
+                    tracing::info!(seconds = length.as_secs(), unsaid, "the SMS service asks for a rest");
                 }
                 Outcome::Later
             }
@@ -206,9 +236,17 @@ impl Shared {
     }
 
     fn fails(&self, trouble: Trouble, why: &str) {
-        if self.said.fetch_or(trouble as u8, Ordering::Relaxed) & trouble as u8 == 0 {
-            tracing::warn!(why, "{}", trouble.words());
+        let mut said = self.said();
+        let new = said.troubles & trouble as u8 == 0;
+        said.troubles |= trouble as u8;
+        let limit = said.limits.get_mut(trouble.place()).filter(|_| new);
+        if let Some(unsaid) = limit.and_then(|limit| limit.says(machine::now())) {
+            tracing::warn!(why, unsaid, "{}", trouble.words());
         }
+    }
+
+    fn said(&self) -> MutexGuard<'_, Said> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -156,7 +156,9 @@ impl Dialect for Azure {
             let body = json!({ "validationResponse": code }).to_string();
             return WebhookAnswer { content_type: Some("application/json"), body, ..WebhookAnswer::taken(Vec::new()) };
         }
-        WebhookAnswer::taken(events.iter().filter_map(said).collect())
+        let ours: Vec<Option<Event>> = events.iter().filter_map(said).collect();
+        let unread = ours.iter().filter(|event| event.is_none()).count();
+        WebhookAnswer { unread, ..WebhookAnswer::taken(ours.into_iter().flatten().collect()) }
     }
 }
 
@@ -165,17 +167,13 @@ fn validation(event: &Grid) -> Option<&str> {
     (event.r#type == "Microsoft.EventGrid.SubscriptionValidationEvent").then(|| event.data.get("validationCode")?.as_str())?
 }
 
-/// An event that is for us, if it is one.
-fn said(event: &Grid) -> Option<Event> {
-    let read = match event.r#type.as_str() {
-        "Microsoft.Communication.SMSReceived" => received(&event.data),
-        "Microsoft.Communication.SMSDeliveryReportReceived" => reported(&event.data),
-        _ => return None,
-    };
-    if read.is_none() {
-        tracing::warn!(event = event.r#type, "an event of the SMS service cannot be read");
+/// An event that is for us, if it is one; `Some(None)`: it cannot be read.
+fn said(event: &Grid) -> Option<Option<Event>> {
+    match event.r#type.as_str() {
+        "Microsoft.Communication.SMSReceived" => Some(received(&event.data)),
+        "Microsoft.Communication.SMSDeliveryReportReceived" => Some(reported(&event.data)),
+        _ => None,
     }
-    read
 }
 
 fn received(data: &Value) -> Option<Event> {

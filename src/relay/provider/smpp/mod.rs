@@ -7,6 +7,7 @@ mod pdu;
 mod session;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -19,6 +20,7 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsConnector;
 
 use super::{Event, Heard, Outcome, Parcel, Provider};
+use crate::log_limit::LogLimit;
 use crate::machine::{self, Machine as _};
 use crate::redact::Redacted;
 use crate::relay::Number;
@@ -75,7 +77,7 @@ pub(super) struct Smpp {
 impl Smpp {
     pub(super) fn open(settings: SmppSettings, from: Number, events: mpsc::Sender<Event>) -> Self {
         let (orders, inbox) = mpsc::channel(ORDERS);
-        tokio::spawn(Task { settings, from, events, sessions: 0 }.run(inbox));
+        tokio::spawn(Task { settings, from, events, sessions: 0, logs: Logs::default() }.run(inbox));
         Self { orders }
     }
 }
@@ -100,6 +102,15 @@ struct Task {
     events: mpsc::Sender<Event>,
     /// Connections so far: an answer to what came over an earlier one has nowhere to go.
     sessions: u32,
+    logs: Logs,
+}
+
+/// What a centre that comes and goes would say again and again.
+#[derive(Debug, Default)]
+struct Logs {
+    none: LogLimit,
+    bound: LogLimit,
+    unanswered: LogLimit,
 }
 
 impl Task {
@@ -118,7 +129,9 @@ impl Task {
                 wait = AGAIN.0;
             }
             let (host, port) = (&self.settings.host, self.settings.port);
-            tracing::warn!(host, port, why, again_in_s = wait.as_secs(), "no SMPP session");
+            if let Some(unsaid) = self.logs.none.says(machine::now()) {
+                tracing::warn!(host, port, why, again_in_s = wait.as_secs(), unsaid, "no SMPP session");
+            }
             let again = machine::now() + wait;
             wait = (wait * 2).min(AGAIN.1);
             loop {
@@ -200,8 +213,10 @@ impl Task {
         };
         self.say(Event::Takes(0)).await;
         let unanswered: Vec<u64> = session.unanswered().collect();
-        if !unanswered.is_empty() {
-            tracing::warn!(parcels = unanswered.len(), "unanswered when the SMPP session ended");
+        if !unanswered.is_empty()
+            && let Some(unsaid) = self.logs.unanswered.says(machine::now())
+        {
+            tracing::warn!(parcels = unanswered.len(), unsaid, "unanswered when the SMPP session ended");
         }
         for id in unanswered {
             self.say(Event::Outcome { id, outcome: Outcome::Unknown }).await;
@@ -209,14 +224,18 @@ impl Task {
         (!ending).then_some(why)
     }
 
-    async fn follow(&self, session: &mut Session, stream: &mut Box<dyn Stream>) -> std::io::Result<Option<Why>> {
+    async fn follow(&mut self, session: &mut Session, stream: &mut Box<dyn Stream>) -> std::io::Result<Option<Why>> {
         while let Some(output) = session.poll() {
             match output {
                 Output::Write(octets) => {
                     let written = tokio::time::timeout(session::ANSWERS_WITHIN, stream.write_all(&octets)).await;
                     written.map_err(|_| std::io::ErrorKind::TimedOut)??;
                 }
-                Output::Bound => tracing::info!(host = self.settings.host, "SMPP session bound"),
+                Output::Bound => {
+                    if let Some(unsaid) = self.logs.bound.says(machine::now()) {
+                        tracing::info!(host = self.settings.host, unsaid, "SMPP session bound");
+                    }
+                }
                 Output::Takes(places) => self.say(Event::Takes(places)).await,
                 Output::Outcome(id, outcome) => self.say(Event::Outcome { id, outcome }).await,
                 Output::Receipt { name, fate } => self.say(Event::Receipt { name, fate }).await,

@@ -9,7 +9,7 @@ use rusmpp::types::{COctetString, OctetString};
 use rusmpp::values::{DataCoding, EsmClass, InterfaceVersion, Npi, RegisteredDelivery, Ton, UserMessageReference};
 use rusmpp::{Command, CommandStatus, Pdu};
 
-use super::Login;
+use super::{Login, text};
 use crate::redact::Redacted;
 use crate::relay::Number;
 use crate::relay::parcel::{Cut, Fate, Parcel};
@@ -42,20 +42,20 @@ fn user_data(parcel: &Parcel) -> (Coding, bool, Vec<u8>) {
 
 /// A number as an address: international, without the `+`.
 fn address(number: &Number) -> COctetString<1, 21> {
-    text(number.expose().trim_start_matches('+'))
+    octet_string(number.expose().trim_start_matches('+'))
 }
 
 /// A text of a bind; one that does not fit would be refused by the configuration.
-fn text<const MAX: usize>(text: &str) -> COctetString<1, MAX> {
+fn octet_string<const MAX: usize>(text: &str) -> COctetString<1, MAX> {
     COctetString::from_string(text.to_owned()).unwrap_or_default()
 }
 
 /// Asks to be let in, to send and to receive.
 pub(super) fn bind(login: &Login) -> Pdu {
     Pdu::BindTransceiver(BindTransceiver {
-        system_id: text(&login.system_id),
-        password: text(login.password.expose()),
-        system_type: text(&login.system_type),
+        system_id: octet_string(&login.system_id),
+        password: octet_string(login.password.expose()),
+        system_type: octet_string(&login.system_type),
         interface_version: InterfaceVersion::Smpp3_4,
         ..BindTransceiver::default()
     })
@@ -98,7 +98,8 @@ pub(super) enum Delivery {
     Nothing,
 }
 
-pub(super) fn delivery(deliver: &DeliverSm) -> Delivery {
+/// `own`: our number, whose country is meant where the sender's lacks one.
+pub(super) fn delivery(deliver: &DeliverSm, own: &Number) -> Delivery {
     let esm_class = u8::from(deliver.esm_class);
     let payload = deliver.tlvs().iter().find_map(|tlv| match tlv.value() {
         Some(TlvValue::MessagePayload(payload)) => Some(payload.value.as_ref()),
@@ -108,19 +109,11 @@ pub(super) fn delivery(deliver: &DeliverSm) -> Delivery {
     if RECEIPTS.contains(&(esm_class & 0x3C)) {
         return Delivery::Receipt { name: receipt_name(deliver, octets), state: receipt_state(deliver, octets) };
     }
-    let coding = match deliver.data_coding {
-        DataCoding::McSpecific => Some(Coding::Gsm7),
-        DataCoding::Ucs2 => Some(Coding::Ucs2),
-        _ => None,
-    };
     let (header, octets) = if esm_class & UDHI == 0 { (&[][..], octets) } else { user_data_header(octets) };
-    let text = match (coding, deliver.data_coding) {
-        (Some(coding), _) => segment::read(coding, octets),
-        (None, DataCoding::Latin1 | DataCoding::Ia5) => octets.iter().map(|octet| char::from(*octet)).collect(),
-        (None, _) => return Delivery::Nothing,
-    };
-    let digits = deliver.source_addr.as_str().trim_start_matches('+').trim_start_matches("00");
-    let Some(from) = Number::parse(&format!("+{digits}")) else { return Delivery::Nothing };
+    let before = if header.is_empty() { 0 } else { header.len() + 1 };
+    let Some(text) = text::read(u8::from(deliver.data_coding), before, octets) else { return Delivery::Nothing };
+    let national = deliver.source_addr_ton == Ton::National;
+    let Some(from) = Number::sent(deliver.source_addr.as_str(), national, own) else { return Delivery::Nothing };
     let (reference, total, number) = concatenation(header).unwrap_or((0, 1, 1));
     Delivery::Part { from, reference, total, number, text: Redacted::new(text) }
 }

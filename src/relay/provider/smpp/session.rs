@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use rusmpp::{CommandId, CommandStatus, Pdu};
+use zeroize::Zeroizing;
 
 use super::SmppSettings;
 use super::pdu::{self, Delivery, Frame};
@@ -38,7 +39,8 @@ pub(super) enum Input {
 /// What a [`Session`] wants done.
 #[derive(Debug)]
 pub(super) enum Output {
-    Write(Vec<u8>),
+    /// A bind among them carries our password.
+    Write(Zeroizing<Vec<u8>>),
     /// So many parcels may be unanswered from now on.
     Takes(usize),
     Bound,
@@ -132,12 +134,12 @@ impl Session {
     fn ask(&mut self, pdu: Pdu) -> u32 {
         // Section 3.2: 1 to 7FFFFFFF, counted up.
         self.sequence = self.sequence % 0x7FFF_FFFF + 1;
-        self.outputs.push_back(Output::Write(pdu::write(CommandStatus::EsmeRok, self.sequence, pdu)));
+        self.outputs.push_back(Output::Write(pdu::write(CommandStatus::EsmeRok, self.sequence, pdu).into()));
         self.sequence
     }
 
     fn answer(&mut self, status: CommandStatus, sequence: u32, pdu: Pdu) {
-        self.outputs.push_back(Output::Write(pdu::write(status, sequence, pdu)));
+        self.outputs.push_back(Output::Write(pdu::write(status, sequence, pdu).into()));
     }
 
     fn taken(&mut self, sequence: u32) {
@@ -173,7 +175,7 @@ impl Session {
             }
             Some(Pdu::DeliverSm(deliver)) => {
                 let before = self.outputs.len();
-                self.delivered(now, pdu::delivery(deliver));
+                self.delivered(now, pdu::delivery(deliver, &self.from));
                 if self.outputs.len() > before {
                     self.outputs.push_back(Output::Secure(sequence));
                 } else {

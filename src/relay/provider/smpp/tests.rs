@@ -243,7 +243,7 @@ fn receipts_are_read_by_tlv_and_by_text() {
     let mut deliver = DeliverSm::builder().esm_class(EsmClass::from(4)).build();
     deliver.push_tlv(MessageDeliveryRequestTlvValue::MessageState(MessageState::from(2)));
     deliver.push_tlv(MessageDeliveryRequestTlvValue::ReceiptedMessageId(COctetString::from_slice(b"1f\0").unwrap()));
-    assert_eq!(pdu::delivery(&deliver), Delivery::Receipt { name: "1f".to_owned(), state: "DELIVRD".to_owned() });
+    assert_eq!(pdu::delivery(&deliver, &number(99)), Delivery::Receipt { name: "1f".to_owned(), state: "DELIVRD".to_owned() });
     let receipts: Vec<_> = world.did.iter().map(|output| format!("{output:?}")).collect();
     let expected = ["Receipt { name: \"1\", fate: Failed }", "Receipt { name: \"\", fate: OnItsWay }"];
     assert_eq!(receipts, expected);

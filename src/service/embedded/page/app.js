@@ -134,6 +134,7 @@ function join(asName) {
   prejoin.error = '';
   chat.reset();
   lobby.reset();
+  roster.reset();
   rooms.reset();
   recording.reset();
   transcription.reset();

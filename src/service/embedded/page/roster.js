@@ -2,6 +2,7 @@
 
 import { announce, byId, confirmed, fromTemplate, icon, identityTags, part, reconcile, setIcon, setShown, setText, tag } from './view.js';
 import { anyOf, initials, tone } from './text.js';
+import { Readers } from './readers.js';
 
 /** Above this many the cards become rows and a search field appears. */
 const MANY = 24;
@@ -15,6 +16,7 @@ const FEW = 6;
 /** The people in the meeting and the menu on each of them. */
 export class Roster {
   #send;
+  #readers;
   #state = null;
   #speaking = new Set();
   #menuFor = null;
@@ -28,6 +30,7 @@ export class Roster {
   /** @param {(message: object) => void} send */
   constructor(send) {
     this.#send = send;
+    this.#readers = new Readers(send);
     byId('roster-filter').addEventListener('input', () => this.#draw());
     byId('roster').addEventListener('click', (event) => {
       const button = event.target.closest('[data-part="menu"]');
@@ -51,12 +54,14 @@ export class Roster {
   /** Whoever is shown next was there before: a new presence. */
   reset() {
     this.#told = null;
+    this.#readers.reset();
   }
 
   /** Shows those inside, and says who has come and gone and whose hand is up. */
   show(state) {
     this.#state = state;
     this.#tell(state);
+    this.#readers.attend(state);
     this.#draw();
   }
 
@@ -145,6 +150,7 @@ export class Roster {
       ...(one.hand ? [sign('hand', 'Hand raised', 'hand-mark')] : []),
       ...(one.muted ? [sign('mic-off', 'Microphone off', 'muted-mark')] : []),
     );
+    this.#readers.update(row, one);
     const menu = part(row, 'menu');
     setShown(menu, this.#state.may_admit && !you);
     setText(menu.querySelector('.visually-hidden'), `Actions for ${one.name}`);

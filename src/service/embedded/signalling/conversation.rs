@@ -14,6 +14,7 @@ use crate::ids::ParticipantId;
 use crate::machine::Machine;
 use crate::meeting::words::{Capture, Role};
 use crate::meeting::{Ask, Refusal, ToPage};
+use crate::relay::ReaderId;
 
 /// Messages of a page. Beyond, it is closed with a reason.
 const MESSAGES: Allowance = Allowance { burst: 100, every: Duration::from_millis(20) };
@@ -109,6 +110,18 @@ enum FromPage {
         #[serde(deserialize_with = "participant")]
         id: ParticipantId,
     },
+    ConfirmReader {
+        #[serde(deserialize_with = "participant")]
+        id: ParticipantId,
+        #[serde(deserialize_with = "reader")]
+        reader: ReaderId,
+    },
+    RemoveReader {
+        #[serde(deserialize_with = "participant")]
+        id: ParticipantId,
+        #[serde(deserialize_with = "reader")]
+        reader: ReaderId,
+    },
     Recording {
         state: Capture,
     },
@@ -125,6 +138,11 @@ enum FromPage {
 }
 
 fn participant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ParticipantId, D::Error> {
+    let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+    text.parse().map_err(serde::de::Error::custom)
+}
+
+fn reader<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ReaderId, D::Error> {
     let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
     text.parse().map_err(serde::de::Error::custom)
 }
@@ -264,6 +282,8 @@ impl Conversation {
             (_, FromPage::Deny { id }) => Ask::Deny(id),
             (_, FromPage::Mute { id, on }) => Ask::Mute(id, on),
             (_, FromPage::Remove { id }) => Ask::Remove(id),
+            (_, FromPage::ConfirmReader { id, reader }) => Ask::ConfirmReader(id, reader),
+            (_, FromPage::RemoveReader { id, reader }) => Ask::RemoveReader(id, reader),
             (_, FromPage::Recording { state }) => Ask::Recording(state),
             (_, FromPage::Transcription { state }) => Ask::Transcription(state),
             (_, FromPage::Chat { text }) => Ask::Chat(text),

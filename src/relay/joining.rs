@@ -1,0 +1,145 @@
+//! Readers by text (C-2, M-7): whoever texts the join code of a device waits until one who may admit has confirmed it; whoever is removed
+//! leaves a join code behind that is worth nothing.
+
+use std::time::{Duration, Instant};
+
+use subtle::ConstantTimeEq;
+
+use super::{DIGITS, Means, Need, Number, Output, PEOPLE, Reader, ReaderId, Relay, State, around};
+use crate::budget::Allowance;
+use crate::ids::CallId;
+use crate::redact::Redacted;
+
+/// Wrong join codes of one number: nobody tries them out, and nobody's are another's to pay for.
+pub(super) const WRONG_JOINS: Allowance = Allowance { burst: 5, every: Duration::from_secs(120) };
+/// People around one device who wait to be confirmed; more are told nothing.
+const PENDING: usize = 20;
+/// How long they wait.
+const CONFIRMED_WITHIN: Duration = Duration::from_secs(15 * 60);
+
+impl Relay {
+    /// A join code that no other device has.
+    pub(super) fn draw_join_code(&mut self) -> Redacted<String> {
+        loop {
+            let code = self.draw();
+            if self.rooms.values().all(|room| *room.join.expose() != *code.expose()) {
+                return code;
+            }
+        }
+    }
+
+    /// The device whose join code a text is, with a word before it or not. Who has tried too many wrong ones is not listened to: the text
+    /// is one like any other, and so is a code of nobody.
+    pub(super) fn joined_by(&mut self, now: Instant, from: &Number, text: &str) -> Option<CallId> {
+        let mut words = text.split_whitespace().rev();
+        let code = words.next().filter(|_| words.count() <= 1)?;
+        let is_code = code.len() == DIGITS && code.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_code || !self.inbound.wrong_joins.wait(now, from).is_zero() {
+            return None;
+        }
+        let mut found = None;
+        for (call, room) in &self.rooms {
+            if bool::from(room.join.expose().as_bytes().ct_eq(code.as_bytes())) {
+                found = Some(*call);
+            }
+        }
+        if found.is_none() {
+            self.inbound.wrong_joins.take(now, from.clone());
+        }
+        found
+    }
+
+    /// Somebody has texted a device's join code. They are told once that it has to be confirmed.
+    pub(super) fn join(&mut self, now: Instant, call: CallId, number: &Number) {
+        let key = (call, number.clone());
+        let known = self.subscriptions.get(&key).map(|known| &known.state);
+        // C-2: START alone lifts a STOP.
+        let waits = matches!(known, Some(State::Pending { .. } | State::Proving | State::On));
+        if waits || self.inbound.stopped.contains(number) || !self.settings.prefixes.allow(number) {
+            return;
+        }
+        let (mut people, mut pending) = (0, 0);
+        for (_, one) in self.subscriptions.range(around(call)) {
+            match one.state {
+                State::Pending { .. } => pending += 1,
+                State::Proving | State::On => people += 1,
+                State::Asked { .. } | State::Off => {}
+            }
+        }
+        if people >= PEOPLE || pending >= PENDING {
+            if self.inbound.crowded.says(now).is_some() {
+                tracing::warn!(%call, people, pending, "a join code is not taken: too many people around one device");
+            }
+            return;
+        }
+        let subscription = self.subscription(now, Means::Sms, State::Pending { until: now + CONFIRMED_WITHIN });
+        self.subscriptions.insert(key, subscription);
+        self.show(call);
+        let name = self.rooms.get(&call).map(|room| room.name.clone()).unwrap_or_default();
+        let text = format!(
+            "{}: somebody in the meeting that {name} is in has to confirm that you get its chat. STOP ends it.",
+            self.settings.organisation
+        );
+        self.send(now, Some(call), number.clone(), &text, Need::Wanted);
+    }
+
+    fn reader(&self, call: CallId, reader: ReaderId) -> Option<Number> {
+        let mut all = self.subscriptions.range(around(call));
+        all.find(|(_, one)| one.id == reader).map(|((_, number), _)| number.clone())
+    }
+
+    /// M-7: one who may admit has said yes.
+    pub(super) fn confirm(&mut self, call: CallId, reader: ReaderId) {
+        let Some(number) = self.reader(call, reader) else { return };
+        let Some(known) = self.subscriptions.get_mut(&(call, number.clone())) else { return };
+        if matches!(known.state, State::Pending { .. }) {
+            known.state = State::Proving;
+            self.prove(call, number, Means::Sms);
+        }
+    }
+
+    /// One who may admit has said no: whoever knows the join code by it knows one that is void.
+    pub(super) fn remove(&mut self, now: Instant, call: CallId, reader: ReaderId) {
+        let Some(number) = self.reader(call, reader) else { return };
+        let Some(removed) = self.subscriptions.remove(&(call, number.clone())) else { return };
+        tracing::info!(%call, %number, "a reader by SMS was removed, and the join code with it");
+        self.outputs.push_back(Output::Forget { call, number: Some(number.clone()) });
+        if self.is_keyed(call, &number) {
+            self.outputs.push_back(Output::Ended { call });
+        }
+        let join = self.draw_join_code();
+        if let Some(room) = self.rooms.get_mut(&call) {
+            room.join = join;
+            room.keyed.take_if(|keyed| *keyed == number);
+        }
+        self.show(call);
+        if removed.is_on() {
+            let text = format!("{}: you were taken off the chat of the meeting; it ends here.", self.settings.organisation);
+            self.send(now, Some(call), number, &text, Need::Owed);
+        }
+    }
+
+    /// Whom nobody has confirmed in time waits no longer, and may text the code again.
+    pub(super) fn lapse(&mut self, now: Instant) {
+        let late = |state: &State| matches!(state, State::Pending { until } if *until <= now);
+        let calls: Vec<CallId> =
+            self.subscriptions.iter().filter(|(_, one)| late(&one.state)).map(|((call, _), _)| *call).collect();
+        self.subscriptions.retain(|_, one| !late(&one.state));
+        for call in calls {
+            self.show(call);
+        }
+    }
+
+    /// Shows how people around a device get the chat and who does, if that has changed.
+    pub(super) fn show(&mut self, call: CallId) {
+        let readers: Vec<Reader> =
+            self.subscriptions.range(around(call)).filter_map(|((_, number), one)| Reader::of(number, one)).collect();
+        let Some(room) = self.rooms.get_mut(&call) else { return };
+        let shown = (room.join.clone(), readers);
+        if room.shown.as_ref() != Some(&shown) {
+            room.shown = Some(shown.clone());
+            let (code, readers) = shown;
+            self.outputs.push_back(Output::Readers { call, code, readers });
+        }
+    }
+}

@@ -293,6 +293,19 @@ fn a_store_of_a_later_version_is_refused_and_left_as_it_is() {
 }
 
 #[test]
+fn c2_what_was_texted_today_is_counted_over_restarts_and_no_longer_than_the_day() {
+    let place = Place::new();
+    let count = |day, meeting: &str, parts| texted::count(&place.open().connection, day, meeting, parts).unwrap();
+    let list = |day| texted::list(&place.open().connection, day).unwrap();
+    count(20_000, "demo", 2);
+    count(20_000, "", 1);
+    count(20_000, "demo", 3);
+    assert_eq!(list(20_000), [(String::new(), 1), ("demo".to_owned(), 5)]);
+    count(20_001, "board", 4);
+    assert_eq!((list(20_000), list(20_001)), (vec![], vec![("board".to_owned(), 4)]));
+}
+
+#[test]
 fn sms_of_a_store_of_schema_4_are_as_old_as_its_migration() {
     let place = Place::of_schema(4);
     place.tamper("INSERT INTO outbox (id, reference, number, text, state, expires_at) VALUES (1, 'r', '+1', 't', 'waiting', 5)");

@@ -10,7 +10,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, IsCa, KeyIdMethod, KeyPair,
+    RevokedCertParams, SanType, SerialNumber, date_time_ymd,
+};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -37,10 +40,36 @@ impl<'a> Authority<'a> {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::default();
         params.subject_alt_names = names;
+        params.serial_number = Some(serial(file));
         let issued = params.signed_by(&key, &self.issuer).expect("a certificate");
         fs::write(self.folder.join(format!("{file}.pem")), issued.pem()).expect("a file");
         fs::write(self.folder.join(format!("{file}.key")), key.serialize_pem()).expect("a file");
     }
+
+    /// Writes the list of those that are revoked.
+    fn revokes(&self, files: &[&str]) {
+        let revoked = |file: &&str| RevokedCertParams {
+            serial_number: serial(file),
+            revocation_time: date_time_ymd(2026, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2026, 1, 1),
+            next_update: date_time_ymd(2036, 1, 1),
+            crl_number: SerialNumber::from(1_u64),
+            issuing_distribution_point: None,
+            revoked_certs: files.iter().map(revoked).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let list = list.signed_by(&self.issuer).and_then(|list| list.pem()).expect("a list");
+        fs::write(self.folder.join("crl.pem"), list).expect("a file");
+    }
+}
+
+/// Another one for each file that these tests name.
+fn serial(file: &str) -> SerialNumber {
+    SerialNumber::from(file.bytes().fold(1_u64, |sum, byte| sum * 31 + u64::from(byte)))
 }
 
 fn dns(name: &str) -> SanType {
@@ -156,6 +185,48 @@ fn a_password_opens_over_ipv6_and_a_wrong_one_does_not() {
     }
 }
 
+/// The status of a call over TLS to this address, by this client's certificate (none: an empty name); `None`: there is no connection.
+fn calls(path: &Path, address: SocketAddr, client: &str) -> Option<String> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(path.join("ca.pem")).expect("a certificate")).expect("a root");
+    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots);
+    let config = if client.is_empty() {
+        builder.with_no_client_auth()
+    } else {
+        let chain = vec![CertificateDer::from_pem_file(path.join(format!("{client}.pem"))).expect("a certificate")];
+        let key = PrivateKeyDer::from_pem_file(path.join(format!("{client}.key"))).expect("a key");
+        builder.with_client_auth_cert(chain, key).expect("a client")
+    };
+    let connection = ClientConnection::new(Arc::new(config), "localhost".try_into().expect("a name")).expect("a client");
+    let socket = TcpStream::connect(address).expect("a connection");
+    socket.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket option");
+    let mut stream = StreamOwned::new(connection, socket);
+    // A ping first (RFC 5626 section 4.4.1), then a message that cannot be read, then a call: all on one connection.
+    let broken = "NONSENSE\r\nContent-Length: 3\r\n\r\nxyz";
+    let invite = format!(
+        "INVITE sip:nobody@localhost SIP/2.0\r\nVia: SIP/2.0/TLS 127.0.0.1;branch=z9hG4bK{client}\r\nMax-Forwards: 70\r\n\
+         From: <sip:a@b>;tag=1\r\nTo: <sip:nobody@localhost>\r\nCall-ID: {client}\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
+    );
+    stream.write_all(format!("\r\n\r\n{broken}{invite}").as_bytes()).ok()?;
+    let mut heard = Vec::new();
+    let mut piece = [0; 4096];
+    loop {
+        match stream.read(&mut piece) {
+            Ok(0) | Err(_) => return None,
+            Ok(length) => heard.extend_from_slice(&piece[..length]),
+        }
+        let text = String::from_utf8_lossy(&heard).into_owned();
+        let status = text.lines().filter_map(|line| line.strip_prefix("SIP/2.0 ")).find(|line| !line.starts_with("100"));
+        if let Some(status) = status {
+            assert!(text.starts_with("\r\n"), "the pong comes first: {text:?}");
+            return Some(status.get(..3).unwrap_or_default().to_owned());
+        }
+    }
+}
+
 #[test]
 fn a_certificate_lets_its_trunk_in_and_nobody_comes_without_one() {
     let folder = shipped();
@@ -167,47 +238,31 @@ fn a_certificate_lets_its_trunk_in_and_nobody_comes_without_one() {
     let listen = "[sip]\nallowed = []\n[sip.listen.tls]\ntransport = \"tls\"\naddress = \"127.0.0.1\"\nport = 0\n\
                   certificate = \"server.pem\"\nkey = \"server.key\"\nclient_ca = \"ca.pem\"\n[sip.trunk.pbx]\ncertificate = \"pbx.example\"\n";
     let daemon = Daemon::start(path, &format!("{ONLY}{listen}"));
-    let calls = |client: &str| {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(path.join("ca.pem")).expect("a certificate")).expect("a root");
-        let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_root_certificates(roots);
-        let config = if client.is_empty() {
-            builder.with_no_client_auth()
-        } else {
-            let chain = vec![CertificateDer::from_pem_file(path.join(format!("{client}.pem"))).expect("a certificate")];
-            let key = PrivateKeyDer::from_pem_file(path.join(format!("{client}.key"))).expect("a key");
-            builder.with_client_auth_cert(chain, key).expect("a client")
-        };
-        let connection = ClientConnection::new(Arc::new(config), "localhost".try_into().expect("a name")).expect("a client");
-        let socket = TcpStream::connect(daemon.sip[0]).expect("a connection");
-        socket.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket option");
-        let mut stream = StreamOwned::new(connection, socket);
-        // A ping first (RFC 5626 section 4.4.1), then a message that cannot be read, then a call: all on one connection.
-        let broken = "NONSENSE\r\nContent-Length: 3\r\n\r\nxyz";
-        let invite = format!(
-            "INVITE sip:nobody@localhost SIP/2.0\r\nVia: SIP/2.0/TLS 127.0.0.1;branch=z9hG4bK{client}\r\nMax-Forwards: 70\r\n\
-             From: <sip:a@b>;tag=1\r\nTo: <sip:nobody@localhost>\r\nCall-ID: {client}\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
-        );
-        stream.write_all(format!("\r\n\r\n{broken}{invite}").as_bytes()).ok()?;
-        let mut heard = Vec::new();
-        let mut piece = [0; 4096];
-        loop {
-            match stream.read(&mut piece) {
-                Ok(0) | Err(_) => return None,
-                Ok(length) => heard.extend_from_slice(&piece[..length]),
-            }
-            let text = String::from_utf8_lossy(&heard).into_owned();
-            let status = text.lines().filter_map(|line| line.strip_prefix("SIP/2.0 ")).find(|line| !line.starts_with("100"));
-            if let Some(status) = status {
-                assert!(text.starts_with("\r\n"), "the pong comes first: {text:?}");
-                return Some(status.get(..3).unwrap_or_default().to_owned());
-            }
-        }
-    };
+    let calls = |client: &str| calls(path, daemon.sip[0], client);
     assert_eq!(calls("pbx").as_deref(), Some("404"), "the trunk is let in, and told that nobody has that name");
     assert_eq!(calls("other").as_deref(), Some("403"), "a certificate that names nobody we know");
     assert_eq!(calls(""), None, "without a certificate there is no connection");
+}
+
+#[test]
+fn s1_a_certificate_that_is_revoked_opens_nothing_any_more_without_a_restart() {
+    let folder = shipped();
+    let path = folder.path();
+    let authority = Authority::new(path);
+    authority.issues("server", vec![dns("localhost")]);
+    authority.issues("pbx", vec![dns("pbx.example")]);
+    authority.issues("other", vec![dns("other.example")]);
+    authority.revokes(&[]);
+    let listen = "[sip]\nallowed = []\n[sip.listen.tls]\ntransport = \"tls\"\naddress = \"127.0.0.1\"\nport = 0\ncertificate = \"server.pem\"\n\
+                  key = \"server.key\"\nclient_ca = \"ca.pem\"\nclient_crl = \"crl.pem\"\n[sip.trunk.pbx]\ncertificate = \"pbx.example\"\n";
+    let daemon = Daemon::start(path, &format!("{ONLY}{listen}"));
+    let calls = |client: &str| calls(path, daemon.sip[0], client);
+    assert_eq!((calls("pbx").as_deref(), calls("other").as_deref()), (Some("404"), Some("403")));
+    authority.revokes(&["pbx"]);
+    let end = std::time::Instant::now() + Duration::from_secs(20);
+    // The files are looked at once a second at most.
+    while calls("pbx").is_some() {
+        assert!(std::time::Instant::now() < end, "it is still let in");
+    }
+    assert_eq!(calls("other").as_deref(), Some("403"), "who is not revoked gets in as before");
 }

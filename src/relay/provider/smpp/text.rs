@@ -146,7 +146,7 @@ mod tests {
             "Arrêt".as_bytes().to_vec(),
             marked([0xFE, 0xFF], &big),
             marked([0xFF, 0xFE], &little),
-            [0xC1_u8, 0xC2, 0xBE, 0xBF].map(|octet| octet + 0x10).to_vec(),
+            vec![0xC1, 0xC2, 0xBE, 0xBF],
             big,
             little,
             wide,
@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(of(8, &utf16("später 😀", u16::to_be_bytes)).as_deref(), Some("später 😀"));
         assert_eq!(of(0x18, &utf16("später", u16::to_be_bytes)).as_deref(), Some("später"));
         assert_eq!(of(8, &[&[0xFF, 0xFE][..], &utf16("später", u16::to_le_bytes)].concat()).as_deref(), Some("später"));
-        assert_eq!(of(6, &[0xBF, 0xE0, 0xD8]).as_deref(), Some("Пръ".replace("ръ", "ри").as_str()));
+        assert_eq!(of(6, &[0xBF, 0xE0, 0xD8]).as_deref(), Some("При"));
         assert_eq!(of(4, b"octets that are a text").as_deref(), Some("octets that are a text"));
         assert_eq!((of(4, &[1, 2, 3, 0xFF]), of(2, &[0x90, 0])), (None, None));
         assert_eq!(of(0, &[]).as_deref(), Some(""));

@@ -1,7 +1,7 @@
 //! Where the speech program runs: what a text of a stranger could make of it reaches neither what the daemon keeps nor its network.
 //!
 //! An empty environment and an empty directory of its own, a process group that is ended as a whole, limits of memory, time and files,
-//! no descriptor but its three pipes, and, where the kernel has Landlock, no file to write outside of that directory, none to read
+//! none of our descriptors but its three pipes, and, where the kernel has Landlock, no file to write outside of that directory, none to read
 //! of those that are hidden, no TCP and no signal to others.
 #![allow(clippy::disallowed_methods, reason = "part of a driver: it starts programs")]
 

@@ -203,7 +203,7 @@ fn c5_answers_from_a_real_message_centre_reach_the_meeting_and_stop_ends_it() {
         let code: String = row.text.split("SMS code ").nth(1).expect("a code").chars().take(8).collect();
         centre.write(COLLEAGUE, &format!("Join {code}"), 1);
         centre.text("has to confirm");
-        alice.click("reader-confirm");
+        alice.click_in("reader", "+49…77", "reader-confirm");
         centre.text("you get the chat of the meeting");
         alice.click("record");
         alice.wait("confirm-ok");

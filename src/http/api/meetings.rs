@@ -169,45 +169,62 @@ pub(super) async fn act(
     ask(&site, &caller, &meeting, wanted).await
 }
 
-/// What is done with a reader by SMS.
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum ReaderAct {
-    /// Let them read, who have texted the join code (M-7).
-    Confirm,
-    /// Let them read no longer; the device has another join code then.
-    Remove,
+async fn ask_of_reader(
+    site: &Site,
+    caller: &Caller,
+    (meeting, participant, reader): (String, String, String),
+    wanted: fn(ParticipantId, ReaderId) -> Ask,
+) -> Answer {
+    let nobody = || ProblemDetails::from(Refusal::NoSuchParticipant);
+    let device: ParticipantId = participant.parse().map_err(|_| nobody())?;
+    let reader: ReaderId = reader.parse().map_err(|_| nobody())?;
+    ask(site, caller, &meeting, wanted(device, reader)).await
 }
 
-/// Does something with who reads the chat by SMS around a device (C-2).
+/// Lets somebody read the chat by SMS who has texted a device's join code (M-7).
 #[utoipa::path(
     post,
-    path = "/meetings/{meeting}/participants/{participant}/readers/{reader}/{act}",
+    path = "/meetings/{meeting}/participants/{participant}/readers/{reader}/confirm",
     tag = "meetings",
     params(
         ("meeting" = String, Path, description = "Its id."),
         ("participant" = String, Path, description = "The device's id as a participant."),
-        ("reader" = String, Path, description = "The reader's id, as the device's `join` has it."),
-        ("act" = ReaderAct, Path, description = "What is done."),
+        ("reader" = String, Path, description = "The reader's id, as `join` of the device has it."),
     ),
     responses(
         (status = 204, description = "Done."),
         (status = 409, description = "`not-running`, `not-inside` or `ended`."),
     ),
 )]
-pub(super) async fn act_on_reader(
+pub(super) async fn confirm_reader(
     State(site): State<Arc<Site>>,
     caller: Caller,
-    InPath((meeting, participant, reader, act)): InPath<(String, String, String, ReaderAct)>,
+    InPath(whose): InPath<(String, String, String)>,
 ) -> Answer {
-    let nobody = || ProblemDetails::from(Refusal::NoSuchParticipant);
-    let device: ParticipantId = participant.parse().map_err(|_| nobody())?;
-    let reader: ReaderId = reader.parse().map_err(|_| nobody())?;
-    let wanted = match act {
-        ReaderAct::Confirm => Ask::ConfirmReader(device, reader),
-        ReaderAct::Remove => Ask::RemoveReader(device, reader),
-    };
-    ask(&site, &caller, &meeting, wanted).await
+    ask_of_reader(&site, &caller, whose, Ask::ConfirmReader).await
+}
+
+/// Has somebody read the chat by SMS no longer; the device has another join code then (C-2).
+#[utoipa::path(
+    delete,
+    path = "/meetings/{meeting}/participants/{participant}/readers/{reader}",
+    tag = "meetings",
+    params(
+        ("meeting" = String, Path, description = "Its id."),
+        ("participant" = String, Path, description = "The device's id as a participant."),
+        ("reader" = String, Path, description = "The reader's id, as `join` of the device has it."),
+    ),
+    responses(
+        (status = 204, description = "They read no more."),
+        (status = 409, description = "`not-running`, `not-inside` or `ended`."),
+    ),
+)]
+pub(super) async fn remove_reader(
+    State(site): State<Arc<Site>>,
+    caller: Caller,
+    InPath(whose): InPath<(String, String, String)>,
+) -> Answer {
+    ask_of_reader(&site, &caller, whose, Ask::RemoveReader).await
 }
 
 #[derive(Deserialize, ToSchema)]

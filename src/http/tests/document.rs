@@ -8,6 +8,7 @@ fn filled(path: &str, meeting: &str) -> String {
         ("{meeting}", meeting),
         ("{participant}", "p1"),
         ("{act}", "admit"),
+        ("{reader}", "reader-1"),
         ("{device}", "board-room"),
         ("{call}", "call-1"),
         ("{recording}", "demo-20261128T080137.998Z"),

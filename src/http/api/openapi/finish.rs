@@ -23,6 +23,7 @@ const SAMPLES: &[(&str, &str)] = &[
     ("name", "Board room"),
     ("participant", "p1-3"),
     ("passcode", "4321"),
+    ("reader", "reader-1"),
     ("recording", "demo-20261128T080137.998Z"),
     ("source", "192.0.2.10:5060"),
     ("text", "The slides are in the folder."),

@@ -205,9 +205,13 @@ pub(super) async fn host_export(
     })
 }
 
-/// A time of a query, in milliseconds since 1970.
+/// A time of a query, in milliseconds since 1970; such a number, which programs of earlier versions send, is one as well.
 fn moment(text: Option<&str>) -> Result<Option<u64>, ProblemDetails> {
-    let read = |text| read_rfc3339(text).ok_or_else(|| bad_query("A time is written as RFC 3339 does: 2026-11-28T08:01:37Z."));
+    let read = |text: &str| {
+        read_rfc3339(text)
+            .or_else(|| text.parse().ok())
+            .ok_or_else(|| bad_query("A time is written as RFC 3339 does: 2026-11-28T08:01:37Z."))
+    };
     text.map(read).transpose()
 }
 

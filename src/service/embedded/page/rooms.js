@@ -7,9 +7,6 @@ import { roomCall } from './text.js';
 /** States after which a room can be called again. */
 const OVER = new Set(['knocked', 'declined', 'no-answer', 'busy', 'not-reachable', 'failed']);
 
-/** Of more rooms than these one is found by its name. */
-const FEW = 6;
-
 /** The dialog of the rooms that can be called. */
 export class Rooms {
   #api;
@@ -88,9 +85,8 @@ export class Rooms {
   }
 
   #draw() {
-    const many = this.#rooms.length > FEW;
-    setShown(byId('rooms-tools'), many);
-    const wanted = many ? byId('rooms-filter').value.trim().toLocaleLowerCase() : '';
+    setShown(byId('rooms-tools'), this.#rooms.length > 1);
+    const wanted = byId('rooms-filter').value.trim().toLocaleLowerCase();
     const shown = this.#rooms.filter((room) => room.name.toLocaleLowerCase().includes(wanted));
     if (this.#rooms.length > 0) setText(byId('rooms-note'), shown.length > 0 ? '' : 'No room has a name like that.');
     setShown(byId('rooms-note'), byId('rooms-note').textContent !== '');

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::{MOST_ROWS, Phone, StoreError, integer};
 use crate::redact::Caller;
 
-/// What remains of a call. Times are milliseconds since 1970; `None` where the call did not come so far.
+/// What remains of a call. A time is absent where the call did not come so far.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct CallRecord {
     /// As [`crate::ids::CallId`] prints it.

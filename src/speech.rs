@@ -31,6 +31,8 @@ pub struct SpeechSettings {
     pub program: PathBuf,
     /// Its arguments; `{language}` in them is the language's tag.
     pub arguments: Vec<String>,
+    /// Files and directories that it cannot read: where the configuration lies.
+    pub hidden: Vec<PathBuf>,
 }
 
 /// Why there is no sound.
@@ -63,7 +65,8 @@ impl Speaker {
     /// from nobody.
     #[must_use]
     pub fn new(settings: SpeechSettings, hidden: impl IntoIterator<Item = PathBuf>) -> Self {
-        let hidden: Arc<[PathBuf]> = hidden.into_iter().filter_map(|path| path.canonicalize().ok()).collect();
+        let hidden = hidden.into_iter().chain(settings.hidden.iter().cloned());
+        let hidden: Arc<[PathBuf]> = hidden.filter_map(|path| path.canonicalize().ok()).collect();
         Self { settings: Arc::new(settings), hidden, places: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
@@ -111,7 +114,7 @@ mod tests {
 
     fn shell(script: &str) -> Speaker {
         let arguments = vec!["-c".to_owned(), script.to_owned(), LANGUAGE.to_owned()];
-        Speaker::new(SpeechSettings { program: "/bin/sh".into(), arguments }, [])
+        Speaker::new(SpeechSettings { program: "/bin/sh".into(), arguments, hidden: Vec::new() }, [])
     }
 
     async fn outcome(script: &str) -> String {
@@ -126,7 +129,8 @@ mod tests {
         assert_eq!(outcome("exit 3").await, "ended with exit status: 3");
         assert!(outcome("cat").await.starts_with("wrote what cannot be read as a WAV file"));
         assert!(outcome("cat /dev/zero").await.starts_with("wrote what is longer than 60 s"));
-        let missing = Speaker::new(SpeechSettings { program: "/nonexistent".into(), arguments: Vec::new() }, []);
+        let missing =
+            Speaker::new(SpeechSettings { program: "/nonexistent".into(), arguments: Vec::new(), hidden: Vec::new() }, []);
         let error = missing.speak("en", &Redacted::new("x".to_owned())).await.expect_err("there is none");
         assert!(error.to_string().starts_with("cannot be run"), "{error}");
     }
@@ -170,10 +174,8 @@ mod tests {
         std::fs::write(file("key.pem"), "a key").expect("a file");
         let speaker = |script: String| {
             let arguments = vec!["-c".to_owned(), script];
-            Speaker::new(
-                SpeechSettings { program: "/bin/sh".into(), arguments },
-                [file("state"), file("key.pem"), file("not-there")],
-            )
+            let settings = SpeechSettings { program: "/bin/sh".into(), arguments, hidden: vec![file("key.pem")] };
+            Speaker::new(settings, [file("state"), file("not-there")])
         };
         let says = async |script: String| {
             let spoken = speaker(script).speak("en", &Redacted::new("x".to_owned())).await;

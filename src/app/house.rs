@@ -16,9 +16,6 @@ use crate::prompt::Library;
 use crate::redact::Redacted;
 use crate::speech::Speaker;
 
-/// Where an installed daemon has its configuration, and secrets in it.
-const CONFIGURATION: &str = "/etc/roomgate";
-
 fn secret(secret: &config::Secret) -> Redacted<String> {
     Redacted::new(secret.expose().to_owned())
 }
@@ -57,11 +54,11 @@ fn entry((name, meeting): (&MeetingName, &config::Meeting)) -> Entry {
     }
 }
 
-/// What the speech program is not to see: what the daemon keeps, what it was told, and its keys.
+/// What the speech program is not to see beside the configuration: what the daemon keeps, and its keys.
 fn hidden(settings: &Settings) -> Vec<PathBuf> {
     let keys = settings.sip.listen.values().filter_map(|listen| listen.tls.as_ref()).chain(&settings.http.tls);
     let mut hidden: Vec<PathBuf> = keys.map(|tls| tls.key.clone()).collect();
-    hidden.extend([settings.store.directory.clone(), settings.recording.directory.clone(), PathBuf::from(CONFIGURATION)]);
+    hidden.extend([settings.store.directory.clone(), settings.recording.directory.clone()]);
     hidden.extend(std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from));
     hidden
 }

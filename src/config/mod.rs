@@ -182,11 +182,13 @@ pub fn load_with(
     also: impl FnOnce(&Settings) -> Vec<Problem>,
 ) -> Result<Loaded, Vec<Problem>> {
     let env: Vec<_> = env.into_iter().collect();
-    let ReadLayers { settings, places, problems: mut read, files, incomplete, absent } = read_layers(path, &env);
+    let ReadLayers { mut settings, places, problems: mut read, files, incomplete, absent } = read_layers(path, &env);
     if absent {
         read.truncate(1);
         return Err(read);
     }
+    // There are secrets in it.
+    settings.speech.iter_mut().for_each(|speech| speech.hidden.push(source::directory_of(path)));
     let mut findings = check::Findings::new(&places, incomplete);
     check::together(&settings, &mut findings);
     check::surroundings(&settings, &mut findings);

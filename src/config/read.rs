@@ -109,7 +109,7 @@ fn speech(s: &mut Section<'_>) -> Option<SpeechSettings> {
     if program.is_relative() {
         s.complain("has a command without the whole path of its program", "write one such as \"/usr/bin/espeak-ng\"");
     }
-    Some(SpeechSettings { program, arguments: arguments.to_vec() })
+    Some(SpeechSettings { program, arguments: arguments.to_vec(), hidden: Vec::new() })
 }
 
 fn emergency(s: &mut Section<'_>) -> Emergency {

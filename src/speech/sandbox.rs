@@ -48,12 +48,12 @@ pub(super) async fn start(program: &Path, arguments: Vec<String>, hidden: Arc<[P
     let mut command = Command::new(program);
     command.args(arguments).env_clear().current_dir(folder.path()).process_group(0).kill_on_drop(true);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let (runtime, own) = (tokio::runtime::Handle::current(), folder.path().to_owned());
+    let (runtime, own, program) = (tokio::runtime::Handle::current(), folder.path().to_owned(), program.to_owned());
     let (started, result) = oneshot::channel();
     // What restricts a thread restricts what it starts, and cannot be taken back: the thread ends with it.
     std::thread::Builder::new().name("speech".to_owned()).spawn(move || {
         let _runtime = runtime.enter();
-        let child = confine(&own, &hidden).map_err(io::Error::other).and_then(|status| {
+        let child = confine(&own, &program, &hidden).map_err(io::Error::other).and_then(|status| {
             if status == RulesetStatus::NotEnforced {
                 tracing::debug!("this kernel has no Landlock: the speech program is not kept from the daemon's files");
             }
@@ -72,7 +72,7 @@ pub(super) async fn start(program: &Path, arguments: Vec<String>, hidden: Arc<[P
 }
 
 /// Restricts this thread, and whatever it starts from now on.
-fn confine(own: &Path, hidden: &[PathBuf]) -> Result<RulesetStatus, RulesetError> {
+fn confine(own: &Path, program: &Path, hidden: &[PathBuf]) -> Result<RulesetStatus, RulesetError> {
     let (read, all) = (AccessFs::from_read(INTERFACE), AccessFs::from_all(INTERFACE));
     let mut ruleset = Ruleset::default()
         .handle_access(all)?
@@ -80,6 +80,8 @@ fn confine(own: &Path, hidden: &[PathBuf]) -> Result<RulesetStatus, RulesetError
         .scope(Scope::from_all(INTERFACE))?
         .create()?
         .add_rules(path_beneath_rules(["/dev/null"], AccessFs::ReadFile | AccessFs::WriteFile))?
+        // Also where it lies beside what it is not to see.
+        .add_rules(path_beneath_rules([program], read))?
         .add_rules(path_beneath_rules(besides(hidden), read))?;
     if let Ok(own) = PathFd::new(own) {
         ruleset = ruleset.add_rule(PathBeneath::new(own, all))?;

@@ -61,7 +61,9 @@ fn unfit(unfit: Unfit) -> ProblemDetails {
     }
 }
 
-fn checked(made: Made) -> Result<NewMeeting, ProblemDetails> {
+fn checked(mut made: Made) -> Result<NewMeeting, ProblemDetails> {
+    // Overwritten also where the rest is refused.
+    let passcode = made.passcode.take().map(Redacted::new);
     let bad = |text: &str| ProblemDetails::new(StatusCode::UNPROCESSABLE_ENTITY, "bad-meeting", text);
     let digits =
         |text: &str, least| (least..=MOST_DIGITS).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -75,10 +77,9 @@ fn checked(made: Made) -> Result<NewMeeting, ProblemDetails> {
     if made.conference_id.as_deref().is_some_and(|id| !digits(id, 1)) {
         return Err(bad("`conference_id` has 1 to 20 digits."));
     }
-    if made.passcode.as_ref().is_some_and(|code| !digits(code, 4)) {
+    if passcode.as_ref().is_some_and(|code| !digits(code.expose(), 4)) {
         return Err(bad("`passcode` has 4 to 20 digits."));
     }
-    let passcode = made.passcode.map(Redacted::new);
     Ok(NewMeeting { id, title: made.title, conference_id: made.conference_id, passcode })
 }
 

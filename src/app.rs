@@ -4,6 +4,7 @@
 mod created;
 mod desks;
 mod house;
+mod ledger;
 mod lists;
 mod probe;
 mod reload;
@@ -245,6 +246,7 @@ impl Gateway {
             sip: self.sip.clone(),
             relay: self.relay.clone(),
             media: self.media.clone(),
+            store: self.store.clone(),
         }
     }
 }

@@ -68,8 +68,34 @@ pub enum Command {
         after_help = "Exit status: 0, or 69 when no daemon answers. Names in the JSON stay as they are; new ones may come."
     )]
     Status(StatusArgs),
+    /// The ledger of notices
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
     /// Print the version
     Version,
+}
+
+/// What to do with the ledger.
+#[derive(Debug, Subcommand)]
+pub enum LedgerCommand {
+    /// Read all of it and say whether a line was changed, removed, inserted, moved or signed anew
+    #[command(after_help = "Exit status: 0 when it holds together, 1 when it does not, 69 when it cannot be read.\n\n\
+        Run it as the daemon's own user or as root, while the daemon runs or not; nothing is changed.\n\n\
+        Without --heads, lines that are missing at the end, and a ledger that was written anew as a whole, may not be found. \
+        Heads are published in the log (journalctl -u roomgate), at /metrics and in the host's export: copies of any of \
+        these that were kept on another machine can be given.")]
+    Verify(LedgerVerifyArgs),
+}
+
+/// How the ledger is verified.
+#[derive(Debug, Clone, Args)]
+pub struct LedgerVerifyArgs {
+    /// File with heads that were copied elsewhere: lines of the log, a scrape of /metrics, a host's export, or bare heads; may be given again
+    #[arg(long, value_name = "FILE")]
+    pub heads: Vec<PathBuf>,
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub config: ConfigArgs,
 }
 
 /// Where the configuration is.
@@ -218,6 +244,9 @@ mod tests {
         assert!(status.json && status.config.path().ends_with("c"));
         assert!(matches!(parse("roomgate run --config conf"), Ok(Command::Run(_))));
         assert!(matches!(parse("roomgate check-config"), Ok(Command::CheckConfig(_))));
+        let line = "roomgate ledger verify --heads a --heads b --config c";
+        let Ok(Command::Ledger(LedgerCommand::Verify(verify))) = parse(line) else { panic!("ledger verify") };
+        assert_eq!((verify.heads.len(), verify.config.path()), (2, PathBuf::from("c")));
         assert!(matches!(parse("roomgate version"), Ok(Command::Version)));
     }
 
@@ -232,6 +261,8 @@ mod tests {
             "dial sip:a --ca F --insecure",
             "dial sip:a --srtp",
             "link",
+            "ledger",
+            "ledger verify --heads",
         ] {
             assert!(parse(&format!("roomgate {line}")).is_err(), "{line}");
         }

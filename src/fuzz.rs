@@ -22,6 +22,7 @@ use crate::sip::message::{Message, Method, Request, session_description};
 use crate::sip::uri::{Host, Params};
 use crate::sip::wire::{Framed, Framer, WireLimits, split_outside};
 use crate::sip::{self, Uri};
+use crate::store;
 use crate::units::Hz;
 use crate::{codec, dsp, media};
 
@@ -34,6 +35,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("digest", digest),
     ("dtls", dtls),
     ("dtmf", dtmf),
+    ("ledger_heads", ledger_heads),
     ("rtcp", rtcp),
     ("rtp", rtp_packet),
     ("sdp", session),
@@ -50,6 +52,16 @@ pub const TARGETS: &[(&str, Target)] = &[
 
 fn lossy(data: &[u8]) -> std::borrow::Cow<'_, str> {
     String::from_utf8_lossy(data)
+}
+
+/// A file of heads of the ledger that was copied from elsewhere (N-8).
+pub fn ledger_heads(data: &[u8]) {
+    let text = lossy(data);
+    let found = store::read_heads(&text);
+    assert!(found.len() <= text.lines().count());
+    for head in found {
+        assert_eq!(store::read_heads(&head.to_string()), [head]);
+    }
 }
 
 // === SIP ===

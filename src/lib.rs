@@ -9,7 +9,7 @@
 //!
 //! | layer | rooms | what they may touch |
 //! |---|---|---|
-//! | L5 | `app`, `config`, `cli`, `dial`, `fuzz`, `link`, `status`, `sweep`, `registrations`, `signals` | wiring, signals; channels between rooms are born in `app` |
+//! | L5 | `app`, `config`, `cli`, `dial`, `fuzz`, `ledger`, `link`, `status`, `sweep`, `registrations`, `signals` | wiring, signals; channels between rooms are born in `app` |
 //! | L4 | `call`, `http` | a device's call; API, pages |
 //! | L3 | `meeting`, `service` | live meetings; the embedded meeting's signalling and page |
 //! | L2 | `media`, `sip::driver`, `relay::driver`, `speech`, `store`, `telemetry`, `tls`, `udp` | threads, sockets, disk |
@@ -63,6 +63,7 @@ pub mod dsp;
 pub mod fuzz;
 pub mod http;
 pub mod ids;
+pub mod ledger;
 pub mod link;
 pub mod log_limit;
 pub mod machine;

@@ -7,11 +7,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use roomgate::app::{self, Start};
-use roomgate::cli::{Cli, Command, Status};
+use roomgate::cli::{Cli, Command, LedgerCommand, Status};
 use roomgate::config::{self, Loaded, Settings};
 use roomgate::problem::Problem;
 use roomgate::telemetry::log;
-use roomgate::{dial, link, status};
+use roomgate::{dial, ledger, link, status};
 
 /// glibc's allocator keeps the peak of a busy hour; a daemon that runs for months should give it back. Without huge pages: with
 /// them an idle daemon takes more than twice the memory it uses.
@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         Command::Dial(args) => dial::run(args),
         Command::Link(args) => link::run(&whatever_can_be_read(&args.config.path()), &args),
         Command::Status(args) => status::run(&whatever_can_be_read(&args.config.path()), &args),
+        Command::Ledger(LedgerCommand::Verify(args)) => ledger::verify(&whatever_can_be_read(&args.config.path()), &args),
         Command::Version => say(format_args!("roomgate {}", env!("CARGO_PKG_VERSION"))).into(),
     }
 }

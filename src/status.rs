@@ -21,6 +21,8 @@ use crate::meeting::MeetingHandle;
 use crate::meeting::words::ParticipantView;
 use crate::relay;
 use crate::sip;
+use crate::store::LedgerStatus;
+use crate::units::rfc3339;
 
 pub use census::Census;
 pub use fetch::run;
@@ -51,10 +53,35 @@ pub struct Status {
     pub accounts: Vec<AccountStatus>,
     /// Chat by SMS; `None`: there is none.
     pub sms: Option<SmsStatus>,
+    /// The ledger of notices.
+    pub ledger: LedgerHealth,
     /// Who is kept out for now.
     pub blocks: Blocks,
     /// What is in use.
     pub resources: Resources,
+}
+
+/// Whether the ledger of notices holds together.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct LedgerHealth {
+    /// Where it ends: count of lines, hash of the newest, key of its epoch. Kept elsewhere, it proves every line before it.
+    pub head: String,
+    /// When all of it was read last (RFC 3339); `None`: that is still going on.
+    pub verified_at: Option<String>,
+    /// What was found then; `None`: nothing is wrong.
+    pub fault: Option<String>,
+    /// Lines that wait in memory, because the disk does not take them.
+    pub waiting: usize,
+    /// Its signing key should have been changed, and could not be.
+    pub stuck: bool,
+}
+
+impl From<LedgerStatus> for LedgerHealth {
+    fn from(ledger: LedgerStatus) -> Self {
+        let (fault, verified_at) = (ledger.fault(), ledger.verified.map(|verified| rfc3339(verified.at)));
+        Self { head: ledger.head.to_string(), verified_at, fault, waiting: ledger.waiting, stuck: ledger.stuck }
+    }
 }
 
 /// One call.

@@ -1,5 +1,5 @@
 //! What has outlived its retention is deleted, at start, so also after downtime: recordings (N-12) every hour, copies of the chat (C-8)
-//! and records of calls (M-16) every minute.
+//! and records of calls (M-16) every minute. What must never be deleted, the ledger (N-8), is looked after as well.
 #![allow(clippy::disallowed_methods, reason = "a task that waits for the hour")]
 
 use std::io;
@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 
 use crate::policy::retention::Retention;
-use crate::store::{self, StoreError};
+use crate::store::{self, Deletion, StoreError};
 use crate::units::unix_millis;
 
 /// How often recordings are looked at; retention is counted in days or hours.
@@ -17,8 +17,25 @@ const EVERY: Duration = Duration::from_secs(3600);
 /// How often copies of the chat and records of calls are looked at, by the clock on the wall: it may have been moved.
 const CHATS_EVERY: Duration = Duration::from_secs(60);
 
+/// How often what is due for the ledger is done.
+const LEDGER_EVERY: Duration = Duration::from_secs(10);
+/// How often the whole ledger is verified.
+const VERIFIED_EVERY: Duration = Duration::from_secs(86_400);
+
+/// Verifies the ledger at once and daily, and has each day begin with a key of its own, for as long as the daemon runs (N-8).
+pub async fn ledger(store: store::Handle) {
+    let (mut due, mut days) = (tokio::time::interval(LEDGER_EVERY), tokio::time::interval(VERIFIED_EVERY));
+    loop {
+        tokio::select! {
+            _ = due.tick() => store.tend(unix_millis(SystemTime::now())).await,
+            // The store has said in the log what was found, and keeps it for `status`.
+            _ = days.tick() => drop(store.verify_ledger().await),
+        }
+    }
+}
+
 /// Deletes recordings that are older than `retention` says at the moment (`None`: never), for as long as the daemon runs.
-pub async fn run(directory: PathBuf, mut retention: watch::Receiver<Option<Duration>>) {
+pub async fn run(directory: PathBuf, store: store::Handle, mut retention: watch::Receiver<Option<Duration>>) {
     let mut hours = tokio::time::interval(EVERY);
     loop {
         tokio::select! {
@@ -29,8 +46,16 @@ pub async fn run(directory: PathBuf, mut retention: watch::Receiver<Option<Durat
         let directory = directory.clone();
         let swept = tokio::task::spawn_blocking(move || sweep(&directory, retention, SystemTime::now())).await;
         match swept {
-            Ok(Ok(0)) => {}
-            Ok(Ok(deleted)) => tracing::info!(deleted, "recordings deleted at the end of their retention"),
+            Ok(Ok(deleted)) => {
+                if !deleted.is_empty() {
+                    tracing::info!(deleted = deleted.len(), "recordings deleted at the end of their retention");
+                }
+                for recording in deleted {
+                    let meeting = recording.rsplit_once('-').map_or("", |(meeting, _)| meeting).to_owned();
+                    let at = unix_millis(SystemTime::now());
+                    store.note_deletion(Deletion { meeting, recording, by: "retention".to_owned(), at }).await;
+                }
+            }
             Ok(Err(error)) => tracing::error!(%error, "old recordings cannot be deleted"),
             Err(error) => tracing::error!(%error, "the sweep of recordings failed"),
         }
@@ -83,8 +108,8 @@ async fn sweep_chats(store: &store::Handle, retention: &Retention, now: u64) -> 
 }
 
 /// Deletes what was written last more than `retention` before `now`; a recording that goes on is young.
-fn sweep(directory: &Path, retention: Duration, now: SystemTime) -> io::Result<usize> {
-    let mut deleted = 0;
+fn sweep(directory: &Path, retention: Duration, now: SystemTime) -> io::Result<Vec<String>> {
+    let mut deleted = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let entry = entry?;
         let path = entry.path();
@@ -92,7 +117,7 @@ fn sweep(directory: &Path, retention: Duration, now: SystemTime) -> io::Result<u
         let age = now.duration_since(entry.metadata()?.modified()?).unwrap_or_default();
         if ours && age > retention {
             std::fs::remove_file(&path)?;
-            deleted += 1;
+            deleted.extend(path.file_stem().map(|id| id.to_string_lossy().into_owned()));
         }
     }
     Ok(deleted)
@@ -127,6 +152,7 @@ mod tests {
                 let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap_or_default();
                 String::from_utf8_lossy(&[read("roomgate.db"), read("roomgate.db-wal")].concat()).into_owned()
             };
+            assert!(!bytes().contains("earlier words"), "C-8: replaced, it is gone at once");
             let death = at + u64::try_from(keep.as_millis()).unwrap();
             assert_eq!(sweep_chats(&store, &retention, death - 1).await.unwrap(), 0, "not too early");
             assert_eq!(store.chats().await.unwrap().len(), 2, "one for each device");
@@ -153,8 +179,8 @@ mod tests {
             std::fs::write(directory.path().join(name), "x").unwrap();
         }
         let (day, now) = (Duration::from_secs(86_400), SystemTime::now());
-        assert_eq!(sweep(directory.path(), day, now).unwrap(), 0);
-        assert_eq!(sweep(directory.path(), day, now + 2 * day).unwrap(), 1);
+        assert_eq!(sweep(directory.path(), day, now).unwrap(), [""; 0]);
+        assert_eq!(sweep(directory.path(), day, now + 2 * day).unwrap(), ["old"]);
         assert!(directory.path().join("note.txt").exists());
     }
 }

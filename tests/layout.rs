@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 
 /// Rooms by layer. `sip::driver` and `relay::driver` (with the providers) are rooms of their own: they hold sockets and tasks of pure ones.
 const LAYERS: &[(u8, &[&str])] = &[
-    (5, &["app", "config", "cli", "dial", "fuzz", "link", "status", "sweep", "registrations", "signals", "main", "lib"]),
+    (
+        5,
+        &["app", "config", "cli", "dial", "fuzz", "ledger", "link", "status", "sweep", "registrations", "signals", "main", "lib"],
+    ),
     (4, &["call", "http"]),
     (3, &["meeting", "service"]),
     (2, &["media", "sip::driver", "relay::driver", "speech", "store", "telemetry", "tls", "udp"]),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::created;
 use super::reload::Reloader;
+use super::{created, ledger};
 use crate::call::{CallLine, CallsView, PastCall};
 use crate::cause::Cause;
 use crate::http::desk::{CallDesk, CallDetails, CallMedia, CallView, Desks, LadderStep, Later, RecordDesk, ReloadDesk};
@@ -18,7 +18,13 @@ const FIGURES: Duration = Duration::from_secs(1);
 
 pub(super) fn desks(calls: CallsView, sip: &sip::Handle, store: &store::Handle, reloader: &Arc<Reloader>) -> Desks {
     let house = Arc::new(created::Desk(Arc::clone(reloader)));
-    Desks { house, reload: reload(reloader), calls: Arc::new(CallsDesk { calls, sip: sip.clone() }), records: records(store) }
+    Desks {
+        house,
+        reload: reload(reloader),
+        calls: Arc::new(CallsDesk { calls, sip: sip.clone() }),
+        records: records(store),
+        ledger: Arc::new(ledger::Desk(store.clone())),
+    }
 }
 
 fn reload(reloader: &Arc<Reloader>) -> ReloadDesk {

@@ -7,14 +7,6 @@ use crate::registrations;
 use crate::sip;
 use crate::store;
 
-pub(super) fn notices(store: &store::Handle) -> http::Query {
-    let store = store.clone();
-    Arc::new(move |limit| {
-        let store = store.clone();
-        Box::pin(async move { rows(store.ledger(limit, None).await?) })
-    })
-}
-
 pub(super) fn devices(sip: &sip::Handle) -> http::Query {
     let sip = sip.clone();
     Arc::new(move |limit| {

@@ -32,7 +32,6 @@ pub(super) fn settings(
         resume_key,
         api_token,
         ready: status.ready.clone(),
-        notices: lists::notices(store),
         events: gateway.raised.clone(),
         desks: desks::desks(calls(), sip, store, reloader),
         devices: lists::devices(sip),

@@ -55,7 +55,7 @@ pub(super) struct Up {
     present: watch::Receiver<usize>,
     calls: JoinHandle<()>,
     /// Those that sweep the store and listen for SIGHUP.
-    keepers: [JoinHandle<()>; 3],
+    keepers: [JoinHandle<()>; 5],
 }
 
 impl Up {
@@ -74,8 +74,9 @@ impl Up {
         // Whoever registers is called: not before calls are taken.
         sip.send(sip::Command::SignOn).await;
         let directory = levers.settings.borrow().recording.directory.clone();
-        tokio::spawn(sweep::run(directory, levers.recordings.subscribe()));
         let keepers = [
+            tokio::spawn(sweep::run(directory, store.clone(), levers.recordings.subscribe())),
+            tokio::spawn(sweep::ledger(store.clone())),
             // Without the organisation's policy there is one all the same (C-8).
             tokio::spawn(sweep::chats(store.clone(), levers.chat.subscribe())),
             tokio::spawn(sweep::records(store.clone(), levers.records.subscribe())),

@@ -11,6 +11,7 @@ mod extract;
 pub(super) mod guard;
 mod house;
 mod meetings;
+mod notices;
 mod openapi;
 mod operator;
 mod recordings;
@@ -62,7 +63,8 @@ pub(super) fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
         .routes(routes!(records::host_export))
         .routes(routes!(recordings::recordings))
         .routes(routes!(recordings::recording, recordings::forget))
-        .routes(routes!(operator::notices))
+        .routes(routes!(notices::notices))
+        .routes(routes!(notices::verification))
         .routes(routes!(guard::audit))
         .routes(routes!(operator::status))
         .routes(routes!(operator::lift))

@@ -11,7 +11,7 @@ use super::QueryError;
 use crate::cause::Cause;
 use crate::ids::{CallId, MeetingName};
 use crate::redact::Redacted;
-use crate::store::{RecordQuery, RecordRow};
+use crate::store::{Deletion, LedgerQuery, LedgerRow, RecordQuery, RecordRow};
 
 /// An answer that takes its time.
 pub type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -106,6 +106,38 @@ pub trait CallDesk: Send + Sync {
     fn hang_up(&self, call: CallId, cause: Cause) -> bool;
 }
 
+/// Whether the ledger holds together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = LedgerVerification)]
+pub struct LedgerReport {
+    /// It does, as far as can be told without heads from elsewhere.
+    pub whole: bool,
+    /// When it was read (RFC 3339).
+    pub verified_at: String,
+    /// Count, hash of the newest line, and key of its epoch: to be kept elsewhere.
+    pub head: String,
+    /// Lines; up to the break, where there is one.
+    pub lines: u64,
+    /// The first line that does not fit.
+    pub breaks_at: Option<u64>,
+    /// What is wrong, for people.
+    pub fault: Option<String>,
+    /// Lines that wait in memory, because the disk does not take them.
+    pub waiting: usize,
+}
+
+/// Knows the ledger (N-8).
+pub trait LedgerDesk: Send + Sync {
+    /// The newest lines that are meant.
+    fn lines(&self, query: LedgerQuery) -> Later<Result<Vec<LedgerRow>, QueryError>>;
+    /// Reads all of it.
+    fn verify(&self) -> Later<LedgerReport>;
+    /// Its end, to be kept elsewhere.
+    fn head(&self) -> String;
+    /// A recording was deleted.
+    fn deleted(&self, deletion: Deletion) -> Later<()>;
+}
+
 /// Looks records of calls up (M-16).
 pub type RecordDesk = Arc<dyn Fn(RecordQuery) -> Later<Result<Vec<RecordRow>, QueryError>> + Send + Sync>;
 
@@ -157,6 +189,8 @@ pub struct Desks {
     pub calls: Arc<dyn CallDesk>,
     /// Records of calls.
     pub records: RecordDesk,
+    /// The ledger.
+    pub ledger: Arc<dyn LedgerDesk>,
     /// Which meetings there are.
     pub house: Arc<dyn HouseDesk>,
 }

@@ -202,8 +202,6 @@ pub struct HttpSettings {
     pub api_token: ApiToken,
     /// True while calls are taken (U-5).
     pub ready: watch::Receiver<bool>,
-    /// The ledger of notices (N-8).
-    pub notices: Query,
     /// What happens (M-17).
     pub events: Events,
     /// Calls and their records.

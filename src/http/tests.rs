@@ -71,7 +71,6 @@ fn settings() -> HttpSettings {
         resume_key: ResumeKey::new([5; 32]),
         api_token: ApiToken::new(TOKEN),
         ready: watch::channel(true).1,
-        notices: Arc::new(|limit| Box::pin(async move { Ok(vec![json!({ "limit": limit })]) })),
         events: Events::default(),
         desks: desks(),
         devices: none.clone(),

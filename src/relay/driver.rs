@@ -17,6 +17,7 @@ use super::{Home, Input, Line, Means, Number, Output, Relay, RelaySettings, Spen
 use crate::ids::{CallId, MeetingName};
 use crate::log_limit::LogLimit;
 use crate::machine::{self, Flow, Machine, Owner, drive};
+use crate::redact::Caller;
 use crate::store::{self, Consent, OutboxChange, StoreError};
 use crate::tls::TlsError;
 use crate::units::unix_millis;
@@ -465,7 +466,7 @@ impl Driver {
             Means::Sms => "sms",
         };
         let (call_name, means) = (call.to_string(), means.to_owned());
-        let consent = Consent { number: number.expose().to_owned(), device, call: call_name, means, at };
+        let consent = Consent { number: Caller::new(number.expose()), device, call: call_name, means, at };
         let (store, own) = (self.store.clone(), self.own.clone());
         tokio::spawn(async move {
             // The store has said in the log why.

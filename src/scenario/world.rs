@@ -29,7 +29,7 @@ use crate::meeting::Registry;
 use crate::meeting::words::Role;
 use crate::phrase::Phrase;
 use crate::prompt::Library;
-use crate::store::{self, CallRecord, LedgerRow, RecordQuery};
+use crate::store::{self, CallRecord, LedgerEntry, LedgerLine, LedgerQuery, LedgerRow, RecordQuery};
 use crate::udp::{Net as _, Socket, Traffic};
 use crate::{machine, sip};
 
@@ -83,6 +83,12 @@ const PHONES: [Voice; 5] = [
     Voice { name: "Room 4", freq: 960.0 },
     Voice { name: "Room 5", freq: 1_141.0 },
 ];
+
+/// What the ledger says was told.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) line: LedgerLine,
+}
 
 /// The world; cheap to clone.
 #[derive(Clone)]
@@ -352,11 +358,16 @@ impl World {
         })
     }
 
-    /// The ledger, oldest line first.
-    pub(super) fn ledger(&self) -> Vec<LedgerRow> {
-        let mut rows = self.ask(self.0.store.ledger(1000, None));
+    /// What the ledger says was told, oldest first.
+    pub(super) fn ledger(&self) -> Vec<Told> {
+        let query = LedgerQuery { limit: 1000, notices: true, ..LedgerQuery::default() };
+        let mut rows = self.ask(self.0.store.ledger(query));
         rows.reverse();
-        rows
+        let told = |row: LedgerRow| match row.entry {
+            LedgerEntry::Notice(line) => Some(Told { line }),
+            _ => None,
+        };
+        rows.into_iter().filter_map(told).collect()
     }
 
     /// The records of calls, oldest first.
@@ -386,10 +397,9 @@ impl World {
         }
         let answered: usize = self.0.lines.borrow().iter().map(|line| line.borrow().answered_calls).sum();
         assert_eq!(self.records().len(), answered, "a record of each call");
-        let lines = self.ledger();
         let state = self.0.folder.path().join("state");
-        let key = store::LedgerKey::read(&state.join("keys/ledger.key")).expect("the key");
-        assert_eq!(store::verify(&state, &key, None).expect("whole").count, lines.len() as u64);
+        let head = self.0.store.ledger_status().head;
+        assert_eq!(store::verify(&state, &state.join("keys"), &[head]).expect("whole").head, head);
     }
 
     fn left(&self) -> Option<String> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{MEETING_ANSWERS, Resources, SmsStatus, Sources};
 use crate::call::Stage;
 use crate::policy::words::{Capture, Role, Standing};
+use crate::store::LedgerStatus;
 
 /// Numbers where [`Status`](super::Status) has rows.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +38,8 @@ pub struct Census {
     pub locked_meetings: usize,
     /// What is in use.
     pub resources: Resources,
+    /// The ledger of notices (N-8).
+    pub ledger: LedgerStatus,
 }
 
 impl Sources {
@@ -56,6 +59,7 @@ impl Sources {
             locked_sources: sources.len(),
             locked_meetings: meetings.len(),
             resources: self.resources().await,
+            ledger: self.store.ledger_status(),
             ..Census::default()
         };
         for meeting in self.registry.running().await {

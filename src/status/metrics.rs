@@ -14,6 +14,7 @@ use prometheus_client::registry::Registry;
 use super::Census;
 use crate::call::Stage;
 use crate::policy::words::{Role, Standing};
+use crate::store::HEAD_METRIC;
 use crate::telemetry::metrics::{Counted, PREFIX};
 
 /// The text that a scrape gets.
@@ -107,6 +108,7 @@ impl Collector for Ours {
         self.calls(&mut writer)?;
         self.media(&mut writer)?;
         self.sip(&mut writer)?;
+        self.ledger(&mut writer)?;
         self.sms(&mut writer)
     }
 }
@@ -166,6 +168,18 @@ impl Ours {
             ("locked_meeting", many(self.0.locked_meetings)),
         ];
         writer.gauges("blocks", "Sources and meetings that are kept out for now", "kind", &blocked)
+    }
+
+    fn ledger(&self, writer: &mut Writer<'_>) -> fmt::Result {
+        let ledger = &self.0.ledger;
+        let head = [(ledger.head.to_string(), 1)];
+        writer.gauges(HEAD_METRIC, "Where the ledger of notices ends: count, hash and key", "head", &head)?;
+        writer.gauge("ledger_lines", "Lines of the ledger of notices", ledger.head.count)?;
+        writer.gauge("ledger_waiting_lines", "Lines of the ledger that the disk does not take", many(ledger.waiting))?;
+        writer.gauge("ledger_intact", "0 once the ledger was found not to hold together", u64::from(ledger.fault().is_none()))?;
+        writer.gauge("ledger_key_stuck", "1 while the key of the ledger cannot be changed", u64::from(ledger.stuck))?;
+        let at = ledger.verified.as_ref().map_or(0, |verified| verified.at / 1000);
+        writer.gauge("ledger_verified_timestamp_seconds", "When the whole ledger was read last", at)
     }
 
     fn sms(&self, writer: &mut Writer<'_>) -> fmt::Result {

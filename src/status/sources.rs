@@ -19,6 +19,7 @@ use crate::media::Media;
 use crate::meeting::Registry;
 use crate::relay;
 use crate::sip;
+use crate::store;
 
 /// Where a [`Status`] is gathered from.
 #[derive(Clone)]
@@ -41,6 +42,8 @@ pub struct Sources {
     pub relay: Option<relay::driver::Handle>,
     /// Media.
     pub media: Media,
+    /// The store.
+    pub store: store::Handle,
 }
 
 impl Sources {
@@ -86,6 +89,7 @@ impl Sources {
                 Some(relay) => Some(relay.totals().await.into()),
                 None => None,
             },
+            ledger: self.store.ledger_status().into(),
             accounts: self.sip.accounts().await.into_iter().map(AccountStatus::from).collect(),
             blocks: Blocks {
                 silenced: self.sip.silenced().await.iter().map(ToString::to_string).collect(),

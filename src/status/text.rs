@@ -17,6 +17,7 @@ pub(super) fn print(status: &Status) -> String {
     accounts(&mut out, status);
     sms(&mut out, status);
     blocks(&mut out, status);
+    ledger(&mut out, status);
     resources(&mut out, status);
     out
 }
@@ -50,7 +51,24 @@ fn attention(status: &Status) -> Vec<String> {
     if let Some(lost) = status.sms.as_ref().map(|sms| sms.lost).filter(|lost| *lost > 0) {
         lines.push(format!("{lost} SMS were lost since the start: too much was waiting, or the disk took nothing"));
     }
+    let ledger = &status.ledger;
+    if let Some(fault) = &ledger.fault {
+        lines.push(format!("the ledger of notices does not hold together: {fault} (roomgate ledger verify)"));
+    }
+    if ledger.waiting > 0 {
+        lines.push(format!("{} lines of the ledger wait in memory: the disk does not take them", ledger.waiting));
+    }
+    if ledger.stuck {
+        lines.push("the key of the ledger cannot be changed: see the log".to_owned());
+    }
     lines
+}
+
+/// The proof of notices: to be kept elsewhere.
+fn ledger(out: &mut String, status: &Status) {
+    let ledger = &status.ledger;
+    let verified = ledger.verified_at.as_deref().map_or("is being verified".to_owned(), |at| format!("verified at {at}"));
+    let _ = writeln!(out, "\nLedger of notices: {verified}\n  head {}", ledger.head);
 }
 
 fn calls(out: &mut String, calls: &[CallStatus]) {
@@ -232,7 +250,7 @@ fn time(seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Blocks, DeviceStatus, MediaLoad, ParticipantStatus, Resources, RtpPorts};
+    use super::super::{Blocks, DeviceStatus, LedgerHealth, MediaLoad, ParticipantStatus, Resources, RtpPorts};
     use super::*;
 
     fn busy() -> Status {
@@ -298,6 +316,7 @@ mod tests {
                 next_seconds: Some(75),
                 ..super::super::AccountStatus::default()
             }],
+            ledger: LedgerHealth { head: text("9:abab"), ..LedgerHealth::default() },
             sms: Some(super::super::SmsStatus { waiting: 2, sent: 40, repeated: 1, ..super::super::SmsStatus::default() }),
             blocks: Blocks { silenced: vec![text("203.0.113.9")], ..Blocks::default() },
             resources: Resources { rtp_ports: RtpPorts { taken: 1, resting: 0, pairs: 500 }, ..Resources::default() },
@@ -317,6 +336,7 @@ mod tests {
             "  pbx  sip:pbx.example.com  not registered  503 Service Unavailable, next try in 1m15s\n",
             "SMS: 2 on their way; since the start 40 sent, 0 known to be delivered, 0 failed, 1 sent again, 0 dropped\n",
             "  203.0.113.9  sent too much: SIP does not answer it\n",
+            "Ledger of notices: is being verified\n  head 9:abab\n",
             "  RTP port pairs  1 in use, 0 resting, of 500\n",
         ] {
             assert!(text.contains(line), "{line}{text}");
@@ -331,9 +351,10 @@ mod tests {
         status.resources.rtp_ports = RtpPorts { taken: 3, resting: 1, pairs: 4 };
         status.resources.media = MediaLoad { skipped_steps: 400, unsent_packets: 2, lost_events: 1, ..MediaLoad::default() };
         status.sms = Some(super::super::SmsStatus { lost: 3, ..super::super::SmsStatus::default() });
+        status.ledger = LedgerHealth { fault: Some("broken".to_owned()), waiting: 2, stuck: true, ..LedgerHealth::default() };
         let text = print(&status);
         let wrong: Vec<_> = text.lines().skip(1).take_while(|line| !line.is_empty()).collect();
-        assert_eq!(wrong.len(), 6, "{text}");
+        assert_eq!(wrong.len(), 9, "{text}");
         assert!(wrong.iter().all(|line| line.starts_with("! ")), "{text}");
         assert!(text.contains("1.0 s of sound left out"), "{text}");
     }

@@ -1,21 +1,27 @@
-//! Proofs that the holder of a number has asked for messages (C-2): only ever added to.
+//! Proofs that the holder of a number has asked for messages (C-2): only ever added to. Each is a line of the ledger as well (N-8).
 
 use rusqlite::{Connection, params};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{StoreError, integer};
+use crate::redact::Caller;
 
 /// One proof.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Consent {
-    /// In international form, all of it: a proof that names nobody proves nothing.
-    pub number: String,
+    /// In international form: all of it in the store, since a proof that names nobody proves nothing; masked wherever it is shown.
+    #[schema(value_type = String)]
+    pub number: Caller,
     /// The device at which.
     pub device: String,
     /// The call in which.
     pub call: String,
     /// By what it was shown: `keypad` or `sms`.
     pub means: String,
-    /// Milliseconds since 1970.
+    /// When, in milliseconds since 1970; shown as RFC 3339 writes it.
+    #[serde(serialize_with = "crate::units::moment")]
+    #[schema(value_type = String, format = DateTime)]
     pub at: u64,
 }
 
@@ -23,6 +29,6 @@ pub struct Consent {
 pub(super) fn insert(connection: &Connection, consent: &Consent) -> Result<(), StoreError> {
     let mut insert =
         connection.prepare_cached("INSERT INTO consents (number, device, call, means, at) VALUES (?1, ?2, ?3, ?4, ?5)")?;
-    insert.execute(params![consent.number, consent.device, consent.call, consent.means, integer(consent.at)])?;
+    insert.execute(params![consent.number.expose(), consent.device, consent.call, consent.means, integer(consent.at)])?;
     Ok(())
 }

@@ -1,8 +1,8 @@
-//! What is on disk: the ledger of notices (N-8), call records (M-16), registrations (S-3) and consents (C-2), in one SQLite file.
+//! What is on disk: the ledger (N-8), call records (M-16), registrations (S-3) and consents (C-2), in one SQLite file.
 //!
 //! Lines and records flow in through [`Handle`], which everyone may clone; answers flow back. One thread owns the file, so there
 //! is one writer and no lock of ours. Requests that have gathered are committed together. A disk that fails is an error to each
-//! who asked and one log line; the daemon goes on.
+//! who asked and one log line; the daemon goes on, and keeps lines of the ledger in memory until they can be written.
 
 mod chats;
 mod consents;
@@ -16,34 +16,38 @@ mod schema;
 mod seats;
 mod stops;
 mod texted;
+mod watch;
+mod writer;
 
-use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 pub use chats::{ChatCopy, ChatCopyLine};
 pub use consents::Consent;
-pub use ledger::{Checkpoint, LedgerKey, LedgerLine, LedgerRow, NoticeOutcome, Verified, VerifyError, verify};
+pub use ledger::{
+    BadHead, Broken, COLUMN as HEAD_COLUMN, Deletion, EpochLine, Head, LedgerEntry, LedgerLine, LedgerQuery, LedgerRow,
+    METRIC as HEAD_METRIC, NoticeOutcome, Verified, VerifyError, Why, read_heads, verify,
+};
 pub use outbox::{OutboxChange, ParcelPart, ParcelState, StoredParcel};
 pub use phone::Phone;
 pub use records::{CallRecord, RecordQuery, RecordRow};
 pub use registrations::Registration;
+pub use watch::{LedgerStatus, Verification};
 
 use crate::ids::Ids;
-use ledger::Chain;
+use watch::LedgerWatch;
+use writer::{Reply, Store};
 
 /// The database's name in the store's directory.
 const FILE: &str = "roomgate.db";
 
-/// The ledger key's name in its own directory.
-const KEY_FILE: &str = "ledger.key";
+/// The last head of the ledger, beside its keys.
+const HEAD_FILE: &str = "ledger.head";
 
 /// Requests that may wait; whoever asks beyond that waits for room.
 const QUEUE: usize = 1024;
@@ -59,8 +63,12 @@ const WAITS: Duration = Duration::from_secs(5);
 /// What SQLite keeps of the file in memory, in KiB.
 const CACHE_KIB: i64 = 256;
 
-/// Lines between two checkpoints in the log (N-8).
+/// Lines between two heads in the log (N-8).
 const CHECKPOINT_EVERY: u64 = 100;
+
+/// Lines of the ledger that are kept in memory while the disk does not take them, half a kilobyte each. Above it lines are lost, each with an
+/// error to who gave it.
+const MOST_WAITING: usize = 10_000;
 
 /// Why the store cannot be opened, or could not do what was asked.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -86,20 +94,9 @@ pub enum StoreError {
         /// The newest that is known here.
         known: i64,
     },
-    /// There are ledger lines, but not the key that chains them.
-    #[error("{} is missing, though the ledger has {lines} lines chained with it: put it back, or move the store away", path.display())]
-    KeyMissing {
-        /// Where it is expected.
-        path: PathBuf,
-        /// How many lines there are.
-        lines: u64,
-    },
-    /// The key file is there, but holds no key.
-    #[error("{} does not hold 64 hexadecimal digits", path.display())]
-    KeyMalformed {
-        /// The file.
-        path: PathBuf,
-    },
+    /// No epoch of the ledger could begin yet (N-8): its key cannot be written.
+    #[error("the ledger has no key yet")]
+    NoKey,
     /// A stored line cannot be read: the file was changed by somebody else.
     #[error("line {sequence} of the ledger is damaged")]
     Damaged {
@@ -122,12 +119,14 @@ impl From<rusqlite::Error> for StoreError {
 pub struct Handle {
     requests: mpsc::Sender<Request>,
     run: u32,
+    watch: Arc<LedgerWatch>,
 }
 
 #[derive(Debug)]
 enum Request {
-    Write(Write, oneshot::Sender<Result<u64, StoreError>>),
-    Ledger { limit: usize, before: Option<u64>, reply: oneshot::Sender<Result<Vec<LedgerRow>, StoreError>> },
+    Write(Write, Reply),
+    Ledger { query: LedgerQuery, reply: oneshot::Sender<Result<Vec<LedgerRow>, StoreError>> },
+    Tend { now: u64 },
     Records { query: RecordQuery, reply: oneshot::Sender<Result<Vec<RecordRow>, StoreError>> },
     SweepRecords { born_by: u64, reply: oneshot::Sender<Result<usize, StoreError>> },
     Stops { reply: oneshot::Sender<Result<Vec<String>, StoreError>> },
@@ -142,7 +141,7 @@ enum Request {
 
 #[derive(Debug)]
 enum Write {
-    Line(Box<LedgerLine>),
+    Line(Box<LedgerEntry>),
     Record(Box<CallRecord>),
     Registrations {
         device: String,
@@ -175,20 +174,21 @@ enum Write {
 /// The answer to a write that was begun; an answer that never comes says that nothing was written.
 pub type Begun = oneshot::Receiver<Result<u64, StoreError>>;
 
-/// Opens the store in `dir`, and the ledger's key in `key_dir`, making both at the first start (directories 0700, files 0600).
+/// Opens the store in `dir`, and the keys of the ledger in `key_dir`, making both at the first start (directories 0700, files 0600).
 ///
-/// The key lies outside the store, so that who can change the store cannot mend the chain (N-8); keep a copy of it elsewhere
-/// than the store's.
+/// Keys are no part of a backup: a copy of one could sign what its epoch has not said. What vouches for the ledger later are heads that
+/// were copied elsewhere (N-8).
 ///
 /// # Errors
 /// [`StoreError`]; nothing has been started then.
 pub fn open(dir: &Path, key_dir: &Path) -> Result<(Handle, JoinHandle<()>), StoreError> {
-    let mut store = Store::open(dir, key_dir)?;
+    let watch = Arc::new(LedgerWatch::new(dir.to_owned(), key_dir.to_owned()));
+    let mut store = Store::open(dir, key_dir, Arc::clone(&watch))?;
     let run = runs::begin(&mut store.connection)?;
     seats::sweep(&store.connection, Ids::first_of_run(run.saturating_sub(1)))?;
     let (requests, inbox) = mpsc::channel(QUEUE);
     let thread = thread::Builder::new().name("store".to_owned()).spawn(move || store.run(inbox));
-    Ok((Handle { requests, run }, thread.map_err(at(dir))?))
+    Ok((Handle { requests, run, watch }, thread.map_err(at(dir))?))
 }
 
 // === impl Handle ===
@@ -200,12 +200,35 @@ impl Handle {
         self.run
     }
 
-    /// Appends a line to the ledger and returns its sequence number. It is on the disk when this returns.
+    /// Appends what was told to the ledger and returns its sequence number. It is on the disk when this returns, which may take until the
+    /// disk has room.
     ///
     /// # Errors
-    /// [`StoreError::Database`], [`StoreError::Closed`]; the line is not in the ledger then.
+    /// [`StoreError::Database`] where too many lines wait already, [`StoreError::Closed`]; the line is not in the ledger then.
     pub async fn append(&self, line: LedgerLine) -> Result<u64, StoreError> {
-        self.ask(|reply| Request::Write(Write::Line(Box::new(line)), reply)).await
+        self.ask(|reply| Request::Write(Write::Line(Box::new(LedgerEntry::Notice(line))), reply)).await
+    }
+
+    /// Begins to write down that a recording was deleted. Why that cannot be done yet, the store says in the log.
+    pub async fn note_deletion(&self, deletion: Deletion) {
+        drop(self.begin(Write::Line(Box::new(LedgerEntry::Deletion(deletion)))).await);
+    }
+
+    /// Does what is due for the ledger at `now` (milliseconds since 1970): the epoch of a new day, lines that wait, a head for the log.
+    pub async fn tend(&self, now: u64) {
+        // A store that is closed has nothing left to do.
+        let _ = self.requests.send(Request::Tend { now }).await;
+    }
+
+    /// What is known of the ledger.
+    #[must_use]
+    pub fn ledger_status(&self) -> LedgerStatus {
+        self.watch.status()
+    }
+
+    /// Reads the whole ledger, says in the log what was found, and keeps it for [`Handle::ledger_status`]. The store goes on meanwhile.
+    pub async fn verify_ledger(&self) -> Verification {
+        self.watch.verify().await
     }
 
     /// Keeps the record of a call (M-16).
@@ -334,12 +357,12 @@ impl Handle {
         self.ask(|reply| Request::Registrations { now, reply }).await
     }
 
-    /// The newest lines of the ledger, newest first: at most `limit` and 1000, with sequence numbers below `before`.
+    /// The newest lines of the ledger that are meant, newest first.
     ///
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Damaged`], [`StoreError::Closed`].
-    pub async fn ledger(&self, limit: usize, before: Option<u64>) -> Result<Vec<LedgerRow>, StoreError> {
-        self.ask(|reply| Request::Ledger { limit, before, reply }).await
+    pub async fn ledger(&self, query: LedgerQuery) -> Result<Vec<LedgerRow>, StoreError> {
+        self.ask(|reply| Request::Ledger { query, reply }).await
     }
 
     /// The newest call records that are meant, newest first.
@@ -369,141 +392,6 @@ impl Handle {
         let (reply, answer) = oneshot::channel();
         self.requests.send(request(reply)).await.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
-    }
-}
-
-// === impl Store ===
-
-/// What the thread owns.
-struct Store {
-    connection: Connection,
-    chain: Chain,
-    /// The last write failed: said in the log once, and once more when it is over.
-    failing: bool,
-}
-
-impl Store {
-    fn open(dir: &Path, key_dir: &Path) -> Result<Self, StoreError> {
-        for dir in [dir, key_dir] {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(at(dir))?;
-        }
-        let path = dir.join(FILE);
-        // Made here and not by SQLite, for its mode, which the files beside it (-wal, -shm) take over.
-        OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(at(&path))?;
-        let mut connection = Connection::open(&path)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        // In WAL mode NORMAL would let a power cut take lines that were confirmed; a proof must not vanish.
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        // What is overwritten must not be there to be found (C-8).
-        connection.pragma_update(None, "secure_delete", "ON")?;
-        // Rows are mostly written and seldom read: what SQLite keeps of the file in memory need not grow with every record to 2 MB.
-        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-        connection.busy_timeout(WAITS)?;
-        schema::migrate(&mut connection)?;
-
-        let (count, head) = ledger::head(&connection)?;
-        let key = LedgerKey::open_or_make(&key_dir.join(KEY_FILE), count)?;
-        if !ledger::newest_fits(&connection, &key)? {
-            tracing::error!(line = count, "the newest line of the ledger does not fit its chain: it was changed, or the key was");
-        }
-        let chain = Chain { key, count, head };
-        tracing::info!(checkpoint = %chain.checkpoint(), "ledger checkpoint at start");
-        Ok(Self { connection, chain, failing: false })
-    }
-
-    fn run(mut self, mut inbox: mpsc::Receiver<Request>) {
-        let mut batch = Vec::with_capacity(BATCH);
-        while inbox.blocking_recv_many(&mut batch, BATCH) > 0 {
-            let (mut writes, mut replies, mut reads) = (Vec::new(), Vec::new(), Vec::new());
-            for request in batch.drain(..) {
-                match request {
-                    Request::Write(write, reply) => {
-                        writes.push(write);
-                        replies.push(reply);
-                    }
-                    read => reads.push(read),
-                }
-            }
-            // Whoever asked may have gone away; that is no trouble of ours.
-            match self.write(&writes) {
-                Ok(numbers) => replies.into_iter().zip(numbers).for_each(|(reply, number)| drop(reply.send(Ok(number)))),
-                Err(error) => replies.into_iter().for_each(|reply| drop(reply.send(Err(error.clone())))),
-            }
-            for read in reads {
-                self.read(read);
-            }
-        }
-        tracing::info!(checkpoint = %self.chain.checkpoint(), "ledger checkpoint at stop");
-    }
-
-    /// Writes all or nothing: a full disk undoes the whole transaction anyway. Returns the ledger's count after each.
-    fn write(&mut self, writes: &[Write]) -> Result<Vec<u64>, StoreError> {
-        if writes.is_empty() {
-            return Ok(Vec::new());
-        }
-        let (count, head) = (self.chain.count, self.chain.head);
-        let result = self.try_write(writes);
-        match &result {
-            Ok(_) => {
-                if std::mem::take(&mut self.failing) {
-                    tracing::info!("the store can be written again");
-                }
-                if self.chain.count / CHECKPOINT_EVERY > count / CHECKPOINT_EVERY {
-                    tracing::info!(checkpoint = %self.chain.checkpoint(), "ledger checkpoint");
-                }
-            }
-            Err(error) => {
-                (self.chain.count, self.chain.head) = (count, head);
-                if !std::mem::replace(&mut self.failing, true) {
-                    tracing::error!(%error, "the store cannot be written; notices and call records are being lost");
-                }
-            }
-        }
-        result
-    }
-
-    fn try_write(&mut self, writes: &[Write]) -> Result<Vec<u64>, StoreError> {
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut numbers = Vec::with_capacity(writes.len());
-        for write in writes {
-            match write {
-                Write::Line(line) => self.chain.append(&transaction, line)?,
-                Write::Record(record) => records::insert(&transaction, record)?,
-                Write::Registrations { device, rows } => registrations::replace(&transaction, device, rows)?,
-                Write::Consent(consent) => consents::insert(&transaction, consent)?,
-                Write::Stop { number, stopped, at } => stops::put(&transaction, number, *stopped, *at)?,
-                Write::Texted { day, meeting, parts } => texted::count(&transaction, *day, meeting, *parts)?,
-                Write::Outbox(change) => outbox::change(&transaction, change)?,
-                Write::Chat(copy) => chats::put(&transaction, copy)?,
-                Write::Seat { participant, meeting } => seats::put(&transaction, *participant, meeting)?,
-                Write::Unseat { participant } => seats::remove(&transaction, *participant)?,
-                Write::Nothing => {}
-            }
-            numbers.push(self.chain.count);
-        }
-        transaction.commit()?;
-        Ok(numbers)
-    }
-
-    fn read(&self, request: Request) {
-        match request {
-            Request::Ledger { limit, before, reply } => {
-                drop(reply.send(ledger::list(&self.connection, limit.min(MOST_ROWS), before)));
-            }
-            Request::Records { query, reply } => drop(reply.send(records::list(&self.connection, &query))),
-            Request::SweepRecords { born_by, reply } => drop(reply.send(records::sweep(&self.connection, born_by))),
-            Request::Stops { reply } => drop(reply.send(stops::list(&self.connection))),
-            Request::Texted { day, reply } => drop(reply.send(texted::list(&self.connection, day))),
-            Request::Outbox { reply } => drop(reply.send(outbox::list(&self.connection))),
-            Request::Chats { reply } => drop(reply.send(chats::list(&self.connection))),
-            Request::SweepChats { now, born_by, reply } => drop(reply.send(chats::sweep(&self.connection, now, born_by))),
-            Request::TakeSeat { participant, meeting, reply } => {
-                drop(reply.send(seats::take(&self.connection, participant, &meeting)));
-            }
-            Request::Wipe { reply } => drop(reply.send(outbox::wipe(&self.connection))),
-            Request::Registrations { now, reply } => drop(reply.send(registrations::living(&self.connection, now))),
-            Request::Write(_, reply) => drop(reply.send(Err(StoreError::Closed))),
-        }
     }
 }
 

@@ -111,12 +111,41 @@ pub(super) const STEPS: &[&str] = &[
     ALTER TABLE records ADD COLUMN address TEXT NOT NULL DEFAULT '';
     ALTER TABLE records ADD COLUMN caller TEXT NOT NULL DEFAULT '';
     ALTER TABLE records ADD COLUMN proof TEXT NOT NULL DEFAULT '';
-    ALTER TABLE ledger ADD COLUMN dialog TEXT;
-    ALTER TABLE ledger ADD COLUMN address TEXT;
-    ALTER TABLE ledger ADD COLUMN caller TEXT;
-    ALTER TABLE ledger ADD COLUMN proof TEXT;
-    ALTER TABLE ledger ADD COLUMN ssrc INTEGER;
-    ALTER TABLE ledger ADD COLUMN received INTEGER;
+    -- Lines that were chained by HMAC stay as they are.
+    DROP TRIGGER IF EXISTS ledger_keeps;
+    DROP TRIGGER IF EXISTS ledger_stays;
+    ALTER TABLE ledger RENAME TO ledger_hmac;
+    CREATE TRIGGER ledger_hmac_keeps BEFORE UPDATE ON ledger_hmac BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+    CREATE TRIGGER ledger_hmac_stays BEFORE DELETE ON ledger_hmac BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+    CREATE TABLE ledger (
+        sequence INTEGER PRIMARY KEY,
+        kind TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        meeting TEXT,
+        call TEXT,
+        participant TEXT,
+        device TEXT,
+        dialog TEXT,
+        address TEXT,
+        caller TEXT,
+        proof TEXT,
+        what TEXT NOT NULL,
+        language TEXT,
+        first_seq INTEGER,
+        last_seq INTEGER,
+        ssrc INTEGER,
+        received INTEGER,
+        outcome TEXT,
+        key BLOB,
+        signature BLOB,
+        hash BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX ledger_of ON ledger (meeting);
+    CREATE INDEX ledger_by_time ON ledger (at);
+    CREATE INDEX ledger_by_kind ON ledger (kind);
+    -- Against mistakes; against intent there is the chain.
+    CREATE TRIGGER ledger_keeps BEFORE UPDATE ON ledger BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+    CREATE TRIGGER ledger_stays BEFORE DELETE ON ledger BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 ",
     "
     CREATE TABLE runs (run INTEGER PRIMARY KEY AUTOINCREMENT) STRICT;

@@ -1,58 +1,61 @@
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use rusqlite::Connection;
 
 use super::*;
 use crate::redact::Caller;
 
 /// A directory of its own for each test: `store` and `key` in it. Removed at its end.
-struct Place(PathBuf);
+pub(in crate::store) struct Place(pub(in crate::store) PathBuf);
 
 impl Place {
-    fn new() -> Self {
+    pub(in crate::store) fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("roomgate-store-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         Self(std::env::temp_dir().join(name))
     }
 
-    fn store(&self) -> PathBuf {
+    pub(in crate::store) fn store(&self) -> PathBuf {
         self.0.join("store")
     }
 
-    fn key_file(&self) -> PathBuf {
-        self.0.join("key").join(KEY_FILE)
+    pub(in crate::store) fn keys(&self) -> PathBuf {
+        self.0.join("key")
     }
 
-    fn open(&self) -> Store {
-        Store::open(&self.store(), &self.0.join("key")).unwrap()
+    pub(in crate::store) fn open(&self) -> Store {
+        Store::open(&self.store(), &self.keys(), Arc::new(LedgerWatch::new(self.store(), self.keys()))).unwrap()
     }
 
-    /// A ledger of `count` lines, closed, and its end.
-    fn with_lines(count: u64) -> (Self, Checkpoint) {
+    /// A ledger of `count` lines after the one of its epoch, closed, and its end.
+    pub(in crate::store) fn with_lines(count: u64) -> (Self, Head) {
         let place = Self::new();
         let mut store = place.open();
-        store.write(&(1..=count).map(line).collect::<Vec<_>>()).unwrap();
-        let checkpoint = store.chain.checkpoint();
-        (place, checkpoint)
+        put(&mut store, (1..=count).map(line).collect());
+        let head = store.chain.head();
+        (place, head)
     }
 
     /// A store as an earlier version has left it.
-    fn of_schema(version: usize) -> Self {
+    pub(in crate::store) fn of_schema(version: usize) -> Self {
         let place = Self::new();
         fs::create_dir_all(place.store()).unwrap();
         schema::make(&Connection::open(place.store().join(FILE)).unwrap(), version);
         place
     }
 
-    fn verify(&self, checkpoint: Option<Checkpoint>) -> Result<Verified, u64> {
-        match verify(&self.store(), &LedgerKey::read(&self.key_file()).unwrap(), checkpoint) {
+    pub(in crate::store) fn verify(&self, heads: &[Head]) -> Result<Verified, (u64, Why)> {
+        match verify(&self.store(), &self.keys(), heads) {
             Ok(verified) => Ok(verified),
-            Err(VerifyError::Break { at }) => Err(at),
+            Err(VerifyError::Broken(Broken { at, why })) => Err((at, why)),
             Err(VerifyError::Store(error)) => panic!("{error}"),
         }
     }
 
     /// Does what somebody with the file in hand could do.
-    fn tamper(&self, sql: &str) {
+    pub(in crate::store) fn tamper(&self, sql: &str) {
         let connection = Connection::open(self.store().join(FILE)).unwrap();
         connection.execute_batch("DROP TRIGGER IF EXISTS ledger_keeps; DROP TRIGGER IF EXISTS ledger_stays;").unwrap();
         connection.execute_batch(sql).unwrap();
@@ -65,11 +68,22 @@ impl Drop for Place {
     }
 }
 
+/// Writes all of it, and gives the answers that came at once.
+pub(in crate::store) fn put(store: &mut Store, writes: Vec<Write>) -> Vec<Option<Result<u64, StoreError>>> {
+    let with_answers = writes.into_iter().map(|write| {
+        let (reply, answer) = oneshot::channel();
+        ((write, reply), answer)
+    });
+    let (writes, answers): (Vec<_>, Vec<_>) = with_answers.unzip();
+    store.write(writes);
+    answers.into_iter().map(|mut answer| answer.try_recv().ok()).collect()
+}
+
 fn phone() -> Phone {
     Phone::new("a84b4c76e66710@pc33", "192.0.2.7:5060".to_owned(), Caller::new("+491715550123"), "digest")
 }
 
-fn notice(number: u64) -> LedgerLine {
+pub(in crate::store) fn notice(number: u64) -> LedgerLine {
     LedgerLine {
         meeting: "board".to_owned(),
         call: format!("call-{number}"),
@@ -87,8 +101,8 @@ fn notice(number: u64) -> LedgerLine {
     }
 }
 
-fn line(number: u64) -> Write {
-    Write::Line(Box::new(notice(number)))
+pub(in crate::store) fn line(number: u64) -> Write {
+    Write::Line(Box::new(LedgerEntry::Notice(notice(number))))
 }
 
 fn record(number: u64) -> CallRecord {
@@ -116,16 +130,21 @@ fn record(number: u64) -> CallRecord {
 #[tokio::test]
 async fn lines_and_records_come_back_newest_first() {
     let place = Place::new();
-    let (handle, thread) = open(&place.store(), &place.0.join("key")).unwrap();
+    let (handle, thread) = open(&place.store(), &place.keys()).unwrap();
     for number in 1..=5 {
-        assert_eq!(handle.append(notice(number)).await.unwrap(), number);
+        assert_eq!(handle.append(notice(number)).await.unwrap(), number + 1, "after the epoch's");
         handle.record(record(number)).await.unwrap();
     }
-    let page = handle.ledger(2, None).await.unwrap();
-    let expected = [5, 4].map(|number| LedgerRow { sequence: number, line: notice(number) });
-    assert_eq!(page, expected);
-    let page = handle.ledger(usize::MAX, Some(4)).await.unwrap();
-    assert_eq!(page.iter().map(|row| row.sequence).collect::<Vec<_>>(), [3, 2, 1]);
+    let all = LedgerQuery { limit: usize::MAX, ..LedgerQuery::default() };
+    let page = handle.ledger(LedgerQuery { limit: 2, ..all.clone() }).await.unwrap();
+    let expected = [5, 4].map(|number| (number + 1, LedgerEntry::Notice(notice(number))));
+    assert_eq!(page.into_iter().map(|row| (row.sequence, row.entry)).collect::<Vec<_>>(), expected);
+    let found = async |query| handle.ledger(query).await.unwrap().iter().map(|row| row.sequence).collect::<Vec<_>>();
+    assert_eq!(found(LedgerQuery { before: Some(4), ..all.clone() }).await, [3, 2, 1]);
+    assert_eq!(found(LedgerQuery { before: Some(4), notices: true, ..all.clone() }).await, [3, 2]);
+    let at = |number| Some(notice(number).at);
+    assert_eq!(found(LedgerQuery { from: at(2), to: at(4), meeting: Some("board".into()), ..all.clone() }).await, [4, 3]);
+    assert_eq!(found(LedgerQuery { meeting: Some("' OR 1".into()), ..all.clone() }).await, [0; 0]);
     let query = |limit| RecordQuery { limit, ..RecordQuery::default() };
     let row = |id| RecordRow { id, record: record(id) };
     assert_eq!(handle.records(query(2)).await.unwrap(), [row(5), row(4)]);
@@ -137,16 +156,16 @@ async fn lines_and_records_come_back_newest_first() {
     assert_eq!(handle.records(of("board", "' OR 1")).await.unwrap().len(), 0);
     assert_eq!(handle.sweep_records(1003).await.unwrap(), 2, "at the end of their retention");
     assert_eq!(handle.records(query(9)).await.unwrap(), [row(5), row(4), row(3)]);
-    assert_eq!(handle.ledger(0, None).await.unwrap(), []);
+    assert_eq!(handle.ledger(LedgerQuery::default()).await.unwrap(), []);
     drop(handle);
     thread.join().unwrap();
-    assert_eq!(place.verify(None).unwrap().count, 5);
+    assert_eq!(place.verify(&[]).unwrap().head.count, 6);
 }
 
 #[tokio::test]
 async fn many_who_write_at_once_are_all_kept_and_the_chain_holds() {
     let place = Place::new();
-    let (handle, thread) = open(&place.store(), &place.0.join("key")).unwrap();
+    let (handle, thread) = open(&place.store(), &place.keys()).unwrap();
     let mut tasks = tokio::task::JoinSet::new();
     for number in 1..=1500 {
         let handle = handle.clone();
@@ -154,28 +173,18 @@ async fn many_who_write_at_once_are_all_kept_and_the_chain_holds() {
     }
     let mut numbers = tasks.join_all().await;
     numbers.sort_unstable();
-    assert_eq!(numbers, (1..=1500).collect::<Vec<_>>());
+    assert_eq!(numbers, (2..=1501).collect::<Vec<_>>());
     drop(handle);
     thread.join().unwrap();
-    assert_eq!(place.verify(None).unwrap().count, 1500);
+    assert_eq!(place.verify(&[]).unwrap().head.count, 1501);
 }
 
 #[tokio::test]
 async fn a_store_whose_thread_has_ended_says_so() {
     let (requests, inbox) = mpsc::channel(1);
     drop(inbox);
-    assert!(matches!(Handle { requests, run: 1 }.append(notice(1)).await, Err(StoreError::Closed)));
-}
-
-#[test]
-fn the_chain_goes_on_over_a_restart() {
-    let (place, first) = Place::with_lines(3);
-    let mut store = place.open();
-    assert_eq!(store.chain.checkpoint(), first);
-    store.write(&[line(4)]).unwrap();
-    let last = store.chain.checkpoint();
-    drop(store);
-    assert_eq!(place.verify(Some(first)), Ok(last));
+    let watch = Arc::new(LedgerWatch::new(PathBuf::new(), PathBuf::new()));
+    assert!(matches!(Handle { requests, run: 1, watch }.append(notice(1)).await, Err(StoreError::Closed)));
 }
 
 #[test]
@@ -183,91 +192,9 @@ fn files_are_private() {
     let (place, _) = Place::with_lines(1);
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&place.store().join(FILE)), 0o600);
-    assert_eq!(mode(&place.key_file()), 0o600);
+    assert_eq!(mode(&place.keys().join("ledger-epoch.key")), 0o600);
+    assert_eq!(mode(&place.keys().join(HEAD_FILE)), 0o600);
     assert_eq!(mode(&place.store()), 0o700);
-}
-
-#[test]
-fn any_changed_column_is_found_at_its_line_as_n8_says() {
-    for change in [
-        "meeting = 'demo'",
-        "call = 'call-9'",
-        "participant = 'p8'",
-        "device = 'Lobby'",
-        "what = '[]'",
-        "language = 'de'",
-        "at = at + 1",
-        "first_seq = NULL",
-        "last_seq = last_seq + 1",
-        "dialog = 'x'",
-        "address = '192.0.2.8:5060'",
-        "caller = ''",
-        "proof = 'none'",
-        "proof = NULL",
-        "ssrc = NULL",
-        "received = coalesce(received, 500) - 1",
-        "outcome = 'completed'",
-        "meeting = 'boardc', call = 'all-2'",
-        "mac = x'00'",
-        "mac = zeroblob(32)",
-    ] {
-        let (place, _) = Place::with_lines(5);
-        place.tamper(&format!("UPDATE ledger SET {change} WHERE sequence = 2"));
-        assert_eq!(place.verify(None), Err(2), "{change}");
-    }
-}
-
-#[test]
-fn removed_and_reordered_lines_are_found() {
-    for (change, at) in [
-        ("DELETE FROM ledger WHERE sequence = 1", 1),
-        ("DELETE FROM ledger WHERE sequence = 3", 3),
-        ("DELETE FROM ledger WHERE sequence = 3; UPDATE ledger SET sequence = sequence - 1 WHERE sequence > 3", 3),
-        (
-            "UPDATE ledger SET sequence = 99 WHERE sequence = 2; UPDATE ledger SET sequence = 2 WHERE sequence = 3; UPDATE ledger SET sequence = 3 WHERE sequence = 99",
-            2,
-        ),
-        (
-            "INSERT INTO ledger SELECT 6, meeting, call, participant, device, what, language, at, first_seq, last_seq, covered_by_rtcp, outcome, mac, dialog, address, caller, proof, ssrc, received FROM ledger WHERE sequence = 5",
-            6,
-        ),
-    ] {
-        let (place, _) = Place::with_lines(5);
-        place.tamper(change);
-        assert_eq!(place.verify(None), Err(at), "{change}");
-    }
-}
-
-#[test]
-fn lines_cut_off_are_found_with_a_checkpoint_even_if_others_follow() {
-    let (place, checkpoint) = Place::with_lines(5);
-    place.tamper("DELETE FROM ledger WHERE sequence > 3");
-    assert_eq!(place.verify(None).map(|verified| verified.count), Ok(3), "the chain alone cannot tell");
-    assert_eq!(place.verify(Some(checkpoint)), Err(4));
-    place.open().write(&[line(6), line(7), line(8)]).unwrap();
-    assert_eq!(place.verify(Some(checkpoint)), Err(5));
-}
-
-#[test]
-fn another_key_does_not_verify() {
-    let (place, _) = Place::with_lines(2);
-    fs::write(place.key_file(), "00".repeat(32)).unwrap();
-    assert_eq!(place.verify(None), Err(1));
-    let store = place.open();
-    assert!(!ledger::newest_fits(&store.connection, &store.chain.key).unwrap());
-}
-
-#[test]
-fn a_lost_key_is_never_replaced_while_there_are_lines() {
-    let (place, _) = Place::with_lines(2);
-    fs::remove_file(place.key_file()).unwrap();
-    let refused = Store::open(&place.store(), &place.0.join("key")).err().unwrap();
-    assert!(matches!(refused, StoreError::KeyMissing { lines: 2, .. }), "{refused}");
-    assert!(!place.key_file().exists());
-    for text in ["", "00", &"0g".repeat(32), &"00".repeat(33)] {
-        fs::write(place.key_file(), text).unwrap();
-        assert!(matches!(LedgerKey::read(&place.key_file()), Err(StoreError::KeyMalformed { .. })), "{text}");
-    }
 }
 
 #[test]
@@ -285,7 +212,7 @@ fn a_store_of_a_later_version_is_refused_and_left_as_it_is() {
     let known = i64::try_from(schema::STEPS.len()).unwrap();
     let later = known + 1;
     place.tamper(&format!("PRAGMA user_version = {later}"));
-    let refused = Store::open(&place.store(), &place.0.join("key")).err().unwrap();
+    let refused = open(&place.store(), &place.keys()).err().unwrap();
     assert!(matches!(refused, StoreError::Newer { found, known: newest } if (found, newest) == (later, known)), "{refused}");
     let version: i64 =
         Connection::open(place.store().join(FILE)).unwrap().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
@@ -332,66 +259,20 @@ fn what_is_no_database_is_an_error() {
     let place = Place::new();
     fs::create_dir_all(place.store()).unwrap();
     fs::write(place.store().join(FILE), "not a database".repeat(100)).unwrap();
-    assert!(matches!(Store::open(&place.store(), &place.0.join("key")), Err(StoreError::Database(_))));
+    assert!(matches!(open(&place.store(), &place.keys()), Err(StoreError::Database(_))));
     fs::write(place.0.join("file"), "").unwrap();
-    assert!(matches!(Store::open(&place.0.join("file/store"), &place.0), Err(StoreError::Io { .. })));
-}
-
-#[test]
-fn a_full_disk_loses_its_batch_and_nothing_else() {
-    let (place, before) = Place::with_lines(3);
-    let mut store = place.open();
-    let pages: i64 = store.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
-    let limit = |store: &Store, pages: i64| {
-        store.connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap()
-    };
-    limit(&store, pages);
-    let many: Vec<Write> = (4..200).map(line).collect();
-    assert!(matches!(store.write(&many), Err(StoreError::Database(_))));
-    assert!(matches!(store.write(&many), Err(StoreError::Database(_))));
-    assert!(store.failing);
-    assert_eq!(store.chain.checkpoint(), before);
-    limit(&store, 100_000);
-    assert_eq!(store.write(&[line(4)]).unwrap(), [4]);
-    assert!(!store.failing);
-    drop(store);
-    assert_eq!(place.verify(Some(before)).map(|verified| verified.count), Ok(4));
-}
-
-#[test]
-fn a_damaged_line_is_named_when_the_ledger_is_read() {
-    let (place, _) = Place::with_lines(3);
-    place.tamper("UPDATE ledger SET outcome = 'heard' WHERE sequence = 2");
-    let store = place.open();
-    assert!(matches!(ledger::list(&store.connection, 10, None), Err(StoreError::Damaged { sequence: 2 })));
-    assert_eq!(ledger::list(&store.connection, 1, None).unwrap().len(), 1);
+    assert!(matches!(open(&place.0.join("file/store"), &place.0), Err(StoreError::Io { .. })));
 }
 
 #[test]
 fn a_number_that_is_none_is_kept_as_unknown() {
     let place = Place::new();
     let mut store = place.open();
-    store.write(&[Write::Record(Box::new(CallRecord { jitter_ms: Some(f64::NAN), ..record(1) }))]).unwrap();
+    put(&mut store, vec![Write::Record(Box::new(CallRecord { jitter_ms: Some(f64::NAN), ..record(1) }))]);
     assert_eq!(
         records::list(&store.connection, &RecordQuery { limit: 1, ..RecordQuery::default() }).unwrap()[0].record.jitter_ms,
         None
     );
-}
-
-#[test]
-fn a_checkpoint_is_read_as_it_was_printed() {
-    let (_place, checkpoint) = Place::with_lines(1);
-    assert_eq!(checkpoint.to_string().parse(), Ok(checkpoint));
-    for text in ["", "1", "1:", "x:00", ":", &format!("-1:{}", "00".repeat(32)), &format!("1:{}", "é".repeat(32))] {
-        assert!(text.parse::<Checkpoint>().is_err(), "{text}");
-    }
-}
-
-#[test]
-fn an_empty_ledger_verifies_as_empty() {
-    let place = Place::new();
-    drop(place.open());
-    assert_eq!(place.verify(None), Ok(Checkpoint { count: 0, head: [0; 32] }));
 }
 
 #[tokio::test]
@@ -411,13 +292,13 @@ async fn registrations_are_replaced_by_device_and_die_at_their_date() {
         user_agent: Some("Desk".to_owned()),
         dies_at,
     };
-    let (handle, thread) = open(&place.store(), &place.0.join("key")).unwrap();
+    let (handle, thread) = open(&place.store(), &place.keys()).unwrap();
     handle.register("a", vec![registration("a", "sip:1", 100), registration("a", "sip:2", 300)]).await.unwrap();
     handle.register("b", vec![registration("b", "sip:3", 200)]).await.unwrap();
     handle.register("b", vec![registration("b", "sip:4", 200)]).await.unwrap();
     drop(handle);
     thread.join().unwrap();
-    let (handle, thread) = open(&place.store(), &place.0.join("key")).unwrap();
+    let (handle, thread) = open(&place.store(), &place.keys()).unwrap();
     assert_eq!(handle.registrations(100).await.unwrap(), [registration("a", "sip:2", 300), registration("b", "sip:4", 200)]);
     handle.register("a", Vec::new()).await.unwrap();
     assert_eq!(handle.registrations(0).await.unwrap(), [registration("b", "sip:4", 200)], "what was dead is gone for good");
@@ -464,9 +345,9 @@ async fn c8_a_text_that_is_done_with_leaves_the_files_and_a_reader_of_them_holds
 
 #[test]
 fn m16_each_start_on_a_store_has_a_number_of_its_own() {
-    let place = tempfile::tempdir().unwrap();
+    let place = Place::new();
     let start = || {
-        let mut store = Store::open(place.path(), &place.path().join("key")).unwrap();
+        let mut store = place.open();
         runs::begin(&mut store.connection).unwrap()
     };
     assert_eq!([start(), start(), start()], [1, 2, 3]);
@@ -489,4 +370,40 @@ fn m5_a_seat_is_taken_up_once_in_its_own_meeting_until_the_run_after_the_next() 
     seats::put(&store.connection, number(2, 2), "board").unwrap();
     seats::sweep(&store.connection, Ids::first_of_run(3)).unwrap();
     assert!(!take(number(2, 2), "board"));
+}
+
+#[tokio::test]
+async fn c8_a_copy_that_is_replaced_or_dies_leaves_the_files_at_once_or_when_its_reader_has_gone() {
+    let place = Place::new();
+    let (store, thread) = open(&place.store(), &place.keys()).unwrap();
+    let copy = |text: &str, at: u64| ChatCopy {
+        device: "board".to_owned(),
+        text: crate::redact::Redacted::new(text.to_owned()),
+        region: "eu".to_owned(),
+        at,
+        dies_at: at + 5,
+    };
+    let keep = async |text: &str, at: u64| store.chat(copy(text, at)).await.await.unwrap().unwrap();
+    let is_there = |text: &str| {
+        let read = |name: &str| fs::read(place.store().join(name)).unwrap_or_default();
+        String::from_utf8_lossy(&[read(FILE), read("roomgate.db-wal")].concat()).contains(text)
+    };
+    keep("what was said first", 1).await;
+    assert!(is_there("said first"));
+    keep("what was said second", 2).await;
+    assert!(is_there("said second") && !is_there("said first"), "replaced");
+    assert_eq!(store.sweep_chats(7, 0).await.unwrap(), 1);
+    assert!(!is_there("said second"), "dead");
+    let reader = Connection::open(place.store().join(FILE)).unwrap();
+    keep("what was said third", 8).await;
+    reader.execute_batch("BEGIN").unwrap();
+    let _: i64 = reader.query_row("SELECT count(*) FROM chats", [], |row| row.get(0)).unwrap();
+    keep("what was said fourth", 9).await;
+    reader.execute_batch("COMMIT").unwrap();
+    store.tend(0).await;
+    store.barrier().await.await.unwrap().unwrap();
+    let _ = store.chats().await.unwrap();
+    assert!(is_there("said fourth") && !is_there("said third"), "once nobody reads any more");
+    drop(store);
+    thread.join().unwrap();
 }

@@ -25,6 +25,9 @@ pub enum LogFormat {
 /// Whoever names one in the level gets it.
 const QUIET: [&str; 8] = ["rtc", "rtc_dtls", "rtc_ice", "rtc_interceptor", "rtc_rtp", "rtc_sctp", "rtc_srtp", "rtc_stun"];
 
+/// The target of the ledger's heads.
+const HEADS: &str = "roomgate::ledger";
+
 /// Why log lines cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
@@ -80,8 +83,10 @@ fn filter(level: &str) -> Option<EnvFilter> {
     // A bare word would be taken for the name of a room whose every line is wanted.
     let bare = |part: &str| ["error", "warn", "info", "debug", "trace", "off"].contains(&part);
     let fits = level.split(',').map(str::trim).all(|part| part.contains('=') || bare(part));
+    // What proves the ledger is published whatever else is wanted (N-8).
+    let heads = if level.contains(HEADS) { String::new() } else { format!(",{HEADS}=info") };
     let quiet = QUIET.iter().filter(|room| !level.contains(**room)).map(|room| format!(",{room}=error")).collect::<String>();
-    if fits { EnvFilter::builder().parse(format!("{level}{quiet}")).ok() } else { None }
+    if fits { EnvFilter::builder().parse(format!("{level}{quiet}{heads}")).ok() } else { None }
 }
 
 #[cfg(test)]

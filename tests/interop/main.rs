@@ -27,6 +27,7 @@ mod image;
 mod instruments;
 mod kamailio;
 mod keypad;
+mod ledger;
 mod linters;
 mod load;
 mod lockout;

@@ -112,6 +112,16 @@ impl Caller {
         }
     }
 
+    /// Who that is, for the ledger.
+    pub(super) const fn word(&self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+            Self::Member(Session { organiser: true, .. }) => "organiser",
+            Self::Member(_) => "member",
+            Self::Device { .. } => "device",
+        }
+    }
+
     /// Whether this is the caller's own device.
     pub(super) fn is_device(&self, device: Option<&str>) -> bool {
         matches!(self, Self::Device { label, .. } if device == Some(label))

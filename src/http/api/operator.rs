@@ -16,7 +16,7 @@ use super::extract::{InPath, InQuery, bad_query};
 use crate::http::refuse::ProblemDetails;
 use crate::http::{Contact, Query, Site};
 use crate::relay;
-use crate::store::{ChatCopyLine, LedgerRow};
+use crate::store::ChatCopyLine;
 
 /// Lines of a list, unless asked otherwise.
 const LINES: usize = 100;
@@ -53,21 +53,6 @@ async fn list(query: &Query, what: &'static str, window: &Window) -> Answer {
         Ok(lines) => Ok(Json(json!({ what: lines })).into_response()),
         Err(error) => Err(store_fault(what, &error)),
     }
-}
-
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "what the document says of an answer")]
-pub(super) struct Notices {
-    notices: Vec<LedgerRow>,
-}
-
-/// The ledger of notices (N-8), the newest first.
-#[utoipa::path(get, path = "/notices", tag = "operator", params(Window), responses(
-    (status = 200, description = "Its newest lines.", body = Notices),
-))]
-pub(super) async fn notices(State(site): State<Arc<Site>>, caller: Caller, InQuery(window): InQuery<Window>) -> Answer {
-    caller.operator_only()?;
-    list(&site.settings.notices, "notices", &window).await
 }
 
 #[derive(ToSchema)]

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use axum::Json;
 use axum::body::{Body, Bytes};
@@ -23,7 +24,8 @@ use crate::http::Site;
 use crate::http::refuse::ProblemDetails;
 use crate::ids::MeetingName;
 use crate::policy::Capture;
-use crate::units::rfc3339;
+use crate::store::Deletion;
+use crate::units::{rfc3339, unix_millis};
 
 /// Bytes read at once.
 const PIECE: usize = 64 * 1024;
@@ -162,7 +164,13 @@ pub(super) async fn forget(State(site): State<Arc<Site>>, caller: Caller, InPath
         return Err(ProblemDetails::new(StatusCode::CONFLICT, "going-on", "This recording is still being made."));
     }
     match tokio::fs::remove_file(path).await {
-        Ok(()) => Ok(StatusCode::NO_CONTENT.into_response()),
+        Ok(()) => {
+            let (by, at) = (caller.word().to_owned(), unix_millis(SystemTime::now()));
+            let Recording { id: recording, meeting, .. } = found;
+            // It is gone, whether or not the disk has room to write that down now.
+            site.settings.desks.ledger.deleted(Deletion { meeting, recording, by, at }).await;
+            Ok(StatusCode::NO_CONTENT.into_response())
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(ProblemDetails::not_found("recording")),
         Err(error) => Err(fault(&error)),
     }

@@ -16,7 +16,7 @@ use super::operator::{lines, store_fault};
 use crate::http::Site;
 use crate::http::refuse::ProblemDetails;
 use crate::http::session::Session;
-use crate::store::{CallRecord, RecordQuery, RecordRow};
+use crate::store::{CallRecord, HEAD_COLUMN, RecordQuery, RecordRow};
 use crate::units::{read_rfc3339, rfc3339};
 
 /// How a list is written.
@@ -125,6 +125,8 @@ struct HostRecord {
 #[derive(Serialize, ToSchema)]
 pub(super) struct HostRecords {
     records: Vec<HostRecord>,
+    /// Where the ledger of notices ends: whoever keeps this can prove later that no line before it was changed.
+    ledger_head: String,
 }
 
 impl From<RecordRow> for HostRecord {
@@ -199,14 +201,15 @@ pub(super) async fn host_export(
     let (limit, from, to) = (lines(wanted.limit)?, moment(wanted.from.as_deref())?.max(since), moment(wanted.to.as_deref())?);
     let query = RecordQuery { limit, meeting: Some(meeting), from, to, ..RecordQuery::default() };
     let found = look_up(&site, query).await?.into_iter().map(HostRecord::from);
+    let ledger_head = site.settings.desks.ledger.head();
     Ok(match format_of(wanted.format, &headers) {
-        Format::Json => Json(HostRecords { records: found.collect() }).into_response(),
-        Format::Csv => csv("host-export", &HOST, found.map(host)),
+        Format::Json => Json(HostRecords { records: found.collect(), ledger_head }).into_response(),
+        Format::Csv => csv("host-export", &HOST, found.map(|record| host(record, &ledger_head))),
     })
 }
 
 /// A time of a query, in milliseconds since 1970; such a number, which programs of earlier versions send, is one as well.
-fn moment(text: Option<&str>) -> Result<Option<u64>, ProblemDetails> {
+pub(super) fn moment(text: Option<&str>) -> Result<Option<u64>, ProblemDetails> {
     let read = |text: &str| {
         read_rfc3339(text)
             .or_else(|| text.parse().ok())
@@ -327,7 +330,7 @@ fn full(RecordRow { id, record }: RecordRow) -> [Cell; 21] {
     ]
 }
 
-const HOST: [&str; 14] = [
+const HOST: [&str; 15] = [
     "device",
     "meeting",
     "started_at",
@@ -342,9 +345,10 @@ const HOST: [&str; 14] = [
     "mos",
     "notices",
     "end_reason",
+    HEAD_COLUMN,
 ];
 
-fn host(record: HostRecord) -> [Cell; 14] {
+fn host(record: HostRecord, ledger_head: &str) -> [Cell; 15] {
     [
         Cell::Text(record.device.to_owned()),
         Cell::text(record.meeting),
@@ -360,6 +364,7 @@ fn host(record: HostRecord) -> [Cell; 14] {
         Cell::number(record.mos),
         Cell::number(Some(record.notices)),
         Cell::Text(record.end_reason),
+        Cell::Text(ledger_head.to_owned()),
     ]
 }
 

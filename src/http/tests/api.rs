@@ -144,11 +144,21 @@ async fn the_ledger_is_read_within_limits_and_a_store_at_fault_is_not_a_secret_s
     settings.desks.records = Arc::new(|_| Box::pin(async { Err("secret path".into()) }));
     let world = World::with(settings).await;
     assert_eq!(world.operator("GET", "/status", "").await.json(), json!({ "state": "ready" }));
-    assert_eq!(world.operator("GET", "/notices?limit=7", "").await.json(), json!({ "notices": [{ "limit": 7 }] }));
-    assert_eq!(world.operator("GET", "/notices", "").await.json()["notices"][0]["limit"], LINES_BY_DEFAULT);
-    for bad in ["0", "1001", "-1", "many"] {
-        assert_eq!(world.operator("GET", &format!("/notices?limit={bad}"), "").await.status, 400, "{bad}");
+    let line = async |query: &str| world.operator("GET", &format!("/notices?{query}"), "").await.json()["notices"][0].clone();
+    let time = "2026-11-23T19:08:23.123Z";
+    let found = line(&format!("limit=7&before=4&meeting=demo&from={time}&to={time}&kind=all")).await;
+    assert_eq!((&found["sequence"], &found["meeting"], &found["at"]), (&json!(3), &json!("demo"), &json!(time)));
+    assert_eq!((&found["what"], &found["kind"]), (&json!(["7 false"]), &json!("notice")));
+    let phone = (&json!("+49…23"), &json!("a84b4c76e66710@pc33"), &json!(0.987));
+    assert_eq!((&found["caller"], &found["dialog"], &found["received"]), phone);
+    let found = line("").await;
+    assert_eq!((&found["what"], &found["received"]), (&json!([format!("{LINES_BY_DEFAULT} true")]), &json!("unreported")));
+    for bad in ["limit=0", "limit=1001", "limit=-1", "limit=many", "before=-1", "from=soon", "kind=other", "page=2"] {
+        assert_eq!(world.operator("GET", &format!("/notices?{bad}"), "").await.status, 400, "{bad}");
     }
+    assert!(!world.operator("GET", "/notices?meeting=broken", "").await.body.contains("secret path"));
+    let report = world.operator("GET", "/notices/verification", "").await.json();
+    assert_eq!((&report["whole"], &report["breaks_at"], &report["lines"]), (&json!(false), &json!(5), &json!(4)));
     let fault = world.operator("GET", "/records", "").await;
     assert_eq!(fault.status, 503);
     assert!(!fault.body.contains("secret path"));

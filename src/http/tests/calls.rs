@@ -86,8 +86,15 @@ async fn the_host_gets_the_own_meetings_records_and_nobody_in_them() {
     let table = world.fetch("GET", &format!("{export}?format=csv"), &organiser, "").await.body;
     assert!(table.starts_with("device,meeting,started_at,"), "{table}");
     for body in [&mine.body, &table] {
-        assert!(!body.contains("call-1") && !body.contains("cmd"), "M-16: {body}");
+        assert!(
+            !body.contains("call-1") && !body.contains("cmd") && !body.contains("192.0.2") && !body.contains("+49"),
+            "M-16: {body}"
+        );
     }
+    let head = format!("7:{}", "ab".repeat(32));
+    assert_eq!(mine.json()["ledger_head"], json!(head), "N-8: published where the daemon cannot take it back");
+    assert_eq!(crate::store::read_heads(&table), crate::store::read_heads(&mine.body));
+    assert_eq!(crate::store::read_heads(&table)[0].to_string(), head);
     let theirs = world
         .operator("GET", "/records/host-export?meeting=board&from=2026-11-23T00:00:00Z&to=2026-11-24T00:00:00Z", "")
         .await

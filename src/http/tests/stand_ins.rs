@@ -6,9 +6,13 @@ use std::time::SystemTime;
 
 use super::*;
 use crate::cause::Cause;
-use crate::http::desk::{CallDesk, CallDetails, CallView, HouseDesk, LadderStep, Later, NewMeeting, Unfit};
+use crate::http::desk::{
+    CallDesk, CallDetails, CallView, HouseDesk, LadderStep, Later, LedgerDesk, LedgerReport, NewMeeting, Unfit,
+};
 use crate::redact::Caller;
-use crate::store::{CallRecord, Phone, RecordQuery, RecordRow};
+use crate::store::{
+    CallRecord, Deletion, LedgerEntry, LedgerLine, LedgerQuery, LedgerRow, NoticeOutcome, Phone, RecordQuery, RecordRow,
+};
 use crate::units::unix_millis;
 
 /// One call, in the meeting `demo`.
@@ -101,6 +105,56 @@ impl HouseDesk for Makes {
     }
 }
 
+/// A ledger of one line, which says what was asked for.
+struct OneLine;
+
+impl LedgerDesk for OneLine {
+    fn lines(&self, query: LedgerQuery) -> Later<Result<Vec<LedgerRow>, QueryError>> {
+        if query.meeting.as_deref() == Some("broken") {
+            return Box::pin(async { Err("secret path".into()) });
+        }
+        let phone = Phone::new("a84b4c76e66710@pc33", "192.0.2.7:5060".into(), Caller::new("+491715550123"), "digest");
+        let line = LedgerLine {
+            meeting: query.meeting.unwrap_or_default(),
+            call: "call-1".into(),
+            participant: "p1".into(),
+            device: "board-room".into(),
+            phone,
+            what: vec![format!("{} {}", query.limit, query.notices)],
+            language: "en".into(),
+            at: query.from.unwrap_or_default(),
+            first_seq: Some(1),
+            last_seq: None,
+            ssrc: Some(7),
+            received_permille: query.to.map(|_| 987),
+            outcome: NoticeOutcome::Completed,
+        };
+        let entry = LedgerEntry::Notice(line);
+        Box::pin(async move { Ok(vec![LedgerRow { sequence: query.before.unwrap_or(8) - 1, hash: None, entry }]) })
+    }
+
+    fn verify(&self) -> Later<LedgerReport> {
+        let report = LedgerReport {
+            whole: false,
+            verified_at: "2026-11-23T19:08:23.123Z".into(),
+            head: self.head(),
+            lines: 4,
+            breaks_at: Some(5),
+            fault: Some("the ledger breaks at line 5".into()),
+            waiting: 0,
+        };
+        Box::pin(async move { report })
+    }
+
+    fn head(&self) -> String {
+        format!("7:{}", "ab".repeat(32))
+    }
+
+    fn deleted(&self, _: Deletion) -> Later<()> {
+        Box::pin(async {})
+    }
+}
+
 pub(super) fn desks() -> Desks {
     let reload =
         Arc::new(|| -> Later<_> { Box::pin(async { Err(vec!["a.toml:1: wrong".to_owned(), "b.toml: wrong".to_owned()]) }) });
@@ -108,6 +162,7 @@ pub(super) fn desks() -> Desks {
         reload,
         house: Arc::new(Makes::default()),
         calls: Arc::new(OneCall),
+        ledger: Arc::new(OneLine),
         records: Arc::new(|query| Box::pin(async move { Ok(vec![row(&query)]) })),
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
+use crate::store::{self, Broken, Head, LedgerStatus, Verification, VerifyError, Why};
 use crate::telemetry::metrics::Unwritten;
 
 /// A scrape in which every metric has a sample.
@@ -55,10 +56,30 @@ fn o5_a_scrape_says_what_is_up_and_what_has_been() {
         "roomgate_config_reloads_total{outcome=\"refused\"} 1",
         "roomgate_config_last_reload_successful 0",
         "roomgate_account_registered{account=\"pbx\"} 0",
+        "roomgate_ledger_intact 1",
+        "roomgate_ledger_waiting_lines 0",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }
     assert!(text.ends_with("# EOF\n"), "{text}");
+}
+
+#[test]
+fn n8_a_scrape_publishes_the_head_and_says_when_the_ledger_is_broken() {
+    let head = Head { count: 9, hash: [0xab; 32], key: Some([1; 32]) };
+    let outcome = Err(VerifyError::Broken(Broken { at: 5, why: Why::Changed }));
+    let ledger = LedgerStatus { head, waiting: 2, stuck: true, verified: Some(Verification { at: 5000, outcome }) };
+    let text = text(Census { ledger, ..Census::default() }, &Counted::default());
+    assert_eq!(store::read_heads(&text), [head]);
+    for line in [
+        "ledger_intact 0",
+        "ledger_waiting_lines 2",
+        "ledger_key_stuck 1",
+        "ledger_verified_timestamp_seconds 5",
+        "ledger_lines 9",
+    ] {
+        assert!(text.lines().any(|found| found == format!("roomgate_{line}")), "{line} is not in\n{text}");
+    }
 }
 
 #[test]

@@ -1,0 +1,50 @@
+//! The ledger (N-8), for the API.
+
+use crate::http::QueryError;
+use crate::http::desk::{Later, LedgerDesk, LedgerReport};
+use crate::store::{self, Deletion, LedgerQuery, LedgerRow, LedgerStatus, Verification, VerifyError};
+use crate::units::rfc3339;
+
+/// Asks the store.
+pub(super) struct Desk(pub(super) store::Handle);
+
+impl LedgerDesk for Desk {
+    fn lines(&self, query: LedgerQuery) -> Later<Result<Vec<LedgerRow>, QueryError>> {
+        let store = self.0.clone();
+        Box::pin(async move { store.ledger(query).await.map_err(Into::into) })
+    }
+
+    fn verify(&self) -> Later<LedgerReport> {
+        let store = self.0.clone();
+        Box::pin(async move {
+            let verification = store.verify_ledger().await;
+            report(&store.ledger_status(), &verification)
+        })
+    }
+
+    fn head(&self) -> String {
+        self.0.ledger_status().head.to_string()
+    }
+
+    fn deleted(&self, deletion: Deletion) -> Later<()> {
+        let store = self.0.clone();
+        Box::pin(async move { store.note_deletion(deletion).await })
+    }
+}
+
+fn report(status: &LedgerStatus, verification: &Verification) -> LedgerReport {
+    let (head, breaks_at, fault) = match &verification.outcome {
+        Ok(verified) => (verified.head, None, None),
+        Err(error @ VerifyError::Broken(broken)) => (status.head, Some(broken.at), Some(error.to_string())),
+        Err(error @ VerifyError::Store(_)) => (status.head, None, Some(error.to_string())),
+    };
+    LedgerReport {
+        whole: fault.is_none(),
+        verified_at: rfc3339(verification.at),
+        head: head.to_string(),
+        lines: breaks_at.map_or(head.count, |at| at.saturating_sub(1)),
+        breaks_at,
+        fault,
+        waiting: status.waiting,
+    }
+}

@@ -1,0 +1,80 @@
+//! The ledger (N-8): its lines by pages, and whether it holds together.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Answer;
+use super::caller::Caller;
+use super::extract::InQuery;
+use super::operator::{lines, store_fault};
+use super::records::{moment, natural};
+use crate::http::Site;
+use crate::http::desk::LedgerReport;
+use crate::store::{LedgerQuery, LedgerRow};
+
+/// Which lines are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    /// What devices were told.
+    Notice,
+    /// Consents, deletions of recordings and changes of the signing key as well.
+    All,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Wanted {
+    /// How many at most; 100 unless said.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<usize>,
+    /// With sequence numbers below this one: the next page after the last line's `sequence`.
+    #[param(minimum = 0)]
+    before: Option<i64>,
+    /// Of what happened at this time or later.
+    #[param(value_type = Option<String>, format = DateTime)]
+    from: Option<String>,
+    /// Of what happened before this time.
+    #[param(value_type = Option<String>, format = DateTime)]
+    to: Option<String>,
+    /// Of this meeting.
+    meeting: Option<String>,
+    /// Which kind of lines; `notice` unless said.
+    #[param(inline)]
+    kind: Option<Kind>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct Notices {
+    notices: Vec<LedgerRow>,
+}
+
+/// The ledger of notices, the newest line first.
+#[utoipa::path(get, path = "/notices", tag = "operator", params(Wanted), responses(
+    (status = 200, description = "Those that fit; numbers of callers are masked.", body = Notices),
+))]
+pub(super) async fn notices(State(site): State<Arc<Site>>, caller: Caller, InQuery(wanted): InQuery<Wanted>) -> Answer {
+    caller.operator_only()?;
+    let Wanted { limit, before, from, to, meeting, kind } = wanted;
+    let (limit, before) = (lines(limit)?, natural(before)?);
+    let (from, to) = (moment(from.as_deref())?, moment(to.as_deref())?);
+    let query = LedgerQuery { limit, before, from, to, meeting, notices: kind != Some(Kind::All) };
+    let found = site.settings.desks.ledger.lines(query).await.map_err(|error| store_fault("notices", &error))?;
+    Ok(Json(Notices { notices: found }).into_response())
+}
+
+/// Reads the whole ledger and says whether it holds together. To find out whether lines are missing at its end, or whether all of it was
+/// written anew, `roomgate ledger verify --heads FILE` holds it against heads that were copied elsewhere.
+#[utoipa::path(get, path = "/notices/verification", tag = "operator", responses(
+    (status = 200, description = "What was found.", body = LedgerReport),
+))]
+pub(super) async fn verification(State(site): State<Arc<Site>>, caller: Caller) -> Answer {
+    caller.operator_only()?;
+    Ok(Json(site.settings.desks.ledger.verify().await).into_response())
+}

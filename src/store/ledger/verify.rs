@@ -1,0 +1,236 @@
+//! Finds whatever does not fit (N-8): a line that was changed, removed, inserted or moved, a tail that was cut off, an epoch that another
+//! key has signed, and a ledger that does not lead to a published head.
+
+use std::fs;
+use std::path::Path;
+
+use ed25519_dalek::{Signature, VerifyingKey};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OpenFlags, Row};
+
+use super::chain::signed;
+use super::columns::{AT, COLUMNS, EPOCH, KEY, KIND, SIGNATURE, WIDTH, hash};
+use super::head::Head;
+use super::key::{KeyPlace, Public};
+use super::old;
+use crate::store::{FILE, HEAD_FILE, StoreError};
+
+/// Lines read in one go: who writes, and who empties the journal (C-8), waits for no more than these.
+const PAGE: usize = 500;
+/// How often it is looked again where an epoch began meanwhile.
+const TRIES: usize = 3;
+
+/// The whole ledger holds together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verified {
+    /// Its end.
+    pub head: Head,
+    /// Epochs in it.
+    pub epochs: u64,
+    /// Heads that it was held against, the one beside the store among them.
+    pub heads: usize,
+}
+
+/// What does not fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// A line is missing, or one too many is there.
+    Order,
+    /// It is not what was written, or does not follow the one before it.
+    Changed,
+    /// The key of the epoch before has not signed it.
+    Unsigned,
+    /// It is not what a published head says.
+    Head,
+    /// A published head lies beyond the end.
+    Cut,
+    /// The key beside the store is not that of the last epoch.
+    Key,
+}
+
+/// Where the ledger breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the ledger breaks at line {at}: {}", .why.words())]
+pub struct Broken {
+    /// The first line that does not fit, or the first one that is missing.
+    pub at: u64,
+    /// Why.
+    pub why: Why,
+}
+
+/// Why [`verify`] does not vouch for a ledger.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum VerifyError {
+    /// The chain breaks.
+    #[error(transparent)]
+    Broken(#[from] Broken),
+    /// The ledger cannot be read at all.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<rusqlite::Error> for VerifyError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl Why {
+    /// For people.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Order => "a line was removed, inserted or moved",
+            Self::Changed => "it was changed, or does not follow the line before it",
+            Self::Unsigned => "its epoch is not signed by the key of the epoch before",
+            Self::Head => "it is not the line that was published",
+            Self::Cut => "lines that were published are missing",
+            Self::Key => {
+                "the key beside the store belongs to another end of the ledger: lines were cut off, or the key was changed"
+            }
+        }
+    }
+}
+
+/// Reads the ledger of the store in `directory` from its first line to its last, beside a daemon that runs or without one, and holds it
+/// against `heads` that were copied elsewhere, and what lies in `keys`.
+///
+/// # Errors
+/// [`VerifyError::Broken`] at the first line that does not fit; [`VerifyError::Store`] if there is nothing to read.
+pub fn verify(directory: &Path, keys: &Path, heads: &[Head]) -> Result<Verified, VerifyError> {
+    let connection = Connection::open_with_flags(directory.join(FILE), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    connection.busy_timeout(crate::store::WAITS)?;
+    let beside = || -> Result<Beside, StoreError> {
+        let head = fs::read_to_string(keys.join(HEAD_FILE)).ok().and_then(|text| text.trim().parse().ok());
+        Ok((KeyPlace::new(keys).public()?, head))
+    };
+    verify_in(&connection, old::Key::find(keys).as_ref(), beside, heads)
+}
+
+/// What lies beside the store: public halves of the keys that are there, and the last head.
+type Beside = (Option<Public>, Option<Head>);
+
+/// [`verify`], wherever the store is.
+pub(super) fn verify_in(
+    connection: &Connection,
+    key: Option<&old::Key>,
+    beside: impl Fn() -> Result<Beside, StoreError>,
+    heads: &[Head],
+) -> Result<Verified, VerifyError> {
+    let mut heads: Vec<Head> = heads.to_vec();
+    let own = beside()?.1;
+    let given = heads.len();
+    heads.extend(own);
+    heads.sort_unstable_by_key(|head| head.count);
+    let mut walk = Walk { heads: &heads, ..Walk::default() };
+    walk.read_old(connection, key)?;
+    walk.read(connection)?;
+    for tried in 1.. {
+        // Read after the lines: an epoch that began meanwhile has lines that were not read yet.
+        let (keys, _) = beside()?;
+        if keys.is_none_or(|keys| keys.fit(walk.head.key.as_ref())) {
+            break;
+        }
+        let before = walk.head.count;
+        walk.read(connection)?;
+        if walk.head.count == before && tried >= TRIES {
+            return Err(Broken { at: before + 1, why: Why::Key }.into());
+        }
+    }
+    if heads.last().is_some_and(|last| last.count > walk.head.count) {
+        return Err(Broken { at: walk.head.count + 1, why: Why::Cut }.into());
+    }
+    Ok(Verified { head: walk.head, epochs: walk.epochs, heads: given + usize::from(own.is_some()) })
+}
+
+/// How far it was read.
+#[derive(Default)]
+struct Walk<'a> {
+    head: Head,
+    epochs: u64,
+    /// By count.
+    heads: &'a [Head],
+}
+
+impl Walk<'_> {
+    fn read_old(&mut self, connection: &Connection, key: Option<&old::Key>) -> Result<(), VerifyError> {
+        let mut broken = None;
+        old::walk(connection, key, |step| {
+            let at = self.head.count + 1;
+            let whole = step.sequence == i64::try_from(at).unwrap_or(i64::MAX) && step.fits;
+            self.head = Head { count: at, hash: step.hash, key: None };
+            let published =
+                self.published(at).all(|head| head.key.is_none() && (head.hash == step.mac || head.hash == step.hash));
+            if broken.is_none() && !whole {
+                broken = Some(Broken { at, why: Why::Changed });
+            }
+            if broken.is_none() && !published {
+                broken = Some(Broken { at, why: Why::Head });
+            }
+            Ok(())
+        })?;
+        broken.map_or(Ok(()), |broken| Err(broken.into()))
+    }
+
+    /// The lines after the last one that was read.
+    fn read(&mut self, connection: &Connection) -> Result<(), VerifyError> {
+        let sql = format!("SELECT {COLUMNS}, hash FROM ledger WHERE sequence > ? ORDER BY sequence LIMIT {PAGE}");
+        let mut select = connection.prepare_cached(&sql)?;
+        // The first page has whatever was put before the first line, too.
+        let mut after = if self.epochs == 0 { i64::MIN } else { i64::try_from(self.head.count).unwrap_or(i64::MAX) };
+        loop {
+            let mut rows = select.query([after])?;
+            let mut read = 0;
+            while let Some(row) = rows.next()? {
+                self.line(row)?;
+                read += 1;
+            }
+            if read < PAGE {
+                return Ok(());
+            }
+            after = i64::try_from(self.head.count).unwrap_or(i64::MAX);
+        }
+    }
+
+    fn line(&mut self, row: &Row<'_>) -> Result<(), VerifyError> {
+        let at = self.head.count + 1;
+        let broken = |why| VerifyError::Broken(Broken { at, why });
+        if row.get_ref(0)?.as_i64().ok() != i64::try_from(at).ok() {
+            return Err(broken(Why::Order));
+        }
+        let mut columns = [ValueRef::Null; WIDTH];
+        for (index, column) in columns.iter_mut().enumerate() {
+            *column = row.get_ref(index)?;
+        }
+        let hash = hash(&self.head.hash, columns.iter().copied());
+        if row.get_ref(WIDTH)?.as_blob().ok() != Some(&hash[..]) {
+            return Err(broken(Why::Changed));
+        }
+        if columns[KIND] == ValueRef::Text(EPOCH.as_bytes()) {
+            self.head.key = Some(self.successor(at, &columns).ok_or(broken(Why::Unsigned))?);
+            self.epochs += 1;
+        } else if self.head.key.is_none() {
+            return Err(broken(Why::Unsigned));
+        }
+        (self.head.count, self.head.hash) = (at, hash);
+        let known = self.head.key;
+        if self.published(at).any(|head| head.hash != hash || (head.key.is_some() && head.key != known)) {
+            return Err(broken(Why::Head));
+        }
+        Ok(())
+    }
+
+    /// The key of an epoch, if the one before has signed it.
+    fn successor(&self, sequence: u64, columns: &[ValueRef<'_>; WIDTH]) -> Option<[u8; 32]> {
+        let key: [u8; 32] = columns[KEY].as_blob().ok()?.try_into().ok()?;
+        let signature = Signature::from_slice(columns[SIGNATURE].as_blob().ok()?).ok()?;
+        let at = u64::try_from(columns[AT].as_i64().ok()?).ok()?;
+        let signer = VerifyingKey::from_bytes(&self.head.key.unwrap_or(key)).ok()?;
+        signer.verify_strict(&signed(sequence, &self.head.hash, at, &key), &signature).is_ok().then_some(key)
+    }
+
+    fn published(&self, count: u64) -> impl Iterator<Item = &Head> {
+        let from = self.heads.partition_point(|head| head.count < count);
+        self.heads[from..].iter().take_while(move |head| head.count == count)
+    }
+}

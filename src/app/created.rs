@@ -56,6 +56,7 @@ fn meeting(wanted: &NewMeeting) -> config::Meeting {
         organiser_pin: None,
         bypass: Bypass::Organisers,
         devices_bypass: false,
+        call_rooms: config::CallRooms::default(),
         lobby_timeout: LOBBY_TIMEOUT,
         unmute_after_host_mute: true,
     }

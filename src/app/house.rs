@@ -24,6 +24,7 @@ fn policy(settings: &Settings, meeting: &config::Meeting) -> PolicySettings {
     PolicySettings {
         bypass: meeting.bypass,
         devices_bypass: meeting.devices_bypass,
+        call_rooms: meeting.call_rooms,
         lobby_timeout: meeting.lobby_timeout,
         externals_only_timeout: settings.policy.externals_only_timeout,
         unmute_after_host_mute: meeting.unmute_after_host_mute,

@@ -10,7 +10,7 @@ use crate::cause::Cause;
 use crate::config::Settings;
 use crate::http;
 use crate::ids::{CallId, MeetingName};
-use crate::meeting::{Refusal, Registry};
+use crate::meeting::{By, Refusal, Registry};
 use crate::sip;
 
 /// The configuration in force.
@@ -52,15 +52,24 @@ pub(super) fn check_sync(in_force: InForce, sip: &sip::Handle) -> http::CheckSyn
 
 /// Calls one, and tells its meeting how that goes.
 pub(super) fn invite(in_force: InForce, calls: CallsView, registry: Registry) -> http::Invite {
-    Arc::new(move |meeting, device| {
+    Arc::new(move |meeting, device, by| {
         let name = in_force.borrow().devices.get(&device).map(|device| device.name.clone()).ok_or(Refusal::NoSuchDevice)?;
-        call(&calls, registry.clone(), meeting, device, name)
+        call(&calls, registry.clone(), Wanted { meeting, device, name, by })
     })
 }
 
-fn call(calls: &CallsView, registry: Registry, meeting: MeetingName, device: String, name: String) -> Result<CallId, Refusal> {
+/// Who wants which device in which meeting.
+struct Wanted {
+    meeting: MeetingName,
+    device: String,
+    name: String,
+    by: By,
+}
+
+fn call(calls: &CallsView, registry: Registry, wanted: Wanted) -> Result<CallId, Refusal> {
+    let Wanted { meeting, device, name, by } = wanted;
     let (progress, mut steps) = mpsc::channel(PROGRESS);
-    let call = calls.invite(Invitation { device: device.clone(), meeting: meeting.clone(), replaces: None, progress })?;
+    let call = calls.invite(Invitation { device: device.clone(), meeting: meeting.clone(), replaces: None, by, progress })?;
     tokio::spawn(async move {
         tell(&registry, &meeting, &device, &name, "calling").await;
         while let Some(step) = steps.recv().await {

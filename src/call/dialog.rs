@@ -31,8 +31,9 @@ impl Call {
                     self.acts.push_back(Act::Guest(FromGuest::Watch(on)));
                 }
             }
+            // M-18: who has no place has none to hand over.
             sip::Event::Refer { device, replaces, .. } => match self.phase {
-                Phase::Meeting { .. } => self.acts.push_back(Act::Transfer { device, replaces }),
+                Phase::Meeting { .. } if self.admitted.is_some() => self.acts.push_back(Act::Transfer { device, replaces }),
                 _ => self.acts.push_back(Act::Sip(sip::Command::ReferAnswered { call: self.settings.call, accepted: false })),
             },
             sip::Event::Refused { .. } => {

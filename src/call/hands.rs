@@ -18,7 +18,7 @@ use crate::codec::CodecKind;
 use crate::ids::{CallId, MeetingName, ParticipantId};
 use crate::machine::{self, Flow, Owner};
 use crate::media::{PlayKind, PortHandle};
-use crate::meeting::{FromGuest, Knock, MeetingHandle, ToGuest};
+use crate::meeting::{By, FromGuest, Knock, MeetingHandle, ToGuest};
 use crate::menu::Verdict;
 use crate::phrase::Phrase;
 use crate::redact::Redacted;
@@ -168,7 +168,8 @@ impl Hands {
         let asked = self.meeting.as_ref().map(|meeting| {
             tracing::info!(%call, %device, meeting = %meeting.name(), attended = replaces.is_some(), "hands its place over");
             let (device, meeting) = (device.to_string(), meeting.name().clone());
-            self.shared.inviter.ask(Invitation { device, meeting, replaces, progress })
+            let by = By::Device(self.guest.device.clone());
+            self.shared.inviter.ask(Invitation { device, meeting, replaces, by, progress })
         });
         let accepted = matches!(asked, Some(Ok(_)));
         self.shared.settings.sip.send(Command::ReferAnswered { call, accepted }).await;

@@ -14,6 +14,7 @@ mod keys;
 mod outward;
 mod past;
 mod reading;
+mod rings;
 mod talk;
 mod task;
 #[cfg(test)]
@@ -42,7 +43,7 @@ pub use board::CallLine;
 pub use failures::Failure;
 pub use outward::{Invitation, PROGRESS, Progress};
 pub use past::PastCall;
-pub use talk::{Talk, profile};
+pub use talk::{FarEnd, Talk, profile};
 pub use task::{Calls, CallsSettings, CallsView, House};
 
 /// How long the last words may take before the BYE goes out all the same.

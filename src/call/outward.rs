@@ -3,19 +3,20 @@
 #![allow(clippy::disallowed_methods, reason = "part of the calls' tasks: it has the clock")]
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::admit::Guest;
 use super::board::{CallLine, OwnLine};
+use super::rings::Rings;
 use super::task::{Established, Shared};
 use super::{Input, Stage};
 use crate::cause::Cause;
 use crate::ids::{CallId, Ids, MeetingName};
 use crate::machine;
-use crate::meeting::Refusal;
+use crate::meeting::{By, Refusal};
 use crate::redact::Caller;
 use crate::sip::uri::Host;
 use crate::sip::{Command, Event, Reach};
@@ -26,6 +27,9 @@ use crate::telemetry::events::{Draft, What};
 pub(super) const INVITATIONS: usize = 16;
 /// What may wait for whoever asked. Full: one step is not told; the last one always fits, since there are only few.
 pub const PROGRESS: usize = 8;
+/// Calls that may ring at once, and the part of all ports that they may hold.
+const RINGING_AT_ONCE: usize = 16;
+const SHARE: usize = 8;
 /// How long a device may ring.
 const RINGING: Duration = Duration::from_secs(60);
 
@@ -38,6 +42,8 @@ pub struct Invitation {
     pub meeting: MeetingName,
     /// A call of the device that this one takes the place of: the value of `Replaces` (RFC 3891).
     pub replaces: Option<String>,
+    /// Who asked.
+    pub by: By,
     /// Whoever asked; of [`PROGRESS`]. What it is told ends with [`Progress::Knocked`] or [`Progress::Failed`].
     pub progress: mpsc::Sender<Progress>,
 }
@@ -67,17 +73,31 @@ impl Progress {
     }
 }
 
-/// Asks for invitations. Cheap to clone.
-#[derive(Debug, Clone)]
+/// Asks for invitations, within budgets.
+#[derive(Debug)]
 pub(super) struct Inviter {
-    pub(super) ids: Ids,
-    pub(super) invites: mpsc::Sender<(CallId, Invitation)>,
+    ids: Ids,
+    queue: mpsc::Sender<(CallId, Invitation)>,
+    rings: Mutex<Rings>,
+    /// Calls that may ring at once: each holds a pair of ports, which its offer has to name.
+    pub(super) ringing: Semaphore,
 }
 
 impl Inviter {
+    /// `pairs`: of ports, altogether.
+    pub(super) fn new(ids: Ids, queue: mpsc::Sender<(CallId, Invitation)>, pairs: usize) -> Self {
+        let ringing = Semaphore::new((pairs / SHARE).clamp(1, RINGING_AT_ONCE));
+        Self { ids, queue, rings: Mutex::new(Rings::new(machine::now())), ringing }
+    }
+
     pub(super) fn ask(&self, invitation: Invitation) -> Result<CallId, Refusal> {
+        let place = self.queue.try_reserve().map_err(|_| Refusal::Busy)?;
+        let mut rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
+        if !rings.take(machine::now(), &invitation.by, &invitation.device, &invitation.meeting) {
+            return Err(Refusal::TooOften);
+        }
         let call = self.ids.call();
-        self.invites.try_send((call, invitation)).map_err(|_| Refusal::Busy)?;
+        place.send((call, invitation));
         Ok(call)
     }
 }
@@ -138,7 +158,7 @@ impl Shared {
         reach: &Reach,
         inputs: &mut mpsc::Receiver<Input>,
     ) -> Result<(OwnLine, Established), Cause> {
-        let Invitation { device, meeting, replaces, progress } = invitation;
+        let Invitation { device, meeting, replaces, progress, .. } = invitation;
         tracing::info!(%call, %device, %meeting, target = %reach.peer, transport = reach.transport.as_str(), "calls a device");
         let local = reach.local.or_else(|| towards(reach.peer)).ok_or(Cause::NotReachable)?;
         let line = CallLine {
@@ -155,7 +175,9 @@ impl Shared {
             port: None,
         };
         let line = self.board.put_if_silent(line).ok_or(Cause::Refused(486))?;
-        let (mut talk, reserved) = self.prepare(call, local, reach.peer.ip())?;
+        // Given back with the answer, or without one.
+        let _rings = self.inviter.ringing.try_acquire().map_err(|_| Cause::Busy)?;
+        let (mut talk, reserved) = self.prepare(call, local, (reach.peer.ip(), reach.proof))?;
         let house = self.house();
         let entry = house.doors.directory.by_name(meeting).ok_or(Cause::UnknownAddress)?;
         let number = Some(entry.conference_id.as_str()).filter(|id| !id.is_empty()).unwrap_or(meeting.as_str());

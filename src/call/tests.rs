@@ -55,7 +55,8 @@ fn talk() -> Talk {
         rtcp_mux: false,
         previous: None,
     };
-    let mut talk = Talk::new(ours, [192, 0, 2, 7].into());
+    let far = FarEnd { signalling: [192, 0, 2, 7].into(), proven: false, own: Vec::new() };
+    let mut talk = Talk::new(ours, far);
     talk.offered(description(1, "sendrecv").as_bytes()).expect("agrees");
     talk
 }
@@ -484,9 +485,10 @@ fn the_talk_of_these_tests_is_narrow_band() {
 }
 
 #[test]
-fn m18_a_place_is_handed_over_at_a_door_and_left_only_once_the_other_device_has_knocked() {
+fn m18_a_place_is_handed_over_from_inside_alone_and_left_only_once_the_other_device_has_knocked() {
     let refer = || Input::Sip(sip::Event::Refer { call: CALL, device: "room-2".into(), replaces: None });
-    let mut world = World::in_the_lobby();
+    assert_eq!(World::in_the_lobby().input(refer()), [Refers(false)], "who waits has no place yet");
+    let mut world = World::inside();
     assert_eq!(world.input(refer()), [HandsOver("room-2".to_owned())]);
     assert_eq!(world.input(Input::Transfer(Progress::Ringing)), [Notifies(180)]);
     assert_eq!(world.input(Input::Transfer(Progress::Failed(Cause::NoAnswer))), [Notifies(480)]);

@@ -20,7 +20,7 @@ mod source;
 mod tests;
 
 pub use crate::network::{BadNetwork, Network};
-pub use crate::policy::Bypass;
+pub use crate::policy::{Bypass, CallRooms};
 pub use reload::Change;
 pub use secret::Secret;
 pub use section::parse_time;

@@ -19,8 +19,8 @@ use crate::codec::{CODECS, CodecKind};
 use crate::http::ApiToken;
 use crate::ids::MeetingName;
 use crate::network::Network;
-use crate::policy::Bypass;
 use crate::policy::retention::Retention;
+use crate::policy::{Bypass, CallRooms};
 use crate::sip::Emergency;
 use crate::sip::auth::Algorithm;
 use crate::sip::uri::Scheme;
@@ -312,6 +312,8 @@ fn meeting(name: &str, s: &mut Section<'_>) -> Meeting {
         ("invited", Bypass::Invited),
         ("organisers", Bypass::Organisers),
     ]);
+    let call_rooms =
+        choice(&[("organiser", CallRooms::Organiser), ("members", CallRooms::Members), ("nobody", CallRooms::Nobody)]);
     Meeting {
         title: s.get("title", label(128)).unwrap_or_else(|| name.to_owned()),
         conference_id: s.optional("conference_id", digits(1, 20)),
@@ -319,6 +321,7 @@ fn meeting(name: &str, s: &mut Section<'_>) -> Meeting {
         organiser_pin: s.secret("organiser_pin"),
         bypass: s.get("bypass", bypass).unwrap_or(Bypass::Organisers),
         devices_bypass: s.get("devices_bypass", boolean).unwrap_or(false),
+        call_rooms: s.get("call_rooms", call_rooms).unwrap_or_default(),
         lobby_timeout: s.get("lobby_timeout", time(10 * SECOND..=DAY)).unwrap_or(10 * MINUTE),
         unmute_after_host_mute: s.get("unmute_after_host_mute", boolean).unwrap_or(true),
     }

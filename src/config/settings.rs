@@ -11,8 +11,8 @@ use crate::budget::Allowance;
 use crate::codec::CodecKind;
 use crate::ids::MeetingName;
 use crate::network::Network;
-use crate::policy::Bypass;
 use crate::policy::retention::Retention;
+use crate::policy::{Bypass, CallRooms};
 use crate::relay::DailyLimits;
 use crate::relay::outbox::OnUnknown;
 use crate::relay::provider::ProviderSettings;
@@ -237,6 +237,8 @@ pub struct Meeting {
     pub bypass: Bypass,
     /// Devices may pass the lobby too.
     pub devices_bypass: bool,
+    /// Who may have devices called into it (S-9).
+    pub call_rooms: CallRooms,
     /// How long a lobby wait lasts (M-9).
     pub lobby_timeout: Duration,
     /// A device may lift a host's mute (K-4).

@@ -40,7 +40,7 @@ use utoipa::openapi::{RefOr, Schema};
 
 use crate::budget::{Allowance, Budgets};
 use crate::ids::{CallId, MeetingName, ParticipantId};
-use crate::meeting::{Refusal, Registry};
+use crate::meeting::{By, Refusal, Registry};
 use crate::network::Network;
 use crate::redact::Redacted;
 use crate::relay::provider::{WebhookAnswer, WebhookCall};
@@ -110,7 +110,7 @@ pub type Rooms = Arc<dyn Fn() -> RoomsAnswer + Send + Sync>;
 /// What [`Rooms`] gives.
 pub type RoomsAnswer = Pin<Box<dyn Future<Output = Vec<Room>> + Send>>;
 /// Calls a device into a meeting (S-9).
-pub type Invite = Arc<dyn Fn(MeetingName, String) -> Result<CallId, Refusal> + Send + Sync>;
+pub type Invite = Arc<dyn Fn(MeetingName, String, By) -> Result<CallId, Refusal> + Send + Sync>;
 
 /// Asks a provider of short messages, by its name, what a call at its webhook means (C-10).
 pub type Webhook = Arc<dyn Fn(String, WebhookCall) -> WebhookAnswered + Send + Sync>;

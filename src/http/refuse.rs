@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::meeting::Refusal;
+use crate::meeting::{BETWEEN_RINGS, Refusal};
 
 /// An error of the API: `application/problem+json` with a stable `code` for programs and a `detail` for people.
 #[derive(Debug, Clone)]
@@ -52,6 +52,7 @@ impl ProblemDetails {
 impl From<Refusal> for ProblemDetails {
     fn from(refusal: Refusal) -> Self {
         let status = match refusal {
+            Refusal::TooOften => return Self { code: refusal.code(), ..Self::too_many(&refusal.to_string(), BETWEEN_RINGS) },
             Refusal::NotAllowed => StatusCode::FORBIDDEN,
             Refusal::NoSuchParticipant | Refusal::NoSuchDevice => StatusCode::NOT_FOUND,
             Refusal::NotConfigured | Refusal::NotReachable | Refusal::NotInside | Refusal::MuteLocked | Refusal::Ended => {

@@ -85,7 +85,7 @@ fn settings() -> HttpSettings {
         check_sync: Arc::new(|device| {
             Box::pin(async move { if device == "board-room" { Ok(()) } else { Err(Refusal::NoSuchDevice) } })
         }),
-        invite: Arc::new(|_, device| match device.as_str() {
+        invite: Arc::new(|_, device, _| match device.as_str() {
             "board-room" => Ok(CallId::from_number(1)),
             _ => Err(Refusal::NoSuchDevice),
         }),

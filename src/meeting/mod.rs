@@ -28,7 +28,7 @@ use crate::store::Phone;
 pub use registry::{MeetingSettings, Registry, Shared};
 #[cfg(test)]
 pub use stand_in::Seen;
-pub use words::{Ask, ChatLine, Refusal, Snapshot, ToPage};
+pub use words::{Ask, BETWEEN_RINGS, By, ChatLine, Refusal, Snapshot, ToPage};
 
 /// Requests that may wait for a meeting. Full: the asker waits, as requests go down (DESIGN §6).
 const MAILBOX: usize = 256;

@@ -58,6 +58,7 @@ pub(super) fn operator(all: &[Row], joins: &Joins, recording: Capture, transcrip
         may_admit: true,
         may_record: true,
         may_end: true,
+        may_call_rooms: true,
     }
 }
 
@@ -72,6 +73,7 @@ pub(super) fn nobody() -> Snapshot {
         may_admit: false,
         may_record: false,
         may_end: false,
+        may_call_rooms: false,
     }
 }
 
@@ -98,5 +100,6 @@ pub(super) fn snapshot(view: &View, joins: &Joins) -> Snapshot {
         may_admit: view.may_admit,
         may_record: view.may_record,
         may_end: view.may_end,
+        may_call_rooms: view.may_call_rooms,
     }
 }

@@ -179,6 +179,7 @@ impl StandIn {
             may_admit: true,
             may_record: true,
             may_end: true,
+            may_call_rooms: true,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What a meeting says upward and is asked for: the words between a live meeting and those who show it
 //! (page signalling, API) or stand in it (a device's call).
 
+use std::time::Duration;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -85,6 +87,8 @@ pub struct Snapshot {
     pub may_record: bool,
     /// The viewer may end the meeting for all.
     pub may_end: bool,
+    /// The viewer may have devices called into the meeting (S-9).
+    pub may_call_rooms: bool,
 }
 
 /// A chat line between those inside (C-1).
@@ -218,6 +222,20 @@ pub enum Ask {
     End,
 }
 
+/// A device is called into a meeting by members at most once in this time (S-9).
+pub const BETWEEN_RINGS: Duration = Duration::from_secs(20);
+
+/// Who has a device called into a meeting (S-9).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum By {
+    /// The operator.
+    Operator,
+    /// A member, by the number of its session.
+    Session(u64),
+    /// A device, by its label: it acts with its own token, or hands its place over (M-18).
+    Device(String),
+}
+
 /// Why an ask was refused: code for programs, text for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -254,6 +272,9 @@ pub enum Refusal {
     /// No meeting begins any more (O-4).
     #[error("The meeting server is being restarted.")]
     Restarting,
+    /// This device, or by this caller or into this meeting some device, was called a moment ago (S-9).
+    #[error("A room was called a moment ago. Wait a little, then try again.")]
+    TooOften,
     /// The meeting is not running any more.
     #[error("The meeting has ended.")]
     Ended,
@@ -275,6 +296,7 @@ impl Refusal {
             Self::NotReachable => "not-reachable",
             Self::Busy => "busy",
             Self::Restarting => "restarting",
+            Self::TooOften => "too-often",
             Self::Ended => "ended",
         }
     }

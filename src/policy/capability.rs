@@ -1,5 +1,6 @@
 //! What somebody may do, each present or absent with a reason (M-13).
 
+use super::lobby::CallRooms;
 use super::words::{Refusal, Role, Standing};
 
 /// Something a participant may or may not do.
@@ -23,6 +24,8 @@ pub enum Capability {
     Record,
     /// End the meeting for all (U-6).
     End,
+    /// Have devices called into it (S-9).
+    CallRooms,
 }
 
 /// The facts that decide.
@@ -32,6 +35,10 @@ pub(super) struct Standpoint {
     pub(super) standing: Standing,
     /// This call gave the organiser's PIN (K-2).
     pub(super) pin: bool,
+    /// An organiser.
+    pub(super) organiser: bool,
+    /// As the meeting is set.
+    pub(super) call_rooms: CallRooms,
 }
 
 /// The rule for all but [`Capability::Hear`] and [`Capability::Speak`].
@@ -45,6 +52,12 @@ pub(super) fn grant(by: Standpoint, capability: Capability) -> Result<(), Refusa
         Capability::Admit if member || by.pin => Ok(()),
         Capability::MuteOthers if by.pin && !inside => Err(Refusal::NotInside),
         Capability::MuteOthers if member || by.pin => Ok(()),
+        Capability::CallRooms if !inside => Err(Refusal::NotInside),
+        Capability::CallRooms => match by.call_rooms {
+            CallRooms::Organiser if by.organiser || by.pin => Ok(()),
+            CallRooms::Members if member || by.pin => Ok(()),
+            CallRooms::Organiser | CallRooms::Members | CallRooms::Nobody => Err(Refusal::NotAllowed),
+        },
         Capability::Remove | Capability::Record | Capability::End if member => Ok(()),
         Capability::Admit | Capability::MuteOthers | Capability::Remove | Capability::Record | Capability::End => {
             Err(Refusal::NotAllowed)

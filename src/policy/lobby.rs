@@ -32,6 +32,18 @@ impl Bypass {
     }
 }
 
+/// Who may have devices called into a meeting (S-9). The operator always may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum CallRooms {
+    /// Its organiser, or a call that gave the organiser's PIN (K-2).
+    #[default]
+    Organiser,
+    /// Its members.
+    Members,
+    /// Nobody.
+    Nobody,
+}
+
 /// What a meeting's host organisation has set. Changes reach a running meeting as a fact and hold for those who wait now;
 /// they never put out somebody who is inside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +52,8 @@ pub struct PolicySettings {
     pub bypass: Bypass,
     /// Bridged devices pass the lobby too (M-6). Default off.
     pub devices_bypass: bool,
+    /// Who may have devices called into it (S-9). Default: the organiser.
+    pub call_rooms: CallRooms,
     /// The longest wait, counted from the knock (M-9). Default 30 minutes.
     pub lobby_timeout: Duration,
     /// How long before the end of the wait it is announced (M-9). Default one minute.
@@ -61,6 +75,7 @@ impl Default for PolicySettings {
         Self {
             bypass: Bypass::default(),
             devices_bypass: false,
+            call_rooms: CallRooms::default(),
             lobby_timeout: Duration::from_secs(30 * 60),
             lobby_warning: Duration::from_secs(60),
             comfort_interval: Duration::from_secs(30),

@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 pub use admission::Admission;
 pub use capability::Capability;
 pub use fact::{Effect, Fact};
-pub use lobby::{Bypass, PolicySettings};
+pub use lobby::{Bypass, CallRooms, PolicySettings};
 pub use notice::{AlarmKind, BEGINS_WITHIN, COMPLETES_WITHIN, Change, GIVEN_UP_AFTER, LedgerEntry, MERGE_WINDOW, News, Outcome};
 pub use presence::{RELOAD, SEAT_KEPT, STILL_PRESENT};
 pub use view::{Row, View};
@@ -197,6 +197,7 @@ impl Policy {
             may_admit,
             may_record: self.may(viewer, Capability::Record).is_ok(),
             may_end: self.may(viewer, Capability::End).is_ok(),
+            may_call_rooms: self.may(viewer, Capability::CallRooms).is_ok(),
         })
     }
 
@@ -237,7 +238,14 @@ impl Policy {
         }
         let person = self.people.get(&who).ok_or(Refusal::NotInside)?;
         let (hear, speak) = person.gate();
-        capability::grant(Standpoint { role: person.role, standing: self.standing_of(person), pin: person.pin }, capability)?;
+        let standpoint = Standpoint {
+            role: person.role,
+            standing: self.standing_of(person),
+            pin: person.pin,
+            organiser: person.organiser,
+            call_rooms: self.settings.call_rooms,
+        };
+        capability::grant(standpoint, capability)?;
         match capability {
             Capability::Speak if person.mute == Mute::Host && !self.may_lift_mute(person) => Err(Refusal::MuteLocked),
             Capability::Hear if !hear => Err(Refusal::NotAllowed),

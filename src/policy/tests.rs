@@ -285,6 +285,24 @@ fn m12_an_external_may_not_record_remove_or_end() {
 }
 
 #[test]
+fn s9_who_may_have_devices_called_is_the_meetings_to_say() {
+    for (call_rooms, organiser, member) in
+        [(CallRooms::Organiser, true, false), (CallRooms::Members, true, true), (CallRooms::Nobody, false, false)]
+    {
+        let mut w = world(PolicySettings { call_rooms, ..PolicySettings::default() });
+        for who in [MEMBER, OTHER, PHONE, GUEST] {
+            w.join(who);
+        }
+        w.fact(Fact::Admit { by: MEMBER.into(), who: PHONE });
+        let may = |w: &World, who| (w.view(who).may_call_rooms, w.policy.may(who, Capability::CallRooms).is_ok());
+        assert_eq!((may(&w, MEMBER), may(&w, OTHER)), ((organiser, organiser), (member, member)), "{call_rooms:?}");
+        assert_eq!((may(&w, PHONE), may(&w, GUEST)), ((false, false), (false, false)), "{call_rooms:?}");
+        w.fact(Fact::OrganiserPin { who: PHONE });
+        assert_eq!(may(&w, PHONE), (organiser, organiser), "{call_rooms:?}");
+    }
+}
+
+#[test]
 fn m18_a_presence_that_comes_anew_knocks_anew() {
     let mut w = world(PolicySettings::default());
     w.join(MEMBER);

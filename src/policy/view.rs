@@ -52,6 +52,8 @@ pub struct View {
     pub may_record: bool,
     /// May end the meeting for all.
     pub may_end: bool,
+    /// May have devices called into the meeting (S-9).
+    pub may_call_rooms: bool,
 }
 
 /// What of a row others see and that changes by facts, compared with what was last shown.

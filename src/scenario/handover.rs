@@ -120,15 +120,20 @@ fn m18_a_phone_that_hands_over_stays_until_the_other_knocks_which_waits_and_is_t
 }
 
 #[test]
-fn m18_a_phone_in_the_lobby_hands_over_its_place_there_and_no_more() {
+fn m18_a_phone_hands_over_a_place_inside_once_in_a_while_and_in_the_lobby_it_has_none() {
     let world = World::with(ROOM_2);
     let (member, one, two) = (world.member(), world.phone(), world.phone());
     one.dials("1001");
     one.hears(Phrase::InLobby);
+    one.hands_over_to("sip:10.0.1.2", 480);
+    member.admits(&one);
+    one.hears(Phrase::Admitted);
     one.hands_over_to("sip:10.0.1.2", 202);
     two.declines();
     world.passes(Duration::from_secs(1));
     assert_eq!(one.was_notified().last().map(String::as_str), Some("SIP/2.0 603 Decline"));
+    one.hands_over_to("sip:10.0.1.2", 480);
+    world.passes(Duration::from_secs(20));
     one.hands_over_to("sip:10.0.1.2", 202);
     two.picks_up();
     two.hears(Phrase::PressOneToJoin);

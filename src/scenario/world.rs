@@ -25,8 +25,8 @@ use crate::codec::CodecKind;
 use crate::config::{self, MAIN_FILE, Settings};
 use crate::ids::MeetingName;
 use crate::media::{Here, Media};
-use crate::meeting::Registry;
 use crate::meeting::words::Role;
+use crate::meeting::{By, Registry};
 use crate::phrase::Phrase;
 use crate::prompt::Library;
 use crate::store::{self, CallRecord, LedgerEntry, LedgerLine, LedgerQuery, LedgerRow, RecordQuery};
@@ -265,7 +265,7 @@ impl World {
     pub(super) fn calls(&self, device: &str, meeting: &str) -> Asked {
         let (progress, steps) = mpsc::channel(PROGRESS);
         let (device, meeting) = (device.to_owned(), MeetingName::new(meeting).expect("a name"));
-        self.0.calls.invite(Invitation { device, meeting, replaces: None, progress }).expect("it is called");
+        self.0.calls.invite(Invitation { device, meeting, replaces: None, by: By::Operator, progress }).expect("it is called");
         self.passes(Duration::from_millis(1));
         Asked { steps, so_far: Vec::new() }
     }

@@ -58,7 +58,7 @@ impl Endpoint {
         let calls = uri.params.get("method").is_none_or(|method| method.eq_ignore_ascii_case("INVITE"));
         let device = self.device_meant(id, &uri).filter(|_| calls);
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let may = call.phase == Phase::Live && matches!(call.identity, Some(ref who) if *who != Identity::Unlisted);
+        let may = call.phase == Phase::Live && matches!(call.identity, Some(Identity::Device(_)));
         let Some(device) = device.filter(|_| may) else {
             self.forbid(now, server);
             return self.tell(Event::Refused { call: id, method: Method::Refer });

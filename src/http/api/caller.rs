@@ -1,5 +1,7 @@
 //! Who calls the API, found out before anything else is looked at, and what that one may see.
 
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash as _, Hasher as _};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -16,7 +18,7 @@ use crate::http::refuse::ProblemDetails;
 use crate::http::session::Session;
 use crate::http::{ApiToken, Site};
 use crate::ids::{MeetingName, ParticipantId};
-use crate::meeting::Refusal;
+use crate::meeting::{By, Refusal};
 
 /// What [`CallView::state`] says of a device that is in a meeting.
 const INSIDE: &str = "in";
@@ -157,6 +159,19 @@ impl Caller {
         let Self::Device { .. } = self else { return None };
         let inside = |call: &CallView| call.state == INSIDE && call.meeting.as_deref() == Some(meeting.as_str());
         site.settings.desks.calls.calls().into_iter().find(|call| self.is_device(call.device.as_deref()) && inside(call))
+    }
+
+    /// Whose calls to devices those of the caller are: as many sessions, as many budgets (S-9).
+    pub(super) fn inviter(&self) -> By {
+        match self {
+            Self::Operator => By::Operator,
+            Self::Member(session) => {
+                let mut hasher = DefaultHasher::new();
+                session.id.hash(&mut hasher);
+                By::Session(hasher.finish())
+            }
+            Self::Device { label, .. } => By::Device(label.clone()),
+        }
     }
 
     /// For what names devices and addresses of all meetings.

@@ -313,12 +313,12 @@ pub(super) async fn say(
     ask(&site, &caller, &meeting, Ask::Chat(text)).await
 }
 
-/// Who may call devices into a meeting: the operator, and members inside (M-12).
+/// Who may call devices into a meeting: the operator, and whom the meeting lets, while inside (S-9).
 async fn may_invite(site: &Site, caller: &Caller, name: &MeetingName) -> Result<(), ProblemDetails> {
     let Some(who) = caller.presence(site, name)? else { return Ok(()) };
     let Some(handle) = live(site, name).await else { return Err(Refusal::NotInside.into()) };
     let view = handle.snapshot(Some(who)).await.filter(|view| view.standing == Standing::In);
-    if view.ok_or(Refusal::NotInside)?.may_admit { Ok(()) } else { Err(Refusal::NotAllowed.into()) }
+    if view.ok_or(Refusal::NotInside)?.may_call_rooms { Ok(()) } else { Err(Refusal::NotAllowed.into()) }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -357,7 +357,9 @@ pub(super) struct Called {
     ("meeting" = String, Path, description = "Its id."),
 ), request_body = Invited, responses(
     (status = 202, description = "It is being called.", body = Called),
+    (status = 403, description = "`not-allowed`: the meeting does not let this caller."),
     (status = 409, description = "`not-reachable`, or `not-inside`: the member's page is not open."),
+    (status = 429, description = "`too-often`: this device was called less than 20 s ago, or this caller has called too many."),
 ))]
 pub(super) async fn invite(
     State(site): State<Arc<Site>>,
@@ -367,7 +369,7 @@ pub(super) async fn invite(
 ) -> Answer {
     let (name, _) = caller.named(&site, &meeting)?;
     may_invite(&site, &caller, &name).await?;
-    let call = (site.settings.invite)(name, device)?;
+    let call = (site.settings.invite)(name, device, caller.inviter())?;
     Ok((StatusCode::ACCEPTED, Json(Called { call: call.to_string() })).into_response())
 }
 

@@ -33,7 +33,7 @@ export class Rooms {
 
   /** Shows the control to those who may use it. */
   show(state) {
-    setShown(byId('call-room'), state.may_admit);
+    setShown(byId('call-room'), state.may_call_rooms);
   }
 
   /** How the call to a room goes. */

@@ -207,12 +207,13 @@ impl Gateway {
         };
         let registry = Registry::new(house::meetings(settings), shared);
         let lockout = SharedLockout::default();
-        let seed = getrandom::u64().map_err(RunError::Randomness)?;
-        let mut secret = [0; 32];
+        let (mut seed, mut secret) = ([0; 32], [0; 32]);
+        getrandom::fill(&mut seed).map_err(RunError::Randomness)?;
         getrandom::fill(&mut secret).map_err(RunError::Randomness)?;
         let mut sip_settings = telephony::settings(settings, seed, telephony::known(settings, secret));
         sip_settings.ids = ids.clone();
         sip_settings.connector = telephony::connector(settings)?;
+        sip_settings.own = own_addresses(settings);
         let started = signalling.spawn(sip::start(net, sip_settings, sip_listeners(settings))).await;
         let sip::Running { handle: sip, events, registrations: changes, bound: listening } =
             started.map_err(|fault| RunError::Runtime(fault.into()))??;
@@ -322,6 +323,13 @@ fn private_directory(path: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// Addresses of this machine, and those that it is known by behind a NAT: nobody can mean them by what stands in a message.
+fn own_addresses(settings: &Settings) -> Vec<IpAddr> {
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default().into_iter().map(|interface| interface.ip());
+    let advertised = [settings.sip.advertised_address, settings.media.advertised_address].into_iter().flatten();
+    interfaces.chain(advertised).map(|address| address.to_canonical()).collect()
+}
+
 /// Addresses for WebRTC: the configured ones, or all of this machine's, loopback last.
 fn webrtc_addresses(settings: &Settings) -> Vec<IpAddr> {
     if !settings.media.webrtc_addresses.is_empty() {
@@ -399,6 +407,7 @@ fn calls_settings(settings: &Settings, below: &Below<'_>) -> CallsSettings {
     CallsSettings {
         ids: below.ids.clone(),
         house: below.house.clone(),
+        own: own_addresses(settings),
         address: Some(settings.media.address).filter(|address| !address.is_unspecified()),
         advertised: settings.media.advertised_address,
         media: below.media.clone(),

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use crate::call::profile;
+use crate::call::{FarEnd, profile};
 use crate::cause::Cause;
 use crate::cli::{DialArgs, DialTransport, Status};
 use crate::codec::{CODECS, CodecError, CodecKind};
@@ -214,7 +214,9 @@ async fn dial(args: &DialArgs) -> Result<Report, DialError> {
     // Nobody calls a test phone, so it needs no certificate of its own.
     let listeners = if plan.transport == Transport::Tls { Vec::new() } else { vec![listener] };
     let (connector, credentials) = (plan.connector.clone(), plan.credentials.clone());
-    let settings = sip::Settings { seed: random()?, connector, credentials, ..sip::Settings::default() };
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| DialError::System(error.into()))?;
+    let settings = sip::Settings { seed, connector, credentials, ..sip::Settings::default() };
     let sip::Running { handle, events, .. } = sip::start(Arc::new(System), settings, listeners).await?;
     let call = Ids::default().call();
     let user = args.user.as_deref().unwrap_or("roomgate-dial");
@@ -301,7 +303,9 @@ impl Phone {
     ) -> Result<(), DialError> {
         let answer = Session::parse(answer).map_err(|_| DialError::Answer("it is no session description"))?;
         let agreed = sdp::accept_answer(offer, &answer).map_err(|_| DialError::Answer("it does not fit the offer"))?;
-        let profile = profile(&agreed, plan.target.ip());
+        // Whoever dials has chosen whom.
+        let far = FarEnd { signalling: plan.target.ip(), proven: true, own: Vec::new() };
+        let profile = profile(&agreed, &far);
         self.report.agreed(&profile);
         let mut line = Line::open(profile, args, plan.speech.as_deref())?;
         let (mut rtp, mut rtcp) = (sockets.rtp.reader()?, sockets.rtcp.reader()?);
@@ -349,8 +353,9 @@ impl Phone {
                 () = self.signals.next() => break,
             }
         }
-        let (to, bye) = line.port.close(machine::now());
-        let _ = sockets.rtcp.send_to(&bye, to);
+        if let Some((to, bye)) = line.port.close(machine::now()) {
+            let _ = sockets.rtcp.send_to(&bye, to);
+        }
         self.report.arrived = arrivals.finish(machine::now());
         self.report.seconds = start.elapsed().as_secs_f64();
         self.report.media(&line.port.stats(), line.ear.finish());

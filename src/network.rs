@@ -92,6 +92,19 @@ impl fmt::Display for Network {
     }
 }
 
+/// Whether what is sent to an address stays on this machine or its link, or goes to a group: loopback, link-local, multicast, broadcast and
+/// "this network" (RFC 6890). Nobody at another address can mean such a one by it.
+#[must_use]
+pub fn leads_inward(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(four) => {
+            let inward = four.is_loopback() || four.is_link_local() || four.is_multicast() || four.is_broadcast();
+            inward || four.octets()[0] == 0
+        }
+        IpAddr::V6(six) => six.is_loopback() || six.is_unicast_link_local() || six.is_multicast() || six.is_unspecified(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,6 +125,16 @@ mod tests {
         let network = |text: &str| text.parse::<Network>().unwrap();
         assert!(network("10.0.0.0/8").covers(&network("10.1.0.0/16")) && network("10.0.0.0/8").covers(&network("10.0.0.0/8")));
         assert!(!network("10.1.0.0/16").covers(&network("10.0.0.0/8")) && !network("10.0.0.0/8").covers(&network("11.0.0.1")));
+    }
+
+    #[test]
+    fn s7_addresses_that_lead_inward_are_known_in_each_spelling() {
+        let inward = |text: &str| leads_inward(text.parse().unwrap());
+        for text in ["127.0.0.1", "127.9.9.9", "169.254.1.1", "224.0.0.1", "239.1.2.3", "255.255.255.255", "0.0.0.0", "0.1.2.3"] {
+            assert!(inward(text) && inward(&format!("::ffff:{text}")), "{text}");
+        }
+        assert!(["::1", "::", "fe80::1", "ff02::1"].into_iter().all(inward));
+        assert!(!["10.0.0.1", "192.168.1.1", "203.0.113.9", "fd00::1", "2001:db8::1"].into_iter().any(inward));
     }
 
     #[test]

@@ -41,7 +41,7 @@ impl Shared {
         inputs: &mut mpsc::Receiver<Input>,
     ) -> Option<()> {
         let (call, offer) = (incoming.call, incoming.offer.as_ref()?);
-        let (mut talk, reserved) = self.prepare(call, incoming.local.ip(), incoming.source.ip()).ok()?;
+        let (mut talk, reserved) = self.prepare(call, incoming.local.ip(), (incoming.source.ip(), incoming.proof)).ok()?;
         let (profile, sdp) = talk.offered(offer).ok()?;
         self.settings.sip.send(Command::Progress { call, sdp }).await;
         let (says, mut heard) = mpsc::channel(INBOX);

@@ -4,23 +4,52 @@ use std::net::IpAddr;
 
 use crate::cause::Cause;
 use crate::media::{Profile, TelephoneEvent};
+use crate::network;
+use crate::rtp::session::Named;
 use crate::sdp::{self, Negotiated, Ours, Session};
+
+/// Whom the conversation is with, as far as its media is concerned (S-7).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FarEnd {
+    /// Where the peer's SIP comes from.
+    pub signalling: IpAddr,
+    /// It has proven who it is, by password or certificate.
+    pub proven: bool,
+    /// Our own addresses, which nobody can mean by what they describe.
+    pub own: Vec<IpAddr>,
+}
+
+impl FarEnd {
+    /// What is thought of an address that the peer describes as its own.
+    fn judge(&self, address: IpAddr) -> Named {
+        let (address, signalling) = (address.to_canonical(), self.signalling.to_canonical());
+        if address == signalling {
+            Named::Trusted
+        } else if network::leads_inward(address) || self.own.contains(&address) {
+            Named::Barred
+        } else if self.proven {
+            Named::Trusted
+        } else {
+            Named::Unproven
+        }
+    }
+}
 
 /// Offer/answer of one dialog, with what was last agreed on.
 #[derive(Debug, Clone)]
 pub struct Talk {
     ours: Ours,
-    signalling: IpAddr,
+    far: FarEnd,
     agreed: Option<Profile>,
     offered: Option<Session>,
     held: bool,
 }
 
 impl Talk {
-    /// A conversation in which nothing is agreed on yet; `signalling` is where the peer's SIP comes from (S-7).
+    /// A conversation in which nothing is agreed on yet.
     #[must_use]
-    pub const fn new(ours: Ours, signalling: IpAddr) -> Self {
-        Self { ours, signalling, agreed: None, offered: None, held: false }
+    pub const fn new(ours: Ours, far: FarEnd) -> Self {
+        Self { ours, far, agreed: None, offered: None, held: false }
     }
 
     /// The peer holds us, or has stopped to send (S-5).
@@ -70,13 +99,14 @@ impl Talk {
     }
 
     fn agree(&mut self, negotiated: &Negotiated) -> Profile {
-        let mut profile = profile(negotiated, self.signalling);
+        let mut profile = profile(negotiated, &self.far);
         // The hold of RFC 2543 names no address: media will come back to where they were.
         if profile.remote.ip().is_unspecified()
             && let Some(before) = self.agreed
         {
             profile.remote = before.remote;
             profile.remote_rtcp = before.remote_rtcp;
+            profile.named = before.named;
         }
         self.held = !(profile.we_send && profile.they_send);
         self.agreed = Some(profile);
@@ -87,7 +117,7 @@ impl Talk {
 
 /// What the media plane needs of an agreement.
 #[must_use]
-pub fn profile(negotiated: &Negotiated, signalling: IpAddr) -> Profile {
+pub fn profile(negotiated: &Negotiated, far: &FarEnd) -> Profile {
     Profile {
         codec: negotiated.codec,
         payload_type_send: negotiated.payload_type_send,
@@ -100,7 +130,8 @@ pub fn profile(negotiated: &Negotiated, signalling: IpAddr) -> Profile {
         ptime: negotiated.ptime_send,
         remote: negotiated.remote,
         remote_rtcp: negotiated.remote_rtcp,
-        signalling,
+        signalling: far.signalling,
+        named: far.judge(negotiated.remote.ip()),
         we_send: negotiated.we_send,
         they_send: negotiated.they_send,
     }

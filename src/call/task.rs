@@ -14,7 +14,7 @@ use super::failures::{Failure, Failures};
 use super::hands::{Driven, Hands};
 use super::outward::{INVITATIONS, Invitation, Inviter, Progress};
 use super::past::{PastCall, PastCalls};
-use super::talk::Talk;
+use super::talk::{FarEnd, Talk};
 use super::{Call, CallSettings, Input, Stage};
 use crate::cause::Cause;
 use crate::codec::CodecKind;
@@ -29,7 +29,7 @@ use crate::relay;
 use crate::sdp::offer::DEFAULT_PTIME;
 use crate::sdp::{Ours, Preference};
 use crate::sip::guard::Source;
-use crate::sip::{self, Command, Event, Incoming};
+use crate::sip::{self, Command, Event, Incoming, Proof};
 use crate::speech::Speaker;
 use crate::store;
 use crate::telemetry::events::{Draft, Events, What};
@@ -66,6 +66,8 @@ pub struct CallsSettings {
     pub address: Option<IpAddr>,
     /// The address that devices are told, behind a NAT.
     pub advertised: Option<IpAddr>,
+    /// Addresses of this machine: media goes there only for who is there.
+    pub own: Vec<IpAddr>,
     /// Media.
     pub media: Media,
     /// Meetings.
@@ -173,7 +175,7 @@ impl Calls {
     #[must_use]
     pub fn new(settings: CallsSettings) -> Self {
         let (invites, invitations) = mpsc::channel(INVITATIONS);
-        let inviter = Inviter { ids: settings.ids.clone(), invites };
+        let inviter = Inviter::new(settings.ids.clone(), invites, settings.media.ports().pairs);
         let (board, inboxes) = (Board::default(), Mutex::default());
         let shared = Shared { settings, board, failures: Failures::default(), past: PastCalls::default(), inviter, inboxes };
         Self { shared: Arc::new(shared), invitations, up: watch::Sender::new(0), draining: false }
@@ -392,8 +394,13 @@ impl Shared {
     }
 
     /// A port, and a conversation about it in which nothing is agreed on yet.
-    /// `local`: our address on the way to the peer; `signalling`: where its SIP comes from.
-    pub(super) fn prepare(&self, call: CallId, local: IpAddr, signalling: IpAddr) -> Result<(Talk, Reserved), Cause> {
+    /// `local`: our address on the way to the peer; `signalling`: where its SIP comes from, and by what it has proven who it is.
+    pub(super) fn prepare(
+        &self,
+        call: CallId,
+        local: IpAddr,
+        (signalling, proof): (IpAddr, Proof),
+    ) -> Result<(Talk, Reserved), Cause> {
         let local = self.settings.address.unwrap_or(local);
         let reserved = self.settings.media.reserve(local).map_err(|error| {
             tracing::error!(%call, %error, "no media port");
@@ -409,12 +416,14 @@ impl Shared {
             rtcp_mux: false,
             previous: None,
         };
-        Ok((Talk::new(ours, signalling), reserved))
+        let proven = matches!(proof, Proof::Digest | Proof::Certificate | Proof::Registration);
+        let own = [&self.settings.own[..], &[local, ours.address]].concat();
+        Ok((Talk::new(ours, FarEnd { signalling, proven, own }), reserved))
     }
 
     async fn answer(&self, incoming: &Incoming) -> Result<(Talk, Reserved, Option<Profile>), Cause> {
         let call = incoming.call;
-        let (mut talk, reserved) = self.prepare(call, incoming.local.ip(), incoming.source.ip())?;
+        let (mut talk, reserved) = self.prepare(call, incoming.local.ip(), (incoming.source.ip(), incoming.proof))?;
         let (sdp, profile) = match &incoming.offer {
             Some(offer) => talk.offered(offer).map(|(profile, sdp)| (sdp, Some(profile)))?,
             None => (talk.offer(), None),

@@ -16,6 +16,9 @@ const PACED: usize = 8;
 const KEYS: usize = 64;
 /// How often a key being pressed is told (RFC 4733 section 2.5.1.2), and a tick of ours.
 const EVENT_PACKET: Duration = Duration::from_millis(20);
+/// The payload type of comfort noise (RFC 3551), and its least level (RFC 3389).
+const COMFORT_NOISE: u8 = 13;
+const SILENCE: u8 = 127;
 /// Quiet between two keys.
 const BETWEEN_KEYS: Duration = Duration::from_millis(80);
 
@@ -132,6 +135,14 @@ impl Egress {
                 false
             }
         }
+    }
+
+    /// A packet of comfort noise (RFC 3389) for somebody who is to answer it, outside of what is played: it takes a number, and no time.
+    pub(super) fn comfort_noise(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(13);
+        self.outgoing.event(COMFORT_NOISE, false, self.outgoing.timestamp, &[SILENCE], &mut bytes);
+        self.extended = self.extended.wrapping_add(1);
+        bytes
     }
 
     /// Takes the samples of one tick, at the codec's rate, and makes the packets that are full.

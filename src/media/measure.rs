@@ -20,7 +20,7 @@ use crate::dsp::resample::Resampler;
 use crate::ids::{BridgeId, ParticipantId, PeerId, PortId};
 use crate::machine::Machine as _;
 use crate::policy::{Admission, Effect, Fact, Policy, PolicySettings, Role, Via};
-use crate::rtp::session::Outgoing;
+use crate::rtp::session::{Named, Outgoing};
 use crate::units::Hz;
 
 const STEP: Duration = Duration::from_micros(2_500);
@@ -98,6 +98,7 @@ impl Meeting {
             remote: address,
             remote_rtcp: SocketAddr::new(address.ip(), address.port() + 1),
             signalling: address.ip(),
+            named: Named::Trusted,
             we_send: true,
             they_send: true,
         };

@@ -93,8 +93,9 @@ impl Plane {
 
     /// Closes a port; its goodbye is queued for sending.
     pub fn close_port(&mut self, now: Instant, id: PortId) {
-        if let Some(mut port) = self.release_port(id) {
-            let (to, bytes) = port.close(now);
+        if let Some(mut port) = self.release_port(id)
+            && let Some((to, bytes)) = port.close(now)
+        {
             self.out.push_back(Transmit { way: Way::Port(id, Channel::Rtcp), to, bytes });
         }
     }

@@ -20,7 +20,7 @@ use crate::rtp::packet::{Packet, is_rtcp};
 use crate::rtp::quality::{self, Impairment};
 use crate::rtp::receive::AudioReceiver;
 use crate::rtp::rtcp::RtcpSession;
-use crate::rtp::session::Latch;
+use crate::rtp::session::{Latch, Named, Trickle};
 use crate::units::Hz;
 
 use super::common::{CommonMix, Sound};
@@ -65,6 +65,8 @@ pub struct Profile {
     pub remote_rtcp: SocketAddr,
     /// Where the signalling came from (S-7).
     pub signalling: IpAddr,
+    /// What is thought of `remote` (S-7).
+    pub named: Named,
     /// We may send (the device listens).
     pub we_send: bool,
     /// The device sends.
@@ -85,6 +87,9 @@ pub struct Port {
     id: PortId,
     profile: Profile,
     latch: Latch,
+    trickle: Trickle,
+    /// For an address that has to answer before it is sent anything else.
+    question: Option<(SocketAddr, Vec<u8>)>,
     receiver: AudioReceiver,
     dtmf: DtmfReceiver,
     egress: Egress,
@@ -129,7 +134,9 @@ impl Port {
         Ok(Self {
             id,
             profile,
-            latch: Latch::new(profile.remote, profile.signalling),
+            latch: Latch::new(profile.remote, profile.signalling, profile.named),
+            trickle: Trickle::default(),
+            question: None,
             receiver: AudioReceiver::new(profile.codec, profile.payload_type_receive)?,
             dtmf: DtmfReceiver::new(),
             rtcp: RtcpSession::new(now, egress.ssrc(), &format!("{id}@roomgate"), row.rtp_clock, seed),
@@ -175,8 +182,8 @@ impl Port {
         if profile.telephone_event != self.profile.telephone_event {
             self.dtmf = DtmfReceiver::new();
         }
-        if (profile.remote, profile.signalling) != (self.profile.remote, self.profile.signalling) {
-            self.latch.renegotiated(profile.remote, profile.signalling);
+        if self.latch.renegotiated(profile.remote, profile.signalling, profile.named) {
+            self.trickle = Trickle::default();
         }
         self.profile = profile;
         Ok(())
@@ -219,6 +226,9 @@ impl Port {
             return;
         }
         self.rtcp.handle(now, datagram);
+        if self.rtcp.about_us().is_some() {
+            self.latch.answered(now, from);
+        }
         self.last_packet = now;
         while let Some(&(play, last, _)) = self.uncovered.front() {
             if !self.rtcp.reports_cover(low(last)) {
@@ -250,6 +260,7 @@ impl Port {
     pub fn send(&mut self, now: Instant, meeting: Sound<'_>) {
         self.report_silence(now);
         self.make_report(now);
+        self.ask_unproven(now);
         self.give_up_coverage(now);
         match meeting {
             Sound::Common(mix) => {
@@ -271,7 +282,7 @@ impl Port {
 
     /// Sends the payload that many are sent, if nothing of this device's own has to go into it.
     fn follow(&mut self, now: Instant, mix: &mut CommonMix) -> bool {
-        let plain = self.profile.we_send && self.player.is_transparent() && self.marks.is_empty() && !self.egress.pressing();
+        let plain = self.may_send() && self.player.is_transparent() && self.marks.is_empty() && !self.egress.pressing();
         if !plain || !self.egress.takes_payloads(&self.profile) {
             return false;
         }
@@ -310,8 +321,8 @@ impl Port {
 
     fn send_own(&mut self, now: Instant, meeting: Option<&Frame>) {
         self.resample_outbound(meeting);
-        if !self.profile.we_send {
-            // On hold: notices and prompts wait for the resume (N-3), the clock goes on. What was cut is told at once.
+        if !self.may_send() {
+            // On hold, or nobody known to send to: notices and prompts wait for the resume (N-3), the clock goes on. What was cut is told at once.
             self.egress.rest(&self.profile);
             let next = self.egress.next_sequence();
             self.report_marks(now, Place { next, packet: 1, gathered: 0 });
@@ -370,6 +381,21 @@ impl Port {
         (last.wrapping_sub(first).cast_signed() >= 0).then_some(Carried { first, last })
     }
 
+    /// Whether what is played goes out: the device listens, and it is known where it is.
+    fn may_send(&self) -> bool {
+        self.profile.we_send && self.latch.target().is_some()
+    }
+
+    /// S-7: a device that waits to be sent something first can answer; whoever else lives at that address gets next to nothing.
+    fn ask_unproven(&mut self, now: Instant) {
+        if self.profile.we_send
+            && let Some(address) = self.latch.unproven()
+            && self.trickle.take(now)
+        {
+            self.question = Some((address, self.egress.comfort_noise()));
+        }
+    }
+
     fn make_report(&mut self, now: Instant) {
         if self.rtcp.due(now) {
             self.rtcp_out = Some(self.rtcp.build(now, self.ntp(now)));
@@ -407,8 +433,11 @@ impl Port {
 
     /// The next datagram that is due: which socket, where to, what.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<(Channel, SocketAddr, Vec<u8>)> {
-        if let Some(report) = self.rtcp_out.take() {
-            return Some((Channel::Rtcp, self.rtcp_target(), report));
+        if let Some((address, packet)) = self.question.take() {
+            return Some((Channel::Rtp, address, packet));
+        }
+        if let (Some(report), Some(target)) = (self.rtcp_out.take(), self.rtcp_target()) {
+            return Some((Channel::Rtcp, target, report));
         }
         let packet = self.egress.poll(now)?;
         let target = self.latch.target()?;
@@ -416,16 +445,15 @@ impl Port {
         Some((Channel::Rtp, target, packet))
     }
 
-    /// RTCP follows a latched RTP address: behind a NAT the described one leads nowhere.
-    fn rtcp_target(&self) -> SocketAddr {
-        match self.latch.target() {
-            Some(target) if target != self.profile.remote => SocketAddr::new(target.ip(), target.port().saturating_add(1)),
-            _ => self.profile.remote_rtcp,
-        }
+    /// RTCP follows the address of RTP: behind a NAT the described one leads nowhere, and another one was only named (S-7).
+    fn rtcp_target(&self) -> Option<SocketAddr> {
+        let (target, described) = (self.latch.target()?, self.profile.remote_rtcp);
+        let as_described = target == self.profile.remote && described.ip() == target.ip();
+        Some(if as_described { described } else { SocketAddr::new(target.ip(), target.port().saturating_add(1)) })
     }
 
-    /// Ends the port: says goodbye by RTCP, reports what was cut, and gives the figures.
-    pub fn close(&mut self, now: Instant) -> (SocketAddr, Vec<u8>) {
+    /// Ends the port: says goodbye by RTCP where it is known to whom, reports what was cut, and gives the figures.
+    pub fn close(&mut self, now: Instant) -> Option<(SocketAddr, Vec<u8>)> {
         self.player.stop_all(&mut self.marks);
         let next = self.egress.next_sequence();
         self.report_marks(now, Place { next, packet: 1, gathered: 0 });
@@ -434,7 +462,8 @@ impl Port {
         }
         let stats = self.stats();
         self.say(Heard::Closed(Box::new(stats)));
-        (self.rtcp_target(), self.rtcp.build_bye(now, self.ntp(now)))
+        let target = self.rtcp_target()?;
+        Some((target, self.rtcp.build_bye(now, self.ntp(now))))
     }
 
     /// What offer and answer have agreed on.

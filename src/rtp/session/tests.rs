@@ -11,13 +11,18 @@ type Step = (u64, &'static str, bool, bool, &'static str);
 
 fn run(name: &str, sdp: &str, signalling: &str, steps: &[Step]) -> Latch {
     let begin = start();
-    let mut latch = Latch::new(sdp.parse().unwrap(), signalling.parse().unwrap());
+    let mut latch = latch(sdp, signalling);
     for (at, &(ms, from, negotiated, accepted, target)) in steps.iter().enumerate() {
         let got = latch.accept(begin + Duration::from_millis(ms), from.parse().unwrap(), negotiated);
         assert_eq!(got, accepted, "{name}, step {at}");
-        assert_eq!(latch.target(), Some(target.parse().unwrap()), "{name}, step {at}");
+        assert_eq!(latch.target().or(latch.unproven()), Some(target.parse().unwrap()), "{name}, step {at}");
     }
     latch
+}
+
+fn latch(sdp: &str, signalling: &str) -> Latch {
+    let (sdp, signalling): (SocketAddr, IpAddr) = (sdp.parse().unwrap(), signalling.parse().unwrap());
+    Latch::new(sdp, signalling, if sdp.ip() == signalling { Named::Trusted } else { Named::Unproven })
 }
 
 #[allow(clippy::disallowed_methods, reason = "an arbitrary beginning of virtual time")]
@@ -32,7 +37,7 @@ fn s7_media_from_the_sdp_address_is_taken_at_once() {
         "sdp address although signalling differs",
         SDP,
         NAT,
-        &[(0, SDP, true, true, SDP), (20, "203.0.113.7:9", true, false, SDP)],
+        &[(0, SDP, true, false, SDP), (20, SDP, true, true, SDP), (40, "203.0.113.7:9", true, false, SDP)],
     );
 }
 
@@ -140,17 +145,18 @@ fn s7_rtcp_and_unknown_payload_types_have_no_effect() {
 fn s7_a_new_offer_begins_anew_and_a_refresh_does_not() {
     let mut latch =
         run("first", SDP, NAT, &[(0, "203.0.113.7:1", true, false, SDP), (20, "203.0.113.7:1", true, true, "203.0.113.7:1")]);
-    latch.renegotiated(SDP.parse().unwrap(), NAT.parse().unwrap());
+    assert!(!latch.renegotiated(SDP.parse().unwrap(), NAT.parse().unwrap(), Named::Unproven));
     assert_eq!(latch.latched(), Some("203.0.113.7:1".parse().unwrap()));
-    latch.renegotiated("192.168.1.20:4100".parse().unwrap(), NAT.parse().unwrap());
-    assert_eq!((latch.latched(), latch.target()), (None, Some("192.168.1.20:4100".parse().unwrap())));
+    assert!(latch.renegotiated("192.168.1.20:4100".parse().unwrap(), NAT.parse().unwrap(), Named::Unproven));
+    assert_eq!((latch.latched(), latch.target(), latch.unproven()), (None, None, Some("192.168.1.20:4100".parse().unwrap())));
 }
 
 #[test]
 fn s7_nothing_is_sent_to_no_address_and_mapped_addresses_are_ipv4() {
-    let held = Latch::new("0.0.0.0:4000".parse().unwrap(), NAT.parse().unwrap());
-    assert_eq!(held.target(), None);
-    assert_eq!(Latch::new("192.0.2.1:0".parse().unwrap(), NAT.parse().unwrap()).target(), None);
+    for nowhere in ["0.0.0.0:4000", "192.0.2.1:0"] {
+        let trusted = Latch::new(nowhere.parse().unwrap(), NAT.parse().unwrap(), Named::Trusted);
+        assert_eq!((trusted.target(), latch(nowhere, NAT).unproven()), (None, None));
+    }
     run("mapped", PUBLIC, "::ffff:203.0.113.7", &[(0, "[::ffff:203.0.113.7]:4000", true, true, PUBLIC)]);
     run("ipv6", "[2001:db8::1]:4000", "2001:db8::1", &[(0, "[2001:db8::1]:4000", true, true, "[2001:db8::1]:4000")]);
 }
@@ -161,18 +167,49 @@ fn s7_no_history_ever_leads_to_a_third_ip() {
     let sources = [SDP, "192.168.1.20:9", "203.0.113.7:1", "203.0.113.7:2", "198.51.100.1:1", "198.51.100.2:4000"];
     for _ in 0..300 {
         let mut now = start();
-        let mut latch = Latch::new(SDP.parse().unwrap(), NAT.parse().unwrap());
+        let mut latch = latch(SDP, NAT);
         for _ in 0..60 {
             now += Duration::from_millis(random.draw() % 800);
             let from: SocketAddr = sources[(random.draw() % 6) as usize].parse().unwrap();
             let before = latch.latched();
             let accepted = latch.accept(now, from, !random.draw().is_multiple_of(4));
             assert!(!accepted || latch.target() == Some(from));
-            let target = latch.target().unwrap();
+            let Some(target) = latch.target() else { continue };
             assert!(!target.ip().to_string().starts_with("198."));
             assert!(before.is_none_or(|before| before.ip() == target.ip()));
         }
     }
+}
+
+#[test]
+fn s7_an_address_that_is_only_named_is_sent_nothing_before_it_has_shown_itself() {
+    let begin = start();
+    let (here, there): (IpAddr, SocketAddr) = (NAT.parse().unwrap(), "198.51.100.1:4000".parse().unwrap());
+    let mut named = Latch::new(there, here, Named::Unproven);
+    assert_eq!((named.target(), named.unproven()), (None, Some(there)));
+    assert!(!named.accept(begin, there, true) && named.target().is_none(), "one packet may be anybody's");
+    assert!(named.accept(begin, there, true));
+    assert_eq!((named.target(), named.unproven()), (Some(there), None));
+
+    let mut listener = Latch::new(there, here, Named::Unproven);
+    listener.answered(begin, "198.51.100.2:4001".parse().unwrap());
+    assert_eq!(listener.target(), None, "somebody else's report");
+    listener.answered(begin, "198.51.100.1:4001".parse().unwrap());
+    assert_eq!(listener.target(), Some(there));
+
+    let mut barred = Latch::new(there, here, Named::Barred);
+    barred.answered(begin, there);
+    assert_eq!((barred.target(), barred.unproven()), (None, None));
+    assert!(!barred.accept(begin, there, true) && barred.accept(begin, there, true));
+    assert_eq!(barred.target(), Some(there));
+    assert_eq!(Latch::new(there, here, Named::Trusted).target(), Some(there), "proven by password or certificate");
+}
+
+#[test]
+fn s7_an_unproven_address_is_asked_six_times_and_no_more() {
+    let (begin, mut trickle) = (start(), Trickle::default());
+    let asked: Vec<u64> = (0..60_000).step_by(20).filter(|ms| trickle.take(begin + Duration::from_millis(*ms))).collect();
+    assert_eq!(asked, [0, 200, 600, 1400, 3000, 6200]);
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::media::port::{Profile, TelephoneEvent};
 use crate::policy::{Asker, Effect, Fact, Policy, PolicySettings, Role, Via};
 use crate::prompt::Clip;
 use crate::rtp::packet::Packet;
-use crate::rtp::session::Outgoing;
+use crate::rtp::session::{Named, Outgoing};
 
 /// How loud everybody hums.
 pub(super) const LOUD: f32 = 8_000.0;
@@ -105,6 +105,7 @@ pub(super) fn profile(codec: CodecKind, address: SocketAddr) -> Profile {
         remote: address,
         remote_rtcp: SocketAddr::new(address.ip(), address.port() + 1),
         signalling: address.ip(),
+        named: Named::Trusted,
         we_send: true,
         they_send: true,
     }

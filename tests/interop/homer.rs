@@ -1,5 +1,6 @@
 //! Copies of SIP messages as a capture server gets them: `homer.mjs` holds the decoder of the Homer project (O-5).
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
 use serde_json::Value;
@@ -10,9 +11,18 @@ use crate::load::{dial, report};
 use crate::namespace::{folder as sources, isolated_beside_others, program, setup_folder};
 use crate::patience::{eventually, seconds};
 use crate::process::Process;
+use crate::wiretap::{Datagram, Wiretap};
 
 const SETTINGS: &str = "[media]\nwebrtc_addresses = [\"127.0.0.1\"]\n\
                         [sip.hep]\nserver = \"127.0.0.1:9060\"\nid = 77\npassword = \"let-me-in\"\n";
+
+/// Tags and branches of the SIP messages among these.
+fn secrets(datagrams: &[Datagram]) -> BTreeSet<String> {
+    let texts = datagrams.iter().map(|datagram| String::from_utf8_lossy(&datagram.bytes).into_owned());
+    let pieces = |text: String| text.split([';', '\r', '\n', '>']).map(str::to_owned).collect::<Vec<_>>();
+    let value = |piece: String| piece.strip_prefix("tag=").or(piece.strip_prefix("branch=")).map(str::to_owned);
+    texts.flat_map(pieces).filter_map(value).collect()
+}
 
 #[test]
 fn o5_homers_own_decoder_reads_the_copies_of_a_phones_call_and_no_number_in_them() {
@@ -26,6 +36,7 @@ fn o5_homers_own_decoder_reads_the_copies_of_a_phones_call_and_no_number_in_them
         let homer = Process::start(&mut command, &daemon.folder().join("homer.log"), false);
         let events = || homer.log().lines().filter_map(|line| serde_json::from_str(line).ok()).collect::<Vec<Value>>();
         eventually(seconds(20), "it listens", || events().first().cloned());
+        let wiretap = Wiretap::start(daemon.folder(), "udp and port 5060");
         let mut phone = Baresip::start(daemon.folder(), 5070, Codec::G722, Transport::Udp, 1011.0);
         phone.dial("sip:1002@127.0.0.1:5060");
         phone.press("4321#");
@@ -50,6 +61,9 @@ fn o5_homers_own_decoder_reads_the_copies_of_a_phones_call_and_no_number_in_them
         assert_eq!((&about["srcIp"], &about["dstIp"]), (&"127.0.0.1".into(), &"127.0.0.1".into()), "{about}");
         assert_eq!((&about["srcPort"], &about["dstPort"]), (&5070.into(), &5060.into()), "{about}");
         assert_eq!((&about["captureId"], &about["capturePass"]), (&77.into(), &"let-me-in".into()), "{about}");
+        let wiretapped = wiretap.finish();
+        let secrets = secrets(&wiretapped);
+        assert!(secrets.len() >= 4, "two tags and some branches: {secrets:?}");
         let call_id =
             packets[0]["payload"].as_str().and_then(|text| text.lines().find_map(|line| line.strip_prefix("Call-ID: ")));
         for packet in &packets {
@@ -62,6 +76,8 @@ fn o5_homers_own_decoder_reads_the_copies_of_a_phones_call_and_no_number_in_them
             let words = text.split(|c: char| !c.is_ascii_alphanumeric());
             assert!(words.into_iter().all(|word| word != "1002" && word != "4321"), "{text}");
             assert!(!text.contains("Signal="), "{text}");
+            // Whoever reads copies has nothing to act in the call with.
+            assert!(secrets.iter().all(|secret| !text.contains(secret.as_str())), "{secrets:?} in {text}");
         }
         let sip = &daemon.status()["resources"]["sip"];
         assert!(sip["copied"].as_u64() > Some(packets.len() as u64) && sip["lost_copies"] == 0, "{sip}");

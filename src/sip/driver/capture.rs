@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::sip::Counters;
 use crate::sip::endpoint::count;
-use crate::sip::hep::{self, Copied};
+use crate::sip::hep::{self, Copied, Veil};
 
 /// Sends copies.
 pub(super) struct Copier {
@@ -17,17 +17,22 @@ pub(super) struct Copier {
     socket: Option<(SocketAddr, UdpSocket)>,
     /// The last one could not be sent: said once.
     failing: bool,
+    /// Names tags and branches anew; `None` without randomness from the system, and then nothing is copied.
+    veil: Option<Veil>,
 }
 
 impl Copier {
-    pub(super) const fn new(counters: Arc<Counters>) -> Self {
-        Self { counters, socket: None, failing: false }
+    pub(super) fn new(counters: Arc<Counters>) -> Self {
+        let mut key = [0; 32];
+        let veil = getrandom::fill(&mut key).ok().map(|()| Veil::new(key));
+        Self { counters, socket: None, failing: false, veil }
     }
 
     pub(super) fn send(&mut self, capture: &hep::Capture, copied: &Copied) {
         let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let sent =
-            self.socket(capture.server).and_then(|socket| socket.send_to(&hep::packet(copied, capture, at), capture.server));
+        let packet = self.veil.as_ref().map(|veil| hep::packet(copied, capture, veil, at));
+        let packet = packet.ok_or_else(|| io::Error::other("the system gave no randomness"));
+        let sent = packet.and_then(|packet| self.socket(capture.server)?.send_to(&packet, capture.server));
         match sent {
             Ok(_) => {
                 count(&self.counters.copied);

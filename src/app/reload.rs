@@ -149,7 +149,7 @@ impl Reloader {
         };
         self.registry.reconfigure(house::meetings(&all));
         self.levers.house.send_replace(Arc::new(house::house(&all, Arc::new(library))));
-        self.sip.send(sip::Command::Reconfigure(Box::new(telephony::settings(&settings, 0, known)))).await;
+        self.sip.send(sip::Command::Reconfigure(Box::new(telephony::settings(&settings, [0; 32], known)))).await;
         if let Some(relay) = &self.relay {
             relay.say(relay::Input::Organisation { name: settings.organisation.name.clone() }).await;
         }

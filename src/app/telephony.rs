@@ -76,7 +76,7 @@ fn capture(hep: &config::Hep) -> sip::hep::Capture {
     sip::hep::Capture { server: hep.server, id: hep.id, password }
 }
 
-pub(super) fn settings(settings: &Settings, seed: u64, known: Known) -> sip::Settings {
+pub(super) fn settings(settings: &Settings, seed: [u8; 32], known: Known) -> sip::Settings {
     let trusted: Vec<_> = known.addresses.iter().map(|(network, _)| *network).collect();
     sip::Settings {
         advertised: settings.sip.advertised_address,

@@ -149,6 +149,11 @@ impl Dialog {
         request
     }
 
+    /// What the peer has named as the way to it: routes and target.
+    pub fn places(&self) -> impl Iterator<Item = &Uri> {
+        self.routes.iter().map(|route| &route.uri).chain([&self.target])
+    }
+
     /// Where the next request goes: the first route, or the target.
     #[must_use]
     pub fn next_hop(&self) -> &Uri {

@@ -1,12 +1,13 @@
 //! [`Endpoint`]: transactions, dialogs and calls in one machine. What a message means is in `uas.rs` (requests) and
 //! `response.rs`, what we ask of peers in `uac.rs`; here are the tables, the deadlines and the way out.
 
-use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
+
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 
 use super::account::Registration;
 use super::alone::Alone;
@@ -134,7 +135,7 @@ pub struct Endpoint {
     pub(super) draining: bool,
     /// When it was said last that calls are turned away.
     pub(super) said_full: Option<Instant>,
-    drawn: u64,
+    random: ChaCha20Rng,
     pub(super) guard: Guard,
     pub(super) authenticator: Authenticator,
     pub(super) registrar: Registrar,
@@ -171,6 +172,7 @@ impl Endpoint {
     pub fn new(settings: Settings) -> Self {
         Self {
             timers: Timers::with_t1(settings.t1),
+            random: ChaCha20Rng::from_seed(settings.seed),
             guard: Guard::new(&settings.limits, settings.trusted.clone()),
             authenticator: Authenticator::new(settings.known.accounts.clone()),
             registrar: Registrar::new(settings.registrar),
@@ -180,7 +182,6 @@ impl Endpoint {
             settings,
             draining: false,
             said_full: None,
-            drawn: 0,
             counters: Arc::default(),
             calls: HashMap::new(),
             dialogs: HashMap::new(),
@@ -288,12 +289,9 @@ impl Endpoint {
 
     // === small things ===
 
-    /// A token that nobody can foresee without the seed: SipHash of seed and count.
+    /// A number that nobody can foresee, whatever they have seen of those before it.
     pub(super) fn draw(&mut self) -> u64 {
-        self.drawn += 1;
-        let mut hasher = DefaultHasher::new();
-        (self.settings.seed, self.drawn, self.settings.seed.rotate_left(32)).hash(&mut hasher);
-        hasher.finish()
+        self.random.next_u64()
     }
 
     pub(super) fn token(&mut self) -> String {
@@ -390,11 +388,11 @@ impl Endpoint {
         None
     }
 
-    /// Sends a response, over a new connection if its own is gone.
+    /// Sends a response, over a new connection if its own is gone: to whom we know, since the port stands in the request alone.
     pub(super) fn send_response(&mut self, flow: Flow, bytes: Vec<u8>) {
         if self.is_open(&flow) {
             self.transmit(flow, bytes);
-        } else {
+        } else if self.is_trusted(&flow) || self.registrar.is_home(flow.peer.ip()) {
             // Too many connections under way: the response is lost as on a bad network.
             let _lost = self.connect(flow.peer, flow.transport, Waiting::Response(bytes));
         }

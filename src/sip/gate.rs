@@ -133,7 +133,7 @@ impl Endpoint {
         self.respond(now, id, answer.status, &answer.headers, None);
     }
 
-    fn challenge(&mut self, now: Instant, flow: Flow, request: &Request, essentials: &Essentials, stale: bool) {
+    pub(super) fn challenge(&mut self, now: Instant, flow: Flow, request: &Request, essentials: &Essentials, stale: bool) {
         let source = self.source(&flow, request);
         if !self.guard.charge(now, &source, Price::Challenge) {
             return self.turn_away(flow, request.clone());

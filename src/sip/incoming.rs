@@ -57,7 +57,7 @@ impl Endpoint {
             count(&self.counters.turned_away_draining);
             return self.respond(now, id, 503, &reasons(Cause::Draining), None);
         }
-        let replaces = match self.replaced(request, identity.as_ref()) {
+        let replaces = match self.replaced(request, identity.as_ref(), proof.unwrap_or_default()) {
             Ok(replaces) => replaces,
             Err(403) => return self.forbid(now, id),
             Err(status) => return self.respond(now, id, status, &[], None),
@@ -78,6 +78,7 @@ impl Endpoint {
         let dialog = Dialog::of_invite(request, &essentials, &tag, flow.peer);
         let mut call = Call::new(now, dialog, flow, Phase::Ringing, Turn::Theirs { server: id });
         call.identity.clone_from(&identity);
+        call.proof = proof.unwrap_or_default();
         call.remote = offer.clone().unwrap_or_default();
         call.takes_update = allows(&request.headers, &Method::Update).unwrap_or(false);
         call.takes_text = allows(&request.headers, &Method::Message).unwrap_or(false);

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use super::auth;
 use super::dialog::{Dialog, DialogKey};
-use super::identity::Identity;
+use super::identity::{Identity, Proof};
 use super::ladder::Ladder;
 use super::message::{Headers, Method, allows};
 use super::refer::Refer;
 use super::reliable::{Branch, Reliable};
 use super::session_timer::{Agreement, Refresher, SessionTimer};
 use super::transaction::Timers;
-use super::{Flow, Roster};
+use super::{Flow, Roster, Transport};
 use crate::cause::Cause;
 
 /// Who has the word.
@@ -144,6 +144,10 @@ pub(super) struct Call {
     pub(super) prover: Option<auth::Client>,
     /// Who called, or was called (M-1).
     pub(super) identity: Option<Identity>,
+    /// By what that was found out.
+    pub(super) proof: Proof,
+    /// The transport that it began by: no weaker one is taken after that.
+    pub(super) class: Transport,
     /// The dialog that our INVITE takes the place of, where it does (RFC 3891).
     pub(super) replaces: Option<String>,
     /// Their REFER, until it has come to an end.
@@ -189,6 +193,8 @@ impl Call {
             clients: 0,
             prover: None,
             identity: None,
+            proof: Proof::None,
+            class: flow.transport,
             replaces: None,
             refer: None,
             referred: false,

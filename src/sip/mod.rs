@@ -25,7 +25,9 @@ mod invite;
 mod ladder;
 pub mod locate;
 pub mod message;
+mod path;
 mod prove;
+mod provenance;
 mod reach;
 mod reconfigure;
 mod refer;
@@ -77,6 +79,8 @@ pub struct Settings {
     pub session_timers: SessionTimers,
     ///
     pub limits: Limits,
+    /// Addresses of this machine: no request of ours goes there for what a peer says.
+    pub own: Vec<IpAddr>,
     /// Sources that no budget applies to: configured trunks and proxies.
     pub trusted: Trusted,
     /// Who may call (M-1).
@@ -95,8 +99,8 @@ pub struct Settings {
     pub emergency: Emergency,
     /// Where copies of the messages of calls go (O-5).
     pub capture: Option<hep::Capture>,
-    /// Where tags and branches are drawn from; must be unpredictable in production.
-    pub seed: u64,
+    /// Where tags, branches, Call-IDs and client nonces are drawn from, by ChaCha20; from the system's randomness in production.
+    pub seed: [u8; 32],
 }
 
 impl Default for Settings {
@@ -108,6 +112,7 @@ impl Default for Settings {
             t1: Duration::from_millis(500),
             session_timers: SessionTimers::default(),
             limits: Limits::default(),
+            own: Vec::new(),
             trusted: Trusted::default(),
             known: Known::default(),
             name_servers: Vec::new(),
@@ -117,7 +122,7 @@ impl Default for Settings {
             accounts: Vec::new(),
             emergency: Emergency::default(),
             capture: None,
-            seed: 0,
+            seed: [0; 32],
         }
     }
 }

@@ -13,7 +13,7 @@ use super::header::NameAddr;
 use super::identity::{Identity, Proof};
 use super::invite::{Call, Phase, Reoffer, Turn};
 use super::message::Method;
-use super::uac::Way;
+use super::path::Way;
 use super::uri::{Host, Scheme, Uri};
 use super::{Command, Event, Flow, Reach, Transport, auth};
 use crate::cause::Cause;
@@ -30,6 +30,8 @@ pub(super) struct Outgoing {
     pub(super) prover: Option<auth::Client>,
     /// Who is called, where it is a device of ours.
     pub(super) identity: Option<Identity>,
+    /// By what it is known that it is reached there.
+    pub(super) proof: Proof,
     /// The dialog of the callee that ours takes the place of (RFC 3891).
     pub(super) replaces: Option<String>,
 }
@@ -90,6 +92,7 @@ impl Endpoint {
         // Behind NAT, or behind a proxy, the contact's address means nothing here: what reached us from there goes back there.
         let contact = uri.host.as_ref().and_then(Host::ip).filter(|ip| *ip == kept.source.ip() && routes.is_empty());
         let peer = contact.map_or(kept.source, |ip| SocketAddr::new(ip, uri.port.unwrap_or(kept.transport.default_port())));
+        let peer = if flow.is_some_and(|flow| self.is_listener(&flow, peer)) { kept.source } else { peer };
         let way = match flow.filter(|flow| self.is_open(flow)) {
             Some(flow) if flow.connection.is_some() => Way::Open(flow),
             Some(flow) => Way::Open(Flow { peer, ..flow }),
@@ -156,8 +159,9 @@ impl Endpoint {
             None => (from, None),
         };
         let from = NameAddr { display: Some(display).filter(|name| !name.is_empty()), ..NameAddr::of(from) };
-        let (uri, routes, way, identity) = (found.uri, found.routes, found.way, Some(Identity::Device(device)));
-        self.place(now, id, Outgoing { uri, from, routes, way, sdp, prover, identity, replaces });
+        let (uri, routes, way, proof) = (found.uri, found.routes, found.way, found.proof);
+        let identity = Some(Identity::Device(device));
+        self.place(now, id, Outgoing { uri, from, routes, way, sdp, prover, identity, proof, replaces });
     }
 
     /// Sends the first INVITE of a call of ours.
@@ -165,7 +169,7 @@ impl Endpoint {
         if self.calls.contains_key(&id) {
             return;
         }
-        let Outgoing { uri, from, routes, way, sdp, prover, identity, replaces } = outgoing;
+        let Outgoing { uri, from, routes, way, sdp, prover, identity, proof, replaces } = outgoing;
         let local = from.with_tag(&self.token());
         let call_id = format!("{}{}", self.token(), self.token());
         tracing::info!(call = %id, dialog = call_id, "call placed");
@@ -180,7 +184,7 @@ impl Endpoint {
             }
         };
         let mut call = Call::new(now, dialog, flow, Phase::Calling, Turn::Idle);
-        (call.prover, call.identity, call.replaces) = (prover, identity, replaces);
+        (call.prover, call.identity, call.proof, call.replaces) = (prover, identity, proof, replaces);
         let invite = call.dialog.request(Method::Invite);
         *self.sources.entry(call.source).or_insert(0) += 1;
         self.dialogs.insert(call.key.clone(), id);

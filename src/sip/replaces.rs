@@ -2,7 +2,7 @@
 
 use super::dialog::DialogKey;
 use super::endpoint::Endpoint;
-use super::identity::Identity;
+use super::identity::{Identity, Proof};
 use super::invite::Phase;
 use super::message::Request;
 use super::uri::{Params, unescape};
@@ -38,7 +38,7 @@ impl Replaces {
 
 impl Endpoint {
     /// The call that an INVITE takes the place of, if it says so; or the status that refuses it (section 3).
-    pub(super) fn replaced(&self, request: &Request, identity: Option<&Identity>) -> Result<Option<CallId>, u16> {
+    pub(super) fn replaced(&self, request: &Request, identity: Option<&Identity>, proof: Proof) -> Result<Option<CallId>, u16> {
         let mut lines = request.headers.lines("Replaces");
         let Some(line) = lines.next() else { return Ok(None) };
         let replaces = Replaces::parse(line).filter(|_| lines.next().is_none()).ok_or(400_u16)?;
@@ -47,7 +47,12 @@ impl Endpoint {
             return Err(403);
         }
         let id = self.dialogs.get(&replaces.dialog).ok_or(481_u16)?;
-        match self.calls.get(id).map(|call| call.phase) {
+        let call = self.calls.get(id);
+        // What was proven is not taken over by what is only said to come from somewhere.
+        if call.is_some_and(|call| Self::is_proven(call.proof) && !Self::is_proven(proof)) {
+            return Err(403);
+        }
+        match call.map(|call| call.phase) {
             Some(Phase::Live) if replaces.early_only => Err(486),
             Some(Phase::Live) => Ok(Some(*id)),
             Some(Phase::Over) => Err(603),

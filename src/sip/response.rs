@@ -7,8 +7,9 @@ use super::header::NameAddr;
 use super::invite::{Phase, Turn};
 use super::ladder;
 use super::message::{Body, Essentials, Method, Request, Response, session_description};
+use super::path::Way;
 use super::transaction::{Act, MAGIC};
-use super::uac::{Way, client_key, hop_by_hop};
+use super::uac::{client_key, hop_by_hop};
 use super::uas::shortened;
 use super::{Event, Flow};
 use crate::cause::Cause;
@@ -20,7 +21,7 @@ impl Endpoint {
         let branch = essentials.via.branch().unwrap_or_default();
         // Section 18.1.2: one that is not for us is dropped. One whose transaction is over may still be a 2xx that wants its ACK again.
         let Some(&id) = self.client_keys.get(&client_key(branch, &essentials.cseq.method)) else { return };
-        let Some(tx) = self.clients.get_mut(&id) else { return };
+        let Some(tx) = self.clients.get_mut(&id).filter(|tx| Self::answers(tx, &flow)) else { return };
         let act = match &mut tx.machine {
             ClientMachine::Waiting(_) => Act::Nothing,
             ClientMachine::Invite(machine) => machine.response(now, response.status),

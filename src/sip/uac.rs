@@ -1,32 +1,24 @@
 //! Our own requests (RFC 3261 section 8.1, 9.1, 12.2.1, 13.2, 14.1, 15.1.1): commands of the calls' owners, and the way out. What peers
 //! respond is in `response.rs`.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::auth;
 use super::endpoint::{ClientMachine, ClientTransaction, Endpoint, Owner, Purpose, Waiting, count};
 use super::header::{CSeq, NameAddr, Via};
+use super::identity::Proof;
 use super::invite::{Phase, Reoffer, Turn};
 use super::ladder;
 use super::message::{Method, Request};
+use super::path::Way;
 use super::reach::Outgoing;
 use super::session_timer;
 use super::transaction::{Act, Client, ClientInvite, MAGIC};
 use super::uas::{ALLOW, SUPPORTED, reasons};
-use super::uri::{Scheme, Uri};
-use super::{Command, ConnectionId, Event, Flow, Transport};
+use super::uri::Uri;
+use super::{Command, ConnectionId, Event, Flow};
 use crate::cause::Cause;
 use crate::ids::CallId;
-
-/// A request longer than this goes by TCP if it can (RFC 3261 section 18.1.1, S-1).
-const DATAGRAM: usize = 1300;
-
-/// The way to a peer.
-pub(super) enum Way {
-    Open(Flow),
-    Connect { peer: SocketAddr, transport: Transport, fallback: Option<Flow> },
-}
 
 impl Endpoint {
     pub(super) fn command(&mut self, now: Instant, command: Command) {
@@ -101,7 +93,8 @@ impl Endpoint {
         let from = NameAddr { display: Some(display).filter(|name| !name.is_empty()), ..NameAddr::of(from) };
         let way = Way::Connect { peer: target, transport, fallback: None };
         let prover = self.settings.credentials.clone().map(auth::Client::new);
-        let outgoing = Outgoing { uri, from, routes: Vec::new(), way, sdp, prover, identity: None, replaces: None };
+        let (identity, proof) = (None, Proof::None);
+        let outgoing = Outgoing { uri, from, routes: Vec::new(), way, sdp, prover, identity, proof, replaces: None };
         self.place(now, id, outgoing);
     }
 
@@ -250,47 +243,6 @@ impl Endpoint {
         }
     }
 
-    /// Where a flow leads, by it or by a new connection if it is gone.
-    pub(super) fn way_by(&self, flow: Flow) -> Way {
-        match self.is_open(&flow) {
-            true => Way::Open(flow),
-            false => Way::Connect { peer: flow.peer, transport: flow.transport, fallback: None },
-        }
-    }
-
-    /// Where the next request of a dialog goes. The next hop counts, unless the peer is behind NAT or a name stands there: then it is
-    /// where the peer's last message came from. A connection to the same host is used again.
-    pub(super) fn way(&self, id: CallId, hop: &Uri, size: usize) -> Option<Way> {
-        let call = self.calls.get(&id)?;
-        let flow = call.flow;
-        let named = hop.params.get("transport").map(str::to_ascii_lowercase);
-        let transport = match named.as_deref() {
-            _ if hop.scheme == Scheme::Sips => Transport::Tls,
-            Some("tls") => Transport::Tls,
-            Some("tcp") => Transport::Tcp,
-            Some("udp") => Transport::Udp,
-            _ => flow.transport,
-        };
-        let port = hop.port.unwrap_or(transport.default_port());
-        let peer = match hop.host.as_ref().and_then(super::uri::Host::ip) {
-            Some(ip) if !call.nat && !ip.is_unspecified() => SocketAddr::new(ip, port),
-            _ if flow.transport == transport && self.is_open(&flow) => return Some(Way::Open(flow)),
-            _ => flow.peer,
-        };
-        // Also when its Contact says another transport: what is open works, and TLS is never left for something weaker.
-        if flow.transport.is_reliable() && self.is_open(&flow) && flow.peer.ip() == peer.ip() {
-            return Some(Way::Open(flow));
-        }
-        if transport == Transport::Udp && flow.transport == Transport::Udp && flow.peer.is_ipv4() == peer.is_ipv4() {
-            let flow = Flow { peer, ..flow };
-            return Some(match size > DATAGRAM {
-                true => Way::Connect { peer, transport: Transport::Tcp, fallback: Some(flow) },
-                false => Way::Open(flow),
-            });
-        }
-        Some(Way::Connect { peer, transport, fallback: None })
-    }
-
     pub(super) fn via(&self, flow: &Flow, branch: &str) -> String {
         let rport = if flow.connection.is_none() { ";rport" } else { "" };
         format!("SIP/2.0/{} {};branch={branch}{rport}", flow.transport.as_str(), self.sent_by(flow))
@@ -328,7 +280,7 @@ impl Endpoint {
         let content = call.map(|_| ladder::request(&tx.request)).unwrap_or_default();
         if let Some(id) = call {
             if let Some(call) = self.calls.get_mut(&id).filter(|_| first) {
-                call.flow = flow;
+                (call.flow, call.class) = (flow, flow.transport);
             }
             self.note(now, id, false, summary, content);
         }

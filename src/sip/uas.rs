@@ -67,7 +67,10 @@ impl Endpoint {
         let reply = reply_flow(flow, &essentials.via);
         mark_source(&mut request, &essentials, flow.peer);
         if request.method == Method::Ack {
-            return self.ack(now, &request, &essentials);
+            if self.may_acknowledge(&flow, &essentials) {
+                self.ack(now, &request, &essentials);
+            }
+            return;
         }
         let key = ServerKey::of(&request, &essentials);
         if let Some(&id) = self.server_keys.get(&key) {
@@ -85,6 +88,13 @@ impl Endpoint {
         let subscription = self.subscription_in(dialog.as_ref());
         if call.is_none() && !self.is_welcome(now, flow, &request, dialog.is_none()) {
             return self.turn_away(flow, request);
+        }
+        let may = match call {
+            Some(call) => self.may_act(now, call, flow, &request, &essentials),
+            None => request.method != Method::Cancel || self.may_cancel(now, flow, &request, &essentials),
+        };
+        if !may {
+            return;
         }
         let (identity, proof) = match self.admitted(now, flow, &request, &essentials) {
             Ok(admitted) => admitted.unzip(),

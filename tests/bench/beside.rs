@@ -83,7 +83,7 @@ fn endpoint() -> (JoinHandle<()>, PathBuf) {
     let thread = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let limits = Limits { max_calls: 10_000, transactions: 100_000, ..Limits::default() };
-        let settings = Settings { limits, trusted: Trusted::new(|_| true), seed: 7, ..Settings::default() };
+        let settings = Settings { limits, trusted: Trusted::new(|_| true), seed: [7; 32], ..Settings::default() };
         let addr = SocketAddr::from(([127, 0, 0, 1], OURS));
         let listener = sip::Listener { name: "bench".to_owned(), transport: Transport::Udp, addr, tls: None };
         runtime.block_on(async move {

@@ -43,7 +43,7 @@ struct Caller {
 impl Caller {
     fn new() -> Self {
         let limits = Limits { invites_per_second: 1_000_000, burst: 1_000_000, ..Limits::default() };
-        let settings = Settings { limits, trusted: Trusted::new(|_| true), seed: 7, ..Settings::default() };
+        let settings = Settings { limits, trusted: Trusted::new(|_| true), seed: [7; 32], ..Settings::default() };
         Self { endpoint: Endpoint::new(settings), now: Instant::now(), number: 0 }
     }
 

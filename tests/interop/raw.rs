@@ -57,6 +57,16 @@ pub fn offer(media: SocketAddr) -> String {
     )
 }
 
+/// One packet of 20 ms of silence in PCMU.
+pub fn rtp(sequence: u16) -> Vec<u8> {
+    let mut packet = vec![0x80, 0];
+    packet.extend(sequence.to_be_bytes());
+    packet.extend((u32::from(sequence) * 160).to_be_bytes());
+    packet.extend(0x0a0b_0c0d_u32.to_be_bytes());
+    packet.extend([0xff; 160]);
+    packet
+}
+
 impl Raw {
     /// A phone whose caller is `user`, such as `alice` or `+491701234567`.
     pub fn at(address: &str, user: &str) -> Self {

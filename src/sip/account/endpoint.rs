@@ -8,7 +8,7 @@ use crate::sip::alone::Alone;
 use crate::sip::auth::{self, Credentials};
 use crate::sip::endpoint::{Endpoint, Owner, Purpose, Waiting};
 use crate::sip::message::{Request, Response};
-use crate::sip::uac::Way;
+use crate::sip::path::Way;
 use crate::sip::uri::{Host, Params};
 use crate::sip::{ConnectionId, Flow, Identity, Locate, Output, Target, Uri};
 

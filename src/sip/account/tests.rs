@@ -34,7 +34,7 @@ impl Bench {
             credentials,
             expires: Duration::from_secs(600),
         };
-        let settings = Settings { accounts: vec![account], seed: 5, ..Settings::default() };
+        let settings = Settings { accounts: vec![account], seed: [5; 32], ..Settings::default() };
         let mut bench = Self { endpoint: Endpoint::new(settings), now: start(), sent: Vec::new(), located: 0 };
         bench.does(Command::SignOn);
         bench
@@ -123,7 +123,9 @@ impl Bench {
             response.headers.push(name, value);
         }
         let local = "198.51.100.1:5060".parse().unwrap();
-        let flow = Flow { transport: Transport::Udp, listener: 0, connection: None, local, peer: register.0 };
+        // By the way that the request has come.
+        let via = register.1.lines().find_map(|line| line.strip_prefix("Via: SIP/2.0/")?.split(' ').next()).unwrap();
+        let flow = Flow { transport: Transport::parse(via).unwrap(), listener: 0, connection: None, local, peer: register.0 };
         self.endpoint.handle(self.now, Input::Received { flow, bytes: response.to_bytes() });
         self.settle();
     }

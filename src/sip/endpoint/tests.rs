@@ -65,7 +65,7 @@ impl Pair {
         let ids = Ids::default();
         let ends = settings.map(|settings| {
             seed += 1;
-            Endpoint::new(Settings { seed, ids: ids.clone(), ..settings })
+            Endpoint::new(Settings { seed: [seed; 32], ids: ids.clone(), ..settings })
         });
         let (network, events, log) = (VecDeque::new(), [Vec::new(), Vec::new()], Vec::new());
         Self { ends, ids, now: start(), network, events, log, loses: Box::new(|_| false), transport }
@@ -412,7 +412,7 @@ fn offers_that_cross_are_both_refused_491_and_tried_again() {
 fn a_peer_that_lost_the_dialog_ends_the_call() {
     let mut pair = Pair::new();
     let (caller, _) = pair.live();
-    pair.ends[1] = Endpoint::new(Settings { seed: 9, ..Settings::default() });
+    pair.ends[1] = Endpoint::new(Settings { seed: [9; 32], ..Settings::default() });
     pair.command(0, Command::Reoffer { call: caller, sdp: "a".to_owned() });
     pair.millis(200);
     assert_eq!(pair.sent("1 481 INVITE"), 1);
@@ -475,6 +475,7 @@ fn calls_survive_a_network_that_loses_a_third() {
 
 mod gate;
 mod hostile;
+mod paths;
 mod refer;
 mod reliable;
 mod requests;

@@ -14,6 +14,7 @@ use super::endpoint::{Endpoint, Owner};
 use super::identity::Identity;
 use super::invite::{Call, Phase};
 use super::message::{Essentials, Method, Request};
+use super::provenance::is_from_there;
 use super::uas::Header;
 use super::uri::Params;
 use super::{ConnectionId, Event, Flow, Roster};
@@ -174,7 +175,8 @@ impl Endpoint {
 
     /// A SUBSCRIBE in the dialog of a subscription: it is renewed, or ended.
     pub(super) fn subscribe_again(&mut self, now: Instant, server: u64, number: u64, flow: Flow, request: &Request, cseq: u32) {
-        let Some(known) = self.subscriptions.get_mut(&number) else { return self.respond(now, server, 481, &[], None) };
+        let known = self.subscriptions.get_mut(&number).filter(|known| is_from_there(&known.flow, &flow));
+        let Some(known) = known else { return self.respond(now, server, 481, &[], None) };
         if request.method != Method::Subscribe {
             return self.refuse_method(now, server, request.method.clone());
         }

@@ -23,7 +23,7 @@ fn bench(open: bool) -> Bench {
     let known = Known { addresses, certificates, allowed, accounts, ..Known::default() };
     let trusted = Trusted::new(|address| address == IpAddr::from([192, 0, 2, 20]));
     let mut bench = Bench::new();
-    bench.endpoint = Endpoint::new(Settings { seed: 5, known, trusted, ..Settings::default() });
+    bench.endpoint = Endpoint::new(Settings { seed: [5; 32], known, trusted, ..Settings::default() });
     bench
 }
 
@@ -198,8 +198,8 @@ fn asked(password: &str) -> Pair {
         accounts: Accounts { realm: REALM.to_owned(), algorithms: Algorithm::ALL.into(), users, secret: [9; 32] },
         ..Known::default()
     };
-    let caller = Settings { seed: 1, credentials: Some(credentials), ..Settings::default() };
-    Pair::with(Transport::Udp, [caller, Settings { seed: 2, known, ..Settings::default() }])
+    let caller = Settings { seed: [1; 32], credentials: Some(credentials), ..Settings::default() };
+    Pair::with(Transport::Udp, [caller, Settings { seed: [2; 32], known, ..Settings::default() }])
 }
 
 #[test]
@@ -231,7 +231,7 @@ fn a_call_of_ours_with_a_wrong_password_fails_after_one_try() {
 fn a_peer_that_calls_us_gets_no_proof_by_asking() {
     let mut bench = Bench::new();
     let credentials = Credentials { user: "board".to_owned(), password: "sesame".to_owned().into(), realm: None };
-    bench.endpoint = Endpoint::new(Settings { seed: 5, credentials: Some(credentials), ..Settings::default() });
+    bench.endpoint = Endpoint::new(Settings { seed: [5; 32], credentials: Some(credentials), ..Settings::default() });
     bench.live();
     let call = bench.call();
     let bye = bench.commands(Command::Bye { call, cause: Cause::HungUp }).remove(0);

@@ -19,7 +19,7 @@ impl Bench {
 
     pub(super) fn with(settings: Settings) -> Self {
         let ids = settings.ids.clone();
-        Self { endpoint: Endpoint::new(Settings { seed: 5, ..settings }), ids, now: start(), events: Vec::new() }
+        Self { endpoint: Endpoint::new(Settings { seed: [5; 32], ..settings }), ids, now: start(), events: Vec::new() }
     }
 
     /// Sends one message; gives what comes back.

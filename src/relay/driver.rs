@@ -459,12 +459,12 @@ impl Driver {
 
     /// C-2: writes the proof, and says whether that went well.
     fn keep(&self, call: CallId, device: String, number: Number, means: Means) {
-        tracing::info!(%call, device, %number, ?means, "opted in to chat by SMS");
-        let at = unix_millis(SystemTime::now());
         let means = match means {
             Means::Keypad => "keypad",
             Means::Sms => "sms",
         };
+        tracing::info!(%call, device, %number, means, "opted in to chat by SMS");
+        let at = unix_millis(SystemTime::now());
         let (call_name, means) = (call.to_string(), means.to_owned());
         let consent = Consent { number: Caller::new(number.expose()), device, call: call_name, means, at };
         let (store, own) = (self.store.clone(), self.own.clone());

@@ -73,7 +73,7 @@ impl Store {
         let now = unix_millis(SystemTime::now());
         let due = store.chain.due(now).unwrap_or(ledger::Reason::Start);
         if due == ledger::Reason::KeyLost {
-            tracing::error!("the key of the ledger's last epoch is not there: an epoch begins that it has not signed (N-8)");
+            tracing::error!("the key of the ledger's last epoch is not there: an epoch begins that it has not signed");
         }
         store.begin(due, now);
         store.follow();
@@ -99,7 +99,7 @@ impl Store {
         // Why not, has been said.
         let _ = self.write_waiting();
         if !self.waiting.is_empty() {
-            tracing::error!(lines = self.waiting.len(), "the ledger loses lines that the disk has not taken (N-8)");
+            tracing::error!(lines = self.waiting.len(), "the ledger loses lines that the disk has not taken");
         }
         self.publish("stop", unix_millis(SystemTime::now()));
     }
@@ -234,7 +234,7 @@ impl Store {
                 true
             }
             Err(error) => {
-                self.is_stuck(&error, "no epoch of the ledger can begin: the one before goes on (N-8)");
+                self.is_stuck(&error, "no epoch of the ledger can begin: the one before goes on");
                 false
             }
         }
@@ -243,7 +243,7 @@ impl Store {
     fn wipe(&mut self) {
         match self.chain.wipe() {
             Ok(()) => self.stuck = false,
-            Err(error) => self.is_stuck(&error, "the key of the ledger's epoch before cannot be wiped (N-8)"),
+            Err(error) => self.is_stuck(&error, "the key of the ledger's epoch before cannot be wiped"),
         }
     }
 
@@ -318,7 +318,7 @@ impl HeadFile {
             _ => false,
         };
         if frozen {
-            tracing::error!(path = %path.display(), "the ledger does not lead to the head that was kept beside it: lines were cut off or changed (N-8)");
+            tracing::error!(path = %path.display(), "the ledger does not lead to the head that was kept beside it: lines were cut off or changed");
         }
         Ok(Self { path, frozen, failing: false, kept })
     }

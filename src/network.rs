@@ -1,7 +1,7 @@
 //! [`Network`]: a range of addresses, as in `10.0.0.0/8`.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 /// An address with the number of bits that count.
@@ -9,6 +9,24 @@ use std::str::FromStr;
 pub struct Network {
     address: IpAddr,
     prefix: u8,
+}
+
+/// Whether these networks leave nobody out: together they contain every IPv4 address, or every IPv6 address that is routed (2000::/3,
+/// RFC 4291 section 2.4).
+#[must_use]
+pub fn contain_everybody(networks: &[Network]) -> bool {
+    let all_of = |address: IpAddr, prefix| contain(networks, &Network { address, prefix });
+    all_of(Ipv4Addr::UNSPECIFIED.into(), 0) || all_of(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0).into(), 3)
+}
+
+/// Whether a range lies inside networks, one of which may hold this part of it, and one that.
+fn contain(networks: &[Network], range: &Network) -> bool {
+    if networks.iter().any(|network| network.covers(range)) {
+        return true;
+    }
+    // Halves are looked at only where something smaller lies inside.
+    let inside: Vec<_> = networks.iter().filter(|network| range.covers(network)).copied().collect();
+    !inside.is_empty() && range.halves().is_some_and(|halves| halves.iter().all(|half| contain(&inside, half)))
 }
 
 /// The text is no network.
@@ -46,6 +64,17 @@ impl Network {
     #[must_use]
     pub fn host(&self) -> Option<IpAddr> {
         (self.prefix == width(self.address)).then_some(self.address)
+    }
+
+    /// Its two halves; a single address has none.
+    fn halves(&self) -> Option<[Self; 2]> {
+        let prefix = self.prefix + 1;
+        let upper = match self.address {
+            IpAddr::V4(v4) if prefix <= 32 => Ipv4Addr::from_bits(v4.to_bits() | 1 << (32 - prefix)).into(),
+            IpAddr::V6(v6) if prefix <= 128 => Ipv6Addr::from_bits(v6.to_bits() | 1 << (128 - prefix)).into(),
+            _ => return None,
+        };
+        Some([Self { address: self.address, prefix }, Self { address: upper, prefix }])
     }
 
     /// Bits that count; of two networks that contain an address, the longer one describes it better.
@@ -135,6 +164,26 @@ mod tests {
         }
         assert!(["::1", "::", "fe80::1", "ff02::1"].into_iter().all(inward));
         assert!(!["10.0.0.1", "192.168.1.1", "203.0.113.9", "fd00::1", "2001:db8::1"].into_iter().any(inward));
+    }
+
+    #[test]
+    fn u2_networks_that_leave_nobody_out_are_known_however_they_are_cut() {
+        let everybody = |texts: &[&str]| {
+            let networks: Vec<Network> = texts.iter().map(|text| text.parse().unwrap()).collect();
+            contain_everybody(&networks)
+        };
+        assert!(everybody(&["0.0.0.0/0"]) && everybody(&["::/0"]) && everybody(&["2000::/3"]));
+        assert!(everybody(&["10.0.0.0/8", "128.0.0.0/1", "0.0.0.0/1"]));
+        assert!(everybody(&["0.0.0.0/2", "64.0.0.0/3", "96.0.0.0/3", "192.0.0.0/2", "128.0.0.0/2"]));
+        assert!(everybody(&["2000::/4", "3000::/5", "3800::/5"]));
+        for some in [&[][..], &["0.0.0.0/1"], &["128.0.0.0/1", "0.0.0.0/2"], &["10.0.0.0/8", "192.168.0.0/16", "fd00::/8"]] {
+            assert!(!everybody(some), "{some:?}");
+        }
+        let all_but_one: Vec<String> =
+            (1..=32).map(|prefix| format!("{}/{prefix}", Ipv4Addr::from_bits(1 << (32 - prefix)))).collect();
+        let all_but_one: Vec<&str> = all_but_one.iter().map(String::as_str).collect();
+        assert!(!everybody(&all_but_one), "0.0.0.0 alone is missing");
+        assert!(everybody(&[&all_but_one[..], &["0.0.0.0"]].concat()));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What only shows when rooms are looked at together, or at the machine around us (DESIGN section 13).
 
+mod exposure;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::net::IpAddr;
@@ -58,6 +60,7 @@ pub(super) fn together(settings: &Settings, found: &mut Findings<'_>) {
     sessions(settings, found);
     emergency(settings, found);
     relay(settings, found);
+    exposure::exposure(settings, found);
     let enough = settings.sip.max_calls.saturating_mul(2);
     if settings.media.rtp_ports.len() < enough {
         let what = format!("has {} ports, but {} calls need {enough}", settings.media.rtp_ports.len(), settings.sip.max_calls);

@@ -365,8 +365,8 @@ fn ice_server(_: &str, s: &mut Section<'_>) -> Option<IceServer> {
         some(list(url(&["stun:", "stuns:", "turn:", "turns:"]))),
     );
     let username = s.optional("username", text);
-    let credential = s.secret("credential");
-    Some(IceServer { urls: urls?, username, credential })
+    let (credential, secret) = (s.secret("credential"), s.secret("secret"));
+    Some(IceServer { urls: urls?, username, credential, secret })
 }
 
 fn organisation(s: &mut Section<'_>) -> Organisation {

@@ -295,10 +295,12 @@ pub struct Tls {
 pub struct IceServer {
     /// `stun:` and `turn:` URLs.
     pub urls: Vec<String>,
-    /// For TURN.
+    /// For TURN, given to pages as it is.
     pub username: Option<String>,
-    /// For TURN.
+    /// For TURN, given to pages as it is.
     pub credential: Option<Secret>,
+    /// For TURN, shared with the server: credentials are made from it for each page, and live for a time.
+    pub secret: Option<Secret>,
 }
 
 /// `[organisation]`

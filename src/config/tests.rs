@@ -1,3 +1,4 @@
+mod exposure;
 mod reload;
 mod schema;
 

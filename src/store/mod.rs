@@ -14,6 +14,7 @@ mod registrations;
 mod runs;
 mod schema;
 mod seats;
+mod sessions;
 mod stops;
 mod texted;
 mod watch;
@@ -37,6 +38,7 @@ pub use outbox::{OutboxChange, ParcelPart, ParcelState, StoredParcel};
 pub use phone::Phone;
 pub use records::{CallRecord, RecordQuery, RecordRow};
 pub use registrations::Registration;
+pub use sessions::{LivingSessions, SessionChange, StoredLink, StoredSession};
 pub use watch::{LedgerStatus, Verification};
 
 use crate::ids::Ids;
@@ -137,6 +139,7 @@ enum Request {
     Wipe { reply: oneshot::Sender<Result<bool, StoreError>> },
     TakeSeat { participant: u64, meeting: String, reply: oneshot::Sender<Result<bool, StoreError>> },
     Registrations { now: u64, reply: oneshot::Sender<Result<Vec<Registration>, StoreError>> },
+    Sessions { now: u64, reply: oneshot::Sender<Result<LivingSessions, StoreError>> },
 }
 
 #[derive(Debug)]
@@ -167,6 +170,7 @@ enum Write {
     Unseat {
         participant: u64,
     },
+    Sessions(Box<SessionChange>),
     /// For its answer.
     Nothing,
 }
@@ -355,6 +359,19 @@ impl Handle {
     /// [`StoreError::Database`], [`StoreError::Closed`].
     pub async fn registrations(&self, now: u64) -> Result<Vec<Registration>, StoreError> {
         self.ask(|reply| Request::Registrations { now, reply }).await
+    }
+
+    /// Begins a change of links and sessions (U-4). Writes that were begun are done in this order.
+    pub async fn sessions(&self, change: SessionChange) -> Begun {
+        self.begin(Write::Sessions(Box::new(change))).await
+    }
+
+    /// Links and sessions that live at `now` (milliseconds since 1970), the oldest first; the dead are deleted.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Closed`].
+    pub async fn living_sessions(&self, now: u64) -> Result<LivingSessions, StoreError> {
+        self.ask(|reply| Request::Sessions { now, reply }).await
     }
 
     /// The newest lines of the ledger that are meant, newest first.

@@ -161,6 +161,30 @@ pub(super) const STEPS: &[&str] = &[
         PRIMARY KEY (day, meeting)
     ) STRICT;
 ",
+    "
+    CREATE TABLE links (
+        id BLOB PRIMARY KEY,
+        meeting TEXT NOT NULL,
+        made_at INTEGER NOT NULL,
+        role TEXT NOT NULL,
+        uses INTEGER NOT NULL,
+        born_at INTEGER NOT NULL,
+        dies_at INTEGER NOT NULL,
+        kept_until INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX links_that_die ON links (kept_until);
+    CREATE TABLE sessions (
+        id BLOB PRIMARY KEY,
+        meeting TEXT NOT NULL,
+        made_at INTEGER NOT NULL,
+        role TEXT NOT NULL,
+        link BLOB,
+        code BLOB,
+        born_at INTEGER NOT NULL,
+        dies_at INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX sessions_that_die ON sessions (dies_at);
+",
 ];
 
 /// Brings the store to the newest schema, each step whole or not at all.

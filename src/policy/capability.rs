@@ -22,7 +22,7 @@ pub enum Capability {
     Remove,
     /// Switch recording and transcription (M-12).
     Record,
-    /// End the meeting for all (U-6).
+    /// End the meeting for all: its organiser (U-6).
     End,
     /// Have devices called into it (S-9).
     CallRooms,
@@ -58,7 +58,9 @@ pub(super) fn grant(by: Standpoint, capability: Capability) -> Result<(), Refusa
             CallRooms::Members if member || by.pin => Ok(()),
             CallRooms::Organiser | CallRooms::Members | CallRooms::Nobody => Err(Refusal::NotAllowed),
         },
-        Capability::Remove | Capability::Record | Capability::End if member => Ok(()),
+        Capability::Remove | Capability::Record if member => Ok(()),
+        // What cannot be taken back is not every member's (U-4).
+        Capability::End if member && by.organiser => Ok(()),
         Capability::Admit | Capability::MuteOthers | Capability::Remove | Capability::Record | Capability::End => {
             Err(Refusal::NotAllowed)
         }

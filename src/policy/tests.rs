@@ -303,6 +303,16 @@ fn s9_who_may_have_devices_called_is_the_meetings_to_say() {
 }
 
 #[test]
+fn u4_a_plain_member_does_not_end_the_meeting_and_is_not_shown_that_it_could() {
+    let mut w = meeting();
+    let plain = ParticipantId::from_number(77);
+    w.fact(Fact::Joined { who: plain, role: Role::Member, via: Via::Browser, organiser: false, name: "Bob".to_owned().into() });
+    assert!(!w.view(plain).may_end && w.view(MEMBER).may_end);
+    assert_eq!(refusals(&w.fact(Fact::End { by: plain.into() })), [Refusal::NotAllowed]);
+    assert!(!w.policy.is_ended());
+}
+
+#[test]
 fn m18_a_presence_that_comes_anew_knocks_anew() {
     let mut w = world(PolicySettings::default());
     w.join(MEMBER);

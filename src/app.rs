@@ -32,6 +32,7 @@ use self::stop::{Pages, Up};
 use crate::call::{Calls, CallsSettings, House};
 use crate::cli::Status;
 use crate::config::{self, Settings};
+use crate::http::session::{LINK_VALID, LinkRole, NewLink};
 use crate::http::{self, ApiToken, Sessions};
 use crate::ids::Ids;
 use crate::link;
@@ -269,7 +270,8 @@ async fn serve(start: Start, signalling: &runtime::Handle) -> Result<(), RunErro
     let (ready, is_ready) = watch::channel(true);
     let (shutdown, shut) = watch::channel(false);
     let directory = &settings.store.directory;
-    let sessions = Sessions::open(directory).map_err(state("session key in", directory))?;
+    let sessions = Sessions::open(directory, gateway.store.clone(), SystemTime::now()).await;
+    let sessions = sessions.map_err(state("sessions in", directory))?;
     let resume_key = http::resume_key(directory).map_err(state("key of seats in", directory))?;
     let api_token = ApiToken::open(directory).map_err(state("API token in", directory))?;
     let sources = gateway.sources(started, is_ready, signalling);
@@ -285,7 +287,9 @@ async fn serve(start: Start, signalling: &runtime::Handle) -> Result<(), RunErro
     tracing::info!(address = %bound.addr, tls = settings.http.tls.is_some(), "HTTP");
     let candidates = up.media.candidates().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     tracing::info!(candidates, "WebRTC");
-    greet(&settings, &addresses, &listening, bound.addr, &sessions);
+    greet(&settings, &addresses, &listening, bound.addr, &sessions).await;
+    // It holds the store, which closes once nobody does.
+    drop(sessions);
     watchdog::start(up.media.steps(), up.sip.pulse(), &runtime::Handle::current())?;
     // Outside systemd there is nobody to tell.
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
@@ -423,7 +427,7 @@ fn calls_settings(settings: &Settings, below: &Below<'_>) -> CallsSettings {
 
 /// Says on standard output what to dial and which link to open (U-2). Under a service manager standard output is the journal,
 /// where a link that lets its finder in has no place: `roomgate link` makes one on request.
-fn greet(settings: &Settings, addresses: &[IpAddr], sip: &[SocketAddr], http: SocketAddr, sessions: &Sessions) {
+async fn greet(settings: &Settings, addresses: &[IpAddr], sip: &[SocketAddr], http: SocketAddr, sessions: &Sessions) {
     let mut lines = vec![format!("Roomgate {} is ready.", env!("CARGO_PKG_VERSION"))];
     let with_links = std::env::var_os("JOURNAL_STREAM").is_none();
     // A phone that is only dialled at speaks UDP or TCP.
@@ -437,7 +441,11 @@ fn greet(settings: &Settings, addresses: &[IpAddr], sip: &[SocketAddr], http: So
     for (name, meeting) in meetings {
         let dial = meeting.conference_id.as_deref().unwrap_or(name.as_str());
         lines.push(format!("dial sip:{dial}@{}  ({})", SocketAddr::new(host, port), meeting.title));
-        if with_links && let Ok(token) = sessions.mint_link(name, 0, true, SystemTime::now()) {
+        if !with_links {
+            continue;
+        }
+        let link = NewLink { meeting: name.clone(), made_at: 0, role: LinkRole::Organiser, uses: 1, valid: LINK_VALID };
+        if let Ok((_, token)) = sessions.make_link(link, SystemTime::now()).await {
             lines.push(format!("open {}  (as organiser, valid 10 minutes)", link::url(settings, http, &token)));
         }
     }

@@ -61,7 +61,8 @@ pub enum Command {
     #[command(after_help = "Exit status: 0 only if the call was answered and media flowed.\n\n\
         Example: roomgate dial sip:1001@127.0.0.1 --codec g722 --play sample --record out.wav --keys \",,*6\" --for 20s")]
     Dial(DialArgs),
-    /// Print a link that makes whoever opens it a member of a meeting; valid for 10 minutes
+    /// Print a link that makes whoever opens it a member of a meeting, made by the running daemon
+    #[command(after_help = "Exit status: 0, 69 when no daemon answers, or 78 when it refuses.")]
     Link(LinkArgs),
     /// Print who is up, who is kept out and what is in use, asked from the running daemon
     #[command(
@@ -182,6 +183,12 @@ pub struct LinkArgs {
     /// Whom the link makes of its opener
     #[arg(long = "as", value_enum, default_value_t = LinkRole::Member, value_name = "ROLE")]
     pub role: LinkRole,
+    /// How long it may be used, up to 366d
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = time)]
+    pub valid: Duration,
+    /// How often it may be used, up to 1000 times
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub uses: u32,
     /// Where the configuration is.
     #[command(flatten)]
     pub config: ConfigArgs,
@@ -190,6 +197,8 @@ pub struct LinkArgs {
 /// Whom a link makes of its opener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LinkRole {
+    /// A guest, who is not asked for the passcode
+    Guest,
     /// A member of the organisation
     Member,
     /// A member who organises this meeting
@@ -238,8 +247,13 @@ mod tests {
             (&[CodecKind::Pcmu][..], 20, DialTransport::Tcp)
         );
         assert_eq!(dial.keys.as_deref(), Some("1001#,,*6"));
-        let Ok(Command::Link(link)) = parse("roomgate link demo --as organiser --config c") else { panic!("link") };
+        let Ok(Command::Link(link)) = parse("roomgate link demo --as organiser --valid 30d --uses 5 --config c") else {
+            panic!("link")
+        };
         assert_eq!((link.role, link.config.path()), (LinkRole::Organiser, PathBuf::from("c")));
+        assert_eq!((link.valid.as_secs(), link.uses), (30 * 86_400, 5));
+        let Ok(Command::Link(link)) = parse("roomgate link demo") else { panic!("link") };
+        assert_eq!((link.role, link.valid.as_secs(), link.uses), (LinkRole::Member, 600, 1));
         let Ok(Command::Status(status)) = parse("roomgate status --json --config c") else { panic!("status") };
         assert!(status.json && status.config.path().ends_with("c"));
         assert!(matches!(parse("roomgate run --config conf"), Ok(Command::Run(_))));
@@ -263,6 +277,8 @@ mod tests {
             "link",
             "ledger",
             "ledger verify --heads",
+            "link demo --uses 0",
+            "link demo --valid 30",
         ] {
             assert!(parse(&format!("roomgate {line}")).is_err(), "{line}");
         }

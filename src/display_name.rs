@@ -37,7 +37,7 @@ pub fn clean(raw: &str, fallback: &str) -> String {
 
 /// Characters that change how their neighbours are read or take no room: bidirectional controls (UAX #9),
 /// zero-width space and no-break space, soft hyphen, fillers, interlinear annotation and tag characters.
-const fn is_invisible(character: char) -> bool {
+pub(crate) const fn is_invisible(character: char) -> bool {
     matches!(
         character,
         '\u{00AD}'

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::config;
 use crate::display_name;
+use crate::http;
 use crate::prompt;
 use crate::relay::provider;
 use crate::rtp::dtmf::DtmfReceiver;
@@ -35,6 +36,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("digest", digest),
     ("dtls", dtls),
     ("dtmf", dtmf),
+    ("http", http_head),
     ("ledger_heads", ledger_heads),
     ("rtcp", rtcp),
     ("rtp", rtp_packet),
@@ -62,6 +64,13 @@ pub fn ledger_heads(data: &[u8]) {
     for head in found {
         assert_eq!(store::read_heads(&head.to_string()), [head]);
     }
+}
+
+// === HTTP ===
+
+/// A request's head, and what is looked at in it before anybody is known.
+pub fn http_head(data: &[u8]) {
+    http::head(data);
 }
 
 // === SIP ===

@@ -9,12 +9,12 @@
 //!
 //! | layer | rooms | what they may touch |
 //! |---|---|---|
-//! | L5 | `app`, `config`, `cli`, `dial`, `fuzz`, `ledger`, `link`, `status`, `sweep`, `registrations`, `signals` | wiring, signals; channels between rooms are born in `app` |
+//! | L5 | `app`, `config`, `cli`, `control`, `dial`, `fuzz`, `ledger`, `link`, `status`, `sweep`, `registrations`, `signals` | wiring, signals; channels between rooms are born in `app` |
 //! | L4 | `call`, `http` | a device's call; API, pages |
 //! | L3 | `meeting`, `service` | live meetings; the embedded meeting's signalling and page |
 //! | L2 | `media`, `sip::driver`, `relay::driver`, `speech`, `store`, `telemetry`, `tls`, `udp` | threads, sockets, disk |
 //! | L1 | `sip`, `sdp`, `rtp`, `codec`, `dsp`, `policy`, `menu`, `prompt`, `relay` | pure: no socket, no clock |
-//! | L0 | `ids`, `cause`, `redact`, `machine`, `problem`, `units`, `phrase`, `display_name`, `network`, `budget`, `log_limit` | vocabulary |
+//! | L0 | `ids`, `cause`, `redact`, `machine`, `problem`, `units`, `phrase`, `display_name`, `network`, `budget`, `log_limit`, `printable` | vocabulary |
 //!
 //! # Two planes
 //! *Control* is a small tokio runtime with one task per owner: the SIP endpoint, each call, each meeting, the HTTP server.
@@ -56,6 +56,7 @@ pub mod cause;
 pub mod cli;
 pub mod codec;
 pub mod config;
+pub mod control;
 pub mod dial;
 pub mod display_name;
 pub mod dsp;
@@ -73,6 +74,7 @@ pub mod menu;
 pub mod network;
 pub mod phrase;
 pub mod policy;
+pub mod printable;
 pub mod problem;
 pub mod prompt;
 pub mod redact;

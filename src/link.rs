@@ -1,63 +1,84 @@
-//! `roomgate link`: a member link, made with the daemon's own key and without asking it (U-1).
-#![allow(clippy::disallowed_methods, reason = "a command: it says from when its link is valid")]
+//! `roomgate link`: a link into a meeting, made by the daemon that runs (U-1).
 
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::time::SystemTime;
+
+use serde_json::{Value, json};
 
 use crate::cli::{LinkArgs, LinkRole, Status};
 use crate::config::Settings;
-use crate::http::Sessions;
-use crate::http::session::SecretError;
+use crate::control::{self, AskError};
+use crate::http::session;
 use crate::ids::MeetingName;
+use crate::printable::printable;
 
 /// Why no link was made.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
     /// No such meeting.
-    #[error("no meeting is called `{wanted}`; there are: {known}")]
+    #[error("no meeting is called `{wanted}`; in the configuration are: {known}")]
     UnknownMeeting {
         /// What was asked for.
         wanted: String,
         /// What there is.
         known: String,
     },
-    /// The key of the state directory.
-    #[error("{0} (run this as the daemon's own user)")]
-    Key(#[from] SecretError),
+    /// The daemon.
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    /// What it answered.
+    #[error("the daemon's answer holds no link")]
+    NoLink,
 }
 
 impl LinkError {
     const fn status(&self) -> Status {
         match self {
-            Self::UnknownMeeting { .. } => Status::Configuration,
-            Self::Key(_) => Status::Unavailable,
+            Self::UnknownMeeting { .. } | Self::Ask(AskError::Refused(_)) => Status::Configuration,
+            Self::Ask(_) | Self::NoLink => Status::Unavailable,
         }
     }
 }
 
-/// The link for a member, or the organiser, of `meeting`, valid for ten minutes and one use.
+const fn role(role: LinkRole) -> session::LinkRole {
+    match role {
+        LinkRole::Guest => session::LinkRole::Guest,
+        LinkRole::Member => session::LinkRole::Member,
+        LinkRole::Organiser => session::LinkRole::Organiser,
+    }
+}
+
+/// The link that was asked for. The daemon may know meetings that its configuration does not name.
 ///
 /// # Errors
 /// [`LinkError`], with what to do about it.
-pub fn make(settings: &Settings, meeting: &str, organiser: bool) -> Result<String, LinkError> {
+pub fn make(settings: &Settings, args: &LinkArgs) -> Result<String, LinkError> {
     let unknown = || LinkError::UnknownMeeting {
-        wanted: meeting.to_owned(),
+        wanted: printable(&args.meeting).into_owned(),
         known: settings.meetings.keys().map(MeetingName::as_str).collect::<Vec<_>>().join(", "),
     };
-    let name = MeetingName::new(meeting).ok().filter(|name| settings.meetings.contains_key(name)).ok_or_else(unknown)?;
-    let token = Sessions::open(&settings.store.directory)?.mint_link(&name, 0, organiser, SystemTime::now())?;
-    Ok(url(settings, SocketAddr::new(settings.http.address, settings.http.port), &token))
+    let name = MeetingName::new(args.meeting.as_str()).map_err(|_| unknown())?;
+    let wanted = json!({ "role": role(args.role).word(), "uses": args.uses, "valid_seconds": args.valid.as_secs() });
+    let path = format!("/meetings/{name}/links");
+    let answer = control::ask(&settings.store.directory, "POST", &path, &wanted.to_string());
+    let answer = answer.map_err(|error| match error {
+        AskError::Refused(text) if text.starts_with("404") => unknown(),
+        AskError::Unreachable { .. } if !settings.meetings.contains_key(&name) => unknown(),
+        other => other.into(),
+    })?;
+    let answer: Value = serde_json::from_slice(&answer).map_err(|_| LinkError::NoLink)?;
+    let token = answer["link"].as_str().and_then(|link| link.strip_prefix("/enter?token=")).ok_or(LinkError::NoLink)?;
+    Ok(url(settings, SocketAddr::new(settings.http.address, settings.http.port), token))
 }
 
 /// The command: prints the link.
 #[must_use]
 pub fn run(settings: &Settings, args: &LinkArgs) -> ExitCode {
-    match make(settings, &args.meeting, args.role == LinkRole::Organiser) {
+    match make(settings, args) {
         Ok(link) => {
             // A reader that has gone away is not our fault.
-            let _ = writeln!(std::io::stdout(), "{link}");
+            let _ = writeln!(std::io::stdout(), "{}", printable(&link));
             Status::Clean.into()
         }
         Err(error) => {

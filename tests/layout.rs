@@ -8,13 +8,44 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(u8, &[&str])] = &[
     (
         5,
-        &["app", "config", "cli", "dial", "fuzz", "ledger", "link", "status", "sweep", "registrations", "signals", "main", "lib"],
+        &[
+            "app",
+            "config",
+            "cli",
+            "control",
+            "dial",
+            "fuzz",
+            "ledger",
+            "link",
+            "status",
+            "sweep",
+            "registrations",
+            "signals",
+            "main",
+            "lib",
+        ],
     ),
     (4, &["call", "http"]),
     (3, &["meeting", "service"]),
     (2, &["media", "sip::driver", "relay::driver", "speech", "store", "telemetry", "tls", "udp"]),
     (1, &["sip", "sdp", "rtp", "codec", "dsp", "policy", "menu", "prompt", "relay"]),
-    (0, &["ids", "cause", "redact", "machine", "problem", "units", "phrase", "display_name", "network", "budget", "log_limit"]),
+    (
+        0,
+        &[
+            "ids",
+            "cause",
+            "redact",
+            "machine",
+            "problem",
+            "units",
+            "phrase",
+            "display_name",
+            "network",
+            "budget",
+            "log_limit",
+            "printable",
+        ],
+    ),
 ];
 
 /// Layers whose rooms may use each other: pure rooms share words, wiring composes, drivers serve each other. L4 may not: a call and the server meet in L3.

@@ -11,6 +11,7 @@ use crate::http::desk::{HouseDesk, Later, NewMeeting, Unfit};
 use crate::ids::MeetingName;
 use crate::meeting::Ask;
 use crate::policy::Bypass;
+use crate::redact::Redacted;
 use crate::units::unix_millis;
 
 /// As many as anybody needs; more is a program gone wild.
@@ -145,6 +146,13 @@ impl HouseDesk for Desk {
 
     fn made_at(&self, name: &MeetingName) -> u64 {
         self.0.created.lock().unwrap_or_else(PoisonError::into_inner).get(name).map_or(0, |made| made.at)
+    }
+
+    fn passcode(&self, name: &MeetingName) -> Option<Redacted<String>> {
+        let settings = Arc::clone(&self.0.levers.settings.borrow());
+        let created = self.0.created.lock().unwrap_or_else(PoisonError::into_inner);
+        let meeting = settings.meetings.get(name).or_else(|| created.get(name).map(|made| &made.meeting))?;
+        meeting.passcode.as_ref().map(|code| Redacted::new(code.expose().to_owned()))
     }
 
     fn remove(&self, name: MeetingName) -> Later<Result<(), Unfit>> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::call::House;
 use crate::call::admit::{AccountDoor, Device, Doors};
 use crate::config::{self, Settings};
-use crate::http::{ApiToken, IceServer, WebSettings};
+use crate::http::{ApiToken, IceSecret, IceServer, WebSettings};
 use crate::ids::MeetingName;
 use crate::meeting::MeetingSettings;
 use crate::menu::{Directory, Entry};
@@ -86,8 +86,13 @@ pub(super) fn house(settings: &Settings, library: Arc<Library>) -> House {
 pub(super) fn web(settings: &Settings) -> WebSettings {
     let ice_server = |server: &config::IceServer| IceServer {
         urls: server.urls.clone(),
-        username: server.username.clone(),
-        credential: server.credential.as_ref().map(secret),
+        secret: match (&server.secret, &server.username, &server.credential) {
+            (Some(shared), ..) => IceSecret::Shared(secret(shared)),
+            (None, Some(username), Some(credential)) => {
+                IceSecret::Fixed { username: username.clone(), credential: secret(credential) }
+            }
+            _ => IceSecret::None,
+        },
     };
     let device_token = |(label, device): (&String, &config::Device)| {
         device.api_token.as_ref().map(|token| (label.clone(), ApiToken::new(token.expose())))

@@ -23,6 +23,7 @@ pub(super) fn settings(
     let in_force = || levers.settings.subscribe();
     HttpSettings {
         address: SocketAddr::new(settings.http.address, settings.http.port),
+        socket: settings.store.directory.join(http::SOCKET_FILE),
         tls: settings.http.tls.as_ref().map(tls_files),
         web: levers.web.subscribe(),
         media_candidates: status.media.candidates(),
@@ -31,6 +32,7 @@ pub(super) fn settings(
         sessions,
         resume_key,
         api_token,
+        lockout: calls().lockout(),
         ready: status.ready.clone(),
         events: gateway.raised.clone(),
         desks: desks::desks(calls(), sip, store, reloader),

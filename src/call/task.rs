@@ -163,6 +163,12 @@ impl CallsView {
         self.0.settings.lockout.get().locked(machine::now())
     }
 
+    /// The lock-out itself, for those who take codes elsewhere.
+    #[must_use]
+    pub fn lockout(&self) -> SharedLockout {
+        self.0.settings.lockout.clone()
+    }
+
     /// Unlocks a caller or a meeting; `false` when none of this name was locked.
     #[must_use]
     pub fn lift(&self, name: &str) -> bool {

@@ -10,6 +10,7 @@ pub(super) mod events;
 mod extract;
 pub(super) mod guard;
 mod house;
+mod links;
 mod meetings;
 mod notices;
 mod openapi;
@@ -56,6 +57,10 @@ pub(super) fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
         .routes(routes!(meetings::rooms))
         .routes(routes!(meetings::invite))
         .routes(routes!(meetings::end))
+        .routes(routes!(links::links, links::make_link))
+        .routes(routes!(links::revoke_link))
+        .routes(routes!(links::sessions))
+        .routes(routes!(links::end_session))
         .routes(routes!(calls::calls))
         .routes(routes!(calls::call, calls::hang_up))
         .routes(routes!(events::events))

@@ -176,6 +176,8 @@ pub trait HouseDesk: Send + Sync {
     fn create(&self, wanted: NewMeeting) -> Later<Result<u64, Unfit>>;
     /// When the meeting of this name was made, in milliseconds since 1970; 0: it is a configured one, or none.
     fn made_at(&self, name: &MeetingName) -> u64;
+    /// The passcode of the meeting of this name, where one is set.
+    fn passcode(&self, name: &MeetingName) -> Option<Redacted<String>>;
     /// Removes one that was made, and ends it if it runs.
     fn remove(&self, name: MeetingName) -> Later<Result<(), Unfit>>;
 }

@@ -6,31 +6,36 @@
 #![allow(clippy::disallowed_methods, reason = "a driver: starts the server's task and tells the time")]
 
 mod api;
+mod browser;
 pub mod desk;
+mod enter;
+mod harden;
 mod health;
+mod local;
 mod page;
 pub mod peer;
+mod presence;
 mod refuse;
+pub mod secret;
 mod serve;
 pub mod session;
 mod webhook;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::{Next, from_fn};
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -39,23 +44,28 @@ use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 
 use crate::budget::{Allowance, Budgets};
-use crate::ids::{CallId, MeetingName, ParticipantId};
+use crate::ids::{CallId, MeetingName};
+use crate::log_limit::LogLimit;
 use crate::meeting::{By, Refusal, Registry};
+use crate::menu::SharedLockout;
 use crate::network::Network;
-use crate::redact::Redacted;
 use crate::relay::provider::{WebhookAnswer, WebhookCall};
 use crate::service::embedded::signalling::ResumeKey;
 use crate::telemetry::events::Events;
 use crate::tls::{self, TlsFiles};
 
-pub use session::{ApiToken, Sessions, resume_key};
+pub use crate::service::embedded::signalling::ice::{IceSecret, IceServer};
+pub use local::SOCKET_FILE;
+pub use secret::{ApiToken, resume_key};
+pub use session::Sessions;
 
 use api::events::Streams;
 use api::guard::{Audit, Limiter};
 use desk::Desks;
+use harden::harden;
 use peer::{Connections, Peer, Source};
+use presence::Presences;
 use refuse::ProblemDetails;
-use session::{Session, SessionId};
 
 /// Bytes of a request's body; the largest that makes sense is a chat line of 4000 characters, each escaped.
 const LARGEST_BODY: usize = 64 * 1024;
@@ -65,29 +75,14 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 const WRONG_TOKENS: Allowance = Allowance { burst: 10, every: Duration::from_secs(6) };
 /// Addresses with wrong tokens that are told apart; beyond, they share one allowance.
 const WRONG_SOURCES: usize = 4096;
+/// Sessions that passcodes open for one address: an organisation behind NAT joins within a minute, a program goes on for ever.
+const OPENED: Allowance = Allowance { burst: 100, every: Duration::from_secs(2) };
 /// How long meetings may take to hear that the server stops.
 const SOCKETS_STOP: Duration = Duration::from_secs(5);
 /// Connections from one address (an organisation behind NAT is one), as shipped.
 pub const CONNECTIONS_PER_ADDRESS: usize = 512;
 /// Connections altogether, as shipped.
 pub const CONNECTIONS: usize = 4096;
-
-/// One `RTCIceServer` for the page's peer connection (U-2). Everybody who opens a meeting page gets it.
-#[derive(Debug, Clone, Serialize)]
-pub struct IceServer {
-    /// `stun:`, `turn:` and `turns:` addresses.
-    pub urls: Vec<String>,
-    /// For TURN.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub username: Option<String>,
-    /// For TURN.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "exposed")]
-    pub credential: Option<Redacted<String>>,
-}
-
-fn exposed<S: Serializer>(secret: &Option<Redacted<String>>, serializer: S) -> Result<S::Ok, S::Error> {
-    secret.as_ref().map(Redacted::expose).serialize(serializer)
-}
 
 /// Reads the newest lines, at most so many, from what the store keeps.
 pub type Query = Arc<dyn Fn(usize) -> QueryAnswer + Send + Sync>;
@@ -173,7 +168,7 @@ pub struct WebSettings {
     pub public_url: Option<String>,
     /// The host organisation's name.
     pub organisation: String,
-    /// For the pages' peer connections.
+    /// For the peer connections of pages that have joined.
     pub ice_servers: Vec<IceServer>,
     /// Labels of devices, and what programs of their rooms show at the API (U-4).
     pub device_tokens: Vec<(String, ApiToken)>,
@@ -184,6 +179,8 @@ pub struct WebSettings {
 pub struct HttpSettings {
     /// Where to listen; port 0 takes any.
     pub address: SocketAddr,
+    /// Where commands on this machine ask ([`SOCKET_FILE`]).
+    pub socket: PathBuf,
     /// TLS; without it plain HTTP is spoken, for loopback or behind a proxy.
     pub tls: Option<TlsFiles>,
     /// What is configured at the moment.
@@ -200,6 +197,8 @@ pub struct HttpSettings {
     pub resume_key: ResumeKey,
     /// The operator's token.
     pub api_token: ApiToken,
+    /// Wrong codes of late, of calls and pages alike (K-1).
+    pub lockout: SharedLockout,
     /// True while calls are taken (U-5).
     pub ready: watch::Receiver<bool>,
     /// What happens (M-17).
@@ -266,6 +265,14 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// The socket for commands cannot be listened at.
+    #[error("commands cannot be listened to at {}: {source}", path.display())]
+    Socket {
+        /// Its path.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The certificate cannot be used.
     #[error(transparent)]
     Tls(#[from] tls::TlsError),
@@ -276,6 +283,11 @@ struct Site {
     settings: HttpSettings,
     registry: Registry,
     wrong_tokens: Mutex<Budgets<Source>>,
+    opened: Mutex<Budgets<Source>>,
+    /// Lines about addresses with too many wrong tokens.
+    said_of_tokens: Mutex<LogLimit>,
+    /// Lines about wrong passcodes.
+    said_of_codes: Mutex<LogLimit>,
     presences: Mutex<Presences>,
     streams: Arc<Streams>,
     limiter: Limiter,
@@ -285,44 +297,63 @@ struct Site {
     sockets: mpsc::Sender<()>,
 }
 
-/// Which presences a session has now: its open pages, the newest last.
-type Presences = HashMap<SessionId, Vec<ParticipantId>>;
-
 impl Site {
     /// What is configured at the moment.
     fn web(&self) -> Arc<WebSettings> {
         Arc::clone(&self.settings.web.borrow())
     }
 
-    /// The session of a request, if it carries a valid cookie.
-    fn session(&self, headers: &HeaderMap) -> Option<Session> {
-        let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let ours = cookies.flat_map(|value| value.split(';')).filter_map(|pair| {
-            let (name, value) = pair.trim().split_once('=')?;
-            (name == session::COOKIE).then_some(value)
-        });
-        // A browser sends one; the limit is for those who send hundreds.
-        let sessions = ours.take(4).filter_map(|cookie| self.settings.sessions.session(cookie, SystemTime::now()));
-        sessions.into_iter().find(|session| self.is_current(session))
+    /// Which presences a session has.
+    fn presences(&self) -> MutexGuard<'_, Presences> {
+        self.presences.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a session is for the meeting that has its name now.
-    fn is_current(&self, session: &Session) -> bool {
-        self.settings.desks.house.made_at(&session.meeting) == session.made_at
+    /// Whether the browser's end is https, so that a cookie may be kept to it.
+    fn is_secure(&self, peer: &Peer, headers: &HeaderMap) -> bool {
+        peer.secure(headers, self.web().public_url.as_deref())
     }
 
-    /// Nothing, or how long this source has to wait after its many wrong tokens.
-    fn may_try(&self, source: Source) -> Result<(), ProblemDetails> {
-        let wait = self.wrong_tokens.lock().unwrap_or_else(PoisonError::into_inner).wait(Instant::now(), &source);
-        if wait.is_zero() { Ok(()) } else { Err(ProblemDetails::too_many("Too many wrong tokens from your address.", wait)) }
+    /// Whether a page of ours asks (U-4); `None`: no page does.
+    fn same_origin(&self, peer: &Peer, headers: &HeaderMap) -> Option<bool> {
+        peer.same_origin(headers, self.web().public_url.as_deref())
     }
 
-    /// Counts a wrong token. The last one of an allowance is one log line.
-    fn wrong_token(&self, source: Source) {
+    /// Counts a wrong token, after it was looked at: who shows a right one is never held up by those of others, nor by their number (X-2).
+    ///
+    /// # Errors
+    /// Too many came from there: how long this source has to wait before it is told again that it is wrong.
+    fn wrong_token(&self, source: Source) -> Result<(), ProblemDetails> {
         let now = Instant::now();
         let mut wrong_tokens = self.wrong_tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        if wrong_tokens.take(now, source) && !wrong_tokens.wait(now, &source).is_zero() {
-            tracing::warn!(address = %source, "too many wrong tokens: further ones are refused for a while");
+        if !wrong_tokens.take(now, source) {
+            let wait = wrong_tokens.wait(now, &source);
+            return Err(ProblemDetails::too_many("Too many wrong tokens from your address.", wait));
+        }
+        if !wrong_tokens.wait(now, &source).is_zero()
+            && let Some(unsaid) = self.said_of_tokens.lock().unwrap_or_else(PoisonError::into_inner).says(now)
+        {
+            tracing::warn!(address = %source, unsaid, "too many wrong tokens: further ones are refused for a while");
+        }
+        Ok(())
+    }
+
+    /// Counts a session that a passcode opens.
+    ///
+    /// # Errors
+    /// How long this source has to wait.
+    fn may_open(&self, source: Source) -> Result<(), ProblemDetails> {
+        let now = Instant::now();
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if opened.take(now, source) {
+            return Ok(());
+        }
+        Err(ProblemDetails::too_many("Too many enter from your address.", opened.wait(now, &source)))
+    }
+
+    /// Says that a wrong passcode was given, unless that was said a moment ago.
+    fn wrong_passcode(&self, source: Source, meeting: &MeetingName) {
+        if let Some(unsaid) = self.said_of_codes.lock().unwrap_or_else(PoisonError::into_inner).says(Instant::now()) {
+            tracing::warn!(address = %source, %meeting, unsaid, "wrong passcode at the page");
         }
     }
 
@@ -342,6 +373,8 @@ pub async fn start(settings: HttpSettings, registry: Registry, shutdown: watch::
     let bind = |source| StartError::Bind { address, source };
     let listener = TcpListener::bind(address).await.map_err(bind)?;
     let addr = listener.local_addr().map_err(bind)?;
+    let path = settings.socket.clone();
+    let commands = local::bind(&path).map_err(|source| StartError::Socket { path, source })?;
 
     let connections = Connections::new(settings.connections_per_address, settings.connections);
     let web = settings.web.clone();
@@ -349,6 +382,9 @@ pub async fn start(settings: HttpSettings, registry: Registry, shutdown: watch::
     let site = Arc::new(Site {
         registry,
         wrong_tokens: Mutex::new(Budgets::new(WRONG_TOKENS, WRONG_SOURCES, Instant::now())),
+        opened: Mutex::new(Budgets::new(OPENED, WRONG_SOURCES, Instant::now())),
+        said_of_tokens: Mutex::default(),
+        said_of_codes: Mutex::default(),
         presences: Mutex::default(),
         streams: Arc::default(),
         limiter: Limiter::new(settings.requests_per_second, crate::machine::now()),
@@ -357,9 +393,11 @@ pub async fn start(settings: HttpSettings, registry: Registry, shutdown: watch::
         sockets,
         settings,
     });
-    let serving = serve::Serving { listener, tls, router: router(site), web, connections, shutdown };
+    let router = router(site);
+    let commands = local::run(commands, router.clone(), shutdown.clone());
+    let serving = serve::Serving { listener, tls, router, web, connections, shutdown };
     let task = tokio::spawn(async move {
-        serve::run(serving).await;
+        tokio::join!(serve::run(serving), commands);
         if tokio::time::timeout(SOCKETS_STOP, sockets_gone.recv()).await.is_err() {
             tracing::warn!("pages cut at the stop before their meetings were told");
         }
@@ -371,12 +409,13 @@ fn router(site: Arc<Site>) -> Router {
     Router::new()
         .merge(health::routes())
         .merge(page::routes())
+        .merge(enter::routes())
         .merge(webhook::routes())
         .nest(api::ROOT, api::routes(&site))
         .fallback(page::not_found)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(from_fn(in_time))
-        .layer(from_fn(harden))
+        .layer(from_fn_with_state(Arc::clone(&site), harden))
         .with_state(site)
 }
 
@@ -389,29 +428,37 @@ async fn in_time(request: Request, next: Next) -> Response {
     }
 }
 
-/// What every answer tells a browser, unless a page says otherwise. `ws:` and `wss:` are for browsers in which `'self'`
-/// does not include the WebSocket of the same host.
-const HARDENING: [(HeaderName, &str); 8] = [
-    (
-        header::CONTENT_SECURITY_POLICY,
-        "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; media-src 'self' blob:; object-src 'none'; \
-         base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-    ),
-    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (header::X_FRAME_OPTIONS, "DENY"),
-    (header::REFERRER_POLICY, "no-referrer"),
-    (HeaderName::from_static("permissions-policy"), "microphone=(self), camera=(), geolocation=(), payment=(), usb=()"),
-    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-    (header::CACHE_CONTROL, "no-store"),
-];
-
-async fn harden(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    for (name, value) in HARDENING {
-        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+/// What is read of a request's head before anybody is known, for the fuzz target: the first line is `Host`, each further one a header of its
+/// own. What must hold: no panic, and nobody is believed to be us who does not say so.
+pub(crate) fn head(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let mut headers = HeaderMap::new();
+    for (number, line) in text.lines().take(64).enumerate() {
+        let (name, value) = if number == 0 { ("host", line) } else { line.split_once(':').unwrap_or(("cookie", line)) };
+        if let (Ok(name), Ok(value)) = (name.trim().parse::<axum::http::HeaderName>(), value.trim().parse()) {
+            headers.append(name, value);
+        }
     }
-    response
+    let connections = Connections::new(2, 2);
+    for proxy in [false, true] {
+        let address = std::net::IpAddr::from([192, 0, 2, 1]);
+        let Ok(slot) = connections.enter(address, proxy) else { return };
+        let at = Some(SocketAddr::from(([192, 0, 2, 80], 8080)));
+        let peer = Peer { address, at, tls: false, name: None, proxy, slot: Arc::new(slot) };
+        let public = Some("https://meet.example");
+        let named = harden::host(&headers).is_some_and(|host| harden::is_ours(&peer, host, public));
+        let same = peer.same_origin(&headers, public);
+        let client = peer.client(&headers, &[]);
+        if !proxy {
+            assert_eq!(client, address, "a stranger speaks for itself");
+            let origin = headers.get("origin").and_then(|origin| peer::authority(origin.to_str().ok()?));
+            let ours = |host: &str| harden::host(&headers).is_none_or(|named| named.eq_ignore_ascii_case(host));
+            assert!(same != Some(true) || origin.is_some_and(|origin| origin.host == "meet.example" || ours(&origin.host)));
+            assert!(named || !harden::host(&headers).is_some_and(|host| host.eq_ignore_ascii_case("meet.example")));
+        }
+        let _ = (peer.secure(&headers, public), peer.is_here(&headers));
+    }
+    let _ = text.lines().filter_map(session::id_of).count();
 }
 
 #[cfg(test)]

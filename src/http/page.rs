@@ -1,28 +1,27 @@
-//! What browsers load: the front page, meeting pages and their files, the exchange of a member link, and the door of each
-//! meeting's signalling (U-1, U-6).
+//! What browsers load: the front page, meeting pages and their files, and each meeting's signalling (U-6).
+#![allow(clippy::disallowed_methods, reason = "a driver: tells the time, and starts a task for whoever was removed")]
 
 use std::borrow::Cow;
-use std::sync::{Arc, LazyLock, PoisonError};
-use std::time::SystemTime;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
-use axum::extract::rejection::{FormRejection, QueryRejection};
 use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use axum::{Extension, Form, Json, Router};
-use serde::Deserialize;
+use axum::{Extension, Json, Router};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::Site;
 use super::peer::Peer;
 use super::refuse::ProblemDetails;
-use super::session::{self, LinkError, Session};
+use super::session::Session;
 use crate::ids::{MeetingName, ParticipantId};
+use crate::meeting::Ask;
 use crate::meeting::words::Role;
-use crate::service::embedded::signalling::{self, Visitor};
+use crate::service::embedded::signalling::{self, Seen, Visitor};
 
 /// The files of the meeting page, by the name they have under `/assets/`.
 macro_rules! page_files {
@@ -32,7 +31,7 @@ macro_rules! page_files {
 }
 
 const PAGE_FILES: &[(&str, &[u8])] = page_files! {
-    "app.js" "boot.js" "captures.js" "chat.js" "controls.js" "icon.svg" "lobby.js" "media.js" "memory.js" "microphone.js" "prejoin.js"
+    "app.js" "boot.js" "captures.js" "chat.js" "controls.js" "door.js" "icon.svg" "lobby.js" "media.js" "memory.js" "microphone.js" "prejoin.js"
     "readers.js" "rooms.js" "roster.js" "signalling.js" "sound.js" "style.css" "text.js" "view.js"
 };
 
@@ -88,7 +87,6 @@ static INDEX: LazyLock<Asset> = LazyLock::new(|| Asset::new("index.html", MEETIN
 pub(super) fn routes() -> Router<Arc<Site>> {
     Router::new()
         .route("/", get(front))
-        .route("/enter", get(door).post(enter))
         .route("/assets/{file}", get(asset))
         .route("/m/{meeting}", get(meeting))
         .route("/m/{meeting}/info", get(info))
@@ -104,7 +102,7 @@ pub(super) async fn not_found() -> Response {
     plain(StatusCode::NOT_FOUND, "Nothing here", "<p>There is no such page. Check the address you were sent.</p>")
 }
 
-fn no_such_meeting() -> Response {
+pub(super) fn no_such_meeting() -> Response {
     plain(StatusCode::NOT_FOUND, "No such meeting", "<p>Check the address you were sent, or ask the host for a new one.</p>")
 }
 
@@ -113,7 +111,7 @@ const MARK: &str = "<span class=\"mark\" aria-hidden=\"true\"><svg viewBox=\"0 0
                     <path d=\"M9 14v3M12 11.5v8M15 14v3\"/></svg></span>";
 
 /// A page of a few words. `body` is HTML.
-fn plain(status: StatusCode, title: &str, body: &str) -> Response {
+pub(super) fn plain(status: StatusCode, title: &str, body: &str) -> Response {
     let title = escaped(title);
     let product = if title == "Roomgate" { "" } else { " · Roomgate" };
     let page = format!(
@@ -127,7 +125,7 @@ fn plain(status: StatusCode, title: &str, body: &str) -> Response {
 }
 
 /// Text made safe for HTML, also inside a quoted attribute.
-fn escaped(text: &str) -> Cow<'_, str> {
+pub(super) fn escaped(text: &str) -> Cow<'_, str> {
     if !text.contains(['&', '<', '>', '"', '\'']) {
         return Cow::Borrowed(text);
     }
@@ -153,7 +151,7 @@ async fn asset(Path(file): Path<String>, headers: HeaderMap) -> Response {
 }
 
 /// The configured meeting of this name, with its title.
-fn known(site: &Site, name: &str) -> Option<(MeetingName, String)> {
+pub(super) fn known(site: &Site, name: &str) -> Option<(MeetingName, String)> {
     let name = MeetingName::new(name).ok()?;
     let title = site.registry.title(&name)?;
     Some((name, title))
@@ -166,18 +164,21 @@ async fn meeting(State(site): State<Arc<Site>>, Path(name): Path<String>, header
     }
 }
 
-/// The request's session, if it makes its bearer a member here: one meeting's session is nothing in another.
-fn membership(site: &Site, headers: &HeaderMap, meeting: &MeetingName) -> Option<Session> {
-    site.session(headers).filter(|session| session.meeting == *meeting)
+/// Whether a browser may knock at this meeting: it has a session there, or no passcode is set (K-1).
+fn may_knock(site: &Site, session: Option<&Session>, meeting: &MeetingName) -> bool {
+    session.is_some() || site.settings.desks.house.passcode(meeting).is_none()
 }
 
 /// Who somebody with this session, or without one, is to this meeting's signalling.
-fn visitor(meeting: MeetingName, session: Option<&Session>) -> Visitor {
+fn visitor(site: &Site, meeting: MeetingName, session: Option<&Session>) -> Visitor {
+    let member = session.is_some_and(Session::is_member);
+    let now = SystemTime::now();
     Visitor {
         meeting,
-        role: if session.is_some() { Role::Member } else { Role::External },
-        organiser: session.is_some_and(|session| session.organiser),
-        fallback_name: if session.is_some() { "Member" } else { "Guest" },
+        role: if member { Role::Member } else { Role::External },
+        organiser: session.is_some_and(Session::organises),
+        fallback_name: if member { "Member" } else { "Guest" },
+        ice_servers: site.web().ice_servers.iter().map(|server| server.made_for(now)).collect(),
     }
 }
 
@@ -185,22 +186,29 @@ fn visitor(meeting: MeetingName, session: Option<&Session>) -> Visitor {
 const RELOADED: &str = "x-roomgate-resume";
 
 /// What the page has to know before it joins.
-async fn info(State(site): State<Arc<Site>>, Path(name): Path<String>, headers: HeaderMap) -> Response {
+async fn info(
+    State(site): State<Arc<Site>>,
+    Extension(peer): Extension<Peer>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     let Some((name, title)) = known(&site, &name) else {
         return ProblemDetails::not_found("meeting").into_response();
     };
-    let session = membership(&site, &headers, &name);
+    let session = site.session_in(&peer, &headers, &name);
+    let member = session.as_ref().is_some_and(Session::is_member);
     if let Some(token) = headers.get(RELOADED).and_then(|value| value.to_str().ok()) {
-        reloaded(&site, &visitor(name.clone(), session.as_ref()), token).await;
+        reloaded(&site, &visitor(&site, name.clone(), session.as_ref()), token).await;
     }
     let (settings, web) = (&site.settings, site.web());
     Json(json!({
         "meeting": name.as_str(),
         "title": title,
-        "role": if session.is_some() { Role::Member } else { Role::External },
-        "organiser": session.is_some_and(|session| session.organiser),
+        "role": if member { Role::Member } else { Role::External },
+        "organiser": session.as_ref().is_some_and(Session::organises),
         "organisation": web.organisation,
-        "ice_servers": web.ice_servers,
+        // Asked before anybody may knock (K-1).
+        "passcode": !may_knock(&site, session.as_ref(), &name),
         "media": { "candidates": settings.media_candidates },
         "transcription": settings.transcription,
         "sms": settings.sms,
@@ -219,78 +227,6 @@ async fn reloaded(site: &Site, visitor: &Visitor, token: &str) {
     }
 }
 
-// === Member links ===
-
-#[derive(Deserialize)]
-struct Ticket {
-    token: String,
-}
-
-fn bad_link(error: LinkError) -> Response {
-    let status = match error {
-        LinkError::Forged => StatusCode::BAD_REQUEST,
-        LinkError::Expired | LinkError::Used => StatusCode::GONE,
-        LinkError::Busy | LinkError::NoRandomness => StatusCode::SERVICE_UNAVAILABLE,
-    };
-    plain(status, "This link does not work", &format!("<p>{}</p>", escaped(&error.to_string())))
-}
-
-/// A button, so that a mail scanner or a link preview that fetches the address does not use the link up.
-async fn door(State(site): State<Arc<Site>>, ticket: Result<Query<Ticket>, QueryRejection>) -> Response {
-    let Ok(Query(Ticket { token })) = ticket else { return bad_link(LinkError::Forged) };
-    let meeting = match site.settings.sessions.peek(&token, SystemTime::now()) {
-        Ok(meeting) => meeting,
-        Err(error) => return bad_link(error),
-    };
-    let Some(title) = site.registry.title(&meeting) else { return no_such_meeting() };
-    let form = format!(
-        "<p class=\"organisation\" dir=\"auto\">{}</p>\n<p>You enter as a member of the meeting.</p>\n<form method=\"post\" action=\"/enter\">\
-         <input type=\"hidden\" name=\"token\" value=\"{}\"><button data-testid=\"enter\">Enter the meeting</button></form>",
-        escaped(&site.web().organisation),
-        escaped(&token)
-    );
-    let mut page = plain(StatusCode::OK, &title, &form);
-    // With `no-referrer` a browser sends `Origin: null` with the form (Fetch section 3.2), and nothing could be checked.
-    page.headers_mut().insert(header::REFERRER_POLICY, header::HeaderValue::from_static("same-origin"));
-    page
-}
-
-/// Uses the link up and makes the browser a member of its meeting.
-async fn enter(
-    State(site): State<Arc<Site>>,
-    Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-    ticket: Result<Form<Ticket>, FormRejection>,
-) -> Response {
-    // Otherwise another site could put a visitor's browser into a session of its choice.
-    if peer.same_origin(&headers, site.web().public_url.as_deref()) == Some(false) {
-        return plain(StatusCode::FORBIDDEN, "Not from here", "<p>Please open the link itself.</p>");
-    }
-    let source = site.source(&peer, &headers);
-    if site.may_try(source).is_err() {
-        let text = "<p>Too many wrong links came from your address. Please wait a minute.</p>";
-        return plain(StatusCode::TOO_MANY_REQUESTS, "Please wait", text);
-    }
-    let Ok(Form(Ticket { token })) = ticket else { return bad_link(LinkError::Forged) };
-    match site.settings.sessions.exchange(&token, SystemTime::now()) {
-        Ok((session, _)) if !site.is_current(&session) => no_such_meeting(),
-        Ok((session, cookie)) => {
-            tracing::info!(meeting = %session.meeting, organiser = session.organiser, address = %source, "member link used");
-            let secure = if peer.secure(&headers) { "; Secure" } else { "" };
-            let lasts = session::SESSION_VALID.as_secs();
-            // Strict is enough: what a foreign link opens first is the page, which is the same for everybody.
-            let cookie = format!("{}={cookie}; Path=/; HttpOnly; SameSite=Strict; Max-Age={lasts}{secure}", session::COOKIE);
-            ([(header::SET_COOKIE, cookie)], Redirect::to(&format!("/m/{}", session.meeting))).into_response()
-        }
-        Err(error) => {
-            if error == LinkError::Forged {
-                site.wrong_token(source);
-            }
-            bad_link(error)
-        }
-    }
-}
-
 // === Signalling ===
 
 async fn connect(
@@ -304,53 +240,93 @@ async fn connect(
         return ProblemDetails::not_found("meeting").into_response();
     };
     // Browsers let any site open a WebSocket anywhere, cookies and all, and say which one did in `Origin` (U-4).
-    if peer.same_origin(&headers, site.web().public_url.as_deref()) == Some(false) {
-        return ProblemDetails::new(StatusCode::FORBIDDEN, "foreign-origin", "This request comes from another site.")
-            .into_response();
+    if site.same_origin(&peer, &headers) == Some(false) {
+        return ProblemDetails::foreign().into_response();
     }
-    let session = membership(&site, &headers, &meeting);
-    let visitor = visitor(meeting, session.as_ref());
+    let session = site.session_in(&peer, &headers, &meeting);
+    if !may_knock(&site, session.as_ref(), &meeting) {
+        let text = "This meeting has a passcode, which was not given.";
+        return ProblemDetails::new(StatusCode::FORBIDDEN, "passcode-wanted", text).into_response();
+    }
+    let visitor = visitor(&site, meeting, session.as_ref());
     upgrade
         .max_message_size(signalling::LARGEST_MESSAGE)
         .max_frame_size(signalling::LARGEST_MESSAGE)
         .on_failed_upgrade(|error| tracing::debug!(%error, "WebSocket not opened"))
         .on_upgrade(async move |socket| {
             let _held = (site.sockets.clone(), peer);
-            let open = OpenPage { site: Arc::clone(&site), session, presence: std::sync::Mutex::new(None) };
-            let key = site.settings.resume_key.clone();
-            signalling::serve(socket, site.registry.clone(), visitor, key, |who| open.joined(who), site.shutdown.clone()).await;
+            let open = OpenPage { site: Arc::clone(&site), session, presence: Mutex::default() };
+            let (registry, key, shutdown) = (site.registry.clone(), site.settings.resume_key.clone(), site.shutdown.clone());
+            let serving = signalling::serve(socket, registry, visitor, key, |seen| open.seen(seen), shutdown);
+            open.as_long_as_its_session(serving).await;
         })
 }
 
-/// A member's page, listed among its session's presences as long as it is open, so that the API can speak for it.
+/// How long the meeting may take to say goodbye to a page whose session was ended.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// A page with its session, among whose presences it is listed, so that the API can speak for it.
 struct OpenPage {
     site: Arc<Site>,
     session: Option<Session>,
-    presence: std::sync::Mutex<Option<ParticipantId>>,
+    presence: Mutex<Option<ParticipantId>>,
 }
 
 impl OpenPage {
-    fn joined(&self, who: ParticipantId) {
-        let Some(session) = &self.session else { return };
-        *self.presence.lock().unwrap_or_else(PoisonError::into_inner) = Some(who);
-        let mut presences = self.site.presences.lock().unwrap_or_else(PoisonError::into_inner);
-        presences.entry(session.id).or_default().push(who);
+    fn seen(&self, seen: Seen) {
+        match seen {
+            Seen::Joined(who) => {
+                let Some(session) = &self.session else { return };
+                // A page has one presence: what it had before a second `join` would be is over.
+                if let Some(before) = self.here().replace(who) {
+                    self.site.presences().closed(&session.id, before);
+                }
+                self.site.joined(&session.id, who);
+            }
+            Seen::Removed(who) => {
+                let site = Arc::clone(&self.site);
+                tokio::spawn(async move { site.removed(who).await });
+            }
+        }
+    }
+
+    fn here(&self) -> MutexGuard<'_, Option<ParticipantId>> {
+        self.presence.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Serves the page until its connection ends, or somebody ends its session: with that goes what it has in the meeting. Who is in when
+    /// the session's time is over stays.
+    async fn as_long_as_its_session(&self, serving: impl Future<Output = ()>) {
+        let mut serving = std::pin::pin!(serving);
+        let Some(session) = &self.session else { return serving.await };
+        let sessions = &self.site.settings.sessions;
+        let mut endings = sessions.endings();
+        let was_ended = || {
+            let now = SystemTime::now();
+            !session.remaining(now).is_zero() && !sessions.lives(&session.id, now)
+        };
+        let over = async { while !was_ended() && endings.changed().await.is_ok() {} };
+        tokio::select! {
+            () = serving.as_mut() => return,
+            () = over => {}
+        }
+        // The meeting says it to the page, unless that has not joined: then there is nobody to say goodbye to.
+        let _ = tokio::time::timeout(FAREWELL, serving.as_mut()).await;
+        let here = *self.here();
+        if let Some(who) = here {
+            for meeting in self.site.registry.running().await {
+                // Ids of rows are never used twice: another meeting, or this one where it has left, does not know it.
+                let _ = meeting.ask(None, Ask::Remove(who)).await;
+            }
+        }
     }
 }
 
 impl Drop for OpenPage {
     fn drop(&mut self) {
-        let who = self.presence.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (Some(session), Some(who)) = (&self.session, who) else { return };
-        let mut presences = self.site.presences.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pages) = presences.get_mut(&session.id) {
-            // One only: a page that came back has the same presence, and its old socket may end after the new one began.
-            if let Some(at) = pages.iter().position(|page| *page == who) {
-                pages.remove(at);
-            }
-            if pages.is_empty() {
-                presences.remove(&session.id);
-            }
+        let who = self.here().take();
+        if let (Some(session), Some(who)) = (&self.session, who) {
+            self.site.presences().closed(&session.id, who);
         }
     }
 }

@@ -3,11 +3,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::{HeaderMap, Uri, header};
 
+use super::harden::host;
 use crate::network::Network;
 
 /// One subscriber for the purpose of limits: an IPv4 address, or an IPv6 /64, since whoever has one address of it has all.
@@ -34,8 +35,12 @@ impl fmt::Display for Source {
 pub struct Peer {
     /// The other end's address: a client's, or a proxy's.
     pub address: IpAddr,
+    /// Our end of the connection; `None`: the socket in the state directory, whose other end is the operator.
+    pub at: Option<SocketAddr>,
     /// It came by TLS to us.
     pub tls: bool,
+    /// The name that the certificate was asked for (RFC 6066 section 3).
+    pub name: Option<Arc<str>>,
     /// It is one of `trusted_proxies`.
     pub proxy: bool,
     /// Its place among the connections of its address; held as long as anything of the connection lives.
@@ -62,6 +67,12 @@ impl Peer {
         client
     }
 
+    /// Whether the other end has opened the socket in the state directory.
+    #[must_use]
+    pub const fn is_operator(&self) -> bool {
+        self.at.is_none()
+    }
+
     /// Whether the client is a program on this machine. A proxy here, named or not, asks for anybody.
     #[must_use]
     pub fn is_here(&self, headers: &HeaderMap) -> bool {
@@ -69,13 +80,20 @@ impl Peer {
         self.address.to_canonical().is_loopback() && !self.proxy && !forwarded
     }
 
-    /// Whether the client's end is https, so that a cookie may be kept to it.
+    /// Whether the client's end is https, so that a cookie may be kept to it: we speak TLS, or a trusted proxy says that it does, or the
+    /// request was sent to `public_url`, which says so.
     #[must_use]
-    pub fn secure(&self, headers: &HeaderMap) -> bool {
-        self.tls || (self.proxy && headers.get("x-forwarded-proto").is_some_and(|proto| proto.as_bytes() == b"https"))
+    pub fn secure(&self, headers: &HeaderMap, public_url: Option<&str>) -> bool {
+        let forwarded = || self.proxy && headers.get("x-forwarded-proto").is_some_and(|proto| proto.as_bytes() == b"https");
+        let public = || {
+            let public = public_url.and_then(authority).filter(|public| public.https);
+            public.is_some_and(|public| host(headers).is_some_and(|host| public.host.eq_ignore_ascii_case(host)))
+        };
+        self.tls || forwarded() || public()
     }
 
-    /// Whether the request's `Origin` is this server (U-4). `None` when it has no `Origin`: then no browser script sent it.
+    /// Whether the request's `Origin` is this server, by scheme, host and port (U-4). `None` when it has no `Origin`: then no browser script
+    /// sent it.
     #[must_use]
     pub fn same_origin(&self, headers: &HeaderMap, public_url: Option<&str>) -> Option<bool> {
         let mut origins = headers.get_all(header::ORIGIN).iter();
@@ -84,31 +102,52 @@ impl Peer {
             return Some(false);
         }
         let Some(origin) = origin.to_str().ok().and_then(authority) else { return Some(false) };
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        if public_url.and_then(authority).is_some_and(|public| public == origin) {
+            return Some(true);
+        }
+        // A proxy that does not say how it was reached may have been reached either way.
+        let told = !self.proxy || headers.contains_key("x-forwarded-proto");
+        if told && origin.https != self.secure(headers, public_url) {
+            return Some(false);
+        }
+        let named = headers.get(header::HOST).and_then(|host| host.to_str().ok());
         let forwarded = headers.get("x-forwarded-host").filter(|_| self.proxy).and_then(|host| host.to_str().ok());
-        let names_us = |host: &str| host_and_port(host, origin.1).is_some_and(|host| host == origin);
-        let is_public = public_url.and_then(authority).is_some_and(|public| public == origin);
-        Some(is_public || host.is_some_and(names_us) || forwarded.is_some_and(names_us))
+        let names_us =
+            |host: &str| host_and_port(host, origin.https).is_some_and(|(host, port)| host == origin.host && port == origin.port);
+        Some(named.is_some_and(names_us) || forwarded.is_some_and(names_us))
     }
 }
 
-/// Host in lower case and port of an origin such as `https://meet.example:8443`.
-fn authority(origin: &str) -> Option<(String, u16)> {
-    let uri: Uri = origin.parse().ok()?;
-    let standard = match uri.scheme_str()? {
-        "http" | "ws" => 80,
-        "https" | "wss" => 443,
-        _ => return None,
-    };
-    Some((uri.host()?.to_ascii_lowercase(), uri.port_u16().unwrap_or(standard)))
+/// What tells one origin from another (RFC 6454 section 4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Origin {
+    pub(super) https: bool,
+    /// In lower case.
+    pub(super) host: String,
+    port: u16,
 }
 
-/// A `Host` header's two parts. Without a port, the standard one of the scheme is meant, and the scheme is only known to
-/// the origin it is compared with: `standing_in` is that origin's port if it is a standard one.
-fn host_and_port(host: &str, origin_port: u16) -> Option<(String, u16)> {
+/// The origin of a URL such as `https://meet.example:8443`.
+pub(super) fn authority(url: &str) -> Option<Origin> {
+    let uri: Uri = url.parse().ok()?;
+    let https = match uri.scheme_str()? {
+        "http" => false,
+        "https" => true,
+        _ => return None,
+    };
+    let host = uri.host()?.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+    Some(Origin { https, host, port: uri.port_u16().unwrap_or(standard(https)) })
+}
+
+const fn standard(https: bool) -> u16 {
+    if https { 443 } else { 80 }
+}
+
+/// A `Host` header's two parts; without a port, the scheme's own is meant.
+fn host_and_port(host: &str, https: bool) -> Option<(String, u16)> {
     let authority: axum::http::uri::Authority = host.parse().ok()?;
-    let standing_in = if matches!(origin_port, 80 | 443) { origin_port } else { 0 };
-    Some((authority.host().to_ascii_lowercase(), authority.port_u16().unwrap_or(standing_in)))
+    let name = authority.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+    Some((name, authority.port_u16().unwrap_or(standard(https))))
 }
 
 /// The open connections, by where they come from.
@@ -196,7 +235,8 @@ mod tests {
 
     fn peer(address: &str, proxy: bool) -> Peer {
         let slot = Connections::new(1, 1).enter(ip(address), proxy).expect("room");
-        Peer { address: ip(address), tls: false, proxy, slot: Arc::new(slot) }
+        let at = Some(SocketAddr::new(ip("127.0.0.1"), 8080));
+        Peer { address: ip(address), at, tls: false, name: None, proxy, slot: Arc::new(slot) }
     }
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
@@ -238,24 +278,55 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_is_ours_if_it_names_the_host_or_the_public_address() {
+    fn u4_an_origin_is_ours_if_scheme_host_and_port_are_those_of_the_request_or_of_the_public_address() {
         let direct = peer("192.0.2.1", false);
         let same = |origin: &str, host: &str| direct.same_origin(&headers(&[("origin", origin), ("host", host)]), None);
         assert_eq!(same("http://meet.example:8080", "meet.example:8080"), Some(true));
-        assert_eq!(same("https://Meet.example", "meet.example"), Some(true));
-        assert_eq!(same("https://meet.example", "meet.example:443"), Some(true));
-        assert_eq!(same("https://[::1]:8443", "[::1]:8443"), Some(true));
-        for foreign in
-            ["https://evil.example", "http://meet.example:81", "null", "", "file://", "https://meet.example.evil.example"]
-        {
+        assert_eq!(same("http://Meet.example", "meet.example"), Some(true));
+        assert_eq!(same("http://meet.example", "meet.example:80"), Some(true));
+        assert_eq!(same("http://[::1]:8080", "[::1]:8080"), Some(true));
+        for foreign in [
+            "https://evil.example",
+            "http://meet.example:81",
+            "https://meet.example",
+            "null",
+            "",
+            "file://",
+            "http://meet.example.evil.example",
+        ] {
             assert_eq!(same(foreign, "meet.example"), Some(false), "{foreign}");
         }
+        let by_tls = Peer { tls: true, ..peer("192.0.2.1", false) };
+        let same = |origin: &str, host: &str| by_tls.same_origin(&headers(&[("origin", origin), ("host", host)]), None);
+        assert_eq!(same("https://meet.example", "meet.example:443"), Some(true));
+        assert_eq!(same("https://[::1]:8443", "[::1]:8443"), Some(true));
+        assert_eq!(
+            same("http://meet.example:8443", "meet.example:8443"),
+            Some(false),
+            "the same host without TLS is another site"
+        );
         assert_eq!(direct.same_origin(&headers(&[("host", "meet.example")]), None), None);
-        let behind =
-            headers(&[("origin", "https://meet.example"), ("host", "127.0.0.1:8080"), ("x-forwarded-host", "meet.example")]);
-        assert_eq!(direct.same_origin(&behind, None), Some(false), "a stranger's X-Forwarded-Host counts for nothing");
-        assert_eq!(direct.same_origin(&behind, Some("https://meet.example/")), Some(true));
-        assert_eq!(peer("10.0.0.1", true).same_origin(&behind, None), Some(true));
+
+        let behind = |proto: &'static str| {
+            let proxied = [("origin", "https://meet.example"), ("host", "127.0.0.1:8080"), ("x-forwarded-host", "meet.example")];
+            let proto = (!proto.is_empty()).then_some(("x-forwarded-proto", proto));
+            headers(&proxied.into_iter().chain(proto).collect::<Vec<_>>())
+        };
+        assert_eq!(direct.same_origin(&behind(""), None), Some(false), "a stranger's X-Forwarded-Host counts for nothing");
+        assert_eq!(direct.same_origin(&behind(""), Some("https://meet.example/")), Some(true));
+        let proxy = peer("10.0.0.1", true);
+        let told = |proto| proxy.same_origin(&behind(proto), None);
+        assert_eq!((told(""), told("https"), told("http")), (Some(true), Some(true), Some(false)));
+    }
+
+    #[test]
+    fn u4_a_request_is_secure_by_our_tls_by_a_named_proxys_or_by_the_public_address_that_it_names() {
+        let (direct, proxy) = (peer("127.0.0.1", false), peer("127.0.0.1", true));
+        let forwarded = headers(&[("host", "127.0.0.1:8080"), ("x-forwarded-proto", "https")]);
+        assert!(!direct.secure(&forwarded, None) && proxy.secure(&forwarded, None));
+        let (public, named) = (Some("https://meet.example"), headers(&[("host", "meet.example")]));
+        assert!(direct.secure(&named, public) && !direct.secure(&named, Some("http://meet.example")));
+        assert!(!direct.secure(&headers(&[("host", "127.0.0.1:8080")]), public), "asked on this machine, past the proxy");
     }
 
     #[test]

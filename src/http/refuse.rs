@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::session::LinkError;
 use crate::meeting::{BETWEEN_RINGS, Refusal};
 
 /// An error of the API: `application/problem+json` with a stable `code` for programs and a `detail` for people.
@@ -43,6 +44,17 @@ impl ProblemDetails {
         Self::new(StatusCode::NOT_FOUND, "not-found", format!("There is no such {what}."))
     }
 
+    /// A page of another site asks.
+    pub(super) fn foreign() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "foreign-origin", "This request comes from another site.")
+    }
+
+    /// It is for the operator and the meeting's organiser.
+    pub(super) fn for_organisers() -> Self {
+        let text = "Only the operator and the meeting's organiser may do this.";
+        Self::new(StatusCode::FORBIDDEN, "not-allowed", text)
+    }
+
     /// The caller has to wait.
     pub(super) fn too_many(detail: &str, wait: Duration) -> Self {
         Self { retry_after: Some(wait), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", detail) }
@@ -62,6 +74,17 @@ impl From<Refusal> for ProblemDetails {
             Refusal::BadText => StatusCode::UNPROCESSABLE_ENTITY,
         };
         Self::new(status, refusal.code(), refusal.to_string())
+    }
+}
+
+impl From<LinkError> for ProblemDetails {
+    fn from(error: LinkError) -> Self {
+        let (status, code) = match error {
+            LinkError::Forged | LinkError::Expired | LinkError::Used => (StatusCode::NOT_FOUND, "not-found"),
+            LinkError::Busy => (StatusCode::CONFLICT, "full"),
+            LinkError::Fault => (StatusCode::SERVICE_UNAVAILABLE, "store"),
+        };
+        Self::new(status, code, error.to_string())
     }
 }
 

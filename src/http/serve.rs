@@ -21,7 +21,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::WebSettings;
 use super::peer::{Connections, Crowded, Peer, Slot};
-use crate::budget::{Allowance, Budget};
+use crate::log_limit::LogLimit;
 
 /// A TLS handshake takes no longer, or is given up.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
@@ -39,8 +39,15 @@ const STALL_TIME: Duration = Duration::from_secs(30);
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 /// How long requests under way may go on when the server stops.
 const STOP_TIME: Duration = Duration::from_secs(3);
-/// Log lines about refused connections.
-const COMPLAINTS: Allowance = Allowance { burst: 5, every: Duration::from_secs(60) };
+
+/// What strangers can bring about, each with lines of its own.
+#[derive(Default)]
+struct Lines {
+    not_accepted: LogLimit,
+    of_source: LogLimit,
+    of_server: LogLimit,
+    handshakes: LogLimit,
+}
 
 /// What [`run`] needs to know.
 pub(super) struct Serving {
@@ -62,7 +69,7 @@ pub(super) struct Serving {
 pub(super) async fn run(mut serving: Serving) {
     let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
     let service = TowerToHyperService::new(serving.router);
-    let mut complaints = Budget::new(COMPLAINTS, Instant::now());
+    let mut lines = Lines::default();
     let mut tasks = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -78,8 +85,8 @@ pub(super) async fn run(mut serving: Serving) {
         let (stream, from) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                if complaints.take(Instant::now()) {
-                    tracing::warn!(%error, "HTTP connection not accepted");
+                if let Some(unsaid) = lines.not_accepted.says(Instant::now()) {
+                    tracing::warn!(%error, unsaid, "HTTP connection not accepted");
                 }
                 tokio::time::sleep(ACCEPT_REST).await;
                 continue;
@@ -89,9 +96,12 @@ pub(super) async fn run(mut serving: Serving) {
         let slot = match serving.connections.enter(from.ip(), proxy) {
             Ok(slot) => slot,
             Err(crowded) => {
-                if complaints.take(Instant::now()) {
-                    let whose = if crowded == Crowded::Source { "from this address" } else { "altogether" };
-                    tracing::warn!(address = %from.ip(), "HTTP connection refused: too many open {whose}");
+                let (line, whose) = match crowded {
+                    Crowded::Source => (&mut lines.of_source, "from this address"),
+                    Crowded::Server => (&mut lines.of_server, "altogether"),
+                };
+                if let Some(unsaid) = line.says(Instant::now()) {
+                    tracing::warn!(address = %from.ip(), unsaid, "HTTP connection refused: too many open {whose}");
                 }
                 continue;
             }
@@ -99,13 +109,21 @@ pub(super) async fn run(mut serving: Serving) {
         prepare(&stream, from);
         let service = service.clone();
         let shutdown = serving.shutdown.clone();
-        let peer = move |tls, slot: Slot| Peer { address: from.ip().to_canonical(), tls, proxy, slot: Arc::new(slot) };
+        let at = stream.local_addr().ok();
+        let peer = move |tls, name: Option<Arc<str>>, slot: Slot| Peer {
+            address: from.ip().to_canonical(),
+            at,
+            tls,
+            name,
+            proxy,
+            slot: Arc::new(slot),
+        };
         match &serving.tls {
-            None => drop(tasks.spawn(async move { converse(stream, peer(false, slot), service, shutdown).await })),
+            None => drop(tasks.spawn(async move { converse(stream, peer(false, None, slot), service, shutdown).await })),
             Some(acceptor) => {
                 let Ok(permit) = Arc::clone(&handshakes).try_acquire_owned() else {
-                    if complaints.take(Instant::now()) {
-                        tracing::warn!(address = %from.ip(), "HTTPS connection refused: too many handshakes under way");
+                    if let Some(unsaid) = lines.handshakes.says(Instant::now()) {
+                        tracing::warn!(address = %from.ip(), unsaid, "HTTPS connection refused: too many handshakes under way");
                     }
                     continue;
                 };
@@ -114,7 +132,10 @@ pub(super) async fn run(mut serving: Serving) {
                     let shaken = tokio::time::timeout(HANDSHAKE_TIME, handshake).await;
                     drop(permit);
                     match shaken {
-                        Ok(Ok(stream)) => converse(stream, peer(true, slot), service, shutdown).await,
+                        Ok(Ok(stream)) => {
+                            let name = stream.get_ref().1.server_name().map(Arc::from);
+                            converse(stream, peer(true, name, slot), service, shutdown).await;
+                        }
                         Ok(Err(error)) => tracing::debug!(address = %from.ip(), %error, "TLS handshake failed"),
                         Err(_) => tracing::debug!(address = %from.ip(), "TLS handshake not finished in time"),
                     }
@@ -137,7 +158,7 @@ fn prepare(stream: &TcpStream, from: SocketAddr) {
     }
 }
 
-async fn converse<S>(stream: S, peer: Peer, service: TowerToHyperService<Router>, mut shutdown: watch::Receiver<bool>)
+pub(super) async fn converse<S>(stream: S, peer: Peer, service: TowerToHyperService<Router>, mut shutdown: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

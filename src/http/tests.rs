@@ -8,10 +8,15 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
+use std::time::SystemTime;
+
 use super::*;
-use crate::ids::{CallId, MeetingName};
+use crate::ids::{CallId, MeetingName, ParticipantId};
 use crate::meeting::words::{Capture, Role};
 use crate::meeting::{Ask, Seen};
+use crate::redact::Redacted;
+use crate::store;
+use session::{LINK_VALID, LinkRole, NewLink};
 use stand_ins::desks;
 
 const TOKEN: &str = "the-operator's-own-token";
@@ -23,6 +28,17 @@ struct World {
     ready: watch::Sender<bool>,
     shutdown: watch::Sender<bool>,
     task: JoinHandle<()>,
+    socket: PathBuf,
+    _scratch: Scratch,
+}
+
+/// A folder that is removed with this.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 struct Reply {
@@ -51,25 +67,38 @@ fn web() -> WebSettings {
         organisation: "Example Ltd".into(),
         ice_servers: vec![IceServer {
             urls: vec!["turn:turn.example".into()],
-            username: Some("u".into()),
-            credential: Some(Redacted::new("secret".into())),
+            secret: IceSecret::Fixed { username: "u".into(), credential: Redacted::new("secret".into()) },
         }],
         ..WebSettings::default()
     }
 }
 
-fn settings() -> HttpSettings {
+/// A state directory with its store, and the sessions in it.
+async fn place() -> (tempfile::TempDir, Sessions) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (store, _) = store::open(folder.path(), &folder.path().join("keys")).expect("a store");
+    let sessions = Sessions::open(folder.path(), store, SystemTime::now()).await.expect("sessions");
+    (folder, sessions)
+}
+
+async fn settings() -> HttpSettings {
+    let (folder, sessions) = place().await;
+    let socket = folder.path().join(SOCKET_FILE);
+    // The world that is made of this removes it.
+    let _ = folder.keep();
     let none: Query = Arc::new(|_| Box::pin(async { Ok(Vec::new()) }));
     HttpSettings {
         address: "127.0.0.1:0".parse().expect("an address"),
+        socket,
         tls: None,
         web: watch::channel(Arc::new(web())).1,
         media_candidates: vec!["192.0.2.1:8189".parse().expect("an address")],
         transcription: false,
         sms: true,
-        sessions: Sessions::with_key([9; 32]),
+        sessions,
         resume_key: ResumeKey::new([5; 32]),
         api_token: ApiToken::new(TOKEN),
+        lockout: SharedLockout::default(),
         ready: watch::channel(true).1,
         events: Events::default(),
         desks: desks(),
@@ -102,7 +131,7 @@ fn settings() -> HttpSettings {
 
 impl World {
     async fn new() -> Self {
-        Self::with(settings()).await
+        Self::with(settings().await).await
     }
 
     async fn with(mut settings: HttpSettings) -> Self {
@@ -110,10 +139,20 @@ impl World {
         settings.ready = is_ready;
         let (shutdown, stops) = watch::channel(false);
         let (seen, seen_by) = mpsc::channel(256);
+        let socket = settings.socket.clone();
         let sessions = settings.sessions.clone();
-        let registry = Registry::stand_in(&[("demo", "Demo <meeting>"), ("board", "Board")], seen);
+        let registry = Registry::stand_in(&[("demo", "Demo <meeting>"), ("board", "Board"), ("vault", "Vault")], seen);
         let Bound { addr, task } = start(settings, registry, stops).await.expect("starts");
-        Self { addr, sessions, seen: seen_by, ready, shutdown, task }
+        Self {
+            addr,
+            sessions,
+            seen: seen_by,
+            ready,
+            shutdown,
+            task,
+            _scratch: Scratch(socket.parent().expect("a folder").to_owned()),
+            socket,
+        }
     }
 
     async fn tcp(&self) -> TcpStream {
@@ -133,14 +172,19 @@ impl World {
         self.fetch(method, &format!("/api/v1{path}"), &[("Authorization", &bearer)], body).await
     }
 
-    fn link(&self, meeting: &str, organiser: bool) -> String {
+    async fn link(&self, meeting: &str, organiser: bool) -> String {
+        self.link_as(meeting, if organiser { LinkRole::Organiser } else { LinkRole::Member }).await
+    }
+
+    async fn link_as(&self, meeting: &str, role: LinkRole) -> String {
         let meeting = MeetingName::new(meeting).expect("a name");
-        self.sessions.mint_link(&meeting, 0, organiser, SystemTime::now()).expect("a link")
+        let link = NewLink { meeting, made_at: 0, role, uses: 1, valid: LINK_VALID };
+        self.sessions.make_link(link, SystemTime::now()).await.expect("a link").1
     }
 
     /// Goes through the door and brings back the cookie, as `name=value`.
     async fn enter(&self, meeting: &str, organiser: bool) -> String {
-        let reply = self.post_link(&self.link(meeting, organiser)).await;
+        let reply = self.post_link(&self.link(meeting, organiser).await).await;
         assert_eq!((reply.status, reply.header("location")), (303, Some(format!("/m/{meeting}").as_str())), "{}", reply.body);
         reply.header("set-cookie").and_then(|cookie| cookie.split(';').next()).expect("a cookie").to_owned()
     }

@@ -29,7 +29,6 @@ async fn called(
     body: Bytes,
 ) -> Result<Response, ProblemDetails> {
     let source = site.source(&peer, &headers);
-    site.may_try(source)?;
     let path = uri.path_and_query().map_or("", |path| path.as_str());
     let url = format!("{}{path}", origin(&site, &peer, &headers));
     let answer = (site.settings.webhook)(provider, WebhookCall { method, url, headers, body }).await;
@@ -37,7 +36,8 @@ async fn called(
         return Err(ProblemDetails::not_found("provider of short messages with a webhook"));
     }
     if answer.status == StatusCode::FORBIDDEN {
-        site.wrong_token(source);
+        // Whoever signs right is served, whatever others do from the same address.
+        site.wrong_token(source)?;
         let detail = "This is not signed as the provider signs: compare its keys and http.public_url.";
         return Err(ProblemDetails::new(answer.status, "wrong-signature", detail));
     }
@@ -59,5 +59,5 @@ fn origin(site: &Site, peer: &Peer, headers: &HeaderMap) -> String {
     }
     let forwarded = headers.get("x-forwarded-host").filter(|_| peer.proxy);
     let host = forwarded.or_else(|| headers.get(header::HOST)).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    format!("{}://{host}", if peer.secure(headers) { "https" } else { "http" })
+    format!("{}://{host}", if site.is_secure(peer, headers) { "https" } else { "http" })
 }

@@ -148,6 +148,7 @@ impl Page {
             role,
             organiser: role == Role::Member,
             fallback_name: "Guest",
+            ice_servers: Vec::new(),
         };
         let registry = world.registry();
         let wire = Wire { from_page, to_page };

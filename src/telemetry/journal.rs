@@ -16,6 +16,8 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
+use crate::printable::escaped;
+
 /// Where the journal listens.
 const SOCKET: &str = "/run/systemd/journal/socket";
 
@@ -105,7 +107,9 @@ fn priority(level: Level) -> &'static str {
     }
 }
 
+/// A value comes from whoever sent it: what a terminal would obey is escaped.
 fn put(datagram: &mut Vec<u8>, name: &str, value: &str) {
+    let value = escaped(value);
     datagram.extend_from_slice(name.as_bytes());
     if value.contains('\n') {
         datagram.push(b'\n');
@@ -158,6 +162,7 @@ mod tests {
         tracing::subscriber::with_default(lines, || {
             tracing::warn!(call = %"call-7", meeting = "demo", lost = 3, "call ended");
             tracing::error!(hint = "one\ntwo", "wrong");
+            tracing::info!(agent = "phone\u{1b}]0;x\u{7}\u{9b}31m\r", "device registered");
         });
         let first = String::from_utf8(next()).unwrap();
         for field in [
@@ -174,6 +179,8 @@ mod tests {
         let length = 7_u64.to_le_bytes();
         let field = [b"ROOMGATE_HINT\n".as_slice(), &length, b"one\ntwo\n"].concat();
         assert!(second.windows(field.len()).any(|part| part == field), "{second:?}");
+        let third = String::from_utf8(next()).unwrap();
+        assert!(third.contains("ROOMGATE_AGENT=phone\\u{1b}]0;x\\u{7}\\u{9b}31m\\r\n"), "no control character: {third:?}");
     }
 
     #[test]

@@ -204,7 +204,12 @@ impl Daemon {
 
     /// What another command of the product prints, run beside the daemon with its configuration.
     pub fn command(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments, &[]);
+        self.command_with(arguments, &[])
+    }
+
+    /// The same, with more environment.
+    pub fn command_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> String {
+        let output = self.run(arguments, environment);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{arguments:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
         text

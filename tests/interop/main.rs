@@ -52,6 +52,7 @@ mod reload;
 mod rings;
 mod scan;
 mod scrape;
+mod session;
 mod sipp;
 mod smsc;
 mod soak;

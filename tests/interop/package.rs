@@ -69,6 +69,11 @@ fn o3_and_o4_the_package_installs_starts_upgrades_by_a_drain_and_is_removed_with
             debian.says("stat -c '%U:%G %a' /var/lib/roomgate /etc/roomgate/roomgate.d"),
             "roomgate:roomgate 750\nroot:roomgate 750\n"
         );
+        // U-1: under the hardened unit as well, and for nobody but the daemon's user and root.
+        assert_eq!(debian.says("stat -c '%U:%G %a %F' /var/lib/roomgate/roomgate.sock"), "roomgate:roomgate 600 socket\n");
+        debian.says("roomgate status && setpriv --reuid roomgate --regid roomgate --clear-groups roomgate status");
+        let stranger = debian.run("setpriv --reuid nobody --regid roomgate --clear-groups roomgate status 2>&1");
+        assert_eq!(stranger.status.code(), Some(69), "{}", String::from_utf8_lossy(&stranger.stdout));
         let process = debian.says("ps -o user=,args= -p $(systemctl show -P MainPID roomgate)");
         assert_eq!(process.trim(), "roomgate /usr/bin/roomgate run --config /etc/roomgate");
         let verified = debian.run("systemd-analyze verify roomgate.service 2>&1");

@@ -116,7 +116,10 @@ fn status_without_a_daemon_says_where_nobody_answers() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port().to_string();
     let output = roomgate(&["status", "--config", "conf"], folder.path(), &[("ROOMGATE__HTTP__PORT", &free)]);
     assert_eq!(output.status.code(), Some(69));
-    assert!(complaints(&output).contains(&format!("127.0.0.1:{free}")), "{}", complaints(&output));
+    let said = complaints(&output);
+    assert!(said.contains("roomgate.sock") && said.contains(&format!("127.0.0.1:{free}")), "{said}");
+    let output = roomgate(&["link", "demo", "--config", "conf"], folder.path(), &[]);
+    assert_eq!(output.status.code(), Some(69), "nobody is there to make it: {}", complaints(&output));
 }
 
 #[test]

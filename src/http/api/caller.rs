@@ -2,7 +2,7 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash as _, Hasher as _};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use axum::Extension;
@@ -26,10 +26,10 @@ const INSIDE: &str = "in";
 /// Who calls.
 #[derive(Debug, Clone)]
 pub(super) enum Caller {
-    /// With the operator's token.
+    /// With the operator's token, or by the socket in the state directory.
     Operator,
-    /// With a session's cookie.
-    Member(Session),
+    /// With the cookies of sessions, one a meeting; at least one.
+    Member(Vec<Session>),
     /// With the token of a device.
     Device {
         /// Of its table in the configuration.
@@ -56,9 +56,10 @@ pub(super) async fn authorise(
 }
 
 pub(super) fn caller(site: &Site, peer: &Peer, method: &Method, headers: &HeaderMap) -> Result<Caller, ProblemDetails> {
+    if peer.is_operator() {
+        return Ok(Caller::Operator);
+    }
     if let Some(authorization) = headers.get(header::AUTHORIZATION) {
-        let source = site.source(peer, headers);
-        site.may_try(source)?;
         let offered = authorization.to_str().ok().and_then(|value| {
             let (scheme, token) = value.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
@@ -71,22 +72,23 @@ pub(super) fn caller(site: &Site, peer: &Peer, method: &Method, headers: &Header
         {
             return Ok(Caller::Device { label: label.clone(), token: token.clone() });
         }
-        site.wrong_token(source);
+        // Whoever is right is in by now: only failures are counted, and held up.
+        site.wrong_token(site.source(peer, headers))?;
         return Err(ProblemDetails::new(StatusCode::UNAUTHORIZED, "wrong-token", "This token is not valid."));
     }
-    let session = site.session(headers).ok_or_else(|| {
-        ProblemDetails::new(
-            StatusCode::UNAUTHORIZED,
-            "not-signed-in",
-            "Send a bearer token, the operator's or a device's, or enter by a member link.",
-        )
-    })?;
+    let mut sessions = site.sessions(peer, headers);
+    // A guest is an external, whatever has opened the door.
+    sessions.retain(Session::is_member);
+    if sessions.is_empty() {
+        let text = "Send a bearer token, the operator's or a device's, or enter by a member link.";
+        return Err(ProblemDetails::new(StatusCode::UNAUTHORIZED, "not-signed-in", text));
+    }
     // Browsers add the cookie to whatever page asks; `Origin` says which one did, and comes with every such request.
     let reads = matches!(*method, Method::GET | Method::HEAD);
-    match peer.same_origin(headers, site.web().public_url.as_deref()) {
-        Some(true) => Ok(Caller::Member(session)),
-        None if reads => Ok(Caller::Member(session)),
-        _ => Err(ProblemDetails::new(StatusCode::FORBIDDEN, "foreign-origin", "This request comes from another site.")),
+    match site.same_origin(peer, headers) {
+        Some(true) => Ok(Caller::Member(sessions)),
+        None if reads => Ok(Caller::Member(sessions)),
+        _ => Err(ProblemDetails::foreign()),
     }
 }
 
@@ -109,19 +111,34 @@ impl Caller {
     pub(super) fn belongs_to(&self, meeting: &MeetingName) -> bool {
         match self {
             Self::Operator => true,
-            Self::Member(session) => session.meeting == *meeting,
+            Self::Member(_) => self.session_in(meeting).is_some(),
             Self::Device { .. } => false,
         }
     }
 
-    /// Who that is, for the ledger.
-    pub(super) const fn word(&self) -> &'static str {
+    /// Who that is in a meeting, for the ledger.
+    pub(super) fn word(&self, meeting: &MeetingName) -> &'static str {
         match self {
             Self::Operator => "operator",
-            Self::Member(Session { organiser: true, .. }) => "organiser",
-            Self::Member(_) => "member",
+            Self::Member(_) => self.session_in(meeting).map_or("member", |session| session.role.word()),
             Self::Device { .. } => "device",
         }
+    }
+
+    /// The caller's session in this meeting.
+    pub(super) fn session_in(&self, meeting: &MeetingName) -> Option<&Session> {
+        let Self::Member(sessions) = self else { return None };
+        sessions.iter().find(|session| session.meeting == *meeting)
+    }
+
+    /// Whether the caller may do what is the organiser's and the operator's alone.
+    pub(super) fn organises(&self, meeting: &MeetingName) -> bool {
+        matches!(self, Self::Operator) || self.session_in(meeting).is_some_and(Session::organises)
+    }
+
+    /// For what is the organiser's and the operator's alone.
+    pub(super) fn organiser_only(&self, meeting: &MeetingName) -> Result<(), ProblemDetails> {
+        if self.organises(meeting) { Ok(()) } else { Err(ProblemDetails::for_organisers()) }
     }
 
     /// Whether this is the caller's own device.
@@ -129,18 +146,18 @@ impl Caller {
         matches!(self, Self::Device { label, .. } if device == Some(label))
     }
 
-    /// Of what is older, in milliseconds since 1970, the caller knows nothing: it belongs to a namesake of the meeting.
-    pub(super) const fn since(&self) -> u64 {
-        match self {
-            Self::Member(session) => session.made_at,
-            Self::Operator | Self::Device { .. } => 0,
-        }
+    /// Of what is older in this meeting, in milliseconds since 1970, the caller knows nothing: it belongs to a namesake of the meeting.
+    pub(super) fn since(&self, meeting: &MeetingName) -> u64 {
+        self.session_in(meeting).map_or(0, |session| session.made_at)
     }
 
     /// For how long what the caller has shown is still good; [`Duration::MAX`]: until it is taken away.
     pub(super) fn remaining(&self) -> Duration {
         match self {
-            Self::Member(session) => session.remaining(SystemTime::now()),
+            Self::Member(sessions) => {
+                let now = SystemTime::now();
+                sessions.iter().map(|session| session.remaining(now)).min().unwrap_or_default()
+            }
             Self::Operator | Self::Device { .. } => Duration::MAX,
         }
     }
@@ -149,7 +166,10 @@ impl Caller {
     pub(super) fn is_still_known(&self, site: &Site) -> bool {
         match self {
             Self::Operator => true,
-            Self::Member(session) => !self.remaining().is_zero() && site.is_current(session),
+            Self::Member(sessions) => {
+                let now = SystemTime::now();
+                sessions.iter().all(|session| site.settings.sessions.lives(&session.id, now) && site.is_current(session))
+            }
             Self::Device { label, token } => site.web().device_tokens.iter().any(|(device, own)| device == label && own == token),
         }
     }
@@ -162,12 +182,12 @@ impl Caller {
     }
 
     /// Whose calls to devices those of the caller are: as many sessions, as many budgets (S-9).
-    pub(super) fn inviter(&self) -> By {
+    pub(super) fn inviter(&self, meeting: &MeetingName) -> By {
         match self {
             Self::Operator => By::Operator,
-            Self::Member(session) => {
+            Self::Member(_) => {
                 let mut hasher = DefaultHasher::new();
-                session.id.hash(&mut hasher);
+                self.session_in(meeting).map(|session| session.id).hash(&mut hasher);
                 By::Session(hasher.finish())
             }
             Self::Device { label, .. } => By::Device(label.clone()),
@@ -195,10 +215,7 @@ impl Caller {
     pub(super) fn presence(&self, site: &Site, meeting: &MeetingName) -> Result<Option<ParticipantId>, Refusal> {
         let found = match self {
             Self::Operator => return Ok(None),
-            Self::Member(session) => {
-                let presences = site.presences.lock().unwrap_or_else(PoisonError::into_inner);
-                presences.get(&session.id).and_then(|pages| pages.last()).copied()
-            }
+            Self::Member(_) => self.session_in(meeting).and_then(|session| site.presences().newest(&session.id)),
             Self::Device { .. } => self.call_in(site, meeting).and_then(|call| call.participant?.parse().ok()),
         };
         found.map(Some).ok_or(Refusal::NotInside)

@@ -111,14 +111,15 @@ pub(super) async fn events(
 ) -> Answer {
     let whose = match &caller {
         Caller::Operator => Whose::Operators,
-        Caller::Member(session) => Whose::Members(session.id),
+        Caller::Member(sessions) => Whose::Members(sessions.first().map(|session| session.id).unwrap_or_default()),
         Caller::Device { label, .. } => Whose::Devices(label.clone()),
     };
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.trim().parse().ok());
     let after = natural(after)?.or(last);
     let place = site.streams.enter(whose)?;
     let (listener, shutdown, web) = (site.settings.events.listen(after), site.shutdown.clone(), site.settings.web.clone());
-    let reader = Reader { listener, caller, web, site, shutdown, _place: place };
+    let endings = site.settings.sessions.endings();
+    let reader = Reader { listener, caller, web, endings, site, shutdown, _place: place };
     let sent = stream::unfold(reader, async |mut reader| reader.next().await.map(|sent| (Ok::<_, Infallible>(sent), reader)));
     Ok(Sse::new(sent).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
@@ -128,6 +129,7 @@ struct Reader {
     /// Who hears.
     caller: Caller,
     web: watch::Receiver<Arc<WebSettings>>,
+    endings: watch::Receiver<u64>,
     site: Arc<Site>,
     shutdown: watch::Receiver<bool>,
     _place: Place,
@@ -140,6 +142,7 @@ impl Reader {
                 told = self.listener.next() => Some(told?),
                 _ = self.shutdown.wait_for(|stops| *stops) => return None,
                 Ok(()) = self.web.changed() => None,
+                Ok(()) = self.endings.changed() => None,
                 () = tokio::time::sleep(self.caller.remaining()) => None,
             };
             // A token that was taken away, or changed, opens nothing any more, nor does it keep anything open (O-2), and no more does
@@ -161,7 +164,7 @@ impl Reader {
         match (&self.caller, &event.call) {
             (Caller::Operator, _) => true,
             (Caller::Member(_), _) => {
-                event.at >= self.caller.since() && meeting().is_some_and(|meeting| self.caller.belongs_to(&meeting))
+                meeting().is_some_and(|meeting| self.caller.belongs_to(&meeting) && event.at >= self.caller.since(&meeting))
             }
             (Caller::Device { .. }, Some(call)) => {
                 let device = call.parse().ok().and_then(|call| self.site.settings.desks.calls.device_of(call));

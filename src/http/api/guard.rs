@@ -34,6 +34,8 @@ const BURST_SECONDS: u32 = 10;
 enum Who {
     /// The token, at one address.
     Operator(Source),
+    /// Commands on this machine.
+    Command,
     /// A member's session, wherever it is.
     Member(SessionId),
     /// A device's token, wherever it is.
@@ -114,10 +116,12 @@ pub(super) async fn guard(
 ) -> Response {
     let address = peer.client(request.headers(), &site.web().trusted_proxies);
     let (who, name) = match &caller {
+        Caller::Operator if peer.is_operator() => (Who::Command, "operator".to_owned()),
         Caller::Operator => (Who::Operator(Source::from(address)), "operator".to_owned()),
-        Caller::Member(session) => {
-            let role = if session.organiser { "organiser" } else { "member" };
-            (Who::Member(session.id), format!("{role} of {}", session.meeting))
+        Caller::Member(sessions) => {
+            let names = sessions.iter().map(|session| format!("{} of {}", session.role.word(), session.meeting));
+            let name = names.collect::<Vec<_>>().join(", ");
+            (Who::Member(sessions.first().map(|session| session.id).unwrap_or_default()), name)
         }
         Caller::Device { label, .. } => (Who::Device(label.clone()), format!("device {label}")),
     };

@@ -16,6 +16,7 @@ use super::extract::{InBody, InPath};
 use crate::http::Site;
 use crate::http::desk::{NewMeeting, Unfit};
 use crate::http::refuse::ProblemDetails;
+use crate::http::session::{LINK_VALID, LinkRole, NewLink};
 use crate::ids::MeetingName;
 use crate::redact::Redacted;
 
@@ -95,9 +96,10 @@ pub(super) async fn make(State(site): State<Arc<Site>>, caller: Caller, body: Re
     let wanted = checked(body?.0)?;
     let (id, title, conference_id) = (wanted.id.clone(), wanted.title.clone(), wanted.conference_id.clone());
     let made_at = site.settings.desks.house.create(wanted).await.map_err(unfit)?;
-    let token = site.settings.sessions.mint_link(&id, made_at, true, SystemTime::now()).map_err(|error| {
+    let link = NewLink { meeting: id.clone(), made_at, role: LinkRole::Organiser, uses: 1, valid: LINK_VALID };
+    let (_, token) = site.settings.sessions.make_link(link, SystemTime::now()).await.map_err(|error| {
         tracing::error!(%error, "no link for a meeting that was made");
-        ProblemDetails::new(StatusCode::SERVICE_UNAVAILABLE, "no-randomness", "The meeting is there, but has no link.")
+        ProblemDetails::new(StatusCode::SERVICE_UNAVAILABLE, "no-link", "The meeting is there, but has no link.")
     })?;
     let title = title.unwrap_or_else(|| id.to_string());
     let made = MadeMeeting { id: id.to_string(), title, conference_id, link: format!("/enter?token={token}") };

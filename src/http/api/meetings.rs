@@ -27,7 +27,13 @@ pub(super) async fn ask(site: &Site, caller: &Caller, meeting: &str, ask: Ask) -
     let (name, _) = caller.named(site, meeting)?;
     let who = caller.presence(site, &name)?;
     match live(site, &name).await {
-        Some(handle) => handle.ask(who, ask).await?,
+        Some(handle) => {
+            let removed = if let Ask::Remove(other) = &ask { Some(*other) } else { None };
+            handle.ask(who, ask).await?;
+            if let Some(removed) = removed {
+                site.removed(removed).await;
+            }
+        }
         // Told first what no running meeting would change (N-11).
         None if matches!(ask, Ask::Transcription(_)) && !site.settings.transcription => return Err(Refusal::NotConfigured.into()),
         None => return Err(ProblemDetails::new(StatusCode::CONFLICT, "not-running", "Nobody is in this meeting.")),
@@ -369,17 +375,21 @@ pub(super) async fn invite(
 ) -> Answer {
     let (name, _) = caller.named(&site, &meeting)?;
     may_invite(&site, &caller, &name).await?;
-    let call = (site.settings.invite)(name, device, caller.inviter())?;
+    let by = caller.inviter(&name);
+    let call = (site.settings.invite)(name, device, by)?;
     Ok((StatusCode::ACCEPTED, Json(Called { call: call.to_string() })).into_response())
 }
 
-/// Ends a meeting for all.
+/// Ends a meeting for all: the operator, and its organiser.
 #[utoipa::path(post, path = "/meetings/{meeting}/end", tag = "meetings", params(
     ("meeting" = String, Path, description = "Its id."),
 ), responses(
     (status = 204, description = "It is over."),
+    (status = 403, description = "`not-allowed`: a member who is not the organiser ends nothing."),
     (status = 409, description = "`not-running`, `not-inside` or `ended`."),
 ))]
 pub(super) async fn end(State(site): State<Arc<Site>>, caller: Caller, InPath(meeting): InPath<String>) -> Answer {
+    let (name, _) = caller.named(&site, &meeting)?;
+    caller.organiser_only(&name)?;
     ask(&site, &caller, &meeting, Ask::End).await
 }

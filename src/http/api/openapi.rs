@@ -54,8 +54,10 @@ pub(super) fn frame(schemas: &[(String, RefOr<Schema>)]) -> OpenApi {
         .scheme(HttpAuthScheme::Bearer)
         .description(Some("The operator's token, or a device's (`api_token` of `[device.X]`)."))
         .build();
-    let about = "The session of a member, by a member link.";
-    let member = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(session::COOKIE, about)));
+    let about = "The session of a member, by a member link: a cookie for each meeting, with the meeting's id in the place of MEETING. Over \
+                 the plain HTTP of this machine its name has no `__Host-`.";
+    let name = format!("{}MEETING", session::cookie_prefix(true));
+    let member = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(name, about.to_owned())));
     let components = ComponentsBuilder::from(document.components.take().unwrap_or_default())
         .schemas_from_iter(schemas.iter().cloned())
         .security_scheme("operator", SecurityScheme::Http(operator))

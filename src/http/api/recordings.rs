@@ -89,9 +89,9 @@ fn fault(error: &dyn std::error::Error) -> ProblemDetails {
 async fn theirs(site: &Site, caller: &Caller) -> Result<Vec<Recording>, ProblemDetails> {
     let directory = site.settings.recordings.clone();
     let found = tokio::task::spawn_blocking(move || all(&directory)).await.map_err(|error| fault(&error))?;
-    let since = rfc3339(caller.since());
     let knows = |one: &Recording| {
-        one.started_at >= since && MeetingName::new(one.meeting.as_str()).is_ok_and(|meeting| caller.belongs_to(&meeting))
+        let theirs = |meeting: MeetingName| caller.belongs_to(&meeting) && one.started_at >= rfc3339(caller.since(&meeting));
+        MeetingName::new(one.meeting.as_str()).is_ok_and(theirs)
     };
     Ok(found.map_err(|error| fault(&error))?.into_iter().filter(knows).collect())
 }
@@ -150,22 +150,25 @@ pub(super) async fn recording(State(site): State<Arc<Site>>, caller: Caller, InP
     Ok((headers, Body::from_stream(pieces)).into_response())
 }
 
-/// Deletes one.
+/// Deletes one: the operator, and the organiser of its meeting.
 #[utoipa::path(delete, path = "/recordings/{recording}", tag = "recordings", params(
     ("recording" = String, Path, description = "Its id."),
 ), responses(
     (status = 204, description = "It is gone."),
+    (status = 403, description = "`not-allowed`: a member who is not the organiser deletes nothing."),
     (status = 409, description = "`going-on`: it is still being made."),
 ))]
 pub(super) async fn forget(State(site): State<Arc<Site>>, caller: Caller, InPath(id): InPath<String>) -> Answer {
     let (found, path) = find(&site, &caller, &id).await?;
+    let meeting = MeetingName::new(found.meeting.as_str()).map_err(|_| ProblemDetails::not_found("recording"))?;
+    caller.organiser_only(&meeting)?;
     let newest = theirs(&site, &caller).await?.into_iter().find(|one| one.meeting == found.meeting);
     if newest.is_some_and(|newest| newest.id == found.id) && is_recording(&site, &found.meeting).await {
         return Err(ProblemDetails::new(StatusCode::CONFLICT, "going-on", "This recording is still being made."));
     }
     match tokio::fs::remove_file(path).await {
         Ok(()) => {
-            let (by, at) = (caller.word().to_owned(), unix_millis(SystemTime::now()));
+            let (by, at) = (caller.word(&meeting).to_owned(), unix_millis(SystemTime::now()));
             let Recording { id: recording, meeting, .. } = found;
             // It is gone, whether or not the disk has room to write that down now.
             site.settings.desks.ledger.deleted(Deletion { meeting, recording, by, at }).await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -15,7 +15,6 @@ use super::extract::{InQuery, bad_query};
 use super::operator::{lines, store_fault};
 use crate::http::Site;
 use crate::http::refuse::ProblemDetails;
-use crate::http::session::Session;
 use crate::store::{CallRecord, HEAD_COLUMN, RecordQuery, RecordRow};
 use crate::units::{read_rfc3339, rfc3339};
 
@@ -189,17 +188,18 @@ pub(super) async fn host_export(
     InQuery(wanted): InQuery<Exported>,
 ) -> Answer {
     let meeting = match (&caller, wanted.meeting) {
-        (Caller::Member(Session { organiser: false, .. }) | Caller::Device { .. }, _) => {
-            let text = "Only the operator and the meeting's organiser may do this.";
-            return Err(ProblemDetails::new(StatusCode::FORBIDDEN, "not-allowed", text));
-        }
-        (Caller::Member(session), None) => session.meeting.to_string(),
-        (_, Some(meeting)) => caller.named(&site, &meeting)?.0.to_string(),
+        (Caller::Device { .. }, _) => return Err(ProblemDetails::for_organisers()),
+        (Caller::Operator, Some(meeting)) => caller.named(&site, &meeting)?.0,
         (Caller::Operator, None) => return Err(bad_query("`meeting` says whose records are wanted.")),
+        (Caller::Member(sessions), wanted) => {
+            let organised = sessions.iter().find(|session| session.organises()).ok_or_else(ProblemDetails::for_organisers)?;
+            wanted.map_or_else(|| Ok(organised.meeting.clone()), |meeting| caller.named(&site, &meeting).map(|(name, _)| name))?
+        }
     };
-    let since = Some(caller.since()).filter(|since| *since > 0);
+    caller.organiser_only(&meeting)?;
+    let since = Some(caller.since(&meeting)).filter(|since| *since > 0);
     let (limit, from, to) = (lines(wanted.limit)?, moment(wanted.from.as_deref())?.max(since), moment(wanted.to.as_deref())?);
-    let query = RecordQuery { limit, meeting: Some(meeting), from, to, ..RecordQuery::default() };
+    let query = RecordQuery { limit, meeting: Some(meeting.to_string()), from, to, ..RecordQuery::default() };
     let found = look_up(&site, query).await?.into_iter().map(HostRecord::from);
     let ledger_head = site.settings.desks.ledger.head();
     Ok(match format_of(wanted.format, &headers) {

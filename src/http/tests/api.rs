@@ -19,7 +19,7 @@ async fn the_api_wants_a_token_and_says_so_as_problem_details() {
 }
 
 #[tokio::test]
-async fn wrong_tokens_are_counted_per_address_and_then_refused_unseen() {
+async fn x2_wrong_tokens_are_held_up_and_whoever_is_right_is_not() {
     let world = World::new().await;
     let wrong = [("Authorization", "Bearer wrong")];
     for _ in 0..10 {
@@ -28,7 +28,43 @@ async fn wrong_tokens_are_counted_per_address_and_then_refused_unseen() {
     let refused = world.fetch("GET", "/api/v1/meetings", &wrong, "").await;
     assert_eq!(refused.status, 429);
     assert!(refused.header("retry-after").is_some());
-    assert_eq!(world.operator("GET", "/meetings", "").await.status, 429, "the right one is not looked at either");
+    // From the very same address: the operator, the operator's Prometheus, a member's link, a provider of short messages.
+    assert_eq!(world.operator("GET", "/meetings", "").await.status, 200);
+    let bearer = format!("Bearer {TOKEN}");
+    let proxied = [("Authorization", bearer.as_str()), ("X-Forwarded-For", "192.0.2.9")];
+    assert_eq!(world.fetch("GET", "/metrics", &proxied, "").await.status, 200);
+    world.enter("demo", true).await;
+    assert_eq!(world.post_link("forged").await.status, 429, "links are guessed from the same allowance");
+    let unsigned = world.fetch("POST", "/webhooks/sms/main", &[], "{}").await;
+    assert_eq!(unsigned.status, 429);
+    world.operator("GET", "/meetings", "").await;
+}
+
+#[tokio::test]
+async fn x2_a_provider_that_signs_right_is_served_while_others_guess() {
+    let mut settings = settings().await;
+    settings.webhook = Arc::new(|_, call| {
+        let status = if call.body.as_ref() == b"signed" { StatusCode::OK } else { StatusCode::FORBIDDEN };
+        Box::pin(async move { WebhookAnswer::status(status) })
+    });
+    let world = World::with(settings).await;
+    for _ in 0..10 {
+        assert_eq!(world.fetch("POST", "/webhooks/sms/main", &[], "guessed").await.status, 403);
+    }
+    assert_eq!(world.fetch("POST", "/webhooks/sms/main", &[], "guessed").await.status, 429);
+    assert_eq!(world.fetch("POST", "/webhooks/sms/main", &[], "signed").await.status, 200);
+}
+
+#[tokio::test]
+async fn u1_who_opens_the_socket_in_the_state_directory_is_the_operator_without_a_token() {
+    let world = World::new().await;
+    let socket = tokio::net::UnixStream::connect(&world.socket).await.expect("it is there");
+    let status = fetch_on(socket, world.addr, "GET", "/api/v1/status", &[], "").await;
+    assert_eq!((status.status, &status.json()["state"]), (200, &json!("ready")));
+    assert_eq!(world.get("/api/v1/status").await.status, 401, "by the port it takes a token");
+    world.shutdown.send_replace(true);
+    world.task.await.expect("ends by itself");
+    assert!(!world.socket.exists());
 }
 
 #[tokio::test]
@@ -140,7 +176,7 @@ async fn a_members_session_sees_its_own_meeting_and_speaks_for_its_own_page() {
 
 #[tokio::test]
 async fn the_ledger_is_read_within_limits_and_a_store_at_fault_is_not_a_secret_spilled() {
-    let mut settings = settings();
+    let mut settings = settings().await;
     settings.desks.records = Arc::new(|_| Box::pin(async { Err("secret path".into()) }));
     let world = World::with(settings).await;
     assert_eq!(world.operator("GET", "/status", "").await.json(), json!({ "state": "ready" }));

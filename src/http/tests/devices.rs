@@ -22,7 +22,7 @@ async fn world_with(web: watch::Receiver<Arc<WebSettings>>, events: Events) -> W
         let contacts = contacts.iter().take(limit).cloned().collect();
         Box::pin(async move { Ok(contacts) })
     });
-    World::with(HttpSettings { web, events, devices, ..settings() }).await
+    World::with(HttpSettings { web, events, devices, ..settings().await }).await
 }
 
 async fn ask(world: &World, token: &str, method: &str, path: &str) -> Reply {

@@ -11,6 +11,8 @@ fn filled(path: &str, meeting: &str) -> String {
         ("{reader}", "reader-1"),
         ("{device}", "board-room"),
         ("{call}", "call-1"),
+        ("{link}", "AAAAAAAAAAAAAAAAAAAAAA"),
+        ("{session}", "AAAAAAAAAAAAAAAAAAAAAA"),
         ("{recording}", "demo-20261128T080137.998Z"),
     ];
     parameters.into_iter().fold(path.replace("{name}", "192.0.2.9"), |path, (name, value)| path.replace(name, value))
@@ -62,7 +64,7 @@ async fn every_route_of_the_document_is_served_and_answers_as_it_says() {
 #[tokio::test]
 async fn a_member_of_one_meeting_gets_nothing_of_another_and_nothing_of_the_operators() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut world = World::with(HttpSettings { recordings: folder.path().to_owned(), ..settings() }).await;
+    let mut world = World::with(HttpSettings { recordings: folder.path().to_owned(), ..settings().await }).await;
     let cookie = world.enter("board", true).await;
     let own = format!("http://{}", world.addr);
     let member = [("Cookie", cookie.as_str()), ("Origin", own.as_str())];
@@ -71,7 +73,8 @@ async fn a_member_of_one_meeting_gets_nothing_of_another_and_nothing_of_the_oper
     let document = world.get("/api/v1/openapi.json").await.json();
     // The stream has tests of its own, since it never ends.
     for Operation { method, path, open, .. } in operations(&document).into_iter().filter(|one| one.path != "/events") {
-        let theirs = method == "GET" && ["/meetings", "/calls", "/records/host-export", "/recordings"].contains(&path.as_str());
+        let theirs = method == "GET"
+            && ["/meetings", "/calls", "/records/host-export", "/recordings", "/sessions"].contains(&path.as_str());
         let body = match path.rsplit('/').next() {
             Some("chat") => "{\"text\":\"hello\"}",
             Some("invite") => "{\"device\":\"board-room\"}",

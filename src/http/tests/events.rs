@@ -60,7 +60,7 @@ fn in_meeting(what: What, meeting: &str) -> Draft {
 
 #[tokio::test]
 async fn m17_the_operator_hears_of_all_and_a_member_of_the_own_meeting() {
-    let settings = settings();
+    let settings = settings().await;
     let events = settings.events.clone();
     let world = World::with(settings).await;
     assert_eq!(world.get("/api/v1/events").await.status, 401);
@@ -107,7 +107,7 @@ async fn a_member_has_four_streams_and_a_place_is_given_back() {
     let mut tcp = world.tcp().await;
     // The server learns of the ends one by one; each try is an event of its own.
     loop {
-        let request = format!("GET /api/v1/events HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\n\r\n");
+        let request = format!("GET /api/v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookie}\r\n\r\n");
         tcp.write_all(request.as_bytes()).await.expect("writes");
         let mut head = [0; 1024];
         let count = tcp.read(&mut head).await.expect("reads");
@@ -121,13 +121,31 @@ async fn a_member_has_four_streams_and_a_place_is_given_back() {
 #[tokio::test]
 async fn a_members_stream_ends_with_the_session() {
     let world = World::new().await;
-    // Five seconds before its end, or a little less, as whole seconds count.
+    // Five seconds before its end.
     let entered = SystemTime::now() - session::SESSION_VALID + Duration::from_secs(5);
-    let link = world.sessions.mint_link(&MeetingName::new("demo").expect("a name"), 0, false, entered).expect("a link");
-    let (session, cookie) = world.sessions.exchange(&link, entered).expect("a session");
-    let mut stream = Stream::open(&world, &[("Cookie", &format!("{}={cookie}", session::COOKIE))], "").await;
+    let meeting = MeetingName::new("demo").expect("a name");
+    let link = NewLink { meeting, made_at: 0, role: LinkRole::Member, uses: 1, valid: LINK_VALID };
+    let (_, link) = world.sessions.make_link(link, entered).await.expect("a link");
+    let (session, cookie) = world.sessions.exchange(&link, None, entered).await.expect("a session");
+    let mut stream = Stream::open(&world, &[("Cookie", &format!("roomgate-demo={cookie}"))], "").await;
     stream.ends().await;
     assert!(session.expires <= SystemTime::now());
+}
+
+#[tokio::test]
+async fn u4_a_members_stream_ends_at_once_with_a_session_that_is_ended_and_others_go_on() {
+    let settings = settings().await;
+    let events = settings.events.clone();
+    let world = World::with(settings).await;
+    let (removed, other) = (world.enter("demo", false).await, world.enter("demo", false).await);
+    let mut stream = Stream::open(&world, &[("Cookie", &removed)], "").await;
+    let mut stays = Stream::open(&world, &[("Cookie", &other)], "").await;
+    let listed = world.operator("GET", "/sessions", "").await.json();
+    let id = listed["sessions"][1]["id"].as_str().expect("the older of two").to_owned();
+    assert_eq!(world.operator("DELETE", &format!("/sessions/{id}"), "").await.status, 204);
+    stream.ends().await;
+    events.raise(in_meeting(What::Recording, "demo").state("on"));
+    assert_eq!(stays.next().await.0, "recording");
 }
 
 #[tokio::test]

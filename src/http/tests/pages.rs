@@ -35,7 +35,7 @@ async fn an_unknown_meeting_or_file_is_a_friendly_404() {
 #[tokio::test]
 async fn g28_the_door_and_pages_of_errors_look_like_the_product() {
     let world = World::new().await;
-    let token = world.link("demo", true);
+    let token = world.link("demo", true).await;
     let (door, absent) = (world.get(&format!("/enter?token={token}")).await, world.get("/m/absent").await);
     for page in [&door, &absent, &world.get("/enter?token=forged").await] {
         assert!(page.body.contains("class=\"mark\"") && page.body.contains("/assets/plain.css"), "{}", page.body);
@@ -55,7 +55,7 @@ async fn health_and_readiness_are_told_without_a_token() {
 #[tokio::test]
 async fn a_link_is_exchanged_by_a_click_and_only_once() {
     let world = World::new().await;
-    let token = world.link("demo", true);
+    let token = world.link("demo", true).await;
     for _ in 0..3 {
         let door = world.get(&format!("/enter?token={token}")).await;
         assert_eq!(door.status, 200);
@@ -65,7 +65,7 @@ async fn a_link_is_exchanged_by_a_click_and_only_once() {
     let entered = world.post_link(&token).await;
     assert_eq!(entered.status, 303);
     let cookie = entered.header("set-cookie").expect("a cookie");
-    assert!(cookie.starts_with("roomgate_session=") && cookie.contains("; HttpOnly; SameSite=Strict; Max-Age=43200"));
+    assert!(cookie.starts_with("roomgate-demo=") && cookie.contains("; Path=/; HttpOnly; SameSite=Lax; Max-Age=43200"));
     assert!(!cookie.contains("Secure"), "plain HTTP would never send it back");
     assert_eq!(world.post_link(&token).await.status, 410);
     assert_eq!(world.get(&format!("/enter?token={token}")).await.status, 410);
@@ -74,7 +74,7 @@ async fn a_link_is_exchanged_by_a_click_and_only_once() {
 #[tokio::test]
 async fn a_link_cannot_be_exchanged_from_another_site_or_without_being_ours() {
     let world = World::new().await;
-    let token = world.link("demo", false);
+    let token = world.link("demo", false).await;
     let form = "application/x-www-form-urlencoded";
     let foreign = [("Content-Type", form), ("Origin", "https://evil.example")];
     assert_eq!(world.fetch("POST", "/enter", &foreign, &format!("token={token}")).await.status, 403);
@@ -99,13 +99,145 @@ async fn the_page_learns_who_it_is_and_a_cookie_of_one_meeting_is_nothing_in_ano
         own.json(),
         json!({
             "meeting": "demo", "title": "Demo <meeting>", "role": "member", "organiser": true, "organisation": "Example Ltd",
-            "ice_servers": [{ "urls": ["turn:turn.example"], "username": "u", "credential": "secret" }],
             "media": { "candidates": ["192.0.2.1:8189"] }, "transcription": false, "sms": true, "suggested_name": "",
+            "passcode": false,
         })
     );
     let other = world.fetch("GET", "/m/board/info", &[("Cookie", &cookie)], "").await.json();
     assert_eq!((&other["role"], &other["organiser"]), (&json!("external"), &json!(false)));
-    let forged = world.fetch("GET", "/m/demo/info", &[("Cookie", "roomgate_session=AAAA.AAAA")], "").await.json();
+    let forged = world.fetch("GET", "/m/demo/info", &[("Cookie", "roomgate-demo=AAAA.AAAA")], "").await.json();
     assert_eq!(forged["role"], "external");
     assert_eq!(world.get("/m/absent/info").await.header("content-type"), Some("application/problem+json"));
+}
+
+#[tokio::test]
+async fn u1_a_used_link_leads_into_the_meeting_for_whoever_has_a_session_there_and_nobody_else() {
+    let world = World::new().await;
+    let token = world.link("demo", false).await;
+    let entered = world.post_link(&token).await;
+    let cookie = entered.header("set-cookie").and_then(|cookie| cookie.split(';').next()).expect("a cookie").to_owned();
+    let door = format!("/enter?token={token}");
+    let own = [("Cookie", cookie.as_str())];
+    let again = world.fetch("GET", &door, &own, "").await;
+    assert_eq!((again.status, again.header("location")), (303, Some("/m/demo")));
+    let form = [("Cookie", cookie.as_str()), ("Content-Type", "application/x-www-form-urlencoded")];
+    assert_eq!(world.fetch("POST", "/enter", &form, &format!("token={token}")).await.status, 303);
+    assert_eq!(world.get(&door).await.status, 410, "another browser");
+    let board = world.enter("board", true).await;
+    assert_eq!(world.fetch("GET", &door, &[("Cookie", &board)], "").await.status, 410, "a session of another meeting");
+    // A link that gives nothing new is not used up by whoever is in already; one that gives more is.
+    let another = world.link("demo", false).await;
+    assert_eq!(world.fetch("GET", &format!("/enter?token={another}"), &own, "").await.status, 303);
+    assert_eq!(world.get(&format!("/enter?token={another}")).await.status, 200);
+    let more = world.link("demo", true).await;
+    let upgraded = world.fetch("POST", "/enter", &form, &format!("token={more}")).await;
+    let new = upgraded.header("set-cookie").and_then(|cookie| cookie.split(';').next()).expect("a cookie").to_owned();
+    let role =
+        async |cookie: &str| world.fetch("GET", "/m/demo/info", &[("Cookie", cookie)], "").await.json()["organiser"].clone();
+    assert_eq!(role(&new).await, json!(true));
+    assert_eq!(world.fetch("GET", "/m/demo/info", &own, "").await.json()["role"], "external", "the one before is over");
+}
+
+#[tokio::test]
+async fn u4_one_browser_is_a_member_of_several_meetings_and_of_so_many_only() {
+    let world = World::new().await;
+    let (demo, board) = (world.enter("demo", false).await, world.enter("board", true).await);
+    let both = format!("{demo}; {board}");
+    let info = async |meeting: &str, cookie: &str| {
+        world.fetch("GET", &format!("/m/{meeting}/info"), &[("Cookie", cookie)], "").await.json()
+    };
+    assert_eq!((&info("demo", &both).await["role"], &info("board", &both).await["organiser"]), (&json!("member"), &json!(true)));
+    let listed = world.fetch("GET", "/api/v1/meetings", &[("Cookie", &both)], "").await.json();
+    assert_eq!(listed["meetings"].as_array().map(Vec::len), Some(2), "{listed}");
+    // What is the organiser's in one is not in the other.
+    let own = format!("http://{}", world.addr);
+    let member = [("Cookie", both.as_str()), ("Origin", own.as_str())];
+    assert_eq!(world.fetch("GET", "/api/v1/meetings/demo/links", &member, "").await.status, 403);
+    assert_eq!(world.fetch("GET", "/api/v1/meetings/board/links", &member, "").await.status, 200);
+    // A cookie under another meeting's name is nothing.
+    let value = demo.split_once('=').expect("a value").1;
+    assert_eq!(info("board", &format!("roomgate-board={value}")).await["role"], "external");
+}
+
+#[tokio::test]
+async fn u4_signing_out_ends_the_session_and_its_pages_at_once() {
+    let mut world = World::new().await;
+    let cookie = world.enter("demo", false).await;
+    let (mut page, _) = world.join("demo", Some(&cookie), hello("Ada")).await;
+    let Seen::Join { who, .. } = world.seen().await else { panic!("a join first") };
+    let foreign = [("Cookie", cookie.as_str()), ("Origin", "https://evil.example")];
+    assert_eq!(world.fetch("POST", "/m/demo/sign-out", &foreign, "").await.status, 403);
+    let own = format!("http://{}", world.addr);
+    let out = world.fetch("POST", "/m/demo/sign-out", &[("Cookie", &cookie), ("Origin", &own)], "").await;
+    assert_eq!(out.status, 204);
+    assert!(out.header("set-cookie").is_some_and(|line| line.starts_with("roomgate-demo=; ") && line.contains("Max-Age=0")));
+    assert_eq!(world.seen().await, Seen::Ask(Some(who), Ask::Leave));
+    assert_eq!(hear(&mut page).await["type"], "ended");
+    assert_eq!(world.fetch("GET", "/m/demo/info", &[("Cookie", &cookie)], "").await.json()["role"], "external");
+}
+
+#[tokio::test]
+async fn u4_who_is_removed_loses_the_session_with_every_page_of_it() {
+    let mut world = World::new().await;
+    let (host, eve) = (world.enter("demo", true).await, world.enter("demo", false).await);
+    let (mut page, _) = world.join("demo", Some(&host), hello("Ada")).await;
+    world.seen().await;
+    let (lost, _) = world.join("demo", Some(&eve), hello("Eve")).await;
+    let Seen::Join { who, .. } = world.seen().await else { panic!("a join first") };
+    // Her connection is lost, and she is open in another tab that has not joined.
+    drop(lost);
+    assert_eq!(world.seen().await, Seen::Lost(who));
+    let mut tab = world.open("demo", &[("Cookie", &eve)]).await.expect("opens");
+    say(&mut page, &json!({ "type": "remove", "id": who.to_string() })).await;
+    while let Some(Ok(_)) = tab.next().await {}
+    assert_eq!(world.fetch("GET", "/m/demo/info", &[("Cookie", &eve)], "").await.json()["role"], "external");
+    assert_eq!(world.fetch("GET", "/api/v1/meetings", &[("Cookie", &eve)], "").await.status, 401);
+    assert_eq!(world.fetch("GET", "/m/demo/info", &[("Cookie", &host)], "").await.json()["role"], "member");
+}
+
+#[tokio::test]
+async fn u4_links_are_made_listed_and_taken_back_by_whom_they_concern() {
+    let world = World::new().await;
+    let own = format!("http://{}", world.addr);
+    let (member, organiser) = (world.enter("demo", false).await, world.enter("demo", true).await);
+    let ask = async |cookie: &str, method: &str, path: &str, body: &str| {
+        world.fetch(method, &format!("/api/v1{path}"), &[("Cookie", cookie), ("Origin", &own)], body).await
+    };
+    let links = "/meetings/demo/links";
+    for (cookie, role, status) in [
+        (&member, "guest", 201),
+        (&member, "member", 403),
+        (&member, "organiser", 403),
+        (&organiser, "member", 201),
+        (&organiser, "organiser", 201),
+    ] {
+        let reply = ask(cookie, "POST", links, &json!({ "role": role }).to_string()).await;
+        assert_eq!(reply.status, status, "{role}: {}", reply.body);
+    }
+    assert_eq!(ask(&organiser, "POST", "/meetings/board/links", "{\"role\":\"guest\"}").await.status, 404);
+    for bad in
+        ["{\"role\":\"member\",\"uses\":0}", "{\"role\":\"member\",\"uses\":1001}", "{\"role\":\"member\",\"valid_seconds\":0}"]
+    {
+        assert_eq!(world.operator("POST", links, bad).await.json()["code"], "bad-link", "{bad}");
+    }
+    let made = world.operator("POST", links, "{\"role\":\"member\",\"uses\":2,\"valid_seconds\":2592000}").await.json();
+    let token = made["link"].as_str().and_then(|link| link.strip_prefix("/enter?token=")).expect("a link").to_owned();
+    assert_eq!(world.post_link(&token).await.status, 303);
+    let listed = ask(&organiser, "GET", links, "").await.json();
+    assert_eq!(listed["links"].as_array().map(Vec::len), Some(4), "{listed}");
+    assert!(listed["links"].as_array().expect("links").iter().any(|link| link["id"] == made["id"] && link["uses"] == 1));
+    assert!(!listed.to_string().contains(&token), "what opens the door is told once");
+    assert_eq!(ask(&member, "DELETE", &format!("{links}/{}", made["id"].as_str().expect("an id")), "").await.status, 403);
+    assert_eq!(ask(&organiser, "DELETE", &format!("{links}/{}", made["id"].as_str().expect("an id")), "").await.status, 204);
+    assert_eq!(world.post_link(&token).await.status, 410);
+    assert_eq!(ask(&organiser, "DELETE", &format!("{links}/absent"), "").await.status, 404);
+    // Sessions: the organiser's are those of the own meeting.
+    world.enter("board", true).await;
+    assert_eq!(ask(&member, "GET", "/sessions", "").await.status, 403);
+    let theirs = ask(&organiser, "GET", "/sessions", "").await.json();
+    assert!(theirs["sessions"].as_array().expect("sessions").iter().all(|session| session["meeting"] == "demo"), "{theirs}");
+    let all = world.operator("GET", "/sessions", "").await.json();
+    assert_eq!(all["sessions"].as_array().map(Vec::len), Some(4), "{all}");
+    let board = all["sessions"][0]["id"].as_str().expect("an id").to_owned();
+    assert_eq!(ask(&organiser, "DELETE", &format!("/sessions/{board}"), "").await.status, 404);
 }

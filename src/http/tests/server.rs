@@ -4,7 +4,7 @@ use super::*;
 
 #[tokio::test]
 async fn one_address_cannot_hold_all_connections() {
-    let mut settings = settings();
+    let mut settings = settings().await;
     settings.connections_per_address = 3;
     let world = World::with(settings).await;
     let held: Vec<Page> = [
@@ -49,7 +49,7 @@ async fn hostile_requests_get_an_error_or_nothing_and_the_server_lives_on() {
 
 #[tokio::test]
 async fn behind_a_trusted_proxy_limits_count_its_clients_and_cookies_are_secure() {
-    let mut settings = settings();
+    let mut settings = settings().await;
     settings.web =
         watch::channel(Arc::new(WebSettings { trusted_proxies: vec!["127.0.0.0/8".parse().expect("a range")], ..web() })).1;
     let world = World::with(settings).await;
@@ -60,8 +60,12 @@ async fn behind_a_trusted_proxy_limits_count_its_clients_and_cookies_are_secure(
     assert_eq!(world.fetch("GET", "/api/v1/meetings", &wrong("198.51.100.1"), "").await.status, 429);
     assert_eq!(world.fetch("GET", "/api/v1/meetings", &wrong("198.51.100.2"), "").await.status, 401);
     let form = [("Content-Type", "application/x-www-form-urlencoded"), ("X-Forwarded-Proto", "https")];
-    let entered = world.fetch("POST", "/enter", &form, &format!("token={}", world.link("demo", false))).await;
-    assert!(entered.header("set-cookie").is_some_and(|cookie| cookie.ends_with("; Secure")));
+    let entered = world.fetch("POST", "/enter", &form, &format!("token={}", world.link("demo", false).await)).await;
+    assert!(
+        entered
+            .header("set-cookie")
+            .is_some_and(|cookie| cookie.starts_with("__Host-roomgate-demo=") && cookie.ends_with("; Secure"))
+    );
 }
 
 async fn tls_world() -> (World, tokio_rustls::TlsConnector, std::path::PathBuf) {
@@ -71,7 +75,7 @@ async fn tls_world() -> (World, tokio_rustls::TlsConnector, std::path::PathBuf) 
     let files = TlsFiles { certificate: directory.join("cert.pem"), key: directory.join("key.pem") };
     std::fs::write(&files.certificate, issued.cert.pem()).expect("writes");
     std::fs::write(&files.key, issued.signing_key.serialize_pem()).expect("writes");
-    let mut settings = settings();
+    let mut settings = settings().await;
     settings.tls = Some(files);
     let world = World::with(settings).await;
     let mut roots = rustls::RootCertStore::empty();
@@ -93,11 +97,15 @@ async fn https_serves_the_same_with_secure_cookies_while_others_stall_in_the_han
     }
     let localhost = || "localhost".try_into().expect("a name");
     let stream = connector.connect(localhost(), world.tcp().await).await.expect("a handshake");
-    let body = format!("token={}", world.link("demo", true));
+    let body = format!("token={}", world.link("demo", true).await);
     let form = [("Content-Type", "application/x-www-form-urlencoded")];
     let entered = fetch_on(stream, world.addr, "POST", "/enter", &form, &body).await;
     assert_eq!(entered.status, 303);
-    assert!(entered.header("set-cookie").is_some_and(|cookie| cookie.ends_with("; Secure")));
+    assert!(
+        entered
+            .header("set-cookie")
+            .is_some_and(|cookie| cookie.starts_with("__Host-roomgate-demo=") && cookie.ends_with("; Secure"))
+    );
 
     let stream = connector.connect(localhost(), world.tcp().await).await.expect("a handshake");
     let request = format!("wss://localhost:{}/m/demo/ws", world.addr.port()).into_client_request().expect("a request");

@@ -27,6 +27,8 @@ async fn asks_reach_the_meeting_and_answers_and_refusals_the_page() {
     let (mut page, welcome) = world.join("demo", None, hello(" Ada\u{202E} \n Lovelace ")).await;
     let Seen::Join { who, name, .. } = world.seen().await else { panic!("a join first") };
     assert_eq!((name.as_str(), &welcome["you"]), ("Ada Lovelace", &json!(who.to_string())));
+    let ice = json!([{ "urls": ["turn:turn.example"], "username": "u", "credential": "secret" }]);
+    assert_eq!(welcome["ice_servers"], ice, "told to who has joined, and nobody else");
 
     say(&mut page, &json!({ "type": "offer", "sdp": "v=0" })).await;
     assert_eq!(hear(&mut page).await, json!({ "type": "answer", "sdp": "answer to v=0" }));

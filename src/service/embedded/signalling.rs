@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods, reason = "`serve` is a driver: it tells the conversation what time it is")]
 
 mod conversation;
+pub mod ice;
 mod resume;
 
 use std::time::Duration;
@@ -22,6 +23,7 @@ use crate::meeting::{Ask, JoinPage, MeetingHandle, Refusal, Registry, ToPage};
 pub use resume::ResumeKey;
 
 use conversation::{Conversation, Farewell, Input, Join, LEAVE_WITHIN, Output};
+use ice::PageIceServer;
 
 /// The largest frame and the largest message of a page, in bytes (X-2). An offer is some 5 KB.
 pub const LARGEST_MESSAGE: usize = 64 * 1024;
@@ -41,6 +43,17 @@ pub struct Visitor {
     pub organiser: bool,
     /// Shown if the page gives no usable name (M-4).
     pub fallback_name: &'static str,
+    /// For its peer connection; told with the welcome.
+    pub ice_servers: Vec<PageIceServer>,
+}
+
+/// What becomes of rows of the meeting by a page's doing, for whoever keeps its session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// The page has this row.
+    Joined(ParticipantId),
+    /// The page has had this row removed.
+    Removed(ParticipantId),
 }
 
 /// What carries a page's frames: its WebSocket.
@@ -62,21 +75,21 @@ impl Frames for WebSocket {
 }
 
 /// Carries one page's conversation with its meeting until either side ends it, or `shutdown` turns true. The meeting is
-/// brought to life by the `join`, not by the connection. `joined` is told the presence once. Unless the presence is over,
+/// brought to life by the `join`, not by the connection. `seen` is told of rows. Unless the presence is over,
 /// the meeting hears at the end that the connection is lost (M-5).
 pub(crate) async fn serve(
     mut socket: impl Frames,
     registry: Registry,
     visitor: Visitor,
     resume_key: ResumeKey,
-    joined: impl Fn(ParticipantId) + Send,
+    seen: impl Fn(Seen) + Send,
     mut shutdown: watch::Receiver<bool>,
 ) {
     let mut conversation = Conversation::new(visitor.clone(), resume_key, machine::now());
     let mut page = Page { registry, visitor, present: None, from_meeting: None };
     let mut closed = false;
     let farewell = loop {
-        match page.perform(&mut conversation, &mut socket, &joined).await {
+        match page.perform(&mut conversation, &mut socket, &seen).await {
             Performed::All => {}
             Performed::Ended(farewell) => break farewell,
         }
@@ -133,7 +146,7 @@ pub(crate) async fn serve(
 pub(crate) fn heard(text: &str) -> usize {
     let now = machine::now();
     let Ok(meeting) = MeetingName::new("demo") else { return 0 };
-    let visitor = Visitor { meeting, role: Role::External, organiser: false, fallback_name: "Guest" };
+    let visitor = Visitor { meeting, role: Role::External, organiser: false, fallback_name: "Guest", ice_servers: Vec::new() };
     let mut conversation = Conversation::new(visitor, ResumeKey::new([3; 32]), now);
     conversation.handle(now, Input::Text(r#"{"type":"join","name":"Ada"}"#.to_owned()));
     conversation.handle(now, Input::Joined(ParticipantId::from_number(1)));
@@ -176,7 +189,7 @@ impl Page {
         &mut self,
         conversation: &mut Conversation,
         socket: &mut impl Frames,
-        joined: &(impl Fn(ParticipantId) + Send),
+        seen: &(impl Fn(Seen) + Send),
     ) -> Performed {
         while let Some(output) = conversation.poll() {
             let outcome = match output {
@@ -195,7 +208,7 @@ impl Page {
                 Output::Close(farewell) => return Performed::Ended(Some(farewell)),
                 Output::Join(join) => match self.join(join).await {
                     Ok(who) => {
-                        joined(who);
+                        seen(Seen::Joined(who));
                         Input::Joined(who)
                     }
                     Err(refusal) => Input::Done(Err(refusal)),
@@ -205,7 +218,14 @@ impl Page {
                     None => Input::Done(Err(Refusal::NotInside)),
                 },
                 Output::Ask(ask) => match &self.present {
-                    Some((meeting, who)) => Input::Done(meeting.ask(Some(*who), ask).await),
+                    Some((meeting, who)) => {
+                        let removed = if let Ask::Remove(other) = &ask { Some(*other) } else { None };
+                        let done = meeting.ask(Some(*who), ask).await;
+                        if let (Some(removed), Ok(())) = (removed, &done) {
+                            seen(Seen::Removed(removed));
+                        }
+                        Input::Done(done)
+                    }
                     None => Input::Done(Err(Refusal::NotInside)),
                 },
             };

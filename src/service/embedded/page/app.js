@@ -4,6 +4,7 @@
 import { Capture } from './captures.js';
 import { Chat } from './chat.js';
 import { Controls } from './controls.js';
+import { Door } from './door.js';
 import { Lobby } from './lobby.js';
 import { Media } from './media.js';
 import { SEAT_KEPT_MS, forgetReload, leaveToken, takeToken } from './memory.js';
@@ -64,6 +65,7 @@ const ask = (message) => {
 const remoteAudio = byId('remote-audio');
 const microphone = new Microphone(microphoneChanged);
 const prejoin = new Prejoin(microphone, join);
+const door = new Door(base);
 const lobby = new Lobby(ask);
 const roster = new Roster(ask);
 const rooms = new Rooms(api);
@@ -104,7 +106,6 @@ async function begin() {
   info.title ||= info.meeting;
   info.organisation ||= 'the organisation';
   media = new Media({
-    iceServers: info.ice_servers ?? [],
     send: ask,
     changed: mediaChanged,
     stream: play,
@@ -122,24 +123,29 @@ function beforeJoining() {
   prejoin.error = '';
   show('prejoin');
   prejoin.prepare(info);
+  door.prepare(info);
   if (!prejoin.listenOnly && microphone.state === 'closed') microphone.open();
 }
 
-function join(asName) {
+async function join(asName) {
+  // The click that joins is the permission to play sound; some browsers give it only to a call made right here.
+  remoteAudio.play().catch(() => {});
+  prejoin.joining = true;
+  prejoin.error = '';
+  if (!await door.open()) {
+    prejoin.joining = false;
+    return;
+  }
   name = asName;
   you = state = insideSince = waitingSince = wantMuted = null;
   welcomed = greeted = lost = restarting = false;
   speaking = [];
-  prejoin.joining = true;
-  prejoin.error = '';
   chat.reset();
   lobby.reset();
   roster.reset();
   rooms.reset();
   recording.reset();
   transcription.reset();
-  // The click that joins is the permission to play sound; some browsers give it only to a call made right here.
-  remoteAudio.play().catch(() => {});
   signalling.open(hello);
 }
 
@@ -179,6 +185,7 @@ function welcome(message) {
     roster.reset();
     chat.quietUntil = performance.now() + EARLIER_CHAT_MS;
   }
+  media.iceServers = message.ice_servers ?? [];
   media.setTrack(microphone.track);
   // A new seat knows nothing of the old connection; the same seat keeps it while it works.
   if (!sameSeat || media.state !== 'connected') media.start();
@@ -261,7 +268,8 @@ function finished(reason, why = null) {
   setShown(byId('waiting-stopping'), false);
   showTitle();
   const { title, text, final } = endedWords(reason);
-  over(title, why ?? text, final ? null : 'Join again', beforeJoining, reason);
+  // Whoever was removed is nobody here any more: the page asks anew who it is.
+  over(title, why ?? text, final ? null : 'Join again', reason === 'removed' ? () => location.reload() : beforeJoining, reason);
 }
 
 /** Nothing follows by itself. `button` is null where there is nothing to press. */

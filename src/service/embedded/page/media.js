@@ -19,7 +19,7 @@ const WITHOUT_PATH = ['blocked', 'unanswered'];
 
 /** The peer connection and its renewal. States: idle, connecting, connected, interrupted, blocked, unanswered. */
 export class Media {
-  #iceServers;
+  #iceServers = [];
   #send;
   #changed;
   #stream;
@@ -35,16 +35,19 @@ export class Media {
 
   /**
    * @param {object} wiring
-   * @param {RTCIceServer[]} wiring.iceServers from the meeting's info
    * @param {(message: object) => boolean} wiring.send gives a message to the signalling; false if it could not go
    * @param {(state: string) => void} wiring.changed told each new state
    * @param {(stream: MediaStream) => void} wiring.stream given the meeting's sound
    */
-  constructor({ iceServers, send, changed, stream }) {
-    this.#iceServers = iceServers;
+  constructor({ send, changed, stream }) {
     this.#send = send;
     this.#changed = changed;
     this.#stream = stream;
+  }
+
+  /** @param {RTCIceServer[]} servers from the last welcome; their credentials live for a time only */
+  set iceServers(servers) {
+    this.#iceServers = servers;
   }
 
   /** What is sent from now on; null sends nothing. Needs no new offer. */

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::ice::PageIceServer;
 use super::{LARGEST_MESSAGE, ResumeKey, Visitor};
 use crate::budget::{Allowance, Budget};
 use crate::display_name;
@@ -151,7 +152,7 @@ fn reader<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ReaderId, D::Err
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub(super) enum Said {
-    Welcome { you: String, role: Role, organiser: bool, resume: String },
+    Welcome { you: String, role: Role, organiser: bool, resume: String, ice_servers: Vec<PageIceServer> },
     Answer { sdp: String },
     Ping,
 }
@@ -325,7 +326,8 @@ impl Machine for Conversation {
                 self.stage = Stage::Present;
                 let resume = self.resume_key.seal(who, &self.visitor);
                 let Visitor { role, organiser, .. } = self.visitor;
-                self.outputs.push_back(Output::Say(Said::Welcome { you: who.to_string(), role, organiser, resume }));
+                let (you, ice_servers) = (who.to_string(), self.visitor.ice_servers.clone());
+                self.outputs.push_back(Output::Say(Said::Welcome { you, role, organiser, resume, ice_servers }));
             }
             Input::Done(Ok(())) => {}
             Input::Done(Err(refusal)) => {

@@ -10,7 +10,7 @@ fn start() -> Instant {
 
 fn visitor(role: Role) -> Visitor {
     let meeting = MeetingName::new("demo").expect("a name");
-    Visitor { meeting, role, organiser: false, fallback_name: "Guest" }
+    Visitor { meeting, role, organiser: false, fallback_name: "Guest", ice_servers: Vec::new() }
 }
 
 fn new(now: Instant) -> Conversation {

@@ -1,0 +1,120 @@
+//! What a browser shows of itself: the cookies of its sessions, one a meeting; and what becomes of a session that is ended.
+
+use std::time::SystemTime;
+
+use axum::http::{HeaderMap, HeaderValue, header};
+
+use super::Site;
+use super::peer::Peer;
+use super::session::{self, LinkError, SESSION_VALID, Session, SessionId};
+use crate::ids::{MeetingName, ParticipantId};
+use crate::meeting::Ask;
+
+/// Meetings that one browser is in at once; one more ends the oldest session it has.
+const MEETINGS_OF_A_BROWSER: usize = 16;
+/// Cookies of ours that are looked at; a browser sends fewer.
+const COOKIES: usize = 32;
+/// Sessions whose presences are known before those that are over are looked for.
+const SWEEP_AT: usize = 1024;
+
+/// Why a session ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Its bearer has signed out.
+    SignedOut,
+    /// It was taken from its bearer.
+    Removed,
+}
+
+/// The header line that sets the cookie of a session, or, without a value, takes it away.
+pub(super) fn set_cookie(meeting: &MeetingName, value: Option<&str>, secure: bool) -> HeaderValue {
+    let (name, value, lasts) = (session::cookie_name(meeting, secure), value.unwrap_or_default(), SESSION_VALID.as_secs());
+    let (lasts, secure) = (if value.is_empty() { 0 } else { lasts }, if secure { "; Secure" } else { "" });
+    // Lax: a link that was used leads on from wherever it is clicked. What changes anything looks at Origin as well.
+    let line = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={lasts}{secure}");
+    HeaderValue::from_str(&line).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+impl Site {
+    /// The sessions of a request: those of its cookies that are valid, each for the meeting that has its name now.
+    pub(super) fn sessions(&self, peer: &Peer, headers: &HeaderMap) -> Vec<Session> {
+        let (now, prefix) = (SystemTime::now(), session::cookie_prefix(self.is_secure(peer, headers)));
+        let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+        let ours = cookies.flat_map(|value| value.split(';')).filter_map(|pair| {
+            let (name, value) = pair.trim().split_once('=')?;
+            Some((name.strip_prefix(prefix)?, value))
+        });
+        let read = |(meeting, value): (&str, &str)| {
+            let session = self.settings.sessions.session(value, now)?;
+            (session.meeting.as_str() == meeting && self.is_current(&session)).then_some(session)
+        };
+        let mut found: Vec<Session> = ours.take(COOKIES).filter_map(read).collect();
+        // A cookie that comes twice is one.
+        found.sort_by(|one, other| one.meeting.cmp(&other.meeting));
+        found.dedup_by(|one, other| one.meeting == other.meeting);
+        found
+    }
+
+    /// The request's session in this meeting: one meeting's is nothing in another.
+    pub(super) fn session_in(&self, peer: &Peer, headers: &HeaderMap, meeting: &MeetingName) -> Option<Session> {
+        self.sessions(peer, headers).into_iter().find(|session| session.meeting == *meeting)
+    }
+
+    /// Whether a session is for the meeting that has its name now, and would be opened again by what has opened it.
+    pub(super) fn is_current(&self, session: &Session) -> bool {
+        let house = &self.settings.desks.house;
+        house.made_at(&session.meeting) == session.made_at
+            && self.settings.sessions.still_opens(session, house.passcode(&session.meeting).as_ref())
+    }
+
+    /// Makes room in a browser that is in as many meetings as one may be in: the session that it loses, ended.
+    pub(super) async fn make_room(&self, mut others: Vec<Session>, meeting: &MeetingName) -> Option<Session> {
+        others.retain(|session| session.meeting != *meeting);
+        if others.len() < MEETINGS_OF_A_BROWSER {
+            return None;
+        }
+        let oldest = others.into_iter().min_by_key(|session| session.since)?;
+        self.end_session(&oldest.id, Ending::SignedOut).await.ok().flatten()
+    }
+
+    /// A member's page has joined.
+    pub(super) fn joined(&self, session: &SessionId, who: ParticipantId) {
+        let mut presences = self.presences();
+        presences.joined(*session, who);
+        if presences.len() > SWEEP_AT {
+            let now = SystemTime::now();
+            presences.sweep(|session| self.settings.sessions.lives(session, now));
+        }
+    }
+
+    /// Ends a session at once, and every presence that it has in its meeting, connected or not. What it was; `None`: there is none.
+    pub(super) async fn end_session(&self, id: &SessionId, ending: Ending) -> Result<Option<Session>, LinkError> {
+        let ended = self.settings.sessions.end(id, SystemTime::now()).await;
+        let presences = self.presences().all_of(id);
+        if !presences.is_empty() {
+            for meeting in self.registry.running().await {
+                for who in &presences {
+                    // Ids of rows are never used twice: another meeting does not know them, and says so.
+                    let _ = match ending {
+                        Ending::SignedOut => meeting.ask(Some(*who), Ask::Leave).await,
+                        Ending::Removed => meeting.ask(None, Ask::Remove(*who)).await,
+                    };
+                }
+            }
+        }
+        if let Ok(Some(session)) = &ended {
+            let how = if ending == Ending::Removed { "removed" } else { "signed out" };
+            tracing::info!(meeting = %session.meeting, role = session.role.word(), how, "session ended");
+        }
+        ended
+    }
+
+    /// Whoever was removed from a meeting loses the session as well (U-4).
+    pub(super) async fn removed(&self, who: ParticipantId) {
+        let session = self.presences().session_of(who);
+        if let Some(session) = session {
+            // What could not be written down is in the log; here it is over.
+            let _ = self.end_session(&session, Ending::Removed).await;
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! [`Table`]: which links and sessions there are, what becomes of them, and how many there may be. Pure; time is an input.
+
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime};
+
+use super::{LinkError, LinkRole, SESSION_VALID, Session, SessionId, from_millis};
+use crate::ids::MeetingName;
+use crate::store::{SessionChange, StoredLink};
+use crate::units::unix_millis;
+
+/// Links of one meeting that open something; more are refused ([`LinkError::Busy`]).
+const LINKS_OF_A_MEETING: usize = 200;
+/// Sessions of one meeting that links have opened; more are refused, so that whoever has links of one meeting takes no room of another's.
+const SESSIONS_OF_A_MEETING: usize = 2000;
+/// Sessions of one meeting that its passcode has opened; one more ends the oldest of them, whose browser is asked for the passcode again.
+const CODES_OF_A_MEETING: usize = 1000;
+/// Links altogether, those included that only tell where they led.
+const LINKS: usize = 20_000;
+/// Sessions altogether.
+const SESSIONS: usize = 50_000;
+
+/// A link that shall be made.
+#[derive(Debug, Clone)]
+pub struct NewLink {
+    /// Where it leads.
+    pub meeting: MeetingName,
+    /// As in [`Session::made_at`].
+    pub made_at: u64,
+    /// What it makes of who opens it.
+    pub role: LinkRole,
+    /// How often it may be used, at least once.
+    pub uses: u32,
+    /// For how long.
+    pub valid: Duration,
+}
+
+/// A link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Its name; no secret.
+    pub id: SessionId,
+    /// Where it leads.
+    pub meeting: MeetingName,
+    /// As in [`Session::made_at`].
+    pub made_at: u64,
+    /// What it makes of who opens it.
+    pub role: LinkRole,
+    /// How often it may still be used.
+    pub uses: u32,
+    /// When it was made.
+    pub since: SystemTime,
+    /// From when on it opens nothing.
+    pub expires: SystemTime,
+    /// Until when it is known where it led.
+    kept_until: SystemTime,
+}
+
+impl Link {
+    pub(super) fn read(row: StoredLink) -> Option<Self> {
+        Some(Self {
+            id: row.id,
+            meeting: MeetingName::new(row.meeting).ok()?,
+            made_at: row.made_at,
+            role: LinkRole::of(&row.role)?,
+            uses: row.uses,
+            since: from_millis(row.born_at),
+            expires: from_millis(row.dies_at),
+            kept_until: from_millis(row.kept_until),
+        })
+    }
+
+    fn stored(&self) -> StoredLink {
+        StoredLink {
+            id: self.id,
+            meeting: self.meeting.to_string(),
+            made_at: self.made_at,
+            role: self.role.word().to_owned(),
+            uses: self.uses,
+            born_at: unix_millis(self.since),
+            dies_at: unix_millis(self.expires),
+            kept_until: unix_millis(self.kept_until),
+        }
+    }
+
+    /// It opens something.
+    pub(super) fn is_alive(&self, now: SystemTime) -> bool {
+        self.uses > 0 && self.expires > now
+    }
+}
+
+/// Which links and sessions there are.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    links: HashMap<SessionId, Link>,
+    sessions: HashMap<SessionId, Session>,
+}
+
+type Decided<T> = Result<(T, SessionChange), LinkError>;
+
+impl Table {
+    pub(super) fn new(links: impl Iterator<Item = Link>, sessions: impl Iterator<Item = Session>) -> Self {
+        Self {
+            links: links.map(|link| (link.id, link)).collect(),
+            sessions: sessions.map(|session| (session.id, session)).collect(),
+        }
+    }
+
+    fn sweep(&mut self, now: SystemTime) {
+        self.links.retain(|_, link| link.kept_until > now);
+        self.sessions.retain(|_, session| session.expires > now);
+    }
+
+    /// The link of this name, whether or not it opens anything.
+    pub(super) fn link(&self, id: &SessionId) -> Option<&Link> {
+        self.links.get(id)
+    }
+
+    /// The link of this name, if it opens something.
+    pub(super) fn usable(&self, id: &SessionId, now: SystemTime) -> Result<&Link, LinkError> {
+        // One that we have signed and do not know has died, or was taken back.
+        let link = self.links.get(id).filter(|link| link.expires > now).ok_or(LinkError::Expired)?;
+        if link.uses == 0 { Err(LinkError::Used) } else { Ok(link) }
+    }
+
+    /// The living session of this name.
+    pub(super) fn session(&self, id: &SessionId, now: SystemTime) -> Option<&Session> {
+        self.sessions.get(id).filter(|session| session.expires > now)
+    }
+
+    /// Makes a link.
+    pub(super) fn make(&mut self, wanted: NewLink, id: SessionId, now: SystemTime) -> Decided<Link> {
+        self.sweep(now);
+        let NewLink { meeting, made_at, role, uses, valid } = wanted;
+        let of_meeting = self.links.values().filter(|link| link.meeting == meeting && link.is_alive(now)).count();
+        if of_meeting >= LINKS_OF_A_MEETING || self.links.len() >= LINKS {
+            return Err(LinkError::Busy);
+        }
+        let expires = now + valid;
+        let link = Link { id, meeting, made_at, role, uses, since: now, expires, kept_until: expires };
+        self.links.insert(id, link.clone());
+        let change = SessionChange { links: vec![link.stored()], ..SessionChange::default() };
+        Ok((link, change))
+    }
+
+    /// Uses a link once, for a session of this name.
+    pub(super) fn exchange(
+        &mut self,
+        link: &SessionId,
+        id: SessionId,
+        instead_of: Option<SessionId>,
+        now: SystemTime,
+    ) -> Decided<Session> {
+        self.sweep(now);
+        let found = self.usable(link, now)?.clone();
+        let of_meeting = |session: &&Session| session.meeting == found.meeting && session.link.is_some();
+        if self.sessions.values().filter(of_meeting).count() >= SESSIONS_OF_A_MEETING || self.sessions.len() >= SESSIONS {
+            return Err(LinkError::Busy);
+        }
+        let Link { meeting, made_at, role, .. } = found.clone();
+        let expires = now + SESSION_VALID;
+        let session = Session { meeting, role, made_at, id, link: Some(*link), code: None, since: now, expires };
+        let used = Link { uses: found.uses - 1, kept_until: found.kept_until.max(expires), ..found };
+        let mut change = SessionChange { links: vec![used.stored()], ..SessionChange::default() };
+        self.links.insert(*link, used);
+        if let Some(before) = instead_of.filter(|before| self.sessions.remove(before).is_some()) {
+            change.without_sessions.push(before);
+        }
+        change.sessions.push(session.stored());
+        self.sessions.insert(id, session.clone());
+        Ok((session, change))
+    }
+
+    /// Keeps a session that the passcode has opened.
+    pub(super) fn admit(&mut self, session: Session, now: SystemTime) -> Decided<Session> {
+        self.sweep(now);
+        let mut change = SessionChange { sessions: vec![session.stored()], ..SessionChange::default() };
+        let others = || self.sessions.values().filter(|other| other.meeting == session.meeting && other.code.is_some());
+        if others().count() >= CODES_OF_A_MEETING {
+            let oldest = others().min_by_key(|other| other.since).map(|other| other.id);
+            change.without_sessions.extend(oldest);
+        } else if self.sessions.len() >= SESSIONS {
+            return Err(LinkError::Busy);
+        }
+        for before in &change.without_sessions {
+            self.sessions.remove(before);
+        }
+        self.sessions.insert(session.id, session.clone());
+        Ok((session, change))
+    }
+
+    /// Ends a session.
+    pub(super) fn end(&mut self, id: &SessionId) -> Option<Session> {
+        self.sessions.remove(id)
+    }
+
+    /// Takes a link back. It is remembered where it led, for those whom it has let in.
+    pub(super) fn revoke(&mut self, id: &SessionId, now: SystemTime) -> SessionChange {
+        let revoked = self.links.get_mut(id).map(|link| {
+            link.expires = link.expires.min(now);
+            link.stored()
+        });
+        SessionChange { links: revoked.into_iter().collect(), ..SessionChange::default() }
+    }
+
+    /// What could not be written down has not happened: a link keeps its use, and nobody has a new session. Sessions that gave way stay
+    /// ended.
+    pub(super) fn undo(&mut self, change: &SessionChange) {
+        for session in &change.sessions {
+            self.sessions.remove(&session.id);
+            if let Some(link) = session.link.and_then(|link| self.links.get_mut(&link)) {
+                link.uses += 1;
+            }
+        }
+        if change.sessions.is_empty() {
+            for link in &change.links {
+                self.links.remove(&link.id);
+            }
+        }
+    }
+
+    /// The links of a meeting that open something, the newest first.
+    pub(super) fn links(&self, meeting: &MeetingName, made_at: u64, now: SystemTime) -> Vec<Link> {
+        let theirs = |link: &&Link| link.meeting == *meeting && link.made_at == made_at && link.is_alive(now);
+        let mut found: Vec<_> = self.links.values().filter(theirs).cloned().collect();
+        found.sort_by(|one, other| other.since.cmp(&one.since).then_with(|| one.id.cmp(&other.id)));
+        found
+    }
+
+    /// The sessions that live, the newest first.
+    pub(super) fn sessions(&self, now: SystemTime) -> Vec<Session> {
+        let mut found: Vec<_> = self.sessions.values().filter(|session| session.expires > now).cloned().collect();
+        found.sort_by(|one, other| other.since.cmp(&one.since).then_with(|| one.id.cmp(&other.id)));
+        found
+    }
+}

@@ -247,6 +247,23 @@ fn u4_one_browser_is_a_member_of_two_meetings_at_once_and_signs_out_of_one() {
 }
 
 #[test]
+fn u4_over_https_a_browser_keeps_its_session_to_this_very_host() {
+    isolated_beside_others(|| {
+        let daemon = Daemon::start_with_https();
+        let link = daemon.link("demo", false);
+        let mut browser = Browser::start(daemon.folder(), "member", 1011.0);
+        browser.enter(&link);
+        browser.wait("sign-out");
+        browser.open(&link);
+        browser.wait("sign-out");
+        browser.click("sign-out");
+        browser.gone("sign-out", "");
+        browser.open(&link);
+        browser.gone("sign-out", "");
+    });
+}
+
+#[test]
 fn u2_only_names_of_ours_are_answered_to_and_plain_http_on_the_network_serves_its_proxies_alone() {
     isolated_beside_others(|| {
         let mut daemon = Daemon::with("[http]\npublic_url = \"http://meet.example:8080\"\n");

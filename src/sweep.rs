@@ -172,6 +172,31 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn n8_a_recording_that_is_deleted_at_the_end_of_its_retention_leaves_a_line() {
+        let (recordings, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (store, thread) = store::open(folder.path(), &folder.path().join("keys")).unwrap();
+        let file = std::fs::File::create(recordings.path().join("board-room-20261128T080137.998Z.ogg")).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        let (_keep, retention) = watch::channel(Some(Duration::from_secs(86_400)));
+        let sweeping = tokio::spawn(run(recordings.path().to_owned(), store.clone(), retention));
+        let newest = || store.ledger(store::LedgerQuery { limit: 1, ..store::LedgerQuery::default() });
+        let found = tokio::time::timeout(Duration::from_secs(10), async {
+            loop {
+                // Each answer waits for the store's thread.
+                if let store::LedgerEntry::Deletion(deletion) = newest().await.unwrap().remove(0).entry {
+                    return deletion;
+                }
+            }
+        });
+        let Deletion { meeting, recording, by, .. } = found.await.expect("a line");
+        assert_eq!((&*meeting, &*recording, &*by), ("board-room", "board-room-20261128T080137.998Z", "retention"));
+        sweeping.abort();
+        let _ = sweeping.await;
+        drop(store);
+        thread.join().unwrap();
+    }
+
     #[test]
     fn only_recordings_older_than_the_retention_go() {
         let directory = tempfile::tempdir().unwrap();

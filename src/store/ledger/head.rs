@@ -14,6 +14,9 @@ pub const METRIC: &str = "ledger_head_info";
 /// The column, or field, of an export that holds a head.
 pub const COLUMN: &str = "ledger_head";
 
+/// How lines of earlier versions begin that publish one.
+const OLD: &str = "roomgate::store: ledger checkpoint";
+
 /// The longest line that may hold a head; longer ones are passed over.
 const LONGEST: usize = 64 * 1024;
 
@@ -92,7 +95,10 @@ fn in_log(line: &str) -> Option<Head> {
     if prefix.contains(['=', '"']) {
         return None;
     }
-    let fields = ours.strip_prefix(TARGET)?.strip_prefix(": ")?.strip_prefix(MESSAGE)?.strip_prefix(" head=")?;
+    let fields = match ours.strip_prefix(OLD) {
+        Some(rest) => rest.split_once("checkpoint=")?.1,
+        None => ours.strip_prefix(TARGET)?.strip_prefix(": ")?.strip_prefix(MESSAGE)?.strip_prefix(" head=")?,
+    };
     bare(fields.split_whitespace().next()?)
 }
 
@@ -104,6 +110,10 @@ fn in_json(value: &serde_json::Value) -> Option<Head> {
     }
     if let Some(message) = text("MESSAGE") {
         return in_log(message);
+    }
+    let of_an_earlier_version = || text("message").is_some_and(|message| message.starts_with("ledger checkpoint"));
+    if text("target") == Some("roomgate::store") && of_an_earlier_version() {
+        return text("checkpoint").and_then(bare);
     }
     (text("target") == Some(TARGET)).then(|| text("head")).flatten().and_then(bare)
 }
@@ -143,14 +153,17 @@ mod tests {
             format!(
                 "{{\"timestamp\":\"x\",\"level\":\"INFO\",\"message\":\"ledger head\",\"head\":\"{new}\",\"target\":\"roomgate::ledger\"}}"
             ),
+            format!("{{\"message\":\"ledger checkpoint at stop\",\"checkpoint\":\"{new}\",\"target\":\"roomgate::store\"}}"),
             format!("{{\"MESSAGE\":\"roomgate::ledger: ledger head head={new}\",\"PRIORITY\":\"6\"}}"),
+            format!("2026-11-30T02:40:47.123Z  INFO roomgate::store: ledger checkpoint at start checkpoint={new}"),
+            format!("Nov 30 02:40:47 gateway roomgate[17]: roomgate::store: ledger checkpoint checkpoint={new}"),
             format!("roomgate_ledger_head_info{{head=\"{new}\"}} 1"),
             format!("  {new}"),
         ];
         for line in &published {
             assert_eq!(read(line), [new], "{line}");
         }
-        assert_eq!(read(&(published.join("\r\n") + "\n# HELP other\n")), [new; 6]);
+        assert_eq!(read(&(published.join("\r\n") + "\n# HELP other\n")), [new; 9]);
         assert_eq!(read(&format!("device,meeting,{COLUMN}\r\n\"Anonymous\",\"demo\",\"{new}\"\r\n")), [new]);
         assert_eq!(read(&format!("{{\"records\": [],\n \"{COLUMN}\": \"{new}\"}}")), [new]);
         assert_eq!(read(&old.to_string()), [old]);

@@ -1,8 +1,10 @@
 //! How often something may happen: [`Budget`] for one source, [`Budgets`] for many. Pure; time is an input.
 
-use std::collections::HashMap;
+use std::fmt;
 use std::hash::Hash;
 use std::time::{Duration, Instant};
+
+use hashlink::LruCache;
 
 /// How much is allowed: `burst` at once, and one more every `every`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,35 +76,53 @@ impl Budget {
     }
 }
 
+/// Lines of the log about one cause, however often a stranger brings it about: ten at once, then one in ten seconds.
+#[derive(Debug, Default)]
+pub struct LogBudget {
+    left: Option<Budget>,
+    unlogged: u64,
+}
+
+impl LogBudget {
+    const LINES: Allowance = Allowance { burst: 10, every: Duration::from_secs(10) };
+
+    /// Whether one is written now, and how many were not since the last one.
+    pub fn say(&mut self, now: Instant) -> Option<u64> {
+        if self.left.get_or_insert_with(|| Budget::new(Self::LINES, now)).take(now) {
+            return Some(std::mem::take(&mut self.unlogged));
+        }
+        self.unlogged = self.unlogged.saturating_add(1);
+        None
+    }
+}
+
 /// One [`Budget`] for each source, for at most `capacity` sources.
 ///
-/// When that many sources have spent something at the same time, the rest share one budget: memory stays bounded, and a
-/// flood from many addresses slows the late ones instead of emptying the table.
-#[derive(Debug)]
+/// When there are more, the one that has spent nothing for the longest time is forgotten: memory stays bounded, and however many others
+/// there are, whoever is not remembered has a full budget and never pays for them.
 pub struct Budgets<K> {
-    allowance: Allowance,
-    capacity: usize,
-    known: HashMap<K, Budget>,
-    shared: Budget,
-    /// When those with a full budget were last looked for.
-    swept: Option<Instant>,
+    /// What whoever is not remembered has.
+    full: Budget,
+    known: LruCache<K, Budget>,
+}
+
+impl<K: Eq + Hash> fmt::Debug for Budgets<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Budgets").field("allowance", &self.full.allowance).field("known", &self.known.len()).finish()
+    }
 }
 
 impl<K: Eq + Hash> Budgets<K> {
     /// An empty table.
     #[must_use]
     pub fn new(allowance: Allowance, capacity: usize, now: Instant) -> Self {
-        Self { allowance, capacity, known: HashMap::new(), shared: Budget::new(allowance, now), swept: None }
+        Self { full: Budget::new(allowance, now), known: LruCache::new(capacity) }
     }
 
     /// How long `source` has to wait for its next one; zero if it need not.
     #[must_use]
     pub fn wait(&self, now: Instant, source: &K) -> Duration {
-        match self.known.get(source) {
-            Some(budget) => budget.wait(now),
-            None if self.known.len() >= self.capacity => self.shared.wait(now),
-            None => Duration::ZERO,
-        }
+        self.known.peek(source).map_or(Duration::ZERO, |budget| budget.wait(now))
     }
 
     /// Gives `source` everything back.
@@ -112,17 +132,10 @@ impl<K: Eq + Hash> Budgets<K> {
 
     /// Spends one for `source`; `false` when it has none left.
     pub fn take(&mut self, now: Instant, source: K) -> bool {
-        if self.known.len() >= self.capacity && !self.known.contains_key(&source) {
-            // A full table must not make every try expensive: nobody's budget is full again much sooner than that.
-            if self.swept.is_none_or(|at| now.saturating_duration_since(at) >= self.allowance.every / 8) {
-                self.swept = Some(now);
-                self.known.retain(|_, budget| !budget.is_full(now));
-            }
-            if self.known.len() >= self.capacity {
-                return self.shared.take(now);
-            }
-        }
-        self.known.entry(source).or_insert_with(|| Budget::new(self.allowance, now)).take(now)
+        let mut budget = self.known.peek(&source).copied().unwrap_or(self.full);
+        let granted = budget.take(now);
+        self.known.insert(source, budget);
+        granted
     }
 }
 
@@ -162,6 +175,15 @@ mod tests {
     }
 
     #[test]
+    fn x2_the_log_has_a_few_lines_of_one_cause_and_says_how_many_it_has_not() {
+        let (t0, mut lines) = (start(), LogBudget::default());
+        assert_eq!((0..1000).filter_map(|_| lines.say(t0)).collect::<Vec<_>>(), [0; 10]);
+        assert_eq!(lines.say(t0 + 10 * SECOND), Some(990));
+        assert_eq!(lines.say(t0 + 10 * SECOND), None);
+        assert_eq!(lines.say(t0 + 200 * SECOND), Some(1));
+    }
+
+    #[test]
     fn a_refused_take_spends_nothing() {
         let t0 = start();
         let mut budget = Budget::new(Allowance { burst: 1, every: SECOND }, t0);
@@ -182,13 +204,17 @@ mod tests {
     }
 
     #[test]
-    fn a_full_table_stays_bounded_and_recovers() {
+    fn x2_a_full_table_stays_bounded_and_keeps_nobody_out() {
         let t0 = start();
-        let mut budgets = Budgets::new(Allowance { burst: 2, every: SECOND }, 100, t0);
-        let allowed = (0..10_000).filter(|n| budgets.take(t0, *n)).count();
-        assert_eq!(allowed, 102, "100 known sources and the shared budget of two");
+        let mut budgets = Budgets::new(Allowance { burst: 1, every: SECOND }, 100, t0);
+        assert!((0..10_000).all(|n| budgets.take(t0, n)), "whoever is new has a full budget");
         assert_eq!(budgets.known.len(), 100);
-        assert!(budgets.take(t0 + 10 * SECOND, 10_001), "those who rest make room");
-        assert_eq!(budgets.known.len(), 1);
+        assert!(!budgets.take(t0, 9_999) && budgets.wait(t0, &9_999) == SECOND, "who is remembered has spent it");
+        assert!(budgets.wait(t0, &0).is_zero() && budgets.take(t0, 0), "the oldest are forgotten");
+        for n in 0..99 {
+            assert!(!budgets.take(t0, 9_999));
+            budgets.take(t0, n);
+        }
+        assert!(!budgets.take(t0, 9_999), "who goes on is not");
     }
 }

@@ -23,7 +23,7 @@ use crate::config::Secret;
 use crate::dsp::{Frame, Resampler};
 use crate::ids::{CallId, Ids};
 use crate::machine;
-use crate::media::{Channel, PoolError, Port, PortHeard, PortPool, Profile, Sockets, Sound};
+use crate::media::{Channel, PoolError, Port, PortHeard, PortPool, Profile, Share, Sockets, Sound};
 use crate::prompt;
 use crate::sdp::offer::DEFAULT_PTIME;
 use crate::sdp::{self, Ours, Preference, Session};
@@ -197,7 +197,7 @@ fn read_speech(path: &Path) -> Result<Vec<i16>, DialError> {
 
 async fn dial(args: &DialArgs) -> Result<Report, DialError> {
     let plan = plan(args).await?;
-    let sockets = PortPool::new(PORTS.0, PORTS.1).open(&System, plan.local)?;
+    let sockets = PortPool::new(PORTS.0, PORTS.1).open(&System, plan.local, Share::Known)?;
     let ours = Ours {
         address: plan.local,
         port: sockets.rtp.local_addr()?.port(),

@@ -184,17 +184,25 @@ pub fn sip_info(data: &[u8]) {
     }
 }
 
-/// An `Authorization`: nobody is let in who does not know the password.
+/// An `Authorization`, with the nonce that its sender was given in place of the first that it names: nobody is let in who does not know
+/// the password.
 pub fn digest(data: &[u8]) {
-    let text: String = lossy(data).chars().filter(|letter| !letter.is_control()).collect();
+    let now = Instant::now();
+    let mut text: String = lossy(data).chars().filter(|letter| !letter.is_control()).collect();
     let account = Account::new("room", "room", "gateway", "a password that no corpus holds");
     let users = [("room".to_owned(), account)].into_iter().collect();
     let mut door =
         Authenticator::new(Accounts { realm: "gateway".to_owned(), algorithms: Algorithm::ALL.into(), users, secret: [7; 32] });
+    let challenge = door.challenge(now, "192.0.2.1", false).remove(0);
+    if let (Some((_, given)), Some((before, theirs))) = (challenge.split_once("nonce=\""), text.split_once("nonce=\""))
+        && let (Some((given, _)), Some((_, after))) = (given.split_once('"'), theirs.split_once('"'))
+    {
+        text = format!("{before}nonce=\"{given}\"{after}");
+    }
     let mut request = Request::new(Method::Register, "sip:gateway");
     request.headers.push("Authorization", text);
-    let verdict = door.judge(Instant::now(), &request);
-    assert!(!matches!(verdict, Verdict::Proven { .. } | Verdict::Stale), "{verdict:?}");
+    let verdict = door.judge(now, &request, "192.0.2.1");
+    assert!(!matches!(verdict, Verdict::Proven { .. }), "{verdict:?}");
 }
 
 // === Media ===

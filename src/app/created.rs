@@ -83,7 +83,7 @@ fn fits(settings: &Settings, wanted: &MeetingName, conference_id: Option<&str>) 
     if settings.meetings.keys().any(|other| other.as_str() == id) {
         return taken(format!("{id} is the name of another meeting."));
     }
-    if id == settings.sip.menu_user || settings.sip.emergency.is_number(id) {
+    if id == settings.sip.menu_user || settings.sip.emergency.is_dialled(id) {
         return taken(format!("{id} reaches something else."));
     }
     Ok(())

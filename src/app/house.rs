@@ -74,7 +74,6 @@ pub(super) fn house(settings: &Settings, library: Arc<Library>) -> House {
             menu_user: settings.sip.menu_user.clone(),
             directory: Arc::new(Directory::new(settings.meetings.iter().map(entry).collect())),
             language: settings.organisation.language.clone(),
-            emergency_target: settings.sip.emergency.target.clone(),
         },
         pins: Arc::new(settings.meetings.iter().filter_map(pin).collect()),
         library,

@@ -76,6 +76,16 @@ fn capture(hep: &config::Hep) -> sip::hep::Capture {
     sip::hep::Capture { server: hep.server, id: hep.id, password }
 }
 
+/// How many SIP connections may be open: not more than a quarter of the files that this process may have open, so that strangers take none
+/// from calls and pages.
+fn connections() -> usize {
+    let most = sip::Limits::default().connections;
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let soft =
+        limits.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next()?.parse::<usize>().ok());
+    soft.map_or(most, |files| most.min(files / 4))
+}
+
 pub(super) fn settings(settings: &Settings, seed: [u8; 32], known: Known) -> sip::Settings {
     let trusted: Vec<_> = known.addresses.iter().map(|(network, _)| *network).collect();
     sip::Settings {
@@ -85,6 +95,7 @@ pub(super) fn settings(settings: &Settings, seed: [u8; 32], known: Known) -> sip
             max_calls: settings.sip.max_calls,
             calls_per_source: settings.limits.calls_per_source,
             invites_per_second: settings.limits.invites_per_second,
+            connections: connections(),
             ..sip::Limits::default()
         },
         // Devices and trunks that are known by their address; budgets are for strangers.

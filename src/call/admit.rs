@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use crate::cause::Cause;
 use crate::display_name;
 use crate::ids::MeetingName;
+use crate::media::Share;
 use crate::menu::{self, Addressed, Directory};
 use crate::redact::{Caller, Redacted};
 use crate::sip::guard::Source;
@@ -48,8 +49,6 @@ pub struct Doors {
     pub directory: std::sync::Arc<Directory>,
     /// The organisation's language.
     pub language: String,
-    /// Where calls for help are sent to; `None`: they are refused, with words (S-10).
-    pub emergency_target: Option<String>,
 }
 
 /// A call that will be answered.
@@ -77,7 +76,19 @@ pub const UNLISTED: &str = "unlisted";
 /// The label of whoever called and was refused.
 pub const UNKNOWN: &str = "unknown";
 
+/// Whether a call is of a device, trunk or account of ours.
+pub(super) fn is_known(incoming: &Incoming) -> bool {
+    !matches!(incoming.identity, None | Some(Identity::Unlisted))
+}
+
 impl Doors {
+    /// Which share of the media ports a call may use: where somebody is known, strangers leave a part to them.
+    #[must_use]
+    pub fn share(&self, incoming: &Incoming) -> Share {
+        let is_anybody_known = !(self.devices.is_empty() && self.trunks.is_empty() && self.accounts.is_empty());
+        if is_known(incoming) || !is_anybody_known { Share::Known } else { Share::Strangers }
+    }
+
     /// Decides on a call.
     ///
     /// # Errors

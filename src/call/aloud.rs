@@ -8,7 +8,7 @@ use super::Input;
 use super::task::{INBOX, Shared};
 use crate::cause::Cause;
 use crate::ids::PlayId;
-use crate::media::{Heard, Play, PlayKind};
+use crate::media::{Heard, Play, PlayKind, Share};
 use crate::phrase::Phrase;
 use crate::sip::{Command, Event, Incoming};
 
@@ -16,19 +16,12 @@ use crate::sip::{Command, Event, Incoming};
 const SLACK: Duration = Duration::from_secs(3);
 
 impl Shared {
-    /// S-10: sent to where it can be answered, or told that it cannot be here.
+    /// S-10: a known caller is told by voice that nobody answers it here. The SIP endpoint has seen to everything else, and to it that
+    /// there are never more than a few of these.
     pub(super) async fn emergency(&self, incoming: &Incoming, inputs: &mut mpsc::Receiver<Input>) {
-        let (call, source, house) = (incoming.call, incoming.source, self.house());
-        if let Some(target) = house.doors.emergency_target.clone() {
-            tracing::warn!(%call, %source, "emergency call redirected");
-            return self.settings.sip.send(Command::Redirect { call, target }).await;
-        }
-        let cause = Cause::NoEmergencyCalls;
-        tracing::warn!(%call, %source, "emergency call refused: emergency.target is not set");
-        // Strangers get no media port.
-        if incoming.identity.is_some() && self.speak_before_the_answer(incoming, Phrase::NoEmergencyCalls, inputs).await.is_none()
-        {
-            tracing::warn!(%call, "the caller could not be told by voice");
+        let (call, cause) = (incoming.call, Cause::NoEmergencyCalls);
+        if self.speak_before_the_answer(incoming, Phrase::NoEmergencyCalls, inputs).await.is_none() {
+            tracing::debug!(%call, "the caller could not be told by voice");
         }
         self.settings.sip.send(Command::Reject { call, cause }).await;
     }
@@ -41,7 +34,8 @@ impl Shared {
         inputs: &mut mpsc::Receiver<Input>,
     ) -> Option<()> {
         let (call, offer) = (incoming.call, incoming.offer.as_ref()?);
-        let (mut talk, reserved) = self.prepare(call, incoming.local.ip(), (incoming.source.ip(), incoming.proof)).ok()?;
+        let far = (incoming.local.ip(), incoming.source.ip(), incoming.proof);
+        let (mut talk, reserved) = self.prepare(call, far, Share::Strangers).ok()?;
         let (profile, sdp) = talk.offered(offer).ok()?;
         self.settings.sip.send(Command::Progress { call, sdp }).await;
         let (says, mut heard) = mpsc::channel(INBOX);

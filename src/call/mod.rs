@@ -11,6 +11,7 @@ mod dialog;
 mod failures;
 mod hands;
 mod keys;
+mod lines;
 mod outward;
 mod past;
 mod reading;

@@ -16,6 +16,7 @@ use super::{Input, Stage};
 use crate::cause::Cause;
 use crate::ids::{CallId, Ids, MeetingName};
 use crate::machine;
+use crate::media::Share;
 use crate::meeting::{By, Refusal};
 use crate::redact::Caller;
 use crate::sip::uri::Host;
@@ -177,7 +178,7 @@ impl Shared {
         let line = self.board.put_if_silent(line).ok_or(Cause::Refused(486))?;
         // Given back with the answer, or without one.
         let _rings = self.inviter.ringing.try_acquire().map_err(|_| Cause::Busy)?;
-        let (mut talk, reserved) = self.prepare(call, local, (reach.peer.ip(), reach.proof))?;
+        let (mut talk, reserved) = self.prepare(call, (local, reach.peer.ip(), reach.proof), Share::Known)?;
         let house = self.house();
         let entry = house.doors.directory.by_name(meeting).ok_or(Cause::UnknownAddress)?;
         let number = Some(entry.conference_id.as_str()).filter(|id| !id.is_empty()).unwrap_or(meeting.as_str());

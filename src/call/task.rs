@@ -12,6 +12,7 @@ use super::admit::{Doors, Guest, UNKNOWN};
 use super::board::{Board, CallLine, OwnLine};
 use super::failures::{Failure, Failures};
 use super::hands::{Driven, Hands};
+use super::lines::Lines;
 use super::outward::{INVITATIONS, Invitation, Inviter, Progress};
 use super::past::{PastCall, PastCalls};
 use super::talk::{FarEnd, Talk};
@@ -20,7 +21,7 @@ use crate::cause::Cause;
 use crate::codec::CodecKind;
 use crate::ids::{CallId, Ids, MeetingName};
 use crate::machine::{self, Machine as _, drive};
-use crate::media::{Media, PortHandle, PortHeard, Profile, Reserved};
+use crate::media::{Media, PortHandle, PortHeard, Profile, Reserved, Share};
 use crate::meeting::{GUEST_QUEUE, Refusal, Registry, ToGuest};
 use crate::menu::{Addressed, SharedLockout};
 use crate::prompt::Library;
@@ -101,6 +102,7 @@ pub(super) struct Shared {
     pub(super) failures: Failures,
     pub(super) past: PastCalls,
     pub(super) inviter: Inviter,
+    lines: Lines,
     inboxes: Mutex<HashMap<CallId, mpsc::Sender<Input>>>,
 }
 
@@ -183,7 +185,8 @@ impl Calls {
         let (invites, invitations) = mpsc::channel(INVITATIONS);
         let inviter = Inviter::new(settings.ids.clone(), invites, settings.media.ports().pairs);
         let (board, inboxes) = (Board::default(), Mutex::default());
-        let shared = Shared { settings, board, failures: Failures::default(), past: PastCalls::default(), inviter, inboxes };
+        let (failures, past, lines) = (Failures::default(), PastCalls::default(), Lines::default());
+        let shared = Shared { settings, board, failures, past, inviter, lines, inboxes };
         Self { shared: Arc::new(shared), invitations, up: watch::Sender::new(0), draining: false }
     }
 
@@ -311,7 +314,9 @@ impl Shared {
             Ok(guest) => guest,
             Err(cause) => {
                 let dialled = masked_user(&incoming.request_uri.user_text().unwrap_or_default());
-                tracing::info!(%call, %source, dialog, dialled, %cause, "call refused");
+                if let Some(unlogged) = self.lines.refusal(&incoming) {
+                    tracing::info!(%call, %source, dialog, dialled, %cause, unlogged, "call refused");
+                }
                 let (device, dialled) = (UNKNOWN.to_owned(), Some(dialled));
                 self.failed(Failure { call, device, dialled, peer: Some(source), cause, at: machine::now() });
                 self.settings.sip.send(Command::Reject { call, cause }).await;
@@ -404,12 +409,14 @@ impl Shared {
     pub(super) fn prepare(
         &self,
         call: CallId,
-        local: IpAddr,
-        (signalling, proof): (IpAddr, Proof),
+        (local, signalling, proof): (IpAddr, IpAddr, Proof),
+        share: Share,
     ) -> Result<(Talk, Reserved), Cause> {
         let local = self.settings.address.unwrap_or(local);
-        let reserved = self.settings.media.reserve(local).map_err(|error| {
-            tracing::error!(%call, %error, "no media port");
+        let reserved = self.settings.media.reserve(local, share).map_err(|error| {
+            if let Some(unlogged) = self.lines.no_port() {
+                tracing::error!(%call, %error, unlogged, "no media port");
+            }
             Cause::NoPorts
         })?;
         let ours = Ours {
@@ -428,8 +435,9 @@ impl Shared {
     }
 
     async fn answer(&self, incoming: &Incoming) -> Result<(Talk, Reserved, Option<Profile>), Cause> {
-        let call = incoming.call;
-        let (mut talk, reserved) = self.prepare(call, incoming.local.ip(), (incoming.source.ip(), incoming.proof))?;
+        let (call, share) = (incoming.call, self.house().doors.share(incoming));
+        let far = (incoming.local.ip(), incoming.source.ip(), incoming.proof);
+        let (mut talk, reserved) = self.prepare(call, far, share)?;
         let (sdp, profile) = match &incoming.offer {
             Some(offer) => talk.offered(offer).map(|(profile, sdp)| (sdp, Some(profile)))?,
             None => (talk.offer(), None),

@@ -93,8 +93,8 @@ fn emergency(settings: &Settings, found: &mut Findings<'_>) {
         found.warning("sip.emergency.target", what, "name the address that emergency calls are sent to, such as your PBX");
     }
     for (name, meeting) in &settings.meetings {
-        if let Some(number) = meeting.conference_id.as_ref().filter(|id| emergency.is_number(id)) {
-            let what = format!("is {number}, an emergency number: nobody reaches the meeting by dialling it");
+        if let Some(number) = meeting.conference_id.as_ref().filter(|id| emergency.is_dialled(id)) {
+            let what = format!("is {number}, which calls for help: nobody reaches the meeting by dialling it");
             found.problem(&format!("meeting.{name}.conference_id"), what, "give the meeting another number");
         }
     }

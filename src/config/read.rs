@@ -131,8 +131,22 @@ fn emergency(s: &mut Section<'_>) -> Emergency {
             Err(Wrong::new("is no SIP or tel address", "write one such as \"sip:112@pbx.example.com\""))
         }
     };
+    let prefix = |value: &Value| {
+        let prefix = text(value)?;
+        let fits = (1..=4).contains(&prefix.len()) && prefix.bytes().all(|byte| byte.is_ascii_digit() || b"*#".contains(&byte));
+        if fits {
+            Ok(prefix)
+        } else {
+            Err(Wrong::new("is nothing that is dialled for an outside line", "write 1 to 4 digits in quotes"))
+        }
+    };
     let (countries, numbers) = (s.get("countries", list(country)), s.get("numbers", list(number)));
-    Emergency::new(&countries.unwrap_or_default(), &numbers.unwrap_or_default(), s.optional("target", target))
+    let prefixes = s.get("outside_line_prefixes", list(prefix));
+    let known = Emergency::new(&countries.unwrap_or_default(), &numbers.unwrap_or_default(), s.optional("target", target));
+    match prefixes {
+        Some(prefixes) => known.with_outside_lines(prefixes),
+        None => known,
+    }
 }
 
 fn hep(s: &mut Section<'_>) -> Option<Hep> {

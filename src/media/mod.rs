@@ -44,7 +44,7 @@ pub use common::{CommonMix, Sound};
 pub use heard::{Carried, Heard, MeetingHeard, Outcome, PortHeard};
 pub use peer::{NegotiationError, PeerChange};
 pub use player::{Play, PlayKind};
-pub use pool::{PoolError, PoolUse, PortPool, Sockets};
+pub use pool::{PoolError, PoolUse, PortPool, Share, Sockets};
 pub use port::{Channel, Port, Profile, TelephoneEvent};
 pub use stats::PortStats;
 pub use worker::Counters;
@@ -260,12 +260,12 @@ impl Media {
         }
     }
 
-    /// Takes a pair of ports at `address` for a device.
+    /// Takes a pair of ports at `address` for a call of that share.
     ///
     /// # Errors
     /// [`PoolError`], for a 503 (S-7).
-    pub fn reserve(&self, address: IpAddr) -> Result<Reserved, PoolError> {
-        let sockets = self.shared.pool.open(&*self.shared.net, address)?;
+    pub fn reserve(&self, address: IpAddr, share: Share) -> Result<Reserved, PoolError> {
+        let sockets = self.shared.pool.open(&*self.shared.net, address, share)?;
         let local = sockets.rtp.local_addr().map_err(|error| PoolError::Bind { port: 0, address, error })?;
         Ok(Reserved { sockets, local })
     }

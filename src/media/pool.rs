@@ -38,6 +38,15 @@ pub struct PoolUse {
     pub pairs: usize,
 }
 
+/// Whose call a pair is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    /// Anybody's: the last quarter of the pairs is not for them.
+    Strangers,
+    /// That of a device, trunk or account of ours, which may have all.
+    Known,
+}
+
 /// A pair of ports in use.
 #[derive(Debug)]
 pub struct Lease {
@@ -96,7 +105,7 @@ impl PortPool {
         PoolUse { taken: free.pairs - free.ready.len() - free.resting.len(), resting, pairs: free.pairs }
     }
 
-    fn take(&self, now: Instant) -> Option<u16> {
+    fn take(&self, now: Instant, share: Share) -> Option<u16> {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(&(since, port)) = free.resting.front() {
             if now.saturating_duration_since(since) < QUARANTINE {
@@ -105,7 +114,9 @@ impl PortPool {
             free.resting.pop_front();
             free.ready.push_back(port);
         }
-        free.ready.pop_front()
+        // strangers never take the last that known devices need.
+        let is_kept = share == Share::Strangers && free.ready.len() <= free.pairs / 4;
+        if is_kept { None } else { free.ready.pop_front() }
     }
 
     /// Binds a pair at `address` of `net`. Pairs that something else on this machine holds are passed over, as many as there are; any other
@@ -113,11 +124,11 @@ impl PortPool {
     ///
     /// # Errors
     /// [`PoolError`] when none is left or none can be bound.
-    pub fn open(&self, net: &dyn Net, address: IpAddr) -> Result<Sockets, PoolError> {
+    pub fn open(&self, net: &dyn Net, address: IpAddr, share: Share) -> Result<Sockets, PoolError> {
         let mut last = PoolError::Empty;
         let (mut held, mut faults) = (self.usage().pairs, 8);
         while held > 0 && faults > 0 {
-            let Some(port) = self.take(machine::now()) else { return Err(last) };
+            let Some(port) = self.take(machine::now(), share) else { return Err(last) };
             match bind_pair(net, address, port) {
                 Ok((rtp, rtcp)) => return Ok(Sockets { rtp, rtcp, lease: Lease { port, pool: self.clone() } }),
                 Err(error) => {
@@ -157,16 +168,24 @@ mod tests {
     fn a_port_rests_two_seconds_after_its_call_and_then_serves_again() {
         let pool = PortPool::new(30_001, 30_005);
         let now = Instant::now();
-        let first = pool.take(now).unwrap();
-        let second = pool.take(now).unwrap();
+        let first = pool.take(now, Share::Known).unwrap();
+        let second = pool.take(now, Share::Known).unwrap();
         assert_eq!((first, second), (30_002, 30_004));
-        assert_eq!(pool.take(now), None, "an empty pool is an error, not a wait");
+        assert_eq!(pool.take(now, Share::Known), None, "an empty pool is an error, not a wait");
         assert_eq!(pool.usage_at(now), PoolUse { taken: 2, resting: 0, pairs: 2 });
         drop(Lease { port: first, pool: pool.clone() });
         assert_eq!(pool.usage_at(now), PoolUse { taken: 1, resting: 1, pairs: 2 });
         assert_eq!(pool.usage_at(now + QUARANTINE * 2), PoolUse { taken: 1, resting: 0, pairs: 2 });
-        assert_eq!(pool.take(now + Duration::from_millis(1900)), None);
-        assert_eq!(pool.take(now + QUARANTINE + Duration::from_millis(100)), Some(first));
+        assert_eq!(pool.take(now + Duration::from_millis(1900), Share::Known), None);
+        assert_eq!(pool.take(now + QUARANTINE + Duration::from_millis(100), Share::Known), Some(first));
+    }
+
+    #[test]
+    fn x2_strangers_leave_a_quarter_of_the_ports_to_known_devices() {
+        let (pool, now) = (PortPool::new(30_000, 30_016), Instant::now());
+        let taken = (0..8).filter(|_| pool.take(now, Share::Strangers).is_some()).count();
+        let by_known = (0..8).filter(|_| pool.take(now, Share::Known).is_some()).count();
+        assert_eq!((taken, by_known), (6, 2));
     }
 
     #[test]
@@ -174,7 +193,7 @@ mod tests {
         let squatter = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let port = squatter.local_addr().unwrap().port() & !1;
         let pool = PortPool::new(port, port.saturating_add(7));
-        let sockets = pool.open(&crate::udp::System, "127.0.0.1".parse().unwrap()).unwrap();
+        let sockets = pool.open(&crate::udp::System, "127.0.0.1".parse().unwrap(), Share::Known).unwrap();
         assert_ne!(sockets.rtp.local_addr().unwrap().port(), port);
     }
 
@@ -182,9 +201,14 @@ mod tests {
     fn as_many_taken_ports_are_passed_over_as_there_are() {
         let address: IpAddr = "127.0.0.1".parse().unwrap();
         let squatters: Vec<_> =
-            std::iter::repeat_with(|| PortPool::new(52_000, 52_039).open(&crate::udp::System, address)).take(20).collect();
+            std::iter::repeat_with(|| PortPool::new(52_000, 52_039).open(&crate::udp::System, address, Share::Known))
+                .take(20)
+                .collect();
         assert!(squatters.iter().all(Result::is_ok), "twenty phones of one machine, each with a pool of its own");
-        assert!(matches!(PortPool::new(52_000, 52_039).open(&crate::udp::System, address), Err(PoolError::Bind { .. })));
+        assert!(matches!(
+            PortPool::new(52_000, 52_039).open(&crate::udp::System, address, Share::Known),
+            Err(PoolError::Bind { .. })
+        ));
     }
 
     /// A call that was refused for want of a descriptor had put all pairs to rest, and the next ones were refused for that.
@@ -194,9 +218,9 @@ mod tests {
         let port = squatter.local_addr().unwrap().port() & !1;
         let pool = PortPool::new(port, port.saturating_add(1));
         let address = "127.0.0.1".parse().unwrap();
-        assert!(matches!(pool.open(&crate::udp::System, address), Err(PoolError::Bind { .. })));
+        assert!(matches!(pool.open(&crate::udp::System, address, Share::Known), Err(PoolError::Bind { .. })));
         assert_eq!(pool.usage(), PoolUse { taken: 0, resting: 0, pairs: 1 });
         drop(squatter);
-        assert!(pool.open(&crate::udp::System, address).is_ok());
+        assert!(pool.open(&crate::udp::System, address, Share::Known).is_ok());
     }
 }

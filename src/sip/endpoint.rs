@@ -13,20 +13,22 @@ use super::account::Registration;
 use super::alone::Alone;
 use super::auth::Authenticator;
 use super::dialog::DialogKey;
-use super::guard::{Guard, Price, Source};
+use super::guard::{Guard, Source};
 use super::hep::Copied;
 use super::invite::{Call, Phase};
 use super::ladder::{Ladder, LadderLine};
+use super::lines::Lines;
 use super::message::{Message, Request};
 use super::registrar::Registrar;
+use super::round_trip::RoundTrips;
 use super::subscribe::Subscription;
 use super::transaction::{Act, Client, ClientInvite, Server, ServerInvite, ServerKey, Timers};
-use super::wire::WireError;
 use super::{Change, ConnectionId, Event, Flow, Input, Output, Settings, Transport};
 use crate::cause::Cause;
 use crate::ids::CallId;
 use crate::machine::Machine;
 
+pub(in crate::sip) use connections::OtherEnd;
 pub(in crate::sip) use figures::count;
 pub use figures::{Counters, Load};
 
@@ -43,6 +45,8 @@ pub(super) enum Owner {
     Account(u64),
     /// Somebody's subscription.
     Subscription(u64),
+    /// A request whose sender is asked whether it is there.
+    Held(u64),
 }
 
 #[derive(Debug)]
@@ -133,11 +137,11 @@ pub struct Endpoint {
     pub(super) settings: Settings,
     pub(super) timers: Timers,
     pub(super) draining: bool,
-    /// When it was said last that calls are turned away.
-    pub(super) said_full: Option<Instant>,
     random: ChaCha20Rng,
     pub(super) guard: Guard,
+    pub(super) lines: Lines,
     pub(super) authenticator: Authenticator,
+    pub(super) round_trips: RoundTrips,
     pub(super) registrar: Registrar,
     /// Registrations of ours, by numbers that are not given twice: what is still under way for one that is gone finds nobody.
     pub(super) accounts: BTreeMap<u64, Registration>,
@@ -159,8 +163,8 @@ pub struct Endpoint {
     pub(super) clients: HashMap<u64, ClientTransaction>,
     pub(super) client_keys: HashMap<String, u64>,
     pub(super) connecting: HashMap<u64, Waiting>,
-    /// Open ones, with the names of their certificates.
-    pub(super) connections: HashMap<ConnectionId, Vec<String>>,
+    /// Open ones.
+    pub(super) connections: HashMap<ConnectionId, OtherEnd>,
     deadlines: BTreeSet<(Instant, Owner)>,
     outputs: VecDeque<Output>,
     next: u64,
@@ -174,14 +178,15 @@ impl Endpoint {
             timers: Timers::with_t1(settings.t1),
             random: ChaCha20Rng::from_seed(settings.seed),
             guard: Guard::new(&settings.limits, settings.trusted.clone()),
+            lines: Lines::default(),
             authenticator: Authenticator::new(settings.known.accounts.clone()),
+            round_trips: RoundTrips::default(),
             registrar: Registrar::new(settings.registrar),
             accounts: BTreeMap::new(),
             next_account: 0,
             signed_on: false,
             settings,
             draining: false,
-            said_full: None,
             counters: Arc::default(),
             calls: HashMap::new(),
             dialogs: HashMap::new(),
@@ -250,26 +255,6 @@ impl Endpoint {
         self.live_calls() == 0 && self.clients.values().filter(|tx| tx.call.is_some()).all(is_answered)
     }
 
-    /// What it holds now.
-    #[must_use]
-    pub fn load(&self) -> Load {
-        Load {
-            calls: self.calls.len(),
-            transactions: self.servers.len() + self.clients.len(),
-            timers: self.deadlines.len(),
-            connections: self.connections.len() + self.connecting.len(),
-        }
-    }
-
-    /// Whether a connection carries a call or leads to a device that is registered or subscribed, so that it must not be closed for silence.
-    #[must_use]
-    pub fn uses(&self, connection: ConnectionId) -> bool {
-        self.registrar.uses(connection)
-            || self.registers_by(connection)
-            || self.subscriptions.values().any(|known| known.is_told_by(connection))
-            || self.calls.values().any(|call| call.flow.connection == Some(connection))
-    }
-
     /// Whether nothing is left: no call, no transaction, no deadline.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -278,6 +263,7 @@ impl Endpoint {
             && self.sources.is_empty()
             && self.subscriptions.is_empty()
             && self.subscription_dialogs.is_empty()
+            && self.round_trips.held.is_empty()
             && self.servers.is_empty()
             && self.server_keys.is_empty()
             && self.merges.is_empty()
@@ -407,27 +393,14 @@ impl Endpoint {
         if bytes.iter().all(|&byte| byte == b'\r' || byte == b'\n' || byte == 0) {
             return;
         }
-        match Message::parse(bytes, &self.settings.limits.wire) {
+        let message = Message::parse(bytes, &self.settings.limits.wire);
+        if let (Some(other), Ok(_)) = (flow.connection.and_then(|id| self.connections.get_mut(&id)), &message) {
+            other.is_heard = true;
+        }
+        match message {
             Ok(Message::Request(request)) => self.request(now, flow, request),
             Ok(Message::Response(response)) => self.response(now, flow, response),
             Err(error) => self.malformed(now, flow, bytes, error),
-        }
-    }
-
-    /// A request that at least can be answered is (RFC 3261 section 8.2, 21.4.1); anything else is dropped.
-    fn malformed(&mut self, now: Instant, flow: Flow, bytes: &[u8], error: WireError) {
-        count(&self.counters.malformed);
-        tracing::debug!(source = %flow.peer, %error, "message cannot be read");
-        if !self.is_trusted(&flow) && !self.guard.charge(now, &Source::of(flow.peer.ip()), Price::Request) {
-            return count(&self.counters.dropped);
-        }
-        let status = match error {
-            WireError::BodyTooLarge => 513,
-            WireError::Version => 505,
-            _ => 400,
-        };
-        if let Some(request) = Message::parse_broken(bytes, &self.settings.limits.wire) {
-            self.answer_statelessly(flow, request, status, "");
         }
     }
 
@@ -486,7 +459,7 @@ impl Machine for Endpoint {
             Input::Received { flow, bytes } => self.received(now, flow, &bytes),
             Input::Opened { flow, names } => {
                 if let Some(connection) = flow.connection {
-                    self.connections.insert(connection, names);
+                    self.connections.insert(connection, OtherEnd { names, ..OtherEnd::default() });
                 }
             }
             Input::FlowClosed(connection) => {
@@ -496,7 +469,9 @@ impl Machine for Endpoint {
                 self.flow_closed(now, connection);
             }
             Input::Connected { token, flow } => {
-                self.connections.extend(flow.connection.map(|connection| (connection, Vec::new())));
+                if let Some(connection) = flow.connection {
+                    self.connections.entry(connection).or_default().is_known = true;
+                }
                 match self.connecting.remove(&token) {
                     Some(Waiting::Client { id, .. }) => self.begin_client(now, id, flow),
                     Some(Waiting::Response(bytes)) => self.transmit(flow, bytes),
@@ -523,6 +498,7 @@ impl Machine for Endpoint {
                 Owner::Call(id) => self.wake_call(now, id),
                 Owner::Account(number) => self.wake_account(now, number),
                 Owner::Subscription(number) => self.wake_subscription(now, number),
+                Owner::Held(server) => self.wake_held(now, server),
             }
             // Whatever the owner did, this entry is done.
             if self.deadlines.remove(&(at, owner)) {
@@ -532,6 +508,7 @@ impl Machine for Endpoint {
                     Owner::Call(id) => self.calls.get_mut(&id).map(|call| call.scheduled = None),
                     Owner::Account(number) => self.accounts.get_mut(&number).map(|account| account.scheduled = None),
                     Owner::Subscription(number) => self.subscriptions.get_mut(&number).map(|known| known.scheduled = None),
+                    Owner::Held(server) => self.round_trips.held.get_mut(&server).map(|held| held.scheduled = None),
                 };
                 self.schedule(owner);
             }
@@ -547,6 +524,7 @@ impl Machine for Endpoint {
     }
 }
 
+mod connections;
 mod figures;
 mod life;
 #[cfg(test)]

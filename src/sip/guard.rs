@@ -1,24 +1,27 @@
 //! Who may cost us work: a budget a source for new requests and for messages that cannot be read. What is above it is dropped
 //! unanswered, and so is what follows until the source pauses. A trusted address is never silenced: behind it each caller has a budget
-//! of its own. The table is bounded; when it is full of busy sources, further ones share one budget.
+//! of its own. Tables are bounded and forget what is oldest in them: whoever is not in one has a full budget and is not barred.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
+
+use hashlink::LruCache;
 
 use super::header::{NameAddr, Via};
 use super::ladder;
 use super::message::{Method, Request};
 use super::uri::Host;
 use super::{Limits, Trusted};
-use crate::budget::{Allowance, Budgets};
+use crate::budget::{Allowance, Budgets, LogBudget};
 
 /// Sources remembered at once.
 const SOURCES: usize = 4096;
-/// Wrong passwords of one source that are answered.
+/// Wrong passwords of one caller that are answered.
 const WRONG: Allowance = Allowance { burst: 8, every: Duration::from_secs(60) };
-/// How long a source with more of them is not answered.
+/// Wrong passwords of all callers of one address: a caller is who it says it is, and whoever guesses says many.
+const WRONG_TOGETHER: Allowance = Allowance { burst: 40, every: Duration::from_secs(30) };
+/// How long whoever gives more of them is not answered.
 const BARRED: Duration = Duration::from_secs(600);
 
 /// Starts of the User-Agent of known scanners, in lower case.
@@ -117,6 +120,15 @@ impl Source {
         let plain = caller.chars().filter(|letter| !letter.is_control()).take(CALLER).collect::<String>();
         Self::Behind(ip, plain.to_ascii_lowercase().into())
     }
+
+    /// The address that it is, or that it is behind.
+    #[must_use]
+    pub fn address(&self) -> Self {
+        match self {
+            Self::Address(_) => self.clone(),
+            Self::Behind(ip, _) => Self::of(*ip),
+        }
+    }
 }
 
 impl fmt::Display for Source {
@@ -124,6 +136,37 @@ impl fmt::Display for Source {
         match self {
             Self::Address(ip) => ip.fmt(f),
             Self::Behind(ip, caller) => write!(f, "{} behind {ip}", ladder::caller(caller)),
+        }
+    }
+}
+
+/// Who gives passwords.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Guesser {
+    /// A device at the very place that it has registered from: nobody else speaks from there.
+    Registered(Source),
+    /// A caller beside others of the same address.
+    Caller(Source),
+}
+
+impl Guesser {
+    /// The device with this label, at an address. No caller can say a name with a blank in it.
+    #[must_use]
+    pub fn registered(ip: IpAddr, device: &str) -> Self {
+        Self::Registered(Source::Behind(ip, format!("device {device}").into()))
+    }
+
+    const fn source(&self) -> &Source {
+        match self {
+            Self::Registered(source) | Self::Caller(source) => source,
+        }
+    }
+
+    /// Whose tries count as well.
+    fn shared(&self) -> Option<Source> {
+        match self {
+            Self::Registered(_) => None,
+            Self::Caller(source) => Some(source.address()),
         }
     }
 }
@@ -139,41 +182,82 @@ struct Budget {
 const EIGHTH: u64 = 1_000_000;
 
 /// The budgets.
-#[derive(Debug)]
 pub struct Guard {
     full: u64,
     per_second: u64,
     trusted: Trusted,
-    budgets: HashMap<Source, Budget>,
-    shared: Option<Budget>,
-    tries: Option<Budgets<Source>>,
-    /// Sources that gave too many wrong passwords, until when.
-    barred: HashMap<Source, Instant>,
-    swept: Option<Instant>,
+    budgets: LruCache<Source, Budget>,
+    wrong: Option<WrongPasswords>,
+    /// What the log says of sources over their budget, and of those that guess.
+    silenced_lines: LogBudget,
+    wrong_lines: LogBudget,
+}
+
+/// Wrong passwords of late: of each caller, and of all callers of an address together.
+struct WrongPasswords {
+    of_callers: Budgets<Source>,
+    of_addresses: Budgets<Source>,
+    /// Those that gave too many, until when.
+    barred: LruCache<Source, Instant>,
+}
+
+impl WrongPasswords {
+    fn new(now: Instant) -> Self {
+        let budgets = |allowance| Budgets::new(allowance, SOURCES, now);
+        Self { of_callers: budgets(WRONG), of_addresses: budgets(WRONG_TOGETHER), barred: LruCache::new(SOURCES) }
+    }
+
+    /// Counts one; who is not listened to any more.
+    fn count(&mut self, now: Instant, guesser: &Guesser) -> Vec<Source> {
+        let spends = |budgets: &mut Budgets<Source>, source: Source| {
+            let spent = !budgets.take(now, source.clone()) || !budgets.wait(now, &source).is_zero();
+            spent.then_some(source)
+        };
+        let own = spends(&mut self.of_callers, guesser.source().clone());
+        let shared = guesser.shared().and_then(|address| spends(&mut self.of_addresses, address));
+        let over: Vec<Source> = own.into_iter().chain(shared).collect();
+        for source in &over {
+            self.barred.insert(source.clone(), now + BARRED);
+        }
+        over
+    }
+
+    fn is_barred(&self, now: Instant, guesser: &Guesser) -> bool {
+        let is_barred = |source: &Source| self.barred.peek(source).is_some_and(|until| *until > now);
+        is_barred(guesser.source()) || guesser.shared().as_ref().is_some_and(is_barred)
+    }
+
+    fn forget(&mut self, source: &Source) {
+        self.of_callers.forget(source);
+        self.of_addresses.forget(source);
+        self.barred.remove(source);
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").field("budgets", &self.budgets.len()).finish_non_exhaustive()
+    }
 }
 
 impl Guard {
     /// Budgets by `limits`.
     #[must_use]
     pub fn new(limits: &Limits, trusted: Trusted) -> Self {
+        let (full, per_second) = Self::sizes(limits);
+        let (budgets, lines) = (LruCache::new(SOURCES), LogBudget::default);
+        Self { full, per_second, trusted, budgets, wrong: None, silenced_lines: lines(), wrong_lines: lines() }
+    }
+
+    fn sizes(limits: &Limits) -> (u64, u64) {
         let invite = Price::Invite as u64 * EIGHTH;
-        let (full, per_second) = (u64::from(limits.burst.max(1)) * invite, u64::from(limits.invites_per_second.max(1)) * invite);
-        Self {
-            full,
-            per_second,
-            trusted,
-            budgets: HashMap::new(),
-            shared: None,
-            tries: None,
-            barred: HashMap::new(),
-            swept: None,
-        }
+        (u64::from(limits.burst.max(1)) * invite, u64::from(limits.invites_per_second.max(1)) * invite)
     }
 
     /// Other budgets, for those who are remembered as well.
     pub fn reconfigure(&mut self, limits: &Limits, trusted: Trusted) {
-        let Self { full, per_second, trusted, .. } = Self::new(limits, trusted);
-        (self.full, self.per_second, self.trusted) = (full, per_second, trusted);
+        (self.full, self.per_second) = Self::sizes(limits);
+        self.trusted = trusted;
     }
 
     /// Whether an address is trusted.
@@ -190,13 +274,8 @@ impl Guard {
 
     /// Takes `price` from the budget of a source; `false`: there is none left, and nothing is done for it until it pauses.
     pub fn charge(&mut self, now: Instant, source: &Source, price: Price) -> bool {
-        if self.budgets.len() >= SOURCES && !self.budgets.contains_key(source) {
-            self.sweep(now);
-        }
-        let fits = self.budgets.len() < SOURCES || self.budgets.contains_key(source);
-        let before = if fits { self.budgets.get(source).copied() } else { self.shared };
         let fresh = Budget { left: self.full, at: now, silenced: false };
-        let mut budget = self.refilled(before.unwrap_or(fresh), now);
+        let mut budget = self.refilled(self.budgets.peek(source).copied().unwrap_or(fresh), now);
         let price = price as u64 * EIGHTH;
         let granted = budget.left >= price && !budget.silenced;
         if granted {
@@ -206,44 +285,39 @@ impl Guard {
             budget.left = budget.left.saturating_sub(Price::Invite as u64 * EIGHTH);
             if !budget.silenced {
                 budget.silenced = true;
-                say(source, "is over its budget and is no longer answered");
+                if let Some(unlogged) = self.silenced_lines.say(now) {
+                    say(source, "is over its budget and is no longer answered", unlogged);
+                }
             }
         }
-        match fits {
-            true => drop(self.budgets.insert(source.clone(), budget)),
-            false => self.shared = Some(budget),
-        }
+        self.budgets.insert(source.clone(), budget);
         granted
     }
 
-    /// A wrong password came from a source, or one for nobody.
-    pub fn wrong_password(&mut self, now: Instant, source: &Source) {
-        let tries = self.tries.get_or_insert_with(|| Budgets::new(WRONG, SOURCES, now));
-        if tries.take(now, source.clone()) && tries.wait(now, source).is_zero() {
-            return say(source, "gave a wrong password");
-        }
-        say(source, "gave a wrong password once too often and is no longer answered");
-        if self.barred.len() >= SOURCES {
-            self.barred.retain(|_, until| *until > now);
-        }
-        // With the table full of others, their common budget bars the source.
-        if self.barred.len() < SOURCES {
-            self.barred.insert(source.clone(), now + BARRED);
-        }
+    /// A wrong password came, or one for nobody, that could have been right: with a nonce of ours that was made for its sender. `source` is
+    /// whom the log names.
+    pub fn wrong_password(&mut self, now: Instant, guesser: &Guesser, source: &Source) {
+        let over = self.wrong.get_or_insert_with(|| WrongPasswords::new(now)).count(now, guesser);
+        let Some(unlogged) = self.wrong_lines.say(now) else { return };
+        let what = match over.is_empty() {
+            true => "gave a wrong password",
+            false => "gave a wrong password once too often and is no longer answered",
+        };
+        say(source, what, unlogged);
     }
 
-    /// Whether requests of a source that need a password are not looked at, because too many were wrong.
+    /// Whether passwords of somebody are not looked at, because too many of it, or of its address, were wrong.
     #[must_use]
-    pub fn is_barred(&self, now: Instant, source: &Source) -> bool {
-        let spent = self.tries.as_ref().is_some_and(|tries| !tries.wait(now, source).is_zero());
-        spent || self.barred.get(source).is_some_and(|until| *until > now)
+    pub fn is_barred(&self, now: Instant, guesser: &Guesser) -> bool {
+        self.wrong.as_ref().is_some_and(|wrong| wrong.is_barred(now, guesser))
     }
 
     /// Sources that are silenced now.
     #[must_use]
     pub fn silenced(&self, now: Instant) -> Vec<Source> {
         let silenced = self.budgets.iter().filter(|(_, budget)| self.refilled(**budget, now).silenced).map(|(source, _)| source);
-        let barred = self.barred.iter().filter(|(_, until)| **until > now).map(|(source, _)| source);
+        let barred = self.wrong.iter().flat_map(|wrong| wrong.barred.iter());
+        let barred = barred.filter(|(_, until)| **until > now).map(|(source, _)| source);
         let mut found: Vec<Source> = silenced.chain(barred).cloned().collect();
         found.sort_unstable();
         found.dedup();
@@ -254,28 +328,19 @@ impl Guard {
     pub fn lift(&mut self, now: Instant, source: &Source) -> bool {
         let was = self.silenced(now).contains(source);
         self.budgets.remove(source);
-        self.barred.remove(source);
-        if let Some(tries) = &mut self.tries {
-            tries.forget(source);
+        if let Some(wrong) = &mut self.wrong {
+            wrong.forget(source);
         }
         was
-    }
-
-    /// Forgets sources whose budget is full again.
-    fn sweep(&mut self, now: Instant) {
-        // Once a second is enough, and a full table must not make every packet expensive.
-        if self.swept.is_some_and(|at| now.saturating_duration_since(at) < Duration::from_secs(1)) {
-            return;
-        }
-        self.swept = Some(now);
-        let full_after = |left: u64| Duration::from_micros((self.full - left.min(self.full)) * 1_000_000 / self.per_second);
-        self.budgets.retain(|_, budget| now.saturating_duration_since(budget.at) < full_after(budget.left));
     }
 }
 
 /// One line for administrators, and for programs that bar an address in the firewall: those look for `source=` (`conf/fail2ban`), and must
 /// not bar a trusted address for a caller behind it.
-fn say(source: &Source, what: &str) {
+fn say(source: &Source, what: &str, unlogged: u64) {
+    if unlogged > 0 {
+        tracing::warn!(unlogged, "of others that did the same nothing was written");
+    }
     match source {
         Source::Address(source) => tracing::warn!(%source, "source {what}"),
         Source::Behind(behind, caller) => tracing::warn!(%behind, caller = ladder::caller(caller), "caller {what}"),
@@ -294,6 +359,10 @@ mod tests {
     #[allow(clippy::disallowed_methods, reason = "virtual time needs one real instant to count from")]
     fn start() -> Instant {
         Instant::now()
+    }
+
+    fn caller(octets: [u8; 4], name: impl ToString) -> Guesser {
+        Guesser::Caller(Source::Behind(octets.into(), name.to_string().into()))
     }
 
     fn at(octets: [u8; 4]) -> Source {
@@ -332,41 +401,62 @@ mod tests {
             ["192.0.2.9 behind 10.0.0.1", "[2001:db8::1] behind 10.0.0.1", "room@pbx behind 10.0.0.1"]
         );
         assert_eq!((0..100).filter(|_| guard.charge(now, &bad, Price::Invite)).count(), 4);
-        (0..100).for_each(|_| guard.wrong_password(now, &bad));
-        assert!(
-            [&good, &pbx].into_iter().all(|source| !guard.is_barred(now, source) && guard.charge(now, source, Price::Invite))
-        );
-        assert!(guard.is_barred(now, &bad) && guard.silenced(now) == [bad.clone()]);
-        assert!(guard.lift(now, &bad) && !guard.is_barred(now, &bad) && !guard.lift(now, &bad));
+        let is_barred = |guard: &Guard, source: &Source| guard.is_barred(now, &Guesser::Caller(source.clone()));
+        (0..9).for_each(|_| guard.wrong_password(now, &Guesser::Caller(bad.clone()), &bad));
+        for source in [&good, &pbx] {
+            assert!(!is_barred(&guard, source) && guard.charge(now, source, Price::Invite));
+        }
+        assert!(is_barred(&guard, &bad) && guard.silenced(now) == [bad.clone()]);
+        assert!(guard.lift(now, &bad) && !is_barred(&guard, &bad) && !guard.lift(now, &bad));
     }
 
     #[test]
     fn wrong_passwords_end_in_silence_for_a_while() {
-        let (mut guard, now, source) = (guard(), start(), at([192, 0, 2, 1]));
+        let (mut guard, now, here) = (guard(), start(), [192, 0, 2, 1]);
         for n in 0..8 {
-            assert!(!guard.is_barred(now, &source), "{n}");
-            guard.wrong_password(now, &source);
+            assert!(!guard.is_barred(now, &caller(here, "a")), "{n}");
+            guard.wrong_password(now, &caller(here, "a"), &at(here));
         }
-        assert!(guard.is_barred(now, &source) && guard.silenced(now) == [source.clone()]);
-        assert!(!guard.is_barred(now, &at([192, 0, 2, 2])));
-        assert!(guard.is_barred(now + BARRED - Duration::from_secs(1), &source) && !guard.is_barred(now + BARRED, &source));
+        let source = caller(here, "a").source().clone();
+        assert!(guard.is_barred(now, &caller(here, "a")) && guard.silenced(now) == [source.clone()]);
+        assert!(!guard.is_barred(now, &caller(here, "b")), "somebody else behind the same address");
+        assert!(guard.is_barred(now + BARRED - Duration::from_secs(1), &caller(here, "a")));
+        assert!(!guard.is_barred(now + BARRED, &caller(here, "a")));
         assert!(guard.lift(now, &source));
-        assert!(!guard.is_barred(now, &source) && guard.silenced(now).is_empty());
-        for n in 0..4_200_u32 {
-            (0..8).for_each(|_| guard.wrong_password(now, &at(n.to_be_bytes())));
-        }
-        assert!(guard.barred.len() <= SOURCES && guard.is_barred(now, &at([203, 0, 113, 1])));
+        assert!(!guard.is_barred(now, &caller(here, "a")) && guard.silenced(now).is_empty());
     }
 
     #[test]
-    fn the_table_stays_bounded_and_forgets_the_quiet() {
+    fn x2_whoever_guesses_under_many_names_is_barred_as_an_address() {
+        let (mut guard, now, here) = (guard(), start(), [192, 0, 2, 1]);
+        for n in 0..40 {
+            assert!(!guard.is_barred(now, &caller(here, n)), "{n}");
+            guard.wrong_password(now, &caller(here, n), &at(here));
+        }
+        assert!(guard.is_barred(now, &caller(here, 1000)) && guard.silenced(now) == [at(here)]);
+        assert!(!guard.is_barred(now, &caller([192, 0, 2, 2], 1)));
+        assert!(!guard.is_barred(now, &Guesser::registered(here.into(), "board")), "a device where it has registered");
+        assert!(guard.lift(now, &at(here)) && !guard.is_barred(now, &caller(here, 1000)));
+    }
+
+    #[test]
+    fn x2_full_tables_stay_bounded_and_bar_nobody_who_is_not_in_them() {
         let (mut guard, now) = (guard(), start());
         for n in 0..20_000_u32 {
-            guard.charge(now, &at(n.to_be_bytes()), Price::Invite);
+            let source = at(n.to_be_bytes());
+            assert!(guard.charge(now, &source, Price::Invite), "each has a full budget");
+            (0..8).for_each(|_| guard.wrong_password(now, &Guesser::Caller(source.clone()), &source));
+            for _ in 0..4 {
+                guard.charge(now, &source, Price::Invite);
+            }
         }
-        assert_eq!(guard.budgets.len(), SOURCES);
-        guard.charge(now + Duration::from_secs(60), &at([203, 0, 113, 1]), Price::Invite);
-        assert_eq!(guard.budgets.len(), 1);
+        let (old, new, strange) = (at(1_u32.to_be_bytes()), at(19_999_u32.to_be_bytes()), at([203, 0, 113, 1]));
+        let is_barred = |guard: &Guard, source: &Source| guard.is_barred(now, &Guesser::Caller(source.clone()));
+        assert!(guard.budgets.len() <= SOURCES && guard.silenced(now).len() <= 2 * SOURCES);
+        assert!(is_barred(&guard, &new) && !guard.charge(now, &new, Price::Request), "who is remembered is");
+        for source in [old, strange] {
+            assert!(!is_barred(&guard, &source) && guard.charge(now, &source, Price::Invite), "{source}");
+        }
     }
 
     #[test]

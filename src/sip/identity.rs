@@ -94,6 +94,12 @@ impl Known {
         names.iter().find_map(|name| self.certificates.get(name))
     }
 
+    /// Whether there is anybody who is known.
+    #[must_use]
+    pub fn is_anybody(&self) -> bool {
+        !(self.addresses.is_empty() && self.certificates.is_empty() && self.accounts.users.is_empty())
+    }
+
     /// Whether callers from an address need no entry.
     #[must_use]
     pub fn allows(&self, address: IpAddr) -> bool {

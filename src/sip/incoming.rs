@@ -1,7 +1,7 @@
 //! A peer's INVITE that begins a call, and what the call's owner says to an open INVITE or re-INVITE (RFC 3261 section 13.3, 14.2).
 
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::dialog::Dialog;
 use super::endpoint::{Endpoint, Owner, count};
@@ -16,17 +16,19 @@ use super::{Event, Flow, Identity, Incoming, Limits, Proof};
 use crate::cause::Cause;
 use crate::ids::CallId;
 
-/// How long after it was said that calls are turned away it is said again.
-const SAID_AGAIN: Duration = Duration::from_secs(60);
-
 /// Whether the caller takes other bodies than session descriptions only (RFC 3261 section 20.1). An empty list is taken for none.
-fn takes_no_answer(request: &Request) -> bool {
+pub(super) fn takes_no_answer(request: &Request) -> bool {
     let takes = |kind: &str| {
         let kind = kind.split(';').next().unwrap_or(kind).trim().to_ascii_lowercase();
         ["application/sdp", "application/*", "*/*"].contains(&kind.as_str())
     };
     let mut kinds = request.headers.values("Accept").filter(|kind| !kind.trim().is_empty()).peekable();
     kinds.peek().is_some() && !kinds.any(takes)
+}
+
+/// Whether somebody is no device, trunk or account of ours.
+const fn is_stranger(identity: Option<&Identity>) -> bool {
+    matches!(identity, None | Some(Identity::Unlisted))
 }
 
 impl Endpoint {
@@ -44,7 +46,9 @@ impl Endpoint {
         if takes_no_answer(request) {
             return self.respond(now, id, 406, &[], None);
         }
-        if self.refused_too_short(now, id, request) {
+        // A call for help has passed all that may stand in the way of an answer, and is never more than told something (S-10).
+        let for_help = self.is_for_help(request, &essentials);
+        if !for_help && self.refused_too_short(now, id, request) {
             return;
         }
         let offer = match session_description(&request.headers, &request.body) {
@@ -52,20 +56,17 @@ impl Endpoint {
             Body::Nothing => None,
             Body::Foreign => return self.respond(now, id, 415, &[("Accept", ACCEPT.to_owned())], None),
         };
-        let emergency = self.settings.emergency.is_meant(&uri);
-        if self.draining && !emergency {
+        if self.draining {
             count(&self.counters.turned_away_draining);
             return self.respond(now, id, 503, &reasons(Cause::Draining), None);
         }
         let replaces = match self.replaced(request, identity.as_ref(), proof.unwrap_or_default()) {
+            _ if for_help => None,
             Ok(replaces) => replaces,
             Err(403) => return self.forbid(now, id),
             Err(status) => return self.respond(now, id, status, &[], None),
         };
-        let limits = self.settings.limits;
-        let mine = self.sources.get(&source).copied().unwrap_or(0);
-        let over = mine >= limits.calls_per_source && !self.settings.trusted.trusts(source);
-        if (over || self.live_calls() >= limits.max_calls) && !emergency {
+        if self.is_full(source, identity.as_ref()) {
             self.turn_away_full(now, source);
             return self.respond(now, id, 503, &reasons(Cause::Busy), None);
         }
@@ -79,6 +80,7 @@ impl Endpoint {
         let mut call = Call::new(now, dialog, flow, Phase::Ringing, Turn::Theirs { server: id });
         call.identity.clone_from(&identity);
         call.proof = proof.unwrap_or_default();
+        call.for_help = for_help;
         call.remote = offer.clone().unwrap_or_default();
         call.takes_update = allows(&request.headers, &Method::Update).unwrap_or(false);
         call.takes_text = allows(&request.headers, &Method::Message).unwrap_or(false);
@@ -101,7 +103,7 @@ impl Endpoint {
             local: flow.local,
             transport: flow.transport,
             request_uri: uri,
-            emergency,
+            emergency: for_help,
             from,
             to,
             user_agent,
@@ -112,14 +114,25 @@ impl Endpoint {
         })));
     }
 
+    /// Whether as many calls are up as there may be: altogether, of one address, or of strangers, who leave a part to those who are known.
+    pub(super) fn is_full(&self, source: IpAddr, identity: Option<&Identity>) -> bool {
+        let limits = &self.settings.limits;
+        let mine = self.sources.get(&source).copied().unwrap_or(0);
+        let live = || self.calls.values().filter(|call| call.phase != Phase::Over);
+        let strangers = || live().filter(|call| is_stranger(call.identity.as_ref())).count();
+        let is_reserved = is_stranger(identity) && self.settings.known.is_anybody();
+        (mine >= limits.calls_per_source && !self.settings.trusted.trusts(source))
+            || live().count() >= limits.max_calls
+            || (is_reserved && strangers() >= limits.of_strangers(limits.max_calls))
+    }
+
     /// Counts it, and says so once in a while.
     fn turn_away_full(&mut self, now: Instant, source: IpAddr) {
         count(&self.counters.turned_away_full);
-        if self.said_full.is_none_or(|at| now.saturating_duration_since(at) >= SAID_AGAIN) {
-            self.said_full = Some(now);
+        if let Some(unlogged) = self.lines.full.say(now) {
             let Limits { max_calls, calls_per_source, .. } = self.settings.limits;
             let calls = self.live_calls();
-            tracing::warn!(calls, %source, max_calls, calls_per_source, "calls are turned away: as many are up as there may be");
+            tracing::warn!(calls, %source, max_calls, calls_per_source, unlogged, "calls are turned away: as many are up as there may be");
         }
     }
 
@@ -165,14 +178,6 @@ impl Endpoint {
             ("Accept", ACCEPT.to_owned()),
             ("Supported", SUPPORTED.to_owned()),
         ]
-    }
-
-    pub(super) fn redirect(&mut self, now: Instant, id: CallId, target: &str) {
-        let Some(call) = self.calls.get_mut(&id).filter(|call| call.phase == Phase::Ringing) else { return };
-        let Turn::Theirs { server } = call.turn else { return };
-        call.turn = Turn::Idle;
-        self.respond(now, server, 302, &[("Contact", format!("<{target}>"))], None);
-        self.end(now, id);
     }
 
     pub(super) fn reject(&mut self, now: Instant, id: CallId, cause: Cause) {

@@ -106,6 +106,8 @@ pub(super) struct Call {
     /// The peer's own idea of its address is not where its messages come from, so its Contact is not to be believed.
     pub(super) nat: bool,
     pub(super) phase: Phase,
+    /// It is told that calls for help are not answered here, and that is all (S-10).
+    pub(super) for_help: bool,
     pub(super) turn: Turn,
     pub(super) accepted: Option<Accepted>,
     /// Our last ACK of a 2xx, for repeats of it.
@@ -172,6 +174,7 @@ impl Call {
             source: flow.peer.ip(),
             nat: false,
             phase,
+            for_help: false,
             turn,
             accepted: None,
             ack: None,

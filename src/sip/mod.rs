@@ -23,6 +23,7 @@ mod incoming;
 mod info;
 mod invite;
 mod ladder;
+mod lines;
 pub mod locate;
 pub mod message;
 mod path;
@@ -35,7 +36,9 @@ pub mod registrar;
 mod reliable;
 mod replaces;
 mod response;
+mod round_trip;
 mod session_timer;
+mod stateless;
 mod subscribe;
 mod text;
 pub mod transaction;
@@ -166,6 +169,14 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// How many of so many things strangers may have; the rest is for who is known.
+    #[must_use]
+    pub const fn of_strangers(&self, all: usize) -> usize {
+        all - all / 4
+    }
+}
+
 /// How a TLS connection of ours is made.
 #[derive(Debug, Clone)]
 pub struct Connector {
@@ -251,6 +262,17 @@ impl Transport {
 /// One connection of this process; never used again after it closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(pub u64);
+
+/// What is known of whoever is at the other end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// It has said nothing that can be read.
+    Silent,
+    /// It has, and proved nothing.
+    Heard,
+    /// A configured device or trunk, a peer that we have called, or one that has proved who it is.
+    Known,
+}
 
 /// Where a message came in, and where an answer goes out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -54,10 +54,10 @@ pub(super) fn is_from_there(known: &Flow, flow: &Flow) -> bool {
 
 impl Endpoint {
     /// Whether a request may act in the dialog of a call. `false`: it was refused.
-    pub(super) fn may_act(&mut self, now: Instant, id: CallId, flow: Flow, request: &Request, essentials: &Essentials) -> bool {
+    pub(super) fn may_act(&mut self, now: Instant, id: CallId, flow: Flow, request: &Request) -> bool {
         match self.examine(now, id, &flow, request) {
             Finding::Theirs => return true,
-            Finding::Unproven { stale } => self.challenge(now, flow, request, essentials, stale),
+            Finding::Unproven { stale } => self.challenge(now, flow, request, stale),
             Finding::Foreign => self.refuse_stranger(now, flow, request),
         }
         false
@@ -77,7 +77,7 @@ impl Endpoint {
     fn refuse_stranger(&mut self, now: Instant, flow: Flow, request: &Request) {
         let source = self.source(&flow, request);
         match self.guard.charge(now, &source, Price::Request) {
-            true => self.answer_statelessly(flow, request.clone(), 481, ""),
+            true => self.answer_statelessly(flow, request.clone(), (481, ""), &[]),
             false => self.turn_away(flow, request.clone()),
         }
     }
@@ -109,16 +109,11 @@ impl Endpoint {
         if self.is_certified(call, flow) {
             return Finding::Theirs;
         }
-        match self.authenticator.judge(now, request) {
+        match self.judge(now, flow, request) {
             Verdict::Proven { label } if label == device => Finding::Theirs,
             Verdict::Proven { .. } => Finding::Foreign,
             Verdict::Stale => Finding::Unproven { stale: true },
-            Verdict::Absent => Finding::Unproven { stale: false },
-            Verdict::Wrong => {
-                let source = self.source(flow, request);
-                self.guard.wrong_password(now, &source);
-                Finding::Unproven { stale: false }
-            }
+            Verdict::Absent | Verdict::Wrong => Finding::Unproven { stale: false },
         }
     }
 

@@ -18,6 +18,9 @@ use crate::ids::CallId;
 impl Endpoint {
     pub(super) fn response(&mut self, now: Instant, flow: Flow, response: Response) {
         let Ok(essentials) = Essentials::read(&response.headers) else { return count(&self.counters.malformed) };
+        if self.is_round_trip(now, &flow, &response, &essentials) {
+            return;
+        }
         let branch = essentials.via.branch().unwrap_or_default();
         // Section 18.1.2: one that is not for us is dropped. One whose transaction is over may still be a 2xx that wants its ACK again.
         let Some(&id) = self.client_keys.get(&client_key(branch, &essentials.cseq.method)) else { return };

@@ -25,7 +25,6 @@ impl Endpoint {
         match command {
             Command::Ring { call } => self.provisional_of_ours(now, call, 180, None),
             Command::Progress { call, sdp } => self.provisional_of_ours(now, call, 183, Some(&sdp)),
-            Command::Redirect { call, target } => self.redirect(now, call, &target),
             Command::Answer { call, sdp } => self.answer(now, call, &sdp),
             Command::Reject { call, cause } => self.reject(now, call, cause),
             Command::Reoffer { call, sdp } => {

@@ -6,10 +6,13 @@ use std::time::Instant;
 
 use super::dialog::DialogKey;
 use super::endpoint::{Endpoint, MergeKey, Owner, ServerMachine, ServerTransaction, count};
+use super::gate::Sender;
 use super::guard::{Price, Source, is_scanner};
 use super::invite::{Phase, Turn};
 use super::ladder;
 use super::message::{Body, Essentials, Method, Request, phrase, session_description};
+use super::round_trip::Trip;
+use super::stateless::set_received;
 use super::transaction::{Act, Server, ServerInvite, ServerKey};
 use super::uri::{Scheme, Uri};
 use super::{Event, Flow, header};
@@ -50,22 +53,29 @@ pub(super) fn reply_flow(flow: Flow, via: &header::Via) -> Flow {
     Flow { peer: SocketAddr::new(flow.peer.ip(), port), ..flow }
 }
 
+fn merge_key(essentials: &Essentials) -> MergeKey {
+    (essentials.call_id.clone(), essentials.from.tag().unwrap_or_default().to_owned(), essentials.cseq.number)
+}
+
 impl Endpoint {
     pub(super) fn request(&mut self, now: Instant, flow: Flow, mut request: Request) {
         let essentials = match Essentials::read(&request.headers) {
             Ok(essentials) if essentials.cseq.method == request.method => essentials,
             other => {
                 count(&self.counters.malformed);
+                if self.would_be_for_help(&request) {
+                    return self.answer_call_for_help(now, flow, request);
+                }
                 let source = self.source(&flow, &request);
                 if self.guard.charge(now, &source, Price::Request) {
                     let name = other.err().unwrap_or("CSeq");
-                    self.answer_statelessly(flow, request, 400, &format!("Missing or Unreadable {name}"));
+                    self.answer_statelessly(flow, request, (400, &format!("Missing or Unreadable {name}")), &[]);
                 }
                 return;
             }
         };
         let reply = reply_flow(flow, &essentials.via);
-        mark_source(&mut request, &essentials, flow.peer);
+        set_received(&mut request, essentials.via.clone(), flow.peer);
         if request.method == Method::Ack {
             if self.may_acknowledge(&flow, &essentials) {
                 self.ack(now, &request, &essentials);
@@ -76,8 +86,13 @@ impl Endpoint {
         if let Some(&id) = self.server_keys.get(&key) {
             return self.repeated(id);
         }
-        if self.servers.len() >= self.settings.limits.transactions {
-            return count(&self.counters.dropped);
+        let mut spoken_to = None;
+        if self.is_for_help(&request, &essentials) {
+            spoken_to = self.hears_a_refusal(&flow, &request, &essentials);
+            if spoken_to.is_none() {
+                return self.answer_call_for_help(now, flow, request);
+            }
+            self.log_call_for_help(now, &flow);
         }
         let dialog = essentials.to.tag().map(|local| DialogKey {
             call_id: essentials.call_id.clone(),
@@ -86,23 +101,38 @@ impl Endpoint {
         });
         let call = dialog.as_ref().and_then(|dialog| self.dialogs.get(dialog)).copied();
         let subscription = self.subscription_in(dialog.as_ref());
-        if call.is_none() && !self.is_welcome(now, flow, &request, dialog.is_none()) {
+        let known = call.is_some() || spoken_to.is_some();
+        if !known && !self.is_welcome(now, flow, &request, dialog.is_none()) {
             return self.turn_away(flow, request);
         }
         let may = match call {
-            Some(call) => self.may_act(now, call, flow, &request, &essentials),
+            Some(call) => self.may_act(now, call, flow, &request),
             None => request.method != Method::Cancel || self.may_cancel(now, flow, &request, &essentials),
         };
         if !may {
             return;
         }
-        let (identity, proof) = match self.admitted(now, flow, &request, &essentials) {
-            Ok(admitted) => admitted.unzip(),
-            Err(()) => return,
+        let sender = match spoken_to {
+            Some(sender) => sender,
+            None => match self.admitted(now, flow, &request, &essentials) {
+                Ok(sender) => sender,
+                Err(()) => return,
+            },
         };
-        let merge = (essentials.call_id.clone(), essentials.from.tag().unwrap_or_default().to_owned(), essentials.cseq.number);
-        let merged = dialog.is_none() && request.method != Method::Cancel && self.merges.contains_key(&merge);
-        let merge = (dialog.is_none() && request.method != Method::Cancel && !merged).then_some(merge);
+        let trip = if dialog.is_none() { self.round_trip(now, &flow, &request, &sender) } else { Trip::Over };
+        if trip == Trip::Later {
+            return self.come_back(flow, request);
+        }
+        let is_ours = call.is_some() || subscription.is_some() || sender.is_known() || self.is_known_place(&flow);
+        if !self.has_room_for_transaction(is_ours) {
+            return count(&self.counters.dropped);
+        }
+        if let Some(other) = flow.connection.and_then(|id| self.connections.get_mut(&id)) {
+            other.is_known |= sender.is_known();
+        }
+        let Sender { identity, proof } = sender;
+        let merged = dialog.is_none() && request.method != Method::Cancel && self.is_merged(&essentials);
+        let merge = (dialog.is_none() && request.method != Method::Cancel && !merged).then(|| merge_key(&essentials));
         let reliable = flow.transport.is_reliable();
         let machine = match request.method {
             Method::Invite => ServerMachine::Invite(ServerInvite::new(self.timers, reliable)),
@@ -115,6 +145,9 @@ impl Endpoint {
         if dialog.is_none() && self.refused_target(now, id, &request) {
             return;
         }
+        if trip == Trip::Begins {
+            return self.hold(now, id, (flow, identity), request, essentials);
+        }
         if let Some(number) = subscription.filter(|_| call.is_none() && request.method != Method::Cancel) {
             return self.subscribe_again(now, id, number, flow, &request, essentials.cseq.number);
         }
@@ -123,7 +156,7 @@ impl Endpoint {
             (_, Some(call)) => self.in_dialog(now, id, call, flow, &request, &essentials),
             (Method::Options, None) if dialog.is_none() => self.options(now, id),
             (Method::Invite, None) if dialog.is_none() => {
-                self.invite(now, id, (flow, identity.zip(proof)), &request, essentials);
+                self.invite(now, id, (flow, identity.map(|identity| (identity, proof))), &request, essentials);
             }
             (Method::Register, None) if dialog.is_none() => self.register(now, id, (flow, identity), &request, &essentials),
             (Method::Subscribe, None) if dialog.is_none() => {
@@ -144,6 +177,17 @@ impl Endpoint {
             (Method::Refer, None) if dialog.is_none() => self.forbid(now, id),
             (method, None) => self.refuse_method(now, id, method.clone()),
         }
+    }
+
+    /// Whether there is room for one more server transaction: of who is known or in a call, or of a stranger.
+    pub(super) fn has_room_for_transaction(&self, is_ours: bool) -> bool {
+        let limits = &self.settings.limits;
+        self.servers.len() < if is_ours { limits.transactions } else { limits.of_strangers(limits.transactions) }
+    }
+
+    /// Whether a request has come by another way already (section 8.2.2.2).
+    pub(super) fn is_merged(&self, essentials: &Essentials) -> bool {
+        self.merges.contains_key(&merge_key(essentials))
     }
 
     /// The budget of a request that belongs to no call of ours. Where it `begins` something and a password may be asked for, it is charged
@@ -172,14 +216,6 @@ impl Endpoint {
         match shared {
             true => Source::behind(flow.peer.ip(), request),
             false => Source::of(flow.peer.ip()),
-        }
-    }
-
-    /// A stranger gets no answer. One through a trunk does: a proxy that hears nothing would take us for dead and send nobody any more.
-    pub(super) fn turn_away(&mut self, flow: Flow, request: Request) {
-        count(&self.counters.dropped);
-        if let Source::Behind(..) = self.source(&flow, &request) {
-            self.answer_statelessly(flow, request, 480, "");
         }
     }
 
@@ -218,21 +254,6 @@ impl Endpoint {
             count(&self.counters.retransmitted);
             self.send_response(reply, bytes);
         }
-    }
-
-    /// Answers outside of any transaction: for requests so broken that none can be made.
-    pub(super) fn answer_statelessly(&mut self, flow: Flow, mut request: Request, status: u16, why: &str) {
-        let via = request.headers.values("Via").next().and_then(header::Via::parse);
-        let Some(via) = via.filter(|_| request.method != Method::Ack) else { return };
-        let reply = reply_flow(flow, &via);
-        set_received(&mut request, via, flow.peer);
-        let tag = self.token();
-        let mut response = request.response(status, Some(&tag));
-        if !why.is_empty() {
-            response.phrase = why.to_owned();
-        }
-        response.headers.push("Server", &self.settings.user_agent);
-        self.send_response(reply, response.to_bytes());
     }
 
     /// Sends a response in a server transaction. A second final response is not sent.
@@ -405,20 +426,4 @@ impl Endpoint {
         self.tell(Event::Acked { call: id, sdp });
         self.offer_if_possible(now, id);
     }
-}
-
-/// `received` and `rport` (RFC 3261 section 18.2.1, RFC 3581 section 4).
-fn mark_source(request: &mut Request, essentials: &Essentials, source: SocketAddr) {
-    set_received(request, essentials.via.clone(), source);
-}
-
-fn set_received(request: &mut Request, mut via: header::Via, source: SocketAddr) {
-    let rport = via.params.has("rport");
-    if rport || via.host.ip() != Some(source.ip()) {
-        via.params.set("received", Some(source.ip().to_string()));
-    }
-    if rport {
-        via.params.set("rport", Some(source.port().to_string()));
-    }
-    request.headers.replace_first("Via", via);
 }

@@ -67,13 +67,6 @@ pub enum Command {
         /// The session description.
         sdp: String,
     },
-    /// 302 to an INVITE not yet answered, which ends the call without further events.
-    Redirect {
-        /// Which call.
-        call: CallId,
-        /// The address to call instead.
-        target: String,
-    },
     /// 200 to the open INVITE, re-INVITE or UPDATE: with our answer, or with our offer when the peer sent none.
     Answer {
         /// Which call.

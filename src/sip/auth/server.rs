@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::digest::{Algorithm, Fields, Ha1, Parts, quoted, same};
-use super::nonce::Nonces;
+use super::nonce::{Name, Nonces};
 use crate::sip::message::Request;
 use crate::sip::uri::Uri;
 
@@ -64,9 +64,10 @@ pub enum Verdict {
     },
     /// There is none for our realm.
     Absent,
-    /// The password is known, but the nonce is too old, used up or not ours: to be challenged anew with `stale=true`.
+    /// The nonce is too old, used up, not ours or not of its sender: to be challenged anew with `stale=true` (RFC 7616 section 3.3). Unless
+    /// it is used up, the password was not looked at: it costs and tells nobody anything.
     Stale,
-    /// Unknown user, wrong password, or fields that make no sense: all the same to whoever asks.
+    /// Unknown user, wrong password, or fields that make no sense, with a fresh nonce of the sender: all the same to whoever asks.
     Wrong,
 }
 
@@ -126,16 +127,18 @@ impl Authenticator {
         self.accounts.users.is_empty()
     }
 
-    /// Judges the answer that a request carries.
-    pub fn judge(&mut self, now: Instant, request: &Request) -> Verdict {
+    /// Judges the answer that a request from `origin` carries.
+    pub fn judge(&mut self, now: Instant, request: &Request, origin: &str) -> Verdict {
         let ours = |fields: &Fields| fields.get("realm") == Some(self.accounts.realm.as_str());
         let Some(fields) = request.headers.lines("Authorization").filter_map(Fields::parse).find(ours) else {
             return Verdict::Absent;
         };
-        self.judge_fields(now, request, &fields).unwrap_or(Verdict::Wrong)
+        let Some(nonce) = fields.get("nonce") else { return Verdict::Absent };
+        let Some(name) = self.nonces.fresh(now, nonce, origin) else { return Verdict::Stale };
+        self.judge_fields(now, request, &fields, name).unwrap_or(Verdict::Wrong)
     }
 
-    fn judge_fields(&mut self, now: Instant, request: &Request, fields: &Fields) -> Option<Verdict> {
+    fn judge_fields(&mut self, now: Instant, request: &Request, fields: &Fields, name: Name) -> Option<Verdict> {
         let (user, nonce, uri) = (fields.get("username")?, fields.get("nonce")?, fields.get("uri")?);
         let (nc, cnonce, theirs) = (fields.get("nc")?, fields.get("cnonce")?, fields.get("response")?);
         // What was not offered would be a step down.
@@ -155,12 +158,12 @@ impl Authenticator {
             return Some(Verdict::Wrong);
         }
         let label = Arc::clone(&account.label);
-        Some(if self.nonces.take(now, nonce, count) { Verdict::Proven { label } } else { Verdict::Stale })
+        Some(if self.nonces.take(now, name, count) { Verdict::Proven { label } } else { Verdict::Stale })
     }
 
-    /// The values of `WWW-Authenticate`, one line for each algorithm.
-    pub fn challenge(&mut self, now: Instant, stale: bool) -> Vec<String> {
-        let nonce = self.nonces.mint(now);
+    /// The values of `WWW-Authenticate` for whoever is at `origin`, one line for each algorithm.
+    pub fn challenge(&mut self, now: Instant, origin: &str, stale: bool) -> Vec<String> {
+        let nonce = self.nonces.mint(now, origin);
         let stale = if stale { ", stale=true" } else { "" };
         let realm = quoted(&self.accounts.realm);
         let line = |algorithm: &Algorithm| {

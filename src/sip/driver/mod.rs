@@ -5,12 +5,13 @@
 #![allow(clippy::disallowed_methods, reason = "this is a driver: it meets the clock and starts the tasks of connections")]
 
 mod capture;
+mod connections;
 mod handle;
 mod locate;
 mod stream;
 mod udp;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,13 +23,14 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use self::capture::Copier;
+use self::connections::{Connections, Room};
 use self::handle::Ask;
 pub use self::handle::{Handle, Pulse};
 use self::locate::Names;
 use self::stream::{Connection, News, Secure, Stream};
 use self::udp::UdpListeners;
 use super::endpoint::Endpoint;
-use super::{Change, Command, ConnectionId, Event, Flow, Input, Output, Settings, Transport};
+use super::{Change, Command, ConnectionId, Event, Flow, Input, Output, Settings, Standing, Transport};
 use crate::cause::Cause;
 use crate::machine::{self, Machine};
 use crate::tls::{ClientFiles, Server, TlsFiles};
@@ -141,15 +143,26 @@ impl StreamListener {
     }
 }
 
+/// The ways of connections' news.
+struct Ways {
+    strangers: mpsc::Sender<News>,
+    known: mpsc::Sender<News>,
+}
+
 struct Task {
     endpoint: Endpoint,
     settings: Settings,
     udp: UdpListeners,
     streams_in: Vec<StreamListener>,
-    connections: HashMap<ConnectionId, Connection>,
+    connections: Connections,
     next_connection: u64,
-    news: mpsc::Sender<News>,
+    /// The ways of connections, of known peers and of others; new connections come by one of their own. So nobody's messages wait for
+    /// those of all strangers, and no connection of a known device for the messages of strangers.
+    news: Ways,
     streams: mpsc::Receiver<News>,
+    known_streams: mpsc::Receiver<News>,
+    accepted: mpsc::Receiver<News>,
+    accepts: mpsc::Sender<News>,
     /// Accept loops, readers, writers and connects; dropped, and so ended, with the task.
     tasks: JoinSet<()>,
     /// The last word to owners whose queue was full: at most one a call.
@@ -165,7 +178,9 @@ struct Task {
 
 impl Task {
     fn new(net: Arc<dyn Net>, settings: Settings) -> Self {
-        let (news, streams) = mpsc::channel(STREAMS);
+        let (strangers, streams) = mpsc::channel(STREAMS);
+        let (known, known_streams) = mpsc::channel(STREAMS);
+        let (accepts, accepted) = mpsc::channel(BATCH);
         let endpoint = Endpoint::new(settings.clone());
         Self {
             copier: Copier::new(endpoint.counters()),
@@ -173,10 +188,13 @@ impl Task {
             settings,
             udp: UdpListeners::new(net),
             streams_in: Vec::new(),
-            connections: HashMap::new(),
+            connections: Connections::default(),
             next_connection: 0,
-            news,
+            news: Ways { strangers, known },
             streams,
+            known_streams,
+            accepted,
+            accepts,
             tasks: JoinSet::new(),
             untold: VecDeque::new(),
             leaving: None,
@@ -189,7 +207,7 @@ impl Task {
         let listener = stream::listen(addr)?;
         let bound = listener.local_addr()?;
         self.streams_in.push(StreamListener { index, bound, server });
-        self.tasks.spawn(stream::accept(index, listener, self.news.clone()));
+        self.tasks.spawn(stream::accept(index, listener, self.accepts.clone()));
         Ok(bound)
     }
 
@@ -240,6 +258,8 @@ impl Task {
                     Some(Ask::IsEmpty(answer)) => drop(answer.send(self.endpoint.is_empty())),
                     None => return,
                 },
+                Some(news) = self.known_streams.recv() => self.stream_news(news),
+                Some(news) = self.accepted.recv() => self.stream_news(news),
                 Some(news) = self.streams.recv() => self.stream_news(news),
                 (flow, length) = self.udp.receive(&mut buffer) => {
                     self.datagram(flow, buffer.get(..length).unwrap_or_default());
@@ -272,7 +292,7 @@ impl Task {
                 Output::Connect { peer, transport, name, token } => self.connect(peer, transport, name, token),
                 Output::Locate(wanted) => {
                     let names = self.names.get_or_insert_with(|| Names::new(&self.settings.name_servers)).clone();
-                    self.tasks.spawn(names.locate(wanted, self.news.clone()));
+                    self.tasks.spawn(names.locate(wanted, self.news.known.clone()));
                 }
                 Output::Copied(copied) => {
                     if let Some(capture) = &self.settings.capture {
@@ -316,7 +336,7 @@ impl Task {
     fn transmit(&mut self, flow: Flow, bytes: Vec<u8>) {
         let Some(id) = flow.connection else { return self.udp.send(&flow, &bytes) };
         // The queue of a connection is full when its peer does not read: that connection is of no more use.
-        if self.connections.get(&id).is_some_and(|connection| !connection.write(bytes)) {
+        if self.connections.get(id).is_some_and(|connection| !connection.write(bytes)) {
             self.close(id);
         }
     }
@@ -332,7 +352,7 @@ impl Task {
                 Some(flow) => Input::Connected { token, flow },
                 None => match self.secure(peer, transport, name) {
                     Ok(secure) => {
-                        self.tasks.spawn(stream::connect(peer, secure, token, self.news.clone()));
+                        self.tasks.spawn(stream::connect(peer, secure, token, self.news.known.clone()));
                         return;
                     }
                     Err(NoTls) => Input::ConnectFailed { token },
@@ -363,7 +383,7 @@ impl Task {
 
     /// Cuts a connection off.
     fn close(&mut self, id: ConnectionId) {
-        if let Some(connection) = self.connections.remove(&id) {
+        if let Some(connection) = self.connections.remove(id) {
             connection.cut();
             self.endpoint.handle(machine::now(), Input::FlowClosed(id));
         }
@@ -373,26 +393,29 @@ impl Task {
         let now = machine::now();
         match news {
             News::Accepted { listener, stream, peer } => {
-                let limits = &self.settings.limits;
-                let mine = self.connections.values().filter(|connection| connection.flow.peer.ip() == peer.ip()).count();
-                let over = mine >= limits.connections_per_source && !self.settings.trusted.trusts(peer.ip());
-                if over || self.connections.len() >= limits.connections {
-                    return tracing::debug!(source = %peer, "too many connections");
+                let is_known = self.settings.trusted.trusts(peer.ip());
+                let room = self.connections.room(&self.settings.limits, peer.ip(), is_known, |id| self.endpoint.uses(id));
+                match room {
+                    Room::Free => {}
+                    Room::After(oldest) => self.close(oldest),
+                    Room::None => return tracing::debug!(source = %peer, "too many connections"),
                 }
+                let standing = if is_known { Standing::Known } else { Standing::Silent };
                 let Ok(local) = stream.local_addr() else { return };
                 let server = self.streams_in.iter().find(|known| known.index == listener).and_then(|known| known.server.as_ref());
                 let (transport, stream, open) = match server.map(|server| TlsAcceptor::from(server.config())) {
                     Some(acceptor) => (Transport::Tls, Stream::Accepted(stream, acceptor), false),
                     None => (Transport::Tcp, Stream::Plain(stream), true),
                 };
-                if let Some(flow) = self.adopt((transport, listener), stream, local, peer).filter(|_| open) {
+                if let Some(flow) = self.adopt((transport, listener), stream, (local, peer), standing).filter(|_| open) {
                     self.endpoint.handle(now, Input::Opened { flow, names: Vec::new() });
                 }
             }
             News::Secured { id, names } => {
-                if let Some(connection) = self.connections.get_mut(&id) {
+                if let Some(connection) = self.connections.get_mut(id) {
                     connection.ready = true;
                     self.endpoint.handle(now, Input::Opened { flow: connection.flow, names });
+                    self.connections.stands(id, self.endpoint.standing(id));
                 }
             }
             News::Connected { token, stream, local, peer } => {
@@ -401,7 +424,7 @@ impl Task {
                 // Peers that want to reach us later must find a listener there.
                 let listener = self.streams_in.iter().find(fits).map(|known| (known.index, known.bound.port()));
                 let (index, port) = listener.unwrap_or((0, local.port()));
-                let flow = self.adopt((transport, index), stream, SocketAddr::new(local.ip(), port), peer);
+                let flow = self.adopt((transport, index), stream, (SocketAddr::new(local.ip(), port), peer), Standing::Known);
                 let input = flow.map_or(Input::ConnectFailed { token }, |flow| Input::Connected { token, flow });
                 self.endpoint.handle(now, input);
             }
@@ -414,8 +437,9 @@ impl Task {
             }
             News::Failed { token } => self.endpoint.handle(now, Input::ConnectFailed { token }),
             News::Message { id, bytes } => {
-                if let Some(connection) = self.connections.get(&id) {
+                if let Some(connection) = self.connections.get(id) {
                     self.endpoint.handle(now, Input::Received { flow: connection.flow, bytes });
+                    self.connections.stands(id, self.endpoint.standing(id));
                 }
             }
             News::Idle(id) => {
@@ -425,7 +449,7 @@ impl Task {
             }
             // Not cut: what was queued is still written.
             News::Closed(id) => {
-                if self.connections.remove(&id).is_some() {
+                if self.connections.remove(id).is_some() {
                     self.endpoint.handle(now, Input::FlowClosed(id));
                 }
             }
@@ -436,15 +460,16 @@ impl Task {
         &mut self,
         (transport, listener): (Transport, u16),
         stream: Stream,
-        local: SocketAddr,
-        peer: SocketAddr,
+        (local, peer): (SocketAddr, SocketAddr),
+        standing: Standing,
     ) -> Option<Flow> {
         self.next_connection += 1;
         let id = ConnectionId(self.next_connection);
         let flow = Flow { transport, listener, connection: Some(id), local, peer };
         let limits = &self.settings.limits;
-        let connection = stream::open(&mut self.tasks, flow, id, stream, limits, self.news.clone()).ok()?;
-        self.connections.insert(id, connection);
+        let news = if standing == Standing::Known { &self.news.known } else { &self.news.strangers };
+        let connection = stream::open(&mut self.tasks, flow, id, stream, limits, news.clone()).ok()?;
+        self.connections.insert(id, peer.ip(), connection, standing);
         Some(flow)
     }
 }

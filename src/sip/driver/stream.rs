@@ -17,12 +17,16 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
+use crate::budget::LogBudget;
+use crate::machine;
 use crate::sip::wire::{Framed, Framer};
 use crate::sip::{ConnectionId, Flow, Limits, Target};
 use crate::tls;
 
 /// Messages that may wait for a slow peer; one more closes the connection.
 const WRITER: usize = 256;
+/// Connections that the system may keep until they are accepted: a flood of them must not keep others waiting for their next SYN.
+const BACKLOG: i32 = 4096;
 /// A peer that takes nothing for so long is gone.
 const WRITE_FOR: Duration = Duration::from_secs(30);
 /// A message that was begun, or the first one of a connection, must be complete within this time (64·T1).
@@ -115,11 +119,12 @@ pub(super) fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&addr.into())?;
-    socket.listen(1024)?;
+    socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
 }
 
 pub(super) async fn accept(listener: u16, socket: TcpListener, news: mpsc::Sender<News>) {
+    let mut lines = LogBudget::default();
     loop {
         match socket.accept().await {
             Ok((stream, peer)) => {
@@ -129,7 +134,9 @@ pub(super) async fn accept(listener: u16, socket: TcpListener, news: mpsc::Sende
             }
             Err(error) => {
                 // Out of descriptors, most likely: trying again at once would only spin.
-                tracing::warn!(%error, "connection not accepted");
+                if let Some(unlogged) = lines.say(machine::now()) {
+                    tracing::warn!(%error, unlogged, "connection not accepted");
+                }
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
         }

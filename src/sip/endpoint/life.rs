@@ -39,6 +39,10 @@ impl Endpoint {
                 let wanted = subscription.deadline();
                 (std::mem::replace(&mut subscription.scheduled, wanted), wanted)
             }),
+            Owner::Held(server) => self.round_trips.held.get_mut(&server).map(|held| {
+                let wanted = Some(held.deadline());
+                (std::mem::replace(&mut held.scheduled, wanted), wanted)
+            }),
         };
         let Some((before, wanted)) = wanted else { return };
         if before != wanted {

@@ -474,12 +474,16 @@ fn calls_survive_a_network_that_loses_a_third() {
 }
 
 mod gate;
+mod guessing;
+mod help;
 mod hostile;
 mod paths;
 mod refer;
 mod reliable;
 mod requests;
+mod round_trip;
 mod sessions;
+mod shares;
 mod soak;
 mod subscribe;
 mod text;

@@ -122,6 +122,12 @@ impl Binding {
         self.flow.and_then(|flow| flow.connection)
     }
 
+    /// Whether the request that made it came by this flow.
+    pub(super) fn came_by(&self, flow: &Flow) -> bool {
+        let from_there = self.kept.source == flow.peer && self.kept.transport == flow.transport;
+        from_there && self.connection() == flow.connection
+    }
+
     fn left(&self, now: Instant) -> Duration {
         self.dies_at.saturating_duration_since(now)
     }

@@ -138,6 +138,14 @@ impl Registrar {
         self.sources.contains(&address)
     }
 
+    /// The device that registered from the very place of a flow: the same connection, or the same address and port.
+    pub(super) fn device_at(&self, flow: &Flow) -> Option<&Arc<str>> {
+        if !self.is_home(flow.peer.ip()) {
+            return None;
+        }
+        self.devices.iter().find(|(_, bindings)| bindings.iter().any(|binding| binding.came_by(flow))).map(|(device, _)| device)
+    }
+
     /// A device that is who it says registers, asks, or unregisters.
     pub(super) fn register(
         &mut self,

@@ -10,6 +10,8 @@ pub(super) struct Bench {
     pub(super) ids: Ids,
     pub(super) now: Instant,
     pub(super) events: Vec<Event>,
+    /// Whether it answers, as phones do, when it is asked whether it is there (M-1).
+    pub(super) is_there: bool,
 }
 
 impl Bench {
@@ -19,7 +21,8 @@ impl Bench {
 
     pub(super) fn with(settings: Settings) -> Self {
         let ids = settings.ids.clone();
-        Self { endpoint: Endpoint::new(Settings { seed: [5; 32], ..settings }), ids, now: start(), events: Vec::new() }
+        let endpoint = Endpoint::new(Settings { seed: [5; 32], ..settings });
+        Self { endpoint, ids, now: start(), events: Vec::new(), is_there: true }
     }
 
     /// Sends one message; gives what comes back.
@@ -37,7 +40,15 @@ impl Bench {
         let mut sent = Vec::new();
         while let Some(output) = self.endpoint.poll() {
             match output {
-                Output::Transmit { bytes, .. } => sent.push(String::from_utf8(bytes).unwrap()),
+                Output::Transmit { flow, bytes } => {
+                    let text = String::from_utf8(bytes).unwrap();
+                    if self.is_there && text.starts_with("OPTIONS ") {
+                        let bytes = response(&text, 200, "", "").into_bytes();
+                        self.endpoint.handle(self.now, Input::Received { flow, bytes });
+                    } else {
+                        sent.push(text);
+                    }
+                }
                 Output::Event(event) => self.events.push(event),
                 Output::Connect { .. } | Output::Registered(_) | Output::Locate(_) | Output::Copied(_) => {}
             }

@@ -1,0 +1,173 @@
+//! Connections, and which of them gives way when there are too many.
+//!
+//! A *stranger* is a connection that nobody known is at the other end of, as far as anybody has proven. Strangers have a share of all
+//! connections, and each address a share of that. Where either is full the newest gets in, and one that has said nothing that can be read
+//! gives way to it, the oldest first; without such a one, the stranger that has been quiet for the longest time and carries nothing.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
+
+use hashlink::LinkedHashSet;
+
+use super::stream::Connection;
+use crate::sip::guard::Source;
+use crate::sip::{ConnectionId, Limits, Standing};
+
+/// Whether one more may come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    Free,
+    /// Once this one is closed.
+    After(ConnectionId),
+    None,
+}
+
+/// All that are open. See the file's paragraph.
+pub(super) struct Connections<C = Connection> {
+    all: HashMap<ConnectionId, (Source, C)>,
+    of_source: HashMap<Source, BTreeSet<ConnectionId>>,
+    /// Strangers by age: numbers grow.
+    silent: BTreeSet<ConnectionId>,
+    /// Strangers by the time since their last message, the longest first.
+    heard: LinkedHashSet<ConnectionId>,
+}
+
+impl<C> Default for Connections<C> {
+    fn default() -> Self {
+        Self { all: HashMap::new(), of_source: HashMap::new(), silent: BTreeSet::new(), heard: LinkedHashSet::new() }
+    }
+}
+
+impl<C> Connections<C> {
+    pub(super) fn get(&self, id: ConnectionId) -> Option<&C> {
+        self.all.get(&id).map(|(_, connection)| connection)
+    }
+
+    pub(super) fn get_mut(&mut self, id: ConnectionId) -> Option<&mut C> {
+        self.all.get_mut(&id).map(|(_, connection)| connection)
+    }
+
+    pub(super) fn values(&self) -> impl Iterator<Item = &C> {
+        self.all.values().map(|(_, connection)| connection)
+    }
+
+    pub(super) fn insert(&mut self, id: ConnectionId, address: IpAddr, connection: C, standing: Standing) {
+        let source = Source::of(address);
+        self.of_source.entry(source.clone()).or_default().insert(id);
+        self.all.insert(id, (source, connection));
+        if standing < Standing::Known {
+            self.silent.insert(id);
+        }
+    }
+
+    pub(super) fn remove(&mut self, id: ConnectionId) -> Option<C> {
+        let (source, connection) = self.all.remove(&id)?;
+        self.silent.remove(&id);
+        self.heard.remove(&id);
+        if let Some(ids) = self.of_source.get_mut(&source) {
+            ids.remove(&id);
+            if ids.is_empty() {
+                self.of_source.remove(&source);
+            }
+        }
+        Some(connection)
+    }
+
+    /// A stranger has said something; nobody becomes a stranger again.
+    pub(super) fn stands(&mut self, id: ConnectionId, standing: Standing) {
+        let is_stranger = self.silent.contains(&id) || self.heard.contains(&id);
+        if !is_stranger || standing == Standing::Silent {
+            return;
+        }
+        self.silent.remove(&id);
+        self.heard.remove(&id);
+        if standing == Standing::Heard {
+            self.heard.insert(id);
+        }
+    }
+
+    /// Whether one more of an address may come in. `is_used`: whether a connection carries something that must go on.
+    pub(super) fn room(&self, limits: &Limits, address: IpAddr, is_known: bool, is_used: impl Fn(ConnectionId) -> bool) -> Room {
+        let oldest = || self.silent.first().copied().or_else(|| self.heard.iter().copied().find(|id| !is_used(*id)));
+        let give_way = |id: Option<ConnectionId>| id.map_or(Room::None, Room::After);
+        if is_known {
+            return if self.all.len() < limits.connections { Room::Free } else { give_way(oldest()) };
+        }
+        let own = self.of_source.get(&Source::of(address));
+        if own.is_some_and(|own| own.len() >= limits.connections_per_source) {
+            let strangers = own.into_iter().flatten().copied();
+            let (silent, heard): (Vec<_>, Vec<_>) = strangers.partition(|id| self.silent.contains(id));
+            let quiet = || heard.into_iter().find(|id| self.heard.contains(id) && !is_used(*id));
+            return give_way(silent.first().copied().or_else(quiet));
+        }
+        let strangers = self.silent.len() + self.heard.len();
+        let is_full = strangers >= limits.of_strangers(limits.connections) || self.all.len() >= limits.connections;
+        if is_full { give_way(oldest()) } else { Room::Free }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: fn() -> Limits = || Limits { connections: 8, connections_per_source: 3, ..Limits::default() };
+
+    fn address(last: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, last])
+    }
+
+    /// Six strangers of six addresses: as many as may be.
+    fn full() -> Connections<()> {
+        let mut connections = Connections::default();
+        for n in 1..=6 {
+            assert_eq!(connections.room(&LIMITS(), address(n), false, |_| false), Room::Free);
+            connections.insert(ConnectionId(n.into()), address(n), (), Standing::Silent);
+        }
+        connections
+    }
+
+    #[test]
+    fn x2_the_oldest_silent_connection_gives_way_to_the_newest() {
+        let mut connections = full();
+        let room = |connections: &Connections<()>| connections.room(&LIMITS(), address(9), false, |_| false);
+        assert_eq!(room(&connections), Room::After(ConnectionId(1)));
+        connections.stands(ConnectionId(1), Standing::Heard);
+        assert_eq!(room(&connections), Room::After(ConnectionId(2)));
+        (2..=6).for_each(|n| connections.stands(ConnectionId(n), Standing::Heard));
+        connections.stands(ConnectionId(1), Standing::Heard);
+        assert_eq!(room(&connections), Room::After(ConnectionId(2)), "the one that is quiet for the longest time");
+        assert_eq!(connections.room(&LIMITS(), address(9), false, |id| id.0 < 4), Room::After(ConnectionId(4)));
+        assert_eq!(connections.room(&LIMITS(), address(9), false, |_| true), Room::None, "what carries a call stays");
+        connections.stands(ConnectionId(3), Standing::Known);
+        assert_eq!(room(&connections), Room::Free, "who is known is no stranger any more");
+        connections.remove(ConnectionId(2));
+        connections.insert(ConnectionId(7), address(7), (), Standing::Silent);
+        assert_eq!(room(&connections), Room::Free);
+    }
+
+    #[test]
+    fn x2_known_devices_have_a_share_of_connections_that_strangers_never_take() {
+        let mut connections = full();
+        for n in 7..=8 {
+            assert_eq!(connections.room(&LIMITS(), address(n), true, |_| true), Room::Free);
+            connections.insert(ConnectionId(n.into()), address(n), (), Standing::Known);
+        }
+        assert_eq!(connections.room(&LIMITS(), address(9), true, |_| true), Room::After(ConnectionId(1)), "and more than that");
+        (1..=6).for_each(|n| connections.stands(ConnectionId(n), Standing::Heard));
+        assert_eq!(connections.room(&LIMITS(), address(9), true, |_| false), Room::After(ConnectionId(1)));
+    }
+
+    #[test]
+    fn x2_an_address_has_its_own_share_and_its_own_oldest_gives_way() {
+        let mut connections = Connections::default();
+        for n in 1..=3 {
+            connections.insert(ConnectionId(n), address(1), (), Standing::Silent);
+        }
+        connections.stands(ConnectionId(1), Standing::Heard);
+        let room = |connections: &Connections<()>, last| connections.room(&LIMITS(), address(last), false, |_| false);
+        assert_eq!((room(&connections, 1), room(&connections, 2)), (Room::After(ConnectionId(2)), Room::Free));
+        connections.remove(ConnectionId(2));
+        assert_eq!(room(&connections, 1), Room::Free);
+        assert!(connections.get(ConnectionId(2)).is_none() && connections.get(ConnectionId(3)).is_some());
+    }
+}

@@ -1,0 +1,66 @@
+//! What strangers use never takes the share of who is known: calls, transactions, connections.
+
+use super::requests::{Bench, request, statuses};
+use super::*;
+use crate::sip::{Identity, Known, Limits, Standing, Trusted};
+
+const STRANGER: [u8; 4] = [127, 0, 0, 2];
+const TRUNK: [u8; 4] = [192, 0, 2, 20];
+
+/// Loopback is allowed, and there is a trunk.
+fn bench(limits: Limits) -> Bench {
+    let addresses = vec![("192.0.2.20".parse().unwrap(), Identity::Trunk("pbx".into()))];
+    let known = Known { addresses, allowed: vec!["127.0.0.0/8".parse().unwrap()], ..Known::default() };
+    let trusted = Trusted::new(|address| address == IpAddr::from(TRUNK));
+    Bench::with(Settings { known, trusted, limits, ..Settings::default() })
+}
+
+fn says(bench: &mut Bench, address: [u8; 4], method: &str, n: u32) -> Vec<String> {
+    let flow = Flow { peer: SocketAddr::from((address, 5060)), ..flow(0, Transport::Udp) };
+    let bytes = request(method, n, "", "").replace("c1", &format!("c{n}")).into_bytes();
+    bench.endpoint.handle(bench.now, Input::Received { flow, bytes });
+    bench.outputs()
+}
+
+fn answers(bench: &mut Bench, address: [u8; 4], method: &str, numbers: std::ops::Range<u32>) -> Vec<String> {
+    numbers.map(|n| statuses(&says(bench, address, method, n)).join(" ")).collect()
+}
+
+#[test]
+fn x2_strangers_leave_a_quarter_of_the_calls_to_who_is_known() {
+    let mut bench = bench(Limits { max_calls: 8, ..Limits::default() });
+    assert_eq!(answers(&mut bench, STRANGER, "INVITE", 1..9), ["100", "100", "100", "100", "100", "100", "503", "503"]);
+    assert_eq!(answers(&mut bench, TRUNK, "INVITE", 11..14), ["100", "100", "503"]);
+    // Where nobody is known, nothing is kept for anybody.
+    let mut open = Bench::with(Settings { limits: Limits { max_calls: 8, ..Limits::default() }, ..Settings::default() });
+    assert_eq!(answers(&mut open, STRANGER, "INVITE", 1..10).iter().filter(|status| *status == "100").count(), 8);
+}
+
+#[test]
+fn x2_strangers_leave_a_quarter_of_the_transactions_to_who_is_known() {
+    let mut bench = bench(Limits { transactions: 8, ..Limits::default() });
+    assert_eq!(answers(&mut bench, STRANGER, "OPTIONS", 1..9), ["200", "200", "200", "200", "200", "200", "", ""]);
+    assert_eq!(answers(&mut bench, TRUNK, "OPTIONS", 11..14), ["200", "200", ""]);
+    bench.seconds(40);
+    assert_eq!(answers(&mut bench, STRANGER, "OPTIONS", 21..22), ["200"]);
+}
+
+#[test]
+fn x2_a_connection_is_silent_until_something_can_be_read_and_known_once_somebody_known_speaks() {
+    let mut bench = bench(Limits::default());
+    let at = |address: [u8; 4], id: u64| {
+        let connection = Some(ConnectionId(id));
+        Flow { connection, peer: SocketAddr::from((address, 40_000)), ..flow(0, Transport::Tcp) }
+    };
+    let mut hears = |address: [u8; 4], id: u64, bytes: &str| {
+        bench.endpoint.handle(bench.now, Input::Received { flow: at(address, id), bytes: bytes.as_bytes().to_vec() });
+        bench.outputs();
+        bench.endpoint.standing(ConnectionId(id))
+    };
+    assert_eq!(hears(STRANGER, 1, "\r\n\r\n"), Standing::Silent);
+    assert_eq!(hears(STRANGER, 1, "hello\r\n\r\n"), Standing::Silent);
+    assert_eq!(hears(STRANGER, 1, &request("INVITE", 1, "", "")), Standing::Heard);
+    assert_eq!(hears(TRUNK, 2, &request("OPTIONS", 2, "", "")), Standing::Heard);
+    assert_eq!(hears(TRUNK, 2, &request("INVITE", 3, "", "")), Standing::Known);
+    assert_eq!(bench.endpoint.standing(ConnectionId(9)), Standing::Silent);
+}

@@ -150,6 +150,8 @@ pub(super) struct Call {
     pub(super) proof: Proof,
     /// The transport that it began by: no weaker one is taken after that.
     pub(super) class: Transport,
+    /// It has acknowledged a 2xx of ours: what we send arrives where its messages come from.
+    pub(super) reached: bool,
     /// The dialog that our INVITE takes the place of, where it does (RFC 3891).
     pub(super) replaces: Option<String>,
     /// Their REFER, until it has come to an end.
@@ -198,6 +200,7 @@ impl Call {
             identity: None,
             proof: Proof::None,
             class: flow.transport,
+            reached: false,
             replaces: None,
             refer: None,
             referred: false,

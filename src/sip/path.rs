@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::endpoint::Endpoint;
 use super::identity::{Identity, Proof};
-use super::invite::{Call, Phase};
+use super::invite::Call;
 use super::uri::{Host, Scheme, Uri};
 use super::{Flow, Transport};
 use crate::ids::CallId;
@@ -37,7 +37,7 @@ impl Call {
     /// Whether the peer has shown that it is reached at its source: a datagram alone may come from anybody.
     fn is_reached(&self) -> bool {
         let proven = matches!(self.proof, Proof::Digest | Proof::Certificate) || self.class.is_reliable();
-        proven || self.ours || (self.phase == Phase::Live && self.accepted.is_none())
+        proven || self.ours || self.reached
     }
 }
 

@@ -408,6 +408,7 @@ impl Endpoint {
         let Some(&id) = self.dialogs.get(&key) else { return };
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Some(accepted) = call.accepted.take_if(|accepted| accepted.cseq == essentials.cseq.number) else { return };
+        call.reached = true;
         self.note(now, id, true, format!("ACK ({})", essentials.cseq.number), ladder::request(request));
         let answer = match session_description(&request.headers, &request.body) {
             Body::Sdp(sdp) if accepted.offered => Some(sdp),

@@ -22,7 +22,7 @@ fn run(name: &str, sdp: &str, signalling: &str, steps: &[Step]) -> Latch {
 
 fn latch(sdp: &str, signalling: &str) -> Latch {
     let (sdp, signalling): (SocketAddr, IpAddr) = (sdp.parse().unwrap(), signalling.parse().unwrap());
-    Latch::new(sdp, signalling, if sdp.ip() == signalling { Named::Trusted } else { Named::Unproven })
+    Latch::new(sdp, signalling, if sdp.ip() == signalling.to_canonical() { Named::Trusted } else { Named::Unproven })
 }
 
 #[allow(clippy::disallowed_methods, reason = "an arbitrary beginning of virtual time")]

@@ -324,10 +324,13 @@ impl Phone {
                         line.tick(now);
                     }
                     steps += 1;
-                    while let Some((channel, to, bytes)) = line.port.poll_transmit(now) {
-                        let socket = if channel == Channel::Rtp { &sockets.rtp } else { &sockets.rtcp };
+                    while let Some(due) = line.port.poll_transmit(now) {
+                        let socket = if due.channel == Channel::Rtp { &sockets.rtp } else { &sockets.rtcp };
                         // Lost here is lost as in the network.
-                        let _ = socket.send_to(&bytes, to);
+                        let left = socket.send_to(&due.bytes, due.to).is_ok();
+                        if let Some(packet) = due.packet {
+                            line.port.sent(now, packet, left);
+                        }
                     }
                 }
                 Ok((length, from)) = rtp.recv_from(&mut in_rtp) => {

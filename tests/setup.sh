@@ -16,7 +16,7 @@ rust=1.95
 build="ca-certificates cmake g++ gcc make openssl"
 packager="dpkg-dev"
 python="python3 python3-venv"
-peers="baresip-core baresip-ffmpeg chromium debootstrap dnsmasq-base e2fsprogs espeak-ng fail2ban faketime ffmpeg iproute2 kamailio kamailio-tls-modules lintian sip-tester sipsak sipvicious tcpdump"
+peers="baresip-core baresip-ffmpeg chromium debootstrap dnsmasq-base e2fsprogs espeak-ng fail2ban faketime ffmpeg iproute2 iptables kamailio kamailio-tls-modules lintian sip-tester sipsak sipvicious tcpdump"
 # What the package depends on, and what the README takes for granted on a machine of one's own.
 installed="ca-certificates curl procps sudo systemd systemd-sysv"
 playwright=1.65.1

@@ -354,9 +354,9 @@ impl Call {
                 }
             }
             Heard::Played { play, outcome, carried } => self.played(now, play, outcome, carried),
-            Heard::Covered { play, covered } => {
+            Heard::Reported { play, received_permille } => {
                 if let Some((notice, _)) = self.notices.remove(&play) {
-                    self.acts.push_back(Act::Guest(FromGuest::Covered { notice, covered }));
+                    self.acts.push_back(Act::Guest(FromGuest::Reported { notice, received_permille }));
                 }
             }
             Heard::Silent(silence) => {
@@ -377,10 +377,10 @@ impl Call {
     fn played(&mut self, now: Instant, play: PlayId, outcome: Outcome, carried: Option<crate::media::Carried>) {
         if let Some((notice, _)) = self.notices.get(&play).copied() {
             self.notices_told += u32::from(outcome == Outcome::Completed);
-            if outcome == Outcome::Interrupted {
+            if outcome != Outcome::Completed {
                 self.notices.remove(&play);
             }
-            self.acts.push_back(Act::Guest(FromGuest::Told { notice, outcome: Some(outcome), carried }));
+            self.acts.push_back(Act::Guest(FromGuest::Told { notice, outcome, carried }));
         } else if self.menu_words == Some(play) {
             self.menu_words = None;
             if let Phase::Menu(menu) = &mut self.phase {

@@ -16,7 +16,7 @@ use crate::units::Hz;
 
 const CALL: CallId = CallId::from_number(1);
 const NOTICE: NoticeId = NoticeId::from_number(7);
-const CARRIED: Carried = Carried { first: 100, last: 150 };
+const CARRIED: Carried = Carried { ssrc: 7, first: 100, last: 150 };
 
 fn start() -> Instant {
     static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
@@ -447,11 +447,11 @@ fn n8_a_notice_goes_from_the_meeting_to_the_player_and_its_proof_comes_back() {
         [StopsPrompts, Says(vec![Phrase::Help, Phrase::HelpChat])],
         "what plays is not the call's to cut"
     );
-    let told = FromGuest::Told { notice: NOTICE, outcome: Some(Outcome::Completed), carried: Some(CARRIED) };
+    let told = FromGuest::Told { notice: NOTICE, outcome: Outcome::Completed, carried: Some(CARRIED) };
     assert_eq!(world.heard(Heard::Played { play, outcome: Outcome::Completed, carried: Some(CARRIED) }), [Tells(told)]);
-    let covered = || Heard::Covered { play, covered: true };
-    assert_eq!(world.heard(covered()), [Tells(FromGuest::Covered { notice: NOTICE, covered: true })]);
-    assert!(world.heard(covered()).is_empty(), "once");
+    let reported = || Heard::Reported { play, received_permille: Some(950) };
+    assert_eq!(world.heard(reported()), [Tells(FromGuest::Reported { notice: NOTICE, received_permille: Some(950) })]);
+    assert!(world.heard(reported()).is_empty(), "once");
 }
 
 #[test]
@@ -459,9 +459,9 @@ fn n8_a_notice_that_was_cut_is_told_as_cut_and_needs_no_report() {
     let mut world = World::inside();
     world.meeting(ToGuest::Tell { notice: NOTICE, phrases: vec![Phrase::RecordingStarted] });
     let play = world.last_play.expect("it plays");
-    let told = FromGuest::Told { notice: NOTICE, outcome: Some(Outcome::Interrupted), carried: None };
+    let told = FromGuest::Told { notice: NOTICE, outcome: Outcome::Interrupted, carried: None };
     assert_eq!(world.heard(Heard::Played { play, outcome: Outcome::Interrupted, carried: None }), [Tells(told)]);
-    assert!(world.heard(Heard::Covered { play, covered: false }).is_empty());
+    assert!(world.heard(Heard::Reported { play, received_permille: None }).is_empty());
 }
 
 #[test]
@@ -470,7 +470,7 @@ fn n8_the_proof_of_a_notice_that_ends_with_the_call_still_reaches_the_meeting() 
     world.meeting(ToGuest::Tell { notice: NOTICE, phrases: vec![Phrase::RecordingStarted] });
     let play = world.last_play.expect("it plays");
     world.ended(Cause::HungUp);
-    let told = FromGuest::Told { notice: NOTICE, outcome: Some(Outcome::Interrupted), carried: Some(CARRIED) };
+    let told = FromGuest::Told { notice: NOTICE, outcome: Outcome::Interrupted, carried: Some(CARRIED) };
     assert_eq!(world.heard(Heard::Played { play, outcome: Outcome::Interrupted, carried: Some(CARRIED) }), [Tells(told)]);
     assert_eq!(world.closed(), [Done(Cause::HungUp)]);
 }

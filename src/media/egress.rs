@@ -10,7 +10,8 @@ use crate::units::Hz;
 
 use super::port::Profile;
 
-/// Packets made but not yet due (a 10 ms ptime makes two a tick); far more than any ptime needs. Full: the oldest is lost.
+/// Packets made but not yet due (a 10 ms ptime makes two a tick); far more than any ptime needs. Full: the oldest is lost; whoever
+/// watches the numbers sees that it was not sent.
 const PACED: usize = 8;
 /// Keys waiting to be sent. Full: the newest is dropped.
 const KEYS: usize = 64;
@@ -22,26 +23,33 @@ const SILENCE: u8 = 127;
 /// Quiet between two keys.
 const BETWEEN_KEYS: Duration = Duration::from_millis(80);
 
-/// What a packet's sending means for RTCP.
+/// An RTP packet of ours, apart from its bytes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sent {
-    /// Its extended sequence number.
+pub struct Numbered {
+    /// Its sequence number, extended as receivers extend it (RFC 3550 appendix A.1).
     pub(super) sequence: u32,
-    /// Its RTP timestamp.
+    /// The RTP time of its first sample.
     pub(super) timestamp: u32,
     /// Bytes of payload.
     pub(super) payload: usize,
+}
+
+/// A packet that waits for its time. Without bytes it could not be encoded: it is lost as one that a socket refuses.
+struct Paced {
+    due: Instant,
+    packet: Numbered,
+    bytes: Option<Vec<u8>>,
 }
 
 /// Turns what a device is to hear into packets.
 pub(super) struct Egress {
     encoder: Box<dyn Encoder>,
     outgoing: Outgoing,
-    /// Sequence number of the next packet, extended as receivers extend it (RFC 3550 appendix A.1).
+    /// Extended sequence number of the next packet.
     extended: u32,
     fifo: Vec<i16>,
     payload: Vec<u8>,
-    paced: VecDeque<(Instant, Vec<u8>)>,
+    paced: VecDeque<Paced>,
     next_due: Option<Instant>,
     talking: bool,
     keys: VecDeque<DtmfSender>,
@@ -122,9 +130,9 @@ impl Egress {
         match key.next_packet() {
             Some(packet) => {
                 let mut bytes = Vec::with_capacity(16);
+                let numbered = self.number(packet.payload.len());
                 self.outgoing.event(event.send_payload_type, packet.marker, timestamp, &packet.payload, &mut bytes);
-                self.extended = self.extended.wrapping_add(1);
-                self.queue(now, bytes);
+                self.queue(now, numbered, Some(bytes));
                 self.rest(profile);
                 true
             }
@@ -138,15 +146,16 @@ impl Egress {
     }
 
     /// A packet of comfort noise (RFC 3389) for somebody who is to answer it, outside of what is played: it takes a number, and no time.
-    pub(super) fn comfort_noise(&mut self) -> Vec<u8> {
+    pub(super) fn comfort_noise(&mut self) -> (Numbered, Vec<u8>) {
         let mut bytes = Vec::with_capacity(13);
+        let numbered = self.number(1);
         self.outgoing.event(COMFORT_NOISE, false, self.outgoing.timestamp, &[SILENCE], &mut bytes);
-        self.extended = self.extended.wrapping_add(1);
-        bytes
+        (numbered, bytes)
     }
 
-    /// Takes the samples of one tick, at the codec's rate, and makes the packets that are full.
-    pub(super) fn push(&mut self, now: Instant, profile: &Profile, samples: &[i16], mut sent: impl FnMut(Sent)) {
+    /// Takes the samples of one tick, at the codec's rate, and makes the packets that are full. One that cannot be encoded leaves a gap in
+    /// the numbers, as one that is lost.
+    pub(super) fn push(&mut self, now: Instant, profile: &Profile, samples: &[i16]) {
         self.fifo.extend_from_slice(samples);
         let packet = packet_samples(profile);
         while packet > 0 && self.fifo.len() >= packet {
@@ -155,8 +164,14 @@ impl Egress {
             let encoded = self.encoder.encode(self.fifo.get(..packet).unwrap_or_default(), &mut payload);
             self.fifo.drain(..packet);
             match encoded {
-                Ok(()) => sent(self.packet(now, profile, &payload)),
-                Err(_) => self.outgoing.advance(ticks(profile, profile.ptime)),
+                Ok(()) => self.packet(now, profile, &payload),
+                Err(_) => {
+                    let numbered = self.number(0);
+                    self.outgoing.seq = self.outgoing.seq.wrapping_add(1);
+                    self.outgoing.advance(ticks(profile, profile.ptime));
+                    let due = self.due(now, profile);
+                    self.queue(due, numbered, None);
+                }
             }
             self.payload = payload;
         }
@@ -175,34 +190,44 @@ impl Egress {
     }
 
     /// Sends a payload of one packet time: its own encoder's, or one that was encoded for many.
-    pub(super) fn packet(&mut self, now: Instant, profile: &Profile, payload: &[u8]) -> Sent {
+    pub(super) fn packet(&mut self, now: Instant, profile: &Profile, payload: &[u8]) {
         let mut bytes = Vec::with_capacity(12 + payload.len());
         let marker = !std::mem::replace(&mut self.talking, true);
-        let sent = Sent { sequence: self.extended, timestamp: self.outgoing.timestamp, payload: payload.len() };
+        let numbered = self.number(payload.len());
         self.outgoing.packet(profile.payload_type_send, marker, payload, ticks(profile, profile.ptime), &mut bytes);
+        let due = self.due(now, profile);
+        self.queue(due, numbered, Some(bytes));
+    }
+
+    /// Takes the next number.
+    fn number(&mut self, payload: usize) -> Numbered {
+        let numbered = Numbered { sequence: self.extended, timestamp: self.outgoing.timestamp, payload };
         self.extended = self.extended.wrapping_add(1);
+        numbered
+    }
+
+    fn due(&mut self, now: Instant, profile: &Profile) -> Instant {
         let due = match self.next_due {
             Some(due) if now.saturating_duration_since(due) < profile.ptime => due,
             _ => now,
         };
         self.next_due = Some(due + profile.ptime);
-        self.queue(due, bytes);
-        sent
+        due
     }
 
-    fn queue(&mut self, due: Instant, bytes: Vec<u8>) {
+    fn queue(&mut self, due: Instant, packet: Numbered, bytes: Option<Vec<u8>>) {
         if self.paced.len() >= PACED {
             self.paced.pop_front();
         }
-        self.paced.push_back((due, bytes));
+        self.paced.push_back(Paced { due, packet, bytes });
     }
 
-    /// The next packet that is due.
-    pub(super) fn poll(&mut self, now: Instant) -> Option<Vec<u8>> {
-        if self.paced.front()?.0 > now {
+    /// The next packet that is due; without bytes, one that cannot be sent.
+    pub(super) fn poll(&mut self, now: Instant) -> Option<(Numbered, Option<Vec<u8>>)> {
+        if self.paced.front()?.due > now {
             return None;
         }
-        self.paced.pop_front().map(|(_, bytes)| bytes)
+        self.paced.pop_front().map(|paced| (paced.packet, paced.bytes))
     }
 }
 

@@ -6,6 +6,7 @@ use crate::ids::{BridgeId, ParticipantId, PeerId, PlayId, PortId};
 use crate::redact::Redacted;
 
 use super::stats::PortStats;
+pub use crate::policy::Carried;
 
 /// How something played ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,15 +15,8 @@ pub enum Outcome {
     Completed,
     /// Cut, or never begun.
     Interrupted,
-}
-
-/// Which RTP packets carried something played.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Carried {
-    /// Extended sequence number of the first.
-    pub first: u32,
-    /// Extended sequence number of the last.
-    pub last: u32,
+    /// A packet of it could not be encoded, or was not taken by the socket (N-6).
+    Failed,
 }
 
 /// From a port to its call. Bounded queue of 64, never waited for: an event that finds it full is counted, and the call is told
@@ -33,7 +27,7 @@ pub enum Heard {
     Flowing,
     /// A key by RFC 4733.
     Digit(Redacted<char>),
-    /// Something played has begun.
+    /// The first packet of something played has left the socket.
     Began {
         /// What.
         play: PlayId,
@@ -44,15 +38,15 @@ pub enum Heard {
         play: PlayId,
         /// How.
         outcome: Outcome,
-        /// In which packets; `None` if it never began.
+        /// In which packets; `None` if none left the socket.
         carried: Option<Carried>,
     },
-    /// Whether the device's RTCP reports cover all of it (N-8); comes once after `Played`, at the latest when the port closes.
-    Covered {
+    /// How much of it the device reports as received (N-8); comes once after `Completed`, at the latest when the port closes.
+    Reported {
         /// What.
         play: PlayId,
-        /// They do.
-        covered: bool,
+        /// Of a thousand packets; `None`: it sends no reports.
+        received_permille: Option<u16>,
     },
     /// No packet came for the configured time.
     Silent(Duration),

@@ -164,6 +164,7 @@ impl Meeting {
             self.plane.tick(self.now, u8::try_from(self.steps % u32::from(SLOTS)).unwrap_or(0));
             self.plane.pace(self.now);
             let received: Vec<Transmit> = std::iter::from_fn(|| self.plane.poll_transmit()).collect();
+            received.iter().for_each(|transmit| self.plane.sent(self.now, transmit, true));
             spent += began.elapsed();
             self.steps += 1;
             self.hear(received);
@@ -198,7 +199,7 @@ impl Meeting {
     }
 
     fn hear(&mut self, received: Vec<Transmit>) {
-        for Transmit { way, to, bytes } in received {
+        for Transmit { way, to, bytes, .. } in received {
             match way {
                 Way::Port(port, Channel::Rtp) => {
                     self.phones.iter_mut().filter(|phone| phone.port == port).for_each(|phone| phone.packets += 1);

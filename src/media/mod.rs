@@ -34,6 +34,7 @@ mod plane;
 mod player;
 mod pool;
 mod port;
+mod proof;
 pub mod record;
 mod stats;
 pub mod stun;
@@ -41,11 +42,12 @@ mod worker;
 
 pub use bridge::{End, Gate};
 pub use common::{CommonMix, Sound};
+pub use egress::Numbered;
 pub use heard::{Carried, Heard, MeetingHeard, Outcome, PortHeard};
 pub use peer::{NegotiationError, PeerChange};
 pub use player::{Play, PlayKind};
 pub use pool::{PoolError, PoolUse, PortPool, Share, Sockets};
-pub use port::{Channel, Port, Profile, TelephoneEvent};
+pub use port::{Channel, Due, Port, Profile, TelephoneEvent};
 pub use stats::PortStats;
 pub use worker::Counters;
 

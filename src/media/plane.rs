@@ -17,9 +17,10 @@ use crate::units::Hz;
 
 use super::bridge::{Bridge, End, Gate};
 use super::common::Sound;
+use super::egress::Numbered;
 use super::heard::MeetingHeard;
 use super::peer::{Peer, PeerChange};
-use super::port::{Channel, Port};
+use super::port::{Channel, Due, Port};
 use super::record::Recorder;
 use super::stun;
 
@@ -44,6 +45,8 @@ pub struct Transmit {
     pub to: SocketAddr,
     /// What.
     pub bytes: Vec<u8>,
+    /// The RTP packet of a device's port that it is, if it is one.
+    pub packet: Option<Numbered>,
 }
 
 struct SeatedPeer {
@@ -96,7 +99,7 @@ impl Plane {
         if let Some(mut port) = self.release_port(id)
             && let Some((to, bytes)) = port.close(now)
         {
-            self.out.push_back(Transmit { way: Way::Port(id, Channel::Rtcp), to, bytes });
+            self.out.push_back(Transmit { way: Way::Port(id, Channel::Rtcp), to, bytes, packet: None });
         }
     }
 
@@ -327,8 +330,8 @@ impl Plane {
     /// Moves packets that have come due to the way out. Called every 2.5 ms: that is how exactly ptimes are kept.
     pub fn pace(&mut self, now: Instant) {
         for (id, port) in &mut self.ports {
-            while let Some((channel, to, bytes)) = port.poll_transmit(now) {
-                self.out.push_back(Transmit { way: Way::Port(*id, channel), to, bytes });
+            while let Some(Due { channel, to, bytes, packet }) = port.poll_transmit(now) {
+                self.out.push_back(Transmit { way: Way::Port(*id, channel), to, bytes, packet });
             }
         }
         for seated in self.peers.values_mut() {
@@ -336,7 +339,16 @@ impl Plane {
         }
     }
 
-    /// The next datagram to send.
+    /// What became of a datagram to send: whether the socket has taken it.
+    pub fn sent(&mut self, now: Instant, transmit: &Transmit, left: bool) {
+        if let (Way::Port(id, _), Some(packet)) = (transmit.way, transmit.packet)
+            && let Some(port) = self.ports.get_mut(&id)
+        {
+            port.sent(now, packet, left);
+        }
+    }
+
+    /// The next datagram to send. What became of it must be told by [`Plane::sent`].
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         self.out.pop_front()
     }
@@ -362,7 +374,7 @@ fn forget_address(by_address: &mut HashMap<SocketAddr, PeerId>, address: SocketA
 
 fn drain_peer(peer: &mut Peer, out: &mut VecDeque<Transmit>) {
     while let Some((local, to, bytes)) = peer.poll_transmit() {
-        out.push_back(Transmit { way: Way::WebRtc(local), to, bytes: bytes.to_vec() });
+        out.push_back(Transmit { way: Way::WebRtc(local), to, bytes: bytes.to_vec(), packet: None });
     }
 }
 

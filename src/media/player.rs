@@ -1,7 +1,7 @@
 //! What a device hears from us: prompts, notices and waiting music, laid over the (ducked) meeting.
 //!
 //! Clips come in by [`Player::play`]; what became of each goes out as [`Mark`]s, in steps of one frame. A notice cannot be
-//! stopped by a key and goes before any prompt (N-3); it waits while the device is on hold, because [`Player::render`]
+//! stopped by a key and goes before any prompt (N-3); what comes while the device is on hold waits, because [`Player::render`]
 //! is not called then.
 
 use std::collections::VecDeque;
@@ -127,6 +127,20 @@ impl Player {
         }
         self.queue.retain(|voice| {
             let stays = voice.play.kind == PlayKind::Notice;
+            if !stays {
+                marks.push(Mark::Interrupted(voice.play.id));
+            }
+            stays
+        });
+    }
+
+    /// Cuts every notice: the device holds us, and is told anew when it is back (N-3).
+    pub fn stop_notices(&mut self, marks: &mut Vec<Mark>) {
+        if self.queue.front().is_some_and(|voice| voice.play.kind == PlayKind::Notice && voice.began) {
+            self.cut_front(marks);
+        }
+        self.queue.retain(|voice| {
+            let stays = voice.play.kind == PlayKind::Prompt;
             if !stays {
                 marks.push(Mark::Interrupted(voice.play.id));
             }

@@ -3,7 +3,6 @@
 //! Pure: datagrams and time come in by calls, datagrams go out by [`Port::poll_transmit`]. One per call, owned by its worker.
 //! Keeps S-7 (whose packets count), A-2 (a key is never heard), N-3 and N-8 (which packets carried a notice).
 
-use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -12,7 +11,7 @@ use tokio::sync::mpsc;
 use crate::codec::{CodecError, CodecKind};
 use crate::dsp::frame::Frame;
 use crate::dsp::resample::{Resampler, between};
-use crate::ids::{PlayId, PortId};
+use crate::ids::PortId;
 use crate::prompt::Clip;
 use crate::redact::Redacted;
 use crate::rtp::dtmf::DtmfReceiver;
@@ -24,16 +23,11 @@ use crate::rtp::session::{Latch, Named, Trickle};
 use crate::units::Hz;
 
 use super::common::{CommonMix, Sound};
-use super::egress::{Egress, packet_samples};
-use super::heard::{Carried, Heard, Outcome, PortHeard};
+use super::egress::{Egress, Numbered, packet_samples};
+use super::heard::{Heard, Outcome, PortHeard};
 use super::player::{Mark, Play, Player};
+use super::proof::Proofs;
 use super::stats::PortStats;
-
-/// Things played whose report is awaited; beyond it the oldest counts as not covered.
-const AWAITED: usize = 16;
-/// How long a receiver report is awaited after something was played, before it counts as not covered (N-8):
-/// two and a half of the 5 s report intervals of RFC 3550.
-const COVERAGE_AWAITED: Duration = Duration::from_millis(12_500);
 
 /// Telephone-event as negotiated (RFC 4733).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +67,19 @@ pub struct Profile {
     pub they_send: bool,
 }
 
+/// A datagram that is due. What became of it is told by [`Port::sent`].
+#[derive(Debug)]
+pub struct Due {
+    /// By which socket.
+    pub channel: Channel,
+    /// To whom.
+    pub to: SocketAddr,
+    /// What.
+    pub bytes: Vec<u8>,
+    /// The RTP packet that it is, if it is one.
+    pub packet: Option<Numbered>,
+}
+
 /// Which of a port's two sockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Channel {
@@ -98,8 +105,7 @@ pub struct Port {
     outbound_resampler: Option<Resampler>,
     player: Player,
     marks: Vec<Mark>,
-    carrying: Vec<(PlayId, u32)>,
-    uncovered: VecDeque<(PlayId, u32, Instant)>,
+    proofs: Proofs,
     scratch: Vec<i16>,
     /// The last packet was one that many were sent.
     follows: bool,
@@ -140,13 +146,12 @@ impl Port {
             receiver: AudioReceiver::new(profile.codec, profile.payload_type_receive)?,
             dtmf: DtmfReceiver::new(),
             rtcp: RtcpSession::new(now, egress.ssrc(), &format!("{id}@roomgate"), row.rtp_clock, seed),
-            egress,
             inbound_resampler: between(row.sample_rate, Hz::FULL),
             outbound_resampler: between(Hz::FULL, row.sample_rate),
             player: Player::new(row.sample_rate),
             marks: Vec::new(),
-            carrying: Vec::new(),
-            uncovered: VecDeque::new(),
+            proofs: Proofs::new(egress.ssrc()),
+            egress,
             scratch: Vec::new(),
             follows: false,
             rtcp_out: None,
@@ -165,7 +170,7 @@ impl Port {
     ///
     /// # Errors
     /// When a new codec's library refuses its settings; the port then stays as it was.
-    pub fn reprofile(&mut self, profile: Profile) -> Result<(), CodecError> {
+    pub fn reprofile(&mut self, now: Instant, profile: Profile) -> Result<(), CodecError> {
         let row = profile.codec.row();
         if profile.codec != self.profile.codec {
             self.rtcp.set_clock(row.rtp_clock);
@@ -174,6 +179,7 @@ impl Port {
             self.receiver = receiver;
             self.inbound_resampler = between(row.sample_rate, Hz::FULL);
             self.outbound_resampler = between(Hz::FULL, row.sample_rate);
+            self.proofs.cut_off(now, self.egress.next_sequence());
             self.player.stop_all(&mut self.marks);
             let music = self.player.music();
             self.player = Player::new(row.sample_rate);
@@ -185,13 +191,20 @@ impl Port {
         if self.latch.renegotiated(profile.remote, profile.signalling, profile.named) {
             self.trickle = Trickle::default();
         }
+        if self.profile.we_send && !profile.we_send {
+            self.player.stop_notices(&mut self.marks);
+        }
         self.profile = profile;
         Ok(())
     }
 
     /// An RTP datagram came in. Anything that is not media of this call by S-7 is counted and forgotten.
     pub fn receive_rtp(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
-        let Some(packet) = Packet::parse(datagram).ok().filter(|_| !is_rtcp(datagram)) else {
+        if is_rtcp(datagram) {
+            // Unasked on the RTP port (RFC 5761), as some devices do.
+            return self.receive_rtcp(now, from, datagram);
+        }
+        let Ok(packet) = Packet::parse(datagram) else {
             self.refused += 1;
             return;
         };
@@ -230,13 +243,10 @@ impl Port {
             self.latch.answered(now, from);
         }
         self.last_packet = now;
-        while let Some(&(play, last, _)) = self.uncovered.front() {
-            if !self.rtcp.reports_cover(low(last)) {
-                break;
-            }
-            self.uncovered.pop_front();
-            self.say(Heard::Covered { play, covered: true });
+        while let Some(span) = self.rtcp.poll_span() {
+            self.proofs.reported(now, span);
         }
+        self.say_proofs();
     }
 
     /// The device's next 20 ms at 48 kHz; silence while it holds, presses a key, or sends nothing.
@@ -261,7 +271,8 @@ impl Port {
         self.report_silence(now);
         self.make_report(now);
         self.ask_unproven(now);
-        self.give_up_coverage(now);
+        self.proofs.expire(now);
+        self.say_proofs();
         match meeting {
             Sound::Common(mix) => {
                 if !self.follow(now, mix) {
@@ -287,8 +298,7 @@ impl Port {
             return false;
         }
         let Some(payload) = mix.payload(self.profile.codec) else { return false };
-        let sent = self.egress.packet(now, &self.profile, payload);
-        self.rtcp.sent(now, low(sent.sequence), sent.timestamp, sent.payload);
+        self.egress.packet(now, &self.profile, payload);
         self.follows = true;
         true
     }
@@ -322,9 +332,10 @@ impl Port {
     fn send_own(&mut self, now: Instant, meeting: Option<&Frame>) {
         self.resample_outbound(meeting);
         if !self.may_send() {
-            // On hold, or nobody known to send to: notices and prompts wait for the resume (N-3), the clock goes on. What was cut is told at once.
+            // On hold, or nobody known to send to: what comes now waits for the resume (N-3), the clock goes on. What was cut is told at once.
             self.egress.rest(&self.profile);
             let next = self.egress.next_sequence();
+            self.proofs.cut_off(now, next);
             self.report_marks(now, Place { next, packet: 1, gathered: 0 });
             return;
         }
@@ -335,50 +346,27 @@ impl Port {
         self.player.render(&mut self.scratch, &mut self.marks);
         let place = Place { next: self.egress.next_sequence(), packet: packet_samples(&self.profile).max(1), gathered };
         self.report_marks(now, place);
-        let rtcp = &mut self.rtcp;
-        self.egress.push(now, &self.profile, &self.scratch, |sent| {
-            rtcp.sent(now, low(sent.sequence), sent.timestamp, sent.payload);
-        });
+        self.egress.push(now, &self.profile, &self.scratch);
     }
 
-    /// Tells what was played and in which packets (N-8).
+    /// Takes note of what the player did, and in which packets (N-8).
     fn report_marks(&mut self, now: Instant, place: Place) {
         for mark in std::mem::take(&mut self.marks) {
             match mark {
-                Mark::Began(play) => {
-                    self.carrying.push((play, place.of(0)));
-                    self.say(Heard::Began { play });
-                }
+                Mark::Began(play) => self.proofs.begins(play, place.of(0)),
                 Mark::Completed { play, samples } => {
-                    let last = place.of(samples.saturating_sub(1));
-                    let carried = self.carried(play, last);
-                    self.say(Heard::Played { play, outcome: Outcome::Completed, carried });
-                    self.uncovered.push_back((play, last, now + COVERAGE_AWAITED));
+                    self.proofs.ends(now, play, Outcome::Completed, place.of(samples.saturating_sub(1)));
                 }
-                Mark::Interrupted(play) => {
-                    let carried = self.carried(play, place.before());
-                    self.say(Heard::Played { play, outcome: Outcome::Interrupted, carried });
-                }
+                Mark::Interrupted(play) => self.proofs.ends(now, play, Outcome::Interrupted, place.before()),
             }
         }
+        self.say_proofs();
     }
 
-    /// Reports that have not come in time count as not covering (N-8).
-    fn give_up_coverage(&mut self, now: Instant) {
-        while let Some(&(play, _, until)) = self.uncovered.front() {
-            if until > now && self.uncovered.len() <= AWAITED {
-                break;
-            }
-            self.uncovered.pop_front();
-            self.say(Heard::Covered { play, covered: false });
+    fn say_proofs(&mut self) {
+        while let Some(heard) = self.proofs.poll() {
+            self.say(heard);
         }
-    }
-
-    fn carried(&mut self, play: PlayId, last: u32) -> Option<Carried> {
-        let place = self.carrying.iter().position(|(carried, _)| *carried == play)?;
-        let (_, first) = self.carrying.swap_remove(place);
-        // Cut before its first packet left: none carried it.
-        (last.wrapping_sub(first).cast_signed() >= 0).then_some(Carried { first, last })
     }
 
     /// Whether what is played goes out: the device listens, and it is known where it is.
@@ -389,10 +377,11 @@ impl Port {
     /// S-7: a device that waits to be sent something first can answer; whoever else lives at that address gets next to nothing.
     fn ask_unproven(&mut self, now: Instant) {
         if self.profile.we_send
-            && let Some(address) = self.latch.unproven()
+            && let Some(to) = self.latch.unproven()
             && self.trickle.take(now)
         {
-            self.question = Some((address, self.egress.comfort_noise()));
+            let (packet, bytes) = self.egress.comfort_noise();
+            self.question = Some(Due { channel: Channel::Rtp, to, bytes, packet: Some(packet) });
         }
     }
 
@@ -431,18 +420,32 @@ impl Port {
         self.player.set_music(clip);
     }
 
-    /// The next datagram that is due: which socket, where to, what.
-    pub fn poll_transmit(&mut self, now: Instant) -> Option<(Channel, SocketAddr, Vec<u8>)> {
-        if let Some((address, packet)) = self.question.take() {
-            return Some((Channel::Rtp, address, packet));
+    /// The next datagram that is due. What became of it must be told by [`Port::sent`].
+    pub fn poll_transmit(&mut self, now: Instant) -> Option<Due> {
+        if let Some(question) = self.question.take() {
+            return Some(question);
         }
-        if let (Some(report), Some(target)) = (self.rtcp_out.take(), self.rtcp_target()) {
-            return Some((Channel::Rtcp, target, report));
+        if let (Some(bytes), Some(to)) = (self.rtcp_out.take(), self.rtcp_target()) {
+            return Some(Due { channel: Channel::Rtcp, to, bytes, packet: None });
         }
-        let packet = self.egress.poll(now)?;
-        let target = self.latch.target()?;
-        self.sent += 1;
-        Some((Channel::Rtp, target, packet))
+        loop {
+            let (packet, bytes) = self.egress.poll(now)?;
+            match (bytes, self.latch.target()) {
+                (Some(bytes), Some(to)) => return Some(Due { channel: Channel::Rtp, to, bytes, packet: Some(packet) }),
+                // It could not be encoded, or there is nobody to send it to.
+                _ => self.sent(now, packet, false),
+            }
+        }
+    }
+
+    /// A packet was taken by the socket, or was not: only what has left counts as sent, and as said (N-8).
+    pub fn sent(&mut self, now: Instant, packet: Numbered, left: bool) {
+        if left {
+            self.sent += 1;
+            self.rtcp.sent(now, packet.sequence, packet.timestamp, packet.payload);
+        }
+        self.proofs.went(now, packet.sequence, left);
+        self.say_proofs();
     }
 
     /// RTCP follows the address of RTP: behind a NAT the described one leads nowhere, and another one was only named (S-7).
@@ -457,9 +460,8 @@ impl Port {
         self.player.stop_all(&mut self.marks);
         let next = self.egress.next_sequence();
         self.report_marks(now, Place { next, packet: 1, gathered: 0 });
-        for (play, _, _) in std::mem::take(&mut self.uncovered) {
-            self.say(Heard::Covered { play, covered: false });
-        }
+        self.proofs.close(now);
+        self.say_proofs();
         let stats = self.stats();
         self.say(Heard::Closed(Box::new(stats)));
         let target = self.rtcp_target()?;
@@ -547,9 +549,4 @@ impl Place {
     fn before(self) -> u32 {
         if self.gathered > 0 { self.next } else { self.next.wrapping_sub(1) }
     }
-}
-
-/// The sequence number as it stands in a packet.
-fn low(extended: u32) -> u16 {
-    u16::try_from(extended & 0xFFFF).unwrap_or_default()
 }

@@ -388,7 +388,7 @@ impl Desk {
             Command::OpenPort { port, sockets } => self.open(&mut plane, *port, sockets),
             Command::Reprofile { port, profile } => {
                 if let Some(port) = plane.port(port)
-                    && let Err(error) = port.reprofile(profile)
+                    && let Err(error) = port.reprofile(machine::now(), profile)
                 {
                     tracing::warn!(port = %port.id(), %error, "codec change refused; the old one stays");
                 }
@@ -504,7 +504,7 @@ impl Desk {
     fn flush(&self) {
         let mut plane = self.plane.borrow_mut();
         let sockets = self.sockets.borrow();
-        let mut unsent = 0;
+        let (now, mut unsent) = (machine::now(), 0);
         while let Some(transmit) = plane.poll_transmit() {
             let sent = match transmit.way {
                 Way::Port(port, channel) => sockets.get(&port).map(|open| {
@@ -518,8 +518,10 @@ impl Desk {
                     .or_else(|| self.webrtc.first())
                     .map(|(socket, _)| socket.send_to(&transmit.bytes, transmit.to)),
             };
-            // A full socket buffer or an unreachable address loses this packet, as the network would.
-            unsent += u64::from(!matches!(sent, Some(Ok(_))));
+            // A full socket buffer or an unreachable address loses this packet, as the network would; a notice is said again (N-8).
+            let left = matches!(sent, Some(Ok(_)));
+            plane.sent(now, &transmit, left);
+            unsent += u64::from(!left);
         }
         let unheard = plane.take_unheard();
         if unsent + unheard > 0 {

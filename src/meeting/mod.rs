@@ -139,17 +139,17 @@ pub enum FromGuest {
     Told {
         /// Which.
         notice: NoticeId,
-        /// How; `None`: it could not be played at all (N-6).
-        outcome: Option<Outcome>,
-        /// In which packets.
+        /// How.
+        outcome: Outcome,
+        /// In which packets; `None` if none has left.
         carried: Option<Carried>,
     },
-    /// Whether RTCP reports cover it.
-    Covered {
+    /// How much of a notice that was told to its end the device has received.
+    Reported {
         /// Which.
         notice: NoticeId,
-        /// They do.
-        covered: bool,
+        /// Of a thousand packets; `None`: it sends no reports.
+        received_permille: Option<u16>,
     },
 }
 

@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "this task drives a machine: it has the clock and is spawned here")]
 
 mod chat;
+mod lines;
 mod perform;
 mod raise;
 mod readers;
@@ -22,9 +23,9 @@ use super::{FromGuest, JoinPage, Knock, OfferError, Request, ToGuest, roster};
 use crate::cause::Cause;
 use crate::ids::{CallId, MeetingName, NoticeId, ParticipantId};
 use crate::machine::{self, Flow, Machine, Owner, drive};
-use crate::media::{BridgeHandle, Gate, MeetingHeard, PeerChange, PeerHandle, PortHandle};
+use crate::media::{self, BridgeHandle, Gate, MeetingHeard, PeerChange, PeerHandle, PortHandle};
 use crate::policy::{
-    Admission, Asker, Capture, CaptureKind, Effect, Fact, LedgerEntry, Outcome, Policy, Role, Standing, Switch, Via,
+    Admission, Asker, Capture, CaptureKind, Carried, Effect, Fact, Outcome, Policy, Role, Standing, Switch, Via,
 };
 use crate::redact::Redacted;
 use crate::relay;
@@ -59,15 +60,6 @@ struct Guest {
     watches: bool,
 }
 
-/// A ledger line that awaits the device's RTCP report (N-8).
-struct Uncovered {
-    entry: LedgerEntry,
-    call: String,
-    phone: Phone,
-    device: String,
-    language: String,
-}
-
 /// What a request leads to that cannot be done at once.
 pub(super) enum Act {
     Policy(Effect),
@@ -76,9 +68,13 @@ pub(super) enum Act {
         sdp: String,
         reply: oneshot::Sender<Result<String, OfferError>>,
     },
-    Covered {
+    Carried {
         notice: NoticeId,
-        covered: bool,
+        carried: Option<Carried>,
+    },
+    WriteLine {
+        notice: NoticeId,
+        received_permille: Option<u16>,
     },
     Untap,
     Forget(ParticipantId),
@@ -108,7 +104,7 @@ pub(super) struct MeetingTask {
     recording: Option<Recording>,
     /// The recording that ended last, until the meeting closes.
     finishing: Option<Finishing>,
-    uncovered: BTreeMap<NoticeId, Uncovered>,
+    lines: lines::Lines,
     speaking: Vec<ParticipantId>,
     raised: raise::Raised,
     acts: VecDeque<Act>,
@@ -154,7 +150,7 @@ impl MeetingTask {
                 joins: roster::Joins::new(),
                 recording: None,
                 finishing: None,
-                uncovered: BTreeMap::new(),
+                lines: lines::Lines::default(),
                 speaking: Vec::new(),
                 raised: raise::Raised::default(),
                 acts: VecDeque::new(),
@@ -181,9 +177,8 @@ impl MeetingTask {
             }
         }
         self.bridge.close().await;
-        let left: Vec<NoticeId> = self.uncovered.keys().copied().collect();
-        for notice in left {
-            self.covered(notice, false);
+        for notice in self.lines.due(None) {
+            self.write_line(notice, None);
         }
         tracing::info!(meeting = %self.name, "meeting closed");
     }
@@ -403,19 +398,20 @@ impl MeetingTask {
             FromGuest::AdmitAll => Fact::AdmitAll { by: Asker::Participant(who) },
             FromGuest::OrganiserPin => Fact::OrganiserPin { who },
             FromGuest::Began { notice, length } => Fact::NoticeBegan { notice, length },
-            FromGuest::Told { notice, outcome, carried } => Fact::Told {
-                notice,
-                outcome: match outcome {
-                    Some(crate::media::Outcome::Completed) => Outcome::Completed,
-                    Some(crate::media::Outcome::Interrupted) => Outcome::Interrupted,
-                    None => Outcome::Failed,
-                },
-                first_seq: carried.map(|carried| carried.first),
-                last_seq: carried.map(|carried| carried.last),
-            },
-            FromGuest::Covered { notice, covered } => {
-                self.acts.push_back(Act::Covered { notice, covered });
+            FromGuest::Told { notice, outcome, carried } => {
+                let outcome = match outcome {
+                    media::Outcome::Completed => Outcome::Completed,
+                    media::Outcome::Interrupted => Outcome::Interrupted,
+                    media::Outcome::Failed => Outcome::Failed,
+                };
+                self.fact(now, Fact::Told { notice, outcome, carried });
+                // Its line has come before, should the rules have given it up already.
+                self.acts.push_back(Act::Carried { notice, carried });
                 return;
+            }
+            FromGuest::Reported { notice, received_permille } => {
+                self.acts.push_back(Act::WriteLine { notice, received_permille });
+                Fact::Reported { notice, received_permille }
             }
         };
         self.fact(now, fact);
@@ -532,6 +528,8 @@ impl Machine for MeetingTask {
         while let Some(effect) = self.policy.poll() {
             self.acts.push_back(Act::Policy(effect));
         }
+        let due = self.lines.due(Some(now)).into_iter();
+        self.acts.extend(due.map(|notice| Act::WriteLine { notice, received_permille: None }));
     }
 
     fn poll(&mut self) -> Option<Act> {
@@ -544,7 +542,7 @@ impl Machine for MeetingTask {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.policy.deadline()
+        self.policy.deadline().into_iter().chain(self.lines.deadline()).min()
     }
 }
 
@@ -562,7 +560,8 @@ impl Owner for MeetingTask {
                 let answer = self.negotiate(who, sdp).await;
                 let _ = reply.send(answer);
             }
-            Act::Covered { notice, covered } => self.covered(notice, covered),
+            Act::Carried { notice, carried } => self.carried(notice, carried),
+            Act::WriteLine { notice, received_permille } => self.write_line(notice, received_permille),
             Act::Untap => self.bridge.stop_recording().await,
             Act::Forget(who) => {
                 self.guests.remove(&who);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::admission::Admission;
 use super::lobby::PolicySettings;
-use super::notice::{AlarmKind, Change, LedgerEntry, Outcome};
+use super::notice::{AlarmKind, Carried, Change, LedgerEntry, Outcome};
 use super::words::{Asker, Capture, CaptureKind, Refusal, Role, Switch, Via};
 use crate::cause::Cause;
 use crate::ids::{NoticeId, ParticipantId};
@@ -139,7 +139,7 @@ pub enum Fact {
         /// Its state.
         state: Capture,
     },
-    /// The first packet of a notice went out.
+    /// The first packet of a notice has left.
     NoticeBegan {
         /// Which.
         notice: NoticeId,
@@ -152,10 +152,15 @@ pub enum Fact {
         notice: NoticeId,
         /// How it ended.
         outcome: Outcome,
-        /// First RTP sequence number that carried it.
-        first_seq: Option<u32>,
-        /// Last RTP sequence number that carried it.
-        last_seq: Option<u32>,
+        /// The packets that carried it, if any left.
+        carried: Option<Carried>,
+    },
+    /// What the device has reported on a notice that was told to its end (N-8).
+    Reported {
+        /// Which.
+        notice: NoticeId,
+        /// Of a thousand packets so many were received; `None`: it sends no reports.
+        received_permille: Option<u16>,
     },
     /// Something is there that could transcribe (N-11).
     TranscriberConfigured(bool),
@@ -188,7 +193,7 @@ pub enum Effect {
         speak: bool,
     },
     /// Play a notice that is owed; only to bridged devices inside. It overtakes whatever [`Effect::Say`] is playing, cannot be skipped,
-    /// and must come back as [`Fact::NoticeBegan`] and [`Fact::Told`]. For browsers the banner of the [`View`](super::View) is the notice.
+    /// and must come back as [`Fact::NoticeBegan`], [`Fact::Told`] and, told to its end, [`Fact::Reported`]. For browsers the banner of the [`View`](super::View) is the notice.
     Tell {
         /// To whom.
         who: ParticipantId,

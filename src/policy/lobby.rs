@@ -56,7 +56,8 @@ pub struct PolicySettings {
     pub call_rooms: CallRooms,
     /// The longest wait, counted from the knock (M-9). Default 30 minutes.
     pub lobby_timeout: Duration,
-    /// How long before the end of the wait it is announced (M-9). Default one minute.
+    /// How long before the end of the wait it is announced (M-9). Default one minute. Of a wait that is shorter than twice as long: half-way
+    /// through.
     pub lobby_warning: Duration,
     /// Time between two words of comfort while waiting (K-6); zero for none. Default 30 s.
     pub comfort_interval: Duration,
@@ -110,7 +111,8 @@ impl Wait {
 
     /// When the end is announced (M-9); `None` once it was.
     pub(super) fn warns_at(&self, settings: &PolicySettings) -> Option<Instant> {
-        let after = settings.lobby_timeout.saturating_sub(settings.lobby_warning);
+        let before = settings.lobby_warning.min(settings.lobby_timeout / 2);
+        let after = settings.lobby_timeout.saturating_sub(before);
         if self.warned { None } else { self.since.checked_add(after) }
     }
 

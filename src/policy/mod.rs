@@ -15,6 +15,7 @@ mod fact;
 mod lobby;
 mod notice;
 mod presence;
+mod proof;
 #[cfg(test)]
 mod properties;
 pub mod retention;
@@ -31,19 +32,21 @@ pub use admission::Admission;
 pub use capability::Capability;
 pub use fact::{Effect, Fact};
 pub use lobby::{Bypass, CallRooms, PolicySettings};
-pub use notice::{AlarmKind, BEGINS_WITHIN, COMPLETES_WITHIN, Change, GIVEN_UP_AFTER, LedgerEntry, MERGE_WINDOW, News, Outcome};
+pub use notice::{
+    AGAIN_EVERY, AlarmKind, BEGINS_WITHIN, COMPLETES_WITHIN, Carried, Change, GIVEN_UP_AFTER, LedgerEntry, MERGE_WINDOW, News,
+    Outcome,
+};
 pub use presence::{RELOAD, SEAT_KEPT, STILL_PRESENT};
 pub use view::{Row, View};
 pub use words::{Asker, Capture, CaptureKind, Refusal, Role, Standing, Switch, Via};
 
 use crate::cause::Cause;
-use crate::ids::{NoticeId, ParticipantId};
+use crate::ids::ParticipantId;
 use crate::machine::Machine;
-use crate::phrase::Phrase;
 use crate::redact::Redacted;
 use capability::Standpoint;
 use lobby::Wait;
-use notice::{Finished, Notices};
+use notice::Notices;
 use presence::Presence;
 use view::Shown;
 
@@ -337,7 +340,7 @@ impl Policy {
         if on {
             person.notices.hold();
         } else if let Some(cut) = person.notices.resume() {
-            self.effects.push_back(Effect::Ledger(cut.playing.entry(who, Outcome::Interrupted, [None, None])));
+            self.effects.push_back(Effect::Ledger(cut.playing.entry(who, Outcome::Interrupted, None)));
         }
     }
 
@@ -360,34 +363,6 @@ impl Policy {
         }
     }
 
-    fn told(&mut self, notice: NoticeId, outcome: Outcome, seqs: [Option<u32>; 2]) {
-        let found = self.people.iter_mut().find_map(|(id, p)| Some((*id, p.notices.told(notice, outcome)?)));
-        if let Some((who, finished)) = found {
-            let alarm = if outcome == Outcome::Failed { AlarmKind::Failed } else { AlarmKind::Interrupted };
-            self.notice_ended(who, finished, outcome, seqs, alarm);
-        }
-    }
-
-    fn notice_ended(
-        &mut self,
-        who: ParticipantId,
-        finished: Finished,
-        outcome: Outcome,
-        seqs: [Option<u32>; 2],
-        alarm: AlarmKind,
-    ) {
-        self.effects.push_back(Effect::Ledger(finished.playing.entry(who, outcome, seqs)));
-        let fault = finished.fault;
-        #[cfg(test)]
-        let fault = fault && !self.has(properties::Mutant::FailInSilence);
-        if fault {
-            self.effects.push_back(Effect::Alarm { who, what: alarm });
-        }
-        if finished.exhausted {
-            self.say(who, Phrase::MicrophoneClosed);
-        }
-    }
-
     /// Takes a presence out: the gate shuts first, then the seat goes, then the word is said.
     fn depart(&mut self, now: Instant, who: ParticipantId, cause: Option<Cause>) {
         let Some(person) = self.people.remove(&who) else { return };
@@ -400,7 +375,7 @@ impl Policy {
             self.effects.push_back(Effect::Unseat { who });
         }
         if let Some(playing) = person.notices.abandon() {
-            self.effects.push_back(Effect::Ledger(playing.entry(who, Outcome::Interrupted, [None, None])));
+            self.effects.push_back(Effect::Ledger(playing.entry(who, Outcome::Interrupted, None)));
         }
         if let Some(cause) = cause {
             self.effects.push_back(Effect::Dismiss { who, cause });
@@ -479,13 +454,9 @@ impl Policy {
                 return;
             }
             Fact::CaptureIs { what, state } => return self.capture_is(now, what, state),
-            Fact::NoticeBegan { notice, length } => {
-                for person in self.people.values_mut() {
-                    person.notices.began(now, notice, length);
-                }
-                return;
-            }
-            Fact::Told { notice, outcome, first_seq, last_seq } => return self.told(notice, outcome, [first_seq, last_seq]),
+            Fact::NoticeBegan { notice, length } => return self.began(now, notice, length),
+            Fact::Told { notice, outcome, carried } => return self.told(notice, outcome, carried),
+            Fact::Reported { notice, received_permille } => return self.reported(notice, received_permille),
             Fact::TranscriberConfigured(configured) => {
                 self.transcriber = configured;
                 return;
@@ -529,6 +500,7 @@ impl Policy {
             | Fact::OrganiserPin { .. }
             | Fact::NoticeBegan { .. }
             | Fact::Told { .. }
+            | Fact::Reported { .. }
             | Fact::TranscriberConfigured(_)
             | Fact::Settings(_) => {}
         }

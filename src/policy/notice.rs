@@ -1,8 +1,11 @@
 //! Notices (N-1 … N-6, N-8): what one device is owed, what is being said to it, and the proof that comes back.
 //!
 //! Mode `notice` (N-5): staying is consent. A device that enters while something is captured has both directions shut until the notice
-//! was heard to its end (N-2), and so has one that comes back from hold to an unheard change (N-3). For a change while it is inside, its
-//! microphone stays open unless the notice is late or fails; then it is closed until a later notice is heard (N-3, N-6).
+//! was said to its end (N-2), and so has one that comes back from hold to an unheard change (N-3). For a change while it is inside, its
+//! microphone stays open unless the notice is late or fails; then it is closed until a later notice is said to its end (N-3, N-6).
+//!
+//! A notice that was sent to its last packet may still have been lost on the way. If the device reports so, it is said once more, then the
+//! microphone closes, and it is said again and again until the device has received it (N-8). A device that reports nothing is believed.
 
 use std::time::{Duration, Instant};
 
@@ -18,8 +21,14 @@ pub const COMPLETES_WITHIN: Duration = Duration::from_secs(2);
 pub const MERGE_WINDOW: Duration = Duration::from_secs(1);
 /// A notice that never began is given up, and counted as failed, this long after it was asked for.
 pub const GIVEN_UP_AFTER: Duration = Duration::from_secs(5);
-/// How often the same changes are told before the device is left with a closed microphone (N-6).
+/// How often the same changes are told, unheard, before the device is left with a closed microphone (N-6, N-8).
 const ATTEMPTS: u8 = 2;
+/// How often they are told again from then on, from one beginning to the next.
+pub const AGAIN_EVERY: Duration = Duration::from_secs(30);
+/// Of a thousand packets more than so many must be reported as received: a loss below 10 % (N-8).
+const RECEIVED_ABOVE: u16 = 900;
+/// Notices whose report is awaited; beyond it the oldest counts as unreported. The media give up sooner.
+const MOST_AWAITED: usize = 16;
 /// The longest notice believed; a longer length is cut to this, so that a deadline always exists.
 const LONGEST: Duration = Duration::from_secs(120);
 /// Unheard changes kept in full for one device; beyond, those in the middle are dropped and what must be said stays the same.
@@ -117,11 +126,22 @@ pub enum Outcome {
     Completed,
     /// Begun and cut off.
     Interrupted,
-    /// Never played: no prompt, encoder fault, no packet.
+    /// Not said: no prompt, encoder fault, a packet that could not be sent.
     Failed,
 }
 
-/// One line for the ledger (N-8). The owner adds the language and whether RTCP covers the sequence numbers.
+/// The RTP packets of a notice that really left our socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Carried {
+    /// Their synchronization source (RFC 3550).
+    pub ssrc: u32,
+    /// Extended sequence number of the first.
+    pub first: u32,
+    /// Extended sequence number of the last.
+    pub last: u32,
+}
+
+/// One line for the ledger (N-8). The owner adds the language and how much of it the device reports as received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerEntry {
     /// The notice.
@@ -134,10 +154,8 @@ pub struct LedgerEntry {
     pub event_at: Instant,
     /// How it ended.
     pub outcome: Outcome,
-    /// First RTP sequence number that carried it, if any did.
-    pub first_seq: Option<u32>,
-    /// Last RTP sequence number that carried it.
-    pub last_seq: Option<u32>,
+    /// The packets that carried it, as far as known by now.
+    pub carried: Option<Carried>,
 }
 
 /// Why a closed microphone needs an administrator's eye (N-6).
@@ -151,6 +169,8 @@ pub enum AlarmKind {
     Failed,
     /// Cut off, and not by hold.
     Interrupted,
+    /// Said more than once, and each time reported as lost on the way.
+    NotReceived,
 }
 
 impl std::fmt::Display for AlarmKind {
@@ -160,6 +180,7 @@ impl std::fmt::Display for AlarmKind {
             Self::Unfinished => "unfinished",
             Self::Failed => "failed",
             Self::Interrupted => "interrupted",
+            Self::NotReceived => "not received",
         })
     }
 }
@@ -192,10 +213,9 @@ pub(super) struct Playing {
 }
 
 impl Playing {
-    pub(super) fn entry(self, who: ParticipantId, outcome: Outcome, seqs: [Option<u32>; 2]) -> LedgerEntry {
-        let [first_seq, last_seq] = seqs;
+    pub(super) fn entry(self, who: ParticipantId, outcome: Outcome, carried: Option<Carried>) -> LedgerEntry {
         let event_at = self.changes.first().map_or(self.told_at, |c| c.at);
-        LedgerEntry { notice: self.notice, who, what: self.changes, event_at, outcome, first_seq, last_seq }
+        LedgerEntry { notice: self.notice, who, what: self.changes, event_at, outcome, carried }
     }
 }
 
@@ -208,8 +228,16 @@ pub(super) enum NoticeTimer {
     GiveUp,
     /// It should have been heard.
     Complete,
-    /// The following notice is due (N-4).
+    /// The following notice is due (N-4), or the same one again (N-8).
     Following,
+}
+
+/// A notice that was sent to its last packet, and on which the device's report is awaited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Sent {
+    notice: NoticeId,
+    changes: Vec<Change>,
+    told_at: Instant,
 }
 
 /// What is owed to one device.
@@ -219,9 +247,20 @@ pub(super) struct Notices {
     playing: Option<Playing>,
     /// Changes wait until here for a following notice.
     window: Option<Instant>,
+    /// What was not heard waits until here to be told again.
+    again: Option<Instant>,
     attempts: u8,
     shut: bool,
     mic_closed: bool,
+    /// Sent, and not reported on yet.
+    sent: Vec<Sent>,
+    /// The change of each capture that it was owed last.
+    newest: Vec<Change>,
+    told_last: Option<NoticeId>,
+    /// Notices in a row that it reports as not received. Those told before the last of them was reported do not count: nothing was said
+    /// again yet.
+    lost: u8,
+    lost_up_to: Option<NoticeId>,
 }
 
 /// What the end of a notice means.
@@ -229,8 +268,22 @@ pub(super) struct Finished {
     pub(super) playing: Playing,
     /// It was not heard, and hold was not the reason.
     pub(super) fault: bool,
-    /// It will not be tried again by itself.
+    /// It was not heard however often it was told.
     pub(super) exhausted: bool,
+}
+
+/// What a device's report on a notice means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Report {
+    /// It was received, or nobody can tell.
+    Believed,
+    /// It was lost, and is told again.
+    Lost,
+    /// Said again, it was lost again: the microphone is closed. `first`: by this report.
+    Closed {
+        /// It was open until now.
+        first: bool,
+    },
 }
 
 impl Notices {
@@ -240,6 +293,26 @@ impl Notices {
     pub(super) fn owe(&mut self, change: Change) {
         self.pending.push(change);
         self.attempts = 0;
+        self.again = None;
+        self.newest.retain(|known| known.what != change.what);
+        self.newest.push(change);
+        self.thin_out();
+    }
+
+    /// Changes that were told and not heard. What is told of them already by another notice is not told twice.
+    fn owe_again(&mut self, changes: Vec<Change>) {
+        let known = |change: &Change| {
+            let playing = self.playing.iter().flat_map(|playing| &playing.changes);
+            let sent = self.sent.iter().flat_map(|sent| &sent.changes);
+            self.pending.iter().chain(playing).chain(sent).any(|known| known == change)
+        };
+        let unheard: Vec<Change> = changes.into_iter().filter(|change| !known(change)).collect();
+        self.pending.splice(0..0, unheard);
+        self.pending.sort_by_key(|change| change.at);
+        self.thin_out();
+    }
+
+    fn thin_out(&mut self) {
         if self.pending.len() > MOST_PENDING {
             let kept = CaptureKind::ALL.map(|what| essentials(&self.pending, what));
             let mut kept: Vec<Change> = kept.into_iter().flatten().flatten().collect();
@@ -262,31 +335,43 @@ impl Notices {
 
     /// Audio may come from the device.
     pub(super) const fn may_speak(&self) -> bool {
-        !self.shut && !self.mic_closed
+        !self.shut && !self.mic_closed && self.lost < ATTEMPTS
     }
 
     // === Telling ===
 
     /// A notice should be told now.
     pub(super) fn is_due(&self, now: Instant, on_hold: bool) -> bool {
-        self.could_follow(on_hold) && self.window.is_none_or(|end| end <= now)
+        self.could_follow(on_hold) && self.not_before().is_none_or(|end| end <= now)
     }
 
     fn could_follow(&self, on_hold: bool) -> bool {
-        !self.pending.is_empty() && self.playing.is_none() && !on_hold && self.attempts < ATTEMPTS
+        !self.pending.is_empty() && self.playing.is_none() && !on_hold
     }
 
-    /// Everything unheard becomes one notice.
+    fn not_before(&self) -> Option<Instant> {
+        self.window.max(self.again)
+    }
+
+    /// Everything unheard becomes one notice. It ends with what is true now, also where that was told already.
     pub(super) fn tell(&mut self, now: Instant, notice: NoticeId) -> Vec<Change> {
-        let changes = std::mem::take(&mut self.pending);
+        let mut changes = std::mem::take(&mut self.pending);
+        for newest in &self.newest {
+            let last = changes.iter().rfind(|change| change.what == newest.what);
+            if last.is_some_and(|last| last.epoch < newest.epoch) {
+                changes.push(*newest);
+            }
+        }
         self.window = now.checked_add(MERGE_WINDOW);
+        self.again = None;
+        self.told_last = Some(notice);
         self.playing = Some(Playing { notice, changes: changes.clone(), told_at: now, began: None, late: false, held: false });
         changes
     }
 
     // === Proof ===
 
-    /// The first packet went out.
+    /// The first packet left.
     pub(super) fn began(&mut self, now: Instant, notice: NoticeId, length: Duration) {
         if let Some(playing) = self.playing.as_mut().filter(|p| p.notice == notice && p.began.is_none()) {
             playing.began = Some((now, length.min(LONGEST)));
@@ -306,16 +391,56 @@ impl Notices {
             self.attempts = 0;
             self.shut = false;
             self.mic_closed = false;
+            self.sent.push(Sent { notice: playing.notice, changes: playing.changes.clone(), told_at: playing.told_at });
+            if self.sent.len() > MOST_AWAITED {
+                self.sent.remove(0);
+            }
             return Some(Finished { playing, fault: false, exhausted: false });
         }
-        self.pending.splice(0..0, playing.changes.iter().copied());
+        self.owe_again(playing.changes.clone());
         let fault = !playing.held;
+        let exhausted = fault && self.attempts + 1 == ATTEMPTS;
         if fault {
             self.mic_closed = true;
-            self.attempts = self.attempts.saturating_add(1);
+            self.attempts = (self.attempts + 1).min(ATTEMPTS);
             self.window = None;
+            self.again = if self.attempts < ATTEMPTS { None } else { playing.told_at.checked_add(AGAIN_EVERY) };
         }
-        Some(Finished { playing, fault, exhausted: fault && self.attempts >= ATTEMPTS })
+        Some(Finished { playing, fault, exhausted })
+    }
+
+    /// The device's report on a notice that was sent to its end: of a thousand packets so many were received; `None`: it sends no reports,
+    /// which is no fault.
+    pub(super) fn reported(&mut self, notice: NoticeId, received_permille: Option<u16>) -> Option<Report> {
+        let place = self.sent.iter().position(|sent| sent.notice == notice)?;
+        let sent = self.sent.remove(place);
+        let is_answer = self.lost_up_to.is_none_or(|before| notice > before);
+        let Some(received) = received_permille else {
+            if is_answer && self.lost >= ATTEMPTS {
+                // Its microphone stays closed until it has received one, and nobody knows that it has.
+                self.owe_again(sent.changes);
+                self.again = sent.told_at.checked_add(AGAIN_EVERY);
+            }
+            return Some(Report::Believed);
+        };
+        if received > RECEIVED_ABOVE {
+            if is_answer {
+                self.lost = 0;
+            }
+            return Some(Report::Believed);
+        }
+        self.owe_again(sent.changes);
+        if is_answer {
+            self.lost = (self.lost + 1).min(ATTEMPTS + 1);
+            self.lost_up_to = self.told_last;
+        }
+        if self.lost < ATTEMPTS {
+            return Some(Report::Lost);
+        }
+        if is_answer {
+            self.again = sent.told_at.checked_add(AGAIN_EVERY);
+        }
+        Some(Report::Closed { first: is_answer && self.lost == ATTEMPTS })
     }
 
     /// The device leaves: what was on its way is cut off.
@@ -337,7 +462,7 @@ impl Notices {
         let cut = self.finish(Outcome::Interrupted);
         if !self.pending.is_empty() {
             self.shut = true;
-            self.window = None;
+            (self.window, self.again) = (None, None);
             self.attempts = 0;
         }
         cut
@@ -353,7 +478,7 @@ impl Notices {
                 None if playing.late => playing.told_at.checked_add(GIVEN_UP_AFTER).map(|at| (at, NoticeTimer::GiveUp)),
                 None => playing.told_at.checked_add(BEGINS_WITHIN).map(|at| (at, NoticeTimer::Begin)),
             },
-            None if self.could_follow(on_hold) => self.window.map(|at| (at, NoticeTimer::Following)),
+            None if self.could_follow(on_hold) => self.not_before().map(|at| (at, NoticeTimer::Following)),
             _ => None,
         }
     }
@@ -368,6 +493,6 @@ impl Notices {
 
     /// The window is over; what waits is due.
     pub(super) fn close_window(&mut self) {
-        self.window = None;
+        (self.window, self.again) = (None, None);
     }
 }

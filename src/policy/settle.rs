@@ -267,7 +267,7 @@ impl Policy {
             NoticeTimer::Complete => (Outcome::Interrupted, AlarmKind::Unfinished),
         };
         if let Some(finished) = person.notices.finish(outcome) {
-            self.notice_ended(who, finished, outcome, [None, None], alarm);
+            self.notice_ended(who, finished, outcome, None, alarm);
         }
     }
 }

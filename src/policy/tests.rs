@@ -2,6 +2,8 @@
 #![allow(clippy::disallowed_methods, reason = "an instant to count from")]
 
 use super::*;
+use crate::ids::NoticeId;
+use crate::phrase::Phrase;
 
 /// Some instant; tests only ever add to it.
 pub(super) fn start() -> Instant {
@@ -14,6 +16,7 @@ const OTHER: ParticipantId = ParticipantId::from_number(2);
 const PHONE: ParticipantId = ParticipantId::from_number(3);
 const GUEST: ParticipantId = ParticipantId::from_number(4);
 const REC: CaptureKind = CaptureKind::Recording;
+const CARRIED: Carried = Carried { ssrc: 7, first: 10, last: 90 };
 
 struct World {
     policy: Policy,
@@ -63,7 +66,14 @@ impl World {
 
     fn told(&mut self, notice: u64, outcome: Outcome) -> Vec<Effect> {
         let notice = NoticeId::from_number(notice);
-        self.fact(Fact::Told { notice, outcome, first_seq: Some(10), last_seq: Some(90) })
+        self.fact(Fact::Told { notice, outcome, carried: Some(CARRIED) })
+    }
+
+    /// Told to its end, and reported on.
+    fn reported(&mut self, notice: u64, received_permille: Option<u16>) -> Vec<Effect> {
+        self.began(notice);
+        self.told(notice, Outcome::Completed);
+        self.fact(Fact::Reported { notice: NoticeId::from_number(notice), received_permille })
     }
 
     fn began(&mut self, notice: u64) -> Vec<Effect> {
@@ -263,6 +273,19 @@ fn m9_every_end_of_a_wait_has_its_cause() {
 }
 
 #[test]
+fn m9_the_end_of_a_short_wait_is_announced_half_way_and_not_at_its_beginning() {
+    for (timeout, after) in [(10, 5), (60, 30), (61, 30), (119, 59), (120, 60), (180, 120)] {
+        let lobby_timeout = Duration::from_secs(timeout);
+        let mut w = world(PolicySettings { comfort_interval: Duration::ZERO, lobby_timeout, ..PolicySettings::default() });
+        w.join(MEMBER);
+        assert_eq!(said(&w.join(PHONE)), [Phrase::InLobby], "{timeout} s");
+        assert!(said(&w.after(after * 1_000 - 1)).is_empty(), "{timeout} s");
+        assert_eq!(said(&w.after(1_001)), [Phrase::LobbyTimeoutSoon], "{timeout} s");
+        assert_eq!(dismissals(&w.after(timeout * 1_000)), [(PHONE, Cause::LobbyTimeout)], "{timeout} s");
+    }
+}
+
+#[test]
 fn m10_externals_stay_when_the_last_member_leaves_and_the_meeting_ends_after_ninety_minutes() {
     let mut w = meeting();
     assert!(dismissals(&w.fact(Fact::Left { who: MEMBER })).is_empty());
@@ -418,7 +441,7 @@ fn n1_every_change_is_told_to_the_device_and_the_microphone_stays_open() {
         let effects = w.told(n as u64 + 1, Outcome::Completed);
         assert!(matches!(
             effects.as_slice(),
-            [Effect::Ledger(LedgerEntry { outcome: Outcome::Completed, first_seq: Some(10), .. })]
+            [Effect::Ledger(LedgerEntry { outcome: Outcome::Completed, carried: Some(CARRIED), .. })]
         ));
         w.after(5_000);
     }
@@ -524,9 +547,122 @@ fn n6_a_notice_that_fails_twice_leaves_the_microphone_closed_and_says_so() {
     assert_eq!((alarms(&effects), gates(&effects, PHONE)), (vec![AlarmKind::Failed], vec![(true, false)]));
     let effects = w.told(2, Outcome::Failed);
     assert_eq!((alarms(&effects), said(&effects)), (vec![AlarmKind::Failed], vec![Phrase::MicrophoneClosed]));
+    assert!(told(&w.after(29_999)).is_empty());
+    assert_eq!(told(&w.after(1)), [[Phrase::RecordingStarted]], "N-8: again every 30 s");
+    let effects = w.told(3, Outcome::Failed);
+    assert_eq!((alarms(&effects), said(&effects)), (vec![AlarmKind::Failed], vec![]));
+    assert_eq!(told(&w.capture(REC, Capture::Off)), [[Phrase::RecordingStarted, Phrase::RecordingStopped]], "at once");
+    assert_eq!(gates(&w.told(4, Outcome::Completed), PHONE), [(true, true)]);
     assert!(told(&w.after(600_000)).is_empty());
+}
+
+// === What the device reports (N-8) ===
+
+#[test]
+fn n8_what_a_device_has_received_or_does_not_report_on_is_told_once_and_shuts_nobody() {
+    for received in [None, Some(901), Some(1_000)] {
+        let mut w = meeting();
+        w.capture(REC, Capture::On);
+        assert!(w.reported(1, received).is_empty(), "{received:?}");
+        assert!(w.after(600_000).is_empty(), "{received:?}");
+    }
+}
+
+#[test]
+fn n8_what_a_device_has_not_received_is_told_once_more_then_the_microphone_closes_and_it_is_told_every_30_s() {
+    let mut w = meeting();
+    w.capture(REC, Capture::On);
+    w.after(2_000);
+    let effects = w.reported(1, Some(900));
+    assert_eq!(
+        (told(&effects), alarms(&effects), gates(&effects, PHONE)),
+        (vec![vec![Phrase::RecordingStarted]], vec![], vec![])
+    );
+    w.began(2);
+    w.told(2, Outcome::Completed);
+    w.after(12_000);
+    let effects = w.fact(Fact::Reported { notice: NoticeId::from_number(2), received_permille: Some(0) });
+    assert_eq!((alarms(&effects), said(&effects)), (vec![AlarmKind::NotReceived], vec![Phrase::MicrophoneClosed]));
+    assert_eq!((told(&effects), gates(&effects, PHONE)), (vec![], vec![(true, false)]));
+    assert!(told(&w.after(17_999)).is_empty());
+    assert_eq!(told(&w.after(1)), [[Phrase::RecordingStarted]], "30 s after it was told last");
+    let effects = w.reported(3, Some(500));
+    assert_eq!((alarms(&effects), said(&effects), told(&effects)), (vec![AlarmKind::NotReceived], vec![], vec![]));
+    assert!(told(&w.after(29_999)).is_empty());
+    assert_eq!(told(&w.after(1)), [[Phrase::RecordingStarted]]);
+    assert_eq!(w.policy.may(PHONE, Capability::Speak), Err(Refusal::NotAllowed));
+}
+
+#[test]
+fn n8_the_microphone_opens_with_the_first_notice_that_is_received() {
+    let mut w = meeting();
+    w.capture(REC, Capture::On);
+    w.reported(1, Some(0));
+    w.after(1_000);
+    w.reported(2, Some(0));
+    w.after(30_000);
+    assert_eq!(gates(&w.reported(3, Some(950)), PHONE), [(true, true)]);
+    assert!(told(&w.after(600_000)).is_empty());
+}
+
+#[test]
+fn n8_a_closed_microphone_stays_closed_and_is_told_why_where_no_report_comes_any_more() {
+    let mut w = meeting();
+    w.capture(REC, Capture::On);
+    w.reported(1, Some(0));
+    w.after(1_000);
+    w.reported(2, Some(0));
+    for notice in 3..6 {
+        assert_eq!(told(&w.after(31_000)), [[Phrase::RecordingStarted]], "{notice}");
+        assert!(w.reported(notice, None).is_empty());
+    }
     assert_eq!(told(&w.capture(REC, Capture::Off)), [[Phrase::RecordingStarted, Phrase::RecordingStopped]]);
-    assert_eq!(gates(&w.told(3, Outcome::Completed), PHONE), [(true, true)]);
+    assert_eq!(gates(&w.reported(6, Some(1_000)), PHONE), [(true, true)]);
+}
+
+#[test]
+fn n2_never_waits_for_a_report() {
+    let mut w = world(PolicySettings { bypass: Bypass::Everyone, ..PolicySettings::default() });
+    w.join(MEMBER);
+    w.capture(REC, Capture::On);
+    w.join(PHONE);
+    w.began(1);
+    assert_eq!(gates(&w.told(1, Outcome::Completed), PHONE), [(true, true)]);
+    let effects = w.fact(Fact::Reported { notice: NoticeId::from_number(1), received_permille: Some(0) });
+    assert!(gates(&effects, PHONE).is_empty(), "it is told again with its microphone open");
+    assert_eq!(told(&w.after(1_000)), [[Phrase::RecordingOn]]);
+}
+
+#[test]
+fn n8_what_is_told_again_ends_with_what_is_true_now_and_is_told_once() {
+    let mut w = meeting();
+    w.capture(REC, Capture::On);
+    w.after(3_000);
+    w.told(1, Outcome::Completed);
+    w.capture(REC, Capture::Paused);
+    w.after(3_000);
+    w.told(2, Outcome::Completed);
+    let lost = |notice| Fact::Reported { notice: NoticeId::from_number(notice), received_permille: Some(0) };
+    assert_eq!(told(&w.fact(lost(1))), [[Phrase::RecordingStarted, Phrase::RecordingPaused]]);
+    assert!(told(&w.fact(lost(2))).is_empty(), "it is told again already");
+    w.told(3, Outcome::Completed);
+    assert!(w.after(20_000).is_empty());
+    assert!(w.fact(Fact::Reported { notice: NoticeId::from_number(3), received_permille: Some(1_000) }).is_empty());
+    assert!(w.after(600_000).is_empty());
+}
+
+#[test]
+fn n8_on_hold_what_was_lost_waits_and_comes_before_any_audio() {
+    let mut w = meeting();
+    w.capture(REC, Capture::On);
+    w.after(3_000);
+    w.told(1, Outcome::Completed);
+    w.fact(Fact::Hold { who: PHONE, on: true });
+    assert!(told(&w.fact(Fact::Reported { notice: NoticeId::from_number(1), received_permille: Some(0) })).is_empty());
+    let effects = w.fact(Fact::Hold { who: PHONE, on: false });
+    assert_eq!(told(&effects), [[Phrase::RecordingStarted]]);
+    assert!(gates(&effects, PHONE).is_empty());
+    assert_eq!(gates(&w.told(2, Outcome::Completed), PHONE), [(true, true)]);
 }
 
 #[test]

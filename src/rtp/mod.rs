@@ -3,6 +3,7 @@
 //! the transport's quality goes through [`rtcp`] and [`quality`]. One owner a stream: its port. Rules, S-7.
 
 pub mod dtmf;
+pub mod feedback;
 pub mod jitter;
 pub mod packet;
 pub mod quality;

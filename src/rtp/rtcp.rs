@@ -1,5 +1,6 @@
 //! RTCP (RFC 3550 §6): what we report, when, and what is reported about us (A-6, N-8).
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use rtcp::goodbye::Goodbye;
@@ -8,6 +9,7 @@ use rtcp::receiver_report::ReceiverReport;
 use rtcp::reception_report::ReceptionReport;
 use rtcp::sender_report::SenderReport;
 
+use crate::rtp::feedback::{Feedback, Span, cumulative};
 use crate::rtp::packet::Packet;
 use crate::rtp::session::SplitMix;
 use crate::units::Hz;
@@ -170,8 +172,8 @@ pub struct RtcpSession {
     next: Instant,
     packets: u32,
     octets: u32,
-    /// The last packet sent: when, and its timestamp and number.
-    last_sent: Option<(Instant, u32, u16)>,
+    /// The last packet sent: when, and its timestamp and extended number.
+    last_sent: Option<(Instant, u32, u32)>,
     /// Whether something was sent since the report before.
     sending: bool,
     reception: ReceptionStats,
@@ -180,6 +182,9 @@ pub struct RtcpSession {
     /// Middle bits of our last sender reports, and when they went, newest last.
     ours: Vec<(u32, Instant)>,
     about_us: Option<PeerReport>,
+    feedback: Feedback,
+    /// What reports have told of our packets and nobody has taken yet. Full: the oldest is forgotten, as if its report had been lost.
+    spans: VecDeque<Span>,
     goodbye: bool,
 }
 
@@ -204,6 +209,8 @@ impl RtcpSession {
             peer_report_time: None,
             ours: Vec::new(),
             about_us: None,
+            feedback: Feedback::default(),
+            spans: VecDeque::new(),
             goodbye: false,
         };
         // The first report comes after half the interval (RFC 3550 §6.2).
@@ -216,12 +223,13 @@ impl RtcpSession {
         self.clock = clock;
     }
 
-    /// Takes note of an RTP packet that we sent.
-    pub fn sent(&mut self, now: Instant, seq: u16, timestamp: u32, payload_length: usize) {
+    /// Takes note of an RTP packet that left us; `sequence` is its extended number.
+    pub fn sent(&mut self, now: Instant, sequence: u32, timestamp: u32, payload_length: usize) {
         self.packets = self.packets.wrapping_add(1);
         self.octets = self.octets.wrapping_add(u32::try_from(payload_length).unwrap_or(0));
-        self.last_sent = Some((now, timestamp, seq));
+        self.last_sent = Some((now, timestamp, sequence));
         self.sending = true;
+        self.feedback.sent(sequence);
     }
 
     /// Takes note of an RTP packet that the peer sent, whatever its payload type.
@@ -281,16 +289,9 @@ impl RtcpSession {
         self.about_us
     }
 
-    /// The highest sequence number of ours that the peer says it has received (N-8), with its own count of cycles above.
-    #[must_use]
-    pub fn highest_reported_seq(&self) -> Option<u32> {
-        self.about_us.map(|report| report.highest_seq)
-    }
-
-    /// Whether the peer's reports reach our packet `seq` (N-8). Meaningful for packets of the last ten minutes.
-    #[must_use]
-    pub fn reports_cover(&self, seq: u16) -> bool {
-        self.about_us.is_some_and(|report| (report.highest_seq as u16).wrapping_sub(seq).cast_signed() >= 0)
+    /// What a report told of our packets since the report before it (N-8), the oldest first.
+    pub fn poll_span(&mut self) -> Option<Span> {
+        self.spans.pop_front()
     }
 
     /// The last round trip that was measured.
@@ -316,35 +317,47 @@ impl RtcpSession {
             if self.reception.ssrc().is_none_or(|ssrc| ssrc == report.ssrc) {
                 self.peer_report_time = Some(((report.ntp_time >> 16) as u32, now));
             }
-            self.handle_reports(now, &report.reports);
+            self.handle_reports(now, report.ssrc, &report.reports);
         } else if let Some(report) = packet.as_any().downcast_ref::<ReceiverReport>() {
-            self.handle_reports(now, &report.reports);
+            self.handle_reports(now, report.ssrc, &report.reports);
         } else if let Some(goodbye) = packet.as_any().downcast_ref::<Goodbye>() {
             self.goodbye |= self.reception.ssrc().is_some_and(|ssrc| goodbye.sources.contains(&ssrc));
         }
     }
 
-    fn handle_reports(&mut self, now: Instant, reports: &[ReceptionReport]) {
-        let Some((_, _, last_seq)) = self.last_sent else { return };
-        let Some(report) = reports.iter().find(|report| report.ssrc == self.ssrc) else { return };
-        // Nobody can have received what was not sent yet.
-        if (last_seq.wrapping_sub(report.last_sequence_number as u16)).cast_signed() < 0 {
+    fn handle_reports(&mut self, now: Instant, reporter: u32, reports: &[ReceptionReport]) {
+        let Some((_, _, last_sent)) = self.last_sent else { return };
+        let Some(report) = reports.iter().find(|report| report.ssrc == self.ssrc) else {
+            let span = self.feedback.not_named(reporter);
+            self.note(span);
+            return;
+        };
+        let span = self.feedback.reported(reporter, report, last_sent);
+        // Nobody can have received what was not sent yet; what is older than the last one is no news.
+        if span.is_none() {
             return;
         }
+        self.note(span);
         let sent = self.ours.iter().find(|(middle, _)| *middle == report.last_sender_report && *middle != 0);
         let round_trip = sent.and_then(|(_, at)| {
             let held = Duration::from_micros(u64::from(report.delay) * 1_000_000 / 65_536);
             now.saturating_duration_since(*at).checked_sub(held)
         });
-        // 24 bits, signed.
-        let lost = (report.total_lost << 8).cast_signed() >> 8;
         self.about_us = Some(PeerReport {
             fraction_lost: report.fraction_lost,
-            lost,
+            lost: cumulative(report),
             highest_seq: report.last_sequence_number,
             jitter: report.jitter,
             round_trip: round_trip.or(self.round_trip()),
         });
+    }
+
+    fn note(&mut self, span: Option<Span>) {
+        let Some(span) = span else { return };
+        if self.spans.len() >= MOST_PACKETS {
+            self.spans.pop_front();
+        }
+        self.spans.push_back(span);
     }
 
     fn compound(&mut self, now: Instant, wallclock_ntp: u64) -> Vec<u8> {

@@ -13,7 +13,16 @@ const QUEUE: usize = 4096;
 
 /// The network; cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Network(Arc<Mutex<BTreeMap<SocketAddr, Mailbox>>>);
+pub(super) struct Network(Arc<Mutex<BTreeMap<SocketAddr, Mailbox>>>, Arc<Mutex<BTreeMap<SocketAddr, Fault>>>);
+
+/// What becomes of datagrams to an address.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fault {
+    /// Of so many, the last one is lost on the way.
+    LosesOneIn(u32),
+    /// The sender's own system does not take them.
+    Refuses,
+}
 
 /// What has arrived at an address.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +32,8 @@ struct Mailbox(Arc<Mutex<Arrived>>);
 struct Arrived {
     datagrams: VecDeque<(SocketAddr, Vec<u8>)>,
     reader: Option<Waker>,
+    /// So many were sent here.
+    sent: u32,
 }
 
 /// A bound socket; gone from the network when it is dropped.
@@ -38,6 +49,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Network {
+    /// What becomes of datagrams to `address` from now on; `None`: they arrive.
+    pub(super) fn breaks(&self, address: SocketAddr, fault: Option<Fault>) {
+        let mut faults = lock(&self.1);
+        faults.remove(&address);
+        faults.extend(fault.map(|fault| (address, fault)));
+    }
+
     /// Every bound address of this host.
     pub(super) fn bound_at(&self, host: IpAddr) -> Vec<SocketAddr> {
         lock(&self.0).keys().copied().filter(|address| address.ip() == host).collect()
@@ -76,9 +94,17 @@ impl Socket for Bound {
     }
 
     fn send_to(&self, datagram: &[u8], to: SocketAddr) -> io::Result<usize> {
+        let fault = lock(&self.network.1).get(&to).copied();
+        if matches!(fault, Some(Fault::Refuses)) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         let mailbox = lock(&self.network.0).get(&to).cloned();
         if let Some(mailbox) = mailbox {
             let mut arrived = lock(&mailbox.0);
+            arrived.sent += 1;
+            if matches!(fault, Some(Fault::LosesOneIn(packets)) if arrived.sent.is_multiple_of(packets)) {
+                return Ok(datagram.len());
+            }
             if arrived.datagrams.len() < QUEUE {
                 arrived.datagrams.push_back((self.address, datagram.to_vec()));
             }

@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
+use super::network::Fault;
 use super::page::Page;
 use super::phone::Phone;
 use super::world::World;
@@ -166,6 +167,129 @@ fn n8_the_ledger_proves_each_notice_by_the_packets_that_the_phone_really_got() {
     assert_eq!((told.first_seq, told.last_seq), (Some(phone.packet_at(whole.from)), Some(phone.packet_at(whole.to))));
     assert_eq!((&cut.what[..], cut.outcome), (&["recording stopped".to_owned()][..], NoticeOutcome::Interrupted));
     assert_eq!(cut.device, "room-1");
+    world.nothing_left();
+}
+
+/// Recording was on for a moment: two notices, or what became of them. Recorded is less than the recorder's queue holds.
+fn is_told_of_a_short_recording(world: &World, member: &Page) {
+    member.records("on");
+    world.passes(Duration::from_millis(1_500));
+    member.records("off");
+}
+
+/// What each line of the ledger says: what was told, how it ended, and whether it was received.
+fn lines(world: &World) -> Vec<(String, NoticeOutcome, Option<bool>)> {
+    let row = |row: crate::store::LedgerRow| (row.line.what.join(", "), row.line.outcome, row.line.covered_by_rtcp);
+    world.ledger().into_iter().map(row).collect()
+}
+
+#[test]
+fn n8_what_a_phone_does_not_receive_is_said_again_then_its_microphone_closes_until_it_has_received_it() {
+    let world = World::new();
+    let member = world.member();
+    let phone = inside(&world, &member);
+    world.passes(Duration::from_secs(3));
+    phone.is_cut_off(Some(Fault::LosesOneIn(5)));
+    is_told_of_a_short_recording(&world, &member);
+    world.passes(Duration::from_secs(45));
+    member.hears_nobody();
+    let lost = lines(&world);
+    assert!(
+        lost.len() >= 3
+            && lost.iter().all(|(_, outcome, received)| (*outcome, *received) == (NoticeOutcome::Completed, Some(false))),
+        "{lost:?}"
+    );
+    let again = "recording started, recording stopped";
+    assert_eq!(lost.last().map(|(what, ..)| what.as_str()), Some(again));
+
+    phone.is_cut_off(None);
+    world.passes(Duration::from_secs(50));
+    member.hears_only(&[phone.voice]);
+    let all = lines(&world);
+    let received: Vec<_> = all.iter().filter(|(.., received)| *received == Some(true)).collect();
+    assert_eq!(received, [&(again.to_owned(), NoticeOutcome::Completed, Some(true))], "once, and nothing after it: {all:?}");
+    assert_eq!(all.last(), received.first().copied());
+    phone.hangs_up();
+    member.leaves();
+    world.nothing_left();
+}
+
+#[test]
+fn n8_a_small_loss_and_a_phone_that_reports_nothing_repeat_nothing_and_shut_nobody() {
+    for (fault, reports, received) in
+        [(None, true, Some(true)), (Some(Fault::LosesOneIn(20)), true, Some(true)), (Some(Fault::LosesOneIn(2)), false, None)]
+    {
+        let world = World::new();
+        let member = world.member();
+        let phone = world.phone();
+        if !reports {
+            phone.reports_nothing();
+        }
+        phone.dials("1001");
+        member.admits(&phone);
+        phone.hears(Phrase::Admitted);
+        world.passes(Duration::from_secs(3));
+        phone.is_cut_off(fault);
+        is_told_of_a_short_recording(&world, &member);
+        world.passes(Duration::from_secs(60));
+        let told = |what: &str| (what.to_owned(), NoticeOutcome::Completed, received);
+        assert_eq!(lines(&world), [told("recording started"), told("recording stopped")], "{fault:?}");
+        member.hears_only(&[phone.voice]);
+        phone.hangs_up();
+        member.leaves();
+        world.nothing_left();
+    }
+}
+
+#[test]
+fn n6_what_cannot_be_sent_has_failed_closes_the_microphone_and_is_said_when_it_can() {
+    let world = World::new();
+    let member = world.member();
+    let phone = inside(&world, &member);
+    phone.is_cut_off(Some(Fault::Refuses));
+    is_told_of_a_short_recording(&world, &member);
+    world.passes(Duration::from_secs(1));
+    member.hears_nobody();
+    world.passes(Duration::from_secs(40));
+    member.hears_nobody();
+    let failed = world.ledger();
+    assert!(failed.len() >= 2, "{failed:?}");
+    for row in &failed {
+        assert_eq!(
+            (row.line.outcome, row.line.first_seq, row.line.covered_by_rtcp),
+            (NoticeOutcome::Failed, None, None),
+            "{row:?}"
+        );
+    }
+    let mended = world.now();
+    phone.is_cut_off(None);
+    phone.hears(Phrase::RecordingStarted);
+    phone.hears(Phrase::RecordingStopped);
+    world.passes(Duration::from_secs(3));
+    assert!(world.now() - mended < Duration::from_secs(45));
+    member.hears_only(&[phone.voice]);
+    let last = lines(&world).pop();
+    assert_eq!(last, Some(("recording started, recording stopped".to_owned(), NoticeOutcome::Completed, Some(true))));
+    phone.hangs_up();
+    member.leaves();
+    world.nothing_left();
+}
+
+#[test]
+fn n8_a_notice_cut_by_hanging_up_names_the_packets_that_had_left() {
+    let world = World::new();
+    let member = world.member();
+    let phone = inside(&world, &member);
+    let asked = member.records("on");
+    phone.begins_to_hear(Phrase::RecordingStarted);
+    phone.hangs_up();
+    member.leaves();
+    world.passes(Duration::from_secs(3));
+    let rows = world.ledger();
+    let [row] = &rows[..] else { panic!("{rows:?}") };
+    let heard: Vec<u16> = phone.line().got.iter().filter(|got| got.at >= asked).map(|got| got.seq).collect();
+    assert_eq!((row.line.outcome, row.line.last_seq), (NoticeOutcome::Interrupted, heard.last().copied()));
+    assert!(row.line.first_seq.is_some_and(|first| heard.contains(&first)));
     world.nothing_left();
 }
 

@@ -98,6 +98,8 @@ pub(super) struct Line {
     silent: bool,
     /// Of its RTP packets the network loses each of so many; 0: none.
     loses: u16,
+    /// It sends no RTCP.
+    reports_nothing: bool,
     /// It called without an offer, and answers ours in the ACK.
     delayed: bool,
     /// Its ACK, which it is slow to send.
@@ -277,15 +279,22 @@ impl Line {
         }
     }
 
-    /// A receiver report and a name (RFC 3550 sections 6.4.2 and 6.5).
+    /// A receiver report and a name (RFC 3550 sections 6.4.2 and 6.5), as if it had heard everything since its call began.
     fn report(&self, to: SocketAddr) {
-        let Some(last) = self.got.last() else { return };
-        let wraps = self.got.windows(2).filter(|pair| pair[0].seq > 0xF000 && pair[1].seq < 0x1000).count();
+        let stream = |got: &&Got| self.got.last().is_some_and(|last| last.ssrc == got.ssrc);
+        let (Some(first), Some(last)) = (self.got.iter().find(stream), self.got.last()) else { return };
+        if self.reports_nothing {
+            return;
+        }
+        let of_it: Vec<&Got> = self.got.iter().filter(stream).collect();
+        let wraps = of_it.windows(2).filter(|pair| pair[0].seq > 0xF000 && pair[1].seq < 0x1000).count();
         let highest = u32::try_from(wraps).expect("few") << 16 | u32::from(last.seq);
+        let expected = highest - u32::from(first.seq) + 1;
+        let lost = expected - u32::try_from(of_it.len()).expect("few");
         let mut packet = vec![0x81, 201, 0, 7];
         packet.extend(self.ssrc.to_be_bytes());
         packet.extend(last.ssrc.to_be_bytes());
-        for word in [0, highest, 0, 0, 0] {
+        for word in [lost, highest, 0, 0, 0] {
             packet.extend(u32::to_be_bytes(word));
         }
         packet.extend([0x81, 202, 0, 3]);
@@ -356,6 +365,7 @@ impl Phone {
             ticks: 0,
             silent: false,
             loses: 0,
+            reports_nothing: false,
             delayed: false,
             withheld: None,
             odd: None,

@@ -49,6 +49,7 @@ mod process;
 mod raw;
 mod readers;
 mod readme;
+mod receipt;
 mod recording;
 mod registration;
 mod reload;

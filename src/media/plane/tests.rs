@@ -236,14 +236,21 @@ fn a_port_moved_in_mid_prompt_goes_on_without_a_gap_and_reports_the_end_once() {
 // === Notices (N-3, N-8) ===
 
 /// A device's receiver report on what it was sent, up to a packet.
-fn report_up_to(ssrc: u32, seq: u16) -> Vec<u8> {
-    let reports = vec![rtcp::reception_report::ReceptionReport { ssrc, last_sequence_number: seq.into(), ..Default::default() }];
-    let report = rtcp::receiver_report::ReceiverReport { ssrc: 1, reports, ..Default::default() };
+fn report_up_to(ssrc: u32, seq: u16, lost: u32) -> Vec<u8> {
+    let block = rtcp::reception_report::ReceptionReport {
+        ssrc,
+        last_sequence_number: seq.into(),
+        total_lost: lost,
+        ..Default::default()
+    };
+    let report = rtcp::receiver_report::ReceiverReport { ssrc: 1, reports: vec![block], ..Default::default() };
     rtcp::packet::marshal(&[Box::new(report)]).expect("marshals").to_vec()
 }
 
-fn covered(events: &[Heard]) -> Vec<bool> {
-    events.iter().filter_map(|heard| if let Heard::Covered { covered, .. } = heard { Some(*covered) } else { None }).collect()
+fn reported(events: &[Heard]) -> Vec<Option<u16>> {
+    let received =
+        |heard: &Heard| if let Heard::Reported { received_permille, .. } = heard { Some(*received_permille) } else { None };
+    events.iter().filter_map(received).collect()
 }
 
 fn played(events: &[Heard], id: u64) -> Option<(Outcome, Option<Carried>)> {
@@ -354,29 +361,35 @@ fn n8_a_prompt_that_a_notice_cuts_and_a_notice_that_the_end_cuts_name_their_own_
 }
 
 #[test]
-fn n8_a_notice_is_covered_by_a_report_that_reaches_its_last_packet_and_by_none_before() {
-    let mut rig = Rig::new();
-    let phone = rig.phone(CodecKind::Pcmu);
-    rig.seat(phone, SHUT);
-    rig.port_of(phone).play(play(1, PlayKind::Notice, tone(500.0, millis(1_000))));
-    rig.run(1_500);
-    let (_, carried) = played(&rig.phones[phone].events(), 1).expect("played");
-    let last = numbers(carried).expect("carried").1;
-    let (port, from, ssrc) = (rig.phones[phone].port, rig.phones[phone].profile.remote_rtcp, rig.phones[phone].got[0].ssrc);
-    let (now, plane) = (rig.now, &mut rig.planes[0]);
-    plane.receive_rtcp(now, port, from, &report_up_to(ssrc, last.wrapping_sub(1)));
-    plane.receive_rtcp(now, port, from, &report_up_to(ssrc.wrapping_add(1), last));
-    plane.receive_rtcp(now, port, "203.0.113.9:5001".parse().expect("an address"), &report_up_to(ssrc, last));
-    assert!(covered(&rig.phones[phone].events()).is_empty());
-    rig.planes[0].receive_rtcp(now, port, from, &report_up_to(ssrc, last));
-    assert_eq!(covered(&rig.phones[phone].events()), [true]);
-    rig.run(13_000);
-    assert!(covered(&rig.phones[phone].events()).is_empty(), "once");
-    rig.ends();
+fn n8_what_a_phone_has_received_is_told_by_the_report_that_reaches_the_last_packet_and_by_none_before() {
+    for (lost, received) in [(0, 1000), (20, 750)] {
+        let mut rig = Rig::new();
+        let phone = rig.phone(CodecKind::Pcmu);
+        rig.seat(phone, SHUT);
+        rig.run(580);
+        rig.port_of(phone).play(play(1, PlayKind::Notice, tone(500.0, millis(1_000))));
+        rig.run(1_500);
+        let (_, carried) = played(&rig.phones[phone].events(), 1).expect("played");
+        let (first, last) = numbers(carried).expect("carried");
+        assert_eq!((last.wrapping_sub(first), carried.map(|carried| carried.ssrc)), (49, Some(rig.phones[phone].got[0].ssrc)));
+        let (port, from, ssrc) = (rig.phones[phone].port, rig.phones[phone].profile.remote_rtcp, rig.phones[phone].got[0].ssrc);
+        let (now, plane) = (rig.now, &mut rig.planes[0]);
+        plane.receive_rtcp(now, port, from, &report_up_to(ssrc, first.wrapping_sub(16), 0));
+        plane.receive_rtcp(now, port, from, &report_up_to(ssrc.wrapping_add(1), last, 0));
+        plane.receive_rtcp(now, port, "203.0.113.9:5001".parse().expect("an address"), &report_up_to(ssrc, last, 0));
+        assert!(reported(&rig.phones[phone].events()).is_empty());
+        // Of 80 packets since the report before, of which 50 were the notice's. By its RTP socket: one for both.
+        let from = rig.phones[phone].address;
+        rig.planes[0].receive_rtp(now, port, from, &report_up_to(ssrc, last.wrapping_add(15), lost));
+        assert_eq!(reported(&rig.phones[phone].events()), [Some(received)]);
+        rig.run(13_000);
+        assert!(reported(&rig.phones[phone].events()).is_empty(), "once");
+        rig.ends();
+    }
 }
 
 #[test]
-fn n8_a_notice_without_a_report_counts_as_not_covered_after_a_while_on_hold_too() {
+fn n8_a_notice_without_a_report_is_unreported_after_a_while_on_hold_too() {
     for holds in [false, true] {
         let mut rig = Rig::new();
         let phone = rig.phone(CodecKind::Pcmu);
@@ -385,11 +398,60 @@ fn n8_a_notice_without_a_report_counts_as_not_covered_after_a_while_on_hold_too(
         rig.run(600);
         rig.reprofile(phone, |profile| profile.we_send = !holds);
         rig.run(11_500);
-        assert!(covered(&rig.phones[phone].events()).is_empty());
+        assert!(reported(&rig.phones[phone].events()).is_empty());
         rig.run(1_500);
-        assert_eq!(covered(&rig.phones[phone].events()), [false], "holds: {holds}");
+        assert_eq!(reported(&rig.phones[phone].events()), [None], "holds: {holds}");
         rig.ends();
     }
+}
+
+#[test]
+fn n6_a_notice_that_the_socket_does_not_take_has_neither_begun_nor_ended_and_has_failed() {
+    let mut rig = Rig::new();
+    let phone = rig.phone(CodecKind::Pcmu);
+    rig.seat(phone, SHUT);
+    rig.run(200);
+    rig.refuses = Some(rig.phones[phone].port);
+    rig.port_of(phone).play(play(1, PlayKind::Notice, tone(500.0, millis(1_000))));
+    rig.run(1_200);
+    let events = rig.phones[phone].events();
+    assert!(!events.iter().any(|heard| matches!(heard, Heard::Began { .. })), "{events:?}");
+    assert_eq!(played(&events, 1), Some((Outcome::Failed, None)));
+    let sent = rig.port_of(phone).stats().sent;
+    rig.port_of(phone).play(play(2, PlayKind::Notice, tone(500.0, millis(1_000))));
+    rig.run(500);
+    assert_eq!(rig.port_of(phone).stats().sent, sent, "what did not leave was not sent");
+    rig.refuses = None;
+    rig.run(700);
+    let (outcome, carried) = played(&rig.phones[phone].events(), 2).expect("played");
+    assert_eq!(
+        (outcome, numbers(carried)),
+        (Outcome::Failed, sounding(&rig.phones[phone].got[sent as usize..])),
+        "half of it left"
+    );
+    rig.ends();
+}
+
+#[test]
+fn n3_a_hold_cuts_a_notice_and_says_what_had_left() {
+    let mut rig = Rig::new();
+    let phone = rig.phone(CodecKind::Pcmu);
+    rig.seat(phone, SHUT);
+    rig.run(200);
+    rig.port_of(phone).play(play(1, PlayKind::Notice, tone(500.0, millis(1_000))));
+    rig.port_of(phone).play(play(2, PlayKind::Notice, tone(500.0, millis(1_000))));
+    rig.run(500);
+    rig.reprofile(phone, |profile| (profile.we_send, profile.they_send) = (false, false));
+    rig.run(100);
+    let events = rig.phones[phone].events();
+    let (outcome, carried) = played(&events, 1).expect("cut");
+    assert_eq!((outcome, numbers(carried)), (Outcome::Interrupted, sounding(&rig.phones[phone].got)));
+    assert_eq!(played(&events, 2), Some((Outcome::Interrupted, None)));
+    rig.reprofile(phone, |profile| (profile.we_send, profile.they_send) = (true, true));
+    rig.phones[phone].got.clear();
+    rig.run(500);
+    assert!(rig.phones[phone].got.iter().all(is_silence), "the meeting tells it anew");
+    rig.ends();
 }
 
 #[test]
@@ -399,7 +461,8 @@ fn a_codec_change_keeps_the_waiting_music() {
     rig.port_of(phone).set_music(Some(tone(1_000.0, millis(700))));
     rig.settle(500);
     let changed = rig::profile(CodecKind::Pcma, rig.phones[phone].address);
-    rig.port_of(phone).reprofile(changed).expect("a codec");
+    let now = rig.now;
+    rig.port_of(phone).reprofile(now, changed).expect("a codec");
     rig.run(500);
     let got = &rig.phones[phone].got;
     assert!(got.len() >= 24 && got.iter().all(|packet| packet.payload.iter().any(|byte| *byte != 0xD5)));

@@ -1,21 +1,17 @@
-//! What the policy decided is done here, in its order: seats and gates on the bridge, words to pages and calls, the recorder,
-//! the ledger.
+//! What the policy decided is done here, in its order: seats and gates on the bridge, words to pages and calls, the recorder.
 #![allow(clippy::disallowed_methods, reason = "part of the meeting's task: it has the clock and starts what may be slow")]
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime};
 
-use super::{MeetingTask, Uncovered};
+use super::MeetingTask;
 use crate::cause::Cause;
-use crate::ids::{NoticeId, ParticipantId};
+use crate::ids::ParticipantId;
 use crate::machine;
 use crate::media::{End, Gate};
 use crate::meeting::capture::Recording;
 use crate::meeting::words::{Refusal, ToPage};
 use crate::meeting::{OfferError, ToGuest};
-use crate::policy::{Admission, Capture, CaptureKind, Effect, Fact, LedgerEntry, Outcome, Role};
-use crate::store::{LedgerLine, NoticeOutcome};
-use crate::telemetry::metrics::Unwritten;
-use crate::units::unix_millis;
+use crate::policy::{Admission, Capture, CaptureKind, Effect, Fact, Role};
 
 impl MeetingTask {
     pub(super) async fn negotiate(&mut self, who: ParticipantId, sdp: String) -> Result<String, OfferError> {
@@ -183,55 +179,5 @@ impl MeetingTask {
             }
         };
         self.fact(now, Fact::CaptureIs { what, state });
-    }
-
-    /// A line waits for the device's RTCP report, where one can still come (N-8).
-    fn ledger(&mut self, entry: LedgerEntry) {
-        let notice = entry.notice;
-        let guest = self.guests.get(&entry.who);
-        let (call, phone, device, language) =
-            guest.map(|g| (g.call.to_string(), g.phone.clone(), g.device.clone(), g.language.clone())).unwrap_or_default();
-        let awaits = entry.outcome == Outcome::Completed;
-        self.uncovered.insert(notice, Uncovered { entry, call, phone, device, language });
-        if !awaits {
-            self.covered(notice, false);
-        }
-    }
-
-    pub(super) fn covered(&mut self, notice: NoticeId, covered: bool) {
-        let Some(Uncovered { entry, call, phone, device, language }) = self.uncovered.remove(&notice) else { return };
-        let elapsed = machine::now().saturating_duration_since(entry.event_at);
-        let at = SystemTime::now().checked_sub(elapsed).unwrap_or(UNIX_EPOCH);
-        let low = |sequence: u32| u16::try_from(sequence & 0xFFFF).unwrap_or_default();
-        let line = LedgerLine {
-            meeting: self.name.to_string(),
-            call,
-            participant: entry.who.to_string(),
-            device,
-            phone,
-            what: entry.what.iter().map(ToString::to_string).collect(),
-            language,
-            at: unix_millis(at),
-            first_seq: entry.first_seq.map(low),
-            last_seq: entry.last_seq.map(low),
-            ssrc: None,
-            // A report that reaches the last packet says nothing of what is missing before it.
-            received_permille: covered.then_some(1000),
-            outcome: match entry.outcome {
-                Outcome::Completed => NoticeOutcome::Completed,
-                Outcome::Interrupted => NoticeOutcome::Interrupted,
-                Outcome::Failed => NoticeOutcome::Failed,
-            },
-        };
-        let counted = self.shared.counted.clone();
-        counted.notice(line.outcome.word());
-        // The disk may be slow, and the next notice must not wait for it.
-        let (store, meeting) = (self.shared.store.clone(), self.name.clone());
-        tokio::spawn(async move {
-            if let Err(error) = store.append(line).await {
-                counted.unwritten(Unwritten::Ledger);
-                tracing::error!(%meeting, %notice, %error, "a ledger line could not be written");
-            }
-        });
     }
 }

@@ -21,6 +21,10 @@ pub(in crate::policy) enum Mutant {
     FailInSilence,
     /// N-6: nobody looks at the clock while a notice ought to begin.
     WaitForEver,
+    /// N-8: what the device reports is not looked at.
+    IgnoreReports,
+    /// N-8: who sends no reports is taken for one that has received nothing.
+    BlameTheUnreported,
     /// M-18: who comes back is inside as before.
     InheritAdmission,
     /// M-18: who comes back has the organiser's PIN as before.
@@ -30,7 +34,7 @@ pub(in crate::policy) enum Mutant {
 }
 
 /// Each fault, and the rule by whose name it must be caught.
-pub(super) const ALL: [(Mutant, &str); 11] = [
+pub(super) const ALL: [(Mutant, &str); 13] = [
     (Mutant::AdmitWithoutMember, "M-5"),
     (Mutant::SpeakWithoutSeat, "M-8"),
     (Mutant::ShowTheMeeting, "M-8"),
@@ -39,6 +43,8 @@ pub(super) const ALL: [(Mutant, &str); 11] = [
     (Mutant::SpeakAfterFailure, "N-6"),
     (Mutant::FailInSilence, "N-6"),
     (Mutant::WaitForEver, "N-6"),
+    (Mutant::IgnoreReports, "N-8"),
+    (Mutant::BlameTheUnreported, "N-8"),
     (Mutant::InheritAdmission, "M-18"),
     (Mutant::InheritPin, "M-18"),
     (Mutant::InheritNotices, "M-18"),

@@ -41,6 +41,27 @@ pub(super) struct OnItsWay {
 /// One change of one capture.
 type Told = (CaptureKind, u64);
 
+/// A notice that was told to its end, on which the device has not reported.
+#[derive(Debug, Clone)]
+struct Unreported {
+    notice: NoticeId,
+    who: ParticipantId,
+    changes: Vec<Change>,
+    /// The how manieth that the device was told.
+    number: u32,
+}
+
+/// What a device reports as not received.
+#[derive(Debug, Clone, Copy, Default)]
+struct Losses {
+    /// Notices that it was told.
+    told: u32,
+    /// How many were lost in a row.
+    in_a_row: u32,
+    /// How many it had been told when it reported the last of these: what is told after them is said again.
+    known_at: u32,
+}
+
 #[derive(Default)]
 pub(super) struct Watch {
     /// How often each of the cast has come: every presence has an id of its own.
@@ -67,6 +88,10 @@ pub(super) struct Watch {
     /// A notice was just not heard: an alarm must follow at once.
     to_alarm: BTreeSet<ParticipantId>,
     pub(super) playing: VecDeque<OnItsWay>,
+    unreported: Vec<Unreported>,
+    losses: BTreeMap<ParticipantId, Losses>,
+    /// Once told, and lost.
+    lost: BTreeSet<(ParticipantId, Told)>,
     pub(super) ended: bool,
 }
 
@@ -79,6 +104,18 @@ impl Watch {
     pub(super) fn presence(&self, n: u8) -> ParticipantId {
         let slot = u64::from(n) % CAST;
         ParticipantId::from_number(1 + slot + CAST * self.comings[slot as usize])
+    }
+
+    /// One of the notices on which no device has reported yet.
+    pub(super) fn awaited(&self, n: usize) -> Option<NoticeId> {
+        Some(self.unreported.get(n % self.unreported.len().max(1))?.notice)
+    }
+
+    /// A report on a notice to somebody who has not received what was said again.
+    pub(super) fn lost_twice_by(&self, fact: &Fact) -> bool {
+        let Fact::Reported { notice, .. } = fact else { return false };
+        let of_it = self.unreported.iter().find(|unreported| unreported.notice == *notice);
+        of_it.and_then(|unreported| self.losses.get(&unreported.who)).is_some_and(|losses| losses.in_a_row >= 2)
     }
 
     // === What happens ===
@@ -113,7 +150,42 @@ impl Watch {
                 }
             }
             Fact::Told { notice, outcome, .. } => self.told(*notice, *outcome),
+            Fact::Reported { notice, received_permille } => self.reported(*notice, *received_permille),
             _ => {}
+        }
+    }
+
+    /// Nine tenths and less is not enough.
+    fn reported(&mut self, notice: NoticeId, received_permille: Option<u16>) {
+        let Some(at) = self.unreported.iter().position(|unreported| unreported.notice == notice) else { return };
+        let Unreported { who, changes, number, .. } = self.unreported.remove(at);
+        let losses = self.losses.entry(who).or_default();
+        let said_again = number > losses.known_at;
+        match received_permille {
+            None if losses.in_a_row < 2 || !said_again => return,
+            None => {}
+            Some(received) if received > 900 => {
+                if said_again {
+                    losses.in_a_row = 0;
+                }
+                return;
+            }
+            Some(_) => {
+                if said_again {
+                    losses.in_a_row += 1;
+                    losses.known_at = losses.told;
+                }
+                if losses.in_a_row >= 2 {
+                    self.to_alarm.insert(who);
+                }
+            }
+        }
+        for told in changes.iter().map(|change| (change.what, change.epoch)) {
+            let within = |changes: &[Change]| changes.iter().any(|change| (change.what, change.epoch) == told);
+            if !self.unreported.iter().any(|other| other.who == who && within(&other.changes)) {
+                self.heard.remove(&(who, told));
+                self.lost.insert((who, told));
+            }
         }
     }
 
@@ -155,6 +227,8 @@ impl Watch {
             of_it.remove(&who);
         }
         self.to_alarm.remove(&who);
+        self.losses.remove(&who);
+        self.unreported.retain(|unreported| unreported.who != who);
         self.playing.retain(|playing| playing.who != who);
     }
 
@@ -184,11 +258,12 @@ impl Watch {
                 self.tell(now, (*who, *notice), phrases, changes)?;
             }
             Effect::Ledger(entry) => self.ledger(entry),
-            Effect::Alarm { who, .. } => {
+            Effect::Alarm { who, what } => {
                 here(who)?;
                 self.alarmed.insert(*who);
                 self.to_alarm.remove(who);
-                self.playing.iter_mut().filter(|playing| playing.who == *who).for_each(|playing| playing.late = true);
+                let late = self.playing.iter_mut().filter(|playing| playing.who == *who && *what == AlarmKind::Late);
+                late.for_each(|playing| playing.late = true);
             }
             Effect::Say { who, .. } => here(who)?,
             Effect::Dismiss { who, .. } => self.forget(*who),
@@ -248,9 +323,20 @@ impl Watch {
         if !self.seated.contains(&who) || self.playing.iter().any(|playing| playing.who == who) {
             return fail(format!("told while not inside or while another plays: {who} {phrases:?}"));
         }
-        if let Some(again) = changes.iter().find(|c| self.heard.contains(&(who, (c.what, c.epoch)))) {
+        let heard = |c: &Change| self.heard.contains(&(who, (c.what, c.epoch)));
+        // What is true now closes what was lost before it.
+        let closes = |c: &Change| changes.iter().any(|other| other.what == c.what && other.epoch < c.epoch && !heard(other));
+        if let Some(again) = changes.iter().find(|c| heard(c) && !closes(c)) {
             return fail(format!("told twice: {who} {again:?}"));
         }
+        for what in CaptureKind::ALL {
+            let told = changes.iter().rfind(|change| change.what == what).map(|change| change.epoch);
+            let now = self.captures.get(&what).map(|(_, epoch)| *epoch);
+            if told.is_some() && told != now {
+                return fail(format!("N-8: what is told is no longer so: {who} {changes:?}"));
+            }
+        }
+        self.losses.entry(who).or_default().told += 1;
         for (what, phrase) in
             [(CaptureKind::Recording, Phrase::RecordingStarted), (CaptureKind::Transcription, Phrase::TranscriptionStarted)]
         {
@@ -269,6 +355,9 @@ impl Watch {
         let held = self.playing.remove(at).is_some_and(|playing| playing.held);
         if entry.outcome == Outcome::Completed {
             self.heard.extend(entry.what.iter().map(|change| (entry.who, (change.what, change.epoch))));
+            let number = self.losses.get(&entry.who).map_or(0, |losses| losses.told);
+            let (notice, who, changes) = (entry.notice, entry.who, entry.what.clone());
+            self.unreported.push(Unreported { notice, who, changes, number });
         } else if !held {
             self.closed.insert(entry.who);
             self.to_alarm.insert(entry.who);
@@ -296,6 +385,10 @@ impl Watch {
         if let Some(who) = self.closed.iter().find(|who| self.gates.get(who).is_some_and(|(_, speak)| *speak)) {
             return fail(format!("N-6: {who} may speak after a notice that it has not heard"));
         }
+        let lost_twice = self.losses.iter().filter(|(_, losses)| losses.in_a_row >= 2).map(|(who, _)| who);
+        if let Some(who) = lost_twice.into_iter().find(|who| self.gates.get(who).is_some_and(|(_, speak)| *speak)) {
+            return fail(format!("N-8: {who} may speak, and has received nothing though it was said again"));
+        }
         for who in self.here.iter().filter(|who| role_of(slot_of(**who)).0 == Role::External) {
             if policy.may(*who, Capability::Admit).is_ok() && !self.pins.contains(who) {
                 return fail(format!("M-18: {who} may admit by a PIN that it has not given"));
@@ -317,7 +410,8 @@ impl Watch {
             if let Some(told) = owed.iter().find(|told| !self.heard.contains(&(*who, **told)))
                 && !self.alarmed.contains(who)
             {
-                return fail(format!("N-4: {who} never heard of {told:?}, and no alarm"));
+                let rule = if self.lost.contains(&(*who, *told)) { "N-8" } else { "N-4" };
+                return fail(format!("{rule}: {who} never heard of {told:?}, and no alarm"));
             }
         }
         Ok(())

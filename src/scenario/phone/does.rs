@@ -1,6 +1,7 @@
 //! What a phone does: a sentence each.
 
 use super::*;
+use crate::scenario::network::Fault;
 
 impl Phone {
     /// Sends an INVITE; what comes of it is another sentence.
@@ -119,6 +120,17 @@ impl Phone {
         line.send_sip(&info);
         drop(line);
         self.until("200 to INFO", |line| line.answers.contains(&(200, "INFO".to_owned())));
+    }
+
+    /// Sends no RTCP, as some phones do.
+    pub(in crate::scenario) fn reports_nothing(&self) {
+        self.line_mut().reports_nothing = true;
+    }
+
+    /// From now on this becomes of the RTP that it is sent.
+    pub(in crate::scenario) fn is_cut_off(&self, fault: Option<Fault>) {
+        let address = self.line().rtp.local_addr().expect("bound");
+        self.world.network().breaks(address, fault);
     }
 
     /// Of what it sends, the network loses one packet in so many.

@@ -102,7 +102,7 @@ fn ten_thousand_mutated_datagrams_leave_a_call_untouched() {
             let mut voice = Vec::new();
             forged.packet(rig.phones[at].profile.payload_type_receive, false, &[0x2A; 160], 160, &mut voice);
             let (port, own, now) = (rig.phones[at].port, rig.phones[at].profile.remote_rtcp, rig.now);
-            let report = report_up_to(rig.phones[at].got.first().map_or(0, |packet| packet.ssrc), 1);
+            let report = report_up_to(rig.phones[at].got.first().map_or(0, |packet| packet.ssrc), 1, 0);
             let plane = &mut rig.planes[0];
             plane.receive_rtp(now, port, from, &mutated(&mut random, &voice));
             // Reports of the phone's own are no better than what is in them.

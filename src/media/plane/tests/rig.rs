@@ -80,6 +80,8 @@ pub(super) struct Rig {
     pub(super) browsers: Vec<(PeerId, Browser)>,
     pub(super) told: Vec<MeetingHeard>,
     steps: u32,
+    /// Whose socket takes no RTP.
+    pub(super) refuses: Option<PortId>,
     policy: Policy,
     meeting: Receiver<MeetingHeard>,
     tell: mpsc::Sender<MeetingHeard>,
@@ -205,6 +207,7 @@ impl Rig {
             browsers: Vec::new(),
             told: Vec::new(),
             steps: 0,
+            refuses: None,
             policy: Policy::new(PolicySettings::default()),
             meeting,
             tell,
@@ -386,8 +389,12 @@ impl Rig {
 
     /// Brings what a plane sends to whom it is for.
     fn carry(&mut self, plane: usize) {
-        while let Some(Transmit { way, to, bytes }) = self.planes[plane].poll_transmit() {
+        while let Some(transmit) = self.planes[plane].poll_transmit() {
+            let refused = matches!(transmit.way, Way::Port(port, Channel::Rtp) if self.refuses == Some(port));
+            self.planes[plane].sent(self.now, &transmit, !refused);
+            let Transmit { way, to, bytes, .. } = transmit;
             match way {
+                Way::Port(..) if refused => {}
                 Way::Port(port, channel) => {
                     let phone = self.phones.iter_mut().find(|phone| phone.port == port).expect("one of ours");
                     assert_eq!(to.ip(), phone.address.ip(), "nobody else is sent anything");
@@ -422,7 +429,8 @@ impl Rig {
     pub(super) fn reprofile(&mut self, phone: usize, wishes: impl FnOnce(&mut Profile)) {
         wishes(&mut self.phones[phone].profile);
         let Phone { port, plane, profile, .. } = self.phones[phone];
-        self.port(plane, port).reprofile(profile).expect("the same codec");
+        let now = self.now;
+        self.port(plane, port).reprofile(now, profile).expect("the same codec");
     }
 
     fn port(&mut self, plane: usize, port: PortId) -> &mut Port {

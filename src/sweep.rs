@@ -2,6 +2,7 @@
 //! and records of calls (M-16) every minute. What must never be deleted, the ledger (N-8), is looked after as well.
 #![allow(clippy::disallowed_methods, reason = "a task that waits for the hour")]
 
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -107,7 +108,7 @@ async fn sweep_chats(store: &store::Handle, retention: &Retention, now: u64) -> 
     Ok(deleted)
 }
 
-/// Deletes what was written last more than `retention` before `now`; a recording that goes on is young.
+/// Deletes what was written last more than `retention` before `now`, but for a recording that still goes on: it may have paused for longer.
 fn sweep(directory: &Path, retention: Duration, now: SystemTime) -> io::Result<Vec<String>> {
     let mut deleted = Vec::new();
     for entry in std::fs::read_dir(directory)? {
@@ -115,7 +116,7 @@ fn sweep(directory: &Path, retention: Duration, now: SystemTime) -> io::Result<V
         let path = entry.path();
         let ours = path.extension().is_some_and(|extension| extension == "ogg") && entry.file_type()?.is_file();
         let age = now.duration_since(entry.metadata()?.modified()?).unwrap_or_default();
-        if ours && age > retention {
+        if ours && age > retention && !goes_on(&path) {
             std::fs::remove_file(&path)?;
             deleted.extend(path.file_stem().map(|id| id.to_string_lossy().into_owned()));
         }
@@ -123,11 +124,18 @@ fn sweep(directory: &Path, retention: Duration, now: SystemTime) -> io::Result<V
     Ok(deleted)
 }
 
+/// Whether its recorder still holds it. Where a file system has no locks, its age alone counts.
+fn goes_on(recording: &Path) -> bool {
+    File::open(recording).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::record::{Ending, Format, Recorder};
     use crate::redact::Redacted;
     use crate::store::ChatCopy;
+    use crate::units::Hz;
 
     /// C-8, with a clock that is moved; `interop` moves it while the daemon is down.
     #[tokio::test]
@@ -207,5 +215,26 @@ mod tests {
         assert_eq!(sweep(directory.path(), day, now).unwrap(), [""; 0]);
         assert_eq!(sweep(directory.path(), day, now + 2 * day).unwrap(), ["old"]);
         assert!(directory.path().join("note.txt").exists());
+    }
+
+    #[test]
+    fn n12_a_recording_that_has_paused_for_longer_than_its_retention_goes_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("demo-20261128T080137.998Z.ogg");
+        let format = Format { serial: 1, pre_skip: 312, rate: Hz::FULL };
+        let (finish, finished) = std::sync::mpsc::sync_channel(1);
+        let mut recorder = Recorder::create(&path, format, move |ending| finish.send(ending).unwrap()).unwrap();
+        recorder.write(&[0xF8, 0xFF, 0xFE], 960).unwrap();
+        let (day, now) = (Duration::from_secs(86_400), SystemTime::now());
+        assert_eq!(sweep(directory.path(), day, now + 30 * day).unwrap(), [""; 0]);
+        assert!(path.exists());
+        drop(recorder);
+        assert!(matches!(finished.recv().unwrap(), Ending::Finished { .. }));
+        // The thread lets the file go right after it has told.
+        while goes_on(&path) {
+            std::thread::yield_now();
+        }
+        assert_eq!(sweep(directory.path(), day, now).unwrap(), [""; 0], "it counts from its end");
+        assert_eq!(sweep(directory.path(), day, now + 2 * day).unwrap(), ["demo-20261128T080137.998Z"]);
     }
 }

@@ -122,10 +122,11 @@ fn view(line: CallLine) -> CallView {
         device: Some(line.device),
         name: line.name,
         source: Some(line.source.to_string()),
-        transport: line.transport.as_str().to_owned(),
+        transport: Some(line.transport.as_str().to_owned()),
         state: crate::status::word(&line.stage),
         meeting: line.meeting.map(|name| name.to_string()),
         participant: line.participant.map(|who| who.to_string()),
+        admitted: line.admitted,
         codec: line.codec.map(ToOwned::to_owned),
         seconds: line.began.elapsed().as_secs(),
     }

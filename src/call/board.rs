@@ -31,6 +31,8 @@ pub struct CallLine {
     pub participant: Option<ParticipantId>,
     /// When the INVITE came.
     pub began: Instant,
+    /// It was let into the meeting; from then on its members may know more of it (M-8).
+    pub admitted: bool,
     /// The codec agreed on, by its SDP name.
     pub codec: Option<&'static str>,
     /// Its media, once there is some.

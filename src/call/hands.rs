@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use tokio::sync::mpsc;
 
@@ -12,7 +12,7 @@ use super::board::OwnLine;
 use super::outward::{Invitation, PROGRESS, Progress};
 use super::past::PastCall;
 use super::task::{House, Shared};
-use super::{Act, Call, Input, Summary};
+use super::{Act, Call, Input, Stage, Summary};
 use crate::cause::Cause;
 use crate::codec::CodecKind;
 use crate::ids::{CallId, MeetingName, ParticipantId};
@@ -24,9 +24,6 @@ use crate::phrase::Phrase;
 use crate::redact::Redacted;
 use crate::relay;
 use crate::sip::Command;
-use crate::store::CallRecord;
-use crate::telemetry::metrics::Unwritten;
-use crate::units::unix_millis;
 
 /// A call's machine with its hands.
 pub(super) struct Driven {
@@ -48,7 +45,10 @@ impl Owner for Driven {
             return Flow::Stop;
         }
         let stage = self.machine.stage();
-        self.hands.line.change(|line| line.stage = stage);
+        self.hands.line.change(|line| {
+            line.stage = stage;
+            line.admitted |= stage == Stage::In;
+        });
         self.hands.perform(act).await;
         Flow::Continue
     }
@@ -248,8 +248,6 @@ impl Hands {
     }
 
     pub(super) async fn record(&self, began: SystemTime, codec: CodecKind, summary: &Summary) {
-        let ended = SystemTime::now();
-        let at = |instant: Instant| ended.checked_sub(summary.ended.saturating_duration_since(instant)).map(unix_millis);
         tracing::info!(
             call = %self.call,
             cause = %summary.cause,
@@ -268,28 +266,6 @@ impl Hands {
         if let Some(line) = self.line.read() {
             self.shared.past.note(PastCall { line, cause: summary.cause, stats: summary.stats });
         }
-        let record = CallRecord {
-            call: self.call.to_string(),
-            phone: self.guest.phone.clone(),
-            device: self.guest.device.clone(),
-            meeting: summary.meeting.as_ref().map(ToString::to_string),
-            started_at: unix_millis(began),
-            answered_at: at(summary.answered),
-            lobby_at: summary.knocked.and_then(at),
-            admitted_at: summary.admitted.and_then(at),
-            joined_at: summary.admitted.and_then(at),
-            left_at: at(summary.ended),
-            codec: Some(codec.row().name.to_owned()),
-            packets: summary.stats.received,
-            lost: summary.stats.lost,
-            jitter_ms: heard.then_some(summary.stats.jitter.as_secs_f64() * 1000.0),
-            mos: heard.then_some(f64::from(summary.stats.mos)),
-            notices: summary.notices,
-            end_reason: summary.cause.verdict().label.to_owned(),
-        };
-        if let Err(error) = self.shared.settings.store.record(record).await {
-            counted.unwritten(Unwritten::Record);
-            tracing::error!(call = %self.call, %error, "the call record could not be written");
-        }
+        self.shared.record((self.call, &self.guest), began, codec, summary).await;
     }
 }

@@ -15,6 +15,7 @@ mod lines;
 mod outward;
 mod past;
 mod reading;
+mod record;
 mod rings;
 mod talk;
 mod task;
@@ -140,6 +141,8 @@ pub struct Summary {
     pub knocked: Option<Instant>,
     /// When it was admitted.
     pub admitted: Option<Instant>,
+    /// When sound first passed between it and the meeting.
+    pub joined: Option<Instant>,
     /// When it ended.
     pub ended: Instant,
     /// Why.
@@ -223,6 +226,7 @@ pub struct Call {
     meeting: Option<MeetingName>,
     knocked: Option<Instant>,
     admitted: Option<Instant>,
+    joined: Option<Instant>,
     notices_told: u32,
     texts: Budget,
     texts_untaken: LogLimit,
@@ -252,6 +256,7 @@ impl Call {
             meeting: None,
             knocked: None,
             admitted: None,
+            joined: None,
             notices_told: 0,
             texts: Budget::new(TEXTS, now),
             texts_untaken: LogLimit::default(),
@@ -328,6 +333,7 @@ impl Call {
                 self.acts.push_back(Act::Music(false));
                 self.acts.push_back(Act::StopPrompts);
             }
+            ToGuest::Joined => self.joined = self.joined.or(Some(now)),
             ToGuest::Say(phrase) => self.say(phrase),
             ToGuest::Tell { notice, phrases } => {
                 let (play, length) = self.play(&phrases, PlayKind::Notice);
@@ -436,6 +442,7 @@ impl Call {
             answered: self.answered,
             knocked: self.knocked,
             admitted: self.admitted,
+            joined: self.joined,
             ended: now,
             cause: self.cause.unwrap_or(Cause::HungUp),
             notices: self.notices_told,

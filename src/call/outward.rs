@@ -2,7 +2,7 @@
 //! which meeting it is, presses 1, and then knocks like anybody.
 #![allow(clippy::disallowed_methods, reason = "part of the calls' tasks: it has the clock")]
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -124,29 +124,31 @@ impl Shared {
         let (device, meeting, began) = (&invitation.device, &invitation.meeting, SystemTime::now());
         let reach = self.settings.sip.reach(device).await;
         let peer = reach.as_ref().map(|reach| reach.peer);
-        let outcome = match reach {
-            Some(reach) => match self.house().doors.invited(device, meeting, reach.peer.ip()) {
-                Some(guest) => {
-                    let rung = self.ring(call, &invitation, &guest, &reach, &mut inputs).await;
-                    rung.map(|(line, established)| (reach, guest, line, established))
-                }
-                None => Err(Cause::UnknownDevice),
-            },
-            None => Err(Cause::NotReachable),
+        let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+        let mut guest = self.house().doors.invited(device, meeting, address);
+        let outcome = match (reach, &mut guest) {
+            (Some(reach), Some(guest)) => {
+                let rung = self.ring(call, &invitation, guest, &reach, &mut inputs).await;
+                rung.map(|(line, established)| (reach, line, established))
+            }
+            (None, Some(_)) => Err(Cause::NotReachable),
+            (_, None) => Err(Cause::UnknownDevice),
         };
-        match outcome {
-            Ok((reach, mut guest, line, established)) => {
-                let dialog = self.settings.sip.dialog(call).await.unwrap_or_default();
-                guest.phone = Phone::new(&dialog, reach.peer.to_string(), Caller::new(&reach.user), reach.proof.word());
+        match (outcome, guest) {
+            (Ok((reach, line, established)), Some(guest)) => {
                 let _ = invitation.progress.try_send(Progress::Answered);
                 let asked = Some(invitation.progress);
                 self.converse((call, line), reach.peer, (guest, asked), established, (inbox, inputs), began).await;
             }
-            Err(cause) => {
+            (outcome, guest) => {
+                let cause = outcome.err().unwrap_or(Cause::Fault);
                 tracing::info!(%call, %device, %meeting, %cause, "nobody comes");
                 self.over(call, device, peer, cause);
                 self.ended(call, Some(meeting), cause);
                 let _ = invitation.progress.try_send(Progress::Failed(cause));
+                if let Some(guest) = guest {
+                    self.record_failed((call, &guest), Some(meeting), began, cause).await;
+                }
             }
         }
     }
@@ -155,7 +157,7 @@ impl Shared {
         &self,
         call: CallId,
         invitation: &Invitation,
-        guest: &Guest,
+        guest: &mut Guest,
         reach: &Reach,
         inputs: &mut mpsc::Receiver<Input>,
     ) -> Result<(OwnLine, Established), Cause> {
@@ -172,6 +174,7 @@ impl Shared {
             meeting: None,
             participant: None,
             began: machine::now(),
+            admitted: false,
             codec: None,
             port: None,
         };
@@ -199,7 +202,10 @@ impl Shared {
             raise(What::Ringing);
             let _ = progress.try_send(Progress::Ringing);
         };
-        let answer = match tokio::time::timeout(RINGING, answered(inputs, rings)).await {
+        let answer = tokio::time::timeout(RINGING, answered(inputs, rings)).await;
+        let dialog = self.settings.sip.dialog(call).await.unwrap_or_default();
+        guest.phone = Phone::new(&dialog, reach.peer.to_string(), Caller::new(&reach.user), reach.proof.word());
+        let answer = match answer {
             Ok(answer) => answer?,
             Err(_) => {
                 self.settings.sip.send(Command::Bye { call, cause: Cause::NoAnswer }).await;

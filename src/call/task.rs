@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{mpsc, watch};
 
@@ -40,6 +40,8 @@ use crate::telemetry::metrics::Counted;
 pub(super) const INBOX: usize = 64;
 /// What is kept of that until the call has its media; above it comes nothing that matters.
 const EARLY: usize = 16;
+/// How long the ACK of a call that shall end is waited for, so that it ends with words: far longer than any way to a phone and back.
+const ACK_AWAITED: Duration = Duration::from_secs(2);
 /// Characters of a Call-ID that the log shows: enough to find the call in the log of a PBX.
 const LOGGED_CALL_ID: usize = 128;
 
@@ -273,6 +275,14 @@ impl Calls {
     }
 }
 
+/// What comes next for a call that is set up, if it comes by `until`.
+async fn next(inputs: &mut mpsc::Receiver<Input>, until: Option<Instant>) -> Option<Input> {
+    match until {
+        Some(until) => tokio::time::timeout_at(until.into(), inputs.recv()).await.ok().flatten(),
+        None => inputs.recv().await,
+    }
+}
+
 /// A call with sound both ways.
 pub(super) struct Established {
     talk: Talk,
@@ -306,20 +316,24 @@ impl Shared {
         if incoming.emergency {
             return self.emergency(&incoming, &mut inputs).await;
         }
-        let admitted = match refusal {
-            Some(cause) => Err(cause),
-            None => house.doors.admit(&incoming).and_then(|guest| self.not_locked(&house.doors, guest)),
-        };
-        let mut guest = match admitted {
-            Ok(guest) => guest,
-            Err(cause) => {
+        let known = house.doors.admit(&incoming);
+        let locked = || self.not_locked(&house.doors, known.as_ref().ok()?).err();
+        let refused = refusal.or(known.as_ref().err().copied()).or_else(locked);
+        let mut guest = match (known, refused) {
+            (Ok(guest), None) => guest,
+            (known, refused) => {
+                let (guest, cause) = (known.ok(), refused.unwrap_or(Cause::Fault));
                 let dialled = masked_user(&incoming.request_uri.user_text().unwrap_or_default());
                 if let Some(unlogged) = self.lines.refusal(&incoming) {
                     tracing::info!(%call, %source, dialog, dialled, %cause, unlogged, "call refused");
                 }
-                let (device, dialled) = (UNKNOWN.to_owned(), Some(dialled));
-                self.failed(Failure { call, device, dialled, peer: Some(source), cause, at: machine::now() });
+                let device = guest.as_ref().map_or(UNKNOWN, |guest| guest.device.as_str()).to_owned();
+                self.failed(Failure { call, device, dialled: Some(dialled), peer: Some(source), cause, at: machine::now() });
                 self.settings.sip.send(Command::Reject { call, cause }).await;
+                // Strangers leave none: they would fill the store.
+                if let Some(guest) = guest {
+                    self.record_failed((call, &guest), None, began, cause).await;
+                }
                 return;
             }
         };
@@ -334,6 +348,7 @@ impl Shared {
             meeting: None,
             participant: None,
             began: machine::now(),
+            admitted: false,
             codec: None,
             port: None,
         });
@@ -360,6 +375,7 @@ impl Shared {
                 tracing::info!(%call, %cause, "call ended before it began");
                 self.over(call, &guest.device, Some(source), cause);
                 self.ended(call, None, cause);
+                self.record_failed((call, &guest), None, began, cause).await;
             }
         }
     }
@@ -384,9 +400,9 @@ impl Shared {
     }
 
     /// K-1: whoever would be asked for a code that is not looked at is told so at once.
-    fn not_locked(&self, doors: &Doors, guest: Guest) -> Result<Guest, Cause> {
-        let locked = doors.asks_passcode(&guest) && self.settings.lockout.get().is_locked(machine::now(), &guest.caller);
-        if locked { Err(Cause::TooManyTries) } else { Ok(guest) }
+    fn not_locked(&self, doors: &Doors, guest: &Guest) -> Result<(), Cause> {
+        let locked = doors.asks_passcode(guest) && self.settings.lockout.get().is_locked(machine::now(), &guest.caller);
+        if locked { Err(Cause::TooManyTries) } else { Ok(()) }
     }
 
     /// Answers, and waits for the ACK: after it the device surely listens.
@@ -455,14 +471,26 @@ impl Shared {
         inputs: &mut mpsc::Receiver<Input>,
     ) -> Result<Established, Cause> {
         let mut early = Vec::new();
+        // Why the call shall end, and until when its ACK is waited for then.
+        let mut ends: Option<(Cause, Instant)> = None;
         let answer = loop {
-            match inputs.recv().await {
-                Some(Input::Sip(Event::Acked { sdp, .. })) => break sdp,
-                Some(Input::Sip(Event::Ended { cause, .. })) => return Err(cause),
-                Some(Input::Sip(Event::Cancelled { .. })) => return Err(Cause::Cancelled),
-                None => return Err(Cause::Fault),
-                Some(other) if early.len() < EARLY => early.push(other),
-                Some(_) => {}
+            let Some(input) = next(inputs, ends.map(|(_, until)| until)).await else {
+                // A BYE may not go before the ACK (RFC 3261 section 15): the endpoint keeps it until then, and nobody here waits for it.
+                let cause = ends.map_or(Cause::Fault, |(cause, _)| cause);
+                self.settings.sip.send(Command::Bye { call, cause }).await;
+                return Err(cause);
+            };
+            match input {
+                Input::Sip(Event::Acked { sdp, .. }) => break sdp,
+                Input::Sip(Event::Ended { cause, .. }) => return Err(cause),
+                Input::Sip(Event::Cancelled { .. }) => return Err(Cause::Cancelled),
+                Input::End(cause) if ends.is_none() => {
+                    ends = Some((cause, machine::now() + ACK_AWAITED));
+                    early.push(Input::End(cause));
+                }
+                Input::End(_) => {}
+                other if early.len() < EARLY => early.push(other),
+                _ => {}
             }
         };
         let agreed = match (profile, answer) {

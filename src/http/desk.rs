@@ -28,15 +28,17 @@ pub struct CallView {
     pub name: String,
     /// Address and port of its SIP; for the operator.
     pub source: Option<String>,
-    /// `UDP`, `TCP` or `TLS`.
-    pub transport: String,
+    /// `UDP`, `TCP` or `TLS`; for a member once it was let in.
+    pub transport: Option<String>,
     /// `calling`, `answering`, `menu`, `waiting`, `in`, `leaving` or `over`.
     pub state: String,
     /// The meeting it came to.
     pub meeting: Option<String>,
     /// Its row there.
     pub participant: Option<String>,
-    /// By its SDP name.
+    /// It was let into the meeting.
+    pub admitted: bool,
+    /// By its SDP name; for a member once it was let in.
     pub codec: Option<String>,
     /// Since the INVITE.
     pub seconds: u64,
@@ -48,7 +50,7 @@ pub struct CallDetails {
     /// What lists tell as well.
     #[serde(flatten)]
     pub call: CallView,
-    /// Its media; `null` before there is any.
+    /// Its media; `null` before there is any, and for a member before it was let in.
     pub media: Option<CallMedia>,
     /// Why it ended, once it is over.
     pub end_reason: Option<String>,

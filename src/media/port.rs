@@ -96,7 +96,7 @@ pub struct Port {
     latch: Latch,
     trickle: Trickle,
     /// For an address that has to answer before it is sent anything else.
-    question: Option<(SocketAddr, Vec<u8>)>,
+    question: Option<Due>,
     receiver: AudioReceiver,
     dtmf: DtmfReceiver,
     egress: Egress,

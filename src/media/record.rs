@@ -87,7 +87,7 @@ impl Sink for File {
 // === impl Recorder ===
 
 impl Recorder {
-    /// Makes the file (mode 0600, never over one that is there), writes its headers and starts its thread.
+    /// Makes the file (mode 0600, never over one that is there), locks it for as long as it grows, writes its headers and starts its thread.
     ///
     /// `ended` is called once, from the thread or from [`Recorder::write`], and must not wait: it hands the ending on.
     ///
@@ -95,6 +95,11 @@ impl Recorder {
     /// What the disk says about making the file; `ended` is not called then.
     pub fn create(path: &Path, format: Format, ended: impl FnOnce(Ending) + Send + 'static) -> io::Result<Self> {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        // Held until the file is finished, or the process is gone: whoever looks whether a recording goes on, at rest for however long, asks
+        // for the lock.
+        if let Err(error) = file.try_lock() {
+            tracing::debug!(%error, "the recordings' file system has no locks");
+        }
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // So that the name itself outlasts a power cut.
         File::open(directory)?.sync_all()?;

@@ -81,6 +81,8 @@ pub struct Knock {
 pub enum ToGuest {
     /// It has a seat: music ends.
     Seated,
+    /// Sound passes between it and the meeting for the first time.
+    Joined,
     /// It waits: music plays.
     Waiting,
     /// Play what is owed; its proof comes back as [`FromGuest::Told`] (N-8).

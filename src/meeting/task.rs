@@ -58,6 +58,8 @@ struct Guest {
     text: bool,
     /// It wants to know who is inside.
     watches: bool,
+    /// Sound has passed between it and the meeting.
+    joined: bool,
 }
 
 /// What a request leads to that cannot be done at once.
@@ -353,7 +355,7 @@ impl MeetingTask {
     fn knock(&mut self, now: Instant, knock: Knock) {
         let Knock { who, call, name, device, phone, language, text, port, to_guest } = knock;
         tracing::info!(meeting = %self.name, participant = %who, %device, "device knocks");
-        self.guests.insert(who, Guest { call, to_guest, port, phone, device, language, text, watches: false });
+        self.guests.insert(who, Guest { call, to_guest, port, phone, device, language, text, watches: false, joined: false });
         let name = Redacted::new(name);
         self.fact(now, Fact::Joined { who, role: Role::External, via: Via::Phone, organiser: false, name });
         if self.policy.standing(who).is_some_and(|standing| standing != Standing::In) {

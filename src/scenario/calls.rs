@@ -178,6 +178,30 @@ fn o4_a_call_that_is_being_set_up_while_the_gateway_stops_is_told_too() {
 }
 
 #[test]
+fn o4_a_call_whose_ack_does_not_come_ends_within_two_seconds_for_operator_and_drain() {
+    for drains in [false, true] {
+        let world = World::new();
+        let phone = world.phone();
+        phone.dials_and_withholds_its_ack("1001");
+        if drains {
+            world.drains()
+        } else {
+            world.operator_hangs_up()
+        }
+        world.passes(Duration::from_secs(2));
+        assert_eq!(world.calls_up(), (0, 0), "drains: {drains}");
+        let records = world.records();
+        let [record] = &records[..] else { panic!("{records:?}") };
+        let reason = if drains { "draining" } else { "ended-by-operator" };
+        assert_eq!((record.end_reason.as_str(), record.answered_at, &record.codec), (reason, None, &None));
+        // RFC 3261 section 15: no BYE before the ACK, and at once after it.
+        phone.sends_its_ack();
+        assert!(phone.is_hung_up().contains(reason));
+        world.nothing_left();
+    }
+}
+
+#[test]
 fn x1_rubbish_to_every_port_leaves_a_call_as_it_is() {
     let world = World::with(OPEN_DOOR);
     let member = world.member();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::world::{Voice, World};
+use super::world::{Voice, World, voices};
 use crate::codec::CodecKind;
 use crate::phrase::Phrase;
 
@@ -238,9 +238,51 @@ fn m16_each_call_leaves_one_record_with_its_times_and_figures() {
     let [record] = &records[..] else { panic!("{records:?}") };
     assert_eq!((record.device.as_str(), record.meeting.as_deref()), ("room-1", Some("demo")));
     assert_eq!((record.end_reason.as_str(), record.codec.as_deref(), record.notices), ("hung-up", Some("PCMU"), 2));
-    let times = [record.answered_at, record.lobby_at, record.admitted_at, record.left_at];
+    let times = [record.answered_at, record.lobby_at, record.admitted_at, record.joined_at, record.left_at];
     assert!(times.iter().all(Option::is_some) && times.is_sorted(), "{times:?}");
     assert!(record.packets > 200 && record.lost == 0 && record.mos.is_some_and(|mos| mos > 4.0), "{record:?}");
+    world.nothing_left();
+}
+
+#[test]
+fn m16_who_is_let_into_a_recorded_meeting_joins_it_when_it_has_been_told_so() {
+    let world = World::new();
+    let member = world.member();
+    member.records("on");
+    let phone = world.phone();
+    phone.dials("1001");
+    phone.hears(Phrase::InLobby);
+    member.admits(&phone);
+    phone.hears(Phrase::RecordingOn);
+    member.records("off");
+    phone.hears(Phrase::RecordingStopped);
+    phone.hangs_up();
+    member.leaves();
+    world.passes(seconds(3));
+    let record = world.records().pop().expect("a record");
+    let (admitted, joined) = (record.admitted_at.expect("admitted"), record.joined_at.expect("joined"));
+    let notice = u64::try_from(voices().clip("en", Phrase::RecordingOn).duration().as_millis()).expect("short");
+    assert!(joined >= admitted + notice, "{record:?}");
+    world.nothing_left();
+}
+
+#[test]
+fn m16_a_call_that_fails_while_it_is_set_up_leaves_a_record_too() {
+    let world = World::new();
+    let phone = world.phone();
+    phone.offers_only("18 G729/8000");
+    phone.is_refused("1001", 488);
+    let mut asked = world.calls("room-1", "demo");
+    phone.declines();
+    world.passes(seconds(1));
+    assert!(matches!(asked.steps().last(), Some(crate::call::Progress::Failed(_))));
+    let records = world.records();
+    let of_it: Vec<_> = records.iter().map(|record| (record.end_reason.as_str(), record.meeting.as_deref())).collect();
+    assert_eq!(of_it, [("no-common-codec", None), ("declined", Some("demo"))]);
+    for record in &records {
+        assert_eq!((record.device.as_str(), record.answered_at, &record.codec), ("room-1", None, &None), "{record:?}");
+        assert!(record.left_at.is_some_and(|left| left >= record.started_at));
+    }
     world.nothing_left();
 }
 

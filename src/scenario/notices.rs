@@ -162,6 +162,7 @@ fn n8_the_ledger_proves_each_notice_by_the_packets_that_the_phone_really_got() {
     assert_eq!((told.meeting.as_str(), told.device.as_str(), told.language.as_str()), ("demo", "room-1", "en"));
     assert_eq!((&told.what[..], told.outcome), (&["recording started".to_owned()][..], NoticeOutcome::Completed));
     assert_eq!(told.received_permille, Some(1000));
+    assert_eq!(told.ssrc, phone.line().got.last().map(|got| got.ssrc));
     assert_eq!((told.phone.proof.as_str(), &told.phone), ("address", &cut.phone));
     assert!(!told.phone.dialog.is_empty() && !told.phone.address.is_empty());
     assert_eq!((told.first_seq, told.last_seq), (Some(phone.packet_at(whole.from)), Some(phone.packet_at(whole.to))));
@@ -179,8 +180,8 @@ fn is_told_of_a_short_recording(world: &World, member: &Page) {
 
 /// What each line of the ledger says: what was told, how it ended, and whether it was received.
 fn lines(world: &World) -> Vec<(String, NoticeOutcome, Option<bool>)> {
-    let row = |row: crate::store::LedgerRow| (row.line.what.join(", "), row.line.outcome, row.line.covered_by_rtcp);
-    world.ledger().into_iter().map(row).collect()
+    let told = world.ledger().into_iter().map(|row| row.line);
+    told.map(|line| (line.what.join(", "), line.outcome, line.received_permille.map(|received| received > 900))).collect()
 }
 
 #[test]
@@ -256,7 +257,7 @@ fn n6_what_cannot_be_sent_has_failed_closes_the_microphone_and_is_said_when_it_c
     assert!(failed.len() >= 2, "{failed:?}");
     for row in &failed {
         assert_eq!(
-            (row.line.outcome, row.line.first_seq, row.line.covered_by_rtcp),
+            (row.line.outcome, row.line.first_seq, row.line.received_permille),
             (NoticeOutcome::Failed, None, None),
             "{row:?}"
         );

@@ -77,6 +77,8 @@ pub(super) struct Line {
     /// First lines of what NOTIFY told it of a REFER.
     notified: Vec<String>,
     pub(super) end: Option<End>,
+    /// How often it has called, or was called.
+    pub(super) calls: usize,
     /// How many of its calls were answered.
     pub(super) answered_calls: usize,
     /// Where the gateway wants RTP.
@@ -348,6 +350,7 @@ impl Phone {
             display: None,
             notified: Vec::new(),
             end: None,
+            calls: 0,
             answered_calls: 0,
             remote: None,
             holding: false,

@@ -35,7 +35,7 @@ pub struct CallRecord {
     #[serde(serialize_with = "crate::units::moment_if_any")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub admitted_at: Option<u64>,
-    /// It was heard in the meeting for the first time.
+    /// Sound passed between it and the meeting for the first time: after a notice that it was owed.
     #[serde(serialize_with = "crate::units::moment_if_any")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub joined_at: Option<u64>,

@@ -35,11 +35,14 @@ fn is_theirs(caller: &Caller, call: &CallView) -> bool {
     }
 }
 
-/// What the caller may see of it: where a device is, and which it is, is the operator's.
+/// What the caller may see of it: where a device is, and which it is, is the operator's. How it speaks is a member's once it was let in (M-8).
 fn shown(caller: &Caller, call: CallView) -> CallView {
     match caller {
         Caller::Operator | Caller::Device { .. } => call,
-        Caller::Member(_) => CallView { device: None, source: None, ..call },
+        Caller::Member(_) => {
+            let (transport, codec) = if call.admitted { (call.transport, call.codec) } else { (None, None) };
+            CallView { device: None, source: None, transport, codec, ..call }
+        }
     }
 }
 
@@ -68,7 +71,8 @@ async fn find(site: &Site, caller: &Caller, call: &str) -> Result<(CallId, CallD
 pub(super) async fn call(State(site): State<Arc<Site>>, caller: Caller, InPath(call): InPath<String>) -> Answer {
     let (_, found) = find(&site, &caller, &call).await?;
     let ladder = found.ladder.filter(|_| matches!(caller, Caller::Operator));
-    Ok(Json(CallDetails { call: shown(&caller, found.call), ladder, ..found }).into_response())
+    let media = found.media.filter(|_| found.call.admitted || !matches!(caller, Caller::Member(_)));
+    Ok(Json(CallDetails { call: shown(&caller, found.call), media, ladder, ..found }).into_response())
 }
 
 /// Hangs up. A member may do so where it may remove the device from the own meeting, a device its own calls.

@@ -97,7 +97,7 @@ struct HostRecord {
     #[serde(serialize_with = "crate::units::moment_if_any")]
     #[schema(value_type = Option<String>, format = DateTime)]
     admitted_at: Option<u64>,
-    /// It was heard in the meeting for the first time.
+    /// Sound passed between it and the meeting for the first time: after a notice that it was owed.
     #[serde(serialize_with = "crate::units::moment_if_any")]
     #[schema(value_type = Option<String>, format = DateTime)]
     joined_at: Option<u64>,
@@ -105,12 +105,12 @@ struct HostRecord {
     #[serde(serialize_with = "crate::units::moment_if_any")]
     #[schema(value_type = Option<String>, format = DateTime)]
     left_at: Option<u64>,
-    /// The audio codec's name.
+    /// The audio codec's name; this and what follows of its sound only where it was let in.
     codec: Option<String>,
     /// RTP packets received.
-    packets: u64,
+    packets: Option<u64>,
     /// Packets lost.
-    lost: i64,
+    lost: Option<i64>,
     /// Interarrival jitter at the end, in milliseconds.
     jitter_ms: Option<f64>,
     /// Mean opinion score by the E-model, 1 to 4.5.
@@ -130,6 +130,8 @@ pub(super) struct HostRecords {
 
 impl From<RecordRow> for HostRecord {
     fn from(RecordRow { record, .. }: RecordRow) -> Self {
+        // What it is, but that it waited, is no matter of a meeting that has not let it in (M-8).
+        let admitted = record.admitted_at.is_some();
         Self {
             device: "Anonymous",
             meeting: record.meeting,
@@ -138,11 +140,11 @@ impl From<RecordRow> for HostRecord {
             admitted_at: record.admitted_at,
             joined_at: record.joined_at,
             left_at: record.left_at,
-            codec: record.codec,
-            packets: record.packets,
-            lost: record.lost,
-            jitter_ms: record.jitter_ms,
-            mos: record.mos,
+            codec: record.codec.filter(|_| admitted),
+            packets: admitted.then_some(record.packets),
+            lost: admitted.then_some(record.lost),
+            jitter_ms: record.jitter_ms.filter(|_| admitted),
+            mos: record.mos.filter(|_| admitted),
             notices: record.notices,
             end_reason: record.end_reason,
         }
@@ -358,8 +360,8 @@ fn host(record: HostRecord, ledger_head: &str) -> [Cell; 15] {
         Cell::time(record.joined_at),
         Cell::time(record.left_at),
         Cell::text(record.codec),
-        Cell::number(Some(record.packets)),
-        Cell::number(Some(record.lost)),
+        Cell::number(record.packets),
+        Cell::number(record.lost),
         Cell::number(record.jitter_ms),
         Cell::number(record.mos),
         Cell::number(Some(record.notices)),

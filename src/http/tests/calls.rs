@@ -29,6 +29,17 @@ async fn the_operator_sees_and_ends_a_call_and_a_member_only_those_of_the_own_me
     for hidden in ["device", "source", "ladder"] {
         assert_eq!(theirs[hidden], Value::Null, "{hidden} is the operator's");
     }
+    // M-8: of one that was not let in a member learns its name and how long it waits.
+    for (path, pick) in [("/calls/call-3", ""), ("/calls", "/calls/1")] {
+        let waits = world.fetch("GET", &format!("/api/v1{path}"), &member, "").await.json();
+        let waits = waits.pointer(pick).expect("the second call");
+        assert_eq!((&waits["name"], &waits["state"]), (&json!("Hall"), &json!("waiting")), "{waits}");
+        for hidden in ["device", "source", "ladder", "transport", "codec", "media"] {
+            assert_eq!(waits[hidden], Value::Null, "{hidden}: {waits}");
+        }
+    }
+    let operator = world.operator("GET", "/calls/call-3", "").await.json();
+    assert!(operator["codec"].is_string() && operator["media"].is_object(), "{operator}");
     let (_page, _) = world.join("demo", Some(&host), hello("Ada")).await;
     let Seen::Join { who, .. } = world.seen().await else { panic!("a join first") };
     let reply = world.fetch("DELETE", "/api/v1/calls/call-1", &member, "").await;
@@ -99,5 +110,9 @@ async fn the_host_gets_the_own_meetings_records_and_nobody_in_them() {
         .operator("GET", "/records/host-export?meeting=board&from=2026-11-23T00:00:00Z&to=2026-11-24T00:00:00Z", "")
         .await
         .json();
-    assert_eq!(theirs["records"][0]["meeting"], "board");
+    let waited = &theirs["records"][0];
+    assert_eq!((&waited["meeting"], &waited["end_reason"]), (&json!("board"), &json!("hung-up")));
+    for hidden in ["codec", "packets", "lost", "jitter_ms", "mos"] {
+        assert_eq!(waited[hidden], Value::Null, "M-8: it was never let in: {waited}");
+    }
 }

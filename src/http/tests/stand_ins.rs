@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use super::*;
 use crate::cause::Cause;
 use crate::http::desk::{
-    CallDesk, CallDetails, CallView, HouseDesk, LadderStep, Later, LedgerDesk, LedgerReport, NewMeeting, Unfit,
+    CallDesk, CallDetails, CallMedia, CallView, HouseDesk, LadderStep, Later, LedgerDesk, LedgerReport, NewMeeting, Unfit,
 };
 use crate::redact::Caller;
 use crate::store::{
@@ -15,23 +15,33 @@ use crate::store::{
 };
 use crate::units::unix_millis;
 
-/// One call, in the meeting `demo`.
+/// A call in the meeting `demo`, and one at its door.
 struct OneCall;
 
 impl CallDesk for OneCall {
     fn calls(&self) -> Vec<CallView> {
-        vec![CallView {
+        let inside = CallView {
             call: "call-1".into(),
             device: Some("board-room".into()),
             name: "Board room".into(),
             source: Some("192.0.2.7:5060".into()),
-            transport: "UDP".into(),
+            transport: Some("UDP".into()),
             state: "in".into(),
             meeting: Some("demo".into()),
             participant: Some("p1".into()),
+            admitted: true,
             codec: Some("G722".into()),
             seconds: 9,
-        }]
+        };
+        let waits = CallView {
+            call: "call-3".into(),
+            name: "Hall".into(),
+            state: "waiting".into(),
+            participant: Some("p3".into()),
+            admitted: false,
+            ..inside.clone()
+        };
+        vec![inside, waits]
     }
 
     fn call(&self, call: CallId) -> Later<Option<CallDetails>> {
@@ -43,7 +53,18 @@ impl CallDesk for OneCall {
             summary: "INVITE 1".into(),
             content: "INVITE sip:****@192.0.2.1 SIP/2.0\n".into(),
         };
-        let details = |call| CallDetails { call, media: None, end_reason: None, ladder: Some(vec![step]) };
+        let media = CallMedia {
+            ptime_ms: Some(20),
+            received: 450,
+            sent: 450,
+            lost: 0,
+            refused: 0,
+            jitter_ms: 1.5,
+            concealed_ms: 0,
+            round_trip_ms: None,
+            mos: Some(4.25),
+        };
+        let details = |call| CallDetails { call, media: Some(media), end_reason: None, ladder: Some(vec![step]) };
         Box::pin(async move { found.map(details) })
     }
 
@@ -65,7 +86,7 @@ fn row(query: &RecordQuery) -> RecordRow {
         started_at: 1_795_460_903_123,
         answered_at: Some(1_795_460_903_200),
         lobby_at: None,
-        admitted_at: None,
+        admitted_at: (query.meeting.as_deref() == Some("demo")).then_some(1_795_460_910_000),
         joined_at: None,
         left_at: None,
         codec: Some("PCMU".into()),

@@ -46,7 +46,7 @@ impl MeetingTask {
         match effect {
             Effect::Seat { who, admission } => self.seat(now, who, admission).await,
             Effect::Unseat { who } => self.unseat(who).await,
-            Effect::Gate { who, hear, speak } => self.gate(who, Gate { hear, speak }).await,
+            Effect::Gate { who, hear, speak } => self.gate(now, who, Gate { hear, speak }).await,
             Effect::Tell { who, notice, phrases, changes } => {
                 let told = changes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
                 tracing::info!(meeting = %self.name, participant = %who, %notice, changes = told, "notice");
@@ -120,12 +120,18 @@ impl MeetingTask {
         }
     }
 
-    async fn gate(&mut self, who: ParticipantId, gate: Gate) {
+    async fn gate(&mut self, now: Instant, who: ParticipantId, gate: Gate) {
         if let Some(page) = self.pages.get_mut(&who) {
             page.gate = gate;
         }
         if let Some(end) = self.end_of(who) {
             self.bridge.gate(end, gate).await;
+        }
+        if (gate.hear || gate.speak)
+            && let Some(guest) = self.guests.get_mut(&who)
+            && !std::mem::replace(&mut guest.joined, true)
+        {
+            self.tell_guest(now, who, ToGuest::Joined);
         }
     }
 

@@ -9,6 +9,7 @@ impl Line {
     /// An INVITE of the gateway: it rings until somebody picks up.
     pub(super) fn is_called(&mut self, invite: &Text) {
         let ours = self.sip.local_addr().expect("bound");
+        self.calls += 1;
         self.send_to_gateway(&invite.reply("180 Ringing", "callee", ours, ""));
         self.ringing = Some(invite.clone());
     }

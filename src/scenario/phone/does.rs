@@ -17,6 +17,7 @@ impl Phone {
         let mut dialog = Dialog::new(ours, self.world.gateway(), self.voice.name, user, *self.calls.borrow());
         change(&mut dialog);
         (line.end, line.remote) = (None, None);
+        line.calls += 1;
         line.answers.clear();
         line.keys.clear();
         let offer = if line.delayed { String::new() } else { line.sdp("sendrecv") };

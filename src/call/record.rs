@@ -1,0 +1,82 @@
+//! The record that each call leaves (M-16), also one that was never set up.
+#![allow(clippy::disallowed_methods, reason = "part of the calls' tasks: it has the clock")]
+
+use std::time::{Instant, SystemTime};
+
+use super::Summary;
+use super::admit::Guest;
+use super::task::Shared;
+use crate::cause::Cause;
+use crate::codec::CodecKind;
+use crate::ids::{CallId, MeetingName};
+use crate::store::CallRecord;
+use crate::telemetry::metrics::Unwritten;
+use crate::units::unix_millis;
+
+impl Shared {
+    /// Of a call that had media.
+    pub(super) async fn record(&self, (call, guest): (CallId, &Guest), began: SystemTime, codec: CodecKind, summary: &Summary) {
+        let ended = SystemTime::now();
+        let at = |instant: Instant| ended.checked_sub(summary.ended.saturating_duration_since(instant)).map(unix_millis);
+        let heard = summary.stats.received > 0;
+        self.write(CallRecord {
+            meeting: summary.meeting.as_ref().map(ToString::to_string),
+            answered_at: at(summary.answered),
+            lobby_at: summary.knocked.and_then(at),
+            admitted_at: summary.admitted.and_then(at),
+            joined_at: summary.joined.and_then(at),
+            left_at: at(summary.ended),
+            codec: Some(codec.row().name.to_owned()),
+            packets: summary.stats.received,
+            lost: summary.stats.lost,
+            jitter_ms: heard.then_some(summary.stats.jitter.as_secs_f64() * 1000.0),
+            mos: heard.then_some(f64::from(summary.stats.mos)),
+            notices: summary.notices,
+            ..bare((call, guest), began, ended, summary.cause)
+        })
+        .await;
+    }
+
+    /// Of a call of somebody we know that was refused, given up or went wrong before it had media. `meeting`: the one it was called into.
+    pub(super) async fn record_failed(
+        &self,
+        (call, guest): (CallId, &Guest),
+        meeting: Option<&MeetingName>,
+        began: SystemTime,
+        cause: Cause,
+    ) {
+        let record = bare((call, guest), began, SystemTime::now(), cause);
+        self.write(CallRecord { meeting: meeting.map(ToString::to_string), ..record }).await;
+    }
+
+    async fn write(&self, record: CallRecord) {
+        let call = record.call.clone();
+        if let Err(error) = self.settings.store.record(record).await {
+            self.settings.counted.unwritten(Unwritten::Record);
+            tracing::error!(call, %error, "the call record could not be written");
+        }
+    }
+}
+
+/// What is known of every call.
+fn bare((call, guest): (CallId, &Guest), began: SystemTime, ended: SystemTime, cause: Cause) -> CallRecord {
+    CallRecord {
+        call: call.to_string(),
+        phone: guest.phone.clone(),
+        device: guest.device.clone(),
+        meeting: None,
+        started_at: unix_millis(began),
+        answered_at: None,
+        lobby_at: None,
+        admitted_at: None,
+        joined_at: None,
+        left_at: Some(unix_millis(ended)),
+        codec: None,
+        packets: 0,
+        lost: 0,
+        jitter_ms: None,
+        mos: None,
+        notices: 0,
+        end_reason: cause.verdict().label.to_owned(),
+    }
+}

@@ -47,8 +47,11 @@ const INSTEAD: &[(&str, &str, &str)] = &[
 ];
 
 /// What is not carried out, and why.
-const NOT: &[(&str, &str)] =
-    &[("roomgate dial", "named without whom to call"), ("cargo doc --open", "opens a browser after minutes of compiling")];
+const NOT: &[(&str, &str)] = &[
+    ("roomgate dial", "named without whom to call"),
+    ("roomgate link", "named without a meeting"),
+    ("cargo doc --open", "opens a browser after minutes of compiling"),
+];
 
 /// The phone of the text.
 const PHONE: Place<'_> = Place { network: Some("phone"), address: "192.168.1.50", port: 5070 };

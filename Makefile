@@ -62,7 +62,7 @@ test:
 
 load:
 	@tests/setup.sh peers
-	@ROOMGATE_LOAD=long cargo test --release --locked --test interop -- --nocapture --test-threads=1 delay:: flood:: hostile:: load:: moving:: churn:: scan:: outbox:: vendors:: volume:: scrape::
+	@ROOMGATE_LOAD=long cargo test --release --locked --test interop -- --nocapture --test-threads=1 crowd:: delay:: flood:: hostile:: load:: moving:: churn:: scan:: outbox:: vendors:: volume:: scrape::
 
 SOAK ?= 600
 soak:

@@ -38,7 +38,7 @@ use crate::ids::Ids;
 use crate::link;
 use crate::machine;
 use crate::media::{Media, MediaError, MediaSettings};
-use crate::meeting::{Registry, Shared};
+use crate::meeting::{Mutes, Registry, Shared};
 use crate::menu::SharedLockout;
 use crate::policy::SEAT_KEPT;
 use crate::problem::Problem;
@@ -54,6 +54,7 @@ use crate::telemetry::log::Levels;
 use crate::telemetry::metrics::Counted;
 use crate::tls::{ClientFiles, TlsError, TlsFiles};
 use crate::udp::{Net, System};
+use crate::units::unix_millis;
 
 /// Threads of the control plane: it decides, and never carries audio (DESIGN section 0).
 const CONTROL_THREADS: usize = 2;
@@ -205,6 +206,7 @@ impl Gateway {
             raised: raised.clone(),
             recordings,
             seats_until: machine::now() + SEAT_KEPT,
+            mutes: Mutes::new(store.mutes(unix_millis(SystemTime::now())).await.map_err(state("mutes in", directory))?),
         };
         let registry = Registry::new(house::meetings(settings), shared);
         let lockout = SharedLockout::default();

@@ -20,6 +20,10 @@ pub enum Cause {
     MeetingEnded,
     /// A member removed the device.
     Removed,
+    /// As many are in the meeting as it takes (M-14).
+    MeetingFull,
+    /// The meeting is for members only (M-11).
+    AnonymousOff,
     /// Three wrong codes (K-1).
     TooManyTries,
     /// No key was pressed where one was needed.
@@ -89,6 +93,8 @@ impl Cause {
             Self::LobbyTimeout => (480, 19, Some(Phrase::LobbyTimeout), "lobby-timeout"),
             Self::MeetingEnded => (480, 16, Some(Phrase::MeetingEnded), "meeting-ended"),
             Self::Removed => (403, 16, Some(Phrase::Removed), "removed"),
+            Self::MeetingFull => (486, 17, Some(Phrase::MeetingFull), "meeting-full"),
+            Self::AnonymousOff => (403, 21, Some(Phrase::AnonymousOff), "anonymous-off"),
             Self::TooManyTries => (403, 21, Some(Phrase::TooManyTries), "too-many-tries"),
             Self::NoInput => (480, 18, Some(Phrase::Goodbye), "no-input"),
             Self::UnknownDevice => (403, 21, None, "unknown-device"),
@@ -126,11 +132,19 @@ impl Cause {
                 | Self::LobbyTimeout
                 | Self::MeetingEnded
                 | Self::Removed
+                | Self::MeetingFull
+                | Self::AnonymousOff
                 | Self::Draining
                 | Self::EndedByOperator
                 | Self::Transferred
                 | Self::Declined
         )
+    }
+
+    /// Whether the device itself has ended it: what somebody has closed there need not stay closed (K-4).
+    #[must_use]
+    pub const fn is_own_will(self) -> bool {
+        matches!(self, Self::HungUp | Self::Cancelled | Self::Left | Self::Declined | Self::NoInput | Self::TooManyTries)
     }
 
     /// Seconds for `Retry-After` with a 503, where waiting helps.

@@ -60,6 +60,10 @@ phrases! {
     MeetingEnded = "meeting-ended",
     /// Taken out of the meeting by a member.
     Removed = "removed",
+    /// As many are in the meeting as it takes (M-14).
+    MeetingFull = "meeting-full",
+    /// The meeting takes no callers from outside (M-11).
+    AnonymousOff = "anonymous-off",
     /// Nobody else is in the meeting (K-6).
     Alone = "alone",
     /// Recording was switched on while the device was inside; staying is consent (N-5).
@@ -92,6 +96,8 @@ phrases! {
     MutedByHost = "muted-by-host",
     /// Somebody in the meeting switched the microphone on again.
     UnmutedByHost = "unmuted-by-host",
+    /// A host asks for the microphone that was switched off here (K-4).
+    UnmuteAsked = "unmute-asked",
     /// The host's mute may not be lifted here; the hand is up instead (K-4).
     MuteLockedHandRaised = "mute-locked-hand-raised",
     /// The hand is up.

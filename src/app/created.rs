@@ -59,7 +59,8 @@ fn meeting(wanted: &NewMeeting) -> config::Meeting {
         devices_bypass: false,
         call_rooms: config::CallRooms::default(),
         lobby_timeout: LOBBY_TIMEOUT,
-        unmute_after_host_mute: true,
+        unmute_after_host_mute: false,
+        anonymous_join: true,
     }
 }
 

@@ -29,12 +29,20 @@ fn policy(settings: &Settings, meeting: &config::Meeting) -> PolicySettings {
         externals_only_timeout: settings.policy.externals_only_timeout,
         unmute_after_host_mute: meeting.unmute_after_host_mute,
         pin_counts_as_member: settings.policy.pin_counts_as_member,
+        limits: settings.policy.limits,
         ..PolicySettings::default()
     }
 }
 
 pub(super) fn meetings(settings: &Settings) -> BTreeMap<MeetingName, MeetingSettings> {
-    let of = |meeting: &config::Meeting| MeetingSettings { title: meeting.title.clone(), policy: policy(settings, meeting) };
+    let devices: BTreeMap<_, _> = settings.devices.iter().map(|(label, device)| (label.clone(), device.name.clone())).collect();
+    let devices = Arc::new(devices);
+    let of = |meeting: &config::Meeting| MeetingSettings {
+        title: meeting.title.clone(),
+        policy: policy(settings, meeting),
+        anonymous_join: settings.organisation.anonymous_join && meeting.anonymous_join,
+        devices: Arc::clone(&devices),
+    };
     settings.meetings.iter().map(|(name, meeting)| (name.clone(), of(meeting))).collect()
 }
 

@@ -69,7 +69,14 @@ struct Wanted {
 fn call(calls: &CallsView, registry: Registry, wanted: Wanted) -> Result<CallId, Refusal> {
     let Wanted { meeting, device, name, by } = wanted;
     let (progress, mut steps) = mpsc::channel(PROGRESS);
-    let call = calls.invite(Invitation { device: device.clone(), meeting: meeting.clone(), replaces: None, by, progress })?;
+    let call = calls.invite(Invitation {
+        device: device.clone(),
+        meeting: meeting.clone(),
+        replaces: None,
+        by,
+        heir_of: None,
+        progress,
+    })?;
     tokio::spawn(async move {
         tell(&registry, &meeting, &device, &name, "calling").await;
         while let Some(step) = steps.recv().await {

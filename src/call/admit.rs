@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use crate::cause::Cause;
 use crate::display_name;
-use crate::ids::MeetingName;
+use crate::ids::{MeetingName, ParticipantId};
 use crate::media::Share;
 use crate::menu::{self, Addressed, Directory};
 use crate::redact::{Caller, Redacted};
@@ -68,6 +68,10 @@ pub struct Guest {
     pub phone: Phone,
     /// Whose tries of codes its are (K-1).
     pub caller: menu::Caller,
+    /// Who it is beyond this call: a configured device by its label, another by its address and the number it says.
+    pub identity: String,
+    /// The presence in a meeting whose place it takes (M-18).
+    pub heir_of: Option<ParticipantId>,
 }
 
 /// The label of a device that has no entry of its own.
@@ -118,6 +122,11 @@ impl Doors {
             addressed: self.dialled(incoming, device)?,
             text: device.is_some_and(|device| device.text),
             caller: menu::Caller { source: incoming.caller.clone(), known: device.is_some() },
+            identity: match device {
+                Some(_) => format!("device/{label}"),
+                None => format!("caller/{label}/{}/{}", incoming.source.ip(), user.as_deref().unwrap_or_default()),
+            },
+            heir_of: None,
         })
     }
 
@@ -134,6 +143,8 @@ impl Doors {
             text: device.text,
             phone: Phone::default(),
             caller: menu::Caller { source: Source::device(address, label), known: true },
+            identity: format!("device/{label}"),
+            heir_of: None,
         })
     }
 

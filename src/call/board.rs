@@ -69,11 +69,6 @@ impl Board {
         Some(OwnLine { board: self.clone(), call })
     }
 
-    /// At which meeting a call has knocked.
-    pub(super) fn meeting_of(&self, call: CallId) -> Option<MeetingName> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&call)?.meeting.clone()
-    }
-
     /// The line of one call.
     pub(super) fn line(&self, call: CallId) -> Option<CallLine> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&call).cloned()

@@ -169,7 +169,7 @@ impl Hands {
             tracing::info!(%call, %device, meeting = %meeting.name(), attended = replaces.is_some(), "hands its place over");
             let (device, meeting) = (device.to_string(), meeting.name().clone());
             let by = By::Device(self.guest.device.clone());
-            self.shared.inviter.ask(Invitation { device, meeting, replaces, by, progress })
+            self.shared.inviter.ask(Invitation { device, meeting, replaces, by, heir_of: self.who, progress })
         });
         let accepted = matches!(asked, Some(Ok(_)));
         self.shared.settings.sip.send(Command::ReferAnswered { call, accepted }).await;
@@ -216,6 +216,9 @@ impl Hands {
                 name: self.guest.name.clone(),
                 device: self.guest.device.clone(),
                 phone: self.guest.phone.clone(),
+                identity: self.guest.identity.clone(),
+                known: self.guest.caller.known,
+                heir_of: self.guest.heir_of,
                 // What is really spoken: a language without this prompt falls back, and the ledger must say so (N-8).
                 language: self.house.library.spoken_in(&self.guest.language, Phrase::RecordingStarted).to_string(),
                 text: self.guest.text || self.house.speaker.is_some(),

@@ -413,7 +413,7 @@ impl Call {
         }
         self.cause = Some(cause);
         if tell && matches!(self.phase, Phase::Meeting { .. }) {
-            self.acts.push_back(Act::Guest(FromGuest::Left));
+            self.acts.push_back(Act::Guest(if cause.is_own_will() { FromGuest::Left } else { FromGuest::Lost }));
         }
         self.acts.push_back(Act::StopPrompts);
         self.acts.push_back(Act::Music(false));

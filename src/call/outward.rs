@@ -14,7 +14,7 @@ use super::rings::Rings;
 use super::task::{Established, Shared};
 use super::{Input, Stage};
 use crate::cause::Cause;
-use crate::ids::{CallId, Ids, MeetingName};
+use crate::ids::{CallId, Ids, MeetingName, ParticipantId};
 use crate::machine;
 use crate::media::Share;
 use crate::meeting::{By, Refusal};
@@ -45,6 +45,8 @@ pub struct Invitation {
     pub replaces: Option<String>,
     /// Who asked.
     pub by: By,
+    /// The presence whose place it takes (M-18).
+    pub heir_of: Option<ParticipantId>,
     /// Whoever asked; of [`PROGRESS`]. What it is told ends with [`Progress::Knocked`] or [`Progress::Failed`].
     pub progress: mpsc::Sender<Progress>,
 }
@@ -125,7 +127,8 @@ impl Shared {
         let reach = self.settings.sip.reach(device).await;
         let peer = reach.as_ref().map(|reach| reach.peer);
         let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
-        let mut guest = self.house().doors.invited(device, meeting, address);
+        let guest = self.house().doors.invited(device, meeting, address);
+        let mut guest = guest.map(|guest| Guest { heir_of: invitation.heir_of, ..guest });
         let outcome = match (reach, &mut guest) {
             (Some(reach), Some(guest)) => {
                 let rung = self.ring(call, &invitation, guest, &reach, &mut inputs).await;

@@ -352,7 +352,9 @@ impl Shared {
             codec: None,
             port: None,
         });
-        if let Some(meeting) = incoming.replaces.and_then(|replaced| self.board.meeting_of(replaced)) {
+        let replaced = incoming.replaces.and_then(|replaced| self.board.line(replaced));
+        guest.heir_of = replaced.as_ref().and_then(|line| line.participant);
+        if let Some(meeting) = replaced.and_then(|line| line.meeting) {
             // M-18: it knocks there anew. That the meeting's code was known has been shown by the call that it takes the place of.
             let passcode = house.doors.directory.by_name(&meeting).and_then(|entry| entry.passcode.clone());
             guest.addressed = Addressed::Meeting { name: meeting, passcode };

@@ -347,7 +347,7 @@ fn a_meeting_that_is_not_there_ends_the_call_with_words() {
 #[test]
 fn o4_a_drained_call_is_warned_by_voice() {
     let mut world = World::inside();
-    let last = [Tells(FromGuest::Left), StopsPrompts, Music(false), Says(vec![Phrase::Closing])];
+    let last = [Tells(FromGuest::Lost), StopsPrompts, Music(false), Says(vec![Phrase::Closing])];
     assert_eq!(world.input(Input::End(Cause::Draining)), last);
     assert_eq!(world.played(), [Hangs(Cause::Draining), ClosesPort]);
 }
@@ -359,7 +359,7 @@ fn a_dead_phone_is_given_up_but_not_while_it_holds() {
     world.offers(2, "inactive");
     assert!(world.heard(silent()).is_empty());
     let mut world = World::inside();
-    let last = [Tells(FromGuest::Left), StopsPrompts, Music(false), Hangs(Cause::MediaTimeout), ClosesPort];
+    let last = [Tells(FromGuest::Lost), StopsPrompts, Music(false), Hangs(Cause::MediaTimeout), ClosesPort];
     assert_eq!(world.heard(silent()), last);
 }
 
@@ -494,7 +494,7 @@ fn m18_a_place_is_handed_over_from_inside_alone_and_left_only_once_the_other_dev
     assert_eq!(world.input(Input::Transfer(Progress::Failed(Cause::NoAnswer))), [Notifies(480)]);
     assert_eq!(world.input(refer()), [HandsOver("room-2".to_owned())]);
     let left = world.input(Input::Transfer(Progress::Knocked));
-    let leaves = [Notifies(200), Tells(FromGuest::Left), StopsPrompts, Music(false), Hangs(Cause::Transferred), ClosesPort];
+    let leaves = [Notifies(200), Tells(FromGuest::Lost), StopsPrompts, Music(false), Hangs(Cause::Transferred), ClosesPort];
     assert_eq!(left, leaves);
 
     let (mut menu, _) = World::calls(Addressed::Nothing);

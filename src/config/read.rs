@@ -20,7 +20,7 @@ use crate::http::ApiToken;
 use crate::ids::MeetingName;
 use crate::network::Network;
 use crate::policy::retention::Retention;
-use crate::policy::{Bypass, CallRooms};
+use crate::policy::{Bypass, CallRooms, Limits as MeetingLimits};
 use crate::sip::Emergency;
 use crate::sip::auth::Algorithm;
 use crate::sip::uri::Scheme;
@@ -337,7 +337,8 @@ fn meeting(name: &str, s: &mut Section<'_>) -> Meeting {
         devices_bypass: s.get("devices_bypass", boolean).unwrap_or(false),
         call_rooms: s.get("call_rooms", call_rooms).unwrap_or_default(),
         lobby_timeout: s.get("lobby_timeout", time(10 * SECOND..=DAY)).unwrap_or(10 * MINUTE),
-        unmute_after_host_mute: s.get("unmute_after_host_mute", boolean).unwrap_or(true),
+        unmute_after_host_mute: s.get("unmute_after_host_mute", boolean).unwrap_or(false),
+        anonymous_join: s.get("anonymous_join", boolean).unwrap_or(true),
     }
 }
 
@@ -387,6 +388,18 @@ fn organisation(s: &mut Section<'_>) -> Organisation {
     Organisation {
         name: s.get("name", label(128)).unwrap_or_else(|| "Roomgate".to_owned()),
         language: s.get("language", language).unwrap_or_else(|| "en".to_owned()),
+        anonymous_join: s.get("anonymous_join", boolean).unwrap_or(true),
+    }
+}
+
+fn meeting_limits(s: &mut Section<'_>) -> MeetingLimits {
+    let shipped = MeetingLimits::default();
+    let mut limit =
+        |key, otherwise| s.get(key, number(1..=100_000_i64)).and_then(|n| usize::try_from(n).ok()).unwrap_or(otherwise);
+    MeetingLimits {
+        participants: limit("max_participants", shipped.participants),
+        externals: limit("max_externals", shipped.externals),
+        in_chat: limit("max_in_chat", shipped.in_chat),
     }
 }
 
@@ -394,6 +407,7 @@ fn policy(s: &mut Section<'_>) -> Policy {
     Policy {
         pin_counts_as_member: s.get("pin_counts_as_member", boolean).unwrap_or(false),
         externals_only_timeout: s.get("externals_only_timeout", time(MINUTE..=7 * DAY)).unwrap_or(90 * MINUTE),
+        limits: meeting_limits(s),
     }
 }
 

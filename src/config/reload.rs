@@ -8,6 +8,7 @@ use std::fmt::Display;
 
 use super::settings::{Http, Log, Media, Organisation, Policy, Prompts, Recording, Relay, Settings, Sip, Store};
 use super::{Limits, Places};
+use crate::policy::Limits as MeetingLimits;
 use crate::problem::Problem;
 use crate::relay::provider::Kind;
 
@@ -147,11 +148,17 @@ impl Found {
     }
 
     fn rest(&mut self, old: (&Organisation, &Policy, &Prompts), new: (&Organisation, &Policy, &Prompts)) {
-        let (Organisation { name, language }, Policy { pin_counts_as_member, externals_only_timeout }, prompts) = old;
+        let (Organisation { name, language, anonymous_join }, policy, prompts) = old;
+        let Policy { pin_counts_as_member, externals_only_timeout, limits } = policy;
         self.compare(true, "organisation.name", name, &new.0.name);
         self.compare(true, "organisation.language", language, &new.0.language);
+        self.compare(true, "organisation.anonymous_join", anonymous_join, &new.0.anonymous_join);
         self.compare(true, "policy.pin_counts_as_member", pin_counts_as_member, &new.1.pin_counts_as_member);
         self.compare(true, "policy.externals_only_timeout", externals_only_timeout, &new.1.externals_only_timeout);
+        let MeetingLimits { participants, externals, in_chat } = limits;
+        self.compare(true, "policy.max_participants", participants, &new.1.limits.participants);
+        self.compare(true, "policy.max_externals", externals, &new.1.limits.externals);
+        self.compare(true, "policy.max_in_chat", in_chat, &new.1.limits.in_chat);
         self.compare(true, "prompts.directory", &prompts.directory, &new.2.directory);
     }
 

@@ -12,7 +12,7 @@ use crate::codec::CodecKind;
 use crate::ids::MeetingName;
 use crate::network::Network;
 use crate::policy::retention::Retention;
-use crate::policy::{Bypass, CallRooms};
+use crate::policy::{Bypass, CallRooms, Limits as MeetingLimits};
 use crate::relay::DailyLimits;
 use crate::relay::outbox::OnUnknown;
 use crate::relay::provider::ProviderSettings;
@@ -241,8 +241,10 @@ pub struct Meeting {
     pub call_rooms: CallRooms,
     /// How long a lobby wait lasts (M-9).
     pub lobby_timeout: Duration,
-    /// A device may lift a host's mute (K-4).
+    /// An external may lift a host's mute (K-4).
     pub unmute_after_host_mute: bool,
+    /// Externals may join, by telephone and in a browser (M-11).
+    pub anonymous_join: bool,
 }
 
 /// `[media]`
@@ -310,6 +312,8 @@ pub struct Organisation {
     pub name: String,
     /// Language of prompts.
     pub language: String,
+    /// Externals may join its meetings (M-11).
+    pub anonymous_join: bool,
 }
 
 /// `[policy]`
@@ -319,6 +323,8 @@ pub struct Policy {
     pub pin_counts_as_member: bool,
     /// A meeting that only externals are left in ends after this time (M-10).
     pub externals_only_timeout: Duration,
+    /// How many a meeting takes (M-14).
+    pub limits: MeetingLimits,
 }
 
 /// `[prompts]`

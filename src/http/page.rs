@@ -11,6 +11,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -177,6 +179,8 @@ fn visitor(site: &Site, meeting: MeetingName, session: Option<&Session>) -> Visi
         meeting,
         role: if member { Role::Member } else { Role::External },
         organiser: session.is_some_and(Session::organises),
+        identity: session.map(|session| format!("session/{}", URL_SAFE_NO_PAD.encode(session.id))),
+        from: None,
         fallback_name: if member { "Member" } else { "Guest" },
         ice_servers: site.web().ice_servers.iter().map(|server| server.made_for(now)).collect(),
     }
@@ -204,7 +208,12 @@ async fn info(
     Json(json!({
         "meeting": name.as_str(),
         "title": title,
-        "role": if member { Role::Member } else { Role::External },
+        "role": match member {
+            true => json!(Role::Member),
+            false if site.registry.admits_anonymous(&name) => json!(Role::External),
+            // M-11: the page says so before anybody has typed a name.
+            false => json!("none"),
+        },
         "organiser": session.as_ref().is_some_and(Session::organises),
         "organisation": web.organisation,
         // Asked before anybody may knock (K-1).
@@ -248,7 +257,8 @@ async fn connect(
         let text = "This meeting has a passcode, which was not given.";
         return ProblemDetails::new(StatusCode::FORBIDDEN, "passcode-wanted", text).into_response();
     }
-    let visitor = visitor(&site, meeting, session.as_ref());
+    let from = peer.client(&headers, &site.web().trusted_proxies);
+    let visitor = Visitor { from: Some(from), ..visitor(&site, meeting, session.as_ref()) };
     upgrade
         .max_message_size(signalling::LARGEST_MESSAGE)
         .max_frame_size(signalling::LARGEST_MESSAGE)

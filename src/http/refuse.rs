@@ -65,11 +65,18 @@ impl From<Refusal> for ProblemDetails {
     fn from(refusal: Refusal) -> Self {
         let status = match refusal {
             Refusal::TooOften => return Self { code: refusal.code(), ..Self::too_many(&refusal.to_string(), BETWEEN_RINGS) },
-            Refusal::NotAllowed => StatusCode::FORBIDDEN,
+            Refusal::NotAllowed | Refusal::AnonymousOff => StatusCode::FORBIDDEN,
             Refusal::NoSuchParticipant | Refusal::NoSuchDevice => StatusCode::NOT_FOUND,
-            Refusal::NotConfigured | Refusal::NotReachable | Refusal::NotInside | Refusal::MuteLocked | Refusal::Ended => {
-                StatusCode::CONFLICT
-            }
+            Refusal::NotConfigured
+            | Refusal::NotCaptured
+            | Refusal::NoMember
+            | Refusal::NotReachable
+            | Refusal::NotInside
+            | Refusal::MuteLocked
+            | Refusal::MeetingFull
+            | Refusal::ChatFull
+            | Refusal::Ended => StatusCode::CONFLICT,
+            Refusal::TooFast | Refusal::TooManyKnocks | Refusal::DeniedJustNow => StatusCode::TOO_MANY_REQUESTS,
             Refusal::RecorderFailed | Refusal::Busy | Refusal::Restarting => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::BadText => StatusCode::UNPROCESSABLE_ENTITY,
         };

@@ -1,5 +1,7 @@
 //! The server as its clients meet it: real sockets on 127.0.0.1, and meetings that write down what they are asked.
 
+use std::path::Path;
+
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -134,14 +136,19 @@ impl World {
         Self::with(settings().await).await
     }
 
-    async fn with(mut settings: HttpSettings) -> Self {
+    /// With meetings that only write down what they are asked.
+    async fn with(settings: HttpSettings) -> Self {
+        let (seen, seen_by) = mpsc::channel(256);
+        let registry = Registry::stand_in(&[("demo", "Demo <meeting>"), ("board", "Board"), ("vault", "Vault")], seen);
+        Self::on(settings, registry, seen_by).await
+    }
+
+    async fn on(mut settings: HttpSettings, registry: Registry, seen_by: mpsc::Receiver<Seen>) -> Self {
         let (ready, is_ready) = watch::channel(true);
         settings.ready = is_ready;
         let (shutdown, stops) = watch::channel(false);
-        let (seen, seen_by) = mpsc::channel(256);
         let socket = settings.socket.clone();
         let sessions = settings.sessions.clone();
-        let registry = Registry::stand_in(&[("demo", "Demo <meeting>"), ("board", "Board"), ("vault", "Vault")], seen);
         let Bound { addr, task } = start(settings, registry, stops).await.expect("starts");
         Self {
             addr,
@@ -285,10 +292,12 @@ fn status_of(error: WsError) -> u16 {
 
 mod api;
 mod calls;
+mod crowd;
 mod devices;
 mod document;
 mod events;
 mod house;
+mod live;
 mod pages;
 mod server;
 mod signalling;

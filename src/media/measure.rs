@@ -232,7 +232,17 @@ impl Meeting {
 fn admission(policy: &mut Policy, now: Instant, number: u64) -> Admission {
     let who = ParticipantId::from_number(number);
     let name = "Somebody".to_owned().into();
-    policy.handle(now, Fact::Joined { who, role: Role::Member, via: Via::Browser, organiser: false, name });
+    policy.handle(
+        now,
+        Fact::Joined {
+            who,
+            role: Role::Member,
+            via: Via::Browser,
+            organiser: false,
+            name,
+            muted: crate::policy::Muted::default(),
+        },
+    );
     let effects: Vec<_> = std::iter::from_fn(|| policy.poll()).collect();
     let seat = effects.into_iter().find_map(|effect| match effect {
         Effect::Seat { admission, .. } => Some(admission),

@@ -1,16 +1,22 @@
 //! Live meetings: one task each, which drives the [`Policy`](crate::policy::Policy) and performs its effects on media, pages and calls.
 //!
-//! Pages and calls ask by a [`MeetingHandle`]; what they are told comes by their own bounded queue ([`ToPage`], [`ToGuest`]).
+//! Pages and calls ask by a [`MeetingHandle`]; what they are told comes by their own bounded queue ([`Feed`], [`ToGuest`]).
 //! A meeting comes to life with its first participant and ends by the policy's word; the [`Registry`] finds it by name.
 
+mod asks;
 mod capture;
+pub mod feed;
+mod knocks;
+mod mutes;
+mod names;
 mod registry;
-mod roster;
+pub mod roster;
 #[cfg(test)]
 mod stand_in;
 mod task;
 pub mod words;
 
+use std::net::IpAddr;
 use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
@@ -24,11 +30,13 @@ use crate::redact::Redacted;
 use crate::relay::driver::{LineProgress, Readers};
 use crate::sip::Roster;
 use crate::store::Phone;
+use feed::Feed;
 
+pub use mutes::Mutes;
 pub use registry::{MeetingSettings, Registry, Shared};
 #[cfg(test)]
 pub use stand_in::Seen;
-pub use words::{Ask, BETWEEN_RINGS, By, ChatLine, Refusal, Snapshot, ToPage};
+pub use words::{Ask, BETWEEN_RINGS, By, ChatLine, Granted, Refusal, Snapshot, ToPage};
 
 /// Requests that may wait for a meeting. Full: the asker waits, as requests go down (DESIGN §6).
 const MAILBOX: usize = 256;
@@ -46,12 +54,16 @@ pub struct JoinPage {
     pub name: String,
     /// The presence it had before its connection was lost, by a signed token.
     pub resume: Option<ParticipantId>,
-    /// Its microphone was closed when its connection was lost: closed again, and never opened by this (K-4).
+    /// Who it is beyond this presence: its session, or the key that its browser has made. Under it a host's mute is kept (K-4).
+    pub identity: Option<String>,
+    /// How its own microphone was closed before: closes it again, and never opens it (K-4).
     pub muted: bool,
     /// Its hand was up when its connection was lost: raised again in a seat that is a new one.
     pub hand: bool,
-    /// What it is told. Full: the page is dropped and may come back.
-    pub to_page: mpsc::Sender<ToPage>,
+    /// Its address; knocks are counted by it (M-14).
+    pub from: Option<IpAddr>,
+    /// What it is shown and told.
+    pub feed: Feed,
 }
 
 /// A device that knocks.
@@ -66,6 +78,12 @@ pub struct Knock {
     pub device: String,
     /// For the ledger: the far end of its call.
     pub phone: Phone,
+    /// Who it is beyond this call. Under it a mute is kept (K-4).
+    pub identity: String,
+    /// It is a configured device and has proven to be it.
+    pub known: bool,
+    /// The presence whose place it takes (M-18): a closed microphone stays closed (K-4).
+    pub heir_of: Option<ParticipantId>,
     /// For the ledger: the language in which notices are really spoken to it.
     pub language: String,
     /// The chat is to be shown on its display, or read aloud.
@@ -105,8 +123,10 @@ pub enum ToGuest {
 /// From a device's call to its meeting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FromGuest {
-    /// It hung up, or the call is ending.
+    /// It hung up.
     Left,
+    /// Its call is over without its doing.
+    Lost,
     /// On hold, or back (S-5).
     Hold(bool),
     /// Its microphone (K-4).
@@ -161,6 +181,9 @@ pub enum OfferError {
     /// Whoever offers is not here.
     #[error("you are not in this meeting")]
     NotHere,
+    /// M-14.
+    #[error("too many connections were asked for")]
+    TooFast,
     /// The browser's description, or our side.
     #[error(transparent)]
     Negotiation(#[from] crate::media::NegotiationError),
@@ -172,7 +195,7 @@ pub(crate) enum Request {
     Offer { who: ParticipantId, sdp: String, reply: oneshot::Sender<Result<String, OfferError>> },
     ConnectionLost(ParticipantId),
     PageReloaded(ParticipantId),
-    Ask { who: Option<ParticipantId>, ask: Ask, reply: oneshot::Sender<Result<(), Refusal>> },
+    Ask { who: Option<ParticipantId>, ask: Ask, reply: oneshot::Sender<Result<Granted, Refusal>> },
     Snapshot { viewer: Option<ParticipantId>, reply: oneshot::Sender<Snapshot> },
     Chat(oneshot::Sender<Vec<ChatLine>>),
     Calling(ToPage),
@@ -237,7 +260,7 @@ impl MeetingHandle {
     ///
     /// # Errors
     /// [`Refusal`].
-    pub async fn ask(&self, who: Option<ParticipantId>, ask: Ask) -> Result<(), Refusal> {
+    pub async fn ask(&self, who: Option<ParticipantId>, ask: Ask) -> Result<Granted, Refusal> {
         self.ask_for(|reply| Request::Ask { who, ask, reply }).await.unwrap_or(Err(Refusal::Ended))
     }
 

@@ -7,9 +7,12 @@ use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
 
+use super::knocks::Knocks;
+use super::mutes::Mutes;
 use super::task::MeetingTask;
 use super::{MAILBOX, MeetingHandle, Request};
 use crate::ids::{Ids, MeetingName};
+use crate::machine;
 use crate::media::Media;
 use crate::policy::PolicySettings;
 use crate::policy::retention::Retention;
@@ -25,6 +28,18 @@ pub struct MeetingSettings {
     pub title: String,
     /// Its rules.
     pub policy: PolicySettings,
+    /// Externals may join (M-11); read at each join.
+    pub anonymous_join: bool,
+    /// Names of configured devices, by label: nobody else gets one of them (M-1).
+    pub devices: Arc<BTreeMap<String, String>>,
+}
+
+impl MeetingSettings {
+    /// A meeting with everything as shipped.
+    #[must_use]
+    pub fn titled(title: &str) -> Self {
+        Self { title: title.to_owned(), policy: PolicySettings::default(), anonymous_join: true, devices: Arc::default() }
+    }
 }
 
 /// What all meetings share.
@@ -47,6 +62,34 @@ pub struct Shared {
     pub recordings: PathBuf,
     /// Until then pages come back that had a seat in the last run (M-5).
     pub seats_until: Instant,
+    /// Microphones that stay closed (K-4).
+    pub mutes: Mutes,
+}
+
+/// What is before the doors of all meetings: what is configured at the moment, and who has knocked.
+pub(super) struct Hall {
+    configured: RwLock<BTreeMap<MeetingName, MeetingSettings>>,
+    pub(super) knocks: Mutex<Knocks>,
+}
+
+impl Hall {
+    pub(super) fn new(configured: BTreeMap<MeetingName, MeetingSettings>) -> Self {
+        Self { configured: RwLock::new(configured), knocks: Mutex::new(Knocks::new(machine::now())) }
+    }
+
+    fn configured<T>(&self, name: &MeetingName, read: impl FnOnce(&MeetingSettings) -> T) -> Option<T> {
+        self.configured.read().unwrap_or_else(PoisonError::into_inner).get(name).map(read)
+    }
+
+    /// Externals may join this meeting now (M-11). One that is not configured any more goes on as it was.
+    pub(super) fn admits_anonymous(&self, name: &MeetingName) -> bool {
+        self.configured(name, |settings| settings.anonymous_join).unwrap_or(true)
+    }
+
+    /// Names of configured devices, by label.
+    pub(super) fn devices(&self, name: &MeetingName) -> Arc<BTreeMap<String, String>> {
+        self.configured(name, |settings| Arc::clone(&settings.devices)).unwrap_or_default()
+    }
 }
 
 /// Finds meetings by name, and brings them to life. Cheap to clone.
@@ -59,7 +102,7 @@ pub struct Registry {
 type Birth = dyn Fn(&MeetingName, &MeetingSettings, mpsc::WeakSender<Request>, mpsc::Receiver<Request>) + Send + Sync;
 
 struct Inner {
-    configured: RwLock<BTreeMap<MeetingName, MeetingSettings>>,
+    hall: Arc<Hall>,
     birth: Box<Birth>,
     live: Mutex<BTreeMap<MeetingName, Live>>,
     stopping: Mutex<Stopping>,
@@ -83,10 +126,6 @@ struct Live {
 }
 
 impl Inner {
-    fn configured<T>(&self, name: &MeetingName, read: impl FnOnce(&MeetingSettings) -> T) -> Option<T> {
-        self.configured.read().unwrap_or_else(PoisonError::into_inner).get(name).map(read)
-    }
-
     fn stopping(&self) -> MutexGuard<'_, Stopping> {
         self.stopping.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -103,37 +142,32 @@ impl Registry {
     /// A registry of the configured meetings, none of them alive.
     #[must_use]
     pub fn new(configured: BTreeMap<MeetingName, MeetingSettings>, shared: Shared) -> Self {
-        let shared = Arc::new(shared);
-        Self::with(configured, move |name, settings, mailbox, inbox| {
-            MeetingTask::spawn(name.clone(), settings.clone(), Arc::clone(&shared), mailbox, inbox);
+        let (shared, hall) = (Arc::new(shared), Arc::new(Hall::new(configured)));
+        let of_all = Arc::clone(&hall);
+        Self::with(hall, move |name, settings, mailbox, inbox| {
+            let common = (Arc::clone(&shared), Arc::clone(&of_all));
+            MeetingTask::spawn(name.clone(), settings.clone(), common, mailbox, inbox);
         })
     }
 
     /// A registry whose meetings come to life by `birth`.
     pub(super) fn with(
-        configured: BTreeMap<MeetingName, MeetingSettings>,
+        hall: Arc<Hall>,
         birth: impl Fn(&MeetingName, &MeetingSettings, mpsc::WeakSender<Request>, mpsc::Receiver<Request>) + Send + Sync + 'static,
     ) -> Self {
-        Self {
-            inner: Arc::new(Inner {
-                configured: RwLock::new(configured),
-                birth: Box::new(birth),
-                live: Mutex::default(),
-                stopping: Mutex::default(),
-            }),
-        }
+        Self { inner: Arc::new(Inner { hall, birth: Box::new(birth), live: Mutex::default(), stopping: Mutex::default() }) }
     }
 
     /// Other meetings, or others of their settings, for those that begin from now on (O-2). One that lives stays as it is until it
     /// ends, even if it is not configured any more.
     pub fn reconfigure(&self, configured: BTreeMap<MeetingName, MeetingSettings>) {
-        *self.inner.configured.write().unwrap_or_else(PoisonError::into_inner) = configured;
+        *self.inner.hall.configured.write().unwrap_or_else(PoisonError::into_inner) = configured;
     }
 
     /// Name and title of every meeting that is configured or lives.
     #[must_use]
     pub fn titles(&self) -> Vec<(MeetingName, String)> {
-        let configured = self.inner.configured.read().unwrap_or_else(PoisonError::into_inner);
+        let configured = self.inner.hall.configured.read().unwrap_or_else(PoisonError::into_inner);
         let mut found: BTreeMap<_, _> =
             configured.iter().map(|(name, settings)| (name.clone(), settings.title.clone())).collect();
         drop(configured);
@@ -145,7 +179,13 @@ impl Registry {
     #[must_use]
     pub fn title(&self, name: &MeetingName) -> Option<String> {
         let live = self.inner.live().get(name).map(|meeting| meeting.title.clone());
-        live.or_else(|| self.inner.configured(name, |settings| settings.title.clone()))
+        live.or_else(|| self.inner.hall.configured(name, |settings| settings.title.clone()))
+    }
+
+    /// Externals may join this meeting now (M-11).
+    #[must_use]
+    pub fn admits_anonymous(&self, name: &MeetingName) -> bool {
+        self.inner.hall.admits_anonymous(name)
     }
 
     /// The gateway stops by then: whoever is in a meeting, or comes, is told (O-4).
@@ -178,7 +218,7 @@ impl Registry {
         if matches!(stopping, Stopping::Now) {
             return None;
         }
-        let settings = self.inner.configured(name, Clone::clone)?;
+        let settings = self.inner.hall.configured(name, Clone::clone)?;
         let (mailbox, inbox) = mpsc::channel(MAILBOX);
         if let Stopping::By(by) = stopping {
             // The first of its requests: there is room.

@@ -1,17 +1,20 @@
-//! From the policy's view to the words of pages and API.
-
-use crate::policy::{Capture, Row, Standing, View};
+//! From the policy's rows to the words of pages and API: who is shown what of whom.
+//!
+//! Rows are made when they change, once for all who see them; a page holds the same row as all others, by reference.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
 
-use super::words::{JoinView, ParticipantView, ReaderView, Snapshot};
+use super::words::{JoinView, KnownDevice, MutedBy, ParticipantView, ReaderView, Snapshot};
 use crate::ids::ParticipantId;
+use crate::policy::{Capture, Muted, Row, Standing, View};
 use crate::relay::Reader;
 use crate::relay::driver::Readers;
 use crate::sip::{Roster, RosterPerson};
 
 /// How people around devices inside get the chat, and who does.
-pub(super) type Joins = BTreeMap<ParticipantId, Readers>;
+pub(crate) type Joins = BTreeMap<ParticipantId, Readers>;
 
 fn join(readers: &Readers) -> JoinView {
     let reader =
@@ -23,36 +26,227 @@ fn join(readers: &Readers) -> JoinView {
     }
 }
 
-/// One row as it is shown, with `joins` to those who may admit (C-2). Names leave their wrapper here and nowhere else on the way to a page.
-fn row(row: &Row, joins: Option<&Joins>) -> ParticipantView {
-    let readers = joins.and_then(|joins| joins.get(&row.id)).filter(|_| row.standing == Standing::In);
-    ParticipantView {
+/// Who somebody is, as far as they have shown it (M-1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A configured device.
+    Device(KnownDevice),
+    /// Anybody else: where they come from.
+    Elsewhere(String),
+}
+
+/// By participant.
+pub(crate) type Origins = BTreeMap<ParticipantId, Origin>;
+
+/// What is shown of somebody beside what the rules know.
+#[derive(Clone, Copy)]
+pub(crate) struct Beside<'a> {
+    pub(crate) joins: &'a Joins,
+    pub(crate) origins: &'a Origins,
+}
+
+/// A row as it is shown, but for the time it has waited, which never stands still.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    who: ParticipantId,
+    view: ParticipantView,
+    since: Option<Instant>,
+}
+
+impl Shown {
+    /// Whose it is.
+    #[must_use]
+    pub const fn who(&self) -> ParticipantId {
+        self.who
+    }
+
+    /// As it is at `now`.
+    #[must_use]
+    pub fn at(&self, now: Instant) -> ParticipantView {
+        let waiting_seconds = self.since.map(|since| now.saturating_duration_since(since).as_secs());
+        ParticipantView { waiting_seconds, ..self.view.clone() }
+    }
+}
+
+/// How the meeting is, as one page may see it (M-8). Cheap to clone: rows are shared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scene {
+    /// The viewer.
+    pub you: ParticipantId,
+    /// What is not rows.
+    pub facts: Facts,
+    /// The viewer's own row while it waits: nobody else's is seen then.
+    pub own: Option<Arc<Shown>>,
+    /// Those inside.
+    pub inside: Arc<[Arc<Shown>]>,
+    /// Those who wait, for a viewer who may admit.
+    pub waiting: Arc<[Arc<Shown>]>,
+}
+
+/// What of a [`Scene`] is not rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Facts {
+    /// Where the viewer stands.
+    pub standing: Standing,
+    /// Recording (N-1).
+    pub recording: Capture,
+    /// Transcription (N-1).
+    pub transcription: Capture,
+    /// May admit and deny (M-7).
+    pub may_admit: bool,
+    /// May switch recording and transcription (M-12).
+    pub may_record: bool,
+    /// May end the meeting for all.
+    pub may_end: bool,
+    /// May have devices called into the meeting (S-9).
+    pub may_call_rooms: bool,
+    /// The chat is on (M-14).
+    pub chat: bool,
+}
+
+impl Scene {
+    /// Of somebody who is not here.
+    #[must_use]
+    pub fn nobody(you: ParticipantId) -> Self {
+        let facts = Facts {
+            standing: Standing::Waiting,
+            recording: Capture::Off,
+            transcription: Capture::Off,
+            may_admit: false,
+            may_record: false,
+            may_end: false,
+            may_call_rooms: false,
+            chat: false,
+        };
+        Self { you, facts, own: None, inside: Arc::default(), waiting: Arc::default() }
+    }
+
+    /// Every row of it.
+    pub fn rows(&self) -> impl Iterator<Item = &Arc<Shown>> {
+        self.own.iter().chain(self.inside.iter()).chain(self.waiting.iter())
+    }
+}
+
+/// One participant's row, made for everybody at once.
+struct Made {
+    inside: bool,
+    /// For those who may admit.
+    host: Arc<Shown>,
+    /// For others inside.
+    guest: Arc<Shown>,
+}
+
+/// All rows, and what of them has changed since pages were shown them last.
+#[derive(Default)]
+pub(super) struct Rows {
+    made: BTreeMap<ParticipantId, Made>,
+    inside_changed: bool,
+    waiting_changed: bool,
+    lists: Lists,
+}
+
+/// The rows in the order in which they are shown.
+#[derive(Default, Clone)]
+pub(super) struct Lists {
+    pub(super) inside_for_hosts: Arc<[Arc<Shown>]>,
+    pub(super) inside_for_guests: Arc<[Arc<Shown>]>,
+    pub(super) waiting: Arc<[Arc<Shown>]>,
+}
+
+impl Rows {
+    /// Takes a row as it is now; `None`: it is gone. Says nothing of whether anything about it is new.
+    pub(super) fn take(&mut self, who: ParticipantId, row: Option<&Row>, beside: Beside<'_>, now: Instant) {
+        let before = self.made.get(&who);
+        let Some(row) = row else {
+            let was_inside = before.map(|made| made.inside);
+            self.inside_changed |= was_inside == Some(true);
+            self.waiting_changed |= was_inside == Some(false);
+            self.made.remove(&who);
+            return;
+        };
+        let host = shown(row, beside, now);
+        let guest = Shown { view: for_guests(host.view.clone()), ..host.clone() };
+        let inside = row.standing == Standing::In;
+        if before.is_some_and(|made| made.inside == inside && *made.host == host) {
+            return;
+        }
+        let was_inside = before.map(|made| made.inside);
+        self.inside_changed |= inside || was_inside == Some(true);
+        self.waiting_changed |= !inside || was_inside == Some(false);
+        self.made.insert(who, Made { inside, host: Arc::new(host), guest: Arc::new(guest) });
+    }
+
+    /// Which of the two lists have changed since this was asked last: (inside, waiting).
+    pub(super) fn settle(&mut self) -> (bool, bool) {
+        let changed = (std::mem::take(&mut self.inside_changed), std::mem::take(&mut self.waiting_changed));
+        let list = |inside: bool, of: fn(&Made) -> &Arc<Shown>| -> Arc<[Arc<Shown>]> {
+            self.made.values().filter(|made| made.inside == inside).map(|made| Arc::clone(of(made))).collect()
+        };
+        if changed.0 {
+            self.lists.inside_for_hosts = list(true, |made| &made.host);
+            self.lists.inside_for_guests = list(true, |made| &made.guest);
+        }
+        if changed.1 {
+            self.lists.waiting = list(false, |made| &made.host);
+        }
+        changed
+    }
+
+    /// As of the last settling.
+    pub(super) const fn lists(&self) -> &Lists {
+        &self.lists
+    }
+}
+
+/// One row. Names leave their wrapper here and nowhere else on the way to a page.
+pub(crate) fn shown(row: &Row, beside: Beside<'_>, now: Instant) -> Shown {
+    let readers = beside.joins.get(&row.id).filter(|_| row.standing == Standing::In);
+    let (device, from) = match beside.origins.get(&row.id) {
+        Some(Origin::Device(device)) => (Some(device.clone()), None),
+        Some(Origin::Elsewhere(from)) => (None, Some(from.clone())),
+        None => (None, None),
+    };
+    let view = ParticipantView {
         id: row.id.to_string(),
         name: row.name.expose().clone(),
         kind: row.role,
         via: row.via,
         state: row.standing,
         organiser: row.organiser,
-        muted: row.muted,
+        muted: row.muted.is_closed(),
+        muted_by: muted_by(row.muted),
         hand: row.hand,
         on_hold: row.on_hold,
         reconnecting: row.reconnecting,
-        waiting_seconds: row.waiting.map(|waiting| waiting.as_secs()),
+        waiting_seconds: None,
+        device,
+        from,
         join: readers.map(join),
+    };
+    Shown { who: row.id, view, since: row.waiting.and_then(|waiting| now.checked_sub(waiting)) }
+}
+
+/// What concerns those who may admit alone is left out: where somebody comes from (M-1), and how people around them get the chat (C-2).
+fn for_guests(view: ParticipantView) -> ParticipantView {
+    ParticipantView { from: None, join: None, ..view }
+}
+
+const fn muted_by(muted: Muted) -> Option<MutedBy> {
+    match muted {
+        Muted { own: false, host: false } => None,
+        Muted { own: true, host: false } => Some(MutedBy::Owner),
+        Muted { own: false, host: true } => Some(MutedBy::Host),
+        Muted { own: true, host: true } => Some(MutedBy::Both),
     }
 }
 
-/// Several rows.
-fn rows(rows: &[Row], joins: Option<&Joins>) -> Vec<ParticipantView> {
-    rows.iter().map(|one| row(one, joins)).collect()
-}
-
 /// What the operator is sent: everything.
-pub(super) fn operator(all: &[Row], joins: &Joins, recording: Capture, transcription: Capture) -> Snapshot {
+pub(super) fn operator(all: &[Row], beside: Beside<'_>, now: Instant, captures: [Capture; 2]) -> Snapshot {
+    let [recording, transcription] = captures;
     Snapshot {
         you: String::new(),
         standing: Standing::In,
-        participants: rows(all, Some(joins)),
+        participants: all.iter().map(|row| shown(row, beside, now).at(now)).collect(),
         recording,
         transcription,
         may_admit: true,
@@ -82,19 +276,23 @@ pub(super) fn for_phone(title: &str, view: &View) -> Roster {
     let person = |row: &Row| RosterPerson {
         id: row.id.to_string(),
         name: row.name.expose().clone(),
-        muted: row.muted,
+        muted: row.muted.is_closed(),
         on_hold: row.on_hold,
     };
     let inside = view.participants.iter().filter(|row| row.standing == Standing::In);
     Roster { title: title.to_owned(), people: inside.map(person).collect() }
 }
 
-/// What a page is sent.
-pub(super) fn snapshot(view: &View, joins: &Joins) -> Snapshot {
+/// What a participant is sent that asks by the API.
+pub(super) fn snapshot(view: &View, beside: Beside<'_>, now: Instant) -> Snapshot {
+    let row = |row: &Row| {
+        let seen = shown(row, beside, now).at(now);
+        if view.may_admit { seen } else { for_guests(seen) }
+    };
     Snapshot {
         you: view.you.to_string(),
         standing: view.standing,
-        participants: rows(&view.participants, Some(joins).filter(|_| view.may_admit)),
+        participants: view.participants.iter().map(row).collect(),
         recording: view.recording,
         transcription: view.transcription,
         may_admit: view.may_admit,

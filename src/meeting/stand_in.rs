@@ -2,13 +2,16 @@
 #![allow(clippy::disallowed_methods, reason = "a driver: it starts the meeting's task")]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::words::{Capture, ChatLine, ParticipantView, Snapshot, Standing, Texted, ToPage, Via};
+use super::feed::Feed;
+use super::registry::Hall;
+use super::words::{Capture, ChatLine, Granted, ParticipantView, Snapshot, Standing, Texted, ToPage, Via};
 use super::{Ask, JoinPage, MeetingSettings, OfferError, Refusal, Registry, Request};
 use crate::ids::{Ids, MeetingName, ParticipantId};
-use crate::policy::{PolicySettings, Role};
+use crate::policy::Role;
 
 /// What a stand-in was asked, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,11 +40,9 @@ pub enum Seen {
 impl Registry {
     /// A registry of meetings, by name and title, that tell `seen` what they are asked.
     pub(crate) fn stand_in(meetings: &[(&str, &str)], seen: mpsc::Sender<Seen>) -> Self {
-        let configured = meetings.iter().map(|(name, title)| {
-            let settings = MeetingSettings { title: (*title).to_owned(), policy: PolicySettings::default() };
-            (MeetingName::new(*name).expect("a name"), settings)
-        });
-        Self::with(configured.collect(), move |_, _, _, inbox| {
+        let configured =
+            meetings.iter().map(|(name, title)| (MeetingName::new(*name).expect("a name"), MeetingSettings::titled(title)));
+        Self::with(Arc::new(Hall::new(configured.collect())), move |_, _, _, inbox| {
             tokio::spawn(StandIn::default().run(inbox, seen.clone()));
         })
     }
@@ -50,7 +51,7 @@ impl Registry {
 struct Present {
     role: Role,
     name: String,
-    page: mpsc::Sender<ToPage>,
+    page: Feed,
 }
 
 #[derive(Default)]
@@ -71,9 +72,9 @@ impl StandIn {
     /// Tells what it sees before it answers. Whoever asks may have gone away meanwhile, and so may the test.
     async fn answer(&mut self, request: Request, seen: &mpsc::Sender<Seen>) {
         match request {
-            Request::JoinPage(JoinPage { role, organiser, name, resume, to_page, .. }, reply) => {
+            Request::JoinPage(JoinPage { role, organiser, name, resume, feed, .. }, reply) => {
                 let who = resume.filter(|who| self.people.contains_key(who)).unwrap_or_else(|| self.ids.participant());
-                self.people.insert(who, Present { role, name: name.clone(), page: to_page });
+                self.people.insert(who, Present { role, name: name.clone(), page: feed });
                 let _ = seen.send(Seen::Join { who, role, organiser, name, resume }).await;
                 let _ = reply.send(Ok(who));
             }
@@ -89,7 +90,7 @@ impl StandIn {
             }
             Request::Ask { who, ask, reply } => {
                 let _ = seen.send(Seen::Ask(who, ask.clone())).await;
-                let _ = reply.send(self.decide(who, ask));
+                let _ = reply.send(self.decide(who, ask).map(|()| Granted::Done));
             }
             Request::Snapshot { viewer, reply } => {
                 let _ = reply.send(self.snapshot(viewer));
@@ -99,7 +100,7 @@ impl StandIn {
             }
             Request::Calling(word) => {
                 for present in self.people.values().filter(|present| present.role == Role::Member) {
-                    let _ = present.page.try_send(word.clone());
+                    present.page.say(word.clone());
                 }
             }
             Request::Knock(_) | Request::Guest(..) | Request::Heard(_) | Request::Stopping { .. } | Request::Close(_) => {}
@@ -140,14 +141,14 @@ impl StandIn {
                     at: 0,
                 };
                 for present in self.people.values() {
-                    let _ = present.page.try_send(ToPage::Chat(line.clone()));
+                    present.page.say(ToPage::Chat(line.clone()));
                 }
                 self.chat.push(line);
                 Ok(())
             }
             Ask::Leave => {
                 if let Some(left) = who.and_then(|who| self.people.remove(&who)) {
-                    let _ = left.page.try_send(ToPage::Ended { reason: "left" });
+                    left.page.say(ToPage::Ended { reason: "left" });
                 }
                 Ok(())
             }
@@ -164,10 +165,13 @@ impl StandIn {
             state: Standing::In,
             organiser: false,
             muted: false,
+            muted_by: None,
             hand: false,
             on_hold: false,
             reconnecting: false,
             waiting_seconds: None,
+            device: None,
+            from: None,
             join: None,
         });
         Snapshot {

@@ -6,30 +6,37 @@
 
 mod chat;
 mod lines;
+mod microphones;
+mod pages;
 mod perform;
 mod raise;
 mod readers;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
-use std::time::Instant;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, PoisonError};
+use std::time::{Instant, SystemTime};
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::asks::Asks;
 use super::capture::{Finishing, Recording};
-use super::registry::{MeetingSettings, Shared};
-use super::words::{Ask, Refusal, Snapshot, ToPage};
+use super::feed::Feed;
+use super::registry::{Hall, MeetingSettings, Shared};
+use super::roster::Origin;
+use super::words::{Ask, Granted, KnownDevice, Refusal, Snapshot, ToPage};
 use super::{FromGuest, JoinPage, Knock, OfferError, Request, ToGuest, roster};
 use crate::cause::Cause;
 use crate::ids::{CallId, MeetingName, NoticeId, ParticipantId};
 use crate::machine::{self, Flow, Machine, Owner, drive};
 use crate::media::{self, BridgeHandle, Gate, MeetingHeard, PeerChange, PeerHandle, PortHandle};
 use crate::policy::{
-    Admission, Asker, Capture, CaptureKind, Carried, Effect, Fact, Outcome, Policy, Role, Standing, Switch, Via,
+    Admission, Asker, Capture, CaptureKind, Carried, Effect, Fact, Muted, Outcome, Policy, Role, Standing, Switch, Via,
 };
 use crate::redact::Redacted;
 use crate::relay;
-use crate::store::{ChatCopy, Phone};
+use crate::store::{ChatCopy, MuteChange, Phone};
+use crate::units::unix_millis;
 use chat::Chat;
 
 /// What the bridge and its peers may have to say; full: counted there and said again with the next change.
@@ -37,7 +44,7 @@ const HEARD_QUEUE: usize = 256;
 
 struct Page {
     role: Role,
-    to_page: mpsc::Sender<ToPage>,
+    feed: Feed,
     peer: Option<PeerHandle>,
     /// The right to a seat, until there is a connection to seat.
     admission: Option<Admission>,
@@ -45,6 +52,12 @@ struct Page {
     gate: Gate,
     connected: bool,
     consent: bool,
+    asks: Asks,
+    from: Option<IpAddr>,
+    /// Under what its host's mute is kept (K-4).
+    identity: Option<String>,
+    /// Under what it is remembered once it is denied (M-14).
+    denial: String,
 }
 
 struct Guest {
@@ -53,6 +66,11 @@ struct Guest {
     port: PortHandle,
     phone: Phone,
     device: String,
+    /// Under what its mute is kept (K-4).
+    identity: String,
+    /// A configured device, proven.
+    known: bool,
+    asks: Asks,
     language: String,
     /// The chat is shown on its display.
     text: bool,
@@ -89,6 +107,8 @@ pub(super) enum Act {
     },
     /// Keep a copy (C-8).
     Copy(Box<ChatCopy>),
+    /// Keep a closed microphone closed (K-4).
+    Mute(MuteChange),
 }
 
 /// A live meeting.
@@ -97,20 +117,29 @@ pub(super) struct MeetingTask {
     title: String,
     policy: Policy,
     shared: Arc<Shared>,
+    hall: Arc<Hall>,
+    /// When this run of the meeting began, in milliseconds since 1970.
+    run: u64,
     bridge: BridgeHandle,
     heard: mpsc::Sender<MeetingHeard>,
     pages: BTreeMap<ParticipantId, Page>,
     guests: BTreeMap<ParticipantId, Guest>,
     chat: Chat,
     joins: roster::Joins,
+    origins: roster::Origins,
     recording: Option<Recording>,
     /// The recording that ended last, until the meeting closes.
     finishing: Option<Finishing>,
     lines: lines::Lines,
     speaking: Vec<ParticipantId>,
     raised: raise::Raised,
+    showing: pages::Showing,
+    /// How the microphones of devices were closed that have left.
+    departed: VecDeque<(ParticipantId, Muted)>,
     acts: VecDeque<Act>,
-    asked: Option<oneshot::Sender<Result<(), Refusal>>>,
+    asked: Option<oneshot::Sender<Result<Granted, Refusal>>>,
+    /// The daemon ends it, which everybody but the daemon goes on with (K-4).
+    closing: bool,
     /// The gateway stops by then (O-4).
     stopping: Option<Instant>,
     /// It stops now: who is dismissed comes back to the next run.
@@ -123,7 +152,7 @@ impl MeetingTask {
     pub(super) fn spawn(
         name: MeetingName,
         settings: MeetingSettings,
-        shared: Arc<Shared>,
+        (shared, hall): (Arc<Shared>, Arc<Hall>),
         mailbox: mpsc::WeakSender<Request>,
         mut inbox: mpsc::Receiver<Request>,
     ) {
@@ -139,26 +168,33 @@ impl MeetingTask {
                 }
             });
             tracing::info!(meeting = %name, bridge = %bridge.id(), "meeting opened");
+            let run = shared.mutes.run(&name, unix_millis(SystemTime::now()));
             let mut task = Self {
+                run,
                 name,
                 title: settings.title,
                 policy: Policy::new(settings.policy),
                 shared,
+                hall,
                 bridge,
                 heard,
                 pages: BTreeMap::new(),
                 guests: BTreeMap::new(),
                 chat: Chat::default(),
                 joins: roster::Joins::new(),
+                origins: roster::Origins::new(),
                 recording: None,
                 finishing: None,
                 lines: lines::Lines::default(),
                 speaking: Vec::new(),
                 raised: raise::Raised::default(),
+                showing: pages::Showing::default(),
+                departed: VecDeque::new(),
                 acts: VecDeque::new(),
                 asked: None,
                 stopping: None,
                 stopped: false,
+                closing: false,
                 over: false,
             };
             drive(&mut task, &mut inbox).await;
@@ -206,12 +242,15 @@ impl MeetingTask {
                 // A page that left while it joined is noticed by its closed queue.
                 let _ = reply.send(joined);
             }
-            Request::Offer { who, sdp, reply } => self.acts.push_back(Act::Negotiate { who, sdp, reply }),
+            Request::Offer { who, sdp, reply } => match self.pages.get_mut(&who).is_none_or(|page| page.asks.offer(now)) {
+                true => self.acts.push_back(Act::Negotiate { who, sdp, reply }),
+                false => drop(reply.send(Err(OfferError::TooFast))),
+            },
             Request::ConnectionLost(who) => self.connection_lost(now, who),
             Request::PageReloaded(who) => self.fact(now, Fact::Reloaded { who }),
             Request::Ask { who, ask, reply } => {
                 self.asked = Some(reply);
-                if let Err(refusal) = self.ask(now, who, ask) {
+                if let Err(refusal) = self.spend(now, who, &ask).and_then(|()| self.ask(now, who, ask)) {
                     self.answer(Err(refusal));
                 }
             }
@@ -239,72 +278,10 @@ impl MeetingTask {
             }
             Request::Close(cause) => {
                 tracing::info!(meeting = %self.name, %cause, "meeting ends");
+                self.closing = true;
                 self.stopped = cause == Cause::Draining;
                 self.fact(now, if cause == Cause::Draining { Fact::Stopped } else { Fact::End { by: Asker::Operator } });
             }
-        }
-    }
-
-    /// `seated`: it had a seat in the daemon's last run.
-    fn join_page(&mut self, now: Instant, join: JoinPage, seated: bool) -> Result<ParticipantId, Refusal> {
-        if self.policy.is_ended() {
-            return Err(Refusal::Ended);
-        }
-        let resumed = join.resume.filter(|who| self.pages.contains_key(who));
-        let who = resumed.unwrap_or_else(|| self.shared.ids.participant());
-        if let Some(page) = self.pages.get_mut(&who) {
-            // The older page of the same presence is told, should it still be there.
-            let _ = page.to_page.try_send(ToPage::Ended { reason: "replaced" });
-            page.to_page = join.to_page;
-            page.connected = true;
-        } else {
-            let page = Page {
-                role: join.role,
-                to_page: join.to_page,
-                peer: None,
-                admission: None,
-                seated: false,
-                gate: Gate::default(),
-                connected: true,
-                consent: true,
-            };
-            self.pages.insert(who, page);
-        }
-        tracing::info!(meeting = %self.name, participant = %who, role = %join.role, resumed = resumed.is_some(), "page joined");
-        let name = Redacted::new(join.name);
-        if seated {
-            self.fact(now, Fact::SeatKept { who });
-        }
-        self.fact(now, Fact::Joined { who, role: join.role, via: Via::Browser, organiser: join.organiser, name });
-        if join.muted {
-            self.fact(now, Fact::MuteSelf { who, to: Switch::To(true) });
-        }
-        self.report_alive(now, who);
-        if resumed.is_some() {
-            self.show(now, who);
-        }
-        if self.policy.standing(who) == Some(Standing::In) {
-            self.send_chat_so_far(who);
-            if join.hand && resumed.is_none() {
-                self.fact(now, Fact::Hand { who, to: Switch::To(true) });
-            }
-        }
-        self.tell_stopping(now, who);
-        Ok(who)
-    }
-
-    /// A late word of an older socket says nothing about the one that has taken its place.
-    fn connection_lost(&mut self, now: Instant, who: ParticipantId) {
-        if let Some(page) = self.pages.get_mut(&who).filter(|page| page.to_page.is_closed()) {
-            page.connected = false;
-            self.report_alive(now, who);
-        }
-    }
-
-    fn report_alive(&mut self, now: Instant, who: ParticipantId) {
-        if let Some(page) = self.pages.get(&who) {
-            let alive = page.connected && page.consent;
-            self.fact(now, Fact::Alive { who, alive });
         }
     }
 
@@ -334,52 +311,70 @@ impl MeetingTask {
             (Ask::End, _) => Fact::End { by },
             (Ask::ConfirmReader(device, reader), who) => return self.ask_of_reader(now, who, device, reader, true),
             (Ask::RemoveReader(device, reader), who) => return self.ask_of_reader(now, who, device, reader, false),
-            (Ask::Chat(text), who) => return self.say(who, text, None),
+            (Ask::Chat(text), _) => return self.say(by, text, None),
         };
         self.fact(now, fact);
         Ok(())
     }
 
-    fn leave(&mut self, now: Instant, who: ParticipantId, reason: &'static str) {
-        self.fact(now, Fact::Left { who });
-        if let Some(page) = self.pages.get(&who) {
-            let _ = page.to_page.try_send(ToPage::Ended { reason });
-        }
-        self.acts.push_back(Act::Policy(Effect::Dismiss { who, cause: Cause::HungUp }));
-    }
-
-    fn inside(&self) -> Vec<ParticipantId> {
-        self.pages.keys().copied().filter(|who| self.policy.standing(*who) == Some(Standing::In)).collect()
-    }
-
     fn knock(&mut self, now: Instant, knock: Knock) {
-        let Knock { who, call, name, device, phone, language, text, port, to_guest } = knock;
+        let Knock { who, call, name, device, phone, identity, known, heir_of, language, text, port, to_guest } = knock;
         tracing::info!(meeting = %self.name, participant = %who, %device, "device knocks");
-        self.guests.insert(who, Guest { call, to_guest, port, phone, device, language, text, watches: false, joined: false });
+        let muted = self.kept_mute(&identity).and(heir_of.map(|old| self.mute_of(old)).unwrap_or_default());
+        let name = self.own_name(&name, if known { "" } else { "caller" }, Some(&identity), who);
+        let refused = self.turned_away(now, &identity);
+        self.origins.insert(who, origin(&device, known, &phone));
+        let asks = Asks::new(now);
+        self.guests.insert(
+            who,
+            Guest { call, to_guest, port, phone, device, identity, known, asks, language, text, watches: false, joined: false },
+        );
+        if let Some(cause) = refused {
+            self.acts.push_back(Act::Policy(Effect::Dismiss { who, cause }));
+            return;
+        }
+        if known {
+            self.rename_others(now, who, &name);
+        }
         let name = Redacted::new(name);
-        self.fact(now, Fact::Joined { who, role: Role::External, via: Via::Phone, organiser: false, name });
+        self.fact(now, Fact::Joined { who, role: Role::External, via: Via::Phone, organiser: false, name, muted });
         if self.policy.standing(who).is_some_and(|standing| standing != Standing::In) {
             self.tell_guest(now, who, ToGuest::Waiting);
         }
     }
 
+    /// Why a device is not let to the door (M-11, M-14).
+    fn turned_away(&self, now: Instant, identity: &str) -> Option<Cause> {
+        if !self.hall.admits_anonymous(&self.name) {
+            return Some(Cause::AnonymousOff);
+        }
+        let mut knocks = self.hall.knocks.lock().unwrap_or_else(PoisonError::into_inner);
+        // Its calls are budgeted where they come in.
+        knocks.knock(now, None, identity).is_err().then_some(Cause::Denied)
+    }
+
     /// The device is forgotten only after what follows from its leaving is done: a notice cut short is ledgered by its name (N-8).
-    fn guest_left(&mut self, now: Instant, who: ParticipantId) {
+    fn guest_left(&mut self, now: Instant, who: ParticipantId, lost: bool) {
+        self.depart_muted(who, lost);
         self.fact(now, Fact::Left { who });
         self.acts.push_back(Act::Forget(who));
     }
 
     fn guest_says(&mut self, now: Instant, who: ParticipantId, what: FromGuest) {
         let fact = match what {
-            FromGuest::Left => {
-                self.guest_left(now, who);
+            FromGuest::Left | FromGuest::Lost => {
+                self.guest_left(now, who, what == FromGuest::Lost);
                 return;
             }
             FromGuest::Hold(on) => Fact::Hold { who, on },
             FromGuest::Mute(to) => Fact::MuteSelf { who, to },
             FromGuest::Hand(to) => Fact::Hand { who, to },
             FromGuest::Chat { text, by } => {
-                if let Err(refusal) = self.say(Some(who), text.into_inner(), by) {
+                let text = text.into_inner();
+                let ask = Ask::Chat(text);
+                let spent = self.spend(now, Some(who), &ask);
+                let Ask::Chat(text) = ask else { return };
+                if let Err(refusal) = spent.and_then(|()| self.say(Asker::Participant(who), text, by)) {
                     // It left or was removed while its words were on their way.
                     tracing::debug!(participant = %who, %refusal, "a text of a phone is not taken");
                 }
@@ -423,9 +418,11 @@ impl MeetingTask {
         match heard {
             MeetingHeard::Speaking { who, .. } => {
                 self.speaking.clone_from(&who);
-                let ids: Vec<String> = who.iter().map(ToString::to_string).collect();
+                let speaking: Arc<[ParticipantId]> = who.into();
                 for page in self.inside() {
-                    self.tell_page(page, ToPage::Speaking { ids: ids.clone() });
+                    if let Some(page) = self.pages.get(&page) {
+                        page.feed.speaking(Arc::clone(&speaking));
+                    }
                 }
             }
             MeetingHeard::Peer { peer, change } => {
@@ -457,14 +454,9 @@ impl MeetingTask {
 
     fn snapshot(&self, now: Instant, viewer: Option<ParticipantId>) -> Snapshot {
         match viewer.map(|viewer| self.policy.snapshot(viewer, now)) {
-            Some(Some(view)) => roster::snapshot(&view, &self.joins),
+            Some(Some(view)) => roster::snapshot(&view, self.beside(), now),
             Some(None) => roster::nobody(),
-            None => roster::operator(
-                &self.policy.rows(now),
-                &self.joins,
-                self.policy.capture(CaptureKind::Recording),
-                self.policy.capture(CaptureKind::Transcription),
-            ),
+            None => roster::operator(&self.policy.rows(now), self.beside(), now, self.captures()),
         }
     }
 
@@ -476,35 +468,10 @@ impl MeetingTask {
         }
     }
 
-    fn answer(&mut self, answer: Result<(), Refusal>) {
+    fn answer(&mut self, answer: Result<Granted, Refusal>) {
         if let Some(asked) = self.asked.take() {
             // Whoever asked may be gone.
             let _ = asked.send(answer);
-        }
-    }
-
-    fn show(&mut self, now: Instant, who: ParticipantId) {
-        if let Some(view) = self.policy.snapshot(who, now) {
-            self.tell_page(who, ToPage::State(Box::new(roster::snapshot(&view, &self.joins))));
-        }
-    }
-
-    /// Who is inside, to a device that wants to know and is inside itself (M-8).
-    fn show_roster(&mut self, now: Instant, who: ParticipantId) {
-        if !self.guests.get(&who).is_some_and(|guest| guest.watches) {
-            return;
-        }
-        if let Some(view) = self.policy.snapshot(who, now).filter(|view| view.standing == Standing::In) {
-            self.tell_guest(now, who, ToGuest::Roster(roster::for_phone(&self.title, &view)));
-        }
-    }
-
-    fn tell_page(&mut self, who: ParticipantId, what: ToPage) {
-        if let Some(page) = self.pages.get_mut(&who)
-            && page.to_page.try_send(what).is_err()
-        {
-            // It does not read, or its socket is gone: dropping the queue ends its signalling, which reports the loss.
-            page.to_page = mpsc::channel(1).0;
         }
     }
 
@@ -512,9 +479,19 @@ impl MeetingTask {
         let Some(guest) = self.guests.get_mut(&who) else { return };
         if guest.to_guest.try_send(what).is_err() {
             tracing::error!(meeting = %self.name, participant = %who, cause = %Cause::Stalled, "the call takes no more words");
-            self.guest_left(now, who);
+            self.guest_left(now, who, true);
         }
     }
+}
+
+/// Who a device is, as far as it has shown it (M-1).
+fn origin(label: &str, known: bool, phone: &Phone) -> Origin {
+    if known {
+        return Origin::Device(KnownDevice { label: label.to_owned(), proven_by: phone.proof.clone() });
+    }
+    let address = phone.address.parse::<SocketAddr>().map_or_else(|_| phone.address.clone(), |address| address.ip().to_string());
+    let caller = phone.caller.to_string();
+    Origin::Elsewhere(if caller.is_empty() { address } else { format!("{caller} ({address})") })
 }
 
 impl Machine for MeetingTask {
@@ -523,9 +500,12 @@ impl Machine for MeetingTask {
 
     fn handle(&mut self, now: Instant, request: Request) {
         self.take(now, request);
+        // However fast requests come, pages are shown what they have led to.
+        self.show_what_is_due(now);
     }
 
     fn wake(&mut self, now: Instant) {
+        self.show_what_is_due(now);
         self.policy.wake(now);
         while let Some(effect) = self.policy.poll() {
             self.acts.push_back(Act::Policy(effect));
@@ -538,13 +518,13 @@ impl Machine for MeetingTask {
         let act = self.acts.pop_front();
         if act.is_none() {
             // Everything that an ask led to has been done, and nothing refused it.
-            self.answer(Ok(()));
+            self.answer(Ok(Granted::Done));
         }
         act
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.policy.deadline().into_iter().chain(self.lines.deadline()).min()
+        self.policy.deadline().into_iter().chain(self.lines.deadline()).chain(self.showing.due()).min()
     }
 }
 
@@ -568,6 +548,7 @@ impl Owner for MeetingTask {
             Act::Forget(who) => {
                 self.guests.remove(&who);
                 self.joins.remove(&who);
+                self.origins.remove(&who);
             }
             Act::ComeBack { join, had, reply } => {
                 // A store that does not answer has said so in the log; the page then knocks like anybody.
@@ -577,12 +558,18 @@ impl Owner for MeetingTask {
             }
             // Not written, there is one copy less; the store has said in the log why.
             Act::Copy(copy) => drop(self.shared.store.chat(*copy).await),
+            Act::Mute(change) => drop(self.shared.store.mute(change).await),
             Act::Relay(input) => {
                 if let Some(relay) = &self.shared.relay {
                     relay.say(input).await;
                 }
             }
         }
-        if self.over && self.acts.is_empty() { Flow::Stop } else { Flow::Continue }
+        if !(self.over && self.acts.is_empty()) {
+            return Flow::Continue;
+        }
+        // The ask that ended the meeting was done; nothing polls for more after the last act.
+        self.answer(Ok(Granted::Done));
+        Flow::Stop
     }
 }

@@ -29,6 +29,9 @@ pub struct ParticipantView {
     pub organiser: bool,
     /// Their microphone is closed, by themselves or by a host (K-4).
     pub muted: bool,
+    /// Who has closed it (K-4); of somebody who waits this is not told (M-8).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub muted_by: Option<MutedBy>,
     /// Their hand is up.
     pub hand: bool,
     /// On hold (S-5).
@@ -37,9 +40,37 @@ pub struct ParticipantView {
     pub reconnecting: bool,
     /// Seconds since they knocked, while they wait.
     pub waiting_seconds: Option<u64>,
+    /// Of a configured device: which, and how it has proven to be it (M-1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<KnownDevice>,
+    /// Of any other external, for those who may admit: its address, with the masked number or name that a caller says (M-1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
     /// How people around a device get the chat by SMS, and who does (C-2); for those who may admit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub join: Option<JoinView>,
+}
+
+/// A configured device (M-1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct KnownDevice {
+    /// Its label.
+    pub label: String,
+    /// How it has proven to be it: `digest` (its password), `certificate`, `address` (it calls from there, and nothing more), `registration`
+    /// (it was called where it had registered).
+    pub proven_by: String,
+}
+
+/// Who has closed a microphone (K-4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MutedBy {
+    /// Its owner: nobody else opens it, a host can only ask.
+    Owner,
+    /// A host, who may lift that again.
+    Host,
+    /// Each of them; when the host's part is lifted, the owner's stays.
+    Both,
 }
 
 /// Whoever texts this code to this number, and is confirmed, gets the chat.
@@ -68,7 +99,7 @@ pub struct ReaderView {
     pub state: relay::ReaderState,
 }
 
-/// The whole of what one viewer may see; sent again at every change (facts are states).
+/// The whole of what one viewer may see.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Snapshot {
     /// The viewer's own row's id.
@@ -91,12 +122,17 @@ pub struct Snapshot {
     pub may_call_rooms: bool,
 }
 
+/// Under this name the operator writes in a chat; nobody else gets it (M-1).
+pub const OPERATOR: &str = "Operator";
+/// What a line of the operator's has in the place of a row's id.
+pub const OPERATOR_ID: &str = "operator";
+
 /// A chat line between those inside (C-1).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ChatLine {
     /// Counts up within the meeting.
     pub id: u64,
-    /// The sender's row id.
+    /// The sender's row id; `operator` for a line that the API's operator has written.
     pub from: String,
     /// The sender's name when it was sent.
     pub name: String,
@@ -137,12 +173,10 @@ impl Texted {
     }
 }
 
-/// What a page in a meeting is told. Bounded queue of 64; a page that does not read is dropped and may come back.
+/// A word to a page in a meeting. What state it is in comes beside these, as a [`Scene`](super::roster::Scene).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum ToPage {
-    /// The whole state (boxed: it is far larger than the rest).
-    State(Box<Snapshot>),
     /// Who is speaking now, loudest first; the rest are not.
     Speaking {
         /// Row ids.
@@ -171,6 +205,11 @@ pub enum ToPage {
     Stopping {
         /// Seconds.
         within_seconds: u64,
+    },
+    /// A host asks for the microphone to be opened that the page's owner has closed (K-4).
+    UnmuteAsked {
+        /// The host's name.
+        by: String,
     },
     /// An ask was refused.
     Refused {
@@ -236,6 +275,15 @@ pub enum By {
     Device(String),
 }
 
+/// What became of an ask that was not refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Granted {
+    /// It is done.
+    Done,
+    /// It is somebody else's to do, who was asked (K-4).
+    Asked,
+}
+
 /// Why an ask was refused: code for programs, text for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -248,6 +296,12 @@ pub enum Refusal {
     /// N-11.
     #[error("Nothing is set up that could transcribe this meeting.")]
     NotConfigured,
+    /// A pause of what is off.
+    #[error("Nothing is being recorded or transcribed that could be paused.")]
+    NotCaptured,
+    /// M-5.
+    #[error("Nobody is let in while no member is in the meeting.")]
+    NoMember,
     /// C-1.
     #[error("You are not in the meeting yet.")]
     NotInside,
@@ -275,6 +329,24 @@ pub enum Refusal {
     /// This device, or by this caller or into this meeting some device, was called a moment ago (S-9).
     #[error("A room was called a moment ago. Wait a little, then try again.")]
     TooOften,
+    /// M-11.
+    #[error("This meeting is for members of the organisation only.")]
+    AnonymousOff,
+    /// M-14.
+    #[error("The meeting is full.")]
+    MeetingFull,
+    /// M-14.
+    #[error("The chat is off: there are too many people in the meeting for it.")]
+    ChatFull,
+    /// M-14.
+    #[error("That was too fast. Try again in a moment.")]
+    TooFast,
+    /// M-14.
+    #[error("Too many people have asked to join from your network. Try again in a moment.")]
+    TooManyKnocks,
+    /// M-14.
+    #[error("You were not let in. You can ask again in a minute.")]
+    DeniedJustNow,
     /// The meeting is not running any more.
     #[error("The meeting has ended.")]
     Ended,
@@ -288,6 +360,8 @@ impl Refusal {
             Self::NotAllowed => "not-allowed",
             Self::NoSuchParticipant => "no-such-participant",
             Self::NotConfigured => "not-configured",
+            Self::NotCaptured => "not-recording",
+            Self::NoMember => "no-member",
             Self::NotInside => "not-inside",
             Self::MuteLocked => "mute-locked",
             Self::RecorderFailed => "recorder-failed",
@@ -297,6 +371,12 @@ impl Refusal {
             Self::Busy => "busy",
             Self::Restarting => "restarting",
             Self::TooOften => "too-often",
+            Self::AnonymousOff => "anonymous-off",
+            Self::MeetingFull => "meeting-full",
+            Self::ChatFull => "chat-full",
+            Self::TooFast => "too-fast",
+            Self::TooManyKnocks => "too-many-knocks",
+            Self::DeniedJustNow => "denied-just-now",
             Self::Ended => "ended",
         }
     }
@@ -309,8 +389,11 @@ impl From<crate::policy::Refusal> for Refusal {
             Policy::NotAllowed => Self::NotAllowed,
             Policy::NoSuchParticipant => Self::NoSuchParticipant,
             Policy::NotConfigured => Self::NotConfigured,
+            Policy::NotCaptured => Self::NotCaptured,
+            Policy::NoMember => Self::NoMember,
             Policy::NotInside => Self::NotInside,
             Policy::MuteLocked => Self::MuteLocked,
+            Policy::Full => Self::MeetingFull,
             Policy::Ended => Self::Ended,
         }
     }

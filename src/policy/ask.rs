@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Asker, Capability, Capture, CaptureKind, Effect, Mute, Person, Policy, Refusal, Switch};
+use super::{Asker, Capability, Capture, CaptureKind, Effect, Muted, Person, Policy, Refusal, Switch, Via};
 use crate::cause::Cause;
 use crate::ids::ParticipantId;
 use crate::phrase::Phrase;
@@ -19,7 +19,7 @@ impl Policy {
     pub(super) fn admit(&mut self, by: Asker, who: ParticipantId) -> Result<(), Refusal> {
         self.allowed(by, Capability::Admit)?;
         let present = self.member_present();
-        let person = self.people.get_mut(&who).ok_or(Refusal::NoSuchParticipant)?;
+        let person = self.people.get(&who).ok_or(Refusal::NoSuchParticipant)?;
         if person.inside {
             return Ok(());
         }
@@ -27,9 +27,13 @@ impl Policy {
             return Err(Refusal::NotAllowed);
         }
         if !present {
-            return Err(Refusal::NoSuchParticipant);
+            return Err(Refusal::NoMember);
         }
-        person.inside = true;
+        let role = person.role;
+        self.has_room(role, Via::Phone)?;
+        if let Some(person) = self.people.get_mut(&who) {
+            person.inside = true;
+        }
         Ok(())
     }
 
@@ -37,11 +41,15 @@ impl Policy {
         self.allowed(by, Capability::Admit)?;
         let mut any = false;
         if self.member_present() {
-            for (id, person) in &mut self.people {
-                if !person.inside && by != Asker::Participant(*id) {
-                    person.inside = true;
-                    any = true;
-                }
+            let room = self.room_for_externals();
+            let waiting = self.people.iter_mut().filter(|(id, person)| !person.inside && by != Asker::Participant(**id));
+            let mut waiting = waiting.map(|(_, person)| person).peekable();
+            if room == 0 && waiting.peek().is_some() {
+                return Err(Refusal::Full);
+            }
+            for person in waiting.take(room) {
+                person.inside = true;
+                any = true;
             }
         }
         if let Asker::Participant(by) = by {
@@ -80,10 +88,19 @@ impl Policy {
         }
         self.allowed(by, Capability::MuteOthers)?;
         let person = self.people.get_mut(&who).filter(|p| p.inside).ok_or(Refusal::NoSuchParticipant)?;
-        let mute = if on { Mute::Host } else { Mute::Open };
-        if person.mute != mute {
-            person.mute = mute;
-            self.say(who, if on { Phrase::MutedByHost } else { Phrase::UnmutedByHost });
+        let lifted = std::mem::replace(&mut person.muted.host, on) != on;
+        #[cfg(test)]
+        if self.has(super::properties::Mutant::OpenForTheOwner) && !on {
+            self.people.entry(who).and_modify(|person| person.muted = Muted::default());
+        }
+        let own = self.people.get(&who).is_some_and(|person| person.muted.own);
+        match (on, own) {
+            (false, true) => {
+                self.say(who, Phrase::UnmuteAsked);
+                self.effects.push_back(Effect::AskedToUnmute { by, who });
+            }
+            (on, _) if lifted => self.say(who, if on { Phrase::MutedByHost } else { Phrase::UnmutedByHost }),
+            _ => {}
         }
         Ok(())
     }
@@ -91,15 +108,18 @@ impl Policy {
     /// One's own microphone may also be closed while waiting.
     pub(super) fn mute_self(&mut self, who: ParticipantId, to: Switch) -> Result<(), Refusal> {
         let Some(person) = self.people.get(&who) else { return Err(Refusal::NotInside) };
-        let mute = match (person.mute, to.from(person.mute != Mute::Open)) {
-            (Mute::Host, false) if !self.may_lift_mute(person) => return Err(Refusal::MuteLocked),
-            (Mute::Open, true) => Mute::Own,
-            (_, false) => Mute::Open,
-            (closed, true) => closed,
+        let before = person.muted;
+        let muted = match to.from(before.is_closed()) {
+            true => Muted { own: true, ..before },
+            // What its owner has closed as well stays closed until the host's part is lifted: nothing opens by itself later.
+            false if before.host && !self.may_lift_mute(person) => return Err(Refusal::MuteLocked),
+            false => Muted::default(),
         };
-        if let Some(person) = self.people.get_mut(&who).filter(|p| p.mute != mute) {
-            person.mute = mute;
-            self.say(who, if mute == Mute::Open { Phrase::Unmuted } else { Phrase::Muted });
+        if let Some(person) = self.people.get_mut(&who) {
+            person.muted = muted;
+            if muted.is_closed() != before.is_closed() {
+                self.say(who, if muted.is_closed() { Phrase::Muted } else { Phrase::Unmuted });
+            }
         }
         Ok(())
     }
@@ -122,8 +142,10 @@ impl Policy {
         }
         let is = self.capture(what);
         // What is off cannot be interrupted; taking it for a start would record somebody who asked for a pause.
-        let pointless = is == want || (is == Capture::Off && want == Capture::Paused);
-        if !pointless {
+        if is == Capture::Off && want == Capture::Paused {
+            return Err(Refusal::NotCaptured);
+        }
+        if is != want {
             self.effects.push_back(Effect::Capture { what, want });
         }
         Ok(())
@@ -135,7 +157,13 @@ impl Policy {
         let phrase = match refusal {
             Refusal::NotAllowed => Phrase::NotAllowed,
             Refusal::MuteLocked => Phrase::MuteLockedHandRaised,
-            Refusal::NoSuchParticipant | Refusal::NotConfigured | Refusal::NotInside | Refusal::Ended => Phrase::NotAvailable,
+            Refusal::NoSuchParticipant
+            | Refusal::NotConfigured
+            | Refusal::NotCaptured
+            | Refusal::NoMember
+            | Refusal::NotInside
+            | Refusal::Full
+            | Refusal::Ended => Phrase::NotAvailable,
         };
         // K-4: on a keypad there is no other way to ask for the microphone than the hand.
         if refusal == Refusal::MuteLocked

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::admission::Admission;
 use super::lobby::PolicySettings;
 use super::notice::{AlarmKind, Carried, Change, LedgerEntry, Outcome};
-use super::words::{Asker, Capture, CaptureKind, Refusal, Role, Switch, Via};
+use super::words::{Asker, Capture, CaptureKind, Muted, Refusal, Role, Switch, Via};
 use crate::cause::Cause;
 use crate::ids::{NoticeId, ParticipantId};
 use crate::phrase::Phrase;
@@ -27,6 +27,8 @@ pub enum Fact {
         organiser: bool,
         /// Display name, already cleaned (M-4).
         name: Redacted<String>,
+        /// How its microphone was closed before: closes it now, and never opens it (K-4).
+        muted: Muted,
     },
     /// The next who joins had a seat in this meeting before the daemon was started anew, and is inside again (M-5).
     SeatKept {
@@ -81,7 +83,7 @@ pub enum Fact {
         /// Whom.
         who: ParticipantId,
     },
-    /// Closes or opens another's microphone (K-4). Mute is one state: opening lifts whichever mute there is, and the device is told.
+    /// Closes another's microphone, or lifts what a host has closed (K-4). One that its owner has closed stays closed: the owner is asked.
     Mute {
         /// Asked by.
         by: Asker,
@@ -211,6 +213,13 @@ pub enum Effect {
         /// What.
         phrase: Phrase,
     },
+    /// Somebody is asked to open a microphone that its owner has closed (K-4). Devices are told by a [`Effect::Say`] as well.
+    AskedToUnmute {
+        /// Who asks.
+        by: Asker,
+        /// Whose microphone.
+        who: ParticipantId,
+    },
     /// The presence is over; nothing follows for it.
     Dismiss {
         /// Whose.
@@ -234,7 +243,7 @@ pub enum Effect {
         /// What went wrong.
         what: AlarmKind,
     },
-    /// What somebody may see has changed: send views again. At most once for each input, after the effects it stems from.
+    /// What somebody may see has changed: see [`Policy::changes`](super::Policy::changes). At most once for each input, after the effects it stems from.
     Changed,
     /// The ask was refused. Devices are told by a [`Effect::Say`] as well.
     Refused {

@@ -69,6 +69,25 @@ pub struct PolicySettings {
     pub unmute_after_host_mute: bool,
     /// A call that gave the organiser's PIN counts as a member present (K-2). Default off.
     pub pin_counts_as_member: bool,
+    /// How many there may be (M-14).
+    pub limits: Limits,
+}
+
+/// How many a meeting takes (M-14). Who waits takes nobody's place inside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Inside, members and externals together; as many browsers may wait besides. Default 1000.
+    pub participants: usize,
+    /// Externals inside. Default 350.
+    pub externals: usize,
+    /// With more inside than that the chat is off, and sound stays. Default 250.
+    pub in_chat: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { participants: 1000, externals: 350, in_chat: 250 }
+    }
 }
 
 impl Default for PolicySettings {
@@ -84,6 +103,7 @@ impl Default for PolicySettings {
             empty_timeout: Duration::from_secs(10),
             unmute_after_host_mute: false,
             pin_counts_as_member: false,
+            limits: Limits::default(),
         }
     }
 }

@@ -19,26 +19,27 @@ mod proof;
 #[cfg(test)]
 mod properties;
 pub mod retention;
+mod room;
 mod settle;
 #[cfg(test)]
 mod tests;
 mod view;
 pub mod words;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 pub use admission::Admission;
 pub use capability::Capability;
 pub use fact::{Effect, Fact};
-pub use lobby::{Bypass, CallRooms, PolicySettings};
+pub use lobby::{Bypass, CallRooms, Limits, PolicySettings};
 pub use notice::{
     AGAIN_EVERY, AlarmKind, BEGINS_WITHIN, COMPLETES_WITHIN, Carried, Change, GIVEN_UP_AFTER, LedgerEntry, MERGE_WINDOW, News,
     Outcome,
 };
 pub use presence::{RELOAD, SEAT_KEPT, STILL_PRESENT};
-pub use view::{Row, View};
-pub use words::{Asker, Capture, CaptureKind, Refusal, Role, Standing, Switch, Via};
+pub use view::{Changes, Row, View};
+pub use words::{Asker, Capture, CaptureKind, Muted, Refusal, Role, Standing, Switch, Via};
 
 use crate::cause::Cause;
 use crate::ids::ParticipantId;
@@ -48,20 +49,11 @@ use capability::Standpoint;
 use lobby::Wait;
 use notice::Notices;
 use presence::Presence;
+use settle::{Timer, Touched};
 use view::Shown;
 
 /// A device that is alone inside is told so after this long (K-6).
 pub const ALONE_AFTER: Duration = Duration::from_secs(15);
-
-/// A microphone (K-4): one state, whoever changes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mute {
-    Open,
-    /// Closed by its owner.
-    Own,
-    /// Closed by a host.
-    Host,
-}
 
 /// What was last announced about somebody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -85,11 +77,15 @@ struct Person {
     /// Admitted, by a member or by policy. Never taken back but by leaving (M-10).
     inside: bool,
     wait: Wait,
-    mute: Mute,
+    muted: Muted,
+    /// It came with a closed microphone, and is to be told so when it enters.
+    remind: bool,
     hand: bool,
     on_hold: bool,
     notices: Notices,
     announced: Announced,
+    /// Its next deadline, as it stands in [`Policy::dues`].
+    due: Option<(Instant, Timer)>,
 }
 
 impl Person {
@@ -100,12 +96,21 @@ impl Person {
     /// (hear, speak): the whole of what may pass, from the facts alone.
     fn gate(&self) -> (bool, bool) {
         let open = self.inside && !self.on_hold;
-        (open && self.notices.may_hear(), open && self.notices.may_speak() && self.mute == Mute::Open)
+        (open && self.notices.may_hear(), open && self.notices.may_speak() && !self.muted.is_closed())
     }
 
     fn is_phone(&self) -> bool {
         self.via == Via::Phone
     }
+}
+
+/// Somebody who comes.
+struct Newcomer {
+    role: Role,
+    via: Via,
+    organiser: bool,
+    name: Redacted<String>,
+    muted: Muted,
 }
 
 /// One capture of this meeting.
@@ -143,8 +148,14 @@ pub struct Policy {
     ended: bool,
     /// Who comes back to a seat of the daemon's last run.
     seat_kept: Option<ParticipantId>,
-    /// Something visible changed that no row comparison can see: somebody left, a name, a capture.
+    /// A member is present, as of the last settling (M-5).
+    present: bool,
+    /// The next deadline of each who has one.
+    dues: BTreeSet<(Instant, Timer)>,
+    /// Something visible has changed.
     changed: bool,
+    /// What of it are rows.
+    changes: Changes,
     /// Bounded by what one input can cause: a few effects for each participant; drained before the next input.
     effects: VecDeque<Effect>,
     #[cfg(test)]
@@ -169,7 +180,10 @@ impl Policy {
             alone: None,
             ended: false,
             seat_kept: None,
+            present: false,
+            dues: BTreeSet::new(),
             changed: false,
+            changes: Changes::default(),
             effects: VecDeque::new(),
             #[cfg(test)]
             mutant: None,
@@ -189,7 +203,11 @@ impl Policy {
         let inside = inside || self.has(properties::Mutant::ShowTheMeeting);
         let may_admit = self.may(viewer, Capability::Admit).is_ok();
         let visible = |id: ParticipantId, person: &Person| id == viewer || (inside && (person.inside || may_admit));
-        let participants = self.people.iter().filter(|(id, p)| visible(**id, p)).map(|(id, p)| self.row(*id, p, now)).collect();
+        let row = |id: ParticipantId, p: &Person| {
+            let shown = if id == viewer { self.shown(p) } else { self.shown(p).to_others() };
+            Self::row(id, p, shown, now)
+        };
+        let participants = self.people.iter().filter(|(id, p)| visible(**id, p)).map(|(id, p)| row(*id, p)).collect();
         let capture = |captured: Captured| if inside { captured.state } else { Capture::Off };
         Some(View {
             you: viewer,
@@ -207,7 +225,7 @@ impl Policy {
     /// Everybody, inside or waiting: for the operator alone.
     #[must_use]
     pub fn rows(&self, now: Instant) -> Vec<Row> {
-        self.people.iter().map(|(id, person)| self.row(*id, person, now)).collect()
+        self.people.iter().map(|(id, person)| Self::row(*id, person, self.shown(person).to_others(), now)).collect()
     }
 
     /// Where somebody stands; `None` for one who is not here.
@@ -250,15 +268,14 @@ impl Policy {
         };
         capability::grant(standpoint, capability)?;
         match capability {
-            Capability::Speak if person.mute == Mute::Host && !self.may_lift_mute(person) => Err(Refusal::MuteLocked),
+            Capability::Speak if person.muted.host && !self.may_lift_mute(person) => Err(Refusal::MuteLocked),
             Capability::Hear if !hear => Err(Refusal::NotAllowed),
             Capability::Speak if !speak => Err(Refusal::NotAllowed),
             _ => Ok(()),
         }
     }
 
-    fn row(&self, id: ParticipantId, person: &Person, now: Instant) -> Row {
-        let shown = self.shown(person);
+    fn row(id: ParticipantId, person: &Person, shown: Shown, now: Instant) -> Row {
         Row {
             id,
             name: person.name.clone(),
@@ -279,7 +296,7 @@ impl Policy {
             role: person.role,
             standing: self.standing_of(person),
             organiser: person.organiser || person.pin,
-            muted: person.mute != Mute::Open,
+            muted: person.muted,
             hand: person.hand,
             on_hold: person.on_hold,
             reconnecting: !person.presence.is_alive(),
@@ -289,7 +306,7 @@ impl Policy {
     fn standing_of(&self, person: &Person) -> Standing {
         if person.inside {
             Standing::In
-        } else if self.member_present() {
+        } else if self.present {
             Standing::Lobby
         } else {
             Standing::Waiting
@@ -302,18 +319,30 @@ impl Policy {
     }
 
     fn may_lift_mute(&self, person: &Person) -> bool {
+        #[cfg(test)]
+        if self.has(properties::Mutant::LiftTheHosts) {
+            return true;
+        }
         person.role == Role::Member || self.settings.unmute_after_host_mute
     }
 
     // === Facts ===
 
-    fn joined(&mut self, now: Instant, who: ParticipantId, role: Role, via: Via, organiser: bool, name: Redacted<String>) {
+    fn joined(&mut self, now: Instant, who: ParticipantId, newcomer: Newcomer) {
+        let Newcomer { role, via, organiser, name, muted } = newcomer;
         if let Some(person) = self.people.get_mut(&who) {
-            self.changed |= person.name != name;
-            person.name = name;
+            person.muted = person.muted.and(muted);
+            if person.name != name {
+                person.name = name;
+                self.show_again(who);
+            }
             return;
         }
         let role = if via == Via::Phone { Role::External } else { role };
+        if self.has_room(role, via).is_err() {
+            self.effects.push_back(Effect::Dismiss { who, cause: Cause::MeetingFull });
+            return;
+        }
         let person = Person {
             role,
             via,
@@ -323,15 +352,24 @@ impl Policy {
             presence: Presence::Alive,
             inside: role == Role::Member || self.seat_kept.take() == Some(who),
             wait: Wait::new(now),
-            mute: Mute::Open,
+            muted,
+            remind: muted.is_closed(),
             hand: false,
             on_hold: false,
             notices: Notices::default(),
             announced: Announced::default(),
+            due: None,
         };
         #[cfg(test)]
         let person = self.inherit(person);
         self.people.insert(who, person);
+    }
+
+    /// A row is another one though no fact of it has changed.
+    fn show_again(&mut self, who: ParticipantId) {
+        self.changes.rows.insert(who);
+        self.changes.own.insert(who);
+        self.changed = true;
     }
 
     fn hold(&mut self, who: ParticipantId, on: bool) {
@@ -366,6 +404,9 @@ impl Policy {
     /// Takes a presence out: the gate shuts first, then the seat goes, then the word is said.
     fn depart(&mut self, now: Instant, who: ParticipantId, cause: Option<Cause>) {
         let Some(person) = self.people.remove(&who) else { return };
+        if let Some(due) = person.due {
+            self.dues.remove(&due);
+        }
         #[cfg(test)]
         self.bequeath(now, &person);
         if person.announced.gate != (false, false) {
@@ -380,7 +421,7 @@ impl Policy {
         if let Some(cause) = cause {
             self.effects.push_back(Effect::Dismiss { who, cause });
         }
-        self.changed = true;
+        self.show_again(who);
         self.empty = self.people.is_empty().then_some(now);
     }
 
@@ -421,7 +462,9 @@ impl Policy {
             Fact::Hand { who, to } => (who.into(), self.hand(who, to)),
             Fact::End { by } => (by, self.allowed(by, Capability::End).map(|()| self.end(now, Cause::MeetingEnded))),
             Fact::Capture { what, by, want } => (by, self.ask_capture(by, what, want)),
-            Fact::Joined { who, role, via, organiser, name } => return self.joined(now, who, role, via, organiser, name),
+            Fact::Joined { who, role, via, organiser, name, muted } => {
+                return self.joined(now, who, Newcomer { role, via, organiser, name, muted });
+            }
             Fact::Alive { who, alive } => {
                 if let Some(person) = self.people.get_mut(&who) {
                     person.presence.report(now, alive);
@@ -517,8 +560,9 @@ impl Machine for Policy {
             self.apply_after_end(now, fact);
             return;
         }
+        let touched = Touched::by(&fact);
         self.apply(now, fact);
-        self.settle(now);
+        self.settle(now, touched);
         self.expire(now);
     }
 

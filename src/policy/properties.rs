@@ -35,10 +35,13 @@ impl Run {
         while let Some(effect) = self.policy.poll() {
             self.transcript.push(format!("{effect:?}"));
             self.watch.effect(self.now, &effect)?;
-            count += usize::from(!matches!(effect, Effect::Refused { .. } | Effect::Say { .. }));
+            count += usize::from(!matches!(effect, Effect::Refused { .. } | Effect::Say { .. } | Effect::AskedToUnmute { .. }));
         }
         if !self.watch.ended {
             self.watch.settled(self.now, &self.policy)?;
+            if self.policy.mutant.is_none() && !self.policy.is_settled(self.now) {
+                return fail("M-14: something that was not looked at has changed".to_owned());
+            }
         }
         Ok(count)
     }
@@ -80,9 +83,10 @@ impl Run {
 }
 
 /// One of the cast comes, under its own name each time.
-fn joined(n: u8, who: ParticipantId, organiser: bool) -> Fact {
+fn joined(n: u8, who: ParticipantId, other: u8) -> Fact {
     let (role, via) = role_of(u64::from(n));
-    Fact::Joined { who, role, via, organiser, name: format!("n{}", u64::from(n) % CAST).into() }
+    let muted = Muted { own: other.is_multiple_of(5), host: other.is_multiple_of(11) };
+    Fact::Joined { who, role, via, organiser: other.is_multiple_of(2), name: format!("n{}", u64::from(n) % CAST).into(), muted }
 }
 
 fn fact(step: Step, watch: &Watch) -> Option<(Fact, bool)> {
@@ -97,7 +101,7 @@ fn fact(step: Step, watch: &Watch) -> Option<(Fact, bool)> {
     };
     // (fact, is a state: the same again has no effect)
     Some(match kind % 27 {
-        0..=4 => (joined(n, who, on), true),
+        0..=4 => (joined(n, who, other), true),
         5 => (Fact::Left { who }, true),
         6 => (Fact::Alive { who, alive: on }, true),
         7 | 8 => (Fact::Admit { by, who }, true),

@@ -7,7 +7,9 @@ use super::lobby::Wait;
 use super::notice::{NoticeTimer, phrases};
 #[cfg(test)]
 use super::properties::Mutant;
-use super::{ALONE_AFTER, AlarmKind, Alone, CaptureKind, Change, Effect, News, Outcome, Person, Policy, Standing};
+use super::view::Shown;
+use super::words::Muted;
+use super::{ALONE_AFTER, AlarmKind, Alone, CaptureKind, Change, Effect, Fact, News, Outcome, Person, Policy, Standing};
 use crate::cause::Cause;
 use crate::ids::{NoticeId, ParticipantId};
 use crate::phrase::Phrase;
@@ -35,18 +37,73 @@ pub(super) enum Timer {
     Empty,
 }
 
+/// Whose standing an input can have changed. What everybody's depends on, a member's presence (M-5), is looked at each time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Touched {
+    One(ParticipantId),
+    Everybody,
+}
+
+impl Touched {
+    /// By this fact. One that says nothing about others costs the same however many there are: the asks of a crowd that waits come by
+    /// the hundred.
+    pub(super) const fn by(fact: &Fact) -> Self {
+        match fact {
+            Fact::Joined { who, .. }
+            | Fact::Alive { who, .. }
+            | Fact::Left { who }
+            | Fact::Closed { who }
+            | Fact::Reloaded { who }
+            | Fact::Admit { who, .. }
+            | Fact::Deny { who, .. }
+            | Fact::Remove { who, .. }
+            | Fact::Mute { who, .. }
+            | Fact::MuteSelf { who, .. }
+            | Fact::Hand { who, .. }
+            | Fact::Hold { who, .. } => Self::One(*who),
+            _ => Self::Everybody,
+        }
+    }
+}
+
+impl Timer {
+    const fn touches(self) -> Touched {
+        match self {
+            Self::Gone(who)
+            | Self::SeatLost(who)
+            | Self::LobbyWarning(who)
+            | Self::LobbyTimeout(who)
+            | Self::Comfort(who)
+            | Self::Notice(who, _) => Touched::One(who),
+            Self::Alone | Self::ExternalsOnly | Self::Empty => Touched::Everybody,
+        }
+    }
+}
+
 impl Policy {
     // === What follows ===
 
     /// Compares what the facts mean with what was last announced, and emits the difference.
-    pub(super) fn settle(&mut self, now: Instant) {
+    pub(super) fn settle(&mut self, now: Instant, touched: Touched) {
         if self.ended {
             return;
         }
-        self.let_pass();
-        let everybody: Vec<ParticipantId> = self.people.keys().copied().collect();
-        for who in everybody {
-            self.settle_one(now, who);
+        let present = self.member_present();
+        let touched = if std::mem::replace(&mut self.present, present) == present { touched } else { Touched::Everybody };
+        let passed = self.let_pass();
+        match touched {
+            Touched::One(who) => {
+                self.settle_one(now, who);
+                for who in passed.into_iter().filter(|passed| *passed != who) {
+                    self.settle_one(now, who);
+                }
+            }
+            Touched::Everybody => {
+                let everybody: Vec<ParticipantId> = self.people.keys().copied().collect();
+                for who in everybody {
+                    self.settle_one(now, who);
+                }
+            }
         }
         self.settle_whole(now);
         if std::mem::take(&mut self.changed) {
@@ -54,20 +111,29 @@ impl Policy {
         }
     }
 
-    /// Those who wait and need nobody's hand enter (M-5, M-6).
-    fn let_pass(&mut self) {
-        let present = self.member_present();
+    /// Those who wait and need nobody's hand enter (M-5, M-6), as far as there is room for them (M-14).
+    fn let_pass(&mut self) -> Vec<ParticipantId> {
+        let present = self.present;
         #[cfg(test)]
         let present = present || self.has(Mutant::AdmitWithoutMember);
-        if !present {
-            return;
+        let waiting = || self.people.iter().filter(|(_, person)| !person.inside && person.presence.is_alive());
+        if !present || waiting().next().is_none() {
+            return Vec::new();
         }
         let settings = &self.settings;
-        for person in self.people.values_mut().filter(|p| !p.inside && p.presence.is_alive()) {
-            person.inside = settings.bypass.lets_externals_pass()
+        let passes = |person: &Person| {
+            settings.bypass.lets_externals_pass()
                 || (settings.devices_bypass && person.is_phone())
-                || person.counts_as_member(settings);
+                || person.counts_as_member(settings)
+        };
+        let passed: Vec<_> = waiting().filter(|(_, person)| passes(person)).map(|(who, _)| *who).collect();
+        let passed: Vec<_> = passed.into_iter().take(self.room_for_externals()).collect();
+        for who in &passed {
+            if let Some(person) = self.people.get_mut(who) {
+                person.inside = true;
+            }
         }
+        passed
     }
 
     fn settle_one(&mut self, now: Instant, who: ParticipantId) {
@@ -85,7 +151,13 @@ impl Policy {
         person.announced.seated = standing == Standing::In;
         person.announced.standing = Some(standing);
         person.announced.shown = Some(shown);
-        self.changed |= before.shown != Some(shown);
+        if before.shown != Some(shown) {
+            self.changed = true;
+            self.changes.own.insert(who);
+            if before.shown.map(Shown::to_others) != Some(shown.to_others()) {
+                self.changes.rows.insert(who);
+            }
+        }
         let due = person.notices.is_due(now, person.on_hold);
         if before.standing != Some(standing) {
             let phrase = match standing {
@@ -105,19 +177,50 @@ impl Policy {
         if due {
             self.tell(now, who, entered);
         }
+        if entered {
+            self.remind(who);
+        }
         let Some(person) = self.people.get_mut(&who) else { return };
         let gate = person.gate();
         #[cfg(test)]
         let gate = match self.mutant {
             Some(Mutant::HearWithoutNotice) => (person.inside && !person.on_hold, gate.1),
-            Some(Mutant::SpeakWithoutSeat) => (gate.0, person.mute == super::Mute::Open),
+            Some(Mutant::SpeakWithoutSeat) => (gate.0, !person.muted.is_closed()),
             // Whatever lets it hear lets it speak.
-            Some(Mutant::SpeakAfterFailure) => (gate.0, gate.0 && person.mute == super::Mute::Open),
+            Some(Mutant::SpeakAfterFailure) => (gate.0, gate.0 && !person.muted.is_closed()),
             _ => gate,
         };
         if gate != before.gate {
             person.announced.gate = gate;
             self.effects.push_back(Effect::Gate { who, hear: gate.0, speak: gate.1 });
+        }
+        self.note_due(who);
+    }
+
+    /// Keeps somebody's next deadline where the next of all is found at once.
+    fn note_due(&mut self, who: ParticipantId) {
+        let Some(person) = self.people.get(&who) else { return };
+        let (before, due) = (person.due, self.due_of(who, person).into_iter().flatten().min());
+        if before == due {
+            return;
+        }
+        if let Some(before) = before {
+            self.dues.remove(&before);
+        }
+        self.dues.extend(due);
+        if let Some(person) = self.people.get_mut(&who) {
+            person.due = due;
+        }
+    }
+
+    /// Whoever comes back with a closed microphone hears why nobody hears it (K-4).
+    fn remind(&mut self, who: ParticipantId) {
+        let Some(person) = self.people.get_mut(&who).filter(|person| person.remind) else { return };
+        person.remind = false;
+        match person.muted {
+            Muted { host: true, .. } => self.say(who, Phrase::MutedByHost),
+            Muted { own: true, .. } => self.say(who, Phrase::Muted),
+            Muted { .. } => {}
         }
     }
 
@@ -188,11 +291,10 @@ impl Policy {
                 .map(|at| (at, Timer::ExternalsOnly)),
             self.empty.and_then(|since| since.checked_add(settings.empty_timeout)).map(|at| (at, Timer::Empty)),
         ];
-        let each = self.people.iter().flat_map(|(id, p)| self.due_of(*id, p)).flatten();
-        whole.into_iter().flatten().chain(each).min()
+        whole.into_iter().flatten().chain(self.dues.first().copied()).min()
     }
 
-    fn due_of(&self, who: ParticipantId, person: &Person) -> [Option<(Instant, Timer)>; 6] {
+    pub(super) fn due_of(&self, who: ParticipantId, person: &Person) -> [Option<(Instant, Timer)>; 6] {
         let settings = &self.settings;
         let wait = (!person.inside).then_some(&person.wait);
         [
@@ -210,7 +312,7 @@ impl Policy {
     pub(super) fn expire(&mut self, now: Instant) {
         while let Some((at, timer)) = self.next_due().filter(|(at, _)| *at <= now) {
             self.fire(at, timer, now);
-            self.settle(at);
+            self.settle(at, timer.touches());
         }
     }
 

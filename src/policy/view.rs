@@ -1,8 +1,9 @@
 //! What may be seen of a meeting, by whom (M-8).
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::words::{Capture, Role, Standing, Via};
+use super::words::{Capture, Muted, Role, Standing, Via};
 use crate::ids::ParticipantId;
 use crate::redact::Redacted;
 
@@ -21,8 +22,8 @@ pub struct Row {
     pub standing: Standing,
     /// An organiser, or a call that gave the organiser's PIN (K-2).
     pub organiser: bool,
-    /// The microphone is closed, by its owner or by a host (K-4).
-    pub muted: bool,
+    /// Whether the microphone is closed, and by whom (K-4). Of somebody who waits nobody else learns that (M-8).
+    pub muted: Muted,
     /// The hand is up.
     pub hand: bool,
     /// On hold (S-5).
@@ -56,13 +57,32 @@ pub struct View {
     pub may_call_rooms: bool,
 }
 
-/// What of a row others see and that changes by facts, compared with what was last shown.
+impl Shown {
+    /// As others see it: of one who waits not what it does with its microphone or its hand (M-8).
+    pub(super) fn to_others(self) -> Self {
+        match self.standing {
+            Standing::In => self,
+            Standing::Waiting | Standing::Lobby => Self { muted: Muted::default(), hand: false, on_hold: false, ..self },
+        }
+    }
+}
+
+/// Whose rows have changed since they were asked for last.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Changes {
+    /// As everybody sees them who sees them at all.
+    pub rows: BTreeSet<ParticipantId>,
+    /// As they see themselves.
+    pub own: BTreeSet<ParticipantId>,
+}
+
+/// What of a row is seen and changes by facts, compared with what was last shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shown {
     pub(super) role: Role,
     pub(super) standing: Standing,
     pub(super) organiser: bool,
-    pub(super) muted: bool,
+    pub(super) muted: Muted,
     pub(super) hand: bool,
     pub(super) on_hold: bool,
     pub(super) reconnecting: bool,

@@ -94,6 +94,29 @@ impl Switch {
     }
 }
 
+/// Why a microphone is closed (K-4): by its owner, by a host, or by both. Nobody opens what somebody else has closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Muted {
+    /// By its owner.
+    pub own: bool,
+    /// By a host.
+    pub host: bool,
+}
+
+impl Muted {
+    /// The microphone is closed.
+    #[must_use]
+    pub const fn is_closed(self) -> bool {
+        self.own || self.host
+    }
+
+    /// What closes it in either of two.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self { own: self.own || other.own, host: self.host || other.host }
+    }
+}
+
 /// Who asks for something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Asker {
@@ -130,12 +153,21 @@ pub enum Refusal {
     /// Nothing could do it (N-11).
     #[error("nothing is set up that could do that")]
     NotConfigured,
+    /// Nothing is captured that could be interrupted.
+    #[error("nothing is captured")]
+    NotCaptured,
+    /// No member is present, so nobody is let in (M-5).
+    #[error("no member is present")]
+    NoMember,
     /// The asker is not inside.
     #[error("not in the meeting")]
     NotInside,
     /// The host closed this microphone and the meeting does not let its owner open it (K-4).
     #[error("muted by the host")]
     MuteLocked,
+    /// Nobody more has room in the meeting (M-14).
+    #[error("the meeting is full")]
+    Full,
     /// The meeting is over.
     #[error("the meeting has ended")]
     Ended,

@@ -197,3 +197,40 @@ fn m18_a_phone_that_takes_anothers_place_knocks_itself() {
     member.leaves();
     world.nothing_left();
 }
+
+#[test]
+fn k4_whoever_takes_the_place_of_a_muted_phone_is_muted() {
+    let world = World::with(ROOM_2);
+    let (member, one, two) = (world.member(), world.phone(), world.phone());
+    one.dials("1001");
+    member.admits(&one);
+    one.hears(Phrase::Admitted);
+    one.presses("*6");
+    one.hears(Phrase::Muted);
+    one.hands_over_to("sip:10.0.1.2", 202);
+    two.picks_up();
+    two.hears(Phrase::PressOneToJoin);
+    two.presses("1");
+    two.hears(Phrase::InLobby);
+    one.is_hung_up();
+    member.admits(&two);
+    two.hears(Phrase::Muted);
+    member.shows(two.voice, "muted_by", "owner");
+    member.hears_nobody();
+    two.presses("*6");
+    two.hears(Phrase::Unmuted);
+    member.hears_only(&[two.voice]);
+
+    member.mutes(two.voice, true);
+    two.hears(Phrase::MutedByHost);
+    let replaced = two.as_replaced();
+    one.rings_as("roomgate", |dialog| dialog.more = format!("Replaces: {replaced}\r\nRequire: replaces\r\n"));
+    one.hears(Phrase::InLobby);
+    two.is_hung_up();
+    member.admits(&one);
+    one.hears(Phrase::MutedByHost);
+    member.shows(one.voice, "muted_by", "both");
+    one.hangs_up();
+    member.leaves();
+    world.nothing_left();
+}

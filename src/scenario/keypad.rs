@@ -54,53 +54,6 @@ fn k2_the_organisers_pin_lends_a_phone_the_lobby_keys_and_the_external_mark_stay
 }
 
 #[test]
-fn k4_mute_is_one_state_for_the_keypad_and_the_page() {
-    let world = World::new();
-    let member = world.member();
-    let phone = world.phone();
-    phone.dials("1001");
-    member.admits(&phone);
-    phone.hears(Phrase::Admitted);
-    phone.presses("*6");
-    phone.hears(Phrase::Muted);
-    member.shows(phone.voice, "muted", true);
-    member.hears_nobody();
-    phone.hears_only(&[member.voice]);
-    member.mutes(phone.voice, false);
-    phone.hears(Phrase::UnmutedByHost);
-    member.hears_only(&[phone.voice]);
-    member.mutes(phone.voice, true);
-    phone.hears(Phrase::MutedByHost);
-    member.hears_nobody();
-    phone.presses("*6");
-    phone.hears(Phrase::Unmuted);
-    member.shows(phone.voice, "muted", false);
-    member.hears_only(&[phone.voice]);
-    phone.hangs_up();
-    member.leaves();
-    world.nothing_left();
-}
-
-#[test]
-fn k4_a_hosts_mute_that_may_not_be_lifted_raises_the_hand_instead() {
-    let world = World::with("[meeting.demo]\nunmute_after_host_mute = false");
-    let member = world.member();
-    let phone = world.phone();
-    phone.dials("1001");
-    member.admits(&phone);
-    member.mutes(phone.voice, true);
-    phone.hears(Phrase::MutedByHost);
-    phone.presses("*6");
-    phone.hears(Phrase::MuteLockedHandRaised);
-    member.shows(phone.voice, "hand", true);
-    member.shows(phone.voice, "muted", true);
-    member.hears_nobody();
-    phone.hangs_up();
-    member.leaves();
-    world.nothing_left();
-}
-
-#[test]
 fn s5_a_phone_that_holds_is_shown_so_and_its_music_never_reaches_the_meeting() {
     let world = World::new();
     let member = world.member();

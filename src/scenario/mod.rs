@@ -6,11 +6,13 @@
 #![allow(clippy::disallowed_methods, reason = "a world has a clock, and starts what lives in it")]
 
 mod calls;
+mod doors;
 mod ear;
 mod handover;
 mod keypad;
 mod lobby;
 mod menu;
+mod microphones;
 mod moves;
 mod network;
 mod notices;

@@ -49,6 +49,8 @@ struct Tab {
     /// The newest `state`.
     state: Value,
     refused: Vec<String>,
+    /// Hosts that have asked for its microphone.
+    asked: Vec<String>,
     chat: Vec<String>,
     ended: Option<String>,
     ear: Ear,
@@ -81,11 +83,26 @@ impl Tab {
             "ping" => self.say(&json!({"type": "pong"})),
             "answer" => self.browser.answered(machine::now(), field("sdp")),
             "state" => self.state = told,
+            "delta" => self.change(&told),
+            "unmute-asked" => self.asked.push(field("by")),
             "refused" => self.refused.push(field("code")),
             "chat" => self.chat.push(field("text")),
             "ended" => self.ended = Some(field("reason")),
             _ => {}
         }
+    }
+
+    /// Applies a difference, as the page does.
+    fn change(&mut self, delta: &Value) {
+        let revision = |state: &Value| state["revision"].as_u64().expect("a number");
+        assert_eq!(revision(delta), revision(&self.state) + 1, "none is missing");
+        let mut rows = self.state["participants"].as_array().cloned().expect("rows");
+        let (changed, gone) = (delta["rows"].as_array().expect("rows"), delta["gone"].as_array().expect("ids"));
+        rows.retain(|row| !gone.contains(&row["id"]) && changed.iter().all(|other| other["id"] != row["id"]));
+        rows.extend(changed.iter().cloned());
+        rows.sort_by_key(|row| row["id"].as_str().and_then(|id| id[1..].parse::<u64>().ok()));
+        self.state = delta.clone();
+        self.state["participants"] = rows.into();
     }
 
     fn tick(&mut self) {
@@ -147,6 +164,8 @@ impl Page {
             meeting: MeetingName::new(meeting).expect("a name"),
             role,
             organiser: role == Role::Member,
+            identity: Some(format!("session/{}", voice.name)).filter(|_| role == Role::Member),
+            from: None,
             fallback_name: "Guest",
             ice_servers: Vec::new(),
         };
@@ -164,6 +183,7 @@ impl Page {
             socket,
             state: Value::Null,
             refused: Vec::new(),
+            asked: Vec::new(),
             chat: Vec::new(),
             ended: None,
             ear: Ear::new(Hz::FULL),
@@ -172,7 +192,7 @@ impl Page {
         }));
         world.spawn(run(Rc::clone(&tab), frames, reader));
         let page = Self { world, voice, tab };
-        page.says(json!({"type": "join", "name": voice.name}));
+        page.says(json!({"type": "join", "name": voice.name, "deltas": true, "key": voice.name}));
         page.says(json!({"type": "offer", "sdp": offer}));
         page.until("a connection", |tab| tab.browser.is_connected() && !tab.state.is_null());
         page
@@ -287,6 +307,16 @@ impl Page {
         self.says(ask);
         self.until(&what, |tab| tab.refused.len() > before);
         assert_eq!(self.tab.borrow().refused[before], code, "{what}");
+    }
+
+    /// Is asked to open its microphone by this host, sooner or later.
+    pub(super) fn is_asked_to_unmute_by(&self, host: Voice) {
+        self.until("a request for the microphone", |tab| tab.asked.last().is_some_and(|by| by == host.name));
+    }
+
+    /// Closes or opens its microphone.
+    pub(super) fn mutes_itself(&self, on: bool) {
+        self.says(json!({"type": "mute-self", "on": on}));
     }
 
     pub(super) fn has_read(&self) -> Vec<String> {

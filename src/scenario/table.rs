@@ -17,6 +17,8 @@ const PROVEN: &[Row] = &[
         "M-1",
         &[
             "lobby::m1_a_phone_that_nobody_knows_never_reaches_a_meeting",
+            "doors::m1_a_known_room_is_told_from_one_that_takes_its_name",
+            "src/meeting/names.rs::m1_nobody_takes_the_name_of_a_member_or_of_a_known_device_however_it_is_written",
             "src/sip/endpoint/tests/gate.rs::a_device_with_a_password_calls_after_digest_and_a_challenge_keeps_nothing",
         ],
         "",
@@ -70,8 +72,19 @@ const PROVEN: &[Row] = &[
         "",
     ),
     ("M-10", &["lobby::m10_who_is_inside_stays_when_the_last_member_leaves_and_the_meeting_ends_in_time"], ""),
+    ("M-11", &["doors::m11_where_nobody_from_outside_may_join_a_phone_is_told_so"], ""),
     ("M-12", &["lobby::m7_and_m12_an_external_can_neither_admit_nor_record_nor_end_nor_remove"], ""),
     ("M-13", &["lobby::m7_and_m12_an_external_can_neither_admit_nor_record_nor_end_nor_remove"], ""),
+    (
+        "M-14",
+        &[
+            "doors::m14_a_phone_that_finds_the_meeting_full_is_told_so",
+            "doors::m14_a_phone_that_was_denied_does_not_knock_again_at_once",
+            "src/policy/tests/crowd.rs::m14_the_351st_external_is_refused_and_a_member_is_not",
+            "src/policy/tests/crowd.rs::m14_above_the_limit_the_chat_is_off_and_sound_stays",
+        ],
+        "",
+    ),
     (
         "M-16",
         &[
@@ -201,8 +214,11 @@ const PROVEN: &[Row] = &[
     (
         "K-4",
         &[
-            "keypad::k4_mute_is_one_state_for_the_keypad_and_the_page",
-            "keypad::k4_a_hosts_mute_that_may_not_be_lifted_raises_the_hand_instead",
+            "microphones::k4_mute_is_one_state_for_the_keypad_and_the_page_and_a_host_asks_for_what_it_has_not_closed",
+            "microphones::k4_a_hosts_mute_is_lifted_by_the_phone_only_where_the_meeting_lets_it",
+            "microphones::k4_a_phone_that_a_host_has_muted_is_muted_when_it_dials_again",
+            "handover::k4_whoever_takes_the_place_of_a_muted_phone_is_muted",
+            "microphones::k4_a_page_whose_microphone_its_owner_has_closed_is_asked_and_opens_it_itself",
         ],
         "",
     ),
@@ -413,7 +429,6 @@ const PROVEN: &[Row] = &[
 
 /// Rules that the code speaks of and does not keep yet.
 const NOT_YET: &[(&str, &str)] = &[
-    ("M-14", "only the limits on calls are there"),
     ("M-15", "conference IDs and names of meetings are the only addresses"),
     ("N-7", "the one meeting service there is can signal recording"),
 ];

@@ -270,7 +270,10 @@ impl World {
         self.0.invited.replace_with(|invited| *invited + 1);
         let (progress, steps) = mpsc::channel(PROGRESS);
         let (device, meeting) = (device.to_owned(), MeetingName::new(meeting).expect("a name"));
-        self.0.calls.invite(Invitation { device, meeting, replaces: None, by: By::Operator, progress }).expect("it is called");
+        self.0
+            .calls
+            .invite(Invitation { device, meeting, replaces: None, by: By::Operator, heir_of: None, progress })
+            .expect("it is called");
         self.passes(Duration::from_millis(1));
         Asked { steps, so_far: Vec::new() }
     }

@@ -7,6 +7,7 @@
 mod chats;
 mod consents;
 mod ledger;
+mod mutes;
 mod outbox;
 mod phone;
 mod records;
@@ -34,6 +35,7 @@ pub use ledger::{
     BadHead, Broken, COLUMN as HEAD_COLUMN, Deletion, EpochLine, Head, LedgerEntry, LedgerLine, LedgerQuery, LedgerRow,
     METRIC as HEAD_METRIC, NoticeOutcome, Verified, VerifyError, Why, read_heads, verify,
 };
+pub use mutes::{MuteChange, StoredMute};
 pub use outbox::{OutboxChange, ParcelPart, ParcelState, StoredParcel};
 pub use phone::Phone;
 pub use records::{CallRecord, RecordQuery, RecordRow};
@@ -140,6 +142,7 @@ enum Request {
     TakeSeat { participant: u64, meeting: String, reply: oneshot::Sender<Result<bool, StoreError>> },
     Registrations { now: u64, reply: oneshot::Sender<Result<Vec<Registration>, StoreError>> },
     Sessions { now: u64, reply: oneshot::Sender<Result<LivingSessions, StoreError>> },
+    Mutes { now: u64, reply: oneshot::Sender<Result<Vec<StoredMute>, StoreError>> },
 }
 
 #[derive(Debug)]
@@ -171,6 +174,7 @@ enum Write {
         participant: u64,
     },
     Sessions(Box<SessionChange>),
+    Mute(MuteChange),
     /// For its answer.
     Nothing,
 }
@@ -311,6 +315,19 @@ impl Handle {
     /// Begins to keep a copy of the chat, in the place of the device's earlier one (C-8).
     pub async fn chat(&self, copy: ChatCopy) -> Begun {
         self.begin(Write::Chat(Box::new(copy))).await
+    }
+
+    /// Begins to keep a closed microphone, or to forget it (K-4). Writes that were begun are done in this order.
+    pub async fn mute(&self, change: MuteChange) -> Begun {
+        self.begin(Write::Mute(change)).await
+    }
+
+    /// The closed microphones that are kept at `now` (milliseconds since 1970); the others are deleted (K-4).
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Closed`].
+    pub async fn mutes(&self, now: u64) -> Result<Vec<StoredMute>, StoreError> {
+        self.ask(|reply| Request::Mutes { now, reply }).await
     }
 
     /// The copies of the chat, without what was said (C-8).

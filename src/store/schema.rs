@@ -185,6 +185,17 @@ pub(super) const STEPS: &[&str] = &[
     ) STRICT;
     CREATE INDEX sessions_that_die ON sessions (dies_at);
 ",
+    "
+    CREATE TABLE mutes (
+        meeting TEXT NOT NULL,
+        who TEXT NOT NULL,
+        run INTEGER NOT NULL,
+        own INTEGER NOT NULL,
+        host INTEGER NOT NULL,
+        dies_at INTEGER NOT NULL,
+        PRIMARY KEY (meeting, who)
+    ) STRICT;
+",
 ];
 
 /// Brings the store to the newest schema, each step whole or not at all.

@@ -16,7 +16,7 @@ use super::ledger::{self, Chain, Head, KeyPlace, LedgerEntry};
 use super::watch::LedgerWatch;
 use super::{
     BATCH, CACHE_KIB, CHECKPOINT_EVERY, FILE, HEAD_FILE, MOST_WAITING, Request, StoreError, WAITS, Write, at, chats, consents,
-    integer, outbox, records, registrations, schema, seats, sessions, stops, texted,
+    integer, mutes, outbox, records, registrations, schema, seats, sessions, stops, texted,
 };
 use crate::units::unix_millis;
 
@@ -164,6 +164,7 @@ impl Store {
                     Write::Texted { day, meeting, parts } => texted::count(transaction, *day, meeting, *parts)?,
                     Write::Outbox(change) => outbox::change(transaction, change)?,
                     Write::Chat(copy) => chats::put(transaction, copy)?,
+                    Write::Mute(change) => mutes::change(transaction, change)?,
                     Write::Seat { participant, meeting } => seats::put(transaction, *participant, meeting)?,
                     Write::Unseat { participant } => seats::remove(transaction, *participant)?,
                     Write::Sessions(change) => sessions::change(transaction, change)?,
@@ -292,6 +293,7 @@ impl Store {
             Request::Wipe { reply } => drop(reply.send(outbox::wipe(&self.connection))),
             Request::Registrations { now, reply } => drop(reply.send(registrations::living(&self.connection, now))),
             Request::Sessions { now, reply } => drop(reply.send(sessions::living(&self.connection, now))),
+            Request::Mutes { now, reply } => drop(reply.send(mutes::living(&self.connection, now))),
             Request::Write(_, reply) => drop(reply.send(Err(StoreError::Closed))),
         }
     }

@@ -9,6 +9,7 @@
 mod audio;
 mod beside;
 mod daemon;
+mod meeting;
 mod ratios;
 mod signalling;
 
@@ -24,6 +25,7 @@ fn main() {
         .configure_from_args();
     audio::benches(&mut criterion);
     signalling::benches(&mut criterion);
+    meeting::benches(&mut criterion);
     criterion.final_summary();
     ratios::print();
     beside::print();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// What is compared: name, measured, base.
-const RATIOS: [(&str, &str, &str); 5] = [
+const RATIOS: [(&str, &str, &str); 7] = [
     ("bridged G.722-Opus leg with SRTP / its bare codecs", "20ms/bridged-leg-with-srtp", "20ms/bare-codecs-of-a-leg"),
     ("40-member bridge with 3 talkers / 40 Opus encodes", "20ms/40-member-bridge-3-talkers", "20ms/40-opus-encodes"),
     (
@@ -12,6 +12,12 @@ const RATIOS: [(&str, &str, &str); 5] = [
         "20ms/40-opus-encodes",
     ),
     ("an INVITE of 900 bytes read / the same by rsip", "parse/invite-of-900-bytes", "parse/rsip-invite-of-900-bytes"),
+    (
+        "an ask of one of 1000 who wait (1000 inside) / of one of 100",
+        "crowd/ask-of-one-who-waits-among-1000",
+        "crowd/ask-of-one-who-waits-among-100",
+    ),
+    ("the same of one inside", "crowd/ask-of-one-inside-among-1000", "crowd/ask-of-one-inside-among-100"),
     ("INVITE to BYE in the endpoint / rsip parsing the same bytes", "call/endpoint", "call/rsip-parses-the-same-bytes"),
 ];
 

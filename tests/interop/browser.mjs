@@ -166,6 +166,22 @@ const acts = {
       const found = [...(report?.values() ?? [])].find((each) => each.type === 'inbound-rtp' && each.kind === 'audio');
       return found ? { packets: found.packetsReceived, lost: found.packetsLost, concealed: found.concealedSamples, silent: found.silentConcealedSamples, samples: found.totalSamplesReceived } : null;
     }),
+  /** Presses a button in the row of somebody, and says after how many milliseconds another row is theirs. */
+  timed: ({ within, text, testid, until }) =>
+    page.evaluate(
+      ([row, name, button, wanted]) => {
+        const holds = (id) => [...document.querySelectorAll(`[data-testid="${id}"]`)].find((element) => element.querySelector('[data-part="name"]')?.textContent === name);
+        const pressed = holds(row).querySelector(`[data-testid="${button}"]`);
+        return new Promise((done) => {
+          const began = performance.now();
+          const look = () => holds(wanted) && (observer.disconnect(), done(performance.now() - began));
+          const observer = new MutationObserver(look);
+          observer.observe(document.body, { childList: true, subtree: true, characterData: true });
+          pressed.click();
+        });
+      },
+      [within, text, testid, until],
+    ),
   screenshot: ({ path }) => page.screenshot({ path }).then(() => null),
 };
 

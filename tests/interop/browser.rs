@@ -144,6 +144,12 @@ impl Browser {
         self.order("click", json!({ "within": row, "text": text, "testid": testid }));
     }
 
+    /// Presses a button in the row of somebody of this name, and says after how many milliseconds they have a row with the test id `until`.
+    pub fn timed(&mut self, (row, name, testid): (&str, &str, &str), until: &str) -> f64 {
+        let took = self.order("timed", json!({ "within": row, "text": name, "testid": testid, "until": until }));
+        took.as_f64().expect("milliseconds")
+    }
+
     /// Waits until something with that test id is to be seen.
     pub fn wait(&mut self, testid: &str) {
         self.order("wait", json!({ "testid": testid }));

@@ -16,7 +16,7 @@ use crate::http::refuse::ProblemDetails;
 use crate::http::{Room, Site};
 use crate::ids::{MeetingName, ParticipantId};
 use crate::meeting::words::{Capture, ChatLine, ParticipantView, Standing};
-use crate::meeting::{Ask, MeetingHandle, Refusal, Snapshot};
+use crate::meeting::{Ask, Granted, MeetingHandle, Refusal, Snapshot};
 use crate::relay::ReaderId;
 
 pub(super) async fn live(site: &Site, name: &MeetingName) -> Option<MeetingHandle> {
@@ -29,16 +29,21 @@ pub(super) async fn ask(site: &Site, caller: &Caller, meeting: &str, ask: Ask) -
     match live(site, &name).await {
         Some(handle) => {
             let removed = if let Ask::Remove(other) = &ask { Some(*other) } else { None };
-            handle.ask(who, ask).await?;
+            let granted = handle.ask(who, ask).await?;
             if let Some(removed) = removed {
                 site.removed(removed).await;
             }
+            Ok(match granted {
+                Granted::Done => StatusCode::NO_CONTENT,
+                // What was asked for is somebody else's to do, who has been asked (K-4).
+                Granted::Asked => StatusCode::ACCEPTED,
+            }
+            .into_response())
         }
         // Told first what no running meeting would change (N-11).
-        None if matches!(ask, Ask::Transcription(_)) && !site.settings.transcription => return Err(Refusal::NotConfigured.into()),
-        None => return Err(ProblemDetails::new(StatusCode::CONFLICT, "not-running", "Nobody is in this meeting.")),
+        None if matches!(ask, Ask::Transcription(_)) && !site.settings.transcription => Err(Refusal::NotConfigured.into()),
+        None => Err(ProblemDetails::new(StatusCode::CONFLICT, "not-running", "Nobody is in this meeting.")),
     }
-    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 async fn snapshot(site: &Site, caller: &Caller, name: &MeetingName) -> Result<Option<Snapshot>, ProblemDetails> {
@@ -143,7 +148,7 @@ pub(super) enum Act {
     Deny,
     /// Close the microphone (K-4).
     Mute,
-    /// Open the microphone.
+    /// Open a microphone that a host has closed; whoever has closed their own is asked to open it.
     Unmute,
     /// Take out.
     Remove,
@@ -156,7 +161,8 @@ pub(super) enum Act {
     ("act" = Act, Path, description = "What is done."),
 ), responses(
     (status = 204, description = "Done."),
-    (status = 409, description = "`not-running`, `not-inside`, `mute-locked` or `ended`."),
+    (status = 202, description = "`unmute` of a microphone that its owner has closed: the owner has been asked."),
+    (status = 409, description = "`not-running`, `not-inside`, `no-member` (nobody is let in while no member is there), `meeting-full`, `mute-locked` or `ended`."),
 ))]
 pub(super) async fn act(
     State(site): State<Arc<Site>>,
@@ -244,7 +250,7 @@ pub(super) struct Wanted {
     ("meeting" = String, Path, description = "Its id."),
 ), request_body = Wanted, responses(
     (status = 204, description = "It is as wanted, and everybody is told."),
-    (status = 409, description = "`not-running`, `not-inside` or `ended`."),
+    (status = 409, description = "`not-running`, `not-inside`, `not-recording` (a pause of what is off) or `ended`."),
 ))]
 pub(super) async fn recording(
     State(site): State<Arc<Site>>,
@@ -307,7 +313,7 @@ pub(super) struct Line {
     ("meeting" = String, Path, description = "Its id."),
 ), request_body = Line, responses(
     (status = 204, description = "It is said."),
-    (status = 409, description = "`not-running`, `not-inside` or `ended`."),
+    (status = 409, description = "`not-running`, `not-inside`, `chat-full` (too many people for a chat) or `ended`."),
     (status = 422, description = "`bad-text`: empty, too long, or too much in a short time."),
 ))]
 pub(super) async fn say(

@@ -8,7 +8,8 @@ use super::{Act, Guest, MeetingTask};
 use crate::ids::ParticipantId;
 use crate::machine;
 use crate::meeting::ToGuest;
-use crate::meeting::words::{ChatLine, Refusal, Standing, Texted, ToPage};
+use crate::meeting::words::{ChatLine, OPERATOR, OPERATOR_ID, Refusal, Role, Standing, Texted, ToPage};
+use crate::policy::Asker;
 use crate::redact::Redacted;
 use crate::relay;
 use crate::relay::driver::LineProgress;
@@ -65,28 +66,27 @@ impl Chat {
 }
 
 impl MeetingTask {
-    /// `by`: the masked number of who has written it by SMS.
-    pub(super) fn say(&mut self, who: Option<ParticipantId>, text: String, by: Option<String>) -> Result<(), Refusal> {
+    /// `sms`: the masked number of who has written it by SMS.
+    pub(super) fn say(&mut self, by: Asker, text: String, sms: Option<String>) -> Result<(), Refusal> {
         let text = text.trim().to_owned();
         if text.is_empty() || text.chars().count() > LONGEST {
             return Err(Refusal::BadText);
         }
-        let who = who.ok_or(Refusal::NotInside)?;
-        if self.policy.standing(who) != Some(Standing::In) {
-            return Err(Refusal::NotInside);
+        if !self.policy.has_chat() {
+            return Err(Refusal::ChatFull);
         }
-        let row = self.policy.rows(machine::now()).into_iter().find(|row| row.id == who).ok_or(Refusal::NotInside)?;
-        self.chat.count += 1;
-        let line = ChatLine {
-            id: self.chat.count,
-            from: who.to_string(),
-            name: row.name.expose().clone(),
-            kind: row.role,
-            sms: by,
-            text,
-            texted: Texted::default(),
-            at: unix_millis(SystemTime::now()),
+        let (from, name, kind, who) = match by {
+            // Nobody's presence (M-5): it speaks for the host organisation, under a name that nobody else has (M-1).
+            Asker::Operator => (OPERATOR_ID.to_owned(), OPERATOR.to_owned(), Role::Member, None),
+            Asker::Participant(who) => {
+                let row = self.policy.row_of(who, machine::now()).filter(|row| row.standing == Standing::In);
+                let row = row.ok_or(Refusal::NotInside)?;
+                (who.to_string(), row.name.expose().clone(), row.role, Some(who))
+            }
         };
+        self.chat.count += 1;
+        let at = unix_millis(SystemTime::now());
+        let line = ChatLine { id: self.chat.count, from, name, kind, sms, text, texted: Texted::default(), at };
         self.chat.push(line.clone());
         for who in self.inside() {
             self.tell_page(who, ToPage::Chat(line.clone()));
@@ -116,8 +116,8 @@ impl MeetingTask {
     }
 
     /// C-1: to displays of devices inside and to the people around them, and not back to the device that it comes from.
-    fn pass_on(&mut self, from: ParticipantId, line: &ChatLine) {
-        let reads = |who: &ParticipantId| *who != from && self.policy.standing(*who) == Some(Standing::In);
+    fn pass_on(&mut self, from: Option<ParticipantId>, line: &ChatLine) {
+        let reads = |who: &ParticipantId| Some(*who) != from && self.policy.standing(*who) == Some(Standing::In);
         let inside = self.guests.iter().filter(|(who, _)| reads(who));
         let devices: Vec<_> = inside.map(|(who, guest)| (*who, guest.call, guest.text)).collect();
         for (who, call, display) in devices {

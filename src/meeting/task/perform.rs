@@ -3,12 +3,13 @@
 
 use std::time::{Instant, SystemTime};
 
-use super::MeetingTask;
+use super::{Act, MeetingTask};
 use crate::cause::Cause;
 use crate::ids::ParticipantId;
 use crate::machine;
 use crate::media::{End, Gate};
 use crate::meeting::capture::Recording;
+use crate::meeting::mutes::Ending;
 use crate::meeting::words::{Refusal, ToPage};
 use crate::meeting::{OfferError, ToGuest};
 use crate::policy::{Admission, Capture, CaptureKind, Effect, Fact, Role};
@@ -60,22 +61,21 @@ impl MeetingTask {
                 self.shared.counted.alarm();
                 tracing::error!(meeting = %self.name, participant = %who, alarm = %what, "a notice was not heard as it must be; the microphone is closed");
             }
-            Effect::Changed => {
-                self.raise_changes(now);
-                for who in self.pages.keys().copied().collect::<Vec<_>>() {
-                    self.show(now, who);
-                }
-                for who in self.guests.keys().copied().collect::<Vec<_>>() {
-                    self.show_roster(now, who);
-                }
-            }
+            Effect::Changed => self.changed(now),
+            Effect::AskedToUnmute { by, who } => self.asked_to_unmute(by, who),
             Effect::Refused { by, refusal } => {
                 tracing::info!(meeting = %self.name, %by, %refusal, "refused");
                 self.answer(Err(refusal.into()));
             }
             Effect::Ended { cause } => {
                 tracing::info!(meeting = %self.name, %cause, "meeting ended");
-                self.raise_changes(now);
+                let changes = self.policy.changes();
+                self.raise_changes(now, &changes.rows);
+                if !self.closing {
+                    let ending = if self.asked.is_some() { Ending::ForAll } else { Ending::Left };
+                    let change = self.forget_mutes(ending);
+                    self.acts.extend(change.map(Act::Mute));
+                }
                 self.over = true;
             }
         }
@@ -137,9 +137,13 @@ impl MeetingTask {
 
     async fn dismiss(&mut self, now: Instant, who: ParticipantId, cause: Cause) {
         self.goes(who, cause);
+        // One that was turned away, and has no row, is not denied anew.
+        if cause == Cause::Denied && self.raised.knows(who) {
+            self.denied(now, who);
+        }
         if let Some(page) = self.pages.remove(&who) {
             let reason = if cause == Cause::Draining { "restarting" } else { cause.verdict().label };
-            let _ = page.to_page.try_send(ToPage::Ended { reason });
+            page.feed.say(ToPage::Ended { reason });
             if let Some(peer) = page.peer {
                 peer.close().await;
             }
@@ -148,6 +152,7 @@ impl MeetingTask {
             self.guests.remove(&who);
             self.joins.remove(&who);
         }
+        self.origins.remove(&who);
         tracing::info!(meeting = %self.name, participant = %who, %cause, "left");
     }
 

@@ -1,6 +1,6 @@
 //! Events of a meeting (M-17): what has changed since they were raised last.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use super::MeetingTask;
@@ -27,6 +27,13 @@ pub(super) struct Raised {
     reasons: BTreeMap<ParticipantId, Cause>,
 }
 
+impl Raised {
+    /// Something was said of this row.
+    pub(super) fn knows(&self, who: ParticipantId) -> bool {
+        self.rows.contains_key(&who)
+    }
+}
+
 const fn word(on: bool) -> &'static str {
     if on { "on" } else { "off" }
 }
@@ -44,10 +51,10 @@ impl MeetingTask {
     }
 
     /// Raises what has changed.
-    pub(super) fn raise_changes(&mut self, now: Instant) {
-        let rows = self.policy.rows(now);
-        let gone: Vec<_> = self.raised.rows.keys().copied().filter(|who| rows.iter().all(|row| row.id != *who)).collect();
-        for who in gone {
+    pub(super) fn raise_changes(&mut self, now: Instant, changed: &BTreeSet<ParticipantId>) {
+        let rows: Vec<_> = changed.iter().filter_map(|who| self.policy.row_of(*who, now)).collect();
+        let gone = changed.iter().copied().filter(|who| self.policy.standing(*who).is_none());
+        for who in gone.filter(|who| self.raised.rows.contains_key(who)).collect::<Vec<_>>() {
             let cause = self.raised.reasons.remove(&who).unwrap_or(Cause::HungUp);
             let call = self.raised.rows.remove(&who).and_then(|said| said.call);
             let what = if cause == Cause::Denied { What::Denied } else { What::Left };
@@ -71,13 +78,14 @@ impl MeetingTask {
                 };
                 raise(what, None);
             }
-            if said.map_or(row.muted, |said| said.muted != row.muted) {
-                raise(What::Muted, Some(row.muted));
+            let muted = row.muted.is_closed();
+            if said.map_or(muted, |said| said.muted != muted) {
+                raise(What::Muted, Some(muted));
             }
             if said.map_or(row.hand, |said| said.hand != row.hand) {
                 raise(What::Hand, Some(row.hand));
             }
-            self.raised.rows.insert(row.id, Said { standing: row.standing, muted: row.muted, hand: row.hand, call });
+            self.raised.rows.insert(row.id, Said { standing: row.standing, muted, hand: row.hand, call });
         }
         for (kind, what, place) in
             [(CaptureKind::Recording, What::Recording, 0), (CaptureKind::Transcription, What::Transcription, 1)]
@@ -97,8 +105,11 @@ impl MeetingTask {
     }
 
     /// Somebody has written in the chat.
-    pub(super) fn raise_chat(&self, who: ParticipantId) {
-        let call = self.guests.get(&who).map(|guest| guest.call);
-        self.shared.raised.raise(self.draft(What::Chat).participant(who).call(call));
+    pub(super) fn raise_chat(&self, who: Option<ParticipantId>) {
+        let draft = self.draft(What::Chat);
+        self.shared.raised.raise(match who {
+            Some(who) => draft.participant(who).call(self.guests.get(&who).map(|guest| guest.call)),
+            None => draft,
+        });
     }
 }

@@ -16,11 +16,8 @@ impl MeetingTask {
     /// Around this device it is so from now on.
     pub(super) fn readers_are(&mut self, now: Instant, device: ParticipantId, readers: Readers) {
         self.joins.insert(device, readers);
-        for who in self.inside() {
-            if self.may_admit(now, Some(who)) {
-                self.show(now, who);
-            }
-        }
+        self.take_row(now, device);
+        self.show_soon(now);
     }
 
     /// Somebody (`None`: the operator) wants a reader confirmed, or removed.

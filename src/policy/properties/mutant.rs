@@ -25,6 +25,12 @@ pub(in crate::policy) enum Mutant {
     IgnoreReports,
     /// N-8: who sends no reports is taken for one that has received nothing.
     BlameTheUnreported,
+    /// K-4: a host opens what its owner has closed.
+    OpenForTheOwner,
+    /// K-4: a device lifts what a host has closed.
+    LiftTheHosts,
+    /// K-4: who comes with a closed microphone has an open one.
+    ComeOpen,
     /// M-18: who comes back is inside as before.
     InheritAdmission,
     /// M-18: who comes back has the organiser's PIN as before.
@@ -34,7 +40,7 @@ pub(in crate::policy) enum Mutant {
 }
 
 /// Each fault, and the rule by whose name it must be caught.
-pub(super) const ALL: [(Mutant, &str); 13] = [
+pub(super) const ALL: [(Mutant, &str); 16] = [
     (Mutant::AdmitWithoutMember, "M-5"),
     (Mutant::SpeakWithoutSeat, "M-8"),
     (Mutant::ShowTheMeeting, "M-8"),
@@ -45,6 +51,9 @@ pub(super) const ALL: [(Mutant, &str); 13] = [
     (Mutant::WaitForEver, "N-6"),
     (Mutant::IgnoreReports, "N-8"),
     (Mutant::BlameTheUnreported, "N-8"),
+    (Mutant::OpenForTheOwner, "K-4"),
+    (Mutant::LiftTheHosts, "K-4"),
+    (Mutant::ComeOpen, "K-4"),
     (Mutant::InheritAdmission, "M-18"),
     (Mutant::InheritPin, "M-18"),
     (Mutant::InheritNotices, "M-18"),
@@ -65,6 +74,15 @@ impl Policy {
         self.mutant == Some(mutant)
     }
 
+    /// Whether nothing follows from the facts that has not followed yet: looking only at whom an input concerned has left nobody out, and
+    /// the next deadline is the next of all.
+    pub(in crate::policy) fn is_settled(&mut self, now: Instant) -> bool {
+        let due = self.people.iter().flat_map(|(who, person)| self.due_of(*who, person)).flatten().min();
+        let found = due == self.dues.first().copied();
+        self.settle(now, Touched::Everybody);
+        found && self.effects.is_empty()
+    }
+
     /// Keeps what the faults of M-18 hand down.
     pub(in crate::policy) fn bequeath(&mut self, now: Instant, person: &Person) {
         let nothing_owed = !person.notices.is_due(now, false) && person.notices.deadline(false).is_none();
@@ -79,6 +97,9 @@ impl Policy {
         let (inside, pin) = (of_it().any(|legacy| legacy.inside), of_it().any(|legacy| legacy.pin));
         person.inside |= inside && self.has(Mutant::InheritAdmission);
         person.pin |= pin && self.has(Mutant::InheritPin);
+        if self.has(Mutant::ComeOpen) {
+            person.muted = Muted::default();
+        }
         person
     }
 

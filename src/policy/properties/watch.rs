@@ -76,6 +76,9 @@ pub(super) struct Watch {
     pub(super) seated: BTreeSet<ParticipantId>,
     gates: BTreeMap<ParticipantId, (bool, bool)>,
     captures: BTreeMap<CaptureKind, (Capture, u64)>,
+    /// Closed by their owners, and by hosts (K-4).
+    own_mutes: BTreeSet<ParticipantId>,
+    host_mutes: BTreeSet<ParticipantId>,
     /// To be heard before any audio.
     first: BTreeMap<ParticipantId, BTreeSet<Told>>,
     owed: BTreeMap<ParticipantId, BTreeSet<Told>>,
@@ -122,8 +125,10 @@ impl Watch {
 
     pub(super) fn fact(&mut self, now: Instant, fact: &Fact) {
         match fact {
-            Fact::Joined { who, role, .. } => {
+            Fact::Joined { who, role, muted, .. } => {
                 self.here.insert(*who);
+                self.own_mutes.extend(muted.own.then_some(*who));
+                self.host_mutes.extend(muted.host.then_some(*who));
                 if *role == Role::Member {
                     self.members.entry(*who).or_insert(None);
                 }
@@ -133,6 +138,17 @@ impl Watch {
                     *lost = if *alive { None } else { lost.or(Some(now)) };
                 }
             }
+            Fact::MuteSelf { who, to: Switch::To(on) } => self.mute_self(*who, *on),
+            Fact::Mute { by: Asker::Participant(by), who, on } if by == who => self.mute_self(*who, *on),
+            Fact::Mute { by: Asker::Participant(by), who, on } if self.members.contains_key(by) && self.seated.contains(who) => {
+                if *on {
+                    self.host_mutes.insert(*who);
+                } else {
+                    self.host_mutes.remove(who);
+                }
+            }
+            // By a PIN, perhaps.
+            Fact::Mute { who, on: false, .. } => drop(self.host_mutes.remove(who)),
             Fact::Admit { who, .. } => drop(self.let_in.insert(*who)),
             Fact::AdmitAll { .. } => self.let_in.extend(&self.here),
             Fact::OrganiserPin { who } if self.here.contains(who) => drop(self.pins.insert(*who)),
@@ -189,6 +205,18 @@ impl Watch {
         }
     }
 
+    /// An owner opens its own part; a host's only a member does.
+    fn mute_self(&mut self, who: ParticipantId, on: bool) {
+        if on && self.here.contains(&who) {
+            self.own_mutes.insert(who);
+        } else if !on {
+            self.own_mutes.remove(&who);
+            if self.members.contains_key(&who) {
+                self.host_mutes.remove(&who);
+            }
+        }
+    }
+
     fn capture_is(&mut self, what: CaptureKind, state: Capture) {
         let known = self.captures.entry(what).or_default();
         if known.0 != state {
@@ -223,6 +251,8 @@ impl Watch {
         self.members.remove(&who);
         self.first.remove(&who);
         self.owed.remove(&who);
+        self.own_mutes.remove(&who);
+        self.host_mutes.remove(&who);
         for of_it in [&mut self.let_in, &mut self.pins, &mut self.on_hold, &mut self.alarmed, &mut self.closed] {
             of_it.remove(&who);
         }
@@ -265,7 +295,7 @@ impl Watch {
                 let late = self.playing.iter_mut().filter(|playing| playing.who == *who && *what == AlarmKind::Late);
                 late.for_each(|playing| playing.late = true);
             }
-            Effect::Say { who, .. } => here(who)?,
+            Effect::Say { who, .. } | Effect::AskedToUnmute { who, .. } => here(who)?,
             Effect::Dismiss { who, .. } => self.forget(*who),
             Effect::Ended { .. } => self.ended = true,
             Effect::Capture { .. } | Effect::Changed | Effect::Refused { .. } => {}
@@ -388,6 +418,10 @@ impl Watch {
         let lost_twice = self.losses.iter().filter(|(_, losses)| losses.in_a_row >= 2).map(|(who, _)| who);
         if let Some(who) = lost_twice.into_iter().find(|who| self.gates.get(who).is_some_and(|(_, speak)| *speak)) {
             return fail(format!("N-8: {who} may speak, and has received nothing though it was said again"));
+        }
+        let mut closed = self.own_mutes.iter().chain(&self.host_mutes);
+        if let Some(who) = closed.find(|who| self.gates.get(who).is_some_and(|(_, speak)| *speak)) {
+            return fail(format!("K-4: {who} may speak, and not by whoever has closed its microphone"));
         }
         for who in self.here.iter().filter(|who| role_of(slot_of(**who)).0 == Role::External) {
             if policy.may(*who, Capability::Admit).is_ok() && !self.pins.contains(who) {

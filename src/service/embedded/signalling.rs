@@ -1,6 +1,6 @@
 //! The WebSocket of one meeting page.
 //!
-//! In flow the page's messages, JSON text frames with a `type`; out flow the meeting's words ([`ToPage`]) and the answers
+//! In flow the page's messages, JSON text frames with a `type`; out flow the meeting's words ([`ToPage`](crate::meeting::ToPage)), what of its state has changed, and the answers
 //! to what was asked. The conversation decides what each message means and when the page has gone, without a socket or a
 //! clock; [`serve`] moves bytes for it. Who the page is was settled before, by its session: nothing it says changes that (M-7).
 #![allow(clippy::disallowed_methods, reason = "`serve` is a driver: it tells the conversation what time it is")]
@@ -8,29 +8,31 @@
 mod conversation;
 pub mod ice;
 mod resume;
+mod shown;
 
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use serde::Serialize;
-use tokio::sync::{mpsc, watch};
+use std::net::IpAddr;
+
+use tokio::sync::watch;
 
 use crate::ids::{MeetingName, ParticipantId};
 use crate::machine::{self, Machine as _};
+use crate::meeting::feed::{self, Reader};
 use crate::meeting::words::Role;
-use crate::meeting::{Ask, JoinPage, MeetingHandle, Refusal, Registry, ToPage};
+use crate::meeting::{Ask, JoinPage, MeetingHandle, Refusal, Registry};
 
 pub use resume::ResumeKey;
 
-use conversation::{Conversation, Farewell, Input, Join, LEAVE_WITHIN, Output};
+use conversation::{Conversation, Farewell, Input, Joining, LEAVE_WITHIN, Output};
 use ice::PageIceServer;
 
 /// The largest frame and the largest message of a page, in bytes (X-2). An offer is some 5 KB.
 pub const LARGEST_MESSAGE: usize = 64 * 1024;
 /// A frame that the page does not take for so long ends the connection.
 const SEND_WITHIN: Duration = Duration::from_secs(10);
-/// What waits for a page. When full, the meeting drops the page, which may come back ([`ToPage`]).
-const QUEUE: usize = 64;
 
 /// Who the page is, as its session says.
 #[derive(Debug, Clone)]
@@ -41,6 +43,10 @@ pub struct Visitor {
     pub role: Role,
     /// May do what only the organiser may.
     pub organiser: bool,
+    /// Its session, under which a host's mute is kept (K-4).
+    pub identity: Option<String>,
+    /// Where it is, as far as that is known.
+    pub from: Option<IpAddr>,
     /// Shown if the page gives no usable name (M-4).
     pub fallback_name: &'static str,
     /// For its peer connection; told with the welcome.
@@ -111,7 +117,11 @@ pub(crate) async fn serve(
                 // The library refuses to read on after a frame above the limit.
                 Some(Err(error)) => break is_too_big(&error).then_some(Farewell::TooBig),
             },
-            told = next_word(&mut page.from_meeting) => told.map_or(Input::Dropped, Input::Told),
+            told = next_word(&mut page.from_meeting) => match told {
+                Some(feed::Told::Word(word)) => Input::Told(word),
+                Some(feed::Told::Scene(scene)) => Input::Scene(scene),
+                None => Input::Dropped,
+            },
             () = tokio::time::sleep_until(deadline.into()) => {
                 conversation.wake(machine::now());
                 continue;
@@ -146,7 +156,9 @@ pub(crate) async fn serve(
 pub(crate) fn heard(text: &str) -> usize {
     let now = machine::now();
     let Ok(meeting) = MeetingName::new("demo") else { return 0 };
-    let visitor = Visitor { meeting, role: Role::External, organiser: false, fallback_name: "Guest", ice_servers: Vec::new() };
+    let (identity, from, ice_servers) = (None, None, Vec::new());
+    let visitor =
+        Visitor { meeting, role: Role::External, organiser: false, identity, from, fallback_name: "Guest", ice_servers };
     let mut conversation = Conversation::new(visitor, ResumeKey::new([3; 32]), now);
     conversation.handle(now, Input::Text(r#"{"type":"join","name":"Ada"}"#.to_owned()));
     conversation.handle(now, Input::Joined(ParticipantId::from_number(1)));
@@ -161,9 +173,9 @@ fn is_too_big(error: &axum::Error) -> bool {
 }
 
 /// The next word of the meeting; never, before there is one to hear.
-async fn next_word(from_meeting: &mut Option<mpsc::Receiver<ToPage>>) -> Option<ToPage> {
+async fn next_word(from_meeting: &mut Option<Reader>) -> Option<feed::Told> {
     match from_meeting {
-        Some(from_meeting) => from_meeting.recv().await,
+        Some(from_meeting) => from_meeting.next().await,
         None => std::future::pending().await,
     }
 }
@@ -180,7 +192,7 @@ struct Page {
     registry: Registry,
     visitor: Visitor,
     present: Option<(MeetingHandle, ParticipantId)>,
-    from_meeting: Option<mpsc::Receiver<ToPage>>,
+    from_meeting: Option<Reader>,
 }
 
 impl Page {
@@ -206,7 +218,7 @@ impl Page {
                     continue;
                 }
                 Output::Close(farewell) => return Performed::Ended(Some(farewell)),
-                Output::Join(join) => match self.join(join).await {
+                Output::Join(joining) => match self.join(joining).await {
                     Ok(who) => {
                         seen(Seen::Joined(who));
                         Input::Joined(who)
@@ -220,7 +232,7 @@ impl Page {
                 Output::Ask(ask) => match &self.present {
                     Some((meeting, who)) => {
                         let removed = if let Ask::Remove(other) = &ask { Some(*other) } else { None };
-                        let done = meeting.ask(Some(*who), ask).await;
+                        let done = meeting.ask(Some(*who), ask).await.map(drop);
                         if let (Some(removed), Ok(())) = (removed, &done) {
                             seen(Seen::Removed(removed));
                         }
@@ -241,15 +253,17 @@ impl Page {
         }
     }
 
-    async fn join(&mut self, join: Join) -> Result<ParticipantId, Refusal> {
-        let Visitor { role, organiser, .. } = self.visitor;
+    async fn join(&mut self, joining: Joining) -> Result<ParticipantId, Refusal> {
+        let Visitor { role, organiser, from, .. } = self.visitor;
+        let Joining { name, resume, muted, hand, key } = joining;
+        let identity = self.visitor.identity.clone().or_else(|| key.map(|key| format!("guest/{key}")));
         // A meeting that ends at this very moment is opened anew, once.
         for last_try in [false, true] {
             let gone = if self.registry.is_stopped() { Refusal::Restarting } else { Refusal::Ended };
             let meeting = self.registry.open(&self.visitor.meeting).await.ok_or(gone)?;
-            let (to_page, from_meeting) = mpsc::channel(QUEUE);
-            let Join { name, resume, muted, hand } = join.clone();
-            match meeting.join_page(JoinPage { role, organiser, name, resume, muted, hand, to_page }).await {
+            let (feed, from_meeting) = feed::feed();
+            let (name, identity) = (name.clone(), identity.clone());
+            match meeting.join_page(JoinPage { role, organiser, name, resume, identity, muted, hand, from, feed }).await {
                 Ok(who) => {
                     self.present = Some((meeting, who));
                     self.from_meeting = Some(from_meeting);

@@ -295,7 +295,14 @@ impl Rig {
     }
 
     fn joins(&mut self, who: ParticipantId, role: Role, via: Via) -> Option<Admission> {
-        let joined = Fact::Joined { who, role, via, organiser: false, name: "Somebody".to_owned().into() };
+        let joined = Fact::Joined {
+            who,
+            role,
+            via,
+            organiser: false,
+            name: "Somebody".to_owned().into(),
+            muted: crate::policy::Muted::default(),
+        };
         self.policy.handle(self.now, joined);
         self.seated()
     }

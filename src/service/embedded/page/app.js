@@ -7,12 +7,13 @@ import { Controls } from './controls.js';
 import { Door } from './door.js';
 import { Lobby } from './lobby.js';
 import { Media } from './media.js';
-import { SEAT_KEPT_MS, forgetReload, leaveToken, takeToken } from './memory.js';
+import { SEAT_KEPT_MS, browserKey, forgetReload, keepMuted, leaveToken, takeToken, wasMuted } from './memory.js';
 import { Microphone } from './microphone.js';
 import { Prejoin } from './prejoin.js';
 import { Rooms } from './rooms.js';
 import { Roster } from './roster.js';
 import { Signalling } from './signalling.js';
+import { knock } from './sound.js';
 import { announce, byId, confirmed, fill, openDialog, part, setLevel, setShown, setText, show, toast } from './view.js';
 import { blockedPort, duration, ended as endedWords, lost as lostWords, media as mediaWords, people, stopping as stoppingWords, waiting as waitingWords, waitingMicrophone } from './text.js';
 
@@ -55,6 +56,9 @@ let greeted = false;
 
 /** What the viewer asked their own microphone to be and the server has not confirmed yet. */
 let wantMuted = null;
+
+/** The viewer has closed their own microphone: brought along by every join, so that no new seat opens it (K-4). */
+let mutedBefore = false;
 
 const signalling = new Signalling(socketUrl, receive, linkChanged);
 const ask = (message) => {
@@ -113,6 +117,7 @@ async function begin() {
   roster.sms = info.sms === true;
   fill({ title: info.title, organisation: info.organisation });
   showTitle();
+  mutedBefore = wasMuted(info.meeting);
   if (info.role === 'none') return over('This meeting is for members only', `Only members of ${info.organisation} may join. Open the link you were given, or ask the organiser for one.`, 'Try again', () => location.reload());
   beforeJoining();
 }
@@ -151,7 +156,7 @@ async function join(asName) {
 
 /** The first frame of each connection. A seat that is a new one, after a restart of the server, is taken as the old one was left (K-4). */
 function hello() {
-  return { type: 'join', name, ...(resume ? { resume } : {}), ...(isMuted() ? { muted: true } : {}), ...(self()?.hand ? { hand: true } : {}) };
+  return { type: 'join', name, ...(resume ? { resume } : {}), deltas: true, muted: mutedBefore, key: browserKey(), ...(self()?.hand ? { hand: true } : {}) };
 }
 
 // ---- what the server says
@@ -160,11 +165,13 @@ function receive(message) {
   switch (message.type) {
     case 'welcome': return welcome(message);
     case 'answer': return media.answer(message.sdp);
-    case 'state': return showState(message);
+    case 'state': return showState({ ...message, participants: message.participants.map(dated) });
+    case 'delta': return showDelta(message);
     case 'speaking': return speak(message.ids);
     case 'chat': return chat.add(message);
     case 'chat-texted': return chat.texted(message.id, message.texted);
     case 'calling': return rooms.told(message);
+    case 'unmute-asked': return askedToUnmute(message.by);
     case 'refused': return refused(message);
     case 'stopping': return stopping(message.within_seconds);
     case 'ended': return message.reason === 'restarting' ? restarts() : finished(message.reason);
@@ -192,6 +199,27 @@ function welcome(message) {
   if (wantMuted !== null) signalling.send({ type: 'mute-self', on: wantMuted });
 }
 
+/** A row with the time of its knock instead of how long ago that was: rows stay while the clock runs. */
+const dated = (one) => (one.waiting_seconds === undefined || one.waiting_seconds === null ? one : { ...one, since: Date.now() - one.waiting_seconds * 1000 });
+
+/** What has changed since the last state. If that is not the one before, something was missed, and the whole is asked for. */
+function showDelta({ revision, rows, gone, ...facts }) {
+  if (!state || revision !== state.revision + 1) {
+    signalling.send({ type: 'resync' });
+    return;
+  }
+  const all = new Map(state.participants.map((one) => [one.id, one]));
+  for (const id of gone) all.delete(id);
+  for (const one of rows) all.set(one.id, dated(one));
+  const number = (one) => Number(one.id.slice(1));
+  showState({ ...facts, revision, participants: [...all.values()].sort((a, b) => number(a) - number(b)) });
+}
+
+function askedToUnmute(by) {
+  knock();
+  toast(`${by} asks you to unmute your microphone.`);
+}
+
 function showState(next) {
   const before = state?.standing;
   const wasOpen = before === 'in' && self()?.muted === false;
@@ -200,10 +228,12 @@ function showState(next) {
   const me = self();
   if (wasOpen && me?.muted && wantMuted !== true) toast('You have been muted by somebody in the meeting.');
   if (me && me.muted === wantMuted) wantMuted = null;
+  if (me && wantMuted === null) setMutedBefore(['owner', 'both'].includes(me.muted_by));
   if (next.standing === 'in') {
     if (before !== 'in') enter(before);
     lobby.show(next);
     roster.show(next);
+    chat.allowed = next.chat !== false;
     rooms.show(next);
     recording.show(next.recording, next.may_record);
     transcription.show(next.transcription, next.may_record && info.transcription);
@@ -228,7 +258,7 @@ function enter(before) {
 function wait(standing, me) {
   const words = waitingWords[standing] ?? waitingWords.lobby;
   const organisation = info.organisation;
-  const since = Date.now() - (me?.waiting_seconds ?? 0) * 1000;
+  const since = me?.since ?? Date.now();
   if (waitingSince === null || Math.abs(waitingSince - since) > 1500) waitingSince = since;
   const section = byId('view-waiting');
   if (section.dataset.state && section.dataset.state !== standing && document.body.dataset.view === 'waiting') announce(words.title);
@@ -249,8 +279,8 @@ function refused({ code, text }) {
     prejoin.error = text;
     return;
   }
-  if (code === 'mute-locked' || code === 'not-inside') wantMuted = null;
-  if (code === 'bad-text' || code === 'not-inside') chat.giveBack();
+  if (code === 'mute-locked' || code === 'not-inside' || code === 'too-fast') wantMuted = null;
+  if (['bad-text', 'not-inside', 'too-fast', 'chat-full'].includes(code)) chat.giveBack();
   toast(text, 'problem');
   showSelf();
 }
@@ -261,6 +291,7 @@ function finished(reason, why = null) {
   microphone.close();
   resume = null;
   state = null;
+  if (reason === 'left') setMutedBefore(false);
   lost = restarting = soundOff = false;
   speak([]);
   showAlerts();
@@ -289,8 +320,15 @@ function over(title, text, button, act, reason = 'unavailable') {
 const self = () => state?.participants.find((one) => one.id === state.you);
 const isMuted = () => wantMuted === true || (self()?.muted ?? false);
 
+function setMutedBefore(on) {
+  if (mutedBefore === on) return;
+  mutedBefore = on;
+  keepMuted(info.meeting, on);
+}
+
 function setWantMuted(on) {
   wantMuted = on;
+  setMutedBefore(on);
   signalling.send({ type: 'mute-self', on });
   showSelf();
 }

@@ -72,6 +72,14 @@ export class Chat {
     this.#changed();
   }
 
+  /** There may be too many people in the meeting for a chat (M-14). */
+  set allowed(on) {
+    const input = byId('chat-input');
+    if (input.disabled !== on) return;
+    input.disabled = !on;
+    this.#measure();
+  }
+
   /** A new meeting: nothing earlier is readable (C-1). */
   reset() {
     this.#seen.clear();
@@ -160,7 +168,8 @@ export class Chat {
     const left = CHAT_LIMIT - length(input.value.trim());
     setText(byId('chat-hint'), left < 0 ? `${-left} characters too many` : left <= COUNT_FROM ? `${left} characters left` : '');
     byId('chat-hint').dataset.state = left < 0 ? 'over' : 'ok';
-    byId('chat-send').disabled = left < 0;
+    if (input.disabled) setText(byId('chat-hint'), 'The chat is off: there are too many people in the meeting for it.');
+    byId('chat-send').disabled = left < 0 || input.disabled;
     input.setAttribute('aria-invalid', String(left < 0));
   }
 

@@ -49,7 +49,7 @@ export class Lobby {
   /** Shows those who wait in this state. */
   show(state) {
     const waiting = state.may_admit ? state.participants.filter((one) => one.state !== 'in' && one.id !== state.you) : [];
-    waiting.sort((a, b) => (b.waiting_seconds ?? 0) - (a.waiting_seconds ?? 0));
+    waiting.sort((a, b) => (a.since ?? 0) - (b.since ?? 0));
     this.#attend(waiting, state.participants);
     this.count = waiting.length;
     // Taken before the rows move: an answered row goes away under the keyboard.
@@ -98,11 +98,11 @@ export class Lobby {
 
   #update(row, one) {
     // Kept unless it is off by more than the rounding to whole seconds, so that the time does not jump about.
-    const since = Date.now() - (one.waiting_seconds ?? 0) * 1000;
+    const since = one.since ?? Date.now();
     if (!row.dataset.since || Math.abs(Number(row.dataset.since) - since) > 1500) row.dataset.since = String(Math.round(since));
     row.dataset.state = one.state;
     row.dataset.via = one.via;
-    const signature = JSON.stringify([one.name, one.kind, one.via, one.state, one.reconnecting]);
+    const signature = JSON.stringify([one.name, one.kind, one.via, one.state, one.reconnecting, one.device, one.from]);
     if (row.dataset.shown === signature) return;
     row.dataset.shown = signature;
     const avatar = row.querySelector('.avatar');

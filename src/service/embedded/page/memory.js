@@ -44,6 +44,34 @@ export function takeToken(page) {
   }
 }
 
+/** By which the meetings know this browser again: random, of its own making. */
+export function browserKey() {
+  const known = recall('key');
+  if (/^[0-9a-f]{32}$/.test(known)) return known;
+  const key = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  remember('key', key);
+  return key;
+}
+
+/** Whether this tab's microphone was closed by its owner when it was last in the meeting (K-4). */
+export function wasMuted(meeting) {
+  try {
+    return sessionStorage.getItem(`${PREFIX}muted.${meeting}`) === 'yes';
+  } catch {
+    return false;
+  }
+}
+
+/** Remembers that for this tab. */
+export function keepMuted(meeting, muted) {
+  try {
+    if (muted) sessionStorage.setItem(`${PREFIX}muted.${meeting}`, 'yes');
+    else sessionStorage.removeItem(`${PREFIX}muted.${meeting}`);
+  } catch {
+    // A reload then knows nothing of it; the page itself does.
+  }
+}
+
 /** The page has loaded in full: should a part be missing the next time, it may load itself again (boot.js). */
 export function forgetReload() {
   try {

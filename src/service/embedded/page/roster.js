@@ -1,6 +1,6 @@
 // Who is inside: one card each, with the marks of M-3 and the signs of the moment.
 
-import { announce, byId, confirmed, fromTemplate, icon, identityTags, part, reconcile, setIcon, setShown, setText, tag } from './view.js';
+import { announce, byId, confirmed, fromTemplate, icon, identityTags, part, reconcile, setIcon, setShown, setText, tag, toast } from './view.js';
 import { anyOf, initials, tone } from './text.js';
 import { Readers } from './readers.js';
 
@@ -12,6 +12,9 @@ const MOST_NAMES = 3;
 
 /** Up to this many the cards are large. */
 const FEW = 6;
+
+/** Its owner has closed this microphone, and opens it alone. */
+const isOwners = (one) => one.muted_by === 'owner' || one.muted_by === 'both';
 
 /** The people in the meeting and the menu on each of them. */
 export class Roster {
@@ -36,7 +39,11 @@ export class Roster {
       const button = event.target.closest('[data-part="menu"]');
       if (button) this.#openMenu(button);
     });
-    byId('person-mute').addEventListener('click', () => this.#choose((one) => this.#send({ type: 'mute', id: one.id, on: !one.muted })));
+    byId('person-mute').addEventListener('click', () => this.#choose((one) => {
+      this.#send({ type: 'mute', id: one.id, on: !one.muted });
+      // Nobody opens what its owner has closed (K-4).
+      if (isOwners(one)) toast(`${one.name} is asked to unmute.`);
+    }));
     byId('person-remove').addEventListener('click', () => this.#choose(async (one) => {
       const question = [`Remove ${one.name}?`, 'They leave the meeting at once and are told why.', 'Remove'];
       if (await confirmed(question, { danger: true, name: one.name })) this.#send({ type: 'remove', id: one.id });
@@ -168,7 +175,7 @@ export class Roster {
     this.#menuFor = one.id;
     this.#menuButton = button;
     button.setAttribute('aria-expanded', 'true');
-    setText(byId('person-mute').querySelector('span'), one.muted ? 'Let them speak' : 'Mute');
+    setText(byId('person-mute').querySelector('span'), one.muted ? (isOwners(one) ? 'Ask to unmute' : 'Let them speak') : 'Mute');
     setIcon(byId('person-mute'), one.muted ? 'mic' : 'mic-off');
     menu.setAttribute('aria-label', `Actions for ${one.name}`);
     setShown(menu, true);

@@ -60,12 +60,20 @@ export const waitingMicrophone = {
   off: 'You join without a microphone. You can turn one on once you are in.',
 };
 
+/** How a known device has proven to be it (M-1), by the server's word. */
+export function provenBy(word) {
+  const words = { digest: 'its password', certificate: 'its certificate', address: 'its address alone', registration: 'where it registered' };
+  return words[word] ?? word;
+}
+
 /** Why a presence is over, by the server's code; `final` where the page does not offer to come back. */
 export function ended(reason) {
   const known = {
     denied: ['You were not let in', 'Somebody in the meeting declined your request to join. If that was a mistake, ask whoever invited you.', true],
     removed: ['You were removed', 'Somebody in the meeting took you out of it. If that was a mistake, ask whoever invited you.', true],
     'meeting-ended': ['The meeting has ended', 'It was ended for everybody.'],
+    'meeting-full': ['The meeting is full', 'As many people are in it as it takes. Try again later.'],
+    'anonymous-off': ['This meeting is for members only', 'It takes nobody from outside. Ask the organiser for a member link.'],
     'lobby-timeout': ['Nobody let you in', 'The longest time in the lobby is over. You can try again.'],
     left: ['You left the meeting', 'You can come back at any time while it lasts.'],
     replaced: ['You joined somewhere else', 'This meeting is now open in another tab or window, so this one stopped.'],

@@ -1,6 +1,8 @@
 // What all parts of the page share: finding elements, changing views, speaking to screen readers, toasts, questions, tags.
 // Names and messages of others become text nodes only; nothing here takes markup.
 
+import { provenBy } from './text.js';
+
 /** The element with this id; the page is broken without it, so it is never null. */
 export const byId = (id) => document.getElementById(id);
 
@@ -62,6 +64,8 @@ export function identityTags(participant) {
   const tags = [];
   if (participant.kind === 'external') tags.push(tag('External', { kind: 'external', testid: 'external-mark' }));
   if (participant.via === 'phone') tags.push(tag('Phone', { testid: 'phone-mark', iconName: 'phone' }));
+  if (participant.device) tags.push(tag(`Known device, by ${provenBy(participant.device.proven_by)}`, { testid: 'known-device', iconName: 'check' }));
+  if (participant.from) tags.push(tag(`From ${participant.from}`, { testid: 'from-mark' }));
   if (participant.sms) tags.push(tag(`SMS ${participant.sms}`, { testid: 'sms-mark' }));
   return tags;
 }

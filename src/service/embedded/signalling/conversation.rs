@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::ice::PageIceServer;
+use super::shown::{Change, Delta, Shown, Whole};
 use super::{LARGEST_MESSAGE, ResumeKey, Visitor};
 use crate::budget::{Allowance, Budget};
 use crate::display_name;
 use crate::ids::ParticipantId;
 use crate::machine::Machine;
+use crate::meeting::roster::Scene;
 use crate::meeting::words::{Capture, Role};
 use crate::meeting::{Ask, Refusal, ToPage};
 use crate::relay::ReaderId;
@@ -31,6 +33,13 @@ const JOIN_WITHIN: Duration = Duration::from_secs(10);
 pub(super) const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 /// The longest session description, in bytes.
 const LONGEST_SDP: usize = LARGEST_MESSAGE - 4 * 1024;
+
+/// Whole states that a page may ask for once more.
+const RESYNCS: Allowance = Allowance { burst: 3, every: Duration::from_secs(2) };
+/// For so long an external is not heard that has asked for too much.
+const HUSH: Duration = Duration::from_millis(250);
+/// The longest key of a browser, in characters; ours are 32.
+const LONGEST_KEY: usize = 64;
 
 /// Why the connection ends, as the page is told in the close frame (RFC 6455 section 7.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,10 +88,18 @@ enum FromPage {
         name: String,
         #[serde(default)]
         resume: Option<String>,
+        /// It understands differences of states.
+        #[serde(default)]
+        deltas: bool,
+        /// Its owner had closed the microphone (K-4).
         #[serde(default)]
         muted: bool,
+        /// Its owner had raised the hand.
         #[serde(default)]
         hand: bool,
+        /// By which its browser is known again: random, of its own making.
+        #[serde(default)]
+        key: Option<String>,
     },
     Offer {
         sdp: String,
@@ -136,6 +153,22 @@ enum FromPage {
     Close,
     End,
     Pong,
+    Resync,
+}
+
+/// What a page that joins brings along.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Joining {
+    /// Cleaned (M-4).
+    pub(super) name: String,
+    /// The presence it had.
+    pub(super) resume: Option<ParticipantId>,
+    /// Its owner had closed the microphone (K-4).
+    pub(super) muted: bool,
+    /// Its hand was up.
+    pub(super) hand: bool,
+    /// By which its browser is known again.
+    pub(super) key: Option<String>,
 }
 
 fn participant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ParticipantId, D::Error> {
@@ -154,6 +187,8 @@ fn reader<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ReaderId, D::Err
 pub(super) enum Said {
     Welcome { you: String, role: Role, organiser: bool, resume: String, ice_servers: Vec<PageIceServer> },
     Answer { sdp: String },
+    State(Box<Whole>),
+    Delta(Box<Delta>),
     Ping,
 }
 
@@ -172,21 +207,10 @@ pub(super) enum Input {
     Answered(Result<String, String>),
     /// The meeting's word.
     Told(ToPage),
+    /// How the meeting is now.
+    Scene(Scene),
     /// The meeting has let go of the page.
     Dropped,
-}
-
-/// What a page brings along.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Join {
-    /// Cleaned (M-4).
-    pub(super) name: String,
-    /// The presence that it had.
-    pub(super) resume: Option<ParticipantId>,
-    /// Its microphone was closed.
-    pub(super) muted: bool,
-    /// Its hand was up.
-    pub(super) hand: bool,
 }
 
 /// What a [`Conversation`] wants done, in this order.
@@ -194,7 +218,7 @@ pub(super) struct Join {
 pub(super) enum Output {
     Say(Said),
     Tell(ToPage),
-    Join(Join),
+    Join(Joining),
     Offer(String),
     Ask(Ask),
     Close(Farewell),
@@ -220,6 +244,10 @@ pub(super) struct Conversation {
     resume_key: ResumeKey,
     stage: Stage,
     budget: Budget,
+    resyncs: Budget,
+    shown: Shown,
+    /// Until then what an external asks for too often is not passed on, nor refused once more.
+    hushed_until: Option<Instant>,
     bad_messages: u32,
     ping_at: Instant,
     heard_at: Instant,
@@ -233,6 +261,9 @@ impl Conversation {
             resume_key,
             stage: Stage::Silent { until: now + JOIN_WITHIN },
             budget: Budget::new(MESSAGES, now),
+            resyncs: Budget::new(RESYNCS, now),
+            shown: Shown::default(),
+            hushed_until: None,
             bad_messages: 0,
             ping_at: now + PING_EVERY,
             heard_at: now,
@@ -260,15 +291,26 @@ impl Conversation {
                 self.heard_at = now;
                 return;
             }
-            (Stage::Silent { .. }, FromPage::Join { name, resume, muted, hand }) => {
+            (Stage::Present, FromPage::Resync) => {
+                if self.resyncs.take(now) {
+                    let again = self.shown.show_again(now);
+                    self.shows(again);
+                }
+                return;
+            }
+            (Stage::Silent { .. }, FromPage::Join { name, resume, deltas, muted, hand, key }) => {
                 self.stage = Stage::Joining;
                 let name = display_name::clean(&name, self.visitor.fallback_name);
                 let resume = resume.and_then(|token| self.resume_key.unseal(&token, &self.visitor));
-                return self.outputs.push_back(Output::Join(Join { name, resume, muted, hand }));
+                if deltas {
+                    self.shown.send_deltas();
+                }
+                let key = key.filter(|key| key.len() <= LONGEST_KEY && key.chars().all(|c| c.is_ascii_alphanumeric()));
+                return self.outputs.push_back(Output::Join(Joining { name, resume, muted, hand, key }));
             }
             (Stage::Silent { .. }, _) => return self.bad("Join first."),
             (_, FromPage::Join { .. }) => return self.bad("You have joined already."),
-            (Stage::Leaving { .. } | Stage::Closed, _) => return,
+            (Stage::Leaving { .. } | Stage::Closed, _) | (_, FromPage::Resync) => return,
             (_, FromPage::Offer { sdp }) if sdp.len() > LONGEST_SDP => return self.bad("This offer is too long."),
             (_, FromPage::Offer { sdp }) => return self.outputs.push_back(Output::Offer(sdp)),
             (_, FromPage::Leave) => {
@@ -290,7 +332,25 @@ impl Conversation {
             (_, FromPage::Chat { text }) => Ask::Chat(text),
             (_, FromPage::End) => Ask::End,
         };
-        self.outputs.push_back(Output::Ask(ask));
+        if !self.is_hushed(now, &ask) {
+            self.outputs.push_back(Output::Ask(ask));
+        }
+    }
+
+    /// A crowd that waits and asks without end costs its meeting nothing (M-14). What closes a microphone, and what somebody has
+    /// written, is always passed on.
+    fn is_hushed(&self, now: Instant, ask: &Ask) -> bool {
+        let passes = matches!(ask, Ask::MuteSelf(true) | Ask::Leave | Ask::Close | Ask::Chat(_));
+        self.visitor.role == Role::External && !passes && self.hushed_until.is_some_and(|until| now < until)
+    }
+
+    fn shows(&mut self, change: Option<Change>) {
+        self.outputs.extend(change.map(|change| {
+            Output::Say(match change {
+                Change::Whole(whole) => Said::State(whole),
+                Change::Delta(delta) => Said::Delta(delta),
+            })
+        }));
     }
 
     fn bad(&mut self, text: &str) {
@@ -331,6 +391,9 @@ impl Machine for Conversation {
             }
             Input::Done(Ok(())) => {}
             Input::Done(Err(refusal)) => {
+                if refusal == Refusal::TooFast {
+                    self.hushed_until = Some(now + HUSH);
+                }
                 self.refuse(refusal.code(), refusal.to_string());
                 if self.stage == Stage::Joining {
                     self.close(Farewell::ComeBack);
@@ -344,6 +407,10 @@ impl Machine for Conversation {
                 if over {
                     self.close(Farewell::Over);
                 }
+            }
+            Input::Scene(scene) => {
+                let change = self.shown.show(now, scene);
+                self.shows(change);
             }
             Input::Dropped => {
                 let leaving = matches!(self.stage, Stage::Leaving { .. });

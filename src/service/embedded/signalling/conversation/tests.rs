@@ -1,7 +1,13 @@
 //! The conversation in virtual time.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::ids::MeetingName;
+use crate::meeting::roster::{self, Beside, Facts, Joins, Origins};
+use crate::meeting::words::{Standing, Via};
+use crate::policy::{Muted, Row};
+use crate::redact::Redacted;
 
 fn start() -> Instant {
     #[allow(clippy::disallowed_methods, reason = "an origin for virtual time")]
@@ -10,7 +16,8 @@ fn start() -> Instant {
 
 fn visitor(role: Role) -> Visitor {
     let meeting = MeetingName::new("demo").expect("a name");
-    Visitor { meeting, role, organiser: false, fallback_name: "Guest", ice_servers: Vec::new() }
+    let (identity, from, ice_servers) = (None, None, Vec::new());
+    Visitor { meeting, role, organiser: false, identity, from, fallback_name: "Guest", ice_servers }
 }
 
 fn new(now: Instant) -> Conversation {
@@ -188,4 +195,114 @@ fn mutated_messages_never_do_more_than_they_say() {
         assert!(done.len() <= 1, "{done:?}");
         assert!(!matches!(done.as_slice(), [Output::Join(_) | Output::Close(_) | Output::Say(_)]), "{done:?}");
     }
+}
+
+// === States ===
+
+fn row(number: u64, name: &str, muted: bool) -> Row {
+    Row {
+        id: ParticipantId::from_number(number),
+        name: Redacted::new(name.to_owned()),
+        role: Role::External,
+        via: Via::Browser,
+        standing: Standing::In,
+        organiser: false,
+        muted: Muted { own: muted, host: false },
+        hand: false,
+        on_hold: false,
+        reconnecting: false,
+        waiting: None,
+    }
+}
+
+/// What a page inside sees of these.
+fn scene(now: Instant, rows: &[Row]) -> Scene {
+    let nobody = Scene::nobody(ParticipantId::from_number(1));
+    let facts = Facts { standing: Standing::In, chat: true, ..nobody.facts };
+    let (joins, origins) = (Joins::new(), Origins::new());
+    let beside = Beside { joins: &joins, origins: &origins };
+    Scene { facts, inside: rows.iter().map(|row| Arc::new(roster::shown(row, beside, now))).collect(), ..nobody }
+}
+
+fn said(outputs: Vec<Output>) -> Vec<serde_json::Value> {
+    let json = |output| match output {
+        Output::Say(said) => serde_json::to_value(&said).expect("JSON"),
+        other => panic!("{other:?}"),
+    };
+    outputs.into_iter().map(json).collect()
+}
+
+fn shows(conversation: &mut Conversation, now: Instant, rows: &[Row]) -> Vec<serde_json::Value> {
+    conversation.handle(now, Input::Scene(scene(now, rows)));
+    said(outputs(conversation))
+}
+
+fn with_deltas(now: Instant) -> Conversation {
+    let mut conversation = new(now);
+    text(&mut conversation, now, r#"{"type":"join","name":"Ada","deltas":true}"#);
+    conversation.handle(now, Input::Joined(ParticipantId::from_number(1)));
+    outputs(&mut conversation);
+    conversation
+}
+
+#[test]
+fn m14_a_page_is_sent_the_first_state_whole_and_then_what_has_changed() {
+    let t0 = start();
+    let mut page = with_deltas(t0);
+    let whole = shows(&mut page, t0, &[row(1, "Ada", false), row(2, "Bob", false)]);
+    assert_eq!(
+        (whole.len(), &whole[0]["type"], whole[0]["participants"].as_array().map(Vec::len)),
+        (1, &"state".into(), Some(2))
+    );
+    assert!(shows(&mut page, t0, &[row(1, "Ada", false), row(2, "Bob", false)]).is_empty(), "nothing that is seen is new");
+    let delta = shows(&mut page, t0, &[row(2, "Bob", true), row(3, "Eve", false)]);
+    assert_eq!((delta.len(), &delta[0]["type"], &delta[0]["revision"]), (1, &"delta".into(), &2.into()));
+    let names: Vec<_> = delta[0]["rows"].as_array().expect("rows").iter().map(|row| row["name"].clone()).collect();
+    assert_eq!((names, &delta[0]["gone"]), (vec!["Bob".into(), "Eve".into()], &serde_json::json!(["p1"])));
+}
+
+#[test]
+fn m14_a_page_that_has_lost_count_is_sent_the_whole_again_and_not_without_end() {
+    let t0 = start();
+    let mut page = with_deltas(t0);
+    assert_eq!(text(&mut page, t0, r#"{"type":"resync"}"#), [], "there is nothing yet");
+    shows(&mut page, t0, &[row(1, "Ada", false)]);
+    let mut again = || said(text(&mut page, t0, r#"{"type":"resync"}"#)).len();
+    assert_eq!([again(), again(), again()], [1, 1, 0]);
+    let whole = said(text(&mut page, t0 + 2 * SECOND, r#"{"type":"resync"}"#));
+    assert_eq!((&whole[0]["type"], &whole[0]["revision"]), (&"state".into(), &4.into()));
+}
+
+#[test]
+fn m14_a_page_that_knows_nothing_of_differences_is_sent_whole_states() {
+    let t0 = start();
+    let mut page = present(t0);
+    shows(&mut page, t0, &[row(1, "Ada", false)]);
+    let again = shows(&mut page, t0, &[row(1, "Ada", true)]);
+    assert_eq!((&again[0]["type"], &again[0]["participants"][0]["muted_by"]), (&"state".into(), &"owner".into()));
+}
+
+#[test]
+fn k4_a_page_brings_its_mute_and_a_key_along_and_a_key_that_is_none_is_none() {
+    let t0 = start();
+    let joins = |message: &str| match text(&mut new(t0), t0, message).as_slice() {
+        [Output::Join(joining)] => (joining.muted, joining.key.clone()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(joins(r#"{"type":"join","name":"Ada","muted":true,"key":"a1B2"}"#), (true, Some("a1B2".into())));
+    assert_eq!(joins(r#"{"type":"join","name":"Ada","key":"../x"}"#), (false, None));
+    assert_eq!(joins(&format!(r#"{{"type":"join","name":"Ada","key":"{}"}}"#, "a".repeat(65))), (false, None));
+}
+
+#[test]
+fn m14_who_asks_too_often_is_told_once_and_then_not_passed_on_for_a_moment() {
+    let t0 = start();
+    let mut page = present(t0);
+    page.handle(t0, Input::Done(Err(Refusal::TooFast)));
+    assert!(matches!(outputs(&mut page).as_slice(), [Output::Tell(ToPage::Refused { code: "too-fast", .. })]));
+    let hand = r#"{"type":"hand","on":true}"#;
+    assert_eq!(text(&mut page, t0, hand), []);
+    assert_eq!(text(&mut page, t0, r#"{"type":"mute-self","on":true}"#), [Output::Ask(Ask::MuteSelf(true))]);
+    assert_eq!(text(&mut page, t0, r#"{"type":"chat","text":"hi"}"#), [Output::Ask(Ask::Chat("hi".into()))]);
+    assert_eq!(text(&mut page, t0 + HUSH, hand), [Output::Ask(Ask::Hand(true))]);
 }

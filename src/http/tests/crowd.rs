@@ -1,0 +1,195 @@
+//! Many guests at the door of the daemon's own meeting, and what a host is shown and may do meanwhile (M-1, M-8, M-11, M-14, K-4).
+
+use std::time::Duration;
+
+use futures_util::stream::FuturesUnordered;
+
+use super::live::{Demo, hear_a, meetings};
+use super::*;
+
+/// Everything a page is told until nothing comes for a moment.
+async fn told(page: &mut Page) -> Vec<Value> {
+    let mut told = Vec::new();
+    while let Ok(message) = tokio::time::timeout(Duration::from_millis(400), hear(page)).await {
+        told.push(message);
+    }
+    told
+}
+
+fn of_type(told: &[Value], kind: &str) -> usize {
+    told.iter().filter(|message| message["type"] == kind).count()
+}
+
+impl Demo {
+    async fn guest(&self, hello: Value) -> (Page, Value) {
+        let mut page = self.world.open("demo", &[]).await.expect("opens");
+        say(&mut page, &hello).await;
+        let first = hear(&mut page).await;
+        (page, first)
+    }
+
+    async fn rows(&self) -> Vec<Value> {
+        let people = self.world.operator("GET", "/meetings/demo/participants", "").await.json();
+        people["participants"].as_array().expect("rows").clone()
+    }
+}
+
+#[tokio::test]
+async fn m14_a_crowd_that_waits_and_toggles_costs_the_host_nothing() {
+    let mut demo = Demo::new().await;
+    let mut crowd = Vec::new();
+    for number in 0..40 {
+        crowd.push(demo.guest(hello(&format!("Guest {number}"))).await.0);
+    }
+    told(&mut demo.member).await;
+    let mut toggles: FuturesUnordered<_> = crowd
+        .iter_mut()
+        .map(|guest| async move {
+            for number in 0..60 {
+                say(guest, &json!({ "type": "mute-self", "on": number % 2 == 0 })).await;
+                say(guest, &json!({ "type": "hand", "on": number % 2 == 0 })).await;
+                tokio::time::sleep(Duration::from_millis(45)).await;
+            }
+        })
+        .collect();
+    let mut done = 0;
+    while let Some(()) = toggles.next().await {
+        done += 1;
+    }
+    drop(toggles);
+    assert_eq!(done, 40);
+    assert_eq!(told(&mut demo.member).await, Vec::<Value>::new(), "nothing of it is to be seen");
+    let guests = told(&mut crowd[0]).await;
+    assert!(of_type(&guests, "refused") > 0, "and who asks too often is told so");
+    say(&mut demo.member, &json!({ "type": "admit", "id": demo.guest_id })).await;
+    assert!(of_type(&told(&mut demo.member).await, "state") > 0);
+    assert_eq!(demo.row().await["state"], "in");
+}
+
+#[tokio::test]
+async fn m14_many_changes_at_once_are_shown_as_one() {
+    let mut demo = Demo::new().await;
+    told(&mut demo.member).await;
+    let hello = |number: usize| hello(&format!("Guest {number}"));
+    let mut crowd = Vec::new();
+    let began = std::time::Instant::now();
+    for number in 0..60 {
+        crowd.push(demo.guest(hello(number)).await);
+    }
+    let took = began.elapsed();
+    let states = of_type(&told(&mut demo.member).await, "state") as u128;
+    assert!((1..=took.as_millis() / 100 + 2).contains(&states), "{states} states in {took:?}");
+    assert_eq!(demo.rows().await.len(), 62);
+}
+
+#[tokio::test]
+async fn m14_an_address_that_knocks_without_end_and_one_who_was_denied_are_told_to_wait() {
+    let mut demo = Demo::new().await;
+    assert_eq!(demo.act("deny").await.status, 204);
+    assert_eq!(hear_a(&mut demo.guest, "ended").await["reason"], "denied");
+    let (mut again, refused) = demo.guest(hello("Bob")).await;
+    assert_eq!((&refused["type"], &refused["code"]), (&json!("refused"), &json!("denied-just-now")));
+    assert_eq!(farewell(&mut again).await.0, 1013);
+    let mut codes = Vec::new();
+    let mut kept = Vec::new();
+    for number in 0..130 {
+        let mut page = match demo.world.open("demo", &[]).await {
+            Ok(page) => page,
+            Err(error) => panic!("{number}: {error}"),
+        };
+        say(&mut page, &hello(&format!("Eve {number}"))).await;
+        codes.push(hear(&mut page).await["code"].clone());
+        // Only the first ones stay, so that no limit on connections is met.
+        if number < 30 {
+            kept.push(page);
+        }
+    }
+    assert!(codes.contains(&json!("too-many-knocks")), "{codes:?}");
+    assert!(codes[..90].iter().all(Value::is_null), "a house full of people may come at once");
+    let (_, member) = demo.world.join("demo", Some(&demo.cookie), hello("Ada")).await;
+    assert_eq!(member["role"], "member", "members do not knock");
+}
+
+#[tokio::test]
+async fn m11_where_nobody_from_outside_may_join_a_page_is_told_so_from_the_next_join_on() {
+    let mut demo = Demo::new().await;
+    let mut closed = meetings();
+    closed.values_mut().for_each(|settings| settings.anonymous_join = false);
+    demo.registry.reconfigure(closed);
+    let (mut page, refused) = demo.guest(hello("Eve")).await;
+    assert_eq!(refused["code"], "anonymous-off");
+    assert_eq!(farewell(&mut page).await.0, 1013);
+    assert_eq!(demo.world.get("/m/demo/info").await.json()["role"], "none");
+    assert_eq!(demo.row().await["state"], "lobby", "who waits already goes on waiting");
+    let (_, welcome) = demo.world.join("demo", Some(&demo.cookie.clone()), hello("Ada")).await;
+    assert_eq!(welcome["role"], "member");
+    demo.registry.reconfigure(meetings());
+    let (_, welcome) = demo.guest(hello("Eve")).await;
+    assert_eq!(welcome["type"], "welcome");
+}
+
+#[tokio::test]
+async fn k4_a_host_asks_a_guest_that_is_muted_by_itself_and_the_answer_says_so() {
+    let mut demo = Demo::new().await;
+    demo.act("admit").await;
+    say(&mut demo.guest, &json!({ "type": "mute-self", "on": true })).await;
+    say(&mut demo.guest, &json!({ "type": "chat", "text": "muted" })).await;
+    hear_a(&mut demo.member, "chat").await;
+    assert_eq!(demo.act("unmute").await.status, 202, "asked, not done");
+    assert_eq!(hear_a(&mut demo.guest, "unmute-asked").await["by"], "Operator");
+    say(&mut demo.member, &json!({ "type": "mute", "id": demo.guest_id, "on": false })).await;
+    assert_eq!(hear_a(&mut demo.guest, "unmute-asked").await["by"], "Alice");
+    assert_eq!((&demo.row().await["muted"], &demo.row().await["muted_by"]), (&json!(true), &json!("owner")));
+    assert_eq!(demo.act("mute").await.status, 204);
+    assert_eq!(demo.row().await["muted_by"], "both");
+    assert_eq!(demo.act("unmute").await.status, 202);
+    assert_eq!(demo.row().await["muted_by"], "owner");
+}
+
+#[tokio::test]
+async fn k4_a_hosts_mute_and_ones_own_are_there_again_in_a_new_seat() {
+    let mut demo = Demo::new().await;
+    let hello = json!({ "type": "join", "name": "Carol", "key": "c0ffee" });
+    let find = async |demo: &Demo, id: &Value| demo.rows().await.into_iter().find(|row| row["id"] == *id).expect("a row");
+    let act = async |demo: &Demo, id: &Value, act: &str| {
+        let id = id.as_str().expect("an id");
+        demo.world.operator("POST", &format!("/meetings/demo/participants/{id}/{act}"), "").await.status
+    };
+    let (mut carol, welcome) = demo.guest(hello.clone()).await;
+    assert_eq!((act(&demo, &welcome["you"], "admit").await, act(&demo, &welcome["you"], "mute").await), (204, 204));
+    say(&mut carol, &json!({ "type": "leave" })).await;
+    hear_a(&mut carol, "ended").await;
+
+    let mut muted = hello.clone();
+    muted["muted"] = json!(true);
+    for (hello, by) in [(hello, "host"), (muted, "both")] {
+        let (mut carol, welcome) = demo.guest(hello).await;
+        assert_eq!(act(&demo, &welcome["you"], "admit").await, 204);
+        assert_eq!(find(&demo, &welcome["you"]).await["muted_by"], by);
+        say(&mut carol, &json!({ "type": "mute-self", "on": false })).await;
+        assert_eq!(hear_a(&mut carol, "refused").await["code"], "mute-locked");
+        say(&mut carol, &json!({ "type": "leave" })).await;
+        hear_a(&mut carol, "ended").await;
+    }
+    let (_, other) = demo.guest(json!({ "type": "join", "name": "Carol", "key": "another" })).await;
+    assert_eq!(act(&demo, &other["you"], "admit").await, 204);
+    assert_eq!(find(&demo, &other["you"]).await["muted"], false);
+    told(&mut demo.member).await;
+}
+
+#[tokio::test]
+async fn m1_a_guest_gets_neither_a_members_name_nor_the_operators() {
+    let demo = Demo::new().await;
+    for (claimed, shown) in [("ALICE", "ALICE (guest)"), ("operator", "operator (guest)"), ("Alicia", "Alicia")] {
+        let (_page, welcome) = demo.guest(hello(claimed)).await;
+        let rows = demo.rows().await;
+        assert_eq!(rows.iter().find(|row| row["id"] == welcome["you"]).expect("a row")["name"], shown);
+    }
+    // Bob was a guest's name; now it is a member's.
+    let mut world = demo.world;
+    let (_bob, _) = world.join("demo", Some(&demo.cookie), hello("Bob")).await;
+    let people = world.operator("GET", "/meetings/demo/participants", "").await.json();
+    let named = |name: &str| people["participants"].as_array().expect("rows").iter().find(|row| row["name"] == name).cloned();
+    assert_eq!(named("Bob").expect("the member")["kind"], "member");
+    assert_eq!(named("Bob (guest)").expect("the guest")["id"], demo.guest_id.as_str());
+}

@@ -20,8 +20,9 @@ fn ask(address: &str, method: &str, path: &str, headers: &str, body: &str) -> (u
     let request =
         format!("{method} {path} HTTP/1.1\r\n{host}{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}");
     stream.write_all(request.as_bytes()).expect("a request");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("an answer");
+    let answer = String::from_utf8_lossy(&answer);
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
     (status, head.to_owned(), body.to_owned())
@@ -103,7 +104,8 @@ fn u4_who_is_removed_is_out_with_every_socket_and_the_cookie_is_worth_nothing() 
         let eve = Member::enter(&daemon.link("demo", false), "demo");
         let mut stream = TcpStream::connect(PAGES).expect("it listens");
         stream.set_read_timeout(Some(seconds(10))).expect("a socket option");
-        let request = format!("GET /api/v1/events HTTP/1.1\r\nHost: {PAGES}\r\nCookie: {}\r\n\r\n", eve.cookie);
+        let request =
+            format!("GET /api/v1/events HTTP/1.1\r\nHost: {PAGES}\r\nConnection: close\r\nCookie: {}\r\n\r\n", eve.cookie);
         stream.write_all(request.as_bytes()).expect("a request");
         let mut head = [0; 512];
         assert!(stream.read(&mut head).expect("an answer") > 0 && head.starts_with(b"HTTP/1.1 200"));

@@ -40,7 +40,7 @@ fn everybody(settings: &Settings, found: &mut Findings<'_>) {
     }
     for (name, trunk) in &settings.sip.trunks {
         let hint = "name the addresses of the PBX";
-        warn(&format!("sip.trunk.{name}.address"), &trunk.addresses, "lets everybody in as this trunk", hint);
+        warn(&format!("sip.trunk.{name}.addresses"), &trunk.addresses, "lets everybody in as this trunk", hint);
     }
 }
 

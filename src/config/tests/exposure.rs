@@ -29,7 +29,7 @@ fn x2_ranges_that_leave_nobody_out_are_warned_of_however_they_are_written() {
         ("[sip]\nallowed = [\"10.0.0.0/8\", \"::/0\"]\n", "sip.allowed"),
         ("[sip]\nallowed = [\"128.0.0.0/1\", \"0.0.0.0/1\"]\n", "sip.allowed"),
         ("[device.hall]\naddress = [\"0.0.0.0/0\"]\n", "device.hall.address"),
-        ("[sip.trunk.pbx]\naddress = [\"0.0.0.0/1\", \"128.0.0.0/1\"]\n", "sip.trunk.pbx.address"),
+        ("[sip.trunk.pbx]\naddresses = [\"0.0.0.0/1\", \"128.0.0.0/1\"]\n", "sip.trunk.pbx.addresses"),
         ("[http]\npublic_url = \"https://meet.example\"\ntrusted_proxies = [\"0.0.0.0/0\"]\n", "http.trusted_proxies"),
     ] {
         assert!(warned(text).iter().any(|warned| warned == key), "{text}: {:?}", warned(text));

@@ -9,7 +9,7 @@ use crate::hand::Hand;
 use crate::kamailio::Kamailio;
 use crate::load::{dial, report};
 use crate::member::Member;
-use crate::namespace::isolated_beside_others;
+use crate::namespace::isolated;
 use crate::patience::{eventually, seconds};
 use crate::sipp::Caller;
 
@@ -39,7 +39,7 @@ fn options() -> String {
 
 #[test]
 fn o4_twenty_calls_go_on_while_a_proxy_sends_new_ones_elsewhere_and_are_told_at_the_limit() {
-    isolated_beside_others(|| {
+    isolated(|| {
         let mut daemon = daemon(&format!("{}s", DRAIN.as_secs()));
         let _member = Member::join(&daemon, "hall");
         let proxy = Kamailio::dispatch(daemon.folder(), "1 sip:127.0.0.1:5060\n");
@@ -82,7 +82,7 @@ fn o4_twenty_calls_go_on_while_a_proxy_sends_new_ones_elsewhere_and_are_told_at_
 
 #[test]
 fn o4_a_second_signal_ends_it_at_once() {
-    isolated_beside_others(|| {
+    isolated(|| {
         let mut daemon = daemon("10m");
         let waiting = Caller::many(daemon.folder(), 5090, "1001", WAITING);
         let menu = dial(&daemon, &["sip:menu@127.0.0.1"], 60);
@@ -104,7 +104,7 @@ fn o4_a_second_signal_ends_it_at_once() {
 
 #[test]
 fn o4_a_bye_that_is_lost_is_repeated_before_the_daemon_ends_and_who_calls_for_help_meanwhile_is_told() {
-    isolated_beside_others(|| {
+    isolated(|| {
         let mut daemon = daemon("1s");
         let (phone, other) = (Hand::new(), Hand::new());
         phone.invite("1001");

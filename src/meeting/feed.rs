@@ -134,6 +134,11 @@ impl Reader {
             woken.await;
         }
     }
+
+    /// A word that waits, without waiting for one: at a stop the last of them is still said.
+    pub fn waiting_word(&mut self) -> Option<ToPage> {
+        self.0.waiting().words.pop_front()
+    }
 }
 
 impl Drop for Reader {
@@ -167,6 +172,18 @@ mod tests {
         assert_eq!(reader.next().await, Some(Told::Scene(Scene::nobody(newest))));
         assert_eq!(reader.next().await, Some(Told::Word(ToPage::Speaking { ids: vec![newest.to_string()] })));
         assert_eq!(reader.next().await, None, "and that was all");
+    }
+
+    #[test]
+    fn o4_what_was_said_before_a_stop_is_there_to_be_taken() {
+        let (feed, mut reader) = feed();
+        assert_eq!(reader.waiting_word(), None);
+        feed.say(line(1));
+        feed.say(ToPage::Ended { reason: "restarting" });
+        drop(feed);
+        assert_eq!(reader.waiting_word(), Some(line(1)));
+        assert_eq!(reader.waiting_word(), Some(ToPage::Ended { reason: "restarting" }));
+        assert_eq!(reader.waiting_word(), None);
     }
 
     #[tokio::test]

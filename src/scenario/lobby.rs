@@ -129,6 +129,8 @@ fn m7_and_m12_an_external_can_neither_admit_nor_record_nor_end_nor_remove() {
         json!({"type": "remove", "id": ada}),
         json!({"type": "end"}),
     ] {
+        // Two asks a second are looked at (M-14).
+        world.passes(Duration::from_secs(1));
         external.is_refused(ask, "not-allowed");
     }
     member.shows(phone.voice, "state", "lobby");

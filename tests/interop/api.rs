@@ -68,9 +68,15 @@ fn schemathesis_finds_no_server_error_and_nothing_undocumented_as_any_role() {
             alice.phones("lobby").first().cloned().map(|who| (who, daemon.get("/api/v1/calls")["calls"][0]["call"].clone()))
         });
         let (phone, call) = (up.0, up.1.as_str().expect("a call").to_owned());
-        // What is asked of the meeting's one phone and of the call reaches them; what would end the rest goes to another meeting.
+        let _other = Member::join(&daemon, "board");
+        let sessions = daemon.get("/api/v1/sessions");
+        let other = sessions["sessions"].as_array().and_then(|all| all.iter().find(|one| one["meeting"] == "board"));
+        let session = other.and_then(|one| one["id"].as_str()).expect("the other's session");
+        // What is asked of the meeting's one phone and of the call reaches them; what would end the rest, the member's own session
+        // among it, goes to another meeting.
         let config = format!(
-            "[parameters]\n\"path.meeting\" = \"demo\"\n\"path.participant\" = \"{phone}\"\n\"path.call\" = \"{call}\"\n\n\
+            "[parameters]\n\"path.meeting\" = \"demo\"\n\"path.participant\" = \"{phone}\"\n\"path.call\" = \"{call}\"\n\
+             \"path.session\" = \"{session}\"\n\n\
              [[operations]]\ninclude-path = \"/meetings/{{meeting}}/end\"\nparameters = {{ \"path.meeting\" = \"board\" }}\n"
         );
         std::fs::write(daemon.folder().join("schemathesis.toml"), config).expect("a file");

@@ -1,5 +1,7 @@
 //! A member calls a room's phone from the page (S-9), and that phone hands its place over to another one during a recording (M-18).
 
+use std::time::Instant;
+
 use serde_json::json;
 
 use crate::baresip::{Baresip, Codec, Login, Transport};
@@ -47,6 +49,7 @@ fn a_room_is_called_from_the_page_and_hands_its_place_over_to_another_room_durin
         alice.until("room-row", "the kitchen, where no phone is registered", |row| row.text.contains("Not registered"));
         alice.click_in("room-row", "Board room", "room-call");
         board.wait_for("talking", 10);
+        let rung = Instant::now();
         alice.until("room-state", "somebody has answered", |row| row.text.contains("press 1"));
         alice.picture("call-a-room");
         assert!(board.hear(3.0).level() > -50.0, "which meeting it is");
@@ -89,6 +92,8 @@ fn a_room_is_called_from_the_page_and_hands_its_place_over_to_another_room_durin
 
         // Attended: the kitchen asks the board room first, whose call with it ours takes the place of.
         kitchen.consult("sip:board@127.0.0.1:5062");
+        // S-9: whoever asks, a device is called once in 20 s.
+        eventually(seconds(30), "the board room may be called again", || (rung.elapsed() > seconds(20)).then_some(()));
         kitchen.join();
         board.wait_for("replaced", 10);
         // The call in which it asked.

@@ -132,7 +132,14 @@ fn fifty_calls_at_once_have_no_hole_and_leave_nothing_behind() {
         let rows = rows(&daemon);
         println!("rows: {rows:?}");
         assert_eq!(rows.get("records"), Some(&calls));
-        assert!(rows.keys().all(|table| ["records", "ledger"].contains(&table.as_str())), "{rows:?}");
+        // Links and sessions are those of this test's members and of the greeting; none comes with a call.
+        let few = |table: &str| match table {
+            "records" | "ledger" => true,
+            "runs" | "sqlite_sequence" => rows[table] == 1,
+            "links" | "sessions" => rows[table] <= 5,
+            _ => false,
+        };
+        assert!(rows.keys().all(|table| few(table)), "{rows:?}");
     });
 }
 

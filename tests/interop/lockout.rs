@@ -5,7 +5,7 @@ use crate::namespace::isolated_beside_others;
 use crate::patience::{eventually, seconds};
 use crate::raw::Raw;
 
-const TRUNK: &str = "[sip.trunk.pbx]\naddress = [\"127.0.0.9\"]\n";
+const TRUNK: &str = "[sip.trunk.pbx]\naddresses = [\"127.0.0.9\"]\n";
 
 #[test]
 fn k1_an_outside_caller_who_guesses_locks_itself_out_and_nobody_else_of_its_pbx() {

@@ -1,5 +1,6 @@
 //! A member without sound: the page's signalling alone (a WebSocket), for scenarios in which somebody must be present (M-5).
 
+use std::collections::HashSet;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -25,6 +26,8 @@ pub struct Member {
     says: Option<Sender<Value>>,
     /// The meeting's last snapshot.
     state: Arc<Mutex<Value>>,
+    /// Those whom it has let read by SMS: the snapshot that says so comes a moment later.
+    confirmed: Mutex<HashSet<String>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -47,7 +50,7 @@ impl Member {
         let state = Arc::new(Mutex::new(Value::Null));
         let seen = Arc::clone(&state);
         let thread = std::thread::spawn(move || talk(socket, &orders, &seen));
-        let member = Self { cookie, says: Some(says), state, thread: Some(thread) };
+        let member = Self { cookie, says: Some(says), state, confirmed: Mutex::default(), thread: Some(thread) };
         member.ask(json!({ "type": "join", "name": "Alice" }));
         eventually(seconds(10), "the member is inside", || (member.state()["standing"] == "in").then_some(()));
         member
@@ -63,19 +66,26 @@ impl Member {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Says yes to everybody who wants to read by SMS (M-7), once somebody does.
+    /// Says yes to everybody who wants to read by SMS (M-7) and has not got it yet, once somebody does.
     pub fn confirms_readers(&self) {
+        let mut confirmed = self.confirmed.lock().unwrap_or_else(PoisonError::into_inner);
         let pending = || {
             let rows = self.state()["participants"].as_array().cloned().unwrap_or_default();
             let mut found = Vec::new();
             for row in &rows {
                 for reader in row["join"]["readers"].as_array().into_iter().flatten().filter(|one| one["state"] == "pending") {
-                    found.push(json!({ "type": "confirm-reader", "id": row["id"], "reader": reader["id"] }));
+                    let name = reader["id"].as_str().expect("an id");
+                    if !confirmed.contains(name) {
+                        let yes = json!({ "type": "confirm-reader", "id": row["id"], "reader": name });
+                        found.push((name.to_owned(), yes));
+                    }
                 }
             }
             Some(found).filter(|found| !found.is_empty())
         };
-        for yes in eventually(seconds(10), "somebody wants to read by SMS", pending) {
+        let found = eventually(seconds(10), "somebody wants to read by SMS", pending);
+        for (name, yes) in found {
+            confirmed.insert(name);
             self.ask(yes);
         }
     }

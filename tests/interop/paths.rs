@@ -41,7 +41,8 @@ fn hang_up_all(daemon: &Daemon) {
     for call in calls["calls"].as_array().into_iter().flatten() {
         let id = call["call"].as_str().or(call["id"].as_str()).expect("a name");
         let (status, _, body) = daemon.request("DELETE", &format!("/api/v1/calls/{id}"), "", "");
-        assert!((200..300).contains(&status), "{status} {body}");
+        // One that was on its way out when it was listed may be gone by now.
+        assert!((200..300).contains(&status) || status == 404, "{status} {body}");
     }
 }
 
@@ -51,14 +52,14 @@ fn s7_a_contact_or_route_to_somebody_else_is_neither_written_nor_connected_to() 
         let daemon = Daemon::start();
         let bait = TcpListener::bind("127.0.0.1:6379").expect("a listener");
         bait.set_nonblocking(true).expect("a socket option");
-        let other = UdpSocket::bind("127.0.0.3:5060").expect("a socket");
+        let other = UdpSocket::bind("127.0.0.3:5070").expect("a socket");
         let phone = Raw::at(CALLER, "x");
         let headers = [
             "Contact: <sip:x@127.0.0.1:6379;transport=tcp>\r\n",
             "Contact: <sips:x@127.0.0.1:6379>\r\n",
-            "Contact: <sip:x@127.0.0.3>\r\n",
+            "Contact: <sip:x@127.0.0.3:5070>\r\n",
             "Record-Route: <sip:127.0.0.1:6379;transport=tcp;lr>\r\n",
-            "Record-Route: <sip:127.0.0.3;lr>\r\n",
+            "Record-Route: <sip:127.0.0.3:5070;lr>\r\n",
         ];
         for header in headers {
             let call = phone.call("sip:1001@127.0.0.1", header, address("127.0.0.2:40000"));
@@ -134,7 +135,7 @@ fn s7_a_call_by_password_survives_whoever_knows_its_tags() {
             texts.into_iter().find(|text| text.starts_with("SIP/2.0 200") && header(text, "CSeq").ends_with("INVITE"))
         });
         // From the phone's own host, and from another one; a device there would be let in by its address.
-        for stranger in ["127.0.0.1:5999", "127.0.0.66:5060"].map(|place| Raw::at(place, "board")) {
+        for stranger in ["127.0.0.1:5999", "127.0.0.66:5070"].map(|place| Raw::at(place, "board")) {
             let mut stolen = stranger.dialog();
             (stolen.call_id, stolen.cseq) = (header(&answer, "Call-ID").to_owned(), 100);
             (stolen.from, stolen.to) = (header(&answer, "From").to_owned(), header(&answer, "To").to_owned());

@@ -148,7 +148,24 @@ fn statuses(received: &str) -> (Vec<u16>, bool) {
     (found.into_iter().map(|(status, _)| status).collect(), answered)
 }
 
+/// The 200 of a phone to a question whether it is there (M-1).
+fn here(question: &str) -> String {
+    let copied = |line: &&str| ["Via:", "From:", "To:", "Call-ID:", "CSeq:"].iter().any(|name| line.starts_with(name));
+    let copied: Vec<&str> = question.lines().filter(copied).collect();
+    format!("SIP/2.0 200 OK\r\n{}\r\nContent-Length: 0\r\n\r\n", copied.join("\r\n"))
+}
+
+/// A phone by UDP: it answers when it is asked whether it is there, and comes back, from another port, when it is told to.
 fn by_udp(case: &Case, own: IpAddr, daemon: SocketAddr) -> (Outcome, Option<Duration>) {
+    let (outcome, first, told_to_come_back) = once_by_udp(case, own, daemon);
+    if told_to_come_back && case.udp.statuses != [503] {
+        let (outcome, first, _) = once_by_udp(case, own, daemon);
+        return (outcome, first);
+    }
+    (outcome, first)
+}
+
+fn once_by_udp(case: &Case, own: IpAddr, daemon: SocketAddr) -> (Outcome, Option<Duration>, bool) {
     let socket = UdpSocket::bind((own, 0)).expect("a socket");
     socket.set_read_timeout(Some(case.udp.patience())).expect("a socket option");
     let bytes = case.bytes("UDP", socket.local_addr().expect("an address"));
@@ -160,9 +177,20 @@ fn by_udp(case: &Case, own: IpAddr, daemon: SocketAddr) -> (Outcome, Option<Dura
         && let Ok(length) = socket.recv(&mut buffer)
     {
         first.get_or_insert(sent.elapsed());
-        received.push_str(&String::from_utf8_lossy(&buffer[..length]));
+        let message = String::from_utf8_lossy(&buffer[..length]);
+        if message.starts_with("OPTIONS ") {
+            socket.send_to(here(&message).as_bytes(), daemon).expect("loopback takes it");
+        } else {
+            received.push_str(&message);
+        }
     }
-    (Outcome { statuses: statuses(&received).0, ..Outcome::default() }, first)
+    let told_to_come_back = received.contains("\r\nRetry-After: ");
+    if told_to_come_back {
+        // Until there may be another question to this address.
+        socket.set_read_timeout(Some(Duration::from_secs(2))).expect("a socket option");
+        while socket.recv(&mut buffer).is_ok() {}
+    }
+    (Outcome { statuses: statuses(&received).0, ..Outcome::default() }, first, told_to_come_back)
 }
 
 fn connect(case: &Case, own: IpAddr, daemon: SocketAddr) -> TcpStream {

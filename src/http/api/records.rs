@@ -210,11 +210,15 @@ pub(super) async fn host_export(
     })
 }
 
-/// A time of a query, in milliseconds since 1970; such a number, which programs of earlier versions send, is one as well.
+/// The latest time that RFC 3339 can write, the last of the year 9999, in milliseconds since 1970.
+pub(super) const LATEST: u64 = 253_402_300_799_999;
+
+/// A time of a query, in milliseconds since 1970; such a number, which programs of earlier versions send, is one as well, up to
+/// [`LATEST`].
 pub(super) fn moment(text: Option<&str>) -> Result<Option<u64>, ProblemDetails> {
     let read = |text: &str| {
         read_rfc3339(text)
-            .or_else(|| text.parse().ok())
+            .or_else(|| text.parse().ok().filter(|millis| *millis <= LATEST))
             .ok_or_else(|| bad_query("A time is written as RFC 3339 does: 2026-11-28T08:01:37Z."))
     };
     text.map(read).transpose()

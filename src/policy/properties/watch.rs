@@ -357,7 +357,7 @@ impl Watch {
         // What is true now closes what was lost before it.
         let closes = |c: &Change| changes.iter().any(|other| other.what == c.what && other.epoch < c.epoch && !heard(other));
         if let Some(again) = changes.iter().find(|c| heard(c) && !closes(c)) {
-            return fail(format!("told twice: {who} {again:?}"));
+            return fail(format!("N-8: told twice: {who} {again:?}"));
         }
         for what in CaptureKind::ALL {
             let told = changes.iter().rfind(|change| change.what == what).map(|change| change.epoch);

@@ -126,7 +126,11 @@ pub(crate) async fn serve(
                 conversation.wake(machine::now());
                 continue;
             }
-            _ = shutdown.wait_for(|stop| *stop) => break Some(Farewell::Stopping),
+            // The meeting has closed before: what it said last, that the server restarts, is not lost to the stop.
+            _ = shutdown.wait_for(|stop| *stop) => match page.from_meeting.as_mut().and_then(Reader::waiting_word) {
+                Some(word) => Input::Told(word),
+                None => break Some(Farewell::Stopping),
+            },
         };
         conversation.handle(machine::now(), input);
     };

@@ -3,6 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::http::api::records::LATEST;
+
 /// Schemas within schemas that are followed for an example; ours are not as deep, and one that names itself would have no end.
 const DEPTH: usize = 24;
 
@@ -42,6 +44,7 @@ pub(super) fn finish(document: &mut Value) {
         describe(operation);
         for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
             let name = parameter["name"].as_str().unwrap_or_default().to_owned();
+            allow_number(&mut parameter["schema"]);
             if let Some(example) = example(&parameter["schema"], &name, &schemas, DEPTH) {
                 parameter["example"] = example;
             }
@@ -51,6 +54,15 @@ pub(super) fn finish(document: &mut Value) {
             show(&mut response["content"], status, &schemas);
         }
         remove_nulls(operation);
+    }
+}
+
+/// A time that is asked for may also be a number, as programs of earlier versions write it.
+fn allow_number(schema: &mut Value) {
+    if schema["format"] == "date-time" {
+        let about = "Milliseconds since 1970.";
+        let number = json!({ "type": "integer", "format": "int64", "minimum": 0, "maximum": LATEST, "description": about });
+        *schema = json!({ "anyOf": [schema.take(), number] });
     }
 }
 
@@ -212,5 +224,16 @@ mod tests {
         let found = example(&schema, "", &schemas, DEPTH).expect("an example");
         assert_eq!(found, json!({ "kind": "member", "at": "2026-11-28T08:01:37.998Z", "ids": [1], "other": true }));
         assert_eq!(example(&json!({}), "", &schemas, DEPTH), None);
+    }
+
+    #[test]
+    fn a_time_that_is_asked_for_may_be_a_number() {
+        let mut time = json!({ "type": "string", "format": "date-time" });
+        allow_number(&mut time);
+        assert_eq!((&time["anyOf"][0]["format"], &time["anyOf"][1]["type"]), (&json!("date-time"), &json!("integer")));
+        assert_eq!(example(&time, "from", &json!({}), DEPTH), Some(json!("2026-11-28T08:01:37.998Z")));
+        let mut other = json!({ "type": "string" });
+        allow_number(&mut other);
+        assert_eq!(other, json!({ "type": "string" }));
     }
 }

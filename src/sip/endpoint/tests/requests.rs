@@ -349,16 +349,17 @@ fn new_invite(number: u32, user: &str) -> String {
 }
 
 #[test]
-fn s10_a_call_for_help_is_taken_while_all_others_are_turned_away() {
+fn s10_a_stranger_s_call_for_help_is_answered_and_counts_as_none_while_all_others_are_turned_away() {
     let mut bench = Bench::new();
     bench.endpoint.settings.limits.max_calls = 1;
     assert_eq!(statuses(&bench.says(&new_invite(1, "1001"))), ["100"]);
     assert_eq!(statuses(&bench.says(&new_invite(2, "1001"))), ["503"], "as many as there may be");
-    assert_eq!(statuses(&bench.says(&new_invite(3, "112"))), ["100"]);
+    assert_eq!(statuses(&bench.says(&new_invite(3, "112"))), ["403"]);
     bench.commands(Command::Drain(true));
     assert_eq!(statuses(&bench.says(&new_invite(4, "1001"))), ["503"]);
-    assert_eq!(statuses(&bench.says(&new_invite(5, "911"))), ["100"]);
+    assert_eq!(statuses(&bench.says(&new_invite(5, "911"))), ["403"]);
     let counters = bench.endpoint.counters();
     let read = |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);
     assert_eq!((read(&counters.turned_away_full), read(&counters.turned_away_draining)), (1, 1));
+    assert_eq!((read(&counters.calls), bench.events.len()), (1, 1), "the first call alone");
 }

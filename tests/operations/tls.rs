@@ -216,6 +216,8 @@ fn is_let_in(path: &Path, address: SocketAddr, client: &str) -> bool {
 /// The status of a call over TLS to this address, by this client's certificate (none: an empty name); `None`: there is no connection.
 fn calls(path: &Path, address: SocketAddr, client: &str) -> Option<String> {
     let mut stream = connected(path, address, client);
+    // Another call each time: a repeat of one would be answered where that came from.
+    let client = format!("{client}{}", stream.sock.local_addr().expect("an address").port());
     // A ping first (RFC 5626 section 4.4.1), then a message that cannot be read, then a call: all on one connection.
     let broken = "NONSENSE\r\nContent-Length: 3\r\n\r\nxyz";
     let invite = format!(

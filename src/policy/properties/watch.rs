@@ -85,6 +85,8 @@ pub(super) struct Watch {
     heard: BTreeSet<(ParticipantId, Told)>,
     /// Heard by an earlier presence of the same one of the cast.
     heard_before: BTreeSet<(u64, Told)>,
+    /// Who has taken a seat, in an earlier presence too (M-18).
+    inside_before: BTreeSet<u64>,
     alarmed: BTreeSet<ParticipantId>,
     /// A notice was not heard, and no later one yet: the microphone stays closed.
     closed: BTreeSet<ParticipantId>,
@@ -308,13 +310,15 @@ impl Watch {
         if !self.seated.insert(who) {
             return fail(format!("seated twice: {who}"));
         }
-        if role == Role::External && !self.member_present(now) {
-            return fail(format!("M-5: {who} seated with no member present"));
-        }
         let passes = self.settings.bypass.lets_externals_pass() || (self.settings.devices_bypass && via == Via::Phone);
         if role == Role::External && !passes && !self.let_in.contains(&who) {
             return fail(format!("M-18: {who} seated, and nobody has let it in since it came"));
         }
+        if role == Role::External && !self.member_present(now) {
+            let rule = if self.inside_before.contains(&slot_of(who)) { "M-18: as in an earlier presence" } else { "M-5" };
+            return fail(format!("{rule}: {who} seated with no member present"));
+        }
+        self.inside_before.insert(slot_of(who));
         if via == Via::Phone {
             for (what, (state, epoch)) in &self.captures {
                 if *state != Capture::Off {

@@ -8,10 +8,11 @@ use std::process::ExitCode;
 use clap::Parser;
 use roomgate::app::{self, Start};
 use roomgate::cli::{Cli, Command, LedgerCommand, Status};
+use roomgate::cli::{dial, ledger, link};
+use roomgate::common::problem::Problem;
 use roomgate::config::{self, Loaded, Settings};
-use roomgate::problem::Problem;
+use roomgate::status;
 use roomgate::telemetry::log;
-use roomgate::{dial, ledger, link, status};
 
 /// glibc's allocator keeps the peak of a busy hour; a daemon that runs for months should give it back. Without huge pages: with
 /// them an idle daemon takes more than twice the memory it uses.

@@ -6,46 +6,12 @@ use std::path::{Path, PathBuf};
 
 /// Rooms by layer. `sip::driver` and `relay::driver` (with the providers) are rooms of their own: they hold sockets and tasks of pure ones.
 const LAYERS: &[(u8, &[&str])] = &[
-    (
-        5,
-        &[
-            "app",
-            "config",
-            "cli",
-            "control",
-            "dial",
-            "fuzz",
-            "ledger",
-            "link",
-            "status",
-            "sweep",
-            "registrations",
-            "signals",
-            "main",
-            "lib",
-        ],
-    ),
+    (5, &["app", "config", "cli", "fuzz", "status", "main", "lib"]),
     (4, &["call", "http"]),
     (3, &["meeting", "service"]),
-    (2, &["media", "sip::driver", "relay::driver", "speech", "store", "telemetry", "tls", "udp"]),
+    (2, &["media", "sip::driver", "relay::driver", "speech", "store", "telemetry", "net"]),
     (1, &["sip", "sdp", "rtp", "codec", "dsp", "policy", "menu", "prompt", "relay"]),
-    (
-        0,
-        &[
-            "ids",
-            "cause",
-            "redact",
-            "machine",
-            "problem",
-            "units",
-            "phrase",
-            "display_name",
-            "network",
-            "budget",
-            "log_limit",
-            "printable",
-        ],
-    ),
+    (0, &["common"]),
 ];
 
 /// Layers whose rooms may use each other: pure rooms share words, wiring composes, drivers serve each other. L4 may not: a call and the server meet in L3.

@@ -1,9 +1,9 @@
 //! The ledger (N-8), for the API.
 
+use crate::common::units::rfc3339;
 use crate::http::QueryError;
-use crate::http::desk::{Later, LedgerDesk, LedgerReport};
+use crate::http::admin::{Later, LedgerDesk, LedgerReport};
 use crate::store::{self, Deletion, LedgerQuery, LedgerRow, LedgerStatus, Verification, VerifyError};
-use crate::units::rfc3339;
 
 /// Asks the store.
 pub(super) struct Desk(pub(super) store::Handle);

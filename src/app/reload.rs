@@ -9,14 +9,14 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tokio::sync::{Mutex, watch};
 
-use super::created::{Created, give_way, merged};
-use super::{Gateway, house, prompts, telephony};
+use super::created_meetings::{Created, give_way, merged};
+use super::{Gateway, prompts, runtime_config, sip_config};
 use crate::call::House;
+use crate::common::problem::Problem;
 use crate::config::{self, Change, Loaded, Settings};
 use crate::http::WebSettings;
 use crate::meeting::Registry;
 use crate::policy::retention::Retention;
-use crate::problem::Problem;
 use crate::prompt::Library;
 use crate::relay;
 use crate::sip;
@@ -40,8 +40,8 @@ pub(crate) struct Levers {
 impl Levers {
     pub(super) fn new(settings: &Settings, library: Arc<Library>) -> Self {
         Self {
-            house: watch::Sender::new(Arc::new(house::house(settings, library))),
-            web: watch::Sender::new(Arc::new(house::web(settings))),
+            house: watch::Sender::new(Arc::new(runtime_config::house(settings, library))),
+            web: watch::Sender::new(Arc::new(runtime_config::web(settings))),
             chat: watch::Sender::new(settings.chat.clone()),
             recordings: watch::Sender::new(settings.recording.retention),
             records: watch::Sender::new(settings.records.retention),
@@ -141,19 +141,19 @@ impl Reloader {
         if let Err(error) = self.levels.set(&settings.log.level) {
             tracing::error!(%error, "log.level");
         }
-        let known = telephony::known(&settings, [0; 32]);
+        let known = sip_config::known(&settings, [0; 32]);
         let all = {
             let mut created = self.created.lock().unwrap_or_else(PoisonError::into_inner);
             give_way(&mut created, &settings);
             merged(&settings, &created)
         };
-        self.registry.reconfigure(house::meetings(&all));
-        self.levers.house.send_replace(Arc::new(house::house(&all, Arc::new(library))));
-        self.sip.send(sip::Command::Reconfigure(Box::new(telephony::settings(&settings, [0; 32], known)))).await;
+        self.registry.reconfigure(runtime_config::meetings(&all));
+        self.levers.house.send_replace(Arc::new(runtime_config::house(&all, Arc::new(library))));
+        self.sip.send(sip::Command::Reconfigure(Box::new(sip_config::settings(&settings, [0; 32], known)))).await;
         if let Some(relay) = &self.relay {
             relay.say(relay::Input::Organisation { name: settings.organisation.name.clone() }).await;
         }
-        self.levers.web.send_replace(Arc::new(house::web(&settings)));
+        self.levers.web.send_replace(Arc::new(runtime_config::web(&settings)));
         self.levers.chat.send_replace(settings.chat.clone());
         self.levers.recordings.send_replace(settings.recording.retention);
         self.levers.records.send_replace(settings.records.retention);

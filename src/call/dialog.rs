@@ -3,12 +3,12 @@
 use std::time::Instant;
 
 use super::{Act, Call, Phase, Progress};
-use crate::cause::Cause;
+use crate::common::cause::Cause;
+use crate::common::phrase::Phrase;
+use crate::common::redact::Redacted;
 use crate::media::Profile;
 use crate::meeting::FromGuest;
 use crate::menu::{Means, Press};
-use crate::phrase::Phrase;
-use crate::redact::Redacted;
 use crate::sip;
 
 impl Call {

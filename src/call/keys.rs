@@ -3,12 +3,12 @@
 use std::time::Instant;
 
 use super::{Act, Call, Phase};
-use crate::cause::Cause;
-use crate::machine::Machine as _;
+use crate::common::cause::Cause;
+use crate::common::machine::Machine as _;
+use crate::common::phrase::Phrase;
 use crate::media::PlayKind;
 use crate::meeting::FromGuest;
 use crate::menu::{Has, KeyCommand, Keymap, Keypad, KeypadInput, MenuInput, MenuOutput, Press};
-use crate::phrase::Phrase;
 use crate::policy::Switch;
 
 impl Call {

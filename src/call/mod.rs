@@ -4,48 +4,48 @@
 //! play and words for the meeting go out. `task.rs` drives it; `admit.rs` decides whom we answer at all.
 //! Keeps K-1 to K-6, M-9, S-5 and N-3's way from a notice to its proof.
 
-pub mod admit;
-mod aloud;
-mod board;
+mod chat_readout;
 mod dialog;
+mod early_media;
+mod effects;
 mod failures;
-mod hands;
+mod history;
+mod invite_limits;
 mod keys;
-mod lines;
-mod outward;
-mod past;
-mod reading;
+mod log;
+mod offer_answer;
+mod outbound;
 mod record;
-mod rings;
-mod talk;
+mod registry;
+pub mod router;
+mod sms_opt_in;
 mod task;
 #[cfg(test)]
 mod tests;
-mod texting;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::budget::{Allowance, Budget};
-use crate::cause::Cause;
-use crate::ids::{CallId, MeetingName, NoticeId, PlayId};
-use crate::log_limit::LogLimit;
-use crate::machine::Machine;
+use crate::common::cause::Cause;
+use crate::common::ids::{CallId, MeetingName, NoticeId, PlayId};
+use crate::common::log_limit::LogLimit;
+use crate::common::machine::Machine;
+use crate::common::phrase::Phrase;
+use crate::common::rate_limit::{Allowance, Budget};
+use crate::common::redact::Redacted;
 use crate::media::{Heard, Outcome, Play, PlayKind, PortStats, Profile};
 use crate::meeting::{FromGuest, ToGuest};
 use crate::menu::{Addressed, Keypad, KeypadInput, Means, Menu, MenuInput, Press};
-use crate::phrase::Phrase;
 use crate::prompt::{Clip, Library};
-use crate::redact::Redacted;
 use crate::relay;
 use crate::sip;
 
-pub use board::CallLine;
 pub use failures::Failure;
-pub use outward::{Invitation, PROGRESS, Progress};
-pub use past::PastCall;
-pub use talk::{FarEnd, Talk, profile};
+pub use history::PastCall;
+pub use offer_answer::{FarEnd, Talk, profile};
+pub use outbound::{Invitation, PROGRESS, Progress};
+pub use registry::CallLine;
 pub use task::{Calls, CallsSettings, CallsView, House};
 
 /// How long the last words may take before the BYE goes out all the same.
@@ -230,8 +230,8 @@ pub struct Call {
     notices_told: u32,
     texts: Budget,
     texts_untaken: LogLimit,
-    texting: texting::Texting,
-    reading: reading::Reading,
+    texting: sms_opt_in::Texting,
+    reading: chat_readout::Reading,
     /// The device wants to know who is in the meeting (RFC 4575).
     watches: bool,
     stats: PortStats,
@@ -260,8 +260,8 @@ impl Call {
             notices_told: 0,
             texts: Budget::new(TEXTS, now),
             texts_untaken: LogLimit::default(),
-            texting: texting::Texting::default(),
-            reading: reading::Reading::default(),
+            texting: sms_opt_in::Texting::default(),
+            reading: chat_readout::Reading::default(),
             watches: false,
             stats: PortStats::default(),
             acts: VecDeque::new(),

@@ -4,14 +4,14 @@
 use std::time::{Instant, SystemTime};
 
 use super::Summary;
-use super::admit::Guest;
+use super::router::Guest;
 use super::task::Shared;
-use crate::cause::Cause;
 use crate::codec::CodecKind;
-use crate::ids::{CallId, MeetingName};
+use crate::common::cause::Cause;
+use crate::common::ids::{CallId, MeetingName};
+use crate::common::units::unix_millis;
 use crate::store::CallRecord;
 use crate::telemetry::metrics::Unwritten;
-use crate::units::unix_millis;
 
 impl Shared {
     /// Of a call that had media.

@@ -1,18 +1,18 @@
 //! A call from its answer to its end, each rule as a sentence.
 #![allow(clippy::disallowed_methods, reason = "an instant to count from")]
 
-mod reading;
+mod chat_readout;
 
 use std::path::Path;
 
 use super::*;
 use crate::codec::CodecKind;
+use crate::common::units::Hz;
 use crate::media::Carried;
 use crate::menu::{Directory, Entry, Keymap, TRIES};
 use crate::policy::Switch;
 use crate::relay::Told;
 use crate::sdp::{Ours, Preference};
-use crate::units::Hz;
 
 const CALL: CallId = CallId::from_number(1);
 const NOTICE: NoticeId = NoticeId::from_number(7);

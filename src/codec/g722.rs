@@ -4,8 +4,8 @@
 //! it bit by bit. A payload byte stands for two samples at 16 kHz: high band in the two upper bits.
 
 use super::{CodecError, Decoder, Encoder, check_length};
+use crate::common::units::Hz;
 use crate::dsp::conceal::Concealer;
-use crate::units::Hz;
 
 /// One half of the symmetric QMF (Table 11).
 const QMF: [i32; 12] = [3, -11, 12, 32, -210, 951, 3876, -805, 362, -156, 53, -11];

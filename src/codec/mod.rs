@@ -5,7 +5,7 @@ mod g711;
 mod g722;
 mod opus;
 
-use crate::units::Hz;
+use crate::common::units::Hz;
 
 /// A codec the gateway can speak.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-use crate::problem::{Place, Problem};
+use crate::common::problem::{Place, Problem};
 
 mod check;
 mod read;
@@ -19,7 +19,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-pub use crate::network::{BadNetwork, Network};
+pub use crate::common::ip_network::{BadNetwork, Network};
 pub use crate::policy::{Bypass, CallRooms};
 pub use reload::Change;
 pub use secret::Secret;

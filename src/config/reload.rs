@@ -8,8 +8,8 @@ use std::fmt::Display;
 
 use super::settings::{Http, Log, Media, Organisation, Policy, Prompts, Recording, Relay, Settings, Sip, Store};
 use super::{Limits, Places};
+use crate::common::problem::Problem;
 use crate::policy::Limits as MeetingLimits;
-use crate::problem::Problem;
 use crate::relay::provider::Kind;
 
 /// One key or table whose meaning has changed.

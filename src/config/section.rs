@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::secret::Secret;
 use super::source::{Node, Value};
-use crate::problem::{Place, Problem};
+use crate::common::problem::{Place, Problem};
 
 /// What is wrong with a value, and what to do about it.
 #[derive(Debug)]

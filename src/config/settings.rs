@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::secret::Secret;
-use crate::budget::Allowance;
 use crate::codec::CodecKind;
-use crate::ids::MeetingName;
-use crate::network::Network;
+use crate::common::ids::MeetingName;
+use crate::common::ip_network::Network;
+use crate::common::rate_limit::Allowance;
 use crate::policy::retention::Retention;
 use crate::policy::{Bypass, CallRooms, Limits as MeetingLimits};
 use crate::relay::DailyLimits;

@@ -10,7 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
 
-use crate::problem::{Place, Problem};
+use crate::common::problem::{Place, Problem};
 
 /// The main file in a configuration directory.
 pub const MAIN_FILE: &str = "roomgate.toml";

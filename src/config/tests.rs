@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::codec::CodecKind;
-use crate::ids::MeetingName;
+use crate::common::ids::MeetingName;
 
 /// A configuration directory of its own, gone after the test.
 struct Folder(PathBuf);

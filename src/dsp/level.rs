@@ -88,7 +88,8 @@ impl SpeakingDetector {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{dsp::tone::Sine, units::Hz};
+    use crate::common::units::Hz;
+    use crate::dsp::tone::Sine;
 
     const FRAME: Duration = Duration::from_millis(20);
 

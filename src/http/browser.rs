@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use super::Site;
 use super::peer::Peer;
 use super::session::{self, LinkError, SESSION_VALID, Session, SessionId};
-use crate::ids::{MeetingName, ParticipantId};
+use crate::common::ids::{MeetingName, ParticipantId};
 use crate::meeting::Ask;
 
 /// Meetings that one browser is in at once; one more ends the oldest session it has.

@@ -5,19 +5,19 @@
 //! stalls, floods or lies costs one task and one place of its address's connections.
 #![allow(clippy::disallowed_methods, reason = "a driver: starts the server's task and tells the time")]
 
+pub mod admin;
 mod api;
 mod browser;
-pub mod desk;
-mod enter;
-mod harden;
+mod control_socket;
 mod health;
-mod local;
+mod link_exchange;
+mod listener;
 mod page;
 pub mod peer;
 mod presence;
-mod refuse;
+mod problem_details;
 pub mod secret;
-mod serve;
+mod security_headers;
 pub mod session;
 mod webhook;
 
@@ -43,29 +43,29 @@ use tokio_rustls::TlsAcceptor;
 use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 
-use crate::budget::{Allowance, Budgets};
-use crate::ids::{CallId, MeetingName};
-use crate::log_limit::LogLimit;
+use crate::common::ids::{CallId, MeetingName};
+use crate::common::ip_network::Network;
+use crate::common::log_limit::LogLimit;
+use crate::common::rate_limit::{Allowance, Budgets};
 use crate::meeting::{By, Refusal, Registry};
 use crate::menu::SharedLockout;
-use crate::network::Network;
+use crate::net::tls::{self, TlsFiles};
 use crate::relay::provider::{WebhookAnswer, WebhookCall};
 use crate::service::embedded::signalling::ResumeKey;
 use crate::telemetry::events::Events;
-use crate::tls::{self, TlsFiles};
 
 pub use crate::service::embedded::signalling::ice::{IceSecret, IceServer};
-pub use local::SOCKET_FILE;
+pub use control_socket::SOCKET_FILE;
 pub use secret::{ApiToken, resume_key};
 pub use session::Sessions;
 
+use admin::Desks;
 use api::events::Streams;
 use api::guard::{Audit, Limiter};
-use desk::Desks;
-use harden::harden;
 use peer::{Connections, Peer, Source};
 use presence::Presences;
-use refuse::ProblemDetails;
+use problem_details::ProblemDetails;
+use security_headers::harden;
 
 /// Bytes of a request's body; the largest that makes sense is a chat line of 4000 characters, each escaped.
 const LARGEST_BODY: usize = 64 * 1024;
@@ -374,7 +374,7 @@ pub async fn start(settings: HttpSettings, registry: Registry, shutdown: watch::
     let listener = TcpListener::bind(address).await.map_err(bind)?;
     let addr = listener.local_addr().map_err(bind)?;
     let path = settings.socket.clone();
-    let commands = local::bind(&path).map_err(|source| StartError::Socket { path, source })?;
+    let commands = control_socket::bind(&path).map_err(|source| StartError::Socket { path, source })?;
 
     let connections = Connections::new(settings.connections_per_address, settings.connections);
     let web = settings.web.clone();
@@ -387,17 +387,17 @@ pub async fn start(settings: HttpSettings, registry: Registry, shutdown: watch::
         said_of_codes: Mutex::default(),
         presences: Mutex::default(),
         streams: Arc::default(),
-        limiter: Limiter::new(settings.requests_per_second, crate::machine::now()),
+        limiter: Limiter::new(settings.requests_per_second, crate::common::machine::now()),
         audit: Audit::default(),
         shutdown: shutdown.clone(),
         sockets,
         settings,
     });
     let router = router(site);
-    let commands = local::run(commands, router.clone(), shutdown.clone());
-    let serving = serve::Serving { listener, tls, router, web, connections, shutdown };
+    let commands = control_socket::run(commands, router.clone(), shutdown.clone());
+    let serving = listener::Serving { listener, tls, router, web, connections, shutdown };
     let task = tokio::spawn(async move {
-        tokio::join!(serve::run(serving), commands);
+        tokio::join!(listener::run(serving), commands);
         if tokio::time::timeout(SOCKETS_STOP, sockets_gone.recv()).await.is_err() {
             tracing::warn!("pages cut at the stop before their meetings were told");
         }
@@ -409,7 +409,7 @@ fn router(site: Arc<Site>) -> Router {
     Router::new()
         .merge(health::routes())
         .merge(page::routes())
-        .merge(enter::routes())
+        .merge(link_exchange::routes())
         .merge(webhook::routes())
         .nest(api::ROOT, api::routes(&site))
         .fallback(page::not_found)
@@ -446,15 +446,15 @@ pub(crate) fn head(data: &[u8]) {
         let at = Some(SocketAddr::from(([192, 0, 2, 80], 8080)));
         let peer = Peer { address, at, tls: false, name: None, proxy, slot: Arc::new(slot) };
         let public = Some("https://meet.example");
-        let named = harden::host(&headers).is_some_and(|host| harden::is_ours(&peer, host, public));
+        let named = security_headers::host(&headers).is_some_and(|host| security_headers::is_ours(&peer, host, public));
         let same = peer.same_origin(&headers, public);
         let client = peer.client(&headers, &[]);
         if !proxy {
             assert_eq!(client, address, "a stranger speaks for itself");
             let origin = headers.get("origin").and_then(|origin| peer::authority(origin.to_str().ok()?));
-            let ours = |host: &str| harden::host(&headers).is_none_or(|named| named.eq_ignore_ascii_case(host));
+            let ours = |host: &str| security_headers::host(&headers).is_none_or(|named| named.eq_ignore_ascii_case(host));
             assert!(same != Some(true) || origin.is_some_and(|origin| origin.host == "meet.example" || ours(&origin.host)));
-            assert!(named || !harden::host(&headers).is_some_and(|host| host.eq_ignore_ascii_case("meet.example")));
+            assert!(named || !security_headers::host(&headers).is_some_and(|host| host.eq_ignore_ascii_case("meet.example")));
         }
         let _ = (peer.secure(&headers, public), peer.is_here(&headers));
     }

@@ -18,11 +18,11 @@ use sha2::{Digest, Sha256};
 
 use super::Site;
 use super::peer::Peer;
-use super::refuse::ProblemDetails;
+use super::problem_details::ProblemDetails;
 use super::session::Session;
-use crate::ids::{MeetingName, ParticipantId};
+use crate::common::ids::{MeetingName, ParticipantId};
 use crate::meeting::Ask;
-use crate::meeting::words::Role;
+use crate::meeting::messages::Role;
 use crate::service::embedded::signalling::{self, Seen, Visitor};
 
 /// The files of the meeting page, by the name they have under `/assets/`.

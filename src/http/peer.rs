@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::{HeaderMap, Uri, header};
 
-use super::harden::host;
-use crate::network::{self, Network};
+use super::security_headers::host;
+use crate::common::ip_network::{self, Network};
 
 /// One subscriber for the purpose of limits: an IPv4 address, or an IPv6 /64, since whoever has one address of it has all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,7 +17,7 @@ pub struct Source(IpAddr);
 
 impl From<IpAddr> for Source {
     fn from(address: IpAddr) -> Self {
-        Self(network::subscriber(address))
+        Self(ip_network::subscriber(address))
     }
 }
 
@@ -220,7 +220,7 @@ impl Drop for Slot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::BadNetwork;
+    use crate::common::ip_network::BadNetwork;
 
     fn ip(text: &str) -> IpAddr {
         text.parse().expect("an address")

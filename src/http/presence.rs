@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::session::SessionId;
-use crate::ids::ParticipantId;
+use crate::common::ids::ParticipantId;
 
 /// Presences of one session that are remembered; beyond, the oldest without an open page is forgotten.
 const OF_A_SESSION: usize = 16;

@@ -13,13 +13,13 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 use std::time::SystemTime;
 
 use super::*;
-use crate::ids::{CallId, MeetingName, ParticipantId};
-use crate::meeting::words::{Capture, Role};
+use crate::common::ids::{CallId, MeetingName, ParticipantId};
+use crate::common::redact::Redacted;
+use crate::meeting::messages::{Capture, Role};
 use crate::meeting::{Ask, Seen};
-use crate::redact::Redacted;
 use crate::store;
 use session::{LINK_VALID, LinkRole, NewLink};
-use stand_ins::desks;
+use test_doubles::desks;
 
 const TOKEN: &str = "the-operator's-own-token";
 
@@ -292,13 +292,13 @@ fn status_of(error: WsError) -> u16 {
 
 mod api;
 mod calls;
+mod created_meetings;
 mod crowd;
 mod devices;
 mod document;
 mod events;
-mod house;
 mod live;
 mod pages;
 mod server;
 mod signalling;
-mod stand_ins;
+mod test_doubles;

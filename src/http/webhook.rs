@@ -12,7 +12,7 @@ use axum::{Extension, Router};
 
 use super::Site;
 use super::peer::Peer;
-use super::refuse::ProblemDetails;
+use super::problem_details::ProblemDetails;
 use crate::relay::provider::WebhookCall;
 
 pub(super) fn routes() -> Router<Arc<Site>> {

@@ -6,16 +6,16 @@
 use std::time::{Duration, Instant};
 
 use crate::codec::{CodecKind, Encoder, EncoderSettings};
+use crate::common::ids::{ParticipantId, PeerId, PortId};
+use crate::common::units::Hz;
 use crate::dsp::frame::Frame;
 use crate::dsp::gain::Gain;
 use crate::dsp::level::{SILENCE, SpeakingDetector, dbov};
 use crate::dsp::limiter::Limiter;
-use crate::ids::{ParticipantId, PeerId, PortId};
 use crate::policy::Admission;
-use crate::units::Hz;
 
-use super::common::{CommonMix, Sound};
 use super::record::Recorder;
+use super::shared_mix::{CommonMix, Sound};
 
 /// Samples of a frame at the bridge's rate, 48 kHz.
 const FRAME: usize = 960;

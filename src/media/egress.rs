@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::codec::{CodecError, Encoder, EncoderSettings};
+use crate::common::units::Hz;
 use crate::rtp::dtmf::DtmfSender;
 use crate::rtp::session::Outgoing;
-use crate::units::Hz;
 
 use super::port::Profile;
 

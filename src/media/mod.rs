@@ -14,47 +14,47 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::ids::{BridgeId, Ids, PeerId, PortId};
-use crate::machine;
+use crate::common::ids::{BridgeId, Ids, PeerId, PortId};
+use crate::common::machine;
+use crate::net::udp::{Net, Traffic};
 use crate::policy::Admission;
 use crate::prompt::Clip;
-use crate::udp::{Net, Traffic};
 
-mod bridge;
-mod common;
-mod egress;
-mod heard;
-#[cfg(test)]
-mod here;
 #[cfg(feature = "bench")]
-pub mod measure;
+pub mod bench_rig;
+mod bridge;
+mod delivery;
+mod egress;
+mod events;
+#[cfg(test)]
+mod inline_worker;
 pub mod ogg;
 mod peer;
 mod plane;
 mod player;
 mod pool;
 mod port;
-mod proof;
 pub mod record;
+mod shared_mix;
 mod stats;
 pub mod stun;
 mod worker;
 
 pub use bridge::{End, Gate};
-pub use common::{CommonMix, Sound};
 pub use egress::Numbered;
-pub use heard::{Carried, Heard, MeetingHeard, Outcome, PortHeard};
+pub use events::{Carried, Heard, MeetingHeard, Outcome, PortHeard};
 pub use peer::{NegotiationError, PeerChange};
 pub use player::{Play, PlayKind};
 pub use pool::{PoolError, PoolUse, PortPool, Share, Sockets};
 pub use port::{Channel, Due, Port, Profile, TelephoneEvent};
+pub use shared_mix::{CommonMix, Sound};
 pub use stats::PortStats;
 pub use worker::Counters;
 
 pub(crate) use peer::handshake::answered as dtls_answers;
 
 #[cfg(test)]
-pub(crate) use here::Here;
+pub(crate) use inline_worker::Here;
 #[cfg(test)]
 pub(crate) use peer::browser::Browser;
 

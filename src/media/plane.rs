@@ -10,18 +10,18 @@ use std::time::Instant;
 
 use tokio::sync::mpsc;
 
+use crate::common::ids::{BridgeId, PeerId, PortId};
+use crate::common::units::Hz;
 use crate::dsp::frame::Frame;
-use crate::ids::{BridgeId, PeerId, PortId};
 use crate::policy::Admission;
-use crate::units::Hz;
 
 use super::bridge::{Bridge, End, Gate};
-use super::common::Sound;
 use super::egress::Numbered;
-use super::heard::MeetingHeard;
+use super::events::MeetingHeard;
 use super::peer::{Peer, PeerChange};
 use super::port::{Channel, Due, Port};
 use super::record::Recorder;
+use super::shared_mix::Sound;
 use super::stun;
 
 /// Slots of a 20 ms frame: 2.5 ms each (DESIGN §7).

@@ -7,11 +7,11 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::common::ids::PlayId;
+use crate::common::units::Hz;
 use crate::dsp::gain::Gain;
 use crate::dsp::resample::Resampler;
-use crate::ids::PlayId;
 use crate::prompt::Clip;
-use crate::units::Hz;
 
 /// How far the meeting is turned down under a voice of ours: 18 dB.
 const DUCKED: f32 = 0.126;

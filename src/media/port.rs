@@ -9,24 +9,24 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use crate::codec::{CodecError, CodecKind};
+use crate::common::ids::PortId;
+use crate::common::redact::Redacted;
+use crate::common::units::Hz;
 use crate::dsp::frame::Frame;
 use crate::dsp::resample::{Resampler, between};
-use crate::ids::PortId;
 use crate::prompt::Clip;
-use crate::redact::Redacted;
 use crate::rtp::dtmf::DtmfReceiver;
 use crate::rtp::packet::{Packet, is_rtcp};
 use crate::rtp::quality::{self, Impairment};
 use crate::rtp::receive::AudioReceiver;
 use crate::rtp::rtcp::RtcpSession;
 use crate::rtp::session::{Latch, Named, Trickle};
-use crate::units::Hz;
 
-use super::common::{CommonMix, Sound};
+use super::delivery::Proofs;
 use super::egress::{Egress, Numbered, packet_samples};
-use super::heard::{Heard, Outcome, PortHeard};
+use super::events::{Heard, Outcome, PortHeard};
 use super::player::{Mark, Play, Player};
-use super::proof::Proofs;
+use super::shared_mix::{CommonMix, Sound};
 use super::stats::PortStats;
 
 /// Telephone-event as negotiated (RFC 4733).

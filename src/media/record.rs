@@ -14,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::ogg::OggOpus;
-use crate::units::Hz;
+use crate::common::units::Hz;
 
 /// Packets between the worker and the disk: 10 s at 20 ms each. Full, the disk has stood still for so long that the recording
 /// has a hole; it ends as [`Ending::Overrun`].

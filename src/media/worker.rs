@@ -15,14 +15,14 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, LocalSet};
 
-use crate::ids::{BridgeId, PeerId, PortId};
-use crate::machine;
+use crate::common::ids::{BridgeId, PeerId, PortId};
+use crate::common::machine;
+use crate::net::udp::{Reader, Socket};
 use crate::policy::Admission;
 use crate::prompt::Clip;
-use crate::udp::{Reader, Socket};
 
 use super::bridge::{End, Gate};
-use super::heard::MeetingHeard;
+use super::events::MeetingHeard;
 use super::peer::Peer;
 use super::plane::{Plane, SLOTS, Way};
 use super::player::Play;

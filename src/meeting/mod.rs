@@ -3,40 +3,40 @@
 //! Pages and calls ask by a [`MeetingHandle`]; what they are told comes by their own bounded queue ([`Feed`], [`ToGuest`]).
 //! A meeting comes to life with its first participant and ends by the policy's word; the [`Registry`] finds it by name.
 
-mod asks;
-mod capture;
-pub mod feed;
-mod knocks;
+mod knock_limits;
+pub mod messages;
 mod mutes;
-mod names;
+pub mod page_feed;
+mod recording;
 mod registry;
+mod request_rate;
+mod reserved_names;
 pub mod roster;
-#[cfg(test)]
-mod stand_in;
 mod task;
-pub mod words;
+#[cfg(test)]
+mod test_double;
 
 use std::net::IpAddr;
 use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::cause::Cause;
-use crate::ids::{CallId, MeetingName, NoticeId, ParticipantId};
+use crate::common::cause::Cause;
+use crate::common::ids::{CallId, MeetingName, NoticeId, ParticipantId};
+use crate::common::phrase::Phrase;
+use crate::common::redact::Redacted;
 use crate::media::{Carried, MeetingHeard, Outcome, PortHandle};
-use crate::phrase::Phrase;
 use crate::policy::{Role, Switch};
-use crate::redact::Redacted;
 use crate::relay::driver::{LineProgress, Readers};
 use crate::sip::Roster;
 use crate::store::Phone;
-use feed::Feed;
+use page_feed::Feed;
 
+pub use messages::{Ask, BETWEEN_RINGS, By, ChatLine, Granted, Refusal, Snapshot, ToPage};
 pub use mutes::Mutes;
 pub use registry::{MeetingSettings, Registry, Shared};
 #[cfg(test)]
-pub use stand_in::Seen;
-pub use words::{Ask, BETWEEN_RINGS, By, ChatLine, Granted, Refusal, Snapshot, ToPage};
+pub use test_double::Seen;
 
 /// Requests that may wait for a meeting. Full: the asker waits, as requests go down (DESIGN §6).
 const MAILBOX: usize = 256;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::ids::MeetingName;
+use crate::common::ids::MeetingName;
 use crate::policy::Muted;
 use crate::store::{MuteChange, StoredMute};
 

@@ -7,12 +7,12 @@ use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
 
-use super::knocks::Knocks;
+use super::knock_limits::Knocks;
 use super::mutes::Mutes;
 use super::task::MeetingTask;
 use super::{MAILBOX, MeetingHandle, Request};
-use crate::ids::{Ids, MeetingName};
-use crate::machine;
+use crate::common::ids::{Ids, MeetingName};
+use crate::common::machine;
 use crate::media::Media;
 use crate::policy::PolicySettings;
 use crate::policy::retention::Retention;

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::words::{JoinView, KnownDevice, MutedBy, ParticipantView, ReaderView, Snapshot};
-use crate::ids::ParticipantId;
+use super::messages::{JoinView, KnownDevice, MutedBy, ParticipantView, ReaderView, Snapshot};
+use crate::common::ids::ParticipantId;
 use crate::policy::{Capture, Muted, Row, Standing, View};
 use crate::relay::Reader;
 use crate::relay::driver::Readers;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::{BETWEEN_DIGITS, Code, Press, PressFilter, SAME_PRESS, SILENCE, TRIES};
-use crate::machine::Machine;
-use crate::redact::Redacted;
+use crate::common::machine::Machine;
+use crate::common::redact::Redacted;
 
 /// After `*`, and after each key that follows, a command is waited for this long (K-3).
 pub const AFTER_STAR: Duration = Duration::from_secs(3);

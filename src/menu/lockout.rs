@@ -17,7 +17,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::ids::MeetingName;
+use crate::common::ids::MeetingName;
 use crate::sip::guard::Source;
 
 const WITHIN: Duration = Duration::from_secs(10 * 60);

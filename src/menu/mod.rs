@@ -3,9 +3,9 @@
 //! Presses flow in; prompts to play and the chosen meeting, or key commands, flow out. A device's call owns one [`Menu`], then one [`Keypad`];
 //! the daemon owns one [`Lockout`]. Codes and PINs are compared here, in constant time, and are never printed.
 
+mod digit_filter;
 mod keypad;
 mod lockout;
-mod press;
 #[cfg(test)]
 mod tests;
 
@@ -15,15 +15,15 @@ use std::time::{Duration, Instant};
 
 use subtle::ConstantTimeEq;
 
+pub use digit_filter::{Means, Press, PressFilter, SAME_PRESS};
 pub use keypad::{Binding, Has, KeyCommand, Keymap, Keypad, KeypadInput};
 pub use lockout::{Caller, Lockout, SharedLockout, Verdict};
-pub use press::{Means, Press, PressFilter, SAME_PRESS};
 
-use crate::cause::Cause;
-use crate::ids::MeetingName;
-use crate::machine::Machine;
-use crate::phrase::Phrase;
-use crate::redact::Redacted;
+use crate::common::cause::Cause;
+use crate::common::ids::MeetingName;
+use crate::common::machine::Machine;
+use crate::common::phrase::Phrase;
+use crate::common::redact::Redacted;
 
 /// Time between digits of a code, after which what is there is taken (K-3).
 pub const BETWEEN_DIGITS: Duration = Duration::from_secs(5);

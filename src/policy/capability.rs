@@ -1,7 +1,7 @@
 //! What somebody may do, each present or absent with a reason (M-13).
 
 use super::lobby::CallRooms;
-use super::words::{Refusal, Role, Standing};
+use super::types::{Refusal, Role, Standing};
 
 /// Something a participant may or may not do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

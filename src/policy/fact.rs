@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::admission::Admission;
 use super::lobby::PolicySettings;
 use super::notice::{AlarmKind, Carried, Change, LedgerEntry, Outcome};
-use super::words::{Asker, Capture, CaptureKind, Muted, Refusal, Role, Switch, Via};
-use crate::cause::Cause;
-use crate::ids::{NoticeId, ParticipantId};
-use crate::phrase::Phrase;
-use crate::redact::Redacted;
+use super::types::{Asker, Capture, CaptureKind, Muted, Refusal, Role, Switch, Via};
+use crate::common::cause::Cause;
+use crate::common::ids::{NoticeId, ParticipantId};
+use crate::common::phrase::Phrase;
+use crate::common::redact::Redacted;
 
 /// What happened, or is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,22 +9,22 @@
 //! (but for words of comfort, which are not made up for).
 
 mod admission;
-mod ask;
 mod capability;
+mod capacity;
+mod delivery;
 mod fact;
 mod lobby;
 mod notice;
 mod presence;
-mod proof;
 #[cfg(test)]
 mod properties;
+mod requests;
 pub mod retention;
-mod room;
 mod settle;
 #[cfg(test)]
 mod tests;
+pub mod types;
 mod view;
-pub mod words;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -38,13 +38,13 @@ pub use notice::{
     Outcome,
 };
 pub use presence::{RELOAD, SEAT_KEPT, STILL_PRESENT};
+pub use types::{Asker, Capture, CaptureKind, Muted, Refusal, Role, Standing, Switch, Via};
 pub use view::{Changes, Row, View};
-pub use words::{Asker, Capture, CaptureKind, Muted, Refusal, Role, Standing, Switch, Via};
 
-use crate::cause::Cause;
-use crate::ids::ParticipantId;
-use crate::machine::Machine;
-use crate::redact::Redacted;
+use crate::common::cause::Cause;
+use crate::common::ids::ParticipantId;
+use crate::common::machine::Machine;
+use crate::common::redact::Redacted;
 use capability::Standpoint;
 use lobby::Wait;
 use notice::Notices;

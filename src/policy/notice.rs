@@ -9,9 +9,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::words::{Capture, CaptureKind};
-use crate::ids::{NoticeId, ParticipantId};
-use crate::phrase::Phrase;
+use super::types::{Capture, CaptureKind};
+use crate::common::ids::{NoticeId, ParticipantId};
+use crate::common::phrase::Phrase;
 
 /// A notice must have begun this long after it was asked for (N-1, N-3).
 pub const BEGINS_WITHIN: Duration = Duration::from_millis(500);

@@ -12,8 +12,8 @@ use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner
 
 use super::tests::start;
 use super::*;
-use crate::ids::NoticeId;
-use crate::phrase::Phrase;
+use crate::common::ids::NoticeId;
+use crate::common::phrase::Phrase;
 pub(super) use mutant::{Legacy, Mutant};
 use watch::{CAST, Watch, fail, role_of};
 

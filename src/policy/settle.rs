@@ -7,12 +7,12 @@ use super::lobby::Wait;
 use super::notice::{NoticeTimer, phrases};
 #[cfg(test)]
 use super::properties::Mutant;
+use super::types::Muted;
 use super::view::Shown;
-use super::words::Muted;
 use super::{ALONE_AFTER, AlarmKind, Alone, CaptureKind, Change, Effect, Fact, News, Outcome, Person, Policy, Standing};
-use crate::cause::Cause;
-use crate::ids::{NoticeId, ParticipantId};
-use crate::phrase::Phrase;
+use crate::common::cause::Cause;
+use crate::common::ids::{NoticeId, ParticipantId};
+use crate::common::phrase::Phrase;
 
 /// Every deadline has a name. Of several at one time the first in this order comes first, and of these the lower id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,8 +2,8 @@
 #![allow(clippy::disallowed_methods, reason = "an instant to count from")]
 
 use super::*;
-use crate::ids::NoticeId;
-use crate::phrase::Phrase;
+use crate::common::ids::NoticeId;
+use crate::common::phrase::Phrase;
 
 mod crowd;
 mod microphones;

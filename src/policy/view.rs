@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::words::{Capture, Muted, Role, Standing, Via};
-use crate::ids::ParticipantId;
-use crate::redact::Redacted;
+use super::types::{Capture, Muted, Role, Standing, Via};
+use crate::common::ids::ParticipantId;
+use crate::common::redact::Redacted;
 
 /// One row of roster or lobby.
 #[derive(Debug, Clone, PartialEq, Eq)]

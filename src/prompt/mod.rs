@@ -17,7 +17,7 @@ pub use library::Library;
 pub use spoken::spoken;
 pub use wav::{WavFault, decode};
 
-use crate::units::Hz;
+use crate::common::units::Hz;
 
 /// Mono sound at its file's rate, cheap to clone. Whoever plays it resamples.
 #[derive(Clone, PartialEq, Eq)]

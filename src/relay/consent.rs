@@ -8,8 +8,8 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use super::{CODE_LIVES, CODES_PER_CALL, DIGITS, Means, Need, Number, Output, Relay, Room, State, Subscription, TRIES, Told};
-use crate::ids::{CallId, MeetingName};
-use crate::redact::Redacted;
+use crate::common::ids::{CallId, MeetingName};
+use crate::common::redact::Redacted;
 
 impl Relay {
     pub(super) fn entered(&mut self, call: CallId, meeting: MeetingName, device: String, name: String) {

@@ -7,10 +7,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::joining::WRONG_JOINS;
 use super::{Keyword, Need, Number, Output, Relay, State, plain};
-use crate::budget::{Allowance, Budget, Budgets};
-use crate::ids::CallId;
-use crate::log_limit::LogLimit;
-use crate::redact::Redacted;
+use crate::common::ids::CallId;
+use crate::common::log_limit::LogLimit;
+use crate::common::rate_limit::{Allowance, Budget, Budgets};
+use crate::common::redact::Redacted;
 
 /// Messages of providers that are remembered: one that comes twice counts once (C-6).
 const REMEMBERED: usize = 4096;

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use subtle::ConstantTimeEq;
 
 use super::{DIGITS, Means, Need, Number, Output, PEOPLE, Reader, ReaderId, Relay, State, around};
-use crate::budget::Allowance;
-use crate::ids::CallId;
-use crate::redact::Redacted;
+use crate::common::ids::CallId;
+use crate::common::rate_limit::Allowance;
+use crate::common::redact::Redacted;
 
 /// Wrong join codes of one number: nobody tries them out, and nobody's are another's to pay for.
 pub(super) const WRONG_JOINS: Allowance = Allowance { burst: 5, every: Duration::from_secs(120) };

@@ -7,36 +7,36 @@
 //! known (M-18).
 
 mod consent;
+mod daily_limits;
 pub mod driver;
 mod inbound;
 mod joining;
 mod keyword;
+mod messages;
 mod number;
 pub mod outbox;
-pub mod parcel;
 pub mod provider;
 mod readers;
 pub mod segment;
-mod spending;
+pub mod sms;
 #[cfg(test)]
 mod tests;
-mod words;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
+pub use daily_limits::{DailyLimits, Spent};
 pub use keyword::Keyword;
+pub use messages::{Input, Line, Means, Message, Output, Told};
 pub use number::{Home, Number, Prefixes};
 pub use readers::{Reader, ReaderId, ReaderState};
-pub use spending::{DailyLimits, Spent};
-pub use words::{Input, Line, Means, Message, Output, Told};
 
-use crate::budget::{Allowance, Budget, Budgets};
-use crate::display_name;
-use crate::ids::{CallId, MeetingName};
-use crate::machine::Machine;
-use crate::redact::Redacted;
-use spending::{Need, Spending};
+use crate::common::display_name;
+use crate::common::ids::{CallId, MeetingName};
+use crate::common::machine::Machine;
+use crate::common::rate_limit::{Allowance, Budget, Budgets};
+use crate::common::redact::Redacted;
+use daily_limits::{Need, Spending};
 
 /// Digits of every code.
 const DIGITS: usize = 8;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::redact::Redacted;
+use crate::common::redact::Redacted;
 
 /// The fewest and the most digits of a number with its country code (ITU-T E.164 section 6.1; the fewest by use).
 const DIGITS: std::ops::RangeInclusive<usize> = 7..=15;

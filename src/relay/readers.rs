@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Means, State, Subscription};
-use crate::ids::BadId;
+use crate::common::ids::BadId;
 
 /// One reader around one device; never the same again while the daemon runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

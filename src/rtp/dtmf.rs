@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::common::units::Hz;
 use crate::rtp::packet::Packet;
-use crate::units::Hz;
 
 /// The events 0 to 15 (RFC 4733 §3.2).
 const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '*', '#', 'A', 'B', 'C', 'D'];

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::phone::Phone;
 use super::world::World;
 use crate::codec::CodecKind;
-use crate::phrase::Phrase;
+use crate::common::phrase::Phrase;
 use crate::rtp::session::SplitMix;
 
 const OPEN_DOOR: &str = "[meeting.demo]\nbypass = \"everyone\"";

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::world::World;
 use crate::call::Progress;
-use crate::cause::Cause;
-use crate::phrase::Phrase;
+use crate::common::cause::Cause;
+use crate::common::phrase::Phrase;
 
 const ROOM_2: &str = "[device.room-2]\naddress = [\"10.0.1.2\"]\nname = \"Room 2\"\n";
 

@@ -1,7 +1,7 @@
 //! The keys in a meeting (K-2, K-4), and hold (S-5).
 
 use super::world::World;
-use crate::phrase::Phrase;
+use crate::common::phrase::Phrase;
 
 #[test]
 fn k2_every_key_does_what_it_says_and_says_what_it_did() {

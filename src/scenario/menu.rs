@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::world::World;
-use crate::phrase::Phrase;
+use crate::common::phrase::Phrase;
 
 #[test]
 fn k1_a_caller_is_welcomed_keys_the_conference_id_and_knocks() {

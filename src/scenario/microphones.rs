@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::world::World;
-use crate::phrase::Phrase;
+use crate::common::phrase::Phrase;
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)

@@ -7,9 +7,9 @@
 
 mod calls;
 mod doors;
-mod ear;
 mod handover;
 mod keypad;
+mod listener;
 mod lobby;
 mod menu;
 mod microphones;

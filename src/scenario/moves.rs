@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::world::World;
 use crate::codec::CodecKind;
-use crate::phrase::Phrase;
+use crate::common::phrase::Phrase;
 use crate::store::NoticeOutcome;
 
 #[test]

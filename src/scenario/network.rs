@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use crate::udp::{Net, Reader, Receive, Socket, Traffic};
+use crate::net::udp::{Net, Reader, Receive, Socket, Traffic};
 
 /// Datagrams that wait for a reader; what is above is lost, as in a kernel.
 const QUEUE: usize = 4096;

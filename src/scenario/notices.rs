@@ -8,7 +8,7 @@ use super::page::Page;
 use super::phone::Phone;
 use super::world::World;
 use crate::codec::CodecKind;
-use crate::phrase::Phrase;
+use crate::common::phrase::Phrase;
 use crate::store::NoticeOutcome;
 
 /// N-1.

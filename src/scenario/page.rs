@@ -9,16 +9,16 @@ use axum::extract::ws::Message;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
-use super::ear::Ear;
+use super::listener::Ear;
 use super::phone::{MUSIC, Phone};
 use super::world::{LOUD, UNHEARD, Voice, World, assert_heard};
-use crate::ids::MeetingName;
-use crate::machine;
+use crate::common::ids::MeetingName;
+use crate::common::machine;
+use crate::common::units::Hz;
 use crate::media::Browser;
-use crate::meeting::words::Role;
+use crate::meeting::messages::Role;
+use crate::net::udp::{Net as _, Reader, Socket, Traffic};
 use crate::service::embedded::signalling::{self, Frames, ResumeKey, Visitor};
-use crate::udp::{Net as _, Reader, Socket, Traffic};
-use crate::units::Hz;
 
 /// How often a browser looks at its timers.
 const STEP: Duration = Duration::from_millis(5);

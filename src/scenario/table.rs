@@ -18,7 +18,7 @@ const PROVEN: &[Row] = &[
         &[
             "lobby::m1_a_phone_that_nobody_knows_never_reaches_a_meeting",
             "doors::m1_a_known_room_is_told_from_one_that_takes_its_name",
-            "src/meeting/names.rs::m1_nobody_takes_the_name_of_a_member_or_of_a_known_device_however_it_is_written",
+            "src/meeting/reserved_names.rs::m1_nobody_takes_the_name_of_a_member_or_of_a_known_device_however_it_is_written",
             "src/sip/endpoint/tests/gate.rs::a_device_with_a_password_calls_after_digest_and_a_challenge_keeps_nothing",
         ],
         "",
@@ -185,7 +185,7 @@ const PROVEN: &[Row] = &[
         &[
             "notices::n12_a_recording_is_private_and_one_that_cannot_be_is_off_for_everybody",
             "src/media/record/tests.rs::a_full_disk_is_told_once_as_n12_says",
-            "src/sweep.rs::n12_a_recording_that_has_paused_for_longer_than_its_retention_goes_on",
+            "src/app/retention.rs::n12_a_recording_that_has_paused_for_longer_than_its_retention_goes_on",
             "tests/interop/recording.rs::everybody_is_told_of_a_recording_and_the_file_holds_the_voices_and_no_prompt",
         ],
         "",
@@ -351,7 +351,7 @@ const PROVEN: &[Row] = &[
         "C-8",
         &[
             "src/relay/tests.rs::c8_neither_texts_nor_numbers_nor_codes_are_printed",
-            "src/sweep.rs::c8_copies_of_the_chat_go_on_time_by_the_clock_on_the_wall",
+            "src/app/retention.rs::c8_copies_of_the_chat_go_on_time_by_the_clock_on_the_wall",
             "tests/interop/texting.rs::the_people_around_a_phone_get_the_chat_by_sms_after_they_have_keyed_in_a_texted_code",
         ],
         "it is about the store, over days",

@@ -15,24 +15,25 @@ use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 
-use super::ear::Print;
+use super::listener::Print;
 use super::network::Network;
 use super::page::Page;
 use super::phone::{Line, Phone};
 use crate::app::{Gateway, media_settings};
 use crate::call::{CallsView, Invitation, PROGRESS, Progress};
-use crate::cause::Cause;
 use crate::codec::CodecKind;
+use crate::common::cause::Cause;
+use crate::common::ids::MeetingName;
+use crate::common::machine;
+use crate::common::phrase::Phrase;
 use crate::config::{self, MAIN_FILE, Settings};
-use crate::ids::MeetingName;
 use crate::media::{Here, Media};
-use crate::meeting::words::Role;
+use crate::meeting::messages::Role;
 use crate::meeting::{By, Registry};
-use crate::phrase::Phrase;
+use crate::net::udp::{Net as _, Socket, Traffic};
 use crate::prompt::Library;
+use crate::sip;
 use crate::store::{self, CallRecord, LedgerEntry, LedgerLine, LedgerQuery, LedgerRow, RecordQuery};
-use crate::udp::{Net as _, Socket, Traffic};
-use crate::{machine, sip};
 
 /// How loud everybody hums: as loud as the prompts speak.
 pub(super) const LOUD: f32 = 2_500.0;

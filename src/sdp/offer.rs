@@ -12,9 +12,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::{Attribute, Direction, Hold, Host, Media, Origin, Session, is_usable};
-use crate::cause::Cause;
 use crate::codec::{CODECS, CodecKind, CodecRow};
-use crate::units::Hz;
+use crate::common::cause::Cause;
+use crate::common::units::Hz;
 
 /// Packet duration where nobody says otherwise (RFC 3551 section 4.2).
 pub const DEFAULT_PTIME: Duration = Duration::from_millis(20);

@@ -24,9 +24,9 @@ use super::round_trip::RoundTrips;
 use super::subscribe::Subscription;
 use super::transaction::{Act, Client, ClientInvite, Server, ServerInvite, ServerKey, Timers};
 use super::{Change, ConnectionId, Event, Flow, Input, Output, Settings, Transport};
-use crate::cause::Cause;
-use crate::ids::CallId;
-use crate::machine::Machine;
+use crate::common::cause::Cause;
+use crate::common::ids::CallId;
+use crate::common::machine::Machine;
 
 pub(in crate::sip) use connections::OtherEnd;
 pub(in crate::sip) use figures::count;

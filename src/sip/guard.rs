@@ -13,7 +13,7 @@ use super::ladder;
 use super::message::{Method, Request};
 use super::uri::Host;
 use super::{Limits, Trusted};
-use crate::budget::{Allowance, Budgets, LogBudget};
+use crate::common::rate_limit::{Allowance, Budgets, LogBudget};
 
 /// Sources remembered at once.
 const SOURCES: usize = 4096;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::auth::Accounts;
 use super::uri::Uri;
-use crate::network::Network;
+use crate::common::ip_network::Network;
 
 /// Who somebody was found to be. The text is the label of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use super::ladder;
 use super::message::{Body, Essentials, Method, Request, session_description};
 use super::uas::ACCEPT;
 use super::{Event, Flow};
-use crate::cause::Cause;
-use crate::ids::CallId;
+use crate::common::cause::Cause;
+use crate::common::ids::CallId;
 
 impl Endpoint {
     pub(super) fn in_dialog(

@@ -13,8 +13,8 @@ use super::session_timer::{SessionTimer, Wish};
 use super::uas::{ACCEPT, ALLOW, Header, SUPPORTED, reasons, shortened};
 use super::uri::Uri;
 use super::{Event, Flow, Identity, Incoming, Limits, Proof};
-use crate::cause::Cause;
-use crate::ids::CallId;
+use crate::common::cause::Cause;
+use crate::common::ids::CallId;
 
 /// Whether the caller takes other bodies than session descriptions only (RFC 3261 section 20.1). An empty list is taken for none.
 pub(super) fn takes_no_answer(request: &Request) -> bool {

@@ -13,7 +13,7 @@ use super::reliable::{Branch, Reliable};
 use super::session_timer::{Agreement, Refresher, SessionTimer};
 use super::transaction::Timers;
 use super::{Flow, Roster, Transport};
-use crate::cause::Cause;
+use crate::common::cause::Cause;
 
 /// Who has the word.
 #[derive(Debug, Clone, PartialEq, Eq)]

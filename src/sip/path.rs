@@ -9,8 +9,8 @@ use super::identity::{Identity, Proof};
 use super::invite::Call;
 use super::uri::{Host, Scheme, Uri};
 use super::{Flow, Transport};
-use crate::ids::CallId;
-use crate::network;
+use crate::common::ids::CallId;
+use crate::common::ip_network;
 
 /// A request longer than this goes by TCP if it can (RFC 3261 section 18.1.1, S-1).
 const DATAGRAM: usize = 1300;
@@ -100,7 +100,7 @@ impl Endpoint {
 
     /// Whether a dialog's requests may go to another address than its messages come from.
     fn may_follow(&self, call: &Call, address: IpAddr) -> bool {
-        if network::leads_inward(address) || self.settings.own.contains(&address.to_canonical()) {
+        if ip_network::leads_inward(address) || self.settings.own.contains(&address.to_canonical()) {
             return false;
         }
         // A registered device is reached by the flow it registered by (RFC 5626 section 5.3), whatever it calls itself behind its router.

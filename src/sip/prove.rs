@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::endpoint::{Endpoint, Purpose};
 use super::invite::Turn;
 use super::message::{Request, Response};
-use crate::ids::CallId;
+use crate::common::ids::CallId;
 
 /// What a request gets anew each time it is sent.
 const OWN: [&str; 12] =

@@ -21,7 +21,7 @@ use super::invite::Call;
 use super::message::{Essentials, Request};
 use super::transaction::ServerKey;
 use super::{Flow, Transport};
-use crate::ids::CallId;
+use crate::common::ids::CallId;
 
 /// What is thought of a request in a dialog.
 enum Finding {

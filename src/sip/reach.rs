@@ -16,8 +16,8 @@ use super::message::Method;
 use super::path::Way;
 use super::uri::{Host, Scheme, Uri};
 use super::{Command, Event, Flow, Reach, Transport, auth};
-use crate::cause::Cause;
-use crate::ids::CallId;
+use crate::common::cause::Cause;
+use crate::common::ids::CallId;
 
 /// A call of ours that is about to begin.
 pub(super) struct Outgoing {

@@ -13,8 +13,8 @@ use super::message::{Method, Request, phrase};
 use super::replaces::Replaces;
 use super::uas::{Header, reasons};
 use super::uri::{Scheme, Uri};
-use crate::cause::Cause;
-use crate::ids::CallId;
+use crate::common::cause::Cause;
+use crate::common::ids::CallId;
 
 /// Longest that a REFER which is followed may stay undecided, in seconds: told to the peer, and longer than any call rings.
 const LIFE: u32 = 180;

@@ -13,8 +13,8 @@ use super::message::{Body, Essentials, Headers, Method, Request, Response, sessi
 use super::transaction::Timers;
 use super::uas::reasons;
 use super::{Event, Flow};
-use crate::cause::Cause;
-use crate::ids::CallId;
+use crate::common::cause::Cause;
+use crate::common::ids::CallId;
 
 /// Branches of a fork that are followed; those beyond are heard only when they answer.
 const BRANCHES: usize = 8;

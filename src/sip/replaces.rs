@@ -6,7 +6,7 @@ use super::identity::{Identity, Proof};
 use super::invite::Phase;
 use super::message::Request;
 use super::uri::{Params, unescape};
-use crate::ids::CallId;
+use crate::common::ids::CallId;
 
 /// The dialog that is meant, as its receiver sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,8 +12,8 @@ use super::transaction::{Act, MAGIC};
 use super::uac::{client_key, hop_by_hop};
 use super::uas::shortened;
 use super::{Event, Flow};
-use crate::cause::Cause;
-use crate::ids::CallId;
+use crate::common::cause::Cause;
+use crate::common::ids::CallId;
 
 impl Endpoint {
     pub(super) fn response(&mut self, now: Instant, flow: Flow, response: Response) {

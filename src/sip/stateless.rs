@@ -19,7 +19,7 @@ use super::invite::Phase;
 use super::message::{Body, Essentials, Message, Method, Request, session_description};
 use super::uas::{Header, reasons, reply_flow};
 use super::wire::WireError;
-use crate::cause::Cause;
+use crate::common::cause::Cause;
 
 impl Endpoint {
     /// A stranger gets no answer. One through a trunk does: a proxy that hears nothing would take us for dead and send nobody any more.

@@ -11,9 +11,9 @@ use super::ladder;
 use super::message::{Essentials, Method, Request};
 use super::uas::Header;
 use super::{Event, Flow};
-use crate::cause::Cause;
-use crate::ids::CallId;
-use crate::redact::Redacted;
+use crate::common::cause::Cause;
+use crate::common::ids::CallId;
+use crate::common::redact::Redacted;
 
 /// Longest text, in characters.
 const LONGEST: usize = 4_000;

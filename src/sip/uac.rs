@@ -17,8 +17,8 @@ use super::transaction::{Act, Client, ClientInvite, MAGIC};
 use super::uas::{ALLOW, SUPPORTED, reasons};
 use super::uri::Uri;
 use super::{Command, ConnectionId, Event, Flow};
-use crate::cause::Cause;
-use crate::ids::CallId;
+use crate::common::cause::Cause;
+use crate::common::ids::CallId;
 
 impl Endpoint {
     pub(super) fn command(&mut self, now: Instant, command: Command) {

@@ -16,8 +16,8 @@ use super::stateless::set_received;
 use super::transaction::{Act, Server, ServerInvite, ServerKey};
 use super::uri::{Scheme, Uri};
 use super::{Event, Flow, header};
-use crate::cause::Cause;
-use crate::ids::CallId;
+use crate::common::cause::Cause;
+use crate::common::ids::CallId;
 
 /// The methods we act on; anything else is refused.
 pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REGISTER, MESSAGE, REFER, SUBSCRIBE";

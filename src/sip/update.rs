@@ -10,8 +10,8 @@ use super::invite::{Phase, Reoffer, Turn};
 use super::message::{Body, Method, Request, Response, session_description};
 use super::session_timer::{self, Due, SessionTimer, Wish};
 use super::uas::ACCEPT;
-use crate::cause::Cause;
-use crate::ids::CallId;
+use crate::common::cause::Cause;
+use crate::common::ids::CallId;
 
 impl Endpoint {
     // === theirs ===

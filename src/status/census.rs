@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{MEETING_ANSWERS, Resources, SmsStatus, Sources};
 use crate::call::Stage;
-use crate::policy::words::{Capture, Role, Standing};
+use crate::policy::types::{Capture, Role, Standing};
 use crate::store::LedgerStatus;
 
 /// Numbers where [`Status`](super::Status) has rows.

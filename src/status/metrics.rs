@@ -13,7 +13,7 @@ use prometheus_client::registry::Registry;
 
 use super::Census;
 use crate::call::Stage;
-use crate::policy::words::{Role, Standing};
+use crate::policy::types::{Role, Standing};
 use crate::store::HEAD_METRIC;
 use crate::telemetry::metrics::{Counted, PREFIX};
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{StoreError, integer};
-use crate::redact::Caller;
+use crate::common::redact::Caller;
 
 /// One proof.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -20,7 +20,7 @@ pub struct Consent {
     /// By what it was shown: `keypad` or `sms`.
     pub means: String,
     /// When, in milliseconds since 1970; shown as RFC 3339 writes it.
-    #[serde(serialize_with = "crate::units::moment")]
+    #[serde(serialize_with = "crate::common::units::moment")]
     #[schema(value_type = String, format = DateTime)]
     pub at: u64,
 }

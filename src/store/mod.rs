@@ -43,7 +43,7 @@ pub use registrations::Registration;
 pub use sessions::{LivingSessions, SessionChange, StoredLink, StoredSession};
 pub use watch::{LedgerStatus, Verification};
 
-use crate::ids::Ids;
+use crate::common::ids::Ids;
 use watch::LedgerWatch;
 use writer::{Reply, Store};
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, Row, params};
 
 use super::{StoreError, WAITS, integer};
-use crate::redact::Redacted;
+use crate::common::redact::Redacted;
 
 /// How far a parcel has come.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::redact::Caller;
+use crate::common::redact::Caller;
 
 /// Characters of a Call-ID that are kept: more than any phone writes.
 const DIALOG: usize = 256;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rusqlite::Connection;
 
 use super::*;
-use crate::redact::Caller;
+use crate::common::redact::Caller;
 
 /// A directory of its own for each test: `store` and `key` in it. Removed at its end.
 pub(in crate::store) struct Place(pub(in crate::store) PathBuf);
@@ -314,7 +314,7 @@ async fn c8_a_text_that_is_done_with_leaves_the_files_and_a_reader_of_them_holds
         id: 1,
         reference: "r".to_owned(),
         number: "+491715550123".to_owned(),
-        text: crate::redact::Redacted::new("the words of a meeting".to_owned()),
+        text: crate::common::redact::Redacted::new("the words of a meeting".to_owned()),
         part: Some(ParcelPart { ucs2: false, joined: 7, total: 2, part: 1 }),
         state: ParcelState::Submitted,
         created_at: 4,
@@ -378,7 +378,7 @@ async fn c8_a_copy_that_is_replaced_or_dies_leaves_the_files_at_once_or_when_its
     let (store, thread) = open(&place.store(), &place.keys()).unwrap();
     let copy = |text: &str, at: u64| ChatCopy {
         device: "board".to_owned(),
-        text: crate::redact::Redacted::new(text.to_owned()),
+        text: crate::common::redact::Redacted::new(text.to_owned()),
         region: "eu".to_owned(),
         at,
         dies_at: at + 5,

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use super::StoreError;
 use super::ledger::{self, Head, Verified, VerifyError};
-use crate::units::unix_millis;
+use crate::common::units::unix_millis;
 
 /// What is known of the ledger.
 #[derive(Debug, Clone, Default)]

@@ -18,7 +18,7 @@ use super::{
     BATCH, CACHE_KIB, CHECKPOINT_EVERY, FILE, HEAD_FILE, MOST_WAITING, Request, StoreError, WAITS, Write, at, chats, consents,
     integer, mutes, outbox, records, registrations, schema, seats, sessions, stops, texted,
 };
-use crate::units::unix_millis;
+use crate::common::units::unix_millis;
 
 /// How often a head is published that nothing else has published, in milliseconds.
 const PUBLISHED_EVERY: u64 = 3_600_000;

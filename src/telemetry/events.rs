@@ -12,8 +12,8 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 use utoipa::ToSchema;
 
-use crate::ids::{CallId, MeetingName, ParticipantId};
-use crate::units::unix_millis;
+use crate::common::ids::{CallId, MeetingName, ParticipantId};
+use crate::common::units::unix_millis;
 
 /// Events that may wait for a listener (DESIGN section 6).
 const QUEUE: usize = 4096;
@@ -61,7 +61,7 @@ pub struct Event {
     #[serde(rename = "type")]
     pub what: What,
     /// When.
-    #[serde(serialize_with = "crate::units::moment")]
+    #[serde(serialize_with = "crate::common::units::moment")]
     #[schema(value_type = String, format = DateTime)]
     pub at: u64,
     /// In which meeting.

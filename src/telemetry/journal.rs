@@ -16,7 +16,7 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-use crate::printable::escaped;
+use crate::common::printable::escaped;
 
 /// Where the journal listens.
 const SOCKET: &str = "/run/systemd/journal/socket";

@@ -1,7 +1,7 @@
 //! Log lines on standard error, as text for people or one JSON object a line (O-5). Where that is the journal of systemd, text goes there with
 //! its fields ([`super::journal`]).
 //!
-//! What a line says is up to the rooms; digits, numbers, names and texts reach it only inside [`crate::redact::Redacted`].
+//! What a line says is up to the rooms; digits, numbers, names and texts reach it only inside [`crate::common::redact::Redacted`].
 
 use std::io::{self, IsTerminal};
 
@@ -26,7 +26,7 @@ pub enum LogFormat {
 const QUIET: [&str; 8] = ["rtc", "rtc_dtls", "rtc_ice", "rtc_interceptor", "rtc_rtp", "rtc_sctp", "rtc_srtp", "rtc_stun"];
 
 /// The target of the ledger's heads.
-const HEADS: &str = "roomgate::ledger";
+const HEADS: &str = "roomgate::cli::ledger";
 
 /// Why log lines cannot be written.
 #[derive(Debug, thiserror::Error)]

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use criterion::Criterion;
 use roomgate::codec::{CodecKind, Decoder, Encoder, EncoderSettings};
+use roomgate::common::units::Hz;
 use roomgate::dsp::Resampler;
-use roomgate::media::measure::{Crowd, Meeting};
-use roomgate::units::Hz;
+use roomgate::media::bench_rig::{Crowd, Meeting};
 
 /// Members of the full meeting, and how many of them talk at the same time.
 const MEMBERS: usize = 40;

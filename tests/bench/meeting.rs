@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use criterion::Criterion;
-use roomgate::ids::ParticipantId;
-use roomgate::machine::Machine as _;
+use roomgate::common::ids::ParticipantId;
+use roomgate::common::machine::Machine as _;
 use roomgate::policy::{Fact, Limits, Muted, Policy, PolicySettings, Role, Switch, Via};
 
 /// A member, and so many externals inside and before the door.

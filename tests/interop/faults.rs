@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
-use roomgate::units::read_rfc3339;
+use roomgate::common::units::read_rfc3339;
 use serde_json::{Value, json};
 
 use crate::audio::Tone;

@@ -122,7 +122,7 @@ fn copies_die_on_time(mut daemon: Daemon) {
     let state = daemon.folder().join("state");
     let copies = daemon.chats();
     assert_eq!(copies.len(), 1, "{copies:?}");
-    let at = |name: &str| copies[0][name].as_str().and_then(roomgate::units::read_rfc3339);
+    let at = |name: &str| copies[0][name].as_str().and_then(roomgate::common::units::read_rfc3339);
     let lives = at("dies_at").zip(at("at")).map(|(dies, at)| dies - at);
     assert_eq!((lives, copies[0]["region"].as_str()), (Some(30 * 86_400_000), Some("north")), "{copies:?}");
     assert_eq!(daemon.stop(), 0);

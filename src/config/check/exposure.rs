@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use super::Findings;
+use crate::common::ip_network::{Network, contain_everybody};
 use crate::config::Settings;
-use crate::network::{Network, contain_everybody};
 use crate::relay::provider::Kind;
 
 /// Warns of it.

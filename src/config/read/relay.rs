@@ -11,8 +11,8 @@ use super::super::secret::Secret;
 use super::super::section::{Section, Wrong, boolean, choice, label, list, number, path, text, time};
 use super::super::settings::Relay;
 use super::{MINUTE, SECOND};
-use crate::budget::Allowance;
-use crate::redact::Redacted;
+use crate::common::rate_limit::Allowance;
+use crate::common::redact::Redacted;
 use crate::relay::outbox::OnUnknown;
 use crate::relay::provider::{
     AzureSettings, Kind, Login as SmppLogin, ProviderSettings, SmppSettings, TwilioSettings, WebhookSettings,

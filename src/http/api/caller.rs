@@ -12,12 +12,12 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use crate::http::desk::CallView;
+use crate::common::ids::{MeetingName, ParticipantId};
+use crate::http::admin::CallView;
 use crate::http::peer::Peer;
-use crate::http::refuse::ProblemDetails;
+use crate::http::problem_details::ProblemDetails;
 use crate::http::session::Session;
 use crate::http::{ApiToken, Site};
-use crate::ids::{MeetingName, ParticipantId};
 use crate::meeting::{By, Refusal};
 
 /// What [`CallView::state`] says of a device that is in a meeting.

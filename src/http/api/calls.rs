@@ -13,11 +13,11 @@ use super::Answer;
 use super::caller::Caller;
 use super::extract::InPath;
 use super::meetings;
-use crate::cause::Cause;
+use crate::common::cause::Cause;
+use crate::common::ids::{CallId, MeetingName, ParticipantId};
 use crate::http::Site;
-use crate::http::desk::{CallDetails, CallView};
-use crate::http::refuse::ProblemDetails;
-use crate::ids::{CallId, MeetingName, ParticipantId};
+use crate::http::admin::{CallDetails, CallView};
+use crate::http::problem_details::ProblemDetails;
 use crate::meeting::Ask;
 
 #[derive(Serialize, ToSchema)]

@@ -19,10 +19,10 @@ use super::Answer;
 use super::caller::Caller;
 use super::extract::InQuery;
 use super::records::natural;
-use crate::http::refuse::ProblemDetails;
+use crate::common::ids::MeetingName;
+use crate::http::problem_details::ProblemDetails;
 use crate::http::session::SessionId;
 use crate::http::{Site, WebSettings};
-use crate::ids::MeetingName;
 use crate::telemetry::events::{Event, Listener, Missed};
 
 /// Streams of the operator at once.

@@ -16,12 +16,12 @@ use super::Answer;
 use super::caller::Caller;
 use super::extract::InQuery;
 use super::operator::{Window, lines};
-use crate::budget::{Allowance, Budgets};
+use crate::common::rate_limit::{Allowance, Budgets};
+use crate::common::units::unix_millis;
 use crate::http::Site;
 use crate::http::peer::{Peer, Source};
-use crate::http::refuse::ProblemDetails;
+use crate::http::problem_details::ProblemDetails;
 use crate::http::session::SessionId;
-use crate::units::unix_millis;
 
 /// Callers that are told apart; beyond, they share one allowance.
 const CALLERS: usize = 4096;
@@ -68,7 +68,7 @@ impl Limiter {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct AuditLine {
     /// When it was answered.
-    #[serde(serialize_with = "crate::units::moment")]
+    #[serde(serialize_with = "crate::common::units::moment")]
     #[schema(value_type = String, format = DateTime)]
     at: u64,
     /// `operator`, `organiser of MEETING`, `member of MEETING` or `device DEVICE`.
@@ -125,7 +125,7 @@ pub(super) async fn guard(
         }
         Caller::Device { label, .. } => (Who::Device(label.clone()), format!("device {label}")),
     };
-    if let Err(problem) = site.limiter.take(crate::machine::now(), who) {
+    if let Err(problem) = site.limiter.take(crate::common::machine::now(), who) {
         return problem.into_response();
     }
     if !is_audited(&request) {

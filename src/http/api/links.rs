@@ -14,12 +14,12 @@ use super::Answer;
 use super::caller::Caller;
 use super::extract::{InBody, InPath, InQuery};
 use super::operator::{Window, lines};
+use crate::common::ids::MeetingName;
+use crate::common::units::{rfc3339, unix_millis};
 use crate::http::Site;
 use crate::http::browser::Ending;
-use crate::http::refuse::ProblemDetails;
+use crate::http::problem_details::ProblemDetails;
 use crate::http::session::{LINK_VALID, LONGEST_LINK, Link, LinkRole, MOST_USES, NewLink, Session, SessionId, id_of, text_of};
-use crate::ids::MeetingName;
-use crate::units::{rfc3339, unix_millis};
 
 /// What a link makes of who opens it.
 #[derive(Debug, Clone, Copy, Deserialize, Serialize, ToSchema)]

@@ -12,10 +12,10 @@ use utoipa::ToSchema;
 use super::Answer;
 use super::caller::Caller;
 use super::extract::{InBody, InPath};
-use crate::http::refuse::ProblemDetails;
+use crate::common::ids::{MeetingName, ParticipantId};
+use crate::http::problem_details::ProblemDetails;
 use crate::http::{Room, Site};
-use crate::ids::{MeetingName, ParticipantId};
-use crate::meeting::words::{Capture, ChatLine, ParticipantView, Standing};
+use crate::meeting::messages::{Capture, ChatLine, ParticipantView, Standing};
 use crate::meeting::{Ask, Granted, MeetingHandle, Refusal, Snapshot};
 use crate::relay::ReaderId;
 

@@ -14,7 +14,7 @@ use super::extract::InQuery;
 use super::operator::{lines, store_fault};
 use super::records::{moment, natural};
 use crate::http::Site;
-use crate::http::desk::LedgerReport;
+use crate::http::admin::LedgerReport;
 use crate::store::{LedgerQuery, LedgerRow};
 
 /// Which lines are meant.

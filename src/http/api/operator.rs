@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::Answer;
 use super::caller::Caller;
 use super::extract::{InPath, InQuery, bad_query};
-use crate::http::refuse::ProblemDetails;
+use crate::http::problem_details::ProblemDetails;
 use crate::http::{Contact, Query, Site};
 use crate::relay;
 use crate::store::ChatCopyLine;

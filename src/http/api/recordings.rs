@@ -20,12 +20,12 @@ use super::caller::Caller;
 use super::extract::{InPath, InQuery};
 use super::meetings::live;
 use super::operator::{Window, lines};
+use crate::common::ids::MeetingName;
+use crate::common::units::{rfc3339, unix_millis};
 use crate::http::Site;
-use crate::http::refuse::ProblemDetails;
-use crate::ids::MeetingName;
+use crate::http::problem_details::ProblemDetails;
 use crate::policy::Capture;
 use crate::store::Deletion;
-use crate::units::{rfc3339, unix_millis};
 
 /// Bytes read at once.
 const PIECE: usize = 64 * 1024;

@@ -13,10 +13,10 @@ use super::Answer;
 use super::caller::Caller;
 use super::extract::{InQuery, bad_query};
 use super::operator::{lines, store_fault};
+use crate::common::units::{read_rfc3339, rfc3339};
 use crate::http::Site;
-use crate::http::refuse::ProblemDetails;
+use crate::http::problem_details::ProblemDetails;
 use crate::store::{CallRecord, HEAD_COLUMN, RecordQuery, RecordRow};
-use crate::units::{read_rfc3339, rfc3339};
 
 /// How a list is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
@@ -86,23 +86,23 @@ struct HostRecord {
     /// The meeting's name, once one was chosen.
     meeting: Option<String>,
     /// The call came.
-    #[serde(serialize_with = "crate::units::moment")]
+    #[serde(serialize_with = "crate::common::units::moment")]
     #[schema(value_type = String, format = DateTime)]
     started_at: u64,
     /// The wait for a host or in the lobby began.
-    #[serde(serialize_with = "crate::units::moment_if_any")]
+    #[serde(serialize_with = "crate::common::units::moment_if_any")]
     #[schema(value_type = Option<String>, format = DateTime)]
     lobby_at: Option<u64>,
     /// A member, or the bypass policy, let it in.
-    #[serde(serialize_with = "crate::units::moment_if_any")]
+    #[serde(serialize_with = "crate::common::units::moment_if_any")]
     #[schema(value_type = Option<String>, format = DateTime)]
     admitted_at: Option<u64>,
     /// Sound passed between it and the meeting for the first time: after a notice that it was owed.
-    #[serde(serialize_with = "crate::units::moment_if_any")]
+    #[serde(serialize_with = "crate::common::units::moment_if_any")]
     #[schema(value_type = Option<String>, format = DateTime)]
     joined_at: Option<u64>,
     /// It left the meeting, or hung up while it waited.
-    #[serde(serialize_with = "crate::units::moment_if_any")]
+    #[serde(serialize_with = "crate::common::units::moment_if_any")]
     #[schema(value_type = Option<String>, format = DateTime)]
     left_at: Option<u64>,
     /// The audio codec's name; this and what follows of its sound only where it was let in.

@@ -7,7 +7,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::SessionId;
-use crate::ids::MeetingName;
+use crate::common::ids::MeetingName;
 
 /// 16 bytes and a signature of 32, in base64, with a dot between; longer ones are not looked at.
 const LONGEST_TOKEN: usize = 66;

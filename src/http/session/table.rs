@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use super::{LinkError, LinkRole, SESSION_VALID, Session, SessionId, from_millis};
-use crate::ids::MeetingName;
+use crate::common::ids::MeetingName;
+use crate::common::units::unix_millis;
 use crate::store::{SessionChange, StoredLink};
-use crate::units::unix_millis;
 
 /// Links of one meeting that open something; more are refused ([`LinkError::Busy`]).
 const LINKS_OF_A_MEETING: usize = 200;

@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::*;
 use crate::media::{Media, MediaSettings};
 use crate::meeting::{MeetingSettings, Shared};
+use crate::net::udp::System;
 use crate::policy::retention::Retention;
 use crate::store;
 use crate::telemetry::metrics::Counted;
-use crate::udp::System;
 
 pub(super) fn meetings() -> BTreeMap<MeetingName, MeetingSettings> {
     let meetings = [("demo", "Demo"), ("board", "Board")];
@@ -29,7 +29,7 @@ fn registry(folder: &Path, events: &Events) -> Registry {
     let (store, _) = store::open(folder, &folder.join("keys")).expect("a store");
     std::fs::create_dir(folder.join("recordings")).expect("a directory");
     let shared = Shared {
-        ids: crate::ids::Ids::default(),
+        ids: crate::common::ids::Ids::default(),
         media: Media::start(&media, Arc::new(System)).expect("media"),
         store,
         relay: None,
@@ -38,7 +38,7 @@ fn registry(folder: &Path, events: &Events) -> Registry {
         raised: events.clone(),
         recordings: folder.join("recordings"),
         mutes: crate::meeting::Mutes::default(),
-        seats_until: crate::machine::now(),
+        seats_until: crate::common::machine::now(),
     };
     Registry::new(meetings(), shared)
 }

@@ -4,8 +4,8 @@
 use super::*;
 
 use crate::codec::Decoder;
+use crate::common::units::Hz;
 use crate::dsp::tone::Sine;
-use crate::units::Hz;
 
 /// Samples of 20 ms.
 const FRAME: usize = 960;

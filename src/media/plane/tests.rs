@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::codec::CodecKind;
+use crate::common::ids::PlayId;
 use crate::dsp::tone::Sine;
-use crate::ids::PlayId;
-use crate::media::heard::{Carried, Heard, Outcome};
+use crate::media::events::{Carried, Heard, Outcome};
 use crate::media::player::PlayKind;
 use rig::{Got, KEYS, LEVEL, LOUD, OPEN, QUIET, Rig, bridge, is_as_loud_as_it_was_hummed, level, play, tone};
 

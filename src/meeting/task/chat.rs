@@ -5,17 +5,17 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::SystemTime;
 
 use super::{Act, Guest, MeetingTask};
-use crate::ids::ParticipantId;
-use crate::machine;
+use crate::common::ids::ParticipantId;
+use crate::common::machine;
+use crate::common::redact::Redacted;
+use crate::common::units::unix_millis;
 use crate::meeting::ToGuest;
-use crate::meeting::words::{ChatLine, OPERATOR, OPERATOR_ID, Refusal, Role, Standing, Texted, ToPage};
+use crate::meeting::messages::{ChatLine, OPERATOR, OPERATOR_ID, Refusal, Role, Standing, Texted, ToPage};
 use crate::policy::Asker;
-use crate::redact::Redacted;
 use crate::relay;
 use crate::relay::driver::LineProgress;
 use crate::relay::outbox;
 use crate::store::ChatCopy;
-use crate::units::unix_millis;
 
 /// Lines kept for those who join later.
 const KEPT: usize = 500;

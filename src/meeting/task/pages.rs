@@ -7,16 +7,16 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Act, MeetingTask, Page};
-use crate::cause::Cause;
-use crate::ids::ParticipantId;
+use crate::common::cause::Cause;
+use crate::common::ids::ParticipantId;
+use crate::common::redact::Redacted;
 use crate::media::Gate;
-use crate::meeting::asks::Asks;
-use crate::meeting::names::{self, Owned};
+use crate::meeting::messages::{Ask, OPERATOR, Refusal, ToPage};
+use crate::meeting::request_rate::Asks;
+use crate::meeting::reserved_names::{self, Owned};
 use crate::meeting::roster::{self, Beside, Facts, Joins, Origin, Origins, Scene};
-use crate::meeting::words::{Ask, OPERATOR, Refusal, ToPage};
 use crate::meeting::{JoinPage, ToGuest};
 use crate::policy::{Capability, Capture, CaptureKind, Effect, Fact, Muted, Role, Standing, Switch, Via};
-use crate::redact::Redacted;
 
 /// Changes that come within this are shown together.
 const SHOWN_EVERY: Duration = Duration::from_millis(150);
@@ -158,7 +158,7 @@ impl MeetingTask {
 
     /// The name as its bearer gets it.
     pub(super) fn own_name(&self, name: &str, mark: &str, identity: Option<&str>, who: ParticipantId) -> String {
-        names::distinct(name, mark, identity, &self.owned_names(who))
+        reserved_names::distinct(name, mark, identity, &self.owned_names(who))
     }
 
     /// Names of members and known devices that are here or could be, and the operator's.
@@ -179,17 +179,17 @@ impl MeetingTask {
 
     /// Whoever bears a name that is another's from now on, and has no right to it, gets a mark behind it.
     pub(super) fn rename_others(&mut self, now: Instant, owner: ParticipantId, name: &str) {
-        let folded = names::fold(name);
+        let folded = reserved_names::fold(name);
         let owned = [Owned { name: name.to_owned(), identity: None }];
         let bears = |(who, other, role): (ParticipantId, &Redacted<String>, Role)| {
             let known = self.guests.get(&who).is_some_and(|guest| guest.known);
-            let bears = who != owner && role == Role::External && !known && names::fold(other.expose()) == folded;
+            let bears = who != owner && role == Role::External && !known && reserved_names::fold(other.expose()) == folded;
             bears.then(|| (who, other.expose().clone()))
         };
         let others: Vec<_> = self.policy.names().filter_map(bears).collect();
         for (who, other) in others {
             let (via, mark) = if self.pages.contains_key(&who) { (Via::Browser, "guest") } else { (Via::Phone, "caller") };
-            let name = Redacted::new(names::distinct(&other, mark, None, &owned));
+            let name = Redacted::new(reserved_names::distinct(&other, mark, None, &owned));
             self.fact(now, Fact::Joined { who, role: Role::External, via, organiser: false, name, muted: Muted::default() });
         }
     }
@@ -311,6 +311,6 @@ impl MeetingTask {
 
 /// Under what a denied guest is remembered.
 fn denial_key(from: Option<std::net::IpAddr>, name: &str) -> String {
-    let from = from.map(crate::network::subscriber).map(|from| from.to_string()).unwrap_or_default();
-    format!("page/{from}/{}", names::fold(name))
+    let from = from.map(crate::common::ip_network::subscriber).map(|from| from.to_string()).unwrap_or_default();
+    format!("page/{from}/{}", reserved_names::fold(name))
 }

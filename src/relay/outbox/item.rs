@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use super::words::Line;
-use crate::ids::CallId;
-use crate::relay::parcel::Parcel;
+use super::messages::Line;
+use crate::common::ids::CallId;
+use crate::relay::sms::Parcel;
 
 /// How a parcel has ended before a receipt could come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

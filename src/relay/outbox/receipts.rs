@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
-use crate::relay::parcel::Fate;
+use crate::relay::sms::Fate;
 
 /// Parcels whose receipts are awaited. Full: the oldest is waited for no longer.
 const MOST: usize = 8192;

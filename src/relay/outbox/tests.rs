@@ -3,7 +3,7 @@ use std::collections::{BTreeSet, HashMap};
 use proptest::prelude::*;
 
 use super::*;
-use crate::ids::CallId;
+use crate::common::ids::CallId;
 
 const ROOM: CallId = CallId::from_number(1);
 

@@ -15,9 +15,9 @@ use hyper::{HeaderMap, Method, StatusCode};
 use tokio::sync::mpsc;
 
 use super::Number;
-pub use super::parcel::{Cut, Fate, Outcome, Parcel};
-use crate::redact::Redacted;
-use crate::tls::TlsError;
+pub use super::sms::{Cut, Fate, Outcome, Parcel};
+use crate::common::redact::Redacted;
+use crate::net::tls::TlsError;
 
 pub use rest::azure::AzureSettings;
 pub use rest::twilio::TwilioSettings;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::machine::Machine as _;
+use crate::common::machine::Machine as _;
 use crate::sip::auth::Credentials;
 use crate::sip::message::Message;
 use crate::sip::wire::WireLimits;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::ids::CallId;
+use crate::common::ids::CallId;
 use crate::sip::account::Standing;
 use crate::sip::guard::Source;
 use crate::sip::{Change, Command, Counters, LadderLine, Load, Reach};

@@ -31,10 +31,10 @@ use self::stream::{Connection, News, Secure, Stream};
 use self::udp::UdpListeners;
 use super::endpoint::Endpoint;
 use super::{Change, Command, ConnectionId, Event, Flow, Input, Output, Settings, Standing, Transport};
-use crate::cause::Cause;
-use crate::machine::{self, Machine};
-use crate::tls::{ClientFiles, Server, TlsFiles};
-use crate::udp::Net;
+use crate::common::cause::Cause;
+use crate::common::machine::{self, Machine};
+use crate::net::tls::{ClientFiles, Server, TlsFiles};
+use crate::net::udp::Net;
 
 /// Commands and events that may wait. Commands: the sender waits. Events: the call is ended with [`Cause::Stalled`].
 const QUEUE: usize = 1024;

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{ClientMachine, Endpoint, Owner, Purpose, ServerMachine};
-use crate::ids::CallId;
+use crate::common::ids::CallId;
 use crate::sip::invite::{Phase, Turn};
 
 /// Calls that are over and whose messages can still be told.

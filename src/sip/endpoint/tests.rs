@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::ids::Ids;
+use crate::common::ids::Ids;
 use crate::sip::Command;
 use crate::sip::{Incoming, Transport};
 

@@ -18,7 +18,7 @@ use super::provenance::is_from_there;
 use super::uas::Header;
 use super::uri::Params;
 use super::{ConnectionId, Event, Flow, Roster};
-use crate::ids::CallId;
+use crate::common::ids::CallId;
 
 /// Subscriptions at once, over all.
 const ALL: usize = 1000;

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::head::Hex;
 use super::lines::{Deletion, EpochLine, LedgerEntry, LedgerLine, LedgerQuery, LedgerRow, NoticeOutcome};
 use super::old;
-use crate::redact::Caller;
+use crate::common::redact::Caller;
 use crate::store::{Consent, MOST_ROWS, Phone, StoreError, integer};
 
 /// All columns that the hash covers, in its order; `hash` follows.

@@ -5,7 +5,7 @@ use std::fs;
 use rusqlite::Connection;
 
 use super::*;
-use crate::redact::Caller;
+use crate::common::redact::Caller;
 use crate::store::tests::{Place, line, notice, put};
 use crate::store::{Consent, FILE, HEAD_FILE, MOST_WAITING, Store, StoreError, Write};
 

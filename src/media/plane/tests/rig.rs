@@ -7,11 +7,11 @@ use tokio::sync::mpsc::Receiver;
 
 use super::*;
 use crate::codec::{CodecKind, Decoder, Encoder, EncoderSettings};
-use crate::dsp::ear;
+use crate::common::ids::{ParticipantId, PlayId};
+use crate::common::machine::Machine as _;
 use crate::dsp::tone::Sine;
-use crate::ids::{ParticipantId, PlayId};
-use crate::machine::Machine as _;
-use crate::media::heard::{Heard, PortHeard};
+use crate::dsp::tone_detector;
+use crate::media::events::{Heard, PortHeard};
 use crate::media::peer::PeerFactory;
 use crate::media::peer::browser::Browser;
 use crate::media::player::{Play, PlayKind};
@@ -126,7 +126,7 @@ pub(super) fn play(id: u64, kind: PlayKind, clip: Clip) -> Play {
 
 /// The level of a tone, in dBov.
 pub(super) fn level(samples: &[i16], rate: Hz, freq: f32) -> f32 {
-    ear::heard(samples, rate, &[freq])[0]
+    tone_detector::heard(samples, rate, &[freq])[0]
 }
 
 pub(super) fn is_as_loud_as_it_was_hummed(level: f32) -> bool {
@@ -156,7 +156,7 @@ impl Phone {
     /// The level at which it has heard `freq` since it was asked last.
     pub(super) fn hears(&mut self, freqs: &[f32]) -> Vec<f32> {
         let rate = self.rate();
-        ear::heard(&self.ear(), rate, freqs)
+        tone_detector::heard(&self.ear(), rate, freqs)
     }
 
     /// What its call was told since it was asked last.

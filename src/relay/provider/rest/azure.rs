@@ -13,10 +13,10 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use super::{Dialect, Verdict, refused};
-use crate::redact::Redacted;
+use crate::common::redact::Redacted;
 use crate::relay::Number;
-use crate::relay::parcel::{Fate, Outcome, Parcel};
 use crate::relay::provider::{Event, Heard, WebhookAnswer, WebhookCall};
+use crate::relay::sms::{Fate, Outcome, Parcel};
 
 /// The interface that is spoken.
 const VERSION: &str = "2021-03-07";

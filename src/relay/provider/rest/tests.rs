@@ -9,7 +9,7 @@ use super::azure::{Azure, AzureSettings};
 use super::twilio::{Twilio, TwilioSettings};
 use super::webhook::{Webhook, WebhookSettings};
 use super::*;
-use crate::redact::Redacted;
+use crate::common::redact::Redacted;
 use crate::relay::Number;
 use crate::relay::provider::{Fate, Heard};
 

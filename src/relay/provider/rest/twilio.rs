@@ -16,10 +16,10 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::{Dialect, Verdict, refused};
-use crate::redact::Redacted;
+use crate::common::redact::Redacted;
 use crate::relay::Number;
-use crate::relay::parcel::{Fate, Outcome, Parcel};
 use crate::relay::provider::{Event, Heard, WebhookAnswer, WebhookCall};
+use crate::relay::sms::{Fate, Outcome, Parcel};
 
 /// Carries the signature of a webhook.
 const SIGNATURE: &str = "x-twilio-signature";

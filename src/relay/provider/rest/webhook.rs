@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use super::{Dialect, Verdict, refused};
-use crate::redact::Redacted;
+use crate::common::redact::Redacted;
+use crate::common::units::unix_millis;
 use crate::relay::Number;
-use crate::relay::parcel::{Fate, Outcome, Parcel};
 use crate::relay::provider::{Event, Heard, WebhookAnswer, WebhookCall};
-use crate::units::unix_millis;
+use crate::relay::sms::{Fate, Outcome, Parcel};
 
 /// Carries the signature, both ways.
 const SIGNATURE: &str = "roomgate-signature";

@@ -20,11 +20,11 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsConnector;
 
 use super::{Event, Heard, Outcome, Parcel, Provider};
-use crate::log_limit::LogLimit;
-use crate::machine::{self, Machine as _};
-use crate::redact::Redacted;
+use crate::common::log_limit::LogLimit;
+use crate::common::machine::{self, Machine as _};
+use crate::common::redact::Redacted;
+use crate::net::tls;
 use crate::relay::Number;
-use crate::tls;
 use session::{Input, Output, Session, Why};
 
 /// Orders that may wait for the task; more than any window has.

@@ -10,10 +10,10 @@ use rusmpp::values::{DataCoding, EsmClass, InterfaceVersion, Npi, RegisteredDeli
 use rusmpp::{Command, CommandStatus, Pdu};
 
 use super::{Login, text};
-use crate::redact::Redacted;
+use crate::common::redact::Redacted;
 use crate::relay::Number;
-use crate::relay::parcel::{Cut, Fate, Parcel};
 use crate::relay::segment::{self, Coding, Segment};
+use crate::relay::sms::{Cut, Fate, Parcel};
 
 /// The longest PDU that is taken: 64 KiB of `message_payload` and then some.
 const LONGEST: usize = 70_000;

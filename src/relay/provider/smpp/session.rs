@@ -11,8 +11,8 @@ use zeroize::Zeroizing;
 
 use super::SmppSettings;
 use super::pdu::{self, Delivery, Frame};
-use crate::machine::Machine;
-use crate::redact::Redacted;
+use crate::common::machine::Machine;
+use crate::common::redact::Redacted;
 use crate::relay::Number;
 use crate::relay::provider::{Fate, Outcome, Parcel};
 

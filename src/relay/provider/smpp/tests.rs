@@ -8,8 +8,8 @@ use rusmpp::{Command, CommandStatus, Pdu};
 
 use super::pdu::{Delivery, Frame};
 use super::*;
-use crate::relay::parcel::{Cut, Fate};
 use crate::relay::segment::Coding;
+use crate::relay::sms::{Cut, Fate};
 
 fn start() -> Instant {
     #[allow(clippy::disallowed_methods, reason = "an origin for virtual time")]

@@ -10,12 +10,12 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::ice::PageIceServer;
 use super::shown::{Change, Delta, Shown, Whole};
 use super::{LARGEST_MESSAGE, ResumeKey, Visitor};
-use crate::budget::{Allowance, Budget};
-use crate::display_name;
-use crate::ids::ParticipantId;
-use crate::machine::Machine;
+use crate::common::display_name;
+use crate::common::ids::ParticipantId;
+use crate::common::machine::Machine;
+use crate::common::rate_limit::{Allowance, Budget};
+use crate::meeting::messages::{Capture, Role};
 use crate::meeting::roster::Scene;
-use crate::meeting::words::{Capture, Role};
 use crate::meeting::{Ask, Refusal, ToPage};
 use crate::relay::ReaderId;
 

@@ -9,8 +9,8 @@ use hmac::{Hmac, Mac};
 use serde::{Serialize, Serializer};
 use sha1::Sha1;
 
-use crate::redact::Redacted;
-use crate::units::unix_millis;
+use crate::common::redact::Redacted;
+use crate::common::units::unix_millis;
 
 /// How long credentials live that are made for a page. As long as a session: a relay asks for them again while they are used, and a page that
 /// comes back is given new ones.

@@ -9,9 +9,9 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::ids::ParticipantId;
+use crate::common::ids::ParticipantId;
+use crate::meeting::messages::{Capture, ParticipantView, Standing};
 use crate::meeting::roster::{Facts, Scene, Shown as Row};
-use crate::meeting::words::{Capture, ParticipantView, Standing};
 
 /// The whole of what the page may see.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::ids::MeetingName;
+use crate::common::ids::MeetingName;
+use crate::common::redact::Redacted;
+use crate::meeting::messages::{Standing, Via};
 use crate::meeting::roster::{self, Beside, Facts, Joins, Origins};
-use crate::meeting::words::{Standing, Via};
 use crate::policy::{Muted, Row};
-use crate::redact::Redacted;
 
 fn start() -> Instant {
     #[allow(clippy::disallowed_methods, reason = "an origin for virtual time")]

@@ -1,0 +1,67 @@
+//! Words to somebody whose call is refused: media before the final response (RFC 3960).
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::Input;
+use super::task::{INBOX, Shared};
+use crate::common::cause::Cause;
+use crate::common::ids::PlayId;
+use crate::common::phrase::Phrase;
+use crate::media::{Heard, Play, PlayKind, Share};
+use crate::sip::{Command, Event, Incoming};
+
+/// How much longer than the words themselves it may take.
+const SLACK: Duration = Duration::from_secs(3);
+
+impl Shared {
+    /// S-10: a known caller is told by voice that nobody answers it here. The SIP endpoint has seen to everything else, and to it that
+    /// there are never more than a few of these.
+    pub(super) async fn emergency(&self, incoming: &Incoming, inputs: &mut mpsc::Receiver<Input>) {
+        let (call, cause) = (incoming.call, Cause::NoEmergencyCalls);
+        if self.speak_before_the_answer(incoming, Phrase::NoEmergencyCalls, inputs).await.is_none() {
+            tracing::debug!(%call, "the caller could not be told by voice");
+        }
+        self.settings.sip.send(Command::Reject { call, cause }).await;
+    }
+
+    /// Says a phrase to its end, unless the caller gives up. `None`: it was not said to its end.
+    async fn speak_before_the_answer(
+        &self,
+        incoming: &Incoming,
+        phrase: Phrase,
+        inputs: &mut mpsc::Receiver<Input>,
+    ) -> Option<()> {
+        let (call, offer) = (incoming.call, incoming.offer.as_ref()?);
+        let far = (incoming.local.ip(), incoming.source.ip(), incoming.proof);
+        let (mut talk, reserved) = self.prepare(call, far, Share::Strangers).ok()?;
+        let (profile, sdp) = talk.offered(offer).ok()?;
+        self.settings.sip.send(Command::Progress { call, sdp }).await;
+        let (says, mut heard) = mpsc::channel(INBOX);
+        let port = self.settings.media.open_port(reserved, profile, says).await.ok()?;
+        let house = self.house();
+        let clip = house.library.clip(house.doors.language_of(incoming), phrase);
+        let (id, limit) = (PlayId::from_number(1), clip.duration() + SLACK);
+        port.play(Play { id, clips: vec![clip], kind: PlayKind::Prompt }).await;
+        let said = async {
+            loop {
+                tokio::select! {
+                    said = heard.recv() => match said?.heard {
+                        Heard::Played { play, .. } if play == id => return Some(()),
+                        Heard::Closed(_) => return None,
+                        _ => {}
+                    },
+                    input = inputs.recv() => {
+                        if let Input::Sip(Event::Cancelled { .. } | Event::Ended { .. }) = input? {
+                            return None;
+                        }
+                    }
+                }
+            }
+        };
+        let said = tokio::time::timeout(limit, said).await.ok().flatten();
+        port.close().await;
+        said
+    }
+}

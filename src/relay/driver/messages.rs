@@ -1,0 +1,73 @@
+//! What the relay's task says to calls, and to who counts.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::common::redact::Redacted;
+use crate::relay::outbox::{self, Counts, Standing};
+use crate::relay::{Number, Reader};
+
+/// A text for the chat of a call's meeting (C-3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Posted {
+    /// Who has written it; printed, it is masked.
+    pub by: Number,
+    /// What.
+    pub text: Redacted<String>,
+}
+
+/// How far a line of the chat has come on its way to one number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LineProgress {
+    /// The line's number in the meeting.
+    pub line: u64,
+    /// The message that brings it.
+    pub message: u64,
+    /// So far.
+    pub standing: Standing,
+}
+
+/// How people around a device get the chat without its keys, and who does (C-2): for those who may admit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Readers {
+    /// To be texted.
+    pub code: Redacted<String>,
+    /// To this number of ours.
+    pub to: Number,
+    /// Who reads, or wants to.
+    pub readers: Vec<Reader>,
+}
+
+/// What comes for a call's meeting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ForCall {
+    /// A text.
+    Posted(Posted),
+    /// How far a line has come.
+    Progress(LineProgress),
+    /// Its messages were stopped by SMS.
+    Ended,
+    /// Who reads by SMS around its device: all of it, at every change.
+    Readers(Readers),
+}
+
+/// How much there is, for who counts.
+#[derive(Debug, Clone, Default)]
+pub struct Totals {
+    /// Since the start.
+    pub counts: Counts,
+    /// How much is on its way.
+    pub waiting: usize,
+}
+
+/// What is on its way, as an operator sees it.
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
+#[schema(as = Outbox)]
+pub struct Survey {
+    /// Since the start.
+    pub counts: Counts,
+    /// How much is on its way.
+    pub waiting: usize,
+    /// What is on its way, oldest first, and the newest of what has ended.
+    pub parcels: Vec<outbox::Line>,
+}

@@ -1,0 +1,90 @@
+//! What of the outbox is on the disk: its rows as the [store](crate::store) has them, with times by the calendar in the place of
+//! times by the clock.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::common::units::unix_millis;
+use crate::relay::Number;
+use crate::relay::outbox::{Row, RowState};
+use crate::relay::segment::Coding;
+use crate::relay::sms::{Cut, Parcel};
+use crate::store::{ParcelPart, ParcelState, StoredParcel};
+
+/// One moment by both.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clock {
+    pub(super) now: Instant,
+    pub(super) today: SystemTime,
+}
+
+/// Milliseconds of a day.
+const DAY: u64 = 86_400_000;
+
+impl Clock {
+    /// Days since 1970 (UTC).
+    pub(super) fn day(self) -> u64 {
+        unix_millis(self.today) / DAY
+    }
+
+    /// How much of the day is left.
+    pub(super) fn day_left(self) -> Duration {
+        Duration::from_millis(DAY - unix_millis(self.today) % DAY)
+    }
+
+    /// Milliseconds since 1970.
+    pub(super) fn date(self, at: Instant) -> u64 {
+        unix_millis(self.today + at.saturating_duration_since(self.now))
+    }
+
+    /// What is past is now.
+    fn instant(self, date: u64) -> Instant {
+        self.now + Duration::from_millis(date.saturating_sub(unix_millis(self.today)))
+    }
+}
+
+pub(super) fn store(clock: Clock, row: Row) -> StoredParcel {
+    let Row { parcel, state, until } = row;
+    let part =
+        |cut: Cut| ParcelPart { ucs2: cut.coding == Coding::Ucs2, joined: cut.reference, total: cut.total, part: cut.number };
+    StoredParcel {
+        id: parcel.id,
+        reference: parcel.reference,
+        number: parcel.to.expose().to_owned(),
+        text: parcel.text,
+        part: parcel.cut.map(part),
+        state: match state {
+            RowState::Waiting => ParcelState::Waiting,
+            RowState::Submitted => ParcelState::Submitted,
+            RowState::Accepted(name) => ParcelState::Accepted(name),
+        },
+        created_at: unix_millis(parcel.created),
+        expires_at: clock.date(until),
+    }
+}
+
+/// `None`: somebody else has changed the store, this is no number.
+pub(super) fn load(clock: Clock, stored: StoredParcel) -> Option<Row> {
+    let cut = |part: ParcelPart| Cut {
+        coding: if part.ucs2 { Coding::Ucs2 } else { Coding::Gsm7 },
+        reference: part.joined,
+        total: part.total,
+        number: part.part,
+    };
+    Some(Row {
+        parcel: Parcel {
+            id: stored.id,
+            reference: stored.reference,
+            to: Number::parse(&stored.number)?,
+            text: stored.text,
+            cut: stored.part.map(cut),
+            created: UNIX_EPOCH + Duration::from_millis(stored.created_at),
+            again: false,
+        },
+        state: match stored.state {
+            ParcelState::Waiting => RowState::Waiting,
+            ParcelState::Submitted => RowState::Submitted,
+            ParcelState::Accepted(name) => RowState::Accepted(name),
+        },
+        until: clock.instant(stored.expires_at),
+    })
+}

@@ -1,0 +1,133 @@
+//! How far each line of a chat has come by SMS, over all its parts: what the page shows beside it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Output;
+use crate::common::ids::CallId;
+use crate::relay::sms::Fate;
+
+/// How far a line has come on its way to a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
+#[schema(as = OutboxStanding)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// It will be sent, whatever happens.
+    Waiting,
+    /// The provider has it.
+    Sent,
+    /// It is on the handset.
+    Delivered,
+    /// It will not be read.
+    Failed,
+}
+
+/// A message of which parts are on their way.
+#[derive(Debug)]
+struct Letter {
+    message: u64,
+    /// Who wants to know; `None`: nobody (any more).
+    whose: Option<(CallId, u64)>,
+    parts: usize,
+    kept: usize,
+    accepted: usize,
+    delivered: usize,
+    /// Nothing more is told.
+    told_end: bool,
+}
+
+/// Those of which something is still to be told.
+#[derive(Debug, Default)]
+pub(super) struct Letters {
+    /// By the first part's id.
+    open: BTreeMap<u64, Letter>,
+    /// Which message a part belongs to whose receipt is awaited.
+    awaited: BTreeMap<u64, u64>,
+}
+
+impl Letters {
+    pub(super) fn open(&mut self, message: u64, whose: Option<(CallId, u64)>, parts: usize) {
+        if whose.is_some() {
+            let letter = Letter { message, whose, parts, kept: 0, accepted: 0, delivered: 0, told_end: false };
+            self.open.insert(message, letter);
+        }
+    }
+
+    /// One more part is on the disk.
+    pub(super) fn kept(&mut self, message: u64) -> Option<Output> {
+        let letter = self.open.get_mut(&message)?;
+        letter.kept += 1;
+        if letter.kept == letter.parts { letter.tell(Standing::Waiting) } else { None }
+    }
+
+    /// The provider has one more part.
+    pub(super) fn accepted(&mut self, message: u64) -> Option<Output> {
+        let letter = self.open.get_mut(&message)?;
+        letter.accepted += 1;
+        if letter.accepted == letter.parts { letter.tell(Standing::Sent) } else { None }
+    }
+
+    /// A part will never arrive, and so the message will not.
+    pub(super) fn failed(&mut self, message: u64) -> Option<Output> {
+        let told = self.open.get_mut(&message)?.tell(Standing::Failed);
+        self.close(message);
+        told
+    }
+
+    /// A receipt of this part is awaited.
+    pub(super) fn awaits(&mut self, id: u64, message: u64) {
+        if self.open.contains_key(&message) {
+            self.awaited.insert(id, message);
+        }
+    }
+
+    /// A receipt of this part has come, or never will.
+    pub(super) fn settled(&mut self, id: u64, fate: Fate) -> Option<Output> {
+        let message = self.awaited.remove(&id)?;
+        match fate {
+            Fate::Failed => self.failed(message),
+            Fate::Delivered => {
+                let letter = self.open.get_mut(&message)?;
+                letter.delivered += 1;
+                if letter.delivered < letter.parts {
+                    return None;
+                }
+                let told = letter.tell(Standing::Delivered);
+                self.close(message);
+                told
+            }
+            Fate::OnItsWay | Fate::Unknown => {
+                self.close(message);
+                None
+            }
+        }
+    }
+
+    /// Nothing more will be known of a part that the provider has.
+    pub(super) fn no_receipt(&mut self, message: u64) {
+        if self.open.get(&message).is_some_and(|letter| letter.accepted == letter.parts) {
+            self.close(message);
+        }
+    }
+
+    fn close(&mut self, message: u64) {
+        self.open.remove(&message);
+        self.awaited.retain(|_, of| *of != message);
+    }
+
+    /// Nobody of this call wants to know any more.
+    pub(super) fn forget(&mut self, call: CallId) {
+        self.open.retain(|_, letter| letter.whose.is_none_or(|(whose, _)| whose != call));
+        self.awaited.retain(|_, message| self.open.contains_key(message));
+    }
+}
+
+impl Letter {
+    fn tell(&mut self, standing: Standing) -> Option<Output> {
+        let (call, line) = self.whose.filter(|_| !self.told_end)?;
+        self.told_end = matches!(standing, Standing::Delivered | Standing::Failed);
+        Some(Output::Progress { call, line, message: self.message, standing })
+    }
+}

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use roomgate::app::{self, Start};
-use roomgate::cli::{Cli, Command, LedgerCommand, Status};
+use roomgate::cli::{Cli, Command, ExitStatus, LedgerCommand};
 use roomgate::cli::{dial, ledger, link};
 use roomgate::common::problem::Problem;
 use roomgate::config::{self, Loaded, Settings};
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(path: &Path) -> Status {
+fn run(path: &Path) -> ExitStatus {
     let loaded = match load(path) {
         Ok(loaded) => loaded,
         Err(status) => return status,
@@ -43,7 +43,7 @@ fn run(path: &Path) -> Status {
         Ok(levels) => levels,
         Err(error) => {
             complain(&error);
-            return Status::Fault;
+            return ExitStatus::Fault;
         }
     };
     for file in &loaded.files {
@@ -53,7 +53,7 @@ fn run(path: &Path) -> Status {
         tracing::warn!(place = %warning.place, key = %warning.key, hint = %warning.hint, "{}", warning.what);
     }
     match app::run(Start { path: path.to_owned(), settings, levels }) {
-        Ok(()) => Status::Clean,
+        Ok(()) => ExitStatus::Clean,
         Err(error) => {
             tracing::error!("{error}");
             error.status()
@@ -61,12 +61,12 @@ fn run(path: &Path) -> Status {
     }
 }
 
-fn check_config(path: &Path) -> Status {
+fn check_config(path: &Path) -> ExitStatus {
     let loaded = match load(path) {
         Ok(loaded) => loaded,
         Err(status) => return status,
     };
-    let app::Probed { problems, warnings } = app::probe(&loaded);
+    let app::ProbeReport { problems, warnings } = app::probe(&loaded);
     for warning in loaded.warnings.iter().chain(&warnings) {
         complain(&format_args!("warning: {warning}"));
     }
@@ -78,7 +78,7 @@ fn check_config(path: &Path) -> Status {
 }
 
 /// The configuration, or its mistakes on standard error.
-fn load(path: &Path) -> Result<Loaded, Status> {
+fn load(path: &Path) -> Result<Loaded, ExitStatus> {
     config::load_with(path, config::environment(), app::check).map_err(|problems| mistakes(&problems, path))
 }
 
@@ -90,19 +90,19 @@ fn whatever_can_be_read(path: &Path) -> Settings {
     }
 }
 
-fn mistakes(problems: &[Problem], path: &Path) -> Status {
+fn mistakes(problems: &[Problem], path: &Path) -> ExitStatus {
     for problem in problems {
         complain(problem);
     }
     let (count, noun) = (problems.len(), if problems.len() == 1 { "mistake" } else { "mistakes" });
     complain(&format_args!("{count} {noun} in the configuration at {}", path.display()));
-    Status::Configuration
+    ExitStatus::Configuration
 }
 
-fn say(text: impl Display) -> Status {
+fn say(text: impl Display) -> ExitStatus {
     // A reader that has gone away (`| head`) is not our fault.
     let _ = writeln!(std::io::stdout(), "{text}");
-    Status::Clean
+    ExitStatus::Clean
 }
 
 fn complain(text: &impl Display) {

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use super::reload::Reloader;
 use super::{created_meetings, ledger};
-use crate::call::{CallLine, CallsView, PastCall};
+use crate::call::{CallEntry, CallsView, EndedCall};
 use crate::common::cause::Cause;
 use crate::common::ids::CallId;
-use crate::http::admin::{CallDesk, CallDetails, CallMedia, CallView, Desks, LadderStep, Later, RecordDesk, ReloadDesk};
+use crate::http::admin::{
+    AdminHandles, BoxedAnswer, CallAdmin, CallDetails, CallMedia, CallView, LadderStep, RecordAdmin, ReloadAdmin,
+};
 use crate::media::PortStats;
 use crate::sip;
 use crate::store;
@@ -16,18 +18,18 @@ use crate::store;
 /// A worker that has not answered by then is busy with sound, which matters more.
 const FIGURES: Duration = Duration::from_secs(1);
 
-pub(super) fn desks(calls: CallsView, sip: &sip::Handle, store: &store::Handle, reloader: &Arc<Reloader>) -> Desks {
-    let house = Arc::new(created_meetings::Desk(Arc::clone(reloader)));
-    Desks {
+pub(super) fn desks(calls: CallsView, sip: &sip::Handle, store: &store::StoreHandle, reloader: &Arc<Reloader>) -> AdminHandles {
+    let house = Arc::new(created_meetings::CreatedMeetingAdmin(Arc::clone(reloader)));
+    AdminHandles {
         house,
         reload: reload(reloader),
         calls: Arc::new(CallsDesk { calls, sip: sip.clone() }),
         records: records(store),
-        ledger: Arc::new(ledger::Desk(store.clone())),
+        ledger: Arc::new(ledger::LedgerReader(store.clone())),
     }
 }
 
-fn reload(reloader: &Arc<Reloader>) -> ReloadDesk {
+fn reload(reloader: &Arc<Reloader>) -> ReloadAdmin {
     let reloader = Arc::clone(reloader);
     Arc::new(move || {
         let reloader = Arc::clone(&reloader);
@@ -39,7 +41,7 @@ fn reload(reloader: &Arc<Reloader>) -> ReloadDesk {
     })
 }
 
-fn records(store: &store::Handle) -> RecordDesk {
+fn records(store: &store::StoreHandle) -> RecordAdmin {
     let store = store.clone();
     Arc::new(move |query| {
         let store = store.clone();
@@ -52,12 +54,12 @@ struct CallsDesk {
     sip: sip::Handle,
 }
 
-impl CallDesk for CallsDesk {
+impl CallAdmin for CallsDesk {
     fn calls(&self) -> Vec<CallView> {
         self.calls.lines().into_iter().map(view).collect()
     }
 
-    fn call(&self, call: CallId) -> Later<Option<CallDetails>> {
+    fn call(&self, call: CallId) -> BoxedAnswer<Option<CallDetails>> {
         let (line, past, sip) = (self.calls.line(call), self.calls.past(call), self.sip.clone());
         Box::pin(async move {
             let ladder = async { sip.ladder(call).await.into_iter().map(step).collect() };
@@ -66,7 +68,7 @@ impl CallDesk for CallsDesk {
                     let media = figures(&line).await;
                     Some(CallDetails { call: view(line), media, end_reason: None, ladder: Some(ladder.await) })
                 }
-                (None, Some(PastCall { line, cause, stats })) => Some(CallDetails {
+                (None, Some(EndedCall { line, cause, stats })) => Some(CallDetails {
                     call: CallView { state: "over".to_owned(), ..view(line) },
                     media: Some(media(&stats, None)),
                     end_reason: Some(cause.verdict().label.to_owned()),
@@ -86,7 +88,7 @@ impl CallDesk for CallsDesk {
     }
 }
 
-async fn figures(line: &CallLine) -> Option<CallMedia> {
+async fn figures(line: &CallEntry) -> Option<CallMedia> {
     let (stats, profile) = tokio::time::timeout(FIGURES, line.port.as_ref()?.stats()).await.ok()??;
     Some(media(&stats, Some(profile.ptime)))
 }
@@ -116,7 +118,7 @@ fn step(line: sip::LadderLine) -> LadderStep {
     }
 }
 
-fn view(line: CallLine) -> CallView {
+fn view(line: CallEntry) -> CallView {
     CallView {
         call: line.call.to_string(),
         device: Some(line.device),

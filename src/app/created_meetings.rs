@@ -10,8 +10,8 @@ use crate::common::ids::MeetingName;
 use crate::common::redact::Redacted;
 use crate::common::units::unix_millis;
 use crate::config::{self, Secret, Settings};
-use crate::http::admin::{HouseDesk, Later, NewMeeting, Unfit};
-use crate::meeting::Ask;
+use crate::http::admin::{BoxedAnswer, MeetingAdmin, NewMeeting, NewMeetingError};
+use crate::meeting::MeetingRequest;
 use crate::policy::Bypass;
 
 /// As many as anybody needs; more is a program gone wild.
@@ -20,19 +20,19 @@ const MOST: usize = 1000;
 const LOBBY_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// A meeting that was made.
-pub(super) struct Made {
-    meeting: config::Meeting,
+pub(super) struct ApiMeeting {
+    meeting: config::MeetingConfig,
     /// Milliseconds since 1970: what was before belongs to a namesake.
     at: u64,
 }
 
 /// By name.
-pub(super) type Created = BTreeMap<MeetingName, Made>;
+pub(super) type ApiMeetings = BTreeMap<MeetingName, ApiMeeting>;
 
 /// Forgets what does not fit beside a new configuration, which goes before (O-2). What is up stays up.
-pub(super) fn give_way(created: &mut Created, settings: &Settings) {
+pub(super) fn give_way(created: &mut ApiMeetings, settings: &Settings) {
     created.retain(|name, made| match fits(settings, name, made.meeting.conference_id.as_deref()) {
-        Err(Unfit::Taken(why)) => {
+        Err(NewMeetingError::Taken(why)) => {
             tracing::warn!(meeting = %name, why, "a meeting that the API had made gives way to the configuration");
             false
         }
@@ -41,7 +41,7 @@ pub(super) fn give_way(created: &mut Created, settings: &Settings) {
 }
 
 /// What is configured, and what was made beside it.
-pub(super) fn merged(settings: &Settings, created: &Created) -> Settings {
+pub(super) fn merged(settings: &Settings, created: &ApiMeetings) -> Settings {
     let mut merged = settings.clone();
     for (name, made) in created {
         merged.meetings.entry(name.clone()).or_insert_with(|| made.meeting.clone());
@@ -49,8 +49,8 @@ pub(super) fn merged(settings: &Settings, created: &Created) -> Settings {
     merged
 }
 
-fn meeting(wanted: &NewMeeting) -> config::Meeting {
-    config::Meeting {
+fn meeting(wanted: &NewMeeting) -> config::MeetingConfig {
+    config::MeetingConfig {
         title: wanted.title.clone().unwrap_or_else(|| wanted.id.to_string()),
         conference_id: wanted.conference_id.clone(),
         passcode: wanted.passcode.as_ref().map(|code| Secret::new(code.expose().clone())),
@@ -65,8 +65,8 @@ fn meeting(wanted: &NewMeeting) -> config::Meeting {
 }
 
 /// Whether whoever dials or keys in a number would still mean one thing only.
-fn fits(settings: &Settings, wanted: &MeetingName, conference_id: Option<&str>) -> Result<(), Unfit> {
-    let taken = |what: String| Err(Unfit::Taken(what));
+fn fits(settings: &Settings, wanted: &MeetingName, conference_id: Option<&str>) -> Result<(), NewMeetingError> {
+    let taken = |what: String| Err(NewMeetingError::Taken(what));
     let name = wanted.as_str();
     if settings.meetings.contains_key(wanted) {
         return taken(format!("There is a meeting {name} already."));
@@ -98,7 +98,7 @@ impl Reloader {
         self.levers.house.send_replace(Arc::new(runtime_config::house(merged, library)));
     }
 
-    async fn create(&self, wanted: NewMeeting) -> Result<u64, Unfit> {
+    async fn create(&self, wanted: NewMeeting) -> Result<u64, NewMeetingError> {
         let _turn = self.turn.lock().await;
         let settings = Arc::clone(&self.levers.settings.borrow());
         let at = unix_millis(SystemTime::now());
@@ -106,9 +106,9 @@ impl Reloader {
             let mut created = self.created.lock().unwrap_or_else(PoisonError::into_inner);
             fits(&merged(&settings, &created), &wanted.id, wanted.conference_id.as_deref())?;
             if created.len() >= MOST {
-                return Err(Unfit::Full);
+                return Err(NewMeetingError::Full);
             }
-            created.insert(wanted.id.clone(), Made { meeting: meeting(&wanted), at });
+            created.insert(wanted.id.clone(), ApiMeeting { meeting: meeting(&wanted), at });
             merged(&settings, &created)
         };
         self.tell(&merged);
@@ -116,20 +116,24 @@ impl Reloader {
         Ok(at)
     }
 
-    async fn remove(&self, name: MeetingName) -> Result<(), Unfit> {
+    async fn remove(&self, name: MeetingName) -> Result<(), NewMeetingError> {
         let _turn = self.turn.lock().await;
         let settings = Arc::clone(&self.levers.settings.borrow());
         let merged = {
             let mut created = self.created.lock().unwrap_or_else(PoisonError::into_inner);
             if created.remove(&name).is_none() {
-                return Err(if settings.meetings.contains_key(&name) { Unfit::Configured } else { Unfit::Unknown });
+                return Err(if settings.meetings.contains_key(&name) {
+                    NewMeetingError::Configured
+                } else {
+                    NewMeetingError::Unknown
+                });
             }
             merged(&settings, &created)
         };
         self.tell(&merged);
         if let Some(live) = self.registry.running().await.into_iter().find(|live| *live.name() == name) {
             // It may have ended at this moment.
-            let _ = live.ask(None, Ask::End).await;
+            let _ = live.ask(None, MeetingRequest::End).await;
         }
         tracing::info!(meeting = %name, "meeting that the API had made is removed");
         Ok(())
@@ -137,10 +141,10 @@ impl Reloader {
 }
 
 /// The API's way to it.
-pub(super) struct Desk(pub(super) Arc<Reloader>);
+pub(super) struct CreatedMeetingAdmin(pub(super) Arc<Reloader>);
 
-impl HouseDesk for Desk {
-    fn create(&self, wanted: NewMeeting) -> Later<Result<u64, Unfit>> {
+impl MeetingAdmin for CreatedMeetingAdmin {
+    fn create(&self, wanted: NewMeeting) -> BoxedAnswer<Result<u64, NewMeetingError>> {
         let reloader = Arc::clone(&self.0);
         Box::pin(async move { reloader.create(wanted).await })
     }
@@ -156,7 +160,7 @@ impl HouseDesk for Desk {
         meeting.passcode.as_ref().map(|code| Redacted::new(code.expose().to_owned()))
     }
 
-    fn remove(&self, name: MeetingName) -> Later<Result<(), Unfit>> {
+    fn remove(&self, name: MeetingName) -> BoxedAnswer<Result<(), NewMeetingError>> {
         let reloader = Arc::clone(&self.0);
         Box::pin(async move { reloader.remove(name).await })
     }
@@ -181,11 +185,11 @@ mod tests {
     #[test]
     fn o2_a_meeting_that_was_made_gives_way_to_a_configured_one_of_its_name_or_number() {
         let before = settings("[meeting.weekly]\nconference_id = \"2002\"\n");
-        let mut created = Created::new();
+        let mut created = ApiMeetings::new();
         for (id, conference_id) in [("alpha", "5555"), ("standup", "6666"), ("retro", "7777")] {
             let wanted = wanted(id, conference_id);
             fits(&merged(&before, &created), &wanted.id, wanted.conference_id.as_deref()).unwrap();
-            created.insert(wanted.id.clone(), Made { meeting: meeting(&wanted), at: 1 });
+            created.insert(wanted.id.clone(), ApiMeeting { meeting: meeting(&wanted), at: 1 });
         }
         let after = settings("[meeting.zed]\nconference_id = \"5555\"\n[meeting.standup]\nconference_id = \"2002\"\n");
         give_way(&mut created, &after);

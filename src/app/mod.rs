@@ -28,11 +28,11 @@ use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
-pub use self::port_probe::{Probed, probe};
-use self::reload::{Levers, Reloader};
-use self::shutdown::{Pages, Up};
-use crate::call::{Calls, CallsSettings, House};
-use crate::cli::Status;
+pub use self::port_probe::{ProbeReport, probe};
+use self::reload::{ReloadTargets, Reloader};
+use self::shutdown::{PageServer, RunningParts};
+use crate::call::{Calls, CallsSettings, RuntimeConfig};
+use crate::cli::ExitStatus;
 use crate::cli::link;
 use crate::cli::signals::Signals;
 use crate::common::ids::Ids;
@@ -43,7 +43,7 @@ use crate::config::{self, Settings};
 use crate::http::session::{LINK_VALID, LinkRole, NewLink};
 use crate::http::{self, ApiToken, Sessions};
 use crate::media::{Media, MediaError, MediaSettings};
-use crate::meeting::{Mutes, Registry, Shared};
+use crate::meeting::{MeetingRegistry, MeetingsShared, MuteRegistry};
 use crate::menu::SharedLockout;
 use crate::net::tls::{ClientFiles, TlsError, TlsFiles};
 use crate::net::udp::{Net, System};
@@ -90,7 +90,7 @@ pub enum RunError {
     Tls(#[source] TlsError),
     /// HTTP.
     #[error(transparent)]
-    Http(#[from] http::StartError),
+    Http(#[from] http::HttpStartError),
     /// The control plane's threads.
     #[error("the runtime cannot be started: {0}")]
     Runtime(#[source] std::io::Error),
@@ -105,11 +105,11 @@ pub enum RunError {
 impl RunError {
     /// The exit status (U-7).
     #[must_use]
-    pub const fn status(&self) -> Status {
+    pub const fn status(&self) -> ExitStatus {
         match self {
-            Self::Configuration(_) | Self::Tls(_) => Status::Configuration,
-            Self::State { .. } | Self::Media(_) | Self::Sip(_) | Self::Http(_) => Status::Unavailable,
-            Self::Signals(_) | Self::Runtime(_) | Self::Randomness(_) => Status::Fault,
+            Self::Configuration(_) | Self::Tls(_) => ExitStatus::Configuration,
+            Self::State { .. } | Self::Media(_) | Self::Sip(_) | Self::Http(_) => ExitStatus::Unavailable,
+            Self::Signals(_) | Self::Runtime(_) | Self::Randomness(_) => ExitStatus::Fault,
         }
     }
 }
@@ -159,17 +159,17 @@ pub fn run(start: Start) -> Result<(), RunError> {
 /// Everything between the sockets and the pages, wired; calls are taken once [`Calls::run`] runs.
 pub(crate) struct Gateway {
     pub(crate) media: Media,
-    pub(crate) store: store::Handle,
+    pub(crate) store: store::StoreHandle,
     pub(crate) store_thread: std::thread::JoinHandle<()>,
     /// Chat by SMS, where a provider is configured.
-    pub(crate) relay: Option<relay::driver::Handle>,
-    pub(crate) registry: Registry,
+    pub(crate) relay: Option<relay::driver::RelayHandle>,
+    pub(crate) registry: MeetingRegistry,
     pub(crate) sip: sip::Handle,
     /// The bound SIP addresses.
     pub(crate) listening: Vec<SocketAddr>,
     pub(crate) calls: Calls,
     pub(crate) events: mpsc::Receiver<sip::Event>,
-    pub(crate) levers: Arc<Levers>,
+    pub(crate) levers: Arc<ReloadTargets>,
     pub(crate) counted: Counted,
     pub(crate) raised: Events,
 }
@@ -193,11 +193,11 @@ impl Gateway {
         // N-8: whoever can change the store must not find the key of its chain in it.
         let (store, store_thread) = store::open(directory, &directory.join("keys")).map_err(state("store in", directory))?;
         let relay = sms::start(settings, &store).await?;
-        let levers = Arc::new(Levers::new(settings, library));
+        let levers = Arc::new(ReloadTargets::new(settings, library));
         let retention = levers.chat.subscribe();
         let (counted, raised) = (Counted::default(), Events::default());
         let ids = Ids::of_run(store.run());
-        let shared = Shared {
+        let shared = MeetingsShared {
             ids: ids.clone(),
             media: media.clone(),
             store: store.clone(),
@@ -207,9 +207,9 @@ impl Gateway {
             raised: raised.clone(),
             recordings,
             seats_until: machine::now() + SEAT_KEPT,
-            mutes: Mutes::new(store.mutes(unix_millis(SystemTime::now())).await.map_err(state("mutes in", directory))?),
+            mutes: MuteRegistry::new(store.mutes(unix_millis(SystemTime::now())).await.map_err(state("mutes in", directory))?),
         };
-        let registry = Registry::new(runtime_config::meetings(settings), shared);
+        let registry = MeetingRegistry::new(runtime_config::meetings(settings), shared);
         let lockout = SharedLockout::default();
         let (mut seed, mut secret) = ([0; 32], [0; 32]);
         getrandom::fill(&mut seed).map_err(RunError::Randomness)?;
@@ -282,7 +282,7 @@ async fn serve(start: Start, signalling: &runtime::Handle) -> Result<(), RunErro
     let bound = http::start(site, gateway.registry.clone(), shut).await?;
     let listening = gateway.listening.clone();
 
-    let up = Up::start(gateway, reloader, Pages { task: bound.task, shutdown }, ready, hangup).await;
+    let up = RunningParts::start(gateway, reloader, PageServer { task: bound.task, shutdown }, ready, hangup).await;
     tokio::spawn(watch_media(up.media.clone()));
     for address in &listening {
         tracing::info!(%address, "SIP");
@@ -379,12 +379,12 @@ pub(crate) fn media_settings(settings: &Settings, webrtc_addresses: Vec<IpAddr>)
     }
 }
 
-fn tls_files(tls: &config::Tls) -> TlsFiles {
+fn tls_files(tls: &config::TlsConfig) -> TlsFiles {
     TlsFiles { certificate: tls.certificate.clone(), key: tls.key.clone() }
 }
 
 fn sip_listeners(settings: &Settings) -> Vec<sip::Listener> {
-    let listener = |(name, listen): (&String, &config::Listen)| sip::Listener {
+    let listener = |(name, listen): (&String, &config::ListenConfig)| sip::Listener {
         name: name.clone(),
         transport: listen.transport.into(),
         addr: SocketAddr::new(listen.address, listen.port),
@@ -399,13 +399,13 @@ fn sip_listeners(settings: &Settings) -> Vec<sip::Listener> {
 /// What calls stand on.
 struct Below<'a> {
     ids: &'a Ids,
-    house: watch::Receiver<Arc<House>>,
+    house: watch::Receiver<Arc<RuntimeConfig>>,
     media: &'a Media,
-    registry: &'a Registry,
+    registry: &'a MeetingRegistry,
     sip: &'a sip::Handle,
     lockout: &'a SharedLockout,
-    store: &'a store::Handle,
-    relay: &'a Option<relay::driver::Handle>,
+    store: &'a store::StoreHandle,
+    relay: &'a Option<relay::driver::RelayHandle>,
     counted: &'a Counted,
     raised: &'a Events,
 }
@@ -434,7 +434,7 @@ async fn greet(settings: &Settings, addresses: &[IpAddr], sip: &[SocketAddr], ht
     let mut lines = vec![format!("Roomgate {} is ready.", env!("CARGO_PKG_VERSION"))];
     let with_links = std::env::var_os("JOURNAL_STREAM").is_none();
     // A phone that is only dialled at speaks UDP or TCP.
-    let plain = settings.sip.listen.values().zip(sip).find(|(listen, _)| listen.transport != config::Transport::Tls);
+    let plain = settings.sip.listen.values().zip(sip).find(|(listen, _)| listen.transport != config::ListenTransport::Tls);
     let first = plain.map(|(_, bound)| bound).or(sip.first());
     let port = first.map_or(5060, SocketAddr::port);
     let host = first.map(SocketAddr::ip).filter(|address| !address.is_unspecified());

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use super::webrtc_addresses;
 use crate::common::problem::Problem;
-use crate::config::{Loaded, Settings, Transport};
+use crate::config::{ListenTransport, Loaded, Settings};
 
 /// How long a daemon of ours may take to say that it lives.
 const ALIVE: Duration = Duration::from_secs(2);
 
 /// What was found.
 #[derive(Debug, Default)]
-pub struct Probed {
+pub struct ProbeReport {
     /// What would keep the daemon from starting, whoever else runs.
     pub problems: Vec<Problem>,
     /// What would at this moment.
@@ -23,10 +23,10 @@ pub struct Probed {
 
 /// Tries to open what the configuration names. What a daemon that runs with this configuration holds is not complained of.
 #[must_use]
-pub fn probe(loaded: &Loaded) -> Probed {
+pub fn probe(loaded: &Loaded) -> ProbeReport {
     let settings = &loaded.settings;
     let ours = lives(settings);
-    let mut found = Probed::default();
+    let mut found = ProbeReport::default();
     for (key, address, datagrams) in wanted(settings) {
         let opened = if datagrams { UdpSocket::bind(address).map(drop) } else { TcpListener::bind(address).map(drop) };
         let Err(error) = opened else { continue };
@@ -59,7 +59,7 @@ fn wanted(settings: &Settings) -> Vec<(String, SocketAddr, bool)> {
     let mut wanted = Vec::new();
     for (name, listen) in &settings.sip.listen {
         let address = SocketAddr::new(listen.address, listen.port);
-        wanted.push((format!("sip.listen.{name}"), address, listen.transport == Transport::Udp));
+        wanted.push((format!("sip.listen.{name}"), address, listen.transport == ListenTransport::Udp));
     }
     wanted.push(("http.address".to_owned(), SocketAddr::new(settings.http.address, settings.http.port), false));
     for address in webrtc_addresses(settings) {

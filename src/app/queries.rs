@@ -19,7 +19,7 @@ pub(super) fn devices(sip: &sip::Handle) -> http::Query {
     })
 }
 
-pub(super) fn chats(store: &store::Handle) -> http::Query {
+pub(super) fn chats(store: &store::StoreHandle) -> http::Query {
     let store = store.clone();
     Arc::new(move |limit| {
         let store = store.clone();

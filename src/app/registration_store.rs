@@ -11,13 +11,13 @@ use tokio::sync::mpsc;
 use crate::common::units::unix_millis;
 use crate::http::Contact;
 use crate::sip::{self, Change, Command, Stored, Transport};
-use crate::store::{self, Registration, StoreError};
+use crate::store::{self, StoreError, StoredContact};
 
 /// Gives the SIP room what the last run has left.
 ///
 /// # Errors
 /// The store cannot be read; phones then register anew in their own time.
-pub async fn restore(store: &store::Handle, sip: &sip::Handle) -> Result<(), StoreError> {
+pub async fn restore(store: &store::StoreHandle, sip: &sip::Handle) -> Result<(), StoreError> {
     let now = unix_millis(SystemTime::now());
     let mut devices: BTreeMap<String, Vec<Stored>> = BTreeMap::new();
     for row in store.registrations(now).await? {
@@ -33,7 +33,7 @@ pub async fn restore(store: &store::Handle, sip: &sip::Handle) -> Result<(), Sto
 }
 
 /// Keeps every change until the SIP room is gone.
-pub async fn keep(mut changes: mpsc::Receiver<Change>, store: store::Handle) {
+pub async fn keep(mut changes: mpsc::Receiver<Change>, store: store::StoreHandle) {
     while let Some(Change { device, bindings }) = changes.recv().await {
         let now = unix_millis(SystemTime::now());
         let rows = bindings.into_iter().map(|stored| row(&device, stored, now)).collect();
@@ -63,8 +63,8 @@ fn shown(device: &Arc<str>, bindings: Vec<Stored>) -> Vec<Contact> {
     bindings.into_iter().map(one).collect()
 }
 
-fn row(device: &str, stored: Stored, now: u64) -> Registration {
-    Registration {
+fn row(device: &str, stored: Stored, now: u64) -> StoredContact {
+    StoredContact {
         device: device.to_owned(),
         uri: stored.uri,
         q: stored.q,
@@ -81,7 +81,7 @@ fn row(device: &str, stored: Stored, now: u64) -> Registration {
 }
 
 /// `None` for what a later version, or another hand, has written.
-fn revive(row: Registration, now: u64) -> Option<Stored> {
+fn revive(row: StoredContact, now: u64) -> Option<Stored> {
     Some(Stored {
         uri: row.uri,
         q: row.q,
@@ -119,6 +119,6 @@ mod tests {
         let row = row("board-room", stored.clone(), 1_000);
         assert_eq!(row.dies_at, 101_000);
         assert_eq!(revive(row.clone(), 61_000), Some(Stored { expires_in: Duration::from_secs(40), ..stored }));
-        assert_eq!(revive(Registration { source: "?".to_owned(), ..row }, 61_000), None);
+        assert_eq!(revive(StoredContact { source: "?".to_owned(), ..row }, 61_000), None);
     }
 }

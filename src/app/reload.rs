@@ -9,13 +9,13 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tokio::sync::{Mutex, watch};
 
-use super::created_meetings::{Created, give_way, merged};
+use super::created_meetings::{ApiMeetings, give_way, merged};
 use super::{Gateway, prompts, runtime_config, sip_config};
-use crate::call::House;
+use crate::call::RuntimeConfig;
 use crate::common::problem::Problem;
-use crate::config::{self, Change, Loaded, Settings};
+use crate::config::{self, ConfigChange, Loaded, Settings};
 use crate::http::WebSettings;
-use crate::meeting::Registry;
+use crate::meeting::MeetingRegistry;
 use crate::policy::retention::Retention;
 use crate::prompt::Library;
 use crate::relay;
@@ -24,8 +24,8 @@ use crate::telemetry::log::Levels;
 use crate::telemetry::metrics::Counted;
 
 /// The configuration in force, as each room has it.
-pub(crate) struct Levers {
-    pub(super) house: watch::Sender<Arc<House>>,
+pub(crate) struct ReloadTargets {
+    pub(super) house: watch::Sender<Arc<RuntimeConfig>>,
     pub(super) web: watch::Sender<Arc<WebSettings>>,
     /// Of the chat.
     pub(super) chat: watch::Sender<Retention>,
@@ -37,7 +37,7 @@ pub(crate) struct Levers {
     pub(super) settings: watch::Sender<Arc<Settings>>,
 }
 
-impl Levers {
+impl ReloadTargets {
     pub(super) fn new(settings: &Settings, library: Arc<Library>) -> Self {
         Self {
             house: watch::Sender::new(Arc::new(runtime_config::house(settings, library))),
@@ -54,13 +54,13 @@ impl Levers {
 pub(super) struct Reloader {
     path: PathBuf,
     levels: Levels,
-    pub(super) levers: Arc<Levers>,
-    pub(super) registry: Registry,
+    pub(super) levers: Arc<ReloadTargets>,
+    pub(super) registry: MeetingRegistry,
     pub(super) sip: sip::Handle,
-    relay: Option<relay::driver::Handle>,
+    relay: Option<relay::driver::RelayHandle>,
     counted: Counted,
     /// Meetings that the API has made.
-    pub(super) created: std::sync::Mutex<Created>,
+    pub(super) created: std::sync::Mutex<ApiMeetings>,
     pub(super) turn: Mutex<()>,
 }
 
@@ -84,7 +84,7 @@ impl Reloader {
     ///
     /// # Errors
     /// Everything that is wrong with it, or takes a restart; nothing has changed then.
-    pub(super) async fn reload(&self) -> Result<Vec<Change>, Vec<Problem>> {
+    pub(super) async fn reload(&self) -> Result<Vec<ConfigChange>, Vec<Problem>> {
         let _turn = self.turn.lock().await;
         let mut word = vec![NotifyState::Reloading];
         word.extend(NotifyState::monotonic_usec_now());
@@ -107,7 +107,7 @@ impl Reloader {
         taken
     }
 
-    async fn take(&self) -> Result<Vec<Change>, Vec<Problem>> {
+    async fn take(&self) -> Result<Vec<ConfigChange>, Vec<Problem>> {
         let (loaded, library) = self.read().await?;
         let in_force = Arc::clone(&self.levers.settings.borrow());
         let changes = loaded.against(&in_force)?;
@@ -151,7 +151,7 @@ impl Reloader {
         self.levers.house.send_replace(Arc::new(runtime_config::house(&all, Arc::new(library))));
         self.sip.send(sip::Command::Reconfigure(Box::new(sip_config::settings(&settings, [0; 32], known)))).await;
         if let Some(relay) = &self.relay {
-            relay.say(relay::Input::Organisation { name: settings.organisation.name.clone() }).await;
+            relay.say(relay::RelayInput::Organisation { name: settings.organisation.name.clone() }).await;
         }
         self.levers.web.send_replace(Arc::new(runtime_config::web(&settings)));
         self.levers.chat.send_replace(settings.chat.clone());

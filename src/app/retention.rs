@@ -24,7 +24,7 @@ const LEDGER_EVERY: Duration = Duration::from_secs(10);
 const VERIFIED_EVERY: Duration = Duration::from_secs(86_400);
 
 /// Verifies the ledger at once and daily, and has each day begin with a key of its own, for as long as the daemon runs (N-8).
-pub async fn ledger(store: store::Handle) {
+pub async fn ledger(store: store::StoreHandle) {
     let (mut due, mut days) = (tokio::time::interval(LEDGER_EVERY), tokio::time::interval(VERIFIED_EVERY));
     loop {
         tokio::select! {
@@ -36,7 +36,7 @@ pub async fn ledger(store: store::Handle) {
 }
 
 /// Deletes recordings that are older than `retention` says at the moment (`None`: never), for as long as the daemon runs.
-pub async fn run(directory: PathBuf, store: store::Handle, mut retention: watch::Receiver<Option<Duration>>) {
+pub async fn run(directory: PathBuf, store: store::StoreHandle, mut retention: watch::Receiver<Option<Duration>>) {
     let mut hours = tokio::time::interval(EVERY);
     loop {
         tokio::select! {
@@ -64,7 +64,7 @@ pub async fn run(directory: PathBuf, store: store::Handle, mut retention: watch:
 }
 
 /// Deletes copies of the chat that have lived for as long as they may, for as long as the daemon runs.
-pub async fn chats(store: store::Handle, retention: watch::Receiver<Retention>) {
+pub async fn chats(store: store::StoreHandle, retention: watch::Receiver<Retention>) {
     let mut minutes = tokio::time::interval(CHATS_EVERY);
     loop {
         minutes.tick().await;
@@ -79,7 +79,7 @@ pub async fn chats(store: store::Handle, retention: watch::Receiver<Retention>) 
 }
 
 /// Deletes records of calls that are older than `retention` says at the moment (`None`: never), for as long as the daemon runs.
-pub async fn records(store: store::Handle, mut retention: watch::Receiver<Option<Duration>>) {
+pub async fn records(store: store::StoreHandle, mut retention: watch::Receiver<Option<Duration>>) {
     let mut minutes = tokio::time::interval(CHATS_EVERY);
     loop {
         tokio::select! {
@@ -102,7 +102,7 @@ fn born_by(now: u64, keep: Duration) -> u64 {
 }
 
 /// Deletes copies that are dead at `now` (milliseconds since 1970), and has them and those that were overwritten leave the store's journal.
-async fn sweep_chats(store: &store::Handle, retention: &Retention, now: u64) -> Result<usize, StoreError> {
+async fn sweep_chats(store: &store::StoreHandle, retention: &Retention, now: u64) -> Result<usize, StoreError> {
     let deleted = store.sweep_chats(now, retention.born_by(now)).await?;
     store.wipe().await?;
     Ok(deleted)
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
     use crate::common::redact::Redacted;
     use crate::common::units::Hz;
-    use crate::media::record::{Ending, Format, Recorder};
+    use crate::media::record::{Format, Recorder, RecordingEnd};
     use crate::store::ChatCopy;
 
     /// C-8, with a clock that is moved; `interop` moves it while the daemon is down.
@@ -229,7 +229,7 @@ mod tests {
         assert_eq!(sweep(directory.path(), day, now + 30 * day).unwrap(), [""; 0]);
         assert!(path.exists());
         drop(recorder);
-        assert!(matches!(finished.recv().unwrap(), Ending::Finished { .. }));
+        assert!(matches!(finished.recv().unwrap(), RecordingEnd::Finished { .. }));
         // The thread lets the file go right after it has told.
         while goes_on(&path) {
             std::thread::yield_now();

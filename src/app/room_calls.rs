@@ -5,19 +5,19 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 
-use crate::call::{CallsView, Invitation, PROGRESS, Progress};
+use crate::call::{CallsView, Invitation, OutboundProgress, PROGRESS};
 use crate::common::cause::Cause;
 use crate::common::ids::{CallId, MeetingName};
 use crate::config::Settings;
 use crate::http;
-use crate::meeting::{By, Refusal, Registry};
+use crate::meeting::{By, MeetingRefusal, MeetingRegistry};
 use crate::sip;
 
 /// The configuration in force.
 type InForce = watch::Receiver<Arc<Settings>>;
 
 /// The configured devices, by name.
-pub(super) fn list(in_force: InForce, sip: &sip::Handle, calls: CallsView) -> http::Rooms {
+pub(super) fn list(in_force: InForce, sip: &sip::Handle, calls: CallsView) -> http::ListRooms {
     let sip = sip.clone();
     Arc::new(move || {
         let (settings, sip) = (Arc::clone(&in_force.borrow()), sip.clone());
@@ -41,9 +41,9 @@ pub(super) fn check_sync(in_force: InForce, sip: &sip::Handle) -> http::CheckSyn
         let (settings, sip) = (Arc::clone(&in_force.borrow()), sip.clone());
         Box::pin(async move {
             if !settings.devices.contains_key(&device) {
-                return Err(Refusal::NoSuchDevice);
+                return Err(MeetingRefusal::NoSuchDevice);
             }
-            sip.reach(&device).await.ok_or(Refusal::NotReachable)?;
+            sip.reach(&device).await.ok_or(MeetingRefusal::NotReachable)?;
             sip.send(sip::Command::CheckSync { device: device.into() }).await;
             Ok(())
         })
@@ -51,9 +51,10 @@ pub(super) fn check_sync(in_force: InForce, sip: &sip::Handle) -> http::CheckSyn
 }
 
 /// Calls one, and tells its meeting how that goes.
-pub(super) fn invite(in_force: InForce, calls: CallsView, registry: Registry) -> http::Invite {
+pub(super) fn invite(in_force: InForce, calls: CallsView, registry: MeetingRegistry) -> http::InviteDevice {
     Arc::new(move |meeting, device, by| {
-        let name = in_force.borrow().devices.get(&device).map(|device| device.name.clone()).ok_or(Refusal::NoSuchDevice)?;
+        let name =
+            in_force.borrow().devices.get(&device).map(|device| device.name.clone()).ok_or(MeetingRefusal::NoSuchDevice)?;
         call(&calls, registry.clone(), Wanted { meeting, device, name, by })
     })
 }
@@ -66,7 +67,7 @@ struct Wanted {
     by: By,
 }
 
-fn call(calls: &CallsView, registry: Registry, wanted: Wanted) -> Result<CallId, Refusal> {
+fn call(calls: &CallsView, registry: MeetingRegistry, wanted: Wanted) -> Result<CallId, MeetingRefusal> {
     let Wanted { meeting, device, name, by } = wanted;
     let (progress, mut steps) = mpsc::channel(PROGRESS);
     let call = calls.invite(Invitation {
@@ -86,21 +87,21 @@ fn call(calls: &CallsView, registry: Registry, wanted: Wanted) -> Result<CallId,
     Ok(call)
 }
 
-async fn tell(registry: &Registry, meeting: &MeetingName, device: &str, name: &str, state: &'static str) {
+async fn tell(registry: &MeetingRegistry, meeting: &MeetingName, device: &str, name: &str, state: &'static str) {
     if let Some(handle) = registry.running().await.into_iter().find(|handle| handle.name() == meeting) {
         handle.calling(device.to_owned(), name.to_owned(), state).await;
     }
 }
 
-const fn word(step: Progress) -> &'static str {
+const fn word(step: OutboundProgress) -> &'static str {
     match step {
-        Progress::Ringing => "ringing",
-        Progress::Answered => "answered",
-        Progress::Knocked => "knocked",
-        Progress::Failed(Cause::Declined) => "declined",
-        Progress::Failed(Cause::NoAnswer | Cause::NoInput | Cause::HungUp) => "no-answer",
-        Progress::Failed(Cause::Refused(486 | 600)) => "busy",
-        Progress::Failed(Cause::NotReachable | Cause::Refused(404 | 410)) => "not-reachable",
-        Progress::Failed(_) => "failed",
+        OutboundProgress::Ringing => "ringing",
+        OutboundProgress::Answered => "answered",
+        OutboundProgress::Knocked => "knocked",
+        OutboundProgress::Failed(Cause::Declined) => "declined",
+        OutboundProgress::Failed(Cause::NoAnswer | Cause::NoInput | Cause::HungUp) => "no-answer",
+        OutboundProgress::Failed(Cause::Refused(486 | 600)) => "busy",
+        OutboundProgress::Failed(Cause::NotReachable | Cause::Refused(404 | 410)) => "not-reachable",
+        OutboundProgress::Failed(_) => "failed",
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::call::House;
-use crate::call::router::{AccountDoor, Device, Doors};
+use crate::call::RuntimeConfig;
+use crate::call::router::{AccountRoute, CallRouter, KnownPhone};
 use crate::common::ids::MeetingName;
 use crate::common::redact::Redacted;
 use crate::config::{self, Settings};
@@ -14,13 +14,13 @@ use crate::meeting::MeetingSettings;
 use crate::menu::{Directory, Entry};
 use crate::policy::PolicySettings;
 use crate::prompt::Library;
-use crate::speech::Speaker;
+use crate::speech::Synthesizer;
 
 fn secret(secret: &config::Secret) -> Redacted<String> {
     Redacted::new(secret.expose().to_owned())
 }
 
-fn policy(settings: &Settings, meeting: &config::Meeting) -> PolicySettings {
+fn policy(settings: &Settings, meeting: &config::MeetingConfig) -> PolicySettings {
     PolicySettings {
         bypass: meeting.bypass,
         devices_bypass: meeting.devices_bypass,
@@ -37,7 +37,7 @@ fn policy(settings: &Settings, meeting: &config::Meeting) -> PolicySettings {
 pub(super) fn meetings(settings: &Settings) -> BTreeMap<MeetingName, MeetingSettings> {
     let devices: BTreeMap<_, _> = settings.devices.iter().map(|(label, device)| (label.clone(), device.name.clone())).collect();
     let devices = Arc::new(devices);
-    let of = |meeting: &config::Meeting| MeetingSettings {
+    let of = |meeting: &config::MeetingConfig| MeetingSettings {
         title: meeting.title.clone(),
         policy: policy(settings, meeting),
         anonymous_join: settings.organisation.anonymous_join && meeting.anonymous_join,
@@ -46,16 +46,16 @@ pub(super) fn meetings(settings: &Settings) -> BTreeMap<MeetingName, MeetingSett
     settings.meetings.iter().map(|(name, meeting)| (name.clone(), of(meeting))).collect()
 }
 
-fn account_door((label, account): (&String, &config::SipAccount)) -> (String, AccountDoor) {
-    (label.clone(), AccountDoor { name: account.name.clone(), default_meeting: account.default_meeting.clone() })
+fn account_door((label, account): (&String, &config::SipAccountConfig)) -> (String, AccountRoute) {
+    (label.clone(), AccountRoute { name: account.name.clone(), default_meeting: account.default_meeting.clone() })
 }
 
-fn device((label, device): (&String, &config::Device)) -> (String, Device) {
+fn device((label, device): (&String, &config::DeviceConfig)) -> (String, KnownPhone) {
     let (default_meeting, language) = (device.default_meeting.clone(), device.language.clone());
-    (label.clone(), Device { name: Some(device.name.clone()), default_meeting, language, text: device.text })
+    (label.clone(), KnownPhone { name: Some(device.name.clone()), default_meeting, language, text: device.text })
 }
 
-fn entry((name, meeting): (&MeetingName, &config::Meeting)) -> Entry {
+fn entry((name, meeting): (&MeetingName, &config::MeetingConfig)) -> Entry {
     Entry {
         name: name.clone(),
         conference_id: meeting.conference_id.clone().unwrap_or_default(),
@@ -72,10 +72,11 @@ fn hidden(settings: &Settings) -> Vec<PathBuf> {
     hidden
 }
 
-pub(super) fn house(settings: &Settings, library: Arc<Library>) -> House {
-    let pin = |(name, meeting): (&MeetingName, &config::Meeting)| Some((name.clone(), secret(meeting.organiser_pin.as_ref()?)));
-    House {
-        doors: Doors {
+pub(super) fn house(settings: &Settings, library: Arc<Library>) -> RuntimeConfig {
+    let pin =
+        |(name, meeting): (&MeetingName, &config::MeetingConfig)| Some((name.clone(), secret(meeting.organiser_pin.as_ref()?)));
+    RuntimeConfig {
+        doors: CallRouter {
             devices: settings.devices.iter().map(device).collect(),
             accounts: settings.sip.accounts.iter().map(account_door).collect(),
             trunks: settings.sip.trunks.iter().map(|(label, trunk)| (label.clone(), trunk.name.clone())).collect(),
@@ -85,13 +86,13 @@ pub(super) fn house(settings: &Settings, library: Arc<Library>) -> House {
         },
         pins: Arc::new(settings.meetings.iter().filter_map(pin).collect()),
         library,
-        speaker: settings.speech.clone().map(|speech| Speaker::new(speech, hidden(settings))),
+        speaker: settings.speech.clone().map(|speech| Synthesizer::new(speech, hidden(settings))),
         codecs: settings.media.codecs.clone(),
     }
 }
 
 pub(super) fn web(settings: &Settings) -> WebSettings {
-    let ice_server = |server: &config::IceServer| IceServer {
+    let ice_server = |server: &config::IceServerConfig| IceServer {
         urls: server.urls.clone(),
         secret: match (&server.secret, &server.username, &server.credential) {
             (Some(shared), ..) => IceSecret::Shared(secret(shared)),
@@ -101,7 +102,7 @@ pub(super) fn web(settings: &Settings) -> WebSettings {
             _ => IceSecret::None,
         },
     };
-    let device_token = |(label, device): (&String, &config::Device)| {
+    let device_token = |(label, device): (&String, &config::DeviceConfig)| {
         device.api_token.as_ref().map(|token| (label.clone(), ApiToken::new(token.expose())))
     };
     WebSettings {

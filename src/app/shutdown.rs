@@ -15,7 +15,7 @@ use crate::cli::signals::Signals;
 use crate::common::cause::Cause;
 use crate::common::machine;
 use crate::media::Media;
-use crate::meeting::Registry;
+use crate::meeting::MeetingRegistry;
 use crate::relay;
 use crate::sip;
 use crate::store;
@@ -32,21 +32,21 @@ const STORE_CLOSES: Duration = Duration::from_secs(10);
 const LAST_WORDS: Duration = Duration::from_secs(15);
 
 /// The server of pages and API.
-pub(super) struct Pages {
+pub(super) struct PageServer {
     pub(super) task: JoinHandle<()>,
     pub(super) shutdown: watch::Sender<bool>,
 }
 
 /// What runs, and is stopped in order.
-pub(super) struct Up {
+pub(super) struct RunningParts {
     pub(super) media: Media,
     pub(super) sip: sip::Handle,
-    registry: Registry,
-    relay: Option<relay::driver::Handle>,
-    store: store::Handle,
+    registry: MeetingRegistry,
+    relay: Option<relay::driver::RelayHandle>,
+    store: store::StoreHandle,
     store_thread: std::thread::JoinHandle<()>,
     reloader: Arc<Reloader>,
-    pages: Pages,
+    pages: PageServer,
     /// True while calls are taken.
     ready: watch::Sender<bool>,
     /// True: present calls are ended with spoken words.
@@ -58,12 +58,12 @@ pub(super) struct Up {
     keepers: [JoinHandle<()>; 5],
 }
 
-impl Up {
+impl RunningParts {
     /// Takes calls.
     pub(super) async fn start(
         gateway: Gateway,
         reloader: Arc<Reloader>,
-        pages: Pages,
+        pages: PageServer,
         ready: watch::Sender<bool>,
         hangup: Signal,
     ) -> Self {

@@ -56,7 +56,7 @@ pub(super) fn connector(settings: &Settings) -> Result<Option<sip::Connector>, R
     }
 }
 
-fn account((label, account): (&String, &config::SipAccount)) -> sip::account::Account {
+fn account((label, account): (&String, &config::SipAccountConfig)) -> sip::account::Account {
     let password = account.login.password.expose();
     let credentials =
         Credentials { user: account.login.username.clone(), password: password.to_owned().into(), realm: account.realm.clone() };
@@ -71,7 +71,7 @@ fn account((label, account): (&String, &config::SipAccount)) -> sip::account::Ac
     }
 }
 
-fn capture(hep: &config::Hep) -> sip::hep::Capture {
+fn capture(hep: &config::HepConfig) -> sip::hep::Capture {
     let password = hep.password.as_ref().map(|password| password.expose().to_owned().into());
     sip::hep::Capture { server: hep.server, id: hep.id, password }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::queries::rows;
 use super::{RunError, state};
 use crate::common::redact::Redacted;
-use crate::config::{Relay, Settings};
+use crate::config::{RelayConfig, Settings};
 use crate::http;
-use crate::relay::provider::{Kind, WebhookAnswer};
+use crate::relay::provider::{ProviderKind, WebhookAnswer};
 use crate::relay::{self, Prefixes, driver};
 use crate::store;
 
@@ -18,7 +18,7 @@ const FLUSHES: Duration = Duration::from_secs(3);
 const RESTS: Duration = Duration::from_secs(3);
 
 /// Who has the chat sent by SMS, for the operator.
-pub(super) fn subscriptions(relay: Option<driver::Handle>) -> http::Query {
+pub(super) fn subscriptions(relay: Option<driver::RelayHandle>) -> http::Query {
     Arc::new(move |limit| {
         let relay = relay.clone();
         Box::pin(async move {
@@ -33,13 +33,13 @@ pub(super) fn subscriptions(relay: Option<driver::Handle>) -> http::Query {
 }
 
 /// What is on its way, for the operator.
-pub(super) fn outbox(relay: Option<driver::Handle>) -> http::StatusQuery {
+pub(super) fn outbox(relay: Option<driver::RelayHandle>) -> http::StatusQuery {
     Arc::new(move || {
         let relay = relay.clone();
         Box::pin(async move {
             let survey = match relay {
                 Some(relay) => relay.survey().await,
-                None => driver::Survey::default(),
+                None => driver::OutboxSurvey::default(),
             };
             serde_json::to_value(survey).unwrap_or_default()
         })
@@ -47,7 +47,7 @@ pub(super) fn outbox(relay: Option<driver::Handle>) -> http::StatusQuery {
 }
 
 /// Where providers call us, by their names in the configuration.
-pub(super) fn webhooks(settings: &Settings, relay: Option<driver::Handle>) -> http::Webhook {
+pub(super) fn webhooks(settings: &Settings, relay: Option<driver::RelayHandle>) -> http::Webhook {
     let known = settings.relay.providers.keys().next().cloned();
     Arc::new(move |name, call| {
         let relay = relay.clone().filter(|_| known.as_deref() == Some(name.as_str()));
@@ -62,7 +62,7 @@ pub(super) fn webhooks(settings: &Settings, relay: Option<driver::Handle>) -> ht
 
 /// O-4: what waits is sent while there is time for it, and the rest by the next run. What is unanswered by the provider then is waited
 /// for a while: it would have to be sent twice (C-7).
-pub(super) async fn rest(relay: &driver::Handle) {
+pub(super) async fn rest(relay: &driver::RelayHandle) {
     if tokio::time::timeout(FLUSHES, relay.flush()).await.is_ok() {
         return;
     }
@@ -73,22 +73,22 @@ pub(super) async fn rest(relay: &driver::Handle) {
 
 /// Whether messages leave the house: the provider for trials only writes them down.
 pub(super) fn sends(settings: &Settings) -> bool {
-    settings.relay.providers.values().next().is_some_and(|provider| provider.kind != Kind::Log)
+    settings.relay.providers.values().next().is_some_and(|provider| provider.kind != ProviderKind::Log)
 }
 
 /// Starts it, if there is a provider.
 ///
 /// # Errors
 /// The store cannot be read, or there is no randomness for codes.
-pub(super) async fn start(settings: &Settings, store: &store::Handle) -> Result<Option<driver::Handle>, RunError> {
+pub(super) async fn start(settings: &Settings, store: &store::StoreHandle) -> Result<Option<driver::RelayHandle>, RunError> {
     let Some((name, provider)) = settings.relay.providers.iter().next() else { return Ok(None) };
     let mut provider = provider.clone();
-    if let (Kind::Twilio(twilio), Some(public)) = (&mut provider.kind, &settings.http.public_url) {
+    if let (ProviderKind::Twilio(twilio), Some(public)) = (&mut provider.kind, &settings.http.public_url) {
         twilio.callback = Some(format!("{}/webhooks/sms/{name}", public.trim_end_matches('/')));
     }
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(RunError::Randomness)?;
-    let Relay { allowed_prefixes, country_code, .. } = &settings.relay;
+    let RelayConfig { allowed_prefixes, country_code, .. } = &settings.relay;
     let prefixes = match (allowed_prefixes.as_slice(), country_code) {
         ([], Some(code)) => Prefixes::new(vec![format!("+{code}")]),
         ([], None) => Prefixes::of_country(&provider.number),
@@ -103,7 +103,7 @@ pub(super) async fn start(settings: &Settings, store: &store::Handle) -> Result<
         number: provider.number.clone(),
         secret: Redacted::new(secret),
     };
-    let home = relay::Home::new(settings.relay.country_code.as_deref());
+    let home = relay::NumberingPlan::new(settings.relay.country_code.as_deref());
     let started = driver::start(relay, home, settings.relay.on_unknown, provider, store.clone()).await;
     started.map(Some).map_err(state("store in", &settings.store.directory))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Act, Call, Phase};
+use super::{Call, CallAct, Phase};
 use crate::common::phrase::Phrase;
 use crate::common::redact::Redacted;
 use crate::media::PlayKind;
@@ -16,7 +16,7 @@ const LONGEST: usize = 400;
 
 /// What waits to be read.
 #[derive(Debug, Default)]
-pub(super) struct Reading {
+pub(super) struct ChatReadout {
     unread: VecDeque<Redacted<String>>,
     /// So many of them are being turned into sound.
     taken: Option<usize>,
@@ -24,7 +24,7 @@ pub(super) struct Reading {
     failed: bool,
 }
 
-impl Reading {
+impl ChatReadout {
     fn push(&mut self, line: &str) {
         let plain = |c: char| if c.is_control() { ' ' } else { c };
         self.unread.push_back(Redacted::new(line.chars().map(plain).take(LONGEST).collect()));
@@ -55,7 +55,7 @@ impl Call {
             self.reading.push(text.expose());
         }
         if self.settings.text {
-            self.acts.push_back(Act::Sip(sip::Command::Text { call: self.settings.call, text }));
+            self.acts.push_back(CallAct::Sip(sip::Command::Text { call: self.settings.call, text }));
         }
     }
 
@@ -65,7 +65,7 @@ impl Call {
             return;
         }
         match self.reading.next() {
-            Some(text) => self.acts.push_back(Act::Speak(text)),
+            Some(text) => self.acts.push_back(CallAct::Speak(text)),
             None => {
                 self.reading.taken = None;
                 self.say(Phrase::NoMessages);

@@ -4,21 +4,21 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::Input;
-use super::task::{INBOX, Shared};
+use super::CallInput;
+use super::task::{CallsShared, INBOX};
 use crate::common::cause::Cause;
 use crate::common::ids::PlayId;
 use crate::common::phrase::Phrase;
-use crate::media::{Heard, Play, PlayKind, Share};
+use crate::media::{MediaEvent, Play, PlayKind, Share};
 use crate::sip::{Command, Event, Incoming};
 
 /// How much longer than the words themselves it may take.
 const SLACK: Duration = Duration::from_secs(3);
 
-impl Shared {
+impl CallsShared {
     /// S-10: a known caller is told by voice that nobody answers it here. The SIP endpoint has seen to everything else, and to it that
     /// there are never more than a few of these.
-    pub(super) async fn emergency(&self, incoming: &Incoming, inputs: &mut mpsc::Receiver<Input>) {
+    pub(super) async fn emergency(&self, incoming: &Incoming, inputs: &mut mpsc::Receiver<CallInput>) {
         let (call, cause) = (incoming.call, Cause::NoEmergencyCalls);
         if self.speak_before_the_answer(incoming, Phrase::NoEmergencyCalls, inputs).await.is_none() {
             tracing::debug!(%call, "the caller could not be told by voice");
@@ -31,7 +31,7 @@ impl Shared {
         &self,
         incoming: &Incoming,
         phrase: Phrase,
-        inputs: &mut mpsc::Receiver<Input>,
+        inputs: &mut mpsc::Receiver<CallInput>,
     ) -> Option<()> {
         let (call, offer) = (incoming.call, incoming.offer.as_ref()?);
         let far = (incoming.local.ip(), incoming.source.ip(), incoming.proof);
@@ -48,12 +48,12 @@ impl Shared {
             loop {
                 tokio::select! {
                     said = heard.recv() => match said?.heard {
-                        Heard::Played { play, .. } if play == id => return Some(()),
-                        Heard::Closed(_) => return None,
+                        MediaEvent::Played { play, .. } if play == id => return Some(()),
+                        MediaEvent::Closed(_) => return None,
                         _ => {}
                     },
                     input = inputs.recv() => {
-                        if let Input::Sip(Event::Cancelled { .. } | Event::Ended { .. }) = input? {
+                        if let CallInput::Sip(Event::Cancelled { .. } | Event::Ended { .. }) = input? {
                             return None;
                         }
                     }

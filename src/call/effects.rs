@@ -7,108 +7,108 @@ use std::time::SystemTime;
 
 use tokio::sync::mpsc;
 
-use super::history::PastCall;
-use super::outbound::{Invitation, PROGRESS, Progress};
-use super::registry::OwnLine;
-use super::router::Guest;
-use super::task::{House, Shared};
-use super::{Act, Call, Input, Stage, Summary};
+use super::history::EndedCall;
+use super::outbound::{Invitation, OutboundProgress, PROGRESS};
+use super::registry::OwnCallEntry;
+use super::router::RoutedCall;
+use super::task::{CallsShared, RuntimeConfig};
+use super::{Call, CallAct, CallInput, CallStage, CallSummary};
 use crate::codec::CodecKind;
 use crate::common::cause::Cause;
 use crate::common::ids::{CallId, MeetingName, ParticipantId};
-use crate::common::machine::{self, Flow, Owner};
+use crate::common::machine::{self, DriveFlow, MachineOwner};
 use crate::common::phrase::Phrase;
 use crate::common::redact::Redacted;
 use crate::media::{PlayKind, PortHandle};
 use crate::meeting::{By, FromGuest, Knock, MeetingHandle, ToGuest};
-use crate::menu::Verdict;
+use crate::menu::CodeVerdict;
 use crate::relay;
 use crate::sip::Command;
 
 /// A call's machine with its hands.
-pub(super) struct Driven {
+pub(super) struct DrivenCall {
     pub(super) machine: Call,
-    pub(super) hands: Hands,
-    pub(super) summary: Option<Box<Summary>>,
+    pub(super) hands: CallEffects,
+    pub(super) summary: Option<Box<CallSummary>>,
 }
 
-impl Owner for Driven {
+impl MachineOwner for DrivenCall {
     type Machine = Call;
 
     fn machine(&mut self) -> &mut Call {
         &mut self.machine
     }
 
-    async fn perform(&mut self, act: Act) -> Flow {
-        if let Act::Done(summary) = act {
+    async fn perform(&mut self, act: CallAct) -> DriveFlow {
+        if let CallAct::Done(summary) = act {
             self.summary = Some(summary);
-            return Flow::Stop;
+            return DriveFlow::Stop;
         }
         let stage = self.machine.stage();
         self.hands.line.change(|line| {
             line.stage = stage;
-            line.admitted |= stage == Stage::In;
+            line.admitted |= stage == CallStage::In;
         });
         self.hands.perform(act).await;
-        Flow::Continue
+        DriveFlow::Continue
     }
 }
 
 /// What a call does its acts with.
-pub(super) struct Hands {
-    pub(super) shared: Arc<Shared>,
+pub(super) struct CallEffects {
+    pub(super) shared: Arc<CallsShared>,
     /// What was configured when the call began.
-    pub(super) house: Arc<House>,
+    pub(super) house: Arc<RuntimeConfig>,
     pub(super) call: CallId,
-    pub(super) line: OwnLine,
+    pub(super) line: OwnCallEntry,
     pub(super) source: SocketAddr,
-    pub(super) guest: Guest,
+    pub(super) guest: RoutedCall,
     pub(super) port: PortHandle,
-    pub(super) inbox: mpsc::Sender<Input>,
+    pub(super) inbox: mpsc::Sender<CallInput>,
     pub(super) to_guest: mpsc::Sender<ToGuest>,
     pub(super) meeting: Option<MeetingHandle>,
     pub(super) who: Option<ParticipantId>,
     /// Whoever has called the device here, until the last word to it.
-    pub(super) asked: Option<mpsc::Sender<Progress>>,
+    pub(super) asked: Option<mpsc::Sender<OutboundProgress>>,
     /// What was to be said of a code is not, because codes are not looked at: nobody shall hear whether it was right (K-1).
     pub(super) hushed: bool,
 }
 
-impl Hands {
-    async fn perform(&mut self, act: Act) {
+impl CallEffects {
+    async fn perform(&mut self, act: CallAct) {
         let settings = &self.shared.settings;
         match act {
-            Act::Sip(command) => settings.sip.send(command).await,
-            Act::Play(play) if self.hushed && play.kind == PlayKind::Prompt => {}
-            Act::Play(play) => self.port.play(play).await,
-            Act::StopPrompts => {
+            CallAct::Sip(command) => settings.sip.send(command).await,
+            CallAct::Play(play) if self.hushed && play.kind == PlayKind::Prompt => {}
+            CallAct::Play(play) => self.port.play(play).await,
+            CallAct::StopPrompts => {
                 self.hushed = false;
                 self.port.stop_prompts().await;
             }
-            Act::Music(on) => self.port.music(self.house.library.music().filter(|_| on)).await,
-            Act::Reprofile(profile) => self.port.reprofile(profile).await,
-            Act::Knock { meeting, keyed } if keyed && self.judge(Some(&meeting), true) == Verdict::Locked => {
-                self.lock_out(Input::LockedOut)
+            CallAct::Music(on) => self.port.music(self.house.library.music().filter(|_| on)).await,
+            CallAct::Reprofile(profile) => self.port.reprofile(profile).await,
+            CallAct::Knock { meeting, keyed } if keyed && self.judge(Some(&meeting), true) == CodeVerdict::Locked => {
+                self.lock_out(CallInput::LockedOut)
             }
-            Act::Knock { meeting, .. } => self.knock(&meeting).await,
-            Act::Guest(what) => self.tell_meeting(what).await,
-            Act::WrongTry(meeting) => {
+            CallAct::Knock { meeting, .. } => self.knock(&meeting).await,
+            CallAct::Guest(what) => self.tell_meeting(what).await,
+            CallAct::WrongTry(meeting) => {
                 tracing::warn!(call = %self.call, source = %self.source.ip(), meeting = meeting.as_ref().map(tracing::field::display), "wrong code");
-                if self.judge(meeting.as_ref(), false) == Verdict::Locked {
-                    self.lock_out(Input::LockedOut);
+                if self.judge(meeting.as_ref(), false) == CodeVerdict::Locked {
+                    self.lock_out(CallInput::LockedOut);
                 }
             }
-            Act::Pin { right } => self.pin(right).await,
-            Act::Relay(asked) => self.ask_relay(asked).await,
-            Act::Speak(text) => self.speak(text),
-            Act::Transfer { device, replaces } => self.transfer(device, replaces).await,
-            Act::ClosePort => self.port.close().await,
-            Act::Done(_) => {}
+            CallAct::Pin { right } => self.pin(right).await,
+            CallAct::Relay(asked) => self.ask_relay(asked).await,
+            CallAct::Speak(text) => self.speak(text),
+            CallAct::Transfer { device, replaces } => self.transfer(device, replaces).await,
+            CallAct::ClosePort => self.port.close().await,
+            CallAct::Done(_) => {}
         }
     }
 
     /// The last word to whoever has called the device here.
-    pub(super) fn report(&mut self, last: Progress) {
+    pub(super) fn report(&mut self, last: OutboundProgress) {
         if let Some(asked) = self.asked.take() {
             // Who does not wait for it any more need not hear it.
             let _ = asked.try_send(last);
@@ -116,28 +116,28 @@ impl Hands {
     }
 
     /// In the order of this call's words; an answer comes in its own time.
-    async fn ask_relay(&self, asked: relay::Input) {
+    async fn ask_relay(&self, asked: relay::RelayInput) {
         let Some(relay) = &self.shared.settings.relay else { return };
         let inbox = self.inbox.clone();
         match asked {
-            relay::Input::Entered { .. } => {
+            relay::RelayInput::Entered { .. } => {
                 let (posts, mut posted) = mpsc::channel(relay::driver::POSTS);
                 relay.entered(self.call, asked, posts).await;
                 tokio::spawn(async move {
                     while let Some(what) = posted.recv().await {
-                        if inbox.send(Input::Sms(what)).await.is_err() {
+                        if inbox.send(CallInput::Sms(what)).await.is_err() {
                             return;
                         }
                     }
                 });
             }
-            relay::Input::Notice { .. } => relay.say(asked).await,
+            relay::RelayInput::Notice { .. } => relay.say(asked).await,
             asked => {
                 let answer = relay.ask(asked).await;
                 tokio::spawn(async move {
-                    let told = answer.await.unwrap_or(relay::Told::Trouble);
+                    let told = answer.await.unwrap_or(relay::RelayAnswer::Trouble);
                     // A call that has ended meanwhile hears nothing.
-                    let _ = inbox.send(Input::Relay(told)).await;
+                    let _ = inbox.send(CallInput::Relay(told)).await;
                 });
             }
         }
@@ -150,14 +150,14 @@ impl Hands {
             let spoken = speaker.speak(&language, &text).await;
             let spoken = spoken.inspect_err(|error| tracing::warn!(%call, %error, "the speech program of [speech]"));
             // A call that has ended meanwhile hears nothing.
-            let _ = inbox.send(Input::Spoken(spoken.ok())).await;
+            let _ = inbox.send(CallInput::Spoken(spoken.ok())).await;
         });
     }
 
     /// C-1: the chat by SMS ends with the presence.
     pub(super) async fn leave_relay(&self) {
         if let Some(relay) = &self.shared.settings.relay {
-            relay.say(relay::Input::Left { call: self.call }).await;
+            relay.say(relay::RelayInput::Left { call: self.call }).await;
         }
     }
 
@@ -176,18 +176,18 @@ impl Hands {
         let inbox = self.inbox.clone();
         tokio::spawn(async move {
             while let Some(step) = steps.recv().await {
-                if inbox.send(Input::Transfer(step)).await.is_err() {
+                if inbox.send(CallInput::Transfer(step)).await.is_err() {
                     return;
                 }
             }
         });
     }
 
-    fn judge(&self, meeting: Option<&MeetingName>, right: bool) -> Verdict {
+    fn judge(&self, meeting: Option<&MeetingName>, right: bool) -> CodeVerdict {
         self.shared.settings.lockout.get().judge(machine::now(), &self.guest.caller, meeting, right)
     }
 
-    fn lock_out(&mut self, told: Input) {
+    fn lock_out(&mut self, told: CallInput) {
         self.hushed = true;
         self.back(told);
     }
@@ -198,9 +198,9 @@ impl Hands {
             tracing::warn!(call = %self.call, source = %self.source.ip(), meeting = meeting.as_ref().map(tracing::field::display), "wrong PIN");
         }
         match self.judge(meeting.as_ref(), right) {
-            Verdict::Opens => self.tell_meeting(FromGuest::OrganiserPin).await,
-            Verdict::Wrong => {}
-            Verdict::Locked => self.lock_out(Input::PinLocked),
+            CodeVerdict::Opens => self.tell_meeting(FromGuest::OrganiserPin).await,
+            CodeVerdict::Wrong => {}
+            CodeVerdict::Locked => self.lock_out(CallInput::PinLocked),
         }
     }
 
@@ -230,15 +230,15 @@ impl Hands {
                 self.line.change(|line| (line.meeting, line.participant) = (Some(name.clone()), Some(who)));
                 self.meeting = Some(meeting);
                 self.who = Some(who);
-                self.report(Progress::Knocked);
+                self.report(OutboundProgress::Knocked);
                 return;
             }
         }
-        self.back(Input::NoMeeting);
+        self.back(CallInput::NoMeeting);
     }
 
     /// An answer of our own making to the machine; its inbox has room, since this task is the one that empties it.
-    fn back(&self, input: Input) {
+    fn back(&self, input: CallInput) {
         if self.inbox.try_send(input).is_err() {
             tracing::error!(call = %self.call, cause = %Cause::Stalled, "the call's own queue is full");
         }
@@ -250,7 +250,7 @@ impl Hands {
         }
     }
 
-    pub(super) async fn record(&self, began: SystemTime, codec: CodecKind, summary: &Summary) {
+    pub(super) async fn record(&self, began: SystemTime, codec: CodecKind, summary: &CallSummary) {
         tracing::info!(
             call = %self.call,
             cause = %summary.cause,
@@ -267,7 +267,7 @@ impl Hands {
             counted.heard(summary.stats.mos, summary.stats.received, summary.stats.lost);
         }
         if let Some(line) = self.line.read() {
-            self.shared.past.note(PastCall { line, cause: summary.cause, stats: summary.stats });
+            self.shared.past.note(EndedCall { line, cause: summary.cause, stats: summary.stats });
         }
         self.shared.record((self.call, &self.guest), began, codec, summary).await;
     }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-use super::CallLine;
+use super::CallEntry;
 use crate::common::cause::Cause;
 use crate::common::ids::CallId;
 use crate::media::PortStats;
@@ -13,9 +13,9 @@ const KEPT: usize = 100;
 
 /// A call that is over.
 #[derive(Debug, Clone)]
-pub struct PastCall {
+pub struct EndedCall {
     /// Its line, as it was last.
-    pub line: CallLine,
+    pub line: CallEntry,
     /// Why it ended.
     pub cause: Cause,
     /// What its media came to.
@@ -24,11 +24,11 @@ pub struct PastCall {
 
 /// The last calls that had media.
 #[derive(Debug, Default)]
-pub(super) struct PastCalls(Mutex<VecDeque<PastCall>>);
+pub(super) struct CallHistory(Mutex<VecDeque<EndedCall>>);
 
-impl PastCalls {
+impl CallHistory {
     /// Remembers one.
-    pub(super) fn note(&self, mut past: PastCall) {
+    pub(super) fn note(&self, mut past: EndedCall) {
         // Its port is closed: nobody shall ask there.
         past.line.port = None;
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -39,7 +39,7 @@ impl PastCalls {
     }
 
     /// One of them.
-    pub(super) fn find(&self, call: CallId) -> Option<PastCall> {
+    pub(super) fn find(&self, call: CallId) -> Option<EndedCall> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.iter().find(|past| past.line.call == call).cloned()
     }

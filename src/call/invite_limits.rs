@@ -1,4 +1,4 @@
-//! [`Rings`]: how often devices may be called into meetings (S-9), so that no member makes a room ring all day.
+//! [`InviteLimits`]: how often devices may be called into meetings (S-9), so that no member makes a room ring all day.
 //!
 //! | counted for | at once | one more every |
 //! |---|---|---|
@@ -11,29 +11,29 @@
 use std::time::{Duration, Instant};
 
 use crate::common::ids::MeetingName;
-use crate::common::rate_limit::{Allowance, Budgets};
+use crate::common::rate_limit::{RateLimit, RateLimiter};
 use crate::meeting::{BETWEEN_RINGS, By};
 
-const DEVICE: Allowance = Allowance { burst: 1, every: BETWEEN_RINGS };
-const ASKER: Allowance = Allowance { burst: 3, every: Duration::from_secs(60) };
-const MEETING: Allowance = Allowance { burst: 6, every: Duration::from_secs(15) };
+const DEVICE: RateLimit = RateLimit { burst: 1, every: BETWEEN_RINGS };
+const ASKER: RateLimit = RateLimit { burst: 3, every: Duration::from_secs(60) };
+const MEETING: RateLimit = RateLimit { burst: 6, every: Duration::from_secs(15) };
 /// Rows of each table. Devices, meetings and sessions are the operator's to make, so no stranger fills it.
 const MOST: usize = 4096;
 
 /// The budgets.
 #[derive(Debug)]
-pub(super) struct Rings {
-    devices: Budgets<String>,
-    askers: Budgets<By>,
-    meetings: Budgets<MeetingName>,
+pub(super) struct InviteLimits {
+    devices: RateLimiter<String>,
+    askers: RateLimiter<By>,
+    meetings: RateLimiter<MeetingName>,
 }
 
-impl Rings {
+impl InviteLimits {
     pub(super) fn new(now: Instant) -> Self {
         Self {
-            devices: Budgets::new(DEVICE, MOST, now),
-            askers: Budgets::new(ASKER, MOST, now),
-            meetings: Budgets::new(MEETING, MOST, now),
+            devices: RateLimiter::new(DEVICE, MOST, now),
+            askers: RateLimiter::new(ASKER, MOST, now),
+            meetings: RateLimiter::new(MEETING, MOST, now),
         }
     }
 
@@ -56,9 +56,9 @@ mod tests {
     use super::*;
 
     #[allow(clippy::disallowed_methods, reason = "an origin for virtual time")]
-    fn rings() -> (Rings, Instant) {
+    fn rings() -> (InviteLimits, Instant) {
         let now = Instant::now();
-        (Rings::new(now), now)
+        (InviteLimits::new(now), now)
     }
 
     fn name(text: &str) -> MeetingName {
@@ -79,7 +79,8 @@ mod tests {
     #[test]
     fn s9_a_session_and_a_meeting_have_budgets_of_their_own_and_the_operator_has_none() {
         let (mut rings, now) = rings();
-        let ring = |rings: &mut Rings, by: &By, n: usize, meeting: &str| rings.take(now, by, &format!("d{n}"), &name(meeting));
+        let ring =
+            |rings: &mut InviteLimits, by: &By, n: usize, meeting: &str| rings.take(now, by, &format!("d{n}"), &name(meeting));
         assert_eq!((0..9).filter(|n| ring(&mut rings, &By::Session(1), *n, "demo")).count(), 3);
         let more = (10..19).filter(|n| ring(&mut rings, &By::Session(u64::try_from(*n).unwrap()), *n, "demo")).count();
         assert_eq!(more, 3, "six a meeting");

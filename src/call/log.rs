@@ -9,7 +9,7 @@ use crate::sip::Incoming;
 
 /// One budget a cause.
 #[derive(Debug, Default)]
-pub(super) struct Lines {
+pub(super) struct CallLog {
     refusals: Mutex<LogBudget>,
     no_ports: Mutex<LogBudget>,
 }
@@ -18,7 +18,7 @@ fn say(lines: &Mutex<LogBudget>) -> Option<u64> {
     lines.lock().unwrap_or_else(PoisonError::into_inner).say(machine::now())
 }
 
-impl Lines {
+impl CallLog {
     /// Whether the refusal of a call is written, and how many were not since the last one. Those of known callers all are.
     pub(super) fn refusal(&self, incoming: &Incoming) -> Option<u64> {
         if is_known(incoming) { Some(0) } else { say(&self.refusals) }

@@ -4,13 +4,13 @@ use std::net::IpAddr;
 
 use crate::common::cause::Cause;
 use crate::common::ip_network;
-use crate::media::{Profile, TelephoneEvent};
-use crate::rtp::session::Named;
-use crate::sdp::{self, Negotiated, Ours, Session};
+use crate::media::{Profile, TelephoneEventFormat};
+use crate::rtp::session::NamedSource;
+use crate::sdp::{self, LocalCapabilities, Negotiated, SessionDescription};
 
 /// Whom the conversation is with, as far as its media is concerned (S-7).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FarEnd {
+pub struct RemoteMedia {
     /// Where the peer's SIP comes from.
     pub signalling: IpAddr,
     /// It has proven who it is, by password or certificate.
@@ -19,36 +19,36 @@ pub struct FarEnd {
     pub own: Vec<IpAddr>,
 }
 
-impl FarEnd {
+impl RemoteMedia {
     /// What is thought of an address that the peer describes as its own.
-    fn judge(&self, address: IpAddr) -> Named {
+    fn judge(&self, address: IpAddr) -> NamedSource {
         let (address, signalling) = (address.to_canonical(), self.signalling.to_canonical());
         if address == signalling {
-            Named::Trusted
+            NamedSource::Trusted
         } else if ip_network::leads_inward(address) || self.own.contains(&address) {
-            Named::Barred
+            NamedSource::Barred
         } else if self.proven {
-            Named::Trusted
+            NamedSource::Trusted
         } else {
-            Named::Unproven
+            NamedSource::Unproven
         }
     }
 }
 
 /// Offer/answer of one dialog, with what was last agreed on.
 #[derive(Debug, Clone)]
-pub struct Talk {
-    ours: Ours,
-    far: FarEnd,
+pub struct OfferAnswer {
+    ours: LocalCapabilities,
+    far: RemoteMedia,
     agreed: Option<Profile>,
-    offered: Option<Session>,
+    offered: Option<SessionDescription>,
     held: bool,
 }
 
-impl Talk {
+impl OfferAnswer {
     /// A conversation in which nothing is agreed on yet.
     #[must_use]
-    pub const fn new(ours: Ours, far: FarEnd) -> Self {
+    pub const fn new(ours: LocalCapabilities, far: RemoteMedia) -> Self {
         Self { ours, far, agreed: None, offered: None, held: false }
     }
 
@@ -63,7 +63,7 @@ impl Talk {
     /// # Errors
     /// The cause of the refusal; what was agreed on before stays.
     pub fn offered(&mut self, offer: &[u8]) -> Result<(Profile, String), Cause> {
-        let offer = Session::parse(offer).map_err(|_| Cause::NoCommonCodec)?;
+        let offer = SessionDescription::parse(offer).map_err(|_| Cause::NoCommonCodec)?;
         let negotiated = sdp::answer(&offer, &self.ours).map_err(sdp::AnswerError::cause)?;
         let text = negotiated.local.to_string();
         Ok((self.agree(&negotiated), text))
@@ -93,7 +93,7 @@ impl Talk {
     /// When no offer of ours is open, or the answer does not fit it.
     pub fn answered(&mut self, answer: &[u8]) -> Result<Profile, Cause> {
         let offer = self.offered.take().ok_or(Cause::NoCommonCodec)?;
-        let answer = Session::parse(answer).map_err(|_| Cause::NoCommonCodec)?;
+        let answer = SessionDescription::parse(answer).map_err(|_| Cause::NoCommonCodec)?;
         let negotiated = sdp::accept_answer(&offer, &answer).map_err(sdp::AnswerError::cause)?;
         Ok(self.agree(&negotiated))
     }
@@ -117,12 +117,12 @@ impl Talk {
 
 /// What the media plane needs of an agreement.
 #[must_use]
-pub fn profile(negotiated: &Negotiated, far: &FarEnd) -> Profile {
+pub fn profile(negotiated: &Negotiated, far: &RemoteMedia) -> Profile {
     Profile {
         codec: negotiated.codec,
         payload_type_send: negotiated.payload_type_send,
         payload_type_receive: negotiated.payload_type_receive,
-        telephone_event: negotiated.telephone_event.map(|event| TelephoneEvent {
+        telephone_event: negotiated.telephone_event.map(|event| TelephoneEventFormat {
             payload_type: event.receive_pt,
             send_payload_type: event.send_pt,
             clock: event.clock,

@@ -8,21 +8,21 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Semaphore, mpsc};
 
-use super::invite_limits::Rings;
-use super::registry::{CallLine, OwnLine};
-use super::router::Guest;
-use super::task::{Established, Shared};
-use super::{Input, Stage};
+use super::invite_limits::InviteLimits;
+use super::registry::{CallEntry, OwnCallEntry};
+use super::router::RoutedCall;
+use super::task::{CallsShared, EstablishedCall};
+use super::{CallInput, CallStage};
 use crate::common::cause::Cause;
 use crate::common::ids::{CallId, Ids, MeetingName, ParticipantId};
 use crate::common::machine;
-use crate::common::redact::Caller;
+use crate::common::redact::MaskedCaller;
 use crate::media::Share;
-use crate::meeting::{By, Refusal};
+use crate::meeting::{By, MeetingRefusal};
 use crate::sip::uri::Host;
 use crate::sip::{Command, Event, Reach};
 use crate::store::Phone;
-use crate::telemetry::events::{Draft, What};
+use crate::telemetry::events::{Draft, EventKind};
 
 /// Invitations that may wait to begin; above that one is refused.
 pub(super) const INVITATIONS: usize = 16;
@@ -47,13 +47,13 @@ pub struct Invitation {
     pub by: By,
     /// The presence whose place it takes (M-18).
     pub heir_of: Option<ParticipantId>,
-    /// Whoever asked; of [`PROGRESS`]. What it is told ends with [`Progress::Knocked`] or [`Progress::Failed`].
-    pub progress: mpsc::Sender<Progress>,
+    /// Whoever asked; of [`PROGRESS`]. What it is told ends with [`OutboundProgress::Knocked`] or [`OutboundProgress::Failed`].
+    pub progress: mpsc::Sender<OutboundProgress>,
 }
 
 /// How far an invitation has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
+pub enum OutboundProgress {
     /// It rings.
     Ringing,
     /// Somebody has taken the call.
@@ -64,7 +64,7 @@ pub enum Progress {
     Failed(Cause),
 }
 
-impl Progress {
+impl OutboundProgress {
     /// The final or provisional status that says the same in SIP.
     #[must_use]
     pub const fn status(self) -> u16 {
@@ -78,26 +78,26 @@ impl Progress {
 
 /// Asks for invitations, within budgets.
 #[derive(Debug)]
-pub(super) struct Inviter {
+pub(super) struct OutboundCalls {
     ids: Ids,
     queue: mpsc::Sender<(CallId, Invitation)>,
-    rings: Mutex<Rings>,
+    rings: Mutex<InviteLimits>,
     /// Calls that may ring at once: each holds a pair of ports, which its offer has to name.
     pub(super) ringing: Semaphore,
 }
 
-impl Inviter {
+impl OutboundCalls {
     /// `pairs`: of ports, altogether.
     pub(super) fn new(ids: Ids, queue: mpsc::Sender<(CallId, Invitation)>, pairs: usize) -> Self {
         let ringing = Semaphore::new((pairs / SHARE).clamp(1, RINGING_AT_ONCE));
-        Self { ids, queue, rings: Mutex::new(Rings::new(machine::now())), ringing }
+        Self { ids, queue, rings: Mutex::new(InviteLimits::new(machine::now())), ringing }
     }
 
-    pub(super) fn ask(&self, invitation: Invitation) -> Result<CallId, Refusal> {
-        let place = self.queue.try_reserve().map_err(|_| Refusal::Busy)?;
+    pub(super) fn ask(&self, invitation: Invitation) -> Result<CallId, MeetingRefusal> {
+        let place = self.queue.try_reserve().map_err(|_| MeetingRefusal::Busy)?;
         let mut rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
         if !rings.take(machine::now(), &invitation.by, &invitation.device, &invitation.meeting) {
-            return Err(Refusal::TooOften);
+            return Err(MeetingRefusal::TooOften);
         }
         let call = self.ids.call();
         place.send((call, invitation));
@@ -114,21 +114,21 @@ fn towards(peer: SocketAddr) -> Option<IpAddr> {
     socket.local_addr().ok().map(|local| local.ip())
 }
 
-impl Shared {
+impl CallsShared {
     /// Calls the device, and stays with whoever answers until the call is over.
     pub(super) async fn invite(
         self: &Arc<Self>,
         call: CallId,
         invitation: Invitation,
-        inbox: mpsc::Sender<Input>,
-        mut inputs: mpsc::Receiver<Input>,
+        inbox: mpsc::Sender<CallInput>,
+        mut inputs: mpsc::Receiver<CallInput>,
     ) {
         let (device, meeting, began) = (&invitation.device, &invitation.meeting, SystemTime::now());
         let reach = self.settings.sip.reach(device).await;
         let peer = reach.as_ref().map(|reach| reach.peer);
         let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
         let guest = self.house().doors.invited(device, meeting, address);
-        let mut guest = guest.map(|guest| Guest { heir_of: invitation.heir_of, ..guest });
+        let mut guest = guest.map(|guest| RoutedCall { heir_of: invitation.heir_of, ..guest });
         let outcome = match (reach, &mut guest) {
             (Some(reach), Some(guest)) => {
                 let rung = self.ring(call, &invitation, guest, &reach, &mut inputs).await;
@@ -139,7 +139,7 @@ impl Shared {
         };
         match (outcome, guest) {
             (Ok((reach, line, established)), Some(guest)) => {
-                let _ = invitation.progress.try_send(Progress::Answered);
+                let _ = invitation.progress.try_send(OutboundProgress::Answered);
                 let asked = Some(invitation.progress);
                 self.converse((call, line), reach.peer, (guest, asked), established, (inbox, inputs), began).await;
             }
@@ -148,7 +148,7 @@ impl Shared {
                 tracing::info!(%call, %device, %meeting, %cause, "nobody comes");
                 self.over(call, device, peer, cause);
                 self.ended(call, Some(meeting), cause);
-                let _ = invitation.progress.try_send(Progress::Failed(cause));
+                let _ = invitation.progress.try_send(OutboundProgress::Failed(cause));
                 if let Some(guest) = guest {
                     self.record_failed((call, &guest), Some(meeting), began, cause).await;
                 }
@@ -160,20 +160,20 @@ impl Shared {
         &self,
         call: CallId,
         invitation: &Invitation,
-        guest: &mut Guest,
+        guest: &mut RoutedCall,
         reach: &Reach,
-        inputs: &mut mpsc::Receiver<Input>,
-    ) -> Result<(OwnLine, Established), Cause> {
+        inputs: &mut mpsc::Receiver<CallInput>,
+    ) -> Result<(OwnCallEntry, EstablishedCall), Cause> {
         let Invitation { device, meeting, replaces, progress, .. } = invitation;
         tracing::info!(%call, %device, %meeting, target = %reach.peer, transport = reach.transport.as_str(), "calls a device");
         let local = reach.local.or_else(|| towards(reach.peer)).ok_or(Cause::NotReachable)?;
-        let line = CallLine {
+        let line = CallEntry {
             call,
             device: guest.device.clone(),
             name: guest.name.clone(),
             source: reach.peer,
             transport: reach.transport,
-            stage: Stage::Calling,
+            stage: CallStage::Calling,
             meeting: None,
             participant: None,
             began: machine::now(),
@@ -202,12 +202,12 @@ impl Shared {
             .await;
         let raise = |what| self.settings.raised.raise(Draft::of(what).call(Some(call)).meeting(meeting));
         let rings = || {
-            raise(What::Ringing);
-            let _ = progress.try_send(Progress::Ringing);
+            raise(EventKind::Ringing);
+            let _ = progress.try_send(OutboundProgress::Ringing);
         };
         let answer = tokio::time::timeout(RINGING, answered(inputs, rings)).await;
         let dialog = self.settings.sip.dialog(call).await.unwrap_or_default();
-        guest.phone = Phone::new(&dialog, reach.peer.to_string(), Caller::new(&reach.user), reach.proof.word());
+        guest.phone = Phone::new(&dialog, reach.peer.to_string(), MaskedCaller::new(&reach.user), reach.proof.word());
         let answer = match answer {
             Ok(answer) => answer?,
             Err(_) => {
@@ -224,23 +224,23 @@ impl Shared {
         };
         let profile = talk.answered(&sdp);
         let established = self.opened(call, talk, reserved, profile, Vec::new()).await?;
-        raise(What::Answered);
+        raise(EventKind::Answered);
         line.change(|line| line.codec = Some(established.codec.row().name));
         Ok((line, established))
     }
 }
 
 /// Their answer, or why we do not wait for it any longer.
-async fn answered(inputs: &mut mpsc::Receiver<Input>, ringing: impl Fn()) -> Result<Result<Vec<u8>, Cause>, Cause> {
+async fn answered(inputs: &mut mpsc::Receiver<CallInput>, ringing: impl Fn()) -> Result<Result<Vec<u8>, Cause>, Cause> {
     let mut rings = false;
     loop {
         match inputs.recv().await {
-            Some(Input::Sip(Event::Ringing { status: 180, .. })) if !rings => {
+            Some(CallInput::Sip(Event::Ringing { status: 180, .. })) if !rings => {
                 rings = true;
                 ringing();
             }
-            Some(Input::Sip(Event::Answered { sdp, .. })) => return Ok(Ok(sdp)),
-            Some(Input::Sip(Event::Failed { cause, .. } | Event::Ended { cause, .. })) => {
+            Some(CallInput::Sip(Event::Answered { sdp, .. })) => return Ok(Ok(sdp)),
+            Some(CallInput::Sip(Event::Failed { cause, .. } | Event::Ended { cause, .. })) => {
                 return Err(match cause {
                     Cause::Refused(603) => Cause::Declined,
                     Cause::Refused(408 | 480 | 487) => Cause::NoAnswer,
@@ -248,7 +248,7 @@ async fn answered(inputs: &mut mpsc::Receiver<Input>, ringing: impl Fn()) -> Res
                     other => other,
                 });
             }
-            Some(Input::End(cause)) => return Ok(Err(cause)),
+            Some(CallInput::End(cause)) => return Ok(Err(cause)),
             None => return Err(Cause::Fault),
             Some(_) => {}
         }

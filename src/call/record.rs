@@ -3,9 +3,9 @@
 
 use std::time::{Instant, SystemTime};
 
-use super::Summary;
-use super::router::Guest;
-use super::task::Shared;
+use super::CallSummary;
+use super::router::RoutedCall;
+use super::task::CallsShared;
 use crate::codec::CodecKind;
 use crate::common::cause::Cause;
 use crate::common::ids::{CallId, MeetingName};
@@ -13,9 +13,15 @@ use crate::common::units::unix_millis;
 use crate::store::CallRecord;
 use crate::telemetry::metrics::Unwritten;
 
-impl Shared {
+impl CallsShared {
     /// Of a call that had media.
-    pub(super) async fn record(&self, (call, guest): (CallId, &Guest), began: SystemTime, codec: CodecKind, summary: &Summary) {
+    pub(super) async fn record(
+        &self,
+        (call, guest): (CallId, &RoutedCall),
+        began: SystemTime,
+        codec: CodecKind,
+        summary: &CallSummary,
+    ) {
         let ended = SystemTime::now();
         let at = |instant: Instant| ended.checked_sub(summary.ended.saturating_duration_since(instant)).map(unix_millis);
         let heard = summary.stats.received > 0;
@@ -40,7 +46,7 @@ impl Shared {
     /// Of a call of somebody we know that was refused, given up or went wrong before it had media. `meeting`: the one it was called into.
     pub(super) async fn record_failed(
         &self,
-        (call, guest): (CallId, &Guest),
+        (call, guest): (CallId, &RoutedCall),
         meeting: Option<&MeetingName>,
         began: SystemTime,
         cause: Cause,
@@ -59,7 +65,7 @@ impl Shared {
 }
 
 /// What is known of every call.
-fn bare((call, guest): (CallId, &Guest), began: SystemTime, ended: SystemTime, cause: Cause) -> CallRecord {
+fn bare((call, guest): (CallId, &RoutedCall), began: SystemTime, ended: SystemTime, cause: Cause) -> CallRecord {
     CallRecord {
         call: call.to_string(),
         phone: guest.phone.clone(),

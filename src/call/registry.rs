@@ -5,14 +5,14 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use super::Stage;
+use super::CallStage;
 use crate::common::ids::{CallId, MeetingName, ParticipantId};
 use crate::media::PortHandle;
 use crate::sip::Transport;
 
 /// One call, as an operator sees it.
 #[derive(Debug, Clone)]
-pub struct CallLine {
+pub struct CallEntry {
     /// Its name in the log.
     pub call: CallId,
     /// The device's configured label.
@@ -24,7 +24,7 @@ pub struct CallLine {
     /// By what.
     pub transport: Transport,
     /// How far it has come.
-    pub stage: Stage,
+    pub stage: CallStage,
     /// At which meeting it knocked.
     pub meeting: Option<MeetingName>,
     /// Its presence there.
@@ -41,65 +41,65 @@ pub struct CallLine {
 
 /// The lines of all calls. No lock is held while anything is waited for.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Board(Arc<Mutex<BTreeMap<CallId, CallLine>>>);
+pub(super) struct CallRegistry(Arc<Mutex<BTreeMap<CallId, CallEntry>>>);
 
 /// A call's own line; dropped, it is wiped, however its task ended.
 #[derive(Debug)]
-pub(super) struct OwnLine {
-    board: Board,
+pub(super) struct OwnCallEntry {
+    board: CallRegistry,
     call: CallId,
 }
 
-impl Board {
+impl CallRegistry {
     /// Puts a line up.
-    pub(super) fn put(&self, line: CallLine) -> OwnLine {
+    pub(super) fn put(&self, line: CallEntry) -> OwnCallEntry {
         let call = line.call;
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(call, line);
-        OwnLine { board: self.clone(), call }
+        OwnCallEntry { board: self.clone(), call }
     }
 
     /// Puts a line up for a device that is about to ring; `None` while it rings already.
-    pub(super) fn put_if_silent(&self, line: CallLine) -> Option<OwnLine> {
+    pub(super) fn put_if_silent(&self, line: CallEntry) -> Option<OwnCallEntry> {
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.values().any(|other| other.stage == Stage::Calling && other.device == line.device) {
+        if lines.values().any(|other| other.stage == CallStage::Calling && other.device == line.device) {
             return None;
         }
         let call = line.call;
         lines.insert(call, line);
-        Some(OwnLine { board: self.clone(), call })
+        Some(OwnCallEntry { board: self.clone(), call })
     }
 
     /// The line of one call.
-    pub(super) fn line(&self, call: CallId) -> Option<CallLine> {
+    pub(super) fn line(&self, call: CallId) -> Option<CallEntry> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&call).cloned()
     }
 
     /// All lines, the oldest call first.
-    pub(super) fn lines(&self) -> Vec<CallLine> {
+    pub(super) fn lines(&self) -> Vec<CallEntry> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
     /// How far each call has come.
-    pub(super) fn stages(&self) -> Vec<Stage> {
+    pub(super) fn stages(&self) -> Vec<CallStage> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).values().map(|line| line.stage).collect()
     }
 }
 
-impl OwnLine {
+impl OwnCallEntry {
     /// What it says now.
-    pub(super) fn read(&self) -> Option<CallLine> {
+    pub(super) fn read(&self) -> Option<CallEntry> {
         self.board.line(self.call)
     }
 
     /// Changes the line.
-    pub(super) fn change(&self, change: impl FnOnce(&mut CallLine)) {
+    pub(super) fn change(&self, change: impl FnOnce(&mut CallEntry)) {
         if let Some(line) = self.board.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&self.call) {
             change(line);
         }
     }
 }
 
-impl Drop for OwnLine {
+impl Drop for OwnCallEntry {
     fn drop(&mut self) {
         self.board.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.call);
     }

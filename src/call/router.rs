@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use crate::common::cause::Cause;
 use crate::common::display_name;
 use crate::common::ids::{MeetingName, ParticipantId};
-use crate::common::redact::{Caller, Redacted};
+use crate::common::redact::{MaskedCaller, Redacted};
 use crate::media::Share;
 use crate::menu::{self, Addressed, Directory};
 use crate::sip::guard::Source;
@@ -16,7 +16,7 @@ use crate::sip::{Identity, Incoming};
 use crate::store::Phone;
 
 /// One configured device.
-pub struct Device {
+pub struct KnownPhone {
     /// How the meeting sees it, where set.
     pub name: Option<String>,
     /// The meeting it is put through to.
@@ -28,7 +28,7 @@ pub struct Device {
 }
 
 /// One account of ours at a PBX.
-pub struct AccountDoor {
+pub struct AccountRoute {
     /// How the meeting sees callers who say no name.
     pub name: String,
     /// The meeting that its calls are put through to.
@@ -36,13 +36,13 @@ pub struct AccountDoor {
 }
 
 /// Everything needed to admit a call.
-pub struct Doors {
+pub struct CallRouter {
     /// Configured devices by label.
-    pub devices: BTreeMap<String, Device>,
+    pub devices: BTreeMap<String, KnownPhone>,
     /// Names of trunks by label, for callers that say none.
     pub trunks: BTreeMap<String, String>,
     /// Where we are registered, by label.
-    pub accounts: BTreeMap<String, AccountDoor>,
+    pub accounts: BTreeMap<String, AccountRoute>,
     /// The user part that reaches the menu, besides none at all.
     pub menu_user: String,
     /// The meetings.
@@ -53,7 +53,7 @@ pub struct Doors {
 
 /// A call that will be answered.
 #[derive(Debug, Clone)]
-pub struct Guest {
+pub struct RoutedCall {
     /// The label of the device or trunk, for records and ledger.
     pub device: String,
     /// Its display name (M-4).
@@ -67,7 +67,7 @@ pub struct Guest {
     /// For records and ledger: the far end of its call.
     pub phone: Phone,
     /// Whose tries of codes its are (K-1).
-    pub caller: menu::Caller,
+    pub caller: menu::CodeSource,
     /// Who it is beyond this call: a configured device by its label, another by its address and the number it says.
     pub identity: String,
     /// The presence in a meeting whose place it takes (M-18).
@@ -85,7 +85,7 @@ pub(super) fn is_known(incoming: &Incoming) -> bool {
     !matches!(incoming.identity, None | Some(Identity::Unlisted))
 }
 
-impl Doors {
+impl CallRouter {
     /// Which share of the media ports a call may use: where somebody is known, strangers leave a part to them.
     #[must_use]
     pub fn share(&self, incoming: &Incoming) -> Share {
@@ -97,7 +97,7 @@ impl Doors {
     ///
     /// # Errors
     /// [`Cause::UnknownDevice`] and [`Cause::UnknownAddress`], for a refusal before anything is answered.
-    pub fn admit(&self, incoming: &Incoming) -> Result<Guest, Cause> {
+    pub fn admit(&self, incoming: &Incoming) -> Result<RoutedCall, Cause> {
         let user = incoming.from.uri.user_text();
         let claimed = incoming.from.display.as_deref().or(user.as_deref()).unwrap_or_default();
         let (label, name, fallback, device) = match incoming.identity.as_ref().ok_or(Cause::UnknownDevice)? {
@@ -113,15 +113,15 @@ impl Doors {
             }
             Identity::Unlisted => (UNLISTED, claimed, "Conference phone", None),
         };
-        let caller = Caller::new(user.as_deref().unwrap_or_default());
-        Ok(Guest {
+        let caller = MaskedCaller::new(user.as_deref().unwrap_or_default());
+        Ok(RoutedCall {
             phone: Phone::new(&incoming.call_id_header, incoming.source.to_string(), caller, incoming.proof.word()),
             device: label.to_owned(),
             name: display_name::clean(name, fallback),
             language: self.language_of(incoming).to_owned(),
             addressed: self.dialled(incoming, device)?,
             text: device.is_some_and(|device| device.text),
-            caller: menu::Caller { source: incoming.caller.clone(), known: device.is_some() },
+            caller: menu::CodeSource { source: incoming.caller.clone(), known: device.is_some() },
             identity: match device {
                 Some(_) => format!("device/{label}"),
                 None => format!("caller/{label}/{}/{}", incoming.source.ip(), user.as_deref().unwrap_or_default()),
@@ -133,16 +133,16 @@ impl Doors {
     /// As whom a device at `address` comes that is called into a meeting (S-9), its [`Phone`] not known yet; `None`: there is none of this
     /// label.
     #[must_use]
-    pub fn invited(&self, label: &str, meeting: &MeetingName, address: IpAddr) -> Option<Guest> {
+    pub fn invited(&self, label: &str, meeting: &MeetingName, address: IpAddr) -> Option<RoutedCall> {
         let device = self.devices.get(label)?;
-        Some(Guest {
+        Some(RoutedCall {
             device: label.to_owned(),
             name: display_name::clean(device.name.as_deref().unwrap_or(label), label),
             language: device.language.as_ref().unwrap_or(&self.language).clone(),
             addressed: Addressed::Invited { name: meeting.clone() },
             text: device.text,
             phone: Phone::default(),
-            caller: menu::Caller { source: Source::device(address, label), known: true },
+            caller: menu::CodeSource { source: Source::device(address, label), known: true },
             identity: format!("device/{label}"),
             heir_of: None,
         })
@@ -150,7 +150,7 @@ impl Doors {
 
     /// Whether a call leads straight to a question for a passcode: one whose caller is locked out need not be answered (K-1).
     #[must_use]
-    pub fn asks_passcode(&self, guest: &Guest) -> bool {
+    pub fn asks_passcode(&self, guest: &RoutedCall) -> bool {
         match &guest.addressed {
             Addressed::Meeting { name, passcode: None } => {
                 self.directory.by_name(name).is_some_and(|entry| entry.passcode.is_some())
@@ -169,7 +169,7 @@ impl Doors {
         device.and_then(|device| device.language.as_deref()).unwrap_or(&self.language)
     }
 
-    fn dialled(&self, incoming: &Incoming, device: Option<&Device>) -> Result<Addressed, Cause> {
+    fn dialled(&self, incoming: &Incoming, device: Option<&KnownPhone>) -> Result<Addressed, Cause> {
         if let Some(Identity::Account(label)) = &incoming.identity {
             // The Request-URI is our Contact; whom the caller meant stands in To. Mostly that is our own number at the PBX.
             let usual = self.accounts.get(&**label).and_then(|account| account.default_meeting.as_ref());

@@ -3,15 +3,15 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Act, Call, Phase};
+use super::{Call, CallAct, Phase};
 use crate::common::machine::Machine;
 use crate::common::phrase::Phrase;
 use crate::common::redact::Redacted;
 use crate::media::PlayKind;
 use crate::meeting::FromGuest;
 use crate::menu::KeypadInput;
-use crate::relay::driver::ForCall;
-use crate::relay::{self, Told};
+use crate::relay::driver::ToCall;
+use crate::relay::{self, RelayAnswer};
 use crate::sip;
 
 /// How long the first digit of a number is awaited; the question takes some of it.
@@ -23,7 +23,7 @@ const TRIES: u8 = 3;
 
 /// How far it has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Texting {
+pub(super) enum SmsOptIn {
     /// No messages.
     #[default]
     Off,
@@ -42,7 +42,7 @@ impl Call {
     pub(super) fn texting_begins(&mut self) {
         if let Some(meeting) = self.meeting.clone().filter(|_| self.settings.chat.is_some()) {
             let (call, device, name) = (self.settings.call, self.settings.device.clone(), self.settings.name.clone());
-            self.acts.push_back(Act::Relay(relay::Input::Entered { call, meeting, device, name }));
+            self.acts.push_back(CallAct::Relay(relay::RelayInput::Entered { call, meeting, device, name }));
         }
     }
 
@@ -56,23 +56,23 @@ impl Call {
         let text = texts.join(" ");
         let call = self.settings.call;
         if self.settings.text {
-            self.acts.push_back(Act::Sip(sip::Command::Text { call, text: Redacted::new(text.clone()) }));
+            self.acts.push_back(CallAct::Sip(sip::Command::Text { call, text: Redacted::new(text.clone()) }));
         }
         if self.settings.chat.is_some() {
-            self.acts.push_back(Act::Relay(relay::Input::Notice { call, text: Redacted::new(text) }));
+            self.acts.push_back(CallAct::Relay(relay::RelayInput::Notice { call, text: Redacted::new(text) }));
         }
     }
 
     /// `*4`: asks for a number, or ends what there is.
     pub(super) fn toggle_chat(&mut self, now: Instant) {
         match self.texting {
-            Texting::Waiting => {}
-            Texting::On => {
-                self.texting = Texting::Waiting;
-                self.acts.push_back(Act::Relay(relay::Input::Stop { call: self.settings.call }));
+            SmsOptIn::Waiting => {}
+            SmsOptIn::On => {
+                self.texting = SmsOptIn::Waiting;
+                self.acts.push_back(CallAct::Relay(relay::RelayInput::Stop { call: self.settings.call }));
             }
-            Texting::Off | Texting::Number { .. } | Texting::Code => {
-                self.texting = Texting::Number { wrong: 0 };
+            SmsOptIn::Off | SmsOptIn::Number { .. } | SmsOptIn::Code => {
+                self.texting = SmsOptIn::Number { wrong: 0 };
                 self.collect(now, &[Phrase::EnterMobileNumber], NUMBER_WITHIN);
             }
         }
@@ -82,78 +82,78 @@ impl Call {
     pub(super) fn collected(&mut self, now: Instant, digits: Redacted<String>) {
         let (call, nothing) = (self.settings.call, digits.expose().is_empty());
         match self.texting {
-            Texting::Number { .. } | Texting::Code if nothing => self.texting_over(Phrase::ChatNotSet),
-            Texting::Number { wrong } => match self.settings.chat.as_ref().and_then(|home| home.number(&digits)) {
+            SmsOptIn::Number { .. } | SmsOptIn::Code if nothing => self.texting_over(Phrase::ChatNotSet),
+            SmsOptIn::Number { wrong } => match self.settings.chat.as_ref().and_then(|home| home.number(&digits)) {
                 Some(number) => {
-                    self.texting = Texting::Waiting;
-                    self.acts.push_back(Act::Relay(relay::Input::Ask { call, number }));
+                    self.texting = SmsOptIn::Waiting;
+                    self.acts.push_back(CallAct::Relay(relay::RelayInput::Ask { call, number }));
                 }
                 None if wrong + 1 >= TRIES => self.texting_over(Phrase::ChatNotSet),
                 None => {
-                    self.texting = Texting::Number { wrong: wrong + 1 };
+                    self.texting = SmsOptIn::Number { wrong: wrong + 1 };
                     self.collect(now, &[Phrase::MobileNumberWrong, Phrase::EnterMobileNumber], NUMBER_WITHIN);
                 }
             },
-            Texting::Code => {
-                self.texting = Texting::Waiting;
-                self.acts.push_back(Act::Relay(relay::Input::Code { call, code: digits }));
+            SmsOptIn::Code => {
+                self.texting = SmsOptIn::Waiting;
+                self.acts.push_back(CallAct::Relay(relay::RelayInput::Code { call, code: digits }));
             }
-            Texting::Off | Texting::Waiting | Texting::On => {}
+            SmsOptIn::Off | SmsOptIn::Waiting | SmsOptIn::On => {}
         }
     }
 
     /// The relay's answer.
-    pub(super) fn relay_says(&mut self, now: Instant, told: &Told) {
+    pub(super) fn relay_says(&mut self, now: Instant, told: &RelayAnswer) {
         if !matches!(self.phase, Phase::Meeting { .. }) {
             return;
         }
         match told {
-            Told::CodeSent(number) => {
-                self.texting = Texting::Code;
+            RelayAnswer::CodeSent(number) => {
+                self.texting = SmsOptIn::Code;
                 let mut clips = self.clips(&[Phrase::CodeSentTo]);
                 clips.extend(self.settings.library.digits(&self.settings.language, number.expose()));
                 clips.extend(self.clips(&[Phrase::EnterTextedCode]));
                 self.play_clips(clips, PlayKind::Prompt);
                 self.await_digits(now, CODE_WITHIN);
             }
-            Told::CodeWrong => {
-                self.texting = Texting::Code;
+            RelayAnswer::CodeWrong => {
+                self.texting = SmsOptIn::Code;
                 self.collect(now, &[Phrase::TextedCodeWrong, Phrase::EnterTextedCode], CODE_WITHIN);
             }
-            Told::On => {
-                self.texting = Texting::On;
+            RelayAnswer::On => {
+                self.texting = SmsOptIn::On;
                 self.say(Phrase::ChatOn);
             }
-            Told::Off => self.texting_over(Phrase::ChatOff),
-            Told::CodeGone => self.texting_over(Phrase::ChatNotSet),
-            Told::TooMany | Told::Trouble => self.texting_over(Phrase::TextNotSent),
+            RelayAnswer::Off => self.texting_over(Phrase::ChatOff),
+            RelayAnswer::CodeGone => self.texting_over(Phrase::ChatNotSet),
+            RelayAnswer::TooMany | RelayAnswer::Trouble => self.texting_over(Phrase::TextNotSent),
         }
     }
 
     /// C-1: into the chat of the meeting, while the device is inside; nobody floods it.
-    pub(super) fn sms(&mut self, now: Instant, what: ForCall) {
+    pub(super) fn sms(&mut self, now: Instant, what: ToCall) {
         let inside = matches!(self.phase, Phase::Meeting { .. }) && self.admitted.is_some();
         match what {
-            ForCall::Posted(posted) if inside && self.texts.take(now) => {
+            ToCall::Posted(posted) if inside && self.texts.take(now) => {
                 let by = Some(posted.by.to_string());
-                self.acts.push_back(Act::Guest(FromGuest::Chat { text: posted.text, by }));
+                self.acts.push_back(CallAct::Guest(FromGuest::Chat { text: posted.text, by }));
             }
-            ForCall::Posted(posted) => {
+            ToCall::Posted(posted) => {
                 if let Some(unsaid) = self.texts_untaken.says(now) {
                     tracing::warn!(call = %self.settings.call, by = %posted.by, inside, unsaid, "a text by SMS is not taken");
                 }
             }
-            ForCall::Progress(progress) if inside => self.acts.push_back(Act::Guest(FromGuest::Texted(progress))),
-            ForCall::Progress(_) => {}
+            ToCall::Progress(progress) if inside => self.acts.push_back(CallAct::Guest(FromGuest::Texted(progress))),
+            ToCall::Progress(_) => {}
             // Nothing is said: whoever has stopped them knows, and the others go on with their meeting.
-            ForCall::Ended if self.texting == Texting::On => self.texting = Texting::Off,
-            ForCall::Ended => {}
-            ForCall::Readers(readers) => self.acts.push_back(Act::Guest(FromGuest::Readers(readers))),
+            ToCall::Ended if self.texting == SmsOptIn::On => self.texting = SmsOptIn::Off,
+            ToCall::Ended => {}
+            ToCall::Readers(readers) => self.acts.push_back(CallAct::Guest(FromGuest::Readers(readers))),
         }
     }
 
     fn texting_over(&mut self, said: Phrase) {
-        self.texting = Texting::Off;
+        self.texting = SmsOptIn::Off;
         self.say(said);
     }
 

@@ -10,7 +10,7 @@ use crate::config;
 
 /// Exit status of the program (U-7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
+pub enum ExitStatus {
     /// Stopped as asked.
     Clean,
     /// A port or another resource is not available.
@@ -21,7 +21,7 @@ pub enum Status {
     Configuration,
 }
 
-impl Status {
+impl ExitStatus {
     /// The number, of `sysexits.h`.
     #[must_use]
     pub const fn code(self) -> u8 {
@@ -34,8 +34,8 @@ impl Status {
     }
 }
 
-impl From<Status> for std::process::ExitCode {
-    fn from(status: Status) -> Self {
+impl From<ExitStatus> for std::process::ExitCode {
+    fn from(status: ExitStatus) -> Self {
         status.code().into()
     }
 }
@@ -181,8 +181,8 @@ pub struct LinkArgs {
     /// The X of [meeting.X]
     pub meeting: String,
     /// Whom the link makes of its opener
-    #[arg(long = "as", value_enum, default_value_t = LinkRole::Member, value_name = "ROLE")]
-    pub role: LinkRole,
+    #[arg(long = "as", value_enum, default_value_t = LinkRoleArg::Member, value_name = "ROLE")]
+    pub role: LinkRoleArg,
     /// How long it may be used, up to 366d
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = time)]
     pub valid: Duration,
@@ -196,7 +196,7 @@ pub struct LinkArgs {
 
 /// Whom a link makes of its opener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LinkRole {
+pub enum LinkRoleArg {
     /// A guest, who is not asked for the passcode
     Guest,
     /// A member of the organisation
@@ -250,10 +250,10 @@ mod tests {
         let Ok(Command::Link(link)) = parse("roomgate link demo --as organiser --valid 30d --uses 5 --config c") else {
             panic!("link")
         };
-        assert_eq!((link.role, link.config.path()), (LinkRole::Organiser, PathBuf::from("c")));
+        assert_eq!((link.role, link.config.path()), (LinkRoleArg::Organiser, PathBuf::from("c")));
         assert_eq!((link.valid.as_secs(), link.uses), (30 * 86_400, 5));
         let Ok(Command::Link(link)) = parse("roomgate link demo") else { panic!("link") };
-        assert_eq!((link.role, link.valid.as_secs(), link.uses), (LinkRole::Member, 600, 1));
+        assert_eq!((link.role, link.valid.as_secs(), link.uses), (LinkRoleArg::Member, 600, 1));
         let Ok(Command::Status(status)) = parse("roomgate status --json --config c") else { panic!("status") };
         assert!(status.json && status.config.path().ends_with("c"));
         assert!(matches!(parse("roomgate run --config conf"), Ok(Command::Run(_))));

@@ -6,9 +6,9 @@ use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::cli::{LedgerVerifyArgs, Status};
+use crate::cli::{ExitStatus, LedgerVerifyArgs};
 use crate::config::Settings;
-use crate::store::{self, Head, VerifyError};
+use crate::store::{self, LedgerHead, VerifyError};
 
 /// The longest file of heads that is read.
 const LONGEST: u64 = 1 << 30;
@@ -23,12 +23,12 @@ pub fn verify(settings: &Settings, args: &LedgerVerifyArgs) -> ExitCode {
         match read(path) {
             Ok(found) if found.is_empty() => {
                 complain(format_args!("{}: no head of a ledger is in this file", path.display()));
-                return Status::Unavailable.into();
+                return ExitStatus::Unavailable.into();
             }
             Ok(found) => heads.extend(found),
             Err(error) => {
                 complain(format_args!("{}: {error}", path.display()));
-                return Status::Unavailable.into();
+                return ExitStatus::Unavailable.into();
             }
         }
     }
@@ -51,7 +51,7 @@ pub fn verify(settings: &Settings, args: &LedgerVerifyArgs) -> ExitCode {
                 )),
             }
             say(format_args!("head {}", verified.head));
-            Status::Clean.into()
+            ExitStatus::Clean.into()
         }
         Err(VerifyError::Broken(broken)) => {
             complain(format_args!("{}: {broken}", directory.display()));
@@ -62,12 +62,12 @@ pub fn verify(settings: &Settings, args: &LedgerVerifyArgs) -> ExitCode {
         }
         Err(VerifyError::Store(error)) => {
             complain(format_args!("{}: {error} (run this as the daemon's own user or as root)", directory.display()));
-            Status::Unavailable.into()
+            ExitStatus::Unavailable.into()
         }
     }
 }
 
-fn read(path: &Path) -> io::Result<Vec<Head>> {
+fn read(path: &Path) -> io::Result<Vec<LedgerHead>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(LONGEST).read_to_end(&mut bytes)?;
     Ok(store::read_heads(&String::from_utf8_lossy(&bytes)))

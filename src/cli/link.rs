@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use crate::cli::control::{self, AskError};
-use crate::cli::{LinkArgs, LinkRole, Status};
+use crate::cli::{ExitStatus, LinkArgs, LinkRoleArg};
 use crate::common::ids::MeetingName;
 use crate::common::printable::printable;
 use crate::config::Settings;
@@ -15,7 +15,7 @@ use crate::http::session;
 
 /// Why no link was made.
 #[derive(Debug, thiserror::Error)]
-pub enum LinkError {
+pub enum LinkCommandError {
     /// No such meeting.
     #[error("no meeting is called `{wanted}`; in the configuration are: {known}")]
     UnknownMeeting {
@@ -32,29 +32,29 @@ pub enum LinkError {
     NoLink,
 }
 
-impl LinkError {
-    const fn status(&self) -> Status {
+impl LinkCommandError {
+    const fn status(&self) -> ExitStatus {
         match self {
-            Self::UnknownMeeting { .. } | Self::Ask(AskError::Refused(_)) => Status::Configuration,
-            Self::Ask(_) | Self::NoLink => Status::Unavailable,
+            Self::UnknownMeeting { .. } | Self::Ask(AskError::Refused(_)) => ExitStatus::Configuration,
+            Self::Ask(_) | Self::NoLink => ExitStatus::Unavailable,
         }
     }
 }
 
-const fn role(role: LinkRole) -> session::LinkRole {
+const fn role(role: LinkRoleArg) -> session::LinkRole {
     match role {
-        LinkRole::Guest => session::LinkRole::Guest,
-        LinkRole::Member => session::LinkRole::Member,
-        LinkRole::Organiser => session::LinkRole::Organiser,
+        LinkRoleArg::Guest => session::LinkRole::Guest,
+        LinkRoleArg::Member => session::LinkRole::Member,
+        LinkRoleArg::Organiser => session::LinkRole::Organiser,
     }
 }
 
 /// The link that was asked for. The daemon may know meetings that its configuration does not name.
 ///
 /// # Errors
-/// [`LinkError`], with what to do about it.
-pub fn make(settings: &Settings, args: &LinkArgs) -> Result<String, LinkError> {
-    let unknown = || LinkError::UnknownMeeting {
+/// [`LinkCommandError`], with what to do about it.
+pub fn make(settings: &Settings, args: &LinkArgs) -> Result<String, LinkCommandError> {
+    let unknown = || LinkCommandError::UnknownMeeting {
         wanted: printable(&args.meeting).into_owned(),
         known: settings.meetings.keys().map(MeetingName::as_str).collect::<Vec<_>>().join(", "),
     };
@@ -67,8 +67,8 @@ pub fn make(settings: &Settings, args: &LinkArgs) -> Result<String, LinkError> {
         AskError::Unreachable { .. } if !settings.meetings.contains_key(&name) => unknown(),
         other => other.into(),
     })?;
-    let answer: Value = serde_json::from_slice(&answer).map_err(|_| LinkError::NoLink)?;
-    let token = answer["link"].as_str().and_then(|link| link.strip_prefix("/enter?token=")).ok_or(LinkError::NoLink)?;
+    let answer: Value = serde_json::from_slice(&answer).map_err(|_| LinkCommandError::NoLink)?;
+    let token = answer["link"].as_str().and_then(|link| link.strip_prefix("/enter?token=")).ok_or(LinkCommandError::NoLink)?;
     Ok(url(settings, SocketAddr::new(settings.http.address, settings.http.port), token))
 }
 
@@ -79,7 +79,7 @@ pub fn run(settings: &Settings, args: &LinkArgs) -> ExitCode {
         Ok(link) => {
             // A reader that has gone away is not our fault.
             let _ = writeln!(std::io::stdout(), "{}", printable(&link));
-            Status::Clean.into()
+            ExitStatus::Clean.into()
         }
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "{error}");

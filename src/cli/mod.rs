@@ -8,5 +8,6 @@ pub mod link;
 pub mod signals;
 
 pub use args::{
-    Cli, Command, ConfigArgs, DialArgs, DialTransport, LedgerCommand, LedgerVerifyArgs, LinkArgs, LinkRole, Status, StatusArgs,
+    Cli, Command, ConfigArgs, DialArgs, DialTransport, ExitStatus, LedgerCommand, LedgerVerifyArgs, LinkArgs, LinkRoleArg,
+    StatusArgs,
 };

@@ -70,7 +70,7 @@ pub enum Cause {
 
 /// What a [`Cause`] means to each of those who must be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Verdict {
+pub struct CauseMapping {
     /// Final SIP status when the call was not answered yet.
     pub status: u16,
     /// Q.850 cause for the `Reason` header (RFC 3326, S-8).
@@ -84,7 +84,7 @@ pub struct Verdict {
 impl Cause {
     /// The table.
     #[must_use]
-    pub const fn verdict(self) -> Verdict {
+    pub const fn verdict(self) -> CauseMapping {
         let (status, q850, phrase, label) = match self {
             Self::HungUp => (487, 16, None, "hung-up"),
             Self::Cancelled => (487, 16, None, "cancelled"),
@@ -117,7 +117,7 @@ impl Cause {
             Self::NotReachable => (480, 20, None, "not-reachable"),
             Self::Refused(status) => (status, 31, None, "refused"),
         };
-        Verdict { status, q850, phrase, label }
+        CauseMapping { status, q850, phrase, label }
     }
 
     /// Whether a call that ended so went wrong: nobody at either end wanted that.

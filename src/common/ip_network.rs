@@ -1,4 +1,4 @@
-//! [`Network`]: a range of addresses, as in `10.0.0.0/8`.
+//! [`IpNetwork`]: a range of addresses, as in `10.0.0.0/8`.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 /// An address with the number of bits that count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Network {
+pub struct IpNetwork {
     address: IpAddr,
     prefix: u8,
 }
@@ -14,13 +14,13 @@ pub struct Network {
 /// Whether these networks leave nobody out: together they contain every IPv4 address, or every IPv6 address that is routed (2000::/3,
 /// RFC 4291 section 2.4).
 #[must_use]
-pub fn contain_everybody(networks: &[Network]) -> bool {
-    let all_of = |address: IpAddr, prefix| contain(networks, &Network { address, prefix });
+pub fn contain_everybody(networks: &[IpNetwork]) -> bool {
+    let all_of = |address: IpAddr, prefix| contain(networks, &IpNetwork { address, prefix });
     all_of(Ipv4Addr::UNSPECIFIED.into(), 0) || all_of(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0).into(), 3)
 }
 
 /// Whether a range lies inside networks, one of which may hold this part of it, and one that.
-fn contain(networks: &[Network], range: &Network) -> bool {
+fn contain(networks: &[IpNetwork], range: &IpNetwork) -> bool {
     if networks.iter().any(|network| network.covers(range)) {
         return true;
     }
@@ -32,17 +32,17 @@ fn contain(networks: &[Network], range: &Network) -> bool {
 /// The text is no network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a network")]
-pub struct BadNetwork;
+pub struct BadIpNetwork;
 
-impl Network {
+impl IpNetwork {
     /// The network of the first `prefix` bits of `address`.
     ///
     /// # Errors
-    /// [`BadNetwork`] if the address has fewer bits than that.
-    pub fn new(address: IpAddr, prefix: u8) -> Result<Self, BadNetwork> {
+    /// [`BadIpNetwork`] if the address has fewer bits than that.
+    pub fn new(address: IpAddr, prefix: u8) -> Result<Self, BadIpNetwork> {
         let address = address.to_canonical();
         if prefix > width(address) {
-            return Err(BadNetwork);
+            return Err(BadIpNetwork);
         }
         Ok(Self { address: masked(address, prefix), prefix })
     }
@@ -110,21 +110,21 @@ fn masked(address: IpAddr, prefix: u8) -> IpAddr {
     }
 }
 
-impl FromStr for Network {
-    type Err = BadNetwork;
+impl FromStr for IpNetwork {
+    type Err = BadIpNetwork;
 
     /// `10.0.0.0/8`, or a bare address for that address alone.
-    fn from_str(text: &str) -> Result<Self, BadNetwork> {
+    fn from_str(text: &str) -> Result<Self, BadIpNetwork> {
         let (address, prefix) = match text.split_once('/') {
-            Some((address, prefix)) => (address, Some(prefix.parse().map_err(|_| BadNetwork)?)),
+            Some((address, prefix)) => (address, Some(prefix.parse().map_err(|_| BadIpNetwork)?)),
             None => (text, None),
         };
-        let address: IpAddr = address.trim().parse().map_err(|_| BadNetwork)?;
+        let address: IpAddr = address.trim().parse().map_err(|_| BadIpNetwork)?;
         Self::new(address, prefix.unwrap_or_else(|| width(address)))
     }
 }
 
-impl fmt::Display for Network {
+impl fmt::Display for IpNetwork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.address, self.prefix)
     }
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_network_contains_its_own_addresses_and_no_others() {
-        let contains = |network: &str, address: &str| network.parse::<Network>().unwrap().contains(address.parse().unwrap());
+        let contains = |network: &str, address: &str| network.parse::<IpNetwork>().unwrap().contains(address.parse().unwrap());
         assert!(contains("10.0.0.0/8", "10.255.0.1") && !contains("10.0.0.0/8", "11.0.0.1"));
         assert!(contains("10.1.2.3/8", "10.9.9.9"), "host bits do not matter");
         assert!(contains("192.0.2.1", "192.0.2.1") && !contains("192.0.2.1", "192.0.2.2"));
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_network_covers_smaller_ones_inside_it() {
-        let network = |text: &str| text.parse::<Network>().unwrap();
+        let network = |text: &str| text.parse::<IpNetwork>().unwrap();
         assert!(network("10.0.0.0/8").covers(&network("10.1.0.0/16")) && network("10.0.0.0/8").covers(&network("10.0.0.0/8")));
         assert!(!network("10.1.0.0/16").covers(&network("10.0.0.0/8")) && !network("10.0.0.0/8").covers(&network("11.0.0.1")));
     }
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn u2_networks_that_leave_nobody_out_are_known_however_they_are_cut() {
         let everybody = |texts: &[&str]| {
-            let networks: Vec<Network> = texts.iter().map(|text| text.parse().unwrap()).collect();
+            let networks: Vec<IpNetwork> = texts.iter().map(|text| text.parse().unwrap()).collect();
             contain_everybody(&networks)
         };
         assert!(everybody(&["0.0.0.0/0"]) && everybody(&["::/0"]) && everybody(&["2000::/3"]));
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn what_is_no_network_is_refused() {
         for text in ["", "10.0.0.0/33", "::/129", "10.0.0/8", "10.0.0.0/", "10.0.0.0/-1", "host/8"] {
-            assert!(text.parse::<Network>().is_err(), "{text}");
+            assert!(text.parse::<IpNetwork>().is_err(), "{text}");
         }
     }
 }

@@ -34,7 +34,7 @@ pub fn now() -> Instant {
 
 /// Whether [`drive`] goes on after an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flow {
+pub enum DriveFlow {
     /// Wait for the next input.
     Continue,
     /// The machine has finished; return.
@@ -42,21 +42,21 @@ pub enum Flow {
 }
 
 /// Whoever has a machine and performs its outputs.
-pub trait Owner {
+pub trait MachineOwner {
     /// The machine.
     type Machine: Machine;
     /// It, to be given inputs and polled.
     fn machine(&mut self) -> &mut Self::Machine;
     /// Does one output. It may wait for queue space of a layer below and for nothing else; slow acts are spawned and come
     /// back as inputs.
-    fn perform(&mut self, output: <Self::Machine as Machine>::Output) -> impl Future<Output = Flow> + Send;
+    fn perform(&mut self, output: <Self::Machine as Machine>::Output) -> impl Future<Output = DriveFlow> + Send;
 }
 
-/// Runs a machine until its inbox closes or its owner says [`Flow::Stop`].
-pub async fn drive<O: Owner>(owner: &mut O, inbox: &mut mpsc::Receiver<<O::Machine as Machine>::Input>) {
+/// Runs a machine until its inbox closes or its owner says [`DriveFlow::Stop`].
+pub async fn drive<O: MachineOwner>(owner: &mut O, inbox: &mut mpsc::Receiver<<O::Machine as Machine>::Input>) {
     loop {
         while let Some(output) = owner.machine().poll() {
-            if owner.perform(output).await == Flow::Stop {
+            if owner.perform(output).await == DriveFlow::Stop {
                 return;
             }
         }
@@ -119,16 +119,16 @@ mod tests {
         heard: Vec<u8>,
     }
 
-    impl Owner for Listener {
+    impl MachineOwner for Listener {
         type Machine = Echo;
 
         fn machine(&mut self) -> &mut Echo {
             &mut self.echo
         }
 
-        async fn perform(&mut self, output: u8) -> Flow {
+        async fn perform(&mut self, output: u8) -> DriveFlow {
             self.heard.push(output);
-            Flow::Stop
+            DriveFlow::Stop
         }
     }
 

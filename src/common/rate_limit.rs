@@ -1,4 +1,4 @@
-//! How often something may happen: [`Budget`] for one source, [`Budgets`] for many. Pure; time is an input.
+//! How often something may happen: [`TokenBucket`] for one source, [`RateLimiter`] for many. Pure; time is an input.
 
 use std::fmt;
 use std::hash::Hash;
@@ -8,7 +8,7 @@ use hashlink::LruCache;
 
 /// How much is allowed: `burst` at once, and one more every `every`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Allowance {
+pub struct RateLimit {
     /// At once, after a long rest.
     pub burst: u32,
     /// The time after which one more is allowed.
@@ -18,19 +18,19 @@ pub struct Allowance {
 /// What one source has left. Kept as the instant at which everything is allowed again (the generic cell rate
 /// algorithm, ITU-T I.371), so there is nothing to refill and nothing to round.
 #[derive(Debug, Clone, Copy)]
-pub struct Budget {
-    allowance: Allowance,
+pub struct TokenBucket {
+    allowance: RateLimit,
     full_at: Instant,
 }
 
-impl Budget {
+impl TokenBucket {
     /// A full budget.
     #[must_use]
-    pub const fn new(allowance: Allowance, now: Instant) -> Self {
+    pub const fn new(allowance: RateLimit, now: Instant) -> Self {
         Self { allowance, full_at: now }
     }
 
-    /// Whether [`Budget::take`] would succeed.
+    /// Whether [`TokenBucket::take`] would succeed.
     #[must_use]
     pub fn has(&self, now: Instant) -> bool {
         self.wait(now).is_zero()
@@ -54,7 +54,7 @@ impl Budget {
         true
     }
 
-    /// When [`Budget::take_all`] would succeed. More than the burst is never there; it counts as the burst.
+    /// When [`TokenBucket::take_all`] would succeed. More than the burst is never there; it counts as the burst.
     #[must_use]
     pub fn ready_at(&self, number: u32) -> Instant {
         let kept = self.allowance.burst.saturating_sub(number);
@@ -62,7 +62,7 @@ impl Budget {
         self.full_at.checked_sub(self.allowance.every * kept).unwrap_or(self.full_at)
     }
 
-    /// How long until [`Budget::take`] would succeed; zero if it would now.
+    /// How long until [`TokenBucket::take`] would succeed; zero if it would now.
     #[must_use]
     pub fn wait(&self, now: Instant) -> Duration {
         let spent = self.full_at.saturating_duration_since(now) + self.allowance.every;
@@ -79,16 +79,16 @@ impl Budget {
 /// Lines of the log about one cause, however often a stranger brings it about: ten at once, then one in ten seconds.
 #[derive(Debug, Default)]
 pub struct LogBudget {
-    left: Option<Budget>,
+    left: Option<TokenBucket>,
     unlogged: u64,
 }
 
 impl LogBudget {
-    const LINES: Allowance = Allowance { burst: 10, every: Duration::from_secs(10) };
+    const LINES: RateLimit = RateLimit { burst: 10, every: Duration::from_secs(10) };
 
     /// Whether one is written now, and how many were not since the last one.
     pub fn say(&mut self, now: Instant) -> Option<u64> {
-        if self.left.get_or_insert_with(|| Budget::new(Self::LINES, now)).take(now) {
+        if self.left.get_or_insert_with(|| TokenBucket::new(Self::LINES, now)).take(now) {
             return Some(std::mem::take(&mut self.unlogged));
         }
         self.unlogged = self.unlogged.saturating_add(1);
@@ -96,27 +96,27 @@ impl LogBudget {
     }
 }
 
-/// One [`Budget`] for each source, for at most `capacity` sources.
+/// One [`TokenBucket`] for each source, for at most `capacity` sources.
 ///
 /// When there are more, the one that has spent nothing for the longest time is forgotten: memory stays bounded, and however many others
 /// there are, whoever is not remembered has a full budget and never pays for them.
-pub struct Budgets<K> {
+pub struct RateLimiter<K> {
     /// What whoever is not remembered has.
-    full: Budget,
-    known: LruCache<K, Budget>,
+    full: TokenBucket,
+    known: LruCache<K, TokenBucket>,
 }
 
-impl<K: Eq + Hash> fmt::Debug for Budgets<K> {
+impl<K: Eq + Hash> fmt::Debug for RateLimiter<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Budgets").field("allowance", &self.full.allowance).field("known", &self.known.len()).finish()
     }
 }
 
-impl<K: Eq + Hash> Budgets<K> {
+impl<K: Eq + Hash> RateLimiter<K> {
     /// An empty table.
     #[must_use]
-    pub fn new(allowance: Allowance, capacity: usize, now: Instant) -> Self {
-        Self { full: Budget::new(allowance, now), known: LruCache::new(capacity) }
+    pub fn new(allowance: RateLimit, capacity: usize, now: Instant) -> Self {
+        Self { full: TokenBucket::new(allowance, now), known: LruCache::new(capacity) }
     }
 
     /// How long `source` has to wait for its next one; zero if it need not.
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn a_burst_is_allowed_and_then_one_each_interval() {
         let t0 = start();
-        let mut budget = Budget::new(Allowance { burst: 3, every: SECOND }, t0);
+        let mut budget = TokenBucket::new(RateLimit { burst: 3, every: SECOND }, t0);
         assert!((0..3).all(|_| budget.take(t0)));
         assert!(!budget.take(t0));
         assert_eq!(budget.wait(t0), SECOND);
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn many_are_taken_together_or_not_at_all() {
         let t0 = start();
-        let mut budget = Budget::new(Allowance { burst: 5, every: SECOND }, t0);
+        let mut budget = TokenBucket::new(RateLimit { burst: 5, every: SECOND }, t0);
         assert!(budget.take_all(t0, 4));
         assert!(!budget.take_all(t0, 2));
         assert_eq!(budget.ready_at(2), t0 + SECOND);
@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn a_refused_take_spends_nothing() {
         let t0 = start();
-        let mut budget = Budget::new(Allowance { burst: 1, every: SECOND }, t0);
+        let mut budget = TokenBucket::new(RateLimit { burst: 1, every: SECOND }, t0);
         assert!(budget.take(t0));
         assert!((0..1000).all(|_| !budget.take(t0)));
         assert!(budget.take(t0 + SECOND));
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn sources_do_not_spend_each_others_budget() {
         let t0 = start();
-        let mut budgets = Budgets::new(Allowance { burst: 1, every: SECOND }, 10, t0);
+        let mut budgets = RateLimiter::new(RateLimit { burst: 1, every: SECOND }, 10, t0);
         assert!(budgets.take(t0, 'a'));
         assert!(!budgets.take(t0, 'a'));
         assert!(budgets.take(t0, 'b'));
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn x2_a_full_table_stays_bounded_and_keeps_nobody_out() {
         let t0 = start();
-        let mut budgets = Budgets::new(Allowance { burst: 1, every: SECOND }, 100, t0);
+        let mut budgets = RateLimiter::new(RateLimit { burst: 1, every: SECOND }, 100, t0);
         assert!((0..10_000).all(|n| budgets.take(t0, n)), "whoever is new has a full budget");
         assert_eq!(budgets.known.len(), 100);
         assert!(!budgets.take(t0, 9_999) && budgets.wait(t0, &9_999) == SECOND, "who is remembered has spent it");

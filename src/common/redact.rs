@@ -1,4 +1,4 @@
-//! [`Redacted`]: what must never reach a log (digits, passcodes, numbers, names of people, message texts). [`Caller`]: what may be shown in part.
+//! [`Redacted`]: what must never reach a log (digits, passcodes, numbers, names of people, message texts). [`MaskedCaller`]: what may be shown in part.
 
 use std::fmt;
 
@@ -73,14 +73,14 @@ impl<T: Zeroize> From<T> for Redacted<T> {
 
 /// Who called: a telephone number, or the user part of an address. Printed or serialised, its middle is masked: `+49…23`.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
-pub struct Caller(String);
+pub struct MaskedCaller(String);
 
 /// Characters of a caller that are kept.
 const CALLER: usize = 64;
 /// From this length on the first three characters are shown as well: a country code, not half of an extension.
 const LONG: usize = 7;
 
-impl Caller {
+impl MaskedCaller {
     /// Keeps the first 64 characters.
     #[must_use]
     pub fn new(text: &str) -> Self {
@@ -94,7 +94,7 @@ impl Caller {
     }
 }
 
-impl fmt::Display for Caller {
+impl fmt::Display for MaskedCaller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let length = self.0.chars().count();
         if length == 0 {
@@ -110,13 +110,13 @@ impl fmt::Display for Caller {
     }
 }
 
-impl fmt::Debug for Caller {
+impl fmt::Debug for MaskedCaller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl Serialize for Caller {
+impl Serialize for MaskedCaller {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
@@ -133,11 +133,11 @@ mod tests {
     fn m16_a_caller_is_masked_wherever_it_is_shown() {
         for (caller, shown) in [("+491715550123", "+49…23"), ("1001", "…01"), ("112", "…"), ("", ""), ("böard-room", "böa…om")]
         {
-            let caller = Caller::new(caller);
+            let caller = MaskedCaller::new(caller);
             assert_eq!((caller.to_string().as_str(), format!("{caller:?}").as_str()), (shown, shown));
             assert_eq!(serde_json::to_value(&caller).unwrap(), shown);
         }
-        assert_eq!(Caller::new(&"9".repeat(1000)).expose().len(), CALLER);
+        assert_eq!(MaskedCaller::new(&"9".repeat(1000)).expose().len(), CALLER);
     }
 
     #[test]

@@ -19,18 +19,19 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-pub use crate::common::ip_network::{BadNetwork, Network};
+pub use crate::common::ip_network::{BadIpNetwork, IpNetwork};
 pub use crate::policy::{Bypass, CallRooms};
-pub use reload::Change;
+pub use reload::ConfigChange;
 pub use secret::Secret;
 pub use section::parse_time;
 pub use settings::{
-    Device, Hep, Http, IceServer, Limits, Listen, Log, Login, Media, Meeting, Organisation, Policy, Prompts, Recording,
-    Registrar, Relay, Settings, Sip, SipAccount, Store, Tls, Transport, Trunk,
+    DeviceConfig, DeviceLogin, HepConfig, HttpConfig, IceServerConfig, LimitsConfig, ListenConfig, ListenTransport, LogConfig,
+    MediaConfig, MeetingConfig, OrganisationConfig, PolicyConfig, PromptsConfig, RecordingConfig, RegistrarConfig, RelayConfig,
+    Settings, SipAccountConfig, SipConfig, StoreConfig, TlsConfig, TrunkConfig,
 };
 pub use source::MAIN_FILE;
 
-use section::{Report, Section};
+use section::{Section, SectionReport};
 
 /// The variable that names the configuration (U-1).
 pub const PATH_VARIABLE: &str = "ROOMGATE_CONFIG";
@@ -58,7 +59,7 @@ impl Loaded {
     ///
     /// # Errors
     /// The changes among it that only a restart can take.
-    pub fn against(&self, in_force: &Settings) -> Result<Vec<Change>, Vec<Problem>> {
+    pub fn against(&self, in_force: &Settings) -> Result<Vec<ConfigChange>, Vec<Problem>> {
         let changes = reload::changes(in_force, &self.settings);
         let refused = reload::refused(&changes, &self.places);
         if refused.is_empty() { Ok(changes) } else { Err(refused) }
@@ -119,7 +120,7 @@ pub fn load(path: &Path, env: impl IntoIterator<Item = (String, String)>) -> Res
 pub(crate) fn read_text(text: &str) -> Result<Settings, Vec<Problem>> {
     let main = PathBuf::from(MAIN_FILE);
     let root = source::parse_text(text, &main).map_err(|problem| vec![problem])?;
-    let mut report = Report::default();
+    let mut report = SectionReport::default();
     let mut root = Section::root(root, &mut report);
     let settings = read::settings(&mut root, &read::Surroundings { prompts: PathBuf::from("prompts"), state: None });
     root.finish();
@@ -156,7 +157,7 @@ fn read_layers(path: &Path, env: &[(String, String)]) -> ReadLayers {
     let layers = source::read(path, env);
     let absent = layers.absent;
     let credentials = variables.get("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-    let mut report = Report { problems: layers.problems, credentials, ..Report::default() };
+    let mut report = SectionReport { problems: layers.problems, credentials, ..SectionReport::default() };
     let defaults = read::Surroundings {
         prompts: directory.join("prompts"),
         // systemd separates several state directories by colons; the first is ours.

@@ -89,7 +89,7 @@ fn every_key_the_code_knows_stands_in_the_reference() {
     assert!(layers.problems.is_empty(), "{}", lines(&layers.problems));
     let mut written = BTreeSet::new();
     collect("", &layers.root, &mut written);
-    let mut report = Report::default();
+    let mut report = SectionReport::default();
     let mut root = Section::root(layers.root, &mut report);
     let _ = read::settings(&mut root, &read::Surroundings { prompts: PathBuf::new(), state: None });
     root.finish();
@@ -118,13 +118,13 @@ fn collect(path: &str, table: &std::collections::BTreeMap<String, source::Node>,
 fn the_shipped_configuration_is_the_demo_of_u2() {
     let folder = main(&shipped("roomgate.toml"));
     let settings = folder.settings(&[]);
-    assert_eq!(settings.sip.listen, Sip::default_listen());
+    assert_eq!(settings.sip.listen, SipConfig::default_listen());
     assert_eq!((settings.http.address.to_string().as_str(), settings.http.port), ("127.0.0.1", 8080));
     assert_eq!((settings.media.rtp_ports.clone(), settings.media.webrtc_port), (20_000..=20_999, 8189));
     let (demo_room, board) = (&settings.meetings[&demo("demo")], &settings.meetings[&demo("board")]);
     assert_eq!((demo_room.conference_id.as_deref(), &demo_room.passcode), (Some("1001"), &None));
     assert_eq!(board.conference_id.as_deref(), Some("1002"));
-    assert!(settings.relay.providers.values().all(|provider| provider.kind == crate::relay::provider::Kind::Log));
+    assert!(settings.relay.providers.values().all(|provider| provider.kind == crate::relay::provider::ProviderKind::Log));
     assert_eq!(settings.relay.providers.len(), 1);
     assert!(board.passcode.as_ref().is_some_and(|passcode| passcode.matches("4321")));
     let from = |address: &str| settings.sip.allowed.iter().any(|network| network.contains(address.parse().unwrap()));
@@ -304,7 +304,7 @@ fn providers_by_http_need_their_keys_and_none_that_can_be_guessed() {
     let with = |rest: &str| format!("[relay.provider.a]\nnumber = \"+12025550100\"\n{rest}");
     let azure = "kind = \"azure\"\nendpoint = \"https://example.org\"\naccess_key = \"a2V5\"\n";
     let complete = main(&with(&format!("{azure}webhook_key = \"0123456789abcdef\"\n"))).settings(&[]);
-    assert!(matches!(complete.relay.providers["a"].kind, crate::relay::provider::Kind::Azure(_)));
+    assert!(matches!(complete.relay.providers["a"].kind, crate::relay::provider::ProviderKind::Azure(_)));
     for (text, complaint) in [
         (azure.to_owned(), "write endpoint, access_key and webhook_key"),
         (format!("{azure}webhook_key = \"short\"\n"), "at least 16 characters"),

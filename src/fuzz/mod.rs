@@ -16,7 +16,7 @@ use crate::rtp::dtmf::DtmfReceiver;
 use crate::rtp::receive::AudioReceiver;
 use crate::rtp::rtcp::RtcpSession;
 use crate::rtp::{self, Packet};
-use crate::sdp::{self, Ours, Preference, Session};
+use crate::sdp::{self, LocalCapabilities, Preference, SessionDescription};
 use crate::service::embedded::signalling;
 use crate::sip::auth::{Account, Accounts, Algorithm, Authenticator, Verdict};
 use crate::sip::header::{CSeq, ContentType, NameAddr, Reason, Via};
@@ -28,10 +28,10 @@ use crate::store;
 use crate::{codec, dsp, media};
 
 /// What a target is run by.
-pub type Target = fn(&[u8]);
+pub type FuzzTarget = fn(&[u8]);
 
 /// Every target, by the name of its file and its corpus in `tests/fuzz`.
-pub const TARGETS: &[(&str, Target)] = &[
+pub const TARGETS: &[(&str, FuzzTarget)] = &[
     ("config", config_file),
     ("digest", digest),
     ("dtls", dtls),
@@ -207,8 +207,8 @@ pub fn digest(data: &[u8]) {
 
 // === Media ===
 
-fn ours() -> Ours {
-    Ours {
+fn ours() -> LocalCapabilities {
+    LocalCapabilities {
         address: [192, 0, 2, 1].into(),
         port: 20_000,
         codecs: codec::CODECS.iter().map(|row| row.kind).collect(),
@@ -222,15 +222,15 @@ fn ours() -> Ours {
 
 /// A session description, as an offer and as an answer.
 pub fn session(data: &[u8]) {
-    let Ok(session) = Session::parse(data) else { return };
+    let Ok(session) = SessionDescription::parse(data) else { return };
     let printed = session.to_string();
-    let again = Session::parse(printed.as_bytes()).expect("what we print can be read");
+    let again = SessionDescription::parse(printed.as_bytes()).expect("what we print can be read");
     assert_eq!(again.to_string(), printed);
     if let Ok(agreed) = sdp::answer(&session, &ours()) {
         assert_eq!(agreed.local.media.len(), session.media.len(), "one answer for each m-line");
         assert!((10..=60).contains(&agreed.ptime_send.as_millis()));
         let printed = agreed.local.to_string();
-        assert_eq!(Session::parse(printed.as_bytes()).expect("our answer can be read").to_string(), printed);
+        assert_eq!(SessionDescription::parse(printed.as_bytes()).expect("our answer can be read").to_string(), printed);
     }
     let _ = sdp::accept_answer(&sdp::offer(&ours()), &session);
 }

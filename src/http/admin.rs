@@ -14,7 +14,7 @@ use crate::common::redact::Redacted;
 use crate::store::{Deletion, LedgerQuery, LedgerRow, RecordQuery, RecordRow};
 
 /// An answer that takes its time.
-pub type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+pub type BoxedAnswer<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// One call (U-4).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -97,11 +97,11 @@ pub struct LadderStep {
 }
 
 /// Knows the calls.
-pub trait CallDesk: Send + Sync {
+pub trait CallAdmin: Send + Sync {
     /// Those that are up, the oldest first.
     fn calls(&self) -> Vec<CallView>;
     /// One that is up or was a short while ago.
-    fn call(&self, call: CallId) -> Later<Option<CallDetails>>;
+    fn call(&self, call: CallId) -> BoxedAnswer<Option<CallDetails>>;
     /// The label of the device whose call this is, or was a short while ago.
     fn device_of(&self, call: CallId) -> Option<String>;
     /// Ends one; `false` when it is not there (any more).
@@ -129,22 +129,22 @@ pub struct LedgerReport {
 }
 
 /// Knows the ledger (N-8).
-pub trait LedgerDesk: Send + Sync {
+pub trait LedgerAdmin: Send + Sync {
     /// The newest lines that are meant.
-    fn lines(&self, query: LedgerQuery) -> Later<Result<Vec<LedgerRow>, QueryError>>;
+    fn lines(&self, query: LedgerQuery) -> BoxedAnswer<Result<Vec<LedgerRow>, QueryError>>;
     /// Reads all of it.
-    fn verify(&self) -> Later<LedgerReport>;
+    fn verify(&self) -> BoxedAnswer<LedgerReport>;
     /// Its end, to be kept elsewhere.
     fn head(&self) -> String;
     /// A recording was deleted.
-    fn deleted(&self, deletion: Deletion) -> Later<()>;
+    fn deleted(&self, deletion: Deletion) -> BoxedAnswer<()>;
 }
 
 /// Looks records of calls up (M-16).
-pub type RecordDesk = Arc<dyn Fn(RecordQuery) -> Later<Result<Vec<RecordRow>, QueryError>> + Send + Sync>;
+pub type RecordAdmin = Arc<dyn Fn(RecordQuery) -> BoxedAnswer<Result<Vec<RecordRow>, QueryError>> + Send + Sync>;
 
 /// Has the configuration read anew (O-2): the keys that have changed, or everything that is wrong with it.
-pub type ReloadDesk = Arc<dyn Fn() -> Later<Result<Vec<String>, Vec<String>>> + Send + Sync>;
+pub type ReloadAdmin = Arc<dyn Fn() -> BoxedAnswer<Result<Vec<String>, Vec<String>>> + Send + Sync>;
 
 /// A meeting that shall be made.
 #[derive(Debug, Clone)]
@@ -161,7 +161,7 @@ pub struct NewMeeting {
 
 /// Why a meeting is not made or removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unfit {
+pub enum NewMeetingError {
     /// Its name or number means something already: what.
     Taken(String),
     /// Too many were made.
@@ -173,28 +173,28 @@ pub enum Unfit {
 }
 
 /// Changes which meetings there are.
-pub trait HouseDesk: Send + Sync {
-    /// Makes a meeting beside the configured ones, until it is removed or the daemon ends; gives what [`HouseDesk::made_at`] says of it.
-    fn create(&self, wanted: NewMeeting) -> Later<Result<u64, Unfit>>;
+pub trait MeetingAdmin: Send + Sync {
+    /// Makes a meeting beside the configured ones, until it is removed or the daemon ends; gives what [`MeetingAdmin::made_at`] says of it.
+    fn create(&self, wanted: NewMeeting) -> BoxedAnswer<Result<u64, NewMeetingError>>;
     /// When the meeting of this name was made, in milliseconds since 1970; 0: it is a configured one, or none.
     fn made_at(&self, name: &MeetingName) -> u64;
     /// The passcode of the meeting of this name, where one is set.
     fn passcode(&self, name: &MeetingName) -> Option<Redacted<String>>;
     /// Removes one that was made, and ends it if it runs.
-    fn remove(&self, name: MeetingName) -> Later<Result<(), Unfit>>;
+    fn remove(&self, name: MeetingName) -> BoxedAnswer<Result<(), NewMeetingError>>;
 }
 
 /// All that is answered elsewhere.
 #[derive(Clone)]
-pub struct Desks {
+pub struct AdminHandles {
     /// The configuration.
-    pub reload: ReloadDesk,
+    pub reload: ReloadAdmin,
     /// Calls.
-    pub calls: Arc<dyn CallDesk>,
+    pub calls: Arc<dyn CallAdmin>,
     /// Records of calls.
-    pub records: RecordDesk,
+    pub records: RecordAdmin,
     /// The ledger.
-    pub ledger: Arc<dyn LedgerDesk>,
+    pub ledger: Arc<dyn LedgerAdmin>,
     /// Which meetings there are.
-    pub house: Arc<dyn HouseDesk>,
+    pub house: Arc<dyn MeetingAdmin>,
 }

@@ -5,10 +5,10 @@ use std::time::SystemTime;
 use axum::http::{HeaderMap, HeaderValue, header};
 
 use super::Site;
-use super::peer::Peer;
-use super::session::{self, LinkError, SESSION_VALID, Session, SessionId};
+use super::peer::HttpPeer;
+use super::session::{self, LinkError, PageSession, SESSION_VALID, SessionId};
 use crate::common::ids::{MeetingName, ParticipantId};
-use crate::meeting::Ask;
+use crate::meeting::MeetingRequest;
 
 /// Meetings that one browser is in at once; one more ends the oldest session it has.
 const MEETINGS_OF_A_BROWSER: usize = 16;
@@ -19,7 +19,7 @@ const SWEEP_AT: usize = 1024;
 
 /// Why a session ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(super) enum SessionEnd {
     /// Its bearer has signed out.
     SignedOut,
     /// It was taken from its bearer.
@@ -37,7 +37,7 @@ pub(super) fn set_cookie(meeting: &MeetingName, value: Option<&str>, secure: boo
 
 impl Site {
     /// The sessions of a request: those of its cookies that are valid, each for the meeting that has its name now.
-    pub(super) fn sessions(&self, peer: &Peer, headers: &HeaderMap) -> Vec<Session> {
+    pub(super) fn sessions(&self, peer: &HttpPeer, headers: &HeaderMap) -> Vec<PageSession> {
         let (now, prefix) = (SystemTime::now(), session::cookie_prefix(self.is_secure(peer, headers)));
         let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
         let ours = cookies.flat_map(|value| value.split(';')).filter_map(|pair| {
@@ -48,7 +48,7 @@ impl Site {
             let session = self.settings.sessions.session(value, now)?;
             (session.meeting.as_str() == meeting && self.is_current(&session)).then_some(session)
         };
-        let mut found: Vec<Session> = ours.take(COOKIES).filter_map(read).collect();
+        let mut found: Vec<PageSession> = ours.take(COOKIES).filter_map(read).collect();
         // A cookie that comes twice is one.
         found.sort_by(|one, other| one.meeting.cmp(&other.meeting));
         found.dedup_by(|one, other| one.meeting == other.meeting);
@@ -56,25 +56,25 @@ impl Site {
     }
 
     /// The request's session in this meeting: one meeting's is nothing in another.
-    pub(super) fn session_in(&self, peer: &Peer, headers: &HeaderMap, meeting: &MeetingName) -> Option<Session> {
+    pub(super) fn session_in(&self, peer: &HttpPeer, headers: &HeaderMap, meeting: &MeetingName) -> Option<PageSession> {
         self.sessions(peer, headers).into_iter().find(|session| session.meeting == *meeting)
     }
 
     /// Whether a session is for the meeting that has its name now, and would be opened again by what has opened it.
-    pub(super) fn is_current(&self, session: &Session) -> bool {
+    pub(super) fn is_current(&self, session: &PageSession) -> bool {
         let house = &self.settings.desks.house;
         house.made_at(&session.meeting) == session.made_at
             && self.settings.sessions.still_opens(session, house.passcode(&session.meeting).as_ref())
     }
 
     /// Makes room in a browser that is in as many meetings as one may be in: the session that it loses, ended.
-    pub(super) async fn make_room(&self, mut others: Vec<Session>, meeting: &MeetingName) -> Option<Session> {
+    pub(super) async fn make_room(&self, mut others: Vec<PageSession>, meeting: &MeetingName) -> Option<PageSession> {
         others.retain(|session| session.meeting != *meeting);
         if others.len() < MEETINGS_OF_A_BROWSER {
             return None;
         }
         let oldest = others.into_iter().min_by_key(|session| session.since)?;
-        self.end_session(&oldest.id, Ending::SignedOut).await.ok().flatten()
+        self.end_session(&oldest.id, SessionEnd::SignedOut).await.ok().flatten()
     }
 
     /// A member's page has joined.
@@ -88,7 +88,7 @@ impl Site {
     }
 
     /// Ends a session at once, and every presence that it has in its meeting, connected or not. What it was; `None`: there is none.
-    pub(super) async fn end_session(&self, id: &SessionId, ending: Ending) -> Result<Option<Session>, LinkError> {
+    pub(super) async fn end_session(&self, id: &SessionId, ending: SessionEnd) -> Result<Option<PageSession>, LinkError> {
         let ended = self.settings.sessions.end(id, SystemTime::now()).await;
         let presences = self.presences().all_of(id);
         if !presences.is_empty() {
@@ -96,14 +96,14 @@ impl Site {
                 for who in &presences {
                     // Ids of rows are never used twice: another meeting does not know them, and says so.
                     let _ = match ending {
-                        Ending::SignedOut => meeting.ask(Some(*who), Ask::Leave).await,
-                        Ending::Removed => meeting.ask(None, Ask::Remove(*who)).await,
+                        SessionEnd::SignedOut => meeting.ask(Some(*who), MeetingRequest::Leave).await,
+                        SessionEnd::Removed => meeting.ask(None, MeetingRequest::Remove(*who)).await,
                     };
                 }
             }
         }
         if let Ok(Some(session)) = &ended {
-            let how = if ending == Ending::Removed { "removed" } else { "signed out" };
+            let how = if ending == SessionEnd::Removed { "removed" } else { "signed out" };
             tracing::info!(meeting = %session.meeting, role = session.role.word(), how, "session ended");
         }
         ended
@@ -114,7 +114,7 @@ impl Site {
         let session = self.presences().session_of(who);
         if let Some(session) = session {
             // What could not be written down is in the log; here it is over.
-            let _ = self.end_session(&session, Ending::Removed).await;
+            let _ = self.end_session(&session, SessionEnd::Removed).await;
         }
     }
 }

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::listener::converse;
-use super::peer::{Connections, Peer};
+use super::peer::{HttpConnections, HttpPeer};
 
 /// The socket's name in the state directory.
 pub const SOCKET_FILE: &str = "roomgate.sock";
@@ -34,12 +34,12 @@ const STOP_TIME: Duration = Duration::from_secs(3);
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
 /// A listening socket; its file is removed when this is dropped.
-pub(super) struct Local {
+pub(super) struct ControlSocket {
     listener: UnixListener,
     path: PathBuf,
 }
 
-impl Drop for Local {
+impl Drop for ControlSocket {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.path);
     }
@@ -50,7 +50,7 @@ impl Drop for Local {
 /// # Errors
 /// [`io::ErrorKind::AddrInUse`] if another daemon listens there; what the system says, such as that the path is longer than the 107 bytes a
 /// socket's may have.
-pub(super) fn bind(path: &Path) -> io::Result<Local> {
+pub(super) fn bind(path: &Path) -> io::Result<ControlSocket> {
     match fs::symlink_metadata(path) {
         Ok(found) if found.file_type().is_socket() => {
             if UnixStream::connect(path).is_ok() {
@@ -68,15 +68,15 @@ pub(super) fn bind(path: &Path) -> io::Result<Local> {
     file.set_permissions(Permissions::from_mode(0o600))?;
     let socket = Socket::from(OwnedFd::from(file));
     socket.bind(&SockAddr::unix(path)?)?;
-    let local = |listener| Local { listener, path: path.to_owned() };
+    let local = |listener| ControlSocket { listener, path: path.to_owned() };
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     UnixListener::from_std(OwnedFd::from(socket).into()).map(local)
 }
 
 /// Serves until `shutdown` turns true or its sender is gone.
-pub(super) async fn run(local: Local, router: Router, mut shutdown: watch::Receiver<bool>) {
-    let connections = Connections::new(CONNECTIONS, CONNECTIONS);
+pub(super) async fn run(local: ControlSocket, router: Router, mut shutdown: watch::Receiver<bool>) {
+    let connections = HttpConnections::new(CONNECTIONS, CONNECTIONS);
     let service = TowerToHyperService::new(router);
     let mut tasks = JoinSet::new();
     loop {
@@ -96,7 +96,7 @@ pub(super) async fn run(local: Local, router: Router, mut shutdown: watch::Recei
         };
         let address = IpAddr::from(Ipv4Addr::LOCALHOST);
         let Ok(slot) = connections.enter(address, false) else { continue };
-        let peer = Peer { address, at: None, tls: false, name: None, proxy: false, slot: Arc::new(slot) };
+        let peer = HttpPeer { address, at: None, tls: false, name: None, proxy: false, slot: Arc::new(slot) };
         tasks.spawn(converse(stream, peer, service.clone(), shutdown.clone()));
     }
     // Whoever reads nothing is not waited for.

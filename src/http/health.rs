@@ -10,7 +10,7 @@ use axum::{Extension, Router};
 
 use super::Site;
 use super::api::is_operator;
-use super::peer::Peer;
+use super::peer::HttpPeer;
 
 /// OpenMetrics, which Prometheus asks for first.
 const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -24,7 +24,7 @@ async fn ready(State(site): State<Arc<Site>>) -> (StatusCode, &'static str) {
 }
 
 /// For who is on this machine, or has the operator's token: how many meetings there are, and how well they are, is nobody else's business.
-async fn metrics(State(site): State<Arc<Site>>, Extension(peer): Extension<Peer>, headers: HeaderMap) -> Response {
+async fn metrics(State(site): State<Arc<Site>>, Extension(peer): Extension<HttpPeer>, headers: HeaderMap) -> Response {
     let allowed = if peer.is_here(&headers) { Ok(()) } else { is_operator(&site, &peer, &headers) };
     match allowed {
         Ok(()) => ([(header::CONTENT_TYPE, TEXT)], (site.settings.metrics)().await).into_response(),

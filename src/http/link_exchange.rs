@@ -11,14 +11,14 @@ use axum::routing::{get, post};
 use axum::{Extension, Form, Json, Router};
 use serde::Deserialize;
 
-use super::browser::{Ending, set_cookie};
+use super::browser::{SessionEnd, set_cookie};
 use super::page::{escaped, known, no_such_meeting, plain};
-use super::peer::Peer;
+use super::peer::HttpPeer;
 use super::problem_details::ProblemDetails;
 use super::session::{Link, LinkError, LinkRole};
 use super::{ApiToken, Site};
 use crate::common::ids::MeetingName;
-use crate::menu::{Caller, Verdict};
+use crate::menu::{CodeSource, CodeVerdict};
 
 pub(super) fn routes() -> Router<Arc<Site>> {
     Router::new()
@@ -55,7 +55,7 @@ enum Way {
     Shut(LinkError),
 }
 
-fn way(site: &Site, peer: &Peer, headers: &HeaderMap, token: &str) -> Way {
+fn way(site: &Site, peer: &HttpPeer, headers: &HeaderMap, token: &str) -> Way {
     let role = |meeting: &MeetingName| site.session_in(peer, headers, meeting).map(|session| session.role);
     match site.settings.sessions.peek(token, SystemTime::now()) {
         Ok(link) if role(&link.meeting).is_some_and(|role| role >= link.role) => Way::On(link.meeting),
@@ -75,7 +75,7 @@ fn title(site: &Site, link: &Link) -> Option<String> {
 /// A button, so that a mail scanner or a link preview that fetches the address does not use the link up.
 async fn door(
     State(site): State<Arc<Site>>,
-    Extension(peer): Extension<Peer>,
+    Extension(peer): Extension<HttpPeer>,
     headers: HeaderMap,
     ticket: Result<Query<Ticket>, QueryRejection>,
 ) -> Response {
@@ -106,7 +106,7 @@ async fn door(
 /// Uses the link once and gives the browser a session in its meeting.
 async fn enter(
     State(site): State<Arc<Site>>,
-    Extension(peer): Extension<Peer>,
+    Extension(peer): Extension<HttpPeer>,
     headers: HeaderMap,
     ticket: Result<Form<Ticket>, FormRejection>,
 ) -> Response {
@@ -154,7 +154,7 @@ struct Given {
 /// Gives whoever has the meeting's passcode a guest's session. Wrong ones count as those that are keyed at telephones do (K-1).
 async fn passcode(
     State(site): State<Arc<Site>>,
-    Extension(peer): Extension<Peer>,
+    Extension(peer): Extension<HttpPeer>,
     Path(name): Path<String>,
     headers: HeaderMap,
     given: Result<Json<Given>, JsonRejection>,
@@ -174,16 +174,17 @@ async fn passcode(
     }
     let address = peer.client(&headers, &site.web().trusted_proxies);
     let right = ApiToken::new(passcode.expose()).is(offered.trim());
-    let verdict = site.settings.lockout.get().judge(crate::common::machine::now(), &Caller::at(address), Some(&meeting), right);
-    if verdict != Verdict::Opens {
+    let verdict =
+        site.settings.lockout.get().judge(crate::common::machine::now(), &CodeSource::at(address), Some(&meeting), right);
+    if verdict != CodeVerdict::Opens {
         site.wrong_passcode(site.source(&peer, &headers), &meeting);
     }
     match verdict {
-        Verdict::Opens => {}
-        Verdict::Wrong => {
+        CodeVerdict::Opens => {}
+        CodeVerdict::Wrong => {
             return Err(ProblemDetails::new(StatusCode::FORBIDDEN, "wrong-passcode", "This is not the meeting's passcode."));
         }
-        Verdict::Locked => {
+        CodeVerdict::Locked => {
             let text = "Too many wrong passcodes. Please try again later.";
             return Err(ProblemDetails::new(StatusCode::TOO_MANY_REQUESTS, "locked", text));
         }
@@ -198,7 +199,7 @@ async fn passcode(
 /// Ends the browser's session in this meeting.
 async fn sign_out(
     State(site): State<Arc<Site>>,
-    Extension(peer): Extension<Peer>,
+    Extension(peer): Extension<HttpPeer>,
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ProblemDetails> {
@@ -207,7 +208,7 @@ async fn sign_out(
         return Err(ProblemDetails::foreign());
     }
     if let Some(session) = site.session_in(&peer, &headers, &meeting) {
-        site.end_session(&session.id, Ending::SignedOut).await?;
+        site.end_session(&session.id, SessionEnd::SignedOut).await?;
     }
     let cookie = set_cookie(&meeting, None, site.is_secure(&peer, &headers));
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())

@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::WebSettings;
-use super::peer::{Connections, Crowded, Peer, Slot};
+use super::peer::{ConnectionSlot, Crowded, HttpConnections, HttpPeer};
 use crate::common::log_limit::LogLimit;
 
 /// A TLS handshake takes no longer, or is given up.
@@ -50,7 +50,7 @@ struct Lines {
 }
 
 /// What [`run`] needs to know.
-pub(super) struct Serving {
+pub(super) struct ServerTask {
     /// Where to accept.
     pub(super) listener: TcpListener,
     /// TLS, unless plain HTTP is spoken.
@@ -60,13 +60,13 @@ pub(super) struct Serving {
     /// Says whose `X-Forwarded-…` headers count.
     pub(super) web: watch::Receiver<Arc<WebSettings>>,
     /// Who is connected.
-    pub(super) connections: Arc<Connections>,
+    pub(super) connections: Arc<HttpConnections>,
     /// True: stop.
     pub(super) shutdown: watch::Receiver<bool>,
 }
 
 /// Serves until `shutdown` turns true or its sender is gone; then waits for what is under way, for a few seconds at most.
-pub(super) async fn run(mut serving: Serving) {
+pub(super) async fn run(mut serving: ServerTask) {
     let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
     let service = TowerToHyperService::new(serving.router);
     let mut lines = Lines::default();
@@ -110,7 +110,7 @@ pub(super) async fn run(mut serving: Serving) {
         let service = service.clone();
         let shutdown = serving.shutdown.clone();
         let at = stream.local_addr().ok();
-        let peer = move |tls, name: Option<Arc<str>>, slot: Slot| Peer {
+        let peer = move |tls, name: Option<Arc<str>>, slot: ConnectionSlot| HttpPeer {
             address: from.ip().to_canonical(),
             at,
             tls,
@@ -158,8 +158,12 @@ fn prepare(stream: &TcpStream, from: SocketAddr) {
     }
 }
 
-pub(super) async fn converse<S>(stream: S, peer: Peer, service: TowerToHyperService<Router>, mut shutdown: watch::Receiver<bool>)
-where
+pub(super) async fn converse<S>(
+    stream: S,
+    peer: HttpPeer,
+    service: TowerToHyperService<Router>,
+    mut shutdown: watch::Receiver<bool>,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let address = peer.address;

@@ -44,10 +44,10 @@ use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 
 use crate::common::ids::{CallId, MeetingName};
-use crate::common::ip_network::Network;
+use crate::common::ip_network::IpNetwork;
 use crate::common::log_limit::LogLimit;
-use crate::common::rate_limit::{Allowance, Budgets};
-use crate::meeting::{By, Refusal, Registry};
+use crate::common::rate_limit::{RateLimit, RateLimiter};
+use crate::meeting::{By, MeetingRefusal, MeetingRegistry};
 use crate::menu::SharedLockout;
 use crate::net::tls::{self, TlsFiles};
 use crate::relay::provider::{WebhookAnswer, WebhookCall};
@@ -59,10 +59,10 @@ pub use control_socket::SOCKET_FILE;
 pub use secret::{ApiToken, resume_key};
 pub use session::Sessions;
 
-use admin::Desks;
+use admin::AdminHandles;
 use api::events::Streams;
 use api::guard::{Audit, Limiter};
-use peer::{Connections, Peer, Source};
+use peer::{ClientSource, HttpConnections, HttpPeer};
 use presence::Presences;
 use problem_details::ProblemDetails;
 use security_headers::harden;
@@ -72,11 +72,11 @@ const LARGEST_BODY: usize = 64 * 1024;
 /// From a request's head to its answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 /// Wrong tokens of one address: a brute force is pointless against 256 bits, but it should not be free.
-const WRONG_TOKENS: Allowance = Allowance { burst: 10, every: Duration::from_secs(6) };
+const WRONG_TOKENS: RateLimit = RateLimit { burst: 10, every: Duration::from_secs(6) };
 /// Addresses with wrong tokens that are told apart; beyond, they share one allowance.
 const WRONG_SOURCES: usize = 4096;
 /// Sessions that passcodes open for one address: an organisation behind NAT joins within a minute, a program goes on for ever.
-const OPENED: Allowance = Allowance { burst: 100, every: Duration::from_secs(2) };
+const OPENED: RateLimit = RateLimit { burst: 100, every: Duration::from_secs(2) };
 /// How long meetings may take to hear that the server stops.
 const SOCKETS_STOP: Duration = Duration::from_secs(5);
 /// Connections from one address (an organisation behind NAT is one), as shipped.
@@ -101,11 +101,11 @@ pub type Lift = Arc<dyn Fn(String) -> LiftAnswer + Send + Sync>;
 /// What a [`Lift`] gives.
 pub type LiftAnswer = Pin<Box<dyn Future<Output = bool> + Send>>;
 /// Lists the devices that can be called (S-9).
-pub type Rooms = Arc<dyn Fn() -> RoomsAnswer + Send + Sync>;
-/// What [`Rooms`] gives.
+pub type ListRooms = Arc<dyn Fn() -> RoomsAnswer + Send + Sync>;
+/// What [`ListRooms`] gives.
 pub type RoomsAnswer = Pin<Box<dyn Future<Output = Vec<Room>> + Send>>;
 /// Calls a device into a meeting (S-9).
-pub type Invite = Arc<dyn Fn(MeetingName, String, By) -> Result<CallId, Refusal> + Send + Sync>;
+pub type InviteDevice = Arc<dyn Fn(MeetingName, String, By) -> Result<CallId, MeetingRefusal> + Send + Sync>;
 
 /// Asks a provider of short messages, by its name, what a call at its webhook means (C-10).
 pub type Webhook = Arc<dyn Fn(String, WebhookCall) -> WebhookAnswered + Send + Sync>;
@@ -115,7 +115,7 @@ pub type WebhookAnswered = Pin<Box<dyn Future<Output = WebhookAnswer> + Send>>;
 /// Has a device fetch its configuration anew.
 pub type CheckSync = Arc<dyn Fn(String) -> CheckSyncAnswer + Send + Sync>;
 /// What a [`CheckSync`] gives.
-pub type CheckSyncAnswer = Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>;
+pub type CheckSyncAnswer = Pin<Box<dyn Future<Output = Result<(), MeetingRefusal>> + Send>>;
 
 /// A device that can be called into a meeting.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -163,7 +163,7 @@ pub type QueryError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug, Clone, Default)]
 pub struct WebSettings {
     /// Proxies whose `X-Forwarded-For`, `-Proto` and `-Host` are believed.
-    pub trusted_proxies: Vec<Network>,
+    pub trusted_proxies: Vec<IpNetwork>,
     /// How browsers reach this server, if not by the name they send as `Host`.
     pub public_url: Option<String>,
     /// The host organisation's name.
@@ -204,7 +204,7 @@ pub struct HttpSettings {
     /// What happens (M-17).
     pub events: Events,
     /// Calls and their records.
-    pub desks: Desks,
+    pub desks: AdminHandles,
     /// Copies of the chat, without what was said (C-8).
     pub chats: Query,
     /// What is on its way by SMS, for the operator (C-7).
@@ -218,9 +218,9 @@ pub struct HttpSettings {
     /// For the operator: hears a silenced source again, unlocks a source or a meeting.
     pub lift: Lift,
     /// Devices that can be called into a meeting (S-9).
-    pub rooms: Rooms,
+    pub rooms: ListRooms,
     /// Calls one of them.
-    pub invite: Invite,
+    pub invite: InviteDevice,
     /// Has one of them fetch its configuration anew.
     pub check_sync: CheckSync,
     /// Contacts of registered devices.
@@ -256,7 +256,7 @@ pub struct Bound {
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+pub enum HttpStartError {
     /// The address cannot be listened at.
     #[error("HTTP cannot listen at {address}: {source}")]
     Bind {
@@ -281,9 +281,9 @@ pub enum StartError {
 /// What the server's rooms share.
 struct Site {
     settings: HttpSettings,
-    registry: Registry,
-    wrong_tokens: Mutex<Budgets<Source>>,
-    opened: Mutex<Budgets<Source>>,
+    registry: MeetingRegistry,
+    wrong_tokens: Mutex<RateLimiter<ClientSource>>,
+    opened: Mutex<RateLimiter<ClientSource>>,
     /// Lines about addresses with too many wrong tokens.
     said_of_tokens: Mutex<LogLimit>,
     /// Lines about wrong passcodes.
@@ -309,12 +309,12 @@ impl Site {
     }
 
     /// Whether the browser's end is https, so that a cookie may be kept to it.
-    fn is_secure(&self, peer: &Peer, headers: &HeaderMap) -> bool {
+    fn is_secure(&self, peer: &HttpPeer, headers: &HeaderMap) -> bool {
         peer.secure(headers, self.web().public_url.as_deref())
     }
 
     /// Whether a page of ours asks (U-4); `None`: no page does.
-    fn same_origin(&self, peer: &Peer, headers: &HeaderMap) -> Option<bool> {
+    fn same_origin(&self, peer: &HttpPeer, headers: &HeaderMap) -> Option<bool> {
         peer.same_origin(headers, self.web().public_url.as_deref())
     }
 
@@ -322,7 +322,7 @@ impl Site {
     ///
     /// # Errors
     /// Too many came from there: how long this source has to wait before it is told again that it is wrong.
-    fn wrong_token(&self, source: Source) -> Result<(), ProblemDetails> {
+    fn wrong_token(&self, source: ClientSource) -> Result<(), ProblemDetails> {
         let now = Instant::now();
         let mut wrong_tokens = self.wrong_tokens.lock().unwrap_or_else(PoisonError::into_inner);
         if !wrong_tokens.take(now, source) {
@@ -341,7 +341,7 @@ impl Site {
     ///
     /// # Errors
     /// How long this source has to wait.
-    fn may_open(&self, source: Source) -> Result<(), ProblemDetails> {
+    fn may_open(&self, source: ClientSource) -> Result<(), ProblemDetails> {
         let now = Instant::now();
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         if opened.take(now, source) {
@@ -351,14 +351,14 @@ impl Site {
     }
 
     /// Says that a wrong passcode was given, unless that was said a moment ago.
-    fn wrong_passcode(&self, source: Source, meeting: &MeetingName) {
+    fn wrong_passcode(&self, source: ClientSource, meeting: &MeetingName) {
         if let Some(unsaid) = self.said_of_codes.lock().unwrap_or_else(PoisonError::into_inner).says(Instant::now()) {
             tracing::warn!(address = %source, %meeting, unsaid, "wrong passcode at the page");
         }
     }
 
-    fn source(&self, peer: &Peer, headers: &HeaderMap) -> Source {
-        Source::from(peer.client(headers, &self.web().trusted_proxies))
+    fn source(&self, peer: &HttpPeer, headers: &HeaderMap) -> ClientSource {
+        ClientSource::from(peer.client(headers, &self.web().trusted_proxies))
     }
 }
 
@@ -366,23 +366,27 @@ impl Site {
 ///
 /// # Errors
 /// The address or the certificate cannot be used.
-pub async fn start(settings: HttpSettings, registry: Registry, shutdown: watch::Receiver<bool>) -> Result<Bound, StartError> {
-    let tls = settings.tls.clone().map(|files| tls::Server::open(files, &[b"http/1.1"], None)).transpose()?;
+pub async fn start(
+    settings: HttpSettings,
+    registry: MeetingRegistry,
+    shutdown: watch::Receiver<bool>,
+) -> Result<Bound, HttpStartError> {
+    let tls = settings.tls.clone().map(|files| tls::TlsServer::open(files, &[b"http/1.1"], None)).transpose()?;
     let tls = tls.map(|server| TlsAcceptor::from(server.config()));
     let address = settings.address;
-    let bind = |source| StartError::Bind { address, source };
+    let bind = |source| HttpStartError::Bind { address, source };
     let listener = TcpListener::bind(address).await.map_err(bind)?;
     let addr = listener.local_addr().map_err(bind)?;
     let path = settings.socket.clone();
-    let commands = control_socket::bind(&path).map_err(|source| StartError::Socket { path, source })?;
+    let commands = control_socket::bind(&path).map_err(|source| HttpStartError::Socket { path, source })?;
 
-    let connections = Connections::new(settings.connections_per_address, settings.connections);
+    let connections = HttpConnections::new(settings.connections_per_address, settings.connections);
     let web = settings.web.clone();
     let (sockets, mut sockets_gone) = mpsc::channel(1);
     let site = Arc::new(Site {
         registry,
-        wrong_tokens: Mutex::new(Budgets::new(WRONG_TOKENS, WRONG_SOURCES, Instant::now())),
-        opened: Mutex::new(Budgets::new(OPENED, WRONG_SOURCES, Instant::now())),
+        wrong_tokens: Mutex::new(RateLimiter::new(WRONG_TOKENS, WRONG_SOURCES, Instant::now())),
+        opened: Mutex::new(RateLimiter::new(OPENED, WRONG_SOURCES, Instant::now())),
         said_of_tokens: Mutex::default(),
         said_of_codes: Mutex::default(),
         presences: Mutex::default(),
@@ -395,7 +399,7 @@ pub async fn start(settings: HttpSettings, registry: Registry, shutdown: watch::
     });
     let router = router(site);
     let commands = control_socket::run(commands, router.clone(), shutdown.clone());
-    let serving = listener::Serving { listener, tls, router, web, connections, shutdown };
+    let serving = listener::ServerTask { listener, tls, router, web, connections, shutdown };
     let task = tokio::spawn(async move {
         tokio::join!(listener::run(serving), commands);
         if tokio::time::timeout(SOCKETS_STOP, sockets_gone.recv()).await.is_err() {
@@ -439,12 +443,12 @@ pub(crate) fn head(data: &[u8]) {
             headers.append(name, value);
         }
     }
-    let connections = Connections::new(2, 2);
+    let connections = HttpConnections::new(2, 2);
     for proxy in [false, true] {
         let address = std::net::IpAddr::from([192, 0, 2, 1]);
         let Ok(slot) = connections.enter(address, proxy) else { return };
         let at = Some(SocketAddr::from(([192, 0, 2, 80], 8080)));
-        let peer = Peer { address, at, tls: false, name: None, proxy, slot: Arc::new(slot) };
+        let peer = HttpPeer { address, at, tls: false, name: None, proxy, slot: Arc::new(slot) };
         let public = Some("https://meet.example");
         let named = security_headers::host(&headers).is_some_and(|host| security_headers::is_ours(&peer, host, public));
         let same = peer.same_origin(&headers, public);

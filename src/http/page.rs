@@ -17,13 +17,13 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::Site;
-use super::peer::Peer;
+use super::peer::HttpPeer;
 use super::problem_details::ProblemDetails;
-use super::session::Session;
+use super::session::PageSession;
 use crate::common::ids::{MeetingName, ParticipantId};
-use crate::meeting::Ask;
+use crate::meeting::MeetingRequest;
 use crate::meeting::messages::Role;
-use crate::service::embedded::signalling::{self, Seen, Visitor};
+use crate::service::embedded::signalling::{self, PageEffects, Visitor};
 
 /// The files of the meeting page, by the name they have under `/assets/`.
 macro_rules! page_files {
@@ -167,18 +167,18 @@ async fn meeting(State(site): State<Arc<Site>>, Path(name): Path<String>, header
 }
 
 /// Whether a browser may knock at this meeting: it has a session there, or no passcode is set (K-1).
-fn may_knock(site: &Site, session: Option<&Session>, meeting: &MeetingName) -> bool {
+fn may_knock(site: &Site, session: Option<&PageSession>, meeting: &MeetingName) -> bool {
     session.is_some() || site.settings.desks.house.passcode(meeting).is_none()
 }
 
 /// Who somebody with this session, or without one, is to this meeting's signalling.
-fn visitor(site: &Site, meeting: MeetingName, session: Option<&Session>) -> Visitor {
-    let member = session.is_some_and(Session::is_member);
+fn visitor(site: &Site, meeting: MeetingName, session: Option<&PageSession>) -> Visitor {
+    let member = session.is_some_and(PageSession::is_member);
     let now = SystemTime::now();
     Visitor {
         meeting,
         role: if member { Role::Member } else { Role::External },
-        organiser: session.is_some_and(Session::organises),
+        organiser: session.is_some_and(PageSession::organises),
         identity: session.map(|session| format!("session/{}", URL_SAFE_NO_PAD.encode(session.id))),
         from: None,
         fallback_name: if member { "Member" } else { "Guest" },
@@ -192,7 +192,7 @@ const RELOADED: &str = "x-roomgate-resume";
 /// What the page has to know before it joins.
 async fn info(
     State(site): State<Arc<Site>>,
-    Extension(peer): Extension<Peer>,
+    Extension(peer): Extension<HttpPeer>,
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Response {
@@ -200,7 +200,7 @@ async fn info(
         return ProblemDetails::not_found("meeting").into_response();
     };
     let session = site.session_in(&peer, &headers, &name);
-    let member = session.as_ref().is_some_and(Session::is_member);
+    let member = session.as_ref().is_some_and(PageSession::is_member);
     if let Some(token) = headers.get(RELOADED).and_then(|value| value.to_str().ok()) {
         reloaded(&site, &visitor(&site, name.clone(), session.as_ref()), token).await;
     }
@@ -214,7 +214,7 @@ async fn info(
             // M-11: the page says so before anybody has typed a name.
             false => json!("none"),
         },
-        "organiser": session.as_ref().is_some_and(Session::organises),
+        "organiser": session.as_ref().is_some_and(PageSession::organises),
         "organisation": web.organisation,
         // Asked before anybody may knock (K-1).
         "passcode": !may_knock(&site, session.as_ref(), &name),
@@ -240,7 +240,7 @@ async fn reloaded(site: &Site, visitor: &Visitor, token: &str) {
 
 async fn connect(
     State(site): State<Arc<Site>>,
-    Extension(peer): Extension<Peer>,
+    Extension(peer): Extension<HttpPeer>,
     Path(name): Path<String>,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
@@ -278,14 +278,14 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// A page with its session, among whose presences it is listed, so that the API can speak for it.
 struct OpenPage {
     site: Arc<Site>,
-    session: Option<Session>,
+    session: Option<PageSession>,
     presence: Mutex<Option<ParticipantId>>,
 }
 
 impl OpenPage {
-    fn seen(&self, seen: Seen) {
+    fn seen(&self, seen: PageEffects) {
         match seen {
-            Seen::Joined(who) => {
+            PageEffects::Joined(who) => {
                 let Some(session) = &self.session else { return };
                 // A page has one presence: what it had before a second `join` would be is over.
                 if let Some(before) = self.here().replace(who) {
@@ -293,7 +293,7 @@ impl OpenPage {
                 }
                 self.site.joined(&session.id, who);
             }
-            Seen::Removed(who) => {
+            PageEffects::Removed(who) => {
                 let site = Arc::clone(&self.site);
                 tokio::spawn(async move { site.removed(who).await });
             }
@@ -326,7 +326,7 @@ impl OpenPage {
         if let Some(who) = here {
             for meeting in self.site.registry.running().await {
                 // Ids of rows are never used twice: another meeting, or this one where it has left, does not know it.
-                let _ = meeting.ask(None, Ask::Remove(who)).await;
+                let _ = meeting.ask(None, MeetingRequest::Remove(who)).await;
             }
         }
     }

@@ -9,19 +9,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::http::{HeaderMap, Uri, header};
 
 use super::security_headers::host;
-use crate::common::ip_network::{self, Network};
+use crate::common::ip_network::{self, IpNetwork};
 
 /// One subscriber for the purpose of limits: an IPv4 address, or an IPv6 /64, since whoever has one address of it has all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Source(IpAddr);
+pub struct ClientSource(IpAddr);
 
-impl From<IpAddr> for Source {
+impl From<IpAddr> for ClientSource {
     fn from(address: IpAddr) -> Self {
         Self(ip_network::subscriber(address))
     }
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for ClientSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
@@ -29,7 +29,7 @@ impl fmt::Display for Source {
 
 /// The connection a request came by.
 #[derive(Clone)]
-pub struct Peer {
+pub struct HttpPeer {
     /// The other end's address: a client's, or a proxy's.
     pub address: IpAddr,
     /// Our end of the connection; `None`: the socket in the state directory, whose other end is the operator.
@@ -41,13 +41,13 @@ pub struct Peer {
     /// It is one of `trusted_proxies`.
     pub proxy: bool,
     /// Its place among the connections of its address; held as long as anything of the connection lives.
-    pub slot: Arc<Slot>,
+    pub slot: Arc<ConnectionSlot>,
 }
 
-impl Peer {
+impl HttpPeer {
     /// The client's address: the connection's, or, behind trusted proxies, the last one that they did not add themselves.
     #[must_use]
-    pub fn client(&self, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
+    pub fn client(&self, headers: &HeaderMap, trusted: &[IpNetwork]) -> IpAddr {
         if !self.proxy {
             return self.address;
         }
@@ -89,7 +89,7 @@ impl Peer {
         self.tls || forwarded() || public()
     }
 
-    /// Whether the request's `Origin` is this server, by scheme, host and port (U-4). `None` when it has no `Origin`: then no browser script
+    /// Whether the request's `WebOrigin` is this server, by scheme, host and port (U-4). `None` when it has no `WebOrigin`: then no browser script
     /// sent it.
     #[must_use]
     pub fn same_origin(&self, headers: &HeaderMap, public_url: Option<&str>) -> Option<bool> {
@@ -117,7 +117,7 @@ impl Peer {
 
 /// What tells one origin from another (RFC 6454 section 4).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Origin {
+pub(super) struct WebOrigin {
     pub(super) https: bool,
     /// In lower case.
     pub(super) host: String,
@@ -125,7 +125,7 @@ pub(super) struct Origin {
 }
 
 /// The origin of a URL such as `https://meet.example:8443`.
-pub(super) fn authority(url: &str) -> Option<Origin> {
+pub(super) fn authority(url: &str) -> Option<WebOrigin> {
     let uri: Uri = url.parse().ok()?;
     let https = match uri.scheme_str()? {
         "http" => false,
@@ -133,7 +133,7 @@ pub(super) fn authority(url: &str) -> Option<Origin> {
         _ => return None,
     };
     let host = uri.host()?.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
-    Some(Origin { https, host, port: uri.port_u16().unwrap_or(standard(https)) })
+    Some(WebOrigin { https, host, port: uri.port_u16().unwrap_or(standard(https)) })
 }
 
 const fn standard(https: bool) -> u16 {
@@ -149,7 +149,7 @@ fn host_and_port(host: &str, https: bool) -> Option<(String, u16)> {
 
 /// The open connections, by where they come from.
 #[derive(Debug)]
-pub struct Connections {
+pub struct HttpConnections {
     per_source: usize,
     total: usize,
     open: Mutex<Open>,
@@ -158,7 +158,7 @@ pub struct Connections {
 #[derive(Debug, Default)]
 struct Open {
     all: usize,
-    by_source: HashMap<Source, usize>,
+    by_source: HashMap<ClientSource, usize>,
 }
 
 /// Why a connection is not taken.
@@ -170,8 +170,8 @@ pub enum Crowded {
     Server,
 }
 
-impl Connections {
-    /// None open yet; at most `total`, and `per_source` from one [`Source`].
+impl HttpConnections {
+    /// None open yet; at most `total`, and `per_source` from one [`ClientSource`].
     #[must_use]
     pub fn new(per_source: usize, total: usize) -> Arc<Self> {
         Arc::new(Self { per_source, total, open: Mutex::default() })
@@ -181,8 +181,8 @@ impl Connections {
     ///
     /// # Errors
     /// There is no room.
-    pub fn enter(self: &Arc<Self>, address: IpAddr, proxy: bool) -> Result<Slot, Crowded> {
-        let source = Source::from(address);
+    pub fn enter(self: &Arc<Self>, address: IpAddr, proxy: bool) -> Result<ConnectionSlot, Crowded> {
+        let source = ClientSource::from(address);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.all >= self.total {
             return Err(Crowded::Server);
@@ -193,18 +193,18 @@ impl Connections {
         }
         open.by_source.insert(source, of_source + 1);
         open.all += 1;
-        Ok(Slot { source, connections: Arc::clone(self) })
+        Ok(ConnectionSlot { source, connections: Arc::clone(self) })
     }
 }
 
 /// One counted connection; dropping it makes room.
 #[derive(Debug)]
-pub struct Slot {
-    source: Source,
-    connections: Arc<Connections>,
+pub struct ConnectionSlot {
+    source: ClientSource,
+    connections: Arc<HttpConnections>,
 }
 
-impl Drop for Slot {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         let mut open = self.connections.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.all = open.all.saturating_sub(1);
@@ -220,20 +220,20 @@ impl Drop for Slot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::common::ip_network::BadNetwork;
+    use crate::common::ip_network::BadIpNetwork;
 
     fn ip(text: &str) -> IpAddr {
         text.parse().expect("an address")
     }
 
-    fn networks(texts: &[&str]) -> Vec<Network> {
+    fn networks(texts: &[&str]) -> Vec<IpNetwork> {
         texts.iter().map(|text| text.parse().expect("a network")).collect()
     }
 
-    fn peer(address: &str, proxy: bool) -> Peer {
-        let slot = Connections::new(1, 1).enter(ip(address), proxy).expect("room");
+    fn peer(address: &str, proxy: bool) -> HttpPeer {
+        let slot = HttpConnections::new(1, 1).enter(ip(address), proxy).expect("room");
         let at = Some(SocketAddr::new(ip("127.0.0.1"), 8080));
-        Peer { address: ip(address), at, tls: false, name: None, proxy, slot: Arc::new(slot) }
+        HttpPeer { address: ip(address), at, tls: false, name: None, proxy, slot: Arc::new(slot) }
     }
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
@@ -246,14 +246,14 @@ mod tests {
 
     #[test]
     fn ranges_contain_what_their_prefix_says() {
-        let range: Network = "10.1.0.0/16".parse().expect("range");
+        let range: IpNetwork = "10.1.0.0/16".parse().expect("range");
         assert!(range.contains(ip("10.1.255.9")) && range.contains(ip("::ffff:10.1.2.3")));
         assert!(!range.contains(ip("10.2.0.0")) && !range.contains(ip("fd00::1")));
-        assert!("0.0.0.0/0".parse::<Network>().expect("all").contains(ip("203.0.113.1")));
-        assert!("fd00::/8".parse::<Network>().expect("range").contains(ip("fdff::1")));
-        assert!(!"192.0.2.1".parse::<Network>().expect("one").contains(ip("192.0.2.2")));
+        assert!("0.0.0.0/0".parse::<IpNetwork>().expect("all").contains(ip("203.0.113.1")));
+        assert!("fd00::/8".parse::<IpNetwork>().expect("range").contains(ip("fdff::1")));
+        assert!(!"192.0.2.1".parse::<IpNetwork>().expect("one").contains(ip("192.0.2.2")));
         for bad in ["", "10.0.0.0/33", "::/129", "10.0.0/8", "10.0.0.0/-1", "host/8"] {
-            assert_eq!(bad.parse::<Network>(), Err(BadNetwork), "{bad}");
+            assert_eq!(bad.parse::<IpNetwork>(), Err(BadIpNetwork), "{bad}");
         }
     }
 
@@ -293,7 +293,7 @@ mod tests {
         ] {
             assert_eq!(same(foreign, "meet.example"), Some(false), "{foreign}");
         }
-        let by_tls = Peer { tls: true, ..peer("192.0.2.1", false) };
+        let by_tls = HttpPeer { tls: true, ..peer("192.0.2.1", false) };
         let same = |origin: &str, host: &str| by_tls.same_origin(&headers(&[("origin", origin), ("host", host)]), None);
         assert_eq!(same("https://meet.example", "meet.example:443"), Some(true));
         assert_eq!(same("https://[::1]:8443", "[::1]:8443"), Some(true));
@@ -328,7 +328,7 @@ mod tests {
 
     #[test]
     fn one_source_cannot_take_all_connections_and_gives_back_what_it_drops() {
-        let connections = Connections::new(2, 5);
+        let connections = HttpConnections::new(2, 5);
         let one = connections.enter(ip("2001:db8::1"), false).expect("first");
         let _two = connections.enter(ip("2001:db8::ffff"), false).expect("second, of the same /64");
         assert_eq!(connections.enter(ip("2001:db8::2"), false).map(drop), Err(Crowded::Source));

@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::session::LinkError;
-use crate::meeting::{BETWEEN_RINGS, Refusal};
+use crate::meeting::{BETWEEN_RINGS, MeetingRefusal};
 
 /// An error of the API: `application/problem+json` with a stable `code` for programs and a `detail` for people.
 #[derive(Debug, Clone)]
@@ -61,24 +61,28 @@ impl ProblemDetails {
     }
 }
 
-impl From<Refusal> for ProblemDetails {
-    fn from(refusal: Refusal) -> Self {
+impl From<MeetingRefusal> for ProblemDetails {
+    fn from(refusal: MeetingRefusal) -> Self {
         let status = match refusal {
-            Refusal::TooOften => return Self { code: refusal.code(), ..Self::too_many(&refusal.to_string(), BETWEEN_RINGS) },
-            Refusal::NotAllowed | Refusal::AnonymousOff => StatusCode::FORBIDDEN,
-            Refusal::NoSuchParticipant | Refusal::NoSuchDevice => StatusCode::NOT_FOUND,
-            Refusal::NotConfigured
-            | Refusal::NotCaptured
-            | Refusal::NoMember
-            | Refusal::NotReachable
-            | Refusal::NotInside
-            | Refusal::MuteLocked
-            | Refusal::MeetingFull
-            | Refusal::ChatFull
-            | Refusal::Ended => StatusCode::CONFLICT,
-            Refusal::TooFast | Refusal::TooManyKnocks | Refusal::DeniedJustNow => StatusCode::TOO_MANY_REQUESTS,
-            Refusal::RecorderFailed | Refusal::Busy | Refusal::Restarting => StatusCode::SERVICE_UNAVAILABLE,
-            Refusal::BadText => StatusCode::UNPROCESSABLE_ENTITY,
+            MeetingRefusal::TooOften => {
+                return Self { code: refusal.code(), ..Self::too_many(&refusal.to_string(), BETWEEN_RINGS) };
+            }
+            MeetingRefusal::NotAllowed | MeetingRefusal::AnonymousOff => StatusCode::FORBIDDEN,
+            MeetingRefusal::NoSuchParticipant | MeetingRefusal::NoSuchDevice => StatusCode::NOT_FOUND,
+            MeetingRefusal::NotConfigured
+            | MeetingRefusal::NotCaptured
+            | MeetingRefusal::NoMember
+            | MeetingRefusal::NotReachable
+            | MeetingRefusal::NotInside
+            | MeetingRefusal::MuteLocked
+            | MeetingRefusal::MeetingFull
+            | MeetingRefusal::ChatFull
+            | MeetingRefusal::Ended => StatusCode::CONFLICT,
+            MeetingRefusal::TooFast | MeetingRefusal::TooManyKnocks | MeetingRefusal::DeniedJustNow => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
+            MeetingRefusal::RecorderFailed | MeetingRefusal::Busy | MeetingRefusal::Restarting => StatusCode::SERVICE_UNAVAILABLE,
+            MeetingRefusal::BadText => StatusCode::UNPROCESSABLE_ENTITY,
         };
         Self::new(status, refusal.code(), refusal.to_string())
     }

@@ -14,7 +14,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::Site;
-use super::peer::{Peer, authority};
+use super::peer::{HttpPeer, authority};
 use super::problem_details::ProblemDetails;
 
 /// A year: from then on browsers come by https alone (RFC 6797).
@@ -39,7 +39,7 @@ const HARDENING: [(HeaderName, &str); 8] = [
 
 pub(super) async fn harden(
     State(site): State<Arc<Site>>,
-    Extension(peer): Extension<Peer>,
+    Extension(peer): Extension<HttpPeer>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -58,7 +58,7 @@ pub(super) async fn harden(
 }
 
 /// Why a request is not looked at. Load balancers and supervisors ask how we are under whatever name.
-fn refused(site: &Site, peer: &Peer, request: &Request) -> Option<ProblemDetails> {
+fn refused(site: &Site, peer: &HttpPeer, request: &Request) -> Option<ProblemDetails> {
     if matches!(request.uri().path(), "/healthz" | "/readyz") || peer.is_operator() {
         return None;
     }
@@ -102,7 +102,7 @@ fn is_localhost(host: &str) -> bool {
 }
 
 /// Whether this name, or address, is ours for whoever has come by this connection.
-pub(super) fn is_ours(peer: &Peer, host: &str, public_url: Option<&str>) -> bool {
+pub(super) fn is_ours(peer: &HttpPeer, host: &str, public_url: Option<&str>) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let public = public_url.and_then(authority);
     if public.as_ref().is_some_and(|public| public.host.eq_ignore_ascii_case(host)) {
@@ -122,14 +122,14 @@ pub(super) fn is_ours(peer: &Peer, host: &str, public_url: Option<&str>) -> bool
 mod tests {
     use std::net::SocketAddr;
 
-    use super::super::peer::Connections;
+    use super::super::peer::HttpConnections;
     use super::*;
 
-    fn peer(proxy: bool, name: Option<&str>) -> Peer {
+    fn peer(proxy: bool, name: Option<&str>) -> HttpPeer {
         let address = IpAddr::from([192, 0, 2, 1]);
-        let slot = Connections::new(1, 1).enter(address, proxy).expect("room");
+        let slot = HttpConnections::new(1, 1).enter(address, proxy).expect("room");
         let at = Some(SocketAddr::from(([192, 0, 2, 80], 8443)));
-        Peer { address, at, tls: name.is_some(), name: name.map(Into::into), proxy, slot: Arc::new(slot) }
+        HttpPeer { address, at, tls: name.is_some(), name: name.map(Into::into), proxy, slot: Arc::new(slot) }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use axum::routing::post;
 use axum::{Extension, Router};
 
 use super::Site;
-use super::peer::Peer;
+use super::peer::HttpPeer;
 use super::problem_details::ProblemDetails;
 use crate::relay::provider::WebhookCall;
 
@@ -21,7 +21,7 @@ pub(super) fn routes() -> Router<Arc<Site>> {
 
 async fn called(
     State(site): State<Arc<Site>>,
-    Extension(peer): Extension<Peer>,
+    Extension(peer): Extension<HttpPeer>,
     Path(provider): Path<String>,
     OriginalUri(uri): OriginalUri,
     method: Method,
@@ -53,7 +53,7 @@ async fn called(
 }
 
 /// How the caller has reached us: as configured, or else as it says.
-fn origin(site: &Site, peer: &Peer, headers: &HeaderMap) -> String {
+fn origin(site: &Site, peer: &HttpPeer, headers: &HeaderMap) -> String {
     if let Some(public) = &site.web().public_url {
         return public.trim_end_matches('/').to_owned();
     }

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use super::bridge::{Bridge, End, Gate};
-use super::events::{MeetingHeard, PortHeard};
+use super::bridge::{Bridge, Gate, MediaEnd};
+use super::events::{BridgeEvent, PortEvent};
 use super::peer::PeerFactory;
 use super::peer::browser::Browser;
-use super::plane::{Plane, SLOTS, Transmit, Way};
+use super::plane::{Plane, SLOTS, SocketId, Transmit};
 use super::port::{Channel, Port, Profile};
-use super::shared_mix::Sound;
+use super::shared_mix::TickSound;
 use crate::codec::{CodecKind, Encoder, EncoderSettings};
 use crate::common::ids::{BridgeId, ParticipantId, PeerId, PortId};
 use crate::common::machine::Machine as _;
@@ -21,7 +21,7 @@ use crate::common::units::Hz;
 use crate::dsp::frame::Frame;
 use crate::dsp::resample::Resampler;
 use crate::policy::{Admission, Effect, Fact, Policy, PolicySettings, Role, Via};
-use crate::rtp::session::{Named, Outgoing};
+use crate::rtp::session::{NamedSource, RtpSender};
 
 const STEP: Duration = Duration::from_micros(2_500);
 const FRAME: Duration = Duration::from_millis(20);
@@ -32,12 +32,12 @@ struct Phone {
     port: PortId,
     address: SocketAddr,
     encoder: Box<dyn Encoder>,
-    outgoing: Outgoing,
+    outgoing: RtpSender,
     profile: Profile,
     voice: Voice,
     packets: usize,
     // The port's owner, who must be there to be told.
-    _heard: mpsc::Receiver<PortHeard>,
+    _heard: mpsc::Receiver<PortEvent>,
 }
 
 struct Guest {
@@ -53,7 +53,7 @@ struct Voice {
 }
 
 /// Phones and browsers around one bridge.
-pub struct Meeting {
+pub struct BenchMeeting {
     plane: Plane,
     now: Instant,
     steps: u32,
@@ -61,17 +61,17 @@ pub struct Meeting {
     factory: PeerFactory,
     phones: Vec<Phone>,
     guests: Vec<Guest>,
-    tell: mpsc::Sender<MeetingHeard>,
-    heard: mpsc::Receiver<MeetingHeard>,
+    tell: mpsc::Sender<BridgeEvent>,
+    heard: mpsc::Receiver<BridgeEvent>,
 }
 
-impl Default for Meeting {
+impl Default for BenchMeeting {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Meeting {
+impl BenchMeeting {
     /// Nobody is there.
     #[must_use]
     pub fn new() -> Self {
@@ -98,7 +98,7 @@ impl Meeting {
             remote: address,
             remote_rtcp: SocketAddr::new(address.ip(), address.port() + 1),
             signalling: address.ip(),
-            named: Named::Trusted,
+            named: NamedSource::Trusted,
             we_send: true,
             they_send: true,
         };
@@ -107,12 +107,12 @@ impl Meeting {
         let opened = Port::new(self.now, port, profile, u64::from(index), Duration::from_secs(60), says).expect("a codec");
         self.plane.adopt_port(opened);
         let admission = self.admission(2000 + u64::from(index));
-        assert!(self.plane.seat(End::Port(port), BRIDGE, admission, OPEN), "the port is there");
+        assert!(self.plane.seat(MediaEnd::Port(port), BRIDGE, admission, OPEN), "the port is there");
         self.phones.push(Phone {
             port,
             address,
             encoder: codec.encoder(EncoderSettings::default()).expect("a codec"),
-            outgoing: Outgoing::new(u64::from(index)),
+            outgoing: RtpSender::new(u64::from(index)),
             profile,
             voice: Voice::new(speech, row.sample_rate),
             packets: 0,
@@ -135,7 +135,7 @@ impl Meeting {
         let id = PeerId::from_number(1 + u64::from(index));
         self.plane.adopt_peer(id, peer, self.tell.clone());
         let admission = self.admission(3000 + u64::from(index));
-        assert!(self.plane.seat(End::Peer(id), BRIDGE, admission, OPEN), "the peer is there");
+        assert!(self.plane.seat(MediaEnd::Peer(id), BRIDGE, admission, OPEN), "the peer is there");
         self.guests.push(Guest { peer: id, browser, voice: speech.map(|speech| Voice::new(speech, Hz::FULL)) });
     }
 
@@ -157,8 +157,8 @@ impl Meeting {
             let began = Instant::now();
             for (way, from, datagram) in &sent {
                 match way {
-                    Way::Port(port, _) => self.plane.receive_rtp(self.now, *port, *from, datagram),
-                    Way::WebRtc(local) => self.plane.receive_webrtc(self.now, *local, *from, datagram),
+                    SocketId::Port(port, _) => self.plane.receive_rtp(self.now, *port, *from, datagram),
+                    SocketId::WebRtc(local) => self.plane.receive_webrtc(self.now, *local, *from, datagram),
                 }
             }
             self.plane.tick(self.now, u8::try_from(self.steps % u32::from(SLOTS)).unwrap_or(0));
@@ -173,7 +173,7 @@ impl Meeting {
     }
 
     /// What everybody sends in this step; each speaks in a step of its own.
-    fn say(&mut self, step: u8) -> Vec<(Way, SocketAddr, Vec<u8>)> {
+    fn say(&mut self, step: u8) -> Vec<(SocketId, SocketAddr, Vec<u8>)> {
         let mut sent = Vec::new();
         for phone in self.phones.iter_mut().filter(|phone| phone.port.number() % 8 == u64::from(step)) {
             let samples = phone.voice.next(phone.profile.codec.row().sample_rate.samples(FRAME));
@@ -181,7 +181,7 @@ impl Meeting {
             phone.encoder.encode(&samples, &mut payload).expect("encodes");
             let ticks = u32::try_from(phone.profile.codec.row().rtp_clock.samples(FRAME)).expect("fits");
             phone.outgoing.packet(phone.profile.payload_type_receive, false, &payload, ticks, &mut packet);
-            sent.push((Way::Port(phone.port, Channel::Rtp), phone.address, packet));
+            sent.push((SocketId::Port(phone.port, Channel::Rtp), phone.address, packet));
         }
         for guest in &mut self.guests {
             guest.browser.wake(self.now);
@@ -192,7 +192,7 @@ impl Meeting {
                 }
             }
             while let Some((to, datagram)) = guest.browser.poll_transmit() {
-                sent.push((Way::WebRtc(to), guest.browser.address(), datagram));
+                sent.push((SocketId::WebRtc(to), guest.browser.address(), datagram));
             }
         }
         sent
@@ -201,11 +201,11 @@ impl Meeting {
     fn hear(&mut self, received: Vec<Transmit>) {
         for Transmit { way, to, bytes, .. } in received {
             match way {
-                Way::Port(port, Channel::Rtp) => {
+                SocketId::Port(port, Channel::Rtp) => {
                     self.phones.iter_mut().filter(|phone| phone.port == port).for_each(|phone| phone.packets += 1);
                 }
-                Way::Port(_, Channel::Rtcp) => {}
-                Way::WebRtc(from) => {
+                SocketId::Port(_, Channel::Rtcp) => {}
+                SocketId::WebRtc(from) => {
                     if let Some(guest) = self.guests.iter_mut().find(|guest| guest.browser.address() == to) {
                         guest.browser.receive(self.now, from, &bytes);
                     }
@@ -267,7 +267,7 @@ impl Crowd {
         let now = Instant::now();
         let (mut bridge, mut policy) = (Bridge::new(0), Policy::new(PolicySettings::default()));
         for number in 0..members as u64 {
-            bridge.seat(End::Peer(PeerId::from_number(number)), admission(&mut policy, now, 1 + number), OPEN);
+            bridge.seat(MediaEnd::Peer(PeerId::from_number(number)), admission(&mut policy, now, 1 + number), OPEN);
         }
         let encoder = |_| CodecKind::Opus.encoder(EncoderSettings::default()).expect("Opus");
         let voices = voices.iter().map(|speech| Voice::new(speech, Hz::FULL)).collect();
@@ -289,9 +289,9 @@ impl Crowd {
             |end, sound| {
                 payload.clear();
                 match sound {
-                    Sound::Common(mix) => payload.extend_from_slice(mix.payload(CodecKind::Opus).expect("encodes")),
-                    Sound::Own(frame, _) => encoders[index(end)].encode(frame.samples(), payload).expect("encodes"),
-                    Sound::Nothing => {}
+                    TickSound::Common(mix) => payload.extend_from_slice(mix.payload(CodecKind::Opus).expect("encodes")),
+                    TickSound::Own(frame, _) => encoders[index(end)].encode(frame.samples(), payload).expect("encodes"),
+                    TickSound::Nothing => {}
                 }
                 assert!(!payload.is_empty(), "everybody is sent something");
             },
@@ -300,10 +300,10 @@ impl Crowd {
     }
 }
 
-fn index(end: End) -> usize {
+fn index(end: MediaEnd) -> usize {
     match end {
-        End::Peer(peer) => usize::try_from(peer.number()).expect("few"),
-        End::Port(_) => usize::MAX,
+        MediaEnd::Peer(peer) => usize::try_from(peer.number()).expect("few"),
+        MediaEnd::Port(_) => usize::MAX,
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::common::ids::PlayId;
 use crate::rtp::feedback::Span;
 
-use super::events::{Carried, Heard, Outcome};
+use super::events::{MediaEvent, PlayOutcome, SentPackets};
 
 /// Things played whose report is awaited; beyond it the oldest counts as unreported.
 const AWAITED: usize = 16;
@@ -21,14 +21,14 @@ const REPORT_AWAITED: Duration = Duration::from_millis(12_500);
 const ARRIVES_WITHIN: Duration = Duration::from_secs(1);
 
 /// What is on its way, and what is awaited.
-pub(super) struct Proofs {
+pub(super) struct DeliveryProofs {
     ssrc: u32,
     plays: Vec<Playing>,
     awaited: Vec<Awaited>,
     /// The last packet whose fate is known.
     known: Option<u32>,
     /// For the port to say: a few for each frame, taken at once.
-    heard: VecDeque<Heard>,
+    heard: VecDeque<MediaEvent>,
 }
 
 struct Playing {
@@ -36,7 +36,7 @@ struct Playing {
     /// Extended number of the packet with its first sample.
     first: u32,
     /// How the player came to its end, and the number of the packet with its last sample.
-    end: Option<(Outcome, u32)>,
+    end: Option<(PlayOutcome, u32)>,
     /// The first and the last packet that left the socket.
     left: Option<(u32, u32)>,
     /// A packet could not be made, or was not taken by the socket.
@@ -85,10 +85,10 @@ impl Receipt {
 }
 
 impl Awaited {
-    fn verdict(&self) -> Heard {
+    fn verdict(&self) -> MediaEvent {
         let packets = self.last.wrapping_sub(self.first).wrapping_add(1);
         let known = self.witnessed || self.receipt.reported >= packets;
-        Heard::Reported { play: self.play, received_permille: known.then(|| self.receipt.received_permille(packets)) }
+        MediaEvent::Reported { play: self.play, received_permille: known.then(|| self.receipt.received_permille(packets)) }
     }
 }
 
@@ -97,24 +97,24 @@ impl Playing {
         is_at_or_after(sequence, self.first) && self.end.is_none_or(|(_, last)| is_at_or_after(last, sequence))
     }
 
-    fn outcome(&self, player: Outcome) -> Outcome {
+    fn outcome(&self, player: PlayOutcome) -> PlayOutcome {
         match player {
-            Outcome::Completed if self.failed => Outcome::Failed,
+            PlayOutcome::Completed if self.failed => PlayOutcome::Failed,
             // What was cut, or never began, had not reached anybody's ear anyway.
-            Outcome::Interrupted if self.failed && self.left.is_none() => Outcome::Failed,
+            PlayOutcome::Interrupted if self.failed && self.left.is_none() => PlayOutcome::Failed,
             other => other,
         }
     }
 }
 
-impl Proofs {
+impl DeliveryProofs {
     /// For a stream of ours with this source.
     pub(super) const fn new(ssrc: u32) -> Self {
         Self { ssrc, plays: Vec::new(), awaited: Vec::new(), known: None, heard: VecDeque::new() }
     }
 
     /// What the port has to say, in order.
-    pub(super) fn poll(&mut self) -> Option<Heard> {
+    pub(super) fn poll(&mut self) -> Option<MediaEvent> {
         self.heard.pop_front()
     }
 
@@ -126,10 +126,10 @@ impl Proofs {
     }
 
     /// The player is through with it; its last sample went into packet `last`.
-    pub(super) fn ends(&mut self, now: Instant, play: PlayId, outcome: Outcome, last: u32) {
+    pub(super) fn ends(&mut self, now: Instant, play: PlayId, outcome: PlayOutcome, last: u32) {
         match self.plays.iter_mut().find(|playing| playing.play == play) {
             Some(playing) => playing.end = Some((outcome, last)),
-            None => self.heard.push_back(Heard::Played { play, outcome, carried: None }),
+            None => self.heard.push_back(MediaEvent::Played { play, outcome, carried: None }),
         }
         self.conclude(now);
     }
@@ -140,7 +140,7 @@ impl Proofs {
             if let Some((outcome, last)) = &mut playing.end
                 && is_at_or_after(*last, next)
             {
-                (*outcome, *last) = (Outcome::Interrupted, next.wrapping_sub(1));
+                (*outcome, *last) = (PlayOutcome::Interrupted, next.wrapping_sub(1));
             }
         }
         self.conclude(now);
@@ -165,7 +165,7 @@ impl Proofs {
             }
             let first = playing.left.map_or(sequence, |(first, _)| first);
             if playing.left.replace((first, sequence)).is_none() {
-                self.heard.push_back(Heard::Began { play: playing.play });
+                self.heard.push_back(MediaEvent::Began { play: playing.play });
             }
         }
         self.conclude(now);
@@ -185,10 +185,10 @@ impl Proofs {
     }
 
     fn over(&mut self, now: Instant, playing: &Playing) {
-        let outcome = playing.outcome(playing.end.map_or(Outcome::Interrupted, |(outcome, _)| outcome));
-        let carried = playing.left.map(|(first, last)| Carried { ssrc: self.ssrc, first, last });
-        self.heard.push_back(Heard::Played { play: playing.play, outcome, carried });
-        if let (Outcome::Completed, Some((first, last))) = (outcome, playing.left) {
+        let outcome = playing.outcome(playing.end.map_or(PlayOutcome::Interrupted, |(outcome, _)| outcome));
+        let carried = playing.left.map(|(first, last)| SentPackets { ssrc: self.ssrc, first, last });
+        self.heard.push_back(MediaEvent::Played { play: playing.play, outcome, carried });
+        if let (PlayOutcome::Completed, Some((first, last))) = (outcome, playing.left) {
             let Playing { play, receipt, .. } = *playing;
             self.awaited.push(Awaited { play, first, last, ended: now, receipt, witnessed: false });
         }
@@ -226,7 +226,7 @@ impl Proofs {
     /// The port closes: no packet leaves any more, and no report comes.
     pub(super) fn close(&mut self, now: Instant) {
         for playing in std::mem::take(&mut self.plays) {
-            let cut = Playing { end: Some((Outcome::Interrupted, playing.first)), ..playing };
+            let cut = Playing { end: Some((PlayOutcome::Interrupted, playing.first)), ..playing };
             self.over(now, &cut);
         }
         self.heard.extend(self.awaited.drain(..).map(|awaited| awaited.verdict()));

@@ -6,11 +6,11 @@ use crate::common::ids::{BridgeId, ParticipantId, PeerId, PlayId, PortId};
 use crate::common::redact::Redacted;
 
 use super::stats::PortStats;
-pub use crate::policy::Carried;
+pub use crate::policy::SentPackets;
 
 /// How something played ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum PlayOutcome {
     /// To its last sample.
     Completed,
     /// Cut, or never begun.
@@ -22,7 +22,7 @@ pub enum Outcome {
 /// From a port to its call. Bounded queue of 64, never waited for: an event that finds it full is counted, and the call is told
 /// `Stalled` by its absence of reaction (DESIGN §6).
 #[derive(Debug, Clone)]
-pub enum Heard {
+pub enum MediaEvent {
     /// The first packet of media was accepted.
     Flowing,
     /// A key by RFC 4733.
@@ -37,9 +37,9 @@ pub enum Heard {
         /// What.
         play: PlayId,
         /// How.
-        outcome: Outcome,
+        outcome: PlayOutcome,
         /// In which packets; `None` if none left the socket.
-        carried: Option<Carried>,
+        carried: Option<SentPackets>,
     },
     /// How much of it the device reports as received (N-8); comes once after `Completed`, at the latest when the port closes.
     Reported {
@@ -56,7 +56,7 @@ pub enum Heard {
 
 /// From a bridge and its peers to the meeting. Bounded queue of 256; full: counted and sent again with the next change.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MeetingHeard {
+pub enum BridgeEvent {
     /// Who speaks now.
     Speaking {
         /// Where.
@@ -80,9 +80,9 @@ pub enum MeetingHeard {
 
 /// Names a port in what its worker sends to its call.
 #[derive(Debug, Clone)]
-pub struct PortHeard {
+pub struct PortEvent {
     /// Which port.
     pub port: PortId,
     /// What.
-    pub heard: Heard,
+    pub heard: MediaEvent,
 }

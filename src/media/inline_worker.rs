@@ -6,31 +6,31 @@ use super::{Media, MediaError, MediaSettings, worker};
 use crate::net::udp::Net;
 
 /// What a test sees of the workers.
-pub(crate) struct Here {
-    workers: Vec<worker::Here>,
+pub(crate) struct InlineMedia {
+    workers: Vec<worker::InlineWorker>,
 }
 
 impl Media {
     /// Starts the workers on the local tasks of the caller.
-    pub(crate) fn start_here(settings: &MediaSettings, net: Arc<dyn Net>) -> Result<(Self, Here), MediaError> {
+    pub(crate) fn start_here(settings: &MediaSettings, net: Arc<dyn Net>) -> Result<(Self, InlineMedia), MediaError> {
         let mut here = Vec::new();
         let media = Self::with_workers(settings, net, |_, sockets, counters| {
             let (worker, desk) = worker::start_here(sockets, counters);
             here.push(desk);
             Ok(worker)
         })?;
-        Ok((media, Here { workers: here }))
+        Ok((media, InlineMedia { workers: here }))
     }
 }
 
-impl Here {
+impl InlineMedia {
     /// How many ports of devices each worker has.
     pub(crate) fn ports(&self) -> Vec<usize> {
-        self.workers.iter().map(worker::Here::ports).collect()
+        self.workers.iter().map(worker::InlineWorker::ports).collect()
     }
 
     /// Nothing is left on any worker: no port, peer, bridge or socket.
     pub(crate) fn is_empty(&self) -> bool {
-        self.workers.iter().all(worker::Here::is_empty)
+        self.workers.iter().all(worker::InlineWorker::is_empty)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Calls open [`Port`]s and play prompts on them; meetings open a bridge and seat ports and peers on it, with an admission
 //! (M-8). Nothing here decides who may hear whom: gates are set from above. Events go up by bounded queues that are never
-//! waited for ([`Heard`], [`MeetingHeard`]).
+//! waited for ([`MediaEvent`], [`BridgeEvent`]).
 #![allow(clippy::disallowed_methods, reason = "the handle gives the time to what it builds for the workers")]
 
 use std::fmt;
@@ -40,27 +40,27 @@ mod stats;
 pub mod stun;
 mod worker;
 
-pub use bridge::{End, Gate};
+pub use bridge::{Gate, MediaEnd};
 pub use egress::Numbered;
-pub use events::{Carried, Heard, MeetingHeard, Outcome, PortHeard};
+pub use events::{BridgeEvent, MediaEvent, PlayOutcome, PortEvent, SentPackets};
 pub use peer::{NegotiationError, PeerChange};
 pub use player::{Play, PlayKind};
 pub use pool::{PoolError, PoolUse, PortPool, Share, Sockets};
-pub use port::{Channel, Due, Port, Profile, TelephoneEvent};
-pub use shared_mix::{CommonMix, Sound};
+pub use port::{Channel, DueDatagram, Port, Profile, TelephoneEventFormat};
+pub use shared_mix::{SharedMix, TickSound};
 pub use stats::PortStats;
-pub use worker::Counters;
+pub use worker::MediaCounters;
 
 pub(crate) use peer::handshake::answered as dtls_answers;
 
 #[cfg(test)]
-pub(crate) use inline_worker::Here;
+pub(crate) use inline_worker::InlineMedia;
 #[cfg(test)]
 pub(crate) use peer::browser::Browser;
 
 use peer::PeerFactory;
 use record::Recorder;
-use worker::{Command, Shown, Worker};
+use worker::{BrowserSocket, Worker, WorkerCommand};
 
 /// What media needs to know to start.
 #[derive(Debug, Clone)]
@@ -100,7 +100,7 @@ pub enum MediaError {
 
 /// Why a port could not be opened.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
+pub enum PortOpenError {
     /// No UDP port.
     #[error(transparent)]
     Pool(#[from] PoolError),
@@ -127,7 +127,7 @@ struct Shared {
     peers: PeerFactory,
     media_timeout: Duration,
     next_worker: AtomicUsize,
-    counters: Arc<Counters>,
+    counters: Arc<MediaCounters>,
 }
 
 /// A port, wherever it is.
@@ -188,9 +188,9 @@ impl Media {
     fn with_workers(
         settings: &MediaSettings,
         net: Arc<dyn Net>,
-        mut start: impl FnMut(usize, Vec<Shown>, Arc<Counters>) -> Result<Worker, MediaError>,
+        mut start: impl FnMut(usize, Vec<BrowserSocket>, Arc<MediaCounters>) -> Result<Worker, MediaError>,
     ) -> Result<Self, MediaError> {
-        let counters = Arc::new(Counters::default());
+        let counters = Arc::new(MediaCounters::default());
         let mut workers = Vec::new();
         let mut candidates = Vec::new();
         for index in 0..settings.workers.max(1) {
@@ -229,7 +229,7 @@ impl Media {
 
     /// What the workers counted.
     #[must_use]
-    pub fn counters(&self) -> &Counters {
+    pub fn counters(&self) -> &MediaCounters {
         &self.shared.counters
     }
 
@@ -255,7 +255,7 @@ impl Media {
         self.shared.next_worker.fetch_add(1, Ordering::Relaxed) % self.shared.workers.len()
     }
 
-    async fn ask(&self, worker: usize, command: Command) {
+    async fn ask(&self, worker: usize, command: WorkerCommand) {
         if let Some(worker) = self.shared.workers.get(worker) {
             // A worker is gone only when the daemon stops.
             let _ = worker.inbox.send(command).await;
@@ -275,27 +275,27 @@ impl Media {
     /// Opens a device's port on reserved sockets.
     ///
     /// # Errors
-    /// [`OpenError`].
+    /// [`PortOpenError`].
     pub async fn open_port(
         &self,
         reserved: Reserved,
         profile: Profile,
-        heard: mpsc::Sender<PortHeard>,
-    ) -> Result<PortHandle, OpenError> {
+        heard: mpsc::Sender<PortEvent>,
+    ) -> Result<PortHandle, PortOpenError> {
         let id = self.shared.ids.port();
-        let seed = getrandom::u64().map_err(|_| OpenError::Stopping)?;
+        let seed = getrandom::u64().map_err(|_| PortOpenError::Stopping)?;
         let port = Port::new(machine::now(), id, profile, seed, self.shared.media_timeout, heard)?;
         let worker = self.pick_worker();
-        let command = Command::OpenPort { port: Box::new(port), sockets: reserved.sockets };
-        let inbox = self.shared.workers.get(worker).map(|worker| &worker.inbox).ok_or(OpenError::Stopping)?;
-        inbox.send(command).await.map_err(|_| OpenError::Stopping)?;
+        let command = WorkerCommand::OpenPort { port: Box::new(port), sockets: reserved.sockets };
+        let inbox = self.shared.workers.get(worker).map(|worker| &worker.inbox).ok_or(PortOpenError::Stopping)?;
+        inbox.send(command).await.map_err(|_| PortOpenError::Stopping)?;
         Ok(PortHandle { id, worker: Arc::new(AtomicUsize::new(worker)), media: self.clone() })
     }
 
     /// Opens a bridge on a worker of its own choice.
-    pub async fn open_bridge(&self, heard: mpsc::Sender<MeetingHeard>) -> BridgeHandle {
+    pub async fn open_bridge(&self, heard: mpsc::Sender<BridgeEvent>) -> BridgeHandle {
         let (id, worker) = (self.shared.ids.bridge(), self.pick_worker());
-        self.ask(worker, Command::OpenBridge { id, heard }).await;
+        self.ask(worker, WorkerCommand::OpenBridge { id, heard }).await;
         BridgeHandle { id, worker, media: self.clone() }
     }
 }
@@ -326,61 +326,61 @@ impl BridgeHandle {
     pub async fn open_peer(
         &self,
         offer: String,
-        heard: mpsc::Sender<MeetingHeard>,
+        heard: mpsc::Sender<BridgeEvent>,
     ) -> Result<(PeerHandle, String), NegotiationError> {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|error| NegotiationError::Setup(Box::new(io::Error::from(error))))?;
         let candidates = self.media.shared.candidates.get(self.worker).map_or(&[][..], Vec::as_slice);
         let (peer, answer) = self.media.shared.peers.negotiate(machine::now(), offer, candidates, seed)?;
         let id = self.media.shared.ids.peer();
-        self.media.ask(self.worker, Command::OpenPeer { id, peer: Box::new(peer), heard }).await;
+        self.media.ask(self.worker, WorkerCommand::OpenPeer { id, peer: Box::new(peer), heard }).await;
         Ok((PeerHandle { id, worker: self.worker, media: self.media.clone() }, answer))
     }
 
     /// Seats a device: its port comes to this bridge's worker first.
     pub async fn seat_port(&self, port: &PortHandle, admission: Admission, gate: Gate) {
         port.move_to(self.worker).await;
-        self.media.ask(self.worker, Command::Seat { end: End::Port(port.id), bridge: self.id, admission, gate }).await;
+        self.media.ask(self.worker, WorkerCommand::Seat { end: MediaEnd::Port(port.id), bridge: self.id, admission, gate }).await;
     }
 
     /// Seats a browser.
     pub async fn seat_peer(&self, peer: &PeerHandle, admission: Admission, gate: Gate) {
-        self.media.ask(self.worker, Command::Seat { end: End::Peer(peer.id), bridge: self.id, admission, gate }).await;
+        self.media.ask(self.worker, WorkerCommand::Seat { end: MediaEnd::Peer(peer.id), bridge: self.id, admission, gate }).await;
     }
 
     /// Sets what an end may do.
-    pub async fn gate(&self, end: End, gate: Gate) {
-        self.media.ask(self.worker, Command::Gate { end, gate }).await;
+    pub async fn gate(&self, end: MediaEnd, gate: Gate) {
+        self.media.ask(self.worker, WorkerCommand::Gate { end, gate }).await;
     }
 
     /// Takes an end off the bridge.
-    pub async fn unseat(&self, end: End) {
-        self.media.ask(self.worker, Command::Unseat(end)).await;
+    pub async fn unseat(&self, end: MediaEnd) {
+        self.media.ask(self.worker, WorkerCommand::Unseat(end)).await;
     }
 
     /// Gives the seat of `old` to `new`, with its admission: the same participant by another connection.
-    pub async fn replace(&self, old: End, new: End) {
-        self.media.ask(self.worker, Command::Replace { old, new }).await;
+    pub async fn replace(&self, old: MediaEnd, new: MediaEnd) {
+        self.media.ask(self.worker, WorkerCommand::Replace { old, new }).await;
     }
 
     /// Starts to record the mix.
     pub async fn record(&self, recorder: Recorder) {
-        self.media.ask(self.worker, Command::Record { bridge: self.id, recorder: Box::new(recorder) }).await;
+        self.media.ask(self.worker, WorkerCommand::Record { bridge: self.id, recorder: Box::new(recorder) }).await;
     }
 
     /// Leaves out, or takes up again.
     pub async fn pause_recording(&self, paused: bool) {
-        self.media.ask(self.worker, Command::PauseRecording { bridge: self.id, paused }).await;
+        self.media.ask(self.worker, WorkerCommand::PauseRecording { bridge: self.id, paused }).await;
     }
 
     /// Ends the recording.
     pub async fn stop_recording(&self) {
-        self.media.ask(self.worker, Command::StopRecording(self.id)).await;
+        self.media.ask(self.worker, WorkerCommand::StopRecording(self.id)).await;
     }
 
     /// Closes the bridge.
     pub async fn close(&self) {
-        self.media.ask(self.worker, Command::CloseBridge(self.id)).await;
+        self.media.ask(self.worker, WorkerCommand::CloseBridge(self.id)).await;
     }
 }
 
@@ -393,7 +393,7 @@ impl PeerHandle {
 
     /// Closes the connection.
     pub async fn close(&self) {
-        self.media.ask(self.worker, Command::ClosePeer(self.id)).await;
+        self.media.ask(self.worker, WorkerCommand::ClosePeer(self.id)).await;
     }
 }
 
@@ -404,7 +404,7 @@ impl PortHandle {
         self.id
     }
 
-    async fn ask(&self, command: Command) {
+    async fn ask(&self, command: WorkerCommand) {
         self.media.ask(self.worker.load(Ordering::Acquire), command).await;
     }
 
@@ -413,7 +413,7 @@ impl PortHandle {
         let from = self.worker.load(Ordering::Acquire);
         let Some(target) = self.media.shared.workers.get(worker).filter(|_| from != worker) else { return };
         let (arrived, there) = oneshot::channel();
-        self.ask(Command::MovePort { port: self.id, to: target.inbox.clone(), arrived }).await;
+        self.ask(WorkerCommand::MovePort { port: self.id, to: target.inbox.clone(), arrived }).await;
         // A port that was closed meanwhile never arrives; its next command finds nobody, as it would here.
         if there.await.is_ok() {
             self.worker.store(worker, Ordering::Release);
@@ -422,33 +422,33 @@ impl PortHandle {
 
     /// Takes what a new offer and answer agreed on.
     pub async fn reprofile(&self, profile: Profile) {
-        self.ask(Command::Reprofile { port: self.id, profile }).await;
+        self.ask(WorkerCommand::Reprofile { port: self.id, profile }).await;
     }
 
     /// Plays something.
     pub async fn play(&self, play: Play) {
-        self.ask(Command::Play { port: self.id, play }).await;
+        self.ask(WorkerCommand::Play { port: self.id, play }).await;
     }
 
     /// Cuts prompts.
     pub async fn stop_prompts(&self) {
-        self.ask(Command::StopPrompts(self.id)).await;
+        self.ask(WorkerCommand::StopPrompts(self.id)).await;
     }
 
     /// Sets or ends the waiting music.
     pub async fn music(&self, clip: Option<Clip>) {
-        self.ask(Command::Music { port: self.id, clip }).await;
+        self.ask(WorkerCommand::Music { port: self.id, clip }).await;
     }
 
     /// What it has counted so far, and by which agreement; `None` once it is closed.
     pub async fn stats(&self) -> Option<(PortStats, Profile)> {
         let (reply, answer) = oneshot::channel();
-        self.ask(Command::Stats { port: self.id, reply }).await;
+        self.ask(WorkerCommand::Stats { port: self.id, reply }).await;
         answer.await.ok()
     }
 
-    /// Closes the port; [`Heard::Closed`] brings its figures.
+    /// Closes the port; [`MediaEvent::Closed`] brings its figures.
     pub async fn close(&self) {
-        self.ask(Command::ClosePort(self.id)).await;
+        self.ask(WorkerCommand::ClosePort(self.id)).await;
     }
 }

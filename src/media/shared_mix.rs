@@ -2,7 +2,7 @@
 //!
 //! Whoever speaks needs a mix without its own voice, and so an encoder of its own; everybody else is sent the same payload under
 //! a header of its own. Encoders and decoders remember what came before, so an encoder that takes over from another one is first
-//! given the last few frames of the common mix ([`CommonMix::past`]): it then goes on nearly where the other one stood. A codec
+//! given the last few frames of the common mix ([`SharedMix::past`]): it then goes on nearly where the other one stood. A codec
 //! for which that is not near enough is not shared ([`crate::codec::CodecRow::takes_over_after`]).
 
 use std::collections::VecDeque;
@@ -16,7 +16,7 @@ use crate::dsp::resample::{Resampler, between};
 const REMEMBERED: usize = 3;
 
 /// The mix of all who can be heard, as those hear it who cannot.
-pub struct CommonMix {
+pub struct SharedMix {
     frame: Frame,
     past: VecDeque<Frame>,
     tick: u64,
@@ -24,14 +24,14 @@ pub struct CommonMix {
 }
 
 /// What an end hears of its meeting in one tick.
-pub enum Sound<'a> {
+pub enum TickSound<'a> {
     /// Its gate is shut.
     Nothing,
     /// A mix for it alone: it can be heard itself, or its gate is on the way. With it goes the common mix, where there is one,
     /// for its past.
-    Own(&'a Frame, Option<&'a CommonMix>),
+    Own(&'a Frame, Option<&'a SharedMix>),
     /// What all others hear who cannot be heard.
-    Common(&'a mut CommonMix),
+    Common(&'a mut SharedMix),
 }
 
 /// The common mix in one codec.
@@ -47,13 +47,13 @@ struct Encoding {
 
 // === impl CommonMix ===
 
-impl Default for CommonMix {
+impl Default for SharedMix {
     fn default() -> Self {
         Self { frame: Frame::silence(Hz::FULL), past: VecDeque::new(), tick: 0, encodings: Vec::new() }
     }
 }
 
-impl CommonMix {
+impl SharedMix {
     /// Begins the next tick, and gives the frame to be filled.
     pub fn advance(&mut self) -> &mut Frame {
         self.tick += 1;

@@ -4,16 +4,16 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use super::messages::Refusal;
+use super::messages::MeetingRefusal;
 use crate::common::ip_network;
-use crate::common::rate_limit::{Allowance, Budgets};
+use crate::common::rate_limit::{RateLimit, RateLimiter};
 
 /// Knocks of one address: a whole school behind one may come at once.
-const KNOCKS: Allowance = Allowance { burst: 100, every: Duration::from_millis(500) };
+const KNOCKS: RateLimit = RateLimit { burst: 100, every: Duration::from_millis(500) };
 /// Addresses that are told apart; beyond, they share one allowance.
 const ADDRESSES: usize = 4096;
 /// Denials of one address, after which it knocks no more often than that.
-const DENIALS: Allowance = Allowance { burst: 5, every: Duration::from_secs(15) };
+const DENIALS: RateLimit = RateLimit { burst: 5, every: Duration::from_secs(15) };
 /// Whoever was denied may ask again after this long.
 const AFTER_DENIAL: Duration = Duration::from_secs(60);
 /// Denied ones that are remembered; the oldest is forgotten for one more.
@@ -21,34 +21,34 @@ const DENIED: usize = 4096;
 
 /// Who has knocked lately, and who was denied. One for all meetings.
 #[derive(Debug)]
-pub(super) struct Knocks {
-    knocks: Budgets<IpAddr>,
-    denials: Budgets<IpAddr>,
+pub(super) struct KnockLimits {
+    knocks: RateLimiter<IpAddr>,
+    denials: RateLimiter<IpAddr>,
     denied: HashMap<String, Instant>,
 }
 
-impl Knocks {
+impl KnockLimits {
     pub(super) fn new(now: Instant) -> Self {
         Self {
-            knocks: Budgets::new(KNOCKS, ADDRESSES, now),
-            denials: Budgets::new(DENIALS, ADDRESSES, now),
+            knocks: RateLimiter::new(KNOCKS, ADDRESSES, now),
+            denials: RateLimiter::new(DENIALS, ADDRESSES, now),
             denied: HashMap::new(),
         }
     }
 
-    /// Somebody knocks from there, under this identity (of which [`Knocks::deny`] was told).
+    /// Somebody knocks from there, under this identity (of which [`KnockLimits::deny`] was told).
     ///
     /// # Errors
-    /// [`Refusal::DeniedJustNow`], [`Refusal::TooManyKnocks`].
-    pub(super) fn knock(&mut self, now: Instant, from: Option<IpAddr>, identity: &str) -> Result<(), Refusal> {
+    /// [`MeetingRefusal::DeniedJustNow`], [`MeetingRefusal::TooManyKnocks`].
+    pub(super) fn knock(&mut self, now: Instant, from: Option<IpAddr>, identity: &str) -> Result<(), MeetingRefusal> {
         if self.denied.get(identity).is_some_and(|at| now.saturating_duration_since(*at) < AFTER_DENIAL) {
-            return Err(Refusal::DeniedJustNow);
+            return Err(MeetingRefusal::DeniedJustNow);
         }
         let Some(from) = from.map(ip_network::subscriber) else { return Ok(()) };
         if !self.denials.wait(now, &from).is_zero() {
-            return Err(Refusal::DeniedJustNow);
+            return Err(MeetingRefusal::DeniedJustNow);
         }
-        if self.knocks.take(now, from) { Ok(()) } else { Err(Refusal::TooManyKnocks) }
+        if self.knocks.take(now, from) { Ok(()) } else { Err(MeetingRefusal::TooManyKnocks) }
     }
 
     /// A member has denied it.
@@ -84,10 +84,10 @@ mod tests {
     #[test]
     fn m14_an_address_that_knocks_without_end_is_slowed_and_no_other_is() {
         let t0 = start();
-        let mut knocks = Knocks::new(t0);
+        let mut knocks = KnockLimits::new(t0);
         let granted = (0..10_000).filter(|n| knocks.knock(t0, at(1), &format!("guest {n}")).is_ok()).count();
         assert_eq!(granted, 100);
-        assert_eq!(knocks.knock(t0, at(1), "late"), Err(Refusal::TooManyKnocks));
+        assert_eq!(knocks.knock(t0, at(1), "late"), Err(MeetingRefusal::TooManyKnocks));
         assert_eq!(knocks.knock(t0, at(2), "elsewhere"), Ok(()));
         assert_eq!(knocks.knock(t0 + SECOND, at(1), "late"), Ok(()));
     }
@@ -95,16 +95,16 @@ mod tests {
     #[test]
     fn m14_who_was_denied_waits_a_minute_and_a_house_of_them_as_well() {
         let t0 = start();
-        let mut knocks = Knocks::new(t0);
+        let mut knocks = KnockLimits::new(t0);
         knocks.deny(t0, at(1), "eve".into());
-        assert_eq!(knocks.knock(t0 + 59 * SECOND, at(1), "eve"), Err(Refusal::DeniedJustNow));
-        assert_eq!(knocks.knock(t0 + 59 * SECOND, at(9), "eve"), Err(Refusal::DeniedJustNow), "from wherever");
+        assert_eq!(knocks.knock(t0 + 59 * SECOND, at(1), "eve"), Err(MeetingRefusal::DeniedJustNow));
+        assert_eq!(knocks.knock(t0 + 59 * SECOND, at(9), "eve"), Err(MeetingRefusal::DeniedJustNow), "from wherever");
         assert_eq!(knocks.knock(t0, at(1), "bob"), Ok(()), "one denial is not a neighbour's");
         assert_eq!(knocks.knock(t0 + 60 * SECOND, at(1), "eve"), Ok(()));
         for name in ["eva", "evi", "evo", "evu", "evy"] {
             knocks.deny(t0 + 60 * SECOND, at(1), name.into());
         }
-        assert_eq!(knocks.knock(t0 + 61 * SECOND, at(1), "under another name"), Err(Refusal::DeniedJustNow));
+        assert_eq!(knocks.knock(t0 + 61 * SECOND, at(1), "under another name"), Err(MeetingRefusal::DeniedJustNow));
         assert_eq!(knocks.knock(t0 + 61 * SECOND, at(2), "bob"), Ok(()));
         assert_eq!(knocks.knock(t0 + 76 * SECOND, at(1), "under another name"), Ok(()));
     }
@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn who_is_remembered_is_bounded() {
         let t0 = start();
-        let mut knocks = Knocks::new(t0);
+        let mut knocks = KnockLimits::new(t0);
         for number in 0..10_000_u32 {
             knocks.deny(t0 + Duration::from_millis(number.into()), at(1), number.to_string());
         }

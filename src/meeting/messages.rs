@@ -7,6 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::common::ids::ParticipantId;
+use crate::policy::PolicyRefusal;
 use crate::relay::{self, ReaderId};
 
 pub use crate::policy::{Capture, Role, Standing, Via};
@@ -173,7 +174,7 @@ impl Texted {
     }
 }
 
-/// A word to a page in a meeting. What state it is in comes beside these, as a [`Scene`](super::roster::Scene).
+/// A word to a page in a meeting. What state it is in comes beside these, as a [`Scene`](super::roster::RosterView).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum ToPage {
@@ -228,7 +229,7 @@ pub enum ToPage {
 
 /// What somebody in a page, or the API, asks of a meeting.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ask {
+pub enum MeetingRequest {
     /// Close or open one's own microphone.
     MuteSelf(bool),
     /// Raise or lower one's own hand.
@@ -286,7 +287,7 @@ pub enum Granted {
 
 /// Why an ask was refused: code for programs, text for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum MeetingRefusal {
     /// M-7, M-12.
     #[error("Only a member of the meeting may do that.")]
     NotAllowed,
@@ -352,7 +353,7 @@ pub enum Refusal {
     Ended,
 }
 
-impl Refusal {
+impl MeetingRefusal {
     /// The stable code.
     #[must_use]
     pub const fn code(self) -> &'static str {
@@ -382,19 +383,18 @@ impl Refusal {
     }
 }
 
-impl From<crate::policy::Refusal> for Refusal {
-    fn from(refusal: crate::policy::Refusal) -> Self {
-        use crate::policy::Refusal as Policy;
+impl From<PolicyRefusal> for MeetingRefusal {
+    fn from(refusal: PolicyRefusal) -> Self {
         match refusal {
-            Policy::NotAllowed => Self::NotAllowed,
-            Policy::NoSuchParticipant => Self::NoSuchParticipant,
-            Policy::NotConfigured => Self::NotConfigured,
-            Policy::NotCaptured => Self::NotCaptured,
-            Policy::NoMember => Self::NoMember,
-            Policy::NotInside => Self::NotInside,
-            Policy::MuteLocked => Self::MuteLocked,
-            Policy::Full => Self::MeetingFull,
-            Policy::Ended => Self::Ended,
+            PolicyRefusal::NotAllowed => Self::NotAllowed,
+            PolicyRefusal::NoSuchParticipant => Self::NoSuchParticipant,
+            PolicyRefusal::NotConfigured => Self::NotConfigured,
+            PolicyRefusal::NotCaptured => Self::NotCaptured,
+            PolicyRefusal::NoMember => Self::NoMember,
+            PolicyRefusal::NotInside => Self::NotInside,
+            PolicyRefusal::MuteLocked => Self::MuteLocked,
+            PolicyRefusal::Full => Self::MeetingFull,
+            PolicyRefusal::Ended => Self::Ended,
         }
     }
 }

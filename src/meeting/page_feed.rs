@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use super::messages::ToPage;
-use super::roster::Scene;
+use super::roster::RosterView;
 use crate::common::ids::ParticipantId;
 
 /// Words that may wait for a page; one more, and the oldest is forgotten. Lines of the chat are also to be read by the API.
@@ -17,7 +17,7 @@ const WORDS: usize = 256;
 
 #[derive(Default)]
 struct Waiting {
-    scene: Option<Scene>,
+    scene: Option<RosterView>,
     speaking: Option<Arc<[ParticipantId]>>,
     words: VecDeque<ToPage>,
     /// The meeting has nothing more to say.
@@ -48,30 +48,30 @@ impl Shared {
 }
 
 /// The meeting's end. Dropped, the page hears what waits for it and then that this was all.
-pub struct Feed(Arc<Shared>);
+pub struct PageFeed(Arc<Shared>);
 
 /// The page's end. Dropped, nothing waits for it any more.
-pub struct Reader(Arc<Shared>);
+pub struct PageFeedReader(Arc<Shared>);
 
 /// What a page is told next.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum PageUpdate {
     /// How the meeting is.
-    Scene(Scene),
+    Scene(RosterView),
     /// A word.
     Word(ToPage),
 }
 
 /// Both ends.
 #[must_use]
-pub fn feed() -> (Feed, Reader) {
+pub fn feed() -> (PageFeed, PageFeedReader) {
     let shared = Arc::<Shared>::default();
-    (Feed(Arc::clone(&shared)), Reader(shared))
+    (PageFeed(Arc::clone(&shared)), PageFeedReader(shared))
 }
 
-impl Feed {
+impl PageFeed {
     /// How the meeting is now, for the page's eyes.
-    pub fn show(&self, scene: Scene) {
+    pub fn show(&self, scene: RosterView) {
         self.0.change(|waiting| waiting.scene = Some(scene));
     }
 
@@ -97,21 +97,21 @@ impl Feed {
     }
 }
 
-impl Drop for Feed {
+impl Drop for PageFeed {
     fn drop(&mut self) {
         self.0.change(|waiting| waiting.over = true);
     }
 }
 
-impl std::fmt::Debug for Feed {
+impl std::fmt::Debug for PageFeed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Feed")
     }
 }
 
-impl Reader {
+impl PageFeedReader {
     /// What comes next; `None` once the meeting has nothing more to say.
-    pub async fn next(&mut self) -> Option<Told> {
+    pub async fn next(&mut self) -> Option<PageUpdate> {
         loop {
             // Taken before the look, so that what comes between look and wait is not slept through.
             let woken = self.0.wake.notified();
@@ -119,13 +119,13 @@ impl Reader {
                 let mut waiting = self.0.waiting();
                 // Words first: a line of the chat is older than the state that follows it.
                 if let Some(word) = waiting.words.pop_front() {
-                    return Some(Told::Word(word));
+                    return Some(PageUpdate::Word(word));
                 }
                 if let Some(scene) = waiting.scene.take() {
-                    return Some(Told::Scene(scene));
+                    return Some(PageUpdate::Scene(scene));
                 }
                 if let Some(who) = waiting.speaking.take() {
-                    return Some(Told::Word(ToPage::Speaking { ids: who.iter().map(ToString::to_string).collect() }));
+                    return Some(PageUpdate::Word(ToPage::Speaking { ids: who.iter().map(ToString::to_string).collect() }));
                 }
                 if waiting.over {
                     return None;
@@ -141,7 +141,7 @@ impl Reader {
     }
 }
 
-impl Drop for Reader {
+impl Drop for PageFeedReader {
     fn drop(&mut self) {
         let mut waiting = self.0.waiting();
         *waiting = Waiting { gone: true, ..Waiting::default() };
@@ -161,16 +161,16 @@ mod tests {
         let (feed, mut reader) = feed();
         for number in 0..10_000 {
             feed.say(line(number));
-            feed.show(Scene::nobody(ParticipantId::from_number(number + 1)));
+            feed.show(RosterView::nobody(ParticipantId::from_number(number + 1)));
             feed.speaking([ParticipantId::from_number(number + 1)].into());
         }
         drop(feed);
         for number in 10_000 - 256..10_000 {
-            assert_eq!(reader.next().await, Some(Told::Word(line(number))));
+            assert_eq!(reader.next().await, Some(PageUpdate::Word(line(number))));
         }
         let newest = ParticipantId::from_number(10_000);
-        assert_eq!(reader.next().await, Some(Told::Scene(Scene::nobody(newest))));
-        assert_eq!(reader.next().await, Some(Told::Word(ToPage::Speaking { ids: vec![newest.to_string()] })));
+        assert_eq!(reader.next().await, Some(PageUpdate::Scene(RosterView::nobody(newest))));
+        assert_eq!(reader.next().await, Some(PageUpdate::Word(ToPage::Speaking { ids: vec![newest.to_string()] })));
         assert_eq!(reader.next().await, None, "and that was all");
     }
 

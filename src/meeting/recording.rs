@@ -8,8 +8,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::common::ids::{BridgeId, MeetingName};
 use crate::common::units::{Hz, civil};
-use crate::media::record::{Ending, Format, Recorder};
-use crate::media::{BridgeHandle, MeetingHeard};
+use crate::media::record::{Format, Recorder, RecordingEnd};
+use crate::media::{BridgeEvent, BridgeHandle};
 
 /// libopus's look-ahead at 48 kHz in the VOIP application (RFC 7845 section 4.2 pre-skip).
 const PRE_SKIP: u16 = 312;
@@ -18,12 +18,12 @@ const PRE_SKIP: u16 = 312;
 const FINISHED_WITHIN: Duration = Duration::from_secs(2);
 
 /// One recording, from start to stop.
-pub(super) struct Recording {
+pub(super) struct ActiveRecording {
     file: PathBuf,
     finished: oneshot::Receiver<()>,
 }
 
-impl Recording {
+impl ActiveRecording {
     /// Makes the file and taps the bridge.
     ///
     /// # Errors
@@ -32,7 +32,7 @@ impl Recording {
         directory: &Path,
         meeting: &MeetingName,
         bridge: &BridgeHandle,
-        heard: mpsc::Sender<MeetingHeard>,
+        heard: mpsc::Sender<BridgeEvent>,
         now: SystemTime,
     ) -> io::Result<Self> {
         let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -60,16 +60,16 @@ impl Recording {
     }
 
     /// Ends it; its file is finished by the recorder's own thread.
-    pub(super) async fn stop(self, bridge: &BridgeHandle) -> Finishing {
+    pub(super) async fn stop(self, bridge: &BridgeHandle) -> FinishingRecording {
         bridge.stop_recording().await;
-        Finishing(self)
+        FinishingRecording(self)
     }
 }
 
 /// A recording that has ended and whose last page is on its way to the disk.
-pub(super) struct Finishing(Recording);
+pub(super) struct FinishingRecording(ActiveRecording);
 
-impl Finishing {
+impl FinishingRecording {
     /// Waits until it is there, at most [`FINISHED_WITHIN`]: a daemon that ends sooner would lose the last second.
     pub(super) async fn wait(self) {
         if tokio::time::timeout(FINISHED_WITHIN, self.0.finished).await.is_err() {
@@ -78,18 +78,20 @@ impl Finishing {
     }
 }
 
-fn report(ending: Ending, bridge: BridgeId, heard: &mpsc::Sender<MeetingHeard>) {
+fn report(ending: RecordingEnd, bridge: BridgeId, heard: &mpsc::Sender<BridgeEvent>) {
     match ending {
-        Ending::Finished { duration, bytes } => tracing::info!(seconds = duration.as_secs_f64(), bytes, "recording complete"),
+        RecordingEnd::Finished { duration, bytes } => {
+            tracing::info!(seconds = duration.as_secs_f64(), bytes, "recording complete")
+        }
         fault => {
             let why = match fault {
-                Ending::Overrun => "the disk is too slow".to_owned(),
-                Ending::Disk(error) => error.to_string(),
-                Ending::Finished { .. } | Ending::Fault => "a fault of our own".to_owned(),
+                RecordingEnd::Overrun => "the disk is too slow".to_owned(),
+                RecordingEnd::Disk(error) => error.to_string(),
+                RecordingEnd::Finished { .. } | RecordingEnd::Fault => "a fault of our own".to_owned(),
             };
             tracing::error!(why, "the recorder stopped");
             // Full: the tap finds the recorder ended at its next frame and says the same.
-            let _ = heard.try_send(MeetingHeard::RecorderFailed { bridge });
+            let _ = heard.try_send(BridgeEvent::RecorderFailed { bridge });
         }
     }
 }

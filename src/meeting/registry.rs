@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
 
-use super::knock_limits::Knocks;
-use super::mutes::Mutes;
+use super::knock_limits::KnockLimits;
+use super::mutes::MuteRegistry;
 use super::task::MeetingTask;
-use super::{MAILBOX, MeetingHandle, Request};
+use super::{MAILBOX, MeetingHandle, MeetingInput};
 use crate::common::ids::{Ids, MeetingName};
 use crate::common::machine;
 use crate::media::Media;
@@ -43,15 +43,15 @@ impl MeetingSettings {
 }
 
 /// What all meetings share.
-pub struct Shared {
+pub struct MeetingsShared {
     /// Names presences.
     pub ids: Ids,
     /// The workers.
     pub media: Media,
     /// The ledger.
-    pub store: store::Handle,
+    pub store: store::StoreHandle,
     /// Chat by SMS, where a provider is configured.
-    pub relay: Option<relay::driver::Handle>,
+    pub relay: Option<relay::driver::RelayHandle>,
     /// How long copies of the chat live (C-8), at the moment.
     pub retention: watch::Receiver<Retention>,
     /// For those who look after it.
@@ -63,18 +63,18 @@ pub struct Shared {
     /// Until then pages come back that had a seat in the last run (M-5).
     pub seats_until: Instant,
     /// Microphones that stay closed (K-4).
-    pub mutes: Mutes,
+    pub mutes: MuteRegistry,
 }
 
 /// What is before the doors of all meetings: what is configured at the moment, and who has knocked.
-pub(super) struct Hall {
+pub(super) struct MeetingsSnapshot {
     configured: RwLock<BTreeMap<MeetingName, MeetingSettings>>,
-    pub(super) knocks: Mutex<Knocks>,
+    pub(super) knocks: Mutex<KnockLimits>,
 }
 
-impl Hall {
+impl MeetingsSnapshot {
     pub(super) fn new(configured: BTreeMap<MeetingName, MeetingSettings>) -> Self {
-        Self { configured: RwLock::new(configured), knocks: Mutex::new(Knocks::new(machine::now())) }
+        Self { configured: RwLock::new(configured), knocks: Mutex::new(KnockLimits::new(machine::now())) }
     }
 
     fn configured<T>(&self, name: &MeetingName, read: impl FnOnce(&MeetingSettings) -> T) -> Option<T> {
@@ -94,15 +94,15 @@ impl Hall {
 
 /// Finds meetings by name, and brings them to life. Cheap to clone.
 #[derive(Clone)]
-pub struct Registry {
+pub struct MeetingRegistry {
     inner: Arc<Inner>,
 }
 
 /// Brings a meeting to life: its settings, the way back to its own mailbox, and the mailbox.
-type Birth = dyn Fn(&MeetingName, &MeetingSettings, mpsc::WeakSender<Request>, mpsc::Receiver<Request>) + Send + Sync;
+type Birth = dyn Fn(&MeetingName, &MeetingSettings, mpsc::WeakSender<MeetingInput>, mpsc::Receiver<MeetingInput>) + Send + Sync;
 
 struct Inner {
-    hall: Arc<Hall>,
+    hall: Arc<MeetingsSnapshot>,
     birth: Box<Birth>,
     live: Mutex<BTreeMap<MeetingName, Live>>,
     stopping: Mutex<Stopping>,
@@ -138,11 +138,11 @@ impl Inner {
     }
 }
 
-impl Registry {
+impl MeetingRegistry {
     /// A registry of the configured meetings, none of them alive.
     #[must_use]
-    pub fn new(configured: BTreeMap<MeetingName, MeetingSettings>, shared: Shared) -> Self {
-        let (shared, hall) = (Arc::new(shared), Arc::new(Hall::new(configured)));
+    pub fn new(configured: BTreeMap<MeetingName, MeetingSettings>, shared: MeetingsShared) -> Self {
+        let (shared, hall) = (Arc::new(shared), Arc::new(MeetingsSnapshot::new(configured)));
         let of_all = Arc::clone(&hall);
         Self::with(hall, move |name, settings, mailbox, inbox| {
             let common = (Arc::clone(&shared), Arc::clone(&of_all));
@@ -152,8 +152,11 @@ impl Registry {
 
     /// A registry whose meetings come to life by `birth`.
     pub(super) fn with(
-        hall: Arc<Hall>,
-        birth: impl Fn(&MeetingName, &MeetingSettings, mpsc::WeakSender<Request>, mpsc::Receiver<Request>) + Send + Sync + 'static,
+        hall: Arc<MeetingsSnapshot>,
+        birth: impl Fn(&MeetingName, &MeetingSettings, mpsc::WeakSender<MeetingInput>, mpsc::Receiver<MeetingInput>)
+        + Send
+        + Sync
+        + 'static,
     ) -> Self {
         Self { inner: Arc::new(Inner { hall, birth: Box::new(birth), live: Mutex::default(), stopping: Mutex::default() }) }
     }
@@ -192,7 +195,7 @@ impl Registry {
     pub async fn stop_by(&self, by: Instant) {
         *self.inner.stopping() = Stopping::By(by);
         for meeting in self.running().await {
-            let _ = meeting.mailbox.send(Request::Stopping { by }).await;
+            let _ = meeting.mailbox.send(MeetingInput::Stopping { by }).await;
         }
     }
 
@@ -222,7 +225,7 @@ impl Registry {
         let (mailbox, inbox) = mpsc::channel(MAILBOX);
         if let Stopping::By(by) = stopping {
             // The first of its requests: there is room.
-            let _ = mailbox.try_send(Request::Stopping { by });
+            let _ = mailbox.try_send(MeetingInput::Stopping { by });
         }
         let handle = MeetingHandle { name: name.clone(), mailbox: mailbox.clone() };
         (self.inner.birth)(name, &settings, mailbox.downgrade(), inbox);

@@ -4,7 +4,7 @@ use crate::common::display_name::LONGEST;
 
 /// A name that is somebody's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Owned {
+pub(super) struct ReservedNames {
     /// As it is shown.
     pub(super) name: String,
     /// Whose: a newcomer with the same identity has the same right to it.
@@ -13,7 +13,7 @@ pub(super) struct Owned {
 
 /// `name`, if nobody else's, or with a number behind the `mark` of who comes (`guest`, `caller`; none for those who have names of their
 /// own) that makes it another one to the eye.
-pub(super) fn distinct(name: &str, mark: &str, identity: Option<&str>, owned: &[Owned]) -> String {
+pub(super) fn distinct(name: &str, mark: &str, identity: Option<&str>, owned: &[ReservedNames]) -> String {
     let taken = |name: &str| {
         let folded = fold(name);
         owned
@@ -86,11 +86,11 @@ const fn latin(character: char) -> char {
 mod tests {
     use super::*;
 
-    fn owned() -> Vec<Owned> {
+    fn owned() -> Vec<ReservedNames> {
         vec![
-            Owned { name: "Alice Smith".into(), identity: Some("session/1".into()) },
-            Owned { name: "Room 1".into(), identity: Some("device/room-1".into()) },
-            Owned { name: "Operator".into(), identity: None },
+            ReservedNames { name: "Alice Smith".into(), identity: Some("session/1".into()) },
+            ReservedNames { name: "Room 1".into(), identity: Some("device/room-1".into()) },
+            ReservedNames { name: "Operator".into(), identity: None },
         ]
     }
 
@@ -119,10 +119,10 @@ mod tests {
         assert_eq!(distinct("Room 1", "", Some("device/room-1"), &owned()), "Room 1");
         assert_eq!(distinct("Alice Smith", "", Some("session/2"), &owned()), "Alice Smith (2)");
         let mut owned = owned();
-        owned.push(Owned { name: "Alice Smith (guest)".into(), identity: Some("session/3".into()) });
+        owned.push(ReservedNames { name: "Alice Smith (guest)".into(), identity: Some("session/3".into()) });
         assert_eq!(distinct("Alice Smith", "guest", None, &owned), "Alice Smith (guest 2)");
         let long = "x".repeat(LONGEST);
-        owned.push(Owned { name: long.clone(), identity: None });
+        owned.push(ReservedNames { name: long.clone(), identity: None });
         let given = distinct(&long, "guest", None, &owned);
         assert_eq!((given.chars().count(), given.ends_with(" (guest)")), (LONGEST, true));
     }

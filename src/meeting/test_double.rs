@@ -7,15 +7,15 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::messages::{Capture, ChatLine, Granted, ParticipantView, Snapshot, Standing, Texted, ToPage, Via};
-use super::page_feed::Feed;
-use super::registry::Hall;
-use super::{Ask, JoinPage, MeetingSettings, OfferError, Refusal, Registry, Request};
+use super::page_feed::PageFeed;
+use super::registry::MeetingsSnapshot;
+use super::{JoinPage, MeetingInput, MeetingRefusal, MeetingRegistry, MeetingRequest, MeetingSettings, OfferError};
 use crate::common::ids::{Ids, MeetingName, ParticipantId};
 use crate::policy::Role;
 
 /// What a stand-in was asked, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Seen {
+pub enum RecordedRequest {
     /// A page joined.
     Join {
         /// The presence it was given.
@@ -34,15 +34,15 @@ pub enum Seen {
     /// A page that was closed was loaded anew.
     Reloaded(ParticipantId),
     /// Somebody (`None`: the operator) asked for something.
-    Ask(Option<ParticipantId>, Ask),
+    Ask(Option<ParticipantId>, MeetingRequest),
 }
 
-impl Registry {
+impl MeetingRegistry {
     /// A registry of meetings, by name and title, that tell `seen` what they are asked.
-    pub(crate) fn stand_in(meetings: &[(&str, &str)], seen: mpsc::Sender<Seen>) -> Self {
+    pub(crate) fn stand_in(meetings: &[(&str, &str)], seen: mpsc::Sender<RecordedRequest>) -> Self {
         let configured =
             meetings.iter().map(|(name, title)| (MeetingName::new(*name).expect("a name"), MeetingSettings::titled(title)));
-        Self::with(Arc::new(Hall::new(configured.collect())), move |_, _, _, inbox| {
+        Self::with(Arc::new(MeetingsSnapshot::new(configured.collect())), move |_, _, _, inbox| {
             tokio::spawn(StandIn::default().run(inbox, seen.clone()));
         })
     }
@@ -51,7 +51,7 @@ impl Registry {
 struct Present {
     role: Role,
     name: String,
-    page: Feed,
+    page: PageFeed,
 }
 
 #[derive(Default)]
@@ -63,72 +63,81 @@ struct StandIn {
 }
 
 impl StandIn {
-    async fn run(mut self, mut inbox: mpsc::Receiver<Request>, seen: mpsc::Sender<Seen>) {
+    async fn run(mut self, mut inbox: mpsc::Receiver<MeetingInput>, seen: mpsc::Sender<RecordedRequest>) {
         while let Some(request) = inbox.recv().await {
             self.answer(request, &seen).await;
         }
     }
 
     /// Tells what it sees before it answers. Whoever asks may have gone away meanwhile, and so may the test.
-    async fn answer(&mut self, request: Request, seen: &mpsc::Sender<Seen>) {
+    async fn answer(&mut self, request: MeetingInput, seen: &mpsc::Sender<RecordedRequest>) {
         match request {
-            Request::JoinPage(JoinPage { role, organiser, name, resume, feed, .. }, reply) => {
+            MeetingInput::JoinPage(JoinPage { role, organiser, name, resume, feed, .. }, reply) => {
                 let who = resume.filter(|who| self.people.contains_key(who)).unwrap_or_else(|| self.ids.participant());
                 self.people.insert(who, Present { role, name: name.clone(), page: feed });
-                let _ = seen.send(Seen::Join { who, role, organiser, name, resume }).await;
+                let _ = seen.send(RecordedRequest::Join { who, role, organiser, name, resume }).await;
                 let _ = reply.send(Ok(who));
             }
-            Request::Offer { who, sdp, reply } => {
+            MeetingInput::Offer { who, sdp, reply } => {
                 let here = self.people.contains_key(&who);
                 let _ = reply.send(if here { Ok(format!("answer to {sdp}")) } else { Err(OfferError::NotHere) });
             }
-            Request::ConnectionLost(who) => {
-                let _ = seen.send(Seen::Lost(who)).await;
+            MeetingInput::ConnectionLost(who) => {
+                let _ = seen.send(RecordedRequest::Lost(who)).await;
             }
-            Request::PageReloaded(who) => {
-                let _ = seen.send(Seen::Reloaded(who)).await;
+            MeetingInput::PageReloaded(who) => {
+                let _ = seen.send(RecordedRequest::Reloaded(who)).await;
             }
-            Request::Ask { who, ask, reply } => {
-                let _ = seen.send(Seen::Ask(who, ask.clone())).await;
+            MeetingInput::Ask { who, ask, reply } => {
+                let _ = seen.send(RecordedRequest::Ask(who, ask.clone())).await;
                 let _ = reply.send(self.decide(who, ask).map(|()| Granted::Done));
             }
-            Request::Snapshot { viewer, reply } => {
+            MeetingInput::Snapshot { viewer, reply } => {
                 let _ = reply.send(self.snapshot(viewer));
             }
-            Request::Chat(reply) => {
+            MeetingInput::Chat(reply) => {
                 let _ = reply.send(self.chat.clone());
             }
-            Request::Calling(word) => {
+            MeetingInput::Calling(word) => {
                 for present in self.people.values().filter(|present| present.role == Role::Member) {
                     present.page.say(word.clone());
                 }
             }
-            Request::Knock(_) | Request::Guest(..) | Request::Heard(_) | Request::Stopping { .. } | Request::Close(_) => {}
+            MeetingInput::Knock(_)
+            | MeetingInput::Guest(..)
+            | MeetingInput::Heard(_)
+            | MeetingInput::Stopping { .. }
+            | MeetingInput::Close(_) => {}
         }
     }
 
-    fn decide(&mut self, who: Option<ParticipantId>, ask: Ask) -> Result<(), Refusal> {
+    fn decide(&mut self, who: Option<ParticipantId>, ask: MeetingRequest) -> Result<(), MeetingRefusal> {
         let member = match who {
             None => true,
-            Some(who) => self.people.get(&who).ok_or(Refusal::NotInside)?.role == Role::Member,
+            Some(who) => self.people.get(&who).ok_or(MeetingRefusal::NotInside)?.role == Role::Member,
         };
         match ask {
-            Ask::Admit(other) | Ask::Deny(other) | Ask::Remove(other) | Ask::Mute(other, _) => {
+            MeetingRequest::Admit(other)
+            | MeetingRequest::Deny(other)
+            | MeetingRequest::Remove(other)
+            | MeetingRequest::Mute(other, _) => {
                 if !member {
-                    return Err(Refusal::NotAllowed);
+                    return Err(MeetingRefusal::NotAllowed);
                 }
-                self.people.get(&other).map(drop).ok_or(Refusal::NoSuchParticipant)
+                self.people.get(&other).map(drop).ok_or(MeetingRefusal::NoSuchParticipant)
             }
-            Ask::Recording(_) | Ask::End | Ask::AdmitAll if !member => Err(Refusal::NotAllowed),
-            Ask::ConfirmReader(..) | Ask::RemoveReader(..) if !member => Err(Refusal::NotAllowed),
-            Ask::ConfirmReader(..) | Ask::RemoveReader(..) => Ok(()),
-            Ask::Recording(capture) => {
+            MeetingRequest::Recording(_) | MeetingRequest::End | MeetingRequest::AdmitAll if !member => {
+                Err(MeetingRefusal::NotAllowed)
+            }
+            MeetingRequest::ConfirmReader(..) | MeetingRequest::RemoveReader(..) if !member => Err(MeetingRefusal::NotAllowed),
+            MeetingRequest::ConfirmReader(..) | MeetingRequest::RemoveReader(..) => Ok(()),
+            MeetingRequest::Recording(capture) => {
                 self.recording = capture;
                 Ok(())
             }
-            Ask::Transcription(_) => Err(Refusal::NotConfigured),
-            Ask::Chat(text) if text.is_empty() => Err(Refusal::BadText),
-            Ask::Chat(text) => {
+            MeetingRequest::Transcription(_) => Err(MeetingRefusal::NotConfigured),
+            MeetingRequest::Chat(text) if text.is_empty() => Err(MeetingRefusal::BadText),
+            MeetingRequest::Chat(text) => {
                 let id = self.chat.len() as u64;
                 let line = ChatLine {
                     id,
@@ -146,13 +155,17 @@ impl StandIn {
                 self.chat.push(line);
                 Ok(())
             }
-            Ask::Leave => {
+            MeetingRequest::Leave => {
                 if let Some(left) = who.and_then(|who| self.people.remove(&who)) {
                     left.page.say(ToPage::Ended { reason: "left" });
                 }
                 Ok(())
             }
-            Ask::MuteSelf(_) | Ask::Hand(_) | Ask::Close | Ask::AdmitAll | Ask::End => Ok(()),
+            MeetingRequest::MuteSelf(_)
+            | MeetingRequest::Hand(_)
+            | MeetingRequest::Close
+            | MeetingRequest::AdmitAll
+            | MeetingRequest::End => Ok(()),
         }
     }
 

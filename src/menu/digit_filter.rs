@@ -1,4 +1,4 @@
-//! [`PressFilter`]: one press of a key is one digit, however often it is reported (K-3).
+//! [`DigitFilter`]: one press of a key is one digit, however often it is reported (K-3).
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ const REMEMBERED: usize = 16;
 
 /// How a digit reached us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Means {
+pub enum DigitMeans {
     /// A telephone-event (RFC 4733).
     Rfc4733,
     /// SIP INFO.
@@ -23,9 +23,9 @@ pub enum Means {
 
 /// One report of a key: `0`–`9`, `*`, `#`, `A`–`D`. Codes are made of these, so it never prints the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Press {
+pub struct KeyPress {
     /// How it was seen.
-    pub means: Means,
+    pub means: DigitMeans,
     digit: Hidden,
 }
 
@@ -38,10 +38,10 @@ impl std::fmt::Debug for Hidden {
     }
 }
 
-impl Press {
+impl KeyPress {
     /// A key, as it was seen.
     #[must_use]
-    pub const fn new(digit: char, means: Means) -> Self {
+    pub const fn new(digit: char, means: DigitMeans) -> Self {
         Self { means, digit: Hidden(digit) }
     }
 
@@ -59,11 +59,11 @@ struct Seen {
     by: [bool; 3],
 }
 
-const fn slot(means: Means) -> usize {
+const fn slot(means: DigitMeans) -> usize {
     match means {
-        Means::Rfc4733 => 0,
-        Means::Info => 1,
-        Means::Inband => 2,
+        DigitMeans::Rfc4733 => 0,
+        DigitMeans::Info => 1,
+        DigitMeans::Inband => 2,
     }
 }
 
@@ -72,13 +72,13 @@ const fn slot(means: Means) -> usize {
 /// A report belongs to the earliest press of the same key within [`SAME_PRESS`] that its means has not reported yet; otherwise it is a
 /// new press. So two RFC 4733 events are two digits whatever the gap, also while each is reported by INFO as well.
 #[derive(Debug, Clone, Default)]
-pub struct PressFilter {
+pub struct DigitFilter {
     seen: VecDeque<Seen>,
 }
 
-impl PressFilter {
+impl DigitFilter {
     /// Whether this report is a new press.
-    pub fn accept(&mut self, now: Instant, press: Press) -> bool {
+    pub fn accept(&mut self, now: Instant, press: KeyPress) -> bool {
         self.seen.retain(|seen| now.saturating_duration_since(seen.at) < SAME_PRESS);
         let slot = slot(press.means);
         for seen in self.seen.iter_mut().filter(|seen| seen.digit == press.digit) {

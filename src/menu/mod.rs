@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 
 use subtle::ConstantTimeEq;
 
-pub use digit_filter::{Means, Press, PressFilter, SAME_PRESS};
-pub use keypad::{Binding, Has, KeyCommand, Keymap, Keypad, KeypadInput};
-pub use lockout::{Caller, Lockout, SharedLockout, Verdict};
+pub use digit_filter::{DigitFilter, DigitMeans, KeyPress, SAME_PRESS};
+pub use keypad::{KeyBinding, KeyCommand, Keymap, Keypad, KeypadInput, KeypadRights};
+pub use lockout::{CodeSource, CodeVerdict, Lockout, SharedLockout};
 
 use crate::common::cause::Cause;
 use crate::common::ids::MeetingName;
@@ -103,7 +103,7 @@ pub enum MenuInput {
         address: Addressed,
     },
     /// A key, as seen; the menu filters repeated reports itself (K-3).
-    Digit(Press),
+    Digit(KeyPress),
     /// What was to be played has been played to its end.
     PromptsDone,
     /// The source or the meeting is locked out ([`Lockout`]): nothing is tried any more.
@@ -190,7 +190,7 @@ pub struct Menu {
     wrong: u8,
     repeats: u8,
     playing: bool,
-    filter: PressFilter,
+    filter: DigitFilter,
     deadline: Option<Instant>,
     /// Bounded by what one input can cause: at most four.
     outputs: VecDeque<MenuOutput>,
@@ -207,7 +207,7 @@ impl Menu {
             wrong: 0,
             repeats: 0,
             playing: false,
-            filter: PressFilter::default(),
+            filter: DigitFilter::default(),
             deadline: None,
             outputs: VecDeque::new(),
         }
@@ -256,7 +256,7 @@ impl Menu {
         self.repeats = 0;
     }
 
-    fn digit(&mut self, now: Instant, press: Press) {
+    fn digit(&mut self, now: Instant, press: KeyPress) {
         if matches!(self.step, Step::Idle | Step::Done) || !self.filter.accept(now, press) {
             return;
         }

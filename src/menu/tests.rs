@@ -45,7 +45,7 @@ impl Phone {
     }
 
     fn keys(&mut self, keys: &str) -> Vec<MenuOutput> {
-        keys.chars().flat_map(|key| self.input(MenuInput::Digit(Press::new(key, Means::Rfc4733)))).collect()
+        keys.chars().flat_map(|key| self.input(MenuInput::Digit(KeyPress::new(key, DigitMeans::Rfc4733)))).collect()
     }
 
     fn after(&mut self, seconds: u64) -> Vec<MenuOutput> {
@@ -151,11 +151,11 @@ fn a_locked_out_caller_is_ended_like_one_with_too_many_tries() {
 fn k1_codes_are_in_no_debug_output() {
     let (mut phone, _) = Phone::dials(Addressed::Nothing);
     phone.keys("1002#98765");
-    let mut keypad = Keypad::new(Keymap::default(), Some(Redacted::new("98765".to_owned())), Has::default());
+    let mut keypad = Keypad::new(Keymap::default(), Some(Redacted::new("98765".to_owned())), KeypadRights::default());
     for key in "*898765".chars() {
-        keypad.handle(start(), KeypadInput::Press(Press::new(key, Means::Info)));
+        keypad.handle(start(), KeypadInput::Press(KeyPress::new(key, DigitMeans::Info)));
     }
-    let text = format!("{:?} {:?} {:?}", phone.menu, keypad, Press::new('9', Means::Info));
+    let text = format!("{:?} {:?} {:?}", phone.menu, keypad, KeyPress::new('9', DigitMeans::Info));
     assert!(!text.contains("98765") && !text.contains("4321") && !text.contains("'9'"), "{text}");
 }
 
@@ -163,18 +163,18 @@ fn k1_codes_are_in_no_debug_output() {
 
 #[test]
 fn k3_one_press_seen_by_several_means_is_one_digit_and_two_events_are_two() {
-    let mut filter = PressFilter::default();
+    let mut filter = DigitFilter::default();
     let at = |ms| start() + Duration::from_millis(ms);
-    let mut accepts = |ms, means| filter.accept(at(ms), Press::new('5', means));
-    assert!(accepts(0, Means::Rfc4733));
-    assert!(!accepts(20, Means::Info));
-    assert!(accepts(100, Means::Rfc4733));
-    assert!(!accepts(120, Means::Info));
-    assert!(!accepts(130, Means::Inband));
-    assert!(accepts(200, Means::Rfc4733));
-    assert!(accepts(500, Means::Info));
-    assert!(!accepts(749, Means::Rfc4733));
-    assert!(accepts(1_000, Means::Rfc4733));
+    let mut accepts = |ms, means| filter.accept(at(ms), KeyPress::new('5', means));
+    assert!(accepts(0, DigitMeans::Rfc4733));
+    assert!(!accepts(20, DigitMeans::Info));
+    assert!(accepts(100, DigitMeans::Rfc4733));
+    assert!(!accepts(120, DigitMeans::Info));
+    assert!(!accepts(130, DigitMeans::Inband));
+    assert!(accepts(200, DigitMeans::Rfc4733));
+    assert!(accepts(500, DigitMeans::Info));
+    assert!(!accepts(749, DigitMeans::Rfc4733));
+    assert!(accepts(1_000, DigitMeans::Rfc4733));
 }
 
 // === Keypad ===
@@ -186,7 +186,7 @@ struct Keys {
 
 impl Keys {
     fn new(inside: bool) -> Self {
-        let mut keypad = Keypad::new(Keymap::default(), Some(Redacted::new("2468".to_owned())), Has::default());
+        let mut keypad = Keypad::new(Keymap::default(), Some(Redacted::new("2468".to_owned())), KeypadRights::default());
         keypad.handle(start(), KeypadInput::Inside(inside));
         Self { keypad, now: start() }
     }
@@ -194,7 +194,7 @@ impl Keys {
     fn press(&mut self, keys: &str) -> Vec<KeyCommand> {
         for key in keys.chars() {
             self.now += Duration::from_millis(100);
-            self.keypad.handle(self.now, KeypadInput::Press(Press::new(key, Means::Rfc4733)));
+            self.keypad.handle(self.now, KeypadInput::Press(KeyPress::new(key, DigitMeans::Rfc4733)));
         }
         std::iter::from_fn(|| self.keypad.poll()).collect()
     }
@@ -236,11 +236,11 @@ fn k3_a_sequence_that_can_go_on_is_waited_for_three_seconds() {
     assert!(keys.press("*").is_empty());
     assert!(keys.after(3).is_empty());
     assert!(keys.press("6").is_empty());
-    let own = Keymap::new([("2".to_owned(), Binding::Help), ("21".to_owned(), Binding::Mute)]).unwrap();
-    keys.keypad = Keypad::new(own, None, Has::default());
+    let own = Keymap::new([("2".to_owned(), KeyBinding::Help), ("21".to_owned(), KeyBinding::Mute)]).unwrap();
+    keys.keypad = Keypad::new(own, None, KeypadRights::default());
     assert!(keys.press("*2").is_empty());
     assert_eq!(keys.after(3), [KeyCommand::Help]);
-    assert!(Keymap::new([("*2".to_owned(), Binding::Help)]).is_none());
+    assert!(Keymap::new([("*2".to_owned(), KeyBinding::Help)]).is_none());
 }
 
 #[test]
@@ -268,7 +268,7 @@ fn k2_a_pin_is_taken_after_five_seconds_and_an_empty_one_is_no_try() {
     assert_eq!(keys.press("*8#"), [KeyCommand::AskPin]);
     assert_eq!(keys.press("*82468"), [KeyCommand::AskPin]);
     assert_eq!(keys.after(5), [KeyCommand::PinAccepted]);
-    keys.keypad = Keypad::new(Keymap::default(), None, Has::default());
+    keys.keypad = Keypad::new(Keymap::default(), None, KeypadRights::default());
     assert_eq!(keys.press("*8"), [KeyCommand::NotAvailable]);
 }
 
@@ -276,7 +276,7 @@ fn k2_a_pin_is_taken_after_five_seconds_and_an_empty_one_is_no_try() {
 fn k2_digits_that_were_asked_for_need_no_star_and_end_with_the_pound_key_or_by_time() {
     let digits = |digits: &str| KeyCommand::Digits(Redacted::new(digits.to_owned()));
     let mut keys = Keys::new(true);
-    keys.keypad = Keypad::new(Keymap::default(), None, Has { chat: true, ..Has::default() });
+    keys.keypad = Keypad::new(Keymap::default(), None, KeypadRights { chat: true, ..KeypadRights::default() });
     keys.keypad.handle(keys.now, KeypadInput::Inside(true));
     let collect = |keys: &mut Keys| keys.keypad.handle(keys.now, KeypadInput::Collect(Duration::from_secs(30)));
     assert_eq!(keys.press("*4"), [KeyCommand::Chat]);
@@ -315,9 +315,9 @@ fn storm() -> impl Strategy<Value = Vec<(u8, u8, u16)>> {
     proptest::collection::vec(any::<(u8, u8, u16)>(), 1..200)
 }
 
-fn press(key: u8, means: u8) -> Press {
+fn press(key: u8, means: u8) -> KeyPress {
     let key = char::from(*b"0123456789*#ABCD12488##*".get(usize::from(key) % 24).unwrap());
-    Press::new(key, [Means::Rfc4733, Means::Info, Means::Inband][usize::from(means) % 3])
+    KeyPress::new(key, [DigitMeans::Rfc4733, DigitMeans::Info, DigitMeans::Inband][usize::from(means) % 3])
 }
 
 proptest! {
@@ -332,7 +332,7 @@ proptest! {
             phone.now += Duration::from_millis(u64::from(pause) / 4);
             // The passcode needs a 3: without that key it cannot be hit by chance.
             let key = press(key, means);
-            let key = if key.digit() == '3' { Press::new('9', key.means) } else { key };
+            let key = if key.digit() == '3' { KeyPress::new('9', key.means) } else { key };
             for output in phone.input(MenuInput::Digit(key)) {
                 prop_assert!(!ended, "output after the end");
                 match output {

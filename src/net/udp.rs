@@ -1,7 +1,7 @@
 //! UDP sockets: where datagrams leave and arrive. [`System`] is the kernel's network. A test has one of its own, in memory, on which
 //! the whole gateway runs in virtual time (DESIGN §15).
 //!
-//! A [`Socket`] may be handed from thread to thread; its [`Reader`] belongs to the runtime that it was made on.
+//! A [`Socket`] may be handed from thread to thread; its [`SocketReader`] belongs to the runtime that it was made on.
 #![allow(clippy::disallowed_methods, reason = "a driver: it meets the kernel")]
 
 use std::fmt::Debug;
@@ -67,19 +67,19 @@ pub trait Socket: Debug + Send + Sync {
     ///
     /// # Errors
     /// What the system says.
-    fn reader(&self) -> io::Result<Reader>;
+    fn reader(&self) -> io::Result<SocketReader>;
 }
 
-/// What a [`Reader`] reads from.
+/// What a [`SocketReader`] reads from.
 pub trait Receive: Send {
     /// The next datagram and its sender.
     fn poll_recv_from(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<(usize, SocketAddr)>>;
 }
 
 /// The reading end of a [`Socket`]. Of several of the same socket the last one polled is woken.
-pub struct Reader(Box<dyn Receive>);
+pub struct SocketReader(Box<dyn Receive>);
 
-impl Reader {
+impl SocketReader {
     /// The reading end that `from` is.
     #[must_use]
     pub fn new(from: impl Receive + 'static) -> Self {
@@ -163,11 +163,11 @@ impl Socket for KernelSocket {
         self.socket.recv_from(buffer)
     }
 
-    fn reader(&self) -> io::Result<Reader> {
+    fn reader(&self) -> io::Result<SocketReader> {
         let kept = self.for_reader.lock().unwrap_or_else(PoisonError::into_inner).take();
         // One after the first: the socket has moved to another thread.
         let socket = kept.map_or_else(|| self.socket.try_clone(), Ok)?;
-        tokio::net::UdpSocket::from_std(socket).map(Reader::new)
+        tokio::net::UdpSocket::from_std(socket).map(SocketReader::new)
     }
 }
 

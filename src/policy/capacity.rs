@@ -2,33 +2,33 @@
 
 use std::time::Instant;
 
-use super::{Changes, Muted, Policy, Refusal, Role, Row, Via};
+use super::{Muted, ParticipantRow, Policy, PolicyRefusal, Role, Via, ViewChanges};
 use crate::common::ids::ParticipantId;
 use crate::common::redact::Redacted;
 
 impl Policy {
     /// One of them, as others see it; `None` for one who is not here.
     #[must_use]
-    pub fn row_of(&self, who: ParticipantId, now: Instant) -> Option<Row> {
+    pub fn row_of(&self, who: ParticipantId, now: Instant) -> Option<ParticipantRow> {
         self.people.get(&who).map(|person| Self::row(who, person, self.shown(person).to_others(), now))
     }
 
     /// One of them, as it sees itself; `None` for one who is not here.
     #[must_use]
-    pub fn own_row(&self, who: ParticipantId, now: Instant) -> Option<Row> {
+    pub fn own_row(&self, who: ParticipantId, now: Instant) -> Option<ParticipantRow> {
         self.people.get(&who).map(|person| Self::row(who, person, self.shown(person), now))
     }
 
     /// Whose rows have changed since this was asked last. Belongs to [`Effect::Changed`].
-    pub fn changes(&mut self) -> Changes {
+    pub fn changes(&mut self) -> ViewChanges {
         std::mem::take(&mut self.changes)
     }
 
     /// Whether there is room for one more (M-14): inside, for one who would enter at once or be waited for in vain.
     ///
     /// # Errors
-    /// [`Refusal::Full`].
-    pub fn has_room(&self, role: Role, via: Via) -> Result<(), Refusal> {
+    /// [`PolicyRefusal::Full`].
+    pub fn has_room(&self, role: Role, via: Via) -> Result<(), PolicyRefusal> {
         let limits = &self.settings.limits;
         let inside = self.people.values().filter(|person| person.inside);
         let externals = inside.clone().filter(|person| person.role == Role::External).count();
@@ -37,7 +37,7 @@ impl Policy {
             || (role == Role::External && externals >= limits.externals)
             // Devices are bounded by the limits on calls: no crowd of browsers keeps one out.
             || (role == Role::External && via == Via::Browser && waiting() >= limits.participants);
-        if full { Err(Refusal::Full) } else { Ok(()) }
+        if full { Err(PolicyRefusal::Full) } else { Ok(()) }
     }
 
     /// The chat is on: there are not too many inside for it (M-14).

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::notice::{Carried, Finished, Outcome, Report};
+use super::notice::{CoverageReport, FinishedNotice, NoticeResult, SentPackets};
 use super::{AlarmKind, Effect, Policy};
 use crate::common::ids::{NoticeId, ParticipantId};
 use crate::common::phrase::Phrase;
@@ -16,10 +16,10 @@ impl Policy {
     }
 
     /// It is over.
-    pub(super) fn told(&mut self, notice: NoticeId, outcome: Outcome, carried: Option<Carried>) {
+    pub(super) fn told(&mut self, notice: NoticeId, outcome: NoticeResult, carried: Option<SentPackets>) {
         let found = self.people.iter_mut().find_map(|(id, p)| Some((*id, p.notices.told(notice, outcome)?)));
         if let Some((who, finished)) = found {
-            let alarm = if outcome == Outcome::Failed { AlarmKind::Failed } else { AlarmKind::Interrupted };
+            let alarm = if outcome == NoticeResult::Failed { AlarmKind::Failed } else { AlarmKind::Interrupted };
             self.notice_ended(who, finished, outcome, carried, alarm);
         }
     }
@@ -27,9 +27,9 @@ impl Policy {
     pub(super) fn notice_ended(
         &mut self,
         who: ParticipantId,
-        finished: Finished,
-        outcome: Outcome,
-        carried: Option<Carried>,
+        finished: FinishedNotice,
+        outcome: NoticeResult,
+        carried: Option<SentPackets>,
         alarm: AlarmKind,
     ) {
         self.effects.push_back(Effect::Ledger(finished.playing.entry(who, outcome, carried)));
@@ -53,7 +53,7 @@ impl Policy {
             as_it_is => as_it_is,
         };
         let found = self.people.iter_mut().find_map(|(id, p)| Some((*id, p.notices.reported(notice, received_permille)?)));
-        if let Some((who, Report::Closed { first })) = found {
+        if let Some((who, CoverageReport::Closed { first })) = found {
             self.effects.push_back(Effect::Alarm { who, what: AlarmKind::NotReceived });
             if first {
                 self.say(who, Phrase::MicrophoneClosed);

@@ -2,32 +2,32 @@
 
 use std::time::Instant;
 
-use super::{Asker, Capability, Capture, CaptureKind, Effect, Muted, Person, Policy, Refusal, Switch, Via};
+use super::{Asker, Capability, Capture, CaptureKind, Effect, Muted, Person, Policy, PolicyRefusal, Switch, Via};
 use crate::common::cause::Cause;
 use crate::common::ids::ParticipantId;
 use crate::common::phrase::Phrase;
 
 impl Policy {
     /// `Ok` when `by` may do it.
-    pub(super) fn allowed(&self, by: Asker, capability: Capability) -> Result<(), Refusal> {
+    pub(super) fn allowed(&self, by: Asker, capability: Capability) -> Result<(), PolicyRefusal> {
         match by {
             Asker::Operator => Ok(()),
             Asker::Participant(who) => self.may(who, capability),
         }
     }
 
-    pub(super) fn admit(&mut self, by: Asker, who: ParticipantId) -> Result<(), Refusal> {
+    pub(super) fn admit(&mut self, by: Asker, who: ParticipantId) -> Result<(), PolicyRefusal> {
         self.allowed(by, Capability::Admit)?;
         let present = self.member_present();
-        let person = self.people.get(&who).ok_or(Refusal::NoSuchParticipant)?;
+        let person = self.people.get(&who).ok_or(PolicyRefusal::NoSuchParticipant)?;
         if person.inside {
             return Ok(());
         }
         if by == Asker::Participant(who) {
-            return Err(Refusal::NotAllowed);
+            return Err(PolicyRefusal::NotAllowed);
         }
         if !present {
-            return Err(Refusal::NoMember);
+            return Err(PolicyRefusal::NoMember);
         }
         let role = person.role;
         self.has_room(role, Via::Phone)?;
@@ -37,7 +37,7 @@ impl Policy {
         Ok(())
     }
 
-    pub(super) fn admit_all(&mut self, by: Asker) -> Result<(), Refusal> {
+    pub(super) fn admit_all(&mut self, by: Asker) -> Result<(), PolicyRefusal> {
         self.allowed(by, Capability::Admit)?;
         let mut any = false;
         if self.member_present() {
@@ -45,7 +45,7 @@ impl Policy {
             let waiting = self.people.iter_mut().filter(|(id, person)| !person.inside && by != Asker::Participant(**id));
             let mut waiting = waiting.map(|(_, person)| person).peekable();
             if room == 0 && waiting.peek().is_some() {
-                return Err(Refusal::Full);
+                return Err(PolicyRefusal::Full);
             }
             for person in waiting.take(room) {
                 person.inside = true;
@@ -58,36 +58,36 @@ impl Policy {
         Ok(())
     }
 
-    pub(super) fn deny(&mut self, now: Instant, by: Asker, who: ParticipantId) -> Result<(), Refusal> {
+    pub(super) fn deny(&mut self, now: Instant, by: Asker, who: ParticipantId) -> Result<(), PolicyRefusal> {
         self.allowed(by, Capability::Admit)?;
         match self.people.get(&who) {
             Some(person) if !person.inside => self.depart(now, who, Some(Cause::Denied)),
-            _ => return Err(Refusal::NoSuchParticipant),
+            _ => return Err(PolicyRefusal::NoSuchParticipant),
         }
         Ok(())
     }
 
-    pub(super) fn remove(&mut self, now: Instant, by: Asker, who: ParticipantId) -> Result<(), Refusal> {
+    pub(super) fn remove(&mut self, now: Instant, by: Asker, who: ParticipantId) -> Result<(), PolicyRefusal> {
         self.allowed(by, Capability::Remove)?;
-        let person = self.people.get(&who).ok_or(Refusal::NoSuchParticipant)?;
+        let person = self.people.get(&who).ok_or(PolicyRefusal::NoSuchParticipant)?;
         let by_organiser = match by {
             Asker::Operator => true,
             Asker::Participant(by) => by == who || self.people.get(&by).is_some_and(|p| p.organiser),
         };
         if person.organiser && !by_organiser {
-            return Err(Refusal::NotAllowed);
+            return Err(PolicyRefusal::NotAllowed);
         }
         let cause = if person.inside { Cause::Removed } else { Cause::Denied };
         self.depart(now, who, Some(cause));
         Ok(())
     }
 
-    pub(super) fn mute(&mut self, by: Asker, who: ParticipantId, on: bool) -> Result<(), Refusal> {
+    pub(super) fn mute(&mut self, by: Asker, who: ParticipantId, on: bool) -> Result<(), PolicyRefusal> {
         if by == Asker::Participant(who) {
             return self.mute_self(who, Switch::To(on));
         }
         self.allowed(by, Capability::MuteOthers)?;
-        let person = self.people.get_mut(&who).filter(|p| p.inside).ok_or(Refusal::NoSuchParticipant)?;
+        let person = self.people.get_mut(&who).filter(|p| p.inside).ok_or(PolicyRefusal::NoSuchParticipant)?;
         let lifted = std::mem::replace(&mut person.muted.host, on) != on;
         #[cfg(test)]
         if self.has(super::properties::Mutant::OpenForTheOwner) && !on {
@@ -106,13 +106,13 @@ impl Policy {
     }
 
     /// One's own microphone may also be closed while waiting.
-    pub(super) fn mute_self(&mut self, who: ParticipantId, to: Switch) -> Result<(), Refusal> {
-        let Some(person) = self.people.get(&who) else { return Err(Refusal::NotInside) };
+    pub(super) fn mute_self(&mut self, who: ParticipantId, to: Switch) -> Result<(), PolicyRefusal> {
+        let Some(person) = self.people.get(&who) else { return Err(PolicyRefusal::NotInside) };
         let before = person.muted;
         let muted = match to.from(before.is_closed()) {
             true => Muted { own: true, ..before },
             // What its owner has closed as well stays closed until the host's part is lifted: nothing opens by itself later.
-            false if before.host && !self.may_lift_mute(person) => return Err(Refusal::MuteLocked),
+            false if before.host && !self.may_lift_mute(person) => return Err(PolicyRefusal::MuteLocked),
             false => Muted::default(),
         };
         if let Some(person) = self.people.get_mut(&who) {
@@ -124,9 +124,9 @@ impl Policy {
         Ok(())
     }
 
-    pub(super) fn hand(&mut self, who: ParticipantId, to: Switch) -> Result<(), Refusal> {
+    pub(super) fn hand(&mut self, who: ParticipantId, to: Switch) -> Result<(), PolicyRefusal> {
         self.may(who, Capability::RaiseHand)?;
-        let person = self.people.get_mut(&who).ok_or(Refusal::NotInside)?;
+        let person = self.people.get_mut(&who).ok_or(PolicyRefusal::NotInside)?;
         let up = to.from(person.hand);
         if person.hand != up {
             person.hand = up;
@@ -135,15 +135,15 @@ impl Policy {
         Ok(())
     }
 
-    pub(super) fn ask_capture(&mut self, by: Asker, what: CaptureKind, want: Capture) -> Result<(), Refusal> {
+    pub(super) fn ask_capture(&mut self, by: Asker, what: CaptureKind, want: Capture) -> Result<(), PolicyRefusal> {
         self.allowed(by, Capability::Record)?;
         if what == CaptureKind::Transcription && want != Capture::Off && !self.transcriber {
-            return Err(Refusal::NotConfigured);
+            return Err(PolicyRefusal::NotConfigured);
         }
         let is = self.capture(what);
         // What is off cannot be interrupted; taking it for a start would record somebody who asked for a pause.
         if is == Capture::Off && want == Capture::Paused {
-            return Err(Refusal::NotCaptured);
+            return Err(PolicyRefusal::NotCaptured);
         }
         if is != want {
             self.effects.push_back(Effect::Capture { what, want });
@@ -151,22 +151,22 @@ impl Policy {
         Ok(())
     }
 
-    pub(super) fn refuse(&mut self, by: Asker, refusal: Refusal) {
+    pub(super) fn refuse(&mut self, by: Asker, refusal: PolicyRefusal) {
         self.effects.push_back(Effect::Refused { by, refusal });
         let Asker::Participant(who) = by else { return };
         let phrase = match refusal {
-            Refusal::NotAllowed => Phrase::NotAllowed,
-            Refusal::MuteLocked => Phrase::MuteLockedHandRaised,
-            Refusal::NoSuchParticipant
-            | Refusal::NotConfigured
-            | Refusal::NotCaptured
-            | Refusal::NoMember
-            | Refusal::NotInside
-            | Refusal::Full
-            | Refusal::Ended => Phrase::NotAvailable,
+            PolicyRefusal::NotAllowed => Phrase::NotAllowed,
+            PolicyRefusal::MuteLocked => Phrase::MuteLockedHandRaised,
+            PolicyRefusal::NoSuchParticipant
+            | PolicyRefusal::NotConfigured
+            | PolicyRefusal::NotCaptured
+            | PolicyRefusal::NoMember
+            | PolicyRefusal::NotInside
+            | PolicyRefusal::Full
+            | PolicyRefusal::Ended => Phrase::NotAvailable,
         };
         // K-4: on a keypad there is no other way to ask for the microphone than the hand.
-        if refusal == Refusal::MuteLocked
+        if refusal == PolicyRefusal::MuteLocked
             && let Some(person) = self.people.get_mut(&who).filter(|p| p.is_phone() && p.inside)
         {
             person.hand = true;

@@ -19,7 +19,7 @@ const OTHER: ParticipantId = ParticipantId::from_number(2);
 const PHONE: ParticipantId = ParticipantId::from_number(3);
 const GUEST: ParticipantId = ParticipantId::from_number(4);
 const REC: CaptureKind = CaptureKind::Recording;
-const CARRIED: Carried = Carried { ssrc: 7, first: 10, last: 90 };
+const CARRIED: SentPackets = SentPackets { ssrc: 7, first: 10, last: 90 };
 
 struct World {
     policy: Policy,
@@ -71,7 +71,7 @@ impl World {
         self.fact(Fact::CaptureIs { what, state })
     }
 
-    fn told(&mut self, notice: u64, outcome: Outcome) -> Vec<Effect> {
+    fn told(&mut self, notice: u64, outcome: NoticeResult) -> Vec<Effect> {
         let notice = NoticeId::from_number(notice);
         self.fact(Fact::Told { notice, outcome, carried: Some(CARRIED) })
     }
@@ -79,7 +79,7 @@ impl World {
     /// Told to its end, and reported on.
     fn reported(&mut self, notice: u64, received_permille: Option<u16>) -> Vec<Effect> {
         self.began(notice);
-        self.told(notice, Outcome::Completed);
+        self.told(notice, NoticeResult::Completed);
         self.fact(Fact::Reported { notice: NoticeId::from_number(notice), received_permille })
     }
 
@@ -87,7 +87,7 @@ impl World {
         self.fact(Fact::NoticeBegan { notice: NoticeId::from_number(notice), length: Duration::from_secs(1) })
     }
 
-    fn view(&self, who: ParticipantId) -> View {
+    fn view(&self, who: ParticipantId) -> DeviceView {
         self.policy.snapshot(who, self.now).expect("is here")
     }
 }
@@ -113,7 +113,7 @@ fn seats(effects: &[Effect]) -> Vec<ParticipantId> {
         .collect()
 }
 
-fn refusals(effects: &[Effect]) -> Vec<Refusal> {
+fn refusals(effects: &[Effect]) -> Vec<PolicyRefusal> {
     effects.iter().filter_map(|e| if let Effect::Refused { refusal, .. } = e { Some(*refusal) } else { None }).collect()
 }
 
@@ -146,7 +146,7 @@ fn m3_a_device_is_external_whatever_is_claimed() {
 fn m5_nobody_external_enters_before_a_member_even_when_everyone_may_bypass() {
     let mut w = world(PolicySettings { bypass: Bypass::Everyone, ..PolicySettings::default() });
     assert_eq!(said(&w.join(PHONE)), [Phrase::WaitingForHost]);
-    assert_eq!(refusals(&w.fact(Fact::Admit { by: Asker::Operator, who: PHONE })), [Refusal::NoMember]);
+    assert_eq!(refusals(&w.fact(Fact::Admit { by: Asker::Operator, who: PHONE })), [PolicyRefusal::NoMember]);
     let effects = w.join(MEMBER);
     assert_eq!(seats(&effects), [MEMBER, PHONE]);
     assert_eq!(said(&effects), [Phrase::Admitted]);
@@ -248,7 +248,7 @@ fn m7_an_external_that_admits_is_refused_and_told_so() {
     w.fact(Fact::Settings(PolicySettings::default()));
     w.join(GUEST);
     let effects = w.fact(Fact::Admit { by: PHONE.into(), who: GUEST });
-    assert_eq!((refusals(&effects), said(&effects)), (vec![Refusal::NotAllowed], vec![Phrase::NotAllowed]));
+    assert_eq!((refusals(&effects), said(&effects)), (vec![PolicyRefusal::NotAllowed], vec![Phrase::NotAllowed]));
     assert_eq!(w.policy.standing(GUEST), Some(Standing::Lobby));
 }
 
@@ -258,7 +258,7 @@ fn m8_who_waits_sees_itself_alone_and_externals_inside_do_not_see_the_lobby() {
     w.fact(Fact::Settings(PolicySettings::default()));
     w.capture(REC, Capture::On);
     w.join(GUEST);
-    let ids = |view: View| view.participants.into_iter().map(|row| row.id).collect::<Vec<_>>();
+    let ids = |view: DeviceView| view.participants.into_iter().map(|row| row.id).collect::<Vec<_>>();
     assert_eq!(w.view(GUEST).recording, Capture::Off);
     assert_eq!(ids(w.view(GUEST)), [GUEST]);
     assert_eq!(ids(w.view(PHONE)), [MEMBER, PHONE]);
@@ -283,7 +283,7 @@ fn m9_every_end_of_a_wait_has_its_cause() {
     assert_eq!(dismissals(&effects), [(MEMBER, Cause::MeetingEnded), (PHONE, Cause::MeetingEnded)]);
     assert_eq!(effects.last(), Some(&Effect::Ended { cause: Cause::MeetingEnded }));
     assert_eq!(dismissals(&w.join(PHONE)), [(PHONE, Cause::MeetingEnded)]);
-    assert_eq!(refusals(&w.fact(Fact::End { by: MEMBER.into() })), [Refusal::Ended]);
+    assert_eq!(refusals(&w.fact(Fact::End { by: MEMBER.into() })), [PolicyRefusal::Ended]);
 }
 
 #[test]
@@ -317,7 +317,7 @@ fn m12_an_external_may_not_record_remove_or_end() {
     w.fact(Fact::OrganiserPin { who: PHONE });
     let by = Asker::from(PHONE);
     for fact in [Fact::Capture { what: REC, by, want: Capture::On }, Fact::Remove { by, who: MEMBER }, Fact::End { by }] {
-        assert_eq!(refusals(&w.fact(fact)), [Refusal::NotAllowed]);
+        assert_eq!(refusals(&w.fact(fact)), [PolicyRefusal::NotAllowed]);
     }
 }
 
@@ -352,7 +352,7 @@ fn u4_a_plain_member_does_not_end_the_meeting_and_is_not_shown_that_it_could() {
         name: "Bob".to_owned().into(),
     });
     assert!(!w.view(plain).may_end && w.view(MEMBER).may_end);
-    assert_eq!(refusals(&w.fact(Fact::End { by: plain.into() })), [Refusal::NotAllowed]);
+    assert_eq!(refusals(&w.fact(Fact::End { by: plain.into() })), [PolicyRefusal::NotAllowed]);
     assert!(!w.policy.is_ended());
 }
 
@@ -365,7 +365,7 @@ fn m18_a_presence_that_comes_anew_knocks_anew() {
     w.fact(Fact::Admit { by: MEMBER.into(), who: PHONE });
     w.fact(Fact::Left { who: PHONE });
     assert_eq!(said(&w.join(PHONE)), [Phrase::InLobby]);
-    assert_eq!(w.policy.may(PHONE, Capability::Admit), Err(Refusal::NotAllowed));
+    assert_eq!(w.policy.may(PHONE, Capability::Admit), Err(PolicyRefusal::NotAllowed));
 }
 
 #[test]
@@ -390,7 +390,7 @@ fn k2_a_pin_lends_admitting_keeps_the_external_mark_and_lets_nobody_in_for_thems
     w.join(PHONE);
     w.join(GUEST);
     w.fact(Fact::OrganiserPin { who: PHONE });
-    assert_eq!(refusals(&w.fact(Fact::Admit { by: PHONE.into(), who: PHONE })), [Refusal::NotAllowed]);
+    assert_eq!(refusals(&w.fact(Fact::Admit { by: PHONE.into(), who: PHONE })), [PolicyRefusal::NotAllowed]);
     let effects = w.fact(Fact::AdmitAll { by: PHONE.into() });
     assert_eq!((seats(&effects), said(&effects)), (vec![GUEST], vec![Phrase::AllAdmitted]));
     assert_eq!(said(&w.fact(Fact::AdmitAll { by: PHONE.into() })), [Phrase::NobodyWaiting]);
@@ -416,7 +416,7 @@ fn k4_a_hosts_mute_that_may_not_be_lifted_raises_the_hand_instead() {
     let effects = w.fact(Fact::Mute { by: MEMBER.into(), who: PHONE, on: true });
     assert_eq!((said(&effects), gates(&effects, PHONE)), (vec![Phrase::MutedByHost], vec![(true, false)]));
     let effects = w.fact(Fact::MuteSelf { who: PHONE, to: Switch::Toggle });
-    assert_eq!((refusals(&effects), said(&effects)), (vec![Refusal::MuteLocked], vec![Phrase::MuteLockedHandRaised]));
+    assert_eq!((refusals(&effects), said(&effects)), (vec![PolicyRefusal::MuteLocked], vec![Phrase::MuteLockedHandRaised]));
     assert!(w.view(PHONE).participants.iter().any(|row| row.id == PHONE && row.hand && row.muted.host));
     w.fact(Fact::Settings(PolicySettings { unmute_after_host_mute: true, ..PolicySettings::default() }));
     assert_eq!(gates(&w.fact(Fact::MuteSelf { who: PHONE, to: Switch::Toggle }), PHONE), [(true, true)]);
@@ -459,10 +459,10 @@ fn n1_every_change_is_told_to_the_device_and_the_microphone_stays_open() {
         assert_eq!(told(&effects), [[phrase]]);
         assert!(gates(&effects, PHONE).is_empty());
         w.began(n as u64 + 1);
-        let effects = w.told(n as u64 + 1, Outcome::Completed);
+        let effects = w.told(n as u64 + 1, NoticeResult::Completed);
         assert!(matches!(
             effects.as_slice(),
-            [Effect::Ledger(LedgerEntry { outcome: Outcome::Completed, carried: Some(CARRIED), .. })]
+            [Effect::Ledger(NoticeEntry { outcome: NoticeResult::Completed, carried: Some(CARRIED), .. })]
         ));
         w.after(5_000);
     }
@@ -477,9 +477,9 @@ fn n2_one_who_enters_while_recording_hears_and_speaks_nothing_before_the_notice(
     let effects = w.join(PHONE);
     assert_eq!(told(&effects), [[Phrase::Admitted, Phrase::RecordingOn, Phrase::TranscriptionPaused]]);
     assert!(gates(&effects, PHONE).is_empty() && said(&effects).is_empty());
-    assert_eq!(w.policy.may(PHONE, Capability::Hear), Err(Refusal::NotAllowed));
+    assert_eq!(w.policy.may(PHONE, Capability::Hear), Err(PolicyRefusal::NotAllowed));
     w.began(1);
-    assert_eq!(gates(&w.told(1, Outcome::Completed), PHONE), [(true, true)]);
+    assert_eq!(gates(&w.told(1, NoticeResult::Completed), PHONE), [(true, true)]);
     assert_eq!(gates(&w.join(GUEST), GUEST), [(true, true)], "a browser's banner is its notice");
 }
 
@@ -491,7 +491,7 @@ fn n3_a_late_notice_closes_the_microphone_until_it_was_heard() {
     let effects = w.after(1);
     assert_eq!((alarms(&effects), gates(&effects, PHONE)), (vec![AlarmKind::Late], vec![(true, false)]));
     w.began(1);
-    assert_eq!(gates(&w.told(1, Outcome::Completed), PHONE), [(true, true)]);
+    assert_eq!(gates(&w.told(1, NoticeResult::Completed), PHONE), [(true, true)]);
 }
 
 #[test]
@@ -503,8 +503,8 @@ fn n3_a_notice_that_does_not_end_closes_the_microphone_and_is_told_once_more() {
     let effects = w.after(1);
     assert_eq!((alarms(&effects), gates(&effects, PHONE)), (vec![AlarmKind::Unfinished], vec![(true, false)]));
     assert_eq!(told(&effects), [[Phrase::RecordingStarted]]);
-    assert!(w.told(1, Outcome::Completed).is_empty(), "too late: another is on its way");
-    assert_eq!(gates(&w.told(2, Outcome::Completed), PHONE), [(true, true)]);
+    assert!(w.told(1, NoticeResult::Completed).is_empty(), "too late: another is on its way");
+    assert_eq!(gates(&w.told(2, NoticeResult::Completed), PHONE), [(true, true)]);
 }
 
 #[test]
@@ -516,7 +516,7 @@ fn n3_on_hold_a_notice_waits_and_comes_before_any_audio() {
     let effects = w.fact(Fact::Hold { who: PHONE, on: false });
     assert_eq!(told(&effects), [[Phrase::RecordingStarted]]);
     assert!(gates(&effects, PHONE).is_empty());
-    assert_eq!(gates(&w.told(1, Outcome::Completed), PHONE), [(true, true)]);
+    assert_eq!(gates(&w.told(1, NoticeResult::Completed), PHONE), [(true, true)]);
 }
 
 #[test]
@@ -525,7 +525,7 @@ fn n3_a_notice_cut_off_by_hold_is_nobodys_fault_and_told_again_on_resume() {
     w.capture(REC, Capture::On);
     w.began(1);
     w.fact(Fact::Hold { who: PHONE, on: true });
-    assert!(alarms(&w.told(1, Outcome::Interrupted)).is_empty());
+    assert!(alarms(&w.told(1, NoticeResult::Interrupted)).is_empty());
     let effects = w.fact(Fact::Hold { who: PHONE, on: false });
     assert_eq!(told(&effects), [[Phrase::RecordingStarted]]);
     assert!(gates(&effects, PHONE).is_empty());
@@ -544,7 +544,7 @@ fn n4_changes_while_a_notice_plays_merge_and_on_then_off_is_told_as_both() {
     w.capture(CaptureKind::Transcription, Capture::On);
     w.after(1_500);
     assert_eq!(
-        told(&w.told(1, Outcome::Completed)),
+        told(&w.told(1, NoticeResult::Completed)),
         [[Phrase::RecordingStarted, Phrase::RecordingStopped, Phrase::TranscriptionStarted]]
     );
 }
@@ -554,7 +554,7 @@ fn n4_a_following_notice_waits_for_the_second_to_pass() {
     let mut w = meeting();
     w.capture(REC, Capture::On);
     w.after(200);
-    w.told(1, Outcome::Completed);
+    w.told(1, NoticeResult::Completed);
     assert!(told(&w.capture(REC, Capture::Off)).is_empty());
     assert!(told(&w.after(799)).is_empty());
     assert_eq!(told(&w.after(1)), [[Phrase::RecordingStopped]]);
@@ -564,16 +564,16 @@ fn n4_a_following_notice_waits_for_the_second_to_pass() {
 fn n6_a_notice_that_fails_twice_leaves_the_microphone_closed_and_says_so() {
     let mut w = meeting();
     w.capture(REC, Capture::On);
-    let effects = w.told(1, Outcome::Failed);
+    let effects = w.told(1, NoticeResult::Failed);
     assert_eq!((alarms(&effects), gates(&effects, PHONE)), (vec![AlarmKind::Failed], vec![(true, false)]));
-    let effects = w.told(2, Outcome::Failed);
+    let effects = w.told(2, NoticeResult::Failed);
     assert_eq!((alarms(&effects), said(&effects)), (vec![AlarmKind::Failed], vec![Phrase::MicrophoneClosed]));
     assert!(told(&w.after(29_999)).is_empty());
     assert_eq!(told(&w.after(1)), [[Phrase::RecordingStarted]], "N-8: again every 30 s");
-    let effects = w.told(3, Outcome::Failed);
+    let effects = w.told(3, NoticeResult::Failed);
     assert_eq!((alarms(&effects), said(&effects)), (vec![AlarmKind::Failed], vec![]));
     assert_eq!(told(&w.capture(REC, Capture::Off)), [[Phrase::RecordingStarted, Phrase::RecordingStopped]], "at once");
-    assert_eq!(gates(&w.told(4, Outcome::Completed), PHONE), [(true, true)]);
+    assert_eq!(gates(&w.told(4, NoticeResult::Completed), PHONE), [(true, true)]);
     assert!(told(&w.after(600_000)).is_empty());
 }
 
@@ -600,7 +600,7 @@ fn n8_what_a_device_has_not_received_is_told_once_more_then_the_microphone_close
         (vec![vec![Phrase::RecordingStarted]], vec![], vec![])
     );
     w.began(2);
-    w.told(2, Outcome::Completed);
+    w.told(2, NoticeResult::Completed);
     w.after(12_000);
     let effects = w.fact(Fact::Reported { notice: NoticeId::from_number(2), received_permille: Some(0) });
     assert_eq!((alarms(&effects), said(&effects)), (vec![AlarmKind::NotReceived], vec![Phrase::MicrophoneClosed]));
@@ -611,7 +611,7 @@ fn n8_what_a_device_has_not_received_is_told_once_more_then_the_microphone_close
     assert_eq!((alarms(&effects), said(&effects), told(&effects)), (vec![AlarmKind::NotReceived], vec![], vec![]));
     assert!(told(&w.after(29_999)).is_empty());
     assert_eq!(told(&w.after(1)), [[Phrase::RecordingStarted]]);
-    assert_eq!(w.policy.may(PHONE, Capability::Speak), Err(Refusal::NotAllowed));
+    assert_eq!(w.policy.may(PHONE, Capability::Speak), Err(PolicyRefusal::NotAllowed));
 }
 
 #[test]
@@ -648,7 +648,7 @@ fn n2_never_waits_for_a_report() {
     w.capture(REC, Capture::On);
     w.join(PHONE);
     w.began(1);
-    assert_eq!(gates(&w.told(1, Outcome::Completed), PHONE), [(true, true)]);
+    assert_eq!(gates(&w.told(1, NoticeResult::Completed), PHONE), [(true, true)]);
     let effects = w.fact(Fact::Reported { notice: NoticeId::from_number(1), received_permille: Some(0) });
     assert!(gates(&effects, PHONE).is_empty(), "it is told again with its microphone open");
     assert_eq!(told(&w.after(1_000)), [[Phrase::RecordingOn]]);
@@ -659,14 +659,14 @@ fn n8_what_is_told_again_ends_with_what_is_true_now_and_is_told_once() {
     let mut w = meeting();
     w.capture(REC, Capture::On);
     w.after(3_000);
-    w.told(1, Outcome::Completed);
+    w.told(1, NoticeResult::Completed);
     w.capture(REC, Capture::Paused);
     w.after(3_000);
-    w.told(2, Outcome::Completed);
+    w.told(2, NoticeResult::Completed);
     let lost = |notice| Fact::Reported { notice: NoticeId::from_number(notice), received_permille: Some(0) };
     assert_eq!(told(&w.fact(lost(1))), [[Phrase::RecordingStarted, Phrase::RecordingPaused]]);
     assert!(told(&w.fact(lost(2))).is_empty(), "it is told again already");
-    w.told(3, Outcome::Completed);
+    w.told(3, NoticeResult::Completed);
     assert!(w.after(20_000).is_empty());
     assert!(w.fact(Fact::Reported { notice: NoticeId::from_number(3), received_permille: Some(1_000) }).is_empty());
     assert!(w.after(600_000).is_empty());
@@ -677,13 +677,13 @@ fn n8_on_hold_what_was_lost_waits_and_comes_before_any_audio() {
     let mut w = meeting();
     w.capture(REC, Capture::On);
     w.after(3_000);
-    w.told(1, Outcome::Completed);
+    w.told(1, NoticeResult::Completed);
     w.fact(Fact::Hold { who: PHONE, on: true });
     assert!(told(&w.fact(Fact::Reported { notice: NoticeId::from_number(1), received_permille: Some(0) })).is_empty());
     let effects = w.fact(Fact::Hold { who: PHONE, on: false });
     assert_eq!(told(&effects), [[Phrase::RecordingStarted]]);
     assert!(gates(&effects, PHONE).is_empty());
-    assert_eq!(gates(&w.told(2, Outcome::Completed), PHONE), [(true, true)]);
+    assert_eq!(gates(&w.told(2, NoticeResult::Completed), PHONE), [(true, true)]);
 }
 
 #[test]
@@ -694,7 +694,7 @@ fn n8_a_notice_cut_off_by_leaving_is_in_the_ledger() {
     assert!(
         effects
             .iter()
-            .any(|e| matches!(e, Effect::Ledger(entry) if entry.outcome == Outcome::Interrupted && entry.what.len() == 1))
+            .any(|e| matches!(e, Effect::Ledger(entry) if entry.outcome == NoticeResult::Interrupted && entry.what.len() == 1))
     );
 }
 
@@ -702,7 +702,7 @@ fn n8_a_notice_cut_off_by_leaving_is_in_the_ledger() {
 fn n11_transcription_that_nothing_could_do_is_refused() {
     let mut w = meeting();
     let ask = Fact::Capture { what: CaptureKind::Transcription, by: MEMBER.into(), want: Capture::On };
-    assert_eq!(refusals(&w.fact(ask.clone())), [Refusal::NotConfigured]);
+    assert_eq!(refusals(&w.fact(ask.clone())), [PolicyRefusal::NotConfigured]);
     w.fact(Fact::TranscriberConfigured(true));
     assert_eq!(w.fact(ask), [Effect::Capture { what: CaptureKind::Transcription, want: Capture::On }]);
 }

@@ -143,7 +143,7 @@ impl From<ParticipantId> for Asker {
 
 /// Why an ask was refused (M-7, M-12).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum Refusal {
+pub enum PolicyRefusal {
     /// Only a member, or for admitting a call that gave the PIN, may do that (M-7, M-12).
     #[error("only a member of the meeting may do that")]
     NotAllowed,

@@ -18,7 +18,7 @@ pub struct DailyLimits {
 
 /// How much a message matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Need {
+pub(super) enum DailyNeed {
     /// The chat, and whatever somebody asks for.
     Wanted,
     /// What must be known or answered (N-10, C-7, STOP): a quarter more than the limit is kept for it.
@@ -27,7 +27,7 @@ pub(super) enum Need {
 
 /// Parts that have been sent today, by meeting; `None`: to who is in none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Spent {
+pub struct DailySpent {
     /// When the day is over.
     pub left: Duration,
     /// Before this run.
@@ -36,7 +36,7 @@ pub struct Spent {
 
 /// The accounts of the day.
 #[derive(Debug)]
-pub(super) struct Spending {
+pub(super) struct DailySpending {
     limits: DailyLimits,
     ends: Instant,
     all: u64,
@@ -46,8 +46,8 @@ pub(super) struct Spending {
     said: BTreeSet<Option<MeetingName>>,
 }
 
-impl Spending {
-    pub(super) fn new(now: Instant, limits: DailyLimits, spent: Spent) -> Self {
+impl DailySpending {
+    pub(super) fn new(now: Instant, limits: DailyLimits, spent: DailySpent) -> Self {
         let all = spent.parts.values().sum();
         let left = if spent.left.is_zero() { DAY } else { spent.left };
         Self { limits, ends: now + left, all, parts: spent.parts, said: BTreeSet::new() }
@@ -59,15 +59,15 @@ impl Spending {
     }
 
     /// Parts that are left, if nothing happens before the day ends.
-    pub(super) fn left(&self, meeting: &Option<MeetingName>, need: Need) -> u64 {
+    pub(super) fn left(&self, meeting: &Option<MeetingName>, need: DailyNeed) -> u64 {
         let share = if meeting.is_some() { self.limits.meeting } else { self.limits.all / 10 };
-        let room = |limit: u64| if need == Need::Owed { limit.saturating_add(limit / 4) } else { limit };
+        let room = |limit: u64| if need == DailyNeed::Owed { limit.saturating_add(limit / 4) } else { limit };
         let spent = self.parts.get(meeting).copied().unwrap_or_default();
         room(share).saturating_sub(spent).min(room(self.limits.all).saturating_sub(self.all))
     }
 
     /// Whether so many parts may be sent.
-    pub(super) fn has(&mut self, now: Instant, meeting: &Option<MeetingName>, parts: u64, need: Need) -> bool {
+    pub(super) fn has(&mut self, now: Instant, meeting: &Option<MeetingName>, parts: u64, need: DailyNeed) -> bool {
         while self.ends <= now {
             self.ends += DAY;
             self.all = 0;
@@ -83,7 +83,7 @@ impl Spending {
     }
 
     /// Counts parts that are sent; `false`: they may not be, and nothing is counted.
-    pub(super) fn take(&mut self, now: Instant, meeting: &Option<MeetingName>, parts: u64, need: Need) -> bool {
+    pub(super) fn take(&mut self, now: Instant, meeting: &Option<MeetingName>, parts: u64, need: DailyNeed) -> bool {
         let has = self.has(now, meeting, parts, need);
         if has {
             self.all += parts;
@@ -103,20 +103,21 @@ mod tests {
         let now = Instant::now();
         let meeting = |name: &str| Some(MeetingName::new(name).unwrap());
         let limits = DailyLimits { meeting: 8, all: 20 };
-        let spent = Spent { left: Duration::from_secs(60), parts: [(meeting("a"), 3)].into() };
-        let mut spending = Spending::new(now, limits, spent);
-        let takes = |spending: &mut Spending, meeting: &Option<MeetingName>, need| {
+        let spent = DailySpent { left: Duration::from_secs(60), parts: [(meeting("a"), 3)].into() };
+        let mut spending = DailySpending::new(now, limits, spent);
+        let takes = |spending: &mut DailySpending, meeting: &Option<MeetingName>, need| {
             (0..100).filter(|_| spending.take(now, meeting, 1, need)).count()
         };
-        assert_eq!(takes(&mut spending, &None, Need::Wanted), 2, "a tenth for strangers");
-        assert_eq!(takes(&mut spending, &meeting("a"), Need::Wanted), 5, "an earlier run has sent three");
-        assert_eq!(takes(&mut spending, &meeting("a"), Need::Owed), 2, "a quarter more for what must be known");
-        assert_eq!(takes(&mut spending, &meeting("b"), Need::Wanted), 8);
-        assert_eq!(takes(&mut spending, &meeting("c"), Need::Wanted), 0, "all together");
-        assert_eq!(takes(&mut spending, &meeting("c"), Need::Owed), 5);
+        assert_eq!(takes(&mut spending, &None, DailyNeed::Wanted), 2, "a tenth for strangers");
+        assert_eq!(takes(&mut spending, &meeting("a"), DailyNeed::Wanted), 5, "an earlier run has sent three");
+        assert_eq!(takes(&mut spending, &meeting("a"), DailyNeed::Owed), 2, "a quarter more for what must be known");
+        assert_eq!(takes(&mut spending, &meeting("b"), DailyNeed::Wanted), 8);
+        assert_eq!(takes(&mut spending, &meeting("c"), DailyNeed::Wanted), 0, "all together");
+        assert_eq!(takes(&mut spending, &meeting("c"), DailyNeed::Owed), 5);
         let tomorrow = now + Duration::from_secs(60);
         assert!(
-            spending.take(tomorrow, &meeting("c"), 8, Need::Wanted) && !spending.take(tomorrow, &meeting("c"), 1, Need::Wanted)
+            spending.take(tomorrow, &meeting("c"), 8, DailyNeed::Wanted)
+                && !spending.take(tomorrow, &meeting("c"), 1, DailyNeed::Wanted)
         );
     }
 }

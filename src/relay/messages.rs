@@ -5,17 +5,17 @@ use std::time::Duration;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Number, Reader, ReaderId};
+use super::{PhoneNumber, ReaderId, SmsReader};
 use crate::common::ids::{CallId, MeetingName};
 use crate::common::redact::Redacted;
 
 /// A message to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
+pub struct SmsText {
     /// The call that it belongs to, and is dropped with while it waits; `None`: an answer of our own.
     pub call: Option<CallId>,
     /// To whom.
-    pub to: Number,
+    pub to: PhoneNumber,
     /// At most [`LONGEST`] parts of it.
     pub text: Redacted<String>,
     /// The line of the chat that it brings, for whoever wants to know how far it has come.
@@ -36,9 +36,9 @@ pub enum Means {
 
 /// What is told to the call that asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Told {
+pub enum RelayAnswer {
     /// The code is on its way to this number, which is to be read back.
-    CodeSent(Number),
+    CodeSent(PhoneNumber),
     /// Too many codes were asked for, the number's holder wants no messages, or no such number may be written to.
     TooMany,
     /// The code was right, the proof is kept: the chat comes by SMS.
@@ -55,13 +55,13 @@ pub enum Told {
 
 /// What happens to a [`Relay`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Input {
+pub enum RelayInput {
     /// Whose messages they are has another name from now on (O-2).
     Organisation {
         /// The name.
         name: String,
     },
-    /// A device is inside a meeting. Answered by [`Output::Readers`].
+    /// A device is inside a meeting. Answered by [`RelayOutput::Readers`].
     Entered {
         /// Its call.
         call: CallId,
@@ -72,14 +72,14 @@ pub enum Input {
         /// Its name, for people.
         name: String,
     },
-    /// Somebody at a device has keyed in a number (`*4`). Answered by [`Output::Tell`].
+    /// Somebody at a device has keyed in a number (`*4`). Answered by [`RelayOutput::Tell`].
     Ask {
         /// The call of the device, which is inside a meeting.
         call: CallId,
         /// The number.
-        number: Number,
+        number: PhoneNumber,
     },
-    /// Somebody at a device has keyed in a code. Answered by [`Output::Tell`].
+    /// Somebody at a device has keyed in a code. Answered by [`RelayOutput::Tell`].
     Code {
         /// The call.
         call: CallId,
@@ -105,11 +105,11 @@ pub enum Input {
         /// Of this call.
         call: CallId,
         /// Of this number's holder.
-        number: Number,
+        number: PhoneNumber,
         /// It is on the disk.
         kept: bool,
     },
-    /// Somebody at a device wants no more messages (`*4`). Answered by [`Output::Tell`].
+    /// Somebody at a device wants no more messages (`*4`). Answered by [`RelayOutput::Tell`].
     Stop {
         /// The call.
         call: CallId,
@@ -124,7 +124,7 @@ pub enum Input {
         /// The provider's name for the message, where it has one.
         id: Option<String>,
         /// Who.
-        from: Number,
+        from: PhoneNumber,
         /// What, all parts of it.
         text: Redacted<String>,
     },
@@ -150,29 +150,29 @@ pub enum Input {
 
 /// What a [`Relay`] wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Output {
+pub enum RelayOutput {
     /// Send this.
-    Send(Message),
+    Send(SmsText),
     /// Drop what still waits to be sent for this call (C-7).
     Forget {
         /// The call.
         call: CallId,
         /// To this number; `None`: to all.
-        number: Option<Number>,
+        number: Option<PhoneNumber>,
     },
     /// Drop what still waits to be sent to this number (C-2).
     Hush {
         /// The number.
-        number: Number,
+        number: PhoneNumber,
     },
-    /// Keep the proof that this number's holder has opted in, then say [`Input::Kept`] (C-2).
+    /// Keep the proof that this number's holder has opted in, then say [`RelayInput::Kept`] (C-2).
     Keep {
         /// The call in which.
         call: CallId,
         /// The device's label.
         device: String,
         /// Who.
-        number: Number,
+        number: PhoneNumber,
         /// By what it was shown.
         means: Means,
     },
@@ -183,7 +183,7 @@ pub enum Output {
         /// To be texted to our number: eight digits.
         code: Redacted<String>,
         /// Who reads, or wants to.
-        readers: Vec<Reader>,
+        readers: Vec<SmsReader>,
     },
     /// Keep that so many parts were sent today.
     Spent {
@@ -197,7 +197,7 @@ pub enum Output {
         /// The call.
         call: CallId,
         /// Who has written it.
-        by: Number,
+        by: PhoneNumber,
         /// What.
         text: Redacted<String>,
     },
@@ -209,7 +209,7 @@ pub enum Output {
     /// Keep that this number's holder has said STOP or START (C-2).
     Stopped {
         /// Whose.
-        number: Number,
+        number: PhoneNumber,
         /// Nothing is sent to it.
         stopped: bool,
     },
@@ -218,7 +218,7 @@ pub enum Output {
         /// The call.
         call: CallId,
         /// What.
-        told: Told,
+        told: RelayAnswer,
     },
 }
 

@@ -25,18 +25,18 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-pub use daily_limits::{DailyLimits, Spent};
+pub use daily_limits::{DailyLimits, DailySpent};
 pub use keyword::Keyword;
-pub use messages::{Input, Line, Means, Message, Output, Told};
-pub use number::{Home, Number, Prefixes};
-pub use readers::{Reader, ReaderId, ReaderState};
+pub use messages::{Line, Means, RelayAnswer, RelayInput, RelayOutput, SmsText};
+pub use number::{NumberingPlan, PhoneNumber, Prefixes};
+pub use readers::{ReaderId, ReaderState, SmsReader};
 
 use crate::common::display_name;
 use crate::common::ids::{CallId, MeetingName};
 use crate::common::machine::Machine;
-use crate::common::rate_limit::{Allowance, Budget, Budgets};
+use crate::common::rate_limit::{RateLimit, RateLimiter, TokenBucket};
 use crate::common::redact::Redacted;
-use daily_limits::{Need, Spending};
+use daily_limits::{DailyNeed, DailySpending};
 
 /// Digits of every code.
 const DIGITS: usize = 8;
@@ -45,11 +45,11 @@ pub const CODE_LIVES: Duration = Duration::from_secs(10 * 60);
 /// Wrong codes, in all, of one that was texted.
 pub const TRIES: u8 = 3;
 /// Codes texted to one number: it is nobody's to be pestered by (C-2).
-pub const CODES_PER_NUMBER: Allowance = Allowance { burst: 3, every: Duration::from_secs(30 * 60) };
+pub const CODES_PER_NUMBER: RateLimit = RateLimit { burst: 3, every: Duration::from_secs(30 * 60) };
 /// Codes asked for in one call.
 pub const CODES_PER_CALL: u8 = 5;
 /// Codes texted for one meeting: whoever dials around makes no bill, and shuts out nobody elsewhere.
-pub const CODES_PER_MEETING: Allowance = Allowance { burst: 30, every: Duration::from_secs(60) };
+pub const CODES_PER_MEETING: RateLimit = RateLimit { burst: 30, every: Duration::from_secs(60) };
 /// Numbers, and meetings, whose codes are told apart.
 const NUMBERS: usize = 4096;
 /// How long a message is worth sending: what is older tells of a meeting that has gone on.
@@ -69,9 +69,9 @@ pub struct RelaySettings {
     /// The organisation's name, in the words of the relay itself.
     pub organisation: String,
     /// Parts of messages to one number (C-4).
-    pub segments: Allowance,
+    pub segments: RateLimit,
     /// Our own number: what comes from it is our own.
-    pub number: Number,
+    pub number: PhoneNumber,
     /// Numbers that begin like this may be written to, and no others (C-2).
     pub prefixes: Prefixes,
     /// Parts of messages in a day (C-2).
@@ -123,7 +123,7 @@ struct Subscription {
     id: ReaderId,
     means: Means,
     state: State,
-    budget: Budget,
+    budget: TokenBucket,
     held: Option<Held>,
     segments: u64,
     /// Was told that there is no more today, of the day that ends then.
@@ -154,9 +154,9 @@ struct Room {
     /// Whoever texts it, and is confirmed, is one of the people around the device.
     join: Redacted<String>,
     /// What was shown of it last.
-    shown: Option<(Redacted<String>, Vec<Reader>)>,
+    shown: Option<(Redacted<String>, Vec<SmsReader>)>,
     /// The number that was keyed in last.
-    keyed: Option<Number>,
+    keyed: Option<PhoneNumber>,
     /// Codes that were asked for.
     codes: u8,
 }
@@ -168,29 +168,29 @@ pub struct Relay {
     /// One for each call whose device is inside.
     rooms: BTreeMap<CallId, Room>,
     /// Of the people around these devices; gone with the call.
-    subscriptions: BTreeMap<(CallId, Number), Subscription>,
-    codes_of: Budgets<Number>,
-    codes_in: Budgets<MeetingName>,
+    subscriptions: BTreeMap<(CallId, PhoneNumber), Subscription>,
+    codes_of: RateLimiter<PhoneNumber>,
+    codes_in: RateLimiter<MeetingName>,
     drawn: u64,
     readers: u64,
     inbound: inbound::Inbound,
-    spending: Spending,
+    spending: DailySpending,
     /// Bounded by what one input can cause: a few, or four for each subscription.
-    outputs: VecDeque<Output>,
+    outputs: VecDeque<RelayOutput>,
 }
 
 impl Relay {
     /// A relay without subscriptions, that sends nothing to who has said STOP, and goes on with the day's accounts.
     #[must_use]
-    pub fn new(now: Instant, settings: RelaySettings, stopped: BTreeSet<Number>, spent: Spent) -> Self {
+    pub fn new(now: Instant, settings: RelaySettings, stopped: BTreeSet<PhoneNumber>, spent: DailySpent) -> Self {
         Self {
-            spending: Spending::new(now, settings.daily, spent),
+            spending: DailySpending::new(now, settings.daily, spent),
             inbound: inbound::Inbound::new(now, stopped, settings.answers_per_minute),
             settings,
             rooms: BTreeMap::new(),
             subscriptions: BTreeMap::new(),
-            codes_of: Budgets::new(CODES_PER_NUMBER, NUMBERS, now),
-            codes_in: Budgets::new(CODES_PER_MEETING, NUMBERS, now),
+            codes_of: RateLimiter::new(CODES_PER_NUMBER, NUMBERS, now),
+            codes_in: RateLimiter::new(CODES_PER_MEETING, NUMBERS, now),
             drawn: 0,
             readers: 0,
             outputs: VecDeque::new(),
@@ -200,7 +200,7 @@ impl Relay {
     /// The subscriptions, the oldest call first.
     #[must_use]
     pub fn lines(&self) -> Vec<Line> {
-        let line = |((call, number), of): (&(CallId, Number), &Subscription)| Line {
+        let line = |((call, number), of): (&(CallId, PhoneNumber), &Subscription)| Line {
             reader: of.id.to_string(),
             call: call.to_string(),
             device: self.rooms.get(call).map(|room| room.device.clone()).unwrap_or_default(),
@@ -220,7 +220,7 @@ impl Relay {
             id: ReaderId::from_number(self.readers),
             means,
             state,
-            budget: Budget::new(self.settings.segments, now),
+            budget: TokenBucket::new(self.settings.segments, now),
             held: None,
             segments: 0,
             limited: None,
@@ -228,7 +228,7 @@ impl Relay {
     }
 
     /// The calls with this number, the oldest first.
-    fn calls_of(&self, number: &Number, wanted: impl Fn(&State) -> bool) -> Vec<CallId> {
+    fn calls_of(&self, number: &PhoneNumber, wanted: impl Fn(&State) -> bool) -> Vec<CallId> {
         let theirs = self.subscriptions.iter().filter(|((_, known), of)| known == number && wanted(&of.state));
         theirs.map(|((call, _), _)| *call).collect()
     }
@@ -241,10 +241,10 @@ impl Relay {
         let parts = parts(&whole);
         let (mut due, mut limited) = (Vec::new(), Vec::new());
         for ((_, number), subscription) in self.subscriptions.range_mut(around(call)).filter(|(_, one)| one.is_on()) {
-            let affordable = self.spending.has(now, &meeting, parts, Need::Wanted);
+            let affordable = self.spending.has(now, &meeting, parts, DailyNeed::Wanted);
             // What waits is older, and must not be overtaken.
             if subscription.held.is_none() && affordable && subscription.takes(now, parts) {
-                self.spending.take(now, &meeting, parts, Need::Wanted);
+                self.spending.take(now, &meeting, parts, DailyNeed::Wanted);
                 due.push(number.clone());
                 continue;
             }
@@ -255,14 +255,14 @@ impl Relay {
             subscription.held = Some(Held { lines, name: name.clone(), text: Redacted::new(text.clone()) });
         }
         for to in due {
-            self.outputs.push_back(Output::Spent { meeting: meeting.clone(), parts });
+            self.outputs.push_back(RelayOutput::Spent { meeting: meeting.clone(), parts });
             let text = Redacted::new(whole.clone());
-            self.outputs.push_back(Output::Send(Message { call: Some(call), to, text, line: Some(line), lives: LIVES }));
+            self.outputs.push_back(RelayOutput::Send(SmsText { call: Some(call), to, text, line: Some(line), lives: LIVES }));
         }
         let text =
             format!("{}: no more messages today, as their number is limited. The chat goes on.", self.settings.organisation);
         for number in limited {
-            self.send(now, Some(call), number, &text, Need::Owed);
+            self.send(now, Some(call), number, &text, DailyNeed::Owed);
         }
     }
 
@@ -275,7 +275,7 @@ impl Relay {
             due.push(number.clone());
         }
         for number in due {
-            self.send(now, Some(call), number, &text, Need::Owed);
+            self.send(now, Some(call), number, &text, DailyNeed::Owed);
         }
     }
 
@@ -288,18 +288,18 @@ impl Relay {
             let text = if held.lines == 1 { last } else { format!("({} lines left out) {last}", held.lines - 1) };
             let text = segment::fit(&text, DIGEST);
             let (meeting, parts) = (Some(room.meeting.clone()), parts(&text));
-            if self.spending.has(now, &meeting, parts, Need::Wanted) && subscription.takes(now, parts) {
+            if self.spending.has(now, &meeting, parts, DailyNeed::Wanted) && subscription.takes(now, parts) {
                 subscription.held = None;
                 due.push((*call, number.clone(), text));
             }
         }
         for (call, number, text) in due {
-            self.send(now, Some(call), number, &text, Need::Wanted);
+            self.send(now, Some(call), number, &text, DailyNeed::Wanted);
         }
     }
 
     /// Sends a text of our own, to whom and as much as may be sent (C-2); `false`: it is not.
-    fn send(&mut self, now: Instant, call: Option<CallId>, to: Number, text: &str, need: Need) -> bool {
+    fn send(&mut self, now: Instant, call: Option<CallId>, to: PhoneNumber, text: &str, need: DailyNeed) -> bool {
         let meeting = call.and_then(|call| self.rooms.get(&call)).map(|room| room.meeting.clone());
         self.send_for(now, (call, meeting), to, text, need)
     }
@@ -308,29 +308,29 @@ impl Relay {
         &mut self,
         now: Instant,
         (call, meeting): (Option<CallId>, Option<MeetingName>),
-        to: Number,
+        to: PhoneNumber,
         text: &str,
-        need: Need,
+        need: DailyNeed,
     ) -> bool {
         let parts = parts(text);
         if !self.settings.prefixes.allow(&to) || !self.spending.take(now, &meeting, parts, need) {
             return false;
         }
-        self.outputs.push_back(Output::Spent { meeting, parts });
-        let message = Message { call, to, text: Redacted::new(text.to_owned()), line: None, lives: LIVES };
-        self.outputs.push_back(Output::Send(message));
+        self.outputs.push_back(RelayOutput::Spent { meeting, parts });
+        let message = SmsText { call, to, text: Redacted::new(text.to_owned()), line: None, lives: LIVES };
+        self.outputs.push_back(RelayOutput::Send(message));
         true
     }
 
-    fn tell(&mut self, call: CallId, told: Told) {
-        self.outputs.push_back(Output::Tell { call, told });
+    fn tell(&mut self, call: CallId, told: RelayAnswer) {
+        self.outputs.push_back(RelayOutput::Tell { call, told });
     }
 }
 
 /// The subscriptions around one device, as a range of all.
-fn around(call: CallId) -> impl std::ops::RangeBounds<(CallId, Number)> {
+fn around(call: CallId) -> impl std::ops::RangeBounds<(CallId, PhoneNumber)> {
     let next = CallId::from_number(call.number().saturating_add(1));
-    (call, Number::lowest())..(next, Number::lowest())
+    (call, PhoneNumber::lowest())..(next, PhoneNumber::lowest())
 }
 
 fn parts(text: &str) -> u64 {
@@ -350,23 +350,23 @@ fn plain(text: &str) -> String {
 }
 
 impl Machine for Relay {
-    type Input = Input;
-    type Output = Output;
+    type Input = RelayInput;
+    type Output = RelayOutput;
 
-    fn handle(&mut self, now: Instant, input: Input) {
+    fn handle(&mut self, now: Instant, input: RelayInput) {
         match input {
-            Input::Organisation { name } => self.settings.organisation = name,
-            Input::Entered { call, meeting, device, name } => self.entered(call, meeting, device, name),
-            Input::Ask { call, number } => self.ask(now, call, number),
-            Input::Code { call, code } => self.code(now, call, &code),
-            Input::Confirm { call, reader } => self.confirm(call, reader),
-            Input::Remove { call, reader } => self.remove(now, call, reader),
-            Input::Kept { call, number, kept } => self.kept(now, call, number, kept),
-            Input::Stop { call } => self.stop(call),
-            Input::Left { call } => self.left(now, call),
-            Input::Received { id, from, text } => self.received(now, id, &from, text.expose()),
-            Input::Notice { call, text } => self.notice(now, call, text.expose()),
-            Input::Line { call, line, name, text } => self.line(now, call, line, name.expose(), text.expose()),
+            RelayInput::Organisation { name } => self.settings.organisation = name,
+            RelayInput::Entered { call, meeting, device, name } => self.entered(call, meeting, device, name),
+            RelayInput::Ask { call, number } => self.ask(now, call, number),
+            RelayInput::Code { call, code } => self.code(now, call, &code),
+            RelayInput::Confirm { call, reader } => self.confirm(call, reader),
+            RelayInput::Remove { call, reader } => self.remove(now, call, reader),
+            RelayInput::Kept { call, number, kept } => self.kept(now, call, number, kept),
+            RelayInput::Stop { call } => self.stop(call),
+            RelayInput::Left { call } => self.left(now, call),
+            RelayInput::Received { id, from, text } => self.received(now, id, &from, text.expose()),
+            RelayInput::Notice { call, text } => self.notice(now, call, text.expose()),
+            RelayInput::Line { call, line, name, text } => self.line(now, call, line, name.expose(), text.expose()),
         }
     }
 
@@ -375,17 +375,17 @@ impl Machine for Relay {
         self.digest(now);
     }
 
-    fn poll(&mut self) -> Option<Output> {
+    fn poll(&mut self) -> Option<RelayOutput> {
         self.outputs.pop_front()
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let at = |((call, _), known): (&(CallId, Number), &Subscription)| match known.state {
+        let at = |((call, _), known): (&(CallId, PhoneNumber), &Subscription)| match known.state {
             State::Pending { until } => Some(until),
             _ => {
                 let ready = known.held.as_ref().map(|_| known.budget.ready_at(u32::try_from(DIGEST).unwrap_or(1)))?;
                 let meeting = self.rooms.get(call).map(|room| room.meeting.clone());
-                let affordable = self.spending.left(&meeting, Need::Wanted) >= DIGEST as u64;
+                let affordable = self.spending.left(&meeting, DailyNeed::Wanted) >= DIGEST as u64;
                 Some(if affordable { ready } else { ready.max(self.spending.ends()) })
             }
         };

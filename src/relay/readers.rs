@@ -47,7 +47,7 @@ pub enum ReaderState {
 
 /// Somebody who reads the chat by SMS, or wants to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reader {
+pub struct SmsReader {
     /// Which.
     pub id: ReaderId,
     /// Masked.
@@ -58,9 +58,9 @@ pub struct Reader {
     pub state: ReaderState,
 }
 
-impl Reader {
+impl SmsReader {
     /// As it is shown, if it is.
-    pub(super) fn of(number: &super::Number, subscription: &Subscription) -> Option<Self> {
+    pub(super) fn of(number: &super::PhoneNumber, subscription: &Subscription) -> Option<Self> {
         let state = match subscription.state {
             State::On => ReaderState::On,
             State::Pending { .. } | State::Proving if subscription.means == Means::Sms => ReaderState::Pending,

@@ -3,13 +3,13 @@
 
 use std::time::SystemTime;
 
-use super::Number;
+use super::PhoneNumber;
 use super::segment::Coding;
 use crate::common::redact::Redacted;
 
 /// What joins the parts of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cut {
+pub struct PartInfo {
     /// The same for all parts of a message.
     pub coding: Coding,
     /// The same for all parts of a message, and another in the next one to the same number.
@@ -20,19 +20,19 @@ pub struct Cut {
     pub number: u8,
 }
 
-/// A message, or one part of it where the provider takes parts ([`cuts`](super::provider::Kind::cuts)).
+/// A message, or one part of it where the provider takes parts ([`cuts`](super::provider::ProviderKind::cuts)).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parcel {
+pub struct OutgoingSms {
     /// By this its outcome is told; never used twice, also over restarts.
     pub id: u64,
     /// A UUID; the same when the same parcel is submitted again, so that a provider can know it (C-7).
     pub reference: String,
     /// To whom.
-    pub to: Number,
+    pub to: PhoneNumber,
     /// What.
     pub text: Redacted<String>,
     /// Where the provider takes parts.
-    pub cut: Option<Cut>,
+    pub cut: Option<PartInfo>,
     /// When it was made; the same when it is submitted again, also by another run.
     pub created: SystemTime,
     /// The provider may have it already, from a try that was not answered.
@@ -41,7 +41,7 @@ pub struct Parcel {
 
 /// How a submit has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum SubmitOutcome {
     /// The provider has it, under this name; receipts say it again.
     Accepted {
         /// `None`: there will be no receipt.
@@ -59,7 +59,7 @@ pub enum Outcome {
 
 /// What becomes of a message that was accepted, as its receipts say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum DeliveryOutcome {
     /// More is to come.
     OnItsWay,
     /// It is on the handset.

@@ -8,20 +8,20 @@ fn start() -> Instant {
     Instant::now()
 }
 
-fn number(last: u32) -> Number {
-    Number::parse(&format!("+4917155{last:05}")).expect("a number")
+fn number(last: u32) -> PhoneNumber {
+    PhoneNumber::parse(&format!("+4917155{last:05}")).expect("a number")
 }
 
 /// A relay and what came out of it.
 struct World {
     relay: Relay,
     now: Instant,
-    sent: Vec<(Number, String)>,
-    told: Vec<Told>,
+    sent: Vec<(PhoneNumber, String)>,
+    told: Vec<RelayAnswer>,
     posted: Vec<(CallId, String)>,
     stopped: Vec<bool>,
     joins: BTreeMap<CallId, String>,
-    readers: BTreeMap<CallId, Vec<Reader>>,
+    readers: BTreeMap<CallId, Vec<SmsReader>>,
     /// The disk takes proofs.
     writes: bool,
 }
@@ -38,13 +38,13 @@ impl World {
             prefixes: Prefixes::new(vec!["+49".to_owned()]),
             daily: DailyLimits { meeting: 100_000_000, all: 1_000_000_000 },
             answers_per_minute: 10,
-            segments: Allowance { burst: 10, every: Duration::from_secs(6) },
+            segments: RateLimit { burst: 10, every: Duration::from_secs(6) },
             secret: Redacted::new([7; 32]),
         };
         change(&mut settings);
         let now = start();
         Self {
-            relay: Relay::new(now, settings, BTreeSet::new(), Spent::default()),
+            relay: Relay::new(now, settings, BTreeSet::new(), DailySpent::default()),
             now,
             sent: Vec::new(),
             told: Vec::new(),
@@ -56,8 +56,8 @@ impl World {
         }
     }
 
-    fn input(&mut self, input: Input) {
-        if let Input::Left { call } = &input {
+    fn input(&mut self, input: RelayInput) {
+        if let RelayInput::Left { call } = &input {
             self.joins.remove(call);
         }
         self.relay.handle(self.now, input);
@@ -67,19 +67,20 @@ impl World {
     fn drain(&mut self) {
         while let Some(output) = self.relay.poll() {
             match output {
-                Output::Send(message) => self.sent.push((message.to, message.text.into_inner())),
-                Output::Tell { told, .. } => self.told.push(told),
-                Output::Post { call, text, .. } => self.posted.push((call, text.into_inner())),
-                Output::Stopped { stopped, .. } => self.stopped.push(stopped),
+                RelayOutput::Send(message) => self.sent.push((message.to, message.text.into_inner())),
+                RelayOutput::Tell { told, .. } => self.told.push(told),
+                RelayOutput::Post { call, text, .. } => self.posted.push((call, text.into_inner())),
+                RelayOutput::Stopped { stopped, .. } => self.stopped.push(stopped),
                 // What a provider holds is its own; nothing waits here.
-                Output::Forget { .. } | Output::Hush { .. } | Output::Ended { .. } | Output::Spent { .. } => {}
-                Output::Readers { call, code, readers } => {
+                RelayOutput::Forget { .. } | RelayOutput::Hush { .. } | RelayOutput::Ended { .. } | RelayOutput::Spent { .. } => {
+                }
+                RelayOutput::Readers { call, code, readers } => {
                     self.joins.insert(call, code.into_inner());
                     self.readers.insert(call, readers);
                 }
-                Output::Keep { call, number, .. } => {
+                RelayOutput::Keep { call, number, .. } => {
                     let kept = self.writes;
-                    self.relay.handle(self.now, Input::Kept { call, number, kept });
+                    self.relay.handle(self.now, RelayInput::Kept { call, number, kept });
                 }
             }
         }
@@ -93,20 +94,20 @@ impl World {
         }
     }
 
-    fn asks(&mut self, call: CallId, number: Number) {
+    fn asks(&mut self, call: CallId, number: PhoneNumber) {
         if !self.joins.contains_key(&call) {
             self.enters(call, "demo", "Board");
         }
-        self.input(Input::Ask { call, number });
+        self.input(RelayInput::Ask { call, number });
     }
 
     fn enters(&mut self, call: CallId, meeting: &str, name: &str) {
         let meeting = MeetingName::new(meeting).expect("a name");
-        self.input(Input::Entered { call, meeting, device: "board-room".to_owned(), name: name.to_owned() });
+        self.input(RelayInput::Entered { call, meeting, device: "board-room".to_owned(), name: name.to_owned() });
     }
 
     /// Somebody texts the join code, and a member says yes.
-    fn joins(&mut self, call: CallId, number: &Number) {
+    fn joins(&mut self, call: CallId, number: &PhoneNumber) {
         let code = self.joins[&call].clone();
         self.hears(number, &code);
         self.confirms(call);
@@ -115,18 +116,18 @@ impl World {
     /// A member says yes to all who wait.
     fn confirms(&mut self, call: CallId) {
         for reader in self.readers[&call].clone().into_iter().filter(|one| one.state == ReaderState::Pending) {
-            self.input(Input::Confirm { call, reader: reader.id });
+            self.input(RelayInput::Confirm { call, reader: reader.id });
         }
     }
 
-    fn removes(&mut self, call: CallId, number: &Number) {
+    fn removes(&mut self, call: CallId, number: &PhoneNumber) {
         let masked = number.to_string();
         let reader = self.readers[&call].iter().find(|one| one.number == masked).expect("a reader").id;
-        self.input(Input::Remove { call, reader });
+        self.input(RelayInput::Remove { call, reader });
     }
 
     fn keys(&mut self, call: CallId, code: &str) {
-        self.input(Input::Code { call, code: Redacted::new(code.to_owned()) });
+        self.input(RelayInput::Code { call, code: Redacted::new(code.to_owned()) });
     }
 
     /// The code in the last message.
@@ -134,20 +135,20 @@ impl World {
         self.sent.last().expect("a message").1.chars().take(DIGITS).collect()
     }
 
-    fn subscribes(&mut self, call: CallId, number: Number) {
+    fn subscribes(&mut self, call: CallId, number: PhoneNumber) {
         self.asks(call, number);
         let code = self.code();
         self.keys(call, &code);
-        assert_eq!(self.told.last(), Some(&Told::On));
+        assert_eq!(self.told.last(), Some(&RelayAnswer::On));
         self.sent.clear();
     }
 
     fn writes(&mut self, call: CallId, name: &str, text: &str) {
-        self.input(Input::Line { call, line: 1, name: name.to_owned().into(), text: text.to_owned().into() });
+        self.input(RelayInput::Line { call, line: 1, name: name.to_owned().into(), text: text.to_owned().into() });
     }
 
-    fn hears(&mut self, from: &Number, text: &str) {
-        self.input(Input::Received { id: None, from: from.clone(), text: text.to_owned().into() });
+    fn hears(&mut self, from: &PhoneNumber, text: &str) {
+        self.input(RelayInput::Received { id: None, from: from.clone(), text: text.to_owned().into() });
     }
 
     fn texts(&mut self) -> Vec<String> {
@@ -160,7 +161,7 @@ fn c2_nothing_of_the_chat_is_sent_before_the_texted_code_is_keyed_in_and_proof_i
     let mut world = World::new(10);
     world.writes(ROOM, "Alice", "before anybody asked");
     world.asks(ROOM, number(1));
-    assert_eq!(world.told, [Told::CodeSent(number(1))]);
+    assert_eq!(world.told, [RelayAnswer::CodeSent(number(1))]);
     world.writes(ROOM, "Alice", "while the code is on its way");
     let code = world.code();
     assert_eq!(
@@ -171,7 +172,7 @@ fn c2_nothing_of_the_chat_is_sent_before_the_texted_code_is_keyed_in_and_proof_i
     world.writes(ROOM, "Alice", "after a wrong code");
     assert!(world.sent.is_empty());
     world.keys(ROOM, &code);
-    assert_eq!(world.told, [Told::CodeSent(number(1)), Told::CodeWrong, Told::On]);
+    assert_eq!(world.told, [RelayAnswer::CodeSent(number(1)), RelayAnswer::CodeWrong, RelayAnswer::On]);
     world.writes(ROOM, "Alice", "now");
     assert_eq!(world.sent, [(number(1), "Alice: now".to_owned())]);
 }
@@ -183,7 +184,7 @@ fn c2_a_consent_that_cannot_be_proved_is_none() {
     world.asks(ROOM, number(1));
     let code = world.code();
     world.keys(ROOM, &code);
-    assert_eq!(world.told.last(), Some(&Told::Trouble));
+    assert_eq!(world.told.last(), Some(&RelayAnswer::Trouble));
     world.sent.clear();
     world.writes(ROOM, "Alice", "hello");
     assert!(world.sent.is_empty());
@@ -195,18 +196,18 @@ fn c2_a_code_has_three_tries_and_ten_minutes_and_is_good_for_its_own_call_alone(
     world.asks(ROOM, number(1));
     let code = world.code();
     world.keys(OTHER, &code);
-    assert_eq!(world.told.last(), Some(&Told::CodeGone));
-    for told in [Told::CodeWrong, Told::CodeWrong, Told::CodeGone] {
+    assert_eq!(world.told.last(), Some(&RelayAnswer::CodeGone));
+    for told in [RelayAnswer::CodeWrong, RelayAnswer::CodeWrong, RelayAnswer::CodeGone] {
         world.keys(ROOM, "12");
         assert_eq!(world.told.last(), Some(&told));
     }
     world.keys(ROOM, &code);
-    assert_eq!(world.told.last(), Some(&Told::CodeGone));
+    assert_eq!(world.told.last(), Some(&RelayAnswer::CodeGone));
     world.asks(ROOM, number(1));
     let code = world.code();
     world.after(601);
     world.keys(ROOM, &code);
-    assert_eq!(world.told.last(), Some(&Told::CodeGone));
+    assert_eq!(world.told.last(), Some(&RelayAnswer::CodeGone));
 }
 
 #[test]
@@ -215,12 +216,12 @@ fn c2_nobody_is_pestered_with_codes() {
     for call in [11, 12, 13, 14] {
         world.asks(CallId::from_number(call), number(1));
     }
-    assert_eq!(world.told.pop(), Some(Told::TooMany), "three to one number");
+    assert_eq!(world.told.pop(), Some(RelayAnswer::TooMany), "three to one number");
     for n in 2..=6 {
         world.asks(CallId::from_number(9), number(n));
     }
     world.asks(CallId::from_number(9), number(7));
-    assert_eq!(world.told.pop(), Some(Told::TooMany), "five in one call");
+    assert_eq!(world.told.pop(), Some(RelayAnswer::TooMany), "five in one call");
     let codes: BTreeSet<_> = world.sent.iter().map(|(_, text)| text.chars().take(DIGITS).collect::<String>()).collect();
     assert_eq!(codes.len(), world.sent.len(), "no code twice");
     for n in 100..200 {
@@ -229,25 +230,25 @@ fn c2_nobody_is_pestered_with_codes() {
     assert_eq!(world.sent.len(), 30, "and thirty for one meeting");
     world.enters(OTHER, "other", "Hall");
     world.asks(OTHER, number(300));
-    assert_eq!(world.told.pop(), Some(Told::CodeSent(number(300))), "which shuts out nobody elsewhere");
+    assert_eq!(world.told.pop(), Some(RelayAnswer::CodeSent(number(300))), "which shuts out nobody elsewhere");
 }
 
 #[test]
 fn c1_star_4_again_or_leaving_ends_it_with_one_closing_message_at_most() {
     let mut world = World::new(10);
     world.subscribes(ROOM, number(1));
-    world.input(Input::Stop { call: ROOM });
-    assert_eq!(world.told.last(), Some(&Told::Off));
+    world.input(RelayInput::Stop { call: ROOM });
+    assert_eq!(world.told.last(), Some(&RelayAnswer::Off));
     world.writes(ROOM, "Alice", "hello");
-    world.input(Input::Left { call: ROOM });
+    world.input(RelayInput::Left { call: ROOM });
     assert!(world.sent.is_empty(), "who has stopped it hears nothing more");
     world.subscribes(OTHER, number(2));
-    world.input(Input::Left { call: OTHER });
-    world.input(Input::Left { call: OTHER });
+    world.input(RelayInput::Left { call: OTHER });
+    world.input(RelayInput::Left { call: OTHER });
     world.writes(OTHER, "Alice", "hello");
     assert_eq!(world.texts(), ["Example: you are no longer in the meeting; its chat ends here."]);
     world.asks(OTHER, number(2));
-    assert_eq!(world.told.last(), Some(&Told::CodeSent(number(2))), "a number that is known proves itself anew");
+    assert_eq!(world.told.last(), Some(&RelayAnswer::CodeSent(number(2))), "a number that is known proves itself anew");
 }
 
 #[test]
@@ -296,7 +297,7 @@ fn c8_neither_texts_nor_numbers_nor_codes_are_printed() {
         world.writes(ROOM, "Alice", &format!("whisper {n}"));
     }
     let text = Redacted::new("whisper".to_owned());
-    let message = Message { call: None, to: number(12_345), text, line: None, lives: LIVES };
+    let message = SmsText { call: None, to: number(12_345), text, line: None, lives: LIVES };
     let printed = format!("{:?} {:?} {message:?}", world.relay, world.relay.lines());
     assert!(!printed.contains("12345") && !printed.contains(&code) && !printed.contains("whisper"), "{printed}");
 }
@@ -349,12 +350,12 @@ fn c2_stop_ends_it_everywhere_and_only_its_holder_allows_messages_again() {
     assert_eq!(world.texts(), ["Example: you will get no more messages. Answer START to allow them again."]);
     for call in [ROOM, OTHER] {
         world.writes(call, "Alice", "hello");
-        world.input(Input::Left { call });
+        world.input(RelayInput::Left { call });
     }
     world.hears(&number(1), "hello");
     world.hears(&number(1), "help");
     world.asks(ROOM, number(1));
-    assert_eq!(world.told.last(), Some(&Told::TooMany), "not even a code");
+    assert_eq!(world.told.last(), Some(&RelayAnswer::TooMany), "not even a code");
     assert!(world.sent.is_empty(), "{:?}", world.sent);
     world.hears(&number(1), "START");
     assert_eq!(world.texts().len(), 1);
@@ -373,7 +374,7 @@ fn c6_loops_are_cut() {
     assert_eq!(world.posted.len(), 2, "the third of the same text in a minute is one too many");
     for id in ["m1", "m1", "m2"] {
         let (id, text) = (Some(id.to_owned()), format!("text of {id}").into());
-        world.input(Input::Received { id, from: number(1), text });
+        world.input(RelayInput::Received { id, from: number(1), text });
     }
     assert_eq!(world.posted.len(), 4, "a message that the provider repeats counts once");
     for _ in 0..20 {
@@ -391,7 +392,7 @@ fn n10_what_must_be_known_is_told_to_everybody_around_the_device_whatever_the_al
         world.writes(ROOM, "Alice", &format!("line {n}"));
     }
     world.sent.clear();
-    world.input(Input::Notice { call: ROOM, text: "This meeting is being recorded.".to_owned().into() });
+    world.input(RelayInput::Notice { call: ROOM, text: "This meeting is being recorded.".to_owned().into() });
     assert_eq!(world.sent, [(number(1), "This meeting is being recorded.".to_owned())]);
 }
 
@@ -402,13 +403,13 @@ mod limits;
 #[derive(Default)]
 struct Ideal {
     inside: BTreeSet<u64>,
-    on: BTreeSet<(u64, Number)>,
-    keyed: BTreeMap<u64, Number>,
-    stopped: BTreeSet<Number>,
+    on: BTreeSet<(u64, PhoneNumber)>,
+    keyed: BTreeMap<u64, PhoneNumber>,
+    stopped: BTreeSet<PhoneNumber>,
 }
 
 impl Ideal {
-    fn of(&self, call: u64) -> Vec<Number> {
+    fn of(&self, call: u64) -> Vec<PhoneNumber> {
         self.on.iter().filter(|(of, _)| *of == call).map(|(_, number)| number.clone()).collect()
     }
 }
@@ -439,25 +440,25 @@ fn a_storm_of_a_hundred_thousand_messages_keeps_every_rule_and_every_bound() {
                 if !known {
                     ideal.keyed.insert(call, person.clone());
                 }
-                if world.told.last() == Some(&Told::CodeSent(person.clone())) {
+                if world.told.last() == Some(&RelayAnswer::CodeSent(person.clone())) {
                     assert!(!ideal.stopped.contains(&person), "a code to who has said STOP");
                     let code = world.code();
                     world.sent.clear();
                     world.keys(id, &code);
-                    assert_eq!(world.told.pop(), Some(Told::On));
+                    assert_eq!(world.told.pop(), Some(RelayAnswer::On));
                     ideal.on.insert((call, person));
                 }
                 assert!(world.sent.is_empty());
             }
             1 => {
-                world.input(Input::Stop { call: id });
+                world.input(RelayInput::Stop { call: id });
                 if let Some(number) = ideal.keyed.get(&call) {
                     ideal.on.remove(&(call, number.clone()));
                 }
                 assert!(world.sent.is_empty());
             }
             2 => {
-                world.input(Input::Left { call: id });
+                world.input(RelayInput::Left { call: id });
                 let expected = ideal.of(call);
                 closings += expected.len() as u64;
                 assert_eq!(world.sent.drain(..).map(|(to, _)| to).collect::<Vec<_>>(), expected);
@@ -532,7 +533,7 @@ fn a_storm_of_a_hundred_thousand_messages_keeps_every_rule_and_every_bound() {
 #[test]
 fn o2_messages_speak_for_the_organisation_by_the_name_that_it_has_now() {
     let mut world = World::new(12);
-    world.input(Input::Organisation { name: "Other Ltd".to_owned() });
+    world.input(RelayInput::Organisation { name: "Other Ltd".to_owned() });
     world.asks(CallId::from_number(77_777), number(1));
     let (_, text) = world.sent.last().expect("a message");
     assert!(text.contains("Other Ltd") && !text.contains("Example"), "{text}");

@@ -96,7 +96,7 @@ pub struct EventPacket {
 }
 
 /// One key on its way out: one packet every packet time, the last one three times. All carry the timestamp at which the key
-/// went down; see [`crate::rtp::session::Outgoing::event`].
+/// went down; see [`crate::rtp::session::RtpSender::event`].
 #[derive(Clone, Debug)]
 pub struct DtmfSender {
     event: u8,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::world::World;
-use crate::call::Progress;
+use crate::call::OutboundProgress;
 use crate::common::cause::Cause;
 use crate::common::phrase::Phrase;
 
@@ -31,7 +31,7 @@ fn s9_who_answers_a_device_that_is_called_hears_which_meeting_presses_1_and_knoc
     phone.hears(Phrase::Admitted);
     phone.hears_only(&[member.voice]);
     member.hears_only(&[phone.voice]);
-    assert_eq!(call.steps(), [Progress::Ringing, Progress::Answered, Progress::Knocked]);
+    assert_eq!(call.steps(), [OutboundProgress::Ringing, OutboundProgress::Answered, OutboundProgress::Knocked]);
     phone.hangs_up();
     member.leaves();
     world.nothing_left();
@@ -44,7 +44,7 @@ fn s9_who_does_not_want_to_come_stays_out_and_whoever_called_is_told_why() {
     let mut call = world.calls("room-1", "demo");
     one.declines();
     world.passes(Duration::from_secs(1));
-    assert_eq!(call.steps(), [Progress::Ringing, Progress::Failed(Cause::Declined)]);
+    assert_eq!(call.steps(), [OutboundProgress::Ringing, OutboundProgress::Failed(Cause::Declined)]);
 
     let mut call = world.calls("room-2", "demo");
     two.picks_up();
@@ -53,7 +53,7 @@ fn s9_who_does_not_want_to_come_stays_out_and_whoever_called_is_told_why() {
     two.hears(Phrase::Goodbye);
     assert!(two.is_hung_up().contains("declined"));
     world.passes(Duration::from_secs(3));
-    assert_eq!(call.steps(), [Progress::Ringing, Progress::Answered, Progress::Failed(Cause::Declined)]);
+    assert_eq!(call.steps(), [OutboundProgress::Ringing, OutboundProgress::Answered, OutboundProgress::Failed(Cause::Declined)]);
 
     // A machine that takes the call presses nothing.
     let mut call = world.calls("room-1", "demo");
@@ -61,7 +61,7 @@ fn s9_who_does_not_want_to_come_stays_out_and_whoever_called_is_told_why() {
     one.hears(Phrase::PressOneToJoin);
     world.passes(Duration::from_secs(100));
     assert!(one.is_hung_up().contains("no-input"));
-    assert_eq!(call.steps().last(), Some(&Progress::Failed(Cause::NoInput)));
+    assert_eq!(call.steps().last(), Some(&OutboundProgress::Failed(Cause::NoInput)));
     assert_eq!(member.names(), ["Ada"]);
     member.leaves();
     world.nothing_left();
@@ -73,16 +73,16 @@ fn s9_a_device_that_does_not_answer_rings_for_a_minute_and_one_that_is_nowhere_f
     let phone = world.phone();
     let mut call = world.calls("gone", "demo");
     world.passes(Duration::from_millis(20));
-    assert_eq!(call.steps(), [Progress::Failed(Cause::NotReachable)]);
+    assert_eq!(call.steps(), [OutboundProgress::Failed(Cause::NotReachable)]);
     let mut call = world.calls("room-1", "demo");
     phone.shows_who_calls("1001");
     let mut again = world.calls("room-1", "demo");
     world.passes(Duration::from_secs(1));
-    assert_eq!(again.steps(), [Progress::Failed(Cause::Refused(486))], "it rings once, whoever calls it");
+    assert_eq!(again.steps(), [OutboundProgress::Failed(Cause::Refused(486))], "it rings once, whoever calls it");
     world.passes(Duration::from_secs(58));
-    assert_eq!(call.steps(), [Progress::Ringing]);
+    assert_eq!(call.steps(), [OutboundProgress::Ringing]);
     world.passes(Duration::from_secs(2));
-    assert_eq!(call.steps(), [Progress::Ringing, Progress::Failed(Cause::NoAnswer)]);
+    assert_eq!(call.steps(), [OutboundProgress::Ringing, OutboundProgress::Failed(Cause::NoAnswer)]);
     world.nothing_left();
 }
 

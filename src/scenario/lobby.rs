@@ -277,7 +277,7 @@ fn m16_a_call_that_fails_while_it_is_set_up_leaves_a_record_too() {
     let mut asked = world.calls("room-1", "demo");
     phone.declines();
     world.passes(seconds(1));
-    assert!(matches!(asked.steps().last(), Some(crate::call::Progress::Failed(_))));
+    assert!(matches!(asked.steps().last(), Some(crate::call::OutboundProgress::Failed(_))));
     let records = world.records();
     let of_it: Vec<_> = records.iter().map(|record| (record.end_reason.as_str(), record.meeting.as_deref())).collect();
     assert_eq!(of_it, [("no-common-codec", None), ("declined", Some("demo"))]);

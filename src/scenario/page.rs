@@ -17,7 +17,7 @@ use crate::common::machine;
 use crate::common::units::Hz;
 use crate::media::Browser;
 use crate::meeting::messages::Role;
-use crate::net::udp::{Net as _, Reader, Socket, Traffic};
+use crate::net::udp::{Net as _, Socket, SocketReader, Traffic};
 use crate::service::embedded::signalling::{self, Frames, ResumeKey, Visitor};
 
 /// How often a browser looks at its timers.
@@ -136,7 +136,7 @@ impl Tab {
     }
 }
 
-async fn run(tab: Rc<RefCell<Tab>>, mut frames: mpsc::Receiver<Message>, mut reader: Reader) {
+async fn run(tab: Rc<RefCell<Tab>>, mut frames: mpsc::Receiver<Message>, mut reader: SocketReader) {
     let mut clock = tokio::time::interval(STEP);
     let mut buffer = [0; 2_048];
     loop {

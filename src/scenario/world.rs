@@ -20,16 +20,16 @@ use super::network::Network;
 use super::page::Page;
 use super::phone::{Line, Phone};
 use crate::app::{Gateway, media_settings};
-use crate::call::{CallsView, Invitation, PROGRESS, Progress};
+use crate::call::{CallsView, Invitation, OutboundProgress, PROGRESS};
 use crate::codec::CodecKind;
 use crate::common::cause::Cause;
 use crate::common::ids::MeetingName;
 use crate::common::machine;
 use crate::common::phrase::Phrase;
 use crate::config::{self, MAIN_FILE, Settings};
-use crate::media::{Here, Media};
+use crate::media::{InlineMedia, Media};
 use crate::meeting::messages::Role;
-use crate::meeting::{By, Registry};
+use crate::meeting::{By, MeetingRegistry};
 use crate::net::udp::{Net as _, Socket, Traffic};
 use crate::prompt::Library;
 use crate::sip;
@@ -102,10 +102,10 @@ struct Inner {
     network: Network,
     folder: tempfile::TempDir,
     library: Arc<Library>,
-    here: Here,
-    registry: Registry,
+    here: InlineMedia,
+    registry: MeetingRegistry,
     sip: sip::Handle,
-    store: store::Handle,
+    store: store::StoreHandle,
     up: watch::Receiver<usize>,
     calls: CallsView,
     drain: watch::Sender<bool>,
@@ -139,13 +139,13 @@ pub(super) fn assert_heard(who: &str, all: &[Voice], levels: &[f32], expected: &
 
 /// Whoever has had a device called.
 pub(super) struct Asked {
-    steps: mpsc::Receiver<Progress>,
-    so_far: Vec<Progress>,
+    steps: mpsc::Receiver<OutboundProgress>,
+    so_far: Vec<OutboundProgress>,
 }
 
 impl Asked {
     /// What it was told so far.
-    pub(super) fn steps(&mut self) -> Vec<Progress> {
+    pub(super) fn steps(&mut self) -> Vec<OutboundProgress> {
         while let Ok(step) = self.steps.try_recv() {
             self.so_far.push(step);
         }
@@ -329,7 +329,7 @@ impl World {
         SocketAddr::from((GATEWAY, 5060))
     }
 
-    pub(super) fn registry(&self) -> Registry {
+    pub(super) fn registry(&self) -> MeetingRegistry {
         self.0.registry.clone()
     }
 

@@ -1,6 +1,6 @@
 //! Session descriptions: a lenient reader, an exact printer, and the offer/answer rules of RFC 3264.
 //!
-//! Bytes of a SIP body flow in, a [`Session`] flows out; [`offer`] turns an offer and what we can do into a
+//! Bytes of a SIP body flow in, a [`SessionDescription`] flows out; [`offer`] turns an offer and what we can do into a
 //! [`Negotiated`] stream and the description to send. Pure, and owned by the call that owns the dialog.
 //!
 //! Phones leave out `s=` and `t=`, write origins that are not numbers, end lines with a bare LF and send lines nobody
@@ -17,7 +17,7 @@ pub mod offer;
 mod tests;
 
 pub use hold::{Direction, Hold};
-pub use offer::{AnswerError, Negotiated, Ours, Preference, TelephoneEvent, accept_answer, answer, offer};
+pub use offer::{AnswerError, LocalCapabilities, Negotiated, NegotiatedEvents, Preference, accept_answer, answer, offer};
 
 /// The media type of a session description in `Content-Type` and `Accept`.
 pub const CONTENT_TYPE: &str = "application/sdp";
@@ -47,7 +47,7 @@ pub enum ParseError {
 
 /// A host as written in `o=`, `c=` or `a=rtcp`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Host {
+pub enum SdpHost {
     /// An address; IPv4 inside IPv6 is unwrapped.
     Ip(IpAddr),
     /// A name, which is never looked up.
@@ -56,7 +56,7 @@ pub enum Host {
 
 /// The `o=` line. Text fields, because phones put anything there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin {
+pub struct SdpOrigin {
     /// User, `-` where there is none.
     pub user: String,
     /// Session id: stays through a dialog.
@@ -64,7 +64,7 @@ pub struct Origin {
     /// Session version: counts up whenever the description changes.
     pub version: String,
     /// Where the session was made.
-    pub host: Host,
+    pub host: SdpHost,
 }
 
 /// One `a=` line.
@@ -78,7 +78,7 @@ pub struct Attribute {
 
 /// One `m=` section.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Media {
+pub struct MediaSection {
     /// `audio`, `video`, `application`…
     pub kind: String,
     /// Port; 0 where the stream is refused or closed.
@@ -88,24 +88,24 @@ pub struct Media {
     /// Payload types, for RTP.
     pub formats: Vec<String>,
     /// Own `c=` line.
-    pub connection: Option<Host>,
+    pub connection: Option<SdpHost>,
     /// Attributes in their order.
     pub attributes: Vec<Attribute>,
 }
 
 /// A session description.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Session {
+pub struct SessionDescription {
     /// The `o=` line.
-    pub origin: Origin,
+    pub origin: SdpOrigin,
     /// The `c=` line above all media.
-    pub connection: Option<Host>,
+    pub connection: Option<SdpHost>,
     /// The `t=` line, `0 0` where missing.
     pub timing: String,
     /// Attributes above all media, in their order.
     pub attributes: Vec<Attribute>,
     /// The media, in their order: an answer has the same number in the same order.
-    pub media: Vec<Media>,
+    pub media: Vec<MediaSection>,
 }
 
 /// What an `a=rtpmap` says.
@@ -121,7 +121,7 @@ pub struct RtpMap<'a> {
 
 // === reading ===
 
-impl Session {
+impl SessionDescription {
     /// Reads a body, as leniently as can be done without guessing.
     ///
     /// # Errors
@@ -132,7 +132,7 @@ impl Session {
         }
         let text = String::from_utf8_lossy(body);
         let mut session = Self {
-            origin: Origin::read(""),
+            origin: SdpOrigin::read(""),
             connection: None,
             timing: "0 0".to_owned(),
             attributes: Vec::new(),
@@ -145,7 +145,7 @@ impl Session {
             let value = value.trim();
             match kind.trim_end() {
                 "v" => {}
-                "o" => session.origin = Origin::read(value),
+                "o" => session.origin = SdpOrigin::read(value),
                 "t" => {
                     let timing = printable(value);
                     if !timing.trim().is_empty() {
@@ -156,10 +156,10 @@ impl Session {
                     if session.media.len() >= MAX_MEDIA {
                         return Err(ParseError::TooManyMedia);
                     }
-                    session.media.push(Media::read(value));
+                    session.media.push(MediaSection::read(value));
                 }
                 "c" => {
-                    let host = value.split_whitespace().next_back().map(Host::read);
+                    let host = value.split_whitespace().next_back().map(SdpHost::read);
                     match session.media.last_mut() {
                         Some(media) => media.connection = host,
                         None => session.connection = host,
@@ -180,30 +180,30 @@ impl Session {
 
     /// Where the RTP of `media` goes: its own `c=` line, or else the session's.
     #[must_use]
-    pub fn connection_of<'a>(&'a self, media: &'a Media) -> Option<&'a Host> {
+    pub fn connection_of<'a>(&'a self, media: &'a MediaSection) -> Option<&'a SdpHost> {
         media.connection.as_ref().or(self.connection.as_ref())
     }
 
     /// Which way `media` flows, seen from the describer: its own attribute, or else the session's, or else both ways.
     #[must_use]
-    pub fn direction_of(&self, media: &Media) -> Direction {
+    pub fn direction_of(&self, media: &MediaSection) -> Direction {
         Direction::among(&media.attributes).or_else(|| Direction::among(&self.attributes)).unwrap_or(Direction::SendRecv)
     }
 
     /// Packet duration asked for (`a=ptime`), on the media or, as some write it, above all media.
     #[must_use]
-    pub fn ptime_of(&self, media: &Media) -> Option<Duration> {
+    pub fn ptime_of(&self, media: &MediaSection) -> Option<Duration> {
         milliseconds(&media.attributes, "ptime").or_else(|| milliseconds(&self.attributes, "ptime"))
     }
 
     /// Longest packet duration taken (`a=maxptime`).
     #[must_use]
-    pub fn maxptime_of(&self, media: &Media) -> Option<Duration> {
+    pub fn maxptime_of(&self, media: &MediaSection) -> Option<Duration> {
         milliseconds(&media.attributes, "maxptime").or_else(|| milliseconds(&self.attributes, "maxptime"))
     }
 }
 
-impl Media {
+impl MediaSection {
     fn read(value: &str) -> Self {
         let mut words = value.split_whitespace().map(token);
         let kind = words.next().filter(|word| !word.is_empty()).unwrap_or_else(|| "unknown".to_owned());
@@ -254,8 +254,8 @@ impl Media {
         let Some(Some(value)) = self.attribute("rtcp") else { return next };
         let mut words = value.split_whitespace();
         let Some(port) = words.next().and_then(|port| port.parse().ok()).filter(|port| *port != 0) else { return next };
-        match words.nth(2).map(Host::read) {
-            Some(Host::Ip(ip)) if is_usable(ip) => SocketAddr::new(ip, port),
+        match words.nth(2).map(SdpHost::read) {
+            Some(SdpHost::Ip(ip)) if is_usable(ip) => SocketAddr::new(ip, port),
             _ => SocketAddr::new(rtp.ip(), port),
         }
     }
@@ -268,12 +268,12 @@ impl Media {
     }
 }
 
-impl Origin {
+impl SdpOrigin {
     fn read(value: &str) -> Self {
         let mut words = value.split_whitespace();
         let mut word = |default: &str| words.next().map(token).filter(|w| !w.is_empty()).unwrap_or_else(|| default.to_owned());
         let (user, id, version) = (word("-"), word("0"), word("0"));
-        let host = words.nth(2).map_or(Host::Ip(IpAddr::from([0, 0, 0, 0])), Host::read);
+        let host = words.nth(2).map_or(SdpHost::Ip(IpAddr::from([0, 0, 0, 0])), SdpHost::read);
         Self { user, id, version, host }
     }
 }
@@ -295,7 +295,7 @@ impl Attribute {
     }
 }
 
-impl Host {
+impl SdpHost {
     /// Reads an address with or without brackets, zone (`%eth0`) or multicast suffix (`/127`); anything else is a name.
     #[must_use]
     pub fn read(text: &str) -> Self {
@@ -343,7 +343,7 @@ fn printable(text: &str) -> String {
 
 // === printing ===
 
-impl fmt::Display for Session {
+impl fmt::Display for SessionDescription {
     /// Every line in the order of RFC 8866 section 5, each ended by CRLF.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "v=0\r\no={}\r\ns=-\r\n", self.origin)?;
@@ -356,7 +356,7 @@ impl fmt::Display for Session {
     }
 }
 
-impl fmt::Display for Media {
+impl fmt::Display for MediaSection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "m={} {} {}", self.kind, self.port, self.protocol)?;
         self.formats.iter().try_for_each(|format| write!(f, " {format}"))?;
@@ -381,13 +381,13 @@ impl fmt::Display for Attribute {
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for SdpOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {} {}", self.user, self.id, self.version, self.host)
     }
 }
 
-impl fmt::Display for Host {
+impl fmt::Display for SdpHost {
     /// With network and address type: `IN IP4 192.0.2.1`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -24,12 +24,12 @@ const OFFICE: &str = "v=0\r\no=- 20000 20000 IN IP4 172.16.5.9\r\ns=SDP data\r\n
     a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=rtpmap:102 telephone-event/48000\r\na=fmtp:102 0-15\r\n\
     a=ptime:30\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:AAAA\r\na=sendrecv\r\n";
 
-fn read(text: &str) -> Session {
-    Session::parse(text.as_bytes()).unwrap()
+fn read(text: &str) -> SessionDescription {
+    SessionDescription::parse(text.as_bytes()).unwrap()
 }
 
-fn ours() -> Ours {
-    Ours {
+fn ours() -> LocalCapabilities {
+    LocalCapabilities {
         address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)),
         port: 20_000,
         codecs: vec![Opus, G722, Pcma, Pcmu],
@@ -41,12 +41,12 @@ fn ours() -> Ours {
     }
 }
 
-fn with(codecs: &[CodecKind]) -> Ours {
-    Ours { codecs: codecs.to_vec(), ..ours() }
+fn with(codecs: &[CodecKind]) -> LocalCapabilities {
+    LocalCapabilities { codecs: codecs.to_vec(), ..ours() }
 }
 
 /// A minimal offer with these lines in its only audio section.
-fn audio(head: &str, rest: &str) -> Session {
+fn audio(head: &str, rest: &str) -> SessionDescription {
     read(&format!("v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\ns=-\r\nc=IN IP4 10.0.0.1\r\nt=0 0\r\nm=audio {head}\r\n{rest}"))
 }
 
@@ -70,7 +70,7 @@ fn a_description_without_s_and_t_in_any_order_with_bare_lf_and_odd_origin_is_rea
     let media = &session.media[0];
     assert_eq!((session.origin.id.as_str(), session.origin.version.as_str()), ("no-number", "0"));
     assert_eq!((media.port, media.payload_types().collect::<Vec<_>>()), (4000, vec![0, 8]));
-    assert_eq!(session.connection_of(media), Some(&Host::Ip("2001:db8::5".parse().unwrap())));
+    assert_eq!(session.connection_of(media), Some(&SdpHost::Ip("2001:db8::5".parse().unwrap())));
     assert_eq!(session.ptime_of(media), Some(Duration::from_millis(20)));
     assert_eq!(session.timing, "0 0");
 }
@@ -92,7 +92,7 @@ fn media_level_lines_win_over_session_level_ones() {
     assert_eq!(session.direction_of(second), Direction::Inactive);
     assert_eq!(session.ptime_of(first), Some(Duration::from_millis(40)));
     assert_eq!(session.ptime_of(second), Some(Duration::from_millis(10)));
-    assert_eq!(session.connection_of(second), Some(&Host::Ip("10.0.0.2".parse().unwrap())));
+    assert_eq!(session.connection_of(second), Some(&SdpHost::Ip("10.0.0.2".parse().unwrap())));
 }
 
 #[test]
@@ -109,10 +109,13 @@ fn rtcp_goes_to_the_next_port_unless_the_peer_names_another() {
 
 #[test]
 fn bodies_beyond_the_bounds_and_bodies_of_something_else_are_refused() {
-    assert_eq!(Session::parse(&vec![b'a'; MAX_BYTES + 1]), Err(ParseError::TooLong));
-    assert_eq!(Session::parse(b"hello"), Err(ParseError::NotSdp));
-    assert_eq!(Session::parse(b""), Err(ParseError::NotSdp));
-    assert_eq!(Session::parse("m=audio 1 RTP/AVP 0\n".repeat(MAX_MEDIA + 1).as_bytes()), Err(ParseError::TooManyMedia));
+    assert_eq!(SessionDescription::parse(&vec![b'a'; MAX_BYTES + 1]), Err(ParseError::TooLong));
+    assert_eq!(SessionDescription::parse(b"hello"), Err(ParseError::NotSdp));
+    assert_eq!(SessionDescription::parse(b""), Err(ParseError::NotSdp));
+    assert_eq!(
+        SessionDescription::parse("m=audio 1 RTP/AVP 0\n".repeat(MAX_MEDIA + 1).as_bytes()),
+        Err(ParseError::TooManyMedia)
+    );
     let many = format!("m=audio 1 RTP/AVP{}\n{}", " 0".repeat(1000), "a=x\n".repeat(5000));
     let media = &read(&many).media[0];
     assert_eq!((media.formats.len(), media.attributes.len()), (MAX_FORMATS, MAX_ATTRIBUTES));
@@ -132,7 +135,7 @@ fn nothing_a_peer_writes_can_break_out_of_a_line_we_print() {
 fn the_desk_phone_gets_opus_in_its_own_numbering_and_its_video_refused_in_place() {
     let agreed = answer(&read(DESK), &ours()).unwrap();
     assert_eq!((agreed.codec, agreed.payload_type_send, agreed.payload_type_receive), (Opus, 114, 114));
-    assert_eq!(agreed.telephone_event, Some(TelephoneEvent { send_pt: 101, receive_pt: 101, clock: Hz::NARROW }));
+    assert_eq!(agreed.telephone_event, Some(NegotiatedEvents { send_pt: 101, receive_pt: 101, clock: Hz::NARROW }));
     assert_eq!(agreed.remote, SocketAddr::from(([10, 20, 30, 40], 17_236)));
     assert_eq!(agreed.remote_rtcp.port(), 17_237);
     assert!(agreed.fmtp_send.as_deref().is_some_and(|fmtp| fmtp.starts_with("maxplaybackrate=16000")));
@@ -171,7 +174,7 @@ fn the_conference_phone_gets_g722_and_its_rtcp_where_it_asked_for_it() {
 fn the_offerers_order_decides_unless_ours_is_asked_for() {
     let offer = read(OFFICE);
     assert_eq!(answer(&offer, &ours()).unwrap().codec, Pcma);
-    assert_eq!(answer(&offer, &Ours { preference: Preference::Ours, ..ours() }).unwrap().codec, Opus);
+    assert_eq!(answer(&offer, &LocalCapabilities { preference: Preference::Ours, ..ours() }).unwrap().codec, Opus);
     assert_eq!(answer(&offer, &with(&[Pcmu, G722])).unwrap().codec, Pcmu);
     assert_eq!(answer(&offer, &with(&[G722])).unwrap_err(), AnswerError::NoCommonCodec);
     assert_eq!(answer(&offer, &with(&[])).unwrap_err(), AnswerError::NoCommonCodec);
@@ -181,8 +184,8 @@ fn the_offerers_order_decides_unless_ours_is_asked_for() {
 fn keys_run_at_the_codecs_clock_where_offered_and_at_8000_otherwise() {
     let offer = read(OFFICE);
     let event = |codec| answer(&offer, &with(&[codec])).unwrap().telephone_event;
-    assert_eq!(event(Opus), Some(TelephoneEvent { send_pt: 102, receive_pt: 102, clock: Hz::FULL }));
-    assert_eq!(event(Pcma), Some(TelephoneEvent { send_pt: 101, receive_pt: 101, clock: Hz::NARROW }));
+    assert_eq!(event(Opus), Some(NegotiatedEvents { send_pt: 102, receive_pt: 102, clock: Hz::FULL }));
+    assert_eq!(event(Pcma), Some(NegotiatedEvents { send_pt: 101, receive_pt: 101, clock: Hz::NARROW }));
     let narrow_codec_wide_keys = audio("9 RTP/AVP 0 96", "a=rtpmap:96 telephone-event/48000\r\n");
     assert_eq!(answer(&narrow_codec_wide_keys, &ours()).unwrap().telephone_event, None);
 }
@@ -263,7 +266,7 @@ fn rtcp_mux_is_agreed_to_only_where_the_port_can_do_it() {
     let offer = audio("9 RTP/AVP 0", "a=rtcp-mux\r\n");
     let without = answer(&offer, &ours()).unwrap();
     assert_eq!((without.rtcp_mux, without.remote_rtcp.port()), (false, 10));
-    let agreed = answer(&offer, &Ours { rtcp_mux: true, ..ours() }).unwrap();
+    let agreed = answer(&offer, &LocalCapabilities { rtcp_mux: true, ..ours() }).unwrap();
     assert_eq!((agreed.rtcp_mux, agreed.remote_rtcp.port()), (true, 9));
     assert!(agreed.local.media[0].attribute("rtcp-mux").is_some());
 }
@@ -272,17 +275,17 @@ fn rtcp_mux_is_agreed_to_only_where_the_port_can_do_it() {
 fn the_origin_keeps_its_id_and_counts_up_only_when_something_changed() {
     let origin = |agreed: &Negotiated| (agreed.local.origin.id.clone(), agreed.local.origin.version.clone());
     let first = answer(&read(OFFICE), &ours()).unwrap();
-    let again = answer(&read(OFFICE), &Ours { previous: Some(first.local.clone()), ..ours() }).unwrap();
+    let again = answer(&read(OFFICE), &LocalCapabilities { previous: Some(first.local.clone()), ..ours() }).unwrap();
     assert_eq!(origin(&first), origin(&again));
     let held = read(&OFFICE.replace("a=sendrecv", "a=sendonly"));
-    let held = answer(&held, &Ours { previous: Some(again.local), ..ours() }).unwrap();
+    let held = answer(&held, &LocalCapabilities { previous: Some(again.local), ..ours() }).unwrap();
     assert_eq!(origin(&held), ("4711".to_owned(), "2".to_owned()));
 }
 
 #[test]
 fn a_reinvite_with_another_codec_changes_the_codec() {
     let first = answer(&audio("9 RTP/AVP 0", ""), &ours()).unwrap();
-    let second = answer(&audio("9 RTP/AVP 8", ""), &Ours { previous: Some(first.local), ..ours() }).unwrap();
+    let second = answer(&audio("9 RTP/AVP 8", ""), &LocalCapabilities { previous: Some(first.local), ..ours() }).unwrap();
     assert_eq!((second.codec, second.local.origin.version.as_str()), (Pcma, "2"));
 }
 
@@ -291,7 +294,7 @@ fn the_line_that_was_open_stays_the_one_that_is_taken() {
     let first = read("c=IN IP4 10.0.0.1\nm=audio 0 RTP/AVP 0\nm=audio 11 RTP/AVP 0\n");
     let agreed = answer(&first, &ours()).unwrap();
     let second = read("c=IN IP4 10.0.0.1\nm=audio 13 RTP/AVP 0\nm=audio 11 RTP/AVP 0\n");
-    let agreed = answer(&second, &Ours { previous: Some(agreed.local), ..ours() }).unwrap();
+    let agreed = answer(&second, &LocalCapabilities { previous: Some(agreed.local), ..ours() }).unwrap();
     assert_eq!(agreed.remote.port(), 11);
 }
 
@@ -316,7 +319,7 @@ fn the_answer_to_our_offer_gives_each_direction_its_own_payload_types() {
     let agreed = accept_answer(&ours, &answered).unwrap();
     assert_eq!((agreed.codec, agreed.payload_type_send, agreed.payload_type_receive), (Opus, 97, 111));
     assert_eq!(agreed.also_receive, [(8, Pcma)]);
-    assert_eq!(agreed.telephone_event, Some(TelephoneEvent { send_pt: 100, receive_pt: 110, clock: Hz::FULL }));
+    assert_eq!(agreed.telephone_event, Some(NegotiatedEvents { send_pt: 100, receive_pt: 110, clock: Hz::FULL }));
     assert_eq!((agreed.ptime_send.as_millis(), agreed.remote.port(), &agreed.local), (40, 30_000, &ours));
 }
 
@@ -338,7 +341,7 @@ fn a_later_offer_of_ours_keeps_lines_and_payload_types_of_the_session() {
     let theirs = read(&DESK.replace("101", "110").replace("114", "101"));
     let agreed = answer(&theirs, &ours()).unwrap();
     assert_eq!(agreed.payload_type_receive, 101);
-    let again = offer(&Ours { previous: Some(agreed.local.clone()), ..ours() });
+    let again = offer(&LocalCapabilities { previous: Some(agreed.local.clone()), ..ours() });
     let media = &again.media[0];
     assert_eq!(media.rtpmap(101).map(|map| map.name), Some("opus"));
     assert_eq!(media.rtpmap(110).map(|map| map.clock), Some(8000));
@@ -353,7 +356,7 @@ fn a_later_offer_of_ours_keeps_lines_and_payload_types_of_the_session() {
 #[test]
 fn a_held_call_offers_both_ways_again() {
     let held = answer(&audio("9 RTP/AVP 0", "a=sendonly\r\n"), &ours()).unwrap();
-    let again = offer(&Ours { previous: Some(held.local), ..ours() });
+    let again = offer(&LocalCapabilities { previous: Some(held.local), ..ours() });
     assert_eq!(again.direction_of(&again.media[0]), Direction::SendRecv);
 }
 
@@ -421,14 +424,14 @@ fn twenty_thousand_mutated_bodies_are_read_answered_and_printed_without_harm() {
                 }
             }
         }
-        let Ok(session) = Session::parse(&body) else { continue };
+        let Ok(session) = SessionDescription::parse(&body) else { continue };
         let printed = session.to_string();
         assert_eq!(read(&printed).to_string(), printed);
         if let Ok(agreed) = answer(&session, &ours()) {
             understood += 1;
             assert_eq!(agreed.local.media.len(), session.media.len());
             assert!((10..=60).contains(&agreed.ptime_send.as_millis()));
-            let again = offer(&Ours { previous: Some(agreed.local.clone()), ..ours() });
+            let again = offer(&LocalCapabilities { previous: Some(agreed.local.clone()), ..ours() });
             let printed = again.to_string();
             assert_eq!(read(&printed).to_string(), printed);
             let _ = accept_answer(&again, &session);

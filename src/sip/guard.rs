@@ -13,14 +13,14 @@ use super::ladder;
 use super::message::{Method, Request};
 use super::uri::Host;
 use super::{Limits, Trusted};
-use crate::common::rate_limit::{Allowance, Budgets, LogBudget};
+use crate::common::rate_limit::{LogBudget, RateLimit, RateLimiter};
 
 /// Sources remembered at once.
 const SOURCES: usize = 4096;
 /// Wrong passwords of one caller that are answered.
-const WRONG: Allowance = Allowance { burst: 8, every: Duration::from_secs(60) };
+const WRONG: RateLimit = RateLimit { burst: 8, every: Duration::from_secs(60) };
 /// Wrong passwords of all callers of one address: a caller is who it says it is, and whoever guesses says many.
-const WRONG_TOGETHER: Allowance = Allowance { burst: 40, every: Duration::from_secs(30) };
+const WRONG_TOGETHER: RateLimit = RateLimit { burst: 40, every: Duration::from_secs(30) };
 /// How long whoever gives more of them is not answered.
 const BARRED: Duration = Duration::from_secs(600);
 
@@ -195,21 +195,21 @@ pub struct Guard {
 
 /// Wrong passwords of late: of each caller, and of all callers of an address together.
 struct WrongPasswords {
-    of_callers: Budgets<Source>,
-    of_addresses: Budgets<Source>,
+    of_callers: RateLimiter<Source>,
+    of_addresses: RateLimiter<Source>,
     /// Those that gave too many, until when.
     barred: LruCache<Source, Instant>,
 }
 
 impl WrongPasswords {
     fn new(now: Instant) -> Self {
-        let budgets = |allowance| Budgets::new(allowance, SOURCES, now);
+        let budgets = |allowance| RateLimiter::new(allowance, SOURCES, now);
         Self { of_callers: budgets(WRONG), of_addresses: budgets(WRONG_TOGETHER), barred: LruCache::new(SOURCES) }
     }
 
     /// Counts one; who is not listened to any more.
     fn count(&mut self, now: Instant, guesser: &Guesser) -> Vec<Source> {
-        let spends = |budgets: &mut Budgets<Source>, source: Source| {
+        let spends = |budgets: &mut RateLimiter<Source>, source: Source| {
             let spent = !budgets.take(now, source.clone()) || !budgets.wait(now, &source).is_zero();
             spent.then_some(source)
         };

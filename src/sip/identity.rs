@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::auth::Accounts;
 use super::uri::Uri;
-use crate::common::ip_network::Network;
+use crate::common::ip_network::IpNetwork;
 
 /// Who somebody was found to be. The text is the label of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,11 +58,11 @@ impl Proof {
 #[derive(Debug, Clone, Default)]
 pub struct Known {
     /// By address; of two networks that contain one, the longer prefix means it.
-    pub addresses: Vec<(Network, Identity)>,
+    pub addresses: Vec<(IpNetwork, Identity)>,
     /// By a name of their TLS certificate, in lower case.
     pub certificates: HashMap<String, Identity>,
     /// Callers from here need no entry.
-    pub allowed: Vec<Network>,
+    pub allowed: Vec<IpNetwork>,
     /// By password: devices.
     pub accounts: Accounts,
     /// Where devices can be called that do not register, by label (S-9).

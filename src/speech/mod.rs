@@ -54,13 +54,13 @@ pub enum SpeechError {
 
 /// Speaks. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Speaker {
+pub struct Synthesizer {
     settings: Arc<SpeechSettings>,
     hidden: Arc<[PathBuf]>,
     places: Arc<Semaphore>,
 }
 
-impl Speaker {
+impl Synthesizer {
     /// By this program, which cannot read what is `hidden`: what the daemon keeps, and its keys. Paths that are not there are hidden
     /// from nobody.
     #[must_use]
@@ -112,9 +112,9 @@ impl Speaker {
 mod tests {
     use super::*;
 
-    fn shell(script: &str) -> Speaker {
+    fn shell(script: &str) -> Synthesizer {
         let arguments = vec!["-c".to_owned(), script.to_owned(), LANGUAGE.to_owned()];
-        Speaker::new(SpeechSettings { program: "/bin/sh".into(), arguments, hidden: Vec::new() }, [])
+        Synthesizer::new(SpeechSettings { program: "/bin/sh".into(), arguments, hidden: Vec::new() }, [])
     }
 
     async fn outcome(script: &str) -> String {
@@ -130,7 +130,7 @@ mod tests {
         assert!(outcome("cat").await.starts_with("wrote what cannot be read as a WAV file"));
         assert!(outcome("cat /dev/zero").await.starts_with("wrote what is longer than 60 s"));
         let missing =
-            Speaker::new(SpeechSettings { program: "/nonexistent".into(), arguments: Vec::new(), hidden: Vec::new() }, []);
+            Synthesizer::new(SpeechSettings { program: "/nonexistent".into(), arguments: Vec::new(), hidden: Vec::new() }, []);
         let error = missing.speak("en", &Redacted::new("x".to_owned())).await.expect_err("there is none");
         assert!(error.to_string().starts_with("cannot be run"), "{error}");
     }
@@ -175,7 +175,7 @@ mod tests {
         let speaker = |script: String| {
             let arguments = vec!["-c".to_owned(), script];
             let settings = SpeechSettings { program: "/bin/sh".into(), arguments, hidden: vec![file("key.pem")] };
-            Speaker::new(settings, [file("state"), file("not-there")])
+            Synthesizer::new(settings, [file("state"), file("not-there")])
         };
         let says = async |script: String| {
             let spoken = speaker(script).speak("en", &Redacted::new("x".to_owned())).await;

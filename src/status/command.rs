@@ -26,11 +26,11 @@ pub fn run(settings: &Settings, args: &StatusArgs) -> ExitCode {
         Ok(text) => {
             // A reader that has gone away is not our fault.
             let _ = io::stdout().write_all(text.as_bytes());
-            cli::Status::Clean.into()
+            cli::ExitStatus::Clean.into()
         }
         Err(error) => {
             let _ = writeln!(io::stderr(), "{error}");
-            cli::Status::Unavailable.into()
+            cli::ExitStatus::Unavailable.into()
         }
     }
 }

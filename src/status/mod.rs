@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema as _, ToSchema};
 
-use crate::call::CallLine;
+use crate::call::CallEntry;
 use crate::common::units::rfc3339;
 use crate::meeting::MeetingHandle;
 use crate::meeting::messages::ParticipantView;
@@ -250,8 +250,8 @@ pub struct SmsStatus {
     pub lost: u64,
 }
 
-impl From<relay::driver::Totals> for SmsStatus {
-    fn from(relay::driver::Totals { counts, waiting }: relay::driver::Totals) -> Self {
+impl From<relay::driver::RelayTotals> for SmsStatus {
+    fn from(relay::driver::RelayTotals { counts, waiting }: relay::driver::RelayTotals) -> Self {
         Self {
             waiting,
             sent: counts.accepted,
@@ -396,8 +396,8 @@ impl From<ParticipantView> for ParticipantStatus {
     }
 }
 
-impl From<CallLine> for CallStatus {
-    fn from(line: CallLine) -> Self {
+impl From<CallEntry> for CallStatus {
+    fn from(line: CallEntry) -> Self {
         Self {
             call: line.call.to_string(),
             device: line.device,

@@ -5,14 +5,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{StoreError, integer};
-use crate::common::redact::Caller;
+use crate::common::redact::MaskedCaller;
 
 /// One proof.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Consent {
     /// In international form: all of it in the store, since a proof that names nobody proves nothing; masked wherever it is shown.
     #[schema(value_type = String)]
-    pub number: Caller,
+    pub number: MaskedCaller,
     /// The device at which.
     pub device: String,
     /// The call in which.

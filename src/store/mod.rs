@@ -1,6 +1,6 @@
 //! What is on disk: the ledger (N-8), call records (M-16), registrations (S-3) and consents (C-2), in one SQLite file.
 //!
-//! Lines and records flow in through [`Handle`], which everyone may clone; answers flow back. One thread owns the file, so there
+//! Lines and records flow in through [`StoreHandle`], which everyone may clone; answers flow back. One thread owns the file, so there
 //! is one writer and no lock of ours. Requests that have gathered are committed together. A disk that fails is an error to each
 //! who asked and one log line; the daemon goes on, and keeps lines of the ledger in memory until they can be written.
 
@@ -32,20 +32,20 @@ use tokio::sync::{mpsc, oneshot};
 pub use chats::{ChatCopy, ChatCopyLine};
 pub use consents::Consent;
 pub use ledger::{
-    BadHead, Broken, COLUMN as HEAD_COLUMN, Deletion, EpochLine, Head, LedgerEntry, LedgerLine, LedgerQuery, LedgerRow,
-    METRIC as HEAD_METRIC, NoticeOutcome, Verified, VerifyError, Why, read_heads, verify,
+    BadLedgerHead, Broken, BrokenReason, COLUMN as HEAD_COLUMN, Deletion, EpochLine, LedgerEntry, LedgerHead, LedgerLine,
+    LedgerQuery, LedgerRow, METRIC as HEAD_METRIC, NoticeOutcome, Verified, VerifyError, read_heads, verify,
 };
 pub use mutes::{MuteChange, StoredMute};
 pub use outbox::{OutboxChange, ParcelPart, ParcelState, StoredParcel};
 pub use phone::Phone;
 pub use records::{CallRecord, RecordQuery, RecordRow};
-pub use registrations::Registration;
+pub use registrations::StoredContact;
 pub use sessions::{LivingSessions, SessionChange, StoredLink, StoredSession};
 pub use watch::{LedgerStatus, Verification};
 
 use crate::common::ids::Ids;
 use watch::LedgerWatch;
-use writer::{Reply, Store};
+use writer::{Reply, StoreWriter};
 
 /// The database's name in the store's directory.
 const FILE: &str = "roomgate.db";
@@ -120,7 +120,7 @@ impl From<rusqlite::Error> for StoreError {
 
 /// The way to the store. The thread ends when the last one is dropped and what was asked is done.
 #[derive(Debug, Clone)]
-pub struct Handle {
+pub struct StoreHandle {
     requests: mpsc::Sender<Request>,
     run: u32,
     watch: Arc<LedgerWatch>,
@@ -140,7 +140,7 @@ enum Request {
     SweepChats { now: u64, born_by: u64, reply: oneshot::Sender<Result<usize, StoreError>> },
     Wipe { reply: oneshot::Sender<Result<bool, StoreError>> },
     TakeSeat { participant: u64, meeting: String, reply: oneshot::Sender<Result<bool, StoreError>> },
-    Registrations { now: u64, reply: oneshot::Sender<Result<Vec<Registration>, StoreError>> },
+    Registrations { now: u64, reply: oneshot::Sender<Result<Vec<StoredContact>, StoreError>> },
     Sessions { now: u64, reply: oneshot::Sender<Result<LivingSessions, StoreError>> },
     Mutes { now: u64, reply: oneshot::Sender<Result<Vec<StoredMute>, StoreError>> },
 }
@@ -151,7 +151,7 @@ enum Write {
     Record(Box<CallRecord>),
     Registrations {
         device: String,
-        rows: Vec<Registration>,
+        rows: Vec<StoredContact>,
     },
     Consent(Box<Consent>),
     Stop {
@@ -180,7 +180,7 @@ enum Write {
 }
 
 /// The answer to a write that was begun; an answer that never comes says that nothing was written.
-pub type Begun = oneshot::Receiver<Result<u64, StoreError>>;
+pub type StoreStart = oneshot::Receiver<Result<u64, StoreError>>;
 
 /// Opens the store in `dir`, and the keys of the ledger in `key_dir`, making both at the first start (directories 0700, files 0600).
 ///
@@ -189,19 +189,19 @@ pub type Begun = oneshot::Receiver<Result<u64, StoreError>>;
 ///
 /// # Errors
 /// [`StoreError`]; nothing has been started then.
-pub fn open(dir: &Path, key_dir: &Path) -> Result<(Handle, JoinHandle<()>), StoreError> {
+pub fn open(dir: &Path, key_dir: &Path) -> Result<(StoreHandle, JoinHandle<()>), StoreError> {
     let watch = Arc::new(LedgerWatch::new(dir.to_owned(), key_dir.to_owned()));
-    let mut store = Store::open(dir, key_dir, Arc::clone(&watch))?;
+    let mut store = StoreWriter::open(dir, key_dir, Arc::clone(&watch))?;
     let run = runs::begin(&mut store.connection)?;
     seats::sweep(&store.connection, Ids::first_of_run(run.saturating_sub(1)))?;
     let (requests, inbox) = mpsc::channel(QUEUE);
     let thread = thread::Builder::new().name("store".to_owned()).spawn(move || store.run(inbox));
-    Ok((Handle { requests, run, watch }, thread.map_err(at(dir))?))
+    Ok((StoreHandle { requests, run, watch }, thread.map_err(at(dir))?))
 }
 
 // === impl Handle ===
 
-impl Handle {
+impl StoreHandle {
     /// Which start of the daemon on this store this is, from 1.
     #[must_use]
     pub const fn run(&self) -> u32 {
@@ -234,7 +234,7 @@ impl Handle {
         self.watch.status()
     }
 
-    /// Reads the whole ledger, says in the log what was found, and keeps it for [`Handle::ledger_status`]. The store goes on meanwhile.
+    /// Reads the whole ledger, says in the log what was found, and keeps it for [`StoreHandle::ledger_status`]. The store goes on meanwhile.
     pub async fn verify_ledger(&self) -> Verification {
         self.watch.verify().await
     }
@@ -251,7 +251,7 @@ impl Handle {
     ///
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Closed`]; what was kept before stays then.
-    pub async fn register(&self, device: &str, rows: Vec<Registration>) -> Result<(), StoreError> {
+    pub async fn register(&self, device: &str, rows: Vec<StoredContact>) -> Result<(), StoreError> {
         let device = device.to_owned();
         self.ask(|reply| Request::Write(Write::Registrations { device, rows }, reply)).await.map(drop)
     }
@@ -266,22 +266,22 @@ impl Handle {
 
     /// Begins to keep that the holder of a number has said STOP at `at` (milliseconds since 1970), or START (C-2). Writes that were
     /// begun are done in this order.
-    pub async fn stop(&self, number: &str, stopped: bool, at: u64) -> Begun {
+    pub async fn stop(&self, number: &str, stopped: bool, at: u64) -> StoreStart {
         self.begin(Write::Stop { number: number.to_owned(), stopped, at }).await
     }
 
     /// Begins to count that so many parts were sent by SMS for this meeting (none: an empty name) on this day since 1970 (C-2).
-    pub async fn count_texted(&self, day: u64, meeting: &str, parts: u64) -> Begun {
+    pub async fn count_texted(&self, day: u64, meeting: &str, parts: u64) -> StoreStart {
         self.begin(Write::Texted { day, meeting: meeting.to_owned(), parts }).await
     }
 
     /// Begins a change of the outbox (C-7). Writes that were begun are done in this order.
-    pub async fn outbox(&self, change: OutboxChange) -> Begun {
+    pub async fn outbox(&self, change: OutboxChange) -> StoreStart {
         self.begin(Write::Outbox(change)).await
     }
 
     /// Answered when all that was begun before is on the disk, or has failed.
-    pub async fn barrier(&self) -> Begun {
+    pub async fn barrier(&self) -> StoreStart {
         self.begin(Write::Nothing).await
     }
 
@@ -294,12 +294,12 @@ impl Handle {
     }
 
     /// Begins to keep the seat of a presence, by its number (M-5). Writes that were begun are done in this order.
-    pub async fn keep_seat(&self, participant: u64, meeting: &str) -> Begun {
+    pub async fn keep_seat(&self, participant: u64, meeting: &str) -> StoreStart {
         self.begin(Write::Seat { participant, meeting: meeting.to_owned() }).await
     }
 
     /// Begins to give a seat up.
-    pub async fn give_up_seat(&self, participant: u64) -> Begun {
+    pub async fn give_up_seat(&self, participant: u64) -> StoreStart {
         self.begin(Write::Unseat { participant }).await
     }
 
@@ -313,12 +313,12 @@ impl Handle {
     }
 
     /// Begins to keep a copy of the chat, in the place of the device's earlier one (C-8).
-    pub async fn chat(&self, copy: ChatCopy) -> Begun {
+    pub async fn chat(&self, copy: ChatCopy) -> StoreStart {
         self.begin(Write::Chat(Box::new(copy))).await
     }
 
     /// Begins to keep a closed microphone, or to forget it (K-4). Writes that were begun are done in this order.
-    pub async fn mute(&self, change: MuteChange) -> Begun {
+    pub async fn mute(&self, change: MuteChange) -> StoreStart {
         self.begin(Write::Mute(change)).await
     }
 
@@ -374,12 +374,12 @@ impl Handle {
     ///
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Closed`].
-    pub async fn registrations(&self, now: u64) -> Result<Vec<Registration>, StoreError> {
+    pub async fn registrations(&self, now: u64) -> Result<Vec<StoredContact>, StoreError> {
         self.ask(|reply| Request::Registrations { now, reply }).await
     }
 
     /// Begins a change of links and sessions (U-4). Writes that were begun are done in this order.
-    pub async fn sessions(&self, change: SessionChange) -> Begun {
+    pub async fn sessions(&self, change: SessionChange) -> StoreStart {
         self.begin(Write::Sessions(Box::new(change))).await
     }
 
@@ -415,7 +415,7 @@ impl Handle {
         self.ask(|reply| Request::SweepRecords { born_by, reply }).await
     }
 
-    async fn begin(&self, write: Write) -> Begun {
+    async fn begin(&self, write: Write) -> StoreStart {
         let (reply, answer) = oneshot::channel();
         // A store that is closed drops the reply, which says so.
         let _ = self.requests.send(Request::Write(write, reply)).await;

@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{MOST_ROWS, Phone, StoreError, integer};
-use crate::common::redact::Caller;
+use crate::common::redact::MaskedCaller;
 
 /// What remains of a call. A time is absent where the call did not come so far.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -154,7 +154,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
         phone: Phone {
             dialog: row.get("dialog")?,
             address: row.get("address")?,
-            caller: Caller::new(&row.get::<_, String>("caller")?),
+            caller: MaskedCaller::new(&row.get::<_, String>("caller")?),
             proof: row.get("proof")?,
         },
         device: row.get("device")?,

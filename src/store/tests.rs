@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rusqlite::Connection;
 
 use super::*;
-use crate::common::redact::Caller;
+use crate::common::redact::MaskedCaller;
 
 /// A directory of its own for each test: `store` and `key` in it. Removed at its end.
 pub(in crate::store) struct Place(pub(in crate::store) PathBuf);
@@ -25,12 +25,12 @@ impl Place {
         self.0.join("key")
     }
 
-    pub(in crate::store) fn open(&self) -> Store {
-        Store::open(&self.store(), &self.keys(), Arc::new(LedgerWatch::new(self.store(), self.keys()))).unwrap()
+    pub(in crate::store) fn open(&self) -> StoreWriter {
+        StoreWriter::open(&self.store(), &self.keys(), Arc::new(LedgerWatch::new(self.store(), self.keys()))).unwrap()
     }
 
     /// A ledger of `count` lines after the one of its epoch, closed, and its end.
-    pub(in crate::store) fn with_lines(count: u64) -> (Self, Head) {
+    pub(in crate::store) fn with_lines(count: u64) -> (Self, LedgerHead) {
         let place = Self::new();
         let mut store = place.open();
         put(&mut store, (1..=count).map(line).collect());
@@ -46,7 +46,7 @@ impl Place {
         place
     }
 
-    pub(in crate::store) fn verify(&self, heads: &[Head]) -> Result<Verified, (u64, Why)> {
+    pub(in crate::store) fn verify(&self, heads: &[LedgerHead]) -> Result<Verified, (u64, BrokenReason)> {
         match verify(&self.store(), &self.keys(), heads) {
             Ok(verified) => Ok(verified),
             Err(VerifyError::Broken(Broken { at, why })) => Err((at, why)),
@@ -69,7 +69,7 @@ impl Drop for Place {
 }
 
 /// Writes all of it, and gives the answers that came at once.
-pub(in crate::store) fn put(store: &mut Store, writes: Vec<Write>) -> Vec<Option<Result<u64, StoreError>>> {
+pub(in crate::store) fn put(store: &mut StoreWriter, writes: Vec<Write>) -> Vec<Option<Result<u64, StoreError>>> {
     let with_answers = writes.into_iter().map(|write| {
         let (reply, answer) = oneshot::channel();
         ((write, reply), answer)
@@ -80,7 +80,7 @@ pub(in crate::store) fn put(store: &mut Store, writes: Vec<Write>) -> Vec<Option
 }
 
 fn phone() -> Phone {
-    Phone::new("a84b4c76e66710@pc33", "192.0.2.7:5060".to_owned(), Caller::new("+491715550123"), "digest")
+    Phone::new("a84b4c76e66710@pc33", "192.0.2.7:5060".to_owned(), MaskedCaller::new("+491715550123"), "digest")
 }
 
 pub(in crate::store) fn notice(number: u64) -> LedgerLine {
@@ -184,7 +184,7 @@ async fn a_store_whose_thread_has_ended_says_so() {
     let (requests, inbox) = mpsc::channel(1);
     drop(inbox);
     let watch = Arc::new(LedgerWatch::new(PathBuf::new(), PathBuf::new()));
-    assert!(matches!(Handle { requests, run: 1, watch }.append(notice(1)).await, Err(StoreError::Closed)));
+    assert!(matches!(StoreHandle { requests, run: 1, watch }.append(notice(1)).await, Err(StoreError::Closed)));
 }
 
 #[test]
@@ -278,7 +278,7 @@ fn a_number_that_is_none_is_kept_as_unknown() {
 #[tokio::test]
 async fn registrations_are_replaced_by_device_and_die_at_their_date() {
     let place = Place::new();
-    let registration = |device: &str, uri: &str, dies_at: u64| Registration {
+    let registration = |device: &str, uri: &str, dies_at: u64| StoredContact {
         device: device.to_owned(),
         uri: uri.to_owned(),
         q: 500,

@@ -35,13 +35,13 @@ fn what_was_written_since_it_was_last_asked_for_is_read_aloud_on_request() {
     world.line("Alice: later");
     world.now += Duration::from_secs(1);
     assert_eq!(world.keys("*7"), [StopsPrompts], "it is at work");
-    assert_eq!(world.input(Input::Spoken(Some(voice()))), [Says(vec![Phrase::MoreMessages])]);
+    assert_eq!(world.input(CallInput::Spoken(Some(voice()))), [Says(vec![Phrase::MoreMessages])]);
     world.now += Duration::from_secs(1);
     assert_eq!(world.keys("*7"), [StopsPrompts, Speaks("Alice: later".to_owned())]);
-    assert_eq!(world.input(Input::Spoken(None)), [Says(vec![Phrase::NotAvailable])], "it failed, and nothing is lost");
+    assert_eq!(world.input(CallInput::Spoken(None)), [Says(vec![Phrase::NotAvailable])], "it failed, and nothing is lost");
     world.now += Duration::from_secs(1);
     assert_eq!(world.keys("*7"), [StopsPrompts, Speaks("Alice: later".to_owned())]);
-    assert_eq!(world.input(Input::Spoken(Some(voice()))), [Says(vec![])]);
+    assert_eq!(world.input(CallInput::Spoken(Some(voice()))), [Says(vec![])]);
     world.now += Duration::from_secs(1);
     assert_eq!(world.keys("*7"), [StopsPrompts, Says(vec![Phrase::NoMessages])]);
 }
@@ -54,12 +54,12 @@ fn what_cannot_be_spoken_twice_is_passed_over() {
     for answer in [None, None] {
         world.now += Duration::from_secs(1);
         assert_eq!(world.keys("*7"), [StopsPrompts, Speaks("Alice: …".to_owned())]);
-        assert_eq!(world.input(Input::Spoken(answer)), [Says(vec![Phrase::NotAvailable])]);
+        assert_eq!(world.input(CallInput::Spoken(answer)), [Says(vec![Phrase::NotAvailable])]);
     }
     world.line("Alice: words");
     world.now += Duration::from_secs(1);
     assert_eq!(world.keys("*7"), [StopsPrompts, Speaks("Alice: words".to_owned())]);
-    assert_eq!(world.input(Input::Spoken(None)), [Says(vec![Phrase::NotAvailable])], "it is tried once more");
+    assert_eq!(world.input(CallInput::Spoken(None)), [Says(vec![Phrase::NotAvailable])], "it is tried once more");
     world.now += Duration::from_secs(1);
     assert_eq!(world.keys("*7"), [StopsPrompts, Speaks("Alice: words".to_owned())]);
 }
@@ -77,7 +77,7 @@ fn a_busy_chat_is_read_in_portions_and_only_its_newest_lines_are_kept() {
             Some(Speaks(text)) => {
                 assert!(text.chars().count() <= 400, "a minute at most");
                 read.push(text.chars().take(3).collect::<String>());
-                world.input(Input::Spoken(Some(voice())));
+                world.input(CallInput::Spoken(Some(voice())));
             }
             other => break assert_eq!(other, Some(Says(vec![Phrase::NoMessages]))),
         }
@@ -92,7 +92,7 @@ fn c1_what_was_being_turned_into_sound_is_not_said_outside_the_meeting() {
     world.line("Alice: hello");
     world.keys("*7");
     world.meeting(ToGuest::Dismiss(Cause::MeetingEnded));
-    assert!(world.input(Input::Spoken(Some(voice()))).is_empty());
+    assert!(world.input(CallInput::Spoken(Some(voice()))).is_empty());
     let mut without = World::inside();
     assert_eq!(without.keys("*7"), [StopsPrompts, Says(vec![Phrase::NotAvailable])]);
 }

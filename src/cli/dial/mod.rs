@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use crate::call::{FarEnd, profile};
+use crate::call::{RemoteMedia, profile};
 use crate::cli::signals::Signals;
-use crate::cli::{DialArgs, DialTransport, Status};
+use crate::cli::{DialArgs, DialTransport, ExitStatus};
 use crate::codec::{CODECS, CodecError, CodecKind};
 use crate::common::cause::Cause;
 use crate::common::ids::{CallId, Ids};
@@ -25,17 +25,17 @@ use crate::common::machine;
 use crate::common::units::Hz;
 use crate::config::Secret;
 use crate::dsp::{Frame, Resampler};
-use crate::media::{Channel, PoolError, Port, PortHeard, PortPool, Profile, Share, Sockets, Sound};
+use crate::media::{Channel, PoolError, Port, PortEvent, PortPool, Profile, Share, Sockets, TickSound};
 use crate::net::tls::{self, TlsError, Trust};
 use crate::net::udp::{Net as _, System};
 use crate::prompt;
 use crate::sdp::offer::DEFAULT_PTIME;
-use crate::sdp::{self, Ours, Preference, Session};
+use crate::sdp::{self, LocalCapabilities, Preference, SessionDescription};
 use crate::sip::auth::Credentials;
 use crate::sip::uri::{Host, Scheme};
 use crate::sip::{self, Command, Connector, Event, Transport, Uri};
 use arrivals::Arrivals;
-use report::{Ear, Report};
+use report::{AudioMeter, DialReport};
 
 /// UDP ports of the test phone: away from the gateway's own.
 const PORTS: (u16, u16) = (40_000, 49_999);
@@ -92,7 +92,7 @@ enum DialError {
 pub fn run(args: DialArgs) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return complain(&error.into(), Status::Fault),
+        Err(error) => return complain(&error.into(), ExitStatus::Fault),
     };
     match runtime.block_on(dial(&args)) {
         Ok(report) => {
@@ -100,9 +100,9 @@ pub fn run(args: DialArgs) -> ExitCode {
             let text = serde_json::to_string_pretty(&report).unwrap_or_default();
             // A reader that has gone away is not our fault.
             let _ = writeln!(std::io::stdout(), "{text}");
-            if good { Status::Clean.into() } else { ExitCode::FAILURE }
+            if good { ExitStatus::Clean.into() } else { ExitCode::FAILURE }
         }
-        Err(error @ DialError::System(_)) => complain(&error, Status::Unavailable),
+        Err(error @ DialError::System(_)) => complain(&error, ExitStatus::Unavailable),
         Err(error) => {
             let report = serde_json::json!({ "answered": false, "error": error.to_string() });
             let _ = writeln!(std::io::stdout(), "{report:#}");
@@ -112,7 +112,7 @@ pub fn run(args: DialArgs) -> ExitCode {
     }
 }
 
-fn complain(error: &DialError, status: Status) -> ExitCode {
+fn complain(error: &DialError, status: ExitStatus) -> ExitCode {
     let _ = writeln!(std::io::stderr(), "{error}");
     status.into()
 }
@@ -195,10 +195,10 @@ fn read_speech(path: &Path) -> Result<Vec<i16>, DialError> {
     Ok(speech)
 }
 
-async fn dial(args: &DialArgs) -> Result<Report, DialError> {
+async fn dial(args: &DialArgs) -> Result<DialReport, DialError> {
     let plan = plan(args).await?;
     let sockets = PortPool::new(PORTS.0, PORTS.1).open(&System, plan.local, Share::Known)?;
-    let ours = Ours {
+    let ours = LocalCapabilities {
         address: plan.local,
         port: sockets.rtp.local_addr()?.port(),
         codecs: plan.codecs.clone(),
@@ -229,7 +229,7 @@ async fn dial(args: &DialArgs) -> Result<Report, DialError> {
         display: "Roomgate test phone".to_owned(),
         sdp: offer.to_string(),
     };
-    let (signals, report) = (Signals::take()?, Report::new(&plan.uri));
+    let (signals, report) = (Signals::take()?, DialReport::new(&plan.uri));
     let mut phone = Phone { handle, events, signals, call, began: machine::now(), report };
     phone.handle.send(invite).await;
     // Of a call that is over there is nothing to end.
@@ -262,7 +262,7 @@ struct Phone {
     signals: Signals,
     call: CallId,
     began: Instant,
-    report: Report,
+    report: DialReport,
 }
 
 impl Phone {
@@ -297,14 +297,14 @@ impl Phone {
         &mut self,
         args: &DialArgs,
         plan: &Plan,
-        offer: &Session,
+        offer: &SessionDescription,
         answer: &[u8],
         sockets: Sockets,
     ) -> Result<(), DialError> {
-        let answer = Session::parse(answer).map_err(|_| DialError::Answer("it is no session description"))?;
+        let answer = SessionDescription::parse(answer).map_err(|_| DialError::Answer("it is no session description"))?;
         let agreed = sdp::accept_answer(offer, &answer).map_err(|_| DialError::Answer("it does not fit the offer"))?;
         // Whoever dials has chosen whom.
-        let far = FarEnd { signalling: plan.target.ip(), proven: true, own: Vec::new() };
+        let far = RemoteMedia { signalling: plan.target.ip(), proven: true, own: Vec::new() };
         let profile = profile(&agreed, &far);
         self.report.agreed(&profile);
         let mut line = Line::open(profile, args, plan.speech.as_deref())?;
@@ -369,14 +369,14 @@ impl Phone {
 /// The media of the test phone's call.
 struct Line<'a> {
     port: Port,
-    ear: Ear,
+    ear: AudioMeter,
     recorded: Vec<i16>,
     keep: bool,
     speech: Option<std::iter::Cycle<std::slice::Iter<'a, i16>>>,
     keys: std::vec::IntoIter<char>,
     next_key: Option<Instant>,
     // Its queue must stay open: the port speaks to it.
-    _heard: mpsc::Receiver<PortHeard>,
+    _heard: mpsc::Receiver<PortEvent>,
 }
 
 impl<'a> Line<'a> {
@@ -386,7 +386,7 @@ impl<'a> Line<'a> {
         let keys: Vec<char> = args.keys.as_deref().unwrap_or_default().chars().collect();
         Ok(Self {
             port: Port::new(now, Ids::default().port(), profile, random()?, SILENT, says)?,
-            ear: Ear::default(),
+            ear: AudioMeter::default(),
             recorded: Vec::new(),
             keep: args.record.is_some(),
             speech: speech.filter(|speech| !speech.is_empty()).map(|speech| speech.iter().cycle()),
@@ -410,7 +410,7 @@ impl<'a> Line<'a> {
                 *sample = speech.next().copied().unwrap_or_default();
             }
         }
-        self.port.send(now, Sound::Own(&said, None));
+        self.port.send(now, TickSound::Own(&said, None));
     }
 
     fn press(&mut self, now: Instant) {

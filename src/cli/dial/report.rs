@@ -20,7 +20,7 @@ const FRAME_MS: u64 = 20;
 
 /// Printed as JSON on standard output.
 #[derive(Debug, Serialize)]
-pub(super) struct Report {
+pub(super) struct DialReport {
     uri: String,
     pub(super) answered: bool,
     /// From the INVITE, in milliseconds.
@@ -45,14 +45,14 @@ pub(super) struct Report {
     mos: f32,
     /// Packet by packet, before the jitter buffer.
     pub(super) arrived: Arrived,
-    heard: Option<Sound>,
+    heard: Option<SoundReport>,
     /// The SIP messages of the call.
     sip: Vec<String>,
 }
 
 /// What was heard.
 #[derive(Debug, Serialize)]
-pub(super) struct Sound {
+pub(super) struct SoundReport {
     /// From the start of media.
     first_sound_ms: Option<u64>,
     seconds_of_sound: f64,
@@ -64,7 +64,7 @@ pub(super) struct Sound {
 
 /// Counted frame by frame.
 #[derive(Debug, Default)]
-pub(super) struct Heard {
+pub(super) struct ReceivedAudio {
     frames: u64,
     first: Option<u64>,
     sounding: u64,
@@ -74,11 +74,11 @@ pub(super) struct Heard {
 
 /// Listens frame by frame.
 #[derive(Debug, Default)]
-pub(super) struct Ear {
-    heard: Heard,
+pub(super) struct AudioMeter {
+    heard: ReceivedAudio,
 }
 
-impl Ear {
+impl AudioMeter {
     pub(super) fn hear(&mut self, samples: &[i16]) {
         let level = dbov(samples);
         let heard = &mut self.heard;
@@ -93,13 +93,13 @@ impl Ear {
         heard.frames += 1;
     }
 
-    pub(super) fn finish(&mut self) -> Heard {
+    pub(super) fn finish(&mut self) -> ReceivedAudio {
         std::mem::take(&mut self.heard)
     }
 }
 
-impl Sound {
-    fn new(heard: Heard) -> Self {
+impl SoundReport {
+    fn new(heard: ReceivedAudio) -> Self {
         let mean = |sum: f64| (heard.sounding > 0).then(|| 10.0 * (sum / heard.sounding as f64).log10());
         let level = mean(heard.power);
         let loudest = heard.tones.iter().zip(TONES).max_by(|(a, _), (b, _)| a.total_cmp(b));
@@ -114,7 +114,7 @@ impl Sound {
     }
 }
 
-impl Report {
+impl DialReport {
     pub(super) fn new(uri: &str) -> Self {
         Self {
             uri: uri.to_owned(),
@@ -149,7 +149,7 @@ impl Report {
         self.keys_by_rtp = profile.telephone_event.is_some();
     }
 
-    pub(super) fn media(&mut self, stats: &PortStats, heard: Heard) {
+    pub(super) fn media(&mut self, stats: &PortStats, heard: ReceivedAudio) {
         let ms = |time: Duration| time.as_secs_f64() * 1000.0;
         self.packets_sent = stats.sent;
         self.packets_received = stats.received;
@@ -159,7 +159,7 @@ impl Report {
         self.round_trip_ms = stats.round_trip.map(ms);
         self.concealed_ms = ms(stats.concealed);
         self.mos = stats.mos;
-        self.heard = Some(Sound::new(heard));
+        self.heard = Some(SoundReport::new(heard));
     }
 
     pub(super) fn ladder(&mut self, lines: &[LadderLine]) {
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_test_tone_after_silence_is_named_and_timed() {
-        let (mut ear, mut sine) = (Ear::default(), Sine::new(Hz::FULL, 1011.0, 4000.0));
+        let (mut ear, mut sine) = (AudioMeter::default(), Sine::new(Hz::FULL, 1011.0, 4000.0));
         for _ in 0..10 {
             ear.hear(&[0; 960]);
         }
@@ -192,7 +192,7 @@ mod tests {
             sine.fill(&mut frame);
             ear.hear(&frame);
         }
-        let sound = Sound::new(ear.finish());
+        let sound = SoundReport::new(ear.finish());
         assert_eq!(sound.first_sound_ms, Some(200));
         assert!((sound.seconds_of_sound - 1.0).abs() < 1e-9);
         assert_eq!(sound.tone_hz, Some(1011.0));
@@ -200,9 +200,9 @@ mod tests {
 
     #[test]
     fn silence_is_no_sound() {
-        let mut ear = Ear::default();
+        let mut ear = AudioMeter::default();
         ear.hear(&[0; 960]);
-        let sound = Sound::new(ear.finish());
+        let sound = SoundReport::new(ear.finish());
         assert_eq!((sound.first_sound_ms, sound.level_dbov, sound.tone_hz), (None, None, None));
     }
 }

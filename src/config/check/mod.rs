@@ -8,12 +8,12 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-use super::settings::{Settings, Tls, Transport};
+use super::settings::{ListenTransport, Settings, TlsConfig};
 use super::{Places, Secret};
 use crate::call::router::{UNKNOWN, UNLISTED};
 use crate::common::problem::Problem;
 use crate::policy::Bypass;
-use crate::relay::provider::Kind;
+use crate::relay::provider::ProviderKind;
 use crate::sip::SessionTimers;
 use crate::sip::uri::Host;
 
@@ -74,7 +74,8 @@ fn relay(settings: &Settings, found: &mut Findings<'_>) {
         let hint = "only one provider is used: write enabled = false in the others";
         found.problem(&format!("relay.provider.{name}"), "is a second provider of short messages", hint);
     }
-    let by_webhook = |kind: &Kind| matches!(kind, Kind::Azure(_) | Kind::Twilio(_) | Kind::Webhook(_));
+    let by_webhook =
+        |kind: &ProviderKind| matches!(kind, ProviderKind::Azure(_) | ProviderKind::Twilio(_) | ProviderKind::Webhook(_));
     for (name, _) in settings.relay.providers.iter().filter(|(_, provider)| by_webhook(&provider.kind)).take(1) {
         if settings.http.public_url.is_none() {
             let what = "calls us back, and http.public_url does not say how we are reached";
@@ -102,7 +103,7 @@ fn emergency(settings: &Settings, found: &mut Findings<'_>) {
 
 /// Everything that takes a look at the disk. Nothing is created or changed.
 pub(super) fn surroundings(settings: &Settings, found: &mut Findings<'_>) {
-    let of = |key: &str, tls: &Tls| {
+    let of = |key: &str, tls: &TlsConfig| {
         [("certificate", tls.certificate.clone()), ("key", tls.key.clone())].map(|(file, path)| (format!("{key}.{file}"), path))
     };
     let mut files: Vec<_> = settings.http.tls.iter().flat_map(|tls| of("http.tls", tls)).collect();
@@ -187,7 +188,7 @@ fn addresses(settings: &Settings, found: &mut Findings<'_>) {
 /// One claim on a port of this machine.
 struct Claim {
     key: String,
-    transport: Transport,
+    transport: ListenTransport,
     address: IpAddr,
     ports: RangeInclusive<u16>,
 }
@@ -201,16 +202,16 @@ fn ports(settings: &Settings, found: &mut Findings<'_>) {
         .map(|(name, listen)| Claim {
             key: format!("sip.listen.{name}.port"),
             // TLS is carried by TCP.
-            transport: if listen.transport == Transport::Udp { Transport::Udp } else { Transport::Tcp },
+            transport: if listen.transport == ListenTransport::Udp { ListenTransport::Udp } else { ListenTransport::Tcp },
             address: listen.address,
             ports: listen.port..=listen.port,
         })
         .collect();
-    let udp = |key: &str, ports| Claim { key: key.to_owned(), transport: Transport::Udp, address: media.address, ports };
+    let udp = |key: &str, ports| Claim { key: key.to_owned(), transport: ListenTransport::Udp, address: media.address, ports };
     let http = &settings.http;
     claims.push(Claim {
         key: "http.port".to_owned(),
-        transport: Transport::Tcp,
+        transport: ListenTransport::Tcp,
         address: http.address,
         ports: http.port..=http.port,
     });

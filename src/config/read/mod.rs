@@ -10,17 +10,18 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::section::{Section, Wrong, boolean, choice, label, list, number, parsed, path, text, time};
+use super::section::{Section, WrongValue, boolean, choice, label, list, number, parsed, path, text, time};
 use super::settings::{
-    Device, Hep, Http, IceServer, Limits, Listen, Log, Login, Media, Meeting, Organisation, Policy, Prompts, Recording, Records,
-    Registrar, Settings, Sip, SipAccount, Store, Tls, Transport, Trunk,
+    DeviceConfig, DeviceLogin, HepConfig, HttpConfig, IceServerConfig, LimitsConfig, ListenConfig, ListenTransport, LogConfig,
+    MediaConfig, MeetingConfig, OrganisationConfig, PolicyConfig, PromptsConfig, RecordingConfig, RecordsConfig, RegistrarConfig,
+    Settings, SipAccountConfig, SipConfig, StoreConfig, TlsConfig, TrunkConfig,
 };
 use crate::codec::{CODECS, CodecKind};
 use crate::common::ids::MeetingName;
-use crate::common::ip_network::Network;
+use crate::common::ip_network::IpNetwork;
 use crate::http::ApiToken;
 use crate::policy::retention::Retention;
-use crate::policy::{Bypass, CallRooms, Limits as MeetingLimits};
+use crate::policy::{Bypass, CallRooms, MeetingLimits};
 use crate::sip::Emergency;
 use crate::sip::auth::Algorithm;
 use crate::sip::uri::Scheme;
@@ -60,8 +61,9 @@ pub(super) fn settings(root: &mut Section<'_>, here: &Surroundings<'_>) -> Setti
         ice_servers: root.named("ice_server", ice_server),
         organisation: root.table("organisation", organisation),
         policy: root.table("policy", policy),
-        prompts: root
-            .table("prompts", |s| Prompts { directory: s.optional("directory", path).unwrap_or_else(|| here.prompts.clone()) }),
+        prompts: root.table("prompts", |s| PromptsConfig {
+            directory: s.optional("directory", path).unwrap_or_else(|| here.prompts.clone()),
+        }),
         chat: root.table("chat", chat),
         speech: root.table("speech", speech),
         relay: root.table("relay", relay::relay),
@@ -73,15 +75,15 @@ pub(super) fn settings(root: &mut Section<'_>, here: &Surroundings<'_>) -> Setti
     }
 }
 
-fn sip(s: &mut Section<'_>) -> Sip {
+fn sip(s: &mut Section<'_>) -> SipConfig {
     let chosen = s.has("listen");
     let digest = choice(&[("sha-256", Algorithm::Sha256), ("md5", Algorithm::Md5)]);
     let listen = s.named("listen", |_, s| Some(listen(s)));
     let trunks = s.named("trunk", trunk);
     let accounts = s.named("account", account);
-    let private = || PRIVATE.iter().filter_map(|network| Network::from_str(network).ok()).collect();
-    Sip {
-        listen: if chosen { listen } else { Sip::default_listen() },
+    let private = || PRIVATE.iter().filter_map(|network| IpNetwork::from_str(network).ok()).collect();
+    SipConfig {
+        listen: if chosen { listen } else { SipConfig::default_listen() },
         advertised_address: s.optional("advertised_address", parsed(ADDRESS)),
         max_calls: s.get("max_calls", number(1..=100_000_i64)).and_then(|n| usize::try_from(n).ok()).unwrap_or(200),
         allowed: s.get("allowed", list(parsed(NETWORK))).unwrap_or_else(private),
@@ -115,12 +117,16 @@ fn speech(s: &mut Section<'_>) -> Option<SpeechSettings> {
 fn emergency(s: &mut Section<'_>) -> Emergency {
     let country = |value: &Value| {
         let hint = "write the two letters of ISO 3166; for a country that is not known here list its numbers";
-        Emergency::country(&text(value)?).ok_or_else(|| Wrong::new("is no country whose emergency numbers are known", hint))
+        Emergency::country(&text(value)?).ok_or_else(|| WrongValue::new("is no country whose emergency numbers are known", hint))
     };
     let number = |value: &Value| {
         let number = text(value)?;
         let fits = (2..=8).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit() || b"*#".contains(&byte));
-        if fits { Ok(number) } else { Err(Wrong::new("is no number that is dialled for help", "write 2 to 8 digits in quotes")) }
+        if fits {
+            Ok(number)
+        } else {
+            Err(WrongValue::new("is no number that is dialled for help", "write 2 to 8 digits in quotes"))
+        }
     };
     let target = |value: &Value| {
         let target = text(value)?;
@@ -128,7 +134,7 @@ fn emergency(s: &mut Section<'_>) -> Emergency {
         if fits {
             Ok(target)
         } else {
-            Err(Wrong::new("is no SIP or tel address", "write one such as \"sip:112@pbx.example.com\""))
+            Err(WrongValue::new("is no SIP or tel address", "write one such as \"sip:112@pbx.example.com\""))
         }
     };
     let prefix = |value: &Value| {
@@ -137,7 +143,7 @@ fn emergency(s: &mut Section<'_>) -> Emergency {
         if fits {
             Ok(prefix)
         } else {
-            Err(Wrong::new("is nothing that is dialled for an outside line", "write 1 to 4 digits in quotes"))
+            Err(WrongValue::new("is nothing that is dialled for an outside line", "write 1 to 4 digits in quotes"))
         }
     };
     let (countries, numbers) = (s.get("countries", list(country)), s.get("numbers", list(number)));
@@ -149,20 +155,20 @@ fn emergency(s: &mut Section<'_>) -> Emergency {
     }
 }
 
-fn hep(s: &mut Section<'_>) -> Option<Hep> {
+fn hep(s: &mut Section<'_>) -> Option<HepConfig> {
     let server = s.optional("server", parsed("an address with its port, such as \"192.0.2.40:9060\""));
     let (id, password) = (s.get("id", number(1..=u32::MAX)), s.secret("password"));
-    Some(Hep { server: server?, id: id.unwrap_or(2001), password })
+    Some(HepConfig { server: server?, id: id.unwrap_or(2001), password })
 }
 
-fn listen(s: &mut Section<'_>) -> Listen {
-    let transport = choice(&[("udp", Transport::Udp), ("tcp", Transport::Tcp), ("tls", Transport::Tls)]);
-    let transport = s.get("transport", transport).unwrap_or(Transport::Udp);
+fn listen(s: &mut Section<'_>) -> ListenConfig {
+    let transport = choice(&[("udp", ListenTransport::Udp), ("tcp", ListenTransport::Tcp), ("tls", ListenTransport::Tls)]);
+    let transport = s.get("transport", transport).unwrap_or(ListenTransport::Udp);
     let (tls, client_ca, client_crl) = (certificate_and_key(s), s.optional("client_ca", path), s.optional("client_crl", path));
-    if transport == Transport::Tls && tls.is_none() && !s.has_problems() {
+    if transport == ListenTransport::Tls && tls.is_none() && !s.has_problems() {
         s.complain("speaks TLS without a certificate", "name the PEM files certificate and key");
     }
-    if transport != Transport::Tls && (tls.is_some() || client_ca.is_some()) {
+    if transport != ListenTransport::Tls && (tls.is_some() || client_ca.is_some()) {
         s.complain(
             "has a certificate, but does not speak TLS",
             "write transport = \"tls\", or take certificate, key and client_ca out",
@@ -171,8 +177,8 @@ fn listen(s: &mut Section<'_>) -> Listen {
     if client_crl.is_some() && client_ca.is_none() && !s.has_problems() {
         s.complain("has client_crl, but asks no client for a certificate", "write client_ca, or take client_crl out");
     }
-    let usual = if transport == Transport::Tls { 5061 } else { 5060 };
-    Listen {
+    let usual = if transport == ListenTransport::Tls { 5061 } else { 5060 };
+    ListenConfig {
         transport,
         address: s.get("address", parsed(ADDRESS)).unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
         port: s.get("port", number(0..=65_535)).unwrap_or(usual),
@@ -182,9 +188,9 @@ fn listen(s: &mut Section<'_>) -> Listen {
     }
 }
 
-fn certificate_and_key(s: &mut Section<'_>) -> Option<Tls> {
+fn certificate_and_key(s: &mut Section<'_>) -> Option<TlsConfig> {
     match (s.optional("certificate", path), s.optional("key", path)) {
-        (Some(certificate), Some(key)) => Some(Tls { certificate, key }),
+        (Some(certificate), Some(key)) => Some(TlsConfig { certificate, key }),
         (None, None) => None,
         _ => {
             s.complain("has only one of certificate and key", "name both PEM files, or neither");
@@ -194,11 +200,11 @@ fn certificate_and_key(s: &mut Section<'_>) -> Option<Tls> {
 }
 
 /// The name in a certificate that somebody is known by.
-fn certificate_name(value: &Value) -> Result<String, Wrong> {
+fn certificate_name(value: &Value) -> Result<String, WrongValue> {
     label(255)(value).map(|name| name.to_ascii_lowercase())
 }
 
-fn registrar(s: &mut Section<'_>) -> Registrar {
+fn registrar(s: &mut Section<'_>) -> RegistrarConfig {
     let mut life = |key, default| s.get(key, time(10 * SECOND..=7 * DAY)).unwrap_or(default);
     let (min_expires, max_expires) = (life("min_expires", MINUTE), life("max_expires", HOUR));
     let default_expires = life("default_expires", HOUR);
@@ -206,10 +212,10 @@ fn registrar(s: &mut Section<'_>) -> Registrar {
         s.complain("has a default_expires that is not between min_expires and max_expires", "mend one of the three");
     }
     let contacts = s.get("contacts", number(1..=100_i64)).and_then(|n| usize::try_from(n).ok()).unwrap_or(8);
-    Registrar { min_expires, max_expires, default_expires, contacts }
+    RegistrarConfig { min_expires, max_expires, default_expires, contacts }
 }
 
-fn trunk(name: &str, s: &mut Section<'_>) -> Option<Trunk> {
+fn trunk(name: &str, s: &mut Section<'_>) -> Option<TrunkConfig> {
     let addresses = s.optional("addresses", some(list(parsed(NETWORK)))).unwrap_or_default();
     let certificate = s.optional("certificate", certificate_name);
     if addresses.is_empty() && certificate.is_none() && !s.has_problems() {
@@ -219,19 +225,19 @@ fn trunk(name: &str, s: &mut Section<'_>) -> Option<Trunk> {
         );
     }
     let name = s.get("name", label(64)).unwrap_or_else(|| name.to_owned());
-    Some(Trunk { addresses, certificate, name })
+    Some(TrunkConfig { addresses, certificate, name })
 }
 
-fn account(name: &str, s: &mut Section<'_>) -> Option<SipAccount> {
+fn account(name: &str, s: &mut Section<'_>) -> Option<SipAccountConfig> {
     let registrar = |value: &Value| {
         let registrar = text(value)?;
         // A name with a port looks like a scheme: whatever is no SIP address is a host.
         let written = |uri: &Uri| matches!(uri.scheme, Scheme::Sip | Scheme::Sips);
         let uri = Uri::parse(&registrar).filter(written).or_else(|| Uri::parse(&format!("sip:{registrar}")));
         uri.filter(|uri| uri.user.is_none() && uri.host.is_some())
-            .ok_or_else(|| Wrong::new("is no name or address of a server", "write one such as \"pbx.example.com\""))
+            .ok_or_else(|| WrongValue::new("is no name or address of a server", "write one such as \"pbx.example.com\""))
     };
-    let transport = choice(&[("udp", Transport::Udp), ("tcp", Transport::Tcp), ("tls", Transport::Tls)]);
+    let transport = choice(&[("udp", ListenTransport::Udp), ("tcp", ListenTransport::Tcp), ("tls", ListenTransport::Tls)]);
     let registrar = s.required("registrar", "name the server, such as \"pbx.example.com\"", registrar);
     let number = s.required("username", "write our number or user name there", username);
     let (auth_username, password) = (s.optional("auth_username", username), s.secret("password"));
@@ -244,11 +250,11 @@ fn account(name: &str, s: &mut Section<'_>) -> Option<SipAccount> {
     let name = s.get("name", label(64)).unwrap_or_else(|| name.to_owned());
     let default_meeting = s.optional("default_meeting", meeting_name);
     let number = number?;
-    let login = Login { username: auth_username.unwrap_or_else(|| number.clone()), password: password? };
-    Some(SipAccount { registrar: registrar?, transport, login, username: number, realm, expires, name, default_meeting })
+    let login = DeviceLogin { username: auth_username.unwrap_or_else(|| number.clone()), password: password? };
+    Some(SipAccountConfig { registrar: registrar?, transport, login, username: number, realm, expires, name, default_meeting })
 }
 
-fn device(name: &str, s: &mut Section<'_>) -> Option<Device> {
+fn device(name: &str, s: &mut Section<'_>) -> Option<DeviceConfig> {
     let addresses = s.optional("address", some(list(parsed(NETWORK)))).unwrap_or_default();
     let certificate = s.optional("certificate", certificate_name);
     let login = login(s);
@@ -272,30 +278,32 @@ fn device(name: &str, s: &mut Section<'_>) -> Option<Device> {
             "`openssl rand -hex 32` makes one; 16 to 256 letters, digits and signs without blanks",
         );
     }
-    Some(Device { addresses, certificate, login, call, text, name, default_meeting, language, api_token })
+    Some(DeviceConfig { addresses, certificate, login, call, text, name, default_meeting, language, api_token })
 }
 
 /// Where a device can be called.
-fn callable(value: &Value) -> Result<Uri, Wrong> {
+fn callable(value: &Value) -> Result<Uri, WrongValue> {
     let given = text(value)?;
     let uri = Uri::parse(&given).filter(|uri| matches!(uri.scheme, Scheme::Sip | Scheme::Sips) && uri.host.is_some());
-    uri.ok_or_else(|| Wrong::new("is no SIP address", "write one such as \"sip:4711@pbx.example.com\" or \"sip:192.0.2.10\""))
+    uri.ok_or_else(|| {
+        WrongValue::new("is no SIP address", "write one such as \"sip:4711@pbx.example.com\" or \"sip:192.0.2.10\"")
+    })
 }
 
 /// The one address that a device has, if it has just one: phones listen there at the usual port.
-fn only_host(addresses: &[Network]) -> Option<IpAddr> {
+fn only_host(addresses: &[IpNetwork]) -> Option<IpAddr> {
     match addresses {
         [network] => network.host(),
         _ => None,
     }
 }
 
-fn login(s: &mut Section<'_>) -> Option<Login> {
+fn login(s: &mut Section<'_>) -> Option<DeviceLogin> {
     let (named, secret) = (s.has("username"), s.has("password"));
     let username = s.optional("username", username);
     let password = s.secret("password");
     match (username, password) {
-        (Some(username), Some(password)) => Some(Login { username, password }),
+        (Some(username), Some(password)) => Some(DeviceLogin { username, password }),
         (None, None) => None,
         _ if named && secret => None,
         _ => {
@@ -305,7 +313,7 @@ fn login(s: &mut Section<'_>) -> Option<Login> {
     }
 }
 
-fn meetings(root: &mut Section<'_>) -> BTreeMap<MeetingName, Meeting> {
+fn meetings(root: &mut Section<'_>) -> BTreeMap<MeetingName, MeetingConfig> {
     let found = root.named("meeting", |name, section| {
         let known = MeetingName::new(name);
         if known.is_err() {
@@ -317,7 +325,7 @@ fn meetings(root: &mut Section<'_>) -> BTreeMap<MeetingName, Meeting> {
     found.into_values().collect()
 }
 
-fn meeting(name: &str, s: &mut Section<'_>) -> Meeting {
+fn meeting(name: &str, s: &mut Section<'_>) -> MeetingConfig {
     let bypass = choice(&[
         ("everyone", Bypass::Everyone),
         ("organisation-and-trusted", Bypass::OrganisationAndTrusted),
@@ -328,7 +336,7 @@ fn meeting(name: &str, s: &mut Section<'_>) -> Meeting {
     ]);
     let call_rooms =
         choice(&[("organiser", CallRooms::Organiser), ("members", CallRooms::Members), ("nobody", CallRooms::Nobody)]);
-    Meeting {
+    MeetingConfig {
         title: s.get("title", label(128)).unwrap_or_else(|| name.to_owned()),
         conference_id: s.optional("conference_id", digits(1, 20)),
         passcode: s.secret("passcode"),
@@ -342,15 +350,15 @@ fn meeting(name: &str, s: &mut Section<'_>) -> Meeting {
     }
 }
 
-fn media(s: &mut Section<'_>) -> Media {
+fn media(s: &mut Section<'_>) -> MediaConfig {
     let codec = |value: &_| {
         let name = text(value)?;
         let names = || CODECS.iter().map(|row| row.name.to_ascii_lowercase()).collect::<Vec<_>>().join(", ");
         let row = CODECS.iter().find(|row| row.name.eq_ignore_ascii_case(&name));
-        row.map(|row| row.kind).ok_or_else(|| Wrong::new(format!("{name:?} is no codec"), format!("known: {}", names())))
+        row.map(|row| row.kind).ok_or_else(|| WrongValue::new(format!("{name:?} is no codec"), format!("known: {}", names())))
     };
     let all = || vec![CodecKind::Opus, CodecKind::G722, CodecKind::Pcma, CodecKind::Pcmu];
-    Media {
+    MediaConfig {
         workers: s.get("workers", number(0..=256_i64)).and_then(|n| usize::try_from(n).ok()).unwrap_or(0),
         address: s.get("address", parsed(ADDRESS)).unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
         rtp_ports: s.get("rtp_ports", ports).unwrap_or(20_000..=20_999),
@@ -362,9 +370,9 @@ fn media(s: &mut Section<'_>) -> Media {
     }
 }
 
-fn http(s: &mut Section<'_>) -> Http {
+fn http(s: &mut Section<'_>) -> HttpConfig {
     let tls = s.table("tls", certificate_and_key);
-    Http {
+    HttpConfig {
         address: s.get("address", parsed(ADDRESS)).unwrap_or(Ipv4Addr::LOCALHOST.into()),
         port: s.get("port", number(0..=65_535)).unwrap_or(8080),
         tls,
@@ -373,7 +381,7 @@ fn http(s: &mut Section<'_>) -> Http {
     }
 }
 
-fn ice_server(_: &str, s: &mut Section<'_>) -> Option<IceServer> {
+fn ice_server(_: &str, s: &mut Section<'_>) -> Option<IceServerConfig> {
     let urls = s.required(
         "urls",
         "write [\"stun:host:port\"] or [\"turn:host:port\"]",
@@ -381,11 +389,11 @@ fn ice_server(_: &str, s: &mut Section<'_>) -> Option<IceServer> {
     );
     let username = s.optional("username", text);
     let (credential, secret) = (s.secret("credential"), s.secret("secret"));
-    Some(IceServer { urls: urls?, username, credential, secret })
+    Some(IceServerConfig { urls: urls?, username, credential, secret })
 }
 
-fn organisation(s: &mut Section<'_>) -> Organisation {
-    Organisation {
+fn organisation(s: &mut Section<'_>) -> OrganisationConfig {
+    OrganisationConfig {
         name: s.get("name", label(128)).unwrap_or_else(|| "Roomgate".to_owned()),
         language: s.get("language", language).unwrap_or_else(|| "en".to_owned()),
         anonymous_join: s.get("anonymous_join", boolean).unwrap_or(true),
@@ -403,8 +411,8 @@ fn meeting_limits(s: &mut Section<'_>) -> MeetingLimits {
     }
 }
 
-fn policy(s: &mut Section<'_>) -> Policy {
-    Policy {
+fn policy(s: &mut Section<'_>) -> PolicyConfig {
+    PolicyConfig {
         pin_counts_as_member: s.get("pin_counts_as_member", boolean).unwrap_or(false),
         externals_only_timeout: s.get("externals_only_timeout", time(MINUTE..=7 * DAY)).unwrap_or(90 * MINUTE),
         limits: meeting_limits(s),
@@ -417,41 +425,41 @@ fn chat(s: &mut Section<'_>) -> Retention {
     Retention { keep, region: region.into() }
 }
 
-fn recording(s: &mut Section<'_>, state: &Path) -> Recording {
+fn recording(s: &mut Section<'_>, state: &Path) -> RecordingConfig {
     let retention = s.get("retention", time(Duration::ZERO..=36_500 * DAY)).unwrap_or_default();
-    Recording {
+    RecordingConfig {
         directory: s.optional("directory", path).unwrap_or_else(|| state.join("recordings")),
         retention: (!retention.is_zero()).then_some(retention),
     }
 }
 
-fn records(s: &mut Section<'_>) -> Records {
+fn records(s: &mut Section<'_>) -> RecordsConfig {
     let retention = s.get("retention", time(Duration::ZERO..=36_500 * DAY)).unwrap_or(90 * DAY);
-    Records { retention: (!retention.is_zero()).then_some(retention) }
+    RecordsConfig { retention: (!retention.is_zero()).then_some(retention) }
 }
 
-fn store(s: &mut Section<'_>, here: &Surroundings<'_>) -> Store {
+fn store(s: &mut Section<'_>, here: &Surroundings<'_>) -> StoreConfig {
     let default = || PathBuf::from(here.state.unwrap_or("/var/lib/roomgate"));
-    Store { directory: s.optional("directory", path).unwrap_or_else(default) }
+    StoreConfig { directory: s.optional("directory", path).unwrap_or_else(default) }
 }
 
-fn log(s: &mut Section<'_>) -> Log {
+fn log(s: &mut Section<'_>) -> LogConfig {
     let level = |value: &_| {
         let level = text(value)?;
         let hint = "write error, warn, info, debug or trace, for rooms too: \"info,roomgate::sip=debug\"";
-        if is_level(&level) { Ok(level) } else { Err(Wrong::new(format!("{level:?} is no log level"), hint)) }
+        if is_level(&level) { Ok(level) } else { Err(WrongValue::new(format!("{level:?} is no log level"), hint)) }
     };
-    Log {
+    LogConfig {
         format: s.get("format", choice(&[("text", LogFormat::Text), ("json", LogFormat::Json)])).unwrap_or(LogFormat::Text),
         level: s.get("level", level).unwrap_or_else(|| "info".to_owned()),
     }
 }
 
-fn limits(s: &mut Section<'_>) -> Limits {
+fn limits(s: &mut Section<'_>) -> LimitsConfig {
     let mut count =
         |key, most: i64, default| s.get(key, number(1..=most)).and_then(|number| usize::try_from(number).ok()).unwrap_or(default);
     let calls_per_source = count("calls_per_source", 100_000, 50);
-    Limits {
+    LimitsConfig {
         calls_per_source,
         invites_per_second: s.get("invites_per_second", number(1..=10_000)).unwrap_or(20),
         api_requests_per_second: s.get("api_requests_per_second", number(1..=100_000)).unwrap_or(50),
@@ -464,55 +472,60 @@ fn limits(s: &mut Section<'_>) -> Limits {
 type Value = super::source::Value;
 
 /// At least one item.
-fn some<T>(read: impl FnOnce(&Value) -> Result<Vec<T>, Wrong>) -> impl FnOnce(&Value) -> Result<Vec<T>, Wrong> {
+fn some<T>(read: impl FnOnce(&Value) -> Result<Vec<T>, WrongValue>) -> impl FnOnce(&Value) -> Result<Vec<T>, WrongValue> {
     move |value| {
         let items = read(value)?;
-        if items.is_empty() { Err(Wrong::new("is an empty list", "write at least one")) } else { Ok(items) }
+        if items.is_empty() { Err(WrongValue::new("is an empty list", "write at least one")) } else { Ok(items) }
     }
 }
 
-fn digits(least: usize, most: usize) -> impl FnOnce(&Value) -> Result<String, Wrong> {
+fn digits(least: usize, most: usize) -> impl FnOnce(&Value) -> Result<String, WrongValue> {
     move |value| {
         let hint = format!("write {least} to {most} digits in quotes, as a phone can key them in");
-        let Ok(digits) = text(value) else { return Err(Wrong::new("is not written as a text", hint)) };
+        let Ok(digits) = text(value) else { return Err(WrongValue::new("is not written as a text", hint)) };
         let fits = (least..=most).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
-        if fits { Ok(digits) } else { Err(Wrong::new(format!("{digits:?} is not made of digits only"), hint)) }
+        if fits { Ok(digits) } else { Err(WrongValue::new(format!("{digits:?} is not made of digits only"), hint)) }
     }
 }
 
 /// What can stand before `@` without escapes.
-fn username(value: &Value) -> Result<String, Wrong> {
+fn username(value: &Value) -> Result<String, WrongValue> {
     let name = text(value)?;
     let legal = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.!~*'()+=&$".contains(&byte));
     let hint = "write 1 to 64 letters, digits or -_.+, the user part of its SIP address";
-    if legal && (1..=64).contains(&name.len()) { Ok(name) } else { Err(Wrong::new(format!("{name:?} is no user name"), hint)) }
+    if legal && (1..=64).contains(&name.len()) {
+        Ok(name)
+    } else {
+        Err(WrongValue::new(format!("{name:?} is no user name"), hint))
+    }
 }
 
-fn meeting_name(value: &Value) -> Result<MeetingName, Wrong> {
+fn meeting_name(value: &Value) -> Result<MeetingName, WrongValue> {
     let name = text(value)?;
     MeetingName::new(name.as_str())
-        .map_err(|_| Wrong::new(format!("{name:?} is no name of a meeting"), "write the X of a [meeting.X]"))
+        .map_err(|_| WrongValue::new(format!("{name:?} is no name of a meeting"), "write the X of a [meeting.X]"))
 }
 
-fn language(value: &Value) -> Result<String, Wrong> {
+fn language(value: &Value) -> Result<String, WrongValue> {
     let tag = text(value)?;
     let mut parts = tag.split('-');
     let primary = parts.next().is_some_and(|part| (2..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_lowercase()));
     let rest = parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()));
     let hint = "write a language tag, such as \"en\" or \"pt-BR\": the name of a directory of prompts";
-    if primary && rest { Ok(tag) } else { Err(Wrong::new(format!("{tag:?} is no language tag"), hint)) }
+    if primary && rest { Ok(tag) } else { Err(WrongValue::new(format!("{tag:?} is no language tag"), hint)) }
 }
 
 /// `20000-20999`.
-fn ports(value: &Value) -> Result<RangeInclusive<u16>, Wrong> {
+fn ports(value: &Value) -> Result<RangeInclusive<u16>, WrongValue> {
     let text = text(value)?;
-    let wrong = || Wrong::new(format!("{text:?} is no range of ports"), "write \"20000-20999\": from 1024, two ports a call");
+    let wrong =
+        || WrongValue::new(format!("{text:?} is no range of ports"), "write \"20000-20999\": from 1024, two ports a call");
     let (low, high) = text.split_once('-').ok_or_else(wrong)?;
     let (low, high): (u16, u16) = (low.trim().parse().map_err(|_| wrong())?, high.trim().parse().map_err(|_| wrong())?);
     if low >= 1024 && high > low { Ok(low..=high) } else { Err(wrong()) }
 }
 
-fn url(schemes: &'static [&'static str]) -> impl Fn(&Value) -> Result<String, Wrong> {
+fn url(schemes: &'static [&'static str]) -> impl Fn(&Value) -> Result<String, WrongValue> {
     move |value| {
         let url = text(value)?;
         let rest = schemes.iter().find_map(|scheme| url.strip_prefix(scheme));
@@ -520,7 +533,7 @@ fn url(schemes: &'static [&'static str]) -> impl Fn(&Value) -> Result<String, Wr
         if fits {
             Ok(url)
         } else {
-            Err(Wrong::new(format!("{url:?} is no address for this"), format!("begin it with {}", schemes.join(" or "))))
+            Err(WrongValue::new(format!("{url:?} is no address for this"), format!("begin it with {}", schemes.join(" or "))))
         }
     }
 }
@@ -548,7 +561,7 @@ mod tests {
 
     #[test]
     fn the_shipped_ranges_are_networks() {
-        assert!(PRIVATE.iter().all(|network| network.parse::<Network>().is_ok()));
-        assert!(!PRIVATE.iter().any(|network| network.parse::<Network>().unwrap().contains(Ipv4Addr::new(8, 8, 8, 8).into())));
+        assert!(PRIVATE.iter().all(|network| network.parse::<IpNetwork>().is_ok()));
+        assert!(!PRIVATE.iter().any(|network| network.parse::<IpNetwork>().unwrap().contains(Ipv4Addr::new(8, 8, 8, 8).into())));
     }
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Answer;
-use super::caller::Caller;
+use super::caller::ApiCaller;
 use super::extract::InPath;
 use super::meetings;
 use crate::common::cause::Cause;
@@ -18,7 +18,7 @@ use crate::common::ids::{CallId, MeetingName, ParticipantId};
 use crate::http::Site;
 use crate::http::admin::{CallDetails, CallView};
 use crate::http::problem_details::ProblemDetails;
-use crate::meeting::Ask;
+use crate::meeting::MeetingRequest;
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct Calls {
@@ -26,20 +26,20 @@ pub(super) struct Calls {
 }
 
 /// Whether the caller may know of this call: a member of those that have come to the own meeting, a device of its own.
-fn is_theirs(caller: &Caller, call: &CallView) -> bool {
+fn is_theirs(caller: &ApiCaller, call: &CallView) -> bool {
     let meeting = call.meeting.as_deref().and_then(|name| MeetingName::new(name).ok());
     match caller {
-        Caller::Operator => true,
-        Caller::Member(_) => meeting.is_some_and(|meeting| caller.belongs_to(&meeting)),
-        Caller::Device { .. } => caller.is_device(call.device.as_deref()),
+        ApiCaller::Operator => true,
+        ApiCaller::Member(_) => meeting.is_some_and(|meeting| caller.belongs_to(&meeting)),
+        ApiCaller::Device { .. } => caller.is_device(call.device.as_deref()),
     }
 }
 
 /// What the caller may see of it: where a device is, and which it is, is the operator's. How it speaks is a member's once it was let in (M-8).
-fn shown(caller: &Caller, call: CallView) -> CallView {
+fn shown(caller: &ApiCaller, call: CallView) -> CallView {
     match caller {
-        Caller::Operator | Caller::Device { .. } => call,
-        Caller::Member(_) => {
+        ApiCaller::Operator | ApiCaller::Device { .. } => call,
+        ApiCaller::Member(_) => {
             let (transport, codec) = if call.admitted { (call.transport, call.codec) } else { (None, None) };
             CallView { device: None, source: None, transport, codec, ..call }
         }
@@ -50,12 +50,12 @@ fn shown(caller: &Caller, call: CallView) -> CallView {
 #[utoipa::path(get, path = "/calls", tag = "calls", responses(
     (status = 200, description = "The oldest first; for a member those in the own meeting and before its door, for a device its own.", body = Calls),
 ))]
-pub(super) async fn calls(State(site): State<Arc<Site>>, caller: Caller) -> Answer {
+pub(super) async fn calls(State(site): State<Arc<Site>>, caller: ApiCaller) -> Answer {
     let theirs = site.settings.desks.calls.calls().into_iter().filter(|call| is_theirs(&caller, call));
     Ok(Json(Calls { calls: theirs.map(|call| shown(&caller, call)).collect() }).into_response())
 }
 
-async fn find(site: &Site, caller: &Caller, call: &str) -> Result<(CallId, CallDetails), ProblemDetails> {
+async fn find(site: &Site, caller: &ApiCaller, call: &str) -> Result<(CallId, CallDetails), ProblemDetails> {
     let nothing = || ProblemDetails::not_found("call");
     let id: CallId = call.parse().map_err(|_| nothing())?;
     let found = site.settings.desks.calls.call(id).await.filter(|found| is_theirs(caller, &found.call));
@@ -68,10 +68,10 @@ async fn find(site: &Site, caller: &Caller, call: &str) -> Result<(CallId, CallD
 ), responses(
     (status = 200, description = "How it goes, or how it went.", body = CallDetails),
 ))]
-pub(super) async fn call(State(site): State<Arc<Site>>, caller: Caller, InPath(call): InPath<String>) -> Answer {
+pub(super) async fn call(State(site): State<Arc<Site>>, caller: ApiCaller, InPath(call): InPath<String>) -> Answer {
     let (_, found) = find(&site, &caller, &call).await?;
-    let ladder = found.ladder.filter(|_| matches!(caller, Caller::Operator));
-    let media = found.media.filter(|_| found.call.admitted || !matches!(caller, Caller::Member(_)));
+    let ladder = found.ladder.filter(|_| matches!(caller, ApiCaller::Operator));
+    let media = found.media.filter(|_| found.call.admitted || !matches!(caller, ApiCaller::Member(_)));
     Ok(Json(CallDetails { call: shown(&caller, found.call), media, ladder, ..found }).into_response())
 }
 
@@ -82,18 +82,18 @@ pub(super) async fn call(State(site): State<Arc<Site>>, caller: Caller, InPath(c
     (status = 202, description = "The device is told so and hung up."),
     (status = 409, description = "`not-running`, `not-inside` or `ended`."),
 ))]
-pub(super) async fn hang_up(State(site): State<Arc<Site>>, caller: Caller, InPath(call): InPath<String>) -> Answer {
+pub(super) async fn hang_up(State(site): State<Arc<Site>>, caller: ApiCaller, InPath(call): InPath<String>) -> Answer {
     let (id, found) = find(&site, &caller, &call).await?;
     let gone = || ProblemDetails::not_found("call that is up");
     let end = |cause| if site.settings.desks.calls.hang_up(id, cause) { Ok(()) } else { Err(gone()) };
     match &caller {
-        Caller::Operator => end(Cause::EndedByOperator)?,
-        Caller::Device { .. } => end(Cause::Left)?,
-        Caller::Member(_) => {
+        ApiCaller::Operator => end(Cause::EndedByOperator)?,
+        ApiCaller::Device { .. } => end(Cause::Left)?,
+        ApiCaller::Member(_) => {
             let CallView { meeting, participant, .. } = found.call;
             let participant: Option<ParticipantId> = participant.and_then(|who| who.parse().ok());
             let (meeting, participant) = meeting.zip(participant).filter(|_| found.end_reason.is_none()).ok_or_else(gone)?;
-            meetings::ask(&site, &caller, &meeting, Ask::Remove(participant)).await?;
+            meetings::ask(&site, &caller, &meeting, MeetingRequest::Remove(participant)).await?;
         }
     }
     Ok(StatusCode::ACCEPTED.into_response())

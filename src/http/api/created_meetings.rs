@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Answer;
-use super::caller::Caller;
+use super::caller::ApiCaller;
 use super::extract::{InBody, InPath};
 use crate::common::ids::MeetingName;
 use crate::common::redact::Redacted;
 use crate::http::Site;
-use crate::http::admin::{NewMeeting, Unfit};
+use crate::http::admin::{NewMeeting, NewMeetingError};
 use crate::http::problem_details::ProblemDetails;
 use crate::http::session::{LINK_VALID, LinkRole, NewLink};
 
@@ -52,13 +52,13 @@ pub(super) struct MadeMeeting {
     link: String,
 }
 
-fn unfit(unfit: Unfit) -> ProblemDetails {
+fn unfit(unfit: NewMeetingError) -> ProblemDetails {
     let conflict = |code, text: &str| ProblemDetails::new(StatusCode::CONFLICT, code, text);
     match unfit {
-        Unfit::Taken(what) => conflict("taken", &what),
-        Unfit::Full => conflict("full", "There are too many meetings that were made like this."),
-        Unfit::Configured => conflict("configured", "This meeting is part of the configuration and stays."),
-        Unfit::Unknown => ProblemDetails::not_found("meeting"),
+        NewMeetingError::Taken(what) => conflict("taken", &what),
+        NewMeetingError::Full => conflict("full", "There are too many meetings that were made like this."),
+        NewMeetingError::Configured => conflict("configured", "This meeting is part of the configuration and stays."),
+        NewMeetingError::Unknown => ProblemDetails::not_found("meeting"),
     }
 }
 
@@ -91,7 +91,7 @@ fn checked(mut made: Made) -> Result<NewMeeting, ProblemDetails> {
     (status = 409, description = "`taken`: name or number mean something already. `full`: 1000 were made."),
     (status = 422, description = "`bad-meeting`."),
 ))]
-pub(super) async fn make(State(site): State<Arc<Site>>, caller: Caller, body: Result<InBody<Made>, ProblemDetails>) -> Answer {
+pub(super) async fn make(State(site): State<Arc<Site>>, caller: ApiCaller, body: Result<InBody<Made>, ProblemDetails>) -> Answer {
     caller.operator_only()?;
     let wanted = checked(body?.0)?;
     let (id, title, conference_id) = (wanted.id.clone(), wanted.title.clone(), wanted.conference_id.clone());
@@ -113,7 +113,7 @@ pub(super) async fn make(State(site): State<Arc<Site>>, caller: Caller, body: Re
     (status = 204, description = "It is gone."),
     (status = 409, description = "`configured`: it is part of the configuration."),
 ))]
-pub(super) async fn unmake(State(site): State<Arc<Site>>, caller: Caller, InPath(meeting): InPath<String>) -> Answer {
+pub(super) async fn unmake(State(site): State<Arc<Site>>, caller: ApiCaller, InPath(meeting): InPath<String>) -> Answer {
     let (name, _) = caller.named(&site, &meeting)?;
     caller.operator_only()?;
     site.settings.desks.house.remove(name).await.map_err(unfit)?;

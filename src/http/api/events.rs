@@ -16,14 +16,14 @@ use tokio::sync::watch;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Answer;
-use super::caller::Caller;
+use super::caller::ApiCaller;
 use super::extract::InQuery;
 use super::records::natural;
 use crate::common::ids::MeetingName;
 use crate::http::problem_details::ProblemDetails;
 use crate::http::session::SessionId;
 use crate::http::{Site, WebSettings};
-use crate::telemetry::events::{Event, Listener, Missed};
+use crate::telemetry::events::{Event, EventListener, Missed};
 
 /// Streams of the operator at once.
 const OPERATORS: usize = 32;
@@ -105,14 +105,14 @@ pub(super) struct Lagged {
 ))]
 pub(super) async fn events(
     State(site): State<Arc<Site>>,
-    caller: Caller,
+    caller: ApiCaller,
     headers: HeaderMap,
     InQuery(From { after }): InQuery<From>,
 ) -> Answer {
     let whose = match &caller {
-        Caller::Operator => Whose::Operators,
-        Caller::Member(sessions) => Whose::Members(sessions.first().map(|session| session.id).unwrap_or_default()),
-        Caller::Device { label, .. } => Whose::Devices(label.clone()),
+        ApiCaller::Operator => Whose::Operators,
+        ApiCaller::Member(sessions) => Whose::Members(sessions.first().map(|session| session.id).unwrap_or_default()),
+        ApiCaller::Device { label, .. } => Whose::Devices(label.clone()),
     };
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.trim().parse().ok());
     let after = natural(after)?.or(last);
@@ -125,9 +125,9 @@ pub(super) async fn events(
 }
 
 struct Reader {
-    listener: Listener,
+    listener: EventListener,
     /// Who hears.
-    caller: Caller,
+    caller: ApiCaller,
     web: watch::Receiver<Arc<WebSettings>>,
     endings: watch::Receiver<u64>,
     site: Arc<Site>,
@@ -162,15 +162,15 @@ impl Reader {
     fn may_hear(&self, event: &Event) -> bool {
         let meeting = || event.meeting.as_deref().and_then(|name| MeetingName::new(name).ok());
         match (&self.caller, &event.call) {
-            (Caller::Operator, _) => true,
-            (Caller::Member(_), _) => {
+            (ApiCaller::Operator, _) => true,
+            (ApiCaller::Member(_), _) => {
                 meeting().is_some_and(|meeting| self.caller.belongs_to(&meeting) && event.at >= self.caller.since(&meeting))
             }
-            (Caller::Device { .. }, Some(call)) => {
+            (ApiCaller::Device { .. }, Some(call)) => {
                 let device = call.parse().ok().and_then(|call| self.site.settings.desks.calls.device_of(call));
                 self.caller.is_device(device.as_deref())
             }
-            (Caller::Device { .. }, None) => {
+            (ApiCaller::Device { .. }, None) => {
                 event.participant.is_none() && meeting().is_some_and(|meeting| self.caller.knows(&self.site, &meeting))
             }
         }

@@ -13,13 +13,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Answer;
-use super::caller::Caller;
+use super::caller::ApiCaller;
 use super::extract::InQuery;
 use super::operator::{Window, lines};
-use crate::common::rate_limit::{Allowance, Budgets};
+use crate::common::rate_limit::{RateLimit, RateLimiter};
 use crate::common::units::unix_millis;
 use crate::http::Site;
-use crate::http::peer::{Peer, Source};
+use crate::http::peer::{ClientSource, HttpPeer};
 use crate::http::problem_details::ProblemDetails;
 use crate::http::session::SessionId;
 
@@ -33,7 +33,7 @@ const BURST_SECONDS: u32 = 10;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Who {
     /// The token, at one address.
-    Operator(Source),
+    Operator(ClientSource),
     /// Commands on this machine.
     Command,
     /// A member's session, wherever it is.
@@ -44,15 +44,15 @@ enum Who {
 
 /// Counts requests.
 #[derive(Debug)]
-pub(in crate::http) struct Limiter(Mutex<Budgets<Who>>);
+pub(in crate::http) struct Limiter(Mutex<RateLimiter<Who>>);
 
 impl Limiter {
     /// `per_second`: of each caller, at least 1.
     pub(in crate::http) fn new(per_second: u32, now: Instant) -> Self {
         let per_second = per_second.max(1);
         let allowance =
-            Allowance { burst: per_second.saturating_mul(BURST_SECONDS), every: std::time::Duration::from_secs(1) / per_second };
-        Self(Mutex::new(Budgets::new(allowance, CALLERS, now)))
+            RateLimit { burst: per_second.saturating_mul(BURST_SECONDS), every: std::time::Duration::from_secs(1) / per_second };
+        Self(Mutex::new(RateLimiter::new(allowance, CALLERS, now)))
     }
 
     fn take(&self, now: Instant, who: Who) -> Result<(), ProblemDetails> {
@@ -109,21 +109,21 @@ fn is_audited(request: &Request) -> bool {
 /// Counts a request of somebody who is known, and writes it down.
 pub(super) async fn guard(
     State(site): State<Arc<Site>>,
-    Extension(peer): Extension<Peer>,
-    Extension(caller): Extension<Caller>,
+    Extension(peer): Extension<HttpPeer>,
+    Extension(caller): Extension<ApiCaller>,
     request: Request,
     next: Next,
 ) -> Response {
     let address = peer.client(request.headers(), &site.web().trusted_proxies);
     let (who, name) = match &caller {
-        Caller::Operator if peer.is_operator() => (Who::Command, "operator".to_owned()),
-        Caller::Operator => (Who::Operator(Source::from(address)), "operator".to_owned()),
-        Caller::Member(sessions) => {
+        ApiCaller::Operator if peer.is_operator() => (Who::Command, "operator".to_owned()),
+        ApiCaller::Operator => (Who::Operator(ClientSource::from(address)), "operator".to_owned()),
+        ApiCaller::Member(sessions) => {
             let names = sessions.iter().map(|session| format!("{} of {}", session.role.word(), session.meeting));
             let name = names.collect::<Vec<_>>().join(", ");
             (Who::Member(sessions.first().map(|session| session.id).unwrap_or_default()), name)
         }
-        Caller::Device { label, .. } => (Who::Device(label.clone()), format!("device {label}")),
+        ApiCaller::Device { label, .. } => (Who::Device(label.clone()), format!("device {label}")),
     };
     if let Err(problem) = site.limiter.take(crate::common::machine::now(), who) {
         return problem.into_response();
@@ -155,7 +155,7 @@ pub(super) struct AuditLines {
 #[utoipa::path(get, path = "/audit", tag = "operator", params(Window), responses(
     (status = 200, description = "Never a body.", body = AuditLines),
 ))]
-pub(super) async fn audit(State(site): State<Arc<Site>>, caller: Caller, InQuery(window): InQuery<Window>) -> Answer {
+pub(super) async fn audit(State(site): State<Arc<Site>>, caller: ApiCaller, InQuery(window): InQuery<Window>) -> Answer {
     caller.operator_only()?;
     let limit = lines(window.limit)?;
     let kept = site.audit.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -10,25 +10,25 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Answer;
-use super::caller::Caller;
+use super::caller::ApiCaller;
 use super::extract::{InBody, InPath};
 use crate::common::ids::{MeetingName, ParticipantId};
 use crate::http::problem_details::ProblemDetails;
 use crate::http::{Room, Site};
 use crate::meeting::messages::{Capture, ChatLine, ParticipantView, Standing};
-use crate::meeting::{Ask, Granted, MeetingHandle, Refusal, Snapshot};
+use crate::meeting::{Granted, MeetingHandle, MeetingRefusal, MeetingRequest, Snapshot};
 use crate::relay::ReaderId;
 
 pub(super) async fn live(site: &Site, name: &MeetingName) -> Option<MeetingHandle> {
     site.registry.running().await.into_iter().find(|handle| handle.name() == name)
 }
 
-pub(super) async fn ask(site: &Site, caller: &Caller, meeting: &str, ask: Ask) -> Answer {
+pub(super) async fn ask(site: &Site, caller: &ApiCaller, meeting: &str, ask: MeetingRequest) -> Answer {
     let (name, _) = caller.named(site, meeting)?;
     let who = caller.presence(site, &name)?;
     match live(site, &name).await {
         Some(handle) => {
-            let removed = if let Ask::Remove(other) = &ask { Some(*other) } else { None };
+            let removed = if let MeetingRequest::Remove(other) = &ask { Some(*other) } else { None };
             let granted = handle.ask(who, ask).await?;
             if let Some(removed) = removed {
                 site.removed(removed).await;
@@ -41,12 +41,14 @@ pub(super) async fn ask(site: &Site, caller: &Caller, meeting: &str, ask: Ask) -
             .into_response())
         }
         // Told first what no running meeting would change (N-11).
-        None if matches!(ask, Ask::Transcription(_)) && !site.settings.transcription => Err(Refusal::NotConfigured.into()),
+        None if matches!(ask, MeetingRequest::Transcription(_)) && !site.settings.transcription => {
+            Err(MeetingRefusal::NotConfigured.into())
+        }
         None => Err(ProblemDetails::new(StatusCode::CONFLICT, "not-running", "Nobody is in this meeting.")),
     }
 }
 
-async fn snapshot(site: &Site, caller: &Caller, name: &MeetingName) -> Result<Option<Snapshot>, ProblemDetails> {
+async fn snapshot(site: &Site, caller: &ApiCaller, name: &MeetingName) -> Result<Option<Snapshot>, ProblemDetails> {
     let Some(handle) = live(site, name).await else { return Ok(None) };
     Ok(handle.snapshot(caller.presence(site, name)?).await)
 }
@@ -71,7 +73,7 @@ struct MeetingLine {
 #[utoipa::path(get, path = "/meetings", tag = "meetings", responses(
     (status = 200, description = "All of them; for a member its own, for a device the one it is in.", body = Meetings),
 ))]
-pub(super) async fn meetings(State(site): State<Arc<Site>>, caller: Caller) -> Answer {
+pub(super) async fn meetings(State(site): State<Arc<Site>>, caller: ApiCaller) -> Answer {
     let running = site.registry.running().await;
     let known = site.registry.titles().into_iter().filter(|(name, _)| caller.knows(&site, name));
     let line = |(name, title): (MeetingName, String)| MeetingLine {
@@ -104,7 +106,7 @@ pub(super) struct MeetingView {
     (status = 200, description = "How it is.", body = MeetingView),
     (status = 409, description = "`not-inside`: the member's page is not open."),
 ))]
-pub(super) async fn meeting(State(site): State<Arc<Site>>, caller: Caller, InPath(meeting): InPath<String>) -> Answer {
+pub(super) async fn meeting(State(site): State<Arc<Site>>, caller: ApiCaller, InPath(meeting): InPath<String>) -> Answer {
     let (name, title) = caller.named(&site, &meeting)?;
     let snapshot = snapshot(&site, &caller, &name).await?;
     let (recording, transcription) =
@@ -132,7 +134,7 @@ pub(super) struct Participants {
     (status = 200, description = "Everybody the caller may see.", body = Participants),
     (status = 409, description = "`not-inside`: the member's page is not open."),
 ))]
-pub(super) async fn participants(State(site): State<Arc<Site>>, caller: Caller, InPath(meeting): InPath<String>) -> Answer {
+pub(super) async fn participants(State(site): State<Arc<Site>>, caller: ApiCaller, InPath(meeting): InPath<String>) -> Answer {
     let (name, _) = caller.named(&site, &meeting)?;
     let participants = snapshot(&site, &caller, &name).await?.map(|snapshot| snapshot.participants).unwrap_or_default();
     Ok(Json(Participants { participants }).into_response())
@@ -166,28 +168,28 @@ pub(super) enum Act {
 ))]
 pub(super) async fn act(
     State(site): State<Arc<Site>>,
-    caller: Caller,
+    caller: ApiCaller,
     InPath((meeting, participant, act)): InPath<(String, String, Act)>,
 ) -> Answer {
     let id: Result<ParticipantId, _> = participant.parse();
-    let id = id.map_err(|_| ProblemDetails::from(Refusal::NoSuchParticipant))?;
+    let id = id.map_err(|_| ProblemDetails::from(MeetingRefusal::NoSuchParticipant))?;
     let wanted = match act {
-        Act::Admit => Ask::Admit(id),
-        Act::Deny => Ask::Deny(id),
-        Act::Mute => Ask::Mute(id, true),
-        Act::Unmute => Ask::Mute(id, false),
-        Act::Remove => Ask::Remove(id),
+        Act::Admit => MeetingRequest::Admit(id),
+        Act::Deny => MeetingRequest::Deny(id),
+        Act::Mute => MeetingRequest::Mute(id, true),
+        Act::Unmute => MeetingRequest::Mute(id, false),
+        Act::Remove => MeetingRequest::Remove(id),
     };
     ask(&site, &caller, &meeting, wanted).await
 }
 
 async fn ask_of_reader(
     site: &Site,
-    caller: &Caller,
+    caller: &ApiCaller,
     (meeting, participant, reader): (String, String, String),
-    wanted: fn(ParticipantId, ReaderId) -> Ask,
+    wanted: fn(ParticipantId, ReaderId) -> MeetingRequest,
 ) -> Answer {
-    let nobody = || ProblemDetails::from(Refusal::NoSuchParticipant);
+    let nobody = || ProblemDetails::from(MeetingRefusal::NoSuchParticipant);
     let device: ParticipantId = participant.parse().map_err(|_| nobody())?;
     let reader: ReaderId = reader.parse().map_err(|_| nobody())?;
     ask(site, caller, &meeting, wanted(device, reader)).await
@@ -210,10 +212,10 @@ async fn ask_of_reader(
 )]
 pub(super) async fn confirm_reader(
     State(site): State<Arc<Site>>,
-    caller: Caller,
+    caller: ApiCaller,
     InPath(whose): InPath<(String, String, String)>,
 ) -> Answer {
-    ask_of_reader(&site, &caller, whose, Ask::ConfirmReader).await
+    ask_of_reader(&site, &caller, whose, MeetingRequest::ConfirmReader).await
 }
 
 /// Has somebody read the chat by SMS no longer; the device has another join code then (C-2).
@@ -233,10 +235,10 @@ pub(super) async fn confirm_reader(
 )]
 pub(super) async fn remove_reader(
     State(site): State<Arc<Site>>,
-    caller: Caller,
+    caller: ApiCaller,
     InPath(whose): InPath<(String, String, String)>,
 ) -> Answer {
-    ask_of_reader(&site, &caller, whose, Ask::RemoveReader).await
+    ask_of_reader(&site, &caller, whose, MeetingRequest::RemoveReader).await
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -254,11 +256,11 @@ pub(super) struct Wanted {
 ))]
 pub(super) async fn recording(
     State(site): State<Arc<Site>>,
-    caller: Caller,
+    caller: ApiCaller,
     InPath(meeting): InPath<String>,
     InBody(Wanted { state }): InBody<Wanted>,
 ) -> Answer {
-    ask(&site, &caller, &meeting, Ask::Recording(state)).await
+    ask(&site, &caller, &meeting, MeetingRequest::Recording(state)).await
 }
 
 /// Switches transcription (N-11).
@@ -270,11 +272,11 @@ pub(super) async fn recording(
 ))]
 pub(super) async fn transcription(
     State(site): State<Arc<Site>>,
-    caller: Caller,
+    caller: ApiCaller,
     InPath(meeting): InPath<String>,
     InBody(Wanted { state }): InBody<Wanted>,
 ) -> Answer {
-    ask(&site, &caller, &meeting, Ask::Transcription(state)).await
+    ask(&site, &caller, &meeting, MeetingRequest::Transcription(state)).await
 }
 
 #[derive(Serialize, ToSchema)]
@@ -289,13 +291,13 @@ pub(super) struct Chat {
     (status = 200, description = "The oldest line first.", body = Chat),
     (status = 409, description = "`not-inside`: chat is for those inside (C-1)."),
 ))]
-pub(super) async fn chat(State(site): State<Arc<Site>>, caller: Caller, InPath(meeting): InPath<String>) -> Answer {
+pub(super) async fn chat(State(site): State<Arc<Site>>, caller: ApiCaller, InPath(meeting): InPath<String>) -> Answer {
     let (name, _) = caller.named(&site, &meeting)?;
     let who = caller.presence(&site, &name)?;
     let Some(handle) = live(&site, &name).await else { return Ok(Json(Chat { chat: Vec::new() }).into_response()) };
     // Chat is for those inside (C-1).
     if who.is_some() && handle.snapshot(who).await.is_none_or(|snapshot| snapshot.standing != Standing::In) {
-        return Err(Refusal::NotInside.into());
+        return Err(MeetingRefusal::NotInside.into());
     }
     Ok(Json(Chat { chat: handle.chat().await }).into_response())
 }
@@ -318,19 +320,19 @@ pub(super) struct Line {
 ))]
 pub(super) async fn say(
     State(site): State<Arc<Site>>,
-    caller: Caller,
+    caller: ApiCaller,
     InPath(meeting): InPath<String>,
     InBody(Line { text }): InBody<Line>,
 ) -> Answer {
-    ask(&site, &caller, &meeting, Ask::Chat(text)).await
+    ask(&site, &caller, &meeting, MeetingRequest::Chat(text)).await
 }
 
 /// Who may call devices into a meeting: the operator, and whom the meeting lets, while inside (S-9).
-async fn may_invite(site: &Site, caller: &Caller, name: &MeetingName) -> Result<(), ProblemDetails> {
+async fn may_invite(site: &Site, caller: &ApiCaller, name: &MeetingName) -> Result<(), ProblemDetails> {
     let Some(who) = caller.presence(site, name)? else { return Ok(()) };
-    let Some(handle) = live(site, name).await else { return Err(Refusal::NotInside.into()) };
+    let Some(handle) = live(site, name).await else { return Err(MeetingRefusal::NotInside.into()) };
     let view = handle.snapshot(Some(who)).await.filter(|view| view.standing == Standing::In);
-    if view.ok_or(Refusal::NotInside)?.may_call_rooms { Ok(()) } else { Err(Refusal::NotAllowed.into()) }
+    if view.ok_or(MeetingRefusal::NotInside)?.may_call_rooms { Ok(()) } else { Err(MeetingRefusal::NotAllowed.into()) }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -345,7 +347,7 @@ pub(super) struct Rooms {
     (status = 200, description = "The configured devices.", body = Rooms),
     (status = 409, description = "`not-inside`: the member's page is not open."),
 ))]
-pub(super) async fn rooms(State(site): State<Arc<Site>>, caller: Caller, InPath(meeting): InPath<String>) -> Answer {
+pub(super) async fn rooms(State(site): State<Arc<Site>>, caller: ApiCaller, InPath(meeting): InPath<String>) -> Answer {
     let (name, _) = caller.named(&site, &meeting)?;
     may_invite(&site, &caller, &name).await?;
     Ok(Json(Rooms { devices: (site.settings.rooms)().await }).into_response())
@@ -375,7 +377,7 @@ pub(super) struct Called {
 ))]
 pub(super) async fn invite(
     State(site): State<Arc<Site>>,
-    caller: Caller,
+    caller: ApiCaller,
     InPath(meeting): InPath<String>,
     InBody(Invited { device }): InBody<Invited>,
 ) -> Answer {
@@ -394,8 +396,8 @@ pub(super) async fn invite(
     (status = 403, description = "`not-allowed`: a member who is not the organiser ends nothing."),
     (status = 409, description = "`not-running`, `not-inside` or `ended`."),
 ))]
-pub(super) async fn end(State(site): State<Arc<Site>>, caller: Caller, InPath(meeting): InPath<String>) -> Answer {
+pub(super) async fn end(State(site): State<Arc<Site>>, caller: ApiCaller, InPath(meeting): InPath<String>) -> Answer {
     let (name, _) = caller.named(&site, &meeting)?;
     caller.organiser_only(&name)?;
-    ask(&site, &caller, &meeting, Ask::End).await
+    ask(&site, &caller, &meeting, MeetingRequest::End).await
 }

@@ -28,7 +28,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Site;
-use super::peer::Peer;
+use super::peer::HttpPeer;
 use super::problem_details::ProblemDetails;
 use caller::authorise;
 
@@ -36,7 +36,7 @@ use caller::authorise;
 pub(super) const ROOT: &str = "/api/v1";
 
 /// Whether a request to read comes from the operator; otherwise why it gets nothing.
-pub(super) fn is_operator(site: &Site, peer: &Peer, headers: &HeaderMap) -> Result<(), ProblemDetails> {
+pub(super) fn is_operator(site: &Site, peer: &HttpPeer, headers: &HeaderMap) -> Result<(), ProblemDetails> {
     caller::caller(site, peer, &Method::GET, headers)?.operator_only()
 }
 

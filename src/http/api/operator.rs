@@ -11,7 +11,7 @@ use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Answer;
-use super::caller::Caller;
+use super::caller::ApiCaller;
 use super::extract::{InPath, InQuery, bad_query};
 use crate::http::problem_details::ProblemDetails;
 use crate::http::{Contact, Query, Site};
@@ -65,7 +65,7 @@ pub(super) struct Chats {
 #[utoipa::path(get, path = "/chats", tag = "operator", params(Window), responses(
     (status = 200, description = "At most one a device.", body = Chats),
 ))]
-pub(super) async fn chats(State(site): State<Arc<Site>>, caller: Caller, InQuery(window): InQuery<Window>) -> Answer {
+pub(super) async fn chats(State(site): State<Arc<Site>>, caller: ApiCaller, InQuery(window): InQuery<Window>) -> Answer {
     caller.operator_only()?;
     list(&site.settings.chats, "chats", &window).await
 }
@@ -80,7 +80,7 @@ pub(super) struct Subscriptions {
 #[utoipa::path(get, path = "/relay/subscriptions", tag = "operator", params(Window), responses(
     (status = 200, description = "Now.", body = Subscriptions),
 ))]
-pub(super) async fn subscriptions(State(site): State<Arc<Site>>, caller: Caller, InQuery(window): InQuery<Window>) -> Answer {
+pub(super) async fn subscriptions(State(site): State<Arc<Site>>, caller: ApiCaller, InQuery(window): InQuery<Window>) -> Answer {
     caller.operator_only()?;
     list(&site.settings.subscriptions, "subscriptions", &window).await
 }
@@ -95,10 +95,10 @@ pub(super) struct Devices {
 #[utoipa::path(get, path = "/devices", tag = "operator", params(Window), responses(
     (status = 200, description = "One line a contact.", body = Devices),
 ))]
-pub(super) async fn devices(State(site): State<Arc<Site>>, caller: Caller, InQuery(window): InQuery<Window>) -> Answer {
+pub(super) async fn devices(State(site): State<Arc<Site>>, caller: ApiCaller, InQuery(window): InQuery<Window>) -> Answer {
     let query: Query = match &caller {
-        Caller::Device { .. } => own_contacts(&site.settings.devices, &caller),
-        Caller::Operator | Caller::Member(_) => {
+        ApiCaller::Device { .. } => own_contacts(&site.settings.devices, &caller),
+        ApiCaller::Operator | ApiCaller::Member(_) => {
             caller.operator_only()?;
             Arc::clone(&site.settings.devices)
         }
@@ -106,7 +106,7 @@ pub(super) async fn devices(State(site): State<Arc<Site>>, caller: Caller, InQue
     list(&query, "devices", &window).await
 }
 
-fn own_contacts(all: &Query, caller: &Caller) -> Query {
+fn own_contacts(all: &Query, caller: &ApiCaller) -> Query {
     let (all, caller) = (Arc::clone(all), caller.clone());
     Arc::new(move |limit| {
         let (all, caller) = (all(MOST_LINES), caller.clone());
@@ -121,16 +121,16 @@ fn own_contacts(all: &Query, caller: &Caller) -> Query {
 #[utoipa::path(get, path = "/status", tag = "operator", responses(
     (status = 200, description = "As `roomgate status` shows it.", body = ref("#/components/schemas/Status")),
 ))]
-pub(super) async fn status(State(site): State<Arc<Site>>, caller: Caller) -> Answer {
+pub(super) async fn status(State(site): State<Arc<Site>>, caller: ApiCaller) -> Answer {
     caller.operator_only()?;
     Ok(Json((site.settings.status)().await).into_response())
 }
 
 /// What is on its way by SMS, and what has become of it (C-7).
 #[utoipa::path(get, path = "/relay/outbox", tag = "operator", responses(
-    (status = 200, description = "Now.", body = relay::driver::Survey),
+    (status = 200, description = "Now.", body = relay::driver::OutboxSurvey),
 ))]
-pub(super) async fn outbox(State(site): State<Arc<Site>>, caller: Caller) -> Answer {
+pub(super) async fn outbox(State(site): State<Arc<Site>>, caller: ApiCaller) -> Answer {
     caller.operator_only()?;
     Ok(Json((site.settings.outbox)().await).into_response())
 }
@@ -141,7 +141,7 @@ pub(super) async fn outbox(State(site): State<Arc<Site>>, caller: Caller) -> Ans
 ), responses(
     (status = 204, description = "It is lifted."),
 ))]
-pub(super) async fn lift(State(site): State<Arc<Site>>, caller: Caller, InPath(name): InPath<String>) -> Answer {
+pub(super) async fn lift(State(site): State<Arc<Site>>, caller: ApiCaller, InPath(name): InPath<String>) -> Answer {
     caller.operator_only()?;
     match (site.settings.lift)(name.clone()).await {
         true => {
@@ -159,7 +159,7 @@ pub(super) async fn lift(State(site): State<Arc<Site>>, caller: Caller, InPath(n
     (status = 202, description = "It is told to."),
     (status = 409, description = "`not-reachable`."),
 ))]
-pub(super) async fn check_sync(State(site): State<Arc<Site>>, caller: Caller, InPath(device): InPath<String>) -> Answer {
+pub(super) async fn check_sync(State(site): State<Arc<Site>>, caller: ApiCaller, InPath(device): InPath<String>) -> Answer {
     caller.operator_only()?;
     (site.settings.check_sync)(device).await?;
     Ok(StatusCode::ACCEPTED.into_response())
@@ -177,7 +177,7 @@ pub(super) struct Reloaded {
     (status = 200, description = "It is in force.", body = Reloaded),
     (status = 422, description = "`bad-configuration`: what is wrong with it, a line each; the one before stays in force."),
 ))]
-pub(super) async fn reload(State(site): State<Arc<Site>>, caller: Caller) -> Answer {
+pub(super) async fn reload(State(site): State<Arc<Site>>, caller: ApiCaller) -> Answer {
     caller.operator_only()?;
     match (site.settings.desks.reload)().await {
         Ok(changed) => Ok(Json(Reloaded { changed }).into_response()),

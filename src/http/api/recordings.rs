@@ -16,7 +16,7 @@ use tokio::io::AsyncReadExt as _;
 use utoipa::ToSchema;
 
 use super::Answer;
-use super::caller::Caller;
+use super::caller::ApiCaller;
 use super::extract::{InPath, InQuery};
 use super::meetings::live;
 use super::operator::{Window, lines};
@@ -86,7 +86,7 @@ fn fault(error: &dyn std::error::Error) -> ProblemDetails {
 }
 
 /// Those the caller may know of: none for a device, even of the meeting that it is in.
-async fn theirs(site: &Site, caller: &Caller) -> Result<Vec<Recording>, ProblemDetails> {
+async fn theirs(site: &Site, caller: &ApiCaller) -> Result<Vec<Recording>, ProblemDetails> {
     let directory = site.settings.recordings.clone();
     let found = tokio::task::spawn_blocking(move || all(&directory)).await.map_err(|error| fault(&error))?;
     let knows = |one: &Recording| {
@@ -97,7 +97,7 @@ async fn theirs(site: &Site, caller: &Caller) -> Result<Vec<Recording>, ProblemD
 }
 
 /// One of them, with its file.
-async fn find(site: &Site, caller: &Caller, id: &str) -> Result<(Recording, PathBuf), ProblemDetails> {
+async fn find(site: &Site, caller: &ApiCaller, id: &str) -> Result<(Recording, PathBuf), ProblemDetails> {
     // Only what was found by looking is opened: a name that leads elsewhere is none.
     let found = theirs(site, caller).await?.into_iter().find(|one| one.id == id);
     let found = found.ok_or_else(|| ProblemDetails::not_found("recording"))?;
@@ -109,7 +109,7 @@ async fn find(site: &Site, caller: &Caller, id: &str) -> Result<(Recording, Path
 #[utoipa::path(get, path = "/recordings", tag = "recordings", params(Window), responses(
     (status = 200, description = "The newest first; for a member those of the own meeting.", body = Recordings),
 ))]
-pub(super) async fn recordings(State(site): State<Arc<Site>>, caller: Caller, InQuery(window): InQuery<Window>) -> Answer {
+pub(super) async fn recordings(State(site): State<Arc<Site>>, caller: ApiCaller, InQuery(window): InQuery<Window>) -> Answer {
     let limit = lines(window.limit)?;
     let mut recordings = theirs(&site, &caller).await?;
     recordings.truncate(limit);
@@ -128,7 +128,7 @@ struct Audio(Vec<u8>);
 ), responses(
     (status = 200, description = "Opus in Ogg.", body = Audio, content_type = "audio/ogg"),
 ))]
-pub(super) async fn recording(State(site): State<Arc<Site>>, caller: Caller, InPath(id): InPath<String>) -> Answer {
+pub(super) async fn recording(State(site): State<Arc<Site>>, caller: ApiCaller, InPath(id): InPath<String>) -> Answer {
     let (found, path) = find(&site, &caller, &id).await?;
     let file = match tokio::fs::File::open(path).await {
         Ok(file) => file,
@@ -158,7 +158,7 @@ pub(super) async fn recording(State(site): State<Arc<Site>>, caller: Caller, InP
     (status = 403, description = "`not-allowed`: a member who is not the organiser deletes nothing."),
     (status = 409, description = "`going-on`: it is still being made."),
 ))]
-pub(super) async fn forget(State(site): State<Arc<Site>>, caller: Caller, InPath(id): InPath<String>) -> Answer {
+pub(super) async fn forget(State(site): State<Arc<Site>>, caller: ApiCaller, InPath(id): InPath<String>) -> Answer {
     let (found, path) = find(&site, &caller, &id).await?;
     let meeting = MeetingName::new(found.meeting.as_str()).map_err(|_| ProblemDetails::not_found("recording"))?;
     caller.organiser_only(&meeting)?;

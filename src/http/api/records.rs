@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Answer;
-use super::caller::Caller;
+use super::caller::ApiCaller;
 use super::extract::{InQuery, bad_query};
 use super::operator::{lines, store_fault};
 use crate::common::units::{read_rfc3339, rfc3339};
@@ -31,7 +31,7 @@ enum Format {
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Wanted {
+pub(super) struct RecordsQuery {
     /// How many at most; 100 unless said.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<usize>,
@@ -156,19 +156,19 @@ async fn look_up(site: &Site, query: RecordQuery) -> Result<Vec<RecordRow>, Prob
 }
 
 /// Records of calls that are over, the newest first. A device gets its own.
-#[utoipa::path(get, path = "/records", tag = "records", params(Wanted), responses(
+#[utoipa::path(get, path = "/records", tag = "records", params(RecordsQuery), responses(
     (status = 200, description = "Those that fit.", content((Records = "application/json"), (String = "text/csv"))),
 ))]
 pub(super) async fn records(
     State(site): State<Arc<Site>>,
-    caller: Caller,
+    caller: ApiCaller,
     headers: HeaderMap,
-    InQuery(wanted): InQuery<Wanted>,
+    InQuery(wanted): InQuery<RecordsQuery>,
 ) -> Answer {
-    let Wanted { limit, before, from, to, meeting, device, format } = wanted;
+    let RecordsQuery { limit, before, from, to, meeting, device, format } = wanted;
     let device = match &caller {
-        Caller::Device { label: own, .. } => Some(own.clone()),
-        Caller::Operator | Caller::Member(_) => caller.operator_only().map(|()| device)?,
+        ApiCaller::Device { label: own, .. } => Some(own.clone()),
+        ApiCaller::Operator | ApiCaller::Member(_) => caller.operator_only().map(|()| device)?,
     };
     let (limit, before, from, to) = (lines(limit)?, natural(before)?, moment(from.as_deref())?, moment(to.as_deref())?);
     let found = look_up(&site, RecordQuery { limit, before, from, to, meeting, device }).await?;
@@ -185,15 +185,15 @@ pub(super) async fn records(
 ))]
 pub(super) async fn host_export(
     State(site): State<Arc<Site>>,
-    caller: Caller,
+    caller: ApiCaller,
     headers: HeaderMap,
     InQuery(wanted): InQuery<Exported>,
 ) -> Answer {
     let meeting = match (&caller, wanted.meeting) {
-        (Caller::Device { .. }, _) => return Err(ProblemDetails::for_organisers()),
-        (Caller::Operator, Some(meeting)) => caller.named(&site, &meeting)?.0,
-        (Caller::Operator, None) => return Err(bad_query("`meeting` says whose records are wanted.")),
-        (Caller::Member(sessions), wanted) => {
+        (ApiCaller::Device { .. }, _) => return Err(ProblemDetails::for_organisers()),
+        (ApiCaller::Operator, Some(meeting)) => caller.named(&site, &meeting)?.0,
+        (ApiCaller::Operator, None) => return Err(bad_query("`meeting` says whose records are wanted.")),
+        (ApiCaller::Member(sessions), wanted) => {
             let organised = sessions.iter().find(|session| session.organises()).ok_or_else(ProblemDetails::for_organisers)?;
             wanted.map_or_else(|| Ok(organised.meeting.clone()), |meeting| caller.named(&site, &meeting).map(|(name, _)| name))?
         }

@@ -23,8 +23,8 @@ use crate::common::ids::MeetingName;
 use crate::common::redact::Redacted;
 use crate::common::units::unix_millis;
 use crate::store::{self, SessionChange, StoreError, StoredSession};
-use seal::{Purpose, Seal};
-use table::Table;
+use seal::{Seal, TokenPurpose};
+use table::SessionTable;
 
 pub use table::{Link, NewLink};
 
@@ -75,7 +75,7 @@ impl LinkRole {
 
 /// A browser's session in one meeting.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Session {
+pub struct PageSession {
     /// The one meeting it is for.
     pub meeting: MeetingName,
     /// Who the bearer is there.
@@ -95,7 +95,7 @@ pub struct Session {
     pub expires: SystemTime,
 }
 
-impl Session {
+impl PageSession {
     /// How much longer it lasts; nothing: it is over.
     #[must_use]
     pub fn remaining(&self, now: SystemTime) -> Duration {
@@ -193,7 +193,7 @@ pub enum LinkError {
 
 /// Why sessions cannot be had at all.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
+pub enum SessionsError {
     /// The key.
     #[error(transparent)]
     Key(#[from] SecretError),
@@ -208,10 +208,10 @@ pub struct Sessions(Arc<Shared>);
 
 struct Shared {
     seal: Seal,
-    table: Mutex<Table>,
+    table: Mutex<SessionTable>,
     /// Changes are begun in the order in which they were decided.
     turn: tokio::sync::Mutex<()>,
-    store: store::Handle,
+    store: store::StoreHandle,
     /// Counts sessions that were ended before their time.
     endings: watch::Sender<u64>,
 }
@@ -227,17 +227,17 @@ impl Sessions {
     ///
     /// # Errors
     /// The key can be neither read nor made, or the store does not answer.
-    pub async fn open(state_dir: &Path, store: store::Handle, now: SystemTime) -> Result<Self, OpenError> {
+    pub async fn open(state_dir: &Path, store: store::StoreHandle, now: SystemTime) -> Result<Self, SessionsError> {
         let seal = Seal::new(secret::key(&state_dir.join(KEY_FILE))?);
         let (links, sessions) = store.living_sessions(unix_millis(now)).await?;
         let links = links.into_iter().filter_map(Link::read);
-        let table = Table::new(links, sessions.into_iter().filter_map(Session::read));
+        let table = SessionTable::new(links, sessions.into_iter().filter_map(PageSession::read));
         let table = Mutex::new(table);
         let (turn, endings) = (tokio::sync::Mutex::default(), watch::Sender::new(0));
         Ok(Self(Arc::new(Shared { seal, table, turn, store, endings })))
     }
 
-    fn table(&self) -> MutexGuard<'_, Table> {
+    fn table(&self) -> MutexGuard<'_, SessionTable> {
         self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -245,7 +245,7 @@ impl Sessions {
     async fn decide<T>(
         &self,
         now: SystemTime,
-        decision: impl FnOnce(&mut Table) -> Result<(T, SessionChange), LinkError>,
+        decision: impl FnOnce(&mut SessionTable) -> Result<(T, SessionChange), LinkError>,
     ) -> Result<T, LinkError> {
         let turn = self.0.turn.lock().await;
         let (decided, change) = decision(&mut self.table())?;
@@ -269,7 +269,7 @@ impl Sessions {
     pub async fn make_link(&self, wanted: NewLink, now: SystemTime) -> Result<(Link, String), LinkError> {
         let id = random_id().map_err(|_| LinkError::Fault)?;
         let link = self.decide(now, |table| table.make(wanted, id, now)).await?;
-        Ok((link, self.0.seal.token(Purpose::Link, &id)))
+        Ok((link, self.0.seal.token(TokenPurpose::Link, &id)))
     }
 
     /// A link's token, if it could be exchanged now. Does not use it up.
@@ -277,14 +277,14 @@ impl Sessions {
     /// # Errors
     /// As [`Sessions::exchange`].
     pub fn peek(&self, token: &str, now: SystemTime) -> Result<Link, LinkError> {
-        let id = self.0.seal.open(Purpose::Link, token).ok_or(LinkError::Forged)?;
+        let id = self.0.seal.open(TokenPurpose::Link, token).ok_or(LinkError::Forged)?;
         self.table().usable(&id, now).cloned()
     }
 
     /// Where a link of ours has led, even if it opens nothing any more: whoever has a session there goes on.
     #[must_use]
     pub fn led_to(&self, token: &str) -> Option<(MeetingName, LinkRole)> {
-        let id = self.0.seal.open(Purpose::Link, token)?;
+        let id = self.0.seal.open(TokenPurpose::Link, token)?;
         self.table().link(&id).map(|link| (link.meeting.clone(), link.role))
     }
 
@@ -298,14 +298,14 @@ impl Sessions {
         token: &str,
         instead_of: Option<SessionId>,
         now: SystemTime,
-    ) -> Result<(Session, String), LinkError> {
-        let link = self.0.seal.open(Purpose::Link, token).ok_or(LinkError::Forged)?;
+    ) -> Result<(PageSession, String), LinkError> {
+        let link = self.0.seal.open(TokenPurpose::Link, token).ok_or(LinkError::Forged)?;
         let id = random_id().map_err(|_| LinkError::Fault)?;
         let session = self.decide(now, |table| table.exchange(&link, id, instead_of, now)).await?;
         if instead_of.is_some() {
             self.0.endings.send_modify(|count| *count += 1);
         }
-        Ok((session, self.0.seal.token(Purpose::Session, &id)))
+        Ok((session, self.0.seal.token(TokenPurpose::Session, &id)))
     }
 
     /// The session of somebody who has given the passcode of a meeting, and the value of its cookie.
@@ -318,9 +318,9 @@ impl Sessions {
         made_at: u64,
         passcode: &Redacted<String>,
         now: SystemTime,
-    ) -> Result<(Session, String), LinkError> {
+    ) -> Result<(PageSession, String), LinkError> {
         let id = random_id().map_err(|_| LinkError::Fault)?;
-        let session = Session {
+        let session = PageSession {
             meeting: meeting.clone(),
             role: LinkRole::Guest,
             made_at,
@@ -331,19 +331,19 @@ impl Sessions {
             expires: now + SESSION_VALID,
         };
         let session = self.decide(now, |table| table.admit(session, now)).await?;
-        Ok((session, self.0.seal.token(Purpose::Session, &id)))
+        Ok((session, self.0.seal.token(TokenPurpose::Session, &id)))
     }
 
     /// Whose cookie this is; `None` for one that is forged, expired or was ended.
     #[must_use]
-    pub fn session(&self, cookie: &str, now: SystemTime) -> Option<Session> {
-        let id = self.0.seal.open(Purpose::Session, cookie)?;
+    pub fn session(&self, cookie: &str, now: SystemTime) -> Option<PageSession> {
+        let id = self.0.seal.open(TokenPurpose::Session, cookie)?;
         self.table().session(&id, now).cloned()
     }
 
     /// Whether what has opened a session would still open it: where the passcode did, it must be this one.
     #[must_use]
-    pub fn still_opens(&self, session: &Session, passcode: Option<&Redacted<String>>) -> bool {
+    pub fn still_opens(&self, session: &PageSession, passcode: Option<&Redacted<String>>) -> bool {
         match (session.code, passcode) {
             (Some(code), Some(passcode)) => code == self.0.seal.code(&session.meeting, passcode.expose()),
             _ => true,
@@ -366,7 +366,7 @@ impl Sessions {
     ///
     /// # Errors
     /// It has ended, but that could not be written down: it would be back after a restart.
-    pub async fn end(&self, id: &SessionId, now: SystemTime) -> Result<Option<Session>, LinkError> {
+    pub async fn end(&self, id: &SessionId, now: SystemTime) -> Result<Option<PageSession>, LinkError> {
         let turn = self.0.turn.lock().await;
         let Some(session) = self.table().end(id) else { return Ok(None) };
         self.0.endings.send_modify(|count| *count += 1);
@@ -395,7 +395,7 @@ impl Sessions {
 
     /// The sessions that live, the newest first.
     #[must_use]
-    pub fn all(&self, now: SystemTime) -> Vec<Session> {
+    pub fn all(&self, now: SystemTime) -> Vec<PageSession> {
         self.table().sessions(now)
     }
 }

@@ -1,9 +1,9 @@
-//! [`Table`]: which links and sessions there are, what becomes of them, and how many there may be. Pure; time is an input.
+//! [`SessionTable`]: which links and sessions there are, what becomes of them, and how many there may be. Pure; time is an input.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
-use super::{LinkError, LinkRole, SESSION_VALID, Session, SessionId, from_millis};
+use super::{LinkError, LinkRole, PageSession, SESSION_VALID, SessionId, from_millis};
 use crate::common::ids::MeetingName;
 use crate::common::units::unix_millis;
 use crate::store::{SessionChange, StoredLink};
@@ -24,7 +24,7 @@ const SESSIONS: usize = 50_000;
 pub struct NewLink {
     /// Where it leads.
     pub meeting: MeetingName,
-    /// As in [`Session::made_at`].
+    /// As in [`PageSession::made_at`].
     pub made_at: u64,
     /// What it makes of who opens it.
     pub role: LinkRole,
@@ -41,7 +41,7 @@ pub struct Link {
     pub id: SessionId,
     /// Where it leads.
     pub meeting: MeetingName,
-    /// As in [`Session::made_at`].
+    /// As in [`PageSession::made_at`].
     pub made_at: u64,
     /// What it makes of who opens it.
     pub role: LinkRole,
@@ -90,15 +90,15 @@ impl Link {
 
 /// Which links and sessions there are.
 #[derive(Debug, Default)]
-pub(super) struct Table {
+pub(super) struct SessionTable {
     links: HashMap<SessionId, Link>,
-    sessions: HashMap<SessionId, Session>,
+    sessions: HashMap<SessionId, PageSession>,
 }
 
 type Decided<T> = Result<(T, SessionChange), LinkError>;
 
-impl Table {
-    pub(super) fn new(links: impl Iterator<Item = Link>, sessions: impl Iterator<Item = Session>) -> Self {
+impl SessionTable {
+    pub(super) fn new(links: impl Iterator<Item = Link>, sessions: impl Iterator<Item = PageSession>) -> Self {
         Self {
             links: links.map(|link| (link.id, link)).collect(),
             sessions: sessions.map(|session| (session.id, session)).collect(),
@@ -123,7 +123,7 @@ impl Table {
     }
 
     /// The living session of this name.
-    pub(super) fn session(&self, id: &SessionId, now: SystemTime) -> Option<&Session> {
+    pub(super) fn session(&self, id: &SessionId, now: SystemTime) -> Option<&PageSession> {
         self.sessions.get(id).filter(|session| session.expires > now)
     }
 
@@ -149,16 +149,16 @@ impl Table {
         id: SessionId,
         instead_of: Option<SessionId>,
         now: SystemTime,
-    ) -> Decided<Session> {
+    ) -> Decided<PageSession> {
         self.sweep(now);
         let found = self.usable(link, now)?.clone();
-        let of_meeting = |session: &&Session| session.meeting == found.meeting && session.link.is_some();
+        let of_meeting = |session: &&PageSession| session.meeting == found.meeting && session.link.is_some();
         if self.sessions.values().filter(of_meeting).count() >= SESSIONS_OF_A_MEETING || self.sessions.len() >= SESSIONS {
             return Err(LinkError::Busy);
         }
         let Link { meeting, made_at, role, .. } = found.clone();
         let expires = now + SESSION_VALID;
-        let session = Session { meeting, role, made_at, id, link: Some(*link), code: None, since: now, expires };
+        let session = PageSession { meeting, role, made_at, id, link: Some(*link), code: None, since: now, expires };
         let used = Link { uses: found.uses - 1, kept_until: found.kept_until.max(expires), ..found };
         let mut change = SessionChange { links: vec![used.stored()], ..SessionChange::default() };
         self.links.insert(*link, used);
@@ -171,7 +171,7 @@ impl Table {
     }
 
     /// Keeps a session that the passcode has opened.
-    pub(super) fn admit(&mut self, session: Session, now: SystemTime) -> Decided<Session> {
+    pub(super) fn admit(&mut self, session: PageSession, now: SystemTime) -> Decided<PageSession> {
         self.sweep(now);
         let mut change = SessionChange { sessions: vec![session.stored()], ..SessionChange::default() };
         let others = || self.sessions.values().filter(|other| other.meeting == session.meeting && other.code.is_some());
@@ -189,7 +189,7 @@ impl Table {
     }
 
     /// Ends a session.
-    pub(super) fn end(&mut self, id: &SessionId) -> Option<Session> {
+    pub(super) fn end(&mut self, id: &SessionId) -> Option<PageSession> {
         self.sessions.remove(id)
     }
 
@@ -227,7 +227,7 @@ impl Table {
     }
 
     /// The sessions that live, the newest first.
-    pub(super) fn sessions(&self, now: SystemTime) -> Vec<Session> {
+    pub(super) fn sessions(&self, now: SystemTime) -> Vec<PageSession> {
         let mut found: Vec<_> = self.sessions.values().filter(|session| session.expires > now).cloned().collect();
         found.sort_by(|one, other| other.since.cmp(&one.since).then_with(|| one.id.cmp(&other.id)));
         found

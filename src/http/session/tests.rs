@@ -48,7 +48,7 @@ impl Up {
         self.link(name, role, 1, LINK_VALID).await.1
     }
 
-    async fn exchange(&self, token: &str, now: SystemTime) -> Result<(Session, String), LinkError> {
+    async fn exchange(&self, token: &str, now: SystemTime) -> Result<(PageSession, String), LinkError> {
         self.sessions.exchange(token, None, now).await
     }
 

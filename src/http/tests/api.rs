@@ -131,7 +131,7 @@ async fn a_members_session_sees_its_own_meeting_and_speaks_for_its_own_page() {
     assert_eq!(outside.json()["code"], "not-inside", "S-9: whoever calls a device is there to admit it");
 
     let (page, _) = world.join("demo", Some(&cookie), hello("Ada")).await;
-    let Seen::Join { who, .. } = world.seen().await else { panic!("a join first") };
+    let RecordedRequest::Join { who, .. } = world.seen().await else { panic!("a join first") };
     let rooms = world.fetch("GET", "/api/v1/meetings/demo/devices", &member, "").await.json();
     assert_eq!(rooms["devices"][0], json!({ "id": "board-room", "name": "Board room", "reachable": true, "in_use": false }));
     let called = world.fetch("POST", "/api/v1/meetings/demo/invite", &member, invite).await;
@@ -143,9 +143,9 @@ async fn a_members_session_sees_its_own_meeting_and_speaks_for_its_own_page() {
     assert_eq!((unknown.status, unknown.json()["code"].as_str()), (404, Some("no-such-device")));
     let reply = world.fetch("PUT", "/api/v1/meetings/demo/recording", &member, "{\"state\":\"on\"}").await;
     assert_eq!(reply.status, 204, "{}", reply.body);
-    assert_eq!(world.seen().await, Seen::Ask(Some(who), Ask::Recording(Capture::On)));
+    assert_eq!(world.seen().await, RecordedRequest::Ask(Some(who), MeetingRequest::Recording(Capture::On)));
     drop(page);
-    assert_eq!(world.seen().await, Seen::Lost(who));
+    assert_eq!(world.seen().await, RecordedRequest::Lost(who));
 }
 
 #[tokio::test]

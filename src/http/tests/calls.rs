@@ -41,9 +41,13 @@ async fn the_operator_sees_and_ends_a_call_and_a_member_only_those_of_the_own_me
     let operator = world.operator("GET", "/calls/call-3", "").await.json();
     assert!(operator["codec"].is_string() && operator["media"].is_object(), "{operator}");
     let (_page, _) = world.join("demo", Some(&host), hello("Ada")).await;
-    let Seen::Join { who, .. } = world.seen().await else { panic!("a join first") };
+    let RecordedRequest::Join { who, .. } = world.seen().await else { panic!("a join first") };
     let reply = world.fetch("DELETE", "/api/v1/calls/call-1", &member, "").await;
-    assert_eq!(world.seen().await, Seen::Ask(Some(who), Ask::Remove(ParticipantId::from_number(1))), "decided by the meeting");
+    assert_eq!(
+        world.seen().await,
+        RecordedRequest::Ask(Some(who), MeetingRequest::Remove(ParticipantId::from_number(1))),
+        "decided by the meeting"
+    );
     assert_eq!(reply.status, 202, "{}", reply.body);
 }
 

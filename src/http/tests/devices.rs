@@ -2,7 +2,7 @@
 
 use super::events::Stream;
 use super::*;
-use crate::telemetry::events::{Draft, What};
+use crate::telemetry::events::{Draft, EventKind};
 
 const OWN: &str = "the-board-rooms-own-token";
 const OTHER: &str = "the-kitchens-own-token";
@@ -58,9 +58,13 @@ async fn u4_a_device_acts_as_its_row_in_the_meeting_and_hangs_up_its_own_calls_o
     let mut world = world().await;
     let (host, phone) = (world.enter("demo", false).await, ParticipantId::from_number(1));
     let (_page, _) = world.join("demo", Some(&host), hello("Ada")).await;
-    assert!(matches!(world.seen().await, Seen::Join { .. }), "a meeting that runs");
+    assert!(matches!(world.seen().await, RecordedRequest::Join { .. }), "a meeting that runs");
     let reply = ask(&world, OWN, "POST", "/meetings/demo/participants/p1/mute").await;
-    assert_eq!(world.seen().await, Seen::Ask(Some(phone), Ask::Mute(phone, true)), "decided by the meeting");
+    assert_eq!(
+        world.seen().await,
+        RecordedRequest::Ask(Some(phone), MeetingRequest::Mute(phone, true)),
+        "decided by the meeting"
+    );
     assert_eq!(reply.status, 204, "{}", reply.body);
     assert_eq!(ask(&world, OTHER, "POST", "/meetings/demo/participants/p1/mute").await.status, 404);
     assert_eq!(ask(&world, OWN, "POST", "/meetings/board/end").await.status, 404, "it is in another one");
@@ -80,7 +84,7 @@ async fn o2_a_token_that_a_reload_takes_away_ends_the_event_stream_that_it_has_o
     lever.send_replace(with_tokens(&[("board-room", OWN), ("kitchen", "the-kitchens-new-token")]));
     other.ends().await;
     lever.send_replace(with_tokens(&[("board-room", OWN)]));
-    events.raise(Draft::of(What::Ringing).call(Some(CallId::from_number(1))));
+    events.raise(Draft::of(EventKind::Ringing).call(Some(CallId::from_number(1))));
     assert_eq!(own.next().await.0, "ringing", "what is not its own does not concern it");
     lever.send_replace(with_tokens(&[]));
     own.ends().await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::media::{Media, MediaSettings};
-use crate::meeting::{MeetingSettings, Shared};
+use crate::meeting::{MeetingSettings, MeetingsShared};
 use crate::net::udp::System;
 use crate::policy::retention::Retention;
 use crate::store;
@@ -17,7 +17,7 @@ pub(super) fn meetings() -> BTreeMap<MeetingName, MeetingSettings> {
 }
 
 /// The daemon's own meetings, without sound: nothing of it is asked for here.
-fn registry(folder: &Path, events: &Events) -> Registry {
+fn registry(folder: &Path, events: &Events) -> MeetingRegistry {
     let media = MediaSettings {
         workers: 1,
         rtp_ports: (20_000, 20_001),
@@ -28,7 +28,7 @@ fn registry(folder: &Path, events: &Events) -> Registry {
     };
     let (store, _) = store::open(folder, &folder.join("keys")).expect("a store");
     std::fs::create_dir(folder.join("recordings")).expect("a directory");
-    let shared = Shared {
+    let shared = MeetingsShared {
         ids: crate::common::ids::Ids::default(),
         media: Media::start(&media, Arc::new(System)).expect("media"),
         store,
@@ -37,16 +37,16 @@ fn registry(folder: &Path, events: &Events) -> Registry {
         counted: Counted::default(),
         raised: events.clone(),
         recordings: folder.join("recordings"),
-        mutes: crate::meeting::Mutes::default(),
+        mutes: crate::meeting::MuteRegistry::default(),
         seats_until: crate::common::machine::now(),
     };
-    Registry::new(meetings(), shared)
+    MeetingRegistry::new(meetings(), shared)
 }
 
 /// A member inside, and a guest before the door.
 pub(super) struct Demo {
     pub(super) world: World,
-    pub(super) registry: Registry,
+    pub(super) registry: MeetingRegistry,
     pub(super) cookie: String,
     pub(super) member: Page,
     pub(super) guest: Page,

@@ -164,14 +164,14 @@ async fn u4_signing_out_ends_the_session_and_its_pages_at_once() {
     let mut world = World::new().await;
     let cookie = world.enter("demo", false).await;
     let (mut page, _) = world.join("demo", Some(&cookie), hello("Ada")).await;
-    let Seen::Join { who, .. } = world.seen().await else { panic!("a join first") };
+    let RecordedRequest::Join { who, .. } = world.seen().await else { panic!("a join first") };
     let foreign = [("Cookie", cookie.as_str()), ("Origin", "https://evil.example")];
     assert_eq!(world.fetch("POST", "/m/demo/sign-out", &foreign, "").await.status, 403);
     let own = format!("http://{}", world.addr);
     let out = world.fetch("POST", "/m/demo/sign-out", &[("Cookie", &cookie), ("Origin", &own)], "").await;
     assert_eq!(out.status, 204);
     assert!(out.header("set-cookie").is_some_and(|line| line.starts_with("roomgate-demo=; ") && line.contains("Max-Age=0")));
-    assert_eq!(world.seen().await, Seen::Ask(Some(who), Ask::Leave));
+    assert_eq!(world.seen().await, RecordedRequest::Ask(Some(who), MeetingRequest::Leave));
     assert_eq!(hear(&mut page).await["type"], "ended");
     assert_eq!(world.fetch("GET", "/m/demo/info", &[("Cookie", &cookie)], "").await.json()["role"], "external");
 }
@@ -183,10 +183,10 @@ async fn u4_who_is_removed_loses_the_session_with_every_page_of_it() {
     let (mut page, _) = world.join("demo", Some(&host), hello("Ada")).await;
     world.seen().await;
     let (lost, _) = world.join("demo", Some(&eve), hello("Eve")).await;
-    let Seen::Join { who, .. } = world.seen().await else { panic!("a join first") };
+    let RecordedRequest::Join { who, .. } = world.seen().await else { panic!("a join first") };
     // Her connection is lost, and she is open in another tab that has not joined.
     drop(lost);
-    assert_eq!(world.seen().await, Seen::Lost(who));
+    assert_eq!(world.seen().await, RecordedRequest::Lost(who));
     let mut tab = world.open("demo", &[("Cookie", &eve)]).await.expect("opens");
     say(&mut page, &json!({ "type": "remove", "id": who.to_string() })).await;
     while let Some(Ok(_)) = tab.next().await {}

@@ -6,10 +6,11 @@ use std::time::SystemTime;
 
 use super::*;
 use crate::common::cause::Cause;
-use crate::common::redact::Caller;
+use crate::common::redact::MaskedCaller;
 use crate::common::units::unix_millis;
 use crate::http::admin::{
-    CallDesk, CallDetails, CallMedia, CallView, HouseDesk, LadderStep, Later, LedgerDesk, LedgerReport, NewMeeting, Unfit,
+    BoxedAnswer, CallAdmin, CallDetails, CallMedia, CallView, LadderStep, LedgerAdmin, LedgerReport, MeetingAdmin, NewMeeting,
+    NewMeetingError,
 };
 use crate::store::{
     CallRecord, Deletion, LedgerEntry, LedgerLine, LedgerQuery, LedgerRow, NoticeOutcome, Phone, RecordQuery, RecordRow,
@@ -18,7 +19,7 @@ use crate::store::{
 /// A call in the meeting `demo`, and one at its door.
 struct OneCall;
 
-impl CallDesk for OneCall {
+impl CallAdmin for OneCall {
     fn calls(&self) -> Vec<CallView> {
         let inside = CallView {
             call: "call-1".into(),
@@ -44,7 +45,7 @@ impl CallDesk for OneCall {
         vec![inside, waits]
     }
 
-    fn call(&self, call: CallId) -> Later<Option<CallDetails>> {
+    fn call(&self, call: CallId) -> BoxedAnswer<Option<CallDetails>> {
         let found = self.calls().into_iter().find(|known| known.call == call.to_string());
         let step = LadderStep {
             at_ms: 0,
@@ -80,7 +81,7 @@ impl CallDesk for OneCall {
 fn row(query: &RecordQuery) -> RecordRow {
     let record = CallRecord {
         call: "call-1".into(),
-        phone: Phone::new("a84b4c76e66710@pc33", "192.0.2.7:5060".into(), Caller::new("+491715550123"), "digest"),
+        phone: Phone::new("a84b4c76e66710@pc33", "192.0.2.7:5060".into(), MaskedCaller::new("+491715550123"), "digest"),
         device: query.device.clone().unwrap_or_else(|| "=cmd|'/c calc'!A1".into()),
         meeting: query.meeting.clone(),
         started_at: 1_795_460_903_123,
@@ -104,14 +105,14 @@ fn row(query: &RecordQuery) -> RecordRow {
 #[derive(Default)]
 pub(super) struct Makes(pub(super) Mutex<HashMap<MeetingName, u64>>);
 
-impl HouseDesk for Makes {
-    fn create(&self, wanted: NewMeeting) -> Later<Result<u64, Unfit>> {
+impl MeetingAdmin for Makes {
+    fn create(&self, wanted: NewMeeting) -> BoxedAnswer<Result<u64, NewMeetingError>> {
         let taken = wanted.conference_id.as_deref() == Some("1001");
         let at = unix_millis(SystemTime::now());
         if !taken {
             self.0.lock().expect("nobody panics").insert(wanted.id, at);
         }
-        let made = if taken { Err(Unfit::Taken("1001 is taken.".into())) } else { Ok(at) };
+        let made = if taken { Err(NewMeetingError::Taken("1001 is taken.".into())) } else { Ok(at) };
         Box::pin(async move { made })
     }
 
@@ -123,8 +124,8 @@ impl HouseDesk for Makes {
         (name.as_str() == "vault").then(|| Redacted::new("4321".to_owned()))
     }
 
-    fn remove(&self, name: MeetingName) -> Later<Result<(), Unfit>> {
-        let gone = if name.as_str() == "demo" { Err(Unfit::Configured) } else { Ok(()) };
+    fn remove(&self, name: MeetingName) -> BoxedAnswer<Result<(), NewMeetingError>> {
+        let gone = if name.as_str() == "demo" { Err(NewMeetingError::Configured) } else { Ok(()) };
         self.0.lock().expect("nobody panics").remove(&name);
         Box::pin(async move { gone })
     }
@@ -133,12 +134,12 @@ impl HouseDesk for Makes {
 /// A ledger of one line, which says what was asked for.
 struct OneLine;
 
-impl LedgerDesk for OneLine {
-    fn lines(&self, query: LedgerQuery) -> Later<Result<Vec<LedgerRow>, QueryError>> {
+impl LedgerAdmin for OneLine {
+    fn lines(&self, query: LedgerQuery) -> BoxedAnswer<Result<Vec<LedgerRow>, QueryError>> {
         if query.meeting.as_deref() == Some("broken") {
             return Box::pin(async { Err("secret path".into()) });
         }
-        let phone = Phone::new("a84b4c76e66710@pc33", "192.0.2.7:5060".into(), Caller::new("+491715550123"), "digest");
+        let phone = Phone::new("a84b4c76e66710@pc33", "192.0.2.7:5060".into(), MaskedCaller::new("+491715550123"), "digest");
         let line = LedgerLine {
             meeting: query.meeting.unwrap_or_default(),
             call: "call-1".into(),
@@ -158,7 +159,7 @@ impl LedgerDesk for OneLine {
         Box::pin(async move { Ok(vec![LedgerRow { sequence: query.before.unwrap_or(8) - 1, hash: None, entry }]) })
     }
 
-    fn verify(&self) -> Later<LedgerReport> {
+    fn verify(&self) -> BoxedAnswer<LedgerReport> {
         let report = LedgerReport {
             whole: false,
             verified_at: "2026-11-23T19:08:23.123Z".into(),
@@ -175,15 +176,16 @@ impl LedgerDesk for OneLine {
         format!("7:{}", "ab".repeat(32))
     }
 
-    fn deleted(&self, _: Deletion) -> Later<()> {
+    fn deleted(&self, _: Deletion) -> BoxedAnswer<()> {
         Box::pin(async {})
     }
 }
 
-pub(super) fn desks() -> Desks {
-    let reload =
-        Arc::new(|| -> Later<_> { Box::pin(async { Err(vec!["a.toml:1: wrong".to_owned(), "b.toml: wrong".to_owned()]) }) });
-    Desks {
+pub(super) fn desks() -> AdminHandles {
+    let reload = Arc::new(|| -> BoxedAnswer<_> {
+        Box::pin(async { Err(vec!["a.toml:1: wrong".to_owned(), "b.toml: wrong".to_owned()]) })
+    });
+    AdminHandles {
         reload,
         house: Arc::new(Makes::default()),
         calls: Arc::new(OneCall),

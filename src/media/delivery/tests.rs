@@ -16,26 +16,26 @@ fn after(milliseconds: u64) -> Instant {
     start() + Duration::from_millis(milliseconds)
 }
 
-fn heard(proofs: &mut Proofs) -> Vec<String> {
+fn heard(proofs: &mut DeliveryProofs) -> Vec<String> {
     std::iter::from_fn(|| proofs.poll())
         .map(|heard| match heard {
-            Heard::Began { play } => format!("{play} began"),
-            Heard::Played { play, outcome, carried } => {
+            MediaEvent::Began { play } => format!("{play} began"),
+            MediaEvent::Played { play, outcome, carried } => {
                 let packets = carried.map(|carried| (carried.first, carried.last));
                 assert!(carried.is_none_or(|carried| carried.ssrc == SSRC));
                 format!("{play} {outcome:?} {packets:?}")
             }
-            Heard::Reported { play, received_permille } => format!("{play} received {received_permille:?}"),
+            MediaEvent::Reported { play, received_permille } => format!("{play} received {received_permille:?}"),
             other => panic!("{other:?}"),
         })
         .collect()
 }
 
 /// A play in packets 100 to 199, of which those for which `leaves` is false do not leave.
-fn played(leaves: impl Fn(u32) -> bool) -> Proofs {
-    let mut proofs = Proofs::new(SSRC);
+fn played(leaves: impl Fn(u32) -> bool) -> DeliveryProofs {
+    let mut proofs = DeliveryProofs::new(SSRC);
     proofs.begins(PLAY, 100);
-    proofs.ends(start(), PLAY, Outcome::Completed, 199);
+    proofs.ends(start(), PLAY, PlayOutcome::Completed, 199);
     for sequence in 100..200 {
         proofs.went(start(), sequence, leaves(sequence));
     }
@@ -48,14 +48,14 @@ fn span(after: u32, upto: u32, lost: u32) -> Span {
 
 #[test]
 fn n8_it_begins_with_the_first_packet_that_leaves_and_is_complete_with_the_last() {
-    let mut proofs = Proofs::new(SSRC);
+    let mut proofs = DeliveryProofs::new(SSRC);
     proofs.begins(PLAY, 100);
     assert!(heard(&mut proofs).is_empty(), "rendered is not said");
     proofs.went(start(), 99, true);
     assert!(heard(&mut proofs).is_empty());
     proofs.went(start(), 100, true);
     assert_eq!(heard(&mut proofs), ["play-1 began"]);
-    proofs.ends(start(), PLAY, Outcome::Completed, 101);
+    proofs.ends(start(), PLAY, PlayOutcome::Completed, 101);
     assert!(heard(&mut proofs).is_empty());
     proofs.went(start(), 101, true);
     assert_eq!(heard(&mut proofs), ["play-1 Completed Some((100, 101))"]);
@@ -75,15 +75,15 @@ fn n6_one_packet_that_does_not_leave_makes_it_failed_and_names_those_that_did() 
 
 #[test]
 fn n6_a_packet_that_nothing_is_said_of_has_not_left() {
-    let mut proofs = Proofs::new(SSRC);
+    let mut proofs = DeliveryProofs::new(SSRC);
     proofs.went(start(), 98, true);
     proofs.begins(PLAY, 100);
-    proofs.ends(start(), PLAY, Outcome::Completed, 102);
+    proofs.ends(start(), PLAY, PlayOutcome::Completed, 102);
     proofs.went(start(), 100, true);
     proofs.went(start(), 103, true);
     assert_eq!(heard(&mut proofs), ["play-1 began", "play-1 Failed Some((100, 100))"]);
     proofs.begins(NEXT, 105);
-    proofs.ends(start(), NEXT, Outcome::Completed, 106);
+    proofs.ends(start(), NEXT, PlayOutcome::Completed, 106);
     proofs.went(start(), 105, true);
     proofs.went(start(), 106, true);
     assert_eq!(heard(&mut proofs), ["play-2 began", "play-2 Completed Some((105, 106))"], "the one before it was not its");
@@ -91,15 +91,15 @@ fn n6_a_packet_that_nothing_is_said_of_has_not_left() {
 
 #[test]
 fn n8_what_is_cut_names_what_had_left_by_then() {
-    let mut proofs = Proofs::new(SSRC);
+    let mut proofs = DeliveryProofs::new(SSRC);
     proofs.begins(PLAY, 100);
     proofs.went(start(), 100, true);
-    proofs.ends(start(), PLAY, Outcome::Interrupted, 101);
+    proofs.ends(start(), PLAY, PlayOutcome::Interrupted, 101);
     proofs.went(start(), 101, true);
-    proofs.ends(start(), NEXT, Outcome::Interrupted, 101);
+    proofs.ends(start(), NEXT, PlayOutcome::Interrupted, 101);
     assert_eq!(heard(&mut proofs), ["play-1 began", "play-1 Interrupted Some((100, 101))", "play-2 Interrupted None"]);
     proofs.begins(PLAY, 102);
-    proofs.ends(start(), PLAY, Outcome::Completed, 103);
+    proofs.ends(start(), PLAY, PlayOutcome::Completed, 103);
     proofs.went(start(), 102, true);
     proofs.cut_off(start(), 103);
     assert_eq!(heard(&mut proofs), ["play-1 began", "play-1 Interrupted Some((102, 102))"], "its tail was never sent");
@@ -121,11 +121,11 @@ fn n8_the_loss_between_the_reports_around_it_is_its_loss() {
 
 #[test]
 fn n8_reports_that_come_while_it_plays_count_for_the_part_they_speak_of() {
-    let mut proofs = Proofs::new(SSRC);
+    let mut proofs = DeliveryProofs::new(SSRC);
     proofs.begins(PLAY, 100);
     (60..150).for_each(|sequence| proofs.went(start(), sequence, true));
     proofs.reported(start(), span(49, 149, 100));
-    proofs.ends(start(), PLAY, Outcome::Completed, 199);
+    proofs.ends(start(), PLAY, PlayOutcome::Completed, 199);
     (150..220).for_each(|sequence| proofs.went(start(), sequence, true));
     heard(&mut proofs);
     proofs.reported(start(), span(149, 209, 0));
@@ -168,7 +168,7 @@ fn n8_reports_that_stand_still_before_its_end_say_that_the_rest_was_lost() {
 fn n8_several_on_their_way_have_each_their_own_loss() {
     let mut proofs = played(|_| true);
     proofs.begins(NEXT, 250);
-    proofs.ends(start(), NEXT, Outcome::Completed, 299);
+    proofs.ends(start(), NEXT, PlayOutcome::Completed, 299);
     (200..350).for_each(|sequence| proofs.went(start(), sequence, true));
     heard(&mut proofs);
     proofs.reported(start(), span(99, 249, 0));
@@ -178,11 +178,11 @@ fn n8_several_on_their_way_have_each_their_own_loss() {
 
 #[test]
 fn n8_no_more_reports_are_awaited_than_there_is_room_for() {
-    let mut proofs = Proofs::new(SSRC);
+    let mut proofs = DeliveryProofs::new(SSRC);
     for number in 0..40 {
         let sequence = 100 + u32::try_from(number).unwrap();
         proofs.begins(PlayId::from_number(number), sequence);
-        proofs.ends(start(), PlayId::from_number(number), Outcome::Completed, sequence);
+        proofs.ends(start(), PlayId::from_number(number), PlayOutcome::Completed, sequence);
         proofs.went(start(), sequence, true);
     }
     heard(&mut proofs);

@@ -10,7 +10,7 @@ use crate::dsp::tone::Sine;
 /// Samples of 20 ms.
 const FRAME: usize = 960;
 
-/// The other end of a [`Peer`].
+/// The other end of a [`WebRtcPeer`].
 pub(crate) struct Browser {
     connection: RTCPeerConnection,
     sender: RTCRtpSenderId,

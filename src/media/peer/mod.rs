@@ -1,7 +1,7 @@
 //! A WebRTC end: one browser's audio connection. The only file that names `rtc` (DESIGN §17).
 //!
 //! Offers come in from the signalling and answers go out ([`PeerFactory::negotiate`], on the control side); datagrams
-//! come in from the worker's sockets and go out by [`Peer::poll_transmit`]. The worker owns the peer from its first datagram on.
+//! come in from the worker's sockets and go out by [`WebRtcPeer::poll_transmit`]. The worker owns the peer from its first datagram on.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -36,7 +36,7 @@ use crate::dsp::frame::Frame;
 use crate::rtp::packet::Packet;
 use crate::rtp::receive::AudioReceiver;
 
-use super::shared_mix::{CommonMix, Sound};
+use super::shared_mix::{SharedMix, TickSound};
 use super::stun;
 
 #[cfg(any(test, feature = "bench"))]
@@ -70,7 +70,7 @@ pub struct PeerFactory {
 }
 
 /// One WebRTC connection with one Opus stream each way.
-pub struct Peer {
+pub struct WebRtcPeer {
     connection: RTCPeerConnection,
     sender: RTCRtpSenderId,
     ssrc: u32,
@@ -141,7 +141,7 @@ impl PeerFactory {
         offer: String,
         candidates: &[SocketAddr],
         seed: [u8; 32],
-    ) -> Result<(Peer, String), NegotiationError> {
+    ) -> Result<(WebRtcPeer, String), NegotiationError> {
         if wants_data_channel(&offer) {
             return Err(NegotiationError::DataChannel);
         }
@@ -219,7 +219,7 @@ impl PeerFactory {
             .ok_or(NegotiationError::BadOffer)?;
         let encoder = CodecKind::Opus.encoder(EncoderSettings::default()).map_err(setup)?;
         let receiver = AudioReceiver::new(CodecKind::Opus, payload_type).map_err(setup)?;
-        let peer = Peer {
+        let peer = WebRtcPeer {
             connection,
             sender,
             ssrc,
@@ -273,7 +273,7 @@ fn without_repeated_candidates(sdp: &str) -> String {
     kept
 }
 
-impl Peer {
+impl WebRtcPeer {
     /// Our half of the user name in its STUN checks: how the worker knows a peer's first datagram.
     #[must_use]
     pub fn ufrag(&self) -> &str {
@@ -375,22 +375,22 @@ impl Peer {
     }
 
     /// Sends 20 ms (48 kHz) to the browser.
-    pub fn send(&mut self, now: Instant, meeting: Sound<'_>) {
+    pub fn send(&mut self, now: Instant, meeting: TickSound<'_>) {
         let timestamp = self.timestamp;
         self.timestamp = self.timestamp.wrapping_add(960);
         if !self.connected || self.failed {
             return;
         }
         let payload = match meeting {
-            Sound::Common(mix) => match mix.payload(CodecKind::Opus).map(Bytes::copy_from_slice) {
+            TickSound::Common(mix) => match mix.payload(CodecKind::Opus).map(Bytes::copy_from_slice) {
                 Some(payload) => {
                     self.follows = true;
                     Some(payload)
                 }
                 None => self.encode_own(mix.frame(), Some(mix)),
             },
-            Sound::Own(frame, mix) => self.encode_own(frame, mix),
-            Sound::Nothing => self.encode(&Frame::silence(Hz::FULL)),
+            TickSound::Own(frame, mix) => self.encode_own(frame, mix),
+            TickSound::Nothing => self.encode(&Frame::silence(Hz::FULL)),
         };
         let Some(payload) = payload else { return };
         let header = rtp::header::Header {
@@ -409,7 +409,7 @@ impl Peer {
     }
 
     /// Goes on where the common encoder stood, if that was followed; nothing of this past is sent.
-    fn encode_own(&mut self, frame: &Frame, mix: Option<&CommonMix>) -> Option<Bytes> {
+    fn encode_own(&mut self, frame: &Frame, mix: Option<&SharedMix>) -> Option<Bytes> {
         if std::mem::replace(&mut self.follows, false) {
             mix.into_iter().flat_map(|mix| mix.past(CodecKind::Opus)).for_each(|frame| drop(self.encode(frame)));
         }

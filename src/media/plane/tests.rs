@@ -11,7 +11,7 @@ use super::*;
 use crate::codec::CodecKind;
 use crate::common::ids::PlayId;
 use crate::dsp::tone::Sine;
-use crate::media::events::{Carried, Heard, Outcome};
+use crate::media::events::{MediaEvent, PlayOutcome, SentPackets};
 use crate::media::player::PlayKind;
 use rig::{Got, KEYS, LEVEL, LOUD, OPEN, QUIET, Rig, bridge, is_as_loud_as_it_was_hummed, level, play, tone};
 
@@ -117,7 +117,7 @@ fn m8_a_phone_put_out_of_the_meeting_hears_nothing_more_of_it() {
     let out = rig.seated_phone(CodecKind::Pcmu, 610.0);
     rig.settle(500);
     let port = rig.phones[out].port;
-    rig.planes[0].unseat(End::Port(port));
+    rig.planes[0].unseat(MediaEnd::Port(port));
     rig.settle(100);
     rig.run(1_000);
     assert!(rig.phones[out].got.iter().all(is_silence));
@@ -226,9 +226,9 @@ fn a_port_moved_in_mid_prompt_goes_on_without_a_gap_and_reports_the_end_once() {
         }
         assert_eq!(got.iter().filter(|packet| !is_silence(packet)).count(), 100, "two seconds of sound, whole");
         let played: Vec<_> = rig.phones[phone].events();
-        assert_eq!(played.iter().filter(|heard| matches!(heard, Heard::Began { .. })).count(), 1);
-        let ends: Vec<_> = played.iter().filter(|heard| matches!(heard, Heard::Played { .. })).collect();
-        assert!(matches!(ends[..], [Heard::Played { outcome: Outcome::Completed, .. }]), "{ends:?}");
+        assert_eq!(played.iter().filter(|heard| matches!(heard, MediaEvent::Began { .. })).count(), 1);
+        let ends: Vec<_> = played.iter().filter(|heard| matches!(heard, MediaEvent::Played { .. })).collect();
+        assert!(matches!(ends[..], [MediaEvent::Played { outcome: PlayOutcome::Completed, .. }]), "{ends:?}");
         rig.ends();
     }
 }
@@ -247,15 +247,16 @@ fn report_up_to(ssrc: u32, seq: u16, lost: u32) -> Vec<u8> {
     rtcp::packet::marshal(&[Box::new(report)]).expect("marshals").to_vec()
 }
 
-fn reported(events: &[Heard]) -> Vec<Option<u16>> {
-    let received =
-        |heard: &Heard| if let Heard::Reported { received_permille, .. } = heard { Some(*received_permille) } else { None };
+fn reported(events: &[MediaEvent]) -> Vec<Option<u16>> {
+    let received = |heard: &MediaEvent| {
+        if let MediaEvent::Reported { received_permille, .. } = heard { Some(*received_permille) } else { None }
+    };
     events.iter().filter_map(received).collect()
 }
 
-fn played(events: &[Heard], id: u64) -> Option<(Outcome, Option<Carried>)> {
+fn played(events: &[MediaEvent], id: u64) -> Option<(PlayOutcome, Option<SentPackets>)> {
     events.iter().find_map(|heard| match heard {
-        Heard::Played { play, outcome, carried } if *play == PlayId::from_number(id) => Some((*outcome, *carried)),
+        MediaEvent::Played { play, outcome, carried } if *play == PlayId::from_number(id) => Some((*outcome, *carried)),
         _ => None,
     })
 }
@@ -266,7 +267,7 @@ fn sounding(got: &[Got]) -> Option<(u16, u16)> {
     Some((sounding().next()?.seq, sounding().next_back()?.seq))
 }
 
-fn numbers(carried: Option<Carried>) -> Option<(u16, u16)> {
+fn numbers(carried: Option<SentPackets>) -> Option<(u16, u16)> {
     carried.map(|carried| (carried.first as u16, carried.last as u16))
 }
 
@@ -283,14 +284,14 @@ fn n3_a_notice_waits_while_the_phone_holds_and_plays_whole_when_it_is_back() {
     rig.run(1_000);
     assert!(rig.phones[phone].got.is_empty(), "on hold nothing is sent");
     let events = rig.phones[phone].events();
-    assert!(!events.iter().any(|heard| matches!(heard, Heard::Began { .. } | Heard::Played { .. })), "{events:?}");
+    assert!(!events.iter().any(|heard| matches!(heard, MediaEvent::Began { .. } | MediaEvent::Played { .. })), "{events:?}");
 
     rig.reprofile(phone, |profile| (profile.we_send, profile.they_send) = (true, true));
     rig.run(1_200);
     let events = rig.phones[phone].events();
-    assert!(matches!(events[0], Heard::Began { .. }), "{events:?}");
+    assert!(matches!(events[0], MediaEvent::Began { .. }), "{events:?}");
     let (outcome, carried) = played(&events, 1).expect("played");
-    assert_eq!(outcome, Outcome::Completed);
+    assert_eq!(outcome, PlayOutcome::Completed);
     assert_eq!(numbers(carried), sounding(&rig.phones[phone].got));
     assert_eq!(rig.phones[phone].got.iter().filter(|packet| !is_silence(packet)).count(), 50);
     rig.ends();
@@ -304,7 +305,7 @@ fn n3_a_notice_begins_at_once_over_the_ducked_meeting_is_heard_by_its_phone_alon
     rig.phones[told].events();
     rig.port_of(told).play(play(1, PlayKind::Notice, tone(900.0, millis(2_000))));
     rig.run(20);
-    assert!(matches!(rig.phones[told].events()[..], [Heard::Began { .. }]), "N-1: in the next packet");
+    assert!(matches!(rig.phones[told].events()[..], [MediaEvent::Began { .. }]), "N-1: in the next packet");
     rig.settle(300);
     rig.port_of(told).stop_prompts();
     rig.run(1_500);
@@ -313,7 +314,7 @@ fn n3_a_notice_begins_at_once_over_the_ducked_meeting_is_heard_by_its_phone_alon
     let levels = rig.phones[other].hears(&[440.0, 900.0]);
     assert!(is_as_loud_as_it_was_hummed(levels[0]) && levels[1] < QUIET, "its microphone stays open: {levels:?}");
     rig.settle(500);
-    assert!(matches!(played(&rig.phones[told].events(), 1), Some((Outcome::Completed, Some(_)))));
+    assert!(matches!(played(&rig.phones[told].events(), 1), Some((PlayOutcome::Completed, Some(_)))));
     rig.run(1_000);
     assert!(is_as_loud_as_it_was_hummed(rig.phones[told].hears(&[610.0])[0]), "the meeting has come forward again");
     rig.ends();
@@ -330,7 +331,7 @@ fn n8_the_numbers_told_are_those_of_the_packets_that_carried_the_notice_at_every
             rig.port_of(phone).play(play(1, PlayKind::Notice, tone(500.0, millis(length))));
             rig.run(1_200);
             let (outcome, carried) = played(&rig.phones[phone].events(), 1).expect("played");
-            assert_eq!(outcome, Outcome::Completed);
+            assert_eq!(outcome, PlayOutcome::Completed);
             assert_eq!(numbers(carried), sounding(&rig.phones[phone].got), "{length} ms at {ptime:?}");
             rig.ends();
         }
@@ -354,8 +355,8 @@ fn n8_a_prompt_that_a_notice_cuts_and_a_notice_that_the_end_cuts_name_their_own_
     planes[0].close_port(*now, phones[phone].port);
     let events = phones[phone].events();
     let cut = |id| played(&events, id).map(|(outcome, carried)| (outcome, numbers(carried)));
-    assert_eq!(cut(1), Some((Outcome::Interrupted, Some((first, last)))));
-    assert_eq!(cut(2), Some((Outcome::Interrupted, notice)));
+    assert_eq!(cut(1), Some((PlayOutcome::Interrupted, Some((first, last)))));
+    assert_eq!(cut(2), Some((PlayOutcome::Interrupted, notice)));
     rig.phones.clear();
     rig.ends();
 }
@@ -415,8 +416,8 @@ fn n6_a_notice_that_the_socket_does_not_take_has_neither_begun_nor_ended_and_has
     rig.port_of(phone).play(play(1, PlayKind::Notice, tone(500.0, millis(1_000))));
     rig.run(1_200);
     let events = rig.phones[phone].events();
-    assert!(!events.iter().any(|heard| matches!(heard, Heard::Began { .. })), "{events:?}");
-    assert_eq!(played(&events, 1), Some((Outcome::Failed, None)));
+    assert!(!events.iter().any(|heard| matches!(heard, MediaEvent::Began { .. })), "{events:?}");
+    assert_eq!(played(&events, 1), Some((PlayOutcome::Failed, None)));
     let sent = rig.port_of(phone).stats().sent;
     rig.port_of(phone).play(play(2, PlayKind::Notice, tone(500.0, millis(1_000))));
     rig.run(500);
@@ -426,7 +427,7 @@ fn n6_a_notice_that_the_socket_does_not_take_has_neither_begun_nor_ended_and_has
     let (outcome, carried) = played(&rig.phones[phone].events(), 2).expect("played");
     assert_eq!(
         (outcome, numbers(carried)),
-        (Outcome::Failed, sounding(&rig.phones[phone].got[sent as usize..])),
+        (PlayOutcome::Failed, sounding(&rig.phones[phone].got[sent as usize..])),
         "half of it left"
     );
     rig.ends();
@@ -445,8 +446,8 @@ fn n3_a_hold_cuts_a_notice_and_says_what_had_left() {
     rig.run(100);
     let events = rig.phones[phone].events();
     let (outcome, carried) = played(&events, 1).expect("cut");
-    assert_eq!((outcome, numbers(carried)), (Outcome::Interrupted, sounding(&rig.phones[phone].got)));
-    assert_eq!(played(&events, 2), Some((Outcome::Interrupted, None)));
+    assert_eq!((outcome, numbers(carried)), (PlayOutcome::Interrupted, sounding(&rig.phones[phone].got)));
+    assert_eq!(played(&events, 2), Some((PlayOutcome::Interrupted, None)));
     rig.reprofile(phone, |profile| (profile.we_send, profile.they_send) = (true, true));
     rig.phones[phone].got.clear();
     rig.run(500);
@@ -471,8 +472,8 @@ fn a_codec_change_keeps_the_waiting_music() {
 
 // === Silence ===
 
-fn silences(events: &[Heard]) -> usize {
-    events.iter().filter(|heard| matches!(heard, Heard::Silent(_))).count()
+fn silences(events: &[MediaEvent]) -> usize {
+    events.iter().filter(|heard| matches!(heard, MediaEvent::Silent(_))).count()
 }
 
 #[test]
@@ -557,7 +558,7 @@ fn keys_of_60_ms_with_40_ms_between_them_come_up_once_each_and_their_tones_are_n
     let keys: String = rig.phones[presser]
         .events()
         .into_iter()
-        .filter_map(|heard| if let Heard::Digit(digit) = heard { Some(digit.into_inner()) } else { None })
+        .filter_map(|heard| if let MediaEvent::Digit(digit) = heard { Some(digit.into_inner()) } else { None })
         .collect();
     assert_eq!(keys, PRESSED);
     let tones = rig.phones[listener].hears(&[770.0, 1_336.0]);

@@ -3,14 +3,14 @@
 
 use std::time::{Instant, SystemTime};
 
-use super::{Act, MeetingTask};
+use super::{MeetingAct, MeetingTask};
 use crate::common::cause::Cause;
 use crate::common::ids::ParticipantId;
 use crate::common::machine;
-use crate::media::{End, Gate};
-use crate::meeting::messages::{Refusal, ToPage};
-use crate::meeting::mutes::Ending;
-use crate::meeting::recording::Recording;
+use crate::media::{Gate, MediaEnd};
+use crate::meeting::messages::{MeetingRefusal, ToPage};
+use crate::meeting::mutes::RunEnd;
+use crate::meeting::recording::ActiveRecording;
 use crate::meeting::{OfferError, ToGuest};
 use crate::policy::{Admission, Capture, CaptureKind, Effect, Fact, Role};
 
@@ -30,7 +30,7 @@ impl MeetingTask {
             }
             None if page.seated => {
                 if let Some(old) = &old {
-                    self.bridge.replace(End::Peer(old.id()), End::Peer(peer.id())).await;
+                    self.bridge.replace(MediaEnd::Peer(old.id()), MediaEnd::Peer(peer.id())).await;
                 }
             }
             None => {}
@@ -72,9 +72,9 @@ impl MeetingTask {
                 let changes = self.policy.changes();
                 self.raise_changes(now, &changes.rows);
                 if !self.closing {
-                    let ending = if self.asked.is_some() { Ending::ForAll } else { Ending::Left };
+                    let ending = if self.asked.is_some() { RunEnd::ForAll } else { RunEnd::Left };
                     let change = self.forget_mutes(ending);
-                    self.acts.extend(change.map(Act::Mute));
+                    self.acts.extend(change.map(MeetingAct::Mute));
                 }
                 self.over = true;
             }
@@ -101,9 +101,9 @@ impl MeetingTask {
         }
     }
 
-    fn end_of(&self, who: ParticipantId) -> Option<End> {
-        let guest = self.guests.get(&who).map(|guest| End::Port(guest.port.id()));
-        guest.or_else(|| self.pages.get(&who)?.peer.as_ref().map(|peer| End::Peer(peer.id())))
+    fn end_of(&self, who: ParticipantId) -> Option<MediaEnd> {
+        let guest = self.guests.get(&who).map(|guest| MediaEnd::Port(guest.port.id()));
+        guest.or_else(|| self.pages.get(&who)?.peer.as_ref().map(|peer| MediaEnd::Peer(peer.id())))
     }
 
     async fn unseat(&mut self, who: ParticipantId) {
@@ -174,7 +174,7 @@ impl MeetingTask {
             }
             (want, None) => {
                 let heard = self.heard.clone();
-                match Recording::start(&self.shared.recordings, &self.name, &self.bridge, heard, SystemTime::now()).await {
+                match ActiveRecording::start(&self.shared.recordings, &self.name, &self.bridge, heard, SystemTime::now()).await {
                     Ok(recording) => {
                         tracing::info!(meeting = %self.name, file = %recording.file().display(), "recording");
                         self.bridge.pause_recording(want == Capture::Paused).await;
@@ -183,7 +183,7 @@ impl MeetingTask {
                     }
                     Err(error) => {
                         tracing::error!(meeting = %self.name, directory = %self.shared.recordings.display(), %error, "recording cannot be started");
-                        self.answer(Err(Refusal::RecorderFailed));
+                        self.answer(Err(MeetingRefusal::RecorderFailed));
                         Capture::Off
                     }
                 }

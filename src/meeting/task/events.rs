@@ -7,7 +7,7 @@ use super::MeetingTask;
 use crate::common::cause::Cause;
 use crate::common::ids::{CallId, ParticipantId};
 use crate::policy::{Capture, CaptureKind, Standing};
-use crate::telemetry::events::{Draft, What};
+use crate::telemetry::events::{Draft, EventKind};
 
 /// What was last said of one row.
 #[derive(Debug, Clone, Copy)]
@@ -20,14 +20,14 @@ struct Said {
 
 /// What was last said.
 #[derive(Debug, Default)]
-pub(super) struct Raised {
+pub(super) struct RaisedEvents {
     rows: BTreeMap<ParticipantId, Said>,
     captures: [Capture; 2],
     /// Why somebody has left whose row is still known.
     reasons: BTreeMap<ParticipantId, Cause>,
 }
 
-impl Raised {
+impl RaisedEvents {
     /// Something was said of this row.
     pub(super) fn knows(&self, who: ParticipantId) -> bool {
         self.rows.contains_key(&who)
@@ -39,7 +39,7 @@ const fn word(on: bool) -> &'static str {
 }
 
 impl MeetingTask {
-    fn draft(&self, what: What) -> Draft {
+    fn draft(&self, what: EventKind) -> Draft {
         Draft::of(what).meeting(&self.name)
     }
 
@@ -57,7 +57,7 @@ impl MeetingTask {
         for who in gone.filter(|who| self.raised.rows.contains_key(who)).collect::<Vec<_>>() {
             let cause = self.raised.reasons.remove(&who).unwrap_or(Cause::HungUp);
             let call = self.raised.rows.remove(&who).and_then(|said| said.call);
-            let what = if cause == Cause::Denied { What::Denied } else { What::Left };
+            let what = if cause == Cause::Denied { EventKind::Denied } else { EventKind::Left };
             self.shared.raised.raise(self.draft(what).participant(who).call(call).reason(cause.verdict().label));
         }
         for row in rows {
@@ -72,23 +72,23 @@ impl MeetingTask {
             };
             if said.is_none_or(|said| said.standing != row.standing) {
                 let what = match row.standing {
-                    Standing::Waiting => What::Waiting,
-                    Standing::Lobby => What::Lobby,
-                    Standing::In => What::Admitted,
+                    Standing::Waiting => EventKind::Waiting,
+                    Standing::Lobby => EventKind::Lobby,
+                    Standing::In => EventKind::Admitted,
                 };
                 raise(what, None);
             }
             let muted = row.muted.is_closed();
             if said.map_or(muted, |said| said.muted != muted) {
-                raise(What::Muted, Some(muted));
+                raise(EventKind::Muted, Some(muted));
             }
             if said.map_or(row.hand, |said| said.hand != row.hand) {
-                raise(What::Hand, Some(row.hand));
+                raise(EventKind::Hand, Some(row.hand));
             }
             self.raised.rows.insert(row.id, Said { standing: row.standing, muted, hand: row.hand, call });
         }
         for (kind, what, place) in
-            [(CaptureKind::Recording, What::Recording, 0), (CaptureKind::Transcription, What::Transcription, 1)]
+            [(CaptureKind::Recording, EventKind::Recording, 0), (CaptureKind::Transcription, EventKind::Transcription, 1)]
         {
             let state = self.policy.capture(kind);
             if let Some(said) = self.raised.captures.get_mut(place)
@@ -106,7 +106,7 @@ impl MeetingTask {
 
     /// Somebody has written in the chat.
     pub(super) fn raise_chat(&self, who: Option<ParticipantId>) {
-        let draft = self.draft(What::Chat);
+        let draft = self.draft(EventKind::Chat);
         self.shared.raised.raise(match who {
             Some(who) => draft.participant(who).call(self.guests.get(&who).map(|guest| guest.call)),
             None => draft,

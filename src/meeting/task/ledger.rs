@@ -9,7 +9,7 @@ use super::MeetingTask;
 use crate::common::ids::NoticeId;
 use crate::common::machine;
 use crate::common::units::unix_millis;
-use crate::policy::{Carried, LedgerEntry, Outcome};
+use crate::policy::{NoticeEntry, NoticeResult, SentPackets};
 use crate::store::{LedgerLine, NoticeOutcome, Phone};
 use crate::telemetry::metrics::Unwritten;
 
@@ -18,7 +18,7 @@ const AWAITED: Duration = Duration::from_secs(20);
 
 /// A line that is not written yet.
 struct Line {
-    entry: LedgerEntry,
+    entry: NoticeEntry,
     call: String,
     phone: Phone,
     device: String,
@@ -28,9 +28,9 @@ struct Line {
 
 /// Lines that are not written yet: as many as notices were told lately.
 #[derive(Default)]
-pub(super) struct Lines(BTreeMap<NoticeId, Line>);
+pub(super) struct PendingLedgerLines(BTreeMap<NoticeId, Line>);
 
-impl Lines {
+impl PendingLedgerLines {
     /// When the first of them waits no longer.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.0.values().map(|line| line.until).min()
@@ -45,7 +45,7 @@ impl Lines {
 
 impl MeetingTask {
     /// A notice is over: its line waits for what the device's call has to say of it.
-    pub(super) fn ledger(&mut self, entry: LedgerEntry) {
+    pub(super) fn ledger(&mut self, entry: NoticeEntry) {
         let guest = self.guests.get(&entry.who);
         let (call, phone, device, language) =
             guest.map(|g| (g.call.to_string(), g.phone.clone(), g.device.clone(), g.language.clone())).unwrap_or_default();
@@ -54,10 +54,10 @@ impl MeetingTask {
     }
 
     /// The packets in which a notice left are known. One that was not told to its end has nothing more to wait for.
-    pub(super) fn carried(&mut self, notice: NoticeId, carried: Option<Carried>) {
+    pub(super) fn carried(&mut self, notice: NoticeId, carried: Option<SentPackets>) {
         let Some(line) = self.lines.0.get_mut(&notice) else { return };
         line.entry.carried = line.entry.carried.or(carried);
-        if line.entry.outcome != Outcome::Completed {
+        if line.entry.outcome != NoticeResult::Completed {
             self.write_line(notice, None);
         }
     }
@@ -82,9 +82,9 @@ impl MeetingTask {
             ssrc: entry.carried.map(|carried| carried.ssrc),
             received_permille,
             outcome: match entry.outcome {
-                Outcome::Completed => NoticeOutcome::Completed,
-                Outcome::Interrupted => NoticeOutcome::Interrupted,
-                Outcome::Failed => NoticeOutcome::Failed,
+                NoticeResult::Completed => NoticeOutcome::Completed,
+                NoticeResult::Interrupted => NoticeOutcome::Interrupted,
+                NoticeResult::Failed => NoticeOutcome::Failed,
             },
         };
         let counted = self.shared.counted.clone();

@@ -19,32 +19,32 @@ use std::time::{Instant, SystemTime};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::messages::{Ask, Granted, KnownDevice, Refusal, Snapshot, ToPage};
-use super::page_feed::Feed;
-use super::recording::{Finishing, Recording};
-use super::registry::{Hall, MeetingSettings, Shared};
-use super::request_rate::Asks;
-use super::roster::Origin;
-use super::{FromGuest, JoinPage, Knock, OfferError, Request, ToGuest, roster};
+use super::messages::{Granted, KnownDevice, MeetingRefusal, MeetingRequest, Snapshot, ToPage};
+use super::page_feed::PageFeed;
+use super::recording::{ActiveRecording, FinishingRecording};
+use super::registry::{MeetingSettings, MeetingsShared, MeetingsSnapshot};
+use super::request_rate::RequestRate;
+use super::roster::ParticipantOrigin;
+use super::{FromGuest, JoinPage, Knock, MeetingInput, OfferError, ToGuest, roster};
 use crate::common::cause::Cause;
 use crate::common::ids::{CallId, MeetingName, NoticeId, ParticipantId};
-use crate::common::machine::{self, Flow, Machine, Owner, drive};
+use crate::common::machine::{self, DriveFlow, Machine, MachineOwner, drive};
 use crate::common::redact::Redacted;
 use crate::common::units::unix_millis;
-use crate::media::{self, BridgeHandle, Gate, MeetingHeard, PeerChange, PeerHandle, PortHandle};
+use crate::media::{self, BridgeEvent, BridgeHandle, Gate, PeerChange, PeerHandle, PortHandle};
 use crate::policy::{
-    Admission, Asker, Capture, CaptureKind, Carried, Effect, Fact, Muted, Outcome, Policy, Role, Standing, Switch, Via,
+    Admission, Asker, Capture, CaptureKind, Effect, Fact, Muted, NoticeResult, Policy, Role, SentPackets, Standing, Switch, Via,
 };
 use crate::relay;
 use crate::store::{ChatCopy, MuteChange, Phone};
-use chat::Chat;
+use chat::MeetingChat;
 
 /// What the bridge and its peers may have to say; full: counted there and said again with the next change.
 const HEARD_QUEUE: usize = 256;
 
 struct Page {
     role: Role,
-    feed: Feed,
+    feed: PageFeed,
     peer: Option<PeerHandle>,
     /// The right to a seat, until there is a connection to seat.
     admission: Option<Admission>,
@@ -52,7 +52,7 @@ struct Page {
     gate: Gate,
     connected: bool,
     consent: bool,
-    asks: Asks,
+    asks: RequestRate,
     from: Option<IpAddr>,
     /// Under what its host's mute is kept (K-4).
     identity: Option<String>,
@@ -70,7 +70,7 @@ struct Guest {
     identity: String,
     /// A configured device, proven.
     known: bool,
-    asks: Asks,
+    asks: RequestRate,
     language: String,
     /// The chat is shown on its display.
     text: bool,
@@ -81,7 +81,7 @@ struct Guest {
 }
 
 /// What a request leads to that cannot be done at once.
-pub(super) enum Act {
+pub(super) enum MeetingAct {
     Policy(Effect),
     Negotiate {
         who: ParticipantId,
@@ -90,7 +90,7 @@ pub(super) enum Act {
     },
     Carried {
         notice: NoticeId,
-        carried: Option<Carried>,
+        carried: Option<SentPackets>,
     },
     WriteLine {
         notice: NoticeId,
@@ -98,12 +98,12 @@ pub(super) enum Act {
     },
     Untap,
     Forget(ParticipantId),
-    Relay(relay::Input),
+    Relay(relay::RelayInput),
     /// A page that may have had a seat in the last run (M-5).
     ComeBack {
         join: JoinPage,
         had: ParticipantId,
-        reply: oneshot::Sender<Result<ParticipantId, Refusal>>,
+        reply: oneshot::Sender<Result<ParticipantId, MeetingRefusal>>,
     },
     /// Keep a copy (C-8).
     Copy(Box<ChatCopy>),
@@ -116,28 +116,28 @@ pub(super) struct MeetingTask {
     name: MeetingName,
     title: String,
     policy: Policy,
-    shared: Arc<Shared>,
-    hall: Arc<Hall>,
+    shared: Arc<MeetingsShared>,
+    hall: Arc<MeetingsSnapshot>,
     /// When this run of the meeting began, in milliseconds since 1970.
     run: u64,
     bridge: BridgeHandle,
-    heard: mpsc::Sender<MeetingHeard>,
+    heard: mpsc::Sender<BridgeEvent>,
     pages: BTreeMap<ParticipantId, Page>,
     guests: BTreeMap<ParticipantId, Guest>,
-    chat: Chat,
-    joins: roster::Joins,
-    origins: roster::Origins,
-    recording: Option<Recording>,
+    chat: MeetingChat,
+    joins: roster::SmsReaders,
+    origins: roster::ParticipantOrigins,
+    recording: Option<ActiveRecording>,
     /// The recording that ended last, until the meeting closes.
-    finishing: Option<Finishing>,
-    lines: ledger::Lines,
+    finishing: Option<FinishingRecording>,
+    lines: ledger::PendingLedgerLines,
     speaking: Vec<ParticipantId>,
-    raised: events::Raised,
-    showing: pages::Showing,
+    raised: events::RaisedEvents,
+    showing: pages::PageSync,
     /// How the microphones of devices were closed that have left.
     departed: VecDeque<(ParticipantId, Muted)>,
-    acts: VecDeque<Act>,
-    asked: Option<oneshot::Sender<Result<Granted, Refusal>>>,
+    acts: VecDeque<MeetingAct>,
+    asked: Option<oneshot::Sender<Result<Granted, MeetingRefusal>>>,
     /// The daemon ends it, which everybody but the daemon goes on with (K-4).
     closing: bool,
     /// The gateway stops by then (O-4).
@@ -152,9 +152,9 @@ impl MeetingTask {
     pub(super) fn spawn(
         name: MeetingName,
         settings: MeetingSettings,
-        (shared, hall): (Arc<Shared>, Arc<Hall>),
-        mailbox: mpsc::WeakSender<Request>,
-        mut inbox: mpsc::Receiver<Request>,
+        (shared, hall): (Arc<MeetingsShared>, Arc<MeetingsSnapshot>),
+        mailbox: mpsc::WeakSender<MeetingInput>,
+        mut inbox: mpsc::Receiver<MeetingInput>,
     ) {
         tokio::spawn(async move {
             let (heard, mut hears) = mpsc::channel(HEARD_QUEUE);
@@ -162,7 +162,7 @@ impl MeetingTask {
             tokio::spawn(async move {
                 while let Some(heard) = hears.recv().await {
                     let Some(mailbox) = mailbox.upgrade() else { return };
-                    if mailbox.send(Request::Heard(heard)).await.is_err() {
+                    if mailbox.send(MeetingInput::Heard(heard)).await.is_err() {
                         return;
                     }
                 }
@@ -180,15 +180,15 @@ impl MeetingTask {
                 heard,
                 pages: BTreeMap::new(),
                 guests: BTreeMap::new(),
-                chat: Chat::default(),
-                joins: roster::Joins::new(),
-                origins: roster::Origins::new(),
+                chat: MeetingChat::default(),
+                joins: roster::SmsReaders::new(),
+                origins: roster::ParticipantOrigins::new(),
                 recording: None,
                 finishing: None,
-                lines: ledger::Lines::default(),
+                lines: ledger::PendingLedgerLines::default(),
                 speaking: Vec::new(),
-                raised: events::Raised::default(),
-                showing: pages::Showing::default(),
+                raised: events::RaisedEvents::default(),
+                showing: pages::PageSync::default(),
                 departed: VecDeque::new(),
                 acts: VecDeque::new(),
                 asked: None,
@@ -226,57 +226,57 @@ impl MeetingTask {
     fn fact(&mut self, now: Instant, fact: Fact) {
         self.policy.handle(now, fact);
         while let Some(effect) = self.policy.poll() {
-            self.acts.push_back(Act::Policy(effect));
+            self.acts.push_back(MeetingAct::Policy(effect));
         }
     }
 
-    fn take(&mut self, now: Instant, request: Request) {
+    fn take(&mut self, now: Instant, request: MeetingInput) {
         match request {
-            Request::JoinPage(join, reply) => {
+            MeetingInput::JoinPage(join, reply) => {
                 let unknown = join.resume.filter(|who| join.role == Role::External && !self.pages.contains_key(who));
                 if let Some(had) = unknown.filter(|_| now < self.shared.seats_until) {
-                    self.acts.push_back(Act::ComeBack { join, had, reply });
+                    self.acts.push_back(MeetingAct::ComeBack { join, had, reply });
                     return;
                 }
                 let joined = self.join_page(now, join, false);
                 // A page that left while it joined is noticed by its closed queue.
                 let _ = reply.send(joined);
             }
-            Request::Offer { who, sdp, reply } => match self.pages.get_mut(&who).is_none_or(|page| page.asks.offer(now)) {
-                true => self.acts.push_back(Act::Negotiate { who, sdp, reply }),
+            MeetingInput::Offer { who, sdp, reply } => match self.pages.get_mut(&who).is_none_or(|page| page.asks.offer(now)) {
+                true => self.acts.push_back(MeetingAct::Negotiate { who, sdp, reply }),
                 false => drop(reply.send(Err(OfferError::TooFast))),
             },
-            Request::ConnectionLost(who) => self.connection_lost(now, who),
-            Request::PageReloaded(who) => self.fact(now, Fact::Reloaded { who }),
-            Request::Ask { who, ask, reply } => {
+            MeetingInput::ConnectionLost(who) => self.connection_lost(now, who),
+            MeetingInput::PageReloaded(who) => self.fact(now, Fact::Reloaded { who }),
+            MeetingInput::Ask { who, ask, reply } => {
                 self.asked = Some(reply);
                 if let Err(refusal) = self.spend(now, who, &ask).and_then(|()| self.ask(now, who, ask)) {
                     self.answer(Err(refusal));
                 }
             }
-            Request::Snapshot { viewer, reply } => {
+            MeetingInput::Snapshot { viewer, reply } => {
                 let _ = reply.send(self.snapshot(now, viewer));
             }
-            Request::Chat(reply) => {
+            MeetingInput::Chat(reply) => {
                 let _ = reply.send(self.chat.lines());
             }
-            Request::Calling(word) => {
+            MeetingInput::Calling(word) => {
                 for who in self.inside() {
                     if self.policy.snapshot(who, now).is_some_and(|view| view.may_admit) {
                         self.tell_page(who, word.clone());
                     }
                 }
             }
-            Request::Knock(knock) => self.knock(now, *knock),
-            Request::Guest(who, what) => self.guest_says(now, who, what),
-            Request::Heard(heard) => self.heard(now, heard),
-            Request::Stopping { by } => {
+            MeetingInput::Knock(knock) => self.knock(now, *knock),
+            MeetingInput::Guest(who, what) => self.guest_says(now, who, what),
+            MeetingInput::Heard(heard) => self.heard(now, heard),
+            MeetingInput::Stopping { by } => {
                 self.stopping = Some(by);
                 for who in self.pages.keys().copied().collect::<Vec<_>>() {
                     self.tell_stopping(now, who);
                 }
             }
-            Request::Close(cause) => {
+            MeetingInput::Close(cause) => {
                 tracing::info!(meeting = %self.name, %cause, "meeting ends");
                 self.closing = true;
                 self.stopped = cause == Cause::Draining;
@@ -285,33 +285,35 @@ impl MeetingTask {
         }
     }
 
-    fn ask(&mut self, now: Instant, who: Option<ParticipantId>, ask: Ask) -> Result<(), Refusal> {
+    fn ask(&mut self, now: Instant, who: Option<ParticipantId>, ask: MeetingRequest) -> Result<(), MeetingRefusal> {
         let by = who.map_or(Asker::Operator, Asker::Participant);
         let fact = match (ask, who) {
-            (Ask::MuteSelf(on), Some(who)) => Fact::MuteSelf { who, to: Switch::To(on) },
-            (Ask::Hand(on), Some(who)) => Fact::Hand { who, to: Switch::To(on) },
-            (Ask::Leave, Some(who)) => {
+            (MeetingRequest::MuteSelf(on), Some(who)) => Fact::MuteSelf { who, to: Switch::To(on) },
+            (MeetingRequest::Hand(on), Some(who)) => Fact::Hand { who, to: Switch::To(on) },
+            (MeetingRequest::Leave, Some(who)) => {
                 self.leave(now, who, "left");
                 return Ok(());
             }
-            (Ask::Close, Some(who)) => {
+            (MeetingRequest::Close, Some(who)) => {
                 if let Some(page) = self.pages.get_mut(&who) {
                     page.connected = false;
                 }
                 Fact::Closed { who }
             }
-            (Ask::MuteSelf(_) | Ask::Hand(_) | Ask::Leave | Ask::Close, None) => return Err(Refusal::NoSuchParticipant),
-            (Ask::Admit(who), _) => Fact::Admit { by, who },
-            (Ask::AdmitAll, _) => Fact::AdmitAll { by },
-            (Ask::Deny(who), _) => Fact::Deny { by, who },
-            (Ask::Mute(who, on), _) => Fact::Mute { by, who, on },
-            (Ask::Remove(who), _) => Fact::Remove { by, who },
-            (Ask::Recording(want), _) => Fact::Capture { what: CaptureKind::Recording, by, want },
-            (Ask::Transcription(want), _) => Fact::Capture { what: CaptureKind::Transcription, by, want },
-            (Ask::End, _) => Fact::End { by },
-            (Ask::ConfirmReader(device, reader), who) => return self.ask_of_reader(now, who, device, reader, true),
-            (Ask::RemoveReader(device, reader), who) => return self.ask_of_reader(now, who, device, reader, false),
-            (Ask::Chat(text), _) => return self.say(by, text, None),
+            (MeetingRequest::MuteSelf(_) | MeetingRequest::Hand(_) | MeetingRequest::Leave | MeetingRequest::Close, None) => {
+                return Err(MeetingRefusal::NoSuchParticipant);
+            }
+            (MeetingRequest::Admit(who), _) => Fact::Admit { by, who },
+            (MeetingRequest::AdmitAll, _) => Fact::AdmitAll { by },
+            (MeetingRequest::Deny(who), _) => Fact::Deny { by, who },
+            (MeetingRequest::Mute(who, on), _) => Fact::Mute { by, who, on },
+            (MeetingRequest::Remove(who), _) => Fact::Remove { by, who },
+            (MeetingRequest::Recording(want), _) => Fact::Capture { what: CaptureKind::Recording, by, want },
+            (MeetingRequest::Transcription(want), _) => Fact::Capture { what: CaptureKind::Transcription, by, want },
+            (MeetingRequest::End, _) => Fact::End { by },
+            (MeetingRequest::ConfirmReader(device, reader), who) => return self.ask_of_reader(now, who, device, reader, true),
+            (MeetingRequest::RemoveReader(device, reader), who) => return self.ask_of_reader(now, who, device, reader, false),
+            (MeetingRequest::Chat(text), _) => return self.say(by, text, None),
         };
         self.fact(now, fact);
         Ok(())
@@ -324,13 +326,13 @@ impl MeetingTask {
         let name = self.own_name(&name, if known { "" } else { "caller" }, Some(&identity), who);
         let refused = self.turned_away(now, &identity);
         self.origins.insert(who, origin(&device, known, &phone));
-        let asks = Asks::new(now);
+        let asks = RequestRate::new(now);
         self.guests.insert(
             who,
             Guest { call, to_guest, port, phone, device, identity, known, asks, language, text, watches: false, joined: false },
         );
         if let Some(cause) = refused {
-            self.acts.push_back(Act::Policy(Effect::Dismiss { who, cause }));
+            self.acts.push_back(MeetingAct::Policy(Effect::Dismiss { who, cause }));
             return;
         }
         if known {
@@ -357,7 +359,7 @@ impl MeetingTask {
     fn guest_left(&mut self, now: Instant, who: ParticipantId, lost: bool) {
         self.depart_muted(who, lost);
         self.fact(now, Fact::Left { who });
-        self.acts.push_back(Act::Forget(who));
+        self.acts.push_back(MeetingAct::Forget(who));
     }
 
     fn guest_says(&mut self, now: Instant, who: ParticipantId, what: FromGuest) {
@@ -371,9 +373,9 @@ impl MeetingTask {
             FromGuest::Hand(to) => Fact::Hand { who, to },
             FromGuest::Chat { text, by } => {
                 let text = text.into_inner();
-                let ask = Ask::Chat(text);
+                let ask = MeetingRequest::Chat(text);
                 let spent = self.spend(now, Some(who), &ask);
-                let Ask::Chat(text) = ask else { return };
+                let MeetingRequest::Chat(text) = ask else { return };
                 if let Err(refusal) = spent.and_then(|()| self.say(Asker::Participant(who), text, by)) {
                     // It left or was removed while its words were on their way.
                     tracing::debug!(participant = %who, %refusal, "a text of a phone is not taken");
@@ -397,26 +399,26 @@ impl MeetingTask {
             FromGuest::Began { notice, length } => Fact::NoticeBegan { notice, length },
             FromGuest::Told { notice, outcome, carried } => {
                 let outcome = match outcome {
-                    media::Outcome::Completed => Outcome::Completed,
-                    media::Outcome::Interrupted => Outcome::Interrupted,
-                    media::Outcome::Failed => Outcome::Failed,
+                    media::PlayOutcome::Completed => NoticeResult::Completed,
+                    media::PlayOutcome::Interrupted => NoticeResult::Interrupted,
+                    media::PlayOutcome::Failed => NoticeResult::Failed,
                 };
                 self.fact(now, Fact::Told { notice, outcome, carried });
                 // Its line has come before, should the rules have given it up already.
-                self.acts.push_back(Act::Carried { notice, carried });
+                self.acts.push_back(MeetingAct::Carried { notice, carried });
                 return;
             }
             FromGuest::Reported { notice, received_permille } => {
-                self.acts.push_back(Act::WriteLine { notice, received_permille });
+                self.acts.push_back(MeetingAct::WriteLine { notice, received_permille });
                 Fact::Reported { notice, received_permille }
             }
         };
         self.fact(now, fact);
     }
 
-    fn heard(&mut self, now: Instant, heard: MeetingHeard) {
+    fn heard(&mut self, now: Instant, heard: BridgeEvent) {
         match heard {
-            MeetingHeard::Speaking { who, .. } => {
+            BridgeEvent::Speaking { who, .. } => {
                 self.speaking.clone_from(&who);
                 let speaking: Arc<[ParticipantId]> = who.into();
                 for page in self.inside() {
@@ -425,7 +427,7 @@ impl MeetingTask {
                     }
                 }
             }
-            MeetingHeard::Peer { peer, change } => {
+            BridgeEvent::Peer { peer, change } => {
                 let found = self.pages.iter_mut().find(|(_, page)| page.peer.as_ref().is_some_and(|p| p.id() == peer));
                 if let Some((who, page)) = found {
                     let who = *who;
@@ -438,7 +440,7 @@ impl MeetingTask {
                     self.report_alive(now, who);
                 }
             }
-            MeetingHeard::RecorderFailed { .. } => self.recorder_failed(now),
+            BridgeEvent::RecorderFailed { .. } => self.recorder_failed(now),
         }
     }
 
@@ -446,7 +448,7 @@ impl MeetingTask {
     fn recorder_failed(&mut self, now: Instant) {
         if self.recording.take().is_some() {
             // Whichever recorder it was that failed: what is off must not be recorded.
-            self.acts.push_back(Act::Untap);
+            self.acts.push_back(MeetingAct::Untap);
             tracing::error!(meeting = %self.name, "recording stopped by itself: see the recordings directory and its disk");
             self.fact(now, Fact::CaptureIs { what: CaptureKind::Recording, state: Capture::Off });
         }
@@ -468,7 +470,7 @@ impl MeetingTask {
         }
     }
 
-    fn answer(&mut self, answer: Result<Granted, Refusal>) {
+    fn answer(&mut self, answer: Result<Granted, MeetingRefusal>) {
         if let Some(asked) = self.asked.take() {
             // Whoever asked may be gone.
             let _ = asked.send(answer);
@@ -485,20 +487,20 @@ impl MeetingTask {
 }
 
 /// Who a device is, as far as it has shown it (M-1).
-fn origin(label: &str, known: bool, phone: &Phone) -> Origin {
+fn origin(label: &str, known: bool, phone: &Phone) -> ParticipantOrigin {
     if known {
-        return Origin::Device(KnownDevice { label: label.to_owned(), proven_by: phone.proof.clone() });
+        return ParticipantOrigin::Device(KnownDevice { label: label.to_owned(), proven_by: phone.proof.clone() });
     }
     let address = phone.address.parse::<SocketAddr>().map_or_else(|_| phone.address.clone(), |address| address.ip().to_string());
     let caller = phone.caller.to_string();
-    Origin::Elsewhere(if caller.is_empty() { address } else { format!("{caller} ({address})") })
+    ParticipantOrigin::Elsewhere(if caller.is_empty() { address } else { format!("{caller} ({address})") })
 }
 
 impl Machine for MeetingTask {
-    type Input = Request;
-    type Output = Act;
+    type Input = MeetingInput;
+    type Output = MeetingAct;
 
-    fn handle(&mut self, now: Instant, request: Request) {
+    fn handle(&mut self, now: Instant, request: MeetingInput) {
         self.take(now, request);
         // However fast requests come, pages are shown what they have led to.
         self.show_what_is_due(now);
@@ -508,13 +510,13 @@ impl Machine for MeetingTask {
         self.show_what_is_due(now);
         self.policy.wake(now);
         while let Some(effect) = self.policy.poll() {
-            self.acts.push_back(Act::Policy(effect));
+            self.acts.push_back(MeetingAct::Policy(effect));
         }
         let due = self.lines.due(Some(now)).into_iter();
-        self.acts.extend(due.map(|notice| Act::WriteLine { notice, received_permille: None }));
+        self.acts.extend(due.map(|notice| MeetingAct::WriteLine { notice, received_permille: None }));
     }
 
-    fn poll(&mut self) -> Option<Act> {
+    fn poll(&mut self) -> Option<MeetingAct> {
         let act = self.acts.pop_front();
         if act.is_none() {
             // Everything that an ask led to has been done, and nothing refused it.
@@ -528,48 +530,48 @@ impl Machine for MeetingTask {
     }
 }
 
-impl Owner for MeetingTask {
+impl MachineOwner for MeetingTask {
     type Machine = Self;
 
     fn machine(&mut self) -> &mut Self {
         self
     }
 
-    async fn perform(&mut self, act: Act) -> Flow {
+    async fn perform(&mut self, act: MeetingAct) -> DriveFlow {
         match act {
-            Act::Policy(effect) => self.perform_effect(effect).await,
-            Act::Negotiate { who, sdp, reply } => {
+            MeetingAct::Policy(effect) => self.perform_effect(effect).await,
+            MeetingAct::Negotiate { who, sdp, reply } => {
                 let answer = self.negotiate(who, sdp).await;
                 let _ = reply.send(answer);
             }
-            Act::Carried { notice, carried } => self.carried(notice, carried),
-            Act::WriteLine { notice, received_permille } => self.write_line(notice, received_permille),
-            Act::Untap => self.bridge.stop_recording().await,
-            Act::Forget(who) => {
+            MeetingAct::Carried { notice, carried } => self.carried(notice, carried),
+            MeetingAct::WriteLine { notice, received_permille } => self.write_line(notice, received_permille),
+            MeetingAct::Untap => self.bridge.stop_recording().await,
+            MeetingAct::Forget(who) => {
                 self.guests.remove(&who);
                 self.joins.remove(&who);
                 self.origins.remove(&who);
             }
-            Act::ComeBack { join, had, reply } => {
+            MeetingAct::ComeBack { join, had, reply } => {
                 // A store that does not answer has said so in the log; the page then knocks like anybody.
                 let seated = self.shared.store.take_seat(had.number(), self.name.as_str()).await.unwrap_or(false);
                 let joined = self.join_page(machine::now(), join, seated);
                 let _ = reply.send(joined);
             }
             // Not written, there is one copy less; the store has said in the log why.
-            Act::Copy(copy) => drop(self.shared.store.chat(*copy).await),
-            Act::Mute(change) => drop(self.shared.store.mute(change).await),
-            Act::Relay(input) => {
+            MeetingAct::Copy(copy) => drop(self.shared.store.chat(*copy).await),
+            MeetingAct::Mute(change) => drop(self.shared.store.mute(change).await),
+            MeetingAct::Relay(input) => {
                 if let Some(relay) = &self.shared.relay {
                     relay.say(input).await;
                 }
             }
         }
         if !(self.over && self.acts.is_empty()) {
-            return Flow::Continue;
+            return DriveFlow::Continue;
         }
         // The ask that ended the meeting was done; nothing polls for more after the last act.
         self.answer(Ok(Granted::Done));
-        Flow::Stop
+        DriveFlow::Stop
     }
 }

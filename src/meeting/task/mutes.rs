@@ -3,11 +3,11 @@
 
 use std::time::SystemTime;
 
-use super::{Act, MeetingTask};
+use super::{MeetingAct, MeetingTask};
 use crate::common::ids::ParticipantId;
 use crate::common::units::unix_millis;
 use crate::meeting::messages::{Granted, OPERATOR, ToPage};
-use crate::meeting::mutes::Ending;
+use crate::meeting::mutes::RunEnd;
 use crate::policy::{Asker, Muted};
 use crate::store::MuteChange;
 
@@ -52,11 +52,11 @@ impl MeetingTask {
     fn set_mute(&mut self, identity: &str, muted: Muted) {
         let now = unix_millis(SystemTime::now());
         let change = self.shared.mutes.set((&self.name, self.run), identity, muted, now);
-        self.acts.extend(change.map(Act::Mute));
+        self.acts.extend(change.map(MeetingAct::Mute));
     }
 
     /// The run of the meeting is over.
-    pub(super) fn forget_mutes(&self, ending: Ending) -> Option<MuteChange> {
+    pub(super) fn forget_mutes(&self, ending: RunEnd) -> Option<MuteChange> {
         self.shared.mutes.over(&self.name, ending, unix_millis(SystemTime::now()))
     }
 

@@ -6,15 +6,15 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Act, MeetingTask, Page};
+use super::{MeetingAct, MeetingTask, Page};
 use crate::common::cause::Cause;
 use crate::common::ids::ParticipantId;
 use crate::common::redact::Redacted;
 use crate::media::Gate;
-use crate::meeting::messages::{Ask, OPERATOR, Refusal, ToPage};
-use crate::meeting::request_rate::Asks;
-use crate::meeting::reserved_names::{self, Owned};
-use crate::meeting::roster::{self, Beside, Facts, Joins, Origin, Origins, Scene};
+use crate::meeting::messages::{MeetingRefusal, MeetingRequest, OPERATOR, ToPage};
+use crate::meeting::request_rate::RequestRate;
+use crate::meeting::reserved_names::{self, ReservedNames};
+use crate::meeting::roster::{self, MeetingFacts, ParticipantOrigin, ParticipantOrigins, RosterView, RowContext, SmsReaders};
 use crate::meeting::{JoinPage, ToGuest};
 use crate::policy::{Capability, Capture, CaptureKind, Effect, Fact, Muted, Role, Standing, Switch, Via};
 
@@ -23,8 +23,8 @@ const SHOWN_EVERY: Duration = Duration::from_millis(150);
 
 /// What pages were shown last, and whom something has changed for since.
 #[derive(Default)]
-pub(super) struct Showing {
-    pub(super) rows: roster::Rows,
+pub(super) struct PageSync {
+    pub(super) rows: roster::RosterRows,
     own: BTreeSet<ParticipantId>,
     /// Recording, transcription, and whether the chat is on.
     whole: Option<([Capture; 2], bool)>,
@@ -32,7 +32,7 @@ pub(super) struct Showing {
     due: Option<Instant>,
 }
 
-impl Showing {
+impl PageSync {
     /// When pages are shown what has changed.
     pub(super) const fn due(&self) -> Option<Instant> {
         self.due
@@ -43,9 +43,9 @@ impl MeetingTask {
     // === Coming and going ===
 
     /// `had_seat`: in the daemon's last run.
-    pub(super) fn join_page(&mut self, now: Instant, join: JoinPage, had_seat: bool) -> Result<ParticipantId, Refusal> {
+    pub(super) fn join_page(&mut self, now: Instant, join: JoinPage, had_seat: bool) -> Result<ParticipantId, MeetingRefusal> {
         if self.policy.is_ended() {
-            return Err(Refusal::Ended);
+            return Err(MeetingRefusal::Ended);
         }
         let resumed = join.resume.filter(|who| self.pages.contains_key(who));
         let inside = had_seat || resumed.is_some_and(|who| self.policy.standing(who) == Some(Standing::In));
@@ -66,7 +66,7 @@ impl MeetingTask {
         let denial = denial_key(join.from, &join.name);
         let JoinPage { role, organiser, identity, from, feed, hand, .. } = join;
         if let Some(from) = from.filter(|_| role == Role::External) {
-            self.origins.insert(who, Origin::Elsewhere(from.to_string()));
+            self.origins.insert(who, ParticipantOrigin::Elsewhere(from.to_string()));
         }
         if let Some(page) = self.pages.get_mut(&who) {
             // The older page of the same presence is told, should it still be there.
@@ -74,7 +74,7 @@ impl MeetingTask {
             page.feed = feed;
             page.connected = true;
         } else {
-            let (peer, admission, gate, asks) = (None, None, Gate::default(), Asks::new(now));
+            let (peer, admission, gate, asks) = (None, None, Gate::default(), RequestRate::new(now));
             let (seated, connected, consent) = (false, true, true);
             let page = Page { role, feed, peer, admission, seated, gate, connected, consent, asks, from, identity, denial };
             self.pages.insert(who, page);
@@ -102,9 +102,9 @@ impl MeetingTask {
     }
 
     /// Whether an external may knock now (M-11, M-14).
-    fn may_knock(&self, now: Instant, join: &JoinPage) -> Result<(), Refusal> {
+    fn may_knock(&self, now: Instant, join: &JoinPage) -> Result<(), MeetingRefusal> {
         if !self.hall.admits_anonymous(&self.name) {
-            return Err(Refusal::AnonymousOff);
+            return Err(MeetingRefusal::AnonymousOff);
         }
         let mut knocks = self.hall.knocks.lock().unwrap_or_else(PoisonError::into_inner);
         knocks.knock(now, join.from, &denial_key(join.from, &join.name))
@@ -140,11 +140,11 @@ impl MeetingTask {
     pub(super) fn leave(&mut self, now: Instant, who: ParticipantId, reason: &'static str) {
         self.fact(now, Fact::Left { who });
         self.tell_page(who, ToPage::Ended { reason });
-        self.acts.push_back(Act::Policy(Effect::Dismiss { who, cause: Cause::HungUp }));
+        self.acts.push_back(MeetingAct::Policy(Effect::Dismiss { who, cause: Cause::HungUp }));
     }
 
     /// Spends one ask of a participant's (M-14); the operator is not counted here.
-    pub(super) fn spend(&mut self, now: Instant, who: Option<ParticipantId>, ask: &Ask) -> Result<(), Refusal> {
+    pub(super) fn spend(&mut self, now: Instant, who: Option<ParticipantId>, ask: &MeetingRequest) -> Result<(), MeetingRefusal> {
         let Some(who) = who else { return Ok(()) };
         let may = self.policy.may(who, Capability::Admit).is_ok();
         let page = self.pages.get_mut(&who).map(|page| &mut page.asks);
@@ -162,9 +162,10 @@ impl MeetingTask {
     }
 
     /// Names of members and known devices that are here or could be, and the operator's.
-    fn owned_names(&self, but: ParticipantId) -> Vec<Owned> {
-        let mut owned = vec![Owned { name: OPERATOR.to_owned(), identity: None }];
-        let device = |(label, name): (&String, &String)| Owned { name: name.clone(), identity: Some(format!("device/{label}")) };
+    fn owned_names(&self, but: ParticipantId) -> Vec<ReservedNames> {
+        let mut owned = vec![ReservedNames { name: OPERATOR.to_owned(), identity: None }];
+        let device =
+            |(label, name): (&String, &String)| ReservedNames { name: name.clone(), identity: Some(format!("device/{label}")) };
         owned.extend(self.hall.devices(&self.name).iter().map(device));
         for (who, name, role) in self.policy.names().filter(|(who, ..)| *who != but) {
             let identity = match (self.pages.get(&who), self.guests.get(&who)) {
@@ -172,7 +173,7 @@ impl MeetingTask {
                 (None, Some(guest)) if guest.known => Some(guest.identity.clone()),
                 _ => continue,
             };
-            owned.push(Owned { name: name.expose().clone(), identity });
+            owned.push(ReservedNames { name: name.expose().clone(), identity });
         }
         owned
     }
@@ -180,7 +181,7 @@ impl MeetingTask {
     /// Whoever bears a name that is another's from now on, and has no right to it, gets a mark behind it.
     pub(super) fn rename_others(&mut self, now: Instant, owner: ParticipantId, name: &str) {
         let folded = reserved_names::fold(name);
-        let owned = [Owned { name: name.to_owned(), identity: None }];
+        let owned = [ReservedNames { name: name.to_owned(), identity: None }];
         let bears = |(who, other, role): (ParticipantId, &Redacted<String>, Role)| {
             let known = self.guests.get(&who).is_some_and(|guest| guest.known);
             let bears = who != owner && role == Role::External && !known && reserved_names::fold(other.expose()) == folded;
@@ -217,7 +218,7 @@ impl MeetingTask {
     /// Takes somebody's row anew.
     pub(super) fn take_row(&mut self, now: Instant, who: ParticipantId) {
         let row = self.policy.row_of(who, now);
-        let beside = Beside { joins: &self.joins, origins: &self.origins };
+        let beside = RowContext { joins: &self.joins, origins: &self.origins };
         self.showing.rows.take(who, row.as_ref(), beside, now);
     }
 
@@ -253,8 +254,8 @@ impl MeetingTask {
         }
     }
 
-    pub(super) const fn beside(&self) -> Beside<'_> {
-        Beside { joins: &self.joins, origins: &self.origins }
+    pub(super) const fn beside(&self) -> RowContext<'_> {
+        RowContext { joins: &self.joins, origins: &self.origins }
     }
 
     pub(super) fn captures(&self) -> [Capture; 2] {
@@ -268,28 +269,28 @@ impl MeetingTask {
         }
     }
 
-    fn scene(&self, now: Instant, who: ParticipantId) -> Option<Scene> {
+    fn scene(&self, now: Instant, who: ParticipantId) -> Option<RosterView> {
         let standing = self.policy.standing(who)?;
         let may = |capability| self.policy.may(who, capability).is_ok();
         let (may_admit, may_record, may_end) = (may(Capability::Admit), may(Capability::Record), may(Capability::End));
         let may_call_rooms = may(Capability::CallRooms);
         if standing != Standing::In {
             // One row, its own, and nothing of the meeting.
-            let (joins, origins) = (Joins::new(), Origins::new());
-            let of_oneself = Beside { joins: &joins, origins: &origins };
+            let (joins, origins) = (SmsReaders::new(), ParticipantOrigins::new());
+            let of_oneself = RowContext { joins: &joins, origins: &origins };
             let own = self.policy.own_row(who, now).map(|row| Arc::new(roster::shown(&row, of_oneself, now)));
-            let nobody = Scene::nobody(who);
-            let facts = Facts { standing, may_admit, may_record, may_end, may_call_rooms, ..nobody.facts };
-            return Some(Scene { own, facts, ..nobody });
+            let nobody = RosterView::nobody(who);
+            let facts = MeetingFacts { standing, may_admit, may_record, may_end, may_call_rooms, ..nobody.facts };
+            return Some(RosterView { own, facts, ..nobody });
         }
         let ([recording, transcription], chat) = (self.captures(), self.policy.has_chat());
-        let facts = Facts { standing, recording, transcription, may_admit, may_record, may_end, may_call_rooms, chat };
+        let facts = MeetingFacts { standing, recording, transcription, may_admit, may_record, may_end, may_call_rooms, chat };
         let lists = self.showing.rows.lists();
         let (inside, waiting) = match may_admit {
             true => (&lists.inside_for_hosts, Arc::clone(&lists.waiting)),
             false => (&lists.inside_for_guests, Arc::default()),
         };
-        Some(Scene { you: who, facts, own: None, inside: Arc::clone(inside), waiting })
+        Some(RosterView { you: who, facts, own: None, inside: Arc::clone(inside), waiting })
     }
 
     /// Who is inside, to a device that wants to know and is inside itself (M-8).

@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use super::{Act, MeetingTask};
+use super::{MeetingAct, MeetingTask};
 use crate::common::ids::ParticipantId;
-use crate::meeting::messages::Refusal;
+use crate::meeting::messages::MeetingRefusal;
 use crate::relay::driver::Readers;
 use crate::relay::{self, ReaderId};
 
@@ -28,18 +28,18 @@ impl MeetingTask {
         device: ParticipantId,
         reader: ReaderId,
         wanted: bool,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), MeetingRefusal> {
         if !self.may_admit(now, who) {
-            return Err(Refusal::NotAllowed);
+            return Err(MeetingRefusal::NotAllowed);
         }
         let known = self.joins.get(&device).is_some_and(|around| around.readers.iter().any(|one| one.id == reader));
         let Some(call) = self.guests.get(&device).map(|guest| guest.call).filter(|_| known) else {
-            return Err(Refusal::NoSuchParticipant);
+            return Err(MeetingRefusal::NoSuchParticipant);
         };
         let by = who.map_or_else(|| "the operator".to_owned(), |who| who.to_string());
         tracing::info!(meeting = %self.name, %by, %device, %reader, wanted, "a reader by SMS is confirmed or removed");
-        let input = if wanted { relay::Input::Confirm { call, reader } } else { relay::Input::Remove { call, reader } };
-        self.acts.push_back(Act::Relay(input));
+        let input = if wanted { relay::RelayInput::Confirm { call, reader } } else { relay::RelayInput::Remove { call, reader } };
+        self.acts.push_back(MeetingAct::Relay(input));
         Ok(())
     }
 }

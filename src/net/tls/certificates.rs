@@ -45,7 +45,7 @@ mod tests {
     use std::time::{Duration, Instant, SystemTime};
 
     use super::*;
-    use crate::net::tls::Server;
+    use crate::net::tls::TlsServer;
 
     struct Scratch(PathBuf);
 
@@ -113,11 +113,11 @@ mod tests {
     fn files_that_cannot_be_used_are_refused_at_the_start_by_name() {
         let scratch = Scratch::new("refuse");
         let files = scratch.files();
-        let text = |files: &TlsFiles| Server::open(files.clone(), &[], None).map(drop).map_err(|error| error.to_string());
+        let text = |files: &TlsFiles| TlsServer::open(files.clone(), &[], None).map(drop).map_err(|error| error.to_string());
         assert!(text(&files).is_err_and(|error| error.contains("cert.pem")));
         let (one, two) = (issue(&["one.example"]), issue(&["two.example"]));
         write(&files, &(one.0.clone(), two.1));
-        assert!(matches!(Server::open(files.clone(), &[], None), Err(TlsError::Unusable(_))));
+        assert!(matches!(TlsServer::open(files.clone(), &[], None), Err(TlsError::Unusable(_))));
         write(&files, &(String::new(), one.1));
         assert!(text(&files).is_err_and(|error| error.contains("no certificate")));
         write(&files, &(one.0, "nothing".into()));

@@ -89,7 +89,7 @@ fn s1_authorities_and_revocations_of_clients_are_read_again_when_their_files_cha
     fs::write(file("crl.pem"), ours.revokes(&[])).unwrap();
     let files = TlsFiles { certificate: file("cert.pem"), key: file("key.pem") };
     let clients = ClientFiles { ca: file("ca.pem"), crl: Some(file("crl.pem")) };
-    let server = Server::open(files.clone(), &[], Some(clients.clone())).unwrap();
+    let server = TlsServer::open(files.clone(), &[], Some(clients.clone())).unwrap();
     #[allow(clippy::disallowed_methods, reason = "the files are looked at by the clock")]
     let (start, today) = (Instant::now(), SystemTime::now());
     let at = |seconds| server.0.at(start + Duration::from_secs(seconds));
@@ -115,7 +115,7 @@ fn s1_authorities_and_revocations_of_clients_are_read_again_when_their_files_cha
     assert_eq!(who(at(12)), [true, true, false], "an authority without a list is not believed");
 
     fs::write(file("crl.pem"), "").unwrap();
-    let refused = Server::open(files, &[], Some(clients)).map(drop).map_err(|error| error.to_string());
+    let refused = TlsServer::open(files, &[], Some(clients)).map(drop).map_err(|error| error.to_string());
     assert!(refused.is_err_and(|error| error.ends_with("no revocation list in it")));
 }
 

@@ -1,6 +1,6 @@
 //! TLS 1.2 and 1.3 by rustls (S-1, X-4), for HTTP and SIP alike: certificates flow in from files, configurations flow out.
 //!
-//! A server's certificate, and whom it lets in, are read again when their files change ([`Server`]); who a client says to be by its certificate is read
+//! A server's certificate, and whom it lets in, are read again when their files change ([`TlsServer`]); who a client says to be by its certificate is read
 //! by [`names`]; whom we trust when we connect is a [`Trust`].
 #![allow(clippy::disallowed_methods, reason = "a driver: decides by the clock when files are looked at again")]
 
@@ -81,9 +81,9 @@ pub struct ClientFiles {
 
 /// A server's TLS: its own certificate and whom it lets in are whatever the files hold at the time.
 #[derive(Debug)]
-pub struct Server(FromFiles<ServerConfig>);
+pub struct TlsServer(FromFiles<ServerConfig>);
 
-impl Server {
+impl TlsServer {
     /// Serves `protocols` (ALPN; none: not asked) with the certificate in `files`; with `clients`, only those get in.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ fn comes(w: &mut World, who: ParticipantId, role: Role) -> Vec<Effect> {
 }
 
 fn limited(participants: usize, externals: usize, in_chat: usize, bypass: Bypass) -> World {
-    let limits = Limits { participants, externals, in_chat };
+    let limits = MeetingLimits { participants, externals, in_chat };
     let mut w = world(PolicySettings { bypass, limits, ..PolicySettings::default() });
     w.join(MEMBER);
     w
@@ -41,8 +41,8 @@ fn m14_who_waits_takes_nobodys_place_and_who_has_none_is_not_let_in() {
     for number in 0..2 {
         assert_eq!(seats(&w.fact(Fact::Admit { by: MEMBER.into(), who: guest(number) })), [guest(number)]);
     }
-    assert_eq!(refusals(&w.fact(Fact::Admit { by: MEMBER.into(), who: guest(2) })), [Refusal::Full]);
-    assert_eq!(refusals(&w.fact(Fact::AdmitAll { by: MEMBER.into() })), [Refusal::Full]);
+    assert_eq!(refusals(&w.fact(Fact::Admit { by: MEMBER.into(), who: guest(2) })), [PolicyRefusal::Full]);
+    assert_eq!(refusals(&w.fact(Fact::AdmitAll { by: MEMBER.into() })), [PolicyRefusal::Full]);
     w.fact(Fact::Left { who: guest(0) });
     let effects = w.fact(Fact::AdmitAll { by: MEMBER.into() });
     assert_eq!((seats(&effects), refusals(&effects)), (vec![guest(2)], vec![]), "as many as there is room for");
@@ -53,7 +53,7 @@ fn m14_where_everybody_passes_a_place_that_falls_free_goes_to_who_waits() {
     let mut w = limited(1000, 1, 250, Bypass::Organisers);
     comes(&mut w, guest(0), Role::External);
     comes(&mut w, guest(1), Role::External);
-    let limits = Limits { externals: 1, ..Limits::default() };
+    let limits = MeetingLimits { externals: 1, ..MeetingLimits::default() };
     let effects = w.fact(Fact::Settings(PolicySettings { bypass: Bypass::Everyone, limits, ..PolicySettings::default() }));
     assert_eq!(seats(&effects), [guest(0)]);
     assert_eq!(seats(&w.fact(Fact::Left { who: guest(0) })), [guest(1)]);

@@ -50,7 +50,7 @@ fn k4_of_a_microphone_that_both_have_closed_a_host_lifts_its_own_part() {
     w.host_mutes(true);
     assert_eq!(said(&w.mutes_itself(true)), [], "it was closed, and is the owner's as well now");
     assert_eq!(w.muted(PHONE), BOTH);
-    assert_eq!(refusals(&w.mutes_itself(false)), [Refusal::MuteLocked]);
+    assert_eq!(refusals(&w.mutes_itself(false)), [PolicyRefusal::MuteLocked]);
     assert_eq!(w.muted(PHONE), BOTH, "what was refused is not remembered");
     assert_eq!(said(&w.host_mutes(false)), [Phrase::UnmuteAsked]);
 }
@@ -59,7 +59,7 @@ fn k4_of_a_microphone_that_both_have_closed_a_host_lifts_its_own_part() {
 fn k4_what_only_a_host_has_closed_a_host_opens_and_the_device_does_not() {
     let mut w = meeting();
     w.host_mutes(true);
-    assert_eq!(refusals(&w.mutes_itself(false)), [Refusal::MuteLocked]);
+    assert_eq!(refusals(&w.mutes_itself(false)), [PolicyRefusal::MuteLocked]);
     let effects = w.host_mutes(false);
     assert_eq!((said(&effects), gates(&effects, PHONE)), (vec![Phrase::UnmutedByHost], vec![(true, true)]));
 }
@@ -91,6 +91,6 @@ fn k4_hold_pin_and_a_lost_connection_open_nothing() {
         Fact::AdmitAll { by: MEMBER.into() },
     ] {
         w.fact(fact);
-        assert_eq!((w.muted(PHONE), w.policy.may(PHONE, Capability::Speak)), (OWN, Err(Refusal::NotAllowed)));
+        assert_eq!((w.muted(PHONE), w.policy.may(PHONE, Capability::Speak)), (OWN, Err(PolicyRefusal::NotAllowed)));
     }
 }

@@ -4,14 +4,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::common::redact::Redacted;
-use crate::relay::outbox::{self, Counts, Standing};
-use crate::relay::{Number, Reader};
+use crate::relay::outbox::{self, Counts, LineDelivery};
+use crate::relay::{PhoneNumber, SmsReader};
 
 /// A text for the chat of a call's meeting (C-3).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Posted {
+pub struct InboundText {
     /// Who has written it; printed, it is masked.
-    pub by: Number,
+    pub by: PhoneNumber,
     /// What.
     pub text: Redacted<String>,
 }
@@ -24,7 +24,7 @@ pub struct LineProgress {
     /// The message that brings it.
     pub message: u64,
     /// So far.
-    pub standing: Standing,
+    pub standing: LineDelivery,
 }
 
 /// How people around a device get the chat without its keys, and who does (C-2): for those who may admit.
@@ -33,16 +33,16 @@ pub struct Readers {
     /// To be texted.
     pub code: Redacted<String>,
     /// To this number of ours.
-    pub to: Number,
+    pub to: PhoneNumber,
     /// Who reads, or wants to.
-    pub readers: Vec<Reader>,
+    pub readers: Vec<SmsReader>,
 }
 
 /// What comes for a call's meeting.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ForCall {
+pub enum ToCall {
     /// A text.
-    Posted(Posted),
+    Posted(InboundText),
     /// How far a line has come.
     Progress(LineProgress),
     /// Its messages were stopped by SMS.
@@ -53,7 +53,7 @@ pub enum ForCall {
 
 /// How much there is, for who counts.
 #[derive(Debug, Clone, Default)]
-pub struct Totals {
+pub struct RelayTotals {
     /// Since the start.
     pub counts: Counts,
     /// How much is on its way.
@@ -63,7 +63,7 @@ pub struct Totals {
 /// What is on its way, as an operator sees it.
 #[derive(Debug, Clone, Default, Serialize, ToSchema)]
 #[schema(as = Outbox)]
-pub struct Survey {
+pub struct OutboxSurvey {
     /// Since the start.
     pub counts: Counts,
     /// How much is on its way.

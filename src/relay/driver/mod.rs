@@ -12,17 +12,17 @@ use std::time::{Instant, SystemTime};
 use tokio::sync::{mpsc, oneshot};
 
 use super::outbox::{self, OnUnknown, Outbox, OutboxSettings};
-use super::provider::{self, Event, Heard, Provider, ProviderSettings, WebhookAnswer, WebhookCall};
-use super::{Home, Input, Line, Means, Number, Output, Relay, RelaySettings, Spent, Told};
+use super::provider::{self, InboundSms, Provider, ProviderEvent, ProviderSettings, WebhookAnswer, WebhookCall};
+use super::{DailySpent, Line, Means, NumberingPlan, PhoneNumber, Relay, RelayAnswer, RelayInput, RelayOutput, RelaySettings};
 use crate::common::ids::{CallId, MeetingName};
 use crate::common::log_limit::LogLimit;
-use crate::common::machine::{self, Flow, Machine, Owner, drive};
-use crate::common::redact::Caller;
+use crate::common::machine::{self, DriveFlow, Machine, MachineOwner, drive};
+use crate::common::redact::MaskedCaller;
 use crate::common::units::unix_millis;
 use crate::net::tls::TlsError;
 use crate::store::{self, Consent, OutboxChange, StoreError};
-pub use messages::{ForCall, LineProgress, Posted, Readers, Survey, Totals};
-use rows::Clock;
+pub use messages::{InboundText, LineProgress, OutboxSurvey, Readers, RelayTotals, ToCall};
+use rows::RowClock;
 
 /// What may wait for the relay. Full: meetings and calls wait (DESIGN section 6).
 const QUEUE: usize = 256;
@@ -33,16 +33,16 @@ pub const POSTS: usize = 64;
 /// What the relay's task takes in.
 enum Request {
     /// A device is inside; what comes for its call goes to this queue.
-    Entered(Input, CallId, mpsc::Sender<ForCall>),
+    Entered(RelayInput, CallId, mpsc::Sender<ToCall>),
     /// Answered with what the relay tells the call.
-    Asked(Input, oneshot::Sender<Told>),
-    Said(Input),
+    Asked(RelayInput, oneshot::Sender<RelayAnswer>),
+    Said(RelayInput),
     /// A write of the outbox has ended.
-    Written(outbox::Input),
-    Event(Event),
+    Written(outbox::OutboxInput),
+    Event(ProviderEvent),
     Lines(oneshot::Sender<Vec<Line>>),
-    Totals(oneshot::Sender<Totals>),
-    Survey(oneshot::Sender<Survey>),
+    Totals(oneshot::Sender<RelayTotals>),
+    Survey(oneshot::Sender<OutboxSurvey>),
     Flush(oneshot::Sender<()>),
     Rest(oneshot::Sender<()>),
     /// Answered when all that was said before is on the disk, or where it belongs.
@@ -51,29 +51,29 @@ enum Request {
 
 /// The way to the relay. Cheap to clone; the task ends with the last one.
 #[derive(Clone)]
-pub struct Handle {
+pub struct RelayHandle {
     requests: mpsc::Sender<Request>,
     provider: Arc<dyn Provider>,
-    home: Home,
+    home: NumberingPlan,
 }
 
-impl Handle {
+impl RelayHandle {
     /// How numbers are keyed in.
     #[must_use]
-    pub fn home(&self) -> Home {
+    pub fn home(&self) -> NumberingPlan {
         self.home.clone()
     }
 
     /// A device is inside its meeting. What comes for its call goes to `posts`, until it has left.
-    /// `entered` is an [`Input::Entered`].
-    pub async fn entered(&self, call: CallId, entered: Input, posts: mpsc::Sender<ForCall>) {
+    /// `entered` is an [`RelayInput::Entered`].
+    pub async fn entered(&self, call: CallId, entered: RelayInput, posts: mpsc::Sender<ToCall>) {
         // A relay that is gone drops the queue, which says so.
         let _ = self.requests.send(Request::Entered(entered, call, posts)).await;
     }
 
-    /// Asks for one call; [`Input::Ask`], [`Input::Code`] and [`Input::Stop`] are answered. What is asked is before the relay when this
+    /// Asks for one call; [`RelayInput::Ask`], [`RelayInput::Code`] and [`RelayInput::Stop`] are answered. What is asked is before the relay when this
     /// returns: whatever is said after it comes after it.
-    pub async fn ask(&self, input: Input) -> oneshot::Receiver<Told> {
+    pub async fn ask(&self, input: RelayInput) -> oneshot::Receiver<RelayAnswer> {
         let (reply, answer) = oneshot::channel();
         // A relay that is gone drops the reply, which says so.
         let _ = self.requests.send(Request::Asked(input, reply)).await;
@@ -81,7 +81,7 @@ impl Handle {
     }
 
     /// Says something that is not answered.
-    pub async fn say(&self, input: Input) {
+    pub async fn say(&self, input: RelayInput) {
         // A relay that is gone has nothing left to do.
         let _ = self.requests.send(Request::Said(input)).await;
     }
@@ -92,12 +92,12 @@ impl Handle {
     }
 
     /// How much is on its way, and has been.
-    pub async fn totals(&self) -> Totals {
+    pub async fn totals(&self) -> RelayTotals {
         self.query(Request::Totals).await
     }
 
     /// What is on its way, for the operator.
-    pub async fn survey(&self) -> Survey {
+    pub async fn survey(&self) -> OutboxSurvey {
         self.query(Request::Survey).await
     }
 
@@ -147,13 +147,13 @@ struct Driver {
     outbox: Outbox,
     provider: Arc<dyn Provider>,
     /// Our own number.
-    number: Number,
-    store: store::Handle,
+    number: PhoneNumber,
+    store: store::StoreHandle,
     own: mpsc::WeakSender<Request>,
     /// Calls that await an answer; each asks one thing at a time.
-    asking: BTreeMap<CallId, oneshot::Sender<Told>>,
+    asking: BTreeMap<CallId, oneshot::Sender<RelayAnswer>>,
     /// Where what comes for a call goes.
-    posts: BTreeMap<CallId, mpsc::Sender<ForCall>>,
+    posts: BTreeMap<CallId, mpsc::Sender<ToCall>>,
     /// Who wants to know that all before is safe.
     secure: VecDeque<Secure>,
     /// Whoever waits for nothing to be on its way.
@@ -177,13 +177,13 @@ struct Logs {
 /// provider is to trust cannot be read.
 pub async fn start(
     settings: RelaySettings,
-    home: Home,
+    home: NumberingPlan,
     on_unknown: OnUnknown,
     provider: ProviderSettings,
-    store: store::Handle,
-) -> Result<Handle, RelayError> {
-    let stopped: BTreeSet<Number> = store.stops().await?.iter().filter_map(|number| Number::parse(number)).collect();
-    let clock = Clock { now: machine::now(), today: SystemTime::now() };
+    store: store::StoreHandle,
+) -> Result<RelayHandle, RelayError> {
+    let stopped: BTreeSet<PhoneNumber> = store.stops().await?.iter().filter_map(|number| PhoneNumber::parse(number)).collect();
+    let clock = RowClock { now: machine::now(), today: SystemTime::now() };
     let rows: Vec<_> = store.parcels().await?.into_iter().filter_map(|parcel| rows::load(clock, parcel)).collect();
     if !rows.is_empty() {
         tracing::info!(parcels = rows.len(), "SMS of an earlier run are on their way");
@@ -192,12 +192,12 @@ pub async fn start(
     // Counted up from the date, no id comes twice, also over restarts.
     let mut outbox = Outbox::new(clock.now, outbox, rows, unix_millis(clock.today));
     for number in stopped.iter().cloned() {
-        outbox.handle(clock.now, outbox::Input::Hush { number });
+        outbox.handle(clock.now, outbox::OutboxInput::Hush { number });
     }
 
     let (requests, mut inbox) = mpsc::channel(QUEUE);
     let own = requests.downgrade();
-    let (events, mut said) = mpsc::channel::<Event>(QUEUE);
+    let (events, mut said) = mpsc::channel::<ProviderEvent>(QUEUE);
     let mailbox = own.clone();
     tokio::spawn(async move {
         while let Some(event) = said.recv().await {
@@ -211,7 +211,7 @@ pub async fn start(
     let relay = Relay::new(clock.now, settings, stopped, spent(&store, clock).await?);
     let provider = provider::open(provider, events)?;
     let (asking, posts, secure) = (BTreeMap::new(), BTreeMap::new(), VecDeque::new());
-    let handle = Handle { requests, provider: Arc::clone(&provider), home };
+    let handle = RelayHandle { requests, provider: Arc::clone(&provider), home };
     let (flushing, resting, logs) = (None, None, Logs::default());
     let mut driver = Driver { relay, outbox, provider, number, store, own, asking, posts, secure, flushing, resting, logs };
     tokio::spawn(async move { drive(&mut driver, &mut inbox).await });
@@ -219,16 +219,16 @@ pub async fn start(
 }
 
 /// What was sent today before this run.
-async fn spent(store: &store::Handle, clock: Clock) -> Result<Spent, StoreError> {
+async fn spent(store: &store::StoreHandle, clock: RowClock) -> Result<DailySpent, StoreError> {
     let parts = store.texted(clock.day()).await?;
     let known = |(meeting, parts): (String, u64)| (MeetingName::new(meeting).ok(), parts);
-    Ok(Spent { left: clock.day_left(), parts: parts.into_iter().map(known).collect() })
+    Ok(DailySpent { left: clock.day_left(), parts: parts.into_iter().map(known).collect() })
 }
 
 /// What one of the three wants done.
 enum Wanted {
-    Relay(Output),
-    Outbox(outbox::Output),
+    Relay(RelayOutput),
+    Outbox(outbox::OutboxOutput),
     /// That all writes so far are on the disk.
     Secure(Secure),
 }
@@ -252,13 +252,13 @@ impl Machine for Driver {
                 self.relay.handle(now, input);
             }
             Request::Asked(input, reply) => {
-                if let Input::Ask { call, .. } | Input::Code { call, .. } | Input::Stop { call } = &input {
+                if let RelayInput::Ask { call, .. } | RelayInput::Code { call, .. } | RelayInput::Stop { call } = &input {
                     self.asking.insert(*call, reply);
                 }
                 self.relay.handle(now, input);
             }
             Request::Said(input) => {
-                if let Input::Left { call } = &input {
+                if let RelayInput::Left { call } = &input {
                     self.asking.remove(call);
                     self.posts.remove(call);
                 }
@@ -269,13 +269,13 @@ impl Machine for Driver {
             Request::Lines(reply) => drop(reply.send(self.relay.lines())),
             Request::Totals(reply) => drop(reply.send(self.totals())),
             Request::Survey(reply) => {
-                let Totals { counts, waiting } = self.totals();
-                drop(reply.send(Survey { counts, waiting, parcels: self.outbox.lines() }));
+                let RelayTotals { counts, waiting } = self.totals();
+                drop(reply.send(OutboxSurvey { counts, waiting, parcels: self.outbox.lines() }));
             }
             Request::Barrier(reply) => self.secure.push_back(Secure::Asked(reply)),
             Request::Flush(reply) => self.flushing = Some(reply),
             Request::Rest(reply) => {
-                self.outbox.handle(now, outbox::Input::Rest);
+                self.outbox.handle(now, outbox::OutboxInput::Rest);
                 self.resting = Some(reply);
             }
         }
@@ -305,14 +305,14 @@ impl Machine for Driver {
     }
 }
 
-impl Owner for Driver {
+impl MachineOwner for Driver {
     type Machine = Self;
 
     fn machine(&mut self) -> &mut Self {
         self
     }
 
-    async fn perform(&mut self, wanted: Wanted) -> Flow {
+    async fn perform(&mut self, wanted: Wanted) -> DriveFlow {
         match wanted {
             Wanted::Relay(output) => self.relay_wants(output).await,
             Wanted::Outbox(output) => self.outbox_wants(output).await,
@@ -331,106 +331,108 @@ impl Owner for Driver {
                 });
             }
         }
-        Flow::Continue
+        DriveFlow::Continue
     }
 }
 
 impl Driver {
-    fn totals(&self) -> Totals {
-        Totals { counts: self.outbox.counts(), waiting: self.outbox.len() }
+    fn totals(&self) -> RelayTotals {
+        RelayTotals { counts: self.outbox.counts(), waiting: self.outbox.len() }
     }
 
-    fn event(&mut self, now: Instant, event: Event) {
+    fn event(&mut self, now: Instant, event: ProviderEvent) {
         let input = match event {
-            Event::Takes(places) => outbox::Input::Takes(places),
-            Event::Outcome { id, outcome } => outbox::Input::Outcome { id, outcome },
-            Event::Receipt { name, fate } => outbox::Input::Receipt { name, fate },
-            Event::Taken(number) => return self.secure.push_back(Secure::Provider(number)),
-            Event::Heard(Heard { id, from, text }) => return self.relay.handle(now, Input::Received { id, from, text }),
+            ProviderEvent::Takes(places) => outbox::OutboxInput::Takes(places),
+            ProviderEvent::Outcome { id, outcome } => outbox::OutboxInput::Outcome { id, outcome },
+            ProviderEvent::Receipt { name, fate } => outbox::OutboxInput::Receipt { name, fate },
+            ProviderEvent::Taken(number) => return self.secure.push_back(Secure::Provider(number)),
+            ProviderEvent::Heard(InboundSms { id, from, text }) => {
+                return self.relay.handle(now, RelayInput::Received { id, from, text });
+            }
         };
         self.outbox.handle(now, input);
     }
 
-    async fn relay_wants(&mut self, output: Output) {
+    async fn relay_wants(&mut self, output: RelayOutput) {
         let now = machine::now();
         match output {
-            Output::Send(message) => {
-                self.outbox.handle(now, outbox::Input::Enqueue { message, created: SystemTime::now() });
+            RelayOutput::Send(message) => {
+                self.outbox.handle(now, outbox::OutboxInput::Enqueue { message, created: SystemTime::now() });
             }
-            Output::Forget { call, number } => self.outbox.handle(now, outbox::Input::Forget { call, number }),
-            Output::Hush { number } => self.outbox.handle(now, outbox::Input::Hush { number }),
-            Output::Post { call, by, text } => {
-                if !self.for_call(call, ForCall::Posted(Posted { by, text }))
+            RelayOutput::Forget { call, number } => self.outbox.handle(now, outbox::OutboxInput::Forget { call, number }),
+            RelayOutput::Hush { number } => self.outbox.handle(now, outbox::OutboxInput::Hush { number }),
+            RelayOutput::Post { call, by, text } => {
+                if !self.for_call(call, ToCall::Posted(InboundText { by, text }))
                     && let Some(unsaid) = self.logs.lost.says(now)
                 {
                     tracing::error!(%call, unsaid, "a text by SMS is lost: its call takes no more");
                 }
             }
             // A call that is stuck shows less, until the next change.
-            Output::Readers { call, code, readers } => {
-                self.for_call(call, ForCall::Readers(Readers { code, to: self.number.clone(), readers }));
+            RelayOutput::Readers { call, code, readers } => {
+                self.for_call(call, ToCall::Readers(Readers { code, to: self.number.clone(), readers }));
             }
-            Output::Spent { meeting, parts } => {
+            RelayOutput::Spent { meeting, parts } => {
                 let meeting = meeting.as_ref().map_or("", MeetingName::as_str);
                 // Not written, the next run sends a little more; the store says in the log why.
-                drop(self.store.count_texted(Clock { now, today: SystemTime::now() }.day(), meeting, parts).await);
+                drop(self.store.count_texted(RowClock { now, today: SystemTime::now() }.day(), meeting, parts).await);
             }
-            Output::Ended { call } => {
+            RelayOutput::Ended { call } => {
                 // A call that is stuck asks to end them again, and hears that there are none.
-                self.for_call(call, ForCall::Ended);
+                self.for_call(call, ToCall::Ended);
             }
-            Output::Stopped { number, stopped } => {
+            RelayOutput::Stopped { number, stopped } => {
                 if let Some(unsaid) = self.logs.stopped.says(now) {
                     tracing::info!(%number, stopped, unsaid, "the holder of a number has said STOP or START");
                 }
                 // Until it is on the disk, this run knows it all the same; the store says in the log why it is not.
                 drop(self.store.stop(number.expose(), stopped, unix_millis(SystemTime::now())).await);
             }
-            Output::Tell { call, told } => {
+            RelayOutput::Tell { call, told } => {
                 if let Some(reply) = self.asking.remove(&call) {
                     // A call that has ended meanwhile hears nothing.
                     let _ = reply.send(told);
                 }
             }
-            Output::Keep { call, device, number, means } => self.keep(call, device, number, means),
+            RelayOutput::Keep { call, device, number, means } => self.keep(call, device, number, means),
         }
     }
 
-    async fn outbox_wants(&mut self, output: outbox::Output) {
-        let clock = Clock { now: machine::now(), today: SystemTime::now() };
+    async fn outbox_wants(&mut self, output: outbox::OutboxOutput) {
+        let clock = RowClock { now: machine::now(), today: SystemTime::now() };
         match output {
-            outbox::Output::Keep(row) => {
+            outbox::OutboxOutput::Keep(row) => {
                 let id = row.parcel.id;
                 let change = OutboxChange::Keep(Box::new(rows::store(clock, *row)));
-                self.write(change, move |written| outbox::Input::Kept { id, written }).await;
+                self.write(change, move |written| outbox::OutboxInput::Kept { id, written }).await;
             }
-            outbox::Output::Mark { id, submitted } => {
+            outbox::OutboxOutput::Mark { id, submitted } => {
                 let told = move |written| match submitted {
-                    true => outbox::Input::Marked { id, written },
-                    false => outbox::Input::Unmarked { id, written },
+                    true => outbox::OutboxInput::Marked { id, written },
+                    false => outbox::OutboxInput::Unmarked { id, written },
                 };
                 self.write(OutboxChange::Mark { id, submitted }, told).await;
             }
-            outbox::Output::Close { id, receipts } => {
+            outbox::OutboxOutput::Close { id, receipts } => {
                 let change = match receipts {
                     Some((name, until)) => OutboxChange::Accept { id, name, expires_at: clock.date(until) },
                     None => OutboxChange::Remove { id },
                 };
-                self.write(change, move |written| outbox::Input::Closed { id, written }).await;
+                self.write(change, move |written| outbox::OutboxInput::Closed { id, written }).await;
             }
             // Not written, it goes when its time is over.
-            outbox::Output::Settle { id } => drop(self.store.outbox(OutboxChange::Remove { id }).await),
-            outbox::Output::Wipe => self.wipe(),
-            outbox::Output::Submit(parcel) => self.provider.submit(parcel),
-            outbox::Output::Progress { call, line, message, standing } => {
+            outbox::OutboxOutput::Settle { id } => drop(self.store.outbox(OutboxChange::Remove { id }).await),
+            outbox::OutboxOutput::Wipe => self.wipe(),
+            outbox::OutboxOutput::Submit(parcel) => self.provider.submit(parcel),
+            outbox::OutboxOutput::Progress { call, line, message, standing } => {
                 // Only shown: a call that is stuck shows less.
-                self.for_call(call, ForCall::Progress(LineProgress { line, message, standing }));
+                self.for_call(call, ToCall::Progress(LineProgress { line, message, standing }));
             }
         }
     }
 
     /// Writes in the order of these calls, and says how that went.
-    async fn write(&self, change: OutboxChange, told: impl FnOnce(bool) -> outbox::Input + Send + 'static) {
+    async fn write(&self, change: OutboxChange, told: impl FnOnce(bool) -> outbox::OutboxInput + Send + 'static) {
         let (begun, own) = (self.store.outbox(change).await, self.own.clone());
         tokio::spawn(async move {
             let written = matches!(begun.await, Ok(Ok(_)));
@@ -448,17 +450,17 @@ impl Driver {
             }
             tracing::debug!("texts of SMS that are done with stay in the store's journal for now");
             if let Some(own) = own.upgrade() {
-                let _ = own.send(Request::Written(outbox::Input::NotWiped)).await;
+                let _ = own.send(Request::Written(outbox::OutboxInput::NotWiped)).await;
             }
         });
     }
 
-    fn for_call(&self, call: CallId, what: ForCall) -> bool {
+    fn for_call(&self, call: CallId, what: ToCall) -> bool {
         self.posts.get(&call).is_some_and(|posts| posts.try_send(what).is_ok())
     }
 
     /// C-2: writes the proof, and says whether that went well.
-    fn keep(&self, call: CallId, device: String, number: Number, means: Means) {
+    fn keep(&self, call: CallId, device: String, number: PhoneNumber, means: Means) {
         let means = match means {
             Means::Keypad => "keypad",
             Means::Sms => "sms",
@@ -466,13 +468,13 @@ impl Driver {
         tracing::info!(%call, device, %number, means, "opted in to chat by SMS");
         let at = unix_millis(SystemTime::now());
         let (call_name, means) = (call.to_string(), means.to_owned());
-        let consent = Consent { number: Caller::new(number.expose()), device, call: call_name, means, at };
+        let consent = Consent { number: MaskedCaller::new(number.expose()), device, call: call_name, means, at };
         let (store, own) = (self.store.clone(), self.own.clone());
         tokio::spawn(async move {
             // The store has said in the log why.
             let kept = store.consent(consent).await.is_ok();
             if let Some(own) = own.upgrade() {
-                let _ = own.send(Request::Said(Input::Kept { call, number, kept })).await;
+                let _ = own.send(Request::Said(RelayInput::Kept { call, number, kept })).await;
             }
         });
     }

@@ -4,15 +4,15 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::common::units::unix_millis;
-use crate::relay::Number;
-use crate::relay::outbox::{Row, RowState};
+use crate::relay::PhoneNumber;
+use crate::relay::outbox::{OutboxRow, RowState};
 use crate::relay::segment::Coding;
-use crate::relay::sms::{Cut, Parcel};
+use crate::relay::sms::{OutgoingSms, PartInfo};
 use crate::store::{ParcelPart, ParcelState, StoredParcel};
 
 /// One moment by both.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Clock {
+pub(super) struct RowClock {
     pub(super) now: Instant,
     pub(super) today: SystemTime,
 }
@@ -20,7 +20,7 @@ pub(super) struct Clock {
 /// Milliseconds of a day.
 const DAY: u64 = 86_400_000;
 
-impl Clock {
+impl RowClock {
     /// Days since 1970 (UTC).
     pub(super) fn day(self) -> u64 {
         unix_millis(self.today) / DAY
@@ -42,10 +42,14 @@ impl Clock {
     }
 }
 
-pub(super) fn store(clock: Clock, row: Row) -> StoredParcel {
-    let Row { parcel, state, until } = row;
-    let part =
-        |cut: Cut| ParcelPart { ucs2: cut.coding == Coding::Ucs2, joined: cut.reference, total: cut.total, part: cut.number };
+pub(super) fn store(clock: RowClock, row: OutboxRow) -> StoredParcel {
+    let OutboxRow { parcel, state, until } = row;
+    let part = |cut: PartInfo| ParcelPart {
+        ucs2: cut.coding == Coding::Ucs2,
+        joined: cut.reference,
+        total: cut.total,
+        part: cut.number,
+    };
     StoredParcel {
         id: parcel.id,
         reference: parcel.reference,
@@ -63,18 +67,18 @@ pub(super) fn store(clock: Clock, row: Row) -> StoredParcel {
 }
 
 /// `None`: somebody else has changed the store, this is no number.
-pub(super) fn load(clock: Clock, stored: StoredParcel) -> Option<Row> {
-    let cut = |part: ParcelPart| Cut {
+pub(super) fn load(clock: RowClock, stored: StoredParcel) -> Option<OutboxRow> {
+    let cut = |part: ParcelPart| PartInfo {
         coding: if part.ucs2 { Coding::Ucs2 } else { Coding::Gsm7 },
         reference: part.joined,
         total: part.total,
         number: part.part,
     };
-    Some(Row {
-        parcel: Parcel {
+    Some(OutboxRow {
+        parcel: OutgoingSms {
             id: stored.id,
             reference: stored.reference,
-            to: Number::parse(&stored.number)?,
+            to: PhoneNumber::parse(&stored.number)?,
             text: stored.text,
             cut: stored.part.map(cut),
             created: UNIX_EPOCH + Duration::from_millis(stored.created_at),

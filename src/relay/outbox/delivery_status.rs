@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Output;
+use super::OutboxOutput;
 use crate::common::ids::CallId;
-use crate::relay::sms::Fate;
+use crate::relay::sms::DeliveryOutcome;
 
 /// How far a line has come on its way to a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
 #[schema(as = OutboxStanding)]
 #[serde(rename_all = "kebab-case")]
-pub enum Standing {
+pub enum LineDelivery {
     /// It will be sent, whatever happens.
     Waiting,
     /// The provider has it.
@@ -40,14 +40,14 @@ struct Letter {
 
 /// Those of which something is still to be told.
 #[derive(Debug, Default)]
-pub(super) struct Letters {
+pub(super) struct LineDeliveries {
     /// By the first part's id.
     open: BTreeMap<u64, Letter>,
     /// Which message a part belongs to whose receipt is awaited.
     awaited: BTreeMap<u64, u64>,
 }
 
-impl Letters {
+impl LineDeliveries {
     pub(super) fn open(&mut self, message: u64, whose: Option<(CallId, u64)>, parts: usize) {
         if whose.is_some() {
             let letter = Letter { message, whose, parts, kept: 0, accepted: 0, delivered: 0, told_end: false };
@@ -56,22 +56,22 @@ impl Letters {
     }
 
     /// One more part is on the disk.
-    pub(super) fn kept(&mut self, message: u64) -> Option<Output> {
+    pub(super) fn kept(&mut self, message: u64) -> Option<OutboxOutput> {
         let letter = self.open.get_mut(&message)?;
         letter.kept += 1;
-        if letter.kept == letter.parts { letter.tell(Standing::Waiting) } else { None }
+        if letter.kept == letter.parts { letter.tell(LineDelivery::Waiting) } else { None }
     }
 
     /// The provider has one more part.
-    pub(super) fn accepted(&mut self, message: u64) -> Option<Output> {
+    pub(super) fn accepted(&mut self, message: u64) -> Option<OutboxOutput> {
         let letter = self.open.get_mut(&message)?;
         letter.accepted += 1;
-        if letter.accepted == letter.parts { letter.tell(Standing::Sent) } else { None }
+        if letter.accepted == letter.parts { letter.tell(LineDelivery::Sent) } else { None }
     }
 
     /// A part will never arrive, and so the message will not.
-    pub(super) fn failed(&mut self, message: u64) -> Option<Output> {
-        let told = self.open.get_mut(&message)?.tell(Standing::Failed);
+    pub(super) fn failed(&mut self, message: u64) -> Option<OutboxOutput> {
+        let told = self.open.get_mut(&message)?.tell(LineDelivery::Failed);
         self.close(message);
         told
     }
@@ -84,21 +84,21 @@ impl Letters {
     }
 
     /// A receipt of this part has come, or never will.
-    pub(super) fn settled(&mut self, id: u64, fate: Fate) -> Option<Output> {
+    pub(super) fn settled(&mut self, id: u64, fate: DeliveryOutcome) -> Option<OutboxOutput> {
         let message = self.awaited.remove(&id)?;
         match fate {
-            Fate::Failed => self.failed(message),
-            Fate::Delivered => {
+            DeliveryOutcome::Failed => self.failed(message),
+            DeliveryOutcome::Delivered => {
                 let letter = self.open.get_mut(&message)?;
                 letter.delivered += 1;
                 if letter.delivered < letter.parts {
                     return None;
                 }
-                let told = letter.tell(Standing::Delivered);
+                let told = letter.tell(LineDelivery::Delivered);
                 self.close(message);
                 told
             }
-            Fate::OnItsWay | Fate::Unknown => {
+            DeliveryOutcome::OnItsWay | DeliveryOutcome::Unknown => {
                 self.close(message);
                 None
             }
@@ -125,9 +125,9 @@ impl Letters {
 }
 
 impl Letter {
-    fn tell(&mut self, standing: Standing) -> Option<Output> {
+    fn tell(&mut self, standing: LineDelivery) -> Option<OutboxOutput> {
         let (call, line) = self.whose.filter(|_| !self.told_end)?;
-        self.told_end = matches!(standing, Standing::Delivered | Standing::Failed);
-        Some(Output::Progress { call, line, message: self.message, standing })
+        self.told_end = matches!(standing, LineDelivery::Delivered | LineDelivery::Failed);
+        Some(OutboxOutput::Progress { call, line, message: self.message, standing })
     }
 }

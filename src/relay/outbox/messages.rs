@@ -5,11 +5,11 @@ use std::time::{Instant, SystemTime};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::delivery_status::Standing;
+use super::delivery_status::LineDelivery;
 use crate::common::ids::CallId;
 use crate::common::redact::Redacted;
-use crate::relay::sms::{Fate, Outcome, Parcel};
-use crate::relay::{Message, Number};
+use crate::relay::sms::{DeliveryOutcome, OutgoingSms, SubmitOutcome};
+use crate::relay::{PhoneNumber, SmsText};
 
 /// What is done with a parcel of which nobody knows whether the provider has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -45,9 +45,9 @@ pub enum RowState {
 
 /// A parcel as it is on the disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub struct OutboxRow {
     /// The parcel.
-    pub parcel: Parcel,
+    pub parcel: OutgoingSms,
     /// How far it has come.
     pub state: RowState,
     /// When it is dropped, or its receipt no longer awaited.
@@ -56,43 +56,43 @@ pub struct Row {
 
 /// What happens to an [`Outbox`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Input {
+pub enum OutboxInput {
     /// To be sent.
     Enqueue {
         /// This.
-        message: Message,
+        message: SmsText,
         /// When it was made.
         created: SystemTime,
     },
-    /// [`Output::Keep`] was done, or could not be.
+    /// [`OutboxOutput::Keep`] was done, or could not be.
     Kept {
         /// Of this parcel.
         id: u64,
         /// It is on the disk.
         written: bool,
     },
-    /// [`Output::Mark`] with `submitted` was done, or could not be.
+    /// [`OutboxOutput::Mark`] with `submitted` was done, or could not be.
     Marked {
         /// Of this parcel.
         id: u64,
         /// It is on the disk.
         written: bool,
     },
-    /// [`Output::Mark`] without `submitted` was done, or could not be.
+    /// [`OutboxOutput::Mark`] without `submitted` was done, or could not be.
     Unmarked {
         /// Of this parcel.
         id: u64,
         /// It is on the disk.
         written: bool,
     },
-    /// [`Output::Close`] was done, or could not be.
+    /// [`OutboxOutput::Close`] was done, or could not be.
     Closed {
         /// Of this parcel.
         id: u64,
         /// It is on the disk.
         written: bool,
     },
-    /// [`Output::Wipe`] could not be done.
+    /// [`OutboxOutput::Wipe`] could not be done.
     NotWiped,
     /// So many parcels may be with the provider from now on.
     Takes(usize),
@@ -101,26 +101,26 @@ pub enum Input {
         /// Of this parcel.
         id: u64,
         /// How.
-        outcome: Outcome,
+        outcome: SubmitOutcome,
     },
     /// A receipt of the provider.
     Receipt {
         /// Its name for the message.
         name: String,
         /// What it says.
-        fate: Fate,
+        fate: DeliveryOutcome,
     },
     /// What waits for this call is dropped: its device has left (C-7), or this number's holder wants no more.
     Forget {
         /// The call.
         call: CallId,
         /// To this number; `None`: to all.
-        number: Option<Number>,
+        number: Option<PhoneNumber>,
     },
     /// What waits for this number is dropped: its holder has said STOP (C-2).
     Hush {
         /// The number.
-        number: Number,
+        number: PhoneNumber,
     },
     /// Nothing more is submitted: the daemon stops, and the next run goes on.
     Rest,
@@ -128,17 +128,17 @@ pub enum Input {
 
 /// What an [`Outbox`] wants done. Writes are done in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Output {
-    /// Write a new row, then say [`Input::Kept`].
-    Keep(Box<Row>),
-    /// Write whether this row may have been submitted, then say [`Input::Marked`] or [`Input::Unmarked`].
+pub enum OutboxOutput {
+    /// Write a new row, then say [`OutboxInput::Kept`].
+    Keep(Box<OutboxRow>),
+    /// Write whether this row may have been submitted, then say [`OutboxInput::Marked`] or [`OutboxInput::Unmarked`].
     Mark {
         /// Of this parcel.
         id: u64,
         /// It may have been.
         submitted: bool,
     },
-    /// Overwrite a row's text, then say [`Input::Closed`].
+    /// Overwrite a row's text, then say [`OutboxInput::Closed`].
     Close {
         /// Of this parcel.
         id: u64,
@@ -150,10 +150,10 @@ pub enum Output {
         /// Of this parcel.
         id: u64,
     },
-    /// Empty the store's journal, where texts that were overwritten can still be read, or say [`Input::NotWiped`].
+    /// Empty the store's journal, where texts that were overwritten can still be read, or say [`OutboxInput::NotWiped`].
     Wipe,
     /// Give this to the provider.
-    Submit(Parcel),
+    Submit(OutgoingSms),
     /// A line of the chat has come so far.
     Progress {
         /// In the meeting of this call's device.
@@ -163,7 +163,7 @@ pub enum Output {
         /// The message that brings it; another one for each number.
         message: u64,
         /// So far.
-        standing: Standing,
+        standing: LineDelivery,
     },
 }
 

@@ -17,15 +17,15 @@ use std::time::{Duration, Instant, SystemTime};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-use super::sms::{Cut, Fate, Outcome, Parcel};
-use super::{Message, Number, segment};
+use super::sms::{DeliveryOutcome, OutgoingSms, PartInfo, SubmitOutcome};
+use super::{PhoneNumber, SmsText, segment};
 use crate::common::log_limit::LogLimit;
 use crate::common::machine::Machine;
 use crate::common::redact::Redacted;
-use delivery_status::Letters;
-pub use delivery_status::Standing;
-use item::{End, Item, State};
-pub use messages::{Counts, Input, Line, OnUnknown, OutboxSettings, Output, Row, RowState};
+use delivery_status::LineDeliveries;
+pub use delivery_status::LineDelivery;
+use item::{ItemState, OutboxItem, ParcelEnd};
+pub use messages::{Counts, Line, OnUnknown, OutboxInput, OutboxOutput, OutboxRow, OutboxSettings, RowState};
 use receipts::Receipts;
 
 /// Parcels that may wait. Full: a message is refused, and that is counted and said.
@@ -46,10 +46,10 @@ const RECENT: usize = 100;
 pub struct Outbox {
     settings: OutboxSettings,
     /// For each number the parcels in their order; only the first is ever on its way.
-    queues: BTreeMap<Number, VecDeque<Item>>,
+    queues: BTreeMap<PhoneNumber, VecDeque<OutboxItem>>,
     /// Whose parcel it is.
-    owners: BTreeMap<u64, Number>,
-    letters: Letters,
+    owners: BTreeMap<u64, PhoneNumber>,
+    letters: LineDeliveries,
     receipts: Receipts,
     next: u64,
     joined: u8,
@@ -59,7 +59,7 @@ pub struct Outbox {
     logs: Logs,
     counts: Counts,
     recent: VecDeque<Line>,
-    outputs: VecDeque<Output>,
+    outputs: VecDeque<OutboxOutput>,
 }
 
 /// What a provider, or many who write, can bring about as often as they like.
@@ -72,13 +72,13 @@ struct Logs {
 impl Outbox {
     /// Goes on with what an earlier run has left on the disk, oldest first. Ids are counted up from `next`.
     #[must_use]
-    pub fn new(now: Instant, settings: OutboxSettings, rows: Vec<Row>, next: u64) -> Self {
+    pub fn new(now: Instant, settings: OutboxSettings, rows: Vec<OutboxRow>, next: u64) -> Self {
         let next = rows.iter().map(|row| row.parcel.id + 1).max().unwrap_or_default().max(next);
         let mut outbox = Self {
             settings,
             queues: BTreeMap::new(),
             owners: BTreeMap::new(),
-            letters: Letters::default(),
+            letters: LineDeliveries::default(),
             receipts: Receipts::default(),
             next,
             joined: 0,
@@ -98,27 +98,27 @@ impl Outbox {
     }
 
     /// A row of an earlier run. The calls of that run are over, and with them whoever would be told how far it has come.
-    fn recover(&mut self, now: Instant, row: Row) {
+    fn recover(&mut self, now: Instant, row: OutboxRow) {
         let id = row.parcel.id;
         let state = match row.state {
             RowState::Accepted(name) => {
                 self.receipts.track(id, &name, row.until);
                 return;
             }
-            RowState::Submitted if self.settings.on_unknown == OnUnknown::Drop => State::Out,
-            RowState::Submitted => State::Waiting { not_before: now, marked: true },
-            RowState::Waiting => State::Waiting { not_before: now, marked: false },
+            RowState::Submitted if self.settings.on_unknown == OnUnknown::Drop => ItemState::Out,
+            RowState::Submitted => ItemState::Waiting { not_before: now, marked: true },
+            RowState::Waiting => ItemState::Waiting { not_before: now, marked: false },
         };
         let again = row.state == RowState::Submitted;
-        if again && state != State::Out {
+        if again && state != ItemState::Out {
             self.counts.repeated += 1;
         }
-        let lost = state == State::Out;
-        let parcel = Parcel { again, ..row.parcel };
-        let item = Item { message: id, call: None, until: row.until, tries: 0, state, unwanted: false, parcel };
+        let lost = state == ItemState::Out;
+        let parcel = OutgoingSms { again, ..row.parcel };
+        let item = OutboxItem { message: id, call: None, until: row.until, tries: 0, state, unwanted: false, parcel };
         self.insert(item);
         if lost {
-            self.close(id, End::Unknown, None);
+            self.close(id, ParcelEnd::Unknown, None);
         }
     }
 
@@ -132,7 +132,7 @@ impl Outbox {
     #[must_use]
     pub fn lines(&self) -> Vec<Line> {
         let ids = self.owners.keys().filter_map(|id| self.item(*id));
-        ids.map(Item::line).chain(self.recent.iter().rev().cloned()).collect()
+        ids.map(OutboxItem::line).chain(self.recent.iter().rev().cloned()).collect()
     }
 
     /// How many parcels are on their way.
@@ -150,23 +150,23 @@ impl Outbox {
     /// Nothing is with the provider, and nothing is being written.
     #[must_use]
     pub fn is_still(&self) -> bool {
-        self.queues.values().flatten().all(|item| matches!(item.state, State::Waiting { .. }))
+        self.queues.values().flatten().all(|item| matches!(item.state, ItemState::Waiting { .. }))
     }
 
-    fn insert(&mut self, item: Item) {
+    fn insert(&mut self, item: OutboxItem) {
         self.owners.insert(item.parcel.id, item.parcel.to.clone());
         self.queues.entry(item.parcel.to.clone()).or_default().push_back(item);
     }
 
-    fn item(&self, id: u64) -> Option<&Item> {
+    fn item(&self, id: u64) -> Option<&OutboxItem> {
         self.queues.get(self.owners.get(&id)?)?.iter().find(|item| item.parcel.id == id)
     }
 
-    fn item_mut(&mut self, id: u64) -> Option<&mut Item> {
+    fn item_mut(&mut self, id: u64) -> Option<&mut OutboxItem> {
         self.queues.get_mut(self.owners.get(&id)?)?.iter_mut().find(|item| item.parcel.id == id)
     }
 
-    fn remove(&mut self, id: u64) -> Option<Item> {
+    fn remove(&mut self, id: u64) -> Option<OutboxItem> {
         let number = self.owners.remove(&id)?;
         let queue = self.queues.get_mut(&number)?;
         let item = queue.iter().position(|item| item.parcel.id == id).and_then(|at| queue.remove(at));
@@ -177,7 +177,7 @@ impl Outbox {
     }
 
     /// The first of each number's parcels: the only ones that can be on their way.
-    fn fronts(&self) -> impl Iterator<Item = &Item> {
+    fn fronts(&self) -> impl Iterator<Item = &OutboxItem> {
         self.queues.values().filter_map(VecDeque::front)
     }
 
@@ -186,8 +186,8 @@ impl Outbox {
         self.takes.saturating_sub(self.fronts().filter(|item| item.holds_place()).count())
     }
 
-    fn enqueue(&mut self, now: Instant, message: Message, created: SystemTime) {
-        let Message { call, to, text, line, lives } = message;
+    fn enqueue(&mut self, now: Instant, message: SmsText, created: SystemTime) {
+        let SmsText { call, to, text, line, lives } = message;
         let pieces = self.pieces(text);
         let (first, whose) = (self.next, call.zip(line));
         if pieces.is_empty() {
@@ -199,7 +199,7 @@ impl Outbox {
             }
             self.counts.lost += pieces.len() as u64;
             if let Some((call, line)) = whose {
-                self.outputs.push_back(Output::Progress { call, line, message: first, standing: Standing::Failed });
+                self.outputs.push_back(OutboxOutput::Progress { call, line, message: first, standing: LineDelivery::Failed });
                 self.next += 1;
             }
             return;
@@ -208,19 +208,19 @@ impl Outbox {
         for (text, cut) in pieces {
             let id = self.next;
             self.next += 1;
-            let parcel = Parcel { id, reference: self.reference(id), to: to.clone(), text, cut, created, again: false };
+            let parcel = OutgoingSms { id, reference: self.reference(id), to: to.clone(), text, cut, created, again: false };
             // One write in the place of two, where it can go at once.
             let marked = !self.rests && !self.queues.contains_key(&to) && self.places() > 0;
             let state = if marked { RowState::Submitted } else { RowState::Waiting };
             let until = now + lives;
-            self.outputs.push_back(Output::Keep(Box::new(Row { parcel: parcel.clone(), state, until })));
-            let state = State::Keeping { marked };
-            self.insert(Item { parcel, message: first, call, until, tries: 0, state, unwanted: false });
+            self.outputs.push_back(OutboxOutput::Keep(Box::new(OutboxRow { parcel: parcel.clone(), state, until })));
+            let state = ItemState::Keeping { marked };
+            self.insert(OutboxItem { parcel, message: first, call, until, tries: 0, state, unwanted: false });
         }
     }
 
     /// A text as the provider takes it.
-    fn pieces(&mut self, text: Redacted<String>) -> Vec<(Redacted<String>, Option<Cut>)> {
+    fn pieces(&mut self, text: Redacted<String>) -> Vec<(Redacted<String>, Option<PartInfo>)> {
         if !self.settings.cuts {
             return vec![(text, None)];
         }
@@ -228,7 +228,7 @@ impl Outbox {
         let (segments, reference) = (segment::segments(text.expose()), self.joined);
         let total = u8::try_from(segments.len()).unwrap_or(u8::MAX);
         let piece = |(number, segment): (u8, segment::Segment)| {
-            (Redacted::new(segment.text), Some(Cut { coding: segment.coding, reference, total, number }))
+            (Redacted::new(segment.text), Some(PartInfo { coding: segment.coding, reference, total, number }))
         };
         (1..=total).zip(segments).map(piece).collect()
     }
@@ -249,41 +249,41 @@ impl Outbox {
 
     fn kept(&mut self, now: Instant, id: u64, written: bool) {
         let Some(item) = self.item_mut(id) else { return };
-        let State::Keeping { marked } = item.state else { return };
+        let ItemState::Keeping { marked } = item.state else { return };
         if !written {
             return self.lost(id);
         }
         let (unwanted, message) = (item.unwanted, item.message);
-        item.state = State::Waiting { not_before: now, marked };
+        item.state = ItemState::Waiting { not_before: now, marked };
         self.counts.kept += 1;
         if let Some(progress) = self.letters.kept(message) {
             self.outputs.push_back(progress);
         }
         if unwanted {
-            self.close(id, End::Dropped, None);
+            self.close(id, ParcelEnd::Dropped, None);
         } else if marked {
             self.submit(now, id);
         }
     }
 
     fn marked(&mut self, now: Instant, id: u64, written: bool) {
-        let Some(item) = self.item_mut(id).filter(|item| item.state == State::Marking) else { return };
+        let Some(item) = self.item_mut(id).filter(|item| item.state == ItemState::Marking) else { return };
         if item.unwanted {
-            self.close(id, End::Dropped, None);
+            self.close(id, ParcelEnd::Dropped, None);
         } else if written {
             self.submit(now, id);
         } else {
-            item.state = State::Waiting { not_before: now + WRITE_AGAIN, marked: false };
+            item.state = ItemState::Waiting { not_before: now + WRITE_AGAIN, marked: false };
         }
     }
 
     fn unmarked(&mut self, id: u64, written: bool) {
         let Some(item) = self.item_mut(id) else { return };
-        let State::Unmarking { not_before } = item.state else { return };
+        let ItemState::Unmarking { not_before } = item.state else { return };
         if item.unwanted {
-            self.close(id, End::Dropped, None);
+            self.close(id, ParcelEnd::Dropped, None);
         } else {
-            item.state = State::Waiting { not_before, marked: !written };
+            item.state = ItemState::Waiting { not_before, marked: !written };
         }
     }
 
@@ -294,34 +294,36 @@ impl Outbox {
         if rests {
             return self.put_off(id, now);
         }
-        item.state = State::Out;
+        item.state = ItemState::Out;
         item.tries += 1;
         let parcel = item.parcel.clone();
-        self.outputs.push_back(Output::Submit(parcel));
+        self.outputs.push_back(OutboxOutput::Submit(parcel));
     }
 
-    fn outcome(&mut self, now: Instant, id: u64, outcome: Outcome) {
+    fn outcome(&mut self, now: Instant, id: u64, outcome: SubmitOutcome) {
         let on_unknown = self.settings.on_unknown;
         // A provider that is away says so first, and has its own pace in coming back.
         let away = self.takes == 0;
-        let Some(item) = self.item_mut(id).filter(|item| item.state == State::Out) else { return };
+        let Some(item) = self.item_mut(id).filter(|item| item.state == ItemState::Out) else { return };
         match outcome {
-            Outcome::Accepted { name } => self.close(id, End::Accepted, name.map(|name| (name, now + RECEIPT_WITHIN))),
-            Outcome::Refused(why) => {
+            SubmitOutcome::Accepted { name } => {
+                self.close(id, ParcelEnd::Accepted, name.map(|name| (name, now + RECEIPT_WITHIN)))
+            }
+            SubmitOutcome::Refused(why) => {
                 let (to, reference) = (item.parcel.to.clone(), item.parcel.reference.clone());
                 if let Some(unsaid) = self.logs.refused.says(now) {
                     tracing::warn!(%to, reference, why, unsaid, "SMS refused by the provider");
                 }
-                self.close(id, End::Refused, None);
+                self.close(id, ParcelEnd::Refused, None);
             }
-            _ if item.unwanted => self.close(id, End::Dropped, None),
-            Outcome::Unknowable => self.close(id, End::Unknown, None),
-            Outcome::Unknown if on_unknown == OnUnknown::Drop => self.close(id, End::Unknown, None),
-            Outcome::Later | Outcome::Unknown => {
+            _ if item.unwanted => self.close(id, ParcelEnd::Dropped, None),
+            SubmitOutcome::Unknowable => self.close(id, ParcelEnd::Unknown, None),
+            SubmitOutcome::Unknown if on_unknown == OnUnknown::Drop => self.close(id, ParcelEnd::Unknown, None),
+            SubmitOutcome::Later | SubmitOutcome::Unknown => {
                 let wait = AGAIN.0 * 2_u32.saturating_pow(item.tries.saturating_sub(1).min(16));
                 let not_before = if away { now } else { now + wait.min(AGAIN.1) };
-                if outcome == Outcome::Unknown {
-                    item.state = State::Waiting { not_before, marked: true };
+                if outcome == SubmitOutcome::Unknown {
+                    item.state = ItemState::Waiting { not_before, marked: true };
                     item.parcel.again = true;
                     self.counts.repeated += 1;
                 } else {
@@ -336,34 +338,34 @@ impl Outbox {
     fn put_off(&mut self, id: u64, not_before: Instant) {
         let Some(item) = self.item_mut(id) else { return };
         if item.parcel.again {
-            item.state = State::Waiting { not_before, marked: true };
+            item.state = ItemState::Waiting { not_before, marked: true };
         } else {
-            item.state = State::Unmarking { not_before };
-            self.outputs.push_back(Output::Mark { id, submitted: false });
+            item.state = ItemState::Unmarking { not_before };
+            self.outputs.push_back(OutboxOutput::Mark { id, submitted: false });
         }
     }
 
     /// Has a parcel's end written. What is left of a message that has lost a part is of no use.
-    fn close(&mut self, id: u64, end: End, receipts: Option<(String, Instant)>) {
+    fn close(&mut self, id: u64, end: ParcelEnd, receipts: Option<(String, Instant)>) {
         let Some(item) = self.item_mut(id) else { return };
         item.parcel.text = Redacted::default();
-        item.state = State::Closing { receipts: receipts.clone(), again: None };
+        item.state = ItemState::Closing { receipts: receipts.clone(), again: None };
         let (message, line) = (item.message, Line::of(&item.parcel, end.word(), item.tries));
         let count = match end {
-            End::Accepted => &mut self.counts.accepted,
-            End::Refused => &mut self.counts.refused,
-            End::Unknown => &mut self.counts.unknown,
-            End::Expired => &mut self.counts.expired,
-            End::Dropped => &mut self.counts.dropped,
+            ParcelEnd::Accepted => &mut self.counts.accepted,
+            ParcelEnd::Refused => &mut self.counts.refused,
+            ParcelEnd::Unknown => &mut self.counts.unknown,
+            ParcelEnd::Expired => &mut self.counts.expired,
+            ParcelEnd::Dropped => &mut self.counts.dropped,
         };
         *count += 1;
         self.remember(line);
-        self.outputs.push_back(Output::Close { id, receipts: receipts.clone() });
-        let progress = if end == End::Accepted { self.letters.accepted(message) } else { self.letters.failed(message) };
+        self.outputs.push_back(OutboxOutput::Close { id, receipts: receipts.clone() });
+        let progress = if end == ParcelEnd::Accepted { self.letters.accepted(message) } else { self.letters.failed(message) };
         self.outputs.extend(progress);
-        if end == End::Accepted {
+        if end == ParcelEnd::Accepted {
             self.accepted(id, message, receipts);
-        } else if matches!(end, End::Refused | End::Unknown | End::Expired) {
+        } else if matches!(end, ParcelEnd::Refused | ParcelEnd::Unknown | ParcelEnd::Expired) {
             self.drop_where(|item| item.message == message);
         }
     }
@@ -372,7 +374,7 @@ impl Outbox {
         let Some((name, until)) = receipts else { return self.letters.no_receipt(message) };
         self.letters.awaits(id, message);
         for pushed_out in self.receipts.track(id, &name, until) {
-            self.settle(pushed_out, Fate::Unknown);
+            self.settle(pushed_out, DeliveryOutcome::Unknown);
         }
         if let Some(fate) = self.receipts.early(&name) {
             self.receipt(&name, fate);
@@ -381,7 +383,7 @@ impl Outbox {
 
     fn closed(&mut self, now: Instant, id: u64, written: bool) {
         let Some(item) = self.item_mut(id) else { return };
-        let State::Closing { again, .. } = &mut item.state else { return };
+        let ItemState::Closing { again, .. } = &mut item.state else { return };
         if written {
             self.remove(id);
             self.wipe.get_or_insert(now + WIPED_WITHIN);
@@ -406,8 +408,8 @@ impl Outbox {
         self.recent.push_back(line);
     }
 
-    fn receipt(&mut self, name: &str, fate: Fate) {
-        if fate == Fate::OnItsWay {
+    fn receipt(&mut self, name: &str, fate: DeliveryOutcome) {
+        if fate == DeliveryOutcome::OnItsWay {
             return;
         }
         if let Some(id) = self.receipts.of(name) {
@@ -418,31 +420,33 @@ impl Outbox {
         }
     }
 
-    fn settle(&mut self, id: u64, fate: Fate) {
+    fn settle(&mut self, id: u64, fate: DeliveryOutcome) {
         self.receipts.forget(id);
         let count = match fate {
-            Fate::Delivered => &mut self.counts.delivered,
-            Fate::Failed => &mut self.counts.failed,
-            Fate::OnItsWay | Fate::Unknown => &mut self.counts.unconfirmed,
+            DeliveryOutcome::Delivered => &mut self.counts.delivered,
+            DeliveryOutcome::Failed => &mut self.counts.failed,
+            DeliveryOutcome::OnItsWay | DeliveryOutcome::Unknown => &mut self.counts.unconfirmed,
         };
         *count += 1;
-        self.outputs.push_back(Output::Settle { id });
+        self.outputs.push_back(OutboxOutput::Settle { id });
         self.outputs.extend(self.letters.settled(id, fate));
     }
 
     /// Drops what is not yet on its way; what is, is dropped if it comes back.
-    fn drop_where(&mut self, wanted: impl Fn(&Item) -> bool) {
+    fn drop_where(&mut self, wanted: impl Fn(&OutboxItem) -> bool) {
         let mut waiting = Vec::new();
         for item in self.queues.values_mut().flatten().filter(|item| wanted(item)) {
             match item.state {
-                State::Waiting { .. } => waiting.push(item.parcel.id),
-                State::Keeping { .. } | State::Marking | State::Unmarking { .. } | State::Out => item.unwanted = true,
-                State::Closing { .. } => {}
+                ItemState::Waiting { .. } => waiting.push(item.parcel.id),
+                ItemState::Keeping { .. } | ItemState::Marking | ItemState::Unmarking { .. } | ItemState::Out => {
+                    item.unwanted = true
+                }
+                ItemState::Closing { .. } => {}
             }
         }
         waiting.sort_unstable();
         for id in waiting {
-            self.close(id, End::Dropped, None);
+            self.close(id, ParcelEnd::Dropped, None);
         }
     }
 
@@ -463,8 +467,8 @@ impl Outbox {
         }
         for id in ready(self, false, self.places()) {
             if let Some(item) = self.item_mut(id) {
-                item.state = State::Marking;
-                self.outputs.push_back(Output::Mark { id, submitted: true });
+                item.state = ItemState::Marking;
+                self.outputs.push_back(OutboxOutput::Mark { id, submitted: true });
             }
         }
     }
@@ -475,76 +479,76 @@ impl Outbox {
 }
 
 impl Machine for Outbox {
-    type Input = Input;
-    type Output = Output;
+    type Input = OutboxInput;
+    type Output = OutboxOutput;
 
-    fn handle(&mut self, now: Instant, input: Input) {
+    fn handle(&mut self, now: Instant, input: OutboxInput) {
         match input {
-            Input::Enqueue { message, created } => self.enqueue(now, message, created),
-            Input::Kept { id, written } => self.kept(now, id, written),
-            Input::Marked { id, written } => self.marked(now, id, written),
-            Input::Unmarked { id, written } => self.unmarked(id, written),
-            Input::Closed { id, written } => self.closed(now, id, written),
-            Input::NotWiped => self.wipe = Some(now + WRITE_AGAIN),
-            Input::Takes(takes) => self.takes = takes,
-            Input::Outcome { id, outcome } => self.outcome(now, id, outcome),
-            Input::Receipt { name, fate } => self.receipt(&name, fate),
-            Input::Forget { call, number: None } => {
+            OutboxInput::Enqueue { message, created } => self.enqueue(now, message, created),
+            OutboxInput::Kept { id, written } => self.kept(now, id, written),
+            OutboxInput::Marked { id, written } => self.marked(now, id, written),
+            OutboxInput::Unmarked { id, written } => self.unmarked(id, written),
+            OutboxInput::Closed { id, written } => self.closed(now, id, written),
+            OutboxInput::NotWiped => self.wipe = Some(now + WRITE_AGAIN),
+            OutboxInput::Takes(takes) => self.takes = takes,
+            OutboxInput::Outcome { id, outcome } => self.outcome(now, id, outcome),
+            OutboxInput::Receipt { name, fate } => self.receipt(&name, fate),
+            OutboxInput::Forget { call, number: None } => {
                 self.letters.forget(call);
                 self.drop_where(|item| item.call == Some(call));
             }
-            Input::Forget { call, number: Some(number) } => {
+            OutboxInput::Forget { call, number: Some(number) } => {
                 self.drop_where(|item| item.call == Some(call) && item.parcel.to == number);
             }
-            Input::Hush { number } => self.drop_where(|item| item.parcel.to == number),
-            Input::Rest => self.rests = true,
+            OutboxInput::Hush { number } => self.drop_where(|item| item.parcel.to == number),
+            OutboxInput::Rest => self.rests = true,
         }
         self.pump(now);
     }
 
     fn wake(&mut self, now: Instant) {
         let items = self.queues.values().flatten();
-        let late = items.filter(|item| item.until <= now && matches!(item.state, State::Waiting { .. }));
+        let late = items.filter(|item| item.until <= now && matches!(item.state, ItemState::Waiting { .. }));
         let mut late: Vec<u64> = late.map(|item| item.parcel.id).collect();
         late.sort_unstable();
         for id in late {
             // The first part's end may have been the others' as well.
-            if self.item(id).is_some_and(|item| matches!(item.state, State::Waiting { .. })) {
-                self.close(id, End::Expired, None);
+            if self.item(id).is_some_and(|item| matches!(item.state, ItemState::Waiting { .. })) {
+                self.close(id, ParcelEnd::Expired, None);
             }
         }
         for item in self.queues.values_mut().flatten() {
-            if let State::Closing { receipts, again } = &mut item.state
+            if let ItemState::Closing { receipts, again } = &mut item.state
                 && again.is_some_and(|at| at <= now)
             {
                 *again = None;
-                self.outputs.push_back(Output::Close { id: item.parcel.id, receipts: receipts.clone() });
+                self.outputs.push_back(OutboxOutput::Close { id: item.parcel.id, receipts: receipts.clone() });
             }
         }
         for id in self.receipts.late(now) {
-            self.settle(id, Fate::Unknown);
+            self.settle(id, DeliveryOutcome::Unknown);
         }
         if self.wipe.is_some_and(|at| at <= now) {
             self.wipe = None;
-            self.outputs.push_back(Output::Wipe);
+            self.outputs.push_back(OutboxOutput::Wipe);
         }
         self.pump(now);
     }
 
-    fn poll(&mut self) -> Option<Output> {
+    fn poll(&mut self) -> Option<OutboxOutput> {
         self.outputs.pop_front()
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let of = |item: &Item| match &item.state {
-            State::Waiting { .. } => Some(item.until),
-            State::Closing { again, .. } => *again,
-            State::Keeping { .. } | State::Marking | State::Unmarking { .. } | State::Out => None,
+        let of = |item: &OutboxItem| match &item.state {
+            ItemState::Waiting { .. } => Some(item.until),
+            ItemState::Closing { again, .. } => *again,
+            ItemState::Keeping { .. } | ItemState::Marking | ItemState::Unmarking { .. } | ItemState::Out => None,
         };
         let items = self.queues.values().flatten().filter_map(of).min();
         let (again, first) = (self.active() < self.takes, self.places() > 0);
-        let ready = |item: &Item| match item.state {
-            State::Waiting { not_before, marked } if if marked { again } else { first } => Some(not_before),
+        let ready = |item: &OutboxItem| match item.state {
+            ItemState::Waiting { not_before, marked } if if marked { again } else { first } => Some(not_before),
             _ => None,
         };
         let ready = self.fronts().filter_map(ready).min().filter(|_| !self.rests);

@@ -12,8 +12,8 @@ fn start() -> Instant {
     Instant::now()
 }
 
-fn number(last: u32) -> Number {
-    Number::parse(&format!("+4917155{last:05}")).expect("a number")
+fn number(last: u32) -> PhoneNumber {
+    PhoneNumber::parse(&format!("+4917155{last:05}")).expect("a number")
 }
 
 fn settings(on_unknown: OnUnknown, cuts: bool) -> OutboxSettings {
@@ -25,16 +25,16 @@ struct World {
     outbox: Outbox,
     settings: OutboxSettings,
     now: Instant,
-    disk: BTreeMap<u64, Row>,
+    disk: BTreeMap<u64, OutboxRow>,
     /// Writes that the disk has not done yet.
-    queue: VecDeque<Output>,
+    queue: VecDeque<OutboxOutput>,
     /// The disk takes writes.
     writes: bool,
     /// With the provider, unanswered.
-    out: VecDeque<Parcel>,
+    out: VecDeque<OutgoingSms>,
     /// All that was ever submitted.
     submitted: Vec<(String, String)>,
-    progress: Vec<Standing>,
+    progress: Vec<LineDelivery>,
     wiped: usize,
 }
 
@@ -53,11 +53,11 @@ impl World {
             progress: Vec::new(),
             wiped: 0,
         };
-        world.input(Input::Takes(2));
+        world.input(OutboxInput::Takes(2));
         world
     }
 
-    fn input(&mut self, input: Input) {
+    fn input(&mut self, input: OutboxInput) {
         self.outbox.handle(self.now, input);
         self.drain();
     }
@@ -65,12 +65,12 @@ impl World {
     fn drain(&mut self) {
         while let Some(output) = self.outbox.poll() {
             match output {
-                Output::Submit(parcel) => {
+                OutboxOutput::Submit(parcel) => {
                     self.submitted.push((parcel.reference.clone(), parcel.text.expose().clone()));
                     self.out.push_back(parcel);
                 }
-                Output::Progress { standing, .. } => self.progress.push(standing),
-                Output::Wipe => self.wiped += 1,
+                OutboxOutput::Progress { standing, .. } => self.progress.push(standing),
+                OutboxOutput::Wipe => self.wiped += 1,
                 write => self.queue.push_back(write),
             }
         }
@@ -81,20 +81,20 @@ impl World {
         let Some(write) = self.queue.pop_front() else { return false };
         let written = self.writes;
         let answer = match write {
-            Output::Keep(row) => {
+            OutboxOutput::Keep(row) => {
                 let id = row.parcel.id;
                 if written {
                     self.disk.insert(id, *row);
                 }
-                Some(Input::Kept { id, written })
+                Some(OutboxInput::Kept { id, written })
             }
-            Output::Mark { id, submitted } => {
+            OutboxOutput::Mark { id, submitted } => {
                 if let Some(row) = self.disk.get_mut(&id).filter(|_| written) {
                     row.state = if submitted { RowState::Submitted } else { RowState::Waiting };
                 }
-                Some(if submitted { Input::Marked { id, written } } else { Input::Unmarked { id, written } })
+                Some(if submitted { OutboxInput::Marked { id, written } } else { OutboxInput::Unmarked { id, written } })
             }
-            Output::Close { id, receipts } => {
+            OutboxOutput::Close { id, receipts } => {
                 match receipts {
                     _ if !written => {}
                     None => drop(self.disk.remove(&id)),
@@ -103,9 +103,9 @@ impl World {
                         (row.state, row.until, row.parcel.text) = (RowState::Accepted(name), until, Redacted::default());
                     }
                 }
-                Some(Input::Closed { id, written })
+                Some(OutboxInput::Closed { id, written })
             }
-            Output::Settle { id } => {
+            OutboxOutput::Settle { id } => {
                 self.disk.remove(&id);
                 None
             }
@@ -121,24 +121,24 @@ impl World {
         while self.write() {}
     }
 
-    fn sends(&mut self, to: Number, text: &str) {
+    fn sends(&mut self, to: PhoneNumber, text: &str) {
         let text = Redacted::new(text.to_owned());
-        let message = Message { call: Some(ROOM), to, text, line: Some(1), lives: Duration::from_secs(600) };
+        let message = SmsText { call: Some(ROOM), to, text, line: Some(1), lives: Duration::from_secs(600) };
         // A second for each parcel that there was before.
         let created = SystemTime::UNIX_EPOCH + Duration::from_secs(self.submitted.len() as u64);
-        self.input(Input::Enqueue { message, created });
+        self.input(OutboxInput::Enqueue { message, created });
     }
 
     /// The provider answers the oldest.
-    fn answers(&mut self, outcome: impl FnOnce(&Parcel) -> Outcome) -> bool {
+    fn answers(&mut self, outcome: impl FnOnce(&OutgoingSms) -> SubmitOutcome) -> bool {
         let Some(parcel) = self.out.pop_front() else { return false };
         let outcome = outcome(&parcel);
-        self.input(Input::Outcome { id: parcel.id, outcome });
+        self.input(OutboxInput::Outcome { id: parcel.id, outcome });
         true
     }
 
     fn accepts(&mut self) -> bool {
-        self.answers(|parcel| Outcome::Accepted { name: Some(format!("n{}", parcel.id)) })
+        self.answers(|parcel| SubmitOutcome::Accepted { name: Some(format!("n{}", parcel.id)) })
     }
 
     fn after(&mut self, seconds: u64) {
@@ -157,12 +157,12 @@ impl World {
     fn crashes(&mut self) -> Vec<String> {
         self.queue.clear();
         self.out.clear();
-        let rows: Vec<Row> = self.disk.values().cloned().collect();
+        let rows: Vec<OutboxRow> = self.disk.values().cloned().collect();
         let unanswered: Vec<_> = rows.iter().filter(|row| row.state == RowState::Submitted).collect();
         let unanswered = unanswered.into_iter().map(|row| row.parcel.reference.clone()).collect();
         self.outbox = Outbox::new(self.now, self.settings.clone(), rows, 1_000);
         self.drain();
-        self.input(Input::Takes(2));
+        self.input(OutboxInput::Takes(2));
         unanswered
     }
 
@@ -193,7 +193,7 @@ fn c7_nothing_is_submitted_before_it_is_on_the_disk_and_marked_there() {
     world.sends(number(1), "one");
     assert!(world.submitted.is_empty(), "the disk has not said yes");
     world.write();
-    assert_eq!((world.texts(), world.progress.as_slice()), (vec!["one"], &[Standing::Waiting][..]));
+    assert_eq!((world.texts(), world.progress.as_slice()), (vec!["one"], &[LineDelivery::Waiting][..]));
     assert!(world.disk.values().all(|row| row.state == RowState::Submitted));
     world.accepts();
     assert!(world.disk.values().all(|row| row.parcel.text.expose() == "one"), "the answer is not on the disk yet");
@@ -201,10 +201,10 @@ fn c7_nothing_is_submitted_before_it_is_on_the_disk_and_marked_there() {
     assert!(world.disk.values().all(|row| row.parcel.text.expose().is_empty()));
     world.after(1);
     assert_eq!(world.wiped, 2, "at the start, and after it");
-    world.input(Input::Receipt { name: "n1".to_owned(), fate: Fate::Delivered });
+    world.input(OutboxInput::Receipt { name: "n1".to_owned(), fate: DeliveryOutcome::Delivered });
     world.settle();
     assert!(world.disk.is_empty());
-    assert_eq!(world.progress, [Standing::Waiting, Standing::Sent, Standing::Delivered]);
+    assert_eq!(world.progress, [LineDelivery::Waiting, LineDelivery::Sent, LineDelivery::Delivered]);
     let counts = world.outbox.counts();
     assert_eq!((counts.kept, counts.accepted, counts.delivered, counts.repeated), (1, 1, 1, 0));
 }
@@ -220,7 +220,7 @@ fn messages_to_one_number_go_one_after_the_other_and_those_to_others_beside_them
     }
     world.settle();
     assert_eq!(world.texts(), ["a1", "b1"], "two places");
-    world.answers(|_| Outcome::Later);
+    world.answers(|_| SubmitOutcome::Later);
     world.settle();
     assert_eq!(world.texts(), ["a1", "b1", "c1"], "a place is free, but nothing overtakes a1");
     world.ends();
@@ -258,21 +258,21 @@ fn c7_what_is_sent_again_says_so_with_its_first_date_and_what_nobody_can_know_is
     let first = world.out.front().cloned().expect("it is out");
     assert!(!first.again);
     // Throttled, it was surely not taken, and is new once more.
-    world.answers(|_| Outcome::Later);
+    world.answers(|_| SubmitOutcome::Later);
     world.settle();
     world.after(2);
     world.settle();
     assert_eq!(world.out.front(), Some(&first));
     // Unanswered, and then throttled: the earlier try counts, also for another run.
-    world.answers(|_| Outcome::Unknown);
+    world.answers(|_| SubmitOutcome::Unknown);
     world.after(10);
-    world.answers(|_| Outcome::Later);
+    world.answers(|_| SubmitOutcome::Later);
     world.settle();
     world.crashes();
     world.settle();
     let again = world.out.front().cloned().expect("it is out again");
-    assert_eq!(again, Parcel { again: true, ..first });
-    world.answers(|_| Outcome::Unknowable);
+    assert_eq!(again, OutgoingSms { again: true, ..first });
+    world.answers(|_| SubmitOutcome::Unknowable);
     world.settle();
     let counts = world.outbox.counts();
     assert_eq!((counts.unknown, counts.refused, world.outbox.is_empty()), (1, 0, true));
@@ -280,14 +280,15 @@ fn c7_what_is_sent_again_says_so_with_its_first_date_and_what_nobody_can_know_is
 
 #[test]
 fn c7_what_waits_is_dropped_with_its_device_or_its_number_and_what_is_out_does_not_come_again() {
-    let (left, stopped) = (Input::Forget { call: ROOM, number: None }, Input::Forget { call: ROOM, number: Some(number(1)) });
-    for input in [left, stopped, Input::Hush { number: number(1) }] {
+    let (left, stopped) =
+        (OutboxInput::Forget { call: ROOM, number: None }, OutboxInput::Forget { call: ROOM, number: Some(number(1)) });
+    for input in [left, stopped, OutboxInput::Hush { number: number(1) }] {
         let mut world = World::new(OnUnknown::Resend, true);
         world.sends(number(1), "one");
         world.sends(number(1), "two");
         world.settle();
         world.input(input);
-        world.answers(|_| Outcome::Later);
+        world.answers(|_| SubmitOutcome::Later);
         world.ends();
         assert_eq!(world.texts(), ["one"]);
         assert!(world.disk.is_empty(), "{:?}", world.disk);
@@ -302,11 +303,11 @@ fn a_message_that_loses_a_part_is_not_sent_on_and_is_told_once() {
     world.settle();
     world.accepts();
     world.settle();
-    world.answers(|_| Outcome::Refused("no such number".to_owned()));
+    world.answers(|_| SubmitOutcome::Refused("no such number".to_owned()));
     world.ends();
     assert_eq!(world.submitted.len(), 2, "three parts, the third is of no use");
-    assert_eq!(world.progress, [Standing::Waiting, Standing::Failed]);
-    world.input(Input::Receipt { name: "n1".to_owned(), fate: Fate::Delivered });
+    assert_eq!(world.progress, [LineDelivery::Waiting, LineDelivery::Failed]);
+    world.input(OutboxInput::Receipt { name: "n1".to_owned(), fate: DeliveryOutcome::Delivered });
     assert_eq!(world.progress.len(), 2);
 }
 
@@ -316,13 +317,13 @@ fn what_is_put_off_is_tried_ever_more_rarely_and_dropped_when_it_is_too_old() {
     world.sends(number(1), "one");
     world.settle();
     for _ in 0..700 {
-        world.answers(|_| Outcome::Later);
+        world.answers(|_| SubmitOutcome::Later);
         world.settle();
         world.after(1);
     }
     assert!((20..=30).contains(&world.submitted.len()), "{}", world.submitted.len());
     assert!(world.disk.is_empty() && world.outbox.is_empty());
-    assert_eq!((world.outbox.counts().expired, world.progress.last()), (1, Some(&Standing::Failed)));
+    assert_eq!((world.outbox.counts().expired, world.progress.last()), (1, Some(&LineDelivery::Failed)));
 }
 
 #[test]
@@ -330,12 +331,12 @@ fn a_provider_that_comes_back_gets_what_waits_at_once() {
     let mut world = World::new(OnUnknown::Resend, true);
     world.sends(number(1), "one");
     world.settle();
-    world.input(Input::Takes(0));
-    world.answers(|_| Outcome::Unknown);
+    world.input(OutboxInput::Takes(0));
+    world.answers(|_| SubmitOutcome::Unknown);
     world.settle();
     world.after(300);
     assert_eq!(world.submitted.len(), 1);
-    world.input(Input::Takes(2));
+    world.input(OutboxInput::Takes(2));
     world.settle();
     assert_eq!((world.submitted.len(), world.outbox.counts().repeated), (2, 1));
 }
@@ -348,7 +349,7 @@ fn a_disk_that_takes_nothing_loses_only_what_was_never_accepted() {
     world.writes = false;
     world.sends(number(2), "never on the disk");
     world.settle();
-    assert_eq!((world.progress.last(), world.outbox.counts().lost), (Some(&Standing::Failed), 1));
+    assert_eq!((world.progress.last(), world.outbox.counts().lost), (Some(&LineDelivery::Failed), 1));
     world.accepts();
     for _ in 0..5 {
         world.write();
@@ -367,11 +368,11 @@ fn receipts_find_their_message_by_hexadecimal_and_decimal_names_and_before_the_a
             let mut world = World::new(OnUnknown::Resend, true);
             world.sends(number(1), "one");
             world.settle();
-            let receipt = Input::Receipt { name: receipt.to_owned(), fate: Fate::Delivered };
+            let receipt = OutboxInput::Receipt { name: receipt.to_owned(), fate: DeliveryOutcome::Delivered };
             if early {
                 world.input(receipt.clone());
             }
-            world.answers(|_| Outcome::Accepted { name: Some(name.to_owned()) });
+            world.answers(|_| SubmitOutcome::Accepted { name: Some(name.to_owned()) });
             if !early {
                 world.settle();
                 world.input(receipt);
@@ -385,16 +386,16 @@ fn receipts_find_their_message_by_hexadecimal_and_decimal_names_and_before_the_a
 #[test]
 fn receipts_are_tracked_to_their_end_over_a_restart_and_no_longer() {
     let mut world = World::new(OnUnknown::Resend, true);
-    for (to, fate) in [(1, Some(Fate::Delivered)), (2, Some(Fate::Failed)), (3, None)] {
+    for (to, fate) in [(1, Some(DeliveryOutcome::Delivered)), (2, Some(DeliveryOutcome::Failed)), (3, None)] {
         world.sends(number(to), "text");
         world.settle();
         let name = format!("n{}", world.out[0].id);
         world.accepts();
         world.settle();
-        world.input(Input::Receipt { name: name.clone(), fate: Fate::OnItsWay });
+        world.input(OutboxInput::Receipt { name: name.clone(), fate: DeliveryOutcome::OnItsWay });
         world.crashes();
         if let Some(fate) = fate {
-            world.input(Input::Receipt { name, fate });
+            world.input(OutboxInput::Receipt { name, fate });
         }
         world.settle();
     }
@@ -407,13 +408,13 @@ fn receipts_are_tracked_to_their_end_over_a_restart_and_no_longer() {
 #[test]
 fn what_is_over_the_bound_is_refused_and_told() {
     let mut world = World::new(OnUnknown::Resend, true);
-    world.input(Input::Takes(0));
+    world.input(OutboxInput::Takes(0));
     for _ in 0..=MOST {
         world.sends(number(1), "text");
     }
     world.settle();
     assert_eq!((world.disk.len(), world.outbox.counts().lost), (MOST, 1));
-    assert_eq!(world.progress.iter().filter(|standing| **standing == Standing::Failed).count(), 1);
+    assert_eq!(world.progress.iter().filter(|standing| **standing == LineDelivery::Failed).count(), 1);
 }
 
 #[test]
@@ -422,7 +423,7 @@ fn o4_what_is_not_on_its_way_when_the_daemon_stops_is_not_taken_for_submitted_by
     world.sends(number(1), "out");
     world.settle();
     world.sends(number(2), "being written");
-    world.input(Input::Rest);
+    world.input(OutboxInput::Rest);
     world.sends(number(3), "too late");
     world.settle();
     assert!(!world.outbox.is_still(), "one is unanswered");
@@ -497,7 +498,7 @@ proptest! {
                 Step::Accept => drop(world.accepts()),
                 Step::PutOff => {
                     put_off.extend(world.out.front().map(|parcel| parcel.reference.clone()));
-                    world.answers(|_| Outcome::Later);
+                    world.answers(|_| SubmitOutcome::Later);
                 }
                 Step::Crash => {
                     let window = world.crashes();
@@ -505,20 +506,20 @@ proptest! {
                     unanswered.extend(window);
                 }
                 Step::Drop => {
-                    world.input(Input::Takes(0));
+                    world.input(OutboxInput::Takes(0));
                     while let Some(parcel) = world.out.pop_front() {
                         unanswered.push(parcel.reference.clone());
-                        world.input(Input::Outcome { id: parcel.id, outcome: Outcome::Unknown });
+                        world.input(OutboxInput::Outcome { id: parcel.id, outcome: SubmitOutcome::Unknown });
                     }
                 }
-                Step::Back => world.input(Input::Takes(2)),
+                Step::Back => world.input(OutboxInput::Takes(2)),
                 Step::After(seconds) => world.after(seconds),
                 Step::Disk(works) => world.writes = works,
             }
             prop_assert!(world.out.len() <= 2, "more than its window");
             kept.extend(world.disk.values().map(|row| row.parcel.text.expose().clone()).filter(|text| !text.is_empty()));
         }
-        world.input(Input::Takes(2));
+        world.input(OutboxInput::Takes(2));
         world.ends();
         let mut times: HashMap<&str, usize> = HashMap::new();
         for (reference, _) in &world.submitted {

@@ -14,19 +14,19 @@ use bytes::Bytes;
 use hyper::{HeaderMap, Method, StatusCode};
 use tokio::sync::mpsc;
 
-use super::Number;
-pub use super::sms::{Cut, Fate, Outcome, Parcel};
+use super::PhoneNumber;
+pub use super::sms::{DeliveryOutcome, OutgoingSms, PartInfo, SubmitOutcome};
 use crate::common::redact::Redacted;
 use crate::net::tls::TlsError;
 
 pub use rest::azure::AzureSettings;
 pub use rest::twilio::TwilioSettings;
 pub use rest::webhook::WebhookSettings;
-pub use smpp::{Login, SmppSettings};
+pub use smpp::{SmppLogin, SmppSettings};
 
 /// What kind of provider it is: `kind` of `[relay.provider.X]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
+pub enum ProviderKind {
     /// Prints messages on standard output: for the demo, nothing leaves the machine.
     Log,
     /// A short message centre, by SMPP 3.4.
@@ -39,7 +39,7 @@ pub enum Kind {
     Webhook(WebhookSettings),
 }
 
-impl Kind {
+impl ProviderKind {
     /// It takes messages cut into parts; the others cut them themselves.
     #[must_use]
     pub const fn cuts(&self) -> bool {
@@ -51,27 +51,27 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderSettings {
     /// What kind.
-    pub kind: Kind,
+    pub kind: ProviderKind,
     /// Our number there.
-    pub number: Number,
+    pub number: PhoneNumber,
     /// For services that are reached by HTTPS: trust the authorities in this file in the place of those of the system.
     pub ca: Option<PathBuf>,
 }
 
 /// Somebody has written to our number.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Heard {
+pub struct InboundSms {
     /// The provider's name for the message, where it has one: by it a repeated message is known (C-6).
     pub id: Option<String>,
     /// Who.
-    pub from: Number,
+    pub from: PhoneNumber,
     /// What, all parts of it.
     pub text: Redacted<String>,
 }
 
 /// What a provider says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
+pub enum ProviderEvent {
     /// So many parcels may be unanswered from now on; 0 while there is no way to it.
     Takes(usize),
     /// How a parcel has ended; said once for each that was submitted.
@@ -79,17 +79,17 @@ pub enum Event {
         /// Of this parcel.
         id: u64,
         /// How.
-        outcome: Outcome,
+        outcome: SubmitOutcome,
     },
     /// A receipt.
     Receipt {
         /// The provider's name for the message.
         name: String,
         /// What it says.
-        fate: Fate,
+        fate: DeliveryOutcome,
     },
     /// Somebody has written.
-    Heard(Heard),
+    Heard(InboundSms),
     /// Say [`Provider::taken`] with this number when what was said before it is where a crash does not reach it.
     Taken(u64),
 }
@@ -127,7 +127,7 @@ pub struct WebhookAnswer {
     /// Who may send us events (CloudEvents HTTP web hooks section 4.2).
     pub allowed_origin: Option<String>,
     /// Taken before it is answered.
-    pub events: Vec<Event>,
+    pub events: Vec<ProviderEvent>,
     /// Events that could not be read.
     pub unread: usize,
 }
@@ -147,17 +147,17 @@ impl WebhookAnswer {
 
     /// It was understood, and brings this.
     #[must_use]
-    pub fn taken(events: Vec<Event>) -> Self {
+    pub fn taken(events: Vec<ProviderEvent>) -> Self {
         Self { events, ..Self::status(StatusCode::OK) }
     }
 }
 
 /// Somebody who carries short messages. Dropped, it ends.
 pub trait Provider: Send + Sync {
-    /// Takes a parcel. Never waits; at most as many are unanswered as it takes ([`Event::Takes`]), and to one number at most one.
-    fn submit(&self, parcel: Parcel);
+    /// Takes a parcel. Never waits; at most as many are unanswered as it takes ([`ProviderEvent::Takes`]), and to one number at most one.
+    fn submit(&self, parcel: OutgoingSms);
 
-    /// What it said before [`Event::Taken`] with this number is safe: whoever has sent it need not send it again.
+    /// What it said before [`ProviderEvent::Taken`] with this number is safe: whoever has sent it need not send it again.
     fn taken(&self, _number: u64) {}
 
     /// What a call at its webhook means.
@@ -170,16 +170,16 @@ pub trait Provider: Send + Sync {
 ///
 /// # Errors
 /// The authorities that it is to trust cannot be read.
-pub fn open(settings: ProviderSettings, events: mpsc::Sender<Event>) -> Result<Arc<dyn Provider>, TlsError> {
+pub fn open(settings: ProviderSettings, events: mpsc::Sender<ProviderEvent>) -> Result<Arc<dyn Provider>, TlsError> {
     let ProviderSettings { kind, number, ca } = settings;
-    let dialect: Box<dyn rest::Dialect> = match kind {
-        Kind::Log => return Ok(Arc::new(log::Log::open(number, events))),
-        Kind::Smpp(smpp) => return Ok(Arc::new(smpp::Smpp::open(smpp, number, events))),
-        Kind::Azure(azure) => Box::new(rest::azure::Azure::new(azure, number)),
-        Kind::Twilio(twilio) => Box::new(rest::twilio::Twilio::new(twilio, number)),
-        Kind::Webhook(webhook) => Box::new(rest::webhook::Webhook::new(webhook, number)),
+    let dialect: Box<dyn rest::RestDialect> = match kind {
+        ProviderKind::Log => return Ok(Arc::new(log::LogProvider::open(number, events))),
+        ProviderKind::Smpp(smpp) => return Ok(Arc::new(smpp::SmppProvider::open(smpp, number, events))),
+        ProviderKind::Azure(azure) => Box::new(rest::azure::Azure::new(azure, number)),
+        ProviderKind::Twilio(twilio) => Box::new(rest::twilio::Twilio::new(twilio, number)),
+        ProviderKind::Webhook(webhook) => Box::new(rest::webhook::Webhook::new(webhook, number)),
     };
-    Ok(Arc::new(rest::Rest::open(dialect, ca, events)?))
+    Ok(Arc::new(rest::RestProvider::open(dialect, ca, events)?))
 }
 
 /// Runs a session over these octets of a centre.

@@ -48,7 +48,7 @@ fn m7_whoever_texts_the_join_code_of_a_device_gets_its_chat_after_a_member_has_s
     world.sent.clear();
     world.writes(ROOM, "Alice", "again");
     assert_eq!(world.sent.drain(..).map(|(to, _)| to).collect::<Vec<_>>(), [number(1)]);
-    world.input(Input::Left { call: ROOM });
+    world.input(RelayInput::Left { call: ROOM });
     assert_eq!(world.sent.drain(..).map(|(to, _)| to).collect::<Vec<_>>(), [number(1)], "one closing message each");
     world.writes = true;
     world.hears(&number(4), &code);
@@ -82,12 +82,12 @@ fn c2_whoever_is_removed_reads_no_more_and_the_code_they_know_is_void() {
     world.writes(ROOM, "Alice", "hello");
     assert_eq!(world.sent.drain(..).map(|(to, _)| to).collect::<Vec<_>>(), [number(2)]);
     world.asks(ROOM, number(3));
-    assert_eq!(world.told.pop(), Some(Told::CodeSent(number(3))), "*4 begins anew");
+    assert_eq!(world.told.pop(), Some(RelayAnswer::CodeSent(number(3))), "*4 begins anew");
     // A reader of one call is none of another's.
     world.enters(OTHER, "demo", "Hall");
     let reader = world.readers[&ROOM][0].id;
-    world.input(Input::Remove { call: OTHER, reader });
-    world.input(Input::Confirm { call: OTHER, reader });
+    world.input(RelayInput::Remove { call: OTHER, reader });
+    world.input(RelayInput::Confirm { call: OTHER, reader });
     assert_eq!(states(&world, ROOM).len(), 1);
 }
 
@@ -103,7 +103,7 @@ fn m7_whom_nobody_confirms_waits_no_longer_than_a_quarter_of_an_hour() {
     let reader = world.readers[&ROOM][0].id;
     world.after(15 * 60);
     assert!(states(&world, ROOM).is_empty() && world.relay.deadline().is_none());
-    world.input(Input::Confirm { call: ROOM, reader });
+    world.input(RelayInput::Confirm { call: ROOM, reader });
     assert!(states(&world, ROOM).is_empty(), "too late");
     world.joins(ROOM, &number(1));
     assert_eq!(states(&world, ROOM), [("+49…01".to_owned(), ReaderState::On)]);

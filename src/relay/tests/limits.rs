@@ -5,9 +5,9 @@ use super::*;
 #[test]
 fn c2_nothing_is_sent_to_a_number_outside_the_allowed_prefixes() {
     let mut world = World::new(10);
-    let premium = Number::parse("+881612345678").expect("a number");
+    let premium = PhoneNumber::parse("+881612345678").expect("a number");
     world.asks(ROOM, premium.clone());
-    assert_eq!(world.told.pop(), Some(Told::TooMany));
+    assert_eq!(world.told.pop(), Some(RelayAnswer::TooMany));
     let code = world.joins[&ROOM].clone();
     for text in [code.as_str(), "hello", "HELP", "START", "STOP"] {
         world.hears(&premium, text);
@@ -36,7 +36,7 @@ fn c2_a_meeting_has_a_limit_a_day_that_is_told_once_and_none_of_another_meetings
         texts.last().map(String::as_str),
         Some("Example: no more messages today, as their number is limited. The chat goes on.")
     );
-    world.input(Input::Notice { call: ROOM, text: "This meeting is being recorded.".to_owned().into() });
+    world.input(RelayInput::Notice { call: ROOM, text: "This meeting is being recorded.".to_owned().into() });
     assert_eq!(world.texts().len(), 1, "what must be known is told all the same (N-10)");
     world.writes(OTHER, "Bob", "hello");
     assert_eq!(world.texts(), ["Bob: hello"]);
@@ -73,7 +73,7 @@ fn c6_what_strangers_send_does_not_push_out_what_is_remembered_of_readers() {
     let mut world = World::new(10);
     world.subscribes(ROOM, number(1));
     let say = |world: &mut World, id: &str, from: u32| {
-        world.input(Input::Received { id: Some(id.to_owned()), from: number(from), text: format!("text of {id}").into() });
+        world.input(RelayInput::Received { id: Some(id.to_owned()), from: number(from), text: format!("text of {id}").into() });
     };
     say(&mut world, "mine", 1);
     for n in 0..5000 {

@@ -17,7 +17,7 @@ use crate::codec::{CodecKind, Decoder, Encoder, EncoderSettings};
 use crate::common::machine;
 use crate::common::phrase::Phrase;
 use crate::dsp::tone::Sine;
-use crate::net::udp::{Net as _, Reader, Socket, Traffic};
+use crate::net::udp::{Net as _, Socket, SocketReader, Traffic};
 
 /// A packet.
 const PTIME: Duration = Duration::from_millis(20);
@@ -320,7 +320,7 @@ impl Line {
 }
 
 /// Runs a phone: its two kinds of traffic, and the time.
-async fn run(line: Rc<RefCell<Line>>, mut sip: Reader, mut rtp: Reader, phase: Duration) {
+async fn run(line: Rc<RefCell<Line>>, mut sip: SocketReader, mut rtp: SocketReader, phase: Duration) {
     let mut clock = tokio::time::interval_at(tokio::time::Instant::now() + phase, PTIME);
     let (mut message, mut packet) = ([0; 65_536], [0; 2_048]);
     loop {

@@ -33,7 +33,7 @@ use super::endpoint::Endpoint;
 use super::{Change, Command, ConnectionId, Event, Flow, Input, Output, Settings, Standing, Transport};
 use crate::common::cause::Cause;
 use crate::common::machine::{self, Machine};
-use crate::net::tls::{ClientFiles, Server, TlsFiles};
+use crate::net::tls::{ClientFiles, TlsFiles, TlsServer};
 use crate::net::udp::Net;
 
 /// Commands and events that may wait. Commands: the sender waits. Events: the call is ended with [`Cause::Stalled`].
@@ -118,9 +118,9 @@ pub async fn start(net: Arc<dyn Net>, settings: Settings, listeners: Vec<Listene
     Ok(Running { handle, events, registrations, bound })
 }
 
-fn server(tls: Option<&ListenTls>) -> io::Result<Server> {
+fn server(tls: Option<&ListenTls>) -> io::Result<TlsServer> {
     let tls = tls.ok_or_else(|| io::Error::other("no certificate"))?;
-    Server::open(tls.files.clone(), &[], tls.clients.clone()).map_err(io::Error::other)
+    TlsServer::open(tls.files.clone(), &[], tls.clients.clone()).map_err(io::Error::other)
 }
 
 /// The ways up.
@@ -134,7 +134,7 @@ struct StreamListener {
     index: u16,
     bound: SocketAddr,
     /// For TLS.
-    server: Option<Server>,
+    server: Option<TlsServer>,
 }
 
 impl StreamListener {
@@ -203,7 +203,7 @@ impl Task {
         }
     }
 
-    fn listen(&mut self, index: u16, addr: SocketAddr, server: Option<Server>) -> io::Result<SocketAddr> {
+    fn listen(&mut self, index: u16, addr: SocketAddr, server: Option<TlsServer>) -> io::Result<SocketAddr> {
         let listener = stream::listen(addr)?;
         let bound = listener.local_addr()?;
         self.streams_in.push(StreamListener { index, bound, server });

@@ -10,7 +10,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use crate::common::machine;
-use crate::net::udp::{Net, Reader, Socket, Traffic};
+use crate::net::udp::{Net, Socket, SocketReader, Traffic};
 use crate::sip::{Flow, Transport};
 
 /// Peers whose local address is remembered; when full, all are looked up again.
@@ -22,7 +22,7 @@ struct UdpListener {
     index: u16,
     bound: SocketAddr,
     socket: Box<dyn Socket>,
-    reader: Reader,
+    reader: SocketReader,
 }
 
 /// All UDP listeners.

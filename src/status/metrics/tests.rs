@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
-use crate::store::{self, Broken, Head, LedgerStatus, Verification, VerifyError, Why};
+use crate::store::{self, Broken, BrokenReason, LedgerHead, LedgerStatus, Verification, VerifyError};
 use crate::telemetry::metrics::Unwritten;
 
 /// A scrape in which every metric has a sample.
@@ -18,7 +18,7 @@ fn scrape() -> String {
     counted.alarm();
     counted.unwritten(Unwritten::Ledger);
     counted.reloaded(false);
-    let calls = vec![Stage::In, Stage::In, Stage::Menu];
+    let calls = vec![CallStage::In, CallStage::In, CallStage::Menu];
     text(Census { calls, accounts: vec![("pbx".into(), false)], ready: true, ..Census::default() }, &counted)
 }
 
@@ -66,8 +66,8 @@ fn o5_a_scrape_says_what_is_up_and_what_has_been() {
 
 #[test]
 fn n8_a_scrape_publishes_the_head_and_says_when_the_ledger_is_broken() {
-    let head = Head { count: 9, hash: [0xab; 32], key: Some([1; 32]) };
-    let outcome = Err(VerifyError::Broken(Broken { at: 5, why: Why::Changed }));
+    let head = LedgerHead { count: 9, hash: [0xab; 32], key: Some([1; 32]) };
+    let outcome = Err(VerifyError::Broken(Broken { at: 5, why: BrokenReason::Changed }));
     let ledger = LedgerStatus { head, waiting: 2, stuck: true, verified: Some(Verification { at: 5000, outcome }) };
     let text = text(Census { ledger, ..Census::default() }, &Counted::default());
     assert_eq!(store::read_heads(&text), [head]);

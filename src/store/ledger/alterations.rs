@@ -8,7 +8,7 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::chain::{Chain, Reason, signed};
 use super::columns::{AT, COLUMNS, EPOCH, KEY, KIND, SIGNATURE, WIDTH, hash};
-use super::head::Head;
+use super::head::LedgerHead;
 use super::key::{KeyPlace, Public};
 use super::verify::verify_in;
 use super::{LedgerEntry, Verified, VerifyError, read_heads};
@@ -36,7 +36,7 @@ struct Ledger {
     connection: Connection,
     lines: Vec<Line>,
     /// After each line.
-    heads: Vec<Head>,
+    heads: Vec<LedgerHead>,
     /// The only secret that is still there.
     secret: SigningKey,
     public: Public,
@@ -69,7 +69,7 @@ impl Ledger {
     }
 
     /// What a verifier says of these lines, with what lies beside them.
-    fn verify(&self, lines: &[Line], beside: (Public, Head), published: &[Head]) -> Result<Verified, VerifyError> {
+    fn verify(&self, lines: &[Line], beside: (Public, LedgerHead), published: &[LedgerHead]) -> Result<Verified, VerifyError> {
         self.connection.execute_batch("BEGIN; DELETE FROM ledger;").expect("a transaction");
         let marks = ["?"; WIDTH + 1].join(",");
         {
@@ -92,7 +92,7 @@ fn read(connection: &Connection) -> Vec<Line> {
 }
 
 /// Heads as they come back from elsewhere: a few of many, the last of them not at the end.
-fn copied(random: &mut SplitMix, heads: &[Head]) -> Vec<Head> {
+fn copied(random: &mut SplitMix, heads: &[LedgerHead]) -> Vec<LedgerHead> {
     let last = heads[below(random, heads.len())];
     let earlier = heads[below(random, usize::try_from(last.count).expect("small"))];
     let log = format!(
@@ -237,7 +237,7 @@ fn alter(lines: &mut Vec<Line>, published: usize, secret: &SigningKey, random: &
 }
 
 /// What lies beside the store, made to fit.
-fn beside(lines: &[Line], ledger: &Ledger) -> (Public, Head) {
+fn beside(lines: &[Line], ledger: &Ledger) -> (Public, LedgerHead) {
     let key = lines.iter().rev().find(|line| is_epoch(line)).and_then(|line| match &line[KEY] {
         Value::Blob(key) => <[u8; 32]>::try_from(key.as_slice()).ok(),
         _ => None,
@@ -247,7 +247,7 @@ fn beside(lines: &[Line], ledger: &Ledger) -> (Public, Head) {
         _ => [0; 32],
     };
     let public = if lines.is_empty() { Public::default() } else { Public { current: key, ..ledger.public } };
-    (public, Head { count: lines.len() as u64, hash, key })
+    (public, LedgerHead { count: lines.len() as u64, hash, key })
 }
 
 #[test]

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::head::Hex;
 use super::lines::{Deletion, EpochLine, LedgerEntry, LedgerLine, LedgerQuery, LedgerRow, NoticeOutcome};
 use super::old;
-use crate::common::redact::Caller;
+use crate::common::redact::MaskedCaller;
 use crate::store::{Consent, MOST_ROWS, Phone, StoreError, integer};
 
 /// All columns that the hash covers, in its order; `hash` follows.
@@ -213,7 +213,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Option<LedgerRow>> {
     let entry = match kind.as_str() {
         NOTICE => notice(row, what, at)?.map(LedgerEntry::Notice),
         CONSENT => Some(LedgerEntry::Consent(Consent {
-            number: Caller::new(&row.get::<_, String>("caller")?),
+            number: MaskedCaller::new(&row.get::<_, String>("caller")?),
             device: row.get("device")?,
             call: row.get("call")?,
             means: first,
@@ -245,7 +245,7 @@ fn notice(row: &Row<'_>, what: Vec<String>, at: u64) -> rusqlite::Result<Option<
         phone: Phone {
             dialog: row.get("dialog")?,
             address: row.get("address")?,
-            caller: Caller::new(&row.get::<_, String>("caller")?),
+            caller: MaskedCaller::new(&row.get::<_, String>("caller")?),
             proof: row.get("proof")?,
         },
         what,

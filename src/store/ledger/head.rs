@@ -22,7 +22,7 @@ const LONGEST: usize = 64 * 1024;
 
 /// A head: `100:`, 64 hexadecimal digits, and, since lines are signed, `:` and 64 more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Head {
+pub struct LedgerHead {
     /// Lines.
     pub count: u64,
     /// Hash of the newest; zeros for none.
@@ -31,29 +31,29 @@ pub struct Head {
     pub key: Option<[u8; 32]>,
 }
 
-/// The text is no [`Head`].
+/// The text is no [`LedgerHead`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a head of the ledger: a count, a colon and 64 hexadecimal digits, then perhaps a colon and 64 more")]
-pub struct BadHead;
+pub struct BadLedgerHead;
 
-impl fmt::Display for Head {
+impl fmt::Display for LedgerHead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.count, Hex(&self.hash))?;
         self.key.map_or(Ok(()), |key| write!(f, ":{}", Hex(&key)))
     }
 }
 
-impl FromStr for Head {
-    type Err = BadHead;
+impl FromStr for LedgerHead {
+    type Err = BadLedgerHead;
 
-    fn from_str(text: &str) -> Result<Self, BadHead> {
+    fn from_str(text: &str) -> Result<Self, BadLedgerHead> {
         let mut parts = text.split(':');
-        let count = parts.next().filter(|count| count.bytes().all(|byte| byte.is_ascii_digit())).ok_or(BadHead)?;
-        let hash = parts.next().and_then(from_hex).ok_or(BadHead)?;
-        let key = parts.next().map(|key| from_hex(key).ok_or(BadHead)).transpose()?;
+        let count = parts.next().filter(|count| count.bytes().all(|byte| byte.is_ascii_digit())).ok_or(BadLedgerHead)?;
+        let hash = parts.next().and_then(from_hex).ok_or(BadLedgerHead)?;
+        let key = parts.next().map(|key| from_hex(key).ok_or(BadLedgerHead)).transpose()?;
         match parts.next() {
-            None => Ok(Self { count: count.parse().map_err(|_| BadHead)?, hash, key }),
-            Some(_) => Err(BadHead),
+            None => Ok(Self { count: count.parse().map_err(|_| BadLedgerHead)?, hash, key }),
+            Some(_) => Err(BadLedgerHead),
         }
     }
 }
@@ -61,7 +61,7 @@ impl FromStr for Head {
 /// The heads in a file that was copied off the machine: lines of the log (as text, JSON, or printed by `journalctl`), a scrape of
 /// `/metrics`, the host's export (CSV or JSON), or bare heads, one a line. Anything else in it is passed over.
 #[must_use]
-pub fn read(text: &str) -> Vec<Head> {
+pub fn read(text: &str) -> Vec<LedgerHead> {
     if let Ok(document) = serde_json::from_str::<serde_json::Value>(text) {
         return in_json(&document).into_iter().collect();
     }
@@ -74,11 +74,11 @@ pub fn read(text: &str) -> Vec<Head> {
     }
 }
 
-fn bare(text: &str) -> Option<Head> {
+fn bare(text: &str) -> Option<LedgerHead> {
     text.trim().trim_matches('"').parse().ok()
 }
 
-fn in_line(line: &str) -> Option<Head> {
+fn in_line(line: &str) -> Option<LedgerHead> {
     let line = line.trim();
     if line.starts_with('{') {
         return in_json(&serde_json::from_str(line).ok()?);
@@ -90,7 +90,7 @@ fn in_line(line: &str) -> Option<Head> {
 }
 
 /// A line of the log as text. Ours begin with their target; the first one on a line is ours, whatever values stand behind it.
-fn in_log(line: &str) -> Option<Head> {
+fn in_log(line: &str) -> Option<LedgerHead> {
     let (prefix, ours) = line.split_at(line.find("roomgate::")?);
     if prefix.contains(['=', '"']) {
         return None;
@@ -103,7 +103,7 @@ fn in_log(line: &str) -> Option<Head> {
 }
 
 /// The host's export, a line of the log, or an entry of the journal.
-fn in_json(value: &serde_json::Value) -> Option<Head> {
+fn in_json(value: &serde_json::Value) -> Option<LedgerHead> {
     let text = |name: &str| value.get(name).and_then(serde_json::Value::as_str);
     if let Some(head) = text(COLUMN) {
         return bare(head);
@@ -139,8 +139,8 @@ pub(super) fn from_hex(text: &str) -> Option<[u8; 32]> {
 mod tests {
     use super::*;
 
-    fn head(count: u64, key: Option<u8>) -> Head {
-        Head { count, hash: [0xab; 32], key: key.map(|key| [key; 32]) }
+    fn head(count: u64, key: Option<u8>) -> LedgerHead {
+        LedgerHead { count, hash: [0xab; 32], key: key.map(|key| [key; 32]) }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags, Row};
 
 use super::chain::signed;
 use super::columns::{AT, COLUMNS, EPOCH, KEY, KIND, SIGNATURE, WIDTH, hash};
-use super::head::Head;
+use super::head::LedgerHead;
 use super::key::{KeyPlace, Public};
 use super::old;
 use crate::store::{FILE, HEAD_FILE, StoreError};
@@ -24,7 +24,7 @@ const TRIES: usize = 3;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verified {
     /// Its end.
-    pub head: Head,
+    pub head: LedgerHead,
     /// Epochs in it.
     pub epochs: u64,
     /// Heads that it was held against, the one beside the store among them.
@@ -33,7 +33,7 @@ pub struct Verified {
 
 /// What does not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub enum BrokenReason {
     /// A line is missing, or one too many is there.
     Order,
     /// It is not what was written, or does not follow the one before it.
@@ -55,7 +55,7 @@ pub struct Broken {
     /// The first line that does not fit, or the first one that is missing.
     pub at: u64,
     /// Why.
-    pub why: Why,
+    pub why: BrokenReason,
 }
 
 /// Why [`verify`] does not vouch for a ledger.
@@ -75,7 +75,7 @@ impl From<rusqlite::Error> for VerifyError {
     }
 }
 
-impl Why {
+impl BrokenReason {
     /// For people.
     #[must_use]
     pub const fn words(self) -> &'static str {
@@ -97,7 +97,7 @@ impl Why {
 ///
 /// # Errors
 /// [`VerifyError::Broken`] at the first line that does not fit; [`VerifyError::Store`] if there is nothing to read.
-pub fn verify(directory: &Path, keys: &Path, heads: &[Head]) -> Result<Verified, VerifyError> {
+pub fn verify(directory: &Path, keys: &Path, heads: &[LedgerHead]) -> Result<Verified, VerifyError> {
     let connection = Connection::open_with_flags(directory.join(FILE), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     connection.busy_timeout(crate::store::WAITS)?;
     let beside = || -> Result<Beside, StoreError> {
@@ -108,16 +108,16 @@ pub fn verify(directory: &Path, keys: &Path, heads: &[Head]) -> Result<Verified,
 }
 
 /// What lies beside the store: public halves of the keys that are there, and the last head.
-type Beside = (Option<Public>, Option<Head>);
+type Beside = (Option<Public>, Option<LedgerHead>);
 
 /// [`verify`], wherever the store is.
 pub(super) fn verify_in(
     connection: &Connection,
     key: Option<&old::Key>,
     beside: impl Fn() -> Result<Beside, StoreError>,
-    heads: &[Head],
+    heads: &[LedgerHead],
 ) -> Result<Verified, VerifyError> {
-    let mut heads: Vec<Head> = heads.to_vec();
+    let mut heads: Vec<LedgerHead> = heads.to_vec();
     let own = beside()?.1;
     let given = heads.len();
     heads.extend(own);
@@ -134,11 +134,11 @@ pub(super) fn verify_in(
         let before = walk.head.count;
         walk.read(connection)?;
         if walk.head.count == before && tried >= TRIES {
-            return Err(Broken { at: before + 1, why: Why::Key }.into());
+            return Err(Broken { at: before + 1, why: BrokenReason::Key }.into());
         }
     }
     if heads.last().is_some_and(|last| last.count > walk.head.count) {
-        return Err(Broken { at: walk.head.count + 1, why: Why::Cut }.into());
+        return Err(Broken { at: walk.head.count + 1, why: BrokenReason::Cut }.into());
     }
     Ok(Verified { head: walk.head, epochs: walk.epochs, heads: given + usize::from(own.is_some()) })
 }
@@ -146,10 +146,10 @@ pub(super) fn verify_in(
 /// How far it was read.
 #[derive(Default)]
 struct Walk<'a> {
-    head: Head,
+    head: LedgerHead,
     epochs: u64,
     /// By count.
-    heads: &'a [Head],
+    heads: &'a [LedgerHead],
 }
 
 impl Walk<'_> {
@@ -158,14 +158,14 @@ impl Walk<'_> {
         old::walk(connection, key, |step| {
             let at = self.head.count + 1;
             let whole = step.sequence == i64::try_from(at).unwrap_or(i64::MAX) && step.fits;
-            self.head = Head { count: at, hash: step.hash, key: None };
+            self.head = LedgerHead { count: at, hash: step.hash, key: None };
             let published =
                 self.published(at).all(|head| head.key.is_none() && (head.hash == step.mac || head.hash == step.hash));
             if broken.is_none() && !whole {
-                broken = Some(Broken { at, why: Why::Changed });
+                broken = Some(Broken { at, why: BrokenReason::Changed });
             }
             if broken.is_none() && !published {
-                broken = Some(Broken { at, why: Why::Head });
+                broken = Some(Broken { at, why: BrokenReason::Head });
             }
             Ok(())
         })?;
@@ -196,7 +196,7 @@ impl Walk<'_> {
         let at = self.head.count + 1;
         let broken = |why| VerifyError::Broken(Broken { at, why });
         if row.get_ref(0)?.as_i64().ok() != i64::try_from(at).ok() {
-            return Err(broken(Why::Order));
+            return Err(broken(BrokenReason::Order));
         }
         let mut columns = [ValueRef::Null; WIDTH];
         for (index, column) in columns.iter_mut().enumerate() {
@@ -204,18 +204,18 @@ impl Walk<'_> {
         }
         let hash = hash(&self.head.hash, columns.iter().copied());
         if row.get_ref(WIDTH)?.as_blob().ok() != Some(&hash[..]) {
-            return Err(broken(Why::Changed));
+            return Err(broken(BrokenReason::Changed));
         }
         if columns[KIND] == ValueRef::Text(EPOCH.as_bytes()) {
-            self.head.key = Some(self.successor(at, &columns).ok_or(broken(Why::Unsigned))?);
+            self.head.key = Some(self.successor(at, &columns).ok_or(broken(BrokenReason::Unsigned))?);
             self.epochs += 1;
         } else if self.head.key.is_none() {
-            return Err(broken(Why::Unsigned));
+            return Err(broken(BrokenReason::Unsigned));
         }
         (self.head.count, self.head.hash) = (at, hash);
         let known = self.head.key;
         if self.published(at).any(|head| head.hash != hash || (head.key.is_some() && head.key != known)) {
-            return Err(broken(Why::Head));
+            return Err(broken(BrokenReason::Head));
         }
         Ok(())
     }
@@ -229,7 +229,7 @@ impl Walk<'_> {
         signer.verify_strict(&signed(sequence, &self.head.hash, at, &key), &signature).is_ok().then_some(key)
     }
 
-    fn published(&self, count: u64) -> impl Iterator<Item = &Head> {
+    fn published(&self, count: u64) -> impl Iterator<Item = &LedgerHead> {
         let from = self.heads.partition_point(|head| head.count < count);
         self.heads[from..].iter().take_while(move |head| head.count == count)
     }

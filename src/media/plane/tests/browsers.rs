@@ -5,7 +5,7 @@ use crate::media::peer::browser::Browser;
 use crate::media::peer::{NegotiationError, PeerChange, PeerFactory};
 
 fn connected(rig: &Rig) -> usize {
-    let is_connected = |told: &&MeetingHeard| matches!(told, MeetingHeard::Peer { change: PeerChange::Connected, .. });
+    let is_connected = |told: &&BridgeEvent| matches!(told, BridgeEvent::Peer { change: PeerChange::Connected, .. });
     rig.told.iter().filter(is_connected).count()
 }
 
@@ -78,13 +78,13 @@ fn a_connection_that_takes_over_an_address_keeps_it_when_the_old_one_is_closed()
     rig.run(500);
     let level = rig.phones[phone].hears(&[950.0])[0];
     assert!(is_as_loud_as_it_was_hummed(level), "{level}");
-    rig.planes[0].unseat(End::Peer(old));
+    rig.planes[0].unseat(MediaEnd::Peer(old));
     rig.ends();
 }
 
 fn changes(rig: &mut Rig) -> Vec<PeerChange> {
     let told = std::mem::take(&mut rig.told);
-    told.into_iter().filter_map(|told| if let MeetingHeard::Peer { change, .. } = told { Some(change) } else { None }).collect()
+    told.into_iter().filter_map(|told| if let BridgeEvent::Peer { change, .. } = told { Some(change) } else { None }).collect()
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn m5_a_browser_that_falls_silent_is_told_as_not_alive_comes_back_and_is_given_u
     rig.run(2_000);
     assert_eq!(changes(&mut rig), [PeerChange::Gone]);
     assert!(rig.planes[0].peers.is_empty(), "the connection is; its seat is the meeting's to take");
-    rig.planes[0].unseat(End::Peer(gone));
+    rig.planes[0].unseat(MediaEnd::Peer(gone));
     rig.ends();
 }
 

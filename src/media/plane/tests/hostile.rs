@@ -56,7 +56,7 @@ fn s7_rtp_from_a_foreign_address_is_counted_and_never_followed_even_where_it_com
     assert!(rig.phones[phone].events().is_empty(), "nothing flows");
     // The rig itself watches that nothing is sent to the stranger.
     rig.run(500);
-    assert!(matches!(rig.phones[phone].events()[..], [Heard::Flowing]));
+    assert!(matches!(rig.phones[phone].events()[..], [MediaEvent::Flowing]));
     let stats = rig.port_of(phone).stats();
     assert_eq!((stats.refused, stats.lost), (20, 0));
     rig.ends();

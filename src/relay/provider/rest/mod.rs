@@ -1,6 +1,6 @@
 //! Providers that are reached by HTTP: one request for each parcel, and webhooks for what comes back.
 //!
-//! What differs between them is a [`Dialect`], which has neither socket nor clock; what they share is here: connections, time limits,
+//! What differs between them is a [`RestDialect`], which has neither socket nor clock; what they share is here: connections, time limits,
 //! rests that are asked for, and for each parcel exactly one outcome. A request that never left is put off; one that was never answered
 //! may have arrived (C-7).
 #![allow(clippy::disallowed_methods, reason = "a driver: it has sockets and a clock")]
@@ -24,11 +24,11 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::mpsc;
 
-use super::{Event, Outcome, Parcel, Provider, WebhookAnswer, WebhookCall};
+use super::{OutgoingSms, Provider, ProviderEvent, SubmitOutcome, WebhookAnswer, WebhookCall};
 use crate::common::log_limit::LogLimit;
 use crate::common::machine;
 use crate::net::tls;
-use connector::Connector;
+use connector::SmsConnector;
 
 /// Requests that may be unanswered.
 const TAKES: usize = 8;
@@ -43,9 +43,9 @@ const UNWELCOME_FOR: Duration = Duration::from_secs(30);
 
 /// What an answer means.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum SubmitVerdict {
     /// The parcel has ended so.
-    Ended(Outcome),
+    Ended(SubmitOutcome),
     /// The service wants to be left alone for a while, and has not taken the parcel.
     Rest,
 }
@@ -77,21 +77,21 @@ impl Trouble {
 }
 
 /// What one service wants to hear, and what it says.
-pub(super) trait Dialect: Send + Sync {
+pub(super) trait RestDialect: Send + Sync {
     /// The request that submits a parcel; `None`: it cannot be written.
-    fn request(&self, parcel: &Parcel, now: SystemTime) -> Option<Request<Bytes>>;
+    fn request(&self, parcel: &OutgoingSms, now: SystemTime) -> Option<Request<Bytes>>;
 
     /// What an answer of this status and body says of a parcel; only of those that speak of the parcel.
-    fn verdict(&self, parcel: &Parcel, status: StatusCode, body: &[u8]) -> Verdict;
+    fn verdict(&self, parcel: &OutgoingSms, status: StatusCode, body: &[u8]) -> SubmitVerdict;
 
     /// What the service has called us for.
     fn webhook(&self, call: &WebhookCall, now: SystemTime) -> WebhookAnswer;
 }
 
 struct Shared {
-    dialect: Box<dyn Dialect>,
-    web: Client<Connector, Full<Bytes>>,
-    events: mpsc::Sender<Event>,
+    dialect: Box<dyn RestDialect>,
+    web: Client<SmsConnector, Full<Bytes>>,
+    events: mpsc::Sender<ProviderEvent>,
     rests: AtomicBool,
     said: Mutex<Said>,
 }
@@ -109,34 +109,34 @@ struct Said {
 }
 
 /// A service that is reached by HTTP.
-pub(super) struct Rest(Arc<Shared>);
+pub(super) struct RestProvider(Arc<Shared>);
 
-impl Rest {
+impl RestProvider {
     /// `ca`: trust the authorities in this file in the place of those of the system.
     pub(super) fn open(
-        dialect: Box<dyn Dialect>,
+        dialect: Box<dyn RestDialect>,
         ca: Option<PathBuf>,
-        events: mpsc::Sender<Event>,
+        events: mpsc::Sender<ProviderEvent>,
     ) -> Result<Self, tls::TlsError> {
         let trust = ca.map_or(tls::Trust::System, tls::Trust::Authorities);
-        let connector = Connector::new(tls::client(&trust)?.as_ref().clone());
+        let connector = SmsConnector::new(tls::client(&trust)?.as_ref().clone());
         let mut web = Client::builder(TokioExecutor::new());
         web.pool_timer(TokioTimer::new()).pool_max_idle_per_host(TAKES).pool_idle_timeout(Duration::from_secs(60));
         let (web, rests, said) = (web.build(connector), AtomicBool::new(false), Mutex::default());
         let shared = Shared { dialect, web, events, rests, said };
         // The first word: there is room for it.
-        let _ = shared.events.try_send(Event::Takes(TAKES));
+        let _ = shared.events.try_send(ProviderEvent::Takes(TAKES));
         Ok(Self(Arc::new(shared)))
     }
 }
 
-impl Provider for Rest {
-    fn submit(&self, parcel: Parcel) {
+impl Provider for RestProvider {
+    fn submit(&self, parcel: OutgoingSms) {
         let shared = Arc::clone(&self.0);
         tokio::spawn(async move {
             let outcome = shared.ask(&parcel).await;
             // Without anybody who listens the daemon stops.
-            let _ = shared.events.send(Event::Outcome { id: parcel.id, outcome }).await;
+            let _ = shared.events.send(ProviderEvent::Outcome { id: parcel.id, outcome }).await;
         });
     }
 
@@ -152,12 +152,12 @@ impl Provider for Rest {
 }
 
 impl Shared {
-    async fn ask(self: &Arc<Self>, parcel: &Parcel) -> Outcome {
+    async fn ask(self: &Arc<Self>, parcel: &OutgoingSms) -> SubmitOutcome {
         if self.rests.load(Ordering::Relaxed) {
-            return Outcome::Later;
+            return SubmitOutcome::Later;
         }
         let Some(request) = self.dialect.request(parcel, SystemTime::now()) else {
-            return Outcome::Refused("it cannot be written for this service".to_owned());
+            return SubmitOutcome::Refused("it cannot be written for this service".to_owned());
         };
         let (head, body) = request.into_parts();
         let answer = tokio::time::timeout(ANSWERS_WITHIN, self.web.request(Request::from_parts(head, Full::new(body)))).await;
@@ -166,15 +166,15 @@ impl Shared {
             Ok(Err(error)) => {
                 // Nothing travels before there is a connection.
                 let (trouble, outcome) = match error.is_connect() {
-                    true => (Trouble::Unreachable, Outcome::Later),
-                    false => (Trouble::Unanswered, Outcome::Unknown),
+                    true => (Trouble::Unreachable, SubmitOutcome::Later),
+                    false => (Trouble::Unanswered, SubmitOutcome::Unknown),
                 };
                 self.fails(trouble, &reason(&error));
                 return outcome;
             }
             Err(_) => {
                 self.fails(Trouble::Unanswered, "it takes too long");
-                return Outcome::Unknown;
+                return SubmitOutcome::Unknown;
             }
         };
         let (head, body) = answer.into_parts();
@@ -183,19 +183,19 @@ impl Shared {
         self.answered(parcel, head.status, &head.headers, &body)
     }
 
-    fn answered(self: &Arc<Self>, parcel: &Parcel, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Outcome {
+    fn answered(self: &Arc<Self>, parcel: &OutgoingSms, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> SubmitOutcome {
         let verdict = match concern(status) {
             Concern::Parcel => self.dialect.verdict(parcel, status, body),
-            Concern::Pace => Verdict::Rest,
-            Concern::Time => return Outcome::Later,
+            Concern::Pace => SubmitVerdict::Rest,
+            Concern::Time => return SubmitOutcome::Later,
             Concern::Us => {
                 self.fails(Trouble::Unwelcome, status.as_str());
                 self.rest(UNWELCOME_FOR);
-                return Outcome::Later;
+                return SubmitOutcome::Later;
             }
             Concern::Service => {
                 self.fails(Trouble::Unanswered, status.as_str());
-                return Outcome::Unknown;
+                return SubmitOutcome::Unknown;
             }
         };
         {
@@ -207,15 +207,15 @@ impl Shared {
             }
         }
         match verdict {
-            Verdict::Ended(outcome) => outcome,
-            Verdict::Rest => {
+            SubmitVerdict::Ended(outcome) => outcome,
+            SubmitVerdict::Rest => {
                 let length = retry_after(headers, SystemTime::now()).unwrap_or(RESTS.0).min(RESTS.1);
                 if self.rest(length)
                     && let Some(unsaid) = self.said().rest.says(machine::now())
                 {
                     tracing::info!(seconds = length.as_secs(), unsaid, "the SMS service asks for a rest");
                 }
-                Outcome::Later
+                SubmitOutcome::Later
             }
         }
     }
@@ -227,10 +227,10 @@ impl Shared {
         }
         let shared = Arc::clone(self);
         tokio::spawn(async move {
-            let _ = shared.events.send(Event::Takes(0)).await;
+            let _ = shared.events.send(ProviderEvent::Takes(0)).await;
             tokio::time::sleep(length).await;
             shared.rests.store(false, Ordering::Relaxed);
-            let _ = shared.events.send(Event::Takes(TAKES)).await;
+            let _ = shared.events.send(ProviderEvent::Takes(TAKES)).await;
         });
         true
     }
@@ -292,8 +292,8 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 }
 
 /// Another answer than one that takes the parcel: a service that says no says so for good.
-fn refused(status: StatusCode, code: Option<&str>) -> Verdict {
-    Verdict::Ended(Outcome::Refused(match code {
+fn refused(status: StatusCode, code: Option<&str>) -> SubmitVerdict {
+    SubmitVerdict::Ended(SubmitOutcome::Refused(match code {
         Some(code) => format!("status {}, code {}", status.as_u16(), code.chars().take(64).collect::<String>()),
         None => format!("status {}", status.as_u16()),
     }))

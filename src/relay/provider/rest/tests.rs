@@ -10,22 +10,22 @@ use super::twilio::{Twilio, TwilioSettings};
 use super::webhook::{Webhook, WebhookSettings};
 use super::*;
 use crate::common::redact::Redacted;
-use crate::relay::Number;
-use crate::relay::provider::{Fate, Heard};
+use crate::relay::PhoneNumber;
+use crate::relay::provider::{DeliveryOutcome, InboundSms};
 
 const TODAY: SystemTime = SystemTime::UNIX_EPOCH;
 /// What the vendor's own client signs this request by (`azure-communication-sms` 1.1.0).
 const AZURE_SAYS: &str =
     "HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature=Y2GCZQJB5Wf5zSxxtBpifZXHliT6dIjPMlGsN8129IE=";
 
-fn own() -> Number {
-    Number::parse("+12025550100").expect("a number")
+fn own() -> PhoneNumber {
+    PhoneNumber::parse("+12025550100").expect("a number")
 }
 
-fn parcel(text: &str) -> Parcel {
-    let to = Number::parse("+491715550101").expect("a number");
+fn parcel(text: &str) -> OutgoingSms {
+    let to = PhoneNumber::parse("+491715550101").expect("a number");
     let reference = "00000000-0000-8000-8000-000000000001".to_owned();
-    Parcel { id: 1, reference, to, text: text.to_owned().into(), cut: None, created: TODAY, again: false }
+    OutgoingSms { id: 1, reference, to, text: text.to_owned().into(), cut: None, created: TODAY, again: false }
 }
 
 fn twilio(token: &str) -> Twilio {
@@ -89,10 +89,10 @@ fn c10_twilio_is_asked_by_form_and_its_no_is_for_good() {
     assert_eq!(request.headers()["authorization"], "Basic QUMxOnQ=");
     let says = |status, body: &str| twilio("t").verdict(&parcel(""), status, body.as_bytes());
     let name = Some("SM1".to_owned());
-    assert_eq!(says(StatusCode::CREATED, "{\"sid\":\"SM1\"}"), Verdict::Ended(Outcome::Accepted { name }));
-    let no = Verdict::Ended(Outcome::Refused("status 400, code 21610".to_owned()));
+    assert_eq!(says(StatusCode::CREATED, "{\"sid\":\"SM1\"}"), SubmitVerdict::Ended(SubmitOutcome::Accepted { name }));
+    let no = SubmitVerdict::Ended(SubmitOutcome::Refused("status 400, code 21610".to_owned()));
     assert_eq!(says(StatusCode::BAD_REQUEST, "{\"code\":21610,\"message\":\"opted out: +49…\"}"), no);
-    assert_eq!(says(StatusCode::OK, "<html>Please log in to this network"), Verdict::Ended(Outcome::Unknown));
+    assert_eq!(says(StatusCode::OK, "<html>Please log in to this network"), SubmitVerdict::Ended(SubmitOutcome::Unknown));
 }
 
 /// What came as JSON is covered by the signature through its digest in the address: another body under the same address is a forgery.
@@ -127,27 +127,27 @@ fn c10_azure_gets_what_is_signed_with_date_host_and_digest_and_a_reference_that_
             status < 300
         )
     };
-    assert_eq!(says(&result(202)), Verdict::Ended(Outcome::Accepted { name: Some("m1".to_owned()) }));
-    assert_eq!(says(&result(400)), Verdict::Ended(Outcome::Refused("status 400".to_owned())));
-    assert_eq!(says(&result(429)), Verdict::Rest);
-    assert_eq!(says(&result(500)), Verdict::Ended(Outcome::Unknown));
-    assert_eq!(says("<html>Please log in to this network"), Verdict::Ended(Outcome::Unknown));
+    assert_eq!(says(&result(202)), SubmitVerdict::Ended(SubmitOutcome::Accepted { name: Some("m1".to_owned()) }));
+    assert_eq!(says(&result(400)), SubmitVerdict::Ended(SubmitOutcome::Refused("status 400".to_owned())));
+    assert_eq!(says(&result(429)), SubmitVerdict::Rest);
+    assert_eq!(says(&result(500)), SubmitVerdict::Ended(SubmitOutcome::Unknown));
+    assert_eq!(says("<html>Please log in to this network"), SubmitVerdict::Ended(SubmitOutcome::Unknown));
 }
 
 /// OASIS Repeatable Requests 1.0: the id and the date of a repeat are those of the first try, and a repeat can be refused as one.
 #[test]
 fn c7_azure_sees_a_repeat_as_one_and_its_no_to_the_repetition_says_nothing_of_the_first_try() {
     let hour = Duration::from_secs(3600);
-    let again = Parcel { created: TODAY + hour, again: true, ..parcel("hello") };
+    let again = OutgoingSms { created: TODAY + hour, again: true, ..parcel("hello") };
     let sent = |now| azure().request(&again, now).expect("a request").body().clone();
     assert_eq!(sent(TODAY + hour), sent(TODAY + 2 * hour), "also another day the same");
     let text = String::from_utf8(sent(TODAY).to_vec()).expect("JSON");
     assert!(text.contains("\"repeatabilityFirstSent\":\"Thu, 01 Jan 1970 01:00:00 GMT\""), "{text}");
-    let refused = |status: u16| Verdict::Ended(Outcome::Refused(format!("status {status}")));
+    let refused = |status: u16| SubmitVerdict::Ended(SubmitOutcome::Refused(format!("status {status}")));
     let body = r#"{"value":[{"to":"x","httpStatusCode":400,"repeatabilityResult":"Rejected","successful":false}]}"#;
     for (status, code, body) in [(409, 409, ""), (412, 412, ""), (202, 400, body)] {
         let verdict = |parcel| azure().verdict(parcel, StatusCode::from_u16(status).expect("a status"), body.as_bytes());
-        assert_eq!(verdict(&again), Verdict::Ended(Outcome::Unknowable), "{status}");
+        assert_eq!(verdict(&again), SubmitVerdict::Ended(SubmitOutcome::Unknowable), "{status}");
         assert_eq!(verdict(&parcel("hello")), refused(code), "{status}");
     }
     assert_eq!(azure().verdict(&again, StatusCode::BAD_REQUEST, b""), refused(400), "what is wrong with it was wrong before");
@@ -175,9 +175,9 @@ fn c10_events_of_event_grid_come_in_bundles_twice_and_in_any_order() {
     let unreadable = r#"{"id":"4","eventType":"Microsoft.Communication.SMSReceived","data":{"messageId":"m1","from":"nobody"}}"#;
     let other = r#"{"id":"3","eventType":"Microsoft.Communication.ChatMessageReceived","data":{}}"#;
     let answer = azure().webhook(&call(hook, &[], &format!("[{report},{received},{other},{unreadable},{received},17]")), TODAY);
-    let from = Number::parse("+491715550101").expect("a number");
-    let heard = Event::Heard(Heard { id: Some("m1".to_owned()), from, text: "hello".to_owned().into() });
-    let failed = Event::Receipt { name: "m0".to_owned(), fate: Fate::Failed };
+    let from = PhoneNumber::parse("+491715550101").expect("a number");
+    let heard = ProviderEvent::Heard(InboundSms { id: Some("m1".to_owned()), from, text: "hello".to_owned().into() });
+    let failed = ProviderEvent::Receipt { name: "m0".to_owned(), fate: DeliveryOutcome::Failed };
     assert_eq!((answer.status, answer.events), (StatusCode::OK, vec![failed, heard.clone(), heard]));
     assert_eq!(azure().webhook(&call(hook, &[], "nonsense"), TODAY).status, StatusCode::BAD_REQUEST);
     for stranger in ["https://meet.example/webhooks/sms/x", "https://meet.example/webhooks/sms/x?key=grie"] {
@@ -196,7 +196,7 @@ fn c9_a_picture_by_sms_is_one_word_and_no_markup() {
         let signed = parameters.iter().fold(url.to_owned(), |signed, (name, value)| format!("{signed}{name}{value}"));
         let call = call(url, &[("x-twilio-signature", &by_sha1("t", &signed))], &form);
         let answer = twilio("t").webhook(&call, TODAY);
-        let Some(Event::Heard(heard)) = answer.events.first() else { panic!("{answer:?}") };
+        let Some(ProviderEvent::Heard(heard)) = answer.events.first() else { panic!("{answer:?}") };
         assert_eq!(heard.text.expose(), expected);
     }
 }
@@ -224,7 +224,7 @@ fn c10_a_signed_message_is_taken_while_it_is_fresh_and_no_other() {
     assert_eq!([at(1_000, body), at(1_300, body), at(700, body)], [StatusCode::BAD_REQUEST; 3]);
     assert_eq!([at(1_301, body), at(699, body), at(1_000, &body[1..])], [StatusCode::FORBIDDEN; 3]);
     let says = |status, body: &str| webhook().verdict(&parcel(""), status, body.as_bytes());
-    let known = Verdict::Ended(Outcome::Accepted { name: Some(parcel("").reference) });
+    let known = SubmitVerdict::Ended(SubmitOutcome::Accepted { name: Some(parcel("").reference) });
     assert_eq!((says(StatusCode::CONFLICT, ""), says(StatusCode::NO_CONTENT, "")), (known.clone(), known));
 }
 
@@ -295,10 +295,10 @@ async fn c7_a_connection_that_is_never_made_has_taken_no_message() {
     let url = format!("https://{}/out", silent.local_addr().expect("an address"));
     let dialect = Webhook::new(WebhookSettings { url, secret: "sixteen letters!".to_owned().into() }, own());
     let (events, mut said) = mpsc::channel(8);
-    let rest = Rest::open(Box::new(dialect), None, events).expect("a client");
-    assert_eq!(said.recv().await, Some(Event::Takes(TAKES)));
+    let rest = RestProvider::open(Box::new(dialect), None, events).expect("a client");
+    assert_eq!(said.recv().await, Some(ProviderEvent::Takes(TAKES)));
     rest.submit(parcel("hello"));
-    assert_eq!(said.recv().await, Some(Event::Outcome { id: 1, outcome: Outcome::Later }));
+    assert_eq!(said.recv().await, Some(ProviderEvent::Outcome { id: 1, outcome: SubmitOutcome::Later }));
 }
 
 proptest! {

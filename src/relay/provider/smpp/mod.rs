@@ -1,6 +1,6 @@
 //! `smpp`: a short message centre by SMPP 3.4, bound as a transceiver.
 //!
-//! Over each connection a [`Session`]; when it ends, what was submitted and never answered is said to be so (C-7), and the next one is made.
+//! Over each connection a [`SmppSession`]; when it ends, what was submitted and never answered is said to be so (C-7), and the next one is made.
 #![allow(clippy::disallowed_methods, reason = "a driver: it has a socket and a clock")]
 
 mod pdu;
@@ -19,13 +19,13 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_rustls::TlsConnector;
 
-use super::{Event, Heard, Outcome, Parcel, Provider};
+use super::{InboundSms, OutgoingSms, Provider, ProviderEvent, SubmitOutcome};
 use crate::common::log_limit::LogLimit;
 use crate::common::machine::{self, Machine as _};
 use crate::common::redact::Redacted;
 use crate::net::tls;
-use crate::relay::Number;
-use session::{Input, Output, Session, Why};
+use crate::relay::PhoneNumber;
+use session::{SmppInput, SmppOutput, SmppSession, SmppSessionEnd};
 
 /// Orders that may wait for the task; more than any window has.
 const ORDERS: usize = 1024;
@@ -38,7 +38,7 @@ const GOOD: Duration = Duration::from_secs(30);
 
 /// As whom we bind.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Login {
+pub struct SmppLogin {
     /// At most 15 characters.
     pub system_id: String,
     /// At most 8 characters.
@@ -57,7 +57,7 @@ pub struct SmppSettings {
     /// By TLS, trusting the authorities in this file, or those of the system.
     pub tls: Option<Option<PathBuf>>,
     /// As whom.
-    pub login: Login,
+    pub login: SmppLogin,
     /// Parts that may be unanswered.
     pub window: usize,
     /// How long a silent connection is left alone.
@@ -65,25 +65,25 @@ pub struct SmppSettings {
 }
 
 enum Order {
-    Submit(Parcel),
+    Submit(OutgoingSms),
     Taken(u64),
 }
 
 /// The way to the task that has the connection; it ends with this.
-pub(super) struct Smpp {
+pub(super) struct SmppProvider {
     orders: mpsc::Sender<Order>,
 }
 
-impl Smpp {
-    pub(super) fn open(settings: SmppSettings, from: Number, events: mpsc::Sender<Event>) -> Self {
+impl SmppProvider {
+    pub(super) fn open(settings: SmppSettings, from: PhoneNumber, events: mpsc::Sender<ProviderEvent>) -> Self {
         let (orders, inbox) = mpsc::channel(ORDERS);
         tokio::spawn(Task { settings, from, events, sessions: 0, logs: Logs::default() }.run(inbox));
         Self { orders }
     }
 }
 
-impl Provider for Smpp {
-    fn submit(&self, parcel: Parcel) {
+impl Provider for SmppProvider {
+    fn submit(&self, parcel: OutgoingSms) {
         // At most a window is unanswered, and the task answers for each that it takes; without it nobody waits for an answer.
         if self.orders.try_send(Order::Submit(parcel)).is_err() {
             tracing::error!("an SMS waits for the next start: the SMPP task is gone");
@@ -98,8 +98,8 @@ impl Provider for Smpp {
 
 struct Task {
     settings: SmppSettings,
-    from: Number,
-    events: mpsc::Sender<Event>,
+    from: PhoneNumber,
+    events: mpsc::Sender<ProviderEvent>,
     /// Connections so far: an answer to what came over an earlier one has nowhere to go.
     sessions: u32,
     logs: Logs,
@@ -138,7 +138,7 @@ impl Task {
                 tokio::select! {
                     () = tokio::time::sleep_until(again.into()) => break,
                     order = orders.recv() => match order {
-                        Some(Order::Submit(parcel)) => self.say(Event::Outcome { id: parcel.id, outcome: Outcome::Later }).await,
+                        Some(Order::Submit(parcel)) => self.say(ProviderEvent::Outcome { id: parcel.id, outcome: SubmitOutcome::Later }).await,
                         Some(Order::Taken(_)) => {}
                         None => return,
                     },
@@ -148,11 +148,11 @@ impl Task {
     }
 
     /// Whoever listens reads what it is told before long; without anybody the task ends by itself.
-    async fn say(&self, event: Event) {
+    async fn say(&self, event: ProviderEvent) {
         let _ = self.events.send(event).await;
     }
 
-    /// The sequence number that was made a number for [`Event::Taken`], if it is of this connection.
+    /// The sequence number that was made a number for [`ProviderEvent::Taken`], if it is of this connection.
     fn sequence(&self, number: u64) -> Option<u32> {
         (number >> 32 == u64::from(self.sessions)).then(|| u32::try_from(number & u64::from(u32::MAX)).ok())?
     }
@@ -176,7 +176,7 @@ impl Task {
 
     /// One session. `None`: we have ended it, for good.
     async fn converse(&mut self, mut stream: Box<dyn Stream>, orders: &mut mpsc::Receiver<Order>) -> Option<String> {
-        let mut session = Session::new(machine::now(), self.settings.clone(), self.from.clone());
+        let mut session = SmppSession::new(machine::now(), self.settings.clone(), self.from.clone());
         self.sessions = self.sessions.wrapping_add(1);
         let mut buffer = BytesMut::new();
         let mut ending = false;
@@ -197,21 +197,21 @@ impl Task {
                     }
                 },
                 order = orders.recv(), if !ending => match order {
-                    Some(Order::Submit(parcel)) => session.handle(machine::now(), Input::Submit(parcel)),
+                    Some(Order::Submit(parcel)) => session.handle(machine::now(), SmppInput::Submit(parcel)),
                     Some(Order::Taken(number)) => {
                         if let Some(sequence) = self.sequence(number) {
-                            session.handle(machine::now(), Input::Taken(sequence));
+                            session.handle(machine::now(), SmppInput::Taken(sequence));
                         }
                     }
                     None => {
                         ending = true;
-                        session.handle(machine::now(), Input::Unbind);
+                        session.handle(machine::now(), SmppInput::Unbind);
                     }
                 },
                 () = tokio::time::sleep_until(at.into()) => session.wake(machine::now()),
             }
         };
-        self.say(Event::Takes(0)).await;
+        self.say(ProviderEvent::Takes(0)).await;
         let unanswered: Vec<u64> = session.unanswered().collect();
         if !unanswered.is_empty()
             && let Some(unsaid) = self.logs.unanswered.says(machine::now())
@@ -219,50 +219,56 @@ impl Task {
             tracing::warn!(parcels = unanswered.len(), unsaid, "unanswered when the SMPP session ended");
         }
         for id in unanswered {
-            self.say(Event::Outcome { id, outcome: Outcome::Unknown }).await;
+            self.say(ProviderEvent::Outcome { id, outcome: SubmitOutcome::Unknown }).await;
         }
         (!ending).then_some(why)
     }
 
-    async fn follow(&mut self, session: &mut Session, stream: &mut Box<dyn Stream>) -> std::io::Result<Option<Why>> {
+    async fn follow(
+        &mut self,
+        session: &mut SmppSession,
+        stream: &mut Box<dyn Stream>,
+    ) -> std::io::Result<Option<SmppSessionEnd>> {
         while let Some(output) = session.poll() {
             match output {
-                Output::Write(octets) => {
+                SmppOutput::Write(octets) => {
                     let written = tokio::time::timeout(session::ANSWERS_WITHIN, stream.write_all(&octets)).await;
                     written.map_err(|_| std::io::ErrorKind::TimedOut)??;
                 }
-                Output::Bound => {
+                SmppOutput::Bound => {
                     if let Some(unsaid) = self.logs.bound.says(machine::now()) {
                         tracing::info!(host = self.settings.host, unsaid, "SMPP session bound");
                     }
                 }
-                Output::Takes(places) => self.say(Event::Takes(places)).await,
-                Output::Outcome(id, outcome) => self.say(Event::Outcome { id, outcome }).await,
-                Output::Receipt { name, fate } => self.say(Event::Receipt { name, fate }).await,
-                Output::Received { from, text } => self.say(Event::Heard(Heard { id: None, from, text })).await,
-                Output::Secure(sequence) => self.say(Event::Taken(u64::from(self.sessions) << 32 | u64::from(sequence))).await,
-                Output::Close(why) => return Ok(Some(why)),
+                SmppOutput::Takes(places) => self.say(ProviderEvent::Takes(places)).await,
+                SmppOutput::Outcome(id, outcome) => self.say(ProviderEvent::Outcome { id, outcome }).await,
+                SmppOutput::Receipt { name, fate } => self.say(ProviderEvent::Receipt { name, fate }).await,
+                SmppOutput::Received { from, text } => self.say(ProviderEvent::Heard(InboundSms { id: None, from, text })).await,
+                SmppOutput::Secure(sequence) => {
+                    self.say(ProviderEvent::Taken(u64::from(self.sessions) << 32 | u64::from(sequence))).await
+                }
+                SmppOutput::Close(why) => return Ok(Some(why)),
             }
         }
         Ok(None)
     }
 }
 
-fn read_frames(session: &mut Session, buffer: &mut BytesMut) -> Result<(), pdu::BadLength> {
+fn read_frames(session: &mut SmppSession, buffer: &mut BytesMut) -> Result<(), pdu::BadLength> {
     let now: Instant = machine::now();
     while let Some(frame) = pdu::next_frame(buffer)? {
-        session.handle(now, Input::Frame(frame));
+        session.handle(now, SmppInput::Frame(frame));
     }
     Ok(())
 }
 
 /// Runs a session over these octets, the answer to its bind among them or not, and on to its end or its hundredth deadline.
 pub(super) fn fuzz(octets: &[u8]) {
-    let login = Login { system_id: "gw".to_owned(), password: Redacted::default(), system_type: String::new() };
+    let login = SmppLogin { system_id: "gw".to_owned(), password: Redacted::default(), system_type: String::new() };
     let (host, enquire_every) = (String::new(), Duration::from_secs(30));
     let settings = SmppSettings { host, port: 2775, tls: None, login, window: 10, enquire_every };
-    let Some(own) = Number::parse("+12025550100") else { return };
-    let (mut session, mut now) = (Session::new(machine::now(), settings, own), machine::now());
+    let Some(own) = PhoneNumber::parse("+12025550100") else { return };
+    let (mut session, mut now) = (SmppSession::new(machine::now(), settings, own), machine::now());
     let mut buffer = BytesMut::from(octets);
     if read_frames(&mut session, &mut buffer).is_ok() {
         assert!(buffer.len() <= octets.len());
@@ -271,8 +277,8 @@ pub(super) fn fuzz(octets: &[u8]) {
     for _ in 0..100 {
         while let Some(output) = session.poll() {
             match output {
-                Output::Write(octets) => written += octets.len(),
-                Output::Received { text: heard, .. } => text += heard.expose().len(),
+                SmppOutput::Write(octets) => written += octets.len(),
+                SmppOutput::Received { text: heard, .. } => text += heard.expose().len(),
                 _ => {}
             }
         }

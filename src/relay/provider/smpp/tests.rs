@@ -6,23 +6,23 @@ use rusmpp::types::OctetString;
 use rusmpp::values::{DataCoding, EsmClass, MessageState};
 use rusmpp::{Command, CommandStatus, Pdu};
 
-use super::pdu::{Delivery, Frame};
+use super::pdu::{Delivery, PduFrame};
 use super::*;
 use crate::relay::segment::Coding;
-use crate::relay::sms::{Cut, Fate};
+use crate::relay::sms::{DeliveryOutcome, PartInfo};
 
 fn start() -> Instant {
     #[allow(clippy::disallowed_methods, reason = "an origin for virtual time")]
     Instant::now()
 }
 
-fn number(last: u32) -> Number {
-    Number::parse(&format!("+4917155{last:05}")).expect("a number")
+fn number(last: u32) -> PhoneNumber {
+    PhoneNumber::parse(&format!("+4917155{last:05}")).expect("a number")
 }
 
-fn parcel(id: u64, text: &str, cut: Option<Cut>) -> Parcel {
+fn parcel(id: u64, text: &str, cut: Option<PartInfo>) -> OutgoingSms {
     let (to, created) = (number(1), SystemTime::UNIX_EPOCH);
-    Parcel { id, reference: format!("r{id}"), to, text: Redacted::new(text.to_owned()), cut, created, again: false }
+    OutgoingSms { id, reference: format!("r{id}"), to, text: Redacted::new(text.to_owned()), cut, created, again: false }
 }
 
 fn settings() -> SmppSettings {
@@ -30,7 +30,7 @@ fn settings() -> SmppSettings {
         host: "smsc.example".to_owned(),
         port: 2775,
         tls: None,
-        login: Login { system_id: "gw".to_owned(), password: Redacted::new("secret".to_owned()), system_type: String::new() },
+        login: SmppLogin { system_id: "gw".to_owned(), password: Redacted::new("secret".to_owned()), system_type: String::new() },
         window: 2,
         enquire_every: Duration::from_secs(30),
     }
@@ -38,23 +38,23 @@ fn settings() -> SmppSettings {
 
 /// A session and the centre at its other end.
 struct World {
-    session: Session,
+    session: SmppSession,
     now: Instant,
     /// What the centre has got.
     got: Vec<Command>,
-    did: Vec<Output>,
+    did: Vec<SmppOutput>,
     takes: usize,
 }
 
 impl World {
     fn bound() -> Self {
         let now = start();
-        let session = Session::new(now, settings(), number(99));
+        let session = SmppSession::new(now, settings(), number(99));
         let mut world = Self { session, now, got: Vec::new(), did: Vec::new(), takes: 0 };
         world.drain();
         assert!(matches!(world.got.pop().unwrap().pdu(), Some(Pdu::BindTransceiver(bind)) if bind.system_id.as_str() == "gw"));
         world.centre(CommandStatus::EsmeRok, 1, Pdu::BindTransceiverResp(BindTransceiverResp::default()));
-        assert!(matches!(world.did.pop(), Some(Output::Bound)));
+        assert!(matches!(world.did.pop(), Some(SmppOutput::Bound)));
         assert_eq!(world.takes, 2);
         world
     }
@@ -62,11 +62,11 @@ impl World {
     fn drain(&mut self) {
         while let Some(output) = self.session.poll() {
             match output {
-                Output::Takes(places) => self.takes = places,
-                Output::Secure(sequence) => self.session.handle(self.now, Input::Taken(sequence)),
-                Output::Write(octets) => {
+                SmppOutput::Takes(places) => self.takes = places,
+                SmppOutput::Secure(sequence) => self.session.handle(self.now, SmppInput::Taken(sequence)),
+                SmppOutput::Write(octets) => {
                     let mut buffer = BytesMut::from(octets.as_slice());
-                    let Ok(Some(Frame::Command(command))) = pdu::next_frame(&mut buffer) else { panic!("{octets:?}") };
+                    let Ok(Some(PduFrame::Command(command))) = pdu::next_frame(&mut buffer) else { panic!("{octets:?}") };
                     assert!(buffer.is_empty());
                     self.got.push(*command);
                 }
@@ -82,21 +82,21 @@ impl World {
 
     fn reads(&mut self, octets: &mut BytesMut) -> Result<(), pdu::BadLength> {
         while let Some(frame) = pdu::next_frame(octets)? {
-            self.session.handle(self.now, Input::Frame(frame));
+            self.session.handle(self.now, SmppInput::Frame(frame));
             self.drain();
         }
         Ok(())
     }
 
-    fn submits(&mut self, parcel: Parcel) -> u32 {
-        self.session.handle(self.now, Input::Submit(parcel));
+    fn submits(&mut self, parcel: OutgoingSms) -> u32 {
+        self.session.handle(self.now, SmppInput::Submit(parcel));
         self.drain();
         self.got.last().expect("a submit").sequence_number()
     }
 
-    fn outcome(&mut self) -> (u64, Outcome) {
+    fn outcome(&mut self) -> (u64, SubmitOutcome) {
         match self.did.pop() {
-            Some(Output::Outcome(id, outcome)) => (id, outcome),
+            Some(SmppOutput::Outcome(id, outcome)) => (id, outcome),
             other => panic!("{other:?}"),
         }
     }
@@ -121,7 +121,7 @@ impl World {
 
     fn received(&mut self) -> Vec<String> {
         let text = |output| match output {
-            Output::Received { text, .. } => text.into_inner(),
+            SmppOutput::Received { text, .. } => text.into_inner(),
             other => panic!("{other:?}"),
         };
         self.did.drain(..).map(text).collect()
@@ -138,7 +138,7 @@ fn accepted(id: &'static [u8]) -> Pdu {
 #[test]
 fn c10_a_part_is_submitted_as_a_handset_joins_it_and_with_the_same_reference_each_time() {
     let mut world = World::bound();
-    let cut = Cut { coding: Coding::Gsm7, reference: 7, total: 2, number: 1 };
+    let cut = PartInfo { coding: Coding::Gsm7, reference: 7, total: 2, number: 1 };
     let first = parcel(0x0001_0203, &"€".repeat(76), Some(cut));
     world.submits(first.clone());
     let command = world.got.pop().unwrap();
@@ -165,9 +165,9 @@ fn what_is_over_the_window_is_given_back_and_what_was_never_answered_is_known() 
     let first = world.submits(parcel(1, "hello", None));
     world.submits(parcel(2, "hello", None));
     world.submits(parcel(3, "hello", None));
-    assert_eq!(world.outcome(), (3, Outcome::Later));
+    assert_eq!(world.outcome(), (3, SubmitOutcome::Later));
     world.centre(CommandStatus::EsmeRok, first, accepted(b"a1\0"));
-    assert_eq!(world.outcome(), (1, Outcome::Accepted { name: Some("a1".to_owned()) }));
+    assert_eq!(world.outcome(), (1, SubmitOutcome::Accepted { name: Some("a1".to_owned()) }));
     assert_eq!(world.session.unanswered().collect::<Vec<_>>(), [2]);
 }
 
@@ -176,14 +176,14 @@ fn a_throttled_session_rests_and_a_refused_parcel_is_not_tried_again() {
     let mut world = World::bound();
     let sequence = world.submits(parcel(1, "hello", None));
     world.centre(CommandStatus::EsmeRthrottled, sequence, accepted(b"\0"));
-    assert_eq!((world.outcome(), world.takes), ((1, Outcome::Later), 0));
+    assert_eq!((world.outcome(), world.takes), ((1, SubmitOutcome::Later), 0));
     world.submits(parcel(1, "hello", None));
-    assert_eq!(world.outcome(), (1, Outcome::Later), "it rests");
+    assert_eq!(world.outcome(), (1, SubmitOutcome::Later), "it rests");
     world.after(1);
     assert_eq!(world.takes, 2);
     let sequence = world.submits(parcel(1, "hello", None));
     world.centre(CommandStatus::EsmeRinvdstadr, sequence, accepted(b"\0"));
-    assert_eq!(world.outcome(), (1, Outcome::Refused("EsmeRinvdstadr".to_owned())));
+    assert_eq!(world.outcome(), (1, SubmitOutcome::Refused("EsmeRinvdstadr".to_owned())));
 }
 
 #[test]
@@ -196,25 +196,28 @@ fn a_centre_that_does_not_answer_is_left_and_one_that_is_silent_is_asked() {
     assert!(world.got.is_empty());
     world.submits(parcel(1, "hello", None));
     world.after(75);
-    assert!(matches!(world.did.pop(), Some(Output::Close(Why::Silent))));
+    assert!(matches!(world.did.pop(), Some(SmppOutput::Close(SmppSessionEnd::Silent))));
     assert_eq!(world.session.unanswered().count(), 1, "the centre may have it or not");
 }
 
 #[test]
 fn a_centre_that_does_not_let_us_in_or_ends_it_is_left() {
-    let mut session = Session::new(start(), settings(), number(99));
+    let mut session = SmppSession::new(start(), settings(), number(99));
     let mut refused = BytesMut::from(
         pdu::write(CommandStatus::EsmeRbindfail, 1, Pdu::BindTransceiverResp(BindTransceiverResp::default())).as_slice(),
     );
     while let Ok(Some(frame)) = pdu::next_frame(&mut refused) {
-        session.handle(start(), Input::Frame(frame));
+        session.handle(start(), SmppInput::Frame(frame));
     }
     let outputs: Vec<_> = std::iter::from_fn(|| session.poll()).collect();
-    assert!(matches!(outputs.last(), Some(Output::Close(Why::NotLetIn(CommandStatus::EsmeRbindfail)))), "{outputs:?}");
+    assert!(
+        matches!(outputs.last(), Some(SmppOutput::Close(SmppSessionEnd::NotLetIn(CommandStatus::EsmeRbindfail)))),
+        "{outputs:?}"
+    );
     let mut world = World::bound();
     world.centre(CommandStatus::EsmeRok, 9, Pdu::Unbind);
     assert!(matches!(world.got.pop().unwrap().pdu(), Some(Pdu::UnbindResp)));
-    assert!(matches!(world.did.pop(), Some(Output::Close(Why::Unbound))));
+    assert!(matches!(world.did.pop(), Some(SmppOutput::Close(SmppSessionEnd::Unbound))));
 }
 
 #[test]
@@ -248,7 +251,7 @@ fn receipts_are_read_by_tlv_and_by_text() {
     let expected = ["Receipt { name: \"1\", fate: Failed }", "Receipt { name: \"\", fate: OnItsWay }"];
     assert_eq!(receipts, expected);
     let fates = ["ENROUTE", "DELIVRD", "EXPIRED", "DELETED", "UNDELIV", "ACCEPTD", "UNKNOWN", "REJECTD", ""].map(pdu::fate);
-    use Fate::{Delivered, Failed, OnItsWay, Unknown};
+    use DeliveryOutcome::{Delivered, Failed, OnItsWay, Unknown};
     assert_eq!(fates, [OnItsWay, Delivered, Failed, Failed, Failed, OnItsWay, Unknown, Failed, OnItsWay]);
 }
 

@@ -21,12 +21,12 @@ use tokio::sync::watch;
 use crate::common::ids::{MeetingName, ParticipantId};
 use crate::common::machine::{self, Machine as _};
 use crate::meeting::messages::Role;
-use crate::meeting::page_feed::{self, Reader};
-use crate::meeting::{Ask, JoinPage, MeetingHandle, Refusal, Registry};
+use crate::meeting::page_feed::{self, PageFeedReader};
+use crate::meeting::{JoinPage, MeetingHandle, MeetingRefusal, MeetingRegistry, MeetingRequest};
 
 pub use resume::ResumeKey;
 
-use conversation::{Conversation, Farewell, Input, Joining, LEAVE_WITHIN, Output};
+use conversation::{Conversation, Farewell, Joining, LEAVE_WITHIN, PageInput, PageOutput};
 use ice::PageIceServer;
 
 /// The largest frame and the largest message of a page, in bytes (X-2). An offer is some 5 KB.
@@ -55,7 +55,7 @@ pub struct Visitor {
 
 /// What becomes of rows of the meeting by a page's doing, for whoever keeps its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Seen {
+pub(crate) enum PageEffects {
     /// The page has this row.
     Joined(ParticipantId),
     /// The page has had this row removed.
@@ -85,10 +85,10 @@ impl Frames for WebSocket {
 /// the meeting hears at the end that the connection is lost (M-5).
 pub(crate) async fn serve(
     mut socket: impl Frames,
-    registry: Registry,
+    registry: MeetingRegistry,
     visitor: Visitor,
     resume_key: ResumeKey,
-    seen: impl Fn(Seen) + Send,
+    seen: impl Fn(PageEffects) + Send,
     mut shutdown: watch::Receiver<bool>,
 ) {
     let mut conversation = Conversation::new(visitor.clone(), resume_key, machine::now());
@@ -102,8 +102,8 @@ pub(crate) async fn serve(
         let deadline = conversation.deadline().unwrap_or_else(machine::now);
         let input = tokio::select! {
             received = socket.recv() => match received {
-                Some(Ok(Message::Text(text))) => Input::Text(text.as_str().to_owned()),
-                Some(Ok(Message::Binary(_))) => Input::Binary,
+                Some(Ok(Message::Text(text))) => PageInput::Text(text.as_str().to_owned()),
+                Some(Ok(Message::Binary(_))) => PageInput::Binary,
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
                     conversation.idle_frame(machine::now());
                     continue;
@@ -118,17 +118,17 @@ pub(crate) async fn serve(
                 Some(Err(error)) => break is_too_big(&error).then_some(Farewell::TooBig),
             },
             told = next_word(&mut page.from_meeting) => match told {
-                Some(page_feed::Told::Word(word)) => Input::Told(word),
-                Some(page_feed::Told::Scene(scene)) => Input::Scene(scene),
-                None => Input::Dropped,
+                Some(page_feed::PageUpdate::Word(word)) => PageInput::Told(word),
+                Some(page_feed::PageUpdate::Scene(scene)) => PageInput::Scene(scene),
+                None => PageInput::Dropped,
             },
             () = tokio::time::sleep_until(deadline.into()) => {
                 conversation.wake(machine::now());
                 continue;
             }
             // The meeting has closed before: what it said last, that the server restarts, is not lost to the stop.
-            _ = shutdown.wait_for(|stop| *stop) => match page.from_meeting.as_mut().and_then(Reader::waiting_word) {
-                Some(word) => Input::Told(word),
+            _ = shutdown.wait_for(|stop| *stop) => match page.from_meeting.as_mut().and_then(PageFeedReader::waiting_word) {
+                Some(word) => PageInput::Told(word),
                 None => break Some(Farewell::Stopping),
             },
         };
@@ -164,10 +164,10 @@ pub(crate) fn heard(text: &str) -> usize {
     let visitor =
         Visitor { meeting, role: Role::External, organiser: false, identity, from, fallback_name: "Guest", ice_servers };
     let mut conversation = Conversation::new(visitor, ResumeKey::new([3; 32]), now);
-    conversation.handle(now, Input::Text(r#"{"type":"join","name":"Ada"}"#.to_owned()));
-    conversation.handle(now, Input::Joined(ParticipantId::from_number(1)));
+    conversation.handle(now, PageInput::Text(r#"{"type":"join","name":"Ada"}"#.to_owned()));
+    conversation.handle(now, PageInput::Joined(ParticipantId::from_number(1)));
     while conversation.poll().is_some() {}
-    conversation.handle(now, Input::Text(text.to_owned()));
+    conversation.handle(now, PageInput::Text(text.to_owned()));
     std::iter::from_fn(|| conversation.poll()).count()
 }
 
@@ -177,7 +177,7 @@ fn is_too_big(error: &axum::Error) -> bool {
 }
 
 /// The next word of the meeting; never, before there is one to hear.
-async fn next_word(from_meeting: &mut Option<Reader>) -> Option<page_feed::Told> {
+async fn next_word(from_meeting: &mut Option<PageFeedReader>) -> Option<page_feed::PageUpdate> {
     match from_meeting {
         Some(from_meeting) => from_meeting.next().await,
         None => std::future::pending().await,
@@ -193,10 +193,10 @@ enum Performed {
 
 /// What [`serve`] holds between two messages.
 struct Page {
-    registry: Registry,
+    registry: MeetingRegistry,
     visitor: Visitor,
     present: Option<(MeetingHandle, ParticipantId)>,
-    from_meeting: Option<Reader>,
+    from_meeting: Option<PageFeedReader>,
 }
 
 impl Page {
@@ -205,44 +205,46 @@ impl Page {
         &mut self,
         conversation: &mut Conversation,
         socket: &mut impl Frames,
-        seen: &(impl Fn(Seen) + Send),
+        seen: &(impl Fn(PageEffects) + Send),
     ) -> Performed {
         while let Some(output) = conversation.poll() {
             let outcome = match output {
-                Output::Say(said) => {
+                PageOutput::Say(said) => {
                     if send(socket, &said).await.is_err() {
                         return Performed::Ended(None);
                     }
                     continue;
                 }
-                Output::Tell(told) => {
+                PageOutput::Tell(told) => {
                     if send(socket, &told).await.is_err() {
                         return Performed::Ended(None);
                     }
                     continue;
                 }
-                Output::Close(farewell) => return Performed::Ended(Some(farewell)),
-                Output::Join(joining) => match self.join(joining).await {
+                PageOutput::Close(farewell) => return Performed::Ended(Some(farewell)),
+                PageOutput::Join(joining) => match self.join(joining).await {
                     Ok(who) => {
-                        seen(Seen::Joined(who));
-                        Input::Joined(who)
+                        seen(PageEffects::Joined(who));
+                        PageInput::Joined(who)
                     }
-                    Err(refusal) => Input::Done(Err(refusal)),
+                    Err(refusal) => PageInput::Done(Err(refusal)),
                 },
-                Output::Offer(sdp) => match &self.present {
-                    Some((meeting, who)) => Input::Answered(meeting.offer(*who, sdp).await.map_err(|error| error.to_string())),
-                    None => Input::Done(Err(Refusal::NotInside)),
-                },
-                Output::Ask(ask) => match &self.present {
+                PageOutput::Offer(sdp) => match &self.present {
                     Some((meeting, who)) => {
-                        let removed = if let Ask::Remove(other) = &ask { Some(*other) } else { None };
+                        PageInput::Answered(meeting.offer(*who, sdp).await.map_err(|error| error.to_string()))
+                    }
+                    None => PageInput::Done(Err(MeetingRefusal::NotInside)),
+                },
+                PageOutput::Ask(ask) => match &self.present {
+                    Some((meeting, who)) => {
+                        let removed = if let MeetingRequest::Remove(other) = &ask { Some(*other) } else { None };
                         let done = meeting.ask(Some(*who), ask).await.map(drop);
                         if let (Some(removed), Ok(())) = (removed, &done) {
-                            seen(Seen::Removed(removed));
+                            seen(PageEffects::Removed(removed));
                         }
-                        Input::Done(done)
+                        PageInput::Done(done)
                     }
-                    None => Input::Done(Err(Refusal::NotInside)),
+                    None => PageInput::Done(Err(MeetingRefusal::NotInside)),
                 },
             };
             conversation.handle(machine::now(), outcome);
@@ -253,17 +255,17 @@ impl Page {
     /// The page is being closed, or loaded anew.
     async fn closes(&self) {
         if let Some((meeting, who)) = &self.present {
-            let _ = meeting.ask(Some(*who), Ask::Close).await;
+            let _ = meeting.ask(Some(*who), MeetingRequest::Close).await;
         }
     }
 
-    async fn join(&mut self, joining: Joining) -> Result<ParticipantId, Refusal> {
+    async fn join(&mut self, joining: Joining) -> Result<ParticipantId, MeetingRefusal> {
         let Visitor { role, organiser, from, .. } = self.visitor;
         let Joining { name, resume, muted, hand, key } = joining;
         let identity = self.visitor.identity.clone().or_else(|| key.map(|key| format!("guest/{key}")));
         // A meeting that ends at this very moment is opened anew, once.
         for last_try in [false, true] {
-            let gone = if self.registry.is_stopped() { Refusal::Restarting } else { Refusal::Ended };
+            let gone = if self.registry.is_stopped() { MeetingRefusal::Restarting } else { MeetingRefusal::Ended };
             let meeting = self.registry.open(&self.visitor.meeting).await.ok_or(gone)?;
             let (feed, from_meeting) = page_feed::feed();
             let (name, identity) = (name.clone(), identity.clone());
@@ -273,11 +275,11 @@ impl Page {
                     self.from_meeting = Some(from_meeting);
                     return Ok(who);
                 }
-                Err(Refusal::Ended) if !last_try => {}
+                Err(MeetingRefusal::Ended) if !last_try => {}
                 Err(refusal) => return Err(refusal),
             }
         }
-        Err(Refusal::Ended)
+        Err(MeetingRefusal::Ended)
     }
 }
 

@@ -6,8 +6,8 @@ use super::*;
 use crate::common::ids::MeetingName;
 use crate::common::redact::Redacted;
 use crate::meeting::messages::{Standing, Via};
-use crate::meeting::roster::{self, Beside, Facts, Joins, Origins};
-use crate::policy::{Muted, Row};
+use crate::meeting::roster::{self, MeetingFacts, ParticipantOrigins, RowContext, SmsReaders};
+use crate::policy::{Muted, ParticipantRow};
 
 fn start() -> Instant {
     #[allow(clippy::disallowed_methods, reason = "an origin for virtual time")]
@@ -24,12 +24,12 @@ fn new(now: Instant) -> Conversation {
     Conversation::new(visitor(Role::External), ResumeKey::new([3; 32]), now)
 }
 
-fn outputs(conversation: &mut Conversation) -> Vec<Output> {
+fn outputs(conversation: &mut Conversation) -> Vec<PageOutput> {
     std::iter::from_fn(|| conversation.poll()).collect()
 }
 
-fn text(conversation: &mut Conversation, now: Instant, text: &str) -> Vec<Output> {
-    conversation.handle(now, Input::Text(text.into()));
+fn text(conversation: &mut Conversation, now: Instant, text: &str) -> Vec<PageOutput> {
+    conversation.handle(now, PageInput::Text(text.into()));
     outputs(conversation)
 }
 
@@ -37,7 +37,7 @@ fn text(conversation: &mut Conversation, now: Instant, text: &str) -> Vec<Output
 fn present(now: Instant) -> Conversation {
     let mut conversation = new(now);
     text(&mut conversation, now, r#"{"type":"join","name":"Ada"}"#);
-    conversation.handle(now, Input::Joined(ParticipantId::from_number(1)));
+    conversation.handle(now, PageInput::Joined(ParticipantId::from_number(1)));
     outputs(&mut conversation);
     conversation
 }
@@ -49,10 +49,10 @@ fn a_page_that_does_not_join_is_sent_away_after_ten_seconds() {
     let t0 = start();
     let mut conversation = new(t0);
     conversation.wake(t0 + 5 * SECOND);
-    assert_eq!(outputs(&mut conversation), [Output::Say(Said::Ping)]);
+    assert_eq!(outputs(&mut conversation), [PageOutput::Say(Said::Ping)]);
     assert_eq!(conversation.deadline(), Some(t0 + JOIN_WITHIN));
     conversation.wake(t0 + JOIN_WITHIN);
-    assert_eq!(outputs(&mut conversation), [Output::Close(Farewell::NoJoin)]);
+    assert_eq!(outputs(&mut conversation), [PageOutput::Close(Farewell::NoJoin)]);
     assert_eq!(conversation.deadline(), None, "all gone, no deadline");
 }
 
@@ -61,16 +61,16 @@ fn a_page_is_asked_every_five_seconds_and_gone_after_fifteen_of_silence() {
     let t0 = start();
     let mut conversation = present(t0);
     conversation.wake(t0 + 5 * SECOND);
-    assert_eq!(outputs(&mut conversation), [Output::Say(Said::Ping)]);
+    assert_eq!(outputs(&mut conversation), [PageOutput::Say(Said::Ping)]);
     assert_eq!(text(&mut conversation, t0 + 6 * SECOND, r#"{"type":"pong"}"#), []);
     for at in [10, 15, 20] {
         assert_eq!(conversation.deadline(), Some(t0 + at * SECOND));
         conversation.wake(t0 + at * SECOND);
-        assert_eq!(outputs(&mut conversation), [Output::Say(Said::Ping)]);
+        assert_eq!(outputs(&mut conversation), [PageOutput::Say(Said::Ping)]);
     }
     assert_eq!(conversation.deadline(), Some(t0 + 21 * SECOND));
     conversation.wake(t0 + 21 * SECOND);
-    assert_eq!(outputs(&mut conversation), [Output::Close(Farewell::Silent)]);
+    assert_eq!(outputs(&mut conversation), [PageOutput::Close(Farewell::Silent)]);
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn fifty_messages_a_second_are_heard_for_ever_and_a_hundred_and_one_at_once_are_
     }
     let now = t0 + 200 * SECOND;
     assert!((0..100).all(|_| text(&mut conversation, now, r#"{"type":"pong"}"#).is_empty()));
-    assert_eq!(text(&mut conversation, now, r#"{"type":"pong"}"#), [Output::Close(Farewell::TooMany)]);
+    assert_eq!(text(&mut conversation, now, r#"{"type":"pong"}"#), [PageOutput::Close(Farewell::TooMany)]);
     assert_eq!(text(&mut conversation, now, r#"{"type":"end"}"#), [], "nothing is heard after the end");
 }
 
@@ -92,28 +92,28 @@ fn every_message_of_the_page_becomes_its_ask() {
     let t0 = start();
     let id = ParticipantId::from_number(7);
     for (message, ask) in [
-        (r#"{"type":"mute-self","on":true}"#, Ask::MuteSelf(true)),
-        (r#"{"type":"hand","on":false}"#, Ask::Hand(false)),
-        (r#"{"type":"admit","id":"p7"}"#, Ask::Admit(id)),
-        (r#"{"type":"admit-all"}"#, Ask::AdmitAll),
-        (r#"{"type":"deny","id":"p7"}"#, Ask::Deny(id)),
-        (r#"{"type":"mute","id":"p7","on":true}"#, Ask::Mute(id, true)),
-        (r#"{"type":"remove","id":"p7"}"#, Ask::Remove(id)),
-        (r#"{"type":"recording","state":"paused"}"#, Ask::Recording(Capture::Paused)),
-        (r#"{"type":"transcription","state":"on"}"#, Ask::Transcription(Capture::On)),
-        (r#"{"type":"chat","text":"hi"}"#, Ask::Chat("hi".into())),
-        (r#"{"type":"leave"}"#, Ask::Leave),
-        (r#"{"type":"close"}"#, Ask::Close),
-        (r#"{"type":"end"}"#, Ask::End),
+        (r#"{"type":"mute-self","on":true}"#, MeetingRequest::MuteSelf(true)),
+        (r#"{"type":"hand","on":false}"#, MeetingRequest::Hand(false)),
+        (r#"{"type":"admit","id":"p7"}"#, MeetingRequest::Admit(id)),
+        (r#"{"type":"admit-all"}"#, MeetingRequest::AdmitAll),
+        (r#"{"type":"deny","id":"p7"}"#, MeetingRequest::Deny(id)),
+        (r#"{"type":"mute","id":"p7","on":true}"#, MeetingRequest::Mute(id, true)),
+        (r#"{"type":"remove","id":"p7"}"#, MeetingRequest::Remove(id)),
+        (r#"{"type":"recording","state":"paused"}"#, MeetingRequest::Recording(Capture::Paused)),
+        (r#"{"type":"transcription","state":"on"}"#, MeetingRequest::Transcription(Capture::On)),
+        (r#"{"type":"chat","text":"hi"}"#, MeetingRequest::Chat("hi".into())),
+        (r#"{"type":"leave"}"#, MeetingRequest::Leave),
+        (r#"{"type":"close"}"#, MeetingRequest::Close),
+        (r#"{"type":"end"}"#, MeetingRequest::End),
     ] {
-        assert_eq!(text(&mut present(t0), t0, message), [Output::Ask(ask)], "{message}");
+        assert_eq!(text(&mut present(t0), t0, message), [PageOutput::Ask(ask)], "{message}");
     }
 }
 
 #[test]
 fn nothing_but_a_join_is_heard_before_the_join_and_no_second_join_after_it() {
     let t0 = start();
-    let refused = |outputs: &[Output]| matches!(outputs, [Output::Tell(ToPage::Refused { code: "bad-message", .. })]);
+    let refused = |outputs: &[PageOutput]| matches!(outputs, [PageOutput::Tell(ToPage::Refused { code: "bad-message", .. })]);
     assert!(refused(&text(&mut new(t0), t0, r#"{"type":"admit-all"}"#)));
     assert!(refused(&text(&mut present(t0), t0, r#"{"type":"join","name":"Eve"}"#)));
     assert!(refused(&text(&mut present(t0), t0, &format!(r#"{{"type":"offer","sdp":"{}"}}"#, "a".repeat(LONGEST_SDP + 1)))));
@@ -124,27 +124,30 @@ fn after_leave_the_meeting_has_the_last_word_or_two_seconds() {
     let t0 = start();
     let mut patient = present(t0);
     text(&mut patient, t0, r#"{"type":"leave"}"#);
-    patient.handle(t0, Input::Told(ToPage::Ended { reason: "left" }));
-    assert_eq!(outputs(&mut patient), [Output::Tell(ToPage::Ended { reason: "left" }), Output::Close(Farewell::Over)]);
+    patient.handle(t0, PageInput::Told(ToPage::Ended { reason: "left" }));
+    assert_eq!(outputs(&mut patient), [PageOutput::Tell(ToPage::Ended { reason: "left" }), PageOutput::Close(Farewell::Over)]);
 
     let mut unanswered = present(t0);
     text(&mut unanswered, t0, r#"{"type":"leave"}"#);
     assert_eq!(text(&mut unanswered, t0, r#"{"type":"admit-all"}"#), [], "who has left asks nothing more");
     assert_eq!(unanswered.deadline(), Some(t0 + LEAVE_WITHIN));
     unanswered.wake(t0 + LEAVE_WITHIN);
-    assert_eq!(outputs(&mut unanswered), [Output::Close(Farewell::Over)]);
+    assert_eq!(outputs(&mut unanswered), [PageOutput::Close(Farewell::Over)]);
 }
 
 #[test]
 fn a_page_that_the_meeting_dropped_may_come_back() {
     let t0 = start();
     let mut conversation = present(t0);
-    conversation.handle(t0, Input::Dropped);
-    assert_eq!(outputs(&mut conversation), [Output::Close(Farewell::ComeBack)]);
+    conversation.handle(t0, PageInput::Dropped);
+    assert_eq!(outputs(&mut conversation), [PageOutput::Close(Farewell::ComeBack)]);
     let mut refused = new(t0);
     text(&mut refused, t0, r#"{"type":"join","name":"Ada"}"#);
-    refused.handle(t0, Input::Done(Err(Refusal::Ended)));
-    assert!(matches!(outputs(&mut refused).as_slice(), [Output::Tell(ToPage::Refused { code: "ended", .. }), Output::Close(_)]));
+    refused.handle(t0, PageInput::Done(Err(MeetingRefusal::Ended)));
+    assert!(matches!(
+        outputs(&mut refused).as_slice(),
+        [PageOutput::Tell(ToPage::Refused { code: "ended", .. }), PageOutput::Close(_)]
+    ));
 }
 
 #[test]
@@ -193,14 +196,14 @@ fn mutated_messages_never_do_more_than_they_say() {
         let mut conversation = present(t0);
         let done = text(&mut conversation, t0, &String::from_utf8_lossy(&bytes));
         assert!(done.len() <= 1, "{done:?}");
-        assert!(!matches!(done.as_slice(), [Output::Join(_) | Output::Close(_) | Output::Say(_)]), "{done:?}");
+        assert!(!matches!(done.as_slice(), [PageOutput::Join(_) | PageOutput::Close(_) | PageOutput::Say(_)]), "{done:?}");
     }
 }
 
 // === States ===
 
-fn row(number: u64, name: &str, muted: bool) -> Row {
-    Row {
+fn row(number: u64, name: &str, muted: bool) -> ParticipantRow {
+    ParticipantRow {
         id: ParticipantId::from_number(number),
         name: Redacted::new(name.to_owned()),
         role: Role::External,
@@ -216,31 +219,31 @@ fn row(number: u64, name: &str, muted: bool) -> Row {
 }
 
 /// What a page inside sees of these.
-fn scene(now: Instant, rows: &[Row]) -> Scene {
-    let nobody = Scene::nobody(ParticipantId::from_number(1));
-    let facts = Facts { standing: Standing::In, chat: true, ..nobody.facts };
-    let (joins, origins) = (Joins::new(), Origins::new());
-    let beside = Beside { joins: &joins, origins: &origins };
-    Scene { facts, inside: rows.iter().map(|row| Arc::new(roster::shown(row, beside, now))).collect(), ..nobody }
+fn scene(now: Instant, rows: &[ParticipantRow]) -> RosterView {
+    let nobody = RosterView::nobody(ParticipantId::from_number(1));
+    let facts = MeetingFacts { standing: Standing::In, chat: true, ..nobody.facts };
+    let (joins, origins) = (SmsReaders::new(), ParticipantOrigins::new());
+    let beside = RowContext { joins: &joins, origins: &origins };
+    RosterView { facts, inside: rows.iter().map(|row| Arc::new(roster::shown(row, beside, now))).collect(), ..nobody }
 }
 
-fn said(outputs: Vec<Output>) -> Vec<serde_json::Value> {
+fn said(outputs: Vec<PageOutput>) -> Vec<serde_json::Value> {
     let json = |output| match output {
-        Output::Say(said) => serde_json::to_value(&said).expect("JSON"),
+        PageOutput::Say(said) => serde_json::to_value(&said).expect("JSON"),
         other => panic!("{other:?}"),
     };
     outputs.into_iter().map(json).collect()
 }
 
-fn shows(conversation: &mut Conversation, now: Instant, rows: &[Row]) -> Vec<serde_json::Value> {
-    conversation.handle(now, Input::Scene(scene(now, rows)));
+fn shows(conversation: &mut Conversation, now: Instant, rows: &[ParticipantRow]) -> Vec<serde_json::Value> {
+    conversation.handle(now, PageInput::Scene(scene(now, rows)));
     said(outputs(conversation))
 }
 
 fn with_deltas(now: Instant) -> Conversation {
     let mut conversation = new(now);
     text(&mut conversation, now, r#"{"type":"join","name":"Ada","deltas":true}"#);
-    conversation.handle(now, Input::Joined(ParticipantId::from_number(1)));
+    conversation.handle(now, PageInput::Joined(ParticipantId::from_number(1)));
     outputs(&mut conversation);
     conversation
 }
@@ -286,7 +289,7 @@ fn m14_a_page_that_knows_nothing_of_differences_is_sent_whole_states() {
 fn k4_a_page_brings_its_mute_and_a_key_along_and_a_key_that_is_none_is_none() {
     let t0 = start();
     let joins = |message: &str| match text(&mut new(t0), t0, message).as_slice() {
-        [Output::Join(joining)] => (joining.muted, joining.key.clone()),
+        [PageOutput::Join(joining)] => (joining.muted, joining.key.clone()),
         other => panic!("{other:?}"),
     };
     assert_eq!(joins(r#"{"type":"join","name":"Ada","muted":true,"key":"a1B2"}"#), (true, Some("a1B2".into())));
@@ -298,11 +301,11 @@ fn k4_a_page_brings_its_mute_and_a_key_along_and_a_key_that_is_none_is_none() {
 fn m14_who_asks_too_often_is_told_once_and_then_not_passed_on_for_a_moment() {
     let t0 = start();
     let mut page = present(t0);
-    page.handle(t0, Input::Done(Err(Refusal::TooFast)));
-    assert!(matches!(outputs(&mut page).as_slice(), [Output::Tell(ToPage::Refused { code: "too-fast", .. })]));
+    page.handle(t0, PageInput::Done(Err(MeetingRefusal::TooFast)));
+    assert!(matches!(outputs(&mut page).as_slice(), [PageOutput::Tell(ToPage::Refused { code: "too-fast", .. })]));
     let hand = r#"{"type":"hand","on":true}"#;
     assert_eq!(text(&mut page, t0, hand), []);
-    assert_eq!(text(&mut page, t0, r#"{"type":"mute-self","on":true}"#), [Output::Ask(Ask::MuteSelf(true))]);
-    assert_eq!(text(&mut page, t0, r#"{"type":"chat","text":"hi"}"#), [Output::Ask(Ask::Chat("hi".into()))]);
-    assert_eq!(text(&mut page, t0 + HUSH, hand), [Output::Ask(Ask::Hand(true))]);
+    assert_eq!(text(&mut page, t0, r#"{"type":"mute-self","on":true}"#), [PageOutput::Ask(MeetingRequest::MuteSelf(true))]);
+    assert_eq!(text(&mut page, t0, r#"{"type":"chat","text":"hi"}"#), [PageOutput::Ask(MeetingRequest::Chat("hi".into()))]);
+    assert_eq!(text(&mut page, t0 + HUSH, hand), [PageOutput::Ask(MeetingRequest::Hand(true))]);
 }

@@ -149,8 +149,9 @@ fn pure_rooms_have_no_clock_socket_or_task() {
     assert!(wrong.is_empty(), "pure rooms that are not:\n{}", wrong.join("\n"));
 }
 
+/// Scenarios that run beside others are those that the runner lets.
 #[test]
-fn scenarios_that_run_beside_others_are_those_that_the_runner_lets() {
+fn scenarios_that_run_beside_others_are_those_that_the_runner() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let runner = fs::read_to_string(root.join(".config/nextest.toml")).expect("readable");
     let listed = runner.split("test(/^(").nth(1).and_then(|rest| rest.split(')').next()).expect("a list of rooms");

@@ -18,10 +18,10 @@ use crate::store;
 /// A worker that has not answered by then is busy with sound, which matters more.
 const FIGURES: Duration = Duration::from_secs(1);
 
-pub(super) fn desks(calls: CallsView, sip: &sip::Handle, store: &store::StoreHandle, reloader: &Arc<Reloader>) -> AdminHandles {
-    let house = Arc::new(created_meetings::CreatedMeetingAdmin(Arc::clone(reloader)));
+pub(super) fn admin(calls: CallsView, sip: &sip::Handle, store: &store::StoreHandle, reloader: &Arc<Reloader>) -> AdminHandles {
+    let meetings = Arc::new(created_meetings::CreatedMeetingAdmin(Arc::clone(reloader)));
     AdminHandles {
-        house,
+        meetings,
         reload: reload(reloader),
         calls: Arc::new(CallsDesk { calls, sip: sip.clone() }),
         records: records(store),

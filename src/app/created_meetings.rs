@@ -93,14 +93,14 @@ fn fits(settings: &Settings, wanted: &MeetingName, conference_id: Option<&str>) 
 impl Reloader {
     /// Tells the rest of the daemon which meetings there are.
     fn tell(&self, merged: &Settings) {
-        let library = Arc::clone(&self.levers.house.borrow().library);
+        let library = Arc::clone(&self.targets.runtime_config.borrow().library);
         self.registry.reconfigure(runtime_config::meetings(merged));
-        self.levers.house.send_replace(Arc::new(runtime_config::house(merged, library)));
+        self.targets.runtime_config.send_replace(Arc::new(runtime_config::runtime_config(merged, library)));
     }
 
     async fn create(&self, wanted: NewMeeting) -> Result<u64, NewMeetingError> {
         let _turn = self.turn.lock().await;
-        let settings = Arc::clone(&self.levers.settings.borrow());
+        let settings = Arc::clone(&self.targets.settings.borrow());
         let at = unix_millis(SystemTime::now());
         let merged = {
             let mut created = self.created.lock().unwrap_or_else(PoisonError::into_inner);
@@ -118,7 +118,7 @@ impl Reloader {
 
     async fn remove(&self, name: MeetingName) -> Result<(), NewMeetingError> {
         let _turn = self.turn.lock().await;
-        let settings = Arc::clone(&self.levers.settings.borrow());
+        let settings = Arc::clone(&self.targets.settings.borrow());
         let merged = {
             let mut created = self.created.lock().unwrap_or_else(PoisonError::into_inner);
             if created.remove(&name).is_none() {
@@ -154,7 +154,7 @@ impl MeetingAdmin for CreatedMeetingAdmin {
     }
 
     fn passcode(&self, name: &MeetingName) -> Option<Redacted<String>> {
-        let settings = Arc::clone(&self.0.levers.settings.borrow());
+        let settings = Arc::clone(&self.0.targets.settings.borrow());
         let created = self.0.created.lock().unwrap_or_else(PoisonError::into_inner);
         let meeting = settings.meetings.get(name).or_else(|| created.get(name).map(|made| &made.meeting))?;
         meeting.passcode.as_ref().map(|code| Redacted::new(code.expose().to_owned()))
@@ -182,8 +182,9 @@ mod tests {
         NewMeeting { id, title: None, conference_id: Some(conference_id.to_owned()), passcode: None }
     }
 
+    /// A meeting that was made gives way to a configured one of its name or number.
     #[test]
-    fn o2_a_meeting_that_was_made_gives_way_to_a_configured_one_of_its_name_or_number() {
+    fn o2_a_meeting_that_was_made_gives_way_to_a_configured() {
         let before = settings("[meeting.weekly]\nconference_id = \"2002\"\n");
         let mut created = ApiMeetings::new();
         for (id, conference_id) in [("alpha", "5555"), ("standup", "6666"), ("retro", "7777")] {

@@ -18,14 +18,14 @@ pub(super) fn settings(
     status: Sources,
     (sessions, resume_key, api_token): (Sessions, ResumeKey, ApiToken),
 ) -> HttpSettings {
-    let Gateway { sip, store, relay, registry, levers, counted, .. } = gateway;
+    let Gateway { sip, store, relay, registry, targets, counted, .. } = gateway;
     let calls = || gateway.calls.view();
-    let in_force = || levers.settings.subscribe();
+    let in_force = || targets.settings.subscribe();
     HttpSettings {
         address: SocketAddr::new(settings.http.address, settings.http.port),
         socket: settings.store.directory.join(http::SOCKET_FILE),
         tls: settings.http.tls.as_ref().map(tls_files),
-        web: levers.web.subscribe(),
+        web: targets.web.subscribe(),
         media_candidates: status.media.candidates(),
         transcription: false,
         sms: sms::sends(settings),
@@ -35,7 +35,7 @@ pub(super) fn settings(
         lockout: calls().lockout(),
         ready: status.ready.clone(),
         events: gateway.raised.clone(),
-        desks: admin::desks(calls(), sip, store, reloader),
+        admin: admin::admin(calls(), sip, store, reloader),
         devices: queries::devices(sip),
         chats: queries::chats(store),
         subscriptions: sms::subscriptions(relay.clone()),

@@ -169,7 +169,7 @@ pub(crate) struct Gateway {
     pub(crate) listening: Vec<SocketAddr>,
     pub(crate) calls: Calls,
     pub(crate) events: mpsc::Receiver<sip::Event>,
-    pub(crate) levers: Arc<ReloadTargets>,
+    pub(crate) targets: Arc<ReloadTargets>,
     pub(crate) counted: Counted,
     pub(crate) raised: Events,
 }
@@ -193,8 +193,8 @@ impl Gateway {
         // N-8: whoever can change the store must not find the key of its chain in it.
         let (store, store_thread) = store::open(directory, &directory.join("keys")).map_err(state("store in", directory))?;
         let relay = sms::start(settings, &store).await?;
-        let levers = Arc::new(ReloadTargets::new(settings, library));
-        let retention = levers.chat.subscribe();
+        let targets = Arc::new(ReloadTargets::new(settings, library));
+        let retention = targets.chat.subscribe();
         let (counted, raised) = (Counted::default(), Events::default());
         let ids = Ids::of_run(store.run());
         let shared = MeetingsShared {
@@ -225,7 +225,7 @@ impl Gateway {
         tokio::spawn(registration_store::keep(changes, store.clone()));
         let below = Below {
             ids: &ids,
-            house: levers.house.subscribe(),
+            runtime_config: targets.runtime_config.subscribe(),
             media: &media,
             registry: &registry,
             sip: &sip,
@@ -236,7 +236,7 @@ impl Gateway {
             raised: &raised,
         };
         let calls = Calls::new(calls_settings(settings, &below));
-        Ok(Self { media, store, store_thread, relay, registry, sip, listening, calls, events, levers, counted, raised })
+        Ok(Self { media, store, store_thread, relay, registry, sip, listening, calls, events, targets, counted, raised })
     }
 
     /// What `status` is gathered from.
@@ -246,7 +246,7 @@ impl Gateway {
             ready,
             calls: self.calls.view(),
             registry: self.registry.clone(),
-            settings: self.levers.settings.subscribe(),
+            settings: self.targets.settings.subscribe(),
             signalling: signalling.clone(),
             sip: self.sip.clone(),
             relay: self.relay.clone(),
@@ -399,7 +399,7 @@ fn sip_listeners(settings: &Settings) -> Vec<sip::Listener> {
 /// What calls stand on.
 struct Below<'a> {
     ids: &'a Ids,
-    house: watch::Receiver<Arc<RuntimeConfig>>,
+    runtime_config: watch::Receiver<Arc<RuntimeConfig>>,
     media: &'a Media,
     registry: &'a MeetingRegistry,
     sip: &'a sip::Handle,
@@ -413,7 +413,7 @@ struct Below<'a> {
 fn calls_settings(settings: &Settings, below: &Below<'_>) -> CallsSettings {
     CallsSettings {
         ids: below.ids.clone(),
-        house: below.house.clone(),
+        runtime_config: below.runtime_config.clone(),
         own: own_addresses(settings),
         address: Some(settings.media.address).filter(|address| !address.is_unspecified()),
         advertised: settings.media.advertised_address,

@@ -101,8 +101,9 @@ fn revive(row: StoredContact, now: u64) -> Option<Stored> {
 mod tests {
     use super::*;
 
+    /// A registration comes back from the store with what is left of its life.
     #[test]
-    fn a_registration_comes_back_from_the_store_with_what_is_left_of_its_life() {
+    fn a_registration_comes_back_from_the_store_with_what_is_left() {
         let stored = Stored {
             uri: "sip:board@192.0.2.9".to_owned(),
             q: 500,

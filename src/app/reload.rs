@@ -25,7 +25,7 @@ use crate::telemetry::metrics::Counted;
 
 /// The configuration in force, as each room has it.
 pub(crate) struct ReloadTargets {
-    pub(super) house: watch::Sender<Arc<RuntimeConfig>>,
+    pub(super) runtime_config: watch::Sender<Arc<RuntimeConfig>>,
     pub(super) web: watch::Sender<Arc<WebSettings>>,
     /// Of the chat.
     pub(super) chat: watch::Sender<Retention>,
@@ -40,7 +40,7 @@ pub(crate) struct ReloadTargets {
 impl ReloadTargets {
     pub(super) fn new(settings: &Settings, library: Arc<Library>) -> Self {
         Self {
-            house: watch::Sender::new(Arc::new(runtime_config::house(settings, library))),
+            runtime_config: watch::Sender::new(Arc::new(runtime_config::runtime_config(settings, library))),
             web: watch::Sender::new(Arc::new(runtime_config::web(settings))),
             chat: watch::Sender::new(settings.chat.clone()),
             recordings: watch::Sender::new(settings.recording.retention),
@@ -54,7 +54,7 @@ impl ReloadTargets {
 pub(super) struct Reloader {
     path: PathBuf,
     levels: Levels,
-    pub(super) levers: Arc<ReloadTargets>,
+    pub(super) targets: Arc<ReloadTargets>,
     pub(super) registry: MeetingRegistry,
     pub(super) sip: sip::Handle,
     relay: Option<relay::driver::RelayHandle>,
@@ -70,7 +70,7 @@ impl Reloader {
         Self {
             path,
             levels,
-            levers: Arc::clone(&gateway.levers),
+            targets: Arc::clone(&gateway.targets),
             registry: gateway.registry.clone(),
             sip: gateway.sip.clone(),
             relay: gateway.relay.clone(),
@@ -109,7 +109,7 @@ impl Reloader {
 
     async fn take(&self) -> Result<Vec<ConfigChange>, Vec<Problem>> {
         let (loaded, library) = self.read().await?;
-        let in_force = Arc::clone(&self.levers.settings.borrow());
+        let in_force = Arc::clone(&self.targets.settings.borrow());
         let changes = loaded.against(&in_force)?;
         for warning in &loaded.warnings {
             tracing::warn!(place = %warning.place, key = %warning.key, hint = %warning.hint, "{}", warning.what);
@@ -148,15 +148,15 @@ impl Reloader {
             merged(&settings, &created)
         };
         self.registry.reconfigure(runtime_config::meetings(&all));
-        self.levers.house.send_replace(Arc::new(runtime_config::house(&all, Arc::new(library))));
+        self.targets.runtime_config.send_replace(Arc::new(runtime_config::runtime_config(&all, Arc::new(library))));
         self.sip.send(sip::Command::Reconfigure(Box::new(sip_config::settings(&settings, [0; 32], known)))).await;
         if let Some(relay) = &self.relay {
             relay.say(relay::RelayInput::Organisation { name: settings.organisation.name.clone() }).await;
         }
-        self.levers.web.send_replace(Arc::new(runtime_config::web(&settings)));
-        self.levers.chat.send_replace(settings.chat.clone());
-        self.levers.recordings.send_replace(settings.recording.retention);
-        self.levers.records.send_replace(settings.records.retention);
-        self.levers.settings.send_replace(Arc::new(settings));
+        self.targets.web.send_replace(Arc::new(runtime_config::web(&settings)));
+        self.targets.chat.send_replace(settings.chat.clone());
+        self.targets.recordings.send_replace(settings.recording.retention);
+        self.targets.records.send_replace(settings.records.retention);
+        self.targets.settings.send_replace(Arc::new(settings));
     }
 }

@@ -180,8 +180,9 @@ mod tests {
         }
     }
 
+    /// A recording that is deleted at the end of its retention leaves a line.
     #[tokio::test]
-    async fn n8_a_recording_that_is_deleted_at_the_end_of_its_retention_leaves_a_line() {
+    async fn n8_a_recording_that_is_deleted_at_the_end_of_its_retention() {
         let (recordings, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let (store, thread) = store::open(folder.path(), &folder.path().join("keys")).unwrap();
         let file = std::fs::File::create(recordings.path().join("board-room-20261128T080137.998Z.ogg")).unwrap();
@@ -217,8 +218,9 @@ mod tests {
         assert!(directory.path().join("note.txt").exists());
     }
 
+    /// A recording that has paused for longer than its retention goes on.
     #[test]
-    fn n12_a_recording_that_has_paused_for_longer_than_its_retention_goes_on() {
+    fn n12_a_recording_that_has_paused_for_longer() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("demo-20261128T080137.998Z.ogg");
         let format = Format { serial: 1, pre_skip: 312, rate: Hz::FULL };

@@ -46,7 +46,7 @@ pub(super) fn meetings(settings: &Settings) -> BTreeMap<MeetingName, MeetingSett
     settings.meetings.iter().map(|(name, meeting)| (name.clone(), of(meeting))).collect()
 }
 
-fn account_door((label, account): (&String, &config::SipAccountConfig)) -> (String, AccountRoute) {
+fn account_route((label, account): (&String, &config::SipAccountConfig)) -> (String, AccountRoute) {
     (label.clone(), AccountRoute { name: account.name.clone(), default_meeting: account.default_meeting.clone() })
 }
 
@@ -72,13 +72,13 @@ fn hidden(settings: &Settings) -> Vec<PathBuf> {
     hidden
 }
 
-pub(super) fn house(settings: &Settings, library: Arc<Library>) -> RuntimeConfig {
+pub(super) fn runtime_config(settings: &Settings, library: Arc<Library>) -> RuntimeConfig {
     let pin =
         |(name, meeting): (&MeetingName, &config::MeetingConfig)| Some((name.clone(), secret(meeting.organiser_pin.as_ref()?)));
     RuntimeConfig {
-        doors: CallRouter {
+        router: CallRouter {
             devices: settings.devices.iter().map(device).collect(),
-            accounts: settings.sip.accounts.iter().map(account_door).collect(),
+            accounts: settings.sip.accounts.iter().map(account_route).collect(),
             trunks: settings.sip.trunks.iter().map(|(label, trunk)| (label.clone(), trunk.name.clone())).collect(),
             menu_user: settings.sip.menu_user.clone(),
             directory: Arc::new(Directory::new(settings.meetings.iter().map(entry).collect())),

@@ -67,19 +67,19 @@ impl RunningParts {
         ready: watch::Sender<bool>,
         hangup: Signal,
     ) -> Self {
-        let Gateway { media, store, store_thread, relay, registry, sip, calls, events, levers, .. } = gateway;
+        let Gateway { media, store, store_thread, relay, registry, sip, calls, events, targets, .. } = gateway;
         let (drain, draining) = watch::channel(false);
         let present = calls.up();
         let calls = tokio::spawn(calls.run(events, draining));
         // Whoever registers is called: not before calls are taken.
         sip.send(sip::Command::SignOn).await;
-        let directory = levers.settings.borrow().recording.directory.clone();
+        let directory = targets.settings.borrow().recording.directory.clone();
         let keepers = [
-            tokio::spawn(retention::run(directory, store.clone(), levers.recordings.subscribe())),
+            tokio::spawn(retention::run(directory, store.clone(), targets.recordings.subscribe())),
             tokio::spawn(retention::ledger(store.clone())),
             // Without the organisation's policy there is one all the same (C-8).
-            tokio::spawn(retention::chats(store.clone(), levers.chat.subscribe())),
-            tokio::spawn(retention::records(store.clone(), levers.records.subscribe())),
+            tokio::spawn(retention::chats(store.clone(), targets.chat.subscribe())),
+            tokio::spawn(retention::records(store.clone(), targets.records.subscribe())),
             tokio::spawn(reload_on(hangup, Arc::clone(&reloader))),
         ];
         Self { media, sip, registry, relay, store, store_thread, reloader, pages, ready, drain, present, calls, keepers }
@@ -90,7 +90,7 @@ impl RunningParts {
         tracing::info!("stopping: no new calls; present ones are told (a second signal stops at once)");
         self.ready.send_replace(false);
         self.sip.send(sip::Command::Drain(true)).await;
-        let limit = self.reloader.levers.settings.borrow().limits.drain;
+        let limit = self.reloader.targets.settings.borrow().limits.drain;
         self.registry.stop_by(machine::now() + limit).await;
         // Before anything else: a PBX shall send its callers elsewhere.
         if tokio::time::timeout(SIGN_OFF, self.sip.sign_off()).await.is_err() {

@@ -18,11 +18,11 @@ impl Call {
             sip::Event::Text { message, text, .. } => self.text(now, message, text),
             sip::Event::Offer { sdp, .. } => self.offered(sdp.as_deref()),
             sip::Event::Acked { sdp: Some(sdp), .. } => {
-                let heard = self.settings.talk.answered(&sdp);
+                let heard = self.settings.offer_answer.answered(&sdp);
                 self.renegotiated(heard);
             }
             sip::Event::Refreshed { sdp, .. } => {
-                let heard = self.settings.talk.refreshed(&sdp);
+                let heard = self.settings.offer_answer.refreshed(&sdp);
                 self.renegotiated(heard);
             }
             sip::Event::Watch { on, .. } => {
@@ -77,10 +77,10 @@ impl Call {
         let call = self.settings.call;
         match sdp {
             None => {
-                let sdp = self.settings.talk.offer();
+                let sdp = self.settings.offer_answer.offer();
                 self.acts.push_back(CallAct::Sip(sip::Command::Answer { call, sdp }));
             }
-            Some(sdp) => match self.settings.talk.offered(sdp) {
+            Some(sdp) => match self.settings.offer_answer.offered(sdp) {
                 Ok((profile, answer)) => {
                     self.acts.push_back(CallAct::Sip(sip::Command::Answer { call, sdp: answer }));
                     self.renegotiated(Ok(profile));
@@ -95,7 +95,7 @@ impl Call {
             Ok(profile) => {
                 self.acts.push_back(CallAct::Reprofile(profile));
                 if matches!(self.phase, Phase::Meeting { .. }) {
-                    self.acts.push_back(CallAct::Guest(FromGuest::Hold(self.settings.talk.on_hold())));
+                    self.acts.push_back(CallAct::Guest(FromGuest::Hold(self.settings.offer_answer.on_hold())));
                 }
             }
             Err(cause) => {

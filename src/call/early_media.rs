@@ -35,13 +35,13 @@ impl CallsShared {
     ) -> Option<()> {
         let (call, offer) = (incoming.call, incoming.offer.as_ref()?);
         let far = (incoming.local.ip(), incoming.source.ip(), incoming.proof);
-        let (mut talk, reserved) = self.prepare(call, far, Share::Strangers).ok()?;
-        let (profile, sdp) = talk.offered(offer).ok()?;
+        let (mut offer_answer, reserved) = self.prepare(call, far, Share::Strangers).ok()?;
+        let (profile, sdp) = offer_answer.offered(offer).ok()?;
         self.settings.sip.send(Command::Progress { call, sdp }).await;
         let (says, mut heard) = mpsc::channel(INBOX);
         let port = self.settings.media.open_port(reserved, profile, says).await.ok()?;
-        let house = self.house();
-        let clip = house.library.clip(house.doors.language_of(incoming), phrase);
+        let runtime_config = self.runtime_config();
+        let clip = runtime_config.library.clip(runtime_config.router.language_of(incoming), phrase);
         let (id, limit) = (PlayId::from_number(1), clip.duration() + SLACK);
         port.play(Play { id, clips: vec![clip], kind: PlayKind::Prompt }).await;
         let said = async {

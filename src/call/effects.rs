@@ -28,7 +28,7 @@ use crate::sip::Command;
 /// A call's machine with its hands.
 pub(super) struct DrivenCall {
     pub(super) machine: Call,
-    pub(super) hands: CallEffects,
+    pub(super) effects: CallEffects,
     pub(super) summary: Option<Box<CallSummary>>,
 }
 
@@ -45,11 +45,11 @@ impl MachineOwner for DrivenCall {
             return DriveFlow::Stop;
         }
         let stage = self.machine.stage();
-        self.hands.line.change(|line| {
+        self.effects.line.change(|line| {
             line.stage = stage;
             line.admitted |= stage == CallStage::In;
         });
-        self.hands.perform(act).await;
+        self.effects.perform(act).await;
         DriveFlow::Continue
     }
 }
@@ -58,7 +58,7 @@ impl MachineOwner for DrivenCall {
 pub(super) struct CallEffects {
     pub(super) shared: Arc<CallsShared>,
     /// What was configured when the call began.
-    pub(super) house: Arc<RuntimeConfig>,
+    pub(super) runtime_config: Arc<RuntimeConfig>,
     pub(super) call: CallId,
     pub(super) line: OwnCallEntry,
     pub(super) source: SocketAddr,
@@ -85,7 +85,7 @@ impl CallEffects {
                 self.hushed = false;
                 self.port.stop_prompts().await;
             }
-            CallAct::Music(on) => self.port.music(self.house.library.music().filter(|_| on)).await,
+            CallAct::Music(on) => self.port.music(self.runtime_config.library.music().filter(|_| on)).await,
             CallAct::Reprofile(profile) => self.port.reprofile(profile).await,
             CallAct::Knock { meeting, keyed } if keyed && self.judge(Some(&meeting), true) == CodeVerdict::Locked => {
                 self.lock_out(CallInput::LockedOut)
@@ -144,7 +144,7 @@ impl CallEffects {
     }
 
     fn speak(&self, text: Redacted<String>) {
-        let Some(speaker) = self.house.speaker.clone() else { return };
+        let Some(speaker) = self.runtime_config.speaker.clone() else { return };
         let (call, language, inbox) = (self.call, self.guest.language.clone(), self.inbox.clone());
         tokio::spawn(async move {
             let spoken = speaker.speak(&language, &text).await;
@@ -220,8 +220,8 @@ impl CallEffects {
                 known: self.guest.caller.known,
                 heir_of: self.guest.heir_of,
                 // What is really spoken: a language without this prompt falls back, and the ledger must say so (N-8).
-                language: self.house.library.spoken_in(&self.guest.language, Phrase::RecordingStarted).to_string(),
-                text: self.guest.text || self.house.speaker.is_some(),
+                language: self.runtime_config.library.spoken_in(&self.guest.language, Phrase::RecordingStarted).to_string(),
+                text: self.guest.text || self.runtime_config.speaker.is_some(),
                 port: self.port.clone(),
                 to_guest: self.to_guest.clone(),
             };

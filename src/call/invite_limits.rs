@@ -76,8 +76,9 @@ mod tests {
         assert!(rings.take(now + Duration::from_secs(20), &By::Session(2), "board", &demo));
     }
 
+    /// A session and a meeting have budgets of their own and the operator has none.
     #[test]
-    fn s9_a_session_and_a_meeting_have_budgets_of_their_own_and_the_operator_has_none() {
+    fn s9_a_session_and_a_meeting_have_budgets_of_their_own() {
         let (mut rings, now) = rings();
         let ring =
             |rings: &mut InviteLimits, by: &By, n: usize, meeting: &str| rings.take(now, by, &format!("d{n}"), &name(meeting));

@@ -41,7 +41,7 @@ impl Call {
                     if self.watches {
                         self.acts.push_back(CallAct::Guest(FromGuest::Watch(true)));
                     }
-                    if self.settings.talk.on_hold() {
+                    if self.settings.offer_answer.on_hold() {
                         self.acts.push_back(CallAct::Guest(FromGuest::Hold(true)));
                     }
                 }

@@ -178,7 +178,7 @@ pub struct CallSettings {
     /// The device's language (K-5).
     pub language: String,
     /// What offer and answer have agreed on.
-    pub talk: OfferAnswer,
+    pub offer_answer: OfferAnswer,
 }
 
 /// How far a call has come.
@@ -366,7 +366,7 @@ impl Call {
                 }
             }
             MediaEvent::Silent(silence) => {
-                if !self.settings.talk.on_hold() {
+                if !self.settings.offer_answer.on_hold() {
                     tracing::info!(call = %self.settings.call, silent_s = silence.as_secs(), "no media");
                     self.part(now, Cause::MediaTimeout, true);
                 }

@@ -127,7 +127,7 @@ impl CallsShared {
         let reach = self.settings.sip.reach(device).await;
         let peer = reach.as_ref().map(|reach| reach.peer);
         let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
-        let guest = self.house().doors.invited(device, meeting, address);
+        let guest = self.runtime_config().router.invited(device, meeting, address);
         let mut guest = guest.map(|guest| RoutedCall { heir_of: invitation.heir_of, ..guest });
         let outcome = match (reach, &mut guest) {
             (Some(reach), Some(guest)) => {
@@ -181,12 +181,12 @@ impl CallsShared {
             codec: None,
             port: None,
         };
-        let line = self.board.put_if_silent(line).ok_or(Cause::Refused(486))?;
+        let line = self.calls_up.put_if_silent(line).ok_or(Cause::Refused(486))?;
         // Given back with the answer, or without one.
         let _rings = self.inviter.ringing.try_acquire().map_err(|_| Cause::Busy)?;
-        let (mut talk, reserved) = self.prepare(call, (local, reach.peer.ip(), reach.proof), Share::Known)?;
-        let house = self.house();
-        let entry = house.doors.directory.by_name(meeting).ok_or(Cause::UnknownAddress)?;
+        let (mut offer_answer, reserved) = self.prepare(call, (local, reach.peer.ip(), reach.proof), Share::Known)?;
+        let runtime_config = self.runtime_config();
+        let entry = runtime_config.router.directory.by_name(meeting).ok_or(Cause::UnknownAddress)?;
         let number = Some(entry.conference_id.as_str()).filter(|id| !id.is_empty()).unwrap_or(meeting.as_str());
         let host = Host::Ip(self.settings.advertised.unwrap_or(local));
         self.settings
@@ -196,7 +196,7 @@ impl CallsShared {
                 device: device.as_str().into(),
                 from: format!("sip:{number}@{host}"),
                 display: self.settings.registry.title(meeting).unwrap_or_default(),
-                sdp: talk.offer(),
+                sdp: offer_answer.offer(),
                 replaces: replaces.clone(),
             })
             .await;
@@ -222,8 +222,8 @@ impl CallsShared {
                 return Err(cause);
             }
         };
-        let profile = talk.answered(&sdp);
-        let established = self.opened(call, talk, reserved, profile, Vec::new()).await?;
+        let profile = offer_answer.answered(&sdp);
+        let established = self.opened(call, offer_answer, reserved, profile, Vec::new()).await?;
         raise(EventKind::Answered);
         line.change(|line| line.codec = Some(established.codec.row().name));
         Ok((line, established))

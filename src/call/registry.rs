@@ -46,7 +46,7 @@ pub(super) struct CallRegistry(Arc<Mutex<BTreeMap<CallId, CallEntry>>>);
 /// A call's own line; dropped, it is wiped, however its task ended.
 #[derive(Debug)]
 pub(super) struct OwnCallEntry {
-    board: CallRegistry,
+    calls_up: CallRegistry,
     call: CallId,
 }
 
@@ -55,7 +55,7 @@ impl CallRegistry {
     pub(super) fn put(&self, line: CallEntry) -> OwnCallEntry {
         let call = line.call;
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(call, line);
-        OwnCallEntry { board: self.clone(), call }
+        OwnCallEntry { calls_up: self.clone(), call }
     }
 
     /// Puts a line up for a device that is about to ring; `None` while it rings already.
@@ -66,7 +66,7 @@ impl CallRegistry {
         }
         let call = line.call;
         lines.insert(call, line);
-        Some(OwnCallEntry { board: self.clone(), call })
+        Some(OwnCallEntry { calls_up: self.clone(), call })
     }
 
     /// The line of one call.
@@ -88,12 +88,12 @@ impl CallRegistry {
 impl OwnCallEntry {
     /// What it says now.
     pub(super) fn read(&self) -> Option<CallEntry> {
-        self.board.line(self.call)
+        self.calls_up.line(self.call)
     }
 
     /// Changes the line.
     pub(super) fn change(&self, change: impl FnOnce(&mut CallEntry)) {
-        if let Some(line) = self.board.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&self.call) {
+        if let Some(line) = self.calls_up.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&self.call) {
             change(line);
         }
     }
@@ -101,6 +101,6 @@ impl OwnCallEntry {
 
 impl Drop for OwnCallEntry {
     fn drop(&mut self) {
-        self.board.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.call);
+        self.calls_up.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.call);
     }
 }

@@ -48,7 +48,7 @@ const LOGGED_CALL_ID: usize = 128;
 /// What new calls are given, and a reload of the configuration may change: each call keeps what it began with (O-2).
 pub struct RuntimeConfig {
     /// Whom we answer.
-    pub doors: CallRouter,
+    pub router: CallRouter,
     /// Organiser PINs by meeting.
     pub pins: Arc<BTreeMap<MeetingName, Redacted<String>>>,
     /// Voices.
@@ -64,7 +64,7 @@ pub struct CallsSettings {
     /// Names presences, and the calls that we place.
     pub ids: Ids,
     /// What is configured at the moment.
-    pub house: watch::Receiver<Arc<RuntimeConfig>>,
+    pub runtime_config: watch::Receiver<Arc<RuntimeConfig>>,
     /// The address for RTP, if not the one that the device's SIP came in on.
     pub address: Option<IpAddr>,
     /// The address that devices are told, behind a NAT.
@@ -100,7 +100,7 @@ pub struct Calls {
 
 pub(super) struct CallsShared {
     pub(super) settings: CallsSettings,
-    pub(super) board: CallRegistry,
+    pub(super) calls_up: CallRegistry,
     pub(super) failures: Failures,
     pub(super) past: CallHistory,
     pub(super) inviter: OutboundCalls,
@@ -118,7 +118,7 @@ impl CallsView {
     /// # Errors
     /// [`MeetingRefusal`], when nobody is called.
     pub fn invite(&self, invitation: Invitation) -> Result<CallId, MeetingRefusal> {
-        if !self.0.house().doors.devices.contains_key(&invitation.device) {
+        if !self.0.runtime_config().router.devices.contains_key(&invitation.device) {
             return Err(MeetingRefusal::NoSuchDevice);
         }
         self.0.inviter.ask(invitation)
@@ -127,19 +127,19 @@ impl CallsView {
     /// The calls that are up, the oldest first.
     #[must_use]
     pub fn lines(&self) -> Vec<CallEntry> {
-        self.0.board.lines()
+        self.0.calls_up.lines()
     }
 
     /// How far each of them has come.
     #[must_use]
     pub fn stages(&self) -> Vec<CallStage> {
-        self.0.board.stages()
+        self.0.calls_up.stages()
     }
 
     /// One call that is up.
     #[must_use]
     pub fn line(&self, call: CallId) -> Option<CallEntry> {
-        self.0.board.line(call)
+        self.0.calls_up.line(call)
     }
 
     /// One of the calls that ended last.
@@ -186,9 +186,9 @@ impl Calls {
     pub fn new(settings: CallsSettings) -> Self {
         let (invites, invitations) = mpsc::channel(INVITATIONS);
         let inviter = OutboundCalls::new(settings.ids.clone(), invites, settings.media.ports().pairs);
-        let (board, inboxes) = (CallRegistry::default(), Mutex::default());
+        let (calls_up, inboxes) = (CallRegistry::default(), Mutex::default());
         let (failures, past, lines) = (Failures::default(), CallHistory::default(), CallLog::default());
-        let shared = CallsShared { settings, board, failures, past, inviter, lines, inboxes };
+        let shared = CallsShared { settings, calls_up, failures, past, inviter, lines, inboxes };
         Self { shared: Arc::new(shared), invitations, up: watch::Sender::new(0), draining: false }
     }
 
@@ -285,7 +285,7 @@ async fn next(inputs: &mut mpsc::Receiver<CallInput>, until: Option<Instant>) ->
 
 /// A call with sound both ways.
 pub(super) struct EstablishedCall {
-    talk: OfferAnswer,
+    offer_answer: OfferAnswer,
     pub(super) codec: CodecKind,
     port: PortHandle,
     heard: mpsc::Receiver<PortEvent>,
@@ -295,8 +295,8 @@ pub(super) struct EstablishedCall {
 
 impl CallsShared {
     /// What is configured at the moment.
-    pub(super) fn house(&self) -> Arc<RuntimeConfig> {
-        Arc::clone(&self.settings.house.borrow())
+    pub(super) fn runtime_config(&self) -> Arc<RuntimeConfig> {
+        Arc::clone(&self.settings.runtime_config.borrow())
     }
 
     fn inboxes(&self) -> MutexGuard<'_, HashMap<CallId, mpsc::Sender<CallInput>>> {
@@ -312,12 +312,12 @@ impl CallsShared {
     ) {
         let (call, source, began) = (incoming.call, incoming.source, SystemTime::now());
         let dialog: String = incoming.call_id_header.chars().take(LOGGED_CALL_ID).collect();
-        let house = self.house();
+        let runtime_config = self.runtime_config();
         if incoming.emergency {
             return self.emergency(&incoming, &mut inputs).await;
         }
-        let known = house.doors.admit(&incoming);
-        let locked = || self.not_locked(&house.doors, known.as_ref().ok()?).err();
+        let known = runtime_config.router.admit(&incoming);
+        let locked = || self.not_locked(&runtime_config.router, known.as_ref().ok()?).err();
         let refused = refusal.or(known.as_ref().err().copied()).or_else(locked);
         let mut guest = match (known, refused) {
             (Ok(guest), None) => guest,
@@ -338,7 +338,7 @@ impl CallsShared {
             }
         };
         tracing::info!(%call, %source, dialog, device = %guest.device, transport = incoming.transport.as_str(), "call");
-        let line = self.board.put(CallEntry {
+        let line = self.calls_up.put(CallEntry {
             call,
             device: guest.device.clone(),
             name: guest.name.clone(),
@@ -352,11 +352,11 @@ impl CallsShared {
             codec: None,
             port: None,
         });
-        let replaced = incoming.replaces.and_then(|replaced| self.board.line(replaced));
+        let replaced = incoming.replaces.and_then(|replaced| self.calls_up.line(replaced));
         guest.heir_of = replaced.as_ref().and_then(|line| line.participant);
         if let Some(meeting) = replaced.and_then(|line| line.meeting) {
             // M-18: it knocks there anew. That the meeting's code was known has been shown by the call that it takes the place of.
-            let passcode = house.doors.directory.by_name(&meeting).and_then(|entry| entry.passcode.clone());
+            let passcode = runtime_config.router.directory.by_name(&meeting).and_then(|entry| entry.passcode.clone());
             guest.addressed = Addressed::Meeting { name: meeting, passcode };
         }
         let raise = |what| self.settings.raised.raise(Draft::of(what).call(Some(call)));
@@ -402,8 +402,8 @@ impl CallsShared {
     }
 
     /// K-1: whoever would be asked for a code that is not looked at is told so at once.
-    fn not_locked(&self, doors: &CallRouter, guest: &RoutedCall) -> Result<(), Cause> {
-        let locked = doors.asks_passcode(guest) && self.settings.lockout.get().is_locked(machine::now(), &guest.caller);
+    fn not_locked(&self, router: &CallRouter, guest: &RoutedCall) -> Result<(), Cause> {
+        let locked = router.asks_passcode(guest) && self.settings.lockout.get().is_locked(machine::now(), &guest.caller);
         if locked { Err(Cause::TooManyTries) } else { Ok(()) }
     }
 
@@ -414,7 +414,7 @@ impl CallsShared {
             self.settings.sip.send(Command::Ring { call }).await;
         }
         match self.answer(incoming).await {
-            Ok((talk, reserved, profile)) => self.confirmed(call, talk, reserved, profile, inputs).await,
+            Ok((offer_answer, reserved, profile)) => self.confirmed(call, offer_answer, reserved, profile, inputs).await,
             Err(cause) => {
                 self.settings.sip.send(Command::Reject { call, cause }).await;
                 Err(cause)
@@ -440,7 +440,7 @@ impl CallsShared {
         let ours = LocalCapabilities {
             address: self.settings.advertised.filter(|_| !local.is_loopback()).unwrap_or(local),
             port: reserved.local().port(),
-            codecs: self.house().codecs.clone(),
+            codecs: self.runtime_config().codecs.clone(),
             preference: Preference::Offerer,
             ptime: DEFAULT_PTIME,
             session_id: getrandom::u64().map_err(|_| Cause::Fault)? >> 2,
@@ -453,21 +453,21 @@ impl CallsShared {
     }
 
     async fn answer(&self, incoming: &Incoming) -> Result<(OfferAnswer, Reserved, Option<Profile>), Cause> {
-        let (call, share) = (incoming.call, self.house().doors.share(incoming));
+        let (call, share) = (incoming.call, self.runtime_config().router.share(incoming));
         let far = (incoming.local.ip(), incoming.source.ip(), incoming.proof);
-        let (mut talk, reserved) = self.prepare(call, far, share)?;
+        let (mut offer_answer, reserved) = self.prepare(call, far, share)?;
         let (sdp, profile) = match &incoming.offer {
-            Some(offer) => talk.offered(offer).map(|(profile, sdp)| (sdp, Some(profile)))?,
-            None => (talk.offer(), None),
+            Some(offer) => offer_answer.offered(offer).map(|(profile, sdp)| (sdp, Some(profile)))?,
+            None => (offer_answer.offer(), None),
         };
         self.settings.sip.send(Command::Answer { call, sdp }).await;
-        Ok((talk, reserved, profile))
+        Ok((offer_answer, reserved, profile))
     }
 
     async fn confirmed(
         &self,
         call: CallId,
-        mut talk: OfferAnswer,
+        mut offer_answer: OfferAnswer,
         reserved: Reserved,
         profile: Option<Profile>,
         inputs: &mut mpsc::Receiver<CallInput>,
@@ -497,17 +497,17 @@ impl CallsShared {
         };
         let agreed = match (profile, answer) {
             (Some(profile), _) => Ok(profile),
-            (None, Some(answer)) => talk.answered(&answer),
+            (None, Some(answer)) => offer_answer.answered(&answer),
             (None, None) => Err(Cause::NoCommonCodec),
         };
-        self.opened(call, talk, reserved, agreed, early).await
+        self.opened(call, offer_answer, reserved, agreed, early).await
     }
 
     /// Opens the port as agreed, or hangs up.
     pub(super) async fn opened(
         &self,
         call: CallId,
-        talk: OfferAnswer,
+        offer_answer: OfferAnswer,
         reserved: Reserved,
         agreed: Result<Profile, Cause>,
         early: Vec<CallInput>,
@@ -524,7 +524,7 @@ impl CallsShared {
             Err(cause) => Err(cause),
         };
         match opened {
-            Ok((port, codec)) => Ok(EstablishedCall { talk, codec, port, heard, early }),
+            Ok((port, codec)) => Ok(EstablishedCall { offer_answer, codec, port, heard, early }),
             Err(cause) => {
                 self.settings.sip.send(Command::Bye { call, cause }).await;
                 Err(cause)
@@ -542,7 +542,7 @@ impl CallsShared {
         (inbox, mut inputs): (mpsc::Sender<CallInput>, mpsc::Receiver<CallInput>),
         began: SystemTime,
     ) {
-        let EstablishedCall { talk, codec, port, mut heard, early } = established;
+        let EstablishedCall { offer_answer, codec, port, mut heard, early } = established;
         let (to_guest, mut words) = mpsc::channel::<ToGuest>(GUEST_QUEUE);
         let forward = inbox.clone();
         let forwarder = tokio::spawn(async move {
@@ -557,35 +557,36 @@ impl CallsShared {
                 }
             }
         });
-        let house = self.house();
+        let runtime_config = self.runtime_config();
         line.change(|line| line.port = Some(port.clone()));
         let settings = CallSettings {
             call,
             device: guest.device.clone(),
             name: guest.name.clone(),
             text: guest.text,
-            speaks: house.speaker.is_some(),
+            speaks: runtime_config.speaker.is_some(),
             chat: self.settings.relay.as_ref().map(relay::driver::RelayHandle::home),
             addressed: guest.addressed.clone(),
-            directory: Arc::clone(&house.doors.directory),
-            pins: Arc::clone(&house.pins),
-            library: Arc::clone(&house.library),
+            directory: Arc::clone(&runtime_config.router.directory),
+            pins: Arc::clone(&runtime_config.pins),
+            library: Arc::clone(&runtime_config.library),
             language: guest.language.clone(),
-            talk,
+            offer_answer,
         };
         let (shared, meeting, who) = (Arc::clone(self), None, None);
         let hushed = false;
-        let hands = CallEffects { shared, house, call, line, source, guest, port, inbox, to_guest, meeting, who, asked, hushed };
-        let mut driven = DrivenCall { machine: Call::new(machine::now(), settings), hands, summary: None };
+        let effects =
+            CallEffects { shared, runtime_config, call, line, source, guest, port, inbox, to_guest, meeting, who, asked, hushed };
+        let mut driven = DrivenCall { machine: Call::new(machine::now(), settings), effects, summary: None };
         for input in early {
             driven.machine.handle(machine::now(), input);
         }
         drive(&mut driven, &mut inputs).await;
         forwarder.abort();
-        driven.hands.leave_relay().await;
+        driven.effects.leave_relay().await;
         if let Some(summary) = &driven.summary {
-            driven.hands.report(OutboundProgress::Failed(summary.cause));
-            driven.hands.record(began, codec, summary).await;
+            driven.effects.report(OutboundProgress::Failed(summary.cause));
+            driven.effects.record(began, codec, summary).await;
         }
     }
 }

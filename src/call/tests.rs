@@ -44,7 +44,7 @@ fn description(version: u8, direction: &str) -> String {
     )
 }
 
-fn talk() -> OfferAnswer {
+fn offer_answer() -> OfferAnswer {
     let ours = LocalCapabilities {
         address: [192, 0, 2, 1].into(),
         port: 30_000,
@@ -56,9 +56,9 @@ fn talk() -> OfferAnswer {
         previous: None,
     };
     let far = RemoteMedia { signalling: [192, 0, 2, 7].into(), proven: false, own: Vec::new() };
-    let mut talk = OfferAnswer::new(ours, far);
-    talk.offered(description(1, "sendrecv").as_bytes()).expect("agrees");
-    talk
+    let mut offer_answer = OfferAnswer::new(ours, far);
+    offer_answer.offered(description(1, "sendrecv").as_bytes()).expect("agrees");
+    offer_answer
 }
 
 /// A call and its surroundings: what it plays is remembered by the phrases' clips.
@@ -127,7 +127,7 @@ impl World {
             pins: Arc::new(BTreeMap::from([(meeting("demo"), Redacted::new("9876".to_owned()))])),
             library: library(),
             language: "en".to_owned(),
-            talk: talk(),
+            offer_answer: offer_answer(),
         };
         let mut world = Self { call: Call::new(start(), settings), now: start(), last_play: None };
         let first = world.drain();
@@ -307,8 +307,9 @@ fn last_words_that_never_end_do_not_keep_a_call() {
     assert_eq!(world.after(2), [Done(Cause::Left)], "nor does a port whose figures never come");
 }
 
+/// One refused in the lobby hears why and is hung up with its cause.
 #[test]
-fn m9_one_refused_in_the_lobby_hears_why_and_is_hung_up_with_its_cause() {
+fn m9_one_refused_in_the_lobby_hears_why_and_is_hung() {
     for (cause, phrase) in [(Cause::Denied, Phrase::Denied), (Cause::LobbyTimeout, Phrase::LobbyTimeout)] {
         let mut world = World::in_the_lobby();
         let last = [StopsPrompts, Music(false), Says(vec![phrase])];
@@ -408,8 +409,9 @@ fn k2_one_who_waits_has_no_microphone_to_mute() {
 
 // === Hold (S-5) ===
 
+/// A hold is answered and told to the meeting and so is the resume.
 #[test]
-fn s5_a_hold_is_answered_and_told_to_the_meeting_and_so_is_the_resume() {
+fn s5_a_hold_is_answered_and_told_to_the_meeting() {
     let mut world = World::inside();
     assert_eq!(world.offers(2, "sendonly"), [Answers, Holds(true), Tells(FromGuest::Hold(true))]);
     assert_eq!(world.offers(3, "sendrecv"), [Answers, Holds(false), Tells(FromGuest::Hold(false))]);
@@ -422,19 +424,21 @@ fn s5_a_hold_in_the_menu_is_told_at_the_knock() {
     assert_eq!(world.keys("1001#"), [StopsPrompts, Knocks("demo"), Tells(FromGuest::Hold(true))]);
 }
 
+/// An offer without a codec of ours is refused and changes nothing.
 #[test]
-fn an_offer_without_a_codec_of_ours_is_refused_and_changes_nothing() {
+fn an_offer_without_a_codec_of_ours_is_refused_and_changes() {
     let mut world = World::inside();
     let sdp = description(2, "sendrecv").replace("RTP/AVP 0 101", "RTP/AVP 18").into_bytes();
     let did = world.input(CallInput::Sip(sip::Event::Offer { call: CALL, sdp: Some(sdp) }));
     assert_eq!(did, [Rejects(Cause::NoCommonCodec)]);
-    assert!(!world.call.settings.talk.on_hold());
+    assert!(!world.call.settings.offer_answer.on_hold());
 }
 
 // === Notices (N-3, N-8) ===
 
+/// A notice goes from the meeting to the player and its proof comes back.
 #[test]
-fn n8_a_notice_goes_from_the_meeting_to_the_player_and_its_proof_comes_back() {
+fn n8_a_notice_goes_from_the_meeting_to_the_player() {
     let mut world = World::inside();
     let phrases = vec![Phrase::RecordingStarted, Phrase::TranscriptionStarted];
     let told = world.meeting(ToGuest::Tell { notice: NOTICE, phrases: phrases.clone() });
@@ -464,8 +468,9 @@ fn n8_a_notice_that_was_cut_is_told_as_cut_and_needs_no_report() {
     assert!(world.heard(MediaEvent::Reported { play, received_permille: None }).is_empty());
 }
 
+/// The proof of a notice that ends with the call still reaches the meeting.
 #[test]
-fn n8_the_proof_of_a_notice_that_ends_with_the_call_still_reaches_the_meeting() {
+fn n8_the_proof_of_a_notice_that_ends_with_the_call() {
     let mut world = World::inside();
     world.meeting(ToGuest::Tell { notice: NOTICE, phrases: vec![Phrase::RecordingStarted] });
     let play = world.last_play.expect("it plays");
@@ -480,15 +485,16 @@ fn n8_the_proof_of_a_notice_that_ends_with_the_call_still_reaches_the_meeting() 
 
 #[test]
 fn the_talk_of_these_tests_is_narrow_band() {
-    let profile = talk().offered(description(2, "sendrecv").as_bytes()).expect("agrees").0;
+    let profile = offer_answer().offered(description(2, "sendrecv").as_bytes()).expect("agrees").0;
     assert_eq!(
         (profile.codec.row().sample_rate, profile.telephone_event.map(|event| event.clock)),
         (Hz::NARROW, Some(Hz::NARROW))
     );
 }
 
+/// A place is handed over from inside alone and left only once the other device has knocked.
 #[test]
-fn m18_a_place_is_handed_over_from_inside_alone_and_left_only_once_the_other_device_has_knocked() {
+fn m18_a_place_is_handed_over_from_inside_alone_and_left() {
     let refer = || CallInput::Sip(sip::Event::Refer { call: CALL, device: "room-2".into(), replaces: None });
     assert_eq!(World::in_the_lobby().input(refer()), [Refers(false)], "who waits has no place yet");
     let mut world = World::inside();
@@ -510,8 +516,9 @@ fn number() -> relay::PhoneNumber {
     relay::PhoneNumber::parse("+491715550123").expect("a number")
 }
 
+/// Star 4 asks for a number reads it back and asks for the code that was texted.
 #[test]
-fn k2_star_4_asks_for_a_number_reads_it_back_and_asks_for_the_code_that_was_texted() {
+fn k2_star_4_asks_for_a_number_reads_it_back_and_asks() {
     let mut world = World::inside();
     assert_eq!(world.keys("*4"), [StopsPrompts, Says(vec![Phrase::EnterMobileNumber])]);
     let asked = relay::RelayInput::Ask { call: CALL, number: number() };
@@ -527,8 +534,9 @@ fn k2_star_4_asks_for_a_number_reads_it_back_and_asks_for_the_code_that_was_text
     assert_eq!(world.input(CallInput::Relay(RelayAnswer::Off)), [Says(vec![Phrase::ChatOff])]);
 }
 
+/// After stop by sms star 4 asks for a number again and nothing is said meanwhile.
 #[test]
-fn c2_after_stop_by_sms_star_4_asks_for_a_number_again_and_nothing_is_said_meanwhile() {
+fn c2_after_stop_by_sms_star_4_asks_for_a_number() {
     let mut world = World::inside();
     world.keys("*4");
     world.keys("01715550123#");
@@ -538,8 +546,9 @@ fn c2_after_stop_by_sms_star_4_asks_for_a_number_again_and_nothing_is_said_meanw
     assert_eq!(world.keys("*4"), [StopsPrompts, Says(vec![Phrase::EnterMobileNumber])]);
 }
 
+/// A wrong number or code is asked for again and silence ends it with a word.
 #[test]
-fn k2_a_wrong_number_or_code_is_asked_for_again_and_silence_ends_it_with_a_word() {
+fn k2_a_wrong_number_or_code_is_asked_for_again_and_silence() {
     let mut world = World::inside();
     world.keys("*4");
     let again = [StopsPrompts, Says(vec![Phrase::MobileNumberWrong, Phrase::EnterMobileNumber])];
@@ -567,8 +576,9 @@ fn k2_a_wrong_number_or_code_is_asked_for_again_and_silence_ends_it_with_a_word(
     }
 }
 
+/// A notice is told by sms and shown as well to who is inside.
 #[test]
-fn n10_a_notice_is_told_by_sms_and_shown_as_well_to_who_is_inside() {
+fn n10_a_notice_is_told_by_sms_and_shown_as_well() {
     let told = |world: &mut World| world.meeting(ToGuest::Tell { notice: NOTICE, phrases: vec![Phrase::RecordingStarted] });
     let spoken = Gives(vec![Phrase::RecordingStarted]);
     let text = library().text("en", Phrase::RecordingStarted).expect("a text").to_owned();
@@ -581,8 +591,9 @@ fn n10_a_notice_is_told_by_sms_and_shown_as_well_to_who_is_inside() {
     assert_eq!(told(&mut world), [Gives(vec![Phrase::RecordingStarted])], "outside nothing is readable (C-1)");
 }
 
+/// The help names star 4 to one who is inside and before that the key is not available.
 #[test]
-fn k2_the_help_names_star_4_to_one_who_is_inside_and_before_that_the_key_is_not_available() {
+fn k2_the_help_names_star_4_to_one_who_is_inside() {
     let mut world = World::in_the_lobby();
     assert_eq!(world.keys("*1"), [StopsPrompts, Says(vec![Phrase::Help])]);
     assert_eq!(world.keys("*4"), [StopsPrompts, Says(vec![Phrase::NotAvailable])]);

@@ -102,8 +102,9 @@ fn body_of(answer: &[u8]) -> Result<&[u8], Option<String>> {
 mod tests {
     use super::*;
 
+    /// An answer is taken a refusal is told and anything else is broken.
     #[test]
-    fn an_answer_is_taken_a_refusal_is_told_and_anything_else_is_broken() {
+    fn an_answer_is_taken_a_refusal_is_told_and_anything_else() {
         assert_eq!(body_of(b"HTTP/1.0 200 OK\r\na: b\r\n\r\n{}"), Ok(&b"{}"[..]));
         assert_eq!(body_of(b"HTTP/1.0 201 Created\r\n\r\n[]"), Ok(&b"[]"[..]));
         let refused = body_of(b"HTTP/1.1 404 Not Found\r\n\r\n{\"detail\":\"There is no such meeting.\"}");

@@ -175,8 +175,9 @@ mod tests {
         assert!(!["10.0.0.1", "192.168.1.1", "203.0.113.9", "fd00::1", "2001:db8::1"].into_iter().any(inward));
     }
 
+    /// Networks that leave nobody out are known however they are cut.
     #[test]
-    fn u2_networks_that_leave_nobody_out_are_known_however_they_are_cut() {
+    fn u2_networks_that_leave_nobody_out_are_known() {
         let everybody = |texts: &[&str]| {
             let networks: Vec<IpNetwork> = texts.iter().map(|text| text.parse().unwrap()).collect();
             contain_everybody(&networks)

@@ -61,8 +61,9 @@ mod tests {
 
     const HOSTILE: &str = "a\u{1b}[31mb\rc\u{9b}2Jd\u{202e}e\u{7f}f\u{2028}g\nh";
 
+    /// Nothing of a strangers text moves the cursor or reorders a line.
     #[test]
-    fn u1_nothing_of_a_strangers_text_moves_the_cursor_or_reorders_a_line() {
+    fn u1_nothing_of_a_strangers_text_moves_the_cursor_or_reorders() {
         assert_eq!(printable(HOSTILE), "a\u{fffd}[31mb\u{fffd}c\u{fffd}2Jd\u{fffd}e\u{fffd}f\u{fffd}g\u{fffd}h");
         assert!(matches!(printable("Größe 1.23 – 会議室"), Cow::Borrowed(_)));
     }

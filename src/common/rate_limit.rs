@@ -174,8 +174,9 @@ mod tests {
         assert!(budget.take_all(t0 + 20 * SECOND, 5));
     }
 
+    /// The log has a few lines of one cause and says how many it has not.
     #[test]
-    fn x2_the_log_has_a_few_lines_of_one_cause_and_says_how_many_it_has_not() {
+    fn x2_the_log_has_a_few_lines_of_one_cause_and_says_how_many() {
         let (t0, mut lines) = (start(), LogBudget::default());
         assert_eq!((0..1000).filter_map(|_| lines.say(t0)).collect::<Vec<_>>(), [0; 10]);
         assert_eq!(lines.say(t0 + 10 * SECOND), Some(990));

@@ -167,8 +167,9 @@ mod tests {
         }
     }
 
+    /// What is hidden is overwritten when it is dropped and each copy of it.
     #[test]
-    fn x4_what_is_hidden_is_overwritten_when_it_is_dropped_and_each_copy_of_it() {
+    fn x4_what_is_hidden_is_overwritten_when_it_is_dropped() {
         let noted = Noted::default();
         let hidden = Redacted::new(noted.clone());
         let copy = hidden.clone();

@@ -170,8 +170,9 @@ fn later_layers_merge_by_name_and_enabled_false_removes() {
     assert_eq!((loaded.settings.meetings.len(), loaded.files.len()), (1, 3));
 }
 
+/// The environment goes over the files in the type that is wanted.
 #[test]
-fn the_environment_goes_over_the_files_in_the_type_that_is_wanted() {
+fn the_environment_goes_over_the_files_in_the_type() {
     let folder =
         main("[sip.listen.lan]\nport = 5060\n[device.board-room]\naddress = \"10.0.0.9\"\n[meeting.demo]\npasscode = \"1111\"\n");
     let settings = folder.settings(&[
@@ -208,8 +209,9 @@ fn the_default_path_is_what_the_environment_names() {
 
 // === secrets ===
 
+/// Secrets come from files and credentials and are never printed.
 #[test]
-fn secrets_come_from_files_and_credentials_and_are_never_printed() {
+fn secrets_come_from_files_and_credentials_and_are_never() {
     let folder = main("[meeting.a]\npasscode = { file = \"SECRETFILE\" }\norganiser_pin = { credential = \"pin\" }\n");
     fs::write(folder.0.join("code"), "2468\n").unwrap();
     fs::write(folder.0.join("pin"), "97531").unwrap();
@@ -245,8 +247,9 @@ fn a_secret_of_a_later_layer_replaces_one_of_another_kind() {
 
 // === mistakes (O-1) ===
 
+/// Ten different mistakes are all listed with their place and what to do.
 #[test]
-fn ten_different_mistakes_are_all_listed_with_their_place_and_what_to_do() {
+fn ten_different_mistakes_are_all_listed_with_their_place() {
     let folder = Folder::with(&[
         (
             MAIN_FILE,
@@ -299,8 +302,9 @@ fn ports_that_two_rooms_claim_are_found() {
     assert_eq!(apart.settings(&[]).sip.listen.len(), 4);
 }
 
+/// Providers by http need their keys and none that can be guessed.
 #[test]
-fn providers_by_http_need_their_keys_and_none_that_can_be_guessed() {
+fn providers_by_http_need_their_keys_and_none() {
     let with = |rest: &str| format!("[relay.provider.a]\nnumber = \"+12025550100\"\n{rest}");
     let azure = "kind = \"azure\"\nendpoint = \"https://example.org\"\naccess_key = \"a2V5\"\n";
     let complete = main(&with(&format!("{azure}webhook_key = \"0123456789abcdef\"\n"))).settings(&[]);

@@ -188,8 +188,9 @@ mod tests {
         }
     }
 
+    /// Twenty milliseconds in are twenty milliseconds out from the first call.
     #[test]
-    fn twenty_milliseconds_in_are_twenty_milliseconds_out_from_the_first_call() {
+    fn twenty_milliseconds_in_are_twenty_milliseconds() {
         for from in [8_000u32, 16_000, 48_000] {
             for to in [8_000u32, 16_000, 48_000] {
                 let mut resampler = Resampler::new(Hz(from), Hz(to));

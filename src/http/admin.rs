@@ -196,5 +196,5 @@ pub struct AdminHandles {
     /// The ledger.
     pub ledger: Arc<dyn LedgerAdmin>,
     /// Which meetings there are.
-    pub house: Arc<dyn MeetingAdmin>,
+    pub meetings: Arc<dyn MeetingAdmin>,
 }

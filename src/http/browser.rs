@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
-use super::Site;
+use super::AppState;
 use super::peer::HttpPeer;
 use super::session::{self, LinkError, PageSession, SESSION_VALID, SessionId};
 use crate::common::ids::{MeetingName, ParticipantId};
@@ -35,7 +35,7 @@ pub(super) fn set_cookie(meeting: &MeetingName, value: Option<&str>, secure: boo
     HeaderValue::from_str(&line).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
-impl Site {
+impl AppState {
     /// The sessions of a request: those of its cookies that are valid, each for the meeting that has its name now.
     pub(super) fn sessions(&self, peer: &HttpPeer, headers: &HeaderMap) -> Vec<PageSession> {
         let (now, prefix) = (SystemTime::now(), session::cookie_prefix(self.is_secure(peer, headers)));
@@ -62,9 +62,9 @@ impl Site {
 
     /// Whether a session is for the meeting that has its name now, and would be opened again by what has opened it.
     pub(super) fn is_current(&self, session: &PageSession) -> bool {
-        let house = &self.settings.desks.house;
-        house.made_at(&session.meeting) == session.made_at
-            && self.settings.sessions.still_opens(session, house.passcode(&session.meeting).as_ref())
+        let meetings = &self.settings.admin.meetings;
+        meetings.made_at(&session.meeting) == session.made_at
+            && self.settings.sessions.still_opens(session, meetings.passcode(&session.meeting).as_ref())
     }
 
     /// Makes room in a browser that is in as many meetings as one may be in: the session that it loses, ended.

@@ -107,8 +107,9 @@ pub(super) async fn run(local: ControlSocket, router: Router, mut shutdown: watc
 mod tests {
     use super::*;
 
+    /// The socket is closed to others replaces one of a killed daemon and never one that lives.
     #[tokio::test]
-    async fn u1_the_socket_is_closed_to_others_replaces_one_of_a_killed_daemon_and_never_one_that_lives() {
+    async fn u1_the_socket_is_closed_to_others_replaces_one_of_a_killed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(SOCKET_FILE);
         let first = bind(&path).unwrap();

@@ -16,11 +16,11 @@ use super::page::{escaped, known, no_such_meeting, plain};
 use super::peer::HttpPeer;
 use super::problem_details::ProblemDetails;
 use super::session::{Link, LinkError, LinkRole};
-use super::{ApiToken, Site};
+use super::{ApiToken, AppState};
 use crate::common::ids::MeetingName;
 use crate::menu::{CodeSource, CodeVerdict};
 
-pub(super) fn routes() -> Router<Arc<Site>> {
+pub(super) fn routes() -> Router<Arc<AppState>> {
     Router::new()
         .route("/enter", get(door).post(enter))
         .route("/m/{meeting}/passcode", post(passcode))
@@ -55,12 +55,12 @@ enum Way {
     Shut(LinkError),
 }
 
-fn way(site: &Site, peer: &HttpPeer, headers: &HeaderMap, token: &str) -> Way {
-    let role = |meeting: &MeetingName| site.session_in(peer, headers, meeting).map(|session| session.role);
-    match site.settings.sessions.peek(token, SystemTime::now()) {
+fn way(app: &AppState, peer: &HttpPeer, headers: &HeaderMap, token: &str) -> Way {
+    let role = |meeting: &MeetingName| app.session_in(peer, headers, meeting).map(|session| session.role);
+    match app.settings.sessions.peek(token, SystemTime::now()) {
         Ok(link) if role(&link.meeting).is_some_and(|role| role >= link.role) => Way::On(link.meeting),
         Ok(link) => Way::Open(link),
-        Err(error) => match site.settings.sessions.led_to(token) {
+        Err(error) => match app.settings.sessions.led_to(token) {
             Some((meeting, _)) if role(&meeting).is_some() => Way::On(meeting),
             _ => Way::Shut(error),
         },
@@ -68,24 +68,24 @@ fn way(site: &Site, peer: &HttpPeer, headers: &HeaderMap, token: &str) -> Way {
 }
 
 /// The title of the meeting that a link leads to, if it is the one that the link was made for.
-fn title(site: &Site, link: &Link) -> Option<String> {
-    site.registry.title(&link.meeting).filter(|_| site.settings.desks.house.made_at(&link.meeting) == link.made_at)
+fn title(app: &AppState, link: &Link) -> Option<String> {
+    app.registry.title(&link.meeting).filter(|_| app.settings.admin.meetings.made_at(&link.meeting) == link.made_at)
 }
 
 /// A button, so that a mail scanner or a link preview that fetches the address does not use the link up.
 async fn door(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(peer): Extension<HttpPeer>,
     headers: HeaderMap,
     ticket: Result<Query<Ticket>, QueryRejection>,
 ) -> Response {
     let Ok(Query(Ticket { token })) = ticket else { return bad_link(LinkError::Forged) };
-    let link = match way(&site, &peer, &headers, &token) {
+    let link = match way(&app, &peer, &headers, &token) {
         Way::On(meeting) => return into_meeting(&meeting),
         Way::Shut(error) => return bad_link(error),
         Way::Open(link) => link,
     };
-    let Some(title) = title(&site, &link) else { return no_such_meeting() };
+    let Some(title) = title(&app, &link) else { return no_such_meeting() };
     let what = match link.role {
         LinkRole::Guest => "You enter as a guest of the meeting; its passcode is not asked.",
         LinkRole::Member => "You enter as a member of the meeting.",
@@ -94,7 +94,7 @@ async fn door(
     let form = format!(
         "<p class=\"organisation\" dir=\"auto\">{}</p>\n<p>{what}</p>\n<form method=\"post\" action=\"/enter\">\
          <input type=\"hidden\" name=\"token\" value=\"{}\"><button data-testid=\"enter\">Enter the meeting</button></form>",
-        escaped(&site.web().organisation),
+        escaped(&app.web().organisation),
         escaped(&token)
     );
     let mut page = plain(StatusCode::OK, &title, &form);
@@ -105,39 +105,39 @@ async fn door(
 
 /// Uses the link once and gives the browser a session in its meeting.
 async fn enter(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(peer): Extension<HttpPeer>,
     headers: HeaderMap,
     ticket: Result<Form<Ticket>, FormRejection>,
 ) -> Response {
     // Otherwise another site could put a visitor's browser into a session of its choice.
-    if site.same_origin(&peer, &headers) == Some(false) {
+    if app.same_origin(&peer, &headers) == Some(false) {
         return plain(StatusCode::FORBIDDEN, "Not from here", "<p>Please open the link itself.</p>");
     }
-    let source = site.source(&peer, &headers);
+    let source = app.source(&peer, &headers);
     let Ok(Form(Ticket { token })) = ticket else { return bad_link(LinkError::Forged) };
-    let link = match way(&site, &peer, &headers, &token) {
+    let link = match way(&app, &peer, &headers, &token) {
         Way::On(meeting) => return into_meeting(&meeting),
-        Way::Shut(LinkError::Forged) if site.wrong_token(source).is_err() => {
+        Way::Shut(LinkError::Forged) if app.wrong_token(source).is_err() => {
             let text = "<p>Too many wrong links came from your address. Please wait a minute.</p>";
             return plain(StatusCode::TOO_MANY_REQUESTS, "Please wait", text);
         }
         Way::Shut(error) => return bad_link(error),
         Way::Open(link) => link,
     };
-    if title(&site, &link).is_none() {
+    if title(&app, &link).is_none() {
         return no_such_meeting();
     }
-    let others = site.sessions(&peer, &headers);
+    let others = app.sessions(&peer, &headers);
     let before = others.iter().find(|session| session.meeting == link.meeting).map(|session| session.id);
-    match site.settings.sessions.exchange(&token, before, SystemTime::now()).await {
+    match app.settings.sessions.exchange(&token, before, SystemTime::now()).await {
         Ok((session, cookie)) => {
             tracing::info!(meeting = %session.meeting, role = session.role.word(), address = %source, "link used");
-            let secure = site.is_secure(&peer, &headers);
+            let secure = app.is_secure(&peer, &headers);
             let mut response = into_meeting(&session.meeting);
             let lines = response.headers_mut();
             lines.append(header::SET_COOKIE, set_cookie(&session.meeting, Some(&cookie), secure));
-            if let Some(gone) = site.make_room(others, &session.meeting).await {
+            if let Some(gone) = app.make_room(others, &session.meeting).await {
                 lines.append(header::SET_COOKIE, set_cookie(&gone.meeting, None, secure));
             }
             response
@@ -153,31 +153,31 @@ struct Given {
 
 /// Gives whoever has the meeting's passcode a guest's session. Wrong ones count as those that are keyed at telephones do (K-1).
 async fn passcode(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(peer): Extension<HttpPeer>,
     Path(name): Path<String>,
     headers: HeaderMap,
     given: Result<Json<Given>, JsonRejection>,
 ) -> Result<Response, ProblemDetails> {
-    let Some((meeting, _)) = known(&site, &name) else { return Err(ProblemDetails::not_found("meeting")) };
-    if site.same_origin(&peer, &headers) == Some(false) {
+    let Some((meeting, _)) = known(&app, &name) else { return Err(ProblemDetails::not_found("meeting")) };
+    if app.same_origin(&peer, &headers) == Some(false) {
         return Err(ProblemDetails::foreign());
     }
     let bad = |rejection: JsonRejection| ProblemDetails::new(rejection.status(), "bad-body", rejection.body_text());
     let Json(Given { passcode: offered }) = given.map_err(bad)?;
-    let Some(passcode) = site.settings.desks.house.passcode(&meeting) else {
+    let Some(passcode) = app.settings.admin.meetings.passcode(&meeting) else {
         return Ok(StatusCode::NO_CONTENT.into_response());
     };
     // Whoever is in already keeps what the session is.
-    if site.session_in(&peer, &headers, &meeting).is_some() {
+    if app.session_in(&peer, &headers, &meeting).is_some() {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let address = peer.client(&headers, &site.web().trusted_proxies);
+    let address = peer.client(&headers, &app.web().trusted_proxies);
     let right = ApiToken::new(passcode.expose()).is(offered.trim());
     let verdict =
-        site.settings.lockout.get().judge(crate::common::machine::now(), &CodeSource::at(address), Some(&meeting), right);
+        app.settings.lockout.get().judge(crate::common::machine::now(), &CodeSource::at(address), Some(&meeting), right);
     if verdict != CodeVerdict::Opens {
-        site.wrong_passcode(site.source(&peer, &headers), &meeting);
+        app.wrong_passcode(app.source(&peer, &headers), &meeting);
     }
     match verdict {
         CodeVerdict::Opens => {}
@@ -189,27 +189,27 @@ async fn passcode(
             return Err(ProblemDetails::new(StatusCode::TOO_MANY_REQUESTS, "locked", text));
         }
     }
-    site.may_open(site.source(&peer, &headers))?;
-    let made_at = site.settings.desks.house.made_at(&meeting);
-    let (_, cookie) = site.settings.sessions.with_passcode(&meeting, made_at, &passcode, SystemTime::now()).await?;
-    let cookie = set_cookie(&meeting, Some(&cookie), site.is_secure(&peer, &headers));
+    app.may_open(app.source(&peer, &headers))?;
+    let made_at = app.settings.admin.meetings.made_at(&meeting);
+    let (_, cookie) = app.settings.sessions.with_passcode(&meeting, made_at, &passcode, SystemTime::now()).await?;
+    let cookie = set_cookie(&meeting, Some(&cookie), app.is_secure(&peer, &headers));
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
 }
 
 /// Ends the browser's session in this meeting.
 async fn sign_out(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(peer): Extension<HttpPeer>,
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ProblemDetails> {
-    let Some((meeting, _)) = known(&site, &name) else { return Err(ProblemDetails::not_found("meeting")) };
-    if site.same_origin(&peer, &headers) == Some(false) {
+    let Some((meeting, _)) = known(&app, &name) else { return Err(ProblemDetails::not_found("meeting")) };
+    if app.same_origin(&peer, &headers) == Some(false) {
         return Err(ProblemDetails::foreign());
     }
-    if let Some(session) = site.session_in(&peer, &headers, &meeting) {
-        site.end_session(&session.id, SessionEnd::SignedOut).await?;
+    if let Some(session) = app.session_in(&peer, &headers, &meeting) {
+        app.end_session(&session.id, SessionEnd::SignedOut).await?;
     }
-    let cookie = set_cookie(&meeting, None, site.is_secure(&peer, &headers));
+    let cookie = set_cookie(&meeting, None, app.is_secure(&peer, &headers));
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
 }

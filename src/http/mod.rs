@@ -204,7 +204,7 @@ pub struct HttpSettings {
     /// What happens (M-17).
     pub events: Events,
     /// Calls and their records.
-    pub desks: AdminHandles,
+    pub admin: AdminHandles,
     /// Copies of the chat, without what was said (C-8).
     pub chats: Query,
     /// What is on its way by SMS, for the operator (C-7).
@@ -279,7 +279,7 @@ pub enum HttpStartError {
 }
 
 /// What the server's rooms share.
-struct Site {
+struct AppState {
     settings: HttpSettings,
     registry: MeetingRegistry,
     wrong_tokens: Mutex<RateLimiter<ClientSource>>,
@@ -297,7 +297,7 @@ struct Site {
     sockets: mpsc::Sender<()>,
 }
 
-impl Site {
+impl AppState {
     /// What is configured at the moment.
     fn web(&self) -> Arc<WebSettings> {
         Arc::clone(&self.settings.web.borrow())
@@ -383,7 +383,7 @@ pub async fn start(
     let connections = HttpConnections::new(settings.connections_per_address, settings.connections);
     let web = settings.web.clone();
     let (sockets, mut sockets_gone) = mpsc::channel(1);
-    let site = Arc::new(Site {
+    let app = Arc::new(AppState {
         registry,
         wrong_tokens: Mutex::new(RateLimiter::new(WRONG_TOKENS, WRONG_SOURCES, Instant::now())),
         opened: Mutex::new(RateLimiter::new(OPENED, WRONG_SOURCES, Instant::now())),
@@ -397,7 +397,7 @@ pub async fn start(
         sockets,
         settings,
     });
-    let router = router(site);
+    let router = router(app);
     let commands = control_socket::run(commands, router.clone(), shutdown.clone());
     let serving = listener::ServerTask { listener, tls, router, web, connections, shutdown };
     let task = tokio::spawn(async move {
@@ -409,18 +409,18 @@ pub async fn start(
     Ok(Bound { addr, task })
 }
 
-fn router(site: Arc<Site>) -> Router {
+fn router(app: Arc<AppState>) -> Router {
     Router::new()
         .merge(health::routes())
         .merge(page::routes())
         .merge(link_exchange::routes())
         .merge(webhook::routes())
-        .nest(api::ROOT, api::routes(&site))
+        .nest(api::ROOT, api::routes(&app))
         .fallback(page::not_found)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(from_fn(in_time))
-        .layer(from_fn_with_state(Arc::clone(&site), harden))
-        .with_state(site)
+        .layer(from_fn_with_state(Arc::clone(&app), harden))
+        .with_state(app)
 }
 
 /// A body that trickles in, or a meeting that does not answer, does not hold a request for ever.

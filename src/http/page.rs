@@ -16,7 +16,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::Site;
+use super::AppState;
 use super::peer::HttpPeer;
 use super::problem_details::ProblemDetails;
 use super::session::PageSession;
@@ -86,7 +86,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
 });
 static INDEX: LazyLock<Asset> = LazyLock::new(|| Asset::new("index.html", MEETING_PAGE));
 
-pub(super) fn routes() -> Router<Arc<Site>> {
+pub(super) fn routes() -> Router<Arc<AppState>> {
     Router::new()
         .route("/", get(front))
         .route("/assets/{file}", get(asset))
@@ -153,26 +153,26 @@ async fn asset(Path(file): Path<String>, headers: HeaderMap) -> Response {
 }
 
 /// The configured meeting of this name, with its title.
-pub(super) fn known(site: &Site, name: &str) -> Option<(MeetingName, String)> {
+pub(super) fn known(app: &AppState, name: &str) -> Option<(MeetingName, String)> {
     let name = MeetingName::new(name).ok()?;
-    let title = site.registry.title(&name)?;
+    let title = app.registry.title(&name)?;
     Some((name, title))
 }
 
-async fn meeting(State(site): State<Arc<Site>>, Path(name): Path<String>, headers: HeaderMap) -> Response {
-    match known(&site, &name) {
+async fn meeting(State(app): State<Arc<AppState>>, Path(name): Path<String>, headers: HeaderMap) -> Response {
+    match known(&app, &name) {
         Some(_) => INDEX.answer(&headers),
         None => no_such_meeting(),
     }
 }
 
 /// Whether a browser may knock at this meeting: it has a session there, or no passcode is set (K-1).
-fn may_knock(site: &Site, session: Option<&PageSession>, meeting: &MeetingName) -> bool {
-    session.is_some() || site.settings.desks.house.passcode(meeting).is_none()
+fn may_knock(app: &AppState, session: Option<&PageSession>, meeting: &MeetingName) -> bool {
+    session.is_some() || app.settings.admin.meetings.passcode(meeting).is_none()
 }
 
 /// Who somebody with this session, or without one, is to this meeting's signalling.
-fn visitor(site: &Site, meeting: MeetingName, session: Option<&PageSession>) -> Visitor {
+fn visitor(app: &AppState, meeting: MeetingName, session: Option<&PageSession>) -> Visitor {
     let member = session.is_some_and(PageSession::is_member);
     let now = SystemTime::now();
     Visitor {
@@ -182,7 +182,7 @@ fn visitor(site: &Site, meeting: MeetingName, session: Option<&PageSession>) -> 
         identity: session.map(|session| format!("session/{}", URL_SAFE_NO_PAD.encode(session.id))),
         from: None,
         fallback_name: if member { "Member" } else { "Guest" },
-        ice_servers: site.web().ice_servers.iter().map(|server| server.made_for(now)).collect(),
+        ice_servers: app.web().ice_servers.iter().map(|server| server.made_for(now)).collect(),
     }
 }
 
@@ -191,33 +191,33 @@ const RELOADED: &str = "x-roomgate-resume";
 
 /// What the page has to know before it joins.
 async fn info(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(peer): Extension<HttpPeer>,
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    let Some((name, title)) = known(&site, &name) else {
+    let Some((name, title)) = known(&app, &name) else {
         return ProblemDetails::not_found("meeting").into_response();
     };
-    let session = site.session_in(&peer, &headers, &name);
+    let session = app.session_in(&peer, &headers, &name);
     let member = session.as_ref().is_some_and(PageSession::is_member);
     if let Some(token) = headers.get(RELOADED).and_then(|value| value.to_str().ok()) {
-        reloaded(&site, &visitor(&site, name.clone(), session.as_ref()), token).await;
+        reloaded(&app, &visitor(&app, name.clone(), session.as_ref()), token).await;
     }
-    let (settings, web) = (&site.settings, site.web());
+    let (settings, web) = (&app.settings, app.web());
     Json(json!({
         "meeting": name.as_str(),
         "title": title,
         "role": match member {
             true => json!(Role::Member),
-            false if site.registry.admits_anonymous(&name) => json!(Role::External),
+            false if app.registry.admits_anonymous(&name) => json!(Role::External),
             // M-11: the page says so before anybody has typed a name.
             false => json!("none"),
         },
         "organiser": session.as_ref().is_some_and(PageSession::organises),
         "organisation": web.organisation,
         // Asked before anybody may knock (K-1).
-        "passcode": !may_knock(&site, session.as_ref(), &name),
+        "passcode": !may_knock(&app, session.as_ref(), &name),
         "media": { "candidates": settings.media_candidates },
         "transcription": settings.transcription,
         "sms": settings.sms,
@@ -228,9 +228,9 @@ async fn info(
 }
 
 /// The page had a seat before it was loaded anew: the meeting hears that it has not been closed (M-5).
-async fn reloaded(site: &Site, visitor: &Visitor, token: &str) {
-    let Some(who) = site.settings.resume_key.unseal(token, visitor) else { return };
-    let running = site.registry.running().await;
+async fn reloaded(app: &AppState, visitor: &Visitor, token: &str) {
+    let Some(who) = app.settings.resume_key.unseal(token, visitor) else { return };
+    let running = app.registry.running().await;
     if let Some(meeting) = running.into_iter().find(|meeting| *meeting.name() == visitor.meeting) {
         meeting.page_reloaded(who).await;
     }
@@ -239,34 +239,34 @@ async fn reloaded(site: &Site, visitor: &Visitor, token: &str) {
 // === Signalling ===
 
 async fn connect(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(peer): Extension<HttpPeer>,
     Path(name): Path<String>,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    let Some((meeting, _)) = known(&site, &name) else {
+    let Some((meeting, _)) = known(&app, &name) else {
         return ProblemDetails::not_found("meeting").into_response();
     };
     // Browsers let any site open a WebSocket anywhere, cookies and all, and say which one did in `Origin` (U-4).
-    if site.same_origin(&peer, &headers) == Some(false) {
+    if app.same_origin(&peer, &headers) == Some(false) {
         return ProblemDetails::foreign().into_response();
     }
-    let session = site.session_in(&peer, &headers, &meeting);
-    if !may_knock(&site, session.as_ref(), &meeting) {
+    let session = app.session_in(&peer, &headers, &meeting);
+    if !may_knock(&app, session.as_ref(), &meeting) {
         let text = "This meeting has a passcode, which was not given.";
         return ProblemDetails::new(StatusCode::FORBIDDEN, "passcode-wanted", text).into_response();
     }
-    let from = peer.client(&headers, &site.web().trusted_proxies);
-    let visitor = Visitor { from: Some(from), ..visitor(&site, meeting, session.as_ref()) };
+    let from = peer.client(&headers, &app.web().trusted_proxies);
+    let visitor = Visitor { from: Some(from), ..visitor(&app, meeting, session.as_ref()) };
     upgrade
         .max_message_size(signalling::LARGEST_MESSAGE)
         .max_frame_size(signalling::LARGEST_MESSAGE)
         .on_failed_upgrade(|error| tracing::debug!(%error, "WebSocket not opened"))
         .on_upgrade(async move |socket| {
-            let _held = (site.sockets.clone(), peer);
-            let open = OpenPage { site: Arc::clone(&site), session, presence: Mutex::default() };
-            let (registry, key, shutdown) = (site.registry.clone(), site.settings.resume_key.clone(), site.shutdown.clone());
+            let _held = (app.sockets.clone(), peer);
+            let open = OpenPage { app: Arc::clone(&app), session, presence: Mutex::default() };
+            let (registry, key, shutdown) = (app.registry.clone(), app.settings.resume_key.clone(), app.shutdown.clone());
             let serving = signalling::serve(socket, registry, visitor, key, |seen| open.seen(seen), shutdown);
             open.as_long_as_its_session(serving).await;
         })
@@ -277,7 +277,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 
 /// A page with its session, among whose presences it is listed, so that the API can speak for it.
 struct OpenPage {
-    site: Arc<Site>,
+    app: Arc<AppState>,
     session: Option<PageSession>,
     presence: Mutex<Option<ParticipantId>>,
 }
@@ -289,13 +289,13 @@ impl OpenPage {
                 let Some(session) = &self.session else { return };
                 // A page has one presence: what it had before a second `join` would be is over.
                 if let Some(before) = self.here().replace(who) {
-                    self.site.presences().closed(&session.id, before);
+                    self.app.presences().closed(&session.id, before);
                 }
-                self.site.joined(&session.id, who);
+                self.app.joined(&session.id, who);
             }
             PageEffects::Removed(who) => {
-                let site = Arc::clone(&self.site);
-                tokio::spawn(async move { site.removed(who).await });
+                let app = Arc::clone(&self.app);
+                tokio::spawn(async move { app.removed(who).await });
             }
         }
     }
@@ -309,7 +309,7 @@ impl OpenPage {
     async fn as_long_as_its_session(&self, serving: impl Future<Output = ()>) {
         let mut serving = std::pin::pin!(serving);
         let Some(session) = &self.session else { return serving.await };
-        let sessions = &self.site.settings.sessions;
+        let sessions = &self.app.settings.sessions;
         let mut endings = sessions.endings();
         let was_ended = || {
             let now = SystemTime::now();
@@ -324,7 +324,7 @@ impl OpenPage {
         let _ = tokio::time::timeout(FAREWELL, serving.as_mut()).await;
         let here = *self.here();
         if let Some(who) = here {
-            for meeting in self.site.registry.running().await {
+            for meeting in self.app.registry.running().await {
                 // Ids of rows are never used twice: another meeting, or this one where it has left, does not know it.
                 let _ = meeting.ask(None, MeetingRequest::Remove(who)).await;
             }
@@ -336,7 +336,7 @@ impl Drop for OpenPage {
     fn drop(&mut self) {
         let who = self.here().take();
         if let (Some(session), Some(who)) = (&self.session, who) {
-            self.site.presences().closed(&session.id, who);
+            self.app.presences().closed(&session.id, who);
         }
     }
 }

@@ -274,8 +274,9 @@ mod tests {
         assert_eq!(peer("10.0.0.1", true).client(&rubbish, &trusted), ip("10.0.0.1"));
     }
 
+    /// An origin is ours if scheme host and port are those of the request or of the public address.
     #[test]
-    fn u4_an_origin_is_ours_if_scheme_host_and_port_are_those_of_the_request_or_of_the_public_address() {
+    fn u4_an_origin_is_ours_if_scheme_host_and_port() {
         let direct = peer("192.0.2.1", false);
         let same = |origin: &str, host: &str| direct.same_origin(&headers(&[("origin", origin), ("host", host)]), None);
         assert_eq!(same("http://meet.example:8080", "meet.example:8080"), Some(true));
@@ -316,8 +317,9 @@ mod tests {
         assert_eq!((told(""), told("https"), told("http")), (Some(true), Some(true), Some(false)));
     }
 
+    /// A request is secure by our tls by a named proxys or by the public address that it names.
     #[test]
-    fn u4_a_request_is_secure_by_our_tls_by_a_named_proxys_or_by_the_public_address_that_it_names() {
+    fn u4_a_request_is_secure_by_our_tls_by_a_named_proxys() {
         let (direct, proxy) = (peer("127.0.0.1", false), peer("127.0.0.1", true));
         let forwarded = headers(&[("host", "127.0.0.1:8080"), ("x-forwarded-proto", "https")]);
         assert!(!direct.secure(&forwarded, None) && proxy.secure(&forwarded, None));
@@ -326,8 +328,9 @@ mod tests {
         assert!(!direct.secure(&headers(&[("host", "127.0.0.1:8080")]), public), "asked on this machine, past the proxy");
     }
 
+    /// One source cannot take all connections and gives back what it drops.
     #[test]
-    fn one_source_cannot_take_all_connections_and_gives_back_what_it_drops() {
+    fn one_source_cannot_take_all_connections_and_gives_back() {
         let connections = HttpConnections::new(2, 5);
         let one = connections.enter(ip("2001:db8::1"), false).expect("first");
         let _two = connections.enter(ip("2001:db8::ffff"), false).expect("second, of the same /64");

@@ -76,8 +76,9 @@ mod tests {
         ParticipantId::from_number(number)
     }
 
+    /// A session speaks for its newest open page and its rows stay known when connections are lost.
     #[test]
-    fn u4_a_session_speaks_for_its_newest_open_page_and_its_rows_stay_known_when_connections_are_lost() {
+    fn u4_a_session_speaks_for_its_newest_open_page_and_its_rows() {
         let (one, other) = ([1; 16], [2; 16]);
         let mut presences = Presences::default();
         presences.joined(one, who(1));

@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::Site;
+use super::AppState;
 use super::peer::{HttpPeer, authority};
 use super::problem_details::ProblemDetails;
 
@@ -38,13 +38,13 @@ const HARDENING: [(HeaderName, &str); 8] = [
 ];
 
 pub(super) async fn harden(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(peer): Extension<HttpPeer>,
     request: Request,
     next: Next,
 ) -> Response {
-    let strict = site.is_secure(&peer, request.headers()) && !host(request.headers()).is_some_and(is_localhost);
-    let mut response = match refused(&site, &peer, &request) {
+    let strict = app.is_secure(&peer, request.headers()) && !host(request.headers()).is_some_and(is_localhost);
+    let mut response = match refused(&app, &peer, &request) {
         Some(problem) => problem.into_response(),
         None => next.run(request).await,
     };
@@ -58,17 +58,17 @@ pub(super) async fn harden(
 }
 
 /// Why a request is not looked at. Load balancers and supervisors ask how we are under whatever name.
-fn refused(site: &Site, peer: &HttpPeer, request: &Request) -> Option<ProblemDetails> {
+fn refused(app: &AppState, peer: &HttpPeer, request: &Request) -> Option<ProblemDetails> {
     if matches!(request.uri().path(), "/healthz" | "/readyz") || peer.is_operator() {
         return None;
     }
-    let settings = &site.settings;
+    let settings = &app.settings;
     if settings.tls.is_none() && !settings.address.ip().is_loopback() && !peer.proxy {
         let text =
             "This address serves its proxies alone (http.trusted_proxies): what is not encrypted does not cross the network.";
         return Some(ProblemDetails::new(StatusCode::FORBIDDEN, "proxies-only", text));
     }
-    let web = site.web();
+    let web = app.web();
     let ours = |host: &str| is_ours(peer, host, web.public_url.as_deref());
     let target = request.uri().authority().map(|authority| authority.host());
     let forwarded = request.headers().get("x-forwarded-host").filter(|_| peer.proxy).map(|host| host.to_str().ok());
@@ -132,8 +132,9 @@ mod tests {
         HttpPeer { address, at, tls: name.is_some(), name: name.map(Into::into), proxy, slot: Arc::new(slot) }
     }
 
+    /// A request names us by public url address this machine or certificate.
     #[test]
-    fn u4_a_request_names_us_by_public_url_address_this_machine_or_certificate() {
+    fn u4_a_request_names_us_by_public_url_address_this_machine() {
         let (direct, public) = (peer(false, None), Some("https://Meet.example:8443"));
         for ours in ["meet.example", "MEET.EXAMPLE", "192.0.2.80", "127.0.0.1", "127.9.9.9", "::1", "localhost", "a.localhost"] {
             assert!(is_ours(&direct, ours, public), "{ours}");
@@ -148,8 +149,9 @@ mod tests {
         assert!(is_ours(&peer(true, None), "meet.example", None) && !is_ours(&peer(true, None), "evil.example", public));
     }
 
+    /// The host is read without its port and only if there is one.
     #[test]
-    fn u4_the_host_is_read_without_its_port_and_only_if_there_is_one() {
+    fn u4_the_host_is_read_without_its_port_and_only_if_there() {
         let read = |values: &[&str]| {
             let mut headers = HeaderMap::new();
             for value in values {

@@ -19,7 +19,7 @@ use crate::meeting::messages::{Capture, Role};
 use crate::meeting::{MeetingRequest, RecordedRequest};
 use crate::store;
 use session::{LINK_VALID, LinkRole, NewLink};
-use test_doubles::desks;
+use test_doubles::admin;
 
 const TOKEN: &str = "the-operator's-own-token";
 
@@ -103,7 +103,7 @@ async fn settings() -> HttpSettings {
         lockout: SharedLockout::default(),
         ready: watch::channel(true).1,
         events: Events::default(),
-        desks: desks(),
+        admin: admin(),
         devices: none.clone(),
         chats: Arc::clone(&none),
         subscriptions: none,

@@ -219,7 +219,7 @@ impl BenchMeeting {
     /// that was measured was one.
     pub fn heard(&mut self) -> (Vec<usize>, Vec<i16>) {
         let packets = self.phones.iter_mut().map(|phone| std::mem::take(&mut phone.packets)).collect();
-        let loudest = |guest: &mut Guest| guest.browser.ear().into_iter().map(i16::saturating_abs).max().unwrap_or(0);
+        let loudest = |guest: &mut Guest| guest.browser.listener().into_iter().map(i16::saturating_abs).max().unwrap_or(0);
         (packets, self.guests.iter_mut().map(loudest).collect())
     }
 

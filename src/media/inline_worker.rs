@@ -12,11 +12,11 @@ pub(crate) struct InlineMedia {
 
 impl Media {
     /// Starts the workers on the local tasks of the caller.
-    pub(crate) fn start_here(settings: &MediaSettings, net: Arc<dyn Net>) -> Result<(Self, InlineMedia), MediaError> {
+    pub(crate) fn start_inline(settings: &MediaSettings, net: Arc<dyn Net>) -> Result<(Self, InlineMedia), MediaError> {
         let mut here = Vec::new();
         let media = Self::with_workers(settings, net, |_, sockets, counters| {
-            let (worker, desk) = worker::start_here(sockets, counters);
-            here.push(desk);
+            let (worker, shared) = worker::start_inline(sockets, counters);
+            here.push(shared);
             Ok(worker)
         })?;
         Ok((media, InlineMedia { workers: here }))

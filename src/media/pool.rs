@@ -164,8 +164,9 @@ impl Drop for Lease {
 mod tests {
     use super::*;
 
+    /// A port rests two seconds after its call and then serves again.
     #[test]
-    fn a_port_rests_two_seconds_after_its_call_and_then_serves_again() {
+    fn a_port_rests_two_seconds_after_its_call_and_then_serves() {
         let pool = PortPool::new(30_001, 30_005);
         let now = Instant::now();
         let first = pool.take(now, Share::Known).unwrap();

@@ -202,23 +202,23 @@ pub fn start(index: usize, webrtc: Vec<BrowserSocket>, counters: Arc<MediaCounte
     let clock = Arc::clone(&rounds);
     std::thread::Builder::new().name(format!("media-{index}")).spawn(move || {
         let local = LocalSet::new();
-        local.block_on(&runtime, Rc::new(Desk::new(webrtc, counters, clock)).run(commands));
+        local.block_on(&runtime, Rc::new(WorkerShared::new(webrtc, counters, clock)).run(commands));
     })?;
     Ok(Worker { inbox, rounds })
 }
 
 /// A worker on the thread and the clock of a test.
 #[cfg(test)]
-pub(super) struct InlineWorker(Rc<Desk>);
+pub(super) struct InlineWorker(Rc<WorkerShared>);
 
 /// Starts a worker on the local tasks of the caller.
 #[cfg(test)]
-pub(super) fn start_here(webrtc: Vec<BrowserSocket>, counters: Arc<MediaCounters>) -> (Worker, InlineWorker) {
+pub(super) fn start_inline(webrtc: Vec<BrowserSocket>, counters: Arc<MediaCounters>) -> (Worker, InlineWorker) {
     let (inbox, commands) = mpsc::channel(INBOX);
     let rounds = Arc::<AtomicU64>::default();
-    let desk = Rc::new(Desk::new(webrtc, counters, Arc::clone(&rounds)));
-    tokio::task::spawn_local(Rc::clone(&desk).run(commands));
-    (Worker { inbox, rounds }, InlineWorker(desk))
+    let shared = Rc::new(WorkerShared::new(webrtc, counters, Arc::clone(&rounds)));
+    tokio::task::spawn_local(Rc::clone(&shared).run(commands));
+    (Worker { inbox, rounds }, InlineWorker(shared))
 }
 
 #[cfg(test)]
@@ -230,7 +230,7 @@ impl InlineWorker {
 
     /// Nothing is left: no port, peer, bridge or socket of a device, and no stub of one that was moved away.
     pub(super) fn is_empty(&self) -> bool {
-        let Desk { plane, sockets, moved, .. } = &*self.0;
+        let WorkerShared { plane, sockets, moved, .. } = &*self.0;
         plane.borrow().is_empty() && sockets.borrow().is_empty() && moved.borrow().is_empty()
     }
 }
@@ -262,7 +262,7 @@ impl Drop for Readers {
     }
 }
 
-struct Desk {
+struct WorkerShared {
     plane: RefCell<Plane>,
     sockets: RefCell<HashMap<PortId, OpenSockets>>,
     webrtc: Vec<BrowserSocket>,
@@ -271,7 +271,7 @@ struct Desk {
     rounds: Arc<AtomicU64>,
 }
 
-async fn tick(desk: Rc<Desk>) {
+async fn tick(shared: Rc<WorkerShared>) {
     let start = machine::now();
     let mut step: u32 = 0;
     loop {
@@ -282,34 +282,34 @@ async fn tick(desk: Rc<Desk>) {
             // Whole frames are skipped, so that every slot misses as many ticks as any other.
             let skipped = skipped - skipped % u32::from(SLOTS);
             step += skipped;
-            desk.counters.skipped.fetch_add(u64::from(skipped), Ordering::Relaxed);
+            shared.counters.skipped.fetch_add(u64::from(skipped), Ordering::Relaxed);
         }
         while step <= due {
             let now = machine::now();
             let slot = u8::try_from(step % u32::from(SLOTS)).unwrap_or(0);
-            let mut plane = desk.plane.borrow_mut();
+            let mut plane = shared.plane.borrow_mut();
             plane.tick(now, slot);
             plane.pace(now);
             drop(plane);
             step += 1;
-            desk.flush();
+            shared.flush();
         }
-        desk.rounds.fetch_add(1, Ordering::Relaxed);
+        shared.rounds.fetch_add(1, Ordering::Relaxed);
         if step.is_multiple_of(400) {
-            desk.forget_moved();
+            shared.forget_moved();
         }
         tokio::time::sleep_until((start + STEP * step).into()).await;
     }
 }
 
-async fn read_webrtc(desk: Rc<Desk>, mut socket: SocketReader, shown: SocketAddr) {
+async fn read_webrtc(shared: Rc<WorkerShared>, mut socket: SocketReader, shown: SocketAddr) {
     let mut buffer = [0; DATAGRAM];
     loop {
         match socket.recv_from(&mut buffer).await {
             Ok((length, from)) => {
                 let datagram = buffer.get(..length).unwrap_or_default();
-                desk.plane.borrow_mut().receive_webrtc(machine::now(), shown, from, datagram);
-                desk.flush();
+                shared.plane.borrow_mut().receive_webrtc(machine::now(), shown, from, datagram);
+                shared.flush();
             }
             // An ICMP error of an earlier send: the socket itself is fine.
             Err(_) => tokio::task::yield_now().await,
@@ -317,13 +317,13 @@ async fn read_webrtc(desk: Rc<Desk>, mut socket: SocketReader, shown: SocketAddr
     }
 }
 
-async fn read_port(desk: Rc<Desk>, port: PortId, channel: Channel, mut socket: SocketReader) {
+async fn read_port(shared: Rc<WorkerShared>, port: PortId, channel: Channel, mut socket: SocketReader) {
     let mut buffer = [0; DATAGRAM];
     loop {
         match socket.recv_from(&mut buffer).await {
             Ok((length, from)) => {
                 let datagram = buffer.get(..length).unwrap_or_default();
-                let mut plane = desk.plane.borrow_mut();
+                let mut plane = shared.plane.borrow_mut();
                 match channel {
                     Channel::Rtp => plane.receive_rtp(machine::now(), port, from, datagram),
                     Channel::Rtcp => plane.receive_rtcp(machine::now(), port, from, datagram),
@@ -345,7 +345,7 @@ fn pass_on(to: mpsc::Sender<WorkerCommand>, command: WorkerCommand) {
     }
 }
 
-impl Desk {
+impl WorkerShared {
     fn new(webrtc: Vec<BrowserSocket>, counters: Arc<MediaCounters>, rounds: Arc<AtomicU64>) -> Self {
         Self { plane: RefCell::default(), sockets: RefCell::default(), webrtc, moved: RefCell::default(), counters, rounds }
     }

@@ -81,8 +81,9 @@ mod tests {
         Some(IpAddr::from([192, 0, 2, last]))
     }
 
+    /// An address that knocks without end is slowed and no other is.
     #[test]
-    fn m14_an_address_that_knocks_without_end_is_slowed_and_no_other_is() {
+    fn m14_an_address_that_knocks_without_end_is_slowed() {
         let t0 = start();
         let mut knocks = KnockLimits::new(t0);
         let granted = (0..10_000).filter(|n| knocks.knock(t0, at(1), &format!("guest {n}")).is_ok()).count();
@@ -92,8 +93,9 @@ mod tests {
         assert_eq!(knocks.knock(t0 + SECOND, at(1), "late"), Ok(()));
     }
 
+    /// Who was denied waits a minute and a house of them as well.
     #[test]
-    fn m14_who_was_denied_waits_a_minute_and_a_house_of_them_as_well() {
+    fn m14_who_was_denied_waits_a_minute_and_a_house_of_them() {
         let t0 = start();
         let mut knocks = KnockLimits::new(t0);
         knocks.deny(t0, at(1), "eve".into());

@@ -95,7 +95,7 @@ pub struct ReaderView {
     /// Masked.
     pub number: String,
     /// How they have opted in.
-    pub means: relay::Means,
+    pub means: relay::OptInMeans,
     /// Whether they still wait to be confirmed.
     pub state: relay::ReaderState,
 }

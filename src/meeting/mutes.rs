@@ -112,8 +112,9 @@ mod tests {
 
     const HOST: Muted = Muted { own: false, host: true };
 
+    /// A hosts mute outlives the process and an empty room but not the meeting.
     #[test]
-    fn k4_a_hosts_mute_outlives_the_process_and_an_empty_room_but_not_the_meeting() {
+    fn k4_a_hosts_mute_outlives_the_process_and_an_empty_room() {
         let meeting = MeetingName::new("demo").expect("a name");
         let mutes = MuteRegistry::default();
         assert_eq!(mutes.run(&meeting, 1_000), 1_000);

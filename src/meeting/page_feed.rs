@@ -156,8 +156,9 @@ mod tests {
         ToPage::ChatTexted { id, texted: crate::meeting::messages::Texted::default() }
     }
 
+    /// States replace each other and of too many words the oldest gives way.
     #[tokio::test]
-    async fn m14_states_replace_each_other_and_of_too_many_words_the_oldest_gives_way() {
+    async fn m14_states_replace_each_other_and_of_too_many_words() {
         let (feed, mut reader) = feed();
         for number in 0..10_000 {
             feed.say(line(number));

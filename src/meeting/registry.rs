@@ -102,7 +102,7 @@ pub struct MeetingRegistry {
 type Birth = dyn Fn(&MeetingName, &MeetingSettings, mpsc::WeakSender<MeetingInput>, mpsc::Receiver<MeetingInput>) + Send + Sync;
 
 struct Inner {
-    hall: Arc<MeetingsSnapshot>,
+    snapshot: Arc<MeetingsSnapshot>,
     birth: Box<Birth>,
     live: Mutex<BTreeMap<MeetingName, Live>>,
     stopping: Mutex<Stopping>,
@@ -142,9 +142,9 @@ impl MeetingRegistry {
     /// A registry of the configured meetings, none of them alive.
     #[must_use]
     pub fn new(configured: BTreeMap<MeetingName, MeetingSettings>, shared: MeetingsShared) -> Self {
-        let (shared, hall) = (Arc::new(shared), Arc::new(MeetingsSnapshot::new(configured)));
-        let of_all = Arc::clone(&hall);
-        Self::with(hall, move |name, settings, mailbox, inbox| {
+        let (shared, snapshot) = (Arc::new(shared), Arc::new(MeetingsSnapshot::new(configured)));
+        let of_all = Arc::clone(&snapshot);
+        Self::with(snapshot, move |name, settings, mailbox, inbox| {
             let common = (Arc::clone(&shared), Arc::clone(&of_all));
             MeetingTask::spawn(name.clone(), settings.clone(), common, mailbox, inbox);
         })
@@ -152,25 +152,25 @@ impl MeetingRegistry {
 
     /// A registry whose meetings come to life by `birth`.
     pub(super) fn with(
-        hall: Arc<MeetingsSnapshot>,
+        snapshot: Arc<MeetingsSnapshot>,
         birth: impl Fn(&MeetingName, &MeetingSettings, mpsc::WeakSender<MeetingInput>, mpsc::Receiver<MeetingInput>)
         + Send
         + Sync
         + 'static,
     ) -> Self {
-        Self { inner: Arc::new(Inner { hall, birth: Box::new(birth), live: Mutex::default(), stopping: Mutex::default() }) }
+        Self { inner: Arc::new(Inner { snapshot, birth: Box::new(birth), live: Mutex::default(), stopping: Mutex::default() }) }
     }
 
     /// Other meetings, or others of their settings, for those that begin from now on (O-2). One that lives stays as it is until it
     /// ends, even if it is not configured any more.
     pub fn reconfigure(&self, configured: BTreeMap<MeetingName, MeetingSettings>) {
-        *self.inner.hall.configured.write().unwrap_or_else(PoisonError::into_inner) = configured;
+        *self.inner.snapshot.configured.write().unwrap_or_else(PoisonError::into_inner) = configured;
     }
 
     /// Name and title of every meeting that is configured or lives.
     #[must_use]
     pub fn titles(&self) -> Vec<(MeetingName, String)> {
-        let configured = self.inner.hall.configured.read().unwrap_or_else(PoisonError::into_inner);
+        let configured = self.inner.snapshot.configured.read().unwrap_or_else(PoisonError::into_inner);
         let mut found: BTreeMap<_, _> =
             configured.iter().map(|(name, settings)| (name.clone(), settings.title.clone())).collect();
         drop(configured);
@@ -182,13 +182,13 @@ impl MeetingRegistry {
     #[must_use]
     pub fn title(&self, name: &MeetingName) -> Option<String> {
         let live = self.inner.live().get(name).map(|meeting| meeting.title.clone());
-        live.or_else(|| self.inner.hall.configured(name, |settings| settings.title.clone()))
+        live.or_else(|| self.inner.snapshot.configured(name, |settings| settings.title.clone()))
     }
 
     /// Externals may join this meeting now (M-11).
     #[must_use]
     pub fn admits_anonymous(&self, name: &MeetingName) -> bool {
-        self.inner.hall.admits_anonymous(name)
+        self.inner.snapshot.admits_anonymous(name)
     }
 
     /// The gateway stops by then: whoever is in a meeting, or comes, is told (O-4).
@@ -221,7 +221,7 @@ impl MeetingRegistry {
         if matches!(stopping, Stopping::Now) {
             return None;
         }
-        let settings = self.inner.hall.configured(name, Clone::clone)?;
+        let settings = self.inner.snapshot.configured(name, Clone::clone)?;
         let (mailbox, inbox) = mpsc::channel(MAILBOX);
         if let Stopping::By(by) = stopping {
             // The first of its requests: there is room.

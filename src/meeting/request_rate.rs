@@ -69,8 +69,9 @@ mod tests {
         (0..10_000).filter(|n| asks.take(t0 + Duration::from_millis(*n), ask, may).is_ok()).count()
     }
 
+    /// Two asks a second and more for those who have a lobby to empty.
     #[test]
-    fn m14_two_asks_a_second_and_more_for_those_who_have_a_lobby_to_empty() {
+    fn m14_two_asks_a_second_and_more_for_those_who_have_a_lobby() {
         let who = ParticipantId::from_number(1);
         assert_eq!(granted(&MeetingRequest::Hand(true), false), 4 + 19);
         assert_eq!(granted(&MeetingRequest::MuteSelf(false), true), 4 + 19, "one's own microphone is everybody's own");

@@ -94,8 +94,9 @@ mod tests {
         ]
     }
 
+    /// Nobody takes the name of a member or of a known device however it is written.
     #[test]
-    fn m1_nobody_takes_the_name_of_a_member_or_of_a_known_device_however_it_is_written() {
+    fn m1_nobody_takes_the_name_of_a_member_or_of_a_known_device() {
         for (claimed, given) in [
             ("Alice Smith", "Alice Smith (guest)"),
             ("aLICE  smith", "aLICE  smith (guest)"),
@@ -113,8 +114,9 @@ mod tests {
         }
     }
 
+    /// A name is its owners and the next of that name gets a number.
     #[test]
-    fn m1_a_name_is_its_owners_and_the_next_of_that_name_gets_a_number() {
+    fn m1_a_name_is_its_owners_and_the_next_of_that_name_gets() {
         assert_eq!(distinct("alice smith", "", Some("session/1"), &owned()), "alice smith", "the same person in a second tab");
         assert_eq!(distinct("Room 1", "", Some("device/room-1"), &owned()), "Room 1");
         assert_eq!(distinct("Alice Smith", "", Some("session/2"), &owned()), "Alice Smith (2)");

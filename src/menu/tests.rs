@@ -80,8 +80,9 @@ fn k1_a_meeting_without_a_passcode_is_chosen_by_its_id_alone() {
     assert_eq!(phone.keys("1001#"), [chosen("demo", false)]);
 }
 
+/// Direct addressing skips the conference id and never the passcode.
 #[test]
-fn k1_direct_addressing_skips_the_conference_id_and_never_the_passcode() {
+fn k1_direct_addressing_skips_the_conference_id_and_never() {
     let (mut phone, first) = Phone::dials(board(None));
     assert_eq!(first, [play(&[Phrase::Welcome, Phrase::EnterPasscode])]);
     phone.input(MenuInput::PromptsDone);
@@ -92,8 +93,9 @@ fn k1_direct_addressing_skips_the_conference_id_and_never_the_passcode() {
     assert_eq!(Phone::dials(nowhere).1, [MenuOutput::Failed(Cause::UnknownAddress)]);
 }
 
+/// A supplied passcode is taken when right and counts as a try when wrong.
 #[test]
-fn k1_a_supplied_passcode_is_taken_when_right_and_counts_as_a_try_when_wrong() {
+fn k1_a_supplied_passcode_is_taken_when_right_and_counts() {
     assert_eq!(Phone::dials(board(Some("4321"))).1, [play(&[Phrase::Welcome]), chosen("board", false)]);
     let (mut phone, first) = Phone::dials(board(Some("9")));
     let wrong = MenuOutput::WrongTry { meeting: Some(name("board")) };
@@ -161,8 +163,9 @@ fn k1_codes_are_in_no_debug_output() {
 
 // === Presses ===
 
+/// One press seen by several means is one digit and two events are two.
 #[test]
-fn k3_one_press_seen_by_several_means_is_one_digit_and_two_events_are_two() {
+fn k3_one_press_seen_by_several_means_is_one_digit_and_two() {
     let mut filter = DigitFilter::default();
     let at = |ms| start() + Duration::from_millis(ms);
     let mut accepts = |ms, means| filter.accept(at(ms), KeyPress::new('5', means));
@@ -243,8 +246,9 @@ fn k3_a_sequence_that_can_go_on_is_waited_for_three_seconds() {
     assert!(Keymap::new([("*2".to_owned(), KeyBinding::Help)]).is_none());
 }
 
+/// The same command again within a quarter second counts once.
 #[test]
-fn k3_the_same_command_again_within_a_quarter_second_counts_once() {
+fn k3_the_same_command_again_within_a_quarter_second_counts() {
     let mut keys = Keys::new(true);
     assert_eq!(keys.press("*6*6"), [KeyCommand::ToggleMute]);
     keys.after(1);
@@ -262,8 +266,9 @@ fn k2_three_wrong_pins_lock_the_key_for_this_call() {
     assert_eq!(keys.press("*82468#"), [KeyCommand::PinLocked]);
 }
 
+/// A pin is taken after five seconds and an empty one is no try.
 #[test]
-fn k2_a_pin_is_taken_after_five_seconds_and_an_empty_one_is_no_try() {
+fn k2_a_pin_is_taken_after_five_seconds_and_an_empty() {
     let mut keys = Keys::new(true);
     assert_eq!(keys.press("*8#"), [KeyCommand::AskPin]);
     assert_eq!(keys.press("*82468"), [KeyCommand::AskPin]);
@@ -272,8 +277,9 @@ fn k2_a_pin_is_taken_after_five_seconds_and_an_empty_one_is_no_try() {
     assert_eq!(keys.press("*8"), [KeyCommand::NotAvailable]);
 }
 
+/// Digits that were asked for need no star and end with the pound key or by time.
 #[test]
-fn k2_digits_that_were_asked_for_need_no_star_and_end_with_the_pound_key_or_by_time() {
+fn k2_digits_that_were_asked_for_need_no_star_and_end() {
     let digits = |digits: &str| KeyCommand::Digits(Redacted::new(digits.to_owned()));
     let mut keys = Keys::new(true);
     keys.keypad = Keypad::new(Keymap::default(), None, KeypadRights { chat: true, ..KeypadRights::default() });
@@ -297,8 +303,9 @@ fn k2_digits_that_were_asked_for_need_no_star_and_end_with_the_pound_key_or_by_t
     assert!(keys.press("1#").is_empty());
 }
 
+/// One who waits may ask for help leave and give the pin and then admit others.
 #[test]
-fn one_who_waits_may_ask_for_help_leave_and_give_the_pin_and_then_admit_others() {
+fn one_who_waits_may_ask_for_help_leave_and_give_the_pin() {
     let mut keys = Keys::new(false);
     assert_eq!(keys.press("*1"), [KeyCommand::Help]);
     assert_eq!(keys.press("*9"), [KeyCommand::Leave]);
@@ -323,8 +330,9 @@ fn press(key: u8, means: u8) -> KeyPress {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
+    /// A storm of keys never passes a passcode it does not hold and ends within the tries.
     #[test]
-    fn a_storm_of_keys_never_passes_a_passcode_it_does_not_hold_and_ends_within_the_tries(storm in storm()) {
+    fn a_storm_of_keys_never_passes_a_passcode_it_does_not_hold(storm in storm()) {
         let (mut phone, _) = Phone::dials(board(None));
         let mut wrong = 0;
         let mut ended = false;
@@ -347,8 +355,9 @@ proptest! {
         prop_assert!(!ended || phone.menu.deadline().is_none());
     }
 
+    /// A storm of keys on the keypad gives at most three commands a key and a deadline that ends.
     #[test]
-    fn a_storm_of_keys_on_the_keypad_gives_at_most_three_commands_a_key_and_a_deadline_that_ends(storm in storm()) {
+    fn a_storm_of_keys_on_the_keypad_gives_at_most_three_commands(storm in storm()) {
         let mut keys = Keys::new(true);
         let mut wrong = 0;
         for (key, means, pause) in storm {

@@ -142,8 +142,9 @@ fn m3_a_device_is_external_whatever_is_claimed() {
     assert_eq!((me.role, me.organiser, me.standing), (Role::External, false, Standing::Waiting));
 }
 
+/// Nobody external enters before a member even when everyone may bypass.
 #[test]
-fn m5_nobody_external_enters_before_a_member_even_when_everyone_may_bypass() {
+fn m5_nobody_external_enters_before_a_member_even_when_everyone() {
     let mut w = world(PolicySettings { bypass: Bypass::Everyone, ..PolicySettings::default() });
     assert_eq!(said(&w.join(PHONE)), [Phrase::WaitingForHost]);
     assert_eq!(refusals(&w.fact(Fact::Admit { by: Asker::Operator, who: PHONE })), [PolicyRefusal::NoMember]);
@@ -153,8 +154,9 @@ fn m5_nobody_external_enters_before_a_member_even_when_everyone_may_bypass() {
     assert_eq!(gates(&effects, PHONE), [(true, true)]);
 }
 
+/// A member lost for fifteen seconds is gone and back within sixty keeps seat and mute.
 #[test]
-fn m5_a_member_lost_for_fifteen_seconds_is_gone_and_back_within_sixty_keeps_seat_and_mute() {
+fn m5_a_member_lost_for_fifteen_seconds_is_gone_and_back() {
     let mut w = world(PolicySettings::default());
     w.join(MEMBER);
     w.join(PHONE);
@@ -179,8 +181,9 @@ fn m5_one_lost_for_sixty_seconds_has_left() {
     assert_eq!(dismissals(&effects), [(PHONE, Cause::PeerGone)]);
 }
 
+/// A page that was closed is gone after three seconds and one loaded anew keeps its seat.
 #[test]
-fn m5_a_page_that_was_closed_is_gone_after_three_seconds_and_one_loaded_anew_keeps_its_seat() {
+fn m5_a_page_that_was_closed_is_gone_after_three_seconds() {
     let mut w = meeting();
     w.fact(Fact::Closed { who: MEMBER });
     w.after(1_000);
@@ -204,8 +207,9 @@ fn m5_a_page_that_was_closed_is_gone_after_three_seconds_and_one_loaded_anew_kee
     assert!(me.muted.own && !me.reconnecting);
 }
 
+/// Who had a seat before a restart has it again and nobody else.
 #[test]
-fn m5_who_had_a_seat_before_a_restart_has_it_again_and_nobody_else() {
+fn m5_who_had_a_seat_before_a_restart_has_it_again_and_nobody() {
     let mut w = world(PolicySettings::default());
     w.fact(Fact::SeatKept { who: GUEST });
     w.join(PHONE);
@@ -234,8 +238,9 @@ fn m6_with_a_member_present_an_external_waits_until_admitted() {
     }
 }
 
+/// The switch for devices lets devices pass and browsers wait.
 #[test]
-fn m6_the_switch_for_devices_lets_devices_pass_and_browsers_wait() {
+fn m6_the_switch_for_devices_lets_devices_pass_and_browsers() {
     let mut w = world(PolicySettings { devices_bypass: true, ..PolicySettings::default() });
     w.join(MEMBER);
     assert_eq!(seats(&w.join(PHONE)), [PHONE]);
@@ -252,8 +257,9 @@ fn m7_an_external_that_admits_is_refused_and_told_so() {
     assert_eq!(w.policy.standing(GUEST), Some(Standing::Lobby));
 }
 
+/// Who waits sees itself alone and externals inside do not see the lobby.
 #[test]
-fn m8_who_waits_sees_itself_alone_and_externals_inside_do_not_see_the_lobby() {
+fn m8_who_waits_sees_itself_alone_and_externals_inside() {
     let mut w = meeting();
     w.fact(Fact::Settings(PolicySettings::default()));
     w.capture(REC, Capture::On);
@@ -286,8 +292,9 @@ fn m9_every_end_of_a_wait_has_its_cause() {
     assert_eq!(refusals(&w.fact(Fact::End { by: MEMBER.into() })), [PolicyRefusal::Ended]);
 }
 
+/// The end of a short wait is announced half way and not at its beginning.
 #[test]
-fn m9_the_end_of_a_short_wait_is_announced_half_way_and_not_at_its_beginning() {
+fn m9_the_end_of_a_short_wait_is_announced_half_way() {
     for (timeout, after) in [(10, 5), (60, 30), (61, 30), (119, 59), (120, 60), (180, 120)] {
         let lobby_timeout = Duration::from_secs(timeout);
         let mut w = world(PolicySettings { comfort_interval: Duration::ZERO, lobby_timeout, ..PolicySettings::default() });
@@ -299,8 +306,9 @@ fn m9_the_end_of_a_short_wait_is_announced_half_way_and_not_at_its_beginning() {
     }
 }
 
+/// Externals stay when the last member leaves and the meeting ends after ninety minutes.
 #[test]
-fn m10_externals_stay_when_the_last_member_leaves_and_the_meeting_ends_after_ninety_minutes() {
+fn m10_externals_stay_when_the_last_member_leaves() {
     let mut w = meeting();
     assert!(dismissals(&w.fact(Fact::Left { who: MEMBER })).is_empty());
     w.join(GUEST);
@@ -339,8 +347,9 @@ fn s9_who_may_have_devices_called_is_the_meetings_to_say() {
     }
 }
 
+/// A plain member does not end the meeting and is not shown that it could.
 #[test]
-fn u4_a_plain_member_does_not_end_the_meeting_and_is_not_shown_that_it_could() {
+fn u4_a_plain_member_does_not_end_the_meeting_and_is_not_shown() {
     let mut w = meeting();
     let plain = ParticipantId::from_number(77);
     w.fact(Fact::Joined {
@@ -383,8 +392,9 @@ fn a_meeting_that_all_have_left_ends_and_stops_its_recording() {
 
 // === Keys and hosts ===
 
+/// A pin lends admitting keeps the external mark and lets nobody in for themselves.
 #[test]
-fn k2_a_pin_lends_admitting_keeps_the_external_mark_and_lets_nobody_in_for_themselves() {
+fn k2_a_pin_lends_admitting_keeps_the_external_mark_and_lets() {
     let mut w = world(PolicySettings::default());
     w.join(MEMBER);
     w.join(PHONE);
@@ -397,8 +407,9 @@ fn k2_a_pin_lends_admitting_keeps_the_external_mark_and_lets_nobody_in_for_thems
     assert_eq!(w.view(PHONE).participants.first().map(|row| (row.role, row.organiser)), Some((Role::External, true)));
 }
 
+/// A pin counts as a member present only where the organisation says so.
 #[test]
-fn k2_a_pin_counts_as_a_member_present_only_where_the_organisation_says_so() {
+fn k2_a_pin_counts_as_a_member_present() {
     for counts in [false, true] {
         let mut w = world(PolicySettings { pin_counts_as_member: counts, ..PolicySettings::default() });
         w.join(PHONE);
@@ -410,8 +421,9 @@ fn k2_a_pin_counts_as_a_member_present_only_where_the_organisation_says_so() {
     }
 }
 
+/// A hosts mute that may not be lifted raises the hand instead.
 #[test]
-fn k4_a_hosts_mute_that_may_not_be_lifted_raises_the_hand_instead() {
+fn k4_a_hosts_mute_that_may_not_be_lifted_raises_the_hand() {
     let mut w = meeting();
     let effects = w.fact(Fact::Mute { by: MEMBER.into(), who: PHONE, on: true });
     assert_eq!((said(&effects), gates(&effects, PHONE)), (vec![Phrase::MutedByHost], vec![(true, false)]));
@@ -443,8 +455,9 @@ fn s5_hold_shuts_both_directions() {
 
 // === Notices ===
 
+/// Every change is told to the device and the microphone stays open.
 #[test]
-fn n1_every_change_is_told_to_the_device_and_the_microphone_stays_open() {
+fn n1_every_change_is_told_to_the_device_and_the_microphone() {
     let mut w = meeting();
     for (n, (state, phrase)) in [
         (Capture::On, Phrase::RecordingStarted),
@@ -468,8 +481,9 @@ fn n1_every_change_is_told_to_the_device_and_the_microphone_stays_open() {
     }
 }
 
+/// One who enters while recording hears and speaks nothing before the notice.
 #[test]
-fn n2_one_who_enters_while_recording_hears_and_speaks_nothing_before_the_notice() {
+fn n2_one_who_enters_while_recording_hears_and_speaks_nothing() {
     let mut w = world(PolicySettings { bypass: Bypass::Everyone, ..PolicySettings::default() });
     w.join(MEMBER);
     w.capture(REC, Capture::On);
@@ -494,8 +508,9 @@ fn n3_a_late_notice_closes_the_microphone_until_it_was_heard() {
     assert_eq!(gates(&w.told(1, NoticeResult::Completed), PHONE), [(true, true)]);
 }
 
+/// A notice that does not end closes the microphone and is told once more.
 #[test]
-fn n3_a_notice_that_does_not_end_closes_the_microphone_and_is_told_once_more() {
+fn n3_a_notice_that_does_not_end_closes_the_microphone() {
     let mut w = meeting();
     w.capture(REC, Capture::On);
     w.began(1);
@@ -519,8 +534,9 @@ fn n3_on_hold_a_notice_waits_and_comes_before_any_audio() {
     assert_eq!(gates(&w.told(1, NoticeResult::Completed), PHONE), [(true, true)]);
 }
 
+/// A notice cut off by hold is nobodys fault and told again on resume.
 #[test]
-fn n3_a_notice_cut_off_by_hold_is_nobodys_fault_and_told_again_on_resume() {
+fn n3_a_notice_cut_off_by_hold_is_nobodys_fault_and_told() {
     let mut w = meeting();
     w.capture(REC, Capture::On);
     w.began(1);
@@ -531,8 +547,9 @@ fn n3_a_notice_cut_off_by_hold_is_nobodys_fault_and_told_again_on_resume() {
     assert!(gates(&effects, PHONE).is_empty());
 }
 
+/// Changes while a notice plays merge and on then off is told as both.
 #[test]
-fn n4_changes_while_a_notice_plays_merge_and_on_then_off_is_told_as_both() {
+fn n4_changes_while_a_notice_plays_merge() {
     let mut w = meeting();
     w.capture(REC, Capture::On);
     w.began(1);
@@ -560,8 +577,9 @@ fn n4_a_following_notice_waits_for_the_second_to_pass() {
     assert_eq!(told(&w.after(1)), [[Phrase::RecordingStopped]]);
 }
 
+/// A notice that fails twice leaves the microphone closed and says so.
 #[test]
-fn n6_a_notice_that_fails_twice_leaves_the_microphone_closed_and_says_so() {
+fn n6_a_notice_that_fails_twice_leaves_the_microphone_closed() {
     let mut w = meeting();
     w.capture(REC, Capture::On);
     let effects = w.told(1, NoticeResult::Failed);
@@ -579,8 +597,9 @@ fn n6_a_notice_that_fails_twice_leaves_the_microphone_closed_and_says_so() {
 
 // === What the device reports (N-8) ===
 
+/// What a device has received or does not report on is told once and shuts nobody.
 #[test]
-fn n8_what_a_device_has_received_or_does_not_report_on_is_told_once_and_shuts_nobody() {
+fn n8_what_a_device_has_received_or_does_not_report_on_is_told() {
     for received in [None, Some(901), Some(1_000)] {
         let mut w = meeting();
         w.capture(REC, Capture::On);
@@ -589,8 +608,9 @@ fn n8_what_a_device_has_received_or_does_not_report_on_is_told_once_and_shuts_no
     }
 }
 
+/// What a device has not received is told once more then the microphone closes and it is told every 30 s.
 #[test]
-fn n8_what_a_device_has_not_received_is_told_once_more_then_the_microphone_closes_and_it_is_told_every_30_s() {
+fn n8_what_a_device_has_not_received_is_told_once() {
     let mut w = meeting();
     w.capture(REC, Capture::On);
     w.after(2_000);
@@ -614,8 +634,9 @@ fn n8_what_a_device_has_not_received_is_told_once_more_then_the_microphone_close
     assert_eq!(w.policy.may(PHONE, Capability::Speak), Err(PolicyRefusal::NotAllowed));
 }
 
+/// The microphone opens with the first notice that is received.
 #[test]
-fn n8_the_microphone_opens_with_the_first_notice_that_is_received() {
+fn n8_the_microphone_opens_with_the_first_notice() {
     let mut w = meeting();
     w.capture(REC, Capture::On);
     w.reported(1, Some(0));
@@ -626,8 +647,9 @@ fn n8_the_microphone_opens_with_the_first_notice_that_is_received() {
     assert!(told(&w.after(600_000)).is_empty());
 }
 
+/// A closed microphone stays closed and is told why where no report comes any more.
 #[test]
-fn n8_a_closed_microphone_stays_closed_and_is_told_why_where_no_report_comes_any_more() {
+fn n8_a_closed_microphone_stays_closed_and_is_told_why() {
     let mut w = meeting();
     w.capture(REC, Capture::On);
     w.reported(1, Some(0));
@@ -654,8 +676,9 @@ fn n2_never_waits_for_a_report() {
     assert_eq!(told(&w.after(1_000)), [[Phrase::RecordingOn]]);
 }
 
+/// What is told again ends with what is true now and is told once.
 #[test]
-fn n8_what_is_told_again_ends_with_what_is_true_now_and_is_told_once() {
+fn n8_what_is_told_again_ends_with_what_is_true_now_and_is_told() {
     let mut w = meeting();
     w.capture(REC, Capture::On);
     w.after(3_000);

@@ -8,7 +8,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use super::{
-    CODE_LIVES, CODES_PER_CALL, DIGITS, DailyNeed, Means, PhoneNumber, Relay, RelayAnswer, RelayOutput, Room, State,
+    CODE_LIVES, CODES_PER_CALL, DIGITS, DailyNeed, OptInMeans, PhoneNumber, Relay, RelayAnswer, RelayOutput, Room, State,
     Subscription, TRIES,
 };
 use crate::common::ids::{CallId, MeetingName};
@@ -59,7 +59,7 @@ impl Relay {
         );
         // The code itself is no message of a meeting: it leaves the allowance for those alone.
         let state = State::Asked { code, until: now + CODE_LIVES, wrong: 0 };
-        let subscription = self.subscription(now, Means::Keypad, state);
+        let subscription = self.subscription(now, OptInMeans::Keypad, state);
         self.subscriptions.insert((call, number.clone()), subscription);
         self.show(call);
         let sent = self.send(now, Some(call), number.clone(), &text, DailyNeed::Wanted);
@@ -108,7 +108,7 @@ impl Relay {
         }
         if bool::from(given.expose().as_bytes().ct_eq(code.expose().as_bytes())) {
             subscription.state = State::Proving;
-            return self.prove(call, number, Means::Keypad);
+            return self.prove(call, number, OptInMeans::Keypad);
         }
         *wrong += 1;
         let told = if *wrong >= TRIES { RelayAnswer::CodeGone } else { RelayAnswer::CodeWrong };
@@ -118,7 +118,7 @@ impl Relay {
         self.tell(call, told);
     }
 
-    pub(super) fn prove(&mut self, call: CallId, number: PhoneNumber, means: Means) {
+    pub(super) fn prove(&mut self, call: CallId, number: PhoneNumber, means: OptInMeans) {
         let device = self.rooms.get(&call).map(|room| room.device.clone()).unwrap_or_default();
         self.outputs.push_back(RelayOutput::Keep { call, device, number, means });
     }
@@ -129,9 +129,9 @@ impl Relay {
         let Some(subscription) = subscription.filter(|known| matches!(known.state, State::Proving)) else { return };
         subscription.state = if kept { State::On } else { State::Off };
         match (subscription.means, kept) {
-            (Means::Keypad, true) => self.tell(call, RelayAnswer::On),
-            (Means::Keypad, false) => self.tell(call, RelayAnswer::Trouble),
-            (Means::Sms, true) => {
+            (OptInMeans::Keypad, true) => self.tell(call, RelayAnswer::On),
+            (OptInMeans::Keypad, false) => self.tell(call, RelayAnswer::Trouble),
+            (OptInMeans::Sms, true) => {
                 let name = self.rooms.get(&call).map(|room| room.name.clone()).unwrap_or_default();
                 let organisation = &self.settings.organisation;
                 let text = format!(
@@ -140,7 +140,7 @@ impl Relay {
                 self.send(now, Some(call), number, &text, DailyNeed::Wanted);
             }
             // Nobody at the device has asked; whoever has texts again.
-            (Means::Sms, false) => drop(self.subscriptions.remove(&(call, number))),
+            (OptInMeans::Sms, false) => drop(self.subscriptions.remove(&(call, number))),
         }
         self.show(call);
     }

@@ -97,8 +97,9 @@ impl DailySpending {
 mod tests {
     use super::*;
 
+    /// A day has limits for each meeting for all and for strangers.
     #[test]
-    fn c2_a_day_has_limits_for_each_meeting_for_all_and_for_strangers() {
+    fn c2_a_day_has_limits_for_each_meeting_for_all() {
         #[allow(clippy::disallowed_methods, reason = "an origin for virtual time")]
         let now = Instant::now();
         let meeting = |name: &str| Some(MeetingName::new(name).unwrap());

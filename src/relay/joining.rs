@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use subtle::ConstantTimeEq;
 
-use super::{DIGITS, DailyNeed, Means, PEOPLE, PhoneNumber, ReaderId, Relay, RelayOutput, SmsReader, State, around};
+use super::{DIGITS, DailyNeed, OptInMeans, PEOPLE, PhoneNumber, ReaderId, Relay, RelayOutput, SmsReader, State, around};
 use crate::common::ids::CallId;
 use crate::common::rate_limit::RateLimit;
 use crate::common::redact::Redacted;
@@ -72,7 +72,7 @@ impl Relay {
             }
             return;
         }
-        let subscription = self.subscription(now, Means::Sms, State::Pending { until: now + CONFIRMED_WITHIN });
+        let subscription = self.subscription(now, OptInMeans::Sms, State::Pending { until: now + CONFIRMED_WITHIN });
         self.subscriptions.insert(key, subscription);
         self.show(call);
         let name = self.rooms.get(&call).map(|room| room.name.clone()).unwrap_or_default();
@@ -94,7 +94,7 @@ impl Relay {
         let Some(known) = self.subscriptions.get_mut(&(call, number.clone())) else { return };
         if matches!(known.state, State::Pending { .. }) {
             known.state = State::Proving;
-            self.prove(call, number, Means::Sms);
+            self.prove(call, number, OptInMeans::Sms);
         }
     }
 

@@ -27,7 +27,7 @@ pub struct SmsText {
 /// How somebody has opted in (C-2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Means {
+pub enum OptInMeans {
     /// With the device's keys, by a code that was texted.
     Keypad,
     /// By texting the device's join code.
@@ -174,7 +174,7 @@ pub enum RelayOutput {
         /// Who.
         number: PhoneNumber,
         /// By what it was shown.
-        means: Means,
+        means: OptInMeans,
     },
     /// Show to those who may admit how the people around this call's device get the chat, and who does (C-2): all of it, at every change.
     Readers {
@@ -225,7 +225,7 @@ pub enum RelayOutput {
 /// One subscription, as an operator sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Subscription)]
-pub struct Line {
+pub struct SubscriptionLine {
     /// Which one, for confirming and removing.
     pub reader: String,
     /// The call it belongs to, and ends with.
@@ -235,7 +235,7 @@ pub struct Line {
     /// Masked.
     pub number: String,
     /// How they have opted in.
-    pub means: Means,
+    pub means: OptInMeans,
     /// How far it has come.
     pub state: &'static str,
     /// Parts of messages sent.

@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 pub use daily_limits::{DailyLimits, DailySpent};
 pub use keyword::Keyword;
-pub use messages::{Line, Means, RelayAnswer, RelayInput, RelayOutput, SmsText};
+pub use messages::{OptInMeans, RelayAnswer, RelayInput, RelayOutput, SmsText, SubscriptionLine};
 pub use number::{NumberingPlan, PhoneNumber, Prefixes};
 pub use readers::{ReaderId, ReaderState, SmsReader};
 
@@ -121,7 +121,7 @@ struct Held {
 #[derive(Debug)]
 struct Subscription {
     id: ReaderId,
-    means: Means,
+    means: OptInMeans,
     state: State,
     budget: TokenBucket,
     held: Option<Held>,
@@ -199,8 +199,8 @@ impl Relay {
 
     /// The subscriptions, the oldest call first.
     #[must_use]
-    pub fn lines(&self) -> Vec<Line> {
-        let line = |((call, number), of): (&(CallId, PhoneNumber), &Subscription)| Line {
+    pub fn lines(&self) -> Vec<SubscriptionLine> {
+        let line = |((call, number), of): (&(CallId, PhoneNumber), &Subscription)| SubscriptionLine {
             reader: of.id.to_string(),
             call: call.to_string(),
             device: self.rooms.get(call).map(|room| room.device.clone()).unwrap_or_default(),
@@ -214,7 +214,7 @@ impl Relay {
     }
 
     /// A new one of the people around a device.
-    fn subscription(&mut self, now: Instant, means: Means, state: State) -> Subscription {
+    fn subscription(&mut self, now: Instant, means: OptInMeans, state: State) -> Subscription {
         self.readers += 1;
         Subscription {
             id: ReaderId::from_number(self.readers),

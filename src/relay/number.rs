@@ -166,8 +166,9 @@ mod tests {
         }
     }
 
+    /// A prefix is a country or a part of one and anybody else is not written to.
     #[test]
-    fn c2_a_prefix_is_a_country_or_a_part_of_one_and_anybody_else_is_not_written_to() {
+    fn c2_a_prefix_is_a_country_or_a_part_of_one_and_anybody_else() {
         let number = |text: &str| PhoneNumber::parse(text).unwrap();
         for (text, code) in [("+12025550100", "1"), ("+79161234567", "7"), ("+491715550123", "49"), ("+35312345678", "353")] {
             assert_eq!(number(text).country_code(), code);

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Means, State, Subscription};
+use super::{OptInMeans, State, Subscription};
 use crate::common::ids::BadId;
 
 /// One reader around one device; never the same again while the daemon runs.
@@ -53,7 +53,7 @@ pub struct SmsReader {
     /// Masked.
     pub number: String,
     /// By what.
-    pub means: Means,
+    pub means: OptInMeans,
     /// How far.
     pub state: ReaderState,
 }
@@ -63,7 +63,7 @@ impl SmsReader {
     pub(super) fn of(number: &super::PhoneNumber, subscription: &Subscription) -> Option<Self> {
         let state = match subscription.state {
             State::On => ReaderState::On,
-            State::Pending { .. } | State::Proving if subscription.means == Means::Sms => ReaderState::Pending,
+            State::Pending { .. } | State::Proving if subscription.means == OptInMeans::Sms => ReaderState::Pending,
             State::Pending { .. } | State::Proving | State::Asked { .. } | State::Off => return None,
         };
         Some(Self { id: subscription.id, number: number.to_string(), means: subscription.means, state })

@@ -156,8 +156,9 @@ impl World {
     }
 }
 
+/// Nothing of the chat is sent before the texted code is keyed in and proof is kept.
 #[test]
-fn c2_nothing_of_the_chat_is_sent_before_the_texted_code_is_keyed_in_and_proof_is_kept() {
+fn c2_nothing_of_the_chat_is_sent_before_the_texted_code() {
     let mut world = World::new(10);
     world.writes(ROOM, "Alice", "before anybody asked");
     world.asks(ROOM, number(1));
@@ -190,8 +191,9 @@ fn c2_a_consent_that_cannot_be_proved_is_none() {
     assert!(world.sent.is_empty());
 }
 
+/// A code has three tries and ten minutes and is good for its own call alone.
 #[test]
-fn c2_a_code_has_three_tries_and_ten_minutes_and_is_good_for_its_own_call_alone() {
+fn c2_a_code_has_three_tries_and_ten_minutes_and_is_good() {
     let mut world = World::new(10);
     world.asks(ROOM, number(1));
     let code = world.code();
@@ -233,8 +235,9 @@ fn c2_nobody_is_pestered_with_codes() {
     assert_eq!(world.told.pop(), Some(RelayAnswer::CodeSent(number(300))), "which shuts out nobody elsewhere");
 }
 
+/// Star 4 again or leaving ends it with one closing message at most.
 #[test]
-fn c1_star_4_again_or_leaving_ends_it_with_one_closing_message_at_most() {
+fn c1_star_4_again_or_leaving_ends_it_with_one_closing_message() {
     let mut world = World::new(10);
     world.subscribes(ROOM, number(1));
     world.input(RelayInput::Stop { call: ROOM });
@@ -261,8 +264,9 @@ fn c3_a_line_carries_a_clean_name_of_at_most_20_characters() {
     assert_eq!(world.texts(), ["Ada Lovelace: one\ntwo", "Maximiliane Freifrau: x", "Someone: x"]);
 }
 
+/// Over the allowance the last line is told with the number of those left out.
 #[test]
-fn c4_over_the_allowance_the_last_line_is_told_with_the_number_of_those_left_out() {
+fn c4_over_the_allowance_the_last_line_is_told_with_the_number() {
     let mut world = World::new(4);
     world.subscribes(ROOM, number(1));
     for n in 0..10 {
@@ -302,8 +306,9 @@ fn c8_neither_texts_nor_numbers_nor_codes_are_printed() {
     assert!(!printed.contains("12345") && !printed.contains(&code) && !printed.contains("whisper"), "{printed}");
 }
 
+/// An answer goes into the one meeting in which the device is.
 #[test]
-fn c5_an_answer_goes_into_the_one_meeting_in_which_the_device_is() {
+fn c5_an_answer_goes_into_the_one_meeting_in_which_the_device() {
     let mut world = World::new(10);
     world.subscribes(ROOM, number(1));
     world.subscribes(OTHER, number(2));
@@ -312,8 +317,9 @@ fn c5_an_answer_goes_into_the_one_meeting_in_which_the_device_is() {
     assert!(world.sent.is_empty());
 }
 
+/// Who is at two devices is asked for which one and the text goes there.
 #[test]
-fn c5_who_is_at_two_devices_is_asked_for_which_one_and_the_text_goes_there() {
+fn c5_who_is_at_two_devices_is_asked_for_which_one_and_the_text() {
     let mut world = World::new(10);
     world.subscribes(ROOM, number(1));
     world.subscribes(OTHER, number(1));
@@ -327,8 +333,9 @@ fn c5_who_is_at_two_devices_is_asked_for_which_one_and_the_text_goes_there() {
     assert_eq!(world.posted, [(OTHER, "We are late\nby ten minutes".to_owned())]);
 }
 
+/// Who is in no meeting gets one answer a day and reaches nobody.
 #[test]
-fn c5_who_is_in_no_meeting_gets_one_answer_a_day_and_reaches_nobody() {
+fn c5_who_is_in_no_meeting_gets_one_answer_a_day_and_reaches() {
     let mut world = World::new(10);
     world.subscribes(ROOM, number(2));
     for text in ["hello", "anybody?", "I say"] {
@@ -341,8 +348,9 @@ fn c5_who_is_in_no_meeting_gets_one_answer_a_day_and_reaches_nobody() {
     assert!(world.posted.is_empty());
 }
 
+/// Stop ends it everywhere and only its holder allows messages again.
 #[test]
-fn c2_stop_ends_it_everywhere_and_only_its_holder_allows_messages_again() {
+fn c2_stop_ends_it_everywhere_and_only_its_holder_allows() {
     let mut world = World::new(10);
     world.subscribes(ROOM, number(1));
     world.subscribes(OTHER, number(1));
@@ -383,8 +391,9 @@ fn c6_loops_are_cut() {
     assert_eq!(world.sent.len(), 4, "a machine at the other end is not talked to for ever");
 }
 
+/// What must be known is told to everybody around the device whatever the allowance says.
 #[test]
-fn n10_what_must_be_known_is_told_to_everybody_around_the_device_whatever_the_allowance_says() {
+fn n10_what_must_be_known_is_told_to_everybody_around() {
     let mut world = World::new(4);
     world.subscribes(ROOM, number(1));
     world.subscribes(OTHER, number(2));
@@ -417,7 +426,7 @@ impl Ideal {
 /// C-1, C-2, C-4, C-6 under a storm: what is sent goes to who has opted in, has not said STOP and is inside, within the allowance; what
 /// is written goes into the one meeting that its writer is in, and never back.
 #[test]
-fn a_storm_of_a_hundred_thousand_messages_keeps_every_rule_and_every_bound() {
+fn a_storm_of_a_hundred_thousand_messages_keeps_every_rule() {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
     let mut dice = move |below: u64| {
         state ^= state << 13;
@@ -530,8 +539,9 @@ fn a_storm_of_a_hundred_thousand_messages_keeps_every_rule_and_every_bound() {
     );
 }
 
+/// Messages speak for the organisation by the name that it has now.
 #[test]
-fn o2_messages_speak_for_the_organisation_by_the_name_that_it_has_now() {
+fn o2_messages_speak_for_the_organisation_by_the_name() {
     let mut world = World::new(12);
     world.input(RelayInput::Organisation { name: "Other Ltd".to_owned() });
     world.asks(CallId::from_number(77_777), number(1));

@@ -115,8 +115,9 @@ mod tests {
         span.map(|span| (span.packets(), span.lost))
     }
 
+    /// The loss between two reports is what the second tells more.
     #[test]
-    fn n8_the_loss_between_two_reports_is_what_the_second_tells_more() {
+    fn n8_the_loss_between_two_reports_is_what_the_second_tells() {
         let mut us = feedback(1_000);
         assert_eq!(
             lost(us.reported(PHONE, &report(1_099, 7, 0), 1_099)),
@@ -162,8 +163,9 @@ mod tests {
         assert_eq!(lost(us.reported(PHONE, &report(199, 15, 51), 199)), Some((100, 20)));
     }
 
+    /// A receiver that stands still goes on to do so beyond the wrap.
     #[test]
-    fn n8_a_receiver_that_stands_still_goes_on_to_do_so_beyond_the_wrap() {
+    fn n8_a_receiver_that_stands_still_goes_on_to_do_so_beyond() {
         let mut us = feedback(0);
         us.reported(PHONE, &report(50, 0, 0), 50);
         for sent in [60, 32_000, 33_000, 66_000, 200_000] {

@@ -9,8 +9,9 @@ use crate::common::phrase::Phrase;
 
 const ROOM_2: &str = "[device.room-2]\naddress = [\"10.0.1.2\"]\nname = \"Room 2\"\n";
 
+/// Who answers a device that is called hears which meeting presses 1 and knocks.
 #[test]
-fn s9_who_answers_a_device_that_is_called_hears_which_meeting_presses_1_and_knocks() {
+fn s9_who_answers_a_device_that_is_called_hears_which_meeting() {
     let world = World::new();
     let (member, phone) = (world.member(), world.phone());
     let mut call = world.calls("room-1", "demo");
@@ -37,8 +38,9 @@ fn s9_who_answers_a_device_that_is_called_hears_which_meeting_presses_1_and_knoc
     world.nothing_left();
 }
 
+/// Who does not want to come stays out and whoever called is told why.
 #[test]
-fn s9_who_does_not_want_to_come_stays_out_and_whoever_called_is_told_why() {
+fn s9_who_does_not_want_to_come_stays_out_and_whoever_called() {
     let world = World::with(ROOM_2);
     let (member, one, two) = (world.member(), world.phone(), world.phone());
     let mut call = world.calls("room-1", "demo");
@@ -67,8 +69,9 @@ fn s9_who_does_not_want_to_come_stays_out_and_whoever_called_is_told_why() {
     world.nothing_left();
 }
 
+/// A device that does not answer rings for a minute and one that is nowhere fails at once.
 #[test]
-fn s9_a_device_that_does_not_answer_rings_for_a_minute_and_one_that_is_nowhere_fails_at_once() {
+fn s9_a_device_that_does_not_answer_rings_for_a_minute() {
     let world = World::with("[device.gone]\nusername = \"gone\"\npassword = \"12345678\"\n");
     let phone = world.phone();
     let mut call = world.calls("gone", "demo");
@@ -86,8 +89,9 @@ fn s9_a_device_that_does_not_answer_rings_for_a_minute_and_one_that_is_nowhere_f
     world.nothing_left();
 }
 
+/// A phone that hands over stays until the other knocks which waits and is told anew.
 #[test]
-fn m18_a_phone_that_hands_over_stays_until_the_other_knocks_which_waits_and_is_told_anew() {
+fn m18_a_phone_that_hands_over_stays_until_the_other_knocks() {
     let world = World::with(ROOM_2);
     let (member, one, two) = (world.member(), world.phone(), world.phone());
     one.dials("1001");
@@ -119,8 +123,9 @@ fn m18_a_phone_that_hands_over_stays_until_the_other_knocks_which_waits_and_is_t
     world.nothing_left();
 }
 
+/// A phone hands over a place inside once in a while and in the lobby it has none.
 #[test]
-fn m18_a_phone_hands_over_a_place_inside_once_in_a_while_and_in_the_lobby_it_has_none() {
+fn m18_a_phone_hands_over_a_place_inside_once() {
     let world = World::with(ROOM_2);
     let (member, one, two) = (world.member(), world.phone(), world.phone());
     one.dials("1001");
@@ -148,8 +153,9 @@ fn m18_a_phone_hands_over_a_place_inside_once_in_a_while_and_in_the_lobby_it_has
     world.nothing_left();
 }
 
+/// A phone hands over to nobody but our devices and a stranger to nobody.
 #[test]
-fn m18_and_x3_a_phone_hands_over_to_nobody_but_our_devices_and_a_stranger_to_nobody() {
+fn m18_and_x3_a_phone_hands_over_to_nobody_but_our_devices() {
     let world = World::with(ROOM_2);
     let (member, one, two) = (world.member(), world.phone(), world.phone());
     one.dials("1001");

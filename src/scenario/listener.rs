@@ -151,25 +151,25 @@ mod tests {
     use crate::scenario::world::voices;
 
     /// Silence, this, and silence, in packets of 20 ms.
-    fn ear_of(clip: &Clip, samples: &[i16]) -> Ear {
+    fn listener_of(clip: &Clip, samples: &[i16]) -> Ear {
         let second = clip.rate.0 as usize;
         let all = [&vec![0; second / 5], samples, &vec![0; clip.samples.len() + second / 5 - samples.len()]].concat();
-        let mut ear = Ear::new(clip.rate);
-        all.chunks(second / 50).for_each(|packet| ear.hear(machine::now(), packet));
-        ear
+        let mut listener = Ear::new(clip.rate);
+        all.chunks(second / 50).for_each(|packet| listener.hear(machine::now(), packet));
+        listener
     }
 
     /// An instrument must be known before it is believed.
     #[test]
-    fn an_ear_tells_every_prompt_from_every_other_and_none_from_half_of_it() {
+    fn an_ear_tells_every_prompt_from_every_other_and_none() {
         let library = voices();
         let clips: Vec<Clip> = Phrase::ALL.iter().map(|phrase| library.clip("en", *phrase)).collect();
         let prints: Vec<Print> = clips.iter().map(Print::of).collect();
         for ((clip, print), phrase) in clips.iter().zip(&prints).zip(Phrase::ALL) {
-            let ear = ear_of(clip, &clip.samples);
-            let known = Phrase::ALL.iter().zip(&prints).filter(|(_, print)| ear.find(print, 0).is_some());
+            let listener = listener_of(clip, &clip.samples);
+            let known = Phrase::ALL.iter().zip(&prints).filter(|(_, print)| listener.find(print, 0).is_some());
             assert_eq!(known.map(|(known, _)| *known).collect::<Vec<_>>(), [*phrase]);
-            let half = ear_of(clip, &clip.samples[..clip.samples.len() / 2]);
+            let half = listener_of(clip, &clip.samples[..clip.samples.len() / 2]);
             assert_eq!(half.find(print, 0), None, "half of {phrase:?}");
         }
     }

@@ -53,7 +53,7 @@ struct Tab {
     asked: Vec<String>,
     chat: Vec<String>,
     ended: Option<String>,
-    ear: Ear,
+    listener: Ear,
     ticks: u32,
     asleep: bool,
 }
@@ -121,9 +121,9 @@ impl Tab {
     fn datagram(&mut self, from: SocketAddr, datagram: &[u8]) {
         if !self.asleep {
             self.browser.receive(machine::now(), from, datagram);
-            let heard = self.browser.ear();
+            let heard = self.browser.listener();
             if !heard.is_empty() {
-                self.ear.hear(machine::now(), &heard);
+                self.listener.hear(machine::now(), &heard);
             }
             self.flush();
         }
@@ -186,7 +186,7 @@ impl Page {
             asked: Vec::new(),
             chat: Vec::new(),
             ended: None,
-            ear: Ear::new(Hz::FULL),
+            listener: Ear::new(Hz::FULL),
             ticks: 0,
             asleep: false,
         }));
@@ -327,7 +327,7 @@ impl Page {
     pub(super) fn heard_only(&self, voices: &[Voice], from: Instant, to: Instant) {
         let all = self.world.voices_with(MUSIC);
         let freqs: Vec<f32> = all.iter().map(|voice| voice.freq).collect();
-        assert_heard(self.voice.name, &all, &self.tab.borrow().ear.tones(from, to, &freqs), voices);
+        assert_heard(self.voice.name, &all, &self.tab.borrow().listener.tones(from, to, &freqs), voices);
     }
 
     /// Hears these voices and no other.
@@ -342,7 +342,7 @@ impl Page {
 
     /// Has heard none of these tones since.
     pub(super) fn heard_none_of(&self, freqs: &[f32], since: Instant) {
-        let levels = self.tab.borrow().ear.tones(since, self.world.now(), freqs);
+        let levels = self.tab.borrow().listener.tones(since, self.world.now(), freqs);
         assert!(levels.iter().all(|level| *level < UNHEARD), "{freqs:?} at {levels:?} dBov");
     }
 

@@ -178,7 +178,7 @@ impl World {
         let (gateway, here, (up, calls)) = local.block_on(&runtime, async {
             let net = Arc::new(network.clone());
             let media_settings = media_settings(settings, settings.media.webrtc_addresses.clone());
-            let (media, here) = Media::start_here(&media_settings, net.clone()).expect("media");
+            let (media, here) = Media::start_inline(&media_settings, net.clone()).expect("media");
             let gateway = Gateway::open(settings, Arc::clone(&library), media, net, &tokio::runtime::Handle::current())
                 .await
                 .expect("a gateway");

@@ -52,8 +52,9 @@ fn audio(head: &str, rest: &str) -> SessionDescription {
 
 // === reading and printing ===
 
+/// What was read is printed in canonical order and reads back the same.
 #[test]
-fn what_was_read_is_printed_in_canonical_order_and_reads_back_the_same() {
+fn what_was_read_is_printed_in_canonical_order_and_reads_back() {
     for text in [DESK, CONFERENCE, OFFICE] {
         let session = read(text);
         let printed = session.to_string();
@@ -62,8 +63,9 @@ fn what_was_read_is_printed_in_canonical_order_and_reads_back_the_same() {
     }
 }
 
+/// A description without s and t in any order with bare lf and odd origin is read.
 #[test]
-fn a_description_without_s_and_t_in_any_order_with_bare_lf_and_odd_origin_is_read() {
+fn a_description_without_s_and_t_in_any_order_with_bare_lf() {
     let session = read(
         "junk\nm=audio 4000/2 RTP/AVP 0 x 200 8\n a = ptime : 20 \nc= IN IP6 [2001:db8::5]%eth0\no=me no-number\nv=0\ny=what\n",
     );
@@ -107,8 +109,9 @@ fn rtcp_goes_to_the_next_port_unless_the_peer_names_another() {
     assert_eq!(rtcp("a=rtcp:0\r\n", 5000), rtp(5001));
 }
 
+/// Bodies beyond the bounds and bodies of something else are refused.
 #[test]
-fn bodies_beyond_the_bounds_and_bodies_of_something_else_are_refused() {
+fn bodies_beyond_the_bounds_and_bodies_of_something_else() {
     assert_eq!(SessionDescription::parse(&vec![b'a'; MAX_BYTES + 1]), Err(ParseError::TooLong));
     assert_eq!(SessionDescription::parse(b"hello"), Err(ParseError::NotSdp));
     assert_eq!(SessionDescription::parse(b""), Err(ParseError::NotSdp));
@@ -131,8 +134,9 @@ fn nothing_a_peer_writes_can_break_out_of_a_line_we_print() {
 
 // === answering ===
 
+/// The desk phone gets opus in its own numbering and its video refused in place.
 #[test]
-fn the_desk_phone_gets_opus_in_its_own_numbering_and_its_video_refused_in_place() {
+fn the_desk_phone_gets_opus_in_its_own_numbering_and_its_video() {
     let agreed = answer(&read(DESK), &ours()).unwrap();
     assert_eq!((agreed.codec, agreed.payload_type_send, agreed.payload_type_receive), (Opus, 114, 114));
     assert_eq!(agreed.telephone_event, Some(NegotiatedEvents { send_pt: 101, receive_pt: 101, clock: Hz::NARROW }));
@@ -162,8 +166,9 @@ impl CodecRowFmtp {
     }
 }
 
+/// The conference phone gets g722 and its rtcp where it asked for it.
 #[test]
-fn the_conference_phone_gets_g722_and_its_rtcp_where_it_asked_for_it() {
+fn the_conference_phone_gets_g722_and_its_rtcp_where_it_asked() {
     let agreed = answer(&read(CONFERENCE), &ours()).unwrap();
     assert_eq!((agreed.codec, agreed.payload_type_send), (G722, 9));
     assert_eq!(agreed.telephone_event.map(|event| event.receive_pt), Some(127));
@@ -180,8 +185,9 @@ fn the_offerers_order_decides_unless_ours_is_asked_for() {
     assert_eq!(answer(&offer, &with(&[])).unwrap_err(), AnswerError::NoCommonCodec);
 }
 
+/// Keys run at the codecs clock where offered and at 8000 otherwise.
 #[test]
-fn keys_run_at_the_codecs_clock_where_offered_and_at_8000_otherwise() {
+fn keys_run_at_the_codecs_clock_where_offered_and_at_8000() {
     let offer = read(OFFICE);
     let event = |codec| answer(&offer, &with(&[codec])).unwrap().telephone_event;
     assert_eq!(event(Opus), Some(NegotiatedEvents { send_pt: 102, receive_pt: 102, clock: Hz::FULL }));
@@ -251,8 +257,9 @@ fn an_offer_without_a_usable_plain_audio_line_says_why() {
     assert_eq!(AnswerError::SecureOnly.cause().verdict().status, 488);
 }
 
+/// A plain line is taken beside a secure one and both keep their places.
 #[test]
-fn a_plain_line_is_taken_beside_a_secure_one_and_both_keep_their_places() {
+fn a_plain_line_is_taken_beside_a_secure_one_and_both_keep() {
     let offer = read("c=IN IP4 10.0.0.1\nm=audio 9 RTP/SAVP 0\nm=application 5 UDP/BFCP *\nm=audio 11 RTP/AVPF 8\n");
     let agreed = answer(&offer, &ours()).unwrap();
     let lines: Vec<_> = agreed.local.media.iter().map(|m| (m.port, m.protocol.as_str())).collect();
@@ -271,8 +278,9 @@ fn rtcp_mux_is_agreed_to_only_where_the_port_can_do_it() {
     assert!(agreed.local.media[0].attribute("rtcp-mux").is_some());
 }
 
+/// The origin keeps its id and counts up only when something changed.
 #[test]
-fn the_origin_keeps_its_id_and_counts_up_only_when_something_changed() {
+fn the_origin_keeps_its_id_and_counts_up_only_when_something() {
     let origin = |agreed: &Negotiated| (agreed.local.origin.id.clone(), agreed.local.origin.version.clone());
     let first = answer(&read(OFFICE), &ours()).unwrap();
     let again = answer(&read(OFFICE), &LocalCapabilities { previous: Some(first.local.clone()), ..ours() }).unwrap();
@@ -300,8 +308,9 @@ fn the_line_that_was_open_stays_the_one_that_is_taken() {
 
 // === offering ===
 
+/// Our offer lists every codec in our order and keys at each clock.
 #[test]
-fn our_offer_lists_every_codec_in_our_order_and_keys_at_each_clock() {
+fn our_offer_lists_every_codec_in_our_order_and_keys() {
     let offered = offer(&ours());
     let media = &offered.media[0];
     assert_eq!(media.formats, ["111", "9", "8", "0", "110", "101"]);
@@ -311,8 +320,9 @@ fn our_offer_lists_every_codec_in_our_order_and_keys_at_each_clock() {
     assert_eq!(offer(&with(&[Pcmu])).media[0].formats, ["0", "101"]);
 }
 
+/// The answer to our offer gives each direction its own payload types.
 #[test]
-fn the_answer_to_our_offer_gives_each_direction_its_own_payload_types() {
+fn the_answer_to_our_offer_gives_each_direction_its_own_payload() {
     let ours = offer(&ours());
     let answered =
         audio("30000 RTP/AVP 97 8 18 100", "a=rtpmap:97 opus/48000/2\r\na=rtpmap:100 telephone-event/48000\r\na=ptime:40\r\n");
@@ -323,8 +333,9 @@ fn the_answer_to_our_offer_gives_each_direction_its_own_payload_types() {
     assert_eq!((agreed.ptime_send.as_millis(), agreed.remote.port(), &agreed.local), (40, 30_000, &ours));
 }
 
+/// An answer that refuses or holds or makes no sense is told apart.
 #[test]
-fn an_answer_that_refuses_or_holds_or_makes_no_sense_is_told_apart() {
+fn an_answer_that_refuses_or_holds_or_makes_no_sense_is_told() {
     let ours = offer(&ours());
     let read_answer = |head: &str, lines: &str| accept_answer(&ours, &audio(head, lines));
     assert_eq!(read_answer("0 RTP/AVP 0", "").unwrap_err(), AnswerError::NoAudio);
@@ -335,8 +346,9 @@ fn an_answer_that_refuses_or_holds_or_makes_no_sense_is_told_apart() {
     assert_eq!((held.hold, held.we_send, held.they_send), (Hold::Inactive, false, false));
 }
 
+/// A later offer of ours keeps lines and payload types of the session.
 #[test]
-fn a_later_offer_of_ours_keeps_lines_and_payload_types_of_the_session() {
+fn a_later_offer_of_ours_keeps_lines_and_payload_types() {
     // The desk phone again, with our customary numbers used the other way round.
     let theirs = read(&DESK.replace("101", "110").replace("114", "101"));
     let agreed = answer(&theirs, &ours()).unwrap();
@@ -391,8 +403,9 @@ impl Storm {
     }
 }
 
+/// Twenty thousand mutated bodies are read answered and printed without harm.
 #[test]
-fn twenty_thousand_mutated_bodies_are_read_answered_and_printed_without_harm() {
+fn twenty_thousand_mutated_bodies_are_read_answered_and_printed() {
     let pieces: [&[u8]; 12] = [
         b"m=audio 9 RTP/AVP 0\r\n",
         b"c=IN IP4 0.0.0.0\r\n",

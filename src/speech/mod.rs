@@ -124,8 +124,9 @@ mod tests {
         }
     }
 
+    /// A program that cannot speak is an error that says why and nothing of the text.
     #[tokio::test]
-    async fn a_program_that_cannot_speak_is_an_error_that_says_why_and_nothing_of_the_text() {
+    async fn a_program_that_cannot_speak_is_an_error_that_says_why() {
         assert_eq!(outcome("exit 3").await, "ended with exit status: 3");
         assert!(outcome("cat").await.starts_with("wrote what cannot be read as a WAV file"));
         assert!(outcome("cat /dev/zero").await.starts_with("wrote what is longer than 60 s"));
@@ -140,15 +141,17 @@ mod tests {
         assert_eq!(outcome("exec sleep 1000").await, "took longer than 20 s");
     }
 
+    /// The language goes into the arguments and the text into standard input.
     #[tokio::test]
-    async fn the_language_goes_into_the_arguments_and_the_text_into_standard_input() {
+    async fn the_language_goes_into_the_arguments_and_the_text() {
         // A WAV file of no samples says nothing of what was heard: the status does.
         let script = "[ \"$0\" = en ] && [ \"$(cat)\" = 'the words' ] && exit 7";
         assert_eq!(outcome(script).await, "ended with exit status: 7");
     }
 
+    /// The program has an empty environment an empty directory and none of our files.
     #[tokio::test]
-    async fn x1_the_program_has_an_empty_environment_an_empty_directory_and_none_of_our_files() {
+    async fn x1_the_program_has_an_empty_environment_an_empty_directory() {
         // The shell itself sets PWD, OLDPWD, SHLVL and `_`.
         let environment = "env | grep -Ev '^(PWD|OLDPWD|SHLVL|_)=' && exit 1; exit 7";
         assert_eq!(outcome(environment).await, "ended with exit status: 7");
@@ -163,8 +166,9 @@ mod tests {
         );
     }
 
+    /// The program reads nothing that is hidden and writes nothing outside its directory.
     #[tokio::test]
-    async fn x1_the_program_reads_nothing_that_is_hidden_and_writes_nothing_outside_its_directory() {
+    async fn x1_the_program_reads_nothing_that_is_hidden_and_writes() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = |name: &str| folder.path().join(name);
         for name in ["state", "open"] {

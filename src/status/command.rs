@@ -61,8 +61,9 @@ fn clean(value: &mut Value) {
 mod tests {
     use super::*;
 
+    /// No name or message of a stranger reaches the terminal as more than text.
     #[test]
-    fn u1_no_name_or_message_of_a_stranger_reaches_the_terminal_as_more_than_text() {
+    fn u1_no_name_or_message_of_a_stranger_reaches_the_terminal() {
         let hostile = "Bob\u{1b}[2J\u{9b}31m\r\u{202e}\nmeeting demo does not answer";
         let status = serde_json::json!({
             "state": "ready",

@@ -36,7 +36,7 @@ pub use ledger::{
     LedgerQuery, LedgerRow, METRIC as HEAD_METRIC, NoticeOutcome, Verified, VerifyError, read_heads, verify,
 };
 pub use mutes::{MuteChange, StoredMute};
-pub use outbox::{OutboxChange, ParcelPart, ParcelState, StoredParcel};
+pub use outbox::{OutboxChange, SmsPart, SmsState, StoredSms};
 pub use phone::Phone;
 pub use records::{CallRecord, RecordQuery, RecordRow};
 pub use registrations::StoredContact;
@@ -135,7 +135,7 @@ enum Request {
     SweepRecords { born_by: u64, reply: oneshot::Sender<Result<usize, StoreError>> },
     Stops { reply: oneshot::Sender<Result<Vec<String>, StoreError>> },
     Texted { day: u64, reply: oneshot::Sender<Result<Vec<(String, u64)>, StoreError>> },
-    Outbox { reply: oneshot::Sender<Result<Vec<StoredParcel>, StoreError>> },
+    Outbox { reply: oneshot::Sender<Result<Vec<StoredSms>, StoreError>> },
     Chats { reply: oneshot::Sender<Result<Vec<ChatCopyLine>, StoreError>> },
     SweepChats { now: u64, born_by: u64, reply: oneshot::Sender<Result<usize, StoreError>> },
     Wipe { reply: oneshot::Sender<Result<bool, StoreError>> },
@@ -289,7 +289,7 @@ impl StoreHandle {
     ///
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Closed`].
-    pub async fn parcels(&self) -> Result<Vec<StoredParcel>, StoreError> {
+    pub async fn messages(&self) -> Result<Vec<StoredSms>, StoreError> {
         self.ask(|reply| Request::Outbox { reply }).await
     }
 

@@ -219,8 +219,9 @@ fn a_store_of_a_later_version_is_refused_and_left_as_it_is() {
     assert_eq!(version, later);
 }
 
+/// What was texted today is counted over restarts and no longer than the day.
 #[test]
-fn c2_what_was_texted_today_is_counted_over_restarts_and_no_longer_than_the_day() {
+fn c2_what_was_texted_today_is_counted_over_restarts() {
     let place = Place::new();
     let count = |day, meeting: &str, parts| texted::count(&place.open().connection, day, meeting, parts).unwrap();
     let list = |day| texted::list(&place.open().connection, day).unwrap();
@@ -306,23 +307,24 @@ async fn registrations_are_replaced_by_device_and_die_at_their_date() {
     thread.join().unwrap();
 }
 
+/// A text that is done with leaves the files and a reader of them holds nobody up.
 #[tokio::test]
-async fn c8_a_text_that_is_done_with_leaves_the_files_and_a_reader_of_them_holds_nobody_up() {
+async fn c8_a_text_that_is_done_with_leaves_the_files_and_a_reader() {
     let folder = tempfile::tempdir().unwrap();
     let (store, thread) = open(folder.path(), &folder.path().join("keys")).unwrap();
-    let parcel = StoredParcel {
+    let sms = StoredSms {
         id: 1,
         reference: "r".to_owned(),
         number: "+491715550123".to_owned(),
         text: crate::common::redact::Redacted::new("the words of a meeting".to_owned()),
-        part: Some(ParcelPart { ucs2: false, joined: 7, total: 2, part: 1 }),
-        state: ParcelState::Submitted,
+        part: Some(SmsPart { ucs2: false, joined: 7, total: 2, part: 1 }),
+        state: SmsState::Submitted,
         created_at: 4,
         expires_at: 5,
     };
     let change = |change| async { store.outbox(change).await.await.unwrap().unwrap() };
-    change(OutboxChange::Keep(Box::new(parcel.clone()))).await;
-    assert_eq!(store.parcels().await.unwrap(), [parcel]);
+    change(OutboxChange::Keep(Box::new(sms.clone()))).await;
+    assert_eq!(store.messages().await.unwrap(), [sms]);
     let is_there = || {
         let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap_or_default();
         String::from_utf8_lossy(&[read(FILE), read("roomgate.db-wal")].concat()).contains("the words")
@@ -335,10 +337,10 @@ async fn c8_a_text_that_is_done_with_leaves_the_files_and_a_reader_of_them_holds
     assert!(!store.wipe().await.unwrap(), "somebody reads, and is not waited for");
     reader.execute_batch("COMMIT").unwrap();
     assert!(store.wipe().await.unwrap() && !is_there());
-    let left = store.parcels().await.unwrap();
-    assert_eq!((left[0].text.expose().as_str(), &left[0].state), ("", &ParcelState::Accepted("m1".to_owned())));
+    let left = store.messages().await.unwrap();
+    assert_eq!((left[0].text.expose().as_str(), &left[0].state), ("", &SmsState::Accepted("m1".to_owned())));
     change(OutboxChange::Remove { id: 1 }).await;
-    assert!(store.parcels().await.unwrap().is_empty());
+    assert!(store.messages().await.unwrap().is_empty());
     drop(store);
     thread.join().unwrap();
 }
@@ -353,8 +355,9 @@ fn m16_each_start_on_a_store_has_a_number_of_its_own() {
     assert_eq!([start(), start(), start()], [1, 2, 3]);
 }
 
+/// A seat is taken up once in its own meeting until the run after the next.
 #[test]
-fn m5_a_seat_is_taken_up_once_in_its_own_meeting_until_the_run_after_the_next() {
+fn m5_a_seat_is_taken_up_once_in_its_own_meeting_until_the_run() {
     let place = Place::new();
     let store = place.open();
     let number = |run, count| Ids::first_of_run(run) + count;
@@ -372,8 +375,9 @@ fn m5_a_seat_is_taken_up_once_in_its_own_meeting_until_the_run_after_the_next() 
     assert!(!take(number(2, 2), "board"));
 }
 
+/// A copy that is replaced or dies leaves the files at once or when its reader has gone.
 #[tokio::test]
-async fn c8_a_copy_that_is_replaced_or_dies_leaves_the_files_at_once_or_when_its_reader_has_gone() {
+async fn c8_a_copy_that_is_replaced_or_dies_leaves_the_files_at_once() {
     let place = Place::new();
     let (store, thread) = open(&place.store(), &place.keys()).unwrap();
     let copy = |text: &str, at: u64| ChatCopy {

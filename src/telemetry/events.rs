@@ -219,8 +219,9 @@ mod tests {
         listener.next().await.expect("open").map(|event| event.id)
     }
 
+    /// A listener that comes back gets what it has missed or is told how much.
     #[tokio::test]
-    async fn m17_a_listener_that_comes_back_gets_what_it_has_missed_or_is_told_how_much() {
+    async fn m17_a_listener_that_comes_back_gets_what_it_has_missed() {
         let events = Events::default();
         let mut first = events.listen(None);
         events.raise(Draft::of(EventKind::Ringing).call(Some(CallId::from_number(7))));
@@ -246,8 +247,9 @@ mod tests {
         assert_eq!(next(&mut of_the_future).await, Ok(id + 5 + u64::try_from(KEPT).unwrap()));
     }
 
+    /// Who is slow is told how many it has missed and nobody waits.
     #[tokio::test]
-    async fn m17_who_is_slow_is_told_how_many_it_has_missed_and_nobody_waits() {
+    async fn m17_who_is_slow_is_told_how_many_it_has_missed_and_nobody() {
         let events = Events::default();
         let mut slow = events.listen(None);
         for _ in 0..QUEUE + 10 {

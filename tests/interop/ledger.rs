@@ -57,8 +57,9 @@ fn tamper(daemon: &Daemon, sql: &str) {
     store.execute_batch(&sql).expect("whoever has the file can change it");
 }
 
+/// A line names its phone and the whole ledger is verified beside the daemon.
 #[test]
-fn n8_a_line_names_its_phone_and_the_whole_ledger_is_verified_beside_the_daemon() {
+fn n8_a_line_names_its_phone_and_the_whole_ledger_is_verified() {
     isolated(|| {
         let daemon = told();
         let line = daemon.notices().pop().expect("a line");
@@ -87,8 +88,9 @@ fn n8_a_line_names_its_phone_and_the_whole_ledger_is_verified_beside_the_daemon(
     });
 }
 
+/// What is done to the store of a killed daemon is in log metric status and verification.
 #[test]
-fn n8_what_is_done_to_the_store_of_a_killed_daemon_is_in_log_metric_status_and_verification() {
+fn n8_what_is_done_to_the_store_of_a_killed_daemon_is_in_log() {
     isolated(|| {
         let mut daemon = told();
         let published = copies(&daemon);

@@ -182,8 +182,9 @@ impl Tree {
     }
 }
 
+/// Whoever follows the readme gets from a bare machine to a call under systemd.
 #[test]
-fn whoever_follows_the_readme_gets_from_a_bare_machine_to_a_call_under_systemd() {
+fn whoever_follows_the_readme_gets_from_a_bare_machine() {
     isolated_as_root(|| {
         the_network_of_the_text();
         let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("the README");

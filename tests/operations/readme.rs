@@ -49,8 +49,9 @@ fn examples() -> Vec<(usize, String)> {
     found
 }
 
+/// The installed configuration has no mistake and nothing that everybody knows.
 #[test]
-fn the_installed_configuration_has_no_mistake_and_nothing_that_everybody_knows() {
+fn the_installed_configuration_has_no_mistake_and_nothing() {
     let folder = installed();
     let output = roomgate(&["check-config", "--config", "etc"], folder.path(), &[]);
     assert!(output.status.success(), "{}", complaints(&output));

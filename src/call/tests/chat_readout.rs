@@ -23,8 +23,9 @@ fn voice() -> Clip {
     Clip { rate: crate::common::units::Hz::WIDE, samples: vec![1_000; 1_600].into() }
 }
 
+/// What was written since it was last asked for is read aloud on request.
 #[test]
-fn what_was_written_since_it_was_last_asked_for_is_read_aloud_on_request() {
+fn what_was_written_since_it_was_last_asked_for_is_read_aloud() {
     let mut world = World::reading();
     assert_eq!(world.keys("*1"), [StopsPrompts, Says(vec![Phrase::Help, Phrase::HelpRead])]);
     assert_eq!(world.keys("*7"), [StopsPrompts, Says(vec![Phrase::NoMessages])]);
@@ -64,8 +65,9 @@ fn what_cannot_be_spoken_twice_is_passed_over() {
     assert_eq!(world.keys("*7"), [StopsPrompts, Speaks("Alice: words".to_owned())]);
 }
 
+/// A busy chat is read in portions and only its newest lines are kept.
 #[test]
-fn a_busy_chat_is_read_in_portions_and_only_its_newest_lines_are_kept() {
+fn a_busy_chat_is_read_in_portions_and_only_its_newest_lines() {
     let mut world = World::reading();
     for number in 0..100 {
         world.line(&format!("{number:03} {}", "ä".repeat(1_000)));
@@ -87,7 +89,7 @@ fn a_busy_chat_is_read_in_portions_and_only_its_newest_lines_are_kept() {
 
 /// C-1: nothing is said to who has left while the program was at work.
 #[test]
-fn c1_what_was_being_turned_into_sound_is_not_said_outside_the_meeting() {
+fn c1_what_was_being_turned_into_sound_is_not_said_outside() {
     let mut world = World::reading();
     world.line("Alice: hello");
     world.keys("*7");

@@ -361,7 +361,7 @@ impl Phone {
         }
         self.report.arrived = arrivals.finish(machine::now());
         self.report.seconds = start.elapsed().as_secs_f64();
-        self.report.media(&line.port.stats(), line.ear.finish());
+        self.report.media(&line.port.stats(), line.listener.finish());
         line.save(args)
     }
 }
@@ -369,7 +369,7 @@ impl Phone {
 /// The media of the test phone's call.
 struct Line<'a> {
     port: Port,
-    ear: AudioMeter,
+    listener: AudioMeter,
     recorded: Vec<i16>,
     keep: bool,
     speech: Option<std::iter::Cycle<std::slice::Iter<'a, i16>>>,
@@ -386,7 +386,7 @@ impl<'a> Line<'a> {
         let keys: Vec<char> = args.keys.as_deref().unwrap_or_default().chars().collect();
         Ok(Self {
             port: Port::new(now, Ids::default().port(), profile, random()?, SILENT, says)?,
-            ear: AudioMeter::default(),
+            listener: AudioMeter::default(),
             recorded: Vec::new(),
             keep: args.record.is_some(),
             speech: speech.filter(|speech| !speech.is_empty()).map(|speech| speech.iter().cycle()),
@@ -399,7 +399,7 @@ impl<'a> Line<'a> {
     fn tick(&mut self, now: Instant) {
         let mut frame = Frame::silence(Hz::FULL);
         self.port.pull(now, &mut frame);
-        self.ear.hear(frame.samples());
+        self.listener.hear(frame.samples());
         if self.keep {
             self.recorded.extend_from_slice(frame.samples());
         }

@@ -183,16 +183,16 @@ mod tests {
 
     #[test]
     fn a_test_tone_after_silence_is_named_and_timed() {
-        let (mut ear, mut sine) = (AudioMeter::default(), Sine::new(Hz::FULL, 1011.0, 4000.0));
+        let (mut listener, mut sine) = (AudioMeter::default(), Sine::new(Hz::FULL, 1011.0, 4000.0));
         for _ in 0..10 {
-            ear.hear(&[0; 960]);
+            listener.hear(&[0; 960]);
         }
         for _ in 0..50 {
             let mut frame = [0; 960];
             sine.fill(&mut frame);
-            ear.hear(&frame);
+            listener.hear(&frame);
         }
-        let sound = SoundReport::new(ear.finish());
+        let sound = SoundReport::new(listener.finish());
         assert_eq!(sound.first_sound_ms, Some(200));
         assert!((sound.seconds_of_sound - 1.0).abs() < 1e-9);
         assert_eq!(sound.tone_hz, Some(1011.0));
@@ -200,9 +200,9 @@ mod tests {
 
     #[test]
     fn silence_is_no_sound() {
-        let mut ear = AudioMeter::default();
-        ear.hear(&[0; 960]);
-        let sound = SoundReport::new(ear.finish());
+        let mut listener = AudioMeter::default();
+        listener.hear(&[0; 960]);
+        let sound = SoundReport::new(listener.finish());
         assert_eq!((sound.first_sound_ms, sound.level_dbov, sound.tone_hz), (None, None, None));
     }
 }

@@ -7,8 +7,9 @@ fn warned(text: &str) -> Vec<String> {
     loaded.warnings.into_iter().map(|warning| warning.key).collect()
 }
 
+/// An https address without anybody who speaks tls is warned of.
 #[test]
-fn u2_an_https_address_without_anybody_who_speaks_tls_is_warned_of() {
+fn u2_an_https_address_without_anybody_who_speaks_tls_is_warned() {
     let key = "http.public_url".to_owned();
     assert!(warned("[http]\npublic_url = \"https://meet.example\"\n").contains(&key));
     for fine in [
@@ -22,8 +23,9 @@ fn u2_an_https_address_without_anybody_who_speaks_tls_is_warned_of() {
     assert_eq!(unnamed, ["http.trusted_proxies"], "by which name is not said");
 }
 
+/// Ranges that leave nobody out are warned of however they are written.
 #[test]
-fn x2_ranges_that_leave_nobody_out_are_warned_of_however_they_are_written() {
+fn x2_ranges_that_leave_nobody_out_are_warned() {
     for (text, key) in [
         ("[sip]\nallowed = [\"0.0.0.0/0\"]\n", "sip.allowed"),
         ("[sip]\nallowed = [\"10.0.0.0/8\", \"::/0\"]\n", "sip.allowed"),
@@ -37,8 +39,9 @@ fn x2_ranges_that_leave_nobody_out_are_warned_of_however_they_are_written() {
     assert_eq!(warned("[sip]\nallowed = [\"10.0.0.0/8\", \"203.0.113.0/24\"]\n"), Vec::<String>::new());
 }
 
+/// A password that travels openly to another host is warned of.
 #[test]
-fn c10_a_password_that_travels_openly_to_another_host_is_warned_of() {
+fn c10_a_password_that_travels_openly_to_another_host_is_warned() {
     let centre = |host: &str, more: &str| {
         let provider = "[relay.provider.main]\nkind = \"smpp\"\nnumber = \"+4915112345678\"\nsystem_id = \"gate\"\npassword = \"12345678\"\n";
         warned(&format!("{provider}host = \"{host}\"\n{more}"))
@@ -50,8 +53,9 @@ fn c10_a_password_that_travels_openly_to_another_host_is_warned_of() {
     }
 }
 
+/// An ice server has a shared secret or both halves of a fixed one.
 #[test]
-fn u2_an_ice_server_has_a_shared_secret_or_both_halves_of_a_fixed_one() {
+fn u2_an_ice_server_has_a_shared_secret_or_both_halves() {
     let server = |more: &str| format!("[ice_server.turn]\nurls = [\"turn:turn.example.com\"]\n{more}");
     assert_eq!(warned(&server("secret = \"0123456789\"\n")), Vec::<String>::new());
     assert_eq!(warned(&server("")), Vec::<String>::new());

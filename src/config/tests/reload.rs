@@ -85,8 +85,9 @@ fn reloaded(before: &str, after: &str) -> (Folder, Settings, Loaded) {
     (folder, in_force, loaded)
 }
 
+/// What calls stand on is refused with its line and what to do.
 #[test]
-fn o2_what_calls_stand_on_is_refused_with_its_line_and_what_to_do() {
+fn o2_what_calls_stand_on_is_refused_with_its_line() {
     for (key, before, after) in FIXED {
         let (_folder, in_force, loaded) = reloaded(before, after);
         let refused = loaded.against(&in_force).expect_err(key);

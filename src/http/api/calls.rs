@@ -15,7 +15,7 @@ use super::extract::InPath;
 use super::meetings;
 use crate::common::cause::Cause;
 use crate::common::ids::{CallId, MeetingName, ParticipantId};
-use crate::http::Site;
+use crate::http::AppState;
 use crate::http::admin::{CallDetails, CallView};
 use crate::http::problem_details::ProblemDetails;
 use crate::meeting::MeetingRequest;
@@ -50,15 +50,15 @@ fn shown(caller: &ApiCaller, call: CallView) -> CallView {
 #[utoipa::path(get, path = "/calls", tag = "calls", responses(
     (status = 200, description = "The oldest first; for a member those in the own meeting and before its door, for a device its own.", body = Calls),
 ))]
-pub(super) async fn calls(State(site): State<Arc<Site>>, caller: ApiCaller) -> Answer {
-    let theirs = site.settings.desks.calls.calls().into_iter().filter(|call| is_theirs(&caller, call));
+pub(super) async fn calls(State(app): State<Arc<AppState>>, caller: ApiCaller) -> Answer {
+    let theirs = app.settings.admin.calls.calls().into_iter().filter(|call| is_theirs(&caller, call));
     Ok(Json(Calls { calls: theirs.map(|call| shown(&caller, call)).collect() }).into_response())
 }
 
-async fn find(site: &Site, caller: &ApiCaller, call: &str) -> Result<(CallId, CallDetails), ProblemDetails> {
+async fn find(app: &AppState, caller: &ApiCaller, call: &str) -> Result<(CallId, CallDetails), ProblemDetails> {
     let nothing = || ProblemDetails::not_found("call");
     let id: CallId = call.parse().map_err(|_| nothing())?;
-    let found = site.settings.desks.calls.call(id).await.filter(|found| is_theirs(caller, &found.call));
+    let found = app.settings.admin.calls.call(id).await.filter(|found| is_theirs(caller, &found.call));
     found.map(|found| (id, found)).ok_or_else(nothing)
 }
 
@@ -68,8 +68,8 @@ async fn find(site: &Site, caller: &ApiCaller, call: &str) -> Result<(CallId, Ca
 ), responses(
     (status = 200, description = "How it goes, or how it went.", body = CallDetails),
 ))]
-pub(super) async fn call(State(site): State<Arc<Site>>, caller: ApiCaller, InPath(call): InPath<String>) -> Answer {
-    let (_, found) = find(&site, &caller, &call).await?;
+pub(super) async fn call(State(app): State<Arc<AppState>>, caller: ApiCaller, InPath(call): InPath<String>) -> Answer {
+    let (_, found) = find(&app, &caller, &call).await?;
     let ladder = found.ladder.filter(|_| matches!(caller, ApiCaller::Operator));
     let media = found.media.filter(|_| found.call.admitted || !matches!(caller, ApiCaller::Member(_)));
     Ok(Json(CallDetails { call: shown(&caller, found.call), media, ladder, ..found }).into_response())
@@ -82,10 +82,10 @@ pub(super) async fn call(State(site): State<Arc<Site>>, caller: ApiCaller, InPat
     (status = 202, description = "The device is told so and hung up."),
     (status = 409, description = "`not-running`, `not-inside` or `ended`."),
 ))]
-pub(super) async fn hang_up(State(site): State<Arc<Site>>, caller: ApiCaller, InPath(call): InPath<String>) -> Answer {
-    let (id, found) = find(&site, &caller, &call).await?;
+pub(super) async fn hang_up(State(app): State<Arc<AppState>>, caller: ApiCaller, InPath(call): InPath<String>) -> Answer {
+    let (id, found) = find(&app, &caller, &call).await?;
     let gone = || ProblemDetails::not_found("call that is up");
-    let end = |cause| if site.settings.desks.calls.hang_up(id, cause) { Ok(()) } else { Err(gone()) };
+    let end = |cause| if app.settings.admin.calls.hang_up(id, cause) { Ok(()) } else { Err(gone()) };
     match &caller {
         ApiCaller::Operator => end(Cause::EndedByOperator)?,
         ApiCaller::Device { .. } => end(Cause::Left)?,
@@ -93,7 +93,7 @@ pub(super) async fn hang_up(State(site): State<Arc<Site>>, caller: ApiCaller, In
             let CallView { meeting, participant, .. } = found.call;
             let participant: Option<ParticipantId> = participant.and_then(|who| who.parse().ok());
             let (meeting, participant) = meeting.zip(participant).filter(|_| found.end_reason.is_none()).ok_or_else(gone)?;
-            meetings::ask(&site, &caller, &meeting, MeetingRequest::Remove(participant)).await?;
+            meetings::ask(&app, &caller, &meeting, MeetingRequest::Remove(participant)).await?;
         }
     }
     Ok(StatusCode::ACCEPTED.into_response())

@@ -15,7 +15,7 @@ use super::caller::ApiCaller;
 use super::extract::{InBody, InPath};
 use crate::common::ids::MeetingName;
 use crate::common::redact::Redacted;
-use crate::http::Site;
+use crate::http::AppState;
 use crate::http::admin::{NewMeeting, NewMeetingError};
 use crate::http::problem_details::ProblemDetails;
 use crate::http::session::{LINK_VALID, LinkRole, NewLink};
@@ -91,13 +91,17 @@ fn checked(mut made: Made) -> Result<NewMeeting, ProblemDetails> {
     (status = 409, description = "`taken`: name or number mean something already. `full`: 1000 were made."),
     (status = 422, description = "`bad-meeting`."),
 ))]
-pub(super) async fn make(State(site): State<Arc<Site>>, caller: ApiCaller, body: Result<InBody<Made>, ProblemDetails>) -> Answer {
+pub(super) async fn make(
+    State(app): State<Arc<AppState>>,
+    caller: ApiCaller,
+    body: Result<InBody<Made>, ProblemDetails>,
+) -> Answer {
     caller.operator_only()?;
     let wanted = checked(body?.0)?;
     let (id, title, conference_id) = (wanted.id.clone(), wanted.title.clone(), wanted.conference_id.clone());
-    let made_at = site.settings.desks.house.create(wanted).await.map_err(unfit)?;
+    let made_at = app.settings.admin.meetings.create(wanted).await.map_err(unfit)?;
     let link = NewLink { meeting: id.clone(), made_at, role: LinkRole::Organiser, uses: 1, valid: LINK_VALID };
-    let (_, token) = site.settings.sessions.make_link(link, SystemTime::now()).await.map_err(|error| {
+    let (_, token) = app.settings.sessions.make_link(link, SystemTime::now()).await.map_err(|error| {
         tracing::error!(%error, "no link for a meeting that was made");
         ProblemDetails::new(StatusCode::SERVICE_UNAVAILABLE, "no-link", "The meeting is there, but has no link.")
     })?;
@@ -113,9 +117,9 @@ pub(super) async fn make(State(site): State<Arc<Site>>, caller: ApiCaller, body:
     (status = 204, description = "It is gone."),
     (status = 409, description = "`configured`: it is part of the configuration."),
 ))]
-pub(super) async fn unmake(State(site): State<Arc<Site>>, caller: ApiCaller, InPath(meeting): InPath<String>) -> Answer {
-    let (name, _) = caller.named(&site, &meeting)?;
+pub(super) async fn unmake(State(app): State<Arc<AppState>>, caller: ApiCaller, InPath(meeting): InPath<String>) -> Answer {
+    let (name, _) = caller.named(&app, &meeting)?;
     caller.operator_only()?;
-    site.settings.desks.house.remove(name).await.map_err(unfit)?;
+    app.settings.admin.meetings.remove(name).await.map_err(unfit)?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -18,7 +18,7 @@ use super::extract::InQuery;
 use super::operator::{Window, lines};
 use crate::common::rate_limit::{RateLimit, RateLimiter};
 use crate::common::units::unix_millis;
-use crate::http::Site;
+use crate::http::AppState;
 use crate::http::peer::{ClientSource, HttpPeer};
 use crate::http::problem_details::ProblemDetails;
 use crate::http::session::SessionId;
@@ -108,13 +108,13 @@ fn is_audited(request: &Request) -> bool {
 
 /// Counts a request of somebody who is known, and writes it down.
 pub(super) async fn guard(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     Extension(peer): Extension<HttpPeer>,
     Extension(caller): Extension<ApiCaller>,
     request: Request,
     next: Next,
 ) -> Response {
-    let address = peer.client(request.headers(), &site.web().trusted_proxies);
+    let address = peer.client(request.headers(), &app.web().trusted_proxies);
     let (who, name) = match &caller {
         ApiCaller::Operator if peer.is_operator() => (Who::Command, "operator".to_owned()),
         ApiCaller::Operator => (Who::Operator(ClientSource::from(address)), "operator".to_owned()),
@@ -125,7 +125,7 @@ pub(super) async fn guard(
         }
         ApiCaller::Device { label, .. } => (Who::Device(label.clone()), format!("device {label}")),
     };
-    if let Err(problem) = site.limiter.take(crate::common::machine::now(), who) {
+    if let Err(problem) = app.limiter.take(crate::common::machine::now(), who) {
         return problem.into_response();
     }
     if !is_audited(&request) {
@@ -136,7 +136,7 @@ pub(super) async fn guard(
     let done = tokio::spawn(async move {
         let response = next.run(request).await;
         let (at, status) = (unix_millis(SystemTime::now()), response.status().as_u16());
-        site.audit.note(AuditLine { at, who: name, address: address.to_string(), method, path, status });
+        app.audit.note(AuditLine { at, who: name, address: address.to_string(), method, path, status });
         response
     });
     done.await.unwrap_or_else(|error| {
@@ -155,9 +155,9 @@ pub(super) struct AuditLines {
 #[utoipa::path(get, path = "/audit", tag = "operator", params(Window), responses(
     (status = 200, description = "Never a body.", body = AuditLines),
 ))]
-pub(super) async fn audit(State(site): State<Arc<Site>>, caller: ApiCaller, InQuery(window): InQuery<Window>) -> Answer {
+pub(super) async fn audit(State(app): State<Arc<AppState>>, caller: ApiCaller, InQuery(window): InQuery<Window>) -> Answer {
     caller.operator_only()?;
     let limit = lines(window.limit)?;
-    let kept = site.audit.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let kept = app.audit.0.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(Json(AuditLines { audit: kept.iter().rev().take(limit).cloned().collect() }).into_response())
 }

@@ -16,7 +16,7 @@ use super::extract::{InBody, InPath, InQuery};
 use super::operator::{Window, lines};
 use crate::common::ids::MeetingName;
 use crate::common::units::{rfc3339, unix_millis};
-use crate::http::Site;
+use crate::http::AppState;
 use crate::http::browser::SessionEnd;
 use crate::http::problem_details::ProblemDetails;
 use crate::http::session::{
@@ -125,12 +125,12 @@ fn may_make(caller: &ApiCaller, meeting: &MeetingName, role: LinkRole) -> Result
     (status = 422, description = "`bad-link`."),
 ))]
 pub(super) async fn make_link(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     caller: ApiCaller,
     InPath(meeting): InPath<String>,
     body: Result<InBody<Wanted>, ProblemDetails>,
 ) -> Answer {
-    let (meeting, _) = caller.named(&site, &meeting)?;
+    let (meeting, _) = caller.named(&app, &meeting)?;
     if !caller.belongs_to(&meeting) {
         return Err(ProblemDetails::for_organisers());
     }
@@ -145,9 +145,9 @@ pub(super) async fn make_link(
     if valid.is_zero() || valid > LONGEST_LINK {
         return bad(format!("`valid_seconds` is a number from 1 to {}.", LONGEST_LINK.as_secs()));
     }
-    let made_at = site.settings.desks.house.made_at(&meeting);
+    let made_at = app.settings.admin.meetings.made_at(&meeting);
     let (link, token) =
-        site.settings.sessions.make_link(NewLink { meeting, made_at, role, uses, valid }, SystemTime::now()).await?;
+        app.settings.sessions.make_link(NewLink { meeting, made_at, role, uses, valid }, SystemTime::now()).await?;
     let made = MadeLink { line: line(&link), link: format!("/enter?token={token}") };
     Ok((StatusCode::CREATED, Json(made)).into_response())
 }
@@ -159,11 +159,11 @@ pub(super) async fn make_link(
     (status = 200, description = "The newest first.", body = Links),
     (status = 403, description = "`not-allowed`."),
 ))]
-pub(super) async fn links(State(site): State<Arc<Site>>, caller: ApiCaller, InPath(meeting): InPath<String>) -> Answer {
-    let (meeting, _) = caller.named(&site, &meeting)?;
+pub(super) async fn links(State(app): State<Arc<AppState>>, caller: ApiCaller, InPath(meeting): InPath<String>) -> Answer {
+    let (meeting, _) = caller.named(&app, &meeting)?;
     caller.organiser_only(&meeting)?;
-    let made_at = site.settings.desks.house.made_at(&meeting);
-    let links = site.settings.sessions.links(&meeting, made_at, SystemTime::now());
+    let made_at = app.settings.admin.meetings.made_at(&meeting);
+    let links = app.settings.sessions.links(&meeting, made_at, SystemTime::now());
     Ok(Json(Links { links: links.iter().map(line).collect() }).into_response())
 }
 
@@ -176,14 +176,14 @@ pub(super) async fn links(State(site): State<Arc<Site>>, caller: ApiCaller, InPa
     (status = 403, description = "`not-allowed`."),
 ))]
 pub(super) async fn revoke_link(
-    State(site): State<Arc<Site>>,
+    State(app): State<Arc<AppState>>,
     caller: ApiCaller,
     InPath((meeting, link)): InPath<(String, String)>,
 ) -> Answer {
-    let (meeting, _) = caller.named(&site, &meeting)?;
+    let (meeting, _) = caller.named(&app, &meeting)?;
     caller.organiser_only(&meeting)?;
     let id = id_of(&link).ok_or_else(|| ProblemDetails::not_found("link"))?;
-    match site.settings.sessions.revoke_link(&meeting, &id, SystemTime::now()).await? {
+    match app.settings.sessions.revoke_link(&meeting, &id, SystemTime::now()).await? {
         true => Ok(StatusCode::NO_CONTENT.into_response()),
         false => Err(ProblemDetails::not_found("link")),
     }
@@ -216,8 +216,8 @@ pub(super) struct SessionLines {
 }
 
 /// Whose sessions the caller looks after.
-fn looks_after(site: &Site, caller: &ApiCaller, session: &PageSession) -> bool {
-    caller.organises(&session.meeting) && site.is_current(session)
+fn looks_after(app: &AppState, caller: &ApiCaller, session: &PageSession) -> bool {
+    caller.organises(&session.meeting) && app.is_current(session)
 }
 
 /// Sessions of browsers: all of them for the operator, those of the own meeting for its organiser.
@@ -225,13 +225,13 @@ fn looks_after(site: &Site, caller: &ApiCaller, session: &PageSession) -> bool {
     (status = 200, description = "The newest first.", body = SessionLines),
     (status = 403, description = "`not-allowed`."),
 ))]
-pub(super) async fn sessions(State(site): State<Arc<Site>>, caller: ApiCaller, InQuery(window): InQuery<Window>) -> Answer {
+pub(super) async fn sessions(State(app): State<Arc<AppState>>, caller: ApiCaller, InQuery(window): InQuery<Window>) -> Answer {
     may_look_after(&caller)?;
     let limit = lines(window.limit)?;
-    let mut found = site.settings.sessions.all(SystemTime::now());
-    found.retain(|session| looks_after(&site, &caller, session));
+    let mut found = app.settings.sessions.all(SystemTime::now());
+    found.retain(|session| looks_after(&app, &caller, session));
     found.truncate(limit);
-    let presences = site.presences();
+    let presences = app.presences();
     let line = |session: PageSession| SessionLine {
         id: text_of(&session.id),
         meeting: session.meeting.to_string(),
@@ -259,12 +259,12 @@ fn may_look_after(caller: &ApiCaller) -> Result<(), ProblemDetails> {
     (status = 204, description = "It is over."),
     (status = 403, description = "`not-allowed`."),
 ))]
-pub(super) async fn end_session(State(site): State<Arc<Site>>, caller: ApiCaller, InPath(session): InPath<String>) -> Answer {
+pub(super) async fn end_session(State(app): State<Arc<AppState>>, caller: ApiCaller, InPath(session): InPath<String>) -> Answer {
     may_look_after(&caller)?;
     let nothing = || ProblemDetails::not_found("session");
     let id: SessionId = id_of(&session).ok_or_else(nothing)?;
-    let known = site.settings.sessions.all(SystemTime::now()).into_iter().find(|session| session.id == id);
-    known.filter(|session| looks_after(&site, &caller, session)).ok_or_else(nothing)?;
-    site.end_session(&id, SessionEnd::Removed).await?;
+    let known = app.settings.sessions.all(SystemTime::now()).into_iter().find(|session| session.id == id);
+    known.filter(|session| looks_after(&app, &caller, session)).ok_or_else(nothing)?;
+    app.end_session(&id, SessionEnd::Removed).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

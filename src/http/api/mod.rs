@@ -27,7 +27,7 @@ use axum::{Extension, Router};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Site;
+use super::AppState;
 use super::peer::HttpPeer;
 use super::problem_details::ProblemDetails;
 use caller::authorise;
@@ -36,15 +36,15 @@ use caller::authorise;
 pub(super) const ROOT: &str = "/api/v1";
 
 /// Whether a request to read comes from the operator; otherwise why it gets nothing.
-pub(super) fn is_operator(site: &Site, peer: &HttpPeer, headers: &HeaderMap) -> Result<(), ProblemDetails> {
-    caller::caller(site, peer, &Method::GET, headers)?.operator_only()
+pub(super) fn is_operator(app: &AppState, peer: &HttpPeer, headers: &HeaderMap) -> Result<(), ProblemDetails> {
+    caller::caller(app, peer, &Method::GET, headers)?.operator_only()
 }
 
 type Answer = Result<Response, ProblemDetails>;
 
-pub(super) fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
+pub(super) fn routes(app: &Arc<AppState>) -> Router<Arc<AppState>> {
     let (open, document) = OpenApiRouter::new().routes(routes!(openapi::document)).split_for_parts();
-    let (known, frame) = OpenApiRouter::with_openapi(openapi::frame(&site.settings.schemas))
+    let (known, frame) = OpenApiRouter::with_openapi(openapi::frame(&app.settings.schemas))
         .routes(routes!(meetings::meetings, created_meetings::make))
         .routes(routes!(meetings::meeting, created_meetings::unmake))
         .routes(routes!(meetings::participants))
@@ -84,8 +84,8 @@ pub(super) fn routes(site: &Arc<Site>) -> Router<Arc<Site>> {
     let known = known
         .fallback(async || ProblemDetails::not_found("resource"))
         .method_not_allowed_fallback(wrong_method)
-        .layer(from_fn_with_state(Arc::clone(site), guard::guard))
-        .layer(from_fn_with_state(Arc::clone(site), authorise));
+        .layer(from_fn_with_state(Arc::clone(app), guard::guard))
+        .layer(from_fn_with_state(Arc::clone(app), authorise));
     known.merge(open.method_not_allowed_fallback(wrong_method).layer(Extension(text)))
 }
 

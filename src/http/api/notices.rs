@@ -13,7 +13,7 @@ use super::caller::ApiCaller;
 use super::extract::InQuery;
 use super::operator::{lines, store_fault};
 use super::records::{moment, natural};
-use crate::http::Site;
+use crate::http::AppState;
 use crate::http::admin::LedgerReport;
 use crate::store::{LedgerQuery, LedgerRow};
 
@@ -59,13 +59,17 @@ pub(super) struct Notices {
 #[utoipa::path(get, path = "/notices", tag = "operator", params(NoticeQuery), responses(
     (status = 200, description = "Those that fit; numbers of callers are masked.", body = Notices),
 ))]
-pub(super) async fn notices(State(site): State<Arc<Site>>, caller: ApiCaller, InQuery(wanted): InQuery<NoticeQuery>) -> Answer {
+pub(super) async fn notices(
+    State(app): State<Arc<AppState>>,
+    caller: ApiCaller,
+    InQuery(wanted): InQuery<NoticeQuery>,
+) -> Answer {
     caller.operator_only()?;
     let NoticeQuery { limit, before, from, to, meeting, kind } = wanted;
     let (limit, before) = (lines(limit)?, natural(before)?);
     let (from, to) = (moment(from.as_deref())?, moment(to.as_deref())?);
     let query = LedgerQuery { limit, before, from, to, meeting, notices: kind != Some(Kind::All) };
-    let found = site.settings.desks.ledger.lines(query).await.map_err(|error| store_fault("notices", &error))?;
+    let found = app.settings.admin.ledger.lines(query).await.map_err(|error| store_fault("notices", &error))?;
     Ok(Json(Notices { notices: found }).into_response())
 }
 
@@ -74,7 +78,7 @@ pub(super) async fn notices(State(site): State<Arc<Site>>, caller: ApiCaller, In
 #[utoipa::path(get, path = "/notices/verification", tag = "operator", responses(
     (status = 200, description = "What was found.", body = LedgerReport),
 ))]
-pub(super) async fn verification(State(site): State<Arc<Site>>, caller: ApiCaller) -> Answer {
+pub(super) async fn verification(State(app): State<Arc<AppState>>, caller: ApiCaller) -> Answer {
     caller.operator_only()?;
-    Ok(Json(site.settings.desks.ledger.verify().await).into_response())
+    Ok(Json(app.settings.admin.ledger.verify().await).into_response())
 }

@@ -22,7 +22,7 @@ use super::meetings::live;
 use super::operator::{Window, lines};
 use crate::common::ids::MeetingName;
 use crate::common::units::{rfc3339, unix_millis};
-use crate::http::Site;
+use crate::http::AppState;
 use crate::http::problem_details::ProblemDetails;
 use crate::policy::Capture;
 use crate::store::Deletion;
@@ -86,8 +86,8 @@ fn fault(error: &dyn std::error::Error) -> ProblemDetails {
 }
 
 /// Those the caller may know of: none for a device, even of the meeting that it is in.
-async fn theirs(site: &Site, caller: &ApiCaller) -> Result<Vec<Recording>, ProblemDetails> {
-    let directory = site.settings.recordings.clone();
+async fn theirs(app: &AppState, caller: &ApiCaller) -> Result<Vec<Recording>, ProblemDetails> {
+    let directory = app.settings.recordings.clone();
     let found = tokio::task::spawn_blocking(move || all(&directory)).await.map_err(|error| fault(&error))?;
     let knows = |one: &Recording| {
         let theirs = |meeting: MeetingName| caller.belongs_to(&meeting) && one.started_at >= rfc3339(caller.since(&meeting));
@@ -97,11 +97,11 @@ async fn theirs(site: &Site, caller: &ApiCaller) -> Result<Vec<Recording>, Probl
 }
 
 /// One of them, with its file.
-async fn find(site: &Site, caller: &ApiCaller, id: &str) -> Result<(Recording, PathBuf), ProblemDetails> {
+async fn find(app: &AppState, caller: &ApiCaller, id: &str) -> Result<(Recording, PathBuf), ProblemDetails> {
     // Only what was found by looking is opened: a name that leads elsewhere is none.
-    let found = theirs(site, caller).await?.into_iter().find(|one| one.id == id);
+    let found = theirs(app, caller).await?.into_iter().find(|one| one.id == id);
     let found = found.ok_or_else(|| ProblemDetails::not_found("recording"))?;
-    let file = site.settings.recordings.join(format!("{}.ogg", found.id));
+    let file = app.settings.recordings.join(format!("{}.ogg", found.id));
     Ok((found, file))
 }
 
@@ -109,9 +109,9 @@ async fn find(site: &Site, caller: &ApiCaller, id: &str) -> Result<(Recording, P
 #[utoipa::path(get, path = "/recordings", tag = "recordings", params(Window), responses(
     (status = 200, description = "The newest first; for a member those of the own meeting.", body = Recordings),
 ))]
-pub(super) async fn recordings(State(site): State<Arc<Site>>, caller: ApiCaller, InQuery(window): InQuery<Window>) -> Answer {
+pub(super) async fn recordings(State(app): State<Arc<AppState>>, caller: ApiCaller, InQuery(window): InQuery<Window>) -> Answer {
     let limit = lines(window.limit)?;
-    let mut recordings = theirs(&site, &caller).await?;
+    let mut recordings = theirs(&app, &caller).await?;
     recordings.truncate(limit);
     Ok(Json(Recordings { recordings }).into_response())
 }
@@ -128,8 +128,8 @@ struct Audio(Vec<u8>);
 ), responses(
     (status = 200, description = "Opus in Ogg.", body = Audio, content_type = "audio/ogg"),
 ))]
-pub(super) async fn recording(State(site): State<Arc<Site>>, caller: ApiCaller, InPath(id): InPath<String>) -> Answer {
-    let (found, path) = find(&site, &caller, &id).await?;
+pub(super) async fn recording(State(app): State<Arc<AppState>>, caller: ApiCaller, InPath(id): InPath<String>) -> Answer {
+    let (found, path) = find(&app, &caller, &id).await?;
     let file = match tokio::fs::File::open(path).await {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(ProblemDetails::not_found("recording")),
@@ -158,12 +158,12 @@ pub(super) async fn recording(State(site): State<Arc<Site>>, caller: ApiCaller, 
     (status = 403, description = "`not-allowed`: a member who is not the organiser deletes nothing."),
     (status = 409, description = "`going-on`: it is still being made."),
 ))]
-pub(super) async fn forget(State(site): State<Arc<Site>>, caller: ApiCaller, InPath(id): InPath<String>) -> Answer {
-    let (found, path) = find(&site, &caller, &id).await?;
+pub(super) async fn forget(State(app): State<Arc<AppState>>, caller: ApiCaller, InPath(id): InPath<String>) -> Answer {
+    let (found, path) = find(&app, &caller, &id).await?;
     let meeting = MeetingName::new(found.meeting.as_str()).map_err(|_| ProblemDetails::not_found("recording"))?;
     caller.organiser_only(&meeting)?;
-    let newest = theirs(&site, &caller).await?.into_iter().find(|one| one.meeting == found.meeting);
-    if newest.is_some_and(|newest| newest.id == found.id) && is_recording(&site, &found.meeting).await {
+    let newest = theirs(&app, &caller).await?.into_iter().find(|one| one.meeting == found.meeting);
+    if newest.is_some_and(|newest| newest.id == found.id) && is_recording(&app, &found.meeting).await {
         return Err(ProblemDetails::new(StatusCode::CONFLICT, "going-on", "This recording is still being made."));
     }
     match tokio::fs::remove_file(path).await {
@@ -171,7 +171,7 @@ pub(super) async fn forget(State(site): State<Arc<Site>>, caller: ApiCaller, InP
             let (by, at) = (caller.word(&meeting).to_owned(), unix_millis(SystemTime::now()));
             let Recording { id: recording, meeting, .. } = found;
             // It is gone, whether or not the disk has room to write that down now.
-            site.settings.desks.ledger.deleted(Deletion { meeting, recording, by, at }).await;
+            app.settings.admin.ledger.deleted(Deletion { meeting, recording, by, at }).await;
             Ok(StatusCode::NO_CONTENT.into_response())
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(ProblemDetails::not_found("recording")),
@@ -179,9 +179,9 @@ pub(super) async fn forget(State(site): State<Arc<Site>>, caller: ApiCaller, InP
     }
 }
 
-async fn is_recording(site: &Site, meeting: &str) -> bool {
+async fn is_recording(app: &AppState, meeting: &str) -> bool {
     let Ok(name) = MeetingName::new(meeting) else { return false };
-    let Some(handle) = live(site, &name).await else { return false };
+    let Some(handle) = live(app, &name).await else { return false };
     handle.snapshot(None).await.is_some_and(|snapshot| snapshot.recording != Capture::Off)
 }
 
@@ -189,8 +189,9 @@ async fn is_recording(site: &Site, meeting: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// A files name tells meeting and beginning and nothing else is a recording.
     #[test]
-    fn a_files_name_tells_meeting_and_beginning_and_nothing_else_is_a_recording() {
+    fn a_files_name_tells_meeting_and_beginning_and_nothing_else() {
         let (meeting, started) = read_name("board-room-20261128T080137.998Z").expect("a recording");
         assert_eq!((meeting.as_str(), started.as_str()), ("board-room", "2026-11-28T08:01:37.998Z"));
         for other in ["", "demo", "demo-20261128T080137.998", "../x-20261128T080137.998Z", "demo-2026112xT080137.998Z", "demo-é"]

@@ -92,8 +92,9 @@ async fn u4_sessions_and_used_links_survive_a_restart() {
     assert_eq!(up.sessions.led_to(&used), Some((meeting("demo"), LinkRole::Member)), "whoever has a session goes on");
 }
 
+/// A session that was ended is worth nothing also after a restart.
 #[tokio::test]
-async fn u4_a_session_that_was_ended_is_worth_nothing_also_after_a_restart() {
+async fn u4_a_session_that_was_ended_is_worth_nothing() {
     let place = Place::new();
     let up = place.start().await;
     let token = up.token("demo", LinkRole::Member).await;
@@ -107,8 +108,9 @@ async fn u4_a_session_that_was_ended_is_worth_nothing_also_after_a_restart() {
     assert!(place.start().await.sessions.session(&cookie, noon()).is_none());
 }
 
+/// Links are listed and taken back and what they opened stays.
 #[tokio::test]
-async fn u4_links_are_listed_and_taken_back_and_what_they_opened_stays() {
+async fn u4_links_are_listed_and_taken_back_and_what_they_opened() {
     let place = Place::new();
     let up = place.start().await;
     let (link, token) = up.link("demo", LinkRole::Member, 3, 30 * LINK_VALID).await;
@@ -126,8 +128,9 @@ async fn u4_links_are_listed_and_taken_back_and_what_they_opened_stays() {
     assert_eq!(place.start().await.exchange(&token, noon()).await.map(drop), Err(LinkError::Expired));
 }
 
+/// A link works as often as it says and looking does not use it up.
 #[tokio::test]
-async fn a_link_works_as_often_as_it_says_and_looking_does_not_use_it_up() {
+async fn a_link_works_as_often_as_it_says_and_looking_does_not_use() {
     let place = Place::new();
     let up = place.start().await;
     let token = up.token("demo", LinkRole::Member).await;
@@ -161,8 +164,9 @@ async fn a_link_is_no_cookie_and_a_cookie_is_no_link() {
     assert_eq!(up.exchange(&cookie, noon()).await.map(drop), Err(LinkError::Forged));
 }
 
+/// Another key signs nothing here and the store alone gives nobody a session.
 #[tokio::test]
-async fn another_key_signs_nothing_here_and_the_store_alone_gives_nobody_a_session() {
+async fn another_key_signs_nothing_here_and_the_store_alone_gives() {
     let (here, there) = (Place::new(), Place::new());
     let up = here.start().await;
     let token = there.start().await.token("demo", LinkRole::Organiser).await;
@@ -191,8 +195,9 @@ async fn x2_who_has_links_of_one_meeting_takes_no_room_of_anothers() {
     assert!(up.sessions.make_link(link("demo"), noon() + LINK_VALID).await.is_ok(), "for now only");
 }
 
+/// A passcodes session is for that passcode and the oldest gives way.
 #[tokio::test]
-async fn k1_a_passcodes_session_is_for_that_passcode_and_the_oldest_gives_way() {
+async fn k1_a_passcodes_session_is_for_that_passcode_and_the_oldest() {
     let place = Place::new();
     let up = place.start().await;
     let code = |text: &str| Redacted::new(text.to_owned());

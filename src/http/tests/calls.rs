@@ -2,8 +2,9 @@
 
 use super::*;
 
+/// The operator sees and ends a call and a member only those of the own meeting.
 #[tokio::test]
-async fn the_operator_sees_and_ends_a_call_and_a_member_only_those_of_the_own_meeting() {
+async fn the_operator_sees_and_ends_a_call_and_a_member() {
     let mut world = World::new().await;
     let all = world.operator("GET", "/calls", "").await.json();
     assert_eq!((&all["calls"][0]["call"], &all["calls"][0]["source"]), (&json!("call-1"), &json!("192.0.2.7:5060")));

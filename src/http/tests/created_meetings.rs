@@ -24,8 +24,9 @@ async fn the_operator_makes_and_removes_meetings() {
     assert_eq!(world.operator("DELETE", "/meetings/absent", "").await.status, 404);
 }
 
+/// Recordings are for the operator and their own meeting and nothing else is reached by their names.
 #[tokio::test]
-async fn recordings_are_for_the_operator_and_their_own_meeting_and_nothing_else_is_reached_by_their_names() {
+async fn recordings_are_for_the_operator_and_their_own_meeting() {
     let folder = tempfile::tempdir().expect("a folder");
     let (older, newer) = ("demo-20261127T080137.998Z", "demo-20261128T080137.998Z");
     for name in [older, newer, "board-20261128T080137.998Z"] {
@@ -96,12 +97,13 @@ async fn who_asks_too_much_waits_and_others_do_not() {
     assert_eq!(world.fetch("GET", "/api/v1/meetings", &[("Cookie", &cookie)], "").await.status, 200, "another's allowance");
 }
 
+/// What was asked by somebody who then hung up is done to its end and written down.
 #[tokio::test]
-async fn u4_what_was_asked_by_somebody_who_then_hung_up_is_done_to_its_end_and_written_down() {
+async fn u4_what_was_asked_by_somebody_who_then_hung_up_is_done() {
     let (begun, mut begins) = mpsc::channel(1);
     let (go_on, goes_on) = watch::channel(false);
     let mut settings = settings().await;
-    settings.desks.reload = Arc::new(move || {
+    settings.admin.reload = Arc::new(move || {
         let (begun, mut goes_on) = (begun.clone(), goes_on.clone());
         Box::pin(async move {
             begun.send(()).await.expect("the test waits");
@@ -131,8 +133,9 @@ async fn u4_what_was_asked_by_somebody_who_then_hung_up_is_done_to_its_end_and_w
     assert_eq!(told, json!("/reload"));
 }
 
+/// Members of a meeting that was removed are nobody in its namesake.
 #[tokio::test]
-async fn u4_members_of_a_meeting_that_was_removed_are_nobody_in_its_namesake() {
+async fn u4_members_of_a_meeting_that_was_removed_are_nobody() {
     let folder = tempfile::tempdir().expect("a folder");
     let (before, after) = ("board-20000101T000000.000Z", "board-21000101T000000.000Z");
     for name in [before, after] {

@@ -82,8 +82,9 @@ async fn m14_many_changes_at_once_are_shown_as_one() {
     assert_eq!(demo.rows().await.len(), 62);
 }
 
+/// An address that knocks without end and one who was denied are told to wait.
 #[tokio::test]
-async fn m14_an_address_that_knocks_without_end_and_one_who_was_denied_are_told_to_wait() {
+async fn m14_an_address_that_knocks_without_end() {
     let mut demo = Demo::new().await;
     assert_eq!(demo.act("deny").await.status, 204);
     assert_eq!(hear_a(&mut demo.guest, "ended").await["reason"], "denied");
@@ -110,8 +111,9 @@ async fn m14_an_address_that_knocks_without_end_and_one_who_was_denied_are_told_
     assert_eq!(member["role"], "member", "members do not knock");
 }
 
+/// Where nobody from outside may join a page is told so from the next join on.
 #[tokio::test]
-async fn m11_where_nobody_from_outside_may_join_a_page_is_told_so_from_the_next_join_on() {
+async fn m11_where_nobody_from_outside_may_join_a_page_is_told() {
     let mut demo = Demo::new().await;
     let mut closed = meetings();
     closed.values_mut().for_each(|settings| settings.anonymous_join = false);
@@ -128,8 +130,9 @@ async fn m11_where_nobody_from_outside_may_join_a_page_is_told_so_from_the_next_
     assert_eq!(welcome["type"], "welcome");
 }
 
+/// A host asks a guest that is muted by itself and the answer says so.
 #[tokio::test]
-async fn k4_a_host_asks_a_guest_that_is_muted_by_itself_and_the_answer_says_so() {
+async fn k4_a_host_asks_a_guest_that_is_muted_by_itself() {
     let mut demo = Demo::new().await;
     demo.act("admit").await;
     say(&mut demo.guest, &json!({ "type": "mute-self", "on": true })).await;

@@ -30,8 +30,9 @@ async fn ask(world: &World, token: &str, method: &str, path: &str) -> Reply {
     world.fetch(method, &format!("/api/v1{path}"), &[("Authorization", &bearer)], "").await
 }
 
+/// A device sees its own calls contacts and records and the meeting it is in.
 #[tokio::test]
-async fn u4_a_device_sees_its_own_calls_contacts_and_records_and_the_meeting_it_is_in() {
+async fn u4_a_device_sees_its_own_calls_contacts_and_records() {
     let world = world().await;
     let own = ask(&world, OWN, "GET", "/calls").await.json();
     assert_eq!((&own["calls"][0]["call"], &own["calls"][0]["device"]), (&json!("call-1"), &json!("board-room")));
@@ -53,8 +54,9 @@ async fn u4_a_device_sees_its_own_calls_contacts_and_records_and_the_meeting_it_
     assert_eq!(ask(&world, "the-board-rooms-old-token", "GET", "/calls").await.status, 401);
 }
 
+/// A device acts as its row in the meeting and hangs up its own calls only.
 #[tokio::test]
-async fn u4_a_device_acts_as_its_row_in_the_meeting_and_hangs_up_its_own_calls_only() {
+async fn u4_a_device_acts_as_its_row_in_the_meeting_and_hangs() {
     let mut world = world().await;
     let (host, phone) = (world.enter("demo", false).await, ParticipantId::from_number(1));
     let (_page, _) = world.join("demo", Some(&host), hello("Ada")).await;
@@ -73,8 +75,9 @@ async fn u4_a_device_acts_as_its_row_in_the_meeting_and_hangs_up_its_own_calls_o
     assert_eq!(ask(&world, OWN, "DELETE", "/calls/call-1").await.status, 202);
 }
 
+/// A token that a reload takes away ends the event stream that it has opened.
 #[tokio::test]
-async fn o2_a_token_that_a_reload_takes_away_ends_the_event_stream_that_it_has_opened() {
+async fn o2_a_token_that_a_reload_takes_away_ends_the_event_stream() {
     let (lever, web) = watch::channel(with_tokens(&[("board-room", OWN), ("kitchen", OTHER)]));
     let events = Events::default();
     let world = world_with(web, events.clone()).await;

@@ -58,8 +58,9 @@ fn in_meeting(what: EventKind, meeting: &str) -> Draft {
     Draft::of(what).meeting(&MeetingName::new(meeting).expect("a name"))
 }
 
+/// The operator hears of all and a member of the own meeting.
 #[tokio::test]
-async fn m17_the_operator_hears_of_all_and_a_member_of_the_own_meeting() {
+async fn m17_the_operator_hears_of_all_and_a_member_of_the_own() {
     let settings = settings().await;
     let events = settings.events.clone();
     let world = World::with(settings).await;
@@ -132,8 +133,9 @@ async fn a_members_stream_ends_with_the_session() {
     assert!(session.expires <= SystemTime::now());
 }
 
+/// A members stream ends at once with a session that is ended and others go on.
 #[tokio::test]
-async fn u4_a_members_stream_ends_at_once_with_a_session_that_is_ended_and_others_go_on() {
+async fn u4_a_members_stream_ends_at_once_with_a_session() {
     let settings = settings().await;
     let events = settings.events.clone();
     let world = World::with(settings).await;

@@ -107,8 +107,9 @@ async fn read_to_the_stop(page: &mut Page) -> Vec<String> {
     texts
 }
 
+/// A meeting that the operator or a member ends is over and the answer says so.
 #[tokio::test]
-async fn u4_a_meeting_that_the_operator_or_a_member_ends_is_over_and_the_answer_says_so() {
+async fn u4_a_meeting_that_the_operator_or_a_member_ends() {
     let mut demo = Demo::new().await;
     assert_eq!(demo.world.operator("POST", "/meetings/demo/end", "").await.status, 204);
     for page in [&mut demo.member, &mut demo.guest] {
@@ -160,8 +161,9 @@ async fn c1_who_joins_late_or_comes_back_gets_each_line_once() {
     assert_eq!(demo.chat().await.as_array().map(Vec::len), Some(3));
 }
 
+/// What the operator does with somebody is done when it is answered.
 #[tokio::test]
-async fn u4_what_the_operator_does_with_somebody_is_done_when_it_is_answered() {
+async fn u4_what_the_operator_does_with_somebody_is_done() {
     let demo = Demo::new().await;
     assert_eq!(demo.row().await["state"], "lobby");
     assert_eq!(demo.act("admit").await.status, 204);
@@ -197,8 +199,9 @@ async fn u4_captures_are_as_the_answer_says() {
     assert_eq!(demo.put("transcription", "on").await, (409, json!("not-configured")), "N-11");
 }
 
+/// Nobody is admitted while no member is there and the answer says why.
 #[tokio::test]
-async fn m5_nobody_is_admitted_while_no_member_is_there_and_the_answer_says_why() {
+async fn m5_nobody_is_admitted_while_no_member_is_there() {
     let mut demo = Demo::new().await;
     say(&mut demo.member, &json!({ "type": "leave" })).await;
     assert_eq!(hear_a(&mut demo.member, "ended").await["reason"], "left");

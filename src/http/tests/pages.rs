@@ -2,8 +2,9 @@
 
 use super::*;
 
+/// Pages and their files are served hardened and cached by content.
 #[tokio::test]
-async fn pages_and_their_files_are_served_hardened_and_cached_by_content() {
+async fn pages_and_their_files_are_served_hardened_and_cached() {
     let world = World::new().await;
     let page = world.get("/m/demo").await;
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
@@ -71,8 +72,9 @@ async fn a_link_is_exchanged_by_a_click_and_only_once() {
     assert_eq!(world.get(&format!("/enter?token={token}")).await.status, 410);
 }
 
+/// A link cannot be exchanged from another site or without being ours.
 #[tokio::test]
-async fn a_link_cannot_be_exchanged_from_another_site_or_without_being_ours() {
+async fn a_link_cannot_be_exchanged_from_another_site() {
     let world = World::new().await;
     let token = world.link("demo", false).await;
     let form = "application/x-www-form-urlencoded";
@@ -90,8 +92,9 @@ async fn a_link_cannot_be_exchanged_from_another_site_or_without_being_ours() {
     );
 }
 
+/// The page learns who it is and a cookie of one meeting is nothing in another.
 #[tokio::test]
-async fn the_page_learns_who_it_is_and_a_cookie_of_one_meeting_is_nothing_in_another() {
+async fn the_page_learns_who_it_is_and_a_cookie_of_one_meeting() {
     let world = World::new().await;
     let cookie = world.enter("demo", true).await;
     let own = world.fetch("GET", "/m/demo/info", &[("Cookie", &format!("x=1; {cookie}"))], "").await;
@@ -110,8 +113,9 @@ async fn the_page_learns_who_it_is_and_a_cookie_of_one_meeting_is_nothing_in_ano
     assert_eq!(world.get("/m/absent/info").await.header("content-type"), Some("application/problem+json"));
 }
 
+/// A used link leads into the meeting for whoever has a session there and nobody else.
 #[tokio::test]
-async fn u1_a_used_link_leads_into_the_meeting_for_whoever_has_a_session_there_and_nobody_else() {
+async fn u1_a_used_link_leads_into_the_meeting() {
     let world = World::new().await;
     let token = world.link("demo", false).await;
     let entered = world.post_link(&token).await;
@@ -138,8 +142,9 @@ async fn u1_a_used_link_leads_into_the_meeting_for_whoever_has_a_session_there_a
     assert_eq!(world.fetch("GET", "/m/demo/info", &own, "").await.json()["role"], "external", "the one before is over");
 }
 
+/// One browser is a member of several meetings and of so many only.
 #[tokio::test]
-async fn u4_one_browser_is_a_member_of_several_meetings_and_of_so_many_only() {
+async fn u4_one_browser_is_a_member_of_several_meetings() {
     let world = World::new().await;
     let (demo, board) = (world.enter("demo", false).await, world.enter("board", true).await);
     let both = format!("{demo}; {board}");

@@ -47,8 +47,9 @@ async fn asks_reach_the_meeting_and_answers_and_refusals_the_page() {
     assert_eq!(farewell(&mut page).await.0, 1000);
 }
 
+/// A lost connection is told and its presence is resumed by the signed token alone.
 #[tokio::test]
-async fn a_lost_connection_is_told_and_its_presence_is_resumed_by_the_signed_token_alone() {
+async fn a_lost_connection_is_told_and_its_presence_is_resumed() {
     let mut world = World::new().await;
     let (page, welcome) = world.join("demo", None, hello("Ada")).await;
     let RecordedRequest::Join { who, .. } = world.seen().await else { panic!("a join first") };
@@ -70,8 +71,9 @@ async fn a_lost_connection_is_told_and_its_presence_is_resumed_by_the_signed_tok
     assert!(matches!(world.seen().await, RecordedRequest::Join { resume: None, .. }), "not signed");
 }
 
+/// A page that is closed says so itself or by its browser and one loaded anew says that.
 #[tokio::test]
-async fn m5_a_page_that_is_closed_says_so_itself_or_by_its_browser_and_one_loaded_anew_says_that() {
+async fn m5_a_page_that_is_closed_says_so_itself_or_by_its_browser() {
     let mut world = World::new().await;
     let (mut page, welcome) = world.join("demo", None, hello("Ada")).await;
     let RecordedRequest::Join { who, .. } = world.seen().await else { panic!("a join first") };
@@ -103,8 +105,9 @@ async fn a_socket_of_another_site_is_refused_and_one_of_ours_is_not() {
     assert!(world.open("demo", &[("Origin", &own)]).await.is_ok());
 }
 
+/// Messages that make no sense are refused and twenty end the connection.
 #[tokio::test]
-async fn messages_that_make_no_sense_are_refused_and_twenty_end_the_connection() {
+async fn messages_that_make_no_sense_are_refused_and_twenty_end() {
     let world = World::new().await;
     let mut page = world.open("demo", &[]).await.expect("opens");
     let hostile = [
@@ -125,8 +128,9 @@ async fn messages_that_make_no_sense_are_refused_and_twenty_end_the_connection()
     assert_eq!(farewell(&mut page).await, (1008, "too many messages that make no sense".into()));
 }
 
+/// A binary frame an oversized one and a flood each end the connection with a reason.
 #[tokio::test]
-async fn a_binary_frame_an_oversized_one_and_a_flood_each_end_the_connection_with_a_reason() {
+async fn a_binary_frame_an_oversized_one_and_a_flood_each_end() {
     let world = World::new().await;
     let mut binary = world.open("demo", &[]).await.expect("opens");
     binary.send(Message::binary(vec![0; 10])).await.expect("sends");

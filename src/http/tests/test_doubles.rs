@@ -181,13 +181,13 @@ impl LedgerAdmin for OneLine {
     }
 }
 
-pub(super) fn desks() -> AdminHandles {
+pub(super) fn admin() -> AdminHandles {
     let reload = Arc::new(|| -> BoxedAnswer<_> {
         Box::pin(async { Err(vec!["a.toml:1: wrong".to_owned(), "b.toml: wrong".to_owned()]) })
     });
     AdminHandles {
         reload,
-        house: Arc::new(Makes::default()),
+        meetings: Arc::new(Makes::default()),
         calls: Arc::new(OneCall),
         ledger: Arc::new(OneLine),
         records: Arc::new(|query| Box::pin(async move { Ok(vec![row(&query)]) })),

@@ -46,8 +46,9 @@ fn span(after: u32, upto: u32, lost: u32) -> Span {
     Span { after, upto, lost }
 }
 
+/// It begins with the first packet that leaves and is complete with the last.
 #[test]
-fn n8_it_begins_with_the_first_packet_that_leaves_and_is_complete_with_the_last() {
+fn n8_it_begins_with_the_first_packet_that_leaves() {
     let mut proofs = DeliveryProofs::new(SSRC);
     proofs.begins(PLAY, 100);
     assert!(heard(&mut proofs).is_empty(), "rendered is not said");
@@ -61,8 +62,9 @@ fn n8_it_begins_with_the_first_packet_that_leaves_and_is_complete_with_the_last(
     assert_eq!(heard(&mut proofs), ["play-1 Completed Some((100, 101))"]);
 }
 
+/// One packet that does not leave makes it failed and names those that did.
 #[test]
-fn n6_one_packet_that_does_not_leave_makes_it_failed_and_names_those_that_did() {
+fn n6_one_packet_that_does_not_leave_makes_it_failed_and_names() {
     for lost in [100, 150, 199] {
         let expected = format!(
             "play-1 Failed Some({:?})",
@@ -119,8 +121,9 @@ fn n8_the_loss_between_the_reports_around_it_is_its_loss() {
     }
 }
 
+/// Reports that come while it plays count for the part they speak of.
 #[test]
-fn n8_reports_that_come_while_it_plays_count_for_the_part_they_speak_of() {
+fn n8_reports_that_come_while_it_plays_count_for_the_part() {
     let mut proofs = DeliveryProofs::new(SSRC);
     proofs.begins(PLAY, 100);
     (60..150).for_each(|sequence| proofs.went(start(), sequence, true));
@@ -144,8 +147,9 @@ fn n8_a_device_that_reports_nothing_is_unreported_after_a_while() {
     assert!(heard(&mut proofs).is_empty(), "too late");
 }
 
+/// Reports that stand still before its end say that the rest was lost.
 #[test]
-fn n8_reports_that_stand_still_before_its_end_say_that_the_rest_was_lost() {
+fn n8_reports_that_stand_still_before_its_end_say_that_the_rest() {
     let mut proofs = played(|_| true);
     heard(&mut proofs);
     proofs.reported(after(200), span(0, 149, 0));

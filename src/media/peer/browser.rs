@@ -21,7 +21,7 @@ pub(crate) struct Browser {
     encoder: Box<dyn Encoder>,
     decoder: Box<dyn Decoder>,
     hum: Option<Sine>,
-    ear: Vec<i16>,
+    listener: Vec<i16>,
     connected: bool,
 }
 
@@ -78,7 +78,7 @@ impl Browser {
             encoder: CodecKind::Opus.encoder(EncoderSettings::default()).expect("Opus"),
             decoder: CodecKind::Opus.decoder().expect("Opus"),
             hum: None,
-            ear: Vec::new(),
+            listener: Vec::new(),
             connected: false,
         };
         (browser, offer)
@@ -102,7 +102,7 @@ impl Browser {
         let _ = self.connection.handle_read(TaggedBytesMut { now, transport, message: BytesMut::from(datagram) });
         while let Some(TaggedRTCMessage { message, .. }) = self.connection.poll_read() {
             if let RTCMessage::RtpPacket(_, packet) = message {
-                self.decoder.decode(&packet.payload, &mut self.ear).expect("Opus");
+                self.decoder.decode(&packet.payload, &mut self.listener).expect("Opus");
             }
         }
     }
@@ -161,8 +161,8 @@ impl Browser {
     }
 
     /// What it has heard since it was asked last, at 48 kHz.
-    pub(crate) fn ear(&mut self) -> Vec<i16> {
-        std::mem::take(&mut self.ear)
+    pub(crate) fn listener(&mut self) -> Vec<i16> {
+        std::mem::take(&mut self.listener)
     }
 
     /// Where it is.

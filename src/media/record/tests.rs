@@ -66,8 +66,9 @@ impl Sink for Disk {
     }
 }
 
+/// A recording is a private file and tells its length when it is dropped.
 #[test]
-fn a_recording_is_a_private_file_and_tells_its_length_when_it_is_dropped() {
+fn a_recording_is_a_private_file_and_tells_its_length() {
     let path = Path::new("finished");
     let (ended, endings) = ending();
     let mut recorder = Recorder::create(&path.0, FORMAT, ended).unwrap();
@@ -116,8 +117,9 @@ fn a_disk_too_full_for_the_headers_is_an_error_of_create() {
     assert_eq!(Recorder::start(disk, FORMAT, |_| panic!("told")).unwrap_err().kind(), io::ErrorKind::StorageFull);
 }
 
+/// A disk that stands still ends the recording without making the worker wait.
 #[test]
-fn a_disk_that_stands_still_ends_the_recording_without_making_the_worker_wait() {
+fn a_disk_that_stands_still_ends_the_recording_without_making() {
     let (synced, _forced) = sync_channel(16);
     let (release, stuck) = sync_channel(0);
     let (ended, endings) = ending();
@@ -141,8 +143,9 @@ fn a_fault_of_the_thread_is_told() {
     assert!(matches!(endings.recv_timeout(SOON), Ok(RecordingEnd::Fault)));
 }
 
+/// The file is forced to the disk every five seconds of sound and in a pause.
 #[test]
-fn the_file_is_forced_to_the_disk_every_five_seconds_of_sound_and_in_a_pause() {
+fn the_file_is_forced_to_the_disk_every_five_seconds_of_sound() {
     let (synced, forced) = sync_channel(16);
     let (ended, _endings) = ending();
     let disk = Disk { room: usize::MAX, synced, stuck: None, broken: false };

@@ -117,7 +117,7 @@ pub(super) struct MeetingTask {
     title: String,
     policy: Policy,
     shared: Arc<MeetingsShared>,
-    hall: Arc<MeetingsSnapshot>,
+    snapshot: Arc<MeetingsSnapshot>,
     /// When this run of the meeting began, in milliseconds since 1970.
     run: u64,
     bridge: BridgeHandle,
@@ -152,7 +152,7 @@ impl MeetingTask {
     pub(super) fn spawn(
         name: MeetingName,
         settings: MeetingSettings,
-        (shared, hall): (Arc<MeetingsShared>, Arc<MeetingsSnapshot>),
+        (shared, snapshot): (Arc<MeetingsShared>, Arc<MeetingsSnapshot>),
         mailbox: mpsc::WeakSender<MeetingInput>,
         mut inbox: mpsc::Receiver<MeetingInput>,
     ) {
@@ -175,7 +175,7 @@ impl MeetingTask {
                 title: settings.title,
                 policy: Policy::new(settings.policy),
                 shared,
-                hall,
+                snapshot,
                 bridge,
                 heard,
                 pages: BTreeMap::new(),
@@ -347,10 +347,10 @@ impl MeetingTask {
 
     /// Why a device is not let to the door (M-11, M-14).
     fn turned_away(&self, now: Instant, identity: &str) -> Option<Cause> {
-        if !self.hall.admits_anonymous(&self.name) {
+        if !self.snapshot.admits_anonymous(&self.name) {
             return Some(Cause::AnonymousOff);
         }
-        let mut knocks = self.hall.knocks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut knocks = self.snapshot.knocks.lock().unwrap_or_else(PoisonError::into_inner);
         // Its calls are budgeted where they come in.
         knocks.knock(now, None, identity).is_err().then_some(Cause::Denied)
     }

@@ -103,10 +103,10 @@ impl MeetingTask {
 
     /// Whether an external may knock now (M-11, M-14).
     fn may_knock(&self, now: Instant, join: &JoinPage) -> Result<(), MeetingRefusal> {
-        if !self.hall.admits_anonymous(&self.name) {
+        if !self.snapshot.admits_anonymous(&self.name) {
             return Err(MeetingRefusal::AnonymousOff);
         }
-        let mut knocks = self.hall.knocks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut knocks = self.snapshot.knocks.lock().unwrap_or_else(PoisonError::into_inner);
         knocks.knock(now, join.from, &denial_key(join.from, &join.name))
     }
 
@@ -118,7 +118,7 @@ impl MeetingTask {
             (None, None) => None,
         };
         if let Some((from, identity)) = found {
-            self.hall.knocks.lock().unwrap_or_else(PoisonError::into_inner).deny(now, from, identity);
+            self.snapshot.knocks.lock().unwrap_or_else(PoisonError::into_inner).deny(now, from, identity);
         }
     }
 
@@ -166,7 +166,7 @@ impl MeetingTask {
         let mut owned = vec![ReservedNames { name: OPERATOR.to_owned(), identity: None }];
         let device =
             |(label, name): (&String, &String)| ReservedNames { name: name.clone(), identity: Some(format!("device/{label}")) };
-        owned.extend(self.hall.devices(&self.name).iter().map(device));
+        owned.extend(self.snapshot.devices(&self.name).iter().map(device));
         for (who, name, role) in self.policy.names().filter(|(who, ..)| *who != but) {
             let identity = match (self.pages.get(&who), self.guests.get(&who)) {
                 (Some(page), _) if role == Role::Member => page.identity.clone(),

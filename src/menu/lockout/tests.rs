@@ -25,8 +25,9 @@ fn guess(lockout: &mut Lockout, now: Instant, meeting: &MeetingName) {
     assert_eq!(lockout.locked(now).1, std::slice::from_ref(meeting));
 }
 
+/// Nine wrong tries lock a source for a quarter hour and no other.
 #[test]
-fn k1_nine_wrong_tries_lock_a_source_for_a_quarter_hour_and_no_other() {
+fn k1_nine_wrong_tries_lock_a_source_for_a_quarter_hour() {
     let (mut lockout, now, board) = (Lockout::default(), start(), name("board"));
     let (source, neighbour, other) = (at("2001:db8::1"), at("2001:db8::2"), at("192.0.2.1"));
     for n in 1..=9 {

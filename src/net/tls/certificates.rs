@@ -82,8 +82,9 @@ mod tests {
         Certificates::open(files, Arc::new(rustls::crypto::ring::default_provider())).expect("opens")
     }
 
+    /// A renewed certificate is served without a restart and a bad one is not.
     #[test]
-    fn a_renewed_certificate_is_served_without_a_restart_and_a_bad_one_is_not() {
+    fn a_renewed_certificate_is_served_without_a_restart_and_a_bad() {
         let scratch = Scratch::new("renew");
         let files = scratch.files();
         let (first, second) = (issue(&["one.example"]), issue(&["a-much-longer-name.example", "another.example"]));

@@ -77,8 +77,9 @@ fn gets_in(server: Arc<ServerConfig>, (certificate, key): &(CertificateDer<'stat
     !server.is_handshaking() && server.peer_certificates().is_some()
 }
 
+/// Authorities and revocations of clients are read again when their files change.
 #[test]
-fn s1_authorities_and_revocations_of_clients_are_read_again_when_their_files_change() {
+fn s1_authorities_and_revocations_of_clients_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name);
     let (ours, other) = (Authority::new("ours"), Authority::new("other"));

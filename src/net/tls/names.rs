@@ -46,8 +46,9 @@ mod tests {
         names(params.self_signed(&KeyPair::generate().unwrap()).unwrap().der())
     }
 
+    /// Alternative names count and the common name only without them.
     #[test]
-    fn alternative_names_count_and_the_common_name_only_without_them() {
+    fn alternative_names_count_and_the_common_name() {
         let dns = |name: &str| SanType::DnsName(name.try_into().unwrap());
         let uri = |name: &str| SanType::URI(name.try_into().unwrap());
         assert_eq!(names_of("Board", vec![]), ["board"]);

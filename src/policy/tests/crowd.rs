@@ -32,8 +32,9 @@ fn m14_the_351st_external_is_refused_and_a_member_is_not() {
     assert_eq!(seats(&w.join(PHONE)), [PHONE]);
 }
 
+/// Who waits takes nobodys place and who has none is not let in.
 #[test]
-fn m14_who_waits_takes_nobodys_place_and_who_has_none_is_not_let_in() {
+fn m14_who_waits_takes_nobodys_place_and_who_has_none() {
     let mut w = limited(1000, 2, 250, Bypass::Organisers);
     for number in 0..5 {
         comes(&mut w, guest(number), Role::External);
@@ -48,8 +49,9 @@ fn m14_who_waits_takes_nobodys_place_and_who_has_none_is_not_let_in() {
     assert_eq!((seats(&effects), refusals(&effects)), (vec![guest(2)], vec![]), "as many as there is room for");
 }
 
+/// Where everybody passes a place that falls free goes to who waits.
 #[test]
-fn m14_where_everybody_passes_a_place_that_falls_free_goes_to_who_waits() {
+fn m14_where_everybody_passes_a_place_that_falls_free_goes() {
     let mut w = limited(1000, 1, 250, Bypass::Organisers);
     comes(&mut w, guest(0), Role::External);
     comes(&mut w, guest(1), Role::External);
@@ -59,8 +61,9 @@ fn m14_where_everybody_passes_a_place_that_falls_free_goes_to_who_waits() {
     assert_eq!(seats(&w.fact(Fact::Left { who: guest(0) })), [guest(1)]);
 }
 
+/// A crowd of browsers at the door is bounded and keeps no device out.
 #[test]
-fn m14_a_crowd_of_browsers_at_the_door_is_bounded_and_keeps_no_device_out() {
+fn m14_a_crowd_of_browsers_at_the_door_is_bounded_and_keeps() {
     let mut w = limited(3, 3, 250, Bypass::Organisers);
     for number in 0..3 {
         assert_eq!(dismissals(&comes(&mut w, guest(number), Role::External)), []);
@@ -81,8 +84,9 @@ fn m14_above_the_limit_the_chat_is_off_and_sound_stays() {
     assert!(w.policy.has_chat());
 }
 
+/// Of somebody who waits nobody learns what they do with microphone and hand.
 #[test]
-fn m8_of_somebody_who_waits_nobody_learns_what_they_do_with_microphone_and_hand() {
+fn m8_of_somebody_who_waits_nobody_learns() {
     let mut w = limited(1000, 350, 250, Bypass::Organisers);
     w.join(GUEST);
     w.policy.changes();

@@ -24,8 +24,9 @@ fn asked(effects: &[Effect]) -> bool {
     effects.iter().any(|effect| matches!(effect, Effect::AskedToUnmute { who: PHONE, .. }))
 }
 
+/// A host asks for a microphone that its owner has closed and never opens it.
 #[test]
-fn k4_a_host_asks_for_a_microphone_that_its_owner_has_closed_and_never_opens_it() {
+fn k4_a_host_asks_for_a_microphone_that_its_owner_has_closed() {
     let mut w = meeting();
     w.mutes_itself(true);
     for by in [Asker::from(MEMBER), Asker::Operator] {
@@ -37,8 +38,9 @@ fn k4_a_host_asks_for_a_microphone_that_its_owner_has_closed_and_never_opens_it(
     assert_eq!(w.host_mutes(false), [], "an open one is not asked for");
 }
 
+/// Of a microphone that both have closed a host lifts its own part.
 #[test]
-fn k4_of_a_microphone_that_both_have_closed_a_host_lifts_its_own_part() {
+fn k4_of_a_microphone_that_both_have_closed_a_host_lifts() {
     let mut w = meeting();
     w.mutes_itself(true);
     assert_eq!(said(&w.host_mutes(true)), [Phrase::MutedByHost]);
@@ -55,8 +57,9 @@ fn k4_of_a_microphone_that_both_have_closed_a_host_lifts_its_own_part() {
     assert_eq!(said(&w.host_mutes(false)), [Phrase::UnmuteAsked]);
 }
 
+/// What only a host has closed a host opens and the device does not.
 #[test]
-fn k4_what_only_a_host_has_closed_a_host_opens_and_the_device_does_not() {
+fn k4_what_only_a_host_has_closed_a_host_opens_and_the_device() {
     let mut w = meeting();
     w.host_mutes(true);
     assert_eq!(refusals(&w.mutes_itself(false)), [PolicyRefusal::MuteLocked]);
@@ -64,8 +67,9 @@ fn k4_what_only_a_host_has_closed_a_host_opens_and_the_device_does_not() {
     assert_eq!((said(&effects), gates(&effects, PHONE)), (vec![Phrase::UnmutedByHost], vec![(true, true)]));
 }
 
+/// A mute is brought along to a new seat and opens nothing in an old one.
 #[test]
-fn k4_a_mute_is_brought_along_to_a_new_seat_and_opens_nothing_in_an_old_one() {
+fn k4_a_mute_is_brought_along_to_a_new_seat_and_opens_nothing() {
     for (muted, phrase) in [(OWN, Phrase::Muted), (HOST, Phrase::MutedByHost), (BOTH, Phrase::MutedByHost)] {
         let mut w = world(PolicySettings { bypass: Bypass::Everyone, ..PolicySettings::default() });
         w.join(MEMBER);

@@ -69,5 +69,5 @@ pub struct OutboxSurvey {
     /// How much is on its way.
     pub waiting: usize,
     /// What is on its way, oldest first, and the newest of what has ended.
-    pub parcels: Vec<outbox::Line>,
+    pub messages: Vec<outbox::OutboxLine>,
 }

@@ -13,7 +13,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::outbox::{self, OnUnknown, Outbox, OutboxSettings};
 use super::provider::{self, InboundSms, Provider, ProviderEvent, ProviderSettings, WebhookAnswer, WebhookCall};
-use super::{DailySpent, Line, Means, NumberingPlan, PhoneNumber, Relay, RelayAnswer, RelayInput, RelayOutput, RelaySettings};
+use super::{
+    DailySpent, NumberingPlan, OptInMeans, PhoneNumber, Relay, RelayAnswer, RelayInput, RelayOutput, RelaySettings,
+    SubscriptionLine,
+};
 use crate::common::ids::{CallId, MeetingName};
 use crate::common::log_limit::LogLimit;
 use crate::common::machine::{self, DriveFlow, Machine, MachineOwner, drive};
@@ -40,7 +43,7 @@ enum Request {
     /// A write of the outbox has ended.
     Written(outbox::OutboxInput),
     Event(ProviderEvent),
-    Lines(oneshot::Sender<Vec<Line>>),
+    Lines(oneshot::Sender<Vec<SubscriptionLine>>),
     Totals(oneshot::Sender<RelayTotals>),
     Survey(oneshot::Sender<OutboxSurvey>),
     Flush(oneshot::Sender<()>),
@@ -87,7 +90,7 @@ impl RelayHandle {
     }
 
     /// The subscriptions, for the operator.
-    pub async fn lines(&self) -> Vec<Line> {
+    pub async fn lines(&self) -> Vec<SubscriptionLine> {
         self.query(Request::Lines).await
     }
 
@@ -184,9 +187,9 @@ pub async fn start(
 ) -> Result<RelayHandle, RelayError> {
     let stopped: BTreeSet<PhoneNumber> = store.stops().await?.iter().filter_map(|number| PhoneNumber::parse(number)).collect();
     let clock = RowClock { now: machine::now(), today: SystemTime::now() };
-    let rows: Vec<_> = store.parcels().await?.into_iter().filter_map(|parcel| rows::load(clock, parcel)).collect();
+    let rows: Vec<_> = store.messages().await?.into_iter().filter_map(|sms| rows::load(clock, sms)).collect();
     if !rows.is_empty() {
-        tracing::info!(parcels = rows.len(), "SMS of an earlier run are on their way");
+        tracing::info!(messages = rows.len(), "SMS of an earlier run are on their way");
     }
     let outbox = OutboxSettings { on_unknown, cuts: provider.kind.cuts(), secret: settings.secret.clone() };
     // Counted up from the date, no id comes twice, also over restarts.
@@ -270,7 +273,7 @@ impl Machine for Driver {
             Request::Totals(reply) => drop(reply.send(self.totals())),
             Request::Survey(reply) => {
                 let RelayTotals { counts, waiting } = self.totals();
-                drop(reply.send(OutboxSurvey { counts, waiting, parcels: self.outbox.lines() }));
+                drop(reply.send(OutboxSurvey { counts, waiting, messages: self.outbox.lines() }));
             }
             Request::Barrier(reply) => self.secure.push_back(Secure::Asked(reply)),
             Request::Flush(reply) => self.flushing = Some(reply),
@@ -402,7 +405,7 @@ impl Driver {
         let clock = RowClock { now: machine::now(), today: SystemTime::now() };
         match output {
             outbox::OutboxOutput::Keep(row) => {
-                let id = row.parcel.id;
+                let id = row.sms.id;
                 let change = OutboxChange::Keep(Box::new(rows::store(clock, *row)));
                 self.write(change, move |written| outbox::OutboxInput::Kept { id, written }).await;
             }
@@ -423,7 +426,7 @@ impl Driver {
             // Not written, it goes when its time is over.
             outbox::OutboxOutput::Settle { id } => drop(self.store.outbox(OutboxChange::Remove { id }).await),
             outbox::OutboxOutput::Wipe => self.wipe(),
-            outbox::OutboxOutput::Submit(parcel) => self.provider.submit(parcel),
+            outbox::OutboxOutput::Submit(sms) => self.provider.submit(sms),
             outbox::OutboxOutput::Progress { call, line, message, standing } => {
                 // Only shown: a call that is stuck shows less.
                 self.for_call(call, ToCall::Progress(LineProgress { line, message, standing }));
@@ -460,10 +463,10 @@ impl Driver {
     }
 
     /// C-2: writes the proof, and says whether that went well.
-    fn keep(&self, call: CallId, device: String, number: PhoneNumber, means: Means) {
+    fn keep(&self, call: CallId, device: String, number: PhoneNumber, means: OptInMeans) {
         let means = match means {
-            Means::Keypad => "keypad",
-            Means::Sms => "sms",
+            OptInMeans::Keypad => "keypad",
+            OptInMeans::Sms => "sms",
         };
         tracing::info!(%call, device, %number, means, "opted in to chat by SMS");
         let at = unix_millis(SystemTime::now());

@@ -8,7 +8,7 @@ use crate::relay::PhoneNumber;
 use crate::relay::outbox::{OutboxRow, RowState};
 use crate::relay::segment::Coding;
 use crate::relay::sms::{OutgoingSms, PartInfo};
-use crate::store::{ParcelPart, ParcelState, StoredParcel};
+use crate::store::{SmsPart, SmsState, StoredSms};
 
 /// One moment by both.
 #[derive(Debug, Clone, Copy)]
@@ -42,40 +42,36 @@ impl RowClock {
     }
 }
 
-pub(super) fn store(clock: RowClock, row: OutboxRow) -> StoredParcel {
-    let OutboxRow { parcel, state, until } = row;
-    let part = |cut: PartInfo| ParcelPart {
-        ucs2: cut.coding == Coding::Ucs2,
-        joined: cut.reference,
-        total: cut.total,
-        part: cut.number,
-    };
-    StoredParcel {
-        id: parcel.id,
-        reference: parcel.reference,
-        number: parcel.to.expose().to_owned(),
-        text: parcel.text,
-        part: parcel.cut.map(part),
+pub(super) fn store(clock: RowClock, row: OutboxRow) -> StoredSms {
+    let OutboxRow { sms, state, until } = row;
+    let part =
+        |cut: PartInfo| SmsPart { ucs2: cut.coding == Coding::Ucs2, joined: cut.reference, total: cut.total, part: cut.number };
+    StoredSms {
+        id: sms.id,
+        reference: sms.reference,
+        number: sms.to.expose().to_owned(),
+        text: sms.text,
+        part: sms.cut.map(part),
         state: match state {
-            RowState::Waiting => ParcelState::Waiting,
-            RowState::Submitted => ParcelState::Submitted,
-            RowState::Accepted(name) => ParcelState::Accepted(name),
+            RowState::Waiting => SmsState::Waiting,
+            RowState::Submitted => SmsState::Submitted,
+            RowState::Accepted(name) => SmsState::Accepted(name),
         },
-        created_at: unix_millis(parcel.created),
+        created_at: unix_millis(sms.created),
         expires_at: clock.date(until),
     }
 }
 
 /// `None`: somebody else has changed the store, this is no number.
-pub(super) fn load(clock: RowClock, stored: StoredParcel) -> Option<OutboxRow> {
-    let cut = |part: ParcelPart| PartInfo {
+pub(super) fn load(clock: RowClock, stored: StoredSms) -> Option<OutboxRow> {
+    let cut = |part: SmsPart| PartInfo {
         coding: if part.ucs2 { Coding::Ucs2 } else { Coding::Gsm7 },
         reference: part.joined,
         total: part.total,
         number: part.part,
     };
     Some(OutboxRow {
-        parcel: OutgoingSms {
+        sms: OutgoingSms {
             id: stored.id,
             reference: stored.reference,
             to: PhoneNumber::parse(&stored.number)?,
@@ -85,9 +81,9 @@ pub(super) fn load(clock: RowClock, stored: StoredParcel) -> Option<OutboxRow> {
             again: false,
         },
         state: match stored.state {
-            ParcelState::Waiting => RowState::Waiting,
-            ParcelState::Submitted => RowState::Submitted,
-            ParcelState::Accepted(name) => RowState::Accepted(name),
+            SmsState::Waiting => RowState::Waiting,
+            SmsState::Submitted => RowState::Submitted,
+            SmsState::Accepted(name) => RowState::Accepted(name),
         },
         until: clock.instant(stored.expires_at),
     })

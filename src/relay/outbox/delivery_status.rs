@@ -26,7 +26,7 @@ pub enum LineDelivery {
 
 /// A message of which parts are on their way.
 #[derive(Debug)]
-struct Letter {
+struct LineParts {
     message: u64,
     /// Who wants to know; `None`: nobody (any more).
     whose: Option<(CallId, u64)>,
@@ -42,7 +42,7 @@ struct Letter {
 #[derive(Debug, Default)]
 pub(super) struct LineDeliveries {
     /// By the first part's id.
-    open: BTreeMap<u64, Letter>,
+    open: BTreeMap<u64, LineParts>,
     /// Which message a part belongs to whose receipt is awaited.
     awaited: BTreeMap<u64, u64>,
 }
@@ -50,23 +50,23 @@ pub(super) struct LineDeliveries {
 impl LineDeliveries {
     pub(super) fn open(&mut self, message: u64, whose: Option<(CallId, u64)>, parts: usize) {
         if whose.is_some() {
-            let letter = Letter { message, whose, parts, kept: 0, accepted: 0, delivered: 0, told_end: false };
-            self.open.insert(message, letter);
+            let delivery = LineParts { message, whose, parts, kept: 0, accepted: 0, delivered: 0, told_end: false };
+            self.open.insert(message, delivery);
         }
     }
 
     /// One more part is on the disk.
     pub(super) fn kept(&mut self, message: u64) -> Option<OutboxOutput> {
-        let letter = self.open.get_mut(&message)?;
-        letter.kept += 1;
-        if letter.kept == letter.parts { letter.tell(LineDelivery::Waiting) } else { None }
+        let delivery = self.open.get_mut(&message)?;
+        delivery.kept += 1;
+        if delivery.kept == delivery.parts { delivery.tell(LineDelivery::Waiting) } else { None }
     }
 
     /// The provider has one more part.
     pub(super) fn accepted(&mut self, message: u64) -> Option<OutboxOutput> {
-        let letter = self.open.get_mut(&message)?;
-        letter.accepted += 1;
-        if letter.accepted == letter.parts { letter.tell(LineDelivery::Sent) } else { None }
+        let delivery = self.open.get_mut(&message)?;
+        delivery.accepted += 1;
+        if delivery.accepted == delivery.parts { delivery.tell(LineDelivery::Sent) } else { None }
     }
 
     /// A part will never arrive, and so the message will not.
@@ -89,12 +89,12 @@ impl LineDeliveries {
         match fate {
             DeliveryOutcome::Failed => self.failed(message),
             DeliveryOutcome::Delivered => {
-                let letter = self.open.get_mut(&message)?;
-                letter.delivered += 1;
-                if letter.delivered < letter.parts {
+                let delivery = self.open.get_mut(&message)?;
+                delivery.delivered += 1;
+                if delivery.delivered < delivery.parts {
                     return None;
                 }
-                let told = letter.tell(LineDelivery::Delivered);
+                let told = delivery.tell(LineDelivery::Delivered);
                 self.close(message);
                 told
             }
@@ -107,7 +107,7 @@ impl LineDeliveries {
 
     /// Nothing more will be known of a part that the provider has.
     pub(super) fn no_receipt(&mut self, message: u64) {
-        if self.open.get(&message).is_some_and(|letter| letter.accepted == letter.parts) {
+        if self.open.get(&message).is_some_and(|delivery| delivery.accepted == delivery.parts) {
             self.close(message);
         }
     }
@@ -119,12 +119,12 @@ impl LineDeliveries {
 
     /// Nobody of this call wants to know any more.
     pub(super) fn forget(&mut self, call: CallId) {
-        self.open.retain(|_, letter| letter.whose.is_none_or(|(whose, _)| whose != call));
+        self.open.retain(|_, delivery| delivery.whose.is_none_or(|(whose, _)| whose != call));
         self.awaited.retain(|_, message| self.open.contains_key(message));
     }
 }
 
-impl Letter {
+impl LineParts {
     fn tell(&mut self, standing: LineDelivery) -> Option<OutboxOutput> {
         let (call, line) = self.whose.filter(|_| !self.told_end)?;
         self.told_end = matches!(standing, LineDelivery::Delivered | LineDelivery::Failed);

@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use super::messages::Line;
+use super::messages::OutboxLine;
 use crate::common::ids::CallId;
 use crate::relay::sms::OutgoingSms;
 
 /// How a parcel has ended before a receipt could come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ParcelEnd {
+pub(super) enum SmsEnd {
     Accepted,
     Refused,
     Unknown,
@@ -16,7 +16,7 @@ pub(super) enum ParcelEnd {
     Dropped,
 }
 
-impl ParcelEnd {
+impl SmsEnd {
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
@@ -46,7 +46,7 @@ pub(super) enum ItemState {
 
 #[derive(Debug)]
 pub(super) struct OutboxItem {
-    pub(super) parcel: OutgoingSms,
+    pub(super) sms: OutgoingSms,
     /// The message that it is a part of: the first part's id.
     pub(super) message: u64,
     pub(super) call: Option<CallId>,
@@ -78,19 +78,19 @@ impl OutboxItem {
         matches!(self.state, ItemState::Waiting { not_before, marked } if not_before <= now && marked == wanted)
     }
 
-    pub(super) fn line(&self) -> Line {
+    pub(super) fn line(&self) -> OutboxLine {
         let state = match &self.state {
             ItemState::Keeping { .. } | ItemState::Waiting { .. } | ItemState::Unmarking { .. } => "waiting",
             ItemState::Marking | ItemState::Out => "submitted",
             ItemState::Closing { .. } => "closing",
         };
-        Line::of(&self.parcel, state, self.tries)
+        OutboxLine::of(&self.sms, state, self.tries)
     }
 }
 
-impl Line {
-    pub(super) fn of(parcel: &OutgoingSms, state: &'static str, tries: u32) -> Self {
-        let part = parcel.cut.map_or_else(|| "1/1".to_owned(), |cut| format!("{}/{}", cut.number, cut.total));
-        Self { reference: parcel.reference.clone(), number: parcel.to.to_string(), part, state, tries }
+impl OutboxLine {
+    pub(super) fn of(sms: &OutgoingSms, state: &'static str, tries: u32) -> Self {
+        let part = sms.cut.map_or_else(|| "1/1".to_owned(), |cut| format!("{}/{}", cut.number, cut.total));
+        Self { reference: sms.reference.clone(), number: sms.to.to_string(), part, state, tries }
     }
 }

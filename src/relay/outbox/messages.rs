@@ -47,7 +47,7 @@ pub enum RowState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxRow {
     /// The parcel.
-    pub parcel: OutgoingSms,
+    pub sms: OutgoingSms,
     /// How far it has come.
     pub state: RowState,
     /// When it is dropped, or its receipt no longer awaited.
@@ -200,7 +200,7 @@ pub struct Counts {
 /// One parcel, as an operator sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = OutboxLine)]
-pub struct Line {
+pub struct OutboxLine {
     /// Its reference at the provider.
     pub reference: String,
     /// Masked.

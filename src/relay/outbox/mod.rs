@@ -24,8 +24,8 @@ use crate::common::machine::Machine;
 use crate::common::redact::Redacted;
 use delivery_status::LineDeliveries;
 pub use delivery_status::LineDelivery;
-use item::{ItemState, OutboxItem, ParcelEnd};
-pub use messages::{Counts, Line, OnUnknown, OutboxInput, OutboxOutput, OutboxRow, OutboxSettings, RowState};
+use item::{ItemState, OutboxItem, SmsEnd};
+pub use messages::{Counts, OnUnknown, OutboxInput, OutboxLine, OutboxOutput, OutboxRow, OutboxSettings, RowState};
 use receipts::Receipts;
 
 /// Parcels that may wait. Full: a message is refused, and that is counted and said.
@@ -49,7 +49,7 @@ pub struct Outbox {
     queues: BTreeMap<PhoneNumber, VecDeque<OutboxItem>>,
     /// Whose parcel it is.
     owners: BTreeMap<u64, PhoneNumber>,
-    letters: LineDeliveries,
+    deliveries: LineDeliveries,
     receipts: Receipts,
     next: u64,
     joined: u8,
@@ -58,7 +58,7 @@ pub struct Outbox {
     wipe: Option<Instant>,
     logs: Logs,
     counts: Counts,
-    recent: VecDeque<Line>,
+    recent: VecDeque<OutboxLine>,
     outputs: VecDeque<OutboxOutput>,
 }
 
@@ -73,12 +73,12 @@ impl Outbox {
     /// Goes on with what an earlier run has left on the disk, oldest first. Ids are counted up from `next`.
     #[must_use]
     pub fn new(now: Instant, settings: OutboxSettings, rows: Vec<OutboxRow>, next: u64) -> Self {
-        let next = rows.iter().map(|row| row.parcel.id + 1).max().unwrap_or_default().max(next);
+        let next = rows.iter().map(|row| row.sms.id + 1).max().unwrap_or_default().max(next);
         let mut outbox = Self {
             settings,
             queues: BTreeMap::new(),
             owners: BTreeMap::new(),
-            letters: LineDeliveries::default(),
+            deliveries: LineDeliveries::default(),
             receipts: Receipts::default(),
             next,
             joined: 0,
@@ -99,7 +99,7 @@ impl Outbox {
 
     /// A row of an earlier run. The calls of that run are over, and with them whoever would be told how far it has come.
     fn recover(&mut self, now: Instant, row: OutboxRow) {
-        let id = row.parcel.id;
+        let id = row.sms.id;
         let state = match row.state {
             RowState::Accepted(name) => {
                 self.receipts.track(id, &name, row.until);
@@ -114,11 +114,11 @@ impl Outbox {
             self.counts.repeated += 1;
         }
         let lost = state == ItemState::Out;
-        let parcel = OutgoingSms { again, ..row.parcel };
-        let item = OutboxItem { message: id, call: None, until: row.until, tries: 0, state, unwanted: false, parcel };
+        let sms = OutgoingSms { again, ..row.sms };
+        let item = OutboxItem { message: id, call: None, until: row.until, tries: 0, state, unwanted: false, sms };
         self.insert(item);
         if lost {
-            self.close(id, ParcelEnd::Unknown, None);
+            self.close(id, SmsEnd::Unknown, None);
         }
     }
 
@@ -130,7 +130,7 @@ impl Outbox {
 
     /// What is on its way, oldest first, and the newest of what has ended.
     #[must_use]
-    pub fn lines(&self) -> Vec<Line> {
+    pub fn lines(&self) -> Vec<OutboxLine> {
         let ids = self.owners.keys().filter_map(|id| self.item(*id));
         ids.map(OutboxItem::line).chain(self.recent.iter().rev().cloned()).collect()
     }
@@ -154,22 +154,22 @@ impl Outbox {
     }
 
     fn insert(&mut self, item: OutboxItem) {
-        self.owners.insert(item.parcel.id, item.parcel.to.clone());
-        self.queues.entry(item.parcel.to.clone()).or_default().push_back(item);
+        self.owners.insert(item.sms.id, item.sms.to.clone());
+        self.queues.entry(item.sms.to.clone()).or_default().push_back(item);
     }
 
     fn item(&self, id: u64) -> Option<&OutboxItem> {
-        self.queues.get(self.owners.get(&id)?)?.iter().find(|item| item.parcel.id == id)
+        self.queues.get(self.owners.get(&id)?)?.iter().find(|item| item.sms.id == id)
     }
 
     fn item_mut(&mut self, id: u64) -> Option<&mut OutboxItem> {
-        self.queues.get_mut(self.owners.get(&id)?)?.iter_mut().find(|item| item.parcel.id == id)
+        self.queues.get_mut(self.owners.get(&id)?)?.iter_mut().find(|item| item.sms.id == id)
     }
 
     fn remove(&mut self, id: u64) -> Option<OutboxItem> {
         let number = self.owners.remove(&id)?;
         let queue = self.queues.get_mut(&number)?;
-        let item = queue.iter().position(|item| item.parcel.id == id).and_then(|at| queue.remove(at));
+        let item = queue.iter().position(|item| item.sms.id == id).and_then(|at| queue.remove(at));
         if queue.is_empty() {
             self.queues.remove(&number);
         }
@@ -204,18 +204,18 @@ impl Outbox {
             }
             return;
         }
-        self.letters.open(first, whose, pieces.len());
+        self.deliveries.open(first, whose, pieces.len());
         for (text, cut) in pieces {
             let id = self.next;
             self.next += 1;
-            let parcel = OutgoingSms { id, reference: self.reference(id), to: to.clone(), text, cut, created, again: false };
+            let sms = OutgoingSms { id, reference: self.reference(id), to: to.clone(), text, cut, created, again: false };
             // One write in the place of two, where it can go at once.
             let marked = !self.rests && !self.queues.contains_key(&to) && self.places() > 0;
             let state = if marked { RowState::Submitted } else { RowState::Waiting };
             let until = now + lives;
-            self.outputs.push_back(OutboxOutput::Keep(Box::new(OutboxRow { parcel: parcel.clone(), state, until })));
+            self.outputs.push_back(OutboxOutput::Keep(Box::new(OutboxRow { sms: sms.clone(), state, until })));
             let state = ItemState::Keeping { marked };
-            self.insert(OutboxItem { parcel, message: first, call, until, tries: 0, state, unwanted: false });
+            self.insert(OutboxItem { sms, message: first, call, until, tries: 0, state, unwanted: false });
         }
     }
 
@@ -256,11 +256,11 @@ impl Outbox {
         let (unwanted, message) = (item.unwanted, item.message);
         item.state = ItemState::Waiting { not_before: now, marked };
         self.counts.kept += 1;
-        if let Some(progress) = self.letters.kept(message) {
+        if let Some(progress) = self.deliveries.kept(message) {
             self.outputs.push_back(progress);
         }
         if unwanted {
-            self.close(id, ParcelEnd::Dropped, None);
+            self.close(id, SmsEnd::Dropped, None);
         } else if marked {
             self.submit(now, id);
         }
@@ -269,7 +269,7 @@ impl Outbox {
     fn marked(&mut self, now: Instant, id: u64, written: bool) {
         let Some(item) = self.item_mut(id).filter(|item| item.state == ItemState::Marking) else { return };
         if item.unwanted {
-            self.close(id, ParcelEnd::Dropped, None);
+            self.close(id, SmsEnd::Dropped, None);
         } else if written {
             self.submit(now, id);
         } else {
@@ -281,7 +281,7 @@ impl Outbox {
         let Some(item) = self.item_mut(id) else { return };
         let ItemState::Unmarking { not_before } = item.state else { return };
         if item.unwanted {
-            self.close(id, ParcelEnd::Dropped, None);
+            self.close(id, SmsEnd::Dropped, None);
         } else {
             item.state = ItemState::Waiting { not_before, marked: !written };
         }
@@ -296,8 +296,8 @@ impl Outbox {
         }
         item.state = ItemState::Out;
         item.tries += 1;
-        let parcel = item.parcel.clone();
-        self.outputs.push_back(OutboxOutput::Submit(parcel));
+        let sms = item.sms.clone();
+        self.outputs.push_back(OutboxOutput::Submit(sms));
     }
 
     fn outcome(&mut self, now: Instant, id: u64, outcome: SubmitOutcome) {
@@ -306,25 +306,23 @@ impl Outbox {
         let away = self.takes == 0;
         let Some(item) = self.item_mut(id).filter(|item| item.state == ItemState::Out) else { return };
         match outcome {
-            SubmitOutcome::Accepted { name } => {
-                self.close(id, ParcelEnd::Accepted, name.map(|name| (name, now + RECEIPT_WITHIN)))
-            }
+            SubmitOutcome::Accepted { name } => self.close(id, SmsEnd::Accepted, name.map(|name| (name, now + RECEIPT_WITHIN))),
             SubmitOutcome::Refused(why) => {
-                let (to, reference) = (item.parcel.to.clone(), item.parcel.reference.clone());
+                let (to, reference) = (item.sms.to.clone(), item.sms.reference.clone());
                 if let Some(unsaid) = self.logs.refused.says(now) {
                     tracing::warn!(%to, reference, why, unsaid, "SMS refused by the provider");
                 }
-                self.close(id, ParcelEnd::Refused, None);
+                self.close(id, SmsEnd::Refused, None);
             }
-            _ if item.unwanted => self.close(id, ParcelEnd::Dropped, None),
-            SubmitOutcome::Unknowable => self.close(id, ParcelEnd::Unknown, None),
-            SubmitOutcome::Unknown if on_unknown == OnUnknown::Drop => self.close(id, ParcelEnd::Unknown, None),
+            _ if item.unwanted => self.close(id, SmsEnd::Dropped, None),
+            SubmitOutcome::Unknowable => self.close(id, SmsEnd::Unknown, None),
+            SubmitOutcome::Unknown if on_unknown == OnUnknown::Drop => self.close(id, SmsEnd::Unknown, None),
             SubmitOutcome::Later | SubmitOutcome::Unknown => {
                 let wait = AGAIN.0 * 2_u32.saturating_pow(item.tries.saturating_sub(1).min(16));
                 let not_before = if away { now } else { now + wait.min(AGAIN.1) };
                 if outcome == SubmitOutcome::Unknown {
                     item.state = ItemState::Waiting { not_before, marked: true };
-                    item.parcel.again = true;
+                    item.sms.again = true;
                     self.counts.repeated += 1;
                 } else {
                     self.counts.put_off += 1;
@@ -337,7 +335,7 @@ impl Outbox {
     /// A marked parcel has not reached the provider this time. Its mark stays if an earlier try may have.
     fn put_off(&mut self, id: u64, not_before: Instant) {
         let Some(item) = self.item_mut(id) else { return };
-        if item.parcel.again {
+        if item.sms.again {
             item.state = ItemState::Waiting { not_before, marked: true };
         } else {
             item.state = ItemState::Unmarking { not_before };
@@ -346,33 +344,33 @@ impl Outbox {
     }
 
     /// Has a parcel's end written. What is left of a message that has lost a part is of no use.
-    fn close(&mut self, id: u64, end: ParcelEnd, receipts: Option<(String, Instant)>) {
+    fn close(&mut self, id: u64, end: SmsEnd, receipts: Option<(String, Instant)>) {
         let Some(item) = self.item_mut(id) else { return };
-        item.parcel.text = Redacted::default();
+        item.sms.text = Redacted::default();
         item.state = ItemState::Closing { receipts: receipts.clone(), again: None };
-        let (message, line) = (item.message, Line::of(&item.parcel, end.word(), item.tries));
+        let (message, line) = (item.message, OutboxLine::of(&item.sms, end.word(), item.tries));
         let count = match end {
-            ParcelEnd::Accepted => &mut self.counts.accepted,
-            ParcelEnd::Refused => &mut self.counts.refused,
-            ParcelEnd::Unknown => &mut self.counts.unknown,
-            ParcelEnd::Expired => &mut self.counts.expired,
-            ParcelEnd::Dropped => &mut self.counts.dropped,
+            SmsEnd::Accepted => &mut self.counts.accepted,
+            SmsEnd::Refused => &mut self.counts.refused,
+            SmsEnd::Unknown => &mut self.counts.unknown,
+            SmsEnd::Expired => &mut self.counts.expired,
+            SmsEnd::Dropped => &mut self.counts.dropped,
         };
         *count += 1;
         self.remember(line);
         self.outputs.push_back(OutboxOutput::Close { id, receipts: receipts.clone() });
-        let progress = if end == ParcelEnd::Accepted { self.letters.accepted(message) } else { self.letters.failed(message) };
+        let progress = if end == SmsEnd::Accepted { self.deliveries.accepted(message) } else { self.deliveries.failed(message) };
         self.outputs.extend(progress);
-        if end == ParcelEnd::Accepted {
+        if end == SmsEnd::Accepted {
             self.accepted(id, message, receipts);
-        } else if matches!(end, ParcelEnd::Refused | ParcelEnd::Unknown | ParcelEnd::Expired) {
+        } else if matches!(end, SmsEnd::Refused | SmsEnd::Unknown | SmsEnd::Expired) {
             self.drop_where(|item| item.message == message);
         }
     }
 
     fn accepted(&mut self, id: u64, message: u64, receipts: Option<(String, Instant)>) {
-        let Some((name, until)) = receipts else { return self.letters.no_receipt(message) };
-        self.letters.awaits(id, message);
+        let Some((name, until)) = receipts else { return self.deliveries.no_receipt(message) };
+        self.deliveries.awaits(id, message);
         for pushed_out in self.receipts.track(id, &name, until) {
             self.settle(pushed_out, DeliveryOutcome::Unknown);
         }
@@ -396,12 +394,12 @@ impl Outbox {
     fn lost(&mut self, id: u64) {
         let Some(item) = self.remove(id) else { return };
         self.counts.lost += 1;
-        self.remember(Line::of(&item.parcel, "lost", item.tries));
-        self.outputs.extend(self.letters.failed(item.message));
+        self.remember(OutboxLine::of(&item.sms, "lost", item.tries));
+        self.outputs.extend(self.deliveries.failed(item.message));
         self.drop_where(|other| other.message == item.message);
     }
 
-    fn remember(&mut self, line: Line) {
+    fn remember(&mut self, line: OutboxLine) {
         if self.recent.len() >= RECENT {
             self.recent.pop_front();
         }
@@ -429,7 +427,7 @@ impl Outbox {
         };
         *count += 1;
         self.outputs.push_back(OutboxOutput::Settle { id });
-        self.outputs.extend(self.letters.settled(id, fate));
+        self.outputs.extend(self.deliveries.settled(id, fate));
     }
 
     /// Drops what is not yet on its way; what is, is dropped if it comes back.
@@ -437,7 +435,7 @@ impl Outbox {
         let mut waiting = Vec::new();
         for item in self.queues.values_mut().flatten().filter(|item| wanted(item)) {
             match item.state {
-                ItemState::Waiting { .. } => waiting.push(item.parcel.id),
+                ItemState::Waiting { .. } => waiting.push(item.sms.id),
                 ItemState::Keeping { .. } | ItemState::Marking | ItemState::Unmarking { .. } | ItemState::Out => {
                     item.unwanted = true
                 }
@@ -446,7 +444,7 @@ impl Outbox {
         }
         waiting.sort_unstable();
         for id in waiting {
-            self.close(id, ParcelEnd::Dropped, None);
+            self.close(id, SmsEnd::Dropped, None);
         }
     }
 
@@ -456,7 +454,7 @@ impl Outbox {
             return;
         }
         let ready = |outbox: &Self, marked: bool, most: usize| {
-            let ready = outbox.fronts().filter(|item| item.is_ready(now, marked)).map(|item| item.parcel.id);
+            let ready = outbox.fronts().filter(|item| item.is_ready(now, marked)).map(|item| item.sms.id);
             let mut ready: Vec<u64> = ready.collect();
             ready.sort_unstable();
             ready.truncate(most);
@@ -494,13 +492,13 @@ impl Machine for Outbox {
             OutboxInput::Outcome { id, outcome } => self.outcome(now, id, outcome),
             OutboxInput::Receipt { name, fate } => self.receipt(&name, fate),
             OutboxInput::Forget { call, number: None } => {
-                self.letters.forget(call);
+                self.deliveries.forget(call);
                 self.drop_where(|item| item.call == Some(call));
             }
             OutboxInput::Forget { call, number: Some(number) } => {
-                self.drop_where(|item| item.call == Some(call) && item.parcel.to == number);
+                self.drop_where(|item| item.call == Some(call) && item.sms.to == number);
             }
-            OutboxInput::Hush { number } => self.drop_where(|item| item.parcel.to == number),
+            OutboxInput::Hush { number } => self.drop_where(|item| item.sms.to == number),
             OutboxInput::Rest => self.rests = true,
         }
         self.pump(now);
@@ -509,12 +507,12 @@ impl Machine for Outbox {
     fn wake(&mut self, now: Instant) {
         let items = self.queues.values().flatten();
         let late = items.filter(|item| item.until <= now && matches!(item.state, ItemState::Waiting { .. }));
-        let mut late: Vec<u64> = late.map(|item| item.parcel.id).collect();
+        let mut late: Vec<u64> = late.map(|item| item.sms.id).collect();
         late.sort_unstable();
         for id in late {
             // The first part's end may have been the others' as well.
             if self.item(id).is_some_and(|item| matches!(item.state, ItemState::Waiting { .. })) {
-                self.close(id, ParcelEnd::Expired, None);
+                self.close(id, SmsEnd::Expired, None);
             }
         }
         for item in self.queues.values_mut().flatten() {
@@ -522,7 +520,7 @@ impl Machine for Outbox {
                 && again.is_some_and(|at| at <= now)
             {
                 *again = None;
-                self.outputs.push_back(OutboxOutput::Close { id: item.parcel.id, receipts: receipts.clone() });
+                self.outputs.push_back(OutboxOutput::Close { id: item.sms.id, receipts: receipts.clone() });
             }
         }
         for id in self.receipts.late(now) {

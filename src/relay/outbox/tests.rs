@@ -65,9 +65,9 @@ impl World {
     fn drain(&mut self) {
         while let Some(output) = self.outbox.poll() {
             match output {
-                OutboxOutput::Submit(parcel) => {
-                    self.submitted.push((parcel.reference.clone(), parcel.text.expose().clone()));
-                    self.out.push_back(parcel);
+                OutboxOutput::Submit(sms) => {
+                    self.submitted.push((sms.reference.clone(), sms.text.expose().clone()));
+                    self.out.push_back(sms);
                 }
                 OutboxOutput::Progress { standing, .. } => self.progress.push(standing),
                 OutboxOutput::Wipe => self.wiped += 1,
@@ -82,7 +82,7 @@ impl World {
         let written = self.writes;
         let answer = match write {
             OutboxOutput::Keep(row) => {
-                let id = row.parcel.id;
+                let id = row.sms.id;
                 if written {
                     self.disk.insert(id, *row);
                 }
@@ -100,7 +100,7 @@ impl World {
                     None => drop(self.disk.remove(&id)),
                     Some((name, until)) => {
                         let row = self.disk.get_mut(&id).expect("a row");
-                        (row.state, row.until, row.parcel.text) = (RowState::Accepted(name), until, Redacted::default());
+                        (row.state, row.until, row.sms.text) = (RowState::Accepted(name), until, Redacted::default());
                     }
                 }
                 Some(OutboxInput::Closed { id, written })
@@ -131,14 +131,14 @@ impl World {
 
     /// The provider answers the oldest.
     fn answers(&mut self, outcome: impl FnOnce(&OutgoingSms) -> SubmitOutcome) -> bool {
-        let Some(parcel) = self.out.pop_front() else { return false };
-        let outcome = outcome(&parcel);
-        self.input(OutboxInput::Outcome { id: parcel.id, outcome });
+        let Some(sms) = self.out.pop_front() else { return false };
+        let outcome = outcome(&sms);
+        self.input(OutboxInput::Outcome { id: sms.id, outcome });
         true
     }
 
     fn accepts(&mut self) -> bool {
-        self.answers(|parcel| SubmitOutcome::Accepted { name: Some(format!("n{}", parcel.id)) })
+        self.answers(|sms| SubmitOutcome::Accepted { name: Some(format!("n{}", sms.id)) })
     }
 
     fn after(&mut self, seconds: u64) {
@@ -159,7 +159,7 @@ impl World {
         self.out.clear();
         let rows: Vec<OutboxRow> = self.disk.values().cloned().collect();
         let unanswered: Vec<_> = rows.iter().filter(|row| row.state == RowState::Submitted).collect();
-        let unanswered = unanswered.into_iter().map(|row| row.parcel.reference.clone()).collect();
+        let unanswered = unanswered.into_iter().map(|row| row.sms.reference.clone()).collect();
         self.outbox = Outbox::new(self.now, self.settings.clone(), rows, 1_000);
         self.drain();
         self.input(OutboxInput::Takes(2));
@@ -186,8 +186,9 @@ impl World {
     }
 }
 
+/// Nothing is submitted before it is on the disk and marked there.
 #[test]
-fn c7_nothing_is_submitted_before_it_is_on_the_disk_and_marked_there() {
+fn c7_nothing_is_submitted_before_it_is_on_the_disk_and_marked() {
     let mut world = World::new(OnUnknown::Resend, true);
     world.after(0);
     world.sends(number(1), "one");
@@ -196,9 +197,9 @@ fn c7_nothing_is_submitted_before_it_is_on_the_disk_and_marked_there() {
     assert_eq!((world.texts(), world.progress.as_slice()), (vec!["one"], &[LineDelivery::Waiting][..]));
     assert!(world.disk.values().all(|row| row.state == RowState::Submitted));
     world.accepts();
-    assert!(world.disk.values().all(|row| row.parcel.text.expose() == "one"), "the answer is not on the disk yet");
+    assert!(world.disk.values().all(|row| row.sms.text.expose() == "one"), "the answer is not on the disk yet");
     world.settle();
-    assert!(world.disk.values().all(|row| row.parcel.text.expose().is_empty()));
+    assert!(world.disk.values().all(|row| row.sms.text.expose().is_empty()));
     world.after(1);
     assert_eq!(world.wiped, 2, "at the start, and after it");
     world.input(OutboxInput::Receipt { name: "n1".to_owned(), fate: DeliveryOutcome::Delivered });
@@ -209,8 +210,9 @@ fn c7_nothing_is_submitted_before_it_is_on_the_disk_and_marked_there() {
     assert_eq!((counts.kept, counts.accepted, counts.delivered, counts.repeated), (1, 1, 1, 0));
 }
 
+/// Messages to one number go one after the other and those to others beside them.
 #[test]
-fn messages_to_one_number_go_one_after_the_other_and_those_to_others_beside_them() {
+fn messages_to_one_number_go() {
     let mut world = World::new(OnUnknown::Resend, true);
     for text in ["a1", "a2"] {
         world.sends(number(1), text);
@@ -228,8 +230,9 @@ fn messages_to_one_number_go_one_after_the_other_and_those_to_others_beside_them
     assert_eq!(of_a, ["a1", "a1", "a2"]);
 }
 
+/// What was unanswered at a crash is sent again with the same reference and counted or dropped.
 #[test]
-fn c7_what_was_unanswered_at_a_crash_is_sent_again_with_the_same_reference_and_counted_or_dropped() {
+fn c7_what_was_unanswered_at_a_crash_is_sent() {
     for (policy, expected, counted) in [(OnUnknown::Resend, 2, (1, 0)), (OnUnknown::Drop, 1, (0, 1))] {
         let mut world = World::new(policy, true);
         world.sends(number(1), "one");
@@ -248,7 +251,7 @@ fn c7_what_was_unanswered_at_a_crash_is_sent_again_with_the_same_reference_and_c
 
 /// A provider that knows references wants the same from each run, and what it refuses of a repeat says nothing of the first try.
 #[test]
-fn c7_what_is_sent_again_says_so_with_its_first_date_and_what_nobody_can_know_is_not_called_refused() {
+fn c7_what_is_sent_again_says_so_with_its_first_date() {
     let mut world = World::new(OnUnknown::Resend, false);
     world.sends(number(2), "before");
     world.settle();
@@ -278,8 +281,9 @@ fn c7_what_is_sent_again_says_so_with_its_first_date_and_what_nobody_can_know_is
     assert_eq!((counts.unknown, counts.refused, world.outbox.is_empty()), (1, 0, true));
 }
 
+/// What waits is dropped with its device or its number and what is out does not come again.
 #[test]
-fn c7_what_waits_is_dropped_with_its_device_or_its_number_and_what_is_out_does_not_come_again() {
+fn c7_what_waits_is_dropped_with_its_device_or_its_number() {
     let (left, stopped) =
         (OutboxInput::Forget { call: ROOM, number: None }, OutboxInput::Forget { call: ROOM, number: Some(number(1)) });
     for input in [left, stopped, OutboxInput::Hush { number: number(1) }] {
@@ -311,8 +315,9 @@ fn a_message_that_loses_a_part_is_not_sent_on_and_is_told_once() {
     assert_eq!(world.progress.len(), 2);
 }
 
+/// What is put off is tried ever more rarely and dropped when it is too old.
 #[test]
-fn what_is_put_off_is_tried_ever_more_rarely_and_dropped_when_it_is_too_old() {
+fn what_is_put_off_is_tried_ever_more_rarely_and_dropped() {
     let mut world = World::new(OnUnknown::Resend, true);
     world.sends(number(1), "one");
     world.settle();
@@ -361,8 +366,9 @@ fn a_disk_that_takes_nothing_loses_only_what_was_never_accepted() {
     assert_eq!(world.texts(), ["kept"]);
 }
 
+/// Receipts find their message by hexadecimal and decimal names and before the answer.
 #[test]
-fn receipts_find_their_message_by_hexadecimal_and_decimal_names_and_before_the_answer() {
+fn receipts_find_their_message_by_hexadecimal_and_decimal_names() {
     for (name, receipt) in [("1F", "31"), ("31", "1f"), ("00031", "31"), ("0000001F", "0000000031"), ("abc-1", "ABC-1")] {
         for early in [false, true] {
             let mut world = World::new(OnUnknown::Resend, true);
@@ -383,8 +389,9 @@ fn receipts_find_their_message_by_hexadecimal_and_decimal_names_and_before_the_a
     }
 }
 
+/// Receipts are tracked to their end over a restart and no longer.
 #[test]
-fn receipts_are_tracked_to_their_end_over_a_restart_and_no_longer() {
+fn receipts_are_tracked_to_their_end_over_a_restart() {
     let mut world = World::new(OnUnknown::Resend, true);
     for (to, fate) in [(1, Some(DeliveryOutcome::Delivered)), (2, Some(DeliveryOutcome::Failed)), (3, None)] {
         world.sends(number(to), "text");
@@ -417,8 +424,9 @@ fn what_is_over_the_bound_is_refused_and_told() {
     assert_eq!(world.progress.iter().filter(|standing| **standing == LineDelivery::Failed).count(), 1);
 }
 
+/// What is not on its way when the daemon stops is not taken for submitted by the next run.
 #[test]
-fn o4_what_is_not_on_its_way_when_the_daemon_stops_is_not_taken_for_submitted_by_the_next_run() {
+fn o4_what_is_not_on_its_way_when_the_daemon_stops_is_not_taken() {
     let mut world = World::new(OnUnknown::Drop, true);
     world.sends(number(1), "out");
     world.settle();
@@ -497,7 +505,7 @@ proptest! {
                 Step::Write => drop(world.write()),
                 Step::Accept => drop(world.accepts()),
                 Step::PutOff => {
-                    put_off.extend(world.out.front().map(|parcel| parcel.reference.clone()));
+                    put_off.extend(world.out.front().map(|sms| sms.reference.clone()));
                     world.answers(|_| SubmitOutcome::Later);
                 }
                 Step::Crash => {
@@ -507,9 +515,9 @@ proptest! {
                 }
                 Step::Drop => {
                     world.input(OutboxInput::Takes(0));
-                    while let Some(parcel) = world.out.pop_front() {
-                        unanswered.push(parcel.reference.clone());
-                        world.input(OutboxInput::Outcome { id: parcel.id, outcome: SubmitOutcome::Unknown });
+                    while let Some(sms) = world.out.pop_front() {
+                        unanswered.push(sms.reference.clone());
+                        world.input(OutboxInput::Outcome { id: sms.id, outcome: SubmitOutcome::Unknown });
                     }
                 }
                 Step::Back => world.input(OutboxInput::Takes(2)),
@@ -517,7 +525,7 @@ proptest! {
                 Step::Disk(works) => world.writes = works,
             }
             prop_assert!(world.out.len() <= 2, "more than its window");
-            kept.extend(world.disk.values().map(|row| row.parcel.text.expose().clone()).filter(|text| !text.is_empty()));
+            kept.extend(world.disk.values().map(|row| row.sms.text.expose().clone()).filter(|text| !text.is_empty()));
         }
         world.input(OutboxInput::Takes(2));
         world.ends();
@@ -532,7 +540,7 @@ proptest! {
         for text in &kept {
             prop_assert!(world.texts().contains(&text.as_str()), "{} was lost", text);
         }
-        prop_assert!(world.disk.values().all(|row| row.parcel.text.expose().is_empty()));
+        prop_assert!(world.disk.values().all(|row| row.sms.text.expose().is_empty()));
         for to in 1..4 {
             let own = world.texts().into_iter().filter(|text| text.starts_with(&format!("{to}-"))).map(str::to_owned);
             let mut own: Vec<_> = own.collect();

@@ -32,15 +32,15 @@ impl LogProvider {
 }
 
 impl Provider for LogProvider {
-    fn submit(&self, parcel: OutgoingSms) {
-        let parts = segment::segments(parcel.text.expose()).len();
-        tracing::info!(from = %self.from, to = %parcel.to, parts, "SMS printed, not sent: the provider is `log`");
+    fn submit(&self, sms: OutgoingSms) {
+        let parts = segment::segments(sms.text.expose()).len();
+        tracing::info!(from = %self.from, to = %sms.to, parts, "SMS printed, not sent: the provider is `log`");
         if self.with_text {
             let mut out = std::io::stdout().lock();
-            let text = parcel.text.expose();
+            let text = sms.text.expose();
             // A closed standard output is no reason not to run.
-            let _ = writeln!(out, "SMS from {} to {}: {text}", self.from, parcel.to).and_then(|()| out.flush());
+            let _ = writeln!(out, "SMS from {} to {}: {text}", self.from, sms.to).and_then(|()| out.flush());
         }
-        self.say(ProviderEvent::Outcome { id: parcel.id, outcome: SubmitOutcome::Accepted { name: None } });
+        self.say(ProviderEvent::Outcome { id: sms.id, outcome: SubmitOutcome::Accepted { name: None } });
     }
 }

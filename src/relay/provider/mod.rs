@@ -155,7 +155,7 @@ impl WebhookAnswer {
 /// Somebody who carries short messages. Dropped, it ends.
 pub trait Provider: Send + Sync {
     /// Takes a parcel. Never waits; at most as many are unanswered as it takes ([`ProviderEvent::Takes`]), and to one number at most one.
-    fn submit(&self, parcel: OutgoingSms);
+    fn submit(&self, sms: OutgoingSms);
 
     /// What it said before [`ProviderEvent::Taken`] with this number is safe: whoever has sent it need not send it again.
     fn taken(&self, _number: u64) {}

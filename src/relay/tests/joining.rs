@@ -9,8 +9,9 @@ fn states(world: &World, call: CallId) -> Vec<(String, ReaderState)> {
     world.readers[&call].iter().map(|one| (one.number.clone(), one.state)).collect()
 }
 
+/// Whoever texts the join code of a device gets its chat after a member has said yes and the proof is kept.
 #[test]
-fn m7_whoever_texts_the_join_code_of_a_device_gets_its_chat_after_a_member_has_said_yes_and_the_proof_is_kept() {
+fn m7_whoever_texts_the_join_code_of_a_device_gets_its_chat() {
     let mut world = World::new(10);
     world.enters(ROOM, "demo", "Board");
     world.enters(OTHER, "demo", "Hall");
@@ -55,8 +56,9 @@ fn m7_whoever_texts_the_join_code_of_a_device_gets_its_chat_after_a_member_has_s
     assert_eq!(world.texts(), ["Example: you are in no meeting at the moment, so nobody has got your message."]);
 }
 
+/// Whoever is removed reads no more and the code they know is void.
 #[test]
-fn c2_whoever_is_removed_reads_no_more_and_the_code_they_know_is_void() {
+fn c2_whoever_is_removed_reads_no_more_and_the_code_they_know() {
     let mut world = World::new(10);
     world.enters(ROOM, "demo", "Board");
     let code = world.joins[&ROOM].clone();
@@ -91,8 +93,9 @@ fn c2_whoever_is_removed_reads_no_more_and_the_code_they_know_is_void() {
     assert_eq!(states(&world, ROOM).len(), 1);
 }
 
+/// Whom nobody confirms waits no longer than a quarter of an hour.
 #[test]
-fn m7_whom_nobody_confirms_waits_no_longer_than_a_quarter_of_an_hour() {
+fn m7_whom_nobody_confirms_waits_no_longer_than_a_quarter() {
     let mut world = World::new(10);
     world.enters(ROOM, "demo", "Board");
     let code = world.joins[&ROOM].clone();
@@ -109,8 +112,9 @@ fn m7_whom_nobody_confirms_waits_no_longer_than_a_quarter_of_an_hour() {
     assert_eq!(states(&world, ROOM), [("+49…01".to_owned(), ReaderState::On)]);
 }
 
+/// Join codes are not to be tried out and nobody is shut out by who tries.
 #[test]
-fn x2_join_codes_are_not_to_be_tried_out_and_nobody_is_shut_out_by_who_tries() {
+fn x2_join_codes_are_not_to_be_tried_out_and_nobody_is_shut() {
     let mut world = World::new(10);
     world.enters(ROOM, "demo", "Board");
     let right = world.joins[&ROOM].clone();

@@ -16,8 +16,9 @@ fn c2_nothing_is_sent_to_a_number_outside_the_allowed_prefixes() {
     assert_eq!(world.stopped, [true], "though a STOP is understood from everywhere");
 }
 
+/// A meeting has a limit a day that is told once and none of another meetings.
 #[test]
-fn c2_a_meeting_has_a_limit_a_day_that_is_told_once_and_none_of_another_meetings() {
+fn c2_a_meeting_has_a_limit_a_day_that_is_told_once_and_none() {
     let mut world = World::with(|settings| {
         settings.daily = DailyLimits { meeting: 20, all: 1000 };
         settings.segments.burst = 1000;
@@ -46,8 +47,9 @@ fn c2_a_meeting_has_a_limit_a_day_that_is_told_once_and_none_of_another_meetings
     assert_eq!(world.texts(), ["(81 lines left out) Alice: line 99"]);
 }
 
+/// Strangers get answers at a rate and leave the readers theirs.
 #[test]
-fn c2_strangers_get_answers_at_a_rate_and_leave_the_readers_theirs() {
+fn c2_strangers_get_answers_at_a_rate_and_leave_the_readers() {
     let mut world = World::new(10);
     world.subscribes(ROOM, number(1));
     for n in 1000..11_000 {
@@ -68,8 +70,9 @@ fn c2_strangers_get_answers_at_a_rate_and_leave_the_readers_theirs() {
     assert_eq!(world.texts().len(), 1, "a minute later there is room again");
 }
 
+/// What strangers send does not push out what is remembered of readers.
 #[test]
-fn c6_what_strangers_send_does_not_push_out_what_is_remembered_of_readers() {
+fn c6_what_strangers_send_does_not_push_out_what_is_remembered() {
     let mut world = World::new(10);
     world.subscribes(ROOM, number(1));
     let say = |world: &mut World, id: &str, from: u32| {

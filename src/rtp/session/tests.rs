@@ -41,8 +41,9 @@ fn s7_media_from_the_sdp_address_is_taken_at_once() {
     );
 }
 
+/// Behind nat two consecutive packets from the signalling ip fix the port.
 #[test]
-fn s7_behind_nat_two_consecutive_packets_from_the_signalling_ip_fix_the_port() {
+fn s7_behind_nat_two_consecutive_packets_from_the_signalling_ip() {
     run(
         "nat",
         SDP,
@@ -151,8 +152,9 @@ fn s7_a_new_offer_begins_anew_and_a_refresh_does_not() {
     assert_eq!((latch.latched(), latch.target(), latch.unproven()), (None, None, Some("192.168.1.20:4100".parse().unwrap())));
 }
 
+/// Nothing is sent to no address and mapped addresses are ipv4.
 #[test]
-fn s7_nothing_is_sent_to_no_address_and_mapped_addresses_are_ipv4() {
+fn s7_nothing_is_sent_to_no_address_and_mapped_addresses() {
     for nowhere in ["0.0.0.0:4000", "192.0.2.1:0"] {
         let trusted = Latch::new(nowhere.parse().unwrap(), NAT.parse().unwrap(), NamedSource::Trusted);
         assert_eq!((trusted.target(), latch(nowhere, NAT).unproven()), (None, None));
@@ -181,8 +183,9 @@ fn s7_no_history_ever_leads_to_a_third_ip() {
     }
 }
 
+/// An address that is only named is sent nothing before it has shown itself.
 #[test]
-fn s7_an_address_that_is_only_named_is_sent_nothing_before_it_has_shown_itself() {
+fn s7_an_address_that_is_only_named_is_sent_nothing() {
     let begin = start();
     let (here, there): (IpAddr, SocketAddr) = (NAT.parse().unwrap(), "198.51.100.1:4000".parse().unwrap());
     let mut named = Latch::new(there, here, NamedSource::Unproven);

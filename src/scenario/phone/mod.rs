@@ -94,7 +94,7 @@ pub(super) struct Line {
     /// The rest of what its keys send: RTP payload, whether it is the first packet, and at which timestamp.
     keys: VecDeque<Option<([u8; 4], bool)>>,
     key_began: u32,
-    pub(super) ear: Ear,
+    pub(super) listener: Ear,
     pub(super) got: Vec<Got>,
     ticks: u32,
     silent: bool,
@@ -230,7 +230,7 @@ impl Line {
         if datagram[1] & 0x7F == self.payload_type() {
             let mut samples = Vec::new();
             self.decoder.decode(&datagram[12..], &mut samples).expect("our codec");
-            self.ear.hear(at, &samples);
+            self.listener.hear(at, &samples);
         }
     }
 
@@ -363,7 +363,7 @@ impl Phone {
             ssrc: u32::from(host[3]) << 16 | 7,
             keys: VecDeque::new(),
             key_began: 0,
-            ear: Ear::new(row.sample_rate),
+            listener: Ear::new(row.sample_rate),
             got: Vec::new(),
             ticks: 0,
             silent: false,

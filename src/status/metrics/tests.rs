@@ -64,8 +64,9 @@ fn o5_a_scrape_says_what_is_up_and_what_has_been() {
     assert!(text.ends_with("# EOF\n"), "{text}");
 }
 
+/// A scrape publishes the head and says when the ledger is broken.
 #[test]
-fn n8_a_scrape_publishes_the_head_and_says_when_the_ledger_is_broken() {
+fn n8_a_scrape_publishes_the_head_and_says_when_the_ledger() {
     let head = LedgerHead { count: 9, hash: [0xab; 32], key: Some([1; 32]) };
     let outcome = Err(VerifyError::Broken(Broken { at: 5, why: BrokenReason::Changed }));
     let ledger = LedgerStatus { head, waiting: 2, stuck: true, verified: Some(Verification { at: 5000, outcome }) };
@@ -82,8 +83,9 @@ fn n8_a_scrape_publishes_the_head_and_says_when_the_ledger_is_broken() {
     }
 }
 
+/// Every metric is listed for the administrator and nothing else is.
 #[test]
-fn o5_every_metric_is_listed_for_the_administrator_and_nothing_else_is() {
+fn o5_every_metric_is_listed_for_the_administrator_and_nothing() {
     let base = |name: &String| {
         let ends = ["_bucket", "_sum", "_count"].into_iter().find_map(|end| name.strip_suffix(end));
         ends.unwrap_or(name).to_owned()
@@ -99,8 +101,9 @@ fn o5_every_metric_is_listed_for_the_administrator_and_nothing_else_is() {
     assert_eq!(listed, scraped);
 }
 
+/// Every query of the dashboard and of the rules asks for what there is.
 #[test]
-fn o5_every_query_of_the_dashboard_and_of_the_rules_asks_for_what_there_is() {
+fn o5_every_query_of_the_dashboard_and_of_the_rules_asks() {
     let known = sampled();
     let dashboard: serde_json::Value = serde_json::from_str(&file("grafana/roomgate.json")).expect("JSON");
     let panels = dashboard["panels"].as_array().expect("panels");

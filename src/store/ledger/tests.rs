@@ -131,8 +131,9 @@ fn n8_removed_swapped_and_inserted_lines_are_found() {
     }
 }
 
+/// Lines cut off are found by the head beside the store and by one from elsewhere.
 #[test]
-fn n8_lines_cut_off_are_found_by_the_head_beside_the_store_and_by_one_from_elsewhere() {
+fn n8_lines_cut_off_are_found_by_the_head_beside_the_store() {
     let (place, head) = Place::with_lines(5);
     place.tamper("DELETE FROM ledger WHERE sequence > 4");
     assert_eq!(place.verify(&[]), Err((5, BrokenReason::Cut)), "by whoever forgot the file beside it");
@@ -158,8 +159,9 @@ fn n8_a_ledger_that_was_taken_away_is_missed() {
     assert_eq!(place.verify(&[head]), Err((2, BrokenReason::Cut)));
 }
 
+/// Whoever has the key of now cannot sign for an epoch before.
 #[test]
-fn n8_whoever_has_the_key_of_now_cannot_sign_for_an_epoch_before() {
+fn n8_whoever_has_the_key_of_now_cannot_sign_for_an_epoch() {
     let (place, first) = Place::with_lines(2);
     drop(place.open());
     // Back to the end of the first epoch, whose key is gone: nothing can be its successor.
@@ -212,8 +214,9 @@ fn n8_consents_and_deletions_are_lines_with_masked_numbers() {
     assert_eq!(place.verify(&[]), Err((2, BrokenReason::Changed)));
 }
 
+/// Lines that a full disk refuses are kept and written when there is room.
 #[test]
-fn n8_lines_that_a_full_disk_refuses_are_kept_and_written_when_there_is_room() {
+fn n8_lines_that_a_full_disk_refuses_are_kept_and_written() {
     let (place, before) = Place::with_lines(3);
     let mut store = place.open();
     let pages: i64 = store.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
@@ -282,8 +285,9 @@ fn of_an_earlier_version() -> Place {
     place
 }
 
+/// Lines of an earlier version stay as they are and the chain commits to them.
 #[test]
-fn n8_lines_of_an_earlier_version_stay_as_they_are_and_the_chain_commits_to_them() {
+fn n8_lines_of_an_earlier_version_stay() {
     let published: LedgerHead = "2:7f410f0665299081ec076ec5cc03e327f6e5ab00b11f15113632d84654ea9b03".parse().unwrap();
     let place = of_an_earlier_version();
     let mut store = place.open();

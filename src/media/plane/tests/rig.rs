@@ -67,7 +67,7 @@ pub(super) struct Phone {
     encoder: Box<dyn Encoder>,
     decoder: Box<dyn Decoder>,
     hum: Option<Sine>,
-    ear: Vec<i16>,
+    listener: Vec<i16>,
     heard: Receiver<PortEvent>,
     /// In which of the eight steps of a frame it sends.
     phase: u32,
@@ -149,14 +149,14 @@ impl Phone {
     }
 
     /// What it has heard since it was asked last.
-    pub(super) fn ear(&mut self) -> Vec<i16> {
-        std::mem::take(&mut self.ear)
+    pub(super) fn listener(&mut self) -> Vec<i16> {
+        std::mem::take(&mut self.listener)
     }
 
     /// The level at which it has heard `freq` since it was asked last.
     pub(super) fn hears(&mut self, freqs: &[f32]) -> Vec<f32> {
         let rate = self.rate();
-        tone_detector::heard(&self.ear(), rate, freqs)
+        tone_detector::heard(&self.listener(), rate, freqs)
     }
 
     /// What its call was told since it was asked last.
@@ -187,7 +187,7 @@ impl Phone {
         let packet = Packet::parse(datagram).expect("RTP");
         let payload = packet.payload.to_vec();
         if packet.pt == self.profile.payload_type_send {
-            self.decoder.decode(&payload, &mut self.ear).expect("our own codec");
+            self.decoder.decode(&payload, &mut self.listener).expect("our own codec");
         }
         self.got.push(Got { at, seq: packet.seq, timestamp: packet.timestamp, ssrc: packet.ssrc, payload });
     }
@@ -247,7 +247,7 @@ impl Rig {
             encoder: codec.encoder(EncoderSettings::default()).expect("a codec"),
             decoder: codec.decoder().expect("a codec"),
             hum: None,
-            ear: Vec::new(),
+            listener: Vec::new(),
             heard,
             phase: (3 * u32::from(number) + 1) % 8,
         });
@@ -340,11 +340,11 @@ impl Rig {
     pub(super) fn settle(&mut self, milliseconds: u64) {
         self.run(milliseconds);
         for phone in &mut self.phones {
-            phone.ear();
+            phone.listener();
             phone.got.clear();
         }
         for (_, browser) in &mut self.browsers {
-            browser.ear();
+            browser.listener();
         }
     }
 

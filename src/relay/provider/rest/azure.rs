@@ -98,19 +98,19 @@ impl Azure {
 }
 
 impl RestDialect for Azure {
-    fn request(&self, parcel: &OutgoingSms, now: SystemTime) -> Option<Request<Bytes>> {
+    fn request(&self, sms: &OutgoingSms, now: SystemTime) -> Option<Request<Bytes>> {
         let uri: Uri = format!("{}/sms?api-version={VERSION}", self.settings.endpoint).parse().ok()?;
-        let (date, created) = (httpdate::fmt_http_date(now), httpdate::fmt_http_date(parcel.created));
+        let (date, created) = (httpdate::fmt_http_date(now), httpdate::fmt_http_date(sms.created));
         let recipient = Recipient {
-            to: parcel.to.expose(),
+            to: sms.to.expose(),
             // The service sends what it gets twice under one of these only once.
-            repeatability_request_id: &parcel.reference,
+            repeatability_request_id: &sms.reference,
             repeatability_first_sent: &created,
         };
         let message = json!({
             "from": self.from.expose(),
             "smsRecipients": [recipient],
-            "message": parcel.text.expose(),
+            "message": sms.text.expose(),
             "smsSendOptions": { "enableDeliveryReport": true },
         });
         let body = serde_json::to_vec(&message).ok()?;
@@ -119,7 +119,7 @@ impl RestDialect for Azure {
         signed.into_iter().fold(request, |request, (name, value)| request.header(name, value)).body(body.into()).ok()
     }
 
-    fn verdict(&self, parcel: &OutgoingSms, status: StatusCode, body: &[u8]) -> SubmitVerdict {
+    fn verdict(&self, sms: &OutgoingSms, status: StatusCode, body: &[u8]) -> SubmitVerdict {
         let result = serde_json::from_slice::<Results>(body).ok().and_then(|results| results.value.into_iter().next());
         match (status, result) {
             (StatusCode::ACCEPTED, Some(result)) if result.successful => {
@@ -128,11 +128,11 @@ impl RestDialect for Azure {
             (StatusCode::ACCEPTED, Some(result)) => match result.http_status_code {
                 429 | 503 => SubmitVerdict::Rest,
                 500..=599 => SubmitVerdict::Ended(SubmitOutcome::Unknown),
-                code => refusal(parcel, StatusCode::from_u16(code).unwrap_or(status), result.repeatability_result.as_deref()),
+                code => refusal(sms, StatusCode::from_u16(code).unwrap_or(status), result.repeatability_result.as_deref()),
             },
             // Something that stands between, or half an answer.
             (status, _) if status.is_success() => SubmitVerdict::Ended(SubmitOutcome::Unknown),
-            (status, _) => refusal(parcel, status, None),
+            (status, _) => refusal(sms, status, None),
         }
     }
 
@@ -199,10 +199,10 @@ fn field<'a>(data: &'a Value, name: &str) -> Option<&'a str> {
 }
 
 /// A refusal of what was sent again may be one of the repetition (OASIS Repeatable Requests 1.0): it says nothing of the first try.
-fn refusal(parcel: &OutgoingSms, status: StatusCode, repeatability: Option<&str>) -> SubmitVerdict {
+fn refusal(sms: &OutgoingSms, status: StatusCode, repeatability: Option<&str>) -> SubmitVerdict {
     let of_repetition = matches!(status, StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED)
         || repeatability.is_some_and(|result| result.eq_ignore_ascii_case("rejected"));
-    if parcel.again && of_repetition { SubmitVerdict::Ended(SubmitOutcome::Unknowable) } else { refused(status, None) }
+    if sms.again && of_repetition { SubmitVerdict::Ended(SubmitOutcome::Unknowable) } else { refused(status, None) }
 }
 
 /// As the `Host` field says it: without a port that is the usual one (RFC 9110 section 4.2.3).

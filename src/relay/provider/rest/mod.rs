@@ -79,10 +79,10 @@ impl Trouble {
 /// What one service wants to hear, and what it says.
 pub(super) trait RestDialect: Send + Sync {
     /// The request that submits a parcel; `None`: it cannot be written.
-    fn request(&self, parcel: &OutgoingSms, now: SystemTime) -> Option<Request<Bytes>>;
+    fn request(&self, sms: &OutgoingSms, now: SystemTime) -> Option<Request<Bytes>>;
 
     /// What an answer of this status and body says of a parcel; only of those that speak of the parcel.
-    fn verdict(&self, parcel: &OutgoingSms, status: StatusCode, body: &[u8]) -> SubmitVerdict;
+    fn verdict(&self, sms: &OutgoingSms, status: StatusCode, body: &[u8]) -> SubmitVerdict;
 
     /// What the service has called us for.
     fn webhook(&self, call: &WebhookCall, now: SystemTime) -> WebhookAnswer;
@@ -131,12 +131,12 @@ impl RestProvider {
 }
 
 impl Provider for RestProvider {
-    fn submit(&self, parcel: OutgoingSms) {
+    fn submit(&self, sms: OutgoingSms) {
         let shared = Arc::clone(&self.0);
         tokio::spawn(async move {
-            let outcome = shared.ask(&parcel).await;
+            let outcome = shared.ask(&sms).await;
             // Without anybody who listens the daemon stops.
-            let _ = shared.events.send(ProviderEvent::Outcome { id: parcel.id, outcome }).await;
+            let _ = shared.events.send(ProviderEvent::Outcome { id: sms.id, outcome }).await;
         });
     }
 
@@ -152,11 +152,11 @@ impl Provider for RestProvider {
 }
 
 impl Shared {
-    async fn ask(self: &Arc<Self>, parcel: &OutgoingSms) -> SubmitOutcome {
+    async fn ask(self: &Arc<Self>, sms: &OutgoingSms) -> SubmitOutcome {
         if self.rests.load(Ordering::Relaxed) {
             return SubmitOutcome::Later;
         }
-        let Some(request) = self.dialect.request(parcel, SystemTime::now()) else {
+        let Some(request) = self.dialect.request(sms, SystemTime::now()) else {
             return SubmitOutcome::Refused("it cannot be written for this service".to_owned());
         };
         let (head, body) = request.into_parts();
@@ -180,12 +180,12 @@ impl Shared {
         let (head, body) = answer.into_parts();
         let body = tokio::time::timeout(ANSWERS_WITHIN, Limited::new(body, LARGEST_ANSWER).collect()).await;
         let body = body.ok().and_then(Result::ok).map(http_body_util::Collected::to_bytes).unwrap_or_default();
-        self.answered(parcel, head.status, &head.headers, &body)
+        self.answered(sms, head.status, &head.headers, &body)
     }
 
-    fn answered(self: &Arc<Self>, parcel: &OutgoingSms, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> SubmitOutcome {
+    fn answered(self: &Arc<Self>, sms: &OutgoingSms, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> SubmitOutcome {
         let verdict = match concern(status) {
-            Concern::Parcel => self.dialect.verdict(parcel, status, body),
+            Concern::Parcel => self.dialect.verdict(sms, status, body),
             Concern::Pace => SubmitVerdict::Rest,
             Concern::Time => return SubmitOutcome::Later,
             Concern::Us => {

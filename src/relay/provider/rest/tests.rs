@@ -22,7 +22,7 @@ fn own() -> PhoneNumber {
     PhoneNumber::parse("+12025550100").expect("a number")
 }
 
-fn parcel(text: &str) -> OutgoingSms {
+fn sms(text: &str) -> OutgoingSms {
     let to = PhoneNumber::parse("+491715550101").expect("a number");
     let reference = "00000000-0000-8000-8000-000000000001".to_owned();
     OutgoingSms { id: 1, reference, to, text: text.to_owned().into(), cut: None, created: TODAY, again: false }
@@ -57,7 +57,7 @@ fn call(url: &str, headers: &[(&str, &str)], body: &str) -> WebhookCall {
 
 /// The example that Twilio has published with its token, its address and its parameters.
 #[test]
-fn c10_the_signature_that_twilio_has_published_is_accepted_and_any_change_is_not() {
+fn c10_the_signature_that_twilio_has_published_is_accepted() {
     let body = "CallSid=CA1234567890ABCDE&Caller=%2B14158675309&Digits=1234&From=%2B14158675309&To=%2B18005551212";
     let url = "https://mycompany.com/myapp.php?foo=1&bar=2";
     let form = ("content-type", "application/x-www-form-urlencoded");
@@ -81,13 +81,13 @@ fn c10_the_signature_that_twilio_has_published_is_accepted_and_any_change_is_not
 
 #[test]
 fn c10_twilio_is_asked_by_form_and_its_no_is_for_good() {
-    let request = twilio("t").request(&parcel("10 € & more"), TODAY).expect("a request");
+    let request = twilio("t").request(&sms("10 € & more"), TODAY).expect("a request");
     assert_eq!(request.uri(), "https://api.example/2010-04-01/Accounts/AC1/Messages.json");
     let body = "To=%2B491715550101&From=%2B12025550100&Body=10+%E2%82%AC+%26+more\
                 &StatusCallback=https%3A%2F%2Fmeet.example%2Fwebhooks%2Fsms%2Fx";
     assert_eq!(request.body(), body);
     assert_eq!(request.headers()["authorization"], "Basic QUMxOnQ=");
-    let says = |status, body: &str| twilio("t").verdict(&parcel(""), status, body.as_bytes());
+    let says = |status, body: &str| twilio("t").verdict(&sms(""), status, body.as_bytes());
     let name = Some("SM1".to_owned());
     assert_eq!(says(StatusCode::CREATED, "{\"sid\":\"SM1\"}"), SubmitVerdict::Ended(SubmitOutcome::Accepted { name }));
     let no = SubmitVerdict::Ended(SubmitOutcome::Refused("status 400, code 21610".to_owned()));
@@ -97,7 +97,7 @@ fn c10_twilio_is_asked_by_form_and_its_no_is_for_good() {
 
 /// What came as JSON is covered by the signature through its digest in the address: another body under the same address is a forgery.
 #[test]
-fn c10_a_json_body_that_was_changed_under_a_right_signature_of_its_address_is_refused() {
+fn c10_a_json_body_that_was_changed_under_a_right_signature() {
     let body = r#"{"MessageSid":"SM1","From":"+491715550101","Body":"yes"}"#;
     let digest: String = sha2::Sha256::digest(body).iter().map(|octet| format!("{octet:02x}")).collect();
     let url = format!("https://meet.example/webhooks/sms/x?bodySHA256={digest}");
@@ -113,14 +113,15 @@ fn c10_a_json_body_that_was_changed_under_a_right_signature_of_its_address_is_re
     assert_eq!(twilio("t").webhook(&call(bare, &headers, body), TODAY).status, StatusCode::FORBIDDEN);
 }
 
+/// Azure gets what is signed with date host and digest and a reference that it knows again.
 #[test]
-fn c10_azure_gets_what_is_signed_with_date_host_and_digest_and_a_reference_that_it_knows_again() {
-    let request = azure().request(&parcel("hello"), TODAY + Duration::from_secs(1)).expect("a request");
+fn c10_azure_gets_what_is_signed_with_date_host_and_digest() {
+    let request = azure().request(&sms("hello"), TODAY + Duration::from_secs(1)).expect("a request");
     assert_eq!(request.uri(), "https://example.communication.azure.com/sms?api-version=2021-03-07");
     assert_eq!(request.headers()["x-ms-date"], "Thu, 01 Jan 1970 00:00:01 GMT");
     let body = std::str::from_utf8(request.body()).expect("JSON");
     assert!(body.contains("\"repeatabilityRequestId\":\"00000000-0000-8000-8000-000000000001\""), "{body}");
-    let says = |body: &str| azure().verdict(&parcel(""), StatusCode::ACCEPTED, body.as_bytes());
+    let says = |body: &str| azure().verdict(&sms(""), StatusCode::ACCEPTED, body.as_bytes());
     let result = |status: u16| {
         format!(
             "{{\"value\":[{{\"to\":\"x\",\"messageId\":\"m1\",\"httpStatusCode\":{status},\"successful\":{}}}]}}",
@@ -136,9 +137,9 @@ fn c10_azure_gets_what_is_signed_with_date_host_and_digest_and_a_reference_that_
 
 /// OASIS Repeatable Requests 1.0: the id and the date of a repeat are those of the first try, and a repeat can be refused as one.
 #[test]
-fn c7_azure_sees_a_repeat_as_one_and_its_no_to_the_repetition_says_nothing_of_the_first_try() {
+fn c7_azure_sees_a_repeat_as_one_and_its_no_to_the_repetition() {
     let hour = Duration::from_secs(3600);
-    let again = OutgoingSms { created: TODAY + hour, again: true, ..parcel("hello") };
+    let again = OutgoingSms { created: TODAY + hour, again: true, ..sms("hello") };
     let sent = |now| azure().request(&again, now).expect("a request").body().clone();
     assert_eq!(sent(TODAY + hour), sent(TODAY + 2 * hour), "also another day the same");
     let text = String::from_utf8(sent(TODAY).to_vec()).expect("JSON");
@@ -146,20 +147,20 @@ fn c7_azure_sees_a_repeat_as_one_and_its_no_to_the_repetition_says_nothing_of_th
     let refused = |status: u16| SubmitVerdict::Ended(SubmitOutcome::Refused(format!("status {status}")));
     let body = r#"{"value":[{"to":"x","httpStatusCode":400,"repeatabilityResult":"Rejected","successful":false}]}"#;
     for (status, code, body) in [(409, 409, ""), (412, 412, ""), (202, 400, body)] {
-        let verdict = |parcel| azure().verdict(parcel, StatusCode::from_u16(status).expect("a status"), body.as_bytes());
+        let verdict = |sms| azure().verdict(sms, StatusCode::from_u16(status).expect("a status"), body.as_bytes());
         assert_eq!(verdict(&again), SubmitVerdict::Ended(SubmitOutcome::Unknowable), "{status}");
-        assert_eq!(verdict(&parcel("hello")), refused(code), "{status}");
+        assert_eq!(verdict(&sms("hello")), refused(code), "{status}");
     }
     assert_eq!(azure().verdict(&again, StatusCode::BAD_REQUEST, b""), refused(400), "what is wrong with it was wrong before");
 }
 
 /// Signed is the host as the request's own field says it.
 #[test]
-fn c10_the_usual_port_in_an_endpoint_changes_nothing_that_azure_signs() {
+fn c10_the_usual_port_in_an_endpoint_changes_nothing_that_azure() {
     let signature = |endpoint: &str| {
         let (access_key, webhook_key) = (Redacted::new(b"key".to_vec()), String::new().into());
         let azure = Azure::new(AzureSettings { endpoint: endpoint.to_owned(), access_key, webhook_key }, own());
-        azure.request(&parcel("hello"), TODAY).expect("a request").headers()["authorization"].clone()
+        azure.request(&sms("hello"), TODAY).expect("a request").headers()["authorization"].clone()
     };
     let plain = signature("https://example.communication.azure.com");
     assert_eq!(plain, AZURE_SAYS);
@@ -167,8 +168,9 @@ fn c10_the_usual_port_in_an_endpoint_changes_nothing_that_azure_signs() {
     assert_ne!(signature("https://example.communication.azure.com:444"), plain);
 }
 
+/// Events of event grid come in bundles twice and in any order.
 #[test]
-fn c10_events_of_event_grid_come_in_bundles_twice_and_in_any_order() {
+fn c10_events_of_event_grid_come_in_bundles_twice() {
     let hook = "https://meet.example/webhooks/sms/x?key=grid";
     let received = r#"{"id":"1","eventType":"Microsoft.Communication.SMSReceived","data":{"messageId":"m1","from":"491715550101","message":"hello"}}"#;
     let report = r#"{"id":"2","eventType":"Microsoft.Communication.SMSDeliveryReportReceived","data":{"MessageId":"m0","DeliveryStatus":"Failed"}}"#;
@@ -212,7 +214,7 @@ fn by_sha1(key: &str, text: &str) -> String {
 /// What we sign we would accept: with the same clock, and for five minutes.
 #[test]
 fn c10_a_signed_message_is_taken_while_it_is_fresh_and_no_other() {
-    let request = webhook().request(&parcel("hello"), TODAY + Duration::from_secs(1_000)).expect("a request");
+    let request = webhook().request(&sms("hello"), TODAY + Duration::from_secs(1_000)).expect("a request");
     let signature = request.headers()["roomgate-signature"].to_str().expect("text").to_owned();
     assert_eq!(request.headers()["idempotency-key"], "00000000-0000-8000-8000-000000000001");
     let body = std::str::from_utf8(request.body()).expect("JSON");
@@ -223,8 +225,8 @@ fn c10_a_signed_message_is_taken_while_it_is_fresh_and_no_other() {
     // It is signed; that it is no message to us is another matter.
     assert_eq!([at(1_000, body), at(1_300, body), at(700, body)], [StatusCode::BAD_REQUEST; 3]);
     assert_eq!([at(1_301, body), at(699, body), at(1_000, &body[1..])], [StatusCode::FORBIDDEN; 3]);
-    let says = |status, body: &str| webhook().verdict(&parcel(""), status, body.as_bytes());
-    let known = SubmitVerdict::Ended(SubmitOutcome::Accepted { name: Some(parcel("").reference) });
+    let says = |status, body: &str| webhook().verdict(&sms(""), status, body.as_bytes());
+    let known = SubmitVerdict::Ended(SubmitOutcome::Accepted { name: Some(sms("").reference) });
     assert_eq!((says(StatusCode::CONFLICT, ""), says(StatusCode::NO_CONTENT, "")), (known.clone(), known));
 }
 
@@ -243,7 +245,7 @@ fn the_schema_of_the_webhook_is_kept_true() {
         assert_eq!(required.len(), names.len(), "{of}: all are required");
         names
     };
-    let request = webhook().request(&parcel("hello"), TODAY).expect("a request");
+    let request = webhook().request(&sms("hello"), TODAY).expect("a request");
     let sent: serde_json::Value = serde_json::from_slice(request.body()).expect("JSON");
     let mut sent: Vec<_> = sent.as_object().expect("an object").keys().cloned().collect();
     sent.sort();
@@ -277,8 +279,9 @@ fn c7_what_a_status_says_of_us_costs_no_message() {
     assert_eq!(of(408), Concern::Time);
 }
 
+/// A service says when it wants to be asked again in seconds or by a date.
 #[test]
-fn a_service_says_when_it_wants_to_be_asked_again_in_seconds_or_by_a_date() {
+fn a_service_says_when_it_wants_to_be_asked_again_in_seconds() {
     let after = |value: &'static str| {
         let headers = HeaderMap::from_iter([(header::RETRY_AFTER, HeaderValue::from_static(value))]);
         retry_after(&headers, TODAY + Duration::from_secs(60))
@@ -297,7 +300,7 @@ async fn c7_a_connection_that_is_never_made_has_taken_no_message() {
     let (events, mut said) = mpsc::channel(8);
     let rest = RestProvider::open(Box::new(dialect), None, events).expect("a client");
     assert_eq!(said.recv().await, Some(ProviderEvent::Takes(TAKES)));
-    rest.submit(parcel("hello"));
+    rest.submit(sms("hello"));
     assert_eq!(said.recv().await, Some(ProviderEvent::Outcome { id: 1, outcome: SubmitOutcome::Later }));
 }
 
@@ -321,7 +324,7 @@ proptest! {
                 let mut known = call.clone();
                 known.url = "https://meet.example/?key=grid".to_owned();
                 prop_assert!(azure().webhook(&known, TODAY).status != StatusCode::FORBIDDEN);
-                let _ = (twilio("t").verdict(&parcel(""), StatusCode::OK, &call.body), azure().verdict(&parcel(""), StatusCode::ACCEPTED, &call.body));
+                let _ = (twilio("t").verdict(&sms(""), StatusCode::OK, &call.body), azure().verdict(&sms(""), StatusCode::ACCEPTED, &call.body));
             }
         }
     }

@@ -117,11 +117,11 @@ fn fate(status: &str) -> DeliveryOutcome {
 }
 
 impl RestDialect for Twilio {
-    fn request(&self, parcel: &OutgoingSms, _: SystemTime) -> Option<Request<Bytes>> {
+    fn request(&self, sms: &OutgoingSms, _: SystemTime) -> Option<Request<Bytes>> {
         let TwilioSettings { api, account, token, callback } = &self.settings;
         let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("To", parcel.to.expose()).append_pair("From", self.from.expose());
-        form.append_pair("Body", parcel.text.expose());
+        form.append_pair("To", sms.to.expose()).append_pair("From", self.from.expose());
+        form.append_pair("Body", sms.text.expose());
         if let Some(callback) = callback {
             form.append_pair("StatusCallback", callback);
         }

@@ -103,8 +103,8 @@ fn octets(hex: &str) -> Option<Vec<u8>> {
 }
 
 impl RestDialect for Webhook {
-    fn request(&self, parcel: &OutgoingSms, now: SystemTime) -> Option<Request<Bytes>> {
-        let OutgoingSms { reference, to, text, .. } = parcel;
+    fn request(&self, sms: &OutgoingSms, now: SystemTime) -> Option<Request<Bytes>> {
+        let OutgoingSms { reference, to, text, .. } = sms;
         let (from, to) = (self.from.expose(), to.expose());
         let body = serde_json::to_vec(&Outgoing { version: 1, id: reference, from, to, text: text.expose() }).ok()?;
         Request::builder()
@@ -118,12 +118,12 @@ impl RestDialect for Webhook {
             .ok()
     }
 
-    fn verdict(&self, parcel: &OutgoingSms, status: StatusCode, body: &[u8]) -> SubmitVerdict {
+    fn verdict(&self, sms: &OutgoingSms, status: StatusCode, body: &[u8]) -> SubmitVerdict {
         if !status.is_success() && status != StatusCode::CONFLICT {
             return refused(status, None);
         }
         let named = serde_json::from_slice::<Taken>(body).ok().and_then(|taken| taken.id);
-        SubmitVerdict::Ended(SubmitOutcome::Accepted { name: Some(named.unwrap_or_else(|| parcel.reference.clone())) })
+        SubmitVerdict::Ended(SubmitOutcome::Accepted { name: Some(named.unwrap_or_else(|| sms.reference.clone())) })
     }
 
     fn webhook(&self, call: &WebhookCall, now: SystemTime) -> WebhookAnswer {

@@ -83,9 +83,9 @@ impl SmppProvider {
 }
 
 impl Provider for SmppProvider {
-    fn submit(&self, parcel: OutgoingSms) {
+    fn submit(&self, sms: OutgoingSms) {
         // At most a window is unanswered, and the task answers for each that it takes; without it nobody waits for an answer.
-        if self.orders.try_send(Order::Submit(parcel)).is_err() {
+        if self.orders.try_send(Order::Submit(sms)).is_err() {
             tracing::error!("an SMS waits for the next start: the SMPP task is gone");
         }
     }
@@ -138,7 +138,7 @@ impl Task {
                 tokio::select! {
                     () = tokio::time::sleep_until(again.into()) => break,
                     order = orders.recv() => match order {
-                        Some(Order::Submit(parcel)) => self.say(ProviderEvent::Outcome { id: parcel.id, outcome: SubmitOutcome::Later }).await,
+                        Some(Order::Submit(sms)) => self.say(ProviderEvent::Outcome { id: sms.id, outcome: SubmitOutcome::Later }).await,
                         Some(Order::Taken(_)) => {}
                         None => return,
                     },
@@ -197,7 +197,7 @@ impl Task {
                     }
                 },
                 order = orders.recv(), if !ending => match order {
-                    Some(Order::Submit(parcel)) => session.handle(machine::now(), SmppInput::Submit(parcel)),
+                    Some(Order::Submit(sms)) => session.handle(machine::now(), SmppInput::Submit(sms)),
                     Some(Order::Taken(number)) => {
                         if let Some(sequence) = self.sequence(number) {
                             session.handle(machine::now(), SmppInput::Taken(sequence));
@@ -216,7 +216,7 @@ impl Task {
         if !unanswered.is_empty()
             && let Some(unsaid) = self.logs.unanswered.says(machine::now())
         {
-            tracing::warn!(parcels = unanswered.len(), unsaid, "unanswered when the SMPP session ended");
+            tracing::warn!(messages = unanswered.len(), unsaid, "unanswered when the SMPP session ended");
         }
         for id in unanswered {
             self.say(ProviderEvent::Outcome { id, outcome: SubmitOutcome::Unknown }).await;

@@ -27,10 +27,10 @@ const RECEIPTS: [u8; 2] = [0x04, 0x20];
 const RECEIPT_WANTED: u8 = 0x01;
 
 /// What travels of a parcel.
-fn user_data(parcel: &OutgoingSms) -> (Coding, bool, Vec<u8>) {
-    let cut = parcel.cut;
-    let coding = cut.map_or_else(|| segment::coding(parcel.text.expose()), |cut| cut.coding);
-    let octets = Segment { coding, text: parcel.text.expose().clone() }.octets();
+fn user_data(sms: &OutgoingSms) -> (Coding, bool, Vec<u8>) {
+    let cut = sms.cut;
+    let coding = cut.map_or_else(|| segment::coding(sms.text.expose()), |cut| cut.coding);
+    let octets = Segment { coding, text: sms.text.expose().clone() }.octets();
     match cut {
         // TS 23.040 section 9.2.3.24.1: concatenated short messages, 8-bit reference.
         Some(PartInfo { reference, total, number, .. }) if total > 1 => {
@@ -62,16 +62,16 @@ pub(super) fn bind(login: &SmppLogin) -> Pdu {
 }
 
 /// A parcel that is submitted again carries the same `user_message_reference` (section 5.3.2.17), by which a centre can know it (C-7).
-pub(super) fn submit(from: &PhoneNumber, parcel: &OutgoingSms) -> Pdu {
-    let (coding, joined, octets) = user_data(parcel);
-    let reference = u16::try_from(parcel.id & 0xFFFF).unwrap_or_default();
+pub(super) fn submit(from: &PhoneNumber, sms: &OutgoingSms) -> Pdu {
+    let (coding, joined, octets) = user_data(sms);
+    let reference = u16::try_from(sms.id & 0xFFFF).unwrap_or_default();
     let submit = SubmitSm::builder()
         .source_addr_ton(Ton::International)
         .source_addr_npi(Npi::Isdn)
         .source_addr(address(from))
         .dest_addr_ton(Ton::International)
         .dest_addr_npi(Npi::Isdn)
-        .destination_addr(address(&parcel.to))
+        .destination_addr(address(&sms.to))
         .esm_class(EsmClass::from(if joined { UDHI } else { 0 }))
         .registered_delivery(RegisteredDelivery::from(RECEIPT_WANTED))
         .data_coding(match coding {

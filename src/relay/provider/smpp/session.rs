@@ -225,14 +225,14 @@ impl SmppSession {
         self.outputs.push_back(SmppOutput::Outcome(id, outcome));
     }
 
-    fn submit(&mut self, now: Instant, parcel: &OutgoingSms) {
+    fn submit(&mut self, now: Instant, sms: &OutgoingSms) {
         let rests = self.rests_until.is_some_and(|until| until > now);
         if self.state != State::Bound || rests || self.unanswered.len() >= self.settings.window {
             // It was given while this was on its way to whoever gave it.
-            return self.outputs.push_back(SmppOutput::Outcome(parcel.id, SubmitOutcome::Later));
+            return self.outputs.push_back(SmppOutput::Outcome(sms.id, SubmitOutcome::Later));
         }
-        let sequence = self.ask(pdu::submit(&self.from, parcel));
-        self.unanswered.insert(sequence, (parcel.id, now));
+        let sequence = self.ask(pdu::submit(&self.from, sms));
+        self.unanswered.insert(sequence, (sms.id, now));
     }
 
     fn delivered(&mut self, now: Instant, delivery: Delivery) {
@@ -281,12 +281,12 @@ impl Machine for SmppSession {
 
     fn handle(&mut self, now: Instant, input: SmppInput) {
         match input {
-            SmppInput::Submit(parcel) if self.state == State::Closed => {
-                self.outputs.push_back(SmppOutput::Outcome(parcel.id, SubmitOutcome::Later));
+            SmppInput::Submit(sms) if self.state == State::Closed => {
+                self.outputs.push_back(SmppOutput::Outcome(sms.id, SubmitOutcome::Later));
             }
             _ if self.state == State::Closed => {}
             SmppInput::Frame(frame) => self.frame(now, frame),
-            SmppInput::Submit(parcel) => self.submit(now, &parcel),
+            SmppInput::Submit(sms) => self.submit(now, &sms),
             SmppInput::Taken(sequence) => self.taken(sequence),
             SmppInput::Unbind if self.state == State::Bound => {
                 self.ask(Pdu::Unbind);

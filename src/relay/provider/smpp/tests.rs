@@ -20,7 +20,7 @@ fn number(last: u32) -> PhoneNumber {
     PhoneNumber::parse(&format!("+4917155{last:05}")).expect("a number")
 }
 
-fn parcel(id: u64, text: &str, cut: Option<PartInfo>) -> OutgoingSms {
+fn sms(id: u64, text: &str, cut: Option<PartInfo>) -> OutgoingSms {
     let (to, created) = (number(1), SystemTime::UNIX_EPOCH);
     OutgoingSms { id, reference: format!("r{id}"), to, text: Redacted::new(text.to_owned()), cut, created, again: false }
 }
@@ -88,8 +88,8 @@ impl World {
         Ok(())
     }
 
-    fn submits(&mut self, parcel: OutgoingSms) -> u32 {
-        self.session.handle(self.now, SmppInput::Submit(parcel));
+    fn submits(&mut self, sms: OutgoingSms) -> u32 {
+        self.session.handle(self.now, SmppInput::Submit(sms));
         self.drain();
         self.got.last().expect("a submit").sequence_number()
     }
@@ -135,11 +135,12 @@ fn accepted(id: &'static [u8]) -> Pdu {
     Pdu::SubmitSmResp(SubmitSmResp::new(COctetString::from_static_slice(id).unwrap(), Vec::new()))
 }
 
+/// A part is submitted as a handset joins it and with the same reference each time.
 #[test]
-fn c10_a_part_is_submitted_as_a_handset_joins_it_and_with_the_same_reference_each_time() {
+fn c10_a_part_is_submitted_as_a_handset_joins() {
     let mut world = World::bound();
     let cut = PartInfo { coding: Coding::Gsm7, reference: 7, total: 2, number: 1 };
-    let first = parcel(0x0001_0203, &"€".repeat(76), Some(cut));
+    let first = sms(0x0001_0203, &"€".repeat(76), Some(cut));
     world.submits(first.clone());
     let command = world.got.pop().unwrap();
     let Some(Pdu::SubmitSm(submit)) = command.pdu() else { panic!("{command:?}") };
@@ -154,47 +155,50 @@ fn c10_a_part_is_submitted_as_a_handset_joins_it_and_with_the_same_reference_eac
         format!("{tlvs:?}")
     };
     assert_eq!(references(&pdu::submit(&number(99), &first)), references(command.pdu().unwrap()));
-    let Pdu::SubmitSm(submit) = pdu::submit(&number(99), &parcel(8, "жук", None)) else { panic!() };
+    let Pdu::SubmitSm(submit) = pdu::submit(&number(99), &sms(8, "жук", None)) else { panic!() };
     let octets: &[u8] = submit.short_message().as_ref();
     assert_eq!((submit.data_coding, u8::from(submit.esm_class), octets), (DataCoding::Ucs2, 0, &[4, 0x36, 4, 0x43, 4, 0x3A][..]));
 }
 
+/// What is over the window is given back and what was never answered is known.
 #[test]
-fn what_is_over_the_window_is_given_back_and_what_was_never_answered_is_known() {
+fn what_is_over_the_window_is_given_back_and_what_was_never() {
     let mut world = World::bound();
-    let first = world.submits(parcel(1, "hello", None));
-    world.submits(parcel(2, "hello", None));
-    world.submits(parcel(3, "hello", None));
+    let first = world.submits(sms(1, "hello", None));
+    world.submits(sms(2, "hello", None));
+    world.submits(sms(3, "hello", None));
     assert_eq!(world.outcome(), (3, SubmitOutcome::Later));
     world.centre(CommandStatus::EsmeRok, first, accepted(b"a1\0"));
     assert_eq!(world.outcome(), (1, SubmitOutcome::Accepted { name: Some("a1".to_owned()) }));
     assert_eq!(world.session.unanswered().collect::<Vec<_>>(), [2]);
 }
 
+/// A throttled session rests and a refused parcel is not tried again.
 #[test]
-fn a_throttled_session_rests_and_a_refused_parcel_is_not_tried_again() {
+fn a_throttled_session_rests_and_a_refused_parcel_is_not_tried() {
     let mut world = World::bound();
-    let sequence = world.submits(parcel(1, "hello", None));
+    let sequence = world.submits(sms(1, "hello", None));
     world.centre(CommandStatus::EsmeRthrottled, sequence, accepted(b"\0"));
     assert_eq!((world.outcome(), world.takes), ((1, SubmitOutcome::Later), 0));
-    world.submits(parcel(1, "hello", None));
+    world.submits(sms(1, "hello", None));
     assert_eq!(world.outcome(), (1, SubmitOutcome::Later), "it rests");
     world.after(1);
     assert_eq!(world.takes, 2);
-    let sequence = world.submits(parcel(1, "hello", None));
+    let sequence = world.submits(sms(1, "hello", None));
     world.centre(CommandStatus::EsmeRinvdstadr, sequence, accepted(b"\0"));
     assert_eq!(world.outcome(), (1, SubmitOutcome::Refused("EsmeRinvdstadr".to_owned())));
 }
 
+/// A centre that does not answer is left and one that is silent is asked.
 #[test]
-fn a_centre_that_does_not_answer_is_left_and_one_that_is_silent_is_asked() {
+fn a_centre_that_does_not_answer_is_left_and_one_that_is_silent() {
     let mut world = World::bound();
     world.after(30);
     assert!(matches!(world.got.pop().unwrap().pdu(), Some(Pdu::EnquireLink)));
     world.centre(CommandStatus::EsmeRok, 2, Pdu::EnquireLinkResp);
     world.after(29);
     assert!(world.got.is_empty());
-    world.submits(parcel(1, "hello", None));
+    world.submits(sms(1, "hello", None));
     world.after(75);
     assert!(matches!(world.did.pop(), Some(SmppOutput::Close(SmppSessionEnd::Silent))));
     assert_eq!(world.session.unanswered().count(), 1, "the centre may have it or not");
@@ -220,8 +224,9 @@ fn a_centre_that_does_not_let_us_in_or_ends_it_is_left() {
     assert!(matches!(world.did.pop(), Some(SmppOutput::Close(SmppSessionEnd::Unbound))));
 }
 
+/// What people write is read in every usual coding and joined in any order.
 #[test]
-fn what_people_write_is_read_in_every_usual_coding_and_joined_in_any_order() {
+fn what_people_write_is_read_in_every_usual_coding_and_joined() {
     let mut world = World::bound();
     world.deliver(DataCoding::McSpecific, 0, &[0x48, 0x1B, 0x65, 0x7E]);
     world.deliver(DataCoding::Ucs2, 0, &[4, 0x36]);
@@ -255,8 +260,9 @@ fn receipts_are_read_by_tlv_and_by_text() {
     assert_eq!(fates, [OnItsWay, Delivered, Failed, Failed, Failed, OnItsWay, Unknown, Failed, OnItsWay]);
 }
 
+/// A frame that cannot be read costs itself alone and one of a wrong length the connection.
 #[test]
-fn a_frame_that_cannot_be_read_costs_itself_alone_and_one_of_a_wrong_length_the_connection() {
+fn a_frame_that_cannot_be_read_costs_itself_alone() {
     let mut world = World::bound();
     // A deliver_sm of a service type without an end.
     let mut octets = BytesMut::from(&[0, 0, 0, 20, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 42, 1, 1, 1, 1][..]);

@@ -83,8 +83,9 @@ mod tests {
 
     use super::*;
 
+    /// Credentials are made for a time from the secret that the relay shares.
     #[test]
-    fn u2_credentials_are_made_for_a_time_from_the_secret_that_the_relay_shares() {
+    fn u2_credentials_are_made_for_a_time_from_the_secret() {
         let secret = IceSecret::Shared(Redacted::new("north".to_owned()));
         let server = IceServer { urls: vec!["turn:turn.example".to_owned()], secret };
         let told = server.made_for(UNIX_EPOCH + Duration::from_secs(1_800_000_000));

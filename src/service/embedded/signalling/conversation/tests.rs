@@ -56,8 +56,9 @@ fn a_page_that_does_not_join_is_sent_away_after_ten_seconds() {
     assert_eq!(conversation.deadline(), None, "all gone, no deadline");
 }
 
+/// A page is asked every five seconds and gone after fifteen of silence.
 #[test]
-fn a_page_is_asked_every_five_seconds_and_gone_after_fifteen_of_silence() {
+fn a_page_is_asked_every_five_seconds_and_gone_after_fifteen() {
     let t0 = start();
     let mut conversation = present(t0);
     conversation.wake(t0 + 5 * SECOND);
@@ -73,8 +74,9 @@ fn a_page_is_asked_every_five_seconds_and_gone_after_fifteen_of_silence() {
     assert_eq!(outputs(&mut conversation), [PageOutput::Close(Farewell::Silent)]);
 }
 
+/// Fifty messages a second are heard for ever and a hundred and one at once are not.
 #[test]
-fn fifty_messages_a_second_are_heard_for_ever_and_a_hundred_and_one_at_once_are_not() {
+fn fifty_messages_a_second_are_heard_for_ever_and_a_hundred() {
     let t0 = start();
     let mut conversation = present(t0);
     for n in 1..=5000 {
@@ -110,8 +112,9 @@ fn every_message_of_the_page_becomes_its_ask() {
     }
 }
 
+/// Nothing but a join is heard before the join and no second join after it.
 #[test]
-fn nothing_but_a_join_is_heard_before_the_join_and_no_second_join_after_it() {
+fn nothing_but_a_join_is_heard_before_the_join_and_no_second() {
     let t0 = start();
     let refused = |outputs: &[PageOutput]| matches!(outputs, [PageOutput::Tell(ToPage::Refused { code: "bad-message", .. })]);
     assert!(refused(&text(&mut new(t0), t0, r#"{"type":"admit-all"}"#)));
@@ -150,8 +153,9 @@ fn a_page_that_the_meeting_dropped_may_come_back() {
     ));
 }
 
+/// A resume token fits its own presence meeting powers and process only.
 #[test]
-fn a_resume_token_fits_its_own_presence_meeting_powers_and_process_only() {
+fn a_resume_token_fits_its_own_presence_meeting_powers() {
     let (key, me) = (ResumeKey::new([3; 32]), visitor(Role::External));
     let who = ParticipantId::from_number(12);
     let token = key.seal(who, &me);
@@ -248,8 +252,9 @@ fn with_deltas(now: Instant) -> Conversation {
     conversation
 }
 
+/// A page is sent the first state whole and then what has changed.
 #[test]
-fn m14_a_page_is_sent_the_first_state_whole_and_then_what_has_changed() {
+fn m14_a_page_is_sent_the_first_state_whole() {
     let t0 = start();
     let mut page = with_deltas(t0);
     let whole = shows(&mut page, t0, &[row(1, "Ada", false), row(2, "Bob", false)]);
@@ -264,8 +269,9 @@ fn m14_a_page_is_sent_the_first_state_whole_and_then_what_has_changed() {
     assert_eq!((names, &delta[0]["gone"]), (vec!["Bob".into(), "Eve".into()], &serde_json::json!(["p1"])));
 }
 
+/// A page that has lost count is sent the whole again and not without end.
 #[test]
-fn m14_a_page_that_has_lost_count_is_sent_the_whole_again_and_not_without_end() {
+fn m14_a_page_that_has_lost_count_is_sent_the_whole() {
     let t0 = start();
     let mut page = with_deltas(t0);
     assert_eq!(text(&mut page, t0, r#"{"type":"resync"}"#), [], "there is nothing yet");
@@ -276,8 +282,9 @@ fn m14_a_page_that_has_lost_count_is_sent_the_whole_again_and_not_without_end() 
     assert_eq!((&whole[0]["type"], &whole[0]["revision"]), (&"state".into(), &4.into()));
 }
 
+/// A page that knows nothing of differences is sent whole states.
 #[test]
-fn m14_a_page_that_knows_nothing_of_differences_is_sent_whole_states() {
+fn m14_a_page_that_knows_nothing_of_differences_is_sent_whole() {
     let t0 = start();
     let mut page = present(t0);
     shows(&mut page, t0, &[row(1, "Ada", false)]);
@@ -285,8 +292,9 @@ fn m14_a_page_that_knows_nothing_of_differences_is_sent_whole_states() {
     assert_eq!((&again[0]["type"], &again[0]["participants"][0]["muted_by"]), (&"state".into(), &"owner".into()));
 }
 
+/// A page brings its mute and a key along and a key that is none is none.
 #[test]
-fn k4_a_page_brings_its_mute_and_a_key_along_and_a_key_that_is_none_is_none() {
+fn k4_a_page_brings_its_mute_and_a_key_along_and_a_key() {
     let t0 = start();
     let joins = |message: &str| match text(&mut new(t0), t0, message).as_slice() {
         [PageOutput::Join(joining)] => (joining.muted, joining.key.clone()),
@@ -297,8 +305,9 @@ fn k4_a_page_brings_its_mute_and_a_key_along_and_a_key_that_is_none_is_none() {
     assert_eq!(joins(&format!(r#"{{"type":"join","name":"Ada","key":"{}"}}"#, "a".repeat(65))), (false, None));
 }
 
+/// Who asks too often is told once and then not passed on for a moment.
 #[test]
-fn m14_who_asks_too_often_is_told_once_and_then_not_passed_on_for_a_moment() {
+fn m14_who_asks_too_often_is_told_once_and_then_not_passed() {
     let t0 = start();
     let mut page = present(t0);
     page.handle(t0, PageInput::Done(Err(MeetingRefusal::TooFast)));

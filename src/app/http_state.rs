@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::gateway::tls_files;
 use super::reload::Reloader;
-use super::{Gateway, admin, queries, room_calls, sms, tls_files};
+use super::{Gateway, admin, queries, room_calls, sms};
 use crate::config::Settings;
 use crate::http::{self, ApiToken, HttpSettings, Sessions};
 use crate::service::embedded::signalling::ResumeKey;

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
-use super::webrtc_addresses;
+use super::gateway::webrtc_addresses;
 use crate::common::problem::Problem;
 use crate::config::{ListenTransport, Loaded, Settings};
 

@@ -10,7 +10,8 @@ use sd_notify::NotifyState;
 use tokio::sync::{Mutex, watch};
 
 use super::created_meetings::{ApiMeetings, give_way, merged};
-use super::{Gateway, prompts, runtime_config, sip_config};
+use super::gateway::prompts;
+use super::{Gateway, runtime_config, sip_config};
 use crate::call::RuntimeConfig;
 use crate::common::problem::Problem;
 use crate::config::{self, ConfigChange, Loaded, Settings};

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::RunError;
+use super::gateway::state;
 use super::queries::rows;
-use super::{RunError, state};
 use crate::common::redact::Redacted;
 use crate::config::{RelayConfig, Settings};
 use crate::http;

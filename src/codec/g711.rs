@@ -1,6 +1,7 @@
 //! ITU-T G.711: A-law and µ-law, one byte a sample. A byte is sign, segment (3 bits) and step (4 bits), inverted on the wire.
 
-use super::{CodecError, Decoder, Encoder, check_length};
+use super::table::check_length;
+use super::{CodecError, Decoder, Encoder};
 use crate::common::units::Hz;
 use crate::dsp::conceal::Concealer;
 

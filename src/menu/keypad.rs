@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::{BETWEEN_DIGITS, Code, DigitFilter, KeyPress, SAME_PRESS, SILENCE, TRIES};
+use super::voice_menu::Code;
+use super::{BETWEEN_DIGITS, DigitFilter, KeyPress, SAME_PRESS, SILENCE, TRIES};
 use crate::common::machine::Machine;
 use crate::common::redact::Redacted;
 

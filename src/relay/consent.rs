@@ -7,10 +7,8 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use super::{
-    CODE_LIVES, CODES_PER_CALL, DIGITS, DailyNeed, OptInMeans, PhoneNumber, Relay, RelayAnswer, RelayOutput, Room, State,
-    Subscription, TRIES,
-};
+use super::exchange::{DIGITS, Room, State, Subscription};
+use super::{CODE_LIVES, CODES_PER_CALL, DailyNeed, OptInMeans, PhoneNumber, Relay, RelayAnswer, RelayOutput, TRIES};
 use crate::common::ids::{CallId, MeetingName};
 use crate::common::redact::Redacted;
 

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
 
+use super::exchange::{State, plain};
 use super::joining::WRONG_JOINS;
-use super::{DailyNeed, Keyword, PhoneNumber, Relay, RelayOutput, State, plain};
+use super::{DailyNeed, Keyword, PhoneNumber, Relay, RelayOutput};
 use crate::common::ids::CallId;
 use crate::common::log_limit::LogLimit;
 use crate::common::rate_limit::{RateLimit, RateLimiter, TokenBucket};

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use subtle::ConstantTimeEq;
 
-use super::{DIGITS, DailyNeed, OptInMeans, PEOPLE, PhoneNumber, ReaderId, Relay, RelayOutput, SmsReader, State, around};
+use super::exchange::{DIGITS, State, around};
+use super::{DailyNeed, OptInMeans, PEOPLE, PhoneNumber, ReaderId, Relay, RelayOutput, SmsReader};
 use crate::common::ids::CallId;
 use crate::common::rate_limit::RateLimit;
 use crate::common::redact::Redacted;

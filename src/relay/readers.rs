@@ -6,7 +6,8 @@ use std::str::FromStr;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{OptInMeans, State, Subscription};
+use super::OptInMeans;
+use super::exchange::{State, Subscription};
 use crate::common::ids::BadId;
 
 /// One reader around one device; never the same again while the daemon runs.

@@ -172,7 +172,7 @@ const PROVEN: &[Row] = &[
         "N-10",
         &[
             "src/call/tests.rs::n10_a_notice_is_told_by_sms_and_shown_as_well",
-            "src/relay/tests.rs::n10_what_must_be_known_is_told_to_everybody_around",
+            "src/relay/exchange/tests.rs::n10_what_must_be_known_is_told_to_everybody_around",
         ],
         "what is shown leaves this world by SMS, or by the MESSAGE that C-1 shows here",
     ),
@@ -303,17 +303,21 @@ const PROVEN: &[Row] = &[
     (
         "C-2",
         &[
-            "src/relay/tests.rs::c2_nothing_of_the_chat_is_sent_before_the_texted_code",
-            "src/relay/tests.rs::a_storm_of_a_hundred_thousand_messages_keeps_every_rule",
+            "src/relay/exchange/tests.rs::c2_nothing_of_the_chat_is_sent_before_the_texted_code",
+            "src/relay/exchange/tests.rs::a_storm_of_a_hundred_thousand_messages_keeps_every_rule",
             "tests/interop/texting.rs::the_people_around_a_phone_get_the_chat_by_sms",
         ],
         "codes leave this world by SMS: it takes a phone to read them",
     ),
-    ("C-3", &["src/relay/tests.rs::c3_a_line_carries_a_clean_name_of_at_most_20_characters"], "messages leave this world by SMS"),
+    (
+        "C-3",
+        &["src/relay/exchange/tests.rs::c3_a_line_carries_a_clean_name_of_at_most_20_characters"],
+        "messages leave this world by SMS",
+    ),
     (
         "C-4",
         &[
-            "src/relay/tests.rs::c4_over_the_allowance_the_last_line_is_told_with_the_number",
+            "src/relay/exchange/tests.rs::c4_over_the_allowance_the_last_line_is_told_with_the_number",
             "src/relay/segment.rs::c4_a_text_has_as_many_parts_as_the_standard_says",
         ],
         "messages leave this world by SMS",
@@ -321,17 +325,17 @@ const PROVEN: &[Row] = &[
     (
         "C-5",
         &[
-            "src/relay/tests.rs::c5_an_answer_goes_into_the_one_meeting_in_which_the_device",
-            "src/relay/tests.rs::c5_who_is_in_no_meeting_gets_one_answer_a_day_and_reaches",
+            "src/relay/exchange/tests.rs::c5_an_answer_goes_into_the_one_meeting_in_which_the_device",
+            "src/relay/exchange/tests.rs::c5_who_is_in_no_meeting_gets_one_answer_a_day_and_reaches",
             "tests/interop/texting.rs::c5_answers_from_a_real_message_centre_reach_the_meeting",
         ],
         "messages come into this world by SMS",
     ),
-    ("C-6", &["src/relay/tests.rs::c6_loops_are_cut"], "messages come into this world by SMS"),
+    ("C-6", &["src/relay/exchange/tests.rs::c6_loops_are_cut"], "messages come into this world by SMS"),
     (
         "C-7",
         &[
-            "src/relay/outbox/tests.rs::c7_what_is_kept_arrives_and_twice_only_what_was_unanswered",
+            "src/relay/outbox/queue/tests.rs::c7_what_is_kept_arrives_and_twice_only_what_was_unanswered",
             "tests/interop/outbox.rs::c7_what_was_accepted_arrives_though_the_daemon_is_killed",
             "tests/interop/outbox.rs::c7_a_real_centre_that_hangs_drops_its_connection_and_tells",
             "tests/interop/vendors.rs::c7_a_service_that_knows_references_shows_no_message_twice",
@@ -342,13 +346,13 @@ const PROVEN: &[Row] = &[
     (
         "C-8",
         &[
-            "src/relay/tests.rs::c8_neither_texts_nor_numbers_nor_codes_are_printed",
+            "src/relay/exchange/tests.rs::c8_neither_texts_nor_numbers_nor_codes_are_printed",
             "src/app/retention.rs::c8_copies_of_the_chat_go_on_time_by_the_clock_on_the_wall",
             "tests/interop/texting.rs::the_people_around_a_phone_get_the_chat_by_sms",
         ],
         "it is about the store, over days",
     ),
-    ("C-9", &["src/relay/provider/rest/tests.rs::c9_a_picture_by_sms_is_one_word_and_no_markup"], "pictures come by SMS"),
+    ("C-9", &["src/relay/provider/rest/client/tests.rs::c9_a_picture_by_sms_is_one_word_and_no_markup"], "pictures come by SMS"),
     (
         "C-10",
         &[
@@ -370,7 +374,7 @@ const PROVEN: &[Row] = &[
         &[
             "tests/interop/reload.rs::o2_a_hundred_reloads_half_of_them_bad_are_not_noticed",
             "tests/interop/reload.rs::o2_what_is_new_holds_for_the_next_call_and_what_is_gone",
-            "src/config/tests/reload.rs::o2_what_calls_stand_on_is_refused_with_its_line",
+            "src/config/load/tests/reload.rs::o2_what_calls_stand_on_is_refused_with_its_line",
         ],
         "it is about files and signals",
     ),
@@ -412,8 +416,8 @@ const PROVEN: &[Row] = &[
     (
         "X-4",
         &[
-            "src/menu/tests.rs::k1_codes_are_in_no_debug_output",
-            "src/config/tests.rs::secrets_come_from_files_and_credentials_and_are_never",
+            "src/menu/voice_menu/tests.rs::k1_codes_are_in_no_debug_output",
+            "src/config/load/tests.rs::secrets_come_from_files_and_credentials_and_are_never",
         ],
         "it is about memory and logs, which no participant sees",
     ),
@@ -425,7 +429,7 @@ const NOT_YET: &[(&str, &str)] = &[
     ("N-7", "the one meeting service there is can signal recording"),
 ];
 
-/// What scripts and people rely on (U-1 … U-7) is proven by `tests/operations`, `src/http/tests.rs` and `src/config/tests.rs`.
+/// What scripts and people rely on (U-1 … U-7) is proven by `tests/operations`, `src/http/tests.rs` and `src/config/load/tests.rs`.
 const FAMILIES: &str = "MNKSACOX";
 
 fn root() -> &'static Path {

@@ -11,7 +11,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::{Attribute, Direction, Hold, MediaSection, SdpHost, SdpOrigin, SessionDescription, is_usable};
+use super::session::is_usable;
+use super::{Attribute, Direction, Hold, MediaSection, SdpHost, SdpOrigin, SessionDescription};
 use crate::codec::{CODECS, CodecKind, CodecRow};
 use crate::common::cause::Cause;
 use crate::common::units::Hz;

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{MEETING_ANSWERS, Resources, SmsStatus, Sources};
+use super::report::MEETING_ANSWERS;
+use super::{Resources, SmsStatus, Sources};
 use crate::call::CallStage;
 use crate::policy::types::{Capture, Role, Standing};
 use crate::store::LedgerStatus;

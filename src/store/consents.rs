@@ -4,7 +4,8 @@ use rusqlite::{Connection, params};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{StoreError, integer};
+use super::StoreError;
+use super::handle::integer;
 use crate::common::redact::MaskedCaller;
 
 /// One proof.

@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, params};
 
-use super::{StoreError, integer};
+use super::StoreError;
+use super::handle::integer;
 
 /// One closed microphone.
 #[derive(Debug, Clone, PartialEq, Eq)]

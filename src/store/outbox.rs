@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Row, params};
 
-use super::{StoreError, WAITS, integer};
+use super::StoreError;
+use super::handle::{WAITS, integer};
 use crate::common::redact::Redacted;
 
 /// How far a parcel has come.

@@ -4,7 +4,8 @@ use rusqlite::{Connection, Row, params};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{MOST_ROWS, Phone, StoreError, integer};
+use super::handle::{MOST_ROWS, integer};
+use super::{Phone, StoreError};
 use crate::common::redact::MaskedCaller;
 
 /// What remains of a call. A time is absent where the call did not come so far.

@@ -12,12 +12,10 @@ use std::time::SystemTime;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
+use super::handle::{BATCH, CACHE_KIB, CHECKPOINT_EVERY, FILE, HEAD_FILE, MOST_WAITING, Request, WAITS, Write, at, integer};
 use super::ledger::{self, Chain, KeyPlace, LedgerEntry, LedgerHead};
 use super::watch::LedgerWatch;
-use super::{
-    BATCH, CACHE_KIB, CHECKPOINT_EVERY, FILE, HEAD_FILE, MOST_WAITING, Request, StoreError, WAITS, Write, at, chats, consents,
-    integer, mutes, outbox, records, registrations, schema, seats, sessions, stops, texted,
-};
+use super::{StoreError, chats, consents, mutes, outbox, records, registrations, schema, seats, sessions, stops, texted};
 use crate::common::units::unix_millis;
 
 /// How often a head is published that nothing else has published, in milliseconds.

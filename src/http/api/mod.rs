@@ -43,7 +43,7 @@ pub(super) fn is_operator(app: &AppState, peer: &HttpPeer, headers: &HeaderMap) 
 type Answer = Result<Response, ProblemDetails>;
 
 pub(super) fn routes(app: &Arc<AppState>) -> Router<Arc<AppState>> {
-    let (open, document) = OpenApiRouter::new().routes(routes!(openapi::document)).split_for_parts();
+    let (open, document) = OpenApiRouter::new().routes(routes!(openapi::document::document)).split_for_parts();
     let (known, frame) = OpenApiRouter::with_openapi(openapi::frame(&app.settings.schemas))
         .routes(routes!(meetings::meetings, created_meetings::make))
         .routes(routes!(meetings::meeting, created_meetings::unmake))

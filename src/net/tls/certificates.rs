@@ -12,7 +12,8 @@ use rustls::sign::CertifiedKey;
 use zeroize::Zeroizing;
 
 use super::from_files::FromFiles;
-use super::{TlsError, TlsFiles, chain};
+use super::server::chain;
+use super::{TlsError, TlsFiles};
 
 /// Gives each handshake the certificate that is on disk.
 #[derive(Debug)]

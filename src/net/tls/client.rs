@@ -8,7 +8,8 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 
-use super::{TlsError, authorities};
+use super::TlsError;
+use super::server::authorities;
 
 /// Where Debian and its relatives keep the authorities that the system trusts.
 const SYSTEM: &str = "/etc/ssl/certs/ca-certificates.crt";

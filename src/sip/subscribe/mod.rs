@@ -66,7 +66,7 @@ pub(super) struct Subscription {
     call: Option<CallId>,
     package: Package,
     /// The `id` of `Event`, which tells subscriptions of one dialog apart.
-    id: Option<String>,
+    pub(super) id: Option<String>,
     flow: Flow,
     ends_at: Instant,
     /// Counts documents.

@@ -13,8 +13,8 @@ use super::key::{KeyPlace, Public};
 use super::verify::verify_in;
 use super::{LedgerEntry, Verified, VerifyError, read_heads};
 use crate::rtp::session::SplitMix;
+use crate::store::handle::tests::notice;
 use crate::store::schema;
-use crate::store::tests::notice;
 
 /// Alterations, and ledgers that are left alone.
 const EACH: u64 = 10_000;

@@ -4,11 +4,12 @@ use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, Row, params_from_iter};
 use sha2::{Digest as _, Sha256};
 
+use super::super::handle::{MOST_ROWS, integer};
 use super::head::Hex;
 use super::lines::{Deletion, EpochLine, LedgerEntry, LedgerLine, LedgerQuery, LedgerRow, NoticeOutcome};
 use super::old;
 use crate::common::redact::MaskedCaller;
-use crate::store::{Consent, MOST_ROWS, Phone, StoreError, integer};
+use crate::store::{Consent, Phone, StoreError};
 
 /// All columns that the hash covers, in its order; `hash` follows.
 pub(super) const COLUMNS: &str = "sequence, kind, at, meeting, call, participant, device, dialog, address, caller, proof, what, language, \

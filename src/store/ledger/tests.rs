@@ -4,10 +4,12 @@ use std::fs;
 
 use rusqlite::Connection;
 
+use super::super::handle::{FILE, HEAD_FILE, MOST_WAITING, Write};
 use super::*;
 use crate::common::redact::MaskedCaller;
-use crate::store::tests::{Place, line, notice, put};
-use crate::store::{Consent, FILE, HEAD_FILE, MOST_WAITING, StoreError, StoreWriter, Write};
+use crate::store::handle::tests::{Place, line, notice, put};
+use crate::store::writer::StoreWriter;
+use crate::store::{Consent, StoreError};
 
 /// A day, in milliseconds.
 const DAY: u64 = 86_400_000;

@@ -8,12 +8,13 @@ use ed25519_dalek::{Signature, VerifyingKey};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Row};
 
+use super::super::handle::{FILE, HEAD_FILE};
 use super::chain::signed;
 use super::columns::{AT, COLUMNS, EPOCH, KEY, KIND, SIGNATURE, WIDTH, hash};
 use super::head::LedgerHead;
 use super::key::{KeyPlace, Public};
 use super::old;
-use crate::store::{FILE, HEAD_FILE, StoreError};
+use crate::store::StoreError;
 
 /// Lines read in one go: who writes, and who empties the journal (C-8), waits for no more than these.
 const PAGE: usize = 500;
@@ -99,7 +100,7 @@ impl BrokenReason {
 /// [`VerifyError::Broken`] at the first line that does not fit; [`VerifyError::Store`] if there is nothing to read.
 pub fn verify(directory: &Path, keys: &Path, heads: &[LedgerHead]) -> Result<Verified, VerifyError> {
     let connection = Connection::open_with_flags(directory.join(FILE), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    connection.busy_timeout(crate::store::WAITS)?;
+    connection.busy_timeout(super::super::handle::WAITS)?;
     let beside = || -> Result<Beside, StoreError> {
         let head = fs::read_to_string(keys.join(HEAD_FILE)).ok().and_then(|text| text.trim().parse().ok());
         Ok((KeyPlace::new(keys).public()?, head))

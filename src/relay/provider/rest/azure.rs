@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::{RestDialect, SubmitVerdict, refused};
+use super::client::refused;
+use super::{RestDialect, SubmitVerdict};
 use crate::common::redact::Redacted;
 use crate::relay::PhoneNumber;
 use crate::relay::provider::{InboundSms, ProviderEvent, WebhookAnswer, WebhookCall};

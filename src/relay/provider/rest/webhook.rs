@@ -8,7 +8,8 @@ use hyper::{Method, Request, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use super::{RestDialect, SubmitVerdict, refused};
+use super::client::refused;
+use super::{RestDialect, SubmitVerdict};
 use crate::common::redact::Redacted;
 use crate::common::units::unix_millis;
 use crate::relay::PhoneNumber;

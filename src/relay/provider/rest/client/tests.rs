@@ -5,9 +5,9 @@ use hyper::{HeaderMap, Method};
 use proptest::prelude::*;
 use sha2::Digest as _;
 
-use super::azure::{Azure, AzureSettings};
-use super::twilio::{Twilio, TwilioSettings};
-use super::webhook::{Webhook, WebhookSettings};
+use super::super::azure::{Azure, AzureSettings};
+use super::super::twilio::{Twilio, TwilioSettings};
+use super::super::webhook::{Webhook, WebhookSettings};
 use super::*;
 use crate::common::redact::Redacted;
 use crate::relay::PhoneNumber;

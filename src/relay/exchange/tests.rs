@@ -1,4 +1,5 @@
 use super::*;
+use crate::relay::{ReaderState, segment};
 
 const ROOM: CallId = CallId::from_number(1);
 const OTHER: CallId = CallId::from_number(2);

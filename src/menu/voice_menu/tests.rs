@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::menu::{DigitMeans, KeyBinding, KeyCommand, Keymap, Keypad, KeypadInput, KeypadRights};
 
 fn start() -> Instant {
     static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();

@@ -6,7 +6,7 @@ use rusmpp::types::OctetString;
 use rusmpp::values::{DataCoding, EsmClass, MessageState};
 use rusmpp::{Command, CommandStatus, Pdu};
 
-use super::pdu::{Delivery, PduFrame};
+use super::super::pdu::{Delivery, PduFrame};
 use super::*;
 use crate::relay::segment::Coding;
 use crate::relay::sms::{DeliveryOutcome, PartInfo};
@@ -128,6 +128,7 @@ impl World {
     }
 }
 
+use crate::relay::provider::smpp::pdu;
 use rusmpp::pdus::DeliverSm;
 use rusmpp::types::COctetString;
 

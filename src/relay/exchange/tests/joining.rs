@@ -1,6 +1,7 @@
 //! Readers by text: shown, confirmed, removed (C-2, M-7).
 
 use super::*;
+use crate::relay::ReaderState;
 
 const WAITS: &str = "Example: somebody in the meeting that Board is in has to confirm that you get its chat. STOP ends it.";
 const WELCOME: &str = "Example: you get the chat of the meeting that Board is in. What you answer goes to it. STOP ends it.";

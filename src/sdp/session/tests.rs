@@ -4,6 +4,8 @@ use std::time::Duration;
 use super::*;
 use crate::codec::CodecKind::{self, G722, Opus, Pcma, Pcmu};
 use crate::common::units::Hz;
+use crate::sdp::answer;
+use crate::sdp::{AnswerError, Hold, LocalCapabilities, Negotiated, NegotiatedEvents, Preference, accept_answer, offer};
 
 /// A desk phone of the large switch maker: no session direction, `o=` with a long user, video refused by us.
 const DESK: &str = "v=0\r\no=Cisco-SIPUA 22437 0 IN IP4 10.20.30.40\r\ns=SIP Call\r\nb=AS:4064\r\nt=0 0\r\n\

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::*;
 use crate::codec::CodecKind;
 use crate::common::ids::MeetingName;
+use crate::config::{SipConfig, read, source};
 
 /// A configuration directory of its own, gone after the test.
 struct Folder(PathBuf);

@@ -6,6 +6,10 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::common::redact::MaskedCaller;
+use crate::store::{
+    Broken, BrokenReason, LedgerHead, NoticeOutcome, Phone, SmsPart, SmsState, Verified, VerifyError, records, runs, schema,
+    seats, texted, verify,
+};
 
 /// A directory of its own for each test: `store` and `key` in it. Removed at its end.
 pub(in crate::store) struct Place(pub(in crate::store) PathBuf);

@@ -1,7 +1,7 @@
 //! What a reload takes, and what it refuses (O-2).
 
+use super::super::super::reload::changes;
 use super::*;
-use crate::config::reload::changes;
 
 /// Keys that take a restart: a text before, and one after.
 const FIXED: &[(&str, &str, &str)] = &[

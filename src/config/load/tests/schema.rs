@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::super::super::source::{Node, Value as Written};
 use super::*;
-use crate::config::source::{Node, Value as Written};
+use crate::config::source;
 
 const FILE: &str = "conf/roomgate.schema.json";
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+mod documents;
 mod rules;
 
 /// Rooms by layer. `sip::driver` and `relay::driver` (with the providers) are rooms of their own: they hold sockets and tasks of pure ones.

@@ -5,7 +5,7 @@
 //! browsers; a page shows the meeting to its members.
 //!
 //! # Layers
-//! An edge may only point down; `tests/layout.rs` fails on one that does not.
+//! An edge may only point down; `tests/layout` fails on one that does not.
 //!
 //! | layer | rooms | what they may touch |
 //! |---|---|---|

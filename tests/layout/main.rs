@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+mod documents;
+mod rules;
+
 /// Rooms by layer. `sip::driver` and `relay::driver` (with the providers) are rooms of their own: they hold sockets and tasks of pure ones.
 const LAYERS: &[(u8, &[&str])] = &[
     (5, &["app", "config", "cli", "fuzz", "status", "main", "lib"]),

@@ -131,6 +131,22 @@ fn n8_removed_swapped_and_inserted_lines_are_found() {
     }
 }
 
+/// A line put before the first one is found by whoever verifies, and is not shown.
+#[test]
+fn n8_a_line_before_the_first_one_is_found_and_not_shown() {
+    for sequence in [i64::MIN, i64::MIN + 1, -1, 0] {
+        let (place, head) = Place::with_lines(4);
+        place.tamper(&format!(
+            "CREATE TEMP TABLE copy AS SELECT * FROM ledger WHERE sequence = 3; UPDATE copy SET sequence = {sequence}; \
+             INSERT INTO ledger SELECT * FROM copy"
+        ));
+        assert_eq!(place.verify(&[head]), Err((1, BrokenReason::Order)), "{sequence}");
+        let store = place.open();
+        let shown = list(&store.connection, &LedgerQuery { limit: 10, ..LedgerQuery::default() });
+        assert!(matches!(shown, Err(StoreError::Damaged { sequence: found }) if found == sequence), "{sequence}: {shown:?}");
+    }
+}
+
 /// Lines cut off are found by the head beside the store and by one from elsewhere.
 #[test]
 fn n8_lines_cut_off_are_found_by_the_head_beside_the_store() {

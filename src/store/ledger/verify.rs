@@ -124,6 +124,7 @@ pub(super) fn verify_in(
     heads.sort_unstable_by_key(|head| head.count);
     let mut walk = Walk { heads: &heads, ..Walk::default() };
     walk.read_old(connection, key)?;
+    let old = walk.head.count;
     walk.read(connection)?;
     for tried in 1.. {
         // Read after the lines: an epoch that began meanwhile has lines that were not read yet.
@@ -137,6 +138,7 @@ pub(super) fn verify_in(
             return Err(Broken { at: before + 1, why: BrokenReason::Key }.into());
         }
     }
+    walk.count(connection, old)?;
     if heads.last().is_some_and(|last| last.count > walk.head.count) {
         return Err(Broken { at: walk.head.count + 1, why: BrokenReason::Cut }.into());
     }
@@ -174,12 +176,12 @@ impl Walk<'_> {
 
     /// The lines after the last one that was read.
     fn read(&mut self, connection: &Connection) -> Result<(), VerifyError> {
-        let sql = format!("SELECT {COLUMNS}, hash FROM ledger WHERE sequence > ? ORDER BY sequence LIMIT {PAGE}");
-        let mut select = connection.prepare_cached(&sql)?;
-        // The first page has whatever was put before the first line, too.
-        let mut after = if self.epochs == 0 { i64::MIN } else { i64::try_from(self.head.count).unwrap_or(i64::MAX) };
+        // The first page has whatever was put before the first line, too: no number is below all that a line can have.
+        let mut bound = if self.epochs == 0 { "TRUE OR ?1" } else { "sequence > ?1" };
         loop {
-            let mut rows = select.query([after])?;
+            let sql = format!("SELECT {COLUMNS}, hash FROM ledger WHERE {bound} ORDER BY sequence LIMIT {PAGE}");
+            let mut select = connection.prepare_cached(&sql)?;
+            let mut rows = select.query([self.last()])?;
             let mut read = 0;
             while let Some(row) = rows.next()? {
                 self.line(row)?;
@@ -188,8 +190,23 @@ impl Walk<'_> {
             if read < PAGE {
                 return Ok(());
             }
-            after = i64::try_from(self.head.count).unwrap_or(i64::MAX);
+            bound = "sequence > ?1";
         }
+    }
+
+    /// Whether the table holds as many lines up to the last one as were read: what was put behind the reader's back is one too many.
+    fn count(&self, connection: &Connection, old: u64) -> Result<(), VerifyError> {
+        let sql = "SELECT count(*) FROM ledger NOT INDEXED WHERE sequence <= ?";
+        let found: i64 = connection.query_row(sql, [self.last()], |row| row.get(0))?;
+        match u64::try_from(found).ok() == self.head.count.checked_sub(old) {
+            true => Ok(()),
+            false => Err(Broken { at: old + 1, why: BrokenReason::Order }.into()),
+        }
+    }
+
+    /// The number of the last line that was read.
+    fn last(&self) -> i64 {
+        i64::try_from(self.head.count).unwrap_or(i64::MAX)
     }
 
     fn line(&mut self, row: &Row<'_>) -> Result<(), VerifyError> {

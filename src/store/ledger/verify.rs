@@ -13,7 +13,7 @@ use super::columns::{AT, COLUMNS, EPOCH, KEY, KIND, SIGNATURE, WIDTH, hash};
 use super::head::LedgerHead;
 use super::key::{KeyPlace, Public};
 use super::old;
-use crate::store::{FILE, HEAD_FILE, StoreError};
+use crate::store::{FILE, HEAD_FILE, StoreError, schema};
 
 /// Lines read in one go: who writes, and who empties the journal (C-8), waits for no more than these.
 const PAGE: usize = 500;
@@ -46,6 +46,8 @@ pub enum BrokenReason {
     Cut,
     /// The key beside the store is not that of the last epoch.
     Key,
+    /// Its tables, their indexes or their triggers are not those that were made.
+    Schema,
 }
 
 /// Where the ledger breaks.
@@ -88,6 +90,9 @@ impl BrokenReason {
             Self::Key => {
                 "the key beside the store belongs to another end of the ledger: lines were cut off, or the key was changed"
             }
+            Self::Schema => {
+                "a table of the ledger, an index or a trigger of it is not the one that was made: other lines can be shown than are stored"
+            }
         }
     }
 }
@@ -100,6 +105,9 @@ impl BrokenReason {
 pub fn verify(directory: &Path, keys: &Path, heads: &[LedgerHead]) -> Result<Verified, VerifyError> {
     let connection = Connection::open_with_flags(directory.join(FILE), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     connection.busy_timeout(crate::store::WAITS)?;
+    if !schema::has_own_ledger(&connection)? {
+        return Err(Broken { at: 1, why: BrokenReason::Schema }.into());
+    }
     let beside = || -> Result<Beside, StoreError> {
         let head = fs::read_to_string(keys.join(HEAD_FILE)).ok().and_then(|text| text.trim().parse().ok());
         Ok((KeyPlace::new(keys).public()?, head))

@@ -2,6 +2,7 @@
 //!
 //! A challenge is sent without keeping anything (RFC 3261 section 8.2.7): a flood of requests without a password leaves nothing behind.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::Flow;
@@ -82,12 +83,23 @@ impl Endpoint {
     }
 
     /// Whose wrong passwords are counted together: those of a device at the place it has registered from, or else of a caller. Strangers
-    /// behind the same router are others.
+    /// behind the same router or proxy are others.
     fn guesser(&self, flow: &Flow, request: &Request) -> Guesser {
-        match self.registrar.device_at(flow) {
-            Some(device) => Guesser::registered(flow.peer.ip(), device),
-            None => Guesser::Caller(Source::behind(flow.peer.ip(), request)),
+        let address = flow.peer.ip();
+        if let Some(device) = self.device_at(flow, request) {
+            return Guesser::registered(address, device);
         }
+        let caller = Source::behind(address, request);
+        match self.is_trusted(flow) || self.registrar.is_home_of_many(address) {
+            true => Guesser::Neighbour(caller),
+            false => Guesser::Caller(caller),
+        }
+    }
+
+    /// The device that has registered from the place of a flow and speaks from there itself: a request with a second Via was passed on for
+    /// somebody, whoever that is.
+    pub(super) fn device_at(&self, flow: &Flow, request: &Request) -> Option<&Arc<str>> {
+        self.registrar.device_at(flow).filter(|_| request.headers.values("Via").nth(1).is_none())
     }
 
     /// Whom a nonce is made for: an address, or a trunk with all of its addresses.

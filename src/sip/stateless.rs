@@ -107,21 +107,21 @@ impl Endpoint {
             && ["Require", "Content-Encoding"].iter().all(|name| request.headers.get(name).is_none())
             && !takes_no_answer(request);
         let wanted = self.settings.emergency.target.is_none() && room && plain;
-        if wanted { self.known_by_place(flow) } else { None }
+        if wanted { self.known_by_place(flow, request) } else { None }
     }
 
     /// Whether a device or trunk of ours is known to be at the other end, also where nobody asked for proof.
-    pub(super) fn is_known_place(&self, flow: &Flow) -> bool {
-        self.known_by_place(flow).is_some_and(|sender| sender.is_known())
+    pub(super) fn is_known_place(&self, flow: &Flow, request: &Request) -> bool {
+        self.known_by_place(flow, request).is_some_and(|sender| sender.is_known())
     }
 
     /// Whom we know by the certificate of a connection, a registration from the very same place, or an address.
-    fn known_by_place(&self, flow: &Flow) -> Option<Sender> {
+    fn known_by_place(&self, flow: &Flow, request: &Request) -> Option<Sender> {
         let (known, address) = (&self.settings.known, flow.peer.ip());
         if let Some(identity) = self.certified(flow) {
             return Some(Sender::new(identity.clone(), Proof::Certificate));
         }
-        if let Some(device) = self.registrar.device_at(flow) {
+        if let Some(device) = self.device_at(flow, request) {
             return Some(Sender::new(Identity::Device(device.clone()), Proof::Registration));
         }
         if let Some(identity) = known.by_address(address) {

@@ -123,7 +123,7 @@ impl Endpoint {
         if trip == Trip::Later {
             return self.come_back(flow, request);
         }
-        let is_ours = call.is_some() || subscription.is_some() || sender.is_known() || self.is_known_place(&flow);
+        let is_ours = call.is_some() || subscription.is_some() || sender.is_known() || self.is_known_place(&flow, &request);
         if !self.has_room_for_transaction(is_ours) {
             return count(&self.counters.dropped);
         }

@@ -107,8 +107,13 @@ impl RoundTrips {
         if self.proven.contains_key(&peer) { Asked::Place(peer) } else { Asked::Address(peer.ip()) }
     }
 
+    /// Whether a place has answered of late.
+    pub(super) fn is_proven(&self, now: Instant, peer: SocketAddr) -> bool {
+        self.proven.peek(&peer).is_some_and(|until| *until > now)
+    }
+
     fn trip(&self, now: Instant, peer: SocketAddr) -> Trip {
-        if self.proven.peek(&peer).is_some_and(|until| *until > now) {
+        if self.is_proven(now, peer) {
             return Trip::Over;
         }
         let asked = self.questions.peek(&self.asked(peer));

@@ -96,12 +96,18 @@ impl Endpoint {
 
     /// Who sent a call for help that is told by voice that nobody answers it here: somebody known, while there is room for such a call
     /// and nothing in the request stands in its way. `None`: it gets its status alone, at once.
-    pub(super) fn hears_a_refusal(&self, flow: &Flow, request: &Request, essentials: &Essentials) -> Option<Sender> {
+    pub(super) fn hears_a_refusal(
+        &self,
+        now: Instant,
+        flow: &Flow,
+        request: &Request,
+        essentials: &Essentials,
+    ) -> Option<Sender> {
         let spoken = self.calls.values().filter(|call| call.for_help && call.phase == Phase::Ringing).take(SPOKEN).count();
         let room = spoken < SPOKEN
             && !self.draining
             && self.has_room_for_transaction(false)
-            && !self.is_full(flow.peer.ip(), None)
+            && !self.is_full(now, flow, None, Proof::None)
             && !self.is_merged(essentials);
         let plain = matches!(session_description(&request.headers, &request.body), Body::Sdp(_))
             && ["Require", "Content-Encoding"].iter().all(|name| request.headers.get(name).is_none())

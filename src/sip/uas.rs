@@ -88,7 +88,7 @@ impl Endpoint {
         }
         let mut spoken_to = None;
         if self.is_for_help(&request, &essentials) {
-            spoken_to = self.hears_a_refusal(&flow, &request, &essentials);
+            spoken_to = self.hears_a_refusal(now, &flow, &request, &essentials);
             if spoken_to.is_none() {
                 return self.answer_call_for_help(now, flow, request);
             }

@@ -15,7 +15,7 @@ use hashlink::LruCache;
 use super::endpoint::{Endpoint, Owner};
 use super::gate::Sender;
 use super::header::NameAddr;
-use super::identity::Identity;
+use super::identity::{Identity, Proof};
 use super::message::{Essentials, Method, Request, Response};
 use super::transaction::MAGIC;
 use super::uri::Uri;
@@ -192,7 +192,9 @@ impl Endpoint {
         let Held { flow, identity, request, essentials, .. } = held;
         match request.method {
             Method::Register => self.register(now, server, (flow, identity), &request, &essentials),
-            Method::Subscribe => self.subscribe_outside(now, server, (flow, identity), &request, &essentials),
+            Method::Subscribe => {
+                self.subscribe_outside(now, server, (flow, identity, Proof::Address), &request, &essentials);
+            }
             _ => self.text_outside(now, server, (flow, identity), &request, &essentials),
         }
         true

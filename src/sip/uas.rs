@@ -105,9 +105,11 @@ impl Endpoint {
         if !known && !self.is_welcome(now, flow, &request, dialog.is_none()) {
             return self.turn_away(flow, request);
         }
-        let may = match call {
-            Some(call) => self.may_act(now, call, flow, &request),
-            None => request.method != Method::Cancel || self.may_cancel(now, flow, &request, &essentials),
+        let may = match (call, subscription) {
+            (Some(call), _) => self.may_act(now, call, flow, &request),
+            (None, _) if request.method == Method::Cancel => self.may_cancel(now, flow, &request, &essentials),
+            (None, Some(number)) => self.may_renew(now, number, flow, &request),
+            (None, None) => true,
         };
         if !may {
             return;
@@ -160,7 +162,7 @@ impl Endpoint {
             }
             (Method::Register, None) if dialog.is_none() => self.register(now, id, (flow, identity), &request, &essentials),
             (Method::Subscribe, None) if dialog.is_none() => {
-                self.subscribe_outside(now, id, (flow, identity), &request, &essentials);
+                self.subscribe_outside(now, id, (flow, identity, proof), &request, &essentials);
             }
             (Method::Message, None) if dialog.is_none() => self.text_outside(now, id, (flow, identity), &request, &essentials),
             (

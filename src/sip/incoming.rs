@@ -31,7 +31,7 @@ pub(super) fn takes_no_answer(request: &Request) -> bool {
 }
 
 /// Whether somebody is no device, trunk or account of ours.
-const fn is_stranger(identity: Option<&Identity>) -> bool {
+pub(super) const fn is_stranger(identity: Option<&Identity>) -> bool {
     matches!(identity, None | Some(Identity::Unlisted))
 }
 

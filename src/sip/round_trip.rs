@@ -16,10 +16,11 @@ use super::endpoint::{Endpoint, Owner};
 use super::gate::Sender;
 use super::header::NameAddr;
 use super::identity::{Identity, Proof};
+use super::incoming::is_stranger;
 use super::message::{Essentials, Method, Request, Response};
 use super::transaction::MAGIC;
 use super::uri::Uri;
-use super::{Flow, Transport};
+use super::{Flow, Limits, Transport};
 
 /// How long an answer proves a place.
 const PROVEN: Duration = Duration::from_secs(300);
@@ -112,13 +113,19 @@ impl RoundTrips {
         self.proven.peek(&peer).is_some_and(|until| *until > now)
     }
 
-    fn trip(&self, now: Instant, peer: SocketAddr) -> Trip {
+    /// Whether one more request may wait. Strangers' leave a part to those of who is known.
+    fn has_room(&self, limits: &Limits, identity: Option<&Identity>) -> bool {
+        let strangers = || self.held.values().filter(|held| is_stranger(held.identity.as_ref())).count();
+        self.held.len() < WAITING && (!is_stranger(identity) || strangers() < limits.of_strangers(WAITING))
+    }
+
+    fn trip(&self, now: Instant, peer: SocketAddr, has_room: bool) -> Trip {
         if self.is_proven(now, peer) {
             return Trip::Over;
         }
         let asked = self.questions.peek(&self.asked(peer));
         let has_rested = asked.is_none_or(|question| now.saturating_duration_since(question.at) >= EVERY);
-        if has_rested && self.held.len() < WAITING { Trip::Begins } else { Trip::Later }
+        if has_rested && has_room { Trip::Begins } else { Trip::Later }
     }
 
     /// Takes an answer; the request that waited for it.
@@ -140,7 +147,10 @@ impl Endpoint {
     pub(super) fn round_trip(&self, now: Instant, flow: &Flow, request: &Request, sender: &Sender) -> Trip {
         let has_effect = matches!(request.method, Method::Message | Method::Register | Method::Subscribe);
         match sender.is_by_address() && has_effect && flow.transport == Transport::Udp {
-            true => self.round_trips.trip(now, flow.peer),
+            true => {
+                let has_room = self.round_trips.has_room(&self.settings.limits, sender.identity.as_ref());
+                self.round_trips.trip(now, flow.peer, has_room)
+            }
             false => Trip::Over,
         }
     }

@@ -12,6 +12,7 @@ use super::alone::Alone;
 use super::dialog::{Dialog, DialogKey};
 use super::endpoint::{Endpoint, Owner};
 use super::identity::Identity;
+use super::incoming::is_stranger;
 use super::invite::{Call, Phase};
 use super::message::{Essentials, Method, Request};
 use super::provenance::DialogPeer;
@@ -24,6 +25,8 @@ use crate::common::ids::CallId;
 const ALL: usize = 1000;
 /// Subscriptions at once of one address.
 const EACH: usize = 32;
+/// The same of strangers, where there is anybody who is known.
+const EACH_STRANGER: usize = 8;
 /// A shorter wish is refused (RFC 6665 section 4.2.1.1).
 const SHORTEST: u32 = 60;
 /// Without a wish, and the longest life, in seconds.
@@ -212,10 +215,7 @@ impl Endpoint {
         Wish { package, id, life }: Wish,
     ) {
         let flow = peer.flow;
-        let mine = self.subscriptions.values().filter(|known| known.peer.flow.peer.ip() == flow.peer.ip()).count();
-        // Many phones may come through one trunk or proxy.
-        let over = mine >= EACH && !self.is_trusted(&flow);
-        if self.subscriptions.len() >= ALL || over {
+        if self.is_full_of_subscriptions(&peer) {
             return self.respond(now, server, 503, &[("Retry-After", "60".to_owned())], None);
         }
         let number = self.number();
@@ -233,6 +233,22 @@ impl Endpoint {
         {
             self.tell(Event::Watch { call, on: true });
         }
+    }
+
+    /// Whether there are as many as there may be: altogether, of one address, or of strangers, who leave a part to those who are known.
+    fn is_full_of_subscriptions(&self, peer: &DialogPeer) -> bool {
+        let source = peer.flow.peer.ip();
+        let mine = self.subscriptions.values().filter(|known| known.peer.flow.peer.ip() == source).count();
+        let is_reserved = is_stranger(peer.identity.as_ref()) && self.settings.known.is_anybody();
+        let strangers = || self.subscriptions.values().filter(|known| is_stranger(known.peer.identity.as_ref())).count();
+        // Many phones may come through one trunk or proxy.
+        let over = mine >= if is_reserved { EACH_STRANGER } else { EACH } && !self.is_trusted(&peer.flow);
+        over || self.subscriptions.len() >= ALL || (is_reserved && strangers() >= self.settings.limits.of_strangers(ALL))
+    }
+
+    /// Whether a subscription is of somebody known.
+    pub(super) fn is_told_to_known(&self, number: u64) -> bool {
+        self.subscriptions.get(&number).is_some_and(|known| !is_stranger(known.peer.identity.as_ref()))
     }
 
     fn renew_subscription(&mut self, now: Instant, server: u64, number: u64, flow: Flow, life: u32) {

@@ -64,7 +64,7 @@ impl Endpoint {
         let is_barred = self.guard.is_barred(now, &self.guesser(&flow, request));
         self.identify(now, flow, request, essentials).map_err(|stop| match stop {
             Stop::Prove { stale } if !is_barred => self.challenge(now, flow, request, stale),
-            Stop::Prove { .. } | Stop::Spent => self.turn_away(flow, request.clone()),
+            Stop::Prove { .. } | Stop::Spent => self.turn_away(now, flow, request.clone()),
         })
     }
 
@@ -123,15 +123,16 @@ impl Endpoint {
 
     fn identify(&mut self, now: Instant, flow: Flow, request: &Request, essentials: &Essentials) -> Result<Sender, Stop> {
         let (address, verdict) = (flow.peer.ip(), self.judge(now, &flow, request));
-        let payer = match &verdict {
+        let price = Price::of(&request.method);
+        let has_paid = match &verdict {
             // To register costs nothing once it is proven, so that a whole site can come back at once.
             Verdict::Proven { label } if request.method == Method::Register => {
                 return Ok(Sender::new(Identity::Device(label.clone()), Proof::Digest));
             }
-            Verdict::Proven { .. } => Source::behind(address, request),
-            _ => self.source(&flow, request),
+            Verdict::Proven { .. } => self.guard.charge(now, &Source::behind(address, request), price),
+            _ => self.charge(now, &flow, request, price),
         };
-        if !self.guard.charge(now, &payer, Price::of(&request.method)) {
+        if !has_paid {
             return Err(Stop::Spent);
         }
         if let Verdict::Proven { label } = verdict {
@@ -182,9 +183,8 @@ impl Endpoint {
     }
 
     pub(super) fn challenge(&mut self, now: Instant, flow: Flow, request: &Request, stale: bool) {
-        let source = self.source(&flow, request);
-        if !self.guard.charge(now, &source, Price::Challenge) {
-            return self.turn_away(flow, request.clone());
+        if !self.charge(now, &flow, request, Price::Challenge) {
+            return self.turn_away(now, flow, request.clone());
         }
         let lines = self.authenticator.challenge(now, &self.origin(&flow), stale);
         let headers: Vec<_> = lines.into_iter().map(|line| ("WWW-Authenticate", line)).collect();

@@ -115,10 +115,9 @@ impl Endpoint {
 
     /// As if there were no such dialog; kept nowhere, so that it is not in the way of what its peer sends.
     fn refuse_stranger(&mut self, now: Instant, flow: Flow, request: &Request) {
-        let source = self.source(&flow, request);
-        match self.guard.charge(now, &source, Price::Request) {
+        match self.charge(now, &flow, request, Price::Request) {
             true => self.answer_statelessly(flow, request.clone(), (481, ""), &[]),
-            false => self.turn_away(flow, request.clone()),
+            false => self.turn_away(now, flow, request.clone()),
         }
     }
 

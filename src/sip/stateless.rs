@@ -22,10 +22,13 @@ use super::wire::WireError;
 use crate::common::cause::Cause;
 
 impl Endpoint {
-    /// A stranger gets no answer. One through a trunk does: a proxy that hears nothing would take us for dead and send nobody any more.
-    pub(super) fn turn_away(&mut self, flow: Flow, request: Request) {
+    /// A stranger gets no answer. One through a trunk does: a proxy that hears nothing would take us for dead and send nobody any more. So does a
+    /// caller where somebody is registered, until all there have spent what they have together.
+    pub(super) fn turn_away(&mut self, now: Instant, flow: Flow, request: Request) {
         count(&self.counters.dropped);
-        if let Source::Behind(..) = self.source(&flow, &request) {
+        let was_passed_on = request.headers.values("Via").nth(1).is_some();
+        let is_answered = was_passed_on || !self.guard.is_spent_together(now, flow.peer.ip());
+        if is_answered && matches!(self.source(&flow, &request), Source::Behind(..)) {
             self.answer_statelessly(flow, request, (480, ""), &[]);
         }
     }

@@ -15,6 +15,7 @@ use super::auth::Authenticator;
 use super::dialog::DialogKey;
 use super::guard::{Guard, Source};
 use super::hep::Copied;
+use super::incoming::is_stranger;
 use super::invite::{Call, Phase};
 use super::ladder::{Ladder, LadderLine};
 use super::lines::Lines;
@@ -365,13 +366,31 @@ impl Endpoint {
 
     /// Asks for a flow; gives the waiting thing back when too many are asked for.
     pub(super) fn connect(&mut self, peer: SocketAddr, transport: Transport, waiting: Waiting) -> Option<Waiting> {
-        if self.connecting.len() >= CONNECTING {
+        let is_reserved = self.settings.known.is_anybody() && !self.is_for_known(&waiting);
+        let strangers = || self.connecting.values().filter(|waiting| !self.is_for_known(waiting)).count();
+        let is_full = self.connecting.len() >= CONNECTING;
+        if is_full || (is_reserved && strangers() >= self.settings.limits.of_strangers(CONNECTING)) {
             return Some(waiting);
         }
         let (token, name) = (self.number(), self.name_of(&waiting));
         self.connecting.insert(token, waiting);
         self.outputs.push_back(Output::Connect { peer, transport, name, token });
         None
+    }
+
+    /// Whether a connection is wanted for ourselves or for somebody known, and not for a stranger.
+    fn is_for_known(&self, waiting: &Waiting) -> bool {
+        let is_known = |id: CallId| self.calls.get(&id).is_some_and(|call| call.ours || !is_stranger(call.identity.as_ref()));
+        match waiting {
+            // Those of strangers are never sent by a new connection.
+            Waiting::Response(_) => true,
+            Waiting::Ack(call, ..) => is_known(*call),
+            Waiting::Client { id, .. } => self.clients.get(id).is_some_and(|tx| match (tx.purpose, tx.call) {
+                (_, Some(call)) => is_known(call),
+                (Purpose::Alone(Alone::Notify(number)), None) => self.is_told_to_known(number),
+                (purpose, None) => purpose != Purpose::Alone(Alone::LastNotify),
+            }),
+        }
     }
 
     /// Sends a response, over a new connection if its own is gone: to whom we know, since the port stands in the request alone.

@@ -2,6 +2,7 @@
 //!
 //! A challenge is sent without keeping anything (RFC 3261 section 8.2.7): a flood of requests without a password leaves nothing behind.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::Flow;
@@ -63,7 +64,7 @@ impl Endpoint {
         let is_barred = self.guard.is_barred(now, &self.guesser(&flow, request));
         self.identify(now, flow, request, essentials).map_err(|stop| match stop {
             Stop::Prove { stale } if !is_barred => self.challenge(now, flow, request, stale),
-            Stop::Prove { .. } | Stop::Spent => self.turn_away(flow, request.clone()),
+            Stop::Prove { .. } | Stop::Spent => self.turn_away(now, flow, request.clone()),
         })
     }
 
@@ -82,12 +83,23 @@ impl Endpoint {
     }
 
     /// Whose wrong passwords are counted together: those of a device at the place it has registered from, or else of a caller. Strangers
-    /// behind the same router are others.
+    /// behind the same router or proxy are others.
     fn guesser(&self, flow: &Flow, request: &Request) -> Guesser {
-        match self.registrar.device_at(flow) {
-            Some(device) => Guesser::registered(flow.peer.ip(), device),
-            None => Guesser::Caller(Source::behind(flow.peer.ip(), request)),
+        let address = flow.peer.ip();
+        if let Some(device) = self.device_at(flow, request) {
+            return Guesser::registered(address, device);
         }
+        let caller = Source::behind(address, request);
+        match self.is_trusted(flow) || self.registrar.is_home_of_many(address) {
+            true => Guesser::Neighbour(caller),
+            false => Guesser::Caller(caller),
+        }
+    }
+
+    /// The device that has registered from the place of a flow and speaks from there itself: a request with a second Via was passed on for
+    /// somebody, whoever that is.
+    pub(super) fn device_at(&self, flow: &Flow, request: &Request) -> Option<&Arc<str>> {
+        self.registrar.device_at(flow).filter(|_| request.headers.values("Via").nth(1).is_none())
     }
 
     /// Whom a nonce is made for: an address, or a trunk with all of its addresses.
@@ -111,15 +123,16 @@ impl Endpoint {
 
     fn identify(&mut self, now: Instant, flow: Flow, request: &Request, essentials: &Essentials) -> Result<Sender, Stop> {
         let (address, verdict) = (flow.peer.ip(), self.judge(now, &flow, request));
-        let payer = match &verdict {
+        let price = Price::of(&request.method);
+        let has_paid = match &verdict {
             // To register costs nothing once it is proven, so that a whole site can come back at once.
             Verdict::Proven { label } if request.method == Method::Register => {
                 return Ok(Sender::new(Identity::Device(label.clone()), Proof::Digest));
             }
-            Verdict::Proven { .. } => Source::behind(address, request),
-            _ => self.source(&flow, request),
+            Verdict::Proven { .. } => self.guard.charge(now, &Source::behind(address, request), price),
+            _ => self.charge(now, &flow, request, price),
         };
-        if !self.guard.charge(now, &payer, Price::of(&request.method)) {
+        if !has_paid {
             return Err(Stop::Spent);
         }
         if let Verdict::Proven { label } = verdict {
@@ -170,9 +183,8 @@ impl Endpoint {
     }
 
     pub(super) fn challenge(&mut self, now: Instant, flow: Flow, request: &Request, stale: bool) {
-        let source = self.source(&flow, request);
-        if !self.guard.charge(now, &source, Price::Challenge) {
-            return self.turn_away(flow, request.clone());
+        if !self.charge(now, &flow, request, Price::Challenge) {
+            return self.turn_away(now, flow, request.clone());
         }
         let lines = self.authenticator.challenge(now, &self.origin(&flow), stale);
         let headers: Vec<_> = lines.into_iter().map(|line| ("WWW-Authenticate", line)).collect();

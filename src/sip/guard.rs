@@ -17,6 +17,8 @@ use crate::common::rate_limit::{LogBudget, RateLimit, RateLimiter};
 
 /// Sources remembered at once.
 const SOURCES: usize = 4096;
+/// How many times the budget of an address its callers have together, where a device of ours is registered beside them.
+const TOGETHER: u64 = 4;
 /// Wrong passwords of one caller that are answered.
 const WRONG: RateLimit = RateLimit { burst: 8, every: Duration::from_secs(60) };
 /// Wrong passwords of all callers of one address: a caller is who it says it is, and whoever guesses says many.
@@ -103,6 +105,11 @@ impl Source {
         }
     }
 
+    /// All callers of an address together. No caller can say a name with a blank in it.
+    fn together(ip: IpAddr) -> Self {
+        Self::device(ip, "all callers")
+    }
+
     /// The caller of a request that came through a trusted address.
     #[must_use]
     pub fn behind(ip: IpAddr, request: &Request) -> Self {
@@ -145,8 +152,10 @@ impl fmt::Display for Source {
 pub enum Guesser {
     /// A device at the very place that it has registered from: nobody else speaks from there.
     Registered(Source),
-    /// A caller beside others of the same address.
+    /// A caller beside others of the same address, who share a cap.
     Caller(Source),
+    /// A caller behind a trunk, a proxy or a router that several devices of ours are behind, too: no cap of all bars those with it.
+    Neighbour(Source),
 }
 
 impl Guesser {
@@ -158,14 +167,14 @@ impl Guesser {
 
     const fn source(&self) -> &Source {
         match self {
-            Self::Registered(source) | Self::Caller(source) => source,
+            Self::Registered(source) | Self::Caller(source) | Self::Neighbour(source) => source,
         }
     }
 
     /// Whose tries count as well.
     fn shared(&self) -> Option<Source> {
         match self {
-            Self::Registered(_) => None,
+            Self::Registered(_) | Self::Neighbour(_) => None,
             Self::Caller(source) => Some(source.address()),
         }
     }
@@ -274,15 +283,31 @@ impl Guard {
 
     /// Takes `price` from the budget of a source; `false`: there is none left, and nothing is done for it until it pauses.
     pub fn charge(&mut self, now: Instant, source: &Source, price: Price) -> bool {
+        self.spend(now, source, price, 1)
+    }
+
+    /// The same from what all callers of an address have together, where each has a budget, too: who they are, they say themselves.
+    pub fn charge_together(&mut self, now: Instant, ip: IpAddr, price: Price) -> bool {
+        self.spend(now, &Source::together(ip), price, TOGETHER)
+    }
+
+    /// Whether all callers of an address have spent what they have together.
+    #[must_use]
+    pub fn is_spent_together(&self, now: Instant, ip: IpAddr) -> bool {
+        self.budgets.peek(&Source::together(ip)).is_some_and(|budget| self.refilled(*budget, now).silenced)
+    }
+
+    /// Takes `price` from a budget that is `size` times as large as that of one source.
+    fn spend(&mut self, now: Instant, source: &Source, price: Price, size: u64) -> bool {
         let fresh = Budget { left: self.full, at: now, silenced: false };
         let mut budget = self.refilled(self.budgets.peek(source).copied().unwrap_or(fresh), now);
-        let price = price as u64 * EIGHTH;
+        let price = price as u64 * EIGHTH / size;
         let granted = budget.left >= price && !budget.silenced;
         if granted {
             budget.left -= price;
         } else {
             // Whoever goes on stays silenced.
-            budget.left = budget.left.saturating_sub(Price::Invite as u64 * EIGHTH);
+            budget.left = budget.left.saturating_sub(Price::Invite as u64 * EIGHTH / size);
             if !budget.silenced {
                 budget.silenced = true;
                 if let Some(unlogged) = self.silenced_lines.say(now) {
@@ -436,6 +461,10 @@ mod tests {
         assert!(guard.is_barred(now, &caller(here, 1000)) && guard.silenced(now) == [at(here)]);
         assert!(!guard.is_barred(now, &caller([192, 0, 2, 2], 1)));
         assert!(!guard.is_barred(now, &Guesser::registered(here.into(), "board")), "a device where it has registered");
+        let neighbour = |n: u32| Guesser::Neighbour(caller(here, n).source().clone());
+        assert!(!guard.is_barred(now, &neighbour(2000)), "nor a caller where several devices are");
+        (3000..3100).for_each(|n| guard.wrong_password(now, &neighbour(n), &at(here)));
+        assert_eq!(guard.silenced(now), [at(here)], "each has its own tries alone");
         assert!(guard.lift(now, &at(here)) && !guard.is_barred(now, &caller(here, 1000)));
     }
 

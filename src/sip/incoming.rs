@@ -12,9 +12,13 @@ use super::reliable::requires;
 use super::session_timer::{SessionTimer, Wish};
 use super::uas::{ACCEPT, ALLOW, Header, SUPPORTED, reasons, shortened};
 use super::uri::Uri;
-use super::{Event, Flow, Identity, Incoming, Limits, Proof};
+use super::{Event, Flow, Identity, Incoming, Limits, Proof, Transport};
 use crate::common::cause::Cause;
 use crate::common::ids::CallId;
+
+/// Calls in the name of a device that is known by its address alone, which nobody has acknowledged from there: whoever can write that address
+/// into datagrams has no more than these.
+const UNPROVEN: usize = 8;
 
 /// Whether the caller takes other bodies than session descriptions only (RFC 3261 section 20.1). An empty list is taken for none.
 pub(super) fn takes_no_answer(request: &Request) -> bool {
@@ -27,7 +31,7 @@ pub(super) fn takes_no_answer(request: &Request) -> bool {
 }
 
 /// Whether somebody is no device, trunk or account of ours.
-const fn is_stranger(identity: Option<&Identity>) -> bool {
+pub(super) const fn is_stranger(identity: Option<&Identity>) -> bool {
     matches!(identity, None | Some(Identity::Unlisted))
 }
 
@@ -66,7 +70,7 @@ impl Endpoint {
             Err(403) => return self.forbid(now, id),
             Err(status) => return self.respond(now, id, status, &[], None),
         };
-        if self.is_full(source, identity.as_ref()) {
+        if !for_help && self.is_full(now, &flow, identity.as_ref(), proof.unwrap_or_default()) {
             self.turn_away_full(now, source);
             return self.respond(now, id, 503, &reasons(Cause::Busy), None);
         }
@@ -114,16 +118,43 @@ impl Endpoint {
         })));
     }
 
-    /// Whether as many calls are up as there may be: altogether, of one address, or of strangers, who leave a part to those who are known.
-    pub(super) fn is_full(&self, source: IpAddr, identity: Option<&Identity>) -> bool {
-        let limits = &self.settings.limits;
+    /// Whether as many calls are up as there may be: altogether, of one address, of strangers, who leave a part to those who are known, or of
+    /// those that nobody has proven to be there.
+    pub(super) fn is_full(&self, now: Instant, flow: &Flow, identity: Option<&Identity>, proof: Proof) -> bool {
+        let (limits, source) = (&self.settings.limits, flow.peer.ip());
         let mine = self.sources.get(&source).copied().unwrap_or(0);
-        let live = || self.calls.values().filter(|call| call.phase != Phase::Over);
-        let strangers = || live().filter(|call| is_stranger(call.identity.as_ref())).count();
+        let live = self.calls.values().filter(|call| call.phase != Phase::Over).count();
         let is_reserved = is_stranger(identity) && self.settings.known.is_anybody();
         (mine >= limits.calls_per_source && !self.settings.trusted.trusts(source))
-            || live().count() >= limits.max_calls
-            || (is_reserved && strangers() >= limits.of_strangers(limits.max_calls))
+            || live >= limits.max_calls
+            || (is_reserved && self.calls_of_strangers() >= limits.of_strangers(limits.max_calls))
+            || (self.is_unproven(now, flow, proof) && self.is_full_of_unproven(now, source, identity))
+    }
+
+    fn calls_of_strangers(&self) -> usize {
+        self.calls.values().filter(|call| call.phase != Phase::Over && is_stranger(call.identity.as_ref())).count()
+    }
+
+    /// Whether nothing says who sends but the address in its datagrams, which is whatever their sender writes there.
+    fn is_unproven(&self, now: Instant, flow: &Flow, proof: Proof) -> bool {
+        proof == Proof::Address && flow.transport == Transport::Udp && !self.round_trips.is_proven(now, flow.peer)
+    }
+
+    /// Whether as many calls are up as there may be that only the address of datagrams vouches for: in the name of one device or trunk, or of
+    /// all and strangers together. Each counts until it is acknowledged, which is proof.
+    fn is_full_of_unproven(&self, now: Instant, source: IpAddr, identity: Option<&Identity>) -> bool {
+        let limits = &self.settings.limits;
+        let each = if matches!(identity, Some(Identity::Device(_))) { UNPROVEN } else { limits.calls_per_source };
+        let is_unproven = |call: &&Call| {
+            let is_open = call.phase != Phase::Over && !call.ours && !call.reached;
+            is_open && self.is_unproven(now, &call.flow, call.proof)
+        };
+        let (mut mine, mut all) = (0, self.calls_of_strangers());
+        for call in self.calls.values().filter(is_unproven) {
+            all += 1;
+            mine += usize::from(call.source == source);
+        }
+        mine >= each || all >= limits.of_unproven(limits.max_calls)
     }
 
     /// Counts it, and says so once in a while.

@@ -36,6 +36,31 @@ enum Finding {
     Foreign,
 }
 
+/// Who is at the other end of a dialog, and how that was found.
+#[derive(Debug, Clone)]
+pub(super) struct DialogPeer {
+    /// Where its messages come from.
+    pub(super) flow: Flow,
+    /// The transport that the dialog began by: no weaker one is taken after that.
+    class: Transport,
+    pub(super) identity: Option<Identity>,
+    proof: Proof,
+    /// An address that is looked at is one that it has named as its own.
+    has_named: bool,
+}
+
+impl DialogPeer {
+    pub(super) const fn new(flow: Flow, identity: Option<Identity>, proof: Proof) -> Self {
+        Self { flow, class: flow.transport, identity, proof, has_named: false }
+    }
+
+    /// The peer of a call, for a message from this address.
+    pub(super) fn of(call: &Call, address: IpAddr) -> Self {
+        let has_named = call.proof != Proof::Digest && call.has_named(address);
+        Self { flow: call.flow, class: call.class, identity: call.identity.clone(), proof: call.proof, has_named }
+    }
+}
+
 /// The same connection, or datagrams between the same addresses and ports.
 fn is_same(one: &Flow, other: &Flow) -> bool {
     one.transport == other.transport && one.connection == other.connection && is_at(one.peer.ip(), other.peer.ip()) && {
@@ -48,14 +73,25 @@ fn is_at(one: IpAddr, other: IpAddr) -> bool {
 }
 
 /// Whether a message by `flow` can be the same party's as those by `known`, as far as address and transport tell.
-pub(super) fn is_from_there(known: &Flow, flow: &Flow) -> bool {
+fn is_from_there(known: &Flow, flow: &Flow) -> bool {
     flow.transport >= known.transport && is_at(known.peer.ip(), flow.peer.ip())
 }
 
 impl Endpoint {
     /// Whether a request may act in the dialog of a call. `false`: it was refused.
     pub(super) fn may_act(&mut self, now: Instant, id: CallId, flow: Flow, request: &Request) -> bool {
-        match self.examine(now, id, &flow, request) {
+        let peer = self.calls.get(&id).map(|call| DialogPeer::of(call, flow.peer.ip()));
+        self.may(now, peer, flow, request)
+    }
+
+    /// The same in the dialog of a subscription.
+    pub(super) fn may_renew(&mut self, now: Instant, number: u64, flow: Flow, request: &Request) -> bool {
+        let peer = self.subscriptions.get(&number).map(|known| known.peer().clone());
+        self.may(now, peer, flow, request)
+    }
+
+    fn may(&mut self, now: Instant, peer: Option<DialogPeer>, flow: Flow, request: &Request) -> bool {
+        match peer.map_or(Finding::Foreign, |peer| self.examine(now, &peer, &flow, request)) {
             Finding::Theirs => return true,
             Finding::Unproven { stale } => self.challenge(now, flow, request, stale),
             Finding::Foreign => self.refuse_stranger(now, flow, request),
@@ -63,10 +99,14 @@ impl Endpoint {
         false
     }
 
-    /// The same for a CANCEL. One that belongs to no INVITE is answered like any other.
+    /// The same for a CANCEL, which cannot be asked for a password (RFC 3261 section 22.1). One that belongs to no INVITE is answered like any
+    /// other.
     pub(super) fn may_cancel(&mut self, now: Instant, flow: Flow, request: &Request, essentials: &Essentials) -> bool {
         let invite = self.server_keys.get(&ServerKey::of_invite(request, essentials)).and_then(|id| self.servers.get(id));
-        let may = invite.is_none_or(|invite| is_from_there(&invite.reply, &flow));
+        let may = invite.is_none_or(|invite| match invite.call.and_then(|id| self.calls.get(&id)) {
+            Some(call) => matches!(self.judge_place(&DialogPeer::of(call, flow.peer.ip()), &flow), Finding::Theirs),
+            None => is_from_there(&invite.reply, &flow),
+        });
         if !may {
             self.refuse_stranger(now, flow, request);
         }
@@ -75,10 +115,9 @@ impl Endpoint {
 
     /// As if there were no such dialog; kept nowhere, so that it is not in the way of what its peer sends.
     fn refuse_stranger(&mut self, now: Instant, flow: Flow, request: &Request) {
-        let source = self.source(&flow, request);
-        match self.guard.charge(now, &source, Price::Request) {
+        match self.charge(now, &flow, request, Price::Request) {
             true => self.answer_statelessly(flow, request.clone(), (481, ""), &[]),
-            false => self.turn_away(flow, request.clone()),
+            false => self.turn_away(now, flow, request.clone()),
         }
     }
 
@@ -90,49 +129,55 @@ impl Endpoint {
             remote: essentials.from.tag().unwrap_or_default().to_owned(),
         };
         let call = self.dialogs.get(&key).and_then(|id| self.calls.get(id));
-        call.is_none_or(|call| is_same(&call.flow, flow) || self.is_there(call, flow))
+        call.is_none_or(|call| is_same(&call.flow, flow) || self.is_there(&DialogPeer::of(call, flow.peer.ip()), flow))
     }
 
-    fn examine(&mut self, now: Instant, id: CallId, flow: &Flow, request: &Request) -> Finding {
-        let Some(call) = self.calls.get(&id) else { return Finding::Foreign };
-        if is_same(&call.flow, flow) {
+    /// What is thought of a request before a password is looked at.
+    fn judge_place(&self, peer: &DialogPeer, flow: &Flow) -> Finding {
+        if is_same(&peer.flow, flow) {
             return Finding::Theirs;
         }
-        if flow.transport < call.class {
+        if flow.transport < peer.class {
             return Finding::Foreign;
         }
-        let device = match &call.identity {
-            Some(Identity::Device(label)) if matches!(call.proof, Proof::Digest | Proof::Registration) => label.clone(),
-            _ if self.is_there(call, flow) => return Finding::Theirs,
-            _ => return Finding::Foreign,
-        };
-        if self.is_certified(call, flow) {
-            return Finding::Theirs;
+        let has_password =
+            matches!(peer.identity, Some(Identity::Device(_))) && matches!(peer.proof, Proof::Digest | Proof::Registration);
+        let is_theirs = if has_password { self.is_certified(peer, flow) } else { self.is_there(peer, flow) };
+        match (is_theirs, has_password) {
+            (true, _) => Finding::Theirs,
+            (false, true) => Finding::Unproven { stale: false },
+            (false, false) => Finding::Foreign,
+        }
+    }
+
+    fn examine(&mut self, now: Instant, peer: &DialogPeer, flow: &Flow, request: &Request) -> Finding {
+        let found = self.judge_place(peer, flow);
+        if !matches!(found, Finding::Unproven { .. }) {
+            return found;
         }
         match self.judge(now, flow, request) {
-            Verdict::Proven { label } if label == device => Finding::Theirs,
+            Verdict::Proven { label } if peer.identity == Some(Identity::Device(label.clone())) => Finding::Theirs,
             Verdict::Proven { .. } => Finding::Foreign,
             Verdict::Stale => Finding::Unproven { stale: true },
             Verdict::Absent | Verdict::Wrong => Finding::Unproven { stale: false },
         }
     }
 
-    /// Whether a message by `flow` is of a call's peer, as far as anything but a password tells.
-    fn is_there(&self, call: &Call, flow: &Flow) -> bool {
-        if flow.transport < call.class {
+    /// Whether a message by `flow` is of a dialog's peer, as far as anything but a password tells.
+    fn is_there(&self, peer: &DialogPeer, flow: &Flow) -> bool {
+        if flow.transport < peer.class {
             return false;
         }
-        if call.proof == Proof::Certificate {
-            return self.is_certified(call, flow);
+        if peer.proof == Proof::Certificate {
+            return self.is_certified(peer, flow);
         }
         let address = flow.peer.ip();
         let entry = self.settings.known.by_address(address);
-        let named = call.proof != Proof::Digest && call.has_named(address);
-        is_at(address, call.flow.peer.ip()) || (entry.is_some() && entry == call.identity.as_ref()) || named
+        is_at(address, peer.flow.peer.ip()) || (entry.is_some() && entry == peer.identity.as_ref()) || peer.has_named
     }
 
-    fn is_certified(&self, call: &Call, flow: &Flow) -> bool {
-        flow.transport == Transport::Tls && call.identity.is_some() && self.certified(flow) == call.identity.as_ref()
+    fn is_certified(&self, peer: &DialogPeer, flow: &Flow) -> bool {
+        flow.transport == Transport::Tls && peer.identity.is_some() && self.certified(flow) == peer.identity.as_ref()
     }
 
     /// Whether a response comes from where its request went.

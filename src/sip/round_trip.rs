@@ -15,11 +15,12 @@ use hashlink::LruCache;
 use super::endpoint::{Endpoint, Owner};
 use super::gate::Sender;
 use super::header::NameAddr;
-use super::identity::Identity;
+use super::identity::{Identity, Proof};
+use super::incoming::is_stranger;
 use super::message::{Essentials, Method, Request, Response};
 use super::transaction::MAGIC;
 use super::uri::Uri;
-use super::{Flow, Transport};
+use super::{Flow, Limits, Transport};
 
 /// How long an answer proves a place.
 const PROVEN: Duration = Duration::from_secs(300);
@@ -107,13 +108,24 @@ impl RoundTrips {
         if self.proven.contains_key(&peer) { Asked::Place(peer) } else { Asked::Address(peer.ip()) }
     }
 
-    fn trip(&self, now: Instant, peer: SocketAddr) -> Trip {
-        if self.proven.peek(&peer).is_some_and(|until| *until > now) {
+    /// Whether a place has answered of late.
+    pub(super) fn is_proven(&self, now: Instant, peer: SocketAddr) -> bool {
+        self.proven.peek(&peer).is_some_and(|until| *until > now)
+    }
+
+    /// Whether one more request may wait. Strangers' leave a part to those of who is known.
+    fn has_room(&self, limits: &Limits, identity: Option<&Identity>) -> bool {
+        let strangers = || self.held.values().filter(|held| is_stranger(held.identity.as_ref())).count();
+        self.held.len() < WAITING && (!is_stranger(identity) || strangers() < limits.of_strangers(WAITING))
+    }
+
+    fn trip(&self, now: Instant, peer: SocketAddr, has_room: bool) -> Trip {
+        if self.is_proven(now, peer) {
             return Trip::Over;
         }
         let asked = self.questions.peek(&self.asked(peer));
         let has_rested = asked.is_none_or(|question| now.saturating_duration_since(question.at) >= EVERY);
-        if has_rested && self.held.len() < WAITING { Trip::Begins } else { Trip::Later }
+        if has_rested && has_room { Trip::Begins } else { Trip::Later }
     }
 
     /// Takes an answer; the request that waited for it.
@@ -135,7 +147,10 @@ impl Endpoint {
     pub(super) fn round_trip(&self, now: Instant, flow: &Flow, request: &Request, sender: &Sender) -> Trip {
         let has_effect = matches!(request.method, Method::Message | Method::Register | Method::Subscribe);
         match sender.is_by_address() && has_effect && flow.transport == Transport::Udp {
-            true => self.round_trips.trip(now, flow.peer),
+            true => {
+                let has_room = self.round_trips.has_room(&self.settings.limits, sender.identity.as_ref());
+                self.round_trips.trip(now, flow.peer, has_room)
+            }
             false => Trip::Over,
         }
     }
@@ -187,7 +202,9 @@ impl Endpoint {
         let Held { flow, identity, request, essentials, .. } = held;
         match request.method {
             Method::Register => self.register(now, server, (flow, identity), &request, &essentials),
-            Method::Subscribe => self.subscribe_outside(now, server, (flow, identity), &request, &essentials),
+            Method::Subscribe => {
+                self.subscribe_outside(now, server, (flow, identity, Proof::Address), &request, &essentials);
+            }
             _ => self.text_outside(now, server, (flow, identity), &request, &essentials),
         }
         true

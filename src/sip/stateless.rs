@@ -22,10 +22,13 @@ use super::wire::WireError;
 use crate::common::cause::Cause;
 
 impl Endpoint {
-    /// A stranger gets no answer. One through a trunk does: a proxy that hears nothing would take us for dead and send nobody any more.
-    pub(super) fn turn_away(&mut self, flow: Flow, request: Request) {
+    /// A stranger gets no answer. One through a trunk does: a proxy that hears nothing would take us for dead and send nobody any more. So does a
+    /// caller where somebody is registered, until all there have spent what they have together.
+    pub(super) fn turn_away(&mut self, now: Instant, flow: Flow, request: Request) {
         count(&self.counters.dropped);
-        if let Source::Behind(..) = self.source(&flow, &request) {
+        let was_passed_on = request.headers.values("Via").nth(1).is_some();
+        let is_answered = was_passed_on || !self.guard.is_spent_together(now, flow.peer.ip());
+        if is_answered && matches!(self.source(&flow, &request), Source::Behind(..)) {
             self.answer_statelessly(flow, request, (480, ""), &[]);
         }
     }
@@ -96,32 +99,38 @@ impl Endpoint {
 
     /// Who sent a call for help that is told by voice that nobody answers it here: somebody known, while there is room for such a call
     /// and nothing in the request stands in its way. `None`: it gets its status alone, at once.
-    pub(super) fn hears_a_refusal(&self, flow: &Flow, request: &Request, essentials: &Essentials) -> Option<Sender> {
+    pub(super) fn hears_a_refusal(
+        &self,
+        now: Instant,
+        flow: &Flow,
+        request: &Request,
+        essentials: &Essentials,
+    ) -> Option<Sender> {
         let spoken = self.calls.values().filter(|call| call.for_help && call.phase == Phase::Ringing).take(SPOKEN).count();
         let room = spoken < SPOKEN
             && !self.draining
             && self.has_room_for_transaction(false)
-            && !self.is_full(flow.peer.ip(), None)
+            && !self.is_full(now, flow, None, Proof::None)
             && !self.is_merged(essentials);
         let plain = matches!(session_description(&request.headers, &request.body), Body::Sdp(_))
             && ["Require", "Content-Encoding"].iter().all(|name| request.headers.get(name).is_none())
             && !takes_no_answer(request);
         let wanted = self.settings.emergency.target.is_none() && room && plain;
-        if wanted { self.known_by_place(flow) } else { None }
+        if wanted { self.known_by_place(flow, request) } else { None }
     }
 
     /// Whether a device or trunk of ours is known to be at the other end, also where nobody asked for proof.
-    pub(super) fn is_known_place(&self, flow: &Flow) -> bool {
-        self.known_by_place(flow).is_some_and(|sender| sender.is_known())
+    pub(super) fn is_known_place(&self, flow: &Flow, request: &Request) -> bool {
+        self.known_by_place(flow, request).is_some_and(|sender| sender.is_known())
     }
 
     /// Whom we know by the certificate of a connection, a registration from the very same place, or an address.
-    fn known_by_place(&self, flow: &Flow) -> Option<Sender> {
+    fn known_by_place(&self, flow: &Flow, request: &Request) -> Option<Sender> {
         let (known, address) = (&self.settings.known, flow.peer.ip());
         if let Some(identity) = self.certified(flow) {
             return Some(Sender::new(identity.clone(), Proof::Certificate));
         }
-        if let Some(device) = self.registrar.device_at(flow) {
+        if let Some(device) = self.device_at(flow, request) {
             return Some(Sender::new(Identity::Device(device.clone()), Proof::Registration));
         }
         if let Some(identity) = known.by_address(address) {

@@ -66,8 +66,7 @@ impl Endpoint {
                 if self.would_be_for_help(&request) {
                     return self.answer_call_for_help(now, flow, request);
                 }
-                let source = self.source(&flow, &request);
-                if self.guard.charge(now, &source, Price::Request) {
+                if self.charge(now, &flow, &request, Price::Request) {
                     let name = other.err().unwrap_or("CSeq");
                     self.answer_statelessly(flow, request, (400, &format!("Missing or Unreadable {name}")), &[]);
                 }
@@ -88,7 +87,7 @@ impl Endpoint {
         }
         let mut spoken_to = None;
         if self.is_for_help(&request, &essentials) {
-            spoken_to = self.hears_a_refusal(&flow, &request, &essentials);
+            spoken_to = self.hears_a_refusal(now, &flow, &request, &essentials);
             if spoken_to.is_none() {
                 return self.answer_call_for_help(now, flow, request);
             }
@@ -103,11 +102,13 @@ impl Endpoint {
         let subscription = self.subscription_in(dialog.as_ref());
         let known = call.is_some() || spoken_to.is_some();
         if !known && !self.is_welcome(now, flow, &request, dialog.is_none()) {
-            return self.turn_away(flow, request);
+            return self.turn_away(now, flow, request);
         }
-        let may = match call {
-            Some(call) => self.may_act(now, call, flow, &request),
-            None => request.method != Method::Cancel || self.may_cancel(now, flow, &request, &essentials),
+        let may = match (call, subscription) {
+            (Some(call), _) => self.may_act(now, call, flow, &request),
+            (None, _) if request.method == Method::Cancel => self.may_cancel(now, flow, &request, &essentials),
+            (None, Some(number)) => self.may_renew(now, number, flow, &request),
+            (None, None) => true,
         };
         if !may {
             return;
@@ -123,7 +124,7 @@ impl Endpoint {
         if trip == Trip::Later {
             return self.come_back(flow, request);
         }
-        let is_ours = call.is_some() || subscription.is_some() || sender.is_known() || self.is_known_place(&flow);
+        let is_ours = call.is_some() || subscription.is_some() || sender.is_known() || self.is_known_place(&flow, &request);
         if !self.has_room_for_transaction(is_ours) {
             return count(&self.counters.dropped);
         }
@@ -160,7 +161,7 @@ impl Endpoint {
             }
             (Method::Register, None) if dialog.is_none() => self.register(now, id, (flow, identity), &request, &essentials),
             (Method::Subscribe, None) if dialog.is_none() => {
-                self.subscribe_outside(now, id, (flow, identity), &request, &essentials);
+                self.subscribe_outside(now, id, (flow, identity, proof), &request, &essentials);
             }
             (Method::Message, None) if dialog.is_none() => self.text_outside(now, id, (flow, identity), &request, &essentials),
             (
@@ -200,8 +201,15 @@ impl Endpoint {
         if begins && self.wants_proof(request) {
             return true;
         }
-        let source = self.source(&flow, request);
-        self.guard.charge(now, &source, Price::of(&request.method))
+        self.charge(now, &flow, request, Price::of(&request.method))
+    }
+
+    /// Takes the price of a request from the budget of whoever sent it. Where somebody is registered, all who are not known to be at their own
+    /// place there share one beside it, since who they are is what they say; `false`: there is none left.
+    pub(super) fn charge(&mut self, now: Instant, flow: &Flow, request: &Request, price: Price) -> bool {
+        let (source, address) = (self.source(flow, request), flow.peer.ip());
+        let is_shared = !self.is_trusted(flow) && self.registrar.is_home(address) && self.device_at(flow, request).is_none();
+        self.guard.charge(now, &source, price) && (!is_shared || self.guard.charge_together(now, address, price))
     }
 
     /// Whether an address or a certificate is that of a device or trunk of ours.

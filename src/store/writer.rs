@@ -60,6 +60,10 @@ impl StoreWriter {
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         connection.busy_timeout(WAITS)?;
         schema::migrate(&mut connection)?;
+        if !schema::has_own_ledger(&connection)? {
+            // Calls are taken all the same; what is verified at the start says it where alarms are.
+            tracing::error!(path = %path.display(), "the ledger's tables, indexes or triggers are not those that were made: somebody has changed them");
+        }
 
         let chain = Chain::open(&connection, KeyPlace::new(key_dir))?;
         let beside = HeadFile::open(key_dir, &connection)?;

@@ -26,7 +26,7 @@ pub enum LogFormat {
 const QUIET: [&str; 8] = ["rtc", "rtc_dtls", "rtc_ice", "rtc_interceptor", "rtc_rtp", "rtc_sctp", "rtc_srtp", "rtc_stun"];
 
 /// The target of the ledger's heads.
-const HEADS: &str = "roomgate::cli::ledger";
+const HEADS: &str = "roomgate::ledger";
 
 /// Why log lines cannot be written.
 #[derive(Debug, thiserror::Error)]

@@ -53,7 +53,11 @@ fn copies(daemon: &Daemon) -> Vec<PathBuf> {
 
 fn tamper(daemon: &Daemon, sql: &str) {
     let store = rusqlite::Connection::open(daemon.folder().join("state/roomgate.db")).expect("the store");
-    let sql = format!("DROP TRIGGER IF EXISTS ledger_keeps; DROP TRIGGER IF EXISTS ledger_stays; {sql}");
+    // The triggers are put back as they were: that they are missing would be found before the line.
+    let sql = format!(
+        "DROP TRIGGER ledger_keeps; {sql}; \
+         CREATE TRIGGER ledger_keeps BEFORE UPDATE ON ledger BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;"
+    );
     store.execute_batch(&sql).expect("whoever has the file can change it");
 }
 

@@ -12,18 +12,21 @@ use super::alone::Alone;
 use super::dialog::{Dialog, DialogKey};
 use super::endpoint::{Endpoint, Owner};
 use super::identity::Identity;
+use super::incoming::is_stranger;
 use super::invite::{Call, Phase};
 use super::message::{Essentials, Method, Request};
-use super::provenance::is_from_there;
+use super::provenance::DialogPeer;
 use super::uas::Header;
 use super::uri::Params;
-use super::{ConnectionId, Event, Flow, Roster};
+use super::{ConnectionId, Event, Flow, Proof, Roster};
 use crate::common::ids::CallId;
 
 /// Subscriptions at once, over all.
 const ALL: usize = 1000;
 /// Subscriptions at once of one address.
 const EACH: usize = 32;
+/// The same of strangers, where there is anybody who is known.
+const EACH_STRANGER: usize = 8;
 /// A shorter wish is refused (RFC 6665 section 4.2.1.1).
 const SHORTEST: u32 = 60;
 /// Without a wish, and the longest life, in seconds.
@@ -66,8 +69,9 @@ pub(super) struct Subscription {
     call: Option<CallId>,
     package: Package,
     /// The `id` of `Event`, which tells subscriptions of one dialog apart.
-    pub(super) id: Option<String>,
-    flow: Flow,
+    id: Option<String>,
+    /// Its device, and where that is told.
+    peer: DialogPeer,
     ends_at: Instant,
     /// Counts documents.
     version: u32,
@@ -87,7 +91,12 @@ impl Subscription {
 
     /// Whether its device is told by this connection.
     pub(super) fn is_told_by(&self, connection: ConnectionId) -> bool {
-        self.flow.connection == Some(connection)
+        self.peer.flow.connection == Some(connection)
+    }
+
+    /// Who has begun it.
+    pub(super) const fn peer(&self) -> &DialogPeer {
+        &self.peer
     }
 
     fn event(&self) -> String {
@@ -138,7 +147,7 @@ impl Endpoint {
         &mut self,
         now: Instant,
         server: u64,
-        (flow, identity): (Flow, Option<Identity>),
+        (flow, identity, proof): (Flow, Option<Identity>, Proof),
         request: &Request,
         essentials: &Essentials,
     ) {
@@ -152,7 +161,7 @@ impl Endpoint {
         }
         let tag = self.servers.get(&server).map(|tx| tx.tag.clone()).unwrap_or_default();
         let dialog = Dialog::of_invite(request, essentials, &tag, flow.peer);
-        self.begin_subscription(now, server, Some(dialog), call.flatten(), flow, wish);
+        self.begin_subscription(now, server, Some(dialog), call.flatten(), DialogPeer::new(flow, identity, proof), wish);
     }
 
     /// A SUBSCRIBE in the dialog of a call.
@@ -161,22 +170,22 @@ impl Endpoint {
             Ok(wish) => wish,
             Err((status, header)) => return self.respond(now, server, status, &[header], None),
         };
-        let Some(flow) = self.calls.get(&call).filter(|call| call.phase == Phase::Live).map(|call| call.flow) else {
+        let live = self.calls.get(&call).filter(|call| call.phase == Phase::Live);
+        let Some(peer) = live.map(|call| DialogPeer::of(call, call.flow.peer.ip())) else {
             return self.forbid(now, server);
         };
         let same = |known: &Subscription| {
             known.dialog.is_none() && known.call == Some(call) && known.package == wish.package && known.id == wish.id
         };
         match self.subscriptions.iter().find(|(_, known)| same(known)).map(|(number, _)| *number) {
-            Some(number) => self.renew_subscription(now, server, number, flow, wish.life),
-            None => self.begin_subscription(now, server, None, Some(call), flow, wish),
+            Some(number) => self.renew_subscription(now, server, number, peer.flow, wish.life),
+            None => self.begin_subscription(now, server, None, Some(call), peer, wish),
         }
     }
 
-    /// A SUBSCRIBE in the dialog of a subscription: it is renewed, or ended.
+    /// A SUBSCRIBE in the dialog of a subscription, from whoever began it: it is renewed, or ended.
     pub(super) fn subscribe_again(&mut self, now: Instant, server: u64, number: u64, flow: Flow, request: &Request, cseq: u32) {
-        let known = self.subscriptions.get_mut(&number).filter(|known| is_from_there(&known.flow, &flow));
-        let Some(known) = known else { return self.respond(now, server, 481, &[], None) };
+        let Some(known) = self.subscriptions.get_mut(&number) else { return self.respond(now, server, 481, &[], None) };
         if request.method != Method::Subscribe {
             return self.refuse_method(now, server, request.method.clone());
         }
@@ -202,13 +211,11 @@ impl Endpoint {
         server: u64,
         dialog: Option<Dialog>,
         call: Option<CallId>,
-        flow: Flow,
+        peer: DialogPeer,
         Wish { package, id, life }: Wish,
     ) {
-        let mine = self.subscriptions.values().filter(|known| known.flow.peer.ip() == flow.peer.ip()).count();
-        // Many phones may come through one trunk or proxy.
-        let over = mine >= EACH && !self.is_trusted(&flow);
-        if self.subscriptions.len() >= ALL || over {
+        let flow = peer.flow;
+        if self.is_full_of_subscriptions(&peer) {
             return self.respond(now, server, 503, &[("Retry-After", "60".to_owned())], None);
         }
         let number = self.number();
@@ -218,7 +225,7 @@ impl Endpoint {
         let ends_at = now + Duration::from_secs(life.into());
         let (version, telling, news, rests_until, scheduled) = (0, false, true, now, None);
         let subscription =
-            Subscription { dialog, call, package, id, flow, ends_at, version, telling, news, rests_until, scheduled };
+            Subscription { dialog, call, package, id, peer, ends_at, version, telling, news, rests_until, scheduled };
         self.subscriptions.insert(number, subscription);
         self.accept_subscription(now, server, number, &flow, life);
         if package == Package::Conference
@@ -228,9 +235,25 @@ impl Endpoint {
         }
     }
 
+    /// Whether there are as many as there may be: altogether, of one address, or of strangers, who leave a part to those who are known.
+    fn is_full_of_subscriptions(&self, peer: &DialogPeer) -> bool {
+        let source = peer.flow.peer.ip();
+        let mine = self.subscriptions.values().filter(|known| known.peer.flow.peer.ip() == source).count();
+        let is_reserved = is_stranger(peer.identity.as_ref()) && self.settings.known.is_anybody();
+        let strangers = || self.subscriptions.values().filter(|known| is_stranger(known.peer.identity.as_ref())).count();
+        // Many phones may come through one trunk or proxy.
+        let over = mine >= if is_reserved { EACH_STRANGER } else { EACH } && !self.is_trusted(&peer.flow);
+        over || self.subscriptions.len() >= ALL || (is_reserved && strangers() >= self.settings.limits.of_strangers(ALL))
+    }
+
+    /// Whether a subscription is of somebody known.
+    pub(super) fn is_told_to_known(&self, number: u64) -> bool {
+        self.subscriptions.get(&number).is_some_and(|known| !is_stranger(known.peer.identity.as_ref()))
+    }
+
     fn renew_subscription(&mut self, now: Instant, server: u64, number: u64, flow: Flow, life: u32) {
         if let Some(known) = self.subscriptions.get_mut(&number) {
-            known.flow = flow;
+            known.peer.flow = flow;
             known.ends_at = now + Duration::from_secs(life.into());
             known.news = true;
         }
@@ -283,7 +306,7 @@ impl Endpoint {
 
     fn notify(&mut self, now: Instant, number: u64, more: &str, last: bool) {
         let Some(known) = self.subscriptions.get_mut(&number) else { return };
-        let (flow, package, call) = (known.flow, known.package, known.call);
+        let (flow, package, call) = (known.peer.flow, known.package, known.call);
         known.version += 1;
         let version = known.version;
         let (event, device) = (known.event(), known.dialog.as_ref().map(|dialog| dialog.local().uri.to_string()));

@@ -58,11 +58,20 @@ impl Place {
         }
     }
 
-    /// Does what somebody with the file in hand could do.
+    /// Does what somebody with the file in hand could do, who puts the triggers back.
     pub(in crate::store) fn tamper(&self, sql: &str) {
         let connection = Connection::open(self.store().join(FILE)).unwrap();
-        connection.execute_batch("DROP TRIGGER IF EXISTS ledger_keeps; DROP TRIGGER IF EXISTS ledger_stays;").unwrap();
+        let mut select = connection.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").unwrap();
+        let rows = select.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))).unwrap();
+        let triggers: Vec<(String, String)> = rows.collect::<Result<_, _>>().unwrap();
+        drop(select);
+        for (name, _) in &triggers {
+            connection.execute_batch(&format!("DROP TRIGGER {name}")).unwrap();
+        }
         connection.execute_batch(sql).unwrap();
+        for (_, made) in &triggers {
+            connection.execute_batch(made).unwrap();
+        }
     }
 }
 

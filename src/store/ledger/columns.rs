@@ -231,7 +231,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Option<LedgerRow>> {
         _ => None,
     };
     let (sequence, hash) = (row.get::<_, i64>("sequence")?, row.get::<_, [u8; 32]>("hash")?);
-    let sequence = u64::try_from(sequence).unwrap_or_default();
+    // Lines are counted from 1: nothing before that is one.
+    let Some(sequence) = u64::try_from(sequence).ok().filter(|sequence| *sequence > 0) else { return Ok(None) };
     Ok(entry.map(|entry| LedgerRow { sequence, hash: Some(Hex(&hash).to_string()), entry }))
 }
 

@@ -5,8 +5,8 @@ use std::fmt;
 use std::str::FromStr;
 
 /// The target of log lines that publish a head. Whoever reads heads from a log takes lines of this target alone: names and numbers that
-/// peers choose stand behind another one.
-pub const TARGET: &str = "roomgate::cli::ledger";
+/// peers choose stand behind another one. Copies of such lines are kept for years: the name stays, wherever the code goes.
+pub const TARGET: &str = "roomgate::ledger";
 /// What such a line says before the head.
 pub const MESSAGE: &str = "ledger head";
 /// The metric whose label is a head.
@@ -148,13 +148,13 @@ mod tests {
         let (old, new) = (head(7, None), head(9, Some(1)));
         assert_eq!((old.to_string().parse(), new.to_string().parse()), (Ok(old), Ok(new)));
         let published = [
-            format!("2026-11-30T02:40:47.123Z  INFO roomgate::cli::ledger: ledger head head={new}"),
-            format!("Nov 30 02:40:47 gateway roomgate[17]: roomgate::cli::ledger: ledger head head={new} why=day"),
+            format!("2026-11-30T02:40:47.123Z  INFO roomgate::ledger: ledger head head={new}"),
+            format!("Nov 30 02:40:47 gateway roomgate[17]: roomgate::ledger: ledger head head={new} why=day"),
             format!(
-                "{{\"timestamp\":\"x\",\"level\":\"INFO\",\"message\":\"ledger head\",\"head\":\"{new}\",\"target\":\"roomgate::cli::ledger\"}}"
+                "{{\"timestamp\":\"x\",\"level\":\"INFO\",\"message\":\"ledger head\",\"head\":\"{new}\",\"target\":\"roomgate::ledger\"}}"
             ),
             format!("{{\"message\":\"ledger checkpoint at stop\",\"checkpoint\":\"{new}\",\"target\":\"roomgate::store\"}}"),
-            format!("{{\"MESSAGE\":\"roomgate::cli::ledger: ledger head head={new}\",\"PRIORITY\":\"6\"}}"),
+            format!("{{\"MESSAGE\":\"roomgate::ledger: ledger head head={new}\",\"PRIORITY\":\"6\"}}"),
             format!("2026-11-30T02:40:47.123Z  INFO roomgate::store: ledger checkpoint at start checkpoint={new}"),
             format!("Nov 30 02:40:47 gateway roomgate[17]: roomgate::store: ledger checkpoint checkpoint={new}"),
             format!("roomgate_ledger_head_info{{head=\"{new}\"}} 1"),
@@ -173,7 +173,7 @@ mod tests {
     fn n8_what_a_peer_writes_into_the_log_is_no_head() {
         let new = head(9, Some(1));
         for line in [
-            format!("2026 INFO roomgate::call::task: call dialog=\"roomgate::cli::ledger: ledger head head={new}\""),
+            format!("2026 INFO roomgate::call::task: call dialog=\"roomgate::ledger: ledger head head={new}\""),
             format!("2026 INFO roomgate::call::task: call dialog={new}"),
             format!("{{\"target\":\"roomgate::call\",\"dialog\":\"{new}\",\"head\":\"{new}\"}}"),
             format!("roomgate_calls{{head=\"{new}\"}} 1"),

@@ -133,6 +133,46 @@ fn n8_removed_swapped_and_inserted_lines_are_found() {
     }
 }
 
+/// A line put before the first one is found by whoever verifies, and is not shown.
+#[test]
+fn n8_a_line_before_the_first_one_is_found_and_not_shown() {
+    for sequence in [i64::MIN, i64::MIN + 1, -1, 0] {
+        let (place, head) = Place::with_lines(4);
+        place.tamper(&format!(
+            "CREATE TEMP TABLE copy AS SELECT * FROM ledger WHERE sequence = 3; UPDATE copy SET sequence = {sequence}; \
+             INSERT INTO ledger SELECT * FROM copy"
+        ));
+        assert_eq!(place.verify(&[head]), Err((1, BrokenReason::Order)), "{sequence}");
+        let store = place.open();
+        let shown = list(&store.connection, &LedgerQuery { limit: 10, ..LedgerQuery::default() });
+        assert!(matches!(shown, Err(StoreError::Damaged { sequence: found }) if found == sequence), "{sequence}: {shown:?}");
+    }
+}
+
+/// A table, an index or a trigger that is not the one that was made is found, whatever its lines say.
+#[test]
+fn n8_another_table_index_or_trigger_of_the_ledger_is_found() {
+    for change in [
+        "ALTER TABLE ledger RENAME TO truth; CREATE VIEW ledger AS SELECT * FROM truth",
+        "ALTER TABLE ledger RENAME TO truth; CREATE VIEW \"Ledger\" AS SELECT * FROM truth",
+        "ALTER TABLE ledger_hmac RENAME TO truth; CREATE VIEW ledger_hmac AS SELECT * FROM truth",
+        "DROP TABLE ledger",
+        "DROP TABLE ledger_hmac",
+        "DROP TRIGGER ledger_keeps",
+        "DROP INDEX ledger_of",
+        "CREATE INDEX more ON ledger (what)",
+        "CREATE TRIGGER more AFTER INSERT ON ledger BEGIN SELECT 1; END",
+        "DROP INDEX ledger_by_kind; CREATE INDEX ledger_by_kind ON ledger (kind) WHERE kind <> 'notice'",
+    ] {
+        let (place, head) = Place::with_lines(3);
+        assert!(place.verify(&[head]).is_ok());
+        let connection = Connection::open(place.store().join(FILE)).unwrap();
+        connection.execute_batch(change).unwrap();
+        drop(connection);
+        assert_eq!(place.verify(&[head]), Err((1, BrokenReason::Schema)), "{change}");
+    }
+}
+
 /// Lines cut off are found by the head beside the store and by one from elsewhere.
 #[test]
 fn n8_lines_cut_off_are_found_by_the_head_beside_the_store() {
@@ -304,7 +344,7 @@ fn n8_lines_of_an_earlier_version_stay() {
     assert_eq!(list(&store.connection, &query).unwrap().len(), 1);
     drop(store);
     assert_eq!(place.verify(&[published, head]).map(|verified| verified.head), Ok(head));
-    let tamper = |sql: &str| place.tamper(&format!("DROP TRIGGER IF EXISTS ledger_hmac_keeps; {sql}"));
+    let tamper = |sql: &str| place.tamper(sql);
     tamper("UPDATE ledger_hmac SET language = 'fr' WHERE sequence = 2");
     assert_eq!(place.verify(&[]), Err((2, BrokenReason::Changed)));
     fs::remove_file(place.keys().join("ledger.key")).unwrap();

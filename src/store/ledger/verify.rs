@@ -14,7 +14,7 @@ use super::columns::{AT, COLUMNS, EPOCH, KEY, KIND, SIGNATURE, WIDTH, hash};
 use super::head::LedgerHead;
 use super::key::{KeyPlace, Public};
 use super::old;
-use crate::store::StoreError;
+use crate::store::{StoreError, schema};
 
 /// Lines read in one go: who writes, and who empties the journal (C-8), waits for no more than these.
 const PAGE: usize = 500;
@@ -47,6 +47,8 @@ pub enum BrokenReason {
     Cut,
     /// The key beside the store is not that of the last epoch.
     Key,
+    /// Its tables, their indexes or their triggers are not those that were made.
+    Schema,
 }
 
 /// Where the ledger breaks.
@@ -89,6 +91,9 @@ impl BrokenReason {
             Self::Key => {
                 "the key beside the store belongs to another end of the ledger: lines were cut off, or the key was changed"
             }
+            Self::Schema => {
+                "a table of the ledger, an index or a trigger of it is not the one that was made: other lines can be shown than are stored"
+            }
         }
     }
 }
@@ -101,6 +106,9 @@ impl BrokenReason {
 pub fn verify(directory: &Path, keys: &Path, heads: &[LedgerHead]) -> Result<Verified, VerifyError> {
     let connection = Connection::open_with_flags(directory.join(FILE), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     connection.busy_timeout(super::super::handle::WAITS)?;
+    if !schema::has_own_ledger(&connection)? {
+        return Err(Broken { at: 1, why: BrokenReason::Schema }.into());
+    }
     let beside = || -> Result<Beside, StoreError> {
         let head = fs::read_to_string(keys.join(HEAD_FILE)).ok().and_then(|text| text.trim().parse().ok());
         Ok((KeyPlace::new(keys).public()?, head))
@@ -125,6 +133,7 @@ pub(super) fn verify_in(
     heads.sort_unstable_by_key(|head| head.count);
     let mut walk = Walk { heads: &heads, ..Walk::default() };
     walk.read_old(connection, key)?;
+    let old = walk.head.count;
     walk.read(connection)?;
     for tried in 1.. {
         // Read after the lines: an epoch that began meanwhile has lines that were not read yet.
@@ -138,6 +147,7 @@ pub(super) fn verify_in(
             return Err(Broken { at: before + 1, why: BrokenReason::Key }.into());
         }
     }
+    walk.count(connection, old)?;
     if heads.last().is_some_and(|last| last.count > walk.head.count) {
         return Err(Broken { at: walk.head.count + 1, why: BrokenReason::Cut }.into());
     }
@@ -175,12 +185,12 @@ impl Walk<'_> {
 
     /// The lines after the last one that was read.
     fn read(&mut self, connection: &Connection) -> Result<(), VerifyError> {
-        let sql = format!("SELECT {COLUMNS}, hash FROM ledger WHERE sequence > ? ORDER BY sequence LIMIT {PAGE}");
-        let mut select = connection.prepare_cached(&sql)?;
-        // The first page has whatever was put before the first line, too.
-        let mut after = if self.epochs == 0 { i64::MIN } else { i64::try_from(self.head.count).unwrap_or(i64::MAX) };
+        // The first page has whatever was put before the first line, too: no number is below all that a line can have.
+        let mut bound = if self.epochs == 0 { "TRUE OR ?1" } else { "sequence > ?1" };
         loop {
-            let mut rows = select.query([after])?;
+            let sql = format!("SELECT {COLUMNS}, hash FROM ledger WHERE {bound} ORDER BY sequence LIMIT {PAGE}");
+            let mut select = connection.prepare_cached(&sql)?;
+            let mut rows = select.query([self.last()])?;
             let mut read = 0;
             while let Some(row) = rows.next()? {
                 self.line(row)?;
@@ -189,8 +199,23 @@ impl Walk<'_> {
             if read < PAGE {
                 return Ok(());
             }
-            after = i64::try_from(self.head.count).unwrap_or(i64::MAX);
+            bound = "sequence > ?1";
         }
+    }
+
+    /// Whether the table holds as many lines up to the last one as were read: what was put behind the reader's back is one too many.
+    fn count(&self, connection: &Connection, old: u64) -> Result<(), VerifyError> {
+        let sql = "SELECT count(*) FROM ledger NOT INDEXED WHERE sequence <= ?";
+        let found: i64 = connection.query_row(sql, [self.last()], |row| row.get(0))?;
+        match u64::try_from(found).ok() == self.head.count.checked_sub(old) {
+            true => Ok(()),
+            false => Err(Broken { at: old + 1, why: BrokenReason::Order }.into()),
+        }
+    }
+
+    /// The number of the last line that was read.
+    fn last(&self) -> i64 {
+        i64::try_from(self.head.count).unwrap_or(i64::MAX)
     }
 
     fn line(&mut self, row: &Row<'_>) -> Result<(), VerifyError> {

@@ -224,6 +224,11 @@ impl MeetingHandle {
         self.mailbox.is_closed()
     }
 
+    /// Waits until it has closed.
+    pub async fn over(&self) {
+        self.mailbox.closed().await;
+    }
+
     async fn ask_for<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> MeetingInput) -> Option<T> {
         let (reply, answer) = oneshot::channel();
         self.mailbox.send(request(reply)).await.ok()?;

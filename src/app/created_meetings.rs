@@ -102,9 +102,9 @@ fn is_vacant(running: &[MeetingHandle], wanted: &MeetingName) -> Result<(), NewM
 
 impl Reloader {
     /// Tells the rest of the daemon which meetings there are.
-    fn tell(&self, merged: &Settings) {
+    async fn tell(&self, merged: &Settings) {
         let library = Arc::clone(&self.targets.runtime_config.borrow().library);
-        self.registry.reconfigure(runtime_config::meetings(merged));
+        self.registry.reconfigure(runtime_config::meetings(merged)).await;
         self.targets.runtime_config.send_replace(Arc::new(runtime_config::runtime_config(merged, library)));
     }
 
@@ -122,7 +122,7 @@ impl Reloader {
             created.insert(wanted.id.clone(), ApiMeeting { meeting: meeting(&wanted), at });
             merged(&settings, &created)
         };
-        self.tell(&merged);
+        self.tell(&merged).await;
         tracing::info!(meeting = %wanted.id, "meeting made by the API");
         Ok(at)
     }
@@ -141,7 +141,7 @@ impl Reloader {
             }
             merged(&settings, &created)
         };
-        self.tell(&merged);
+        self.tell(&merged).await;
         if let Some(live) = self.registry.running().await.into_iter().find(|live| *live.name() == name) {
             // It may have ended at this moment.
             let _ = live.ask(None, MeetingRequest::End).await;
@@ -217,7 +217,7 @@ mod tests {
         let registry = crate::meeting::MeetingRegistry::stand_in(&[("board", "Board")], tokio::sync::mpsc::channel(1).0);
         assert_eq!(is_vacant(&registry.running().await, &name), Ok(()));
         let _live = registry.open(&name).await.unwrap();
-        registry.reconfigure(BTreeMap::new());
+        registry.reconfigure(BTreeMap::new()).await;
         assert!(matches!(is_vacant(&registry.running().await, &name), Err(NewMeetingError::Taken(_))));
         assert_eq!(is_vacant(&registry.running().await, &MeetingName::new("other").unwrap()), Ok(()));
     }

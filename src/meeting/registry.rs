@@ -100,6 +100,11 @@ impl MeetingsSnapshot {
         self.in_force(name, |settings| settings.anonymous_join).unwrap_or(false)
     }
 
+    /// Its rules, as they are configured.
+    pub(super) fn policy(&self, name: &MeetingName) -> Option<PolicySettings> {
+        self.in_force(name, |settings| settings.policy.clone())
+    }
+
     /// The passcode of the meeting, where one is set (K-1).
     pub(super) fn passcode(&self, name: &MeetingName) -> Option<Redacted<String>> {
         self.in_force(name, |settings| settings.passcode.clone()).flatten()
@@ -195,8 +200,15 @@ impl MeetingRegistry {
     }
 
     /// Other meetings, or others of their settings, for those that begin from now on (O-2). One that lives stays as it is until it
-    /// ends, even if it is not configured any more.
-    pub fn reconfigure(&self, configured: BTreeMap<MeetingName, MeetingSettings>) {
+    /// ends, even if it is not configured any more; but what is asked at its door and who passes it holds at once, also for those who wait.
+    pub async fn reconfigure(&self, configured: BTreeMap<MeetingName, MeetingSettings>) {
+        self.replace(configured);
+        for meeting in self.running().await {
+            let _ = meeting.mailbox.send(MeetingInput::Reconfigured).await;
+        }
+    }
+
+    fn replace(&self, configured: BTreeMap<MeetingName, MeetingSettings>) {
         // No meeting comes to life meanwhile.
         let live = self.inner.live();
         self.inner.snapshot.replace(configured, live.keys().cloned());
@@ -296,14 +308,14 @@ mod tests {
     async fn m11_k1_a_removed_meeting_that_runs_stays_shut() {
         let registry = MeetingRegistry::stand_in(&[("demo", "Demo")], mpsc::channel(1).0);
         let (board, settings) = shut();
-        registry.reconfigure(BTreeMap::from([(board.clone(), settings)]));
+        registry.reconfigure(BTreeMap::from([(board.clone(), settings)])).await;
         let live = registry.open(&board).await.expect("it is configured");
         let doors = || (registry.admits_anonymous(&board), registry.passcode(&board).map(|code| code.expose().clone()));
         for _ in 0..2 {
-            registry.reconfigure(BTreeMap::new());
+            registry.reconfigure(BTreeMap::new()).await;
             assert_eq!(doors(), (false, Some("4321".to_owned())), "its entry is gone, and it runs");
         }
-        registry.reconfigure(BTreeMap::from([(board.clone(), MeetingSettings::titled("Board"))]));
+        registry.reconfigure(BTreeMap::from([(board.clone(), MeetingSettings::titled("Board"))])).await;
         assert_eq!(doors(), (true, None), "what is configured anew holds");
         drop(live);
         let unknown = MeetingName::new("absent").expect("a name");

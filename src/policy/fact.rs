@@ -76,6 +76,13 @@ pub enum Fact {
         /// Whom.
         who: ParticipantId,
     },
+    /// Somebody who waits would not be let to the door any more: the rules of the door are other ones (M-11, K-1).
+    TurnedAway {
+        /// Who.
+        who: ParticipantId,
+        /// Why.
+        cause: Cause,
+    },
     /// Takes one out; of one who waits: refuses it.
     Remove {
         /// Asked by.

@@ -54,6 +54,7 @@ impl Touched {
             Fact::Joined { who, .. }
             | Fact::Alive { who, .. }
             | Fact::Left { who }
+            | Fact::TurnedAway { who, .. }
             | Fact::Closed { who }
             | Fact::Reloaded { who }
             | Fact::Admit { who, .. }

@@ -117,17 +117,56 @@ async fn m11_where_nobody_from_outside_may_join_a_page_is_told() {
     let mut demo = Demo::new().await;
     let mut closed = meetings();
     closed.values_mut().for_each(|settings| settings.anonymous_join = false);
-    demo.registry.reconfigure(closed);
+    demo.registry.reconfigure(closed).await;
+    assert_eq!(hear_a(&mut demo.guest, "ended").await["reason"], "anonymous-off", "who waits already is told as well");
+    assert_eq!(demo.row().await, Value::Null);
     let (mut page, refused) = demo.guest(hello("Eve")).await;
     assert_eq!(refused["code"], "anonymous-off");
     assert_eq!(farewell(&mut page).await.0, 1013);
     assert_eq!(demo.world.get("/m/demo/info").await.json()["role"], "none");
-    assert_eq!(demo.row().await["state"], "lobby", "who waits already goes on waiting");
     let (_, welcome) = demo.world.join("demo", Some(&demo.cookie.clone()), hello("Ada")).await;
     assert_eq!(welcome["role"], "member");
-    demo.registry.reconfigure(meetings());
+    demo.registry.reconfigure(meetings()).await;
     let (_, welcome) = demo.guest(hello("Eve")).await;
     assert_eq!(welcome["type"], "welcome");
+}
+
+/// A passcode that is set while somebody waits is asked of them too, and who is inside stays.
+#[tokio::test]
+async fn k1_a_passcode_set_while_somebody_waits_is_asked_of_them() {
+    let mut demo = Demo::new().await;
+    let (_inside, welcome) = demo.guest(hello("Carol")).await;
+    let carol = welcome["you"].as_str().expect("an id").to_owned();
+    demo.world.operator("POST", &format!("/meetings/demo/participants/{carol}/admit"), "").await;
+    let mut early = demo.world.open("demo", &[]).await.expect("no passcode is set yet");
+    let mut coded = meetings();
+    coded.values_mut().for_each(|settings| settings.passcode = Some("4321".to_owned().into()));
+    demo.registry.reconfigure(coded).await;
+    assert_eq!(hear_a(&mut demo.guest, "ended").await["reason"], "passcode-wanted");
+    say(&mut early, &hello("Eve")).await;
+    assert_eq!(hear(&mut early).await["code"], "passcode-wanted", "who has connected before and joins now");
+    let rows = demo.rows().await;
+    assert_eq!(rows.iter().find(|row| row["id"] == carol.as_str()).expect("a row")["state"], "in");
+    let token = demo.world.link_as("demo", LinkRole::Guest).await;
+    let entered = demo.world.post_link(&token).await;
+    let cookie = entered.header("set-cookie").and_then(|cookie| cookie.split(';').next()).expect("a cookie").to_owned();
+    let (_page, welcome) = demo.world.join("demo", Some(&cookie), hello("Dan")).await;
+    assert_eq!(welcome["role"], "external", "a signed link stands for it");
+}
+
+/// Who passes the lobby is what is set now, also for who waits since before.
+#[tokio::test]
+async fn m6_who_passes_the_lobby_is_set_for_those_who_wait_too() {
+    let demo = Demo::new().await;
+    assert_eq!(demo.row().await["state"], "lobby");
+    let mut open = meetings();
+    open.values_mut().for_each(|settings| settings.policy.bypass = crate::policy::Bypass::Everyone);
+    demo.registry.reconfigure(open).await;
+    assert_eq!(demo.row().await["state"], "in");
+    demo.registry.reconfigure(meetings()).await;
+    let (_page, welcome) = demo.guest(hello("Eve")).await;
+    let rows = demo.rows().await;
+    assert_eq!(rows.iter().find(|row| row["id"] == welcome["you"]).expect("a row")["state"], "lobby");
 }
 
 /// A host asks a guest that is muted by itself and the answer says so.

@@ -15,8 +15,8 @@ use crate::meeting::messages::{MeetingRefusal, MeetingRequest, OPERATOR, ToPage}
 use crate::meeting::request_rate::RequestRate;
 use crate::meeting::reserved_names::{self, ReservedNames};
 use crate::meeting::roster::{self, MeetingFacts, ParticipantOrigin, ParticipantOrigins, RosterView, RowContext, SmsReaders};
-use crate::meeting::{JoinPage, ToGuest};
-use crate::policy::{Capability, Capture, CaptureKind, Effect, Fact, Muted, Role, Standing, Switch, Via};
+use crate::meeting::{JoinPage, PasscodeProof, ToGuest};
+use crate::policy::{Capability, Capture, CaptureKind, Effect, Fact, Muted, PolicySettings, Role, Standing, Switch, Via};
 
 /// Changes that come within this are shown together.
 const SHOWN_EVERY: Duration = Duration::from_millis(150);
@@ -64,7 +64,7 @@ impl MeetingTask {
         let mark = if join.role == Role::Member { "" } else { "guest" };
         let name = self.own_name(&join.name, mark, join.identity.as_deref(), who);
         let denial = denial_key(join.from, &join.name);
-        let JoinPage { role, organiser, identity, from, feed, hand, .. } = join;
+        let JoinPage { role, organiser, identity, from, proof, feed, hand, .. } = join;
         if let Some(from) = from.filter(|_| role == Role::External) {
             self.origins.insert(who, ParticipantOrigin::Elsewhere(from.to_string()));
         }
@@ -72,11 +72,12 @@ impl MeetingTask {
             // The older page of the same presence is told, should it still be there.
             page.feed.say(ToPage::Ended { reason: "replaced" });
             page.feed = feed;
+            page.proof = proof;
             page.connected = true;
         } else {
             let (peer, admission, gate, asks) = (None, None, Gate::default(), RequestRate::new(now));
             let (seated, connected, consent) = (false, true, true);
-            let page = Page { role, feed, peer, admission, seated, gate, connected, consent, asks, from, identity, denial };
+            let page = Page { role, feed, peer, admission, seated, gate, connected, consent, asks, from, proof, identity, denial };
             self.pages.insert(who, page);
         }
         tracing::info!(meeting = %self.name, participant = %who, %role, resumed = resumed.is_some(), "page joined");
@@ -101,10 +102,41 @@ impl MeetingTask {
         Ok(who)
     }
 
-    /// Whether an external may knock now (M-11, M-14).
-    fn may_knock(&self, now: Instant, join: &JoinPage) -> Result<(), MeetingRefusal> {
+    /// Why the door is shut to an external now (M-11, K-1).
+    fn shut_to(&self, proof: &PasscodeProof) -> Option<Cause> {
         if !self.snapshot.admits_anonymous(&self.name) {
-            return Err(MeetingRefusal::AnonymousOff);
+            return Some(Cause::AnonymousOff);
+        }
+        (!proof.opens(self.snapshot.passcode(&self.name).as_ref())).then_some(Cause::PasscodeWanted)
+    }
+
+    /// The configuration is another one. It holds for those who wait: who would not be let to the door now goes, and who passes it is
+    /// decided anew (M-6).
+    pub(super) fn reconfigured(&mut self, now: Instant) {
+        let waits = |who: &ParticipantId| self.policy.standing(*who).is_some_and(|standing| standing != Standing::In);
+        let pages = self.pages.iter().filter(|(_, page)| page.role == Role::External).map(|(who, page)| (*who, &page.proof));
+        // A phone has keyed what was asked when it came.
+        let keyed = PasscodeProof::Link;
+        let guests = self.guests.keys().map(|who| (*who, &keyed));
+        let shut = |(who, proof): (ParticipantId, &PasscodeProof)| Some((who, self.shut_to(proof)?));
+        let gone: Vec<_> = pages.chain(guests).filter(|(who, _)| waits(who)).filter_map(shut).collect();
+        for (who, cause) in gone {
+            self.fact(now, Fact::TurnedAway { who, cause });
+        }
+        let Some(now_set) = self.snapshot.policy(&self.name) else { return };
+        let PolicySettings { bypass, devices_bypass, .. } = now_set;
+        if (self.rules.bypass, self.rules.devices_bypass) != (bypass, devices_bypass) {
+            (self.rules.bypass, self.rules.devices_bypass) = (bypass, devices_bypass);
+            self.fact(now, Fact::Settings(self.rules.clone()));
+        }
+    }
+
+    /// Whether an external may knock now (M-11, M-14, K-1).
+    fn may_knock(&self, now: Instant, join: &JoinPage) -> Result<(), MeetingRefusal> {
+        match self.shut_to(&join.proof) {
+            None => {}
+            Some(Cause::PasscodeWanted) => return Err(MeetingRefusal::PasscodeWanted),
+            Some(_) => return Err(MeetingRefusal::AnonymousOff),
         }
         let mut knocks = self.snapshot.knocks.lock().unwrap_or_else(PoisonError::into_inner);
         knocks.knock(now, join.from, &denial_key(join.from, &join.name))

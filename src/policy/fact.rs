@@ -99,6 +99,13 @@ pub enum Fact {
         /// Closed.
         on: bool,
     },
+    /// What a host has done to another presence of the same person holds for this one too, wherever it stands (K-4).
+    HostMute {
+        /// Whose.
+        who: ParticipantId,
+        /// Closed.
+        on: bool,
+    },
     /// Closes or opens one's own microphone.
     MuteSelf {
         /// Whose.

@@ -491,6 +491,7 @@ impl Policy {
                 return;
             }
             Fact::Left { who } => return self.depart(now, who, None),
+            Fact::HostMute { who, on } => return self.host_mute(who, on),
             Fact::TurnedAway { who, cause } => return self.turn_away(now, who, cause),
             Fact::SeatKept { who } => {
                 self.seat_kept = Some(who);
@@ -546,6 +547,7 @@ impl Policy {
             | Fact::Reloaded { .. }
             | Fact::Left { .. }
             | Fact::TurnedAway { .. }
+            | Fact::HostMute { .. }
             | Fact::SeatKept { .. }
             | Fact::Stopped
             | Fact::Hold { .. }

@@ -61,6 +61,7 @@ impl Touched {
             | Fact::Deny { who, .. }
             | Fact::Remove { who, .. }
             | Fact::Mute { who, .. }
+            | Fact::HostMute { who, .. }
             | Fact::MuteSelf { who, .. }
             | Fact::Hand { who, .. }
             | Fact::Hold { who, .. } => Self::One(*who),

@@ -219,6 +219,36 @@ async fn k4_a_hosts_mute_and_ones_own_are_there_again_in_a_new_seat() {
     told(&mut demo.member).await;
 }
 
+/// A host's mute holds for every tab of a person, and a tab that waits does not shed what is kept of it.
+#[tokio::test]
+async fn k4_a_hosts_mute_holds_for_every_tab_of_a_person() {
+    let demo = Demo::new().await;
+    let hello = json!({ "type": "join", "name": "Carol", "key": "c0ffee" });
+    let act = async |id: &Value, act: &str| {
+        let id = id.as_str().expect("an id");
+        demo.world.operator("POST", &format!("/meetings/demo/participants/{id}/{act}"), "").await.status
+    };
+    let muted_by = async |id: &Value| demo.rows().await.into_iter().find(|row| row["id"] == *id).expect("a row")["muted_by"].clone();
+    let (mut one, inside) = demo.guest(hello.clone()).await;
+    let (mut two, waits) = demo.guest(hello.clone()).await;
+    assert_eq!((act(&inside["you"], "admit").await, act(&inside["you"], "mute").await), (204, 204));
+    say(&mut two, &json!({ "type": "mute-self", "on": true })).await;
+    say(&mut two, &json!({ "type": "mute-self", "on": false })).await;
+    assert_eq!(hear_a(&mut two, "refused").await["code"], "mute-locked");
+    assert_eq!(act(&waits["you"], "admit").await, 204);
+    assert_eq!((muted_by(&waits["you"]).await, muted_by(&inside["you"]).await), (json!("both"), json!("host")));
+    for page in [&mut one, &mut two] {
+        say(page, &json!({ "type": "leave" })).await;
+        hear_a(page, "ended").await;
+    }
+    let (_third, back) = demo.guest(hello).await;
+    assert_eq!(act(&back["you"], "admit").await, 204);
+    assert_eq!(muted_by(&back["you"]).await, "host");
+    let (_fourth, more) = demo.guest(json!({ "type": "join", "name": "Carol", "key": "c0ffee" })).await;
+    assert_eq!((act(&more["you"], "admit").await, act(&more["you"], "unmute").await), (204, 204));
+    assert_eq!((muted_by(&back["you"]).await, muted_by(&more["you"]).await), (Value::Null, Value::Null), "lifted for both");
+}
+
 #[tokio::test]
 async fn m1_a_guest_gets_neither_a_members_name_nor_the_operators() {
     let demo = Demo::new().await;

@@ -230,9 +230,16 @@ impl MeetingTask {
     // === Requests become facts ===
 
     fn fact(&mut self, now: Instant, fact: Fact) {
+        let muted = match &fact {
+            Fact::Mute { who, .. } | Fact::MuteSelf { who, .. } => self.policy.muted(*who).map(|muted| (*who, muted.host)),
+            _ => None,
+        };
         self.policy.handle(now, fact);
         while let Some(effect) = self.policy.poll() {
             self.acts.push_back(MeetingAct::Policy(effect));
+        }
+        if let Some((who, before)) = muted {
+            self.spread_host_mute(now, who, before);
         }
     }
 
@@ -244,7 +251,7 @@ impl MeetingTask {
                     self.acts.push_back(MeetingAct::ComeBack { join, had, reply });
                     return;
                 }
-                let joined = self.join_page(now, join, false);
+                let joined = self.join_page(now, join, None);
                 // A page that left while it joined is noticed by its closed queue.
                 let _ = reply.send(joined);
             }
@@ -562,7 +569,7 @@ impl MachineOwner for MeetingTask {
             MeetingAct::ComeBack { join, had, reply } => {
                 // A store that does not answer has said so in the log; the page then knocks like anybody.
                 let seated = self.shared.store.take_seat(had.number(), self.name.as_str()).await.unwrap_or(false);
-                let joined = self.join_page(machine::now(), join, seated);
+                let joined = self.join_page(machine::now(), join, Some(had).filter(|_| seated));
                 let _ = reply.send(joined);
             }
             // Not written, there is one copy less; the store has said in the log why.

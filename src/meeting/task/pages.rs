@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::mutes::seat_key;
 use super::{MeetingAct, MeetingTask, Page};
 use crate::common::cause::Cause;
 use crate::common::ids::ParticipantId;
@@ -42,13 +43,18 @@ impl PageSync {
 impl MeetingTask {
     // === Coming and going ===
 
-    /// `had_seat`: in the daemon's last run.
-    pub(super) fn join_page(&mut self, now: Instant, join: JoinPage, had_seat: bool) -> Result<ParticipantId, MeetingRefusal> {
+    /// `had`: the presence whose seat it had in the daemon's last run.
+    pub(super) fn join_page(
+        &mut self,
+        now: Instant,
+        join: JoinPage,
+        had: Option<ParticipantId>,
+    ) -> Result<ParticipantId, MeetingRefusal> {
         if self.policy.is_ended() {
             return Err(MeetingRefusal::Ended);
         }
         let resumed = join.resume.filter(|who| self.pages.contains_key(who));
-        let inside = had_seat || resumed.is_some_and(|who| self.policy.standing(who) == Some(Standing::In));
+        let inside = had.is_some() || resumed.is_some_and(|who| self.policy.standing(who) == Some(Standing::In));
         if join.role == Role::External && !inside {
             self.may_knock(now, &join)?;
         }
@@ -60,7 +66,8 @@ impl MeetingTask {
             Some(identity) if resumed.is_none() => self.kept_mute(identity),
             _ => Muted::default(),
         };
-        let muted = muted.and(Muted { own: join.muted, host: false });
+        let seat = had.map(|had| self.kept_mute(&seat_key(had))).unwrap_or_default();
+        let muted = muted.and(seat).and(Muted { own: join.muted, host: false });
         let mark = if join.role == Role::Member { "" } else { "guest" };
         let name = self.own_name(&join.name, mark, join.identity.as_deref(), who);
         let denial = denial_key(join.from, &join.name);
@@ -84,7 +91,7 @@ impl MeetingTask {
         if role == Role::Member {
             self.rename_others(now, who, &name);
         }
-        if had_seat {
+        if had.is_some() {
             self.fact(now, Fact::SeatKept { who });
         }
         self.fact(now, Fact::Joined { who, role, via: Via::Browser, organiser, name: Redacted::new(name), muted });

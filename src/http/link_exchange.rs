@@ -15,7 +15,7 @@ use super::browser::{SessionEnd, set_cookie};
 use super::page::{escaped, known, no_such_meeting, plain};
 use super::peer::HttpPeer;
 use super::problem_details::ProblemDetails;
-use super::session::{Link, LinkError, LinkRole};
+use super::session::{Arrival, Link, LinkError, LinkRole};
 use super::{ApiToken, AppState};
 use crate::common::ids::MeetingName;
 use crate::menu::{CodeSource, CodeVerdict};
@@ -191,7 +191,9 @@ async fn passcode(
     }
     app.may_open(app.source(&peer, &headers))?;
     let made_at = app.settings.admin.meetings.made_at(&meeting);
-    let (_, cookie) = app.settings.sessions.with_passcode(&meeting, made_at, &passcode, SystemTime::now()).await?;
+    let arrival = Arrival { from: Some(address), open: app.presences().open() };
+    let sessions = &app.settings.sessions;
+    let (_, cookie) = sessions.with_passcode(&meeting, made_at, &passcode, &arrival, SystemTime::now()).await?;
     let cookie = set_cookie(&meeting, Some(&cookie), app.is_secure(&peer, &headers));
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
 }

@@ -330,7 +330,7 @@ impl OpenPage {
         let mut endings = sessions.endings();
         let was_ended = || {
             let now = SystemTime::now();
-            !session.remaining(now).is_zero() && !sessions.lives(&session.id, now)
+            !session.remaining(now).is_zero() && !sessions.keeps_pages(&session.id, now)
         };
         let over = async { while !was_ended() && endings.changed().await.is_ok() {} };
         tokio::select! {

@@ -26,7 +26,7 @@ use crate::store::{self, SessionChange, StoreError, StoredSession};
 use seal::{Seal, TokenPurpose};
 use table::SessionTable;
 
-pub use table::{Link, NewLink};
+pub use table::{Arrival, Link, NewLink};
 
 /// How long a link is valid unless it says otherwise (U-1).
 pub const LINK_VALID: Duration = Duration::from_secs(10 * 60);
@@ -317,6 +317,7 @@ impl Sessions {
         meeting: &MeetingName,
         made_at: u64,
         passcode: &Redacted<String>,
+        arrival: &Arrival,
         now: SystemTime,
     ) -> Result<(PageSession, String), LinkError> {
         let id = random_id().map_err(|_| LinkError::Fault)?;
@@ -330,7 +331,7 @@ impl Sessions {
             since: now,
             expires: now + SESSION_VALID,
         };
-        let session = self.decide(now, |table| table.admit(session, now)).await?;
+        let session = self.decide(now, |table| table.admit(session, arrival, now)).await?;
         Ok((session, self.0.seal.token(TokenPurpose::Session, &id)))
     }
 
@@ -348,6 +349,12 @@ impl Sessions {
             (Some(code), Some(passcode)) => code == self.0.seal.code(&session.meeting, passcode.expose()),
             _ => true,
         }
+    }
+
+    /// Whether the pages of a session may stay: it lives, or gave way to others while they were open.
+    #[must_use]
+    pub fn keeps_pages(&self, id: &SessionId, now: SystemTime) -> bool {
+        self.table().keeps_pages(id, now)
     }
 
     /// Whether the session of this name lives.

@@ -1,10 +1,13 @@
 //! [`SessionTable`]: which links and sessions there are, what becomes of them, and how many there may be. Pure; time is an input.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use super::{LinkError, LinkRole, PageSession, SESSION_VALID, SessionId, from_millis};
 use crate::common::ids::MeetingName;
+use crate::common::ip_network::subscriber;
 use crate::common::units::unix_millis;
 use crate::store::{SessionChange, StoredLink};
 
@@ -12,12 +15,21 @@ use crate::store::{SessionChange, StoredLink};
 const LINKS_OF_A_MEETING: usize = 200;
 /// Sessions of one meeting that links have opened; more are refused, so that whoever has links of one meeting takes no room of another's.
 const SESSIONS_OF_A_MEETING: usize = 2000;
-/// Sessions of one meeting that its passcode has opened; one more ends the oldest of them, whose browser is asked for the passcode again.
+/// Sessions of one meeting that its passcode has opened; for one more another gives way, whose browser is asked for the passcode again.
 const CODES_OF_A_MEETING: usize = 1000;
 /// Links altogether, those included that only tell where they led.
 const LINKS: usize = 20_000;
 /// Sessions altogether.
 const SESSIONS: usize = 50_000;
+
+/// What is known of a browser that comes, beyond what it shows.
+#[derive(Debug, Clone, Default)]
+pub struct Arrival {
+    /// Its address.
+    pub from: Option<IpAddr>,
+    /// The sessions that have a page open: they are the last to give way.
+    pub open: HashSet<SessionId>,
+}
 
 /// A link that shall be made.
 #[derive(Debug, Clone)]
@@ -93,6 +105,10 @@ impl Link {
 pub(super) struct SessionTable {
     links: HashMap<SessionId, Link>,
     sessions: HashMap<SessionId, PageSession>,
+    /// Where those came from that were opened since the start.
+    sources: HashMap<SessionId, IpAddr>,
+    /// Sessions that gave way with a page open: their cookies are worth nothing, and their pages stay.
+    given_way: HashMap<SessionId, PageSession>,
 }
 
 type Decided<T> = Result<(T, SessionChange), LinkError>;
@@ -102,12 +118,15 @@ impl SessionTable {
         Self {
             links: links.map(|link| (link.id, link)).collect(),
             sessions: sessions.map(|session| (session.id, session)).collect(),
+            ..Self::default()
         }
     }
 
     fn sweep(&mut self, now: SystemTime) {
         self.links.retain(|_, link| link.kept_until > now);
         self.sessions.retain(|_, session| session.expires > now);
+        self.given_way.retain(|_, session| session.expires > now);
+        self.sources.retain(|id, _| self.sessions.contains_key(id));
     }
 
     /// The link of this name, whether or not it opens anything.
@@ -125,6 +144,31 @@ impl SessionTable {
     /// The living session of this name.
     pub(super) fn session(&self, id: &SessionId, now: SystemTime) -> Option<&PageSession> {
         self.sessions.get(id).filter(|session| session.expires > now)
+    }
+
+    /// Whether pages of the session of this name may stay: it lives, or gave way while they were open.
+    pub(super) fn keeps_pages(&self, id: &SessionId, now: SystemTime) -> bool {
+        self.session(id, now).or_else(|| self.given_way.get(id)).is_some_and(|session| session.expires > now)
+    }
+
+    /// Which of these gives way to one more: of those without an open page one of the address that has most of them, the oldest there. So
+    /// whoever opens sessions without end loses their own.
+    fn first_to_go(&self, theirs: impl Fn(&PageSession) -> bool, open: &HashSet<SessionId>) -> Option<SessionId> {
+        let mut crowds: HashMap<IpAddr, usize> = HashMap::new();
+        let theirs = || self.sessions.values().filter(|session| theirs(session));
+        for from in theirs().filter_map(|session| self.sources.get(&session.id)) {
+            *crowds.entry(*from).or_default() += 1;
+        }
+        let crowd = |id: &SessionId| self.sources.get(id).and_then(|from| crowds.get(from)).copied().unwrap_or_default();
+        let first = theirs().max_by_key(|one| (!open.contains(&one.id), crowd(&one.id), Reverse(one.since), one.id));
+        first.map(|session| session.id)
+    }
+
+    /// Takes the cookie of a session, and none of its seats.
+    fn give_way(&mut self, id: SessionId, open: &HashSet<SessionId>) {
+        if let Some(session) = self.sessions.remove(&id).filter(|_| open.contains(&id)) {
+            self.given_way.insert(id, session);
+        }
     }
 
     /// Makes a link.
@@ -171,26 +215,32 @@ impl SessionTable {
     }
 
     /// Keeps a session that the passcode has opened.
-    pub(super) fn admit(&mut self, session: PageSession, now: SystemTime) -> Decided<PageSession> {
+    pub(super) fn admit(&mut self, session: PageSession, arrival: &Arrival, now: SystemTime) -> Decided<PageSession> {
         self.sweep(now);
         let mut change = SessionChange { sessions: vec![session.stored()], ..SessionChange::default() };
-        let others = || self.sessions.values().filter(|other| other.meeting == session.meeting && other.code.is_some());
-        if others().count() >= CODES_OF_A_MEETING {
-            let oldest = others().min_by_key(|other| other.since).map(|other| other.id);
-            change.without_sessions.extend(oldest);
+        let theirs = |other: &PageSession| other.meeting == session.meeting && other.code.is_some();
+        if self.sessions.values().filter(|other| theirs(other)).count() >= CODES_OF_A_MEETING {
+            change.without_sessions.extend(self.first_to_go(theirs, &arrival.open));
         } else if self.sessions.len() >= SESSIONS {
             return Err(LinkError::Busy);
         }
         for before in &change.without_sessions {
-            self.sessions.remove(before);
+            self.give_way(*before, &arrival.open);
         }
-        self.sessions.insert(session.id, session.clone());
+        self.insert(session.clone(), arrival);
         Ok((session, change))
+    }
+
+    fn insert(&mut self, session: PageSession, arrival: &Arrival) {
+        if let Some(from) = arrival.from {
+            self.sources.insert(session.id, subscriber(from));
+        }
+        self.sessions.insert(session.id, session);
     }
 
     /// Ends a session.
     pub(super) fn end(&mut self, id: &SessionId) -> Option<PageSession> {
-        self.sessions.remove(id)
+        self.sessions.remove(id).or_else(|| self.given_way.remove(id))
     }
 
     /// Takes a link back. It is remembered where it led, for those whom it has let in.

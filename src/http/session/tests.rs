@@ -201,7 +201,9 @@ async fn k1_a_passcodes_session_is_for_that_passcode_and_the_oldest() {
     let place = Place::new();
     let up = place.start().await;
     let code = |text: &str| Redacted::new(text.to_owned());
-    let enter = async |name: &str, at| up.sessions.with_passcode(&meeting(name), 0, &code("4321"), at).await.expect("in");
+    let arrival = Arrival::default();
+    let enter =
+        async |name: &str, at| up.sessions.with_passcode(&meeting(name), 0, &code("4321"), &arrival, at).await.expect("in");
     let (first, cookie) = enter("board", noon()).await;
     assert_eq!((first.role, first.link), (LinkRole::Guest, None));
     assert!(up.sessions.still_opens(&first, Some(&code("4321"))) && up.sessions.still_opens(&first, None));
@@ -213,6 +215,34 @@ async fn k1_a_passcodes_session_is_for_that_passcode_and_the_oldest() {
     let later = noon() + SECOND * 2000;
     assert!(up.sessions.session(&cookie, later).is_none() && up.sessions.session(&others, later).is_some());
     assert_eq!(up.sessions.all(later).len(), 1001);
+}
+
+/// Whoever has the passcode and opens sessions without end loses their own, and one that gives way with a page open keeps the page.
+#[tokio::test]
+async fn x2_who_opens_sessions_without_end_loses_their_own() {
+    let place = Place::new();
+    let up = place.start().await;
+    let code = Redacted::new("4321".to_owned());
+    let enter = async |from: [u8; 4], open: &[SessionId], at| {
+        let arrival = Arrival { from: Some(from.into()), open: open.iter().copied().collect() };
+        up.sessions.with_passcode(&meeting("board"), 0, &code, &arrival, at).await.expect("in")
+    };
+    let (honest, cookie) = enter([192, 0, 2, 1], &[], noon()).await;
+    let mut flood = Vec::new();
+    for number in 0..1_100_u32 {
+        let from = [198, 51, 100, u8::try_from(number % 11).expect("small")];
+        flood.push(enter(from, &[], noon() + SECOND * (1 + number)).await.0.id);
+    }
+    let later = noon() + SECOND * 2_000;
+    assert!(up.sessions.session(&cookie, later).is_some(), "alone at its address, and the oldest");
+    assert_eq!(up.sessions.all(later).len(), 1_000);
+    // All have their pages open: one that gives way keeps its page, until somebody ends it.
+    let living: Vec<_> = up.sessions.all(later).iter().map(|session| session.id).collect();
+    enter([203, 0, 113, 1], &living, later).await;
+    let gone: Vec<_> = living.iter().filter(|id| !up.sessions.lives(id, later)).copied().collect();
+    assert!(gone.len() == 1 && flood.contains(&gone[0]) && up.sessions.keeps_pages(&gone[0], later));
+    assert!(up.sessions.end(&gone[0], later).await.expect("written").is_some());
+    assert!(!up.sessions.keeps_pages(&gone[0], later) && up.sessions.keeps_pages(&honest.id, later));
 }
 
 #[tokio::test]

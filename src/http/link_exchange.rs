@@ -128,9 +128,16 @@ async fn enter(
     if title(&app, &link).is_none() {
         return no_such_meeting();
     }
+    // A link of many uses is no way around what a passcode may open.
+    if app.may_open(source).is_err() {
+        let text = "<p>Too many have entered from your address. Please wait a minute, then try the link again.</p>";
+        return plain(StatusCode::TOO_MANY_REQUESTS, "Please wait", text);
+    }
     let others = app.sessions(&peer, &headers);
     let before = others.iter().find(|session| session.meeting == link.meeting).map(|session| session.id);
-    match app.settings.sessions.exchange(&token, before, SystemTime::now()).await {
+    let address = peer.client(&headers, &app.web().trusted_proxies);
+    let arrival = Arrival { from: Some(address), open: app.presences().open() };
+    match app.settings.sessions.exchange(&token, before, &arrival, SystemTime::now()).await {
         Ok((session, cookie)) => {
             tracing::info!(meeting = %session.meeting, role = session.role.word(), address = %source, "link used");
             let secure = app.is_secure(&peer, &headers);

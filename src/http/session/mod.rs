@@ -265,7 +265,7 @@ impl Sessions {
     /// A new link, and its token: put that behind `/enter?token=`.
     ///
     /// # Errors
-    /// [`LinkError::Busy`]: the meeting has too many; [`LinkError::Fault`].
+    /// [`LinkError::Busy`]: its maker has too many; [`LinkError::Fault`].
     pub async fn make_link(&self, wanted: NewLink, now: SystemTime) -> Result<(Link, String), LinkError> {
         let id = random_id().map_err(|_| LinkError::Fault)?;
         let link = self.decide(now, |table| table.make(wanted, id, now)).await?;
@@ -297,11 +297,12 @@ impl Sessions {
         &self,
         token: &str,
         instead_of: Option<SessionId>,
+        arrival: &Arrival,
         now: SystemTime,
     ) -> Result<(PageSession, String), LinkError> {
         let link = self.0.seal.open(TokenPurpose::Link, token).ok_or(LinkError::Forged)?;
         let id = random_id().map_err(|_| LinkError::Fault)?;
-        let session = self.decide(now, |table| table.exchange(&link, id, instead_of, now)).await?;
+        let session = self.decide(now, |table| table.exchange(&link, id, instead_of, arrival, now)).await?;
         if instead_of.is_some() {
             self.0.endings.send_modify(|count| *count += 1);
         }

@@ -221,7 +221,7 @@ pub enum ToPage {
     },
     /// The presence is over; nothing follows.
     Ended {
-        /// Stable code: `denied`, `removed`, `meeting-ended`, `lobby-timeout`, `left`, `replaced`; `anonymous-off` or `passcode-wanted`, where
+        /// Stable code: `denied`, `removed`, `meeting-ended`, `lobby-timeout`, `left`, `replaced`, `lobby-crowded`; `anonymous-off` or `passcode-wanted`, where
         /// the door was shut while it waited; or `restarting`: then the page comes back by itself.
         reason: &'static str,
     },

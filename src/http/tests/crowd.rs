@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::stream::FuturesUnordered;
 
-use super::live::{Demo, hear_a, meetings};
+use super::live::{Demo, hear_a, meetings, registry};
 use super::*;
 
 /// Everything a page is told until nothing comes for a moment.
@@ -167,6 +167,40 @@ async fn m6_who_passes_the_lobby_is_set_for_those_who_wait_too() {
     let (_page, welcome) = demo.guest(hello("Eve")).await;
     let rows = demo.rows().await;
     assert_eq!(rows.iter().find(|row| row["id"] == welcome["you"]).expect("a row")["state"], "lobby");
+}
+
+/// A crowd of one address that waits gives way to others, and none is told that the meeting is full because of it.
+#[tokio::test]
+async fn m14_a_crowd_of_one_address_that_waits_gives_way() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let trusted_proxies = vec!["127.0.0.0/8".parse().expect("a network")];
+    let settings = HttpSettings { web: watch::channel(Arc::new(WebSettings { trusted_proxies, ..web() })).1, ..settings().await };
+    let registry = registry(folder.path(), &settings.events);
+    let mut small = meetings();
+    small.values_mut().for_each(|settings| settings.policy.limits.participants = 3);
+    registry.reconfigure(small).await;
+    let mut world = World::on(settings, registry, mpsc::channel(1).1).await;
+    let cookie = world.enter("demo", true).await;
+    let (_host, _) = world.join("demo", Some(&cookie), hello("Alice")).await;
+    let knock = async |from: &str| {
+        let mut page = world.open("demo", &[("x-forwarded-for", from)]).await.expect("opens");
+        say(&mut page, &hello("Guest")).await;
+        let first = hear(&mut page).await;
+        (page, first)
+    };
+    let mut crowd = Vec::new();
+    for _ in 0..3 {
+        let (page, first) = knock("192.0.2.1").await;
+        assert_eq!(first["type"], "welcome");
+        crowd.push(page);
+    }
+    assert_eq!(knock("192.0.2.1").await.1["code"], "too-many-knocks");
+    let (_honest, first) = knock("198.51.100.1").await;
+    assert_eq!(first["type"], "welcome");
+    assert_eq!(hear_a(crowd.last_mut().expect("three"), "ended").await["reason"], "lobby-crowded", "the newest of them");
+    let (_other, first) = knock("203.0.113.1").await;
+    assert_eq!(first["code"], Value::Null, "one of two gives way");
+    assert_eq!(knock("203.0.113.9").await.1["code"], "meeting-full", "nobody crowds the door any more");
 }
 
 /// A host asks a guest that is muted by itself and the answer says so.

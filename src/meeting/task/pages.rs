@@ -2,7 +2,8 @@
 //!
 //! What is shown is the newest state, at most so often ([`SHOWN_EVERY`]), to those for whose eyes something has changed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use super::mutes::seat_key;
 use super::{MeetingAct, MeetingTask, Page};
 use crate::common::cause::Cause;
 use crate::common::ids::ParticipantId;
+use crate::common::ip_network::subscriber;
 use crate::common::redact::Redacted;
 use crate::media::Gate;
 use crate::meeting::messages::{MeetingRefusal, MeetingRequest, OPERATOR, ToPage};
@@ -57,6 +59,9 @@ impl MeetingTask {
         let inside = had.is_some() || resumed.is_some_and(|who| self.policy.standing(who) == Some(Standing::In));
         if join.role == Role::External && !inside {
             self.may_knock(now, &join)?;
+        }
+        if resumed.is_none() && join.role == Role::External && !inside {
+            self.make_room_at_the_door(now, join.from)?;
         }
         if resumed.is_none() {
             self.policy.has_room(join.role, Via::Browser)?;
@@ -147,6 +152,32 @@ impl MeetingTask {
         }
         let mut knocks = self.snapshot.knocks.lock().unwrap_or_else(PoisonError::into_inner);
         knocks.knock(now, join.from, &denial_key(join.from, &join.name))
+    }
+
+    /// Makes room before the door for one more (M-14). Of those who wait the newest of the address that has most of them gives way; nobody
+    /// does to one of an address that has as many.
+    fn make_room_at_the_door(&mut self, now: Instant, from: Option<IpAddr>) -> Result<(), MeetingRefusal> {
+        // Inside there may be room for a phone where no browser more may wait.
+        let waits_full = self.policy.has_room(Role::External, Via::Browser).is_err();
+        if !waits_full || self.policy.has_room(Role::External, Via::Phone).is_err() {
+            return Ok(());
+        }
+        let waits = |who: &ParticipantId| self.policy.standing(*who).is_some_and(|standing| standing != Standing::In);
+        let mut crowds: BTreeMap<Option<IpAddr>, (usize, ParticipantId)> = BTreeMap::new();
+        for (who, page) in self.pages.iter().filter(|(who, _)| waits(who)) {
+            let (waiting, newest) = crowds.entry(page.from.map(subscriber)).or_insert((0, *who));
+            *waiting += 1;
+            *newest = (*newest).max(*who);
+        }
+        let own = crowds.get(&from.map(subscriber)).map_or(0, |(waiting, _)| *waiting);
+        match crowds.into_values().max() {
+            Some((most, newest)) if most > own + 1 => {
+                self.fact(now, Fact::TurnedAway { who: newest, cause: Cause::LobbyCrowded });
+                Ok(())
+            }
+            _ if own > 0 => Err(MeetingRefusal::TooManyKnocks),
+            _ => Err(MeetingRefusal::MeetingFull),
+        }
     }
 
     /// A member has denied somebody: it may not knock again at once.

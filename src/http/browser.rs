@@ -49,6 +49,9 @@ impl AppState {
             (session.meeting.as_str() == meeting && self.is_current(&session)).then_some(session)
         };
         let mut found: Vec<PageSession> = ours.take(COOKIES).filter_map(read).collect();
+        if found.iter().any(PageSession::is_member) {
+            peer.slot.is_members();
+        }
         // A cookie that comes twice is one.
         found.sort_by(|one, other| one.meeting.cmp(&other.meeting));
         found.dedup_by(|one, other| one.meeting == other.meeting);

@@ -92,7 +92,15 @@ impl AppState {
 
     /// Ends a session at once, and every presence that it has in its meeting, connected or not. What it was; `None`: there is none.
     pub(super) async fn end_session(&self, id: &SessionId, ending: SessionEnd) -> Result<Option<PageSession>, LinkError> {
-        let ended = self.settings.sessions.end(id, SystemTime::now()).await;
+        let (sessions, now) = (&self.settings.sessions, SystemTime::now());
+        // Otherwise whoever was removed came back by the link that had let them in.
+        if ending == SessionEnd::Removed
+            && let Some((meeting, link)) = sessions.opened_by(id, now)
+        {
+            // What could not be written down is in the log; here it opens nothing.
+            let _ = sessions.revoke_link(&meeting, &link, now).await;
+        }
+        let ended = sessions.end(id, now).await;
         let presences = self.presences().all_of(id);
         if !presences.is_empty() {
             for meeting in self.registry.running().await {

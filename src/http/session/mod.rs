@@ -364,6 +364,14 @@ impl Sessions {
         self.table().session(id, now).is_some()
     }
 
+    /// The link that has opened the session of this name, and where it leads.
+    #[must_use]
+    pub fn opened_by(&self, id: &SessionId, now: SystemTime) -> Option<(MeetingName, SessionId)> {
+        let table = self.table();
+        let session = table.session(id, now)?;
+        session.link.map(|link| (session.meeting.clone(), link))
+    }
+
     /// Changes whenever sessions end before their time.
     #[must_use]
     pub fn endings(&self) -> watch::Receiver<u64> {

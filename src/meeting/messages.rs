@@ -199,7 +199,7 @@ pub enum ToPage {
         /// Its display name.
         name: String,
         /// Stable code: `calling`, `ringing`, `answered`, `knocked`, or why nobody comes: `declined`, `no-answer`, `busy`, `not-reachable`,
-        /// `failed`.
+        /// `cancelled`, `failed`.
         state: &'static str,
     },
     /// The gateway is being stopped; the meeting goes on until calls by telephone have ended, at most this long (O-4).

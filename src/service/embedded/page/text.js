@@ -188,6 +188,7 @@ export const roomCall = {
   'no-answer': { row: 'No answer', toast: (name) => `${name} did not answer.`, problem: true },
   busy: { row: 'Busy', toast: (name) => `${name} is busy.`, problem: true },
   'not-reachable': { row: 'Not reachable', toast: (name) => `${name} cannot be reached.`, problem: true },
+  cancelled: { row: 'Cancelled', toast: (name) => `The call to ${name} was cancelled.` },
   failed: { row: 'The call failed', toast: (name) => `The call to ${name} failed.`, problem: true },
 };
 

@@ -11,11 +11,13 @@ use crate::common::redact::Redacted;
 use crate::common::units::unix_millis;
 use crate::config::{self, Secret, Settings};
 use crate::http::admin::{BoxedAnswer, MeetingAdmin, NewMeeting, NewMeetingError};
-use crate::meeting::MeetingRequest;
+use crate::meeting::{MeetingHandle, MeetingRequest};
 use crate::policy::Bypass;
 
 /// As many as anybody needs; more is a program gone wild.
 const MOST: usize = 1000;
+/// How long a removed meeting may take to close: its recording is finished first.
+const CLOSES_WITHIN: Duration = Duration::from_secs(5);
 /// As a configured meeting waits that does not say otherwise.
 const LOBBY_TIMEOUT: Duration = Duration::from_secs(600);
 
@@ -90,28 +92,37 @@ fn fits(settings: &Settings, wanted: &MeetingName, conference_id: Option<&str>) 
     Ok(())
 }
 
+/// Whether no meeting of this name runs: one that was removed goes on under it, and a link to the new one would lead into the old one.
+fn is_vacant(running: &[MeetingHandle], wanted: &MeetingName) -> Result<(), NewMeetingError> {
+    match running.iter().any(|live| live.name() == wanted) {
+        true => Err(NewMeetingError::Taken(format!("A meeting {wanted} that was removed is still running."))),
+        false => Ok(()),
+    }
+}
+
 impl Reloader {
     /// Tells the rest of the daemon which meetings there are.
-    fn tell(&self, merged: &Settings) {
+    async fn tell(&self, merged: &Settings) {
         let library = Arc::clone(&self.targets.runtime_config.borrow().library);
-        self.registry.reconfigure(runtime_config::meetings(merged));
+        self.registry.reconfigure(runtime_config::meetings(merged)).await;
         self.targets.runtime_config.send_replace(Arc::new(runtime_config::runtime_config(merged, library)));
     }
 
     async fn create(&self, wanted: NewMeeting) -> Result<u64, NewMeetingError> {
         let _turn = self.turn.lock().await;
         let settings = Arc::clone(&self.targets.settings.borrow());
-        let at = unix_millis(SystemTime::now());
+        let (at, running) = (unix_millis(SystemTime::now()), self.registry.running().await);
         let merged = {
             let mut created = self.created.lock().unwrap_or_else(PoisonError::into_inner);
             fits(&merged(&settings, &created), &wanted.id, wanted.conference_id.as_deref())?;
+            is_vacant(&running, &wanted.id)?;
             if created.len() >= MOST {
                 return Err(NewMeetingError::Full);
             }
             created.insert(wanted.id.clone(), ApiMeeting { meeting: meeting(&wanted), at });
             merged(&settings, &created)
         };
-        self.tell(&merged);
+        self.tell(&merged).await;
         tracing::info!(meeting = %wanted.id, "meeting made by the API");
         Ok(at)
     }
@@ -130,10 +141,12 @@ impl Reloader {
             }
             merged(&settings, &created)
         };
-        self.tell(&merged);
+        self.tell(&merged).await;
         if let Some(live) = self.registry.running().await.into_iter().find(|live| *live.name() == name) {
             // It may have ended at this moment.
             let _ = live.ask(None, MeetingRequest::End).await;
+            // Its name is free again once it has closed.
+            let _ = tokio::time::timeout(CLOSES_WITHIN, live.over()).await;
         }
         tracing::info!(meeting = %name, "meeting that the API had made is removed");
         Ok(())
@@ -154,10 +167,7 @@ impl MeetingAdmin for CreatedMeetingAdmin {
     }
 
     fn passcode(&self, name: &MeetingName) -> Option<Redacted<String>> {
-        let settings = Arc::clone(&self.0.targets.settings.borrow());
-        let created = self.0.created.lock().unwrap_or_else(PoisonError::into_inner);
-        let meeting = settings.meetings.get(name).or_else(|| created.get(name).map(|made| &made.meeting))?;
-        meeting.passcode.as_ref().map(|code| Redacted::new(code.expose().to_owned()))
+        self.0.registry.passcode(name)
     }
 
     fn remove(&self, name: MeetingName) -> BoxedAnswer<Result<(), NewMeetingError>> {
@@ -198,5 +208,17 @@ mod tests {
         let all = merged(&after, &created);
         let meant = |id: &str| all.meetings.iter().filter(|(_, meeting)| meeting.conference_id.as_deref() == Some(id)).count();
         assert_eq!(["5555", "6666", "7777", "2002"].map(meant), [1, 0, 1, 1]);
+    }
+
+    /// A meeting is not made under the name of one that was removed and still runs.
+    #[tokio::test]
+    async fn u4_no_meeting_is_made_in_one_that_still_runs() {
+        let name = MeetingName::new("board").unwrap();
+        let registry = crate::meeting::MeetingRegistry::stand_in(&[("board", "Board")], tokio::sync::mpsc::channel(1).0);
+        assert_eq!(is_vacant(&registry.running().await, &name), Ok(()));
+        let _live = registry.open(&name).await.unwrap();
+        registry.reconfigure(BTreeMap::new()).await;
+        assert!(matches!(is_vacant(&registry.running().await, &name), Err(NewMeetingError::Taken(_))));
+        assert_eq!(is_vacant(&registry.running().await, &MeetingName::new("other").unwrap()), Ok(()));
     }
 }

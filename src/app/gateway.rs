@@ -429,7 +429,8 @@ async fn greet(settings: &Settings, addresses: &[IpAddr], sip: &[SocketAddr], ht
         if !with_links {
             continue;
         }
-        let link = NewLink { meeting: name.clone(), made_at: 0, role: LinkRole::Organiser, uses: 1, valid: LINK_VALID };
+        let (meeting, role) = (name.clone(), LinkRole::Organiser);
+        let link = NewLink { meeting, made_at: 0, role, uses: 1, valid: LINK_VALID, maker: None };
         if let Ok((_, token)) = sessions.make_link(link, SystemTime::now()).await {
             lines.push(format!("open {}  (as organiser, valid 10 minutes)", link::url(settings, http, &token)));
         }

@@ -100,6 +100,7 @@ const fn word(step: OutboundProgress) -> &'static str {
         OutboundProgress::Knocked => "knocked",
         OutboundProgress::Failed(Cause::Declined) => "declined",
         OutboundProgress::Failed(Cause::NoAnswer | Cause::NoInput | Cause::HungUp) => "no-answer",
+        OutboundProgress::Failed(Cause::Cancelled | Cause::EndedByOperator) => "cancelled",
         OutboundProgress::Failed(Cause::Refused(486 | 600)) => "busy",
         OutboundProgress::Failed(Cause::NotReachable | Cause::Refused(404 | 410)) => "not-reachable",
         OutboundProgress::Failed(_) => "failed",

@@ -41,6 +41,7 @@ pub(super) fn meetings(settings: &Settings) -> BTreeMap<MeetingName, MeetingSett
         title: meeting.title.clone(),
         policy: policy(settings, meeting),
         anonymous_join: settings.organisation.anonymous_join && meeting.anonymous_join,
+        passcode: meeting.passcode.as_ref().map(secret),
         devices: Arc::clone(&devices),
     };
     settings.meetings.iter().map(|(name, meeting)| (name.clone(), of(meeting))).collect()

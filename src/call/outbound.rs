@@ -174,7 +174,8 @@ impl CallsShared {
             source: reach.peer,
             transport: reach.transport,
             stage: CallStage::Calling,
-            meeting: None,
+            // Whoever has asked sees it, and may stop it.
+            meeting: Some(meeting.clone()),
             participant: None,
             began: machine::now(),
             admitted: false,

@@ -25,7 +25,7 @@ pub struct CallEntry {
     pub transport: Transport,
     /// How far it has come.
     pub stage: CallStage,
-    /// At which meeting it knocked.
+    /// At which meeting it knocked, or into which it is called.
     pub meeting: Option<MeetingName>,
     /// Its presence there.
     pub participant: Option<ParticipantId>,

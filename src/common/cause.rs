@@ -24,6 +24,10 @@ pub enum Cause {
     MeetingFull,
     /// The meeting is for members only (M-11).
     AnonymousOff,
+    /// Too many wait from the same network: the newest of them makes room (M-14); browsers only.
+    LobbyCrowded,
+    /// The meeting asks for a passcode that whoever waits has not given (K-1); browsers only.
+    PasscodeWanted,
     /// Three wrong codes (K-1).
     TooManyTries,
     /// No key was pressed where one was needed.
@@ -95,6 +99,8 @@ impl Cause {
             Self::Removed => (403, 16, Some(Phrase::Removed), "removed"),
             Self::MeetingFull => (486, 17, Some(Phrase::MeetingFull), "meeting-full"),
             Self::AnonymousOff => (403, 21, Some(Phrase::AnonymousOff), "anonymous-off"),
+            Self::LobbyCrowded => (486, 17, None, "lobby-crowded"),
+            Self::PasscodeWanted => (403, 21, None, "passcode-wanted"),
             Self::TooManyTries => (403, 21, Some(Phrase::TooManyTries), "too-many-tries"),
             Self::NoInput => (480, 18, Some(Phrase::Goodbye), "no-input"),
             Self::UnknownDevice => (403, 21, None, "unknown-device"),
@@ -134,6 +140,8 @@ impl Cause {
                 | Self::Removed
                 | Self::MeetingFull
                 | Self::AnonymousOff
+                | Self::LobbyCrowded
+                | Self::PasscodeWanted
                 | Self::Draining
                 | Self::EndedByOperator
                 | Self::Transferred

@@ -49,6 +49,9 @@ impl AppState {
             (session.meeting.as_str() == meeting && self.is_current(&session)).then_some(session)
         };
         let mut found: Vec<PageSession> = ours.take(COOKIES).filter_map(read).collect();
+        if found.iter().any(PageSession::is_member) {
+            peer.slot.is_members();
+        }
         // A cookie that comes twice is one.
         found.sort_by(|one, other| one.meeting.cmp(&other.meeting));
         found.dedup_by(|one, other| one.meeting == other.meeting);
@@ -89,7 +92,15 @@ impl AppState {
 
     /// Ends a session at once, and every presence that it has in its meeting, connected or not. What it was; `None`: there is none.
     pub(super) async fn end_session(&self, id: &SessionId, ending: SessionEnd) -> Result<Option<PageSession>, LinkError> {
-        let ended = self.settings.sessions.end(id, SystemTime::now()).await;
+        let (sessions, now) = (&self.settings.sessions, SystemTime::now());
+        // Otherwise whoever was removed came back by the link that had let them in.
+        if ending == SessionEnd::Removed
+            && let Some((meeting, link)) = sessions.opened_by(id, now)
+        {
+            // What could not be written down is in the log; here it opens nothing.
+            let _ = sessions.revoke_link(&meeting, &link, now).await;
+        }
+        let ended = sessions.end(id, now).await;
         let presences = self.presences().all_of(id);
         if !presences.is_empty() {
             for meeting in self.registry.running().await {

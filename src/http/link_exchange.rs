@@ -15,7 +15,7 @@ use super::browser::{SessionEnd, set_cookie};
 use super::page::{escaped, known, no_such_meeting, plain};
 use super::peer::HttpPeer;
 use super::problem_details::ProblemDetails;
-use super::session::{Link, LinkError, LinkRole};
+use super::session::{Arrival, Link, LinkError, LinkRole};
 use super::{ApiToken, AppState};
 use crate::common::ids::MeetingName;
 use crate::menu::{CodeSource, CodeVerdict};
@@ -128,9 +128,16 @@ async fn enter(
     if title(&app, &link).is_none() {
         return no_such_meeting();
     }
+    // A link of many uses is no way around what a passcode may open.
+    if app.may_open(source).is_err() {
+        let text = "<p>Too many have entered from your address. Please wait a minute, then try the link again.</p>";
+        return plain(StatusCode::TOO_MANY_REQUESTS, "Please wait", text);
+    }
     let others = app.sessions(&peer, &headers);
     let before = others.iter().find(|session| session.meeting == link.meeting).map(|session| session.id);
-    match app.settings.sessions.exchange(&token, before, SystemTime::now()).await {
+    let address = peer.client(&headers, &app.web().trusted_proxies);
+    let arrival = Arrival { from: Some(address), open: app.presences().open() };
+    match app.settings.sessions.exchange(&token, before, &arrival, SystemTime::now()).await {
         Ok((session, cookie)) => {
             tracing::info!(meeting = %session.meeting, role = session.role.word(), address = %source, "link used");
             let secure = app.is_secure(&peer, &headers);
@@ -191,7 +198,9 @@ async fn passcode(
     }
     app.may_open(app.source(&peer, &headers))?;
     let made_at = app.settings.admin.meetings.made_at(&meeting);
-    let (_, cookie) = app.settings.sessions.with_passcode(&meeting, made_at, &passcode, SystemTime::now()).await?;
+    let arrival = Arrival { from: Some(address), open: app.presences().open() };
+    let sessions = &app.settings.sessions;
+    let (_, cookie) = sessions.with_passcode(&meeting, made_at, &passcode, &arrival, SystemTime::now()).await?;
     let cookie = set_cookie(&meeting, Some(&cookie), app.is_secure(&peer, &headers));
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
 }

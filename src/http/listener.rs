@@ -7,15 +7,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::http::StatusCode;
+use axum::response::Response;
 use hyper::Request;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
@@ -25,8 +27,6 @@ use crate::common::log_limit::LogLimit;
 
 /// A TLS handshake takes no longer, or is given up.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
-/// TLS handshakes under way at once; further connections are closed at once.
-const HANDSHAKES: usize = 256;
 /// A request's head is complete within this time; it is also how long a connection may rest between two requests.
 const HEAD_TIME: Duration = Duration::from_secs(20);
 /// Bytes of a request's head.
@@ -46,7 +46,6 @@ struct Lines {
     not_accepted: LogLimit,
     of_source: LogLimit,
     of_server: LogLimit,
-    handshakes: LogLimit,
 }
 
 /// What [`run`] needs to know.
@@ -67,7 +66,6 @@ pub(super) struct ServerTask {
 
 /// Serves until `shutdown` turns true or its sender is gone; then waits for what is under way, for a few seconds at most.
 pub(super) async fn run(mut serving: ServerTask) {
-    let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
     let service = TowerToHyperService::new(serving.router);
     let mut lines = Lines::default();
     let mut tasks = JoinSet::new();
@@ -121,16 +119,14 @@ pub(super) async fn run(mut serving: ServerTask) {
         match &serving.tls {
             None => drop(tasks.spawn(async move { converse(stream, peer(false, None, slot), service, shutdown).await })),
             Some(acceptor) => {
-                let Ok(permit) = Arc::clone(&handshakes).try_acquire_owned() else {
-                    if let Some(unsaid) = lines.handshakes.says(Instant::now()) {
-                        tracing::warn!(address = %from.ip(), unsaid, "HTTPS connection refused: too many handshakes under way");
-                    }
-                    continue;
-                };
+                slot.shakes();
                 let handshake = acceptor.accept(stream);
                 tasks.spawn(async move {
-                    let shaken = tokio::time::timeout(HANDSHAKE_TIME, handshake).await;
-                    drop(permit);
+                    let shaken = tokio::select! {
+                        shaken = tokio::time::timeout(HANDSHAKE_TIME, handshake) => shaken,
+                        () = slot.given_way() => return,
+                    };
+                    slot.rests();
                     match shaken {
                         Ok(Ok(stream)) => {
                             let name = stream.get_ref().1.server_name().map(Arc::from);
@@ -166,10 +162,22 @@ pub(super) async fn converse<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let address = peer.address;
+    let (address, slot) = (peer.address, Arc::clone(&peer.slot));
     let service = service_fn(move |mut request: Request<Incoming>| {
+        peer.slot.asks();
         request.extensions_mut().insert(peer.clone());
-        service.call(request)
+        let (answer, slot) = (service.call(request), Arc::clone(&peer.slot));
+        async move {
+            let answer = answer.await;
+            // A stream, or a WebSocket, goes on after its head.
+            let goes_on = |answer: &Response| {
+                answer.status() == StatusCode::SWITCHING_PROTOCOLS || answer.body().size_hint().exact().is_none()
+            };
+            if !answer.as_ref().is_ok_and(goes_on) {
+                slot.rests();
+            }
+            answer
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -183,6 +191,10 @@ pub(super) async fn converse<S>(
     let ended = tokio::select! {
         ended = connection.as_mut() => Some(ended),
         () = stopping => None,
+        () = slot.given_way() => {
+            tracing::debug!(%address, "HTTP connection that asked nothing gives way");
+            return;
+        }
     };
     let ended = match ended {
         Some(ended) => ended,

@@ -75,7 +75,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 const WRONG_TOKENS: RateLimit = RateLimit { burst: 10, every: Duration::from_secs(6) };
 /// Addresses with wrong tokens that are told apart; beyond, they share one allowance.
 const WRONG_SOURCES: usize = 4096;
-/// Sessions that passcodes open for one address: an organisation behind NAT joins within a minute, a program goes on for ever.
+/// Sessions that passcodes and links open for one address: an organisation behind NAT joins within a minute, a program goes on for ever.
 const OPENED: RateLimit = RateLimit { burst: 100, every: Duration::from_secs(2) };
 /// How long meetings may take to hear that the server stops.
 const SOCKETS_STOP: Duration = Duration::from_secs(5);
@@ -337,7 +337,7 @@ impl AppState {
         Ok(())
     }
 
-    /// Counts a session that a passcode opens.
+    /// Counts a session that a passcode or a link opens.
     ///
     /// # Errors
     /// How long this source has to wait.
@@ -347,7 +347,7 @@ impl AppState {
         if opened.take(now, source) {
             return Ok(());
         }
-        Err(ProblemDetails::too_many("Too many enter from your address.", opened.wait(now, &source)))
+        Err(ProblemDetails::too_many("Too many have entered from your address.", opened.wait(now, &source)))
     }
 
     /// Says that a wrong passcode was given, unless that was said a moment ago.

@@ -21,7 +21,7 @@ use super::peer::HttpPeer;
 use super::problem_details::ProblemDetails;
 use super::session::PageSession;
 use crate::common::ids::{MeetingName, ParticipantId};
-use crate::meeting::MeetingRequest;
+use crate::meeting::{MeetingRequest, PasscodeProof};
 use crate::meeting::messages::Role;
 use crate::service::embedded::signalling::{self, PageEffects, Visitor};
 
@@ -171,11 +171,28 @@ fn may_knock(app: &AppState, session: Option<&PageSession>, meeting: &MeetingNam
     session.is_some() || app.settings.admin.meetings.passcode(meeting).is_none()
 }
 
+/// What somebody with this session, or without one, has shown of the meeting's passcode.
+fn proof(app: &AppState, meeting: &MeetingName, session: Option<&PageSession>) -> PasscodeProof {
+    match session {
+        None => PasscodeProof::Nothing,
+        Some(session) if session.link.is_some() => PasscodeProof::Link,
+        // It may have been changed at this very moment.
+        Some(session) => app
+            .settings
+            .admin
+            .meetings
+            .passcode(meeting)
+            .filter(|passcode| app.settings.sessions.still_opens(session, Some(passcode)))
+            .map_or(PasscodeProof::Nothing, PasscodeProof::Given),
+    }
+}
+
 /// Who somebody with this session, or without one, is to this meeting's signalling.
 fn visitor(app: &AppState, meeting: MeetingName, session: Option<&PageSession>) -> Visitor {
     let member = session.is_some_and(PageSession::is_member);
     let now = SystemTime::now();
     Visitor {
+        proof: proof(app, &meeting, session),
         meeting,
         role: if member { Role::Member } else { Role::External },
         organiser: session.is_some_and(PageSession::organises),
@@ -313,7 +330,7 @@ impl OpenPage {
         let mut endings = sessions.endings();
         let was_ended = || {
             let now = SystemTime::now();
-            !session.remaining(now).is_zero() && !sessions.lives(&session.id, now)
+            !session.remaining(now).is_zero() && !sessions.keeps_pages(&session.id, now)
         };
         let over = async { while !was_ended() && endings.changed().await.is_ok() {} };
         tokio::select! {

@@ -1,12 +1,14 @@
 //! Who is at the other end of a connection: address ranges, what a trusted proxy says about its clients, and how many
 //! connections one address may hold.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::http::{HeaderMap, Uri, header};
+use tokio::sync::Notify;
 
 use super::security_headers::host;
 use crate::common::ip_network::{self, IpNetwork};
@@ -147,6 +149,13 @@ fn host_and_port(host: &str, https: bool) -> Option<(String, u16)> {
     Some((name, authority.port_u16().unwrap_or(standard(https))))
 }
 
+/// Handshakes of TLS under way at once; for one more another gives way.
+const HANDSHAKES: usize = 256;
+/// Of all connections this part is kept for programs on this machine, named proxies, and where members are.
+const RESERVED: usize = 8;
+/// Sources of members that are remembered; for one more the oldest is forgotten.
+const MEMBERS: usize = 1024;
+
 /// The open connections, by where they come from.
 #[derive(Debug)]
 pub struct HttpConnections {
@@ -155,10 +164,74 @@ pub struct HttpConnections {
     open: Mutex<Open>,
 }
 
+/// What a connection does; one that asks nothing gives way where there is no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ConnectionStage {
+    /// Its TLS is not up yet.
+    Shaking,
+    /// No request is complete, or the last one was answered.
+    Resting,
+    /// A request is under way, or its answer goes on.
+    Busy,
+}
+
+#[derive(Debug)]
+struct OpenConnection {
+    source: ClientSource,
+    stage: ConnectionStage,
+    /// Since when, counted in events.
+    since: u64,
+    /// It may use what is reserved.
+    preferred: bool,
+    gives_way: Arc<Notify>,
+}
+
 #[derive(Debug, Default)]
 struct Open {
-    all: usize,
+    /// Counts events.
+    events: u64,
+    connections: HashMap<u64, OpenConnection>,
     by_source: HashMap<ClientSource, usize>,
+    /// Where members have asked from, and when last.
+    members: HashMap<ClientSource, u64>,
+}
+
+impl Open {
+    fn next(&mut self) -> u64 {
+        self.events += 1;
+        self.events
+    }
+
+    fn of_source(&self, source: &ClientSource) -> usize {
+        self.by_source.get(source).copied().unwrap_or_default()
+    }
+
+    fn remove(&mut self, id: u64) -> Option<OpenConnection> {
+        let gone = self.connections.remove(&id)?;
+        if let Some(count) = self.by_source.get_mut(&gone.source) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.by_source.remove(&gone.source);
+            }
+        }
+        Some(gone)
+    }
+
+    /// Ends one of those that may go: of the source that has most connections the one that has rested longest.
+    fn end_one(&mut self, may: impl Fn(&OpenConnection) -> bool) -> bool {
+        let order = |one: &OpenConnection| (!one.preferred, self.of_source(&one.source), Reverse(one.since));
+        let first = self.connections.iter().filter(|(_, one)| may(one)).max_by_key(|(_, one)| order(one));
+        let Some(gone) = first.map(|(id, _)| *id).and_then(|id| self.remove(id)) else { return false };
+        gone.gives_way.notify_one();
+        true
+    }
+
+    fn set(&mut self, id: u64, stage: ConnectionStage) {
+        let now = self.next();
+        if let Some(connection) = self.connections.get_mut(&id) {
+            (connection.stage, connection.since) = (stage, now);
+        }
+    }
 }
 
 /// Why a connection is not taken.
@@ -177,43 +250,93 @@ impl HttpConnections {
         Arc::new(Self { per_source, total, open: Mutex::default() })
     }
 
-    /// Counts one more from `address`. A trusted proxy speaks for many, so only the total limits it.
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts one more from `address`. A trusted proxy speaks for many, so only the total limits it. Where there is no room, a connection
+    /// that asks nothing gives way: whoever opens them without end bars nobody but themselves.
     ///
     /// # Errors
-    /// There is no room.
+    /// There is no room, and every other connection is in use.
     pub fn enter(self: &Arc<Self>, address: IpAddr, proxy: bool) -> Result<ConnectionSlot, Crowded> {
         let source = ClientSource::from(address);
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.all >= self.total {
-            return Err(Crowded::Server);
-        }
-        let of_source = open.by_source.get(&source).copied().unwrap_or(0);
-        if of_source >= self.per_source && !proxy {
+        let mut open = self.open();
+        let preferred = proxy || address.to_canonical().is_loopback() || open.members.contains_key(&source);
+        let rests = |other: &OpenConnection| other.stage != ConnectionStage::Busy;
+        let source_is_full = open.of_source(&source) >= self.per_source && !proxy;
+        if source_is_full && !open.end_one(|other| other.source == source && rests(other)) {
             return Err(Crowded::Source);
         }
-        open.by_source.insert(source, of_source + 1);
-        open.all += 1;
-        Ok(ConnectionSlot { source, connections: Arc::clone(self) })
+        let strangers = open.connections.values().filter(|other| !other.preferred).count();
+        let full = open.connections.len() >= self.total || (!preferred && strangers >= self.total - self.total / RESERVED);
+        if full && !open.end_one(|other| rests(other) && (preferred || !other.preferred)) {
+            return Err(Crowded::Server);
+        }
+        let (id, gives_way) = (open.next(), Arc::new(Notify::new()));
+        *open.by_source.entry(source).or_default() += 1;
+        let (stage, notified) = (ConnectionStage::Resting, Arc::clone(&gives_way));
+        open.connections.insert(id, OpenConnection { source, stage, since: id, preferred, gives_way: notified });
+        drop(open);
+        Ok(ConnectionSlot { id, source, gives_way, connections: Arc::clone(self) })
     }
 }
 
 /// One counted connection; dropping it makes room.
 #[derive(Debug)]
 pub struct ConnectionSlot {
+    id: u64,
     source: ClientSource,
+    gives_way: Arc<Notify>,
     connections: Arc<HttpConnections>,
+}
+
+impl ConnectionSlot {
+    /// Its TLS is being set up. Where too many others are, one of them gives way.
+    pub fn shakes(&self) {
+        let shaking = |other: &OpenConnection| other.stage == ConnectionStage::Shaking;
+        let mut open = self.connections.open();
+        if open.connections.values().filter(|other| shaking(other)).count() >= HANDSHAKES {
+            open.end_one(shaking);
+        }
+        open.set(self.id, ConnectionStage::Shaking);
+    }
+
+    /// It has asked for something, and is not to give way before it has its answer.
+    pub fn asks(&self) {
+        self.connections.open().set(self.id, ConnectionStage::Busy);
+    }
+
+    /// It asks nothing.
+    pub fn rests(&self) {
+        self.connections.open().set(self.id, ConnectionStage::Resting);
+    }
+
+    /// A member asks by it: its source has a part of the room from now on.
+    pub fn is_members(&self) {
+        let mut open = self.connections.open();
+        let now = open.next();
+        if open.members.len() >= MEMBERS
+            && !open.members.contains_key(&self.source)
+            && let Some(oldest) = open.members.iter().min_by_key(|(_, at)| **at).map(|(source, _)| *source)
+        {
+            open.members.remove(&oldest);
+        }
+        open.members.insert(self.source, now);
+        if let Some(connection) = open.connections.get_mut(&self.id) {
+            connection.preferred = true;
+        }
+    }
+
+    /// Waits until it has to give way.
+    pub async fn given_way(&self) {
+        self.gives_way.notified().await;
+    }
 }
 
 impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        let mut open = self.connections.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.all = open.all.saturating_sub(1);
-        if let Some(count) = open.by_source.get_mut(&self.source) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                open.by_source.remove(&self.source);
-            }
-        }
+        self.connections.open().remove(self.id);
     }
 }
 
@@ -333,14 +456,58 @@ mod tests {
     fn one_source_cannot_take_all_connections_and_gives_back() {
         let connections = HttpConnections::new(2, 5);
         let one = connections.enter(ip("2001:db8::1"), false).expect("first");
-        let _two = connections.enter(ip("2001:db8::ffff"), false).expect("second, of the same /64");
+        let two = connections.enter(ip("2001:db8::ffff"), false).expect("second, of the same /64");
+        for slot in [&one, &two] {
+            slot.asks();
+        }
         assert_eq!(connections.enter(ip("2001:db8::2"), false).map(drop), Err(Crowded::Source));
-        let _other = connections.enter(ip("192.0.2.1"), false).expect("another source");
+        let other = connections.enter(ip("192.0.2.1"), false).expect("another source");
         drop(one);
-        let _again = connections.enter(ip("2001:db8::3"), false).expect("room again");
+        let again = connections.enter(ip("2001:db8::3"), false).expect("room again");
         let proxied: Vec<_> = (0..2).map_while(|_| connections.enter(ip("10.0.0.1"), true).ok()).collect();
+        for slot in [&again, &other].into_iter().chain(&proxied) {
+            slot.asks();
+        }
         assert_eq!(connections.enter(ip("10.0.0.1"), true).map(drop), Err(Crowded::Server));
         drop(proxied);
         assert_eq!(connections.open.lock().expect("lock").by_source.len(), 2);
+    }
+
+    async fn gave_way(slot: &ConnectionSlot) -> bool {
+        tokio::time::timeout(std::time::Duration::ZERO, slot.given_way()).await.is_ok()
+    }
+
+    /// A full server ends a connection that asks nothing, of the source that has most of them, and keeps room for whom it knows.
+    #[tokio::test]
+    async fn x2_connections_that_ask_nothing_give_way() {
+        let connections = HttpConnections::new(6, 8);
+        let enter = |address: &str| connections.enter(ip(address), false);
+        let honest = enter("192.0.2.1").expect("room");
+        let flood: Vec<_> = (0..6).map_while(|_| enter("198.51.100.1").ok()).collect();
+        let (asks, first) = (&flood[0], &flood[1]);
+        asks.asks();
+        let more = enter("203.0.113.1").expect("a connection of the flood gives way");
+        assert!(gave_way(first).await && !gave_way(asks).await && !gave_way(&honest).await);
+        let here = enter("127.0.0.1").expect("room is kept for this machine");
+        for slot in flood.iter().chain([&honest, &more, &here]) {
+            slot.asks();
+        }
+        assert_eq!(enter("203.0.113.2").map(drop), Err(Crowded::Server), "everybody is in use");
+        more.is_members();
+        drop(here);
+        let _member = enter("203.0.113.1").expect("where members are there is room");
+        honest.rests();
+        assert!(enter("203.0.113.2").is_ok() && gave_way(&honest).await, "who has its answer gives way");
+    }
+
+    /// Handshakes of TLS that are not finished give way to others.
+    #[tokio::test]
+    async fn x2_handshakes_that_never_end_give_way() {
+        let connections = HttpConnections::new(512, 4096);
+        let mut shaking: Vec<_> = (0..HANDSHAKES).filter_map(|_| connections.enter(ip("192.0.2.1"), false).ok()).collect();
+        shaking.iter().for_each(ConnectionSlot::shakes);
+        let honest = connections.enter(ip("198.51.100.1"), false).expect("room");
+        honest.shakes();
+        assert!(gave_way(&shaking.remove(0)).await && !gave_way(&honest).await);
     }
 }

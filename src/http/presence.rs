@@ -1,7 +1,7 @@
 //! [`Presences`]: which rows of a meeting belong to which session, so that the API can speak for a page, and whoever is removed loses the
 //! session along with the seat.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::session::SessionId;
 use crate::common::ids::ParticipantId;
@@ -55,6 +55,12 @@ impl Presences {
     /// Every presence of a session.
     pub(super) fn all_of(&self, session: &SessionId) -> Vec<ParticipantId> {
         self.0.get(session).into_iter().flatten().map(|presence| presence.who).collect()
+    }
+
+    /// The sessions that have a page open.
+    pub(super) fn open(&self) -> HashSet<SessionId> {
+        let open = self.0.iter().filter(|(_, theirs)| theirs.iter().any(|presence| presence.open > 0));
+        open.map(|(session, _)| *session).collect()
     }
 
     /// Forgets sessions that are over, with no page open.

@@ -67,7 +67,7 @@ impl From<MeetingRefusal> for ProblemDetails {
             MeetingRefusal::TooOften => {
                 return Self { code: refusal.code(), ..Self::too_many(&refusal.to_string(), BETWEEN_RINGS) };
             }
-            MeetingRefusal::NotAllowed | MeetingRefusal::AnonymousOff => StatusCode::FORBIDDEN,
+            MeetingRefusal::NotAllowed | MeetingRefusal::AnonymousOff | MeetingRefusal::PasscodeWanted => StatusCode::FORBIDDEN,
             MeetingRefusal::NoSuchParticipant | MeetingRefusal::NoSuchDevice => StatusCode::NOT_FOUND,
             MeetingRefusal::NotConfigured
             | MeetingRefusal::NotCaptured

@@ -185,7 +185,7 @@ impl World {
 
     async fn link_as(&self, meeting: &str, role: LinkRole) -> String {
         let meeting = MeetingName::new(meeting).expect("a name");
-        let link = NewLink { meeting, made_at: 0, role, uses: 1, valid: LINK_VALID };
+        let link = NewLink { meeting, made_at: 0, role, uses: 1, valid: LINK_VALID, maker: None };
         self.sessions.make_link(link, SystemTime::now()).await.expect("a link").1
     }
 

@@ -199,7 +199,7 @@ pub enum ToPage {
         /// Its display name.
         name: String,
         /// Stable code: `calling`, `ringing`, `answered`, `knocked`, or why nobody comes: `declined`, `no-answer`, `busy`, `not-reachable`,
-        /// `failed`.
+        /// `cancelled`, `failed`.
         state: &'static str,
     },
     /// The gateway is being stopped; the meeting goes on until calls by telephone have ended, at most this long (O-4).
@@ -221,8 +221,8 @@ pub enum ToPage {
     },
     /// The presence is over; nothing follows.
     Ended {
-        /// Stable code: `denied`, `removed`, `meeting-ended`, `lobby-timeout`, `left`, `replaced`, or `restarting`: then the page comes back by
-        /// itself.
+        /// Stable code: `denied`, `removed`, `meeting-ended`, `lobby-timeout`, `left`, `replaced`, `lobby-crowded`; `anonymous-off` or `passcode-wanted`, where
+        /// the door was shut while it waited; or `restarting`: then the page comes back by itself.
         reason: &'static str,
     },
 }
@@ -333,6 +333,9 @@ pub enum MeetingRefusal {
     /// M-11.
     #[error("This meeting is for members of the organisation only.")]
     AnonymousOff,
+    /// K-1.
+    #[error("This meeting has a passcode, which was not given.")]
+    PasscodeWanted,
     /// M-14.
     #[error("The meeting is full.")]
     MeetingFull,
@@ -373,6 +376,7 @@ impl MeetingRefusal {
             Self::Restarting => "restarting",
             Self::TooOften => "too-often",
             Self::AnonymousOff => "anonymous-off",
+            Self::PasscodeWanted => "passcode-wanted",
             Self::MeetingFull => "meeting-full",
             Self::ChatFull => "chat-full",
             Self::TooFast => "too-fast",

@@ -43,6 +43,30 @@ const MAILBOX: usize = 256;
 /// What may wait for a device's call. Full: the call is stalled; its gate is shut and it is dismissed (N-6).
 pub const GUEST_QUEUE: usize = 64;
 
+/// What somebody in a browser has shown of the meeting's passcode (K-1).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum PasscodeProof {
+    /// Nothing: none was set.
+    #[default]
+    Nothing,
+    /// This one was given.
+    Given(Redacted<String>),
+    /// It need not be given: a signed link has opened the session.
+    Link,
+}
+
+impl PasscodeProof {
+    /// Whether it opens a door with this passcode; `None`: none is set.
+    #[must_use]
+    pub fn opens(&self, passcode: Option<&Redacted<String>>) -> bool {
+        match (self, passcode) {
+            (_, None) | (Self::Link, _) => true,
+            (Self::Given(given), Some(wanted)) => given == wanted,
+            (Self::Nothing, Some(_)) => false,
+        }
+    }
+}
+
 /// A page that joins.
 #[derive(Debug)]
 pub struct JoinPage {
@@ -62,6 +86,8 @@ pub struct JoinPage {
     pub hand: bool,
     /// Its address; knocks are counted by it (M-14).
     pub from: Option<IpAddr>,
+    /// What it has shown of the passcode, which may be another one by the time it joins, or while it waits (K-1).
+    pub proof: PasscodeProof,
     /// What it is shown and told.
     pub feed: PageFeed,
 }
@@ -203,6 +229,8 @@ pub(crate) enum MeetingInput {
     Guest(ParticipantId, FromGuest),
     Heard(BridgeEvent),
     Stopping { by: Instant },
+    /// The configuration is another one.
+    Reconfigured,
     Close(Cause),
 }
 
@@ -222,6 +250,11 @@ impl MeetingHandle {
 
     fn is_over(&self) -> bool {
         self.mailbox.is_closed()
+    }
+
+    /// Waits until it has closed.
+    pub async fn over(&self) {
+        self.mailbox.closed().await;
     }
 
     async fn ask_for<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> MeetingInput) -> Option<T> {

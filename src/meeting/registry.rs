@@ -13,6 +13,7 @@ use super::task::MeetingTask;
 use super::{MAILBOX, MeetingHandle, MeetingInput};
 use crate::common::ids::{Ids, MeetingName};
 use crate::common::machine;
+use crate::common::redact::Redacted;
 use crate::media::Media;
 use crate::policy::PolicySettings;
 use crate::policy::retention::Retention;
@@ -30,6 +31,8 @@ pub struct MeetingSettings {
     pub policy: PolicySettings,
     /// Externals may join (M-11); read at each join.
     pub anonymous_join: bool,
+    /// Asked of whoever comes without a link (K-1); read at each join.
+    pub passcode: Option<Redacted<String>>,
     /// Names of configured devices, by label: nobody else gets one of them (M-1).
     pub devices: Arc<BTreeMap<String, String>>,
 }
@@ -38,7 +41,8 @@ impl MeetingSettings {
     /// A meeting with everything as shipped.
     #[must_use]
     pub fn titled(title: &str) -> Self {
-        Self { title: title.to_owned(), policy: PolicySettings::default(), anonymous_join: true, devices: Arc::default() }
+        let title = title.to_owned();
+        Self { title, policy: PolicySettings::default(), anonymous_join: true, passcode: None, devices: Arc::default() }
     }
 }
 
@@ -69,26 +73,60 @@ pub struct MeetingsShared {
 /// What is before the doors of all meetings: what is configured at the moment, and who has knocked.
 pub(super) struct MeetingsSnapshot {
     configured: RwLock<BTreeMap<MeetingName, MeetingSettings>>,
+    /// As they were configured last: meetings that live and are not configured any more.
+    removed: RwLock<BTreeMap<MeetingName, MeetingSettings>>,
     pub(super) knocks: Mutex<KnockLimits>,
 }
 
 impl MeetingsSnapshot {
     pub(super) fn new(configured: BTreeMap<MeetingName, MeetingSettings>) -> Self {
-        Self { configured: RwLock::new(configured), knocks: Mutex::new(KnockLimits::new(machine::now())) }
+        let knocks = Mutex::new(KnockLimits::new(machine::now()));
+        Self { configured: RwLock::new(configured), removed: RwLock::default(), knocks }
     }
 
     fn configured<T>(&self, name: &MeetingName, read: impl FnOnce(&MeetingSettings) -> T) -> Option<T> {
         self.configured.read().unwrap_or_else(PoisonError::into_inner).get(name).map(read)
     }
 
-    /// Externals may join this meeting now (M-11). One that is not configured any more goes on as it was.
+    /// Of the meeting as it is configured, or was last while it lives.
+    fn in_force<T>(&self, name: &MeetingName, read: impl Fn(&MeetingSettings) -> T) -> Option<T> {
+        let removed = || self.removed.read().unwrap_or_else(PoisonError::into_inner).get(name).map(&read);
+        self.configured(name, &read).or_else(removed)
+    }
+
+    /// Externals may join this meeting now (M-11). One that is not configured any more goes on as it was; of one that nobody knows the
+    /// door is shut.
     pub(super) fn admits_anonymous(&self, name: &MeetingName) -> bool {
-        self.configured(name, |settings| settings.anonymous_join).unwrap_or(true)
+        self.in_force(name, |settings| settings.anonymous_join).unwrap_or(false)
+    }
+
+    /// Its rules, as they are configured.
+    pub(super) fn policy(&self, name: &MeetingName) -> Option<PolicySettings> {
+        self.in_force(name, |settings| settings.policy.clone())
+    }
+
+    /// The passcode of the meeting, where one is set (K-1).
+    pub(super) fn passcode(&self, name: &MeetingName) -> Option<Redacted<String>> {
+        self.in_force(name, |settings| settings.passcode.clone()).flatten()
     }
 
     /// Names of configured devices, by label.
     pub(super) fn devices(&self, name: &MeetingName) -> Arc<BTreeMap<String, String>> {
-        self.configured(name, |settings| Arc::clone(&settings.devices)).unwrap_or_default()
+        self.in_force(name, |settings| Arc::clone(&settings.devices)).unwrap_or_default()
+    }
+
+    /// Takes another configuration. Of meetings that live it keeps what it said of them last: a door that was shut does not open because
+    /// its entry is gone.
+    fn replace(&self, configured: BTreeMap<MeetingName, MeetingSettings>, living: impl Iterator<Item = MeetingName>) {
+        let mut now = self.configured.write().unwrap_or_else(PoisonError::into_inner);
+        let mut removed = self.removed.write().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = BTreeMap::new();
+        for name in living.filter(|name| !configured.contains_key(name)) {
+            if let Some(last) = now.remove(&name).or_else(|| removed.remove(&name)) {
+                kept.insert(name, last);
+            }
+        }
+        (*now, *removed) = (configured, kept);
     }
 }
 
@@ -162,9 +200,18 @@ impl MeetingRegistry {
     }
 
     /// Other meetings, or others of their settings, for those that begin from now on (O-2). One that lives stays as it is until it
-    /// ends, even if it is not configured any more.
-    pub fn reconfigure(&self, configured: BTreeMap<MeetingName, MeetingSettings>) {
-        *self.inner.snapshot.configured.write().unwrap_or_else(PoisonError::into_inner) = configured;
+    /// ends, even if it is not configured any more; but what is asked at its door and who passes it holds at once, also for those who wait.
+    pub async fn reconfigure(&self, configured: BTreeMap<MeetingName, MeetingSettings>) {
+        self.replace(configured);
+        for meeting in self.running().await {
+            let _ = meeting.mailbox.send(MeetingInput::Reconfigured).await;
+        }
+    }
+
+    fn replace(&self, configured: BTreeMap<MeetingName, MeetingSettings>) {
+        // No meeting comes to life meanwhile.
+        let live = self.inner.live();
+        self.inner.snapshot.replace(configured, live.keys().cloned());
     }
 
     /// Name and title of every meeting that is configured or lives.
@@ -189,6 +236,12 @@ impl MeetingRegistry {
     #[must_use]
     pub fn admits_anonymous(&self, name: &MeetingName) -> bool {
         self.inner.snapshot.admits_anonymous(name)
+    }
+
+    /// The passcode of this meeting, where one is set (K-1).
+    #[must_use]
+    pub fn passcode(&self, name: &MeetingName) -> Option<Redacted<String>> {
+        self.inner.snapshot.passcode(name)
     }
 
     /// The gateway stops by then: whoever is in a meeting, or comes, is told (O-4).
@@ -237,5 +290,35 @@ impl MeetingRegistry {
     #[allow(clippy::unused_async, reason = "a connector to an outside service will have to wait here")]
     pub async fn running(&self) -> Vec<MeetingHandle> {
         self.inner.live().values().map(|meeting| meeting.handle.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shut() -> (MeetingName, MeetingSettings) {
+        let passcode = Some(Redacted::new("4321".to_owned()));
+        let settings = MeetingSettings { anonymous_join: false, passcode, ..MeetingSettings::titled("Board") };
+        (MeetingName::new("board").expect("a name"), settings)
+    }
+
+    /// A meeting that a reload removes while it runs keeps its passcode and takes nobody whom it did not take before.
+    #[tokio::test]
+    async fn m11_k1_a_removed_meeting_that_runs_stays_shut() {
+        let registry = MeetingRegistry::stand_in(&[("demo", "Demo")], mpsc::channel(1).0);
+        let (board, settings) = shut();
+        registry.reconfigure(BTreeMap::from([(board.clone(), settings)])).await;
+        let live = registry.open(&board).await.expect("it is configured");
+        let doors = || (registry.admits_anonymous(&board), registry.passcode(&board).map(|code| code.expose().clone()));
+        for _ in 0..2 {
+            registry.reconfigure(BTreeMap::new()).await;
+            assert_eq!(doors(), (false, Some("4321".to_owned())), "its entry is gone, and it runs");
+        }
+        registry.reconfigure(BTreeMap::from([(board.clone(), MeetingSettings::titled("Board"))])).await;
+        assert_eq!(doors(), (true, None), "what is configured anew holds");
+        drop(live);
+        let unknown = MeetingName::new("absent").expect("a name");
+        assert!(!registry.admits_anonymous(&unknown), "a door that nobody knows is shut");
     }
 }

@@ -107,6 +107,7 @@ impl StandIn {
             | MeetingInput::Guest(..)
             | MeetingInput::Heard(_)
             | MeetingInput::Stopping { .. }
+            | MeetingInput::Reconfigured
             | MeetingInput::Close(_) => {}
         }
     }

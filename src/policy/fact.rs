@@ -76,6 +76,13 @@ pub enum Fact {
         /// Whom.
         who: ParticipantId,
     },
+    /// Somebody who waits would not be let to the door any more: the rules of the door are other ones (M-11, K-1).
+    TurnedAway {
+        /// Who.
+        who: ParticipantId,
+        /// Why.
+        cause: Cause,
+    },
     /// Takes one out; of one who waits: refuses it.
     Remove {
         /// Asked by.
@@ -87,6 +94,13 @@ pub enum Fact {
     Mute {
         /// Asked by.
         by: Asker,
+        /// Whose.
+        who: ParticipantId,
+        /// Closed.
+        on: bool,
+    },
+    /// What a host has done to another presence of the same person holds for this one too, wherever it stands (K-4).
+    HostMute {
         /// Whose.
         who: ParticipantId,
         /// Closed.

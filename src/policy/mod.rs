@@ -425,6 +425,13 @@ impl Policy {
         self.empty = self.people.is_empty().then_some(now);
     }
 
+    /// Dismisses somebody who waits. Who is inside stays (M-10).
+    fn turn_away(&mut self, now: Instant, who: ParticipantId, cause: Cause) {
+        if self.people.get(&who).is_some_and(|person| !person.inside) {
+            self.depart(now, who, Some(cause));
+        }
+    }
+
     /// Ends the meeting for all (M-9).
     fn end(&mut self, now: Instant, cause: Cause) {
         let everybody: Vec<ParticipantId> = self.people.keys().copied().collect();
@@ -484,6 +491,8 @@ impl Policy {
                 return;
             }
             Fact::Left { who } => return self.depart(now, who, None),
+            Fact::HostMute { who, on } => return self.host_mute(who, on),
+            Fact::TurnedAway { who, cause } => return self.turn_away(now, who, cause),
             Fact::SeatKept { who } => {
                 self.seat_kept = Some(who);
                 return;
@@ -537,6 +546,8 @@ impl Policy {
             | Fact::Closed { .. }
             | Fact::Reloaded { .. }
             | Fact::Left { .. }
+            | Fact::TurnedAway { .. }
+            | Fact::HostMute { .. }
             | Fact::SeatKept { .. }
             | Fact::Stopped
             | Fact::Hold { .. }

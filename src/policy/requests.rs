@@ -105,6 +105,16 @@ impl Policy {
         Ok(())
     }
 
+    /// A host's mute of another presence of the same person is this one's as well.
+    pub(super) fn host_mute(&mut self, who: ParticipantId, on: bool) {
+        let Some(person) = self.people.get_mut(&who).filter(|person| person.muted.host != on) else { return };
+        person.muted.host = on;
+        // Nothing is to be heard of a microphone that its owner keeps closed.
+        if person.inside && (on || !person.muted.own) {
+            self.say(who, if on { Phrase::MutedByHost } else { Phrase::UnmutedByHost });
+        }
+    }
+
     /// One's own microphone may also be closed while waiting.
     pub(super) fn mute_self(&mut self, who: ParticipantId, to: Switch) -> Result<(), PolicyRefusal> {
         let Some(person) = self.people.get(&who) else { return Err(PolicyRefusal::NotInside) };

@@ -54,12 +54,14 @@ impl Touched {
             Fact::Joined { who, .. }
             | Fact::Alive { who, .. }
             | Fact::Left { who }
+            | Fact::TurnedAway { who, .. }
             | Fact::Closed { who }
             | Fact::Reloaded { who }
             | Fact::Admit { who, .. }
             | Fact::Deny { who, .. }
             | Fact::Remove { who, .. }
             | Fact::Mute { who, .. }
+            | Fact::HostMute { who, .. }
             | Fact::MuteSelf { who, .. }
             | Fact::Hand { who, .. }
             | Fact::Hold { who, .. } => Self::One(*who),

@@ -16,6 +16,7 @@ use crate::common::ids::MeetingName;
 use crate::common::machine;
 use crate::common::units::Hz;
 use crate::media::Browser;
+use crate::meeting::PasscodeProof;
 use crate::meeting::messages::Role;
 use crate::net::udp::{Net as _, Socket, SocketReader, Traffic};
 use crate::service::embedded::signalling::{self, Frames, ResumeKey, Visitor};
@@ -166,6 +167,7 @@ impl Page {
             organiser: role == Role::Member,
             identity: Some(format!("session/{}", voice.name)).filter(|_| role == Role::Member),
             from: None,
+            proof: PasscodeProof::Nothing,
             fallback_name: "Guest",
             ice_servers: Vec::new(),
         };

@@ -75,11 +75,13 @@ pub(super) async fn call(State(app): State<Arc<AppState>>, caller: ApiCaller, In
     Ok(Json(CallDetails { call: shown(&caller, found.call), media, ladder, ..found }).into_response())
 }
 
-/// Hangs up. A member may do so where it may remove the device from the own meeting, a device its own calls.
+/// Hangs up. A member may do so where it may remove the device from the own meeting, or may have devices called into it while nobody there
+/// has pressed 1 yet; a device its own calls.
 #[utoipa::path(delete, path = "/calls/{call}", tag = "calls", params(
     ("call" = String, Path, description = "Its name."),
 ), responses(
     (status = 202, description = "The device is told so and hung up."),
+    (status = 403, description = "`not-allowed`: the meeting does not let this caller."),
     (status = 409, description = "`not-running`, `not-inside` or `ended`."),
 ))]
 pub(super) async fn hang_up(State(app): State<Arc<AppState>>, caller: ApiCaller, InPath(call): InPath<String>) -> Answer {
@@ -92,8 +94,16 @@ pub(super) async fn hang_up(State(app): State<Arc<AppState>>, caller: ApiCaller,
         ApiCaller::Member(_) => {
             let CallView { meeting, participant, .. } = found.call;
             let participant: Option<ParticipantId> = participant.and_then(|who| who.parse().ok());
-            let (meeting, participant) = meeting.zip(participant).filter(|_| found.end_reason.is_none()).ok_or_else(gone)?;
-            meetings::ask(&app, &caller, &meeting, MeetingRequest::Remove(participant)).await?;
+            let meeting = meeting.filter(|_| found.end_reason.is_none()).ok_or_else(gone)?;
+            match participant {
+                Some(participant) => drop(meetings::ask(&app, &caller, &meeting, MeetingRequest::Remove(participant)).await?),
+                // It is being called, and has not come to the door.
+                None => {
+                    let name = MeetingName::new(meeting).map_err(|_| gone())?;
+                    meetings::may_invite(&app, &caller, &name).await?;
+                    end(Cause::Cancelled)?;
+                }
+            }
         }
     }
     Ok(StatusCode::ACCEPTED.into_response())

@@ -100,7 +100,8 @@ pub(super) async fn make(
     let wanted = checked(body?.0)?;
     let (id, title, conference_id) = (wanted.id.clone(), wanted.title.clone(), wanted.conference_id.clone());
     let made_at = app.settings.admin.meetings.create(wanted).await.map_err(unfit)?;
-    let link = NewLink { meeting: id.clone(), made_at, role: LinkRole::Organiser, uses: 1, valid: LINK_VALID };
+    let (meeting, role) = (id.clone(), LinkRole::Organiser);
+    let link = NewLink { meeting, made_at, role, uses: 1, valid: LINK_VALID, maker: None };
     let (_, token) = app.settings.sessions.make_link(link, SystemTime::now()).await.map_err(|error| {
         tracing::error!(%error, "no link for a meeting that was made");
         ProblemDetails::new(StatusCode::SERVICE_UNAVAILABLE, "no-link", "The meeting is there, but has no link.")

@@ -121,7 +121,7 @@ fn may_make(caller: &ApiCaller, meeting: &MeetingName, role: LinkRole) -> Result
 ), request_body = Wanted, responses(
     (status = 201, description = "It is there.", body = MadeLink),
     (status = 403, description = "`not-allowed`."),
-    (status = 409, description = "`full`: 200 links of this meeting open something."),
+    (status = 409, description = "`full`: 200 links of this member open something; the operator may make more."),
     (status = 422, description = "`bad-link`."),
 ))]
 pub(super) async fn make_link(
@@ -146,8 +146,9 @@ pub(super) async fn make_link(
         return bad(format!("`valid_seconds` is a number from 1 to {}.", LONGEST_LINK.as_secs()));
     }
     let made_at = app.settings.admin.meetings.made_at(&meeting);
-    let (link, token) =
-        app.settings.sessions.make_link(NewLink { meeting, made_at, role, uses, valid }, SystemTime::now()).await?;
+    let maker = caller.session_in(&meeting).map(|session| session.id);
+    let wanted = NewLink { meeting, made_at, role, uses, valid, maker };
+    let (link, token) = app.settings.sessions.make_link(wanted, SystemTime::now()).await?;
     let made = MadeLink { line: line(&link), link: format!("/enter?token={token}") };
     Ok((StatusCode::CREATED, Json(made)).into_response())
 }

@@ -328,7 +328,8 @@ pub(super) async fn say(
 }
 
 /// Who may call devices into a meeting: the operator, and whom the meeting lets, while inside (S-9).
-async fn may_invite(app: &AppState, caller: &ApiCaller, name: &MeetingName) -> Result<(), ProblemDetails> {
+/// Whether the caller may have devices called into a meeting, and stop such a call (S-9).
+pub(super) async fn may_invite(app: &AppState, caller: &ApiCaller, name: &MeetingName) -> Result<(), ProblemDetails> {
     let Some(who) = caller.presence(app, name)? else { return Ok(()) };
     let Some(handle) = live(app, name).await else { return Err(MeetingRefusal::NotInside.into()) };
     let view = handle.snapshot(Some(who)).await.filter(|view| view.standing == Standing::In);

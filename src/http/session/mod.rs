@@ -26,7 +26,7 @@ use crate::store::{self, SessionChange, StoreError, StoredSession};
 use seal::{Seal, TokenPurpose};
 use table::SessionTable;
 
-pub use table::{Link, NewLink};
+pub use table::{Arrival, Link, NewLink};
 
 /// How long a link is valid unless it says otherwise (U-1).
 pub const LINK_VALID: Duration = Duration::from_secs(10 * 60);
@@ -265,7 +265,7 @@ impl Sessions {
     /// A new link, and its token: put that behind `/enter?token=`.
     ///
     /// # Errors
-    /// [`LinkError::Busy`]: the meeting has too many; [`LinkError::Fault`].
+    /// [`LinkError::Busy`]: its maker has too many; [`LinkError::Fault`].
     pub async fn make_link(&self, wanted: NewLink, now: SystemTime) -> Result<(Link, String), LinkError> {
         let id = random_id().map_err(|_| LinkError::Fault)?;
         let link = self.decide(now, |table| table.make(wanted, id, now)).await?;
@@ -297,11 +297,12 @@ impl Sessions {
         &self,
         token: &str,
         instead_of: Option<SessionId>,
+        arrival: &Arrival,
         now: SystemTime,
     ) -> Result<(PageSession, String), LinkError> {
         let link = self.0.seal.open(TokenPurpose::Link, token).ok_or(LinkError::Forged)?;
         let id = random_id().map_err(|_| LinkError::Fault)?;
-        let session = self.decide(now, |table| table.exchange(&link, id, instead_of, now)).await?;
+        let session = self.decide(now, |table| table.exchange(&link, id, instead_of, arrival, now)).await?;
         if instead_of.is_some() {
             self.0.endings.send_modify(|count| *count += 1);
         }
@@ -317,6 +318,7 @@ impl Sessions {
         meeting: &MeetingName,
         made_at: u64,
         passcode: &Redacted<String>,
+        arrival: &Arrival,
         now: SystemTime,
     ) -> Result<(PageSession, String), LinkError> {
         let id = random_id().map_err(|_| LinkError::Fault)?;
@@ -330,7 +332,7 @@ impl Sessions {
             since: now,
             expires: now + SESSION_VALID,
         };
-        let session = self.decide(now, |table| table.admit(session, now)).await?;
+        let session = self.decide(now, |table| table.admit(session, arrival, now)).await?;
         Ok((session, self.0.seal.token(TokenPurpose::Session, &id)))
     }
 
@@ -350,10 +352,24 @@ impl Sessions {
         }
     }
 
+    /// Whether the pages of a session may stay: it lives, or gave way to others while they were open.
+    #[must_use]
+    pub fn keeps_pages(&self, id: &SessionId, now: SystemTime) -> bool {
+        self.table().keeps_pages(id, now)
+    }
+
     /// Whether the session of this name lives.
     #[must_use]
     pub fn lives(&self, id: &SessionId, now: SystemTime) -> bool {
         self.table().session(id, now).is_some()
+    }
+
+    /// The link that has opened the session of this name, and where it leads.
+    #[must_use]
+    pub fn opened_by(&self, id: &SessionId, now: SystemTime) -> Option<(MeetingName, SessionId)> {
+        let table = self.table();
+        let session = table.session(id, now)?;
+        session.link.map(|link| (session.meeting.clone(), link))
     }
 
     /// Changes whenever sessions end before their time.

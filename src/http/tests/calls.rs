@@ -52,6 +52,23 @@ async fn the_operator_sees_and_ends_a_call_and_a_member() {
     assert_eq!(reply.status, 202, "{}", reply.body);
 }
 
+/// Whoever may have devices called sees the call that rings and stops it, with its page open.
+#[tokio::test]
+async fn s9_who_may_call_rooms_sees_and_stops_a_call_that_rings() {
+    let mut world = World::new().await;
+    let own = format!("http://{}", world.addr);
+    let host = world.enter("demo", true).await;
+    let member = [("Cookie", host.as_str()), ("Origin", own.as_str())];
+    let rings = world.fetch("GET", "/api/v1/calls/call-5", &member, "").await.json();
+    assert_eq!((&rings["state"], &rings["meeting"]), (&json!("calling"), &json!("demo")));
+    assert_eq!(world.fetch("DELETE", "/api/v1/calls/call-5", &member, "").await.json()["code"], "not-inside");
+    let (_page, _) = world.join("demo", Some(&host), hello("Ada")).await;
+    assert_eq!(world.fetch("DELETE", "/api/v1/calls/call-5", &member, "").await.status, 202);
+    let stranger = world.enter("board", true).await;
+    let other = [("Cookie", stranger.as_str()), ("Origin", own.as_str())];
+    assert_eq!(world.fetch("DELETE", "/api/v1/calls/call-5", &other, "").await.status, 404);
+}
+
 #[tokio::test]
 async fn records_are_found_by_page_and_are_a_table_without_formulas() {
     let world = World::new().await;

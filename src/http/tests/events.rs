@@ -125,9 +125,9 @@ async fn a_members_stream_ends_with_the_session() {
     // Five seconds before its end.
     let entered = SystemTime::now() - session::SESSION_VALID + Duration::from_secs(5);
     let meeting = MeetingName::new("demo").expect("a name");
-    let link = NewLink { meeting, made_at: 0, role: LinkRole::Member, uses: 1, valid: LINK_VALID };
+    let link = NewLink { meeting, made_at: 0, role: LinkRole::Member, uses: 1, valid: LINK_VALID, maker: None };
     let (_, link) = world.sessions.make_link(link, entered).await.expect("a link");
-    let (session, cookie) = world.sessions.exchange(&link, None, entered).await.expect("a session");
+    let (session, cookie) = world.sessions.exchange(&link, None, &session::Arrival::default(), entered).await.expect("a session");
     let mut stream = Stream::open(&world, &[("Cookie", &format!("roomgate-demo={cookie}"))], "").await;
     stream.ends().await;
     assert!(session.expires <= SystemTime::now());

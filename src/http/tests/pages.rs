@@ -142,6 +142,23 @@ async fn u1_a_used_link_leads_into_the_meeting() {
     assert_eq!(world.fetch("GET", "/m/demo/info", &own, "").await.json()["role"], "external", "the one before is over");
 }
 
+/// Whoever was removed does not come back by the link that had let them in, however often it may be used.
+#[tokio::test]
+async fn u4_who_was_removed_does_not_come_back_by_the_same_link() {
+    let mut world = World::new().await;
+    let meeting = MeetingName::new("demo").expect("a name");
+    let link = NewLink { meeting, made_at: 0, role: LinkRole::Member, uses: 9, valid: LINK_VALID, maker: None };
+    let token = world.sessions.make_link(link, SystemTime::now()).await.expect("a link").1;
+    let cookie = |reply: &Reply| reply.header("set-cookie").and_then(|line| line.split(';').next()).expect("a cookie").to_owned();
+    let (eve, other) = (cookie(&world.post_link(&token).await), cookie(&world.post_link(&token).await));
+    let (_page, _) = world.join("demo", Some(&eve), hello("Eve")).await;
+    let RecordedRequest::Join { who, .. } = world.seen().await else { panic!("a join first") };
+    assert_eq!(world.operator("POST", &format!("/meetings/demo/participants/{who}/remove"), "").await.status, 204);
+    assert_eq!(world.post_link(&token).await.status, 410);
+    let role = async |cookie: &str| world.fetch("GET", "/m/demo/info", &[("Cookie", cookie)], "").await.json()["role"].clone();
+    assert_eq!((role(&eve).await, role(&other).await), (json!("external"), json!("member")), "who has entered by it stays");
+}
+
 /// One browser is a member of several meetings and of so many only.
 #[tokio::test]
 async fn u4_one_browser_is_a_member_of_several_meetings() {

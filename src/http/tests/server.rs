@@ -21,6 +21,23 @@ async fn one_address_cannot_hold_all_connections() {
     }
 }
 
+/// Connections of one byte each bar nobody, however many there are.
+#[tokio::test]
+async fn x2_connections_of_one_byte_bar_nobody() {
+    let mut settings = settings().await;
+    (settings.connections_per_address, settings.connections) = (8, 16);
+    let world = World::with(settings).await;
+    let mut silent = Vec::new();
+    for _ in 0..24 {
+        let mut stream = world.tcp().await;
+        let _ = stream.write_all(b"G").await;
+        silent.push(stream);
+    }
+    for _ in 0..4 {
+        assert_eq!(world.get("/healthz").await.status, 200);
+    }
+}
+
 /// Hostile requests get an error or nothing and the server lives on.
 #[tokio::test]
 async fn hostile_requests_get_an_error_or_nothing_and_the_server() {

@@ -16,7 +16,7 @@ use crate::store::{
     CallRecord, Deletion, LedgerEntry, LedgerLine, LedgerQuery, LedgerRow, NoticeOutcome, Phone, RecordQuery, RecordRow,
 };
 
-/// A call in the meeting `demo`, and one at its door.
+/// A call in the meeting `demo`, one at its door, and one to a device that rings.
 struct OneCall;
 
 impl CallAdmin for OneCall {
@@ -42,7 +42,16 @@ impl CallAdmin for OneCall {
             admitted: false,
             ..inside.clone()
         };
-        vec![inside, waits]
+        let rings = CallView {
+            call: "call-5".into(),
+            device: Some("kitchen".into()),
+            name: "Kitchen".into(),
+            state: "calling".into(),
+            participant: None,
+            admitted: false,
+            ..inside.clone()
+        };
+        vec![inside, waits, rings]
     }
 
     fn call(&self, call: CallId) -> BoxedAnswer<Option<CallDetails>> {
@@ -74,7 +83,7 @@ impl CallAdmin for OneCall {
     }
 
     fn hang_up(&self, call: CallId, _: Cause) -> bool {
-        call == CallId::from_number(1)
+        [1, 5].map(CallId::from_number).contains(&call)
     }
 }
 

@@ -113,6 +113,7 @@ impl MeetingTask {
             // At a stop it is kept for the next run.
             if page.role == Role::External && !self.stopped {
                 drop(self.shared.store.give_up_seat(who.number()).await);
+                self.forget_seat_mute(who);
             }
         }
         if let Some(end) = self.end_of(who) {

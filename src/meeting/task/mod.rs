@@ -25,7 +25,7 @@ use super::recording::{ActiveRecording, FinishingRecording};
 use super::registry::{MeetingSettings, MeetingsShared, MeetingsSnapshot};
 use super::request_rate::RequestRate;
 use super::roster::ParticipantOrigin;
-use super::{FromGuest, JoinPage, Knock, MeetingInput, OfferError, ToGuest, roster};
+use super::{FromGuest, JoinPage, Knock, MeetingInput, OfferError, PasscodeProof, ToGuest, roster};
 use crate::common::cause::Cause;
 use crate::common::ids::{CallId, MeetingName, NoticeId, ParticipantId};
 use crate::common::machine::{self, DriveFlow, Machine, MachineOwner, drive};
@@ -33,7 +33,8 @@ use crate::common::redact::Redacted;
 use crate::common::units::unix_millis;
 use crate::media::{self, BridgeEvent, BridgeHandle, Gate, PeerChange, PeerHandle, PortHandle};
 use crate::policy::{
-    Admission, Asker, Capture, CaptureKind, Effect, Fact, Muted, NoticeResult, Policy, Role, SentPackets, Standing, Switch, Via,
+    Admission, Asker, Capture, CaptureKind, Effect, Fact, Muted, NoticeResult, Policy, PolicySettings, Role, SentPackets, Standing,
+    Switch, Via,
 };
 use crate::relay;
 use crate::store::{ChatCopy, MuteChange, Phone};
@@ -54,6 +55,8 @@ struct Page {
     consent: bool,
     asks: RequestRate,
     from: Option<IpAddr>,
+    /// What it has shown of the passcode (K-1).
+    proof: PasscodeProof,
     /// Under what its host's mute is kept (K-4).
     identity: Option<String>,
     /// Under what it is remembered once it is denied (M-14).
@@ -116,6 +119,8 @@ pub(super) struct MeetingTask {
     name: MeetingName,
     title: String,
     policy: Policy,
+    /// What the policy goes by.
+    rules: PolicySettings,
     shared: Arc<MeetingsShared>,
     snapshot: Arc<MeetingsSnapshot>,
     /// When this run of the meeting began, in milliseconds since 1970.
@@ -173,7 +178,8 @@ impl MeetingTask {
                 run,
                 name,
                 title: settings.title,
-                policy: Policy::new(settings.policy),
+                policy: Policy::new(settings.policy.clone()),
+                rules: settings.policy,
                 shared,
                 snapshot,
                 bridge,
@@ -224,9 +230,16 @@ impl MeetingTask {
     // === Requests become facts ===
 
     fn fact(&mut self, now: Instant, fact: Fact) {
+        let muted = match &fact {
+            Fact::Mute { who, .. } | Fact::MuteSelf { who, .. } => self.policy.muted(*who).map(|muted| (*who, muted.host)),
+            _ => None,
+        };
         self.policy.handle(now, fact);
         while let Some(effect) = self.policy.poll() {
             self.acts.push_back(MeetingAct::Policy(effect));
+        }
+        if let Some((who, before)) = muted {
+            self.spread_host_mute(now, who, before);
         }
     }
 
@@ -238,7 +251,7 @@ impl MeetingTask {
                     self.acts.push_back(MeetingAct::ComeBack { join, had, reply });
                     return;
                 }
-                let joined = self.join_page(now, join, false);
+                let joined = self.join_page(now, join, None);
                 // A page that left while it joined is noticed by its closed queue.
                 let _ = reply.send(joined);
             }
@@ -276,6 +289,7 @@ impl MeetingTask {
                     self.tell_stopping(now, who);
                 }
             }
+            MeetingInput::Reconfigured => self.reconfigured(now),
             MeetingInput::Close(cause) => {
                 tracing::info!(meeting = %self.name, %cause, "meeting ends");
                 self.closing = true;
@@ -555,7 +569,7 @@ impl MachineOwner for MeetingTask {
             MeetingAct::ComeBack { join, had, reply } => {
                 // A store that does not answer has said so in the log; the page then knocks like anybody.
                 let seated = self.shared.store.take_seat(had.number(), self.name.as_str()).await.unwrap_or(false);
-                let joined = self.join_page(machine::now(), join, seated);
+                let joined = self.join_page(machine::now(), join, Some(had).filter(|_| seated));
                 let _ = reply.send(joined);
             }
             // Not written, there is one copy less; the store has said in the log why.

@@ -2,21 +2,24 @@
 //!
 //! What is shown is the newest state, at most so often ([`SHOWN_EVERY`]), to those for whose eyes something has changed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::mutes::seat_key;
 use super::{MeetingAct, MeetingTask, Page};
 use crate::common::cause::Cause;
 use crate::common::ids::ParticipantId;
+use crate::common::ip_network::subscriber;
 use crate::common::redact::Redacted;
 use crate::media::Gate;
 use crate::meeting::messages::{MeetingRefusal, MeetingRequest, OPERATOR, ToPage};
 use crate::meeting::request_rate::RequestRate;
 use crate::meeting::reserved_names::{self, ReservedNames};
 use crate::meeting::roster::{self, MeetingFacts, ParticipantOrigin, ParticipantOrigins, RosterView, RowContext, SmsReaders};
-use crate::meeting::{JoinPage, ToGuest};
-use crate::policy::{Capability, Capture, CaptureKind, Effect, Fact, Muted, Role, Standing, Switch, Via};
+use crate::meeting::{JoinPage, PasscodeProof, ToGuest};
+use crate::policy::{Capability, Capture, CaptureKind, Effect, Fact, Muted, PolicySettings, Role, Standing, Switch, Via};
 
 /// Changes that come within this are shown together.
 const SHOWN_EVERY: Duration = Duration::from_millis(150);
@@ -42,15 +45,23 @@ impl PageSync {
 impl MeetingTask {
     // === Coming and going ===
 
-    /// `had_seat`: in the daemon's last run.
-    pub(super) fn join_page(&mut self, now: Instant, join: JoinPage, had_seat: bool) -> Result<ParticipantId, MeetingRefusal> {
+    /// `had`: the presence whose seat it had in the daemon's last run.
+    pub(super) fn join_page(
+        &mut self,
+        now: Instant,
+        join: JoinPage,
+        had: Option<ParticipantId>,
+    ) -> Result<ParticipantId, MeetingRefusal> {
         if self.policy.is_ended() {
             return Err(MeetingRefusal::Ended);
         }
         let resumed = join.resume.filter(|who| self.pages.contains_key(who));
-        let inside = had_seat || resumed.is_some_and(|who| self.policy.standing(who) == Some(Standing::In));
+        let inside = had.is_some() || resumed.is_some_and(|who| self.policy.standing(who) == Some(Standing::In));
         if join.role == Role::External && !inside {
             self.may_knock(now, &join)?;
+        }
+        if resumed.is_none() && join.role == Role::External && !inside {
+            self.make_room_at_the_door(now, join.from)?;
         }
         if resumed.is_none() {
             self.policy.has_room(join.role, Via::Browser)?;
@@ -60,11 +71,12 @@ impl MeetingTask {
             Some(identity) if resumed.is_none() => self.kept_mute(identity),
             _ => Muted::default(),
         };
-        let muted = muted.and(Muted { own: join.muted, host: false });
+        let seat = had.map(|had| self.kept_mute(&seat_key(had))).unwrap_or_default();
+        let muted = muted.and(seat).and(Muted { own: join.muted, host: false });
         let mark = if join.role == Role::Member { "" } else { "guest" };
         let name = self.own_name(&join.name, mark, join.identity.as_deref(), who);
         let denial = denial_key(join.from, &join.name);
-        let JoinPage { role, organiser, identity, from, feed, hand, .. } = join;
+        let JoinPage { role, organiser, identity, from, proof, feed, hand, .. } = join;
         if let Some(from) = from.filter(|_| role == Role::External) {
             self.origins.insert(who, ParticipantOrigin::Elsewhere(from.to_string()));
         }
@@ -72,18 +84,19 @@ impl MeetingTask {
             // The older page of the same presence is told, should it still be there.
             page.feed.say(ToPage::Ended { reason: "replaced" });
             page.feed = feed;
+            page.proof = proof;
             page.connected = true;
         } else {
             let (peer, admission, gate, asks) = (None, None, Gate::default(), RequestRate::new(now));
             let (seated, connected, consent) = (false, true, true);
-            let page = Page { role, feed, peer, admission, seated, gate, connected, consent, asks, from, identity, denial };
+            let page = Page { role, feed, peer, admission, seated, gate, connected, consent, asks, from, proof, identity, denial };
             self.pages.insert(who, page);
         }
         tracing::info!(meeting = %self.name, participant = %who, %role, resumed = resumed.is_some(), "page joined");
         if role == Role::Member {
             self.rename_others(now, who, &name);
         }
-        if had_seat {
+        if had.is_some() {
             self.fact(now, Fact::SeatKept { who });
         }
         self.fact(now, Fact::Joined { who, role, via: Via::Browser, organiser, name: Redacted::new(name), muted });
@@ -101,13 +114,70 @@ impl MeetingTask {
         Ok(who)
     }
 
-    /// Whether an external may knock now (M-11, M-14).
-    fn may_knock(&self, now: Instant, join: &JoinPage) -> Result<(), MeetingRefusal> {
+    /// Why the door is shut to an external now (M-11, K-1).
+    fn shut_to(&self, proof: &PasscodeProof) -> Option<Cause> {
         if !self.snapshot.admits_anonymous(&self.name) {
-            return Err(MeetingRefusal::AnonymousOff);
+            return Some(Cause::AnonymousOff);
+        }
+        (!proof.opens(self.snapshot.passcode(&self.name).as_ref())).then_some(Cause::PasscodeWanted)
+    }
+
+    /// The configuration is another one. It holds for those who wait: who would not be let to the door now goes, and who passes it is
+    /// decided anew (M-6).
+    pub(super) fn reconfigured(&mut self, now: Instant) {
+        let waits = |who: &ParticipantId| self.policy.standing(*who).is_some_and(|standing| standing != Standing::In);
+        let pages = self.pages.iter().filter(|(_, page)| page.role == Role::External).map(|(who, page)| (*who, &page.proof));
+        // A phone has keyed what was asked when it came.
+        let keyed = PasscodeProof::Link;
+        let guests = self.guests.keys().map(|who| (*who, &keyed));
+        let shut = |(who, proof): (ParticipantId, &PasscodeProof)| Some((who, self.shut_to(proof)?));
+        let gone: Vec<_> = pages.chain(guests).filter(|(who, _)| waits(who)).filter_map(shut).collect();
+        for (who, cause) in gone {
+            self.fact(now, Fact::TurnedAway { who, cause });
+        }
+        let Some(now_set) = self.snapshot.policy(&self.name) else { return };
+        let PolicySettings { bypass, devices_bypass, .. } = now_set;
+        if (self.rules.bypass, self.rules.devices_bypass) != (bypass, devices_bypass) {
+            (self.rules.bypass, self.rules.devices_bypass) = (bypass, devices_bypass);
+            self.fact(now, Fact::Settings(self.rules.clone()));
+        }
+    }
+
+    /// Whether an external may knock now (M-11, M-14, K-1).
+    fn may_knock(&self, now: Instant, join: &JoinPage) -> Result<(), MeetingRefusal> {
+        match self.shut_to(&join.proof) {
+            None => {}
+            Some(Cause::PasscodeWanted) => return Err(MeetingRefusal::PasscodeWanted),
+            Some(_) => return Err(MeetingRefusal::AnonymousOff),
         }
         let mut knocks = self.snapshot.knocks.lock().unwrap_or_else(PoisonError::into_inner);
         knocks.knock(now, join.from, &denial_key(join.from, &join.name))
+    }
+
+    /// Makes room before the door for one more (M-14). Of those who wait the newest of the address that has most of them gives way; nobody
+    /// does to one of an address that has as many.
+    fn make_room_at_the_door(&mut self, now: Instant, from: Option<IpAddr>) -> Result<(), MeetingRefusal> {
+        // Inside there may be room for a phone where no browser more may wait.
+        let waits_full = self.policy.has_room(Role::External, Via::Browser).is_err();
+        if !waits_full || self.policy.has_room(Role::External, Via::Phone).is_err() {
+            return Ok(());
+        }
+        let waits = |who: &ParticipantId| self.policy.standing(*who).is_some_and(|standing| standing != Standing::In);
+        let mut crowds: BTreeMap<Option<IpAddr>, (usize, ParticipantId)> = BTreeMap::new();
+        for (who, page) in self.pages.iter().filter(|(who, _)| waits(who)) {
+            let (waiting, newest) = crowds.entry(page.from.map(subscriber)).or_insert((0, *who));
+            *waiting += 1;
+            *newest = (*newest).max(*who);
+        }
+        let own = crowds.get(&from.map(subscriber)).map_or(0, |(waiting, _)| *waiting);
+        match crowds.into_values().max() {
+            Some((most, newest)) if most > own + 1 => {
+                self.fact(now, Fact::TurnedAway { who: newest, cause: Cause::LobbyCrowded });
+                Ok(())
+            }
+            _ if own > 0 => Err(MeetingRefusal::TooManyKnocks),
+            _ => Err(MeetingRefusal::MeetingFull),
+        }
     }
 
     /// A member has denied somebody: it may not knock again at once.

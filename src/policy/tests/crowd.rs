@@ -49,6 +49,20 @@ fn m14_who_waits_takes_nobodys_place_and_who_has_none() {
     assert_eq!((seats(&effects), refusals(&effects)), (vec![guest(2)], vec![]), "as many as there is room for");
 }
 
+/// Who waits is dismissed where the door was shut meanwhile, and who is inside stays.
+#[test]
+fn m11_who_waits_at_a_door_that_is_shut_is_dismissed() {
+    let mut w = limited(1000, 350, 250, Bypass::Organisers);
+    comes(&mut w, guest(0), Role::External);
+    comes(&mut w, guest(1), Role::External);
+    w.fact(Fact::Admit { by: MEMBER.into(), who: guest(0) });
+    for who in [guest(0), guest(1), guest(2)] {
+        let gone = dismissals(&w.fact(Fact::TurnedAway { who, cause: Cause::AnonymousOff }));
+        assert_eq!(gone, if who == guest(1) { vec![(who, Cause::AnonymousOff)] } else { vec![] });
+    }
+    assert_eq!((w.policy.standing(guest(0)), w.policy.standing(guest(1))), (Some(Standing::In), None));
+}
+
 /// Where everybody passes a place that falls free goes to who waits.
 #[test]
 fn m14_where_everybody_passes_a_place_that_falls_free_goes() {

@@ -24,6 +24,29 @@ fn asked(effects: &[Effect]) -> bool {
     effects.iter().any(|effect| matches!(effect, Effect::AskedToUnmute { who: PHONE, .. }))
 }
 
+/// A host's mute of one call is every call's of that device, inside or waiting, and is lifted with it.
+#[test]
+fn k4_a_hosts_mute_of_one_presence_is_the_others_as_well() {
+    let mut w = meeting();
+    w.join(GUEST);
+    let effects = w.fact(Fact::HostMute { who: PHONE, on: true });
+    assert_eq!((said(&effects), gates(&effects, PHONE)), (vec![Phrase::MutedByHost], vec![(true, false)]));
+    assert_eq!(refusals(&w.mutes_itself(false)), [PolicyRefusal::MuteLocked]);
+    assert!(w.fact(Fact::HostMute { who: PHONE, on: true }).is_empty(), "once");
+    assert_eq!(gates(&w.fact(Fact::HostMute { who: PHONE, on: false }), PHONE), [(true, true)]);
+    w.mutes_itself(true);
+    w.fact(Fact::HostMute { who: PHONE, on: true });
+    assert_eq!(said(&w.fact(Fact::HostMute { who: PHONE, on: false })), [], "its owner has closed it as well");
+    assert_eq!(w.muted(PHONE), OWN);
+
+    let mut w = world(PolicySettings::default());
+    w.join(PHONE);
+    w.fact(Fact::HostMute { who: PHONE, on: true });
+    w.join(MEMBER);
+    let effects = w.fact(Fact::Admit { by: MEMBER.into(), who: PHONE });
+    assert_eq!(gates(&effects, PHONE), [(true, false)], "it was muted while it waited");
+}
+
 /// A host asks for a microphone that its owner has closed and never opens it.
 #[test]
 fn k4_a_host_asks_for_a_microphone_that_its_owner_has_closed() {

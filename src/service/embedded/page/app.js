@@ -299,8 +299,8 @@ function finished(reason, why = null) {
   setShown(byId('waiting-stopping'), false);
   showTitle();
   const { title, text, final } = endedWords(reason);
-  // Whoever was removed is nobody here any more: the page asks anew who it is.
-  over(title, why ?? text, final ? null : 'Join again', reason === 'removed' ? () => location.reload() : beforeJoining, reason);
+  // Whoever was removed, or has to give the passcode, is nobody here any more: the page asks anew who it is.
+  over(title, why ?? text, final ? null : 'Join again', ['removed', 'passcode-wanted'].includes(reason) ? () => location.reload() : beforeJoining, reason);
 }
 
 /** Nothing follows by itself. `button` is null where there is nothing to press. */

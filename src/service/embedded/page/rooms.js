@@ -5,7 +5,7 @@ import { byId, fromTemplate, openDialog, part, reconcile, setShown, setText, toa
 import { roomCall } from './text.js';
 
 /** States after which a room can be called again. */
-const OVER = new Set(['knocked', 'declined', 'no-answer', 'busy', 'not-reachable', 'failed']);
+const OVER = new Set(['knocked', 'declined', 'no-answer', 'busy', 'not-reachable', 'cancelled', 'failed']);
 
 /** The dialog of the rooms that can be called. */
 export class Rooms {

@@ -74,6 +74,8 @@ export function ended(reason) {
     'meeting-ended': ['The meeting has ended', 'It was ended for everybody.'],
     'meeting-full': ['The meeting is full', 'As many people are in it as it takes. Try again later.'],
     'anonymous-off': ['This meeting is for members only', 'It takes nobody from outside. Ask the organiser for a member link.'],
+    'lobby-crowded': ['Too many people wait from your network', 'The waiting room was full, and others had to find room in it. Try again in a moment.'],
+    'passcode-wanted': ['This meeting has a passcode now', 'It was set or changed while you waited. Join again with the passcode of your invitation.'],
     'lobby-timeout': ['Nobody let you in', 'The longest time in the lobby is over. You can try again.'],
     left: ['You left the meeting', 'You can come back at any time while it lasts.'],
     replaced: ['You joined somewhere else', 'This meeting is now open in another tab or window, so this one stopped.'],
@@ -186,6 +188,7 @@ export const roomCall = {
   'no-answer': { row: 'No answer', toast: (name) => `${name} did not answer.`, problem: true },
   busy: { row: 'Busy', toast: (name) => `${name} is busy.`, problem: true },
   'not-reachable': { row: 'Not reachable', toast: (name) => `${name} cannot be reached.`, problem: true },
+  cancelled: { row: 'Cancelled', toast: (name) => `The call to ${name} was cancelled.` },
   failed: { row: 'The call failed', toast: (name) => `The call to ${name} failed.`, problem: true },
 };
 

@@ -12,7 +12,7 @@ use crate::common::ids::{MeetingName, ParticipantId};
 use crate::common::machine::{self, Machine as _};
 use crate::meeting::messages::Role;
 use crate::meeting::page_feed::{self, PageFeedReader};
-use crate::meeting::{JoinPage, MeetingHandle, MeetingRefusal, MeetingRegistry, MeetingRequest};
+use crate::meeting::{JoinPage, MeetingHandle, MeetingRefusal, MeetingRegistry, MeetingRequest, PasscodeProof};
 
 use super::conversation::{Conversation, Farewell, Joining, LEAVE_WITHIN, PageInput, PageOutput};
 use super::ice::PageIceServer;
@@ -37,6 +37,8 @@ pub struct Visitor {
     pub identity: Option<String>,
     /// Where it is, as far as that is known.
     pub from: Option<IpAddr>,
+    /// What it has shown of the passcode (K-1).
+    pub proof: PasscodeProof,
     /// Shown if the page gives no usable name (M-4).
     pub fallback_name: &'static str,
     /// For its peer connection; told with the welcome.
@@ -150,9 +152,9 @@ pub(crate) async fn serve(
 pub(crate) fn heard(text: &str) -> usize {
     let now = machine::now();
     let Ok(meeting) = MeetingName::new("demo") else { return 0 };
-    let (identity, from, ice_servers) = (None, None, Vec::new());
+    let (identity, from, proof, ice_servers) = (None, None, PasscodeProof::Nothing, Vec::new());
     let visitor =
-        Visitor { meeting, role: Role::External, organiser: false, identity, from, fallback_name: "Guest", ice_servers };
+        Visitor { meeting, role: Role::External, organiser: false, identity, from, proof, fallback_name: "Guest", ice_servers };
     let mut conversation = Conversation::new(visitor, ResumeKey::new([3; 32]), now);
     conversation.handle(now, PageInput::Text(r#"{"type":"join","name":"Ada"}"#.to_owned()));
     conversation.handle(now, PageInput::Joined(ParticipantId::from_number(1)));
@@ -258,8 +260,8 @@ impl Page {
             let gone = if self.registry.is_stopped() { MeetingRefusal::Restarting } else { MeetingRefusal::Ended };
             let meeting = self.registry.open(&self.visitor.meeting).await.ok_or(gone)?;
             let (feed, from_meeting) = page_feed::feed();
-            let (name, identity) = (name.clone(), identity.clone());
-            match meeting.join_page(JoinPage { role, organiser, name, resume, identity, muted, hand, from, feed }).await {
+            let (name, identity, proof) = (name.clone(), identity.clone(), self.visitor.proof.clone());
+            match meeting.join_page(JoinPage { role, organiser, name, resume, identity, muted, hand, from, proof, feed }).await {
                 Ok(who) => {
                     self.present = Some((meeting, who));
                     self.from_meeting = Some(from_meeting);

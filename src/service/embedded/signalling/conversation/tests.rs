@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::common::ids::MeetingName;
 use crate::common::redact::Redacted;
+use crate::meeting::PasscodeProof;
 use crate::meeting::messages::{Standing, Via};
 use crate::meeting::roster::{self, MeetingFacts, ParticipantOrigins, RowContext, SmsReaders};
 use crate::policy::{Muted, ParticipantRow};
@@ -16,8 +17,8 @@ fn start() -> Instant {
 
 fn visitor(role: Role) -> Visitor {
     let meeting = MeetingName::new("demo").expect("a name");
-    let (identity, from, ice_servers) = (None, None, Vec::new());
-    Visitor { meeting, role, organiser: false, identity, from, fallback_name: "Guest", ice_servers }
+    let (identity, from, proof, ice_servers) = (None, None, PasscodeProof::Nothing, Vec::new());
+    Visitor { meeting, role, organiser: false, identity, from, proof, fallback_name: "Guest", ice_servers }
 }
 
 fn new(now: Instant) -> Conversation {

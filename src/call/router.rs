@@ -74,6 +74,14 @@ pub struct RoutedCall {
     pub heir_of: Option<ParticipantId>,
 }
 
+impl RoutedCall {
+    /// Whether it is of nobody in particular: a stranger who may call.
+    #[must_use]
+    pub fn is_unlisted(&self) -> bool {
+        self.device == UNLISTED
+    }
+}
+
 /// The label of a device that has no entry of its own.
 pub const UNLISTED: &str = "unlisted";
 

@@ -485,3 +485,15 @@ fn g29_a_wrong_path_is_told_alone() {
         assert!(problems[0].what.contains("cannot be read"), "{problems:?}");
     }
 }
+
+/// Where there is nothing to read, no defaults are taken for it, and what follows from a mistake of syntax is not told.
+#[test]
+fn o1_nothing_is_made_of_a_configuration_that_is_not_there() {
+    let folder = Folder::with(&[("lib.py", "import os\n")]);
+    let none = || Vec::<(String, String)>::new();
+    assert!(salvage(&folder.0.join("absent"), none()).is_none() && salvage(&folder.0, none()).is_none());
+    assert!(salvage(&folder.0.join("lib.py"), none()).is_some());
+    let also = |_: &Settings| -> Vec<Problem> { panic!("nothing is looked at that the file may have named otherwise") };
+    let problems = load_with(&folder.0.join("lib.py"), none(), also).expect_err("it is no TOML");
+    assert!(problems.len() == 1 && problems[0].what.contains("not valid TOML"), "{}", lines(&problems));
+}

@@ -497,3 +497,16 @@ fn o1_nothing_is_made_of_a_configuration_that_is_not_there() {
     let problems = load_with(&folder.0.join("lib.py"), none(), also).expect_err("it is no TOML");
     assert!(problems.len() == 1 && problems[0].what.contains("not valid TOML"), "{}", lines(&problems));
 }
+
+/// A state directory whose socket no program could open is refused, with the limit.
+#[test]
+fn o1_a_state_directory_too_long_for_its_socket_is_refused() {
+    let folder = main("");
+    let with = |length: usize| {
+        let state = format!("{}/{}", folder.0.display(), "x".repeat(length - folder.0.as_os_str().len() - 1));
+        load(&folder.0, [("STATE_DIRECTORY".to_owned(), state)])
+    };
+    assert!(with(93).is_ok());
+    let problems = lines(&with(94).expect_err("one byte too many"));
+    assert!(problems.contains("store.directory: is 94 bytes long") && problems.contains("at most 93 bytes"), "{problems}");
+}

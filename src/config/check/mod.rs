@@ -12,10 +12,14 @@ use super::settings::{ListenTransport, Settings, TlsConfig};
 use super::{Places, Secret};
 use crate::call::router::{UNKNOWN, UNLISTED};
 use crate::common::problem::Problem;
+use crate::http::SOCKET_FILE;
 use crate::policy::Bypass;
 use crate::relay::provider::ProviderKind;
 use crate::sip::SessionTimers;
 use crate::sip::uri::Host;
+
+/// Bytes of the path of a Unix socket at most: `sun_path` of Linux without the zero at its end (unix(7)).
+const LONGEST_SOCKET_PATH: usize = 107;
 
 /// What was found.
 pub(super) struct Findings<'a> {
@@ -134,6 +138,7 @@ pub(super) fn surroundings(settings: &Settings, found: &mut Findings<'_>) {
             found.problem("speech.command", what, "install it, or take the command out: then nothing is read aloud");
         }
     }
+    control_socket(settings, found);
     for (key, directory) in
         [("store.directory", &settings.store.directory), ("recording.directory", &settings.recording.directory)]
     {
@@ -144,6 +149,21 @@ pub(super) fn surroundings(settings: &Settings, found: &mut Findings<'_>) {
                 "name a directory that the user running roomgate may write",
             );
         }
+    }
+}
+
+/// Commands ask the daemon by a Unix socket in the state directory: its path has room in an address of the system, or the daemon does not
+/// start.
+fn control_socket(settings: &Settings, found: &mut Findings<'_>) {
+    let directory = &settings.store.directory;
+    let length = directory.join(SOCKET_FILE).as_os_str().len();
+    if length > LONGEST_SOCKET_PATH {
+        let most = LONGEST_SOCKET_PATH.saturating_sub(SOCKET_FILE.len() + 1);
+        let what = format!(
+            "is {} bytes long, too long for the path of the socket {SOCKET_FILE} in it, which may have {LONGEST_SOCKET_PATH}",
+            directory.as_os_str().len()
+        );
+        found.problem("store.directory", what, format!("name a directory of at most {most} bytes"));
     }
 }
 

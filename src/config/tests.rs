@@ -302,6 +302,23 @@ fn ports_that_two_rooms_claim_are_found() {
     assert_eq!(apart.settings(&[]).sip.listen.len(), 4);
 }
 
+/// SIP listens at all addresses of both families by one listener each.
+#[test]
+fn o1_sip_listeners_of_both_families_do_not_collide() {
+    for (transport, family) in [("udp", "::"), ("tcp", "::1"), ("tcp", "::")] {
+        let text = format!(
+            "[sip.listen.four]\ntransport = \"{transport}\"\naddress = \"0.0.0.0\"\n\
+             [sip.listen.six]\ntransport = \"{transport}\"\naddress = \"{family}\"\n"
+        );
+        assert_eq!(main(&text).settings(&[]).sip.listen.len(), 2, "{text}");
+    }
+    let said = |text: &str| lines(&main(text).problems(&[]));
+    assert!(said("[sip.listen.a]\naddress = \"::\"\n[sip.listen.b]\naddress = \"::1\"\n").contains("claims port 5060"));
+    let with_pages =
+        "[sip.listen.a]\ntransport = \"tcp\"\nport = 8080\n[http]\naddress = \"::\"\ntrusted_proxies = [\"10.0.0.1\"]\n";
+    assert!(said(with_pages).contains("http.port: claims port 8080"), "the pages' socket takes both families");
+}
+
 /// Providers by http need their keys and none that can be guessed.
 #[test]
 fn providers_by_http_need_their_keys_and_none() {

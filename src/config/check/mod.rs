@@ -211,6 +211,8 @@ struct Claim {
     transport: ListenTransport,
     address: IpAddr,
     ports: RangeInclusive<u16>,
+    /// A socket at an IPv6 address takes no IPv4: those of SIP have one of either family beside the other.
+    is_v6_only: bool,
 }
 
 fn ports(settings: &Settings, found: &mut Findings<'_>) {
@@ -225,15 +227,23 @@ fn ports(settings: &Settings, found: &mut Findings<'_>) {
             transport: if listen.transport == ListenTransport::Udp { ListenTransport::Udp } else { ListenTransport::Tcp },
             address: listen.address,
             ports: listen.port..=listen.port,
+            is_v6_only: true,
         })
         .collect();
-    let udp = |key: &str, ports| Claim { key: key.to_owned(), transport: ListenTransport::Udp, address: media.address, ports };
+    let udp = |key: &str, ports| Claim {
+        key: key.to_owned(),
+        transport: ListenTransport::Udp,
+        address: media.address,
+        ports,
+        is_v6_only: false,
+    };
     let http = &settings.http;
     claims.push(Claim {
         key: "http.port".to_owned(),
         transport: ListenTransport::Tcp,
         address: http.address,
         ports: http.port..=http.port,
+        is_v6_only: false,
     });
     claims.push(udp("media.rtp_ports", media.rtp_ports.clone()));
     claims.push(udp("media.webrtc_port", media.webrtc_ports()));
@@ -255,9 +265,11 @@ fn ports(settings: &Settings, found: &mut Findings<'_>) {
 }
 
 fn overlap(a: &Claim, b: &Claim) -> bool {
-    // `::` takes IPv4 along on most systems.
-    let any =
-        |claim: &Claim, other: &Claim| claim.address.is_unspecified() && (claim.address.is_ipv6() || other.address.is_ipv4());
+    // `::` takes IPv4 along on most systems, where it is not told not to.
+    let any = |claim: &Claim, other: &Claim| {
+        let takes_both = claim.address.is_ipv6() && !claim.is_v6_only;
+        claim.address.is_unspecified() && (takes_both || claim.address.is_ipv4() == other.address.is_ipv4())
+    };
     let same_address = a.address == b.address || any(a, b) || any(b, a);
     a.transport == b.transport && same_address && a.ports.start() <= b.ports.end() && b.ports.start() <= a.ports.end()
 }

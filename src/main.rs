@@ -26,9 +26,11 @@ fn main() -> ExitCode {
         Command::Run(args) => run(&args.path()).into(),
         Command::CheckConfig(args) => check_config(&args.path()).into(),
         Command::Dial(args) => dial::run(args),
-        Command::Link(args) => link::run(&whatever_can_be_read(&args.config.path()), &args),
-        Command::Status(args) => status::run(&whatever_can_be_read(&args.config.path()), &args),
-        Command::Ledger(LedgerCommand::Verify(args)) => ledger::verify(&whatever_can_be_read(&args.config.path()), &args),
+        Command::Link(args) => with_whatever_can_be_read(&args.config.path(), |settings| link::run(settings, &args)),
+        Command::Status(args) => with_whatever_can_be_read(&args.config.path(), |settings| status::run(settings, &args)),
+        Command::Ledger(LedgerCommand::Verify(args)) => {
+            with_whatever_can_be_read(&args.config.path(), |settings| ledger::verify(settings, &args))
+        }
         Command::Version => say(format_args!("roomgate {}", env!("CARGO_PKG_VERSION"))).into(),
     }
 }
@@ -82,11 +84,17 @@ fn load(path: &Path) -> Result<Loaded, ExitStatus> {
     config::load_with(path, config::environment(), app::check).map_err(|problems| mistakes(&problems, path))
 }
 
-/// For asking a daemon that runs: it has taken an earlier configuration than one with mistakes.
-fn whatever_can_be_read(path: &Path) -> Settings {
-    match load(path) {
-        Ok(loaded) => loaded.settings,
-        Err(_) => config::salvage(path, config::environment()),
+/// For asking a daemon that runs: it has taken an earlier configuration than one with mistakes. A configuration that is not there is a path
+/// that was not meant, and ends it.
+fn with_whatever_can_be_read(path: &Path, ask: impl FnOnce(&Settings) -> ExitCode) -> ExitCode {
+    let settings = match load(path) {
+        Ok(loaded) => Ok(loaded.settings),
+        // What is wrong has been said.
+        Err(status) => config::salvage(path, config::environment()).ok_or(status),
+    };
+    match settings {
+        Ok(settings) => ask(&settings),
+        Err(status) => status.into(),
     }
 }
 

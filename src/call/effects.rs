@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use tokio::sync::mpsc;
 
 use super::history::EndedCall;
+use super::log::CallLine;
 use super::outbound::{Invitation, OutboundProgress, PROGRESS};
 use super::registry::OwnCallEntry;
 use super::router::RoutedCall;
@@ -93,7 +94,7 @@ impl CallEffects {
             CallAct::Knock { meeting, .. } => self.knock(&meeting).await,
             CallAct::Guest(what) => self.tell_meeting(what).await,
             CallAct::WrongTry(meeting) => {
-                tracing::warn!(call = %self.call, source = %self.source.ip(), meeting = meeting.as_ref().map(tracing::field::display), "wrong code");
+                self.log_wrong(CallLine::WrongCode, meeting.as_ref());
                 if self.judge(meeting.as_ref(), false) == CodeVerdict::Locked {
                     self.lock_out(CallInput::LockedOut);
                 }
@@ -187,6 +188,15 @@ impl CallEffects {
         self.shared.settings.lockout.get().judge(machine::now(), &self.guest.caller, meeting, right)
     }
 
+    fn log_wrong(&self, line: CallLine, meeting: Option<&MeetingName>) {
+        let Some(unlogged) = self.shared.lines.line(&self.guest, line) else { return };
+        let (call, source, meeting) = (self.call, self.source.ip(), meeting.map(tracing::field::display));
+        match line {
+            CallLine::WrongPin => tracing::warn!(%call, %source, meeting, unlogged, "wrong PIN"),
+            _ => tracing::warn!(%call, %source, meeting, unlogged, "wrong code"),
+        }
+    }
+
     fn lock_out(&mut self, told: CallInput) {
         self.hushed = true;
         self.back(told);
@@ -195,7 +205,7 @@ impl CallEffects {
     async fn pin(&mut self, right: bool) {
         let meeting = self.meeting.as_ref().map(|meeting| meeting.name().clone());
         if !right {
-            tracing::warn!(call = %self.call, source = %self.source.ip(), meeting = meeting.as_ref().map(tracing::field::display), "wrong PIN");
+            self.log_wrong(CallLine::WrongPin, meeting.as_ref());
         }
         match self.judge(meeting.as_ref(), right) {
             CodeVerdict::Opens => self.tell_meeting(FromGuest::OrganiserPin).await,
@@ -226,7 +236,9 @@ impl CallEffects {
                 to_guest: self.to_guest.clone(),
             };
             if meeting.knock(knock).await {
-                tracing::info!(call = %self.call, meeting = %name, participant = %who, "knocks");
+                if let Some(unlogged) = self.shared.lines.line(&self.guest, CallLine::Knocked) {
+                    tracing::info!(call = %self.call, meeting = %name, participant = %who, unlogged, "knocks");
+                }
                 self.line.change(|line| (line.meeting, line.participant) = (Some(name.clone()), Some(who)));
                 self.meeting = Some(meeting);
                 self.who = Some(who);
@@ -251,15 +263,18 @@ impl CallEffects {
     }
 
     pub(super) async fn record(&self, began: SystemTime, codec: CodecKind, summary: &CallSummary) {
-        tracing::info!(
-            call = %self.call,
-            cause = %summary.cause,
-            received = summary.stats.received,
-            sent = summary.stats.sent,
-            lost = summary.stats.lost,
-            mos = summary.stats.mos,
-            "call ended"
-        );
+        if let Some(unlogged) = self.shared.lines.line(&self.guest, CallLine::Ended) {
+            tracing::info!(
+                call = %self.call,
+                cause = %summary.cause,
+                received = summary.stats.received,
+                sent = summary.stats.sent,
+                lost = summary.stats.lost,
+                mos = summary.stats.mos,
+                unlogged,
+                "call ended"
+            );
+        }
         self.shared.over(self.call, &self.guest.device, Some(self.source), summary.cause);
         self.shared.ended(self.call, summary.meeting.as_ref(), summary.cause);
         let (heard, counted) = (summary.stats.received > 0, &self.shared.settings.counted);

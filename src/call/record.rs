@@ -14,7 +14,7 @@ use crate::store::CallRecord;
 use crate::telemetry::metrics::Unwritten;
 
 impl CallsShared {
-    /// Of a call that had media.
+    /// Of a call that had media. Strangers who come to no meeting leave a few: they would fill the store.
     pub(super) async fn record(
         &self,
         (call, guest): (CallId, &RoutedCall),
@@ -22,6 +22,9 @@ impl CallsShared {
         codec: CodecKind,
         summary: &CallSummary,
     ) {
+        if summary.meeting.is_none() && !self.lines.has_record(guest, true) {
+            return;
+        }
         let ended = SystemTime::now();
         let at = |instant: Instant| ended.checked_sub(summary.ended.saturating_duration_since(instant)).map(unix_millis);
         let heard = summary.stats.received > 0;
@@ -43,7 +46,8 @@ impl CallsShared {
         .await;
     }
 
-    /// Of a call of somebody we know that was refused, given up or went wrong before it had media. `meeting`: the one it was called into.
+    /// Of a call that was refused, given up or went wrong before it had media: of each of somebody we know, of a few of strangers. `meeting`:
+    /// the one it was called into.
     pub(super) async fn record_failed(
         &self,
         (call, guest): (CallId, &RoutedCall),
@@ -51,6 +55,9 @@ impl CallsShared {
         began: SystemTime,
         cause: Cause,
     ) {
+        if !self.lines.has_record(guest, false) {
+            return;
+        }
         let record = bare((call, guest), began, SystemTime::now(), cause);
         self.write(CallRecord { meeting: meeting.map(ToString::to_string), ..record }).await;
     }

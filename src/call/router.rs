@@ -74,6 +74,14 @@ pub struct RoutedCall {
     pub heir_of: Option<ParticipantId>,
 }
 
+impl RoutedCall {
+    /// Whether it is of nobody in particular: a stranger who may call.
+    #[must_use]
+    pub fn is_unlisted(&self) -> bool {
+        self.device == UNLISTED
+    }
+}
+
 /// The label of a device that has no entry of its own.
 pub const UNLISTED: &str = "unlisted";
 
@@ -185,6 +193,8 @@ impl CallRouter {
     }
 
     fn addressed(&self, user: &str, usual: Option<&MeetingName>) -> Result<Addressed, Cause> {
+        // Parameters of a number (RFC 3966) may stand in the user part: they say nothing of whom is meant.
+        let user = user.split(';').next().unwrap_or(user);
         if user.is_empty() || user.eq_ignore_ascii_case(&self.menu_user) {
             let Some(name) = usual.cloned() else { return Ok(Addressed::Nothing) };
             // K-1: the device's own entry speaks for the passcode.
@@ -192,8 +202,78 @@ impl CallRouter {
             return Ok(Addressed::Meeting { name, passcode });
         }
         let by_name = || self.directory.by_name(&MeetingName::new(user.to_ascii_lowercase()).ok()?);
-        let entry = self.directory.by_conference_id(user).or_else(by_name).ok_or(Cause::UnknownAddress)?;
+        let by_number = || self.directory.by_conference_id(&number(user)?);
+        let entry = self.directory.by_conference_id(user).or_else(by_name).or_else(by_number).ok_or(Cause::UnknownAddress)?;
         let name = entry.name.clone();
         Ok(Addressed::Meeting { name, passcode: None::<Redacted<String>> })
+    }
+}
+
+/// The digits of a number, however it is written: grouped, with the `+` that PBXs put before each, or the `#` that ends dialling on some
+/// keypads. `None`: it is no number.
+fn number(dialled: &str) -> Option<String> {
+    let dialled = dialled.trim_end_matches('#');
+    let dialled = dialled.strip_prefix('+').unwrap_or(dialled);
+    let digits: String = dialled.chars().filter(|letter| !letter.is_whitespace() && !"-./()".contains(*letter)).collect();
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then_some(digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::menu::Entry;
+    use crate::sip::Uri;
+
+    fn router() -> CallRouter {
+        let entry = |name: &str, id: &str| Entry {
+            name: MeetingName::new(name.to_owned()).unwrap(),
+            conference_id: id.to_owned(),
+            passcode: None,
+        };
+        CallRouter {
+            devices: BTreeMap::new(),
+            trunks: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+            menu_user: "menu".to_owned(),
+            directory: std::sync::Arc::new(Directory::new(vec![entry("demo", "1001"), entry("10-02", "2002")])),
+            language: "en".to_owned(),
+        }
+    }
+
+    /// A conference ID is found however phones and PBXs write the number.
+    #[test]
+    fn k1_a_number_is_found_however_it_is_written() {
+        let router = router();
+        let meeting = |uri: &str| {
+            let user = Uri::parse(uri).and_then(|uri| uri.user_text()).unwrap_or_default();
+            router.addressed(&user, None).map(|addressed| match addressed {
+                Addressed::Meeting { name, .. } => name.to_string(),
+                other => format!("{other:?}"),
+            })
+        };
+        for user in [
+            "1001",
+            "1001%23",
+            "1001#",
+            "+1001",
+            "%2B1001",
+            "10-01",
+            "1001;npdi",
+            "1001;phone-context=x",
+            "(10)01",
+            "1001%3Bnpdi",
+        ] {
+            assert_eq!(meeting(&format!("sip:{user}@192.0.2.1")), Ok("demo".to_owned()), "{user}");
+        }
+        assert_eq!(meeting("tel:+10-01;phone-context=example.com"), Ok("demo".to_owned()));
+        assert_eq!(
+            (meeting("sip:Demo@192.0.2.1"), meeting("sip:10-02@192.0.2.1")),
+            (Ok("demo".to_owned()), Ok("10-02".to_owned()))
+        );
+        assert_eq!(meeting("sip:menu;npdi@192.0.2.1"), Ok("Nothing".to_owned()));
+        for user in ["1002", "01001", "1001x", "10*01", "++1001", "%23"] {
+            assert_eq!(meeting(&format!("sip:{user}@192.0.2.1")), Err(Cause::UnknownAddress), "{user}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use super::effects::{CallEffects, DrivenCall};
 use super::failures::{Failure, Failures};
 use super::history::{CallHistory, EndedCall};
-use super::log::CallLog;
+use super::log::{CallLine, CallLog};
 use super::offer_answer::{OfferAnswer, RemoteMedia};
 use super::outbound::{INVITATIONS, Invitation, OutboundCalls, OutboundProgress};
 use super::registry::{CallEntry, CallRegistry, OwnCallEntry};
@@ -104,7 +104,7 @@ pub(super) struct CallsShared {
     pub(super) failures: Failures,
     pub(super) past: CallHistory,
     pub(super) inviter: OutboundCalls,
-    lines: CallLog,
+    pub(super) lines: CallLog,
     inboxes: Mutex<HashMap<CallId, mpsc::Sender<CallInput>>>,
 }
 
@@ -337,7 +337,10 @@ impl CallsShared {
                 return;
             }
         };
-        tracing::info!(%call, %source, dialog, device = %guest.device, transport = incoming.transport.as_str(), "call");
+        if let Some(unlogged) = self.lines.line(&guest, CallLine::Began) {
+            let transport = incoming.transport.as_str();
+            tracing::info!(%call, %source, dialog, device = %guest.device, transport, unlogged, "call");
+        }
         let line = self.calls_up.put(CallEntry {
             call,
             device: guest.device.clone(),
@@ -374,7 +377,9 @@ impl CallsShared {
                 self.converse((call, line), source, (guest, None), established, (inbox, inputs), began).await;
             }
             Err(cause) => {
-                tracing::info!(%call, %cause, "call ended before it began");
+                if let Some(unlogged) = self.lines.line(&guest, CallLine::NotSetUp) {
+                    tracing::info!(%call, %cause, unlogged, "call ended before it began");
+                }
                 self.over(call, &guest.device, Some(source), cause);
                 self.ended(call, None, cause);
                 self.record_failed((call, &guest), None, began, cause).await;

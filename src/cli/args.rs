@@ -136,9 +136,9 @@ pub struct DialArgs {
     /// Hang up this long after the answer
     #[arg(long = "for", value_name = "TIME", default_value = "20s", value_parser = time)]
     pub duration: Duration,
-    /// How SIP travels
-    #[arg(long, value_enum, default_value_t = DialTransport::Udp)]
-    pub transport: DialTransport,
+    /// How SIP travels [default: as the address says, or else udp]
+    #[arg(long, value_enum)]
+    pub transport: Option<DialTransport>,
     /// User name for digest authentication, and in From
     #[arg(long, value_name = "USER")]
     pub user: Option<String>,
@@ -244,7 +244,7 @@ mod tests {
         let Ok(Command::Dial(dial)) = parse(line) else { panic!("dial") };
         assert_eq!(
             (dial.codec.as_slice(), dial.duration.as_secs(), dial.transport),
-            (&[CodecKind::Pcmu][..], 20, DialTransport::Tcp)
+            (&[CodecKind::Pcmu][..], 20, Some(DialTransport::Tcp))
         );
         assert_eq!(dial.keys.as_deref(), Some("1001#,,*6"));
         let Ok(Command::Link(link)) = parse("roomgate link demo --as organiser --valid 30d --uses 5 --config c") else {

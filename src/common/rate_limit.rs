@@ -76,19 +76,31 @@ impl TokenBucket {
     }
 }
 
-/// Lines of the log about one cause, however often a stranger brings it about: ten at once, then one in ten seconds.
-#[derive(Debug, Default)]
+/// Lines of the log about one cause, however often a stranger brings it about: by default ten at once, then one in ten seconds.
+#[derive(Debug)]
 pub struct LogBudget {
+    limit: RateLimit,
     left: Option<TokenBucket>,
     unlogged: u64,
 }
 
+impl Default for LogBudget {
+    fn default() -> Self {
+        Self::new(RateLimit { burst: 10, every: Duration::from_secs(10) })
+    }
+}
+
 impl LogBudget {
-    const LINES: RateLimit = RateLimit { burst: 10, every: Duration::from_secs(10) };
+    /// As many lines as that.
+    #[must_use]
+    pub const fn new(limit: RateLimit) -> Self {
+        Self { limit, left: None, unlogged: 0 }
+    }
 
     /// Whether one is written now, and how many were not since the last one.
     pub fn say(&mut self, now: Instant) -> Option<u64> {
-        if self.left.get_or_insert_with(|| TokenBucket::new(Self::LINES, now)).take(now) {
+        let limit = self.limit;
+        if self.left.get_or_insert_with(|| TokenBucket::new(limit, now)).take(now) {
             return Some(std::mem::take(&mut self.unlogged));
         }
         self.unlogged = self.unlogged.saturating_add(1);

@@ -112,11 +112,12 @@ pub(crate) fn read_text(text: &str) -> Result<Settings, Vec<Problem>> {
 }
 
 /// Whatever can be read of the configuration at `path`, with defaults in the place of mistakes: for asking a daemon that runs with the one
-/// before how it is.
+/// before how it is. `None`: there is nothing to read at `path`, and defaults would speak of another daemon, or of none.
 #[must_use]
-pub fn salvage(path: &Path, env: impl IntoIterator<Item = (String, String)>) -> Settings {
+pub fn salvage(path: &Path, env: impl IntoIterator<Item = (String, String)>) -> Option<Settings> {
     let env: Vec<_> = env.into_iter().collect();
-    read_layers(path, &env).settings
+    let ReadLayers { settings, absent, .. } = read_layers(path, &env);
+    (!absent).then_some(settings)
 }
 
 /// What was read, and what was wrong with it by itself.
@@ -171,12 +172,17 @@ pub fn load_with(
     settings.speech.iter_mut().for_each(|speech| speech.hidden.push(super::source::directory_of(path)));
     let mut findings = super::check::Findings::new(&places, incomplete);
     super::check::together(&settings, &mut findings);
-    super::check::surroundings(&settings, &mut findings);
+    // Of a file that cannot be parsed nothing is known, and what its defaults name is nobody's mistake.
+    if !incomplete {
+        super::check::surroundings(&settings, &mut findings);
+    }
     let (more, warnings) = findings.into_parts();
     let mut problems = read;
     problems.extend(more);
     problems.sort_by(|a, b| a.place.cmp(&b.place));
-    problems.extend(also(&settings));
+    if !incomplete {
+        problems.extend(also(&settings));
+    }
     if problems.is_empty() { Ok(Loaded { settings, files, warnings, places }) } else { Err(problems) }
 }
 

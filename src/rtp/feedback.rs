@@ -68,10 +68,11 @@ impl Feedback {
         }
         let lost = cumulative(report);
         let told = i64::from(lost) - before.map_or(0, |told| i64::from(told.lost));
-        // Where the sum says nothing of this span – another receiver, one that has begun anew, a full counter – its fraction does.
-        let sum_goes_on = before.is_some() || self.last.is_none();
-        let since =
-            if sum_goes_on && told >= 0 && lost < MOST_LOST { told } else { packets * i64::from(report.fraction_lost) / 256 };
+        // The sum says nothing of this span where another receiver tells it, one that has begun anew, or one whose counter is full. Where it and
+        // the fraction contradict each other, who has lost more is believed: a notice must not be taken for heard (N-8).
+        let sum_goes_on = (before.is_some() || self.last.is_none()) && lost < MOST_LOST;
+        let by_sum = if sum_goes_on { told.max(0) } else { 0 };
+        let since = by_sum.max(packets * i64::from(report.fraction_lost) / 256);
         self.upto = Some(upto);
         self.last = Some(Told { reporter, highest: report.last_sequence_number, lost });
         Some(Span { after, upto, lost: u32::try_from(since.clamp(0, packets)).unwrap_or(0) })
@@ -154,6 +155,16 @@ mod tests {
         assert_eq!(lost(us.reported(PHONE + 1, &report(299, 77, 64), 299)), Some((100, 25)), "another receiver");
         us.reported(PHONE + 1, &report(399, MOST_LOST, 255), 399);
         assert_eq!(lost(us.reported(PHONE + 1, &report(499, MOST_LOST, 128), 499)), Some((100, 50)), "a full counter");
+    }
+
+    /// A fraction that contradicts the sum is believed, and the sum where it says more.
+    #[test]
+    fn n8_of_a_sum_and_a_fraction_the_greater_loss_is_believed() {
+        let mut us = feedback(0);
+        for highest in [99, 199, 299] {
+            assert_eq!(lost(us.reported(PHONE, &report(highest, 0, 128), highest)), Some((100, 50)), "{highest}");
+        }
+        assert_eq!(lost(us.reported(PHONE, &report(399, 30, 25), 399)), Some((100, 30)));
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Requests of peers (RFC 3261 section 8.2, 9.2, 17.2): matched, checked, and answered or handed on. A call begins in `incoming.rs`; what
 //! comes inside a dialog is in `in_dialog.rs`.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::dialog::DialogKey;
@@ -50,7 +49,10 @@ pub(super) fn reply_flow(flow: Flow, via: &header::Via) -> Flow {
         // For a connection this is where a new one would go, should this one be gone.
         _ => via.port.unwrap_or(5060),
     };
-    Flow { peer: SocketAddr::new(flow.peer.ip(), port), ..flow }
+    let mut peer = flow.peer;
+    // A link-local address keeps its interface.
+    peer.set_port(port);
+    Flow { peer, ..flow }
 }
 
 fn merge_key(essentials: &Essentials) -> MergeKey {

@@ -150,3 +150,18 @@ fn status_asks_a_running_daemon_even_if_the_configuration() {
     assert_eq!(output.status.code(), Some(69), "it was asked: {}", complaints(&output));
     assert!(complaints(&output).contains("spoilt.toml:2") && complaints(&output).contains(&free), "{}", complaints(&output));
 }
+
+/// A command whose configuration is not there says that alone and does nothing.
+#[test]
+fn u7_a_wrong_path_ends_every_command_with_its_status() {
+    let folder = shipped();
+    for command in [&["link", "demo"][..], &["status"], &["ledger", "verify"], &["check-config"], &["run"]] {
+        let arguments = [command, &["--config", "nowhere"]].concat();
+        let output = roomgate(&arguments, folder.path(), &[]);
+        assert_eq!(output.status.code(), Some(78), "{command:?}: {}", complaints(&output));
+        assert_eq!(complaints(&output).lines().count(), 2, "{command:?}: {}", complaints(&output));
+    }
+    fs::write(folder.path().join("lib.py"), "import os\n").expect("a file");
+    let output = roomgate(&["check-config", "--config", "lib.py"], folder.path(), &[]);
+    assert!(output.status.code() == Some(78) && complaints(&output).contains("1 mistake in"), "{}", complaints(&output));
+}

@@ -55,6 +55,8 @@ enum DialError {
     Address(String),
     #[error("`{0}` says whom to call, but not where: write sip:{0}@HOST, such as sip:{0}@127.0.0.1 for a daemon on this machine")]
     Nowhere(String),
+    #[error("transport={0} is none that this phone has: write udp, tcp or tls")]
+    Transport(String),
     #[error("{0} cannot be resolved to an address")]
     Resolve(String),
     #[error("no way leads from here to {0}")]
@@ -124,21 +126,8 @@ struct Plan {
 }
 
 async fn plan(args: &DialArgs) -> Result<Plan, DialError> {
-    let named = args.uri.starts_with("sip:") || args.uri.starts_with("sips:");
-    let text = if named { args.uri.clone() } else { format!("sip:{}", args.uri) };
-    let uri = Uri::parse(&text).ok_or_else(|| DialError::Address(args.uri.clone()))?;
-    if uri.user_text().is_none()
-        && let Some(Host::Name(name)) = &uri.host
-        && name.chars().all(|one| one.is_ascii_digit() || "+*#-".contains(one))
-    {
-        return Err(DialError::Nowhere(name.clone()));
-    }
-    let transport = match args.transport {
-        _ if uri.scheme == Scheme::Sips => Transport::Tls,
-        DialTransport::Tls => Transport::Tls,
-        DialTransport::Tcp => Transport::Tcp,
-        DialTransport::Udp => Transport::Udp,
-    };
+    let (text, uri) = whom(&args.uri)?;
+    let transport = transport(args.transport, &uri)?;
     let host = uri.host.as_ref().map(ToString::to_string).ok_or_else(|| DialError::Address(uri.to_string()))?;
     let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     let target = resolve(&host, uri.port.unwrap_or(transport.default_port())).await?;
@@ -148,6 +137,37 @@ async fn plan(args: &DialArgs) -> Result<Plan, DialError> {
     let codecs = if args.codec.is_empty() { CODECS.iter().map(|row| row.kind).collect() } else { args.codec.clone() };
     let speech = args.play.as_deref().map(read_speech).transpose()?;
     Ok(Plan { uri: text, target, local, transport, connector, credentials, codecs, speech })
+}
+
+/// Whom to call, as it is sent and as it is understood.
+fn whom(given: &str) -> Result<(String, Uri), DialError> {
+    let scheme = given.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase()).unwrap_or_default();
+    if scheme == "tel" {
+        let number = given.split([':', ';']).nth(1).unwrap_or_default();
+        return Err(DialError::Nowhere(number.to_owned()));
+    }
+    let text = if matches!(&*scheme, "sip" | "sips") { given.to_owned() } else { format!("sip:{given}") };
+    let uri = Uri::parse(&text).ok_or_else(|| DialError::Address(given.to_owned()))?;
+    if uri.user_text().is_none()
+        && let Some(Host::Name(name)) = &uri.host
+        && name.chars().all(|one| one.is_ascii_digit() || "+*#-".contains(one))
+    {
+        return Err(DialError::Nowhere(name.clone()));
+    }
+    Ok((text, uri))
+}
+
+/// How SIP travels: as `given`, or else as the address says (RFC 3261 section 19.1.1).
+fn transport(given: Option<DialTransport>, uri: &Uri) -> Result<Transport, DialError> {
+    match (given, uri.params.get("transport")) {
+        _ if uri.scheme == Scheme::Sips => Ok(Transport::Tls),
+        (Some(DialTransport::Tls), _) => Ok(Transport::Tls),
+        (Some(DialTransport::Tcp), _) => Ok(Transport::Tcp),
+        (Some(DialTransport::Udp), _) | (None, None) => Ok(Transport::Udp),
+        (None, Some(named)) => {
+            Transport::parse(&named.to_ascii_uppercase()).ok_or_else(|| DialError::Transport(named.to_owned()))
+        }
+    }
 }
 
 /// The server's certificate is checked against the host that was dialled.
@@ -437,4 +457,37 @@ impl<'a> Line<'a> {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The transport is what was given, or else what the address says.
+    #[test]
+    fn u1_dial_goes_by_the_transport_that_the_address_says() {
+        for (given, address, goes) in [
+            (None, "sip:1001@127.0.0.1", Some(Transport::Udp)),
+            (None, "1001@127.0.0.1", Some(Transport::Udp)),
+            (None, "sip:1001@127.0.0.1;transport=tcp", Some(Transport::Tcp)),
+            (None, "SIP:1001@127.0.0.1:5061;Transport=TLS", Some(Transport::Tls)),
+            (Some(DialTransport::Udp), "sip:1001@127.0.0.1;transport=tcp", Some(Transport::Udp)),
+            (Some(DialTransport::Tcp), "sip:1001@127.0.0.1", Some(Transport::Tcp)),
+            (None, "sips:1001@127.0.0.1", Some(Transport::Tls)),
+            (None, "sip:1001@127.0.0.1;transport=sctp", None),
+        ] {
+            let (_, uri) = whom(address).unwrap();
+            assert_eq!(transport(given, &uri).ok(), goes, "{given:?} {address}");
+        }
+    }
+
+    /// A number without a place is told how to write one.
+    #[test]
+    fn u1_dial_of_a_number_alone_says_what_to_write() {
+        for given in ["tel:1001", "TEL:1001;phone-context=x", "1001", "sip:1001"] {
+            let said = whom(given).unwrap_err().to_string();
+            assert!(said.contains("write sip:1001@HOST"), "{given}: {said}");
+        }
+        assert!(matches!(whom("sip:a@[::1"), Err(DialError::Address(_))));
+    }
 }

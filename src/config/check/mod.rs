@@ -12,10 +12,14 @@ use super::settings::{ListenTransport, Settings, TlsConfig};
 use super::{Places, Secret};
 use crate::call::router::{UNKNOWN, UNLISTED};
 use crate::common::problem::Problem;
+use crate::http::SOCKET_FILE;
 use crate::policy::Bypass;
 use crate::relay::provider::ProviderKind;
 use crate::sip::SessionTimers;
 use crate::sip::uri::Host;
+
+/// Bytes of the path of a Unix socket at most: `sun_path` of Linux without the zero at its end (unix(7)).
+const LONGEST_SOCKET_PATH: usize = 107;
 
 /// What was found.
 pub(super) struct Findings<'a> {
@@ -134,6 +138,7 @@ pub(super) fn surroundings(settings: &Settings, found: &mut Findings<'_>) {
             found.problem("speech.command", what, "install it, or take the command out: then nothing is read aloud");
         }
     }
+    control_socket(settings, found);
     for (key, directory) in
         [("store.directory", &settings.store.directory), ("recording.directory", &settings.recording.directory)]
     {
@@ -144,6 +149,21 @@ pub(super) fn surroundings(settings: &Settings, found: &mut Findings<'_>) {
                 "name a directory that the user running roomgate may write",
             );
         }
+    }
+}
+
+/// Commands ask the daemon by a Unix socket in the state directory: its path has room in an address of the system, or the daemon does not
+/// start.
+fn control_socket(settings: &Settings, found: &mut Findings<'_>) {
+    let directory = &settings.store.directory;
+    let length = directory.join(SOCKET_FILE).as_os_str().len();
+    if length > LONGEST_SOCKET_PATH {
+        let most = LONGEST_SOCKET_PATH.saturating_sub(SOCKET_FILE.len() + 1);
+        let what = format!(
+            "is {} bytes long, too long for the path of the socket {SOCKET_FILE} in it, which may have {LONGEST_SOCKET_PATH}",
+            directory.as_os_str().len()
+        );
+        found.problem("store.directory", what, format!("name a directory of at most {most} bytes"));
     }
 }
 
@@ -191,6 +211,8 @@ struct Claim {
     transport: ListenTransport,
     address: IpAddr,
     ports: RangeInclusive<u16>,
+    /// A socket at an IPv6 address takes no IPv4: those of SIP have one of either family beside the other.
+    is_v6_only: bool,
 }
 
 fn ports(settings: &Settings, found: &mut Findings<'_>) {
@@ -205,15 +227,23 @@ fn ports(settings: &Settings, found: &mut Findings<'_>) {
             transport: if listen.transport == ListenTransport::Udp { ListenTransport::Udp } else { ListenTransport::Tcp },
             address: listen.address,
             ports: listen.port..=listen.port,
+            is_v6_only: true,
         })
         .collect();
-    let udp = |key: &str, ports| Claim { key: key.to_owned(), transport: ListenTransport::Udp, address: media.address, ports };
+    let udp = |key: &str, ports| Claim {
+        key: key.to_owned(),
+        transport: ListenTransport::Udp,
+        address: media.address,
+        ports,
+        is_v6_only: false,
+    };
     let http = &settings.http;
     claims.push(Claim {
         key: "http.port".to_owned(),
         transport: ListenTransport::Tcp,
         address: http.address,
         ports: http.port..=http.port,
+        is_v6_only: false,
     });
     claims.push(udp("media.rtp_ports", media.rtp_ports.clone()));
     claims.push(udp("media.webrtc_port", media.webrtc_ports()));
@@ -235,9 +265,11 @@ fn ports(settings: &Settings, found: &mut Findings<'_>) {
 }
 
 fn overlap(a: &Claim, b: &Claim) -> bool {
-    // `::` takes IPv4 along on most systems.
-    let any =
-        |claim: &Claim, other: &Claim| claim.address.is_unspecified() && (claim.address.is_ipv6() || other.address.is_ipv4());
+    // `::` takes IPv4 along on most systems, where it is not told not to.
+    let any = |claim: &Claim, other: &Claim| {
+        let takes_both = claim.address.is_ipv6() && !claim.is_v6_only;
+        claim.address.is_unspecified() && (takes_both || claim.address.is_ipv4() == other.address.is_ipv4())
+    };
     let same_address = a.address == b.address || any(a, b) || any(b, a);
     a.transport == b.transport && same_address && a.ports.start() <= b.ports.end() && b.ports.start() <= a.ports.end()
 }

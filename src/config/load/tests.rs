@@ -303,6 +303,23 @@ fn ports_that_two_rooms_claim_are_found() {
     assert_eq!(apart.settings(&[]).sip.listen.len(), 4);
 }
 
+/// SIP listens at all addresses of both families by one listener each.
+#[test]
+fn o1_sip_listeners_of_both_families_do_not_collide() {
+    for (transport, family) in [("udp", "::"), ("tcp", "::1"), ("tcp", "::")] {
+        let text = format!(
+            "[sip.listen.four]\ntransport = \"{transport}\"\naddress = \"0.0.0.0\"\n\
+             [sip.listen.six]\ntransport = \"{transport}\"\naddress = \"{family}\"\n"
+        );
+        assert_eq!(main(&text).settings(&[]).sip.listen.len(), 2, "{text}");
+    }
+    let said = |text: &str| lines(&main(text).problems(&[]));
+    assert!(said("[sip.listen.a]\naddress = \"::\"\n[sip.listen.b]\naddress = \"::1\"\n").contains("claims port 5060"));
+    let with_pages =
+        "[sip.listen.a]\ntransport = \"tcp\"\nport = 8080\n[http]\naddress = \"::\"\ntrusted_proxies = [\"10.0.0.1\"]\n";
+    assert!(said(with_pages).contains("http.port: claims port 8080"), "the pages' socket takes both families");
+}
+
 /// Providers by http need their keys and none that can be guessed.
 #[test]
 fn providers_by_http_need_their_keys_and_none() {
@@ -485,4 +502,29 @@ fn g29_a_wrong_path_is_told_alone() {
         assert_eq!(problems.len(), 1, "{problems:?}");
         assert!(problems[0].what.contains("cannot be read"), "{problems:?}");
     }
+}
+
+/// Where there is nothing to read, no defaults are taken for it, and what follows from a mistake of syntax is not told.
+#[test]
+fn o1_nothing_is_made_of_a_configuration_that_is_not_there() {
+    let folder = Folder::with(&[("lib.py", "import os\n")]);
+    let none = || Vec::<(String, String)>::new();
+    assert!(salvage(&folder.0.join("absent"), none()).is_none() && salvage(&folder.0, none()).is_none());
+    assert!(salvage(&folder.0.join("lib.py"), none()).is_some());
+    let also = |_: &Settings| -> Vec<Problem> { panic!("nothing is looked at that the file may have named otherwise") };
+    let problems = load_with(&folder.0.join("lib.py"), none(), also).expect_err("it is no TOML");
+    assert!(problems.len() == 1 && problems[0].what.contains("not valid TOML"), "{}", lines(&problems));
+}
+
+/// A state directory whose socket no program could open is refused, with the limit.
+#[test]
+fn o1_a_state_directory_too_long_for_its_socket_is_refused() {
+    let folder = main("");
+    let with = |length: usize| {
+        let state = format!("{}/{}", folder.0.display(), "x".repeat(length - folder.0.as_os_str().len() - 1));
+        load(&folder.0, [("STATE_DIRECTORY".to_owned(), state)])
+    };
+    assert!(with(93).is_ok());
+    let problems = lines(&with(94).expect_err("one byte too many"));
+    assert!(problems.contains("store.directory: is 94 bytes long") && problems.contains("at most 93 bytes"), "{problems}");
 }

@@ -46,9 +46,10 @@ const DAY: Duration = Duration::from_secs(86_400);
 const ADDRESS: &str = "an IP address, such as \"192.0.2.1\" or \"::\"";
 const NETWORK: &str = "a network or an address, such as \"10.0.0.0/8\"";
 
-/// Loopback, private and link-local ranges: what a device is accepted from as shipped (U-2).
-const PRIVATE: [&str; 8] =
-    ["127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fe80::/10", "169.254.0.0/16"];
+/// Loopback, private and IPv4's link-local ranges: what a device is accepted from as shipped (U-2). Addresses of fe80::/10 mean nothing
+/// without their interface, which media are not sent by.
+const PRIVATE: [&str; 7] =
+    ["127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "169.254.0.0/16"];
 
 pub(super) fn settings(root: &mut Section<'_>, here: &Surroundings<'_>) -> Settings {
     let store = root.table("store", |section| store(section, here));
@@ -563,5 +564,12 @@ mod tests {
     fn the_shipped_ranges_are_networks() {
         assert!(PRIVATE.iter().all(|network| network.parse::<IpNetwork>().is_ok()));
         assert!(!PRIVATE.iter().any(|network| network.parse::<IpNetwork>().unwrap().contains(Ipv4Addr::new(8, 8, 8, 8).into())));
+    }
+
+    /// No call from a link-local address of IPv6 has sound: none is taken as shipped.
+    #[test]
+    fn u2_no_link_local_network_of_ipv6_is_shipped() {
+        let link_local: IpAddr = "fe80::1".parse().unwrap();
+        assert!(!PRIVATE.iter().any(|network| network.parse::<IpNetwork>().unwrap().contains(link_local)));
     }
 }

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use tokio::sync::mpsc;
 
 use super::{OutgoingSms, Provider, ProviderEvent, SubmitOutcome};
+use crate::common::printable::printable;
 use crate::relay::{PhoneNumber, segment};
 
 /// Messages that may be on their way to the terminal.
@@ -37,7 +38,8 @@ impl Provider for LogProvider {
         tracing::info!(from = %self.from, to = %sms.to, parts, "SMS printed, not sent: the provider is `log`");
         if self.with_text {
             let mut out = std::io::stdout().lock();
-            let text = sms.text.expose();
+            // One line, whatever is in it: a second one could look as if it were ours.
+            let text = printable(sms.text.expose());
             // A closed standard output is no reason not to run.
             let _ = writeln!(out, "SMS from {} to {}: {text}", self.from, sms.to).and_then(|()| out.flush());
         }

@@ -96,7 +96,7 @@ fn copied(random: &mut SplitMix, heads: &[LedgerHead]) -> Vec<LedgerHead> {
     let last = heads[below(random, heads.len())];
     let earlier = heads[below(random, usize::try_from(last.count).expect("small"))];
     let log = format!(
-        "x INFO roomgate::ledger: ledger head head={earlier} why=epoch\nroomgate_ledger_head_info{{head=\"{last}\"}} 1\n"
+        "2026-11-30T02:40:47.123Z  INFO roomgate::ledger: ledger head head={earlier} why=epoch\nroomgate_ledger_head_info{{head=\"{last}\"}} 1\n"
     );
     read_heads(&log)
 }

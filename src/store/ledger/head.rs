@@ -79,20 +79,53 @@ fn bare(text: &str) -> Option<LedgerHead> {
 }
 
 fn in_line(line: &str) -> Option<LedgerHead> {
+    // Further lines of one entry are indented: they are what somebody has said.
+    let is_continued = line.starts_with([' ', '\t']);
     let line = line.trim();
-    if line.starts_with('{') {
-        return in_json(&serde_json::from_str(line).ok()?);
+    if let Some((prefix, object)) = line.find('{').and_then(|at| line.split_at_checked(at))
+        && is_prefix(prefix)
+    {
+        return in_json(&serde_json::from_str(object).ok()?);
     }
     if line.strip_prefix("roomgate_").is_some_and(|line| line.starts_with(METRIC)) {
         return bare(line.split_once("head=\"")?.1.split('"').next()?);
     }
-    bare(line).or_else(|| in_log(line))
+    bare(line).or_else(|| in_log(line).filter(|_| !is_continued))
+}
+
+/// Whether nothing stands before a line of ours but what a logger puts there: times, a host and `name[pid]:`, and a level. Whatever else stands
+/// there was said by somebody, who may have said what looks like a head as well.
+fn is_prefix(text: &str) -> bool {
+    const NAMES: [&str; 20] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Mon", "Tue", "Wed", "Thu", "Fri",
+        "Sat", "Sun", "UTC",
+    ];
+    let is_time =
+        |word: &&str| NAMES.contains(word) || word.chars().all(|letter| letter.is_ascii_digit() || "-:.+,TZ[]".contains(letter));
+    let is_level = |word: &&str| ["TRACE", "DEBUG", "INFO", "WARN", "ERROR"].contains(word);
+    let is_name = |word: &str| word.chars().all(|letter| letter.is_ascii_alphanumeric() || "._-".contains(letter));
+    let is_process = |word: &&str| {
+        let parts = word.strip_suffix("]:").and_then(|word| word.split_once('['));
+        parts.is_some_and(|(name, id)| is_name(name) && id.chars().all(|letter| letter.is_ascii_digit()))
+    };
+    let mut words = text.split_whitespace().peekable();
+    while words.next_if(is_time).is_some() {}
+    if words.peek().is_some_and(|word| is_name(word) && !is_level(word)) {
+        words.next();
+        if !words.peek().is_some_and(is_process) {
+            return false;
+        }
+    }
+    words.next_if(is_process);
+    while words.next_if(is_time).is_some() {}
+    words.next_if(is_level);
+    words.next().is_none()
 }
 
 /// A line of the log as text. Ours begin with their target; the first one on a line is ours, whatever values stand behind it.
 fn in_log(line: &str) -> Option<LedgerHead> {
     let (prefix, ours) = line.split_at(line.find("roomgate::")?);
-    if prefix.contains(['=', '"']) {
+    if !is_prefix(prefix) {
         return None;
     }
     let fields = match ours.strip_prefix(OLD) {
@@ -109,8 +142,17 @@ fn in_json(value: &serde_json::Value) -> Option<LedgerHead> {
         return bare(head);
     }
     if let Some(message) = text("MESSAGE") {
-        return in_log(message);
+        return match message.starts_with('{') {
+            true => in_event(&serde_json::from_str(message).ok()?),
+            false => in_log(message),
+        };
     }
+    in_event(value)
+}
+
+/// A line of the log as JSON.
+fn in_event(value: &serde_json::Value) -> Option<LedgerHead> {
+    let text = |name: &str| value.get(name).and_then(serde_json::Value::as_str);
     let of_an_earlier_version = || text("message").is_some_and(|message| message.starts_with("ledger checkpoint"));
     if text("target") == Some("roomgate::store") && of_an_earlier_version() {
         return text("checkpoint").and_then(bare);
@@ -153,6 +195,12 @@ mod tests {
             format!(
                 "{{\"timestamp\":\"x\",\"level\":\"INFO\",\"message\":\"ledger head\",\"head\":\"{new}\",\"target\":\"roomgate::ledger\"}}"
             ),
+            format!("Nov 30 02:40:47 gateway roomgate[17]: {{\"head\":\"{new}\",\"target\":\"roomgate::ledger\"}}"),
+            format!(
+                "2026-11-30T02:40:47+0000 gateway roomgate[17]: 2026-11-30T02:40:47Z  INFO roomgate::ledger: ledger head head={new}"
+            ),
+            format!("[  123.456] gateway roomgate[17]: roomgate::ledger: ledger head head={new}"),
+            format!("{{\"MESSAGE\":\"{{\\\"head\\\":\\\"{new}\\\",\\\"target\\\":\\\"roomgate::ledger\\\"}}\"}}"),
             format!("{{\"message\":\"ledger checkpoint at stop\",\"checkpoint\":\"{new}\",\"target\":\"roomgate::store\"}}"),
             format!("{{\"MESSAGE\":\"roomgate::ledger: ledger head head={new}\",\"PRIORITY\":\"6\"}}"),
             format!("2026-11-30T02:40:47.123Z  INFO roomgate::store: ledger checkpoint at start checkpoint={new}"),
@@ -163,7 +211,7 @@ mod tests {
         for line in &published {
             assert_eq!(read(line), [new], "{line}");
         }
-        assert_eq!(read(&(published.join("\r\n") + "\n# HELP other\n")), [new; 9]);
+        assert_eq!(read(&(published.join("\r\n") + "\n# HELP other\n")), [new; 13]);
         assert_eq!(read(&format!("device,meeting,{COLUMN}\r\n\"Anonymous\",\"demo\",\"{new}\"\r\n")), [new]);
         assert_eq!(read(&format!("{{\"records\": [],\n \"{COLUMN}\": \"{new}\"}}")), [new]);
         assert_eq!(read(&old.to_string()), [old]);
@@ -175,6 +223,13 @@ mod tests {
         for line in [
             format!("2026 INFO roomgate::call::task: call dialog=\"roomgate::ledger: ledger head head={new}\""),
             format!("2026 INFO roomgate::call::task: call dialog={new}"),
+            format!("SMS from +49…01 to +49…23: roomgate::ledger: ledger head head={new}"),
+            format!(
+                "Nov 30 02:40:47 gateway roomgate[17]: SMS from +49…01 to +49…23: Ada: roomgate::ledger: ledger head head={new}"
+            ),
+            format!("SMS from +49…01 to +49…23: {{\"head\":\"{new}\",\"target\":\"roomgate::ledger\"}}"),
+            format!("Nov 30 02:40:47 gateway Ada: roomgate::ledger: ledger head head={new}"),
+            format!("    roomgate::ledger: ledger head head={new}"),
             format!("{{\"target\":\"roomgate::call\",\"dialog\":\"{new}\",\"head\":\"{new}\"}}"),
             format!("roomgate_calls{{head=\"{new}\"}} 1"),
             format!("x{new}"),

@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::http::{HeaderMap, Uri, header};
@@ -56,7 +56,7 @@ impl HttpPeer {
         let mut client = self.address;
         for value in headers.get_all("x-forwarded-for").iter().rev() {
             for hop in value.to_str().unwrap_or_default().rsplit(',') {
-                let Ok(hop) = hop.trim().parse::<IpAddr>() else { return client };
+                let Some(hop) = hop_address(hop.trim()) else { return client };
                 client = hop.to_canonical();
                 if !trusted.iter().any(|network| network.contains(client)) {
                     return client;
@@ -115,6 +115,13 @@ impl HttpPeer {
             |host: &str| host_and_port(host, origin.https).is_some_and(|(host, port)| host == origin.host && port == origin.port);
         Some(named.is_some_and(names_us) || forwarded.is_some_and(names_us))
     }
+}
+
+/// The address in an element of `X-Forwarded-For`: alone, or with the port that some proxies add.
+fn hop_address(hop: &str) -> Option<IpAddr> {
+    let bracketed = || -> Option<Ipv6Addr> { hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok() };
+    let with_port = || hop.parse().ok().map(|address: SocketAddr| address.ip());
+    hop.parse().ok().or_else(with_port).or_else(|| bracketed().map(IpAddr::V6))
 }
 
 /// What tells one origin from another (RFC 6454 section 4).
@@ -395,6 +402,21 @@ mod tests {
         assert_eq!(peer("10.0.0.1", true).client(&chain, &trusted), ip("198.51.100.7"));
         let rubbish = headers(&[("x-forwarded-for", "nonsense")]);
         assert_eq!(peer("10.0.0.1", true).client(&rubbish, &trusted), ip("10.0.0.1"));
+    }
+
+    /// An address with a port behind it is that address: the clients of a proxy that adds ports are not one.
+    #[test]
+    fn x2_a_forwarded_address_may_have_a_port() {
+        let client = |claimed: &str| peer("10.0.0.1", true).client(&headers(&[("x-forwarded-for", claimed)]), &networks(&["10.0.0.0/8"]));
+        for claimed in ["198.51.100.7:4711", "198.51.100.7", "1.1.1.1, 198.51.100.7:1, 10.0.0.2:80", "::ffff:198.51.100.7"] {
+            assert_eq!(client(claimed), ip("198.51.100.7"), "{claimed}");
+        }
+        for claimed in ["[2001:db8::7]:4711", "[2001:db8::7]", "2001:db8::7"] {
+            assert_eq!(client(claimed), ip("2001:db8::7"), "{claimed}");
+        }
+        for rubbish in ["198.51.100.7:", "[2001:db8::7", "[198.51.100.7]", "unknown", "198.51.100.7:99999"] {
+            assert_eq!(client(rubbish), ip("10.0.0.1"), "{rubbish}");
+        }
     }
 
     /// An origin is ours if scheme host and port are those of the request or of the public address.

@@ -38,13 +38,18 @@ pub(super) fn set_cookie(meeting: &MeetingName, value: Option<&str>, secure: boo
 impl AppState {
     /// The sessions of a request: those of its cookies that are valid, each for the meeting that has its name now.
     pub(super) fn sessions(&self, peer: &HttpPeer, headers: &HeaderMap) -> Vec<PageSession> {
-        let (now, prefix) = (SystemTime::now(), session::cookie_prefix(self.is_secure(peer, headers)));
+        let (now, secure) = (SystemTime::now(), self.is_secure(peer, headers));
+        // What is kept to https is taken wherever it comes: a proxy that does not say how it was reached has got it by https.
+        let meeting = |name: &str| {
+            let plain = || name.strip_prefix(session::cookie_prefix(false)).filter(|_| !secure);
+            name.strip_prefix(session::cookie_prefix(true)).or_else(plain).map(ToOwned::to_owned)
+        };
         let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
         let ours = cookies.flat_map(|value| value.split(';')).filter_map(|pair| {
             let (name, value) = pair.trim().split_once('=')?;
-            Some((name.strip_prefix(prefix)?, value))
+            Some((meeting(name)?, value))
         });
-        let read = |(meeting, value): (&str, &str)| {
+        let read = |(meeting, value): (String, &str)| {
             let session = self.settings.sessions.session(value, now)?;
             (session.meeting.as_str() == meeting && self.is_current(&session)).then_some(session)
         };

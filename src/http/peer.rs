@@ -79,11 +79,19 @@ impl HttpPeer {
         self.address.to_canonical().is_loopback() && !self.proxy && !forwarded
     }
 
-    /// Whether the client's end is https, so that a cookie may be kept to it: we speak TLS, or a trusted proxy says that it does, or the
-    /// request was sent to `public_url`, which says so.
+    /// Whether the client's end is https, so that a cookie may be kept to it: we speak TLS, or a trusted proxy says that it does, or, where
+    /// it says nothing, the page that asks; or the request was sent to `public_url`, which says so.
     #[must_use]
     pub fn secure(&self, headers: &HeaderMap, public_url: Option<&str>) -> bool {
-        let forwarded = || self.proxy && headers.get("x-forwarded-proto").is_some_and(|proto| proto.as_bytes() == b"https");
+        let origin = || headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()).and_then(authority);
+        let forwarded = || match headers.get("x-forwarded-proto").filter(|_| self.proxy) {
+            // Each proxy of a chain adds how it was reached. The first is the browser's end; what it claims there concerns itself alone.
+            Some(protos) => {
+                let first = protos.to_str().ok().and_then(|protos| protos.split(',').next());
+                first.is_some_and(|proto| proto.trim().eq_ignore_ascii_case("https"))
+            }
+            None => self.proxy && origin().is_some_and(|origin| origin.https),
+        };
         let public = || {
             let public = public_url.and_then(authority).filter(|public| public.https);
             public.is_some_and(|public| host(headers).is_some_and(|host| public.host.eq_ignore_ascii_case(host)))
@@ -471,6 +479,27 @@ mod tests {
         let (public, named) = (Some("https://meet.example"), headers(&[("host", "meet.example")]));
         assert!(direct.secure(&named, public) && !direct.secure(&named, Some("http://meet.example")));
         assert!(!direct.secure(&headers(&[("host", "127.0.0.1:8080")]), public), "asked on this machine, past the proxy");
+    }
+
+    /// A chain of proxies is https where the browser's end is, in whatever letters, and a silent one where the page says so.
+    #[test]
+    fn u4_https_is_what_the_browser_speaks_to_the_first_proxy() {
+        let proxy = peer("10.0.0.1", true);
+        for (proto, secure) in [
+            ("https, http", true),
+            ("https,https", true),
+            ("HTTPS", true),
+            ("http, https", false),
+            ("http", false),
+            ("", false),
+            ("httpsx", false),
+        ] {
+            let told = headers(&[("host", "meet.example"), ("origin", "https://meet.example"), ("x-forwarded-proto", proto)]);
+            assert_eq!((proxy.secure(&told, None), proxy.same_origin(&told, None)), (secure, Some(secure)), "{proto}");
+        }
+        let silent = headers(&[("host", "meet.example"), ("origin", "https://meet.example")]);
+        assert_eq!((proxy.secure(&silent, None), proxy.same_origin(&silent, None)), (true, Some(true)));
+        assert!(!peer("192.0.2.1", false).secure(&silent, None), "a stranger's Origin proves nothing");
     }
 
     /// One source cannot take all connections and gives back what it drops.

@@ -118,9 +118,11 @@ impl AppState {
                 }
             }
         }
-        if let Ok(Some(session)) = &ended {
+        if let Ok(Some(session)) = &ended
+            && let Some(unsaid) = self.says_of(&self.said_of_ends, session)
+        {
             let how = if ending == SessionEnd::Removed { "removed" } else { "signed out" };
-            tracing::info!(meeting = %session.meeting, role = session.role.word(), how, "session ended");
+            tracing::info!(meeting = %session.meeting, role = session.role.word(), how, unsaid, "session ended");
         }
         ended
     }

@@ -139,7 +139,9 @@ async fn enter(
     let arrival = Arrival { from: Some(address), open: app.presences().open() };
     match app.settings.sessions.exchange(&token, before, &arrival, SystemTime::now()).await {
         Ok((session, cookie)) => {
-            tracing::info!(meeting = %session.meeting, role = session.role.word(), address = %source, "link used");
+            if let Some(unsaid) = app.says_of(&app.said_of_guests, &session) {
+                tracing::info!(meeting = %session.meeting, role = session.role.word(), address = %source, unsaid, "link used");
+            }
             let secure = app.is_secure(&peer, &headers);
             let mut response = into_meeting(&session.meeting);
             let lines = response.headers_mut();

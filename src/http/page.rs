@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
@@ -255,10 +255,14 @@ async fn reloaded(app: &AppState, visitor: &Visitor, token: &str) {
 
 // === Signalling ===
 
+/// The query of a page that comes back to its seat. Whether it has one its `join` tells: without one it is asked for the passcode then.
+const COMES_BACK: &str = "back=1";
+
 async fn connect(
     State(app): State<Arc<AppState>>,
     Extension(peer): Extension<HttpPeer>,
     Path(name): Path<String>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
@@ -270,7 +274,8 @@ async fn connect(
         return ProblemDetails::foreign().into_response();
     }
     let session = app.session_in(&peer, &headers, &meeting);
-    if !may_knock(&app, session.as_ref(), &meeting) {
+    // A seat outlives the passcode that it was reached by, and its session.
+    if query.as_deref() != Some(COMES_BACK) && !may_knock(&app, session.as_ref(), &meeting) {
         let text = "This meeting has a passcode, which was not given.";
         return ProblemDetails::new(StatusCode::FORBIDDEN, "passcode-wanted", text).into_response();
     }

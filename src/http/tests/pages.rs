@@ -142,6 +142,15 @@ async fn u1_a_used_link_leads_into_the_meeting() {
     assert_eq!(world.fetch("GET", "/m/demo/info", &own, "").await.json()["role"], "external", "the one before is over");
 }
 
+/// A page that comes back to a seat connects without the passcode; its `join` tells whether it has one.
+#[tokio::test]
+async fn k1_a_page_that_comes_back_connects_without_the_passcode() {
+    let world = World::new().await;
+    assert_eq!(status_of(world.open("vault", &[]).await.expect_err("refused")), 403);
+    let request = format!("ws://{}/m/vault/ws?back=1", world.addr).into_client_request().expect("a request");
+    assert!(client_async(request, world.tcp().await).await.is_ok());
+}
+
 /// Whoever was removed does not come back by the link that had let them in, however often it may be used.
 #[tokio::test]
 async fn u4_who_was_removed_does_not_come_back_by_the_same_link() {

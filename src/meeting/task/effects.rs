@@ -148,7 +148,11 @@ impl MeetingTask {
             self.denied(now, who);
         }
         if let Some(page) = self.pages.remove(&who) {
-            let reason = if cause == Cause::Draining { "restarting" } else { cause.verdict().label };
+            let reason = match cause {
+                Cause::Draining if self.snapshot.outlasts_a_restart(&self.name) => "restarting",
+                Cause::Draining => "not-kept",
+                cause => cause.verdict().label,
+            };
             page.feed.say(ToPage::Ended { reason });
             if let Some(peer) = page.peer {
                 peer.close().await;

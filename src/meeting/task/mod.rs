@@ -487,7 +487,8 @@ impl MeetingTask {
 
     fn tell_stopping(&mut self, now: Instant, who: ParticipantId) {
         if let Some(by) = self.stopping {
-            self.tell_page(who, ToPage::Stopping { within_seconds: by.saturating_duration_since(now).as_secs() });
+            let comes_back = self.snapshot.outlasts_a_restart(&self.name);
+            self.tell_page(who, ToPage::Stopping { within_seconds: by.saturating_duration_since(now).as_secs(), comes_back });
         }
     }
 

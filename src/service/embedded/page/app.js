@@ -333,8 +333,8 @@ function finished(reason, why = null) {
   setShown(byId('waiting-stopping'), false);
   showTitle();
   const { title, text, final } = endedWords(reason);
-  // Whoever was removed, or has to give the passcode, is nobody here any more: the page asks anew who it is.
-  over(title, why ?? text, final ? null : 'Join again', ['removed', 'passcode-wanted'].includes(reason) ? () => location.reload() : beforeJoining, reason);
+  // Since the page was loaded the session may have ended, and the door may ask for more: the form is made of what is so now.
+  over(title, why ?? text, final ? null : 'Join again', again, reason);
 }
 
 /** Nothing follows by itself. `button` is null where there is nothing to press. */

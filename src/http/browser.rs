@@ -81,7 +81,8 @@ impl AppState {
         if others.len() < MEETINGS_OF_A_BROWSER {
             return None;
         }
-        let oldest = others.into_iter().min_by_key(|session| session.since)?;
+        // Who is a guest somewhere gives the passcode there once more.
+        let oldest = others.into_iter().min_by_key(|session| (session.is_member(), session.since))?;
         self.end_session(&oldest.id, SessionEnd::SignedOut).await.ok().flatten()
     }
 

@@ -203,8 +203,15 @@ async fn passcode(
     let arrival = Arrival { from: Some(address), open: app.presences().open() };
     let sessions = &app.settings.sessions;
     let (_, cookie) = sessions.with_passcode(&meeting, made_at, &passcode, &arrival, SystemTime::now()).await?;
-    let cookie = set_cookie(&meeting, Some(&cookie), app.is_secure(&peer, &headers));
-    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
+    let secure = app.is_secure(&peer, &headers);
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    let lines = response.headers_mut();
+    lines.append(header::SET_COOKIE, set_cookie(&meeting, Some(&cookie), secure));
+    // Of more than a browser may have the newest would not be read.
+    if let Some(gone) = app.make_room(app.sessions(&peer, &headers), &meeting).await {
+        lines.append(header::SET_COOKIE, set_cookie(&gone.meeting, None, secure));
+    }
+    Ok(response)
 }
 
 /// Ends the browser's session in this meeting.

@@ -142,6 +142,27 @@ async fn u1_a_used_link_leads_into_the_meeting() {
     assert_eq!(world.fetch("GET", "/m/demo/info", &own, "").await.json()["role"], "external", "the one before is over");
 }
 
+/// A browser that gives the passcodes of many meetings loses the oldest of them, and keeps the one that it has just been let in by.
+#[tokio::test]
+async fn u4_a_browser_with_many_passcodes_loses_the_oldest() {
+    let world = World::new().await;
+    let mut cookies = vec![world.enter("demo", false).await];
+    for number in 1..=15_u64 {
+        let meeting = MeetingName::new(format!("m-{number}")).expect("a name");
+        let (code, at) = (Redacted::new("1111".to_owned()), SystemTime::now() - Duration::from_secs(100 - number));
+        let arrival = session::Arrival::default();
+        let (_, cookie) = world.sessions.with_passcode(&meeting, 0, &code, &arrival, at).await.expect("in");
+        cookies.push(format!("roomgate-{meeting}={cookie}"));
+    }
+    let (cookies, own) = (cookies.join("; "), format!("http://{}", world.addr));
+    let headers = [("Cookie", cookies.as_str()), ("Origin", own.as_str()), ("Content-Type", "application/json")];
+    let reply = world.fetch("POST", "/m/vault/passcode", &headers, "{\"passcode\":\"4321\"}").await;
+    assert_eq!(reply.status, 204, "{}", reply.body);
+    assert!(reply.head.contains("roomgate-vault=") && reply.head.contains("roomgate-m-1=; "), "{}", reply.head);
+    let info = world.fetch("GET", "/m/demo/info", &headers, "").await.json();
+    assert_eq!(info["role"], "member", "a member's session goes last");
+}
+
 /// A page that comes back to a seat connects without the passcode; its `join` tells whether it has one.
 #[tokio::test]
 async fn k1_a_page_that_comes_back_connects_without_the_passcode() {

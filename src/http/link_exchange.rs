@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use axum::extract::rejection::{FormRejection, JsonRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
@@ -12,7 +12,7 @@ use axum::{Extension, Form, Json, Router};
 use serde::Deserialize;
 
 use super::browser::{SessionEnd, set_cookie};
-use super::page::{escaped, known, no_such_meeting, plain};
+use super::page::{NameInPath, escaped, known, no_such_meeting, plain, wrong_method};
 use super::peer::HttpPeer;
 use super::problem_details::ProblemDetails;
 use super::session::{Arrival, Link, LinkError, LinkRole};
@@ -25,6 +25,7 @@ pub(super) fn routes() -> Router<Arc<AppState>> {
         .route("/enter", get(door).post(enter))
         .route("/m/{meeting}/passcode", post(passcode))
         .route("/m/{meeting}/sign-out", post(sign_out))
+        .method_not_allowed_fallback(wrong_method)
 }
 
 #[derive(Deserialize)]
@@ -164,7 +165,7 @@ struct Given {
 async fn passcode(
     State(app): State<Arc<AppState>>,
     Extension(peer): Extension<HttpPeer>,
-    Path(name): Path<String>,
+    NameInPath(name): NameInPath,
     headers: HeaderMap,
     given: Result<Json<Given>, JsonRejection>,
 ) -> Result<Response, ProblemDetails> {
@@ -218,7 +219,7 @@ async fn passcode(
 async fn sign_out(
     State(app): State<Arc<AppState>>,
     Extension(peer): Extension<HttpPeer>,
-    Path(name): Path<String>,
+    NameInPath(name): NameInPath,
     headers: HeaderMap,
 ) -> Result<Response, ProblemDetails> {
     let Some((meeting, _)) = known(&app, &name) else { return Err(ProblemDetails::not_found("meeting")) };

@@ -7,7 +7,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use tokio::sync::Notify;
 
 use super::security_headers::host;
@@ -86,10 +86,7 @@ impl HttpPeer {
         let origin = || headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()).and_then(authority);
         let forwarded = || match headers.get("x-forwarded-proto").filter(|_| self.proxy) {
             // Each proxy of a chain adds how it was reached. The first is the browser's end; what it claims there concerns itself alone.
-            Some(protos) => {
-                let first = protos.to_str().ok().and_then(|protos| protos.split(',').next());
-                first.is_some_and(|proto| proto.trim().eq_ignore_ascii_case("https"))
-            }
+            Some(protos) => first_of_list(protos).is_some_and(|proto| proto.eq_ignore_ascii_case("https")),
             None => self.proxy && origin().is_some_and(|origin| origin.https),
         };
         let public = || {
@@ -118,7 +115,7 @@ impl HttpPeer {
             return Some(false);
         }
         let named = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        let forwarded = headers.get("x-forwarded-host").filter(|_| self.proxy).and_then(|host| host.to_str().ok());
+        let forwarded = headers.get("x-forwarded-host").filter(|_| self.proxy).and_then(first_of_list);
         let names_us =
             |host: &str| host_and_port(host, origin.https).is_some_and(|(host, port)| host == origin.host && port == origin.port);
         Some(named.is_some_and(names_us) || forwarded.is_some_and(names_us))
@@ -130,6 +127,11 @@ fn hop_address(hop: &str) -> Option<IpAddr> {
     let bracketed = || -> Option<Ipv6Addr> { hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok() };
     let with_port = || hop.parse().ok().map(|address: SocketAddr| address.ip());
     hop.parse().ok().or_else(with_port).or_else(|| bracketed().map(IpAddr::V6))
+}
+
+/// The first element of what a chain of proxies has written, each behind the one before.
+pub(super) fn first_of_list(value: &HeaderValue) -> Option<&str> {
+    value.to_str().ok()?.split(',').next().map(str::trim)
 }
 
 /// What tells one origin from another (RFC 6454 section 4).
@@ -497,6 +499,13 @@ mod tests {
             let told = headers(&[("host", "meet.example"), ("origin", "https://meet.example"), ("x-forwarded-proto", proto)]);
             assert_eq!((proxy.secure(&told, None), proxy.same_origin(&told, None)), (secure, Some(secure)), "{proto}");
         }
+        let chain = [
+            ("host", "10.0.0.1:8080"),
+            ("origin", "https://meet.example"),
+            ("x-forwarded-proto", "https, http"),
+            ("x-forwarded-host", "meet.example, inner.example"),
+        ];
+        assert_eq!(proxy.same_origin(&headers(&chain), None), Some(true), "the name that the browser knows");
         let silent = headers(&[("host", "meet.example"), ("origin", "https://meet.example")]);
         assert_eq!((proxy.secure(&silent, None), proxy.same_origin(&silent, None)), (true, Some(true)));
         assert!(!peer("192.0.2.1", false).secure(&silent, None), "a stranger's Origin proves nothing");

@@ -24,7 +24,7 @@ async fn pages_and_their_files_are_served_hardened_and_cached() {
 async fn an_unknown_meeting_or_file_is_a_friendly_404() {
     let world = World::new().await;
     for path in
-        ["/m/absent", "/m/UPPER", "/m/%2e%2e", "/m/demo/absent", "/assets/absent.js", "/assets/..%2f..%2fetc%2fpasswd", "/absent"]
+        ["/m/absent", "/m/UPPER", "/m/%2e%2e", "/m/%ff", "/assets/%ff", "/m/demo/absent", "/assets/absent.js", "/assets/..%2f..%2fetc%2fpasswd", "/absent"]
     {
         let reply = world.get(path).await;
         assert_eq!(reply.status, 404, "{path}");
@@ -43,6 +43,10 @@ async fn g28_the_door_and_pages_of_errors_look_like_the_product() {
         assert!(page.body.contains(" · Roomgate</title>"), "{}", page.body);
     }
     assert!(door.body.contains("Example Ltd"), "whose door it is: {}", door.body);
+    for (method, path) in [("POST", "/m/demo"), ("DELETE", "/enter"), ("PUT", "/")] {
+        let wrong = world.fetch(method, path, &[], "").await;
+        assert_eq!((wrong.status, wrong.body.contains("class=\"mark\"")), (405, true), "{method} {path}");
+    }
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use super::browser::{SessionEnd, set_cookie};
 use super::page::{NameInPath, escaped, known, no_such_meeting, plain, wrong_method};
 use super::peer::HttpPeer;
 use super::problem_details::ProblemDetails;
-use super::session::{Arrival, Link, LinkError, LinkRole};
+use super::session::{BrowserArrival, Link, LinkError, LinkRole};
 use super::{ApiToken, AppState};
 use crate::common::ids::MeetingName;
 use crate::menu::{CodeSource, CodeVerdict};
@@ -137,7 +137,7 @@ async fn enter(
     let others = app.sessions(&peer, &headers);
     let before = others.iter().find(|session| session.meeting == link.meeting).map(|session| session.id);
     let address = peer.client(&headers, &app.web().trusted_proxies);
-    let arrival = Arrival { from: Some(address), open: app.presences().open() };
+    let arrival = BrowserArrival { from: Some(address), open: app.presences().open() };
     match app.settings.sessions.exchange(&token, before, &arrival, SystemTime::now()).await {
         Ok((session, cookie)) => {
             if let Some(unsaid) = app.says_of(&app.said_of_guests, &session) {
@@ -201,7 +201,7 @@ async fn passcode(
     }
     app.may_open(app.source(&peer, &headers))?;
     let made_at = app.settings.admin.meetings.made_at(&meeting);
-    let arrival = Arrival { from: Some(address), open: app.presences().open() };
+    let arrival = BrowserArrival { from: Some(address), open: app.presences().open() };
     let sessions = &app.settings.sessions;
     let (_, cookie) = sessions.with_passcode(&meeting, made_at, &passcode, &arrival, SystemTime::now()).await?;
     let secure = app.is_secure(&peer, &headers);

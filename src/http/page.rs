@@ -23,8 +23,8 @@ use super::peer::HttpPeer;
 use super::problem_details::ProblemDetails;
 use super::session::PageSession;
 use crate::common::ids::{MeetingName, ParticipantId};
-use crate::meeting::{MeetingRequest, PasscodeProof};
 use crate::meeting::messages::Role;
+use crate::meeting::{MeetingRequest, PasscodeProof};
 use crate::service::embedded::signalling::{self, PageEffects, Visitor};
 
 /// The files of the meeting page, by the name they have under `/assets/`.

@@ -417,7 +417,8 @@ mod tests {
     /// An address with a port behind it is that address: the clients of a proxy that adds ports are not one.
     #[test]
     fn x2_a_forwarded_address_may_have_a_port() {
-        let client = |claimed: &str| peer("10.0.0.1", true).client(&headers(&[("x-forwarded-for", claimed)]), &networks(&["10.0.0.0/8"]));
+        let client =
+            |claimed: &str| peer("10.0.0.1", true).client(&headers(&[("x-forwarded-for", claimed)]), &networks(&["10.0.0.0/8"]));
         for claimed in ["198.51.100.7:4711", "198.51.100.7", "1.1.1.1, 198.51.100.7:1, 10.0.0.2:80", "::ffff:198.51.100.7"] {
             assert_eq!(client(claimed), ip("198.51.100.7"), "{claimed}");
         }

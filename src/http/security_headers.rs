@@ -170,7 +170,8 @@ mod tests {
         for none in [&[][..], &[""], &[":80"], &["[::1"], &["a", "b"], &["a", "a"], &["us@evil.example"]] {
             assert_eq!(read(none), None, "{none:?}");
         }
-        let broken = ["localhost:8080:x", "[::1]evil", "[::1]:80:80", "[localhost]", "localhost:+80", "localhost:99999", "a/b", "a b"];
+        let broken =
+            ["localhost:8080:x", "[::1]evil", "[::1]:80:80", "[localhost]", "localhost:+80", "localhost:99999", "a/b", "a b"];
         for authority in broken {
             assert_eq!(read(&[authority]), None, "{authority}");
         }

@@ -143,7 +143,8 @@ mod tests {
                 assert_eq!(fold(other), fold(own), "{other:?} is {own:?} to the eye");
             }
         }
-        for (one, other) in [("Anna", "Hanna"), ("Иван", "Иванка"), ("Мария", "Марина"), ("田中", "中田"), ("Room 1", "Room 2")] {
+        for (one, other) in [("Anna", "Hanna"), ("Иван", "Иванка"), ("Мария", "Марина"), ("田中", "中田"), ("Room 1", "Room 2")]
+        {
             assert_ne!(fold(one), fold(other), "{one} and {other}");
         }
     }

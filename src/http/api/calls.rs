@@ -48,9 +48,8 @@ async fn shown(app: &AppState, caller: &ApiCaller, calls: Vec<CallView>) -> Vec<
     let nameless = calls.iter().any(|call| call.participant.is_some() && row(call).is_none());
     // Of one that has left, or not come to its row, the name is what it says itself, unless it is a device of ours.
     let rooms = if nameless { (app.settings.rooms)().await } else { Vec::new() };
-    let ours = |call: &CallView| {
-        call.participant.is_none() || rooms.iter().any(|room| call.device.as_deref() == Some(room.id.as_str()))
-    };
+    let ours =
+        |call: &CallView| call.participant.is_none() || rooms.iter().any(|room| call.device.as_deref() == Some(room.id.as_str()));
     let seen = |call: CallView| {
         let (name, device, from) = match row(&call) {
             Some(row) => (row.name.clone(), row.device.as_ref().map(|device| device.label.clone()), row.from.clone()),

@@ -268,8 +268,16 @@ mod tests {
         ] {
             assert_eq!(wanted(range, 10), part, "{range}");
         }
-        for all in ["bytes=", "bytes=-", "bytes=5-2", "bytes=0-1,4-5", "lines=0-1", "bytes=+1-2", "bytes=0x1-2", "bytes=1-99999999999999999999"]
-        {
+        for all in [
+            "bytes=",
+            "bytes=-",
+            "bytes=5-2",
+            "bytes=0-1,4-5",
+            "lines=0-1",
+            "bytes=+1-2",
+            "bytes=0x1-2",
+            "bytes=1-99999999999999999999",
+        ] {
             assert_eq!(wanted(all, 10), All, "{all}");
         }
         assert_eq!((wanted("bytes=0-", 0), wanted("bytes=-5", 0)), (Nothing, Nothing));

@@ -297,7 +297,8 @@ async fn k4_a_hosts_mute_holds_for_every_tab_of_a_person() {
         let id = id.as_str().expect("an id");
         demo.world.operator("POST", &format!("/meetings/demo/participants/{id}/{act}"), "").await.status
     };
-    let muted_by = async |id: &Value| demo.rows().await.into_iter().find(|row| row["id"] == *id).expect("a row")["muted_by"].clone();
+    let muted_by =
+        async |id: &Value| demo.rows().await.into_iter().find(|row| row["id"] == *id).expect("a row")["muted_by"].clone();
     let (mut one, inside) = demo.guest(hello.clone()).await;
     let (mut two, waits) = demo.guest(hello.clone()).await;
     assert_eq!((act(&inside["you"], "admit").await, act(&inside["you"], "mute").await), (204, 204));

@@ -23,9 +23,17 @@ async fn pages_and_their_files_are_served_hardened_and_cached() {
 #[tokio::test]
 async fn an_unknown_meeting_or_file_is_a_friendly_404() {
     let world = World::new().await;
-    for path in
-        ["/m/absent", "/m/UPPER", "/m/%2e%2e", "/m/%ff", "/assets/%ff", "/m/demo/absent", "/assets/absent.js", "/assets/..%2f..%2fetc%2fpasswd", "/absent"]
-    {
+    for path in [
+        "/m/absent",
+        "/m/UPPER",
+        "/m/%2e%2e",
+        "/m/%ff",
+        "/assets/%ff",
+        "/m/demo/absent",
+        "/assets/absent.js",
+        "/assets/..%2f..%2fetc%2fpasswd",
+        "/absent",
+    ] {
         let reply = world.get(path).await;
         assert_eq!(reply.status, 404, "{path}");
         assert!(reply.body.contains("<h1>"), "{path}: {}", reply.body);
@@ -154,7 +162,7 @@ async fn u4_a_browser_with_many_passcodes_loses_the_oldest() {
     for number in 1..=15_u64 {
         let meeting = MeetingName::new(format!("m-{number}")).expect("a name");
         let (code, at) = (Redacted::new("1111".to_owned()), SystemTime::now() - Duration::from_secs(100 - number));
-        let arrival = session::Arrival::default();
+        let arrival = session::BrowserArrival::default();
         let (_, cookie) = world.sessions.with_passcode(&meeting, 0, &code, &arrival, at).await.expect("in");
         cookies.push(format!("roomgate-{meeting}={cookie}"));
     }

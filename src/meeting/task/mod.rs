@@ -34,8 +34,8 @@ use crate::common::redact::Redacted;
 use crate::common::units::unix_millis;
 use crate::media::{self, BridgeEvent, BridgeHandle, Gate, PeerChange, PeerHandle, PortHandle};
 use crate::policy::{
-    Admission, Asker, Capture, CaptureKind, Effect, Fact, Muted, NoticeResult, Policy, PolicySettings, Role, SentPackets, Standing,
-    Switch, Via,
+    Admission, Asker, Capture, CaptureKind, Effect, Fact, Muted, NoticeResult, Policy, PolicySettings, Role, SentPackets,
+    Standing, Switch, Via,
 };
 use crate::relay;
 use crate::store::{ChatCopy, MuteChange, Phone};

@@ -90,7 +90,8 @@ impl MeetingTask {
         } else {
             let (peer, admission, gate, asks) = (None, None, Gate::default(), RequestRate::new(now));
             let (seated, connected, consent) = (false, true, true);
-            let page = Page { role, feed, peer, admission, seated, gate, connected, consent, asks, from, proof, identity, denial };
+            let page =
+                Page { role, feed, peer, admission, seated, gate, connected, consent, asks, from, proof, identity, denial };
             self.pages.insert(who, page);
         }
         let resumed_seat = resumed.is_some();

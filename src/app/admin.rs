@@ -124,6 +124,7 @@ fn view(line: CallEntry) -> CallView {
         device: Some(line.device),
         name: line.name,
         source: Some(line.source.to_string()),
+        from: None,
         transport: Some(line.transport.as_str().to_owned()),
         state: crate::status::word(&line.stage),
         meeting: line.meeting.map(|name| name.to_string()),

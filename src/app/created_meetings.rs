@@ -11,7 +11,7 @@ use crate::common::redact::Redacted;
 use crate::common::units::unix_millis;
 use crate::config::{self, Secret, Settings};
 use crate::http::admin::{BoxedAnswer, MeetingAdmin, NewMeeting, NewMeetingError};
-use crate::meeting::{MeetingHandle, MeetingRequest};
+use crate::meeting::{MeetingHandle, MeetingRequest, MeetingSettings};
 use crate::policy::Bypass;
 
 /// As many as anybody needs; more is a program gone wild.
@@ -101,10 +101,21 @@ fn is_vacant(running: &[MeetingHandle], wanted: &MeetingName) -> Result<(), NewM
 }
 
 impl Reloader {
+    /// The meetings, as their registry is told; those that the API has made do not outlast a restart.
+    pub(super) fn meetings(&self, merged: &Settings) -> BTreeMap<MeetingName, MeetingSettings> {
+        let mut meetings = runtime_config::meetings(merged);
+        for name in self.created.lock().unwrap_or_else(PoisonError::into_inner).keys() {
+            if let Some(made) = meetings.get_mut(name) {
+                made.outlasts_a_restart = false;
+            }
+        }
+        meetings
+    }
+
     /// Tells the rest of the daemon which meetings there are.
     async fn tell(&self, merged: &Settings) {
         let library = Arc::clone(&self.targets.runtime_config.borrow().library);
-        self.registry.reconfigure(runtime_config::meetings(merged)).await;
+        self.registry.reconfigure(self.meetings(merged)).await;
         self.targets.runtime_config.send_replace(Arc::new(runtime_config::runtime_config(merged, library)));
     }
 

@@ -148,7 +148,7 @@ impl Reloader {
             give_way(&mut created, &settings);
             merged(&settings, &created)
         };
-        self.registry.reconfigure(runtime_config::meetings(&all)).await;
+        self.registry.reconfigure(self.meetings(&all)).await;
         self.targets.runtime_config.send_replace(Arc::new(runtime_config::runtime_config(&all, Arc::new(library))));
         self.sip.send(sip::Command::Reconfigure(Box::new(sip_config::settings(&settings, [0; 32], known)))).await;
         if let Some(relay) = &self.relay {

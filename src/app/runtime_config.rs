@@ -42,6 +42,7 @@ pub(super) fn meetings(settings: &Settings) -> BTreeMap<MeetingName, MeetingSett
         policy: policy(settings, meeting),
         anonymous_join: settings.organisation.anonymous_join && meeting.anonymous_join,
         passcode: meeting.passcode.as_ref().map(secret),
+        outlasts_a_restart: true,
         devices: Arc::clone(&devices),
     };
     settings.meetings.iter().map(|(name, meeting)| (name.clone(), of(meeting))).collect()

@@ -22,12 +22,15 @@ pub type BoxedAnswer<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub struct CallView {
     /// Its name in the log.
     pub call: String,
-    /// The device's label in the configuration, or `unlisted`; for the operator.
+    /// The device's label in the configuration, or `unlisted`, for the operator; for a member that of a configured device which has proven to
+    /// be it (M-1).
     pub device: Option<String>,
-    /// The device's display name.
+    /// The device's display name; for a member as the meeting shows it.
     pub name: String,
     /// Address and port of its SIP; for the operator.
     pub source: Option<String>,
+    /// Of any other caller, its address with the masked number that it says; for a member (M-1).
+    pub from: Option<String>,
     /// `UDP`, `TCP` or `TLS`; for a member once it was let in.
     pub transport: Option<String>,
     /// `calling`, `answering`, `menu`, `waiting`, `in`, `leaving` or `over`.

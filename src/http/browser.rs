@@ -38,13 +38,18 @@ pub(super) fn set_cookie(meeting: &MeetingName, value: Option<&str>, secure: boo
 impl AppState {
     /// The sessions of a request: those of its cookies that are valid, each for the meeting that has its name now.
     pub(super) fn sessions(&self, peer: &HttpPeer, headers: &HeaderMap) -> Vec<PageSession> {
-        let (now, prefix) = (SystemTime::now(), session::cookie_prefix(self.is_secure(peer, headers)));
+        let (now, secure) = (SystemTime::now(), self.is_secure(peer, headers));
+        // What is kept to https is taken wherever it comes: a proxy that does not say how it was reached has got it by https.
+        let meeting = |name: &str| {
+            let plain = || name.strip_prefix(session::cookie_prefix(false)).filter(|_| !secure);
+            name.strip_prefix(session::cookie_prefix(true)).or_else(plain).map(ToOwned::to_owned)
+        };
         let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
         let ours = cookies.flat_map(|value| value.split(';')).filter_map(|pair| {
             let (name, value) = pair.trim().split_once('=')?;
-            Some((name.strip_prefix(prefix)?, value))
+            Some((meeting(name)?, value))
         });
-        let read = |(meeting, value): (&str, &str)| {
+        let read = |(meeting, value): (String, &str)| {
             let session = self.settings.sessions.session(value, now)?;
             (session.meeting.as_str() == meeting && self.is_current(&session)).then_some(session)
         };
@@ -76,7 +81,8 @@ impl AppState {
         if others.len() < MEETINGS_OF_A_BROWSER {
             return None;
         }
-        let oldest = others.into_iter().min_by_key(|session| session.since)?;
+        // Who is a guest somewhere gives the passcode there once more.
+        let oldest = others.into_iter().min_by_key(|session| (session.is_member(), session.since))?;
         self.end_session(&oldest.id, SessionEnd::SignedOut).await.ok().flatten()
     }
 
@@ -113,9 +119,11 @@ impl AppState {
                 }
             }
         }
-        if let Ok(Some(session)) = &ended {
+        if let Ok(Some(session)) = &ended
+            && let Some(unsaid) = self.says_of(&self.said_of_ends, session)
+        {
             let how = if ending == SessionEnd::Removed { "removed" } else { "signed out" };
-            tracing::info!(meeting = %session.meeting, role = session.role.word(), how, "session ended");
+            tracing::info!(meeting = %session.meeting, role = session.role.word(), how, unsaid, "session ended");
         }
         ended
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use axum::extract::rejection::{FormRejection, JsonRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
@@ -12,10 +12,10 @@ use axum::{Extension, Form, Json, Router};
 use serde::Deserialize;
 
 use super::browser::{SessionEnd, set_cookie};
-use super::page::{escaped, known, no_such_meeting, plain};
+use super::page::{NameInPath, escaped, known, no_such_meeting, plain, wrong_method};
 use super::peer::HttpPeer;
 use super::problem_details::ProblemDetails;
-use super::session::{Arrival, Link, LinkError, LinkRole};
+use super::session::{BrowserArrival, Link, LinkError, LinkRole};
 use super::{ApiToken, AppState};
 use crate::common::ids::MeetingName;
 use crate::menu::{CodeSource, CodeVerdict};
@@ -25,6 +25,7 @@ pub(super) fn routes() -> Router<Arc<AppState>> {
         .route("/enter", get(door).post(enter))
         .route("/m/{meeting}/passcode", post(passcode))
         .route("/m/{meeting}/sign-out", post(sign_out))
+        .method_not_allowed_fallback(wrong_method)
 }
 
 #[derive(Deserialize)]
@@ -136,10 +137,12 @@ async fn enter(
     let others = app.sessions(&peer, &headers);
     let before = others.iter().find(|session| session.meeting == link.meeting).map(|session| session.id);
     let address = peer.client(&headers, &app.web().trusted_proxies);
-    let arrival = Arrival { from: Some(address), open: app.presences().open() };
+    let arrival = BrowserArrival { from: Some(address), open: app.presences().open() };
     match app.settings.sessions.exchange(&token, before, &arrival, SystemTime::now()).await {
         Ok((session, cookie)) => {
-            tracing::info!(meeting = %session.meeting, role = session.role.word(), address = %source, "link used");
+            if let Some(unsaid) = app.says_of(&app.said_of_guests, &session) {
+                tracing::info!(meeting = %session.meeting, role = session.role.word(), address = %source, unsaid, "link used");
+            }
             let secure = app.is_secure(&peer, &headers);
             let mut response = into_meeting(&session.meeting);
             let lines = response.headers_mut();
@@ -162,7 +165,7 @@ struct Given {
 async fn passcode(
     State(app): State<Arc<AppState>>,
     Extension(peer): Extension<HttpPeer>,
-    Path(name): Path<String>,
+    NameInPath(name): NameInPath,
     headers: HeaderMap,
     given: Result<Json<Given>, JsonRejection>,
 ) -> Result<Response, ProblemDetails> {
@@ -198,18 +201,25 @@ async fn passcode(
     }
     app.may_open(app.source(&peer, &headers))?;
     let made_at = app.settings.admin.meetings.made_at(&meeting);
-    let arrival = Arrival { from: Some(address), open: app.presences().open() };
+    let arrival = BrowserArrival { from: Some(address), open: app.presences().open() };
     let sessions = &app.settings.sessions;
     let (_, cookie) = sessions.with_passcode(&meeting, made_at, &passcode, &arrival, SystemTime::now()).await?;
-    let cookie = set_cookie(&meeting, Some(&cookie), app.is_secure(&peer, &headers));
-    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
+    let secure = app.is_secure(&peer, &headers);
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    let lines = response.headers_mut();
+    lines.append(header::SET_COOKIE, set_cookie(&meeting, Some(&cookie), secure));
+    // Of more than a browser may have the newest would not be read.
+    if let Some(gone) = app.make_room(app.sessions(&peer, &headers), &meeting).await {
+        lines.append(header::SET_COOKIE, set_cookie(&gone.meeting, None, secure));
+    }
+    Ok(response)
 }
 
 /// Ends the browser's session in this meeting.
 async fn sign_out(
     State(app): State<Arc<AppState>>,
     Extension(peer): Extension<HttpPeer>,
-    Path(name): Path<String>,
+    NameInPath(name): NameInPath,
     headers: HeaderMap,
 ) -> Result<Response, ProblemDetails> {
     let Some((meeting, _)) = known(&app, &name) else { return Err(ProblemDetails::not_found("meeting")) };

@@ -288,6 +288,10 @@ struct AppState {
     said_of_tokens: Mutex<LogLimit>,
     /// Lines about wrong passcodes.
     said_of_codes: Mutex<LogLimit>,
+    /// Lines about guests that enter by a link.
+    said_of_guests: Mutex<LogLimit>,
+    /// Lines about sessions of guests that end.
+    said_of_ends: Mutex<LogLimit>,
     presences: Mutex<Presences>,
     streams: Arc<Streams>,
     limiter: Limiter,
@@ -357,6 +361,11 @@ impl AppState {
         }
     }
 
+    /// Whether a line about this session is written, and then how many were not: of guests there may be any number.
+    fn says_of(&self, limit: &Mutex<LogLimit>, session: &session::PageSession) -> Option<u64> {
+        if session.is_member() { Some(0) } else { limit.lock().unwrap_or_else(PoisonError::into_inner).says(Instant::now()) }
+    }
+
     fn source(&self, peer: &HttpPeer, headers: &HeaderMap) -> ClientSource {
         ClientSource::from(peer.client(headers, &self.web().trusted_proxies))
     }
@@ -389,6 +398,8 @@ pub async fn start(
         opened: Mutex::new(RateLimiter::new(OPENED, WRONG_SOURCES, Instant::now())),
         said_of_tokens: Mutex::default(),
         said_of_codes: Mutex::default(),
+        said_of_guests: Mutex::default(),
+        said_of_ends: Mutex::default(),
         presences: Mutex::default(),
         streams: Arc::default(),
         limiter: Limiter::new(settings.requests_per_second, crate::common::machine::now()),

@@ -2,11 +2,13 @@
 #![allow(clippy::disallowed_methods, reason = "a driver: tells the time, and starts a task for whoever was removed")]
 
 use std::borrow::Cow;
+use std::convert::Infallible;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::{Path, State};
+use axum::extract::{FromRequestParts, Path, RawQuery, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
@@ -21,8 +23,8 @@ use super::peer::HttpPeer;
 use super::problem_details::ProblemDetails;
 use super::session::PageSession;
 use crate::common::ids::{MeetingName, ParticipantId};
-use crate::meeting::{MeetingRequest, PasscodeProof};
 use crate::meeting::messages::Role;
+use crate::meeting::{MeetingRequest, PasscodeProof};
 use crate::service::embedded::signalling::{self, PageEffects, Visitor};
 
 /// The files of the meeting page, by the name they have under `/assets/`.
@@ -93,6 +95,19 @@ pub(super) fn routes() -> Router<Arc<AppState>> {
         .route("/m/{meeting}", get(meeting))
         .route("/m/{meeting}/info", get(info))
         .route("/m/{meeting}/ws", get(connect))
+        .method_not_allowed_fallback(wrong_method)
+}
+
+/// A name in the path; what cannot be read there names nothing of ours.
+pub(super) struct NameInPath(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for NameInPath {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let found = Path::<String>::from_request_parts(parts, state).await;
+        Ok(Self(found.map(|Path(name)| name).unwrap_or_default()))
+    }
 }
 
 async fn front() -> Response {
@@ -102,6 +117,11 @@ async fn front() -> Response {
 
 pub(super) async fn not_found() -> Response {
     plain(StatusCode::NOT_FOUND, "Nothing here", "<p>There is no such page. Check the address you were sent.</p>")
+}
+
+/// A page of ours is asked in a way that it does not know.
+pub(super) async fn wrong_method() -> Response {
+    plain(StatusCode::METHOD_NOT_ALLOWED, "Not like this", "<p>Nothing can be sent to this address. Open it in a browser.</p>")
 }
 
 pub(super) fn no_such_meeting() -> Response {
@@ -145,7 +165,7 @@ pub(super) fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-async fn asset(Path(file): Path<String>, headers: HeaderMap) -> Response {
+async fn asset(NameInPath(file): NameInPath, headers: HeaderMap) -> Response {
     match ASSETS.iter().find(|asset| asset.name == file) {
         Some(asset) => asset.answer(&headers),
         None => not_found().await,
@@ -159,7 +179,7 @@ pub(super) fn known(app: &AppState, name: &str) -> Option<(MeetingName, String)>
     Some((name, title))
 }
 
-async fn meeting(State(app): State<Arc<AppState>>, Path(name): Path<String>, headers: HeaderMap) -> Response {
+async fn meeting(State(app): State<Arc<AppState>>, NameInPath(name): NameInPath, headers: HeaderMap) -> Response {
     match known(&app, &name) {
         Some(_) => INDEX.answer(&headers),
         None => no_such_meeting(),
@@ -210,7 +230,7 @@ const RELOADED: &str = "x-roomgate-resume";
 async fn info(
     State(app): State<Arc<AppState>>,
     Extension(peer): Extension<HttpPeer>,
-    Path(name): Path<String>,
+    NameInPath(name): NameInPath,
     headers: HeaderMap,
 ) -> Response {
     let Some((name, title)) = known(&app, &name) else {
@@ -255,10 +275,14 @@ async fn reloaded(app: &AppState, visitor: &Visitor, token: &str) {
 
 // === Signalling ===
 
+/// The query of a page that comes back to its seat. Whether it has one its `join` tells: without one it is asked for the passcode then.
+const COMES_BACK: &str = "back=1";
+
 async fn connect(
     State(app): State<Arc<AppState>>,
     Extension(peer): Extension<HttpPeer>,
-    Path(name): Path<String>,
+    NameInPath(name): NameInPath,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
@@ -270,7 +294,8 @@ async fn connect(
         return ProblemDetails::foreign().into_response();
     }
     let session = app.session_in(&peer, &headers, &meeting);
-    if !may_knock(&app, session.as_ref(), &meeting) {
+    // A seat outlives the passcode that it was reached by, and its session.
+    if query.as_deref() != Some(COMES_BACK) && !may_knock(&app, session.as_ref(), &meeting) {
         let text = "This meeting has a passcode, which was not given.";
         return ProblemDetails::new(StatusCode::FORBIDDEN, "passcode-wanted", text).into_response();
     }

@@ -4,10 +4,10 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use tokio::sync::Notify;
 
 use super::security_headers::host;
@@ -56,7 +56,7 @@ impl HttpPeer {
         let mut client = self.address;
         for value in headers.get_all("x-forwarded-for").iter().rev() {
             for hop in value.to_str().unwrap_or_default().rsplit(',') {
-                let Ok(hop) = hop.trim().parse::<IpAddr>() else { return client };
+                let Some(hop) = hop_address(hop.trim()) else { return client };
                 client = hop.to_canonical();
                 if !trusted.iter().any(|network| network.contains(client)) {
                     return client;
@@ -79,11 +79,16 @@ impl HttpPeer {
         self.address.to_canonical().is_loopback() && !self.proxy && !forwarded
     }
 
-    /// Whether the client's end is https, so that a cookie may be kept to it: we speak TLS, or a trusted proxy says that it does, or the
-    /// request was sent to `public_url`, which says so.
+    /// Whether the client's end is https, so that a cookie may be kept to it: we speak TLS, or a trusted proxy says that it does, or, where
+    /// it says nothing, the page that asks; or the request was sent to `public_url`, which says so.
     #[must_use]
     pub fn secure(&self, headers: &HeaderMap, public_url: Option<&str>) -> bool {
-        let forwarded = || self.proxy && headers.get("x-forwarded-proto").is_some_and(|proto| proto.as_bytes() == b"https");
+        let origin = || headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()).and_then(authority);
+        let forwarded = || match headers.get("x-forwarded-proto").filter(|_| self.proxy) {
+            // Each proxy of a chain adds how it was reached. The first is the browser's end; what it claims there concerns itself alone.
+            Some(protos) => first_of_list(protos).is_some_and(|proto| proto.eq_ignore_ascii_case("https")),
+            None => self.proxy && origin().is_some_and(|origin| origin.https),
+        };
         let public = || {
             let public = public_url.and_then(authority).filter(|public| public.https);
             public.is_some_and(|public| host(headers).is_some_and(|host| public.host.eq_ignore_ascii_case(host)))
@@ -110,11 +115,23 @@ impl HttpPeer {
             return Some(false);
         }
         let named = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        let forwarded = headers.get("x-forwarded-host").filter(|_| self.proxy).and_then(|host| host.to_str().ok());
+        let forwarded = headers.get("x-forwarded-host").filter(|_| self.proxy).and_then(first_of_list);
         let names_us =
             |host: &str| host_and_port(host, origin.https).is_some_and(|(host, port)| host == origin.host && port == origin.port);
         Some(named.is_some_and(names_us) || forwarded.is_some_and(names_us))
     }
+}
+
+/// The address in an element of `X-Forwarded-For`: alone, or with the port that some proxies add.
+fn hop_address(hop: &str) -> Option<IpAddr> {
+    let bracketed = || -> Option<Ipv6Addr> { hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok() };
+    let with_port = || hop.parse().ok().map(|address: SocketAddr| address.ip());
+    hop.parse().ok().or_else(with_port).or_else(|| bracketed().map(IpAddr::V6))
+}
+
+/// The first element of what a chain of proxies has written, each behind the one before.
+pub(super) fn first_of_list(value: &HeaderValue) -> Option<&str> {
+    value.to_str().ok()?.split(',').next().map(str::trim)
 }
 
 /// What tells one origin from another (RFC 6454 section 4).
@@ -397,6 +414,22 @@ mod tests {
         assert_eq!(peer("10.0.0.1", true).client(&rubbish, &trusted), ip("10.0.0.1"));
     }
 
+    /// An address with a port behind it is that address: the clients of a proxy that adds ports are not one.
+    #[test]
+    fn x2_a_forwarded_address_may_have_a_port() {
+        let client =
+            |claimed: &str| peer("10.0.0.1", true).client(&headers(&[("x-forwarded-for", claimed)]), &networks(&["10.0.0.0/8"]));
+        for claimed in ["198.51.100.7:4711", "198.51.100.7", "1.1.1.1, 198.51.100.7:1, 10.0.0.2:80", "::ffff:198.51.100.7"] {
+            assert_eq!(client(claimed), ip("198.51.100.7"), "{claimed}");
+        }
+        for claimed in ["[2001:db8::7]:4711", "[2001:db8::7]", "2001:db8::7"] {
+            assert_eq!(client(claimed), ip("2001:db8::7"), "{claimed}");
+        }
+        for rubbish in ["198.51.100.7:", "[2001:db8::7", "[198.51.100.7]", "unknown", "198.51.100.7:99999"] {
+            assert_eq!(client(rubbish), ip("10.0.0.1"), "{rubbish}");
+        }
+    }
+
     /// An origin is ours if scheme host and port are those of the request or of the public address.
     #[test]
     fn u4_an_origin_is_ours_if_scheme_host_and_port() {
@@ -449,6 +482,34 @@ mod tests {
         let (public, named) = (Some("https://meet.example"), headers(&[("host", "meet.example")]));
         assert!(direct.secure(&named, public) && !direct.secure(&named, Some("http://meet.example")));
         assert!(!direct.secure(&headers(&[("host", "127.0.0.1:8080")]), public), "asked on this machine, past the proxy");
+    }
+
+    /// A chain of proxies is https where the browser's end is, in whatever letters, and a silent one where the page says so.
+    #[test]
+    fn u4_https_is_what_the_browser_speaks_to_the_first_proxy() {
+        let proxy = peer("10.0.0.1", true);
+        for (proto, secure) in [
+            ("https, http", true),
+            ("https,https", true),
+            ("HTTPS", true),
+            ("http, https", false),
+            ("http", false),
+            ("", false),
+            ("httpsx", false),
+        ] {
+            let told = headers(&[("host", "meet.example"), ("origin", "https://meet.example"), ("x-forwarded-proto", proto)]);
+            assert_eq!((proxy.secure(&told, None), proxy.same_origin(&told, None)), (secure, Some(secure)), "{proto}");
+        }
+        let chain = [
+            ("host", "10.0.0.1:8080"),
+            ("origin", "https://meet.example"),
+            ("x-forwarded-proto", "https, http"),
+            ("x-forwarded-host", "meet.example, inner.example"),
+        ];
+        assert_eq!(proxy.same_origin(&headers(&chain), None), Some(true), "the name that the browser knows");
+        let silent = headers(&[("host", "meet.example"), ("origin", "https://meet.example")]);
+        assert_eq!((proxy.secure(&silent, None), proxy.same_origin(&silent, None)), (true, Some(true)));
+        assert!(!peer("192.0.2.1", false).secure(&silent, None), "a stranger's Origin proves nothing");
     }
 
     /// One source cannot take all connections and gives back what it drops.

@@ -4,7 +4,7 @@
 //! (DNS rebinding). So a request must name us: by the host of `http.public_url`, by the address at which it came in, by a name of this very
 //! machine, or, over TLS, by the name that the certificate was asked for.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use axum::Extension;
@@ -14,7 +14,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::AppState;
-use super::peer::{HttpPeer, authority};
+use super::peer::{HttpPeer, authority, first_of_list};
 use super::problem_details::ProblemDetails;
 
 /// A year: from then on browsers come by https alone (RFC 6797).
@@ -71,7 +71,7 @@ fn refused(app: &AppState, peer: &HttpPeer, request: &Request) -> Option<Problem
     let web = app.web();
     let ours = |host: &str| is_ours(peer, host, web.public_url.as_deref());
     let target = request.uri().authority().map(|authority| authority.host());
-    let forwarded = request.headers().get("x-forwarded-host").filter(|_| peer.proxy).map(|host| host.to_str().ok());
+    let forwarded = request.headers().get("x-forwarded-host").filter(|_| peer.proxy).map(first_of_list);
     let named = target.is_none_or(ours)
         && forwarded.is_none_or(|host| host.and_then(without_port).is_some_and(ours))
         && host(request.headers()).is_some_and(ours);
@@ -87,12 +87,17 @@ pub(super) fn host(headers: &HeaderMap) -> Option<&str> {
     hosts.next().filter(|_| hosts.next().is_none())?.to_str().ok().and_then(without_port)
 }
 
-fn without_port(host: &str) -> Option<&str> {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split_once(']').map(|(address, _)| address)?,
-        None => host.split(':').next()?,
+/// The host of an authority (RFC 3986 section 3.2): a name or an IPv4 address, or an IPv6 address in brackets, each with a port behind it or
+/// without. Anything else names nobody.
+fn without_port(authority: &str) -> Option<&str> {
+    let (name, port) = match authority.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').filter(|(address, _)| address.parse::<Ipv6Addr>().is_ok())?,
+        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
     };
-    (!name.is_empty() && !host.contains('@')).then_some(name)
+    let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()) && (text.is_empty() || text.parse::<u16>().is_ok());
+    let port = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
+    let part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':');
+    (!name.is_empty() && port && name.bytes().all(part)).then_some(name)
 }
 
 /// A name of the machine that the browser runs on (RFC 6761 section 6.3).
@@ -161,8 +166,14 @@ mod tests {
         };
         assert_eq!(read(&["meet.example:8443"]).as_deref(), Some("meet.example"));
         assert_eq!(read(&["[::1]:8080"]).as_deref(), Some("::1"));
+        assert_eq!(read(&["meet.example:"]).as_deref(), Some("meet.example"), "an empty port is the scheme's own");
         for none in [&[][..], &[""], &[":80"], &["[::1"], &["a", "b"], &["a", "a"], &["us@evil.example"]] {
             assert_eq!(read(none), None, "{none:?}");
+        }
+        let broken =
+            ["localhost:8080:x", "[::1]evil", "[::1]:80:80", "[localhost]", "localhost:+80", "localhost:99999", "a/b", "a b"];
+        for authority in broken {
+            assert_eq!(read(&[authority]), None, "{authority}");
         }
     }
 }

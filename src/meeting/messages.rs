@@ -206,6 +206,8 @@ pub enum ToPage {
     Stopping {
         /// Seconds.
         within_seconds: u64,
+        /// The meeting is there again afterwards, and the page comes back to it by itself.
+        comes_back: bool,
     },
     /// A host asks for the microphone to be opened that the page's owner has closed (K-4).
     UnmuteAsked {
@@ -222,7 +224,8 @@ pub enum ToPage {
     /// The presence is over; nothing follows.
     Ended {
         /// Stable code: `denied`, `removed`, `meeting-ended`, `lobby-timeout`, `left`, `replaced`, `lobby-crowded`; `anonymous-off` or `passcode-wanted`, where
-        /// the door was shut while it waited; or `restarting`: then the page comes back by itself.
+        /// the door was shut while it waited; `not-kept`, where the gateway stops and the
+        /// meeting is not there afterwards; or `restarting`: then the page comes back by itself.
         reason: &'static str,
     },
 }

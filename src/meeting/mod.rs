@@ -229,7 +229,6 @@ pub(crate) enum MeetingInput {
     Guest(ParticipantId, FromGuest),
     Heard(BridgeEvent),
     Stopping { by: Instant },
-    /// The configuration is another one.
     Reconfigured,
     Close(Cause),
 }

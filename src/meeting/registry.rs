@@ -33,6 +33,8 @@ pub struct MeetingSettings {
     pub anonymous_join: bool,
     /// Asked of whoever comes without a link (K-1); read at each join.
     pub passcode: Option<Redacted<String>>,
+    /// It is there again after a restart: it is configured, and not made by the API.
+    pub outlasts_a_restart: bool,
     /// Names of configured devices, by label: nobody else gets one of them (M-1).
     pub devices: Arc<BTreeMap<String, String>>,
 }
@@ -42,7 +44,8 @@ impl MeetingSettings {
     #[must_use]
     pub fn titled(title: &str) -> Self {
         let title = title.to_owned();
-        Self { title, policy: PolicySettings::default(), anonymous_join: true, passcode: None, devices: Arc::default() }
+        let (policy, devices) = (PolicySettings::default(), Arc::default());
+        Self { title, policy, anonymous_join: true, passcode: None, outlasts_a_restart: true, devices }
     }
 }
 
@@ -98,6 +101,11 @@ impl MeetingsSnapshot {
     /// door is shut.
     pub(super) fn admits_anonymous(&self, name: &MeetingName) -> bool {
         self.in_force(name, |settings| settings.anonymous_join).unwrap_or(false)
+    }
+
+    /// Whether it is there again after a restart.
+    pub(super) fn outlasts_a_restart(&self, name: &MeetingName) -> bool {
+        self.configured(name, |settings| settings.outlasts_a_restart).unwrap_or(false)
     }
 
     /// Its rules, as they are configured.

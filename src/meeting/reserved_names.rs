@@ -1,5 +1,9 @@
 //! Whose name a name is (M-1): a member's, or a known device's, and nobody else's.
 
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::is_combining_mark;
+use unicode_security::skeleton;
+
 use crate::common::display_name::LONGEST;
 
 /// A name that is somebody's own.
@@ -36,47 +40,56 @@ pub(super) fn distinct(name: &str, mark: &str, identity: Option<&str>, owned: &[
     suffixes.take(owned.len() + 2).map(named).find(|name| !taken(name)).unwrap_or_else(|| mark.to_owned())
 }
 
-/// What is left of a name when everything is taken away by which two can differ and look the same: case, width, white space and signs,
-/// and letters of other scripts that are drawn like Latin ones (Unicode TR 39, those in use).
+/// What is left of a name when everything is taken away by which two can differ and look the same: form, marks, case, white space and
+/// signs, and letters that are drawn like others, as Unicode TR 39 has them, before and after case is taken away: a capital Greek Upsilon
+/// is a Y, and a small one a u.
 pub(super) fn fold(name: &str) -> String {
-    let folded: String =
-        name.chars().flat_map(char::to_lowercase).map(narrow).filter(|c| c.is_alphanumeric()).map(latin).collect();
+    let drawn = bare(skeleton(&bare(name.chars())).collect::<String>().chars());
+    let small: String = drawn.chars().flat_map(char::to_lowercase).map(latin).collect();
+    let folded = bare(skeleton(&small).collect::<String>().chars());
+    let folded: String = folded.chars().filter(|c| c.is_alphanumeric()).map(latin).collect();
     // A name of signs alone is compared as it is.
     if folded.is_empty() { name.to_owned() } else { folded }
 }
 
-/// Full-width forms of ASCII are ASCII.
-fn narrow(character: char) -> char {
-    match character {
-        '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(character) - 0xFEE0).map_or(character, |c| c.to_ascii_lowercase()),
-        other => other,
-    }
+/// The letters in their plain form (NFKD), without marks and what is no more than one.
+fn bare(letters: impl Iterator<Item = char>) -> String {
+    letters.nfkd().filter(|letter| !is_combining_mark(*letter) && !is_modifier(*letter)).collect()
 }
 
+/// Letters by their category that are drawn as marks: spacing modifiers, those of tone, and the Arabic filler.
+const fn is_modifier(letter: char) -> bool {
+    matches!(letter, '\u{02B0}'..='\u{02FF}' | '\u{A700}'..='\u{A721}' | '\u{0640}')
+}
+
+/// What TR 39 pairs with small capitals, or not at all, and a hurried eye takes for a Latin letter.
 const fn latin(character: char) -> char {
     match character {
-        'а' | 'α' => 'a',
-        'в' | 'β' => 'b',
+        'а' | 'α' | 'ᴀ' => 'a',
+        'в' | 'β' | 'ʙ' | 'ß' => 'b',
         'с' | 'ϲ' => 'c',
-        'ԁ' => 'd',
-        'е' | 'ε' | 'ё' => 'e',
-        'һ' | 'н' | 'η' => 'h',
+        'ԁ' | 'ᴅ' => 'd',
+        'е' | 'ε' | 'ё' | 'ꞓ' | 'ᴇ' => 'e',
+        'ꜰ' => 'f',
+        'ɢ' => 'g',
+        'һ' | 'н' | 'η' | 'ʜ' => 'h',
         // The digit one, the small L and the capital I are one stroke in many faces.
-        'i' | 'і' | 'ι' | 'ı' | 'l' | 'ӏ' | '1' | 'ⅰ' => 'l',
-        'ј' => 'j',
-        'к' | 'κ' => 'k',
-        'м' | 'μ' => 'm',
-        'ո' | 'п' | 'ν' => 'n',
+        'i' | 'і' | 'ι' | 'ı' | 'l' | 'ӏ' | '1' | 'ⅰ' | 'ɪ' | 'ʟ' => 'l',
+        'ј' | 'ᴊ' => 'j',
+        'к' | 'κ' | 'ĸ' | 'ᴋ' => 'k',
+        'м' | 'μ' | 'ʍ' | 'ᴍ' => 'm',
+        'ո' | 'п' | 'π' | 'ɴ' => 'n',
         'о' | 'ο' | '0' | 'օ' => 'o',
-        'р' | 'ρ' => 'p',
+        'р' | 'ρ' | 'ᴘ' => 'p',
         'ԛ' => 'q',
+        'ʀ' => 'r',
         'ѕ' => 's',
-        'т' | 'τ' => 't',
+        'т' | 'τ' | 'ᴛ' => 't',
         'υ' | 'ս' => 'u',
-        'ѵ' => 'v',
+        'ѵ' | 'ν' => 'v',
         'ԝ' | 'ω' => 'w',
         'х' | 'χ' => 'x',
-        'у' | 'γ' => 'y',
+        'у' | 'γ' | 'ʏ' => 'y',
         'ζ' => 'z',
         other => other,
     }
@@ -111,6 +124,28 @@ mod tests {
             ("李", "李"),
         ] {
             assert_eq!(distinct(claimed, "guest", Some("guest/x"), &owned()), given, "{claimed}");
+        }
+    }
+
+    /// Names that are drawn alike are one name, in whatever letters, marks and forms they are written.
+    #[test]
+    fn m1_names_that_look_the_same_are_the_same() {
+        for (own, others) in [
+            ("José", ["Jose\u{301}", "Jose", "JOSÉ", "Jos\u{435}\u{301}"]),
+            ("Yvonne", ["\u{3A5}vonne", "Y\u{3BD}onne", "\u{3A5}VONNE", "yvonne"]),
+            ("Alice", ["\u{13AA}lice", "\u{251}lice", "\u{1D400}\u{1D425}\u{1D422}\u{1D41C}\u{1D41E}", "Al\u{131}ce"]),
+            ("Alice", ["Alice\u{345}", "\u{2C8}Alice", "A\u{20D7}lice", "\u{FF21}lice"]),
+            ("Sofia", ["So\u{FB01}a", "So\u{FB01}\u{430}", "S\u{43E}fia", "SOFIA"]),
+            ("Tom", ["\u{422}om", "\u{442}\u{43E}\u{43C}", "TOM", "Torn"]),
+            ("Bob", ["\u{432}ob", "\u{299}ob", "\u{412}OB", "B0b"]),
+        ] {
+            for other in others {
+                assert_eq!(fold(other), fold(own), "{other:?} is {own:?} to the eye");
+            }
+        }
+        for (one, other) in [("Anna", "Hanna"), ("Иван", "Иванка"), ("Мария", "Марина"), ("田中", "中田"), ("Room 1", "Room 2")]
+        {
+            assert_ne!(fold(one), fold(other), "{one} and {other}");
         }
     }
 

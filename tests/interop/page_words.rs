@@ -107,6 +107,23 @@ fn g27_a_guest_reaches_the_roster_by_keyboard() {
     });
 }
 
+/// Whoever waits while a passcode is set is asked for it, and joins again by a form that knows of it.
+#[test]
+fn k1_who_joins_again_is_asked_for_what_is_asked_now() {
+    isolated_beside_others(|| {
+        let daemon = Daemon::start();
+        let mut guest = Browser::start(daemon.folder(), "guest", 811.0);
+        guest.open("http://127.0.0.1:8080/m/demo");
+        guest.knock("Gustav");
+        daemon.configure("[meeting.demo]\npasscode = \"4321\"\n");
+        daemon.ask("POST", "/api/v1/reload", "");
+        guest.wait("ended");
+        guest.click("join-again");
+        guest.write("passcode", "4321");
+        guest.knock("Gustav");
+    });
+}
+
 #[test]
 fn g28_rooms_come_by_name_and_say_whether_they_are_in_use() {
     isolated_beside_others(|| {

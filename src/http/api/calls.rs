@@ -1,5 +1,6 @@
 //! Calls: who is up, how it sounds, and hanging up.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Json;
@@ -19,6 +20,7 @@ use crate::http::AppState;
 use crate::http::admin::{CallDetails, CallView};
 use crate::http::problem_details::ProblemDetails;
 use crate::meeting::MeetingRequest;
+use crate::meeting::messages::ParticipantView;
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct Calls {
@@ -35,15 +37,41 @@ fn is_theirs(caller: &ApiCaller, call: &CallView) -> bool {
     }
 }
 
-/// What the caller may see of it: where a device is, and which it is, is the operator's. How it speaks is a member's once it was let in (M-8).
-fn shown(caller: &ApiCaller, call: CallView) -> CallView {
-    match caller {
-        ApiCaller::Operator | ApiCaller::Device { .. } => call,
-        ApiCaller::Member(_) => {
-            let (transport, codec) = if call.admitted { (call.transport, call.codec) } else { (None, None) };
-            CallView { device: None, source: None, transport, codec, ..call }
-        }
+/// What the caller may see of them: where a device is, is the operator's. A member sees it as the meeting shows it, so that nobody who takes
+/// a name is known by it here (M-1), and how it speaks once it was let in (M-8).
+async fn shown(app: &AppState, caller: &ApiCaller, calls: Vec<CallView>) -> Vec<CallView> {
+    if !matches!(caller, ApiCaller::Member(_)) {
+        return calls;
     }
+    let rows = rows(app, &calls).await;
+    let row = |call: &CallView| rows.get(&(call.meeting.clone()?, call.participant.clone()?));
+    let nameless = calls.iter().any(|call| call.participant.is_some() && row(call).is_none());
+    // Of one that has left, or not come to its row, the name is what it says itself, unless it is a device of ours.
+    let rooms = if nameless { (app.settings.rooms)().await } else { Vec::new() };
+    let ours =
+        |call: &CallView| call.participant.is_none() || rooms.iter().any(|room| call.device.as_deref() == Some(room.id.as_str()));
+    let seen = |call: CallView| {
+        let (name, device, from) = match row(&call) {
+            Some(row) => (row.name.clone(), row.device.as_ref().map(|device| device.label.clone()), row.from.clone()),
+            None if ours(&call) => (call.name.clone(), None, None),
+            None => (format!("{} (caller)", call.name), None, None),
+        };
+        let (transport, codec) = if call.admitted { (call.transport, call.codec) } else { (None, None) };
+        CallView { name, device, from, source: None, transport, codec, ..call }
+    };
+    calls.into_iter().map(seen).collect()
+}
+
+/// The rows of these calls, by meeting and name.
+async fn rows(app: &AppState, calls: &[CallView]) -> BTreeMap<(String, String), ParticipantView> {
+    let mut rows = BTreeMap::new();
+    for meeting in calls.iter().filter_map(|call| call.meeting.as_deref()).collect::<BTreeSet<_>>() {
+        let Ok(name) = MeetingName::new(meeting) else { continue };
+        let Some(live) = meetings::live(app, &name).await else { continue };
+        let seen = live.snapshot(None).await.map(|snapshot| snapshot.participants).unwrap_or_default();
+        rows.extend(seen.into_iter().map(|row| ((meeting.to_owned(), row.id.clone()), row)));
+    }
+    rows
 }
 
 /// The calls that are up.
@@ -51,8 +79,8 @@ fn shown(caller: &ApiCaller, call: CallView) -> CallView {
     (status = 200, description = "The oldest first; for a member those in the own meeting and before its door, for a device its own.", body = Calls),
 ))]
 pub(super) async fn calls(State(app): State<Arc<AppState>>, caller: ApiCaller) -> Answer {
-    let theirs = app.settings.admin.calls.calls().into_iter().filter(|call| is_theirs(&caller, call));
-    Ok(Json(Calls { calls: theirs.map(|call| shown(&caller, call)).collect() }).into_response())
+    let theirs = app.settings.admin.calls.calls().into_iter().filter(|call| is_theirs(&caller, call)).collect();
+    Ok(Json(Calls { calls: shown(&app, &caller, theirs).await }).into_response())
 }
 
 async fn find(app: &AppState, caller: &ApiCaller, call: &str) -> Result<(CallId, CallDetails), ProblemDetails> {
@@ -72,7 +100,8 @@ pub(super) async fn call(State(app): State<Arc<AppState>>, caller: ApiCaller, In
     let (_, found) = find(&app, &caller, &call).await?;
     let ladder = found.ladder.filter(|_| matches!(caller, ApiCaller::Operator));
     let media = found.media.filter(|_| found.call.admitted || !matches!(caller, ApiCaller::Member(_)));
-    Ok(Json(CallDetails { call: shown(&caller, found.call), media, ladder, ..found }).into_response())
+    let call = shown(&app, &caller, vec![found.call]).await.pop().ok_or_else(|| ProblemDetails::not_found("call"))?;
+    Ok(Json(CallDetails { call, media, ladder, end_reason: found.end_reason }).into_response())
 }
 
 /// Hangs up. A member may do so where it may remove the device from the own meeting, or may have devices called into it while nobody there

@@ -8,11 +8,11 @@ use std::time::SystemTime;
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use futures_util::stream;
 use serde::Serialize;
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use utoipa::ToSchema;
 
 use super::Answer;
@@ -122,21 +122,71 @@ pub(super) async fn recordings(State(app): State<Arc<AppState>>, caller: ApiCall
 #[allow(dead_code, reason = "what the document says of an answer")]
 struct Audio(Vec<u8>);
 
-/// Fetches one; of one that still goes on, what there is so far.
+/// What a request wants of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WantedBytes {
+    /// All of it.
+    All,
+    /// From the first to the last of these.
+    Part(u64, u64),
+    /// Bytes that it has not.
+    Nothing,
+}
+
+/// What `Range` says of a file of `length` bytes (RFC 9110 section 14). Several parts at once, other units, and what cannot be read are no
+/// reason not to send all of it; nor is a part of a file that may be another one (`If-Range`), since ours bear no mark.
+fn wanted(headers: &HeaderMap, length: u64) -> WantedBytes {
+    let range = headers.get(header::RANGE).filter(|_| !headers.contains_key(header::IF_RANGE));
+    let Some((first, last)) = range.and_then(|range| range.to_str().ok()?.strip_prefix("bytes=")?.trim().split_once('-')) else {
+        return WantedBytes::All;
+    };
+    let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u64>().ok()).flatten();
+    let (first, last) = match (first, last, number(first), number(last)) {
+        ("", _, _, Some(0)) => return WantedBytes::Nothing,
+        ("", _, _, Some(count)) => (length.saturating_sub(count), length),
+        (_, "", Some(first), _) => (first, length),
+        (_, _, Some(first), Some(last)) if first <= last => (first, last),
+        _ => return WantedBytes::All,
+    };
+    match length.checked_sub(1) {
+        Some(end) if first <= end => WantedBytes::Part(first, last.min(end)),
+        _ => WantedBytes::Nothing,
+    }
+}
+
+/// Fetches one, or a part of it; of one that still goes on, what there is so far.
 #[utoipa::path(get, path = "/recordings/{recording}", operation_id = "recording_audio", tag = "recordings", params(
     ("recording" = String, Path, description = "Its id."),
+    ("Range" = Option<String>, Header, description = "One part in bytes, such as `bytes=0-65535`; of several at once all of it is sent."),
 ), responses(
     (status = 200, description = "Opus in Ogg.", body = Audio, content_type = "audio/ogg"),
+    (status = 206, description = "The part that was asked for; `Content-Range` says which.", body = Audio, content_type = "audio/ogg"),
+    (status = 416, description = "`no-such-range`: it has no such bytes; `Content-Range` says how many it has."),
 ))]
-pub(super) async fn recording(State(app): State<Arc<AppState>>, caller: ApiCaller, InPath(id): InPath<String>) -> Answer {
+pub(super) async fn recording(
+    State(app): State<Arc<AppState>>,
+    caller: ApiCaller,
+    InPath(id): InPath<String>,
+    asked: HeaderMap,
+) -> Answer {
     let (found, path) = find(&app, &caller, &id).await?;
-    let file = match tokio::fs::File::open(path).await {
+    let (status, first, last) = match wanted(&asked, found.bytes) {
+        WantedBytes::All => (StatusCode::OK, 0, found.bytes.saturating_sub(1)),
+        WantedBytes::Part(first, last) => (StatusCode::PARTIAL_CONTENT, first, last),
+        WantedBytes::Nothing => {
+            let problem = ProblemDetails::new(StatusCode::RANGE_NOT_SATISFIABLE, "no-such-range", "It has no such bytes.");
+            return Ok(([(header::CONTENT_RANGE, format!("bytes */{}", found.bytes))], problem).into_response());
+        }
+    };
+    let length = found.bytes.min(last.saturating_add(1)).saturating_sub(first);
+    let mut file = match tokio::fs::File::open(path).await {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(ProblemDetails::not_found("recording")),
         Err(error) => return Err(fault(&error)),
     };
+    file.seek(io::SeekFrom::Start(first)).await.map_err(|error| fault(&error))?;
     // One that goes on grows while it is sent: no more is sent than was said.
-    let pieces = stream::try_unfold(file.take(found.bytes), async |mut file| {
+    let pieces = stream::try_unfold(file.take(length), async |mut file| {
         let mut piece = vec![0; PIECE];
         let count = file.read(&mut piece).await?;
         piece.truncate(count);
@@ -144,10 +194,17 @@ pub(super) async fn recording(State(app): State<Arc<AppState>>, caller: ApiCalle
     });
     let headers = [
         (header::CONTENT_TYPE, "audio/ogg".to_owned()),
-        (header::CONTENT_LENGTH, found.bytes.to_string()),
+        (header::CONTENT_LENGTH, length.to_string()),
+        (header::ACCEPT_RANGES, "bytes".to_owned()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{}.ogg\"", found.id)),
     ];
-    Ok((headers, Body::from_stream(pieces)).into_response())
+    let mut answer = (status, headers, Body::from_stream(pieces)).into_response();
+    if status == StatusCode::PARTIAL_CONTENT
+        && let Ok(part) = format!("bytes {first}-{last}/{}", found.bytes).parse()
+    {
+        answer.headers_mut().insert(header::CONTENT_RANGE, part);
+    }
+    Ok(answer)
 }
 
 /// Deletes one: the operator, and the organiser of its meeting.
@@ -188,6 +245,44 @@ async fn is_recording(app: &AppState, meeting: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A part is what RFC 9110 says, within the file; what is not understood is all of it.
+    #[test]
+    fn u4_a_range_is_a_part_within_the_file_or_all_of_it() {
+        use WantedBytes::{All, Nothing, Part};
+        let wanted = |range: &str, length| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::RANGE, range.parse().expect("a value"));
+            wanted(&headers, length)
+        };
+        for (range, part) in [
+            ("bytes=0-0", Part(0, 0)),
+            ("bytes=2-5", Part(2, 5)),
+            ("bytes=2-", Part(2, 9)),
+            ("bytes=2-99", Part(2, 9)),
+            ("bytes=-3", Part(7, 9)),
+            ("bytes=-99", Part(0, 9)),
+            ("bytes=10-", Nothing),
+            ("bytes=10-11", Nothing),
+            ("bytes=-0", Nothing),
+        ] {
+            assert_eq!(wanted(range, 10), part, "{range}");
+        }
+        for all in [
+            "bytes=",
+            "bytes=-",
+            "bytes=5-2",
+            "bytes=0-1,4-5",
+            "lines=0-1",
+            "bytes=+1-2",
+            "bytes=0x1-2",
+            "bytes=1-99999999999999999999",
+        ] {
+            assert_eq!(wanted(all, 10), All, "{all}");
+        }
+        assert_eq!((wanted("bytes=0-", 0), wanted("bytes=-5", 0)), (Nothing, Nothing));
+        assert_eq!(wanted(&format!("bytes=-{}", u64::MAX), 10), Part(0, 9));
+    }
 
     /// A files name tells meeting and beginning and nothing else is a recording.
     #[test]

@@ -26,7 +26,7 @@ use crate::store::{self, SessionChange, StoreError, StoredSession};
 use seal::{Seal, TokenPurpose};
 use table::SessionTable;
 
-pub use table::{Arrival, Link, NewLink};
+pub use table::{BrowserArrival, Link, NewLink};
 
 /// How long a link is valid unless it says otherwise (U-1).
 pub const LINK_VALID: Duration = Duration::from_secs(10 * 60);
@@ -297,7 +297,7 @@ impl Sessions {
         &self,
         token: &str,
         instead_of: Option<SessionId>,
-        arrival: &Arrival,
+        arrival: &BrowserArrival,
         now: SystemTime,
     ) -> Result<(PageSession, String), LinkError> {
         let link = self.0.seal.open(TokenPurpose::Link, token).ok_or(LinkError::Forged)?;
@@ -318,7 +318,7 @@ impl Sessions {
         meeting: &MeetingName,
         made_at: u64,
         passcode: &Redacted<String>,
-        arrival: &Arrival,
+        arrival: &BrowserArrival,
         now: SystemTime,
     ) -> Result<(PageSession, String), LinkError> {
         let id = random_id().map_err(|_| LinkError::Fault)?;

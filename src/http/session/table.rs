@@ -28,7 +28,7 @@ const SESSIONS: usize = 50_000;
 
 /// What is known of a browser that comes, beyond what it shows.
 #[derive(Debug, Clone, Default)]
-pub struct Arrival {
+pub struct BrowserArrival {
     /// Its address.
     pub from: Option<IpAddr>,
     /// The sessions that have a page open: they are the last to give way.
@@ -179,7 +179,7 @@ impl SessionTable {
         &self,
         (theirs, guests): (impl Fn(&PageSession) -> bool, bool),
         most: usize,
-        arrival: &Arrival,
+        arrival: &BrowserArrival,
     ) -> Result<Option<SessionId>, LinkError> {
         let full = self.sessions.values().filter(|other| theirs(other)).count() >= most;
         let gives_way = match (full, guests) {
@@ -228,7 +228,7 @@ impl SessionTable {
         link: &SessionId,
         id: SessionId,
         instead_of: Option<SessionId>,
-        arrival: &Arrival,
+        arrival: &BrowserArrival,
         now: SystemTime,
     ) -> Decided<PageSession> {
         self.sweep(now);
@@ -237,7 +237,8 @@ impl SessionTable {
         let theirs = |other: &PageSession| {
             other.meeting == found.meeting && other.code.is_none() && (other.role == LinkRole::Guest) == guest
         };
-        let gives_way = self.room_for((theirs, guest), if guest { GUESTS_OF_A_MEETING } else { MEMBERS_OF_A_MEETING }, arrival)?;
+        let gives_way =
+            self.room_for((theirs, guest), if guest { GUESTS_OF_A_MEETING } else { MEMBERS_OF_A_MEETING }, arrival)?;
         let Link { meeting, made_at, role, .. } = found.clone();
         let expires = now + SESSION_VALID;
         let session = PageSession { meeting, role, made_at, id, link: Some(*link), code: None, since: now, expires };
@@ -257,7 +258,7 @@ impl SessionTable {
     }
 
     /// Keeps a session that the passcode has opened.
-    pub(super) fn admit(&mut self, session: PageSession, arrival: &Arrival, now: SystemTime) -> Decided<PageSession> {
+    pub(super) fn admit(&mut self, session: PageSession, arrival: &BrowserArrival, now: SystemTime) -> Decided<PageSession> {
         self.sweep(now);
         let mut change = SessionChange { sessions: vec![session.stored()], ..SessionChange::default() };
         let theirs = |other: &PageSession| other.meeting == session.meeting && other.code.is_some();
@@ -269,7 +270,7 @@ impl SessionTable {
         Ok((session, change))
     }
 
-    fn insert(&mut self, session: PageSession, arrival: &Arrival) {
+    fn insert(&mut self, session: PageSession, arrival: &BrowserArrival) {
         if let Some(from) = arrival.from {
             self.sources.insert(session.id, subscriber(from));
         }

@@ -49,7 +49,7 @@ impl Up {
     }
 
     async fn exchange(&self, token: &str, now: SystemTime) -> Result<(PageSession, String), LinkError> {
-        self.sessions.exchange(token, None, &Arrival::default(), now).await
+        self.sessions.exchange(token, None, &BrowserArrival::default(), now).await
     }
 
     fn stop(self) {
@@ -206,7 +206,7 @@ async fn k1_a_passcodes_session_is_for_that_passcode_and_the_oldest() {
     let place = Place::new();
     let up = place.start().await;
     let code = |text: &str| Redacted::new(text.to_owned());
-    let arrival = Arrival::default();
+    let arrival = BrowserArrival::default();
     let enter =
         async |name: &str, at| up.sessions.with_passcode(&meeting(name), 0, &code("4321"), &arrival, at).await.expect("in");
     let (first, cookie) = enter("board", noon()).await;
@@ -230,7 +230,7 @@ async fn x2_a_link_for_guests_takes_no_place_of_members() {
     let (_, first) = up.link("demo", LinkRole::Guest, 1000, LINK_VALID).await;
     let (_, second) = up.link("demo", LinkRole::Guest, 1000, LINK_VALID).await;
     let enter = async |token: &str, last: u8, at| {
-        let arrival = Arrival { from: Some([192, 0, 2, last].into()), ..Arrival::default() };
+        let arrival = BrowserArrival { from: Some([192, 0, 2, last].into()), ..BrowserArrival::default() };
         up.sessions.exchange(token, None, &arrival, at).await.expect("in").1
     };
     let honest = enter(&second, 1, noon()).await;
@@ -252,7 +252,7 @@ async fn x2_who_opens_sessions_without_end_loses_their_own() {
     let up = place.start().await;
     let code = Redacted::new("4321".to_owned());
     let enter = async |from: [u8; 4], open: &[SessionId], at| {
-        let arrival = Arrival { from: Some(from.into()), open: open.iter().copied().collect() };
+        let arrival = BrowserArrival { from: Some(from.into()), open: open.iter().copied().collect() };
         up.sessions.with_passcode(&meeting("board"), 0, &code, &arrival, at).await.expect("in")
     };
     let (honest, cookie) = enter([192, 0, 2, 1], &[], noon()).await;

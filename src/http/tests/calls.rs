@@ -43,6 +43,9 @@ async fn the_operator_sees_and_ends_a_call_and_a_member() {
     assert!(operator["codec"].is_string() && operator["media"].is_object(), "{operator}");
     let (_page, _) = world.join("demo", Some(&host), hello("Ada")).await;
     let RecordedRequest::Join { who, .. } = world.seen().await else { panic!("a join first") };
+    // M-1: a member sees it under the name that its row has.
+    let named = world.fetch("GET", "/api/v1/calls/call-1", &member, "").await.json();
+    assert_eq!((&named["name"], &named["device"], &named["from"]), (&json!("Ada"), &Value::Null, &Value::Null));
     let reply = world.fetch("DELETE", "/api/v1/calls/call-1", &member, "").await;
     assert_eq!(
         world.seen().await,
@@ -50,6 +53,19 @@ async fn the_operator_sees_and_ends_a_call_and_a_member() {
         "decided by the meeting"
     );
     assert_eq!(reply.status, 202, "{}", reply.body);
+}
+
+/// A member does not see the bare name that a call claims whose row is not there, unless it is a device of ours.
+#[tokio::test]
+async fn m1_a_member_does_not_see_an_impostors_name_bare() {
+    let mut settings = settings().await;
+    settings.rooms = Arc::new(|| Box::pin(async { Vec::new() }));
+    let world = World::with(settings).await;
+    let host = world.enter("demo", true).await;
+    let calls = world.fetch("GET", "/api/v1/calls", &[("Cookie", &host)], "").await.json();
+    let names = calls["calls"].as_array().expect("calls").iter().map(|call| call["name"].clone()).collect::<Vec<_>>();
+    assert_eq!(names, [json!("Board room (caller)"), json!("Hall (caller)"), json!("Kitchen")]);
+    assert_eq!(world.operator("GET", "/calls/call-1", "").await.json()["name"], "Board room");
 }
 
 /// Whoever may have devices called sees the call that rings and stops it, with its page open.

@@ -24,6 +24,29 @@ async fn the_operator_makes_and_removes_meetings() {
     assert_eq!(world.operator("DELETE", "/meetings/absent", "").await.status, 404);
 }
 
+/// A player fetches a part of a recording, and is told how much there is.
+#[tokio::test]
+async fn u4_a_recording_is_fetched_in_parts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("demo-20261127T080137.998Z.ogg"), b"OggS456789").expect("a file");
+    let world = World::with(HttpSettings { recordings: folder.path().to_owned(), ..settings().await }).await;
+    let bearer = format!("Bearer {TOKEN}");
+    let part = async |range: &str| {
+        let headers = [("Authorization", bearer.as_str()), ("Range", range)];
+        world.fetch("GET", "/api/v1/recordings/demo-20261127T080137.998Z", &headers, "").await
+    };
+    let middle = part("bytes=4-6").await;
+    assert_eq!((middle.status, middle.body.as_str(), middle.header("content-length")), (206, "456", Some("3")));
+    assert_eq!(middle.header("content-range"), Some("bytes 4-6/10"));
+    let tail = part("bytes=-2").await;
+    assert_eq!((tail.status, tail.body.as_str(), tail.header("content-range")), (206, "89", Some("bytes 8-9/10")));
+    let beyond = part("bytes=10-").await;
+    assert_eq!((beyond.status, beyond.header("content-range")), (416, Some("bytes */10")));
+    assert_eq!(beyond.json()["code"], "no-such-range");
+    let all = part("bytes=0-1,4-5").await;
+    assert_eq!((all.status, all.body.as_str(), all.header("accept-ranges")), (200, "OggS456789", Some("bytes")));
+}
+
 /// Recordings are for the operator and their own meeting and nothing else is reached by their names.
 #[tokio::test]
 async fn recordings_are_for_the_operator_and_their_own_meeting() {

@@ -154,6 +154,41 @@ async fn k1_a_passcode_set_while_somebody_waits_is_asked_of_them() {
     assert_eq!(welcome["role"], "external", "a signed link stands for it");
 }
 
+/// Whoever is inside comes back to the seat after the passcode was changed; without a seat it is asked for.
+#[tokio::test]
+async fn k1_a_seat_inside_survives_a_changed_passcode() {
+    let demo = Demo::new().await;
+    let (page, welcome) = demo.guest(hello("Carol")).await;
+    let carol = welcome["you"].as_str().expect("an id").to_owned();
+    demo.world.operator("POST", &format!("/meetings/demo/participants/{carol}/admit"), "").await;
+    let mut coded = meetings();
+    coded.values_mut().for_each(|settings| settings.passcode = Some("4321".to_owned().into()));
+    demo.registry.reconfigure(coded).await;
+    drop(page);
+    let back = json!({ "type": "join", "name": "Carol", "resume": welcome["resume"] });
+    let (_page, again) = demo.guest(back).await;
+    assert_eq!((&again["type"], &again["you"]), (&json!("welcome"), &json!(carol)));
+    let forged = json!({ "type": "join", "name": "Eve", "resume": "p1.AAAA" });
+    assert_eq!(demo.guest(forged).await.1["code"], "passcode-wanted");
+}
+
+/// A meeting that the API has made does not promise to be there again after a restart, and a configured one does.
+#[tokio::test]
+async fn o4_only_what_outlasts_a_restart_says_that_it_comes_back() {
+    for (outlasts, reason) in [(true, "restarting"), (false, "not-kept")] {
+        let mut demo = Demo::new().await;
+        let mut made = meetings();
+        made.values_mut().for_each(|settings| settings.outlasts_a_restart = outlasts);
+        demo.registry.reconfigure(made).await;
+        demo.registry.stop_by(crate::common::machine::now() + Duration::from_secs(60)).await;
+        assert_eq!(hear_a(&mut demo.guest, "stopping").await["comes_back"], outlasts);
+        for meeting in demo.registry.running().await {
+            meeting.close(crate::common::cause::Cause::Draining).await;
+        }
+        assert_eq!(hear_a(&mut demo.guest, "ended").await["reason"], reason);
+    }
+}
+
 /// Who passes the lobby is what is set now, also for who waits since before.
 #[tokio::test]
 async fn m6_who_passes_the_lobby_is_set_for_those_who_wait_too() {
@@ -262,7 +297,8 @@ async fn k4_a_hosts_mute_holds_for_every_tab_of_a_person() {
         let id = id.as_str().expect("an id");
         demo.world.operator("POST", &format!("/meetings/demo/participants/{id}/{act}"), "").await.status
     };
-    let muted_by = async |id: &Value| demo.rows().await.into_iter().find(|row| row["id"] == *id).expect("a row")["muted_by"].clone();
+    let muted_by =
+        async |id: &Value| demo.rows().await.into_iter().find(|row| row["id"] == *id).expect("a row")["muted_by"].clone();
     let (mut one, inside) = demo.guest(hello.clone()).await;
     let (mut two, waits) = demo.guest(hello.clone()).await;
     assert_eq!((act(&inside["you"], "admit").await, act(&inside["you"], "mute").await), (204, 204));

@@ -127,7 +127,8 @@ async fn a_members_stream_ends_with_the_session() {
     let meeting = MeetingName::new("demo").expect("a name");
     let link = NewLink { meeting, made_at: 0, role: LinkRole::Member, uses: 1, valid: LINK_VALID, maker: None };
     let (_, link) = world.sessions.make_link(link, entered).await.expect("a link");
-    let (session, cookie) = world.sessions.exchange(&link, None, &session::Arrival::default(), entered).await.expect("a session");
+    let (session, cookie) =
+        world.sessions.exchange(&link, None, &session::BrowserArrival::default(), entered).await.expect("a session");
     let mut stream = Stream::open(&world, &[("Cookie", &format!("roomgate-demo={cookie}"))], "").await;
     stream.ends().await;
     assert!(session.expires <= SystemTime::now());

@@ -52,13 +52,13 @@ fn shared(folder: &Path, events: &Events, store: store::StoreHandle) -> Meetings
 }
 
 /// A run of the daemon in a state directory, which may be another one's afterwards.
-struct Run {
+struct DaemonRun {
     registry: MeetingRegistry,
     meeting: MeetingHandle,
     store: std::thread::JoinHandle<()>,
 }
 
-impl Run {
+impl DaemonRun {
     async fn new(folder: &Path) -> Self {
         let (handle, store) = store::open(folder, &folder.join("keys")).expect("a store");
         let mutes = MuteRegistry::new(handle.mutes(unix_millis(SystemTime::now())).await.expect("mutes"));
@@ -97,7 +97,7 @@ impl Run {
 async fn k4_a_hosts_mute_comes_back_with_the_seat_after_a_restart() {
     for (before, after) in [(None, None), (Some("c0ffee"), Some("other")), (Some("c0ffee"), None)] {
         let folder = tempfile::tempdir().expect("a directory");
-        let run = Run::new(folder.path()).await;
+        let run = DaemonRun::new(folder.path()).await;
         let (_host, _page) = run.join(Role::Member, None, None).await;
         let (carol, _feed) = run.join(Role::External, before, None).await;
         for ask in [MeetingRequest::Admit(carol), MeetingRequest::Mute(carol, true)] {
@@ -106,7 +106,7 @@ async fn k4_a_hosts_mute_comes_back_with_the_seat_after_a_restart() {
         assert_eq!(run.row(carol).await, (Standing::In, Some(MutedBy::Host)));
         run.stop().await;
 
-        let run = Run::new(folder.path()).await;
+        let run = DaemonRun::new(folder.path()).await;
         let (again, _feed) = run.join(Role::External, after, Some(carol)).await;
         assert_eq!(run.row(again).await, (Standing::In, Some(MutedBy::Host)), "{before:?}, then {after:?}");
         run.stop().await;

@@ -23,9 +23,17 @@ async fn pages_and_their_files_are_served_hardened_and_cached() {
 #[tokio::test]
 async fn an_unknown_meeting_or_file_is_a_friendly_404() {
     let world = World::new().await;
-    for path in
-        ["/m/absent", "/m/UPPER", "/m/%2e%2e", "/m/demo/absent", "/assets/absent.js", "/assets/..%2f..%2fetc%2fpasswd", "/absent"]
-    {
+    for path in [
+        "/m/absent",
+        "/m/UPPER",
+        "/m/%2e%2e",
+        "/m/%ff",
+        "/assets/%ff",
+        "/m/demo/absent",
+        "/assets/absent.js",
+        "/assets/..%2f..%2fetc%2fpasswd",
+        "/absent",
+    ] {
         let reply = world.get(path).await;
         assert_eq!(reply.status, 404, "{path}");
         assert!(reply.body.contains("<h1>"), "{path}: {}", reply.body);
@@ -43,6 +51,10 @@ async fn g28_the_door_and_pages_of_errors_look_like_the_product() {
         assert!(page.body.contains(" · Roomgate</title>"), "{}", page.body);
     }
     assert!(door.body.contains("Example Ltd"), "whose door it is: {}", door.body);
+    for (method, path) in [("POST", "/m/demo"), ("DELETE", "/enter"), ("PUT", "/")] {
+        let wrong = world.fetch(method, path, &[], "").await;
+        assert_eq!((wrong.status, wrong.body.contains("class=\"mark\"")), (405, true), "{method} {path}");
+    }
 }
 
 #[tokio::test]
@@ -140,6 +152,36 @@ async fn u1_a_used_link_leads_into_the_meeting() {
         async |cookie: &str| world.fetch("GET", "/m/demo/info", &[("Cookie", cookie)], "").await.json()["organiser"].clone();
     assert_eq!(role(&new).await, json!(true));
     assert_eq!(world.fetch("GET", "/m/demo/info", &own, "").await.json()["role"], "external", "the one before is over");
+}
+
+/// A browser that gives the passcodes of many meetings loses the oldest of them, and keeps the one that it has just been let in by.
+#[tokio::test]
+async fn u4_a_browser_with_many_passcodes_loses_the_oldest() {
+    let world = World::new().await;
+    let mut cookies = vec![world.enter("demo", false).await];
+    for number in 1..=15_u64 {
+        let meeting = MeetingName::new(format!("m-{number}")).expect("a name");
+        let (code, at) = (Redacted::new("1111".to_owned()), SystemTime::now() - Duration::from_secs(100 - number));
+        let arrival = session::BrowserArrival::default();
+        let (_, cookie) = world.sessions.with_passcode(&meeting, 0, &code, &arrival, at).await.expect("in");
+        cookies.push(format!("roomgate-{meeting}={cookie}"));
+    }
+    let (cookies, own) = (cookies.join("; "), format!("http://{}", world.addr));
+    let headers = [("Cookie", cookies.as_str()), ("Origin", own.as_str()), ("Content-Type", "application/json")];
+    let reply = world.fetch("POST", "/m/vault/passcode", &headers, "{\"passcode\":\"4321\"}").await;
+    assert_eq!(reply.status, 204, "{}", reply.body);
+    assert!(reply.head.contains("roomgate-vault=") && reply.head.contains("roomgate-m-1=; "), "{}", reply.head);
+    let info = world.fetch("GET", "/m/demo/info", &headers, "").await.json();
+    assert_eq!(info["role"], "member", "a member's session goes last");
+}
+
+/// A page that comes back to a seat connects without the passcode; its `join` tells whether it has one.
+#[tokio::test]
+async fn k1_a_page_that_comes_back_connects_without_the_passcode() {
+    let world = World::new().await;
+    assert_eq!(status_of(world.open("vault", &[]).await.expect_err("refused")), 403);
+    let request = format!("ws://{}/m/vault/ws?back=1", world.addr).into_client_request().expect("a request");
+    assert!(client_async(request, world.tcp().await).await.is_ok());
 }
 
 /// Whoever was removed does not come back by the link that had let them in, however often it may be used.

@@ -26,6 +26,7 @@ impl CallAdmin for OneCall {
             device: Some("board-room".into()),
             name: "Board room".into(),
             source: Some("192.0.2.7:5060".into()),
+            from: None,
             transport: Some("UDP".into()),
             state: "in".into(),
             meeting: Some("demo".into()),

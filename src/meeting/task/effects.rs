@@ -3,6 +3,7 @@
 
 use std::time::{Instant, SystemTime};
 
+use super::log_lines::LineCause;
 use super::{MeetingAct, MeetingTask};
 use crate::common::cause::Cause;
 use crate::common::ids::ParticipantId;
@@ -64,7 +65,10 @@ impl MeetingTask {
             Effect::Changed => self.changed(now),
             Effect::AskedToUnmute { by, who } => self.asked_to_unmute(by, who),
             Effect::Refused { by, refusal } => {
-                tracing::info!(meeting = %self.name, %by, %refusal, "refused");
+                match self.says_of_asker(now, by, LineCause::Refused) {
+                    Some(unsaid) => tracing::info!(meeting = %self.name, %by, %refusal, unsaid, "refused"),
+                    None => tracing::debug!(meeting = %self.name, %by, %refusal, "refused"),
+                }
                 self.answer(Err(refusal.into()));
             }
             Effect::Ended { cause } => {
@@ -138,12 +142,17 @@ impl MeetingTask {
 
     async fn dismiss(&mut self, now: Instant, who: ParticipantId, cause: Cause) {
         self.goes(who, cause);
+        let says = self.says_of(now, who, LineCause::Left);
         // One that was turned away, and has no row, is not denied anew.
         if cause == Cause::Denied && self.raised.knows(who) {
             self.denied(now, who);
         }
         if let Some(page) = self.pages.remove(&who) {
-            let reason = if cause == Cause::Draining { "restarting" } else { cause.verdict().label };
+            let reason = match cause {
+                Cause::Draining if self.snapshot.outlasts_a_restart(&self.name) => "restarting",
+                Cause::Draining => "not-kept",
+                cause => cause.verdict().label,
+            };
             page.feed.say(ToPage::Ended { reason });
             if let Some(peer) = page.peer {
                 peer.close().await;
@@ -154,7 +163,10 @@ impl MeetingTask {
             self.joins.remove(&who);
         }
         self.origins.remove(&who);
-        tracing::info!(meeting = %self.name, participant = %who, %cause, "left");
+        match says {
+            Some(unsaid) => tracing::info!(meeting = %self.name, participant = %who, %cause, unsaid, "left"),
+            None => tracing::debug!(meeting = %self.name, participant = %who, %cause, "left"),
+        }
     }
 
     async fn capture(&mut self, now: Instant, what: CaptureKind, want: Capture) {

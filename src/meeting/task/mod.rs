@@ -8,6 +8,7 @@ mod chat;
 mod effects;
 mod events;
 mod ledger;
+mod log_lines;
 mod mutes;
 mod pages;
 mod sms_readers;
@@ -33,8 +34,8 @@ use crate::common::redact::Redacted;
 use crate::common::units::unix_millis;
 use crate::media::{self, BridgeEvent, BridgeHandle, Gate, PeerChange, PeerHandle, PortHandle};
 use crate::policy::{
-    Admission, Asker, Capture, CaptureKind, Effect, Fact, Muted, NoticeResult, Policy, PolicySettings, Role, SentPackets, Standing,
-    Switch, Via,
+    Admission, Asker, Capture, CaptureKind, Effect, Fact, Muted, NoticeResult, Policy, PolicySettings, Role, SentPackets,
+    Standing, Switch, Via,
 };
 use crate::relay;
 use crate::store::{ChatCopy, MuteChange, Phone};
@@ -138,6 +139,7 @@ pub(super) struct MeetingTask {
     lines: ledger::PendingLedgerLines,
     speaking: Vec<ParticipantId>,
     raised: events::RaisedEvents,
+    stranger_lines: log_lines::StrangerLines,
     showing: pages::PageSync,
     /// How the microphones of devices were closed that have left.
     departed: VecDeque<(ParticipantId, Muted)>,
@@ -194,6 +196,7 @@ impl MeetingTask {
                 lines: ledger::PendingLedgerLines::default(),
                 speaking: Vec::new(),
                 raised: events::RaisedEvents::default(),
+                stranger_lines: log_lines::StrangerLines::default(),
                 showing: pages::PageSync::default(),
                 departed: VecDeque::new(),
                 acts: VecDeque::new(),
@@ -335,16 +338,20 @@ impl MeetingTask {
 
     fn knock(&mut self, now: Instant, knock: Knock) {
         let Knock { who, call, name, device, phone, identity, known, heir_of, language, text, port, to_guest } = knock;
-        tracing::info!(meeting = %self.name, participant = %who, %device, "device knocks");
         let muted = self.kept_mute(&identity).and(heir_of.map(|old| self.mute_of(old)).unwrap_or_default());
         let name = self.own_name(&name, if known { "" } else { "caller" }, Some(&identity), who);
         let refused = self.turned_away(now, &identity);
         self.origins.insert(who, origin(&device, known, &phone));
+        let label = device.clone();
         let asks = RequestRate::new(now);
         self.guests.insert(
             who,
             Guest { call, to_guest, port, phone, device, identity, known, asks, language, text, watches: false, joined: false },
         );
+        match self.says_of(now, who, log_lines::LineCause::Came) {
+            Some(unsaid) => tracing::info!(meeting = %self.name, participant = %who, device = label, unsaid, "device knocks"),
+            None => tracing::debug!(meeting = %self.name, participant = %who, device = label, "device knocks"),
+        }
         if let Some(cause) = refused {
             self.acts.push_back(MeetingAct::Policy(Effect::Dismiss { who, cause }));
             return;
@@ -480,7 +487,8 @@ impl MeetingTask {
 
     fn tell_stopping(&mut self, now: Instant, who: ParticipantId) {
         if let Some(by) = self.stopping {
-            self.tell_page(who, ToPage::Stopping { within_seconds: by.saturating_duration_since(now).as_secs() });
+            let comes_back = self.snapshot.outlasts_a_restart(&self.name);
+            self.tell_page(who, ToPage::Stopping { within_seconds: by.saturating_duration_since(now).as_secs(), comes_back });
         }
     }
 

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::log_lines::LineCause;
 use super::mutes::seat_key;
 use super::{MeetingAct, MeetingTask, Page};
 use crate::common::cause::Cause;
@@ -89,10 +90,17 @@ impl MeetingTask {
         } else {
             let (peer, admission, gate, asks) = (None, None, Gate::default(), RequestRate::new(now));
             let (seated, connected, consent) = (false, true, true);
-            let page = Page { role, feed, peer, admission, seated, gate, connected, consent, asks, from, proof, identity, denial };
+            let page =
+                Page { role, feed, peer, admission, seated, gate, connected, consent, asks, from, proof, identity, denial };
             self.pages.insert(who, page);
         }
-        tracing::info!(meeting = %self.name, participant = %who, %role, resumed = resumed.is_some(), "page joined");
+        let resumed_seat = resumed.is_some();
+        match self.says_of(now, who, LineCause::Came) {
+            Some(unsaid) => {
+                tracing::info!(meeting = %self.name, participant = %who, %role, resumed = resumed_seat, unsaid, "page joined");
+            }
+            None => tracing::debug!(meeting = %self.name, participant = %who, %role, resumed = resumed_seat, "page joined"),
+        }
         if role == Role::Member {
             self.rename_others(now, who, &name);
         }

@@ -75,6 +75,46 @@ fn every_link_of_the_documents_leads_somewhere() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Directories whose paths the documents name.
+const NAMED_PATHS: [&str; 4] = ["src/", "tests/", "conf/", "systemd/"];
+
+/// What stands in a path for a name that the reader chooses.
+const CHOSEN_NAMES: [&str; 2] = ["NAME", "TAG"];
+
+/// What stands between backticks. A pair never reaches over an empty line, so a missing one spoils one paragraph only.
+fn code_spans(text: &str) -> Vec<&str> {
+    text.split("\n\n").flat_map(|paragraph| paragraph.split('`').skip(1).step_by(2)).collect()
+}
+
+/// The path that a code span begins with, where it is one that has to exist.
+fn named_path(span: &str) -> Option<&str> {
+    let is_of_path = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-');
+    let path = &span[..span.find(|c: char| !is_of_path(c)).unwrap_or(span.len())];
+    let is_pattern = span[path.len()..].starts_with(['*', '…', '{', '<']);
+    let is_chosen = path.split(['/', '.']).any(|part| CHOSEN_NAMES.contains(&part));
+    let is_ours = NAMED_PATHS.iter().any(|directory| path.starts_with(directory));
+    (is_ours && !is_pattern && !is_chosen).then_some(path)
+}
+
+#[test]
+fn every_path_that_the_documents_name_is_there() {
+    let mut wrong = Vec::new();
+    for path in documents() {
+        let name = path.strip_prefix(root()).expect("ours").display().to_string();
+        let text = prose(&fs::read_to_string(&path).expect("readable"));
+        let named = code_spans(&text).into_iter().filter_map(named_path);
+        wrong.extend(named.filter(|named| !root().join(named).exists()).map(|named| format!("{name}: `{named}` is not there")));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn paths_are_found_in_code_spans() {
+    let text = "See `src/lib.rs`, `conf/prompts/TAG/language.toml`\nand `src/sip/*.rs`.\n\nRun `tests/setup.sh build`, not ` or `cargo doc`.";
+    let found: Vec<_> = code_spans(text).into_iter().filter_map(named_path).collect();
+    assert_eq!(found, ["src/lib.rs", "tests/setup.sh"]);
+}
+
 #[test]
 fn the_readme_is_short() {
     let text = fs::read_to_string(root().join("README.md")).expect("readable");

@@ -23,31 +23,12 @@
 //!
 //! Requests go down and may wait; events go up and never wait. Order: call → meeting → {sip, media, store}.
 //!
-//! # Paths through the code
-//! *INVITE*: socket → `sip::guard` (source budget, before parsing) → `sip::wire` → `sip::gate` (who is it?) →
-//! `sip::transaction` → `sip::endpoint` ⇒ `call::router` ⇒ `media` opens a port → `sdp` answers ⇒ 200, ACK → `menu` (played from the worker) ⇒ `meeting` knock →
-//! `policy` … [`policy::Admission`] → seat on the meeting's bridge.
-//!
-//! *RTP, phone → browser*: socket → latch (S-7) → jitter buffer → (tick) decode → frame → bridge → Opus → peer. One thread.
-//!
-//! *Recording → prompt*: page ⇒ `policy::Fact::Capture` → recorder ⇒ `Fact::CaptureIs` → `policy::notice` ⇒ `Tell` to the
-//! call → language → clips ⇒ worker's player; `Played` with RTP sequence numbers comes back the same way, opens the gate
-//! (N-2) and becomes a ledger line (N-8).
-//!
-//! *A device is called* (S-9) or takes another's place (M-18): page or REFER ⇒ `call::outbound` ⇒ `sip::reach` (where is it?) → INVITE ⇒ 200 →
-//! `menu` asks for a 1 ⇒ `meeting` knock, as above.
-//!
-//! *Chat → SMS* (C-1 to C-4): page ⇒ `meeting` → to the calls of devices inside ⇒ `relay` (who has opted in? which parts? how many?) →
-//! `relay::outbox` ⇒ a row in the `store` ⇒ provider; its receipt comes back up the same steps to the page. Who opts in: `*4` →
-//! `menu::keypad` → `call` ⇒ `relay` → a texted code → keypad, or a texted join code → proof in the `store`. What is answered: provider (by
-//! `http::webhook`, where it calls us) ⇒ `relay` → call → meeting.
-//!
-//! *What happens* (M-17): call and meeting raise it (`telemetry::events`), which never waits ⇒ broadcast ⇒ the streams of `http::api::events`.
+//! # Journeys
+//! `docs/ARCHITECTURE.md` walks an INVITE, a packet, a line of chat, a recording notice, a reload and a drain through the code, and says of
+//! many a behaviour in which file it is.
 //!
 //! # What is not here yet
-//! Meetings live in the daemon itself (`service::embedded`); the seam for outside services is what `meeting::task` does with
-//! a bridge. Devices are known by address, certificate or digest (`sip::gate`) and register (`sip::registrar`); at PBXs we register ourselves
-//! (`sip::account`).
+//! Meetings live in the daemon itself (`service::embedded`); the seam for outside services is what `meeting::task` does with a bridge.
 
 pub mod app;
 pub mod call;

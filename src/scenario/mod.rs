@@ -19,5 +19,4 @@ mod notices;
 mod page;
 mod phone;
 mod sip;
-mod table;
 mod world;

@@ -262,9 +262,12 @@ fn s7_a_subscription_by_password_moves_with_the_password_alone() {
     let moved = proves(&mut bench, by(Transport::Udp, PASSWORD, 5061), &inside(7, 600));
     assert_eq!(said(&moved[..1]), ["200"], "the phone itself has moved");
     // One of somebody else stays at its address.
-    let sent =
-        hears(&mut bench, by(Transport::Tcp, STRANGER, 50_000), &request("SUBSCRIBE", 1, &wish(600), "").replace("c1", "c2"));
-    let foreign = with_to("SUBSCRIBE", 5, &line(&sent[0].1, "To"), &wish(0), "").replace("c1", "c2");
+    let sent = hears(
+        &mut bench,
+        by(Transport::Tcp, STRANGER, 50_000),
+        &request("SUBSCRIBE", 1, &wish(600), "").replace("Call-ID: c1", "Call-ID: c2"),
+    );
+    let foreign = with_to("SUBSCRIBE", 5, &line(&sent[0].1, "To"), &wish(0), "").replace("Call-ID: c1", "Call-ID: c2");
     assert_eq!(said(&hears(&mut bench, by(Transport::Tcp, TRUNK, 50_001), &foreign)), ["481"]);
 }
 

@@ -128,7 +128,7 @@ fn live_by_connection(bench: &mut Bench, address: [u8; 4], n: u32) -> CallId {
     let connection = Some(ConnectionId(u64::from(n)));
     let flow = Flow { connection, peer: SocketAddr::from((address, 40_000)), ..flow(0, Transport::Tcp) };
     let says = |bench: &mut Bench, text: String| {
-        let bytes = text.replace("c1", &format!("c{n}")).replace("SIP/2.0/UDP", "SIP/2.0/TCP").into_bytes();
+        let bytes = text.replace("Call-ID: c1", &format!("Call-ID: c{n}")).replace("SIP/2.0/UDP", "SIP/2.0/TCP").into_bytes();
         bench.endpoint.handle(bench.now, Input::Received { flow, bytes });
         bench.outputs()
     };

@@ -27,6 +27,7 @@ pub struct SmsText {
 /// How somebody has opted in (C-2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = Means)]
 pub enum OptInMeans {
     /// With the device's keys, by a code that was texted.
     Keypad,

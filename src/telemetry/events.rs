@@ -23,6 +23,7 @@ const KEPT: usize = 1024;
 /// What has happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = What)]
 pub enum EventKind {
     /// A device calls, or the device that is called rings.
     Ringing,

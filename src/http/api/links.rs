@@ -192,7 +192,7 @@ pub(super) async fn revoke_link(
 
 /// One session. Of a configured meeting it lasts over the meeting's runs, of one that the API has made it ends with that meeting.
 #[derive(Serialize, ToSchema)]
-#[schema(as = PageSession)]
+#[schema(as = Session)]
 struct SessionLine {
     /// Its name, by which it is ended. It opens nothing.
     id: String,

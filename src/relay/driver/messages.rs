@@ -69,5 +69,6 @@ pub struct OutboxSurvey {
     /// How much is on its way.
     pub waiting: usize,
     /// What is on its way, oldest first, and the newest of what has ended.
+    #[serde(rename = "parcels")]
     pub messages: Vec<outbox::OutboxLine>,
 }

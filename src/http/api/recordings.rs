@@ -157,7 +157,7 @@ fn wanted(headers: &HeaderMap, length: u64) -> WantedBytes {
 /// Fetches one, or a part of it; of one that still goes on, what there is so far.
 #[utoipa::path(get, path = "/recordings/{recording}", operation_id = "recording_audio", tag = "recordings", params(
     ("recording" = String, Path, description = "Its id."),
-    ("Range" = Option<String>, Header, example = "bytes=0-65535", description = "One part in bytes, such as `bytes=0-65535`; of several at once all of it is sent."),
+    ("Range" = Option<String>, Header, description = "One part in bytes, such as `bytes=0-65535`; of several at once all of it is sent."),
 ), responses(
     (status = 200, description = "Opus in Ogg.", body = Audio, content_type = "audio/ogg"),
     (status = 206, description = "The part that was asked for; `Content-Range` says which.", body = Audio, content_type = "audio/ogg"),

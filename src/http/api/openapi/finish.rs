@@ -10,6 +10,7 @@ const DEPTH: usize = 24;
 
 /// Values that say more than one made from the type alone, by the name of a parameter or field.
 const SAMPLES: &[(&str, &str)] = &[
+    ("Range", "bytes=0-65535"),
     ("act", "admit"),
     ("call", "call-1-17"),
     ("code", "not-found"),

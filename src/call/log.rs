@@ -4,8 +4,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::router::{RoutedCall, is_known};
+use crate::common::log_limit::LogLimit;
 use crate::common::machine;
-use crate::common::rate_limit::{LogBudget, RateLimit};
+use crate::common::rate_limit::{RateLimit, TokenBucket};
 use crate::sip::Incoming;
 
 /// Lines about calls that were answered: a site whose phones have no entry may all call at the same time.
@@ -32,41 +33,43 @@ pub(super) enum CallLine {
     Ended,
 }
 
-/// One budget a cause.
+/// Limits of lines by cause, and of records.
 #[derive(Debug)]
 pub(super) struct CallLog {
-    refusals: Mutex<LogBudget>,
-    no_ports: Mutex<LogBudget>,
-    began: Mutex<LogBudget>,
-    not_set_up: Mutex<LogBudget>,
-    knocked: Mutex<LogBudget>,
-    wrong_codes: Mutex<LogBudget>,
-    wrong_pins: Mutex<LogBudget>,
-    ended: Mutex<LogBudget>,
-    failed_records: Mutex<LogBudget>,
-    lost_records: Mutex<LogBudget>,
+    refusals: Mutex<LogLimit>,
+    no_ports: Mutex<LogLimit>,
+    began: Mutex<LogLimit>,
+    not_set_up: Mutex<LogLimit>,
+    knocked: Mutex<LogLimit>,
+    wrong_codes: Mutex<LogLimit>,
+    wrong_pins: Mutex<LogLimit>,
+    ended: Mutex<LogLimit>,
+    failed_records: Mutex<TokenBucket>,
+    lost_records: Mutex<TokenBucket>,
 }
 
 impl Default for CallLog {
     fn default() -> Self {
-        let of = |limit| Mutex::new(LogBudget::new(limit));
+        let (now, few) = (machine::now(), || Mutex::new(LogLimit::of_sources()));
+        let calls = || Mutex::new(LogLimit::new(CALLS));
+        let records = |limit| Mutex::new(TokenBucket::new(limit, now));
         Self {
-            refusals: Mutex::default(),
-            no_ports: Mutex::default(),
-            began: of(CALLS),
-            not_set_up: Mutex::default(),
-            knocked: of(CALLS),
-            wrong_codes: Mutex::default(),
-            wrong_pins: Mutex::default(),
-            ended: of(CALLS),
-            failed_records: of(FAILED_RECORDS),
-            lost_records: of(LOST_RECORDS),
+            refusals: few(),
+            no_ports: few(),
+            began: calls(),
+            not_set_up: few(),
+            knocked: calls(),
+            wrong_codes: few(),
+            wrong_pins: few(),
+            ended: calls(),
+            failed_records: records(FAILED_RECORDS),
+            lost_records: records(LOST_RECORDS),
         }
     }
 }
 
-fn say(lines: &Mutex<LogBudget>) -> Option<u64> {
-    lines.lock().unwrap_or_else(PoisonError::into_inner).say(machine::now())
+fn say(lines: &Mutex<LogLimit>) -> Option<u64> {
+    lines.lock().unwrap_or_else(PoisonError::into_inner).says(machine::now())
 }
 
 impl CallLog {
@@ -96,7 +99,7 @@ impl CallLog {
     /// Whether a call leaves a record that was never set up, or came to no meeting.
     pub(super) fn has_record(&self, guest: &RoutedCall, was_set_up: bool) -> bool {
         let records = if was_set_up { &self.lost_records } else { &self.failed_records };
-        !guest.is_unlisted() || say(records).is_some()
+        !guest.is_unlisted() || records.lock().unwrap_or_else(PoisonError::into_inner).take(machine::now())
     }
 }
 

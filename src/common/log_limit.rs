@@ -1,26 +1,48 @@
-//! [`LogLimit`]: a line of the log that somebody else can bring about is said once an interval, whatever they send. Pure; time is an input.
+//! [`LogLimit`]: of a line of the log that somebody else can bring about a few are said, whatever they send. Pure; time is an input.
 
 use std::time::{Duration, Instant};
 
-/// Between two lines of one cause.
+use super::rate_limit::{RateLimit, TokenBucket};
+
+/// Between two lines of one cause, unless another limit is named.
 pub const LOG_EVERY: Duration = Duration::from_secs(60);
 
-/// One cause.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// Lines of one cause; by default one each [`LOG_EVERY`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogLimit {
-    quiet_until: Option<Instant>,
+    limit: RateLimit,
+    /// Full until the first line.
+    left: Option<TokenBucket>,
     unsaid: u64,
 }
 
+impl Default for LogLimit {
+    fn default() -> Self {
+        Self::new(RateLimit { burst: 1, every: LOG_EVERY })
+    }
+}
+
 impl LogLimit {
+    /// As many lines as that.
+    #[must_use]
+    pub const fn new(limit: RateLimit) -> Self {
+        Self { limit, left: None, unsaid: 0 }
+    }
+
+    /// Ten lines at once, then one in ten seconds: each names another source.
+    #[must_use]
+    pub const fn of_sources() -> Self {
+        Self::new(RateLimit { burst: 10, every: Duration::from_secs(10) })
+    }
+
     /// Whether it is said now; then how often it happened unsaid since it was said last.
     pub fn says(&mut self, now: Instant) -> Option<u64> {
-        if self.quiet_until.is_some_and(|until| now < until) {
-            self.unsaid += 1;
-            return None;
+        let limit = self.limit;
+        if self.left.get_or_insert_with(|| TokenBucket::new(limit, now)).take(now) {
+            return Some(std::mem::take(&mut self.unsaid));
         }
-        self.quiet_until = now.checked_add(LOG_EVERY);
-        Some(std::mem::take(&mut self.unsaid))
+        self.unsaid = self.unsaid.saturating_add(1);
+        None
     }
 }
 
@@ -28,12 +50,27 @@ impl LogLimit {
 mod tests {
     use super::*;
 
+    fn start() -> Instant {
+        #[allow(clippy::disallowed_methods, reason = "an origin for virtual time")]
+        Instant::now()
+    }
+
     #[test]
     fn a_cause_is_said_once_an_interval_with_how_often_it_was_not() {
-        #[allow(clippy::disallowed_methods, reason = "an origin for virtual time")]
-        let start = Instant::now();
+        let start = start();
         let mut limit = LogLimit::default();
         let said: Vec<_> = (0..600).filter_map(|n| limit.says(start + Duration::from_millis(250) * n)).collect();
         assert_eq!(said, [0, 239, 239]);
+    }
+
+    /// The log has a few lines of one cause and says how many it has not.
+    #[test]
+    fn x2_the_log_has_a_few_lines_of_one_cause_and_says_how_many() {
+        const SECOND: Duration = Duration::from_secs(1);
+        let (t0, mut lines) = (start(), LogLimit::of_sources());
+        assert_eq!((0..1000).filter_map(|_| lines.says(t0)).collect::<Vec<_>>(), [0; 10]);
+        assert_eq!(lines.says(t0 + 10 * SECOND), Some(990));
+        assert_eq!(lines.says(t0 + 10 * SECOND), None);
+        assert_eq!(lines.says(t0 + 200 * SECOND), Some(1));
     }
 }

@@ -17,7 +17,7 @@ pub struct RateLimit {
 
 /// What one source has left. Kept as the instant at which everything is allowed again (the generic cell rate
 /// algorithm, ITU-T I.371), so there is nothing to refill and nothing to round.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TokenBucket {
     allowance: RateLimit,
     full_at: Instant,
@@ -76,38 +76,6 @@ impl TokenBucket {
     }
 }
 
-/// Lines of the log about one cause, however often a stranger brings it about: by default ten at once, then one in ten seconds.
-#[derive(Debug)]
-pub struct LogBudget {
-    limit: RateLimit,
-    left: Option<TokenBucket>,
-    unlogged: u64,
-}
-
-impl Default for LogBudget {
-    fn default() -> Self {
-        Self::new(RateLimit { burst: 10, every: Duration::from_secs(10) })
-    }
-}
-
-impl LogBudget {
-    /// As many lines as that.
-    #[must_use]
-    pub const fn new(limit: RateLimit) -> Self {
-        Self { limit, left: None, unlogged: 0 }
-    }
-
-    /// Whether one is written now, and how many were not since the last one.
-    pub fn say(&mut self, now: Instant) -> Option<u64> {
-        let limit = self.limit;
-        if self.left.get_or_insert_with(|| TokenBucket::new(limit, now)).take(now) {
-            return Some(std::mem::take(&mut self.unlogged));
-        }
-        self.unlogged = self.unlogged.saturating_add(1);
-        None
-    }
-}
-
 /// One [`TokenBucket`] for each source, for at most `capacity` sources.
 ///
 /// When there are more, the one that has spent nothing for the longest time is forgotten: memory stays bounded, and however many others
@@ -120,7 +88,7 @@ pub struct RateLimiter<K> {
 
 impl<K: Eq + Hash> fmt::Debug for RateLimiter<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Budgets").field("allowance", &self.full.allowance).field("known", &self.known.len()).finish()
+        f.debug_struct("RateLimiter").field("allowance", &self.full.allowance).field("known", &self.known.len()).finish()
     }
 }
 
@@ -184,16 +152,6 @@ mod tests {
         assert!(budget.take_all(t0 + SECOND, 2));
         assert!(!budget.take_all(t0 + SECOND, 1));
         assert!(budget.take_all(t0 + 20 * SECOND, 5));
-    }
-
-    /// The log has a few lines of one cause and says how many it has not.
-    #[test]
-    fn x2_the_log_has_a_few_lines_of_one_cause_and_says_how_many() {
-        let (t0, mut lines) = (start(), LogBudget::default());
-        assert_eq!((0..1000).filter_map(|_| lines.say(t0)).collect::<Vec<_>>(), [0; 10]);
-        assert_eq!(lines.say(t0 + 10 * SECOND), Some(990));
-        assert_eq!(lines.say(t0 + 10 * SECOND), None);
-        assert_eq!(lines.say(t0 + 200 * SECOND), Some(1));
     }
 
     #[test]

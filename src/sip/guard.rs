@@ -13,7 +13,8 @@ use super::ladder;
 use super::message::{Method, Request};
 use super::uri::Host;
 use super::{Limits, Trusted};
-use crate::common::rate_limit::{LogBudget, RateLimit, RateLimiter};
+use crate::common::log_limit::LogLimit;
+use crate::common::rate_limit::{RateLimit, RateLimiter};
 
 /// Sources remembered at once.
 const SOURCES: usize = 4096;
@@ -198,8 +199,8 @@ pub struct Guard {
     budgets: LruCache<Source, Budget>,
     wrong: Option<WrongPasswords>,
     /// What the log says of sources over their budget, and of those that guess.
-    silenced_lines: LogBudget,
-    wrong_lines: LogBudget,
+    silenced_lines: LogLimit,
+    wrong_lines: LogLimit,
 }
 
 /// Wrong passwords of late: of each caller, and of all callers of an address together.
@@ -254,7 +255,7 @@ impl Guard {
     #[must_use]
     pub fn new(limits: &Limits, trusted: Trusted) -> Self {
         let (full, per_second) = Self::sizes(limits);
-        let (budgets, lines) = (LruCache::new(SOURCES), LogBudget::default);
+        let (budgets, lines) = (LruCache::new(SOURCES), LogLimit::of_sources);
         Self { full, per_second, trusted, budgets, wrong: None, silenced_lines: lines(), wrong_lines: lines() }
     }
 
@@ -310,7 +311,7 @@ impl Guard {
             budget.left = budget.left.saturating_sub(Price::Invite as u64 * EIGHTH / size);
             if !budget.silenced {
                 budget.silenced = true;
-                if let Some(unlogged) = self.silenced_lines.say(now) {
+                if let Some(unlogged) = self.silenced_lines.says(now) {
                     say(source, "is over its budget and is no longer answered", unlogged);
                 }
             }
@@ -323,7 +324,7 @@ impl Guard {
     /// whom the log names.
     pub fn wrong_password(&mut self, now: Instant, guesser: &Guesser, source: &Source) {
         let over = self.wrong.get_or_insert_with(|| WrongPasswords::new(now)).count(now, guesser);
-        let Some(unlogged) = self.wrong_lines.say(now) else { return };
+        let Some(unlogged) = self.wrong_lines.says(now) else { return };
         let what = match over.is_empty() {
             true => "gave a wrong password",
             false => "gave a wrong password once too often and is no longer answered",

@@ -160,7 +160,7 @@ impl Endpoint {
     /// Counts it, and says so once in a while.
     fn turn_away_full(&mut self, now: Instant, source: IpAddr) {
         count(&self.counters.turned_away_full);
-        if let Some(unlogged) = self.lines.full.say(now) {
+        if let Some(unlogged) = self.lines.full.says(now) {
             let Limits { max_calls, calls_per_source, .. } = self.settings.limits;
             let calls = self.live_calls();
             tracing::warn!(calls, %source, max_calls, calls_per_source, unlogged, "calls are turned away: as many are up as there may be");

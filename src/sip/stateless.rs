@@ -151,7 +151,7 @@ impl Endpoint {
     }
 
     pub(super) fn log_call_for_help(&mut self, now: Instant, flow: &Flow) {
-        let Some(unlogged) = self.lines.help.say(now) else { return };
+        let Some(unlogged) = self.lines.help.says(now) else { return };
         let source = flow.peer;
         match self.settings.emergency.target {
             Some(_) => tracing::warn!(%source, unlogged, "emergency call redirected"),

@@ -17,8 +17,8 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
+use crate::common::log_limit::LogLimit;
 use crate::common::machine;
-use crate::common::rate_limit::LogBudget;
 use crate::net::tls;
 use crate::sip::wire::{Framed, Framer};
 use crate::sip::{ConnectionId, Flow, Limits, Target};
@@ -124,7 +124,7 @@ pub(super) fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
 }
 
 pub(super) async fn accept(listener: u16, socket: TcpListener, news: mpsc::Sender<News>) {
-    let mut lines = LogBudget::default();
+    let mut lines = LogLimit::of_sources();
     loop {
         match socket.accept().await {
             Ok((stream, peer)) => {
@@ -134,7 +134,7 @@ pub(super) async fn accept(listener: u16, socket: TcpListener, news: mpsc::Sende
             }
             Err(error) => {
                 // Out of descriptors, most likely: trying again at once would only spin.
-                if let Some(unlogged) = lines.say(machine::now()) {
+                if let Some(unlogged) = lines.says(machine::now()) {
                     tracing::warn!(%error, unlogged, "connection not accepted");
                 }
                 tokio::time::sleep(Duration::from_millis(200)).await;

@@ -99,7 +99,7 @@ impl Endpoint {
     /// The device that has registered from the place of a flow and speaks from there itself: a request with a second Via was passed on for
     /// somebody, whoever that is.
     pub(super) fn device_at(&self, flow: &Flow, request: &Request) -> Option<&Arc<str>> {
-        self.registrar.device_at(flow).filter(|_| request.headers.values("Via").nth(1).is_none())
+        self.registrar.device_at(flow).filter(|_| !request.was_passed_on())
     }
 
     /// Whom a nonce is made for: an address, or a trunk with all of its addresses.

@@ -124,11 +124,15 @@ impl Endpoint {
         let (limits, source) = (&self.settings.limits, flow.peer.ip());
         let mine = self.sources.get(&source).copied().unwrap_or(0);
         let live = self.calls.values().filter(|call| call.phase != Phase::Over).count();
-        let is_reserved = is_stranger(identity) && self.settings.known.is_anybody();
         (mine >= limits.calls_per_source && !self.settings.trusted.trusts(source))
             || live >= limits.max_calls
-            || (is_reserved && self.calls_of_strangers() >= limits.of_strangers(limits.max_calls))
+            || (self.leaves_a_part(identity) && self.calls_of_strangers() >= limits.of_strangers(limits.max_calls))
             || (self.is_unproven(now, flow, proof) && self.is_full_of_unproven(now, source, identity))
+    }
+
+    /// Whether somebody leaves a part of what is bounded to others: a stranger, where anybody is known.
+    pub(super) fn leaves_a_part(&self, identity: Option<&Identity>) -> bool {
+        is_stranger(identity) && self.settings.known.is_anybody()
     }
 
     fn calls_of_strangers(&self) -> usize {

@@ -232,6 +232,12 @@ impl Request {
         Self { method, uri: uri.to_string(), headers: Headers::default(), body: Vec::new() }
     }
 
+    /// Whether a proxy has passed it on: the second `Via` is that of whoever sent it there.
+    #[must_use]
+    pub fn was_passed_on(&self) -> bool {
+        self.headers.values("Via").nth(1).is_some()
+    }
+
     /// The bytes, with a true `Content-Length`.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {

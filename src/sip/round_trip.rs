@@ -119,13 +119,13 @@ impl RoundTrips {
         self.held.len() < WAITING && (!is_stranger(identity) || strangers() < limits.of_strangers(WAITING))
     }
 
-    fn trip(&self, now: Instant, peer: SocketAddr, has_room: bool) -> Trip {
+    fn trip(&self, now: Instant, peer: SocketAddr, limits: &Limits, identity: Option<&Identity>) -> Trip {
         if self.is_proven(now, peer) {
             return Trip::Over;
         }
         let asked = self.questions.peek(&self.asked(peer));
         let has_rested = asked.is_none_or(|question| now.saturating_duration_since(question.at) >= EVERY);
-        if has_rested && has_room { Trip::Begins } else { Trip::Later }
+        if has_rested && self.has_room(limits, identity) { Trip::Begins } else { Trip::Later }
     }
 
     /// Takes an answer; the request that waited for it.
@@ -147,10 +147,7 @@ impl Endpoint {
     pub(super) fn round_trip(&self, now: Instant, flow: &Flow, request: &Request, sender: &Sender) -> Trip {
         let has_effect = matches!(request.method, Method::Message | Method::Register | Method::Subscribe);
         match sender.is_by_address() && has_effect && flow.transport == Transport::Udp {
-            true => {
-                let has_room = self.round_trips.has_room(&self.settings.limits, sender.identity.as_ref());
-                self.round_trips.trip(now, flow.peer, has_room)
-            }
+            true => self.round_trips.trip(now, flow.peer, &self.settings.limits, sender.identity.as_ref()),
             false => Trip::Over,
         }
     }

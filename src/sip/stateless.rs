@@ -26,8 +26,7 @@ impl Endpoint {
     /// caller where somebody is registered, until all there have spent what they have together.
     pub(super) fn turn_away(&mut self, now: Instant, flow: Flow, request: Request) {
         count(&self.counters.dropped);
-        let was_passed_on = request.headers.values("Via").nth(1).is_some();
-        let is_answered = was_passed_on || !self.guard.is_spent_together(now, flow.peer.ip());
+        let is_answered = request.was_passed_on() || !self.guard.is_spent_together(now, flow.peer.ip());
         if is_answered && matches!(self.source(&flow, &request), Source::Behind(..)) {
             self.answer_statelessly(flow, request, (480, ""), &[]);
         }

@@ -239,7 +239,7 @@ impl Endpoint {
     fn is_full_of_subscriptions(&self, peer: &DialogPeer) -> bool {
         let source = peer.flow.peer.ip();
         let mine = self.subscriptions.values().filter(|known| known.peer.flow.peer.ip() == source).count();
-        let is_reserved = is_stranger(peer.identity.as_ref()) && self.settings.known.is_anybody();
+        let is_reserved = self.leaves_a_part(peer.identity.as_ref());
         let strangers = || self.subscriptions.values().filter(|known| is_stranger(known.peer.identity.as_ref())).count();
         // Many phones may come through one trunk or proxy.
         let over = mine >= if is_reserved { EACH_STRANGER } else { EACH } && !self.is_trusted(&peer.flow);

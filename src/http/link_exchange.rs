@@ -13,9 +13,9 @@ use serde::Deserialize;
 
 use super::browser::{SessionEnd, set_cookie};
 use super::page::{NameInPath, escaped, known, no_such_meeting, plain, wrong_method};
-use super::peer::HttpPeer;
+use super::peer::{ClientSource, HttpPeer};
 use super::problem_details::ProblemDetails;
-use super::session::{BrowserArrival, Link, LinkError, LinkRole};
+use super::session::{BrowserArrival, Link, LinkError, LinkRole, PageSession};
 use super::{ApiToken, AppState};
 use crate::common::ids::MeetingName;
 use crate::menu::{CodeSource, CodeVerdict};
@@ -115,7 +115,8 @@ async fn enter(
     if app.same_origin(&peer, &headers) == Some(false) {
         return plain(StatusCode::FORBIDDEN, "Not from here", "<p>Please open the link itself.</p>");
     }
-    let source = app.source(&peer, &headers);
+    let address = peer.client(&headers, &app.web().trusted_proxies);
+    let source = ClientSource::from(address);
     let Ok(Form(Ticket { token })) = ticket else { return bad_link(LinkError::Forged) };
     let link = match way(&app, &peer, &headers, &token) {
         Way::On(meeting) => return into_meeting(&meeting),
@@ -136,7 +137,6 @@ async fn enter(
     }
     let others = app.sessions(&peer, &headers);
     let before = others.iter().find(|session| session.meeting == link.meeting).map(|session| session.id);
-    let address = peer.client(&headers, &app.web().trusted_proxies);
     let arrival = BrowserArrival { from: Some(address), open: app.presences().open() };
     match app.settings.sessions.exchange(&token, before, &arrival, SystemTime::now()).await {
         Ok((session, cookie)) => {
@@ -144,13 +144,7 @@ async fn enter(
                 tracing::info!(meeting = %session.meeting, role = session.role.word(), address = %source, unsaid, "link used");
             }
             let secure = app.is_secure(&peer, &headers);
-            let mut response = into_meeting(&session.meeting);
-            let lines = response.headers_mut();
-            lines.append(header::SET_COOKIE, set_cookie(&session.meeting, Some(&cookie), secure));
-            if let Some(gone) = app.make_room(others, &session.meeting).await {
-                lines.append(header::SET_COOKIE, set_cookie(&gone.meeting, None, secure));
-            }
-            response
+            with_session(&app, into_meeting(&session.meeting), (&session.meeting, &cookie), others, secure).await
         }
         Err(error) => bad_link(error),
     }
@@ -183,11 +177,12 @@ async fn passcode(
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let address = peer.client(&headers, &app.web().trusted_proxies);
+    let source = ClientSource::from(address);
     let right = ApiToken::new(passcode.expose()).is(offered.trim());
     let verdict =
         app.settings.lockout.get().judge(crate::common::machine::now(), &CodeSource::at(address), Some(&meeting), right);
     if verdict != CodeVerdict::Opens {
-        app.wrong_passcode(app.source(&peer, &headers), &meeting);
+        app.wrong_passcode(source, &meeting);
     }
     match verdict {
         CodeVerdict::Opens => {}
@@ -199,20 +194,29 @@ async fn passcode(
             return Err(ProblemDetails::new(StatusCode::TOO_MANY_REQUESTS, "locked", text));
         }
     }
-    app.may_open(app.source(&peer, &headers))?;
+    app.may_open(source)?;
     let made_at = app.settings.admin.meetings.made_at(&meeting);
     let arrival = BrowserArrival { from: Some(address), open: app.presences().open() };
     let sessions = &app.settings.sessions;
     let (_, cookie) = sessions.with_passcode(&meeting, made_at, &passcode, &arrival, SystemTime::now()).await?;
-    let secure = app.is_secure(&peer, &headers);
-    let mut response = StatusCode::NO_CONTENT.into_response();
+    let (others, secure) = (app.sessions(&peer, &headers), app.is_secure(&peer, &headers));
+    Ok(with_session(&app, StatusCode::NO_CONTENT.into_response(), (&meeting, &cookie), others, secure).await)
+}
+
+/// Gives the browser the cookie of a new session. Of more than a browser may have the newest would not be read: the oldest of its others goes.
+async fn with_session(
+    app: &AppState,
+    mut response: Response,
+    (meeting, cookie): (&MeetingName, &str),
+    others: Vec<PageSession>,
+    secure: bool,
+) -> Response {
     let lines = response.headers_mut();
-    lines.append(header::SET_COOKIE, set_cookie(&meeting, Some(&cookie), secure));
-    // Of more than a browser may have the newest would not be read.
-    if let Some(gone) = app.make_room(app.sessions(&peer, &headers), &meeting).await {
+    lines.append(header::SET_COOKIE, set_cookie(meeting, Some(cookie), secure));
+    if let Some(gone) = app.make_room(others, meeting).await {
         lines.append(header::SET_COOKIE, set_cookie(&gone.meeting, None, secure));
     }
-    Ok(response)
+    response
 }
 
 /// Ends the browser's session in this meeting.

@@ -334,7 +334,7 @@ impl AppState {
             return Err(ProblemDetails::too_many("Too many wrong tokens from your address.", wait));
         }
         if !wrong_tokens.wait(now, &source).is_zero()
-            && let Some(unsaid) = self.said_of_tokens.lock().unwrap_or_else(PoisonError::into_inner).says(now)
+            && let Some(unsaid) = says(&self.said_of_tokens, now)
         {
             tracing::warn!(address = %source, unsaid, "too many wrong tokens: further ones are refused for a while");
         }
@@ -356,19 +356,24 @@ impl AppState {
 
     /// Says that a wrong passcode was given, unless that was said a moment ago.
     fn wrong_passcode(&self, source: ClientSource, meeting: &MeetingName) {
-        if let Some(unsaid) = self.said_of_codes.lock().unwrap_or_else(PoisonError::into_inner).says(Instant::now()) {
+        if let Some(unsaid) = says(&self.said_of_codes, Instant::now()) {
             tracing::warn!(address = %source, %meeting, unsaid, "wrong passcode at the page");
         }
     }
 
     /// Whether a line about this session is written, and then how many were not: of guests there may be any number.
     fn says_of(&self, limit: &Mutex<LogLimit>, session: &session::PageSession) -> Option<u64> {
-        if session.is_member() { Some(0) } else { limit.lock().unwrap_or_else(PoisonError::into_inner).says(Instant::now()) }
+        if session.is_member() { Some(0) } else { says(limit, Instant::now()) }
     }
 
     fn source(&self, peer: &HttpPeer, headers: &HeaderMap) -> ClientSource {
         ClientSource::from(peer.client(headers, &self.web().trusted_proxies))
     }
+}
+
+/// Whether a line of the log is written now; then how many of its kind were not.
+fn says(limit: &Mutex<LogLimit>, now: Instant) -> Option<u64> {
+    limit.lock().unwrap_or_else(PoisonError::into_inner).says(now)
 }
 
 /// Starts the server. It ends when `shutdown` turns true.

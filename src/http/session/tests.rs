@@ -239,8 +239,8 @@ async fn x2_a_link_for_guests_takes_no_place_of_members() {
     }
     let flood = enter(&second, 9, noon() + SECOND).await;
     let member = up.exchange(&up.token("demo", LinkRole::Member).await, noon()).await.expect("a member has room").1;
-    for (cookie, lives) in [(&honest, true), (&member, true), (&flood, true)] {
-        assert_eq!(up.sessions.session(cookie, noon() + SECOND).is_some(), lives);
+    for cookie in [&honest, &member, &flood] {
+        assert!(up.sessions.session(cookie, noon() + SECOND).is_some());
     }
     assert_eq!(up.sessions.all(noon() + SECOND).len(), 1_001);
 }

@@ -60,9 +60,9 @@ impl MeetingTask {
         let inside = had.is_some() || resumed.is_some_and(|who| self.policy.standing(who) == Some(Standing::In));
         if join.role == Role::External && !inside {
             self.may_knock(now, &join)?;
-        }
-        if resumed.is_none() && join.role == Role::External && !inside {
-            self.make_room_at_the_door(now, join.from)?;
+            if resumed.is_none() {
+                self.make_room_at_the_door(now, join.from)?;
+            }
         }
         if resumed.is_none() {
             self.policy.has_room(join.role, Via::Browser)?;

@@ -1,7 +1,7 @@
 //! A device's call: its menu, its keys, its place in a meeting, from the answer to the end.
 //!
 //! [`Call`] is a machine: SIP events, keys and what was played come in, and the meeting's words; SIP commands, things to
-//! play and words for the meeting go out. `task.rs` drives it; `admit.rs` decides whom we answer at all.
+//! play and words for the meeting go out. `task.rs` drives it; `router.rs` decides whom we answer at all.
 //! Keeps K-1 to K-6, M-9, S-5 and N-3's way from a notice to its proof.
 
 mod chat_readout;

@@ -96,8 +96,8 @@ impl HttpPeer {
         self.tls || forwarded() || public()
     }
 
-    /// Whether the request's `WebOrigin` is this server, by scheme, host and port (U-4). `None` when it has no `WebOrigin`: then no browser script
-    /// sent it.
+    /// Whether the request's `Origin` is this server, by scheme, host and port (U-4). `None` when it has no `Origin`: then no browser script sent
+    /// it.
     #[must_use]
     pub fn same_origin(&self, headers: &HeaderMap, public_url: Option<&str>) -> Option<bool> {
         let mut origins = headers.get_all(header::ORIGIN).iter();

@@ -107,8 +107,9 @@ impl Endpoint {
             return self.turn_away(now, flow, request);
         }
         let may = match (call, subscription) {
+            // What it ends is told by the INVITE that it means, not by the dialog that it names.
+            _ if request.method == Method::Cancel => self.may_cancel(now, flow, &request, &essentials),
             (Some(call), _) => self.may_act(now, call, flow, &request),
-            (None, _) if request.method == Method::Cancel => self.may_cancel(now, flow, &request, &essentials),
             (None, Some(number)) => self.may_renew(now, number, flow, &request),
             (None, None) => true,
         };

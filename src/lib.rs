@@ -24,7 +24,7 @@
 //! Requests go down and may wait; events go up and never wait. Order: call → meeting → {sip, media, store}.
 //!
 //! # Paths through the code
-//! *INVITE*: socket → `sip::guard` (source budget, before parsing) → `sip::wire` → `sip::gate` (who is it?) →
+//! *INVITE*: socket → `sip::guard` (source budget, before parsing) → `sip::wire` → `sip::authentication` (who is it?) →
 //! `sip::transaction` → `sip::endpoint` ⇒ `call::admit` ⇒ `media` opens a port → `sdp` answers ⇒ 200, ACK → `menu` (played from the worker) ⇒ `meeting` knock →
 //! `policy` … [`policy::Admission`] → seat on the meeting's bridge.
 //!

@@ -218,8 +218,8 @@ pub struct AccountStatus {
     pub next_seconds: Option<u64>,
 }
 
-impl From<sip::account::Standing> for AccountStatus {
-    fn from(standing: sip::account::Standing) -> Self {
+impl From<sip::registration::RegistrationStatus> for AccountStatus {
+    fn from(standing: sip::registration::RegistrationStatus) -> Self {
         Self {
             account: standing.label.to_string(),
             registrar: standing.registrar,

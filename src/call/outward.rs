@@ -20,7 +20,7 @@ use crate::media::Share;
 use crate::meeting::{By, Refusal};
 use crate::redact::Caller;
 use crate::sip::uri::Host;
-use crate::sip::{Command, Event, Reach};
+use crate::sip::{CallTarget, Command, Event};
 use crate::store::Phone;
 use crate::telemetry::events::{Draft, What};
 
@@ -161,7 +161,7 @@ impl Shared {
         call: CallId,
         invitation: &Invitation,
         guest: &mut Guest,
-        reach: &Reach,
+        reach: &CallTarget,
         inputs: &mut mpsc::Receiver<Input>,
     ) -> Result<(OwnLine, Established), Cause> {
         let Invitation { device, meeting, replaces, progress, .. } = invitation;

@@ -9,28 +9,26 @@ use std::time::Instant;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 
-use super::account::Registration;
-use super::alone::Alone;
+use super::address_verification::RoundTrips;
 use super::auth::Authenticator;
+use super::connections::OtherEnd;
+use super::counters::{Counters, count};
 use super::dialog::DialogKey;
 use super::guard::{Guard, Source};
 use super::hep::Copied;
 use super::invite::{Call, Phase};
 use super::ladder::{Ladder, LadderLine};
-use super::lines::Lines;
+use super::log::Lines;
 use super::message::{Message, Request};
+use super::out_of_dialog::Alone;
 use super::registrar::Registrar;
-use super::round_trip::RoundTrips;
-use super::subscribe::Subscription;
-use super::transaction::{Act, Client, ClientInvite, Server, ServerInvite, ServerKey, Timers};
+use super::registration::Registration;
+use super::subscriptions::Subscription;
+use super::transaction::{Action, InviteClient, InviteServer, NonInviteClient, NonInviteServer, ServerKey, Timers};
 use super::{Change, ConnectionId, Event, Flow, Input, Output, Settings, Transport};
 use crate::cause::Cause;
 use crate::ids::CallId;
 use crate::machine::Machine;
-
-pub(in crate::sip) use connections::OtherEnd;
-pub(in crate::sip) use figures::count;
-pub use figures::{Counters, Load};
 
 /// Connections that may be under way at once; a further one fails at once.
 const CONNECTING: usize = 256;
@@ -51,8 +49,8 @@ pub(super) enum Owner {
 
 #[derive(Debug)]
 pub(super) enum ServerMachine {
-    Invite(ServerInvite),
-    Other(Server),
+    Invite(InviteServer),
+    Other(NonInviteServer),
 }
 
 /// A server transaction with its bytes.
@@ -79,8 +77,8 @@ pub(super) type MergeKey = (String, String, u32);
 pub(super) enum ClientMachine {
     /// Waits for its flow until this time.
     Waiting(Instant),
-    Invite(ClientInvite),
-    Other(Client),
+    Invite(InviteClient),
+    Other(NonInviteClient),
 }
 
 /// What a request of ours is for.
@@ -165,7 +163,7 @@ pub struct Endpoint {
     pub(super) connecting: HashMap<u64, Waiting>,
     /// Open ones.
     pub(super) connections: HashMap<ConnectionId, OtherEnd>,
-    deadlines: BTreeSet<(Instant, Owner)>,
+    pub(super) deadlines: BTreeSet<(Instant, Owner)>,
     outputs: VecDeque<Output>,
     next: u64,
 }
@@ -411,12 +409,12 @@ impl Endpoint {
             ServerMachine::Other(machine) => machine.wake(now),
         };
         match act {
-            Act::Resend => {
+            Action::Resend => {
                 let (reply, bytes) = (tx.reply, tx.last.clone());
                 count(&self.counters.retransmitted);
                 self.send_response(reply, bytes);
             }
-            Act::TimedOut | Act::Over => self.forget_server(id),
+            Action::TimedOut | Action::Over => self.forget_server(id),
             _ => {}
         }
         self.schedule(Owner::Server(id));
@@ -523,9 +521,3 @@ impl Machine for Endpoint {
         self.deadlines.first().map(|(at, _)| *at).into_iter().chain(self.registrar.deadline()).min()
     }
 }
-
-mod connections;
-mod figures;
-mod life;
-#[cfg(test)]
-mod tests;

@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
+use super::counters::count;
 use super::dialog::Dialog;
-use super::endpoint::{Endpoint, Owner, count};
+use super::endpoint::{Endpoint, Owner};
 use super::invite::{Accepted, Call, Phase, Turn};
 use super::ladder;
 use super::message::{Body, Essentials, Method, Request, allows, session_description};

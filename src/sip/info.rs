@@ -51,6 +51,14 @@ pub(super) fn read(request: &Request) -> Info {
     }
 }
 
+/// The key that an INFO carries, and how long it was pressed.
+pub(crate) fn info_digit(request: &Request) -> Option<(char, Duration)> {
+    match read(request) {
+        Info::Digit(digit, pressed) => Some((digit, pressed)),
+        Info::Nothing | Info::Unreadable | Info::Foreign => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,20 +8,6 @@ use std::time::Instant;
 use super::Settings;
 use super::endpoint::Endpoint;
 
-impl Settings {
-    /// Takes from `new` what may change during the life of an endpoint; the rest stays.
-    pub(super) fn adopt(&mut self, new: &Self) {
-        self.session_timers = new.session_timers;
-        self.limits = new.limits;
-        self.trusted = new.trusted.clone();
-        self.known = new.known.clone();
-        self.registrar = new.registrar;
-        self.accounts = new.accounts.clone();
-        self.emergency = new.emergency.clone();
-        self.capture = new.capture.clone();
-    }
-}
-
 impl Endpoint {
     pub(super) fn reconfigure(&mut self, now: Instant, new: &Settings) {
         self.settings.adopt(new);

@@ -5,8 +5,9 @@
 
 use std::time::{Duration, Instant};
 
+use super::counters::count;
 use super::dialog::{Dialog, DialogKey};
-use super::endpoint::{Endpoint, Owner, Purpose, count};
+use super::endpoint::{Endpoint, Owner, Purpose};
 use super::header::{self, RAck};
 use super::invite::{Phase, Turn};
 use super::message::{Body, Essentials, Headers, Method, Request, Response, session_description};

@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use super::endpoint::{ClientMachine, Endpoint, Owner, Purpose, Waiting, count};
+use super::counters::count;
+use super::endpoint::{ClientMachine, Endpoint, Owner, Purpose, Waiting};
 use super::header::NameAddr;
 use super::invite::{Phase, Turn};
 use super::ladder;
 use super::message::{Body, Essentials, Method, Request, Response, session_description};
-use super::path::Way;
-use super::transaction::{Act, MAGIC};
+use super::route::Way;
+use super::transaction::{Action, MAGIC};
 use super::uac::{client_key, hop_by_hop};
 use super::uas::shortened;
 use super::{Event, Flow};
@@ -26,24 +27,24 @@ impl Endpoint {
         let Some(&id) = self.client_keys.get(&client_key(branch, &essentials.cseq.method)) else { return };
         let Some(tx) = self.clients.get_mut(&id).filter(|tx| Self::answers(tx, &flow)) else { return };
         let act = match &mut tx.machine {
-            ClientMachine::Waiting(_) => Act::Nothing,
+            ClientMachine::Waiting(_) => Action::Nothing,
             ClientMachine::Invite(machine) => machine.response(now, response.status),
             ClientMachine::Other(machine) => machine.response(now, response.status),
         };
         let call = tx.call;
-        if let Some(call) = call.filter(|_| act != Act::Nothing) {
+        if let Some(call) = call.filter(|_| act != Action::Nothing) {
             self.note(now, call, true, format!("{} ({})", response.status, essentials.cseq), ladder::response(&response));
         }
         match act {
-            Act::AckAndPass => {
+            Action::AckAndPass => {
                 self.ack_refusal(id, response.headers.get("To"));
                 if !self.proves(now, id, &response) {
                     self.refused(now, id, &response);
                 }
             }
-            Act::Ack => self.ack_refusal(id, None),
-            Act::Pass if response.status >= 200 && self.proves(now, id, &response) => {}
-            Act::Pass => self.passed(now, id, flow, &response, &essentials),
+            Action::Ack => self.ack_refusal(id, None),
+            Action::Pass if response.status >= 200 && self.proves(now, id, &response) => {}
+            Action::Pass => self.passed(now, id, flow, &response, &essentials),
             _ => {}
         }
         self.schedule(Owner::Client(id));

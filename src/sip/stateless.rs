@@ -8,9 +8,10 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::Flow;
+use super::authentication::Sender;
+use super::counters::count;
 use super::emergency::SPOKEN;
-use super::endpoint::{Endpoint, count};
-use super::gate::Sender;
+use super::endpoint::Endpoint;
 use super::guard::{Price, Source};
 use super::header::Via;
 use super::identity::{Identity, Proof};

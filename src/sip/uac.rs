@@ -4,16 +4,17 @@
 use std::time::Instant;
 
 use super::auth;
-use super::endpoint::{ClientMachine, ClientTransaction, Endpoint, Owner, Purpose, Waiting, count};
+use super::counters::count;
+use super::endpoint::{ClientMachine, ClientTransaction, Endpoint, Owner, Purpose, Waiting};
 use super::header::{CSeq, NameAddr, Via};
 use super::identity::Proof;
 use super::invite::{Phase, Reoffer, Turn};
 use super::ladder;
 use super::message::{Method, Request};
-use super::path::Way;
-use super::reach::Outgoing;
+use super::route::Way;
 use super::session_timer;
-use super::transaction::{Act, Client, ClientInvite, MAGIC};
+use super::target_resolution::Outgoing;
+use super::transaction::{Action, InviteClient, MAGIC, NonInviteClient};
 use super::uas::{ALLOW, SUPPORTED, reasons};
 use super::uri::Uri;
 use super::{Command, ConnectionId, Event, Flow};
@@ -267,9 +268,9 @@ impl Endpoint {
             tx.request.headers.push("Supported", if tx.purpose == Purpose::Invite { SUPPORTED } else { "timer" });
         }
         if tx.request.method == Method::Invite {
-            tx.machine = ClientMachine::Invite(ClientInvite::new(now, timers, reliable));
+            tx.machine = ClientMachine::Invite(InviteClient::new(now, timers, reliable));
         } else {
-            tx.machine = ClientMachine::Other(Client::new(now, timers, reliable));
+            tx.machine = ClientMachine::Other(NonInviteClient::new(now, timers, reliable));
         }
         tx.request.headers.push("User-Agent", agent);
         tx.flow = Some(flow);
@@ -290,21 +291,21 @@ impl Endpoint {
     pub(super) fn wake_client(&mut self, now: Instant, id: u64) {
         let Some(tx) = self.clients.get_mut(&id) else { return };
         let act = match &mut tx.machine {
-            ClientMachine::Waiting(until) if now >= *until => Act::TimedOut,
-            ClientMachine::Waiting(_) => Act::Nothing,
+            ClientMachine::Waiting(until) if now >= *until => Action::TimedOut,
+            ClientMachine::Waiting(_) => Action::Nothing,
             ClientMachine::Invite(machine) => machine.wake(now),
             ClientMachine::Other(machine) => machine.wake(now),
         };
         match act {
-            Act::Resend => {
+            Action::Resend => {
                 if let Some(flow) = tx.flow {
                     let bytes = tx.bytes.clone();
                     count(&self.counters.retransmitted);
                     self.transmit(flow, bytes);
                 }
             }
-            Act::TimedOut => self.client_failed(now, id),
-            Act::Over => self.forget_client(id),
+            Action::TimedOut => self.client_failed(now, id),
+            Action::Over => self.forget_client(id),
             _ => {}
         }
         self.schedule(Owner::Client(id));

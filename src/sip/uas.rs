@@ -4,16 +4,17 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use super::address_verification::Trip;
+use super::authentication::Sender;
+use super::counters::count;
 use super::dialog::DialogKey;
-use super::endpoint::{Endpoint, MergeKey, Owner, ServerMachine, ServerTransaction, count};
-use super::gate::Sender;
+use super::endpoint::{Endpoint, MergeKey, Owner, ServerMachine, ServerTransaction};
 use super::guard::{Price, Source, is_scanner};
 use super::invite::{Phase, Turn};
 use super::ladder;
 use super::message::{Body, Essentials, Method, Request, phrase, session_description};
-use super::round_trip::Trip;
 use super::stateless::set_received;
-use super::transaction::{Act, Server, ServerInvite, ServerKey};
+use super::transaction::{Action, InviteServer, NonInviteServer, ServerKey};
 use super::uri::{Scheme, Uri};
 use super::{Event, Flow, header};
 use crate::cause::Cause;
@@ -135,8 +136,8 @@ impl Endpoint {
         let merge = (dialog.is_none() && request.method != Method::Cancel && !merged).then(|| merge_key(&essentials));
         let reliable = flow.transport.is_reliable();
         let machine = match request.method {
-            Method::Invite => ServerMachine::Invite(ServerInvite::new(self.timers, reliable)),
-            _ => ServerMachine::Other(Server::new(self.timers, reliable)),
+            Method::Invite => ServerMachine::Invite(InviteServer::new(self.timers, reliable)),
+            _ => ServerMachine::Other(NonInviteServer::new(self.timers, reliable)),
         };
         let id = self.open_server(key, merge, machine, reply, &request, &essentials);
         if merged {
@@ -249,7 +250,7 @@ impl Endpoint {
             ServerMachine::Invite(machine) => machine.request(),
             ServerMachine::Other(machine) => machine.request(),
         };
-        if act == Act::Resend && !tx.last.is_empty() {
+        if act == Action::Resend && !tx.last.is_empty() {
             let (reply, bytes) = (tx.reply, tx.last.clone());
             count(&self.counters.retransmitted);
             self.send_response(reply, bytes);

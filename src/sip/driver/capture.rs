@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::sip::Counters;
-use crate::sip::endpoint::count;
+use crate::sip::counters::count;
 use crate::sip::hep::{self, Copied, Veil};
 
 /// Sends copies.

@@ -11,7 +11,7 @@ use hashlink::LinkedHashSet;
 
 use super::stream::Connection;
 use crate::sip::guard::Source;
-use crate::sip::{ConnectionId, Limits, Standing};
+use crate::sip::{ConnectionId, Limits, PeerStanding};
 
 /// Whether one more may come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,11 +51,11 @@ impl<C> Connections<C> {
         self.all.values().map(|(_, connection)| connection)
     }
 
-    pub(super) fn insert(&mut self, id: ConnectionId, address: IpAddr, connection: C, standing: Standing) {
+    pub(super) fn insert(&mut self, id: ConnectionId, address: IpAddr, connection: C, standing: PeerStanding) {
         let source = Source::of(address);
         self.of_source.entry(source.clone()).or_default().insert(id);
         self.all.insert(id, (source, connection));
-        if standing < Standing::Known {
+        if standing < PeerStanding::Known {
             self.silent.insert(id);
         }
     }
@@ -74,14 +74,14 @@ impl<C> Connections<C> {
     }
 
     /// A stranger has said something; nobody becomes a stranger again.
-    pub(super) fn stands(&mut self, id: ConnectionId, standing: Standing) {
+    pub(super) fn stands(&mut self, id: ConnectionId, standing: PeerStanding) {
         let is_stranger = self.silent.contains(&id) || self.heard.contains(&id);
-        if !is_stranger || standing == Standing::Silent {
+        if !is_stranger || standing == PeerStanding::Silent {
             return;
         }
         self.silent.remove(&id);
         self.heard.remove(&id);
-        if standing == Standing::Heard {
+        if standing == PeerStanding::Heard {
             self.heard.insert(id);
         }
     }
@@ -121,7 +121,7 @@ mod tests {
         let mut connections = Connections::default();
         for n in 1..=6 {
             assert_eq!(connections.room(&LIMITS(), address(n), false, |_| false), Room::Free);
-            connections.insert(ConnectionId(n.into()), address(n), (), Standing::Silent);
+            connections.insert(ConnectionId(n.into()), address(n), (), PeerStanding::Silent);
         }
         connections
     }
@@ -131,17 +131,17 @@ mod tests {
         let mut connections = full();
         let room = |connections: &Connections<()>| connections.room(&LIMITS(), address(9), false, |_| false);
         assert_eq!(room(&connections), Room::After(ConnectionId(1)));
-        connections.stands(ConnectionId(1), Standing::Heard);
+        connections.stands(ConnectionId(1), PeerStanding::Heard);
         assert_eq!(room(&connections), Room::After(ConnectionId(2)));
-        (2..=6).for_each(|n| connections.stands(ConnectionId(n), Standing::Heard));
-        connections.stands(ConnectionId(1), Standing::Heard);
+        (2..=6).for_each(|n| connections.stands(ConnectionId(n), PeerStanding::Heard));
+        connections.stands(ConnectionId(1), PeerStanding::Heard);
         assert_eq!(room(&connections), Room::After(ConnectionId(2)), "the one that is quiet for the longest time");
         assert_eq!(connections.room(&LIMITS(), address(9), false, |id| id.0 < 4), Room::After(ConnectionId(4)));
         assert_eq!(connections.room(&LIMITS(), address(9), false, |_| true), Room::None, "what carries a call stays");
-        connections.stands(ConnectionId(3), Standing::Known);
+        connections.stands(ConnectionId(3), PeerStanding::Known);
         assert_eq!(room(&connections), Room::Free, "who is known is no stranger any more");
         connections.remove(ConnectionId(2));
-        connections.insert(ConnectionId(7), address(7), (), Standing::Silent);
+        connections.insert(ConnectionId(7), address(7), (), PeerStanding::Silent);
         assert_eq!(room(&connections), Room::Free);
     }
 
@@ -150,10 +150,10 @@ mod tests {
         let mut connections = full();
         for n in 7..=8 {
             assert_eq!(connections.room(&LIMITS(), address(n), true, |_| true), Room::Free);
-            connections.insert(ConnectionId(n.into()), address(n), (), Standing::Known);
+            connections.insert(ConnectionId(n.into()), address(n), (), PeerStanding::Known);
         }
         assert_eq!(connections.room(&LIMITS(), address(9), true, |_| true), Room::After(ConnectionId(1)), "and more than that");
-        (1..=6).for_each(|n| connections.stands(ConnectionId(n), Standing::Heard));
+        (1..=6).for_each(|n| connections.stands(ConnectionId(n), PeerStanding::Heard));
         assert_eq!(connections.room(&LIMITS(), address(9), true, |_| false), Room::After(ConnectionId(1)));
     }
 
@@ -161,9 +161,9 @@ mod tests {
     fn x2_an_address_has_its_own_share_and_its_own_oldest_gives_way() {
         let mut connections = Connections::default();
         for n in 1..=3 {
-            connections.insert(ConnectionId(n), address(1), (), Standing::Silent);
+            connections.insert(ConnectionId(n), address(1), (), PeerStanding::Silent);
         }
-        connections.stands(ConnectionId(1), Standing::Heard);
+        connections.stands(ConnectionId(1), PeerStanding::Heard);
         let room = |connections: &Connections<()>, last| connections.room(&LIMITS(), address(last), false, |_| false);
         assert_eq!((room(&connections, 1), room(&connections, 2)), (Room::After(ConnectionId(2)), Room::Free));
         connections.remove(ConnectionId(2));

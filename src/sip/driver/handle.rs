@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::ids::CallId;
-use crate::sip::account::Standing;
 use crate::sip::guard::Source;
-use crate::sip::{Change, Command, Counters, LadderLine, Load, Reach};
+use crate::sip::registration::RegistrationStatus;
+use crate::sip::{CallTarget, Change, Command, Counters, LadderLine, Load};
 
 /// How long peers may take to answer that their call is over.
 const FAREWELL: Duration = Duration::from_secs(4);
@@ -22,9 +22,9 @@ pub(super) enum Ask {
     Load(oneshot::Sender<Load>),
     Lift(Source, oneshot::Sender<bool>),
     Dialog(CallId, oneshot::Sender<Option<String>>),
-    Reach(String, oneshot::Sender<Option<Reach>>),
+    Reach(String, oneshot::Sender<Option<CallTarget>>),
     Registrations(oneshot::Sender<Vec<Change>>),
-    Accounts(oneshot::Sender<Vec<Standing>>),
+    Accounts(oneshot::Sender<Vec<RegistrationStatus>>),
     SignOff(oneshot::Sender<()>),
     Rest(oneshot::Sender<()>),
     Ping(oneshot::Sender<()>),
@@ -81,7 +81,7 @@ impl Handle {
     }
 
     /// How our own registrations stand (S-3).
-    pub async fn accounts(&self) -> Vec<Standing> {
+    pub async fn accounts(&self) -> Vec<RegistrationStatus> {
         let (answer, answered) = oneshot::channel();
         let _ended = self.asks.send(Ask::Accounts(answer)).await;
         answered.await.unwrap_or_default()
@@ -127,7 +127,7 @@ impl Handle {
     }
 
     /// Where a device could be called now (S-9); `None`: nowhere.
-    pub async fn reach(&self, device: &str) -> Option<Reach> {
+    pub async fn reach(&self, device: &str) -> Option<CallTarget> {
         let (answer, answered) = oneshot::channel();
         let _ended = self.asks.send(Ask::Reach(device.to_owned(), answer)).await;
         answered.await.ok().flatten()

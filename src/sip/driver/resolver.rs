@@ -10,7 +10,7 @@ use hickory_resolver::{Resolver, TokioResolver};
 use tokio::sync::mpsc;
 
 use super::stream::News;
-use crate::sip::locate::{Naptr, Srv, order, service, services};
+use crate::sip::resolver::{Naptr, Srv, order, service, services};
 use crate::sip::uri::Host;
 use crate::sip::{Locate, Target, Transport};
 

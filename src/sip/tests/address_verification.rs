@@ -1,6 +1,6 @@
 //! Who is known by an address alone proves to be there before its requests over UDP have an effect (M-1).
 
-use super::gate::{bench, challenges, client, from, signed};
+use super::authentication::{bench, challenges, client, from, signed};
 use super::requests::{Bench, body, line, request, response, statuses};
 use super::*;
 use crate::sip::Command;

@@ -1,7 +1,18 @@
 //! Who is at the other end of a connection, and whether it is still needed.
 
-use super::Endpoint;
-use crate::sip::{ConnectionId, Standing};
+use super::ConnectionId;
+use super::endpoint::Endpoint;
+
+/// What is known of whoever is at the other end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PeerStanding {
+    /// It has said nothing that can be read.
+    Silent,
+    /// It has, and proved nothing.
+    Heard,
+    /// A configured device or trunk, a peer that we have called, or one that has proved who it is.
+    Known,
+}
 
 /// Whoever is at the other end of a connection.
 #[derive(Debug, Default)]
@@ -26,12 +37,12 @@ impl Endpoint {
 
     /// What is known of whoever is at the other end of a connection.
     #[must_use]
-    pub fn standing(&self, connection: ConnectionId) -> Standing {
-        let Some(other) = self.connections.get(&connection) else { return Standing::Silent };
+    pub fn standing(&self, connection: ConnectionId) -> PeerStanding {
+        let Some(other) = self.connections.get(&connection) else { return PeerStanding::Silent };
         match (other.is_known || self.settings.known.by_certificate(&other.names).is_some(), other.is_heard) {
-            (true, _) => Standing::Known,
-            (false, true) => Standing::Heard,
-            (false, false) => Standing::Silent,
+            (true, _) => PeerStanding::Known,
+            (false, true) => PeerStanding::Heard,
+            (false, false) => PeerStanding::Silent,
         }
     }
 }

@@ -1,11 +1,7 @@
 //! Where we register ourselves (S-3): at a PBX that then sends us its calls as to any of its phones (RFC 3261 section 10.2).
 //!
-//! Each [`Account`] is asked for again before the registrar forgets it, at the next of the registrar's addresses when one fails, and,
+//! Each [`RegistrationAccount`] is asked for again before the registrar forgets it, at the next of the registrar's addresses when one fails, and,
 //! whatever happens, without end: at growing distances with jitter (RFC 5626 section 4.5). A challenge of another realm is not answered.
-
-mod endpoint;
-#[cfg(test)]
-mod tests;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -14,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
 
-use super::auth;
-use super::header::{CSeq, NameAddr};
-use super::message::{Headers, Method, Request, Response};
-use super::uri::Uri;
-use super::{Flow, Target, Transport};
+use crate::sip::auth;
+use crate::sip::header::{CSeq, NameAddr};
+use crate::sip::message::{Headers, Method, Request, Response};
+use crate::sip::uri::Uri;
+use crate::sip::{Flow, Target, Transport};
 
 /// The first wait after a failure, and the longest.
 const FIRST_WAIT: Duration = Duration::from_secs(4);
@@ -26,15 +22,15 @@ const LONGEST_WAIT: Duration = Duration::from_secs(300);
 /// The longest wait that a registrar can ask for by `Retry-After`.
 const LONGEST_RETRY: Duration = Duration::from_secs(3600);
 /// Keeps the way through a router open: well below the half minute after which the worst of them forget UDP.
-const PING_UDP: Duration = Duration::from_secs(25);
+pub(super) const PING_UDP: Duration = Duration::from_secs(25);
 /// The same for connections (RFC 5626 section 4.4.1).
-const PING_STREAM: Duration = Duration::from_secs(100);
+pub(super) const PING_STREAM: Duration = Duration::from_secs(100);
 /// A registration that is to live for less than this is refreshed as if it lived for so long: no registrar makes us ask in a loop.
 const SHORTEST: Duration = Duration::from_secs(10);
 
 /// One `[sip.account.X]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Account {
+pub struct RegistrationAccount {
     /// The X.
     pub label: Arc<str>,
     /// Whose registrar it is: the Request-URI, and the domain of our address there.
@@ -51,9 +47,9 @@ pub struct Account {
     pub contact: String,
 }
 
-impl Account {
+impl RegistrationAccount {
     /// Whether both stand for one and the same binding at one registrar.
-    fn is_same_binding(&self, other: &Self) -> bool {
+    pub(super) fn is_same_binding(&self, other: &Self) -> bool {
         let Self { label, registrar, transport, username, contact, credentials: _, expires: _ } = self;
         // Another transport is another Contact, and the flow that calls come by.
         (label, registrar, transport, username, contact)
@@ -61,12 +57,12 @@ impl Account {
     }
 
     /// Whether both stand for one user at one registrar.
-    fn is_same_user(&self, other: &Self) -> bool {
+    pub(super) fn is_same_user(&self, other: &Self) -> bool {
         self.registrar == other.registrar && self.username == other.username
     }
 
     /// The domain of our address there.
-    fn domain(&self) -> String {
+    pub(super) fn domain(&self) -> String {
         self.registrar.host.as_ref().map(ToString::to_string).unwrap_or_default()
     }
 }
@@ -87,7 +83,7 @@ pub fn contact(label: &str, username: &str, password: &str) -> String {
 
 /// How an account stands, for `status`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub struct RegistrationStatus {
     /// The X of `[sip.account.X]`.
     pub label: Arc<str>,
     /// The registrar, as configured.
@@ -101,7 +97,7 @@ pub struct Standing {
 }
 
 #[derive(Debug)]
-enum State {
+pub(super) enum State {
     /// Until the next try.
     Resting { until: Instant },
     /// The registrar's addresses are being looked up.
@@ -116,29 +112,29 @@ enum State {
 
 /// One account with its registration.
 #[derive(Debug)]
-pub(super) struct Registration {
-    account: Account,
-    state: State,
-    prover: auth::Client,
+pub(in crate::sip) struct Registration {
+    pub(super) account: RegistrationAccount,
+    pub(super) state: State,
+    pub(super) prover: auth::Client,
     call_id: String,
     tag: String,
     cseq: u32,
     /// What is asked for: more than configured where the registrar wants that (423).
     expires: Duration,
     /// What the registrar has granted lives until then.
-    lives_until: Option<Instant>,
-    failures: u32,
-    failure: Option<String>,
+    pub(super) lives_until: Option<Instant>,
+    pub(super) failures: u32,
+    pub(super) failure: Option<String>,
     /// Where the flow that was used last leads.
-    target: Option<SocketAddr>,
-    leaving: bool,
+    pub(super) target: Option<SocketAddr>,
+    pub(super) leaving: bool,
     /// The REGISTER that was sent last takes the registration back.
-    takes_back: bool,
-    pub(super) scheduled: Option<Instant>,
+    pub(super) takes_back: bool,
+    pub(in crate::sip) scheduled: Option<Instant>,
 }
 
 /// What an answer means.
-enum Outcome {
+pub(super) enum Outcome {
     /// Registered for so long.
     Granted(Duration),
     /// Ask the same again, with what was learned.
@@ -148,7 +144,7 @@ enum Outcome {
 }
 
 impl Registration {
-    pub(super) fn new(account: Account, now: Instant, call_id: String, tag: String) -> Self {
+    pub(in crate::sip) fn new(account: RegistrationAccount, now: Instant, call_id: String, tag: String) -> Self {
         let prover = auth::Client::new(account.credentials.clone());
         let (state, expires) = (State::Resting { until: now }, account.expires);
         let (cseq, failures, leaving, takes_back) = (0, 0, false, false);
@@ -172,7 +168,7 @@ impl Registration {
     }
 
     /// The same binding, asked for in another way from now on.
-    fn renew(&mut self, account: Account, now: Instant) {
+    pub(super) fn renew(&mut self, account: RegistrationAccount, now: Instant) {
         self.prover = auth::Client::new(account.credentials.clone());
         (self.expires, self.failures) = (account.expires, 0);
         self.account = account;
@@ -184,7 +180,7 @@ impl Registration {
         }
     }
 
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    pub(in crate::sip) fn deadline(&self) -> Option<Instant> {
         match &self.state {
             State::Resting { until } => Some(*until),
             State::Bound { refresh_at, ping_at, .. } => Some(*refresh_at.min(ping_at)),
@@ -192,9 +188,9 @@ impl Registration {
         }
     }
 
-    fn standing(&self, now: Instant) -> Standing {
+    pub(super) fn standing(&self, now: Instant) -> RegistrationStatus {
         let left = |at: Instant| at.saturating_duration_since(now);
-        Standing {
+        RegistrationStatus {
             label: Arc::clone(&self.account.label),
             registrar: self.account.registrar.to_string(),
             lives: self.lives_until.map(left).filter(|left| !left.is_zero()),
@@ -209,7 +205,7 @@ impl Registration {
     }
 
     /// The next REGISTER, without Via and Contact; signed where a challenge was answered before.
-    fn request(&mut self, cnonce: &str) -> Request {
+    pub(super) fn request(&mut self, cnonce: &str) -> Request {
         self.cseq += 1;
         self.takes_back = self.leaving;
         let address = format!("<sip:{}@{}>", self.account.username, self.account.domain());
@@ -226,7 +222,7 @@ impl Registration {
     }
 
     /// Section 10.2.4, 10.2.8: what has become of it.
-    fn outcome(&mut self, response: &Response) -> Outcome {
+    pub(super) fn outcome(&mut self, response: &Response) -> Outcome {
         let failed = |why: String| Outcome::Failed { why, retry_after: seconds(&response.headers, "Retry-After") };
         match response.status {
             200..=299 => {
@@ -242,7 +238,7 @@ impl Registration {
                 }
                 None => failed("423 without a longer time".to_owned()),
             },
-            status => failed(format!("{status} {}", super::uas::shortened(&response.phrase))),
+            status => failed(format!("{status} {}", crate::sip::uas::shortened(&response.phrase))),
         }
     }
 
@@ -255,7 +251,7 @@ impl Registration {
     }
 
     /// How long to wait after so many failures; `dice` is any number.
-    fn wait(&self, dice: u64, retry_after: Option<Duration>) -> Duration {
+    pub(super) fn wait(&self, dice: u64, retry_after: Option<Duration>) -> Duration {
         let full = FIRST_WAIT.saturating_mul(1 << self.failures.min(16)).min(LONGEST_WAIT);
         let jitter = full / 2 + full.mul_f64((dice % 1000) as f64 / 2000.0);
         jitter.max(retry_after.unwrap_or_default().min(LONGEST_RETRY))
@@ -270,6 +266,6 @@ fn seconds(headers: &Headers, name: &str) -> Option<Duration> {
 }
 
 /// When to ask again for what was granted: an eighth of it before its end, at most a minute.
-fn refresh_after(granted: Duration) -> Duration {
+pub(super) fn refresh_after(granted: Duration) -> Duration {
     granted - (granted / 8).min(Duration::from_secs(60))
 }

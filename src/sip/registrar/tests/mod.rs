@@ -1,8 +1,11 @@
 //! REGISTER after REGISTER, in virtual time.
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use super::*;
-use crate::sip::Transport;
-use crate::sip::message::Message;
+use crate::sip::message::{Essentials, Message};
+use crate::sip::{ConnectionId, Flow, Transport};
 
 struct Bench {
     registrar: Registrar,
@@ -22,7 +25,7 @@ impl Bench {
             local: address(1),
             peer: address(9),
         };
-        let settings = Settings { contacts: 3, ..Settings::default() };
+        let settings = RegistrarSettings { contacts: 3, ..RegistrarSettings::default() };
         Self { registrar: Registrar::new(settings), now: Instant::now(), flow, device: "board-room".into() }
     }
 

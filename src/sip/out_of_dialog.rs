@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::Flow;
 use super::endpoint::{Endpoint, Purpose};
 use super::message::{Request, Response};
-use super::path::Way;
+use super::route::Way;
 
 /// Who asked, and so whom the answer is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

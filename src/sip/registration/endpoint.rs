@@ -3,12 +3,14 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::{Account, Outcome, PING_STREAM, PING_UDP, Registration, Standing, State, refresh_after};
-use crate::sip::alone::Alone;
+use super::binding::{
+    Outcome, PING_STREAM, PING_UDP, Registration, RegistrationAccount, RegistrationStatus, State, refresh_after,
+};
 use crate::sip::auth::{self, Credentials};
 use crate::sip::endpoint::{Endpoint, Owner, Purpose, Waiting};
 use crate::sip::message::{Request, Response};
-use crate::sip::path::Way;
+use crate::sip::out_of_dialog::Alone;
+use crate::sip::route::Way;
 use crate::sip::uri::{Host, Params};
 use crate::sip::{ConnectionId, Flow, Identity, Locate, Output, Target, Uri};
 
@@ -23,7 +25,7 @@ impl Endpoint {
         }
     }
 
-    fn open_account(&mut self, now: Instant, account: Account) {
+    fn open_account(&mut self, now: Instant, account: RegistrationAccount) {
         let (call_id, tag) = (format!("{}{}", self.token(), self.token()), self.token());
         let number = self.next_account;
         self.next_account += 1;
@@ -68,7 +70,7 @@ impl Endpoint {
 
     /// How all of them stand that are configured; at the stop of the daemon, how they are taken back.
     #[must_use]
-    pub fn accounts(&self, now: Instant) -> Vec<Standing> {
+    pub fn accounts(&self, now: Instant) -> Vec<RegistrationStatus> {
         let counts = |known: &&Registration| !known.leaving || !self.signed_on;
         self.accounts.values().filter(counts).map(|registration| registration.standing(now)).collect()
     }
@@ -92,7 +94,7 @@ impl Endpoint {
     pub(in crate::sip) fn account_at(&self, domain: &Host) -> Option<(Flow, Uri, Credentials)> {
         self.accounts.values().find_map(|registration| {
             let State::Bound { flow, .. } = registration.state else { return None };
-            let Account { registrar, username, credentials, .. } = &registration.account;
+            let RegistrationAccount { registrar, username, credentials, .. } = &registration.account;
             (registrar.host.as_ref() == Some(domain)).then(|| {
                 let own = Uri { user: Some(username.clone()), params: Params::default(), port: None, ..registrar.clone() };
                 (flow, own, credentials.clone())
@@ -196,7 +198,7 @@ impl Endpoint {
     fn locate(&mut self, number: u64) {
         let Some(registration) = self.accounts.get_mut(&number) else { return };
         registration.state = State::Locating;
-        let Account { registrar, transport, .. } = &registration.account;
+        let RegistrationAccount { registrar, transport, .. } = &registration.account;
         let (host, port, transport) = (registrar.host.clone(), registrar.port, *transport);
         if let Some(host) = host {
             self.put_out(Output::Locate(Locate { token: number, host, port, transport }));

@@ -1,6 +1,31 @@
 //! Which of a server's addresses comes first (RFC 3263, RFC 2782): what the name system says, put in order. Asking it is the driver's work.
 
-use super::Transport;
+use std::net::SocketAddr;
+
+use super::transport::Transport;
+use super::uri::Host;
+
+/// A server whose addresses are wanted (RFC 3263).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Locate {
+    /// Names the request.
+    pub token: u64,
+    /// Its name or address.
+    pub host: Host,
+    /// Its port, where one is written.
+    pub port: Option<u16>,
+    /// By what it is to be reached, where that is written.
+    pub transport: Option<Transport>,
+}
+
+/// One way to a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// Where.
+    pub address: SocketAddr,
+    /// By what.
+    pub transport: Transport,
+}
 
 /// A NAPTR record that leads to SRV records (flag `s`).
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use super::requests::{Bench, request, statuses};
 use super::*;
-use crate::sip::{Identity, Known, Limits, Standing, Trusted};
+use crate::sip::{Identity, Known, Limits, PeerStanding, Trusted};
 
 const STRANGER: [u8; 4] = [127, 0, 0, 2];
 const TRUNK: [u8; 4] = [192, 0, 2, 20];
@@ -57,10 +57,10 @@ fn x2_a_connection_is_silent_until_something_can_be_read_and_known_once_somebody
         bench.outputs();
         bench.endpoint.standing(ConnectionId(id))
     };
-    assert_eq!(hears(STRANGER, 1, "\r\n\r\n"), Standing::Silent);
-    assert_eq!(hears(STRANGER, 1, "hello\r\n\r\n"), Standing::Silent);
-    assert_eq!(hears(STRANGER, 1, &request("INVITE", 1, "", "")), Standing::Heard);
-    assert_eq!(hears(TRUNK, 2, &request("OPTIONS", 2, "", "")), Standing::Heard);
-    assert_eq!(hears(TRUNK, 2, &request("INVITE", 3, "", "")), Standing::Known);
-    assert_eq!(bench.endpoint.standing(ConnectionId(9)), Standing::Silent);
+    assert_eq!(hears(STRANGER, 1, "\r\n\r\n"), PeerStanding::Silent);
+    assert_eq!(hears(STRANGER, 1, "hello\r\n\r\n"), PeerStanding::Silent);
+    assert_eq!(hears(STRANGER, 1, &request("INVITE", 1, "", "")), PeerStanding::Heard);
+    assert_eq!(hears(TRUNK, 2, &request("OPTIONS", 2, "", "")), PeerStanding::Heard);
+    assert_eq!(hears(TRUNK, 2, &request("INVITE", 3, "", "")), PeerStanding::Known);
+    assert_eq!(bench.endpoint.standing(ConnectionId(9)), PeerStanding::Silent);
 }

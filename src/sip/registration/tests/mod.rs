@@ -1,9 +1,14 @@
+//! Our own registrations at a PBX that answers by hand, in virtual time.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
 use super::*;
 use crate::machine::Machine as _;
-use crate::sip::auth::Credentials;
+use crate::sip::auth::{self, Credentials};
 use crate::sip::message::Message;
 use crate::sip::wire::WireLimits;
-use crate::sip::{Command, Endpoint, Input, Output, Settings};
+use crate::sip::{Command, Endpoint, Flow, Input, Output, Settings, Target, Transport, Uri};
 
 /// A PBX at two addresses, and what it has been sent.
 struct Bench {
@@ -25,7 +30,7 @@ fn start() -> Instant {
 impl Bench {
     fn new() -> Self {
         let credentials = Credentials { user: "7000".into(), password: "sesame".to_owned().into(), realm: Some("pbx".into()) };
-        let account = Account {
+        let account = RegistrationAccount {
             label: "pbx".into(),
             registrar: Uri::parse("sip:pbx.example.com").unwrap(),
             transport: None,
@@ -130,7 +135,7 @@ impl Bench {
         self.settle();
     }
 
-    fn standing(&self) -> Standing {
+    fn standing(&self) -> RegistrationStatus {
         self.endpoint.accounts(self.now).remove(0)
     }
 }
@@ -182,7 +187,7 @@ fn a_server_that_does_not_answer_is_followed_by_the_next_and_then_by_waits_that_
     let second = bench.registers().pop().unwrap();
     assert_eq!(second.0, SECOND.parse::<SocketAddr>().unwrap());
     bench.answers(&second, 503, "Retry-After: 60");
-    let Standing { failure, next, .. } = bench.standing();
+    let RegistrationStatus { failure, next, .. } = bench.standing();
     assert_eq!((failure.as_deref(), next), (Some("503 Service Unavailable"), Some(Duration::from_secs(60))));
     // A day without an answer: each round takes 32 s for each address and a wait of 150 to 300 s.
     bench.passes(Duration::from_secs(86_400));
@@ -254,7 +259,7 @@ fn a_week_of_refreshes_leaves_tables_and_timers_as_they_were() {
 }
 
 /// The settings of [`Bench::new`] with other accounts.
-fn with_accounts(bench: &Bench, change: impl FnOnce(&mut Account)) -> Command {
+fn with_accounts(bench: &Bench, change: impl FnOnce(&mut RegistrationAccount)) -> Command {
     let mut settings = bench.endpoint.settings.clone();
     change(&mut settings.accounts[0]);
     Command::Reconfigure(Box::new(settings))

@@ -1,6 +1,6 @@
 //! Wrong passwords: only a try that could have been right counts, and against nobody but its own sender.
 
-use super::gate::{bench, challenges, client, from, signed};
+use super::authentication::{bench, challenges, client, from, signed};
 use super::requests::{Bench, request, statuses};
 use super::*;
 

@@ -39,7 +39,7 @@ pub struct RosterPerson {
 
 /// Where a device could be called at this moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reach {
+pub struct CallTarget {
     /// Where its messages will come from.
     pub peer: SocketAddr,
     /// By what.

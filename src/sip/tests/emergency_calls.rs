@@ -1,6 +1,6 @@
 //! Calls for help (S-10): answered before everything that keeps others out, and without keeping anything.
 
-use super::gate::{bench, challenges, client, from, identity, signed};
+use super::authentication::{bench, challenges, client, from, identity, signed};
 use super::requests::{Bench, body, line, request, statuses};
 use super::*;
 use crate::sip::{Command, Identity, Limits};

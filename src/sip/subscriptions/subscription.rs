@@ -4,21 +4,20 @@
 //! A subscription to a meeting belongs to the call that the device has in it: before that call is admitted it is pending and tells nothing
 //! (M-8), and it ends with the call. At most one NOTIFY of a subscription is on its way; what changes meanwhile goes into the next.
 
-mod documents;
-
 use std::time::{Duration, Instant};
 
-use super::alone::Alone;
-use super::dialog::{Dialog, DialogKey};
-use super::endpoint::{Endpoint, Owner};
-use super::identity::Identity;
-use super::invite::{Call, Phase};
-use super::message::{Essentials, Method, Request};
-use super::provenance::is_from_there;
-use super::uas::Header;
-use super::uri::Params;
-use super::{ConnectionId, Event, Flow, Roster};
+use super::documents;
 use crate::ids::CallId;
+use crate::sip::dialog::{Dialog, DialogKey};
+use crate::sip::endpoint::{Endpoint, Owner};
+use crate::sip::identity::Identity;
+use crate::sip::invite::{Call, Phase};
+use crate::sip::message::{Essentials, Method, Request};
+use crate::sip::origin::is_from_there;
+use crate::sip::out_of_dialog::Alone;
+use crate::sip::uas::Header;
+use crate::sip::uri::Params;
+use crate::sip::{ConnectionId, Event, Flow, Roster};
 
 /// Subscriptions at once, over all.
 const ALL: usize = 1000;
@@ -33,7 +32,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// What can be subscribed to, as in `Event` and `Allow-Events`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Package {
+pub(in crate::sip) enum Package {
     Conference,
     Dialog,
     MessageSummary,
@@ -59,7 +58,7 @@ impl Package {
 
 /// One subscription of a device.
 #[derive(Debug)]
-pub(super) struct Subscription {
+pub(in crate::sip) struct Subscription {
     /// Its own dialog; `None`: that of its call.
     dialog: Option<Dialog>,
     /// The call whose meeting it is about.
@@ -76,17 +75,17 @@ pub(super) struct Subscription {
     /// There is something that it has not been told.
     news: bool,
     rests_until: Instant,
-    pub(super) scheduled: Option<Instant>,
+    pub(in crate::sip) scheduled: Option<Instant>,
 }
 
 impl Subscription {
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    pub(in crate::sip) fn deadline(&self) -> Option<Instant> {
         let tells_at = (self.news && !self.telling).then_some(self.rests_until);
         Some(tells_at.map_or(self.ends_at, |at| at.min(self.ends_at)))
     }
 
     /// Whether its device is told by this connection.
-    pub(super) fn is_told_by(&self, connection: ConnectionId) -> bool {
+    pub(in crate::sip) fn is_told_by(&self, connection: ConnectionId) -> bool {
         self.flow.connection == Some(connection)
     }
 
@@ -123,7 +122,7 @@ fn wish(request: &Request) -> Result<Wish, (u16, Header)> {
 
 impl Endpoint {
     /// The live call of whoever sends a request outside of it: of the same device, or from the same place under the same name.
-    pub(super) fn call_of(&self, flow: &Flow, identity: Option<&Identity>, essentials: &Essentials) -> Option<CallId> {
+    pub(in crate::sip) fn call_of(&self, flow: &Flow, identity: Option<&Identity>, essentials: &Essentials) -> Option<CallId> {
         let identity = identity?;
         let is_theirs = |call: &Call| {
             let same_caller = || call.source == flow.peer.ip() && call.dialog.remote().uri.is_equivalent(&essentials.from.uri);
@@ -134,7 +133,7 @@ impl Endpoint {
     }
 
     /// A SUBSCRIBE that begins a dialog.
-    pub(super) fn subscribe_outside(
+    pub(in crate::sip) fn subscribe_outside(
         &mut self,
         now: Instant,
         server: u64,
@@ -156,7 +155,7 @@ impl Endpoint {
     }
 
     /// A SUBSCRIBE in the dialog of a call.
-    pub(super) fn subscribe_in_call(&mut self, now: Instant, server: u64, call: CallId, request: &Request) {
+    pub(in crate::sip) fn subscribe_in_call(&mut self, now: Instant, server: u64, call: CallId, request: &Request) {
         let wish = match wish(request) {
             Ok(wish) => wish,
             Err((status, header)) => return self.respond(now, server, status, &[header], None),
@@ -174,7 +173,15 @@ impl Endpoint {
     }
 
     /// A SUBSCRIBE in the dialog of a subscription: it is renewed, or ended.
-    pub(super) fn subscribe_again(&mut self, now: Instant, server: u64, number: u64, flow: Flow, request: &Request, cseq: u32) {
+    pub(in crate::sip) fn subscribe_again(
+        &mut self,
+        now: Instant,
+        server: u64,
+        number: u64,
+        flow: Flow,
+        request: &Request,
+        cseq: u32,
+    ) {
         let known = self.subscriptions.get_mut(&number).filter(|known| is_from_there(&known.flow, &flow));
         let Some(known) = known else { return self.respond(now, server, 481, &[], None) };
         if request.method != Method::Subscribe {
@@ -247,7 +254,7 @@ impl Endpoint {
     }
 
     /// What there is to tell is told, if it is time.
-    pub(super) fn wake_subscription(&mut self, now: Instant, number: u64) {
+    pub(in crate::sip) fn wake_subscription(&mut self, now: Instant, number: u64) {
         let Some(known) = self.subscriptions.get_mut(&number) else { return };
         if known.ends_at <= now {
             return self.end_subscription(now, number, "timeout");
@@ -317,7 +324,7 @@ impl Endpoint {
     }
 
     /// The answer to a NOTIFY; a device that does not know it any more wants no more of them (RFC 6665 section 4.2.2).
-    pub(super) fn notified(&mut self, now: Instant, number: u64, accepted: bool) {
+    pub(in crate::sip) fn notified(&mut self, now: Instant, number: u64, accepted: bool) {
         if !accepted {
             return self.forget_subscription(number);
         }
@@ -328,7 +335,7 @@ impl Endpoint {
     }
 
     /// Who is in the meeting of a call now.
-    pub(super) fn roster(&mut self, now: Instant, id: CallId, roster: Roster) {
+    pub(in crate::sip) fn roster(&mut self, now: Instant, id: CallId, roster: Roster) {
         let Some(call) = self.calls.get_mut(&id).filter(|call| call.phase == Phase::Live) else { return };
         if call.roster.as_ref() == Some(&roster) {
             return;
@@ -345,7 +352,7 @@ impl Endpoint {
     }
 
     /// A call is over, and with it what its device was told of the meeting.
-    pub(super) fn end_subscriptions_of(&mut self, now: Instant, id: CallId) {
+    pub(in crate::sip) fn end_subscriptions_of(&mut self, now: Instant, id: CallId) {
         if let Some(call) = self.calls.get_mut(&id) {
             call.roster = None;
         }
@@ -365,7 +372,7 @@ impl Endpoint {
     }
 
     /// The subscription that a request belongs to by its dialog.
-    pub(super) fn subscription_in(&self, dialog: Option<&DialogKey>) -> Option<u64> {
+    pub(in crate::sip) fn subscription_in(&self, dialog: Option<&DialogKey>) -> Option<u64> {
         dialog.and_then(|dialog| self.subscription_dialogs.get(dialog)).copied()
     }
 }

@@ -1,11 +1,14 @@
 //! Two endpoints, a network that loses what a test says, and a clock that jumps from deadline to deadline.
 
-use std::time::Duration;
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
 
+use super::message::Message;
 use super::*;
-use crate::ids::Ids;
-use crate::sip::Command;
-use crate::sip::{Incoming, Transport};
+use crate::cause::Cause;
+use crate::ids::{CallId, Ids};
+use crate::machine::Machine;
 
 const SDP: &str = "v=0\r\nm=audio 1 RTP/AVP 0\r\n";
 
@@ -473,18 +476,18 @@ fn calls_survive_a_network_that_loses_a_third() {
     }
 }
 
-mod gate;
-mod guessing;
-mod help;
+mod address_verification;
+mod authentication;
+mod capacity;
+mod emergency_calls;
 mod hostile;
-mod paths;
+mod password_guessing;
 mod refer;
 mod reliable;
 mod requests;
-mod round_trip;
+mod routes;
 mod sessions;
-mod shares;
 mod soak;
-mod subscribe;
+mod subscriptions;
 mod text;
 mod update;

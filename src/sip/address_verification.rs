@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use hashlink::LruCache;
 
+use super::authentication::Sender;
 use super::endpoint::{Endpoint, Owner};
-use super::gate::Sender;
 use super::header::NameAddr;
 use super::identity::Identity;
 use super::message::{Essentials, Method, Request, Response};

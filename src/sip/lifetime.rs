@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use super::{ClientMachine, Endpoint, Owner, Purpose, ServerMachine};
+use super::endpoint::{ClientMachine, Endpoint, Owner, Purpose, ServerMachine};
+use super::invite::{Phase, Turn};
 use crate::ids::CallId;
-use crate::sip::invite::{Phase, Turn};
 
 /// Calls that are over and whose messages can still be told.
 const PAST: usize = 200;

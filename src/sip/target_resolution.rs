@@ -6,16 +6,16 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use super::alone::Alone;
 use super::dialog::Dialog;
 use super::endpoint::{Endpoint, Purpose};
 use super::header::NameAddr;
 use super::identity::{Identity, Proof};
 use super::invite::{Call, Phase, Reoffer, Turn};
 use super::message::Method;
-use super::path::Way;
+use super::out_of_dialog::Alone;
+use super::route::Way;
 use super::uri::{Host, Scheme, Uri};
-use super::{Command, Event, Flow, Reach, Transport, auth};
+use super::{CallTarget, Command, Event, Flow, Transport, auth};
 use crate::cause::Cause;
 use crate::ids::CallId;
 
@@ -65,14 +65,14 @@ impl Way {
 impl Endpoint {
     /// Where a device could be called now; `None`: nowhere.
     #[must_use]
-    pub fn reach(&self, device: &str) -> Option<Reach> {
+    pub fn reach(&self, device: &str) -> Option<CallTarget> {
         let found = self.find(device)?;
         let local = match &found.way {
             Way::Open(flow) => Some(flow.local.ip()),
             Way::Connect { .. } => None,
         };
         let user = found.uri.user_text().unwrap_or_default();
-        Some(Reach { peer: found.way.peer(), transport: found.way.transport(), local, user, proof: found.proof })
+        Some(CallTarget { peer: found.way.peer(), transport: found.way.transport(), local, user, proof: found.proof })
     }
 
     /// The Call-ID of a call that is up.

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Endpoint;
+use super::endpoint::Endpoint;
 
 /// What is counted; all of them only grow.
 #[derive(Debug, Default)]

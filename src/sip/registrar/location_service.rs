@@ -1,0 +1,313 @@
+//! [`Registrar`]: where registered devices are to be found (S-3; RFC 3261 section 10.3, RFC 3327, RFC 5626).
+//!
+//! REGISTER requests of devices that have proved who they are flow in; answers, and [`Change`]s for the store, flow out. A device is
+//! its own address-of-record. Bindings die at their deadline; time is an input. Bounded by the devices there are, and for each by
+//! [`RegistrarSettings::contacts`].
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::contact::{Asked, Contacts};
+use crate::sip::header;
+use crate::sip::message::{Essentials, Request};
+use crate::sip::uri::Uri;
+use crate::sip::{ConnectionId, Flow};
+
+use super::binding::{Binding, Stored};
+
+/// Extensions that a REGISTER may require.
+const SUPPORTED: [&str; 2] = ["path", "outbound"];
+/// Values of a Path; what is above is refused.
+const PATHS: usize = 8;
+
+/// How long and how much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RegistrarSettings {
+    /// A shorter wish is answered 423.
+    pub min_expires: Duration,
+    /// A longer wish is cut to this.
+    pub max_expires: Duration,
+    /// Without a wish.
+    pub default_expires: Duration,
+    /// Contacts of one device.
+    pub contacts: usize,
+}
+
+impl Default for RegistrarSettings {
+    fn default() -> Self {
+        let hour = Duration::from_secs(3600);
+        Self { min_expires: Duration::from_secs(60), max_expires: hour, default_expires: hour, contacts: 8 }
+    }
+}
+
+/// What a device has now, for the store: all of it, so that one lost change is mended by the next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The device's label.
+    pub device: Arc<str>,
+    /// Its bindings; none: it is gone.
+    pub bindings: Vec<Stored>,
+}
+
+/// The answer to a REGISTER.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::sip) struct Answer {
+    pub(in crate::sip) status: u16,
+    pub(in crate::sip) headers: Vec<(&'static str, String)>,
+}
+
+impl Answer {
+    fn refusal(status: u16) -> Self {
+        Self { status, headers: Vec::new() }
+    }
+}
+
+/// See the room's paragraph.
+#[derive(Debug)]
+pub(in crate::sip) struct Registrar {
+    settings: RegistrarSettings,
+    pub(super) devices: BTreeMap<Arc<str>, Vec<Binding>>,
+    /// When the next binding dies.
+    next: Option<Instant>,
+    /// Where the bindings came from.
+    sources: BTreeSet<IpAddr>,
+    pub(super) changes: VecDeque<Change>,
+}
+
+impl Registrar {
+    /// Nobody has registered yet.
+    pub(in crate::sip) fn new(settings: RegistrarSettings) -> Self {
+        Self { settings, devices: BTreeMap::new(), next: None, sources: BTreeSet::new(), changes: VecDeque::new() }
+    }
+
+    /// Other lives and numbers from now on; devices that are no longer known are no longer to be found.
+    pub(in crate::sip) fn reconfigure(&mut self, now: Instant, settings: RegistrarSettings, known: impl Fn(&Arc<str>) -> bool) {
+        self.settings = settings;
+        let gone: Vec<_> = self.devices.keys().filter(|device| !known(device)).cloned().collect();
+        for device in gone {
+            self.set(now, &device, Vec::new());
+        }
+    }
+
+    /// Takes up what an earlier run has kept; who has registered since then keeps what it said.
+    pub(in crate::sip) fn restore(&mut self, now: Instant, changes: Vec<Change>) {
+        for Change { device, bindings } in changes {
+            let bindings: Vec<_> = bindings.into_iter().take(self.settings.contacts).map(|stored| stored.revive(now)).collect();
+            if !bindings.is_empty() {
+                self.devices.entry(device).or_insert(bindings);
+            }
+        }
+        self.look_ahead();
+    }
+
+    /// Everything that is bound now.
+    pub(in crate::sip) fn all(&self, now: Instant) -> Vec<Change> {
+        let of = |(device, bindings): (&Arc<str>, &Vec<Binding>)| Change {
+            device: Arc::clone(device),
+            bindings: bindings.iter().map(|binding| binding.stored(now)).collect(),
+        };
+        self.devices.iter().map(of).collect()
+    }
+
+    /// Where a device wants to be called most, and the flow that leads there: the highest q, of those the one that was heard of last.
+    pub(in crate::sip) fn best(&self, device: &str) -> Option<(&Stored, Option<Flow>)> {
+        self.devices.get(device)?.iter().max_by_key(|binding| binding.preference()).map(Binding::way)
+    }
+
+    /// Whose contact an address is.
+    pub(in crate::sip) fn owner_of(&self, contact: &Uri) -> Option<&Arc<str>> {
+        let theirs = |(_, bindings): &(&Arc<str>, &Vec<Binding>)| bindings.iter().any(|binding| binding.is_at(contact));
+        self.devices.iter().find(theirs).map(|(device, _)| device)
+    }
+
+    fn look_ahead(&mut self) {
+        self.next = self.devices.values().flatten().map(|binding| binding.dies_at).min();
+        self.sources = self.devices.values().flatten().map(Binding::source).collect();
+    }
+
+    /// Whether somebody who is registered lives at this address, perhaps beside others.
+    pub(in crate::sip) fn is_home(&self, address: IpAddr) -> bool {
+        self.sources.contains(&address)
+    }
+
+    /// The device that registered from the very place of a flow: the same connection, or the same address and port.
+    pub(in crate::sip) fn device_at(&self, flow: &Flow) -> Option<&Arc<str>> {
+        if !self.is_home(flow.peer.ip()) {
+            return None;
+        }
+        self.devices.iter().find(|(_, bindings)| bindings.iter().any(|binding| binding.came_by(flow))).map(|(device, _)| device)
+    }
+
+    /// A device that is who it says registers, asks, or unregisters.
+    pub(in crate::sip) fn register(
+        &mut self,
+        now: Instant,
+        device: &Arc<str>,
+        flow: Flow,
+        request: &Request,
+        essentials: &Essentials,
+    ) -> Answer {
+        self.wake(now);
+        let required = request.headers.lines("Require").flat_map(header::tokens);
+        let unknown: Vec<&str> = required.filter(|tag| !SUPPORTED.iter().any(|known| known.eq_ignore_ascii_case(tag))).collect();
+        if !unknown.is_empty() {
+            return Answer { status: 420, headers: vec![("Unsupported", unknown.join(", "))] };
+        }
+        let before = self.devices.get(device).cloned().unwrap_or_default();
+        let (after, outbound) = match self.updated(now, &before, flow, request, essentials) {
+            Ok(updated) => updated,
+            Err(refusal) => return refusal,
+        };
+        if after != before {
+            self.set(now, device, after);
+        }
+        self.accepted(now, device, request, outbound)
+    }
+
+    /// The bindings as the request wants them, and whether by an outbound flow: all of it or nothing (RFC 3261 section 10.3 item 7).
+    fn updated(
+        &self,
+        now: Instant,
+        before: &[Binding],
+        flow: Flow,
+        request: &Request,
+        essentials: &Essentials,
+    ) -> Result<(Vec<Binding>, bool), Answer> {
+        let mut after = before.to_vec();
+        let asked = match Contacts::read(request).ok_or_else(|| Answer::refusal(400))? {
+            Contacts::None => return Ok((after, false)),
+            Contacts::All => {
+                if before.iter().any(|binding| !binding.yields_to(essentials)) {
+                    return Err(Answer::refusal(500));
+                }
+                return Ok((Vec::new(), false));
+            }
+            Contacts::Some(asked) => asked,
+        };
+        let path: Vec<String> = request.headers.values("Path").map(str::to_owned).collect();
+        if path.len() > PATHS {
+            return Err(Answer::refusal(400));
+        }
+        let outbound = wants_outbound(request, &asked);
+        if outbound && !first_hop_is_outbound(request, &path) {
+            return Err(Answer::refusal(439));
+        }
+        for asked in asked {
+            let life = self.life(&asked)?;
+            let flows = outbound && asked.reg_id.is_some();
+            let place = after.iter().position(|binding| binding.is_meant_by(&asked, flows));
+            if place.and_then(|at| after.get(at)).is_some_and(|binding| !binding.yields_to(essentials)) {
+                return Err(Answer::refusal(500));
+            }
+            let fresh = (!life.is_zero()).then(|| Binding::new(now + life, asked, flows, &path, flow, request, essentials));
+            match (place, fresh) {
+                (Some(at), Some(fresh)) => after.splice(at..=at, [fresh]).for_each(drop),
+                (Some(at), None) => drop(after.remove(at)),
+                (None, Some(fresh)) => after.push(fresh),
+                (None, None) => {}
+            }
+        }
+        if after.len() > self.settings.contacts {
+            return Err(Answer::refusal(403));
+        }
+        Ok((after, outbound))
+    }
+
+    /// How long a contact is to live (section 10.2.1.1, 10.3 item 7).
+    fn life(&self, asked: &Asked) -> Result<Duration, Answer> {
+        let RegistrarSettings { min_expires, max_expires, default_expires, .. } = self.settings;
+        match asked.expires.map(|seconds| Duration::from_secs(seconds.into())) {
+            None => Ok(default_expires),
+            Some(wish) if !wish.is_zero() && wish < min_expires => {
+                let seconds = min_expires.as_secs().to_string();
+                Err(Answer { status: 423, headers: vec![("Min-Expires", seconds)] })
+            }
+            Some(wish) => Ok(wish.min(max_expires)),
+        }
+    }
+
+    /// 200 with all that is bound now (section 10.3 item 8).
+    fn accepted(&self, now: Instant, device: &Arc<str>, request: &Request, outbound: bool) -> Answer {
+        let bindings = self.devices.get(device).map(Vec::as_slice).unwrap_or_default();
+        let mut headers: Vec<_> = bindings.iter().map(|binding| ("Contact", binding.contact(now))).collect();
+        // RFC 3327 section 5.3: who does not know Path gets none back.
+        let knows_path = request.headers.lines("Supported").flat_map(header::tokens).any(|tag| tag.eq_ignore_ascii_case("path"));
+        if knows_path {
+            headers.extend(request.headers.lines("Path").map(|path| ("Path", path.to_owned())));
+        }
+        if outbound {
+            headers.push(("Require", "outbound".to_owned()));
+        }
+        headers.push(("Supported", SUPPORTED.join(", ")));
+        Answer { status: 200, headers }
+    }
+
+    fn set(&mut self, now: Instant, device: &Arc<str>, bindings: Vec<Binding>) {
+        let stored = bindings.iter().map(|binding| binding.stored(now)).collect();
+        // One change for each device is enough: it says everything.
+        self.changes.retain(|change| change.device != *device);
+        self.changes.push_back(Change { device: Arc::clone(device), bindings: stored });
+        let (was, is) = (self.devices.get(device).map_or(0, Vec::len), bindings.len());
+        if was != is {
+            tracing::info!(%device, contacts = is, "registered contacts changed");
+        }
+        if bindings.is_empty() {
+            self.devices.remove(device);
+        } else {
+            self.devices.insert(Arc::clone(device), bindings);
+        }
+        self.look_ahead();
+    }
+
+    fn keep(&mut self, now: Instant, keeps: impl Fn(&Binding) -> bool) {
+        let changed: Vec<_> = self.devices.iter().filter(|(_, bindings)| !bindings.iter().all(&keeps)).collect();
+        let changed: Vec<_> = changed
+            .into_iter()
+            .map(|(device, bindings)| (Arc::clone(device), bindings.iter().filter(|binding| keeps(binding)).cloned().collect()))
+            .collect();
+        for (device, bindings) in changed {
+            self.set(now, &device, bindings);
+        }
+    }
+
+    /// Forgets what is over its time.
+    pub(in crate::sip) fn wake(&mut self, now: Instant) {
+        if self.deadline().is_some_and(|at| at <= now) {
+            self.keep(now, |binding| binding.dies_at > now);
+        }
+    }
+
+    /// A connection is gone: what was to be reached by it alone cannot be reached any more (RFC 5626 section 5.3).
+    pub(in crate::sip) fn flow_closed(&mut self, now: Instant, connection: ConnectionId) {
+        self.keep(now, |binding| !(binding.is_flow() && binding.connection() == Some(connection)));
+    }
+
+    /// Whether a device is to be reached by this connection.
+    pub(in crate::sip) fn uses(&self, connection: ConnectionId) -> bool {
+        self.devices.values().flatten().any(|binding| binding.connection() == Some(connection))
+    }
+
+    /// What changed and was not told yet.
+    pub(in crate::sip) fn poll(&mut self) -> Option<Change> {
+        self.changes.pop_front()
+    }
+
+    /// When the next binding dies.
+    pub(in crate::sip) const fn deadline(&self) -> Option<Instant> {
+        self.next
+    }
+}
+
+/// RFC 5626 section 6: asked for by `reg-id`, an instance and the option tag together.
+fn wants_outbound(request: &Request, asked: &[Asked]) -> bool {
+    let named = |name: &str| request.headers.lines(name).flat_map(header::tokens).any(|tag| tag.eq_ignore_ascii_case("outbound"));
+    (named("Supported") || named("Require")) && asked.iter().any(|asked| asked.reg_id.is_some() && asked.instance.is_some())
+}
+
+/// RFC 5626 section 6: we are the first hop ourselves, or the first hop has said that it keeps the flow.
+fn first_hop_is_outbound(request: &Request, path: &[String]) -> bool {
+    let first = path.last().and_then(|hop| header::NameAddr::parse(hop));
+    request.headers.values("Via").count() == 1 || first.is_some_and(|hop| hop.uri.params.has("ob"))
+}

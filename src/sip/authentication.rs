@@ -9,7 +9,8 @@ use super::auth::Verdict;
 use super::endpoint::Endpoint;
 use super::guard::{Guesser, Price, Source};
 use super::identity::{Identity, Proof};
-use super::message::{Essentials, Method, Request};
+use super::message::{Essentials, Request};
+use super::method::Method;
 
 /// Who sent a request, and how that was found.
 #[derive(Debug, Default)]

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 
 use super::header::{CSeq, NameAddr};
-use super::message::{Essentials, Method, Request, Response};
+use super::message::{Essentials, Request, Response};
+use super::method::Method;
 use super::uri::{Scheme, Uri};
 
 /// What tells dialogs apart: Call-ID, our tag, the peer's tag (empty for an RFC 2543 peer).

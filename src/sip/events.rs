@@ -8,7 +8,7 @@ use super::Transport;
 use super::guard::Source;
 use super::header::NameAddr;
 use super::identity::{Identity, Proof};
-use super::message::Method;
+use super::method::Method;
 use super::registrar::Change;
 use super::uri::Uri;
 use crate::cause::Cause;

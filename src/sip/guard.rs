@@ -10,7 +10,8 @@ use hashlink::LruCache;
 
 use super::header::{NameAddr, Via};
 use super::ladder;
-use super::message::{Method, Request};
+use super::message::Request;
+use super::method::Method;
 use super::uri::Host;
 use super::{Limits, Trusted};
 use crate::budget::{Allowance, Budgets, LogBudget};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::message::Method;
+use super::method::Method;
 use super::uri::{Host, Params, Uri};
 use super::wire::{is_token, split_outside};
 

@@ -2,12 +2,13 @@
 
 use std::time::Instant;
 
+use super::capabilities::ACCEPT;
 use super::endpoint::{Endpoint, Owner};
 use super::info::{self, Info};
 use super::invite::{Phase, Turn};
 use super::ladder;
-use super::message::{Body, Essentials, Method, Request, session_description};
-use super::uas::ACCEPT;
+use super::message::{Body, Essentials, Request, session_description};
+use super::method::Method;
 use super::{Event, Flow};
 use crate::cause::Cause;
 use crate::ids::CallId;

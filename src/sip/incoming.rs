@@ -3,15 +3,16 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
+use super::capabilities::{ACCEPT, ALLOW, SUPPORTED, allows, requires};
 use super::counters::count;
 use super::dialog::Dialog;
 use super::endpoint::{Endpoint, Owner};
 use super::invite::{Accepted, Call, Phase, Turn};
 use super::ladder;
-use super::message::{Body, Essentials, Method, Request, allows, session_description};
-use super::reliable::requires;
+use super::message::{Body, Essentials, Request, session_description};
+use super::method::Method;
 use super::session_timer::{SessionTimer, Wish};
-use super::uas::{ACCEPT, ALLOW, Header, SUPPORTED, reasons, shortened};
+use super::uas::{Header, reasons, shortened};
 use super::uri::Uri;
 use super::{Event, Flow, Identity, Incoming, Limits, Proof};
 use crate::cause::Cause;
@@ -109,7 +110,7 @@ impl Endpoint {
             to,
             user_agent,
             offer,
-            requires_100rel: requires(&request.headers),
+            requires_100rel: requires(&request.headers, "100rel"),
             call_id_header,
             replaces,
         })));

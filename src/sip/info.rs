@@ -62,7 +62,7 @@ pub(crate) fn info_digit(request: &Request) -> Option<(char, Duration)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sip::message::Method;
+    use crate::sip::method::Method;
 
     fn info(kind: &str, body: &str) -> Info {
         let mut request = Request::new(Method::Info, "sip:a@b");

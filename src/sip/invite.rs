@@ -4,10 +4,12 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::auth;
+use super::capabilities::allows;
 use super::dialog::{Dialog, DialogKey};
 use super::identity::{Identity, Proof};
 use super::ladder::Ladder;
-use super::message::{Headers, Method, allows};
+use super::message::Headers;
+use super::method::Method;
 use super::refer::Refer;
 use super::reliable::{Branch, Reliable};
 use super::session_timer::{Agreement, Refresher, SessionTimer};

@@ -5,12 +5,14 @@
 
 use std::time::{Duration, Instant};
 
+use super::capabilities::requires;
 use super::counters::count;
 use super::dialog::{Dialog, DialogKey};
 use super::endpoint::{Endpoint, Owner, Purpose};
-use super::header::{self, RAck};
+use super::header::RAck;
 use super::invite::{Phase, Turn};
-use super::message::{Body, Essentials, Headers, Method, Request, Response, session_description};
+use super::message::{Body, Essentials, Request, Response, session_description};
+use super::method::Method;
 use super::transaction::Timers;
 use super::uas::reasons;
 use super::{Event, Flow};
@@ -19,11 +21,6 @@ use crate::ids::CallId;
 
 /// Branches of a fork that are followed; those beyond are heard only when they answer.
 const BRANCHES: usize = 8;
-
-/// Whether a message requires `100rel`.
-pub(super) fn requires(headers: &Headers) -> bool {
-    headers.lines("Require").flat_map(header::tokens).any(|tag| tag.eq_ignore_ascii_case("100rel"))
-}
 
 /// Our provisional response until its PRACK (section 3).
 #[derive(Debug)]
@@ -81,7 +78,7 @@ impl Endpoint {
         let (&Turn::Theirs { server }, flow) = (&call.turn, call.flow) else { return };
         let Some(request) = self.servers.get(&server).and_then(|tx| tx.request.as_ref()) else { return };
         let mut headers = self.abilities(id, &flow);
-        if !requires(&request.headers) {
+        if !requires(&request.headers, "100rel") {
             return self.respond(now, server, status, &headers, sdp);
         }
         if call.reliable.is_some() || session_description(&request.headers, &request.body) == Body::Nothing {
@@ -150,8 +147,11 @@ impl Endpoint {
         if response.status == 100 {
             return self.tell(Event::Trying { call: id });
         }
-        let rseq =
-            response.headers.get("RSeq").and_then(|number| number.trim().parse().ok()).filter(|_| requires(&response.headers));
+        let rseq = response
+            .headers
+            .get("RSeq")
+            .and_then(|number| number.trim().parse().ok())
+            .filter(|_| requires(&response.headers, "100rel"));
         self.open_branch(id, response, essentials);
         if let Some(branch) = self.branch(id, essentials) {
             if let (Some(rseq), Some(last)) = (rseq, branch.rseq)

@@ -11,7 +11,7 @@ use super::endpoint::{Endpoint, Purpose};
 use super::header::NameAddr;
 use super::identity::{Identity, Proof};
 use super::invite::{Call, Phase, Reoffer, Turn};
-use super::message::Method;
+use super::method::Method;
 use super::out_of_dialog::Alone;
 use super::route::Way;
 use super::uri::{Host, Scheme, Uri};

@@ -4,18 +4,20 @@
 use std::time::Instant;
 
 use super::auth;
+use super::capabilities::{ALLOW, SUPPORTED};
 use super::counters::count;
 use super::endpoint::{ClientMachine, ClientTransaction, Endpoint, Owner, Purpose, Waiting};
 use super::header::{CSeq, NameAddr, Via};
 use super::identity::Proof;
 use super::invite::{Phase, Reoffer, Turn};
 use super::ladder;
-use super::message::{Method, Request};
+use super::message::Request;
+use super::method::Method;
 use super::route::Way;
 use super::session_timer;
 use super::target_resolution::Outgoing;
 use super::transaction::{Action, InviteClient, MAGIC, NonInviteClient};
-use super::uas::{ALLOW, SUPPORTED, reasons};
+use super::uas::reasons;
 use super::uri::Uri;
 use super::{Command, ConnectionId, Event, Flow};
 use crate::cause::Cause;

@@ -6,13 +6,15 @@ use std::time::Instant;
 
 use super::address_verification::Trip;
 use super::authentication::Sender;
+use super::capabilities::{ACCEPT, ALLOW, SUPPORTED};
 use super::counters::count;
 use super::dialog::DialogKey;
 use super::endpoint::{Endpoint, MergeKey, Owner, ServerMachine, ServerTransaction};
 use super::guard::{Price, Source, is_scanner};
 use super::invite::{Phase, Turn};
 use super::ladder;
-use super::message::{Body, Essentials, Method, Request, phrase, session_description};
+use super::message::{Body, Essentials, Request, phrase, session_description};
+use super::method::Method;
 use super::stateless::set_received;
 use super::transaction::{Action, InviteServer, NonInviteServer, ServerKey};
 use super::uri::{Scheme, Uri};
@@ -20,12 +22,6 @@ use super::{Event, Flow, header};
 use crate::cause::Cause;
 use crate::ids::CallId;
 
-/// The methods we act on; anything else is refused.
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REGISTER, MESSAGE, REFER, SUBSCRIBE";
-/// The bodies we take.
-pub(super) const ACCEPT: &str = "application/sdp, application/dtmf-relay, application/dtmf, text/plain";
-/// The extensions we know.
-pub(super) const SUPPORTED: &str = "timer, 100rel, replaces, norefersub";
 /// Longest text of a peer that is kept for logs and records.
 const TEXT: usize = 128;
 

@@ -4,12 +4,13 @@
 use std::time::{Duration, Instant};
 
 use super::Event;
+use super::capabilities::ACCEPT;
 use super::endpoint::{Endpoint, Owner, Purpose};
 use super::header::retry_after;
 use super::invite::{Phase, Reoffer, Turn};
-use super::message::{Body, Method, Request, Response, session_description};
+use super::message::{Body, Request, Response, session_description};
+use super::method::Method;
 use super::session_timer::{self, Due, SessionTimer, Wish};
-use super::uas::ACCEPT;
 use crate::cause::Cause;
 use crate::ids::CallId;
 

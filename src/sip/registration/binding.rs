@@ -12,7 +12,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::sip::auth;
 use crate::sip::header::{CSeq, NameAddr};
-use crate::sip::message::{Headers, Method, Request, Response};
+use crate::sip::message::{Headers, Request, Response};
+use crate::sip::method::Method;
 use crate::sip::uri::Uri;
 use crate::sip::{Flow, Target, Transport};
 

@@ -19,7 +19,7 @@ const PROVEN: &[Row] = &[
             "lobby::m1_a_phone_that_nobody_knows_never_reaches_a_meeting",
             "doors::m1_a_known_room_is_told_from_one_that_takes_its_name",
             "src/meeting/names.rs::m1_nobody_takes_the_name_of_a_member_or_of_a_known_device_however_it_is_written",
-            "src/sip/endpoint/tests/gate.rs::a_device_with_a_password_calls_after_digest_and_a_challenge_keeps_nothing",
+            "src/sip/tests/authentication.rs::a_device_with_a_password_calls_after_digest_and_a_challenge_keeps_nothing",
         ],
         "",
     ),
@@ -240,7 +240,7 @@ const PROVEN: &[Row] = &[
     (
         "S-3",
         &[
-            "src/sip/endpoint/tests/gate.rs::addresses_say_who_calls_and_open_networks_let_anybody_in_but_not_under_a_name_with_a_password",
+            "src/sip/tests/authentication.rs::addresses_say_who_calls_and_open_networks_let_anybody_in_but_not_under_a_name_with_a_password",
         ],
         "of registration nothing is there yet; who calls is decided in the endpoint",
     ),
@@ -256,8 +256,8 @@ const PROVEN: &[Row] = &[
     (
         "S-6",
         &[
-            "src/sip/locate.rs::servers_come_by_priority_and_by_weight_among_equals",
-            "src/sip/account/tests.rs::a_server_that_does_not_answer_is_followed_by_the_next_and_then_by_waits_that_grow_without_end",
+            "src/sip/resolver.rs::servers_come_by_priority_and_by_weight_among_equals",
+            "src/sip/registration/tests/mod.rs::a_server_that_does_not_answer_is_followed_by_the_next_and_then_by_waits_that_grow_without_end",
         ],
         "the network of the scenarios has no names",
     ),
@@ -266,7 +266,7 @@ const PROVEN: &[Row] = &[
         &[
             "calls::s7_rtp_of_somebody_else_reaches_nobody_and_an_empty_pool_is_a_503",
             "src/media/plane/tests/hostile.rs::s7_rtp_from_a_foreign_address_reaches_nobody_and_changes_nothing",
-            "src/sip/endpoint/tests/paths.rs::s7_nobody_elsewhere_acts_in_a_call_by_knowing_its_tags",
+            "src/sip/tests/routes.rs::s7_nobody_elsewhere_acts_in_a_call_by_knowing_its_tags",
             "tests/interop/paths.rs::s7_a_contact_or_route_to_somebody_else_is_neither_written_nor_connected_to",
             "tests/interop/paths.rs::s7_media_named_to_a_third_party_is_less_than_what_named_it_until_it_comes_from_there",
             "tests/interop/paths.rs::s7_a_call_by_password_survives_whoever_knows_its_tags",

@@ -1,40 +1,19 @@
-//! Who gets in (M-1): before an INVITE or a REGISTER costs us a transaction, its sender is known, or asked to prove who it is.
+//! [`Authentication`]: who sent a request (M-1): somebody known, or asked to prove who it is before an INVITE or a REGISTER costs us a transaction.
 //!
 //! A challenge is sent without keeping anything (RFC 3261 section 8.2.7): a flood of requests without a password leaves nothing behind.
 
 use std::time::Instant;
 
-use super::Flow;
-use super::auth::Verdict;
-use super::endpoint::Endpoint;
-use super::guard::{Guesser, Price, Source};
+use super::auth::{Authenticator, Verdict};
+use super::core::Core;
+use super::counters::count;
+use super::directory::{Directory, Sender};
+use super::guard::{Guard, Price, Source};
 use super::identity::{Identity, Proof};
 use super::message::{Essentials, Request};
 use super::method::Method;
-
-/// Who sent a request, and how that was found.
-#[derive(Debug, Default)]
-pub(super) struct Sender {
-    /// `None`: somebody unknown, whom the call layer refuses.
-    pub(super) identity: Option<Identity>,
-    pub(super) proof: Proof,
-}
-
-impl Sender {
-    pub(super) const fn new(identity: Identity, proof: Proof) -> Self {
-        Self { identity: Some(identity), proof }
-    }
-
-    /// A device, trunk or account of ours.
-    pub(super) const fn is_known(&self) -> bool {
-        matches!(&self.identity, Some(Identity::Device(_) | Identity::Trunk(_) | Identity::Account(_)))
-    }
-
-    /// Nothing but the address that it came from says who sent it.
-    pub(super) const fn is_by_address(&self) -> bool {
-        self.identity.is_some() && matches!(self.proof, Proof::Address | Proof::None)
-    }
-}
+use super::settings::Settings;
+use super::transport::Flow;
 
 /// Why a sender does not get in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,77 +27,95 @@ enum Stop {
     Spent,
 }
 
-impl Endpoint {
+/// See the file's paragraph.
+#[derive(Debug)]
+pub(super) struct Authentication {
+    pub(super) guard: Guard,
+    authenticator: Authenticator,
+}
+
+/// Whether we want to know of a request, where it begins something, who sent it.
+pub(super) fn wants_proof(core: &Core, request: &Request) -> bool {
+    matches!(request.method, Method::Register | Method::Message | Method::Subscribe)
+        || (request.method == Method::Invite && !core.is_draining)
+}
+
+/// Whom a nonce is made for: an address, or a trunk with all of its addresses.
+fn nonce_scope(core: &Core, flow: &Flow) -> String {
+    match core.settings.known.by_address(flow.peer.ip()) {
+        Some(Identity::Trunk(label)) => format!("trunk {label}"),
+        _ => Source::of(flow.peer.ip()).to_string(),
+    }
+}
+
+impl Authentication {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let guard = Guard::new(&settings.limits, settings.trusted.clone());
+        Self { guard, authenticator: Authenticator::new(settings.known.accounts.clone()) }
+    }
+
+    /// Settings have changed (O-2).
+    pub(super) fn reconfigure(&mut self, settings: &Settings) {
+        self.guard.reconfigure(&settings.limits, settings.trusted.clone());
+        self.authenticator.reconfigure(settings.known.accounts.clone());
+    }
+
     /// Whether a request outside of any dialog must not go on: it was challenged, or is not answered at all. Otherwise who sent it.
     pub(super) fn admitted(
         &mut self,
         now: Instant,
-        flow: Flow,
-        request: &Request,
-        essentials: &Essentials,
-    ) -> Result<Sender, ()> {
-        if !self.wants_proof(request) || essentials.to.tag().is_some() {
-            return Ok(Sender::default());
+        core: &mut Core,
+        directory: Directory<'_>,
+        (flow, request, essentials): (Flow, &Request, &Essentials),
+    ) -> Option<Sender> {
+        if !wants_proof(core, request) || essentials.to.tag().is_some() {
+            return Some(Sender::default());
         }
         // Passwords are not looked at where too many were wrong; who needs none does not notice.
-        let is_barred = self.guard.is_barred(now, &self.guesser(&flow, request));
-        self.identify(now, flow, request, essentials).map_err(|stop| match stop {
-            Stop::Prove { stale } if !is_barred => self.challenge(now, flow, request, stale),
-            Stop::Prove { .. } | Stop::Spent => self.turn_away(flow, request.clone()),
-        })
+        let is_barred = self.guard.is_barred(now, &directory.guesser(&flow, request));
+        match self.identify(now, core, directory, (flow, request, essentials)) {
+            Ok(sender) => return Some(sender),
+            Err(Stop::Prove { stale }) if !is_barred => self.challenge(now, core, directory, (flow, request), stale),
+            Err(Stop::Prove { .. } | Stop::Spent) => Self::turn_away(core, directory, flow, request),
+        }
+        None
     }
 
     /// What the password of a request is worth. A wrong one is counted, also above the sender's budget: a right one would be taken there.
-    pub(super) fn judge(&mut self, now: Instant, flow: &Flow, request: &Request) -> Verdict {
-        let guesser = self.guesser(flow, request);
+    pub(super) fn judge(
+        &mut self,
+        now: Instant,
+        core: &Core,
+        directory: Directory<'_>,
+        (flow, request): (&Flow, &Request),
+    ) -> Verdict {
+        let guesser = directory.guesser(flow, request);
         if self.guard.is_barred(now, &guesser) {
             return Verdict::Absent;
         }
-        let verdict = self.authenticator.judge(now, request, &self.origin(flow));
+        let verdict = self.authenticator.judge(now, request, &nonce_scope(core, flow));
         if verdict == Verdict::Wrong {
-            let source = self.source(flow, request);
+            let source = directory.source(core, flow, request);
             self.guard.wrong_password(now, &guesser, &source);
         }
         verdict
     }
 
-    /// Whose wrong passwords are counted together: those of a device at the place it has registered from, or else of a caller. Strangers
-    /// behind the same router are others.
-    fn guesser(&self, flow: &Flow, request: &Request) -> Guesser {
-        match self.registrar.device_at(flow) {
-            Some(device) => Guesser::registered(flow.peer.ip(), device),
-            None => Guesser::Caller(Source::behind(flow.peer.ip(), request)),
-        }
-    }
-
-    /// Whom a nonce is made for: an address, or a trunk with all of its addresses.
-    fn origin(&self, flow: &Flow) -> String {
-        match self.settings.known.by_address(flow.peer.ip()) {
-            Some(Identity::Trunk(label)) => format!("trunk {label}"),
-            _ => Source::of(flow.peer.ip()).to_string(),
-        }
-    }
-
-    /// Whether we want to know of a request, where it begins something, who sent it.
-    pub(super) fn wants_proof(&self, request: &Request) -> bool {
-        matches!(request.method, Method::Register | Method::Message | Method::Subscribe)
-            || (request.method == Method::Invite && !self.draining)
-    }
-
-    /// Whom the certificate of a connection names.
-    pub(super) fn certified(&self, flow: &Flow) -> Option<&Identity> {
-        self.settings.known.by_certificate(&self.connections.get(&flow.connection?)?.names)
-    }
-
-    fn identify(&mut self, now: Instant, flow: Flow, request: &Request, essentials: &Essentials) -> Result<Sender, Stop> {
-        let (address, verdict) = (flow.peer.ip(), self.judge(now, &flow, request));
+    fn identify(
+        &mut self,
+        now: Instant,
+        core: &Core,
+        directory: Directory<'_>,
+        (flow, request, essentials): (Flow, &Request, &Essentials),
+    ) -> Result<Sender, Stop> {
+        let (address, verdict) = (flow.peer.ip(), self.judge(now, core, directory, (&flow, request)));
         let payer = match &verdict {
             // To register costs nothing once it is proven, so that a whole site can come back at once.
             Verdict::Proven { label } if request.method == Method::Register => {
                 return Ok(Sender::new(Identity::Device(label.clone()), Proof::Digest));
             }
             Verdict::Proven { .. } => Source::behind(address, request),
-            _ => self.source(&flow, request),
+            _ => directory.source(core, &flow, request),
         };
         if !self.guard.charge(now, &payer, Price::of(&request.method)) {
             return Err(Stop::Spent);
@@ -126,13 +123,13 @@ impl Endpoint {
         if let Verdict::Proven { label } = verdict {
             return Ok(Sender::new(Identity::Device(label), Proof::Digest));
         }
-        if let Some(identity) = self.certified(&flow) {
+        if let Some(identity) = core.certified(&flow) {
             return Ok(Sender::new(identity.clone(), Proof::Certificate));
         }
-        if let Some(identity) = self.called_account(request) {
+        if let Some(identity) = directory.registrations.called(request) {
             return Ok(Sender::new(identity, Proof::Account));
         }
-        let known = &self.settings.known;
+        let known = &core.settings.known;
         match (verdict, known.by_address(address)) {
             (_, Some(device @ Identity::Device(_))) => return Ok(Sender::new(device.clone(), Proof::Address)),
             (Verdict::Stale, _) => return Err(Stop::Prove { stale: true }),
@@ -152,31 +149,28 @@ impl Endpoint {
         }
     }
 
-    /// A REGISTER of somebody who was let in. A device with a user name registers under that alone (RFC 3261 section 10.3 item 4).
-    pub(super) fn register(
+    pub(super) fn challenge(
         &mut self,
         now: Instant,
-        id: u64,
-        (flow, identity): (Flow, Option<Identity>),
-        request: &Request,
-        essentials: &Essentials,
+        core: &mut Core,
+        directory: Directory<'_>,
+        (flow, request): (Flow, &Request),
+        stale: bool,
     ) {
-        let Some(Identity::Device(device)) = identity else { return self.respond(now, id, 403, &[], None) };
-        let user = essentials.to.uri.user_text();
-        if self.authenticator.user_of(&device).is_some_and(|own| user.as_deref() != Some(own)) {
-            return self.respond(now, id, 403, &[], None);
+        let source = directory.source(core, &flow, request);
+        if !self.guard.charge(now, &source, Price::Challenge) {
+            return Self::turn_away(core, directory, flow, request);
         }
-        let answer = self.registrar.register(now, &device, flow, request, essentials);
-        self.respond(now, id, answer.status, &answer.headers, None);
+        let lines = self.authenticator.challenge(now, &nonce_scope(core, &flow), stale);
+        let headers: Vec<_> = lines.into_iter().map(|line| ("WWW-Authenticate", line)).collect();
+        core.answer_statelessly(flow, request.clone(), (401, ""), &headers);
     }
 
-    pub(super) fn challenge(&mut self, now: Instant, flow: Flow, request: &Request, stale: bool) {
-        let source = self.source(&flow, request);
-        if !self.guard.charge(now, &source, Price::Challenge) {
-            return self.turn_away(flow, request.clone());
+    /// A stranger gets no answer. One through a trunk does: a proxy that hears nothing would take us for dead and send nobody any more.
+    pub(super) fn turn_away(core: &mut Core, directory: Directory<'_>, flow: Flow, request: &Request) {
+        count(&core.counters.dropped);
+        if let Source::Behind(..) = directory.source(core, &flow, request) {
+            core.answer_statelessly(flow, request.clone(), (480, ""), &[]);
         }
-        let lines = self.authenticator.challenge(now, &self.origin(&flow), stale);
-        let headers: Vec<_> = lines.into_iter().map(|line| ("WWW-Authenticate", line)).collect();
-        self.answer_statelessly(flow, request.clone(), (401, ""), &headers);
     }
 }

@@ -2,8 +2,6 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::endpoint::Endpoint;
-
 /// What is counted; all of them only grow.
 #[derive(Debug, Default)]
 pub struct Counters {
@@ -46,17 +44,4 @@ pub struct Load {
     pub timers: usize,
     /// Connections that are open or asked for.
     pub connections: usize,
-}
-
-impl Endpoint {
-    /// What it holds now.
-    #[must_use]
-    pub fn load(&self) -> Load {
-        Load {
-            calls: self.calls.len(),
-            transactions: self.servers.len() + self.clients.len(),
-            timers: self.deadlines.len(),
-            connections: self.connections.len() + self.connecting.len(),
-        }
-    }
 }

@@ -18,6 +18,14 @@ pub struct DialogKey {
     pub remote: String,
 }
 
+impl DialogKey {
+    /// The dialog that a request of a peer names.
+    pub(super) fn of_request(essentials: &Essentials) -> Self {
+        let tag = |of: &NameAddr| of.tag().unwrap_or_default().to_owned();
+        Self { call_id: essentials.call_id.clone(), local: tag(&essentials.to), remote: tag(&essentials.from) }
+    }
+}
+
 /// One dialog, seen from our side.
 #[derive(Debug, Clone)]
 pub struct Dialog {

@@ -188,6 +188,26 @@ pub enum Command {
     Drain(bool),
 }
 
+impl Command {
+    /// The call that is up and is meant, of a command that its session alone follows.
+    pub(super) const fn call_in_place(&self) -> Option<CallId> {
+        match self {
+            Self::Ring { call }
+            | Self::Progress { call, .. }
+            | Self::Answer { call, .. }
+            | Self::Reject { call, .. }
+            | Self::Reoffer { call, .. }
+            | Self::Bye { call, .. }
+            | Self::Text { call, .. }
+            | Self::TextAnswered { call, .. }
+            | Self::ReferAnswered { call, .. }
+            | Self::ReferProgress { call, .. }
+            | Self::Cancel { call } => Some(*call),
+            _ => None,
+        }
+    }
+}
+
 /// A device calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incoming {

@@ -40,6 +40,12 @@ pub enum Proof {
 }
 
 impl Proof {
+    /// Whether it is more than where somebody's messages come from.
+    #[must_use]
+    pub const fn is_strong(self) -> bool {
+        matches!(self, Self::Digest | Self::Certificate)
+    }
+
     /// As the ledger words it.
     #[must_use]
     pub const fn word(self) -> &'static str {

@@ -4,7 +4,7 @@ use crate::budget::LogBudget;
 
 /// One budget a cause.
 #[derive(Debug, Default)]
-pub(super) struct Lines {
+pub(super) struct LogLimits {
     /// A call for help was redirected or refused.
     pub(super) help: LogBudget,
     /// A call was turned away because as many are up as there may be.

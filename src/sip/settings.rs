@@ -8,10 +8,10 @@ use super::auth;
 use super::emergency::Emergency;
 use super::hep;
 use super::identity::Known;
+use super::invite::SessionTimers;
 use super::limits::{Limits, Trusted};
 use super::registrar::RegistrarSettings;
 use super::registration::RegistrationAccount;
-use super::session_timer::SessionTimers;
 
 /// How the room behaves. [`Command::Reconfigure`] changes some of it; the rest is fixed for its life.
 #[derive(Debug, Clone)]

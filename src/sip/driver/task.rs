@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
@@ -226,29 +227,7 @@ impl Task {
             let at = deadline.into_iter().chain(retry).min();
             tokio::select! {
                 ask = inbox.recv() => match ask {
-                    Some(Ask::Command(command)) => {
-                        if let Command::Reconfigure(new) = &command {
-                            self.settings.adopt(new);
-                        }
-                        self.endpoint.handle(machine::now(), Input::Command(command));
-                    }
-                    Some(Ask::Ping(answer)) => drop(answer.send(())),
-                    // Whoever asked may have gone.
-                    Some(Ask::Ladder(call, answer)) => drop(answer.send(self.endpoint.ladder(call))),
-                    Some(Ask::Silenced(answer)) => drop(answer.send(self.endpoint.silenced(machine::now()))),
-                    Some(Ask::Load(answer)) => drop(answer.send(self.endpoint.load())),
-                    Some(Ask::Lift(source, answer)) => drop(answer.send(self.endpoint.lift(machine::now(), &source))),
-                    Some(Ask::Dialog(call, answer)) => drop(answer.send(self.endpoint.dialog(call))),
-                    Some(Ask::Reach(device, answer)) => drop(answer.send(self.endpoint.reach(&device))),
-                    Some(Ask::Accounts(answer)) => drop(answer.send(self.endpoint.accounts(machine::now()))),
-                    Some(Ask::SignOff(answer)) => {
-                        self.endpoint.handle(machine::now(), Input::Command(Command::SignOff));
-                        self.leaving = Some(answer);
-                    }
-                    Some(Ask::Rest(answer)) => self.resting = Some(answer),
-                    Some(Ask::Registrations(answer)) => drop(answer.send(self.endpoint.registrations(machine::now()))),
-                    #[cfg(test)]
-                    Some(Ask::IsEmpty(answer)) => drop(answer.send(self.endpoint.is_empty())),
+                    Some(ask) => self.asked(ask),
                     None => return,
                 },
                 Some(news) = self.known_streams.recv() => self.stream_news(news),
@@ -264,6 +243,34 @@ impl Task {
                 }
                 () = sleep_until(at) => {}
             }
+        }
+    }
+
+    /// Does what is asked from above. Whoever asked may have gone.
+    fn asked(&mut self, ask: Ask) {
+        match ask {
+            Ask::Command(command) => {
+                if let Command::Reconfigure(new) = &command {
+                    self.settings.adopt(new);
+                }
+                self.endpoint.handle(machine::now(), Input::Command(command));
+            }
+            Ask::Ping(answer) => drop(answer.send(())),
+            Ask::Ladder(call, answer) => drop(answer.send(self.endpoint.ladder(call))),
+            Ask::Silenced(answer) => drop(answer.send(self.endpoint.silenced(machine::now()))),
+            Ask::Load(answer) => drop(answer.send(self.endpoint.load())),
+            Ask::Lift(source, answer) => drop(answer.send(self.endpoint.lift(machine::now(), &source))),
+            Ask::Dialog(call, answer) => drop(answer.send(self.endpoint.dialog(call))),
+            Ask::Reach(device, answer) => drop(answer.send(self.endpoint.call_target(&device))),
+            Ask::Accounts(answer) => drop(answer.send(self.endpoint.accounts(machine::now()))),
+            Ask::SignOff(answer) => {
+                self.endpoint.handle(machine::now(), Input::Command(Command::SignOff));
+                self.leaving = Some(answer);
+            }
+            Ask::Rest(answer) => self.resting = Some(answer),
+            Ask::Registrations(answer) => drop(answer.send(self.endpoint.registrations(machine::now()))),
+            #[cfg(test)]
+            Ask::IsEmpty(answer) => drop(answer.send(self.endpoint.is_empty())),
         }
     }
 
@@ -385,25 +392,7 @@ impl Task {
     fn stream_news(&mut self, news: News) {
         let now = machine::now();
         match news {
-            News::Accepted { listener, stream, peer } => {
-                let is_known = self.settings.trusted.trusts(peer.ip());
-                let room = self.connections.room(&self.settings.limits, peer.ip(), is_known, |id| self.endpoint.uses(id));
-                match room {
-                    Room::Free => {}
-                    Room::After(oldest) => self.close(oldest),
-                    Room::None => return tracing::debug!(source = %peer, "too many connections"),
-                }
-                let standing = if is_known { PeerStanding::Known } else { PeerStanding::Silent };
-                let Ok(local) = stream.local_addr() else { return };
-                let server = self.streams_in.iter().find(|known| known.index == listener).and_then(|known| known.server.as_ref());
-                let (transport, stream, open) = match server.map(|server| TlsAcceptor::from(server.config())) {
-                    Some(acceptor) => (Transport::Tls, Stream::Accepted(stream, acceptor), false),
-                    None => (Transport::Tcp, Stream::Plain(stream), true),
-                };
-                if let Some(flow) = self.adopt((transport, listener), stream, (local, peer), standing).filter(|_| open) {
-                    self.endpoint.handle(now, Input::Opened { flow, names: Vec::new() });
-                }
-            }
+            News::Accepted { listener, stream, peer } => self.accepted_stream(now, listener, stream, peer),
             News::Secured { id, names } => {
                 if let Some(connection) = self.connections.get_mut(id) {
                     connection.ready = true;
@@ -446,6 +435,27 @@ impl Task {
                     self.endpoint.handle(now, Input::FlowClosed(id));
                 }
             }
+        }
+    }
+
+    /// Somebody has connected to a listener.
+    fn accepted_stream(&mut self, now: Instant, listener: u16, stream: TcpStream, peer: SocketAddr) {
+        let is_known = self.settings.trusted.trusts(peer.ip());
+        let room = self.connections.room(&self.settings.limits, peer.ip(), is_known, |id| self.endpoint.uses(id));
+        match room {
+            Room::Free => {}
+            Room::After(oldest) => self.close(oldest),
+            Room::None => return tracing::debug!(source = %peer, "too many connections"),
+        }
+        let standing = if is_known { PeerStanding::Known } else { PeerStanding::Silent };
+        let Ok(local) = stream.local_addr() else { return };
+        let server = self.streams_in.iter().find(|known| known.index == listener).and_then(|known| known.server.as_ref());
+        let (transport, stream, open) = match server.map(|server| TlsAcceptor::from(server.config())) {
+            Some(acceptor) => (Transport::Tls, Stream::Accepted(stream, acceptor), false),
+            None => (Transport::Tcp, Stream::Plain(stream), true),
+        };
+        if let Some(flow) = self.adopt((transport, listener), stream, (local, peer), standing).filter(|_| open) {
+            self.endpoint.handle(now, Input::Opened { flow, names: Vec::new() });
         }
     }
 

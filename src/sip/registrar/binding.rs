@@ -4,10 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use super::contact::Asked;
-use crate::sip::message::{Essentials, Request};
-use crate::sip::uas::shortened;
+use crate::sip::message::Essentials;
+use crate::sip::reason::shortened;
+use crate::sip::transaction::Inbound;
+use crate::sip::transport::{ConnectionId, Flow, Transport};
 use crate::sip::uri::Uri;
-use crate::sip::{ConnectionId, Flow, Transport};
 
 /// One contact of a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,15 +59,8 @@ impl Binding {
         self.kept.source.ip()
     }
 
-    pub(super) fn new(
-        dies_at: Instant,
-        asked: Asked,
-        outbound: bool,
-        path: &[String],
-        flow: Flow,
-        request: &Request,
-        essentials: &Essentials,
-    ) -> Self {
+    pub(super) fn new(dies_at: Instant, asked: Asked, outbound: bool, path: &[String], inbound: &Inbound) -> Self {
+        let Inbound { flow, request, essentials } = inbound;
         let kept = Stored {
             uri: asked.uri.to_string(),
             q: asked.q,
@@ -81,7 +75,7 @@ impl Binding {
             // Counted from `dies_at` where it is wanted.
             expires_in: Duration::ZERO,
         };
-        Self { kept, dies_at, flow: Some(flow) }
+        Self { kept, dies_at, flow: Some(*flow) }
     }
 
     /// Whether a request may change it: another Call-ID (the device has restarted), or a later number of the same

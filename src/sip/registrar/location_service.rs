@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 
 use super::contact::{Asked, Contacts};
 use crate::sip::header;
-use crate::sip::message::{Essentials, Request};
+use crate::sip::message::Request;
+use crate::sip::transaction::{Inbound, Reply};
+use crate::sip::transport::{ConnectionId, Flow};
 use crate::sip::uri::Uri;
-use crate::sip::{ConnectionId, Flow};
 
 use super::binding::{Binding, Stored};
 
@@ -49,19 +50,6 @@ pub struct Change {
     pub device: Arc<str>,
     /// Its bindings; none: it is gone.
     pub bindings: Vec<Stored>,
-}
-
-/// The answer to a REGISTER.
-#[derive(Debug, PartialEq, Eq)]
-pub(in crate::sip) struct Answer {
-    pub(in crate::sip) status: u16,
-    pub(in crate::sip) headers: Vec<(&'static str, String)>,
-}
-
-impl Answer {
-    fn refusal(status: u16) -> Self {
-        Self { status, headers: Vec::new() }
-    }
 }
 
 /// See the room's paragraph.
@@ -141,22 +129,16 @@ impl Registrar {
     }
 
     /// A device that is who it says registers, asks, or unregisters.
-    pub(in crate::sip) fn register(
-        &mut self,
-        now: Instant,
-        device: &Arc<str>,
-        flow: Flow,
-        request: &Request,
-        essentials: &Essentials,
-    ) -> Answer {
+    pub(in crate::sip) fn register(&mut self, now: Instant, device: &Arc<str>, inbound: &Inbound) -> Reply {
+        let request = &inbound.request;
         self.wake(now);
         let required = request.headers.lines("Require").flat_map(header::tokens);
         let unknown: Vec<&str> = required.filter(|tag| !SUPPORTED.iter().any(|known| known.eq_ignore_ascii_case(tag))).collect();
         if !unknown.is_empty() {
-            return Answer { status: 420, headers: vec![("Unsupported", unknown.join(", "))] };
+            return Reply::new(420).with([("Unsupported", unknown.join(", "))]);
         }
         let before = self.devices.get(device).cloned().unwrap_or_default();
-        let (after, outbound) = match self.updated(now, &before, flow, request, essentials) {
+        let (after, outbound) = match self.updated(now, &before, inbound) {
             Ok(updated) => updated,
             Err(refusal) => return refusal,
         };
@@ -167,20 +149,14 @@ impl Registrar {
     }
 
     /// The bindings as the request wants them, and whether by an outbound flow: all of it or nothing (RFC 3261 section 10.3 item 7).
-    fn updated(
-        &self,
-        now: Instant,
-        before: &[Binding],
-        flow: Flow,
-        request: &Request,
-        essentials: &Essentials,
-    ) -> Result<(Vec<Binding>, bool), Answer> {
+    fn updated(&self, now: Instant, before: &[Binding], inbound: &Inbound) -> Result<(Vec<Binding>, bool), Reply> {
+        let Inbound { request, essentials, .. } = inbound;
         let mut after = before.to_vec();
-        let asked = match Contacts::read(request).ok_or_else(|| Answer::refusal(400))? {
+        let asked = match Contacts::read(request).ok_or_else(|| Reply::new(400))? {
             Contacts::None => return Ok((after, false)),
             Contacts::All => {
                 if before.iter().any(|binding| !binding.yields_to(essentials)) {
-                    return Err(Answer::refusal(500));
+                    return Err(Reply::new(500));
                 }
                 return Ok((Vec::new(), false));
             }
@@ -188,20 +164,20 @@ impl Registrar {
         };
         let path: Vec<String> = request.headers.values("Path").map(str::to_owned).collect();
         if path.len() > PATHS {
-            return Err(Answer::refusal(400));
+            return Err(Reply::new(400));
         }
         let outbound = wants_outbound(request, &asked);
         if outbound && !first_hop_is_outbound(request, &path) {
-            return Err(Answer::refusal(439));
+            return Err(Reply::new(439));
         }
         for asked in asked {
             let life = self.life(&asked)?;
             let flows = outbound && asked.reg_id.is_some();
             let place = after.iter().position(|binding| binding.is_meant_by(&asked, flows));
             if place.and_then(|at| after.get(at)).is_some_and(|binding| !binding.yields_to(essentials)) {
-                return Err(Answer::refusal(500));
+                return Err(Reply::new(500));
             }
-            let fresh = (!life.is_zero()).then(|| Binding::new(now + life, asked, flows, &path, flow, request, essentials));
+            let fresh = (!life.is_zero()).then(|| Binding::new(now + life, asked, flows, &path, inbound));
             match (place, fresh) {
                 (Some(at), Some(fresh)) => after.splice(at..=at, [fresh]).for_each(drop),
                 (Some(at), None) => drop(after.remove(at)),
@@ -210,26 +186,26 @@ impl Registrar {
             }
         }
         if after.len() > self.settings.contacts {
-            return Err(Answer::refusal(403));
+            return Err(Reply::new(403));
         }
         Ok((after, outbound))
     }
 
     /// How long a contact is to live (section 10.2.1.1, 10.3 item 7).
-    fn life(&self, asked: &Asked) -> Result<Duration, Answer> {
+    fn life(&self, asked: &Asked) -> Result<Duration, Reply> {
         let RegistrarSettings { min_expires, max_expires, default_expires, .. } = self.settings;
         match asked.expires.map(|seconds| Duration::from_secs(seconds.into())) {
             None => Ok(default_expires),
             Some(wish) if !wish.is_zero() && wish < min_expires => {
                 let seconds = min_expires.as_secs().to_string();
-                Err(Answer { status: 423, headers: vec![("Min-Expires", seconds)] })
+                Err(Reply::new(423).with([("Min-Expires", seconds)]))
             }
             Some(wish) => Ok(wish.min(max_expires)),
         }
     }
 
     /// 200 with all that is bound now (section 10.3 item 8).
-    fn accepted(&self, now: Instant, device: &Arc<str>, request: &Request, outbound: bool) -> Answer {
+    fn accepted(&self, now: Instant, device: &Arc<str>, request: &Request, outbound: bool) -> Reply {
         let bindings = self.devices.get(device).map(Vec::as_slice).unwrap_or_default();
         let mut headers: Vec<_> = bindings.iter().map(|binding| ("Contact", binding.contact(now))).collect();
         // RFC 3327 section 5.3: who does not know Path gets none back.
@@ -241,7 +217,7 @@ impl Registrar {
             headers.push(("Require", "outbound".to_owned()));
         }
         headers.push(("Supported", SUPPORTED.join(", ")));
-        Answer { status: 200, headers }
+        Reply::new(200).with(headers)
     }
 
     fn set(&mut self, now: Instant, device: &Arc<str>, bindings: Vec<Binding>) {

@@ -9,7 +9,10 @@ mod contact;
 mod location_service;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 pub use binding::Stored;
-pub(in crate::sip) use location_service::Registrar;
+#[cfg(test)]
+use location_service::Registrar;
 pub use location_service::{Change, RegistrarSettings};
+pub(in crate::sip) use usage::RegisterUsage;

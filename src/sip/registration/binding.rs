@@ -113,7 +113,7 @@ pub(super) enum State {
 
 /// One account with its registration.
 #[derive(Debug)]
-pub(in crate::sip) struct Registration {
+pub(super) struct Registration {
     pub(super) account: RegistrationAccount,
     pub(super) state: State,
     pub(super) prover: auth::Client,
@@ -131,7 +131,6 @@ pub(in crate::sip) struct Registration {
     pub(super) leaving: bool,
     /// The REGISTER that was sent last takes the registration back.
     pub(super) takes_back: bool,
-    pub(in crate::sip) scheduled: Option<Instant>,
 }
 
 /// What an answer means.
@@ -149,23 +148,8 @@ impl Registration {
         let prover = auth::Client::new(account.credentials.clone());
         let (state, expires) = (State::Resting { until: now }, account.expires);
         let (cseq, failures, leaving, takes_back) = (0, 0, false, false);
-        let (lives_until, failure, target, scheduled) = (None, None, None, None);
-        Self {
-            account,
-            state,
-            prover,
-            call_id,
-            tag,
-            cseq,
-            expires,
-            lives_until,
-            failures,
-            failure,
-            target,
-            leaving,
-            takes_back,
-            scheduled,
-        }
+        let (lives_until, failure, target) = (None, None, None);
+        Self { account, state, prover, call_id, tag, cseq, expires, lives_until, failures, failure, target, leaving, takes_back }
     }
 
     /// The same binding, asked for in another way from now on.
@@ -239,7 +223,7 @@ impl Registration {
                 }
                 None => failed("423 without a longer time".to_owned()),
             },
-            status => failed(format!("{status} {}", crate::sip::uas::shortened(&response.phrase))),
+            status => failed(format!("{status} {}", crate::sip::reason::shortened(&response.phrase))),
         }
     }
 

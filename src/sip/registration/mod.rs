@@ -4,9 +4,9 @@
 //! whatever happens, without end: at growing distances with jitter (RFC 5626 section 4.5). A challenge of another realm is not answered.
 
 mod binding;
-mod endpoint;
+mod client;
 #[cfg(test)]
 mod tests;
 
-pub(in crate::sip) use binding::Registration;
 pub use binding::{RegistrationAccount, RegistrationStatus, contact};
+pub(in crate::sip) use client::RegistrationClient;

@@ -5,6 +5,8 @@
 //! (M-8), and it ends with the call. At most one NOTIFY of a subscription is on its way; what changes meanwhile goes into the next.
 
 mod documents;
+mod notifier;
+mod package;
 mod subscription;
 
-pub(in crate::sip) use subscription::Subscription;
+pub(in crate::sip) use notifier::Subscriptions;

@@ -313,7 +313,7 @@ fn o2_a_reload_keeps_the_registrations_of_devices_known_by_address_and_forgets_t
     let bytes = from(&request("REGISTER", 1, "", ""), "lobby").into_bytes();
     bench.endpoint.handle(bench.now, Input::Received { flow, bytes });
     assert_eq!(statuses(&bench.outputs()), ["200"]);
-    let mut settings = bench.endpoint.settings.clone();
+    let mut settings = bench.endpoint.core.settings.clone();
     bench.commands(Command::Reconfigure(Box::new(settings.clone())));
     assert_eq!(bench.endpoint.registrations(bench.now).len(), 1);
     settings.known.addresses.clear();

@@ -26,7 +26,7 @@ fn says_from(bench: &mut Bench, address: [u8; 4], text: String) -> Vec<String> {
 }
 
 fn with_target(bench: &mut Bench) {
-    let mut settings = bench.endpoint.settings.clone();
+    let mut settings = bench.endpoint.core.settings.clone();
     settings.emergency.target = Some("sip:112@pbx.example.com".to_owned());
     bench.commands(Command::Reconfigure(Box::new(settings)));
 }

@@ -80,12 +80,12 @@ fn ten_thousand_mutated_messages_do_no_harm() {
             }
             bench.endpoint.wake(bench.now);
         }
-        let calls: Vec<CallId> = bench.endpoint.calls.keys().copied().collect();
+        let calls: Vec<CallId> = bench.endpoint.sessions.ids();
         for call in calls {
             bench.endpoint.handle(bench.now, Input::Command(Command::Bye { call, cause: Cause::Fault }));
         }
         bench.outputs();
-        bench.endpoint.connecting.keys().copied().collect::<Vec<_>>().into_iter().for_each(|token| {
+        std::mem::take(&mut bench.connects).into_iter().for_each(|token| {
             bench.endpoint.handle(bench.now, Input::ConnectFailed { token });
         });
         bench.ends_empty();

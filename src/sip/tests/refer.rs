@@ -128,13 +128,13 @@ fn a_device_is_called_where_it_registered_or_where_its_entry_says_and_its_refusa
         sdp: SDP.to_owned(),
         replaces: Some("7@a;to-tag=t;from-tag=f".to_owned()),
     };
-    assert_eq!(bench.endpoint.reach("kitchen-phone"), None);
+    assert_eq!(bench.endpoint.call_target("kitchen-phone"), None);
     bench.commands(command(call, "kitchen-phone"));
     assert!(matches!(bench.told().pop(), Some(Event::Failed { cause: Cause::NotReachable, .. })));
     // The room at 127.0.0.2 registers; its contact is where it lives.
     let registered = bench.says(&request("REGISTER", 1, "", "").replace("Call-ID: c1", "Call-ID: r1"));
     assert_eq!(statuses(&registered), ["200"]);
-    let reach = bench.endpoint.reach("room-1").unwrap();
+    let reach = bench.endpoint.call_target("room-1").unwrap();
     assert_eq!((reach.peer.to_string(), reach.local.is_some()), ("127.0.0.2:5060".to_owned(), true));
     let sent = bench.commands(command(call, "room-1"));
     assert!(sent[0].starts_with("INVITE sip:a@127.0.0.2:5060 SIP/2.0\r\n"), "{sent:?}");
@@ -143,7 +143,7 @@ fn a_device_is_called_where_it_registered_or_where_its_entry_says_and_its_refusa
     let acked = bench.says(&response(&sent[0], 486, "", ""));
     assert!(acked[0].starts_with("ACK "));
     assert_eq!(bench.told().pop(), Some(Event::Failed { call, cause: Cause::Refused(486), reason: "x".to_owned() }));
-    assert_eq!(bench.endpoint.reach("hall").map(|reach| reach.peer.to_string()), Some("192.0.2.7:5060".to_owned()));
+    assert_eq!(bench.endpoint.call_target("hall").map(|reach| reach.peer.to_string()), Some("192.0.2.7:5060".to_owned()));
     let sent = bench.commands(Command::CheckSync { device: "room-1".into() });
     assert!(sent[0].starts_with("NOTIFY sip:a@127.0.0.2:5060 "), "{sent:?}");
     assert_eq!(line(&sent[0], "Event"), "check-sync;reboot=false");

@@ -113,7 +113,7 @@ fn calling(bench: &mut Bench) -> (CallId, String) {
     let (uri, from, display) = ("sip:1001@127.0.0.2".to_owned(), "sip:phone@127.0.0.1".to_owned(), String::new());
     let (target, transport, sdp) = (address(1), Transport::Udp, SDP.to_owned());
     bench.commands(Command::Invite { call, target, transport, uri, from, display, sdp });
-    let token = *bench.endpoint.connecting.keys().next().expect("a flow is asked for");
+    let token = bench.connects.pop().expect("a flow is asked for");
     bench.endpoint.handle(bench.now, Input::Connected { token, flow: flow(0, Transport::Udp) });
     let invite = bench.outputs().remove(0);
     assert_eq!(line(&invite, "Supported"), "timer, 100rel, replaces, norefersub");
@@ -210,7 +210,7 @@ fn a_fork_of_many_branches_does_not_grow_without_bound() {
     let mut bench = Bench::new();
     let (call, invite) = calling(&mut bench);
     let pracks = (0..50).filter(|n| !bench.says(&reliably(&invite, &format!("t{n}"), 1, "")).is_empty()).count();
-    assert_eq!((pracks, bench.told().len(), bench.endpoint.calls[&call].branches.len()), (8, 50, 8));
+    assert_eq!((pracks, bench.told().len(), bench.endpoint.sessions.get(call).unwrap().branches()), (8, 50, 8));
     bench.says(&tagged(&invite, "t40", 200, "", &body("application/sdp", SDP)));
     assert!(matches!(bench.told().last(), Some(Event::Answered { .. })));
     bench.commands(Command::Bye { call, cause: Cause::HungUp });

@@ -10,6 +10,8 @@ pub(super) struct Bench {
     pub(super) ids: Ids,
     pub(super) now: Instant,
     pub(super) events: Vec<Event>,
+    /// Connections that were asked for.
+    pub(super) connects: Vec<u64>,
     /// Whether it answers, as phones do, when it is asked whether it is there (M-1).
     pub(super) is_there: bool,
 }
@@ -22,7 +24,7 @@ impl Bench {
     pub(super) fn with(settings: Settings) -> Self {
         let ids = settings.ids.clone();
         let endpoint = Endpoint::new(Settings { seed: [5; 32], ..settings });
-        Self { endpoint, ids, now: start(), events: Vec::new(), is_there: true }
+        Self { endpoint, ids, now: start(), events: Vec::new(), connects: Vec::new(), is_there: true }
     }
 
     /// Sends one message; gives what comes back.
@@ -50,7 +52,8 @@ impl Bench {
                     }
                 }
                 Output::Event(event) => self.events.push(event),
-                Output::Connect { .. } | Output::Registered(_) | Output::Locate(_) | Output::Copied(_) => {}
+                Output::Connect { token, .. } => self.connects.push(token),
+                Output::Registered(_) | Output::Locate(_) | Output::Copied(_) => {}
             }
         }
         sent
@@ -351,7 +354,7 @@ fn new_invite(number: u32, user: &str) -> String {
 #[test]
 fn s10_a_stranger_s_call_for_help_is_answered_and_counts_as_none_while_all_others_are_turned_away() {
     let mut bench = Bench::new();
-    bench.endpoint.settings.limits.max_calls = 1;
+    bench.endpoint.core.settings.limits.max_calls = 1;
     assert_eq!(statuses(&bench.says(&new_invite(1, "1001"))), ["100"]);
     assert_eq!(statuses(&bench.says(&new_invite(2, "1001"))), ["503"], "as many as there may be");
     assert_eq!(statuses(&bench.says(&new_invite(3, "112"))), ["403"]);

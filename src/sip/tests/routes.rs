@@ -256,7 +256,7 @@ fn s7_a_cancel_and_a_response_come_from_where_the_call_is() {
 fn s7_tags_and_branches_come_from_the_seed_and_are_as_long_as_they_look() {
     let draw = |seed: u8| {
         let mut endpoint = Endpoint::new(Settings { seed: [seed; 32], ..Settings::default() });
-        (0..1000).map(|_| endpoint.token()).collect::<Vec<_>>()
+        (0..1000).map(|_| endpoint.core.random.token()).collect::<Vec<_>>()
     };
     let (one, same, other) = (draw(1), draw(1), draw(2));
     assert_eq!(one, same, "tests repeat");

@@ -223,8 +223,7 @@ fn a_refresh_waits_for_their_reinvite_and_is_not_lost() {
 fn a_week_of_refreshes_leaves_nothing_behind() {
     let mut pair = Pair::new();
     let (caller, _) = pair.live();
-    let held =
-        |pair: &Pair| pair.ends.iter().map(|end| (end.servers.len(), end.clients.len(), end.deadlines.len())).collect::<Vec<_>>();
+    let held = |pair: &Pair| pair.ends.iter().map(Endpoint::load).collect::<Vec<_>>();
     pair.pass(Duration::from_secs(800));
     let before = held(&pair);
     for _ in 0..7 {

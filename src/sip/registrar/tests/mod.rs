@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::sip::message::{Essentials, Message};
+use crate::sip::transaction::Inbound;
 use crate::sip::{ConnectionId, Flow, Transport};
 
 struct Bench {
@@ -39,7 +40,8 @@ impl Bench {
             panic!("{text}")
         };
         let essentials = Essentials::read(&request.headers).unwrap();
-        let answer = self.registrar.register(self.now, &self.device.clone(), self.flow, &request, &essentials);
+        let inbound = Inbound { flow: self.flow, request, essentials };
+        let answer = self.registrar.register(self.now, &self.device.clone(), &inbound);
         let (contacts, rest): (Vec<_>, Vec<_>) = answer.headers.into_iter().partition(|(name, _)| *name == "Contact");
         (answer.status, contacts.into_iter().map(|(_, value)| value).collect(), rest)
     }

@@ -260,7 +260,7 @@ fn a_week_of_refreshes_leaves_tables_and_timers_as_they_were() {
 
 /// The settings of [`Bench::new`] with other accounts.
 fn with_accounts(bench: &Bench, change: impl FnOnce(&mut RegistrationAccount)) -> Command {
-    let mut settings = bench.endpoint.settings.clone();
+    let mut settings = bench.endpoint.core.settings.clone();
     change(&mut settings.accounts[0]);
     Command::Reconfigure(Box::new(settings))
 }
@@ -296,7 +296,7 @@ fn o2_what_reloads_have_replaced_is_forgotten_once_it_is_signed_off() {
             let lives = if request.1.contains("Expires: 0\r\n") { "" } else { "Expires: 600" };
             bench.answers(&request, 200, lives);
         }
-        assert_eq!(bench.endpoint.accounts.len(), 1, "the one there is");
+        assert_eq!(bench.endpoint.registrations.len(), 1, "the one there is");
     }
 }
 
@@ -336,13 +336,13 @@ fn o2_the_old_contact_is_signed_off_with_the_new_password_and_one_that_cannot_be
     let called = |bench: &Bench, password: &str| {
         let text = format!("INVITE sip:{}@198.51.100.1 SIP/2.0\r\n\r\n", contact("pbx", "7000", password));
         let Ok(Message::Request(request)) = Message::parse(text.as_bytes(), &WireLimits::default()) else { panic!() };
-        bench.endpoint.called_account(&request).is_some()
+        bench.endpoint.registrations.called(&request).is_some()
     };
     assert!(called(&bench, "sesame") && called(&bench, "other"));
     assert_eq!(bench.endpoint.accounts(bench.now).len(), 1, "only what is configured is told of");
     bench.passes(Duration::from_secs(601));
     assert!(!called(&bench, "sesame") && called(&bench, "other"));
-    assert_eq!(bench.endpoint.accounts.len(), 1);
+    assert_eq!(bench.endpoint.registrations.len(), 1);
 }
 
 #[test]
@@ -370,7 +370,7 @@ fn o2_another_life_is_asked_for_at_once_with_the_same_contact() {
 #[test]
 fn o2_an_account_that_is_taken_out_is_signed_off() {
     let mut bench = Bench::registered();
-    let settings = Settings { accounts: Vec::new(), ..bench.endpoint.settings.clone() };
+    let settings = Settings { accounts: Vec::new(), ..bench.endpoint.core.settings.clone() };
     bench.does(Command::Reconfigure(Box::new(settings)));
     let off = bench.registers();
     assert!(off.len() == 1 && off[0].1.contains("Expires: 0\r\n"), "{off:?}");

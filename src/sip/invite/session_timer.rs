@@ -1,14 +1,14 @@
 //! Session timers (RFC 4028): how long a session may go unrefreshed, who refreshes it, and when silence means that it is dead.
 //!
-//! Headers of the peer flow in; what to write and when to act flows out. The endpoint sends. A peer that does not know session
+//! Headers of the peer flow in; what to write and when to act flows out. The session sends. A peer that does not know session
 //! timers is refreshed by us, so that its end is noticed and no call is cut for the lack of a refresh.
 
 use std::time::{Duration, Instant};
 
-use super::header;
-use super::message::Headers;
-use super::uas::Header;
-use super::uri::Params;
+use crate::sip::header;
+use crate::sip::message::{Headers, Response};
+use crate::sip::transaction::{Header, Reply};
+use crate::sip::uri::Params;
 
 /// The shortest interval of RFC 4028 section 4, and what a message without `Min-SE` means.
 const SHORTEST: u32 = 90;
@@ -208,6 +208,69 @@ impl SessionTimer {
 pub(super) enum Due {
     Refresh,
     End,
+}
+
+/// How a session is kept alive: what was agreed on, and what we have been told to ask for.
+#[derive(Debug)]
+pub(super) struct SessionTiming {
+    pub(super) ours: SessionTimers,
+    /// While the session has to be refreshed.
+    pub(super) timer: Option<SessionTimer>,
+    /// The longest `Min-SE` that a 422 has told us, in seconds.
+    min_se: u32,
+}
+
+impl SessionTiming {
+    pub(super) const fn new(ours: SessionTimers) -> Self {
+        Self { ours, timer: None, min_se: 0 }
+    }
+
+    fn agreement(&self) -> Option<Agreement> {
+        self.timer.map(|timer| timer.agreement)
+    }
+
+    /// Begins the clock anew, as was agreed on.
+    pub(super) fn start(&mut self, now: Instant, agreement: Option<Agreement>) {
+        self.timer = agreement.map(|agreement| SessionTimer::start(now, agreement));
+    }
+
+    /// What we agree to as UAS; who has refreshed so far goes on with it where the peer leaves that to us.
+    pub(super) fn granted(&self, wish: &Wish) -> Option<Agreement> {
+        wish.granted(&self.ours, self.agreement().map(|agreement| agreement.refresher))
+    }
+
+    /// The headers of an INVITE or UPDATE of ours.
+    pub(super) fn ask(&self) -> Vec<Header> {
+        ask(&self.ours, self.agreement(), self.min_se)
+    }
+
+    /// A 2xx to a request of ours: the session is fresh, on these terms.
+    pub(super) fn refreshed(&mut self, now: Instant, response: &Response) {
+        let asked = asked(&self.ours, self.agreement(), self.min_se);
+        let agreement = Wish::of(&response.headers).settled(&self.ours, asked);
+        self.start(now, agreement);
+    }
+
+    /// Whether a 422 wants a longer interval than we asked for; then that is what we ask for from now on (section 7.3).
+    pub(super) fn lengthened(&mut self, response: &Response) -> bool {
+        if response.status != 422 {
+            return false;
+        }
+        let asked = asked(&self.ours, self.agreement(), self.min_se);
+        let longer = asked.and_then(|asked| Wish::of(&response.headers).longer_than(asked));
+        self.min_se = longer.unwrap_or(self.min_se);
+        longer.is_some()
+    }
+
+    /// What a request of the peer is refused for (section 9): 422 and the shortest interval.
+    pub(super) fn refusal(&self, wish: &Wish) -> Option<Reply> {
+        wish.is_too_short(&self.ours).then(|| too_short(&self.ours))
+    }
+}
+
+/// 422 with the shortest interval that is granted.
+pub(super) fn too_short(ours: &SessionTimers) -> Reply {
+    Reply::new(422).with([("Min-SE", ours.min.as_secs().to_string())])
 }
 
 #[cfg(test)]

@@ -1,24 +1,19 @@
 //! Replaces (RFC 3891; M-18): an INVITE that takes the place of a call which is up.
 
-use super::dialog::DialogKey;
-use super::endpoint::Endpoint;
-use super::identity::{Identity, Proof};
-use super::invite::Phase;
-use super::message::Request;
-use super::uri::{Params, unescape};
-use crate::ids::CallId;
+use crate::sip::dialog::DialogKey;
+use crate::sip::uri::{Params, unescape};
 
 /// The dialog that is meant, as its receiver sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Replaces {
-    pub(super) dialog: DialogKey,
+pub(in crate::sip) struct Replaces {
+    pub(in crate::sip) dialog: DialogKey,
     /// Only while it is not answered yet.
-    pub(super) early_only: bool,
+    pub(in crate::sip) early_only: bool,
 }
 
 impl Replaces {
     /// Reads a header's value (section 6.1).
-    pub(super) fn parse(value: &str) -> Option<Self> {
+    pub(in crate::sip) fn parse(value: &str) -> Option<Self> {
         let (call_id, params) = value.split_once(';')?;
         let params = Params::parse(params);
         let tag = |name: &str| params.get(name).filter(|tag| !tag.is_empty()).map(str::to_owned);
@@ -29,35 +24,10 @@ impl Replaces {
     }
 
     /// The value among the headers of a URI, `?Replaces=…&…` (RFC 3261 section 19.1.1), readable again.
-    pub(super) fn escaped(headers: &str) -> Option<String> {
+    pub(in crate::sip) fn escaped(headers: &str) -> Option<String> {
         let mut pairs = headers.trim_start_matches('?').split('&').filter_map(|pair| pair.split_once('='));
         let (_, value) = pairs.find(|(name, _)| name.eq_ignore_ascii_case("Replaces"))?;
         Some(unescape(value))
-    }
-}
-
-impl Endpoint {
-    /// The call that an INVITE takes the place of, if it says so; or the status that refuses it (section 3).
-    pub(super) fn replaced(&self, request: &Request, identity: Option<&Identity>, proof: Proof) -> Result<Option<CallId>, u16> {
-        let mut lines = request.headers.lines("Replaces");
-        let Some(line) = lines.next() else { return Ok(None) };
-        let replaces = Replaces::parse(line).filter(|_| lines.next().is_none()).ok_or(400_u16)?;
-        // Whoever overhears a dialog's tags must not get its place: only somebody we know does.
-        if matches!(identity, None | Some(Identity::Unlisted)) {
-            return Err(403);
-        }
-        let id = self.dialogs.get(&replaces.dialog).ok_or(481_u16)?;
-        let call = self.calls.get(id);
-        // What was proven is not taken over by what is only said to come from somewhere.
-        if call.is_some_and(|call| Self::is_proven(call.proof) && !Self::is_proven(proof)) {
-            return Err(403);
-        }
-        match call.map(|call| call.phase) {
-            Some(Phase::Live) if replaces.early_only => Err(486),
-            Some(Phase::Live) => Ok(Some(*id)),
-            Some(Phase::Over) => Err(603),
-            Some(Phase::Ringing | Phase::Calling) | None => Err(481),
-        }
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::header::ContentType;
-use super::message::Request;
+use crate::sip::header::ContentType;
+use crate::sip::message::Request;
+use crate::sip::transaction::Reply;
 
 /// What an INFO carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +57,15 @@ pub(crate) fn info_digit(request: &Request) -> Option<(char, Duration)> {
     match read(request) {
         Info::Digit(digit, pressed) => Some((digit, pressed)),
         Info::Nothing | Info::Unreadable | Info::Foreign => None,
+    }
+}
+
+/// The answer to an INFO.
+pub(super) fn answer(info: Info) -> Reply {
+    match info {
+        Info::Unreadable => Reply::new(400),
+        Info::Foreign => Reply::new(415).with([("Accept", "application/dtmf-relay, application/dtmf".to_owned())]),
+        Info::Digit(..) | Info::Nothing => Reply::new(200),
     }
 }
 

@@ -1,0 +1,237 @@
+//! [`Admission`]: what a request has to pass before it costs us a transaction (M-1, S-7, S-10, X-2): budgets, who sent it, whether it may act in the
+//! dialog that it names, and whether its sender's place is known to be real. What does not pass is answered without a transaction, or not
+//! at all.
+
+use std::time::Instant;
+
+use super::address_verification::{AddressVerification, Verification};
+use super::auth::Verdict;
+use super::authentication::{Authentication, wants_proof};
+use super::capabilities::{refused_target, takes_no_description};
+use super::core::Core;
+use super::counters::count;
+use super::directory::{Directory, Sender};
+use super::emergency::SPOKEN;
+use super::emergency_calls;
+use super::guard::{Price, Source, is_scanner};
+use super::invite::Sessions;
+use super::message::{Body, Message, Request, session_description};
+use super::method::Method;
+use super::origin::{self, Origin, is_from_there};
+use super::transaction::{Inbound, Reply};
+use super::transport::Flow;
+use super::wire::WireError;
+use crate::ids::CallId;
+
+/// What a request is about, as its To tag says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// It begins something.
+    Outside,
+    /// The dialog of this call.
+    Call(CallId),
+    /// A dialog of another usage.
+    OtherUsage,
+    /// A dialog that is not ours.
+    Unknown,
+}
+
+/// A request that has passed.
+#[derive(Debug)]
+pub(super) struct Passed {
+    pub(super) sender: Sender,
+    pub(super) verification: Verification,
+    pub(super) is_for_help: bool,
+    /// What it is answered all the same, once it has a transaction.
+    pub(super) refusal: Option<Reply>,
+}
+
+/// See the file's paragraph.
+pub(super) struct Admission<'a> {
+    pub(super) now: Instant,
+    pub(super) core: &'a mut Core,
+    pub(super) sessions: &'a Sessions,
+    pub(super) authentication: &'a mut Authentication,
+    pub(super) verification: &'a AddressVerification,
+    pub(super) directory: Directory<'a>,
+}
+
+impl Admission<'_> {
+    /// Whether a request may go on; `None`: it was answered, or dropped.
+    pub(super) fn admit(&mut self, inbound: &Inbound, subject: Subject) -> Option<Passed> {
+        let Inbound { flow, request, essentials } = inbound;
+        let (now, is_for_help) = (self.now, emergency_calls::is_for_help(self.core, request, essentials));
+        let mut spoken_to = None;
+        if is_for_help {
+            spoken_to = self.hears_a_refusal(inbound);
+            if spoken_to.is_none() {
+                emergency_calls::answer(now, self.core, *flow, request.clone());
+                return None;
+            }
+            emergency_calls::log(now, self.core, flow);
+        }
+        let is_ours = matches!(subject, Subject::Call(_)) || spoken_to.is_some();
+        if !is_ours && !self.is_welcome(flow, request, subject == Subject::Outside) {
+            Authentication::turn_away(self.core, self.directory, *flow, request);
+            return None;
+        }
+        if !self.may_act(inbound, subject) {
+            return None;
+        }
+        let sender = match spoken_to {
+            Some(sender) => sender,
+            None => self.authentication.admitted(now, self.core, self.directory, (*flow, request, essentials))?,
+        };
+        let verification = match subject {
+            Subject::Outside => self.verification.wanted(now, flow, request, &sender),
+            _ => Verification::Done,
+        };
+        if verification == Verification::Later {
+            let later = AddressVerification::come_back();
+            self.core.answer_statelessly(*flow, request.clone(), (later.status, ""), &later.headers);
+            return None;
+        }
+        let has_dialog = matches!(subject, Subject::Call(_) | Subject::OtherUsage);
+        if !self.has_room(has_dialog || sender.is_known() || self.is_known_place(flow)) {
+            count(&self.core.counters.dropped);
+            return None;
+        }
+        if sender.is_known() && flow.connection.is_some() {
+            self.core.layer.flows_mut().recognized(flow);
+        }
+        let refusal = if subject == Subject::Outside { self.refused(inbound) } else { None };
+        Some(Passed { sender, verification, is_for_help, refusal })
+    }
+
+    /// Why a request that begins something is refused: it has come before by another way (section 8.2.2.2), or for where it goes.
+    fn refused(&self, inbound: &Inbound) -> Option<Reply> {
+        let Inbound { request, essentials, .. } = inbound;
+        match request.method != Method::Cancel && self.core.layer.is_merged(essentials) {
+            true => Some(Reply::new(482)),
+            false => refused_target(request),
+        }
+    }
+
+    /// Whether an ACK may act in the dialog that it names.
+    pub(super) fn may_acknowledge(&self, ack: &Inbound, call: Option<CallId>) -> bool {
+        let session = call.and_then(|call| self.sessions.get(call));
+        session.is_none_or(|session| origin::may_acknowledge(self.core, session.peer(), session.dialog(), &ack.flow))
+    }
+
+    /// A request that lacks a header which every message must have is told so.
+    pub(super) fn incomplete(&mut self, flow: Flow, request: Request, header: &str) {
+        count(&self.core.counters.malformed);
+        if emergency_calls::would_be_for_help(self.core, &request) {
+            return emergency_calls::answer(self.now, self.core, flow, request);
+        }
+        let source = self.directory.source(self.core, &flow, &request);
+        if self.authentication.guard.charge(self.now, &source, Price::Request) {
+            self.core.answer_statelessly(flow, request, (400, &format!("Missing or Unreadable {header}")), &[]);
+        }
+    }
+
+    /// A request that cannot be read, but at least be answered, is (RFC 3261 section 8.2, 21.4.1); anything else is dropped.
+    pub(super) fn malformed(&mut self, flow: Flow, bytes: &[u8], error: WireError) {
+        count(&self.core.counters.malformed);
+        tracing::debug!(source = %flow.peer, %error, "message cannot be read");
+        let broken = Message::parse_broken(bytes, &self.core.settings.limits.wire);
+        if let Some(request) = broken.as_ref().filter(|request| emergency_calls::would_be_for_help(self.core, request)) {
+            return emergency_calls::answer(self.now, self.core, flow, request.clone());
+        }
+        let charge = |guard: &mut Authentication| guard.guard.charge(self.now, &Source::of(flow.peer.ip()), Price::Request);
+        if !self.core.is_trusted(&flow) && !charge(self.authentication) {
+            return count(&self.core.counters.dropped);
+        }
+        let status = match error {
+            WireError::BodyTooLarge => 513,
+            WireError::Version => 505,
+            _ => 400,
+        };
+        if let Some(request) = broken {
+            self.core.answer_statelessly(flow, request, (status, ""), &[]);
+        }
+    }
+
+    /// The budget of a request that belongs to no call of ours. Where it `begins` something and a password may be asked for, it is charged
+    /// after that.
+    fn is_welcome(&mut self, flow: &Flow, request: &Request, begins: bool) -> bool {
+        let is_scan = request.headers.get("User-Agent").is_some_and(is_scanner);
+        if is_scan && !self.core.is_trusted(flow) {
+            return false;
+        }
+        if begins && wants_proof(self.core, request) {
+            return true;
+        }
+        let source = self.directory.source(self.core, flow, request);
+        self.authentication.guard.charge(self.now, &source, Price::of(&request.method))
+    }
+
+    /// Whether a request may act in the dialog of a call, or a CANCEL on its INVITE. `false`: it was refused.
+    fn may_act(&mut self, inbound: &Inbound, subject: Subject) -> bool {
+        let Inbound { flow, request, .. } = inbound;
+        let origin = match subject {
+            Subject::Call(call) => match self.sessions.get(call) {
+                Some(session) => origin::origin(self.core, session.peer(), session.dialog(), flow),
+                None => Origin::Foreign,
+            },
+            // One that belongs to no INVITE is answered like any other.
+            _ if request.method == Method::Cancel => match self.core.layer.cancelled(inbound) {
+                Some(invite) if !is_from_there(&invite.reply, flow) => Origin::Foreign,
+                _ => Origin::Peer,
+            },
+            _ => Origin::Peer,
+        };
+        match origin {
+            Origin::Peer => return true,
+            Origin::Foreign => self.refuse_stranger(*flow, request),
+            Origin::ByPassword(device) => {
+                let stale = match self.authentication.judge(self.now, self.core, self.directory, (flow, request)) {
+                    Verdict::Proven { label } if label == device => return true,
+                    Verdict::Proven { .. } => {
+                        self.refuse_stranger(*flow, request);
+                        return false;
+                    }
+                    verdict => verdict == Verdict::Stale,
+                };
+                self.authentication.challenge(self.now, self.core, self.directory, (*flow, request), stale);
+            }
+        }
+        false
+    }
+
+    /// As if there were no such dialog; kept nowhere, so that it is not in the way of what its peer sends.
+    fn refuse_stranger(&mut self, flow: Flow, request: &Request) {
+        let source = self.directory.source(self.core, &flow, request);
+        match self.authentication.guard.charge(self.now, &source, Price::Request) {
+            true => self.core.answer_statelessly(flow, request.clone(), (481, ""), &[]),
+            false => Authentication::turn_away(self.core, self.directory, flow, request),
+        }
+    }
+
+    /// Whether there is room for one more server transaction: of who is known or in a call, or of a stranger.
+    fn has_room(&self, is_ours: bool) -> bool {
+        let limits = &self.core.settings.limits;
+        let most = if is_ours { limits.transactions } else { limits.of_strangers(limits.transactions) };
+        self.core.layer.accepted() < most
+    }
+
+    fn is_known_place(&self, flow: &Flow) -> bool {
+        self.directory.at(self.core, flow).is_some_and(|sender| sender.is_known())
+    }
+
+    /// Who sent a call for help that is told by voice that nobody answers it here: somebody known, while there is room for such a call
+    /// and nothing in the request stands in its way. `None`: it gets its status alone, at once.
+    fn hears_a_refusal(&self, inbound: &Inbound) -> Option<Sender> {
+        let Inbound { flow, request, essentials } = inbound;
+        let has_room = self.sessions.count_for_help() < SPOKEN
+            && !self.core.is_draining
+            && self.has_room(false)
+            && !self.sessions.is_full(self.core, flow.peer.ip(), None)
+            && !self.core.layer.is_merged(essentials);
+        let is_plain = matches!(session_description(&request.headers, &request.body), Body::Sdp(_))
+            && ["Require", "Content-Encoding"].iter().all(|name| request.headers.get(name).is_none())
+            && !takes_no_description(request);
+        let is_told = self.core.settings.emergency.target.is_none() && has_room && is_plain;
+        if is_told { self.directory.at(self.core, flow) } else { None }
+    }
+}

@@ -1,0 +1,135 @@
+//! [`Directory`]: who is known at which place (M-1, M-18): by certificates and addresses of the configuration, by registrations here, and by
+//! registrations of ours elsewhere. It only reads.
+
+use std::sync::Arc;
+
+use super::core::Core;
+use super::guard::{Guesser, Source};
+use super::identity::{Identity, Proof};
+use super::invite::refer_target;
+use super::message::Request;
+use super::method::Method;
+use super::registrar::RegisterUsage;
+use super::registration::RegistrationClient;
+use super::transport::Flow;
+use super::uri::{Scheme, Uri};
+
+/// Who sent a request, and how that was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Sender {
+    /// `None`: somebody unknown, whom the call layer refuses.
+    pub(super) identity: Option<Identity>,
+    pub(super) proof: Proof,
+}
+
+impl Sender {
+    pub(super) const fn new(identity: Identity, proof: Proof) -> Self {
+        Self { identity: Some(identity), proof }
+    }
+
+    /// A device, trunk or account of ours.
+    pub(super) const fn is_known(&self) -> bool {
+        matches!(&self.identity, Some(Identity::Device(_) | Identity::Trunk(_) | Identity::Account(_)))
+    }
+
+    /// Nothing but the address that it came from says who sent it.
+    pub(super) const fn is_by_address(&self) -> bool {
+        self.identity.is_some() && matches!(self.proof, Proof::Address | Proof::None)
+    }
+}
+
+/// See the file's paragraph.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Directory<'a> {
+    pub(super) registered: &'a RegisterUsage,
+    pub(super) registrations: &'a RegistrationClient,
+}
+
+impl Directory<'_> {
+    /// Whether somebody who is registered lives at the address of a flow, perhaps beside others.
+    pub(super) fn is_home(&self, flow: &Flow) -> bool {
+        self.registered.registrar().is_home(flow.peer.ip())
+    }
+
+    /// Whose budget a request is charged to. Behind a router that others share, too, one must not silence all: where somebody is
+    /// registered, each caller has a budget.
+    pub(super) fn source(&self, core: &Core, flow: &Flow, request: &Request) -> Source {
+        let is_shared = core.is_trusted(flow) || self.is_home(flow) || self.registrations.called(request).is_some();
+        match is_shared {
+            true => Source::behind(flow.peer.ip(), request),
+            false => Source::of(flow.peer.ip()),
+        }
+    }
+
+    /// Whose wrong passwords are counted together: those of a device at the place it has registered from, or else of a caller. Strangers
+    /// behind the same router are others.
+    pub(super) fn guesser(&self, flow: &Flow, request: &Request) -> Guesser {
+        match self.registered.registrar().device_at(flow) {
+            Some(device) => Guesser::registered(flow.peer.ip(), device),
+            None => Guesser::Caller(Source::behind(flow.peer.ip(), request)),
+        }
+    }
+
+    /// Whose tries of codes a call's are (K-1, X-2): a stranger's are its address's, a trunk's or account's are each caller's own, and a
+    /// device's follow the device, so that phones behind one router do not answer for each other.
+    pub(super) fn caller(core: &Core, flow: &Flow, identity: Option<&Identity>, request: &Request) -> Source {
+        let address = flow.peer.ip();
+        match identity {
+            Some(Identity::Device(label)) => Source::device(address, label),
+            Some(Identity::Trunk(_) | Identity::Account(_)) => Source::behind(address, request),
+            _ if core.is_trusted(flow) => Source::behind(address, request),
+            Some(Identity::Unlisted) | None => Source::of(address),
+        }
+    }
+
+    /// Whom we know by the certificate of a connection, a registration from the very same place, or an address; also where nobody asked
+    /// for proof.
+    pub(super) fn at(&self, core: &Core, flow: &Flow) -> Option<Sender> {
+        let (known, address) = (&core.settings.known, flow.peer.ip());
+        if let Some(identity) = core.certified(flow) {
+            return Some(Sender::new(identity.clone(), Proof::Certificate));
+        }
+        if let Some(device) = self.registered.registrar().device_at(flow) {
+            return Some(Sender::new(Identity::Device(device.clone()), Proof::Registration));
+        }
+        if let Some(identity) = known.by_address(address) {
+            return Some(Sender::new(identity.clone(), Proof::Address));
+        }
+        known.allows(address).then(|| Sender::new(Identity::Unlisted, Proof::None))
+    }
+
+    /// The device of ours that a REFER means (M-18). `flow`: by which the call's messages come.
+    pub(super) fn referee(&self, core: &Core, flow: &Flow, request: &Request) -> Option<Arc<str>> {
+        if request.method != Method::Refer {
+            return None;
+        }
+        self.device_at(core, flow, &refer_target(request)?.uri)
+    }
+
+    /// The device of ours that an address is: by its name here, as its contact, by where it lives, or by what its entry says. `flow`: by which
+    /// it was named.
+    fn device_at(&self, core: &Core, flow: &Flow, uri: &Uri) -> Option<Arc<str>> {
+        if !matches!(uri.scheme, Scheme::Sip | Scheme::Sips) {
+            return None;
+        }
+        let (known, host) = (&core.settings.known, uri.host.as_ref()?);
+        if let Some(device) = self.registered.registrar().owner_of(uri) {
+            return Some(Arc::clone(device));
+        }
+        let is_same = |other: &Uri| (other.user_text(), &other.host) == (uri.user_text(), &uri.host);
+        if let Some((device, _)) = known.callable.iter().find(|(_, callable)| is_same(callable)) {
+            return Some(Arc::clone(device));
+        }
+        let local = flow.local.ip();
+        let is_named = host.to_string() == known.accounts.realm;
+        if is_named || host.ip().is_some_and(|ip| ip == local || Some(ip) == core.settings.advertised) {
+            let user = uri.user_text()?;
+            let account = known.accounts.users.get(&user).map(|account| &account.label);
+            return account.or_else(|| known.label(&user)).map(Arc::clone);
+        }
+        match known.by_address(host.ip()?) {
+            Some(Identity::Device(device)) => Some(Arc::clone(device)),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! [`Token`]: whose request a transaction belongs to, as its user is reminded of it. The transaction layer passes it on unread.
+
+use crate::ids::CallId;
+
+/// One request of ours, or all responses of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Token {
+    /// The session of a call, and which of its requests.
+    Session(CallId, u32),
+    /// One of our registrations, and which of its requests.
+    Registration(u64, u64),
+    /// Somebody's subscription, and which NOTIFY.
+    Subscription(u64, u64),
+    /// Nobody waits for the answer; the number tells such requests apart.
+    Nobody(u64),
+}

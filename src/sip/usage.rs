@@ -1,0 +1,83 @@
+//! [`Usage`]: what a use of SIP beside calls is to the endpoint. A new one is a file of its own and a line in the endpoint's list.
+
+use std::time::Instant;
+
+use super::core::Core;
+use super::dialog::DialogKey;
+use super::events::Command;
+use super::identity::{Identity, Proof};
+use super::invite::Sessions;
+use super::token::Token;
+use super::transaction::{Answer, Inbound, ServerId};
+use super::transport::ConnectionId;
+use crate::ids::CallId;
+
+/// A request outside of dialogs whose sender was let in.
+#[derive(Debug)]
+pub(super) struct Admitted {
+    pub(super) server: ServerId,
+    pub(super) inbound: Box<Inbound>,
+    /// `None`: somebody unknown.
+    pub(super) identity: Option<Identity>,
+    pub(super) proof: Proof,
+}
+
+/// What a usage works with.
+pub(super) struct Environment<'a> {
+    pub(super) now: Instant,
+    pub(super) core: &'a mut Core,
+    pub(super) sessions: &'a mut Sessions,
+}
+
+/// See the file's paragraph. What a usage has nothing to do with, it leaves at the default.
+pub(super) trait Usage {
+    /// Takes a request outside of dialogs, and answers it; or gives back what is not its own.
+    fn request(&mut self, _env: &mut Environment<'_>, admitted: Admitted) -> Option<Admitted> {
+        Some(admitted)
+    }
+
+    /// Whether a dialog is its own.
+    fn has_dialog(&self, _dialog: &DialogKey) -> bool {
+        false
+    }
+
+    /// Takes a request in a dialog of its own.
+    fn in_dialog(&mut self, _env: &mut Environment<'_>, _dialog: &DialogKey, _server: ServerId, _inbound: &Inbound) {}
+
+    /// Takes a request in the dialog of a call, and answers it. `false`: it is not its own.
+    fn in_call(&mut self, _env: &mut Environment<'_>, _call: CallId, _server: ServerId, _inbound: &Inbound) -> bool {
+        false
+    }
+
+    /// A call is over, and what hangs on it.
+    fn call_over(&mut self, _env: &mut Environment<'_>, _call: CallId) {}
+
+    /// The answer to a request of its own; `None`: nobody answered, or there is no way.
+    fn response(&mut self, _env: &mut Environment<'_>, _token: Token, _answer: Option<&Answer>) {}
+
+    /// Takes a command; or gives back what is not its own.
+    fn command(&mut self, _env: &mut Environment<'_>, command: Command) -> Option<Command> {
+        Some(command)
+    }
+
+    /// Settings have changed (O-2).
+    fn reconfigured(&mut self, _env: &mut Environment<'_>) {}
+
+    fn flow_closed(&mut self, _env: &mut Environment<'_>, _connection: ConnectionId) {}
+
+    /// Whether a connection leads to somebody who must be reached by it.
+    fn uses(&self, _connection: ConnectionId) -> bool {
+        false
+    }
+
+    fn wake(&mut self, _env: &mut Environment<'_>) {}
+
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Deadlines that wait for their time.
+    fn timers(&self) -> usize {
+        0
+    }
+}

@@ -24,8 +24,8 @@
 //! Requests go down and may wait; events go up and never wait. Order: call → meeting → {sip, media, store}.
 //!
 //! # Paths through the code
-//! *INVITE*: socket → `sip::guard` (source budget, before parsing) → `sip::wire` → `sip::authentication` (who is it?) →
-//! `sip::transaction` → `sip::endpoint` ⇒ `call::admit` ⇒ `media` opens a port → `sdp` answers ⇒ 200, ACK → `menu` (played from the worker) ⇒ `meeting` knock →
+//! *INVITE*: socket → `sip::wire` → `sip::transaction` (is it new?) → `sip::access` (budget; who is it?) →
+//! `sip::endpoint` → `sip::invite` ⇒ `call::admit` ⇒ `media` opens a port → `sdp` answers ⇒ 200, ACK → `menu` (played from the worker) ⇒ `meeting` knock →
 //! `policy` … [`policy::Admission`] → seat on the meeting's bridge.
 //!
 //! *RTP, phone → browser*: socket → latch (S-7) → jitter buffer → (tick) decode → frame → bridge → Opus → peer. One thread.
@@ -34,7 +34,7 @@
 //! call → language → clips ⇒ worker's player; `Played` with RTP sequence numbers comes back the same way, opens the gate
 //! (N-2) and becomes a ledger line (N-8).
 //!
-//! *A device is called* (S-9) or takes another's place (M-18): page or REFER ⇒ `call::outward` ⇒ `sip::reach` (where is it?) → INVITE ⇒ 200 →
+//! *A device is called* (S-9) or takes another's place (M-18): page or REFER ⇒ `call::outward` ⇒ `sip::target_resolution` (where is it?) → INVITE ⇒ 200 →
 //! `menu` asks for a 1 ⇒ `meeting` knock, as above.
 //!
 //! *Chat → SMS* (C-1 to C-4): page ⇒ `meeting` → to the calls of devices inside ⇒ `relay` (who has opted in? which parts? how many?) →
@@ -46,8 +46,8 @@
 //!
 //! # What is not here yet
 //! Meetings live in the daemon itself (`service::embedded`); the seam for outside services is what `meeting::task` does with
-//! a bridge. Devices are known by address, certificate or digest (`sip::gate`) and register (`sip::registrar`); at PBXs we register ourselves
-//! (`sip::account`).
+//! a bridge. Devices are known by address, certificate or digest (`sip::access`) and register (`sip::registrar`); at PBXs we register ourselves
+//! (`sip::registration`).
 
 pub mod app;
 pub mod budget;

@@ -1,10 +1,11 @@
 //! What we take: the methods, bodies and extensions named in `Allow`, `Accept` and `Supported` (RFC 3261 section 20), and what a peer takes.
 
-use super::header;
+use super::message::header;
+use super::message::method::Method;
+use super::message::uri::{Scheme, Uri};
 use super::message::{Headers, Request};
-use super::method::Method;
 use super::transaction::Reply;
-use super::uri::{Scheme, Uri};
+use crate::sip::message::header_names;
 
 /// Methods we act on; anything else is refused.
 pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REGISTER, MESSAGE, REFER, SUBSCRIBE";
@@ -15,13 +16,13 @@ pub(super) const SUPPORTED: &str = "timer, 100rel, replaces, norefersub";
 
 /// Whether a peer's `Allow` names a method; `None` when it sent none.
 pub(super) fn allows(headers: &Headers, method: &Method) -> Option<bool> {
-    headers.get("Allow")?;
-    Some(headers.lines("Allow").flat_map(header::tokens).any(|allowed| allowed == method.as_str()))
+    headers.get(header_names::ALLOW)?;
+    Some(headers.lines(header_names::ALLOW).flat_map(header::tokens).any(|allowed| allowed == method.as_str()))
 }
 
 /// Whether a message requires an extension.
 pub(super) fn requires(headers: &Headers, extension: &str) -> bool {
-    headers.lines("Require").flat_map(header::tokens).any(|tag| tag.eq_ignore_ascii_case(extension))
+    headers.lines(header_names::REQUIRE).flat_map(header::tokens).any(|tag| tag.eq_ignore_ascii_case(extension))
 }
 
 /// What must hold of a request outside of dialogs for where it goes (section 8.2.2.1), and before its method counts. Other methods than ours are
@@ -43,13 +44,13 @@ pub(super) fn refused_target(request: &Request) -> Option<Reply> {
 /// Why a request is refused before its method counts: it wants an extension or an encoding that we do not know (RFC 3261 section 8.2.2.3, 8.2.3).
 pub(super) fn refusal(request: &Request) -> Option<Reply> {
     let unknown = |tag: &&str| !header::tokens(SUPPORTED).any(|ours| ours.eq_ignore_ascii_case(tag));
-    let required: Vec<&str> = request.headers.lines("Require").flat_map(header::tokens).filter(unknown).collect();
+    let required: Vec<&str> = request.headers.lines(header_names::REQUIRE).flat_map(header::tokens).filter(unknown).collect();
     if !required.is_empty() {
-        return Some(Reply::new(420).with([("Unsupported", required.join(", "))]));
+        return Some(Reply::new(420).with([(header_names::UNSUPPORTED, required.join(", "))]));
     }
-    let coding = request.headers.get("Content-Encoding").filter(|_| !request.body.is_empty());
+    let coding = request.headers.get(header_names::CONTENT_ENCODING).filter(|_| !request.body.is_empty());
     let encoded = coding.is_some_and(|coding| !coding.trim().eq_ignore_ascii_case("identity"));
-    encoded.then(|| Reply::new(415).with([("Accept-Encoding", "identity".to_owned())]))
+    encoded.then(|| Reply::new(415).with([(header_names::ACCEPT_ENCODING, "identity".to_owned())]))
 }
 
 /// Whether a caller takes other bodies than session descriptions only (section 20.1). An empty list is taken for none.
@@ -58,11 +59,11 @@ pub(super) fn takes_no_description(request: &Request) -> bool {
         let kind = kind.split(';').next().unwrap_or(kind).trim().to_ascii_lowercase();
         ["application/sdp", "application/*", "*/*"].contains(&kind.as_str())
     };
-    let mut kinds = request.headers.values("Accept").filter(|kind| !kind.trim().is_empty()).peekable();
+    let mut kinds = request.headers.values(header_names::ACCEPT).filter(|kind| !kind.trim().is_empty()).peekable();
     kinds.peek().is_some() && !kinds.any(takes)
 }
 
 /// A body that is none of [`ACCEPT`].
 pub(super) fn foreign_body() -> Reply {
-    Reply::new(415).with([("Accept", ACCEPT.to_owned())])
+    Reply::new(415).with([(header_names::ACCEPT, ACCEPT.to_owned())])
 }

@@ -7,15 +7,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::access::identity::Identity;
 use super::capabilities::{ACCEPT, ALLOW, SUPPORTED};
 use super::counters::Counters;
 use super::events::Event;
-use super::header::Via;
-use super::identity::Identity;
 use super::interface::Output;
 use super::log::LogLimits;
 use super::message::Request;
-use super::method::Method;
+use super::message::header::Via;
+use super::message::method::Method;
 use super::random::Random;
 use super::reason;
 use super::settings::Settings;
@@ -23,6 +23,7 @@ use super::token::Token;
 use super::transaction::{Header, LocalIdentity, PeerStanding, Reply, Route, ServerId, Timers, TransactionLayer, Transmission};
 use super::transport::{ConnectionId, Flow};
 use crate::cause::Cause;
+use crate::sip::message::header_names;
 
 /// See the file's paragraph.
 #[derive(Debug)]
@@ -136,11 +137,11 @@ impl Core {
         let reply = match self.is_draining {
             true => reason::refusal(503, Cause::Draining),
             false => Reply::new(200).with([
-                ("Allow", ALLOW.to_owned()),
-                ("Accept", ACCEPT.to_owned()),
-                ("Accept-Encoding", "identity".to_owned()),
-                ("Accept-Language", "en".to_owned()),
-                ("Supported", SUPPORTED.to_owned()),
+                (header_names::ALLOW, ALLOW.to_owned()),
+                (header_names::ACCEPT, ACCEPT.to_owned()),
+                (header_names::ACCEPT_ENCODING, "identity".to_owned()),
+                (header_names::ACCEPT_LANGUAGE, "en".to_owned()),
+                (header_names::SUPPORTED, SUPPORTED.to_owned()),
             ]),
         };
         self.layer.respond(now, server, reply);
@@ -155,11 +156,12 @@ impl Core {
 
     /// The same tag for the same request, that nobody can foresee without the seed.
     fn steady_tag(&self, request: &Request) -> String {
-        let via = request.headers.values("Via").next().and_then(Via::parse);
+        let via = request.headers.values(header_names::VIA).next().and_then(Via::parse);
         let mut hasher = DefaultHasher::new();
         let part = |name: &str| request.headers.get(name);
         let branch = via.as_ref().and_then(Via::branch);
-        (self.settings.seed, part("Call-ID"), part("CSeq"), part("From"), branch).hash(&mut hasher);
+        (self.settings.seed, part(header_names::CALL_ID), part(header_names::CSEQ), part(header_names::FROM), branch)
+            .hash(&mut hasher);
         format!("{:016x}", hasher.finish())
     }
 

@@ -5,11 +5,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::access::identity::{Identity, Proof};
 use super::core::Core;
-use super::identity::{Identity, Proof};
+use super::message::uri::{Host, Scheme, Uri};
 use super::transaction::Route;
 use super::transport::{Flow, Transport};
-use super::uri::{Host, Scheme, Uri};
 use crate::network;
 
 /// A request longer than this goes by TCP if it can (RFC 3261 section 18.1.1, S-1).

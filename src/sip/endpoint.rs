@@ -4,30 +4,27 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::address_verification::{AddressVerification, Verification};
-use super::admission::{Admission, Passed, Subject};
-use super::authentication::Authentication;
+use super::access::address_verification::{AddressVerification, Verification};
+use super::access::admission::{Admission, Passed, Subject};
+use super::access::authentication::Authentication;
+use super::access::directory::Directory;
+use super::access::guard::Source;
 use super::core::Core;
-use super::counters::{Counters, Load, count};
+use super::counters::count;
 use super::dialog::DialogKey;
-use super::directory::Directory;
-use super::events::{CallTarget, Command};
-use super::guard::Source;
-use super::interface::{Input, Output};
 use super::invite::{SessionInput, SessionNews, Sessions, invite};
-use super::ladder::LadderLine;
 use super::messages::Messages;
-use super::method::Method;
 use super::outbound;
-use super::registrar::{Change, RegisterUsage};
+use super::registrar::RegisterUsage;
 use super::registration::{RegistrationClient, RegistrationStatus};
-use super::settings::Settings;
 use super::subscriptions::Subscriptions;
 use super::target_resolution;
 use super::token::Token;
-use super::transaction::{Answer, Inbound, PeerStanding, TransactionEvent};
-use super::transport::ConnectionId;
+use super::transaction::{Answer, Inbound, TransactionEvent};
 use super::usage::{Admitted, Environment, Usage};
+use super::{
+    CallTarget, Change, Command, ConnectionId, Counters, Input, LadderLine, Load, Method, Output, PeerStanding, Settings,
+};
 use crate::cause::Cause;
 use crate::ids::CallId;
 use crate::machine::Machine;
@@ -60,8 +57,6 @@ impl Endpoint {
             core: Core::new(settings),
         }
     }
-
-    // === what is asked about it ===
 
     /// What was counted so far; shared with the endpoint.
     #[must_use]
@@ -285,22 +280,20 @@ impl Endpoint {
             TransactionEvent::Ack(ack) => self.ack(now, &ack),
             TransactionEvent::Incomplete { flow, request, header } => self.admission(now).incomplete(flow, *request, header),
             TransactionEvent::Malformed { flow, bytes, error } => self.admission(now).malformed(flow, &bytes, error),
-            TransactionEvent::Response { token, answer } => self.response(now, token, Some(answer)),
-            TransactionEvent::Timeout { token } => self.response(now, token, None),
-            TransactionEvent::Closed { token } => {
-                if let Token::Session(call, part) = token {
-                    self.sessions.handle(now, call, SessionInput::Closed { part });
-                }
+            // Who waits outside of calls waits for what is final.
+            TransactionEvent::Response { token, answer } if answer.is_final() || token.is_session() => {
+                self.response(now, token, Some(answer))
             }
+            TransactionEvent::Response { .. } => {}
+            TransactionEvent::Timeout { token } => self.response(now, token, None),
+            TransactionEvent::Closed { token } => self.sessions.closed(now, token),
             TransactionEvent::Stray(answer) => {
                 if let Some(admitted) = self.verification.answered(now, &answer) {
                     self.request_outside(now, admitted, false);
                 }
             }
             TransactionEvent::Traced { token, inbound, flow, message } => {
-                if let Token::Session(call, part) = token {
-                    self.sessions.traced(now, &mut self.core, (call, part), inbound, (flow, *message));
-                }
+                self.sessions.traced(now, &mut self.core, token, inbound, (flow, *message));
             }
             // A new connection is made to whom we know, since the port stands in the request alone.
             TransactionEvent::Undeliverable { flow, bytes } => {
@@ -313,12 +306,7 @@ impl Endpoint {
 
     fn response(&mut self, now: Instant, token: Token, answer: Option<Box<Answer>>) {
         let Token::Session(call, part) = token else {
-            let is_final = answer.as_ref().is_none_or(|answer| answer.response.status >= 200);
-            return self.tell_all(now, |usage, env| {
-                if is_final {
-                    usage.response(env, token, answer.as_deref());
-                }
-            });
+            return self.tell_all(now, |usage, env| usage.response(env, token, answer.as_deref()));
         };
         let input = match answer {
             Some(answer) => SessionInput::Response { part, answer },
@@ -338,8 +326,6 @@ impl Endpoint {
             }
         }
     }
-
-    // === commands ===
 
     fn command(&mut self, now: Instant, command: Command) {
         let Some(command) = self.offer(now, command, |usage, env, command| usage.command(env, command)) else { return };
@@ -384,8 +370,7 @@ impl Machine for Endpoint {
             Input::Connected { token, flow } => self.core.layer.connected(now, token, flow),
             Input::ConnectFailed { token } => self.core.layer.connect_failed(now, token),
             Input::Located { token, targets } => {
-                let Self { core, sessions, registrations, .. } = self;
-                registrations.located(&mut Environment { now, core, sessions }, token, targets);
+                self.tell_all(now, |usage, env| usage.located(env, token, &targets));
             }
             Input::Command(command) => self.command(now, command),
         }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Transport;
-use super::guard::Source;
-use super::header::NameAddr;
-use super::identity::{Identity, Proof};
-use super::method::Method;
+use super::access::guard::Source;
+use super::access::identity::{Identity, Proof};
+use super::message::header::NameAddr;
+use super::message::method::Method;
+use super::message::uri::Uri;
 use super::registrar::Change;
-use super::uri::Uri;
 use crate::cause::Cause;
 use crate::ids::CallId;
 use crate::redact::Redacted;

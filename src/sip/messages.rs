@@ -2,7 +2,7 @@
 //! name; in a call's own dialog it is clear which.
 
 use super::invite::not_inside;
-use super::method::Method;
+use super::message::method::Method;
 use super::usage::{Admitted, Environment, Usage};
 
 /// See the file's paragraph.

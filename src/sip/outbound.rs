@@ -2,19 +2,20 @@
 
 use std::time::Instant;
 
+use super::access::directory::Directory;
+use super::access::identity::Proof;
 use super::core::Core;
 use super::dialog::Dialog;
-use super::directory::Directory;
 use super::events::{Command, Event};
-use super::header::NameAddr;
-use super::identity::Proof;
 use super::invite::{OutgoingCall, Sessions};
-use super::method::Method;
+use super::message::header::NameAddr;
+use super::message::method::Method;
+use super::message::uri::Uri;
 use super::target_resolution::{ResolvedTarget, resolve};
 use super::token::Token;
 use super::transaction::{Contact, Outgoing, Route};
-use super::uri::Uri;
 use crate::cause::Cause;
+use crate::sip::message::header_names;
 
 /// Does such a command.
 pub(super) fn perform(now: Instant, core: &mut Core, sessions: &mut Sessions, directory: Directory<'_>, command: Command) {
@@ -68,8 +69,8 @@ fn check_sync(now: Instant, core: &mut Core, target: ResolvedTarget) {
     let (tag, call_id) = (core.random.token(), core.call_id());
     let mut dialog = Dialog::to_invite(call_id, NameAddr::of(from).with_tag(&tag), uri, routes);
     let mut request = dialog.request(Method::Notify);
-    request.headers.push("Event", "check-sync;reboot=false");
-    request.headers.push("Subscription-State", "terminated;reason=noresource");
+    request.headers.push(header_names::EVENT, "check-sync;reboot=false");
+    request.headers.push(header_names::SUBSCRIPTION_STATE, "terminated;reason=noresource");
     let (contact, token) = (Some(Contact::default()), Token::Nobody(core.layer.number()));
     core.layer.send(now, Outgoing { request, route, contact, server_name: None, token });
 }

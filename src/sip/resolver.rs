@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
+use super::message::uri::Host;
 use super::transport::Transport;
-use super::uri::Host;
 
 /// A server whose addresses are wanted (RFC 3263).
 #[derive(Debug, Clone, PartialEq, Eq)]

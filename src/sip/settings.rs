@@ -4,12 +4,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::access::emergency::Emergency;
+use super::access::identity::Known;
+use super::access::limits::{Limits, Trusted};
 use super::auth;
-use super::emergency::Emergency;
 use super::hep;
-use super::identity::Known;
 use super::invite::SessionTimers;
-use super::limits::{Limits, Trusted};
 use super::registrar::RegistrarSettings;
 use super::registration::RegistrationAccount;
 

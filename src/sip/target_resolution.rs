@@ -4,16 +4,16 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::access::directory::Directory;
+use super::access::identity::{Identity, Proof};
 use super::auth::Credentials;
 use super::core::Core;
-use super::directory::Directory;
 use super::events::CallTarget;
-use super::header::NameAddr;
-use super::identity::{Identity, Proof};
 use super::invite::OutgoingCall;
+use super::message::header::NameAddr;
+use super::message::uri::{Host, Scheme, Uri};
 use super::transaction::Route;
 use super::transport::{Flow, Transport};
-use super::uri::{Host, Scheme, Uri};
 
 /// The way to a device.
 #[derive(Debug)]

@@ -14,3 +14,9 @@ pub(super) enum Token {
     /// Nobody waits for the answer; the number tells such requests apart.
     Nobody(u64),
 }
+
+impl Token {
+    pub(super) const fn is_session(self) -> bool {
+        matches!(self, Self::Session(..))
+    }
+}

@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 
+use super::access::identity::{Identity, Proof};
 use super::core::Core;
 use super::dialog::DialogKey;
 use super::events::Command;
-use super::identity::{Identity, Proof};
 use super::invite::Sessions;
+use super::resolver::Target;
 use super::token::Token;
 use super::transaction::{Answer, Inbound, ServerId};
 use super::transport::ConnectionId;
@@ -54,6 +55,9 @@ pub(super) trait Usage {
 
     /// The answer to a request of its own; `None`: nobody answered, or there is no way.
     fn response(&mut self, _env: &mut Environment<'_>, _token: Token, _answer: Option<&Answer>) {}
+
+    /// The addresses of a server that was looked up; none: it is not to be found.
+    fn located(&mut self, _env: &mut Environment<'_>, _lookup: u64, _targets: &[Target]) {}
 
     /// Takes a command; or gives back what is not its own.
     fn command(&mut self, _env: &mut Environment<'_>, command: Command) -> Option<Command> {

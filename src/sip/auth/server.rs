@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use super::digest::{Algorithm, Fields, Ha1, Parts, quoted, same};
 use super::nonce::{Name, Nonces};
 use crate::sip::message::Request;
-use crate::sip::uri::Uri;
+use crate::sip::message::header_names;
+use crate::sip::message::uri::Uri;
 
 /// How long a nonce is good for: longer than most phones' registration, shorter than an attacker's patience.
 const LIFETIME: Duration = Duration::from_secs(3600);
@@ -130,7 +131,7 @@ impl Authenticator {
     /// Judges the answer that a request from `origin` carries.
     pub fn judge(&mut self, now: Instant, request: &Request, origin: &str) -> Verdict {
         let ours = |fields: &Fields| fields.get("realm") == Some(self.accounts.realm.as_str());
-        let Some(fields) = request.headers.lines("Authorization").filter_map(Fields::parse).find(ours) else {
+        let Some(fields) = request.headers.lines(header_names::AUTHORIZATION).filter_map(Fields::parse).find(ours) else {
             return Verdict::Absent;
         };
         let Some(nonce) = fields.get("nonce") else { return Verdict::Absent };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::ids::CallId;
-use crate::sip::guard::Source;
+use crate::sip::access::guard::Source;
 use crate::sip::registration::RegistrationStatus;
 use crate::sip::{CallTarget, Change, Command, Counters, LadderLine, Load};
 

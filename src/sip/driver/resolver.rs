@@ -10,8 +10,8 @@ use hickory_resolver::{Resolver, TokioResolver};
 use tokio::sync::mpsc;
 
 use super::stream::News;
+use crate::sip::message::uri::Host;
 use crate::sip::resolver::{Naptr, Srv, order, service, services};
-use crate::sip::uri::Host;
 use crate::sip::{Locate, Target, Transport};
 
 /// Addresses that are tried for one server.

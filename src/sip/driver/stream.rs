@@ -19,7 +19,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::budget::LogBudget;
 use crate::machine;
-use crate::sip::wire::{Framed, Framer};
+use crate::sip::message::wire::{Framed, Framer};
 use crate::sip::{ConnectionId, Flow, Limits, Target};
 use crate::tls;
 

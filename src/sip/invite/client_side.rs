@@ -10,9 +10,10 @@ use super::session_timer::Due;
 use super::state::{Phase, SessionState};
 use crate::cause::Cause;
 use crate::sip::events::Event;
-use crate::sip::header::{NameAddr, RAck, retry_after};
+use crate::sip::message::header::{NameAddr, RAck, retry_after};
+use crate::sip::message::header_names;
+use crate::sip::message::method::Method;
 use crate::sip::message::{Body, Response, session_description};
-use crate::sip::method::Method;
 use crate::sip::reason::shortened;
 use crate::sip::transaction::Answer;
 
@@ -101,7 +102,7 @@ impl ClientSide<'_> {
                 Taken::Plain => {}
                 Taken::Reliable(rseq) => {
                     let mut prack = early.dialog.request(Method::Prack);
-                    prack.headers.push("RAck", RAck { rseq, cseq: answer.essentials.cseq.clone() });
+                    prack.headers.push(header_names::RACK, RAck { rseq, cseq: answer.essentials.cseq.clone() });
                     let hop = Hop::Next(early.dialog.next_hop().clone());
                     session.out.send(Purpose::Prack, prack, hop);
                 }
@@ -203,7 +204,7 @@ impl ClientSide<'_> {
         session.out.put(SessionOutput::Ack { part, request: dialog.ack(essentials.cseq.number), hop: Hop::Only(*flow) });
         let is_ended = session.out.all().any(|sent| {
             sent.purpose == Purpose::Bye
-                && sent.request.headers.get("To").and_then(NameAddr::parse).is_some_and(|to| to.tag() == tag)
+                && sent.request.headers.get(header_names::TO).and_then(NameAddr::parse).is_some_and(|to| to.tag() == tag)
         });
         if !is_ended {
             session.out.send(Purpose::Bye, dialog.request(Method::Bye), Hop::Only(*flow));
@@ -291,7 +292,7 @@ impl ClientSide<'_> {
         if session.phase != Phase::Live {
             return;
         }
-        let later = response.headers.get("Retry-After").and_then(retry_after);
+        let later = response.headers.get(header_names::RETRY_AFTER).and_then(retry_after);
         let later = later.map(|seconds| Duration::from_secs(u64::from(seconds)));
         let wait = if response.status == 491 { Some(Duration::from_millis(glare)) } else { later };
         if let (Some(wait), Some(timer)) = (wait, &mut session.timing.timer) {

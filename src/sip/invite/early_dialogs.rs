@@ -3,6 +3,7 @@
 
 use crate::sip::capabilities::requires;
 use crate::sip::dialog::{Dialog, DialogKey};
+use crate::sip::message::header_names;
 use crate::sip::message::{Body, Response, session_description};
 use crate::sip::transaction::Answer;
 
@@ -67,7 +68,7 @@ impl EarlyDialogs {
 impl EarlyDialog {
     /// Takes a provisional response.
     pub(super) fn progress(&mut self, response: &Response) -> Taken {
-        let rseq = response.headers.get("RSeq").and_then(|number| number.trim().parse::<u32>().ok());
+        let rseq = response.headers.get(header_names::RSEQ).and_then(|number| number.trim().parse::<u32>().ok());
         let rseq = rseq.filter(|_| requires(&response.headers, "100rel"));
         if let (Some(rseq), Some(last)) = (rseq, self.rseq)
             && u64::from(rseq) != u64::from(last) + 1

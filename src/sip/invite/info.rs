@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::sip::header::ContentType;
 use crate::sip::message::Request;
+use crate::sip::message::header::ContentType;
+use crate::sip::message::header_names;
 use crate::sip::transaction::Reply;
 
 /// What an INFO carries.
@@ -25,7 +26,7 @@ pub(super) fn read(request: &Request) -> Info {
     if request.body.is_empty() {
         return Info::Nothing;
     }
-    let kind = request.headers.get("Content-Type").and_then(ContentType::parse);
+    let kind = request.headers.get(header_names::CONTENT_TYPE).and_then(ContentType::parse);
     let body = String::from_utf8_lossy(&request.body);
     let (signal, duration) = match kind.as_ref().map(|kind| kind.essence.as_str()) {
         Some("application/dtmf") => (body.trim().to_owned(), PRESSED),
@@ -64,7 +65,7 @@ pub(crate) fn info_digit(request: &Request) -> Option<(char, Duration)> {
 pub(super) fn answer(info: Info) -> Reply {
     match info {
         Info::Unreadable => Reply::new(400),
-        Info::Foreign => Reply::new(415).with([("Accept", "application/dtmf-relay, application/dtmf".to_owned())]),
+        Info::Foreign => Reply::new(415).with([(header_names::ACCEPT, "application/dtmf-relay, application/dtmf".to_owned())]),
         Info::Digit(..) | Info::Nothing => Reply::new(200),
     }
 }
@@ -72,7 +73,7 @@ pub(super) fn answer(info: Info) -> Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sip::method::Method;
+    use crate::sip::message::method::Method;
 
     fn info(kind: &str, body: &str) -> Info {
         let mut request = Request::new(Method::Info, "sip:a@b");

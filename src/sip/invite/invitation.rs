@@ -5,15 +5,16 @@ use std::time::Instant;
 use super::session_timer::{Wish, too_short};
 use super::sessions::{IncomingCall, Sessions};
 use crate::cause::Cause;
+use crate::sip::access::guard::Source;
 use crate::sip::capabilities::{foreign_body, requires, takes_no_description};
 use crate::sip::core::Core;
 use crate::sip::counters::count;
 use crate::sip::events::{Event, Incoming};
-use crate::sip::guard::Source;
+use crate::sip::message::header_names;
+use crate::sip::message::uri::Uri;
 use crate::sip::message::{Body, Request, session_description};
 use crate::sip::reason::{self, shortened};
 use crate::sip::transaction::Reply;
-use crate::sip::uri::Uri;
 use crate::sip::usage::Admitted;
 
 /// Begins a call, or refuses it. `caller`: whose tries of codes its are (K-1).
@@ -43,7 +44,7 @@ pub(in crate::sip) fn invite(now: Instant, core: &mut Core, sessions: &mut Sessi
         return core.respond(now, server, reason::refusal(503, Cause::Busy));
     }
     count(&core.counters.calls);
-    let user_agent = request.headers.get("User-Agent").map(shortened).filter(|agent| !agent.is_empty());
+    let user_agent = request.headers.get(header_names::USER_AGENT).map(shortened).filter(|agent| !agent.is_empty());
     let requires_100rel = requires(&request.headers, "100rel");
     let call = sessions.incoming(now, core, IncomingCall { server, identity: identity.clone(), proof, is_for_help }, &inbound);
     let essentials = inbound.essentials;

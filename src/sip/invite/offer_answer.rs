@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use super::session_timer::Wish;
 use crate::sip::capabilities::requires;
+use crate::sip::message::method::Method;
 use crate::sip::message::{Body, session_description};
-use crate::sip::method::Method;
 use crate::sip::transaction::{Inbound, ServerId};
 
 /// Their INVITE, or their UPDATE with an offer, that waits for our final response.

@@ -8,16 +8,26 @@ use crate::sip::capabilities::{ALLOW, SUPPORTED};
 use crate::sip::dialog::DialogKey;
 use crate::sip::events::Event;
 use crate::sip::message::Request;
-use crate::sip::method::Method;
+use crate::sip::message::header_names;
+use crate::sip::message::method::Method;
+use crate::sip::message::uri::Uri;
 use crate::sip::random::Random;
 use crate::sip::transaction::{Inbound, Reply, Route, ServerId};
 use crate::sip::transport::Flow;
-use crate::sip::uri::Uri;
 
 /// What a request in a dialog has of its dialog, or gets from its flow: anew each time it is sent.
-const OWN: [&str; 8] = ["Via", "Max-Forwards", "Route", "From", "To", "Call-ID", "CSeq", "Contact"];
+const OWN: [&str; 8] = [
+    header_names::VIA,
+    header_names::MAX_FORWARDS,
+    header_names::ROUTE,
+    header_names::FROM,
+    header_names::TO,
+    header_names::CALL_ID,
+    header_names::CSEQ,
+    header_names::CONTACT,
+];
 /// Where a proof stands.
-const PROOF: [&str; 2] = ["Authorization", "Proxy-Authorization"];
+const PROOF: [&str; 2] = [header_names::AUTHORIZATION, header_names::PROXY_AUTHORIZATION];
 
 /// What a request of ours is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,10 +143,10 @@ impl Outbox {
     /// Sends a request; gives its number.
     pub(super) fn send(&mut self, purpose: Purpose, mut request: Request, hop: Hop) -> u32 {
         if matches!(request.method, Method::Invite | Method::Update) {
-            request.headers.push("Allow", ALLOW);
-            request.headers.push("Accept", "application/sdp");
+            request.headers.push(header_names::ALLOW, ALLOW);
+            request.headers.push(header_names::ACCEPT, "application/sdp");
             // A provisional response inside a dialog would have to be acknowledged there; that is not asked for.
-            request.headers.push("Supported", if purpose == Purpose::Invite { SUPPORTED } else { "timer" });
+            request.headers.push(header_names::SUPPORTED, if purpose == Purpose::Invite { SUPPORTED } else { "timer" });
         }
         self.send_signed(purpose, request, hop)
     }

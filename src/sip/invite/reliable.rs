@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::sip::header::RAck;
-use crate::sip::method::Method;
+use crate::sip::message::header::RAck;
+use crate::sip::message::method::Method;
 use crate::sip::transaction::{ServerId, Timers};
 
 /// The one that waits for its PRACK.

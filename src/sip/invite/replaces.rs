@@ -1,7 +1,8 @@
 //! Replaces (RFC 3891; M-18): an INVITE that takes the place of a call which is up.
 
 use crate::sip::dialog::DialogKey;
-use crate::sip::uri::{Params, unescape};
+use crate::sip::message::header_names;
+use crate::sip::message::uri::{Params, unescape};
 
 /// The dialog that is meant, as its receiver sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +27,7 @@ impl Replaces {
     /// The value among the headers of a URI, `?Replaces=…&…` (RFC 3261 section 19.1.1), readable again.
     pub(in crate::sip) fn escaped(headers: &str) -> Option<String> {
         let mut pairs = headers.trim_start_matches('?').split('&').filter_map(|pair| pair.split_once('='));
-        let (_, value) = pairs.find(|(name, _)| name.eq_ignore_ascii_case("Replaces"))?;
+        let (_, value) = pairs.find(|(name, _)| name.eq_ignore_ascii_case(header_names::REPLACES))?;
         Some(unescape(value))
     }
 }

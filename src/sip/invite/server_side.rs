@@ -14,12 +14,13 @@ use super::text::{not_inside, text_of};
 use super::transfer::refer_target;
 use crate::cause::Cause;
 use crate::redact::Redacted;
+use crate::sip::access::identity::Identity;
 use crate::sip::capabilities;
 use crate::sip::events::Event;
-use crate::sip::header::RAck;
-use crate::sip::identity::Identity;
+use crate::sip::message::header::RAck;
+use crate::sip::message::header_names;
+use crate::sip::message::method::Method;
 use crate::sip::message::{Body, Request, session_description};
-use crate::sip::method::Method;
 use crate::sip::reason;
 use crate::sip::transaction::{Inbound, Reply, ServerId};
 
@@ -52,7 +53,8 @@ impl ServerSide<'_> {
             return self.session.out.respond(server, refusal);
         }
         let request = &inbound.request;
-        let records = request.headers.get("Record").is_some_and(|value| value.trim().to_ascii_lowercase().starts_with("on"));
+        let records =
+            request.headers.get(header_names::RECORD).is_some_and(|value| value.trim().to_ascii_lowercase().starts_with("on"));
         match &request.method {
             Method::Refer => self.their_refer(server, &inbound, referee),
             Method::Invite | Method::Update | Method::Info if records => self.forbid(server, request.method.clone()),
@@ -83,7 +85,7 @@ impl ServerSide<'_> {
         let is_answered = early.is_answered;
         match (&request.method, session_description(&request.headers, &request.body)) {
             (Method::Update, Body::Nothing) => {
-                early.dialog.refresh(request.headers.values("Contact"));
+                early.dialog.refresh(request.headers.values(header_names::CONTACT));
                 let reply = self.session.abilities(200);
                 self.session.out.respond(server, reply);
             }
@@ -174,7 +176,7 @@ impl ServerSide<'_> {
 
     /// RFC 3262 section 3: a PRACK that fits nothing is answered 481.
     fn their_prack(&mut self, now: Instant, server: ServerId, request: &Request) {
-        let rack = request.headers.get("RAck").and_then(RAck::parse);
+        let rack = request.headers.get(header_names::RACK).and_then(RAck::parse);
         let Some(taken) = self.session.provisionals.acknowledged(rack.as_ref()) else {
             return self.session.out.refuse(server, 481);
         };
@@ -188,8 +190,8 @@ impl ServerSide<'_> {
 
     fn their_info(&mut self, server: ServerId, request: &Request) {
         // RFC 6086 section 4.2.2: a package we never said we take.
-        if request.headers.get("Info-Package").is_some() {
-            return self.session.out.respond(server, Reply::new(469).with([("Recv-Info", String::new())]));
+        if request.headers.get(header_names::INFO_PACKAGE).is_some() {
+            return self.session.out.respond(server, Reply::new(469).with([(header_names::RECV_INFO, String::new())]));
         }
         let info = info::read(request);
         self.session.out.respond(server, info::answer(info));
@@ -270,7 +272,9 @@ impl ServerSide<'_> {
         }
         let drawn = self.session.out.draw();
         let rseq = self.session.provisionals.next(drawn);
-        self.session.out.respond(server, reply.with([("Require", "100rel".to_owned()), ("RSeq", rseq.to_string())]));
+        self.session
+            .out
+            .respond(server, reply.with([(header_names::REQUIRE, "100rel".to_owned()), (header_names::RSEQ, rseq.to_string())]));
         let timers = self.session.timers;
         self.session.provisionals.sent(now, &timers, server, rseq, cseq);
     }

@@ -18,9 +18,10 @@ use crate::machine::Machine;
 use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::dialog_peer::DialogPeer;
 use crate::sip::events::Command;
-use crate::sip::header::{CSeq, NameAddr};
+use crate::sip::message::header::{CSeq, NameAddr};
+use crate::sip::message::header_names;
+use crate::sip::message::method::Method;
 use crate::sip::message::{Body, Request};
-use crate::sip::method::Method;
 use crate::sip::transaction::{Answer, Inbound, ServerId};
 use crate::sip::transport::Flow;
 
@@ -196,8 +197,8 @@ impl InviteSession {
     /// A request of ours went out by a flow: that of the first INVITE is the session's.
     fn went(&mut self, part: u32, request: &Request, flow: Flow) {
         if request.method == Method::Ack {
-            let cseq = request.headers.get("CSeq").and_then(CSeq::parse).map_or(0, |cseq| cseq.number);
-            let to = request.headers.get("To").and_then(NameAddr::parse);
+            let cseq = request.headers.get(header_names::CSEQ).and_then(CSeq::parse).map_or(0, |cseq| cseq.number);
+            let to = request.headers.get(header_names::TO).and_then(NameAddr::parse);
             // That of another branch of a fork is of no more use.
             if to.is_some_and(|to| to.tag().unwrap_or_default() == self.state.key.remote) {
                 self.state.ack = Some(SentAck { cseq, bytes: request.to_bytes(), flow });

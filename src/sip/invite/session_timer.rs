@@ -5,10 +5,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::sip::header;
+use crate::sip::message::header;
+use crate::sip::message::header_names;
+use crate::sip::message::uri::Params;
 use crate::sip::message::{Headers, Response};
 use crate::sip::transaction::{Header, Reply};
-use crate::sip::uri::Params;
 
 /// The shortest interval of RFC 4028 section 4, and what a message without `Min-SE` means.
 const SHORTEST: u32 = 90;
@@ -69,7 +70,7 @@ impl Wish {
     pub(super) fn of(headers: &Headers) -> Self {
         let names =
             |list: &'static str| headers.lines(list).flat_map(header::tokens).any(|tag| tag.eq_ignore_ascii_case("timer"));
-        let session = headers.get("Session-Expires");
+        let session = headers.get(header_names::SESSION_EXPIRES);
         let params = session.and_then(|value| value.split_once(';')).map(|(_, params)| Params::parse(params));
         let role = match params.as_ref().and_then(|params| params.get("refresher")).map(str::to_ascii_lowercase).as_deref() {
             Some("uac") => Some(Role::Uac),
@@ -77,10 +78,10 @@ impl Wish {
             _ => None,
         };
         Self {
-            supported: names("Supported") || names("Require"),
+            supported: names(header_names::SUPPORTED) || names(header_names::REQUIRE),
             expires: session.and_then(delta),
             role,
-            min: headers.get("Min-SE").and_then(delta),
+            min: headers.get(header_names::MIN_SE).and_then(delta),
         }
     }
 
@@ -121,9 +122,9 @@ impl Wish {
     pub(super) fn answered(&self, agreement: Option<Agreement>) -> Vec<Header> {
         let Some(Agreement { interval, refresher }) = agreement else { return Vec::new() };
         let role = if refresher == Refresher::Us { "uas" } else { "uac" };
-        let mut headers = vec![("Session-Expires", format!("{interval};refresher={role}"))];
+        let mut headers = vec![(header_names::SESSION_EXPIRES, format!("{interval};refresher={role}"))];
         if self.supported {
-            headers.push(("Require", "timer".to_owned()));
+            headers.push((header_names::REQUIRE, "timer".to_owned()));
         }
         headers
     }
@@ -155,10 +156,10 @@ pub(super) fn ask(ours: &SessionTimers, before: Option<Agreement>, min: u32) -> 
         Some(Refresher::Peer) => ";refresher=uas",
         None => "",
     };
-    let mut headers = vec![("Session-Expires", format!("{interval}{role}"))];
+    let mut headers = vec![(header_names::SESSION_EXPIRES, format!("{interval}{role}"))];
     let min = min.max(seconds(ours.min));
     if min != SHORTEST {
-        headers.push(("Min-SE", min.to_string()));
+        headers.push((header_names::MIN_SE, min.to_string()));
     }
     headers
 }
@@ -270,7 +271,7 @@ impl SessionTiming {
 
 /// 422 with the shortest interval that is granted.
 pub(super) fn too_short(ours: &SessionTimers) -> Reply {
-    Reply::new(422).with([("Min-SE", ours.min.as_secs().to_string())])
+    Reply::new(422).with([(header_names::MIN_SE, ours.min.as_secs().to_string())])
 }
 
 #[cfg(test)]

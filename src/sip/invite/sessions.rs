@@ -12,23 +12,24 @@ use super::session_timer::{SessionTimers, SessionTiming};
 use super::state::{Beginning, Phase};
 use crate::ids::CallId;
 use crate::machine::Machine as _;
+use crate::sip::access::identity::{Identity, Proof};
+use crate::sip::access::limits::Limits;
 use crate::sip::auth;
 use crate::sip::core::Core;
 use crate::sip::deadlines::Deadlines;
 use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::dialog_peer::DialogPeer;
-use crate::sip::header::{CSeq, NameAddr};
 use crate::sip::hep::Copied;
-use crate::sip::identity::{Identity, Proof};
 use crate::sip::interface::Output;
 use crate::sip::ladder::{self, Ladder, LadderLine};
-use crate::sip::limits::Limits;
+use crate::sip::message::header::{CSeq, NameAddr};
+use crate::sip::message::header_names;
+use crate::sip::message::method::Method;
+use crate::sip::message::uri::Uri;
 use crate::sip::message::{Essentials, Message, Request, phrase, session_description};
-use crate::sip::method::Method;
 use crate::sip::token::Token;
 use crate::sip::transaction::{Contact, Inbound, Outgoing, Route, ServerId};
 use crate::sip::transport::{ConnectionId, Flow};
-use crate::sip::uri::Uri;
 
 /// Calls that are over and whose messages can still be told.
 const PAST: usize = 200;
@@ -188,7 +189,7 @@ impl Sessions {
         identity: Option<&Identity>,
         proof: Proof,
     ) -> Result<Option<CallId>, u16> {
-        let mut lines = request.headers.lines("Replaces");
+        let mut lines = request.headers.lines(header_names::REPLACES);
         let Some(line) = lines.next() else { return Ok(None) };
         let replaces = Replaces::parse(line).filter(|_| lines.next().is_none()).ok_or(400_u16)?;
         // Whoever overhears a dialog's tags must not get its place: only somebody we know does.
@@ -308,15 +309,23 @@ impl Sessions {
         }
     }
 
+    /// A request of ours is forgotten.
+    pub(in crate::sip) fn closed(&mut self, now: Instant, token: Token) {
+        if let Token::Session(id, part) = token {
+            self.handle(now, id, SessionInput::Closed { part });
+        }
+    }
+
     /// A message of a call went in or out.
     pub(in crate::sip) fn traced(
         &mut self,
         now: Instant,
         core: &mut Core,
-        (id, part): (CallId, u32),
+        token: Token,
         inbound: bool,
         (flow, message): (Flow, Message),
     ) {
+        let Token::Session(id, part) = token else { return };
         match message {
             Message::Request(request) => {
                 let summary = format!("{} ({})", request.method, cseq(&request.headers).map_or(0, |cseq| cseq.number));
@@ -474,5 +483,5 @@ fn beginning(core: &mut Core, id: CallId, dialog: Dialog, peer: DialogPeer, dige
 }
 
 fn cseq(headers: &crate::sip::message::Headers) -> Option<CSeq> {
-    headers.get("CSeq").and_then(CSeq::parse)
+    headers.get(header_names::CSEQ).and_then(CSeq::parse)
 }

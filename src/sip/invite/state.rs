@@ -14,8 +14,9 @@ use crate::sip::capabilities::{ACCEPT, ALLOW, SUPPORTED, allows};
 use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::dialog_peer::DialogPeer;
 use crate::sip::events::Event;
+use crate::sip::message::header_names;
+use crate::sip::message::method::Method;
 use crate::sip::message::{Headers, Request};
-use crate::sip::method::Method;
 use crate::sip::reason;
 use crate::sip::transaction::{Contact, Reply, Timers};
 use crate::sip::transport::Flow;
@@ -121,7 +122,7 @@ impl SessionState {
 
     /// A target refresh by a request or a 2xx of the peer: its Contact, and what it allows now.
     pub(super) fn refresh_target(&mut self, headers: &Headers) {
-        self.dialog.refresh(headers.values("Contact"));
+        self.dialog.refresh(headers.values(header_names::CONTACT));
         self.allowed(headers);
     }
 
@@ -141,7 +142,11 @@ impl SessionState {
 
     /// What goes with a response that carries or confirms a session (section 13.3.1.4).
     pub(super) fn abilities(&self, status: u16) -> Reply {
-        let headers = [("Allow", ALLOW.to_owned()), ("Accept", ACCEPT.to_owned()), ("Supported", SUPPORTED.to_owned())];
+        let headers = [
+            (header_names::ALLOW, ALLOW.to_owned()),
+            (header_names::ACCEPT, ACCEPT.to_owned()),
+            (header_names::SUPPORTED, SUPPORTED.to_owned()),
+        ];
         Reply::new(status).contact(self.contact().with_focus()).with(headers)
     }
 
@@ -161,9 +166,9 @@ impl SessionState {
             invite.headers.push(name, value);
         }
         if let Some(replaces) = self.replaces.as_deref().filter(|_| purpose == Purpose::Invite) {
-            invite.headers.push("Replaces", replaces);
+            invite.headers.push(header_names::REPLACES, replaces);
         }
-        invite.headers.push("Content-Type", "application/sdp");
+        invite.headers.push(header_names::CONTENT_TYPE, "application/sdp");
         invite.body = offer.sdp.as_bytes().to_vec();
         let part = self.out.send(purpose, invite, hop);
         self.exchange.turn = Turn::Ours { part, offer };
@@ -195,7 +200,7 @@ impl SessionState {
             return;
         }
         let mut bye = self.dialog.request(Method::Bye);
-        for (name, value) in reason::headers(cause).into_iter().filter(|(name, _)| *name == "Reason") {
+        for (name, value) in reason::headers(cause).into_iter().filter(|(name, _)| *name == header_names::REASON) {
             bye.headers.push(name, value);
         }
         self.send(Purpose::Bye, bye);
@@ -285,7 +290,7 @@ impl SessionState {
             return tracing::debug!(call = %self.id, "the device does not take its texts");
         }
         let mut message = self.dialog.request(Method::Message);
-        message.headers.push("Content-Type", "text/plain;charset=UTF-8");
+        message.headers.push(header_names::CONTENT_TYPE, "text/plain;charset=UTF-8");
         message.body = text.into_bytes();
         self.send(Purpose::Text, message);
     }

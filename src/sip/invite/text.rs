@@ -2,8 +2,9 @@
 //! dialog it is clear which; outside of one it is the call of the same device, or from the same place under the same name.
 
 use crate::cause::Cause;
-use crate::sip::header::ContentType;
 use crate::sip::message::Request;
+use crate::sip::message::header::ContentType;
+use crate::sip::message::header_names;
 use crate::sip::reason;
 use crate::sip::transaction::{Reply, ServerId};
 
@@ -24,7 +25,7 @@ enum Body {
 
 fn read(request: &Request) -> Body {
     // RFC 2045 section 5.2: a body without a type is plain text.
-    let kind = request.headers.get("Content-Type").unwrap_or("text/plain");
+    let kind = request.headers.get(header_names::CONTENT_TYPE).unwrap_or("text/plain");
     let Some(kind) = ContentType::parse(kind).filter(|kind| kind.essence == "text/plain") else { return Body::Foreign };
     let charset = kind.params.get("charset").map(|charset| charset.trim_matches('"').to_ascii_lowercase());
     if charset.is_some_and(|charset| !["utf-8", "utf8", "us-ascii"].contains(&charset.as_str())) {
@@ -41,14 +42,14 @@ fn read(request: &Request) -> Body {
 
 /// 403: the phone is in no meeting.
 pub(in crate::sip) fn not_inside() -> Reply {
-    Reply::new(403).with([("Reason", "Q.850;cause=21;text=\"not-in-a-meeting\"".to_owned())])
+    Reply::new(403).with([(header_names::REASON, "Q.850;cause=21;text=\"not-in-a-meeting\"".to_owned())])
 }
 
 /// The text of a MESSAGE, or the answer that refuses it.
 pub(super) fn text_of(request: &Request) -> Result<String, Reply> {
     match read(request) {
         Body::Plain(text) => Ok(text),
-        Body::Foreign => Err(Reply::new(415).with([("Accept", "text/plain".to_owned())])),
+        Body::Foreign => Err(Reply::new(415).with([(header_names::ACCEPT, "text/plain".to_owned())])),
         Body::TooLong => Err(Reply::new(413)),
         Body::Unreadable => Err(Reply::new(400)),
     }

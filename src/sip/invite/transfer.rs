@@ -3,11 +3,12 @@
 
 use super::replaces::Replaces;
 use crate::cause::Cause;
-use crate::sip::header::NameAddr;
+use crate::sip::message::header::NameAddr;
+use crate::sip::message::header_names;
+use crate::sip::message::uri::Uri;
 use crate::sip::message::{Request, phrase};
 use crate::sip::reason;
 use crate::sip::transaction::{Reply, ServerId};
-use crate::sip::uri::Uri;
 
 /// Longest that a REFER which is followed may stay undecided, in seconds: told to the peer, and longer than any call rings.
 const LIFE: u32 = 180;
@@ -39,7 +40,7 @@ impl ReferTarget {
 
 /// `None`: it cannot be read, or there is not exactly one.
 pub(in crate::sip) fn refer_target(request: &Request) -> Option<ReferTarget> {
-    let mut lines = request.headers.lines("Refer-To");
+    let mut lines = request.headers.lines(header_names::REFER_TO);
     let (line, None) = (lines.next()?, lines.next()) else { return None };
     let mut uri = NameAddr::parse(line)?.uri;
     let headers = uri.headers.take();
@@ -65,7 +66,8 @@ impl Transfer {
         if self.refer.is_some() {
             return false;
         }
-        let is_told = request.headers.get("Refer-Sub").is_none_or(|value| !value.trim().eq_ignore_ascii_case("false"));
+        let is_told =
+            request.headers.get(header_names::REFER_SUB).is_none_or(|value| !value.trim().eq_ignore_ascii_case("false"));
         let id = std::mem::replace(&mut self.has_referred, true).then_some(cseq);
         self.refer = Some(Refer { server: Some(server), id, is_told });
         true
@@ -79,7 +81,7 @@ impl Transfer {
             self.refer = None;
             return Some((server, reason::refusal(480, Cause::NotReachable)));
         }
-        let silent = if refer.is_told { None } else { Some(("Refer-Sub", "false".to_owned())) };
+        let silent = if refer.is_told { None } else { Some((header_names::REFER_SUB, "false".to_owned())) };
         Some((server, Reply::new(202).with(silent)))
     }
 
@@ -111,10 +113,10 @@ impl Progress {
     /// Puts it into a NOTIFY.
     pub(super) fn write(&self, notify: &mut Request) {
         let Self { id, is_last, status } = *self;
-        notify.headers.push("Event", id.map_or("refer".to_owned(), |id| format!("refer;id={id}")));
+        notify.headers.push(header_names::EVENT, id.map_or("refer".to_owned(), |id| format!("refer;id={id}")));
         let state = if is_last { "terminated;reason=noresource".to_owned() } else { format!("active;expires={LIFE}") };
-        notify.headers.push("Subscription-State", state);
-        notify.headers.push("Content-Type", "message/sipfrag;version=2.0");
+        notify.headers.push(header_names::SUBSCRIPTION_STATE, state);
+        notify.headers.push(header_names::CONTENT_TYPE, "message/sipfrag;version=2.0");
         notify.body = format!("SIP/2.0 {status} {}\r\n", phrase(status)).into_bytes();
     }
 }

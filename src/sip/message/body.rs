@@ -1,8 +1,9 @@
 //! [`Body`]: where a message carries a session description (RFC 3261 section 7.4, RFC 5621).
 
+use super::header::ContentType;
+use super::header_names;
 use super::headers::Headers;
-use crate::sip::header::ContentType;
-use crate::sip::wire;
+use super::wire;
 
 /// What a body turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,11 +22,12 @@ pub fn session_description(headers: &Headers, body: &[u8]) -> Body {
     if body.is_empty() {
         return Body::Nothing;
     }
-    let optional =
-        headers.get("Content-Disposition").is_some_and(|value| value.to_ascii_lowercase().contains("handling=optional"));
+    let optional = headers
+        .get(header_names::CONTENT_DISPOSITION)
+        .is_some_and(|value| value.to_ascii_lowercase().contains("handling=optional"));
     let foreign = if optional { Body::Nothing } else { Body::Foreign };
     // A body without a type is taken for the only kind an INVITE carries.
-    let Some(kind) = headers.get("Content-Type") else { return Body::Sdp(body.to_vec()) };
+    let Some(kind) = headers.get(header_names::CONTENT_TYPE) else { return Body::Sdp(body.to_vec()) };
     let Some(kind) = ContentType::parse(kind) else { return foreign };
     if kind.essence == "application/sdp" {
         return Body::Sdp(body.to_vec());
@@ -40,7 +42,7 @@ pub fn session_description(headers: &Headers, body: &[u8]) -> Body {
         let Some((head, content)) = part.split_once("\r\n\r\n").or_else(|| part.split_once("\n\n")) else { continue };
         let sdp = head.lines().filter_map(|line| line.split_once(':')).any(|(name, value)| {
             let name = wire::full_name(name.trim());
-            name.eq_ignore_ascii_case("Content-Type")
+            name.eq_ignore_ascii_case(header_names::CONTENT_TYPE)
                 && ContentType::parse(value).is_some_and(|kind| kind.essence == "application/sdp")
         });
         if sdp {

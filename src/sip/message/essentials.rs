@@ -1,7 +1,8 @@
 //! [`Essentials`]: the headers without which no message can be routed.
 
+use super::header::{CSeq, NameAddr, Via};
+use super::header_names;
 use super::headers::Headers;
-use crate::sip::header::{CSeq, NameAddr, Via};
 
 /// What every message must have to be routed at all (RFC 3261 section 8.1.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,17 +32,17 @@ impl Essentials {
                 _ => Err(name),
             }
         }
-        let via = headers.values("Via").next().unwrap_or_default();
+        let via = headers.values(header_names::VIA).next().unwrap_or_default();
         // One semicolon too many is some phones' habit; with more of them it cannot be told what was meant (RFC 4475 section 3.1.2.1).
         if via.split(';').skip(1).filter(|param| param.trim().is_empty()).count() > 1 {
-            return Err("Via");
+            return Err(header_names::VIA);
         }
         Ok(Self {
-            via: Via::parse(via).ok_or("Via")?,
-            from: NameAddr::parse(one(headers, "From")?).ok_or("From")?,
-            to: NameAddr::parse(one(headers, "To")?).ok_or("To")?,
-            call_id: one(headers, "Call-ID")?.to_owned(),
-            cseq: CSeq::parse(one(headers, "CSeq")?).ok_or("CSeq")?,
+            via: Via::parse(via).ok_or(header_names::VIA)?,
+            from: NameAddr::parse(one(headers, header_names::FROM)?).ok_or(header_names::FROM)?,
+            to: NameAddr::parse(one(headers, header_names::TO)?).ok_or(header_names::TO)?,
+            call_id: one(headers, header_names::CALL_ID)?.to_owned(),
+            cseq: CSeq::parse(one(headers, header_names::CSEQ)?).ok_or(header_names::CSEQ)?,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::sip::wire::split_outside;
+use super::wire::split_outside;
 
 /// Header lines in order. Names are compared without case.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

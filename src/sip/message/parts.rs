@@ -2,11 +2,12 @@
 
 use std::fmt;
 
+use super::header::NameAddr;
+use super::header_names;
 use super::headers::{Headers, clean};
+use super::method::Method;
 use super::status::phrase;
-use crate::sip::header::NameAddr;
-use crate::sip::method::Method;
-use crate::sip::wire::{self, Head, WireError, WireLimits};
+use super::wire::{self, Head, WireError, WireLimits};
 
 /// A request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,7 +96,7 @@ impl Message {
 
 fn print(start: String, headers: &Headers, body: &[u8]) -> Vec<u8> {
     let mut text = start;
-    for (name, value) in headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("Content-Length")) {
+    for (name, value) in headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case(header_names::CONTENT_LENGTH)) {
         text.push_str(name);
         text.push_str(": ");
         text.push_str(value);
@@ -124,20 +125,20 @@ impl Request {
     #[must_use]
     pub fn response(&self, status: u16, to_tag: Option<&str>) -> Response {
         let mut headers = Headers::default();
-        for name in ["Via", "From", "To", "Call-ID", "CSeq"] {
+        for name in [header_names::VIA, header_names::FROM, header_names::TO, header_names::CALL_ID, header_names::CSEQ] {
             let lines = self.headers.lines(name);
-            let wanted = if name == "Via" { usize::MAX } else { 1 };
+            let wanted = if name == header_names::VIA { usize::MAX } else { 1 };
             for value in lines.take(wanted) {
                 match (name, to_tag, NameAddr::parse(value)) {
-                    ("To", Some(tag), Some(to)) if to.tag().is_none() => headers.push(name, to.with_tag(tag)),
+                    (header_names::TO, Some(tag), Some(to)) if to.tag().is_none() => headers.push(name, to.with_tag(tag)),
                     _ => headers.push(name, value),
                 }
             }
         }
         if status == 100
-            && let Some(timestamp) = self.headers.get("Timestamp")
+            && let Some(timestamp) = self.headers.get(header_names::TIMESTAMP)
         {
-            headers.push("Timestamp", timestamp);
+            headers.push(header_names::TIMESTAMP, timestamp);
         }
         Response { status, phrase: phrase(status).to_owned(), headers, body: Vec::new() }
     }

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use super::contact::Asked;
 use crate::sip::message::Essentials;
+use crate::sip::message::header_names;
+use crate::sip::message::uri::Uri;
 use crate::sip::reason::shortened;
 use crate::sip::transaction::Inbound;
 use crate::sip::transport::{ConnectionId, Flow, Transport};
-use crate::sip::uri::Uri;
 
 /// One contact of a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +72,7 @@ impl Binding {
             cseq: essentials.cseq.number,
             source: flow.peer,
             transport: flow.transport,
-            user_agent: request.headers.get("User-Agent").map(shortened).filter(|agent| !agent.is_empty()),
+            user_agent: request.headers.get(header_names::USER_AGENT).map(shortened).filter(|agent| !agent.is_empty()),
             // Counted from `dies_at` where it is wanted.
             expires_in: Duration::ZERO,
         };

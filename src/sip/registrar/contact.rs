@@ -1,8 +1,9 @@
 //! What the Contacts of a REGISTER ask for.
 
-use crate::sip::header::NameAddr;
 use crate::sip::message::Request;
-use crate::sip::uri::{Scheme, Uri};
+use crate::sip::message::header::NameAddr;
+use crate::sip::message::header_names;
+use crate::sip::message::uri::{Scheme, Uri};
 
 /// Contacts of one request.
 const MOST: usize = 32;
@@ -36,8 +37,8 @@ pub(super) struct Asked {
 impl Contacts {
     /// `None` when they make no sense: 400.
     pub(super) fn read(request: &Request) -> Option<Self> {
-        let expires = request.headers.get("Expires").map(seconds);
-        let values: Vec<&str> = request.headers.values("Contact").take(MOST + 1).collect();
+        let expires = request.headers.get(header_names::EXPIRES).map(seconds);
+        let values: Vec<&str> = request.headers.values(header_names::CONTACT).take(MOST + 1).collect();
         if values.is_empty() {
             return Some(Self::None);
         }

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::contact::{Asked, Contacts};
-use crate::sip::header;
 use crate::sip::message::Request;
+use crate::sip::message::header;
+use crate::sip::message::header_names;
+use crate::sip::message::uri::Uri;
 use crate::sip::transaction::{Inbound, Reply};
 use crate::sip::transport::{ConnectionId, Flow};
-use crate::sip::uri::Uri;
 
 use super::binding::{Binding, Stored};
 
@@ -132,10 +133,10 @@ impl Registrar {
     pub(in crate::sip) fn register(&mut self, now: Instant, device: &Arc<str>, inbound: &Inbound) -> Reply {
         let request = &inbound.request;
         self.wake(now);
-        let required = request.headers.lines("Require").flat_map(header::tokens);
+        let required = request.headers.lines(header_names::REQUIRE).flat_map(header::tokens);
         let unknown: Vec<&str> = required.filter(|tag| !SUPPORTED.iter().any(|known| known.eq_ignore_ascii_case(tag))).collect();
         if !unknown.is_empty() {
-            return Reply::new(420).with([("Unsupported", unknown.join(", "))]);
+            return Reply::new(420).with([(header_names::UNSUPPORTED, unknown.join(", "))]);
         }
         let before = self.devices.get(device).cloned().unwrap_or_default();
         let (after, outbound) = match self.updated(now, &before, inbound) {
@@ -162,7 +163,7 @@ impl Registrar {
             }
             Contacts::Some(asked) => asked,
         };
-        let path: Vec<String> = request.headers.values("Path").map(str::to_owned).collect();
+        let path: Vec<String> = request.headers.values(header_names::PATH).map(str::to_owned).collect();
         if path.len() > PATHS {
             return Err(Reply::new(400));
         }
@@ -198,7 +199,7 @@ impl Registrar {
             None => Ok(default_expires),
             Some(wish) if !wish.is_zero() && wish < min_expires => {
                 let seconds = min_expires.as_secs().to_string();
-                Err(Reply::new(423).with([("Min-Expires", seconds)]))
+                Err(Reply::new(423).with([(header_names::MIN_EXPIRES, seconds)]))
             }
             Some(wish) => Ok(wish.min(max_expires)),
         }
@@ -207,16 +208,17 @@ impl Registrar {
     /// 200 with all that is bound now (section 10.3 item 8).
     fn accepted(&self, now: Instant, device: &Arc<str>, request: &Request, outbound: bool) -> Reply {
         let bindings = self.devices.get(device).map(Vec::as_slice).unwrap_or_default();
-        let mut headers: Vec<_> = bindings.iter().map(|binding| ("Contact", binding.contact(now))).collect();
+        let mut headers: Vec<_> = bindings.iter().map(|binding| (header_names::CONTACT, binding.contact(now))).collect();
         // RFC 3327 section 5.3: who does not know Path gets none back.
-        let knows_path = request.headers.lines("Supported").flat_map(header::tokens).any(|tag| tag.eq_ignore_ascii_case("path"));
+        let knows_path =
+            request.headers.lines(header_names::SUPPORTED).flat_map(header::tokens).any(|tag| tag.eq_ignore_ascii_case("path"));
         if knows_path {
-            headers.extend(request.headers.lines("Path").map(|path| ("Path", path.to_owned())));
+            headers.extend(request.headers.lines(header_names::PATH).map(|path| (header_names::PATH, path.to_owned())));
         }
         if outbound {
-            headers.push(("Require", "outbound".to_owned()));
+            headers.push((header_names::REQUIRE, "outbound".to_owned()));
         }
-        headers.push(("Supported", SUPPORTED.join(", ")));
+        headers.push((header_names::SUPPORTED, SUPPORTED.join(", ")));
         Reply::new(200).with(headers)
     }
 
@@ -279,11 +281,12 @@ impl Registrar {
 /// RFC 5626 section 6: asked for by `reg-id`, an instance and the option tag together.
 fn wants_outbound(request: &Request, asked: &[Asked]) -> bool {
     let named = |name: &str| request.headers.lines(name).flat_map(header::tokens).any(|tag| tag.eq_ignore_ascii_case("outbound"));
-    (named("Supported") || named("Require")) && asked.iter().any(|asked| asked.reg_id.is_some() && asked.instance.is_some())
+    (named(header_names::SUPPORTED) || named(header_names::REQUIRE))
+        && asked.iter().any(|asked| asked.reg_id.is_some() && asked.instance.is_some())
 }
 
 /// RFC 5626 section 6: we are the first hop ourselves, or the first hop has said that it keeps the flow.
 fn first_hop_is_outbound(request: &Request, path: &[String]) -> bool {
     let first = path.last().and_then(|hop| header::NameAddr::parse(hop));
-    request.headers.values("Via").count() == 1 || first.is_some_and(|hop| hop.uri.params.has("ob"))
+    request.headers.values(header_names::VIA).count() == 1 || first.is_some_and(|hop| hop.uri.params.has("ob"))
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::location_service::Registrar;
+use crate::sip::access::identity::{Identity, Known};
 use crate::sip::events::Command;
-use crate::sip::identity::{Identity, Known};
 use crate::sip::interface::Output;
-use crate::sip::method::Method;
+use crate::sip::message::method::Method;
 use crate::sip::settings::Settings;
 use crate::sip::transaction::Reply;
 use crate::sip::transport::ConnectionId;

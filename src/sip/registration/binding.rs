@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 use sha2::{Digest as _, Sha256};
 
 use crate::sip::auth;
-use crate::sip::header::{CSeq, NameAddr};
+use crate::sip::message::header::{CSeq, NameAddr};
+use crate::sip::message::header_names;
+use crate::sip::message::method::Method;
+use crate::sip::message::uri::Uri;
 use crate::sip::message::{Headers, Request, Response};
-use crate::sip::method::Method;
-use crate::sip::uri::Uri;
 use crate::sip::{Flow, Target, Transport};
 
 /// The first wait after a failure, and the longest.
@@ -195,20 +196,20 @@ impl Registration {
         self.takes_back = self.leaving;
         let address = format!("<sip:{}@{}>", self.account.username, self.account.domain());
         let mut request = Request::new(Method::Register, &self.account.registrar);
-        request.headers.push("Max-Forwards", 70);
-        request.headers.push("From", format!("{address};tag={}", self.tag));
-        request.headers.push("To", address);
-        request.headers.push("Call-ID", &self.call_id);
-        request.headers.push("CSeq", CSeq { number: self.cseq, method: Method::Register });
+        request.headers.push(header_names::MAX_FORWARDS, 70);
+        request.headers.push(header_names::FROM, format!("{address};tag={}", self.tag));
+        request.headers.push(header_names::TO, address);
+        request.headers.push(header_names::CALL_ID, &self.call_id);
+        request.headers.push(header_names::CSEQ, CSeq { number: self.cseq, method: Method::Register });
         let expires = if self.leaving { 0 } else { self.expires.as_secs() };
-        request.headers.push("Expires", expires);
+        request.headers.push(header_names::EXPIRES, expires);
         self.prover.sign(&mut request, cnonce);
         request
     }
 
     /// Section 10.2.4, 10.2.8: what has become of it.
     pub(super) fn outcome(&mut self, response: &Response) -> Outcome {
-        let failed = |why: String| Outcome::Failed { why, retry_after: seconds(&response.headers, "Retry-After") };
+        let failed = |why: String| Outcome::Failed { why, retry_after: seconds(&response.headers, header_names::RETRY_AFTER) };
         match response.status {
             200..=299 => {
                 self.prover.accepted();
@@ -216,7 +217,7 @@ impl Registration {
             }
             401 | 407 if self.prover.challenged(response) => Outcome::Again,
             401 | 407 => failed("user name, password or realm is not taken".to_owned()),
-            423 => match seconds(&response.headers, "Min-Expires").filter(|least| *least > self.expires) {
+            423 => match seconds(&response.headers, header_names::MIN_EXPIRES).filter(|least| *least > self.expires) {
                 Some(least) => {
                     self.expires = least;
                     Outcome::Again
@@ -229,10 +230,13 @@ impl Registration {
 
     /// Our own Contact says how long we are known; without that the whole answer does (section 10.2.4).
     fn granted(&self, headers: &Headers) -> Duration {
-        let contacts = headers.values("Contact").filter_map(NameAddr::parse);
+        let contacts = headers.values(header_names::CONTACT).filter_map(NameAddr::parse);
         let mut ours = contacts.filter(|contact| contact.uri.user.as_deref() == Some(&self.account.contact));
         let granted = ours.find_map(|contact| contact.params.get("expires")?.trim().parse().ok().map(Duration::from_secs));
-        granted.or_else(|| seconds(headers, "Expires")).unwrap_or(self.expires).clamp(SHORTEST, self.expires.max(SHORTEST))
+        granted
+            .or_else(|| seconds(headers, header_names::EXPIRES))
+            .unwrap_or(self.expires)
+            .clamp(SHORTEST, self.expires.max(SHORTEST))
     }
 
     /// How long to wait after so many failures; `dice` is any number.

@@ -6,17 +6,17 @@ use std::time::{Duration, Instant};
 use super::binding::{
     Outcome, PING_STREAM, PING_UDP, Registration, RegistrationAccount, RegistrationStatus, State, refresh_after,
 };
+use crate::sip::access::identity::Identity;
 use crate::sip::auth::{self, Credentials};
 use crate::sip::deadlines::Deadlines;
 use crate::sip::events::Command;
-use crate::sip::identity::Identity;
 use crate::sip::interface::Output;
+use crate::sip::message::uri::{Host, Params, Uri};
 use crate::sip::message::{Request, Response};
 use crate::sip::resolver::{Locate, Target};
 use crate::sip::token::Token;
 use crate::sip::transaction::{Answer, Contact, Outgoing, Route};
 use crate::sip::transport::{ConnectionId, Flow};
-use crate::sip::uri::{Host, Params, Uri};
 use crate::sip::usage::{Environment, Usage};
 
 /// See the file's paragraph.
@@ -203,22 +203,6 @@ impl RegistrationClient {
         }
     }
 
-    /// The registrar's addresses, the first choice first.
-    pub(in crate::sip) fn located(&mut self, env: &mut Environment<'_>, number: u64, targets: Vec<Target>) {
-        let Some(registration) = self.all.get_mut(&number).filter(|known| matches!(known.state, State::Locating)) else {
-            return;
-        };
-        let mut rest: VecDeque<_> = targets.into();
-        match rest.pop_front() {
-            Some(target) => {
-                registration.state = State::Asking { target, rest };
-                self.ask_at(env, number, target);
-            }
-            None => self.failed(env, number, "its address is not found".to_owned(), None),
-        }
-        self.schedule(number);
-    }
-
     /// A REGISTER by a flow that is there, or is opened anew if it is not.
     fn ask(&mut self, env: &mut Environment<'_>, number: u64, flow: Flow) {
         let Some(registration) = self.all.get_mut(&number) else { return };
@@ -347,6 +331,22 @@ impl Usage for RegistrationClient {
         if let Token::Registration(number, _) = token {
             self.answered(env, number, answer.map(|answer| (answer.flow, &answer.response)));
         }
+    }
+
+    /// The registrar's addresses, the first choice first.
+    fn located(&mut self, env: &mut Environment<'_>, number: u64, targets: &[Target]) {
+        let Some(registration) = self.all.get_mut(&number).filter(|known| matches!(known.state, State::Locating)) else {
+            return;
+        };
+        let mut rest: VecDeque<_> = targets.iter().copied().collect();
+        match rest.pop_front() {
+            Some(target) => {
+                registration.state = State::Asking { target, rest };
+                self.ask_at(env, number, target);
+            }
+            None => self.failed(env, number, "its address is not found".to_owned(), None),
+        }
+        self.schedule(number);
     }
 
     fn command(&mut self, env: &mut Environment<'_>, command: Command) -> Option<Command> {

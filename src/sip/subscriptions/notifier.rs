@@ -7,12 +7,13 @@ use super::documents;
 use super::package::{Package, SubscriptionRequest, bad_event, requested};
 use super::subscription::Subscription;
 use crate::ids::CallId;
+use crate::sip::access::origin::is_from_there;
 use crate::sip::deadlines::Deadlines;
 use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::events::{Command, Event, Roster};
 use crate::sip::invite::Phase;
-use crate::sip::method::Method;
-use crate::sip::origin::is_from_there;
+use crate::sip::message::header_names;
+use crate::sip::message::method::Method;
 use crate::sip::reason;
 use crate::sip::token::Token;
 use crate::sip::transaction::{Answer, Contact, Inbound, Outgoing, Reply, ServerId};
@@ -97,7 +98,7 @@ impl Subscriptions {
     }
 
     fn accept(&mut self, env: &mut Environment<'_>, server: ServerId, number: u64, life: u32) {
-        let reply = Reply::new(200).with([("Expires", life.to_string())]).contact(Contact::default());
+        let reply = Reply::new(200).with([(header_names::EXPIRES, life.to_string())]).contact(Contact::default());
         env.core.respond(env.now, server, reply);
         match life {
             0 => self.end(env, number, "timeout"),
@@ -166,10 +167,10 @@ impl Subscriptions {
             (false, Some(_)) => "active",
             (false, None) => "pending",
         };
-        request.headers.push("Event", event);
-        request.headers.push("Subscription-State", format!("{state};{more}"));
+        request.headers.push(header_names::EVENT, event);
+        request.headers.push(header_names::SUBSCRIPTION_STATE, format!("{state};{more}"));
         if let Some((kind, text)) = document {
-            request.headers.push("Content-Type", kind);
+            request.headers.push(header_names::CONTENT_TYPE, kind);
             request.body = text.into_bytes();
         }
         let unique = env.core.layer.number();
@@ -244,7 +245,7 @@ impl Usage for Subscriptions {
         match requested(request) {
             Ok(wanted) if wanted.package == known.package => {
                 if let Some(dialog) = &mut known.dialog {
-                    dialog.refresh(request.headers.values("Contact"));
+                    dialog.refresh(request.headers.values(header_names::CONTACT));
                 }
                 self.renew(env, server, number, (*flow, wanted.life));
             }

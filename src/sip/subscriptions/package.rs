@@ -1,8 +1,9 @@
 //! What can be subscribed to, and what a SUBSCRIBE asks for (RFC 6665).
 
 use crate::sip::message::Request;
+use crate::sip::message::header_names;
+use crate::sip::message::uri::Params;
 use crate::sip::transaction::{Header, Reply};
-use crate::sip::uri::Params;
 
 /// A shorter wish is refused (RFC 6665 section 4.2.1.1).
 const SHORTEST: u32 = 60;
@@ -46,18 +47,19 @@ pub(super) struct SubscriptionRequest {
 
 /// 489: what was asked for cannot be subscribed to, or not there.
 pub(super) fn bad_event() -> Reply {
-    let events: Header = ("Allow-Events", Package::ALL.map(Package::name).join(", "));
+    let events: Header = (header_names::ALLOW_EVENTS, Package::ALL.map(Package::name).join(", "));
     Reply::new(489).with([events])
 }
 
 pub(super) fn requested(request: &Request) -> Result<SubscriptionRequest, Reply> {
-    let event = request.headers.get("Event").unwrap_or_default();
+    let event = request.headers.get(header_names::EVENT).unwrap_or_default();
     let (name, params) = event.split_once(';').unwrap_or((event, ""));
     let package = Package::parse(name.trim()).ok_or_else(bad_event)?;
     let id = Params::parse(params).get("id").map(str::to_owned);
-    let life = request.headers.get("Expires").map_or(LONGEST, |value| value.trim().parse().unwrap_or(LONGEST)).min(LONGEST);
+    let life =
+        request.headers.get(header_names::EXPIRES).map_or(LONGEST, |value| value.trim().parse().unwrap_or(LONGEST)).min(LONGEST);
     if (1..SHORTEST).contains(&life) {
-        return Err(Reply::new(423).with([("Min-Expires", SHORTEST.to_string())]));
+        return Err(Reply::new(423).with([(header_names::MIN_EXPIRES, SHORTEST.to_string())]));
     }
     Ok(SubscriptionRequest { package, id, life })
 }

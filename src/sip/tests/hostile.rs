@@ -99,7 +99,7 @@ fn mutated_streams_do_no_harm() {
     for _ in 0..3000 {
         let mut bytes = format!("\r\n\r\n{}{}", request("OPTIONS", 1, "", ""), request("INVITE", 2, "", "")).into_bytes();
         mutate(&mut dice, &mut bytes);
-        let mut framer = crate::sip::wire::Framer::new(crate::sip::WireLimits::default());
+        let mut framer = crate::sip::message::wire::Framer::new(crate::sip::WireLimits::default());
         for chunk in bytes.chunks(1 + dice.roll(200)) {
             framer.push(chunk);
             while let Ok(Some(_)) = framer.next() {}

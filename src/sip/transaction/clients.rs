@@ -10,9 +10,10 @@ use super::client::NonInviteClient;
 use super::client_invite::InviteClient;
 use super::local::{Contact, LocalIdentity};
 use super::timers::Timers;
-use crate::sip::header::{CSeq, Via};
+use crate::sip::message::header::{CSeq, Via};
+use crate::sip::message::header_names;
+use crate::sip::message::method::Method;
 use crate::sip::message::{Request, Response};
-use crate::sip::method::Method;
 use crate::sip::transport::{ConnectionId, Flow};
 
 /// Names a client transaction; never used twice.
@@ -142,15 +143,15 @@ impl<T: Copy + Eq + Hash + Debug> ClientTransactions<T> {
     ) -> Option<(Vec<u8>, Request, T)> {
         let (timers, reliable) = (self.timers, flow.transport.is_reliable());
         let tx = self.all.get_mut(&id)?;
-        tx.request.headers.push_front("Via", local.via(&flow, &tx.branch));
+        tx.request.headers.push_front(header_names::VIA, local.via(&flow, &tx.branch));
         if let Some(contact) = &tx.contact {
-            tx.request.headers.push("Contact", local.contact(contact, &flow));
+            tx.request.headers.push(header_names::CONTACT, local.contact(contact, &flow));
         }
         tx.machine = match tx.request.method {
             Method::Invite => Machine::Invite(InviteClient::new(now, timers, reliable)),
             _ => Machine::Other(NonInviteClient::new(now, timers, reliable)),
         };
-        tx.request.headers.push("User-Agent", &local.user_agent);
+        tx.request.headers.push(header_names::USER_AGENT, &local.user_agent);
         tx.flow = Some(flow);
         tx.bytes = tx.request.to_bytes();
         Some((tx.bytes.clone(), tx.request.clone(), tx.token))
@@ -178,7 +179,7 @@ impl<T: Copy + Eq + Hash + Debug> ClientTransactions<T> {
     /// The ACK of a refusal (section 17.1.1.3); for a repeated refusal the same again.
     pub(super) fn ack(&mut self, id: ClientId, refusal: Option<&Response>) -> Option<(Flow, Vec<u8>)> {
         let tx = self.all.get_mut(&id)?;
-        if let Some(to) = refusal.and_then(|refusal| refusal.headers.get("To")) {
+        if let Some(to) = refusal.and_then(|refusal| refusal.headers.get(header_names::TO)) {
             tx.ack = hop_by_hop(&tx.request, Method::Ack, Some(to)).to_bytes();
         }
         Some((tx.flow?, tx.ack.clone()))
@@ -276,19 +277,19 @@ impl<T: Copy + Eq + Hash + Debug> ClientTransactions<T> {
 fn hop_by_hop(invite: &Request, method: Method, to: Option<&str>) -> Request {
     let mut request = Request::new(method.clone(), &invite.uri);
     if method == Method::Ack
-        && let Some(via) = invite.headers.values("Via").next().and_then(Via::parse)
+        && let Some(via) = invite.headers.values(header_names::VIA).next().and_then(Via::parse)
     {
-        request.headers.push("Via", via);
+        request.headers.push(header_names::VIA, via);
     }
-    request.headers.push("Max-Forwards", 70);
-    for route in invite.headers.lines("Route") {
-        request.headers.push("Route", route);
+    request.headers.push(header_names::MAX_FORWARDS, 70);
+    for route in invite.headers.lines(header_names::ROUTE) {
+        request.headers.push(header_names::ROUTE, route);
     }
-    request.headers.push("From", invite.headers.get("From").unwrap_or_default());
-    request.headers.push("To", to.or(invite.headers.get("To")).unwrap_or_default());
-    request.headers.push("Call-ID", invite.headers.get("Call-ID").unwrap_or_default());
-    if let Some(cseq) = invite.headers.get("CSeq").and_then(CSeq::parse) {
-        request.headers.push("CSeq", CSeq { number: cseq.number, method });
+    request.headers.push(header_names::FROM, invite.headers.get(header_names::FROM).unwrap_or_default());
+    request.headers.push(header_names::TO, to.or(invite.headers.get(header_names::TO)).unwrap_or_default());
+    request.headers.push(header_names::CALL_ID, invite.headers.get(header_names::CALL_ID).unwrap_or_default());
+    if let Some(cseq) = invite.headers.get(header_names::CSEQ).and_then(CSeq::parse) {
+        request.headers.push(header_names::CSEQ, CSeq { number: cseq.number, method });
     }
     request
 }

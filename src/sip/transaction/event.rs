@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 
 use super::local::Contact;
 use super::route::Route;
+use crate::sip::message::wire::WireError;
 use crate::sip::message::{Essentials, Message, Request, Response};
 use crate::sip::transport::{Flow, Transport};
-use crate::sip::wire::WireError;
 
 /// A request of a peer with what every message must have.
 #[derive(Debug, Clone)]
@@ -47,6 +47,12 @@ pub(in crate::sip) struct Answer {
     pub(in crate::sip) flow: Flow,
     pub(in crate::sip) response: Response,
     pub(in crate::sip) essentials: Essentials,
+}
+
+impl Answer {
+    pub(in crate::sip) const fn is_final(&self) -> bool {
+        self.response.status >= 200
+    }
 }
 
 /// What the layer wants done.

@@ -1,7 +1,7 @@
 //! Which transaction a message belongs to (RFC 3261 section 17.1.3, 17.2.3).
 
+use crate::sip::message::method::Method;
 use crate::sip::message::{Essentials, Request};
-use crate::sip::method::Method;
 
 /// The start of every branch that RFC 3261 elements write.
 pub const MAGIC: &str = "z9hG4bK";

@@ -22,12 +22,13 @@ use super::servers::{CancelledInvite, ServerId, ServerTransactions, ServerWake};
 use super::timers::Timers;
 use crate::sip::counters::{Counters, count};
 use crate::sip::deadlines::Deadlines;
-use crate::sip::header::Via;
+use crate::sip::message::header::Via;
+use crate::sip::message::header_names;
+use crate::sip::message::method::Method;
+use crate::sip::message::wire::WireLimits;
 use crate::sip::message::{Essentials, Message, Request, Response};
-use crate::sip::method::Method;
 use crate::sip::random::Random;
 use crate::sip::transport::{ConnectionId, Flow, Transport};
-use crate::sip::wire::WireLimits;
 
 /// Connections that may be under way at once; a further one fails at once.
 const CONNECTING: usize = 256;
@@ -175,7 +176,7 @@ impl<T: Copy + Eq + Hash + Debug> TransactionLayer<T> {
         let essentials = match Essentials::read(&request.headers) {
             Ok(essentials) if essentials.cseq.method == request.method => essentials,
             other => {
-                let header = other.err().unwrap_or("CSeq");
+                let header = other.err().unwrap_or(header_names::CSEQ);
                 return self.events.push_back(TransactionEvent::Incomplete { flow, request: Box::new(request), header });
             }
         };
@@ -299,7 +300,7 @@ impl<T: Copy + Eq + Hash + Debug> TransactionLayer<T> {
         tag: &str,
     ) {
         let (status, phrase, headers) = answer;
-        let via = request.headers.values("Via").next().and_then(Via::parse);
+        let via = request.headers.values(header_names::VIA).next().and_then(Via::parse);
         let Some(via) = via.filter(|_| request.method != Method::Ack) else { return };
         let reply = reply_flow(flow, &via);
         set_received(&mut request, via, flow.peer);
@@ -310,7 +311,7 @@ impl<T: Copy + Eq + Hash + Debug> TransactionLayer<T> {
         for (name, value) in headers {
             response.headers.push(name, value);
         }
-        response.headers.push("Server", &self.local.user_agent);
+        response.headers.push(header_names::SERVER, &self.local.user_agent);
         self.deliver(reply, response.to_bytes());
     }
 
@@ -388,7 +389,7 @@ impl<T: Copy + Eq + Hash + Debug> TransactionLayer<T> {
 
     fn send_ack(&mut self, mut ack: Request, flow: Flow, token: T) {
         let branch = format!("{MAGIC}{}", self.random.token());
-        ack.headers.push_front("Via", self.local.via(&flow, &branch));
+        ack.headers.push_front(header_names::VIA, self.local.via(&flow, &branch));
         let bytes = ack.to_bytes();
         self.events.push_back(TransactionEvent::Traced { token, inbound: false, flow, message: Box::new(Message::Request(ack)) });
         self.transmit(flow, bytes);

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 
 use super::local::Contact;
-use crate::sip::header::Via;
 use crate::sip::message::Request;
+use crate::sip::message::header::Via;
+use crate::sip::message::header_names;
 use crate::sip::transport::Flow;
 
 /// A header line of ours.
@@ -60,5 +61,5 @@ pub(super) fn set_received(request: &mut Request, mut via: Via, source: SocketAd
     if rport {
         via.params.set("rport", Some(source.port().to_string()));
     }
-    request.headers.replace_first("Via", via);
+    request.headers.replace_first(header_names::VIA, via);
 }

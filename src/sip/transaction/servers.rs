@@ -10,8 +10,9 @@ use super::reply::{Reply, reply_flow};
 use super::server::NonInviteServer;
 use super::server_invite::InviteServer;
 use super::timers::Timers;
+use crate::sip::message::header_names;
+use crate::sip::message::method::Method;
 use crate::sip::message::{Essentials, Request, Response};
-use crate::sip::method::Method;
 use crate::sip::transport::Flow;
 
 /// Names a server transaction; never used twice.
@@ -158,19 +159,19 @@ impl<T: Copy> ServerTransactions<T> {
         let mut response = request.response(status, (status > 100).then_some(tx.tag.as_str()));
         let makes_dialog = matches!(request.method, Method::Invite | Method::Subscribe);
         if makes_dialog && (101..300).contains(&status) {
-            for route in request.headers.lines("Record-Route") {
-                response.headers.push("Record-Route", route);
+            for route in request.headers.lines(header_names::RECORD_ROUTE) {
+                response.headers.push(header_names::RECORD_ROUTE, route);
             }
         }
-        response.headers.push("Server", &local.user_agent);
+        response.headers.push(header_names::SERVER, &local.user_agent);
         if let Some(contact) = contact {
-            response.headers.push("Contact", local.contact(&contact, &tx.reply));
+            response.headers.push(header_names::CONTACT, local.contact(&contact, &tx.reply));
         }
         for (name, value) in headers {
             response.headers.push(name, value);
         }
         if let Some(sdp) = sdp {
-            response.headers.push("Content-Type", "application/sdp");
+            response.headers.push(header_names::CONTENT_TYPE, "application/sdp");
             response.body = sdp.into_bytes();
         }
         let bytes = response.to_bytes();

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 use super::*;
+use crate::sip::message::method::Method;
 use crate::sip::message::{Request, Response};
-use crate::sip::method::Method;
 
 const REALM: &str = "roomgate";
 const HERE: &str = "192.0.2.1";

@@ -7,7 +7,7 @@ use super::*;
 use crate::machine::Machine as _;
 use crate::sip::auth::{self, Credentials};
 use crate::sip::message::Message;
-use crate::sip::wire::WireLimits;
+use crate::sip::message::wire::WireLimits;
 use crate::sip::{Command, Endpoint, Flow, Input, Output, Settings, Target, Transport, Uri};
 
 /// A PBX at two addresses, and what it has been sent.

@@ -277,7 +277,7 @@ impl fmt::Display for Uri {
 }
 
 /// Resolves `%XX`; an escape that is none stays as it is.
-pub(super) fn unescape(text: &str) -> String {
+pub(in crate::sip) fn unescape(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {

@@ -5,27 +5,28 @@
 use std::time::Instant;
 
 use super::address_verification::{AddressVerification, Verification};
-use super::auth::Verdict;
 use super::authentication::{Authentication, wants_proof};
-use super::capabilities::{refused_target, takes_no_description};
-use super::core::Core;
-use super::counters::count;
 use super::directory::{Directory, Sender};
 use super::emergency::SPOKEN;
 use super::emergency_calls;
 use super::guard::{Price, Source, is_scanner};
-use super::invite::Sessions;
-use super::message::{Body, Message, Request, session_description};
-use super::method::Method;
 use super::origin::{self, Origin, is_from_there};
-use super::transaction::{Inbound, Reply};
-use super::transport::Flow;
-use super::wire::WireError;
 use crate::ids::CallId;
+use crate::sip::auth::Verdict;
+use crate::sip::capabilities::{refused_target, takes_no_description};
+use crate::sip::core::Core;
+use crate::sip::counters::count;
+use crate::sip::invite::Sessions;
+use crate::sip::message::header_names;
+use crate::sip::message::method::Method;
+use crate::sip::message::wire::WireError;
+use crate::sip::message::{Body, Message, Request, session_description};
+use crate::sip::transaction::{Inbound, Reply};
+use crate::sip::transport::Flow;
 
 /// What a request is about, as its To tag says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Subject {
+pub(in crate::sip) enum Subject {
     /// It begins something.
     Outside,
     /// The dialog of this call.
@@ -38,27 +39,27 @@ pub(super) enum Subject {
 
 /// A request that has passed.
 #[derive(Debug)]
-pub(super) struct Passed {
-    pub(super) sender: Sender,
-    pub(super) verification: Verification,
-    pub(super) is_for_help: bool,
+pub(in crate::sip) struct Passed {
+    pub(in crate::sip) sender: Sender,
+    pub(in crate::sip) verification: Verification,
+    pub(in crate::sip) is_for_help: bool,
     /// What it is answered all the same, once it has a transaction.
-    pub(super) refusal: Option<Reply>,
+    pub(in crate::sip) refusal: Option<Reply>,
 }
 
 /// See the file's paragraph.
-pub(super) struct Admission<'a> {
-    pub(super) now: Instant,
-    pub(super) core: &'a mut Core,
-    pub(super) sessions: &'a Sessions,
-    pub(super) authentication: &'a mut Authentication,
-    pub(super) verification: &'a AddressVerification,
-    pub(super) directory: Directory<'a>,
+pub(in crate::sip) struct Admission<'a> {
+    pub(in crate::sip) now: Instant,
+    pub(in crate::sip) core: &'a mut Core,
+    pub(in crate::sip) sessions: &'a Sessions,
+    pub(in crate::sip) authentication: &'a mut Authentication,
+    pub(in crate::sip) verification: &'a AddressVerification,
+    pub(in crate::sip) directory: Directory<'a>,
 }
 
 impl Admission<'_> {
     /// Whether a request may go on; `None`: it was answered, or dropped.
-    pub(super) fn admit(&mut self, inbound: &Inbound, subject: Subject) -> Option<Passed> {
+    pub(in crate::sip) fn admit(&mut self, inbound: &Inbound, subject: Subject) -> Option<Passed> {
         let Inbound { flow, request, essentials } = inbound;
         let (now, is_for_help) = (self.now, emergency_calls::is_for_help(self.core, request, essentials));
         let mut spoken_to = None;
@@ -113,13 +114,13 @@ impl Admission<'_> {
     }
 
     /// Whether an ACK may act in the dialog that it names.
-    pub(super) fn may_acknowledge(&self, ack: &Inbound, call: Option<CallId>) -> bool {
+    pub(in crate::sip) fn may_acknowledge(&self, ack: &Inbound, call: Option<CallId>) -> bool {
         let session = call.and_then(|call| self.sessions.get(call));
         session.is_none_or(|session| origin::may_acknowledge(self.core, session.peer(), session.dialog(), &ack.flow))
     }
 
     /// A request that lacks a header which every message must have is told so.
-    pub(super) fn incomplete(&mut self, flow: Flow, request: Request, header: &str) {
+    pub(in crate::sip) fn incomplete(&mut self, flow: Flow, request: Request, header: &str) {
         count(&self.core.counters.malformed);
         if emergency_calls::would_be_for_help(self.core, &request) {
             return emergency_calls::answer(self.now, self.core, flow, request);
@@ -131,7 +132,7 @@ impl Admission<'_> {
     }
 
     /// A request that cannot be read, but at least be answered, is (RFC 3261 section 8.2, 21.4.1); anything else is dropped.
-    pub(super) fn malformed(&mut self, flow: Flow, bytes: &[u8], error: WireError) {
+    pub(in crate::sip) fn malformed(&mut self, flow: Flow, bytes: &[u8], error: WireError) {
         count(&self.core.counters.malformed);
         tracing::debug!(source = %flow.peer, %error, "message cannot be read");
         let broken = Message::parse_broken(bytes, &self.core.settings.limits.wire);
@@ -155,7 +156,7 @@ impl Admission<'_> {
     /// The budget of a request that belongs to no call of ours. Where it `begins` something and a password may be asked for, it is charged
     /// after that.
     fn is_welcome(&mut self, flow: &Flow, request: &Request, begins: bool) -> bool {
-        let is_scan = request.headers.get("User-Agent").is_some_and(is_scanner);
+        let is_scan = request.headers.get(header_names::USER_AGENT).is_some_and(is_scanner);
         if is_scan && !self.core.is_trusted(flow) {
             return false;
         }
@@ -229,7 +230,7 @@ impl Admission<'_> {
             && !self.sessions.is_full(self.core, flow.peer.ip(), None)
             && !self.core.layer.is_merged(essentials);
         let is_plain = matches!(session_description(&request.headers, &request.body), Body::Sdp(_))
-            && ["Require", "Content-Encoding"].iter().all(|name| request.headers.get(name).is_none())
+            && [header_names::REQUIRE, header_names::CONTENT_ENCODING].iter().all(|name| request.headers.get(name).is_none())
             && !takes_no_description(request);
         let is_told = self.core.settings.emergency.target.is_none() && has_room && is_plain;
         if is_told { self.directory.at(self.core, flow) } else { None }

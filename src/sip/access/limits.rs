@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::wire::WireLimits;
+use crate::sip::message::wire::WireLimits;
 
 /// What is bounded, and by how much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,57 +3,57 @@
 
 use std::sync::Arc;
 
-use super::core::Core;
 use super::guard::{Guesser, Source};
 use super::identity::{Identity, Proof};
-use super::invite::refer_target;
-use super::message::Request;
-use super::method::Method;
-use super::registrar::RegisterUsage;
-use super::registration::RegistrationClient;
-use super::transport::Flow;
-use super::uri::{Scheme, Uri};
+use crate::sip::core::Core;
+use crate::sip::invite::refer_target;
+use crate::sip::message::Request;
+use crate::sip::message::method::Method;
+use crate::sip::message::uri::{Scheme, Uri};
+use crate::sip::registrar::RegisterUsage;
+use crate::sip::registration::RegistrationClient;
+use crate::sip::transport::Flow;
 
 /// Who sent a request, and how that was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Sender {
+pub(in crate::sip) struct Sender {
     /// `None`: somebody unknown, whom the call layer refuses.
-    pub(super) identity: Option<Identity>,
-    pub(super) proof: Proof,
+    pub(in crate::sip) identity: Option<Identity>,
+    pub(in crate::sip) proof: Proof,
 }
 
 impl Sender {
-    pub(super) const fn new(identity: Identity, proof: Proof) -> Self {
+    pub(in crate::sip) const fn new(identity: Identity, proof: Proof) -> Self {
         Self { identity: Some(identity), proof }
     }
 
     /// A device, trunk or account of ours.
-    pub(super) const fn is_known(&self) -> bool {
+    pub(in crate::sip) const fn is_known(&self) -> bool {
         matches!(&self.identity, Some(Identity::Device(_) | Identity::Trunk(_) | Identity::Account(_)))
     }
 
     /// Nothing but the address that it came from says who sent it.
-    pub(super) const fn is_by_address(&self) -> bool {
+    pub(in crate::sip) const fn is_by_address(&self) -> bool {
         self.identity.is_some() && matches!(self.proof, Proof::Address | Proof::None)
     }
 }
 
 /// See the file's paragraph.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Directory<'a> {
-    pub(super) registered: &'a RegisterUsage,
-    pub(super) registrations: &'a RegistrationClient,
+pub(in crate::sip) struct Directory<'a> {
+    pub(in crate::sip) registered: &'a RegisterUsage,
+    pub(in crate::sip) registrations: &'a RegistrationClient,
 }
 
 impl Directory<'_> {
     /// Whether somebody who is registered lives at the address of a flow, perhaps beside others.
-    pub(super) fn is_home(&self, flow: &Flow) -> bool {
+    pub(in crate::sip) fn is_home(&self, flow: &Flow) -> bool {
         self.registered.registrar().is_home(flow.peer.ip())
     }
 
     /// Whose budget a request is charged to. Behind a router that others share, too, one must not silence all: where somebody is
     /// registered, each caller has a budget.
-    pub(super) fn source(&self, core: &Core, flow: &Flow, request: &Request) -> Source {
+    pub(in crate::sip) fn source(&self, core: &Core, flow: &Flow, request: &Request) -> Source {
         let is_shared = core.is_trusted(flow) || self.is_home(flow) || self.registrations.called(request).is_some();
         match is_shared {
             true => Source::behind(flow.peer.ip(), request),
@@ -63,7 +63,7 @@ impl Directory<'_> {
 
     /// Whose wrong passwords are counted together: those of a device at the place it has registered from, or else of a caller. Strangers
     /// behind the same router are others.
-    pub(super) fn guesser(&self, flow: &Flow, request: &Request) -> Guesser {
+    pub(in crate::sip) fn guesser(&self, flow: &Flow, request: &Request) -> Guesser {
         match self.registered.registrar().device_at(flow) {
             Some(device) => Guesser::registered(flow.peer.ip(), device),
             None => Guesser::Caller(Source::behind(flow.peer.ip(), request)),
@@ -72,7 +72,7 @@ impl Directory<'_> {
 
     /// Whose tries of codes a call's are (K-1, X-2): a stranger's are its address's, a trunk's or account's are each caller's own, and a
     /// device's follow the device, so that phones behind one router do not answer for each other.
-    pub(super) fn caller(core: &Core, flow: &Flow, identity: Option<&Identity>, request: &Request) -> Source {
+    pub(in crate::sip) fn caller(core: &Core, flow: &Flow, identity: Option<&Identity>, request: &Request) -> Source {
         let address = flow.peer.ip();
         match identity {
             Some(Identity::Device(label)) => Source::device(address, label),
@@ -84,7 +84,7 @@ impl Directory<'_> {
 
     /// Whom we know by the certificate of a connection, a registration from the very same place, or an address; also where nobody asked
     /// for proof.
-    pub(super) fn at(&self, core: &Core, flow: &Flow) -> Option<Sender> {
+    pub(in crate::sip) fn at(&self, core: &Core, flow: &Flow) -> Option<Sender> {
         let (known, address) = (&core.settings.known, flow.peer.ip());
         if let Some(identity) = core.certified(flow) {
             return Some(Sender::new(identity.clone(), Proof::Certificate));
@@ -99,7 +99,7 @@ impl Directory<'_> {
     }
 
     /// The device of ours that a REFER means (M-18). `flow`: by which the call's messages come.
-    pub(super) fn referee(&self, core: &Core, flow: &Flow, request: &Request) -> Option<Arc<str>> {
+    pub(in crate::sip) fn referee(&self, core: &Core, flow: &Flow, request: &Request) -> Option<Arc<str>> {
         if request.method != Method::Refer {
             return None;
         }

@@ -3,33 +3,34 @@
 
 use std::time::Instant;
 
-use super::core::Core;
-use super::message::{Essentials, Request};
-use super::method::Method;
-use super::reason;
-use super::transport::Flow;
 use crate::cause::Cause;
+use crate::sip::core::Core;
+use crate::sip::message::header_names;
+use crate::sip::message::method::Method;
+use crate::sip::message::{Essentials, Request};
+use crate::sip::reason;
+use crate::sip::transport::Flow;
 
 /// Whether a request calls for help. One inside a dialog goes to a Contact of ours and is none.
-pub(super) fn is_for_help(core: &Core, request: &Request, essentials: &Essentials) -> bool {
+pub(in crate::sip) fn is_for_help(core: &Core, request: &Request, essentials: &Essentials) -> bool {
     essentials.to.tag().is_none() && would_be_for_help(core, request)
 }
 
 /// The same of a request that cannot be read as a whole.
-pub(super) fn would_be_for_help(core: &Core, request: &Request) -> bool {
+pub(in crate::sip) fn would_be_for_help(core: &Core, request: &Request) -> bool {
     request.method == Method::Invite && core.settings.emergency.is_meant(&request.uri)
 }
 
 /// Sends a call for help to where it is answered, or says that it is not answered here.
-pub(super) fn answer(now: Instant, core: &mut Core, flow: Flow, request: Request) {
+pub(in crate::sip) fn answer(now: Instant, core: &mut Core, flow: Flow, request: Request) {
     log(now, core, &flow);
     match core.settings.emergency.target.clone() {
-        Some(target) => core.answer_statelessly(flow, request, (302, ""), &[("Contact", format!("<{target}>"))]),
+        Some(target) => core.answer_statelessly(flow, request, (302, ""), &[(header_names::CONTACT, format!("<{target}>"))]),
         None => core.answer_statelessly(flow, request, (403, ""), &reason::headers(Cause::NoEmergencyCalls)),
     }
 }
 
-pub(super) fn log(now: Instant, core: &mut Core, flow: &Flow) {
+pub(in crate::sip) fn log(now: Instant, core: &mut Core, flow: &Flow) {
     let Some(unlogged) = core.log.help.say(now) else { return };
     let source = flow.peer;
     match core.settings.emergency.target {

@@ -4,16 +4,17 @@
 
 use std::time::Instant;
 
-use super::auth::{Authenticator, Verdict};
-use super::core::Core;
-use super::counters::count;
 use super::directory::{Directory, Sender};
 use super::guard::{Guard, Price, Source};
 use super::identity::{Identity, Proof};
-use super::message::{Essentials, Request};
-use super::method::Method;
-use super::settings::Settings;
-use super::transport::Flow;
+use crate::sip::auth::{Authenticator, Verdict};
+use crate::sip::core::Core;
+use crate::sip::counters::count;
+use crate::sip::message::header_names;
+use crate::sip::message::method::Method;
+use crate::sip::message::{Essentials, Request};
+use crate::sip::settings::Settings;
+use crate::sip::transport::Flow;
 
 /// Why a sender does not get in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,13 +30,13 @@ enum Stop {
 
 /// See the file's paragraph.
 #[derive(Debug)]
-pub(super) struct Authentication {
-    pub(super) guard: Guard,
+pub(in crate::sip) struct Authentication {
+    pub(in crate::sip) guard: Guard,
     authenticator: Authenticator,
 }
 
 /// Whether we want to know of a request, where it begins something, who sent it.
-pub(super) fn wants_proof(core: &Core, request: &Request) -> bool {
+pub(in crate::sip) fn wants_proof(core: &Core, request: &Request) -> bool {
     matches!(request.method, Method::Register | Method::Message | Method::Subscribe)
         || (request.method == Method::Invite && !core.is_draining)
 }
@@ -49,19 +50,19 @@ fn nonce_scope(core: &Core, flow: &Flow) -> String {
 }
 
 impl Authentication {
-    pub(super) fn new(settings: &Settings) -> Self {
+    pub(in crate::sip) fn new(settings: &Settings) -> Self {
         let guard = Guard::new(&settings.limits, settings.trusted.clone());
         Self { guard, authenticator: Authenticator::new(settings.known.accounts.clone()) }
     }
 
     /// Settings have changed (O-2).
-    pub(super) fn reconfigure(&mut self, settings: &Settings) {
+    pub(in crate::sip) fn reconfigure(&mut self, settings: &Settings) {
         self.guard.reconfigure(&settings.limits, settings.trusted.clone());
         self.authenticator.reconfigure(settings.known.accounts.clone());
     }
 
     /// Whether a request outside of any dialog must not go on: it was challenged, or is not answered at all. Otherwise who sent it.
-    pub(super) fn admitted(
+    pub(in crate::sip) fn admitted(
         &mut self,
         now: Instant,
         core: &mut Core,
@@ -82,7 +83,7 @@ impl Authentication {
     }
 
     /// What the password of a request is worth. A wrong one is counted, also above the sender's budget: a right one would be taken there.
-    pub(super) fn judge(
+    pub(in crate::sip) fn judge(
         &mut self,
         now: Instant,
         core: &Core,
@@ -149,7 +150,7 @@ impl Authentication {
         }
     }
 
-    pub(super) fn challenge(
+    pub(in crate::sip) fn challenge(
         &mut self,
         now: Instant,
         core: &mut Core,
@@ -162,12 +163,12 @@ impl Authentication {
             return Self::turn_away(core, directory, flow, request);
         }
         let lines = self.authenticator.challenge(now, &nonce_scope(core, &flow), stale);
-        let headers: Vec<_> = lines.into_iter().map(|line| ("WWW-Authenticate", line)).collect();
+        let headers: Vec<_> = lines.into_iter().map(|line| (header_names::WWW_AUTHENTICATE, line)).collect();
         core.answer_statelessly(flow, request.clone(), (401, ""), &headers);
     }
 
     /// A stranger gets no answer. One through a trunk does: a proxy that hears nothing would take us for dead and send nobody any more.
-    pub(super) fn turn_away(core: &mut Core, directory: Directory<'_>, flow: Flow, request: &Request) {
+    pub(in crate::sip) fn turn_away(core: &mut Core, directory: Directory<'_>, flow: Flow, request: &Request) {
         count(&core.counters.dropped);
         if let Source::Behind(..) = directory.source(core, &flow, request) {
             core.answer_statelessly(flow, request.clone(), (480, ""), &[]);

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::auth::Accounts;
-use super::uri::Uri;
 use crate::network::Network;
+use crate::sip::auth::Accounts;
+use crate::sip::message::uri::Uri;
 
 /// Who somebody was found to be. The text is the label of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::uri::unescape;
+use crate::sip::message::uri::unescape;
 
 /// Emergency numbers by country (ISO 3166-1 alpha-2, in lower case). 112 and 911 are such everywhere: mobile phones dial them in any
 /// country (3GPP TS 22.101 section 10.1).

@@ -12,17 +12,18 @@ use std::time::{Duration, Instant};
 
 use hashlink::LruCache;
 
-use super::core::Core;
-use super::deadlines::Deadlines;
 use super::directory::Sender;
-use super::header::NameAddr;
-use super::message::Request;
-use super::method::Method;
-use super::reason;
-use super::transaction::{Answer, Contact, MAGIC, Reply, ServerId};
-use super::transport::{Flow, Transport};
-use super::uri::Uri;
-use super::usage::Admitted;
+use crate::sip::core::Core;
+use crate::sip::deadlines::Deadlines;
+use crate::sip::message::Request;
+use crate::sip::message::header::NameAddr;
+use crate::sip::message::header_names;
+use crate::sip::message::method::Method;
+use crate::sip::message::uri::Uri;
+use crate::sip::reason;
+use crate::sip::transaction::{Answer, Contact, MAGIC, Reply, ServerId};
+use crate::sip::transport::{Flow, Transport};
+use crate::sip::usage::Admitted;
 
 /// How long an answer proves a place.
 const PROVEN: Duration = Duration::from_secs(300);
@@ -58,7 +59,7 @@ struct Question {
 
 /// What becomes of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verification {
+pub(in crate::sip) enum Verification {
     /// It needs none, or its place has answered.
     Done,
     /// It waits while its place is asked.
@@ -68,7 +69,7 @@ pub(super) enum Verification {
 }
 
 /// See the file's paragraph.
-pub(super) struct AddressVerification {
+pub(in crate::sip) struct AddressVerification {
     /// Places that have answered, and until when that holds.
     proven: LruCache<SocketAddr, Instant>,
     questions: LruCache<Asked, Question>,
@@ -99,7 +100,7 @@ impl AddressVerification {
     }
 
     /// Whether a request of a sender may have its effect.
-    pub(super) fn wanted(&self, now: Instant, flow: &Flow, request: &Request, sender: &Sender) -> Verification {
+    pub(in crate::sip) fn wanted(&self, now: Instant, flow: &Flow, request: &Request, sender: &Sender) -> Verification {
         let has_effect = matches!(request.method, Method::Message | Method::Register | Method::Subscribe);
         let is_proven = || self.proven.peek(&flow.peer).is_some_and(|until| *until > now);
         if !sender.is_by_address() || !has_effect || flow.transport != Transport::Udp || is_proven() {
@@ -111,27 +112,27 @@ impl AddressVerification {
     }
 
     /// What a request is told whose place cannot be asked now.
-    pub(super) fn come_back() -> Reply {
+    pub(in crate::sip) fn come_back() -> Reply {
         reason::retry_after(503, RETRY_AFTER)
     }
 
     /// Asks the place that a request came from, and lets the request wait.
-    pub(super) fn hold(&mut self, now: Instant, core: &mut Core, admitted: Admitted) {
+    pub(in crate::sip) fn hold(&mut self, now: Instant, core: &mut Core, admitted: Admitted) {
         let (flow, server) = (admitted.inbound.flow, admitted.server);
         let (branch, call_id) = (format!("{MAGIC}{}", core.random.long_token()), core.call_id());
         let (peer, local) = (flow.peer, core.layer.local());
         let mut from = Uri::of_address(local.sent_by(&flow));
         from.user = Some("roomgate".to_owned());
         let mut options = Request::new(Method::Options, Uri::of_address(peer));
-        options.headers.push("Via", local.via(&flow, &branch));
-        options.headers.push("Max-Forwards", 70);
+        options.headers.push(header_names::VIA, local.via(&flow, &branch));
+        options.headers.push(header_names::MAX_FORWARDS, 70);
         let (contact, agent) = (local.contact(&Contact::default(), &flow), local.user_agent.clone());
-        options.headers.push("From", NameAddr::of(from).with_tag(&core.random.token()));
-        options.headers.push("To", NameAddr::of(Uri::of_address(peer)));
-        options.headers.push("Call-ID", &call_id);
-        options.headers.push("CSeq", "1 OPTIONS");
-        options.headers.push("Contact", contact);
-        options.headers.push("User-Agent", agent);
+        options.headers.push(header_names::FROM, NameAddr::of(from).with_tag(&core.random.token()));
+        options.headers.push(header_names::TO, NameAddr::of(Uri::of_address(peer)));
+        options.headers.push(header_names::CALL_ID, &call_id);
+        options.headers.push(header_names::CSEQ, "1 OPTIONS");
+        options.headers.push(header_names::CONTACT, contact);
+        options.headers.push(header_names::USER_AGENT, agent);
         core.layer.transmit(flow, options.to_bytes());
         let asked = self.asked(peer);
         self.questions.insert(asked, Question { at: now, peer, branch, call_id, server });
@@ -140,7 +141,7 @@ impl AddressVerification {
     }
 
     /// Takes a response that belongs to no transaction; the request that waited for it.
-    pub(super) fn answered(&mut self, now: Instant, answer: &Answer) -> Option<Admitted> {
+    pub(in crate::sip) fn answered(&mut self, now: Instant, answer: &Answer) -> Option<Admitted> {
         let Answer { flow, response, essentials } = answer;
         if response.status < 200 || essentials.cseq.method != Method::Options || flow.transport != Transport::Udp {
             return None;
@@ -161,7 +162,7 @@ impl AddressVerification {
     }
 
     /// Requests that have waited long enough are told to come back.
-    pub(super) fn wake(&mut self, now: Instant, core: &mut Core) {
+    pub(in crate::sip) fn wake(&mut self, now: Instant, core: &mut Core) {
         while let Some(server) = self.deadlines.due(now) {
             if self.held.remove(&server).is_some() {
                 core.respond(now, server, Self::come_back());
@@ -169,12 +170,12 @@ impl AddressVerification {
         }
     }
 
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    pub(in crate::sip) fn deadline(&self) -> Option<Instant> {
         self.deadlines.first()
     }
 
     /// Requests that wait.
-    pub(super) fn waiting(&self) -> usize {
+    pub(in crate::sip) fn waiting(&self) -> usize {
         self.held.len()
     }
 }

@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 
 use hashlink::LruCache;
 
-use super::header::{NameAddr, Via};
-use super::ladder;
-use super::message::Request;
-use super::method::Method;
-use super::uri::Host;
-use super::{Limits, Trusted};
 use crate::budget::{Allowance, Budgets, LogBudget};
+use crate::sip::ladder;
+use crate::sip::message::Request;
+use crate::sip::message::header::{NameAddr, Via};
+use crate::sip::message::header_names;
+use crate::sip::message::method::Method;
+use crate::sip::message::uri::Host;
+use crate::sip::{Limits, Trusted};
 
 /// Sources remembered at once.
 const SOURCES: usize = 4096;
@@ -107,13 +108,13 @@ impl Source {
     /// The caller of a request that came through a trusted address.
     #[must_use]
     pub fn behind(ip: IpAddr, request: &Request) -> Self {
-        let via = request.headers.values("Via").nth(1).and_then(Via::parse);
+        let via = request.headers.values(header_names::VIA).nth(1).and_then(Via::parse);
         let hop = via.map(|via| match via.params.get("received").and_then(|text| text.trim_matches(['[', ']']).parse().ok()) {
             Some(received) => Host::Ip(received).to_string(),
             None => via.host.to_string(),
         });
         let claimed = || {
-            let from = request.headers.get("From").and_then(NameAddr::parse)?.uri;
+            let from = request.headers.get(header_names::FROM).and_then(NameAddr::parse)?.uri;
             let host = from.host.map(|host| host.to_string()).unwrap_or_default();
             Some(format!("{}@{host}", from.user.unwrap_or_default()))
         };

@@ -12,16 +12,16 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::core::Core;
-use super::dialog::Dialog;
-use super::dialog_peer::DialogPeer;
 use super::identity::{Identity, Proof};
-use super::transport::{Flow, Transport};
-use super::uri::{Host, Uri};
+use crate::sip::core::Core;
+use crate::sip::dialog::Dialog;
+use crate::sip::dialog_peer::DialogPeer;
+use crate::sip::message::uri::{Host, Uri};
+use crate::sip::transport::{Flow, Transport};
 
 /// Whose a message in a dialog is, as far as anything but a password tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(in crate::sip) enum Origin {
     /// Its peer's.
     Peer,
     /// This device has to prove that it is its.
@@ -42,12 +42,12 @@ fn is_at(one: IpAddr, other: IpAddr) -> bool {
 }
 
 /// Whether a message by `flow` can be the same party's as those by `known`, as far as address and transport tell.
-pub(super) fn is_from_there(known: &Flow, flow: &Flow) -> bool {
+pub(in crate::sip) fn is_from_there(known: &Flow, flow: &Flow) -> bool {
     flow.transport >= known.transport && is_at(known.peer.ip(), flow.peer.ip())
 }
 
 /// Whose a request is that came by `flow` for the dialog of a peer.
-pub(super) fn origin(core: &Core, peer: &DialogPeer, dialog: &Dialog, flow: &Flow) -> Origin {
+pub(in crate::sip) fn origin(core: &Core, peer: &DialogPeer, dialog: &Dialog, flow: &Flow) -> Origin {
     if is_same(&peer.flow, flow) {
         return Origin::Peer;
     }
@@ -63,7 +63,7 @@ pub(super) fn origin(core: &Core, peer: &DialogPeer, dialog: &Dialog, flow: &Flo
 }
 
 /// The same for an ACK, which nothing can be asked about.
-pub(super) fn may_acknowledge(core: &Core, peer: &DialogPeer, dialog: &Dialog, flow: &Flow) -> bool {
+pub(in crate::sip) fn may_acknowledge(core: &Core, peer: &DialogPeer, dialog: &Dialog, flow: &Flow) -> bool {
     is_same(&peer.flow, flow) || is_there(core, peer, dialog, flow)
 }
 

@@ -3,6 +3,8 @@
 //! Reading is lenient where phones differ (bare LF, blanks before a colon, folded lines, bytes that are not UTF-8) and strict about
 //! size: every length is bounded before anything is allocated. Nothing here knows what a header means.
 
+use super::header_names;
+
 /// What one message may measure. A message beyond a limit is refused as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WireLimits {
@@ -71,23 +73,23 @@ pub fn full_name(name: &str) -> &str {
     match letter.to_ascii_lowercase() {
         'a' => "Accept-Contact",
         'b' => "Referred-By",
-        'c' => "Content-Type",
+        'c' => header_names::CONTENT_TYPE,
         'd' => "Request-Disposition",
-        'e' => "Content-Encoding",
-        'f' => "From",
-        'i' => "Call-ID",
+        'e' => header_names::CONTENT_ENCODING,
+        'f' => header_names::FROM,
+        'i' => header_names::CALL_ID,
         'j' => "Reject-Contact",
-        'k' => "Supported",
-        'l' => "Content-Length",
-        'm' => "Contact",
+        'k' => header_names::SUPPORTED,
+        'l' => header_names::CONTENT_LENGTH,
+        'm' => header_names::CONTACT,
         'n' => "Identity-Info",
-        'o' => "Event",
-        'r' => "Refer-To",
+        'o' => header_names::EVENT,
+        'r' => header_names::REFER_TO,
         's' => "Subject",
-        't' => "To",
-        'u' => "Allow-Events",
-        'v' => "Via",
-        'x' => "Session-Expires",
+        't' => header_names::TO,
+        'u' => header_names::ALLOW_EVENTS,
+        'v' => header_names::VIA,
+        'x' => header_names::SESSION_EXPIRES,
         'y' => "Identity",
         _ => name,
     }
@@ -175,7 +177,7 @@ pub fn head(bytes: &[u8], limits: &WireLimits) -> Result<Head, WireError> {
 /// [`WireError::BadLength`] when it is no number or two of them differ.
 pub fn content_length(headers: &[(String, String)]) -> Result<Option<usize>, WireError> {
     let mut found = None;
-    for (_, value) in headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("Content-Length")) {
+    for (_, value) in headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(header_names::CONTENT_LENGTH)) {
         let value = value.trim();
         if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(WireError::BadLength);

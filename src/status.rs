@@ -218,8 +218,8 @@ pub struct AccountStatus {
     pub next_seconds: Option<u64>,
 }
 
-impl From<sip::registration::RegistrationStatus> for AccountStatus {
-    fn from(standing: sip::registration::RegistrationStatus) -> Self {
+impl From<sip::registration::AccountStanding> for AccountStatus {
+    fn from(standing: sip::registration::AccountStanding) -> Self {
         Self {
             account: standing.label.to_string(),
             registrar: standing.registrar,

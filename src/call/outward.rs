@@ -124,7 +124,7 @@ impl Shared {
         mut inputs: mpsc::Receiver<Input>,
     ) {
         let (device, meeting, began) = (&invitation.device, &invitation.meeting, SystemTime::now());
-        let reach = self.settings.sip.reach(device).await;
+        let reach = self.settings.sip.call_target(device).await;
         let peer = reach.as_ref().map(|reach| reach.peer);
         let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
         let guest = self.house().doors.invited(device, meeting, address);

@@ -52,10 +52,10 @@ impl Core {
     // === ways out ===
 
     pub(super) fn tell(&mut self, event: Event) {
-        self.put_out(Output::Event(event));
+        self.emit(Output::Event(event));
     }
 
-    pub(super) fn put_out(&mut self, output: Output) {
+    pub(super) fn emit(&mut self, output: Output) {
         self.outputs.push_back(output);
     }
 

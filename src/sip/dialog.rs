@@ -106,13 +106,13 @@ impl Dialog {
         DialogKey { call_id: self.call_id.clone(), local: tag(&self.local), remote: tag(&self.remote) }
     }
 
-    /// Us.
+    /// Our side, with our tag.
     #[must_use]
     pub const fn local(&self) -> &NameAddr {
         &self.local
     }
 
-    /// The peer.
+    /// The peer's side, with its tag.
     #[must_use]
     pub const fn remote(&self) -> &NameAddr {
         &self.remote

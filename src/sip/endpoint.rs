@@ -4,23 +4,23 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::access::address_verification::{AddressVerification, Verification};
-use super::access::admission::{Admission, Passed, Subject};
+use super::access::address_verification::{AddressProof, AddressVerification};
+use super::access::admission::{AdmissionControl, Passed, Subject};
 use super::access::authentication::Authentication;
-use super::access::directory::Directory;
+use super::access::directory::PeerDirectory;
 use super::access::guard::Source;
 use super::core::Core;
 use super::counters::count;
 use super::dialog::DialogKey;
-use super::invite::{SessionInput, SessionNews, Sessions, invite};
+use super::invite::{InviteSessions, SessionInput, SessionNews, invite};
 use super::messages::Messages;
 use super::outbound;
 use super::registrar::RegisterUsage;
-use super::registration::{RegistrationClient, RegistrationStatus};
-use super::subscriptions::Subscriptions;
+use super::registration::{AccountStanding, RegistrationClient};
+use super::subscriptions::Notifier;
 use super::target_resolution;
 use super::token::Token;
-use super::transaction::{Answer, Inbound, TransactionEvent};
+use super::transaction::{Answer, InboundRequest, TransactionEvent};
 use super::usage::{Admitted, Environment, Usage};
 use super::{
     CallTarget, Change, Command, ConnectionId, Counters, Input, LadderLine, Load, Method, Output, PeerStanding, Settings,
@@ -35,10 +35,10 @@ pub struct Endpoint {
     pub(super) core: Core,
     authentication: Authentication,
     verification: AddressVerification,
-    pub(super) sessions: Sessions,
+    pub(super) sessions: InviteSessions,
     registered: RegisterUsage,
     pub(super) registrations: RegistrationClient,
-    subscriptions: Subscriptions,
+    subscriptions: Notifier,
     messages: Messages,
 }
 
@@ -49,10 +49,10 @@ impl Endpoint {
         Self {
             authentication: Authentication::new(&settings),
             verification: AddressVerification::default(),
-            sessions: Sessions::default(),
+            sessions: InviteSessions::default(),
             registered: RegisterUsage::new(&settings),
             registrations: RegistrationClient::default(),
-            subscriptions: Subscriptions::default(),
+            subscriptions: Notifier::default(),
             messages: Messages,
             core: Core::new(settings),
         }
@@ -91,7 +91,7 @@ impl Endpoint {
 
     /// How all registrations of ours stand that are configured; at the stop of the daemon, how they are taken back.
     #[must_use]
-    pub fn accounts(&self, now: Instant) -> Vec<RegistrationStatus> {
+    pub fn accounts(&self, now: Instant) -> Vec<AccountStanding> {
         self.registrations.status(now)
     }
 
@@ -154,8 +154,8 @@ impl Endpoint {
         [&self.registered, &self.registrations, &self.subscriptions, &self.messages]
     }
 
-    const fn directory(&self) -> Directory<'_> {
-        Directory { registered: &self.registered, registrations: &self.registrations }
+    const fn directory(&self) -> PeerDirectory<'_> {
+        PeerDirectory { registered: &self.registered, registrations: &self.registrations }
     }
 
     /// Gives something to each usage in turn, until one says that it was its own.
@@ -182,14 +182,21 @@ impl Endpoint {
         });
     }
 
-    fn admission(&mut self, now: Instant) -> Admission<'_> {
+    fn admission(&mut self, now: Instant) -> AdmissionControl<'_> {
         let Self { core, authentication, verification, sessions, registered, registrations, .. } = self;
-        Admission { now, core, sessions, authentication, verification, directory: Directory { registered, registrations } }
+        AdmissionControl {
+            now,
+            core,
+            sessions,
+            authentication,
+            verification,
+            directory: PeerDirectory { registered, registrations },
+        }
     }
 
     // === requests of peers ===
 
-    fn request(&mut self, now: Instant, inbound: Box<Inbound>) {
+    fn request(&mut self, now: Instant, inbound: Box<InboundRequest>) {
         let essentials = &inbound.essentials;
         let dialog = essentials.to.tag().map(|_| DialogKey::of_request(essentials));
         let subject = match &dialog {
@@ -209,7 +216,7 @@ impl Endpoint {
         }
         let admitted = Admitted { server, inbound, identity: sender.identity, proof: sender.proof };
         match (subject, dialog) {
-            (Subject::Outside, _) if verification == Verification::Wanted => {
+            (Subject::Outside, _) if verification == AddressProof::Wanted => {
                 self.verification.hold(now, &mut self.core, admitted)
             }
             _ if admitted.inbound.request.method == Method::Cancel => {
@@ -235,8 +242,8 @@ impl Endpoint {
         match &admitted.inbound.request.method {
             Method::Options => self.core.answer_options(now, server),
             Method::Invite => {
-                let Inbound { flow, request, .. } = &*admitted.inbound;
-                let caller = Directory::caller(&self.core, flow, admitted.identity.as_ref(), request);
+                let InboundRequest { flow, request, .. } = &*admitted.inbound;
+                let caller = PeerDirectory::caller(&self.core, flow, admitted.identity.as_ref(), request);
                 invite(now, &mut self.core, &mut self.sessions, admitted, (caller, is_for_help));
             }
             Method::Refer => self.core.forbid(now, server),
@@ -251,7 +258,7 @@ impl Endpoint {
         self.sessions.request(now, &mut self.core, call, (server, inbound), referee);
     }
 
-    fn ack(&mut self, now: Instant, ack: &Inbound) {
+    fn ack(&mut self, now: Instant, ack: &InboundRequest) {
         let call = self.sessions.find(&DialogKey::of_request(&ack.essentials));
         if self.admission(now).may_acknowledge(ack, call) {
             self.core.layer.acknowledge(now, ack);
@@ -338,7 +345,7 @@ impl Endpoint {
         match command {
             Command::Invite { .. } | Command::CallDevice { .. } | Command::CheckSync { .. } => {
                 let Self { core, sessions, registered, registrations, .. } = self;
-                outbound::perform(now, core, sessions, Directory { registered, registrations }, command);
+                outbound::perform(now, core, sessions, PeerDirectory { registered, registrations }, command);
             }
             Command::Drain(on) => self.core.is_draining = on,
             Command::Reconfigure(settings) => {

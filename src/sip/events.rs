@@ -135,7 +135,7 @@ pub enum Command {
         transport: Transport,
         /// Request-URI and To.
         uri: String,
-        /// From.
+        /// Our address, for From.
         from: String,
         /// From's display name; empty for none.
         display: String,
@@ -296,7 +296,7 @@ pub enum Event {
     Ended {
         /// Which call.
         call: CallId,
-        /// Why.
+        /// Why it is over.
         cause: Cause,
     },
     /// Our INVITE reached somebody (100).

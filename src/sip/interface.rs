@@ -55,9 +55,9 @@ pub enum Input {
 pub enum Output {
     /// Send these bytes.
     Transmit {
-        /// Where.
+        /// The flow that leads there.
         flow: Flow,
-        /// What.
+        /// One message, or a keep-alive.
         bytes: Vec<u8>,
     },
     /// Find or open a flow; answered by [`Input::Connected`] or [`Input::ConnectFailed`].

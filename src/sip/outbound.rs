@@ -2,23 +2,29 @@
 
 use std::time::Instant;
 
-use super::access::directory::Directory;
+use super::access::directory::PeerDirectory;
 use super::access::identity::Proof;
 use super::core::Core;
 use super::dialog::Dialog;
 use super::events::{Command, Event};
-use super::invite::{OutgoingCall, Sessions};
+use super::invite::{InviteSessions, OutgoingCall};
 use super::message::header::NameAddr;
 use super::message::method::Method;
 use super::message::uri::Uri;
 use super::target_resolution::{ResolvedTarget, resolve};
 use super::token::Token;
-use super::transaction::{Contact, Outgoing, Route};
+use super::transaction::{LocalContact, OutgoingRequest, Route};
 use crate::cause::Cause;
 use crate::sip::message::header_names;
 
 /// Does such a command.
-pub(super) fn perform(now: Instant, core: &mut Core, sessions: &mut Sessions, directory: Directory<'_>, command: Command) {
+pub(super) fn perform(
+    now: Instant,
+    core: &mut Core,
+    sessions: &mut InviteSessions,
+    directory: PeerDirectory<'_>,
+    command: Command,
+) {
     match command {
         Command::CheckSync { device } => {
             if let Some(target) = resolve(core, directory, &device) {
@@ -31,7 +37,7 @@ pub(super) fn perform(now: Instant, core: &mut Core, sessions: &mut Sessions, di
     }
 }
 
-fn invite_peer(now: Instant, core: &mut Core, sessions: &mut Sessions, command: Command) {
+fn invite_peer(now: Instant, core: &mut Core, sessions: &mut InviteSessions, command: Command) {
     let Command::Invite { call, target, transport, uri, from, display, sdp } = command else { return };
     let (Some(uri), Some(from)) = (Uri::parse(&uri), Uri::parse(&from)) else {
         return core.tell(Event::Failed { call, cause: Cause::UnknownAddress, reason: "not a SIP address".to_owned() });
@@ -43,7 +49,7 @@ fn invite_peer(now: Instant, core: &mut Core, sessions: &mut Sessions, command: 
     sessions.place(now, core, call, outgoing);
 }
 
-fn call_device(now: Instant, core: &mut Core, sessions: &mut Sessions, directory: Directory<'_>, command: Command) {
+fn call_device(now: Instant, core: &mut Core, sessions: &mut InviteSessions, directory: PeerDirectory<'_>, command: Command) {
     let Command::CallDevice { call, device, from, display, sdp, replaces } = command else { return };
     if core.is_draining {
         return core.tell(Event::Failed { call, cause: Cause::Draining, reason: String::new() });
@@ -71,6 +77,6 @@ fn check_sync(now: Instant, core: &mut Core, target: ResolvedTarget) {
     let mut request = dialog.request(Method::Notify);
     request.headers.push(header_names::EVENT, "check-sync;reboot=false");
     request.headers.push(header_names::SUBSCRIPTION_STATE, "terminated;reason=noresource");
-    let (contact, token) = (Some(Contact::default()), Token::Nobody(core.layer.number()));
-    core.layer.send(now, Outgoing { request, route, contact, server_name: None, token });
+    let (contact, token) = (Some(LocalContact::default()), Token::Nobody(core.layer.number()));
+    core.layer.send(now, OutgoingRequest { request, route, contact, server_name: None, token });
 }

@@ -21,7 +21,7 @@ pub struct Locate {
 /// One way to a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Target {
-    /// Where.
+    /// The address and port.
     pub address: SocketAddr,
     /// By what.
     pub transport: Transport,

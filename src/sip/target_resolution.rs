@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::access::directory::Directory;
+use super::access::directory::PeerDirectory;
 use super::access::identity::{Identity, Proof};
 use super::auth::Credentials;
 use super::core::Core;
@@ -51,11 +51,11 @@ impl ResolvedTarget {
 }
 
 /// Where a device could be called now; `None`: nowhere.
-pub(super) fn resolve(core: &Core, directory: Directory<'_>, device: &str) -> Option<ResolvedTarget> {
+pub(super) fn resolve(core: &Core, directory: PeerDirectory<'_>, device: &str) -> Option<ResolvedTarget> {
     registered(core, directory, device).or_else(|| configured(core, directory, device))
 }
 
-fn registered(core: &Core, directory: Directory<'_>, device: &str) -> Option<ResolvedTarget> {
+fn registered(core: &Core, directory: PeerDirectory<'_>, device: &str) -> Option<ResolvedTarget> {
     let (kept, flow) = directory.registered.registrar().best(device)?;
     let uri = Uri::parse(&kept.uri)?;
     let routes: Vec<NameAddr> = kept.path.iter().filter_map(|hop| NameAddr::parse(hop)).collect();
@@ -73,7 +73,7 @@ fn registered(core: &Core, directory: Directory<'_>, device: &str) -> Option<Res
     Some(ResolvedTarget { uri, routes, route, proof: Proof::Registration, account: None })
 }
 
-fn configured(core: &Core, directory: Directory<'_>, device: &str) -> Option<ResolvedTarget> {
+fn configured(core: &Core, directory: PeerDirectory<'_>, device: &str) -> Option<ResolvedTarget> {
     let uri = core.settings.known.callable.get(device)?.clone();
     let host = uri.host.clone()?;
     if let Some((flow, own, credentials)) = directory.registrations.account_at(&host) {

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 /// What carries messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Transport {
-    /// Datagrams.
+    /// Datagrams, which may be lost.
     Udp,
-    /// Connections.
+    /// Connections that anybody on the way can read.
     Tcp,
     /// Connections that nobody else can read.
     Tls,

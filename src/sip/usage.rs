@@ -6,10 +6,10 @@ use super::access::identity::{Identity, Proof};
 use super::core::Core;
 use super::dialog::DialogKey;
 use super::events::Command;
-use super::invite::Sessions;
+use super::invite::InviteSessions;
 use super::resolver::Target;
 use super::token::Token;
-use super::transaction::{Answer, Inbound, ServerId};
+use super::transaction::{Answer, InboundRequest, ServerId};
 use super::transport::ConnectionId;
 use crate::ids::CallId;
 
@@ -17,7 +17,7 @@ use crate::ids::CallId;
 #[derive(Debug)]
 pub(super) struct Admitted {
     pub(super) server: ServerId,
-    pub(super) inbound: Box<Inbound>,
+    pub(super) inbound: Box<InboundRequest>,
     /// `None`: somebody unknown.
     pub(super) identity: Option<Identity>,
     pub(super) proof: Proof,
@@ -27,7 +27,7 @@ pub(super) struct Admitted {
 pub(super) struct Environment<'a> {
     pub(super) now: Instant,
     pub(super) core: &'a mut Core,
-    pub(super) sessions: &'a mut Sessions,
+    pub(super) sessions: &'a mut InviteSessions,
 }
 
 /// See the file's paragraph. What a usage has nothing to do with, it leaves at the default.
@@ -43,10 +43,10 @@ pub(super) trait Usage {
     }
 
     /// Takes a request in a dialog of its own.
-    fn in_dialog(&mut self, _env: &mut Environment<'_>, _dialog: &DialogKey, _server: ServerId, _inbound: &Inbound) {}
+    fn in_dialog(&mut self, _env: &mut Environment<'_>, _dialog: &DialogKey, _server: ServerId, _inbound: &InboundRequest) {}
 
     /// Takes a request in the dialog of a call, and answers it. `false`: it is not its own.
-    fn in_call(&mut self, _env: &mut Environment<'_>, _call: CallId, _server: ServerId, _inbound: &Inbound) -> bool {
+    fn in_call(&mut self, _env: &mut Environment<'_>, _call: CallId, _server: ServerId, _inbound: &InboundRequest) -> bool {
         false
     }
 

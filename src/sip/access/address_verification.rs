@@ -21,7 +21,7 @@ use crate::sip::message::header_names;
 use crate::sip::message::method::Method;
 use crate::sip::message::uri::Uri;
 use crate::sip::reason;
-use crate::sip::transaction::{Answer, Contact, MAGIC, Reply, ServerId};
+use crate::sip::transaction::{Answer, LocalContact, MAGIC, Reply, ServerId};
 use crate::sip::transport::{Flow, Transport};
 use crate::sip::usage::Admitted;
 
@@ -59,7 +59,7 @@ struct Question {
 
 /// What becomes of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::sip) enum Verification {
+pub(in crate::sip) enum AddressProof {
     /// It needs none, or its place has answered.
     Done,
     /// It waits while its place is asked.
@@ -100,19 +100,19 @@ impl AddressVerification {
     }
 
     /// Whether a request of a sender may have its effect.
-    pub(in crate::sip) fn wanted(&self, now: Instant, flow: &Flow, request: &Request, sender: &Sender) -> Verification {
+    pub(in crate::sip) fn wanted(&self, now: Instant, flow: &Flow, request: &Request, sender: &Sender) -> AddressProof {
         let has_effect = matches!(request.method, Method::Message | Method::Register | Method::Subscribe);
         let is_proven = || self.proven.peek(&flow.peer).is_some_and(|until| *until > now);
         if !sender.is_by_address() || !has_effect || flow.transport != Transport::Udp || is_proven() {
-            return Verification::Done;
+            return AddressProof::Done;
         }
         let asked = self.questions.peek(&self.asked(flow.peer));
         let has_rested = asked.is_none_or(|question| now.saturating_duration_since(question.at) >= EVERY);
-        if has_rested && self.held.len() < WAITING { Verification::Wanted } else { Verification::Later }
+        if has_rested && self.held.len() < WAITING { AddressProof::Wanted } else { AddressProof::Later }
     }
 
     /// What a request is told whose place cannot be asked now.
-    pub(in crate::sip) fn come_back() -> Reply {
+    pub(in crate::sip) fn retry_later() -> Reply {
         reason::retry_after(503, RETRY_AFTER)
     }
 
@@ -126,7 +126,7 @@ impl AddressVerification {
         let mut options = Request::new(Method::Options, Uri::of_address(peer));
         options.headers.push(header_names::VIA, local.via(&flow, &branch));
         options.headers.push(header_names::MAX_FORWARDS, 70);
-        let (contact, agent) = (local.contact(&Contact::default(), &flow), local.user_agent.clone());
+        let (contact, agent) = (local.contact(&LocalContact::default(), &flow), local.user_agent.clone());
         options.headers.push(header_names::FROM, NameAddr::of(from).with_tag(&core.random.token()));
         options.headers.push(header_names::TO, NameAddr::of(Uri::of_address(peer)));
         options.headers.push(header_names::CALL_ID, &call_id);
@@ -165,7 +165,7 @@ impl AddressVerification {
     pub(in crate::sip) fn wake(&mut self, now: Instant, core: &mut Core) {
         while let Some(server) = self.deadlines.due(now) {
             if self.held.remove(&server).is_some() {
-                core.respond(now, server, Self::come_back());
+                core.respond(now, server, Self::retry_later());
             }
         }
     }

@@ -1,27 +1,27 @@
-//! [`Admission`]: what a request has to pass before it costs us a transaction (M-1, S-7, S-10, X-2): budgets, who sent it, whether it may act in the
+//! [`AdmissionControl`]: what a request has to pass before it costs us a transaction (M-1, S-7, S-10, X-2): budgets, who sent it, whether it may act in the
 //! dialog that it names, and whether its sender's place is known to be real. What does not pass is answered without a transaction, or not
 //! at all.
 
 use std::time::Instant;
 
-use super::address_verification::{AddressVerification, Verification};
+use super::address_verification::{AddressProof, AddressVerification};
 use super::authentication::{Authentication, wants_proof};
-use super::directory::{Directory, Sender};
+use super::directory::{PeerDirectory, Sender};
 use super::emergency::SPOKEN;
 use super::emergency_calls;
 use super::guard::{Price, Source, is_scanner};
-use super::origin::{self, Origin, is_from_there};
+use super::origin::{self, RequestOrigin, is_from_there};
 use crate::ids::CallId;
-use crate::sip::auth::Verdict;
+use crate::sip::auth::DigestVerdict;
 use crate::sip::capabilities::{refused_target, takes_no_description};
 use crate::sip::core::Core;
 use crate::sip::counters::count;
-use crate::sip::invite::Sessions;
+use crate::sip::invite::InviteSessions;
 use crate::sip::message::header_names;
 use crate::sip::message::method::Method;
 use crate::sip::message::wire::WireError;
 use crate::sip::message::{Body, Message, Request, session_description};
-use crate::sip::transaction::{Inbound, Reply};
+use crate::sip::transaction::{InboundRequest, Reply};
 use crate::sip::transport::Flow;
 
 /// What a request is about, as its To tag says.
@@ -41,54 +41,54 @@ pub(in crate::sip) enum Subject {
 #[derive(Debug)]
 pub(in crate::sip) struct Passed {
     pub(in crate::sip) sender: Sender,
-    pub(in crate::sip) verification: Verification,
+    pub(in crate::sip) verification: AddressProof,
     pub(in crate::sip) is_for_help: bool,
     /// What it is answered all the same, once it has a transaction.
     pub(in crate::sip) refusal: Option<Reply>,
 }
 
 /// See the file's paragraph.
-pub(in crate::sip) struct Admission<'a> {
+pub(in crate::sip) struct AdmissionControl<'a> {
     pub(in crate::sip) now: Instant,
     pub(in crate::sip) core: &'a mut Core,
-    pub(in crate::sip) sessions: &'a Sessions,
+    pub(in crate::sip) sessions: &'a InviteSessions,
     pub(in crate::sip) authentication: &'a mut Authentication,
     pub(in crate::sip) verification: &'a AddressVerification,
-    pub(in crate::sip) directory: Directory<'a>,
+    pub(in crate::sip) directory: PeerDirectory<'a>,
 }
 
-impl Admission<'_> {
+impl AdmissionControl<'_> {
     /// Whether a request may go on; `None`: it was answered, or dropped.
-    pub(in crate::sip) fn admit(&mut self, inbound: &Inbound, subject: Subject) -> Option<Passed> {
-        let Inbound { flow, request, essentials } = inbound;
+    pub(in crate::sip) fn admit(&mut self, inbound: &InboundRequest, subject: Subject) -> Option<Passed> {
+        let InboundRequest { flow, request, essentials } = inbound;
         let (now, is_for_help) = (self.now, emergency_calls::is_for_help(self.core, request, essentials));
-        let mut spoken_to = None;
+        let mut voiced_to = None;
         if is_for_help {
-            spoken_to = self.hears_a_refusal(inbound);
-            if spoken_to.is_none() {
+            voiced_to = self.voice_refusal_for(inbound);
+            if voiced_to.is_none() {
                 emergency_calls::answer(now, self.core, *flow, request.clone());
                 return None;
             }
             emergency_calls::log(now, self.core, flow);
         }
-        let is_ours = matches!(subject, Subject::Call(_)) || spoken_to.is_some();
-        if !is_ours && !self.is_welcome(flow, request, subject == Subject::Outside) {
-            Authentication::turn_away(self.core, self.directory, *flow, request);
+        let is_ours = matches!(subject, Subject::Call(_)) || voiced_to.is_some();
+        if !is_ours && !self.is_within_budget(flow, request, subject == Subject::Outside) {
+            Authentication::decline_stranger(self.core, self.directory, *flow, request);
             return None;
         }
         if !self.may_act(inbound, subject) {
             return None;
         }
-        let sender = match spoken_to {
+        let sender = match voiced_to {
             Some(sender) => sender,
             None => self.authentication.admitted(now, self.core, self.directory, (*flow, request, essentials))?,
         };
         let verification = match subject {
             Subject::Outside => self.verification.wanted(now, flow, request, &sender),
-            _ => Verification::Done,
+            _ => AddressProof::Done,
         };
-        if verification == Verification::Later {
-            let later = AddressVerification::come_back();
+        if verification == AddressProof::Later {
+            let later = AddressVerification::retry_later();
             self.core.answer_statelessly(*flow, request.clone(), (later.status, ""), &later.headers);
             return None;
         }
@@ -105,8 +105,8 @@ impl Admission<'_> {
     }
 
     /// Why a request that begins something is refused: it has come before by another way (section 8.2.2.2), or for where it goes.
-    fn refused(&self, inbound: &Inbound) -> Option<Reply> {
-        let Inbound { request, essentials, .. } = inbound;
+    fn refused(&self, inbound: &InboundRequest) -> Option<Reply> {
+        let InboundRequest { request, essentials, .. } = inbound;
         match request.method != Method::Cancel && self.core.layer.is_merged(essentials) {
             true => Some(Reply::new(482)),
             false => refused_target(request),
@@ -114,7 +114,7 @@ impl Admission<'_> {
     }
 
     /// Whether an ACK may act in the dialog that it names.
-    pub(in crate::sip) fn may_acknowledge(&self, ack: &Inbound, call: Option<CallId>) -> bool {
+    pub(in crate::sip) fn may_acknowledge(&self, ack: &InboundRequest, call: Option<CallId>) -> bool {
         let session = call.and_then(|call| self.sessions.get(call));
         session.is_none_or(|session| origin::may_acknowledge(self.core, session.peer(), session.dialog(), &ack.flow))
     }
@@ -155,7 +155,7 @@ impl Admission<'_> {
 
     /// The budget of a request that belongs to no call of ours. Where it `begins` something and a password may be asked for, it is charged
     /// after that.
-    fn is_welcome(&mut self, flow: &Flow, request: &Request, begins: bool) -> bool {
+    fn is_within_budget(&mut self, flow: &Flow, request: &Request, begins: bool) -> bool {
         let is_scan = request.headers.get(header_names::USER_AGENT).is_some_and(is_scanner);
         if is_scan && !self.core.is_trusted(flow) {
             return false;
@@ -168,31 +168,31 @@ impl Admission<'_> {
     }
 
     /// Whether a request may act in the dialog of a call, or a CANCEL on its INVITE. `false`: it was refused.
-    fn may_act(&mut self, inbound: &Inbound, subject: Subject) -> bool {
-        let Inbound { flow, request, .. } = inbound;
+    fn may_act(&mut self, inbound: &InboundRequest, subject: Subject) -> bool {
+        let InboundRequest { flow, request, .. } = inbound;
         let origin = match subject {
             Subject::Call(call) => match self.sessions.get(call) {
                 Some(session) => origin::origin(self.core, session.peer(), session.dialog(), flow),
-                None => Origin::Foreign,
+                None => RequestOrigin::Foreign,
             },
             // One that belongs to no INVITE is answered like any other.
             _ if request.method == Method::Cancel => match self.core.layer.cancelled(inbound) {
-                Some(invite) if !is_from_there(&invite.reply, flow) => Origin::Foreign,
-                _ => Origin::Peer,
+                Some(invite) if !is_from_there(&invite.reply, flow) => RequestOrigin::Foreign,
+                _ => RequestOrigin::Peer,
             },
-            _ => Origin::Peer,
+            _ => RequestOrigin::Peer,
         };
         match origin {
-            Origin::Peer => return true,
-            Origin::Foreign => self.refuse_stranger(*flow, request),
-            Origin::ByPassword(device) => {
+            RequestOrigin::Peer => return true,
+            RequestOrigin::Foreign => self.refuse_foreign(*flow, request),
+            RequestOrigin::ByPassword(device) => {
                 let stale = match self.authentication.judge(self.now, self.core, self.directory, (flow, request)) {
-                    Verdict::Proven { label } if label == device => return true,
-                    Verdict::Proven { .. } => {
-                        self.refuse_stranger(*flow, request);
+                    DigestVerdict::Proven { label } if label == device => return true,
+                    DigestVerdict::Proven { .. } => {
+                        self.refuse_foreign(*flow, request);
                         return false;
                     }
-                    verdict => verdict == Verdict::Stale,
+                    verdict => verdict == DigestVerdict::Stale,
                 };
                 self.authentication.challenge(self.now, self.core, self.directory, (*flow, request), stale);
             }
@@ -201,11 +201,11 @@ impl Admission<'_> {
     }
 
     /// As if there were no such dialog; kept nowhere, so that it is not in the way of what its peer sends.
-    fn refuse_stranger(&mut self, flow: Flow, request: &Request) {
+    fn refuse_foreign(&mut self, flow: Flow, request: &Request) {
         let source = self.directory.source(self.core, &flow, request);
         match self.authentication.guard.charge(self.now, &source, Price::Request) {
             true => self.core.answer_statelessly(flow, request.clone(), (481, ""), &[]),
-            false => Authentication::turn_away(self.core, self.directory, flow, request),
+            false => Authentication::decline_stranger(self.core, self.directory, flow, request),
         }
     }
 
@@ -222,8 +222,8 @@ impl Admission<'_> {
 
     /// Who sent a call for help that is told by voice that nobody answers it here: somebody known, while there is room for such a call
     /// and nothing in the request stands in its way. `None`: it gets its status alone, at once.
-    fn hears_a_refusal(&self, inbound: &Inbound) -> Option<Sender> {
-        let Inbound { flow, request, essentials } = inbound;
+    fn voice_refusal_for(&self, inbound: &InboundRequest) -> Option<Sender> {
+        let InboundRequest { flow, request, essentials } = inbound;
         let has_room = self.sessions.count_for_help() < SPOKEN
             && !self.core.is_draining
             && self.has_room(false)

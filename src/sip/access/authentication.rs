@@ -4,10 +4,10 @@
 
 use std::time::Instant;
 
-use super::directory::{Directory, Sender};
+use super::directory::{PeerDirectory, Sender};
 use super::guard::{Guard, Price, Source};
 use super::identity::{Identity, Proof};
-use crate::sip::auth::{Authenticator, Verdict};
+use crate::sip::auth::{Authenticator, DigestVerdict};
 use crate::sip::core::Core;
 use crate::sip::counters::count;
 use crate::sip::message::header_names;
@@ -66,7 +66,7 @@ impl Authentication {
         &mut self,
         now: Instant,
         core: &mut Core,
-        directory: Directory<'_>,
+        directory: PeerDirectory<'_>,
         (flow, request, essentials): (Flow, &Request, &Essentials),
     ) -> Option<Sender> {
         if !wants_proof(core, request) || essentials.to.tag().is_some() {
@@ -77,7 +77,7 @@ impl Authentication {
         match self.identify(now, core, directory, (flow, request, essentials)) {
             Ok(sender) => return Some(sender),
             Err(Stop::Prove { stale }) if !is_barred => self.challenge(now, core, directory, (flow, request), stale),
-            Err(Stop::Prove { .. } | Stop::Spent) => Self::turn_away(core, directory, flow, request),
+            Err(Stop::Prove { .. } | Stop::Spent) => Self::decline_stranger(core, directory, flow, request),
         }
         None
     }
@@ -87,15 +87,15 @@ impl Authentication {
         &mut self,
         now: Instant,
         core: &Core,
-        directory: Directory<'_>,
+        directory: PeerDirectory<'_>,
         (flow, request): (&Flow, &Request),
-    ) -> Verdict {
+    ) -> DigestVerdict {
         let guesser = directory.guesser(flow, request);
         if self.guard.is_barred(now, &guesser) {
-            return Verdict::Absent;
+            return DigestVerdict::Absent;
         }
         let verdict = self.authenticator.judge(now, request, &nonce_scope(core, flow));
-        if verdict == Verdict::Wrong {
+        if verdict == DigestVerdict::Wrong {
             let source = directory.source(core, flow, request);
             self.guard.wrong_password(now, &guesser, &source);
         }
@@ -106,22 +106,22 @@ impl Authentication {
         &mut self,
         now: Instant,
         core: &Core,
-        directory: Directory<'_>,
+        directory: PeerDirectory<'_>,
         (flow, request, essentials): (Flow, &Request, &Essentials),
     ) -> Result<Sender, Stop> {
         let (address, verdict) = (flow.peer.ip(), self.judge(now, core, directory, (&flow, request)));
         let payer = match &verdict {
             // To register costs nothing once it is proven, so that a whole site can come back at once.
-            Verdict::Proven { label } if request.method == Method::Register => {
+            DigestVerdict::Proven { label } if request.method == Method::Register => {
                 return Ok(Sender::new(Identity::Device(label.clone()), Proof::Digest));
             }
-            Verdict::Proven { .. } => Source::behind(address, request),
+            DigestVerdict::Proven { .. } => Source::behind(address, request),
             _ => directory.source(core, &flow, request),
         };
         if !self.guard.charge(now, &payer, Price::of(&request.method)) {
             return Err(Stop::Spent);
         }
-        if let Verdict::Proven { label } = verdict {
+        if let DigestVerdict::Proven { label } = verdict {
             return Ok(Sender::new(Identity::Device(label), Proof::Digest));
         }
         if let Some(identity) = core.certified(&flow) {
@@ -133,8 +133,8 @@ impl Authentication {
         let known = &core.settings.known;
         match (verdict, known.by_address(address)) {
             (_, Some(device @ Identity::Device(_))) => return Ok(Sender::new(device.clone(), Proof::Address)),
-            (Verdict::Stale, _) => return Err(Stop::Prove { stale: true }),
-            (Verdict::Wrong, _) => return Err(Stop::Prove { stale: false }),
+            (DigestVerdict::Stale, _) => return Err(Stop::Prove { stale: true }),
+            (DigestVerdict::Wrong, _) => return Err(Stop::Prove { stale: false }),
             (_, Some(identity)) => return Ok(Sender::new(identity.clone(), Proof::Address)),
             (_, None) => {}
         }
@@ -154,13 +154,13 @@ impl Authentication {
         &mut self,
         now: Instant,
         core: &mut Core,
-        directory: Directory<'_>,
+        directory: PeerDirectory<'_>,
         (flow, request): (Flow, &Request),
         stale: bool,
     ) {
         let source = directory.source(core, &flow, request);
         if !self.guard.charge(now, &source, Price::Challenge) {
-            return Self::turn_away(core, directory, flow, request);
+            return Self::decline_stranger(core, directory, flow, request);
         }
         let lines = self.authenticator.challenge(now, &nonce_scope(core, &flow), stale);
         let headers: Vec<_> = lines.into_iter().map(|line| (header_names::WWW_AUTHENTICATE, line)).collect();
@@ -168,7 +168,7 @@ impl Authentication {
     }
 
     /// A stranger gets no answer. One through a trunk does: a proxy that hears nothing would take us for dead and send nobody any more.
-    pub(in crate::sip) fn turn_away(core: &mut Core, directory: Directory<'_>, flow: Flow, request: &Request) {
+    pub(in crate::sip) fn decline_stranger(core: &mut Core, directory: PeerDirectory<'_>, flow: Flow, request: &Request) {
         count(&core.counters.dropped);
         if let Source::Behind(..) = directory.source(core, &flow, request) {
             core.answer_statelessly(flow, request.clone(), (480, ""), &[]);

@@ -1,4 +1,4 @@
-//! [`Directory`]: who is known at which place (M-1, M-18): by certificates and addresses of the configuration, by registrations here, and by
+//! [`PeerDirectory`]: who is known at which place (M-1, M-18): by certificates and addresses of the configuration, by registrations here, and by
 //! registrations of ours elsewhere. It only reads.
 
 use std::sync::Arc;
@@ -40,12 +40,12 @@ impl Sender {
 
 /// See the file's paragraph.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::sip) struct Directory<'a> {
+pub(in crate::sip) struct PeerDirectory<'a> {
     pub(in crate::sip) registered: &'a RegisterUsage,
     pub(in crate::sip) registrations: &'a RegistrationClient,
 }
 
-impl Directory<'_> {
+impl PeerDirectory<'_> {
     /// Whether somebody who is registered lives at the address of a flow, perhaps beside others.
     pub(in crate::sip) fn is_home(&self, flow: &Flow) -> bool {
         self.registered.registrar().is_home(flow.peer.ip())

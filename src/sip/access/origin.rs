@@ -21,7 +21,7 @@ use crate::sip::transport::{Flow, Transport};
 
 /// Whose a message in a dialog is, as far as anything but a password tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::sip) enum Origin {
+pub(in crate::sip) enum RequestOrigin {
     /// Its peer's.
     Peer,
     /// This device has to prove that it is its.
@@ -47,19 +47,19 @@ pub(in crate::sip) fn is_from_there(known: &Flow, flow: &Flow) -> bool {
 }
 
 /// Whose a request is that came by `flow` for the dialog of a peer.
-pub(in crate::sip) fn origin(core: &Core, peer: &DialogPeer, dialog: &Dialog, flow: &Flow) -> Origin {
+pub(in crate::sip) fn origin(core: &Core, peer: &DialogPeer, dialog: &Dialog, flow: &Flow) -> RequestOrigin {
     if is_same(&peer.flow, flow) {
-        return Origin::Peer;
+        return RequestOrigin::Peer;
     }
     if flow.transport < peer.class {
-        return Origin::Foreign;
+        return RequestOrigin::Foreign;
     }
     let device = match &peer.identity {
         Some(Identity::Device(label)) if matches!(peer.proof, Proof::Digest | Proof::Registration) => label.clone(),
-        _ if is_there(core, peer, dialog, flow) => return Origin::Peer,
-        _ => return Origin::Foreign,
+        _ if is_there(core, peer, dialog, flow) => return RequestOrigin::Peer,
+        _ => return RequestOrigin::Foreign,
     };
-    if is_certified(core, peer, flow) { Origin::Peer } else { Origin::ByPassword(device) }
+    if is_certified(core, peer, flow) { RequestOrigin::Peer } else { RequestOrigin::ByPassword(device) }
 }
 
 /// The same for an ACK, which nothing can be asked about.

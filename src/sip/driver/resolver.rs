@@ -9,7 +9,7 @@ use hickory_resolver::proto::rr::{RData, RecordType};
 use hickory_resolver::{Resolver, TokioResolver};
 use tokio::sync::mpsc;
 
-use super::stream::News;
+use super::stream::StreamEvent;
 use crate::sip::message::uri::Host;
 use crate::sip::resolver::{Naptr, Srv, order, service, services};
 use crate::sip::{Locate, Target, Transport};
@@ -40,11 +40,11 @@ impl Names {
     }
 
     /// Looks up, and tells.
-    pub(super) async fn locate(self, wanted: Locate, news: mpsc::Sender<News>) {
+    pub(super) async fn locate(self, wanted: Locate, news: mpsc::Sender<StreamEvent>) {
         let token = wanted.token;
         let mut targets = self.targets(wanted).await;
         targets.truncate(TARGETS);
-        let _ended = news.send(News::Located { token, targets }).await;
+        let _ended = news.send(StreamEvent::Located { token, targets }).await;
     }
 
     async fn targets(&self, Locate { host, port, transport, .. }: Locate) -> Vec<Target> {

@@ -17,11 +17,11 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::capture::Copier;
-use super::connections::{Connections, Room};
-use super::handle::Ask;
+use super::connections::{ConnectionRoom, StreamConnections};
 use super::handle::Handle;
+use super::handle::TaskRequest;
 use super::resolver::Names;
-use super::stream::{self, Connection, News, Secure, Stream};
+use super::stream::{self, Connection, Secure, Stream, StreamEvent};
 use super::udp::UdpListeners;
 use crate::cause::Cause;
 use crate::machine::{self, Machine};
@@ -67,7 +67,7 @@ pub struct StartError {
     pub name: String,
     /// By what.
     pub transport: Transport,
-    /// Where.
+    /// The address that was asked for.
     pub addr: SocketAddr,
     /// Why not.
     #[source]
@@ -139,8 +139,8 @@ impl StreamListener {
 
 /// The ways of connections' news.
 struct Ways {
-    strangers: mpsc::Sender<News>,
-    known: mpsc::Sender<News>,
+    strangers: mpsc::Sender<StreamEvent>,
+    known: mpsc::Sender<StreamEvent>,
 }
 
 struct Task {
@@ -148,15 +148,15 @@ struct Task {
     settings: Settings,
     udp: UdpListeners,
     streams_in: Vec<StreamListener>,
-    connections: Connections,
+    connections: StreamConnections,
     next_connection: u64,
     /// The ways of connections, of known peers and of others; new connections come by one of their own. So nobody's messages wait for
     /// those of all strangers, and no connection of a known device for the messages of strangers.
     news: Ways,
-    streams: mpsc::Receiver<News>,
-    known_streams: mpsc::Receiver<News>,
-    accepted: mpsc::Receiver<News>,
-    accepts: mpsc::Sender<News>,
+    streams: mpsc::Receiver<StreamEvent>,
+    known_streams: mpsc::Receiver<StreamEvent>,
+    accepted: mpsc::Receiver<StreamEvent>,
+    accepts: mpsc::Sender<StreamEvent>,
     /// Accept loops, readers, writers and connects; dropped, and so ended, with the task.
     tasks: JoinSet<()>,
     /// The last word to owners whose queue was full: at most one a call.
@@ -182,7 +182,7 @@ impl Task {
             settings,
             udp: UdpListeners::new(net),
             streams_in: Vec::new(),
-            connections: Connections::default(),
+            connections: StreamConnections::default(),
             next_connection: 0,
             news: Ways { strangers, known },
             streams,
@@ -205,7 +205,7 @@ impl Task {
         Ok(bound)
     }
 
-    async fn run(mut self, mut inbox: mpsc::Receiver<Ask>, up: Upward) {
+    async fn run(mut self, mut inbox: mpsc::Receiver<TaskRequest>, up: Upward) {
         let mut buffer = vec![0; 65_536];
         loop {
             let now = machine::now();
@@ -247,30 +247,30 @@ impl Task {
     }
 
     /// Does what is asked from above. Whoever asked may have gone.
-    fn asked(&mut self, ask: Ask) {
+    fn asked(&mut self, ask: TaskRequest) {
         match ask {
-            Ask::Command(command) => {
+            TaskRequest::Command(command) => {
                 if let Command::Reconfigure(new) = &command {
                     self.settings.adopt(new);
                 }
                 self.endpoint.handle(machine::now(), Input::Command(command));
             }
-            Ask::Ping(answer) => drop(answer.send(())),
-            Ask::Ladder(call, answer) => drop(answer.send(self.endpoint.ladder(call))),
-            Ask::Silenced(answer) => drop(answer.send(self.endpoint.silenced(machine::now()))),
-            Ask::Load(answer) => drop(answer.send(self.endpoint.load())),
-            Ask::Lift(source, answer) => drop(answer.send(self.endpoint.lift(machine::now(), &source))),
-            Ask::Dialog(call, answer) => drop(answer.send(self.endpoint.dialog(call))),
-            Ask::Reach(device, answer) => drop(answer.send(self.endpoint.call_target(&device))),
-            Ask::Accounts(answer) => drop(answer.send(self.endpoint.accounts(machine::now()))),
-            Ask::SignOff(answer) => {
+            TaskRequest::Ping(answer) => drop(answer.send(())),
+            TaskRequest::Ladder(call, answer) => drop(answer.send(self.endpoint.ladder(call))),
+            TaskRequest::Silenced(answer) => drop(answer.send(self.endpoint.silenced(machine::now()))),
+            TaskRequest::Load(answer) => drop(answer.send(self.endpoint.load())),
+            TaskRequest::Lift(source, answer) => drop(answer.send(self.endpoint.lift(machine::now(), &source))),
+            TaskRequest::Dialog(call, answer) => drop(answer.send(self.endpoint.dialog(call))),
+            TaskRequest::CallTarget(device, answer) => drop(answer.send(self.endpoint.call_target(&device))),
+            TaskRequest::Accounts(answer) => drop(answer.send(self.endpoint.accounts(machine::now()))),
+            TaskRequest::SignOff(answer) => {
                 self.endpoint.handle(machine::now(), Input::Command(Command::SignOff));
                 self.leaving = Some(answer);
             }
-            Ask::Rest(answer) => self.resting = Some(answer),
-            Ask::Registrations(answer) => drop(answer.send(self.endpoint.registrations(machine::now()))),
+            TaskRequest::Rest(answer) => self.resting = Some(answer),
+            TaskRequest::Registrations(answer) => drop(answer.send(self.endpoint.registrations(machine::now()))),
             #[cfg(test)]
-            Ask::IsEmpty(answer) => drop(answer.send(self.endpoint.is_empty())),
+            TaskRequest::IsEmpty(answer) => drop(answer.send(self.endpoint.is_empty())),
         }
     }
 
@@ -389,18 +389,18 @@ impl Task {
         }
     }
 
-    fn stream_news(&mut self, news: News) {
+    fn stream_news(&mut self, news: StreamEvent) {
         let now = machine::now();
         match news {
-            News::Accepted { listener, stream, peer } => self.accepted_stream(now, listener, stream, peer),
-            News::Secured { id, names } => {
+            StreamEvent::Accepted { listener, stream, peer } => self.accepted_stream(now, listener, stream, peer),
+            StreamEvent::Secured { id, names } => {
                 if let Some(connection) = self.connections.get_mut(id) {
                     connection.ready = true;
                     self.endpoint.handle(now, Input::Opened { flow: connection.flow, names });
                     self.connections.stands(id, self.endpoint.standing(id));
                 }
             }
-            News::Connected { token, stream, local, peer } => {
+            StreamEvent::Connected { token, stream, local, peer } => {
                 let transport = if matches!(stream, Stream::Secure(_)) { Transport::Tls } else { Transport::Tcp };
                 let fits = |known: &&StreamListener| known.transport() == transport && known.bound.is_ipv4() == peer.is_ipv4();
                 // Peers that want to reach us later must find a listener there.
@@ -410,27 +410,27 @@ impl Task {
                 let input = flow.map_or(Input::ConnectFailed { token }, |flow| Input::Connected { token, flow });
                 self.endpoint.handle(now, input);
             }
-            News::Located { token, targets } => {
+            StreamEvent::Located { token, targets } => {
                 if targets.is_empty() {
                     // The system may have been given other name servers since.
                     self.names = None;
                 }
                 self.endpoint.handle(now, Input::Located { token, targets });
             }
-            News::Failed { token } => self.endpoint.handle(now, Input::ConnectFailed { token }),
-            News::Message { id, bytes } => {
+            StreamEvent::Failed { token } => self.endpoint.handle(now, Input::ConnectFailed { token }),
+            StreamEvent::Message { id, bytes } => {
                 if let Some(connection) = self.connections.get(id) {
                     self.endpoint.handle(now, Input::Received { flow: connection.flow, bytes });
                     self.connections.stands(id, self.endpoint.standing(id));
                 }
             }
-            News::Idle(id) => {
+            StreamEvent::Idle(id) => {
                 if !self.endpoint.uses(id) {
                     self.close(id);
                 }
             }
             // Not cut: what was queued is still written.
-            News::Closed(id) => {
+            StreamEvent::Closed(id) => {
                 if self.connections.remove(id).is_some() {
                     self.endpoint.handle(now, Input::FlowClosed(id));
                 }
@@ -443,9 +443,9 @@ impl Task {
         let is_known = self.settings.trusted.trusts(peer.ip());
         let room = self.connections.room(&self.settings.limits, peer.ip(), is_known, |id| self.endpoint.uses(id));
         match room {
-            Room::Free => {}
-            Room::After(oldest) => self.close(oldest),
-            Room::None => return tracing::debug!(source = %peer, "too many connections"),
+            ConnectionRoom::Free => {}
+            ConnectionRoom::After(oldest) => self.close(oldest),
+            ConnectionRoom::None => return tracing::debug!(source = %peer, "too many connections"),
         }
         let standing = if is_known { PeerStanding::Known } else { PeerStanding::Silent };
         let Ok(local) = stream.local_addr() else { return };

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::early_dialogs::Taken;
 use super::offer_answer::Turn;
-use super::outbox::{Hop, Purpose, SessionOutput};
-use super::session_timer::Due;
+use super::outbox::{Hop, RequestPurpose, SessionOutput};
+use super::session_timer::TimerDue;
 use super::state::{Phase, SessionState};
 use crate::cause::Cause;
 use crate::sip::events::Event;
@@ -31,12 +31,12 @@ impl ClientSide<'_> {
         }
         let Some(purpose) = self.session.out.get(part).map(|sent| sent.purpose) else { return };
         match (purpose, status) {
-            (Purpose::Invite, 100..=199) => self.progress(answer),
-            (Purpose::Invite | Purpose::Reinvite, 200..=299) => self.accepted(now, part, answer),
-            (Purpose::Invite, 300..) => self.refused(&answer.response),
-            (Purpose::Reinvite, 300..) => self.reoffer_refused(now, part, &answer.response),
-            (Purpose::Refresh, 200..=299) => self.refreshed(now, &answer.response),
-            (Purpose::Refresh, 300..) => self.refresh_refused(now, &answer.response),
+            (RequestPurpose::Invite, 100..=199) => self.progress(answer),
+            (RequestPurpose::Invite | RequestPurpose::Reinvite, 200..=299) => self.accepted(now, part, answer),
+            (RequestPurpose::Invite, 300..) => self.refused(&answer.response),
+            (RequestPurpose::Reinvite, 300..) => self.reoffer_refused(now, part, &answer.response),
+            (RequestPurpose::Refresh, 200..=299) => self.refreshed(now, &answer.response),
+            (RequestPurpose::Refresh, 300..) => self.refresh_refused(now, &answer.response),
             _ => {}
         }
     }
@@ -44,8 +44,8 @@ impl ClientSide<'_> {
     /// Nobody has answered, or the way is gone: as if a 408 had come (section 8.1.3.1).
     pub(super) fn timeout(&mut self, part: u32) {
         match self.session.out.get(part).map(|sent| sent.purpose) {
-            Some(Purpose::Invite) => self.session.failed(Cause::PeerGone, String::new()),
-            Some(Purpose::Reinvite | Purpose::Refresh) => self.session.lost(),
+            Some(RequestPurpose::Invite) => self.session.failed(Cause::PeerGone, String::new()),
+            Some(RequestPurpose::Reinvite | RequestPurpose::Refresh) => self.session.lost(),
             // The INVITE has its own time, and a BYE has done what it can.
             _ => {}
         }
@@ -54,7 +54,7 @@ impl ClientSide<'_> {
 
     /// Nothing more will be heard of a request.
     pub(super) fn closed(&mut self, part: u32) {
-        if self.session.out.forget(part) == Some(Purpose::Text) {
+        if self.session.out.forget(part) == Some(RequestPurpose::Text) {
             self.session.texts.sent();
         }
     }
@@ -62,14 +62,14 @@ impl ClientSide<'_> {
     /// Takes a final response. `true`: it was a challenge that is ours to answer, and the request is on its way again (section 22.2).
     fn is_challenge(&mut self, part: u32, response: &Response) -> bool {
         let session = &mut *self.session;
-        let Some(sent) = session.out.get(part).filter(|sent| sent.purpose != Purpose::Prack) else { return false };
+        let Some(sent) = session.out.get(part).filter(|sent| sent.purpose != RequestPurpose::Prack) else { return false };
         let (purpose, method) = (sent.purpose, sent.request.method.clone());
         let Some(digest) = &mut session.out.digest else { return false };
         if response.status < 300 {
             digest.accepted();
             return false;
         }
-        let is_given_up = purpose != Purpose::Bye && (session.is_cancelled || session.bye.is_some());
+        let is_given_up = purpose != RequestPurpose::Bye && (session.is_cancelled || session.bye.is_some());
         if is_given_up || !digest.challenged(response) {
             return false;
         }
@@ -104,7 +104,7 @@ impl ClientSide<'_> {
                     let mut prack = early.dialog.request(Method::Prack);
                     prack.headers.push(header_names::RACK, RAck { rseq, cseq: answer.essentials.cseq.clone() });
                     let hop = Hop::Next(early.dialog.next_hop().clone());
-                    session.out.send(Purpose::Prack, prack, hop);
+                    session.out.send(RequestPurpose::Prack, prack, hop);
                 }
             }
         }
@@ -203,11 +203,11 @@ impl ClientSide<'_> {
         dialog.confirm(response, &essentials.to);
         session.out.put(SessionOutput::Ack { part, request: dialog.ack(essentials.cseq.number), hop: Hop::Only(*flow) });
         let is_ended = session.out.all().any(|sent| {
-            sent.purpose == Purpose::Bye
+            sent.purpose == RequestPurpose::Bye
                 && sent.request.headers.get(header_names::TO).and_then(NameAddr::parse).is_some_and(|to| to.tag() == tag)
         });
         if !is_ended {
-            session.out.send(Purpose::Bye, dialog.request(Method::Bye), Hop::Only(*flow));
+            session.out.send(RequestPurpose::Bye, dialog.request(Method::Bye), Hop::Only(*flow));
         }
     }
 
@@ -234,7 +234,7 @@ impl ClientSide<'_> {
         }
         session.early.0.clear();
         let (invite, hop) = (session.dialog.request(Method::Invite), Hop::By(session.peer.flow));
-        session.send_invite(Purpose::Invite, invite, offer, hop);
+        session.send_invite(RequestPurpose::Invite, invite, offer, hop);
     }
 
     /// A final refusal of a re-INVITE of ours.
@@ -307,8 +307,8 @@ impl ClientSide<'_> {
     pub(super) fn wake_timer(&mut self, now: Instant) {
         let session = &mut *self.session;
         match session.timing.timer.as_mut().and_then(|timer| timer.due(now)) {
-            Some(Due::Refresh) => session.refresh(),
-            Some(Due::End) => {
+            Some(TimerDue::Refresh) => session.refresh(),
+            Some(TimerDue::End) => {
                 session.hang_up(Cause::SessionExpired);
                 session.tell(Event::Ended { call: session.id, cause: Cause::SessionExpired });
             }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::session_timer::{Wish, too_short};
-use super::sessions::{IncomingCall, Sessions};
+use super::sessions::{IncomingCall, InviteSessions};
 use crate::cause::Cause;
 use crate::sip::access::guard::Source;
 use crate::sip::capabilities::{foreign_body, requires, takes_no_description};
@@ -18,7 +18,13 @@ use crate::sip::transaction::Reply;
 use crate::sip::usage::Admitted;
 
 /// Begins a call, or refuses it. `caller`: whose tries of codes its are (K-1).
-pub(in crate::sip) fn invite(now: Instant, core: &mut Core, sessions: &mut Sessions, admitted: Admitted, what: (Source, bool)) {
+pub(in crate::sip) fn invite(
+    now: Instant,
+    core: &mut Core,
+    sessions: &mut InviteSessions,
+    admitted: Admitted,
+    what: (Source, bool),
+) {
     let (caller, is_for_help) = what;
     let Admitted { server, inbound, identity, proof } = admitted;
     let (flow, request) = (inbound.flow, &inbound.request);

@@ -1,4 +1,4 @@
-//! The INVITE usage of dialogs: [`InviteSession`], one call, and [`Sessions`], all of them by dialog.
+//! The INVITE usage of dialogs: [`InviteSession`], one call, and [`InviteSessions`], all of them by dialog.
 //!
 //! A session has two sides: `server_side` answers the peer, `client_side` takes its answers; `state` is what they share. Parts with a
 //! clock or a count of their own are files beside them.
@@ -24,7 +24,7 @@ pub(crate) use info::info_digit;
 pub(in crate::sip) use invitation::invite;
 pub(in crate::sip) use session::SessionInput;
 pub use session_timer::SessionTimers;
-pub(in crate::sip) use sessions::{OutgoingCall, SessionNews, Sessions};
+pub(in crate::sip) use sessions::{InviteSessions, OutgoingCall, SessionNews};
 pub(in crate::sip) use state::Phase;
 pub(in crate::sip) use text::not_inside;
 pub(in crate::sip) use transfer::refer_target;

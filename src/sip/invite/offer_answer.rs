@@ -6,7 +6,7 @@ use super::session_timer::Wish;
 use crate::sip::capabilities::requires;
 use crate::sip::message::method::Method;
 use crate::sip::message::{Body, session_description};
-use crate::sip::transaction::{Inbound, ServerId};
+use crate::sip::transaction::{InboundRequest, ServerId};
 
 /// Their INVITE, or their UPDATE with an offer, that waits for our final response.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(super) struct OpenRequest {
 }
 
 impl OpenRequest {
-    pub(super) fn of(server: ServerId, inbound: &Inbound) -> Self {
+    pub(super) fn of(server: ServerId, inbound: &InboundRequest) -> Self {
         let request = &inbound.request;
         Self {
             server,

@@ -1,4 +1,4 @@
-//! [`Outbox`]: what a session wants done, and its own requests until they are answered, with our proof where it was asked for (RFC 3261
+//! [`SessionOutbox`]: what a session wants done, and its own requests until they are answered, with our proof where it was asked for (RFC 3261
 //! section 22.2, 22.3). Only calls that were made with credentials have one; a peer that calls us gets nothing by asking.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -12,7 +12,7 @@ use crate::sip::message::header_names;
 use crate::sip::message::method::Method;
 use crate::sip::message::uri::Uri;
 use crate::sip::random::Random;
-use crate::sip::transaction::{Inbound, Reply, Route, ServerId};
+use crate::sip::transaction::{InboundRequest, Reply, Route, ServerId};
 use crate::sip::transport::Flow;
 
 /// What a request in a dialog has of its dialog, or gets from its flow: anew each time it is sent.
@@ -31,7 +31,7 @@ const PROOF: [&str; 2] = [header_names::AUTHORIZATION, header_names::PROXY_AUTHO
 
 /// What a request of ours is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(super) enum RequestPurpose {
     Invite,
     Reinvite,
     /// UPDATE without an offer (RFC 4028).
@@ -67,7 +67,7 @@ pub(in crate::sip) enum SessionOutput {
     /// Say what we can do.
     Options(ServerId),
     /// A request in the dialog that belongs to another usage of it.
-    Foreign(ServerId, Box<Inbound>),
+    Foreign(ServerId, Box<InboundRequest>),
     /// Send a request, give an INVITE up, or acknowledge a 2xx to one.
     Send {
         part: u32,
@@ -93,7 +93,7 @@ pub(in crate::sip) enum SessionOutput {
 /// A request of ours that is not forgotten yet.
 #[derive(Debug)]
 pub(super) struct Sent {
-    pub(super) purpose: Purpose,
+    pub(super) purpose: RequestPurpose,
     pub(super) request: Request,
     /// By which it went.
     pub(super) flow: Option<Flow>,
@@ -101,7 +101,7 @@ pub(super) struct Sent {
 
 /// See the file's paragraph.
 #[derive(Debug)]
-pub(super) struct Outbox {
+pub(super) struct SessionOutbox {
     outputs: VecDeque<SessionOutput>,
     sent: BTreeMap<u32, Sent>,
     next: u32,
@@ -110,7 +110,7 @@ pub(super) struct Outbox {
     pub(super) digest: Option<auth::Client>,
 }
 
-impl Outbox {
+impl SessionOutbox {
     pub(super) const fn new(random: Random, digest: Option<auth::Client>) -> Self {
         Self { outputs: VecDeque::new(), sent: BTreeMap::new(), next: 0, random, digest }
     }
@@ -141,17 +141,17 @@ impl Outbox {
     }
 
     /// Sends a request; gives its number.
-    pub(super) fn send(&mut self, purpose: Purpose, mut request: Request, hop: Hop) -> u32 {
+    pub(super) fn send(&mut self, purpose: RequestPurpose, mut request: Request, hop: Hop) -> u32 {
         if matches!(request.method, Method::Invite | Method::Update) {
             request.headers.push(header_names::ALLOW, ALLOW);
             request.headers.push(header_names::ACCEPT, "application/sdp");
             // A provisional response inside a dialog would have to be acknowledged there; that is not asked for.
-            request.headers.push(header_names::SUPPORTED, if purpose == Purpose::Invite { SUPPORTED } else { "timer" });
+            request.headers.push(header_names::SUPPORTED, if purpose == RequestPurpose::Invite { SUPPORTED } else { "timer" });
         }
         self.send_signed(purpose, request, hop)
     }
 
-    fn send_signed(&mut self, purpose: Purpose, mut request: Request, hop: Hop) -> u32 {
+    fn send_signed(&mut self, purpose: RequestPurpose, mut request: Request, hop: Hop) -> u32 {
         let cnonce = self.random.token();
         if let Some(digest) = &mut self.digest {
             digest.sign(&mut request, &cnonce);
@@ -204,7 +204,7 @@ impl Outbox {
     }
 
     /// Nothing more will be heard of a request.
-    pub(super) fn forget(&mut self, part: u32) -> Option<Purpose> {
+    pub(super) fn forget(&mut self, part: u32) -> Option<RequestPurpose> {
         self.sent.remove(&part).map(|sent| sent.purpose)
     }
 

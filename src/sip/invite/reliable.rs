@@ -9,7 +9,7 @@ use crate::sip::transaction::{ServerId, Timers};
 
 /// The one that waits for its PRACK.
 #[derive(Debug)]
-pub(super) struct Waiting {
+pub(super) struct AwaitedPrack {
     pub(super) server: ServerId,
     rseq: u32,
     cseq: u32,
@@ -32,7 +32,7 @@ pub(super) enum Repeat {
 /// See the file's paragraph.
 #[derive(Debug, Default)]
 pub(super) struct ReliableProvisionals {
-    pub(super) waiting: Option<Waiting>,
+    pub(super) waiting: Option<AwaitedPrack>,
     /// The number of the last one.
     last: Option<u32>,
 }
@@ -49,13 +49,13 @@ impl ReliableProvisionals {
     /// It was sent just now.
     pub(super) fn sent(&mut self, now: Instant, timers: &Timers, server: ServerId, rseq: u32, cseq: u32) {
         let (resend_at, interval, give_up) = (now + timers.t1, timers.t1, now + timers.lifetime());
-        self.waiting = Some(Waiting { server, rseq, cseq, then: None, resend_at, interval, give_up });
+        self.waiting = Some(AwaitedPrack { server, rseq, cseq, then: None, resend_at, interval, give_up });
     }
 
     /// Takes a PRACK; `None`: it fits nothing.
-    pub(super) fn acknowledged(&mut self, rack: Option<&RAck>) -> Option<Waiting> {
+    pub(super) fn acknowledged(&mut self, rack: Option<&RAck>) -> Option<AwaitedPrack> {
         let rack = rack?;
-        let fits = |waiting: &mut Waiting| {
+        let fits = |waiting: &mut AwaitedPrack| {
             rack.rseq == waiting.rseq && rack.cseq.number == waiting.cseq && rack.cseq.method == Method::Invite
         };
         self.waiting.take_if(fits)

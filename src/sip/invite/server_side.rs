@@ -22,7 +22,7 @@ use crate::sip::message::header_names;
 use crate::sip::message::method::Method;
 use crate::sip::message::{Body, Request, session_description};
 use crate::sip::reason;
-use crate::sip::transaction::{Inbound, Reply, ServerId};
+use crate::sip::transaction::{InboundRequest, Reply, ServerId};
 
 /// See the file's paragraph.
 pub(super) struct ServerSide<'a> {
@@ -30,7 +30,7 @@ pub(super) struct ServerSide<'a> {
 }
 
 impl ServerSide<'_> {
-    pub(super) fn request(&mut self, now: Instant, server: ServerId, inbound: Box<Inbound>, referee: Option<Arc<str>>) {
+    pub(super) fn request(&mut self, now: Instant, server: ServerId, inbound: Box<InboundRequest>, referee: Option<Arc<str>>) {
         let wait = self.session.out.draw() % 10;
         let (flow, cseq) = (inbound.flow, inbound.essentials.cseq.number);
         if self.session.phase == Phase::Calling {
@@ -75,8 +75,8 @@ impl ServerSide<'_> {
     }
 
     /// A request of somebody we are calling. What the session will be is not open for change before the answer (RFC 3311 section 5.2).
-    fn early_request(&mut self, server: ServerId, inbound: &Inbound) {
-        let Inbound { request, essentials, .. } = inbound;
+    fn early_request(&mut self, server: ServerId, inbound: &InboundRequest) {
+        let InboundRequest { request, essentials, .. } = inbound;
         let tag = essentials.from.tag().unwrap_or_default();
         let Some(early) = self.session.early.get_mut(Some(tag)) else { return self.session.out.refuse(server, 481) };
         if !early.dialog.accepts(essentials.cseq.number) {
@@ -108,7 +108,7 @@ impl ServerSide<'_> {
     }
 
     /// Section 14.2.
-    fn their_reinvite(&mut self, server: ServerId, inbound: &Inbound, wait: u64) {
+    fn their_reinvite(&mut self, server: ServerId, inbound: &InboundRequest, wait: u64) {
         let open = OpenRequest::of(server, inbound);
         let sdp = match &open.offer {
             Body::Sdp(sdp) => Some(sdp.clone()),
@@ -140,7 +140,7 @@ impl ServerSide<'_> {
     }
 
     /// RFC 3311 section 5.2.
-    fn their_update(&mut self, now: Instant, server: ServerId, inbound: &Inbound, wait: u64) {
+    fn their_update(&mut self, now: Instant, server: ServerId, inbound: &InboundRequest, wait: u64) {
         let open = OpenRequest::of(server, inbound);
         let offer = match &open.offer {
             Body::Sdp(sdp) => Some(sdp.clone()),
@@ -215,7 +215,7 @@ impl ServerSide<'_> {
         }
     }
 
-    fn their_refer(&mut self, server: ServerId, inbound: &Inbound, referee: Option<Arc<str>>) {
+    fn their_refer(&mut self, server: ServerId, inbound: &InboundRequest, referee: Option<Arc<str>>) {
         let Some(target) = refer_target(&inbound.request) else { return self.session.out.refuse(server, 400) };
         let may = self.session.phase == Phase::Live && matches!(self.session.peer.identity, Some(Identity::Device(_)));
         let Some(device) = referee.filter(|_| may && target.is_call()) else { return self.forbid(server, Method::Refer) };

@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::acceptance::Acceptance;
 use super::client_side::ClientSide;
 use super::offer_answer::{OpenRequest, Reoffer, Turn};
-use super::outbox::{Hop, Purpose, SessionOutput};
+use super::outbox::{Hop, RequestPurpose, SessionOutput};
 use super::server_side::ServerSide;
 use super::session_timer::SessionTimers;
 use super::state::{Beginning, Phase, SentAck, SessionState};
@@ -22,7 +22,7 @@ use crate::sip::message::header::{CSeq, NameAddr};
 use crate::sip::message::header_names;
 use crate::sip::message::method::Method;
 use crate::sip::message::{Body, Request};
-use crate::sip::transaction::{Answer, Inbound, ServerId};
+use crate::sip::transaction::{Answer, InboundRequest, ServerId};
 use crate::sip::transport::Flow;
 
 /// What happens to a session.
@@ -31,7 +31,7 @@ pub(in crate::sip) enum SessionInput {
     /// A request in its dialog; with the device of ours that a REFER means.
     Request {
         server: ServerId,
-        inbound: Box<Inbound>,
+        inbound: Box<InboundRequest>,
         referee: Option<Arc<str>>,
     },
     /// A text of its peer by another way.
@@ -78,7 +78,7 @@ pub(in crate::sip) struct InviteSession {
 
 impl InviteSession {
     /// A peer calls: 100 is sent.
-    pub(super) fn incoming(beginning: Beginning, server: ServerId, invite: &Inbound) -> Self {
+    pub(super) fn incoming(beginning: Beginning, server: ServerId, invite: &InboundRequest) -> Self {
         let open = OpenRequest::of(server, invite);
         let mut state = SessionState::new(beginning, Phase::Ringing, Turn::Theirs(Box::new(open.clone())));
         if let Body::Sdp(offer) = open.offer {
@@ -94,7 +94,7 @@ impl InviteSession {
         let mut state = SessionState::new(beginning, Phase::Calling, Turn::Idle);
         state.replaces = replaces;
         let invite = state.dialog.request(Method::Invite);
-        state.send_invite(Purpose::Invite, invite, Reoffer { sdp, is_refresh: false }, hop);
+        state.send_invite(RequestPurpose::Invite, invite, Reoffer { sdp, is_refresh: false }, hop);
         Self { state }
     }
 
@@ -209,7 +209,7 @@ impl InviteSession {
             return;
         }
         self.state.out.went(part, flow);
-        if self.state.out.get(part).is_some_and(|sent| sent.purpose == Purpose::Invite) {
+        if self.state.out.get(part).is_some_and(|sent| sent.purpose == RequestPurpose::Invite) {
             (self.state.peer.flow, self.state.peer.class) = (flow, flow.transport);
         }
     }

@@ -188,10 +188,10 @@ impl SessionTimer {
     }
 
     /// What is due now, once: a refresh, or the end.
-    pub(super) fn due(&mut self, now: Instant) -> Option<Due> {
+    pub(super) fn due(&mut self, now: Instant) -> Option<TimerDue> {
         self.at.take_if(|at| *at <= now).map(|_| match self.agreement.refresher {
-            Refresher::Us => Due::Refresh,
-            Refresher::Peer => Due::End,
+            Refresher::Us => TimerDue::Refresh,
+            Refresher::Peer => TimerDue::End,
         })
     }
 
@@ -206,7 +206,7 @@ impl SessionTimer {
 
 /// What a session's clock wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Due {
+pub(super) enum TimerDue {
     Refresh,
     End,
 }
@@ -374,7 +374,7 @@ mod tests {
         let mut timer = SessionTimer::start(now, agreed(90, Refresher::Us).unwrap());
         assert_eq!(timer.due(now), None);
         let half = now + Duration::from_secs(45);
-        assert_eq!((timer.due(half), timer.due(half), timer.deadline()), (Some(Due::Refresh), None, None));
+        assert_eq!((timer.due(half), timer.due(half), timer.deadline()), (Some(TimerDue::Refresh), None, None));
         timer.again(half, Some(Duration::from_secs(3)));
         assert_eq!(timer.deadline(), Some(half + Duration::from_secs(3)));
         timer.again(half, None);

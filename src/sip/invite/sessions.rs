@@ -1,11 +1,11 @@
-//! [`Sessions`]: every INVITE session, by call and by dialog, with its ladder (O-5); and what the calls of an address may be.
+//! [`InviteSessions`]: every INVITE session, by call and by dialog, with its ladder (O-5); and what the calls of an address may be.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::outbox::{Hop, Outbox, SessionOutput};
+use super::outbox::{Hop, SessionOutbox, SessionOutput};
 use super::replaces::Replaces;
 use super::session::{InviteSession, SessionInput};
 use super::session_timer::{SessionTimers, SessionTiming};
@@ -28,7 +28,7 @@ use crate::sip::message::method::Method;
 use crate::sip::message::uri::Uri;
 use crate::sip::message::{Essentials, Message, Request, phrase, session_description};
 use crate::sip::token::Token;
-use crate::sip::transaction::{Contact, Inbound, Outgoing, Route, ServerId};
+use crate::sip::transaction::{InboundRequest, LocalContact, OutgoingRequest, Route, ServerId};
 use crate::sip::transport::{ConnectionId, Flow};
 
 /// Calls that are over and whose messages can still be told.
@@ -67,7 +67,7 @@ pub(in crate::sip) enum SessionNews {
     /// It is over: other usages of its dialog end with it.
     Over(CallId),
     /// A request in its dialog that belongs to another usage.
-    Foreign { call: CallId, server: ServerId, inbound: Box<Inbound> },
+    Foreign { call: CallId, server: ServerId, inbound: Box<InboundRequest> },
 }
 
 #[derive(Debug)]
@@ -80,7 +80,7 @@ struct Entry {
 
 /// See the file's paragraph.
 #[derive(Debug, Default)]
-pub(in crate::sip) struct Sessions {
+pub(in crate::sip) struct InviteSessions {
     all: HashMap<CallId, Entry>,
     dialogs: HashMap<DialogKey, CallId>,
     /// Calls an address has.
@@ -99,7 +99,7 @@ const fn is_stranger(identity: Option<&Identity>) -> bool {
     matches!(identity, None | Some(Identity::Unlisted))
 }
 
-impl Sessions {
+impl InviteSessions {
     // === what is there ===
 
     pub(in crate::sip) fn get(&self, id: CallId) -> Option<&InviteSession> {
@@ -213,9 +213,15 @@ impl Sessions {
     // === how calls begin ===
 
     /// A peer calls.
-    pub(in crate::sip) fn incoming(&mut self, now: Instant, core: &mut Core, call: IncomingCall, invite: &Inbound) -> CallId {
+    pub(in crate::sip) fn incoming(
+        &mut self,
+        now: Instant,
+        core: &mut Core,
+        call: IncomingCall,
+        invite: &InboundRequest,
+    ) -> CallId {
         let IncomingCall { server, identity, proof, is_for_help } = call;
-        let Inbound { flow, request, essentials } = invite;
+        let InboundRequest { flow, request, essentials } = invite;
         let id = core.settings.ids.call();
         core.layer.claim(server, Token::Session(id, 0));
         let dialog = Dialog::of_invite(request, essentials, &core.layer.tag(server), flow.peer);
@@ -273,7 +279,7 @@ impl Sessions {
         now: Instant,
         core: &mut Core,
         id: CallId,
-        (server, inbound): (ServerId, Box<Inbound>),
+        (server, inbound): (ServerId, Box<InboundRequest>),
         referee: Option<Arc<str>>,
     ) {
         core.layer.claim(server, Token::Session(id, 0));
@@ -282,14 +288,21 @@ impl Sessions {
     }
 
     /// A MESSAGE of a call's peer outside of its dialog.
-    pub(in crate::sip) fn text(&mut self, now: Instant, core: &mut Core, id: CallId, server: ServerId, inbound: Box<Inbound>) {
+    pub(in crate::sip) fn text(
+        &mut self,
+        now: Instant,
+        core: &mut Core,
+        id: CallId,
+        server: ServerId,
+        inbound: Box<InboundRequest>,
+    ) {
         core.layer.claim(server, Token::Session(id, 0));
         self.note_request(now, core, id, &inbound);
         self.handle(now, id, SessionInput::Text { server, request: Box::new(inbound.request) });
     }
 
     /// The ACK of a 2xx: by dialog and number, end to end.
-    pub(in crate::sip) fn acknowledge(&mut self, now: Instant, core: &mut Core, ack: &Inbound) {
+    pub(in crate::sip) fn acknowledge(&mut self, now: Instant, core: &mut Core, ack: &InboundRequest) {
         let Some(id) = self.find(&DialogKey::of_request(&ack.essentials)) else { return };
         let cseq = ack.essentials.cseq.number;
         if self.get(id).is_some_and(|session| session.awaits_ack(cseq)) {
@@ -300,7 +313,7 @@ impl Sessions {
     }
 
     /// A CANCEL (RFC 3261 section 9.2): it is always answered itself, and changes only what has no final response.
-    pub(in crate::sip) fn cancel(&mut self, now: Instant, core: &mut Core, server: ServerId, cancel: &Inbound) {
+    pub(in crate::sip) fn cancel(&mut self, now: Instant, core: &mut Core, server: ServerId, cancel: &InboundRequest) {
         let Some(invite) = core.layer.cancelled(cancel) else { return core.refuse(now, server, 481) };
         core.layer.answer_cancel(now, server, invite.server);
         if let Some(Token::Session(id, _)) = invite.token.filter(|_| invite.is_open) {
@@ -341,8 +354,8 @@ impl Sessions {
         }
     }
 
-    fn note_request(&mut self, now: Instant, core: &mut Core, id: CallId, inbound: &Inbound) {
-        let Inbound { request, essentials, .. } = inbound;
+    fn note_request(&mut self, now: Instant, core: &mut Core, id: CallId, inbound: &InboundRequest) {
+        let InboundRequest { request, essentials, .. } = inbound;
         let summary = format!("{} ({})", request.method, essentials.cseq.number);
         self.note(now, core, id, (true, summary, ladder::request(request)));
     }
@@ -353,7 +366,7 @@ impl Sessions {
         let flow = entry.session.peer().flow;
         if core.settings.capture.is_some() {
             let (call_id, content) = (entry.session.dialog().call_id().to_owned(), content.clone());
-            core.put_out(Output::Copied(Box::new(Copied { inbound, flow, call_id, content })));
+            core.emit(Output::Copied(Box::new(Copied { inbound, flow, call_id, content })));
         }
         let (at, transport) = (now.saturating_duration_since(entry.began), flow.transport);
         entry.ladder.push(LadderLine { at, inbound, transport, summary, content });
@@ -434,8 +447,8 @@ impl Sessions {
         };
         let names_us = matches!(request.method, Method::Invite | Method::Update | Method::Notify);
         let is_secure = self.get(id).is_some_and(|session| session.dialog().is_secure());
-        let contact = names_us.then(|| Contact::in_dialog(is_secure));
-        core.layer.send(now, Outgoing { request, route, contact, server_name: None, token: Token::Session(id, part) });
+        let contact = names_us.then(|| LocalContact::in_dialog(is_secure));
+        core.layer.send(now, OutgoingRequest { request, route, contact, server_name: None, token: Token::Session(id, part) });
     }
 
     fn route(&self, core: &Core, id: CallId, hop: &Hop, size: usize) -> Option<Route> {
@@ -479,7 +492,7 @@ impl Sessions {
 
 fn beginning(core: &mut Core, id: CallId, dialog: Dialog, peer: DialogPeer, digest: Option<auth::Client>) -> Beginning {
     let (timing, timers) = (SessionTiming::new(core.settings.session_timers), core.timers);
-    Beginning { id, dialog, peer, timing, timers, out: Outbox::new(core.random.fork(), digest) }
+    Beginning { id, dialog, peer, timing, timers, out: SessionOutbox::new(core.random.fork(), digest) }
 }
 
 fn cseq(headers: &crate::sip::message::Headers) -> Option<CSeq> {

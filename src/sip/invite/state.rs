@@ -3,7 +3,7 @@
 use super::acceptance::Acceptance;
 use super::early_dialogs::EarlyDialogs;
 use super::offer_answer::{OfferAnswer, Reoffer, Turn};
-use super::outbox::{Hop, Outbox, Purpose, SessionOutput};
+use super::outbox::{Hop, RequestPurpose, SessionOutbox, SessionOutput};
 use super::reliable::ReliableProvisionals;
 use super::session_timer::SessionTiming;
 use super::text::Texts;
@@ -18,7 +18,7 @@ use crate::sip::message::header_names;
 use crate::sip::message::method::Method;
 use crate::sip::message::{Headers, Request};
 use crate::sip::reason;
-use crate::sip::transaction::{Contact, Reply, Timers};
+use crate::sip::transaction::{LocalContact, Reply, Timers};
 use crate::sip::transport::Flow;
 
 /// Where the session stands.
@@ -68,7 +68,7 @@ pub(super) struct SessionState {
     pub(super) replaces: Option<String>,
     pub(super) transfer: Transfer,
     pub(super) texts: Texts,
-    pub(super) out: Outbox,
+    pub(super) out: SessionOutbox,
 }
 
 /// How a session begins.
@@ -79,7 +79,7 @@ pub(super) struct Beginning {
     pub(super) peer: DialogPeer,
     pub(super) timing: SessionTiming,
     pub(super) timers: Timers,
-    pub(super) out: Outbox,
+    pub(super) out: SessionOutbox,
 }
 
 impl SessionState {
@@ -111,8 +111,8 @@ impl SessionState {
         }
     }
 
-    pub(super) fn contact(&self) -> Contact {
-        Contact::in_dialog(self.dialog.is_secure())
+    pub(super) fn contact(&self) -> LocalContact {
+        LocalContact::in_dialog(self.dialog.is_secure())
     }
 
     pub(super) fn allowed(&mut self, headers: &Headers) {
@@ -131,7 +131,7 @@ impl SessionState {
     }
 
     /// Sends a request in the dialog.
-    pub(super) fn send(&mut self, purpose: Purpose, request: Request) -> u32 {
+    pub(super) fn send(&mut self, purpose: RequestPurpose, request: Request) -> u32 {
         let hop = self.next_hop();
         self.out.send(purpose, request, hop)
     }
@@ -161,11 +161,11 @@ impl SessionState {
     }
 
     /// The headers of an INVITE of ours; it has the word from now on.
-    pub(super) fn send_invite(&mut self, purpose: Purpose, mut invite: Request, offer: Reoffer, hop: Hop) {
+    pub(super) fn send_invite(&mut self, purpose: RequestPurpose, mut invite: Request, offer: Reoffer, hop: Hop) {
         for (name, value) in self.timing.ask() {
             invite.headers.push(name, value);
         }
-        if let Some(replaces) = self.replaces.as_deref().filter(|_| purpose == Purpose::Invite) {
+        if let Some(replaces) = self.replaces.as_deref().filter(|_| purpose == RequestPurpose::Invite) {
             invite.headers.push(header_names::REPLACES, replaces);
         }
         invite.headers.push(header_names::CONTENT_TYPE, "application/sdp");
@@ -190,7 +190,7 @@ impl SessionState {
             && let Some(offer) = self.exchange.reoffer.take()
         {
             let (invite, hop) = (self.dialog.request(Method::Invite), self.next_hop());
-            self.send_invite(Purpose::Reinvite, invite, offer, hop);
+            self.send_invite(RequestPurpose::Reinvite, invite, offer, hop);
         }
     }
 
@@ -203,7 +203,7 @@ impl SessionState {
         for (name, value) in reason::headers(cause).into_iter().filter(|(name, _)| *name == header_names::REASON) {
             bye.headers.push(name, value);
         }
-        self.send(Purpose::Bye, bye);
+        self.send(RequestPurpose::Bye, bye);
         self.end();
     }
 
@@ -261,7 +261,7 @@ impl SessionState {
             for (name, value) in self.timing.ask() {
                 update.headers.push(name, value);
             }
-            self.send(Purpose::Refresh, update);
+            self.send(RequestPurpose::Refresh, update);
         } else {
             // An offer that waits for its turn refreshes as well.
             let sdp = self.exchange.local.clone();
@@ -292,7 +292,7 @@ impl SessionState {
         let mut message = self.dialog.request(Method::Message);
         message.headers.push(header_names::CONTENT_TYPE, "text/plain;charset=UTF-8");
         message.body = text.into_bytes();
-        self.send(Purpose::Text, message);
+        self.send(RequestPurpose::Text, message);
     }
 
     /// How far a REFER has come.
@@ -302,7 +302,7 @@ impl SessionState {
         {
             let mut notify = self.dialog.request(Method::Notify);
             progress.write(&mut notify);
-            self.send(Purpose::Notify, notify);
+            self.send(RequestPurpose::Notify, notify);
         }
     }
 }

@@ -14,7 +14,7 @@ const LONGEST: usize = 4_000;
 const WAITING: usize = 8;
 
 /// What a body turned out to be.
-enum Body {
+enum MessageText {
     Plain(String),
     /// Not plain text.
     Foreign,
@@ -23,20 +23,20 @@ enum Body {
     Unreadable,
 }
 
-fn read(request: &Request) -> Body {
+fn read(request: &Request) -> MessageText {
     // RFC 2045 section 5.2: a body without a type is plain text.
     let kind = request.headers.get(header_names::CONTENT_TYPE).unwrap_or("text/plain");
-    let Some(kind) = ContentType::parse(kind).filter(|kind| kind.essence == "text/plain") else { return Body::Foreign };
+    let Some(kind) = ContentType::parse(kind).filter(|kind| kind.essence == "text/plain") else { return MessageText::Foreign };
     let charset = kind.params.get("charset").map(|charset| charset.trim_matches('"').to_ascii_lowercase());
     if charset.is_some_and(|charset| !["utf-8", "utf8", "us-ascii"].contains(&charset.as_str())) {
-        return Body::Foreign;
+        return MessageText::Foreign;
     }
-    let Ok(text) = std::str::from_utf8(&request.body) else { return Body::Unreadable };
+    let Ok(text) = std::str::from_utf8(&request.body) else { return MessageText::Unreadable };
     let text = text.trim();
     match text.chars().count() {
-        0 => Body::Unreadable,
-        length if length > LONGEST => Body::TooLong,
-        _ => Body::Plain(text.to_owned()),
+        0 => MessageText::Unreadable,
+        length if length > LONGEST => MessageText::TooLong,
+        _ => MessageText::Plain(text.to_owned()),
     }
 }
 
@@ -48,10 +48,10 @@ pub(in crate::sip) fn not_inside() -> Reply {
 /// The text of a MESSAGE, or the answer that refuses it.
 pub(super) fn text_of(request: &Request) -> Result<String, Reply> {
     match read(request) {
-        Body::Plain(text) => Ok(text),
-        Body::Foreign => Err(Reply::new(415).with([(header_names::ACCEPT, "text/plain".to_owned())])),
-        Body::TooLong => Err(Reply::new(413)),
-        Body::Unreadable => Err(Reply::new(400)),
+        MessageText::Plain(text) => Ok(text),
+        MessageText::Foreign => Err(Reply::new(415).with([(header_names::ACCEPT, "text/plain".to_owned())])),
+        MessageText::TooLong => Err(Reply::new(413)),
+        MessageText::Unreadable => Err(Reply::new(400)),
     }
 }
 

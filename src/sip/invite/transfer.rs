@@ -86,13 +86,13 @@ impl Transfer {
     }
 
     /// How far it has come; what a NOTIFY has to say of that, if anybody wants to know.
-    pub(super) fn progress(&mut self, status: u16) -> Option<Progress> {
+    pub(super) fn progress(&mut self, status: u16) -> Option<TransferProgress> {
         let refer = self.refer.filter(|refer| refer.server.is_none())?;
         let is_last = status >= 200;
         if is_last {
             self.refer = None;
         }
-        refer.is_told.then_some(Progress { id: refer.id, is_last, status })
+        refer.is_told.then_some(TransferProgress { id: refer.id, is_last, status })
     }
 
     /// The session is over; gives a REFER that was not answered.
@@ -103,13 +103,13 @@ impl Transfer {
 
 /// What a NOTIFY says of a REFER.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Progress {
+pub(super) struct TransferProgress {
     id: Option<u32>,
     is_last: bool,
     status: u16,
 }
 
-impl Progress {
+impl TransferProgress {
     /// Puts it into a NOTIFY.
     pub(super) fn write(&self, notify: &mut Request) {
         let Self { id, is_last, status } = *self;

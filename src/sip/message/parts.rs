@@ -35,7 +35,7 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
-/// Either.
+/// A request or a response, as the wire brings it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
     /// A request.

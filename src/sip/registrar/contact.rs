@@ -18,14 +18,14 @@ pub(super) enum Contacts {
     None,
     /// `*` with `Expires: 0`: forget everything.
     All,
-    /// These.
-    Some(Vec<Asked>),
+    /// Contacts to bind, or to forget.
+    Some(Vec<AskedContact>),
 }
 
 /// One of them.
-pub(super) struct Asked {
+pub(super) struct AskedContact {
     pub(super) uri: Uri,
-    /// Thousandths.
+    /// The preference among several, in thousandths.
     pub(super) q: u16,
     /// Seconds; `None`: the registrar decides.
     pub(super) expires: Option<u32>,
@@ -45,12 +45,12 @@ impl Contacts {
         if values.contains(&"*") {
             return (values.len() == 1 && expires == Some(0)).then_some(Self::All);
         }
-        let asked: Option<Vec<Asked>> = values.iter().map(|value| Asked::read(value, expires)).collect();
+        let asked: Option<Vec<AskedContact>> = values.iter().map(|value| AskedContact::read(value, expires)).collect();
         asked.filter(|asked| asked.len() <= MOST).map(Self::Some)
     }
 }
 
-impl Asked {
+impl AskedContact {
     fn read(value: &str, expires: Option<u32>) -> Option<Self> {
         let contact = NameAddr::parse(value).filter(|_| value.len() <= LONGEST)?;
         let callable = matches!(contact.uri.scheme, Scheme::Sip | Scheme::Sips) && contact.uri.host.is_some();

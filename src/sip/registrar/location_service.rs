@@ -9,15 +9,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::contact::{Asked, Contacts};
+use super::contact::{AskedContact, Contacts};
 use crate::sip::message::Request;
 use crate::sip::message::header;
 use crate::sip::message::header_names;
 use crate::sip::message::uri::Uri;
-use crate::sip::transaction::{Inbound, Reply};
+use crate::sip::transaction::{InboundRequest, Reply};
 use crate::sip::transport::{ConnectionId, Flow};
 
-use super::binding::{Binding, Stored};
+use super::binding::{ContactBinding, Stored};
 
 /// Extensions that a REGISTER may require.
 const SUPPORTED: [&str; 2] = ["path", "outbound"];
@@ -57,7 +57,7 @@ pub struct Change {
 #[derive(Debug)]
 pub(in crate::sip) struct Registrar {
     settings: RegistrarSettings,
-    pub(super) devices: BTreeMap<Arc<str>, Vec<Binding>>,
+    pub(super) devices: BTreeMap<Arc<str>, Vec<ContactBinding>>,
     /// When the next binding dies.
     next: Option<Instant>,
     /// Where the bindings came from.
@@ -93,7 +93,7 @@ impl Registrar {
 
     /// Everything that is bound now.
     pub(in crate::sip) fn all(&self, now: Instant) -> Vec<Change> {
-        let of = |(device, bindings): (&Arc<str>, &Vec<Binding>)| Change {
+        let of = |(device, bindings): (&Arc<str>, &Vec<ContactBinding>)| Change {
             device: Arc::clone(device),
             bindings: bindings.iter().map(|binding| binding.stored(now)).collect(),
         };
@@ -102,18 +102,18 @@ impl Registrar {
 
     /// Where a device wants to be called most, and the flow that leads there: the highest q, of those the one that was heard of last.
     pub(in crate::sip) fn best(&self, device: &str) -> Option<(&Stored, Option<Flow>)> {
-        self.devices.get(device)?.iter().max_by_key(|binding| binding.preference()).map(Binding::way)
+        self.devices.get(device)?.iter().max_by_key(|binding| binding.preference()).map(ContactBinding::way)
     }
 
     /// Whose contact an address is.
     pub(in crate::sip) fn owner_of(&self, contact: &Uri) -> Option<&Arc<str>> {
-        let theirs = |(_, bindings): &(&Arc<str>, &Vec<Binding>)| bindings.iter().any(|binding| binding.is_at(contact));
+        let theirs = |(_, bindings): &(&Arc<str>, &Vec<ContactBinding>)| bindings.iter().any(|binding| binding.is_at(contact));
         self.devices.iter().find(theirs).map(|(device, _)| device)
     }
 
     fn look_ahead(&mut self) {
         self.next = self.devices.values().flatten().map(|binding| binding.dies_at).min();
-        self.sources = self.devices.values().flatten().map(Binding::source).collect();
+        self.sources = self.devices.values().flatten().map(ContactBinding::source).collect();
     }
 
     /// Whether somebody who is registered lives at this address, perhaps beside others.
@@ -130,7 +130,7 @@ impl Registrar {
     }
 
     /// A device that is who it says registers, asks, or unregisters.
-    pub(in crate::sip) fn register(&mut self, now: Instant, device: &Arc<str>, inbound: &Inbound) -> Reply {
+    pub(in crate::sip) fn register(&mut self, now: Instant, device: &Arc<str>, inbound: &InboundRequest) -> Reply {
         let request = &inbound.request;
         self.wake(now);
         let required = request.headers.lines(header_names::REQUIRE).flat_map(header::tokens);
@@ -150,8 +150,13 @@ impl Registrar {
     }
 
     /// The bindings as the request wants them, and whether by an outbound flow: all of it or nothing (RFC 3261 section 10.3 item 7).
-    fn updated(&self, now: Instant, before: &[Binding], inbound: &Inbound) -> Result<(Vec<Binding>, bool), Reply> {
-        let Inbound { request, essentials, .. } = inbound;
+    fn updated(
+        &self,
+        now: Instant,
+        before: &[ContactBinding],
+        inbound: &InboundRequest,
+    ) -> Result<(Vec<ContactBinding>, bool), Reply> {
+        let InboundRequest { request, essentials, .. } = inbound;
         let mut after = before.to_vec();
         let asked = match Contacts::read(request).ok_or_else(|| Reply::new(400))? {
             Contacts::None => return Ok((after, false)),
@@ -178,7 +183,7 @@ impl Registrar {
             if place.and_then(|at| after.get(at)).is_some_and(|binding| !binding.yields_to(essentials)) {
                 return Err(Reply::new(500));
             }
-            let fresh = (!life.is_zero()).then(|| Binding::new(now + life, asked, flows, &path, inbound));
+            let fresh = (!life.is_zero()).then(|| ContactBinding::new(now + life, asked, flows, &path, inbound));
             match (place, fresh) {
                 (Some(at), Some(fresh)) => after.splice(at..=at, [fresh]).for_each(drop),
                 (Some(at), None) => drop(after.remove(at)),
@@ -193,7 +198,7 @@ impl Registrar {
     }
 
     /// How long a contact is to live (section 10.2.1.1, 10.3 item 7).
-    fn life(&self, asked: &Asked) -> Result<Duration, Reply> {
+    fn life(&self, asked: &AskedContact) -> Result<Duration, Reply> {
         let RegistrarSettings { min_expires, max_expires, default_expires, .. } = self.settings;
         match asked.expires.map(|seconds| Duration::from_secs(seconds.into())) {
             None => Ok(default_expires),
@@ -222,7 +227,7 @@ impl Registrar {
         Reply::new(200).with(headers)
     }
 
-    fn set(&mut self, now: Instant, device: &Arc<str>, bindings: Vec<Binding>) {
+    fn set(&mut self, now: Instant, device: &Arc<str>, bindings: Vec<ContactBinding>) {
         let stored = bindings.iter().map(|binding| binding.stored(now)).collect();
         // One change for each device is enough: it says everything.
         self.changes.retain(|change| change.device != *device);
@@ -239,7 +244,7 @@ impl Registrar {
         self.look_ahead();
     }
 
-    fn keep(&mut self, now: Instant, keeps: impl Fn(&Binding) -> bool) {
+    fn keep(&mut self, now: Instant, keeps: impl Fn(&ContactBinding) -> bool) {
         let changed: Vec<_> = self.devices.iter().filter(|(_, bindings)| !bindings.iter().all(&keeps)).collect();
         let changed: Vec<_> = changed
             .into_iter()
@@ -279,7 +284,7 @@ impl Registrar {
 }
 
 /// RFC 5626 section 6: asked for by `reg-id`, an instance and the option tag together.
-fn wants_outbound(request: &Request, asked: &[Asked]) -> bool {
+fn wants_outbound(request: &Request, asked: &[AskedContact]) -> bool {
     let named = |name: &str| request.headers.lines(name).flat_map(header::tokens).any(|tag| tag.eq_ignore_ascii_case("outbound"));
     (named(header_names::SUPPORTED) || named(header_names::REQUIRE))
         && asked.iter().any(|asked| asked.reg_id.is_some() && asked.instance.is_some())

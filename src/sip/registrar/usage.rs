@@ -34,7 +34,7 @@ impl RegisterUsage {
     /// What has changed goes to the store.
     fn tell(&mut self, env: &mut Environment<'_>) {
         while let Some(change) = self.registrar.poll() {
-            env.core.put_out(Output::Registered(change));
+            env.core.emit(Output::Registered(change));
         }
     }
 

@@ -85,7 +85,7 @@ pub fn contact(label: &str, username: &str, password: &str) -> String {
 
 /// How an account stands, for `status`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RegistrationStatus {
+pub struct AccountStanding {
     /// The X of `[sip.account.X]`.
     pub label: Arc<str>,
     /// The registrar, as configured.
@@ -99,7 +99,7 @@ pub struct RegistrationStatus {
 }
 
 #[derive(Debug)]
-pub(super) enum State {
+pub(super) enum AccountState {
     /// Until the next try.
     Resting { until: Instant },
     /// The registrar's addresses are being looked up.
@@ -114,9 +114,9 @@ pub(super) enum State {
 
 /// One account with its registration.
 #[derive(Debug)]
-pub(super) struct Registration {
+pub(super) struct AccountBinding {
     pub(super) account: RegistrationAccount,
-    pub(super) state: State,
+    pub(super) state: AccountState,
     pub(super) prover: auth::Client,
     call_id: String,
     tag: String,
@@ -135,7 +135,7 @@ pub(super) struct Registration {
 }
 
 /// What an answer means.
-pub(super) enum Outcome {
+pub(super) enum RegisterOutcome {
     /// Registered for so long.
     Granted(Duration),
     /// Ask the same again, with what was learned.
@@ -144,10 +144,10 @@ pub(super) enum Outcome {
     Failed { why: String, retry_after: Option<Duration> },
 }
 
-impl Registration {
+impl AccountBinding {
     pub(in crate::sip) fn new(account: RegistrationAccount, now: Instant, call_id: String, tag: String) -> Self {
         let prover = auth::Client::new(account.credentials.clone());
-        let (state, expires) = (State::Resting { until: now }, account.expires);
+        let (state, expires) = (AccountState::Resting { until: now }, account.expires);
         let (cseq, failures, leaving, takes_back) = (0, 0, false, false);
         let (lives_until, failure, target) = (None, None, None);
         Self { account, state, prover, call_id, tag, cseq, expires, lives_until, failures, failure, target, leaving, takes_back }
@@ -159,33 +159,33 @@ impl Registration {
         (self.expires, self.failures) = (account.expires, 0);
         self.account = account;
         match &mut self.state {
-            State::Resting { until } => *until = now,
-            State::Bound { refresh_at, .. } => *refresh_at = now,
+            AccountState::Resting { until } => *until = now,
+            AccountState::Bound { refresh_at, .. } => *refresh_at = now,
             // What is under way is answered first, and refreshed as is then known.
-            State::Locating | State::Asking { .. } | State::Off => {}
+            AccountState::Locating | AccountState::Asking { .. } | AccountState::Off => {}
         }
     }
 
     pub(in crate::sip) fn deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::Resting { until } => Some(*until),
-            State::Bound { refresh_at, ping_at, .. } => Some(*refresh_at.min(ping_at)),
-            State::Locating | State::Asking { .. } | State::Off => None,
+            AccountState::Resting { until } => Some(*until),
+            AccountState::Bound { refresh_at, ping_at, .. } => Some(*refresh_at.min(ping_at)),
+            AccountState::Locating | AccountState::Asking { .. } | AccountState::Off => None,
         }
     }
 
-    pub(super) fn standing(&self, now: Instant) -> RegistrationStatus {
+    pub(super) fn standing(&self, now: Instant) -> AccountStanding {
         let left = |at: Instant| at.saturating_duration_since(now);
-        RegistrationStatus {
+        AccountStanding {
             label: Arc::clone(&self.account.label),
             registrar: self.account.registrar.to_string(),
             lives: self.lives_until.map(left).filter(|left| !left.is_zero()),
             failure: self.failure.clone(),
             next: match &self.state {
-                State::Resting { until } => Some(left(*until)),
-                State::Bound { refresh_at, .. } => Some(left(*refresh_at)),
-                State::Locating | State::Asking { .. } => Some(Duration::ZERO),
-                State::Off => None,
+                AccountState::Resting { until } => Some(left(*until)),
+                AccountState::Bound { refresh_at, .. } => Some(left(*refresh_at)),
+                AccountState::Locating | AccountState::Asking { .. } => Some(Duration::ZERO),
+                AccountState::Off => None,
             },
         }
     }
@@ -208,19 +208,20 @@ impl Registration {
     }
 
     /// Section 10.2.4, 10.2.8: what has become of it.
-    pub(super) fn outcome(&mut self, response: &Response) -> Outcome {
-        let failed = |why: String| Outcome::Failed { why, retry_after: seconds(&response.headers, header_names::RETRY_AFTER) };
+    pub(super) fn outcome(&mut self, response: &Response) -> RegisterOutcome {
+        let failed =
+            |why: String| RegisterOutcome::Failed { why, retry_after: seconds(&response.headers, header_names::RETRY_AFTER) };
         match response.status {
             200..=299 => {
                 self.prover.accepted();
-                Outcome::Granted(self.granted(&response.headers))
+                RegisterOutcome::Granted(self.granted(&response.headers))
             }
-            401 | 407 if self.prover.challenged(response) => Outcome::Again,
+            401 | 407 if self.prover.challenged(response) => RegisterOutcome::Again,
             401 | 407 => failed("user name, password or realm is not taken".to_owned()),
             423 => match seconds(&response.headers, header_names::MIN_EXPIRES).filter(|least| *least > self.expires) {
                 Some(least) => {
                     self.expires = least;
-                    Outcome::Again
+                    RegisterOutcome::Again
                 }
                 None => failed("423 without a longer time".to_owned()),
             },

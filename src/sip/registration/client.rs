@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::binding::{
-    Outcome, PING_STREAM, PING_UDP, Registration, RegistrationAccount, RegistrationStatus, State, refresh_after,
+    AccountBinding, AccountStanding, AccountState, PING_STREAM, PING_UDP, RegisterOutcome, RegistrationAccount, refresh_after,
 };
 use crate::sip::access::identity::Identity;
 use crate::sip::auth::{self, Credentials};
@@ -15,7 +15,7 @@ use crate::sip::message::uri::{Host, Params, Uri};
 use crate::sip::message::{Request, Response};
 use crate::sip::resolver::{Locate, Target};
 use crate::sip::token::Token;
-use crate::sip::transaction::{Answer, Contact, Outgoing, Route};
+use crate::sip::transaction::{Answer, LocalContact, OutgoingRequest, Route};
 use crate::sip::transport::{ConnectionId, Flow};
 use crate::sip::usage::{Environment, Usage};
 
@@ -23,7 +23,7 @@ use crate::sip::usage::{Environment, Usage};
 #[derive(Debug, Default)]
 pub(in crate::sip) struct RegistrationClient {
     /// By numbers that are not given twice: what is still under way for one that is gone finds nobody.
-    all: BTreeMap<u64, Registration>,
+    all: BTreeMap<u64, AccountBinding>,
     next: u64,
     /// They are wanted: nobody has signed off yet.
     is_signed_on: bool,
@@ -45,7 +45,7 @@ impl RegistrationClient {
         let (call_id, tag) = (env.core.call_id(), env.core.random.token());
         let number = self.next;
         self.next += 1;
-        self.all.insert(number, Registration::new(account, env.now, call_id, tag));
+        self.all.insert(number, AccountBinding::new(account, env.now, call_id, tag));
         self.schedule(number);
     }
 
@@ -85,8 +85,8 @@ impl RegistrationClient {
     }
 
     /// How all of them stand that are configured; at the stop of the daemon, how they are taken back.
-    pub(in crate::sip) fn status(&self, now: Instant) -> Vec<RegistrationStatus> {
-        let counts = |known: &&Registration| !known.leaving || !self.is_signed_on;
+    pub(in crate::sip) fn status(&self, now: Instant) -> Vec<AccountStanding> {
+        let counts = |known: &&AccountBinding| !known.leaving || !self.is_signed_on;
         self.all.values().filter(counts).map(|registration| registration.standing(now)).collect()
     }
 
@@ -103,7 +103,7 @@ impl RegistrationClient {
     /// The account of ours in a domain: the flow to its registrar while we are registered there, our address, and what proves it.
     pub(in crate::sip) fn account_at(&self, domain: &Host) -> Option<(Flow, Uri, Credentials)> {
         self.all.values().find_map(|registration| {
-            let State::Bound { flow, .. } = registration.state else { return None };
+            let AccountState::Bound { flow, .. } = registration.state else { return None };
             let RegistrationAccount { registrar, username, credentials, .. } = &registration.account;
             (registrar.host.as_ref() == Some(domain)).then(|| {
                 let own = Uri { user: Some(username.clone()), params: Params::default(), port: None, ..registrar.clone() };
@@ -114,8 +114,8 @@ impl RegistrationClient {
 
     /// Whether a connection leads to a registrar of ours.
     fn registers_by(&self, connection: ConnectionId) -> bool {
-        let bound = |registration: &Registration| match &registration.state {
-            State::Bound { flow, .. } => flow.connection == Some(connection),
+        let bound = |registration: &AccountBinding| match &registration.state {
+            AccountState::Bound { flow, .. } => flow.connection == Some(connection),
             _ => false,
         };
         self.all.values().any(bound)
@@ -123,7 +123,7 @@ impl RegistrationClient {
 
     /// Nothing is registered any more, or on its way to be.
     pub(in crate::sip) fn has_signed_off(&self) -> bool {
-        self.all.values().all(|registration| matches!(registration.state, State::Off))
+        self.all.values().all(|registration| matches!(registration.state, AccountState::Off))
     }
 
     /// Takes back what is registered, and registers no more (section 10.2.2).
@@ -138,10 +138,10 @@ impl RegistrationClient {
         let Some(registration) = self.all.get_mut(&number) else { return };
         registration.leaving = true;
         match registration.state {
-            State::Bound { flow, .. } => self.ask(env, number, flow),
+            AccountState::Bound { flow, .. } => self.ask(env, number, flow),
             // A REGISTER that is answered later must not stay: its answer brings us back here.
-            State::Asking { .. } => {}
-            State::Resting { .. } | State::Locating | State::Off => self.off(number),
+            AccountState::Asking { .. } => {}
+            AccountState::Resting { .. } | AccountState::Locating | AccountState::Off => self.off(number),
         }
         self.schedule(number);
     }
@@ -151,7 +151,7 @@ impl RegistrationClient {
     fn off(&mut self, number: u64) {
         if !self.is_signed_on {
             let Some(registration) = self.all.get_mut(&number) else { return };
-            registration.state = State::Off;
+            registration.state = AccountState::Off;
         } else if self.all.remove(&number).is_some() {
             self.deadlines.remove(number);
         }
@@ -168,7 +168,7 @@ impl RegistrationClient {
             registration.failure = Some(why);
         }
         match lives_until.filter(|_| signed_on) {
-            Some(until) => registration.state = State::Resting { until },
+            Some(until) => registration.state = AccountState::Resting { until },
             None => self.off(number),
         }
         self.schedule(number);
@@ -177,9 +177,9 @@ impl RegistrationClient {
     fn wake_one(&mut self, env: &mut Environment<'_>, number: u64) {
         let Some(registration) = self.all.get_mut(&number) else { return };
         match &mut registration.state {
-            State::Resting { until } if *until <= env.now && registration.leaving => self.off(number),
-            State::Resting { until } if *until <= env.now => self.locate(env, number),
-            State::Bound { flow, refresh_at, ping_at } => {
+            AccountState::Resting { until } if *until <= env.now && registration.leaving => self.off(number),
+            AccountState::Resting { until } if *until <= env.now => self.locate(env, number),
+            AccountState::Bound { flow, refresh_at, ping_at } => {
                 let flow = *flow;
                 if *refresh_at <= env.now {
                     self.ask(env, number, flow);
@@ -195,11 +195,11 @@ impl RegistrationClient {
 
     fn locate(&mut self, env: &mut Environment<'_>, number: u64) {
         let Some(registration) = self.all.get_mut(&number) else { return };
-        registration.state = State::Locating;
+        registration.state = AccountState::Locating;
         let RegistrationAccount { registrar, transport, .. } = &registration.account;
         let (host, port, transport) = (registrar.host.clone(), registrar.port, *transport);
         if let Some(host) = host {
-            env.core.put_out(Output::Locate(Locate { token: number, host, port, transport }));
+            env.core.emit(Output::Locate(Locate { token: number, host, port, transport }));
         }
     }
 
@@ -207,7 +207,7 @@ impl RegistrationClient {
     fn ask(&mut self, env: &mut Environment<'_>, number: u64, flow: Flow) {
         let Some(registration) = self.all.get_mut(&number) else { return };
         let target = Target { address: flow.peer, transport: flow.transport };
-        registration.state = State::Asking { target, rest: VecDeque::new() };
+        registration.state = AccountState::Asking { target, rest: VecDeque::new() };
         match env.core.layer.flows().is_open(&flow) {
             true => self.send_register(env, number, Route::Open(flow)),
             false => self.ask_at(env, number, target),
@@ -223,9 +223,9 @@ impl RegistrationClient {
         let Some(registration) = self.all.get_mut(&number) else { return };
         let request = registration.request(&cnonce);
         let account = &registration.account;
-        let (contact, server_name) = (Some(Contact::of_user(&account.contact)), Some(account.domain()));
+        let (contact, server_name) = (Some(LocalContact::of_user(&account.contact)), Some(account.domain()));
         let token = Token::Registration(number, env.core.layer.number());
-        env.core.layer.send(env.now, Outgoing { request, route, contact, server_name, token });
+        env.core.layer.send(env.now, OutgoingRequest { request, route, contact, server_name, token });
     }
 
     /// The answer to a REGISTER; `None`: nobody answered, or there is no connection.
@@ -236,12 +236,12 @@ impl RegistrationClient {
         };
         let outcome = registration.outcome(response);
         match outcome {
-            Outcome::Granted(_) if registration.takes_back => {
+            RegisterOutcome::Granted(_) if registration.takes_back => {
                 tracing::info!(account = %registration.account.label, "signed off");
                 registration.lives_until = None;
                 self.off(number);
             }
-            Outcome::Granted(granted) => {
+            RegisterOutcome::Granted(granted) => {
                 let target = Some(flow.peer);
                 if registration.failure.take().is_some() || registration.lives_until.is_none() || registration.target != target {
                     let (account, seconds) = (&registration.account.label, granted.as_secs());
@@ -250,19 +250,19 @@ impl RegistrationClient {
                 (registration.target, registration.failures) = (target, 0);
                 registration.lives_until = Some(env.now + granted);
                 let (refresh_at, ping_at) = (env.now + refresh_after(granted), env.now + ping(&flow));
-                registration.state = State::Bound { flow, refresh_at, ping_at };
+                registration.state = AccountState::Bound { flow, refresh_at, ping_at };
                 if registration.leaving {
                     self.ask(env, number, flow);
                 }
             }
-            Outcome::Again => {
+            RegisterOutcome::Again => {
                 let route = if env.core.layer.flows().is_open(&flow) { Some(Route::Open(flow)) } else { None };
                 match route {
                     Some(route) => self.send_register(env, number, route),
                     None => self.ask_at(env, number, Target { address: flow.peer, transport: flow.transport }),
                 }
             }
-            Outcome::Failed { why, retry_after } => match response.status {
+            RegisterOutcome::Failed { why, retry_after } => match response.status {
                 // RFC 3263 section 4.3: another server may do better.
                 408 | 500..=599 => self.next_target(env, number, why, retry_after),
                 _ => self.failed(env, number, why, retry_after),
@@ -274,7 +274,7 @@ impl RegistrationClient {
     fn next_target(&mut self, env: &mut Environment<'_>, number: u64, why: String, retry_after: Option<Duration>) {
         let Some(registration) = self.all.get_mut(&number) else { return };
         let next = match &mut registration.state {
-            State::Asking { target, rest } => rest.pop_front().inspect(|next| *target = *next),
+            AccountState::Asking { target, rest } => rest.pop_front().inspect(|next| *target = *next),
             _ => None,
         };
         match next {
@@ -298,7 +298,7 @@ impl RegistrationClient {
             tracing::warn!(%account, reason = %why, next_try_seconds = wait.as_secs(), "not registered; goes on trying");
         }
         registration.failure = Some(why);
-        registration.state = State::Resting { until: env.now + wait };
+        registration.state = AccountState::Resting { until: env.now + wait };
         self.schedule(number);
     }
 
@@ -306,7 +306,7 @@ impl RegistrationClient {
     fn lost_flow(&mut self, env: &mut Environment<'_>, connection: ConnectionId) {
         for number in self.numbers() {
             let lost = self.all.get(&number).is_some_and(|registration| match &registration.state {
-                State::Bound { flow, .. } => flow.connection == Some(connection),
+                AccountState::Bound { flow, .. } => flow.connection == Some(connection),
                 _ => false,
             });
             if lost {
@@ -316,7 +316,7 @@ impl RegistrationClient {
     }
 
     fn schedule(&mut self, number: u64) {
-        let at = self.all.get(&number).and_then(Registration::deadline);
+        let at = self.all.get(&number).and_then(AccountBinding::deadline);
         self.deadlines.set(number, at);
     }
 
@@ -335,13 +335,13 @@ impl Usage for RegistrationClient {
 
     /// The registrar's addresses, the first choice first.
     fn located(&mut self, env: &mut Environment<'_>, number: u64, targets: &[Target]) {
-        let Some(registration) = self.all.get_mut(&number).filter(|known| matches!(known.state, State::Locating)) else {
+        let Some(registration) = self.all.get_mut(&number).filter(|known| matches!(known.state, AccountState::Locating)) else {
             return;
         };
         let mut rest: VecDeque<_> = targets.iter().copied().collect();
         match rest.pop_front() {
             Some(target) => {
-                registration.state = State::Asking { target, rest };
+                registration.state = AccountState::Asking { target, rest };
                 self.ask_at(env, number, target);
             }
             None => self.failed(env, number, "its address is not found".to_owned(), None),

@@ -8,5 +8,5 @@ mod client;
 #[cfg(test)]
 mod tests;
 
-pub use binding::{RegistrationAccount, RegistrationStatus, contact};
+pub use binding::{AccountStanding, RegistrationAccount, contact};
 pub(in crate::sip) use client::RegistrationClient;

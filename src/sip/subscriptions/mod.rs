@@ -9,4 +9,4 @@ mod notifier;
 mod package;
 mod subscription;
 
-pub(in crate::sip) use notifier::Subscriptions;
+pub(in crate::sip) use notifier::Notifier;

@@ -1,4 +1,4 @@
-//! [`Subscriptions`]: SUBSCRIBEs of devices answered, and their NOTIFYs sent (RFC 6665).
+//! [`Notifier`]: SUBSCRIBEs of devices answered, and their NOTIFYs sent (RFC 6665).
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use crate::sip::message::header_names;
 use crate::sip::message::method::Method;
 use crate::sip::reason;
 use crate::sip::token::Token;
-use crate::sip::transaction::{Answer, Contact, Inbound, Outgoing, Reply, ServerId};
+use crate::sip::transaction::{Answer, InboundRequest, LocalContact, OutgoingRequest, Reply, ServerId};
 use crate::sip::transport::{ConnectionId, Flow};
 use crate::sip::usage::{Admitted, Environment, Usage};
 
@@ -36,7 +36,7 @@ struct Place {
 
 /// See the file's paragraph.
 #[derive(Debug, Default)]
-pub(in crate::sip) struct Subscriptions {
+pub(in crate::sip) struct Notifier {
     all: HashMap<u64, Subscription>,
     dialogs: HashMap<DialogKey, u64>,
     /// Who is in the meeting of a call, while that is known and the call is up.
@@ -44,11 +44,11 @@ pub(in crate::sip) struct Subscriptions {
     deadlines: Deadlines<u64>,
 }
 
-impl Subscriptions {
+impl Notifier {
     /// A SUBSCRIBE that begins a dialog.
     fn begin_outside(&mut self, env: &mut Environment<'_>, admitted: &Admitted) {
         let Admitted { server, inbound, identity, .. } = admitted;
-        let Inbound { flow, request, essentials } = &**inbound;
+        let InboundRequest { flow, request, essentials } = &**inbound;
         let wanted = match requested(request) {
             Ok(wanted) => wanted,
             Err(refusal) => return env.core.respond(env.now, *server, refusal),
@@ -98,7 +98,7 @@ impl Subscriptions {
     }
 
     fn accept(&mut self, env: &mut Environment<'_>, server: ServerId, number: u64, life: u32) {
-        let reply = Reply::new(200).with([(header_names::EXPIRES, life.to_string())]).contact(Contact::default());
+        let reply = Reply::new(200).with([(header_names::EXPIRES, life.to_string())]).contact(LocalContact::default());
         env.core.respond(env.now, server, reply);
         match life {
             0 => self.end(env, number, "timeout"),
@@ -152,7 +152,7 @@ impl Subscriptions {
             None => call.and_then(|call| env.sessions.request_in(call, Method::Notify)),
         };
         let Some(mut request) = request else { return };
-        let own = env.core.layer.local().contact_uri(&Contact::default(), &flow);
+        let own = env.core.layer.local().contact_uri(&LocalContact::default(), &flow);
         let document = match package {
             // M-8: before the call is admitted there is nothing to be seen.
             Package::Conference => {
@@ -175,8 +175,8 @@ impl Subscriptions {
         }
         let unique = env.core.layer.number();
         let token = if is_last { Token::Nobody(unique) } else { Token::Subscription(number, unique) };
-        let (route, contact) = (env.core.route_by(flow), Some(Contact::default()));
-        env.core.layer.send(env.now, Outgoing { request, route, contact, server_name: None, token });
+        let (route, contact) = (env.core.route_by(flow), Some(LocalContact::default()));
+        env.core.layer.send(env.now, OutgoingRequest { request, route, contact, server_name: None, token });
     }
 
     /// The answer to a NOTIFY; a device that does not know it any more wants no more of them (RFC 6665 section 4.2.2).
@@ -217,7 +217,7 @@ impl Subscriptions {
     }
 }
 
-impl Usage for Subscriptions {
+impl Usage for Notifier {
     fn request(&mut self, env: &mut Environment<'_>, admitted: Admitted) -> Option<Admitted> {
         if admitted.inbound.request.method != Method::Subscribe {
             return Some(admitted);
@@ -231,8 +231,8 @@ impl Usage for Subscriptions {
     }
 
     /// A SUBSCRIBE in the dialog of a subscription: it is renewed, or ended.
-    fn in_dialog(&mut self, env: &mut Environment<'_>, dialog: &DialogKey, server: ServerId, inbound: &Inbound) {
-        let Inbound { flow, request, essentials } = inbound;
+    fn in_dialog(&mut self, env: &mut Environment<'_>, dialog: &DialogKey, server: ServerId, inbound: &InboundRequest) {
+        let InboundRequest { flow, request, essentials } = inbound;
         let number = self.dialogs.get(dialog).copied();
         let known = number.and_then(|number| self.all.get_mut(&number)).filter(|known| is_from_there(&known.flow, flow));
         let (Some(number), Some(known)) = (number, known) else { return env.core.refuse(env.now, server, 481) };
@@ -255,7 +255,7 @@ impl Usage for Subscriptions {
         }
     }
 
-    fn in_call(&mut self, env: &mut Environment<'_>, call: CallId, server: ServerId, inbound: &Inbound) -> bool {
+    fn in_call(&mut self, env: &mut Environment<'_>, call: CallId, server: ServerId, inbound: &InboundRequest) -> bool {
         if inbound.request.method != Method::Subscribe {
             return false;
         }

@@ -3,7 +3,7 @@
 /// What a transaction wants done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// Nothing.
+    /// Nothing is to be done.
     Nothing,
     /// Send the request, or the last response, again.
     Resend,

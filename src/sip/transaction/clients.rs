@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::action::Action;
 use super::client::NonInviteClient;
 use super::client_invite::InviteClient;
-use super::local::{Contact, LocalIdentity};
+use super::local::{LocalContact, LocalIdentity};
 use super::timers::Timers;
 use crate::sip::message::header::{CSeq, Via};
 use crate::sip::message::header_names;
@@ -21,7 +21,7 @@ use crate::sip::transport::{ConnectionId, Flow};
 pub(super) struct ClientId(pub(super) u64);
 
 #[derive(Debug)]
-enum Machine {
+enum ClientMachine {
     /// Waits for its flow until this time.
     Waiting(Instant),
     Invite(InviteClient),
@@ -33,10 +33,10 @@ enum Machine {
 pub(super) struct ClientTransaction<T> {
     key: String,
     branch: String,
-    machine: Machine,
+    machine: ClientMachine,
     /// With Via and Contact once the flow is known.
     pub(super) request: Request,
-    contact: Option<Contact>,
+    contact: Option<LocalContact>,
     /// Whom the certificate at the other end must name (RFC 5922).
     pub(super) server_name: Option<String>,
     pub(super) flow: Option<Flow>,
@@ -59,9 +59,9 @@ impl<T: Copy> ClientTransaction<T> {
 
     fn is_pending(&self) -> bool {
         match &self.machine {
-            Machine::Waiting(_) => true,
-            Machine::Invite(machine) => machine.is_pending(),
-            Machine::Other(machine) => machine.is_pending(),
+            ClientMachine::Waiting(_) => true,
+            ClientMachine::Invite(machine) => machine.is_pending(),
+            ClientMachine::Other(machine) => machine.is_pending(),
         }
     }
 }
@@ -99,10 +99,10 @@ impl<T: Copy + Eq + Hash + Debug> ClientTransactions<T> {
     }
 
     /// The transaction of a request that waits for its flow.
-    pub(super) fn open(&mut self, now: Instant, id: ClientId, branch: String, sent: (Request, Option<Contact>), token: T) {
+    pub(super) fn open(&mut self, now: Instant, id: ClientId, branch: String, sent: (Request, Option<LocalContact>), token: T) {
         let (request, contact) = sent;
         let key = key(&branch, &request.method);
-        let machine = Machine::Waiting(now + self.timers.lifetime());
+        let machine = ClientMachine::Waiting(now + self.timers.lifetime());
         self.keys.insert(key.clone(), id);
         let (server_name, flow, bytes, ack) = (None, None, Vec::new(), Vec::new());
         let is_cancel = request.method == Method::Cancel;
@@ -148,8 +148,8 @@ impl<T: Copy + Eq + Hash + Debug> ClientTransactions<T> {
             tx.request.headers.push(header_names::CONTACT, local.contact(contact, &flow));
         }
         tx.machine = match tx.request.method {
-            Method::Invite => Machine::Invite(InviteClient::new(now, timers, reliable)),
-            _ => Machine::Other(NonInviteClient::new(now, timers, reliable)),
+            Method::Invite => ClientMachine::Invite(InviteClient::new(now, timers, reliable)),
+            _ => ClientMachine::Other(NonInviteClient::new(now, timers, reliable)),
         };
         tx.request.headers.push(header_names::USER_AGENT, &local.user_agent);
         tx.flow = Some(flow);
@@ -169,9 +169,9 @@ impl<T: Copy + Eq + Hash + Debug> ClientTransactions<T> {
         let id = *self.keys.get(&key(branch, method))?;
         let tx = self.all.get_mut(&id).filter(|tx| tx.is_answered_from(flow))?;
         let action = match &mut tx.machine {
-            Machine::Waiting(_) => Action::Nothing,
-            Machine::Invite(machine) => machine.response(now, status),
-            Machine::Other(machine) => machine.response(now, status),
+            ClientMachine::Waiting(_) => Action::Nothing,
+            ClientMachine::Invite(machine) => machine.response(now, status),
+            ClientMachine::Other(machine) => machine.response(now, status),
         };
         Some((id, action))
     }
@@ -198,8 +198,8 @@ impl<T: Copy + Eq + Hash + Debug> ClientTransactions<T> {
     pub(super) fn cancel(&mut self, now: Instant, id: ClientId, cancel_id: ClientId) -> GivenUp {
         let Some(tx) = self.all.get_mut(&id).filter(|tx| tx.gives_up) else { return GivenUp::Later };
         match &mut tx.machine {
-            Machine::Waiting(_) => GivenUp::Unsent,
-            Machine::Invite(machine) if machine.is_proceeding() => {
+            ClientMachine::Waiting(_) => GivenUp::Unsent,
+            ClientMachine::Invite(machine) if machine.is_proceeding() => {
                 let Some(flow) = tx.flow else { return GivenUp::Later };
                 machine.cancelled(now);
                 tx.gives_up = false;
@@ -209,25 +209,25 @@ impl<T: Copy + Eq + Hash + Debug> ClientTransactions<T> {
                 self.open(now, cancel_id, branch, (cancel, None), token);
                 GivenUp::Cancel(cancel_id, flow)
             }
-            Machine::Invite(_) | Machine::Other(_) => GivenUp::Later,
+            ClientMachine::Invite(_) | ClientMachine::Other(_) => GivenUp::Later,
         }
     }
 
     pub(super) fn deadline(&self, id: ClientId) -> Option<Instant> {
         match &self.all.get(&id)?.machine {
-            Machine::Waiting(until) => Some(*until),
-            Machine::Invite(machine) => machine.deadline(),
-            Machine::Other(machine) => machine.deadline(),
+            ClientMachine::Waiting(until) => Some(*until),
+            ClientMachine::Invite(machine) => machine.deadline(),
+            ClientMachine::Other(machine) => machine.deadline(),
         }
     }
 
     pub(super) fn wake(&mut self, now: Instant, id: ClientId) -> Action {
         let Some(tx) = self.all.get_mut(&id) else { return Action::Nothing };
         match &mut tx.machine {
-            Machine::Waiting(until) if now >= *until => Action::TimedOut,
-            Machine::Waiting(_) => Action::Nothing,
-            Machine::Invite(machine) => machine.wake(now),
-            Machine::Other(machine) => machine.wake(now),
+            ClientMachine::Waiting(until) if now >= *until => Action::TimedOut,
+            ClientMachine::Waiting(_) => Action::Nothing,
+            ClientMachine::Invite(machine) => machine.wake(now),
+            ClientMachine::Other(machine) => machine.wake(now),
         }
     }
 
@@ -248,9 +248,9 @@ impl<T: Copy + Eq + Hash + Debug> ClientTransactions<T> {
     pub(super) fn lost_with(&self, connection: ConnectionId) -> Vec<ClientId> {
         let is_lost = |tx: &ClientTransaction<T>| {
             let is_pending = match &tx.machine {
-                Machine::Waiting(_) => false,
-                Machine::Invite(machine) => machine.is_pending(),
-                Machine::Other(_) => true,
+                ClientMachine::Waiting(_) => false,
+                ClientMachine::Invite(machine) => machine.is_pending(),
+                ClientMachine::Other(_) => true,
             };
             is_pending && tx.flow.is_some_and(|flow| flow.connection == Some(connection))
         };

@@ -1,8 +1,8 @@
-//! What passes between the transaction layer and its user: [`TransactionEvent`]s up, [`Outgoing`] requests down, and [`Transmission`]s to the network.
+//! What passes between the transaction layer and its user: [`TransactionEvent`]s up, [`OutgoingRequest`] requests down, and [`Transmission`]s to the network.
 
 use std::net::SocketAddr;
 
-use super::local::Contact;
+use super::local::LocalContact;
 use super::route::Route;
 use crate::sip::message::wire::WireError;
 use crate::sip::message::{Essentials, Message, Request, Response};
@@ -10,7 +10,7 @@ use crate::sip::transport::{Flow, Transport};
 
 /// A request of a peer with what every message must have.
 #[derive(Debug, Clone)]
-pub(in crate::sip) struct Inbound {
+pub(in crate::sip) struct InboundRequest {
     pub(in crate::sip) flow: Flow,
     pub(in crate::sip) request: Request,
     pub(in crate::sip) essentials: Essentials,
@@ -20,9 +20,9 @@ pub(in crate::sip) struct Inbound {
 #[derive(Debug)]
 pub(in crate::sip) enum TransactionEvent<T> {
     /// A request that belongs to no transaction yet: to be accepted, answered without one, or dropped.
-    Request(Box<Inbound>),
+    Request(Box<InboundRequest>),
     /// An ACK, whatever it is for.
-    Ack(Box<Inbound>),
+    Ack(Box<InboundRequest>),
     /// A request without one of the headers that every message must have; the text names it.
     Incomplete { flow: Flow, request: Box<Request>, header: &'static str },
     /// A message that cannot be read.
@@ -73,10 +73,10 @@ pub(in crate::sip) enum Transmission {
 
 /// A request of ours that has everything but Via, Contact and User-Agent, which follow from its flow.
 #[derive(Debug)]
-pub(in crate::sip) struct Outgoing<T> {
+pub(in crate::sip) struct OutgoingRequest<T> {
     pub(in crate::sip) request: Request,
     pub(in crate::sip) route: Route,
-    pub(in crate::sip) contact: Option<Contact>,
+    pub(in crate::sip) contact: Option<LocalContact>,
     /// Whom the certificate at the other end must name (RFC 5922).
     pub(in crate::sip) server_name: Option<String>,
     pub(in crate::sip) token: T,

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use super::action::Action;
 use super::clients::{ClientId, ClientTransactions, GivenUp};
-use super::event::{Answer, Inbound, Outgoing, TransactionEvent, Transmission};
+use super::event::{Answer, InboundRequest, OutgoingRequest, TransactionEvent, Transmission};
 use super::flows::Flows;
 use super::key::{MAGIC, ServerKey};
 use super::local::LocalIdentity;
@@ -35,7 +35,7 @@ const CONNECTING: usize = 256;
 
 /// What waits for a connection.
 #[derive(Debug)]
-enum Waiting<T> {
+enum Connecting<T> {
     /// A request; the flow to take if there is no connection.
     Client { id: ClientId, fallback: Option<Flow> },
     /// A response whose connection is gone (section 18.2.2).
@@ -57,7 +57,7 @@ pub(in crate::sip) struct TransactionLayer<T> {
     flows: Flows,
     servers: ServerTransactions<T>,
     clients: ClientTransactions<T>,
-    connecting: HashMap<u64, Waiting<T>>,
+    connecting: HashMap<u64, Connecting<T>>,
     deadlines: Deadlines<Transaction>,
     random: Random,
     next: u64,
@@ -116,28 +116,28 @@ impl<T: Copy + Eq + Hash + Debug> TransactionLayer<T> {
     pub(in crate::sip) fn connected(&mut self, now: Instant, token: u64, flow: Flow) {
         self.flows.recognized(&flow);
         match self.connecting.remove(&token) {
-            Some(Waiting::Client { id, .. }) => self.begin(now, id, flow),
-            Some(Waiting::Response(bytes)) => self.transmit(flow, bytes),
-            Some(Waiting::Ack(ack, token)) => self.send_ack(*ack, flow, token),
+            Some(Connecting::Client { id, .. }) => self.begin(now, id, flow),
+            Some(Connecting::Response(bytes)) => self.transmit(flow, bytes),
+            Some(Connecting::Ack(ack, token)) => self.send_ack(*ack, flow, token),
             None => {}
         }
     }
 
     pub(in crate::sip) fn connect_failed(&mut self, now: Instant, token: u64) {
         match self.connecting.remove(&token) {
-            Some(Waiting::Client { id, fallback: Some(flow) }) => self.begin(now, id, flow),
-            Some(Waiting::Client { id, fallback: None }) => self.fail(id),
-            Some(Waiting::Response(_) | Waiting::Ack(..)) | None => {}
+            Some(Connecting::Client { id, fallback: Some(flow) }) => self.begin(now, id, flow),
+            Some(Connecting::Client { id, fallback: None }) => self.fail(id),
+            Some(Connecting::Response(_) | Connecting::Ack(..)) | None => {}
         }
     }
 
     /// Asks for a flow; `false`: too many are asked for.
-    fn connect(&mut self, peer: SocketAddr, transport: Transport, waiting: Waiting<T>) -> bool {
+    fn connect(&mut self, peer: SocketAddr, transport: Transport, waiting: Connecting<T>) -> bool {
         if self.connecting.len() >= CONNECTING {
             return false;
         }
         let name = match &waiting {
-            Waiting::Client { id, .. } => self.clients.get(*id).and_then(|tx| tx.server_name.clone()),
+            Connecting::Client { id, .. } => self.clients.get(*id).and_then(|tx| tx.server_name.clone()),
             _ => None,
         };
         let token = self.number();
@@ -182,14 +182,14 @@ impl<T: Copy + Eq + Hash + Debug> TransactionLayer<T> {
         };
         set_received(&mut request, essentials.via.clone(), flow.peer);
         if request.method == Method::Ack {
-            return self.events.push_back(TransactionEvent::Ack(Box::new(Inbound { flow, request, essentials })));
+            return self.events.push_back(TransactionEvent::Ack(Box::new(InboundRequest { flow, request, essentials })));
         }
         match self.servers.find(&ServerKey::of(&request, &essentials)) {
             Some(id) => {
                 let again = self.servers.repeated(id);
                 self.send_again(again);
             }
-            None => self.events.push_back(TransactionEvent::Request(Box::new(Inbound { flow, request, essentials }))),
+            None => self.events.push_back(TransactionEvent::Request(Box::new(InboundRequest { flow, request, essentials }))),
         }
     }
 
@@ -226,9 +226,9 @@ impl<T: Copy + Eq + Hash + Debug> TransactionLayer<T> {
     // === server transactions ===
 
     /// Opens the transaction of a request, to be answered by [`Self::respond`].
-    pub(in crate::sip) fn accept(&mut self, inbound: &Inbound) -> ServerId {
+    pub(in crate::sip) fn accept(&mut self, inbound: &InboundRequest) -> ServerId {
         let id = ServerId(self.number());
-        let Inbound { flow, request, essentials } = inbound;
+        let InboundRequest { flow, request, essentials } = inbound;
         let tag = essentials.to.tag().map_or_else(|| self.random.token(), str::to_owned);
         self.servers.open(id, flow, request, essentials, tag);
         id
@@ -269,14 +269,14 @@ impl<T: Copy + Eq + Hash + Debug> TransactionLayer<T> {
     }
 
     /// Takes the ACK of a refusal.
-    pub(in crate::sip) fn acknowledge(&mut self, now: Instant, ack: &Inbound) {
+    pub(in crate::sip) fn acknowledge(&mut self, now: Instant, ack: &InboundRequest) {
         if let Some(id) = self.servers.acknowledge(now, &ServerKey::of_invite(&ack.request, &ack.essentials)) {
             self.schedule(Transaction::Server(id));
         }
     }
 
     /// The INVITE that a CANCEL means.
-    pub(in crate::sip) fn cancelled(&self, cancel: &Inbound) -> Option<CancelledInvite<T>> {
+    pub(in crate::sip) fn cancelled(&self, cancel: &InboundRequest) -> Option<CancelledInvite<T>> {
         self.servers.cancelled(&cancel.request, &cancel.essentials)
     }
 
@@ -325,7 +325,7 @@ impl<T: Copy + Eq + Hash + Debug> TransactionLayer<T> {
     /// Sends a response over a new connection.
     pub(in crate::sip) fn reconnect(&mut self, flow: Flow, bytes: Vec<u8>) {
         // Too many connections under way: the response is lost as on a bad network.
-        let _lost = self.connect(flow.peer, flow.transport, Waiting::Response(bytes));
+        let _lost = self.connect(flow.peer, flow.transport, Connecting::Response(bytes));
     }
 
     fn send_again(&mut self, again: Option<(Flow, Vec<u8>)>) {
@@ -339,8 +339,8 @@ impl<T: Copy + Eq + Hash + Debug> TransactionLayer<T> {
 
     /// Sends a request once its way is open. Ends in [`TransactionEvent::Timeout`], or in a final response and then
     /// [`TransactionEvent::Closed`].
-    pub(in crate::sip) fn send(&mut self, now: Instant, outgoing: Outgoing<T>) {
-        let Outgoing { request, route, contact, server_name, token } = outgoing;
+    pub(in crate::sip) fn send(&mut self, now: Instant, outgoing: OutgoingRequest<T>) {
+        let OutgoingRequest { request, route, contact, server_name, token } = outgoing;
         let (id, branch) = (ClientId(self.number()), format!("{MAGIC}{}", self.random.token()));
         self.clients.open(now, id, branch, (request, contact), token);
         if let Some(name) = server_name {
@@ -350,7 +350,7 @@ impl<T: Copy + Eq + Hash + Debug> TransactionLayer<T> {
         match route {
             Route::Open(flow) => self.begin(now, id, flow),
             Route::Connect { peer, transport, fallback } => {
-                if !self.connect(peer, transport, Waiting::Client { id, fallback }) {
+                if !self.connect(peer, transport, Connecting::Client { id, fallback }) {
                     self.fail(id);
                 }
             }
@@ -382,7 +382,7 @@ impl<T: Copy + Eq + Hash + Debug> TransactionLayer<T> {
             Route::Open(flow) => self.send_ack(ack, flow, token),
             Route::Connect { peer, transport, .. } => {
                 // Too many connections under way: the peer repeats its 2xx.
-                let _lost = self.connect(peer, transport, Waiting::Ack(Box::new(ack), token));
+                let _lost = self.connect(peer, transport, Connecting::Ack(Box::new(ack), token));
             }
         }
     }
@@ -408,7 +408,7 @@ impl<T: Copy + Eq + Hash + Debug> TransactionLayer<T> {
     }
 
     fn fail(&mut self, id: ClientId) {
-        self.connecting.retain(|_, waiting| !matches!(waiting, Waiting::Client { id: waiting, .. } if *waiting == id));
+        self.connecting.retain(|_, waiting| !matches!(waiting, Connecting::Client { id: waiting, .. } if *waiting == id));
         self.deadlines.remove(Transaction::Client(id));
         if let Some(tx) = self.clients.forget(id).filter(|tx| !tx.is_cancel) {
             self.events.push_back(TransactionEvent::Timeout { token: tx.token });

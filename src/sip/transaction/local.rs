@@ -1,4 +1,4 @@
-//! How we appear in messages: `Via`, `Contact`, `Server` and `User-Agent`.
+//! How we appear in messages: `Via`, `LocalContact`, `Server` and `User-Agent`.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -7,9 +7,9 @@ use crate::sip::transport::{Flow, Transport};
 /// Our user part where no other is named.
 const USER: &str = "roomgate";
 
-/// What a `Contact` of ours says beside the address, which depends on the flow that the message takes.
+/// What a `LocalContact` of ours says beside the address, which depends on the flow that the message takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::sip) struct Contact {
+pub(in crate::sip) struct LocalContact {
     user: String,
     /// It has to be `sips:` (RFC 3261 section 12.1.1).
     is_secure: bool,
@@ -17,13 +17,13 @@ pub(in crate::sip) struct Contact {
     is_focus: bool,
 }
 
-impl Default for Contact {
+impl Default for LocalContact {
     fn default() -> Self {
         Self { user: USER.to_owned(), is_secure: false, is_focus: false }
     }
 }
 
-impl Contact {
+impl LocalContact {
     /// With a user part of its own.
     pub(in crate::sip) fn of_user(user: &str) -> Self {
         Self { user: user.to_owned(), ..Self::default() }
@@ -61,7 +61,7 @@ impl LocalIdentity {
     }
 
     /// Our address as in a Contact, without brackets.
-    pub(in crate::sip) fn contact_uri(&self, contact: &Contact, flow: &Flow) -> String {
+    pub(in crate::sip) fn contact_uri(&self, contact: &LocalContact, flow: &Flow) -> String {
         let transport = match flow.transport {
             _ if contact.is_secure => "",
             Transport::Udp => "",
@@ -72,7 +72,7 @@ impl LocalIdentity {
         format!("{scheme}:{}@{}{transport}", contact.user, self.sent_by(flow))
     }
 
-    pub(in crate::sip) fn contact(&self, contact: &Contact, flow: &Flow) -> String {
+    pub(in crate::sip) fn contact(&self, contact: &LocalContact, flow: &Flow) -> String {
         let focus = if contact.is_focus { ";isfocus" } else { "" };
         format!("<{}>{focus}", self.contact_uri(contact, flow))
     }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::local::Contact;
+use super::local::LocalContact;
 use crate::sip::message::Request;
 use crate::sip::message::header::Via;
 use crate::sip::message::header_names;
@@ -16,7 +16,7 @@ pub(in crate::sip) type Header = (&'static str, String);
 pub(in crate::sip) struct Reply {
     pub(in crate::sip) status: u16,
     pub(in crate::sip) headers: Vec<Header>,
-    pub(in crate::sip) contact: Option<Contact>,
+    pub(in crate::sip) contact: Option<LocalContact>,
     /// A session description.
     pub(in crate::sip) sdp: Option<String>,
 }
@@ -32,7 +32,7 @@ impl Reply {
         self
     }
 
-    pub(in crate::sip) fn contact(self, contact: Contact) -> Self {
+    pub(in crate::sip) fn contact(self, contact: LocalContact) -> Self {
         Self { contact: Some(contact), ..self }
     }
 

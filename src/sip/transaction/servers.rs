@@ -27,7 +27,7 @@ fn merge_key(essentials: &Essentials) -> MergeKey {
 }
 
 #[derive(Debug)]
-enum Machine {
+enum ServerMachine {
     Invite(InviteServer),
     Other(NonInviteServer),
 }
@@ -36,7 +36,7 @@ enum Machine {
 struct ServerTransaction<T> {
     key: ServerKey,
     merge: Option<MergeKey>,
-    machine: Machine,
+    machine: ServerMachine,
     reply: Flow,
     /// While it is unanswered: what responses are made from.
     request: Option<Request>,
@@ -99,8 +99,8 @@ impl<T: Copy> ServerTransactions<T> {
         let merge = begins.then(|| merge_key(essentials));
         let (key, reliable) = (ServerKey::of(request, essentials), flow.transport.is_reliable());
         let machine = match request.method {
-            Method::Invite => Machine::Invite(InviteServer::new(self.timers, reliable)),
-            _ => Machine::Other(NonInviteServer::new(self.timers, reliable)),
+            Method::Invite => ServerMachine::Invite(InviteServer::new(self.timers, reliable)),
+            _ => ServerMachine::Other(NonInviteServer::new(self.timers, reliable)),
         };
         self.keys.insert(key.clone(), id);
         if let Some(merge) = merge.clone() {
@@ -126,8 +126,8 @@ impl<T: Copy> ServerTransactions<T> {
     pub(super) fn repeated(&self, id: ServerId) -> Option<(Flow, Vec<u8>)> {
         let tx = self.all.get(&id)?;
         let action = match &tx.machine {
-            Machine::Invite(machine) => machine.request(),
-            Machine::Other(machine) => machine.request(),
+            ServerMachine::Invite(machine) => machine.request(),
+            ServerMachine::Other(machine) => machine.request(),
         };
         (action == Action::Resend && !tx.last.is_empty()).then(|| (tx.reply, tx.last.clone()))
     }
@@ -150,8 +150,8 @@ impl<T: Copy> ServerTransactions<T> {
         let request = tx.request.as_ref()?;
         let Reply { status, headers, contact, sdp } = reply;
         let first = match &mut tx.machine {
-            Machine::Invite(machine) => machine.respond(now, status),
-            Machine::Other(machine) => machine.respond(now),
+            ServerMachine::Invite(machine) => machine.respond(now, status),
+            ServerMachine::Other(machine) => machine.respond(now),
         };
         if !first {
             return None;
@@ -185,7 +185,7 @@ impl<T: Copy> ServerTransactions<T> {
     /// The ACK of a refusal: same branch, hop by hop.
     pub(super) fn acknowledge(&mut self, now: Instant, key: &ServerKey) -> Option<ServerId> {
         let id = self.find(key)?;
-        if let Machine::Invite(machine) = &mut self.all.get_mut(&id)?.machine {
+        if let ServerMachine::Invite(machine) = &mut self.all.get_mut(&id)?.machine {
             machine.ack(now);
         }
         Some(id)
@@ -195,7 +195,7 @@ impl<T: Copy> ServerTransactions<T> {
     pub(super) fn cancelled(&self, request: &Request, essentials: &Essentials) -> Option<CancelledInvite<T>> {
         let server = self.find(&ServerKey::of_invite(request, essentials))?;
         let tx = self.all.get(&server)?;
-        let is_open = matches!(&tx.machine, Machine::Invite(machine) if machine.is_proceeding());
+        let is_open = matches!(&tx.machine, ServerMachine::Invite(machine) if machine.is_proceeding());
         Some(CancelledInvite { server, token: tx.token, reply: tx.reply, is_open })
     }
 
@@ -209,16 +209,16 @@ impl<T: Copy> ServerTransactions<T> {
 
     pub(super) fn deadline(&self, id: ServerId) -> Option<Instant> {
         match &self.all.get(&id)?.machine {
-            Machine::Invite(machine) => machine.deadline(),
-            Machine::Other(machine) => machine.deadline(),
+            ServerMachine::Invite(machine) => machine.deadline(),
+            ServerMachine::Other(machine) => machine.deadline(),
         }
     }
 
     pub(super) fn wake(&mut self, now: Instant, id: ServerId) -> ServerWake {
         let Some(tx) = self.all.get_mut(&id) else { return ServerWake::Nothing };
         let action = match &mut tx.machine {
-            Machine::Invite(machine) => machine.wake(now),
-            Machine::Other(machine) => machine.wake(now),
+            ServerMachine::Invite(machine) => machine.wake(now),
+            ServerMachine::Other(machine) => machine.wake(now),
         };
         match action {
             Action::Resend => return ServerWake::Resend(tx.reply, tx.last.clone()),

@@ -45,21 +45,21 @@ impl Pair {
     }
 
     /// Signs a request and has it judged.
-    fn tries(&mut self, client: &mut Client, mut request: Request) -> (Verdict, Request) {
+    fn tries(&mut self, client: &mut Client, mut request: Request) -> (DigestVerdict, Request) {
         client.sign(&mut request, "c0ffee");
         (self.server.judge(self.now, &request, HERE), request)
     }
 }
 
-fn proven() -> Verdict {
-    Verdict::Proven { label: "board-room".into() }
+fn proven() -> DigestVerdict {
+    DigestVerdict::Proven { label: "board-room".into() }
 }
 
 #[test]
 fn who_knows_the_password_is_proven_and_a_replay_is_not() {
     let mut pair = Pair::new();
     let mut client = client("board", "sesame");
-    assert_eq!(pair.server.judge(pair.now, &register(), HERE), Verdict::Absent);
+    assert_eq!(pair.server.judge(pair.now, &register(), HERE), DigestVerdict::Absent);
     let challenge = pair.challenge(false);
     let offered: Vec<_> = challenge.headers.lines("WWW-Authenticate").collect();
     assert!(offered[0].contains("algorithm=SHA-256") && offered[1].contains("algorithm=MD5"), "{offered:?}");
@@ -67,7 +67,7 @@ fn who_knows_the_password_is_proven_and_a_replay_is_not() {
     let (verdict, request) = pair.tries(&mut client, register());
     assert_eq!(verdict, proven());
     assert!(request.headers.get("Authorization").is_some_and(|line| line.contains("algorithm=SHA-256")));
-    assert_eq!(pair.server.judge(pair.now, &request, HERE), Verdict::Stale, "the same count again");
+    assert_eq!(pair.server.judge(pair.now, &request, HERE), DigestVerdict::Stale, "the same count again");
     client.accepted();
     assert_eq!(pair.tries(&mut client, register()).0, proven(), "the next count of the same nonce");
 }
@@ -89,13 +89,13 @@ fn x2_an_expired_nonce_is_stale_whatever_the_password_and_so_is_one_of_somebody_
     let challenge = pair.challenge(false);
     assert!(right.challenged(&challenge) && wrong.challenged(&challenge));
     pair.now += Duration::from_secs(3601);
-    assert_eq!(pair.tries(&mut right, register()).0, Verdict::Stale);
-    assert_eq!(pair.tries(&mut wrong, register()).0, Verdict::Stale, "who guesses learns nothing from it");
+    assert_eq!(pair.tries(&mut right, register()).0, DigestVerdict::Stale);
+    assert_eq!(pair.tries(&mut wrong, register()).0, DigestVerdict::Stale, "who guesses learns nothing from it");
     let challenge = pair.challenge(true);
     assert!(right.challenged(&challenge));
     let (verdict, request) = pair.tries(&mut right, register());
     assert_eq!(verdict, proven());
-    assert_eq!(pair.server.judge(pair.now, &request, "192.0.2.2"), Verdict::Stale, "it was made for another sender");
+    assert_eq!(pair.server.judge(pair.now, &request, "192.0.2.2"), DigestVerdict::Stale, "it was made for another sender");
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn an_unknown_user_and_a_wrong_password_are_answered_alike() {
         let mut client = client(user, password);
         let challenge = pair.challenge(false);
         assert!(client.challenged(&challenge));
-        assert_eq!(pair.tries(&mut client, register()).0, Verdict::Wrong, "{user}");
+        assert_eq!(pair.tries(&mut client, register()).0, DigestVerdict::Wrong, "{user}");
     }
 }
 
@@ -118,8 +118,8 @@ fn a_proof_holds_for_its_method_and_user_alone() {
     let mut signed = Request::new(Method::Invite, "sip:1001@proxy.example");
     client.sign(&mut signed, "c");
     let with = |method: Method, uri: &str| Request { method, uri: uri.to_owned(), ..signed.clone() };
-    assert_eq!(pair.server.judge(pair.now, &with(Method::Bye, "sip:1001@proxy.example"), HERE), Verdict::Wrong);
-    assert_eq!(pair.server.judge(pair.now, &with(Method::Invite, "sip:1002@proxy.example"), HERE), Verdict::Wrong);
+    assert_eq!(pair.server.judge(pair.now, &with(Method::Bye, "sip:1001@proxy.example"), HERE), DigestVerdict::Wrong);
+    assert_eq!(pair.server.judge(pair.now, &with(Method::Invite, "sip:1002@proxy.example"), HERE), DigestVerdict::Wrong);
     let behind_a_proxy = with(Method::Invite, "sip:1001@192.0.2.1:5060;transport=tcp");
     assert_eq!(pair.server.judge(pair.now, &behind_a_proxy, HERE), proven());
 }
@@ -149,12 +149,12 @@ fn fields_that_are_missing_or_foreign_prove_nothing() {
         ("cnonce=\"c\"", "cnonce=\"d\""),
     ] {
         assert!(line.contains(from), "{from}");
-        assert_eq!(verdict(&mut pair, &line.replace(from, to)), Verdict::Wrong, "{to}");
+        assert_eq!(verdict(&mut pair, &line.replace(from, to)), DigestVerdict::Wrong, "{to}");
     }
     for foreign in
         [line.replace("realm=\"roomgate\"", "realm=\"other\""), "Basic Ym9hcmQ6c2VzYW1l".to_owned(), "Digest".to_owned()]
     {
-        assert_eq!(verdict(&mut pair, &foreign), Verdict::Absent, "{foreign}");
+        assert_eq!(verdict(&mut pair, &foreign), DigestVerdict::Absent, "{foreign}");
     }
     assert_eq!(verdict(&mut pair, &line), proven(), "tries that failed have not used the count up");
 }
@@ -214,6 +214,6 @@ fn an_algorithm_that_is_not_offered_proves_nothing() {
     weakened.headers.push("WWW-Authenticate", line);
     let (mut strong, mut weak) = (client("board", "sesame"), client("board", "sesame"));
     assert!(strong.challenged(&challenge) && weak.challenged(&weakened));
-    assert_eq!(pair.tries(&mut weak, register()).0, Verdict::Wrong);
+    assert_eq!(pair.tries(&mut weak, register()).0, DigestVerdict::Wrong);
     assert_eq!(pair.tries(&mut strong, register()).0, proven());
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::sip::message::{Essentials, Message};
-use crate::sip::transaction::Inbound;
+use crate::sip::transaction::InboundRequest;
 use crate::sip::{ConnectionId, Flow, Transport};
 
 struct Bench {
@@ -40,7 +40,7 @@ impl Bench {
             panic!("{text}")
         };
         let essentials = Essentials::read(&request.headers).unwrap();
-        let inbound = Inbound { flow: self.flow, request, essentials };
+        let inbound = InboundRequest { flow: self.flow, request, essentials };
         let answer = self.registrar.register(self.now, &self.device.clone(), &inbound);
         let (contacts, rest): (Vec<_>, Vec<_>) = answer.headers.into_iter().partition(|(name, _)| *name == "Contact");
         (answer.status, contacts.into_iter().map(|(_, value)| value).collect(), rest)

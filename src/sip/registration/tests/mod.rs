@@ -135,7 +135,7 @@ impl Bench {
         self.settle();
     }
 
-    fn standing(&self) -> RegistrationStatus {
+    fn standing(&self) -> AccountStanding {
         self.endpoint.accounts(self.now).remove(0)
     }
 }
@@ -187,7 +187,7 @@ fn a_server_that_does_not_answer_is_followed_by_the_next_and_then_by_waits_that_
     let second = bench.registers().pop().unwrap();
     assert_eq!(second.0, SECOND.parse::<SocketAddr>().unwrap());
     bench.answers(&second, 503, "Retry-After: 60");
-    let RegistrationStatus { failure, next, .. } = bench.standing();
+    let AccountStanding { failure, next, .. } = bench.standing();
     assert_eq!((failure.as_deref(), next), (Some("503 Service Unavailable"), Some(Duration::from_secs(60))));
     // A day without an answer: each round takes 32 s for each address and a wait of 150 to 300 s.
     bench.passes(Duration::from_secs(86_400));

@@ -55,3 +55,26 @@ impl<K: Copy + Ord + Hash> Deadlines<K> {
         self.ordered.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    #[allow(clippy::disallowed_methods, reason = "virtual time needs one real instant to count from")]
+    fn each_key_has_one_deadline_which_is_over_once_it_was_due() {
+        let now = Instant::now();
+        let at = |seconds| now + Duration::from_secs(seconds);
+        let mut deadlines = Deadlines::default();
+        deadlines.set('a', Some(at(3)));
+        deadlines.set('b', Some(at(1)));
+        deadlines.set('a', Some(at(2)));
+        deadlines.set('c', Some(at(9)));
+        deadlines.set('c', None);
+        assert_eq!((deadlines.len(), deadlines.first()), (2, Some(at(1))));
+        assert_eq!([deadlines.due(at(2)), deadlines.due(at(2)), deadlines.due(at(2))], [Some('b'), Some('a'), None]);
+        assert!(deadlines.is_empty());
+    }
+}

@@ -1,3 +1,7 @@
+//! The machines of section 17 in virtual time, and the layer above them.
+
+mod layer;
+
 use std::time::{Duration, Instant};
 
 use super::*;

@@ -7,11 +7,12 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use roomgate::app::{self, Start};
-use roomgate::cli::{Cli, Command, LedgerCommand, Status};
+use roomgate::cli::{Cli, Command, ExitStatus, LedgerCommand};
+use roomgate::cli::{dial, ledger, link};
+use roomgate::common::problem::Problem;
 use roomgate::config::{self, Loaded, Settings};
-use roomgate::problem::Problem;
+use roomgate::status;
 use roomgate::telemetry::log;
-use roomgate::{dial, ledger, link, status};
 
 /// glibc's allocator keeps the peak of a busy hour; a daemon that runs for months should give it back. Without huge pages: with
 /// them an idle daemon takes more than twice the memory it uses.
@@ -25,14 +26,16 @@ fn main() -> ExitCode {
         Command::Run(args) => run(&args.path()).into(),
         Command::CheckConfig(args) => check_config(&args.path()).into(),
         Command::Dial(args) => dial::run(args),
-        Command::Link(args) => link::run(&whatever_can_be_read(&args.config.path()), &args),
-        Command::Status(args) => status::run(&whatever_can_be_read(&args.config.path()), &args),
-        Command::Ledger(LedgerCommand::Verify(args)) => ledger::verify(&whatever_can_be_read(&args.config.path()), &args),
+        Command::Link(args) => with_whatever_can_be_read(&args.config.path(), |settings| link::run(settings, &args)),
+        Command::Status(args) => with_whatever_can_be_read(&args.config.path(), |settings| status::run(settings, &args)),
+        Command::Ledger(LedgerCommand::Verify(args)) => {
+            with_whatever_can_be_read(&args.config.path(), |settings| ledger::verify(settings, &args))
+        }
         Command::Version => say(format_args!("roomgate {}", env!("CARGO_PKG_VERSION"))).into(),
     }
 }
 
-fn run(path: &Path) -> Status {
+fn run(path: &Path) -> ExitStatus {
     let loaded = match load(path) {
         Ok(loaded) => loaded,
         Err(status) => return status,
@@ -42,7 +45,7 @@ fn run(path: &Path) -> Status {
         Ok(levels) => levels,
         Err(error) => {
             complain(&error);
-            return Status::Fault;
+            return ExitStatus::Fault;
         }
     };
     for file in &loaded.files {
@@ -52,7 +55,7 @@ fn run(path: &Path) -> Status {
         tracing::warn!(place = %warning.place, key = %warning.key, hint = %warning.hint, "{}", warning.what);
     }
     match app::run(Start { path: path.to_owned(), settings, levels }) {
-        Ok(()) => Status::Clean,
+        Ok(()) => ExitStatus::Clean,
         Err(error) => {
             tracing::error!("{error}");
             error.status()
@@ -60,12 +63,12 @@ fn run(path: &Path) -> Status {
     }
 }
 
-fn check_config(path: &Path) -> Status {
+fn check_config(path: &Path) -> ExitStatus {
     let loaded = match load(path) {
         Ok(loaded) => loaded,
         Err(status) => return status,
     };
-    let app::Probed { problems, warnings } = app::probe(&loaded);
+    let app::ProbeReport { problems, warnings } = app::probe(&loaded);
     for warning in loaded.warnings.iter().chain(&warnings) {
         complain(&format_args!("warning: {warning}"));
     }
@@ -77,31 +80,37 @@ fn check_config(path: &Path) -> Status {
 }
 
 /// The configuration, or its mistakes on standard error.
-fn load(path: &Path) -> Result<Loaded, Status> {
+fn load(path: &Path) -> Result<Loaded, ExitStatus> {
     config::load_with(path, config::environment(), app::check).map_err(|problems| mistakes(&problems, path))
 }
 
-/// For asking a daemon that runs: it has taken an earlier configuration than one with mistakes.
-fn whatever_can_be_read(path: &Path) -> Settings {
-    match load(path) {
-        Ok(loaded) => loaded.settings,
-        Err(_) => config::salvage(path, config::environment()),
+/// For asking a daemon that runs: it has taken an earlier configuration than one with mistakes. A configuration that is not there is a path
+/// that was not meant, and ends it.
+fn with_whatever_can_be_read(path: &Path, ask: impl FnOnce(&Settings) -> ExitCode) -> ExitCode {
+    let settings = match load(path) {
+        Ok(loaded) => Ok(loaded.settings),
+        // What is wrong has been said.
+        Err(status) => config::salvage(path, config::environment()).ok_or(status),
+    };
+    match settings {
+        Ok(settings) => ask(&settings),
+        Err(status) => status.into(),
     }
 }
 
-fn mistakes(problems: &[Problem], path: &Path) -> Status {
+fn mistakes(problems: &[Problem], path: &Path) -> ExitStatus {
     for problem in problems {
         complain(problem);
     }
     let (count, noun) = (problems.len(), if problems.len() == 1 { "mistake" } else { "mistakes" });
     complain(&format_args!("{count} {noun} in the configuration at {}", path.display()));
-    Status::Configuration
+    ExitStatus::Configuration
 }
 
-fn say(text: impl Display) -> Status {
+fn say(text: impl Display) -> ExitStatus {
     // A reader that has gone away (`| head`) is not our fault.
     let _ = writeln!(std::io::stdout(), "{text}");
-    Status::Clean
+    ExitStatus::Clean
 }
 
 fn complain(text: &impl Display) {

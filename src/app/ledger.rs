@@ -1,20 +1,20 @@
 //! The ledger (N-8), for the API.
 
+use crate::common::units::rfc3339;
 use crate::http::QueryError;
-use crate::http::desk::{Later, LedgerDesk, LedgerReport};
+use crate::http::admin::{BoxedAnswer, LedgerAdmin, LedgerReport};
 use crate::store::{self, Deletion, LedgerQuery, LedgerRow, LedgerStatus, Verification, VerifyError};
-use crate::units::rfc3339;
 
 /// Asks the store.
-pub(super) struct Desk(pub(super) store::Handle);
+pub(super) struct LedgerReader(pub(super) store::StoreHandle);
 
-impl LedgerDesk for Desk {
-    fn lines(&self, query: LedgerQuery) -> Later<Result<Vec<LedgerRow>, QueryError>> {
+impl LedgerAdmin for LedgerReader {
+    fn lines(&self, query: LedgerQuery) -> BoxedAnswer<Result<Vec<LedgerRow>, QueryError>> {
         let store = self.0.clone();
         Box::pin(async move { store.ledger(query).await.map_err(Into::into) })
     }
 
-    fn verify(&self) -> Later<LedgerReport> {
+    fn verify(&self) -> BoxedAnswer<LedgerReport> {
         let store = self.0.clone();
         Box::pin(async move {
             let verification = store.verify_ledger().await;
@@ -26,7 +26,7 @@ impl LedgerDesk for Desk {
         self.0.ledger_status().head.to_string()
     }
 
-    fn deleted(&self, deletion: Deletion) -> Later<()> {
+    fn deleted(&self, deletion: Deletion) -> BoxedAnswer<()> {
         let store = self.0.clone();
         Box::pin(async move { store.note_deletion(deletion).await })
     }

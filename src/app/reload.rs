@@ -9,14 +9,15 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tokio::sync::{Mutex, watch};
 
-use super::created::{Created, give_way, merged};
-use super::{Gateway, house, prompts, telephony};
-use crate::call::House;
-use crate::config::{self, Change, Loaded, Settings};
+use super::created_meetings::{ApiMeetings, give_way, merged};
+use super::gateway::prompts;
+use super::{Gateway, runtime_config, sip_config};
+use crate::call::RuntimeConfig;
+use crate::common::problem::Problem;
+use crate::config::{self, ConfigChange, Loaded, Settings};
 use crate::http::WebSettings;
-use crate::meeting::Registry;
+use crate::meeting::MeetingRegistry;
 use crate::policy::retention::Retention;
-use crate::problem::Problem;
 use crate::prompt::Library;
 use crate::relay;
 use crate::sip;
@@ -24,8 +25,8 @@ use crate::telemetry::log::Levels;
 use crate::telemetry::metrics::Counted;
 
 /// The configuration in force, as each room has it.
-pub(crate) struct Levers {
-    pub(super) house: watch::Sender<Arc<House>>,
+pub(crate) struct ReloadTargets {
+    pub(super) runtime_config: watch::Sender<Arc<RuntimeConfig>>,
     pub(super) web: watch::Sender<Arc<WebSettings>>,
     /// Of the chat.
     pub(super) chat: watch::Sender<Retention>,
@@ -37,11 +38,11 @@ pub(crate) struct Levers {
     pub(super) settings: watch::Sender<Arc<Settings>>,
 }
 
-impl Levers {
+impl ReloadTargets {
     pub(super) fn new(settings: &Settings, library: Arc<Library>) -> Self {
         Self {
-            house: watch::Sender::new(Arc::new(house::house(settings, library))),
-            web: watch::Sender::new(Arc::new(house::web(settings))),
+            runtime_config: watch::Sender::new(Arc::new(runtime_config::runtime_config(settings, library))),
+            web: watch::Sender::new(Arc::new(runtime_config::web(settings))),
             chat: watch::Sender::new(settings.chat.clone()),
             recordings: watch::Sender::new(settings.recording.retention),
             records: watch::Sender::new(settings.records.retention),
@@ -54,13 +55,13 @@ impl Levers {
 pub(super) struct Reloader {
     path: PathBuf,
     levels: Levels,
-    pub(super) levers: Arc<Levers>,
-    pub(super) registry: Registry,
+    pub(super) targets: Arc<ReloadTargets>,
+    pub(super) registry: MeetingRegistry,
     pub(super) sip: sip::Handle,
-    relay: Option<relay::driver::Handle>,
+    relay: Option<relay::driver::RelayHandle>,
     counted: Counted,
     /// Meetings that the API has made.
-    pub(super) created: std::sync::Mutex<Created>,
+    pub(super) created: std::sync::Mutex<ApiMeetings>,
     pub(super) turn: Mutex<()>,
 }
 
@@ -70,7 +71,7 @@ impl Reloader {
         Self {
             path,
             levels,
-            levers: Arc::clone(&gateway.levers),
+            targets: Arc::clone(&gateway.targets),
             registry: gateway.registry.clone(),
             sip: gateway.sip.clone(),
             relay: gateway.relay.clone(),
@@ -84,7 +85,7 @@ impl Reloader {
     ///
     /// # Errors
     /// Everything that is wrong with it, or takes a restart; nothing has changed then.
-    pub(super) async fn reload(&self) -> Result<Vec<Change>, Vec<Problem>> {
+    pub(super) async fn reload(&self) -> Result<Vec<ConfigChange>, Vec<Problem>> {
         let _turn = self.turn.lock().await;
         let mut word = vec![NotifyState::Reloading];
         word.extend(NotifyState::monotonic_usec_now());
@@ -107,9 +108,9 @@ impl Reloader {
         taken
     }
 
-    async fn take(&self) -> Result<Vec<Change>, Vec<Problem>> {
+    async fn take(&self) -> Result<Vec<ConfigChange>, Vec<Problem>> {
         let (loaded, library) = self.read().await?;
-        let in_force = Arc::clone(&self.levers.settings.borrow());
+        let in_force = Arc::clone(&self.targets.settings.borrow());
         let changes = loaded.against(&in_force)?;
         for warning in &loaded.warnings {
             tracing::warn!(place = %warning.place, key = %warning.key, hint = %warning.hint, "{}", warning.what);
@@ -141,22 +142,22 @@ impl Reloader {
         if let Err(error) = self.levels.set(&settings.log.level) {
             tracing::error!(%error, "log.level");
         }
-        let known = telephony::known(&settings, [0; 32]);
+        let known = sip_config::known(&settings, [0; 32]);
         let all = {
             let mut created = self.created.lock().unwrap_or_else(PoisonError::into_inner);
             give_way(&mut created, &settings);
             merged(&settings, &created)
         };
-        self.registry.reconfigure(house::meetings(&all));
-        self.levers.house.send_replace(Arc::new(house::house(&all, Arc::new(library))));
-        self.sip.send(sip::Command::Reconfigure(Box::new(telephony::settings(&settings, [0; 32], known)))).await;
+        self.registry.reconfigure(self.meetings(&all)).await;
+        self.targets.runtime_config.send_replace(Arc::new(runtime_config::runtime_config(&all, Arc::new(library))));
+        self.sip.send(sip::Command::Reconfigure(Box::new(sip_config::settings(&settings, [0; 32], known)))).await;
         if let Some(relay) = &self.relay {
-            relay.say(relay::Input::Organisation { name: settings.organisation.name.clone() }).await;
+            relay.say(relay::RelayInput::Organisation { name: settings.organisation.name.clone() }).await;
         }
-        self.levers.web.send_replace(Arc::new(house::web(&settings)));
-        self.levers.chat.send_replace(settings.chat.clone());
-        self.levers.recordings.send_replace(settings.recording.retention);
-        self.levers.records.send_replace(settings.records.retention);
-        self.levers.settings.send_replace(Arc::new(settings));
+        self.targets.web.send_replace(Arc::new(runtime_config::web(&settings)));
+        self.targets.chat.send_replace(settings.chat.clone());
+        self.targets.recordings.send_replace(settings.recording.retention);
+        self.targets.records.send_replace(settings.records.retention);
+        self.targets.settings.send_replace(Arc::new(settings));
     }
 }

@@ -2,39 +2,39 @@
 
 use std::time::Instant;
 
-use super::{Act, Call, Phase, Progress};
-use crate::cause::Cause;
+use super::{Call, CallAct, OutboundProgress, Phase};
+use crate::common::cause::Cause;
+use crate::common::phrase::Phrase;
+use crate::common::redact::Redacted;
 use crate::media::Profile;
 use crate::meeting::FromGuest;
-use crate::menu::{Means, Press};
-use crate::phrase::Phrase;
-use crate::redact::Redacted;
+use crate::menu::{DigitMeans, KeyPress};
 use crate::sip;
 
 impl Call {
     pub(super) fn sip_says(&mut self, now: Instant, event: sip::Event) {
         match event {
-            sip::Event::Digit { digit, .. } => self.key(now, Press::new(digit, Means::Info)),
+            sip::Event::Digit { digit, .. } => self.key(now, KeyPress::new(digit, DigitMeans::Info)),
             sip::Event::Text { message, text, .. } => self.text(now, message, text),
             sip::Event::Offer { sdp, .. } => self.offered(sdp.as_deref()),
             sip::Event::Acked { sdp: Some(sdp), .. } => {
-                let heard = self.settings.talk.answered(&sdp);
+                let heard = self.settings.offer_answer.answered(&sdp);
                 self.renegotiated(heard);
             }
             sip::Event::Refreshed { sdp, .. } => {
-                let heard = self.settings.talk.refreshed(&sdp);
+                let heard = self.settings.offer_answer.refreshed(&sdp);
                 self.renegotiated(heard);
             }
             sip::Event::Watch { on, .. } => {
                 self.watches = on;
                 if matches!(self.phase, Phase::Meeting { .. }) {
-                    self.acts.push_back(Act::Guest(FromGuest::Watch(on)));
+                    self.acts.push_back(CallAct::Guest(FromGuest::Watch(on)));
                 }
             }
             // M-18: who has no place has none to hand over.
             sip::Event::Refer { device, replaces, .. } => match self.phase {
-                Phase::Meeting { .. } if self.admitted.is_some() => self.acts.push_back(Act::Transfer { device, replaces }),
-                _ => self.acts.push_back(Act::Sip(sip::Command::ReferAnswered { call: self.settings.call, accepted: false })),
+                Phase::Meeting { .. } if self.admitted.is_some() => self.acts.push_back(CallAct::Transfer { device, replaces }),
+                _ => self.acts.push_back(CallAct::Sip(sip::Command::ReferAnswered { call: self.settings.call, accepted: false })),
             },
             sip::Event::Refused { .. } => {
                 // M-12: asked by a method or header that an external may not use.
@@ -59,16 +59,16 @@ impl Call {
             (true, true) => None,
         };
         if refusal.is_none() {
-            self.acts.push_back(Act::Guest(FromGuest::Chat { text, by: None }));
+            self.acts.push_back(CallAct::Guest(FromGuest::Chat { text, by: None }));
         }
-        self.acts.push_back(Act::Sip(sip::Command::TextAnswered { call: self.settings.call, message, refusal }));
+        self.acts.push_back(CallAct::Sip(sip::Command::TextAnswered { call: self.settings.call, message, refusal }));
     }
 
     /// M-18: this device stays until the other one stands at the door.
-    pub(super) fn transfer(&mut self, now: Instant, step: Progress) {
+    pub(super) fn transfer(&mut self, now: Instant, step: OutboundProgress) {
         let (call, status) = (self.settings.call, step.status());
-        self.acts.push_back(Act::Sip(sip::Command::ReferProgress { call, status }));
-        if step == Progress::Knocked {
+        self.acts.push_back(CallAct::Sip(sip::Command::ReferProgress { call, status }));
+        if step == OutboundProgress::Knocked {
             self.part(now, Cause::Transferred, true);
         }
     }
@@ -77,15 +77,15 @@ impl Call {
         let call = self.settings.call;
         match sdp {
             None => {
-                let sdp = self.settings.talk.offer();
-                self.acts.push_back(Act::Sip(sip::Command::Answer { call, sdp }));
+                let sdp = self.settings.offer_answer.offer();
+                self.acts.push_back(CallAct::Sip(sip::Command::Answer { call, sdp }));
             }
-            Some(sdp) => match self.settings.talk.offered(sdp) {
+            Some(sdp) => match self.settings.offer_answer.offered(sdp) {
                 Ok((profile, answer)) => {
-                    self.acts.push_back(Act::Sip(sip::Command::Answer { call, sdp: answer }));
+                    self.acts.push_back(CallAct::Sip(sip::Command::Answer { call, sdp: answer }));
                     self.renegotiated(Ok(profile));
                 }
-                Err(cause) => self.acts.push_back(Act::Sip(sip::Command::Reject { call, cause })),
+                Err(cause) => self.acts.push_back(CallAct::Sip(sip::Command::Reject { call, cause })),
             },
         }
     }
@@ -93,9 +93,9 @@ impl Call {
     fn renegotiated(&mut self, profile: Result<Profile, Cause>) {
         match profile {
             Ok(profile) => {
-                self.acts.push_back(Act::Reprofile(profile));
+                self.acts.push_back(CallAct::Reprofile(profile));
                 if matches!(self.phase, Phase::Meeting { .. }) {
-                    self.acts.push_back(Act::Guest(FromGuest::Hold(self.settings.talk.on_hold())));
+                    self.acts.push_back(CallAct::Guest(FromGuest::Hold(self.settings.offer_answer.on_hold())));
                 }
             }
             Err(cause) => {

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use crate::cause::Cause;
-use crate::ids::CallId;
+use crate::common::cause::Cause;
+use crate::common::ids::CallId;
 
 /// So many are remembered; the oldest gives way.
 const KEPT: usize = 50;

@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use super::{Act, Call, Phase};
-use crate::cause::Cause;
-use crate::machine::Machine as _;
+use super::{Call, CallAct, Phase};
+use crate::common::cause::Cause;
+use crate::common::machine::Machine as _;
+use crate::common::phrase::Phrase;
 use crate::media::PlayKind;
 use crate::meeting::FromGuest;
-use crate::menu::{Has, KeyCommand, Keymap, Keypad, KeypadInput, MenuInput, MenuOutput, Press};
-use crate::phrase::Phrase;
+use crate::menu::{KeyCommand, KeyPress, Keymap, Keypad, KeypadInput, KeypadRights, MenuInput, MenuOutput};
 use crate::policy::Switch;
 
 impl Call {
@@ -28,21 +28,21 @@ impl Call {
                 }
                 Some(MenuOutput::StopPlaying) => {
                     self.menu_words = None;
-                    self.acts.push_back(Act::StopPrompts);
+                    self.acts.push_back(CallAct::StopPrompts);
                 }
-                Some(MenuOutput::WrongTry { meeting }) => self.acts.push_back(Act::WrongTry(meeting)),
+                Some(MenuOutput::WrongTry { meeting }) => self.acts.push_back(CallAct::WrongTry(meeting)),
                 Some(MenuOutput::Chosen { meeting, keyed }) => {
                     let pin = self.settings.pins.get(&meeting).cloned();
                     let keypad = Keypad::new(Keymap::default(), pin, self.has());
                     self.phase = Phase::Meeting { keypad: Box::new(keypad) };
                     self.meeting = Some(meeting.clone());
                     self.knocked = Some(now);
-                    self.acts.push_back(Act::Knock { meeting, keyed });
+                    self.acts.push_back(CallAct::Knock { meeting, keyed });
                     if self.watches {
-                        self.acts.push_back(Act::Guest(FromGuest::Watch(true)));
+                        self.acts.push_back(CallAct::Guest(FromGuest::Watch(true)));
                     }
-                    if self.settings.talk.on_hold() {
-                        self.acts.push_back(Act::Guest(FromGuest::Hold(true)));
+                    if self.settings.offer_answer.on_hold() {
+                        self.acts.push_back(CallAct::Guest(FromGuest::Hold(true)));
                     }
                 }
                 Some(MenuOutput::Failed(cause)) => self.part(now, cause, true),
@@ -69,7 +69,7 @@ impl Call {
         }
     }
 
-    pub(super) fn key(&mut self, now: Instant, press: Press) {
+    pub(super) fn key(&mut self, now: Instant, press: KeyPress) {
         match &mut self.phase {
             Phase::Menu(menu) => {
                 menu.handle(now, MenuInput::Digit(press));
@@ -88,22 +88,22 @@ impl Call {
             let Phase::Meeting { keypad } = &mut self.phase else { return };
             let Some(command) = keypad.poll() else { return };
             // The answer to a key is not kept waiting behind earlier words.
-            self.acts.push_back(Act::StopPrompts);
+            self.acts.push_back(CallAct::StopPrompts);
             match command {
                 KeyCommand::Help => self.help(),
                 KeyCommand::Read => self.read_aloud(),
                 KeyCommand::Chat => self.toggle_chat(now),
                 KeyCommand::Digits(digits) => self.collected(now, digits),
-                KeyCommand::ToggleHand => self.acts.push_back(Act::Guest(FromGuest::Hand(Switch::Toggle))),
-                KeyCommand::ToggleMute => self.acts.push_back(Act::Guest(FromGuest::Mute(Switch::Toggle))),
-                KeyCommand::AdmitAll => self.acts.push_back(Act::Guest(FromGuest::AdmitAll)),
+                KeyCommand::ToggleHand => self.acts.push_back(CallAct::Guest(FromGuest::Hand(Switch::Toggle))),
+                KeyCommand::ToggleMute => self.acts.push_back(CallAct::Guest(FromGuest::Mute(Switch::Toggle))),
+                KeyCommand::AdmitAll => self.acts.push_back(CallAct::Guest(FromGuest::AdmitAll)),
                 KeyCommand::AskPin => self.say(Phrase::EnterPin),
                 KeyCommand::PinAccepted => {
-                    self.acts.push_back(Act::Pin { right: true });
+                    self.acts.push_back(CallAct::Pin { right: true });
                     self.say(Phrase::PinAccepted);
                 }
                 KeyCommand::PinWrong => {
-                    self.acts.push_back(Act::Pin { right: false });
+                    self.acts.push_back(CallAct::Pin { right: false });
                     self.say(Phrase::PinWrong);
                 }
                 KeyCommand::PinLocked => self.say(Phrase::PinLocked),
@@ -113,8 +113,8 @@ impl Call {
         }
     }
 
-    pub(super) fn has(&self) -> Has {
-        Has { chat: self.settings.chat.is_some(), speech: self.settings.speaks }
+    pub(super) fn has(&self) -> KeypadRights {
+        KeypadRights { chat: self.settings.chat.is_some(), speech: self.settings.speaks }
     }
 
     /// `*1`: the keys that are there.

@@ -4,64 +4,64 @@
 //! play and words for the meeting go out. `task.rs` drives it; `admit.rs` decides whom we answer at all.
 //! Keeps K-1 to K-6, M-9, S-5 and N-3's way from a notice to its proof.
 
-pub mod admit;
-mod aloud;
-mod board;
+mod chat_readout;
 mod dialog;
+mod early_media;
+mod effects;
 mod failures;
-mod hands;
+mod history;
+mod invite_limits;
 mod keys;
-mod lines;
-mod outward;
-mod past;
-mod reading;
+mod log;
+mod offer_answer;
+mod outbound;
 mod record;
-mod rings;
-mod talk;
+mod registry;
+pub mod router;
+mod sms_opt_in;
 mod task;
 #[cfg(test)]
 mod tests;
-mod texting;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::budget::{Allowance, Budget};
-use crate::cause::Cause;
-use crate::ids::{CallId, MeetingName, NoticeId, PlayId};
-use crate::log_limit::LogLimit;
-use crate::machine::Machine;
-use crate::media::{Heard, Outcome, Play, PlayKind, PortStats, Profile};
+use crate::common::cause::Cause;
+use crate::common::ids::{CallId, MeetingName, NoticeId, PlayId};
+use crate::common::log_limit::LogLimit;
+use crate::common::machine::Machine;
+use crate::common::phrase::Phrase;
+use crate::common::rate_limit::{RateLimit, TokenBucket};
+use crate::common::redact::Redacted;
+use crate::media::{MediaEvent, Play, PlayKind, PlayOutcome, PortStats, Profile};
 use crate::meeting::{FromGuest, ToGuest};
-use crate::menu::{Addressed, Keypad, KeypadInput, Means, Menu, MenuInput, Press};
-use crate::phrase::Phrase;
+use crate::menu::{Addressed, DigitMeans, KeyPress, Keypad, KeypadInput, Menu, MenuInput};
 use crate::prompt::{Clip, Library};
-use crate::redact::Redacted;
 use crate::relay;
 use crate::sip;
 
-pub use board::CallLine;
 pub use failures::Failure;
-pub use outward::{Invitation, PROGRESS, Progress};
-pub use past::PastCall;
-pub use talk::{FarEnd, Talk, profile};
-pub use task::{Calls, CallsSettings, CallsView, House};
+pub use history::EndedCall;
+pub use offer_answer::{OfferAnswer, RemoteMedia, profile};
+pub use outbound::{Invitation, OutboundProgress, PROGRESS};
+pub use registry::CallEntry;
+pub use task::{Calls, CallsSettings, CallsView, RuntimeConfig};
 
 /// How long the last words may take before the BYE goes out all the same.
 const LAST_WORDS: Duration = Duration::from_secs(12);
 /// Texts that a phone may send.
-const TEXTS: Allowance = Allowance { burst: 10, every: Duration::from_secs(1) };
+const TEXTS: RateLimit = RateLimit { burst: 10, every: Duration::from_secs(1) };
 /// How long the port's figures are awaited after it was closed.
 const FIGURES: Duration = Duration::from_secs(2);
 
 /// What a call takes in.
 #[derive(Debug)]
-pub enum Input {
+pub enum CallInput {
     /// From the SIP endpoint.
     Sip(sip::Event),
     /// From the media worker.
-    Heard(Heard),
+    Heard(MediaEvent),
     /// From the meeting.
     Meeting(ToGuest),
     /// The meeting that was knocked at is not there (any more).
@@ -73,20 +73,20 @@ pub enum Input {
     /// Ended from our side: the gateway stops (O-4), or the operator wants it.
     End(Cause),
     /// How the call goes on to the device that shall take this one's place (M-18).
-    Transfer(Progress),
+    Transfer(OutboundProgress),
     /// Another call has taken this one's place (M-18).
     Replaced,
-    /// The relay's answer to [`Act::Relay`].
-    Relay(relay::Told),
-    /// [`Act::Speak`] is done; `None`: it could not be.
+    /// The relay's answer to [`CallAct::Relay`].
+    Relay(relay::RelayAnswer),
+    /// [`CallAct::Speak`] is done; `None`: it could not be.
     Spoken(Option<Clip>),
     /// Somebody around the device has answered by SMS (C-3), or a line has come further on its way there.
-    Sms(relay::driver::ForCall),
+    Sms(relay::driver::ToCall),
 }
 
 /// What a call wants done.
 #[derive(Debug)]
-pub enum Act {
+pub enum CallAct {
     /// By the SIP endpoint.
     Sip(sip::Command),
     /// On the port.
@@ -114,7 +114,7 @@ pub enum Act {
         replaces: Option<String>,
     },
     /// Asked of the relay, which answers (C-2).
-    Relay(relay::Input),
+    Relay(relay::RelayInput),
     /// Turn this into sound (`*7`).
     Speak(Redacted<String>),
     /// A conference ID or passcode was wrong: counted for caller and meeting (K-1).
@@ -127,12 +127,12 @@ pub enum Act {
     /// Close the port.
     ClosePort,
     /// All is over.
-    Done(Box<Summary>),
+    Done(Box<CallSummary>),
 }
 
 /// What is known of a call at its end, for its record (M-16).
 #[derive(Debug, Clone)]
-pub struct Summary {
+pub struct CallSummary {
     /// The meeting it came to, if it did.
     pub meeting: Option<MeetingName>,
     /// When its menu began.
@@ -166,7 +166,7 @@ pub struct CallSettings {
     /// The chat can be read aloud.
     pub speaks: bool,
     /// Chat by SMS is to be had, with numbers keyed in like this (C-2).
-    pub chat: Option<relay::Home>,
+    pub chat: Option<relay::NumberingPlan>,
     /// What was dialled.
     pub addressed: Addressed,
     /// The meetings a code may lead to.
@@ -178,13 +178,13 @@ pub struct CallSettings {
     /// The device's language (K-5).
     pub language: String,
     /// What offer and answer have agreed on.
-    pub talk: Talk,
+    pub offer_answer: OfferAnswer,
 }
 
 /// How far a call has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Stage {
+pub enum CallStage {
     /// It rings there (S-9).
     Calling,
     /// Not yet acknowledged by the device.
@@ -228,14 +228,14 @@ pub struct Call {
     admitted: Option<Instant>,
     joined: Option<Instant>,
     notices_told: u32,
-    texts: Budget,
+    texts: TokenBucket,
     texts_untaken: LogLimit,
-    texting: texting::Texting,
-    reading: reading::Reading,
+    texting: sms_opt_in::SmsOptIn,
+    reading: chat_readout::ChatReadout,
     /// The device wants to know who is in the meeting (RFC 4575).
     watches: bool,
     stats: PortStats,
-    acts: VecDeque<Act>,
+    acts: VecDeque<CallAct>,
 }
 
 impl Call {
@@ -258,10 +258,10 @@ impl Call {
             admitted: None,
             joined: None,
             notices_told: 0,
-            texts: Budget::new(TEXTS, now),
+            texts: TokenBucket::new(TEXTS, now),
             texts_untaken: LogLimit::default(),
-            texting: texting::Texting::default(),
-            reading: reading::Reading::default(),
+            texting: sms_opt_in::SmsOptIn::default(),
+            reading: chat_readout::ChatReadout::default(),
             watches: false,
             stats: PortStats::default(),
             acts: VecDeque::new(),
@@ -272,12 +272,12 @@ impl Call {
 
     /// How far it has come.
     #[must_use]
-    pub const fn stage(&self) -> Stage {
+    pub const fn stage(&self) -> CallStage {
         match self.phase {
-            Phase::Menu(_) => Stage::Menu,
-            Phase::Meeting { .. } if self.admitted.is_some() => Stage::In,
-            Phase::Meeting { .. } => Stage::Waiting,
-            Phase::Parting { .. } | Phase::Closing { .. } | Phase::Over => Stage::Leaving,
+            Phase::Menu(_) => CallStage::Menu,
+            Phase::Meeting { .. } if self.admitted.is_some() => CallStage::In,
+            Phase::Meeting { .. } => CallStage::Waiting,
+            Phase::Parting { .. } | Phase::Closing { .. } | Phase::Over => CallStage::Leaving,
         }
     }
 
@@ -306,7 +306,7 @@ impl Call {
         self.plays += 1;
         let id = PlayId::from_number(self.plays);
         let length = clips.iter().map(Clip::duration).sum();
-        self.acts.push_back(Act::Play(Play { id, clips, kind }));
+        self.acts.push_back(CallAct::Play(Play { id, clips, kind }));
         (id, length)
     }
 
@@ -321,7 +321,7 @@ impl Call {
             return;
         }
         match word {
-            ToGuest::Waiting => self.acts.push_back(Act::Music(true)),
+            ToGuest::Waiting => self.acts.push_back(CallAct::Music(true)),
             ToGuest::Seated => {
                 if self.admitted.is_none() {
                     self.texting_begins();
@@ -330,8 +330,8 @@ impl Call {
                 if let Phase::Meeting { keypad } = &mut self.phase {
                     keypad.handle(now, KeypadInput::Inside(true));
                 }
-                self.acts.push_back(Act::Music(false));
-                self.acts.push_back(Act::StopPrompts);
+                self.acts.push_back(CallAct::Music(false));
+                self.acts.push_back(CallAct::StopPrompts);
             }
             ToGuest::Joined => self.joined = self.joined.or(Some(now)),
             ToGuest::Say(phrase) => self.say(phrase),
@@ -342,7 +342,7 @@ impl Call {
             }
             ToGuest::Show(text) => self.line(text),
             ToGuest::Roster(roster) => {
-                self.acts.push_back(Act::Sip(sip::Command::Roster { call: self.settings.call, roster }));
+                self.acts.push_back(CallAct::Sip(sip::Command::Roster { call: self.settings.call, roster }));
             }
             ToGuest::Dismiss(cause) => self.part(now, cause, false),
         }
@@ -350,28 +350,28 @@ impl Call {
 
     // === What was heard ===
 
-    fn heard(&mut self, now: Instant, heard: Heard) {
+    fn heard(&mut self, now: Instant, heard: MediaEvent) {
         match heard {
-            Heard::Flowing => {}
-            Heard::Digit(digit) => self.key(now, Press::new(digit.into_inner(), Means::Rfc4733)),
-            Heard::Began { play } => {
+            MediaEvent::Flowing => {}
+            MediaEvent::Digit(digit) => self.key(now, KeyPress::new(digit.into_inner(), DigitMeans::Rfc4733)),
+            MediaEvent::Began { play } => {
                 if let Some((notice, length)) = self.notices.get(&play).copied() {
-                    self.acts.push_back(Act::Guest(FromGuest::Began { notice, length }));
+                    self.acts.push_back(CallAct::Guest(FromGuest::Began { notice, length }));
                 }
             }
-            Heard::Played { play, outcome, carried } => self.played(now, play, outcome, carried),
-            Heard::Reported { play, received_permille } => {
+            MediaEvent::Played { play, outcome, carried } => self.played(now, play, outcome, carried),
+            MediaEvent::Reported { play, received_permille } => {
                 if let Some((notice, _)) = self.notices.remove(&play) {
-                    self.acts.push_back(Act::Guest(FromGuest::Reported { notice, received_permille }));
+                    self.acts.push_back(CallAct::Guest(FromGuest::Reported { notice, received_permille }));
                 }
             }
-            Heard::Silent(silence) => {
-                if !self.settings.talk.on_hold() {
+            MediaEvent::Silent(silence) => {
+                if !self.settings.offer_answer.on_hold() {
                     tracing::info!(call = %self.settings.call, silent_s = silence.as_secs(), "no media");
                     self.part(now, Cause::MediaTimeout, true);
                 }
             }
-            Heard::Closed(stats) => {
+            MediaEvent::Closed(stats) => {
                 self.stats = *stats;
                 if matches!(self.phase, Phase::Closing { .. }) {
                     self.finish(now);
@@ -380,13 +380,13 @@ impl Call {
         }
     }
 
-    fn played(&mut self, now: Instant, play: PlayId, outcome: Outcome, carried: Option<crate::media::Carried>) {
+    fn played(&mut self, now: Instant, play: PlayId, outcome: PlayOutcome, carried: Option<crate::media::SentPackets>) {
         if let Some((notice, _)) = self.notices.get(&play).copied() {
-            self.notices_told += u32::from(outcome == Outcome::Completed);
-            if outcome != Outcome::Completed {
+            self.notices_told += u32::from(outcome == PlayOutcome::Completed);
+            if outcome != PlayOutcome::Completed {
                 self.notices.remove(&play);
             }
-            self.acts.push_back(Act::Guest(FromGuest::Told { notice, outcome, carried }));
+            self.acts.push_back(CallAct::Guest(FromGuest::Told { notice, outcome, carried }));
         } else if self.menu_words == Some(play) {
             self.menu_words = None;
             if let Phase::Menu(menu) = &mut self.phase {
@@ -413,10 +413,10 @@ impl Call {
         }
         self.cause = Some(cause);
         if tell && matches!(self.phase, Phase::Meeting { .. }) {
-            self.acts.push_back(Act::Guest(if cause.is_own_will() { FromGuest::Left } else { FromGuest::Lost }));
+            self.acts.push_back(CallAct::Guest(if cause.is_own_will() { FromGuest::Left } else { FromGuest::Lost }));
         }
-        self.acts.push_back(Act::StopPrompts);
-        self.acts.push_back(Act::Music(false));
+        self.acts.push_back(CallAct::StopPrompts);
+        self.acts.push_back(CallAct::Music(false));
         match cause.verdict().phrase.filter(|_| !self.peer_gone) {
             Some(phrase) => {
                 let (words, _) = self.play(&[phrase], PlayKind::Prompt);
@@ -429,15 +429,15 @@ impl Call {
     fn close(&mut self, now: Instant) {
         if !self.peer_gone {
             let cause = self.cause.unwrap_or(Cause::HungUp);
-            self.acts.push_back(Act::Sip(sip::Command::Bye { call: self.settings.call, cause }));
+            self.acts.push_back(CallAct::Sip(sip::Command::Bye { call: self.settings.call, cause }));
         }
-        self.acts.push_back(Act::ClosePort);
+        self.acts.push_back(CallAct::ClosePort);
         self.phase = Phase::Closing { until: now + FIGURES };
     }
 
     fn finish(&mut self, now: Instant) {
         self.phase = Phase::Over;
-        self.acts.push_back(Act::Done(Box::new(Summary {
+        self.acts.push_back(CallAct::Done(Box::new(CallSummary {
             meeting: self.meeting.clone(),
             answered: self.answered,
             knocked: self.knocked,
@@ -452,23 +452,23 @@ impl Call {
 }
 
 impl Machine for Call {
-    type Input = Input;
-    type Output = Act;
+    type Input = CallInput;
+    type Output = CallAct;
 
-    fn handle(&mut self, now: Instant, input: Input) {
+    fn handle(&mut self, now: Instant, input: CallInput) {
         match input {
-            Input::Sip(event) => self.sip_says(now, event),
-            Input::Heard(heard) => self.heard(now, heard),
-            Input::Meeting(word) => self.meeting_says(now, word),
-            Input::NoMeeting => self.part(now, Cause::MeetingEnded, false),
-            Input::LockedOut => self.locked_out(now),
-            Input::PinLocked => self.pin_locked(now),
-            Input::End(cause) => self.part(now, cause, true),
-            Input::Transfer(step) => self.transfer(now, step),
-            Input::Replaced => self.part(now, Cause::Transferred, true),
-            Input::Relay(told) => self.relay_says(now, &told),
-            Input::Spoken(clip) => self.spoken(clip),
-            Input::Sms(what) => self.sms(now, what),
+            CallInput::Sip(event) => self.sip_says(now, event),
+            CallInput::Heard(heard) => self.heard(now, heard),
+            CallInput::Meeting(word) => self.meeting_says(now, word),
+            CallInput::NoMeeting => self.part(now, Cause::MeetingEnded, false),
+            CallInput::LockedOut => self.locked_out(now),
+            CallInput::PinLocked => self.pin_locked(now),
+            CallInput::End(cause) => self.part(now, cause, true),
+            CallInput::Transfer(step) => self.transfer(now, step),
+            CallInput::Replaced => self.part(now, Cause::Transferred, true),
+            CallInput::Relay(told) => self.relay_says(now, &told),
+            CallInput::Spoken(clip) => self.spoken(clip),
+            CallInput::Sms(what) => self.sms(now, what),
         }
     }
 
@@ -488,7 +488,7 @@ impl Machine for Call {
         }
     }
 
-    fn poll(&mut self) -> Option<Act> {
+    fn poll(&mut self) -> Option<CallAct> {
         self.acts.pop_front()
     }
 

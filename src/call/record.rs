@@ -3,19 +3,28 @@
 
 use std::time::{Instant, SystemTime};
 
-use super::Summary;
-use super::admit::Guest;
-use super::task::Shared;
-use crate::cause::Cause;
+use super::CallSummary;
+use super::router::RoutedCall;
+use super::task::CallsShared;
 use crate::codec::CodecKind;
-use crate::ids::{CallId, MeetingName};
+use crate::common::cause::Cause;
+use crate::common::ids::{CallId, MeetingName};
+use crate::common::units::unix_millis;
 use crate::store::CallRecord;
 use crate::telemetry::metrics::Unwritten;
-use crate::units::unix_millis;
 
-impl Shared {
-    /// Of a call that had media.
-    pub(super) async fn record(&self, (call, guest): (CallId, &Guest), began: SystemTime, codec: CodecKind, summary: &Summary) {
+impl CallsShared {
+    /// Of a call that had media. Strangers who come to no meeting leave a few: they would fill the store.
+    pub(super) async fn record(
+        &self,
+        (call, guest): (CallId, &RoutedCall),
+        began: SystemTime,
+        codec: CodecKind,
+        summary: &CallSummary,
+    ) {
+        if summary.meeting.is_none() && !self.lines.has_record(guest, true) {
+            return;
+        }
         let ended = SystemTime::now();
         let at = |instant: Instant| ended.checked_sub(summary.ended.saturating_duration_since(instant)).map(unix_millis);
         let heard = summary.stats.received > 0;
@@ -37,14 +46,18 @@ impl Shared {
         .await;
     }
 
-    /// Of a call of somebody we know that was refused, given up or went wrong before it had media. `meeting`: the one it was called into.
+    /// Of a call that was refused, given up or went wrong before it had media: of each of somebody we know, of a few of strangers. `meeting`:
+    /// the one it was called into.
     pub(super) async fn record_failed(
         &self,
-        (call, guest): (CallId, &Guest),
+        (call, guest): (CallId, &RoutedCall),
         meeting: Option<&MeetingName>,
         began: SystemTime,
         cause: Cause,
     ) {
+        if !self.lines.has_record(guest, false) {
+            return;
+        }
         let record = bare((call, guest), began, SystemTime::now(), cause);
         self.write(CallRecord { meeting: meeting.map(ToString::to_string), ..record }).await;
     }
@@ -59,7 +72,7 @@ impl Shared {
 }
 
 /// What is known of every call.
-fn bare((call, guest): (CallId, &Guest), began: SystemTime, ended: SystemTime, cause: Cause) -> CallRecord {
+fn bare((call, guest): (CallId, &RoutedCall), began: SystemTime, ended: SystemTime, cause: Cause) -> CallRecord {
     CallRecord {
         call: call.to_string(),
         phone: guest.phone.clone(),

@@ -8,32 +8,32 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{mpsc, watch};
 
-use super::admit::{Doors, Guest, UNKNOWN};
-use super::board::{Board, CallLine, OwnLine};
+use super::effects::{CallEffects, DrivenCall};
 use super::failures::{Failure, Failures};
-use super::hands::{Driven, Hands};
-use super::lines::Lines;
-use super::outward::{INVITATIONS, Invitation, Inviter, Progress};
-use super::past::{PastCall, PastCalls};
-use super::talk::{FarEnd, Talk};
-use super::{Call, CallSettings, Input, Stage};
-use crate::cause::Cause;
+use super::history::{CallHistory, EndedCall};
+use super::log::{CallLine, CallLog};
+use super::offer_answer::{OfferAnswer, RemoteMedia};
+use super::outbound::{INVITATIONS, Invitation, OutboundCalls, OutboundProgress};
+use super::registry::{CallEntry, CallRegistry, OwnCallEntry};
+use super::router::{CallRouter, RoutedCall, UNKNOWN};
+use super::{Call, CallInput, CallSettings, CallStage};
 use crate::codec::CodecKind;
-use crate::ids::{CallId, Ids, MeetingName};
-use crate::machine::{self, Machine as _, drive};
-use crate::media::{Media, PortHandle, PortHeard, Profile, Reserved, Share};
-use crate::meeting::{GUEST_QUEUE, Refusal, Registry, ToGuest};
+use crate::common::cause::Cause;
+use crate::common::ids::{CallId, Ids, MeetingName};
+use crate::common::machine::{self, Machine as _, drive};
+use crate::common::redact::{Redacted, masked_user};
+use crate::media::{Media, PortEvent, PortHandle, Profile, Reserved, Share};
+use crate::meeting::{GUEST_QUEUE, MeetingRefusal, MeetingRegistry, ToGuest};
 use crate::menu::{Addressed, SharedLockout};
 use crate::prompt::Library;
-use crate::redact::{Redacted, masked_user};
 use crate::relay;
 use crate::sdp::offer::DEFAULT_PTIME;
-use crate::sdp::{Ours, Preference};
+use crate::sdp::{LocalCapabilities, Preference};
 use crate::sip::guard::Source;
 use crate::sip::{self, Command, Event, Incoming, Proof};
-use crate::speech::Speaker;
+use crate::speech::Synthesizer;
 use crate::store;
-use crate::telemetry::events::{Draft, Events, What};
+use crate::telemetry::events::{Draft, EventKind, Events};
 use crate::telemetry::metrics::Counted;
 
 /// What may wait for a call. Full: the call is stuck; it is ended as stalled (DESIGN §6).
@@ -46,15 +46,15 @@ const ACK_AWAITED: Duration = Duration::from_secs(2);
 const LOGGED_CALL_ID: usize = 128;
 
 /// What new calls are given, and a reload of the configuration may change: each call keeps what it began with (O-2).
-pub struct House {
+pub struct RuntimeConfig {
     /// Whom we answer.
-    pub doors: Doors,
+    pub router: CallRouter,
     /// Organiser PINs by meeting.
     pub pins: Arc<BTreeMap<MeetingName, Redacted<String>>>,
     /// Voices.
     pub library: Arc<Library>,
     /// What reads the chat aloud, where it is configured.
-    pub speaker: Option<Speaker>,
+    pub speaker: Option<Synthesizer>,
     /// Codecs, best first.
     pub codecs: Vec<CodecKind>,
 }
@@ -64,7 +64,7 @@ pub struct CallsSettings {
     /// Names presences, and the calls that we place.
     pub ids: Ids,
     /// What is configured at the moment.
-    pub house: watch::Receiver<Arc<House>>,
+    pub runtime_config: watch::Receiver<Arc<RuntimeConfig>>,
     /// The address for RTP, if not the one that the device's SIP came in on.
     pub address: Option<IpAddr>,
     /// The address that devices are told, behind a NAT.
@@ -74,15 +74,15 @@ pub struct CallsSettings {
     /// Media.
     pub media: Media,
     /// Meetings.
-    pub registry: Registry,
+    pub registry: MeetingRegistry,
     /// SIP.
     pub sip: sip::Handle,
     /// Chat by SMS, where a provider is configured.
-    pub relay: Option<relay::driver::Handle>,
+    pub relay: Option<relay::driver::RelayHandle>,
     /// Wrong codes of late, of calls and pages alike (K-1).
     pub lockout: SharedLockout,
     /// Records.
-    pub store: store::Handle,
+    pub store: store::StoreHandle,
     /// For those who look after it.
     pub counted: Counted,
     /// What happens (M-17).
@@ -91,60 +91,60 @@ pub struct CallsSettings {
 
 /// All calls.
 pub struct Calls {
-    shared: Arc<Shared>,
+    shared: Arc<CallsShared>,
     invitations: mpsc::Receiver<(CallId, Invitation)>,
     /// How many calls there are, for the drain.
     up: watch::Sender<usize>,
     draining: bool,
 }
 
-pub(super) struct Shared {
+pub(super) struct CallsShared {
     pub(super) settings: CallsSettings,
-    pub(super) board: Board,
+    pub(super) calls_up: CallRegistry,
     pub(super) failures: Failures,
-    pub(super) past: PastCalls,
-    pub(super) inviter: Inviter,
-    lines: Lines,
-    inboxes: Mutex<HashMap<CallId, mpsc::Sender<Input>>>,
+    pub(super) past: CallHistory,
+    pub(super) inviter: OutboundCalls,
+    pub(super) lines: CallLog,
+    inboxes: Mutex<HashMap<CallId, mpsc::Sender<CallInput>>>,
 }
 
 /// What an operator may see of all calls. Cheap to clone.
 #[derive(Clone)]
-pub struct CallsView(Arc<Shared>);
+pub struct CallsView(Arc<CallsShared>);
 
 impl CallsView {
     /// Calls a device into a meeting (S-9). How it goes is told to the invitation's own queue.
     ///
     /// # Errors
-    /// [`Refusal`], when nobody is called.
-    pub fn invite(&self, invitation: Invitation) -> Result<CallId, Refusal> {
-        if !self.0.house().doors.devices.contains_key(&invitation.device) {
-            return Err(Refusal::NoSuchDevice);
+    /// [`MeetingRefusal`], when nobody is called.
+    pub fn invite(&self, invitation: Invitation) -> Result<CallId, MeetingRefusal> {
+        if !self.0.runtime_config().router.devices.contains_key(&invitation.device) {
+            return Err(MeetingRefusal::NoSuchDevice);
         }
         self.0.inviter.ask(invitation)
     }
 
     /// The calls that are up, the oldest first.
     #[must_use]
-    pub fn lines(&self) -> Vec<CallLine> {
-        self.0.board.lines()
+    pub fn lines(&self) -> Vec<CallEntry> {
+        self.0.calls_up.lines()
     }
 
     /// How far each of them has come.
     #[must_use]
-    pub fn stages(&self) -> Vec<Stage> {
-        self.0.board.stages()
+    pub fn stages(&self) -> Vec<CallStage> {
+        self.0.calls_up.stages()
     }
 
     /// One call that is up.
     #[must_use]
-    pub fn line(&self, call: CallId) -> Option<CallLine> {
-        self.0.board.line(call)
+    pub fn line(&self, call: CallId) -> Option<CallEntry> {
+        self.0.calls_up.line(call)
     }
 
     /// One of the calls that ended last.
     #[must_use]
-    pub fn past(&self, call: CallId) -> Option<PastCall> {
+    pub fn past(&self, call: CallId) -> Option<EndedCall> {
         self.0.past.find(call)
     }
 
@@ -152,7 +152,7 @@ impl CallsView {
     #[must_use]
     pub fn hang_up(&self, call: CallId, cause: Cause) -> bool {
         // A call too busy to hear it ends as stalled.
-        self.0.inboxes().get(&call).is_some_and(|inbox| inbox.try_send(Input::End(cause)).is_ok())
+        self.0.inboxes().get(&call).is_some_and(|inbox| inbox.try_send(CallInput::End(cause)).is_ok())
     }
 
     /// The calls that went wrong last, the newest first.
@@ -185,10 +185,10 @@ impl Calls {
     #[must_use]
     pub fn new(settings: CallsSettings) -> Self {
         let (invites, invitations) = mpsc::channel(INVITATIONS);
-        let inviter = Inviter::new(settings.ids.clone(), invites, settings.media.ports().pairs);
-        let (board, inboxes) = (Board::default(), Mutex::default());
-        let (failures, past, lines) = (Failures::default(), PastCalls::default(), Lines::default());
-        let shared = Shared { settings, board, failures, past, inviter, lines, inboxes };
+        let inviter = OutboundCalls::new(settings.ids.clone(), invites, settings.media.ports().pairs);
+        let (calls_up, inboxes) = (CallRegistry::default(), Mutex::default());
+        let (failures, past, lines) = (Failures::default(), CallHistory::default(), CallLog::default());
+        let shared = CallsShared { settings, calls_up, failures, past, inviter, lines, inboxes };
         Self { shared: Arc::new(shared), invitations, up: watch::Sender::new(0), draining: false }
     }
 
@@ -224,7 +224,7 @@ impl Calls {
                     if self.draining {
                         for inbox in self.shared.inboxes().values() {
                             // A call too busy to hear it is ended by the limit of the drain.
-                            let _ = inbox.try_send(Input::End(Cause::Draining));
+                            let _ = inbox.try_send(CallInput::End(Cause::Draining));
                         }
                     }
                 }
@@ -246,14 +246,14 @@ impl Calls {
         }
         let call = event.call();
         let Some(inbox) = self.shared.inboxes().get(&call).cloned() else { return };
-        if inbox.try_send(Input::Sip(event)).is_err() && !inbox.is_closed() {
+        if inbox.try_send(CallInput::Sip(event)).is_err() && !inbox.is_closed() {
             tracing::error!(%call, cause = %Cause::Stalled, "the call takes no more events");
             self.shared.settings.sip.send(Command::Bye { call, cause: Cause::Stalled }).await;
             self.shared.inboxes().remove(&call);
         }
     }
 
-    fn open_inbox(&self, call: CallId) -> (mpsc::Sender<Input>, mpsc::Receiver<Input>) {
+    fn open_inbox(&self, call: CallId) -> (mpsc::Sender<CallInput>, mpsc::Receiver<CallInput>) {
         let (inbox, inputs) = mpsc::channel(INBOX);
         let mut inboxes = self.shared.inboxes();
         inboxes.insert(call, inbox.clone());
@@ -263,7 +263,7 @@ impl Calls {
 
     fn invite(&self, call: CallId, invitation: Invitation, ended: &mpsc::Sender<CallId>) {
         if self.draining {
-            let _ = invitation.progress.try_send(Progress::Failed(Cause::Draining));
+            let _ = invitation.progress.try_send(OutboundProgress::Failed(Cause::Draining));
             return;
         }
         let (inbox, inputs) = self.open_inbox(call);
@@ -276,7 +276,7 @@ impl Calls {
 }
 
 /// What comes next for a call that is set up, if it comes by `until`.
-async fn next(inputs: &mut mpsc::Receiver<Input>, until: Option<Instant>) -> Option<Input> {
+async fn next(inputs: &mut mpsc::Receiver<CallInput>, until: Option<Instant>) -> Option<CallInput> {
     match until {
         Some(until) => tokio::time::timeout_at(until.into(), inputs.recv()).await.ok().flatten(),
         None => inputs.recv().await,
@@ -284,22 +284,22 @@ async fn next(inputs: &mut mpsc::Receiver<Input>, until: Option<Instant>) -> Opt
 }
 
 /// A call with sound both ways.
-pub(super) struct Established {
-    talk: Talk,
+pub(super) struct EstablishedCall {
+    offer_answer: OfferAnswer,
     pub(super) codec: CodecKind,
     port: PortHandle,
-    heard: mpsc::Receiver<PortHeard>,
+    heard: mpsc::Receiver<PortEvent>,
     /// What came while the call was set up: that the gateway stops (O-4), or a request that overtook the ACK.
-    early: Vec<Input>,
+    early: Vec<CallInput>,
 }
 
-impl Shared {
+impl CallsShared {
     /// What is configured at the moment.
-    pub(super) fn house(&self) -> Arc<House> {
-        Arc::clone(&self.settings.house.borrow())
+    pub(super) fn runtime_config(&self) -> Arc<RuntimeConfig> {
+        Arc::clone(&self.settings.runtime_config.borrow())
     }
 
-    fn inboxes(&self) -> MutexGuard<'_, HashMap<CallId, mpsc::Sender<Input>>> {
+    fn inboxes(&self) -> MutexGuard<'_, HashMap<CallId, mpsc::Sender<CallInput>>> {
         self.inboxes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -307,17 +307,17 @@ impl Shared {
         self: &Arc<Self>,
         incoming: Incoming,
         refusal: Option<Cause>,
-        inbox: mpsc::Sender<Input>,
-        mut inputs: mpsc::Receiver<Input>,
+        inbox: mpsc::Sender<CallInput>,
+        mut inputs: mpsc::Receiver<CallInput>,
     ) {
         let (call, source, began) = (incoming.call, incoming.source, SystemTime::now());
         let dialog: String = incoming.call_id_header.chars().take(LOGGED_CALL_ID).collect();
-        let house = self.house();
+        let runtime_config = self.runtime_config();
         if incoming.emergency {
             return self.emergency(&incoming, &mut inputs).await;
         }
-        let known = house.doors.admit(&incoming);
-        let locked = || self.not_locked(&house.doors, known.as_ref().ok()?).err();
+        let known = runtime_config.router.admit(&incoming);
+        let locked = || self.not_locked(&runtime_config.router, known.as_ref().ok()?).err();
         let refused = refusal.or(known.as_ref().err().copied()).or_else(locked);
         let mut guest = match (known, refused) {
             (Ok(guest), None) => guest,
@@ -337,14 +337,17 @@ impl Shared {
                 return;
             }
         };
-        tracing::info!(%call, %source, dialog, device = %guest.device, transport = incoming.transport.as_str(), "call");
-        let line = self.board.put(CallLine {
+        if let Some(unlogged) = self.lines.line(&guest, CallLine::Began) {
+            let transport = incoming.transport.as_str();
+            tracing::info!(%call, %source, dialog, device = %guest.device, transport, unlogged, "call");
+        }
+        let line = self.calls_up.put(CallEntry {
             call,
             device: guest.device.clone(),
             name: guest.name.clone(),
             source,
             transport: incoming.transport,
-            stage: Stage::Answering,
+            stage: CallStage::Answering,
             meeting: None,
             participant: None,
             began: machine::now(),
@@ -352,29 +355,31 @@ impl Shared {
             codec: None,
             port: None,
         });
-        let replaced = incoming.replaces.and_then(|replaced| self.board.line(replaced));
+        let replaced = incoming.replaces.and_then(|replaced| self.calls_up.line(replaced));
         guest.heir_of = replaced.as_ref().and_then(|line| line.participant);
         if let Some(meeting) = replaced.and_then(|line| line.meeting) {
             // M-18: it knocks there anew. That the meeting's code was known has been shown by the call that it takes the place of.
-            let passcode = house.doors.directory.by_name(&meeting).and_then(|entry| entry.passcode.clone());
+            let passcode = runtime_config.router.directory.by_name(&meeting).and_then(|entry| entry.passcode.clone());
             guest.addressed = Addressed::Meeting { name: meeting, passcode };
         }
         let raise = |what| self.settings.raised.raise(Draft::of(what).call(Some(call)));
-        raise(What::Ringing);
+        raise(EventKind::Ringing);
         let rang = machine::now();
         match self.establish(&incoming, &mut inputs).await {
             Ok(established) => {
                 self.settings.counted.answered_after(machine::now().saturating_duration_since(rang));
                 if let Some(replaced) = incoming.replaces.and_then(|replaced| self.inboxes().get(&replaced).cloned()) {
                     // One that is gone meanwhile has nothing more to hear.
-                    let _ = replaced.try_send(Input::Replaced);
+                    let _ = replaced.try_send(CallInput::Replaced);
                 }
-                raise(What::Answered);
+                raise(EventKind::Answered);
                 line.change(|line| line.codec = Some(established.codec.row().name));
                 self.converse((call, line), source, (guest, None), established, (inbox, inputs), began).await;
             }
             Err(cause) => {
-                tracing::info!(%call, %cause, "call ended before it began");
+                if let Some(unlogged) = self.lines.line(&guest, CallLine::NotSetUp) {
+                    tracing::info!(%call, %cause, unlogged, "call ended before it began");
+                }
                 self.over(call, &guest.device, Some(source), cause);
                 self.ended(call, None, cause);
                 self.record_failed((call, &guest), None, began, cause).await;
@@ -384,7 +389,7 @@ impl Shared {
 
     /// Says so to who listens (M-17). Who was never let in rang for nobody, and its end is no event.
     pub(super) fn ended(&self, call: CallId, meeting: Option<&MeetingName>, cause: Cause) {
-        let draft = Draft::of(What::Ended).call(Some(call)).reason(cause.verdict().label);
+        let draft = Draft::of(EventKind::Ended).call(Some(call)).reason(cause.verdict().label);
         self.settings.raised.raise(match meeting {
             Some(meeting) => draft.meeting(meeting),
             None => draft,
@@ -402,19 +407,19 @@ impl Shared {
     }
 
     /// K-1: whoever would be asked for a code that is not looked at is told so at once.
-    fn not_locked(&self, doors: &Doors, guest: &Guest) -> Result<(), Cause> {
-        let locked = doors.asks_passcode(guest) && self.settings.lockout.get().is_locked(machine::now(), &guest.caller);
+    fn not_locked(&self, router: &CallRouter, guest: &RoutedCall) -> Result<(), Cause> {
+        let locked = router.asks_passcode(guest) && self.settings.lockout.get().is_locked(machine::now(), &guest.caller);
         if locked { Err(Cause::TooManyTries) } else { Ok(()) }
     }
 
     /// Answers, and waits for the ACK: after it the device surely listens.
-    async fn establish(&self, incoming: &Incoming, inputs: &mut mpsc::Receiver<Input>) -> Result<Established, Cause> {
+    async fn establish(&self, incoming: &Incoming, inputs: &mut mpsc::Receiver<CallInput>) -> Result<EstablishedCall, Cause> {
         let call = incoming.call;
         if incoming.requires_100rel {
             self.settings.sip.send(Command::Ring { call }).await;
         }
         match self.answer(incoming).await {
-            Ok((talk, reserved, profile)) => self.confirmed(call, talk, reserved, profile, inputs).await,
+            Ok((offer_answer, reserved, profile)) => self.confirmed(call, offer_answer, reserved, profile, inputs).await,
             Err(cause) => {
                 self.settings.sip.send(Command::Reject { call, cause }).await;
                 Err(cause)
@@ -429,7 +434,7 @@ impl Shared {
         call: CallId,
         (local, signalling, proof): (IpAddr, IpAddr, Proof),
         share: Share,
-    ) -> Result<(Talk, Reserved), Cause> {
+    ) -> Result<(OfferAnswer, Reserved), Cause> {
         let local = self.settings.address.unwrap_or(local);
         let reserved = self.settings.media.reserve(local, share).map_err(|error| {
             if let Some(unlogged) = self.lines.no_port() {
@@ -437,10 +442,10 @@ impl Shared {
             }
             Cause::NoPorts
         })?;
-        let ours = Ours {
+        let ours = LocalCapabilities {
             address: self.settings.advertised.filter(|_| !local.is_loopback()).unwrap_or(local),
             port: reserved.local().port(),
-            codecs: self.house().codecs.clone(),
+            codecs: self.runtime_config().codecs.clone(),
             preference: Preference::Offerer,
             ptime: DEFAULT_PTIME,
             session_id: getrandom::u64().map_err(|_| Cause::Fault)? >> 2,
@@ -449,29 +454,29 @@ impl Shared {
         };
         let proven = matches!(proof, Proof::Digest | Proof::Certificate | Proof::Registration);
         let own = [&self.settings.own[..], &[local, ours.address]].concat();
-        Ok((Talk::new(ours, FarEnd { signalling, proven, own }), reserved))
+        Ok((OfferAnswer::new(ours, RemoteMedia { signalling, proven, own }), reserved))
     }
 
-    async fn answer(&self, incoming: &Incoming) -> Result<(Talk, Reserved, Option<Profile>), Cause> {
-        let (call, share) = (incoming.call, self.house().doors.share(incoming));
+    async fn answer(&self, incoming: &Incoming) -> Result<(OfferAnswer, Reserved, Option<Profile>), Cause> {
+        let (call, share) = (incoming.call, self.runtime_config().router.share(incoming));
         let far = (incoming.local.ip(), incoming.source.ip(), incoming.proof);
-        let (mut talk, reserved) = self.prepare(call, far, share)?;
+        let (mut offer_answer, reserved) = self.prepare(call, far, share)?;
         let (sdp, profile) = match &incoming.offer {
-            Some(offer) => talk.offered(offer).map(|(profile, sdp)| (sdp, Some(profile)))?,
-            None => (talk.offer(), None),
+            Some(offer) => offer_answer.offered(offer).map(|(profile, sdp)| (sdp, Some(profile)))?,
+            None => (offer_answer.offer(), None),
         };
         self.settings.sip.send(Command::Answer { call, sdp }).await;
-        Ok((talk, reserved, profile))
+        Ok((offer_answer, reserved, profile))
     }
 
     async fn confirmed(
         &self,
         call: CallId,
-        mut talk: Talk,
+        mut offer_answer: OfferAnswer,
         reserved: Reserved,
         profile: Option<Profile>,
-        inputs: &mut mpsc::Receiver<Input>,
-    ) -> Result<Established, Cause> {
+        inputs: &mut mpsc::Receiver<CallInput>,
+    ) -> Result<EstablishedCall, Cause> {
         let mut early = Vec::new();
         // Why the call shall end, and until when its ACK is waited for then.
         let mut ends: Option<(Cause, Instant)> = None;
@@ -483,35 +488,35 @@ impl Shared {
                 return Err(cause);
             };
             match input {
-                Input::Sip(Event::Acked { sdp, .. }) => break sdp,
-                Input::Sip(Event::Ended { cause, .. }) => return Err(cause),
-                Input::Sip(Event::Cancelled { .. }) => return Err(Cause::Cancelled),
-                Input::End(cause) if ends.is_none() => {
+                CallInput::Sip(Event::Acked { sdp, .. }) => break sdp,
+                CallInput::Sip(Event::Ended { cause, .. }) => return Err(cause),
+                CallInput::Sip(Event::Cancelled { .. }) => return Err(Cause::Cancelled),
+                CallInput::End(cause) if ends.is_none() => {
                     ends = Some((cause, machine::now() + ACK_AWAITED));
-                    early.push(Input::End(cause));
+                    early.push(CallInput::End(cause));
                 }
-                Input::End(_) => {}
+                CallInput::End(_) => {}
                 other if early.len() < EARLY => early.push(other),
                 _ => {}
             }
         };
         let agreed = match (profile, answer) {
             (Some(profile), _) => Ok(profile),
-            (None, Some(answer)) => talk.answered(&answer),
+            (None, Some(answer)) => offer_answer.answered(&answer),
             (None, None) => Err(Cause::NoCommonCodec),
         };
-        self.opened(call, talk, reserved, agreed, early).await
+        self.opened(call, offer_answer, reserved, agreed, early).await
     }
 
     /// Opens the port as agreed, or hangs up.
     pub(super) async fn opened(
         &self,
         call: CallId,
-        talk: Talk,
+        offer_answer: OfferAnswer,
         reserved: Reserved,
         agreed: Result<Profile, Cause>,
-        early: Vec<Input>,
-    ) -> Result<Established, Cause> {
+        early: Vec<CallInput>,
+    ) -> Result<EstablishedCall, Cause> {
         let (says, heard) = mpsc::channel(INBOX);
         let opened = match agreed {
             Ok(profile) => match self.settings.media.open_port(reserved, profile, says).await {
@@ -524,7 +529,7 @@ impl Shared {
             Err(cause) => Err(cause),
         };
         match opened {
-            Ok((port, codec)) => Ok(Established { talk, codec, port, heard, early }),
+            Ok((port, codec)) => Ok(EstablishedCall { offer_answer, codec, port, heard, early }),
             Err(cause) => {
                 self.settings.sip.send(Command::Bye { call, cause }).await;
                 Err(cause)
@@ -535,21 +540,21 @@ impl Shared {
     /// `asked`: whoever has called the device into its meeting.
     pub(super) async fn converse(
         self: &Arc<Self>,
-        (call, line): (CallId, OwnLine),
+        (call, line): (CallId, OwnCallEntry),
         source: SocketAddr,
-        (guest, asked): (Guest, Option<mpsc::Sender<Progress>>),
-        established: Established,
-        (inbox, mut inputs): (mpsc::Sender<Input>, mpsc::Receiver<Input>),
+        (guest, asked): (RoutedCall, Option<mpsc::Sender<OutboundProgress>>),
+        established: EstablishedCall,
+        (inbox, mut inputs): (mpsc::Sender<CallInput>, mpsc::Receiver<CallInput>),
         began: SystemTime,
     ) {
-        let Established { talk, codec, port, mut heard, early } = established;
+        let EstablishedCall { offer_answer, codec, port, mut heard, early } = established;
         let (to_guest, mut words) = mpsc::channel::<ToGuest>(GUEST_QUEUE);
         let forward = inbox.clone();
         let forwarder = tokio::spawn(async move {
             loop {
                 let input = tokio::select! {
-                    Some(heard) = heard.recv() => Input::Heard(heard.heard),
-                    Some(word) = words.recv() => Input::Meeting(word),
+                    Some(heard) = heard.recv() => CallInput::Heard(heard.heard),
+                    Some(word) = words.recv() => CallInput::Meeting(word),
                     else => return,
                 };
                 if forward.send(input).await.is_err() {
@@ -557,35 +562,36 @@ impl Shared {
                 }
             }
         });
-        let house = self.house();
+        let runtime_config = self.runtime_config();
         line.change(|line| line.port = Some(port.clone()));
         let settings = CallSettings {
             call,
             device: guest.device.clone(),
             name: guest.name.clone(),
             text: guest.text,
-            speaks: house.speaker.is_some(),
-            chat: self.settings.relay.as_ref().map(relay::driver::Handle::home),
+            speaks: runtime_config.speaker.is_some(),
+            chat: self.settings.relay.as_ref().map(relay::driver::RelayHandle::home),
             addressed: guest.addressed.clone(),
-            directory: Arc::clone(&house.doors.directory),
-            pins: Arc::clone(&house.pins),
-            library: Arc::clone(&house.library),
+            directory: Arc::clone(&runtime_config.router.directory),
+            pins: Arc::clone(&runtime_config.pins),
+            library: Arc::clone(&runtime_config.library),
             language: guest.language.clone(),
-            talk,
+            offer_answer,
         };
         let (shared, meeting, who) = (Arc::clone(self), None, None);
         let hushed = false;
-        let hands = Hands { shared, house, call, line, source, guest, port, inbox, to_guest, meeting, who, asked, hushed };
-        let mut driven = Driven { machine: Call::new(machine::now(), settings), hands, summary: None };
+        let effects =
+            CallEffects { shared, runtime_config, call, line, source, guest, port, inbox, to_guest, meeting, who, asked, hushed };
+        let mut driven = DrivenCall { machine: Call::new(machine::now(), settings), effects, summary: None };
         for input in early {
             driven.machine.handle(machine::now(), input);
         }
         drive(&mut driven, &mut inputs).await;
         forwarder.abort();
-        driven.hands.leave_relay().await;
+        driven.effects.leave_relay().await;
         if let Some(summary) = &driven.summary {
-            driven.hands.report(Progress::Failed(summary.cause));
-            driven.hands.record(began, codec, summary).await;
+            driven.effects.report(OutboundProgress::Failed(summary.cause));
+            driven.effects.record(began, codec, summary).await;
         }
     }
 }

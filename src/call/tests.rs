@@ -1,22 +1,22 @@
 //! A call from its answer to its end, each rule as a sentence.
 #![allow(clippy::disallowed_methods, reason = "an instant to count from")]
 
-mod reading;
+mod chat_readout;
 
 use std::path::Path;
 
 use super::*;
 use crate::codec::CodecKind;
-use crate::media::Carried;
+use crate::common::units::Hz;
+use crate::media::SentPackets;
 use crate::menu::{Directory, Entry, Keymap, TRIES};
 use crate::policy::Switch;
-use crate::relay::Told;
-use crate::sdp::{Ours, Preference};
-use crate::units::Hz;
+use crate::relay::RelayAnswer;
+use crate::sdp::{LocalCapabilities, Preference};
 
 const CALL: CallId = CallId::from_number(1);
 const NOTICE: NoticeId = NoticeId::from_number(7);
-const CARRIED: Carried = Carried { ssrc: 7, first: 100, last: 150 };
+const CARRIED: SentPackets = SentPackets { ssrc: 7, first: 100, last: 150 };
 
 fn start() -> Instant {
     static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
@@ -44,8 +44,8 @@ fn description(version: u8, direction: &str) -> String {
     )
 }
 
-fn talk() -> Talk {
-    let ours = Ours {
+fn offer_answer() -> OfferAnswer {
+    let ours = LocalCapabilities {
         address: [192, 0, 2, 1].into(),
         port: 30_000,
         codecs: vec![CodecKind::Pcmu],
@@ -55,10 +55,10 @@ fn talk() -> Talk {
         rtcp_mux: false,
         previous: None,
     };
-    let far = FarEnd { signalling: [192, 0, 2, 7].into(), proven: false, own: Vec::new() };
-    let mut talk = Talk::new(ours, far);
-    talk.offered(description(1, "sendrecv").as_bytes()).expect("agrees");
-    talk
+    let far = RemoteMedia { signalling: [192, 0, 2, 7].into(), proven: false, own: Vec::new() };
+    let mut offer_answer = OfferAnswer::new(ours, far);
+    offer_answer.offered(description(1, "sendrecv").as_bytes()).expect("agrees");
+    offer_answer
 }
 
 /// A call and its surroundings: what it plays is remembered by the phrases' clips.
@@ -88,7 +88,7 @@ enum Did {
     Notifies(u16),
     HandsOver(String),
     Speaks(String),
-    Asks(relay::Input),
+    Asks(relay::RelayInput),
     Shows(String),
     Done(Cause),
 }
@@ -121,13 +121,13 @@ impl World {
             name: "Board Room".to_owned(),
             text: false,
             speaks: false,
-            chat: Some(crate::relay::Home::new(Some("49"))),
+            chat: Some(crate::relay::NumberingPlan::new(Some("49"))),
             addressed,
             directory: Arc::new(Directory::new(vec![entry("demo", "1001", None), entry("board", "1002", Some("4321"))])),
             pins: Arc::new(BTreeMap::from([(meeting("demo"), Redacted::new("9876".to_owned()))])),
             library: library(),
             language: "en".to_owned(),
-            talk: talk(),
+            offer_answer: offer_answer(),
         };
         let mut world = Self { call: Call::new(start(), settings), now: start(), last_play: None };
         let first = world.drain();
@@ -146,7 +146,7 @@ impl World {
     fn inside() -> Self {
         let mut world = Self::in_the_lobby();
         let (device, name) = ("board-room".to_owned(), "Board Room".to_owned());
-        let entered = relay::Input::Entered { call: CALL, meeting: meeting("demo"), device, name };
+        let entered = relay::RelayInput::Entered { call: CALL, meeting: meeting("demo"), device, name };
         assert_eq!(world.meeting(ToGuest::Seated), [Asks(entered), Music(false), StopsPrompts]);
         world
     }
@@ -156,70 +156,70 @@ impl World {
         acts.into_iter().map(|act| self.did(act)).collect()
     }
 
-    fn did(&mut self, act: Act) -> Did {
+    fn did(&mut self, act: CallAct) -> Did {
         match act {
-            Act::Play(play) => {
+            CallAct::Play(play) => {
                 self.last_play = Some(play.id);
                 let phrases = play.clips.iter().filter_map(phrase_of).collect();
                 if play.kind == PlayKind::Notice { Gives(phrases) } else { Says(phrases) }
             }
-            Act::StopPrompts => StopsPrompts,
-            Act::Music(on) => Music(on),
-            Act::Knock { meeting, .. } => Knocks(known(&meeting)),
-            Act::Guest(what) => Tells(what),
-            Act::Pin { right } => Pin(right),
-            Act::WrongTry(meeting) => WrongTry(meeting.as_ref().map(known)),
-            Act::Sip(sip::Command::Text { call: CALL, text }) => Shows(text.into_inner()),
-            Act::Sip(sip::Command::Bye { call: CALL, cause }) => Hangs(cause),
-            Act::Sip(sip::Command::Answer { call: CALL, .. }) => Answers,
-            Act::Sip(sip::Command::Reject { call: CALL, cause }) => Rejects(cause),
-            Act::Sip(sip::Command::ReferAnswered { call: CALL, accepted }) => Refers(accepted),
-            Act::Sip(sip::Command::ReferProgress { call: CALL, status }) => Notifies(status),
-            Act::Sip(other) => panic!("{other:?}"),
-            Act::Reprofile(profile) => Holds(!profile.we_send),
-            Act::Transfer { device, .. } => HandsOver(device.to_string()),
-            Act::Relay(asked) => Asks(asked),
-            Act::Speak(text) => Speaks(text.into_inner()),
-            Act::ClosePort => ClosesPort,
-            Act::Done(summary) => Done(summary.cause),
+            CallAct::StopPrompts => StopsPrompts,
+            CallAct::Music(on) => Music(on),
+            CallAct::Knock { meeting, .. } => Knocks(known(&meeting)),
+            CallAct::Guest(what) => Tells(what),
+            CallAct::Pin { right } => Pin(right),
+            CallAct::WrongTry(meeting) => WrongTry(meeting.as_ref().map(known)),
+            CallAct::Sip(sip::Command::Text { call: CALL, text }) => Shows(text.into_inner()),
+            CallAct::Sip(sip::Command::Bye { call: CALL, cause }) => Hangs(cause),
+            CallAct::Sip(sip::Command::Answer { call: CALL, .. }) => Answers,
+            CallAct::Sip(sip::Command::Reject { call: CALL, cause }) => Rejects(cause),
+            CallAct::Sip(sip::Command::ReferAnswered { call: CALL, accepted }) => Refers(accepted),
+            CallAct::Sip(sip::Command::ReferProgress { call: CALL, status }) => Notifies(status),
+            CallAct::Sip(other) => panic!("{other:?}"),
+            CallAct::Reprofile(profile) => Holds(!profile.we_send),
+            CallAct::Transfer { device, .. } => HandsOver(device.to_string()),
+            CallAct::Relay(asked) => Asks(asked),
+            CallAct::Speak(text) => Speaks(text.into_inner()),
+            CallAct::ClosePort => ClosesPort,
+            CallAct::Done(summary) => Done(summary.cause),
         }
     }
 
-    fn input(&mut self, input: Input) -> Vec<Did> {
+    fn input(&mut self, input: CallInput) -> Vec<Did> {
         self.call.handle(self.now, input);
         self.drain()
     }
 
-    fn heard(&mut self, heard: Heard) -> Vec<Did> {
-        self.input(Input::Heard(heard))
+    fn heard(&mut self, heard: MediaEvent) -> Vec<Did> {
+        self.input(CallInput::Heard(heard))
     }
 
     fn meeting(&mut self, word: ToGuest) -> Vec<Did> {
-        self.input(Input::Meeting(word))
+        self.input(CallInput::Meeting(word))
     }
 
     fn keys(&mut self, keys: &str) -> Vec<Did> {
-        keys.chars().flat_map(|key| self.heard(Heard::Digit(Redacted::new(key)))).collect()
+        keys.chars().flat_map(|key| self.heard(MediaEvent::Digit(Redacted::new(key)))).collect()
     }
 
     /// What it plays comes to its end.
     fn played(&mut self) -> Vec<Did> {
         let play = self.last_play.expect("it plays");
-        self.heard(Heard::Played { play, outcome: Outcome::Completed, carried: Some(CARRIED) })
+        self.heard(MediaEvent::Played { play, outcome: PlayOutcome::Completed, carried: Some(CARRIED) })
     }
 
     fn closed(&mut self) -> Vec<Did> {
         let stats = PortStats { received: 42, ..PortStats::default() };
-        self.heard(Heard::Closed(Box::new(stats)))
+        self.heard(MediaEvent::Closed(Box::new(stats)))
     }
 
     fn ended(&mut self, cause: Cause) -> Vec<Did> {
-        self.input(Input::Sip(sip::Event::Ended { call: CALL, cause }))
+        self.input(CallInput::Sip(sip::Event::Ended { call: CALL, cause }))
     }
 
     fn offers(&mut self, version: u8, direction: &str) -> Vec<Did> {
         let sdp = description(version, direction).into_bytes();
-        self.input(Input::Sip(sip::Event::Offer { call: CALL, sdp: Some(sdp) }))
+        self.input(CallInput::Sip(sip::Event::Offer { call: CALL, sdp: Some(sdp) }))
     }
 
     /// Lets time pass, waking the call when it wants to be.
@@ -268,7 +268,7 @@ fn k1_a_locked_out_caller_is_told_so_even_with_the_right_code() {
     let (mut world, _) = World::calls(Addressed::Nothing);
     assert_eq!(world.keys("1001#"), [StopsPrompts, Knocks("demo")]);
     let last = [Tells(FromGuest::Left), StopsPrompts, Music(false), Says(vec![Phrase::TooManyTries])];
-    assert_eq!(world.input(Input::LockedOut), last);
+    assert_eq!(world.input(CallInput::LockedOut), last);
     assert_eq!(world.played(), [Hangs(Cause::TooManyTries), ClosesPort]);
 }
 
@@ -278,7 +278,7 @@ fn a_key_told_by_event_and_by_info_is_one_key() {
     for key in "1001#".chars() {
         world.keys(&key.to_string());
         let info = sip::Event::Digit { call: CALL, digit: key, duration: Duration::from_millis(100) };
-        assert!(world.input(Input::Sip(info)).is_empty() || key == '#');
+        assert!(world.input(CallInput::Sip(info)).is_empty() || key == '#');
         world.now += Duration::from_millis(300);
     }
     assert_eq!(world.call.meeting, Some(meeting("demo")));
@@ -307,8 +307,9 @@ fn last_words_that_never_end_do_not_keep_a_call() {
     assert_eq!(world.after(2), [Done(Cause::Left)], "nor does a port whose figures never come");
 }
 
+/// One refused in the lobby hears why and is hung up with its cause.
 #[test]
-fn m9_one_refused_in_the_lobby_hears_why_and_is_hung_up_with_its_cause() {
+fn m9_one_refused_in_the_lobby_hears_why_and_is_hung() {
     for (cause, phrase) in [(Cause::Denied, Phrase::Denied), (Cause::LobbyTimeout, Phrase::LobbyTimeout)] {
         let mut world = World::in_the_lobby();
         let last = [StopsPrompts, Music(false), Says(vec![phrase])];
@@ -340,7 +341,7 @@ fn a_phone_that_hangs_up_during_the_last_words_ends_them() {
 fn a_meeting_that_is_not_there_ends_the_call_with_words() {
     let (mut world, _) = World::calls(Addressed::Meeting { name: meeting("demo"), passcode: None });
     let last = [StopsPrompts, Music(false), Says(vec![Phrase::MeetingEnded])];
-    assert_eq!(world.input(Input::NoMeeting), last);
+    assert_eq!(world.input(CallInput::NoMeeting), last);
     assert_eq!(world.played(), [Hangs(Cause::MeetingEnded), ClosesPort]);
 }
 
@@ -348,13 +349,13 @@ fn a_meeting_that_is_not_there_ends_the_call_with_words() {
 fn o4_a_drained_call_is_warned_by_voice() {
     let mut world = World::inside();
     let last = [Tells(FromGuest::Lost), StopsPrompts, Music(false), Says(vec![Phrase::Closing])];
-    assert_eq!(world.input(Input::End(Cause::Draining)), last);
+    assert_eq!(world.input(CallInput::End(Cause::Draining)), last);
     assert_eq!(world.played(), [Hangs(Cause::Draining), ClosesPort]);
 }
 
 #[test]
 fn a_dead_phone_is_given_up_but_not_while_it_holds() {
-    let silent = || Heard::Silent(Duration::from_secs(30));
+    let silent = || MediaEvent::Silent(Duration::from_secs(30));
     let mut world = World::inside();
     world.offers(2, "inactive");
     assert!(world.heard(silent()).is_empty());
@@ -373,11 +374,11 @@ fn what_is_known_of_a_call_at_its_end_is_in_its_summary() {
     world.meeting(ToGuest::Tell { notice: NOTICE, phrases: vec![Phrase::RecordingOn] });
     world.played();
     world.after(30);
-    world.call.handle(world.now, Input::Sip(sip::Event::Ended { call: CALL, cause: Cause::HungUp }));
+    world.call.handle(world.now, CallInput::Sip(sip::Event::Ended { call: CALL, cause: Cause::HungUp }));
     let stats = PortStats { received: 42, ..PortStats::default() };
-    world.call.handle(world.now, Input::Heard(Heard::Closed(Box::new(stats))));
+    world.call.handle(world.now, CallInput::Heard(MediaEvent::Closed(Box::new(stats))));
     let done = std::iter::from_fn(|| world.call.poll()).last();
-    let Some(Act::Done(summary)) = done else { panic!("{done:?}") };
+    let Some(CallAct::Done(summary)) = done else { panic!("{done:?}") };
     let at = |seconds| start() + Duration::from_secs(seconds);
     assert_eq!((summary.answered, summary.ended, summary.meeting), (at(0), at(60), Some(meeting("demo"))));
     assert_eq!((summary.knocked, summary.admitted), (Some(at(10)), Some(at(30))));
@@ -408,8 +409,9 @@ fn k2_one_who_waits_has_no_microphone_to_mute() {
 
 // === Hold (S-5) ===
 
+/// A hold is answered and told to the meeting and so is the resume.
 #[test]
-fn s5_a_hold_is_answered_and_told_to_the_meeting_and_so_is_the_resume() {
+fn s5_a_hold_is_answered_and_told_to_the_meeting() {
     let mut world = World::inside();
     assert_eq!(world.offers(2, "sendonly"), [Answers, Holds(true), Tells(FromGuest::Hold(true))]);
     assert_eq!(world.offers(3, "sendrecv"), [Answers, Holds(false), Tells(FromGuest::Hold(false))]);
@@ -422,34 +424,36 @@ fn s5_a_hold_in_the_menu_is_told_at_the_knock() {
     assert_eq!(world.keys("1001#"), [StopsPrompts, Knocks("demo"), Tells(FromGuest::Hold(true))]);
 }
 
+/// An offer without a codec of ours is refused and changes nothing.
 #[test]
-fn an_offer_without_a_codec_of_ours_is_refused_and_changes_nothing() {
+fn an_offer_without_a_codec_of_ours_is_refused_and_changes() {
     let mut world = World::inside();
     let sdp = description(2, "sendrecv").replace("RTP/AVP 0 101", "RTP/AVP 18").into_bytes();
-    let did = world.input(Input::Sip(sip::Event::Offer { call: CALL, sdp: Some(sdp) }));
+    let did = world.input(CallInput::Sip(sip::Event::Offer { call: CALL, sdp: Some(sdp) }));
     assert_eq!(did, [Rejects(Cause::NoCommonCodec)]);
-    assert!(!world.call.settings.talk.on_hold());
+    assert!(!world.call.settings.offer_answer.on_hold());
 }
 
 // === Notices (N-3, N-8) ===
 
+/// A notice goes from the meeting to the player and its proof comes back.
 #[test]
-fn n8_a_notice_goes_from_the_meeting_to_the_player_and_its_proof_comes_back() {
+fn n8_a_notice_goes_from_the_meeting_to_the_player() {
     let mut world = World::inside();
     let phrases = vec![Phrase::RecordingStarted, Phrase::TranscriptionStarted];
     let told = world.meeting(ToGuest::Tell { notice: NOTICE, phrases: phrases.clone() });
     assert_eq!(told.first(), Some(&Gives(phrases.clone())));
     let play = world.last_play.expect("it plays");
     let length = phrases.iter().map(|phrase| library().clip("en", *phrase).duration()).sum();
-    assert_eq!(world.heard(Heard::Began { play }), [Tells(FromGuest::Began { notice: NOTICE, length })]);
+    assert_eq!(world.heard(MediaEvent::Began { play }), [Tells(FromGuest::Began { notice: NOTICE, length })]);
     assert_eq!(
         world.keys("*1"),
         [StopsPrompts, Says(vec![Phrase::Help, Phrase::HelpChat])],
         "what plays is not the call's to cut"
     );
-    let told = FromGuest::Told { notice: NOTICE, outcome: Outcome::Completed, carried: Some(CARRIED) };
-    assert_eq!(world.heard(Heard::Played { play, outcome: Outcome::Completed, carried: Some(CARRIED) }), [Tells(told)]);
-    let reported = || Heard::Reported { play, received_permille: Some(950) };
+    let told = FromGuest::Told { notice: NOTICE, outcome: PlayOutcome::Completed, carried: Some(CARRIED) };
+    assert_eq!(world.heard(MediaEvent::Played { play, outcome: PlayOutcome::Completed, carried: Some(CARRIED) }), [Tells(told)]);
+    let reported = || MediaEvent::Reported { play, received_permille: Some(950) };
     assert_eq!(world.heard(reported()), [Tells(FromGuest::Reported { notice: NOTICE, received_permille: Some(950) })]);
     assert!(world.heard(reported()).is_empty(), "once");
 }
@@ -459,41 +463,46 @@ fn n8_a_notice_that_was_cut_is_told_as_cut_and_needs_no_report() {
     let mut world = World::inside();
     world.meeting(ToGuest::Tell { notice: NOTICE, phrases: vec![Phrase::RecordingStarted] });
     let play = world.last_play.expect("it plays");
-    let told = FromGuest::Told { notice: NOTICE, outcome: Outcome::Interrupted, carried: None };
-    assert_eq!(world.heard(Heard::Played { play, outcome: Outcome::Interrupted, carried: None }), [Tells(told)]);
-    assert!(world.heard(Heard::Reported { play, received_permille: None }).is_empty());
+    let told = FromGuest::Told { notice: NOTICE, outcome: PlayOutcome::Interrupted, carried: None };
+    assert_eq!(world.heard(MediaEvent::Played { play, outcome: PlayOutcome::Interrupted, carried: None }), [Tells(told)]);
+    assert!(world.heard(MediaEvent::Reported { play, received_permille: None }).is_empty());
 }
 
+/// The proof of a notice that ends with the call still reaches the meeting.
 #[test]
-fn n8_the_proof_of_a_notice_that_ends_with_the_call_still_reaches_the_meeting() {
+fn n8_the_proof_of_a_notice_that_ends_with_the_call() {
     let mut world = World::inside();
     world.meeting(ToGuest::Tell { notice: NOTICE, phrases: vec![Phrase::RecordingStarted] });
     let play = world.last_play.expect("it plays");
     world.ended(Cause::HungUp);
-    let told = FromGuest::Told { notice: NOTICE, outcome: Outcome::Interrupted, carried: Some(CARRIED) };
-    assert_eq!(world.heard(Heard::Played { play, outcome: Outcome::Interrupted, carried: Some(CARRIED) }), [Tells(told)]);
+    let told = FromGuest::Told { notice: NOTICE, outcome: PlayOutcome::Interrupted, carried: Some(CARRIED) };
+    assert_eq!(
+        world.heard(MediaEvent::Played { play, outcome: PlayOutcome::Interrupted, carried: Some(CARRIED) }),
+        [Tells(told)]
+    );
     assert_eq!(world.closed(), [Done(Cause::HungUp)]);
 }
 
 #[test]
 fn the_talk_of_these_tests_is_narrow_band() {
-    let profile = talk().offered(description(2, "sendrecv").as_bytes()).expect("agrees").0;
+    let profile = offer_answer().offered(description(2, "sendrecv").as_bytes()).expect("agrees").0;
     assert_eq!(
         (profile.codec.row().sample_rate, profile.telephone_event.map(|event| event.clock)),
         (Hz::NARROW, Some(Hz::NARROW))
     );
 }
 
+/// A place is handed over from inside alone and left only once the other device has knocked.
 #[test]
-fn m18_a_place_is_handed_over_from_inside_alone_and_left_only_once_the_other_device_has_knocked() {
-    let refer = || Input::Sip(sip::Event::Refer { call: CALL, device: "room-2".into(), replaces: None });
+fn m18_a_place_is_handed_over_from_inside_alone_and_left() {
+    let refer = || CallInput::Sip(sip::Event::Refer { call: CALL, device: "room-2".into(), replaces: None });
     assert_eq!(World::in_the_lobby().input(refer()), [Refers(false)], "who waits has no place yet");
     let mut world = World::inside();
     assert_eq!(world.input(refer()), [HandsOver("room-2".to_owned())]);
-    assert_eq!(world.input(Input::Transfer(Progress::Ringing)), [Notifies(180)]);
-    assert_eq!(world.input(Input::Transfer(Progress::Failed(Cause::NoAnswer))), [Notifies(480)]);
+    assert_eq!(world.input(CallInput::Transfer(OutboundProgress::Ringing)), [Notifies(180)]);
+    assert_eq!(world.input(CallInput::Transfer(OutboundProgress::Failed(Cause::NoAnswer))), [Notifies(480)]);
     assert_eq!(world.input(refer()), [HandsOver("room-2".to_owned())]);
-    let left = world.input(Input::Transfer(Progress::Knocked));
+    let left = world.input(CallInput::Transfer(OutboundProgress::Knocked));
     let leaves = [Notifies(200), Tells(FromGuest::Lost), StopsPrompts, Music(false), Hangs(Cause::Transferred), ClosesPort];
     assert_eq!(left, leaves);
 
@@ -503,40 +512,43 @@ fn m18_a_place_is_handed_over_from_inside_alone_and_left_only_once_the_other_dev
 
 // === Chat by SMS ===
 
-fn number() -> relay::Number {
-    relay::Number::parse("+491715550123").expect("a number")
+fn number() -> relay::PhoneNumber {
+    relay::PhoneNumber::parse("+491715550123").expect("a number")
 }
 
+/// Star 4 asks for a number reads it back and asks for the code that was texted.
 #[test]
-fn k2_star_4_asks_for_a_number_reads_it_back_and_asks_for_the_code_that_was_texted() {
+fn k2_star_4_asks_for_a_number_reads_it_back_and_asks() {
     let mut world = World::inside();
     assert_eq!(world.keys("*4"), [StopsPrompts, Says(vec![Phrase::EnterMobileNumber])]);
-    let asked = relay::Input::Ask { call: CALL, number: number() };
+    let asked = relay::RelayInput::Ask { call: CALL, number: number() };
     assert_eq!(world.keys("01715550123#"), [StopsPrompts, Asks(asked)]);
-    let read_back = world.input(Input::Relay(Told::CodeSent(number())));
+    let read_back = world.input(CallInput::Relay(RelayAnswer::CodeSent(number())));
     assert_eq!(read_back, [Says(vec![Phrase::CodeSentTo, Phrase::EnterTextedCode])]);
     // Another key's function meanwhile does not disturb it.
     assert_eq!(world.keys("*6"), [StopsPrompts, Tells(FromGuest::Mute(Switch::Toggle))]);
-    let code = relay::Input::Code { call: CALL, code: Redacted::new("123456".to_owned()) };
+    let code = relay::RelayInput::Code { call: CALL, code: Redacted::new("123456".to_owned()) };
     assert_eq!(world.keys("123456#"), [StopsPrompts, Asks(code)]);
-    assert_eq!(world.input(Input::Relay(Told::On)), [Says(vec![Phrase::ChatOn])]);
-    assert_eq!(world.keys("*4"), [StopsPrompts, Asks(relay::Input::Stop { call: CALL })]);
-    assert_eq!(world.input(Input::Relay(Told::Off)), [Says(vec![Phrase::ChatOff])]);
+    assert_eq!(world.input(CallInput::Relay(RelayAnswer::On)), [Says(vec![Phrase::ChatOn])]);
+    assert_eq!(world.keys("*4"), [StopsPrompts, Asks(relay::RelayInput::Stop { call: CALL })]);
+    assert_eq!(world.input(CallInput::Relay(RelayAnswer::Off)), [Says(vec![Phrase::ChatOff])]);
 }
 
+/// After stop by sms star 4 asks for a number again and nothing is said meanwhile.
 #[test]
-fn c2_after_stop_by_sms_star_4_asks_for_a_number_again_and_nothing_is_said_meanwhile() {
+fn c2_after_stop_by_sms_star_4_asks_for_a_number() {
     let mut world = World::inside();
     world.keys("*4");
     world.keys("01715550123#");
-    world.input(Input::Relay(Told::On));
-    assert!(world.input(Input::Sms(relay::driver::ForCall::Ended)).is_empty());
+    world.input(CallInput::Relay(RelayAnswer::On));
+    assert!(world.input(CallInput::Sms(relay::driver::ToCall::Ended)).is_empty());
     world.now += Duration::from_secs(1);
     assert_eq!(world.keys("*4"), [StopsPrompts, Says(vec![Phrase::EnterMobileNumber])]);
 }
 
+/// A wrong number or code is asked for again and silence ends it with a word.
 #[test]
-fn k2_a_wrong_number_or_code_is_asked_for_again_and_silence_ends_it_with_a_word() {
+fn k2_a_wrong_number_or_code_is_asked_for_again_and_silence() {
     let mut world = World::inside();
     world.keys("*4");
     let again = [StopsPrompts, Says(vec![Phrase::MobileNumberWrong, Phrase::EnterMobileNumber])];
@@ -553,23 +565,24 @@ fn k2_a_wrong_number_or_code_is_asked_for_again_and_silence_ends_it_with_a_word(
 
     world.keys("*4");
     world.keys("01715550123#");
-    world.input(Input::Relay(Told::CodeSent(number())));
+    world.input(CallInput::Relay(RelayAnswer::CodeSent(number())));
     world.keys("1#");
     let again = [Says(vec![Phrase::TextedCodeWrong, Phrase::EnterTextedCode])];
-    assert_eq!(world.input(Input::Relay(Told::CodeWrong)), again);
+    assert_eq!(world.input(CallInput::Relay(RelayAnswer::CodeWrong)), again);
     world.keys("2#");
-    assert_eq!(world.input(Input::Relay(Told::CodeGone)), [Says(vec![Phrase::ChatNotSet])]);
-    for refused in [Told::TooMany, Told::Trouble] {
-        assert_eq!(world.input(Input::Relay(refused)), [Says(vec![Phrase::TextNotSent])]);
+    assert_eq!(world.input(CallInput::Relay(RelayAnswer::CodeGone)), [Says(vec![Phrase::ChatNotSet])]);
+    for refused in [RelayAnswer::TooMany, RelayAnswer::Trouble] {
+        assert_eq!(world.input(CallInput::Relay(refused)), [Says(vec![Phrase::TextNotSent])]);
     }
 }
 
+/// A notice is told by sms and shown as well to who is inside.
 #[test]
-fn n10_a_notice_is_told_by_sms_and_shown_as_well_to_who_is_inside() {
+fn n10_a_notice_is_told_by_sms_and_shown_as_well() {
     let told = |world: &mut World| world.meeting(ToGuest::Tell { notice: NOTICE, phrases: vec![Phrase::RecordingStarted] });
     let spoken = Gives(vec![Phrase::RecordingStarted]);
     let text = library().text("en", Phrase::RecordingStarted).expect("a text").to_owned();
-    let by_sms = || Asks(relay::Input::Notice { call: CALL, text: Redacted::new(text.clone()) });
+    let by_sms = || Asks(relay::RelayInput::Notice { call: CALL, text: Redacted::new(text.clone()) });
     let mut world = World::inside();
     assert_eq!(told(&mut world), [spoken, by_sms()]);
     world.call.settings.text = true;
@@ -578,8 +591,9 @@ fn n10_a_notice_is_told_by_sms_and_shown_as_well_to_who_is_inside() {
     assert_eq!(told(&mut world), [Gives(vec![Phrase::RecordingStarted])], "outside nothing is readable (C-1)");
 }
 
+/// The help names star 4 to one who is inside and before that the key is not available.
 #[test]
-fn k2_the_help_names_star_4_to_one_who_is_inside_and_before_that_the_key_is_not_available() {
+fn k2_the_help_names_star_4_to_one_who_is_inside() {
     let mut world = World::in_the_lobby();
     assert_eq!(world.keys("*1"), [StopsPrompts, Says(vec![Phrase::Help])]);
     assert_eq!(world.keys("*4"), [StopsPrompts, Says(vec![Phrase::NotAvailable])]);

@@ -1,8 +1,9 @@
 //! ITU-T G.711: A-law and µ-law, one byte a sample. A byte is sign, segment (3 bits) and step (4 bits), inverted on the wire.
 
-use super::{CodecError, Decoder, Encoder, check_length};
+use super::table::check_length;
+use super::{CodecError, Decoder, Encoder};
+use crate::common::units::Hz;
 use crate::dsp::conceal::Concealer;
-use crate::units::Hz;
 
 /// Which of the two laws.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]

@@ -3,9 +3,10 @@
 //! Fixed-point arithmetic and state names follow clause 3 and 4 of the Recommendation, because the result must agree with
 //! it bit by bit. A payload byte stands for two samples at 16 kHz: high band in the two upper bits.
 
-use super::{CodecError, Decoder, Encoder, check_length};
+use super::table::check_length;
+use super::{CodecError, Decoder, Encoder};
+use crate::common::units::Hz;
 use crate::dsp::conceal::Concealer;
-use crate::units::Hz;
 
 /// One half of the symmetric QMF (Table 11).
 const QMF: [i32; 12] = [3, -11, 12, 32, -210, 951, 3876, -805, 362, -156, 53, -11];
@@ -257,7 +258,7 @@ mod tests {
 
     /// The digests were taken from what two independent implementations of the Recommendation make of the same input.
     #[test]
-    fn encoder_and_decoder_agree_with_other_implementations_bit_by_bit() {
+    fn encoder_and_decoder_agree_with_other_implementations_bit() {
         let pcm: Vec<i16> = (0..3200u32).map(|i| (i * i * 7 % 30_011) as i16 - 15_005).collect();
         let (mut encoder, mut payload) = (G722Encoder::new(), Vec::new());
         pcm.chunks(320).for_each(|frame| encoder.encode(frame, &mut payload).unwrap());

@@ -1,7 +1,8 @@
 //! Opus (RFC 6716, RFC 7587) by libopus: mono at 48 kHz, tuned for voice.
 
-use super::{CodecError, Decoder, Encoder, EncoderSettings, check_length};
-use crate::units::Hz;
+use super::table::check_length;
+use super::{CodecError, Decoder, Encoder, EncoderSettings};
+use crate::common::units::Hz;
 
 /// The longest packet there is: 120 ms (RFC 6716 §3.2.5).
 const LONGEST_PACKET: usize = 5760;

@@ -6,15 +6,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
-use super::settings::{Http, Log, Media, Organisation, Policy, Prompts, Recording, Relay, Settings, Sip, Store};
-use super::{Limits, Places};
-use crate::policy::Limits as MeetingLimits;
-use crate::problem::Problem;
-use crate::relay::provider::Kind;
+use super::settings::{
+    HttpConfig, LogConfig, MediaConfig, OrganisationConfig, PolicyConfig, PromptsConfig, RecordingConfig, RelayConfig, Settings,
+    SipConfig, StoreConfig,
+};
+use super::{LimitsConfig, Places};
+use crate::common::problem::Problem;
+use crate::policy::MeetingLimits;
+use crate::relay::provider::ProviderKind;
 
 /// One key or table whose meaning has changed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Change {
+pub struct ConfigChange {
     /// The key path, such as `log.level`, or that of a named table, such as `device.hall`.
     pub key: String,
     /// It can be taken while calls are up.
@@ -23,7 +26,7 @@ pub struct Change {
 
 /// Every difference between what is in force and what shall be, in the order of the keys.
 #[must_use]
-pub(super) fn changes(old: &Settings, new: &Settings) -> Vec<Change> {
+pub(super) fn changes(old: &Settings, new: &Settings) -> Vec<ConfigChange> {
     let mut found = Found(BTreeSet::new());
     let Settings {
         sip,
@@ -60,8 +63,8 @@ pub(super) fn changes(old: &Settings, new: &Settings) -> Vec<Change> {
 }
 
 /// The changes that only a restart can take, each at its place, with what to do.
-pub(super) fn refused(changes: &[Change], places: &Places) -> Vec<Problem> {
-    let problem = |change: &Change| Problem {
+pub(super) fn refused(changes: &[ConfigChange], places: &Places) -> Vec<Problem> {
+    let problem = |change: &ConfigChange| Problem {
         place: places.of(&change.key),
         key: change.key.clone(),
         what: "has changed, and cannot be changed while the daemon runs".to_owned(),
@@ -72,15 +75,15 @@ pub(super) fn refused(changes: &[Change], places: &Places) -> Vec<Problem> {
 
 /// Whether a provider of short messages was told at the start where we are to be called.
 fn is_called_back(settings: &Settings) -> bool {
-    settings.relay.providers.values().any(|provider| matches!(provider.kind, Kind::Twilio(_)))
+    settings.relay.providers.values().any(|provider| matches!(provider.kind, ProviderKind::Twilio(_)))
 }
 
-struct Found(BTreeSet<Change>);
+struct Found(BTreeSet<ConfigChange>);
 
 impl Found {
     fn compare<T: PartialEq>(&mut self, live: bool, key: &str, old: &T, new: &T) {
         if old != new {
-            self.0.insert(Change { key: key.to_owned(), live });
+            self.0.insert(ConfigChange { key: key.to_owned(), live });
         }
     }
 
@@ -90,8 +93,8 @@ impl Found {
         }
     }
 
-    fn sip(&mut self, old: &Sip, new: &Sip) {
-        let Sip {
+    fn sip(&mut self, old: &SipConfig, new: &SipConfig) {
+        let SipConfig {
             listen,
             advertised_address,
             max_calls,
@@ -126,8 +129,9 @@ impl Found {
         self.compare(true, "sip.hep", hep, &new.hep);
     }
 
-    fn media(&mut self, old: &Media, new: &Media) {
-        let Media { workers, address, rtp_ports, advertised_address, webrtc_port, webrtc_addresses, codecs, media_timeout } = old;
+    fn media(&mut self, old: &MediaConfig, new: &MediaConfig) {
+        let MediaConfig { workers, address, rtp_ports, advertised_address, webrtc_port, webrtc_addresses, codecs, media_timeout } =
+            old;
         self.compare(false, "media.workers", workers, &new.workers);
         self.compare(false, "media.address", address, &new.address);
         self.compare(false, "media.rtp_ports", rtp_ports, &new.rtp_ports);
@@ -138,8 +142,8 @@ impl Found {
         self.compare(true, "media.codecs", codecs, &new.codecs);
     }
 
-    fn http(&mut self, old: &Http, new: &Http, is_called_back: bool) {
-        let Http { address, port, tls, trusted_proxies, public_url } = old;
+    fn http(&mut self, old: &HttpConfig, new: &HttpConfig, is_called_back: bool) {
+        let HttpConfig { address, port, tls, trusted_proxies, public_url } = old;
         self.compare(false, "http.address", address, &new.address);
         self.compare(false, "http.port", port, &new.port);
         self.compare(false, "http.tls", tls, &new.tls);
@@ -147,9 +151,13 @@ impl Found {
         self.compare(!is_called_back, "http.public_url", public_url, &new.public_url);
     }
 
-    fn rest(&mut self, old: (&Organisation, &Policy, &Prompts), new: (&Organisation, &Policy, &Prompts)) {
-        let (Organisation { name, language, anonymous_join }, policy, prompts) = old;
-        let Policy { pin_counts_as_member, externals_only_timeout, limits } = policy;
+    fn rest(
+        &mut self,
+        old: (&OrganisationConfig, &PolicyConfig, &PromptsConfig),
+        new: (&OrganisationConfig, &PolicyConfig, &PromptsConfig),
+    ) {
+        let (OrganisationConfig { name, language, anonymous_join }, policy, prompts) = old;
+        let PolicyConfig { pin_counts_as_member, externals_only_timeout, limits } = policy;
         self.compare(true, "organisation.name", name, &new.0.name);
         self.compare(true, "organisation.language", language, &new.0.language);
         self.compare(true, "organisation.anonymous_join", anonymous_join, &new.0.anonymous_join);
@@ -163,8 +171,8 @@ impl Found {
     }
 
     /// Messages that are on their way belong to the provider and the rules that they were begun with.
-    fn relay(&mut self, old: &Relay, new: &Relay) {
-        let Relay { country_code, allowed_prefixes, daily, answers_per_minute, segments, on_unknown, providers } = old;
+    fn relay(&mut self, old: &RelayConfig, new: &RelayConfig) {
+        let RelayConfig { country_code, allowed_prefixes, daily, answers_per_minute, segments, on_unknown, providers } = old;
         self.compare(false, "relay.allowed_prefixes", allowed_prefixes, &new.allowed_prefixes);
         self.compare(false, "relay.daily_limit", &daily.all, &new.daily.all);
         self.compare(false, "relay.daily_limit_per_meeting", &daily.meeting, &new.daily.meeting);
@@ -176,9 +184,13 @@ impl Found {
         self.tables(false, "relay.provider", providers, &new.providers);
     }
 
-    fn kept(&mut self, old: (&Recording, &Store, &Log, &Limits), new: (&Recording, &Store, &Log, &Limits)) {
-        let (Recording { directory, retention }, store, Log { format, level }, limits) = old;
-        let Limits { calls_per_source, invites_per_second, api_requests_per_second, drain } = limits;
+    fn kept(
+        &mut self,
+        old: (&RecordingConfig, &StoreConfig, &LogConfig, &LimitsConfig),
+        new: (&RecordingConfig, &StoreConfig, &LogConfig, &LimitsConfig),
+    ) {
+        let (RecordingConfig { directory, retention }, store, LogConfig { format, level }, limits) = old;
+        let LimitsConfig { calls_per_source, invites_per_second, api_requests_per_second, drain } = limits;
         self.compare(false, "recording.directory", directory, &new.0.directory);
         self.compare(true, "recording.retention", retention, &new.0.retention);
         self.compare(false, "store.directory", &store.directory, &new.1.directory);

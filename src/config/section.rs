@@ -12,16 +12,16 @@ use std::time::Duration;
 
 use super::secret::Secret;
 use super::source::{Node, Value};
-use crate::problem::{Place, Problem};
+use crate::common::problem::{Place, Problem};
 
 /// What is wrong with a value, and what to do about it.
 #[derive(Debug)]
-pub(super) struct Wrong {
+pub(super) struct WrongValue {
     pub(super) what: String,
     pub(super) hint: String,
 }
 
-impl Wrong {
+impl WrongValue {
     pub(super) fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { what: what.into(), hint: hint.into() }
     }
@@ -29,7 +29,7 @@ impl Wrong {
 
 /// What reading has come upon so far.
 #[derive(Debug, Default)]
-pub(super) struct Report {
+pub(super) struct SectionReport {
     pub(super) problems: Vec<Problem>,
     /// Where each key was written.
     pub(super) places: BTreeMap<String, Place>,
@@ -46,16 +46,16 @@ pub(super) struct Section<'a> {
     place: Option<Place>,
     entries: BTreeMap<String, Node>,
     asked: Vec<&'static str>,
-    report: &'a mut Report,
+    report: &'a mut SectionReport,
 }
 
 impl<'a> Section<'a> {
-    pub(super) fn root(entries: BTreeMap<String, Node>, report: &'a mut Report) -> Self {
+    pub(super) fn root(entries: BTreeMap<String, Node>, report: &'a mut SectionReport) -> Self {
         Self { path: String::new(), pattern: String::new(), place: None, entries, asked: Vec::new(), report }
     }
 
     /// Reads `key` with `read`; `None` if it is not set or wrong.
-    pub(super) fn get<T>(&mut self, key: &'static str, read: impl FnOnce(&Value) -> Result<T, Wrong>) -> Option<T> {
+    pub(super) fn get<T>(&mut self, key: &'static str, read: impl FnOnce(&Value) -> Result<T, WrongValue>) -> Option<T> {
         let node = self.take(key)?;
         match read(&node.value) {
             Ok(value) => Some(value),
@@ -67,7 +67,7 @@ impl<'a> Section<'a> {
     }
 
     /// Like [`Section::get`] for a key without a default: an empty text counts as not set.
-    pub(super) fn optional<T>(&mut self, key: &'static str, read: impl FnOnce(&Value) -> Result<T, Wrong>) -> Option<T> {
+    pub(super) fn optional<T>(&mut self, key: &'static str, read: impl FnOnce(&Value) -> Result<T, WrongValue>) -> Option<T> {
         if matches!(self.entries.get(key), Some(Node { value: Value::Text(text) | Value::Untyped(text), .. }) if text.is_empty())
         {
             self.take(key);
@@ -81,14 +81,14 @@ impl<'a> Section<'a> {
         &mut self,
         key: &'static str,
         hint: &str,
-        read: impl FnOnce(&Value) -> Result<T, Wrong>,
+        read: impl FnOnce(&Value) -> Result<T, WrongValue>,
     ) -> Option<T> {
         let before = self.report.problems.len();
         let value = self.optional(key, read);
         if value.is_none() && self.report.problems.len() == before {
             let place = self.report.places.get(&join(&self.path, key)).cloned().or_else(|| self.place.clone());
             if let Some(place) = place {
-                self.wrong(key, place, Wrong::new("is missing", hint));
+                self.wrong(key, place, WrongValue::new("is missing", hint));
             }
         }
         value
@@ -97,8 +97,8 @@ impl<'a> Section<'a> {
     /// A secret: a text, `{ file = "…" }` or `{ credential = "…" }`.
     pub(super) fn secret(&mut self, key: &'static str) -> Option<Secret> {
         let credentials = self.report.credentials.clone();
-        let shape = || Wrong::new("is no secret", "write \"…\" in quotes, { file = \"path\" } or { credential = \"name\" }");
-        let bad = |what| Wrong::new(what, "the text of a secret comes from a readable file that is not empty");
+        let shape = || WrongValue::new("is no secret", "write \"…\" in quotes, { file = \"path\" } or { credential = \"name\" }");
+        let bad = |what| WrongValue::new(what, "the text of a secret comes from a readable file that is not empty");
         self.optional(key, |value| match value {
             Value::Text(text) | Value::Untyped(text) => Ok(Secret::new(text.as_str())),
             Value::Table(table) if table.len() == 1 => match table.iter().next() {
@@ -106,10 +106,10 @@ impl<'a> Section<'a> {
                 Some((name, node)) if name == "credential" => {
                     let name = text(&node.value)?;
                     if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') {
-                        return Err(Wrong::new("is no credential name", "write the name used in LoadCredential="));
+                        return Err(WrongValue::new("is no credential name", "write the name used in LoadCredential="));
                     }
                     let directory = credentials.ok_or_else(|| {
-                        Wrong::new(
+                        WrongValue::new(
                             "needs systemd credentials, but CREDENTIALS_DIRECTORY is not set",
                             "run under systemd with LoadCredential=, or use { file = \"path\" }",
                         )
@@ -208,13 +208,13 @@ impl<'a> Section<'a> {
             Some(Node { place, value: Value::Table(entries) }) => (entries, Some(place)),
             Some(Node { place, .. }) => {
                 let hint = format!("write a table, [{}]", join(&self.path, key));
-                self.wrong(key, place, Wrong::new("is not a table", hint));
+                self.wrong(key, place, WrongValue::new("is not a table", hint));
                 (BTreeMap::new(), None)
             }
         }
     }
 
-    fn wrong(&mut self, key: &str, place: Place, wrong: Wrong) {
+    fn wrong(&mut self, key: &str, place: Place, wrong: WrongValue) {
         let key = join(&self.path, key);
         self.report.problems.push(Problem { place, key, what: wrong.what, hint: wrong.hint });
     }
@@ -247,7 +247,7 @@ fn distance(a: &str, b: &str) -> usize {
 
 // === what a value can be read as ===
 
-fn mismatch(value: &Value, wanted: &str) -> Wrong {
+fn mismatch(value: &Value, wanted: &str) -> WrongValue {
     let found = match value {
         Value::Text(text) | Value::Untyped(text) => format!("{:?}", text.as_str()),
         Value::Integer(number) => number.to_string(),
@@ -256,10 +256,10 @@ fn mismatch(value: &Value, wanted: &str) -> Wrong {
         Value::Table(_) => "a table".to_owned(),
         Value::Foreign(kind) => (*kind).to_owned(),
     };
-    Wrong::new(format!("{found} does not fit"), format!("write {wanted}"))
+    WrongValue::new(format!("{found} does not fit"), format!("write {wanted}"))
 }
 
-pub(super) fn text(value: &Value) -> Result<String, Wrong> {
+pub(super) fn text(value: &Value) -> Result<String, WrongValue> {
     match value {
         Value::Text(text) | Value::Untyped(text) => Ok(text.to_string()),
         other => Err(mismatch(other, "a text in quotes")),
@@ -267,7 +267,7 @@ pub(super) fn text(value: &Value) -> Result<String, Wrong> {
 }
 
 /// A text of at least one visible character and at most `longest`, without control characters.
-pub(super) fn label(longest: usize) -> impl FnOnce(&Value) -> Result<String, Wrong> {
+pub(super) fn label(longest: usize) -> impl FnOnce(&Value) -> Result<String, WrongValue> {
     move |value| {
         let label = text(value)?.trim().to_owned();
         let fits = (1..=longest).contains(&label.chars().count()) && !label.chars().any(char::is_control);
@@ -275,12 +275,12 @@ pub(super) fn label(longest: usize) -> impl FnOnce(&Value) -> Result<String, Wro
     }
 }
 
-pub(super) fn path(value: &Value) -> Result<PathBuf, Wrong> {
+pub(super) fn path(value: &Value) -> Result<PathBuf, WrongValue> {
     let text = text(value)?;
     if text.is_empty() { Err(mismatch(value, "a path")) } else { Ok(PathBuf::from(text)) }
 }
 
-pub(super) fn boolean(value: &Value) -> Result<bool, Wrong> {
+pub(super) fn boolean(value: &Value) -> Result<bool, WrongValue> {
     match value {
         Value::Boolean(boolean) => Ok(*boolean),
         Value::Untyped(text) if text.as_str() == "true" => Ok(true),
@@ -290,7 +290,7 @@ pub(super) fn boolean(value: &Value) -> Result<bool, Wrong> {
 }
 
 /// A whole number within `range`.
-pub(super) fn number<T>(range: RangeInclusive<T>) -> impl FnOnce(&Value) -> Result<T, Wrong>
+pub(super) fn number<T>(range: RangeInclusive<T>) -> impl FnOnce(&Value) -> Result<T, WrongValue>
 where
     T: TryFrom<i64> + PartialOrd + Display,
 {
@@ -306,7 +306,7 @@ where
 }
 
 /// Anything that is written as a text with a form of its own.
-pub(super) fn parsed<T: FromStr>(wanted: &'static str) -> impl Fn(&Value) -> Result<T, Wrong> {
+pub(super) fn parsed<T: FromStr>(wanted: &'static str) -> impl Fn(&Value) -> Result<T, WrongValue> {
     move |value| match value {
         Value::Text(text) | Value::Untyped(text) => text.trim().parse().map_err(|_| mismatch(value, wanted)),
         other => Err(mismatch(other, wanted)),
@@ -314,7 +314,7 @@ pub(super) fn parsed<T: FromStr>(wanted: &'static str) -> impl Fn(&Value) -> Res
 }
 
 /// One of a few words.
-pub(super) fn choice<T: Copy>(choices: &'static [(&'static str, T)]) -> impl Fn(&Value) -> Result<T, Wrong> {
+pub(super) fn choice<T: Copy>(choices: &'static [(&'static str, T)]) -> impl Fn(&Value) -> Result<T, WrongValue> {
     move |value| {
         let found = match value {
             Value::Text(text) | Value::Untyped(text) => choices.iter().find(|(word, _)| *word == text.as_str()),
@@ -326,7 +326,7 @@ pub(super) fn choice<T: Copy>(choices: &'static [(&'static str, T)]) -> impl Fn(
 }
 
 /// A list; one bare item counts as a list of one, and the environment separates items by commas.
-pub(super) fn list<T>(item: impl Fn(&Value) -> Result<T, Wrong>) -> impl FnOnce(&Value) -> Result<Vec<T>, Wrong> {
+pub(super) fn list<T>(item: impl Fn(&Value) -> Result<T, WrongValue>) -> impl FnOnce(&Value) -> Result<Vec<T>, WrongValue> {
     move |value| match value {
         Value::List(nodes) => nodes.iter().map(|node| item(&node.value)).collect(),
         Value::Untyped(text) => {
@@ -340,7 +340,7 @@ pub(super) fn list<T>(item: impl Fn(&Value) -> Result<T, Wrong>) -> impl FnOnce(
 }
 
 /// A length of time within `range`: `"500ms"`, `"20s"`, `"1h30m"`, `"30d"`; `"0"` needs no unit.
-pub(super) fn time(range: RangeInclusive<Duration>) -> impl FnOnce(&Value) -> Result<Duration, Wrong> {
+pub(super) fn time(range: RangeInclusive<Duration>) -> impl FnOnce(&Value) -> Result<Duration, WrongValue> {
     move |value| {
         let time = match value {
             Value::Text(text) | Value::Untyped(text) => parse_time(text),

@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::secret::Secret;
-use crate::budget::Allowance;
 use crate::codec::CodecKind;
-use crate::ids::MeetingName;
-use crate::network::Network;
+use crate::common::ids::MeetingName;
+use crate::common::ip_network::IpNetwork;
+use crate::common::rate_limit::RateLimit;
 use crate::policy::retention::Retention;
-use crate::policy::{Bypass, CallRooms, Limits as MeetingLimits};
+use crate::policy::{Bypass, CallRooms, MeetingLimits};
 use crate::relay::DailyLimits;
 use crate::relay::outbox::OnUnknown;
 use crate::relay::provider::ProviderSettings;
@@ -26,58 +26,58 @@ use crate::telemetry::log::LogFormat;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// `[sip]`
-    pub sip: Sip,
+    pub sip: SipConfig,
     /// `[device.X]`
-    pub devices: BTreeMap<String, Device>,
+    pub devices: BTreeMap<String, DeviceConfig>,
     /// `[meeting.X]`
-    pub meetings: BTreeMap<MeetingName, Meeting>,
+    pub meetings: BTreeMap<MeetingName, MeetingConfig>,
     /// `[media]`
-    pub media: Media,
+    pub media: MediaConfig,
     /// `[http]`
-    pub http: Http,
+    pub http: HttpConfig,
     /// `[ice_server.X]`: given to the meeting page.
-    pub ice_servers: BTreeMap<String, IceServer>,
+    pub ice_servers: BTreeMap<String, IceServerConfig>,
     /// `[organisation]`
-    pub organisation: Organisation,
+    pub organisation: OrganisationConfig,
     /// `[policy]`
-    pub policy: Policy,
+    pub policy: PolicyConfig,
     /// `[prompts]`
-    pub prompts: Prompts,
+    pub prompts: PromptsConfig,
     /// `[chat]`
     pub chat: Retention,
     /// `[speech]`; `None`: nothing is read aloud.
     pub speech: Option<SpeechSettings>,
     /// `[relay]`
-    pub relay: Relay,
+    pub relay: RelayConfig,
     /// `[recording]`
-    pub recording: Recording,
+    pub recording: RecordingConfig,
     /// `[records]`
-    pub records: Records,
+    pub records: RecordsConfig,
     /// `[store]`
-    pub store: Store,
+    pub store: StoreConfig,
     /// `[log]`
-    pub log: Log,
+    pub log: LogConfig,
     /// `[limits]`
-    pub limits: Limits,
+    pub limits: LimitsConfig,
 }
 
 /// `[sip]`
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sip {
+pub struct SipConfig {
     /// `[sip.listen.X]`, never empty; as long as none is written, UDP and TCP at every IPv4 address, port 5060.
-    pub listen: BTreeMap<String, Listen>,
+    pub listen: BTreeMap<String, ListenConfig>,
     /// Written into Via, Contact and links instead of the listener's own address (S-7).
     pub advertised_address: Option<IpAddr>,
     /// Calls at once; one more is answered 503.
     pub max_calls: usize,
     /// Networks whose callers need no entry of their own (M-1).
-    pub allowed: Vec<Network>,
+    pub allowed: Vec<IpNetwork>,
     /// Named to who must give a password.
     pub realm: String,
     /// What passwords may be hashed with, the preferred one first (RFC 8760).
     pub digest: Vec<Algorithm>,
     /// `[sip.trunk.X]`
-    pub trunks: BTreeMap<String, Trunk>,
+    pub trunks: BTreeMap<String, TrunkConfig>,
     /// How sessions are kept alive (RFC 4028).
     pub session_timers: SessionTimers,
     /// Name servers to ask; none: those of the system.
@@ -85,20 +85,20 @@ pub struct Sip {
     /// PEM file of the authorities that PBXs' certificates must come from; `None`: those of the system.
     pub ca: Option<PathBuf>,
     /// `[sip.account.X]`
-    pub accounts: BTreeMap<String, SipAccount>,
+    pub accounts: BTreeMap<String, SipAccountConfig>,
     /// `[sip.registrar]`
-    pub registrar: Registrar,
+    pub registrar: RegistrarConfig,
     /// The user part that reaches the menu; an empty one does too.
     pub menu_user: String,
     /// `[sip.emergency]` (S-10)
     pub emergency: Emergency,
     /// `[sip.hep]` (O-5)
-    pub hep: Option<Hep>,
+    pub hep: Option<HepConfig>,
 }
 
 /// `[sip.hep]`: where copies of the messages of calls go (O-5).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hep {
+pub struct HepConfig {
     /// The capture server, by UDP.
     pub server: SocketAddr,
     /// Names us there.
@@ -109,7 +109,7 @@ pub struct Hep {
 
 /// How SIP travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Transport {
+pub enum ListenTransport {
     /// UDP.
     Udp,
     /// TCP.
@@ -118,27 +118,27 @@ pub enum Transport {
     Tls,
 }
 
-impl From<Transport> for crate::sip::Transport {
-    fn from(transport: Transport) -> Self {
+impl From<ListenTransport> for crate::sip::Transport {
+    fn from(transport: ListenTransport) -> Self {
         match transport {
-            Transport::Udp => Self::Udp,
-            Transport::Tcp => Self::Tcp,
-            Transport::Tls => Self::Tls,
+            ListenTransport::Udp => Self::Udp,
+            ListenTransport::Tcp => Self::Tcp,
+            ListenTransport::Tls => Self::Tls,
         }
     }
 }
 
 /// `[sip.listen.X]`
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listen {
+pub struct ListenConfig {
     /// UDP, TCP or TLS.
-    pub transport: Transport,
+    pub transport: ListenTransport,
     /// Local address.
     pub address: IpAddr,
     /// Local port; 0 takes a free one, which is printed.
     pub port: u16,
     /// Certificate and key, for TLS.
-    pub tls: Option<Tls>,
+    pub tls: Option<TlsConfig>,
     /// PEM file of the authorities that a client's certificate must come from.
     pub client_ca: Option<PathBuf>,
     /// PEM file of revocation lists: whose certificate is on one does not get in.
@@ -147,7 +147,7 @@ pub struct Listen {
 
 /// `[sip.registrar]` (S-3)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Registrar {
+pub struct RegistrarConfig {
     /// A shorter life is refused (423).
     pub min_expires: Duration,
     /// A longer one is cut to this.
@@ -160,15 +160,15 @@ pub struct Registrar {
 
 /// `[sip.account.X]`: a PBX at which we register (S-3).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SipAccount {
+pub struct SipAccountConfig {
     /// Its registrar.
     pub registrar: Uri,
     /// By what it is reached; `None`: as the name system says.
-    pub transport: Option<Transport>,
+    pub transport: Option<ListenTransport>,
     /// Our number there.
     pub username: String,
     /// The name that goes with the password.
-    pub login: Login,
+    pub login: DeviceLogin,
     /// The realm in which that is asked for; `None`: that of the first challenge.
     pub realm: Option<String>,
     /// The life of a registration that we ask for.
@@ -181,9 +181,9 @@ pub struct SipAccount {
 
 /// `[sip.trunk.X]`: a PBX or provider that is known by its address or its certificate (S-3).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trunk {
+pub struct TrunkConfig {
     /// Where its calls come from, if it is known by that.
-    pub addresses: Vec<Network>,
+    pub addresses: Vec<IpNetwork>,
     /// A name of its TLS certificate, if it is known by that; in lower case.
     pub certificate: Option<String>,
     /// Shown for callers that say no name.
@@ -192,13 +192,13 @@ pub struct Trunk {
 
 /// `[device.X]`: a phone that is known by its address, its certificate or its password.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Device {
+pub struct DeviceConfig {
     /// Where it calls from, if it is known by that; of two devices whose networks contain an address, the longer prefix means it.
-    pub addresses: Vec<Network>,
+    pub addresses: Vec<IpNetwork>,
     /// A name of its TLS certificate, if it is known by that; in lower case.
     pub certificate: Option<String>,
     /// What it proves itself with from anywhere else.
-    pub login: Option<Login>,
+    pub login: Option<DeviceLogin>,
     /// Where it is called if it is not registered (S-9).
     pub call: Option<Uri>,
     /// The chat of its meeting is sent to its display (C-10).
@@ -215,7 +215,7 @@ pub struct Device {
 
 /// `username` and `password` of a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Login {
+pub struct DeviceLogin {
     /// The user of digest, and of its address-of-record.
     pub username: String,
     /// The password.
@@ -224,7 +224,7 @@ pub struct Login {
 
 /// `[meeting.X]`
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Meeting {
+pub struct MeetingConfig {
     /// Shown on its page.
     pub title: String,
     /// Digits to key in or dial; `None`: reached by its name only.
@@ -249,7 +249,7 @@ pub struct Meeting {
 
 /// `[media]`
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Media {
+pub struct MediaConfig {
     /// Worker threads; 0: one a core.
     pub workers: usize,
     /// Local address of RTP and WebRTC sockets.
@@ -270,22 +270,22 @@ pub struct Media {
 
 /// `[http]`
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Http {
+pub struct HttpConfig {
     /// Local address.
     pub address: IpAddr,
     /// Local port; 0 takes a free one, which is printed.
     pub port: u16,
     /// Certificate and key, where HTTP listens with TLS.
-    pub tls: Option<Tls>,
+    pub tls: Option<TlsConfig>,
     /// Proxies whose `X-Forwarded-*` headers are believed.
-    pub trusted_proxies: Vec<Network>,
+    pub trusted_proxies: Vec<IpNetwork>,
     /// How browsers reach us, for links; made from address and port where `None`.
     pub public_url: Option<String>,
 }
 
 /// `certificate` and `key` of a listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tls {
+pub struct TlsConfig {
     /// PEM file with the certificate chain.
     pub certificate: PathBuf,
     /// PEM file with the private key.
@@ -294,7 +294,7 @@ pub struct Tls {
 
 /// `[ice_server.X]`
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IceServer {
+pub struct IceServerConfig {
     /// `stun:` and `turn:` URLs.
     pub urls: Vec<String>,
     /// For TURN, given to pages as it is.
@@ -307,7 +307,7 @@ pub struct IceServer {
 
 /// `[organisation]`
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Organisation {
+pub struct OrganisationConfig {
     /// Shown on pages.
     pub name: String,
     /// Language of prompts.
@@ -318,7 +318,7 @@ pub struct Organisation {
 
 /// `[policy]`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Policy {
+pub struct PolicyConfig {
     /// A call that gave the organiser's PIN counts as a member present (K-2).
     pub pin_counts_as_member: bool,
     /// A meeting that only externals are left in ends after this time (M-10).
@@ -329,14 +329,14 @@ pub struct Policy {
 
 /// `[prompts]`
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Prompts {
+pub struct PromptsConfig {
     /// One directory a language in here (K-5).
     pub directory: PathBuf,
 }
 
 /// `[relay]`: chat by SMS.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Relay {
+pub struct RelayConfig {
     /// The country code of numbers that are keyed in without one.
     pub country_code: Option<String>,
     /// Numbers that may be written to begin like one of these; empty: like those of the country (C-2).
@@ -346,7 +346,7 @@ pub struct Relay {
     /// Answers to who is in no meeting, in a minute (C-2).
     pub answers_per_minute: u32,
     /// Parts of messages to one number (C-4).
-    pub segments: Allowance,
+    pub segments: RateLimit,
     /// What is done with messages of which nobody knows whether the provider has them (C-7).
     pub on_unknown: OnUnknown,
     /// `[relay.provider.X]`; without one there is no chat by SMS.
@@ -355,7 +355,7 @@ pub struct Relay {
 
 /// `[recording]`
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recording {
+pub struct RecordingConfig {
     /// Where recordings are kept.
     pub directory: PathBuf,
     /// How long; `None`: until somebody deletes them.
@@ -364,21 +364,21 @@ pub struct Recording {
 
 /// `[records]`
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Records {
+pub struct RecordsConfig {
     /// How long records of calls are kept; `None`: for ever.
     pub retention: Option<Duration>,
 }
 
 /// `[store]`
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Store {
+pub struct StoreConfig {
     /// The state directory.
     pub directory: PathBuf,
 }
 
 /// `[log]`
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Log {
+pub struct LogConfig {
     /// Text or JSON.
     pub format: LogFormat,
     /// A level, or levels by room: `info,roomgate::sip=debug`.
@@ -387,7 +387,7 @@ pub struct Log {
 
 /// `[limits]` (X-2, M-14)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct LimitsConfig {
     /// Calls at once from one source address.
     pub calls_per_source: usize,
     /// INVITEs a second from one source address.
@@ -398,9 +398,9 @@ pub struct Limits {
     pub drain: Duration,
 }
 
-impl Sip {
-    pub(super) fn default_listen() -> BTreeMap<String, Listen> {
-        let listen = |transport| Listen {
+impl SipConfig {
+    pub(super) fn default_listen() -> BTreeMap<String, ListenConfig> {
+        let listen = |transport| ListenConfig {
             transport,
             address: Ipv4Addr::UNSPECIFIED.into(),
             port: 5060,
@@ -408,11 +408,11 @@ impl Sip {
             client_ca: None,
             client_crl: None,
         };
-        [("udp".to_owned(), listen(Transport::Udp)), ("tcp".to_owned(), listen(Transport::Tcp))].into()
+        [("udp".to_owned(), listen(ListenTransport::Udp)), ("tcp".to_owned(), listen(ListenTransport::Tcp))].into()
     }
 }
 
-impl Media {
+impl MediaConfig {
     /// Worker threads, with 0 resolved to the number of cores.
     #[must_use]
     pub fn worker_count(&self) -> usize {

@@ -10,7 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
 
-use crate::problem::{Place, Problem};
+use crate::common::problem::{Place, Problem};
 
 /// The main file in a configuration directory.
 pub const MAIN_FILE: &str = "roomgate.toml";
@@ -72,7 +72,7 @@ pub(super) fn read(path: &Path, env: &[(String, String)]) -> Layers {
             Ok(tree) => merge(&mut layers.root, tree),
             Err(problem) => {
                 layers.incomplete = true;
-                layers.absent |= layers.files.is_empty() && std::fs::metadata(&file).is_err();
+                layers.absent |= layers.files.is_empty() && std::fs::File::open(&file).is_err();
                 layers.problems.push(problem);
             }
         }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::units::Hz;
+use crate::common::units::Hz;
 
 /// Repeated at full level this long; a repeat does not begin to buzz earlier.
 const FULL_FOR: Duration = Duration::from_millis(10);

@@ -1,6 +1,6 @@
 //! [`Frame`]: 20 ms of mono sound, the unit in which everything is mixed.
 
-use crate::units::Hz;
+use crate::common::units::Hz;
 
 /// Samples of 20 ms at the highest rate, 48 kHz.
 const LONGEST: usize = 960;

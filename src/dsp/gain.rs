@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::units::Hz;
+use crate::common::units::Hz;
 
 /// A gain on its way from one value to another.
 #[derive(Clone, Debug)]

@@ -88,7 +88,8 @@ impl SpeakingDetector {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{dsp::tone::Sine, units::Hz};
+    use crate::common::units::Hz;
+    use crate::dsp::tone::Sine;
 
     const FRAME: Duration = Duration::from_millis(20);
 
@@ -106,8 +107,9 @@ mod tests {
         assert!((dbov(&hum(32_767.0)) + 3.0).abs() < 0.2);
     }
 
+    /// Speech begins within 40 ms and lasts through a pause of 280 ms.
     #[test]
-    fn speech_begins_within_40_ms_and_lasts_through_a_pause_of_280_ms() {
+    fn speech_begins_within_40_ms_and_lasts_through_a_pause_of_280() {
         let mut detector = SpeakingDetector::new();
         for _ in 0..100 {
             assert!(!detector.hear(&hum(20.0), FRAME));

@@ -63,7 +63,8 @@ fn peak(samples: &[i32]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{dsp::tone::Sine, units::Hz};
+    use crate::common::units::Hz;
+    use crate::dsp::tone::Sine;
 
     #[test]
     fn a_quiet_sum_passes_untouched() {

@@ -1,7 +1,6 @@
 //! Sound as samples: 20 ms frames, rates, levels, tones, and what hides a fault. Everything is mono, 16-bit, pure and per stream.
 
 pub mod conceal;
-pub mod ear;
 pub mod frame;
 pub mod gain;
 pub mod level;
@@ -9,6 +8,7 @@ pub mod limiter;
 pub mod resample;
 pub mod stretch;
 pub mod tone;
+pub mod tone_detector;
 
 pub use frame::Frame;
 pub use resample::Resampler;

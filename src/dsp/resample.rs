@@ -4,7 +4,7 @@
 //! 60 dB down from 1.18 of it on; what lies between folds back only into the band above 0.85. Its delay is 12 samples of the
 //! lower rate: 1.5 ms where 8 kHz is involved, 0.75 ms between 16 and 48 kHz.
 
-use crate::units::Hz;
+use crate::common::units::Hz;
 
 /// Half the filter's length in samples of the lower rate.
 const HALF: usize = 12;
@@ -133,7 +133,8 @@ fn bessel(x: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dsp::{ear, tone::Sine};
+    use crate::dsp::tone::Sine;
+    use crate::dsp::tone_detector;
 
     const RATES: [u32; 6] = [8_000, 16_000, 48_000, 22_050, 24_000, 44_100];
 
@@ -156,7 +157,7 @@ mod tests {
                 let lower = from.min(to) as f32;
                 for freq in [300.0, 1011.0, 0.85 * lower / 2.0] {
                     let out = through(from, to, freq);
-                    let level = ear::heard(&out, Hz(to), &[freq])[0];
+                    let level = tone_detector::heard(&out, Hz(to), &[freq])[0];
                     let sent = 20.0 * (10_000.0f32 / 32_768.0 / 2f32.sqrt()).log10();
                     assert!((level - sent).abs() < 0.3, "{from} to {to}, {freq} Hz: {level} against {sent}");
                 }
@@ -182,13 +183,14 @@ mod tests {
         for (from, to) in [(8_000, 16_000), (8_000, 48_000), (16_000, 48_000)] {
             let freq = 0.4 * from as f32;
             let out = through(from, to, freq);
-            let image = ear::heard(&out, Hz(to), &[from as f32 - freq])[0];
+            let image = tone_detector::heard(&out, Hz(to), &[from as f32 - freq])[0];
             assert!(image < -13.3 - 60.0, "{from} to {to}: {image}");
         }
     }
 
+    /// Twenty milliseconds in are twenty milliseconds out from the first call.
     #[test]
-    fn twenty_milliseconds_in_are_twenty_milliseconds_out_from_the_first_call() {
+    fn twenty_milliseconds_in_are_twenty_milliseconds() {
         for from in [8_000u32, 16_000, 48_000] {
             for to in [8_000u32, 16_000, 48_000] {
                 let mut resampler = Resampler::new(Hz(from), Hz(to));

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
+use crate::common::units::Hz;
 use crate::dsp::level::dbov;
-use crate::units::Hz;
 
 /// What is cut or repeated at once.
 const SHORTEST: Duration = Duration::from_micros(2500);

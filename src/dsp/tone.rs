@@ -3,7 +3,7 @@
 use std::f64::consts::TAU;
 use std::time::Duration;
 
-use crate::units::Hz;
+use crate::common::units::Hz;
 
 /// A sine whose phase goes on from call to call.
 #[derive(Clone, Debug)]

@@ -4,11 +4,11 @@ use std::time::SystemTime;
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
-use super::Site;
-use super::peer::Peer;
-use super::session::{self, LinkError, SESSION_VALID, Session, SessionId};
-use crate::ids::{MeetingName, ParticipantId};
-use crate::meeting::Ask;
+use super::AppState;
+use super::peer::HttpPeer;
+use super::session::{self, LinkError, PageSession, SESSION_VALID, SessionId};
+use crate::common::ids::{MeetingName, ParticipantId};
+use crate::meeting::MeetingRequest;
 
 /// Meetings that one browser is in at once; one more ends the oldest session it has.
 const MEETINGS_OF_A_BROWSER: usize = 16;
@@ -19,7 +19,7 @@ const SWEEP_AT: usize = 1024;
 
 /// Why a session ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(super) enum SessionEnd {
     /// Its bearer has signed out.
     SignedOut,
     /// It was taken from its bearer.
@@ -35,20 +35,28 @@ pub(super) fn set_cookie(meeting: &MeetingName, value: Option<&str>, secure: boo
     HeaderValue::from_str(&line).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
-impl Site {
+impl AppState {
     /// The sessions of a request: those of its cookies that are valid, each for the meeting that has its name now.
-    pub(super) fn sessions(&self, peer: &Peer, headers: &HeaderMap) -> Vec<Session> {
-        let (now, prefix) = (SystemTime::now(), session::cookie_prefix(self.is_secure(peer, headers)));
+    pub(super) fn sessions(&self, peer: &HttpPeer, headers: &HeaderMap) -> Vec<PageSession> {
+        let (now, secure) = (SystemTime::now(), self.is_secure(peer, headers));
+        // What is kept to https is taken wherever it comes: a proxy that does not say how it was reached has got it by https.
+        let meeting = |name: &str| {
+            let plain = || name.strip_prefix(session::cookie_prefix(false)).filter(|_| !secure);
+            name.strip_prefix(session::cookie_prefix(true)).or_else(plain).map(ToOwned::to_owned)
+        };
         let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
         let ours = cookies.flat_map(|value| value.split(';')).filter_map(|pair| {
             let (name, value) = pair.trim().split_once('=')?;
-            Some((name.strip_prefix(prefix)?, value))
+            Some((meeting(name)?, value))
         });
-        let read = |(meeting, value): (&str, &str)| {
+        let read = |(meeting, value): (String, &str)| {
             let session = self.settings.sessions.session(value, now)?;
             (session.meeting.as_str() == meeting && self.is_current(&session)).then_some(session)
         };
-        let mut found: Vec<Session> = ours.take(COOKIES).filter_map(read).collect();
+        let mut found: Vec<PageSession> = ours.take(COOKIES).filter_map(read).collect();
+        if found.iter().any(PageSession::is_member) {
+            peer.slot.is_members();
+        }
         // A cookie that comes twice is one.
         found.sort_by(|one, other| one.meeting.cmp(&other.meeting));
         found.dedup_by(|one, other| one.meeting == other.meeting);
@@ -56,25 +64,26 @@ impl Site {
     }
 
     /// The request's session in this meeting: one meeting's is nothing in another.
-    pub(super) fn session_in(&self, peer: &Peer, headers: &HeaderMap, meeting: &MeetingName) -> Option<Session> {
+    pub(super) fn session_in(&self, peer: &HttpPeer, headers: &HeaderMap, meeting: &MeetingName) -> Option<PageSession> {
         self.sessions(peer, headers).into_iter().find(|session| session.meeting == *meeting)
     }
 
     /// Whether a session is for the meeting that has its name now, and would be opened again by what has opened it.
-    pub(super) fn is_current(&self, session: &Session) -> bool {
-        let house = &self.settings.desks.house;
-        house.made_at(&session.meeting) == session.made_at
-            && self.settings.sessions.still_opens(session, house.passcode(&session.meeting).as_ref())
+    pub(super) fn is_current(&self, session: &PageSession) -> bool {
+        let meetings = &self.settings.admin.meetings;
+        meetings.made_at(&session.meeting) == session.made_at
+            && self.settings.sessions.still_opens(session, meetings.passcode(&session.meeting).as_ref())
     }
 
     /// Makes room in a browser that is in as many meetings as one may be in: the session that it loses, ended.
-    pub(super) async fn make_room(&self, mut others: Vec<Session>, meeting: &MeetingName) -> Option<Session> {
+    pub(super) async fn make_room(&self, mut others: Vec<PageSession>, meeting: &MeetingName) -> Option<PageSession> {
         others.retain(|session| session.meeting != *meeting);
         if others.len() < MEETINGS_OF_A_BROWSER {
             return None;
         }
-        let oldest = others.into_iter().min_by_key(|session| session.since)?;
-        self.end_session(&oldest.id, Ending::SignedOut).await.ok().flatten()
+        // Who is a guest somewhere gives the passcode there once more.
+        let oldest = others.into_iter().min_by_key(|session| (session.is_member(), session.since))?;
+        self.end_session(&oldest.id, SessionEnd::SignedOut).await.ok().flatten()
     }
 
     /// A member's page has joined.
@@ -88,23 +97,33 @@ impl Site {
     }
 
     /// Ends a session at once, and every presence that it has in its meeting, connected or not. What it was; `None`: there is none.
-    pub(super) async fn end_session(&self, id: &SessionId, ending: Ending) -> Result<Option<Session>, LinkError> {
-        let ended = self.settings.sessions.end(id, SystemTime::now()).await;
+    pub(super) async fn end_session(&self, id: &SessionId, ending: SessionEnd) -> Result<Option<PageSession>, LinkError> {
+        let (sessions, now) = (&self.settings.sessions, SystemTime::now());
+        // Otherwise whoever was removed came back by the link that had let them in.
+        if ending == SessionEnd::Removed
+            && let Some((meeting, link)) = sessions.opened_by(id, now)
+        {
+            // What could not be written down is in the log; here it opens nothing.
+            let _ = sessions.revoke_link(&meeting, &link, now).await;
+        }
+        let ended = sessions.end(id, now).await;
         let presences = self.presences().all_of(id);
         if !presences.is_empty() {
             for meeting in self.registry.running().await {
                 for who in &presences {
                     // Ids of rows are never used twice: another meeting does not know them, and says so.
                     let _ = match ending {
-                        Ending::SignedOut => meeting.ask(Some(*who), Ask::Leave).await,
-                        Ending::Removed => meeting.ask(None, Ask::Remove(*who)).await,
+                        SessionEnd::SignedOut => meeting.ask(Some(*who), MeetingRequest::Leave).await,
+                        SessionEnd::Removed => meeting.ask(None, MeetingRequest::Remove(*who)).await,
                     };
                 }
             }
         }
-        if let Ok(Some(session)) = &ended {
-            let how = if ending == Ending::Removed { "removed" } else { "signed out" };
-            tracing::info!(meeting = %session.meeting, role = session.role.word(), how, "session ended");
+        if let Ok(Some(session)) = &ended
+            && let Some(unsaid) = self.says_of(&self.said_of_ends, session)
+        {
+            let how = if ending == SessionEnd::Removed { "removed" } else { "signed out" };
+            tracing::info!(meeting = %session.meeting, role = session.role.word(), how, unsaid, "session ended");
         }
         ended
     }
@@ -114,7 +133,7 @@ impl Site {
         let session = self.presences().session_of(who);
         if let Some(session) = session {
             // What could not be written down is in the log; here it is over.
-            let _ = self.end_session(&session, Ending::Removed).await;
+            let _ = self.end_session(&session, SessionEnd::Removed).await;
         }
     }
 }

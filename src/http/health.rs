@@ -8,26 +8,26 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
 
-use super::Site;
+use super::AppState;
 use super::api::is_operator;
-use super::peer::Peer;
+use super::peer::HttpPeer;
 
 /// OpenMetrics, which Prometheus asks for first.
 const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-pub(super) fn routes() -> Router<Arc<Site>> {
+pub(super) fn routes() -> Router<Arc<AppState>> {
     Router::new().route("/healthz", get(async || "alive\n")).route("/readyz", get(ready)).route("/metrics", get(metrics))
 }
 
-async fn ready(State(site): State<Arc<Site>>) -> (StatusCode, &'static str) {
-    if *site.settings.ready.borrow() { (StatusCode::OK, "ready\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "draining\n") }
+async fn ready(State(app): State<Arc<AppState>>) -> (StatusCode, &'static str) {
+    if *app.settings.ready.borrow() { (StatusCode::OK, "ready\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "draining\n") }
 }
 
 /// For who is on this machine, or has the operator's token: how many meetings there are, and how well they are, is nobody else's business.
-async fn metrics(State(site): State<Arc<Site>>, Extension(peer): Extension<Peer>, headers: HeaderMap) -> Response {
-    let allowed = if peer.is_here(&headers) { Ok(()) } else { is_operator(&site, &peer, &headers) };
+async fn metrics(State(app): State<Arc<AppState>>, Extension(peer): Extension<HttpPeer>, headers: HeaderMap) -> Response {
+    let allowed = if peer.is_here(&headers) { Ok(()) } else { is_operator(&app, &peer, &headers) };
     match allowed {
-        Ok(()) => ([(header::CONTENT_TYPE, TEXT)], (site.settings.metrics)().await).into_response(),
+        Ok(()) => ([(header::CONTENT_TYPE, TEXT)], (app.settings.metrics)().await).into_response(),
         Err(problem) => problem.into_response(),
     }
 }

@@ -5,19 +5,19 @@
 //! stalls, floods or lies costs one task and one place of its address's connections.
 #![allow(clippy::disallowed_methods, reason = "a driver: starts the server's task and tells the time")]
 
+pub mod admin;
 mod api;
 mod browser;
-pub mod desk;
-mod enter;
-mod harden;
+mod control_socket;
 mod health;
-mod local;
+mod link_exchange;
+mod listener;
 mod page;
 pub mod peer;
 mod presence;
-mod refuse;
+mod problem_details;
 pub mod secret;
-mod serve;
+mod security_headers;
 pub mod session;
 mod webhook;
 
@@ -43,40 +43,40 @@ use tokio_rustls::TlsAcceptor;
 use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 
-use crate::budget::{Allowance, Budgets};
-use crate::ids::{CallId, MeetingName};
-use crate::log_limit::LogLimit;
-use crate::meeting::{By, Refusal, Registry};
+use crate::common::ids::{CallId, MeetingName};
+use crate::common::ip_network::IpNetwork;
+use crate::common::log_limit::LogLimit;
+use crate::common::rate_limit::{RateLimit, RateLimiter};
+use crate::meeting::{By, MeetingRefusal, MeetingRegistry};
 use crate::menu::SharedLockout;
-use crate::network::Network;
+use crate::net::tls::{self, TlsFiles};
 use crate::relay::provider::{WebhookAnswer, WebhookCall};
 use crate::service::embedded::signalling::ResumeKey;
 use crate::telemetry::events::Events;
-use crate::tls::{self, TlsFiles};
 
 pub use crate::service::embedded::signalling::ice::{IceSecret, IceServer};
-pub use local::SOCKET_FILE;
+pub use control_socket::SOCKET_FILE;
 pub use secret::{ApiToken, resume_key};
 pub use session::Sessions;
 
+use admin::AdminHandles;
 use api::events::Streams;
 use api::guard::{Audit, Limiter};
-use desk::Desks;
-use harden::harden;
-use peer::{Connections, Peer, Source};
+use peer::{ClientSource, HttpConnections, HttpPeer};
 use presence::Presences;
-use refuse::ProblemDetails;
+use problem_details::ProblemDetails;
+use security_headers::harden;
 
 /// Bytes of a request's body; the largest that makes sense is a chat line of 4000 characters, each escaped.
 const LARGEST_BODY: usize = 64 * 1024;
 /// From a request's head to its answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 /// Wrong tokens of one address: a brute force is pointless against 256 bits, but it should not be free.
-const WRONG_TOKENS: Allowance = Allowance { burst: 10, every: Duration::from_secs(6) };
+const WRONG_TOKENS: RateLimit = RateLimit { burst: 10, every: Duration::from_secs(6) };
 /// Addresses with wrong tokens that are told apart; beyond, they share one allowance.
 const WRONG_SOURCES: usize = 4096;
-/// Sessions that passcodes open for one address: an organisation behind NAT joins within a minute, a program goes on for ever.
-const OPENED: Allowance = Allowance { burst: 100, every: Duration::from_secs(2) };
+/// Sessions that passcodes and links open for one address: an organisation behind NAT joins within a minute, a program goes on for ever.
+const OPENED: RateLimit = RateLimit { burst: 100, every: Duration::from_secs(2) };
 /// How long meetings may take to hear that the server stops.
 const SOCKETS_STOP: Duration = Duration::from_secs(5);
 /// Connections from one address (an organisation behind NAT is one), as shipped.
@@ -101,11 +101,11 @@ pub type Lift = Arc<dyn Fn(String) -> LiftAnswer + Send + Sync>;
 /// What a [`Lift`] gives.
 pub type LiftAnswer = Pin<Box<dyn Future<Output = bool> + Send>>;
 /// Lists the devices that can be called (S-9).
-pub type Rooms = Arc<dyn Fn() -> RoomsAnswer + Send + Sync>;
-/// What [`Rooms`] gives.
+pub type ListRooms = Arc<dyn Fn() -> RoomsAnswer + Send + Sync>;
+/// What [`ListRooms`] gives.
 pub type RoomsAnswer = Pin<Box<dyn Future<Output = Vec<Room>> + Send>>;
 /// Calls a device into a meeting (S-9).
-pub type Invite = Arc<dyn Fn(MeetingName, String, By) -> Result<CallId, Refusal> + Send + Sync>;
+pub type InviteDevice = Arc<dyn Fn(MeetingName, String, By) -> Result<CallId, MeetingRefusal> + Send + Sync>;
 
 /// Asks a provider of short messages, by its name, what a call at its webhook means (C-10).
 pub type Webhook = Arc<dyn Fn(String, WebhookCall) -> WebhookAnswered + Send + Sync>;
@@ -115,7 +115,7 @@ pub type WebhookAnswered = Pin<Box<dyn Future<Output = WebhookAnswer> + Send>>;
 /// Has a device fetch its configuration anew.
 pub type CheckSync = Arc<dyn Fn(String) -> CheckSyncAnswer + Send + Sync>;
 /// What a [`CheckSync`] gives.
-pub type CheckSyncAnswer = Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>;
+pub type CheckSyncAnswer = Pin<Box<dyn Future<Output = Result<(), MeetingRefusal>> + Send>>;
 
 /// A device that can be called into a meeting.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -163,7 +163,7 @@ pub type QueryError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug, Clone, Default)]
 pub struct WebSettings {
     /// Proxies whose `X-Forwarded-For`, `-Proto` and `-Host` are believed.
-    pub trusted_proxies: Vec<Network>,
+    pub trusted_proxies: Vec<IpNetwork>,
     /// How browsers reach this server, if not by the name they send as `Host`.
     pub public_url: Option<String>,
     /// The host organisation's name.
@@ -204,7 +204,7 @@ pub struct HttpSettings {
     /// What happens (M-17).
     pub events: Events,
     /// Calls and their records.
-    pub desks: Desks,
+    pub admin: AdminHandles,
     /// Copies of the chat, without what was said (C-8).
     pub chats: Query,
     /// What is on its way by SMS, for the operator (C-7).
@@ -218,9 +218,9 @@ pub struct HttpSettings {
     /// For the operator: hears a silenced source again, unlocks a source or a meeting.
     pub lift: Lift,
     /// Devices that can be called into a meeting (S-9).
-    pub rooms: Rooms,
+    pub rooms: ListRooms,
     /// Calls one of them.
-    pub invite: Invite,
+    pub invite: InviteDevice,
     /// Has one of them fetch its configuration anew.
     pub check_sync: CheckSync,
     /// Contacts of registered devices.
@@ -256,7 +256,7 @@ pub struct Bound {
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+pub enum HttpStartError {
     /// The address cannot be listened at.
     #[error("HTTP cannot listen at {address}: {source}")]
     Bind {
@@ -279,15 +279,19 @@ pub enum StartError {
 }
 
 /// What the server's rooms share.
-struct Site {
+struct AppState {
     settings: HttpSettings,
-    registry: Registry,
-    wrong_tokens: Mutex<Budgets<Source>>,
-    opened: Mutex<Budgets<Source>>,
+    registry: MeetingRegistry,
+    wrong_tokens: Mutex<RateLimiter<ClientSource>>,
+    opened: Mutex<RateLimiter<ClientSource>>,
     /// Lines about addresses with too many wrong tokens.
     said_of_tokens: Mutex<LogLimit>,
     /// Lines about wrong passcodes.
     said_of_codes: Mutex<LogLimit>,
+    /// Lines about guests that enter by a link.
+    said_of_guests: Mutex<LogLimit>,
+    /// Lines about sessions of guests that end.
+    said_of_ends: Mutex<LogLimit>,
     presences: Mutex<Presences>,
     streams: Arc<Streams>,
     limiter: Limiter,
@@ -297,7 +301,7 @@ struct Site {
     sockets: mpsc::Sender<()>,
 }
 
-impl Site {
+impl AppState {
     /// What is configured at the moment.
     fn web(&self) -> Arc<WebSettings> {
         Arc::clone(&self.settings.web.borrow())
@@ -309,12 +313,12 @@ impl Site {
     }
 
     /// Whether the browser's end is https, so that a cookie may be kept to it.
-    fn is_secure(&self, peer: &Peer, headers: &HeaderMap) -> bool {
+    fn is_secure(&self, peer: &HttpPeer, headers: &HeaderMap) -> bool {
         peer.secure(headers, self.web().public_url.as_deref())
     }
 
     /// Whether a page of ours asks (U-4); `None`: no page does.
-    fn same_origin(&self, peer: &Peer, headers: &HeaderMap) -> Option<bool> {
+    fn same_origin(&self, peer: &HttpPeer, headers: &HeaderMap) -> Option<bool> {
         peer.same_origin(headers, self.web().public_url.as_deref())
     }
 
@@ -322,7 +326,7 @@ impl Site {
     ///
     /// # Errors
     /// Too many came from there: how long this source has to wait before it is told again that it is wrong.
-    fn wrong_token(&self, source: Source) -> Result<(), ProblemDetails> {
+    fn wrong_token(&self, source: ClientSource) -> Result<(), ProblemDetails> {
         let now = Instant::now();
         let mut wrong_tokens = self.wrong_tokens.lock().unwrap_or_else(PoisonError::into_inner);
         if !wrong_tokens.take(now, source) {
@@ -337,28 +341,33 @@ impl Site {
         Ok(())
     }
 
-    /// Counts a session that a passcode opens.
+    /// Counts a session that a passcode or a link opens.
     ///
     /// # Errors
     /// How long this source has to wait.
-    fn may_open(&self, source: Source) -> Result<(), ProblemDetails> {
+    fn may_open(&self, source: ClientSource) -> Result<(), ProblemDetails> {
         let now = Instant::now();
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         if opened.take(now, source) {
             return Ok(());
         }
-        Err(ProblemDetails::too_many("Too many enter from your address.", opened.wait(now, &source)))
+        Err(ProblemDetails::too_many("Too many have entered from your address.", opened.wait(now, &source)))
     }
 
     /// Says that a wrong passcode was given, unless that was said a moment ago.
-    fn wrong_passcode(&self, source: Source, meeting: &MeetingName) {
+    fn wrong_passcode(&self, source: ClientSource, meeting: &MeetingName) {
         if let Some(unsaid) = self.said_of_codes.lock().unwrap_or_else(PoisonError::into_inner).says(Instant::now()) {
             tracing::warn!(address = %source, %meeting, unsaid, "wrong passcode at the page");
         }
     }
 
-    fn source(&self, peer: &Peer, headers: &HeaderMap) -> Source {
-        Source::from(peer.client(headers, &self.web().trusted_proxies))
+    /// Whether a line about this session is written, and then how many were not: of guests there may be any number.
+    fn says_of(&self, limit: &Mutex<LogLimit>, session: &session::PageSession) -> Option<u64> {
+        if session.is_member() { Some(0) } else { limit.lock().unwrap_or_else(PoisonError::into_inner).says(Instant::now()) }
+    }
+
+    fn source(&self, peer: &HttpPeer, headers: &HeaderMap) -> ClientSource {
+        ClientSource::from(peer.client(headers, &self.web().trusted_proxies))
     }
 }
 
@@ -366,38 +375,44 @@ impl Site {
 ///
 /// # Errors
 /// The address or the certificate cannot be used.
-pub async fn start(settings: HttpSettings, registry: Registry, shutdown: watch::Receiver<bool>) -> Result<Bound, StartError> {
-    let tls = settings.tls.clone().map(|files| tls::Server::open(files, &[b"http/1.1"], None)).transpose()?;
+pub async fn start(
+    settings: HttpSettings,
+    registry: MeetingRegistry,
+    shutdown: watch::Receiver<bool>,
+) -> Result<Bound, HttpStartError> {
+    let tls = settings.tls.clone().map(|files| tls::TlsServer::open(files, &[b"http/1.1"], None)).transpose()?;
     let tls = tls.map(|server| TlsAcceptor::from(server.config()));
     let address = settings.address;
-    let bind = |source| StartError::Bind { address, source };
+    let bind = |source| HttpStartError::Bind { address, source };
     let listener = TcpListener::bind(address).await.map_err(bind)?;
     let addr = listener.local_addr().map_err(bind)?;
     let path = settings.socket.clone();
-    let commands = local::bind(&path).map_err(|source| StartError::Socket { path, source })?;
+    let commands = control_socket::bind(&path).map_err(|source| HttpStartError::Socket { path, source })?;
 
-    let connections = Connections::new(settings.connections_per_address, settings.connections);
+    let connections = HttpConnections::new(settings.connections_per_address, settings.connections);
     let web = settings.web.clone();
     let (sockets, mut sockets_gone) = mpsc::channel(1);
-    let site = Arc::new(Site {
+    let app = Arc::new(AppState {
         registry,
-        wrong_tokens: Mutex::new(Budgets::new(WRONG_TOKENS, WRONG_SOURCES, Instant::now())),
-        opened: Mutex::new(Budgets::new(OPENED, WRONG_SOURCES, Instant::now())),
+        wrong_tokens: Mutex::new(RateLimiter::new(WRONG_TOKENS, WRONG_SOURCES, Instant::now())),
+        opened: Mutex::new(RateLimiter::new(OPENED, WRONG_SOURCES, Instant::now())),
         said_of_tokens: Mutex::default(),
         said_of_codes: Mutex::default(),
+        said_of_guests: Mutex::default(),
+        said_of_ends: Mutex::default(),
         presences: Mutex::default(),
         streams: Arc::default(),
-        limiter: Limiter::new(settings.requests_per_second, crate::machine::now()),
+        limiter: Limiter::new(settings.requests_per_second, crate::common::machine::now()),
         audit: Audit::default(),
         shutdown: shutdown.clone(),
         sockets,
         settings,
     });
-    let router = router(site);
-    let commands = local::run(commands, router.clone(), shutdown.clone());
-    let serving = serve::Serving { listener, tls, router, web, connections, shutdown };
+    let router = router(app);
+    let commands = control_socket::run(commands, router.clone(), shutdown.clone());
+    let serving = listener::ServerTask { listener, tls, router, web, connections, shutdown };
     let task = tokio::spawn(async move {
-        tokio::join!(serve::run(serving), commands);
+        tokio::join!(listener::run(serving), commands);
         if tokio::time::timeout(SOCKETS_STOP, sockets_gone.recv()).await.is_err() {
             tracing::warn!("pages cut at the stop before their meetings were told");
         }
@@ -405,18 +420,18 @@ pub async fn start(settings: HttpSettings, registry: Registry, shutdown: watch::
     Ok(Bound { addr, task })
 }
 
-fn router(site: Arc<Site>) -> Router {
+fn router(app: Arc<AppState>) -> Router {
     Router::new()
         .merge(health::routes())
         .merge(page::routes())
-        .merge(enter::routes())
+        .merge(link_exchange::routes())
         .merge(webhook::routes())
-        .nest(api::ROOT, api::routes(&site))
+        .nest(api::ROOT, api::routes(&app))
         .fallback(page::not_found)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(from_fn(in_time))
-        .layer(from_fn_with_state(Arc::clone(&site), harden))
-        .with_state(site)
+        .layer(from_fn_with_state(Arc::clone(&app), harden))
+        .with_state(app)
 }
 
 /// A body that trickles in, or a meeting that does not answer, does not hold a request for ever.
@@ -439,22 +454,22 @@ pub(crate) fn head(data: &[u8]) {
             headers.append(name, value);
         }
     }
-    let connections = Connections::new(2, 2);
+    let connections = HttpConnections::new(2, 2);
     for proxy in [false, true] {
         let address = std::net::IpAddr::from([192, 0, 2, 1]);
         let Ok(slot) = connections.enter(address, proxy) else { return };
         let at = Some(SocketAddr::from(([192, 0, 2, 80], 8080)));
-        let peer = Peer { address, at, tls: false, name: None, proxy, slot: Arc::new(slot) };
+        let peer = HttpPeer { address, at, tls: false, name: None, proxy, slot: Arc::new(slot) };
         let public = Some("https://meet.example");
-        let named = harden::host(&headers).is_some_and(|host| harden::is_ours(&peer, host, public));
+        let named = security_headers::host(&headers).is_some_and(|host| security_headers::is_ours(&peer, host, public));
         let same = peer.same_origin(&headers, public);
         let client = peer.client(&headers, &[]);
         if !proxy {
             assert_eq!(client, address, "a stranger speaks for itself");
             let origin = headers.get("origin").and_then(|origin| peer::authority(origin.to_str().ok()?));
-            let ours = |host: &str| harden::host(&headers).is_none_or(|named| named.eq_ignore_ascii_case(host));
+            let ours = |host: &str| security_headers::host(&headers).is_none_or(|named| named.eq_ignore_ascii_case(host));
             assert!(same != Some(true) || origin.is_some_and(|origin| origin.host == "meet.example" || ours(&origin.host)));
-            assert!(named || !harden::host(&headers).is_some_and(|host| host.eq_ignore_ascii_case("meet.example")));
+            assert!(named || !security_headers::host(&headers).is_some_and(|host| host.eq_ignore_ascii_case("meet.example")));
         }
         let _ = (peer.secure(&headers, public), peer.is_here(&headers));
     }

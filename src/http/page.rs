@@ -2,11 +2,13 @@
 #![allow(clippy::disallowed_methods, reason = "a driver: tells the time, and starts a task for whoever was removed")]
 
 use std::borrow::Cow;
+use std::convert::Infallible;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::{Path, State};
+use axum::extract::{FromRequestParts, Path, RawQuery, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
@@ -16,14 +18,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::Site;
-use super::peer::Peer;
-use super::refuse::ProblemDetails;
-use super::session::Session;
-use crate::ids::{MeetingName, ParticipantId};
-use crate::meeting::Ask;
-use crate::meeting::words::Role;
-use crate::service::embedded::signalling::{self, Seen, Visitor};
+use super::AppState;
+use super::peer::HttpPeer;
+use super::problem_details::ProblemDetails;
+use super::session::PageSession;
+use crate::common::ids::{MeetingName, ParticipantId};
+use crate::meeting::messages::Role;
+use crate::meeting::{MeetingRequest, PasscodeProof};
+use crate::service::embedded::signalling::{self, PageEffects, Visitor};
 
 /// The files of the meeting page, by the name they have under `/assets/`.
 macro_rules! page_files {
@@ -86,13 +88,26 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
 });
 static INDEX: LazyLock<Asset> = LazyLock::new(|| Asset::new("index.html", MEETING_PAGE));
 
-pub(super) fn routes() -> Router<Arc<Site>> {
+pub(super) fn routes() -> Router<Arc<AppState>> {
     Router::new()
         .route("/", get(front))
         .route("/assets/{file}", get(asset))
         .route("/m/{meeting}", get(meeting))
         .route("/m/{meeting}/info", get(info))
         .route("/m/{meeting}/ws", get(connect))
+        .method_not_allowed_fallback(wrong_method)
+}
+
+/// A name in the path; what cannot be read there names nothing of ours.
+pub(super) struct NameInPath(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for NameInPath {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let found = Path::<String>::from_request_parts(parts, state).await;
+        Ok(Self(found.map(|Path(name)| name).unwrap_or_default()))
+    }
 }
 
 async fn front() -> Response {
@@ -102,6 +117,11 @@ async fn front() -> Response {
 
 pub(super) async fn not_found() -> Response {
     plain(StatusCode::NOT_FOUND, "Nothing here", "<p>There is no such page. Check the address you were sent.</p>")
+}
+
+/// A page of ours is asked in a way that it does not know.
+pub(super) async fn wrong_method() -> Response {
+    plain(StatusCode::METHOD_NOT_ALLOWED, "Not like this", "<p>Nothing can be sent to this address. Open it in a browser.</p>")
 }
 
 pub(super) fn no_such_meeting() -> Response {
@@ -145,7 +165,7 @@ pub(super) fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-async fn asset(Path(file): Path<String>, headers: HeaderMap) -> Response {
+async fn asset(NameInPath(file): NameInPath, headers: HeaderMap) -> Response {
     match ASSETS.iter().find(|asset| asset.name == file) {
         Some(asset) => asset.answer(&headers),
         None => not_found().await,
@@ -153,36 +173,53 @@ async fn asset(Path(file): Path<String>, headers: HeaderMap) -> Response {
 }
 
 /// The configured meeting of this name, with its title.
-pub(super) fn known(site: &Site, name: &str) -> Option<(MeetingName, String)> {
+pub(super) fn known(app: &AppState, name: &str) -> Option<(MeetingName, String)> {
     let name = MeetingName::new(name).ok()?;
-    let title = site.registry.title(&name)?;
+    let title = app.registry.title(&name)?;
     Some((name, title))
 }
 
-async fn meeting(State(site): State<Arc<Site>>, Path(name): Path<String>, headers: HeaderMap) -> Response {
-    match known(&site, &name) {
+async fn meeting(State(app): State<Arc<AppState>>, NameInPath(name): NameInPath, headers: HeaderMap) -> Response {
+    match known(&app, &name) {
         Some(_) => INDEX.answer(&headers),
         None => no_such_meeting(),
     }
 }
 
 /// Whether a browser may knock at this meeting: it has a session there, or no passcode is set (K-1).
-fn may_knock(site: &Site, session: Option<&Session>, meeting: &MeetingName) -> bool {
-    session.is_some() || site.settings.desks.house.passcode(meeting).is_none()
+fn may_knock(app: &AppState, session: Option<&PageSession>, meeting: &MeetingName) -> bool {
+    session.is_some() || app.settings.admin.meetings.passcode(meeting).is_none()
+}
+
+/// What somebody with this session, or without one, has shown of the meeting's passcode.
+fn proof(app: &AppState, meeting: &MeetingName, session: Option<&PageSession>) -> PasscodeProof {
+    match session {
+        None => PasscodeProof::Nothing,
+        Some(session) if session.link.is_some() => PasscodeProof::Link,
+        // It may have been changed at this very moment.
+        Some(session) => app
+            .settings
+            .admin
+            .meetings
+            .passcode(meeting)
+            .filter(|passcode| app.settings.sessions.still_opens(session, Some(passcode)))
+            .map_or(PasscodeProof::Nothing, PasscodeProof::Given),
+    }
 }
 
 /// Who somebody with this session, or without one, is to this meeting's signalling.
-fn visitor(site: &Site, meeting: MeetingName, session: Option<&Session>) -> Visitor {
-    let member = session.is_some_and(Session::is_member);
+fn visitor(app: &AppState, meeting: MeetingName, session: Option<&PageSession>) -> Visitor {
+    let member = session.is_some_and(PageSession::is_member);
     let now = SystemTime::now();
     Visitor {
+        proof: proof(app, &meeting, session),
         meeting,
         role: if member { Role::Member } else { Role::External },
-        organiser: session.is_some_and(Session::organises),
+        organiser: session.is_some_and(PageSession::organises),
         identity: session.map(|session| format!("session/{}", URL_SAFE_NO_PAD.encode(session.id))),
         from: None,
         fallback_name: if member { "Member" } else { "Guest" },
-        ice_servers: site.web().ice_servers.iter().map(|server| server.made_for(now)).collect(),
+        ice_servers: app.web().ice_servers.iter().map(|server| server.made_for(now)).collect(),
     }
 }
 
@@ -191,33 +228,33 @@ const RELOADED: &str = "x-roomgate-resume";
 
 /// What the page has to know before it joins.
 async fn info(
-    State(site): State<Arc<Site>>,
-    Extension(peer): Extension<Peer>,
-    Path(name): Path<String>,
+    State(app): State<Arc<AppState>>,
+    Extension(peer): Extension<HttpPeer>,
+    NameInPath(name): NameInPath,
     headers: HeaderMap,
 ) -> Response {
-    let Some((name, title)) = known(&site, &name) else {
+    let Some((name, title)) = known(&app, &name) else {
         return ProblemDetails::not_found("meeting").into_response();
     };
-    let session = site.session_in(&peer, &headers, &name);
-    let member = session.as_ref().is_some_and(Session::is_member);
+    let session = app.session_in(&peer, &headers, &name);
+    let member = session.as_ref().is_some_and(PageSession::is_member);
     if let Some(token) = headers.get(RELOADED).and_then(|value| value.to_str().ok()) {
-        reloaded(&site, &visitor(&site, name.clone(), session.as_ref()), token).await;
+        reloaded(&app, &visitor(&app, name.clone(), session.as_ref()), token).await;
     }
-    let (settings, web) = (&site.settings, site.web());
+    let (settings, web) = (&app.settings, app.web());
     Json(json!({
         "meeting": name.as_str(),
         "title": title,
         "role": match member {
             true => json!(Role::Member),
-            false if site.registry.admits_anonymous(&name) => json!(Role::External),
+            false if app.registry.admits_anonymous(&name) => json!(Role::External),
             // M-11: the page says so before anybody has typed a name.
             false => json!("none"),
         },
-        "organiser": session.as_ref().is_some_and(Session::organises),
+        "organiser": session.as_ref().is_some_and(PageSession::organises),
         "organisation": web.organisation,
         // Asked before anybody may knock (K-1).
-        "passcode": !may_knock(&site, session.as_ref(), &name),
+        "passcode": !may_knock(&app, session.as_ref(), &name),
         "media": { "candidates": settings.media_candidates },
         "transcription": settings.transcription,
         "sms": settings.sms,
@@ -228,9 +265,9 @@ async fn info(
 }
 
 /// The page had a seat before it was loaded anew: the meeting hears that it has not been closed (M-5).
-async fn reloaded(site: &Site, visitor: &Visitor, token: &str) {
-    let Some(who) = site.settings.resume_key.unseal(token, visitor) else { return };
-    let running = site.registry.running().await;
+async fn reloaded(app: &AppState, visitor: &Visitor, token: &str) {
+    let Some(who) = app.settings.resume_key.unseal(token, visitor) else { return };
+    let running = app.registry.running().await;
     if let Some(meeting) = running.into_iter().find(|meeting| *meeting.name() == visitor.meeting) {
         meeting.page_reloaded(who).await;
     }
@@ -238,35 +275,40 @@ async fn reloaded(site: &Site, visitor: &Visitor, token: &str) {
 
 // === Signalling ===
 
+/// The query of a page that comes back to its seat. Whether it has one its `join` tells: without one it is asked for the passcode then.
+const COMES_BACK: &str = "back=1";
+
 async fn connect(
-    State(site): State<Arc<Site>>,
-    Extension(peer): Extension<Peer>,
-    Path(name): Path<String>,
+    State(app): State<Arc<AppState>>,
+    Extension(peer): Extension<HttpPeer>,
+    NameInPath(name): NameInPath,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    let Some((meeting, _)) = known(&site, &name) else {
+    let Some((meeting, _)) = known(&app, &name) else {
         return ProblemDetails::not_found("meeting").into_response();
     };
     // Browsers let any site open a WebSocket anywhere, cookies and all, and say which one did in `Origin` (U-4).
-    if site.same_origin(&peer, &headers) == Some(false) {
+    if app.same_origin(&peer, &headers) == Some(false) {
         return ProblemDetails::foreign().into_response();
     }
-    let session = site.session_in(&peer, &headers, &meeting);
-    if !may_knock(&site, session.as_ref(), &meeting) {
+    let session = app.session_in(&peer, &headers, &meeting);
+    // A seat outlives the passcode that it was reached by, and its session.
+    if query.as_deref() != Some(COMES_BACK) && !may_knock(&app, session.as_ref(), &meeting) {
         let text = "This meeting has a passcode, which was not given.";
         return ProblemDetails::new(StatusCode::FORBIDDEN, "passcode-wanted", text).into_response();
     }
-    let from = peer.client(&headers, &site.web().trusted_proxies);
-    let visitor = Visitor { from: Some(from), ..visitor(&site, meeting, session.as_ref()) };
+    let from = peer.client(&headers, &app.web().trusted_proxies);
+    let visitor = Visitor { from: Some(from), ..visitor(&app, meeting, session.as_ref()) };
     upgrade
         .max_message_size(signalling::LARGEST_MESSAGE)
         .max_frame_size(signalling::LARGEST_MESSAGE)
         .on_failed_upgrade(|error| tracing::debug!(%error, "WebSocket not opened"))
         .on_upgrade(async move |socket| {
-            let _held = (site.sockets.clone(), peer);
-            let open = OpenPage { site: Arc::clone(&site), session, presence: Mutex::default() };
-            let (registry, key, shutdown) = (site.registry.clone(), site.settings.resume_key.clone(), site.shutdown.clone());
+            let _held = (app.sockets.clone(), peer);
+            let open = OpenPage { app: Arc::clone(&app), session, presence: Mutex::default() };
+            let (registry, key, shutdown) = (app.registry.clone(), app.settings.resume_key.clone(), app.shutdown.clone());
             let serving = signalling::serve(socket, registry, visitor, key, |seen| open.seen(seen), shutdown);
             open.as_long_as_its_session(serving).await;
         })
@@ -277,25 +319,25 @@ const FAREWELL: Duration = Duration::from_secs(2);
 
 /// A page with its session, among whose presences it is listed, so that the API can speak for it.
 struct OpenPage {
-    site: Arc<Site>,
-    session: Option<Session>,
+    app: Arc<AppState>,
+    session: Option<PageSession>,
     presence: Mutex<Option<ParticipantId>>,
 }
 
 impl OpenPage {
-    fn seen(&self, seen: Seen) {
+    fn seen(&self, seen: PageEffects) {
         match seen {
-            Seen::Joined(who) => {
+            PageEffects::Joined(who) => {
                 let Some(session) = &self.session else { return };
                 // A page has one presence: what it had before a second `join` would be is over.
                 if let Some(before) = self.here().replace(who) {
-                    self.site.presences().closed(&session.id, before);
+                    self.app.presences().closed(&session.id, before);
                 }
-                self.site.joined(&session.id, who);
+                self.app.joined(&session.id, who);
             }
-            Seen::Removed(who) => {
-                let site = Arc::clone(&self.site);
-                tokio::spawn(async move { site.removed(who).await });
+            PageEffects::Removed(who) => {
+                let app = Arc::clone(&self.app);
+                tokio::spawn(async move { app.removed(who).await });
             }
         }
     }
@@ -309,11 +351,11 @@ impl OpenPage {
     async fn as_long_as_its_session(&self, serving: impl Future<Output = ()>) {
         let mut serving = std::pin::pin!(serving);
         let Some(session) = &self.session else { return serving.await };
-        let sessions = &self.site.settings.sessions;
+        let sessions = &self.app.settings.sessions;
         let mut endings = sessions.endings();
         let was_ended = || {
             let now = SystemTime::now();
-            !session.remaining(now).is_zero() && !sessions.lives(&session.id, now)
+            !session.remaining(now).is_zero() && !sessions.keeps_pages(&session.id, now)
         };
         let over = async { while !was_ended() && endings.changed().await.is_ok() {} };
         tokio::select! {
@@ -324,9 +366,9 @@ impl OpenPage {
         let _ = tokio::time::timeout(FAREWELL, serving.as_mut()).await;
         let here = *self.here();
         if let Some(who) = here {
-            for meeting in self.site.registry.running().await {
+            for meeting in self.app.registry.running().await {
                 // Ids of rows are never used twice: another meeting, or this one where it has left, does not know it.
-                let _ = meeting.ask(None, Ask::Remove(who)).await;
+                let _ = meeting.ask(None, MeetingRequest::Remove(who)).await;
             }
         }
     }
@@ -336,7 +378,7 @@ impl Drop for OpenPage {
     fn drop(&mut self) {
         let who = self.here().take();
         if let (Some(session), Some(who)) = (&self.session, who) {
-            self.site.presences().closed(&session.id, who);
+            self.app.presences().closed(&session.id, who);
         }
     }
 }

@@ -1,10 +1,10 @@
 //! [`Presences`]: which rows of a meeting belong to which session, so that the API can speak for a page, and whoever is removed loses the
 //! session along with the seat.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::session::SessionId;
-use crate::ids::ParticipantId;
+use crate::common::ids::ParticipantId;
 
 /// Presences of one session that are remembered; beyond, the oldest without an open page is forgotten.
 const OF_A_SESSION: usize = 16;
@@ -57,6 +57,12 @@ impl Presences {
         self.0.get(session).into_iter().flatten().map(|presence| presence.who).collect()
     }
 
+    /// The sessions that have a page open.
+    pub(super) fn open(&self) -> HashSet<SessionId> {
+        let open = self.0.iter().filter(|(_, theirs)| theirs.iter().any(|presence| presence.open > 0));
+        open.map(|(session, _)| *session).collect()
+    }
+
     /// Forgets sessions that are over, with no page open.
     pub(super) fn sweep(&mut self, lives: impl Fn(&SessionId) -> bool) {
         self.0.retain(|session, theirs| theirs.iter().any(|presence| presence.open > 0) || lives(session));
@@ -76,8 +82,9 @@ mod tests {
         ParticipantId::from_number(number)
     }
 
+    /// A session speaks for its newest open page and its rows stay known when connections are lost.
     #[test]
-    fn u4_a_session_speaks_for_its_newest_open_page_and_its_rows_stay_known_when_connections_are_lost() {
+    fn u4_a_session_speaks_for_its_newest_open_page_and_its_rows() {
         let (one, other) = ([1; 16], [2; 16]);
         let mut presences = Presences::default();
         presences.joined(one, who(1));

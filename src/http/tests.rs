@@ -13,20 +13,20 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 use std::time::SystemTime;
 
 use super::*;
-use crate::ids::{CallId, MeetingName, ParticipantId};
-use crate::meeting::words::{Capture, Role};
-use crate::meeting::{Ask, Seen};
-use crate::redact::Redacted;
+use crate::common::ids::{CallId, MeetingName, ParticipantId};
+use crate::common::redact::Redacted;
+use crate::meeting::messages::{Capture, Role};
+use crate::meeting::{MeetingRequest, RecordedRequest};
 use crate::store;
 use session::{LINK_VALID, LinkRole, NewLink};
-use stand_ins::desks;
+use test_doubles::admin;
 
 const TOKEN: &str = "the-operator's-own-token";
 
 struct World {
     addr: SocketAddr,
     sessions: Sessions,
-    seen: mpsc::Receiver<Seen>,
+    seen: mpsc::Receiver<RecordedRequest>,
     ready: watch::Sender<bool>,
     shutdown: watch::Sender<bool>,
     task: JoinHandle<()>,
@@ -103,7 +103,7 @@ async fn settings() -> HttpSettings {
         lockout: SharedLockout::default(),
         ready: watch::channel(true).1,
         events: Events::default(),
-        desks: desks(),
+        admin: admin(),
         devices: none.clone(),
         chats: Arc::clone(&none),
         subscriptions: none,
@@ -114,11 +114,11 @@ async fn settings() -> HttpSettings {
             Box::pin(async move { vec![room] })
         }),
         check_sync: Arc::new(|device| {
-            Box::pin(async move { if device == "board-room" { Ok(()) } else { Err(Refusal::NoSuchDevice) } })
+            Box::pin(async move { if device == "board-room" { Ok(()) } else { Err(MeetingRefusal::NoSuchDevice) } })
         }),
         invite: Arc::new(|_, device, _| match device.as_str() {
             "board-room" => Ok(CallId::from_number(1)),
-            _ => Err(Refusal::NoSuchDevice),
+            _ => Err(MeetingRefusal::NoSuchDevice),
         }),
         metrics: Arc::new(|| Box::pin(async { "roomgate_ready 1\n# EOF\n".to_owned() })),
         status: Arc::new(|| Box::pin(async { json!({ "state": "ready" }) })),
@@ -139,11 +139,11 @@ impl World {
     /// With meetings that only write down what they are asked.
     async fn with(settings: HttpSettings) -> Self {
         let (seen, seen_by) = mpsc::channel(256);
-        let registry = Registry::stand_in(&[("demo", "Demo <meeting>"), ("board", "Board"), ("vault", "Vault")], seen);
+        let registry = MeetingRegistry::stand_in(&[("demo", "Demo <meeting>"), ("board", "Board"), ("vault", "Vault")], seen);
         Self::on(settings, registry, seen_by).await
     }
 
-    async fn on(mut settings: HttpSettings, registry: Registry, seen_by: mpsc::Receiver<Seen>) -> Self {
+    async fn on(mut settings: HttpSettings, registry: MeetingRegistry, seen_by: mpsc::Receiver<RecordedRequest>) -> Self {
         let (ready, is_ready) = watch::channel(true);
         settings.ready = is_ready;
         let (shutdown, stops) = watch::channel(false);
@@ -185,7 +185,7 @@ impl World {
 
     async fn link_as(&self, meeting: &str, role: LinkRole) -> String {
         let meeting = MeetingName::new(meeting).expect("a name");
-        let link = NewLink { meeting, made_at: 0, role, uses: 1, valid: LINK_VALID };
+        let link = NewLink { meeting, made_at: 0, role, uses: 1, valid: LINK_VALID, maker: None };
         self.sessions.make_link(link, SystemTime::now()).await.expect("a link").1
     }
 
@@ -219,7 +219,7 @@ impl World {
         (page, welcome)
     }
 
-    async fn seen(&mut self) -> Seen {
+    async fn seen(&mut self) -> RecordedRequest {
         self.seen.recv().await.expect("the meetings live")
     }
 }
@@ -292,13 +292,13 @@ fn status_of(error: WsError) -> u16 {
 
 mod api;
 mod calls;
+mod created_meetings;
 mod crowd;
 mod devices;
 mod document;
 mod events;
-mod house;
 mod live;
 mod pages;
 mod server;
 mod signalling;
-mod stand_ins;
+mod test_doubles;

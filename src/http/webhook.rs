@@ -10,34 +10,34 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Extension, Router};
 
-use super::Site;
-use super::peer::Peer;
-use super::refuse::ProblemDetails;
+use super::AppState;
+use super::peer::HttpPeer;
+use super::problem_details::ProblemDetails;
 use crate::relay::provider::WebhookCall;
 
-pub(super) fn routes() -> Router<Arc<Site>> {
+pub(super) fn routes() -> Router<Arc<AppState>> {
     Router::new().route("/webhooks/sms/{provider}", post(called).options(called))
 }
 
 async fn called(
-    State(site): State<Arc<Site>>,
-    Extension(peer): Extension<Peer>,
+    State(app): State<Arc<AppState>>,
+    Extension(peer): Extension<HttpPeer>,
     Path(provider): Path<String>,
     OriginalUri(uri): OriginalUri,
     method: Method,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, ProblemDetails> {
-    let source = site.source(&peer, &headers);
+    let source = app.source(&peer, &headers);
     let path = uri.path_and_query().map_or("", |path| path.as_str());
-    let url = format!("{}{path}", origin(&site, &peer, &headers));
-    let answer = (site.settings.webhook)(provider, WebhookCall { method, url, headers, body }).await;
+    let url = format!("{}{path}", origin(&app, &peer, &headers));
+    let answer = (app.settings.webhook)(provider, WebhookCall { method, url, headers, body }).await;
     if answer.status == StatusCode::NOT_FOUND {
         return Err(ProblemDetails::not_found("provider of short messages with a webhook"));
     }
     if answer.status == StatusCode::FORBIDDEN {
         // Whoever signs right is served, whatever others do from the same address.
-        site.wrong_token(source)?;
+        app.wrong_token(source)?;
         let detail = "This is not signed as the provider signs: compare its keys and http.public_url.";
         return Err(ProblemDetails::new(answer.status, "wrong-signature", detail));
     }
@@ -53,11 +53,11 @@ async fn called(
 }
 
 /// How the caller has reached us: as configured, or else as it says.
-fn origin(site: &Site, peer: &Peer, headers: &HeaderMap) -> String {
-    if let Some(public) = &site.web().public_url {
+fn origin(app: &AppState, peer: &HttpPeer, headers: &HeaderMap) -> String {
+    if let Some(public) = &app.web().public_url {
         return public.trim_end_matches('/').to_owned();
     }
     let forwarded = headers.get("x-forwarded-host").filter(|_| peer.proxy);
     let host = forwarded.or_else(|| headers.get(header::HOST)).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    format!("{}://{host}", if site.is_secure(peer, headers) { "https" } else { "http" })
+    format!("{}://{host}", if app.is_secure(peer, headers) { "https" } else { "http" })
 }

@@ -6,16 +6,16 @@
 use std::time::{Duration, Instant};
 
 use crate::codec::{CodecKind, Encoder, EncoderSettings};
+use crate::common::ids::{ParticipantId, PeerId, PortId};
+use crate::common::units::Hz;
 use crate::dsp::frame::Frame;
 use crate::dsp::gain::Gain;
 use crate::dsp::level::{SILENCE, SpeakingDetector, dbov};
 use crate::dsp::limiter::Limiter;
-use crate::ids::{ParticipantId, PeerId, PortId};
 use crate::policy::Admission;
-use crate::units::Hz;
 
-use super::common::{CommonMix, Sound};
 use super::record::Recorder;
+use super::shared_mix::{SharedMix, TickSound};
 
 /// Samples of a frame at the bridge's rate, 48 kHz.
 const FRAME: usize = 960;
@@ -35,7 +35,7 @@ const AUDIBLE_AFTER: u32 = 15;
 
 /// An end of media on a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum End {
+pub enum MediaEnd {
     /// A device.
     Port(PortId),
     /// A browser.
@@ -52,7 +52,7 @@ pub struct Gate {
 }
 
 struct Seat {
-    end: End,
+    end: MediaEnd,
     admission: Admission,
     gate: Gate,
     hear: Gain,
@@ -79,7 +79,7 @@ pub struct Bridge {
     seats: Vec<Seat>,
     sum: Box<[i32; FRAME]>,
     limiter: Limiter,
-    common: CommonMix,
+    common: SharedMix,
     out: Frame,
     tap: Option<Tap>,
     speaking: Vec<ParticipantId>,
@@ -112,7 +112,7 @@ impl Bridge {
             seats: Vec::new(),
             sum: Box::new([0; FRAME]),
             limiter: Limiter::new(),
-            common: CommonMix::default(),
+            common: SharedMix::default(),
             out: Frame::silence(Hz::FULL),
             tap: None,
             speaking: Vec::new(),
@@ -127,7 +127,7 @@ impl Bridge {
     }
 
     /// Seats an end. The admission stays with the seat; without one there is none.
-    pub fn seat(&mut self, end: End, admission: Admission, gate: Gate) {
+    pub fn seat(&mut self, end: MediaEnd, admission: Admission, gate: Gate) {
         self.unseat(end);
         let on = |open| if open { 1.0 } else { 0.0 };
         self.seats.push(Seat {
@@ -145,19 +145,19 @@ impl Bridge {
     }
 
     /// Takes an end off the bridge.
-    pub fn unseat(&mut self, end: End) {
+    pub fn unseat(&mut self, end: MediaEnd) {
         self.seats.retain(|seat| seat.end != end);
     }
 
     /// Gives a seat to another end of the same participant; the admission stays where it is.
-    pub fn replace(&mut self, old: End, new: End) {
+    pub fn replace(&mut self, old: MediaEnd, new: MediaEnd) {
         if let Some(seat) = self.seats.iter_mut().find(|seat| seat.end == old) {
             seat.end = new;
         }
     }
 
     /// Sets what `end` may do.
-    pub fn gate(&mut self, end: End, gate: Gate) {
+    pub fn gate(&mut self, end: MediaEnd, gate: Gate) {
         if let Some(seat) = self.seats.iter_mut().find(|seat| seat.end == end) {
             seat.gate = gate;
             seat.hear.set(if gate.hear { 1.0 } else { 0.0 }, RAMP);
@@ -166,7 +166,7 @@ impl Bridge {
     }
 
     /// The ends seated here, in order of seating.
-    pub fn ends(&self) -> impl Iterator<Item = End> + '_ {
+    pub fn ends(&self) -> impl Iterator<Item = MediaEnd> + '_ {
         self.seats.iter().map(|seat| seat.end)
     }
 
@@ -193,7 +193,12 @@ impl Bridge {
     }
 
     /// One tick of 20 ms: `pull` gives what an end says, `send` takes what it hears.
-    pub fn tick(&mut self, now: Instant, pull: impl FnMut(End, &mut Frame), send: impl FnMut(End, Sound<'_>)) -> Ticked {
+    pub fn tick(
+        &mut self,
+        now: Instant,
+        pull: impl FnMut(MediaEnd, &mut Frame),
+        send: impl FnMut(MediaEnd, TickSound<'_>),
+    ) -> Ticked {
         self.collect(pull);
         self.limiter.process(self.sum.as_slice(), self.common.advance().samples_mut());
         self.distribute(send);
@@ -201,7 +206,7 @@ impl Bridge {
     }
 
     /// Adds up all who can be heard.
-    fn collect(&mut self, mut pull: impl FnMut(End, &mut Frame)) {
+    fn collect(&mut self, mut pull: impl FnMut(MediaEnd, &mut Frame)) {
         self.sum.fill(0);
         for seat in &mut self.seats {
             pull(seat.end, &mut seat.frame);
@@ -224,15 +229,15 @@ impl Bridge {
     }
 
     /// Gives everybody what it hears: the common mix, or one without its own voice.
-    fn distribute(&mut self, mut send: impl FnMut(End, Sound<'_>)) {
+    fn distribute(&mut self, mut send: impl FnMut(MediaEnd, TickSound<'_>)) {
         let mut minus = [0_i32; FRAME];
         for seat in &mut self.seats {
             if !seat.gate.hear && seat.hear.is_silent() {
-                send(seat.end, Sound::Nothing);
+                send(seat.end, TickSound::Nothing);
                 continue;
             }
             if !seat.is_audible() && seat.hear.is_unity() {
-                send(seat.end, Sound::Common(&mut self.common));
+                send(seat.end, TickSound::Common(&mut self.common));
                 continue;
             }
             if seat.is_audible() {
@@ -244,7 +249,7 @@ impl Bridge {
             }
             seat.limiter.process(&minus, self.out.samples_mut());
             seat.hear.apply(self.out.samples_mut(), Hz::FULL);
-            send(seat.end, Sound::Own(&self.out, Some(&self.common)));
+            send(seat.end, TickSound::Own(&self.out, Some(&self.common)));
         }
     }
 

@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::codec::{CodecError, Encoder, EncoderSettings};
+use crate::common::units::Hz;
 use crate::rtp::dtmf::DtmfSender;
-use crate::rtp::session::Outgoing;
-use crate::units::Hz;
+use crate::rtp::session::RtpSender;
 
 use super::port::Profile;
 
@@ -44,7 +44,7 @@ struct Paced {
 /// Turns what a device is to hear into packets.
 pub(super) struct Egress {
     encoder: Box<dyn Encoder>,
-    outgoing: Outgoing,
+    outgoing: RtpSender,
     /// Extended sequence number of the next packet.
     extended: u32,
     fifo: Vec<i16>,
@@ -59,7 +59,7 @@ pub(super) struct Egress {
 
 impl Egress {
     pub(super) fn new(profile: &Profile, seed: u64) -> Result<Self, CodecError> {
-        let outgoing = Outgoing::new(seed);
+        let outgoing = RtpSender::new(seed);
         Ok(Self {
             encoder: profile.codec.encoder(EncoderSettings::default())?,
             extended: u32::from(outgoing.seq),

@@ -223,8 +223,9 @@ mod tests {
         assert_eq!(read(&bytes).last(), Some(&(vec![3], 2880, true)));
     }
 
+    /// A file cut off anywhere is readable up to its last whole page.
     #[test]
-    fn a_file_cut_off_anywhere_is_readable_up_to_its_last_whole_page() {
+    fn a_file_cut_off_anywhere_is_readable_up_to_its_last_whole() {
         let (bytes, packets) = stream(160);
         let whole = read(&bytes);
         let page_starts: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(b"OggS\0")).collect();

@@ -10,18 +10,18 @@ use std::time::Instant;
 
 use tokio::sync::mpsc;
 
+use crate::common::ids::{BridgeId, PeerId, PortId};
+use crate::common::units::Hz;
 use crate::dsp::frame::Frame;
-use crate::ids::{BridgeId, PeerId, PortId};
 use crate::policy::Admission;
-use crate::units::Hz;
 
-use super::bridge::{Bridge, End, Gate};
-use super::common::Sound;
+use super::bridge::{Bridge, Gate, MediaEnd};
 use super::egress::Numbered;
-use super::heard::MeetingHeard;
-use super::peer::{Peer, PeerChange};
-use super::port::{Channel, Due, Port};
+use super::events::BridgeEvent;
+use super::peer::{PeerChange, WebRtcPeer};
+use super::port::{Channel, DueDatagram, Port};
 use super::record::Recorder;
+use super::shared_mix::TickSound;
 use super::stun;
 
 /// Slots of a 20 ms frame: 2.5 ms each (DESIGN §7).
@@ -29,7 +29,7 @@ pub const SLOTS: u8 = 8;
 
 /// Where a datagram leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub enum SocketId {
     /// By a device's own socket.
     Port(PortId, Channel),
     /// By the WebRTC socket bound to this address.
@@ -40,7 +40,7 @@ pub enum Way {
 #[derive(Debug)]
 pub struct Transmit {
     /// By which socket.
-    pub way: Way,
+    pub way: SocketId,
     /// To whom.
     pub to: SocketAddr,
     /// What.
@@ -50,14 +50,14 @@ pub struct Transmit {
 }
 
 struct SeatedPeer {
-    peer: Peer,
-    heard: mpsc::Sender<MeetingHeard>,
+    peer: WebRtcPeer,
+    heard: mpsc::Sender<BridgeEvent>,
     addresses: Vec<SocketAddr>,
 }
 
 struct Meeting {
     bridge: Bridge,
-    heard: mpsc::Sender<MeetingHeard>,
+    heard: mpsc::Sender<BridgeEvent>,
 }
 
 /// Everything that ticks on one worker.
@@ -66,7 +66,7 @@ pub struct Plane {
     ports: BTreeMap<PortId, Port>,
     peers: BTreeMap<PeerId, SeatedPeer>,
     bridges: BTreeMap<BridgeId, Meeting>,
-    seated: HashMap<End, BridgeId>,
+    seated: HashMap<MediaEnd, BridgeId>,
     by_ufrag: HashMap<String, PeerId>,
     by_address: HashMap<SocketAddr, PeerId>,
     out: VecDeque<Transmit>,
@@ -85,7 +85,7 @@ impl Plane {
 
     /// Gives a port away, off its bridge if it had one.
     pub fn release_port(&mut self, id: PortId) -> Option<Port> {
-        self.unseat(End::Port(id));
+        self.unseat(MediaEnd::Port(id));
         self.ports.remove(&id)
     }
 
@@ -99,12 +99,12 @@ impl Plane {
         if let Some(mut port) = self.release_port(id)
             && let Some((to, bytes)) = port.close(now)
         {
-            self.out.push_back(Transmit { way: Way::Port(id, Channel::Rtcp), to, bytes, packet: None });
+            self.out.push_back(Transmit { way: SocketId::Port(id, Channel::Rtcp), to, bytes, packet: None });
         }
     }
 
     /// Takes a peer.
-    pub fn adopt_peer(&mut self, id: PeerId, peer: Peer, heard: mpsc::Sender<MeetingHeard>) {
+    pub fn adopt_peer(&mut self, id: PeerId, peer: WebRtcPeer, heard: mpsc::Sender<BridgeEvent>) {
         self.by_ufrag.insert(peer.ufrag().to_owned(), id);
         self.peers.insert(id, SeatedPeer { peer, heard, addresses: Vec::new() });
     }
@@ -122,7 +122,7 @@ impl Plane {
     }
 
     /// Opens a bridge that reports to `heard`.
-    pub fn open_bridge(&mut self, id: BridgeId, heard: mpsc::Sender<MeetingHeard>) {
+    pub fn open_bridge(&mut self, id: BridgeId, heard: mpsc::Sender<BridgeEvent>) {
         let slot = u8::try_from(id.number() % u64::from(SLOTS)).unwrap_or(0);
         self.bridges.insert(id, Meeting { bridge: Bridge::new(slot), heard });
     }
@@ -137,10 +137,10 @@ impl Plane {
     }
 
     /// Seats an end (M-8: only with an admission). False if bridge or end are not here; the admission is then spent.
-    pub fn seat(&mut self, end: End, bridge: BridgeId, admission: Admission, gate: Gate) -> bool {
+    pub fn seat(&mut self, end: MediaEnd, bridge: BridgeId, admission: Admission, gate: Gate) -> bool {
         let here = match end {
-            End::Port(port) => self.ports.contains_key(&port),
-            End::Peer(peer) => self.peers.contains_key(&peer),
+            MediaEnd::Port(port) => self.ports.contains_key(&port),
+            MediaEnd::Peer(peer) => self.peers.contains_key(&peer),
         };
         self.unseat(end);
         match self.bridges.get_mut(&bridge) {
@@ -154,7 +154,7 @@ impl Plane {
     }
 
     /// Takes an end off its bridge.
-    pub fn unseat(&mut self, end: End) {
+    pub fn unseat(&mut self, end: MediaEnd) {
         if let Some(bridge) = self.seated.remove(&end)
             && let Some(meeting) = self.bridges.get_mut(&bridge)
         {
@@ -163,7 +163,7 @@ impl Plane {
     }
 
     /// Gives the seat of `old`, with its admission, to `new`.
-    pub fn replace(&mut self, old: End, new: End) {
+    pub fn replace(&mut self, old: MediaEnd, new: MediaEnd) {
         if let Some(bridge) = self.seated.remove(&old)
             && let Some(meeting) = self.bridges.get_mut(&bridge)
         {
@@ -173,7 +173,7 @@ impl Plane {
     }
 
     /// Sets what an end may do where it sits.
-    pub fn gate(&mut self, end: End, gate: Gate) {
+    pub fn gate(&mut self, end: MediaEnd, gate: Gate) {
         if let Some(bridge) = self.seated.get(&end)
             && let Some(meeting) = self.bridges.get_mut(bridge)
         {
@@ -187,7 +187,7 @@ impl Plane {
         match recorder {
             Some(recorder) => {
                 if meeting.bridge.record(recorder).is_err()
-                    && meeting.heard.try_send(MeetingHeard::RecorderFailed { bridge }).is_err()
+                    && meeting.heard.try_send(BridgeEvent::RecorderFailed { bridge }).is_err()
                 {
                     self.unheard += 1;
                 }
@@ -246,7 +246,7 @@ impl Plane {
         let mut gone = false;
         while let Some(change) = seated.peer.poll_change(now) {
             gone = change == PeerChange::Gone;
-            if seated.heard.try_send(MeetingHeard::Peer { peer: id, change }).is_err() {
+            if seated.heard.try_send(BridgeEvent::Peer { peer: id, change }).is_err() {
                 self.unheard += 1;
             }
             if gone {
@@ -266,22 +266,22 @@ impl Plane {
             let outcome = meeting.bridge.tick(
                 now,
                 |end, frame| match end {
-                    End::Port(id) => match ports.borrow_mut().get_mut(&id) {
+                    MediaEnd::Port(id) => match ports.borrow_mut().get_mut(&id) {
                         Some(port) => port.pull(now, frame),
                         None => *frame = Frame::silence(Hz::FULL),
                     },
-                    End::Peer(id) => match peers.borrow_mut().get_mut(&id) {
+                    MediaEnd::Peer(id) => match peers.borrow_mut().get_mut(&id) {
                         Some(seated) => seated.peer.pull(now, frame),
                         None => *frame = Frame::silence(Hz::FULL),
                     },
                 },
                 |end, sound| match end {
-                    End::Port(id) => {
+                    MediaEnd::Port(id) => {
                         if let Some(port) = ports.borrow_mut().get_mut(&id) {
                             port.send(now, sound);
                         }
                     }
-                    End::Peer(id) => {
+                    MediaEnd::Peer(id) => {
                         if let Some(seated) = peers.borrow_mut().get_mut(&id) {
                             seated.peer.send(now, sound);
                         }
@@ -295,10 +295,10 @@ impl Plane {
         }
         let mut frame = Frame::silence(Hz::FULL);
         for (id, port) in &mut self.ports {
-            if id.number() % u64::from(SLOTS) == u64::from(slot) && !self.seated.contains_key(&End::Port(*id)) {
+            if id.number() % u64::from(SLOTS) == u64::from(slot) && !self.seated.contains_key(&MediaEnd::Port(*id)) {
                 // What a waiting device says is heard by nobody, but its keys and its jitter buffer go on (M-8).
                 port.pull(now, &mut frame);
-                port.send(now, Sound::Nothing);
+                port.send(now, TickSound::Nothing);
             }
         }
         self.wake_peers(now, slot);
@@ -306,8 +306,8 @@ impl Plane {
 
     fn tell_meeting(&mut self, bridge: BridgeId, outcome: super::bridge::Ticked) {
         let Some(meeting) = self.bridges.get(&bridge) else { return };
-        let speaking = outcome.speaking.map(|who| MeetingHeard::Speaking { bridge, who });
-        let failed = outcome.recorder_failed.then_some(MeetingHeard::RecorderFailed { bridge });
+        let speaking = outcome.speaking.map(|who| BridgeEvent::Speaking { bridge, who });
+        let failed = outcome.recorder_failed.then_some(BridgeEvent::RecorderFailed { bridge });
         for heard in speaking.into_iter().chain(failed) {
             if meeting.heard.try_send(heard).is_err() {
                 self.unheard += 1;
@@ -330,8 +330,8 @@ impl Plane {
     /// Moves packets that have come due to the way out. Called every 2.5 ms: that is how exactly ptimes are kept.
     pub fn pace(&mut self, now: Instant) {
         for (id, port) in &mut self.ports {
-            while let Some(Due { channel, to, bytes, packet }) = port.poll_transmit(now) {
-                self.out.push_back(Transmit { way: Way::Port(*id, channel), to, bytes, packet });
+            while let Some(DueDatagram { channel, to, bytes, packet }) = port.poll_transmit(now) {
+                self.out.push_back(Transmit { way: SocketId::Port(*id, channel), to, bytes, packet });
             }
         }
         for seated in self.peers.values_mut() {
@@ -341,7 +341,7 @@ impl Plane {
 
     /// What became of a datagram to send: whether the socket has taken it.
     pub fn sent(&mut self, now: Instant, transmit: &Transmit, left: bool) {
-        if let (Way::Port(id, _), Some(packet)) = (transmit.way, transmit.packet)
+        if let (SocketId::Port(id, _), Some(packet)) = (transmit.way, transmit.packet)
             && let Some(port) = self.ports.get_mut(&id)
         {
             port.sent(now, packet, left);
@@ -372,9 +372,9 @@ fn forget_address(by_address: &mut HashMap<SocketAddr, PeerId>, address: SocketA
     }
 }
 
-fn drain_peer(peer: &mut Peer, out: &mut VecDeque<Transmit>) {
+fn drain_peer(peer: &mut WebRtcPeer, out: &mut VecDeque<Transmit>) {
     while let Some((local, to, bytes)) = peer.poll_transmit() {
-        out.push_back(Transmit { way: Way::WebRtc(local), to, bytes: bytes.to_vec(), packet: None });
+        out.push_back(Transmit { way: SocketId::WebRtc(local), to, bytes: bytes.to_vec(), packet: None });
     }
 }
 

@@ -1,17 +1,17 @@
 //! What a device hears from us: prompts, notices and waiting music, laid over the (ducked) meeting.
 //!
-//! Clips come in by [`Player::play`]; what became of each goes out as [`Mark`]s, in steps of one frame. A notice cannot be
+//! Clips come in by [`Player::play`]; what became of each goes out as [`PlayMark`]s, in steps of one frame. A notice cannot be
 //! stopped by a key and goes before any prompt (N-3); what comes while the device is on hold waits, because [`Player::render`]
 //! is not called then.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::common::ids::PlayId;
+use crate::common::units::Hz;
 use crate::dsp::gain::Gain;
 use crate::dsp::resample::Resampler;
-use crate::ids::PlayId;
 use crate::prompt::Clip;
-use crate::units::Hz;
 
 /// How far the meeting is turned down under a voice of ours: 18 dB.
 const DUCKED: f32 = 0.126;
@@ -43,7 +43,7 @@ pub struct Play {
 
 /// What became of something played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mark {
+pub enum PlayMark {
     /// Its first sample is in this frame.
     Began(PlayId),
     /// Its last sample is in this frame.
@@ -101,7 +101,7 @@ impl Player {
     }
 
     /// Adds something to play. A notice goes before prompts and cuts one that is playing; marks of what was cut or dropped go to `marks`.
-    pub fn play(&mut self, play: Play, marks: &mut Vec<Mark>) {
+    pub fn play(&mut self, play: Play, marks: &mut Vec<PlayMark>) {
         if play.kind == PlayKind::Notice {
             if self.queue.front().is_some_and(|voice| voice.play.kind == PlayKind::Prompt && voice.began) {
                 self.cut_front(marks);
@@ -115,12 +115,12 @@ impl Player {
             && let Some(place) = self.queue.iter().position(|voice| voice.play.kind == PlayKind::Prompt && !voice.began)
             && let Some(voice) = self.queue.remove(place)
         {
-            marks.push(Mark::Interrupted(voice.play.id));
+            marks.push(PlayMark::Interrupted(voice.play.id));
         }
     }
 
     /// Cuts every prompt (barge-in); notices stay.
-    pub fn stop_prompts(&mut self, marks: &mut Vec<Mark>) {
+    pub fn stop_prompts(&mut self, marks: &mut Vec<PlayMark>) {
         let playing = self.queue.front().is_some_and(|voice| voice.play.kind == PlayKind::Prompt && voice.began);
         if playing {
             self.cut_front(marks);
@@ -128,34 +128,34 @@ impl Player {
         self.queue.retain(|voice| {
             let stays = voice.play.kind == PlayKind::Notice;
             if !stays {
-                marks.push(Mark::Interrupted(voice.play.id));
+                marks.push(PlayMark::Interrupted(voice.play.id));
             }
             stays
         });
     }
 
     /// Cuts every notice: the device holds us, and is told anew when it is back (N-3).
-    pub fn stop_notices(&mut self, marks: &mut Vec<Mark>) {
+    pub fn stop_notices(&mut self, marks: &mut Vec<PlayMark>) {
         if self.queue.front().is_some_and(|voice| voice.play.kind == PlayKind::Notice && voice.began) {
             self.cut_front(marks);
         }
         self.queue.retain(|voice| {
             let stays = voice.play.kind == PlayKind::Prompt;
             if !stays {
-                marks.push(Mark::Interrupted(voice.play.id));
+                marks.push(PlayMark::Interrupted(voice.play.id));
             }
             stays
         });
     }
 
     /// Cuts everything: the device is going.
-    pub fn stop_all(&mut self, marks: &mut Vec<Mark>) {
-        marks.extend(self.queue.drain(..).map(|voice| Mark::Interrupted(voice.play.id)));
+    pub fn stop_all(&mut self, marks: &mut Vec<PlayMark>) {
+        marks.extend(self.queue.drain(..).map(|voice| PlayMark::Interrupted(voice.play.id)));
     }
 
-    fn cut_front(&mut self, marks: &mut Vec<Mark>) {
+    fn cut_front(&mut self, marks: &mut Vec<PlayMark>) {
         if let Some(voice) = self.queue.pop_front() {
-            marks.push(Mark::Interrupted(voice.play.id));
+            marks.push(PlayMark::Interrupted(voice.play.id));
         }
         self.resampler = None;
         self.spill.clear();
@@ -188,7 +188,7 @@ impl Player {
     }
 
     /// Lays this frame's voices and music over `frame` (20 ms at the device's rate, what it hears of the meeting).
-    pub fn render(&mut self, frame: &mut [i16], marks: &mut Vec<Mark>) {
+    pub fn render(&mut self, frame: &mut [i16], marks: &mut Vec<PlayMark>) {
         let voiced = self.speaking();
         self.duck.set(if voiced { DUCKED } else { 1.0 }, DUCKING);
         self.duck.apply(frame, self.rate);
@@ -205,13 +205,13 @@ impl Player {
     }
 
     /// Puts the next `wanted` samples of the front voice into `scratch`, silence after its end.
-    fn next_voice(&mut self, wanted: usize, marks: &mut Vec<Mark>) {
+    fn next_voice(&mut self, wanted: usize, marks: &mut Vec<PlayMark>) {
         self.scratch.clear();
         self.scratch.append(&mut self.spill);
         let Some(voice) = self.queue.front_mut() else { return };
         if !voice.began {
             voice.began = true;
-            marks.push(Mark::Began(voice.play.id));
+            marks.push(PlayMark::Began(voice.play.id));
         }
         while self.scratch.len() < wanted {
             let Some(clip) = voice.play.clips.get(voice.clip) else { break };
@@ -239,7 +239,7 @@ impl Player {
             self.scratch.truncate(wanted);
         }
         if voice.clip >= voice.play.clips.len() && self.spill.is_empty() {
-            marks.push(Mark::Completed { play: voice.play.id, samples: self.scratch.len() });
+            marks.push(PlayMark::Completed { play: voice.play.id, samples: self.scratch.len() });
             self.queue.pop_front();
             self.resampler = None;
         }
@@ -290,7 +290,7 @@ mod tests {
         Play { id: PlayId::from_number(samples as u64), clips: vec![clip(samples)], kind }
     }
 
-    fn frames_until_quiet(player: &mut Player) -> Vec<Mark> {
+    fn frames_until_quiet(player: &mut Player) -> Vec<PlayMark> {
         let mut marks = Vec::new();
         for _ in 0..200 {
             let mut frame = [0_i16; 160];
@@ -305,7 +305,7 @@ mod tests {
         let play = play(PlayKind::Prompt, 1234);
         let id = play.id;
         player.play(play, &mut Vec::new());
-        assert_eq!(frames_until_quiet(&mut player), [Mark::Began(id), Mark::Completed { play: id, samples: 1234 % 160 }]);
+        assert_eq!(frames_until_quiet(&mut player), [PlayMark::Began(id), PlayMark::Completed { play: id, samples: 1234 % 160 }]);
     }
 
     #[test]
@@ -320,10 +320,13 @@ mod tests {
         player.stop_prompts(&mut marks);
         assert_eq!(
             marks,
-            [Mark::Began(prompt_id), Mark::Interrupted(prompt_id)],
+            [PlayMark::Began(prompt_id), PlayMark::Interrupted(prompt_id)],
             "the notice cut the prompt, the key cut nothing more"
         );
-        assert_eq!(frames_until_quiet(&mut player), [Mark::Began(notice_id), Mark::Completed { play: notice_id, samples: 160 }]);
+        assert_eq!(
+            frames_until_quiet(&mut player),
+            [PlayMark::Began(notice_id), PlayMark::Completed { play: notice_id, samples: 160 }]
+        );
     }
 
     #[test]
@@ -354,7 +357,7 @@ mod tests {
         for _ in 0..=QUEUE {
             player.play(play(PlayKind::Prompt, 160), &mut marks);
         }
-        assert!(matches!(marks[..], [Mark::Interrupted(_)]));
+        assert!(matches!(marks[..], [PlayMark::Interrupted(_)]));
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::machine;
-use crate::udp::{Net, Socket, Traffic};
+use crate::common::machine;
+use crate::net::udp::{Net, Socket, Traffic};
 
 /// How long a pair rests after its call, so that late packets of the old call find no new one (S-7).
 pub const QUARANTINE: Duration = Duration::from_secs(2);
@@ -164,8 +164,9 @@ impl Drop for Lease {
 mod tests {
     use super::*;
 
+    /// A port rests two seconds after its call and then serves again.
     #[test]
-    fn a_port_rests_two_seconds_after_its_call_and_then_serves_again() {
+    fn a_port_rests_two_seconds_after_its_call_and_then_serves() {
         let pool = PortPool::new(30_001, 30_005);
         let now = Instant::now();
         let first = pool.take(now, Share::Known).unwrap();
@@ -193,7 +194,7 @@ mod tests {
         let squatter = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let port = squatter.local_addr().unwrap().port() & !1;
         let pool = PortPool::new(port, port.saturating_add(7));
-        let sockets = pool.open(&crate::udp::System, "127.0.0.1".parse().unwrap(), Share::Known).unwrap();
+        let sockets = pool.open(&crate::net::udp::System, "127.0.0.1".parse().unwrap(), Share::Known).unwrap();
         assert_ne!(sockets.rtp.local_addr().unwrap().port(), port);
     }
 
@@ -201,12 +202,12 @@ mod tests {
     fn as_many_taken_ports_are_passed_over_as_there_are() {
         let address: IpAddr = "127.0.0.1".parse().unwrap();
         let squatters: Vec<_> =
-            std::iter::repeat_with(|| PortPool::new(52_000, 52_039).open(&crate::udp::System, address, Share::Known))
+            std::iter::repeat_with(|| PortPool::new(52_000, 52_039).open(&crate::net::udp::System, address, Share::Known))
                 .take(20)
                 .collect();
         assert!(squatters.iter().all(Result::is_ok), "twenty phones of one machine, each with a pool of its own");
         assert!(matches!(
-            PortPool::new(52_000, 52_039).open(&crate::udp::System, address, Share::Known),
+            PortPool::new(52_000, 52_039).open(&crate::net::udp::System, address, Share::Known),
             Err(PoolError::Bind { .. })
         ));
     }
@@ -218,9 +219,9 @@ mod tests {
         let port = squatter.local_addr().unwrap().port() & !1;
         let pool = PortPool::new(port, port.saturating_add(1));
         let address = "127.0.0.1".parse().unwrap();
-        assert!(matches!(pool.open(&crate::udp::System, address, Share::Known), Err(PoolError::Bind { .. })));
+        assert!(matches!(pool.open(&crate::net::udp::System, address, Share::Known), Err(PoolError::Bind { .. })));
         assert_eq!(pool.usage(), PoolUse { taken: 0, resting: 0, pairs: 1 });
         drop(squatter);
-        assert!(pool.open(&crate::udp::System, address, Share::Known).is_ok());
+        assert!(pool.open(&crate::net::udp::System, address, Share::Known).is_ok());
     }
 }

@@ -9,29 +9,29 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use crate::codec::{CodecError, CodecKind};
+use crate::common::ids::PortId;
+use crate::common::redact::Redacted;
+use crate::common::units::Hz;
 use crate::dsp::frame::Frame;
 use crate::dsp::resample::{Resampler, between};
-use crate::ids::PortId;
 use crate::prompt::Clip;
-use crate::redact::Redacted;
 use crate::rtp::dtmf::DtmfReceiver;
 use crate::rtp::packet::{Packet, is_rtcp};
 use crate::rtp::quality::{self, Impairment};
 use crate::rtp::receive::AudioReceiver;
 use crate::rtp::rtcp::RtcpSession;
-use crate::rtp::session::{Latch, Named, Trickle};
-use crate::units::Hz;
+use crate::rtp::session::{Latch, NamedSource, Trickle};
 
-use super::common::{CommonMix, Sound};
+use super::delivery::DeliveryProofs;
 use super::egress::{Egress, Numbered, packet_samples};
-use super::heard::{Heard, Outcome, PortHeard};
-use super::player::{Mark, Play, Player};
-use super::proof::Proofs;
+use super::events::{MediaEvent, PlayOutcome, PortEvent};
+use super::player::{Play, PlayMark, Player};
+use super::shared_mix::{SharedMix, TickSound};
 use super::stats::PortStats;
 
 /// Telephone-event as negotiated (RFC 4733).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TelephoneEvent {
+pub struct TelephoneEventFormat {
     /// The payload type the device sends.
     pub payload_type: u8,
     /// The payload type we send.
@@ -50,7 +50,7 @@ pub struct Profile {
     /// Payload type the device sends.
     pub payload_type_receive: u8,
     /// Keys.
-    pub telephone_event: Option<TelephoneEvent>,
+    pub telephone_event: Option<TelephoneEventFormat>,
     /// How much audio we put into a packet: 10 to 60 ms.
     pub ptime: Duration,
     /// Where the description says RTP goes.
@@ -60,7 +60,7 @@ pub struct Profile {
     /// Where the signalling came from (S-7).
     pub signalling: IpAddr,
     /// What is thought of `remote` (S-7).
-    pub named: Named,
+    pub named: NamedSource,
     /// We may send (the device listens).
     pub we_send: bool,
     /// The device sends.
@@ -69,7 +69,7 @@ pub struct Profile {
 
 /// A datagram that is due. What became of it is told by [`Port::sent`].
 #[derive(Debug)]
-pub struct Due {
+pub struct DueDatagram {
     /// By which socket.
     pub channel: Channel,
     /// To whom.
@@ -96,7 +96,7 @@ pub struct Port {
     latch: Latch,
     trickle: Trickle,
     /// For an address that has to answer before it is sent anything else.
-    question: Option<Due>,
+    question: Option<DueDatagram>,
     receiver: AudioReceiver,
     dtmf: DtmfReceiver,
     egress: Egress,
@@ -104,13 +104,13 @@ pub struct Port {
     inbound_resampler: Option<Resampler>,
     outbound_resampler: Option<Resampler>,
     player: Player,
-    marks: Vec<Mark>,
-    proofs: Proofs,
+    marks: Vec<PlayMark>,
+    proofs: DeliveryProofs,
     scratch: Vec<i16>,
     /// The last packet was one that many were sent.
     follows: bool,
     rtcp_out: Option<Vec<u8>>,
-    heard: mpsc::Sender<PortHeard>,
+    heard: mpsc::Sender<PortEvent>,
     unheard: u64,
     media_timeout: Duration,
     opened: Instant,
@@ -133,7 +133,7 @@ impl Port {
         profile: Profile,
         seed: u64,
         media_timeout: Duration,
-        heard: mpsc::Sender<PortHeard>,
+        heard: mpsc::Sender<PortEvent>,
     ) -> Result<Self, CodecError> {
         let row = profile.codec.row();
         let egress = Egress::new(&profile, seed)?;
@@ -150,7 +150,7 @@ impl Port {
             outbound_resampler: between(Hz::FULL, row.sample_rate),
             player: Player::new(row.sample_rate),
             marks: Vec::new(),
-            proofs: Proofs::new(egress.ssrc()),
+            proofs: DeliveryProofs::new(egress.ssrc()),
             egress,
             scratch: Vec::new(),
             follows: false,
@@ -219,14 +219,14 @@ impl Port {
         self.silence_told = false;
         self.rtcp.received(now, &packet);
         if first {
-            self.say(Heard::Flowing);
+            self.say(MediaEvent::Flowing);
         }
         // Keys count in the sequence too: left out, they would look like loss.
         self.receiver.insert(now, &packet);
         if event.is_some()
             && let Some(digit) = self.dtmf.handle(now, &packet)
         {
-            self.say(Heard::Digit(Redacted::new(digit.digit)));
+            self.say(MediaEvent::Digit(Redacted::new(digit.digit)));
         }
     }
 
@@ -267,24 +267,24 @@ impl Port {
     }
 
     /// Sends 20 ms: what the device may hear of the meeting (48 kHz), with our voices over it.
-    pub fn send(&mut self, now: Instant, meeting: Sound<'_>) {
+    pub fn send(&mut self, now: Instant, meeting: TickSound<'_>) {
         self.report_silence(now);
         self.make_report(now);
         self.ask_unproven(now);
         self.proofs.expire(now);
         self.say_proofs();
         match meeting {
-            Sound::Common(mix) => {
+            TickSound::Common(mix) => {
                 if !self.follow(now, mix) {
                     self.go_alone(Some(mix));
                     self.send_own(now, Some(mix.frame()));
                 }
             }
-            Sound::Own(frame, mix) => {
+            TickSound::Own(frame, mix) => {
                 self.go_alone(mix);
                 self.send_own(now, Some(frame));
             }
-            Sound::Nothing => {
+            TickSound::Nothing => {
                 self.go_alone(None);
                 self.send_own(now, None);
             }
@@ -292,7 +292,7 @@ impl Port {
     }
 
     /// Sends the payload that many are sent, if nothing of this device's own has to go into it.
-    fn follow(&mut self, now: Instant, mix: &mut CommonMix) -> bool {
+    fn follow(&mut self, now: Instant, mix: &mut SharedMix) -> bool {
         let plain = self.may_send() && self.player.is_transparent() && self.marks.is_empty() && !self.egress.pressing();
         if !plain || !self.egress.takes_payloads(&self.profile) {
             return false;
@@ -304,7 +304,7 @@ impl Port {
     }
 
     /// From here on its own encoder is heard again, which knows nothing yet of what the device heard last.
-    fn go_alone(&mut self, mix: Option<&CommonMix>) {
+    fn go_alone(&mut self, mix: Option<&SharedMix>) {
         if !std::mem::replace(&mut self.follows, false) {
             return;
         }
@@ -353,11 +353,11 @@ impl Port {
     fn report_marks(&mut self, now: Instant, place: Place) {
         for mark in std::mem::take(&mut self.marks) {
             match mark {
-                Mark::Began(play) => self.proofs.begins(play, place.of(0)),
-                Mark::Completed { play, samples } => {
-                    self.proofs.ends(now, play, Outcome::Completed, place.of(samples.saturating_sub(1)));
+                PlayMark::Began(play) => self.proofs.begins(play, place.of(0)),
+                PlayMark::Completed { play, samples } => {
+                    self.proofs.ends(now, play, PlayOutcome::Completed, place.of(samples.saturating_sub(1)));
                 }
-                Mark::Interrupted(play) => self.proofs.ends(now, play, Outcome::Interrupted, place.before()),
+                PlayMark::Interrupted(play) => self.proofs.ends(now, play, PlayOutcome::Interrupted, place.before()),
             }
         }
         self.say_proofs();
@@ -381,7 +381,7 @@ impl Port {
             && self.trickle.take(now)
         {
             let (packet, bytes) = self.egress.comfort_noise();
-            self.question = Some(Due { channel: Channel::Rtp, to, bytes, packet: Some(packet) });
+            self.question = Some(DueDatagram { channel: Channel::Rtp, to, bytes, packet: Some(packet) });
         }
     }
 
@@ -401,7 +401,7 @@ impl Port {
         let silent = now.saturating_duration_since(self.last_packet);
         if silent >= self.media_timeout && !self.silence_told {
             self.silence_told = true;
-            self.say(Heard::Silent(silent));
+            self.say(MediaEvent::Silent(silent));
         }
     }
 
@@ -421,17 +421,17 @@ impl Port {
     }
 
     /// The next datagram that is due. What became of it must be told by [`Port::sent`].
-    pub fn poll_transmit(&mut self, now: Instant) -> Option<Due> {
+    pub fn poll_transmit(&mut self, now: Instant) -> Option<DueDatagram> {
         if let Some(question) = self.question.take() {
             return Some(question);
         }
         if let (Some(bytes), Some(to)) = (self.rtcp_out.take(), self.rtcp_target()) {
-            return Some(Due { channel: Channel::Rtcp, to, bytes, packet: None });
+            return Some(DueDatagram { channel: Channel::Rtcp, to, bytes, packet: None });
         }
         loop {
             let (packet, bytes) = self.egress.poll(now)?;
             match (bytes, self.latch.target()) {
-                (Some(bytes), Some(to)) => return Some(Due { channel: Channel::Rtp, to, bytes, packet: Some(packet) }),
+                (Some(bytes), Some(to)) => return Some(DueDatagram { channel: Channel::Rtp, to, bytes, packet: Some(packet) }),
                 // It could not be encoded, or there is nobody to send it to.
                 _ => self.sent(now, packet, false),
             }
@@ -463,7 +463,7 @@ impl Port {
         self.proofs.close(now);
         self.say_proofs();
         let stats = self.stats();
-        self.say(Heard::Closed(Box::new(stats)));
+        self.say(MediaEvent::Closed(Box::new(stats)));
         let target = self.rtcp_target()?;
         Some((target, self.rtcp.build_bye(now, self.ntp(now))))
     }
@@ -521,8 +521,8 @@ impl Port {
         self.id
     }
 
-    fn say(&mut self, heard: Heard) {
-        if self.heard.try_send(PortHeard { port: self.id, heard }).is_err() {
+    fn say(&mut self, heard: MediaEvent) {
+        if self.heard.try_send(PortEvent { port: self.id, heard }).is_err() {
             self.unheard += 1;
         }
     }

@@ -1,7 +1,7 @@
 //! [`Recorder`]: a meeting's mix, already encoded, to an Ogg Opus file. One thread a recording, since a disk may make it wait.
 //!
 //! Packets flow in through a bounded queue that the media worker never waits for; the file flows out, and once, at the end, an
-//! [`Ending`]. Keeps N-12: whatever stops the recorder is told, and the file plays up to its last page, one a second, however
+//! [`RecordingEnd`]. Keeps N-12: whatever stops the recorder is told, and the file plays up to its last page, one a second, however
 //! the process died.
 
 use std::fs::{File, OpenOptions};
@@ -14,10 +14,10 @@ use std::thread;
 use std::time::Duration;
 
 use super::ogg::OggOpus;
-use crate::units::Hz;
+use crate::common::units::Hz;
 
 /// Packets between the worker and the disk: 10 s at 20 ms each. Full, the disk has stood still for so long that the recording
-/// has a hole; it ends as [`Ending::Overrun`].
+/// has a hole; it ends as [`RecordingEnd::Overrun`].
 const QUEUE: usize = 512;
 
 /// Sound after which the file is forced to the disk, in samples at 48 kHz: what a power cut may take.
@@ -39,7 +39,7 @@ pub struct Format {
 
 /// How a recording ended, told exactly once.
 #[derive(Debug)]
-pub enum Ending {
+pub enum RecordingEnd {
     /// Stopped when asked; everything that was given is on the disk.
     Finished {
         /// How much sound the file holds.
@@ -55,7 +55,7 @@ pub enum Ending {
     Fault,
 }
 
-/// The recording has ended; its [`Ending`] has been told.
+/// The recording has ended; its [`RecordingEnd`] has been told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the recording has ended")]
 pub struct Ended;
@@ -93,7 +93,7 @@ impl Recorder {
     ///
     /// # Errors
     /// What the disk says about making the file; `ended` is not called then.
-    pub fn create(path: &Path, format: Format, ended: impl FnOnce(Ending) + Send + 'static) -> io::Result<Self> {
+    pub fn create(path: &Path, format: Format, ended: impl FnOnce(RecordingEnd) + Send + 'static) -> io::Result<Self> {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         // Held until the file is finished, or the process is gone: whoever looks whether a recording goes on, at rest for however long, asks
         // for the lock.
@@ -106,7 +106,7 @@ impl Recorder {
         Self::start(file, format, ended)
     }
 
-    fn start(mut sink: impl Sink, format: Format, ended: impl FnOnce(Ending) + Send + 'static) -> io::Result<Self> {
+    fn start(mut sink: impl Sink, format: Format, ended: impl FnOnce(RecordingEnd) + Send + 'static) -> io::Result<Self> {
         let mut ogg = OggOpus::new(format.serial, format.pre_skip, format.rate.0);
         let headers = ogg.headers();
         sink.write_all(&headers)?;
@@ -120,9 +120,9 @@ impl Recorder {
             let ending = match writer.run(ogg, &packets) {
                 Ok(()) => {
                     let duration = Duration::from_micros(writer.samples.saturating_sub(pre_skip).saturating_mul(125) / 6);
-                    Ending::Finished { duration, bytes: writer.bytes }
+                    RecordingEnd::Finished { duration, bytes: writer.bytes }
                 }
-                Err(error) => Ending::Disk(error),
+                Err(error) => RecordingEnd::Disk(error),
             };
             teller.0.tell(ending);
         })?;
@@ -138,7 +138,7 @@ impl Recorder {
         let sent = queue.try_send(Packet { payload: opus_payload.into(), samples_48k });
         sent.map_err(|refused| {
             if matches!(refused, TrySendError::Full(_)) {
-                self.report.tell(Ending::Overrun);
+                self.report.tell(RecordingEnd::Overrun);
             }
             self.queue = None;
             Ended
@@ -202,10 +202,10 @@ impl<S: Sink> Writer<S> {
 #[derive(Clone)]
 struct Report(Arc<Mutex<Option<Tell>>>);
 
-type Tell = Box<dyn FnOnce(Ending) + Send>;
+type Tell = Box<dyn FnOnce(RecordingEnd) + Send>;
 
 impl Report {
-    fn tell(&self, ending: Ending) {
+    fn tell(&self, ending: RecordingEnd) {
         let told = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(ended) = told {
             ended(ending);
@@ -224,7 +224,7 @@ struct Teller(Report);
 
 impl Drop for Teller {
     fn drop(&mut self) {
-        self.0.tell(Ending::Fault);
+        self.0.tell(RecordingEnd::Fault);
     }
 }
 

@@ -111,8 +111,9 @@ mod tests {
         assert!(!is_genuine(&check(), "another"));
     }
 
+    /// A check with any bit turned over cut or lengthened proves nothing.
     #[test]
-    fn a_check_with_any_bit_turned_over_cut_or_lengthened_proves_nothing() {
+    fn a_check_with_any_bit_turned_over_cut_or_lengthened_proves() {
         let genuine = check();
         for bit in 0..genuine.len() * 8 {
             let mut message = genuine.clone();

@@ -15,16 +15,16 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, LocalSet};
 
-use crate::ids::{BridgeId, PeerId, PortId};
-use crate::machine;
+use crate::common::ids::{BridgeId, PeerId, PortId};
+use crate::common::machine;
+use crate::net::udp::{Socket, SocketReader};
 use crate::policy::Admission;
 use crate::prompt::Clip;
-use crate::udp::{Reader, Socket};
 
-use super::bridge::{End, Gate};
-use super::heard::MeetingHeard;
-use super::peer::Peer;
-use super::plane::{Plane, SLOTS, Way};
+use super::bridge::{Gate, MediaEnd};
+use super::events::BridgeEvent;
+use super::peer::WebRtcPeer;
+use super::plane::{Plane, SLOTS, SocketId};
 use super::player::Play;
 use super::pool::Sockets;
 use super::port::{Channel, Port, Profile};
@@ -50,7 +50,7 @@ pub struct PortInTransit {
 }
 
 /// What a worker is asked to do.
-pub enum Command {
+pub enum WorkerCommand {
     /// Take a new port.
     OpenPort {
         /// The port.
@@ -95,7 +95,7 @@ pub enum Command {
         /// Which port.
         port: PortId,
         /// Whereto.
-        to: mpsc::Sender<Command>,
+        to: mpsc::Sender<WorkerCommand>,
         /// Told when it is there.
         arrived: oneshot::Sender<()>,
     },
@@ -106,9 +106,9 @@ pub enum Command {
         /// Its name.
         id: PeerId,
         /// The negotiated connection.
-        peer: Box<Peer>,
+        peer: Box<WebRtcPeer>,
         /// Who wants to hear of it.
-        heard: mpsc::Sender<MeetingHeard>,
+        heard: mpsc::Sender<BridgeEvent>,
     },
     /// Close a browser's connection.
     ClosePeer(PeerId),
@@ -117,14 +117,14 @@ pub enum Command {
         /// Its name.
         id: BridgeId,
         /// Who wants to hear of it.
-        heard: mpsc::Sender<MeetingHeard>,
+        heard: mpsc::Sender<BridgeEvent>,
     },
     /// Close a bridge.
     CloseBridge(BridgeId),
     /// Seat an end (M-8).
     Seat {
         /// Who sits.
-        end: End,
+        end: MediaEnd,
         /// Where.
         bridge: BridgeId,
         /// By what right.
@@ -133,18 +133,18 @@ pub enum Command {
         gate: Gate,
     },
     /// Take an end off its bridge.
-    Unseat(End),
+    Unseat(MediaEnd),
     /// Give a seat to another end of the same participant.
     Replace {
         /// Who sat.
-        old: End,
+        old: MediaEnd,
         /// Who sits now.
-        new: End,
+        new: MediaEnd,
     },
     /// Set what an end may do.
     Gate {
         /// Who.
-        end: End,
+        end: MediaEnd,
         /// What.
         gate: Gate,
     },
@@ -168,7 +168,7 @@ pub enum Command {
 
 /// What all workers count together.
 #[derive(Debug, Default)]
-pub struct Counters {
+pub struct MediaCounters {
     /// Steps skipped because a worker came too late.
     pub skipped: AtomicU64,
     /// Datagrams the system would not take.
@@ -183,46 +183,46 @@ pub struct Counters {
 #[derive(Clone, Debug)]
 pub struct Worker {
     /// Where commands go.
-    pub inbox: mpsc::Sender<Command>,
+    pub inbox: mpsc::Sender<WorkerCommand>,
     /// How often its clock has gone round: it only stops where the worker does.
     pub rounds: Arc<AtomicU64>,
 }
 
 /// A socket for browsers, with the address that its candidate shows (another one behind a NAT).
-pub type Shown = (Box<dyn Socket>, SocketAddr);
+pub type BrowserSocket = (Box<dyn Socket>, SocketAddr);
 
 /// Starts a worker on its own thread, with sockets already bound for WebRTC.
 ///
 /// # Errors
 /// When the thread or its runtime cannot be made.
-pub fn start(index: usize, webrtc: Vec<Shown>, counters: Arc<Counters>) -> io::Result<Worker> {
+pub fn start(index: usize, webrtc: Vec<BrowserSocket>, counters: Arc<MediaCounters>) -> io::Result<Worker> {
     let (inbox, commands) = mpsc::channel(INBOX);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let rounds = Arc::<AtomicU64>::default();
     let clock = Arc::clone(&rounds);
     std::thread::Builder::new().name(format!("media-{index}")).spawn(move || {
         let local = LocalSet::new();
-        local.block_on(&runtime, Rc::new(Desk::new(webrtc, counters, clock)).run(commands));
+        local.block_on(&runtime, Rc::new(WorkerShared::new(webrtc, counters, clock)).run(commands));
     })?;
     Ok(Worker { inbox, rounds })
 }
 
 /// A worker on the thread and the clock of a test.
 #[cfg(test)]
-pub(super) struct Here(Rc<Desk>);
+pub(super) struct InlineWorker(Rc<WorkerShared>);
 
 /// Starts a worker on the local tasks of the caller.
 #[cfg(test)]
-pub(super) fn start_here(webrtc: Vec<Shown>, counters: Arc<Counters>) -> (Worker, Here) {
+pub(super) fn start_inline(webrtc: Vec<BrowserSocket>, counters: Arc<MediaCounters>) -> (Worker, InlineWorker) {
     let (inbox, commands) = mpsc::channel(INBOX);
     let rounds = Arc::<AtomicU64>::default();
-    let desk = Rc::new(Desk::new(webrtc, counters, Arc::clone(&rounds)));
-    tokio::task::spawn_local(Rc::clone(&desk).run(commands));
-    (Worker { inbox, rounds }, Here(desk))
+    let shared = Rc::new(WorkerShared::new(webrtc, counters, Arc::clone(&rounds)));
+    tokio::task::spawn_local(Rc::clone(&shared).run(commands));
+    (Worker { inbox, rounds }, InlineWorker(shared))
 }
 
 #[cfg(test)]
-impl Here {
+impl InlineWorker {
     /// How many devices have their port here.
     pub(super) fn ports(&self) -> usize {
         self.0.sockets.borrow().len()
@@ -230,7 +230,7 @@ impl Here {
 
     /// Nothing is left: no port, peer, bridge or socket of a device, and no stub of one that was moved away.
     pub(super) fn is_empty(&self) -> bool {
-        let Desk { plane, sockets, moved, .. } = &*self.0;
+        let WorkerShared { plane, sockets, moved, .. } = &*self.0;
         plane.borrow().is_empty() && sockets.borrow().is_empty() && moved.borrow().is_empty()
     }
 }
@@ -243,11 +243,11 @@ struct OpenSockets {
 /// The reading tasks of a port; they end with it.
 struct Readers {
     tasks: [AbortHandle; 2],
-    counters: Arc<Counters>,
+    counters: Arc<MediaCounters>,
 }
 
 impl Readers {
-    fn new(tasks: [AbortHandle; 2], counters: &Arc<Counters>) -> Self {
+    fn new(tasks: [AbortHandle; 2], counters: &Arc<MediaCounters>) -> Self {
         counters.open.fetch_add(1, Ordering::Relaxed);
         Self { tasks, counters: Arc::clone(counters) }
     }
@@ -262,16 +262,16 @@ impl Drop for Readers {
     }
 }
 
-struct Desk {
+struct WorkerShared {
     plane: RefCell<Plane>,
     sockets: RefCell<HashMap<PortId, OpenSockets>>,
-    webrtc: Vec<Shown>,
-    moved: RefCell<HashMap<PortId, (Instant, mpsc::Sender<Command>)>>,
-    counters: Arc<Counters>,
+    webrtc: Vec<BrowserSocket>,
+    moved: RefCell<HashMap<PortId, (Instant, mpsc::Sender<WorkerCommand>)>>,
+    counters: Arc<MediaCounters>,
     rounds: Arc<AtomicU64>,
 }
 
-async fn tick(desk: Rc<Desk>) {
+async fn tick(shared: Rc<WorkerShared>) {
     let start = machine::now();
     let mut step: u32 = 0;
     loop {
@@ -282,34 +282,34 @@ async fn tick(desk: Rc<Desk>) {
             // Whole frames are skipped, so that every slot misses as many ticks as any other.
             let skipped = skipped - skipped % u32::from(SLOTS);
             step += skipped;
-            desk.counters.skipped.fetch_add(u64::from(skipped), Ordering::Relaxed);
+            shared.counters.skipped.fetch_add(u64::from(skipped), Ordering::Relaxed);
         }
         while step <= due {
             let now = machine::now();
             let slot = u8::try_from(step % u32::from(SLOTS)).unwrap_or(0);
-            let mut plane = desk.plane.borrow_mut();
+            let mut plane = shared.plane.borrow_mut();
             plane.tick(now, slot);
             plane.pace(now);
             drop(plane);
             step += 1;
-            desk.flush();
+            shared.flush();
         }
-        desk.rounds.fetch_add(1, Ordering::Relaxed);
+        shared.rounds.fetch_add(1, Ordering::Relaxed);
         if step.is_multiple_of(400) {
-            desk.forget_moved();
+            shared.forget_moved();
         }
         tokio::time::sleep_until((start + STEP * step).into()).await;
     }
 }
 
-async fn read_webrtc(desk: Rc<Desk>, mut socket: Reader, shown: SocketAddr) {
+async fn read_webrtc(shared: Rc<WorkerShared>, mut socket: SocketReader, shown: SocketAddr) {
     let mut buffer = [0; DATAGRAM];
     loop {
         match socket.recv_from(&mut buffer).await {
             Ok((length, from)) => {
                 let datagram = buffer.get(..length).unwrap_or_default();
-                desk.plane.borrow_mut().receive_webrtc(machine::now(), shown, from, datagram);
-                desk.flush();
+                shared.plane.borrow_mut().receive_webrtc(machine::now(), shown, from, datagram);
+                shared.flush();
             }
             // An ICMP error of an earlier send: the socket itself is fine.
             Err(_) => tokio::task::yield_now().await,
@@ -317,13 +317,13 @@ async fn read_webrtc(desk: Rc<Desk>, mut socket: Reader, shown: SocketAddr) {
     }
 }
 
-async fn read_port(desk: Rc<Desk>, port: PortId, channel: Channel, mut socket: Reader) {
+async fn read_port(shared: Rc<WorkerShared>, port: PortId, channel: Channel, mut socket: SocketReader) {
     let mut buffer = [0; DATAGRAM];
     loop {
         match socket.recv_from(&mut buffer).await {
             Ok((length, from)) => {
                 let datagram = buffer.get(..length).unwrap_or_default();
-                let mut plane = desk.plane.borrow_mut();
+                let mut plane = shared.plane.borrow_mut();
                 match channel {
                     Channel::Rtp => plane.receive_rtp(machine::now(), port, from, datagram),
                     Channel::Rtcp => plane.receive_rtcp(machine::now(), port, from, datagram),
@@ -337,7 +337,7 @@ async fn read_port(desk: Rc<Desk>, port: PortId, channel: Channel, mut socket: R
 
 /// Hands a command to another worker. Two workers must never wait for each other: where the other's inbox is full, a task waits.
 /// A worker that is gone takes nothing any more: the daemon is stopping.
-fn pass_on(to: mpsc::Sender<Command>, command: Command) {
+fn pass_on(to: mpsc::Sender<WorkerCommand>, command: WorkerCommand) {
     if let Err(mpsc::error::TrySendError::Full(command)) = to.try_send(command) {
         tokio::task::spawn_local(async move {
             let _ = to.send(command).await;
@@ -345,12 +345,12 @@ fn pass_on(to: mpsc::Sender<Command>, command: Command) {
     }
 }
 
-impl Desk {
-    fn new(webrtc: Vec<Shown>, counters: Arc<Counters>, rounds: Arc<AtomicU64>) -> Self {
+impl WorkerShared {
+    fn new(webrtc: Vec<BrowserSocket>, counters: Arc<MediaCounters>, rounds: Arc<AtomicU64>) -> Self {
         Self { plane: RefCell::default(), sockets: RefCell::default(), webrtc, moved: RefCell::default(), counters, rounds }
     }
 
-    async fn run(self: Rc<Self>, mut commands: mpsc::Receiver<Command>) {
+    async fn run(self: Rc<Self>, mut commands: mpsc::Receiver<WorkerCommand>) {
         for (socket, shown) in &self.webrtc {
             match socket.reader() {
                 Ok(reader) => drop(tokio::task::spawn_local(read_webrtc(Rc::clone(&self), reader, *shown))),
@@ -365,14 +365,14 @@ impl Desk {
         clock.abort();
     }
 
-    fn obey(self: &Rc<Self>, command: Command) {
+    fn obey(self: &Rc<Self>, command: WorkerCommand) {
         let Some(command) = self.forward(command) else { return };
         match command {
-            Command::MovePort { port, to, arrived } => {
+            WorkerCommand::MovePort { port, to, arrived } => {
                 let released = self.plane.borrow_mut().release_port(port);
                 self.send_away(released, port, to, arrived);
             }
-            Command::ClosePort(port) => {
+            WorkerCommand::ClosePort(port) => {
                 self.plane.borrow_mut().close_port(machine::now(), port);
                 // The goodbye leaves before its socket closes.
                 self.flush();
@@ -382,77 +382,77 @@ impl Desk {
         }
     }
 
-    fn obey_at_once(self: &Rc<Self>, command: Command) {
+    fn obey_at_once(self: &Rc<Self>, command: WorkerCommand) {
         let mut plane = self.plane.borrow_mut();
         match command {
-            Command::OpenPort { port, sockets } => self.open(&mut plane, *port, sockets),
-            Command::Reprofile { port, profile } => {
+            WorkerCommand::OpenPort { port, sockets } => self.open(&mut plane, *port, sockets),
+            WorkerCommand::Reprofile { port, profile } => {
                 if let Some(port) = plane.port(port)
                     && let Err(error) = port.reprofile(machine::now(), profile)
                 {
                     tracing::warn!(port = %port.id(), %error, "codec change refused; the old one stays");
                 }
             }
-            Command::Play { port, play } => {
+            WorkerCommand::Play { port, play } => {
                 if let Some(port) = plane.port(port) {
                     port.play(play);
                 }
             }
-            Command::StopPrompts(port) => {
+            WorkerCommand::StopPrompts(port) => {
                 if let Some(port) = plane.port(port) {
                     port.stop_prompts();
                 }
             }
-            Command::Music { port, clip } => {
+            WorkerCommand::Music { port, clip } => {
                 if let Some(port) = plane.port(port) {
                     port.set_music(clip);
                 }
             }
-            Command::Stats { port, reply } => {
+            WorkerCommand::Stats { port, reply } => {
                 if let Some(port) = plane.port(port) {
                     // Whoever asked may have gone away.
                     let _ = reply.send((port.stats(), *port.agreed()));
                 }
             }
             // Done by `obey`, which needs the plane for less than the whole of it.
-            Command::MovePort { .. } | Command::ClosePort(_) => {}
-            Command::AdoptPort(transit) => {
+            WorkerCommand::MovePort { .. } | WorkerCommand::ClosePort(_) => {}
+            WorkerCommand::AdoptPort(transit) => {
                 let PortInTransit { port, sockets, arrived } = *transit;
                 self.open(&mut plane, port, sockets);
                 // The mover may have given up waiting; the port is here all the same.
                 let _ = arrived.send(());
             }
-            Command::OpenPeer { id, peer, heard } => plane.adopt_peer(id, *peer, heard),
-            Command::ClosePeer(id) => plane.close_peer(id),
-            Command::OpenBridge { id, heard } => plane.open_bridge(id, heard),
-            Command::CloseBridge(id) => plane.close_bridge(id),
-            Command::Seat { end, bridge, admission, gate } => {
+            WorkerCommand::OpenPeer { id, peer, heard } => plane.adopt_peer(id, *peer, heard),
+            WorkerCommand::ClosePeer(id) => plane.close_peer(id),
+            WorkerCommand::OpenBridge { id, heard } => plane.open_bridge(id, heard),
+            WorkerCommand::CloseBridge(id) => plane.close_bridge(id),
+            WorkerCommand::Seat { end, bridge, admission, gate } => {
                 if !plane.seat(end, bridge, admission, gate) {
                     tracing::debug!(?end, %bridge, "nobody to seat: it left at the same moment");
                 }
             }
-            Command::Unseat(end) => plane.unseat(end),
-            Command::Replace { old, new } => plane.replace(old, new),
-            Command::Gate { end, gate } => plane.gate(end, gate),
-            Command::Record { bridge, recorder } => plane.record(bridge, Some(*recorder), false),
-            Command::PauseRecording { bridge, paused } => plane.record(bridge, None, paused),
-            Command::StopRecording(bridge) => plane.stop_recording(bridge),
+            WorkerCommand::Unseat(end) => plane.unseat(end),
+            WorkerCommand::Replace { old, new } => plane.replace(old, new),
+            WorkerCommand::Gate { end, gate } => plane.gate(end, gate),
+            WorkerCommand::Record { bridge, recorder } => plane.record(bridge, Some(*recorder), false),
+            WorkerCommand::PauseRecording { bridge, paused } => plane.record(bridge, None, paused),
+            WorkerCommand::StopRecording(bridge) => plane.stop_recording(bridge),
         }
     }
 
     /// Passes a command on if its port has moved.
-    fn forward(&self, command: Command) -> Option<Command> {
+    fn forward(&self, command: WorkerCommand) -> Option<WorkerCommand> {
         let port = match &command {
-            Command::Reprofile { port, .. }
-            | Command::ClosePort(port)
-            | Command::Play { port, .. }
-            | Command::StopPrompts(port)
-            | Command::Music { port, .. }
-            | Command::Stats { port, .. }
-            | Command::MovePort { port, .. }
-            | Command::Seat { end: End::Port(port), .. }
-            | Command::Unseat(End::Port(port))
-            | Command::Gate { end: End::Port(port), .. } => *port,
+            WorkerCommand::Reprofile { port, .. }
+            | WorkerCommand::ClosePort(port)
+            | WorkerCommand::Play { port, .. }
+            | WorkerCommand::StopPrompts(port)
+            | WorkerCommand::Music { port, .. }
+            | WorkerCommand::Stats { port, .. }
+            | WorkerCommand::MovePort { port, .. }
+            | WorkerCommand::Seat { end: MediaEnd::Port(port), .. }
+            | WorkerCommand::Unseat(MediaEnd::Port(port))
+            | WorkerCommand::Gate { end: MediaEnd::Port(port), .. } => *port,
             _ => return Some(command),
         };
         let to = self.moved.borrow().get(&port).map(|(_, to)| to.clone());
@@ -488,12 +488,12 @@ impl Desk {
         }
     }
 
-    fn send_away(&self, port: Option<Port>, id: PortId, to: mpsc::Sender<Command>, arrived: oneshot::Sender<()>) {
+    fn send_away(&self, port: Option<Port>, id: PortId, to: mpsc::Sender<WorkerCommand>, arrived: oneshot::Sender<()>) {
         let open = self.sockets.borrow_mut().remove(&id);
         let (Some(port), Some(OpenSockets { sockets, readers })) = (port, open) else { return };
         drop(readers);
         self.moved.borrow_mut().insert(id, (machine::now(), to.clone()));
-        pass_on(to, Command::AdoptPort(Box::new(PortInTransit { port, sockets, arrived })));
+        pass_on(to, WorkerCommand::AdoptPort(Box::new(PortInTransit { port, sockets, arrived })));
     }
 
     fn forget_moved(&self) {
@@ -507,11 +507,11 @@ impl Desk {
         let (now, mut unsent) = (machine::now(), 0);
         while let Some(transmit) = plane.poll_transmit() {
             let sent = match transmit.way {
-                Way::Port(port, channel) => sockets.get(&port).map(|open| {
+                SocketId::Port(port, channel) => sockets.get(&port).map(|open| {
                     let socket = if channel == Channel::Rtp { &open.sockets.rtp } else { &open.sockets.rtcp };
                     socket.send_to(&transmit.bytes, transmit.to)
                 }),
-                Way::WebRtc(from) => self
+                SocketId::WebRtc(from) => self
                     .webrtc
                     .iter()
                     .find(|(_, shown)| *shown == from)

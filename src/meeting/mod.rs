@@ -1,47 +1,71 @@
 //! Live meetings: one task each, which drives the [`Policy`](crate::policy::Policy) and performs its effects on media, pages and calls.
 //!
-//! Pages and calls ask by a [`MeetingHandle`]; what they are told comes by their own bounded queue ([`Feed`], [`ToGuest`]).
-//! A meeting comes to life with its first participant and ends by the policy's word; the [`Registry`] finds it by name.
+//! Pages and calls ask by a [`MeetingHandle`]; what they are told comes by their own bounded queue ([`PageFeed`], [`ToGuest`]).
+//! A meeting comes to life with its first participant and ends by the policy's word; the [`MeetingRegistry`] finds it by name.
 
-mod asks;
-mod capture;
-pub mod feed;
-mod knocks;
+mod knock_limits;
+pub mod messages;
 mod mutes;
-mod names;
+pub mod page_feed;
+mod recording;
 mod registry;
+mod request_rate;
+mod reserved_names;
 pub mod roster;
-#[cfg(test)]
-mod stand_in;
 mod task;
-pub mod words;
+#[cfg(test)]
+mod test_double;
 
 use std::net::IpAddr;
 use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::cause::Cause;
-use crate::ids::{CallId, MeetingName, NoticeId, ParticipantId};
-use crate::media::{Carried, MeetingHeard, Outcome, PortHandle};
-use crate::phrase::Phrase;
+use crate::common::cause::Cause;
+use crate::common::ids::{CallId, MeetingName, NoticeId, ParticipantId};
+use crate::common::phrase::Phrase;
+use crate::common::redact::Redacted;
+use crate::media::{BridgeEvent, PlayOutcome, PortHandle, SentPackets};
 use crate::policy::{Role, Switch};
-use crate::redact::Redacted;
 use crate::relay::driver::{LineProgress, Readers};
 use crate::sip::Roster;
 use crate::store::Phone;
-use feed::Feed;
+use page_feed::PageFeed;
 
-pub use mutes::Mutes;
-pub use registry::{MeetingSettings, Registry, Shared};
+pub use messages::{BETWEEN_RINGS, By, ChatLine, Granted, MeetingRefusal, MeetingRequest, Snapshot, ToPage};
+pub use mutes::MuteRegistry;
+pub use registry::{MeetingRegistry, MeetingSettings, MeetingsShared};
 #[cfg(test)]
-pub use stand_in::Seen;
-pub use words::{Ask, BETWEEN_RINGS, By, ChatLine, Granted, Refusal, Snapshot, ToPage};
+pub use test_double::RecordedRequest;
 
 /// Requests that may wait for a meeting. Full: the asker waits, as requests go down (DESIGN §6).
 const MAILBOX: usize = 256;
 /// What may wait for a device's call. Full: the call is stalled; its gate is shut and it is dismissed (N-6).
 pub const GUEST_QUEUE: usize = 64;
+
+/// What somebody in a browser has shown of the meeting's passcode (K-1).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum PasscodeProof {
+    /// Nothing: none was set.
+    #[default]
+    Nothing,
+    /// This one was given.
+    Given(Redacted<String>),
+    /// It need not be given: a signed link has opened the session.
+    Link,
+}
+
+impl PasscodeProof {
+    /// Whether it opens a door with this passcode; `None`: none is set.
+    #[must_use]
+    pub fn opens(&self, passcode: Option<&Redacted<String>>) -> bool {
+        match (self, passcode) {
+            (_, None) | (Self::Link, _) => true,
+            (Self::Given(given), Some(wanted)) => given == wanted,
+            (Self::Nothing, Some(_)) => false,
+        }
+    }
+}
 
 /// A page that joins.
 #[derive(Debug)]
@@ -62,8 +86,10 @@ pub struct JoinPage {
     pub hand: bool,
     /// Its address; knocks are counted by it (M-14).
     pub from: Option<IpAddr>,
+    /// What it has shown of the passcode, which may be another one by the time it joins, or while it waits (K-1).
+    pub proof: PasscodeProof,
     /// What it is shown and told.
-    pub feed: Feed,
+    pub feed: PageFeed,
 }
 
 /// A device that knocks.
@@ -162,9 +188,9 @@ pub enum FromGuest {
         /// Which.
         notice: NoticeId,
         /// How.
-        outcome: Outcome,
+        outcome: PlayOutcome,
         /// In which packets; `None` if none has left.
-        carried: Option<Carried>,
+        carried: Option<SentPackets>,
     },
     /// How much of a notice that was told to its end the device has received.
     Reported {
@@ -190,19 +216,20 @@ pub enum OfferError {
 }
 
 /// What the meeting task takes in.
-pub(crate) enum Request {
-    JoinPage(JoinPage, oneshot::Sender<Result<ParticipantId, Refusal>>),
+pub(crate) enum MeetingInput {
+    JoinPage(JoinPage, oneshot::Sender<Result<ParticipantId, MeetingRefusal>>),
     Offer { who: ParticipantId, sdp: String, reply: oneshot::Sender<Result<String, OfferError>> },
     ConnectionLost(ParticipantId),
     PageReloaded(ParticipantId),
-    Ask { who: Option<ParticipantId>, ask: Ask, reply: oneshot::Sender<Result<Granted, Refusal>> },
+    Ask { who: Option<ParticipantId>, ask: MeetingRequest, reply: oneshot::Sender<Result<Granted, MeetingRefusal>> },
     Snapshot { viewer: Option<ParticipantId>, reply: oneshot::Sender<Snapshot> },
     Chat(oneshot::Sender<Vec<ChatLine>>),
     Calling(ToPage),
     Knock(Box<Knock>),
     Guest(ParticipantId, FromGuest),
-    Heard(MeetingHeard),
+    Heard(BridgeEvent),
     Stopping { by: Instant },
+    Reconfigured,
     Close(Cause),
 }
 
@@ -210,7 +237,7 @@ pub(crate) enum Request {
 #[derive(Clone)]
 pub struct MeetingHandle {
     name: MeetingName,
-    mailbox: mpsc::Sender<Request>,
+    mailbox: mpsc::Sender<MeetingInput>,
 }
 
 impl MeetingHandle {
@@ -224,7 +251,12 @@ impl MeetingHandle {
         self.mailbox.is_closed()
     }
 
-    async fn ask_for<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Option<T> {
+    /// Waits until it has closed.
+    pub async fn over(&self) {
+        self.mailbox.closed().await;
+    }
+
+    async fn ask_for<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> MeetingInput) -> Option<T> {
         let (reply, answer) = oneshot::channel();
         self.mailbox.send(request(reply)).await.ok()?;
         answer.await.ok()
@@ -233,9 +265,9 @@ impl MeetingHandle {
     /// A page joins, or knocks.
     ///
     /// # Errors
-    /// [`Refusal::Ended`] if the meeting ended at this moment.
-    pub async fn join_page(&self, join: JoinPage) -> Result<ParticipantId, Refusal> {
-        self.ask_for(|reply| Request::JoinPage(join, reply)).await.unwrap_or(Err(Refusal::Ended))
+    /// [`MeetingRefusal::Ended`] if the meeting ended at this moment.
+    pub async fn join_page(&self, join: JoinPage) -> Result<ParticipantId, MeetingRefusal> {
+        self.ask_for(|reply| MeetingInput::JoinPage(join, reply)).await.unwrap_or(Err(MeetingRefusal::Ended))
     }
 
     /// A page's WebRTC offer, answered.
@@ -243,55 +275,55 @@ impl MeetingHandle {
     /// # Errors
     /// [`OfferError`], with words for people.
     pub async fn offer(&self, who: ParticipantId, sdp: String) -> Result<String, OfferError> {
-        self.ask_for(|reply| Request::Offer { who, sdp, reply }).await.unwrap_or(Err(OfferError::NotHere))
+        self.ask_for(|reply| MeetingInput::Offer { who, sdp, reply }).await.unwrap_or(Err(OfferError::NotHere))
     }
 
     /// A page's socket is gone without a word; its seat is kept for a while (M-5).
     pub async fn connection_lost(&self, who: ParticipantId) {
-        let _ = self.mailbox.send(Request::ConnectionLost(who)).await;
+        let _ = self.mailbox.send(MeetingInput::ConnectionLost(who)).await;
     }
 
     /// The page that was closed a moment ago was loaded anew: its seat is kept as after any loss (M-5).
     pub async fn page_reloaded(&self, who: ParticipantId) {
-        let _ = self.mailbox.send(Request::PageReloaded(who)).await;
+        let _ = self.mailbox.send(MeetingInput::PageReloaded(who)).await;
     }
 
     /// Somebody (`None`: the operator) asks for something.
     ///
     /// # Errors
-    /// [`Refusal`].
-    pub async fn ask(&self, who: Option<ParticipantId>, ask: Ask) -> Result<Granted, Refusal> {
-        self.ask_for(|reply| Request::Ask { who, ask, reply }).await.unwrap_or(Err(Refusal::Ended))
+    /// [`MeetingRefusal`].
+    pub async fn ask(&self, who: Option<ParticipantId>, ask: MeetingRequest) -> Result<Granted, MeetingRefusal> {
+        self.ask_for(|reply| MeetingInput::Ask { who, ask, reply }).await.unwrap_or(Err(MeetingRefusal::Ended))
     }
 
     /// What `viewer` (`None`: the operator) may see; `None` once the meeting is over.
     pub async fn snapshot(&self, viewer: Option<ParticipantId>) -> Option<Snapshot> {
-        self.ask_for(|reply| Request::Snapshot { viewer, reply }).await
+        self.ask_for(|reply| MeetingInput::Snapshot { viewer, reply }).await
     }
 
     /// The chat so far.
     pub async fn chat(&self) -> Vec<ChatLine> {
-        self.ask_for(Request::Chat).await.unwrap_or_default()
+        self.ask_for(MeetingInput::Chat).await.unwrap_or_default()
     }
 
     /// How the call to a device goes that somebody here has asked for (S-9): told to those who may admit it.
     pub async fn calling(&self, device: String, name: String, state: &'static str) {
-        let _ = self.mailbox.send(Request::Calling(ToPage::Calling { device, name, state })).await;
+        let _ = self.mailbox.send(MeetingInput::Calling(ToPage::Calling { device, name, state })).await;
     }
 
     /// A device knocks. False: the meeting has just ended; ask the registry again.
     pub async fn knock(&self, knock: Knock) -> bool {
-        self.mailbox.send(Request::Knock(Box::new(knock))).await.is_ok()
+        self.mailbox.send(MeetingInput::Knock(Box::new(knock))).await.is_ok()
     }
 
     /// Something from a device's call.
     pub async fn guest(&self, who: ParticipantId, what: FromGuest) {
-        let _ = self.mailbox.send(Request::Guest(who, what)).await;
+        let _ = self.mailbox.send(MeetingInput::Guest(who, what)).await;
     }
 
     /// Ends the meeting from outside, because the gateway stops, and waits until it has closed.
     pub async fn close(&self, cause: Cause) {
-        let _ = self.mailbox.send(Request::Close(cause)).await;
+        let _ = self.mailbox.send(MeetingInput::Close(cause)).await;
         self.mailbox.closed().await;
     }
 }

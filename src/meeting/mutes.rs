@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::ids::MeetingName;
+use crate::common::ids::MeetingName;
 use crate::policy::Muted;
 use crate::store::{MuteChange, StoredMute};
 
@@ -20,7 +20,7 @@ const MOST: usize = 2000;
 
 /// How a run of a meeting ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(super) enum RunEnd {
     /// For all, by somebody's word.
     ForAll,
     /// Nobody is left.
@@ -29,9 +29,9 @@ pub(super) enum Ending {
 
 /// All that is kept, by meeting and identity.
 #[derive(Debug, Default)]
-pub struct Mutes(Mutex<BTreeMap<String, BTreeMap<String, StoredMute>>>);
+pub struct MuteRegistry(Mutex<BTreeMap<String, BTreeMap<String, StoredMute>>>);
 
-impl Mutes {
+impl MuteRegistry {
     /// What the store has kept.
     #[must_use]
     pub fn new(stored: Vec<StoredMute>) -> Self {
@@ -85,14 +85,14 @@ impl Mutes {
     }
 
     /// A run is over; what the store is to be told, if anything is kept of it.
-    pub(super) fn over(&self, meeting: &MeetingName, ending: Ending, now: u64) -> Option<MuteChange> {
+    pub(super) fn over(&self, meeting: &MeetingName, ending: RunEnd, now: u64) -> Option<MuteChange> {
         let mut kept = self.kept();
         let dies_at = match ending {
-            Ending::ForAll => {
+            RunEnd::ForAll => {
                 kept.remove(meeting.as_str())?;
                 now
             }
-            Ending::Left => {
+            RunEnd::Left => {
                 let dies_at = now.saturating_add(millis(GOES_ON));
                 kept.get_mut(meeting.as_str())?.values_mut().for_each(|mute| mute.dies_at = dies_at);
                 dies_at
@@ -112,29 +112,30 @@ mod tests {
 
     const HOST: Muted = Muted { own: false, host: true };
 
+    /// A hosts mute outlives the process and an empty room but not the meeting.
     #[test]
-    fn k4_a_hosts_mute_outlives_the_process_and_an_empty_room_but_not_the_meeting() {
+    fn k4_a_hosts_mute_outlives_the_process_and_an_empty_room() {
         let meeting = MeetingName::new("demo").expect("a name");
-        let mutes = Mutes::default();
+        let mutes = MuteRegistry::default();
         assert_eq!(mutes.run(&meeting, 1_000), 1_000);
         let Some(MuteChange::Put(row)) = mutes.set((&meeting, 1_000), "device/room-1", HOST, 2_000) else { panic!("it is new") };
         assert_eq!(mutes.set((&meeting, 1_000), "device/room-1", HOST, 3_000), None, "it is not new");
         // The daemon starts anew with what it has written.
-        let mutes = Mutes::new(vec![row]);
+        let mutes = MuteRegistry::new(vec![row]);
         assert_eq!((mutes.run(&meeting, 60_000), mutes.of(&meeting, "device/room-1", 60_000)), (1_000, HOST));
         assert_eq!(mutes.of(&meeting, "device/room-2", 60_000), Muted::default());
         // Everybody is lost for ten minutes, then for a night.
-        mutes.over(&meeting, Ending::Left, 60_000).expect("something is kept");
+        mutes.over(&meeting, RunEnd::Left, 60_000).expect("something is kept");
         assert_eq!(mutes.of(&meeting, "device/room-1", 660_000), HOST);
         assert_eq!(mutes.of(&meeting, "device/room-1", 60_000 + millis(GOES_ON)), Muted::default());
-        mutes.over(&meeting, Ending::ForAll, 660_000).expect("something is kept");
+        mutes.over(&meeting, RunEnd::ForAll, 660_000).expect("something is kept");
         assert_eq!((mutes.run(&meeting, 700_000), mutes.of(&meeting, "device/room-1", 700_000)), (700_000, Muted::default()));
     }
 
     #[test]
     fn what_is_kept_is_bounded_and_what_is_open_is_not_kept() {
         let meeting = MeetingName::new("demo").expect("a name");
-        let mutes = Mutes::default();
+        let mutes = MuteRegistry::default();
         for number in 0..3_000_u64 {
             mutes.set((&meeting, 0), &format!("guest/{number}"), HOST, number);
         }

@@ -6,19 +6,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::words::{JoinView, KnownDevice, MutedBy, ParticipantView, ReaderView, Snapshot};
-use crate::ids::ParticipantId;
-use crate::policy::{Capture, Muted, Row, Standing, View};
-use crate::relay::Reader;
+use super::messages::{JoinView, KnownDevice, MutedBy, ParticipantView, ReaderView, Snapshot};
+use crate::common::ids::ParticipantId;
+use crate::policy::{Capture, DeviceView, Muted, ParticipantRow, Standing};
+use crate::relay::SmsReader;
 use crate::relay::driver::Readers;
 use crate::sip::{Roster, RosterPerson};
 
 /// How people around devices inside get the chat, and who does.
-pub(crate) type Joins = BTreeMap<ParticipantId, Readers>;
+pub(crate) type SmsReaders = BTreeMap<ParticipantId, Readers>;
 
 fn join(readers: &Readers) -> JoinView {
     let reader =
-        |one: &Reader| ReaderView { id: one.id.to_string(), number: one.number.clone(), means: one.means, state: one.state };
+        |one: &SmsReader| ReaderView { id: one.id.to_string(), number: one.number.clone(), means: one.means, state: one.state };
     JoinView {
         code: readers.code.expose().clone(),
         to: readers.to.expose().to_owned(),
@@ -28,7 +28,7 @@ fn join(readers: &Readers) -> JoinView {
 
 /// Who somebody is, as far as they have shown it (M-1).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub(crate) enum ParticipantOrigin {
     /// A configured device.
     Device(KnownDevice),
     /// Anybody else: where they come from.
@@ -36,24 +36,24 @@ pub(crate) enum Origin {
 }
 
 /// By participant.
-pub(crate) type Origins = BTreeMap<ParticipantId, Origin>;
+pub(crate) type ParticipantOrigins = BTreeMap<ParticipantId, ParticipantOrigin>;
 
 /// What is shown of somebody beside what the rules know.
 #[derive(Clone, Copy)]
-pub(crate) struct Beside<'a> {
-    pub(crate) joins: &'a Joins,
-    pub(crate) origins: &'a Origins,
+pub(crate) struct RowContext<'a> {
+    pub(crate) joins: &'a SmsReaders,
+    pub(crate) origins: &'a ParticipantOrigins,
 }
 
 /// A row as it is shown, but for the time it has waited, which never stands still.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shown {
+pub struct ShownRow {
     who: ParticipantId,
     view: ParticipantView,
     since: Option<Instant>,
 }
 
-impl Shown {
+impl ShownRow {
     /// Whose it is.
     #[must_use]
     pub const fn who(&self) -> ParticipantId {
@@ -70,22 +70,22 @@ impl Shown {
 
 /// How the meeting is, as one page may see it (M-8). Cheap to clone: rows are shared.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scene {
+pub struct RosterView {
     /// The viewer.
     pub you: ParticipantId,
     /// What is not rows.
-    pub facts: Facts,
+    pub facts: MeetingFacts,
     /// The viewer's own row while it waits: nobody else's is seen then.
-    pub own: Option<Arc<Shown>>,
+    pub own: Option<Arc<ShownRow>>,
     /// Those inside.
-    pub inside: Arc<[Arc<Shown>]>,
+    pub inside: Arc<[Arc<ShownRow>]>,
     /// Those who wait, for a viewer who may admit.
-    pub waiting: Arc<[Arc<Shown>]>,
+    pub waiting: Arc<[Arc<ShownRow>]>,
 }
 
-/// What of a [`Scene`] is not rows.
+/// What of a [`RosterView`] is not rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Facts {
+pub struct MeetingFacts {
     /// Where the viewer stands.
     pub standing: Standing,
     /// Recording (N-1).
@@ -104,11 +104,11 @@ pub struct Facts {
     pub chat: bool,
 }
 
-impl Scene {
+impl RosterView {
     /// Of somebody who is not here.
     #[must_use]
     pub fn nobody(you: ParticipantId) -> Self {
-        let facts = Facts {
+        let facts = MeetingFacts {
             standing: Standing::Waiting,
             recording: Capture::Off,
             transcription: Capture::Off,
@@ -122,7 +122,7 @@ impl Scene {
     }
 
     /// Every row of it.
-    pub fn rows(&self) -> impl Iterator<Item = &Arc<Shown>> {
+    pub fn rows(&self) -> impl Iterator<Item = &Arc<ShownRow>> {
         self.own.iter().chain(self.inside.iter()).chain(self.waiting.iter())
     }
 }
@@ -131,31 +131,31 @@ impl Scene {
 struct Made {
     inside: bool,
     /// For those who may admit.
-    host: Arc<Shown>,
+    host: Arc<ShownRow>,
     /// For others inside.
-    guest: Arc<Shown>,
+    guest: Arc<ShownRow>,
 }
 
 /// All rows, and what of them has changed since pages were shown them last.
 #[derive(Default)]
-pub(super) struct Rows {
+pub(super) struct RosterRows {
     made: BTreeMap<ParticipantId, Made>,
     inside_changed: bool,
     waiting_changed: bool,
-    lists: Lists,
+    lists: RosterLists,
 }
 
 /// The rows in the order in which they are shown.
 #[derive(Default, Clone)]
-pub(super) struct Lists {
-    pub(super) inside_for_hosts: Arc<[Arc<Shown>]>,
-    pub(super) inside_for_guests: Arc<[Arc<Shown>]>,
-    pub(super) waiting: Arc<[Arc<Shown>]>,
+pub(super) struct RosterLists {
+    pub(super) inside_for_hosts: Arc<[Arc<ShownRow>]>,
+    pub(super) inside_for_guests: Arc<[Arc<ShownRow>]>,
+    pub(super) waiting: Arc<[Arc<ShownRow>]>,
 }
 
-impl Rows {
+impl RosterRows {
     /// Takes a row as it is now; `None`: it is gone. Says nothing of whether anything about it is new.
-    pub(super) fn take(&mut self, who: ParticipantId, row: Option<&Row>, beside: Beside<'_>, now: Instant) {
+    pub(super) fn take(&mut self, who: ParticipantId, row: Option<&ParticipantRow>, beside: RowContext<'_>, now: Instant) {
         let before = self.made.get(&who);
         let Some(row) = row else {
             let was_inside = before.map(|made| made.inside);
@@ -165,7 +165,7 @@ impl Rows {
             return;
         };
         let host = shown(row, beside, now);
-        let guest = Shown { view: for_guests(host.view.clone()), ..host.clone() };
+        let guest = ShownRow { view: for_guests(host.view.clone()), ..host.clone() };
         let inside = row.standing == Standing::In;
         if before.is_some_and(|made| made.inside == inside && *made.host == host) {
             return;
@@ -179,7 +179,7 @@ impl Rows {
     /// Which of the two lists have changed since this was asked last: (inside, waiting).
     pub(super) fn settle(&mut self) -> (bool, bool) {
         let changed = (std::mem::take(&mut self.inside_changed), std::mem::take(&mut self.waiting_changed));
-        let list = |inside: bool, of: fn(&Made) -> &Arc<Shown>| -> Arc<[Arc<Shown>]> {
+        let list = |inside: bool, of: fn(&Made) -> &Arc<ShownRow>| -> Arc<[Arc<ShownRow>]> {
             self.made.values().filter(|made| made.inside == inside).map(|made| Arc::clone(of(made))).collect()
         };
         if changed.0 {
@@ -193,17 +193,17 @@ impl Rows {
     }
 
     /// As of the last settling.
-    pub(super) const fn lists(&self) -> &Lists {
+    pub(super) const fn lists(&self) -> &RosterLists {
         &self.lists
     }
 }
 
 /// One row. Names leave their wrapper here and nowhere else on the way to a page.
-pub(crate) fn shown(row: &Row, beside: Beside<'_>, now: Instant) -> Shown {
+pub(crate) fn shown(row: &ParticipantRow, beside: RowContext<'_>, now: Instant) -> ShownRow {
     let readers = beside.joins.get(&row.id).filter(|_| row.standing == Standing::In);
     let (device, from) = match beside.origins.get(&row.id) {
-        Some(Origin::Device(device)) => (Some(device.clone()), None),
-        Some(Origin::Elsewhere(from)) => (None, Some(from.clone())),
+        Some(ParticipantOrigin::Device(device)) => (Some(device.clone()), None),
+        Some(ParticipantOrigin::Elsewhere(from)) => (None, Some(from.clone())),
         None => (None, None),
     };
     let view = ParticipantView {
@@ -223,7 +223,7 @@ pub(crate) fn shown(row: &Row, beside: Beside<'_>, now: Instant) -> Shown {
         from,
         join: readers.map(join),
     };
-    Shown { who: row.id, view, since: row.waiting.and_then(|waiting| now.checked_sub(waiting)) }
+    ShownRow { who: row.id, view, since: row.waiting.and_then(|waiting| now.checked_sub(waiting)) }
 }
 
 /// What concerns those who may admit alone is left out: where somebody comes from (M-1), and how people around them get the chat (C-2).
@@ -241,7 +241,7 @@ const fn muted_by(muted: Muted) -> Option<MutedBy> {
 }
 
 /// What the operator is sent: everything.
-pub(super) fn operator(all: &[Row], beside: Beside<'_>, now: Instant, captures: [Capture; 2]) -> Snapshot {
+pub(super) fn operator(all: &[ParticipantRow], beside: RowContext<'_>, now: Instant, captures: [Capture; 2]) -> Snapshot {
     let [recording, transcription] = captures;
     Snapshot {
         you: String::new(),
@@ -272,8 +272,8 @@ pub(super) fn nobody() -> Snapshot {
 }
 
 /// What a phone's display is sent: those inside, whoever else the view may show.
-pub(super) fn for_phone(title: &str, view: &View) -> Roster {
-    let person = |row: &Row| RosterPerson {
+pub(super) fn for_phone(title: &str, view: &DeviceView) -> Roster {
+    let person = |row: &ParticipantRow| RosterPerson {
         id: row.id.to_string(),
         name: row.name.expose().clone(),
         muted: row.muted.is_closed(),
@@ -284,8 +284,8 @@ pub(super) fn for_phone(title: &str, view: &View) -> Roster {
 }
 
 /// What a participant is sent that asks by the API.
-pub(super) fn snapshot(view: &View, beside: Beside<'_>, now: Instant) -> Snapshot {
-    let row = |row: &Row| {
+pub(super) fn snapshot(view: &DeviceView, beside: RowContext<'_>, now: Instant) -> Snapshot {
+    let row = |row: &ParticipantRow| {
         let seen = shown(row, beside, now).at(now);
         if view.may_admit { seen } else { for_guests(seen) }
     };

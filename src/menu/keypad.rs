@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::{BETWEEN_DIGITS, Code, Press, PressFilter, SAME_PRESS, SILENCE, TRIES};
-use crate::machine::Machine;
-use crate::redact::Redacted;
+use super::voice_menu::Code;
+use super::{BETWEEN_DIGITS, DigitFilter, KeyPress, SAME_PRESS, SILENCE, TRIES};
+use crate::common::machine::Machine;
+use crate::common::redact::Redacted;
 
 /// After `*`, and after each key that follows, a command is waited for this long (K-3).
 pub const AFTER_STAR: Duration = Duration::from_secs(3);
 
 /// What a key sequence is bound to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Binding {
+pub enum KeyBinding {
     /// The keys, explained.
     Help,
     /// Raise or lower the hand.
@@ -37,25 +38,25 @@ pub enum Binding {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keymap {
     /// What follows the `*`, to its meaning.
-    bindings: BTreeMap<String, Binding>,
+    bindings: BTreeMap<String, KeyBinding>,
 }
 
 impl Default for Keymap {
     /// The keys of K-2. Reserved: roll call, mute all others, entry and exit sounds, lock.
     fn default() -> Self {
         let known = [
-            ("1", Binding::Help),
-            ("5", Binding::Hand),
-            ("6", Binding::Mute),
-            ("8", Binding::Pin),
-            ("9", Binding::Leave),
-            ("21", Binding::AdmitAll),
-            ("3", Binding::Reserved),
-            ("4", Binding::Chat),
-            ("7", Binding::Read),
-            ("22", Binding::Reserved),
-            ("23", Binding::Reserved),
-            ("24", Binding::Reserved),
+            ("1", KeyBinding::Help),
+            ("5", KeyBinding::Hand),
+            ("6", KeyBinding::Mute),
+            ("8", KeyBinding::Pin),
+            ("9", KeyBinding::Leave),
+            ("21", KeyBinding::AdmitAll),
+            ("3", KeyBinding::Reserved),
+            ("4", KeyBinding::Chat),
+            ("7", KeyBinding::Read),
+            ("22", KeyBinding::Reserved),
+            ("23", KeyBinding::Reserved),
+            ("24", KeyBinding::Reserved),
         ];
         Self { bindings: known.into_iter().map(|(keys, binding)| (keys.to_owned(), binding)).collect() }
     }
@@ -66,13 +67,13 @@ impl Keymap {
     ///
     /// `None` when a sequence is anything else.
     #[must_use]
-    pub fn new(bindings: impl IntoIterator<Item = (String, Binding)>) -> Option<Self> {
-        let bindings: BTreeMap<String, Binding> = bindings.into_iter().collect();
+    pub fn new(bindings: impl IntoIterator<Item = (String, KeyBinding)>) -> Option<Self> {
+        let bindings: BTreeMap<String, KeyBinding> = bindings.into_iter().collect();
         let fits = bindings.keys().all(|keys| (1..=4).contains(&keys.len()) && keys.bytes().all(|b| b.is_ascii_digit()));
         fits.then_some(Self { bindings })
     }
 
-    fn get(&self, keys: &str) -> Option<Binding> {
+    fn get(&self, keys: &str) -> Option<KeyBinding> {
         self.bindings.get(keys).copied()
     }
 
@@ -86,7 +87,7 @@ impl Keymap {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeypadInput {
     /// A key, as seen; repeated reports are filtered here (K-3).
-    Press(Press),
+    Press(KeyPress),
     /// The device is inside the meeting, or waits for it. A new keypad waits.
     Inside(bool),
     /// Digits are awaited for this long: the next ones, up to `#`, are [`KeyCommand::Digits`]. Star commands work meanwhile.
@@ -140,7 +141,7 @@ enum Entry {
 
 /// What is to be had in a call beside what always is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Has {
+pub struct KeypadRights {
     /// Chat by SMS.
     pub chat: bool,
     /// A voice that reads the chat aloud.
@@ -153,14 +154,14 @@ pub struct Has {
 pub struct Keypad {
     keymap: Keymap,
     pin: Option<Redacted<String>>,
-    has: Has,
+    has: KeypadRights,
     inside: bool,
     accepted: bool,
     wrong: u8,
     entry: Entry,
     /// The last command's keys, and when.
     last: Option<(String, Instant)>,
-    filter: PressFilter,
+    filter: DigitFilter,
     deadline: Option<Instant>,
     /// Until when digits are awaited that need no `*`.
     collects: Option<Instant>,
@@ -171,7 +172,7 @@ pub struct Keypad {
 impl Keypad {
     /// A keypad with this table; without a PIN its key is not available, nor is a key for what there is not.
     #[must_use]
-    pub fn new(keymap: Keymap, pin: Option<Redacted<String>>, has: Has) -> Self {
+    pub fn new(keymap: Keymap, pin: Option<Redacted<String>>, has: KeypadRights) -> Self {
         Self {
             keymap,
             pin,
@@ -181,7 +182,7 @@ impl Keypad {
             wrong: 0,
             entry: Entry::Rest,
             last: None,
-            filter: PressFilter::default(),
+            filter: DigitFilter::default(),
             deadline: None,
             collects: None,
             outputs: VecDeque::new(),
@@ -242,21 +243,24 @@ impl Keypad {
         }
     }
 
-    fn command(&mut self, now: Instant, keys: &str, binding: Binding) {
+    fn command(&mut self, now: Instant, keys: &str, binding: KeyBinding) {
         let last = self.last.replace((keys.to_owned(), now));
         let repeated = last.is_some_and(|(last, at)| last == keys && now.saturating_duration_since(at) < SAME_PRESS);
         let command = match binding {
-            Binding::Help => KeyCommand::Help,
-            Binding::Leave => KeyCommand::Leave,
-            Binding::Pin => self.open_pin(now),
-            Binding::AdmitAll if self.inside || self.accepted => KeyCommand::AdmitAll,
-            Binding::Chat if self.inside && self.has.chat => KeyCommand::Chat,
-            Binding::Read if self.inside && self.has.speech => KeyCommand::Read,
-            Binding::Hand if self.inside => KeyCommand::ToggleHand,
-            Binding::Mute if self.inside => KeyCommand::ToggleMute,
-            Binding::AdmitAll | Binding::Chat | Binding::Read | Binding::Hand | Binding::Mute | Binding::Reserved => {
-                KeyCommand::NotAvailable
-            }
+            KeyBinding::Help => KeyCommand::Help,
+            KeyBinding::Leave => KeyCommand::Leave,
+            KeyBinding::Pin => self.open_pin(now),
+            KeyBinding::AdmitAll if self.inside || self.accepted => KeyCommand::AdmitAll,
+            KeyBinding::Chat if self.inside && self.has.chat => KeyCommand::Chat,
+            KeyBinding::Read if self.inside && self.has.speech => KeyCommand::Read,
+            KeyBinding::Hand if self.inside => KeyCommand::ToggleHand,
+            KeyBinding::Mute if self.inside => KeyCommand::ToggleMute,
+            KeyBinding::AdmitAll
+            | KeyBinding::Chat
+            | KeyBinding::Read
+            | KeyBinding::Hand
+            | KeyBinding::Mute
+            | KeyBinding::Reserved => KeyCommand::NotAvailable,
         };
         if !repeated {
             // Whatever was awaited for it before is asked for anew.

@@ -17,7 +17,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::ids::MeetingName;
+use crate::common::ids::MeetingName;
 use crate::sip::guard::Source;
 
 const WITHIN: Duration = Duration::from_secs(10 * 60);
@@ -34,14 +34,14 @@ const MOST: usize = 4096;
 
 /// Who keys codes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller {
+pub struct CodeSource {
     /// Whose tries they are.
     pub source: Source,
     /// It has proven to be a configured device: the tries of others do not matter for it.
     pub known: bool,
 }
 
-impl Caller {
+impl CodeSource {
     /// Somebody at an address, of whom nothing else is known.
     #[must_use]
     pub fn at(address: IpAddr) -> Self {
@@ -51,7 +51,7 @@ impl Caller {
 
 /// What becomes of a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum CodeVerdict {
     /// It is right and opens.
     Opens,
     /// It is wrong, and another may be tried.
@@ -111,18 +111,18 @@ pub struct Lockout {
 impl Lockout {
     /// Whether no code of this caller is looked at now.
     #[must_use]
-    pub fn is_locked(&self, now: Instant, caller: &Caller) -> bool {
+    pub fn is_locked(&self, now: Instant, caller: &CodeSource) -> bool {
         self.callers.get(&caller.source).is_some_and(|tries| tries.is_locked(CALLER.1, now))
     }
 
     /// Judges a code that a caller gave: a passcode or PIN of `meeting`, or a conference ID that leads nowhere (`None`, never right).
-    pub fn judge(&mut self, now: Instant, caller: &Caller, meeting: Option<&MeetingName>, right: bool) -> Verdict {
+    pub fn judge(&mut self, now: Instant, caller: &CodeSource, meeting: Option<&MeetingName>, right: bool) -> CodeVerdict {
         if self.is_locked(now, caller) || meeting.is_some_and(|meeting| !self.looks_at(now, caller, meeting)) {
-            return Verdict::Locked;
+            return CodeVerdict::Locked;
         }
         if let (true, Some(meeting)) = (right, meeting) {
             put(&mut self.right, (caller.source.clone(), meeting.clone()), now);
-            return Verdict::Opens;
+            return CodeVerdict::Opens;
         }
         let stranger = meeting.filter(|meeting| !self.has_a_name_at(now, caller, meeting)).cloned();
         self.count(now, caller);
@@ -134,10 +134,10 @@ impl Lockout {
             let tries = self.meetings.entry(meeting).or_insert_with(|| Tries::new(now));
             tries.count(MEETING, now);
             if tries.is_locked(MEETING.1, now) {
-                return Verdict::Locked;
+                return CodeVerdict::Locked;
             }
         }
-        if self.is_locked(now, caller) { Verdict::Locked } else { Verdict::Wrong }
+        if self.is_locked(now, caller) { CodeVerdict::Locked } else { CodeVerdict::Wrong }
     }
 
     /// Those locked at `now`: callers, and meetings at which strangers are held up.
@@ -156,12 +156,12 @@ impl Lockout {
     }
 
     /// Whether this caller's codes for the meeting are its own affair: it is known, or was right before.
-    fn has_a_name_at(&self, now: Instant, caller: &Caller, meeting: &MeetingName) -> bool {
+    fn has_a_name_at(&self, now: Instant, caller: &CodeSource, meeting: &MeetingName) -> bool {
         let right = || self.right.get(&(caller.source.clone(), meeting.clone()));
         caller.known || right().is_some_and(|at| now.saturating_duration_since(*at) < TRUSTED)
     }
 
-    fn looks_at(&mut self, now: Instant, caller: &Caller, meeting: &MeetingName) -> bool {
+    fn looks_at(&mut self, now: Instant, caller: &CodeSource, meeting: &MeetingName) -> bool {
         let guessed_at = self.meetings.get(meeting).is_some_and(|tries| tries.is_locked(MEETING.1, now));
         if !guessed_at || self.has_a_name_at(now, caller, meeting) {
             return true;
@@ -181,7 +181,7 @@ impl Lockout {
         rested
     }
 
-    fn count(&mut self, now: Instant, caller: &Caller) {
+    fn count(&mut self, now: Instant, caller: &CodeSource) {
         if self.callers.len() >= MOST && !self.callers.contains_key(&caller.source) {
             self.callers.retain(|_, tries| !tries.is_over(CALLER.1, now));
             forget_oldest(&mut self.callers, |tries| tries.last);

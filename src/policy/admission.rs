@@ -1,6 +1,6 @@
 //! [`Admission`]: the right to a seat, as a value (M-8).
 
-use crate::ids::ParticipantId;
+use crate::common::ids::ParticipantId;
 
 /// One participant's right to be seated, once. Only the policy mints it; seating consumes it. It cannot be copied, stored away
 /// for a second use, or made by a room that forgot to ask (M-8, M-18).

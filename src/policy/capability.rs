@@ -1,7 +1,7 @@
 //! What somebody may do, each present or absent with a reason (M-13).
 
 use super::lobby::CallRooms;
-use super::words::{Refusal, Role, Standing};
+use super::types::{PolicyRefusal, Role, Standing};
 
 /// Something a participant may or may not do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,26 +45,26 @@ pub(super) struct Standpoint {
 ///
 /// A PIN lends what K-2 gives keys for: admitting and denying (also from the lobby, where the organiser may be at a phone) and, inside,
 /// muting others. It never lends what M-12 denies an external: removing people, recording, transcription; nor ending the meeting.
-pub(super) fn grant(by: Standpoint, capability: Capability) -> Result<(), Refusal> {
+pub(super) fn grant(by: Standpoint, capability: Capability) -> Result<(), PolicyRefusal> {
     let inside = by.standing == Standing::In;
     let member = by.role == Role::Member;
     match capability {
         Capability::Admit if member || by.pin => Ok(()),
-        Capability::MuteOthers if by.pin && !inside => Err(Refusal::NotInside),
+        Capability::MuteOthers if by.pin && !inside => Err(PolicyRefusal::NotInside),
         Capability::MuteOthers if member || by.pin => Ok(()),
-        Capability::CallRooms if !inside => Err(Refusal::NotInside),
+        Capability::CallRooms if !inside => Err(PolicyRefusal::NotInside),
         Capability::CallRooms => match by.call_rooms {
             CallRooms::Organiser if by.organiser || by.pin => Ok(()),
             CallRooms::Members if member || by.pin => Ok(()),
-            CallRooms::Organiser | CallRooms::Members | CallRooms::Nobody => Err(Refusal::NotAllowed),
+            CallRooms::Organiser | CallRooms::Members | CallRooms::Nobody => Err(PolicyRefusal::NotAllowed),
         },
         Capability::Remove | Capability::Record if member => Ok(()),
         // What cannot be taken back is not every member's (U-4).
         Capability::End if member && by.organiser => Ok(()),
         Capability::Admit | Capability::MuteOthers | Capability::Remove | Capability::Record | Capability::End => {
-            Err(Refusal::NotAllowed)
+            Err(PolicyRefusal::NotAllowed)
         }
         Capability::Hear | Capability::Speak | Capability::Chat | Capability::RaiseHand if inside => Ok(()),
-        Capability::Hear | Capability::Speak | Capability::Chat | Capability::RaiseHand => Err(Refusal::NotInside),
+        Capability::Hear | Capability::Speak | Capability::Chat | Capability::RaiseHand => Err(PolicyRefusal::NotInside),
     }
 }

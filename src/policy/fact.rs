@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::admission::Admission;
 use super::lobby::PolicySettings;
-use super::notice::{AlarmKind, Carried, Change, LedgerEntry, Outcome};
-use super::words::{Asker, Capture, CaptureKind, Muted, Refusal, Role, Switch, Via};
-use crate::cause::Cause;
-use crate::ids::{NoticeId, ParticipantId};
-use crate::phrase::Phrase;
-use crate::redact::Redacted;
+use super::notice::{AlarmKind, CaptureChange, NoticeEntry, NoticeResult, SentPackets};
+use super::types::{Asker, Capture, CaptureKind, Muted, PolicyRefusal, Role, Switch, Via};
+use crate::common::cause::Cause;
+use crate::common::ids::{NoticeId, ParticipantId};
+use crate::common::phrase::Phrase;
+use crate::common::redact::Redacted;
 
 /// What happened, or is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +76,13 @@ pub enum Fact {
         /// Whom.
         who: ParticipantId,
     },
+    /// Somebody who waits would not be let to the door any more: the rules of the door are other ones (M-11, K-1).
+    TurnedAway {
+        /// Who.
+        who: ParticipantId,
+        /// Why.
+        cause: Cause,
+    },
     /// Takes one out; of one who waits: refuses it.
     Remove {
         /// Asked by.
@@ -87,6 +94,13 @@ pub enum Fact {
     Mute {
         /// Asked by.
         by: Asker,
+        /// Whose.
+        who: ParticipantId,
+        /// Closed.
+        on: bool,
+    },
+    /// What a host has done to another presence of the same person holds for this one too, wherever it stands (K-4).
+    HostMute {
         /// Whose.
         who: ParticipantId,
         /// Closed.
@@ -153,9 +167,9 @@ pub enum Fact {
         /// Which.
         notice: NoticeId,
         /// How it ended.
-        outcome: Outcome,
+        outcome: NoticeResult,
         /// The packets that carried it, if any left.
-        carried: Option<Carried>,
+        carried: Option<SentPackets>,
     },
     /// What the device has reported on a notice that was told to its end (N-8).
     Reported {
@@ -195,7 +209,7 @@ pub enum Effect {
         speak: bool,
     },
     /// Play a notice that is owed; only to bridged devices inside. It overtakes whatever [`Effect::Say`] is playing, cannot be skipped,
-    /// and must come back as [`Fact::NoticeBegan`], [`Fact::Told`] and, told to its end, [`Fact::Reported`]. For browsers the banner of the [`View`](super::View) is the notice.
+    /// and must come back as [`Fact::NoticeBegan`], [`Fact::Told`] and, told to its end, [`Fact::Reported`]. For browsers the banner of the [`View`](super::DeviceView) is the notice.
     Tell {
         /// To whom.
         who: ParticipantId,
@@ -204,7 +218,7 @@ pub enum Effect {
         /// What to say, in this order; to one just let in `Admitted` comes first.
         phrases: Vec<Phrase>,
         /// What it tells of.
-        changes: Vec<Change>,
+        changes: Vec<CaptureChange>,
     },
     /// Play something that is not owed; devices only.
     Say {
@@ -235,7 +249,7 @@ pub enum Effect {
         want: Capture,
     },
     /// Write a line of the ledger (N-8).
-    Ledger(LedgerEntry),
+    Ledger(NoticeEntry),
     /// A notice was not heard as it must be; the device's microphone is closed (N-6).
     Alarm {
         /// Who was to hear it.
@@ -250,7 +264,7 @@ pub enum Effect {
         /// Who asked.
         by: Asker,
         /// Why.
-        refusal: Refusal,
+        refusal: PolicyRefusal,
     },
     /// The meeting is over; everybody was dismissed. Facts may still come; newcomers are dismissed.
     Ended {

@@ -70,12 +70,12 @@ pub struct PolicySettings {
     /// A call that gave the organiser's PIN counts as a member present (K-2). Default off.
     pub pin_counts_as_member: bool,
     /// How many there may be (M-14).
-    pub limits: Limits,
+    pub limits: MeetingLimits,
 }
 
 /// How many a meeting takes (M-14). Who waits takes nobody's place inside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct MeetingLimits {
     /// Inside, members and externals together; as many browsers may wait besides. Default 1000.
     pub participants: usize,
     /// Externals inside. Default 350.
@@ -84,7 +84,7 @@ pub struct Limits {
     pub in_chat: usize,
 }
 
-impl Default for Limits {
+impl Default for MeetingLimits {
     fn default() -> Self {
         Self { participants: 1000, externals: 350, in_chat: 250 }
     }
@@ -103,7 +103,7 @@ impl Default for PolicySettings {
             empty_timeout: Duration::from_secs(10),
             unmute_after_host_mute: false,
             pin_counts_as_member: false,
-            limits: Limits::default(),
+            limits: MeetingLimits::default(),
         }
     }
 }

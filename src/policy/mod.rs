@@ -9,22 +9,22 @@
 //! (but for words of comfort, which are not made up for).
 
 mod admission;
-mod ask;
 mod capability;
+mod capacity;
+mod delivery;
 mod fact;
 mod lobby;
 mod notice;
 mod presence;
-mod proof;
 #[cfg(test)]
 mod properties;
+mod requests;
 pub mod retention;
-mod room;
 mod settle;
 #[cfg(test)]
 mod tests;
+pub mod types;
 mod view;
-pub mod words;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -32,25 +32,25 @@ use std::time::{Duration, Instant};
 pub use admission::Admission;
 pub use capability::Capability;
 pub use fact::{Effect, Fact};
-pub use lobby::{Bypass, CallRooms, Limits, PolicySettings};
+pub use lobby::{Bypass, CallRooms, MeetingLimits, PolicySettings};
 pub use notice::{
-    AGAIN_EVERY, AlarmKind, BEGINS_WITHIN, COMPLETES_WITHIN, Carried, Change, GIVEN_UP_AFTER, LedgerEntry, MERGE_WINDOW, News,
-    Outcome,
+    AGAIN_EVERY, AlarmKind, BEGINS_WITHIN, COMPLETES_WITHIN, CaptureChange, CaptureNews, GIVEN_UP_AFTER, MERGE_WINDOW,
+    NoticeEntry, NoticeResult, SentPackets,
 };
 pub use presence::{RELOAD, SEAT_KEPT, STILL_PRESENT};
-pub use view::{Changes, Row, View};
-pub use words::{Asker, Capture, CaptureKind, Muted, Refusal, Role, Standing, Switch, Via};
+pub use types::{Asker, Capture, CaptureKind, Muted, PolicyRefusal, Role, Standing, Switch, Via};
+pub use view::{DeviceView, ParticipantRow, ViewChanges};
 
-use crate::cause::Cause;
-use crate::ids::ParticipantId;
-use crate::machine::Machine;
-use crate::redact::Redacted;
+use crate::common::cause::Cause;
+use crate::common::ids::ParticipantId;
+use crate::common::machine::Machine;
+use crate::common::redact::Redacted;
 use capability::Standpoint;
 use lobby::Wait;
-use notice::Notices;
+use notice::OwedNotices;
 use presence::Presence;
-use settle::{Timer, Touched};
-use view::Shown;
+use settle::{PolicyTimer, Touched};
+use view::SeenRow;
 
 /// A device that is alone inside is told so after this long (K-6).
 pub const ALONE_AFTER: Duration = Duration::from_secs(15);
@@ -62,7 +62,7 @@ struct Announced {
     /// (hear, speak)
     gate: (bool, bool),
     standing: Option<Standing>,
-    shown: Option<Shown>,
+    shown: Option<SeenRow>,
 }
 
 /// The facts about one presence.
@@ -82,10 +82,10 @@ struct Person {
     remind: bool,
     hand: bool,
     on_hold: bool,
-    notices: Notices,
+    notices: OwedNotices,
     announced: Announced,
     /// Its next deadline, as it stands in [`Policy::dues`].
-    due: Option<(Instant, Timer)>,
+    due: Option<(Instant, PolicyTimer)>,
 }
 
 impl Person {
@@ -151,11 +151,11 @@ pub struct Policy {
     /// A member is present, as of the last settling (M-5).
     present: bool,
     /// The next deadline of each who has one.
-    dues: BTreeSet<(Instant, Timer)>,
+    dues: BTreeSet<(Instant, PolicyTimer)>,
     /// Something visible has changed.
     changed: bool,
     /// What of it are rows.
-    changes: Changes,
+    changes: ViewChanges,
     /// Bounded by what one input can cause: a few effects for each participant; drained before the next input.
     effects: VecDeque<Effect>,
     #[cfg(test)]
@@ -183,7 +183,7 @@ impl Policy {
             present: false,
             dues: BTreeSet::new(),
             changed: false,
-            changes: Changes::default(),
+            changes: ViewChanges::default(),
             effects: VecDeque::new(),
             #[cfg(test)]
             mutant: None,
@@ -196,7 +196,7 @@ impl Policy {
 
     /// What `viewer` may see at `now` (M-8); `None` for somebody who is not here.
     #[must_use]
-    pub fn snapshot(&self, viewer: ParticipantId, now: Instant) -> Option<View> {
+    pub fn snapshot(&self, viewer: ParticipantId, now: Instant) -> Option<DeviceView> {
         let me = self.people.get(&viewer)?;
         let inside = me.inside;
         #[cfg(test)]
@@ -209,7 +209,7 @@ impl Policy {
         };
         let participants = self.people.iter().filter(|(id, p)| visible(**id, p)).map(|(id, p)| row(*id, p)).collect();
         let capture = |captured: Captured| if inside { captured.state } else { Capture::Off };
-        Some(View {
+        Some(DeviceView {
             you: viewer,
             standing: self.standing_of(me),
             participants,
@@ -224,7 +224,7 @@ impl Policy {
 
     /// Everybody, inside or waiting: for the operator alone.
     #[must_use]
-    pub fn rows(&self, now: Instant) -> Vec<Row> {
+    pub fn rows(&self, now: Instant) -> Vec<ParticipantRow> {
         self.people.iter().map(|(id, person)| Self::row(*id, person, self.shown(person).to_others(), now)).collect()
     }
 
@@ -253,11 +253,11 @@ impl Policy {
     ///
     /// # Errors
     /// The reason why not.
-    pub fn may(&self, who: ParticipantId, capability: Capability) -> Result<(), Refusal> {
+    pub fn may(&self, who: ParticipantId, capability: Capability) -> Result<(), PolicyRefusal> {
         if self.ended {
-            return Err(Refusal::Ended);
+            return Err(PolicyRefusal::Ended);
         }
-        let person = self.people.get(&who).ok_or(Refusal::NotInside)?;
+        let person = self.people.get(&who).ok_or(PolicyRefusal::NotInside)?;
         let (hear, speak) = person.gate();
         let standpoint = Standpoint {
             role: person.role,
@@ -268,15 +268,15 @@ impl Policy {
         };
         capability::grant(standpoint, capability)?;
         match capability {
-            Capability::Speak if person.muted.host && !self.may_lift_mute(person) => Err(Refusal::MuteLocked),
-            Capability::Hear if !hear => Err(Refusal::NotAllowed),
-            Capability::Speak if !speak => Err(Refusal::NotAllowed),
+            Capability::Speak if person.muted.host && !self.may_lift_mute(person) => Err(PolicyRefusal::MuteLocked),
+            Capability::Hear if !hear => Err(PolicyRefusal::NotAllowed),
+            Capability::Speak if !speak => Err(PolicyRefusal::NotAllowed),
             _ => Ok(()),
         }
     }
 
-    fn row(id: ParticipantId, person: &Person, shown: Shown, now: Instant) -> Row {
-        Row {
+    fn row(id: ParticipantId, person: &Person, shown: SeenRow, now: Instant) -> ParticipantRow {
+        ParticipantRow {
             id,
             name: person.name.clone(),
             role: shown.role,
@@ -291,8 +291,8 @@ impl Policy {
         }
     }
 
-    fn shown(&self, person: &Person) -> Shown {
-        Shown {
+    fn shown(&self, person: &Person) -> SeenRow {
+        SeenRow {
             role: person.role,
             standing: self.standing_of(person),
             organiser: person.organiser || person.pin,
@@ -356,7 +356,7 @@ impl Policy {
             remind: muted.is_closed(),
             hand: false,
             on_hold: false,
-            notices: Notices::default(),
+            notices: OwedNotices::default(),
             announced: Announced::default(),
             due: None,
         };
@@ -378,16 +378,16 @@ impl Policy {
         if on {
             person.notices.hold();
         } else if let Some(cut) = person.notices.resume() {
-            self.effects.push_back(Effect::Ledger(cut.playing.entry(who, Outcome::Interrupted, None)));
+            self.effects.push_back(Effect::Ledger(cut.playing.entry(who, NoticeResult::Interrupted, None)));
         }
     }
 
     fn capture_is(&mut self, now: Instant, what: CaptureKind, state: Capture) {
         let captured = self.captured_mut(what);
-        let Some(news) = News::between(captured.state, state) else { return };
+        let Some(news) = CaptureNews::between(captured.state, state) else { return };
         captured.state = state;
         captured.epoch = captured.epoch.saturating_add(1);
-        let change = Change { what, news, epoch: captured.epoch, at: now };
+        let change = CaptureChange { what, news, epoch: captured.epoch, at: now };
         self.changed = true;
         for person in self.people.values_mut().filter(|p| p.announced.seated && p.is_phone()) {
             person.notices.owe(change);
@@ -416,13 +416,20 @@ impl Policy {
             self.effects.push_back(Effect::Unseat { who });
         }
         if let Some(playing) = person.notices.abandon() {
-            self.effects.push_back(Effect::Ledger(playing.entry(who, Outcome::Interrupted, None)));
+            self.effects.push_back(Effect::Ledger(playing.entry(who, NoticeResult::Interrupted, None)));
         }
         if let Some(cause) = cause {
             self.effects.push_back(Effect::Dismiss { who, cause });
         }
         self.show_again(who);
         self.empty = self.people.is_empty().then_some(now);
+    }
+
+    /// Dismisses somebody who waits. Who is inside stays (M-10).
+    fn turn_away(&mut self, now: Instant, who: ParticipantId, cause: Cause) {
+        if self.people.get(&who).is_some_and(|person| !person.inside) {
+            self.depart(now, who, Some(cause));
+        }
     }
 
     /// Ends the meeting for all (M-9).
@@ -484,6 +491,8 @@ impl Policy {
                 return;
             }
             Fact::Left { who } => return self.depart(now, who, None),
+            Fact::HostMute { who, on } => return self.host_mute(who, on),
+            Fact::TurnedAway { who, cause } => return self.turn_away(now, who, cause),
             Fact::SeatKept { who } => {
                 self.seat_kept = Some(who);
                 return;
@@ -529,14 +538,16 @@ impl Policy {
             | Fact::Remove { by, .. }
             | Fact::Mute { by, .. }
             | Fact::End { by }
-            | Fact::Capture { by, .. } => self.effects.push_back(Effect::Refused { by, refusal: Refusal::Ended }),
+            | Fact::Capture { by, .. } => self.effects.push_back(Effect::Refused { by, refusal: PolicyRefusal::Ended }),
             Fact::MuteSelf { who, .. } | Fact::Hand { who, .. } => {
-                self.effects.push_back(Effect::Refused { by: who.into(), refusal: Refusal::Ended });
+                self.effects.push_back(Effect::Refused { by: who.into(), refusal: PolicyRefusal::Ended });
             }
             Fact::Alive { .. }
             | Fact::Closed { .. }
             | Fact::Reloaded { .. }
             | Fact::Left { .. }
+            | Fact::TurnedAway { .. }
+            | Fact::HostMute { .. }
             | Fact::SeatKept { .. }
             | Fact::Stopped
             | Fact::Hold { .. }

@@ -9,9 +9,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::words::{Capture, CaptureKind};
-use crate::ids::{NoticeId, ParticipantId};
-use crate::phrase::Phrase;
+use super::types::{Capture, CaptureKind};
+use crate::common::ids::{NoticeId, ParticipantId};
+use crate::common::phrase::Phrase;
 
 /// A notice must have begun this long after it was asked for (N-1, N-3).
 pub const BEGINS_WITHIN: Duration = Duration::from_millis(500);
@@ -36,7 +36,7 @@ const MOST_PENDING: usize = 64;
 
 /// What happened to a capture, from the listener's side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum News {
+pub enum CaptureNews {
     /// It was on already when the device entered (N-2).
     On,
     /// Off before, on now.
@@ -49,7 +49,7 @@ pub enum News {
     Stopped,
 }
 
-impl News {
+impl CaptureNews {
     /// What changed between two states; `None` when nothing did.
     #[must_use]
     pub const fn between(from: Capture, to: Capture) -> Option<Self> {
@@ -90,18 +90,18 @@ impl News {
 
 /// One change of one capture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Change {
+pub struct CaptureChange {
     /// Of what.
     pub what: CaptureKind,
     /// What happened.
-    pub news: News,
+    pub news: CaptureNews,
     /// Counts that capture's changes within the meeting, from 1. A device that enters is owed the current one.
     pub epoch: u64,
     /// When it reached the policy; for a device that enters, when it was admitted.
     pub at: Instant,
 }
 
-impl std::fmt::Display for Change {
+impl std::fmt::Display for CaptureChange {
     /// As the ledger words it: `recording started`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let what = match self.what {
@@ -109,11 +109,11 @@ impl std::fmt::Display for Change {
             CaptureKind::Transcription => "transcription",
         };
         let news = match self.news {
-            News::On => "on",
-            News::Started => "started",
-            News::Paused => "paused",
-            News::Resumed => "resumed",
-            News::Stopped => "stopped",
+            CaptureNews::On => "on",
+            CaptureNews::Started => "started",
+            CaptureNews::Paused => "paused",
+            CaptureNews::Resumed => "resumed",
+            CaptureNews::Stopped => "stopped",
         };
         write!(f, "{what} {news}")
     }
@@ -121,7 +121,7 @@ impl std::fmt::Display for Change {
 
 /// How the playing of a notice ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Outcome {
+pub enum NoticeResult {
     /// Sent to its last packet.
     Completed,
     /// Begun and cut off.
@@ -132,7 +132,7 @@ pub enum Outcome {
 
 /// The RTP packets of a notice that really left our socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Carried {
+pub struct SentPackets {
     /// Their synchronization source (RFC 3550).
     pub ssrc: u32,
     /// Extended sequence number of the first.
@@ -143,19 +143,19 @@ pub struct Carried {
 
 /// One line for the ledger (N-8). The owner adds the language and how much of it the device reports as received.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LedgerEntry {
+pub struct NoticeEntry {
     /// The notice.
     pub notice: NoticeId,
     /// To whom. No name: the ledger outlives what may be kept of people.
     pub who: ParticipantId,
     /// What was told, in order of the events.
-    pub what: Vec<Change>,
+    pub what: Vec<CaptureChange>,
     /// When the first of the changes reached the gateway.
     pub event_at: Instant,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: NoticeResult,
     /// The packets that carried it, as far as known by now.
-    pub carried: Option<Carried>,
+    pub carried: Option<SentPackets>,
 }
 
 /// Why a closed microphone needs an administrator's eye (N-6).
@@ -187,24 +187,24 @@ impl std::fmt::Display for AlarmKind {
 
 /// What must be said so that nothing is an untruth and no start is swallowed (N-4): per capture the opening, if there was one,
 /// and what closed it again, if something did.
-pub(super) fn phrases(changes: &[Change]) -> Vec<Phrase> {
+pub(super) fn phrases(changes: &[CaptureChange]) -> Vec<Phrase> {
     CaptureKind::ALL.into_iter().flat_map(|what| essentials(changes, what)).flatten().map(|c| c.news.phrase(c.what)).collect()
 }
 
 /// The strongest opening among `changes` of one capture, and the last change where that does not leave it open.
-fn essentials(changes: &[Change], what: CaptureKind) -> [Option<Change>; 2] {
+fn essentials(changes: &[CaptureChange], what: CaptureKind) -> [Option<CaptureChange>; 2] {
     let of_it = || changes.iter().copied().filter(move |c| c.what == what);
-    let last_of = |news: News| of_it().rfind(|c| c.news == news);
-    let opening = last_of(News::Started).or_else(|| last_of(News::On)).or_else(|| last_of(News::Resumed));
-    let closing = of_it().next_back().filter(|c| matches!(c.news, News::Paused | News::Stopped));
+    let last_of = |news: CaptureNews| of_it().rfind(|c| c.news == news);
+    let opening = last_of(CaptureNews::Started).or_else(|| last_of(CaptureNews::On)).or_else(|| last_of(CaptureNews::Resumed));
+    let closing = of_it().next_back().filter(|c| matches!(c.news, CaptureNews::Paused | CaptureNews::Stopped));
     [opening, closing]
 }
 
 /// A notice on its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Playing {
+pub(super) struct PlayingNotice {
     pub(super) notice: NoticeId,
-    pub(super) changes: Vec<Change>,
+    pub(super) changes: Vec<CaptureChange>,
     told_at: Instant,
     began: Option<(Instant, Duration)>,
     late: bool,
@@ -212,10 +212,10 @@ pub(super) struct Playing {
     held: bool,
 }
 
-impl Playing {
-    pub(super) fn entry(self, who: ParticipantId, outcome: Outcome, carried: Option<Carried>) -> LedgerEntry {
+impl PlayingNotice {
+    pub(super) fn entry(self, who: ParticipantId, outcome: NoticeResult, carried: Option<SentPackets>) -> NoticeEntry {
         let event_at = self.changes.first().map_or(self.told_at, |c| c.at);
-        LedgerEntry { notice: self.notice, who, what: self.changes, event_at, outcome, carried }
+        NoticeEntry { notice: self.notice, who, what: self.changes, event_at, outcome, carried }
     }
 }
 
@@ -236,15 +236,15 @@ pub(super) enum NoticeTimer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Sent {
     notice: NoticeId,
-    changes: Vec<Change>,
+    changes: Vec<CaptureChange>,
     told_at: Instant,
 }
 
 /// What is owed to one device.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Notices {
-    pending: Vec<Change>,
-    playing: Option<Playing>,
+pub(super) struct OwedNotices {
+    pending: Vec<CaptureChange>,
+    playing: Option<PlayingNotice>,
     /// Changes wait until here for a following notice.
     window: Option<Instant>,
     /// What was not heard waits until here to be told again.
@@ -255,7 +255,7 @@ pub(super) struct Notices {
     /// Sent, and not reported on yet.
     sent: Vec<Sent>,
     /// The change of each capture that it was owed last.
-    newest: Vec<Change>,
+    newest: Vec<CaptureChange>,
     told_last: Option<NoticeId>,
     /// Notices in a row that it reports as not received. Those told before the last of them was reported do not count: nothing was said
     /// again yet.
@@ -264,8 +264,8 @@ pub(super) struct Notices {
 }
 
 /// What the end of a notice means.
-pub(super) struct Finished {
-    pub(super) playing: Playing,
+pub(super) struct FinishedNotice {
+    pub(super) playing: PlayingNotice,
     /// It was not heard, and hold was not the reason.
     pub(super) fault: bool,
     /// It was not heard however often it was told.
@@ -274,7 +274,7 @@ pub(super) struct Finished {
 
 /// What a device's report on a notice means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Report {
+pub(super) enum CoverageReport {
     /// It was received, or nobody can tell.
     Believed,
     /// It was lost, and is told again.
@@ -286,11 +286,11 @@ pub(super) enum Report {
     },
 }
 
-impl Notices {
+impl OwedNotices {
     // === What is owed ===
 
     /// A change the device must hear of while it is inside.
-    pub(super) fn owe(&mut self, change: Change) {
+    pub(super) fn owe(&mut self, change: CaptureChange) {
         self.pending.push(change);
         self.attempts = 0;
         self.again = None;
@@ -300,13 +300,13 @@ impl Notices {
     }
 
     /// Changes that were told and not heard. What is told of them already by another notice is not told twice.
-    fn owe_again(&mut self, changes: Vec<Change>) {
-        let known = |change: &Change| {
+    fn owe_again(&mut self, changes: Vec<CaptureChange>) {
+        let known = |change: &CaptureChange| {
             let playing = self.playing.iter().flat_map(|playing| &playing.changes);
             let sent = self.sent.iter().flat_map(|sent| &sent.changes);
             self.pending.iter().chain(playing).chain(sent).any(|known| known == change)
         };
-        let unheard: Vec<Change> = changes.into_iter().filter(|change| !known(change)).collect();
+        let unheard: Vec<CaptureChange> = changes.into_iter().filter(|change| !known(change)).collect();
         self.pending.splice(0..0, unheard);
         self.pending.sort_by_key(|change| change.at);
         self.thin_out();
@@ -315,7 +315,7 @@ impl Notices {
     fn thin_out(&mut self) {
         if self.pending.len() > MOST_PENDING {
             let kept = CaptureKind::ALL.map(|what| essentials(&self.pending, what));
-            let mut kept: Vec<Change> = kept.into_iter().flatten().flatten().collect();
+            let mut kept: Vec<CaptureChange> = kept.into_iter().flatten().flatten().collect();
             kept.sort_by_key(|c| c.at);
             kept.dedup();
             self.pending = kept;
@@ -323,7 +323,7 @@ impl Notices {
     }
 
     /// A change the device must hear of before any audio passes (N-2).
-    pub(super) fn owe_on_entry(&mut self, change: Change) {
+    pub(super) fn owe_on_entry(&mut self, change: CaptureChange) {
         self.owe(change);
         self.shut = true;
     }
@@ -354,7 +354,7 @@ impl Notices {
     }
 
     /// Everything unheard becomes one notice. It ends with what is true now, also where that was told already.
-    pub(super) fn tell(&mut self, now: Instant, notice: NoticeId) -> Vec<Change> {
+    pub(super) fn tell(&mut self, now: Instant, notice: NoticeId) -> Vec<CaptureChange> {
         let mut changes = std::mem::take(&mut self.pending);
         for newest in &self.newest {
             let last = changes.iter().rfind(|change| change.what == newest.what);
@@ -365,7 +365,8 @@ impl Notices {
         self.window = now.checked_add(MERGE_WINDOW);
         self.again = None;
         self.told_last = Some(notice);
-        self.playing = Some(Playing { notice, changes: changes.clone(), told_at: now, began: None, late: false, held: false });
+        self.playing =
+            Some(PlayingNotice { notice, changes: changes.clone(), told_at: now, began: None, late: false, held: false });
         changes
     }
 
@@ -379,15 +380,15 @@ impl Notices {
     }
 
     /// The player's report. `None` for a notice that is not the one on its way (given up, or overtaken by hold).
-    pub(super) fn told(&mut self, notice: NoticeId, outcome: Outcome) -> Option<Finished> {
+    pub(super) fn told(&mut self, notice: NoticeId, outcome: NoticeResult) -> Option<FinishedNotice> {
         self.playing.as_ref().filter(|p| p.notice == notice)?;
         self.finish(outcome)
     }
 
     /// Ends what is on its way, however that came.
-    pub(super) fn finish(&mut self, outcome: Outcome) -> Option<Finished> {
+    pub(super) fn finish(&mut self, outcome: NoticeResult) -> Option<FinishedNotice> {
         let playing = self.playing.take()?;
-        if outcome == Outcome::Completed {
+        if outcome == NoticeResult::Completed {
             self.attempts = 0;
             self.shut = false;
             self.mic_closed = false;
@@ -395,7 +396,7 @@ impl Notices {
             if self.sent.len() > MOST_AWAITED {
                 self.sent.remove(0);
             }
-            return Some(Finished { playing, fault: false, exhausted: false });
+            return Some(FinishedNotice { playing, fault: false, exhausted: false });
         }
         self.owe_again(playing.changes.clone());
         let fault = !playing.held;
@@ -406,12 +407,12 @@ impl Notices {
             self.window = None;
             self.again = if self.attempts < ATTEMPTS { None } else { playing.told_at.checked_add(AGAIN_EVERY) };
         }
-        Some(Finished { playing, fault, exhausted })
+        Some(FinishedNotice { playing, fault, exhausted })
     }
 
     /// The device's report on a notice that was sent to its end: of a thousand packets so many were received; `None`: it sends no reports,
     /// which is no fault.
-    pub(super) fn reported(&mut self, notice: NoticeId, received_permille: Option<u16>) -> Option<Report> {
+    pub(super) fn reported(&mut self, notice: NoticeId, received_permille: Option<u16>) -> Option<CoverageReport> {
         let place = self.sent.iter().position(|sent| sent.notice == notice)?;
         let sent = self.sent.remove(place);
         let is_answer = self.lost_up_to.is_none_or(|before| notice > before);
@@ -421,13 +422,13 @@ impl Notices {
                 self.owe_again(sent.changes);
                 self.again = sent.told_at.checked_add(AGAIN_EVERY);
             }
-            return Some(Report::Believed);
+            return Some(CoverageReport::Believed);
         };
         if received > RECEIVED_ABOVE {
             if is_answer {
                 self.lost = 0;
             }
-            return Some(Report::Believed);
+            return Some(CoverageReport::Believed);
         }
         self.owe_again(sent.changes);
         if is_answer {
@@ -435,16 +436,16 @@ impl Notices {
             self.lost_up_to = self.told_last;
         }
         if self.lost < ATTEMPTS {
-            return Some(Report::Lost);
+            return Some(CoverageReport::Lost);
         }
         if is_answer {
             self.again = sent.told_at.checked_add(AGAIN_EVERY);
         }
-        Some(Report::Closed { first: is_answer && self.lost == ATTEMPTS })
+        Some(CoverageReport::Closed { first: is_answer && self.lost == ATTEMPTS })
     }
 
     /// The device leaves: what was on its way is cut off.
-    pub(super) fn abandon(self) -> Option<Playing> {
+    pub(super) fn abandon(self) -> Option<PlayingNotice> {
         self.playing
     }
 
@@ -458,8 +459,8 @@ impl Notices {
     }
 
     /// The device hears again: what it missed comes before any audio (N-3).
-    pub(super) fn resume(&mut self) -> Option<Finished> {
-        let cut = self.finish(Outcome::Interrupted);
+    pub(super) fn resume(&mut self) -> Option<FinishedNotice> {
+        let cut = self.finish(NoticeResult::Interrupted);
         if !self.pending.is_empty() {
             self.shut = true;
             (self.window, self.again) = (None, None);

@@ -12,8 +12,8 @@ use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner
 
 use super::tests::start;
 use super::*;
-use crate::ids::NoticeId;
-use crate::phrase::Phrase;
+use crate::common::ids::NoticeId;
+use crate::common::phrase::Phrase;
 pub(super) use mutant::{Legacy, Mutant};
 use watch::{CAST, Watch, fail, role_of};
 
@@ -97,7 +97,7 @@ fn fact(step: Step, watch: &Watch) -> Option<(Fact, bool)> {
     let what = if other % 4 < 3 { CaptureKind::Recording } else { CaptureKind::Transcription };
     let told = |outcome| {
         let notice = watch.playing.get(usize::from(other) % watch.playing.len().max(1))?.notice;
-        Some(Fact::Told { notice, outcome, carried: Some(Carried { ssrc: 7, first: 1, last: 9 }) })
+        Some(Fact::Told { notice, outcome, carried: Some(SentPackets { ssrc: 7, first: 1, last: 9 }) })
     };
     // (fact, is a state: the same again has no effect)
     Some(match kind % 27 {
@@ -120,8 +120,8 @@ fn fact(step: Step, watch: &Watch) -> Option<(Fact, bool)> {
             let notice = watch.playing.front()?.notice;
             (Fact::NoticeBegan { notice, length: Duration::from_millis(1_500) }, true)
         }
-        20 | 21 => (told(Outcome::Completed)?, true),
-        22 => (told(if on { Outcome::Failed } else { Outcome::Interrupted })?, true),
+        20 | 21 => (told(NoticeResult::Completed)?, true),
+        22 => (told(if on { NoticeResult::Failed } else { NoticeResult::Interrupted })?, true),
         23..=25 => {
             let notice = watch.awaited(usize::from(other))?;
             let received_permille = [None, Some(0), Some(900), Some(901), Some(0), Some(1_000)][usize::from(n) % 6];
@@ -157,7 +157,7 @@ fn play(steps: &[Step], mutant: Option<Mutant>) -> Result<Vec<String>, String> {
     }
     for _ in 0..8 {
         while let Some(notice) = run.watch.playing.front().map(|playing| playing.notice) {
-            run.handle(Fact::Told { notice, outcome: Outcome::Completed, carried: None })?;
+            run.handle(Fact::Told { notice, outcome: NoticeResult::Completed, carried: None })?;
         }
         run.pass(MERGE_WINDOW)?;
     }

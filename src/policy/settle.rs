@@ -7,16 +7,18 @@ use super::lobby::Wait;
 use super::notice::{NoticeTimer, phrases};
 #[cfg(test)]
 use super::properties::Mutant;
-use super::view::Shown;
-use super::words::Muted;
-use super::{ALONE_AFTER, AlarmKind, Alone, CaptureKind, Change, Effect, Fact, News, Outcome, Person, Policy, Standing};
-use crate::cause::Cause;
-use crate::ids::{NoticeId, ParticipantId};
-use crate::phrase::Phrase;
+use super::types::Muted;
+use super::view::SeenRow;
+use super::{
+    ALONE_AFTER, AlarmKind, Alone, CaptureChange, CaptureKind, CaptureNews, Effect, Fact, NoticeResult, Person, Policy, Standing,
+};
+use crate::common::cause::Cause;
+use crate::common::ids::{NoticeId, ParticipantId};
+use crate::common::phrase::Phrase;
 
 /// Every deadline has a name. Of several at one time the first in this order comes first, and of these the lower id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Timer {
+pub(super) enum PolicyTimer {
     /// A lost member no longer counts (M-5).
     Gone(ParticipantId),
     /// A lost participant's seat is given up (M-5).
@@ -52,12 +54,14 @@ impl Touched {
             Fact::Joined { who, .. }
             | Fact::Alive { who, .. }
             | Fact::Left { who }
+            | Fact::TurnedAway { who, .. }
             | Fact::Closed { who }
             | Fact::Reloaded { who }
             | Fact::Admit { who, .. }
             | Fact::Deny { who, .. }
             | Fact::Remove { who, .. }
             | Fact::Mute { who, .. }
+            | Fact::HostMute { who, .. }
             | Fact::MuteSelf { who, .. }
             | Fact::Hand { who, .. }
             | Fact::Hold { who, .. } => Self::One(*who),
@@ -66,7 +70,7 @@ impl Touched {
     }
 }
 
-impl Timer {
+impl PolicyTimer {
     const fn touches(self) -> Touched {
         match self {
             Self::Gone(who)
@@ -154,7 +158,7 @@ impl Policy {
         if before.shown != Some(shown) {
             self.changed = true;
             self.changes.own.insert(who);
-            if before.shown.map(Shown::to_others) != Some(shown.to_others()) {
+            if before.shown.map(SeenRow::to_others) != Some(shown.to_others()) {
                 self.changes.rows.insert(who);
             }
         }
@@ -233,8 +237,8 @@ impl Policy {
         let captured = [(CaptureKind::Recording, self.recording), (CaptureKind::Transcription, self.transcription)];
         let Some(person) = self.people.get_mut(&who).filter(|p| p.is_phone()) else { return };
         for (what, captured) in captured {
-            if let Some(news) = News::on_entry(captured.state) {
-                person.notices.owe_on_entry(Change { what, news, epoch: captured.epoch, at: now });
+            if let Some(news) = CaptureNews::on_entry(captured.state) {
+                person.notices.owe_on_entry(CaptureChange { what, news, epoch: captured.epoch, at: now });
             }
         }
     }
@@ -279,31 +283,31 @@ impl Policy {
     // === Clocks ===
 
     /// The next deadline and its name. All gone and ended: none.
-    pub(super) fn next_due(&self) -> Option<(Instant, Timer)> {
+    pub(super) fn next_due(&self) -> Option<(Instant, PolicyTimer)> {
         if self.ended {
             return None;
         }
         let settings = &self.settings;
         let whole = [
-            self.alone.filter(|a| !a.told).and_then(|a| a.since.checked_add(ALONE_AFTER)).map(|at| (at, Timer::Alone)),
+            self.alone.filter(|a| !a.told).and_then(|a| a.since.checked_add(ALONE_AFTER)).map(|at| (at, PolicyTimer::Alone)),
             self.externals_only
                 .and_then(|since| since.checked_add(settings.externals_only_timeout))
-                .map(|at| (at, Timer::ExternalsOnly)),
-            self.empty.and_then(|since| since.checked_add(settings.empty_timeout)).map(|at| (at, Timer::Empty)),
+                .map(|at| (at, PolicyTimer::ExternalsOnly)),
+            self.empty.and_then(|since| since.checked_add(settings.empty_timeout)).map(|at| (at, PolicyTimer::Empty)),
         ];
         whole.into_iter().flatten().chain(self.dues.first().copied()).min()
     }
 
-    pub(super) fn due_of(&self, who: ParticipantId, person: &Person) -> [Option<(Instant, Timer)>; 6] {
+    pub(super) fn due_of(&self, who: ParticipantId, person: &Person) -> [Option<(Instant, PolicyTimer)>; 6] {
         let settings = &self.settings;
         let wait = (!person.inside).then_some(&person.wait);
         [
-            person.presence.gone_at().map(|at| (at, Timer::Gone(who))),
-            person.presence.left_at().map(|at| (at, Timer::SeatLost(who))),
-            wait.and_then(|w| w.warns_at(settings)).map(|at| (at, Timer::LobbyWarning(who))),
-            wait.and_then(|w| w.ends_at(settings)).map(|at| (at, Timer::LobbyTimeout(who))),
-            wait.and_then(|w| w.comforts_at(settings)).map(|at| (at, Timer::Comfort(who))),
-            person.notices.deadline(person.on_hold).map(|(at, timer)| (at, Timer::Notice(who, timer))),
+            person.presence.gone_at().map(|at| (at, PolicyTimer::Gone(who))),
+            person.presence.left_at().map(|at| (at, PolicyTimer::SeatLost(who))),
+            wait.and_then(|w| w.warns_at(settings)).map(|at| (at, PolicyTimer::LobbyWarning(who))),
+            wait.and_then(|w| w.ends_at(settings)).map(|at| (at, PolicyTimer::LobbyTimeout(who))),
+            wait.and_then(|w| w.comforts_at(settings)).map(|at| (at, PolicyTimer::Comfort(who))),
+            person.notices.deadline(person.on_hold).map(|(at, timer)| (at, PolicyTimer::Notice(who, timer))),
         ]
     }
 
@@ -316,25 +320,25 @@ impl Policy {
         }
     }
 
-    fn fire(&mut self, at: Instant, timer: Timer, now: Instant) {
+    fn fire(&mut self, at: Instant, timer: PolicyTimer, now: Instant) {
         match timer {
-            Timer::Gone(who) => {
+            PolicyTimer::Gone(who) => {
                 if let Some(person) = self.people.get_mut(&who) {
                     person.presence.go();
                 }
             }
-            Timer::SeatLost(who) => {
+            PolicyTimer::SeatLost(who) => {
                 let closed = self.people.get(&who).is_some_and(|person| person.presence.is_closed());
                 self.depart(at, who, Some(if closed { Cause::HungUp } else { Cause::PeerGone }));
             }
-            Timer::LobbyWarning(who) => {
+            PolicyTimer::LobbyWarning(who) => {
                 if let Some(person) = self.people.get_mut(&who) {
                     person.wait.warned = true;
                 }
                 self.say(who, Phrase::LobbyTimeoutSoon);
             }
-            Timer::LobbyTimeout(who) => self.depart(at, who, Some(Cause::LobbyTimeout)),
-            Timer::Comfort(who) => {
+            PolicyTimer::LobbyTimeout(who) => self.depart(at, who, Some(Cause::LobbyTimeout)),
+            PolicyTimer::Comfort(who) => {
                 let Some(person) = self.people.get_mut(&who) else { return };
                 // A word missed by a late wake is not made up for.
                 person.wait.comforted = now;
@@ -342,15 +346,15 @@ impl Policy {
                     self.say(who, Phrase::StillWaiting);
                 }
             }
-            Timer::Notice(who, timer) => self.fire_notice(who, timer),
-            Timer::Alone => {
+            PolicyTimer::Notice(who, timer) => self.fire_notice(who, timer),
+            PolicyTimer::Alone => {
                 if let Some(alone) = &mut self.alone {
                     alone.told = true;
                     let who = alone.who;
                     self.say(who, Phrase::Alone);
                 }
             }
-            Timer::ExternalsOnly | Timer::Empty => self.end(at, Cause::MeetingEnded),
+            PolicyTimer::ExternalsOnly | PolicyTimer::Empty => self.end(at, Cause::MeetingEnded),
         }
     }
 
@@ -365,8 +369,8 @@ impl Policy {
                 self.effects.push_back(Effect::Alarm { who, what: AlarmKind::Late });
                 return;
             }
-            NoticeTimer::GiveUp => (Outcome::Failed, AlarmKind::Failed),
-            NoticeTimer::Complete => (Outcome::Interrupted, AlarmKind::Unfinished),
+            NoticeTimer::GiveUp => (NoticeResult::Failed, AlarmKind::Failed),
+            NoticeTimer::Complete => (NoticeResult::Interrupted, AlarmKind::Unfinished),
         };
         if let Some(finished) = person.notices.finish(outcome) {
             self.notice_ended(who, finished, outcome, None, alarm);

@@ -2,8 +2,8 @@
 #![allow(clippy::disallowed_methods, reason = "an instant to count from")]
 
 use super::*;
-use crate::ids::NoticeId;
-use crate::phrase::Phrase;
+use crate::common::ids::NoticeId;
+use crate::common::phrase::Phrase;
 
 mod crowd;
 mod microphones;
@@ -19,7 +19,7 @@ const OTHER: ParticipantId = ParticipantId::from_number(2);
 const PHONE: ParticipantId = ParticipantId::from_number(3);
 const GUEST: ParticipantId = ParticipantId::from_number(4);
 const REC: CaptureKind = CaptureKind::Recording;
-const CARRIED: Carried = Carried { ssrc: 7, first: 10, last: 90 };
+const CARRIED: SentPackets = SentPackets { ssrc: 7, first: 10, last: 90 };
 
 struct World {
     policy: Policy,
@@ -71,7 +71,7 @@ impl World {
         self.fact(Fact::CaptureIs { what, state })
     }
 
-    fn told(&mut self, notice: u64, outcome: Outcome) -> Vec<Effect> {
+    fn told(&mut self, notice: u64, outcome: NoticeResult) -> Vec<Effect> {
         let notice = NoticeId::from_number(notice);
         self.fact(Fact::Told { notice, outcome, carried: Some(CARRIED) })
     }
@@ -79,7 +79,7 @@ impl World {
     /// Told to its end, and reported on.
     fn reported(&mut self, notice: u64, received_permille: Option<u16>) -> Vec<Effect> {
         self.began(notice);
-        self.told(notice, Outcome::Completed);
+        self.told(notice, NoticeResult::Completed);
         self.fact(Fact::Reported { notice: NoticeId::from_number(notice), received_permille })
     }
 
@@ -87,7 +87,7 @@ impl World {
         self.fact(Fact::NoticeBegan { notice: NoticeId::from_number(notice), length: Duration::from_secs(1) })
     }
 
-    fn view(&self, who: ParticipantId) -> View {
+    fn view(&self, who: ParticipantId) -> DeviceView {
         self.policy.snapshot(who, self.now).expect("is here")
     }
 }
@@ -113,7 +113,7 @@ fn seats(effects: &[Effect]) -> Vec<ParticipantId> {
         .collect()
 }
 
-fn refusals(effects: &[Effect]) -> Vec<Refusal> {
+fn refusals(effects: &[Effect]) -> Vec<PolicyRefusal> {
     effects.iter().filter_map(|e| if let Effect::Refused { refusal, .. } = e { Some(*refusal) } else { None }).collect()
 }
 
@@ -142,19 +142,21 @@ fn m3_a_device_is_external_whatever_is_claimed() {
     assert_eq!((me.role, me.organiser, me.standing), (Role::External, false, Standing::Waiting));
 }
 
+/// Nobody external enters before a member even when everyone may bypass.
 #[test]
-fn m5_nobody_external_enters_before_a_member_even_when_everyone_may_bypass() {
+fn m5_nobody_external_enters_before_a_member_even_when_everyone() {
     let mut w = world(PolicySettings { bypass: Bypass::Everyone, ..PolicySettings::default() });
     assert_eq!(said(&w.join(PHONE)), [Phrase::WaitingForHost]);
-    assert_eq!(refusals(&w.fact(Fact::Admit { by: Asker::Operator, who: PHONE })), [Refusal::NoMember]);
+    assert_eq!(refusals(&w.fact(Fact::Admit { by: Asker::Operator, who: PHONE })), [PolicyRefusal::NoMember]);
     let effects = w.join(MEMBER);
     assert_eq!(seats(&effects), [MEMBER, PHONE]);
     assert_eq!(said(&effects), [Phrase::Admitted]);
     assert_eq!(gates(&effects, PHONE), [(true, true)]);
 }
 
+/// A member lost for fifteen seconds is gone and back within sixty keeps seat and mute.
 #[test]
-fn m5_a_member_lost_for_fifteen_seconds_is_gone_and_back_within_sixty_keeps_seat_and_mute() {
+fn m5_a_member_lost_for_fifteen_seconds_is_gone_and_back() {
     let mut w = world(PolicySettings::default());
     w.join(MEMBER);
     w.join(PHONE);
@@ -179,8 +181,9 @@ fn m5_one_lost_for_sixty_seconds_has_left() {
     assert_eq!(dismissals(&effects), [(PHONE, Cause::PeerGone)]);
 }
 
+/// A page that was closed is gone after three seconds and one loaded anew keeps its seat.
 #[test]
-fn m5_a_page_that_was_closed_is_gone_after_three_seconds_and_one_loaded_anew_keeps_its_seat() {
+fn m5_a_page_that_was_closed_is_gone_after_three_seconds() {
     let mut w = meeting();
     w.fact(Fact::Closed { who: MEMBER });
     w.after(1_000);
@@ -204,8 +207,9 @@ fn m5_a_page_that_was_closed_is_gone_after_three_seconds_and_one_loaded_anew_kee
     assert!(me.muted.own && !me.reconnecting);
 }
 
+/// Who had a seat before a restart has it again and nobody else.
 #[test]
-fn m5_who_had_a_seat_before_a_restart_has_it_again_and_nobody_else() {
+fn m5_who_had_a_seat_before_a_restart_has_it_again_and_nobody() {
     let mut w = world(PolicySettings::default());
     w.fact(Fact::SeatKept { who: GUEST });
     w.join(PHONE);
@@ -234,8 +238,9 @@ fn m6_with_a_member_present_an_external_waits_until_admitted() {
     }
 }
 
+/// The switch for devices lets devices pass and browsers wait.
 #[test]
-fn m6_the_switch_for_devices_lets_devices_pass_and_browsers_wait() {
+fn m6_the_switch_for_devices_lets_devices_pass_and_browsers() {
     let mut w = world(PolicySettings { devices_bypass: true, ..PolicySettings::default() });
     w.join(MEMBER);
     assert_eq!(seats(&w.join(PHONE)), [PHONE]);
@@ -248,17 +253,18 @@ fn m7_an_external_that_admits_is_refused_and_told_so() {
     w.fact(Fact::Settings(PolicySettings::default()));
     w.join(GUEST);
     let effects = w.fact(Fact::Admit { by: PHONE.into(), who: GUEST });
-    assert_eq!((refusals(&effects), said(&effects)), (vec![Refusal::NotAllowed], vec![Phrase::NotAllowed]));
+    assert_eq!((refusals(&effects), said(&effects)), (vec![PolicyRefusal::NotAllowed], vec![Phrase::NotAllowed]));
     assert_eq!(w.policy.standing(GUEST), Some(Standing::Lobby));
 }
 
+/// Who waits sees itself alone and externals inside do not see the lobby.
 #[test]
-fn m8_who_waits_sees_itself_alone_and_externals_inside_do_not_see_the_lobby() {
+fn m8_who_waits_sees_itself_alone_and_externals_inside() {
     let mut w = meeting();
     w.fact(Fact::Settings(PolicySettings::default()));
     w.capture(REC, Capture::On);
     w.join(GUEST);
-    let ids = |view: View| view.participants.into_iter().map(|row| row.id).collect::<Vec<_>>();
+    let ids = |view: DeviceView| view.participants.into_iter().map(|row| row.id).collect::<Vec<_>>();
     assert_eq!(w.view(GUEST).recording, Capture::Off);
     assert_eq!(ids(w.view(GUEST)), [GUEST]);
     assert_eq!(ids(w.view(PHONE)), [MEMBER, PHONE]);
@@ -283,11 +289,12 @@ fn m9_every_end_of_a_wait_has_its_cause() {
     assert_eq!(dismissals(&effects), [(MEMBER, Cause::MeetingEnded), (PHONE, Cause::MeetingEnded)]);
     assert_eq!(effects.last(), Some(&Effect::Ended { cause: Cause::MeetingEnded }));
     assert_eq!(dismissals(&w.join(PHONE)), [(PHONE, Cause::MeetingEnded)]);
-    assert_eq!(refusals(&w.fact(Fact::End { by: MEMBER.into() })), [Refusal::Ended]);
+    assert_eq!(refusals(&w.fact(Fact::End { by: MEMBER.into() })), [PolicyRefusal::Ended]);
 }
 
+/// The end of a short wait is announced half way and not at its beginning.
 #[test]
-fn m9_the_end_of_a_short_wait_is_announced_half_way_and_not_at_its_beginning() {
+fn m9_the_end_of_a_short_wait_is_announced_half_way() {
     for (timeout, after) in [(10, 5), (60, 30), (61, 30), (119, 59), (120, 60), (180, 120)] {
         let lobby_timeout = Duration::from_secs(timeout);
         let mut w = world(PolicySettings { comfort_interval: Duration::ZERO, lobby_timeout, ..PolicySettings::default() });
@@ -299,8 +306,9 @@ fn m9_the_end_of_a_short_wait_is_announced_half_way_and_not_at_its_beginning() {
     }
 }
 
+/// Externals stay when the last member leaves and the meeting ends after ninety minutes.
 #[test]
-fn m10_externals_stay_when_the_last_member_leaves_and_the_meeting_ends_after_ninety_minutes() {
+fn m10_externals_stay_when_the_last_member_leaves() {
     let mut w = meeting();
     assert!(dismissals(&w.fact(Fact::Left { who: MEMBER })).is_empty());
     w.join(GUEST);
@@ -317,7 +325,7 @@ fn m12_an_external_may_not_record_remove_or_end() {
     w.fact(Fact::OrganiserPin { who: PHONE });
     let by = Asker::from(PHONE);
     for fact in [Fact::Capture { what: REC, by, want: Capture::On }, Fact::Remove { by, who: MEMBER }, Fact::End { by }] {
-        assert_eq!(refusals(&w.fact(fact)), [Refusal::NotAllowed]);
+        assert_eq!(refusals(&w.fact(fact)), [PolicyRefusal::NotAllowed]);
     }
 }
 
@@ -339,8 +347,9 @@ fn s9_who_may_have_devices_called_is_the_meetings_to_say() {
     }
 }
 
+/// A plain member does not end the meeting and is not shown that it could.
 #[test]
-fn u4_a_plain_member_does_not_end_the_meeting_and_is_not_shown_that_it_could() {
+fn u4_a_plain_member_does_not_end_the_meeting_and_is_not_shown() {
     let mut w = meeting();
     let plain = ParticipantId::from_number(77);
     w.fact(Fact::Joined {
@@ -352,7 +361,7 @@ fn u4_a_plain_member_does_not_end_the_meeting_and_is_not_shown_that_it_could() {
         name: "Bob".to_owned().into(),
     });
     assert!(!w.view(plain).may_end && w.view(MEMBER).may_end);
-    assert_eq!(refusals(&w.fact(Fact::End { by: plain.into() })), [Refusal::NotAllowed]);
+    assert_eq!(refusals(&w.fact(Fact::End { by: plain.into() })), [PolicyRefusal::NotAllowed]);
     assert!(!w.policy.is_ended());
 }
 
@@ -365,7 +374,7 @@ fn m18_a_presence_that_comes_anew_knocks_anew() {
     w.fact(Fact::Admit { by: MEMBER.into(), who: PHONE });
     w.fact(Fact::Left { who: PHONE });
     assert_eq!(said(&w.join(PHONE)), [Phrase::InLobby]);
-    assert_eq!(w.policy.may(PHONE, Capability::Admit), Err(Refusal::NotAllowed));
+    assert_eq!(w.policy.may(PHONE, Capability::Admit), Err(PolicyRefusal::NotAllowed));
 }
 
 #[test]
@@ -383,22 +392,24 @@ fn a_meeting_that_all_have_left_ends_and_stops_its_recording() {
 
 // === Keys and hosts ===
 
+/// A pin lends admitting keeps the external mark and lets nobody in for themselves.
 #[test]
-fn k2_a_pin_lends_admitting_keeps_the_external_mark_and_lets_nobody_in_for_themselves() {
+fn k2_a_pin_lends_admitting_keeps_the_external_mark_and_lets() {
     let mut w = world(PolicySettings::default());
     w.join(MEMBER);
     w.join(PHONE);
     w.join(GUEST);
     w.fact(Fact::OrganiserPin { who: PHONE });
-    assert_eq!(refusals(&w.fact(Fact::Admit { by: PHONE.into(), who: PHONE })), [Refusal::NotAllowed]);
+    assert_eq!(refusals(&w.fact(Fact::Admit { by: PHONE.into(), who: PHONE })), [PolicyRefusal::NotAllowed]);
     let effects = w.fact(Fact::AdmitAll { by: PHONE.into() });
     assert_eq!((seats(&effects), said(&effects)), (vec![GUEST], vec![Phrase::AllAdmitted]));
     assert_eq!(said(&w.fact(Fact::AdmitAll { by: PHONE.into() })), [Phrase::NobodyWaiting]);
     assert_eq!(w.view(PHONE).participants.first().map(|row| (row.role, row.organiser)), Some((Role::External, true)));
 }
 
+/// A pin counts as a member present only where the organisation says so.
 #[test]
-fn k2_a_pin_counts_as_a_member_present_only_where_the_organisation_says_so() {
+fn k2_a_pin_counts_as_a_member_present() {
     for counts in [false, true] {
         let mut w = world(PolicySettings { pin_counts_as_member: counts, ..PolicySettings::default() });
         w.join(PHONE);
@@ -410,13 +421,14 @@ fn k2_a_pin_counts_as_a_member_present_only_where_the_organisation_says_so() {
     }
 }
 
+/// A hosts mute that may not be lifted raises the hand instead.
 #[test]
-fn k4_a_hosts_mute_that_may_not_be_lifted_raises_the_hand_instead() {
+fn k4_a_hosts_mute_that_may_not_be_lifted_raises_the_hand() {
     let mut w = meeting();
     let effects = w.fact(Fact::Mute { by: MEMBER.into(), who: PHONE, on: true });
     assert_eq!((said(&effects), gates(&effects, PHONE)), (vec![Phrase::MutedByHost], vec![(true, false)]));
     let effects = w.fact(Fact::MuteSelf { who: PHONE, to: Switch::Toggle });
-    assert_eq!((refusals(&effects), said(&effects)), (vec![Refusal::MuteLocked], vec![Phrase::MuteLockedHandRaised]));
+    assert_eq!((refusals(&effects), said(&effects)), (vec![PolicyRefusal::MuteLocked], vec![Phrase::MuteLockedHandRaised]));
     assert!(w.view(PHONE).participants.iter().any(|row| row.id == PHONE && row.hand && row.muted.host));
     w.fact(Fact::Settings(PolicySettings { unmute_after_host_mute: true, ..PolicySettings::default() }));
     assert_eq!(gates(&w.fact(Fact::MuteSelf { who: PHONE, to: Switch::Toggle }), PHONE), [(true, true)]);
@@ -443,8 +455,9 @@ fn s5_hold_shuts_both_directions() {
 
 // === Notices ===
 
+/// Every change is told to the device and the microphone stays open.
 #[test]
-fn n1_every_change_is_told_to_the_device_and_the_microphone_stays_open() {
+fn n1_every_change_is_told_to_the_device_and_the_microphone() {
     let mut w = meeting();
     for (n, (state, phrase)) in [
         (Capture::On, Phrase::RecordingStarted),
@@ -459,17 +472,18 @@ fn n1_every_change_is_told_to_the_device_and_the_microphone_stays_open() {
         assert_eq!(told(&effects), [[phrase]]);
         assert!(gates(&effects, PHONE).is_empty());
         w.began(n as u64 + 1);
-        let effects = w.told(n as u64 + 1, Outcome::Completed);
+        let effects = w.told(n as u64 + 1, NoticeResult::Completed);
         assert!(matches!(
             effects.as_slice(),
-            [Effect::Ledger(LedgerEntry { outcome: Outcome::Completed, carried: Some(CARRIED), .. })]
+            [Effect::Ledger(NoticeEntry { outcome: NoticeResult::Completed, carried: Some(CARRIED), .. })]
         ));
         w.after(5_000);
     }
 }
 
+/// One who enters while recording hears and speaks nothing before the notice.
 #[test]
-fn n2_one_who_enters_while_recording_hears_and_speaks_nothing_before_the_notice() {
+fn n2_one_who_enters_while_recording_hears_and_speaks_nothing() {
     let mut w = world(PolicySettings { bypass: Bypass::Everyone, ..PolicySettings::default() });
     w.join(MEMBER);
     w.capture(REC, Capture::On);
@@ -477,9 +491,9 @@ fn n2_one_who_enters_while_recording_hears_and_speaks_nothing_before_the_notice(
     let effects = w.join(PHONE);
     assert_eq!(told(&effects), [[Phrase::Admitted, Phrase::RecordingOn, Phrase::TranscriptionPaused]]);
     assert!(gates(&effects, PHONE).is_empty() && said(&effects).is_empty());
-    assert_eq!(w.policy.may(PHONE, Capability::Hear), Err(Refusal::NotAllowed));
+    assert_eq!(w.policy.may(PHONE, Capability::Hear), Err(PolicyRefusal::NotAllowed));
     w.began(1);
-    assert_eq!(gates(&w.told(1, Outcome::Completed), PHONE), [(true, true)]);
+    assert_eq!(gates(&w.told(1, NoticeResult::Completed), PHONE), [(true, true)]);
     assert_eq!(gates(&w.join(GUEST), GUEST), [(true, true)], "a browser's banner is its notice");
 }
 
@@ -491,11 +505,12 @@ fn n3_a_late_notice_closes_the_microphone_until_it_was_heard() {
     let effects = w.after(1);
     assert_eq!((alarms(&effects), gates(&effects, PHONE)), (vec![AlarmKind::Late], vec![(true, false)]));
     w.began(1);
-    assert_eq!(gates(&w.told(1, Outcome::Completed), PHONE), [(true, true)]);
+    assert_eq!(gates(&w.told(1, NoticeResult::Completed), PHONE), [(true, true)]);
 }
 
+/// A notice that does not end closes the microphone and is told once more.
 #[test]
-fn n3_a_notice_that_does_not_end_closes_the_microphone_and_is_told_once_more() {
+fn n3_a_notice_that_does_not_end_closes_the_microphone() {
     let mut w = meeting();
     w.capture(REC, Capture::On);
     w.began(1);
@@ -503,8 +518,8 @@ fn n3_a_notice_that_does_not_end_closes_the_microphone_and_is_told_once_more() {
     let effects = w.after(1);
     assert_eq!((alarms(&effects), gates(&effects, PHONE)), (vec![AlarmKind::Unfinished], vec![(true, false)]));
     assert_eq!(told(&effects), [[Phrase::RecordingStarted]]);
-    assert!(w.told(1, Outcome::Completed).is_empty(), "too late: another is on its way");
-    assert_eq!(gates(&w.told(2, Outcome::Completed), PHONE), [(true, true)]);
+    assert!(w.told(1, NoticeResult::Completed).is_empty(), "too late: another is on its way");
+    assert_eq!(gates(&w.told(2, NoticeResult::Completed), PHONE), [(true, true)]);
 }
 
 #[test]
@@ -516,23 +531,25 @@ fn n3_on_hold_a_notice_waits_and_comes_before_any_audio() {
     let effects = w.fact(Fact::Hold { who: PHONE, on: false });
     assert_eq!(told(&effects), [[Phrase::RecordingStarted]]);
     assert!(gates(&effects, PHONE).is_empty());
-    assert_eq!(gates(&w.told(1, Outcome::Completed), PHONE), [(true, true)]);
+    assert_eq!(gates(&w.told(1, NoticeResult::Completed), PHONE), [(true, true)]);
 }
 
+/// A notice cut off by hold is nobodys fault and told again on resume.
 #[test]
-fn n3_a_notice_cut_off_by_hold_is_nobodys_fault_and_told_again_on_resume() {
+fn n3_a_notice_cut_off_by_hold_is_nobodys_fault_and_told() {
     let mut w = meeting();
     w.capture(REC, Capture::On);
     w.began(1);
     w.fact(Fact::Hold { who: PHONE, on: true });
-    assert!(alarms(&w.told(1, Outcome::Interrupted)).is_empty());
+    assert!(alarms(&w.told(1, NoticeResult::Interrupted)).is_empty());
     let effects = w.fact(Fact::Hold { who: PHONE, on: false });
     assert_eq!(told(&effects), [[Phrase::RecordingStarted]]);
     assert!(gates(&effects, PHONE).is_empty());
 }
 
+/// Changes while a notice plays merge and on then off is told as both.
 #[test]
-fn n4_changes_while_a_notice_plays_merge_and_on_then_off_is_told_as_both() {
+fn n4_changes_while_a_notice_plays_merge() {
     let mut w = meeting();
     w.capture(REC, Capture::On);
     w.began(1);
@@ -544,7 +561,7 @@ fn n4_changes_while_a_notice_plays_merge_and_on_then_off_is_told_as_both() {
     w.capture(CaptureKind::Transcription, Capture::On);
     w.after(1_500);
     assert_eq!(
-        told(&w.told(1, Outcome::Completed)),
+        told(&w.told(1, NoticeResult::Completed)),
         [[Phrase::RecordingStarted, Phrase::RecordingStopped, Phrase::TranscriptionStarted]]
     );
 }
@@ -554,33 +571,35 @@ fn n4_a_following_notice_waits_for_the_second_to_pass() {
     let mut w = meeting();
     w.capture(REC, Capture::On);
     w.after(200);
-    w.told(1, Outcome::Completed);
+    w.told(1, NoticeResult::Completed);
     assert!(told(&w.capture(REC, Capture::Off)).is_empty());
     assert!(told(&w.after(799)).is_empty());
     assert_eq!(told(&w.after(1)), [[Phrase::RecordingStopped]]);
 }
 
+/// A notice that fails twice leaves the microphone closed and says so.
 #[test]
-fn n6_a_notice_that_fails_twice_leaves_the_microphone_closed_and_says_so() {
+fn n6_a_notice_that_fails_twice_leaves_the_microphone_closed() {
     let mut w = meeting();
     w.capture(REC, Capture::On);
-    let effects = w.told(1, Outcome::Failed);
+    let effects = w.told(1, NoticeResult::Failed);
     assert_eq!((alarms(&effects), gates(&effects, PHONE)), (vec![AlarmKind::Failed], vec![(true, false)]));
-    let effects = w.told(2, Outcome::Failed);
+    let effects = w.told(2, NoticeResult::Failed);
     assert_eq!((alarms(&effects), said(&effects)), (vec![AlarmKind::Failed], vec![Phrase::MicrophoneClosed]));
     assert!(told(&w.after(29_999)).is_empty());
     assert_eq!(told(&w.after(1)), [[Phrase::RecordingStarted]], "N-8: again every 30 s");
-    let effects = w.told(3, Outcome::Failed);
+    let effects = w.told(3, NoticeResult::Failed);
     assert_eq!((alarms(&effects), said(&effects)), (vec![AlarmKind::Failed], vec![]));
     assert_eq!(told(&w.capture(REC, Capture::Off)), [[Phrase::RecordingStarted, Phrase::RecordingStopped]], "at once");
-    assert_eq!(gates(&w.told(4, Outcome::Completed), PHONE), [(true, true)]);
+    assert_eq!(gates(&w.told(4, NoticeResult::Completed), PHONE), [(true, true)]);
     assert!(told(&w.after(600_000)).is_empty());
 }
 
 // === What the device reports (N-8) ===
 
+/// What a device has received or does not report on is told once and shuts nobody.
 #[test]
-fn n8_what_a_device_has_received_or_does_not_report_on_is_told_once_and_shuts_nobody() {
+fn n8_what_a_device_has_received_or_does_not_report_on_is_told() {
     for received in [None, Some(901), Some(1_000)] {
         let mut w = meeting();
         w.capture(REC, Capture::On);
@@ -589,8 +608,9 @@ fn n8_what_a_device_has_received_or_does_not_report_on_is_told_once_and_shuts_no
     }
 }
 
+/// What a device has not received is told once more then the microphone closes and it is told every 30 s.
 #[test]
-fn n8_what_a_device_has_not_received_is_told_once_more_then_the_microphone_closes_and_it_is_told_every_30_s() {
+fn n8_what_a_device_has_not_received_is_told_once() {
     let mut w = meeting();
     w.capture(REC, Capture::On);
     w.after(2_000);
@@ -600,7 +620,7 @@ fn n8_what_a_device_has_not_received_is_told_once_more_then_the_microphone_close
         (vec![vec![Phrase::RecordingStarted]], vec![], vec![])
     );
     w.began(2);
-    w.told(2, Outcome::Completed);
+    w.told(2, NoticeResult::Completed);
     w.after(12_000);
     let effects = w.fact(Fact::Reported { notice: NoticeId::from_number(2), received_permille: Some(0) });
     assert_eq!((alarms(&effects), said(&effects)), (vec![AlarmKind::NotReceived], vec![Phrase::MicrophoneClosed]));
@@ -611,11 +631,12 @@ fn n8_what_a_device_has_not_received_is_told_once_more_then_the_microphone_close
     assert_eq!((alarms(&effects), said(&effects), told(&effects)), (vec![AlarmKind::NotReceived], vec![], vec![]));
     assert!(told(&w.after(29_999)).is_empty());
     assert_eq!(told(&w.after(1)), [[Phrase::RecordingStarted]]);
-    assert_eq!(w.policy.may(PHONE, Capability::Speak), Err(Refusal::NotAllowed));
+    assert_eq!(w.policy.may(PHONE, Capability::Speak), Err(PolicyRefusal::NotAllowed));
 }
 
+/// The microphone opens with the first notice that is received.
 #[test]
-fn n8_the_microphone_opens_with_the_first_notice_that_is_received() {
+fn n8_the_microphone_opens_with_the_first_notice() {
     let mut w = meeting();
     w.capture(REC, Capture::On);
     w.reported(1, Some(0));
@@ -626,8 +647,9 @@ fn n8_the_microphone_opens_with_the_first_notice_that_is_received() {
     assert!(told(&w.after(600_000)).is_empty());
 }
 
+/// A closed microphone stays closed and is told why where no report comes any more.
 #[test]
-fn n8_a_closed_microphone_stays_closed_and_is_told_why_where_no_report_comes_any_more() {
+fn n8_a_closed_microphone_stays_closed_and_is_told_why() {
     let mut w = meeting();
     w.capture(REC, Capture::On);
     w.reported(1, Some(0));
@@ -648,25 +670,26 @@ fn n2_never_waits_for_a_report() {
     w.capture(REC, Capture::On);
     w.join(PHONE);
     w.began(1);
-    assert_eq!(gates(&w.told(1, Outcome::Completed), PHONE), [(true, true)]);
+    assert_eq!(gates(&w.told(1, NoticeResult::Completed), PHONE), [(true, true)]);
     let effects = w.fact(Fact::Reported { notice: NoticeId::from_number(1), received_permille: Some(0) });
     assert!(gates(&effects, PHONE).is_empty(), "it is told again with its microphone open");
     assert_eq!(told(&w.after(1_000)), [[Phrase::RecordingOn]]);
 }
 
+/// What is told again ends with what is true now and is told once.
 #[test]
-fn n8_what_is_told_again_ends_with_what_is_true_now_and_is_told_once() {
+fn n8_what_is_told_again_ends_with_what_is_true_now_and_is_told() {
     let mut w = meeting();
     w.capture(REC, Capture::On);
     w.after(3_000);
-    w.told(1, Outcome::Completed);
+    w.told(1, NoticeResult::Completed);
     w.capture(REC, Capture::Paused);
     w.after(3_000);
-    w.told(2, Outcome::Completed);
+    w.told(2, NoticeResult::Completed);
     let lost = |notice| Fact::Reported { notice: NoticeId::from_number(notice), received_permille: Some(0) };
     assert_eq!(told(&w.fact(lost(1))), [[Phrase::RecordingStarted, Phrase::RecordingPaused]]);
     assert!(told(&w.fact(lost(2))).is_empty(), "it is told again already");
-    w.told(3, Outcome::Completed);
+    w.told(3, NoticeResult::Completed);
     assert!(w.after(20_000).is_empty());
     assert!(w.fact(Fact::Reported { notice: NoticeId::from_number(3), received_permille: Some(1_000) }).is_empty());
     assert!(w.after(600_000).is_empty());
@@ -677,13 +700,13 @@ fn n8_on_hold_what_was_lost_waits_and_comes_before_any_audio() {
     let mut w = meeting();
     w.capture(REC, Capture::On);
     w.after(3_000);
-    w.told(1, Outcome::Completed);
+    w.told(1, NoticeResult::Completed);
     w.fact(Fact::Hold { who: PHONE, on: true });
     assert!(told(&w.fact(Fact::Reported { notice: NoticeId::from_number(1), received_permille: Some(0) })).is_empty());
     let effects = w.fact(Fact::Hold { who: PHONE, on: false });
     assert_eq!(told(&effects), [[Phrase::RecordingStarted]]);
     assert!(gates(&effects, PHONE).is_empty());
-    assert_eq!(gates(&w.told(2, Outcome::Completed), PHONE), [(true, true)]);
+    assert_eq!(gates(&w.told(2, NoticeResult::Completed), PHONE), [(true, true)]);
 }
 
 #[test]
@@ -694,7 +717,7 @@ fn n8_a_notice_cut_off_by_leaving_is_in_the_ledger() {
     assert!(
         effects
             .iter()
-            .any(|e| matches!(e, Effect::Ledger(entry) if entry.outcome == Outcome::Interrupted && entry.what.len() == 1))
+            .any(|e| matches!(e, Effect::Ledger(entry) if entry.outcome == NoticeResult::Interrupted && entry.what.len() == 1))
     );
 }
 
@@ -702,7 +725,7 @@ fn n8_a_notice_cut_off_by_leaving_is_in_the_ledger() {
 fn n11_transcription_that_nothing_could_do_is_refused() {
     let mut w = meeting();
     let ask = Fact::Capture { what: CaptureKind::Transcription, by: MEMBER.into(), want: Capture::On };
-    assert_eq!(refusals(&w.fact(ask.clone())), [Refusal::NotConfigured]);
+    assert_eq!(refusals(&w.fact(ask.clone())), [PolicyRefusal::NotConfigured]);
     w.fact(Fact::TranscriberConfigured(true));
     assert_eq!(w.fact(ask), [Effect::Capture { what: CaptureKind::Transcription, want: Capture::On }]);
 }

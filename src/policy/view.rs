@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::words::{Capture, Muted, Role, Standing, Via};
-use crate::ids::ParticipantId;
-use crate::redact::Redacted;
+use super::types::{Capture, Muted, Role, Standing, Via};
+use crate::common::ids::ParticipantId;
+use crate::common::redact::Redacted;
 
 /// One row of roster or lobby.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub struct ParticipantRow {
     /// Stable for this presence.
     pub id: ParticipantId,
     /// Display name (M-4).
@@ -36,13 +36,13 @@ pub struct Row {
 
 /// The whole of what one viewer may see.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct View {
+pub struct DeviceView {
     /// The viewer.
     pub you: ParticipantId,
     /// Where the viewer stands. While not [`Standing::In`] there is one row, its own, and both captures read off (M-8).
     pub standing: Standing,
     /// Everybody inside; those who wait only for a viewer who may admit.
-    pub participants: Vec<Row>,
+    pub participants: Vec<ParticipantRow>,
     /// Recording (N-1).
     pub recording: Capture,
     /// Transcription (N-1).
@@ -57,7 +57,7 @@ pub struct View {
     pub may_call_rooms: bool,
 }
 
-impl Shown {
+impl SeenRow {
     /// As others see it: of one who waits not what it does with its microphone or its hand (M-8).
     pub(super) fn to_others(self) -> Self {
         match self.standing {
@@ -69,7 +69,7 @@ impl Shown {
 
 /// Whose rows have changed since they were asked for last.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Changes {
+pub struct ViewChanges {
     /// As everybody sees them who sees them at all.
     pub rows: BTreeSet<ParticipantId>,
     /// As they see themselves.
@@ -78,7 +78,7 @@ pub struct Changes {
 
 /// What of a row is seen and changes by facts, compared with what was last shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Shown {
+pub(super) struct SeenRow {
     pub(super) role: Role,
     pub(super) standing: Standing,
     pub(super) organiser: bool,

@@ -11,9 +11,9 @@ use serde::Deserialize;
 use super::number::digits_of;
 use super::wav::{self, LONGEST};
 use super::{Clip, Language};
-use crate::phrase::{Phrase, digit_stem};
-use crate::problem::{Place, Problem};
-use crate::units::Hz;
+use crate::common::phrase::{Phrase, digit_stem};
+use crate::common::problem::{Place, Problem};
+use crate::common::units::Hz;
 
 /// The largest file that [`wav::decode`] can accept: a minute of 48 kHz stereo, and room for headers.
 const LARGEST_FILE: u64 = LONGEST.as_secs() * Hz::FULL.0 as u64 * 4 + 65_536;

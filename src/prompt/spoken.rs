@@ -72,8 +72,9 @@ mod tests {
         (0..16_000).map(sample).collect()
     }
 
+    /// What is quiet or loud gets the level of the prompts and pauses do not count.
     #[test]
-    fn what_is_quiet_or_loud_gets_the_level_of_the_prompts_and_pauses_do_not_count() {
+    fn what_is_quiet_or_loud_gets_the_level_of_the_prompts() {
         for level in [200.0, 3_000.0, 32_000.0] {
             let mut samples = vec![0; 32_000];
             samples.extend(tone(level));
@@ -94,7 +95,7 @@ mod tests {
 
     /// As `espeak-ng --stdout` and others write it.
     #[test]
-    fn a_stream_whose_header_does_not_know_its_length_is_read_to_its_end() {
+    fn a_stream_whose_header_does_not_know_its_length_is_read() {
         for lengths in [0x7FFF_FFFF_u32, u32::MAX, 0x7FFF_F000] {
             let mut bytes = wav(1, 22_050, &tone(1_000.0));
             let at = bytes.windows(4).position(|four| four == b"data").expect("samples") + 4;

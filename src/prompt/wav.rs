@@ -4,7 +4,7 @@ use std::io::Cursor;
 use std::time::Duration;
 
 use super::Clip;
-use crate::units::Hz;
+use crate::common::units::Hz;
 
 /// The longest prompt: a minute is more than anybody listens to, and bounds what one file can take in memory.
 pub(super) const LONGEST: Duration = Duration::from_secs(60);

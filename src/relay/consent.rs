@@ -7,9 +7,10 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use super::{CODE_LIVES, CODES_PER_CALL, DIGITS, Means, Need, Number, Output, Relay, Room, State, Subscription, TRIES, Told};
-use crate::ids::{CallId, MeetingName};
-use crate::redact::Redacted;
+use super::exchange::{DIGITS, Room, State, Subscription};
+use super::{CODE_LIVES, CODES_PER_CALL, DailyNeed, OptInMeans, PhoneNumber, Relay, RelayAnswer, RelayOutput, TRIES};
+use crate::common::ids::{CallId, MeetingName};
+use crate::common::redact::Redacted;
 
 impl Relay {
     pub(super) fn entered(&mut self, call: CallId, meeting: MeetingName, device: String, name: String) {
@@ -22,31 +23,31 @@ impl Relay {
     }
 
     /// The subscription of the number that was keyed in.
-    fn keyed(&mut self, call: CallId) -> Option<(Number, &mut Subscription)> {
+    fn keyed(&mut self, call: CallId) -> Option<(PhoneNumber, &mut Subscription)> {
         let number = self.rooms.get(&call)?.keyed.clone()?;
         let subscription = self.subscriptions.get_mut(&(call, number.clone()))?;
         Some((number, subscription))
     }
 
-    pub(super) fn ask(&mut self, now: Instant, call: CallId, number: Number) {
+    pub(super) fn ask(&mut self, now: Instant, call: CallId, number: PhoneNumber) {
         if self.keyed(call).is_some_and(|(_, known)| matches!(known.state, State::Proving | State::On)) {
-            return self.tell(call, Told::Trouble);
+            return self.tell(call, RelayAnswer::Trouble);
         }
         // The device is not inside (any more), or was never.
-        let Some(room) = self.rooms.get_mut(&call) else { return self.tell(call, Told::Trouble) };
+        let Some(room) = self.rooms.get_mut(&call) else { return self.tell(call, RelayAnswer::Trouble) };
         let earlier = room.keyed.replace(number.clone()).map(|earlier| (call, earlier));
         if let Some(state) = self.subscriptions.get(&(call, number.clone())).map(|known| &known.state)
             && matches!(state, State::On)
         {
             // Its holder has texted the join code before.
-            return self.tell(call, Told::On);
+            return self.tell(call, RelayAnswer::On);
         }
         if let Some(earlier) = earlier {
             self.subscriptions.remove(&earlier);
             self.show(call);
         }
         if !self.may_ask(now, call, &number) {
-            return self.tell(call, Told::TooMany);
+            return self.tell(call, RelayAnswer::TooMany);
         }
         let code = self.draw();
         let text = format!(
@@ -56,19 +57,19 @@ impl Relay {
         );
         // The code itself is no message of a meeting: it leaves the allowance for those alone.
         let state = State::Asked { code, until: now + CODE_LIVES, wrong: 0 };
-        let subscription = self.subscription(now, Means::Keypad, state);
+        let subscription = self.subscription(now, OptInMeans::Keypad, state);
         self.subscriptions.insert((call, number.clone()), subscription);
         self.show(call);
-        let sent = self.send(now, Some(call), number.clone(), &text, Need::Wanted);
-        if let Some(Output::Send(message)) = self.outputs.back_mut().filter(|_| sent) {
+        let sent = self.send(now, Some(call), number.clone(), &text, DailyNeed::Wanted);
+        if let Some(RelayOutput::Send(message)) = self.outputs.back_mut().filter(|_| sent) {
             message.lives = CODE_LIVES;
         }
-        self.tell(call, if sent { Told::CodeSent(number) } else { Told::TooMany });
+        self.tell(call, if sent { RelayAnswer::CodeSent(number) } else { RelayAnswer::TooMany });
     }
 
     /// Whether a code may be texted to a number (C-2): not to one that may not be written to, or whose holder has said STOP, which only
     /// its holder can undo; and not too often in a call, a meeting, or to a number.
-    fn may_ask(&mut self, now: Instant, call: CallId, number: &Number) -> bool {
+    fn may_ask(&mut self, now: Instant, call: CallId, number: &PhoneNumber) -> bool {
         let Some(room) = self.rooms.get_mut(&call) else { return false };
         let welcome = self.settings.prefixes.allow(number) && !self.inbound.stopped.contains(number);
         if !welcome || room.codes >= CODES_PER_CALL {
@@ -97,47 +98,47 @@ impl Relay {
     }
 
     pub(super) fn code(&mut self, now: Instant, call: CallId, given: &Redacted<String>) {
-        let Some((number, subscription)) = self.keyed(call) else { return self.tell(call, Told::CodeGone) };
-        let State::Asked { code, until, wrong } = &mut subscription.state else { return self.tell(call, Told::CodeGone) };
+        let Some((number, subscription)) = self.keyed(call) else { return self.tell(call, RelayAnswer::CodeGone) };
+        let State::Asked { code, until, wrong } = &mut subscription.state else { return self.tell(call, RelayAnswer::CodeGone) };
         if *until <= now {
             subscription.state = State::Off;
-            return self.tell(call, Told::CodeGone);
+            return self.tell(call, RelayAnswer::CodeGone);
         }
         if bool::from(given.expose().as_bytes().ct_eq(code.expose().as_bytes())) {
             subscription.state = State::Proving;
-            return self.prove(call, number, Means::Keypad);
+            return self.prove(call, number, OptInMeans::Keypad);
         }
         *wrong += 1;
-        let told = if *wrong >= TRIES { Told::CodeGone } else { Told::CodeWrong };
-        if told == Told::CodeGone {
+        let told = if *wrong >= TRIES { RelayAnswer::CodeGone } else { RelayAnswer::CodeWrong };
+        if told == RelayAnswer::CodeGone {
             subscription.state = State::Off;
         }
         self.tell(call, told);
     }
 
-    pub(super) fn prove(&mut self, call: CallId, number: Number, means: Means) {
+    pub(super) fn prove(&mut self, call: CallId, number: PhoneNumber, means: OptInMeans) {
         let device = self.rooms.get(&call).map(|room| room.device.clone()).unwrap_or_default();
-        self.outputs.push_back(Output::Keep { call, device, number, means });
+        self.outputs.push_back(RelayOutput::Keep { call, device, number, means });
     }
 
-    pub(super) fn kept(&mut self, now: Instant, call: CallId, number: Number, kept: bool) {
+    pub(super) fn kept(&mut self, now: Instant, call: CallId, number: PhoneNumber, kept: bool) {
         // The device may have left while its proof was written.
         let subscription = self.subscriptions.get_mut(&(call, number.clone()));
         let Some(subscription) = subscription.filter(|known| matches!(known.state, State::Proving)) else { return };
         subscription.state = if kept { State::On } else { State::Off };
         match (subscription.means, kept) {
-            (Means::Keypad, true) => self.tell(call, Told::On),
-            (Means::Keypad, false) => self.tell(call, Told::Trouble),
-            (Means::Sms, true) => {
+            (OptInMeans::Keypad, true) => self.tell(call, RelayAnswer::On),
+            (OptInMeans::Keypad, false) => self.tell(call, RelayAnswer::Trouble),
+            (OptInMeans::Sms, true) => {
                 let name = self.rooms.get(&call).map(|room| room.name.clone()).unwrap_or_default();
                 let organisation = &self.settings.organisation;
                 let text = format!(
                     "{organisation}: you get the chat of the meeting that {name} is in. What you answer goes to it. STOP ends it."
                 );
-                self.send(now, Some(call), number, &text, Need::Wanted);
+                self.send(now, Some(call), number, &text, DailyNeed::Wanted);
             }
             // Nobody at the device has asked; whoever has texts again.
-            (Means::Sms, false) => drop(self.subscriptions.remove(&(call, number))),
+            (OptInMeans::Sms, false) => drop(self.subscriptions.remove(&(call, number))),
         }
         self.show(call);
     }
@@ -146,15 +147,15 @@ impl Relay {
         if let Some(number) = self.rooms.get(&call).and_then(|room| room.keyed.clone()) {
             self.silence(call, &number);
         }
-        self.tell(call, Told::Off);
+        self.tell(call, RelayAnswer::Off);
     }
 
     /// Nothing more is sent to one of the people around a device, not even what waits.
-    pub(super) fn silence(&mut self, call: CallId, number: &Number) {
+    pub(super) fn silence(&mut self, call: CallId, number: &PhoneNumber) {
         if let Some(subscription) = self.subscriptions.get_mut(&(call, number.clone())) {
             subscription.state = State::Off;
             subscription.held = None;
-            self.outputs.push_back(Output::Forget { call, number: Some(number.clone()) });
+            self.outputs.push_back(RelayOutput::Forget { call, number: Some(number.clone()) });
             self.show(call);
         }
     }
@@ -162,7 +163,7 @@ impl Relay {
     /// Ends with the device's presence: what waits is dropped, and one message says that nothing follows (C-7).
     pub(super) fn left(&mut self, now: Instant, call: CallId) {
         let Some(room) = self.rooms.remove(&call) else { return };
-        self.outputs.push_back(Output::Forget { call, number: None });
+        self.outputs.push_back(RelayOutput::Forget { call, number: None });
         let mut told = Vec::new();
         self.subscriptions.retain(|(of, number), subscription| {
             if *of == call && subscription.is_on() {
@@ -172,12 +173,12 @@ impl Relay {
         });
         let text = format!("{}: you are no longer in the meeting; its chat ends here.", self.settings.organisation);
         for number in told {
-            self.send_for(now, (None, Some(room.meeting.clone())), number, &text, Need::Owed);
+            self.send_for(now, (None, Some(room.meeting.clone())), number, &text, DailyNeed::Owed);
         }
     }
 
     /// Whether a call's `*4` stands for this number.
-    pub(super) fn is_keyed(&self, call: CallId, number: &Number) -> bool {
+    pub(super) fn is_keyed(&self, call: CallId, number: &PhoneNumber) -> bool {
         self.rooms.get(&call).is_some_and(|room| room.keyed.as_ref() == Some(number))
     }
 }

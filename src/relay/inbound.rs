@@ -5,21 +5,22 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
 
+use super::exchange::{State, plain};
 use super::joining::WRONG_JOINS;
-use super::{Keyword, Need, Number, Output, Relay, State, plain};
-use crate::budget::{Allowance, Budget, Budgets};
-use crate::ids::CallId;
-use crate::log_limit::LogLimit;
-use crate::redact::Redacted;
+use super::{DailyNeed, Keyword, PhoneNumber, Relay, RelayOutput};
+use crate::common::ids::CallId;
+use crate::common::log_limit::LogLimit;
+use crate::common::rate_limit::{RateLimit, RateLimiter, TokenBucket};
+use crate::common::redact::Redacted;
 
 /// Messages of providers that are remembered: one that comes twice counts once (C-6).
 const REMEMBERED: usize = 4096;
 /// Answers of our own to one number that is in no meeting (C-5).
-const ANSWERS: Allowance = Allowance { burst: 1, every: Duration::from_secs(24 * 3600) };
+const ANSWERS: RateLimit = RateLimit { burst: 1, every: Duration::from_secs(24 * 3600) };
 /// Answers to keywords: a machine at the other end must not make two of us talk for ever.
-const KEYWORDS: Allowance = Allowance { burst: 4, every: Duration::from_secs(15 * 60) };
+const KEYWORDS: RateLimit = RateLimit { burst: 4, every: Duration::from_secs(15 * 60) };
 /// The same text from one number: what is more is a loop (C-6).
-const SAME: Allowance = Allowance { burst: 2, every: Duration::from_secs(30) };
+const SAME: RateLimit = RateLimit { burst: 2, every: Duration::from_secs(30) };
 /// Numbers that are told apart in each of these.
 const NUMBERS: usize = 4096;
 /// How long a text waits for the answer to which meeting it is for.
@@ -52,12 +53,12 @@ impl Memory {
 #[derive(Debug)]
 struct Sayings {
     seen: Memory,
-    keywords: Budgets<Number>,
+    keywords: RateLimiter<PhoneNumber>,
 }
 
 impl Sayings {
     fn new(now: Instant) -> Self {
-        Self { seen: Memory::default(), keywords: Budgets::new(KEYWORDS, NUMBERS, now) }
+        Self { seen: Memory::default(), keywords: RateLimiter::new(KEYWORDS, NUMBERS, now) }
     }
 }
 
@@ -65,32 +66,32 @@ impl Sayings {
 #[derive(Debug)]
 pub(super) struct Inbound {
     /// Numbers whose holders have said STOP: nothing is sent to them until they say START.
-    pub(super) stopped: BTreeSet<Number>,
+    pub(super) stopped: BTreeSet<PhoneNumber>,
     readers: Sayings,
     strangers: Sayings,
     /// Answers to those who are in no meeting, of all of them together: each costs money (C-2).
-    strangers_answers: Budget,
-    answers: Budgets<Number>,
+    strangers_answers: TokenBucket,
+    answers: RateLimiter<PhoneNumber>,
     /// Of readers alone.
-    same: Budgets<(Number, Redacted<String>)>,
-    pub(super) wrong_joins: Budgets<Number>,
+    same: RateLimiter<(PhoneNumber, Redacted<String>)>,
+    pub(super) wrong_joins: RateLimiter<PhoneNumber>,
     /// Texts for one of several meetings, until their writers have said which.
-    asked: BTreeMap<Number, (Redacted<String>, Instant)>,
+    asked: BTreeMap<PhoneNumber, (Redacted<String>, Instant)>,
     pub(super) crowded: LogLimit,
 }
 
 impl Inbound {
     /// `answers`: to strangers, in a minute.
-    pub(super) fn new(now: Instant, stopped: BTreeSet<Number>, answers: u32) -> Self {
+    pub(super) fn new(now: Instant, stopped: BTreeSet<PhoneNumber>, answers: u32) -> Self {
         let answers = answers.max(1);
         Self {
             stopped,
             readers: Sayings::new(now),
             strangers: Sayings::new(now),
-            strangers_answers: Budget::new(Allowance { burst: answers, every: Duration::from_secs(60) / answers }, now),
-            answers: Budgets::new(ANSWERS, NUMBERS, now),
-            same: Budgets::new(SAME, NUMBERS, now),
-            wrong_joins: Budgets::new(WRONG_JOINS, NUMBERS, now),
+            strangers_answers: TokenBucket::new(RateLimit { burst: answers, every: Duration::from_secs(60) / answers }, now),
+            answers: RateLimiter::new(ANSWERS, NUMBERS, now),
+            same: RateLimiter::new(SAME, NUMBERS, now),
+            wrong_joins: RateLimiter::new(WRONG_JOINS, NUMBERS, now),
             asked: BTreeMap::new(),
             crowded: LogLimit::default(),
         }
@@ -113,7 +114,7 @@ impl Inbound {
 }
 
 impl Relay {
-    pub(super) fn received(&mut self, now: Instant, id: Option<String>, from: &Number, text: &str) {
+    pub(super) fn received(&mut self, now: Instant, id: Option<String>, from: &PhoneNumber, text: &str) {
         let reads = !self.calls_of(from, |state| matches!(state, State::Pending { .. } | State::Proving | State::On)).is_empty();
         if *from == self.settings.number || !self.inbound.is_new(reads, id) {
             return;
@@ -142,12 +143,12 @@ impl Relay {
         }
     }
 
-    fn post(&mut self, call: CallId, by: &Number, text: String) {
-        self.outputs.push_back(Output::Post { call, by: by.clone(), text: Redacted::new(text) });
+    fn post(&mut self, call: CallId, by: &PhoneNumber, text: String) {
+        self.outputs.push_back(RelayOutput::Post { call, by: by.clone(), text: Redacted::new(text) });
     }
 
     /// C-5: one answer a day, and the text goes nowhere. A number's answer is not spent on a moment in which nobody gets one.
-    fn nobody(&mut self, now: Instant, from: &Number) {
+    fn nobody(&mut self, now: Instant, from: &PhoneNumber) {
         let allowed = self.settings.prefixes.allow(from) && !self.inbound.stopped.contains(from);
         if allowed && self.inbound.strangers_answers.has(now) && self.inbound.answers.take(now, from.clone()) {
             let text =
@@ -156,28 +157,28 @@ impl Relay {
         }
     }
 
-    fn answer_stranger(&mut self, now: Instant, from: &Number, text: &str) {
+    fn answer_stranger(&mut self, now: Instant, from: &PhoneNumber, text: &str) {
         // Who may not be written to takes no answer from who may.
         if self.settings.prefixes.allow(from) && self.inbound.strangers_answers.take(now) {
-            self.send(now, None, from.clone(), text, Need::Wanted);
+            self.send(now, None, from.clone(), text, DailyNeed::Wanted);
         }
     }
 
     /// What a keyword, or a text for one of several meetings, is answered.
-    fn answer(&mut self, now: Instant, from: &Number, text: &str, reads: bool) {
+    fn answer(&mut self, now: Instant, from: &PhoneNumber, text: &str, reads: bool) {
         if !self.inbound.sayings(reads).keywords.take(now, from.clone()) {
             return;
         }
         if reads {
             let meeting = self.calls_of(from, |_| true).first().and_then(|call| Some(self.rooms.get(call)?.meeting.clone()));
-            self.send_for(now, (None, meeting), from.clone(), text, Need::Owed);
+            self.send_for(now, (None, meeting), from.clone(), text, DailyNeed::Owed);
         } else {
             self.answer_stranger(now, from, text);
         }
     }
 
     /// C-5: the same number at several devices.
-    fn which(&mut self, now: Instant, from: &Number, text: String, inside: &[CallId]) {
+    fn which(&mut self, now: Instant, from: &PhoneNumber, text: String, inside: &[CallId]) {
         self.inbound.asked.retain(|_, (_, until)| *until > now);
         let choice = text.parse::<usize>().ok();
         let chosen = choice.and_then(|n| inside.get(n.checked_sub(1)?)).copied();
@@ -198,26 +199,26 @@ impl Relay {
         self.answer(now, from, &question, true);
     }
 
-    fn keyword(&mut self, now: Instant, from: &Number, keyword: Keyword, reads: bool) {
+    fn keyword(&mut self, now: Instant, from: &PhoneNumber, keyword: Keyword, reads: bool) {
         let name = self.settings.organisation.clone();
         let text = match keyword {
             Keyword::Stop => {
                 for call in self.calls_of(from, |_| true) {
                     self.silence(call, from);
                     if self.is_keyed(call, from) {
-                        self.outputs.push_back(Output::Ended { call });
+                        self.outputs.push_back(RelayOutput::Ended { call });
                     }
                 }
-                self.outputs.push_back(Output::Hush { number: from.clone() });
+                self.outputs.push_back(RelayOutput::Hush { number: from.clone() });
                 self.inbound.asked.remove(from);
                 if self.inbound.stopped.insert(from.clone()) {
-                    self.outputs.push_back(Output::Stopped { number: from.clone(), stopped: true });
+                    self.outputs.push_back(RelayOutput::Stopped { number: from.clone(), stopped: true });
                 }
                 format!("{name}: you will get no more messages. Answer START to allow them again.")
             }
             Keyword::Start => {
                 if self.inbound.stopped.remove(from) {
-                    self.outputs.push_back(Output::Stopped { number: from.clone(), stopped: false });
+                    self.outputs.push_back(RelayOutput::Stopped { number: from.clone(), stopped: false });
                 }
                 format!("{name}: messages are allowed again. To get the chat of a meeting, press *4 on its phone. STOP ends it.")
             }

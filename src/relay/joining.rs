@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use subtle::ConstantTimeEq;
 
-use super::{DIGITS, Means, Need, Number, Output, PEOPLE, Reader, ReaderId, Relay, State, around};
-use crate::budget::Allowance;
-use crate::ids::CallId;
-use crate::redact::Redacted;
+use super::exchange::{DIGITS, State, around};
+use super::{DailyNeed, OptInMeans, PEOPLE, PhoneNumber, ReaderId, Relay, RelayOutput, SmsReader};
+use crate::common::ids::CallId;
+use crate::common::rate_limit::RateLimit;
+use crate::common::redact::Redacted;
 
 /// Wrong join codes of one number: nobody tries them out, and nobody's are another's to pay for.
-pub(super) const WRONG_JOINS: Allowance = Allowance { burst: 5, every: Duration::from_secs(120) };
+pub(super) const WRONG_JOINS: RateLimit = RateLimit { burst: 5, every: Duration::from_secs(120) };
 /// People around one device who wait to be confirmed; more are told nothing.
 const PENDING: usize = 20;
 /// How long they wait.
@@ -30,7 +31,7 @@ impl Relay {
 
     /// The device whose join code a text is, with a word before it or not. Who has tried too many wrong ones is not listened to: the text
     /// is one like any other, and so is a code of nobody.
-    pub(super) fn joined_by(&mut self, now: Instant, from: &Number, text: &str) -> Option<CallId> {
+    pub(super) fn joined_by(&mut self, now: Instant, from: &PhoneNumber, text: &str) -> Option<CallId> {
         let mut words = text.split_whitespace().rev();
         let code = words.next().filter(|_| words.count() <= 1)?;
         let is_code = code.len() == DIGITS && code.bytes().all(|byte| byte.is_ascii_digit());
@@ -50,7 +51,7 @@ impl Relay {
     }
 
     /// Somebody has texted a device's join code. They are told once that it has to be confirmed.
-    pub(super) fn join(&mut self, now: Instant, call: CallId, number: &Number) {
+    pub(super) fn join(&mut self, now: Instant, call: CallId, number: &PhoneNumber) {
         let key = (call, number.clone());
         let known = self.subscriptions.get(&key).map(|known| &known.state);
         // C-2: START alone lifts a STOP.
@@ -72,7 +73,7 @@ impl Relay {
             }
             return;
         }
-        let subscription = self.subscription(now, Means::Sms, State::Pending { until: now + CONFIRMED_WITHIN });
+        let subscription = self.subscription(now, OptInMeans::Sms, State::Pending { until: now + CONFIRMED_WITHIN });
         self.subscriptions.insert(key, subscription);
         self.show(call);
         let name = self.rooms.get(&call).map(|room| room.name.clone()).unwrap_or_default();
@@ -80,10 +81,10 @@ impl Relay {
             "{}: somebody in the meeting that {name} is in has to confirm that you get its chat. STOP ends it.",
             self.settings.organisation
         );
-        self.send(now, Some(call), number.clone(), &text, Need::Wanted);
+        self.send(now, Some(call), number.clone(), &text, DailyNeed::Wanted);
     }
 
-    fn reader(&self, call: CallId, reader: ReaderId) -> Option<Number> {
+    fn reader(&self, call: CallId, reader: ReaderId) -> Option<PhoneNumber> {
         let mut all = self.subscriptions.range(around(call));
         all.find(|(_, one)| one.id == reader).map(|((_, number), _)| number.clone())
     }
@@ -94,7 +95,7 @@ impl Relay {
         let Some(known) = self.subscriptions.get_mut(&(call, number.clone())) else { return };
         if matches!(known.state, State::Pending { .. }) {
             known.state = State::Proving;
-            self.prove(call, number, Means::Sms);
+            self.prove(call, number, OptInMeans::Sms);
         }
     }
 
@@ -103,9 +104,9 @@ impl Relay {
         let Some(number) = self.reader(call, reader) else { return };
         let Some(removed) = self.subscriptions.remove(&(call, number.clone())) else { return };
         tracing::info!(%call, %number, "a reader by SMS was removed, and the join code with it");
-        self.outputs.push_back(Output::Forget { call, number: Some(number.clone()) });
+        self.outputs.push_back(RelayOutput::Forget { call, number: Some(number.clone()) });
         if self.is_keyed(call, &number) {
-            self.outputs.push_back(Output::Ended { call });
+            self.outputs.push_back(RelayOutput::Ended { call });
         }
         let join = self.draw_join_code();
         if let Some(room) = self.rooms.get_mut(&call) {
@@ -115,7 +116,7 @@ impl Relay {
         self.show(call);
         if removed.is_on() {
             let text = format!("{}: you were taken off the chat of the meeting; it ends here.", self.settings.organisation);
-            self.send(now, Some(call), number, &text, Need::Owed);
+            self.send(now, Some(call), number, &text, DailyNeed::Owed);
         }
     }
 
@@ -132,14 +133,14 @@ impl Relay {
 
     /// Shows how people around a device get the chat and who does, if that has changed.
     pub(super) fn show(&mut self, call: CallId) {
-        let readers: Vec<Reader> =
-            self.subscriptions.range(around(call)).filter_map(|((_, number), one)| Reader::of(number, one)).collect();
+        let readers: Vec<SmsReader> =
+            self.subscriptions.range(around(call)).filter_map(|((_, number), one)| SmsReader::of(number, one)).collect();
         let Some(room) = self.rooms.get_mut(&call) else { return };
         let shown = (room.join.clone(), readers);
         if room.shown.as_ref() != Some(&shown) {
             room.shown = Some(shown.clone());
             let (code, readers) = shown;
-            self.outputs.push_back(Output::Readers { call, code, readers });
+            self.outputs.push_back(RelayOutput::Readers { call, code, readers });
         }
     }
 }

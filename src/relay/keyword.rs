@@ -120,8 +120,9 @@ const fn undecorated(c: char) -> char {
 mod tests {
     use super::*;
 
+    /// Stop is understood however it is written and only when it is the whole message.
     #[test]
-    fn c2_stop_is_understood_however_it_is_written_and_only_when_it_is_the_whole_message() {
+    fn c2_stop_is_understood_however_it_is_written() {
         for text in ["STOP", "stop", " Stop. ", "\"STOP\"", "stop!\n", "Stop  all", "unsubscribe", "Arrêt", "ende"] {
             assert_eq!(Keyword::of(text), Some(Keyword::Stop), "{text}");
         }

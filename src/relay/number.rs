@@ -1,9 +1,9 @@
-//! [`Number`]: a subscriber's telephone number, which no log may show (C-8).
+//! [`PhoneNumber`]: a subscriber's telephone number, which no log may show (C-8).
 
 use std::fmt;
 use std::sync::Arc;
 
-use crate::redact::Redacted;
+use crate::common::redact::Redacted;
 
 /// The fewest and the most digits of a number with its country code (ITU-T E.164 section 6.1; the fewest by use).
 const DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
@@ -15,11 +15,11 @@ const TWO_DIGITS: &[&str] = &[
     "95", "98",
 ];
 
-/// A telephone number in international form. Printed, it is masked; [`Number::expose`] is the only way to all of it.
+/// A telephone number in international form. Printed, it is masked; [`PhoneNumber::expose`] is the only way to all of it.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Number(String);
+pub struct PhoneNumber(String);
 
-impl Number {
+impl PhoneNumber {
     /// Reads `+` and 7 to 15 digits, the first of them no zero; blanks, dots, hyphens and brackets between them are skipped.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -82,9 +82,9 @@ impl Number {
 
 /// How numbers are keyed in where the devices are.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Home(Option<Arc<str>>);
+pub struct NumberingPlan(Option<Arc<str>>);
 
-impl Home {
+impl NumberingPlan {
     /// The country code that numbers with one leading `0` lack; `None`: every number is keyed in with its own.
     #[must_use]
     pub fn new(country_code: Option<&str>) -> Self {
@@ -93,8 +93,8 @@ impl Home {
 
     /// The number that somebody has keyed in, if it is one.
     #[must_use]
-    pub fn number(&self, digits: &Redacted<String>) -> Option<Number> {
-        Number::keyed(digits.expose(), self.0.as_deref())
+    pub fn number(&self, digits: &Redacted<String>) -> Option<PhoneNumber> {
+        PhoneNumber::keyed(digits.expose(), self.0.as_deref())
     }
 }
 
@@ -111,7 +111,7 @@ impl Prefixes {
 
     /// The country of this number alone.
     #[must_use]
-    pub fn of_country(number: &Number) -> Self {
+    pub fn of_country(number: &PhoneNumber) -> Self {
         Self(vec![format!("+{}", number.country_code())])
     }
 
@@ -125,19 +125,19 @@ impl Prefixes {
 
     /// A message may go to this number.
     #[must_use]
-    pub fn allow(&self, number: &Number) -> bool {
+    pub fn allow(&self, number: &PhoneNumber) -> bool {
         self.0.iter().any(|prefix| number.0.starts_with(prefix.as_str()))
     }
 }
 
-impl fmt::Display for Number {
+impl fmt::Display for PhoneNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (head, tail) = (self.0.get(..3).unwrap_or_default(), self.0.get(self.0.len() - 2..).unwrap_or_default());
         write!(f, "{head}…{tail}")
     }
 }
 
-impl fmt::Debug for Number {
+impl fmt::Debug for PhoneNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
@@ -149,26 +149,27 @@ mod tests {
 
     #[test]
     fn a_number_is_read_as_it_is_written_or_keyed_in() {
-        let plain = Number::parse("+49 (171) 555-01.23");
-        assert_eq!(plain.as_ref().map(Number::expose), Some("+491715550123"));
+        let plain = PhoneNumber::parse("+49 (171) 555-01.23");
+        assert_eq!(plain.as_ref().map(PhoneNumber::expose), Some("+491715550123"));
         for (digits, home) in [("00491715550123", None), ("491715550123", None), ("01715550123", Some("49"))] {
-            assert_eq!(Number::keyed(digits, home), plain, "{digits}");
+            assert_eq!(PhoneNumber::keyed(digits, home), plain, "{digits}");
         }
     }
 
     #[test]
     fn what_is_no_number_is_refused() {
         for text in ["", "+", "112", "+012345678", "+1234567890123456", "+49171abc", "0171 555"] {
-            assert_eq!(Number::parse(text), None, "{text}");
+            assert_eq!(PhoneNumber::parse(text), None, "{text}");
         }
         for digits in ["", "0", "00", "112", "01715550123", "12345678901234567890"] {
-            assert_eq!(Number::keyed(digits, None), None, "{digits}");
+            assert_eq!(PhoneNumber::keyed(digits, None), None, "{digits}");
         }
     }
 
+    /// A prefix is a country or a part of one and anybody else is not written to.
     #[test]
-    fn c2_a_prefix_is_a_country_or_a_part_of_one_and_anybody_else_is_not_written_to() {
-        let number = |text: &str| Number::parse(text).unwrap();
+    fn c2_a_prefix_is_a_country_or_a_part_of_one_and_anybody_else() {
+        let number = |text: &str| PhoneNumber::parse(text).unwrap();
         for (text, code) in [("+12025550100", "1"), ("+79161234567", "7"), ("+491715550123", "49"), ("+35312345678", "353")] {
             assert_eq!(number(text).country_code(), code);
         }
@@ -182,21 +183,21 @@ mod tests {
 
     #[test]
     fn c2_a_centre_writes_the_same_number_in_several_ways() {
-        let own = Number::parse("+491700000000").unwrap();
+        let own = PhoneNumber::parse("+491700000000").unwrap();
         for (digits, national) in
             [("491715550123", false), ("+491715550123", false), ("00491715550123", false), ("01715550123", false)]
                 .into_iter()
                 .chain([("1715550123", true), ("01715550123", true), ("+491715550123", true)])
         {
-            let read = Number::sent(digits, national, &own);
-            assert_eq!(read.as_ref().map(Number::expose), Some("+491715550123"), "{digits} {national}");
+            let read = PhoneNumber::sent(digits, national, &own);
+            assert_eq!(read.as_ref().map(PhoneNumber::expose), Some("+491715550123"), "{digits} {national}");
         }
-        assert_eq!(Number::sent("Example", false, &own), None);
+        assert_eq!(PhoneNumber::sent("Example", false, &own), None);
     }
 
     #[test]
     fn c8_a_number_is_masked_wherever_it_is_printed() {
-        let number = Number::parse("+491715550123").unwrap();
+        let number = PhoneNumber::parse("+491715550123").unwrap();
         assert_eq!((number.to_string(), format!("{number:?}")), ("+49…23".to_owned(), "+49…23".to_owned()));
     }
 }

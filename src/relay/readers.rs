@@ -6,8 +6,9 @@ use std::str::FromStr;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Means, State, Subscription};
-use crate::ids::BadId;
+use super::OptInMeans;
+use super::exchange::{State, Subscription};
+use crate::common::ids::BadId;
 
 /// One reader around one device; never the same again while the daemon runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,23 +48,23 @@ pub enum ReaderState {
 
 /// Somebody who reads the chat by SMS, or wants to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reader {
+pub struct SmsReader {
     /// Which.
     pub id: ReaderId,
     /// Masked.
     pub number: String,
     /// By what.
-    pub means: Means,
+    pub means: OptInMeans,
     /// How far.
     pub state: ReaderState,
 }
 
-impl Reader {
+impl SmsReader {
     /// As it is shown, if it is.
-    pub(super) fn of(number: &super::Number, subscription: &Subscription) -> Option<Self> {
+    pub(super) fn of(number: &super::PhoneNumber, subscription: &Subscription) -> Option<Self> {
         let state = match subscription.state {
             State::On => ReaderState::On,
-            State::Pending { .. } | State::Proving if subscription.means == Means::Sms => ReaderState::Pending,
+            State::Pending { .. } | State::Proving if subscription.means == OptInMeans::Sms => ReaderState::Pending,
             State::Pending { .. } | State::Proving | State::Asked { .. } | State::Off => return None,
         };
         Some(Self { id: subscription.id, number: number.to_string(), means: subscription.means, state })

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::common::units::Hz;
 use crate::rtp::packet::Packet;
-use crate::units::Hz;
 
 /// The events 0 to 15 (RFC 4733 §3.2).
 const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '*', '#', 'A', 'B', 'C', 'D'];
@@ -96,7 +96,7 @@ pub struct EventPacket {
 }
 
 /// One key on its way out: one packet every packet time, the last one three times. All carry the timestamp at which the key
-/// went down; see [`crate::rtp::session::Outgoing::event`].
+/// went down; see [`crate::rtp::session::RtpSender::event`].
 #[derive(Clone, Debug)]
 pub struct DtmfSender {
     event: u8,

@@ -68,10 +68,11 @@ impl Feedback {
         }
         let lost = cumulative(report);
         let told = i64::from(lost) - before.map_or(0, |told| i64::from(told.lost));
-        // Where the sum says nothing of this span – another receiver, one that has begun anew, a full counter – its fraction does.
-        let sum_goes_on = before.is_some() || self.last.is_none();
-        let since =
-            if sum_goes_on && told >= 0 && lost < MOST_LOST { told } else { packets * i64::from(report.fraction_lost) / 256 };
+        // The sum says nothing of this span where another receiver tells it, one that has begun anew, or one whose counter is full. Where it and
+        // the fraction contradict each other, who has lost more is believed: a notice must not be taken for heard (N-8).
+        let sum_goes_on = (before.is_some() || self.last.is_none()) && lost < MOST_LOST;
+        let by_sum = if sum_goes_on { told.max(0) } else { 0 };
+        let since = by_sum.max(packets * i64::from(report.fraction_lost) / 256);
         self.upto = Some(upto);
         self.last = Some(Told { reporter, highest: report.last_sequence_number, lost });
         Some(Span { after, upto, lost: u32::try_from(since.clamp(0, packets)).unwrap_or(0) })
@@ -115,8 +116,9 @@ mod tests {
         span.map(|span| (span.packets(), span.lost))
     }
 
+    /// The loss between two reports is what the second tells more.
     #[test]
-    fn n8_the_loss_between_two_reports_is_what_the_second_tells_more() {
+    fn n8_the_loss_between_two_reports_is_what_the_second_tells() {
         let mut us = feedback(1_000);
         assert_eq!(
             lost(us.reported(PHONE, &report(1_099, 7, 0), 1_099)),
@@ -155,6 +157,16 @@ mod tests {
         assert_eq!(lost(us.reported(PHONE + 1, &report(499, MOST_LOST, 128), 499)), Some((100, 50)), "a full counter");
     }
 
+    /// A fraction that contradicts the sum is believed, and the sum where it says more.
+    #[test]
+    fn n8_of_a_sum_and_a_fraction_the_greater_loss_is_believed() {
+        let mut us = feedback(0);
+        for highest in [99, 199, 299] {
+            assert_eq!(lost(us.reported(PHONE, &report(highest, 0, 128), highest)), Some((100, 50)), "{highest}");
+        }
+        assert_eq!(lost(us.reported(PHONE, &report(399, 30, 25), 399)), Some((100, 30)));
+    }
+
     #[test]
     fn n8_duplicates_hide_no_loss_and_make_none() {
         let mut us = feedback(0);
@@ -162,8 +174,9 @@ mod tests {
         assert_eq!(lost(us.reported(PHONE, &report(199, 15, 51), 199)), Some((100, 20)));
     }
 
+    /// A receiver that stands still goes on to do so beyond the wrap.
     #[test]
-    fn n8_a_receiver_that_stands_still_goes_on_to_do_so_beyond_the_wrap() {
+    fn n8_a_receiver_that_stands_still_goes_on_to_do_so_beyond() {
         let mut us = feedback(0);
         us.reported(PHONE, &report(50, 0, 0), 50);
         for sent in [60, 32_000, 33_000, 66_000, 200_000] {

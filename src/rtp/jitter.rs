@@ -10,7 +10,7 @@ const CAPACITY: usize = 64;
 
 /// A packet waiting for its turn.
 #[derive(Clone, Debug)]
-pub struct Waiting {
+pub struct BufferedPacket {
     /// Sequence number without wrap, on a scale that begins anywhere.
     pub seq: i64,
     /// RTP timestamp.
@@ -35,7 +35,7 @@ pub enum Inserted {
 /// Packets of one source in the order of their sequence numbers.
 #[derive(Clone, Debug, Default)]
 pub struct JitterBuffer {
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<BufferedPacket>,
 }
 
 impl JitterBuffer {
@@ -47,7 +47,7 @@ impl JitterBuffer {
             return Inserted::Duplicate;
         }
         let payload = packet.payload.to_vec();
-        self.waiting.insert(at, Waiting { seq, timestamp: packet.timestamp, arrived: now, payload });
+        self.waiting.insert(at, BufferedPacket { seq, timestamp: packet.timestamp, arrived: now, payload });
         if self.waiting.len() > CAPACITY {
             self.waiting.pop_front();
             return Inserted::Displaced;
@@ -57,18 +57,18 @@ impl JitterBuffer {
 
     /// The packet that is first in order.
     #[must_use]
-    pub fn front(&self) -> Option<&Waiting> {
+    pub fn front(&self) -> Option<&BufferedPacket> {
         self.waiting.front()
     }
 
     /// The packet that is last in order.
     #[must_use]
-    pub fn back(&self) -> Option<&Waiting> {
+    pub fn back(&self) -> Option<&BufferedPacket> {
         self.waiting.back()
     }
 
     /// Takes the first packet out.
-    pub fn pop(&mut self) -> Option<Waiting> {
+    pub fn pop(&mut self) -> Option<BufferedPacket> {
         self.waiting.pop_front()
     }
 

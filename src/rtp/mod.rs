@@ -1,5 +1,5 @@
 //! RTP and its relatives, without sockets and clocks. Datagrams of one device flow in ([`packet`], [`session::Latch`]),
-//! 20 ms frames flow out ([`receive`]), keys apart ([`dtmf`]); the way back is [`session::Outgoing`]. What both ends know of
+//! 20 ms frames flow out ([`receive`]), keys apart ([`dtmf`]); the way back is [`session::RtpSender`]. What both ends know of
 //! the transport's quality goes through [`rtcp`] and [`quality`]. One owner a stream: its port. Rules, S-7.
 
 pub mod dtmf;

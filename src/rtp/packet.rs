@@ -131,8 +131,9 @@ mod tests {
         assert!(is_rtcp(&report) && !is_rtcp(&fixed) && !is_rtcp(&report[..3]));
     }
 
+    /// Mutated packets never panic and never give more than they hold.
     #[test]
-    fn mutated_packets_never_panic_and_never_give_more_than_they_hold() {
+    fn mutated_packets_never_panic_and_never_give() {
         let mut random = crate::rtp::session::SplitMix::new(7);
         let base = [&[0xb3, 0x88][..], &[0x5a; 90]].concat();
         for _ in 0..20_000 {

@@ -12,13 +12,13 @@
 use std::time::{Duration, Instant};
 
 use crate::codec::{CodecError, CodecKind, Decoder};
+use crate::common::units::Hz;
 use crate::dsp::Frame;
 use crate::dsp::gain::Gain;
 use crate::dsp::stretch::{self, Choice};
-use crate::rtp::jitter::{Headroom, Inserted, JitterBuffer, Waiting};
+use crate::rtp::jitter::{BufferedPacket, Headroom, Inserted, JitterBuffer};
 use crate::rtp::packet::Packet;
 use crate::rtp::rtcp::ReceptionStats;
-use crate::units::Hz;
 
 /// How often a frame is pulled.
 const PULL: Duration = Duration::from_millis(20);
@@ -398,7 +398,7 @@ impl AudioReceiver {
         }
     }
 
-    fn decode(&mut self, packet: &Waiting) {
+    fn decode(&mut self, packet: &BufferedPacket) {
         let Some(running) = self.running else { return };
         let before = self.pcm.len();
         if self.decoder.decode(&packet.payload, &mut self.pcm).is_err() {

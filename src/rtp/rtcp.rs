@@ -9,10 +9,10 @@ use rtcp::receiver_report::ReceiverReport;
 use rtcp::reception_report::ReceptionReport;
 use rtcp::sender_report::SenderReport;
 
+use crate::common::units::Hz;
 use crate::rtp::feedback::{Feedback, Span, cumulative};
 use crate::rtp::packet::Packet;
 use crate::rtp::session::SplitMix;
-use crate::units::Hz;
 
 /// A sequence number this far from the last one means that the source has begun anew (RFC 3550 A.1: MAX_DROPOUT).
 const RESTART: i64 = 3000;

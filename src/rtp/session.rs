@@ -1,4 +1,4 @@
-//! Where media comes from and goes to ([`Latch`], S-7), and the numbers on what is sent ([`Outgoing`]).
+//! Where media comes from and goes to ([`Latch`], S-7), and the numbers on what is sent ([`RtpSender`]).
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ const PORT_CHANGE_AFTER: Duration = Duration::from_secs(1);
 
 /// What is thought of the address that a session description names (S-7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Named {
+pub enum NamedSource {
     /// It is where the signalling comes from, or the call has proven who it is: media goes there at once.
     Trusted,
     /// Whoever called may have named anybody: nothing but a few packets of comfort noise goes there before two packets have come from there,
@@ -56,7 +56,7 @@ impl Trickle {
 pub struct Latch {
     sdp: SocketAddr,
     signalling: IpAddr,
-    named: Named,
+    named: NamedSource,
     /// The source that is fixed.
     fixed: Option<SocketAddr>,
     /// When the fixed source was heard last; before there is one, when a stranger from the right IP was first heard.
@@ -70,7 +70,7 @@ pub struct Latch {
 impl Latch {
     /// For media described by `sdp`, told in signalling that came from `signalling`.
     #[must_use]
-    pub fn new(sdp: SocketAddr, signalling: IpAddr, named: Named) -> Self {
+    pub fn new(sdp: SocketAddr, signalling: IpAddr, named: NamedSource) -> Self {
         Self { sdp: canonical(sdp), signalling: signalling.to_canonical(), named, fixed: None, heard: None, candidate: None }
     }
 
@@ -81,7 +81,7 @@ impl Latch {
             return false;
         }
         let from = canonical(from);
-        let trusted = self.named == Named::Trusted;
+        let trusted = self.named == NamedSource::Trusted;
         if self.fixed == Some(from) || (self.fixed.is_none() && trusted && self.sdp == from) {
             return self.fix(now, from);
         }
@@ -107,13 +107,13 @@ impl Latch {
     /// Where to send: the fixed source; before there is one, the SDP address, where that is trusted and can be sent to.
     #[must_use]
     pub fn target(&self) -> Option<SocketAddr> {
-        self.fixed.or_else(|| self.described().filter(|_| self.named == Named::Trusted))
+        self.fixed.or_else(|| self.described().filter(|_| self.named == NamedSource::Trusted))
     }
 
     /// An address that was only named, and may be asked whether it is the device's.
     #[must_use]
     pub fn unproven(&self) -> Option<SocketAddr> {
-        self.described().filter(|_| self.fixed.is_none() && self.named == Named::Unproven)
+        self.described().filter(|_| self.fixed.is_none() && self.named == NamedSource::Unproven)
     }
 
     /// A report about what was sent to it has come from the address that was only named: somebody there listens.
@@ -134,7 +134,7 @@ impl Latch {
     }
 
     /// A new offer/answer. The same addresses again (a session refresh) change nothing; others begin anew, and then this is `true`.
-    pub fn renegotiated(&mut self, sdp: SocketAddr, signalling: IpAddr, named: Named) -> bool {
+    pub fn renegotiated(&mut self, sdp: SocketAddr, signalling: IpAddr, named: NamedSource) -> bool {
         let (sdp, signalling) = (canonical(sdp), signalling.to_canonical());
         let moved = (sdp, signalling) != (self.sdp, self.signalling);
         if moved {
@@ -158,7 +158,7 @@ fn canonical(address: SocketAddr) -> SocketAddr {
 
 /// The numbers on what we send: one SSRC, consecutive sequence numbers, a timestamp that follows the samples.
 #[derive(Clone, Debug)]
-pub struct Outgoing {
+pub struct RtpSender {
     /// Our synchronization source.
     pub ssrc: u32,
     /// The sequence number of the next packet.
@@ -167,7 +167,7 @@ pub struct Outgoing {
     pub timestamp: u32,
 }
 
-impl Outgoing {
+impl RtpSender {
     /// Random beginnings (RFC 3550 §5.1) drawn from `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Self {

@@ -6,13 +6,14 @@ use std::time::Duration;
 use super::phone::Phone;
 use super::world::World;
 use crate::codec::CodecKind;
-use crate::phrase::Phrase;
+use crate::common::phrase::Phrase;
 use crate::rtp::session::SplitMix;
 
 const OPEN_DOOR: &str = "[meeting.demo]\nbypass = \"everyone\"";
 
+/// Phones of every codec and a browser all hear each other and not themselves.
 #[test]
-fn a1_phones_of_every_codec_and_a_browser_all_hear_each_other_and_not_themselves() {
+fn a1_phones_of_every_codec_and_a_browser_all_hear() {
     let world = World::with(OPEN_DOOR);
     let member = world.member();
     let phones = [CodecKind::Pcmu, CodecKind::Pcma, CodecKind::G722, CodecKind::Opus].map(|codec| world.phone_with(codec));
@@ -50,8 +51,9 @@ fn a2_keys_are_commands_to_us_and_never_heard_in_the_meeting() {
     world.nothing_left();
 }
 
+/// A phone of whose packets one in seven is lost is still heard.
 #[test]
-fn a4_a_phone_of_whose_packets_one_in_seven_is_lost_is_still_heard() {
+fn a4_a_phone_of_whose_packets_one_in_seven_is_lost() {
     let world = World::with(OPEN_DOOR);
     let member = world.member();
     let phone = world.phone();
@@ -66,8 +68,9 @@ fn a4_a_phone_of_whose_packets_one_in_seven_is_lost_is_still_heard() {
     world.nothing_left();
 }
 
+/// An invite that comes twice is one call and one given up is none.
 #[test]
-fn s2_an_invite_that_comes_twice_is_one_call_and_one_given_up_is_none() {
+fn s2_an_invite_that_comes_twice_is_one_call_and_one_given() {
     let world = World::new();
     let phone = world.phone();
     phone.rings("1001");
@@ -82,8 +85,9 @@ fn s2_an_invite_that_comes_twice_is_one_call_and_one_given_up_is_none() {
     world.nothing_left();
 }
 
+/// A call without an offer is offered every codec and hears us.
 #[test]
-fn s4_a_call_without_an_offer_is_offered_every_codec_and_hears_us() {
+fn s4_a_call_without_an_offer_is_offered_every_codec_and_hears() {
     let world = World::with(OPEN_DOOR);
     let member = world.member();
     let phone = world.phone_with(CodecKind::G722);
@@ -96,8 +100,9 @@ fn s4_a_call_without_an_offer_is_offered_every_codec_and_hears_us() {
     world.nothing_left();
 }
 
+/// Rtp of somebody else reaches nobody and an empty pool is a 503.
 #[test]
-fn s7_rtp_of_somebody_else_reaches_nobody_and_an_empty_pool_is_a_503() {
+fn s7_rtp_of_somebody_else_reaches_nobody_and_an_empty_pool() {
     let world = World::with("[media]\nrtp_ports = \"20000-20001\"\n[meeting.demo]\nbypass = \"everyone\"");
     let member = world.member();
     let (phone, second) = (world.phone(), world.phone());
@@ -150,8 +155,9 @@ fn a_phone_whose_power_fails_is_given_up() {
     world.nothing_left();
 }
 
+/// A gateway that stops takes no new calls and ends present ones with words.
 #[test]
-fn o4_a_gateway_that_stops_takes_no_new_calls_and_ends_present_ones_with_words() {
+fn o4_a_gateway_that_stops_takes_no_new_calls_and_ends_present() {
     let world = World::with(OPEN_DOOR);
     let member = world.member();
     let (inside, late) = (world.phone(), world.phone());
@@ -165,8 +171,9 @@ fn o4_a_gateway_that_stops_takes_no_new_calls_and_ends_present_ones_with_words()
     world.nothing_left();
 }
 
+/// A call that is being set up while the gateway stops is told too.
 #[test]
-fn o4_a_call_that_is_being_set_up_while_the_gateway_stops_is_told_too() {
+fn o4_a_call_that_is_being_set_up_while_the_gateway_stops() {
     let world = World::new();
     let phone = world.phone();
     phone.dials_and_withholds_its_ack("1001");
@@ -177,8 +184,9 @@ fn o4_a_call_that_is_being_set_up_while_the_gateway_stops_is_told_too() {
     world.nothing_left();
 }
 
+/// A call whose ack does not come ends within two seconds for operator and drain.
 #[test]
-fn o4_a_call_whose_ack_does_not_come_ends_within_two_seconds_for_operator_and_drain() {
+fn o4_a_call_whose_ack_does_not_come_ends_within_two_seconds() {
     for drains in [false, true] {
         let world = World::new();
         let phone = world.phone();
@@ -235,8 +243,9 @@ fn x1_rubbish_to_every_port_leaves_a_call_as_it_is() {
     world.nothing_left();
 }
 
+/// A scanner is not answered and one call too many is refused.
 #[test]
-fn x2_a_scanner_is_not_answered_and_one_call_too_many_is_refused() {
+fn x2_a_scanner_is_not_answered_and_one_call_too_many() {
     let world = World::with("[sip]\nmax_calls = 1");
     let (phone, second) = (world.phone(), world.phone());
     second.rings_as("100", |dialog| dialog.user_agent = "friendly-scanner".to_owned());
@@ -252,8 +261,9 @@ fn x2_a_scanner_is_not_answered_and_one_call_too_many_is_refused() {
     world.nothing_left();
 }
 
+/// A call for help is told that it reaches nobody here or is sent to who answers it.
 #[test]
-fn s10_a_call_for_help_is_told_that_it_reaches_nobody_here_or_is_sent_to_who_answers_it() {
+fn s10_a_call_for_help_is_told_that_it_reaches_nobody_here() {
     let world = World::new();
     let phone = world.phone();
     assert!(phone.is_refused("112", 403).contains("no-emergency-calls"));
@@ -272,8 +282,9 @@ fn s10_a_call_for_help_is_told_that_it_reaches_nobody_here_or_is_sent_to_who_ans
     world.nothing_left();
 }
 
+/// What a phone writes reaches those inside once it is inside itself.
 #[test]
-fn c1_what_a_phone_writes_reaches_those_inside_once_it_is_inside_itself() {
+fn c1_what_a_phone_writes_reaches_those_inside_once() {
     let world = World::new();
     let (member, phone) = (world.member(), world.phone());
     phone.dials("1001");
@@ -289,8 +300,9 @@ fn c1_what_a_phone_writes_reaches_those_inside_once_it_is_inside_itself() {
     world.nothing_left();
 }
 
+/// The chat is shown on the display of a device that is inside and wants it.
 #[test]
-fn c1_the_chat_is_shown_on_the_display_of_a_device_that_is_inside_and_wants_it() {
+fn c1_the_chat_is_shown_on_the_display_of_a_device() {
     let world = World::with("[device.room-1]\ntext = true\n[device.room-2]\naddress = [\"10.0.1.2\"]\nname = \"Room 2\"\n");
     let (member, one, two) = (world.member(), world.phone(), world.phone());
     for phone in [&one, &two] {

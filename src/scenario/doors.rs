@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::world::{Voice, World};
 use crate::codec::CodecKind;
-use crate::phrase::Phrase;
+use crate::common::phrase::Phrase;
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use super::world::World;
-use crate::call::Progress;
-use crate::cause::Cause;
-use crate::phrase::Phrase;
+use crate::call::OutboundProgress;
+use crate::common::cause::Cause;
+use crate::common::phrase::Phrase;
 
 const ROOM_2: &str = "[device.room-2]\naddress = [\"10.0.1.2\"]\nname = \"Room 2\"\n";
 
+/// Who answers a device that is called hears which meeting presses 1 and knocks.
 #[test]
-fn s9_who_answers_a_device_that_is_called_hears_which_meeting_presses_1_and_knocks() {
+fn s9_who_answers_a_device_that_is_called_hears_which_meeting() {
     let world = World::new();
     let (member, phone) = (world.member(), world.phone());
     let mut call = world.calls("room-1", "demo");
@@ -31,20 +32,21 @@ fn s9_who_answers_a_device_that_is_called_hears_which_meeting_presses_1_and_knoc
     phone.hears(Phrase::Admitted);
     phone.hears_only(&[member.voice]);
     member.hears_only(&[phone.voice]);
-    assert_eq!(call.steps(), [Progress::Ringing, Progress::Answered, Progress::Knocked]);
+    assert_eq!(call.steps(), [OutboundProgress::Ringing, OutboundProgress::Answered, OutboundProgress::Knocked]);
     phone.hangs_up();
     member.leaves();
     world.nothing_left();
 }
 
+/// Who does not want to come stays out and whoever called is told why.
 #[test]
-fn s9_who_does_not_want_to_come_stays_out_and_whoever_called_is_told_why() {
+fn s9_who_does_not_want_to_come_stays_out_and_whoever_called() {
     let world = World::with(ROOM_2);
     let (member, one, two) = (world.member(), world.phone(), world.phone());
     let mut call = world.calls("room-1", "demo");
     one.declines();
     world.passes(Duration::from_secs(1));
-    assert_eq!(call.steps(), [Progress::Ringing, Progress::Failed(Cause::Declined)]);
+    assert_eq!(call.steps(), [OutboundProgress::Ringing, OutboundProgress::Failed(Cause::Declined)]);
 
     let mut call = world.calls("room-2", "demo");
     two.picks_up();
@@ -53,7 +55,7 @@ fn s9_who_does_not_want_to_come_stays_out_and_whoever_called_is_told_why() {
     two.hears(Phrase::Goodbye);
     assert!(two.is_hung_up().contains("declined"));
     world.passes(Duration::from_secs(3));
-    assert_eq!(call.steps(), [Progress::Ringing, Progress::Answered, Progress::Failed(Cause::Declined)]);
+    assert_eq!(call.steps(), [OutboundProgress::Ringing, OutboundProgress::Answered, OutboundProgress::Failed(Cause::Declined)]);
 
     // A machine that takes the call presses nothing.
     let mut call = world.calls("room-1", "demo");
@@ -61,33 +63,35 @@ fn s9_who_does_not_want_to_come_stays_out_and_whoever_called_is_told_why() {
     one.hears(Phrase::PressOneToJoin);
     world.passes(Duration::from_secs(100));
     assert!(one.is_hung_up().contains("no-input"));
-    assert_eq!(call.steps().last(), Some(&Progress::Failed(Cause::NoInput)));
+    assert_eq!(call.steps().last(), Some(&OutboundProgress::Failed(Cause::NoInput)));
     assert_eq!(member.names(), ["Ada"]);
     member.leaves();
     world.nothing_left();
 }
 
+/// A device that does not answer rings for a minute and one that is nowhere fails at once.
 #[test]
-fn s9_a_device_that_does_not_answer_rings_for_a_minute_and_one_that_is_nowhere_fails_at_once() {
+fn s9_a_device_that_does_not_answer_rings_for_a_minute() {
     let world = World::with("[device.gone]\nusername = \"gone\"\npassword = \"12345678\"\n");
     let phone = world.phone();
     let mut call = world.calls("gone", "demo");
     world.passes(Duration::from_millis(20));
-    assert_eq!(call.steps(), [Progress::Failed(Cause::NotReachable)]);
+    assert_eq!(call.steps(), [OutboundProgress::Failed(Cause::NotReachable)]);
     let mut call = world.calls("room-1", "demo");
     phone.shows_who_calls("1001");
     let mut again = world.calls("room-1", "demo");
     world.passes(Duration::from_secs(1));
-    assert_eq!(again.steps(), [Progress::Failed(Cause::Refused(486))], "it rings once, whoever calls it");
+    assert_eq!(again.steps(), [OutboundProgress::Failed(Cause::Refused(486))], "it rings once, whoever calls it");
     world.passes(Duration::from_secs(58));
-    assert_eq!(call.steps(), [Progress::Ringing]);
+    assert_eq!(call.steps(), [OutboundProgress::Ringing]);
     world.passes(Duration::from_secs(2));
-    assert_eq!(call.steps(), [Progress::Ringing, Progress::Failed(Cause::NoAnswer)]);
+    assert_eq!(call.steps(), [OutboundProgress::Ringing, OutboundProgress::Failed(Cause::NoAnswer)]);
     world.nothing_left();
 }
 
+/// A phone that hands over stays until the other knocks which waits and is told anew.
 #[test]
-fn m18_a_phone_that_hands_over_stays_until_the_other_knocks_which_waits_and_is_told_anew() {
+fn m18_a_phone_that_hands_over_stays_until_the_other_knocks() {
     let world = World::with(ROOM_2);
     let (member, one, two) = (world.member(), world.phone(), world.phone());
     one.dials("1001");
@@ -119,8 +123,9 @@ fn m18_a_phone_that_hands_over_stays_until_the_other_knocks_which_waits_and_is_t
     world.nothing_left();
 }
 
+/// A phone hands over a place inside once in a while and in the lobby it has none.
 #[test]
-fn m18_a_phone_hands_over_a_place_inside_once_in_a_while_and_in_the_lobby_it_has_none() {
+fn m18_a_phone_hands_over_a_place_inside_once() {
     let world = World::with(ROOM_2);
     let (member, one, two) = (world.member(), world.phone(), world.phone());
     one.dials("1001");
@@ -148,8 +153,9 @@ fn m18_a_phone_hands_over_a_place_inside_once_in_a_while_and_in_the_lobby_it_has
     world.nothing_left();
 }
 
+/// A phone hands over to nobody but our devices and a stranger to nobody.
 #[test]
-fn m18_and_x3_a_phone_hands_over_to_nobody_but_our_devices_and_a_stranger_to_nobody() {
+fn m18_and_x3_a_phone_hands_over_to_nobody_but_our_devices() {
     let world = World::with(ROOM_2);
     let (member, one, two) = (world.member(), world.phone(), world.phone());
     one.dials("1001");

@@ -1,7 +1,7 @@
 //! The keys in a meeting (K-2, K-4), and hold (S-5).
 
 use super::world::World;
-use crate::phrase::Phrase;
+use crate::common::phrase::Phrase;
 
 #[test]
 fn k2_every_key_does_what_it_says_and_says_what_it_did() {
@@ -28,8 +28,9 @@ fn k2_every_key_does_what_it_says_and_says_what_it_did() {
     world.nothing_left();
 }
 
+/// The organisers pin lends a phone the lobby keys and the external mark stays.
 #[test]
-fn k2_the_organisers_pin_lends_a_phone_the_lobby_keys_and_the_external_mark_stays() {
+fn k2_the_organisers_pin_lends_a_phone_the_lobby_keys() {
     let world = World::new();
     let member = world.member();
     let (phone, other) = (world.phone(), world.phone());
@@ -53,8 +54,9 @@ fn k2_the_organisers_pin_lends_a_phone_the_lobby_keys_and_the_external_mark_stay
     world.nothing_left();
 }
 
+/// A phone that holds is shown so and its music never reaches the meeting.
 #[test]
-fn s5_a_phone_that_holds_is_shown_so_and_its_music_never_reaches_the_meeting() {
+fn s5_a_phone_that_holds_is_shown_so_and_its_music_never() {
     let world = World::new();
     let member = world.member();
     let phone = world.phone();

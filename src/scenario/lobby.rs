@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::world::{Voice, World, voices};
 use crate::codec::CodecKind;
-use crate::phrase::Phrase;
+use crate::common::phrase::Phrase;
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -20,8 +20,9 @@ fn m1_a_phone_that_nobody_knows_never_reaches_a_meeting() {
     world.nothing_left();
 }
 
+/// A phone is shown as external whatever it claims and under a clean name.
 #[test]
-fn m3_and_m4_a_phone_is_shown_as_external_whatever_it_claims_and_under_a_clean_name() {
+fn m3_and_m4_a_phone_is_shown_as_external_whatever_it_claims() {
     let world = World::new();
     let member = world.member();
     let claims = Voice { name: "Ada \u{202E}(organiser)\u{7}", freq: 453.0 };
@@ -39,8 +40,9 @@ fn m3_and_m4_a_phone_is_shown_as_external_whatever_it_claims_and_under_a_clean_n
     world.nothing_left();
 }
 
+/// Even where everyone may pass nobody enters before a member is there.
 #[test]
-fn m5_even_where_everyone_may_pass_nobody_enters_before_a_member_is_there() {
+fn m5_even_where_everyone_may_pass_nobody_enters() {
     let world = World::with("[meeting.demo]\nbypass = \"everyone\"");
     let phone = world.phone();
     phone.dials("1001");
@@ -55,8 +57,9 @@ fn m5_even_where_everyone_may_pass_nobody_enters_before_a_member_is_there() {
     world.nothing_left();
 }
 
+/// A member that is lost for a moment keeps its seat and one that is gone counts no more.
 #[test]
-fn m5_a_member_that_is_lost_for_a_moment_keeps_its_seat_and_one_that_is_gone_counts_no_more() {
+fn m5_a_member_that_is_lost_for_a_moment_keeps_its_seat() {
     let world = World::with("[meeting.demo]\nbypass = \"everyone\"");
     let member = world.member();
     let (phone, late) = (world.phone(), world.phone());
@@ -78,8 +81,9 @@ fn m5_a_member_that_is_lost_for_a_moment_keeps_its_seat_and_one_that_is_gone_cou
     world.nothing_left();
 }
 
+/// A phone waits in the lobby until a member admits it and then they hear each other.
 #[test]
-fn m6_a_phone_waits_in_the_lobby_until_a_member_admits_it_and_then_they_hear_each_other() {
+fn m6_a_phone_waits_in_the_lobby_until_a_member_admits() {
     let world = World::new();
     let member = world.member();
     let phone = world.phone();
@@ -112,8 +116,9 @@ fn m6_the_switch_for_devices_lets_phones_pass_and_browsers_wait() {
     world.nothing_left();
 }
 
+/// An external can neither admit nor record nor end nor remove.
 #[test]
-fn m7_and_m12_an_external_can_neither_admit_nor_record_nor_end_nor_remove() {
+fn m7_and_m12_an_external_can_neither_admit_nor_record_nor_end() {
     let world = World::new();
     let member = world.member();
     let (external, phone) = (world.external(), world.phone());
@@ -147,8 +152,9 @@ fn m7_and_m12_an_external_can_neither_admit_nor_record_nor_end_nor_remove() {
     world.nothing_left();
 }
 
+/// Who waits in a browser sees and hears itself alone and is not heard.
 #[test]
-fn m8_who_waits_in_a_browser_sees_and_hears_itself_alone_and_is_not_heard() {
+fn m8_who_waits_in_a_browser_sees_and_hears_itself_alone() {
     let world = World::new();
     let (member, other) = (world.member(), world.other_member());
     let external = world.external();
@@ -170,8 +176,9 @@ fn m8_who_waits_in_a_browser_sees_and_hears_itself_alone_and_is_not_heard() {
     world.nothing_left();
 }
 
+/// A wait ends with its own words and reason whichever way it ends.
 #[test]
-fn m9_a_wait_ends_with_its_own_words_and_reason_whichever_way_it_ends() {
+fn m9_a_wait_ends_with_its_own_words_and_reason_whichever_way() {
     let world = World::with("[meeting.demo]\nlobby_timeout = \"2m\"");
     let member = world.member();
     let (denied, timed_out, ended) = (world.phone(), world.phone(), world.phone());
@@ -197,8 +204,9 @@ fn m9_a_wait_ends_with_its_own_words_and_reason_whichever_way_it_ends() {
     world.nothing_left();
 }
 
+/// Who is inside stays when the last member leaves and the meeting ends in time.
 #[test]
-fn m10_who_is_inside_stays_when_the_last_member_leaves_and_the_meeting_ends_in_time() {
+fn m10_who_is_inside_stays_when_the_last_member_leaves() {
     let world = World::with("[policy]\nexternals_only_timeout = \"1m\"");
     let member = world.member();
     let (one, two, late) = (world.phone(), world.phone(), world.phone());
@@ -246,8 +254,9 @@ fn m16_each_call_leaves_one_record_with_its_times_and_figures() {
     world.nothing_left();
 }
 
+/// Who is let into a recorded meeting joins it when it has been told so.
 #[test]
-fn m16_who_is_let_into_a_recorded_meeting_joins_it_when_it_has_been_told_so() {
+fn m16_who_is_let_into_a_recorded_meeting_joins() {
     let world = World::new();
     let member = world.member();
     member.records("on");
@@ -277,7 +286,7 @@ fn m16_a_call_that_fails_while_it_is_set_up_leaves_a_record_too() {
     let mut asked = world.calls("room-1", "demo");
     phone.declines();
     world.passes(seconds(1));
-    assert!(matches!(asked.steps().last(), Some(crate::call::Progress::Failed(_))));
+    assert!(matches!(asked.steps().last(), Some(crate::call::OutboundProgress::Failed(_))));
     let records = world.records();
     let of_it: Vec<_> = records.iter().map(|record| (record.end_reason.as_str(), record.meeting.as_deref())).collect();
     assert_eq!(of_it, [("no-common-codec", None), ("declined", Some("demo"))]);
@@ -315,8 +324,9 @@ fn m18_a_phone_that_calls_again_knocks_again_and_is_told_again() {
     world.nothing_left();
 }
 
+/// Who waits is comforted over music and who is alone is told.
 #[test]
-fn k6_who_waits_is_comforted_over_music_and_who_is_alone_is_told() {
+fn k6_who_waits_is_comforted_over_music_and_who_is_alone() {
     let world = World::new();
     let phone = world.phone();
     phone.dials("1001");
@@ -334,8 +344,9 @@ fn k6_who_waits_is_comforted_over_music_and_who_is_alone_is_told() {
     world.nothing_left();
 }
 
+/// A phones display learns who is inside only once it is inside itself.
 #[test]
-fn m8_a_phones_display_learns_who_is_inside_only_once_it_is_inside_itself() {
+fn m8_a_phones_display_learns_who_is_inside_only_once() {
     let world = World::new();
     let member = world.member();
     let phone = world.phone();

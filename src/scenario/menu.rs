@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::world::World;
-use crate::phrase::Phrase;
+use crate::common::phrase::Phrase;
 
 #[test]
 fn k1_a_caller_is_welcomed_keys_the_conference_id_and_knocks() {
@@ -18,8 +18,9 @@ fn k1_a_caller_is_welcomed_keys_the_conference_id_and_knocks() {
     world.nothing_left();
 }
 
+/// A dialled meeting still asks for its passcode and three wrong ones end in a goodbye.
 #[test]
-fn k1_a_dialled_meeting_still_asks_for_its_passcode_and_three_wrong_ones_end_in_a_goodbye() {
+fn k1_a_dialled_meeting_still_asks_for_its_passcode_and_three() {
     let world = World::new();
     let phone = world.phone();
     phone.dials("1002");
@@ -41,8 +42,9 @@ fn k1_a_dialled_meeting_still_asks_for_its_passcode_and_three_wrong_ones_end_in_
     world.nothing_left();
 }
 
+/// A source that goes on guessing is locked out for a quarter of an hour and no other is.
 #[test]
-fn k1_a_source_that_goes_on_guessing_is_locked_out_for_a_quarter_of_an_hour_and_no_other_is() {
+fn k1_a_source_that_goes_on_guessing_is_locked() {
     let world = World::new();
     let (guesser, other) = (world.phone(), world.phone());
     for _ in 0..3 {
@@ -65,8 +67,9 @@ fn k1_a_source_that_goes_on_guessing_is_locked_out_for_a_quarter_of_an_hour_and_
     world.nothing_left();
 }
 
+/// An auto diallers keys are all understood and one press told twice is one digit.
 #[test]
-fn k3_an_auto_diallers_keys_are_all_understood_and_one_press_told_twice_is_one_digit() {
+fn k3_an_auto_diallers_keys_are_all_understood_and_one_press() {
     let world = World::new();
     let phone = world.phone();
     phone.dials("");

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use super::world::World;
-use crate::phrase::Phrase;
+use crate::common::phrase::Phrase;
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
+/// Mute is one state for the keypad and the page and a host asks for what it has not closed.
 #[test]
-fn k4_mute_is_one_state_for_the_keypad_and_the_page_and_a_host_asks_for_what_it_has_not_closed() {
+fn k4_mute_is_one_state_for_the_keypad_and_the_page_and_a_host() {
     let world = World::new();
     let member = world.member();
     let phone = world.phone();
@@ -42,8 +43,9 @@ fn k4_mute_is_one_state_for_the_keypad_and_the_page_and_a_host_asks_for_what_it_
     world.nothing_left();
 }
 
+/// A hosts mute is lifted by the phone only where the meeting lets it.
 #[test]
-fn k4_a_hosts_mute_is_lifted_by_the_phone_only_where_the_meeting_lets_it() {
+fn k4_a_hosts_mute_is_lifted_by_the_phone() {
     let world = World::with("[meeting.board]\nunmute_after_host_mute = true\nconference_id = \"1002\"\npasscode = \"4321\"");
     let member = world.member();
     let phone = world.phone();
@@ -75,8 +77,9 @@ fn k4_a_hosts_mute_is_lifted_by_the_phone_only_where_the_meeting_lets_it() {
     world.nothing_left();
 }
 
+/// A phone that a host has muted is muted when it dials again.
 #[test]
-fn k4_a_phone_that_a_host_has_muted_is_muted_when_it_dials_again() {
+fn k4_a_phone_that_a_host_has_muted_is_muted_when_it_dials() {
     let world = World::new();
     let member = world.member();
     let phone = world.phone();
@@ -96,8 +99,9 @@ fn k4_a_phone_that_a_host_has_muted_is_muted_when_it_dials_again() {
     world.nothing_left();
 }
 
+/// A page whose microphone its owner has closed is asked and opens it itself.
 #[test]
-fn k4_a_page_whose_microphone_its_owner_has_closed_is_asked_and_opens_it_itself() {
+fn k4_a_page_whose_microphone_its_owner_has_closed_is_asked() {
     let world = World::new();
     let (host, other) = (world.member(), world.other_member());
     other.mutes_itself(true);

@@ -7,9 +7,9 @@
 
 mod calls;
 mod doors;
-mod ear;
 mod handover;
 mod keypad;
+mod listener;
 mod lobby;
 mod menu;
 mod microphones;
@@ -19,5 +19,4 @@ mod notices;
 mod page;
 mod phone;
 mod sip;
-mod table;
 mod world;

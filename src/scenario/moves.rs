@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::world::World;
 use crate::codec::CodecKind;
-use crate::phrase::Phrase;
+use crate::common::phrase::Phrase;
 use crate::store::NoticeOutcome;
 
+/// Calls moved between three workers in mid prompt are sent every packet and each notice is reported once.
 #[test]
-fn calls_moved_between_three_workers_in_mid_prompt_are_sent_every_packet_and_each_notice_is_reported_once() {
+fn calls_moved_between_three_workers_in_mid_prompt_are_sent() {
     let world = World::new();
     let member = world.member();
     let phones = [CodecKind::Pcmu, CodecKind::G722, CodecKind::Pcma].map(|codec| world.phone_with(codec));

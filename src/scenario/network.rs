@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use crate::udp::{Net, Reader, Receive, Socket, Traffic};
+use crate::net::udp::{Net, Receive, Socket, SocketReader, Traffic};
 
 /// Datagrams that wait for a reader; what is above is lost, as in a kernel.
 const QUEUE: usize = 4096;
@@ -119,8 +119,8 @@ impl Socket for Bound {
         self.mailbox.take(buffer).ok_or_else(|| io::ErrorKind::WouldBlock.into())
     }
 
-    fn reader(&self) -> io::Result<Reader> {
-        Ok(Reader::new(self.mailbox.clone()))
+    fn reader(&self) -> io::Result<SocketReader> {
+        Ok(SocketReader::new(self.mailbox.clone()))
     }
 }
 

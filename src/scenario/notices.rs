@@ -8,7 +8,7 @@ use super::page::Page;
 use super::phone::Phone;
 use super::world::World;
 use crate::codec::CodecKind;
-use crate::phrase::Phrase;
+use crate::common::phrase::Phrase;
 use crate::store::NoticeOutcome;
 
 /// N-1.
@@ -22,8 +22,9 @@ fn inside(world: &World, member: &Page) -> Phone {
     phone
 }
 
+/// Every change of recording is spoken to every phone within half a second whatever its codec.
 #[test]
-fn n1_every_change_of_recording_is_spoken_to_every_phone_within_half_a_second_whatever_its_codec() {
+fn n1_every_change_of_recording_is_spoken_to_every_phone() {
     let world = World::new();
     let member = world.member();
     let phones = [CodecKind::Pcmu, CodecKind::Pcma, CodecKind::G722, CodecKind::Opus].map(|codec| world.phone_with(codec));
@@ -52,8 +53,9 @@ fn n1_every_change_of_recording_is_spoken_to_every_phone_within_half_a_second_wh
     world.nothing_left();
 }
 
+/// Who joins a recorded meeting is told before any audio passes in either direction.
 #[test]
-fn n2_who_joins_a_recorded_meeting_is_told_before_any_audio_passes_in_either_direction() {
+fn n2_who_joins_a_recorded_meeting_is_told_before_any_audio() {
     let world = World::new();
     let member = world.member();
     member.records("on");
@@ -74,8 +76,9 @@ fn n2_who_joins_a_recorded_meeting_is_told_before_any_audio_passes_in_either_dir
     world.nothing_left();
 }
 
+/// A notice is heard by its phone alone and no key and no mute silences it.
 #[test]
-fn n3_a_notice_is_heard_by_its_phone_alone_and_no_key_and_no_mute_silences_it() {
+fn n3_a_notice_is_heard_by_its_phone_alone_and_no_key() {
     let world = World::new();
     let member = world.member();
     let here = inside(&world, &member);
@@ -120,8 +123,9 @@ fn n3_on_hold_a_notice_waits_and_comes_before_any_audio() {
     world.nothing_left();
 }
 
+/// Changes while a notice plays merge into one and on then off is told as both.
 #[test]
-fn n4_changes_while_a_notice_plays_merge_into_one_and_on_then_off_is_told_as_both() {
+fn n4_changes_while_a_notice_plays_merge() {
     let world = World::new();
     let member = world.member();
     let phone = inside(&world, &member);
@@ -142,8 +146,9 @@ fn n4_changes_while_a_notice_plays_merge_into_one_and_on_then_off_is_told_as_bot
     world.nothing_left();
 }
 
+/// The ledger proves each notice by the packets that the phone really got.
 #[test]
-fn n8_the_ledger_proves_each_notice_by_the_packets_that_the_phone_really_got() {
+fn n8_the_ledger_proves_each_notice_by_the_packets() {
     let world = World::new();
     let member = world.member();
     let phone = inside(&world, &member);
@@ -184,8 +189,9 @@ fn lines(world: &World) -> Vec<(String, NoticeOutcome, Option<bool>)> {
     told.map(|line| (line.what.join(", "), line.outcome, line.received_permille.map(|received| received > 900))).collect()
 }
 
+/// What a phone does not receive is said again then its microphone closes until it has received it.
 #[test]
-fn n8_what_a_phone_does_not_receive_is_said_again_then_its_microphone_closes_until_it_has_received_it() {
+fn n8_what_a_phone_does_not_receive_is_said() {
     let world = World::new();
     let member = world.member();
     let phone = inside(&world, &member);
@@ -215,8 +221,9 @@ fn n8_what_a_phone_does_not_receive_is_said_again_then_its_microphone_closes_unt
     world.nothing_left();
 }
 
+/// A small loss and a phone that reports nothing repeat nothing and shut nobody.
 #[test]
-fn n8_a_small_loss_and_a_phone_that_reports_nothing_repeat_nothing_and_shut_nobody() {
+fn n8_a_small_loss_and_a_phone_that_reports_nothing_repeat() {
     for (fault, reports, received) in
         [(None, true, Some(true)), (Some(Fault::LosesOneIn(20)), true, Some(true)), (Some(Fault::LosesOneIn(2)), false, None)]
     {
@@ -242,8 +249,9 @@ fn n8_a_small_loss_and_a_phone_that_reports_nothing_repeat_nothing_and_shut_nobo
     }
 }
 
+/// What cannot be sent has failed closes the microphone and is said when it can.
 #[test]
-fn n6_what_cannot_be_sent_has_failed_closes_the_microphone_and_is_said_when_it_can() {
+fn n6_what_cannot_be_sent_has_failed_closes_the_microphone() {
     let world = World::new();
     let member = world.member();
     let phone = inside(&world, &member);
@@ -276,8 +284,9 @@ fn n6_what_cannot_be_sent_has_failed_closes_the_microphone_and_is_said_when_it_c
     world.nothing_left();
 }
 
+/// A notice cut by hanging up names the packets that had left.
 #[test]
-fn n8_a_notice_cut_by_hanging_up_names_the_packets_that_had_left() {
+fn n8_a_notice_cut_by_hanging_up_names_the_packets() {
     let world = World::new();
     let member = world.member();
     let phone = inside(&world, &member);
@@ -294,8 +303,9 @@ fn n8_a_notice_cut_by_hanging_up_names_the_packets_that_had_left() {
     world.nothing_left();
 }
 
+/// Transcription that nothing could do is refused and nobody is told an untruth.
 #[test]
-fn n11_transcription_that_nothing_could_do_is_refused_and_nobody_is_told_an_untruth() {
+fn n11_transcription_that_nothing_could_do_is_refused() {
     let world = World::new();
     let member = world.member();
     let phone = inside(&world, &member);
@@ -308,8 +318,9 @@ fn n11_transcription_that_nothing_could_do_is_refused_and_nobody_is_told_an_untr
     world.nothing_left();
 }
 
+/// A recording is private and one that cannot be is off for everybody.
 #[test]
-fn n12_a_recording_is_private_and_one_that_cannot_be_is_off_for_everybody() {
+fn n12_a_recording_is_private_and_one_that_cannot() {
     let world = World::new();
     let member = world.member();
     let phone = inside(&world, &member);

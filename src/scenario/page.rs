@@ -9,16 +9,17 @@ use axum::extract::ws::Message;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
-use super::ear::Ear;
+use super::listener::Ear;
 use super::phone::{MUSIC, Phone};
 use super::world::{LOUD, UNHEARD, Voice, World, assert_heard};
-use crate::ids::MeetingName;
-use crate::machine;
+use crate::common::ids::MeetingName;
+use crate::common::machine;
+use crate::common::units::Hz;
 use crate::media::Browser;
-use crate::meeting::words::Role;
+use crate::meeting::PasscodeProof;
+use crate::meeting::messages::Role;
+use crate::net::udp::{Net as _, Socket, SocketReader, Traffic};
 use crate::service::embedded::signalling::{self, Frames, ResumeKey, Visitor};
-use crate::udp::{Net as _, Reader, Socket, Traffic};
-use crate::units::Hz;
 
 /// How often a browser looks at its timers.
 const STEP: Duration = Duration::from_millis(5);
@@ -53,7 +54,7 @@ struct Tab {
     asked: Vec<String>,
     chat: Vec<String>,
     ended: Option<String>,
-    ear: Ear,
+    listener: Ear,
     ticks: u32,
     asleep: bool,
 }
@@ -121,9 +122,9 @@ impl Tab {
     fn datagram(&mut self, from: SocketAddr, datagram: &[u8]) {
         if !self.asleep {
             self.browser.receive(machine::now(), from, datagram);
-            let heard = self.browser.ear();
+            let heard = self.browser.listener();
             if !heard.is_empty() {
-                self.ear.hear(machine::now(), &heard);
+                self.listener.hear(machine::now(), &heard);
             }
             self.flush();
         }
@@ -136,7 +137,7 @@ impl Tab {
     }
 }
 
-async fn run(tab: Rc<RefCell<Tab>>, mut frames: mpsc::Receiver<Message>, mut reader: Reader) {
+async fn run(tab: Rc<RefCell<Tab>>, mut frames: mpsc::Receiver<Message>, mut reader: SocketReader) {
     let mut clock = tokio::time::interval(STEP);
     let mut buffer = [0; 2_048];
     loop {
@@ -166,6 +167,7 @@ impl Page {
             organiser: role == Role::Member,
             identity: Some(format!("session/{}", voice.name)).filter(|_| role == Role::Member),
             from: None,
+            proof: PasscodeProof::Nothing,
             fallback_name: "Guest",
             ice_servers: Vec::new(),
         };
@@ -186,7 +188,7 @@ impl Page {
             asked: Vec::new(),
             chat: Vec::new(),
             ended: None,
-            ear: Ear::new(Hz::FULL),
+            listener: Ear::new(Hz::FULL),
             ticks: 0,
             asleep: false,
         }));
@@ -327,7 +329,7 @@ impl Page {
     pub(super) fn heard_only(&self, voices: &[Voice], from: Instant, to: Instant) {
         let all = self.world.voices_with(MUSIC);
         let freqs: Vec<f32> = all.iter().map(|voice| voice.freq).collect();
-        assert_heard(self.voice.name, &all, &self.tab.borrow().ear.tones(from, to, &freqs), voices);
+        assert_heard(self.voice.name, &all, &self.tab.borrow().listener.tones(from, to, &freqs), voices);
     }
 
     /// Hears these voices and no other.
@@ -342,7 +344,7 @@ impl Page {
 
     /// Has heard none of these tones since.
     pub(super) fn heard_none_of(&self, freqs: &[f32], since: Instant) {
-        let levels = self.tab.borrow().ear.tones(since, self.world.now(), freqs);
+        let levels = self.tab.borrow().listener.tones(since, self.world.now(), freqs);
         assert!(levels.iter().all(|level| *level < UNHEARD), "{freqs:?} at {levels:?} dBov");
     }
 

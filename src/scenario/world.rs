@@ -15,24 +15,26 @@ use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 
-use super::ear::Print;
+use super::listener::Print;
 use super::network::Network;
 use super::page::Page;
 use super::phone::{Line, Phone};
-use crate::app::{Gateway, media_settings};
-use crate::call::{CallsView, Invitation, PROGRESS, Progress};
-use crate::cause::Cause;
+use crate::app::Gateway;
+use crate::app::gateway::media_settings;
+use crate::call::{CallsView, Invitation, OutboundProgress, PROGRESS};
 use crate::codec::CodecKind;
+use crate::common::cause::Cause;
+use crate::common::ids::MeetingName;
+use crate::common::machine;
+use crate::common::phrase::Phrase;
 use crate::config::{self, MAIN_FILE, Settings};
-use crate::ids::MeetingName;
-use crate::media::{Here, Media};
-use crate::meeting::words::Role;
-use crate::meeting::{By, Registry};
-use crate::phrase::Phrase;
+use crate::media::{InlineMedia, Media};
+use crate::meeting::messages::Role;
+use crate::meeting::{By, MeetingRegistry};
+use crate::net::udp::{Net as _, Socket, Traffic};
 use crate::prompt::Library;
+use crate::sip;
 use crate::store::{self, CallRecord, LedgerEntry, LedgerLine, LedgerQuery, LedgerRow, RecordQuery};
-use crate::udp::{Net as _, Socket, Traffic};
-use crate::{machine, sip};
 
 /// How loud everybody hums: as loud as the prompts speak.
 pub(super) const LOUD: f32 = 2_500.0;
@@ -101,10 +103,10 @@ struct Inner {
     network: Network,
     folder: tempfile::TempDir,
     library: Arc<Library>,
-    here: Here,
-    registry: Registry,
+    here: InlineMedia,
+    registry: MeetingRegistry,
     sip: sip::Handle,
-    store: store::Handle,
+    store: store::StoreHandle,
     up: watch::Receiver<usize>,
     calls: CallsView,
     drain: watch::Sender<bool>,
@@ -138,13 +140,13 @@ pub(super) fn assert_heard(who: &str, all: &[Voice], levels: &[f32], expected: &
 
 /// Whoever has had a device called.
 pub(super) struct Asked {
-    steps: mpsc::Receiver<Progress>,
-    so_far: Vec<Progress>,
+    steps: mpsc::Receiver<OutboundProgress>,
+    so_far: Vec<OutboundProgress>,
 }
 
 impl Asked {
     /// What it was told so far.
-    pub(super) fn steps(&mut self) -> Vec<Progress> {
+    pub(super) fn steps(&mut self) -> Vec<OutboundProgress> {
         while let Ok(step) = self.steps.try_recv() {
             self.so_far.push(step);
         }
@@ -177,7 +179,7 @@ impl World {
         let (gateway, here, (up, calls)) = local.block_on(&runtime, async {
             let net = Arc::new(network.clone());
             let media_settings = media_settings(settings, settings.media.webrtc_addresses.clone());
-            let (media, here) = Media::start_here(&media_settings, net.clone()).expect("media");
+            let (media, here) = Media::start_inline(&media_settings, net.clone()).expect("media");
             let gateway = Gateway::open(settings, Arc::clone(&library), media, net, &tokio::runtime::Handle::current())
                 .await
                 .expect("a gateway");
@@ -328,7 +330,7 @@ impl World {
         SocketAddr::from((GATEWAY, 5060))
     }
 
-    pub(super) fn registry(&self) -> Registry {
+    pub(super) fn registry(&self) -> MeetingRegistry {
         self.0.registry.clone()
     }
 

@@ -1,6 +1,6 @@
 //! Which way media flows, and what the peer's wish makes of our side (RFC 3264 sections 6.1 and 8.4, S-4, S-5).
 
-use super::{Attribute, Host};
+use super::{Attribute, SdpHost};
 
 /// A direction attribute, seen from whoever wrote it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -76,8 +76,8 @@ impl Direction {
     }
 
     /// What the peer means: its direction, less receiving if its connection address is all zeros (the hold of RFC 2543).
-    pub(super) fn of_peer(written: Self, connection: Option<&Host>) -> Self {
-        let zeros = connection.is_some_and(Host::is_unspecified);
+    pub(super) fn of_peer(written: Self, connection: Option<&SdpHost>) -> Self {
+        let zeros = connection.is_some_and(SdpHost::is_unspecified);
         Self::from_flows(written.sends(), written.receives() && !zeros)
     }
 }

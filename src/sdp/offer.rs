@@ -11,10 +11,11 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::{Attribute, Direction, Hold, Host, Media, Origin, Session, is_usable};
-use crate::cause::Cause;
+use super::session::is_usable;
+use super::{Attribute, Direction, Hold, MediaSection, SdpHost, SdpOrigin, SessionDescription};
 use crate::codec::{CODECS, CodecKind, CodecRow};
-use crate::units::Hz;
+use crate::common::cause::Cause;
+use crate::common::units::Hz;
 
 /// Packet duration where nobody says otherwise (RFC 3551 section 4.2).
 pub const DEFAULT_PTIME: Duration = Duration::from_millis(20);
@@ -30,7 +31,7 @@ const KEYS: &str = "0-15";
 
 /// What we bring to a negotiation.
 #[derive(Debug, Clone)]
-pub struct Ours {
+pub struct LocalCapabilities {
     /// The address to advertise (S-7).
     pub address: IpAddr,
     /// Our RTP port; RTCP is taken at the next one.
@@ -46,7 +47,7 @@ pub struct Ours {
     /// Whether the port can take RTCP at its RTP socket too (RFC 5761); agreed to where offered, never asked for.
     pub rtcp_mux: bool,
     /// The description we sent last in this dialog: keeps the version, the `m=` lines and the payload types in step.
-    pub previous: Option<Session>,
+    pub previous: Option<SessionDescription>,
 }
 
 /// Whose codec order decides when we answer.
@@ -61,7 +62,7 @@ pub enum Preference {
 
 /// Negotiated RFC 4733 events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TelephoneEvent {
+pub struct NegotiatedEvents {
     /// Payload type of the events we send.
     pub send_pt: u8,
     /// Payload type of the events we get.
@@ -82,7 +83,7 @@ pub struct Negotiated {
     /// Others that the peer may change to without asking. Empty when we answered: an answer of ours holds one codec.
     pub also_receive: Vec<(u8, CodecKind)>,
     /// Keys by RFC 4733, where both can.
-    pub telephone_event: Option<TelephoneEvent>,
+    pub telephone_event: Option<NegotiatedEvents>,
     /// Duration of the packets we send: 10 to 60 ms.
     pub ptime_send: Duration,
     /// The peer's `a=fmtp` for the codec: what its decoder wishes of our encoder (RFC 7587 section 6.1 for Opus).
@@ -99,8 +100,8 @@ pub struct Negotiated {
     pub we_send: bool,
     /// The peer may send sound.
     pub they_send: bool,
-    /// Our side: the answer to send, or the offer that was answered. Keep it as [`Ours::previous`].
-    pub local: Session,
+    /// Our side: the answer to send, or the offer that was answered. Keep it as [`LocalCapabilities::previous`].
+    pub local: SessionDescription,
 }
 
 /// Why no stream can be agreed on. Ordered by how far the best `m=` line got.
@@ -164,7 +165,7 @@ impl Transport {
 ///
 /// # Errors
 /// [`AnswerError`] where no line of sound can be taken; at a re-INVITE the call then goes on as it was (RFC 3261 section 14.2).
-pub fn answer(offer: &Session, ours: &Ours) -> Result<Negotiated, AnswerError> {
+pub fn answer(offer: &SessionDescription, ours: &LocalCapabilities) -> Result<Negotiated, AnswerError> {
     let (index, mut agreed) = first_acceptable(offer, ours)?;
     let media = offer
         .media
@@ -180,7 +181,7 @@ pub fn answer(offer: &Session, ours: &Ours) -> Result<Negotiated, AnswerError> {
 ///
 /// Both ways even while the peer holds us: an offer states our own wish, and the answer keeps the hold (RFC 6337 section 5.3).
 #[must_use]
-pub fn offer(ours: &Ours) -> Session {
+pub fn offer(ours: &LocalCapabilities) -> SessionDescription {
     let before = ours.previous.as_ref();
     let active = before.and_then(open_audio);
     let known = active.map(|(_, media)| media);
@@ -218,7 +219,7 @@ pub fn offer(ours: &Ours) -> Session {
 ///
 /// # Errors
 /// [`AnswerError`] where the sound was refused or what came back cannot be used: the call is ended then.
-pub fn accept_answer(offer: &Session, answer: &Session) -> Result<Negotiated, AnswerError> {
+pub fn accept_answer(offer: &SessionDescription, answer: &SessionDescription) -> Result<Negotiated, AnswerError> {
     let (index, ours) = open_audio(offer).ok_or(AnswerError::NoAudio)?;
     let theirs = answer.media.get(index).filter(|m| m.is_audio() && m.port != 0).ok_or(AnswerError::NoAudio)?;
     plain(theirs)?;
@@ -231,7 +232,7 @@ pub fn accept_answer(offer: &Session, answer: &Session) -> Result<Negotiated, An
     let also_receive = common.filter(|(kind, ..)| *kind != codec).map(|(kind, _, receive)| (receive, kind)).collect();
     let telephone_event = chosen_event(theirs, codec).and_then(|(send_pt, clock)| {
         let (receive_pt, _) = events(ours).find(|(_, c)| *c == clock)?;
-        Some(TelephoneEvent { send_pt, receive_pt, clock })
+        Some(NegotiatedEvents { send_pt, receive_pt, clock })
     });
     let flow = Direction::of_peer(answer.direction_of(theirs), answer.connection_of(theirs));
     let ours_flows = offer.direction_of(ours);
@@ -257,7 +258,7 @@ pub fn accept_answer(offer: &Session, answer: &Session) -> Result<Negotiated, An
 // === choosing ===
 
 /// The line to take and what it gives: the one that was open before, or else the first that fits.
-fn first_acceptable(offer: &Session, ours: &Ours) -> Result<(usize, Negotiated), AnswerError> {
+fn first_acceptable(offer: &SessionDescription, ours: &LocalCapabilities) -> Result<(usize, Negotiated), AnswerError> {
     let before = ours.previous.as_ref().and_then(open_audio).map(|(at, _)| at);
     let mut audio: Vec<_> = offer.media.iter().enumerate().filter(|(_, m)| m.is_audio() && m.port != 0).collect();
     audio.sort_by_key(|(at, _)| Some(*at) != before);
@@ -271,7 +272,7 @@ fn first_acceptable(offer: &Session, ours: &Ours) -> Result<(usize, Negotiated),
     Err(furthest)
 }
 
-fn agree(offer: &Session, media: &Media, ours: &Ours) -> Result<Negotiated, AnswerError> {
+fn agree(offer: &SessionDescription, media: &MediaSection, ours: &LocalCapabilities) -> Result<Negotiated, AnswerError> {
     plain(media)?;
     let mut common: Vec<_> = media
         .payload_types()
@@ -290,7 +291,7 @@ fn agree(offer: &Session, media: &Media, ours: &Ours) -> Result<Negotiated, Answ
         payload_type_send: payload_type,
         payload_type_receive: payload_type,
         also_receive: Vec::new(),
-        telephone_event: chosen_event(media, codec).map(|(pt, clock)| TelephoneEvent { send_pt: pt, receive_pt: pt, clock }),
+        telephone_event: chosen_event(media, codec).map(|(pt, clock)| NegotiatedEvents { send_pt: pt, receive_pt: pt, clock }),
         ptime_send: packet_time(offer, media, codec),
         fmtp_send: media.fmtp(payload_type).map(str::to_owned),
         remote,
@@ -303,7 +304,7 @@ fn agree(offer: &Session, media: &Media, ours: &Ours) -> Result<Negotiated, Answ
     })
 }
 
-fn plain(media: &Media) -> Result<(), AnswerError> {
+fn plain(media: &MediaSection) -> Result<(), AnswerError> {
     match Transport::read(&media.protocol) {
         Some(Transport::Plain) => Ok(()),
         Some(Transport::Secure) => Err(AnswerError::SecureOnly),
@@ -311,15 +312,15 @@ fn plain(media: &Media) -> Result<(), AnswerError> {
     }
 }
 
-fn remote_of(session: &Session, media: &Media) -> Result<SocketAddr, AnswerError> {
+fn remote_of(session: &SessionDescription, media: &MediaSection) -> Result<SocketAddr, AnswerError> {
     match session.connection_of(media) {
-        Some(Host::Ip(ip)) if is_usable(*ip) || ip.is_unspecified() => Ok(SocketAddr::new(*ip, media.port)),
+        Some(SdpHost::Ip(ip)) if is_usable(*ip) || ip.is_unspecified() => Ok(SocketAddr::new(*ip, media.port)),
         _ => Err(AnswerError::UnusableAddress),
     }
 }
 
 /// Keys at the codec's own clock (RFC 4733 section 2.1), or else at 8000, which many phones offer beside Opus.
-fn chosen_event(media: &Media, codec: CodecKind) -> Option<(u8, Hz)> {
+fn chosen_event(media: &MediaSection, codec: CodecKind) -> Option<(u8, Hz)> {
     let clock = row(codec)?.rtp_clock;
     let at = |wanted: Hz| events(media).find(|(_, clock)| *clock == wanted);
     at(clock).or_else(|| at(Hz::NARROW))
@@ -327,7 +328,7 @@ fn chosen_event(media: &Media, codec: CodecKind) -> Option<(u8, Hz)> {
 
 /// What the peer wishes to get, within what we can make: tens of milliseconds, and for Opus one frame a packet
 /// (10, 20, 40 or 60 ms, RFC 6716 section 2.1.4).
-fn packet_time(session: &Session, media: &Media, codec: CodecKind) -> Duration {
+fn packet_time(session: &SessionDescription, media: &MediaSection, codec: CodecKind) -> Duration {
     let wished = session.ptime_of(media).unwrap_or(DEFAULT_PTIME);
     let longest = session.maxptime_of(media).unwrap_or(MAX_PTIME);
     let wished = wished.min(longest).clamp(MIN_PTIME, MAX_PTIME);
@@ -342,7 +343,7 @@ fn row(kind: CodecKind) -> Option<&'static CodecRow> {
 }
 
 /// The codec behind a payload type: by name where mapped, by number where static (RFC 3551 section 6).
-fn codec_of(media: &Media, payload_type: u8) -> Option<&'static CodecRow> {
+fn codec_of(media: &MediaSection, payload_type: u8) -> Option<&'static CodecRow> {
     let Some(map) = media.rtpmap(payload_type) else {
         return CODECS.iter().find(|row| row.static_payload_type == Some(payload_type));
     };
@@ -356,7 +357,7 @@ fn codec_of(media: &Media, payload_type: u8) -> Option<&'static CodecRow> {
 }
 
 /// Offered events at a clock we can serve.
-fn events(media: &Media) -> impl Iterator<Item = (u8, Hz)> + '_ {
+fn events(media: &MediaSection) -> impl Iterator<Item = (u8, Hz)> + '_ {
     media.payload_types().filter_map(|pt| {
         let map = media.rtpmap(pt)?;
         let clock = [Hz::NARROW, Hz::FULL].into_iter().find(|hz| hz.0 == map.clock)?;
@@ -376,7 +377,7 @@ struct Numbering {
 }
 
 impl Numbering {
-    fn starting_from(known: Option<&Media>) -> Self {
+    fn starting_from(known: Option<&MediaSection>) -> Self {
         Self { taken: known.map(|media| media.payload_types().collect()).unwrap_or_default() }
     }
 
@@ -390,21 +391,21 @@ impl Numbering {
 
 // === writing ===
 
-fn open_audio(session: &Session) -> Option<(usize, &Media)> {
+fn open_audio(session: &SessionDescription) -> Option<(usize, &MediaSection)> {
     session.media.iter().enumerate().find(|(_, media)| media.is_audio() && media.port != 0)
 }
 
-fn line(kind: &str, port: u16, protocol: &str) -> Media {
+fn line(kind: &str, port: u16, protocol: &str) -> MediaSection {
     let (kind, protocol) = (kind.to_owned(), protocol.to_owned());
-    Media { kind, port, protocol, formats: Vec::new(), connection: None, attributes: Vec::new() }
+    MediaSection { kind, port, protocol, formats: Vec::new(), connection: None, attributes: Vec::new() }
 }
 
 /// The same line with port 0: how an answer refuses, and how a closed stream keeps its place (RFC 3264 sections 6 and 8.2).
-fn refused(media: &Media) -> Media {
-    Media { formats: media.formats.clone(), ..line(&media.kind, 0, &media.protocol) }
+fn refused(media: &MediaSection) -> MediaSection {
+    MediaSection { formats: media.formats.clone(), ..line(&media.kind, 0, &media.protocol) }
 }
 
-fn answered_line(theirs: &Media, ours: &Ours, agreed: &Negotiated) -> Media {
+fn answered_line(theirs: &MediaSection, ours: &LocalCapabilities, agreed: &Negotiated) -> MediaSection {
     let mut media = line("audio", ours.port, &theirs.protocol);
     if let Some(codec) = row(agreed.codec) {
         add_codec(&mut media, agreed.payload_type_receive, codec);
@@ -426,33 +427,33 @@ fn answered_line(theirs: &Media, ours: &Ours, agreed: &Negotiated) -> Media {
     media
 }
 
-fn add_codec(media: &mut Media, payload_type: u8, codec: &CodecRow) {
+fn add_codec(media: &mut MediaSection, payload_type: u8, codec: &CodecRow) {
     let channels = if codec.sdp_channels > 1 { format!("/{}", codec.sdp_channels) } else { String::new() };
     add_format(media, payload_type, &format!("{}/{}{channels}", codec.name, codec.rtp_clock.0), codec.fmtp);
 }
 
-fn add_events(media: &mut Media, payload_type: u8, clock: Hz) {
+fn add_events(media: &mut MediaSection, payload_type: u8, clock: Hz) {
     add_format(media, payload_type, &format!("{TELEPHONE_EVENT}/{}", clock.0), Some(KEYS));
 }
 
-fn add_format(media: &mut Media, payload_type: u8, map: &str, fmtp: Option<&str>) {
+fn add_format(media: &mut MediaSection, payload_type: u8, map: &str, fmtp: Option<&str>) {
     media.formats.push(payload_type.to_string());
     media.attributes.push(Attribute::new("rtpmap", Some(format!("{payload_type} {map}"))));
     media.attributes.extend(fmtp.map(|fmtp| Attribute::new("fmtp", Some(format!("{payload_type} {fmtp}")))));
 }
 
-fn finish(media: &mut Media, ptime: Duration, direction: Direction) {
+fn finish(media: &mut MediaSection, ptime: Duration, direction: Direction) {
     media.attributes.push(Attribute::new("ptime", Some(ptime.as_millis().to_string())));
     media.attributes.push(Attribute::new("maxptime", Some(MAX_PTIME.as_millis().to_string())));
     media.attributes.push(Attribute::new(direction.name(), None));
 }
 
 /// Puts our name above `media`. The version counts up by one exactly when something changed (RFC 3264 section 8).
-fn describe(ours: &Ours, timing: String, media: Vec<Media>) -> Session {
-    let host = Host::Ip(ours.address);
+fn describe(ours: &LocalCapabilities, timing: String, media: Vec<MediaSection>) -> SessionDescription {
+    let host = SdpHost::Ip(ours.address);
     let (user, id) = ("roomgate".to_owned(), ours.session_id.to_string());
-    let origin = Origin { user, id, version: "1".to_owned(), host };
-    let mut session = Session { connection: Some(origin.host.clone()), origin, timing, attributes: Vec::new(), media };
+    let origin = SdpOrigin { user, id, version: "1".to_owned(), host };
+    let mut session = SessionDescription { connection: Some(origin.host.clone()), origin, timing, attributes: Vec::new(), media };
     if let Some(previous) = &ours.previous {
         session.origin = previous.origin.clone();
         if session != *previous {

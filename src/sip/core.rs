@@ -22,7 +22,7 @@ use super::settings::Settings;
 use super::token::Token;
 use super::transaction::{Header, LocalIdentity, PeerStanding, Reply, Route, ServerId, Timers, TransactionLayer, Transmission};
 use super::transport::{ConnectionId, Flow};
-use crate::cause::Cause;
+use crate::common::cause::Cause;
 use crate::sip::message::header_names;
 
 /// See the file's paragraph.

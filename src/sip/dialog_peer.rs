@@ -10,7 +10,7 @@ use super::core::Core;
 use super::message::uri::{Host, Scheme, Uri};
 use super::transaction::Route;
 use super::transport::{Flow, Transport};
-use crate::network;
+use crate::common::ip_network;
 
 /// A request longer than this goes by TCP if it can (RFC 3261 section 18.1.1, S-1).
 const DATAGRAM: usize = 1300;
@@ -107,7 +107,7 @@ impl DialogPeer {
 
     /// Whether the dialog's requests may go to another address than its messages come from.
     fn may_follow(&self, core: &Core, address: IpAddr) -> bool {
-        if network::leads_inward(address) || core.settings.own.contains(&address.to_canonical()) {
+        if ip_network::leads_inward(address) || core.settings.own.contains(&address.to_canonical()) {
             return false;
         }
         // A registered device is reached by the flow it registered by (RFC 5626 section 5.3), whatever it calls itself behind its router.

@@ -25,9 +25,9 @@ use super::usage::{Admitted, Environment, Usage};
 use super::{
     CallTarget, Change, Command, ConnectionId, Counters, Input, LadderLine, Load, Method, Output, PeerStanding, Settings,
 };
-use crate::cause::Cause;
-use crate::ids::CallId;
-use crate::machine::Machine;
+use crate::common::cause::Cause;
+use crate::common::ids::CallId;
+use crate::common::machine::Machine;
 
 /// The SIP machine. See the room's paragraph.
 #[derive(Debug)]

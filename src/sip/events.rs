@@ -11,9 +11,9 @@ use super::message::header::NameAddr;
 use super::message::method::Method;
 use super::message::uri::Uri;
 use super::registrar::Change;
-use crate::cause::Cause;
-use crate::ids::CallId;
-use crate::redact::Redacted;
+use crate::common::cause::Cause;
+use crate::common::ids::CallId;
+use crate::common::redact::Redacted;
 
 /// Who is in a meeting, as a phone's display shows it (RFC 4575).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -11,7 +11,7 @@ use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 
 use super::{Flow, Transport};
-use crate::redact::Redacted;
+use crate::common::redact::Redacted;
 
 /// Where copies go.
 #[derive(Debug, Clone, PartialEq, Eq)]

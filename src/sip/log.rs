@@ -1,6 +1,6 @@
 //! What the log says of strangers, by cause: each has a budget of lines, so that nobody fills the log.
 
-use crate::budget::LogBudget;
+use crate::common::rate_limit::LogBudget;
 
 /// One budget a cause.
 #[derive(Debug, Default)]

@@ -14,7 +14,7 @@ use super::message::uri::Uri;
 use super::target_resolution::{ResolvedTarget, resolve};
 use super::token::Token;
 use super::transaction::{LocalContact, OutgoingRequest, Route};
-use crate::cause::Cause;
+use crate::common::cause::Cause;
 use crate::sip::message::header_names;
 
 /// Does such a command.

@@ -3,7 +3,7 @@
 use super::capabilities::ALLOW;
 use super::message::method::Method;
 use super::transaction::{Header, Reply};
-use crate::cause::Cause;
+use crate::common::cause::Cause;
 use crate::sip::message::header_names;
 
 /// Longest text of a peer that is kept for logs and records.

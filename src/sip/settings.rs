@@ -17,7 +17,7 @@ use super::registration::RegistrationAccount;
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Names calls.
-    pub ids: crate::ids::Ids,
+    pub ids: crate::common::ids::Ids,
     /// The address written into Contact and Via instead of the local one (S-7).
     pub advertised: Option<IpAddr>,
     /// `Server` and `User-Agent`.
@@ -55,7 +55,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            ids: crate::ids::Ids::default(),
+            ids: crate::common::ids::Ids::default(),
             advertised: None,
             user_agent: concat!("Roomgate/", env!("CARGO_PKG_VERSION")).to_owned(),
             t1: Duration::from_millis(500),

@@ -1,6 +1,6 @@
 //! [`Token`]: whose request a transaction belongs to, as its user is reminded of it. The transaction layer passes it on unread.
 
-use crate::ids::CallId;
+use crate::common::ids::CallId;
 
 /// One request of ours, or all responses of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -11,7 +11,7 @@ use super::resolver::Target;
 use super::token::Token;
 use super::transaction::{Answer, InboundRequest, ServerId};
 use super::transport::ConnectionId;
-use crate::ids::CallId;
+use crate::common::ids::CallId;
 
 /// A request outside of dialogs whose sender was let in.
 #[derive(Debug)]

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{MEETING_ANSWERS, Resources, SmsStatus, Sources};
-use crate::call::Stage;
-use crate::policy::words::{Capture, Role, Standing};
+use super::report::MEETING_ANSWERS;
+use super::{Resources, SmsStatus, Sources};
+use crate::call::CallStage;
+use crate::policy::types::{Capture, Role, Standing};
 use crate::store::LedgerStatus;
 
 /// Numbers where [`Status`](super::Status) has rows.
@@ -17,7 +18,7 @@ pub struct Census {
     /// Since the start.
     pub uptime: Duration,
     /// How far each call has come.
-    pub calls: Vec<Stage>,
+    pub calls: Vec<CallStage>,
     /// Meetings that are running.
     pub meetings: usize,
     /// Those of them that are being recorded.

@@ -12,8 +12,8 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use super::Census;
-use crate::call::Stage;
-use crate::policy::words::{Role, Standing};
+use crate::call::CallStage;
+use crate::policy::types::{Role, Standing};
 use crate::store::HEAD_METRIC;
 use crate::telemetry::metrics::{Counted, PREFIX};
 
@@ -40,13 +40,13 @@ struct Process(Arc<Census>);
 struct Ours(Arc<Census>);
 
 /// Labels; what is not here would be missing in every sum.
-const STAGES: [(Stage, &str); 6] = [
-    (Stage::Calling, "calling"),
-    (Stage::Answering, "answering"),
-    (Stage::Menu, "menu"),
-    (Stage::Waiting, "waiting"),
-    (Stage::In, "in"),
-    (Stage::Leaving, "leaving"),
+const STAGES: [(CallStage, &str); 6] = [
+    (CallStage::Calling, "calling"),
+    (CallStage::Answering, "answering"),
+    (CallStage::Menu, "menu"),
+    (CallStage::Waiting, "waiting"),
+    (CallStage::In, "in"),
+    (CallStage::Leaving, "leaving"),
 ];
 const KINDS: [(Role, &str); 2] = [(Role::Member, "member"), (Role::External, "external")];
 const STATES: [(Standing, &str); 3] = [(Standing::Waiting, "waiting"), (Standing::Lobby, "lobby"), (Standing::In, "in")];

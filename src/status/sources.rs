@@ -16,7 +16,7 @@ use super::{
 use crate::call::{CallsView, Failure};
 use crate::config::Settings;
 use crate::media::Media;
-use crate::meeting::Registry;
+use crate::meeting::MeetingRegistry;
 use crate::relay;
 use crate::sip;
 use crate::store;
@@ -31,7 +31,7 @@ pub struct Sources {
     /// The calls.
     pub calls: CallsView,
     /// The meetings.
-    pub registry: Registry,
+    pub registry: MeetingRegistry,
     /// The configuration in force.
     pub settings: watch::Receiver<Arc<Settings>>,
     /// SIP's own threads.
@@ -39,11 +39,11 @@ pub struct Sources {
     /// SIP.
     pub sip: sip::Handle,
     /// Chat by SMS.
-    pub relay: Option<relay::driver::Handle>,
+    pub relay: Option<relay::driver::RelayHandle>,
     /// Media.
     pub media: Media,
     /// The store.
-    pub store: store::Handle,
+    pub store: store::StoreHandle,
 }
 
 impl Sources {

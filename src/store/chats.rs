@@ -4,8 +4,9 @@ use rusqlite::{Connection, params};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{StoreError, integer};
-use crate::redact::Redacted;
+use super::StoreError;
+use super::handle::integer;
+use crate::common::redact::Redacted;
 
 /// A copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,11 +32,11 @@ pub struct ChatCopyLine {
     /// Where the data are.
     pub region: String,
     /// When it was made.
-    #[serde(serialize_with = "crate::units::moment")]
+    #[serde(serialize_with = "crate::common::units::moment")]
     #[schema(value_type = String, format = DateTime)]
     pub at: u64,
     /// When it is deleted.
-    #[serde(serialize_with = "crate::units::moment")]
+    #[serde(serialize_with = "crate::common::units::moment")]
     #[schema(value_type = String, format = DateTime)]
     pub dies_at: u64,
 }

@@ -4,15 +4,16 @@ use rusqlite::{Connection, params};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{StoreError, integer};
-use crate::redact::Caller;
+use super::StoreError;
+use super::handle::integer;
+use crate::common::redact::MaskedCaller;
 
 /// One proof.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Consent {
     /// In international form: all of it in the store, since a proof that names nobody proves nothing; masked wherever it is shown.
     #[schema(value_type = String)]
-    pub number: Caller,
+    pub number: MaskedCaller,
     /// The device at which.
     pub device: String,
     /// The call in which.
@@ -20,7 +21,7 @@ pub struct Consent {
     /// By what it was shown: `keypad` or `sms`.
     pub means: String,
     /// When, in milliseconds since 1970; shown as RFC 3339 writes it.
-    #[serde(serialize_with = "crate::units::moment")]
+    #[serde(serialize_with = "crate::common::units::moment")]
     #[schema(value_type = String, format = DateTime)]
     pub at: u64,
 }

@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, params};
 
-use super::{StoreError, integer};
+use super::StoreError;
+use super::handle::integer;
 
 /// One closed microphone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,8 +84,9 @@ mod tests {
         MuteChange::Put(StoredMute { meeting, run: 7, who, own, host, dies_at: 1_000 })
     }
 
+    /// Closed microphones are there after a restart until they are opened or their meeting is over.
     #[tokio::test]
-    async fn k4_closed_microphones_are_there_after_a_restart_until_they_are_opened_or_their_meeting_is_over() {
+    async fn k4_closed_microphones_are_there_after_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let open = || crate::store::open(folder.path(), &folder.path().join("keys")).unwrap();
         let (store, thread) = open();

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Row, params};
 
-use super::{StoreError, WAITS, integer};
-use crate::redact::Redacted;
+use super::StoreError;
+use super::handle::{WAITS, integer};
+use crate::common::redact::Redacted;
 
 /// How far a parcel has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ParcelState {
+pub enum SmsState {
     /// It was never submitted.
     Waiting,
     /// It may have been.
@@ -21,7 +22,7 @@ pub enum ParcelState {
 
 /// What joins the parts of a message (TS 23.040 section 9.2.3.24.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ParcelPart {
+pub struct SmsPart {
     /// UCS-2, or else the default alphabet.
     pub ucs2: bool,
     /// The same in all parts.
@@ -34,7 +35,7 @@ pub struct ParcelPart {
 
 /// A parcel as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredParcel {
+pub struct StoredSms {
     /// Counts up.
     pub id: u64,
     /// At the provider.
@@ -44,9 +45,9 @@ pub struct StoredParcel {
     /// Empty once the provider has it.
     pub text: Redacted<String>,
     /// Where it is a part.
-    pub part: Option<ParcelPart>,
+    pub part: Option<SmsPart>,
     /// How far it has come.
-    pub state: ParcelState,
+    pub state: SmsState,
     /// Milliseconds since 1970.
     pub created_at: u64,
     /// Milliseconds since 1970.
@@ -57,7 +58,7 @@ pub struct StoredParcel {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OutboxChange {
     /// A new parcel.
-    Keep(Box<StoredParcel>),
+    Keep(Box<StoredSms>),
     /// Whether it may have been submitted.
     Mark {
         /// Of this parcel.
@@ -84,7 +85,7 @@ pub enum OutboxChange {
 /// Writes a change. That of a row which is not there (any more) changes nothing.
 pub(super) fn change(connection: &Connection, change: &OutboxChange) -> Result<(), StoreError> {
     match change {
-        OutboxChange::Keep(parcel) => keep(connection, parcel)?,
+        OutboxChange::Keep(sms) => keep(connection, sms)?,
         OutboxChange::Mark { id, submitted } => {
             let state = if *submitted { SUBMITTED } else { WAITING };
             let mut update = connection.prepare_cached("UPDATE outbox SET state = ?2 WHERE id = ?1")?;
@@ -106,36 +107,36 @@ const WAITING: &str = "waiting";
 const SUBMITTED: &str = "submitted";
 const ACCEPTED: &str = "accepted";
 
-fn keep(connection: &Connection, parcel: &StoredParcel) -> Result<(), StoreError> {
-    let (state, name) = match &parcel.state {
-        ParcelState::Waiting => (WAITING, None),
-        ParcelState::Submitted => (SUBMITTED, None),
-        ParcelState::Accepted(name) => (ACCEPTED, Some(name)),
+fn keep(connection: &Connection, sms: &StoredSms) -> Result<(), StoreError> {
+    let (state, name) = match &sms.state {
+        SmsState::Waiting => (WAITING, None),
+        SmsState::Submitted => (SUBMITTED, None),
+        SmsState::Accepted(name) => (ACCEPTED, Some(name)),
     };
-    let part = parcel.part;
+    let part = sms.part;
     let mut insert = connection.prepare_cached(
         "INSERT INTO outbox (id, reference, number, text, ucs2, joined, total, part, state, name, expires_at, created_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     )?;
     insert.execute(params![
-        integer(parcel.id),
-        parcel.reference,
-        parcel.number,
-        parcel.text.expose(),
+        integer(sms.id),
+        sms.reference,
+        sms.number,
+        sms.text.expose(),
         part.map(|part| part.ucs2),
         part.map(|part| part.joined),
         part.map(|part| part.total),
         part.map(|part| part.part),
         state,
         name,
-        integer(parcel.expires_at),
-        integer(parcel.created_at),
+        integer(sms.expires_at),
+        integer(sms.created_at),
     ])?;
     Ok(())
 }
 
 /// All of them, the oldest first.
-pub(super) fn list(connection: &Connection) -> Result<Vec<StoredParcel>, StoreError> {
+pub(super) fn list(connection: &Connection) -> Result<Vec<StoredSms>, StoreError> {
     let mut select = connection.prepare_cached(
         "SELECT id, reference, number, text, ucs2, joined, total, part, state, name, expires_at, created_at FROM outbox ORDER BY id",
     )?;
@@ -143,19 +144,19 @@ pub(super) fn list(connection: &Connection) -> Result<Vec<StoredParcel>, StoreEr
     rows.collect::<Result<_, _>>().map_err(Into::into)
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<StoredParcel> {
+fn read(row: &Row<'_>) -> rusqlite::Result<StoredSms> {
     let ucs2: Option<bool> = row.get(4)?;
     let part = match ucs2 {
-        Some(ucs2) => Some(ParcelPart { ucs2, joined: row.get(5)?, total: row.get(6)?, part: row.get(7)? }),
+        Some(ucs2) => Some(SmsPart { ucs2, joined: row.get(5)?, total: row.get(6)?, part: row.get(7)? }),
         None => None,
     };
     let (state, name): (String, Option<String>) = (row.get(8)?, row.get(9)?);
     let state = match (state.as_str(), name) {
-        (ACCEPTED, Some(name)) => ParcelState::Accepted(name),
-        (SUBMITTED, _) => ParcelState::Submitted,
-        _ => ParcelState::Waiting,
+        (ACCEPTED, Some(name)) => SmsState::Accepted(name),
+        (SUBMITTED, _) => SmsState::Submitted,
+        _ => SmsState::Waiting,
     };
-    Ok(StoredParcel {
+    Ok(StoredSms {
         id: u64::try_from(row.get::<_, i64>(0)?).unwrap_or_default(),
         reference: row.get(1)?,
         number: row.get(2)?,

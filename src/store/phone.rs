@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::redact::Caller;
+use crate::common::redact::MaskedCaller;
 
 /// Characters of a Call-ID that are kept: more than any phone writes.
 const DIALOG: usize = 256;
@@ -17,7 +17,7 @@ pub struct Phone {
     pub address: String,
     /// Its number or user part; masked wherever it is shown, whole in the store alone.
     #[schema(value_type = String)]
-    pub caller: Caller,
+    pub caller: MaskedCaller,
     /// How it has proven who it is: `digest`, `certificate`, `address`, `account` (it called where we are registered), `registration`
     /// (it was called where it had registered) or `none`.
     pub proof: String,
@@ -26,7 +26,7 @@ pub struct Phone {
 impl Phone {
     /// Keeps what is said, cut to what a line may hold.
     #[must_use]
-    pub fn new(dialog: &str, address: String, caller: Caller, proof: &str) -> Self {
+    pub fn new(dialog: &str, address: String, caller: MaskedCaller, proof: &str) -> Self {
         Self { dialog: dialog.chars().take(DIALOG).collect(), address, caller, proof: proof.to_owned() }
     }
 }

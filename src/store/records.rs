@@ -4,13 +4,14 @@ use rusqlite::{Connection, Row, params};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{MOST_ROWS, Phone, StoreError, integer};
-use crate::redact::Caller;
+use super::handle::{MOST_ROWS, integer};
+use super::{Phone, StoreError};
+use crate::common::redact::MaskedCaller;
 
 /// What remains of a call. A time is absent where the call did not come so far.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct CallRecord {
-    /// As [`crate::ids::CallId`] prints it.
+    /// As [`crate::common::ids::CallId`] prints it.
     pub call: String,
     /// The far end.
     #[serde(flatten)]
@@ -20,27 +21,27 @@ pub struct CallRecord {
     /// The meeting's name, once one was chosen.
     pub meeting: Option<String>,
     /// The INVITE came.
-    #[serde(serialize_with = "crate::units::moment")]
+    #[serde(serialize_with = "crate::common::units::moment")]
     #[schema(value_type = String, format = DateTime)]
     pub started_at: u64,
     /// Our 200 was acknowledged.
-    #[serde(serialize_with = "crate::units::moment_if_any")]
+    #[serde(serialize_with = "crate::common::units::moment_if_any")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub answered_at: Option<u64>,
     /// The wait for a host or in the lobby began (M-5, M-6).
-    #[serde(serialize_with = "crate::units::moment_if_any")]
+    #[serde(serialize_with = "crate::common::units::moment_if_any")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub lobby_at: Option<u64>,
     /// A member, or the bypass policy, let it in.
-    #[serde(serialize_with = "crate::units::moment_if_any")]
+    #[serde(serialize_with = "crate::common::units::moment_if_any")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub admitted_at: Option<u64>,
     /// Sound passed between it and the meeting for the first time: after a notice that it was owed.
-    #[serde(serialize_with = "crate::units::moment_if_any")]
+    #[serde(serialize_with = "crate::common::units::moment_if_any")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub joined_at: Option<u64>,
     /// It left the meeting, or hung up while it waited.
-    #[serde(serialize_with = "crate::units::moment_if_any")]
+    #[serde(serialize_with = "crate::common::units::moment_if_any")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub left_at: Option<u64>,
     /// The audio codec's name.
@@ -55,7 +56,7 @@ pub struct CallRecord {
     pub mos: Option<f64>,
     /// Notices played (N-1).
     pub notices: u32,
-    /// Label of the [`crate::cause::Cause`].
+    /// Label of the [`crate::common::cause::Cause`].
     pub end_reason: String,
 }
 
@@ -154,7 +155,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
         phone: Phone {
             dialog: row.get("dialog")?,
             address: row.get("address")?,
-            caller: Caller::new(&row.get::<_, String>("caller")?),
+            caller: MaskedCaller::new(&row.get::<_, String>("caller")?),
             proof: row.get("proof")?,
         },
         device: row.get("device")?,

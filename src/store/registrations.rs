@@ -2,11 +2,12 @@
 
 use rusqlite::{Connection, Row, params};
 
-use super::{StoreError, integer};
+use super::StoreError;
+use super::handle::integer;
 
 /// One contact of a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Registration {
+pub struct StoredContact {
     /// The device's label.
     pub device: String,
     /// The contact's address.
@@ -34,7 +35,7 @@ pub struct Registration {
 }
 
 /// Puts these in the place of all that the device had.
-pub(super) fn replace(connection: &Connection, device: &str, rows: &[Registration]) -> Result<(), StoreError> {
+pub(super) fn replace(connection: &Connection, device: &str, rows: &[StoredContact]) -> Result<(), StoreError> {
     connection.prepare_cached("DELETE FROM registrations WHERE device = ?1")?.execute([device])?;
     let mut insert = connection.prepare_cached(
         "INSERT INTO registrations (device, uri, q, instance, reg_id, path, call_id, cseq, source, transport, user_agent, dies_at)
@@ -60,16 +61,16 @@ pub(super) fn replace(connection: &Connection, device: &str, rows: &[Registratio
 }
 
 /// Deletes what is dead at `now` (milliseconds since 1970), and gives the rest.
-pub(super) fn living(connection: &Connection, now: u64) -> Result<Vec<Registration>, StoreError> {
+pub(super) fn living(connection: &Connection, now: u64) -> Result<Vec<StoredContact>, StoreError> {
     connection.execute("DELETE FROM registrations WHERE dies_at <= ?1", [integer(now)])?;
     let mut select = connection.prepare_cached("SELECT * FROM registrations ORDER BY device, id")?;
     let rows = select.query_map([], read)?;
     rows.collect::<Result<_, _>>().map_err(Into::into)
 }
 
-fn read(row: &Row<'_>) -> Result<Registration, rusqlite::Error> {
+fn read(row: &Row<'_>) -> Result<StoredContact, rusqlite::Error> {
     let path: String = row.get("path")?;
-    Ok(Registration {
+    Ok(StoredContact {
         device: row.get("device")?,
         uri: row.get("uri")?,
         q: row.get("q")?,

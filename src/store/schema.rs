@@ -213,6 +213,28 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Whether what is called the ledger is what the steps have made: its tables, their indexes and their triggers, and nothing beside them. A
+/// view of its name would show other lines than those that are stored (N-8).
+pub(super) fn has_own_ledger(connection: &Connection) -> Result<bool, StoreError> {
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
+    let taken = usize::try_from(found).ok().and_then(|found| STEPS.get(..found)).ok_or(StoreError::Newer { found, known })?;
+    let made = Connection::open_in_memory()?;
+    for step in taken {
+        made.execute_batch(step)?;
+    }
+    Ok(ledger_of(connection)? == ledger_of(&made)?)
+}
+
+/// Type, name and text of whatever belongs to the ledger. Names are the same in capitals.
+fn ledger_of(connection: &Connection) -> Result<Vec<[String; 3]>, StoreError> {
+    let sql = "SELECT type, name, coalesce(sql, '') FROM sqlite_schema
+        WHERE lower(name) IN ('ledger', 'ledger_hmac') OR lower(tbl_name) IN ('ledger', 'ledger_hmac') ORDER BY type, name";
+    let mut select = connection.prepare(sql)?;
+    let rows = select.query_map([], |row| Ok([row.get::<_, String>(0)?, row.get(1)?, row.get(2)?]))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// A store as an earlier version has left it: its first `version` steps, and nothing after.
 #[cfg(test)]
 pub(super) fn make(connection: &Connection, version: usize) {

@@ -3,7 +3,8 @@
 
 use rusqlite::{Connection, params};
 
-use super::{StoreError, integer};
+use super::StoreError;
+use super::handle::integer;
 
 /// Keeps a seat: the presence by its number, and its meeting.
 pub(super) fn put(connection: &Connection, participant: u64, meeting: &str) -> Result<(), StoreError> {

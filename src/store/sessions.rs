@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, Row, params};
 
-use super::{StoreError, integer};
+use super::StoreError;
+use super::handle::integer;
 
 /// Names a link or a session; random.
 pub type Id = [u8; 16];

@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, params};
 
-use super::{StoreError, integer};
+use super::StoreError;
+use super::handle::integer;
 
 /// Keeps that a holder has said STOP at `at` (milliseconds since 1970), or START.
 pub(super) fn put(connection: &Connection, number: &str, stopped: bool, at: u64) -> Result<(), StoreError> {

@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, params};
 
-use super::{StoreError, integer};
+use super::StoreError;
+use super::handle::integer;
 
 /// Counts more parts for a meeting, and forgets earlier days.
 pub(super) fn count(connection: &Connection, day: u64, meeting: &str, parts: u64) -> Result<(), StoreError> {

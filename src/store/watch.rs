@@ -6,14 +6,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use super::StoreError;
-use super::ledger::{self, Head, Verified, VerifyError};
-use crate::units::unix_millis;
+use super::ledger::{self, LedgerHead, Verified, VerifyError};
+use crate::common::units::unix_millis;
 
 /// What is known of the ledger.
 #[derive(Debug, Clone, Default)]
 pub struct LedgerStatus {
     /// Its end.
-    pub head: Head,
+    pub head: LedgerHead,
     /// Lines that wait in memory, because the disk does not take them.
     pub waiting: usize,
     /// An epoch is overdue, or the key of the one before not wiped.
@@ -59,7 +59,7 @@ impl LedgerWatch {
         self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn end(&self, head: Head, waiting: usize, stuck: bool) {
+    pub(super) fn end(&self, head: LedgerHead, waiting: usize, stuck: bool) {
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         (status.head, status.waiting, status.stuck) = (head, waiting, stuck);
     }

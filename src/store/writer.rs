@@ -12,13 +12,11 @@ use std::time::SystemTime;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
-use super::ledger::{self, Chain, Head, KeyPlace, LedgerEntry};
+use super::handle::{BATCH, CACHE_KIB, CHECKPOINT_EVERY, FILE, HEAD_FILE, MOST_WAITING, Request, WAITS, Write, at, integer};
+use super::ledger::{self, Chain, KeyPlace, LedgerEntry, LedgerHead};
 use super::watch::LedgerWatch;
-use super::{
-    BATCH, CACHE_KIB, CHECKPOINT_EVERY, FILE, HEAD_FILE, MOST_WAITING, Request, StoreError, WAITS, Write, at, chats, consents,
-    integer, mutes, outbox, records, registrations, schema, seats, sessions, stops, texted,
-};
-use crate::units::unix_millis;
+use super::{StoreError, chats, consents, mutes, outbox, records, registrations, schema, seats, sessions, stops, texted};
+use crate::common::units::unix_millis;
 
 /// How often a head is published that nothing else has published, in milliseconds.
 const PUBLISHED_EVERY: u64 = 3_600_000;
@@ -27,7 +25,7 @@ const PUBLISHED_EVERY: u64 = 3_600_000;
 pub(super) type Reply = oneshot::Sender<Result<u64, StoreError>>;
 
 /// What the thread owns.
-pub(super) struct Store {
+pub(super) struct StoreWriter {
     pub(super) connection: Connection,
     pub(super) chain: Chain,
     /// The last write failed: said in the log once, and once more when it is over.
@@ -40,10 +38,10 @@ pub(super) struct Store {
     waiting: VecDeque<(LedgerEntry, Reply)>,
     beside: HeadFile,
     pub(super) watch: Arc<LedgerWatch>,
-    published: (Head, u64),
+    published: (LedgerHead, u64),
 }
 
-impl Store {
+impl StoreWriter {
     /// Opens the store in `dir`, and the ledger's keys in `key_dir`.
     pub(super) fn open(dir: &Path, key_dir: &Path, watch: Arc<LedgerWatch>) -> Result<Self, StoreError> {
         for dir in [dir, key_dir] {
@@ -62,11 +60,15 @@ impl Store {
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         connection.busy_timeout(WAITS)?;
         schema::migrate(&mut connection)?;
+        if !schema::has_own_ledger(&connection)? {
+            // Calls are taken all the same; what is verified at the start says it where alarms are.
+            tracing::error!(path = %path.display(), "the ledger's tables, indexes or triggers are not those that were made: somebody has changed them");
+        }
 
         let chain = Chain::open(&connection, KeyPlace::new(key_dir))?;
         let beside = HeadFile::open(key_dir, &connection)?;
         let waiting = VecDeque::new();
-        let published = (Head::default(), 0);
+        let published = (LedgerHead::default(), 0);
         // A daemon that was killed may have left something in the journal.
         let overwritten = true;
         let mut store = Self { connection, chain, failing: false, stuck: false, overwritten, waiting, beside, watch, published };
@@ -306,13 +308,13 @@ struct HeadFile {
     /// It does not fit the ledger: it stays as it is, so that each verification says so, until somebody takes it away.
     frozen: bool,
     failing: bool,
-    kept: Option<Head>,
+    kept: Option<LedgerHead>,
 }
 
 impl HeadFile {
     fn open(key_dir: &Path, connection: &Connection) -> Result<Self, StoreError> {
         let path = key_dir.join(HEAD_FILE);
-        let kept: Option<Head> = fs::read_to_string(&path).ok().and_then(|text| text.trim().parse().ok());
+        let kept: Option<LedgerHead> = fs::read_to_string(&path).ok().and_then(|text| text.trim().parse().ok());
         let frozen = match kept {
             Some(head) if head.count > 0 => {
                 let found = "SELECT hash FROM ledger WHERE sequence = ?";
@@ -327,7 +329,7 @@ impl HeadFile {
         Ok(Self { path, frozen, failing: false, kept })
     }
 
-    fn keep(&mut self, head: Head) {
+    fn keep(&mut self, head: LedgerHead) {
         if self.frozen || self.kept == Some(head) {
             return;
         }

@@ -12,8 +12,8 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 use utoipa::ToSchema;
 
-use crate::ids::{CallId, MeetingName, ParticipantId};
-use crate::units::unix_millis;
+use crate::common::ids::{CallId, MeetingName, ParticipantId};
+use crate::common::units::unix_millis;
 
 /// Events that may wait for a listener (DESIGN section 6).
 const QUEUE: usize = 4096;
@@ -23,7 +23,7 @@ const KEPT: usize = 1024;
 /// What has happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum What {
+pub enum EventKind {
     /// A device calls, or the device that is called rings.
     Ringing,
     /// The call has sound both ways.
@@ -59,9 +59,9 @@ pub struct Event {
     pub id: u64,
     /// What has happened.
     #[serde(rename = "type")]
-    pub what: What,
+    pub what: EventKind,
     /// When.
-    #[serde(serialize_with = "crate::units::moment")]
+    #[serde(serialize_with = "crate::common::units::moment")]
     #[schema(value_type = String, format = DateTime)]
     pub at: u64,
     /// In which meeting.
@@ -80,7 +80,7 @@ pub struct Event {
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Draft {
-    what: What,
+    what: EventKind,
     meeting: Option<String>,
     call: Option<String>,
     participant: Option<String>,
@@ -90,7 +90,7 @@ pub struct Draft {
 
 impl Draft {
     /// Of this kind.
-    pub const fn of(what: What) -> Self {
+    pub const fn of(what: EventKind) -> Self {
         Self { what, meeting: None, call: None, participant: None, state: None, reason: None }
     }
 
@@ -166,10 +166,10 @@ impl Events {
 
     /// Listens from now on, or from behind the event `after` on.
     #[must_use]
-    pub fn listen(&self, after: Option<u64>) -> Listener {
+    pub fn listen(&self, after: Option<u64>) -> EventListener {
         let kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let queue = self.0.listeners.subscribe();
-        let Some(after) = after else { return Listener { queue, missed: None, past: VecDeque::new() } };
+        let Some(after) = after else { return EventListener { queue, missed: None, past: VecDeque::new() } };
         let past: VecDeque<_> = kept.events.iter().filter(|event| event.id > after).cloned().collect();
         let oldest = past.front().map_or(kept.next, |event| event.id);
         let missed = match after.checked_add(1) {
@@ -178,7 +178,7 @@ impl Events {
             Some(next) if next < oldest => Some(Missed(Some(oldest - next))),
             _ => None,
         };
-        Listener { queue, missed, past }
+        EventListener { queue, missed, past }
     }
 }
 
@@ -188,13 +188,13 @@ pub struct Missed(pub Option<u64>);
 
 /// One who listens.
 #[derive(Debug)]
-pub struct Listener {
+pub struct EventListener {
     queue: broadcast::Receiver<Arc<Event>>,
     missed: Option<Missed>,
     past: VecDeque<Arc<Event>>,
 }
 
-impl Listener {
+impl EventListener {
     /// The next event, or that some were missed; `None` when no more can come.
     pub async fn next(&mut self) -> Option<Result<Arc<Event>, Missed>> {
         if let Some(missed) = self.missed.take() {
@@ -215,43 +215,45 @@ impl Listener {
 mod tests {
     use super::*;
 
-    async fn next(listener: &mut Listener) -> Result<u64, Missed> {
+    async fn next(listener: &mut EventListener) -> Result<u64, Missed> {
         listener.next().await.expect("open").map(|event| event.id)
     }
 
+    /// A listener that comes back gets what it has missed or is told how much.
     #[tokio::test]
-    async fn m17_a_listener_that_comes_back_gets_what_it_has_missed_or_is_told_how_much() {
+    async fn m17_a_listener_that_comes_back_gets_what_it_has_missed() {
         let events = Events::default();
         let mut first = events.listen(None);
-        events.raise(Draft::of(What::Ringing).call(Some(CallId::from_number(7))));
+        events.raise(Draft::of(EventKind::Ringing).call(Some(CallId::from_number(7))));
         let id = next(&mut first).await.unwrap();
         for _ in 0..3 {
-            events.raise(Draft::of(What::Chat));
+            events.raise(Draft::of(EventKind::Chat));
         }
         let mut back = events.listen(Some(id));
         for follows in 1..=3 {
             assert_eq!(next(&mut back).await, Ok(id + follows));
         }
-        events.raise(Draft::of(What::Ended).reason("hung-up"));
+        events.raise(Draft::of(EventKind::Ended).reason("hung-up"));
         assert_eq!(next(&mut back).await, Ok(id + 4), "and then what comes, once");
         assert_eq!(next(&mut events.listen(Some(5))).await, Err(Missed(None)), "of an earlier run");
         for _ in 0..KEPT {
-            events.raise(Draft::of(What::Chat));
+            events.raise(Draft::of(EventKind::Chat));
         }
         let mut late = events.listen(Some(id));
         assert_eq!(next(&mut late).await, Err(Missed(Some(4))));
         assert_eq!(next(&mut late).await, Ok(id + 5));
         let mut of_the_future = events.listen(Some(u64::MAX));
-        events.raise(Draft::of(What::Chat));
+        events.raise(Draft::of(EventKind::Chat));
         assert_eq!(next(&mut of_the_future).await, Ok(id + 5 + u64::try_from(KEPT).unwrap()));
     }
 
+    /// Who is slow is told how many it has missed and nobody waits.
     #[tokio::test]
-    async fn m17_who_is_slow_is_told_how_many_it_has_missed_and_nobody_waits() {
+    async fn m17_who_is_slow_is_told_how_many_it_has_missed_and_nobody() {
         let events = Events::default();
         let mut slow = events.listen(None);
         for _ in 0..QUEUE + 10 {
-            events.raise(Draft::of(What::Hand).state("on"));
+            events.raise(Draft::of(EventKind::Hand).state("on"));
         }
         assert_eq!(next(&mut slow).await, Err(Missed(Some(10))));
         assert!(next(&mut slow).await.is_ok());

@@ -16,7 +16,7 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-use crate::printable::escaped;
+use crate::common::printable::escaped;
 
 /// Where the journal listens.
 const SOCKET: &str = "/run/systemd/journal/socket";
@@ -148,8 +148,9 @@ mod tests {
 
     use super::*;
 
+    /// A line comes with its call and meeting as fields and a text with line ends whole.
     #[test]
-    fn o5_a_line_comes_with_its_call_and_meeting_as_fields_and_a_text_with_line_ends_whole() {
+    fn o5_a_line_comes_with_its_call_and_meeting_as_fields() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
         let journal = UnixDatagram::bind(&path).unwrap();
@@ -183,8 +184,9 @@ mod tests {
         assert!(third.contains("ROOMGATE_AGENT=phone\\u{1b}]0;x\\u{7}\\u{9b}31m\\r\n"), "no control character: {third:?}");
     }
 
+    /// A journal that does not read is not waited for and what it missed is counted.
     #[test]
-    fn o3_a_journal_that_does_not_read_is_not_waited_for_and_what_it_missed_is_counted() {
+    fn o3_a_journal_that_does_not_read_is_not_waited() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
         let journal = UnixDatagram::bind(&path).unwrap();

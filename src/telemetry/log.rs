@@ -1,7 +1,7 @@
 //! Log lines on standard error, as text for people or one JSON object a line (O-5). Where that is the journal of systemd, text goes there with
 //! its fields ([`super::journal`]).
 //!
-//! What a line says is up to the rooms; digits, numbers, names and texts reach it only inside [`crate::redact::Redacted`].
+//! What a line says is up to the rooms; digits, numbers, names and texts reach it only inside [`crate::common::redact::Redacted`].
 
 use std::io::{self, IsTerminal};
 

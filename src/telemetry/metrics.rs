@@ -10,7 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::cause::Cause;
+use crate::common::cause::Cause;
 
 /// What every metric of ours begins with.
 pub const PREFIX: &str = "roomgate";
@@ -85,7 +85,7 @@ impl Unwritten {
 }
 
 impl Counted {
-    /// A call has ended, or was refused; `cause` is the label of its [`crate::cause::Cause`].
+    /// A call has ended, or was refused; `cause` is the label of its [`crate::common::cause::Cause`].
     pub fn call_ended(&self, cause: &'static str) {
         self.calls.get_or_create(&[("cause", cause)]).inc();
     }

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use criterion::Criterion;
 use roomgate::codec::{CodecKind, Decoder, Encoder, EncoderSettings};
+use roomgate::common::units::Hz;
 use roomgate::dsp::Resampler;
-use roomgate::media::measure::{Crowd, Meeting};
-use roomgate::units::Hz;
+use roomgate::media::bench_rig::{BenchMeeting, Crowd};
 
 /// Members of the full meeting, and how many of them talk at the same time.
 const MEMBERS: usize = 40;
@@ -63,7 +63,7 @@ impl Bare {
 }
 
 /// The time of `iterations` frames of a meeting.
-fn frames(meeting: &mut Meeting, iterations: u64) -> Duration {
+fn frames(meeting: &mut BenchMeeting, iterations: u64) -> Duration {
     (0..iterations).map(|_| meeting.frame()).sum()
 }
 
@@ -85,7 +85,7 @@ pub fn benches(criterion: &mut Criterion) {
         });
     });
 
-    let mut leg = Meeting::new();
+    let mut leg = BenchMeeting::new();
     leg.seat_phone(CodecKind::G722, &speech);
     leg.seat_browser(Some(&speech));
     leg.begin();
@@ -111,7 +111,7 @@ pub fn benches(criterion: &mut Criterion) {
         bencher.iter_custom(|iterations| (0..iterations).map(|_| crowd.frame()).sum());
     });
 
-    let mut meeting = Meeting::new();
+    let mut meeting = BenchMeeting::new();
     for member in 0..MEMBERS {
         meeting.seat_browser(voices.get(member).copied());
     }

@@ -9,8 +9,8 @@ use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use roomgate::net::udp::System;
 use roomgate::sip::{self, Event, Limits, Settings, Transport, Trusted};
-use roomgate::udp::System;
 
 const OURS: u16 = 35_070;
 const THEIRS: u16 = 35_080;

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use criterion::Criterion;
-use roomgate::ids::ParticipantId;
-use roomgate::machine::Machine as _;
-use roomgate::policy::{Fact, Limits, Muted, Policy, PolicySettings, Role, Switch, Via};
+use roomgate::common::ids::ParticipantId;
+use roomgate::common::machine::Machine as _;
+use roomgate::policy::{Fact, MeetingLimits, Muted, Policy, PolicySettings, Role, Switch, Via};
 
 /// A member, and so many externals inside and before the door.
 struct Crowd {
@@ -17,7 +17,7 @@ struct Crowd {
 
 impl Crowd {
     fn new(size: u64) -> Self {
-        let limits = Limits { participants: 10_000, externals: 10_000, in_chat: 10_000 };
+        let limits = MeetingLimits { participants: 10_000, externals: 10_000, in_chat: 10_000 };
         let policy = Policy::new(PolicySettings { limits, ..PolicySettings::default() });
         let mut crowd = Self { policy, now: Instant::now(), asked: 0, size };
         let joined = |number: u64, role| {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use criterion::Criterion;
-use roomgate::machine::Machine as _;
+use roomgate::common::machine::Machine as _;
 use roomgate::sip::message::Message;
 use roomgate::sip::wire::WireLimits;
 use roomgate::sip::{Command, Endpoint, Event, Flow, Input, Limits, Output, Settings, Transport, Trusted};

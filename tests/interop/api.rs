@@ -54,8 +54,9 @@ fn without_tokens(daemon: &Daemon) -> String {
     path.display().to_string()
 }
 
+/// Schemathesis finds no server error and nothing undocumented as any role.
 #[test]
-fn schemathesis_finds_no_server_error_and_nothing_undocumented_as_any_role() {
+fn schemathesis_finds_no_server_error_and_nothing_undocumented() {
     isolated_beside_others(|| {
         // What it sends in seconds is far more than anybody may ask for.
         let daemon = Daemon::with(&format!(
@@ -98,8 +99,9 @@ fn schemathesis_finds_no_server_error_and_nothing_undocumented_as_any_role() {
     });
 }
 
+/// A call is heard of while it is up ended by the operator and found in the records.
 #[test]
-fn a_call_is_heard_of_while_it_is_up_ended_by_the_operator_and_found_in_the_records() {
+fn a_call_is_heard_of_while_it_is_up_ended_by_the_operator() {
     isolated_beside_others(|| {
         let daemon = Daemon::start();
         let alice = Member::join(&daemon, "demo");
@@ -154,8 +156,9 @@ fn names(stream: &str) -> Vec<&str> {
     stream.lines().filter_map(|line| line.strip_prefix("event: ")).collect()
 }
 
+/// The whole way of a call is told as events and can be read again.
 #[test]
-fn the_whole_way_of_a_call_is_told_as_events_and_can_be_read_again() {
+fn the_whole_way_of_a_call_is_told_as_events_and_can_be_read() {
     isolated_beside_others(|| {
         let daemon = Daemon::start();
         let file = daemon.folder().join("events.txt");
@@ -216,8 +219,9 @@ fn the_whole_way_of_a_call_is_told_as_events_and_can_be_read_again() {
     });
 }
 
+/// A panel at a rooms door sees and steers the rooms own call and no other.
 #[test]
-fn a_panel_at_a_rooms_door_sees_and_steers_the_rooms_own_call_and_no_other() {
+fn a_panel_at_a_rooms_door_sees_and_steers_the_rooms_own_call() {
     isolated_beside_others(|| {
         let daemon = Daemon::with(&format!(
             "[media]\nwebrtc_addresses = [\"127.0.0.1\"]\n\
@@ -278,8 +282,9 @@ fn a_panel_at_a_rooms_door_sees_and_steers_the_rooms_own_call_and_no_other() {
     });
 }
 
+/// A meeting that was made is called recorded and gone and a reload keeps it.
 #[test]
-fn a_meeting_that_was_made_is_called_recorded_and_gone_and_a_reload_keeps_it() {
+fn a_meeting_that_was_made_is_called_recorded_and_gone() {
     isolated_beside_others(|| {
         let daemon = Daemon::start();
         let made = daemon.ask("POST", "/api/v1/meetings", "{\"id\":\"standup\",\"conference_id\":\"4711\"}");
@@ -337,7 +342,7 @@ fn a_meeting_that_was_made_is_called_recorded_and_gone_and_a_reload_keeps_it() {
 
 /// What a phone and the daemon have said, seen by the operator: from the INVITE to the BYE, and nobody's number (O-5).
 #[test]
-fn the_sip_messages_of_a_phones_call_are_shown_while_it_is_up_and_after_without_any_number() {
+fn the_sip_messages_of_a_phones_call_are_shown() {
     isolated_beside_others(|| {
         let daemon = Daemon::start();
         let mut phone = Baresip::start(daemon.folder(), 5070, Codec::G722, Transport::Tcp, 1011.0);

@@ -374,8 +374,9 @@ mod tests {
         assert!(Sound::sine(8000, 1311.0, -15.0, 5.0).tone(1011.0).is_none());
     }
 
+    /// A faint tone is traced under noise and noise alone is no tone.
     #[test]
-    fn a_faint_tone_is_traced_under_noise_and_noise_alone_is_no_tone() {
+    fn a_faint_tone_is_traced_under_noise_and_noise_alone() {
         let noise = noise(16_000, -30.0, 6.0);
         assert_eq!(noise.trace_of(1011.0), SILENCE);
         let both = mixed(&[&noise, &Sound::sine(16_000, 1011.0, -45.0, 6.0)]);

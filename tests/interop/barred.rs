@@ -30,8 +30,9 @@ fn calls_for_help(probe: &mut Probe, number: &str) -> Option<u16> {
     probe.asks(&invite, seconds(2)).map(|(response, _)| response.status)
 }
 
+/// Who is barred over its budget or unknown is answered when it calls for help.
 #[test]
-fn s10_who_is_barred_over_its_budget_or_unknown_is_answered_when_it_calls_for_help() {
+fn s10_who_is_barred_over_its_budget_or_unknown_is_answered() {
     isolated_beside_others(|| {
         let daemon = Daemon::with(&format!("{SETTINGS}[sip.emergency]\ntarget = \"sip:112@pbx.example.com\"\n"));
         // A phone with an old password: after its ninth REGISTER it hears nothing.

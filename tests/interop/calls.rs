@@ -30,8 +30,9 @@ fn alice(daemon: &Daemon) -> Browser {
     alice
 }
 
+/// A phone on udp talks with a browser in every codec once it is admitted and not before.
 #[test]
-fn a_phone_on_udp_talks_with_a_browser_in_every_codec_once_it_is_admitted_and_not_before() {
+fn a_phone_on_udp_talks_with_a_browser_in_every_codec_once() {
     isolated(|| {
         let daemon = Daemon::start();
         let mut alice = alice(&daemon);
@@ -60,8 +61,9 @@ fn a_phone_on_udp_talks_with_a_browser_in_every_codec_once_it_is_admitted_and_no
     });
 }
 
+/// Four phones on tcp each with another codec all hear each other and the browser.
 #[test]
-fn four_phones_on_tcp_each_with_another_codec_all_hear_each_other_and_the_browser() {
+fn four_phones_on_tcp_each_with_another_codec_all_hear() {
     isolated(|| {
         let daemon = Daemon::start();
         let mut alice = alice(&daemon);
@@ -111,8 +113,9 @@ fn a_member_over_https_from_another_address_admits_a_phone() {
     });
 }
 
+/// Who joins before allowing the microphone is heard as soon as it is allowed.
 #[test]
-fn who_joins_before_allowing_the_microphone_is_heard_as_soon_as_it_is_allowed() {
+fn who_joins_before_allowing_the_microphone_is_heard_as_soon() {
     isolated(|| {
         let daemon = Daemon::start();
         let mut alice = Browser::start_with(daemon.folder(), "alice", ALICE, 3000);
@@ -128,8 +131,9 @@ fn who_joins_before_allowing_the_microphone_is_heard_as_soon_as_it_is_allowed() 
     });
 }
 
+/// An external in a browser waits unheard and then talks and chats.
 #[test]
-fn an_external_in_a_browser_waits_unheard_and_then_talks_and_chats() {
+fn an_external_in_a_browser_waits_unheard_and_then_talks() {
     isolated(|| {
         let daemon = Daemon::start();
         let mut alice = alice(&daemon);

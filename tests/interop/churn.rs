@@ -72,8 +72,9 @@ fn answer_time(n: u64) -> Duration {
     sent.elapsed()
 }
 
+/// Phones that connect register and vanish leave no descriptor while stalled ones delay nobody.
 #[test]
-fn phones_that_connect_register_and_vanish_leave_no_descriptor_while_stalled_ones_delay_nobody() {
+fn phones_that_connect_register_and_vanish_leave_no_descriptor() {
     isolated_beside_others(|| {
         let folder = tempfile::tempdir().expect("a folder");
         let config = certificate(folder.path());

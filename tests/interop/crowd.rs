@@ -162,8 +162,9 @@ fn load_of(daemon: &Daemon, over: u64) -> f64 {
     (cpu(daemon.id()) - before) / began.elapsed().as_secs_f64()
 }
 
+/// A crowd that waits toggles and knocks is not noticed by the organiser.
 #[test]
-fn m14_a_crowd_that_waits_toggles_and_knocks_is_not_noticed_by_the_organiser() {
+fn m14_a_crowd_that_waits_toggles_and_knocks_is_not_noticed() {
     isolated(|| {
         let (size, over) = if long() { (300, 20) } else { (60, 4) };
         let daemon = Daemon::start();

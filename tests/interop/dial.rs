@@ -21,8 +21,9 @@ fn dial(daemon: &Daemon, arguments: &[&str]) -> (bool, Value) {
     (output.status.success(), serde_json::from_str(&text).expect("a report in JSON"))
 }
 
+/// The test phone hears the menu presses keys and reports in every codec.
 #[test]
-fn the_test_phone_hears_the_menu_presses_keys_and_reports_in_every_codec() {
+fn the_test_phone_hears_the_menu_presses_keys_and_reports() {
     isolated(|| {
         let mut daemon = Daemon::start();
         Sound::sine(16_000, 1011.0, -18.0, 2.0).write(&daemon.folder().join("tone.wav"));
@@ -67,8 +68,9 @@ fn the_test_phone_says_why_a_call_failed() {
     });
 }
 
+/// The test phone says what is missing and runs more than eight times at once with words of its own.
 #[test]
-fn g29_the_test_phone_says_what_is_missing_and_runs_more_than_eight_times_at_once_with_words_of_its_own() {
+fn g29_the_test_phone_says_what_is_missing_and_runs() {
     isolated(|| {
         let daemon = Daemon::start();
         let (good, report) = dial(&daemon, &["1001"]);
@@ -88,8 +90,9 @@ fn g29_the_test_phone_says_what_is_missing_and_runs_more_than_eight_times_at_onc
     });
 }
 
+/// What an unknown caller dialled can be found with its digits masked.
 #[test]
-fn g29_what_an_unknown_caller_dialled_can_be_found_with_its_digits_masked() {
+fn g29_what_an_unknown_caller_dialled_can_be_found() {
     isolated(|| {
         let daemon = Daemon::start();
         let (good, _) = dial(&daemon, &["sip:947312@127.0.0.1", "--for", "2s"]);
@@ -108,8 +111,9 @@ fn calls(callee: &Hand, folder: &Path) -> Process {
     Process::start(&mut command, &folder.join("dial.log"), false)
 }
 
+/// A bye of the test phone that is lost is repeated before it ends.
 #[test]
-fn a_bye_of_the_test_phone_that_is_lost_is_repeated_before_it_ends() {
+fn a_bye_of_the_test_phone_that_is_lost_is_repeated() {
     isolated(|| {
         let folder = tempfile::tempdir().expect("a folder");
         let callee = Hand::new();
@@ -127,8 +131,9 @@ fn a_bye_of_the_test_phone_that_is_lost_is_repeated_before_it_ends() {
     });
 }
 
+/// A call of the test phone that is given up while it rings is taken back.
 #[test]
-fn a_call_of_the_test_phone_that_is_given_up_while_it_rings_is_taken_back() {
+fn a_call_of_the_test_phone_that_is_given_up_while_it_rings() {
     isolated(|| {
         let folder = tempfile::tempdir().expect("a folder");
         for signal in ["-INT", "-TERM"] {

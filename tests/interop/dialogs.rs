@@ -41,8 +41,9 @@ fn dialogs_go_as_the_rfcs_say_by_udp_and_by_tcp() {
     });
 }
 
+/// A phone without session timers is refreshed with the same description.
 #[test]
-fn a_phone_without_session_timers_is_refreshed_with_the_same_description() {
+fn a_phone_without_session_timers_is_refreshed_with_the_same() {
     isolated_beside_others(|| {
         let daemon = Daemon::start_with_short_sessions("4s");
         let play = |(port, transport)| Scenario::play(daemon.folder(), port, "refreshed_by_reinvite", transport, false);
@@ -85,13 +86,15 @@ fn the_test_phone_acknowledges_a_reliable_answer_and_talks() {
     isolated_beside_others(|| talks_with("callee"));
 }
 
+/// Of two phones that answer a forked call the first is talked with and the second hung up on.
 #[test]
-fn of_two_phones_that_answer_a_forked_call_the_first_is_talked_with_and_the_second_hung_up_on() {
+fn of_two_phones_that_answer_a_forked_call_the_first_is_talked() {
     isolated_beside_others(|| talks_with("forked"));
 }
 
+/// Pjsip with session timers and 100rel mandatory talks on beyond a refresh.
 #[test]
-fn pjsip_with_session_timers_and_100rel_mandatory_talks_on_beyond_a_refresh() {
+fn pjsip_with_session_timers_and_100rel_mandatory_talks() {
     isolated_beside_others(|| {
         let daemon = Daemon::start();
         let mut phone = Pjsip::start_with(daemon.folder(), 5062, 1011.0, &json!({ "strict": true }));

@@ -37,8 +37,9 @@ fn options() -> String {
     hand.hears("SIP/2.0 ")
 }
 
+/// Twenty calls go on while a proxy sends new ones elsewhere and are told at the limit.
 #[test]
-fn o4_twenty_calls_go_on_while_a_proxy_sends_new_ones_elsewhere_and_are_told_at_the_limit() {
+fn o4_twenty_calls_go_on_while_a_proxy_sends_new_ones_elsewhere() {
     isolated(|| {
         let mut daemon = daemon(&format!("{}s", DRAIN.as_secs()));
         let _member = Member::join(&daemon, "hall");
@@ -102,8 +103,9 @@ fn o4_a_second_signal_ends_it_at_once() {
     });
 }
 
+/// A bye that is lost is repeated before the daemon ends and who calls for help meanwhile is told.
 #[test]
-fn o4_a_bye_that_is_lost_is_repeated_before_the_daemon_ends_and_who_calls_for_help_meanwhile_is_told() {
+fn o4_a_bye_that_is_lost_is_repeated_before_the_daemon_ends() {
     isolated(|| {
         let mut daemon = daemon("1s");
         let (phone, other) = (Hand::new(), Hand::new());

@@ -5,8 +5,9 @@ use crate::daemon::Daemon;
 use crate::namespace::isolated_beside_others;
 use crate::patience::{eventually, seconds};
 
+/// An emergency call of a phone is refused with words that it hears.
 #[test]
-fn an_emergency_call_of_a_phone_is_refused_with_words_that_it_hears() {
+fn an_emergency_call_of_a_phone_is_refused_with_words() {
     isolated_beside_others(|| {
         let daemon = Daemon::start();
         let mut phone = Baresip::start(daemon.folder(), 5070, Codec::G722, Transport::Tcp, 1011.0);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
-use roomgate::units::read_rfc3339;
+use roomgate::common::units::read_rfc3339;
 use serde_json::{Value, json};
 
 use crate::audio::Tone;
@@ -125,8 +125,9 @@ fn fill(disk: &Path) -> PathBuf {
     filler
 }
 
+/// A full disk loses records and says so but no call and one that is read only is named at the start.
 #[test]
-fn a_full_disk_loses_records_and_says_so_but_no_call_and_one_that_is_read_only_is_named_at_the_start() {
+fn a_full_disk_loses_records_and_says_so_but_no_call() {
     isolated(|| {
         let mut daemon = Daemon::with(&settings(""));
         daemon.kill();
@@ -205,8 +206,9 @@ impl FragileDisk {
     }
 }
 
+/// A disk that turns read only under the daemon ends no call and after its repair all is there.
 #[test]
-fn a_disk_that_turns_read_only_under_the_daemon_ends_no_call_and_after_its_repair_all_is_there() {
+fn a_disk_that_turns_read_only_under_the_daemon_ends_no_call() {
     isolated_as_root(|| {
         let mut daemon = Daemon::with(&settings(""));
         daemon.kill();
@@ -268,8 +270,9 @@ fn a_clock_that_jumps_an_hour_forth_and_back_disturbs_no_call() {
     });
 }
 
+/// Without descriptors or ports new calls are refused and present ones go on until there are some again.
 #[test]
-fn without_descriptors_or_ports_new_calls_are_refused_and_present_ones_go_on_until_there_are_some_again() {
+fn without_descriptors_or_ports_new_calls_are_refused() {
     isolated(|| {
         let daemon = Daemon::with(&settings(""));
         let mut talk = Talk::begin(&daemon);
@@ -315,8 +318,9 @@ fn without_descriptors_or_ports_new_calls_are_refused_and_present_ones_go_on_unt
     });
 }
 
+/// Without names calls go on and the registration comes when they do.
 #[test]
-fn without_names_calls_go_on_and_the_registration_comes_when_they_do() {
+fn without_names_calls_go_on_and_the_registration_comes() {
     isolated(|| {
         let account = "[sip]\nname_servers = [\"127.0.0.1\"]\n\
              [sip.account.pbx]\nregistrar = \"pbx.test:5080\"\ntransport = \"udp\"\nusername = \"7000\"\npassword = \"secret\"\n";

@@ -142,8 +142,9 @@ fn by_tcp(own: [u8; 4], number: u32) -> Option<Duration> {
     answer[..length].starts_with(b"SIP/2.0 200").then(|| begin.elapsed())
 }
 
+/// Known callers and calls for help are answered at once while strangers flood everything.
 #[test]
-fn x2_known_callers_and_calls_for_help_are_answered_at_once_while_strangers_flood_everything() {
+fn x2_known_callers_and_calls_for_help_are_answered_at_once() {
     isolated(|| {
         let length = if long() { 60 } else { 5 };
         let daemon = Daemon::with(SETTINGS);

@@ -35,8 +35,9 @@ fn phone(daemon: &Daemon, port: u16, user: &str, hertz: f64) -> Pjsip {
     phone
 }
 
+/// A room is called from the page and hands its place over to another room during a recording.
 #[test]
-fn a_room_is_called_from_the_page_and_hands_its_place_over_to_another_room_during_a_recording() {
+fn a_room_is_called_from_the_page_and_hands_its_place() {
     isolated_beside_others(|| {
         let daemon = daemon("");
         let mut board = phone(&daemon, 5062, "board", BOARD);
@@ -107,8 +108,9 @@ fn a_room_is_called_from_the_page_and_hands_its_place_over_to_another_room_durin
     });
 }
 
+/// Baresip holds resumes and hands its place over to another one.
 #[test]
-fn baresip_holds_resumes_and_hands_its_place_over_to_another_one() {
+fn baresip_holds_resumes_and_hands_its_place() {
     isolated_beside_others(|| {
         // Debian's baresip gives up where a challenge offers what it does not know.
         let daemon = daemon("[sip]\ndigest = [\"md5\"]\n");

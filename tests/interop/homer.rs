@@ -24,8 +24,9 @@ fn secrets(datagrams: &[Datagram]) -> BTreeSet<String> {
     texts.flat_map(pieces).filter_map(value).collect()
 }
 
+/// Homers own decoder reads the copies of a phones call and no number in them.
 #[test]
-fn o5_homers_own_decoder_reads_the_copies_of_a_phones_call_and_no_number_in_them() {
+fn o5_homers_own_decoder_reads_the_copies_of_a_phones_call() {
     isolated_beside_others(|| {
         let daemon = Daemon::with(SETTINGS);
         // Nobody listens yet: a call does not mind.

@@ -52,8 +52,9 @@ fn list(json: &str) -> Vec<String> {
     serde_json::from_str(json).unwrap_or_else(|error| panic!("{json}: {error}"))
 }
 
+/// The last stage of the dockerfile gives a daemon without root that takes calls and tells that it is alive.
 #[test]
-fn the_last_stage_of_the_dockerfile_gives_a_daemon_without_root_that_takes_calls_and_tells_that_it_is_alive() {
+fn the_last_stage_of_the_dockerfile_gives_a_daemon_without_root() {
     isolated_as_root_beside_others(|| {
         let debian = Debian::boot();
         // There is no way out of here; what the image installs is installed.

@@ -76,8 +76,9 @@ fn a_browser_hears_its_own_microphone_without_the_gateway() {
     });
 }
 
+/// A phone that holds goes on hearing after it resumes without the gateway.
 #[test]
-fn a_phone_that_holds_goes_on_hearing_after_it_resumes_without_the_gateway() {
+fn a_phone_that_holds_goes_on_hearing_after_it_resumes() {
     isolated(|| {
         let folder = tempfile::tempdir().expect("a folder");
         let mut called = Pjsip::start(folder.path(), 5064, 811.0);

@@ -113,8 +113,9 @@ fn talks(alice: &mut Browser, phone: &mut Baresip) {
     assert!(levels.0 > -30.0 && levels.1 > -30.0, "{levels:?}");
 }
 
+/// Roomgate registers at kamailio is called there and comes back after its restart.
 #[test]
-fn roomgate_registers_at_kamailio_is_called_there_and_comes_back_after_its_restart() {
+fn roomgate_registers_at_kamailio_is_called_there_and_comes() {
     isolated_beside_others(|| {
         let mut daemon = Daemon::with(ACCOUNT);
         // Not there yet: the gateway says so, and goes on trying.
@@ -152,8 +153,9 @@ fn roomgate_registers_at_kamailio_is_called_there_and_comes_back_after_its_resta
     });
 }
 
+/// A call through a proxy that records its route is held resumed and ended from both sides.
 #[test]
-fn a_call_through_a_proxy_that_records_its_route_is_held_resumed_and_ended_from_both_sides() {
+fn a_call_through_a_proxy_that_records_its_route_is_held() {
     isolated_beside_others(|| {
         let daemon = Daemon::with(
             "[media]\nwebrtc_addresses = [\"127.0.0.1\"]\n[sip]\nallowed = []\n[sip.trunk.proxy]\naddresses = [\"127.0.0.1\"]\n",
@@ -189,8 +191,9 @@ fn a_call_through_a_proxy_that_records_its_route_is_held_resumed_and_ended_from_
     });
 }
 
+/// A registrar is found by naptr and srv and its certificate must name the domain.
 #[test]
-fn a_registrar_is_found_by_naptr_and_srv_and_its_certificate_must_name_the_domain() {
+fn a_registrar_is_found_by_naptr_and_srv_and_its_certificate() {
     isolated_beside_others(|| {
         let folder = tempfile::tempdir().expect("a folder");
         let _pbx = Kamailio::start(folder.path());

@@ -39,8 +39,9 @@ fn is_phone(row: &Row) -> bool {
     row.shows("external-mark")
 }
 
+/// A phone on hold is shown so and its music never reaches the meeting.
 #[test]
-fn a_phone_on_hold_is_shown_so_and_its_music_never_reaches_the_meeting() {
+fn a_phone_on_hold_is_shown_so_and_its_music_never_reaches() {
     isolated(|| {
         let daemon = Daemon::start();
         let (mut alice, mut phone) = meeting(&daemon, daemon.folder());
@@ -61,8 +62,9 @@ fn a_phone_on_hold_is_shown_so_and_its_music_never_reaches_the_meeting() {
     });
 }
 
+/// Mute is one state for the keypad and the page and the phone is told of both.
 #[test]
-fn mute_is_one_state_for_the_keypad_and_the_page_and_the_phone_is_told_of_both() {
+fn mute_is_one_state_for_the_keypad_and_the_page_and_the_phone() {
     isolated(|| {
         let daemon = Daemon::start();
         let (mut alice, mut phone) = meeting(&daemon, daemon.folder());
@@ -88,8 +90,9 @@ fn mute_is_one_state_for_the_keypad_and_the_page_and_the_phone_is_told_of_both()
     });
 }
 
+/// The organisers pin lets a phone admit another and neither pin nor keys are heard or logged.
 #[test]
-fn the_organisers_pin_lets_a_phone_admit_another_and_neither_pin_nor_keys_are_heard_or_logged() {
+fn the_organisers_pin_lets_a_phone_admit_another_and_neither() {
     isolated(|| {
         let daemon = Daemon::start();
         let (mut alice, mut phone) = meeting(&daemon, daemon.folder());

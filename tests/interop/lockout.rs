@@ -7,8 +7,9 @@ use crate::raw::Raw;
 
 const TRUNK: &str = "[sip.trunk.pbx]\naddresses = [\"127.0.0.9\"]\n";
 
+/// An outside caller who guesses locks itself out and nobody else of its pbx.
 #[test]
-fn k1_an_outside_caller_who_guesses_locks_itself_out_and_nobody_else_of_its_pbx() {
+fn k1_an_outside_caller_who_guesses_locks_itself_out_and_nobody() {
     isolated_beside_others(|| {
         let daemon = Daemon::with(TRUNK);
         let guesser = Raw::at("127.0.0.9:5090", "+491701234567");

@@ -6,8 +6,9 @@ use crate::daemon::{BOARD_PASSCODE, Daemon};
 use crate::namespace::isolated_beside_others;
 use crate::sipp::Caller;
 
+/// An auto dialler gets in after a wrong passcode and no code is logged.
 #[test]
-fn an_auto_dialler_gets_in_after_a_wrong_passcode_and_no_code_is_logged() {
+fn an_auto_dialler_gets_in_after_a_wrong_passcode_and_no_code() {
     isolated_beside_others(|| {
         let daemon = Daemon::start();
         let mut alice = Browser::start(daemon.folder(), "alice", 611.0);

@@ -18,8 +18,9 @@ const CALLERS: [&str; 6] = ["pcmu", "opus", "g722", "pcma", "opus", "g722"];
 /// From the answer to the end.
 const LENGTH: u64 = 40;
 
+/// Calls move between workers in mid prompt without a hole and each is told once.
 #[test]
-fn calls_move_between_workers_in_mid_prompt_without_a_hole_and_each_is_told_once() {
+fn calls_move_between_workers_in_mid_prompt_without_a_hole() {
     isolated(|| {
         let daemon = Daemon::start();
         assert_eq!(daemon.status()["resources"]["media"]["workers"], 3);

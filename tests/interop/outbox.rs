@@ -19,7 +19,7 @@ const ANSWER: &[u8] = b"so nobody has got your message";
 /// `kill -9` at random moments while messages flow both ways: whoever was believed gets an answer, and the same one twice only if it was
 /// unanswered at a kill.
 #[test]
-fn c7_what_was_accepted_arrives_though_the_daemon_is_killed_again_and_again() {
+fn c7_what_was_accepted_arrives_though_the_daemon_is_killed() {
     isolated_beside_others(|| {
         let kills = if long() { 400 } else { 100 };
         let mut daemon = Daemon::with(&format!("[relay]\n{}{}", Smsc::CROWD, Smsc::PROVIDER));
@@ -81,7 +81,7 @@ fn counts(daemon: &Daemon) -> [u64; 5] {
 
 /// Everybody who writes without being in a meeting gets one answer (C-5): enough to see what becomes of it.
 #[test]
-fn c7_a_real_centre_that_hangs_drops_its_connection_and_tells_every_fate_loses_nothing() {
+fn c7_a_real_centre_that_hangs_drops_its_connection_and_tells() {
     isolated_beside_others(|| {
         let daemon = Daemon::with(&format!("[relay]\n{}{}", Smsc::CROWD, Smsc::PROVIDER));
         let mut centre = Smsc::start(daemon.folder());

@@ -51,8 +51,9 @@ fn files(debian: &Debian) -> BTreeSet<String> {
     all.lines().filter(|path| !own.iter().any(|own| path.starts_with(own))).map(str::to_owned).collect()
 }
 
+/// The package installs starts upgrades by a drain and is removed without a trace.
 #[test]
-fn o3_and_o4_the_package_installs_starts_upgrades_by_a_drain_and_is_removed_without_a_trace() {
+fn o3_and_o4_the_package_installs_starts_upgrades_by_a_drain() {
     isolated_as_root_beside_others(|| {
         let built = tempfile::tempdir().expect("a folder");
         let (earlier, later) = (earlier_package(built.path()), package("0.1.0-1", built.path()));
@@ -246,8 +247,9 @@ fn lintian_finds_nothing_in_the_package() {
     assert!(checked.status.success() && !found.contains("\nW:") && !found.contains("\nE:"), "{found}");
 }
 
+/// The package has the version of the program and its manual names every command.
 #[test]
-fn the_package_has_the_version_of_the_program_and_its_manual_names_every_command() {
+fn the_package_has_the_version_of_the_program_and_its_manual() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let changelog = std::fs::read_to_string(root.join("systemd/debian/changelog")).expect("the changelog");
     assert!(changelog.starts_with(&format!("roomgate ({}-", env!("CARGO_PKG_VERSION"))), "{changelog}");

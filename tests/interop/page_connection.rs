@@ -27,8 +27,9 @@ fn own(browser: &mut Browser, what: &str, wanted: impl Fn(&crate::browser::Row) 
     browser.until("roster-row", what, |row| row.data["you"] == "true" && wanted(row))
 }
 
+/// A network that goes right after joining is told by one card and nobody speaks on.
 #[test]
-fn g26_a_network_that_goes_right_after_joining_is_told_by_one_card_and_nobody_speaks_on() {
+fn g26_a_network_that_goes_right_after_joining_is_told() {
     isolated_beside_others(|| {
         let daemon = Daemon::start();
         let mut host = host(&daemon);
@@ -56,8 +57,9 @@ fn g26_a_network_that_goes_right_after_joining_is_told_by_one_card_and_nobody_sp
     });
 }
 
+/// A tab that is closed is gone at once and one that is loaded anew keeps its seat.
 #[test]
-fn g26_a_tab_that_is_closed_is_gone_at_once_and_one_that_is_loaded_anew_keeps_its_seat() {
+fn g26_a_tab_that_is_closed_is_gone_at_once() {
     isolated_beside_others(|| {
         let daemon = Daemon::start();
         let member = Member::join(&daemon, "demo");
@@ -105,8 +107,9 @@ fn call(daemon: &Daemon) -> Child {
     dial.current_dir(daemon.folder()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("roomgate dial can be run")
 }
 
+/// A restart is told and the page comes back with microphone and hand as after a crash.
 #[test]
-fn a5_a_restart_is_told_and_the_page_comes_back_with_microphone_and_hand_as_after_a_crash() {
+fn a5_a_restart_is_told_and_the_page_comes_back_with_microphone() {
     isolated_beside_others(|| {
         let mut daemon = Daemon::start();
         let mut host = host(&daemon);

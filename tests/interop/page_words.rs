@@ -25,8 +25,9 @@ fn caller(daemon: &Daemon) -> Child {
     dial.current_dir(daemon.folder()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("roomgate dial can be run")
 }
 
+/// What happens is said also while a dialog is open and nothing is lost.
 #[test]
-fn g27_what_happens_is_said_also_while_a_dialog_is_open_and_nothing_is_lost() {
+fn g27_what_happens_is_said_also_while_a_dialog_is_open() {
     isolated_beside_others(|| {
         let daemon = Daemon::start();
         let mut host = host(&daemon);
@@ -57,8 +58,9 @@ fn g27_what_happens_is_said_also_while_a_dialog_is_open_and_nothing_is_lost() {
     });
 }
 
+/// The key a asks before it admits unless the lobby has the keyboard.
 #[test]
-fn g27_the_key_a_asks_before_it_admits_unless_the_lobby_has_the_keyboard() {
+fn g27_the_key_a_asks_before_it_admits_unless_the_lobby() {
     isolated_beside_others(|| {
         let daemon = Daemon::start();
         let mut host = host(&daemon);
@@ -78,8 +80,9 @@ fn g27_the_key_a_asks_before_it_admits_unless_the_lobby_has_the_keyboard() {
     });
 }
 
+/// A guest reaches the roster by keyboard and one who is put out is not asked back.
 #[test]
-fn g27_a_guest_reaches_the_roster_by_keyboard_and_one_who_is_put_out_is_not_asked_back() {
+fn g27_a_guest_reaches_the_roster_by_keyboard() {
     isolated_beside_others(|| {
         let daemon = Daemon::start();
         let member = Member::join(&daemon, "demo");
@@ -101,6 +104,23 @@ fn g27_a_guest_reaches_the_roster_by_keyboard_and_one_who_is_put_out_is_not_aske
         guest.wait("ended");
         assert!(guest.rows("join-again").is_empty(), "who was removed is not offered to come back");
         guest.picture("g28-removed");
+    });
+}
+
+/// Whoever waits while a passcode is set is asked for it, and joins again by a form that knows of it.
+#[test]
+fn k1_who_joins_again_is_asked_for_what_is_asked_now() {
+    isolated_beside_others(|| {
+        let daemon = Daemon::start();
+        let mut guest = Browser::start(daemon.folder(), "guest", 811.0);
+        guest.open("http://127.0.0.1:8080/m/demo");
+        guest.knock("Gustav");
+        daemon.configure("[meeting.demo]\npasscode = \"4321\"\n");
+        daemon.ask("POST", "/api/v1/reload", "");
+        guest.wait("ended");
+        guest.click("join-again");
+        guest.write("passcode", "4321");
+        guest.knock("Gustav");
     });
 }
 

@@ -46,8 +46,9 @@ fn hang_up_all(daemon: &Daemon) {
     }
 }
 
+/// A contact or route to somebody else is neither written nor connected to.
 #[test]
-fn s7_a_contact_or_route_to_somebody_else_is_neither_written_nor_connected_to() {
+fn s7_a_contact_or_route_to_somebody_else_is_neither_written() {
     isolated_beside_others(|| {
         let daemon = Daemon::start();
         let bait = TcpListener::bind("127.0.0.1:6379").expect("a listener");
@@ -72,8 +73,9 @@ fn s7_a_contact_or_route_to_somebody_else_is_neither_written_nor_connected_to() 
     });
 }
 
+/// Media named to a third party is less than what named it until it comes from there.
 #[test]
-fn s7_media_named_to_a_third_party_is_less_than_what_named_it_until_it_comes_from_there() {
+fn s7_media_named_to_a_third_party_is_less_than_what_named() {
     isolated_beside_others(|| {
         let daemon = Daemon::start();
         appears(VICTIM);

@@ -38,8 +38,9 @@ fn times(centre: &Smsc, to: &str, wanted: &str) -> usize {
     all.iter().filter(|one| one["to"] == to && one["text"].as_str().is_some_and(|text| text.contains(wanted))).count()
 }
 
+/// Who texts the code reads when a member has said yes and no longer when removed.
 #[test]
-fn m7_who_texts_the_code_reads_when_a_member_has_said_yes_and_no_longer_when_removed() {
+fn m7_who_texts_the_code_reads_when_a_member_has_said_yes() {
     isolated_beside_others(|| {
         let daemon = Daemon::with(&format!(
             "[media]\nwebrtc_addresses = [\"127.0.0.1\"]\n[relay]\ncountry_code = \"49\"\n{}",
@@ -113,8 +114,9 @@ fn m7_who_texts_the_code_reads_when_a_member_has_said_yes_and_no_longer_when_rem
     });
 }
 
+/// Stop in any coding ends it and neither wrong codes nor strangers cost others anything.
 #[test]
-fn c2_stop_in_any_coding_ends_it_and_neither_wrong_codes_nor_strangers_cost_others_anything() {
+fn c2_stop_in_any_coding_ends_it_and_neither_wrong_codes() {
     isolated_beside_others(|| {
         let daemon = Daemon::with(&format!("[relay]\ncountry_code = \"49\"\nanswers_per_minute = 5\n{}", Smsc::PROVIDER));
         let mut centre = Smsc::start(daemon.folder());

@@ -1,7 +1,8 @@
-//! Whoever follows the README gets there: every command in it is carried out, in its order, where it says.
+//! Whoever follows the documents gets there: every command in them is carried out, in its order, where it says.
 //!
 //! A block that begins with `sh` is for the source tree, one with `sh machine` for the machine that Roomgate is installed on, which is
-//! a bare Debian 12 under its own systemd here. Commands within a line are carried out as well.
+//! a bare Debian 12 under its own systemd here. What needs another program, or a public name, begins with `sh elsewhere` and is not carried
+//! out. Commands within a line are carried out as well.
 
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,9 @@ use crate::debian::{Debian, PATIENCE, quoted};
 use crate::namespace::{isolated_as_root, setup_folder};
 use crate::patience::{eventually, seconds};
 use crate::process::Process;
+
+/// What is followed, in this order: the README installs, and the last one goes on from there and removes.
+const DOCUMENTS: &[&str] = &["README.md", "docs/CONTRIBUTING.md", "docs/OPERATIONS.md"];
 
 /// What a command within a line begins with.
 const PROGRAMS: &[&str] = &[
@@ -59,13 +63,14 @@ const PHONE: Place<'_> = Place { network: Some("phone"), address: "192.168.1.50"
 /// One command or one block of them.
 #[derive(Debug)]
 struct Step {
-    line: usize,
+    /// The document and its line.
+    at: String,
     on_the_machine: bool,
     script: String,
 }
 
-/// All steps of the text, in their order.
-fn steps(text: &str) -> Vec<Step> {
+/// All steps of a document, in their order.
+fn steps(document: &str, text: &str) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     let mut block: Option<(usize, String, String)> = None;
     for (number, line) in text.lines().enumerate() {
@@ -75,7 +80,7 @@ fn steps(text: &str) -> Vec<Step> {
                 None => Some((line_number, fence.to_owned(), String::new())),
                 Some((line, kind, script)) => {
                     if kind == "sh" || kind == "sh machine" {
-                        steps.push(Step { line, on_the_machine: kind == "sh machine", script });
+                        steps.push(Step { at: format!("{document}:{line}"), on_the_machine: kind == "sh machine", script });
                     }
                     None
                 }
@@ -88,12 +93,13 @@ fn steps(text: &str) -> Vec<Step> {
                 let program = word.split(' ').next().unwrap_or_default();
                 if word != program && PROGRAMS.contains(&program) {
                     let in_tree = ["cargo", "docker", "ls", "make", "target/release/roomgate"].contains(&program);
-                    steps.push(Step { line: line_number, on_the_machine: !in_tree, script: format!("{word}\n") });
+                    let at = format!("{document}:{line_number}");
+                    steps.push(Step { at, on_the_machine: !in_tree, script: format!("{word}\n") });
                 }
             }
         }
     }
-    assert!(block.is_none(), "a block has no end");
+    assert!(block.is_none(), "a block of {document} has no end");
     steps
 }
 
@@ -182,33 +188,35 @@ impl Tree {
     }
 }
 
+/// Whoever follows the readme gets from a bare machine to a call under systemd.
 #[test]
-fn whoever_follows_the_readme_gets_from_a_bare_machine_to_a_call_under_systemd() {
+fn whoever_follows_the_readme_gets_from_a_bare_machine() {
     isolated_as_root(|| {
         the_network_of_the_text();
-        let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("the README");
+        let text =
+            |document: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(document)).expect("a document");
         let mut tree = Tree::copy();
         let debian = Debian::boot();
         // Nobody is there to answer apt, and no other machine to fetch anything from.
         debian.write("/etc/apt/apt.conf.d/99-answer", "APT::Get::Assume-Yes \"true\";\n");
         let mut call: Option<(Browser, Baresip)> = None;
         let mut done = 0;
-        for step in steps(&readme) {
-            let Step { line, on_the_machine, mut script } = step;
+        for step in DOCUMENTS.iter().flat_map(|document| steps(document, &text(document))) {
+            let Step { at, on_the_machine, mut script } = step;
             if let Some((_, why)) = NOT.iter().find(|(what, _)| script.trim_end() == *what) {
-                println!("README.md:{line}: not run ({why}): {script}");
+                println!("{at}: not run ({why}): {script}");
                 continue;
             }
             for (what, instead, why) in INSTEAD {
                 if script.contains(what) {
-                    println!("README.md:{line}: `{instead}` for `{what}`: {why}");
+                    println!("{at}: `{instead}` for `{what}`: {why}");
                     script = script.replace(what, instead);
                 }
             }
             if script.contains("calls/CALL") {
                 script = script.replace("calls/CALL", &format!("calls/{}", the_call_that_is_up(&debian)));
             }
-            println!("README.md:{line}: {}{script}", if on_the_machine { "machine: " } else { "" });
+            println!("{at}: {}{script}", if on_the_machine { "machine: " } else { "" });
             if on_the_machine && tree.stop_demo() {
                 // What was built is carried over.
                 for package in std::fs::read_dir(tree.path("target/debian")).expect("make deb was run").flatten() {
@@ -227,7 +235,7 @@ fn whoever_follows_the_readme_gets_from_a_bare_machine_to_a_call_under_systemd()
             let Some(output) = output else { continue };
             let said = String::from_utf8_lossy(&output.stdout).into_owned();
             let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert!(output.status.success(), "README.md:{line}: {}\n{said}{complaint}{}", output.status, debian.journal());
+            assert!(output.status.success(), "{at}: {}\n{said}{complaint}{}", output.status, debian.journal());
             if on_the_machine && script.contains("apt install") {
                 let size = |path: &Path| std::fs::metadata(path).expect("it is there").len();
                 let (built, installed) =

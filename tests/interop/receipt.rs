@@ -121,8 +121,9 @@ fn said_whole(line: &Value) -> bool {
     line["outcome"] == "completed" && line["first_seq"].is_u64() && line["last_seq"].is_u64() && line["ssrc"].is_u64()
 }
 
+/// Without loss and with 5 percent a notice is said once and counts as received.
 #[test]
-fn n8_without_loss_and_with_5_percent_a_notice_is_said_once_and_counts_as_received() {
+fn n8_without_loss_and_with_5_percent_a_notice_is_said_once() {
     isolated_as_root_beside_others(|| {
         for (packets, least, most) in [(0, 1000, 1000), (20, 930, 970)] {
             let mut talk = Talk::begin();
@@ -143,8 +144,9 @@ fn n8_without_loss_and_with_5_percent_a_notice_is_said_once_and_counts_as_receiv
     });
 }
 
+/// With 20 percent and with all lost it is said again until it is received with the microphone closed.
 #[test]
-fn n8_with_20_percent_and_with_all_lost_it_is_said_again_until_it_is_received_with_the_microphone_closed() {
+fn n8_with_20_percent_and_with_all_lost_it_is_said() {
     isolated_as_root_beside_others(|| {
         for (packets, least, most) in [(5, 750, 850), (1, 0, 100)] {
             let mut talk = Talk::begin();
@@ -171,8 +173,9 @@ fn n8_with_20_percent_and_with_all_lost_it_is_said_again_until_it_is_received_wi
     });
 }
 
+/// With all lost the recording holds nothing of who was not told.
 #[test]
-fn n8_with_all_lost_the_recording_holds_nothing_of_who_was_not_told() {
+fn n8_with_all_lost_the_recording_holds_nothing() {
     isolated_as_root_beside_others(|| {
         let talk = Talk::begin();
         let _fault = Fault::loses_one_in(1, rtp_port());

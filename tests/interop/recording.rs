@@ -21,8 +21,9 @@ fn speech_since(sound: &Sound, start: f64) -> Vec<Span> {
     sound.since(start).without(&[ALICE, FIRST, SECOND]).louder_than(SPEECH)
 }
 
+/// Everybody is told of a recording and the file holds the voices and no prompt.
 #[test]
-fn everybody_is_told_of_a_recording_and_the_file_holds_the_voices_and_no_prompt() {
+fn everybody_is_told_of_a_recording_and_the_file_holds() {
     isolated(|| {
         let daemon = Daemon::start();
         let mut alice = Browser::start(daemon.folder(), "alice", ALICE);
@@ -99,8 +100,9 @@ fn everybody_is_told_of_a_recording_and_the_file_holds_the_voices_and_no_prompt(
     });
 }
 
+/// A recording plays up to the moment at which the daemon is killed.
 #[test]
-fn a_recording_plays_up_to_the_moment_at_which_the_daemon_is_killed() {
+fn a_recording_plays_up_to_the_moment_at_which_the_daemon() {
     isolated(|| {
         let mut daemon = Daemon::start();
         let mut alice = Browser::start(daemon.folder(), "alice", ALICE);
@@ -118,8 +120,9 @@ fn a_recording_plays_up_to_the_moment_at_which_the_daemon_is_killed() {
     });
 }
 
+/// A notice cut short by hanging up is in the ledger with its device.
 #[test]
-fn a_notice_cut_short_by_hanging_up_is_in_the_ledger_with_its_device() {
+fn a_notice_cut_short_by_hanging_up_is_in_the_ledger() {
     isolated(|| {
         let daemon = Daemon::start();
         let mut alice = Browser::start(daemon.folder(), "alice", ALICE);

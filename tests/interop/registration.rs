@@ -61,8 +61,9 @@ fn knocks(daemon: &Daemon, device: &str) -> usize {
     daemon.log().lines().filter(|line| line.contains(" call ") && line.contains(&label)).count()
 }
 
+/// Baresip registers by digest over every transport and its calls are the devices.
 #[test]
-fn baresip_registers_by_digest_over_every_transport_and_its_calls_are_the_devices() {
+fn baresip_registers_by_digest_over_every_transport() {
     isolated_beside_others(|| {
         let pem = certificates();
         let daemon = daemon(&pem, MD5);
@@ -95,8 +96,9 @@ fn baresip_registers_by_digest_over_every_transport_and_its_calls_are_the_device
     });
 }
 
+/// Pjsip registers by digest over every transport and its calls are the devices.
 #[test]
-fn pjsip_registers_by_digest_over_every_transport_and_its_calls_are_the_devices() {
+fn pjsip_registers_by_digest_over_every_transport_and_its_calls() {
     isolated_beside_others(|| {
         let pem = certificates();
         let daemon = daemon(&pem, BOTH);

@@ -49,8 +49,9 @@ impl Daemon {
     }
 }
 
+/// A hundred reloads half of them bad are not noticed by any call.
 #[test]
-fn o2_a_hundred_reloads_half_of_them_bad_are_not_noticed_by_any_call() {
+fn o2_a_hundred_reloads_half_of_them_bad_are_not_noticed() {
     isolated(|| {
         let daemon = Daemon::with(HALL);
         let wire = Wiretap::start(daemon.folder(), "udp and dst portrange 20000-20999");
@@ -98,8 +99,9 @@ fn o2_a_hundred_reloads_half_of_them_bad_are_not_noticed_by_any_call() {
     });
 }
 
+/// What is new holds for the next call and what is gone stays for the one that is up.
 #[test]
-fn o2_what_is_new_holds_for_the_next_call_and_what_is_gone_stays_for_the_one_that_is_up() {
+fn o2_what_is_new_holds_for_the_next_call_and_what_is_gone() {
     isolated(|| {
         let daemon = Daemon::with(HALL);
         // A meeting begins with a member.

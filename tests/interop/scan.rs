@@ -71,8 +71,9 @@ fn guesses_answered(captured: &[crate::wiretap::Datagram], own: &str) -> usize {
     answers.filter(|one| String::from_utf8_lossy(&one.bytes).contains("CSeq: 2 REGISTER")).count()
 }
 
+/// Scanners are silenced within two seconds and learn no user name.
 #[test]
-fn scanners_are_silenced_within_two_seconds_and_learn_no_user_name() {
+fn scanners_are_silenced_within_two_seconds_and_learn_no_user() {
     isolated(|| {
         let daemon = Daemon::with(SETTINGS);
         let wiretap = Wiretap::start(daemon.folder(), "udp and port 5060");
@@ -145,8 +146,9 @@ fn memory(status: &Value) -> u64 {
     status["resources"]["memory_bytes"].as_u64().expect("a number")
 }
 
+/// A flood of calls from many ports takes no memory and neither calls nor callers notice.
 #[test]
-fn a_flood_of_calls_from_many_ports_takes_no_memory_and_neither_calls_nor_callers_notice() {
+fn a_flood_of_calls_from_many_ports_takes_no_memory_and_neither() {
     isolated(|| {
         let daemon = Daemon::with(SETTINGS);
         std::fs::write(daemon.folder().join("password"), PASSWORD).expect("a file");

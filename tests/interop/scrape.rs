@@ -26,8 +26,9 @@ fn used(daemon: &Daemon, time: Duration, mut each_turn: impl FnMut()) -> f64 {
     cpu(daemon.id()) - before
 }
 
+/// A scrape tells of the calls that are up and costs next to nothing.
 #[test]
-fn a_scrape_tells_of_the_calls_that_are_up_and_costs_next_to_nothing() {
+fn a_scrape_tells_of_the_calls_that_are_up_and_costs_next() {
     isolated(|| {
         let (calls, time, rounds) = if long() { (100, 10, 6) } else { (10, 1, 1) };
         let daemon = Daemon::with(

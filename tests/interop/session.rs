@@ -61,8 +61,9 @@ fn info(meeting: &str, cookies: &str) -> Value {
     serde_json::from_str(&body).expect("JSON")
 }
 
+/// Sessions and used links survive a kill and a session that was ended does not come back.
 #[test]
-fn u4_sessions_and_used_links_survive_a_kill_and_a_session_that_was_ended_does_not_come_back() {
+fn u4_sessions_and_used_links_survive_a_kill_and_a_session() {
     isolated_beside_others(|| {
         let mut daemon = Daemon::start();
         let (link, other) = (daemon.link("demo", false), daemon.link("demo", true));
@@ -96,8 +97,9 @@ fn u4_sessions_and_used_links_survive_a_kill_and_a_session_that_was_ended_does_n
     });
 }
 
+/// Who is removed is out with every socket and the cookie is worth nothing.
 #[test]
-fn u4_who_is_removed_is_out_with_every_socket_and_the_cookie_is_worth_nothing() {
+fn u4_who_is_removed_is_out_with_every_socket_and_the_cookie() {
     isolated_beside_others(|| {
         let daemon = Daemon::start();
         let host = Member::join(&daemon, "demo");
@@ -153,8 +155,9 @@ fn u4_a_plain_member_ends_no_meeting_and_deletes_no_recording() {
     });
 }
 
+/// Nobody knocks in a browser without the passcode even where everybody may pass the lobby.
 #[test]
-fn k1_nobody_knocks_in_a_browser_without_the_passcode_even_where_everybody_may_pass_the_lobby() {
+fn k1_nobody_knocks_in_a_browser_without_the_passcode() {
     isolated_beside_others(|| {
         let daemon = Daemon::with("[meeting.board]\nbypass = \"everyone\"\n");
         let _member = Member::join(&daemon, "board");
@@ -197,8 +200,9 @@ fn k1_nobody_knocks_in_a_browser_without_the_passcode_even_where_everybody_may_p
     });
 }
 
+/// A guest is asked for the passcode on the page and joins with it.
 #[test]
-fn k1_a_guest_is_asked_for_the_passcode_on_the_page_and_joins_with_it() {
+fn k1_a_guest_is_asked_for_the_passcode_on_the_page_and_joins() {
     isolated_beside_others(|| {
         let daemon = Daemon::start();
         let host = Member::join(&daemon, "board");
@@ -215,8 +219,9 @@ fn k1_a_guest_is_asked_for_the_passcode_on_the_page_and_joins_with_it() {
     });
 }
 
+/// One browser is a member of two meetings at once and signs out of one.
 #[test]
-fn u4_one_browser_is_a_member_of_two_meetings_at_once_and_signs_out_of_one() {
+fn u4_one_browser_is_a_member_of_two_meetings_at_once_and_signs() {
     isolated_beside_others(|| {
         let daemon = Daemon::start();
         // As a browser has it: each link in the same one, and both meetings go on.
@@ -265,8 +270,9 @@ fn u4_over_https_a_browser_keeps_its_session_to_this_very_host() {
     });
 }
 
+/// Only names of ours are answered to and plain http on the network serves its proxies alone.
 #[test]
-fn u2_only_names_of_ours_are_answered_to_and_plain_http_on_the_network_serves_its_proxies_alone() {
+fn u2_only_names_of_ours_are_answered_to_and_plain_http() {
     isolated_beside_others(|| {
         let mut daemon = Daemon::with("[http]\npublic_url = \"http://meet.example:8080\"\n");
         for (host, status) in [
@@ -314,8 +320,9 @@ fn u2_only_names_of_ours_are_answered_to_and_plain_http_on_the_network_serves_it
     });
 }
 
+/// However many guess at tokens the operator is served and the log says it once an interval.
 #[test]
-fn x2_however_many_guess_at_tokens_the_operator_is_served_and_the_log_says_it_once_an_interval() {
+fn x2_however_many_guess_at_tokens_the_operator_is_served() {
     isolated_beside_others(|| {
         let daemon = Daemon::start();
         let guess =

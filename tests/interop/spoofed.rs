@@ -8,8 +8,9 @@ use crate::probe::Probe;
 const SETTINGS: &str =
     "[media]\nwebrtc_addresses = [\"127.0.0.1\"]\n[sip]\nallowed = []\n[device.lobby]\naddress = \"127.0.1.10\"\n";
 
+/// Who is known by address over udp registers once it has answered from there.
 #[test]
-fn m1_who_is_known_by_address_over_udp_registers_once_it_has_answered_from_there() {
+fn m1_who_is_known_by_address_over_udp_registers_once() {
     isolated_beside_others(|| {
         let daemon = Daemon::with(SETTINGS);
         let registered = || daemon.get("/api/v1/devices").to_string().contains("spoofer");

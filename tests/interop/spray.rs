@@ -69,8 +69,9 @@ fn packet(round: u32, port: u16) -> Vec<u8> {
     packet
 }
 
+/// A stranger that sprays rtp over all ports is neither heard nor sent to.
 #[test]
-fn a_stranger_that_sprays_rtp_over_all_ports_is_neither_heard_nor_sent_to() {
+fn a_stranger_that_sprays_rtp_over_all_ports_is_neither_heard() {
     isolated(|| {
         let daemon = Daemon::with(
             "[media]\nwebrtc_addresses = [\"127.0.0.1\"]\n[meeting.hall]\ntitle = \"Hall\"\nconference_id = \"2002\"\ndevices_bypass = true\n",

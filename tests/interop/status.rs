@@ -60,8 +60,9 @@ fn status_shows_a_call_while_it_is_up_and_no_longer() {
     });
 }
 
+/// Status asks by the socket in the state directory and whoever listens at the port hears nothing.
 #[test]
-fn u1_status_asks_by_the_socket_in_the_state_directory_and_whoever_listens_at_the_port_hears_nothing() {
+fn u1_status_asks_by_the_socket_in_the_state_directory() {
     isolated_beside_others(|| {
         let mut daemon = Daemon::start_with_https();
         let socket = daemon.folder().join("state/roomgate.sock");
@@ -87,8 +88,9 @@ fn u1_status_asks_by_the_socket_in_the_state_directory_and_whoever_listens_at_th
     });
 }
 
+/// What a caller writes reaches no terminal as more than text.
 #[test]
-fn u1_what_a_caller_writes_reaches_no_terminal_as_more_than_text() {
+fn u1_what_a_caller_writes_reaches_no_terminal() {
     isolated_beside_others(|| {
         let daemon = Daemon::start();
         let call = "INVITE sip:nobody@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1;branch=z9hG4bKx\r\nMax-Forwards: 70\r\n\

@@ -63,8 +63,9 @@ fn message(daemon: &Daemon, wanted: &str) -> String {
     eventually(seconds(10), wanted, || messages(daemon).into_iter().find(|text| text.contains(wanted)))
 }
 
+/// The people around a phone get the chat by sms after they have keyed in a texted code.
 #[test]
-fn the_people_around_a_phone_get_the_chat_by_sms_after_they_have_keyed_in_a_texted_code() {
+fn the_people_around_a_phone_get_the_chat_by_sms() {
     isolated_beside_others(|| {
         let daemon = daemon("");
         let (mut alice, mut phone) = meeting(&daemon);
@@ -90,7 +91,7 @@ fn the_people_around_a_phone_get_the_chat_by_sms_after_they_have_keyed_in_a_text
 
 /// A voice of the machine's own reads what was written, to who asks for it, as loud as the prompts.
 #[test]
-fn the_chat_is_read_aloud_by_a_local_program_on_request_and_each_line_once() {
+fn the_chat_is_read_aloud_by_a_local_program_on_request() {
     isolated_beside_others(|| {
         let daemon = Daemon::with(
             "[speech]\ncommand = [\"/usr/bin/espeak-ng\", \"--stdin\", \"--stdout\", \"-v\", \"{language}\"]\n\
@@ -122,7 +123,7 @@ fn copies_die_on_time(mut daemon: Daemon) {
     let state = daemon.folder().join("state");
     let copies = daemon.chats();
     assert_eq!(copies.len(), 1, "{copies:?}");
-    let at = |name: &str| copies[0][name].as_str().and_then(roomgate::units::read_rfc3339);
+    let at = |name: &str| copies[0][name].as_str().and_then(roomgate::common::units::read_rfc3339);
     let lives = at("dies_at").zip(at("at")).map(|(dies, at)| dies - at);
     assert_eq!((lives, copies[0]["region"].as_str()), (Some(30 * 86_400_000), Some("north")), "{copies:?}");
     assert_eq!(daemon.stop(), 0);
@@ -151,8 +152,9 @@ fn copies_die_on_time(mut daemon: Daemon) {
     eventually(seconds(10), "a policy of one day is kept", || daemon.chats().is_empty().then_some(()));
 }
 
+/// Answers from a real message centre reach the meeting and stop ends it.
 #[test]
-fn c5_answers_from_a_real_message_centre_reach_the_meeting_and_stop_ends_it() {
+fn c5_answers_from_a_real_message_centre_reach_the_meeting() {
     isolated_beside_others(|| {
         let daemon = daemon(Smsc::PROVIDER);
         let mut centre = Smsc::start(daemon.folder());

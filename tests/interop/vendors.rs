@@ -72,8 +72,9 @@ fn carries_messages(kind: &str) -> (Daemon, Vendor) {
     (daemon, vendor)
 }
 
+/// Azure accepts what we sign as its own package signs it and its events are taken in both schemas.
 #[test]
-fn c10_azure_accepts_what_we_sign_as_its_own_package_signs_it_and_its_events_are_taken_in_both_schemas() {
+fn c10_azure_accepts_what_we_sign_as_its_own_package_signs() {
     isolated_beside_others(|| {
         let (_daemon, mut vendor) = carries_messages("azure");
         let ours = vendor.events("submitted")[0]["shape"].clone();
@@ -100,8 +101,9 @@ fn c10_azure_accepts_what_we_sign_as_its_own_package_signs_it_and_its_events_are
     });
 }
 
+/// Twilio and we accept each others signatures by form and by json.
 #[test]
-fn c10_twilio_and_we_accept_each_others_signatures_by_form_and_by_json() {
+fn c10_twilio_and_we_accept_each_others_signatures_by_form() {
     isolated_beside_others(|| {
         let (_daemon, vendor) = carries_messages("twilio");
         assert_eq!(vendor.events("submitted")[0]["callback"], HOOK);
@@ -110,8 +112,9 @@ fn c10_twilio_and_we_accept_each_others_signatures_by_form_and_by_json() {
     });
 }
 
+/// A service of ones own is reached by signed json both ways.
 #[test]
-fn c10_a_service_of_ones_own_is_reached_by_signed_json_both_ways() {
+fn c10_a_service_of_ones_own_is_reached_by_signed_json_both() {
     isolated_beside_others(|| {
         let (_daemon, mut vendor) = carries_messages("webhook");
         for (body, status) in [("{}", 403), ("", 403)] {
@@ -123,8 +126,9 @@ fn c10_a_service_of_ones_own_is_reached_by_signed_json_both_ways() {
     });
 }
 
+/// A service that knows references shows no message twice after kill 9.
 #[test]
-fn c7_a_service_that_knows_references_shows_no_message_twice_after_kill_9() {
+fn c7_a_service_that_knows_references_shows_no_message_twice() {
     isolated_beside_others(|| nobody_gets_anything_twice_however_often_the_daemon_is_killed("webhook"));
 }
 

@@ -121,8 +121,9 @@ impl Drop for Manager {
     }
 }
 
+/// A thread that stands still has the daemon killed and started again in time.
 #[test]
-fn o3_a_thread_that_stands_still_has_the_daemon_killed_and_started_again_in_time() {
+fn o3_a_thread_that_stands_still_has_the_daemon_killed() {
     isolated_beside_others(|| {
         // For its folder; the manager runs one of its own there.
         let mut daemon = Daemon::start();

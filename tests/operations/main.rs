@@ -34,8 +34,9 @@ fn the_shipped_configuration_has_no_mistake() {
     assert!(output.status.success(), "{}", complaints(&output));
 }
 
+/// Ten different mistakes are all listed with their place and what to do.
 #[test]
-fn ten_different_mistakes_are_all_listed_with_their_place_and_what_to_do() {
+fn ten_different_mistakes_are_all_listed_with_their_place() {
     let folder = shipped();
     let write = |name: &str, text: &str| fs::write(folder.path().join("conf").join(name), text).expect("a file");
     write(
@@ -139,12 +140,28 @@ fn o1_check_config_tries_what_it_names() {
     assert!(told, "{}", complaints(&output));
 }
 
+/// Status asks a running daemon even if the configuration on the disk is spoilt.
 #[test]
-fn status_asks_a_running_daemon_even_if_the_configuration_on_the_disk_is_spoilt() {
+fn status_asks_a_running_daemon_even_if_the_configuration() {
     let folder = shipped();
     fs::write(folder.path().join("conf/roomgate.d/spoilt.toml"), "[log]\nlevel = \"loud\"\n").expect("a drop-in");
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port().to_string();
     let output = roomgate(&["status", "--config", "conf"], folder.path(), &[("ROOMGATE__HTTP__PORT", &free)]);
     assert_eq!(output.status.code(), Some(69), "it was asked: {}", complaints(&output));
     assert!(complaints(&output).contains("spoilt.toml:2") && complaints(&output).contains(&free), "{}", complaints(&output));
+}
+
+/// A command whose configuration is not there says that alone and does nothing.
+#[test]
+fn u7_a_wrong_path_ends_every_command_with_its_status() {
+    let folder = shipped();
+    for command in [&["link", "demo"][..], &["status"], &["ledger", "verify"], &["check-config"], &["run"]] {
+        let arguments = [command, &["--config", "nowhere"]].concat();
+        let output = roomgate(&arguments, folder.path(), &[]);
+        assert_eq!(output.status.code(), Some(78), "{command:?}: {}", complaints(&output));
+        assert_eq!(complaints(&output).lines().count(), 2, "{command:?}: {}", complaints(&output));
+    }
+    fs::write(folder.path().join("lib.py"), "import os\n").expect("a file");
+    let output = roomgate(&["check-config", "--config", "lib.py"], folder.path(), &[]);
+    assert!(output.status.code() == Some(78) && complaints(&output).contains("1 mistake in"), "{}", complaints(&output));
 }

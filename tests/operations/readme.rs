@@ -1,4 +1,4 @@
-//! What is installed and what the README shows is a configuration without a mistake. Its commands are carried out by `interop`.
+//! What is installed, and what the documents show, is a configuration without a mistake. Their commands are carried out by `interop`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -26,12 +26,15 @@ fn installed() -> tempfile::TempDir {
     folder
 }
 
-/// The blocks of the README that are configuration, each with its line.
-fn examples() -> Vec<(usize, String)> {
-    let readme = source("README.md");
+/// What shows configuration.
+const DOCUMENTS: &[&str] = &["README.md", "docs/OPERATIONS.md"];
+
+/// The blocks of a document that are configuration, each with its line. Those of `toml elsewhere` are for a machine that this one is not.
+fn examples_of(document: &str) -> Vec<(usize, String)> {
+    let text = source(document);
     let mut found: Vec<(usize, String)> = Vec::new();
     let mut within = false;
-    for (number, line) in readme.lines().enumerate() {
+    for (number, line) in text.lines().enumerate() {
         match line.trim() {
             "```toml" => {
                 found.push((number + 1, String::new()));
@@ -49,8 +52,9 @@ fn examples() -> Vec<(usize, String)> {
     found
 }
 
+/// The installed configuration has no mistake and nothing that everybody knows.
 #[test]
-fn the_installed_configuration_has_no_mistake_and_nothing_that_everybody_knows() {
+fn the_installed_configuration_has_no_mistake_and_nothing() {
     let folder = installed();
     let output = roomgate(&["check-config", "--config", "etc"], folder.path(), &[]);
     assert!(output.status.success(), "{}", complaints(&output));
@@ -64,15 +68,19 @@ fn the_installed_configuration_has_no_mistake_and_nothing_that_everybody_knows()
 }
 
 #[test]
-fn every_configuration_in_the_readme_has_no_mistake() {
-    let examples = examples();
-    assert!(examples.len() >= 7, "{examples:?}");
+fn every_configuration_in_the_documents_has_no_mistake() {
+    let mut examples = Vec::new();
+    for document in DOCUMENTS {
+        let named = document.replace('/', "-");
+        examples.extend(examples_of(document).into_iter().map(|(line, example)| (named.clone(), line, example)));
+    }
+    assert!(examples.len() >= 10, "{examples:?}");
     let folder = installed();
     let etc = folder.path().join("etc").display().to_string();
     let key = KeyPair::generate().expect("a key");
     let certificate = CertificateParams::new(["pbx.example.com".to_owned()]).expect("a name").self_signed(&key).expect("one");
     // All on one machine: later ones build on earlier ones.
-    for (line, example) in &examples {
+    for (document, line, example) in &examples {
         let named: BTreeSet<_> = example.split('"').filter(|text| text.starts_with("/etc/roomgate/")).collect();
         for name in named {
             let text = match name.rsplit('.').next() {
@@ -83,7 +91,7 @@ fn every_configuration_in_the_readme_has_no_mistake() {
             };
             fs::write(name.replace("/etc/roomgate", &etc), text).expect("a file");
         }
-        let file = folder.path().join(format!("etc/roomgate.d/README-line-{line:04}.toml"));
+        let file = folder.path().join(format!("etc/roomgate.d/{document}-line-{line:04}.toml"));
         fs::write(file, example.replace("/etc/roomgate", &etc)).expect("a file");
     }
     let output = roomgate(&["check-config", "--config", "etc"], folder.path(), &[]);

@@ -131,8 +131,9 @@ fn dial(folder: &Path, arguments: &[&str]) -> Value {
 
 const ONLY: &str = "[sip.listen.udp]\nenabled = false\n[sip.listen.tcp]\nenabled = false\n";
 
+/// A phone calls over tls checks our certificate and gets the new one without a restart.
 #[test]
-fn a_phone_calls_over_tls_checks_our_certificate_and_gets_the_new_one_without_a_restart() {
+fn a_phone_calls_over_tls_checks_our_certificate_and_gets() {
     let folder = shipped();
     let path = folder.path();
     let authority = Authority::new(path);
@@ -258,8 +259,9 @@ fn a_certificate_lets_its_trunk_in_and_nobody_comes_without_one() {
     assert_eq!(calls(""), None, "without a certificate there is no connection");
 }
 
+/// A certificate that is revoked opens nothing any more without a restart.
 #[test]
-fn s1_a_certificate_that_is_revoked_opens_nothing_any_more_without_a_restart() {
+fn s1_a_certificate_that_is_revoked_opens_nothing() {
     let folder = shipped();
     let path = folder.path();
     let authority = Authority::new(path);

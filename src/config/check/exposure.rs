@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use super::Findings;
+use crate::common::ip_network::{IpNetwork, contain_everybody};
 use crate::config::Settings;
-use crate::network::{Network, contain_everybody};
-use crate::relay::provider::Kind;
+use crate::relay::provider::ProviderKind;
 
 /// Warns of it.
 pub(super) fn exposure(settings: &Settings, found: &mut Findings<'_>) {
@@ -17,7 +17,7 @@ pub(super) fn exposure(settings: &Settings, found: &mut Findings<'_>) {
 
 /// Ranges that leave nobody out.
 fn everybody(settings: &Settings, found: &mut Findings<'_>) {
-    let mut warn = |key: &str, networks: &[Network], what: &str, hint: &str| {
+    let mut warn = |key: &str, networks: &[IpNetwork], what: &str, hint: &str| {
         if contain_everybody(networks) {
             found.warning(key, what, hint);
         }
@@ -62,7 +62,7 @@ fn proxies(settings: &Settings, found: &mut Findings<'_>) {
 
 fn messages(settings: &Settings, found: &mut Findings<'_>) {
     for (name, provider) in &settings.relay.providers {
-        let Kind::Smpp(smpp) = &provider.kind else { continue };
+        let ProviderKind::Smpp(smpp) = &provider.kind else { continue };
         if smpp.tls.is_none() && !is_here(&smpp.host) {
             let what = format!("sends password, numbers and texts to {} for everybody on the way to read", smpp.host);
             found.warning(

@@ -8,16 +8,16 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use hyper::Uri;
 
 use super::super::secret::Secret;
-use super::super::section::{Section, Wrong, boolean, choice, label, list, number, path, text, time};
-use super::super::settings::Relay;
+use super::super::section::{Section, WrongValue, boolean, choice, label, list, number, path, text, time};
+use super::super::settings::RelayConfig;
 use super::{MINUTE, SECOND};
-use crate::budget::Allowance;
-use crate::redact::Redacted;
+use crate::common::rate_limit::RateLimit;
+use crate::common::redact::Redacted;
 use crate::relay::outbox::OnUnknown;
 use crate::relay::provider::{
-    AzureSettings, Kind, Login as SmppLogin, ProviderSettings, SmppSettings, TwilioSettings, WebhookSettings,
+    AzureSettings, ProviderKind, ProviderSettings, SmppLogin, SmppSettings, TwilioSettings, WebhookSettings,
 };
-use crate::relay::{DailyLimits, Number, Prefixes};
+use crate::relay::{DailyLimits, PhoneNumber, Prefixes};
 
 /// Where Twilio's own API is.
 const TWILIO: &str = "https://api.twilio.com";
@@ -40,15 +40,15 @@ const KINDS: &[(&str, Named)] = &[
     ("webhook", Named::Webhook),
 ];
 
-pub(super) fn relay(s: &mut Section<'_>) -> Relay {
+pub(super) fn relay(s: &mut Section<'_>) -> RelayConfig {
     let country_code = |value: &_| {
         let code = text(value)?;
         let fits = (1..=3).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_digit()) && !code.starts_with('0');
-        if fits { Ok(code) } else { Err(Wrong::new("is no country code", "write its digits in quotes, such as \"49\"")) }
+        if fits { Ok(code) } else { Err(WrongValue::new("is no country code", "write its digits in quotes, such as \"49\"")) }
     };
     let prefix = |value: &_| {
         let hint = "write the digits that a number begins with after its +, such as \"+49\" or \"+4917\"";
-        Prefixes::parse(&text(value)?).ok_or_else(|| Wrong::new("is no beginning of a telephone number", hint))
+        Prefixes::parse(&text(value)?).ok_or_else(|| WrongValue::new("is no beginning of a telephone number", hint))
     };
     let daily = DailyLimits {
         meeting: s.get("daily_limit_per_meeting", number(1..=100_000_000_u64)).unwrap_or(1000),
@@ -57,12 +57,12 @@ pub(super) fn relay(s: &mut Section<'_>) -> Relay {
     let burst = s.get("burst", number(4..=1000_u32)).unwrap_or(12);
     let per_minute = s.get("per_minute", number(1..=1000_u32)).unwrap_or(10);
     let on_unknown = choice(&[("resend", OnUnknown::Resend), ("drop", OnUnknown::Drop)]);
-    Relay {
+    RelayConfig {
         country_code: s.optional("country_code", country_code),
         allowed_prefixes: s.get("allowed_prefixes", list(prefix)).unwrap_or_default(),
         daily,
         answers_per_minute: s.get("answers_per_minute", number(1..=1_000_000_u32)).unwrap_or(10),
-        segments: Allowance { burst, every: MINUTE / per_minute },
+        segments: RateLimit { burst, every: MINUTE / per_minute },
         on_unknown: s.get("on_unknown", on_unknown).unwrap_or_default(),
         providers: s.named("provider", provider),
     }
@@ -70,7 +70,8 @@ pub(super) fn relay(s: &mut Section<'_>) -> Relay {
 
 fn provider(_: &str, s: &mut Section<'_>) -> Option<ProviderSettings> {
     let hint = "write the number in international form, such as \"+12025550100\"";
-    let phone_number = |value: &_| Number::parse(&text(value)?).ok_or_else(|| Wrong::new("is no telephone number", hint));
+    let phone_number =
+        |value: &_| PhoneNumber::parse(&text(value)?).ok_or_else(|| WrongValue::new("is no telephone number", hint));
     let named = s.required("kind", "write \"log\", \"smpp\", \"azure\", \"twilio\" or \"webhook\"", choice(KINDS));
     let own = s.required("number", hint, phone_number);
     let ca = s.optional("ca", path);
@@ -80,27 +81,27 @@ fn provider(_: &str, s: &mut Section<'_>) -> Option<ProviderSettings> {
     let twilio = twilio(s, named == Some(Named::Twilio));
     let webhook = webhook(s, named == Some(Named::Webhook));
     let kind = match named? {
-        Named::Log => Kind::Log,
-        Named::Smpp => Kind::Smpp(smpp?),
-        Named::Azure => Kind::Azure(azure?),
-        Named::Twilio => Kind::Twilio(twilio?),
-        Named::Webhook => Kind::Webhook(webhook?),
+        Named::Log => ProviderKind::Log,
+        Named::Smpp => ProviderKind::Smpp(smpp?),
+        Named::Azure => ProviderKind::Azure(azure?),
+        Named::Twilio => ProviderKind::Twilio(twilio?),
+        Named::Webhook => ProviderKind::Webhook(webhook?),
     };
     Some(ProviderSettings { kind, number: own?, ca })
 }
 
 /// An address that keys are sent to.
-fn address(value: &super::Value) -> Result<String, Wrong> {
+fn address(value: &super::Value) -> Result<String, WrongValue> {
     let address = text(value)?;
     let hint = "write an address such as \"https://sms.example.org/messages\"; http:// is for this machine alone, as keys travel with it";
-    let uri: Uri = address.parse().map_err(|_| Wrong::new("is no address", hint))?;
+    let uri: Uri = address.parse().map_err(|_| WrongValue::new("is no address", hint))?;
     let host = uri.host().unwrap_or_default();
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let is_here = host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
     match uri.scheme_str() {
         Some("https") if !host.is_empty() => Ok(address.trim_end_matches('/').to_owned()),
         Some("http") if is_here => Ok(address.trim_end_matches('/').to_owned()),
-        _ => Err(Wrong::new("is no address that keys could be sent to", hint)),
+        _ => Err(WrongValue::new("is no address that keys could be sent to", hint)),
     }
 }
 
@@ -178,10 +179,10 @@ fn webhook(s: &mut Section<'_>, wanted: bool) -> Option<WebhookSettings> {
 }
 
 /// A text of ASCII characters.
-fn ascii(longest: usize) -> impl FnOnce(&super::Value) -> Result<String, Wrong> {
+fn ascii(longest: usize) -> impl FnOnce(&super::Value) -> Result<String, WrongValue> {
     move |value| {
         let text = label(longest)(value)?;
         let hint = "write ASCII characters alone";
-        if text.is_ascii() { Ok(text) } else { Err(Wrong::new("holds other characters than ASCII", hint)) }
+        if text.is_ascii() { Ok(text) } else { Err(WrongValue::new("holds other characters than ASCII", hint)) }
     }
 }

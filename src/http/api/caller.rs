@@ -12,24 +12,24 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use crate::http::desk::CallView;
-use crate::http::peer::Peer;
-use crate::http::refuse::ProblemDetails;
-use crate::http::session::Session;
-use crate::http::{ApiToken, Site};
-use crate::ids::{MeetingName, ParticipantId};
-use crate::meeting::{By, Refusal};
+use crate::common::ids::{MeetingName, ParticipantId};
+use crate::http::admin::CallView;
+use crate::http::peer::HttpPeer;
+use crate::http::problem_details::ProblemDetails;
+use crate::http::session::PageSession;
+use crate::http::{ApiToken, AppState};
+use crate::meeting::{By, MeetingRefusal};
 
 /// What [`CallView::state`] says of a device that is in a meeting.
 const INSIDE: &str = "in";
 
 /// Who calls.
 #[derive(Debug, Clone)]
-pub(super) enum Caller {
+pub(super) enum ApiCaller {
     /// With the operator's token, or by the socket in the state directory.
     Operator,
     /// With the cookies of sessions, one a meeting; at least one.
-    Member(Vec<Session>),
+    Member(Vec<PageSession>),
     /// With the token of a device.
     Device {
         /// Of its table in the configuration.
@@ -41,12 +41,12 @@ pub(super) enum Caller {
 
 /// Lets in who is known.
 pub(super) async fn authorise(
-    State(site): State<Arc<Site>>,
-    Extension(peer): Extension<Peer>,
+    State(app): State<Arc<AppState>>,
+    Extension(peer): Extension<HttpPeer>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    match caller(&site, &peer, request.method(), request.headers()) {
+    match caller(&app, &peer, request.method(), request.headers()) {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
@@ -55,44 +55,44 @@ pub(super) async fn authorise(
     }
 }
 
-pub(super) fn caller(site: &Site, peer: &Peer, method: &Method, headers: &HeaderMap) -> Result<Caller, ProblemDetails> {
+pub(super) fn caller(app: &AppState, peer: &HttpPeer, method: &Method, headers: &HeaderMap) -> Result<ApiCaller, ProblemDetails> {
     if peer.is_operator() {
-        return Ok(Caller::Operator);
+        return Ok(ApiCaller::Operator);
     }
     if let Some(authorization) = headers.get(header::AUTHORIZATION) {
         let offered = authorization.to_str().ok().and_then(|value| {
             let (scheme, token) = value.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
         });
-        if offered.is_some_and(|token| site.settings.api_token.is(token)) {
-            return Ok(Caller::Operator);
+        if offered.is_some_and(|token| app.settings.api_token.is(token)) {
+            return Ok(ApiCaller::Operator);
         }
-        let web = site.web();
+        let web = app.web();
         if let Some((label, token)) = web.device_tokens.iter().find(|(_, token)| offered.is_some_and(|offered| token.is(offered)))
         {
-            return Ok(Caller::Device { label: label.clone(), token: token.clone() });
+            return Ok(ApiCaller::Device { label: label.clone(), token: token.clone() });
         }
         // Whoever is right is in by now: only failures are counted, and held up.
-        site.wrong_token(site.source(peer, headers))?;
+        app.wrong_token(app.source(peer, headers))?;
         return Err(ProblemDetails::new(StatusCode::UNAUTHORIZED, "wrong-token", "This token is not valid."));
     }
-    let mut sessions = site.sessions(peer, headers);
+    let mut sessions = app.sessions(peer, headers);
     // A guest is an external, whatever has opened the door.
-    sessions.retain(Session::is_member);
+    sessions.retain(PageSession::is_member);
     if sessions.is_empty() {
         let text = "Send a bearer token, the operator's or a device's, or enter by a member link.";
         return Err(ProblemDetails::new(StatusCode::UNAUTHORIZED, "not-signed-in", text));
     }
     // Browsers add the cookie to whatever page asks; `Origin` says which one did, and comes with every such request.
     let reads = matches!(*method, Method::GET | Method::HEAD);
-    match site.same_origin(peer, headers) {
-        Some(true) => Ok(Caller::Member(sessions)),
-        None if reads => Ok(Caller::Member(sessions)),
+    match app.same_origin(peer, headers) {
+        Some(true) => Ok(ApiCaller::Member(sessions)),
+        None if reads => Ok(ApiCaller::Member(sessions)),
         _ => Err(ProblemDetails::foreign()),
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Caller {
+impl<S: Send + Sync> FromRequestParts<S> for ApiCaller {
     type Rejection = ProblemDetails;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ProblemDetails> {
@@ -101,10 +101,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     }
 }
 
-impl Caller {
+impl ApiCaller {
     /// Whether the caller may know of this meeting as it is now: a device does while it is inside.
-    pub(super) fn knows(&self, site: &Site, meeting: &MeetingName) -> bool {
-        self.belongs_to(meeting) || self.call_in(site, meeting).is_some()
+    pub(super) fn knows(&self, app: &AppState, meeting: &MeetingName) -> bool {
+        self.belongs_to(meeting) || self.call_in(app, meeting).is_some()
     }
 
     /// Whether the caller may know also of what was in this meeting.
@@ -126,14 +126,14 @@ impl Caller {
     }
 
     /// The caller's session in this meeting.
-    pub(super) fn session_in(&self, meeting: &MeetingName) -> Option<&Session> {
+    pub(super) fn session_in(&self, meeting: &MeetingName) -> Option<&PageSession> {
         let Self::Member(sessions) = self else { return None };
         sessions.iter().find(|session| session.meeting == *meeting)
     }
 
     /// Whether the caller may do what is the organiser's and the operator's alone.
     pub(super) fn organises(&self, meeting: &MeetingName) -> bool {
-        matches!(self, Self::Operator) || self.session_in(meeting).is_some_and(Session::organises)
+        matches!(self, Self::Operator) || self.session_in(meeting).is_some_and(PageSession::organises)
     }
 
     /// For what is the organiser's and the operator's alone.
@@ -163,22 +163,22 @@ impl Caller {
     }
 
     /// Whether what the caller has shown would still be taken.
-    pub(super) fn is_still_known(&self, site: &Site) -> bool {
+    pub(super) fn is_still_known(&self, app: &AppState) -> bool {
         match self {
             Self::Operator => true,
             Self::Member(sessions) => {
                 let now = SystemTime::now();
-                sessions.iter().all(|session| site.settings.sessions.lives(&session.id, now) && site.is_current(session))
+                sessions.iter().all(|session| app.settings.sessions.lives(&session.id, now) && app.is_current(session))
             }
-            Self::Device { label, token } => site.web().device_tokens.iter().any(|(device, own)| device == label && own == token),
+            Self::Device { label, token } => app.web().device_tokens.iter().any(|(device, own)| device == label && own == token),
         }
     }
 
     /// The device's own call inside this meeting.
-    fn call_in(&self, site: &Site, meeting: &MeetingName) -> Option<CallView> {
+    fn call_in(&self, app: &AppState, meeting: &MeetingName) -> Option<CallView> {
         let Self::Device { .. } = self else { return None };
         let inside = |call: &CallView| call.state == INSIDE && call.meeting.as_deref() == Some(meeting.as_str());
-        site.settings.desks.calls.calls().into_iter().find(|call| self.is_device(call.device.as_deref()) && inside(call))
+        app.settings.admin.calls.calls().into_iter().find(|call| self.is_device(call.device.as_deref()) && inside(call))
     }
 
     /// Whose calls to devices those of the caller are: as many sessions, as many budgets (S-9).
@@ -205,19 +205,19 @@ impl Caller {
     }
 
     /// The meeting a path names, with its title, if it is configured and the caller may know of it.
-    pub(super) fn named(&self, site: &Site, name: &str) -> Result<(MeetingName, String), ProblemDetails> {
+    pub(super) fn named(&self, app: &AppState, name: &str) -> Result<(MeetingName, String), ProblemDetails> {
         let name = MeetingName::new(name).map_err(|_| ProblemDetails::not_found("meeting"))?;
-        let title = site.registry.title(&name).filter(|_| self.knows(site, &name));
+        let title = app.registry.title(&name).filter(|_| self.knows(app, &name));
         title.map(|title| (name, title)).ok_or_else(|| ProblemDetails::not_found("meeting"))
     }
 
     /// In whose name the caller asks: `None` is the operator, otherwise the newest open page of the session, or the device itself.
-    pub(super) fn presence(&self, site: &Site, meeting: &MeetingName) -> Result<Option<ParticipantId>, Refusal> {
+    pub(super) fn presence(&self, app: &AppState, meeting: &MeetingName) -> Result<Option<ParticipantId>, MeetingRefusal> {
         let found = match self {
             Self::Operator => return Ok(None),
-            Self::Member(_) => self.session_in(meeting).and_then(|session| site.presences().newest(&session.id)),
-            Self::Device { .. } => self.call_in(site, meeting).and_then(|call| call.participant?.parse().ok()),
+            Self::Member(_) => self.session_in(meeting).and_then(|session| app.presences().newest(&session.id)),
+            Self::Device { .. } => self.call_in(app, meeting).and_then(|call| call.participant?.parse().ok()),
         };
-        found.map(Some).ok_or(Refusal::NotInside)
+        found.map(Some).ok_or(MeetingRefusal::NotInside)
     }
 }

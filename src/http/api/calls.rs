@@ -1,5 +1,6 @@
 //! Calls: who is up, how it sounds, and hanging up.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Json;
@@ -10,15 +11,16 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Answer;
-use super::caller::Caller;
+use super::caller::ApiCaller;
 use super::extract::InPath;
 use super::meetings;
-use crate::cause::Cause;
-use crate::http::Site;
-use crate::http::desk::{CallDetails, CallView};
-use crate::http::refuse::ProblemDetails;
-use crate::ids::{CallId, MeetingName, ParticipantId};
-use crate::meeting::Ask;
+use crate::common::cause::Cause;
+use crate::common::ids::{CallId, MeetingName, ParticipantId};
+use crate::http::AppState;
+use crate::http::admin::{CallDetails, CallView};
+use crate::http::problem_details::ProblemDetails;
+use crate::meeting::MeetingRequest;
+use crate::meeting::messages::ParticipantView;
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct Calls {
@@ -26,39 +28,65 @@ pub(super) struct Calls {
 }
 
 /// Whether the caller may know of this call: a member of those that have come to the own meeting, a device of its own.
-fn is_theirs(caller: &Caller, call: &CallView) -> bool {
+fn is_theirs(caller: &ApiCaller, call: &CallView) -> bool {
     let meeting = call.meeting.as_deref().and_then(|name| MeetingName::new(name).ok());
     match caller {
-        Caller::Operator => true,
-        Caller::Member(_) => meeting.is_some_and(|meeting| caller.belongs_to(&meeting)),
-        Caller::Device { .. } => caller.is_device(call.device.as_deref()),
+        ApiCaller::Operator => true,
+        ApiCaller::Member(_) => meeting.is_some_and(|meeting| caller.belongs_to(&meeting)),
+        ApiCaller::Device { .. } => caller.is_device(call.device.as_deref()),
     }
 }
 
-/// What the caller may see of it: where a device is, and which it is, is the operator's. How it speaks is a member's once it was let in (M-8).
-fn shown(caller: &Caller, call: CallView) -> CallView {
-    match caller {
-        Caller::Operator | Caller::Device { .. } => call,
-        Caller::Member(_) => {
-            let (transport, codec) = if call.admitted { (call.transport, call.codec) } else { (None, None) };
-            CallView { device: None, source: None, transport, codec, ..call }
-        }
+/// What the caller may see of them: where a device is, is the operator's. A member sees it as the meeting shows it, so that nobody who takes
+/// a name is known by it here (M-1), and how it speaks once it was let in (M-8).
+async fn shown(app: &AppState, caller: &ApiCaller, calls: Vec<CallView>) -> Vec<CallView> {
+    if !matches!(caller, ApiCaller::Member(_)) {
+        return calls;
     }
+    let rows = rows(app, &calls).await;
+    let row = |call: &CallView| rows.get(&(call.meeting.clone()?, call.participant.clone()?));
+    let nameless = calls.iter().any(|call| call.participant.is_some() && row(call).is_none());
+    // Of one that has left, or not come to its row, the name is what it says itself, unless it is a device of ours.
+    let rooms = if nameless { (app.settings.rooms)().await } else { Vec::new() };
+    let ours =
+        |call: &CallView| call.participant.is_none() || rooms.iter().any(|room| call.device.as_deref() == Some(room.id.as_str()));
+    let seen = |call: CallView| {
+        let (name, device, from) = match row(&call) {
+            Some(row) => (row.name.clone(), row.device.as_ref().map(|device| device.label.clone()), row.from.clone()),
+            None if ours(&call) => (call.name.clone(), None, None),
+            None => (format!("{} (caller)", call.name), None, None),
+        };
+        let (transport, codec) = if call.admitted { (call.transport, call.codec) } else { (None, None) };
+        CallView { name, device, from, source: None, transport, codec, ..call }
+    };
+    calls.into_iter().map(seen).collect()
+}
+
+/// The rows of these calls, by meeting and name.
+async fn rows(app: &AppState, calls: &[CallView]) -> BTreeMap<(String, String), ParticipantView> {
+    let mut rows = BTreeMap::new();
+    for meeting in calls.iter().filter_map(|call| call.meeting.as_deref()).collect::<BTreeSet<_>>() {
+        let Ok(name) = MeetingName::new(meeting) else { continue };
+        let Some(live) = meetings::live(app, &name).await else { continue };
+        let seen = live.snapshot(None).await.map(|snapshot| snapshot.participants).unwrap_or_default();
+        rows.extend(seen.into_iter().map(|row| ((meeting.to_owned(), row.id.clone()), row)));
+    }
+    rows
 }
 
 /// The calls that are up.
 #[utoipa::path(get, path = "/calls", tag = "calls", responses(
     (status = 200, description = "The oldest first; for a member those in the own meeting and before its door, for a device its own.", body = Calls),
 ))]
-pub(super) async fn calls(State(site): State<Arc<Site>>, caller: Caller) -> Answer {
-    let theirs = site.settings.desks.calls.calls().into_iter().filter(|call| is_theirs(&caller, call));
-    Ok(Json(Calls { calls: theirs.map(|call| shown(&caller, call)).collect() }).into_response())
+pub(super) async fn calls(State(app): State<Arc<AppState>>, caller: ApiCaller) -> Answer {
+    let theirs = app.settings.admin.calls.calls().into_iter().filter(|call| is_theirs(&caller, call)).collect();
+    Ok(Json(Calls { calls: shown(&app, &caller, theirs).await }).into_response())
 }
 
-async fn find(site: &Site, caller: &Caller, call: &str) -> Result<(CallId, CallDetails), ProblemDetails> {
+async fn find(app: &AppState, caller: &ApiCaller, call: &str) -> Result<(CallId, CallDetails), ProblemDetails> {
     let nothing = || ProblemDetails::not_found("call");
     let id: CallId = call.parse().map_err(|_| nothing())?;
-    let found = site.settings.desks.calls.call(id).await.filter(|found| is_theirs(caller, &found.call));
+    let found = app.settings.admin.calls.call(id).await.filter(|found| is_theirs(caller, &found.call));
     found.map(|found| (id, found)).ok_or_else(nothing)
 }
 
@@ -68,32 +96,43 @@ async fn find(site: &Site, caller: &Caller, call: &str) -> Result<(CallId, CallD
 ), responses(
     (status = 200, description = "How it goes, or how it went.", body = CallDetails),
 ))]
-pub(super) async fn call(State(site): State<Arc<Site>>, caller: Caller, InPath(call): InPath<String>) -> Answer {
-    let (_, found) = find(&site, &caller, &call).await?;
-    let ladder = found.ladder.filter(|_| matches!(caller, Caller::Operator));
-    let media = found.media.filter(|_| found.call.admitted || !matches!(caller, Caller::Member(_)));
-    Ok(Json(CallDetails { call: shown(&caller, found.call), media, ladder, ..found }).into_response())
+pub(super) async fn call(State(app): State<Arc<AppState>>, caller: ApiCaller, InPath(call): InPath<String>) -> Answer {
+    let (_, found) = find(&app, &caller, &call).await?;
+    let ladder = found.ladder.filter(|_| matches!(caller, ApiCaller::Operator));
+    let media = found.media.filter(|_| found.call.admitted || !matches!(caller, ApiCaller::Member(_)));
+    let call = shown(&app, &caller, vec![found.call]).await.pop().ok_or_else(|| ProblemDetails::not_found("call"))?;
+    Ok(Json(CallDetails { call, media, ladder, end_reason: found.end_reason }).into_response())
 }
 
-/// Hangs up. A member may do so where it may remove the device from the own meeting, a device its own calls.
+/// Hangs up. A member may do so where it may remove the device from the own meeting, or may have devices called into it while nobody there
+/// has pressed 1 yet; a device its own calls.
 #[utoipa::path(delete, path = "/calls/{call}", tag = "calls", params(
     ("call" = String, Path, description = "Its name."),
 ), responses(
     (status = 202, description = "The device is told so and hung up."),
+    (status = 403, description = "`not-allowed`: the meeting does not let this caller."),
     (status = 409, description = "`not-running`, `not-inside` or `ended`."),
 ))]
-pub(super) async fn hang_up(State(site): State<Arc<Site>>, caller: Caller, InPath(call): InPath<String>) -> Answer {
-    let (id, found) = find(&site, &caller, &call).await?;
+pub(super) async fn hang_up(State(app): State<Arc<AppState>>, caller: ApiCaller, InPath(call): InPath<String>) -> Answer {
+    let (id, found) = find(&app, &caller, &call).await?;
     let gone = || ProblemDetails::not_found("call that is up");
-    let end = |cause| if site.settings.desks.calls.hang_up(id, cause) { Ok(()) } else { Err(gone()) };
+    let end = |cause| if app.settings.admin.calls.hang_up(id, cause) { Ok(()) } else { Err(gone()) };
     match &caller {
-        Caller::Operator => end(Cause::EndedByOperator)?,
-        Caller::Device { .. } => end(Cause::Left)?,
-        Caller::Member(_) => {
+        ApiCaller::Operator => end(Cause::EndedByOperator)?,
+        ApiCaller::Device { .. } => end(Cause::Left)?,
+        ApiCaller::Member(_) => {
             let CallView { meeting, participant, .. } = found.call;
             let participant: Option<ParticipantId> = participant.and_then(|who| who.parse().ok());
-            let (meeting, participant) = meeting.zip(participant).filter(|_| found.end_reason.is_none()).ok_or_else(gone)?;
-            meetings::ask(&site, &caller, &meeting, Ask::Remove(participant)).await?;
+            let meeting = meeting.filter(|_| found.end_reason.is_none()).ok_or_else(gone)?;
+            match participant {
+                Some(participant) => drop(meetings::ask(&app, &caller, &meeting, MeetingRequest::Remove(participant)).await?),
+                // It is being called, and has not come to the door.
+                None => {
+                    let name = MeetingName::new(meeting).map_err(|_| gone())?;
+                    meetings::may_invite(&app, &caller, &name).await?;
+                    end(Cause::Cancelled)?;
+                }
+            }
         }
     }
     Ok(StatusCode::ACCEPTED.into_response())

@@ -16,14 +16,14 @@ use tokio::sync::watch;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Answer;
-use super::caller::Caller;
+use super::caller::ApiCaller;
 use super::extract::InQuery;
 use super::records::natural;
-use crate::http::refuse::ProblemDetails;
+use crate::common::ids::MeetingName;
+use crate::http::problem_details::ProblemDetails;
 use crate::http::session::SessionId;
-use crate::http::{Site, WebSettings};
-use crate::ids::MeetingName;
-use crate::telemetry::events::{Event, Listener, Missed};
+use crate::http::{AppState, WebSettings};
+use crate::telemetry::events::{Event, EventListener, Missed};
 
 /// Streams of the operator at once.
 const OPERATORS: usize = 32;
@@ -104,33 +104,33 @@ pub(super) struct Lagged {
     (status = 200, description = "Ends with what the caller has shown: a member's session, or a token that is taken away, and with the daemon. A comment every 15 s.", body = Event, content_type = "text/event-stream"),
 ))]
 pub(super) async fn events(
-    State(site): State<Arc<Site>>,
-    caller: Caller,
+    State(app): State<Arc<AppState>>,
+    caller: ApiCaller,
     headers: HeaderMap,
     InQuery(From { after }): InQuery<From>,
 ) -> Answer {
     let whose = match &caller {
-        Caller::Operator => Whose::Operators,
-        Caller::Member(sessions) => Whose::Members(sessions.first().map(|session| session.id).unwrap_or_default()),
-        Caller::Device { label, .. } => Whose::Devices(label.clone()),
+        ApiCaller::Operator => Whose::Operators,
+        ApiCaller::Member(sessions) => Whose::Members(sessions.first().map(|session| session.id).unwrap_or_default()),
+        ApiCaller::Device { label, .. } => Whose::Devices(label.clone()),
     };
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.trim().parse().ok());
     let after = natural(after)?.or(last);
-    let place = site.streams.enter(whose)?;
-    let (listener, shutdown, web) = (site.settings.events.listen(after), site.shutdown.clone(), site.settings.web.clone());
-    let endings = site.settings.sessions.endings();
-    let reader = Reader { listener, caller, web, endings, site, shutdown, _place: place };
+    let place = app.streams.enter(whose)?;
+    let (listener, shutdown, web) = (app.settings.events.listen(after), app.shutdown.clone(), app.settings.web.clone());
+    let endings = app.settings.sessions.endings();
+    let reader = Reader { listener, caller, web, endings, app, shutdown, _place: place };
     let sent = stream::unfold(reader, async |mut reader| reader.next().await.map(|sent| (Ok::<_, Infallible>(sent), reader)));
     Ok(Sse::new(sent).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 
 struct Reader {
-    listener: Listener,
+    listener: EventListener,
     /// Who hears.
-    caller: Caller,
+    caller: ApiCaller,
     web: watch::Receiver<Arc<WebSettings>>,
     endings: watch::Receiver<u64>,
-    site: Arc<Site>,
+    app: Arc<AppState>,
     shutdown: watch::Receiver<bool>,
     _place: Place,
 }
@@ -147,7 +147,7 @@ impl Reader {
             };
             // A token that was taken away, or changed, opens nothing any more, nor does it keep anything open (O-2), and no more does
             // a session that is over; and a meeting that is made anew under an old name has other members.
-            if !self.caller.is_still_known(&self.site) {
+            if !self.caller.is_still_known(&self.app) {
                 return None;
             }
             match told {
@@ -162,16 +162,16 @@ impl Reader {
     fn may_hear(&self, event: &Event) -> bool {
         let meeting = || event.meeting.as_deref().and_then(|name| MeetingName::new(name).ok());
         match (&self.caller, &event.call) {
-            (Caller::Operator, _) => true,
-            (Caller::Member(_), _) => {
+            (ApiCaller::Operator, _) => true,
+            (ApiCaller::Member(_), _) => {
                 meeting().is_some_and(|meeting| self.caller.belongs_to(&meeting) && event.at >= self.caller.since(&meeting))
             }
-            (Caller::Device { .. }, Some(call)) => {
-                let device = call.parse().ok().and_then(|call| self.site.settings.desks.calls.device_of(call));
+            (ApiCaller::Device { .. }, Some(call)) => {
+                let device = call.parse().ok().and_then(|call| self.app.settings.admin.calls.device_of(call));
                 self.caller.is_device(device.as_deref())
             }
-            (Caller::Device { .. }, None) => {
-                event.participant.is_none() && meeting().is_some_and(|meeting| self.caller.knows(&self.site, &meeting))
+            (ApiCaller::Device { .. }, None) => {
+                event.participant.is_none() && meeting().is_some_and(|meeting| self.caller.knows(&self.app, &meeting))
             }
         }
     }

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use crate::http::refuse::ProblemDetails;
+use crate::http::problem_details::ProblemDetails;
 
 /// Of the path. What cannot be one of ours does not exist.
 pub(super) struct InPath<T>(pub(super) T);

@@ -13,15 +13,15 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Answer;
-use super::caller::Caller;
+use super::caller::ApiCaller;
 use super::extract::InQuery;
 use super::operator::{Window, lines};
-use crate::budget::{Allowance, Budgets};
-use crate::http::Site;
-use crate::http::peer::{Peer, Source};
-use crate::http::refuse::ProblemDetails;
+use crate::common::rate_limit::{RateLimit, RateLimiter};
+use crate::common::units::unix_millis;
+use crate::http::AppState;
+use crate::http::peer::{ClientSource, HttpPeer};
+use crate::http::problem_details::ProblemDetails;
 use crate::http::session::SessionId;
-use crate::units::unix_millis;
 
 /// Callers that are told apart; beyond, they share one allowance.
 const CALLERS: usize = 4096;
@@ -33,7 +33,7 @@ const BURST_SECONDS: u32 = 10;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Who {
     /// The token, at one address.
-    Operator(Source),
+    Operator(ClientSource),
     /// Commands on this machine.
     Command,
     /// A member's session, wherever it is.
@@ -44,15 +44,15 @@ enum Who {
 
 /// Counts requests.
 #[derive(Debug)]
-pub(in crate::http) struct Limiter(Mutex<Budgets<Who>>);
+pub(in crate::http) struct Limiter(Mutex<RateLimiter<Who>>);
 
 impl Limiter {
     /// `per_second`: of each caller, at least 1.
     pub(in crate::http) fn new(per_second: u32, now: Instant) -> Self {
         let per_second = per_second.max(1);
         let allowance =
-            Allowance { burst: per_second.saturating_mul(BURST_SECONDS), every: std::time::Duration::from_secs(1) / per_second };
-        Self(Mutex::new(Budgets::new(allowance, CALLERS, now)))
+            RateLimit { burst: per_second.saturating_mul(BURST_SECONDS), every: std::time::Duration::from_secs(1) / per_second };
+        Self(Mutex::new(RateLimiter::new(allowance, CALLERS, now)))
     }
 
     fn take(&self, now: Instant, who: Who) -> Result<(), ProblemDetails> {
@@ -68,7 +68,7 @@ impl Limiter {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct AuditLine {
     /// When it was answered.
-    #[serde(serialize_with = "crate::units::moment")]
+    #[serde(serialize_with = "crate::common::units::moment")]
     #[schema(value_type = String, format = DateTime)]
     at: u64,
     /// `operator`, `organiser of MEETING`, `member of MEETING` or `device DEVICE`.
@@ -108,24 +108,24 @@ fn is_audited(request: &Request) -> bool {
 
 /// Counts a request of somebody who is known, and writes it down.
 pub(super) async fn guard(
-    State(site): State<Arc<Site>>,
-    Extension(peer): Extension<Peer>,
-    Extension(caller): Extension<Caller>,
+    State(app): State<Arc<AppState>>,
+    Extension(peer): Extension<HttpPeer>,
+    Extension(caller): Extension<ApiCaller>,
     request: Request,
     next: Next,
 ) -> Response {
-    let address = peer.client(request.headers(), &site.web().trusted_proxies);
+    let address = peer.client(request.headers(), &app.web().trusted_proxies);
     let (who, name) = match &caller {
-        Caller::Operator if peer.is_operator() => (Who::Command, "operator".to_owned()),
-        Caller::Operator => (Who::Operator(Source::from(address)), "operator".to_owned()),
-        Caller::Member(sessions) => {
+        ApiCaller::Operator if peer.is_operator() => (Who::Command, "operator".to_owned()),
+        ApiCaller::Operator => (Who::Operator(ClientSource::from(address)), "operator".to_owned()),
+        ApiCaller::Member(sessions) => {
             let names = sessions.iter().map(|session| format!("{} of {}", session.role.word(), session.meeting));
             let name = names.collect::<Vec<_>>().join(", ");
             (Who::Member(sessions.first().map(|session| session.id).unwrap_or_default()), name)
         }
-        Caller::Device { label, .. } => (Who::Device(label.clone()), format!("device {label}")),
+        ApiCaller::Device { label, .. } => (Who::Device(label.clone()), format!("device {label}")),
     };
-    if let Err(problem) = site.limiter.take(crate::machine::now(), who) {
+    if let Err(problem) = app.limiter.take(crate::common::machine::now(), who) {
         return problem.into_response();
     }
     if !is_audited(&request) {
@@ -136,7 +136,7 @@ pub(super) async fn guard(
     let done = tokio::spawn(async move {
         let response = next.run(request).await;
         let (at, status) = (unix_millis(SystemTime::now()), response.status().as_u16());
-        site.audit.note(AuditLine { at, who: name, address: address.to_string(), method, path, status });
+        app.audit.note(AuditLine { at, who: name, address: address.to_string(), method, path, status });
         response
     });
     done.await.unwrap_or_else(|error| {
@@ -155,9 +155,9 @@ pub(super) struct AuditLines {
 #[utoipa::path(get, path = "/audit", tag = "operator", params(Window), responses(
     (status = 200, description = "Never a body.", body = AuditLines),
 ))]
-pub(super) async fn audit(State(site): State<Arc<Site>>, caller: Caller, InQuery(window): InQuery<Window>) -> Answer {
+pub(super) async fn audit(State(app): State<Arc<AppState>>, caller: ApiCaller, InQuery(window): InQuery<Window>) -> Answer {
     caller.operator_only()?;
     let limit = lines(window.limit)?;
-    let kept = site.audit.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let kept = app.audit.0.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(Json(AuditLines { audit: kept.iter().rev().take(limit).cloned().collect() }).into_response())
 }

@@ -11,15 +11,17 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Answer;
-use super::caller::Caller;
+use super::caller::ApiCaller;
 use super::extract::{InBody, InPath, InQuery};
 use super::operator::{Window, lines};
-use crate::http::Site;
-use crate::http::browser::Ending;
-use crate::http::refuse::ProblemDetails;
-use crate::http::session::{LINK_VALID, LONGEST_LINK, Link, LinkRole, MOST_USES, NewLink, Session, SessionId, id_of, text_of};
-use crate::ids::MeetingName;
-use crate::units::{rfc3339, unix_millis};
+use crate::common::ids::MeetingName;
+use crate::common::units::{rfc3339, unix_millis};
+use crate::http::AppState;
+use crate::http::browser::SessionEnd;
+use crate::http::problem_details::ProblemDetails;
+use crate::http::session::{
+    LINK_VALID, LONGEST_LINK, Link, LinkRole, MOST_USES, NewLink, PageSession, SessionId, id_of, text_of,
+};
 
 /// What a link makes of who opens it.
 #[derive(Debug, Clone, Copy, Deserialize, Serialize, ToSchema)]
@@ -109,7 +111,7 @@ fn line(link: &Link) -> LinkLine {
 }
 
 /// Members may bring guests; who is a member of a meeting is its organiser's and the operator's to say.
-fn may_make(caller: &Caller, meeting: &MeetingName, role: LinkRole) -> Result<(), ProblemDetails> {
+fn may_make(caller: &ApiCaller, meeting: &MeetingName, role: LinkRole) -> Result<(), ProblemDetails> {
     if role == LinkRole::Guest { Ok(()) } else { caller.organiser_only(meeting) }
 }
 
@@ -119,16 +121,16 @@ fn may_make(caller: &Caller, meeting: &MeetingName, role: LinkRole) -> Result<()
 ), request_body = Wanted, responses(
     (status = 201, description = "It is there.", body = MadeLink),
     (status = 403, description = "`not-allowed`."),
-    (status = 409, description = "`full`: 200 links of this meeting open something."),
+    (status = 409, description = "`full`: 200 links of this member open something; the operator may make more."),
     (status = 422, description = "`bad-link`."),
 ))]
 pub(super) async fn make_link(
-    State(site): State<Arc<Site>>,
-    caller: Caller,
+    State(app): State<Arc<AppState>>,
+    caller: ApiCaller,
     InPath(meeting): InPath<String>,
     body: Result<InBody<Wanted>, ProblemDetails>,
 ) -> Answer {
-    let (meeting, _) = caller.named(&site, &meeting)?;
+    let (meeting, _) = caller.named(&app, &meeting)?;
     if !caller.belongs_to(&meeting) {
         return Err(ProblemDetails::for_organisers());
     }
@@ -143,9 +145,10 @@ pub(super) async fn make_link(
     if valid.is_zero() || valid > LONGEST_LINK {
         return bad(format!("`valid_seconds` is a number from 1 to {}.", LONGEST_LINK.as_secs()));
     }
-    let made_at = site.settings.desks.house.made_at(&meeting);
-    let (link, token) =
-        site.settings.sessions.make_link(NewLink { meeting, made_at, role, uses, valid }, SystemTime::now()).await?;
+    let made_at = app.settings.admin.meetings.made_at(&meeting);
+    let maker = caller.session_in(&meeting).map(|session| session.id);
+    let wanted = NewLink { meeting, made_at, role, uses, valid, maker };
+    let (link, token) = app.settings.sessions.make_link(wanted, SystemTime::now()).await?;
     let made = MadeLink { line: line(&link), link: format!("/enter?token={token}") };
     Ok((StatusCode::CREATED, Json(made)).into_response())
 }
@@ -157,11 +160,11 @@ pub(super) async fn make_link(
     (status = 200, description = "The newest first.", body = Links),
     (status = 403, description = "`not-allowed`."),
 ))]
-pub(super) async fn links(State(site): State<Arc<Site>>, caller: Caller, InPath(meeting): InPath<String>) -> Answer {
-    let (meeting, _) = caller.named(&site, &meeting)?;
+pub(super) async fn links(State(app): State<Arc<AppState>>, caller: ApiCaller, InPath(meeting): InPath<String>) -> Answer {
+    let (meeting, _) = caller.named(&app, &meeting)?;
     caller.organiser_only(&meeting)?;
-    let made_at = site.settings.desks.house.made_at(&meeting);
-    let links = site.settings.sessions.links(&meeting, made_at, SystemTime::now());
+    let made_at = app.settings.admin.meetings.made_at(&meeting);
+    let links = app.settings.sessions.links(&meeting, made_at, SystemTime::now());
     Ok(Json(Links { links: links.iter().map(line).collect() }).into_response())
 }
 
@@ -174,14 +177,14 @@ pub(super) async fn links(State(site): State<Arc<Site>>, caller: Caller, InPath(
     (status = 403, description = "`not-allowed`."),
 ))]
 pub(super) async fn revoke_link(
-    State(site): State<Arc<Site>>,
-    caller: Caller,
+    State(app): State<Arc<AppState>>,
+    caller: ApiCaller,
     InPath((meeting, link)): InPath<(String, String)>,
 ) -> Answer {
-    let (meeting, _) = caller.named(&site, &meeting)?;
+    let (meeting, _) = caller.named(&app, &meeting)?;
     caller.organiser_only(&meeting)?;
     let id = id_of(&link).ok_or_else(|| ProblemDetails::not_found("link"))?;
-    match site.settings.sessions.revoke_link(&meeting, &id, SystemTime::now()).await? {
+    match app.settings.sessions.revoke_link(&meeting, &id, SystemTime::now()).await? {
         true => Ok(StatusCode::NO_CONTENT.into_response()),
         false => Err(ProblemDetails::not_found("link")),
     }
@@ -189,7 +192,7 @@ pub(super) async fn revoke_link(
 
 /// One session. Of a configured meeting it lasts over the meeting's runs, of one that the API has made it ends with that meeting.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Session)]
+#[schema(as = PageSession)]
 struct SessionLine {
     /// Its name, by which it is ended. It opens nothing.
     id: String,
@@ -214,8 +217,8 @@ pub(super) struct SessionLines {
 }
 
 /// Whose sessions the caller looks after.
-fn looks_after(site: &Site, caller: &Caller, session: &Session) -> bool {
-    caller.organises(&session.meeting) && site.is_current(session)
+fn looks_after(app: &AppState, caller: &ApiCaller, session: &PageSession) -> bool {
+    caller.organises(&session.meeting) && app.is_current(session)
 }
 
 /// Sessions of browsers: all of them for the operator, those of the own meeting for its organiser.
@@ -223,14 +226,14 @@ fn looks_after(site: &Site, caller: &Caller, session: &Session) -> bool {
     (status = 200, description = "The newest first.", body = SessionLines),
     (status = 403, description = "`not-allowed`."),
 ))]
-pub(super) async fn sessions(State(site): State<Arc<Site>>, caller: Caller, InQuery(window): InQuery<Window>) -> Answer {
+pub(super) async fn sessions(State(app): State<Arc<AppState>>, caller: ApiCaller, InQuery(window): InQuery<Window>) -> Answer {
     may_look_after(&caller)?;
     let limit = lines(window.limit)?;
-    let mut found = site.settings.sessions.all(SystemTime::now());
-    found.retain(|session| looks_after(&site, &caller, session));
+    let mut found = app.settings.sessions.all(SystemTime::now());
+    found.retain(|session| looks_after(&app, &caller, session));
     found.truncate(limit);
-    let presences = site.presences();
-    let line = |session: Session| SessionLine {
+    let presences = app.presences();
+    let line = |session: PageSession| SessionLine {
         id: text_of(&session.id),
         meeting: session.meeting.to_string(),
         role: session.role.into(),
@@ -242,11 +245,11 @@ pub(super) async fn sessions(State(site): State<Arc<Site>>, caller: Caller, InQu
     Ok(Json(SessionLines { sessions: found.into_iter().map(line).collect() }).into_response())
 }
 
-fn may_look_after(caller: &Caller) -> Result<(), ProblemDetails> {
+fn may_look_after(caller: &ApiCaller) -> Result<(), ProblemDetails> {
     match caller {
-        Caller::Operator => Ok(()),
-        Caller::Member(sessions) if sessions.iter().any(Session::organises) => Ok(()),
-        Caller::Member(_) | Caller::Device { .. } => Err(ProblemDetails::for_organisers()),
+        ApiCaller::Operator => Ok(()),
+        ApiCaller::Member(sessions) if sessions.iter().any(PageSession::organises) => Ok(()),
+        ApiCaller::Member(_) | ApiCaller::Device { .. } => Err(ProblemDetails::for_organisers()),
     }
 }
 
@@ -257,12 +260,12 @@ fn may_look_after(caller: &Caller) -> Result<(), ProblemDetails> {
     (status = 204, description = "It is over."),
     (status = 403, description = "`not-allowed`."),
 ))]
-pub(super) async fn end_session(State(site): State<Arc<Site>>, caller: Caller, InPath(session): InPath<String>) -> Answer {
+pub(super) async fn end_session(State(app): State<Arc<AppState>>, caller: ApiCaller, InPath(session): InPath<String>) -> Answer {
     may_look_after(&caller)?;
     let nothing = || ProblemDetails::not_found("session");
     let id: SessionId = id_of(&session).ok_or_else(nothing)?;
-    let known = site.settings.sessions.all(SystemTime::now()).into_iter().find(|session| session.id == id);
-    known.filter(|session| looks_after(&site, &caller, session)).ok_or_else(nothing)?;
-    site.end_session(&id, Ending::Removed).await?;
+    let known = app.settings.sessions.all(SystemTime::now()).into_iter().find(|session| session.id == id);
+    known.filter(|session| looks_after(&app, &caller, session)).ok_or_else(nothing)?;
+    app.end_session(&id, SessionEnd::Removed).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -10,28 +10,28 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Answer;
-use super::caller::Caller;
+use super::caller::ApiCaller;
 use super::extract::{InBody, InPath};
-use crate::http::refuse::ProblemDetails;
-use crate::http::{Room, Site};
-use crate::ids::{MeetingName, ParticipantId};
-use crate::meeting::words::{Capture, ChatLine, ParticipantView, Standing};
-use crate::meeting::{Ask, Granted, MeetingHandle, Refusal, Snapshot};
+use crate::common::ids::{MeetingName, ParticipantId};
+use crate::http::problem_details::ProblemDetails;
+use crate::http::{AppState, Room};
+use crate::meeting::messages::{Capture, ChatLine, ParticipantView, Standing};
+use crate::meeting::{Granted, MeetingHandle, MeetingRefusal, MeetingRequest, Snapshot};
 use crate::relay::ReaderId;
 
-pub(super) async fn live(site: &Site, name: &MeetingName) -> Option<MeetingHandle> {
-    site.registry.running().await.into_iter().find(|handle| handle.name() == name)
+pub(super) async fn live(app: &AppState, name: &MeetingName) -> Option<MeetingHandle> {
+    app.registry.running().await.into_iter().find(|handle| handle.name() == name)
 }
 
-pub(super) async fn ask(site: &Site, caller: &Caller, meeting: &str, ask: Ask) -> Answer {
-    let (name, _) = caller.named(site, meeting)?;
-    let who = caller.presence(site, &name)?;
-    match live(site, &name).await {
+pub(super) async fn ask(app: &AppState, caller: &ApiCaller, meeting: &str, ask: MeetingRequest) -> Answer {
+    let (name, _) = caller.named(app, meeting)?;
+    let who = caller.presence(app, &name)?;
+    match live(app, &name).await {
         Some(handle) => {
-            let removed = if let Ask::Remove(other) = &ask { Some(*other) } else { None };
+            let removed = if let MeetingRequest::Remove(other) = &ask { Some(*other) } else { None };
             let granted = handle.ask(who, ask).await?;
             if let Some(removed) = removed {
-                site.removed(removed).await;
+                app.removed(removed).await;
             }
             Ok(match granted {
                 Granted::Done => StatusCode::NO_CONTENT,
@@ -41,14 +41,16 @@ pub(super) async fn ask(site: &Site, caller: &Caller, meeting: &str, ask: Ask) -
             .into_response())
         }
         // Told first what no running meeting would change (N-11).
-        None if matches!(ask, Ask::Transcription(_)) && !site.settings.transcription => Err(Refusal::NotConfigured.into()),
+        None if matches!(ask, MeetingRequest::Transcription(_)) && !app.settings.transcription => {
+            Err(MeetingRefusal::NotConfigured.into())
+        }
         None => Err(ProblemDetails::new(StatusCode::CONFLICT, "not-running", "Nobody is in this meeting.")),
     }
 }
 
-async fn snapshot(site: &Site, caller: &Caller, name: &MeetingName) -> Result<Option<Snapshot>, ProblemDetails> {
-    let Some(handle) = live(site, name).await else { return Ok(None) };
-    Ok(handle.snapshot(caller.presence(site, name)?).await)
+async fn snapshot(app: &AppState, caller: &ApiCaller, name: &MeetingName) -> Result<Option<Snapshot>, ProblemDetails> {
+    let Some(handle) = live(app, name).await else { return Ok(None) };
+    Ok(handle.snapshot(caller.presence(app, name)?).await)
 }
 
 #[derive(Serialize, ToSchema)]
@@ -71,9 +73,9 @@ struct MeetingLine {
 #[utoipa::path(get, path = "/meetings", tag = "meetings", responses(
     (status = 200, description = "All of them; for a member its own, for a device the one it is in.", body = Meetings),
 ))]
-pub(super) async fn meetings(State(site): State<Arc<Site>>, caller: Caller) -> Answer {
-    let running = site.registry.running().await;
-    let known = site.registry.titles().into_iter().filter(|(name, _)| caller.knows(&site, name));
+pub(super) async fn meetings(State(app): State<Arc<AppState>>, caller: ApiCaller) -> Answer {
+    let running = app.registry.running().await;
+    let known = app.registry.titles().into_iter().filter(|(name, _)| caller.knows(&app, name));
     let line = |(name, title): (MeetingName, String)| MeetingLine {
         running: running.iter().any(|handle| *handle.name() == name),
         id: name.to_string(),
@@ -104,9 +106,9 @@ pub(super) struct MeetingView {
     (status = 200, description = "How it is.", body = MeetingView),
     (status = 409, description = "`not-inside`: the member's page is not open."),
 ))]
-pub(super) async fn meeting(State(site): State<Arc<Site>>, caller: Caller, InPath(meeting): InPath<String>) -> Answer {
-    let (name, title) = caller.named(&site, &meeting)?;
-    let snapshot = snapshot(&site, &caller, &name).await?;
+pub(super) async fn meeting(State(app): State<Arc<AppState>>, caller: ApiCaller, InPath(meeting): InPath<String>) -> Answer {
+    let (name, title) = caller.named(&app, &meeting)?;
+    let snapshot = snapshot(&app, &caller, &name).await?;
     let (recording, transcription) =
         snapshot.as_ref().map_or((Capture::Off, Capture::Off), |snapshot| (snapshot.recording, snapshot.transcription));
     Ok(Json(MeetingView {
@@ -132,9 +134,9 @@ pub(super) struct Participants {
     (status = 200, description = "Everybody the caller may see.", body = Participants),
     (status = 409, description = "`not-inside`: the member's page is not open."),
 ))]
-pub(super) async fn participants(State(site): State<Arc<Site>>, caller: Caller, InPath(meeting): InPath<String>) -> Answer {
-    let (name, _) = caller.named(&site, &meeting)?;
-    let participants = snapshot(&site, &caller, &name).await?.map(|snapshot| snapshot.participants).unwrap_or_default();
+pub(super) async fn participants(State(app): State<Arc<AppState>>, caller: ApiCaller, InPath(meeting): InPath<String>) -> Answer {
+    let (name, _) = caller.named(&app, &meeting)?;
+    let participants = snapshot(&app, &caller, &name).await?.map(|snapshot| snapshot.participants).unwrap_or_default();
     Ok(Json(Participants { participants }).into_response())
 }
 
@@ -165,32 +167,32 @@ pub(super) enum Act {
     (status = 409, description = "`not-running`, `not-inside`, `no-member` (nobody is let in while no member is there), `meeting-full`, `mute-locked` or `ended`."),
 ))]
 pub(super) async fn act(
-    State(site): State<Arc<Site>>,
-    caller: Caller,
+    State(app): State<Arc<AppState>>,
+    caller: ApiCaller,
     InPath((meeting, participant, act)): InPath<(String, String, Act)>,
 ) -> Answer {
     let id: Result<ParticipantId, _> = participant.parse();
-    let id = id.map_err(|_| ProblemDetails::from(Refusal::NoSuchParticipant))?;
+    let id = id.map_err(|_| ProblemDetails::from(MeetingRefusal::NoSuchParticipant))?;
     let wanted = match act {
-        Act::Admit => Ask::Admit(id),
-        Act::Deny => Ask::Deny(id),
-        Act::Mute => Ask::Mute(id, true),
-        Act::Unmute => Ask::Mute(id, false),
-        Act::Remove => Ask::Remove(id),
+        Act::Admit => MeetingRequest::Admit(id),
+        Act::Deny => MeetingRequest::Deny(id),
+        Act::Mute => MeetingRequest::Mute(id, true),
+        Act::Unmute => MeetingRequest::Mute(id, false),
+        Act::Remove => MeetingRequest::Remove(id),
     };
-    ask(&site, &caller, &meeting, wanted).await
+    ask(&app, &caller, &meeting, wanted).await
 }
 
 async fn ask_of_reader(
-    site: &Site,
-    caller: &Caller,
+    app: &AppState,
+    caller: &ApiCaller,
     (meeting, participant, reader): (String, String, String),
-    wanted: fn(ParticipantId, ReaderId) -> Ask,
+    wanted: fn(ParticipantId, ReaderId) -> MeetingRequest,
 ) -> Answer {
-    let nobody = || ProblemDetails::from(Refusal::NoSuchParticipant);
+    let nobody = || ProblemDetails::from(MeetingRefusal::NoSuchParticipant);
     let device: ParticipantId = participant.parse().map_err(|_| nobody())?;
     let reader: ReaderId = reader.parse().map_err(|_| nobody())?;
-    ask(site, caller, &meeting, wanted(device, reader)).await
+    ask(app, caller, &meeting, wanted(device, reader)).await
 }
 
 /// Lets somebody read the chat by SMS who has texted a device's join code (M-7).
@@ -209,11 +211,11 @@ async fn ask_of_reader(
     ),
 )]
 pub(super) async fn confirm_reader(
-    State(site): State<Arc<Site>>,
-    caller: Caller,
+    State(app): State<Arc<AppState>>,
+    caller: ApiCaller,
     InPath(whose): InPath<(String, String, String)>,
 ) -> Answer {
-    ask_of_reader(&site, &caller, whose, Ask::ConfirmReader).await
+    ask_of_reader(&app, &caller, whose, MeetingRequest::ConfirmReader).await
 }
 
 /// Has somebody read the chat by SMS no longer; the device has another join code then (C-2).
@@ -232,11 +234,11 @@ pub(super) async fn confirm_reader(
     ),
 )]
 pub(super) async fn remove_reader(
-    State(site): State<Arc<Site>>,
-    caller: Caller,
+    State(app): State<Arc<AppState>>,
+    caller: ApiCaller,
     InPath(whose): InPath<(String, String, String)>,
 ) -> Answer {
-    ask_of_reader(&site, &caller, whose, Ask::RemoveReader).await
+    ask_of_reader(&app, &caller, whose, MeetingRequest::RemoveReader).await
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -253,12 +255,12 @@ pub(super) struct Wanted {
     (status = 409, description = "`not-running`, `not-inside`, `not-recording` (a pause of what is off) or `ended`."),
 ))]
 pub(super) async fn recording(
-    State(site): State<Arc<Site>>,
-    caller: Caller,
+    State(app): State<Arc<AppState>>,
+    caller: ApiCaller,
     InPath(meeting): InPath<String>,
     InBody(Wanted { state }): InBody<Wanted>,
 ) -> Answer {
-    ask(&site, &caller, &meeting, Ask::Recording(state)).await
+    ask(&app, &caller, &meeting, MeetingRequest::Recording(state)).await
 }
 
 /// Switches transcription (N-11).
@@ -269,12 +271,12 @@ pub(super) async fn recording(
     (status = 409, description = "`not-configured`, `not-running`, `not-inside` or `ended`."),
 ))]
 pub(super) async fn transcription(
-    State(site): State<Arc<Site>>,
-    caller: Caller,
+    State(app): State<Arc<AppState>>,
+    caller: ApiCaller,
     InPath(meeting): InPath<String>,
     InBody(Wanted { state }): InBody<Wanted>,
 ) -> Answer {
-    ask(&site, &caller, &meeting, Ask::Transcription(state)).await
+    ask(&app, &caller, &meeting, MeetingRequest::Transcription(state)).await
 }
 
 #[derive(Serialize, ToSchema)]
@@ -289,13 +291,13 @@ pub(super) struct Chat {
     (status = 200, description = "The oldest line first.", body = Chat),
     (status = 409, description = "`not-inside`: chat is for those inside (C-1)."),
 ))]
-pub(super) async fn chat(State(site): State<Arc<Site>>, caller: Caller, InPath(meeting): InPath<String>) -> Answer {
-    let (name, _) = caller.named(&site, &meeting)?;
-    let who = caller.presence(&site, &name)?;
-    let Some(handle) = live(&site, &name).await else { return Ok(Json(Chat { chat: Vec::new() }).into_response()) };
+pub(super) async fn chat(State(app): State<Arc<AppState>>, caller: ApiCaller, InPath(meeting): InPath<String>) -> Answer {
+    let (name, _) = caller.named(&app, &meeting)?;
+    let who = caller.presence(&app, &name)?;
+    let Some(handle) = live(&app, &name).await else { return Ok(Json(Chat { chat: Vec::new() }).into_response()) };
     // Chat is for those inside (C-1).
     if who.is_some() && handle.snapshot(who).await.is_none_or(|snapshot| snapshot.standing != Standing::In) {
-        return Err(Refusal::NotInside.into());
+        return Err(MeetingRefusal::NotInside.into());
     }
     Ok(Json(Chat { chat: handle.chat().await }).into_response())
 }
@@ -317,20 +319,21 @@ pub(super) struct Line {
     (status = 422, description = "`bad-text`: empty, too long, or too much in a short time."),
 ))]
 pub(super) async fn say(
-    State(site): State<Arc<Site>>,
-    caller: Caller,
+    State(app): State<Arc<AppState>>,
+    caller: ApiCaller,
     InPath(meeting): InPath<String>,
     InBody(Line { text }): InBody<Line>,
 ) -> Answer {
-    ask(&site, &caller, &meeting, Ask::Chat(text)).await
+    ask(&app, &caller, &meeting, MeetingRequest::Chat(text)).await
 }
 
 /// Who may call devices into a meeting: the operator, and whom the meeting lets, while inside (S-9).
-async fn may_invite(site: &Site, caller: &Caller, name: &MeetingName) -> Result<(), ProblemDetails> {
-    let Some(who) = caller.presence(site, name)? else { return Ok(()) };
-    let Some(handle) = live(site, name).await else { return Err(Refusal::NotInside.into()) };
+/// Whether the caller may have devices called into a meeting, and stop such a call (S-9).
+pub(super) async fn may_invite(app: &AppState, caller: &ApiCaller, name: &MeetingName) -> Result<(), ProblemDetails> {
+    let Some(who) = caller.presence(app, name)? else { return Ok(()) };
+    let Some(handle) = live(app, name).await else { return Err(MeetingRefusal::NotInside.into()) };
     let view = handle.snapshot(Some(who)).await.filter(|view| view.standing == Standing::In);
-    if view.ok_or(Refusal::NotInside)?.may_call_rooms { Ok(()) } else { Err(Refusal::NotAllowed.into()) }
+    if view.ok_or(MeetingRefusal::NotInside)?.may_call_rooms { Ok(()) } else { Err(MeetingRefusal::NotAllowed.into()) }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -345,10 +348,10 @@ pub(super) struct Rooms {
     (status = 200, description = "The configured devices.", body = Rooms),
     (status = 409, description = "`not-inside`: the member's page is not open."),
 ))]
-pub(super) async fn rooms(State(site): State<Arc<Site>>, caller: Caller, InPath(meeting): InPath<String>) -> Answer {
-    let (name, _) = caller.named(&site, &meeting)?;
-    may_invite(&site, &caller, &name).await?;
-    Ok(Json(Rooms { devices: (site.settings.rooms)().await }).into_response())
+pub(super) async fn rooms(State(app): State<Arc<AppState>>, caller: ApiCaller, InPath(meeting): InPath<String>) -> Answer {
+    let (name, _) = caller.named(&app, &meeting)?;
+    may_invite(&app, &caller, &name).await?;
+    Ok(Json(Rooms { devices: (app.settings.rooms)().await }).into_response())
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -374,15 +377,15 @@ pub(super) struct Called {
     (status = 429, description = "`too-often`: this device was called less than 20 s ago, or this caller has called too many."),
 ))]
 pub(super) async fn invite(
-    State(site): State<Arc<Site>>,
-    caller: Caller,
+    State(app): State<Arc<AppState>>,
+    caller: ApiCaller,
     InPath(meeting): InPath<String>,
     InBody(Invited { device }): InBody<Invited>,
 ) -> Answer {
-    let (name, _) = caller.named(&site, &meeting)?;
-    may_invite(&site, &caller, &name).await?;
+    let (name, _) = caller.named(&app, &meeting)?;
+    may_invite(&app, &caller, &name).await?;
     let by = caller.inviter(&name);
-    let call = (site.settings.invite)(name, device, by)?;
+    let call = (app.settings.invite)(name, device, by)?;
     Ok((StatusCode::ACCEPTED, Json(Called { call: call.to_string() })).into_response())
 }
 
@@ -394,8 +397,8 @@ pub(super) async fn invite(
     (status = 403, description = "`not-allowed`: a member who is not the organiser ends nothing."),
     (status = 409, description = "`not-running`, `not-inside` or `ended`."),
 ))]
-pub(super) async fn end(State(site): State<Arc<Site>>, caller: Caller, InPath(meeting): InPath<String>) -> Answer {
-    let (name, _) = caller.named(&site, &meeting)?;
+pub(super) async fn end(State(app): State<Arc<AppState>>, caller: ApiCaller, InPath(meeting): InPath<String>) -> Answer {
+    let (name, _) = caller.named(&app, &meeting)?;
     caller.organiser_only(&name)?;
-    ask(&site, &caller, &meeting, Ask::End).await
+    ask(&app, &caller, &meeting, MeetingRequest::End).await
 }

@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Answer;
-use super::caller::Caller;
+use super::caller::ApiCaller;
 use super::extract::InQuery;
 use super::operator::{lines, store_fault};
 use super::records::{moment, natural};
-use crate::http::Site;
-use crate::http::desk::LedgerReport;
+use crate::http::AppState;
+use crate::http::admin::LedgerReport;
 use crate::store::{LedgerQuery, LedgerRow};
 
 /// Which lines are meant.
@@ -30,7 +30,7 @@ enum Kind {
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Wanted {
+pub(super) struct NoticeQuery {
     /// How many at most; 100 unless said.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<usize>,
@@ -56,16 +56,20 @@ pub(super) struct Notices {
 }
 
 /// The ledger of notices, the newest line first.
-#[utoipa::path(get, path = "/notices", tag = "operator", params(Wanted), responses(
+#[utoipa::path(get, path = "/notices", tag = "operator", params(NoticeQuery), responses(
     (status = 200, description = "Those that fit; numbers of callers are masked.", body = Notices),
 ))]
-pub(super) async fn notices(State(site): State<Arc<Site>>, caller: Caller, InQuery(wanted): InQuery<Wanted>) -> Answer {
+pub(super) async fn notices(
+    State(app): State<Arc<AppState>>,
+    caller: ApiCaller,
+    InQuery(wanted): InQuery<NoticeQuery>,
+) -> Answer {
     caller.operator_only()?;
-    let Wanted { limit, before, from, to, meeting, kind } = wanted;
+    let NoticeQuery { limit, before, from, to, meeting, kind } = wanted;
     let (limit, before) = (lines(limit)?, natural(before)?);
     let (from, to) = (moment(from.as_deref())?, moment(to.as_deref())?);
     let query = LedgerQuery { limit, before, from, to, meeting, notices: kind != Some(Kind::All) };
-    let found = site.settings.desks.ledger.lines(query).await.map_err(|error| store_fault("notices", &error))?;
+    let found = app.settings.admin.ledger.lines(query).await.map_err(|error| store_fault("notices", &error))?;
     Ok(Json(Notices { notices: found }).into_response())
 }
 
@@ -74,7 +78,7 @@ pub(super) async fn notices(State(site): State<Arc<Site>>, caller: Caller, InQue
 #[utoipa::path(get, path = "/notices/verification", tag = "operator", responses(
     (status = 200, description = "What was found.", body = LedgerReport),
 ))]
-pub(super) async fn verification(State(site): State<Arc<Site>>, caller: Caller) -> Answer {
+pub(super) async fn verification(State(app): State<Arc<AppState>>, caller: ApiCaller) -> Answer {
     caller.operator_only()?;
-    Ok(Json(site.settings.desks.ledger.verify().await).into_response())
+    Ok(Json(app.settings.admin.ledger.verify().await).into_response())
 }

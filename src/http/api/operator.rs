@@ -11,10 +11,10 @@ use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Answer;
-use super::caller::Caller;
+use super::caller::ApiCaller;
 use super::extract::{InPath, InQuery, bad_query};
-use crate::http::refuse::ProblemDetails;
-use crate::http::{Contact, Query, Site};
+use crate::http::problem_details::ProblemDetails;
+use crate::http::{AppState, Contact, Query};
 use crate::relay;
 use crate::store::ChatCopyLine;
 
@@ -65,24 +65,28 @@ pub(super) struct Chats {
 #[utoipa::path(get, path = "/chats", tag = "operator", params(Window), responses(
     (status = 200, description = "At most one a device.", body = Chats),
 ))]
-pub(super) async fn chats(State(site): State<Arc<Site>>, caller: Caller, InQuery(window): InQuery<Window>) -> Answer {
+pub(super) async fn chats(State(app): State<Arc<AppState>>, caller: ApiCaller, InQuery(window): InQuery<Window>) -> Answer {
     caller.operator_only()?;
-    list(&site.settings.chats, "chats", &window).await
+    list(&app.settings.chats, "chats", &window).await
 }
 
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "what the document says of an answer")]
 pub(super) struct Subscriptions {
-    subscriptions: Vec<relay::Line>,
+    subscriptions: Vec<relay::SubscriptionLine>,
 }
 
 /// Who has the chat sent by SMS (C-2); numbers are masked.
 #[utoipa::path(get, path = "/relay/subscriptions", tag = "operator", params(Window), responses(
     (status = 200, description = "Now.", body = Subscriptions),
 ))]
-pub(super) async fn subscriptions(State(site): State<Arc<Site>>, caller: Caller, InQuery(window): InQuery<Window>) -> Answer {
+pub(super) async fn subscriptions(
+    State(app): State<Arc<AppState>>,
+    caller: ApiCaller,
+    InQuery(window): InQuery<Window>,
+) -> Answer {
     caller.operator_only()?;
-    list(&site.settings.subscriptions, "subscriptions", &window).await
+    list(&app.settings.subscriptions, "subscriptions", &window).await
 }
 
 #[derive(ToSchema)]
@@ -95,18 +99,18 @@ pub(super) struct Devices {
 #[utoipa::path(get, path = "/devices", tag = "operator", params(Window), responses(
     (status = 200, description = "One line a contact.", body = Devices),
 ))]
-pub(super) async fn devices(State(site): State<Arc<Site>>, caller: Caller, InQuery(window): InQuery<Window>) -> Answer {
+pub(super) async fn devices(State(app): State<Arc<AppState>>, caller: ApiCaller, InQuery(window): InQuery<Window>) -> Answer {
     let query: Query = match &caller {
-        Caller::Device { .. } => own_contacts(&site.settings.devices, &caller),
-        Caller::Operator | Caller::Member(_) => {
+        ApiCaller::Device { .. } => own_contacts(&app.settings.devices, &caller),
+        ApiCaller::Operator | ApiCaller::Member(_) => {
             caller.operator_only()?;
-            Arc::clone(&site.settings.devices)
+            Arc::clone(&app.settings.devices)
         }
     };
     list(&query, "devices", &window).await
 }
 
-fn own_contacts(all: &Query, caller: &Caller) -> Query {
+fn own_contacts(all: &Query, caller: &ApiCaller) -> Query {
     let (all, caller) = (Arc::clone(all), caller.clone());
     Arc::new(move |limit| {
         let (all, caller) = (all(MOST_LINES), caller.clone());
@@ -121,18 +125,18 @@ fn own_contacts(all: &Query, caller: &Caller) -> Query {
 #[utoipa::path(get, path = "/status", tag = "operator", responses(
     (status = 200, description = "As `roomgate status` shows it.", body = ref("#/components/schemas/Status")),
 ))]
-pub(super) async fn status(State(site): State<Arc<Site>>, caller: Caller) -> Answer {
+pub(super) async fn status(State(app): State<Arc<AppState>>, caller: ApiCaller) -> Answer {
     caller.operator_only()?;
-    Ok(Json((site.settings.status)().await).into_response())
+    Ok(Json((app.settings.status)().await).into_response())
 }
 
 /// What is on its way by SMS, and what has become of it (C-7).
 #[utoipa::path(get, path = "/relay/outbox", tag = "operator", responses(
-    (status = 200, description = "Now.", body = relay::driver::Survey),
+    (status = 200, description = "Now.", body = relay::driver::OutboxSurvey),
 ))]
-pub(super) async fn outbox(State(site): State<Arc<Site>>, caller: Caller) -> Answer {
+pub(super) async fn outbox(State(app): State<Arc<AppState>>, caller: ApiCaller) -> Answer {
     caller.operator_only()?;
-    Ok(Json((site.settings.outbox)().await).into_response())
+    Ok(Json((app.settings.outbox)().await).into_response())
 }
 
 /// Lifts a block that `status` lists.
@@ -141,9 +145,9 @@ pub(super) async fn outbox(State(site): State<Arc<Site>>, caller: Caller) -> Ans
 ), responses(
     (status = 204, description = "It is lifted."),
 ))]
-pub(super) async fn lift(State(site): State<Arc<Site>>, caller: Caller, InPath(name): InPath<String>) -> Answer {
+pub(super) async fn lift(State(app): State<Arc<AppState>>, caller: ApiCaller, InPath(name): InPath<String>) -> Answer {
     caller.operator_only()?;
-    match (site.settings.lift)(name.clone()).await {
+    match (app.settings.lift)(name.clone()).await {
         true => {
             tracing::info!(name, "block lifted by the operator");
             Ok(StatusCode::NO_CONTENT.into_response())
@@ -159,9 +163,9 @@ pub(super) async fn lift(State(site): State<Arc<Site>>, caller: Caller, InPath(n
     (status = 202, description = "It is told to."),
     (status = 409, description = "`not-reachable`."),
 ))]
-pub(super) async fn check_sync(State(site): State<Arc<Site>>, caller: Caller, InPath(device): InPath<String>) -> Answer {
+pub(super) async fn check_sync(State(app): State<Arc<AppState>>, caller: ApiCaller, InPath(device): InPath<String>) -> Answer {
     caller.operator_only()?;
-    (site.settings.check_sync)(device).await?;
+    (app.settings.check_sync)(device).await?;
     Ok(StatusCode::ACCEPTED.into_response())
 }
 
@@ -177,9 +181,9 @@ pub(super) struct Reloaded {
     (status = 200, description = "It is in force.", body = Reloaded),
     (status = 422, description = "`bad-configuration`: what is wrong with it, a line each; the one before stays in force."),
 ))]
-pub(super) async fn reload(State(site): State<Arc<Site>>, caller: Caller) -> Answer {
+pub(super) async fn reload(State(app): State<Arc<AppState>>, caller: ApiCaller) -> Answer {
     caller.operator_only()?;
-    match (site.settings.desks.reload)().await {
+    match (app.settings.admin.reload)().await {
         Ok(changed) => Ok(Json(Reloaded { changed }).into_response()),
         Err(problems) => Err(ProblemDetails::new(StatusCode::UNPROCESSABLE_ENTITY, "bad-configuration", problems.join("\n"))),
     }

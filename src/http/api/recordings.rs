@@ -8,24 +8,24 @@ use std::time::SystemTime;
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use futures_util::stream;
 use serde::Serialize;
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use utoipa::ToSchema;
 
 use super::Answer;
-use super::caller::Caller;
+use super::caller::ApiCaller;
 use super::extract::{InPath, InQuery};
 use super::meetings::live;
 use super::operator::{Window, lines};
-use crate::http::Site;
-use crate::http::refuse::ProblemDetails;
-use crate::ids::MeetingName;
+use crate::common::ids::MeetingName;
+use crate::common::units::{rfc3339, unix_millis};
+use crate::http::AppState;
+use crate::http::problem_details::ProblemDetails;
 use crate::policy::Capture;
 use crate::store::Deletion;
-use crate::units::{rfc3339, unix_millis};
 
 /// Bytes read at once.
 const PIECE: usize = 64 * 1024;
@@ -86,8 +86,8 @@ fn fault(error: &dyn std::error::Error) -> ProblemDetails {
 }
 
 /// Those the caller may know of: none for a device, even of the meeting that it is in.
-async fn theirs(site: &Site, caller: &Caller) -> Result<Vec<Recording>, ProblemDetails> {
-    let directory = site.settings.recordings.clone();
+async fn theirs(app: &AppState, caller: &ApiCaller) -> Result<Vec<Recording>, ProblemDetails> {
+    let directory = app.settings.recordings.clone();
     let found = tokio::task::spawn_blocking(move || all(&directory)).await.map_err(|error| fault(&error))?;
     let knows = |one: &Recording| {
         let theirs = |meeting: MeetingName| caller.belongs_to(&meeting) && one.started_at >= rfc3339(caller.since(&meeting));
@@ -97,11 +97,11 @@ async fn theirs(site: &Site, caller: &Caller) -> Result<Vec<Recording>, ProblemD
 }
 
 /// One of them, with its file.
-async fn find(site: &Site, caller: &Caller, id: &str) -> Result<(Recording, PathBuf), ProblemDetails> {
+async fn find(app: &AppState, caller: &ApiCaller, id: &str) -> Result<(Recording, PathBuf), ProblemDetails> {
     // Only what was found by looking is opened: a name that leads elsewhere is none.
-    let found = theirs(site, caller).await?.into_iter().find(|one| one.id == id);
+    let found = theirs(app, caller).await?.into_iter().find(|one| one.id == id);
     let found = found.ok_or_else(|| ProblemDetails::not_found("recording"))?;
-    let file = site.settings.recordings.join(format!("{}.ogg", found.id));
+    let file = app.settings.recordings.join(format!("{}.ogg", found.id));
     Ok((found, file))
 }
 
@@ -109,9 +109,9 @@ async fn find(site: &Site, caller: &Caller, id: &str) -> Result<(Recording, Path
 #[utoipa::path(get, path = "/recordings", tag = "recordings", params(Window), responses(
     (status = 200, description = "The newest first; for a member those of the own meeting.", body = Recordings),
 ))]
-pub(super) async fn recordings(State(site): State<Arc<Site>>, caller: Caller, InQuery(window): InQuery<Window>) -> Answer {
+pub(super) async fn recordings(State(app): State<Arc<AppState>>, caller: ApiCaller, InQuery(window): InQuery<Window>) -> Answer {
     let limit = lines(window.limit)?;
-    let mut recordings = theirs(&site, &caller).await?;
+    let mut recordings = theirs(&app, &caller).await?;
     recordings.truncate(limit);
     Ok(Json(Recordings { recordings }).into_response())
 }
@@ -122,21 +122,71 @@ pub(super) async fn recordings(State(site): State<Arc<Site>>, caller: Caller, In
 #[allow(dead_code, reason = "what the document says of an answer")]
 struct Audio(Vec<u8>);
 
-/// Fetches one; of one that still goes on, what there is so far.
+/// What a request wants of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WantedBytes {
+    /// All of it.
+    All,
+    /// From the first to the last of these.
+    Part(u64, u64),
+    /// Bytes that it has not.
+    Nothing,
+}
+
+/// What `Range` says of a file of `length` bytes (RFC 9110 section 14). Several parts at once, other units, and what cannot be read are no
+/// reason not to send all of it; nor is a part of a file that may be another one (`If-Range`), since ours bear no mark.
+fn wanted(headers: &HeaderMap, length: u64) -> WantedBytes {
+    let range = headers.get(header::RANGE).filter(|_| !headers.contains_key(header::IF_RANGE));
+    let Some((first, last)) = range.and_then(|range| range.to_str().ok()?.strip_prefix("bytes=")?.trim().split_once('-')) else {
+        return WantedBytes::All;
+    };
+    let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u64>().ok()).flatten();
+    let (first, last) = match (first, last, number(first), number(last)) {
+        ("", _, _, Some(0)) => return WantedBytes::Nothing,
+        ("", _, _, Some(count)) => (length.saturating_sub(count), length),
+        (_, "", Some(first), _) => (first, length),
+        (_, _, Some(first), Some(last)) if first <= last => (first, last),
+        _ => return WantedBytes::All,
+    };
+    match length.checked_sub(1) {
+        Some(end) if first <= end => WantedBytes::Part(first, last.min(end)),
+        _ => WantedBytes::Nothing,
+    }
+}
+
+/// Fetches one, or a part of it; of one that still goes on, what there is so far.
 #[utoipa::path(get, path = "/recordings/{recording}", operation_id = "recording_audio", tag = "recordings", params(
     ("recording" = String, Path, description = "Its id."),
+    ("Range" = Option<String>, Header, description = "One part in bytes, such as `bytes=0-65535`; of several at once all of it is sent."),
 ), responses(
     (status = 200, description = "Opus in Ogg.", body = Audio, content_type = "audio/ogg"),
+    (status = 206, description = "The part that was asked for; `Content-Range` says which.", body = Audio, content_type = "audio/ogg"),
+    (status = 416, description = "`no-such-range`: it has no such bytes; `Content-Range` says how many it has."),
 ))]
-pub(super) async fn recording(State(site): State<Arc<Site>>, caller: Caller, InPath(id): InPath<String>) -> Answer {
-    let (found, path) = find(&site, &caller, &id).await?;
-    let file = match tokio::fs::File::open(path).await {
+pub(super) async fn recording(
+    State(app): State<Arc<AppState>>,
+    caller: ApiCaller,
+    InPath(id): InPath<String>,
+    asked: HeaderMap,
+) -> Answer {
+    let (found, path) = find(&app, &caller, &id).await?;
+    let (status, first, last) = match wanted(&asked, found.bytes) {
+        WantedBytes::All => (StatusCode::OK, 0, found.bytes.saturating_sub(1)),
+        WantedBytes::Part(first, last) => (StatusCode::PARTIAL_CONTENT, first, last),
+        WantedBytes::Nothing => {
+            let problem = ProblemDetails::new(StatusCode::RANGE_NOT_SATISFIABLE, "no-such-range", "It has no such bytes.");
+            return Ok(([(header::CONTENT_RANGE, format!("bytes */{}", found.bytes))], problem).into_response());
+        }
+    };
+    let length = found.bytes.min(last.saturating_add(1)).saturating_sub(first);
+    let mut file = match tokio::fs::File::open(path).await {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(ProblemDetails::not_found("recording")),
         Err(error) => return Err(fault(&error)),
     };
+    file.seek(io::SeekFrom::Start(first)).await.map_err(|error| fault(&error))?;
     // One that goes on grows while it is sent: no more is sent than was said.
-    let pieces = stream::try_unfold(file.take(found.bytes), async |mut file| {
+    let pieces = stream::try_unfold(file.take(length), async |mut file| {
         let mut piece = vec![0; PIECE];
         let count = file.read(&mut piece).await?;
         piece.truncate(count);
@@ -144,10 +194,17 @@ pub(super) async fn recording(State(site): State<Arc<Site>>, caller: Caller, InP
     });
     let headers = [
         (header::CONTENT_TYPE, "audio/ogg".to_owned()),
-        (header::CONTENT_LENGTH, found.bytes.to_string()),
+        (header::CONTENT_LENGTH, length.to_string()),
+        (header::ACCEPT_RANGES, "bytes".to_owned()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{}.ogg\"", found.id)),
     ];
-    Ok((headers, Body::from_stream(pieces)).into_response())
+    let mut answer = (status, headers, Body::from_stream(pieces)).into_response();
+    if status == StatusCode::PARTIAL_CONTENT
+        && let Ok(part) = format!("bytes {first}-{last}/{}", found.bytes).parse()
+    {
+        answer.headers_mut().insert(header::CONTENT_RANGE, part);
+    }
+    Ok(answer)
 }
 
 /// Deletes one: the operator, and the organiser of its meeting.
@@ -158,12 +215,12 @@ pub(super) async fn recording(State(site): State<Arc<Site>>, caller: Caller, InP
     (status = 403, description = "`not-allowed`: a member who is not the organiser deletes nothing."),
     (status = 409, description = "`going-on`: it is still being made."),
 ))]
-pub(super) async fn forget(State(site): State<Arc<Site>>, caller: Caller, InPath(id): InPath<String>) -> Answer {
-    let (found, path) = find(&site, &caller, &id).await?;
+pub(super) async fn forget(State(app): State<Arc<AppState>>, caller: ApiCaller, InPath(id): InPath<String>) -> Answer {
+    let (found, path) = find(&app, &caller, &id).await?;
     let meeting = MeetingName::new(found.meeting.as_str()).map_err(|_| ProblemDetails::not_found("recording"))?;
     caller.organiser_only(&meeting)?;
-    let newest = theirs(&site, &caller).await?.into_iter().find(|one| one.meeting == found.meeting);
-    if newest.is_some_and(|newest| newest.id == found.id) && is_recording(&site, &found.meeting).await {
+    let newest = theirs(&app, &caller).await?.into_iter().find(|one| one.meeting == found.meeting);
+    if newest.is_some_and(|newest| newest.id == found.id) && is_recording(&app, &found.meeting).await {
         return Err(ProblemDetails::new(StatusCode::CONFLICT, "going-on", "This recording is still being made."));
     }
     match tokio::fs::remove_file(path).await {
@@ -171,7 +228,7 @@ pub(super) async fn forget(State(site): State<Arc<Site>>, caller: Caller, InPath
             let (by, at) = (caller.word(&meeting).to_owned(), unix_millis(SystemTime::now()));
             let Recording { id: recording, meeting, .. } = found;
             // It is gone, whether or not the disk has room to write that down now.
-            site.settings.desks.ledger.deleted(Deletion { meeting, recording, by, at }).await;
+            app.settings.admin.ledger.deleted(Deletion { meeting, recording, by, at }).await;
             Ok(StatusCode::NO_CONTENT.into_response())
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(ProblemDetails::not_found("recording")),
@@ -179,9 +236,9 @@ pub(super) async fn forget(State(site): State<Arc<Site>>, caller: Caller, InPath
     }
 }
 
-async fn is_recording(site: &Site, meeting: &str) -> bool {
+async fn is_recording(app: &AppState, meeting: &str) -> bool {
     let Ok(name) = MeetingName::new(meeting) else { return false };
-    let Some(handle) = live(site, &name).await else { return false };
+    let Some(handle) = live(app, &name).await else { return false };
     handle.snapshot(None).await.is_some_and(|snapshot| snapshot.recording != Capture::Off)
 }
 
@@ -189,8 +246,47 @@ async fn is_recording(site: &Site, meeting: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// A part is what RFC 9110 says, within the file; what is not understood is all of it.
     #[test]
-    fn a_files_name_tells_meeting_and_beginning_and_nothing_else_is_a_recording() {
+    fn u4_a_range_is_a_part_within_the_file_or_all_of_it() {
+        use WantedBytes::{All, Nothing, Part};
+        let wanted = |range: &str, length| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::RANGE, range.parse().expect("a value"));
+            wanted(&headers, length)
+        };
+        for (range, part) in [
+            ("bytes=0-0", Part(0, 0)),
+            ("bytes=2-5", Part(2, 5)),
+            ("bytes=2-", Part(2, 9)),
+            ("bytes=2-99", Part(2, 9)),
+            ("bytes=-3", Part(7, 9)),
+            ("bytes=-99", Part(0, 9)),
+            ("bytes=10-", Nothing),
+            ("bytes=10-11", Nothing),
+            ("bytes=-0", Nothing),
+        ] {
+            assert_eq!(wanted(range, 10), part, "{range}");
+        }
+        for all in [
+            "bytes=",
+            "bytes=-",
+            "bytes=5-2",
+            "bytes=0-1,4-5",
+            "lines=0-1",
+            "bytes=+1-2",
+            "bytes=0x1-2",
+            "bytes=1-99999999999999999999",
+        ] {
+            assert_eq!(wanted(all, 10), All, "{all}");
+        }
+        assert_eq!((wanted("bytes=0-", 0), wanted("bytes=-5", 0)), (Nothing, Nothing));
+        assert_eq!(wanted(&format!("bytes=-{}", u64::MAX), 10), Part(0, 9));
+    }
+
+    /// A files name tells meeting and beginning and nothing else is a recording.
+    #[test]
+    fn a_files_name_tells_meeting_and_beginning_and_nothing_else() {
         let (meeting, started) = read_name("board-room-20261128T080137.998Z").expect("a recording");
         assert_eq!((meeting.as_str(), started.as_str()), ("board-room", "2026-11-28T08:01:37.998Z"));
         for other in ["", "demo", "demo-20261128T080137.998", "../x-20261128T080137.998Z", "demo-2026112xT080137.998Z", "demo-é"]

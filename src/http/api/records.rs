@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Answer;
-use super::caller::Caller;
+use super::caller::ApiCaller;
 use super::extract::{InQuery, bad_query};
 use super::operator::{lines, store_fault};
-use crate::http::Site;
-use crate::http::refuse::ProblemDetails;
+use crate::common::units::{read_rfc3339, rfc3339};
+use crate::http::AppState;
+use crate::http::problem_details::ProblemDetails;
 use crate::store::{CallRecord, HEAD_COLUMN, RecordQuery, RecordRow};
-use crate::units::{read_rfc3339, rfc3339};
 
 /// How a list is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
@@ -31,7 +31,7 @@ enum Format {
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Wanted {
+pub(super) struct RecordsQuery {
     /// How many at most; 100 unless said.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<usize>,
@@ -86,23 +86,23 @@ struct HostRecord {
     /// The meeting's name, once one was chosen.
     meeting: Option<String>,
     /// The call came.
-    #[serde(serialize_with = "crate::units::moment")]
+    #[serde(serialize_with = "crate::common::units::moment")]
     #[schema(value_type = String, format = DateTime)]
     started_at: u64,
     /// The wait for a host or in the lobby began.
-    #[serde(serialize_with = "crate::units::moment_if_any")]
+    #[serde(serialize_with = "crate::common::units::moment_if_any")]
     #[schema(value_type = Option<String>, format = DateTime)]
     lobby_at: Option<u64>,
     /// A member, or the bypass policy, let it in.
-    #[serde(serialize_with = "crate::units::moment_if_any")]
+    #[serde(serialize_with = "crate::common::units::moment_if_any")]
     #[schema(value_type = Option<String>, format = DateTime)]
     admitted_at: Option<u64>,
     /// Sound passed between it and the meeting for the first time: after a notice that it was owed.
-    #[serde(serialize_with = "crate::units::moment_if_any")]
+    #[serde(serialize_with = "crate::common::units::moment_if_any")]
     #[schema(value_type = Option<String>, format = DateTime)]
     joined_at: Option<u64>,
     /// It left the meeting, or hung up while it waited.
-    #[serde(serialize_with = "crate::units::moment_if_any")]
+    #[serde(serialize_with = "crate::common::units::moment_if_any")]
     #[schema(value_type = Option<String>, format = DateTime)]
     left_at: Option<u64>,
     /// The audio codec's name; this and what follows of its sound only where it was let in.
@@ -151,27 +151,27 @@ impl From<RecordRow> for HostRecord {
     }
 }
 
-async fn look_up(site: &Site, query: RecordQuery) -> Result<Vec<RecordRow>, ProblemDetails> {
-    (site.settings.desks.records)(query).await.map_err(|error| store_fault("records", &error))
+async fn look_up(app: &AppState, query: RecordQuery) -> Result<Vec<RecordRow>, ProblemDetails> {
+    (app.settings.admin.records)(query).await.map_err(|error| store_fault("records", &error))
 }
 
 /// Records of calls that are over, the newest first. A device gets its own.
-#[utoipa::path(get, path = "/records", tag = "records", params(Wanted), responses(
+#[utoipa::path(get, path = "/records", tag = "records", params(RecordsQuery), responses(
     (status = 200, description = "Those that fit.", content((Records = "application/json"), (String = "text/csv"))),
 ))]
 pub(super) async fn records(
-    State(site): State<Arc<Site>>,
-    caller: Caller,
+    State(app): State<Arc<AppState>>,
+    caller: ApiCaller,
     headers: HeaderMap,
-    InQuery(wanted): InQuery<Wanted>,
+    InQuery(wanted): InQuery<RecordsQuery>,
 ) -> Answer {
-    let Wanted { limit, before, from, to, meeting, device, format } = wanted;
+    let RecordsQuery { limit, before, from, to, meeting, device, format } = wanted;
     let device = match &caller {
-        Caller::Device { label: own, .. } => Some(own.clone()),
-        Caller::Operator | Caller::Member(_) => caller.operator_only().map(|()| device)?,
+        ApiCaller::Device { label: own, .. } => Some(own.clone()),
+        ApiCaller::Operator | ApiCaller::Member(_) => caller.operator_only().map(|()| device)?,
     };
     let (limit, before, from, to) = (lines(limit)?, natural(before)?, moment(from.as_deref())?, moment(to.as_deref())?);
-    let found = look_up(&site, RecordQuery { limit, before, from, to, meeting, device }).await?;
+    let found = look_up(&app, RecordQuery { limit, before, from, to, meeting, device }).await?;
     Ok(match format_of(format, &headers) {
         Format::Json => Json(Records { records: found }).into_response(),
         Format::Csv => csv("records", &FULL, found.into_iter().map(full)),
@@ -184,26 +184,26 @@ pub(super) async fn records(
     (status = 404, description = "There is no such meeting, or none that the caller may see."),
 ))]
 pub(super) async fn host_export(
-    State(site): State<Arc<Site>>,
-    caller: Caller,
+    State(app): State<Arc<AppState>>,
+    caller: ApiCaller,
     headers: HeaderMap,
     InQuery(wanted): InQuery<Exported>,
 ) -> Answer {
     let meeting = match (&caller, wanted.meeting) {
-        (Caller::Device { .. }, _) => return Err(ProblemDetails::for_organisers()),
-        (Caller::Operator, Some(meeting)) => caller.named(&site, &meeting)?.0,
-        (Caller::Operator, None) => return Err(bad_query("`meeting` says whose records are wanted.")),
-        (Caller::Member(sessions), wanted) => {
+        (ApiCaller::Device { .. }, _) => return Err(ProblemDetails::for_organisers()),
+        (ApiCaller::Operator, Some(meeting)) => caller.named(&app, &meeting)?.0,
+        (ApiCaller::Operator, None) => return Err(bad_query("`meeting` says whose records are wanted.")),
+        (ApiCaller::Member(sessions), wanted) => {
             let organised = sessions.iter().find(|session| session.organises()).ok_or_else(ProblemDetails::for_organisers)?;
-            wanted.map_or_else(|| Ok(organised.meeting.clone()), |meeting| caller.named(&site, &meeting).map(|(name, _)| name))?
+            wanted.map_or_else(|| Ok(organised.meeting.clone()), |meeting| caller.named(&app, &meeting).map(|(name, _)| name))?
         }
     };
     caller.organiser_only(&meeting)?;
     let since = Some(caller.since(&meeting)).filter(|since| *since > 0);
     let (limit, from, to) = (lines(wanted.limit)?, moment(wanted.from.as_deref())?.max(since), moment(wanted.to.as_deref())?);
     let query = RecordQuery { limit, meeting: Some(meeting.to_string()), from, to, ..RecordQuery::default() };
-    let found = look_up(&site, query).await?.into_iter().map(HostRecord::from);
-    let ledger_head = site.settings.desks.ledger.head();
+    let found = look_up(&app, query).await?.into_iter().map(HostRecord::from);
+    let ledger_head = app.settings.admin.ledger.head();
     Ok(match format_of(wanted.format, &headers) {
         Format::Json => Json(HostRecords { records: found.collect(), ledger_head }).into_response(),
         Format::Csv => csv("host-export", &HOST, found.map(|record| host(record, &ledger_head))),

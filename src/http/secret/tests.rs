@@ -22,8 +22,9 @@ fn many_that_start_at_once_agree_on_one_key() {
     assert!(tokens.windows(2).all(|pair| pair[0] == pair[1]));
 }
 
+/// Secret files are closed to others even if somebody opened them.
 #[test]
-fn secret_files_are_closed_to_others_even_if_somebody_opened_them() {
+fn secret_files_are_closed_to_others_even_if_somebody_opened() {
     let scratch = tempfile::tempdir().expect("a folder");
     let mode = |name: &str| std::fs::metadata(scratch.path().join(name)).expect("there").permissions().mode() & 0o777;
     let token = ApiToken::open(scratch.path()).expect("made");

@@ -40,7 +40,7 @@ impl Place {
 
 impl Up {
     async fn link(&self, name: &str, role: LinkRole, uses: u32, valid: Duration) -> (Link, String) {
-        let link = NewLink { meeting: meeting(name), made_at: 0, role, uses, valid };
+        let link = NewLink { meeting: meeting(name), made_at: 0, role, uses, valid, maker: None };
         self.sessions.make_link(link, noon()).await.expect("a link")
     }
 
@@ -48,8 +48,8 @@ impl Up {
         self.link(name, role, 1, LINK_VALID).await.1
     }
 
-    async fn exchange(&self, token: &str, now: SystemTime) -> Result<(Session, String), LinkError> {
-        self.sessions.exchange(token, None, now).await
+    async fn exchange(&self, token: &str, now: SystemTime) -> Result<(PageSession, String), LinkError> {
+        self.sessions.exchange(token, None, &BrowserArrival::default(), now).await
     }
 
     fn stop(self) {
@@ -92,8 +92,9 @@ async fn u4_sessions_and_used_links_survive_a_restart() {
     assert_eq!(up.sessions.led_to(&used), Some((meeting("demo"), LinkRole::Member)), "whoever has a session goes on");
 }
 
+/// A session that was ended is worth nothing also after a restart.
 #[tokio::test]
-async fn u4_a_session_that_was_ended_is_worth_nothing_also_after_a_restart() {
+async fn u4_a_session_that_was_ended_is_worth_nothing() {
     let place = Place::new();
     let up = place.start().await;
     let token = up.token("demo", LinkRole::Member).await;
@@ -107,8 +108,9 @@ async fn u4_a_session_that_was_ended_is_worth_nothing_also_after_a_restart() {
     assert!(place.start().await.sessions.session(&cookie, noon()).is_none());
 }
 
+/// Links are listed and taken back and what they opened stays.
 #[tokio::test]
-async fn u4_links_are_listed_and_taken_back_and_what_they_opened_stays() {
+async fn u4_links_are_listed_and_taken_back_and_what_they_opened() {
     let place = Place::new();
     let up = place.start().await;
     let (link, token) = up.link("demo", LinkRole::Member, 3, 30 * LINK_VALID).await;
@@ -126,8 +128,9 @@ async fn u4_links_are_listed_and_taken_back_and_what_they_opened_stays() {
     assert_eq!(place.start().await.exchange(&token, noon()).await.map(drop), Err(LinkError::Expired));
 }
 
+/// A link works as often as it says and looking does not use it up.
 #[tokio::test]
-async fn a_link_works_as_often_as_it_says_and_looking_does_not_use_it_up() {
+async fn a_link_works_as_often_as_it_says_and_looking_does_not_use() {
     let place = Place::new();
     let up = place.start().await;
     let token = up.token("demo", LinkRole::Member).await;
@@ -161,8 +164,9 @@ async fn a_link_is_no_cookie_and_a_cookie_is_no_link() {
     assert_eq!(up.exchange(&cookie, noon()).await.map(drop), Err(LinkError::Forged));
 }
 
+/// Another key signs nothing here and the store alone gives nobody a session.
 #[tokio::test]
-async fn another_key_signs_nothing_here_and_the_store_alone_gives_nobody_a_session() {
+async fn another_key_signs_nothing_here_and_the_store_alone_gives() {
     let (here, there) = (Place::new(), Place::new());
     let up = here.start().await;
     let token = there.start().await.token("demo", LinkRole::Organiser).await;
@@ -180,23 +184,31 @@ async fn another_key_signs_nothing_here_and_the_store_alone_gives_nobody_a_sessi
 async fn x2_who_has_links_of_one_meeting_takes_no_room_of_anothers() {
     let place = Place::new();
     let up = place.start().await;
-    let link =
-        |name: &str| NewLink { meeting: meeting(name), made_at: 0, role: LinkRole::Guest, uses: MOST_USES, valid: LINK_VALID };
+    let made_by = |name: &str, maker| {
+        let (meeting, role) = (meeting(name), LinkRole::Guest);
+        NewLink { meeting, made_at: 0, role, uses: MOST_USES, valid: LINK_VALID, maker }
+    };
+    let link = |name: &str| made_by(name, Some([7; 16]));
     let mut made = 0;
     while up.sessions.make_link(link("demo"), noon()).await.is_ok() {
         made += 1;
     }
     assert_eq!(made, 200);
-    assert!(up.sessions.make_link(link("board"), noon()).await.is_ok());
+    for maker in [Some([8; 16]), None] {
+        assert!(up.sessions.make_link(made_by("demo", maker), noon()).await.is_ok(), "others, and the operator");
+    }
     assert!(up.sessions.make_link(link("demo"), noon() + LINK_VALID).await.is_ok(), "for now only");
 }
 
+/// A passcodes session is for that passcode and the oldest gives way.
 #[tokio::test]
-async fn k1_a_passcodes_session_is_for_that_passcode_and_the_oldest_gives_way() {
+async fn k1_a_passcodes_session_is_for_that_passcode_and_the_oldest() {
     let place = Place::new();
     let up = place.start().await;
     let code = |text: &str| Redacted::new(text.to_owned());
-    let enter = async |name: &str, at| up.sessions.with_passcode(&meeting(name), 0, &code("4321"), at).await.expect("in");
+    let arrival = BrowserArrival::default();
+    let enter =
+        async |name: &str, at| up.sessions.with_passcode(&meeting(name), 0, &code("4321"), &arrival, at).await.expect("in");
     let (first, cookie) = enter("board", noon()).await;
     assert_eq!((first.role, first.link), (LinkRole::Guest, None));
     assert!(up.sessions.still_opens(&first, Some(&code("4321"))) && up.sessions.still_opens(&first, None));
@@ -208,6 +220,57 @@ async fn k1_a_passcodes_session_is_for_that_passcode_and_the_oldest_gives_way() 
     let later = noon() + SECOND * 2000;
     assert!(up.sessions.session(&cookie, later).is_none() && up.sessions.session(&others, later).is_some());
     assert_eq!(up.sessions.all(later).len(), 1001);
+}
+
+/// A link for guests takes no place of members, and whoever uses it without end loses their own sessions.
+#[tokio::test]
+async fn x2_a_link_for_guests_takes_no_place_of_members() {
+    let place = Place::new();
+    let up = place.start().await;
+    let (_, first) = up.link("demo", LinkRole::Guest, 1000, LINK_VALID).await;
+    let (_, second) = up.link("demo", LinkRole::Guest, 1000, LINK_VALID).await;
+    let enter = async |token: &str, last: u8, at| {
+        let arrival = BrowserArrival { from: Some([192, 0, 2, last].into()), ..BrowserArrival::default() };
+        up.sessions.exchange(token, None, &arrival, at).await.expect("in").1
+    };
+    let honest = enter(&second, 1, noon()).await;
+    for _ in 0..999 {
+        enter(&first, 9, noon() + SECOND).await;
+    }
+    let flood = enter(&second, 9, noon() + SECOND).await;
+    let member = up.exchange(&up.token("demo", LinkRole::Member).await, noon()).await.expect("a member has room").1;
+    for (cookie, lives) in [(&honest, true), (&member, true), (&flood, true)] {
+        assert_eq!(up.sessions.session(cookie, noon() + SECOND).is_some(), lives);
+    }
+    assert_eq!(up.sessions.all(noon() + SECOND).len(), 1_001);
+}
+
+/// Whoever has the passcode and opens sessions without end loses their own, and one that gives way with a page open keeps the page.
+#[tokio::test]
+async fn x2_who_opens_sessions_without_end_loses_their_own() {
+    let place = Place::new();
+    let up = place.start().await;
+    let code = Redacted::new("4321".to_owned());
+    let enter = async |from: [u8; 4], open: &[SessionId], at| {
+        let arrival = BrowserArrival { from: Some(from.into()), open: open.iter().copied().collect() };
+        up.sessions.with_passcode(&meeting("board"), 0, &code, &arrival, at).await.expect("in")
+    };
+    let (honest, cookie) = enter([192, 0, 2, 1], &[], noon()).await;
+    let mut flood = Vec::new();
+    for number in 0..1_100_u32 {
+        let from = [198, 51, 100, u8::try_from(number % 11).expect("small")];
+        flood.push(enter(from, &[], noon() + SECOND * (1 + number)).await.0.id);
+    }
+    let later = noon() + SECOND * 2_000;
+    assert!(up.sessions.session(&cookie, later).is_some(), "alone at its address, and the oldest");
+    assert_eq!(up.sessions.all(later).len(), 1_000);
+    // All have their pages open: one that gives way keeps its page, until somebody ends it.
+    let living: Vec<_> = up.sessions.all(later).iter().map(|session| session.id).collect();
+    enter([203, 0, 113, 1], &living, later).await;
+    let gone: Vec<_> = living.iter().filter(|id| !up.sessions.lives(id, later)).copied().collect();
+    assert!(gone.len() == 1 && flood.contains(&gone[0]) && up.sessions.keeps_pages(&gone[0], later));
+    assert!(up.sessions.end(&gone[0], later).await.expect("written").is_some());
+    assert!(!up.sessions.keeps_pages(&gone[0], later) && up.sessions.keeps_pages(&honest.id, later));
 }
 
 #[tokio::test]

@@ -55,8 +55,9 @@ async fn x2_a_provider_that_signs_right_is_served_while_others_guess() {
     assert_eq!(world.fetch("POST", "/webhooks/sms/main", &[], "signed").await.status, 200);
 }
 
+/// Who opens the socket in the state directory is the operator without a token.
 #[tokio::test]
-async fn u1_who_opens_the_socket_in_the_state_directory_is_the_operator_without_a_token() {
+async fn u1_who_opens_the_socket_in_the_state_directory() {
     let world = World::new().await;
     let socket = tokio::net::UnixStream::connect(&world.socket).await.expect("it is there");
     let status = fetch_on(socket, world.addr, "GET", "/api/v1/status", &[], "").await;
@@ -67,8 +68,9 @@ async fn u1_who_opens_the_socket_in_the_state_directory_is_the_operator_without_
     assert!(!world.socket.exists());
 }
 
+/// The operator sees every meeting and what nobody is in is not steered.
 #[tokio::test]
-async fn the_operator_sees_every_meeting_and_what_nobody_is_in_is_not_steered() {
+async fn the_operator_sees_every_meeting_and_what_nobody() {
     let world = World::new().await;
     let idle = world.operator("GET", "/meetings", "").await.json();
     let board = json!({ "id": "board", "title": "Board", "running": false });
@@ -98,8 +100,9 @@ async fn bodies_that_are_not_understood_are_refused_with_the_reason() {
     assert_eq!(world.operator("POST", "/meetings/demo/chat", &huge).await.status, 413);
 }
 
+/// A members session sees its own meeting and speaks for its own page.
 #[tokio::test]
-async fn a_members_session_sees_its_own_meeting_and_speaks_for_its_own_page() {
+async fn a_members_session_sees_its_own_meeting_and_speaks() {
     let mut world = World::new().await;
     let cookie = world.enter("demo", false).await;
     let own = format!("http://{}", world.addr);
@@ -131,7 +134,7 @@ async fn a_members_session_sees_its_own_meeting_and_speaks_for_its_own_page() {
     assert_eq!(outside.json()["code"], "not-inside", "S-9: whoever calls a device is there to admit it");
 
     let (page, _) = world.join("demo", Some(&cookie), hello("Ada")).await;
-    let Seen::Join { who, .. } = world.seen().await else { panic!("a join first") };
+    let RecordedRequest::Join { who, .. } = world.seen().await else { panic!("a join first") };
     let rooms = world.fetch("GET", "/api/v1/meetings/demo/devices", &member, "").await.json();
     assert_eq!(rooms["devices"][0], json!({ "id": "board-room", "name": "Board room", "reachable": true, "in_use": false }));
     let called = world.fetch("POST", "/api/v1/meetings/demo/invite", &member, invite).await;
@@ -143,15 +146,16 @@ async fn a_members_session_sees_its_own_meeting_and_speaks_for_its_own_page() {
     assert_eq!((unknown.status, unknown.json()["code"].as_str()), (404, Some("no-such-device")));
     let reply = world.fetch("PUT", "/api/v1/meetings/demo/recording", &member, "{\"state\":\"on\"}").await;
     assert_eq!(reply.status, 204, "{}", reply.body);
-    assert_eq!(world.seen().await, Seen::Ask(Some(who), Ask::Recording(Capture::On)));
+    assert_eq!(world.seen().await, RecordedRequest::Ask(Some(who), MeetingRequest::Recording(Capture::On)));
     drop(page);
-    assert_eq!(world.seen().await, Seen::Lost(who));
+    assert_eq!(world.seen().await, RecordedRequest::Lost(who));
 }
 
+/// The ledger is read within limits and a store at fault is not a secret spilled.
 #[tokio::test]
-async fn the_ledger_is_read_within_limits_and_a_store_at_fault_is_not_a_secret_spilled() {
+async fn the_ledger_is_read_within_limits_and_a_store_at_fault() {
     let mut settings = settings().await;
-    settings.desks.records = Arc::new(|_| Box::pin(async { Err("secret path".into()) }));
+    settings.admin.records = Arc::new(|_| Box::pin(async { Err("secret path".into()) }));
     let world = World::with(settings).await;
     assert_eq!(world.operator("GET", "/status", "").await.json(), json!({ "state": "ready" }));
     let line = async |query: &str| world.operator("GET", &format!("/notices?{query}"), "").await.json()["notices"][0].clone();

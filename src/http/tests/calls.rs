@@ -2,8 +2,9 @@
 
 use super::*;
 
+/// The operator sees and ends a call and a member only those of the own meeting.
 #[tokio::test]
-async fn the_operator_sees_and_ends_a_call_and_a_member_only_those_of_the_own_meeting() {
+async fn the_operator_sees_and_ends_a_call_and_a_member() {
     let mut world = World::new().await;
     let all = world.operator("GET", "/calls", "").await.json();
     assert_eq!((&all["calls"][0]["call"], &all["calls"][0]["source"]), (&json!("call-1"), &json!("192.0.2.7:5060")));
@@ -41,10 +42,47 @@ async fn the_operator_sees_and_ends_a_call_and_a_member_only_those_of_the_own_me
     let operator = world.operator("GET", "/calls/call-3", "").await.json();
     assert!(operator["codec"].is_string() && operator["media"].is_object(), "{operator}");
     let (_page, _) = world.join("demo", Some(&host), hello("Ada")).await;
-    let Seen::Join { who, .. } = world.seen().await else { panic!("a join first") };
+    let RecordedRequest::Join { who, .. } = world.seen().await else { panic!("a join first") };
+    // M-1: a member sees it under the name that its row has.
+    let named = world.fetch("GET", "/api/v1/calls/call-1", &member, "").await.json();
+    assert_eq!((&named["name"], &named["device"], &named["from"]), (&json!("Ada"), &Value::Null, &Value::Null));
     let reply = world.fetch("DELETE", "/api/v1/calls/call-1", &member, "").await;
-    assert_eq!(world.seen().await, Seen::Ask(Some(who), Ask::Remove(ParticipantId::from_number(1))), "decided by the meeting");
+    assert_eq!(
+        world.seen().await,
+        RecordedRequest::Ask(Some(who), MeetingRequest::Remove(ParticipantId::from_number(1))),
+        "decided by the meeting"
+    );
     assert_eq!(reply.status, 202, "{}", reply.body);
+}
+
+/// A member does not see the bare name that a call claims whose row is not there, unless it is a device of ours.
+#[tokio::test]
+async fn m1_a_member_does_not_see_an_impostors_name_bare() {
+    let mut settings = settings().await;
+    settings.rooms = Arc::new(|| Box::pin(async { Vec::new() }));
+    let world = World::with(settings).await;
+    let host = world.enter("demo", true).await;
+    let calls = world.fetch("GET", "/api/v1/calls", &[("Cookie", &host)], "").await.json();
+    let names = calls["calls"].as_array().expect("calls").iter().map(|call| call["name"].clone()).collect::<Vec<_>>();
+    assert_eq!(names, [json!("Board room (caller)"), json!("Hall (caller)"), json!("Kitchen")]);
+    assert_eq!(world.operator("GET", "/calls/call-1", "").await.json()["name"], "Board room");
+}
+
+/// Whoever may have devices called sees the call that rings and stops it, with its page open.
+#[tokio::test]
+async fn s9_who_may_call_rooms_sees_and_stops_a_call_that_rings() {
+    let mut world = World::new().await;
+    let own = format!("http://{}", world.addr);
+    let host = world.enter("demo", true).await;
+    let member = [("Cookie", host.as_str()), ("Origin", own.as_str())];
+    let rings = world.fetch("GET", "/api/v1/calls/call-5", &member, "").await.json();
+    assert_eq!((&rings["state"], &rings["meeting"]), (&json!("calling"), &json!("demo")));
+    assert_eq!(world.fetch("DELETE", "/api/v1/calls/call-5", &member, "").await.json()["code"], "not-inside");
+    let (_page, _) = world.join("demo", Some(&host), hello("Ada")).await;
+    assert_eq!(world.fetch("DELETE", "/api/v1/calls/call-5", &member, "").await.status, 202);
+    let stranger = world.enter("board", true).await;
+    let other = [("Cookie", stranger.as_str()), ("Origin", own.as_str())];
+    assert_eq!(world.fetch("DELETE", "/api/v1/calls/call-5", &other, "").await.status, 404);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::stream::FuturesUnordered;
 
-use super::live::{Demo, hear_a, meetings};
+use super::live::{Demo, hear_a, meetings, registry};
 use super::*;
 
 /// Everything a page is told until nothing comes for a moment.
@@ -82,8 +82,9 @@ async fn m14_many_changes_at_once_are_shown_as_one() {
     assert_eq!(demo.rows().await.len(), 62);
 }
 
+/// An address that knocks without end and one who was denied are told to wait.
 #[tokio::test]
-async fn m14_an_address_that_knocks_without_end_and_one_who_was_denied_are_told_to_wait() {
+async fn m14_an_address_that_knocks_without_end() {
     let mut demo = Demo::new().await;
     assert_eq!(demo.act("deny").await.status, 204);
     assert_eq!(hear_a(&mut demo.guest, "ended").await["reason"], "denied");
@@ -110,26 +111,136 @@ async fn m14_an_address_that_knocks_without_end_and_one_who_was_denied_are_told_
     assert_eq!(member["role"], "member", "members do not knock");
 }
 
+/// Where nobody from outside may join a page is told so from the next join on.
 #[tokio::test]
-async fn m11_where_nobody_from_outside_may_join_a_page_is_told_so_from_the_next_join_on() {
+async fn m11_where_nobody_from_outside_may_join_a_page_is_told() {
     let mut demo = Demo::new().await;
     let mut closed = meetings();
     closed.values_mut().for_each(|settings| settings.anonymous_join = false);
-    demo.registry.reconfigure(closed);
+    demo.registry.reconfigure(closed).await;
+    assert_eq!(hear_a(&mut demo.guest, "ended").await["reason"], "anonymous-off", "who waits already is told as well");
+    assert_eq!(demo.row().await, Value::Null);
     let (mut page, refused) = demo.guest(hello("Eve")).await;
     assert_eq!(refused["code"], "anonymous-off");
     assert_eq!(farewell(&mut page).await.0, 1013);
     assert_eq!(demo.world.get("/m/demo/info").await.json()["role"], "none");
-    assert_eq!(demo.row().await["state"], "lobby", "who waits already goes on waiting");
     let (_, welcome) = demo.world.join("demo", Some(&demo.cookie.clone()), hello("Ada")).await;
     assert_eq!(welcome["role"], "member");
-    demo.registry.reconfigure(meetings());
+    demo.registry.reconfigure(meetings()).await;
     let (_, welcome) = demo.guest(hello("Eve")).await;
     assert_eq!(welcome["type"], "welcome");
 }
 
+/// A passcode that is set while somebody waits is asked of them too, and who is inside stays.
 #[tokio::test]
-async fn k4_a_host_asks_a_guest_that_is_muted_by_itself_and_the_answer_says_so() {
+async fn k1_a_passcode_set_while_somebody_waits_is_asked_of_them() {
+    let mut demo = Demo::new().await;
+    let (_inside, welcome) = demo.guest(hello("Carol")).await;
+    let carol = welcome["you"].as_str().expect("an id").to_owned();
+    demo.world.operator("POST", &format!("/meetings/demo/participants/{carol}/admit"), "").await;
+    let mut early = demo.world.open("demo", &[]).await.expect("no passcode is set yet");
+    let mut coded = meetings();
+    coded.values_mut().for_each(|settings| settings.passcode = Some("4321".to_owned().into()));
+    demo.registry.reconfigure(coded).await;
+    assert_eq!(hear_a(&mut demo.guest, "ended").await["reason"], "passcode-wanted");
+    say(&mut early, &hello("Eve")).await;
+    assert_eq!(hear(&mut early).await["code"], "passcode-wanted", "who has connected before and joins now");
+    let rows = demo.rows().await;
+    assert_eq!(rows.iter().find(|row| row["id"] == carol.as_str()).expect("a row")["state"], "in");
+    let token = demo.world.link_as("demo", LinkRole::Guest).await;
+    let entered = demo.world.post_link(&token).await;
+    let cookie = entered.header("set-cookie").and_then(|cookie| cookie.split(';').next()).expect("a cookie").to_owned();
+    let (_page, welcome) = demo.world.join("demo", Some(&cookie), hello("Dan")).await;
+    assert_eq!(welcome["role"], "external", "a signed link stands for it");
+}
+
+/// Whoever is inside comes back to the seat after the passcode was changed; without a seat it is asked for.
+#[tokio::test]
+async fn k1_a_seat_inside_survives_a_changed_passcode() {
+    let demo = Demo::new().await;
+    let (page, welcome) = demo.guest(hello("Carol")).await;
+    let carol = welcome["you"].as_str().expect("an id").to_owned();
+    demo.world.operator("POST", &format!("/meetings/demo/participants/{carol}/admit"), "").await;
+    let mut coded = meetings();
+    coded.values_mut().for_each(|settings| settings.passcode = Some("4321".to_owned().into()));
+    demo.registry.reconfigure(coded).await;
+    drop(page);
+    let back = json!({ "type": "join", "name": "Carol", "resume": welcome["resume"] });
+    let (_page, again) = demo.guest(back).await;
+    assert_eq!((&again["type"], &again["you"]), (&json!("welcome"), &json!(carol)));
+    let forged = json!({ "type": "join", "name": "Eve", "resume": "p1.AAAA" });
+    assert_eq!(demo.guest(forged).await.1["code"], "passcode-wanted");
+}
+
+/// A meeting that the API has made does not promise to be there again after a restart, and a configured one does.
+#[tokio::test]
+async fn o4_only_what_outlasts_a_restart_says_that_it_comes_back() {
+    for (outlasts, reason) in [(true, "restarting"), (false, "not-kept")] {
+        let mut demo = Demo::new().await;
+        let mut made = meetings();
+        made.values_mut().for_each(|settings| settings.outlasts_a_restart = outlasts);
+        demo.registry.reconfigure(made).await;
+        demo.registry.stop_by(crate::common::machine::now() + Duration::from_secs(60)).await;
+        assert_eq!(hear_a(&mut demo.guest, "stopping").await["comes_back"], outlasts);
+        for meeting in demo.registry.running().await {
+            meeting.close(crate::common::cause::Cause::Draining).await;
+        }
+        assert_eq!(hear_a(&mut demo.guest, "ended").await["reason"], reason);
+    }
+}
+
+/// Who passes the lobby is what is set now, also for who waits since before.
+#[tokio::test]
+async fn m6_who_passes_the_lobby_is_set_for_those_who_wait_too() {
+    let demo = Demo::new().await;
+    assert_eq!(demo.row().await["state"], "lobby");
+    let mut open = meetings();
+    open.values_mut().for_each(|settings| settings.policy.bypass = crate::policy::Bypass::Everyone);
+    demo.registry.reconfigure(open).await;
+    assert_eq!(demo.row().await["state"], "in");
+    demo.registry.reconfigure(meetings()).await;
+    let (_page, welcome) = demo.guest(hello("Eve")).await;
+    let rows = demo.rows().await;
+    assert_eq!(rows.iter().find(|row| row["id"] == welcome["you"]).expect("a row")["state"], "lobby");
+}
+
+/// A crowd of one address that waits gives way to others, and none is told that the meeting is full because of it.
+#[tokio::test]
+async fn m14_a_crowd_of_one_address_that_waits_gives_way() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let trusted_proxies = vec!["127.0.0.0/8".parse().expect("a network")];
+    let settings = HttpSettings { web: watch::channel(Arc::new(WebSettings { trusted_proxies, ..web() })).1, ..settings().await };
+    let registry = registry(folder.path(), &settings.events);
+    let mut small = meetings();
+    small.values_mut().for_each(|settings| settings.policy.limits.participants = 3);
+    registry.reconfigure(small).await;
+    let mut world = World::on(settings, registry, mpsc::channel(1).1).await;
+    let cookie = world.enter("demo", true).await;
+    let (_host, _) = world.join("demo", Some(&cookie), hello("Alice")).await;
+    let knock = async |from: &str| {
+        let mut page = world.open("demo", &[("x-forwarded-for", from)]).await.expect("opens");
+        say(&mut page, &hello("Guest")).await;
+        let first = hear(&mut page).await;
+        (page, first)
+    };
+    let mut crowd = Vec::new();
+    for _ in 0..3 {
+        let (page, first) = knock("192.0.2.1").await;
+        assert_eq!(first["type"], "welcome");
+        crowd.push(page);
+    }
+    assert_eq!(knock("192.0.2.1").await.1["code"], "too-many-knocks");
+    let (_honest, first) = knock("198.51.100.1").await;
+    assert_eq!(first["type"], "welcome");
+    assert_eq!(hear_a(crowd.last_mut().expect("three"), "ended").await["reason"], "lobby-crowded", "the newest of them");
+    let (_other, first) = knock("203.0.113.1").await;
+    assert_eq!(first["code"], Value::Null, "one of two gives way");
+    assert_eq!(knock("203.0.113.9").await.1["code"], "meeting-full", "nobody crowds the door any more");
+}
+
+/// A host asks a guest that is muted by itself and the answer says so.
+#[tokio::test]
+async fn k4_a_host_asks_a_guest_that_is_muted_by_itself() {
     let mut demo = Demo::new().await;
     demo.act("admit").await;
     say(&mut demo.guest, &json!({ "type": "mute-self", "on": true })).await;
@@ -175,6 +286,37 @@ async fn k4_a_hosts_mute_and_ones_own_are_there_again_in_a_new_seat() {
     assert_eq!(act(&demo, &other["you"], "admit").await, 204);
     assert_eq!(find(&demo, &other["you"]).await["muted"], false);
     told(&mut demo.member).await;
+}
+
+/// A host's mute holds for every tab of a person, and a tab that waits does not shed what is kept of it.
+#[tokio::test]
+async fn k4_a_hosts_mute_holds_for_every_tab_of_a_person() {
+    let demo = Demo::new().await;
+    let hello = json!({ "type": "join", "name": "Carol", "key": "c0ffee" });
+    let act = async |id: &Value, act: &str| {
+        let id = id.as_str().expect("an id");
+        demo.world.operator("POST", &format!("/meetings/demo/participants/{id}/{act}"), "").await.status
+    };
+    let muted_by =
+        async |id: &Value| demo.rows().await.into_iter().find(|row| row["id"] == *id).expect("a row")["muted_by"].clone();
+    let (mut one, inside) = demo.guest(hello.clone()).await;
+    let (mut two, waits) = demo.guest(hello.clone()).await;
+    assert_eq!((act(&inside["you"], "admit").await, act(&inside["you"], "mute").await), (204, 204));
+    say(&mut two, &json!({ "type": "mute-self", "on": true })).await;
+    say(&mut two, &json!({ "type": "mute-self", "on": false })).await;
+    assert_eq!(hear_a(&mut two, "refused").await["code"], "mute-locked");
+    assert_eq!(act(&waits["you"], "admit").await, 204);
+    assert_eq!((muted_by(&waits["you"]).await, muted_by(&inside["you"]).await), (json!("both"), json!("host")));
+    for page in [&mut one, &mut two] {
+        say(page, &json!({ "type": "leave" })).await;
+        hear_a(page, "ended").await;
+    }
+    let (_third, back) = demo.guest(hello).await;
+    assert_eq!(act(&back["you"], "admit").await, 204);
+    assert_eq!(muted_by(&back["you"]).await, "host");
+    let (_fourth, more) = demo.guest(json!({ "type": "join", "name": "Carol", "key": "c0ffee" })).await;
+    assert_eq!((act(&more["you"], "admit").await, act(&more["you"], "unmute").await), (204, 204));
+    assert_eq!((muted_by(&back["you"]).await, muted_by(&more["you"]).await), (Value::Null, Value::Null), "lifted for both");
 }
 
 #[tokio::test]

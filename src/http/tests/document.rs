@@ -61,8 +61,9 @@ async fn every_route_of_the_document_is_served_and_answers_as_it_says() {
     }
 }
 
+/// A member of one meeting gets nothing of another and nothing of the operators.
 #[tokio::test]
-async fn a_member_of_one_meeting_gets_nothing_of_another_and_nothing_of_the_operators() {
+async fn a_member_of_one_meeting_gets_nothing_of_another_and_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut world = World::with(HttpSettings { recordings: folder.path().to_owned(), ..settings().await }).await;
     let cookie = world.enter("board", true).await;

@@ -1,7 +1,7 @@
 //! The event stream (M-17), and who hears what of it.
 
 use super::*;
-use crate::telemetry::events::{Draft, What};
+use crate::telemetry::events::{Draft, EventKind};
 
 /// A stream that is being read.
 pub(super) struct Stream {
@@ -54,12 +54,13 @@ impl Stream {
     }
 }
 
-fn in_meeting(what: What, meeting: &str) -> Draft {
+fn in_meeting(what: EventKind, meeting: &str) -> Draft {
     Draft::of(what).meeting(&MeetingName::new(meeting).expect("a name"))
 }
 
+/// The operator hears of all and a member of the own meeting.
 #[tokio::test]
-async fn m17_the_operator_hears_of_all_and_a_member_of_the_own_meeting() {
+async fn m17_the_operator_hears_of_all_and_a_member_of_the_own() {
     let settings = settings().await;
     let events = settings.events.clone();
     let world = World::with(settings).await;
@@ -69,9 +70,9 @@ async fn m17_the_operator_hears_of_all_and_a_member_of_the_own_meeting() {
     let cookie = world.enter("demo", false).await;
     let mut operator = Stream::open(&world, &[("Authorization", &bearer)], "").await;
     let mut member = Stream::open(&world, &[("Cookie", &cookie)], "").await;
-    events.raise(Draft::of(What::Ringing).call(Some(CallId::from_number(7))));
-    events.raise(in_meeting(What::Lobby, "board").participant(ParticipantId::from_number(3)));
-    events.raise(in_meeting(What::Recording, "demo").state("on"));
+    events.raise(Draft::of(EventKind::Ringing).call(Some(CallId::from_number(7))));
+    events.raise(in_meeting(EventKind::Lobby, "board").participant(ParticipantId::from_number(3)));
+    events.raise(in_meeting(EventKind::Recording, "demo").state("on"));
     let (name, ringing) = operator.next().await;
     assert_eq!((name.as_str(), &ringing["type"], &ringing["call"]), ("ringing", &json!("ringing"), &json!("call-7")));
     assert_eq!(ringing["meeting"], Value::Null);
@@ -124,16 +125,18 @@ async fn a_members_stream_ends_with_the_session() {
     // Five seconds before its end.
     let entered = SystemTime::now() - session::SESSION_VALID + Duration::from_secs(5);
     let meeting = MeetingName::new("demo").expect("a name");
-    let link = NewLink { meeting, made_at: 0, role: LinkRole::Member, uses: 1, valid: LINK_VALID };
+    let link = NewLink { meeting, made_at: 0, role: LinkRole::Member, uses: 1, valid: LINK_VALID, maker: None };
     let (_, link) = world.sessions.make_link(link, entered).await.expect("a link");
-    let (session, cookie) = world.sessions.exchange(&link, None, entered).await.expect("a session");
+    let (session, cookie) =
+        world.sessions.exchange(&link, None, &session::BrowserArrival::default(), entered).await.expect("a session");
     let mut stream = Stream::open(&world, &[("Cookie", &format!("roomgate-demo={cookie}"))], "").await;
     stream.ends().await;
     assert!(session.expires <= SystemTime::now());
 }
 
+/// A members stream ends at once with a session that is ended and others go on.
 #[tokio::test]
-async fn u4_a_members_stream_ends_at_once_with_a_session_that_is_ended_and_others_go_on() {
+async fn u4_a_members_stream_ends_at_once_with_a_session() {
     let settings = settings().await;
     let events = settings.events.clone();
     let world = World::with(settings).await;
@@ -144,7 +147,7 @@ async fn u4_a_members_stream_ends_at_once_with_a_session_that_is_ended_and_other
     let id = listed["sessions"][1]["id"].as_str().expect("the older of two").to_owned();
     assert_eq!(world.operator("DELETE", &format!("/sessions/{id}"), "").await.status, 204);
     stream.ends().await;
-    events.raise(in_meeting(What::Recording, "demo").state("on"));
+    events.raise(in_meeting(EventKind::Recording, "demo").state("on"));
     assert_eq!(stays.next().await.0, "recording");
 }
 

@@ -4,12 +4,17 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
+use crate::common::cause::Cause;
+use crate::common::ids::Ids;
+use crate::common::units::unix_millis;
 use crate::media::{Media, MediaSettings};
-use crate::meeting::{MeetingSettings, Shared};
+use crate::meeting::messages::{MutedBy, Standing};
+use crate::meeting::page_feed::{self, PageFeedReader};
+use crate::meeting::{JoinPage, MeetingHandle, MeetingSettings, MeetingsShared, MuteRegistry, PasscodeProof};
+use crate::net::udp::System;
 use crate::policy::retention::Retention;
 use crate::store;
 use crate::telemetry::metrics::Counted;
-use crate::udp::System;
 
 pub(super) fn meetings() -> BTreeMap<MeetingName, MeetingSettings> {
     let meetings = [("demo", "Demo"), ("board", "Board")];
@@ -17,7 +22,13 @@ pub(super) fn meetings() -> BTreeMap<MeetingName, MeetingSettings> {
 }
 
 /// The daemon's own meetings, without sound: nothing of it is asked for here.
-fn registry(folder: &Path, events: &Events) -> Registry {
+pub(super) fn registry(folder: &Path, events: &Events) -> MeetingRegistry {
+    let (store, _) = store::open(folder, &folder.join("keys")).expect("a store");
+    std::fs::create_dir(folder.join("recordings")).expect("a directory");
+    MeetingRegistry::new(meetings(), shared(folder, events, store))
+}
+
+fn shared(folder: &Path, events: &Events, store: store::StoreHandle) -> MeetingsShared {
     let media = MediaSettings {
         workers: 1,
         rtp_ports: (20_000, 20_001),
@@ -26,10 +37,8 @@ fn registry(folder: &Path, events: &Events) -> Registry {
         advertised: None,
         media_timeout: Duration::from_secs(60),
     };
-    let (store, _) = store::open(folder, &folder.join("keys")).expect("a store");
-    std::fs::create_dir(folder.join("recordings")).expect("a directory");
-    let shared = Shared {
-        ids: crate::ids::Ids::default(),
+    MeetingsShared {
+        ids: Ids::default(),
         media: Media::start(&media, Arc::new(System)).expect("media"),
         store,
         relay: None,
@@ -37,16 +46,77 @@ fn registry(folder: &Path, events: &Events) -> Registry {
         counted: Counted::default(),
         raised: events.clone(),
         recordings: folder.join("recordings"),
-        mutes: crate::meeting::Mutes::default(),
-        seats_until: crate::machine::now(),
-    };
-    Registry::new(meetings(), shared)
+        mutes: crate::meeting::MuteRegistry::default(),
+        seats_until: crate::common::machine::now(),
+    }
+}
+
+/// A run of the daemon in a state directory, which may be another one's afterwards.
+struct DaemonRun {
+    registry: MeetingRegistry,
+    meeting: MeetingHandle,
+    store: std::thread::JoinHandle<()>,
+}
+
+impl DaemonRun {
+    async fn new(folder: &Path) -> Self {
+        let (handle, store) = store::open(folder, &folder.join("keys")).expect("a store");
+        let mutes = MuteRegistry::new(handle.mutes(unix_millis(SystemTime::now())).await.expect("mutes"));
+        let seats_until = crate::common::machine::now() + Duration::from_secs(60);
+        let ids = Ids::of_run(handle.run());
+        let shared = MeetingsShared { ids, mutes, seats_until, ..shared(folder, &Events::default(), handle) };
+        let registry = MeetingRegistry::new(meetings(), shared);
+        let meeting = registry.open(&MeetingName::new("demo").expect("a name")).await.expect("it is configured");
+        Self { registry, meeting, store }
+    }
+
+    /// A page with this key and seat, which lives as long as what is given beside its row.
+    async fn join(&self, role: Role, key: Option<&str>, resume: Option<ParticipantId>) -> (ParticipantId, PageFeedReader) {
+        let (feed, reader) = page_feed::feed();
+        let identity = key.map(|key| format!("guest/{key}"));
+        let (organiser, muted, hand, from, proof) = (role == Role::Member, false, false, None, PasscodeProof::Nothing);
+        let join = JoinPage { role, organiser, name: "Carol".into(), resume, identity, muted, hand, from, proof, feed };
+        (self.meeting.join_page(join).await.expect("it joins"), reader)
+    }
+
+    /// State and mute of one, as the operator sees it.
+    async fn row(&self, who: ParticipantId) -> (Standing, Option<MutedBy>) {
+        let rows = self.meeting.snapshot(None).await.expect("it runs").participants;
+        rows.iter().find(|row| row.id == who.to_string()).map(|row| (row.state, row.muted_by)).expect("a row")
+    }
+
+    async fn stop(self) {
+        self.meeting.close(Cause::Draining).await;
+        drop((self.registry, self.meeting));
+        self.store.join().expect("it ends");
+    }
+}
+
+/// A host's mute is there again with the seat after a restart, for who shows another key than before, or none.
+#[tokio::test]
+async fn k4_a_hosts_mute_comes_back_with_the_seat_after_a_restart() {
+    for (before, after) in [(None, None), (Some("c0ffee"), Some("other")), (Some("c0ffee"), None)] {
+        let folder = tempfile::tempdir().expect("a directory");
+        let run = DaemonRun::new(folder.path()).await;
+        let (_host, _page) = run.join(Role::Member, None, None).await;
+        let (carol, _feed) = run.join(Role::External, before, None).await;
+        for ask in [MeetingRequest::Admit(carol), MeetingRequest::Mute(carol, true)] {
+            run.meeting.ask(None, ask).await.expect("done");
+        }
+        assert_eq!(run.row(carol).await, (Standing::In, Some(MutedBy::Host)));
+        run.stop().await;
+
+        let run = DaemonRun::new(folder.path()).await;
+        let (again, _feed) = run.join(Role::External, after, Some(carol)).await;
+        assert_eq!(run.row(again).await, (Standing::In, Some(MutedBy::Host)), "{before:?}, then {after:?}");
+        run.stop().await;
+    }
 }
 
 /// A member inside, and a guest before the door.
 pub(super) struct Demo {
     pub(super) world: World,
-    pub(super) registry: Registry,
+    pub(super) registry: MeetingRegistry,
     pub(super) cookie: String,
     pub(super) member: Page,
     pub(super) guest: Page,
@@ -107,8 +177,9 @@ async fn read_to_the_stop(page: &mut Page) -> Vec<String> {
     texts
 }
 
+/// A meeting that the operator or a member ends is over and the answer says so.
 #[tokio::test]
-async fn u4_a_meeting_that_the_operator_or_a_member_ends_is_over_and_the_answer_says_so() {
+async fn u4_a_meeting_that_the_operator_or_a_member_ends() {
     let mut demo = Demo::new().await;
     assert_eq!(demo.world.operator("POST", "/meetings/demo/end", "").await.status, 204);
     for page in [&mut demo.member, &mut demo.guest] {
@@ -160,8 +231,9 @@ async fn c1_who_joins_late_or_comes_back_gets_each_line_once() {
     assert_eq!(demo.chat().await.as_array().map(Vec::len), Some(3));
 }
 
+/// What the operator does with somebody is done when it is answered.
 #[tokio::test]
-async fn u4_what_the_operator_does_with_somebody_is_done_when_it_is_answered() {
+async fn u4_what_the_operator_does_with_somebody_is_done() {
     let demo = Demo::new().await;
     assert_eq!(demo.row().await["state"], "lobby");
     assert_eq!(demo.act("admit").await.status, 204);
@@ -197,8 +269,9 @@ async fn u4_captures_are_as_the_answer_says() {
     assert_eq!(demo.put("transcription", "on").await, (409, json!("not-configured")), "N-11");
 }
 
+/// Nobody is admitted while no member is there and the answer says why.
 #[tokio::test]
-async fn m5_nobody_is_admitted_while_no_member_is_there_and_the_answer_says_why() {
+async fn m5_nobody_is_admitted_while_no_member_is_there() {
     let mut demo = Demo::new().await;
     say(&mut demo.member, &json!({ "type": "leave" })).await;
     assert_eq!(hear_a(&mut demo.member, "ended").await["reason"], "left");

@@ -2,8 +2,9 @@
 
 use super::*;
 
+/// Pages and their files are served hardened and cached by content.
 #[tokio::test]
-async fn pages_and_their_files_are_served_hardened_and_cached_by_content() {
+async fn pages_and_their_files_are_served_hardened_and_cached() {
     let world = World::new().await;
     let page = world.get("/m/demo").await;
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
@@ -22,9 +23,17 @@ async fn pages_and_their_files_are_served_hardened_and_cached_by_content() {
 #[tokio::test]
 async fn an_unknown_meeting_or_file_is_a_friendly_404() {
     let world = World::new().await;
-    for path in
-        ["/m/absent", "/m/UPPER", "/m/%2e%2e", "/m/demo/absent", "/assets/absent.js", "/assets/..%2f..%2fetc%2fpasswd", "/absent"]
-    {
+    for path in [
+        "/m/absent",
+        "/m/UPPER",
+        "/m/%2e%2e",
+        "/m/%ff",
+        "/assets/%ff",
+        "/m/demo/absent",
+        "/assets/absent.js",
+        "/assets/..%2f..%2fetc%2fpasswd",
+        "/absent",
+    ] {
         let reply = world.get(path).await;
         assert_eq!(reply.status, 404, "{path}");
         assert!(reply.body.contains("<h1>"), "{path}: {}", reply.body);
@@ -42,6 +51,10 @@ async fn g28_the_door_and_pages_of_errors_look_like_the_product() {
         assert!(page.body.contains(" · Roomgate</title>"), "{}", page.body);
     }
     assert!(door.body.contains("Example Ltd"), "whose door it is: {}", door.body);
+    for (method, path) in [("POST", "/m/demo"), ("DELETE", "/enter"), ("PUT", "/")] {
+        let wrong = world.fetch(method, path, &[], "").await;
+        assert_eq!((wrong.status, wrong.body.contains("class=\"mark\"")), (405, true), "{method} {path}");
+    }
 }
 
 #[tokio::test]
@@ -71,8 +84,9 @@ async fn a_link_is_exchanged_by_a_click_and_only_once() {
     assert_eq!(world.get(&format!("/enter?token={token}")).await.status, 410);
 }
 
+/// A link cannot be exchanged from another site or without being ours.
 #[tokio::test]
-async fn a_link_cannot_be_exchanged_from_another_site_or_without_being_ours() {
+async fn a_link_cannot_be_exchanged_from_another_site() {
     let world = World::new().await;
     let token = world.link("demo", false).await;
     let form = "application/x-www-form-urlencoded";
@@ -90,8 +104,9 @@ async fn a_link_cannot_be_exchanged_from_another_site_or_without_being_ours() {
     );
 }
 
+/// The page learns who it is and a cookie of one meeting is nothing in another.
 #[tokio::test]
-async fn the_page_learns_who_it_is_and_a_cookie_of_one_meeting_is_nothing_in_another() {
+async fn the_page_learns_who_it_is_and_a_cookie_of_one_meeting() {
     let world = World::new().await;
     let cookie = world.enter("demo", true).await;
     let own = world.fetch("GET", "/m/demo/info", &[("Cookie", &format!("x=1; {cookie}"))], "").await;
@@ -110,8 +125,9 @@ async fn the_page_learns_who_it_is_and_a_cookie_of_one_meeting_is_nothing_in_ano
     assert_eq!(world.get("/m/absent/info").await.header("content-type"), Some("application/problem+json"));
 }
 
+/// A used link leads into the meeting for whoever has a session there and nobody else.
 #[tokio::test]
-async fn u1_a_used_link_leads_into_the_meeting_for_whoever_has_a_session_there_and_nobody_else() {
+async fn u1_a_used_link_leads_into_the_meeting() {
     let world = World::new().await;
     let token = world.link("demo", false).await;
     let entered = world.post_link(&token).await;
@@ -138,8 +154,56 @@ async fn u1_a_used_link_leads_into_the_meeting_for_whoever_has_a_session_there_a
     assert_eq!(world.fetch("GET", "/m/demo/info", &own, "").await.json()["role"], "external", "the one before is over");
 }
 
+/// A browser that gives the passcodes of many meetings loses the oldest of them, and keeps the one that it has just been let in by.
 #[tokio::test]
-async fn u4_one_browser_is_a_member_of_several_meetings_and_of_so_many_only() {
+async fn u4_a_browser_with_many_passcodes_loses_the_oldest() {
+    let world = World::new().await;
+    let mut cookies = vec![world.enter("demo", false).await];
+    for number in 1..=15_u64 {
+        let meeting = MeetingName::new(format!("m-{number}")).expect("a name");
+        let (code, at) = (Redacted::new("1111".to_owned()), SystemTime::now() - Duration::from_secs(100 - number));
+        let arrival = session::BrowserArrival::default();
+        let (_, cookie) = world.sessions.with_passcode(&meeting, 0, &code, &arrival, at).await.expect("in");
+        cookies.push(format!("roomgate-{meeting}={cookie}"));
+    }
+    let (cookies, own) = (cookies.join("; "), format!("http://{}", world.addr));
+    let headers = [("Cookie", cookies.as_str()), ("Origin", own.as_str()), ("Content-Type", "application/json")];
+    let reply = world.fetch("POST", "/m/vault/passcode", &headers, "{\"passcode\":\"4321\"}").await;
+    assert_eq!(reply.status, 204, "{}", reply.body);
+    assert!(reply.head.contains("roomgate-vault=") && reply.head.contains("roomgate-m-1=; "), "{}", reply.head);
+    let info = world.fetch("GET", "/m/demo/info", &headers, "").await.json();
+    assert_eq!(info["role"], "member", "a member's session goes last");
+}
+
+/// A page that comes back to a seat connects without the passcode; its `join` tells whether it has one.
+#[tokio::test]
+async fn k1_a_page_that_comes_back_connects_without_the_passcode() {
+    let world = World::new().await;
+    assert_eq!(status_of(world.open("vault", &[]).await.expect_err("refused")), 403);
+    let request = format!("ws://{}/m/vault/ws?back=1", world.addr).into_client_request().expect("a request");
+    assert!(client_async(request, world.tcp().await).await.is_ok());
+}
+
+/// Whoever was removed does not come back by the link that had let them in, however often it may be used.
+#[tokio::test]
+async fn u4_who_was_removed_does_not_come_back_by_the_same_link() {
+    let mut world = World::new().await;
+    let meeting = MeetingName::new("demo").expect("a name");
+    let link = NewLink { meeting, made_at: 0, role: LinkRole::Member, uses: 9, valid: LINK_VALID, maker: None };
+    let token = world.sessions.make_link(link, SystemTime::now()).await.expect("a link").1;
+    let cookie = |reply: &Reply| reply.header("set-cookie").and_then(|line| line.split(';').next()).expect("a cookie").to_owned();
+    let (eve, other) = (cookie(&world.post_link(&token).await), cookie(&world.post_link(&token).await));
+    let (_page, _) = world.join("demo", Some(&eve), hello("Eve")).await;
+    let RecordedRequest::Join { who, .. } = world.seen().await else { panic!("a join first") };
+    assert_eq!(world.operator("POST", &format!("/meetings/demo/participants/{who}/remove"), "").await.status, 204);
+    assert_eq!(world.post_link(&token).await.status, 410);
+    let role = async |cookie: &str| world.fetch("GET", "/m/demo/info", &[("Cookie", cookie)], "").await.json()["role"].clone();
+    assert_eq!((role(&eve).await, role(&other).await), (json!("external"), json!("member")), "who has entered by it stays");
+}
+
+/// One browser is a member of several meetings and of so many only.
+#[tokio::test]
+async fn u4_one_browser_is_a_member_of_several_meetings() {
     let world = World::new().await;
     let (demo, board) = (world.enter("demo", false).await, world.enter("board", true).await);
     let both = format!("{demo}; {board}");
@@ -164,14 +228,14 @@ async fn u4_signing_out_ends_the_session_and_its_pages_at_once() {
     let mut world = World::new().await;
     let cookie = world.enter("demo", false).await;
     let (mut page, _) = world.join("demo", Some(&cookie), hello("Ada")).await;
-    let Seen::Join { who, .. } = world.seen().await else { panic!("a join first") };
+    let RecordedRequest::Join { who, .. } = world.seen().await else { panic!("a join first") };
     let foreign = [("Cookie", cookie.as_str()), ("Origin", "https://evil.example")];
     assert_eq!(world.fetch("POST", "/m/demo/sign-out", &foreign, "").await.status, 403);
     let own = format!("http://{}", world.addr);
     let out = world.fetch("POST", "/m/demo/sign-out", &[("Cookie", &cookie), ("Origin", &own)], "").await;
     assert_eq!(out.status, 204);
     assert!(out.header("set-cookie").is_some_and(|line| line.starts_with("roomgate-demo=; ") && line.contains("Max-Age=0")));
-    assert_eq!(world.seen().await, Seen::Ask(Some(who), Ask::Leave));
+    assert_eq!(world.seen().await, RecordedRequest::Ask(Some(who), MeetingRequest::Leave));
     assert_eq!(hear(&mut page).await["type"], "ended");
     assert_eq!(world.fetch("GET", "/m/demo/info", &[("Cookie", &cookie)], "").await.json()["role"], "external");
 }
@@ -183,10 +247,10 @@ async fn u4_who_is_removed_loses_the_session_with_every_page_of_it() {
     let (mut page, _) = world.join("demo", Some(&host), hello("Ada")).await;
     world.seen().await;
     let (lost, _) = world.join("demo", Some(&eve), hello("Eve")).await;
-    let Seen::Join { who, .. } = world.seen().await else { panic!("a join first") };
+    let RecordedRequest::Join { who, .. } = world.seen().await else { panic!("a join first") };
     // Her connection is lost, and she is open in another tab that has not joined.
     drop(lost);
-    assert_eq!(world.seen().await, Seen::Lost(who));
+    assert_eq!(world.seen().await, RecordedRequest::Lost(who));
     let mut tab = world.open("demo", &[("Cookie", &eve)]).await.expect("opens");
     say(&mut page, &json!({ "type": "remove", "id": who.to_string() })).await;
     while let Some(Ok(_)) = tab.next().await {}

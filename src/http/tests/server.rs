@@ -21,8 +21,26 @@ async fn one_address_cannot_hold_all_connections() {
     }
 }
 
+/// Connections of one byte each bar nobody, however many there are.
 #[tokio::test]
-async fn hostile_requests_get_an_error_or_nothing_and_the_server_lives_on() {
+async fn x2_connections_of_one_byte_bar_nobody() {
+    let mut settings = settings().await;
+    (settings.connections_per_address, settings.connections) = (8, 16);
+    let world = World::with(settings).await;
+    let mut silent = Vec::new();
+    for _ in 0..24 {
+        let mut stream = world.tcp().await;
+        let _ = stream.write_all(b"G").await;
+        silent.push(stream);
+    }
+    for _ in 0..4 {
+        assert_eq!(world.get("/healthz").await.status, 200);
+    }
+}
+
+/// Hostile requests get an error or nothing and the server lives on.
+#[tokio::test]
+async fn hostile_requests_get_an_error_or_nothing_and_the_server() {
     let world = World::new().await;
     let long = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "a".repeat(100_000));
     let many = format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "A: b\r\n".repeat(1000));
@@ -47,8 +65,9 @@ async fn hostile_requests_get_an_error_or_nothing_and_the_server_lives_on() {
     assert_eq!(world.get("/healthz").await.status, 200);
 }
 
+/// Behind a trusted proxy limits count its clients and cookies are secure.
 #[tokio::test]
-async fn behind_a_trusted_proxy_limits_count_its_clients_and_cookies_are_secure() {
+async fn behind_a_trusted_proxy_limits_count_its_clients_and_cookies() {
     let mut settings = settings().await;
     settings.web =
         watch::channel(Arc::new(WebSettings { trusted_proxies: vec!["127.0.0.0/8".parse().expect("a range")], ..web() })).1;
@@ -88,8 +107,9 @@ async fn tls_world() -> (World, tokio_rustls::TlsConnector, std::path::PathBuf) 
     (world, tokio_rustls::TlsConnector::from(Arc::new(client)), directory)
 }
 
+/// Https serves the same with secure cookies while others stall in the handshake.
 #[tokio::test]
-async fn https_serves_the_same_with_secure_cookies_while_others_stall_in_the_handshake() {
+async fn https_serves_the_same_with_secure_cookies_while_others_stall() {
     let (world, connector, directory) = tls_world().await;
     let mut stalled = Vec::new();
     for _ in 0..20 {
@@ -117,8 +137,9 @@ async fn https_serves_the_same_with_secure_cookies_while_others_stall_in_the_han
     std::fs::remove_dir_all(directory).expect("removes");
 }
 
+/// Metrics are for this machine and not for whom a proxy on it asks.
 #[tokio::test]
-async fn metrics_are_for_this_machine_and_not_for_whom_a_proxy_on_it_asks() {
+async fn metrics_are_for_this_machine_and_not_for_whom_a_proxy() {
     let world = World::new().await;
     assert_eq!(world.get("/metrics").await.status, 200);
     for header in ["Forwarded", "X-Forwarded-For", "X-Real-IP", "Via"] {

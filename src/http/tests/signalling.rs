@@ -17,7 +17,7 @@ async fn the_role_comes_from_the_cookie_and_never_from_the_page() {
     let (_member, welcome) = world.join("demo", Some(&cookie), lie).await;
     assert_eq!((&welcome["role"], &welcome["organiser"]), (&json!("member"), &json!(false)));
     for role in [Role::External, Role::External, Role::Member] {
-        assert!(matches!(world.seen().await, Seen::Join { role: told, organiser: false, .. } if told == role));
+        assert!(matches!(world.seen().await, RecordedRequest::Join { role: told, organiser: false, .. } if told == role));
     }
 }
 
@@ -25,7 +25,7 @@ async fn the_role_comes_from_the_cookie_and_never_from_the_page() {
 async fn asks_reach_the_meeting_and_answers_and_refusals_the_page() {
     let mut world = World::new().await;
     let (mut page, welcome) = world.join("demo", None, hello(" Ada\u{202E} \n Lovelace ")).await;
-    let Seen::Join { who, name, .. } = world.seen().await else { panic!("a join first") };
+    let RecordedRequest::Join { who, name, .. } = world.seen().await else { panic!("a join first") };
     assert_eq!((name.as_str(), &welcome["you"]), ("Ada Lovelace", &json!(who.to_string())));
     let ice = json!([{ "urls": ["turn:turn.example"], "username": "u", "credential": "secret" }]);
     assert_eq!(welcome["ice_servers"], ice, "told to who has joined, and nobody else");
@@ -33,7 +33,7 @@ async fn asks_reach_the_meeting_and_answers_and_refusals_the_page() {
     say(&mut page, &json!({ "type": "offer", "sdp": "v=0" })).await;
     assert_eq!(hear(&mut page).await, json!({ "type": "answer", "sdp": "answer to v=0" }));
     say(&mut page, &json!({ "type": "hand", "on": true })).await;
-    assert_eq!(world.seen().await, Seen::Ask(Some(who), Ask::Hand(true)));
+    assert_eq!(world.seen().await, RecordedRequest::Ask(Some(who), MeetingRequest::Hand(true)));
     say(&mut page, &json!({ "type": "admit", "id": "p999999" })).await;
     assert_eq!(hear(&mut page).await["code"], "not-allowed", "M-7: an external may not admit");
     say(&mut page, &json!({ "type": "transcription", "state": "on" })).await;
@@ -47,50 +47,52 @@ async fn asks_reach_the_meeting_and_answers_and_refusals_the_page() {
     assert_eq!(farewell(&mut page).await.0, 1000);
 }
 
+/// A lost connection is told and its presence is resumed by the signed token alone.
 #[tokio::test]
-async fn a_lost_connection_is_told_and_its_presence_is_resumed_by_the_signed_token_alone() {
+async fn a_lost_connection_is_told_and_its_presence_is_resumed() {
     let mut world = World::new().await;
     let (page, welcome) = world.join("demo", None, hello("Ada")).await;
-    let Seen::Join { who, .. } = world.seen().await else { panic!("a join first") };
+    let RecordedRequest::Join { who, .. } = world.seen().await else { panic!("a join first") };
     drop(page);
-    assert_eq!(world.seen().await, Seen::Lost(who));
+    assert_eq!(world.seen().await, RecordedRequest::Lost(who));
 
     let resume = welcome["resume"].as_str().expect("a token").to_owned();
     let back = json!({ "type": "join", "name": "Ada", "resume": resume });
     let (_page, welcome) = world.join("demo", None, back.clone()).await;
     assert_eq!(welcome["you"], json!(who.to_string()));
-    assert!(matches!(world.seen().await, Seen::Join { resume: Some(told), .. } if told == who));
+    assert!(matches!(world.seen().await, RecordedRequest::Join { resume: Some(told), .. } if told == who));
 
     let cookie = world.enter("demo", false).await;
     let (_elsewhere, _) = world.join("board", None, back.clone()).await;
-    assert!(matches!(world.seen().await, Seen::Join { resume: None, .. }), "another meeting");
+    assert!(matches!(world.seen().await, RecordedRequest::Join { resume: None, .. }), "another meeting");
     let (_member, _) = world.join("demo", Some(&cookie), back).await;
-    assert!(matches!(world.seen().await, Seen::Join { resume: None, .. }), "another role");
+    assert!(matches!(world.seen().await, RecordedRequest::Join { resume: None, .. }), "another role");
     let (_liar, _) = world.join("demo", None, json!({ "type": "join", "name": "Eve", "resume": format!("{who}.AAAA") })).await;
-    assert!(matches!(world.seen().await, Seen::Join { resume: None, .. }), "not signed");
+    assert!(matches!(world.seen().await, RecordedRequest::Join { resume: None, .. }), "not signed");
 }
 
+/// A page that is closed says so itself or by its browser and one loaded anew says that.
 #[tokio::test]
-async fn m5_a_page_that_is_closed_says_so_itself_or_by_its_browser_and_one_loaded_anew_says_that() {
+async fn m5_a_page_that_is_closed_says_so_itself_or_by_its_browser() {
     let mut world = World::new().await;
     let (mut page, welcome) = world.join("demo", None, hello("Ada")).await;
-    let Seen::Join { who, .. } = world.seen().await else { panic!("a join first") };
+    let RecordedRequest::Join { who, .. } = world.seen().await else { panic!("a join first") };
     say(&mut page, &json!({ "type": "close" })).await;
-    assert_eq!(world.seen().await, Seen::Ask(Some(who), Ask::Close));
+    assert_eq!(world.seen().await, RecordedRequest::Ask(Some(who), MeetingRequest::Close));
     drop(page);
-    assert_eq!(world.seen().await, Seen::Lost(who));
+    assert_eq!(world.seen().await, RecordedRequest::Lost(who));
     let token = welcome["resume"].as_str().expect("a token");
     for token in [format!("{token}A").as_str(), token] {
         let reply = world.fetch("GET", "/m/demo/info", &[("X-Roomgate-Resume", token)], "").await;
         assert_eq!(reply.status, 200);
     }
-    assert_eq!(world.seen().await, Seen::Reloaded(who), "the forged one has said nothing");
+    assert_eq!(world.seen().await, RecordedRequest::Reloaded(who), "the forged one has said nothing");
 
     let (mut page, _) = world.join("demo", None, hello("Bob")).await;
-    let Seen::Join { who, .. } = world.seen().await else { panic!("a join first") };
+    let RecordedRequest::Join { who, .. } = world.seen().await else { panic!("a join first") };
     let away = CloseFrame { code: CloseCode::Away, reason: "".into() };
     page.close(Some(away)).await.expect("sends");
-    assert_eq!(world.seen().await, Seen::Ask(Some(who), Ask::Close));
+    assert_eq!(world.seen().await, RecordedRequest::Ask(Some(who), MeetingRequest::Close));
 }
 
 #[tokio::test]
@@ -103,8 +105,9 @@ async fn a_socket_of_another_site_is_refused_and_one_of_ours_is_not() {
     assert!(world.open("demo", &[("Origin", &own)]).await.is_ok());
 }
 
+/// Messages that make no sense are refused and twenty end the connection.
 #[tokio::test]
-async fn messages_that_make_no_sense_are_refused_and_twenty_end_the_connection() {
+async fn messages_that_make_no_sense_are_refused_and_twenty_end() {
     let world = World::new().await;
     let mut page = world.open("demo", &[]).await.expect("opens");
     let hostile = [
@@ -125,8 +128,9 @@ async fn messages_that_make_no_sense_are_refused_and_twenty_end_the_connection()
     assert_eq!(farewell(&mut page).await, (1008, "too many messages that make no sense".into()));
 }
 
+/// A binary frame an oversized one and a flood each end the connection with a reason.
 #[tokio::test]
-async fn a_binary_frame_an_oversized_one_and_a_flood_each_end_the_connection_with_a_reason() {
+async fn a_binary_frame_an_oversized_one_and_a_flood_each_end() {
     let world = World::new().await;
     let mut binary = world.open("demo", &[]).await.expect("opens");
     binary.send(Message::binary(vec![0; 10])).await.expect("sends");
@@ -171,10 +175,10 @@ async fn bytes_that_are_no_websocket_frames_end_that_connection_alone() {
 async fn at_the_stop_pages_are_told_and_their_meetings_hear_of_it() {
     let mut world = World::new().await;
     let (mut page, _) = world.join("demo", None, hello("Ada")).await;
-    let Seen::Join { who, .. } = world.seen().await else { panic!("a join first") };
+    let RecordedRequest::Join { who, .. } = world.seen().await else { panic!("a join first") };
     world.shutdown.send_replace(true);
     assert_eq!(farewell(&mut page).await.0, 1001);
-    assert_eq!(world.seen().await, Seen::Lost(who));
+    assert_eq!(world.seen().await, RecordedRequest::Lost(who));
     drop(page);
     world.task.await.expect("ends by itself");
     assert!(TcpStream::connect(world.addr).await.is_err());

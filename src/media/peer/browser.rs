@@ -1,16 +1,37 @@
 //! A browser's side of a connection, for tests and benchmarks: it offers Opus, checks its paths with full ICE, and lives in
 //! virtual time.
 
-use super::*;
+use super::webrtc::{OPUS_PAYLOAD_TYPE, PeerFactory, opus};
+use crate::codec::{CodecKind, Encoder, EncoderSettings};
+use bytes::{Bytes, BytesMut};
+use rtc::ice::mdns::MulticastDnsMode;
+use rtc::interceptor::Registry;
+use rtc::media_stream::MediaStreamTrack;
+use rtc::peer_connection::configuration::RTCConfigurationBuilder;
+use rtc::peer_connection::configuration::interceptor_registry::configure_rtcp_reports;
+use rtc::peer_connection::configuration::media_engine::MediaEngine;
+use rtc::peer_connection::configuration::setting_engine::SettingEngineBuilder;
+use rtc::peer_connection::event::RTCPeerConnectionEvent;
+use rtc::peer_connection::message::{RTCMessage, TaggedRTCMessage};
+use rtc::peer_connection::sdp::RTCSessionDescription;
+use rtc::peer_connection::state::RTCPeerConnectionState;
+use rtc::peer_connection::transport::{CandidateConfig, CandidateHostConfig, RTCIceCandidate};
+use rtc::peer_connection::{RTCPeerConnection, RTCPeerConnectionBuilder};
+use rtc::rtp_transceiver::RTCRtpSenderId;
+use rtc::rtp_transceiver::rtp_sender::{RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters, RtpCodecKind};
+use rtc::sansio::Protocol;
+use rtc::shared::{TaggedBytesMut, TransportContext, TransportProtocol};
+use std::net::SocketAddr;
+use std::time::Instant;
 
 use crate::codec::Decoder;
+use crate::common::units::Hz;
 use crate::dsp::tone::Sine;
-use crate::units::Hz;
 
 /// Samples of 20 ms.
 const FRAME: usize = 960;
 
-/// The other end of a [`Peer`].
+/// The other end of a [`WebRtcPeer`].
 pub(crate) struct Browser {
     connection: RTCPeerConnection,
     sender: RTCRtpSenderId,
@@ -21,7 +42,7 @@ pub(crate) struct Browser {
     encoder: Box<dyn Encoder>,
     decoder: Box<dyn Decoder>,
     hum: Option<Sine>,
-    ear: Vec<i16>,
+    listener: Vec<i16>,
     connected: bool,
 }
 
@@ -78,7 +99,7 @@ impl Browser {
             encoder: CodecKind::Opus.encoder(EncoderSettings::default()).expect("Opus"),
             decoder: CodecKind::Opus.decoder().expect("Opus"),
             hum: None,
-            ear: Vec::new(),
+            listener: Vec::new(),
             connected: false,
         };
         (browser, offer)
@@ -102,7 +123,7 @@ impl Browser {
         let _ = self.connection.handle_read(TaggedBytesMut { now, transport, message: BytesMut::from(datagram) });
         while let Some(TaggedRTCMessage { message, .. }) = self.connection.poll_read() {
             if let RTCMessage::RtpPacket(_, packet) = message {
-                self.decoder.decode(&packet.payload, &mut self.ear).expect("Opus");
+                self.decoder.decode(&packet.payload, &mut self.listener).expect("Opus");
             }
         }
     }
@@ -161,8 +182,8 @@ impl Browser {
     }
 
     /// What it has heard since it was asked last, at 48 kHz.
-    pub(crate) fn ear(&mut self) -> Vec<i16> {
-        std::mem::take(&mut self.ear)
+    pub(crate) fn listener(&mut self) -> Vec<i16> {
+        std::mem::take(&mut self.listener)
     }
 
     /// Where it is.

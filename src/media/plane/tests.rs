@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::codec::CodecKind;
+use crate::common::ids::PlayId;
 use crate::dsp::tone::Sine;
-use crate::ids::PlayId;
-use crate::media::heard::{Carried, Heard, Outcome};
+use crate::media::events::{MediaEvent, PlayOutcome, SentPackets};
 use crate::media::player::PlayKind;
 use rig::{Got, KEYS, LEVEL, LOUD, OPEN, QUIET, Rig, bridge, is_as_loud_as_it_was_hummed, level, play, tone};
 
@@ -42,8 +42,9 @@ fn steepest(samples: &[i16]) -> i32 {
 
 // === Who hears whom ===
 
+/// Seated phones hear each other and not themselves whatever their codecs.
 #[test]
-fn seated_phones_hear_each_other_and_not_themselves_whatever_their_codecs() {
+fn seated_phones_hear_each_other_and_not_themselves() {
     let mut rig = Rig::new();
     let codecs = [CodecKind::Pcmu, CodecKind::G722, CodecKind::Opus];
     let hums = [440.0, 610.0, 850.0];
@@ -84,8 +85,9 @@ fn sent_to_a_waiting_phone(beside_a_meeting: bool) -> Vec<Got> {
     got
 }
 
+/// A waiting phone is sent bit by bit what it would be sent without a meeting.
 #[test]
-fn m8_a_waiting_phone_is_sent_bit_by_bit_what_it_would_be_sent_without_a_meeting() {
+fn m8_a_waiting_phone_is_sent_bit_by_bit_what_it_would_be_sent() {
     assert_same(&[sent_to_a_waiting_phone(true)], &[sent_to_a_waiting_phone(false)]);
 }
 
@@ -117,7 +119,7 @@ fn m8_a_phone_put_out_of_the_meeting_hears_nothing_more_of_it() {
     let out = rig.seated_phone(CodecKind::Pcmu, 610.0);
     rig.settle(500);
     let port = rig.phones[out].port;
-    rig.planes[0].unseat(End::Port(port));
+    rig.planes[0].unseat(MediaEnd::Port(port));
     rig.settle(100);
     rig.run(1_000);
     assert!(rig.phones[out].got.iter().all(is_silence));
@@ -161,7 +163,7 @@ fn a_gate_opens_and_shuts_without_a_click() {
     rig.seat(listener, OPEN);
     rig.settle(500);
     rig.run(500);
-    let own = steepest(&rig.phones[listener].ear());
+    let own = steepest(&rig.phones[listener].listener());
     for (who, open) in [(listener, Gate { hear: true, speak: true }), (speaker, OPEN)] {
         for round in 0..10 {
             rig.gate(who, SHUT);
@@ -170,7 +172,7 @@ fn a_gate_opens_and_shuts_without_a_click() {
             rig.run(80 + 20 * (round % 2));
         }
     }
-    let heard = rig.phones[listener].ear();
+    let heard = rig.phones[listener].listener();
     assert!(heard.iter().filter(|sample| **sample == 0).count() > 4_000, "it was shut at times");
     assert!(steepest(&heard) < own * 115 / 100, "{} where the tone's own is {own}", steepest(&heard));
     rig.ends();
@@ -178,8 +180,9 @@ fn a_gate_opens_and_shuts_without_a_click() {
 
 // === Packets ===
 
+/// Every ptime is kept within 5 ms with numbers and timestamps in line.
 #[test]
-fn every_ptime_is_kept_within_5_ms_with_numbers_and_timestamps_in_line() {
+fn every_ptime_is_kept_within_5_ms_with_numbers_and_timestamps() {
     for codec in [CodecKind::Pcmu, CodecKind::G722, CodecKind::Opus] {
         for ptime in [10, 20, 30, 40, 60].map(millis) {
             let mut rig = Rig::new();
@@ -198,7 +201,7 @@ fn every_ptime_is_kept_within_5_ms_with_numbers_and_timestamps_in_line() {
                 assert_eq!(pair[1].seq, pair[0].seq.wrapping_add(1));
                 assert_eq!(pair[1].timestamp, pair[0].timestamp.wrapping_add(ticks), "{codec:?} {ptime:?}");
             }
-            let heard = level(&rig.phones[listener].ear(), rate, 440.0);
+            let heard = level(&rig.phones[listener].listener(), rate, 440.0);
             assert!(is_as_loud_as_it_was_hummed(heard), "{codec:?} {ptime:?}: {heard}");
             assert!(rig.phones[speaker].got.len() >= 59);
             rig.ends();
@@ -206,8 +209,9 @@ fn every_ptime_is_kept_within_5_ms_with_numbers_and_timestamps_in_line() {
     }
 }
 
+/// A port moved in mid prompt goes on without a gap and reports the end once.
 #[test]
-fn a_port_moved_in_mid_prompt_goes_on_without_a_gap_and_reports_the_end_once() {
+fn a_port_moved_in_mid_prompt_goes_on_without_a_gap_and_reports() {
     for moved_at in [700, 705, 710, 715] {
         let mut rig = Rig::new();
         let phone = rig.phone(CodecKind::Pcmu);
@@ -226,9 +230,9 @@ fn a_port_moved_in_mid_prompt_goes_on_without_a_gap_and_reports_the_end_once() {
         }
         assert_eq!(got.iter().filter(|packet| !is_silence(packet)).count(), 100, "two seconds of sound, whole");
         let played: Vec<_> = rig.phones[phone].events();
-        assert_eq!(played.iter().filter(|heard| matches!(heard, Heard::Began { .. })).count(), 1);
-        let ends: Vec<_> = played.iter().filter(|heard| matches!(heard, Heard::Played { .. })).collect();
-        assert!(matches!(ends[..], [Heard::Played { outcome: Outcome::Completed, .. }]), "{ends:?}");
+        assert_eq!(played.iter().filter(|heard| matches!(heard, MediaEvent::Began { .. })).count(), 1);
+        let ends: Vec<_> = played.iter().filter(|heard| matches!(heard, MediaEvent::Played { .. })).collect();
+        assert!(matches!(ends[..], [MediaEvent::Played { outcome: PlayOutcome::Completed, .. }]), "{ends:?}");
         rig.ends();
     }
 }
@@ -247,15 +251,16 @@ fn report_up_to(ssrc: u32, seq: u16, lost: u32) -> Vec<u8> {
     rtcp::packet::marshal(&[Box::new(report)]).expect("marshals").to_vec()
 }
 
-fn reported(events: &[Heard]) -> Vec<Option<u16>> {
-    let received =
-        |heard: &Heard| if let Heard::Reported { received_permille, .. } = heard { Some(*received_permille) } else { None };
+fn reported(events: &[MediaEvent]) -> Vec<Option<u16>> {
+    let received = |heard: &MediaEvent| {
+        if let MediaEvent::Reported { received_permille, .. } = heard { Some(*received_permille) } else { None }
+    };
     events.iter().filter_map(received).collect()
 }
 
-fn played(events: &[Heard], id: u64) -> Option<(Outcome, Option<Carried>)> {
+fn played(events: &[MediaEvent], id: u64) -> Option<(PlayOutcome, Option<SentPackets>)> {
     events.iter().find_map(|heard| match heard {
-        Heard::Played { play, outcome, carried } if *play == PlayId::from_number(id) => Some((*outcome, *carried)),
+        MediaEvent::Played { play, outcome, carried } if *play == PlayId::from_number(id) => Some((*outcome, *carried)),
         _ => None,
     })
 }
@@ -266,12 +271,13 @@ fn sounding(got: &[Got]) -> Option<(u16, u16)> {
     Some((sounding().next()?.seq, sounding().next_back()?.seq))
 }
 
-fn numbers(carried: Option<Carried>) -> Option<(u16, u16)> {
+fn numbers(carried: Option<SentPackets>) -> Option<(u16, u16)> {
     carried.map(|carried| (carried.first as u16, carried.last as u16))
 }
 
+/// A notice waits while the phone holds and plays whole when it is back.
 #[test]
-fn n3_a_notice_waits_while_the_phone_holds_and_plays_whole_when_it_is_back() {
+fn n3_a_notice_waits_while_the_phone_holds_and_plays_whole() {
     let mut rig = Rig::new();
     let phone = rig.phone(CodecKind::Pcmu);
     rig.seat(phone, SHUT);
@@ -283,28 +289,29 @@ fn n3_a_notice_waits_while_the_phone_holds_and_plays_whole_when_it_is_back() {
     rig.run(1_000);
     assert!(rig.phones[phone].got.is_empty(), "on hold nothing is sent");
     let events = rig.phones[phone].events();
-    assert!(!events.iter().any(|heard| matches!(heard, Heard::Began { .. } | Heard::Played { .. })), "{events:?}");
+    assert!(!events.iter().any(|heard| matches!(heard, MediaEvent::Began { .. } | MediaEvent::Played { .. })), "{events:?}");
 
     rig.reprofile(phone, |profile| (profile.we_send, profile.they_send) = (true, true));
     rig.run(1_200);
     let events = rig.phones[phone].events();
-    assert!(matches!(events[0], Heard::Began { .. }), "{events:?}");
+    assert!(matches!(events[0], MediaEvent::Began { .. }), "{events:?}");
     let (outcome, carried) = played(&events, 1).expect("played");
-    assert_eq!(outcome, Outcome::Completed);
+    assert_eq!(outcome, PlayOutcome::Completed);
     assert_eq!(numbers(carried), sounding(&rig.phones[phone].got));
     assert_eq!(rig.phones[phone].got.iter().filter(|packet| !is_silence(packet)).count(), 50);
     rig.ends();
 }
 
+/// A notice begins at once over the ducked meeting is heard by its phone alone and no key cuts it.
 #[test]
-fn n3_a_notice_begins_at_once_over_the_ducked_meeting_is_heard_by_its_phone_alone_and_no_key_cuts_it() {
+fn n3_a_notice_begins_at_once_over_the_ducked_meeting_is_heard() {
     let mut rig = Rig::new();
     let (told, other) = (rig.seated_phone(CodecKind::G722, 440.0), rig.seated_phone(CodecKind::Pcmu, 610.0));
     rig.settle(1_000);
     rig.phones[told].events();
     rig.port_of(told).play(play(1, PlayKind::Notice, tone(900.0, millis(2_000))));
     rig.run(20);
-    assert!(matches!(rig.phones[told].events()[..], [Heard::Began { .. }]), "N-1: in the next packet");
+    assert!(matches!(rig.phones[told].events()[..], [MediaEvent::Began { .. }]), "N-1: in the next packet");
     rig.settle(300);
     rig.port_of(told).stop_prompts();
     rig.run(1_500);
@@ -313,14 +320,15 @@ fn n3_a_notice_begins_at_once_over_the_ducked_meeting_is_heard_by_its_phone_alon
     let levels = rig.phones[other].hears(&[440.0, 900.0]);
     assert!(is_as_loud_as_it_was_hummed(levels[0]) && levels[1] < QUIET, "its microphone stays open: {levels:?}");
     rig.settle(500);
-    assert!(matches!(played(&rig.phones[told].events(), 1), Some((Outcome::Completed, Some(_)))));
+    assert!(matches!(played(&rig.phones[told].events(), 1), Some((PlayOutcome::Completed, Some(_)))));
     rig.run(1_000);
     assert!(is_as_loud_as_it_was_hummed(rig.phones[told].hears(&[610.0])[0]), "the meeting has come forward again");
     rig.ends();
 }
 
+/// The numbers told are those of the packets that carried the notice at every ptime.
 #[test]
-fn n8_the_numbers_told_are_those_of_the_packets_that_carried_the_notice_at_every_ptime() {
+fn n8_the_numbers_told_are_those_of_the_packets_that_carried() {
     for ptime in [10, 20, 30, 40, 60].map(millis) {
         for (before, length) in [(500, 1_000), (520, 1_000), (540, 990), (500, 1_005), (520, 991)] {
             let mut rig = Rig::new();
@@ -330,15 +338,16 @@ fn n8_the_numbers_told_are_those_of_the_packets_that_carried_the_notice_at_every
             rig.port_of(phone).play(play(1, PlayKind::Notice, tone(500.0, millis(length))));
             rig.run(1_200);
             let (outcome, carried) = played(&rig.phones[phone].events(), 1).expect("played");
-            assert_eq!(outcome, Outcome::Completed);
+            assert_eq!(outcome, PlayOutcome::Completed);
             assert_eq!(numbers(carried), sounding(&rig.phones[phone].got), "{length} ms at {ptime:?}");
             rig.ends();
         }
     }
 }
 
+/// A prompt that a notice cuts and a notice that the end cuts name their own packets.
 #[test]
-fn n8_a_prompt_that_a_notice_cuts_and_a_notice_that_the_end_cuts_name_their_own_packets() {
+fn n8_a_prompt_that_a_notice_cuts_and_a_notice_that_the_end() {
     let mut rig = Rig::new();
     let phone = rig.phone(CodecKind::Pcmu);
     rig.seat(phone, SHUT);
@@ -354,14 +363,15 @@ fn n8_a_prompt_that_a_notice_cuts_and_a_notice_that_the_end_cuts_name_their_own_
     planes[0].close_port(*now, phones[phone].port);
     let events = phones[phone].events();
     let cut = |id| played(&events, id).map(|(outcome, carried)| (outcome, numbers(carried)));
-    assert_eq!(cut(1), Some((Outcome::Interrupted, Some((first, last)))));
-    assert_eq!(cut(2), Some((Outcome::Interrupted, notice)));
+    assert_eq!(cut(1), Some((PlayOutcome::Interrupted, Some((first, last)))));
+    assert_eq!(cut(2), Some((PlayOutcome::Interrupted, notice)));
     rig.phones.clear();
     rig.ends();
 }
 
+/// What a phone has received is told by the report that reaches the last packet and by none before.
 #[test]
-fn n8_what_a_phone_has_received_is_told_by_the_report_that_reaches_the_last_packet_and_by_none_before() {
+fn n8_what_a_phone_has_received_is_told_by_the_report() {
     for (lost, received) in [(0, 1000), (20, 750)] {
         let mut rig = Rig::new();
         let phone = rig.phone(CodecKind::Pcmu);
@@ -388,8 +398,9 @@ fn n8_what_a_phone_has_received_is_told_by_the_report_that_reaches_the_last_pack
     }
 }
 
+/// A notice without a report is unreported after a while on hold too.
 #[test]
-fn n8_a_notice_without_a_report_is_unreported_after_a_while_on_hold_too() {
+fn n8_a_notice_without_a_report_is_unreported() {
     for holds in [false, true] {
         let mut rig = Rig::new();
         let phone = rig.phone(CodecKind::Pcmu);
@@ -405,8 +416,9 @@ fn n8_a_notice_without_a_report_is_unreported_after_a_while_on_hold_too() {
     }
 }
 
+/// A notice that the socket does not take has neither begun nor ended and has failed.
 #[test]
-fn n6_a_notice_that_the_socket_does_not_take_has_neither_begun_nor_ended_and_has_failed() {
+fn n6_a_notice_that_the_socket_does_not_take_has_neither_begun() {
     let mut rig = Rig::new();
     let phone = rig.phone(CodecKind::Pcmu);
     rig.seat(phone, SHUT);
@@ -415,8 +427,8 @@ fn n6_a_notice_that_the_socket_does_not_take_has_neither_begun_nor_ended_and_has
     rig.port_of(phone).play(play(1, PlayKind::Notice, tone(500.0, millis(1_000))));
     rig.run(1_200);
     let events = rig.phones[phone].events();
-    assert!(!events.iter().any(|heard| matches!(heard, Heard::Began { .. })), "{events:?}");
-    assert_eq!(played(&events, 1), Some((Outcome::Failed, None)));
+    assert!(!events.iter().any(|heard| matches!(heard, MediaEvent::Began { .. })), "{events:?}");
+    assert_eq!(played(&events, 1), Some((PlayOutcome::Failed, None)));
     let sent = rig.port_of(phone).stats().sent;
     rig.port_of(phone).play(play(2, PlayKind::Notice, tone(500.0, millis(1_000))));
     rig.run(500);
@@ -426,7 +438,7 @@ fn n6_a_notice_that_the_socket_does_not_take_has_neither_begun_nor_ended_and_has
     let (outcome, carried) = played(&rig.phones[phone].events(), 2).expect("played");
     assert_eq!(
         (outcome, numbers(carried)),
-        (Outcome::Failed, sounding(&rig.phones[phone].got[sent as usize..])),
+        (PlayOutcome::Failed, sounding(&rig.phones[phone].got[sent as usize..])),
         "half of it left"
     );
     rig.ends();
@@ -445,8 +457,8 @@ fn n3_a_hold_cuts_a_notice_and_says_what_had_left() {
     rig.run(100);
     let events = rig.phones[phone].events();
     let (outcome, carried) = played(&events, 1).expect("cut");
-    assert_eq!((outcome, numbers(carried)), (Outcome::Interrupted, sounding(&rig.phones[phone].got)));
-    assert_eq!(played(&events, 2), Some((Outcome::Interrupted, None)));
+    assert_eq!((outcome, numbers(carried)), (PlayOutcome::Interrupted, sounding(&rig.phones[phone].got)));
+    assert_eq!(played(&events, 2), Some((PlayOutcome::Interrupted, None)));
     rig.reprofile(phone, |profile| (profile.we_send, profile.they_send) = (true, true));
     rig.phones[phone].got.clear();
     rig.run(500);
@@ -471,12 +483,13 @@ fn a_codec_change_keeps_the_waiting_music() {
 
 // === Silence ===
 
-fn silences(events: &[Heard]) -> usize {
-    events.iter().filter(|heard| matches!(heard, Heard::Silent(_))).count()
+fn silences(events: &[MediaEvent]) -> usize {
+    events.iter().filter(|heard| matches!(heard, MediaEvent::Silent(_))).count()
 }
 
+/// A phone that says nothing is told once and a hold does not count.
 #[test]
-fn a_phone_that_says_nothing_is_told_once_and_a_hold_does_not_count() {
+fn a_phone_that_says_nothing_is_told_once_and_a_hold() {
     for (we_send, they_send) in [(false, false), (false, true)] {
         let mut rig = Rig::new();
         let phone = rig.phone(CodecKind::Pcmu);
@@ -499,8 +512,9 @@ fn a_phone_that_says_nothing_is_told_once_and_a_hold_does_not_count() {
 
 // === Keys (A-2, K-3) ===
 
+/// Keys of 60 ms with 40 ms between them come up once each and their tones are not heard.
 #[test]
-fn keys_of_60_ms_with_40_ms_between_them_come_up_once_each_and_their_tones_are_not_heard() {
+fn keys_of_60_ms_with_40_ms_between_them_come_up_once() {
     const PRESSED: &str = "1123345678900*##9";
     const EVENTS: &str = "0123456789*#";
     let mut rig = Rig::new();
@@ -557,7 +571,7 @@ fn keys_of_60_ms_with_40_ms_between_them_come_up_once_each_and_their_tones_are_n
     let keys: String = rig.phones[presser]
         .events()
         .into_iter()
-        .filter_map(|heard| if let Heard::Digit(digit) = heard { Some(digit.into_inner()) } else { None })
+        .filter_map(|heard| if let MediaEvent::Digit(digit) = heard { Some(digit.into_inner()) } else { None })
         .collect();
     assert_eq!(keys, PRESSED);
     let tones = rig.phones[listener].hears(&[770.0, 1_336.0]);
@@ -587,8 +601,9 @@ fn payloads(rig: &mut Rig) -> Vec<Vec<Vec<u8>>> {
     rig.phones.iter_mut().map(|phone| std::mem::take(&mut phone.got).into_iter().map(|got| got.payload).collect()).collect()
 }
 
+/// All who only listen are sent the same payloads and a talker its own.
 #[test]
-fn a5_all_who_only_listen_are_sent_the_same_payloads_and_a_talker_its_own() {
+fn a5_all_who_only_listen_are_sent_the_same_payloads() {
     for codec in [CodecKind::Opus, CodecKind::Pcma, CodecKind::Pcmu] {
         let mut rig = Rig::new();
         let talkers = [rig.seated_phone(codec, 440.0), rig.seated_phone(codec, 610.0)];
@@ -644,7 +659,7 @@ fn worst_while_a_listener_talks(codec: CodecKind) -> f32 {
         rig.run(700);
     }
     let rate = rig.phones[listener].rate();
-    let heard = rig.phones[listener].ear();
+    let heard = rig.phones[listener].listener();
     rig.ends();
     // Frame by frame, what is left when the tone is taken out, by the frame before: a steady tone of 440 Hz repeats every 25 ms.
     let period = rate.samples(millis(25));
@@ -652,8 +667,9 @@ fn worst_while_a_listener_talks(codec: CodecKind) -> f32 {
     left.chunks(rate.samples(millis(20))).map(crate::dsp::level::dbov).fold(f32::MIN, f32::max) - LEVEL
 }
 
+/// Nothing is heard of it when a listener begins and ceases to talk.
 #[test]
-fn a5_nothing_is_heard_of_it_when_a_listener_begins_and_ceases_to_talk() {
+fn a5_nothing_is_heard_of_it_when_a_listener_begins_and_ceases() {
     // A codec that remembers nothing shows the mix itself; the others what their change of encoder adds to it.
     for (codec, below) in [(CodecKind::Pcmu, -30.0), (CodecKind::G722, -30.0), (CodecKind::Opus, -20.0)] {
         let worst = worst_while_a_listener_talks(codec);

@@ -9,7 +9,7 @@ const FORMAT: Format = Format { serial: 1, pre_skip: 312, rate: Hz::FULL };
 /// The time within which a thread must have done what it does at once.
 const SOON: Duration = Duration::from_secs(20);
 
-fn ending() -> (impl FnOnce(Ending) + Send + 'static, Receiver<Ending>) {
+fn ending() -> (impl FnOnce(RecordingEnd) + Send + 'static, Receiver<RecordingEnd>) {
     let (told, endings) = sync_channel(1);
     (move |ending| told.send(ending).unwrap(), endings)
 }
@@ -66,14 +66,15 @@ impl Sink for Disk {
     }
 }
 
+/// A recording is a private file and tells its length when it is dropped.
 #[test]
-fn a_recording_is_a_private_file_and_tells_its_length_when_it_is_dropped() {
+fn a_recording_is_a_private_file_and_tells_its_length() {
     let path = Path::new("finished");
     let (ended, endings) = ending();
     let mut recorder = Recorder::create(&path.0, FORMAT, ended).unwrap();
     (0..100).for_each(|_| recorder.write(&[0xfc, 1, 2], 960).unwrap());
     drop(recorder);
-    let Ending::Finished { duration, bytes } = endings.recv_timeout(SOON).unwrap() else { panic!("not finished") };
+    let RecordingEnd::Finished { duration, bytes } = endings.recv_timeout(SOON).unwrap() else { panic!("not finished") };
     assert_eq!(duration, Duration::from_micros((96_000 - 312) * 125 / 6));
     let metadata = std::fs::metadata(&path.0).unwrap();
     assert_eq!((metadata.len(), metadata.permissions().mode() & 0o777), (bytes, 0o600));
@@ -101,7 +102,7 @@ fn a_full_disk_is_told_once_as_n12_says() {
     let disk = Disk { room: 200, synced, stuck: None, broken: false };
     let mut recorder = Recorder::start(disk, FORMAT, ended).unwrap();
     let _ = (0..60).try_for_each(|_| recorder.write(&[9; 40], 960));
-    let Ending::Disk(error) = endings.recv_timeout(SOON).unwrap() else { panic!("no disk error") };
+    let RecordingEnd::Disk(error) = endings.recv_timeout(SOON).unwrap() else { panic!("no disk error") };
     assert_eq!(error.kind(), io::ErrorKind::StorageFull);
     while recorder.write(&[9; 40], 960).is_ok() {}
     assert_eq!(recorder.write(&[9; 40], 960), Err(Ended));
@@ -116,8 +117,9 @@ fn a_disk_too_full_for_the_headers_is_an_error_of_create() {
     assert_eq!(Recorder::start(disk, FORMAT, |_| panic!("told")).unwrap_err().kind(), io::ErrorKind::StorageFull);
 }
 
+/// A disk that stands still ends the recording without making the worker wait.
 #[test]
-fn a_disk_that_stands_still_ends_the_recording_without_making_the_worker_wait() {
+fn a_disk_that_stands_still_ends_the_recording_without_making() {
     let (synced, _forced) = sync_channel(16);
     let (release, stuck) = sync_channel(0);
     let (ended, endings) = ending();
@@ -126,7 +128,7 @@ fn a_disk_that_stands_still_ends_the_recording_without_making_the_worker_wait() 
     // The thread takes at most a page's worth before it stands still, so these fill the queue behind it.
     let written = (0..QUEUE + 1000).take_while(|_| recorder.write(&[9; 40], 960).is_ok()).count();
     assert!((QUEUE..QUEUE + 100).contains(&written), "{written}");
-    assert!(matches!(endings.try_recv(), Ok(Ending::Overrun)));
+    assert!(matches!(endings.try_recv(), Ok(RecordingEnd::Overrun)));
     drop(release);
     assert!(endings.recv_timeout(SOON).is_err(), "told twice");
 }
@@ -138,11 +140,12 @@ fn a_fault_of_the_thread_is_told() {
     let disk = Disk { room: usize::MAX, synced, stuck: None, broken: true };
     let mut recorder = Recorder::start(disk, FORMAT, ended).unwrap();
     let _ = (0..60).try_for_each(|_| recorder.write(&[9; 40], 960));
-    assert!(matches!(endings.recv_timeout(SOON), Ok(Ending::Fault)));
+    assert!(matches!(endings.recv_timeout(SOON), Ok(RecordingEnd::Fault)));
 }
 
+/// The file is forced to the disk every five seconds of sound and in a pause.
 #[test]
-fn the_file_is_forced_to_the_disk_every_five_seconds_of_sound_and_in_a_pause() {
+fn the_file_is_forced_to_the_disk_every_five_seconds_of_sound() {
     let (synced, forced) = sync_channel(16);
     let (ended, _endings) = ending();
     let disk = Disk { room: usize::MAX, synced, stuck: None, broken: false };

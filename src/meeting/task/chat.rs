@@ -4,18 +4,18 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::SystemTime;
 
-use super::{Act, Guest, MeetingTask};
-use crate::ids::ParticipantId;
-use crate::machine;
+use super::{Guest, MeetingAct, MeetingTask};
+use crate::common::ids::ParticipantId;
+use crate::common::machine;
+use crate::common::redact::Redacted;
+use crate::common::units::unix_millis;
 use crate::meeting::ToGuest;
-use crate::meeting::words::{ChatLine, OPERATOR, OPERATOR_ID, Refusal, Role, Standing, Texted, ToPage};
+use crate::meeting::messages::{ChatLine, MeetingRefusal, OPERATOR, OPERATOR_ID, Role, Standing, Texted, ToPage};
 use crate::policy::Asker;
-use crate::redact::Redacted;
 use crate::relay;
 use crate::relay::driver::LineProgress;
 use crate::relay::outbox;
 use crate::store::ChatCopy;
-use crate::units::unix_millis;
 
 /// Lines kept for those who join later.
 const KEPT: usize = 500;
@@ -26,14 +26,14 @@ const LONGEST: usize = 4_000;
 
 /// The lines so far, and how far they have come by SMS.
 #[derive(Debug, Default)]
-pub(super) struct Chat {
+pub(super) struct MeetingChat {
     lines: VecDeque<ChatLine>,
     count: u64,
     /// Of each line that is kept, by the message that brings it.
-    texted: BTreeMap<u64, BTreeMap<u64, outbox::Standing>>,
+    texted: BTreeMap<u64, BTreeMap<u64, outbox::LineDelivery>>,
 }
 
-impl Chat {
+impl MeetingChat {
     pub(super) fn lines(&self) -> Vec<ChatLine> {
         self.lines.iter().cloned().collect()
     }
@@ -55,10 +55,10 @@ impl Chat {
         let mut texted = Texted::default();
         for standing in messages.values() {
             *match standing {
-                outbox::Standing::Waiting => &mut texted.waiting,
-                outbox::Standing::Sent => &mut texted.sent,
-                outbox::Standing::Delivered => &mut texted.delivered,
-                outbox::Standing::Failed => &mut texted.failed,
+                outbox::LineDelivery::Waiting => &mut texted.waiting,
+                outbox::LineDelivery::Sent => &mut texted.sent,
+                outbox::LineDelivery::Delivered => &mut texted.delivered,
+                outbox::LineDelivery::Failed => &mut texted.failed,
             } += 1;
         }
         (std::mem::replace(&mut line.texted, texted) != texted).then_some(texted)
@@ -67,20 +67,20 @@ impl Chat {
 
 impl MeetingTask {
     /// `sms`: the masked number of who has written it by SMS.
-    pub(super) fn say(&mut self, by: Asker, text: String, sms: Option<String>) -> Result<(), Refusal> {
+    pub(super) fn say(&mut self, by: Asker, text: String, sms: Option<String>) -> Result<(), MeetingRefusal> {
         let text = text.trim().to_owned();
         if text.is_empty() || text.chars().count() > LONGEST {
-            return Err(Refusal::BadText);
+            return Err(MeetingRefusal::BadText);
         }
         if !self.policy.has_chat() {
-            return Err(Refusal::ChatFull);
+            return Err(MeetingRefusal::ChatFull);
         }
         let (from, name, kind, who) = match by {
             // Nobody's presence (M-5): it speaks for the host organisation, under a name that nobody else has (M-1).
             Asker::Operator => (OPERATOR_ID.to_owned(), OPERATOR.to_owned(), Role::Member, None),
             Asker::Participant(who) => {
                 let row = self.policy.row_of(who, machine::now()).filter(|row| row.standing == Standing::In);
-                let row = row.ok_or(Refusal::NotInside)?;
+                let row = row.ok_or(MeetingRefusal::NotInside)?;
                 (who.to_string(), row.name.expose().clone(), row.role, Some(who))
             }
         };
@@ -111,7 +111,7 @@ impl MeetingTask {
             at: line.at,
             dies_at,
         };
-        let copies: Vec<_> = bridged.map(copy).map(|copy| Act::Copy(Box::new(copy))).collect();
+        let copies: Vec<_> = bridged.map(copy).map(|copy| MeetingAct::Copy(Box::new(copy))).collect();
         self.acts.extend(copies);
     }
 
@@ -127,7 +127,7 @@ impl MeetingTask {
             }
             if self.shared.relay.is_some() {
                 let (name, text) = (Redacted::new(line.name.clone()), Redacted::new(line.text.clone()));
-                self.acts.push_back(Act::Relay(relay::Input::Line { call, line: line.id, name, text }));
+                self.acts.push_back(MeetingAct::Relay(relay::RelayInput::Line { call, line: line.id, name, text }));
             }
         }
     }

@@ -2,29 +2,33 @@
 //!
 //! What is shown is the newest state, at most so often ([`SHOWN_EVERY`]), to those for whose eyes something has changed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Act, MeetingTask, Page};
-use crate::cause::Cause;
-use crate::ids::ParticipantId;
+use super::log_lines::LineCause;
+use super::mutes::seat_key;
+use super::{MeetingAct, MeetingTask, Page};
+use crate::common::cause::Cause;
+use crate::common::ids::ParticipantId;
+use crate::common::ip_network::subscriber;
+use crate::common::redact::Redacted;
 use crate::media::Gate;
-use crate::meeting::asks::Asks;
-use crate::meeting::names::{self, Owned};
-use crate::meeting::roster::{self, Beside, Facts, Joins, Origin, Origins, Scene};
-use crate::meeting::words::{Ask, OPERATOR, Refusal, ToPage};
-use crate::meeting::{JoinPage, ToGuest};
-use crate::policy::{Capability, Capture, CaptureKind, Effect, Fact, Muted, Role, Standing, Switch, Via};
-use crate::redact::Redacted;
+use crate::meeting::messages::{MeetingRefusal, MeetingRequest, OPERATOR, ToPage};
+use crate::meeting::request_rate::RequestRate;
+use crate::meeting::reserved_names::{self, ReservedNames};
+use crate::meeting::roster::{self, MeetingFacts, ParticipantOrigin, ParticipantOrigins, RosterView, RowContext, SmsReaders};
+use crate::meeting::{JoinPage, PasscodeProof, ToGuest};
+use crate::policy::{Capability, Capture, CaptureKind, Effect, Fact, Muted, PolicySettings, Role, Standing, Switch, Via};
 
 /// Changes that come within this are shown together.
 const SHOWN_EVERY: Duration = Duration::from_millis(150);
 
 /// What pages were shown last, and whom something has changed for since.
 #[derive(Default)]
-pub(super) struct Showing {
-    pub(super) rows: roster::Rows,
+pub(super) struct PageSync {
+    pub(super) rows: roster::RosterRows,
     own: BTreeSet<ParticipantId>,
     /// Recording, transcription, and whether the chat is on.
     whole: Option<([Capture; 2], bool)>,
@@ -32,7 +36,7 @@ pub(super) struct Showing {
     due: Option<Instant>,
 }
 
-impl Showing {
+impl PageSync {
     /// When pages are shown what has changed.
     pub(super) const fn due(&self) -> Option<Instant> {
         self.due
@@ -42,15 +46,23 @@ impl Showing {
 impl MeetingTask {
     // === Coming and going ===
 
-    /// `had_seat`: in the daemon's last run.
-    pub(super) fn join_page(&mut self, now: Instant, join: JoinPage, had_seat: bool) -> Result<ParticipantId, Refusal> {
+    /// `had`: the presence whose seat it had in the daemon's last run.
+    pub(super) fn join_page(
+        &mut self,
+        now: Instant,
+        join: JoinPage,
+        had: Option<ParticipantId>,
+    ) -> Result<ParticipantId, MeetingRefusal> {
         if self.policy.is_ended() {
-            return Err(Refusal::Ended);
+            return Err(MeetingRefusal::Ended);
         }
         let resumed = join.resume.filter(|who| self.pages.contains_key(who));
-        let inside = had_seat || resumed.is_some_and(|who| self.policy.standing(who) == Some(Standing::In));
+        let inside = had.is_some() || resumed.is_some_and(|who| self.policy.standing(who) == Some(Standing::In));
         if join.role == Role::External && !inside {
             self.may_knock(now, &join)?;
+        }
+        if resumed.is_none() && join.role == Role::External && !inside {
+            self.make_room_at_the_door(now, join.from)?;
         }
         if resumed.is_none() {
             self.policy.has_room(join.role, Via::Browser)?;
@@ -60,30 +72,39 @@ impl MeetingTask {
             Some(identity) if resumed.is_none() => self.kept_mute(identity),
             _ => Muted::default(),
         };
-        let muted = muted.and(Muted { own: join.muted, host: false });
+        let seat = had.map(|had| self.kept_mute(&seat_key(had))).unwrap_or_default();
+        let muted = muted.and(seat).and(Muted { own: join.muted, host: false });
         let mark = if join.role == Role::Member { "" } else { "guest" };
         let name = self.own_name(&join.name, mark, join.identity.as_deref(), who);
         let denial = denial_key(join.from, &join.name);
-        let JoinPage { role, organiser, identity, from, feed, hand, .. } = join;
+        let JoinPage { role, organiser, identity, from, proof, feed, hand, .. } = join;
         if let Some(from) = from.filter(|_| role == Role::External) {
-            self.origins.insert(who, Origin::Elsewhere(from.to_string()));
+            self.origins.insert(who, ParticipantOrigin::Elsewhere(from.to_string()));
         }
         if let Some(page) = self.pages.get_mut(&who) {
             // The older page of the same presence is told, should it still be there.
             page.feed.say(ToPage::Ended { reason: "replaced" });
             page.feed = feed;
+            page.proof = proof;
             page.connected = true;
         } else {
-            let (peer, admission, gate, asks) = (None, None, Gate::default(), Asks::new(now));
+            let (peer, admission, gate, asks) = (None, None, Gate::default(), RequestRate::new(now));
             let (seated, connected, consent) = (false, true, true);
-            let page = Page { role, feed, peer, admission, seated, gate, connected, consent, asks, from, identity, denial };
+            let page =
+                Page { role, feed, peer, admission, seated, gate, connected, consent, asks, from, proof, identity, denial };
             self.pages.insert(who, page);
         }
-        tracing::info!(meeting = %self.name, participant = %who, %role, resumed = resumed.is_some(), "page joined");
+        let resumed_seat = resumed.is_some();
+        match self.says_of(now, who, LineCause::Came) {
+            Some(unsaid) => {
+                tracing::info!(meeting = %self.name, participant = %who, %role, resumed = resumed_seat, unsaid, "page joined");
+            }
+            None => tracing::debug!(meeting = %self.name, participant = %who, %role, resumed = resumed_seat, "page joined"),
+        }
         if role == Role::Member {
             self.rename_others(now, who, &name);
         }
-        if had_seat {
+        if had.is_some() {
             self.fact(now, Fact::SeatKept { who });
         }
         self.fact(now, Fact::Joined { who, role, via: Via::Browser, organiser, name: Redacted::new(name), muted });
@@ -101,13 +122,70 @@ impl MeetingTask {
         Ok(who)
     }
 
-    /// Whether an external may knock now (M-11, M-14).
-    fn may_knock(&self, now: Instant, join: &JoinPage) -> Result<(), Refusal> {
-        if !self.hall.admits_anonymous(&self.name) {
-            return Err(Refusal::AnonymousOff);
+    /// Why the door is shut to an external now (M-11, K-1).
+    fn shut_to(&self, proof: &PasscodeProof) -> Option<Cause> {
+        if !self.snapshot.admits_anonymous(&self.name) {
+            return Some(Cause::AnonymousOff);
         }
-        let mut knocks = self.hall.knocks.lock().unwrap_or_else(PoisonError::into_inner);
+        (!proof.opens(self.snapshot.passcode(&self.name).as_ref())).then_some(Cause::PasscodeWanted)
+    }
+
+    /// The configuration is another one. It holds for those who wait: who would not be let to the door now goes, and who passes it is
+    /// decided anew (M-6).
+    pub(super) fn reconfigured(&mut self, now: Instant) {
+        let waits = |who: &ParticipantId| self.policy.standing(*who).is_some_and(|standing| standing != Standing::In);
+        let pages = self.pages.iter().filter(|(_, page)| page.role == Role::External).map(|(who, page)| (*who, &page.proof));
+        // A phone has keyed what was asked when it came.
+        let keyed = PasscodeProof::Link;
+        let guests = self.guests.keys().map(|who| (*who, &keyed));
+        let shut = |(who, proof): (ParticipantId, &PasscodeProof)| Some((who, self.shut_to(proof)?));
+        let gone: Vec<_> = pages.chain(guests).filter(|(who, _)| waits(who)).filter_map(shut).collect();
+        for (who, cause) in gone {
+            self.fact(now, Fact::TurnedAway { who, cause });
+        }
+        let Some(now_set) = self.snapshot.policy(&self.name) else { return };
+        let PolicySettings { bypass, devices_bypass, .. } = now_set;
+        if (self.rules.bypass, self.rules.devices_bypass) != (bypass, devices_bypass) {
+            (self.rules.bypass, self.rules.devices_bypass) = (bypass, devices_bypass);
+            self.fact(now, Fact::Settings(self.rules.clone()));
+        }
+    }
+
+    /// Whether an external may knock now (M-11, M-14, K-1).
+    fn may_knock(&self, now: Instant, join: &JoinPage) -> Result<(), MeetingRefusal> {
+        match self.shut_to(&join.proof) {
+            None => {}
+            Some(Cause::PasscodeWanted) => return Err(MeetingRefusal::PasscodeWanted),
+            Some(_) => return Err(MeetingRefusal::AnonymousOff),
+        }
+        let mut knocks = self.snapshot.knocks.lock().unwrap_or_else(PoisonError::into_inner);
         knocks.knock(now, join.from, &denial_key(join.from, &join.name))
+    }
+
+    /// Makes room before the door for one more (M-14). Of those who wait the newest of the address that has most of them gives way; nobody
+    /// does to one of an address that has as many.
+    fn make_room_at_the_door(&mut self, now: Instant, from: Option<IpAddr>) -> Result<(), MeetingRefusal> {
+        // Inside there may be room for a phone where no browser more may wait.
+        let waits_full = self.policy.has_room(Role::External, Via::Browser).is_err();
+        if !waits_full || self.policy.has_room(Role::External, Via::Phone).is_err() {
+            return Ok(());
+        }
+        let waits = |who: &ParticipantId| self.policy.standing(*who).is_some_and(|standing| standing != Standing::In);
+        let mut crowds: BTreeMap<Option<IpAddr>, (usize, ParticipantId)> = BTreeMap::new();
+        for (who, page) in self.pages.iter().filter(|(who, _)| waits(who)) {
+            let (waiting, newest) = crowds.entry(page.from.map(subscriber)).or_insert((0, *who));
+            *waiting += 1;
+            *newest = (*newest).max(*who);
+        }
+        let own = crowds.get(&from.map(subscriber)).map_or(0, |(waiting, _)| *waiting);
+        match crowds.into_values().max() {
+            Some((most, newest)) if most > own + 1 => {
+                self.fact(now, Fact::TurnedAway { who: newest, cause: Cause::LobbyCrowded });
+                Ok(())
+            }
+            _ if own > 0 => Err(MeetingRefusal::TooManyKnocks),
+            _ => Err(MeetingRefusal::MeetingFull),
+        }
     }
 
     /// A member has denied somebody: it may not knock again at once.
@@ -118,7 +196,7 @@ impl MeetingTask {
             (None, None) => None,
         };
         if let Some((from, identity)) = found {
-            self.hall.knocks.lock().unwrap_or_else(PoisonError::into_inner).deny(now, from, identity);
+            self.snapshot.knocks.lock().unwrap_or_else(PoisonError::into_inner).deny(now, from, identity);
         }
     }
 
@@ -140,11 +218,11 @@ impl MeetingTask {
     pub(super) fn leave(&mut self, now: Instant, who: ParticipantId, reason: &'static str) {
         self.fact(now, Fact::Left { who });
         self.tell_page(who, ToPage::Ended { reason });
-        self.acts.push_back(Act::Policy(Effect::Dismiss { who, cause: Cause::HungUp }));
+        self.acts.push_back(MeetingAct::Policy(Effect::Dismiss { who, cause: Cause::HungUp }));
     }
 
     /// Spends one ask of a participant's (M-14); the operator is not counted here.
-    pub(super) fn spend(&mut self, now: Instant, who: Option<ParticipantId>, ask: &Ask) -> Result<(), Refusal> {
+    pub(super) fn spend(&mut self, now: Instant, who: Option<ParticipantId>, ask: &MeetingRequest) -> Result<(), MeetingRefusal> {
         let Some(who) = who else { return Ok(()) };
         let may = self.policy.may(who, Capability::Admit).is_ok();
         let page = self.pages.get_mut(&who).map(|page| &mut page.asks);
@@ -158,38 +236,39 @@ impl MeetingTask {
 
     /// The name as its bearer gets it.
     pub(super) fn own_name(&self, name: &str, mark: &str, identity: Option<&str>, who: ParticipantId) -> String {
-        names::distinct(name, mark, identity, &self.owned_names(who))
+        reserved_names::distinct(name, mark, identity, &self.owned_names(who))
     }
 
     /// Names of members and known devices that are here or could be, and the operator's.
-    fn owned_names(&self, but: ParticipantId) -> Vec<Owned> {
-        let mut owned = vec![Owned { name: OPERATOR.to_owned(), identity: None }];
-        let device = |(label, name): (&String, &String)| Owned { name: name.clone(), identity: Some(format!("device/{label}")) };
-        owned.extend(self.hall.devices(&self.name).iter().map(device));
+    fn owned_names(&self, but: ParticipantId) -> Vec<ReservedNames> {
+        let mut owned = vec![ReservedNames { name: OPERATOR.to_owned(), identity: None }];
+        let device =
+            |(label, name): (&String, &String)| ReservedNames { name: name.clone(), identity: Some(format!("device/{label}")) };
+        owned.extend(self.snapshot.devices(&self.name).iter().map(device));
         for (who, name, role) in self.policy.names().filter(|(who, ..)| *who != but) {
             let identity = match (self.pages.get(&who), self.guests.get(&who)) {
                 (Some(page), _) if role == Role::Member => page.identity.clone(),
                 (None, Some(guest)) if guest.known => Some(guest.identity.clone()),
                 _ => continue,
             };
-            owned.push(Owned { name: name.expose().clone(), identity });
+            owned.push(ReservedNames { name: name.expose().clone(), identity });
         }
         owned
     }
 
     /// Whoever bears a name that is another's from now on, and has no right to it, gets a mark behind it.
     pub(super) fn rename_others(&mut self, now: Instant, owner: ParticipantId, name: &str) {
-        let folded = names::fold(name);
-        let owned = [Owned { name: name.to_owned(), identity: None }];
+        let folded = reserved_names::fold(name);
+        let owned = [ReservedNames { name: name.to_owned(), identity: None }];
         let bears = |(who, other, role): (ParticipantId, &Redacted<String>, Role)| {
             let known = self.guests.get(&who).is_some_and(|guest| guest.known);
-            let bears = who != owner && role == Role::External && !known && names::fold(other.expose()) == folded;
+            let bears = who != owner && role == Role::External && !known && reserved_names::fold(other.expose()) == folded;
             bears.then(|| (who, other.expose().clone()))
         };
         let others: Vec<_> = self.policy.names().filter_map(bears).collect();
         for (who, other) in others {
             let (via, mark) = if self.pages.contains_key(&who) { (Via::Browser, "guest") } else { (Via::Phone, "caller") };
-            let name = Redacted::new(names::distinct(&other, mark, None, &owned));
+            let name = Redacted::new(reserved_names::distinct(&other, mark, None, &owned));
             self.fact(now, Fact::Joined { who, role: Role::External, via, organiser: false, name, muted: Muted::default() });
         }
     }
@@ -217,7 +296,7 @@ impl MeetingTask {
     /// Takes somebody's row anew.
     pub(super) fn take_row(&mut self, now: Instant, who: ParticipantId) {
         let row = self.policy.row_of(who, now);
-        let beside = Beside { joins: &self.joins, origins: &self.origins };
+        let beside = RowContext { joins: &self.joins, origins: &self.origins };
         self.showing.rows.take(who, row.as_ref(), beside, now);
     }
 
@@ -253,8 +332,8 @@ impl MeetingTask {
         }
     }
 
-    pub(super) const fn beside(&self) -> Beside<'_> {
-        Beside { joins: &self.joins, origins: &self.origins }
+    pub(super) const fn beside(&self) -> RowContext<'_> {
+        RowContext { joins: &self.joins, origins: &self.origins }
     }
 
     pub(super) fn captures(&self) -> [Capture; 2] {
@@ -268,28 +347,28 @@ impl MeetingTask {
         }
     }
 
-    fn scene(&self, now: Instant, who: ParticipantId) -> Option<Scene> {
+    fn scene(&self, now: Instant, who: ParticipantId) -> Option<RosterView> {
         let standing = self.policy.standing(who)?;
         let may = |capability| self.policy.may(who, capability).is_ok();
         let (may_admit, may_record, may_end) = (may(Capability::Admit), may(Capability::Record), may(Capability::End));
         let may_call_rooms = may(Capability::CallRooms);
         if standing != Standing::In {
             // One row, its own, and nothing of the meeting.
-            let (joins, origins) = (Joins::new(), Origins::new());
-            let of_oneself = Beside { joins: &joins, origins: &origins };
+            let (joins, origins) = (SmsReaders::new(), ParticipantOrigins::new());
+            let of_oneself = RowContext { joins: &joins, origins: &origins };
             let own = self.policy.own_row(who, now).map(|row| Arc::new(roster::shown(&row, of_oneself, now)));
-            let nobody = Scene::nobody(who);
-            let facts = Facts { standing, may_admit, may_record, may_end, may_call_rooms, ..nobody.facts };
-            return Some(Scene { own, facts, ..nobody });
+            let nobody = RosterView::nobody(who);
+            let facts = MeetingFacts { standing, may_admit, may_record, may_end, may_call_rooms, ..nobody.facts };
+            return Some(RosterView { own, facts, ..nobody });
         }
         let ([recording, transcription], chat) = (self.captures(), self.policy.has_chat());
-        let facts = Facts { standing, recording, transcription, may_admit, may_record, may_end, may_call_rooms, chat };
+        let facts = MeetingFacts { standing, recording, transcription, may_admit, may_record, may_end, may_call_rooms, chat };
         let lists = self.showing.rows.lists();
         let (inside, waiting) = match may_admit {
             true => (&lists.inside_for_hosts, Arc::clone(&lists.waiting)),
             false => (&lists.inside_for_guests, Arc::default()),
         };
-        Some(Scene { you: who, facts, own: None, inside: Arc::clone(inside), waiting })
+        Some(RosterView { you: who, facts, own: None, inside: Arc::clone(inside), waiting })
     }
 
     /// Who is inside, to a device that wants to know and is inside itself (M-8).
@@ -311,6 +390,6 @@ impl MeetingTask {
 
 /// Under what a denied guest is remembered.
 fn denial_key(from: Option<std::net::IpAddr>, name: &str) -> String {
-    let from = from.map(crate::network::subscriber).map(|from| from.to_string()).unwrap_or_default();
-    format!("page/{from}/{}", names::fold(name))
+    let from = from.map(crate::common::ip_network::subscriber).map(|from| from.to_string()).unwrap_or_default();
+    format!("page/{from}/{}", reserved_names::fold(name))
 }

@@ -29,7 +29,7 @@ pub(super) fn fail<T>(what: String) -> Result<T, String> {
 pub(super) struct OnItsWay {
     pub(super) notice: NoticeId,
     pub(super) who: ParticipantId,
-    changes: Vec<Change>,
+    changes: Vec<CaptureChange>,
     told_at: Instant,
     began: Option<(Instant, Duration)>,
     /// Not having begun in time was noticed.
@@ -46,7 +46,7 @@ type Told = (CaptureKind, u64);
 struct Unreported {
     notice: NoticeId,
     who: ParticipantId,
-    changes: Vec<Change>,
+    changes: Vec<CaptureChange>,
     /// The how manieth that the device was told.
     number: u32,
 }
@@ -199,7 +199,7 @@ impl Watch {
             }
         }
         for told in changes.iter().map(|change| (change.what, change.epoch)) {
-            let within = |changes: &[Change]| changes.iter().any(|change| (change.what, change.epoch) == told);
+            let within = |changes: &[CaptureChange]| changes.iter().any(|change| (change.what, change.epoch) == told);
             if !self.unreported.iter().any(|other| other.who == who && within(&other.changes)) {
                 self.heard.remove(&(who, told));
                 self.lost.insert((who, told));
@@ -229,9 +229,9 @@ impl Watch {
         }
     }
 
-    fn told(&mut self, notice: NoticeId, outcome: Outcome) {
+    fn told(&mut self, notice: NoticeId, outcome: NoticeResult) {
         let Some(playing) = self.playing.iter().find(|playing| playing.notice == notice) else { return };
-        if outcome == Outcome::Completed {
+        if outcome == NoticeResult::Completed {
             self.closed.remove(&playing.who);
             let first = self.first.entry(playing.who).or_default();
             first.retain(|(what, epoch)| !playing.changes.iter().any(|change| (change.what, change.epoch) == (*what, *epoch)));
@@ -352,14 +352,15 @@ impl Watch {
         now: Instant,
         (who, notice): (ParticipantId, NoticeId),
         phrases: &[Phrase],
-        changes: &[Change],
+        changes: &[CaptureChange],
     ) -> Result<(), String> {
         if !self.seated.contains(&who) || self.playing.iter().any(|playing| playing.who == who) {
             return fail(format!("told while not inside or while another plays: {who} {phrases:?}"));
         }
-        let heard = |c: &Change| self.heard.contains(&(who, (c.what, c.epoch)));
+        let heard = |c: &CaptureChange| self.heard.contains(&(who, (c.what, c.epoch)));
         // What is true now closes what was lost before it.
-        let closes = |c: &Change| changes.iter().any(|other| other.what == c.what && other.epoch < c.epoch && !heard(other));
+        let closes =
+            |c: &CaptureChange| changes.iter().any(|other| other.what == c.what && other.epoch < c.epoch && !heard(other));
         if let Some(again) = changes.iter().find(|c| heard(c) && !closes(c)) {
             return fail(format!("N-8: told twice: {who} {again:?}"));
         }
@@ -374,7 +375,7 @@ impl Watch {
         for (what, phrase) in
             [(CaptureKind::Recording, Phrase::RecordingStarted), (CaptureKind::Transcription, Phrase::TranscriptionStarted)]
         {
-            let started = changes.iter().any(|c| c.what == what && c.news == News::Started);
+            let started = changes.iter().any(|c| c.what == what && c.news == CaptureNews::Started);
             if started != phrases.contains(&phrase) {
                 return fail(format!("N-4: a start was swallowed: {who} {phrases:?}"));
             }
@@ -384,10 +385,10 @@ impl Watch {
         Ok(())
     }
 
-    fn ledger(&mut self, entry: &LedgerEntry) {
+    fn ledger(&mut self, entry: &NoticeEntry) {
         let Some(at) = self.playing.iter().position(|playing| playing.notice == entry.notice) else { return };
         let held = self.playing.remove(at).is_some_and(|playing| playing.held);
-        if entry.outcome == Outcome::Completed {
+        if entry.outcome == NoticeResult::Completed {
             self.heard.extend(entry.what.iter().map(|change| (entry.who, (change.what, change.epoch))));
             let number = self.losses.get(&entry.who).map_or(0, |losses| losses.told);
             let (notice, who, changes) = (entry.notice, entry.who, entry.what.clone());

@@ -24,8 +24,32 @@ fn asked(effects: &[Effect]) -> bool {
     effects.iter().any(|effect| matches!(effect, Effect::AskedToUnmute { who: PHONE, .. }))
 }
 
+/// A host's mute of one call is every call's of that device, inside or waiting, and is lifted with it.
 #[test]
-fn k4_a_host_asks_for_a_microphone_that_its_owner_has_closed_and_never_opens_it() {
+fn k4_a_hosts_mute_of_one_presence_is_the_others_as_well() {
+    let mut w = meeting();
+    w.join(GUEST);
+    let effects = w.fact(Fact::HostMute { who: PHONE, on: true });
+    assert_eq!((said(&effects), gates(&effects, PHONE)), (vec![Phrase::MutedByHost], vec![(true, false)]));
+    assert_eq!(refusals(&w.mutes_itself(false)), [PolicyRefusal::MuteLocked]);
+    assert!(w.fact(Fact::HostMute { who: PHONE, on: true }).is_empty(), "once");
+    assert_eq!(gates(&w.fact(Fact::HostMute { who: PHONE, on: false }), PHONE), [(true, true)]);
+    w.mutes_itself(true);
+    w.fact(Fact::HostMute { who: PHONE, on: true });
+    assert_eq!(said(&w.fact(Fact::HostMute { who: PHONE, on: false })), [], "its owner has closed it as well");
+    assert_eq!(w.muted(PHONE), OWN);
+
+    let mut w = world(PolicySettings::default());
+    w.join(PHONE);
+    w.fact(Fact::HostMute { who: PHONE, on: true });
+    w.join(MEMBER);
+    let effects = w.fact(Fact::Admit { by: MEMBER.into(), who: PHONE });
+    assert_eq!(gates(&effects, PHONE), [(true, false)], "it was muted while it waited");
+}
+
+/// A host asks for a microphone that its owner has closed and never opens it.
+#[test]
+fn k4_a_host_asks_for_a_microphone_that_its_owner_has_closed() {
     let mut w = meeting();
     w.mutes_itself(true);
     for by in [Asker::from(MEMBER), Asker::Operator] {
@@ -37,8 +61,9 @@ fn k4_a_host_asks_for_a_microphone_that_its_owner_has_closed_and_never_opens_it(
     assert_eq!(w.host_mutes(false), [], "an open one is not asked for");
 }
 
+/// Of a microphone that both have closed a host lifts its own part.
 #[test]
-fn k4_of_a_microphone_that_both_have_closed_a_host_lifts_its_own_part() {
+fn k4_of_a_microphone_that_both_have_closed_a_host_lifts() {
     let mut w = meeting();
     w.mutes_itself(true);
     assert_eq!(said(&w.host_mutes(true)), [Phrase::MutedByHost]);
@@ -50,22 +75,24 @@ fn k4_of_a_microphone_that_both_have_closed_a_host_lifts_its_own_part() {
     w.host_mutes(true);
     assert_eq!(said(&w.mutes_itself(true)), [], "it was closed, and is the owner's as well now");
     assert_eq!(w.muted(PHONE), BOTH);
-    assert_eq!(refusals(&w.mutes_itself(false)), [Refusal::MuteLocked]);
+    assert_eq!(refusals(&w.mutes_itself(false)), [PolicyRefusal::MuteLocked]);
     assert_eq!(w.muted(PHONE), BOTH, "what was refused is not remembered");
     assert_eq!(said(&w.host_mutes(false)), [Phrase::UnmuteAsked]);
 }
 
+/// What only a host has closed a host opens and the device does not.
 #[test]
-fn k4_what_only_a_host_has_closed_a_host_opens_and_the_device_does_not() {
+fn k4_what_only_a_host_has_closed_a_host_opens_and_the_device() {
     let mut w = meeting();
     w.host_mutes(true);
-    assert_eq!(refusals(&w.mutes_itself(false)), [Refusal::MuteLocked]);
+    assert_eq!(refusals(&w.mutes_itself(false)), [PolicyRefusal::MuteLocked]);
     let effects = w.host_mutes(false);
     assert_eq!((said(&effects), gates(&effects, PHONE)), (vec![Phrase::UnmutedByHost], vec![(true, true)]));
 }
 
+/// A mute is brought along to a new seat and opens nothing in an old one.
 #[test]
-fn k4_a_mute_is_brought_along_to_a_new_seat_and_opens_nothing_in_an_old_one() {
+fn k4_a_mute_is_brought_along_to_a_new_seat_and_opens_nothing() {
     for (muted, phrase) in [(OWN, Phrase::Muted), (HOST, Phrase::MutedByHost), (BOTH, Phrase::MutedByHost)] {
         let mut w = world(PolicySettings { bypass: Bypass::Everyone, ..PolicySettings::default() });
         w.join(MEMBER);
@@ -91,6 +118,6 @@ fn k4_hold_pin_and_a_lost_connection_open_nothing() {
         Fact::AdmitAll { by: MEMBER.into() },
     ] {
         w.fact(fact);
-        assert_eq!((w.muted(PHONE), w.policy.may(PHONE, Capability::Speak)), (OWN, Err(Refusal::NotAllowed)));
+        assert_eq!((w.muted(PHONE), w.policy.may(PHONE, Capability::Speak)), (OWN, Err(PolicyRefusal::NotAllowed)));
     }
 }

@@ -57,8 +57,9 @@ fn first(clip: &Clip) -> i16 {
     clip.samples[0]
 }
 
+/// A phrase falls back from the devices language to the organisations to english as k5 says.
 #[test]
-fn a_phrase_falls_back_from_the_devices_language_to_the_organisations_to_english_as_k5_says() {
+fn a_phrase_falls_back_from_the_devices_language() {
     let prompts = Prompts::english();
     prompts.speak("fr", "welcome", 1);
     prompts.speak("fr", "welcome", 2001);
@@ -74,8 +75,9 @@ fn a_phrase_falls_back_from_the_devices_language_to_the_organisations_to_english
     assert_eq!(library.spoken_in("fr", Phrase::Muted).as_str(), "en");
 }
 
+/// A number is spoken in one language even if another has some of its digits.
 #[test]
-fn a_number_is_spoken_in_one_language_even_if_another_has_some_of_its_digits() {
+fn a_number_is_spoken_in_one_language_even_if_another_has_some() {
     let prompts = Prompts::english();
     (0..9).for_each(|digit| prompts.speak("de", &digit_stem(digit), 100));
     let library = prompts.load("en").unwrap();
@@ -212,8 +214,9 @@ fn the_shipped_prompts_are_complete_and_alike_in_level() {
     }
 }
 
+/// The shipped start notices say that staying is consent as n5 says.
 #[test]
-fn the_shipped_start_notices_say_that_staying_is_consent_as_n5_says() {
+fn the_shipped_start_notices_say_that_staying_is_consent_as_n5() {
     let library = Library::load(&shipped(), "en").unwrap();
     for phrase in [
         Phrase::RecordingStarted,

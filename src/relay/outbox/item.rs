@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use super::words::Line;
-use crate::ids::CallId;
-use crate::relay::parcel::Parcel;
+use super::messages::OutboxLine;
+use crate::common::ids::CallId;
+use crate::relay::sms::OutgoingSms;
 
 /// How a parcel has ended before a receipt could come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum SmsEnd {
     Accepted,
     Refused,
     Unknown,
@@ -16,7 +16,7 @@ pub(super) enum End {
     Dropped,
 }
 
-impl End {
+impl SmsEnd {
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
@@ -29,7 +29,7 @@ impl End {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum ItemState {
     /// It is being written; already marked as submitted, if so.
     Keeping { marked: bool },
     /// It is on the disk; marked as one that may have been submitted, if so.
@@ -45,52 +45,52 @@ pub(super) enum State {
 }
 
 #[derive(Debug)]
-pub(super) struct Item {
-    pub(super) parcel: Parcel,
+pub(super) struct OutboxItem {
+    pub(super) sms: OutgoingSms,
     /// The message that it is a part of: the first part's id.
     pub(super) message: u64,
     pub(super) call: Option<CallId>,
     pub(super) until: Instant,
     pub(super) tries: u32,
-    pub(super) state: State,
+    pub(super) state: ItemState,
     /// To be dropped as soon as what is under way with it has ended.
     pub(super) unwanted: bool,
 }
 
-impl Item {
+impl OutboxItem {
     /// Something is under way with it that takes one of the places which the provider gives.
     pub(super) const fn active(&self) -> bool {
         match &self.state {
-            State::Keeping { marked } => *marked,
-            State::Waiting { .. } => false,
-            State::Marking | State::Unmarking { .. } | State::Out | State::Closing { .. } => true,
+            ItemState::Keeping { marked } => *marked,
+            ItemState::Waiting { .. } => false,
+            ItemState::Marking | ItemState::Unmarking { .. } | ItemState::Out | ItemState::Closing { .. } => true,
         }
     }
 
     /// Active, or marked on the disk: after a crash it would be one that may have been submitted, and there are never more of those
     /// than places (C-7).
     pub(super) const fn holds_place(&self) -> bool {
-        self.active() || matches!(self.state, State::Waiting { marked: true, .. })
+        self.active() || matches!(self.state, ItemState::Waiting { marked: true, .. })
     }
 
     /// It may go now, and is marked or not.
     pub(super) fn is_ready(&self, now: Instant, wanted: bool) -> bool {
-        matches!(self.state, State::Waiting { not_before, marked } if not_before <= now && marked == wanted)
+        matches!(self.state, ItemState::Waiting { not_before, marked } if not_before <= now && marked == wanted)
     }
 
-    pub(super) fn line(&self) -> Line {
+    pub(super) fn line(&self) -> OutboxLine {
         let state = match &self.state {
-            State::Keeping { .. } | State::Waiting { .. } | State::Unmarking { .. } => "waiting",
-            State::Marking | State::Out => "submitted",
-            State::Closing { .. } => "closing",
+            ItemState::Keeping { .. } | ItemState::Waiting { .. } | ItemState::Unmarking { .. } => "waiting",
+            ItemState::Marking | ItemState::Out => "submitted",
+            ItemState::Closing { .. } => "closing",
         };
-        Line::of(&self.parcel, state, self.tries)
+        OutboxLine::of(&self.sms, state, self.tries)
     }
 }
 
-impl Line {
-    pub(super) fn of(parcel: &Parcel, state: &'static str, tries: u32) -> Self {
-        let part = parcel.cut.map_or_else(|| "1/1".to_owned(), |cut| format!("{}/{}", cut.number, cut.total));
-        Self { reference: parcel.reference.clone(), number: parcel.to.to_string(), part, state, tries }
+impl OutboxLine {
+    pub(super) fn of(sms: &OutgoingSms, state: &'static str, tries: u32) -> Self {
+        let part = sms.cut.map_or_else(|| "1/1".to_owned(), |cut| format!("{}/{}", cut.number, cut.total));
+        Self { reference: sms.reference.clone(), number: sms.to.to_string(), part, state, tries }
     }
 }

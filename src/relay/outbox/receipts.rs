@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
-use crate::relay::parcel::Fate;
+use crate::relay::sms::DeliveryOutcome;
 
 /// Parcels whose receipts are awaited. Full: the oldest is waited for no longer.
 const MOST: usize = 8192;
@@ -18,7 +18,7 @@ pub(super) struct Receipts {
     awaited: BTreeMap<u64, (String, Instant)>,
     /// By the plain form of the name; the newest parcel of a name.
     names: BTreeMap<String, u64>,
-    early: VecDeque<(String, Fate)>,
+    early: VecDeque<(String, DeliveryOutcome)>,
 }
 
 impl Receipts {
@@ -47,7 +47,7 @@ impl Receipts {
     }
 
     /// Keeps a receipt of which the name is not known yet.
-    pub(super) fn put_early(&mut self, name: &str, fate: Fate) {
+    pub(super) fn put_early(&mut self, name: &str, fate: DeliveryOutcome) {
         if self.early.len() >= EARLY {
             self.early.pop_front();
         }
@@ -55,7 +55,7 @@ impl Receipts {
     }
 
     /// The receipt that came before its name was known.
-    pub(super) fn early(&mut self, name: &str) -> Option<Fate> {
+    pub(super) fn early(&mut self, name: &str) -> Option<DeliveryOutcome> {
         let name = plain(name);
         let same = |known: &String| {
             *known == name || decimal_as_hex(known).as_ref() == Some(&name) || hex_as_decimal(known).as_ref() == Some(&name)

@@ -4,43 +4,45 @@ use std::io::Write as _;
 
 use tokio::sync::mpsc;
 
-use super::{Event, Outcome, Parcel, Provider};
-use crate::relay::{Number, segment};
+use super::{OutgoingSms, Provider, ProviderEvent, SubmitOutcome};
+use crate::common::printable::printable;
+use crate::relay::{PhoneNumber, segment};
 
 /// Messages that may be on their way to the terminal.
 const TAKES: usize = 16;
 
 /// Prints on standard output. Under a service manager that is the journal, where nobody's words have a place (C-8): there only
 /// that something would have been sent is said.
-pub(super) struct Log {
-    from: Number,
+pub(super) struct LogProvider {
+    from: PhoneNumber,
     with_text: bool,
-    events: mpsc::Sender<Event>,
+    events: mpsc::Sender<ProviderEvent>,
 }
 
-impl Log {
-    pub(super) fn open(from: Number, events: mpsc::Sender<Event>) -> Self {
+impl LogProvider {
+    pub(super) fn open(from: PhoneNumber, events: mpsc::Sender<ProviderEvent>) -> Self {
         let log = Self { from, with_text: std::env::var_os("JOURNAL_STREAM").is_none(), events };
-        log.say(Event::Takes(TAKES));
+        log.say(ProviderEvent::Takes(TAKES));
         log
     }
 
-    fn say(&self, event: Event) {
+    fn say(&self, event: ProviderEvent) {
         // At most as many as it takes, and the first one: there is room, as long as anybody listens.
         let _ = self.events.try_send(event);
     }
 }
 
-impl Provider for Log {
-    fn submit(&self, parcel: Parcel) {
-        let parts = segment::segments(parcel.text.expose()).len();
-        tracing::info!(from = %self.from, to = %parcel.to, parts, "SMS printed, not sent: the provider is `log`");
+impl Provider for LogProvider {
+    fn submit(&self, sms: OutgoingSms) {
+        let parts = segment::segments(sms.text.expose()).len();
+        tracing::info!(from = %self.from, to = %sms.to, parts, "SMS printed, not sent: the provider is `log`");
         if self.with_text {
             let mut out = std::io::stdout().lock();
-            let text = parcel.text.expose();
+            // One line, whatever is in it: a second one could look as if it were ours.
+            let text = printable(sms.text.expose());
             // A closed standard output is no reason not to run.
-            let _ = writeln!(out, "SMS from {} to {}: {text}", self.from, parcel.to).and_then(|()| out.flush());
+            let _ = writeln!(out, "SMS from {} to {}: {text}", self.from, sms.to).and_then(|()| out.flush());
         }
-        self.say(Event::Outcome { id: parcel.id, outcome: Outcome::Accepted { name: None } });
+        self.say(ProviderEvent::Outcome { id: sms.id, outcome: SubmitOutcome::Accepted { name: None } });
     }
 }

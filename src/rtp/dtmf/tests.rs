@@ -36,8 +36,9 @@ fn hear(packets: &[(u64, u16, u32, EventPacket)]) -> String {
         .collect()
 }
 
+/// Every key counts once at both clocks and through the wraps.
 #[test]
-fn k3_every_key_counts_once_at_both_clocks_and_through_the_wraps() {
+fn k3_every_key_counts_once_at_both_clocks() {
     for clock in [Hz::NARROW, Hz::FULL] {
         let packets = dialled("1123#*0ABCD99", clock, u16::MAX - 20, u32::MAX - 3000);
         assert_eq!(hear(&packets), "1123#*0ABCD99");
@@ -67,8 +68,9 @@ fn a2_duplicates_and_belated_packets_are_no_keys() {
     assert_eq!(hear(&belated), "12");
 }
 
+/// The sender is muted until 60 ms after the last event packet.
 #[test]
-fn a2_the_sender_is_muted_until_60_ms_after_the_last_event_packet() {
+fn a2_the_sender_is_muted_until_60_ms_after_the_last_event() {
     let (begin, mut receiver) = (start(), DtmfReceiver::new());
     assert!(!receiver.active(begin));
     let packet = Packet { pt: 101, marker: true, seq: 1, timestamp: 1, ssrc: 5, payload: &[5, 10, 0, 160] };
@@ -95,8 +97,9 @@ fn a_key_held_for_many_seconds_is_one_key() {
     assert_eq!(heard, 1);
 }
 
+/// Flash and short payloads are no keys and rubbish does not panic.
 #[test]
-fn flash_and_short_payloads_are_no_keys_and_rubbish_does_not_panic() {
+fn flash_and_short_payloads_are_no_keys_and_rubbish() {
     let (begin, mut receiver) = (start(), DtmfReceiver::new());
     let mut random = crate::rtp::session::SplitMix::new(3);
     for payload in [&[16u8, 0, 0, 1][..], &[1, 2, 3], &[]] {

@@ -123,8 +123,9 @@ impl Call {
     }
 }
 
+/// Every packet time plays without concealment at little delay.
 #[test]
-fn a1_every_packet_time_plays_without_concealment_at_little_delay() {
+fn a1_every_packet_time_plays_without_concealment_at_little() {
     for kind in [CodecKind::Pcmu, CodecKind::Pcma, CodecKind::G722, CodecKind::Opus] {
         for packet_ms in [10, 20, 30, 40, 60] {
             for phase in [0, 1_000, 10_000, 19_999] {
@@ -151,8 +152,9 @@ fn a1_the_packet_time_may_change_in_mid_call() {
     }
 }
 
+/// Three milliseconds of noise at both clocks cause no concealment.
 #[test]
-fn a4_three_milliseconds_of_noise_at_both_clocks_cause_no_concealment() {
+fn a4_three_milliseconds_of_noise_at_both_clocks_cause() {
     for seed in 0..40 {
         for packet_ms in [10, 20, 30, 60] {
             let call = Call {
@@ -214,8 +216,9 @@ fn a4_a_foreign_clock_is_followed_without_gaps_or_growing_delay() {
     }
 }
 
+/// A stall is followed by at most the longest delay which then shrinks.
 #[test]
-fn a4_a_stall_is_followed_by_at_most_the_longest_delay_which_then_shrinks() {
+fn a4_a_stall_is_followed_by_at_most_the_longest_delay() {
     for length in [100, 190, 450] {
         let call = Call { stall: (2_000, 2_000 + length), seconds: 30, ..Call::new(CodecKind::Pcmu) };
         let (heard, stats) = call.run();
@@ -292,8 +295,9 @@ fn duplicates_and_keys_are_told_apart_from_audio() {
     assert_eq!((stats.received, stats.duplicate, stats.lost, stats.late), (40, 50, 0, 0));
 }
 
+/// Before the stream begins there is silence and nothing is concealed.
 #[test]
-fn before_the_stream_begins_there_is_silence_and_nothing_is_concealed() {
+fn before_the_stream_begins_there_is_silence_and_nothing() {
     let begin = start();
     let mut receiver = AudioReceiver::new(CodecKind::Opus, 96).unwrap();
     let mut frame = Frame::from_samples(Hz::NARROW, &[5; 160]);

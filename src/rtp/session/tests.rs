@@ -22,7 +22,7 @@ fn run(name: &str, sdp: &str, signalling: &str, steps: &[Step]) -> Latch {
 
 fn latch(sdp: &str, signalling: &str) -> Latch {
     let (sdp, signalling): (SocketAddr, IpAddr) = (sdp.parse().unwrap(), signalling.parse().unwrap());
-    Latch::new(sdp, signalling, if sdp.ip() == signalling.to_canonical() { Named::Trusted } else { Named::Unproven })
+    Latch::new(sdp, signalling, if sdp.ip() == signalling.to_canonical() { NamedSource::Trusted } else { NamedSource::Unproven })
 }
 
 #[allow(clippy::disallowed_methods, reason = "an arbitrary beginning of virtual time")]
@@ -41,8 +41,9 @@ fn s7_media_from_the_sdp_address_is_taken_at_once() {
     );
 }
 
+/// Behind nat two consecutive packets from the signalling ip fix the port.
 #[test]
-fn s7_behind_nat_two_consecutive_packets_from_the_signalling_ip_fix_the_port() {
+fn s7_behind_nat_two_consecutive_packets_from_the_signalling_ip() {
     run(
         "nat",
         SDP,
@@ -145,16 +146,17 @@ fn s7_rtcp_and_unknown_payload_types_have_no_effect() {
 fn s7_a_new_offer_begins_anew_and_a_refresh_does_not() {
     let mut latch =
         run("first", SDP, NAT, &[(0, "203.0.113.7:1", true, false, SDP), (20, "203.0.113.7:1", true, true, "203.0.113.7:1")]);
-    assert!(!latch.renegotiated(SDP.parse().unwrap(), NAT.parse().unwrap(), Named::Unproven));
+    assert!(!latch.renegotiated(SDP.parse().unwrap(), NAT.parse().unwrap(), NamedSource::Unproven));
     assert_eq!(latch.latched(), Some("203.0.113.7:1".parse().unwrap()));
-    assert!(latch.renegotiated("192.168.1.20:4100".parse().unwrap(), NAT.parse().unwrap(), Named::Unproven));
+    assert!(latch.renegotiated("192.168.1.20:4100".parse().unwrap(), NAT.parse().unwrap(), NamedSource::Unproven));
     assert_eq!((latch.latched(), latch.target(), latch.unproven()), (None, None, Some("192.168.1.20:4100".parse().unwrap())));
 }
 
+/// Nothing is sent to no address and mapped addresses are ipv4.
 #[test]
-fn s7_nothing_is_sent_to_no_address_and_mapped_addresses_are_ipv4() {
+fn s7_nothing_is_sent_to_no_address_and_mapped_addresses() {
     for nowhere in ["0.0.0.0:4000", "192.0.2.1:0"] {
-        let trusted = Latch::new(nowhere.parse().unwrap(), NAT.parse().unwrap(), Named::Trusted);
+        let trusted = Latch::new(nowhere.parse().unwrap(), NAT.parse().unwrap(), NamedSource::Trusted);
         assert_eq!((trusted.target(), latch(nowhere, NAT).unproven()), (None, None));
     }
     run("mapped", PUBLIC, "::ffff:203.0.113.7", &[(0, "[::ffff:203.0.113.7]:4000", true, true, PUBLIC)]);
@@ -181,28 +183,29 @@ fn s7_no_history_ever_leads_to_a_third_ip() {
     }
 }
 
+/// An address that is only named is sent nothing before it has shown itself.
 #[test]
-fn s7_an_address_that_is_only_named_is_sent_nothing_before_it_has_shown_itself() {
+fn s7_an_address_that_is_only_named_is_sent_nothing() {
     let begin = start();
     let (here, there): (IpAddr, SocketAddr) = (NAT.parse().unwrap(), "198.51.100.1:4000".parse().unwrap());
-    let mut named = Latch::new(there, here, Named::Unproven);
+    let mut named = Latch::new(there, here, NamedSource::Unproven);
     assert_eq!((named.target(), named.unproven()), (None, Some(there)));
     assert!(!named.accept(begin, there, true) && named.target().is_none(), "one packet may be anybody's");
     assert!(named.accept(begin, there, true));
     assert_eq!((named.target(), named.unproven()), (Some(there), None));
 
-    let mut listener = Latch::new(there, here, Named::Unproven);
+    let mut listener = Latch::new(there, here, NamedSource::Unproven);
     listener.answered(begin, "198.51.100.2:4001".parse().unwrap());
     assert_eq!(listener.target(), None, "somebody else's report");
     listener.answered(begin, "198.51.100.1:4001".parse().unwrap());
     assert_eq!(listener.target(), Some(there));
 
-    let mut barred = Latch::new(there, here, Named::Barred);
+    let mut barred = Latch::new(there, here, NamedSource::Barred);
     barred.answered(begin, there);
     assert_eq!((barred.target(), barred.unproven()), (None, None));
     assert!(!barred.accept(begin, there, true) && barred.accept(begin, there, true));
     assert_eq!(barred.target(), Some(there));
-    assert_eq!(Latch::new(there, here, Named::Trusted).target(), Some(there), "proven by password or certificate");
+    assert_eq!(Latch::new(there, here, NamedSource::Trusted).target(), Some(there), "proven by password or certificate");
 }
 
 #[test]
@@ -214,7 +217,7 @@ fn s7_an_unproven_address_is_asked_six_times_and_no_more() {
 
 #[test]
 fn outgoing_numbers_follow_each_other_through_the_wrap() {
-    let mut outgoing = Outgoing::new(3);
+    let mut outgoing = RtpSender::new(3);
     outgoing.seq = u16::MAX;
     outgoing.timestamp = u32::MAX - 10;
     let mut out = Vec::new();
@@ -224,6 +227,6 @@ fn outgoing_numbers_follow_each_other_through_the_wrap() {
     assert_eq!((outgoing.seq, outgoing.timestamp), (0, 149));
     outgoing.event(101, false, 7, b"1234", &mut out);
     assert_eq!((outgoing.seq, outgoing.timestamp), (1, 149));
-    assert_ne!(Outgoing::new(1).ssrc, Outgoing::new(2).ssrc);
-    assert_eq!(Outgoing::new(1).ssrc, Outgoing::new(1).ssrc);
+    assert_ne!(RtpSender::new(1).ssrc, RtpSender::new(2).ssrc);
+    assert_eq!(RtpSender::new(1).ssrc, RtpSender::new(1).ssrc);
 }

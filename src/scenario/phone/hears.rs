@@ -12,19 +12,19 @@ impl Phone {
         let began = self.world.now();
         let mut from = *self.cursor.borrow();
         loop {
-            let found = self.line().ear.find(print, from);
+            let found = self.line().listener.find(print, from);
             if let Some(at) = found {
-                let ear = &self.line().ear;
+                let listener = &self.line().listener;
                 *self.cursor.borrow_mut() = at + print.len() - SHORT;
                 // Not the very first and last samples, which a resampler may put into the packet before or after.
-                return Heard { from: ear.when(at + SHORT / 4), to: ear.when(at + print.len() - SHORT / 4) };
+                return Heard { from: listener.when(at + SHORT / 4), to: listener.when(at + print.len() - SHORT / 4) };
             }
             if self.world.now() - began > PATIENCE {
                 let heard = self.has_heard(*self.cursor.borrow());
                 panic!("{} never heard {what}, but {heard:?}; {:?}", self.voice.name, self.line().end);
             }
             // What was long enough ago to have been heard whole has been looked at.
-            from = from.max(self.line().ear.len().saturating_sub(print.len() + 2 * SHORT));
+            from = from.max(self.line().listener.len().saturating_sub(print.len() + 2 * SHORT));
             self.world.passes(Duration::from_millis(200));
         }
     }
@@ -41,7 +41,7 @@ impl Phone {
 
     /// Nothing was said to it since.
     pub(in crate::scenario) fn heard_no_prompt_since(&self, since: Instant) {
-        let from = self.line().ear.since(since);
+        let from = self.line().listener.since(since);
         assert_eq!(self.has_heard(from), [], "{}", self.voice.name);
     }
 
@@ -51,13 +51,13 @@ impl Phone {
     }
 
     pub(super) fn has_heard(&self, from: usize) -> Vec<Phrase> {
-        let heard = |phrase: &Phrase| self.line().ear.find(&self.world.print(*phrase), from).is_some();
+        let heard = |phrase: &Phrase| self.line().listener.find(&self.world.print(*phrase), from).is_some();
         Phrase::ALL.iter().copied().filter(heard).collect()
     }
 
     /// Nothing is said to it for so long.
     pub(in crate::scenario) fn hears_no_prompt_for(&self, time: Duration) {
-        let from = self.line().ear.len();
+        let from = self.line().listener.len();
         self.world.passes(time);
         assert_eq!(self.has_heard(from), [], "{}", self.voice.name);
     }
@@ -66,7 +66,7 @@ impl Phone {
     pub(in crate::scenario) fn heard_only(&self, voices: &[Voice], from: Instant, to: Instant) {
         let all = self.world.voices_with(MUSIC);
         let freqs: Vec<f32> = all.iter().map(|voice| voice.freq).collect();
-        assert_heard(self.voice.name, &all, &self.line().ear.tones(from, to, &freqs), voices);
+        assert_heard(self.voice.name, &all, &self.line().listener.tones(from, to, &freqs), voices);
     }
 
     /// Hears these voices and no other.

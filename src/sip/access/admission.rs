@@ -11,7 +11,7 @@ use super::emergency::SPOKEN;
 use super::emergency_calls;
 use super::guard::{Price, Source, is_scanner};
 use super::origin::{self, RequestOrigin, is_from_there};
-use crate::ids::CallId;
+use crate::common::ids::CallId;
 use crate::sip::auth::DigestVerdict;
 use crate::sip::capabilities::{refused_target, takes_no_description};
 use crate::sip::core::Core;

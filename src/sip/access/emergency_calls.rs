@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use crate::cause::Cause;
+use crate::common::cause::Cause;
 use crate::sip::core::Core;
 use crate::sip::message::header_names;
 use crate::sip::message::method::Method;

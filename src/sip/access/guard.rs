@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use hashlink::LruCache;
 
-use crate::budget::{Allowance, Budgets, LogBudget};
+use crate::common::rate_limit::{LogBudget, RateLimit, RateLimiter};
 use crate::sip::ladder;
 use crate::sip::message::Request;
 use crate::sip::message::header::{NameAddr, Via};
@@ -20,9 +20,9 @@ use crate::sip::{Limits, Trusted};
 /// Sources remembered at once.
 const SOURCES: usize = 4096;
 /// Wrong passwords of one caller that are answered.
-const WRONG: Allowance = Allowance { burst: 8, every: Duration::from_secs(60) };
+const WRONG: RateLimit = RateLimit { burst: 8, every: Duration::from_secs(60) };
 /// Wrong passwords of all callers of one address: a caller is who it says it is, and whoever guesses says many.
-const WRONG_TOGETHER: Allowance = Allowance { burst: 40, every: Duration::from_secs(30) };
+const WRONG_TOGETHER: RateLimit = RateLimit { burst: 40, every: Duration::from_secs(30) };
 /// How long whoever gives more of them is not answered.
 const BARRED: Duration = Duration::from_secs(600);
 
@@ -197,21 +197,21 @@ pub struct Guard {
 
 /// Wrong passwords of late: of each caller, and of all callers of an address together.
 struct WrongPasswords {
-    of_callers: Budgets<Source>,
-    of_addresses: Budgets<Source>,
+    of_callers: RateLimiter<Source>,
+    of_addresses: RateLimiter<Source>,
     /// Those that gave too many, until when.
     barred: LruCache<Source, Instant>,
 }
 
 impl WrongPasswords {
     fn new(now: Instant) -> Self {
-        let budgets = |allowance| Budgets::new(allowance, SOURCES, now);
+        let budgets = |allowance| RateLimiter::new(allowance, SOURCES, now);
         Self { of_callers: budgets(WRONG), of_addresses: budgets(WRONG_TOGETHER), barred: LruCache::new(SOURCES) }
     }
 
     /// Counts one; who is not listened to any more.
     fn count(&mut self, now: Instant, guesser: &Guesser) -> Vec<Source> {
-        let spends = |budgets: &mut Budgets<Source>, source: Source| {
+        let spends = |budgets: &mut RateLimiter<Source>, source: Source| {
             let spent = !budgets.take(now, source.clone()) || !budgets.wait(now, &source).is_zero();
             spent.then_some(source)
         };
@@ -243,7 +243,7 @@ impl fmt::Debug for Guard {
 }
 
 impl Guard {
-    /// Budgets by `limits`.
+    /// RateLimiter by `limits`.
     #[must_use]
     pub fn new(limits: &Limits, trusted: Trusted) -> Self {
         let (full, per_second) = Self::sizes(limits);

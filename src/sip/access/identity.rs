@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::network::Network;
+use crate::common::ip_network::IpNetwork;
 use crate::sip::auth::Accounts;
 use crate::sip::message::uri::Uri;
 
@@ -64,11 +64,11 @@ impl Proof {
 #[derive(Debug, Clone, Default)]
 pub struct Known {
     /// By address; of two networks that contain one, the longer prefix means it.
-    pub addresses: Vec<(Network, Identity)>,
+    pub addresses: Vec<(IpNetwork, Identity)>,
     /// By a name of their TLS certificate, in lower case.
     pub certificates: HashMap<String, Identity>,
     /// Callers from here need no entry.
-    pub allowed: Vec<Network>,
+    pub allowed: Vec<IpNetwork>,
     /// By password: devices.
     pub accounts: Accounts,
     /// Where devices can be called that do not register, by label (S-9).

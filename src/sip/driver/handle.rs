@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::ids::CallId;
+use crate::common::ids::CallId;
 use crate::sip::access::guard::Source;
 use crate::sip::registration::AccountStanding;
 use crate::sip::{CallTarget, Change, Command, Counters, LadderLine, Load};

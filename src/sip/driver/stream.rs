@@ -17,11 +17,11 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use crate::budget::LogBudget;
-use crate::machine;
+use crate::common::machine;
+use crate::common::rate_limit::LogBudget;
+use crate::net::tls;
 use crate::sip::message::wire::{Framed, Framer};
 use crate::sip::{ConnectionId, Flow, Limits, Target};
-use crate::tls;
 
 /// Messages that may wait for a slow peer; one more closes the connection.
 const WRITER: usize = 256;

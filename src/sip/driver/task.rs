@@ -23,12 +23,12 @@ use super::handle::TaskRequest;
 use super::resolver::Names;
 use super::stream::{self, Connection, Secure, Stream, StreamEvent};
 use super::udp::UdpListeners;
-use crate::cause::Cause;
-use crate::machine::{self, Machine};
+use crate::common::cause::Cause;
+use crate::common::machine::{self, Machine};
+use crate::net::tls::{ClientFiles, TlsFiles, TlsServer};
+use crate::net::udp::Net;
 use crate::sip::endpoint::Endpoint;
 use crate::sip::{Change, Command, ConnectionId, Event, Flow, Input, Output, PeerStanding, Settings, Transport};
-use crate::tls::{ClientFiles, Server, TlsFiles};
-use crate::udp::Net;
 
 /// Commands and events that may wait. Commands: the sender waits. Events: the call is ended with [`Cause::Stalled`].
 const QUEUE: usize = 1024;
@@ -112,9 +112,9 @@ pub async fn start(net: Arc<dyn Net>, settings: Settings, listeners: Vec<Listene
     Ok(Running { handle, events, registrations, bound })
 }
 
-fn server(tls: Option<&ListenTls>) -> io::Result<Server> {
+fn server(tls: Option<&ListenTls>) -> io::Result<TlsServer> {
     let tls = tls.ok_or_else(|| io::Error::other("no certificate"))?;
-    Server::open(tls.files.clone(), &[], tls.clients.clone()).map_err(io::Error::other)
+    TlsServer::open(tls.files.clone(), &[], tls.clients.clone()).map_err(io::Error::other)
 }
 
 /// The ways up.
@@ -128,7 +128,7 @@ struct StreamListener {
     index: u16,
     bound: SocketAddr,
     /// For TLS.
-    server: Option<Server>,
+    server: Option<TlsServer>,
 }
 
 impl StreamListener {
@@ -197,7 +197,7 @@ impl Task {
         }
     }
 
-    fn listen(&mut self, index: u16, addr: SocketAddr, server: Option<Server>) -> io::Result<SocketAddr> {
+    fn listen(&mut self, index: u16, addr: SocketAddr, server: Option<TlsServer>) -> io::Result<SocketAddr> {
         let listener = stream::listen(addr)?;
         let bound = listener.local_addr()?;
         self.streams_in.push(StreamListener { index, bound, server });

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use crate::machine;
+use crate::common::machine;
+use crate::net::udp::{Net, Socket, SocketReader, Traffic};
 use crate::sip::{Flow, Transport};
-use crate::udp::{Net, Reader, Socket, Traffic};
 
 /// Peers whose local address is remembered; when full, all are looked up again.
 const REMEMBERED: usize = 4096;
@@ -22,7 +22,7 @@ struct UdpListener {
     index: u16,
     bound: SocketAddr,
     socket: Box<dyn Socket>,
-    reader: Reader,
+    reader: SocketReader,
 }
 
 /// All UDP listeners.

@@ -8,7 +8,7 @@ use super::offer_answer::Turn;
 use super::outbox::{Hop, RequestPurpose, SessionOutput};
 use super::session_timer::TimerDue;
 use super::state::{Phase, SessionState};
-use crate::cause::Cause;
+use crate::common::cause::Cause;
 use crate::sip::events::Event;
 use crate::sip::message::header::{NameAddr, RAck, retry_after};
 use crate::sip::message::header_names;

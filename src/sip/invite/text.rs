@@ -1,7 +1,7 @@
 //! MESSAGE of a device (RFC 3428, C-1): what somebody at the phone writes goes to the meeting that the phone is in. In the call's own
 //! dialog it is clear which; outside of one it is the call of the same device, or from the same place under the same name.
 
-use crate::cause::Cause;
+use crate::common::cause::Cause;
 use crate::sip::message::Request;
 use crate::sip::message::header::ContentType;
 use crate::sip::message::header_names;

@@ -2,7 +2,7 @@
 //! else that a REFER could want is refused. How far it has come is told by NOTIFY until the peer has gone or it is decided.
 
 use super::replaces::Replaces;
-use crate::cause::Cause;
+use crate::common::cause::Cause;
 use crate::sip::message::header::NameAddr;
 use crate::sip::message::header_names;
 use crate::sip::message::uri::Uri;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::documents;
 use super::package::{Package, SubscriptionRequest, bad_event, requested};
 use super::subscription::Subscription;
-use crate::ids::CallId;
+use crate::common::ids::CallId;
 use crate::sip::access::origin::is_from_there;
 use crate::sip::deadlines::Deadlines;
 use crate::sip::dialog::{Dialog, DialogKey};

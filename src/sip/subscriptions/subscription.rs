@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::package::Package;
-use crate::ids::CallId;
+use crate::common::ids::CallId;
 use crate::sip::dialog::Dialog;
 use crate::sip::transport::{ConnectionId, Flow};
 

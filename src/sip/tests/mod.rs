@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::message::Message;
 use super::*;
-use crate::cause::Cause;
-use crate::ids::{CallId, Ids};
-use crate::machine::Machine;
+use crate::common::cause::Cause;
+use crate::common::ids::{CallId, Ids};
+use crate::common::machine::Machine;
 
 const SDP: &str = "v=0\r\nm=audio 1 RTP/AVP 0\r\n";
 

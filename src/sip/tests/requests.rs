@@ -1,7 +1,7 @@
 //! One endpoint against hand-written messages.
 
 use super::*;
-use crate::ids::Ids;
+use crate::common::ids::Ids;
 use crate::sip::Command;
 
 /// A peer that writes its messages by hand.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
-use crate::store::{self, Broken, Head, LedgerStatus, Verification, VerifyError, Why};
+use crate::store::{self, Broken, BrokenReason, LedgerHead, LedgerStatus, Verification, VerifyError};
 use crate::telemetry::metrics::Unwritten;
 
 /// A scrape in which every metric has a sample.
@@ -18,7 +18,7 @@ fn scrape() -> String {
     counted.alarm();
     counted.unwritten(Unwritten::Ledger);
     counted.reloaded(false);
-    let calls = vec![Stage::In, Stage::In, Stage::Menu];
+    let calls = vec![CallStage::In, CallStage::In, CallStage::Menu];
     text(Census { calls, accounts: vec![("pbx".into(), false)], ready: true, ..Census::default() }, &counted)
 }
 
@@ -64,10 +64,11 @@ fn o5_a_scrape_says_what_is_up_and_what_has_been() {
     assert!(text.ends_with("# EOF\n"), "{text}");
 }
 
+/// A scrape publishes the head and says when the ledger is broken.
 #[test]
-fn n8_a_scrape_publishes_the_head_and_says_when_the_ledger_is_broken() {
-    let head = Head { count: 9, hash: [0xab; 32], key: Some([1; 32]) };
-    let outcome = Err(VerifyError::Broken(Broken { at: 5, why: Why::Changed }));
+fn n8_a_scrape_publishes_the_head_and_says_when_the_ledger() {
+    let head = LedgerHead { count: 9, hash: [0xab; 32], key: Some([1; 32]) };
+    let outcome = Err(VerifyError::Broken(Broken { at: 5, why: BrokenReason::Changed }));
     let ledger = LedgerStatus { head, waiting: 2, stuck: true, verified: Some(Verification { at: 5000, outcome }) };
     let text = text(Census { ledger, ..Census::default() }, &Counted::default());
     assert_eq!(store::read_heads(&text), [head]);
@@ -82,8 +83,9 @@ fn n8_a_scrape_publishes_the_head_and_says_when_the_ledger_is_broken() {
     }
 }
 
+/// Every metric is listed for the administrator and nothing else is.
 #[test]
-fn o5_every_metric_is_listed_for_the_administrator_and_nothing_else_is() {
+fn o5_every_metric_is_listed_for_the_administrator_and_nothing() {
     let base = |name: &String| {
         let ends = ["_bucket", "_sum", "_count"].into_iter().find_map(|end| name.strip_suffix(end));
         ends.unwrap_or(name).to_owned()
@@ -99,8 +101,9 @@ fn o5_every_metric_is_listed_for_the_administrator_and_nothing_else_is() {
     assert_eq!(listed, scraped);
 }
 
+/// Every query of the dashboard and of the rules asks for what there is.
 #[test]
-fn o5_every_query_of_the_dashboard_and_of_the_rules_asks_for_what_there_is() {
+fn o5_every_query_of_the_dashboard_and_of_the_rules_asks() {
     let known = sampled();
     let dashboard: serde_json::Value = serde_json::from_str(&file("grafana/roomgate.json")).expect("JSON");
     let panels = dashboard["panels"].as_array().expect("panels");

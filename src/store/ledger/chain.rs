@@ -4,7 +4,7 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
 use super::columns::{Columns, EPOCH};
-use super::head::Head;
+use super::head::LedgerHead;
 use super::key::KeyPlace;
 use super::lines::LedgerEntry;
 use super::old;
@@ -79,9 +79,9 @@ impl Chain {
         Ok(Self { keys, count, hash, key, lost, day, unwiped: false })
     }
 
-    pub(in crate::store) fn head(&self) -> Head {
+    pub(in crate::store) fn head(&self) -> LedgerHead {
         let key = self.key.as_ref().map(|key| key.verifying_key().to_bytes());
-        Head { count: self.count, hash: self.hash, key }
+        LedgerHead { count: self.count, hash: self.hash, key }
     }
 
     pub(in crate::store) const fn mark(&self) -> Mark {

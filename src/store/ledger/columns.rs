@@ -4,11 +4,12 @@ use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, Row, params_from_iter};
 use sha2::{Digest as _, Sha256};
 
+use super::super::handle::{MOST_ROWS, integer};
 use super::head::Hex;
 use super::lines::{Deletion, EpochLine, LedgerEntry, LedgerLine, LedgerQuery, LedgerRow, NoticeOutcome};
 use super::old;
-use crate::redact::Caller;
-use crate::store::{Consent, MOST_ROWS, Phone, StoreError, integer};
+use crate::common::redact::MaskedCaller;
+use crate::store::{Consent, Phone, StoreError};
 
 /// All columns that the hash covers, in its order; `hash` follows.
 pub(super) const COLUMNS: &str = "sequence, kind, at, meeting, call, participant, device, dialog, address, caller, proof, what, language, \
@@ -213,7 +214,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Option<LedgerRow>> {
     let entry = match kind.as_str() {
         NOTICE => notice(row, what, at)?.map(LedgerEntry::Notice),
         CONSENT => Some(LedgerEntry::Consent(Consent {
-            number: Caller::new(&row.get::<_, String>("caller")?),
+            number: MaskedCaller::new(&row.get::<_, String>("caller")?),
             device: row.get("device")?,
             call: row.get("call")?,
             means: first,
@@ -230,7 +231,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Option<LedgerRow>> {
         _ => None,
     };
     let (sequence, hash) = (row.get::<_, i64>("sequence")?, row.get::<_, [u8; 32]>("hash")?);
-    let sequence = u64::try_from(sequence).unwrap_or_default();
+    // Lines are counted from 1: nothing before that is one.
+    let Some(sequence) = u64::try_from(sequence).ok().filter(|sequence| *sequence > 0) else { return Ok(None) };
     Ok(entry.map(|entry| LedgerRow { sequence, hash: Some(Hex(&hash).to_string()), entry }))
 }
 
@@ -245,7 +247,7 @@ fn notice(row: &Row<'_>, what: Vec<String>, at: u64) -> rusqlite::Result<Option<
         phone: Phone {
             dialog: row.get("dialog")?,
             address: row.get("address")?,
-            caller: Caller::new(&row.get::<_, String>("caller")?),
+            caller: MaskedCaller::new(&row.get::<_, String>("caller")?),
             proof: row.get("proof")?,
         },
         what,

@@ -13,8 +13,9 @@ use std::path::{Path, PathBuf};
 use ed25519_dalek::SigningKey;
 use zeroize::Zeroizing;
 
+use super::super::handle::at;
 use super::head::{Hex, from_hex};
-use crate::store::{StoreError, at};
+use crate::store::StoreError;
 
 /// The key of the epoch that goes on.
 const CURRENT: &str = "ledger-epoch.key";

@@ -37,9 +37,9 @@ impl NoticeOutcome {
 pub struct LedgerLine {
     /// The meeting's name.
     pub meeting: String,
-    /// As [`crate::ids::CallId`] prints it.
+    /// As [`crate::common::ids::CallId`] prints it.
     pub call: String,
-    /// As [`crate::ids::ParticipantId`] prints it.
+    /// As [`crate::common::ids::ParticipantId`] prints it.
     pub participant: String,
     /// The device's label.
     pub device: String,
@@ -51,7 +51,7 @@ pub struct LedgerLine {
     /// The language it was spoken in.
     pub language: String,
     /// When the first of the changes happened.
-    #[serde(serialize_with = "crate::units::moment")]
+    #[serde(serialize_with = "crate::common::units::moment")]
     #[schema(value_type = String, format = DateTime)]
     pub at: u64,
     /// RTP sequence number of the notice's first packet; `None` if none was sent.
@@ -93,7 +93,7 @@ pub struct Deletion {
     /// Who has done it: `operator`, `organiser`, `member`, or `retention`.
     pub by: String,
     /// When.
-    #[serde(serialize_with = "crate::units::moment")]
+    #[serde(serialize_with = "crate::common::units::moment")]
     #[schema(value_type = String, format = DateTime)]
     pub at: u64,
 }
@@ -106,7 +106,7 @@ pub struct EpochLine {
     /// The epoch's Ed25519 public key, in hexadecimal digits.
     pub key: String,
     /// When.
-    #[serde(serialize_with = "crate::units::moment")]
+    #[serde(serialize_with = "crate::common::units::moment")]
     #[schema(value_type = String, format = DateTime)]
     pub at: u64,
 }

@@ -2,7 +2,7 @@
 //! ever appended.
 //!
 //! Each line holds the SHA-256 of the one before it and of its own columns ([`columns`]). An *epoch* (a start, a day) begins with a line that
-//! names its key, signed by the key before it, which is wiped then ([`key`]): nobody can sign anew what lies before. [`Head`]s are
+//! names its key, signed by the key before it, which is wiped then ([`key`]): nobody can sign anew what lies before. [`LedgerHead`]s are
 //! published where the daemon's user cannot rewrite them, and [`verify`] finds whatever does not lead to them.
 
 mod chain;
@@ -18,9 +18,9 @@ mod alterations;
 #[cfg(test)]
 mod tests;
 
-pub use head::{BadHead, COLUMN, Head, METRIC, read as read_heads};
+pub use head::{BadLedgerHead, COLUMN, LedgerHead, METRIC, read as read_heads};
 pub use lines::{Deletion, EpochLine, LedgerEntry, LedgerLine, LedgerQuery, LedgerRow, NoticeOutcome};
-pub use verify::{Broken, Verified, VerifyError, Why, verify};
+pub use verify::{Broken, BrokenReason, Verified, VerifyError, verify};
 
 pub(super) use chain::{Chain, Reason};
 pub(super) use columns::list;

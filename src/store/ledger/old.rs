@@ -131,6 +131,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Option<LedgerRow>> {
         received_permille: None,
         outcome,
     };
-    let sequence = u64::try_from(row.get::<_, i64>("sequence")?).unwrap_or_default();
+    let Some(sequence) = u64::try_from(row.get::<_, i64>("sequence")?).ok().filter(|sequence| *sequence > 0) else {
+        return Ok(None);
+    };
     Ok(Some(LedgerRow { sequence, hash: None, entry: LedgerEntry::Notice(line) }))
 }

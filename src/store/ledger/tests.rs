@@ -4,10 +4,12 @@ use std::fs;
 
 use rusqlite::Connection;
 
+use super::super::handle::{FILE, HEAD_FILE, MOST_WAITING, Write};
 use super::*;
-use crate::redact::Caller;
-use crate::store::tests::{Place, line, notice, put};
-use crate::store::{Consent, FILE, HEAD_FILE, MOST_WAITING, Store, StoreError, Write};
+use crate::common::redact::MaskedCaller;
+use crate::store::handle::tests::{Place, line, notice, put};
+use crate::store::writer::StoreWriter;
+use crate::store::{Consent, StoreError};
 
 /// A day, in milliseconds.
 const DAY: u64 = 86_400_000;
@@ -37,7 +39,7 @@ fn n8_a_day_has_its_own_key_and_a_clock_that_goes_back_has_none() {
     for (at, due) in [(0, false), (u64::MAX / 2, true)] {
         assert_eq!(store.chain.due(at) == Some(Reason::Day), due, "{at}");
     }
-    let Store { chain, connection, .. } = &mut store;
+    let StoreWriter { chain, connection, .. } = &mut store;
     chain.begin(connection, Reason::Day, 40_000 * DAY).unwrap();
     assert_eq!((chain.due(40_000 * DAY), chain.due(40_001 * DAY)), (None, Some(Reason::Day)));
     chain.wipe().unwrap();
@@ -99,7 +101,7 @@ fn n8_any_changed_column_is_found_at_its_line() {
         "hash = zeroblob(32)",
     ] {
         place.tamper(&format!("UPDATE ledger SET {change} WHERE sequence = 3"));
-        assert_eq!(place.verify(&[head]), Err((3, Why::Changed)), "{change}");
+        assert_eq!(place.verify(&[head]), Err((3, BrokenReason::Changed)), "{change}");
         fs::copy(&copy, &path).unwrap();
     }
     assert!(place.verify(&[head]).is_ok());
@@ -109,17 +111,21 @@ fn n8_any_changed_column_is_found_at_its_line() {
 fn n8_removed_swapped_and_inserted_lines_are_found() {
     let copy_of_5 = "CREATE TEMP TABLE copy AS SELECT * FROM ledger WHERE sequence = 5; UPDATE copy SET sequence = 6; INSERT INTO ledger SELECT * FROM copy";
     for (change, at, why) in [
-        ("DELETE FROM ledger WHERE sequence = 1", 1, Why::Order),
-        ("DELETE FROM ledger WHERE sequence = 3", 3, Why::Order),
-        ("DELETE FROM ledger WHERE sequence = 3; UPDATE ledger SET sequence = sequence - 1 WHERE sequence > 3", 3, Why::Changed),
+        ("DELETE FROM ledger WHERE sequence = 1", 1, BrokenReason::Order),
+        ("DELETE FROM ledger WHERE sequence = 3", 3, BrokenReason::Order),
+        (
+            "DELETE FROM ledger WHERE sequence = 3; UPDATE ledger SET sequence = sequence - 1 WHERE sequence > 3",
+            3,
+            BrokenReason::Changed,
+        ),
         (
             "UPDATE ledger SET sequence = 99 WHERE sequence = 2; UPDATE ledger SET sequence = 2 WHERE sequence = 3; UPDATE ledger SET sequence = 3 WHERE sequence = 99",
             2,
-            Why::Changed,
+            BrokenReason::Changed,
         ),
-        (copy_of_5, 6, Why::Changed),
-        ("UPDATE ledger SET sequence = -1 WHERE sequence = 2", 1, Why::Order),
-        ("INSERT INTO ledger_hmac VALUES (1, '', '', '', '', '', '', 1, 1, 1, 1, '', x'')", 2, Why::Order),
+        (copy_of_5, 6, BrokenReason::Changed),
+        ("UPDATE ledger SET sequence = -1 WHERE sequence = 2", 1, BrokenReason::Order),
+        ("INSERT INTO ledger_hmac VALUES (1, '', '', '', '', '', '', 1, 1, 1, 1, '', x'')", 2, BrokenReason::Order),
     ] {
         let (place, _) = Place::with_lines(4);
         place.tamper(change);
@@ -127,19 +133,60 @@ fn n8_removed_swapped_and_inserted_lines_are_found() {
     }
 }
 
+/// A line put before the first one is found by whoever verifies, and is not shown.
 #[test]
-fn n8_lines_cut_off_are_found_by_the_head_beside_the_store_and_by_one_from_elsewhere() {
+fn n8_a_line_before_the_first_one_is_found_and_not_shown() {
+    for sequence in [i64::MIN, i64::MIN + 1, -1, 0] {
+        let (place, head) = Place::with_lines(4);
+        place.tamper(&format!(
+            "CREATE TEMP TABLE copy AS SELECT * FROM ledger WHERE sequence = 3; UPDATE copy SET sequence = {sequence}; \
+             INSERT INTO ledger SELECT * FROM copy"
+        ));
+        assert_eq!(place.verify(&[head]), Err((1, BrokenReason::Order)), "{sequence}");
+        let store = place.open();
+        let shown = list(&store.connection, &LedgerQuery { limit: 10, ..LedgerQuery::default() });
+        assert!(matches!(shown, Err(StoreError::Damaged { sequence: found }) if found == sequence), "{sequence}: {shown:?}");
+    }
+}
+
+/// A table, an index or a trigger that is not the one that was made is found, whatever its lines say.
+#[test]
+fn n8_another_table_index_or_trigger_of_the_ledger_is_found() {
+    for change in [
+        "ALTER TABLE ledger RENAME TO truth; CREATE VIEW ledger AS SELECT * FROM truth",
+        "ALTER TABLE ledger RENAME TO truth; CREATE VIEW \"Ledger\" AS SELECT * FROM truth",
+        "ALTER TABLE ledger_hmac RENAME TO truth; CREATE VIEW ledger_hmac AS SELECT * FROM truth",
+        "DROP TABLE ledger",
+        "DROP TABLE ledger_hmac",
+        "DROP TRIGGER ledger_keeps",
+        "DROP INDEX ledger_of",
+        "CREATE INDEX more ON ledger (what)",
+        "CREATE TRIGGER more AFTER INSERT ON ledger BEGIN SELECT 1; END",
+        "DROP INDEX ledger_by_kind; CREATE INDEX ledger_by_kind ON ledger (kind) WHERE kind <> 'notice'",
+    ] {
+        let (place, head) = Place::with_lines(3);
+        assert!(place.verify(&[head]).is_ok());
+        let connection = Connection::open(place.store().join(FILE)).unwrap();
+        connection.execute_batch(change).unwrap();
+        drop(connection);
+        assert_eq!(place.verify(&[head]), Err((1, BrokenReason::Schema)), "{change}");
+    }
+}
+
+/// Lines cut off are found by the head beside the store and by one from elsewhere.
+#[test]
+fn n8_lines_cut_off_are_found_by_the_head_beside_the_store() {
     let (place, head) = Place::with_lines(5);
     place.tamper("DELETE FROM ledger WHERE sequence > 4");
-    assert_eq!(place.verify(&[]), Err((5, Why::Cut)), "by whoever forgot the file beside it");
+    assert_eq!(place.verify(&[]), Err((5, BrokenReason::Cut)), "by whoever forgot the file beside it");
     // A start does not paper over it.
     let mut store = place.open();
     put(&mut store, (6..20).map(line).collect());
     drop(store);
-    assert_eq!(place.verify(&[]), Err((6, Why::Head)));
+    assert_eq!(place.verify(&[]), Err((6, BrokenReason::Head)));
     fs::remove_file(place.keys().join(HEAD_FILE)).unwrap();
     assert!(place.verify(&[]).is_ok(), "within an epoch, only a head from elsewhere knows");
-    assert_eq!(place.verify(&[head]), Err((6, Why::Head)));
+    assert_eq!(place.verify(&[head]), Err((6, BrokenReason::Head)));
 }
 
 #[test]
@@ -147,23 +194,24 @@ fn n8_a_ledger_that_was_taken_away_is_missed() {
     let (place, head) = Place::with_lines(3);
     place.tamper("DELETE FROM ledger");
     fs::remove_file(place.keys().join(HEAD_FILE)).unwrap();
-    assert_eq!(place.verify(&[]), Err((1, Why::Key)));
-    assert_eq!(place.verify(&[head]), Err((1, Why::Key)));
+    assert_eq!(place.verify(&[]), Err((1, BrokenReason::Key)));
+    assert_eq!(place.verify(&[head]), Err((1, BrokenReason::Key)));
     fs::remove_dir_all(place.keys()).unwrap();
     drop(place.open());
-    assert_eq!(place.verify(&[head]), Err((2, Why::Cut)));
+    assert_eq!(place.verify(&[head]), Err((2, BrokenReason::Cut)));
 }
 
+/// Whoever has the key of now cannot sign for an epoch before.
 #[test]
-fn n8_whoever_has_the_key_of_now_cannot_sign_for_an_epoch_before() {
+fn n8_whoever_has_the_key_of_now_cannot_sign_for_an_epoch() {
     let (place, first) = Place::with_lines(2);
     drop(place.open());
     // Back to the end of the first epoch, whose key is gone: nothing can be its successor.
     place.tamper("DELETE FROM ledger WHERE sequence > 3");
     fs::remove_file(place.keys().join(HEAD_FILE)).unwrap();
-    assert_eq!(place.verify(&[]), Err((4, Why::Key)));
+    assert_eq!(place.verify(&[]), Err((4, BrokenReason::Key)));
     drop(place.open());
-    assert_eq!(place.verify(&[first]), Err((4, Why::Unsigned)), "and a start does not hide it");
+    assert_eq!(place.verify(&[first]), Err((4, BrokenReason::Unsigned)), "and a start does not hide it");
 }
 
 #[test]
@@ -174,11 +222,11 @@ fn n8_a_lost_key_stops_no_notice_and_is_not_hidden() {
             None => fs::remove_file(place.keys().join(KEY)).unwrap(),
             Some(text) => fs::write(place.keys().join(KEY), text).unwrap(),
         }
-        assert_eq!(place.verify(&[]), Err((4, Why::Key)), "{text:?}");
+        assert_eq!(place.verify(&[]), Err((4, BrokenReason::Key)), "{text:?}");
         let mut store = place.open();
         assert!(matches!(put(&mut store, vec![line(3)])[..], [Some(Ok(5))]));
         drop(store);
-        assert_eq!(place.verify(&[]), Err((4, Why::Unsigned)), "{text:?}");
+        assert_eq!(place.verify(&[]), Err((4, BrokenReason::Unsigned)), "{text:?}");
     }
 }
 
@@ -187,7 +235,7 @@ fn n8_consents_and_deletions_are_lines_with_masked_numbers() {
     let place = Place::new();
     let mut store = place.open();
     let consent = Consent {
-        number: Caller::new("+491715550123"),
+        number: MaskedCaller::new("+491715550123"),
         device: "board-room".into(),
         call: "call-1".into(),
         means: "keypad".into(),
@@ -205,15 +253,16 @@ fn n8_consents_and_deletions_are_lines_with_masked_numbers() {
     );
     drop(store);
     place.tamper("UPDATE ledger SET caller = '+491715550124' WHERE sequence = 2");
-    assert_eq!(place.verify(&[]), Err((2, Why::Changed)));
+    assert_eq!(place.verify(&[]), Err((2, BrokenReason::Changed)));
 }
 
+/// Lines that a full disk refuses are kept and written when there is room.
 #[test]
-fn n8_lines_that_a_full_disk_refuses_are_kept_and_written_when_there_is_room() {
+fn n8_lines_that_a_full_disk_refuses_are_kept_and_written() {
     let (place, before) = Place::with_lines(3);
     let mut store = place.open();
     let pages: i64 = store.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
-    let limit = |store: &Store, pages: i64| {
+    let limit = |store: &StoreWriter, pages: i64| {
         store.connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap()
     };
     limit(&store, pages);
@@ -258,8 +307,8 @@ fn n8_a_copy_without_its_keys_is_verified_by_heads() {
     let (place, head) = Place::with_lines(3);
     fs::remove_dir_all(place.keys()).unwrap();
     assert_eq!(place.verify(&[head]).map(|verified| verified.heads), Ok(1));
-    assert_eq!(place.verify(&[Head { count: 5, ..head }]), Err((5, Why::Cut)));
-    assert_eq!(place.verify(&[Head { key: Some([1; 32]), ..head }]), Err((4, Why::Head)));
+    assert_eq!(place.verify(&[LedgerHead { count: 5, ..head }]), Err((5, BrokenReason::Cut)));
+    assert_eq!(place.verify(&[LedgerHead { key: Some([1; 32]), ..head }]), Err((4, BrokenReason::Head)));
 }
 
 /// Three lines as an earlier version has chained them, with the key of the bytes 0 to 31.
@@ -278,9 +327,10 @@ fn of_an_earlier_version() -> Place {
     place
 }
 
+/// Lines of an earlier version stay as they are and the chain commits to them.
 #[test]
-fn n8_lines_of_an_earlier_version_stay_as_they_are_and_the_chain_commits_to_them() {
-    let published: Head = "2:7f410f0665299081ec076ec5cc03e327f6e5ab00b11f15113632d84654ea9b03".parse().unwrap();
+fn n8_lines_of_an_earlier_version_stay() {
+    let published: LedgerHead = "2:7f410f0665299081ec076ec5cc03e327f6e5ab00b11f15113632d84654ea9b03".parse().unwrap();
     let place = of_an_earlier_version();
     let mut store = place.open();
     assert!(matches!(put(&mut store, vec![line(1)])[..], [Some(Ok(5))]), "their numbers go on");
@@ -294,12 +344,12 @@ fn n8_lines_of_an_earlier_version_stay_as_they_are_and_the_chain_commits_to_them
     assert_eq!(list(&store.connection, &query).unwrap().len(), 1);
     drop(store);
     assert_eq!(place.verify(&[published, head]).map(|verified| verified.head), Ok(head));
-    let tamper = |sql: &str| place.tamper(&format!("DROP TRIGGER IF EXISTS ledger_hmac_keeps; {sql}"));
+    let tamper = |sql: &str| place.tamper(sql);
     tamper("UPDATE ledger_hmac SET language = 'fr' WHERE sequence = 2");
-    assert_eq!(place.verify(&[]), Err((2, Why::Changed)));
+    assert_eq!(place.verify(&[]), Err((2, BrokenReason::Changed)));
     fs::remove_file(place.keys().join("ledger.key")).unwrap();
-    assert_eq!(place.verify(&[]), Err((4, Why::Changed)), "without their key the first epoch vouches for them");
+    assert_eq!(place.verify(&[]), Err((4, BrokenReason::Changed)), "without their key the first epoch vouches for them");
     tamper("UPDATE ledger_hmac SET language = 'de' WHERE sequence = 2");
     assert!(place.verify(&[published, head]).is_ok());
-    assert_eq!(place.verify(&[Head { hash: [7; 32], ..published }]), Err((2, Why::Head)));
+    assert_eq!(place.verify(&[LedgerHead { hash: [7; 32], ..published }]), Err((2, BrokenReason::Head)));
 }

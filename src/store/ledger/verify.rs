@@ -8,12 +8,13 @@ use ed25519_dalek::{Signature, VerifyingKey};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Row};
 
+use super::super::handle::{FILE, HEAD_FILE};
 use super::chain::signed;
 use super::columns::{AT, COLUMNS, EPOCH, KEY, KIND, SIGNATURE, WIDTH, hash};
-use super::head::Head;
+use super::head::LedgerHead;
 use super::key::{KeyPlace, Public};
 use super::old;
-use crate::store::{FILE, HEAD_FILE, StoreError};
+use crate::store::{StoreError, schema};
 
 /// Lines read in one go: who writes, and who empties the journal (C-8), waits for no more than these.
 const PAGE: usize = 500;
@@ -24,7 +25,7 @@ const TRIES: usize = 3;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verified {
     /// Its end.
-    pub head: Head,
+    pub head: LedgerHead,
     /// Epochs in it.
     pub epochs: u64,
     /// Heads that it was held against, the one beside the store among them.
@@ -33,7 +34,7 @@ pub struct Verified {
 
 /// What does not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub enum BrokenReason {
     /// A line is missing, or one too many is there.
     Order,
     /// It is not what was written, or does not follow the one before it.
@@ -46,6 +47,8 @@ pub enum Why {
     Cut,
     /// The key beside the store is not that of the last epoch.
     Key,
+    /// Its tables, their indexes or their triggers are not those that were made.
+    Schema,
 }
 
 /// Where the ledger breaks.
@@ -55,7 +58,7 @@ pub struct Broken {
     /// The first line that does not fit, or the first one that is missing.
     pub at: u64,
     /// Why.
-    pub why: Why,
+    pub why: BrokenReason,
 }
 
 /// Why [`verify`] does not vouch for a ledger.
@@ -75,7 +78,7 @@ impl From<rusqlite::Error> for VerifyError {
     }
 }
 
-impl Why {
+impl BrokenReason {
     /// For people.
     #[must_use]
     pub const fn words(self) -> &'static str {
@@ -88,6 +91,9 @@ impl Why {
             Self::Key => {
                 "the key beside the store belongs to another end of the ledger: lines were cut off, or the key was changed"
             }
+            Self::Schema => {
+                "a table of the ledger, an index or a trigger of it is not the one that was made: other lines can be shown than are stored"
+            }
         }
     }
 }
@@ -97,9 +103,12 @@ impl Why {
 ///
 /// # Errors
 /// [`VerifyError::Broken`] at the first line that does not fit; [`VerifyError::Store`] if there is nothing to read.
-pub fn verify(directory: &Path, keys: &Path, heads: &[Head]) -> Result<Verified, VerifyError> {
+pub fn verify(directory: &Path, keys: &Path, heads: &[LedgerHead]) -> Result<Verified, VerifyError> {
     let connection = Connection::open_with_flags(directory.join(FILE), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    connection.busy_timeout(crate::store::WAITS)?;
+    connection.busy_timeout(super::super::handle::WAITS)?;
+    if !schema::has_own_ledger(&connection)? {
+        return Err(Broken { at: 1, why: BrokenReason::Schema }.into());
+    }
     let beside = || -> Result<Beside, StoreError> {
         let head = fs::read_to_string(keys.join(HEAD_FILE)).ok().and_then(|text| text.trim().parse().ok());
         Ok((KeyPlace::new(keys).public()?, head))
@@ -108,22 +117,23 @@ pub fn verify(directory: &Path, keys: &Path, heads: &[Head]) -> Result<Verified,
 }
 
 /// What lies beside the store: public halves of the keys that are there, and the last head.
-type Beside = (Option<Public>, Option<Head>);
+type Beside = (Option<Public>, Option<LedgerHead>);
 
 /// [`verify`], wherever the store is.
 pub(super) fn verify_in(
     connection: &Connection,
     key: Option<&old::Key>,
     beside: impl Fn() -> Result<Beside, StoreError>,
-    heads: &[Head],
+    heads: &[LedgerHead],
 ) -> Result<Verified, VerifyError> {
-    let mut heads: Vec<Head> = heads.to_vec();
+    let mut heads: Vec<LedgerHead> = heads.to_vec();
     let own = beside()?.1;
     let given = heads.len();
     heads.extend(own);
     heads.sort_unstable_by_key(|head| head.count);
     let mut walk = Walk { heads: &heads, ..Walk::default() };
     walk.read_old(connection, key)?;
+    let old = walk.head.count;
     walk.read(connection)?;
     for tried in 1.. {
         // Read after the lines: an epoch that began meanwhile has lines that were not read yet.
@@ -134,11 +144,12 @@ pub(super) fn verify_in(
         let before = walk.head.count;
         walk.read(connection)?;
         if walk.head.count == before && tried >= TRIES {
-            return Err(Broken { at: before + 1, why: Why::Key }.into());
+            return Err(Broken { at: before + 1, why: BrokenReason::Key }.into());
         }
     }
+    walk.count(connection, old)?;
     if heads.last().is_some_and(|last| last.count > walk.head.count) {
-        return Err(Broken { at: walk.head.count + 1, why: Why::Cut }.into());
+        return Err(Broken { at: walk.head.count + 1, why: BrokenReason::Cut }.into());
     }
     Ok(Verified { head: walk.head, epochs: walk.epochs, heads: given + usize::from(own.is_some()) })
 }
@@ -146,10 +157,10 @@ pub(super) fn verify_in(
 /// How far it was read.
 #[derive(Default)]
 struct Walk<'a> {
-    head: Head,
+    head: LedgerHead,
     epochs: u64,
     /// By count.
-    heads: &'a [Head],
+    heads: &'a [LedgerHead],
 }
 
 impl Walk<'_> {
@@ -158,14 +169,14 @@ impl Walk<'_> {
         old::walk(connection, key, |step| {
             let at = self.head.count + 1;
             let whole = step.sequence == i64::try_from(at).unwrap_or(i64::MAX) && step.fits;
-            self.head = Head { count: at, hash: step.hash, key: None };
+            self.head = LedgerHead { count: at, hash: step.hash, key: None };
             let published =
                 self.published(at).all(|head| head.key.is_none() && (head.hash == step.mac || head.hash == step.hash));
             if broken.is_none() && !whole {
-                broken = Some(Broken { at, why: Why::Changed });
+                broken = Some(Broken { at, why: BrokenReason::Changed });
             }
             if broken.is_none() && !published {
-                broken = Some(Broken { at, why: Why::Head });
+                broken = Some(Broken { at, why: BrokenReason::Head });
             }
             Ok(())
         })?;
@@ -174,12 +185,12 @@ impl Walk<'_> {
 
     /// The lines after the last one that was read.
     fn read(&mut self, connection: &Connection) -> Result<(), VerifyError> {
-        let sql = format!("SELECT {COLUMNS}, hash FROM ledger WHERE sequence > ? ORDER BY sequence LIMIT {PAGE}");
-        let mut select = connection.prepare_cached(&sql)?;
-        // The first page has whatever was put before the first line, too.
-        let mut after = if self.epochs == 0 { i64::MIN } else { i64::try_from(self.head.count).unwrap_or(i64::MAX) };
+        // The first page has whatever was put before the first line, too: no number is below all that a line can have.
+        let mut bound = if self.epochs == 0 { "TRUE OR ?1" } else { "sequence > ?1" };
         loop {
-            let mut rows = select.query([after])?;
+            let sql = format!("SELECT {COLUMNS}, hash FROM ledger WHERE {bound} ORDER BY sequence LIMIT {PAGE}");
+            let mut select = connection.prepare_cached(&sql)?;
+            let mut rows = select.query([self.last()])?;
             let mut read = 0;
             while let Some(row) = rows.next()? {
                 self.line(row)?;
@@ -188,15 +199,30 @@ impl Walk<'_> {
             if read < PAGE {
                 return Ok(());
             }
-            after = i64::try_from(self.head.count).unwrap_or(i64::MAX);
+            bound = "sequence > ?1";
         }
+    }
+
+    /// Whether the table holds as many lines up to the last one as were read: what was put behind the reader's back is one too many.
+    fn count(&self, connection: &Connection, old: u64) -> Result<(), VerifyError> {
+        let sql = "SELECT count(*) FROM ledger NOT INDEXED WHERE sequence <= ?";
+        let found: i64 = connection.query_row(sql, [self.last()], |row| row.get(0))?;
+        match u64::try_from(found).ok() == self.head.count.checked_sub(old) {
+            true => Ok(()),
+            false => Err(Broken { at: old + 1, why: BrokenReason::Order }.into()),
+        }
+    }
+
+    /// The number of the last line that was read.
+    fn last(&self) -> i64 {
+        i64::try_from(self.head.count).unwrap_or(i64::MAX)
     }
 
     fn line(&mut self, row: &Row<'_>) -> Result<(), VerifyError> {
         let at = self.head.count + 1;
         let broken = |why| VerifyError::Broken(Broken { at, why });
         if row.get_ref(0)?.as_i64().ok() != i64::try_from(at).ok() {
-            return Err(broken(Why::Order));
+            return Err(broken(BrokenReason::Order));
         }
         let mut columns = [ValueRef::Null; WIDTH];
         for (index, column) in columns.iter_mut().enumerate() {
@@ -204,18 +230,18 @@ impl Walk<'_> {
         }
         let hash = hash(&self.head.hash, columns.iter().copied());
         if row.get_ref(WIDTH)?.as_blob().ok() != Some(&hash[..]) {
-            return Err(broken(Why::Changed));
+            return Err(broken(BrokenReason::Changed));
         }
         if columns[KIND] == ValueRef::Text(EPOCH.as_bytes()) {
-            self.head.key = Some(self.successor(at, &columns).ok_or(broken(Why::Unsigned))?);
+            self.head.key = Some(self.successor(at, &columns).ok_or(broken(BrokenReason::Unsigned))?);
             self.epochs += 1;
         } else if self.head.key.is_none() {
-            return Err(broken(Why::Unsigned));
+            return Err(broken(BrokenReason::Unsigned));
         }
         (self.head.count, self.head.hash) = (at, hash);
         let known = self.head.key;
         if self.published(at).any(|head| head.hash != hash || (head.key.is_some() && head.key != known)) {
-            return Err(broken(Why::Head));
+            return Err(broken(BrokenReason::Head));
         }
         Ok(())
     }
@@ -229,7 +255,7 @@ impl Walk<'_> {
         signer.verify_strict(&signed(sequence, &self.head.hash, at, &key), &signature).is_ok().then_some(key)
     }
 
-    fn published(&self, count: u64) -> impl Iterator<Item = &Head> {
+    fn published(&self, count: u64) -> impl Iterator<Item = &LedgerHead> {
         let from = self.heads.partition_point(|head| head.count < count);
         self.heads[from..].iter().take_while(move |head| head.count == count)
     }

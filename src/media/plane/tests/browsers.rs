@@ -5,7 +5,7 @@ use crate::media::peer::browser::Browser;
 use crate::media::peer::{NegotiationError, PeerChange, PeerFactory};
 
 fn connected(rig: &Rig) -> usize {
-    let is_connected = |told: &&MeetingHeard| matches!(told, MeetingHeard::Peer { change: PeerChange::Connected, .. });
+    let is_connected = |told: &&BridgeEvent| matches!(told, BridgeEvent::Peer { change: PeerChange::Connected, .. });
     rig.told.iter().filter(is_connected).count()
 }
 
@@ -20,12 +20,13 @@ fn connect(rig: &mut Rig) -> Duration {
 }
 
 fn hears(rig: &mut Rig, browser: usize, freqs: &[f32]) -> Vec<f32> {
-    let ear = rig.browsers[browser].1.ear();
-    freqs.iter().map(|freq| level(&ear, Hz::FULL, *freq)).collect()
+    let listener = rig.browsers[browser].1.listener();
+    freqs.iter().map(|freq| level(&listener, Hz::FULL, *freq)).collect()
 }
 
+/// A phone and a browser hear each other and are connected within a second.
 #[test]
-fn a_phone_and_a_browser_hear_each_other_and_are_connected_within_a_second() {
+fn a_phone_and_a_browser_hear_each_other_and_are_connected() {
     let mut rig = Rig::new();
     let phone = rig.seated_phone(CodecKind::Pcmu, 440.0);
     let browser = rig.browser(50_000, 700.0);
@@ -40,8 +41,9 @@ fn a_phone_and_a_browser_hear_each_other_and_are_connected_within_a_second() {
     rig.ends();
 }
 
+/// Two browsers on one socket are told apart and one leaving is nothing to the other.
 #[test]
-fn two_browsers_on_one_socket_are_told_apart_and_one_leaving_is_nothing_to_the_other() {
+fn two_browsers_on_one_socket_are_told_apart_and_one_leaving() {
     let mut rig = Rig::new();
     let phone = rig.seated_phone(CodecKind::G722, 440.0);
     let (one, two) = (rig.browser(50_000, 700.0), rig.browser(50_002, 950.0));
@@ -63,8 +65,9 @@ fn two_browsers_on_one_socket_are_told_apart_and_one_leaving_is_nothing_to_the_o
     rig.ends();
 }
 
+/// A connection that takes over an address keeps it when the old one is closed.
 #[test]
-fn a_connection_that_takes_over_an_address_keeps_it_when_the_old_one_is_closed() {
+fn a_connection_that_takes_over_an_address_keeps() {
     let mut rig = Rig::new();
     let phone = rig.seated_phone(CodecKind::Pcmu, 440.0);
     rig.browser(50_000, 700.0);
@@ -78,17 +81,18 @@ fn a_connection_that_takes_over_an_address_keeps_it_when_the_old_one_is_closed()
     rig.run(500);
     let level = rig.phones[phone].hears(&[950.0])[0];
     assert!(is_as_loud_as_it_was_hummed(level), "{level}");
-    rig.planes[0].unseat(End::Peer(old));
+    rig.planes[0].unseat(MediaEnd::Peer(old));
     rig.ends();
 }
 
 fn changes(rig: &mut Rig) -> Vec<PeerChange> {
     let told = std::mem::take(&mut rig.told);
-    told.into_iter().filter_map(|told| if let MeetingHeard::Peer { change, .. } = told { Some(change) } else { None }).collect()
+    told.into_iter().filter_map(|told| if let BridgeEvent::Peer { change, .. } = told { Some(change) } else { None }).collect()
 }
 
+/// A browser that falls silent is told as not alive comes back and is given up in the end.
 #[test]
-fn m5_a_browser_that_falls_silent_is_told_as_not_alive_comes_back_and_is_given_up_in_the_end() {
+fn m5_a_browser_that_falls_silent_is_told_as_not_alive_comes() {
     let mut rig = Rig::new();
     let phone = rig.seated_phone(CodecKind::Pcmu, 440.0);
     rig.browser(50_000, 700.0);
@@ -112,12 +116,13 @@ fn m5_a_browser_that_falls_silent_is_told_as_not_alive_comes_back_and_is_given_u
     rig.run(2_000);
     assert_eq!(changes(&mut rig), [PeerChange::Gone]);
     assert!(rig.planes[0].peers.is_empty(), "the connection is; its seat is the meeting's to take");
-    rig.planes[0].unseat(End::Peer(gone));
+    rig.planes[0].unseat(MediaEnd::Peer(gone));
     rig.ends();
 }
 
+/// What strangers send to the socket is nothing to a browser in the meeting.
 #[test]
-fn what_strangers_send_to_the_socket_is_nothing_to_a_browser_in_the_meeting() {
+fn what_strangers_send_to_the_socket_is_nothing_to_a_browser() {
     let mut rig = Rig::new();
     let phone = rig.seated_phone(CodecKind::Pcmu, 440.0);
     let browser = rig.browser(50_000, 700.0);
@@ -144,8 +149,9 @@ fn what_strangers_send_to_the_socket_is_nothing_to_a_browser_in_the_meeting() {
     rig.ends();
 }
 
+/// An offer that wants a data channel is refused however it is written.
 #[test]
-fn x1_an_offer_that_wants_a_data_channel_is_refused_however_it_is_written() {
+fn x1_an_offer_that_wants_a_data_channel_is_refused() {
     let (rig, address) = (Rig::new(), "192.0.2.7:50000".parse().expect("an address"));
     let (_, offer) = Browser::offer(rig.now, address);
     let factory = PeerFactory::new().expect("a certificate");

@@ -21,8 +21,9 @@ fn sent_in_a_call(mut disturb: impl FnMut(&mut Rig)) -> Vec<Vec<Got>> {
     got
 }
 
+/// Rtp from a foreign address reaches nobody and changes nothing.
 #[test]
-fn s7_rtp_from_a_foreign_address_reaches_nobody_and_changes_nothing() {
+fn s7_rtp_from_a_foreign_address_reaches_nobody_and_changes() {
     let from = STRANGER.parse().expect("an address");
     let undisturbed = sent_in_a_call(|_| {});
     let mut sent = 0;
@@ -42,8 +43,9 @@ fn s7_rtp_from_a_foreign_address_reaches_nobody_and_changes_nothing() {
     assert_eq!(sent, 300);
 }
 
+/// Rtp from a foreign address is counted and never followed even where it comes first.
 #[test]
-fn s7_rtp_from_a_foreign_address_is_counted_and_never_followed_even_where_it_comes_first() {
+fn s7_rtp_from_a_foreign_address_is_counted_and_never_followed() {
     let from = STRANGER.parse().expect("an address");
     let mut rig = Rig::new();
     let phone = rig.phone(CodecKind::Pcmu);
@@ -56,7 +58,7 @@ fn s7_rtp_from_a_foreign_address_is_counted_and_never_followed_even_where_it_com
     assert!(rig.phones[phone].events().is_empty(), "nothing flows");
     // The rig itself watches that nothing is sent to the stranger.
     rig.run(500);
-    assert!(matches!(rig.phones[phone].events()[..], [Heard::Flowing]));
+    assert!(matches!(rig.phones[phone].events()[..], [MediaEvent::Flowing]));
     let stats = rig.port_of(phone).stats();
     assert_eq!((stats.refused, stats.lost), (20, 0));
     rig.ends();
@@ -116,8 +118,9 @@ fn ten_thousand_mutated_datagrams_leave_a_call_untouched() {
     assert_eq!(sent, 10_000);
 }
 
+/// A phone that sends rubbish for a while is heard again after it.
 #[test]
-fn a_phone_that_sends_rubbish_for_a_while_is_heard_again_after_it() {
+fn a_phone_that_sends_rubbish_for_a_while_is_heard() {
     let mut rig = Rig::new();
     let broken = rig.seated_phone(CodecKind::Pcmu, 440.0);
     let listener = rig.seated_phone(CodecKind::Pcmu, 610.0);

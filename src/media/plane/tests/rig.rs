@@ -7,19 +7,19 @@ use tokio::sync::mpsc::Receiver;
 
 use super::*;
 use crate::codec::{CodecKind, Decoder, Encoder, EncoderSettings};
-use crate::dsp::ear;
+use crate::common::ids::{ParticipantId, PlayId};
+use crate::common::machine::Machine as _;
 use crate::dsp::tone::Sine;
-use crate::ids::{ParticipantId, PlayId};
-use crate::machine::Machine as _;
-use crate::media::heard::{Heard, PortHeard};
+use crate::dsp::tone_detector;
+use crate::media::events::{MediaEvent, PortEvent};
 use crate::media::peer::PeerFactory;
 use crate::media::peer::browser::Browser;
 use crate::media::player::{Play, PlayKind};
-use crate::media::port::{Profile, TelephoneEvent};
+use crate::media::port::{Profile, TelephoneEventFormat};
 use crate::policy::{Asker, Effect, Fact, Policy, PolicySettings, Role, Via};
 use crate::prompt::Clip;
 use crate::rtp::packet::Packet;
-use crate::rtp::session::{Named, Outgoing};
+use crate::rtp::session::{NamedSource, RtpSender};
 
 /// How loud everybody hums.
 pub(super) const LOUD: f32 = 8_000.0;
@@ -61,14 +61,14 @@ pub(super) struct Phone {
     pub(super) plane: usize,
     /// What it sends in the next packet times instead of its hum.
     pub(super) script: VecDeque<Vec<Vec<u8>>>,
-    pub(super) outgoing: Outgoing,
+    pub(super) outgoing: RtpSender,
     pub(super) got: Vec<Got>,
     pub(super) reports: Vec<Vec<u8>>,
     encoder: Box<dyn Encoder>,
     decoder: Box<dyn Decoder>,
     hum: Option<Sine>,
-    ear: Vec<i16>,
-    heard: Receiver<PortHeard>,
+    listener: Vec<i16>,
+    heard: Receiver<PortEvent>,
     /// In which of the eight steps of a frame it sends.
     phase: u32,
 }
@@ -78,13 +78,13 @@ pub(super) struct Rig {
     pub(super) now: Instant,
     pub(super) phones: Vec<Phone>,
     pub(super) browsers: Vec<(PeerId, Browser)>,
-    pub(super) told: Vec<MeetingHeard>,
+    pub(super) told: Vec<BridgeEvent>,
     steps: u32,
     /// Whose socket takes no RTP.
     pub(super) refuses: Option<PortId>,
     policy: Policy,
-    meeting: Receiver<MeetingHeard>,
-    tell: mpsc::Sender<MeetingHeard>,
+    meeting: Receiver<BridgeEvent>,
+    tell: mpsc::Sender<BridgeEvent>,
     factory: PeerFactory,
     /// Browsers so far.
     opened: u8,
@@ -102,12 +102,12 @@ pub(super) fn profile(codec: CodecKind, address: SocketAddr) -> Profile {
         codec,
         payload_type_send: payload_type,
         payload_type_receive: payload_type,
-        telephone_event: Some(TelephoneEvent { payload_type: KEYS, send_payload_type: KEYS, clock: row.rtp_clock }),
+        telephone_event: Some(TelephoneEventFormat { payload_type: KEYS, send_payload_type: KEYS, clock: row.rtp_clock }),
         ptime: FRAME,
         remote: address,
         remote_rtcp: SocketAddr::new(address.ip(), address.port() + 1),
         signalling: address.ip(),
-        named: Named::Trusted,
+        named: NamedSource::Trusted,
         we_send: true,
         they_send: true,
     }
@@ -126,7 +126,7 @@ pub(super) fn play(id: u64, kind: PlayKind, clip: Clip) -> Play {
 
 /// The level of a tone, in dBov.
 pub(super) fn level(samples: &[i16], rate: Hz, freq: f32) -> f32 {
-    ear::heard(samples, rate, &[freq])[0]
+    tone_detector::heard(samples, rate, &[freq])[0]
 }
 
 pub(super) fn is_as_loud_as_it_was_hummed(level: f32) -> bool {
@@ -149,18 +149,18 @@ impl Phone {
     }
 
     /// What it has heard since it was asked last.
-    pub(super) fn ear(&mut self) -> Vec<i16> {
-        std::mem::take(&mut self.ear)
+    pub(super) fn listener(&mut self) -> Vec<i16> {
+        std::mem::take(&mut self.listener)
     }
 
     /// The level at which it has heard `freq` since it was asked last.
     pub(super) fn hears(&mut self, freqs: &[f32]) -> Vec<f32> {
         let rate = self.rate();
-        ear::heard(&self.ear(), rate, freqs)
+        tone_detector::heard(&self.listener(), rate, freqs)
     }
 
     /// What its call was told since it was asked last.
-    pub(super) fn events(&mut self) -> Vec<Heard> {
+    pub(super) fn events(&mut self) -> Vec<MediaEvent> {
         std::iter::from_fn(|| self.heard.try_recv().ok()).map(|told| told.heard).collect()
     }
 
@@ -187,7 +187,7 @@ impl Phone {
         let packet = Packet::parse(datagram).expect("RTP");
         let payload = packet.payload.to_vec();
         if packet.pt == self.profile.payload_type_send {
-            self.decoder.decode(&payload, &mut self.ear).expect("our own codec");
+            self.decoder.decode(&payload, &mut self.listener).expect("our own codec");
         }
         self.got.push(Got { at, seq: packet.seq, timestamp: packet.timestamp, ssrc: packet.ssrc, payload });
     }
@@ -241,13 +241,13 @@ impl Rig {
             profile,
             plane: 0,
             script: VecDeque::new(),
-            outgoing: Outgoing::new(1000 + u64::from(number)),
+            outgoing: RtpSender::new(1000 + u64::from(number)),
             got: Vec::new(),
             reports: Vec::new(),
             encoder: codec.encoder(EncoderSettings::default()).expect("a codec"),
             decoder: codec.decoder().expect("a codec"),
             hum: None,
-            ear: Vec::new(),
+            listener: Vec::new(),
             heard,
             phase: (3 * u32::from(number) + 1) % 8,
         });
@@ -267,12 +267,12 @@ impl Rig {
         let who = ParticipantId::from_number(10 + phone as u64);
         let admission = self.admission(who, Role::External, Via::Phone);
         let (port, plane) = (self.phones[phone].port, self.phones[phone].plane);
-        assert!(self.planes[plane].seat(End::Port(port), bridge(plane), admission, gate));
+        assert!(self.planes[plane].seat(MediaEnd::Port(port), bridge(plane), admission, gate));
     }
 
     pub(super) fn gate(&mut self, phone: usize, gate: Gate) {
         let (port, plane) = (self.phones[phone].port, self.phones[phone].plane);
-        self.planes[plane].gate(End::Port(port), gate);
+        self.planes[plane].gate(MediaEnd::Port(port), gate);
     }
 
     /// Opens a connection to a browser; it is seated and hums.
@@ -289,7 +289,7 @@ impl Rig {
         let id = PeerId::from_number(40 + 3 * u64::from(self.opened));
         self.planes[0].adopt_peer(id, peer, self.tell.clone());
         let admission = self.admission(ParticipantId::from_number(1000 + u64::from(self.opened)), Role::Member, Via::Browser);
-        assert!(self.planes[0].seat(End::Peer(id), bridge(0), admission, OPEN));
+        assert!(self.planes[0].seat(MediaEnd::Peer(id), bridge(0), admission, OPEN));
         self.browsers.push((id, browser));
         index
     }
@@ -340,11 +340,11 @@ impl Rig {
     pub(super) fn settle(&mut self, milliseconds: u64) {
         self.run(milliseconds);
         for phone in &mut self.phones {
-            phone.ear();
+            phone.listener();
             phone.got.clear();
         }
         for (_, browser) in &mut self.browsers {
-            browser.ear();
+            browser.listener();
         }
     }
 
@@ -397,12 +397,12 @@ impl Rig {
     /// Brings what a plane sends to whom it is for.
     fn carry(&mut self, plane: usize) {
         while let Some(transmit) = self.planes[plane].poll_transmit() {
-            let refused = matches!(transmit.way, Way::Port(port, Channel::Rtp) if self.refuses == Some(port));
+            let refused = matches!(transmit.way, SocketId::Port(port, Channel::Rtp) if self.refuses == Some(port));
             self.planes[plane].sent(self.now, &transmit, !refused);
             let Transmit { way, to, bytes, .. } = transmit;
             match way {
-                Way::Port(..) if refused => {}
-                Way::Port(port, channel) => {
+                SocketId::Port(..) if refused => {}
+                SocketId::Port(port, channel) => {
                     let phone = self.phones.iter_mut().find(|phone| phone.port == port).expect("one of ours");
                     assert_eq!(to.ip(), phone.address.ip(), "nobody else is sent anything");
                     match channel {
@@ -413,7 +413,7 @@ impl Rig {
                         Channel::Rtcp => phone.reports.push(bytes),
                     }
                 }
-                Way::WebRtc(from) => {
+                SocketId::WebRtc(from) => {
                     if let Some((_, browser)) = self.browsers.iter_mut().find(|(_, browser)| browser.address() == to) {
                         browser.receive(self.now, from, &bytes);
                     }
@@ -455,10 +455,10 @@ impl Rig {
             let Phone { port, plane, .. } = self.phones[at];
             self.planes[plane].close_port(self.now, port);
             let events = self.phones[at].events();
-            assert!(matches!(events.last(), Some(Heard::Closed(_))), "{events:?}");
+            assert!(matches!(events.last(), Some(MediaEvent::Closed(_))), "{events:?}");
         }
         for (id, _) in &self.browsers {
-            self.planes[0].unseat(End::Peer(*id));
+            self.planes[0].unseat(MediaEnd::Peer(*id));
             self.planes[0].close_peer(*id);
         }
         for (at, plane) in self.planes.iter_mut().enumerate() {

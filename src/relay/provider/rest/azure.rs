@@ -12,11 +12,12 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::{Dialect, Verdict, refused};
-use crate::redact::Redacted;
-use crate::relay::Number;
-use crate::relay::parcel::{Fate, Outcome, Parcel};
-use crate::relay::provider::{Event, Heard, WebhookAnswer, WebhookCall};
+use super::client::refused;
+use super::{RestDialect, SubmitVerdict};
+use crate::common::redact::Redacted;
+use crate::relay::PhoneNumber;
+use crate::relay::provider::{InboundSms, ProviderEvent, WebhookAnswer, WebhookCall};
+use crate::relay::sms::{DeliveryOutcome, OutgoingSms, SubmitOutcome};
 
 /// The interface that is spoken.
 const VERSION: &str = "2021-03-07";
@@ -37,7 +38,7 @@ pub struct AzureSettings {
 /// See the module.
 pub(in super::super) struct Azure {
     settings: AzureSettings,
-    from: Number,
+    from: PhoneNumber,
 }
 
 #[derive(Serialize)]
@@ -73,7 +74,7 @@ struct Grid {
 }
 
 impl Azure {
-    pub(in super::super) fn new(settings: AzureSettings, from: Number) -> Self {
+    pub(in super::super) fn new(settings: AzureSettings, from: PhoneNumber) -> Self {
         Self { settings, from }
     }
 
@@ -97,20 +98,20 @@ impl Azure {
     }
 }
 
-impl Dialect for Azure {
-    fn request(&self, parcel: &Parcel, now: SystemTime) -> Option<Request<Bytes>> {
+impl RestDialect for Azure {
+    fn request(&self, sms: &OutgoingSms, now: SystemTime) -> Option<Request<Bytes>> {
         let uri: Uri = format!("{}/sms?api-version={VERSION}", self.settings.endpoint).parse().ok()?;
-        let (date, created) = (httpdate::fmt_http_date(now), httpdate::fmt_http_date(parcel.created));
+        let (date, created) = (httpdate::fmt_http_date(now), httpdate::fmt_http_date(sms.created));
         let recipient = Recipient {
-            to: parcel.to.expose(),
+            to: sms.to.expose(),
             // The service sends what it gets twice under one of these only once.
-            repeatability_request_id: &parcel.reference,
+            repeatability_request_id: &sms.reference,
             repeatability_first_sent: &created,
         };
         let message = json!({
             "from": self.from.expose(),
             "smsRecipients": [recipient],
-            "message": parcel.text.expose(),
+            "message": sms.text.expose(),
             "smsSendOptions": { "enableDeliveryReport": true },
         });
         let body = serde_json::to_vec(&message).ok()?;
@@ -119,20 +120,20 @@ impl Dialect for Azure {
         signed.into_iter().fold(request, |request, (name, value)| request.header(name, value)).body(body.into()).ok()
     }
 
-    fn verdict(&self, parcel: &Parcel, status: StatusCode, body: &[u8]) -> Verdict {
+    fn verdict(&self, sms: &OutgoingSms, status: StatusCode, body: &[u8]) -> SubmitVerdict {
         let result = serde_json::from_slice::<Results>(body).ok().and_then(|results| results.value.into_iter().next());
         match (status, result) {
             (StatusCode::ACCEPTED, Some(result)) if result.successful => {
-                Verdict::Ended(Outcome::Accepted { name: result.message_id })
+                SubmitVerdict::Ended(SubmitOutcome::Accepted { name: result.message_id })
             }
             (StatusCode::ACCEPTED, Some(result)) => match result.http_status_code {
-                429 | 503 => Verdict::Rest,
-                500..=599 => Verdict::Ended(Outcome::Unknown),
-                code => refusal(parcel, StatusCode::from_u16(code).unwrap_or(status), result.repeatability_result.as_deref()),
+                429 | 503 => SubmitVerdict::Rest,
+                500..=599 => SubmitVerdict::Ended(SubmitOutcome::Unknown),
+                code => refusal(sms, StatusCode::from_u16(code).unwrap_or(status), result.repeatability_result.as_deref()),
             },
             // Something that stands between, or half an answer.
-            (status, _) if status.is_success() => Verdict::Ended(Outcome::Unknown),
-            (status, _) => refusal(parcel, status, None),
+            (status, _) if status.is_success() => SubmitVerdict::Ended(SubmitOutcome::Unknown),
+            (status, _) => refusal(sms, status, None),
         }
     }
 
@@ -156,7 +157,7 @@ impl Dialect for Azure {
             let body = json!({ "validationResponse": code }).to_string();
             return WebhookAnswer { content_type: Some("application/json"), body, ..WebhookAnswer::taken(Vec::new()) };
         }
-        let ours: Vec<Option<Event>> = events.iter().filter_map(said).collect();
+        let ours: Vec<Option<ProviderEvent>> = events.iter().filter_map(said).collect();
         let unread = ours.iter().filter(|event| event.is_none()).count();
         WebhookAnswer { unread, ..WebhookAnswer::taken(ours.into_iter().flatten().collect()) }
     }
@@ -168,7 +169,7 @@ fn validation(event: &Grid) -> Option<&str> {
 }
 
 /// An event that is for us, if it is one; `Some(None)`: it cannot be read.
-fn said(event: &Grid) -> Option<Option<Event>> {
+fn said(event: &Grid) -> Option<Option<ProviderEvent>> {
     match event.r#type.as_str() {
         "Microsoft.Communication.SMSReceived" => Some(received(&event.data)),
         "Microsoft.Communication.SMSDeliveryReportReceived" => Some(reported(&event.data)),
@@ -176,21 +177,21 @@ fn said(event: &Grid) -> Option<Option<Event>> {
     }
 }
 
-fn received(data: &Value) -> Option<Event> {
+fn received(data: &Value) -> Option<ProviderEvent> {
     let from = field(data, "from")?;
     // The service leaves the `+` out at times.
-    let from = Number::parse(from).or_else(|| Number::parse(&format!("+{from}")))?;
+    let from = PhoneNumber::parse(from).or_else(|| PhoneNumber::parse(&format!("+{from}")))?;
     let (id, text) = (field(data, "messageId")?.to_owned(), Redacted::new(field(data, "message")?.to_owned()));
-    Some(Event::Heard(Heard { id: Some(id), from, text }))
+    Some(ProviderEvent::Heard(InboundSms { id: Some(id), from, text }))
 }
 
-fn reported(data: &Value) -> Option<Event> {
+fn reported(data: &Value) -> Option<ProviderEvent> {
     let fate = match field(data, "deliveryStatus")? {
-        "Delivered" => Fate::Delivered,
-        "Failed" | "Undelivered" | "Rejected" | "Expired" | "Blocked" | "OptedOut" => Fate::Failed,
-        _ => Fate::OnItsWay,
+        "Delivered" => DeliveryOutcome::Delivered,
+        "Failed" | "Undelivered" | "Rejected" | "Expired" | "Blocked" | "OptedOut" => DeliveryOutcome::Failed,
+        _ => DeliveryOutcome::OnItsWay,
     };
-    Some(Event::Receipt { name: field(data, "messageId")?.to_owned(), fate })
+    Some(ProviderEvent::Receipt { name: field(data, "messageId")?.to_owned(), fate })
 }
 
 /// The schema's names have begun with capitals in some of its versions, and with small letters in others.
@@ -199,10 +200,10 @@ fn field<'a>(data: &'a Value, name: &str) -> Option<&'a str> {
 }
 
 /// A refusal of what was sent again may be one of the repetition (OASIS Repeatable Requests 1.0): it says nothing of the first try.
-fn refusal(parcel: &Parcel, status: StatusCode, repeatability: Option<&str>) -> Verdict {
+fn refusal(sms: &OutgoingSms, status: StatusCode, repeatability: Option<&str>) -> SubmitVerdict {
     let of_repetition = matches!(status, StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED)
         || repeatability.is_some_and(|result| result.eq_ignore_ascii_case("rejected"));
-    if parcel.again && of_repetition { Verdict::Ended(Outcome::Unknowable) } else { refused(status, None) }
+    if sms.again && of_repetition { SubmitVerdict::Ended(SubmitOutcome::Unknowable) } else { refused(status, None) }
 }
 
 /// As the `Host` field says it: without a port that is the usual one (RFC 9110 section 4.2.3).

@@ -18,9 +18,9 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// See the module.
 #[derive(Clone)]
-pub(super) struct Connector(HttpsConnector<HttpConnector>);
+pub(super) struct SmsConnector(HttpsConnector<HttpConnector>);
 
-impl Connector {
+impl SmsConnector {
     pub(super) fn new(config: rustls::ClientConfig) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
@@ -29,7 +29,7 @@ impl Connector {
     }
 }
 
-impl Service<Uri> for Connector {
+impl Service<Uri> for SmsConnector {
     type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;

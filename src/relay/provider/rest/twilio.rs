@@ -15,11 +15,12 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::{Dialect, Verdict, refused};
-use crate::redact::Redacted;
-use crate::relay::Number;
-use crate::relay::parcel::{Fate, Outcome, Parcel};
-use crate::relay::provider::{Event, Heard, WebhookAnswer, WebhookCall};
+use super::client::refused;
+use super::{RestDialect, SubmitVerdict};
+use crate::common::redact::Redacted;
+use crate::relay::PhoneNumber;
+use crate::relay::provider::{InboundSms, ProviderEvent, WebhookAnswer, WebhookCall};
+use crate::relay::sms::{DeliveryOutcome, OutgoingSms, SubmitOutcome};
 
 /// Carries the signature of a webhook.
 const SIGNATURE: &str = "x-twilio-signature";
@@ -42,7 +43,7 @@ pub struct TwilioSettings {
 /// See the module.
 pub(in super::super) struct Twilio {
     settings: TwilioSettings,
-    from: Number,
+    from: PhoneNumber,
 }
 
 /// Parameters of a webhook; one name may stand there several times.
@@ -59,7 +60,7 @@ struct Failed {
 }
 
 impl Twilio {
-    pub(in super::super) fn new(settings: TwilioSettings, from: Number) -> Self {
+    pub(in super::super) fn new(settings: TwilioSettings, from: PhoneNumber) -> Self {
         Self { settings, from }
     }
 
@@ -108,20 +109,20 @@ fn urls(url: &str) -> Vec<String> {
     all
 }
 
-fn fate(status: &str) -> Fate {
+fn fate(status: &str) -> DeliveryOutcome {
     match status {
-        "delivered" | "read" => Fate::Delivered,
-        "undelivered" | "failed" | "canceled" => Fate::Failed,
-        _ => Fate::OnItsWay,
+        "delivered" | "read" => DeliveryOutcome::Delivered,
+        "undelivered" | "failed" | "canceled" => DeliveryOutcome::Failed,
+        _ => DeliveryOutcome::OnItsWay,
     }
 }
 
-impl Dialect for Twilio {
-    fn request(&self, parcel: &Parcel, _: SystemTime) -> Option<Request<Bytes>> {
+impl RestDialect for Twilio {
+    fn request(&self, sms: &OutgoingSms, _: SystemTime) -> Option<Request<Bytes>> {
         let TwilioSettings { api, account, token, callback } = &self.settings;
         let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("To", parcel.to.expose()).append_pair("From", self.from.expose());
-        form.append_pair("Body", parcel.text.expose());
+        form.append_pair("To", sms.to.expose()).append_pair("From", self.from.expose());
+        form.append_pair("Body", sms.text.expose());
         if let Some(callback) = callback {
             form.append_pair("StatusCallback", callback);
         }
@@ -138,11 +139,11 @@ impl Dialect for Twilio {
             .ok()
     }
 
-    fn verdict(&self, _: &Parcel, status: StatusCode, body: &[u8]) -> Verdict {
+    fn verdict(&self, _: &OutgoingSms, status: StatusCode, body: &[u8]) -> SubmitVerdict {
         if status.is_success() {
             // Without a name it is no answer of the service's, or half of one.
-            let taken = serde_json::from_slice::<Taken>(body).ok().map(|taken| Outcome::Accepted { name: Some(taken.sid) });
-            return Verdict::Ended(taken.unwrap_or(Outcome::Unknown));
+            let taken = serde_json::from_slice::<Taken>(body).ok().map(|taken| SubmitOutcome::Accepted { name: Some(taken.sid) });
+            return SubmitVerdict::Ended(taken.unwrap_or(SubmitOutcome::Unknown));
         }
         let code = serde_json::from_slice::<Failed>(body).ok().and_then(|failed| failed.code);
         refused(status, code.map(|code| code.to_string()).as_deref())
@@ -163,11 +164,11 @@ impl Dialect for Twilio {
             return WebhookAnswer::status(StatusCode::BAD_REQUEST);
         };
         let status = field("MessageStatus").or_else(|| field("SmsStatus")).filter(|status| *status != "received");
-        let events = match (status, field("From").and_then(Number::parse)) {
-            (Some(status), _) => vec![Event::Receipt { name: id.to_owned(), fate: fate(status) }],
+        let events = match (status, field("From").and_then(PhoneNumber::parse)) {
+            (Some(status), _) => vec![ProviderEvent::Receipt { name: id.to_owned(), fate: fate(status) }],
             (None, Some(from)) => {
                 let text = Redacted::new(text(field("Body").unwrap_or_default(), field("NumMedia").unwrap_or_default()));
-                vec![Event::Heard(Heard { id: Some(id.to_owned()), from, text })]
+                vec![ProviderEvent::Heard(InboundSms { id: Some(id.to_owned()), from, text })]
             }
             // A short code or a name: nobody who could be in a meeting.
             (None, None) => Vec::new(),

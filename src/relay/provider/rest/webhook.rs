@@ -8,12 +8,13 @@ use hyper::{Method, Request, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use super::{Dialect, Verdict, refused};
-use crate::redact::Redacted;
-use crate::relay::Number;
-use crate::relay::parcel::{Fate, Outcome, Parcel};
-use crate::relay::provider::{Event, Heard, WebhookAnswer, WebhookCall};
-use crate::units::unix_millis;
+use super::client::refused;
+use super::{RestDialect, SubmitVerdict};
+use crate::common::redact::Redacted;
+use crate::common::units::unix_millis;
+use crate::relay::PhoneNumber;
+use crate::relay::provider::{InboundSms, ProviderEvent, WebhookAnswer, WebhookCall};
+use crate::relay::sms::{DeliveryOutcome, OutgoingSms, SubmitOutcome};
 
 /// Carries the signature, both ways.
 const SIGNATURE: &str = "roomgate-signature";
@@ -32,7 +33,7 @@ pub struct WebhookSettings {
 /// See the module.
 pub(in super::super) struct Webhook {
     settings: WebhookSettings,
-    from: Number,
+    from: PhoneNumber,
 }
 
 #[derive(Serialize)]
@@ -66,7 +67,7 @@ enum State {
 }
 
 impl Webhook {
-    pub(in super::super) fn new(settings: WebhookSettings, from: Number) -> Self {
+    pub(in super::super) fn new(settings: WebhookSettings, from: PhoneNumber) -> Self {
         Self { settings, from }
     }
 
@@ -102,9 +103,9 @@ fn octets(hex: &str) -> Option<Vec<u8>> {
     Some(digits.chunks_exact(2).map(|pair| pair.iter().fold(0, |octet, digit| octet << 4 | digit)).collect())
 }
 
-impl Dialect for Webhook {
-    fn request(&self, parcel: &Parcel, now: SystemTime) -> Option<Request<Bytes>> {
-        let Parcel { reference, to, text, .. } = parcel;
+impl RestDialect for Webhook {
+    fn request(&self, sms: &OutgoingSms, now: SystemTime) -> Option<Request<Bytes>> {
+        let OutgoingSms { reference, to, text, .. } = sms;
         let (from, to) = (self.from.expose(), to.expose());
         let body = serde_json::to_vec(&Outgoing { version: 1, id: reference, from, to, text: text.expose() }).ok()?;
         Request::builder()
@@ -118,12 +119,12 @@ impl Dialect for Webhook {
             .ok()
     }
 
-    fn verdict(&self, parcel: &Parcel, status: StatusCode, body: &[u8]) -> Verdict {
+    fn verdict(&self, sms: &OutgoingSms, status: StatusCode, body: &[u8]) -> SubmitVerdict {
         if !status.is_success() && status != StatusCode::CONFLICT {
             return refused(status, None);
         }
         let named = serde_json::from_slice::<Taken>(body).ok().and_then(|taken| taken.id);
-        Verdict::Ended(Outcome::Accepted { name: Some(named.unwrap_or_else(|| parcel.reference.clone())) })
+        SubmitVerdict::Ended(SubmitOutcome::Accepted { name: Some(named.unwrap_or_else(|| sms.reference.clone())) })
     }
 
     fn webhook(&self, call: &WebhookCall, now: SystemTime) -> WebhookAnswer {
@@ -135,18 +136,18 @@ impl Dialect for Webhook {
         }
         let Ok(incoming) = serde_json::from_slice(&call.body) else { return WebhookAnswer::status(StatusCode::BAD_REQUEST) };
         WebhookAnswer::taken(match incoming {
-            Incoming::Message { id, from, text } => match Number::parse(&from) {
-                Some(from) => vec![Event::Heard(Heard { id: Some(id), from, text: Redacted::new(text) })],
+            Incoming::Message { id, from, text } => match PhoneNumber::parse(&from) {
+                Some(from) => vec![ProviderEvent::Heard(InboundSms { id: Some(id), from, text: Redacted::new(text) })],
                 None => return WebhookAnswer::status(StatusCode::UNPROCESSABLE_ENTITY),
             },
             Incoming::Receipt { id, state } => {
                 let fate = match state {
-                    State::Sent => Fate::OnItsWay,
-                    State::Delivered => Fate::Delivered,
-                    State::Failed => Fate::Failed,
-                    State::Unknown => Fate::Unknown,
+                    State::Sent => DeliveryOutcome::OnItsWay,
+                    State::Delivered => DeliveryOutcome::Delivered,
+                    State::Failed => DeliveryOutcome::Failed,
+                    State::Unknown => DeliveryOutcome::Unknown,
                 };
-                vec![Event::Receipt { name: id, fate }]
+                vec![ProviderEvent::Receipt { name: id, fate }]
             }
         })
     }

@@ -9,11 +9,11 @@ use rusmpp::types::{COctetString, OctetString};
 use rusmpp::values::{DataCoding, EsmClass, InterfaceVersion, Npi, RegisteredDelivery, Ton, UserMessageReference};
 use rusmpp::{Command, CommandStatus, Pdu};
 
-use super::{Login, text};
-use crate::redact::Redacted;
-use crate::relay::Number;
-use crate::relay::parcel::{Cut, Fate, Parcel};
+use super::{SmppLogin, text};
+use crate::common::redact::Redacted;
+use crate::relay::PhoneNumber;
 use crate::relay::segment::{self, Coding, Segment};
+use crate::relay::sms::{DeliveryOutcome, OutgoingSms, PartInfo};
 
 /// The longest PDU that is taken: 64 KiB of `message_payload` and then some.
 const LONGEST: usize = 70_000;
@@ -27,13 +27,13 @@ const RECEIPTS: [u8; 2] = [0x04, 0x20];
 const RECEIPT_WANTED: u8 = 0x01;
 
 /// What travels of a parcel.
-fn user_data(parcel: &Parcel) -> (Coding, bool, Vec<u8>) {
-    let cut = parcel.cut;
-    let coding = cut.map_or_else(|| segment::coding(parcel.text.expose()), |cut| cut.coding);
-    let octets = Segment { coding, text: parcel.text.expose().clone() }.octets();
+fn user_data(sms: &OutgoingSms) -> (Coding, bool, Vec<u8>) {
+    let cut = sms.cut;
+    let coding = cut.map_or_else(|| segment::coding(sms.text.expose()), |cut| cut.coding);
+    let octets = Segment { coding, text: sms.text.expose().clone() }.octets();
     match cut {
         // TS 23.040 section 9.2.3.24.1: concatenated short messages, 8-bit reference.
-        Some(Cut { reference, total, number, .. }) if total > 1 => {
+        Some(PartInfo { reference, total, number, .. }) if total > 1 => {
             (coding, true, [&[5, 0, 3, reference, total, number], octets.as_slice()].concat())
         }
         _ => (coding, false, octets),
@@ -41,7 +41,7 @@ fn user_data(parcel: &Parcel) -> (Coding, bool, Vec<u8>) {
 }
 
 /// A number as an address: international, without the `+`.
-fn address(number: &Number) -> COctetString<1, 21> {
+fn address(number: &PhoneNumber) -> COctetString<1, 21> {
     octet_string(number.expose().trim_start_matches('+'))
 }
 
@@ -51,7 +51,7 @@ fn octet_string<const MAX: usize>(text: &str) -> COctetString<1, MAX> {
 }
 
 /// Asks to be let in, to send and to receive.
-pub(super) fn bind(login: &Login) -> Pdu {
+pub(super) fn bind(login: &SmppLogin) -> Pdu {
     Pdu::BindTransceiver(BindTransceiver {
         system_id: octet_string(&login.system_id),
         password: octet_string(login.password.expose()),
@@ -62,16 +62,16 @@ pub(super) fn bind(login: &Login) -> Pdu {
 }
 
 /// A parcel that is submitted again carries the same `user_message_reference` (section 5.3.2.17), by which a centre can know it (C-7).
-pub(super) fn submit(from: &Number, parcel: &Parcel) -> Pdu {
-    let (coding, joined, octets) = user_data(parcel);
-    let reference = u16::try_from(parcel.id & 0xFFFF).unwrap_or_default();
+pub(super) fn submit(from: &PhoneNumber, sms: &OutgoingSms) -> Pdu {
+    let (coding, joined, octets) = user_data(sms);
+    let reference = u16::try_from(sms.id & 0xFFFF).unwrap_or_default();
     let submit = SubmitSm::builder()
         .source_addr_ton(Ton::International)
         .source_addr_npi(Npi::Isdn)
         .source_addr(address(from))
         .dest_addr_ton(Ton::International)
         .dest_addr_npi(Npi::Isdn)
-        .destination_addr(address(&parcel.to))
+        .destination_addr(address(&sms.to))
         .esm_class(EsmClass::from(if joined { UDHI } else { 0 }))
         .registered_delivery(RegisteredDelivery::from(RECEIPT_WANTED))
         .data_coding(match coding {
@@ -93,13 +93,13 @@ pub(super) enum Delivery {
     /// How the message of this name has ended, or that it has not yet: a word of the list in section 5.2.28, such as `DELIVRD`.
     Receipt { name: String, state: String },
     /// Part `number` of `total` of a message.
-    Part { from: Number, reference: u8, total: u8, number: u8, text: Redacted<String> },
+    Part { from: PhoneNumber, reference: u8, total: u8, number: u8, text: Redacted<String> },
     /// From an address that is no number, or in a code that is no text.
     Nothing,
 }
 
 /// `own`: our number, whose country is meant where the sender's lacks one.
-pub(super) fn delivery(deliver: &DeliverSm, own: &Number) -> Delivery {
+pub(super) fn delivery(deliver: &DeliverSm, own: &PhoneNumber) -> Delivery {
     let esm_class = u8::from(deliver.esm_class);
     let payload = deliver.tlvs().iter().find_map(|tlv| match tlv.value() {
         Some(TlvValue::MessagePayload(payload)) => Some(payload.value.as_ref()),
@@ -113,7 +113,7 @@ pub(super) fn delivery(deliver: &DeliverSm, own: &Number) -> Delivery {
     let before = if header.is_empty() { 0 } else { header.len() + 1 };
     let Some(text) = text::read(u8::from(deliver.data_coding), before, octets) else { return Delivery::Nothing };
     let national = deliver.source_addr_ton == Ton::National;
-    let Some(from) = Number::sent(deliver.source_addr.as_str(), national, own) else { return Delivery::Nothing };
+    let Some(from) = PhoneNumber::sent(deliver.source_addr.as_str(), national, own) else { return Delivery::Nothing };
     let (reference, total, number) = concatenation(header).unwrap_or((0, 1, 1));
     Delivery::Part { from, reference, total, number, text: Redacted::new(text) }
 }
@@ -161,13 +161,13 @@ fn receipt_state(deliver: &DeliverSm, octets: &[u8]) -> String {
 }
 
 /// What a word of section 5.2.28 says of the message.
-pub(super) fn fate(state: &str) -> Fate {
+pub(super) fn fate(state: &str) -> DeliveryOutcome {
     match state {
-        "DELIVRD" => Fate::Delivered,
-        "EXPIRED" | "DELETED" | "UNDELIV" | "REJECTD" => Fate::Failed,
-        "UNKNOWN" => Fate::Unknown,
+        "DELIVRD" => DeliveryOutcome::Delivered,
+        "EXPIRED" | "DELETED" | "UNDELIV" | "REJECTD" => DeliveryOutcome::Failed,
+        "UNKNOWN" => DeliveryOutcome::Unknown,
         // ACCEPTD is an end by the book, and a beginning where it is used; a wait that has no other end has one of its own.
-        _ => Fate::OnItsWay,
+        _ => DeliveryOutcome::OnItsWay,
     }
 }
 
@@ -188,7 +188,7 @@ const fn state_word(state: u8) -> Option<&'static str> {
 
 /// A frame that was read.
 #[derive(Debug)]
-pub(super) enum Frame {
+pub(super) enum PduFrame {
     Command(Box<Command>),
     /// One that cannot be read; its head could.
     Unreadable {
@@ -203,7 +203,7 @@ pub(super) enum Frame {
 pub(super) struct BadLength(pub(super) usize);
 
 /// Takes the next whole frame out of what has come. A body that cannot be read costs that one frame, not the connection.
-pub(super) fn next_frame(buffer: &mut BytesMut) -> Result<Option<Frame>, BadLength> {
+pub(super) fn next_frame(buffer: &mut BytesMut) -> Result<Option<PduFrame>, BadLength> {
     let Some(length) = buffer.first_chunk::<4>().map(|length| u32::from_be_bytes(*length)) else { return Ok(None) };
     let length = usize::try_from(length).unwrap_or(usize::MAX);
     if !(HEAD..=LONGEST).contains(&length) {
@@ -217,8 +217,8 @@ pub(super) fn next_frame(buffer: &mut BytesMut) -> Result<Option<Frame>, BadLeng
     let mut head = frame.clone();
     let (id, _status, sequence) = (head.get_u32(), head.get_u32(), head.get_u32());
     Ok(Some(match Command::decode(&mut frame, length - 4) {
-        Ok((command, _)) => Frame::Command(Box::new(command)),
-        Err(_) => Frame::Unreadable { id, sequence },
+        Ok((command, _)) => PduFrame::Command(Box::new(command)),
+        Err(_) => PduFrame::Unreadable { id, sequence },
     }))
 }
 

@@ -1,4 +1,4 @@
-//! [`Session`]: one bound connection to a short message centre, without its socket.
+//! [`SmppSession`]: one bound connection to a short message centre, without its socket.
 //!
 //! Frames of the centre and parcels to be submitted flow in; PDUs, outcomes and what people have written flow out. A centre that does
 //! not answer is left.
@@ -10,11 +10,11 @@ use rusmpp::{CommandId, CommandStatus, Pdu};
 use zeroize::Zeroizing;
 
 use super::SmppSettings;
-use super::pdu::{self, Delivery, Frame};
-use crate::machine::Machine;
-use crate::redact::Redacted;
-use crate::relay::Number;
-use crate::relay::provider::{Fate, Outcome, Parcel};
+use super::pdu::{self, Delivery, PduFrame};
+use crate::common::machine::Machine;
+use crate::common::redact::Redacted;
+use crate::relay::PhoneNumber;
+use crate::relay::provider::{DeliveryOutcome, OutgoingSms, SubmitOutcome};
 
 /// How long the centre may take to answer. Longer than it sometimes hangs: what is given up must be sent twice (C-7).
 pub(super) const ANSWERS_WITHIN: Duration = Duration::from_secs(75);
@@ -24,46 +24,46 @@ const THROTTLED: Duration = Duration::from_secs(1);
 const UNFINISHED: usize = 256;
 const WHOLE_WITHIN: Duration = Duration::from_secs(5 * 60);
 
-/// What happens to a [`Session`].
+/// What happens to a [`SmppSession`].
 #[derive(Debug)]
-pub(super) enum Input {
-    Frame(Frame),
+pub(super) enum SmppInput {
+    Frame(PduFrame),
     /// To be submitted.
-    Submit(Parcel),
+    Submit(OutgoingSms),
     /// What this `deliver_sm` has brought is safe.
     Taken(u32),
     /// We want to end it.
     Unbind,
 }
 
-/// What a [`Session`] wants done.
+/// What a [`SmppSession`] wants done.
 #[derive(Debug)]
-pub(super) enum Output {
+pub(super) enum SmppOutput {
     /// A bind among them carries our password.
     Write(Zeroizing<Vec<u8>>),
     /// So many parcels may be unanswered from now on.
     Takes(usize),
     Bound,
     /// How the submit of this parcel has ended.
-    Outcome(u64, Outcome),
+    Outcome(u64, SubmitOutcome),
     /// What has become of a message.
     Receipt {
         name: String,
-        fate: Fate,
+        fate: DeliveryOutcome,
     },
     /// Somebody has written this.
     Received {
-        from: Number,
+        from: PhoneNumber,
         text: Redacted<String>,
     },
-    /// Say [`Input::Taken`] when what was put out before is safe.
+    /// Say [`SmppInput::Taken`] when what was put out before is safe.
     Secure(u32),
-    Close(Why),
+    Close(SmppSessionEnd),
 }
 
 /// Why a session is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Why {
+pub(super) enum SmppSessionEnd {
     #[error("the centre does not let us in ({0:?}): see system_id and password")]
     NotLetIn(CommandStatus),
     #[error("the centre does not answer")]
@@ -90,9 +90,9 @@ struct Unfinished {
 }
 
 #[derive(Debug)]
-pub(super) struct Session {
+pub(super) struct SmppSession {
     settings: SmppSettings,
-    from: Number,
+    from: PhoneNumber,
     state: State,
     sequence: u32,
     /// By sequence number: the parcel's id, and since when.
@@ -101,13 +101,13 @@ pub(super) struct Session {
     asked: Option<Instant>,
     heard: Instant,
     rests_until: Option<Instant>,
-    unfinished: BTreeMap<(Number, u8, u8), Unfinished>,
-    outputs: VecDeque<Output>,
+    unfinished: BTreeMap<(PhoneNumber, u8, u8), Unfinished>,
+    outputs: VecDeque<SmppOutput>,
 }
 
-impl Session {
+impl SmppSession {
     /// Over a connection that has just been made.
-    pub(super) fn new(now: Instant, settings: SmppSettings, from: Number) -> Self {
+    pub(super) fn new(now: Instant, settings: SmppSettings, from: PhoneNumber) -> Self {
         let state = State::Binding { until: now + ANSWERS_WITHIN };
         let bind = pdu::bind(&settings.login);
         let mut session = Self {
@@ -134,30 +134,30 @@ impl Session {
     fn ask(&mut self, pdu: Pdu) -> u32 {
         // Section 3.2: 1 to 7FFFFFFF, counted up.
         self.sequence = self.sequence % 0x7FFF_FFFF + 1;
-        self.outputs.push_back(Output::Write(pdu::write(CommandStatus::EsmeRok, self.sequence, pdu).into()));
+        self.outputs.push_back(SmppOutput::Write(pdu::write(CommandStatus::EsmeRok, self.sequence, pdu).into()));
         self.sequence
     }
 
     fn answer(&mut self, status: CommandStatus, sequence: u32, pdu: Pdu) {
-        self.outputs.push_back(Output::Write(pdu::write(status, sequence, pdu).into()));
+        self.outputs.push_back(SmppOutput::Write(pdu::write(status, sequence, pdu).into()));
     }
 
     fn taken(&mut self, sequence: u32) {
         self.answer(CommandStatus::EsmeRok, sequence, pdu::delivered());
     }
 
-    fn close(&mut self, why: Why) {
+    fn close(&mut self, why: SmppSessionEnd) {
         if self.state != State::Closed {
             self.state = State::Closed;
-            self.outputs.push_back(Output::Close(why));
+            self.outputs.push_back(SmppOutput::Close(why));
         }
     }
 
-    fn frame(&mut self, now: Instant, frame: Frame) {
+    fn frame(&mut self, now: Instant, frame: PduFrame) {
         self.heard = now;
         let command = match frame {
-            Frame::Command(command) => command,
-            Frame::Unreadable { id, sequence } => {
+            PduFrame::Command(command) => command,
+            PduFrame::Unreadable { id, sequence } => {
                 if CommandId::from(id) == CommandId::DeliverSm {
                     // Left unanswered it would come again and again.
                     return self.answer(CommandStatus::EsmeRxPAppn, sequence, pdu::delivered());
@@ -171,13 +171,13 @@ impl Session {
             Some(Pdu::EnquireLinkResp) => self.asked = None,
             Some(Pdu::Unbind) => {
                 self.answer(CommandStatus::EsmeRok, sequence, Pdu::UnbindResp);
-                self.close(Why::Unbound);
+                self.close(SmppSessionEnd::Unbound);
             }
             Some(Pdu::DeliverSm(deliver)) => {
                 let before = self.outputs.len();
                 self.delivered(now, pdu::delivery(deliver, &self.from));
                 if self.outputs.len() > before {
-                    self.outputs.push_back(Output::Secure(sequence));
+                    self.outputs.push_back(SmppOutput::Secure(sequence));
                 } else {
                     // A part of something: the others may come only after the answer.
                     self.taken(sequence);
@@ -199,12 +199,12 @@ impl Session {
             (CommandId::BindTransceiverResp | CommandId::GenericNack, State::Binding { .. }) => {
                 if id == CommandId::BindTransceiverResp && status == CommandStatus::EsmeRok {
                     self.state = State::Bound;
-                    self.outputs.extend([Output::Bound, Output::Takes(self.settings.window)]);
+                    self.outputs.extend([SmppOutput::Bound, SmppOutput::Takes(self.settings.window)]);
                 } else {
-                    self.close(Why::NotLetIn(status));
+                    self.close(SmppSessionEnd::NotLetIn(status));
                 }
             }
-            (CommandId::UnbindResp, _) => self.close(Why::Done),
+            (CommandId::UnbindResp, _) => self.close(SmppSessionEnd::Done),
             (CommandId::SubmitSmResp | CommandId::GenericNack, _) => self.submitted(now, status, sequence, name),
             _ => {}
         }
@@ -213,35 +213,35 @@ impl Session {
     fn submitted(&mut self, now: Instant, status: CommandStatus, sequence: u32, name: String) {
         let Some((id, _)) = self.unanswered.remove(&sequence) else { return };
         let outcome = match status {
-            CommandStatus::EsmeRok => Outcome::Accepted { name: (!name.is_empty()).then_some(name) },
+            CommandStatus::EsmeRok => SubmitOutcome::Accepted { name: (!name.is_empty()).then_some(name) },
             CommandStatus::EsmeRthrottled | CommandStatus::EsmeRmsgqful => {
                 self.rests_until = Some(now + THROTTLED);
-                self.outputs.push_back(Output::Takes(0));
-                Outcome::Later
+                self.outputs.push_back(SmppOutput::Takes(0));
+                SubmitOutcome::Later
             }
-            CommandStatus::EsmeRsyserr => Outcome::Later,
-            refused => Outcome::Refused(format!("{refused:?}")),
+            CommandStatus::EsmeRsyserr => SubmitOutcome::Later,
+            refused => SubmitOutcome::Refused(format!("{refused:?}")),
         };
-        self.outputs.push_back(Output::Outcome(id, outcome));
+        self.outputs.push_back(SmppOutput::Outcome(id, outcome));
     }
 
-    fn submit(&mut self, now: Instant, parcel: &Parcel) {
+    fn submit(&mut self, now: Instant, sms: &OutgoingSms) {
         let rests = self.rests_until.is_some_and(|until| until > now);
         if self.state != State::Bound || rests || self.unanswered.len() >= self.settings.window {
             // It was given while this was on its way to whoever gave it.
-            return self.outputs.push_back(Output::Outcome(parcel.id, Outcome::Later));
+            return self.outputs.push_back(SmppOutput::Outcome(sms.id, SubmitOutcome::Later));
         }
-        let sequence = self.ask(pdu::submit(&self.from, parcel));
-        self.unanswered.insert(sequence, (parcel.id, now));
+        let sequence = self.ask(pdu::submit(&self.from, sms));
+        self.unanswered.insert(sequence, (sms.id, now));
     }
 
     fn delivered(&mut self, now: Instant, delivery: Delivery) {
         match delivery {
             Delivery::Nothing => {}
             Delivery::Receipt { name, state } => {
-                self.outputs.push_back(Output::Receipt { name, fate: pdu::fate(&state) });
+                self.outputs.push_back(SmppOutput::Receipt { name, fate: pdu::fate(&state) });
             }
-            Delivery::Part { from, total: 1, text, .. } => self.outputs.push_back(Output::Received { from, text }),
+            Delivery::Part { from, total: 1, text, .. } => self.outputs.push_back(SmppOutput::Received { from, text }),
             Delivery::Part { from, reference, total, number, text } => {
                 let key = (from, reference, total);
                 if self.unfinished.len() >= UNFINISHED && !self.unfinished.contains_key(&key) {
@@ -254,7 +254,7 @@ impl Session {
                     && let Some(whole) = self.unfinished.remove(&key)
                 {
                     let text: String = whole.parts.into_values().map(Redacted::into_inner).collect();
-                    self.outputs.push_back(Output::Received { from: key.0, text: Redacted::new(text) });
+                    self.outputs.push_back(SmppOutput::Received { from: key.0, text: Redacted::new(text) });
                 }
             }
         }
@@ -266,7 +266,7 @@ impl Session {
         for key in late {
             let Some(unfinished) = self.unfinished.remove(&key) else { continue };
             let parts: Vec<String> = unfinished.parts.into_values().map(Redacted::into_inner).collect();
-            self.outputs.push_back(Output::Received { from: key.0, text: Redacted::new(parts.join(" … ")) });
+            self.outputs.push_back(SmppOutput::Received { from: key.0, text: Redacted::new(parts.join(" … ")) });
         }
     }
 
@@ -275,39 +275,39 @@ impl Session {
     }
 }
 
-impl Machine for Session {
-    type Input = Input;
-    type Output = Output;
+impl Machine for SmppSession {
+    type Input = SmppInput;
+    type Output = SmppOutput;
 
-    fn handle(&mut self, now: Instant, input: Input) {
+    fn handle(&mut self, now: Instant, input: SmppInput) {
         match input {
-            Input::Submit(parcel) if self.state == State::Closed => {
-                self.outputs.push_back(Output::Outcome(parcel.id, Outcome::Later));
+            SmppInput::Submit(sms) if self.state == State::Closed => {
+                self.outputs.push_back(SmppOutput::Outcome(sms.id, SubmitOutcome::Later));
             }
             _ if self.state == State::Closed => {}
-            Input::Frame(frame) => self.frame(now, frame),
-            Input::Submit(parcel) => self.submit(now, &parcel),
-            Input::Taken(sequence) => self.taken(sequence),
-            Input::Unbind if self.state == State::Bound => {
+            SmppInput::Frame(frame) => self.frame(now, frame),
+            SmppInput::Submit(sms) => self.submit(now, &sms),
+            SmppInput::Taken(sequence) => self.taken(sequence),
+            SmppInput::Unbind if self.state == State::Bound => {
                 self.ask(Pdu::Unbind);
                 self.state = State::Unbinding { until: now + ANSWERS_WITHIN };
             }
-            Input::Unbind => self.close(Why::Done),
+            SmppInput::Unbind => self.close(SmppSessionEnd::Done),
         }
     }
 
     fn wake(&mut self, now: Instant) {
         match self.state {
             State::Closed => return,
-            State::Binding { until } | State::Unbinding { until } if until <= now => return self.close(Why::Silent),
+            State::Binding { until } | State::Unbinding { until } if until <= now => return self.close(SmppSessionEnd::Silent),
             _ => {}
         }
         if self.oldest_question().is_some_and(|at| at + ANSWERS_WITHIN <= now) {
-            return self.close(Why::Silent);
+            return self.close(SmppSessionEnd::Silent);
         }
         if self.rests_until.is_some_and(|until| until <= now) {
             self.rests_until = None;
-            self.outputs.push_back(Output::Takes(self.settings.window));
+            self.outputs.push_back(SmppOutput::Takes(self.settings.window));
         }
         self.give_up_waiting(now);
         if self.state == State::Bound && self.asked.is_none() && self.heard + self.settings.enquire_every <= now {
@@ -316,7 +316,7 @@ impl Machine for Session {
         }
     }
 
-    fn poll(&mut self) -> Option<Output> {
+    fn poll(&mut self) -> Option<SmppOutput> {
         self.outputs.pop_front()
     }
 

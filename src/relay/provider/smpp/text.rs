@@ -131,8 +131,9 @@ mod tests {
         text.encode_utf16().flat_map(order).collect()
     }
 
+    /// Stop is understood in every coding whatever the centre says it is.
     #[test]
-    fn c2_stop_is_understood_in_every_coding_whatever_the_centre_says_it_is() {
+    fn c2_stop_is_understood_in_every_coding_whatever_the_centre() {
         let (big, little) = (utf16("Stop!", u16::to_be_bytes), utf16("Stop!", u16::to_le_bytes));
         let marked = |mark: [u8; 2], octets: &[u8]| [&mark[..], octets].concat();
         let wide = utf16("ＳＴＯＰ", u16::to_be_bytes);
@@ -164,8 +165,9 @@ mod tests {
         assert_eq!(read(0, 6, &octets).as_deref(), Some("STOP"));
     }
 
+    /// A text is read as its coding says and mended where that cannot be.
     #[test]
-    fn a_text_is_read_as_its_coding_says_and_mended_where_that_cannot_be() {
+    fn a_text_is_read_as_its_coding_says_and_mended() {
         let of = |coding, octets: &[u8]| read(coding, 0, octets);
         assert_eq!(of(0, b"we are late \x7F").as_deref(), Some("we are late à"));
         assert_eq!(of(3, b"sp\xE4ter").as_deref(), Some("später"));

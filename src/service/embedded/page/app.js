@@ -60,7 +60,8 @@ let wantMuted = null;
 /** The viewer has closed their own microphone: brought along by every join, so that no new seat opens it (K-4). */
 let mutedBefore = false;
 
-const signalling = new Signalling(socketUrl, receive, linkChanged);
+// Whoever has a seat comes back to it even where a newcomer would be asked for the passcode.
+const signalling = new Signalling(() => (resume ? `${socketUrl}?back=1` : socketUrl), receive, linkChanged);
 const ask = (message) => {
   const sent = signalling.send(message);
   if (!sent && message.type !== 'offer' && message.type !== 'chat') toast('Not done: the connection is lost for the moment.', 'problem');
@@ -89,26 +90,43 @@ let media = null;
 
 // ---- before the meeting
 
-async function begin() {
-  resume = takeToken(base);
+/** What the server says of the meeting and of us now: `found`, or the HTTP status; 0: no answer, -1: none that is understood. */
+async function describe(token = null) {
   let response;
   try {
     // Told at once that the page is there again, the meeting does not take it for closed.
-    const headers = { accept: 'application/json', ...(resume ? { 'x-roomgate-resume': resume } : {}) };
+    const headers = { accept: 'application/json', ...(token ? { 'x-roomgate-resume': token } : {}) };
     response = await fetch(`${base}/info`, { headers, credentials: 'same-origin' });
   } catch {
-    if (resume) leaveToken(base, resume);
-    return over('The meeting cannot be reached', 'The server does not answer. Check your connection and try again.', 'Try again', () => location.reload());
+    return { status: 0, found: null };
   }
-  if (response.status === 404) return over('There is no such meeting', 'Check the address you were given; it may have been mistyped or the meeting removed.', 'Try again', () => location.reload());
-  if (!response.ok) return over('The meeting cannot be opened', `The server answered with an error (${response.status}). Try again in a moment.`, 'Try again', () => location.reload());
+  if (!response.ok) return { status: response.status, found: null };
   try {
-    info = await response.json();
+    const found = await response.json();
+    found.title ||= found.meeting;
+    found.organisation ||= 'the organisation';
+    return { status: 200, found };
   } catch {
-    return over('The meeting cannot be opened', 'The server answered with something this page does not understand.', 'Try again', () => location.reload());
+    return { status: -1, found: null };
   }
-  info.title ||= info.meeting;
-  info.organisation ||= 'the organisation';
+}
+
+/** There is no meeting to show. */
+function unavailable(status) {
+  signalling.close();
+  const reload = () => location.reload();
+  if (status === 0) return over('The meeting cannot be reached', 'The server does not answer. Check your connection and try again.', 'Try again', reload);
+  if (status === 404) return over('There is no such meeting', 'Check the address you were given; it may have been mistyped or the meeting removed.', 'Try again', reload);
+  if (status === -1) return over('The meeting cannot be opened', 'The server answered with something this page does not understand.', 'Try again', reload);
+  return over('The meeting cannot be opened', `The server answered with an error (${status}). Try again in a moment.`, 'Try again', reload);
+}
+
+async function begin() {
+  resume = takeToken(base);
+  const { status, found } = await describe(resume);
+  if (status === 0 && resume) leaveToken(base, resume);
+  if (!found) return unavailable(status);
+  info = found;
   media = new Media({
     send: ask,
     changed: mediaChanged,
@@ -118,6 +136,21 @@ async function begin() {
   fill({ title: info.title, organisation: info.organisation });
   showTitle();
   mutedBefore = wasMuted(info.meeting);
+  described();
+}
+
+/** After an end: who we are here may have changed since, and what is asked at the door. */
+async function again() {
+  const { status, found } = await describe();
+  if (!found) return unavailable(status);
+  info = found;
+  fill({ title: info.title, organisation: info.organisation });
+  showTitle();
+  described();
+}
+
+/** Shows the form, or why there is none. */
+function described() {
   if (info.role === 'none') return over('This meeting is for members only', `Only members of ${info.organisation} may join. Open the link you were given, or ask the organiser for one.`, 'Try again', () => location.reload());
   beforeJoining();
 }
@@ -173,7 +206,7 @@ function receive(message) {
     case 'calling': return rooms.told(message);
     case 'unmute-asked': return askedToUnmute(message.by);
     case 'refused': return refused(message);
-    case 'stopping': return stopping(message.within_seconds);
+    case 'stopping': return stopping(message.within_seconds, message.comes_back !== false);
     case 'ended': return message.reason === 'restarting' ? restarts() : finished(message.reason);
     default: return undefined;
   }
@@ -273,7 +306,8 @@ function refused({ code, text }) {
     // The next one is tried until it is there.
     if (code === 'restarting' && welcomed) return;
     // Not even knocking was possible: a full or locked meeting, or one without guests.
-    if (welcomed) finished('refused', text);
+    const shut = ['passcode-wanted', 'anonymous-off'].includes(code);
+    if (welcomed) finished(shut ? code : 'refused', shut ? null : text);
     signalling.close();
     prejoin.joining = false;
     prejoin.error = text;
@@ -299,8 +333,8 @@ function finished(reason, why = null) {
   setShown(byId('waiting-stopping'), false);
   showTitle();
   const { title, text, final } = endedWords(reason);
-  // Whoever was removed is nobody here any more: the page asks anew who it is.
-  over(title, why ?? text, final ? null : 'Join again', reason === 'removed' ? () => location.reload() : beforeJoining, reason);
+  // Since the page was loaded the session may have ended, and the door may ask for more: the form is made of what is so now.
+  over(title, why ?? text, final ? null : 'Join again', again, reason);
 }
 
 /** Nothing follows by itself. `button` is null where there is nothing to press. */
@@ -376,6 +410,7 @@ function microphoneChanged() {
 function linkChanged(link) {
   const wasLost = lost;
   lost = link.state === 'lost';
+  if (link.shut) whyShut();
   if (lost) greeted = false;
   if (!welcomed) {
     prejoin.error = lost ? 'The meeting cannot be reached. Trying again…' : '';
@@ -389,6 +424,22 @@ function linkChanged(link) {
   setText(byId('reconnecting-title'), words.title);
   setText(byId('reconnecting-text'), words.text);
   showAlerts();
+}
+
+/** The server does not take the connection: it is asked whether it ever will, so that the page promises nothing that cannot come. */
+async function whyShut() {
+  const { status, found } = await describe();
+  if (!signalling.wanted || !lost) return;
+  if (status === 404) return welcomed ? finished('gone') : unavailable(404);
+  // With a seat the answer to the next join says whether it is still there; and a server that does not answer may come back.
+  if (!found || resume) return;
+  const reason = found.role === 'none' ? 'anonymous-off' : found.passcode ? 'passcode-wanted' : null;
+  if (reason === null) return;
+  if (welcomed) finished(reason);
+  else {
+    signalling.close();
+    again();
+  }
 }
 
 function mediaChanged(next) {
@@ -422,8 +473,8 @@ function speak(ids) {
 }
 
 /** The server will stop: until then the meeting goes on (O-4). */
-function stopping(seconds) {
-  const words = stoppingWords(seconds);
+function stopping(seconds, comesBack) {
+  const words = stoppingWords(seconds, comesBack);
   for (const id of ['stopping-banner', 'waiting-stopping']) {
     setText(part(byId(id), 'text'), words);
     setShown(byId(id), true);

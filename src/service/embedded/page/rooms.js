@@ -5,12 +5,14 @@ import { byId, fromTemplate, openDialog, part, reconcile, setShown, setText, toa
 import { roomCall } from './text.js';
 
 /** States after which a room can be called again. */
-const OVER = new Set(['knocked', 'declined', 'no-answer', 'busy', 'not-reachable', 'failed']);
+const OVER = new Set(['knocked', 'declined', 'no-answer', 'busy', 'not-reachable', 'cancelled', 'failed']);
 
 /** The dialog of the rooms that can be called. */
 export class Rooms {
   #api;
   #calls = new Map();
+  /** The names of the calls that were asked for here, by room. */
+  #names = new Map();
   #rooms = [];
 
   /** @param {string} api the meeting's address in the API */
@@ -22,13 +24,16 @@ export class Rooms {
     byId('call-room').addEventListener('click', () => this.#open());
     byId('rooms-list').addEventListener('click', (event) => {
       const button = event.target.closest('[data-part="call"]');
-      if (button) this.#call(button.closest('li').dataset.id);
+      const room = button?.closest('li').dataset.id;
+      if (button && this.#isBusy(room)) this.#cancel(room);
+      else if (button) this.#call(room);
     });
   }
 
   /** Nothing is known any more: after leaving, or in another meeting. */
   reset() {
     this.#calls.clear();
+    this.#names.clear();
   }
 
   /** Shows the control to those who may use it. */
@@ -39,6 +44,7 @@ export class Rooms {
   /** How the call to a room goes. */
   told({ device, name, state }) {
     this.#calls.set(device, state);
+    if (OVER.has(state)) this.#names.delete(device);
     this.#draw();
     const words = roomCall[state] ?? roomCall.failed;
     if (state !== 'calling') toast(words.toast(name), words.problem ? 'problem' : 'plain', name);
@@ -74,7 +80,13 @@ export class Rooms {
         credentials: 'same-origin',
         body: JSON.stringify({ device }),
       });
-      if (response.ok) return;
+      if (response.ok) {
+        const { call } = await response.json();
+        // It may be over by now.
+        if (this.#isBusy(device)) this.#names.set(device, call);
+        this.#draw();
+        return;
+      }
       problem = (await response.json()).detail ?? problem;
     } catch {
       // Said below.
@@ -82,6 +94,25 @@ export class Rooms {
     this.#calls.set(device, before);
     this.#draw();
     toast(problem, 'problem');
+  }
+
+  /** Stops the call that was asked for here; what becomes of it the server tells. */
+  async #cancel(device) {
+    const name = this.#names.get(device);
+    if (name === undefined) return;
+    try {
+      const address = this.#api.replace(/\/meetings\/[^/]+$/, `/calls/${name}`);
+      const response = await fetch(address, { method: 'DELETE', credentials: 'same-origin' });
+      if (response.ok || response.status === 404) return;
+    } catch {
+      // Said below.
+    }
+    toast('The call could not be stopped. Try again.', 'problem');
+  }
+
+  #isBusy(device) {
+    const state = this.#calls.get(device);
+    return state !== undefined && !OVER.has(state);
   }
 
   #draw() {
@@ -92,15 +123,16 @@ export class Rooms {
     setShown(byId('rooms-note'), byId('rooms-note').textContent !== '');
     reconcile(byId('rooms-list'), shown, (room) => room.id, () => fromTemplate('room-row'), (row, room) => {
       const state = this.#calls.get(room.id);
-      const busy = state !== undefined && !OVER.has(state);
+      const stoppable = this.#isBusy(room.id) && this.#names.has(room.id);
       setText(part(row, 'name'), room.name);
       const idle = room.in_use ? 'In use: a call is up there' : room.reachable ? '' : 'Not registered at the moment';
       setText(part(row, 'state'), state ? (roomCall[state] ?? roomCall.failed).row : idle);
       row.dataset.state = state ?? '';
       row.dataset.inUse = String(room.in_use);
       const call = part(row, 'call');
-      call.disabled = busy || !room.reachable;
-      call.setAttribute('aria-label', `Call ${room.name}`);
+      call.disabled = !stoppable && (this.#isBusy(room.id) || !room.reachable);
+      setText(call.querySelector('span'), stoppable ? 'Cancel' : 'Call');
+      call.setAttribute('aria-label', stoppable ? `Cancel the call to ${room.name}` : `Call ${room.name}`);
     });
   }
 }

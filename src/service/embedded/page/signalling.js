@@ -28,9 +28,9 @@ export class Signalling {
   #heardAt = 0;
 
   /**
-   * @param {string} url where the WebSocket is
+   * @param {() => string} url where the WebSocket is
    * @param {(message: object) => void} message told every message of the server
-   * @param {(link: {state: 'open'} | {state: 'lost', lostAt: number, retryAt: number}) => void} link told when the connection comes and goes
+   * @param {(link: {state: 'open'} | {state: 'lost', lostAt: number, retryAt: number, shut: boolean}) => void} link told when the connection comes and goes
    */
   constructor(url, message, link) {
     this.#url = url;
@@ -71,6 +71,11 @@ export class Signalling {
     if (this.#socket) this.#watch(Math.max(0, this.#heardAt + SUSPECT_MS - performance.now()));
   }
 
+  /** True while a connection is there or tried for. */
+  get wanted() {
+    return this.#hello !== null;
+  }
+
   /** Tries at once instead of at the end of the pause. */
   retryNow() {
     if (this.#hello && !this.#socket) this.#connect();
@@ -79,16 +84,20 @@ export class Signalling {
   #connect() {
     clearTimeout(this.#pauseTimer);
     this.#attempts += 1;
-    const socket = new WebSocket(this.#url);
+    const socket = new WebSocket(this.#url());
     this.#socket = socket;
     this.#heardAt = performance.now();
     this.#watch(WELCOME_MS);
-    socket.onopen = () => this.send(this.#hello());
+    let opened = false;
+    socket.onopen = () => {
+      opened = true;
+      this.send(this.#hello());
+    };
     socket.onmessage = (event) => {
       if (socket === this.#socket) this.#receive(event.data);
     };
     socket.onclose = () => {
-      if (socket === this.#socket) this.#lost();
+      if (socket === this.#socket) this.#lost(!opened);
     };
   }
 
@@ -127,7 +136,8 @@ export class Signalling {
     socket?.close();
   }
 
-  #lost() {
+  /** `shut`: the server, or something before it, has not even taken the connection. */
+  #lost(shut = false) {
     this.#drop();
     if (!this.#hello) return;
     this.#lostAt ??= Date.now();
@@ -135,6 +145,6 @@ export class Signalling {
     // A server that restarts should not be met by everybody in the same instant.
     const wait = pause * (0.5 + Math.random() / 2);
     this.#pauseTimer = setTimeout(() => this.#connect(), wait);
-    this.#link({ state: 'lost', lostAt: this.#lostAt, retryAt: Date.now() + wait });
+    this.#link({ state: 'lost', lostAt: this.#lostAt, retryAt: Date.now() + wait, shut });
   }
 }

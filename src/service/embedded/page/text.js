@@ -74,6 +74,10 @@ export function ended(reason) {
     'meeting-ended': ['The meeting has ended', 'It was ended for everybody.'],
     'meeting-full': ['The meeting is full', 'As many people are in it as it takes. Try again later.'],
     'anonymous-off': ['This meeting is for members only', 'It takes nobody from outside. Ask the organiser for a member link.'],
+    gone: ['This meeting is no longer there', 'It was removed, or made for once and the server has been restarted. Ask whoever invited you for a new address.', true],
+    'not-kept': ['The meeting is over', 'The meeting server stops, and this meeting was made for once: it is not there again afterwards.', true],
+    'lobby-crowded': ['Too many people wait from your network', 'The waiting room was full, and others had to find room in it. Try again in a moment.'],
+    'passcode-wanted': ['This meeting has a passcode now', 'It was set or changed while you waited. Join again with the passcode of your invitation.'],
     'lobby-timeout': ['Nobody let you in', 'The longest time in the lobby is over. You can try again.'],
     left: ['You left the meeting', 'You can come back at any time while it lasts.'],
     replaced: ['You joined somewhere else', 'This meeting is now open in another tab or window, so this one stopped.'],
@@ -148,9 +152,10 @@ export function lost(restarting, kept) {
 }
 
 /** The server will stop within so many seconds. */
-export function stopping(seconds) {
+export function stopping(seconds, comesBack = true) {
   const minutes = Math.ceil(seconds / 60);
   const within = seconds < 60 ? 'within a minute' : minutes === 1 ? 'in a minute at the latest' : `in ${minutes} minutes at the latest`;
+  if (!comesBack) return `The meeting server stops ${within}, and this meeting ends with that.`;
   return `The meeting server restarts ${within}. The sound stops for a moment then; this page comes back by itself.`;
 }
 
@@ -186,6 +191,7 @@ export const roomCall = {
   'no-answer': { row: 'No answer', toast: (name) => `${name} did not answer.`, problem: true },
   busy: { row: 'Busy', toast: (name) => `${name} is busy.`, problem: true },
   'not-reachable': { row: 'Not reachable', toast: (name) => `${name} cannot be reached.`, problem: true },
+  cancelled: { row: 'Cancelled', toast: (name) => `The call to ${name} was cancelled.` },
   failed: { row: 'The call failed', toast: (name) => `The call to ${name} failed.`, problem: true },
 };
 

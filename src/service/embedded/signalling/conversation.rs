@@ -8,19 +8,19 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::ice::PageIceServer;
-use super::shown::{Change, Delta, Shown, Whole};
+use super::shown::{Delta, PageChange, PageState, Whole};
 use super::{LARGEST_MESSAGE, ResumeKey, Visitor};
-use crate::budget::{Allowance, Budget};
-use crate::display_name;
-use crate::ids::ParticipantId;
-use crate::machine::Machine;
-use crate::meeting::roster::Scene;
-use crate::meeting::words::{Capture, Role};
-use crate::meeting::{Ask, Refusal, ToPage};
+use crate::common::display_name;
+use crate::common::ids::ParticipantId;
+use crate::common::machine::Machine;
+use crate::common::rate_limit::{RateLimit, TokenBucket};
+use crate::meeting::messages::{Capture, Role};
+use crate::meeting::roster::RosterView;
+use crate::meeting::{MeetingRefusal, MeetingRequest, ToPage};
 use crate::relay::ReaderId;
 
 /// Messages of a page. Beyond, it is closed with a reason.
-const MESSAGES: Allowance = Allowance { burst: 100, every: Duration::from_millis(20) };
+const MESSAGES: RateLimit = RateLimit { burst: 100, every: Duration::from_millis(20) };
 /// Messages that cannot be understood, in one connection. Then it is closed with a reason.
 const BAD_MESSAGES: u32 = 20;
 /// A page is asked whether it is there this often…
@@ -35,7 +35,7 @@ pub(super) const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 const LONGEST_SDP: usize = LARGEST_MESSAGE - 4 * 1024;
 
 /// Whole states that a page may ask for once more.
-const RESYNCS: Allowance = Allowance { burst: 3, every: Duration::from_secs(2) };
+const RESYNCS: RateLimit = RateLimit { burst: 3, every: Duration::from_secs(2) };
 /// For so long an external is not heard that has asked for too much.
 const HUSH: Duration = Duration::from_millis(250);
 /// The longest key of a browser, in characters; ours are 32.
@@ -194,7 +194,7 @@ pub(super) enum Said {
 
 /// What happens to a [`Conversation`].
 #[derive(Debug)]
-pub(super) enum Input {
+pub(super) enum PageInput {
     /// A text frame.
     Text(String),
     /// A binary frame.
@@ -202,25 +202,25 @@ pub(super) enum Input {
     /// The meeting has taken the page in.
     Joined(ParticipantId),
     /// The meeting did what was asked, or not.
-    Done(Result<(), Refusal>),
+    Done(Result<(), MeetingRefusal>),
     /// The meeting's answer to an offer; the error is for people.
     Answered(Result<String, String>),
     /// The meeting's word.
     Told(ToPage),
     /// How the meeting is now.
-    Scene(Scene),
+    Scene(RosterView),
     /// The meeting has let go of the page.
     Dropped,
 }
 
 /// What a [`Conversation`] wants done, in this order.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Output {
+pub(super) enum PageOutput {
     Say(Said),
     Tell(ToPage),
     Join(Joining),
     Offer(String),
-    Ask(Ask),
+    Ask(MeetingRequest),
     Close(Farewell),
 }
 
@@ -243,15 +243,15 @@ pub(super) struct Conversation {
     visitor: Visitor,
     resume_key: ResumeKey,
     stage: Stage,
-    budget: Budget,
-    resyncs: Budget,
-    shown: Shown,
+    budget: TokenBucket,
+    resyncs: TokenBucket,
+    shown: PageState,
     /// Until then what an external asks for too often is not passed on, nor refused once more.
     hushed_until: Option<Instant>,
     bad_messages: u32,
     ping_at: Instant,
     heard_at: Instant,
-    outputs: VecDeque<Output>,
+    outputs: VecDeque<PageOutput>,
 }
 
 impl Conversation {
@@ -260,9 +260,9 @@ impl Conversation {
             visitor,
             resume_key,
             stage: Stage::Silent { until: now + JOIN_WITHIN },
-            budget: Budget::new(MESSAGES, now),
-            resyncs: Budget::new(RESYNCS, now),
-            shown: Shown::default(),
+            budget: TokenBucket::new(MESSAGES, now),
+            resyncs: TokenBucket::new(RESYNCS, now),
+            shown: PageState::default(),
             hushed_until: None,
             bad_messages: 0,
             ping_at: now + PING_EVERY,
@@ -306,49 +306,52 @@ impl Conversation {
                     self.shown.send_deltas();
                 }
                 let key = key.filter(|key| key.len() <= LONGEST_KEY && key.chars().all(|c| c.is_ascii_alphanumeric()));
-                return self.outputs.push_back(Output::Join(Joining { name, resume, muted, hand, key }));
+                return self.outputs.push_back(PageOutput::Join(Joining { name, resume, muted, hand, key }));
             }
             (Stage::Silent { .. }, _) => return self.bad("Join first."),
             (_, FromPage::Join { .. }) => return self.bad("You have joined already."),
             (Stage::Leaving { .. } | Stage::Closed, _) | (_, FromPage::Resync) => return,
             (_, FromPage::Offer { sdp }) if sdp.len() > LONGEST_SDP => return self.bad("This offer is too long."),
-            (_, FromPage::Offer { sdp }) => return self.outputs.push_back(Output::Offer(sdp)),
+            (_, FromPage::Offer { sdp }) => return self.outputs.push_back(PageOutput::Offer(sdp)),
             (_, FromPage::Leave) => {
                 self.stage = Stage::Leaving { until: now + LEAVE_WITHIN };
-                Ask::Leave
+                MeetingRequest::Leave
             }
-            (_, FromPage::Close) => Ask::Close,
-            (_, FromPage::MuteSelf { on }) => Ask::MuteSelf(on),
-            (_, FromPage::Hand { on }) => Ask::Hand(on),
-            (_, FromPage::Admit { id }) => Ask::Admit(id),
-            (_, FromPage::AdmitAll) => Ask::AdmitAll,
-            (_, FromPage::Deny { id }) => Ask::Deny(id),
-            (_, FromPage::Mute { id, on }) => Ask::Mute(id, on),
-            (_, FromPage::Remove { id }) => Ask::Remove(id),
-            (_, FromPage::ConfirmReader { id, reader }) => Ask::ConfirmReader(id, reader),
-            (_, FromPage::RemoveReader { id, reader }) => Ask::RemoveReader(id, reader),
-            (_, FromPage::Recording { state }) => Ask::Recording(state),
-            (_, FromPage::Transcription { state }) => Ask::Transcription(state),
-            (_, FromPage::Chat { text }) => Ask::Chat(text),
-            (_, FromPage::End) => Ask::End,
+            (_, FromPage::Close) => MeetingRequest::Close,
+            (_, FromPage::MuteSelf { on }) => MeetingRequest::MuteSelf(on),
+            (_, FromPage::Hand { on }) => MeetingRequest::Hand(on),
+            (_, FromPage::Admit { id }) => MeetingRequest::Admit(id),
+            (_, FromPage::AdmitAll) => MeetingRequest::AdmitAll,
+            (_, FromPage::Deny { id }) => MeetingRequest::Deny(id),
+            (_, FromPage::Mute { id, on }) => MeetingRequest::Mute(id, on),
+            (_, FromPage::Remove { id }) => MeetingRequest::Remove(id),
+            (_, FromPage::ConfirmReader { id, reader }) => MeetingRequest::ConfirmReader(id, reader),
+            (_, FromPage::RemoveReader { id, reader }) => MeetingRequest::RemoveReader(id, reader),
+            (_, FromPage::Recording { state }) => MeetingRequest::Recording(state),
+            (_, FromPage::Transcription { state }) => MeetingRequest::Transcription(state),
+            (_, FromPage::Chat { text }) => MeetingRequest::Chat(text),
+            (_, FromPage::End) => MeetingRequest::End,
         };
         if !self.is_hushed(now, &ask) {
-            self.outputs.push_back(Output::Ask(ask));
+            self.outputs.push_back(PageOutput::Ask(ask));
         }
     }
 
     /// A crowd that waits and asks without end costs its meeting nothing (M-14). What closes a microphone, and what somebody has
     /// written, is always passed on.
-    fn is_hushed(&self, now: Instant, ask: &Ask) -> bool {
-        let passes = matches!(ask, Ask::MuteSelf(true) | Ask::Leave | Ask::Close | Ask::Chat(_));
+    fn is_hushed(&self, now: Instant, ask: &MeetingRequest) -> bool {
+        let passes = matches!(
+            ask,
+            MeetingRequest::MuteSelf(true) | MeetingRequest::Leave | MeetingRequest::Close | MeetingRequest::Chat(_)
+        );
         self.visitor.role == Role::External && !passes && self.hushed_until.is_some_and(|until| now < until)
     }
 
-    fn shows(&mut self, change: Option<Change>) {
+    fn shows(&mut self, change: Option<PageChange>) {
         self.outputs.extend(change.map(|change| {
-            Output::Say(match change {
-                Change::Whole(whole) => Said::State(whole),
-                Change::Delta(delta) => Said::Delta(delta),
+            PageOutput::Say(match change {
+                PageChange::Whole(whole) => Said::State(whole),
+                PageChange::Delta(delta) => Said::Delta(delta),
             })
         }));
     }
@@ -362,36 +365,36 @@ impl Conversation {
     }
 
     fn refuse(&mut self, code: &'static str, text: String) {
-        self.outputs.push_back(Output::Tell(ToPage::Refused { code, text }));
+        self.outputs.push_back(PageOutput::Tell(ToPage::Refused { code, text }));
     }
 
     fn close(&mut self, farewell: Farewell) {
         self.stage = Stage::Closed;
-        self.outputs.push_back(Output::Close(farewell));
+        self.outputs.push_back(PageOutput::Close(farewell));
     }
 }
 
 impl Machine for Conversation {
-    type Input = Input;
-    type Output = Output;
+    type Input = PageInput;
+    type Output = PageOutput;
 
-    fn handle(&mut self, now: Instant, input: Input) {
+    fn handle(&mut self, now: Instant, input: PageInput) {
         if self.stage == Stage::Closed {
             return;
         }
         match input {
-            Input::Text(text) => self.read(now, &text),
-            Input::Binary => self.close(Farewell::NotText),
-            Input::Joined(who) => {
+            PageInput::Text(text) => self.read(now, &text),
+            PageInput::Binary => self.close(Farewell::NotText),
+            PageInput::Joined(who) => {
                 self.stage = Stage::Present;
                 let resume = self.resume_key.seal(who, &self.visitor);
                 let Visitor { role, organiser, .. } = self.visitor;
                 let (you, ice_servers) = (who.to_string(), self.visitor.ice_servers.clone());
-                self.outputs.push_back(Output::Say(Said::Welcome { you, role, organiser, resume, ice_servers }));
+                self.outputs.push_back(PageOutput::Say(Said::Welcome { you, role, organiser, resume, ice_servers }));
             }
-            Input::Done(Ok(())) => {}
-            Input::Done(Err(refusal)) => {
-                if refusal == Refusal::TooFast {
+            PageInput::Done(Ok(())) => {}
+            PageInput::Done(Err(refusal)) => {
+                if refusal == MeetingRefusal::TooFast {
                     self.hushed_until = Some(now + HUSH);
                 }
                 self.refuse(refusal.code(), refusal.to_string());
@@ -399,20 +402,20 @@ impl Machine for Conversation {
                     self.close(Farewell::ComeBack);
                 }
             }
-            Input::Answered(Ok(sdp)) => self.outputs.push_back(Output::Say(Said::Answer { sdp })),
-            Input::Answered(Err(text)) => self.refuse("offer-refused", text),
-            Input::Told(told) => {
+            PageInput::Answered(Ok(sdp)) => self.outputs.push_back(PageOutput::Say(Said::Answer { sdp })),
+            PageInput::Answered(Err(text)) => self.refuse("offer-refused", text),
+            PageInput::Told(told) => {
                 let over = matches!(told, ToPage::Ended { .. });
-                self.outputs.push_back(Output::Tell(told));
+                self.outputs.push_back(PageOutput::Tell(told));
                 if over {
                     self.close(Farewell::Over);
                 }
             }
-            Input::Scene(scene) => {
+            PageInput::Scene(scene) => {
                 let change = self.shown.show(now, scene);
                 self.shows(change);
             }
-            Input::Dropped => {
+            PageInput::Dropped => {
                 let leaving = matches!(self.stage, Stage::Leaving { .. });
                 self.close(if leaving { Farewell::Over } else { Farewell::ComeBack });
             }
@@ -431,11 +434,11 @@ impl Machine for Conversation {
         }
         if now >= self.ping_at {
             self.ping_at = now + PING_EVERY;
-            self.outputs.push_back(Output::Say(Said::Ping));
+            self.outputs.push_back(PageOutput::Say(Said::Ping));
         }
     }
 
-    fn poll(&mut self) -> Option<Output> {
+    fn poll(&mut self) -> Option<PageOutput> {
         self.outputs.pop_front()
     }
 

@@ -9,8 +9,8 @@ use hmac::{Hmac, Mac};
 use serde::{Serialize, Serializer};
 use sha1::Sha1;
 
-use crate::redact::Redacted;
-use crate::units::unix_millis;
+use crate::common::redact::Redacted;
+use crate::common::units::unix_millis;
 
 /// How long credentials live that are made for a page. As long as a session: a relay asks for them again while they are used, and a page that
 /// comes back is given new ones.
@@ -83,8 +83,9 @@ mod tests {
 
     use super::*;
 
+    /// Credentials are made for a time from the secret that the relay shares.
     #[test]
-    fn u2_credentials_are_made_for_a_time_from_the_secret_that_the_relay_shares() {
+    fn u2_credentials_are_made_for_a_time_from_the_secret() {
         let secret = IceSecret::Shared(Redacted::new("north".to_owned()));
         let server = IceServer { urls: vec!["turn:turn.example".to_owned()], secret };
         let told = server.made_for(UNIX_EPOCH + Duration::from_secs(1_800_000_000));

@@ -10,8 +10,8 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::Visitor;
-use crate::ids::ParticipantId;
-use crate::meeting::words::Role;
+use crate::common::ids::ParticipantId;
+use crate::meeting::messages::Role;
 
 /// Signs which presence a page had, so that it can have it again after a lost connection (M-5).
 /// The key is made at each start: presences are numbered anew by each process.

@@ -9,9 +9,9 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::ids::ParticipantId;
-use crate::meeting::roster::{Facts, Scene, Shown as Row};
-use crate::meeting::words::{Capture, ParticipantView, Standing};
+use crate::common::ids::ParticipantId;
+use crate::meeting::messages::{Capture, ParticipantView, Standing};
+use crate::meeting::roster::{MeetingFacts, RosterView, ShownRow};
 
 /// The whole of what the page may see.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -52,32 +52,32 @@ struct Seen {
 
 /// What a page is to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Change {
+pub(super) enum PageChange {
     Whole(Box<Whole>),
     Delta(Box<Delta>),
 }
 
 /// What one page has been shown.
 #[derive(Default)]
-pub(super) struct Shown {
+pub(super) struct PageState {
     deltas: bool,
     revision: u64,
-    newest: Option<Scene>,
+    newest: Option<RosterView>,
     /// What the page has: nothing before its first state.
-    facts: Option<Facts>,
-    rows: BTreeMap<ParticipantId, Arc<Row>>,
+    facts: Option<MeetingFacts>,
+    rows: BTreeMap<ParticipantId, Arc<ShownRow>>,
 }
 
-impl Shown {
+impl PageState {
     /// The page understands differences.
     pub(super) const fn send_deltas(&mut self) {
         self.deltas = true;
     }
 
     /// The page is to see this now; `None`: it does.
-    pub(super) fn show(&mut self, now: Instant, scene: Scene) -> Option<Change> {
+    pub(super) fn show(&mut self, now: Instant, scene: RosterView) -> Option<PageChange> {
         let rows: BTreeMap<_, _> = scene.rows().map(|row| (row.who(), Arc::clone(row))).collect();
-        let has = |row: &Arc<Row>| self.rows.get(&row.who()).is_some_and(|has| Arc::ptr_eq(has, row) || has == row);
+        let has = |row: &Arc<ShownRow>| self.rows.get(&row.who()).is_some_and(|has| Arc::ptr_eq(has, row) || has == row);
         let changed: Vec<_> = rows.values().filter(|row| !has(row)).map(|row| row.at(now)).collect();
         let gone: Vec<_> = self.rows.keys().filter(|who| !rows.contains_key(who)).map(ToString::to_string).collect();
         let first = self.facts.is_none();
@@ -87,17 +87,17 @@ impl Shown {
         self.revision += 1;
         let (revision, seen) = (self.revision, seen(&scene));
         let change = if self.deltas && !first {
-            Change::Delta(Box::new(Delta { revision, seen, rows: changed, gone }))
+            PageChange::Delta(Box::new(Delta { revision, seen, rows: changed, gone }))
         } else {
             let participants = rows.values().map(|row| row.at(now)).collect();
-            Change::Whole(Box::new(Whole { revision, seen, participants }))
+            PageChange::Whole(Box::new(Whole { revision, seen, participants }))
         };
         (self.facts, self.rows, self.newest) = (Some(scene.facts), rows, Some(scene));
         Some(change)
     }
 
     /// The page has lost count: it is sent the whole once more.
-    pub(super) fn show_again(&mut self, now: Instant) -> Option<Change> {
+    pub(super) fn show_again(&mut self, now: Instant) -> Option<PageChange> {
         let newest = self.newest.take()?;
         self.facts = None;
         self.rows.clear();
@@ -105,8 +105,8 @@ impl Shown {
     }
 }
 
-fn seen(scene: &Scene) -> Seen {
-    let Facts { standing, recording, transcription, may_admit, may_record, may_end, may_call_rooms, chat } = scene.facts;
+fn seen(scene: &RosterView) -> Seen {
+    let MeetingFacts { standing, recording, transcription, may_admit, may_record, may_end, may_call_rooms, chat } = scene.facts;
     let you = scene.you.to_string();
     Seen { you, standing, recording, transcription, may_admit, may_record, may_end, may_call_rooms, chat }
 }

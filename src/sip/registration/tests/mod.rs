@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::machine::Machine as _;
+use crate::common::machine::Machine as _;
 use crate::sip::auth::{self, Credentials};
 use crate::sip::message::Message;
 use crate::sip::message::wire::WireLimits;

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::ids::MeetingName;
-use crate::meeting::roster::{self, Beside, Facts, Joins, Origins};
-use crate::meeting::words::{Standing, Via};
-use crate::policy::{Muted, Row};
-use crate::redact::Redacted;
+use crate::common::ids::MeetingName;
+use crate::common::redact::Redacted;
+use crate::meeting::PasscodeProof;
+use crate::meeting::messages::{Standing, Via};
+use crate::meeting::roster::{self, MeetingFacts, ParticipantOrigins, RowContext, SmsReaders};
+use crate::policy::{Muted, ParticipantRow};
 
 fn start() -> Instant {
     #[allow(clippy::disallowed_methods, reason = "an origin for virtual time")]
@@ -16,20 +17,20 @@ fn start() -> Instant {
 
 fn visitor(role: Role) -> Visitor {
     let meeting = MeetingName::new("demo").expect("a name");
-    let (identity, from, ice_servers) = (None, None, Vec::new());
-    Visitor { meeting, role, organiser: false, identity, from, fallback_name: "Guest", ice_servers }
+    let (identity, from, proof, ice_servers) = (None, None, PasscodeProof::Nothing, Vec::new());
+    Visitor { meeting, role, organiser: false, identity, from, proof, fallback_name: "Guest", ice_servers }
 }
 
 fn new(now: Instant) -> Conversation {
     Conversation::new(visitor(Role::External), ResumeKey::new([3; 32]), now)
 }
 
-fn outputs(conversation: &mut Conversation) -> Vec<Output> {
+fn outputs(conversation: &mut Conversation) -> Vec<PageOutput> {
     std::iter::from_fn(|| conversation.poll()).collect()
 }
 
-fn text(conversation: &mut Conversation, now: Instant, text: &str) -> Vec<Output> {
-    conversation.handle(now, Input::Text(text.into()));
+fn text(conversation: &mut Conversation, now: Instant, text: &str) -> Vec<PageOutput> {
+    conversation.handle(now, PageInput::Text(text.into()));
     outputs(conversation)
 }
 
@@ -37,7 +38,7 @@ fn text(conversation: &mut Conversation, now: Instant, text: &str) -> Vec<Output
 fn present(now: Instant) -> Conversation {
     let mut conversation = new(now);
     text(&mut conversation, now, r#"{"type":"join","name":"Ada"}"#);
-    conversation.handle(now, Input::Joined(ParticipantId::from_number(1)));
+    conversation.handle(now, PageInput::Joined(ParticipantId::from_number(1)));
     outputs(&mut conversation);
     conversation
 }
@@ -49,32 +50,34 @@ fn a_page_that_does_not_join_is_sent_away_after_ten_seconds() {
     let t0 = start();
     let mut conversation = new(t0);
     conversation.wake(t0 + 5 * SECOND);
-    assert_eq!(outputs(&mut conversation), [Output::Say(Said::Ping)]);
+    assert_eq!(outputs(&mut conversation), [PageOutput::Say(Said::Ping)]);
     assert_eq!(conversation.deadline(), Some(t0 + JOIN_WITHIN));
     conversation.wake(t0 + JOIN_WITHIN);
-    assert_eq!(outputs(&mut conversation), [Output::Close(Farewell::NoJoin)]);
+    assert_eq!(outputs(&mut conversation), [PageOutput::Close(Farewell::NoJoin)]);
     assert_eq!(conversation.deadline(), None, "all gone, no deadline");
 }
 
+/// A page is asked every five seconds and gone after fifteen of silence.
 #[test]
-fn a_page_is_asked_every_five_seconds_and_gone_after_fifteen_of_silence() {
+fn a_page_is_asked_every_five_seconds_and_gone_after_fifteen() {
     let t0 = start();
     let mut conversation = present(t0);
     conversation.wake(t0 + 5 * SECOND);
-    assert_eq!(outputs(&mut conversation), [Output::Say(Said::Ping)]);
+    assert_eq!(outputs(&mut conversation), [PageOutput::Say(Said::Ping)]);
     assert_eq!(text(&mut conversation, t0 + 6 * SECOND, r#"{"type":"pong"}"#), []);
     for at in [10, 15, 20] {
         assert_eq!(conversation.deadline(), Some(t0 + at * SECOND));
         conversation.wake(t0 + at * SECOND);
-        assert_eq!(outputs(&mut conversation), [Output::Say(Said::Ping)]);
+        assert_eq!(outputs(&mut conversation), [PageOutput::Say(Said::Ping)]);
     }
     assert_eq!(conversation.deadline(), Some(t0 + 21 * SECOND));
     conversation.wake(t0 + 21 * SECOND);
-    assert_eq!(outputs(&mut conversation), [Output::Close(Farewell::Silent)]);
+    assert_eq!(outputs(&mut conversation), [PageOutput::Close(Farewell::Silent)]);
 }
 
+/// Fifty messages a second are heard for ever and a hundred and one at once are not.
 #[test]
-fn fifty_messages_a_second_are_heard_for_ever_and_a_hundred_and_one_at_once_are_not() {
+fn fifty_messages_a_second_are_heard_for_ever_and_a_hundred() {
     let t0 = start();
     let mut conversation = present(t0);
     for n in 1..=5000 {
@@ -83,7 +86,7 @@ fn fifty_messages_a_second_are_heard_for_ever_and_a_hundred_and_one_at_once_are_
     }
     let now = t0 + 200 * SECOND;
     assert!((0..100).all(|_| text(&mut conversation, now, r#"{"type":"pong"}"#).is_empty()));
-    assert_eq!(text(&mut conversation, now, r#"{"type":"pong"}"#), [Output::Close(Farewell::TooMany)]);
+    assert_eq!(text(&mut conversation, now, r#"{"type":"pong"}"#), [PageOutput::Close(Farewell::TooMany)]);
     assert_eq!(text(&mut conversation, now, r#"{"type":"end"}"#), [], "nothing is heard after the end");
 }
 
@@ -92,28 +95,29 @@ fn every_message_of_the_page_becomes_its_ask() {
     let t0 = start();
     let id = ParticipantId::from_number(7);
     for (message, ask) in [
-        (r#"{"type":"mute-self","on":true}"#, Ask::MuteSelf(true)),
-        (r#"{"type":"hand","on":false}"#, Ask::Hand(false)),
-        (r#"{"type":"admit","id":"p7"}"#, Ask::Admit(id)),
-        (r#"{"type":"admit-all"}"#, Ask::AdmitAll),
-        (r#"{"type":"deny","id":"p7"}"#, Ask::Deny(id)),
-        (r#"{"type":"mute","id":"p7","on":true}"#, Ask::Mute(id, true)),
-        (r#"{"type":"remove","id":"p7"}"#, Ask::Remove(id)),
-        (r#"{"type":"recording","state":"paused"}"#, Ask::Recording(Capture::Paused)),
-        (r#"{"type":"transcription","state":"on"}"#, Ask::Transcription(Capture::On)),
-        (r#"{"type":"chat","text":"hi"}"#, Ask::Chat("hi".into())),
-        (r#"{"type":"leave"}"#, Ask::Leave),
-        (r#"{"type":"close"}"#, Ask::Close),
-        (r#"{"type":"end"}"#, Ask::End),
+        (r#"{"type":"mute-self","on":true}"#, MeetingRequest::MuteSelf(true)),
+        (r#"{"type":"hand","on":false}"#, MeetingRequest::Hand(false)),
+        (r#"{"type":"admit","id":"p7"}"#, MeetingRequest::Admit(id)),
+        (r#"{"type":"admit-all"}"#, MeetingRequest::AdmitAll),
+        (r#"{"type":"deny","id":"p7"}"#, MeetingRequest::Deny(id)),
+        (r#"{"type":"mute","id":"p7","on":true}"#, MeetingRequest::Mute(id, true)),
+        (r#"{"type":"remove","id":"p7"}"#, MeetingRequest::Remove(id)),
+        (r#"{"type":"recording","state":"paused"}"#, MeetingRequest::Recording(Capture::Paused)),
+        (r#"{"type":"transcription","state":"on"}"#, MeetingRequest::Transcription(Capture::On)),
+        (r#"{"type":"chat","text":"hi"}"#, MeetingRequest::Chat("hi".into())),
+        (r#"{"type":"leave"}"#, MeetingRequest::Leave),
+        (r#"{"type":"close"}"#, MeetingRequest::Close),
+        (r#"{"type":"end"}"#, MeetingRequest::End),
     ] {
-        assert_eq!(text(&mut present(t0), t0, message), [Output::Ask(ask)], "{message}");
+        assert_eq!(text(&mut present(t0), t0, message), [PageOutput::Ask(ask)], "{message}");
     }
 }
 
+/// Nothing but a join is heard before the join and no second join after it.
 #[test]
-fn nothing_but_a_join_is_heard_before_the_join_and_no_second_join_after_it() {
+fn nothing_but_a_join_is_heard_before_the_join_and_no_second() {
     let t0 = start();
-    let refused = |outputs: &[Output]| matches!(outputs, [Output::Tell(ToPage::Refused { code: "bad-message", .. })]);
+    let refused = |outputs: &[PageOutput]| matches!(outputs, [PageOutput::Tell(ToPage::Refused { code: "bad-message", .. })]);
     assert!(refused(&text(&mut new(t0), t0, r#"{"type":"admit-all"}"#)));
     assert!(refused(&text(&mut present(t0), t0, r#"{"type":"join","name":"Eve"}"#)));
     assert!(refused(&text(&mut present(t0), t0, &format!(r#"{{"type":"offer","sdp":"{}"}}"#, "a".repeat(LONGEST_SDP + 1)))));
@@ -124,31 +128,35 @@ fn after_leave_the_meeting_has_the_last_word_or_two_seconds() {
     let t0 = start();
     let mut patient = present(t0);
     text(&mut patient, t0, r#"{"type":"leave"}"#);
-    patient.handle(t0, Input::Told(ToPage::Ended { reason: "left" }));
-    assert_eq!(outputs(&mut patient), [Output::Tell(ToPage::Ended { reason: "left" }), Output::Close(Farewell::Over)]);
+    patient.handle(t0, PageInput::Told(ToPage::Ended { reason: "left" }));
+    assert_eq!(outputs(&mut patient), [PageOutput::Tell(ToPage::Ended { reason: "left" }), PageOutput::Close(Farewell::Over)]);
 
     let mut unanswered = present(t0);
     text(&mut unanswered, t0, r#"{"type":"leave"}"#);
     assert_eq!(text(&mut unanswered, t0, r#"{"type":"admit-all"}"#), [], "who has left asks nothing more");
     assert_eq!(unanswered.deadline(), Some(t0 + LEAVE_WITHIN));
     unanswered.wake(t0 + LEAVE_WITHIN);
-    assert_eq!(outputs(&mut unanswered), [Output::Close(Farewell::Over)]);
+    assert_eq!(outputs(&mut unanswered), [PageOutput::Close(Farewell::Over)]);
 }
 
 #[test]
 fn a_page_that_the_meeting_dropped_may_come_back() {
     let t0 = start();
     let mut conversation = present(t0);
-    conversation.handle(t0, Input::Dropped);
-    assert_eq!(outputs(&mut conversation), [Output::Close(Farewell::ComeBack)]);
+    conversation.handle(t0, PageInput::Dropped);
+    assert_eq!(outputs(&mut conversation), [PageOutput::Close(Farewell::ComeBack)]);
     let mut refused = new(t0);
     text(&mut refused, t0, r#"{"type":"join","name":"Ada"}"#);
-    refused.handle(t0, Input::Done(Err(Refusal::Ended)));
-    assert!(matches!(outputs(&mut refused).as_slice(), [Output::Tell(ToPage::Refused { code: "ended", .. }), Output::Close(_)]));
+    refused.handle(t0, PageInput::Done(Err(MeetingRefusal::Ended)));
+    assert!(matches!(
+        outputs(&mut refused).as_slice(),
+        [PageOutput::Tell(ToPage::Refused { code: "ended", .. }), PageOutput::Close(_)]
+    ));
 }
 
+/// A resume token fits its own presence meeting powers and process only.
 #[test]
-fn a_resume_token_fits_its_own_presence_meeting_powers_and_process_only() {
+fn a_resume_token_fits_its_own_presence_meeting_powers() {
     let (key, me) = (ResumeKey::new([3; 32]), visitor(Role::External));
     let who = ParticipantId::from_number(12);
     let token = key.seal(who, &me);
@@ -193,14 +201,14 @@ fn mutated_messages_never_do_more_than_they_say() {
         let mut conversation = present(t0);
         let done = text(&mut conversation, t0, &String::from_utf8_lossy(&bytes));
         assert!(done.len() <= 1, "{done:?}");
-        assert!(!matches!(done.as_slice(), [Output::Join(_) | Output::Close(_) | Output::Say(_)]), "{done:?}");
+        assert!(!matches!(done.as_slice(), [PageOutput::Join(_) | PageOutput::Close(_) | PageOutput::Say(_)]), "{done:?}");
     }
 }
 
 // === States ===
 
-fn row(number: u64, name: &str, muted: bool) -> Row {
-    Row {
+fn row(number: u64, name: &str, muted: bool) -> ParticipantRow {
+    ParticipantRow {
         id: ParticipantId::from_number(number),
         name: Redacted::new(name.to_owned()),
         role: Role::External,
@@ -216,37 +224,38 @@ fn row(number: u64, name: &str, muted: bool) -> Row {
 }
 
 /// What a page inside sees of these.
-fn scene(now: Instant, rows: &[Row]) -> Scene {
-    let nobody = Scene::nobody(ParticipantId::from_number(1));
-    let facts = Facts { standing: Standing::In, chat: true, ..nobody.facts };
-    let (joins, origins) = (Joins::new(), Origins::new());
-    let beside = Beside { joins: &joins, origins: &origins };
-    Scene { facts, inside: rows.iter().map(|row| Arc::new(roster::shown(row, beside, now))).collect(), ..nobody }
+fn scene(now: Instant, rows: &[ParticipantRow]) -> RosterView {
+    let nobody = RosterView::nobody(ParticipantId::from_number(1));
+    let facts = MeetingFacts { standing: Standing::In, chat: true, ..nobody.facts };
+    let (joins, origins) = (SmsReaders::new(), ParticipantOrigins::new());
+    let beside = RowContext { joins: &joins, origins: &origins };
+    RosterView { facts, inside: rows.iter().map(|row| Arc::new(roster::shown(row, beside, now))).collect(), ..nobody }
 }
 
-fn said(outputs: Vec<Output>) -> Vec<serde_json::Value> {
+fn said(outputs: Vec<PageOutput>) -> Vec<serde_json::Value> {
     let json = |output| match output {
-        Output::Say(said) => serde_json::to_value(&said).expect("JSON"),
+        PageOutput::Say(said) => serde_json::to_value(&said).expect("JSON"),
         other => panic!("{other:?}"),
     };
     outputs.into_iter().map(json).collect()
 }
 
-fn shows(conversation: &mut Conversation, now: Instant, rows: &[Row]) -> Vec<serde_json::Value> {
-    conversation.handle(now, Input::Scene(scene(now, rows)));
+fn shows(conversation: &mut Conversation, now: Instant, rows: &[ParticipantRow]) -> Vec<serde_json::Value> {
+    conversation.handle(now, PageInput::Scene(scene(now, rows)));
     said(outputs(conversation))
 }
 
 fn with_deltas(now: Instant) -> Conversation {
     let mut conversation = new(now);
     text(&mut conversation, now, r#"{"type":"join","name":"Ada","deltas":true}"#);
-    conversation.handle(now, Input::Joined(ParticipantId::from_number(1)));
+    conversation.handle(now, PageInput::Joined(ParticipantId::from_number(1)));
     outputs(&mut conversation);
     conversation
 }
 
+/// A page is sent the first state whole and then what has changed.
 #[test]
-fn m14_a_page_is_sent_the_first_state_whole_and_then_what_has_changed() {
+fn m14_a_page_is_sent_the_first_state_whole() {
     let t0 = start();
     let mut page = with_deltas(t0);
     let whole = shows(&mut page, t0, &[row(1, "Ada", false), row(2, "Bob", false)]);
@@ -261,8 +270,9 @@ fn m14_a_page_is_sent_the_first_state_whole_and_then_what_has_changed() {
     assert_eq!((names, &delta[0]["gone"]), (vec!["Bob".into(), "Eve".into()], &serde_json::json!(["p1"])));
 }
 
+/// A page that has lost count is sent the whole again and not without end.
 #[test]
-fn m14_a_page_that_has_lost_count_is_sent_the_whole_again_and_not_without_end() {
+fn m14_a_page_that_has_lost_count_is_sent_the_whole() {
     let t0 = start();
     let mut page = with_deltas(t0);
     assert_eq!(text(&mut page, t0, r#"{"type":"resync"}"#), [], "there is nothing yet");
@@ -273,8 +283,9 @@ fn m14_a_page_that_has_lost_count_is_sent_the_whole_again_and_not_without_end() 
     assert_eq!((&whole[0]["type"], &whole[0]["revision"]), (&"state".into(), &4.into()));
 }
 
+/// A page that knows nothing of differences is sent whole states.
 #[test]
-fn m14_a_page_that_knows_nothing_of_differences_is_sent_whole_states() {
+fn m14_a_page_that_knows_nothing_of_differences_is_sent_whole() {
     let t0 = start();
     let mut page = present(t0);
     shows(&mut page, t0, &[row(1, "Ada", false)]);
@@ -282,11 +293,12 @@ fn m14_a_page_that_knows_nothing_of_differences_is_sent_whole_states() {
     assert_eq!((&again[0]["type"], &again[0]["participants"][0]["muted_by"]), (&"state".into(), &"owner".into()));
 }
 
+/// A page brings its mute and a key along and a key that is none is none.
 #[test]
-fn k4_a_page_brings_its_mute_and_a_key_along_and_a_key_that_is_none_is_none() {
+fn k4_a_page_brings_its_mute_and_a_key_along_and_a_key() {
     let t0 = start();
     let joins = |message: &str| match text(&mut new(t0), t0, message).as_slice() {
-        [Output::Join(joining)] => (joining.muted, joining.key.clone()),
+        [PageOutput::Join(joining)] => (joining.muted, joining.key.clone()),
         other => panic!("{other:?}"),
     };
     assert_eq!(joins(r#"{"type":"join","name":"Ada","muted":true,"key":"a1B2"}"#), (true, Some("a1B2".into())));
@@ -294,15 +306,16 @@ fn k4_a_page_brings_its_mute_and_a_key_along_and_a_key_that_is_none_is_none() {
     assert_eq!(joins(&format!(r#"{{"type":"join","name":"Ada","key":"{}"}}"#, "a".repeat(65))), (false, None));
 }
 
+/// Who asks too often is told once and then not passed on for a moment.
 #[test]
-fn m14_who_asks_too_often_is_told_once_and_then_not_passed_on_for_a_moment() {
+fn m14_who_asks_too_often_is_told_once_and_then_not_passed() {
     let t0 = start();
     let mut page = present(t0);
-    page.handle(t0, Input::Done(Err(Refusal::TooFast)));
-    assert!(matches!(outputs(&mut page).as_slice(), [Output::Tell(ToPage::Refused { code: "too-fast", .. })]));
+    page.handle(t0, PageInput::Done(Err(MeetingRefusal::TooFast)));
+    assert!(matches!(outputs(&mut page).as_slice(), [PageOutput::Tell(ToPage::Refused { code: "too-fast", .. })]));
     let hand = r#"{"type":"hand","on":true}"#;
     assert_eq!(text(&mut page, t0, hand), []);
-    assert_eq!(text(&mut page, t0, r#"{"type":"mute-self","on":true}"#), [Output::Ask(Ask::MuteSelf(true))]);
-    assert_eq!(text(&mut page, t0, r#"{"type":"chat","text":"hi"}"#), [Output::Ask(Ask::Chat("hi".into()))]);
-    assert_eq!(text(&mut page, t0 + HUSH, hand), [Output::Ask(Ask::Hand(true))]);
+    assert_eq!(text(&mut page, t0, r#"{"type":"mute-self","on":true}"#), [PageOutput::Ask(MeetingRequest::MuteSelf(true))]);
+    assert_eq!(text(&mut page, t0, r#"{"type":"chat","text":"hi"}"#), [PageOutput::Ask(MeetingRequest::Chat("hi".into()))]);
+    assert_eq!(text(&mut page, t0 + HUSH, hand), [PageOutput::Ask(MeetingRequest::Hand(true))]);
 }

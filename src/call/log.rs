@@ -1,0 +1,148 @@
+//! What log and store keep of calls that strangers bring about: of each cause a few. Those of known callers are all kept.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::router::{RoutedCall, is_known};
+use crate::common::machine;
+use crate::common::rate_limit::{LogBudget, RateLimit};
+use crate::sip::Incoming;
+
+/// Lines about calls that were answered: a site whose phones have no entry may all call at the same time.
+const CALLS: RateLimit = RateLimit { burst: 60, every: Duration::from_secs(2) };
+/// Records of calls that were never set up.
+const FAILED_RECORDS: RateLimit = RateLimit { burst: 20, every: Duration::from_secs(60) };
+/// Records of calls that came to no meeting.
+const LOST_RECORDS: RateLimit = RateLimit { burst: 100, every: Duration::from_secs(10) };
+
+/// What a line is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CallLine {
+    /// A call begins to be set up.
+    Began,
+    /// It came to nothing.
+    NotSetUp,
+    /// It stands at the door of a meeting.
+    Knocked,
+    /// A conference ID or passcode was wrong.
+    WrongCode,
+    /// The organiser's PIN was wrong.
+    WrongPin,
+    /// A call that was answered is over.
+    Ended,
+}
+
+/// One budget a cause.
+#[derive(Debug)]
+pub(super) struct CallLog {
+    refusals: Mutex<LogBudget>,
+    no_ports: Mutex<LogBudget>,
+    began: Mutex<LogBudget>,
+    not_set_up: Mutex<LogBudget>,
+    knocked: Mutex<LogBudget>,
+    wrong_codes: Mutex<LogBudget>,
+    wrong_pins: Mutex<LogBudget>,
+    ended: Mutex<LogBudget>,
+    failed_records: Mutex<LogBudget>,
+    lost_records: Mutex<LogBudget>,
+}
+
+impl Default for CallLog {
+    fn default() -> Self {
+        let of = |limit| Mutex::new(LogBudget::new(limit));
+        Self {
+            refusals: Mutex::default(),
+            no_ports: Mutex::default(),
+            began: of(CALLS),
+            not_set_up: Mutex::default(),
+            knocked: of(CALLS),
+            wrong_codes: Mutex::default(),
+            wrong_pins: Mutex::default(),
+            ended: of(CALLS),
+            failed_records: of(FAILED_RECORDS),
+            lost_records: of(LOST_RECORDS),
+        }
+    }
+}
+
+fn say(lines: &Mutex<LogBudget>) -> Option<u64> {
+    lines.lock().unwrap_or_else(PoisonError::into_inner).say(machine::now())
+}
+
+impl CallLog {
+    /// Whether the refusal of a call is written, and how many were not since the last one. Those of known callers all are.
+    pub(super) fn refusal(&self, incoming: &Incoming) -> Option<u64> {
+        if is_known(incoming) { Some(0) } else { say(&self.refusals) }
+    }
+
+    /// The same of a call without a media port.
+    pub(super) fn no_port(&self) -> Option<u64> {
+        say(&self.no_ports)
+    }
+
+    /// The same of a line about a caller who was let in.
+    pub(super) fn line(&self, guest: &RoutedCall, line: CallLine) -> Option<u64> {
+        let lines = match line {
+            CallLine::Began => &self.began,
+            CallLine::NotSetUp => &self.not_set_up,
+            CallLine::Knocked => &self.knocked,
+            CallLine::WrongCode => &self.wrong_codes,
+            CallLine::WrongPin => &self.wrong_pins,
+            CallLine::Ended => &self.ended,
+        };
+        if guest.is_unlisted() { say(lines) } else { Some(0) }
+    }
+
+    /// Whether a call leaves a record that was never set up, or came to no meeting.
+    pub(super) fn has_record(&self, guest: &RoutedCall, was_set_up: bool) -> bool {
+        let records = if was_set_up { &self.lost_records } else { &self.failed_records };
+        !guest.is_unlisted() || say(records).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::router::UNLISTED;
+    use crate::menu::{Addressed, CodeSource};
+    use crate::sip::guard::Source;
+    use crate::store::Phone;
+
+    fn guest(device: &str) -> RoutedCall {
+        RoutedCall {
+            device: device.to_owned(),
+            name: "Phone".to_owned(),
+            language: "en".to_owned(),
+            addressed: Addressed::Nothing,
+            text: false,
+            phone: Phone::default(),
+            caller: CodeSource { source: Source::of([192, 0, 2, 1].into()), known: false },
+            identity: String::new(),
+            heir_of: None,
+        }
+    }
+
+    /// A thousand calls of strangers leave a few lines and records, those of a device all.
+    #[test]
+    fn x2_calls_of_strangers_leave_few_lines_and_records() {
+        let (log, stranger, device) = (CallLog::default(), guest(UNLISTED), guest("board-room"));
+        let lines = [
+            (CallLine::Began, 60..=65),
+            (CallLine::NotSetUp, 10..=11),
+            (CallLine::Knocked, 60..=65),
+            (CallLine::WrongCode, 10..=11),
+            (CallLine::WrongPin, 10..=11),
+            (CallLine::Ended, 60..=65),
+        ];
+        for (line, few) in lines {
+            let written = (0..1000).filter(|_| log.line(&stranger, line).is_some()).count();
+            assert!(few.contains(&written), "{line:?}: {written}");
+            assert!((0..1000).all(|_| log.line(&device, line) == Some(0)), "{line:?}");
+        }
+        for (was_set_up, few) in [(false, 20..=21), (true, 100..=101)] {
+            let kept = (0..1000).filter(|_| log.has_record(&stranger, was_set_up)).count();
+            assert!(few.contains(&kept), "{was_set_up}: {kept}");
+            assert!((0..1000).all(|_| log.has_record(&device, was_set_up)));
+        }
+    }
+}

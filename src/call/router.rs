@@ -1,0 +1,279 @@
+//! Whom we answer (M-1), as whom, and what they have dialled (K-1, M-15).
+//!
+//! Who a call is from was found out by the SIP endpoint; here is what that means.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::common::cause::Cause;
+use crate::common::display_name;
+use crate::common::ids::{MeetingName, ParticipantId};
+use crate::common::redact::{MaskedCaller, Redacted};
+use crate::media::Share;
+use crate::menu::{self, Addressed, Directory};
+use crate::sip::guard::Source;
+use crate::sip::{Identity, Incoming};
+use crate::store::Phone;
+
+/// One configured device.
+pub struct KnownPhone {
+    /// How the meeting sees it, where set.
+    pub name: Option<String>,
+    /// The meeting it is put through to.
+    pub default_meeting: Option<MeetingName>,
+    /// Its language, where set.
+    pub language: Option<String>,
+    /// The chat is sent to its display.
+    pub text: bool,
+}
+
+/// One account of ours at a PBX.
+pub struct AccountRoute {
+    /// How the meeting sees callers who say no name.
+    pub name: String,
+    /// The meeting that its calls are put through to.
+    pub default_meeting: Option<MeetingName>,
+}
+
+/// Everything needed to admit a call.
+pub struct CallRouter {
+    /// Configured devices by label.
+    pub devices: BTreeMap<String, KnownPhone>,
+    /// Names of trunks by label, for callers that say none.
+    pub trunks: BTreeMap<String, String>,
+    /// Where we are registered, by label.
+    pub accounts: BTreeMap<String, AccountRoute>,
+    /// The user part that reaches the menu, besides none at all.
+    pub menu_user: String,
+    /// The meetings.
+    pub directory: std::sync::Arc<Directory>,
+    /// The organisation's language.
+    pub language: String,
+}
+
+/// A call that will be answered.
+#[derive(Debug, Clone)]
+pub struct RoutedCall {
+    /// The label of the device or trunk, for records and ledger.
+    pub device: String,
+    /// Its display name (M-4).
+    pub name: String,
+    /// Its language.
+    pub language: String,
+    /// Where it wants to go.
+    pub addressed: Addressed,
+    /// The chat is sent to its display.
+    pub text: bool,
+    /// For records and ledger: the far end of its call.
+    pub phone: Phone,
+    /// Whose tries of codes its are (K-1).
+    pub caller: menu::CodeSource,
+    /// Who it is beyond this call: a configured device by its label, another by its address and the number it says.
+    pub identity: String,
+    /// The presence in a meeting whose place it takes (M-18).
+    pub heir_of: Option<ParticipantId>,
+}
+
+impl RoutedCall {
+    /// Whether it is of nobody in particular: a stranger who may call.
+    #[must_use]
+    pub fn is_unlisted(&self) -> bool {
+        self.device == UNLISTED
+    }
+}
+
+/// The label of a device that has no entry of its own.
+pub const UNLISTED: &str = "unlisted";
+
+/// The label of whoever called and was refused.
+pub const UNKNOWN: &str = "unknown";
+
+/// Whether a call is of a device, trunk or account of ours.
+pub(super) fn is_known(incoming: &Incoming) -> bool {
+    !matches!(incoming.identity, None | Some(Identity::Unlisted))
+}
+
+impl CallRouter {
+    /// Which share of the media ports a call may use: where somebody is known, strangers leave a part to them.
+    #[must_use]
+    pub fn share(&self, incoming: &Incoming) -> Share {
+        let is_anybody_known = !(self.devices.is_empty() && self.trunks.is_empty() && self.accounts.is_empty());
+        if is_known(incoming) || !is_anybody_known { Share::Known } else { Share::Strangers }
+    }
+
+    /// Decides on a call.
+    ///
+    /// # Errors
+    /// [`Cause::UnknownDevice`] and [`Cause::UnknownAddress`], for a refusal before anything is answered.
+    pub fn admit(&self, incoming: &Incoming) -> Result<RoutedCall, Cause> {
+        let user = incoming.from.uri.user_text();
+        let claimed = incoming.from.display.as_deref().or(user.as_deref()).unwrap_or_default();
+        let (label, name, fallback, device) = match incoming.identity.as_ref().ok_or(Cause::UnknownDevice)? {
+            Identity::Device(label) => {
+                let device = self.devices.get(&**label).ok_or(Cause::UnknownDevice)?;
+                (&**label, device.name.as_deref().unwrap_or(claimed), &**label, Some(device))
+            }
+            // Its callers are many, and each says its own name.
+            Identity::Trunk(label) => (&**label, claimed, self.trunks.get(&**label).map_or(&**label, String::as_str), None),
+            Identity::Account(label) => {
+                let name = self.accounts.get(&**label).map_or(&**label, |account| account.name.as_str());
+                (&**label, claimed, name, None)
+            }
+            Identity::Unlisted => (UNLISTED, claimed, "Conference phone", None),
+        };
+        let caller = MaskedCaller::new(user.as_deref().unwrap_or_default());
+        Ok(RoutedCall {
+            phone: Phone::new(&incoming.call_id_header, incoming.source.to_string(), caller, incoming.proof.word()),
+            device: label.to_owned(),
+            name: display_name::clean(name, fallback),
+            language: self.language_of(incoming).to_owned(),
+            addressed: self.dialled(incoming, device)?,
+            text: device.is_some_and(|device| device.text),
+            caller: menu::CodeSource { source: incoming.caller.clone(), known: device.is_some() },
+            identity: match device {
+                Some(_) => format!("device/{label}"),
+                None => format!("caller/{label}/{}/{}", incoming.source.ip(), user.as_deref().unwrap_or_default()),
+            },
+            heir_of: None,
+        })
+    }
+
+    /// As whom a device at `address` comes that is called into a meeting (S-9), its [`Phone`] not known yet; `None`: there is none of this
+    /// label.
+    #[must_use]
+    pub fn invited(&self, label: &str, meeting: &MeetingName, address: IpAddr) -> Option<RoutedCall> {
+        let device = self.devices.get(label)?;
+        Some(RoutedCall {
+            device: label.to_owned(),
+            name: display_name::clean(device.name.as_deref().unwrap_or(label), label),
+            language: device.language.as_ref().unwrap_or(&self.language).clone(),
+            addressed: Addressed::Invited { name: meeting.clone() },
+            text: device.text,
+            phone: Phone::default(),
+            caller: menu::CodeSource { source: Source::device(address, label), known: true },
+            identity: format!("device/{label}"),
+            heir_of: None,
+        })
+    }
+
+    /// Whether a call leads straight to a question for a passcode: one whose caller is locked out need not be answered (K-1).
+    #[must_use]
+    pub fn asks_passcode(&self, guest: &RoutedCall) -> bool {
+        match &guest.addressed {
+            Addressed::Meeting { name, passcode: None } => {
+                self.directory.by_name(name).is_some_and(|entry| entry.passcode.is_some())
+            }
+            Addressed::Meeting { .. } | Addressed::Nothing | Addressed::Invited { .. } => false,
+        }
+    }
+
+    /// The language of whoever calls.
+    #[must_use]
+    pub fn language_of(&self, incoming: &Incoming) -> &str {
+        let device = match &incoming.identity {
+            Some(Identity::Device(label)) => self.devices.get(&**label),
+            _ => None,
+        };
+        device.and_then(|device| device.language.as_deref()).unwrap_or(&self.language)
+    }
+
+    fn dialled(&self, incoming: &Incoming, device: Option<&KnownPhone>) -> Result<Addressed, Cause> {
+        if let Some(Identity::Account(label)) = &incoming.identity {
+            // The Request-URI is our Contact; whom the caller meant stands in To. Mostly that is our own number at the PBX.
+            let usual = self.accounts.get(&**label).and_then(|account| account.default_meeting.as_ref());
+            let user = incoming.to.uri.user_text().unwrap_or_default();
+            return self.addressed(&user, usual).or_else(|_| self.addressed("", usual));
+        }
+        if incoming.replaces.is_some() {
+            // It goes where the call goes that it takes the place of.
+            return Ok(Addressed::Nothing);
+        }
+        let usual = device.and_then(|device| device.default_meeting.as_ref());
+        self.addressed(&incoming.request_uri.user_text().unwrap_or_default(), usual)
+    }
+
+    fn addressed(&self, user: &str, usual: Option<&MeetingName>) -> Result<Addressed, Cause> {
+        // Parameters of a number (RFC 3966) may stand in the user part: they say nothing of whom is meant.
+        let user = user.split(';').next().unwrap_or(user);
+        if user.is_empty() || user.eq_ignore_ascii_case(&self.menu_user) {
+            let Some(name) = usual.cloned() else { return Ok(Addressed::Nothing) };
+            // K-1: the device's own entry speaks for the passcode.
+            let passcode = self.directory.by_name(&name).and_then(|entry| entry.passcode.clone());
+            return Ok(Addressed::Meeting { name, passcode });
+        }
+        let by_name = || self.directory.by_name(&MeetingName::new(user.to_ascii_lowercase()).ok()?);
+        let by_number = || self.directory.by_conference_id(&number(user)?);
+        let entry = self.directory.by_conference_id(user).or_else(by_name).or_else(by_number).ok_or(Cause::UnknownAddress)?;
+        let name = entry.name.clone();
+        Ok(Addressed::Meeting { name, passcode: None::<Redacted<String>> })
+    }
+}
+
+/// The digits of a number, however it is written: grouped, with the `+` that PBXs put before each, or the `#` that ends dialling on some
+/// keypads. `None`: it is no number.
+fn number(dialled: &str) -> Option<String> {
+    let dialled = dialled.trim_end_matches('#');
+    let dialled = dialled.strip_prefix('+').unwrap_or(dialled);
+    let digits: String = dialled.chars().filter(|letter| !letter.is_whitespace() && !"-./()".contains(*letter)).collect();
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then_some(digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::menu::Entry;
+    use crate::sip::Uri;
+
+    fn router() -> CallRouter {
+        let entry = |name: &str, id: &str| Entry {
+            name: MeetingName::new(name.to_owned()).unwrap(),
+            conference_id: id.to_owned(),
+            passcode: None,
+        };
+        CallRouter {
+            devices: BTreeMap::new(),
+            trunks: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+            menu_user: "menu".to_owned(),
+            directory: std::sync::Arc::new(Directory::new(vec![entry("demo", "1001"), entry("10-02", "2002")])),
+            language: "en".to_owned(),
+        }
+    }
+
+    /// A conference ID is found however phones and PBXs write the number.
+    #[test]
+    fn k1_a_number_is_found_however_it_is_written() {
+        let router = router();
+        let meeting = |uri: &str| {
+            let user = Uri::parse(uri).and_then(|uri| uri.user_text()).unwrap_or_default();
+            router.addressed(&user, None).map(|addressed| match addressed {
+                Addressed::Meeting { name, .. } => name.to_string(),
+                other => format!("{other:?}"),
+            })
+        };
+        for user in [
+            "1001",
+            "1001%23",
+            "1001#",
+            "+1001",
+            "%2B1001",
+            "10-01",
+            "1001;npdi",
+            "1001;phone-context=x",
+            "(10)01",
+            "1001%3Bnpdi",
+        ] {
+            assert_eq!(meeting(&format!("sip:{user}@192.0.2.1")), Ok("demo".to_owned()), "{user}");
+        }
+        assert_eq!(meeting("tel:+10-01;phone-context=example.com"), Ok("demo".to_owned()));
+        assert_eq!(
+            (meeting("sip:Demo@192.0.2.1"), meeting("sip:10-02@192.0.2.1")),
+            (Ok("demo".to_owned()), Ok("10-02".to_owned()))
+        );
+        assert_eq!(meeting("sip:menu;npdi@192.0.2.1"), Ok("Nothing".to_owned()));
+        for user in ["1002", "01001", "1001x", "10*01", "++1001", "%23"] {
+            assert_eq!(meeting(&format!("sip:{user}@192.0.2.1")), Err(Cause::UnknownAddress), "{user}");
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! `*4`: somebody at the table has the chat sent to a mobile phone (C-2, K-2). The number is asked for and read back, the code that is
+//! texted to it is asked for, and each step is confirmed by voice.
+
+use std::time::{Duration, Instant};
+
+use super::{Call, CallAct, Phase};
+use crate::common::machine::Machine;
+use crate::common::phrase::Phrase;
+use crate::common::redact::Redacted;
+use crate::media::PlayKind;
+use crate::meeting::FromGuest;
+use crate::menu::KeypadInput;
+use crate::relay::driver::ToCall;
+use crate::relay::{self, RelayAnswer};
+use crate::sip;
+
+/// How long the first digit of a number is awaited; the question takes some of it.
+const NUMBER_WITHIN: Duration = Duration::from_secs(30);
+/// How long the first digit of a code is awaited: a message takes its time, and so does finding the phone.
+const CODE_WITHIN: Duration = Duration::from_secs(180);
+/// Numbers keyed in that are none, one after the other.
+const TRIES: u8 = 3;
+
+/// How far it has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum SmsOptIn {
+    /// No messages.
+    #[default]
+    Off,
+    /// A number is being keyed in; so many before it were none.
+    Number { wrong: u8 },
+    /// A code is being keyed in.
+    Code,
+    /// The relay is at work.
+    Waiting,
+    /// The chat comes by SMS.
+    On,
+}
+
+impl Call {
+    /// The device is inside: people around it can have its chat.
+    pub(super) fn texting_begins(&mut self) {
+        if let Some(meeting) = self.meeting.clone().filter(|_| self.settings.chat.is_some()) {
+            let (call, device, name) = (self.settings.call, self.settings.device.clone(), self.settings.name.clone());
+            self.acts.push_back(CallAct::Relay(relay::RelayInput::Entered { call, meeting, device, name }));
+        }
+    }
+
+    /// N-10: what it is told is shown as well, where the phrases have texts.
+    pub(super) fn show_notice(&mut self, phrases: &[Phrase]) {
+        let (library, language) = (&self.settings.library, &self.settings.language);
+        let texts: Vec<_> = phrases.iter().filter_map(|phrase| library.text(language, *phrase)).collect();
+        if texts.is_empty() || self.admitted.is_none() {
+            return;
+        }
+        let text = texts.join(" ");
+        let call = self.settings.call;
+        if self.settings.text {
+            self.acts.push_back(CallAct::Sip(sip::Command::Text { call, text: Redacted::new(text.clone()) }));
+        }
+        if self.settings.chat.is_some() {
+            self.acts.push_back(CallAct::Relay(relay::RelayInput::Notice { call, text: Redacted::new(text) }));
+        }
+    }
+
+    /// `*4`: asks for a number, or ends what there is.
+    pub(super) fn toggle_chat(&mut self, now: Instant) {
+        match self.texting {
+            SmsOptIn::Waiting => {}
+            SmsOptIn::On => {
+                self.texting = SmsOptIn::Waiting;
+                self.acts.push_back(CallAct::Relay(relay::RelayInput::Stop { call: self.settings.call }));
+            }
+            SmsOptIn::Off | SmsOptIn::Number { .. } | SmsOptIn::Code => {
+                self.texting = SmsOptIn::Number { wrong: 0 };
+                self.collect(now, &[Phrase::EnterMobileNumber], NUMBER_WITHIN);
+            }
+        }
+    }
+
+    /// What was keyed in; nothing, when the time was over.
+    pub(super) fn collected(&mut self, now: Instant, digits: Redacted<String>) {
+        let (call, nothing) = (self.settings.call, digits.expose().is_empty());
+        match self.texting {
+            SmsOptIn::Number { .. } | SmsOptIn::Code if nothing => self.texting_over(Phrase::ChatNotSet),
+            SmsOptIn::Number { wrong } => match self.settings.chat.as_ref().and_then(|home| home.number(&digits)) {
+                Some(number) => {
+                    self.texting = SmsOptIn::Waiting;
+                    self.acts.push_back(CallAct::Relay(relay::RelayInput::Ask { call, number }));
+                }
+                None if wrong + 1 >= TRIES => self.texting_over(Phrase::ChatNotSet),
+                None => {
+                    self.texting = SmsOptIn::Number { wrong: wrong + 1 };
+                    self.collect(now, &[Phrase::MobileNumberWrong, Phrase::EnterMobileNumber], NUMBER_WITHIN);
+                }
+            },
+            SmsOptIn::Code => {
+                self.texting = SmsOptIn::Waiting;
+                self.acts.push_back(CallAct::Relay(relay::RelayInput::Code { call, code: digits }));
+            }
+            SmsOptIn::Off | SmsOptIn::Waiting | SmsOptIn::On => {}
+        }
+    }
+
+    /// The relay's answer.
+    pub(super) fn relay_says(&mut self, now: Instant, told: &RelayAnswer) {
+        if !matches!(self.phase, Phase::Meeting { .. }) {
+            return;
+        }
+        match told {
+            RelayAnswer::CodeSent(number) => {
+                self.texting = SmsOptIn::Code;
+                let mut clips = self.clips(&[Phrase::CodeSentTo]);
+                clips.extend(self.settings.library.digits(&self.settings.language, number.expose()));
+                clips.extend(self.clips(&[Phrase::EnterTextedCode]));
+                self.play_clips(clips, PlayKind::Prompt);
+                self.await_digits(now, CODE_WITHIN);
+            }
+            RelayAnswer::CodeWrong => {
+                self.texting = SmsOptIn::Code;
+                self.collect(now, &[Phrase::TextedCodeWrong, Phrase::EnterTextedCode], CODE_WITHIN);
+            }
+            RelayAnswer::On => {
+                self.texting = SmsOptIn::On;
+                self.say(Phrase::ChatOn);
+            }
+            RelayAnswer::Off => self.texting_over(Phrase::ChatOff),
+            RelayAnswer::CodeGone => self.texting_over(Phrase::ChatNotSet),
+            RelayAnswer::TooMany | RelayAnswer::Trouble => self.texting_over(Phrase::TextNotSent),
+        }
+    }
+
+    /// C-1: into the chat of the meeting, while the device is inside; nobody floods it.
+    pub(super) fn sms(&mut self, now: Instant, what: ToCall) {
+        let inside = matches!(self.phase, Phase::Meeting { .. }) && self.admitted.is_some();
+        match what {
+            ToCall::Posted(posted) if inside && self.texts.take(now) => {
+                let by = Some(posted.by.to_string());
+                self.acts.push_back(CallAct::Guest(FromGuest::Chat { text: posted.text, by }));
+            }
+            ToCall::Posted(posted) => {
+                if let Some(unsaid) = self.texts_untaken.says(now) {
+                    tracing::warn!(call = %self.settings.call, by = %posted.by, inside, unsaid, "a text by SMS is not taken");
+                }
+            }
+            ToCall::Progress(progress) if inside => self.acts.push_back(CallAct::Guest(FromGuest::Texted(progress))),
+            ToCall::Progress(_) => {}
+            // Nothing is said: whoever has stopped them knows, and the others go on with their meeting.
+            ToCall::Ended if self.texting == SmsOptIn::On => self.texting = SmsOptIn::Off,
+            ToCall::Ended => {}
+            ToCall::Readers(readers) => self.acts.push_back(CallAct::Guest(FromGuest::Readers(readers))),
+        }
+    }
+
+    fn texting_over(&mut self, said: Phrase) {
+        self.texting = SmsOptIn::Off;
+        self.say(said);
+    }
+
+    fn collect(&mut self, now: Instant, question: &[Phrase], within: Duration) {
+        self.play(question, PlayKind::Prompt);
+        self.await_digits(now, within);
+    }
+
+    fn await_digits(&mut self, now: Instant, within: Duration) {
+        if let Phase::Meeting { keypad } = &mut self.phase {
+            keypad.handle(now, KeypadInput::Collect(within));
+        }
+    }
+}

@@ -1,0 +1,530 @@
+mod exposure;
+mod reload;
+mod schema;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use super::*;
+use crate::codec::CodecKind;
+use crate::common::ids::MeetingName;
+use crate::config::{SipConfig, read, source};
+
+/// A configuration directory of its own, gone after the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn with(files: &[(&str, &str)]) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("roomgate-config-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let folder = Self(std::env::temp_dir().join(name));
+        fs::create_dir_all(folder.0.join("roomgate.d")).unwrap();
+        for (name, text) in files {
+            fs::write(folder.0.join(name), text).unwrap();
+        }
+        folder
+    }
+
+    fn load(&self, env: &[(&str, &str)]) -> Result<Loaded, Vec<Problem>> {
+        // A state directory that exists on every machine.
+        let state = ("STATE_DIRECTORY", self.0.to_str().unwrap());
+        load(&self.0, env.iter().chain([&state]).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+    }
+
+    fn settings(&self, env: &[(&str, &str)]) -> Settings {
+        self.load(env).unwrap_or_else(|problems| panic!("{}", lines(&problems))).settings
+    }
+
+    fn problems(&self, env: &[(&str, &str)]) -> Vec<Problem> {
+        self.load(env).expect_err("there are mistakes")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn lines(problems: &[Problem]) -> String {
+    problems.iter().map(|problem| format!("{problem}\n")).collect()
+}
+
+fn main(text: &str) -> Folder {
+    Folder::with(&[(MAIN_FILE, text)])
+}
+
+fn demo(name: &str) -> MeetingName {
+    MeetingName::new(name).unwrap()
+}
+
+fn shipped(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("conf").join(name)).unwrap()
+}
+
+/// The reference with all of its settings in force.
+fn reference() -> String {
+    let bare = |line: &str| match line.strip_prefix('#') {
+        Some(setting) if !setting.starts_with([' ', '#']) => format!("{setting}\n"),
+        _ => format!("{line}\n"),
+    };
+    shipped("reference.toml").lines().map(bare).collect()
+}
+
+// === what is shipped ===
+
+#[test]
+fn the_reference_uncommented_says_exactly_the_defaults() {
+    let (reference, empty) = (main(&reference()), main(""));
+    let state = ("ROOMGATE__STORE__DIRECTORY", empty.0.to_str().unwrap());
+    let prompts = ("ROOMGATE__PROMPTS__DIRECTORY", "p");
+    assert_eq!(reference.settings(&[state, prompts]), empty.settings(&[state, prompts]));
+}
+
+#[test]
+fn every_key_the_code_knows_stands_in_the_reference() {
+    let folder = main(&reference().replace("enabled = false", "enabled = true"));
+    let layers = source::read(&folder.0, &[]);
+    assert!(layers.problems.is_empty(), "{}", lines(&layers.problems));
+    let mut written = BTreeSet::new();
+    collect("", &layers.root, &mut written);
+    let mut report = SectionReport::default();
+    let mut root = Section::root(layers.root, &mut report);
+    let _ = read::settings(&mut root, &read::Surroundings { prompts: PathBuf::new(), state: None });
+    root.finish();
+    assert!(report.problems.is_empty(), "{}", lines(&report.problems));
+    let missing: Vec<_> = report.known.difference(&written).filter(|key| !is_group(key)).collect();
+    assert!(missing.is_empty(), "not in conf/reference.toml: {missing:?}");
+}
+
+/// Keys whose tables carry their name one level lower.
+fn is_group(key: &str) -> bool {
+    ["device", "meeting", "ice_server", "sip.account", "sip.listen", "sip.trunk", "relay.provider"].contains(&key)
+}
+
+fn collect(path: &str, table: &std::collections::BTreeMap<String, source::Node>, into: &mut BTreeSet<String>) {
+    for (key, node) in table {
+        let key = if is_group(path) { "X" } else { key };
+        let key = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+        if let source::Value::Table(table) = &node.value {
+            collect(&key, table, into);
+        }
+        into.insert(key);
+    }
+}
+
+#[test]
+fn the_shipped_configuration_is_the_demo_of_u2() {
+    let folder = main(&shipped("roomgate.toml"));
+    let settings = folder.settings(&[]);
+    assert_eq!(settings.sip.listen, SipConfig::default_listen());
+    assert_eq!((settings.http.address.to_string().as_str(), settings.http.port), ("127.0.0.1", 8080));
+    assert_eq!((settings.media.rtp_ports.clone(), settings.media.webrtc_port), (20_000..=20_999, 8189));
+    let (demo_room, board) = (&settings.meetings[&demo("demo")], &settings.meetings[&demo("board")]);
+    assert_eq!((demo_room.conference_id.as_deref(), &demo_room.passcode), (Some("1001"), &None));
+    assert_eq!(board.conference_id.as_deref(), Some("1002"));
+    assert!(settings.relay.providers.values().all(|provider| provider.kind == crate::relay::provider::ProviderKind::Log));
+    assert_eq!(settings.relay.providers.len(), 1);
+    assert!(board.passcode.as_ref().is_some_and(|passcode| passcode.matches("4321")));
+    let from = |address: &str| settings.sip.allowed.iter().any(|network| network.contains(address.parse().unwrap()));
+    assert!(from("127.0.0.1") && from("192.168.7.7") && from("fd00::1") && !from("8.8.8.8") && !from("2001:db8::1"));
+    assert_eq!(settings.media.codecs, [CodecKind::Opus, CodecKind::G722, CodecKind::Pcma, CodecKind::Pcmu]);
+}
+
+#[test]
+fn a_registrar_is_a_name_or_an_address_with_or_without_a_port() {
+    for (written, printed) in [
+        ("pbx.example.com", "sip:pbx.example.com"),
+        ("pbx.example.com:5080", "sip:pbx.example.com:5080"),
+        ("192.0.2.1:5080", "sip:192.0.2.1:5080"),
+        ("sip:pbx.example.com", "sip:pbx.example.com"),
+        ("sips:pbx.example.com:5071", "sips:pbx.example.com:5071"),
+    ] {
+        let text = format!("[sip.account.pbx]\nregistrar = \"{written}\"\nusername = \"7\"\npassword = \"x\"\n");
+        assert_eq!(main(&text).settings(&[]).sip.accounts["pbx"].registrar.to_string(), printed);
+    }
+    let wrong = main(
+        "[sip.account.pbx]\nregistrar = \"sip:7000@pbx.example.com\"\ntransport = \"udp\"\nusername = \"7\"\npassword = \"x\"\n",
+    );
+    let problems = wrong.problems(&[]);
+    assert!(problems.len() == 1 && problems[0].key == "sip.account.pbx.registrar", "{}", lines(&problems));
+}
+
+// === layers (U-3) ===
+
+#[test]
+fn later_layers_merge_by_name_and_enabled_false_removes() {
+    let folder = Folder::with(&[
+        (MAIN_FILE, "[meeting.demo]\ntitle = \"One\"\nconference_id = \"1001\"\n[meeting.board]\nconference_id = \"1002\"\n"),
+        ("roomgate.d/20-late.toml", "[meeting.demo]\ntitle = \"Three\"\n"),
+        (
+            "roomgate.d/10-early.toml",
+            "[meeting.demo]\ntitle = \"Two\"\nlobby_timeout = \"5m\"\n[meeting.board]\nenabled = false\n",
+        ),
+        ("roomgate.d/notes.txt", "this is not read"),
+    ]);
+    let loaded = folder.load(&[]).unwrap();
+    let room = &loaded.settings.meetings[&demo("demo")];
+    assert_eq!((room.title.as_str(), room.conference_id.as_deref(), room.lobby_timeout.as_secs()), ("Three", Some("1001"), 300));
+    assert_eq!((loaded.settings.meetings.len(), loaded.files.len()), (1, 3));
+}
+
+/// The environment goes over the files in the type that is wanted.
+#[test]
+fn the_environment_goes_over_the_files_in_the_type() {
+    let folder =
+        main("[sip.listen.lan]\nport = 5060\n[device.board-room]\naddress = \"10.0.0.9\"\n[meeting.demo]\npasscode = \"1111\"\n");
+    let settings = folder.settings(&[
+        ("ROOMGATE__SIP__LISTEN__LAN__PORT", "5062"),
+        ("ROOMGATE__DEVICE__BOARD_ROOM__NAME", "Board room"),
+        ("ROOMGATE__MEETING__DEMO__PASSCODE", "0042"),
+        ("ROOMGATE__MEETING__DEMO__DEVICES_BYPASS", "true"),
+        ("ROOMGATE__MEDIA__CODECS", "pcmu, g722"),
+        ("ROOMGATE__HTTP__TRUSTED_PROXIES", "[\"127.0.0.1\"]"),
+        ("ROOMGATE_CONFIG", "elsewhere"),
+        ("PATH", "/bin"),
+    ]);
+    assert_eq!(settings.sip.listen["lan"].port, 5062);
+    assert_eq!(settings.devices["board-room"].name, "Board room");
+    let room = &settings.meetings[&demo("demo")];
+    assert!(room.devices_bypass && room.passcode.as_ref().is_some_and(|passcode| passcode.matches("0042")));
+    assert_eq!(settings.media.codecs, [CodecKind::Pcmu, CodecKind::G722]);
+    assert_eq!(settings.http.trusted_proxies.len(), 1);
+}
+
+#[test]
+fn a_single_file_is_a_configuration_too() {
+    let folder = main("[http]\nport = 1234\n");
+    let loaded = load(&folder.0.join(MAIN_FILE), [("STATE_DIRECTORY".to_owned(), "/tmp".to_owned())]).unwrap();
+    assert_eq!(loaded.settings.http.port, 1234);
+    assert_eq!(loaded.settings.prompts.directory, folder.0.join("prompts"));
+}
+
+#[test]
+fn the_default_path_is_what_the_environment_names() {
+    let env = [(PATH_VARIABLE.to_owned(), "/srv/x".to_owned())];
+    assert_eq!(default_path(env), PathBuf::from("/srv/x"));
+}
+
+// === secrets ===
+
+/// Secrets come from files and credentials and are never printed.
+#[test]
+fn secrets_come_from_files_and_credentials_and_are_never() {
+    let folder = main("[meeting.a]\npasscode = { file = \"SECRETFILE\" }\norganiser_pin = { credential = \"pin\" }\n");
+    fs::write(folder.0.join("code"), "2468\n").unwrap();
+    fs::write(folder.0.join("pin"), "97531").unwrap();
+    let text = fs::read_to_string(folder.0.join(MAIN_FILE)).unwrap();
+    fs::write(folder.0.join(MAIN_FILE), text.replace("SECRETFILE", folder.0.join("code").to_str().unwrap())).unwrap();
+    let settings = folder.settings(&[("CREDENTIALS_DIRECTORY", folder.0.to_str().unwrap())]);
+    let room = &settings.meetings[&demo("a")];
+    assert!(room.passcode.as_ref().is_some_and(|secret| secret.matches("2468")));
+    assert!(room.organiser_pin.as_ref().is_some_and(|secret| secret.matches("97531")));
+    assert!(!format!("{settings:?}").contains("2468"));
+}
+
+#[test]
+fn a_secret_that_is_wrong_is_reported_without_its_text() {
+    let folder = main(
+        "[meeting.a]\npasscode = \"hunter2\"\n[meeting.b]\npasscode = 4321\n[meeting.c]\npasscode = { credential = \"../x\" }\n[meeting.d]\npasscode = { file = \"/nowhere/at/all\" }\n",
+    );
+    let problems = folder.problems(&[]);
+    assert_eq!(problems.len(), 4, "{}", lines(&problems));
+    assert!(!lines(&problems).contains("hunter2") && !lines(&problems).contains("4321"));
+}
+
+#[test]
+fn a_secret_of_a_later_layer_replaces_one_of_another_kind() {
+    let folder = main("[meeting.a]\npasscode = { file = \"/nowhere\" }\n");
+    fs::write(folder.0.join("code"), "1357").unwrap();
+    let settings = folder.settings(&[
+        ("CREDENTIALS_DIRECTORY", folder.0.to_str().unwrap()),
+        ("ROOMGATE__MEETING__A__PASSCODE__CREDENTIAL", "code"),
+    ]);
+    assert!(settings.meetings[&demo("a")].passcode.as_ref().is_some_and(|secret| secret.matches("1357")));
+}
+
+// === mistakes (O-1) ===
+
+/// Ten different mistakes are all listed with their place and what to do.
+#[test]
+fn ten_different_mistakes_are_all_listed_with_their_place() {
+    let folder = Folder::with(&[
+        (
+            MAIN_FILE,
+            "[sip]\nmax_calls = \"many\"\nadvertised_adress = \"192.0.2.1\"\n\n[media]\nrtp_ports = 20000\nmedia_timeout = \"60\"\n\n\
+             [http]\naddress = \"0.0.0.0\"\n\n[meeting.demo]\nconference_id = \"1001\"\nbypass = \"nobody\"\n\n[colour]\nblue = 1\n",
+        ),
+        ("roomgate.d/10-meetings.toml", "[meeting.second]\nconference_id = \"1001\"\n"),
+        ("roomgate.d/20-broken.toml", "[meeting.third]\ntitle = \"x\"\nconference_id = = 5\n"),
+    ]);
+    let problems = folder.problems(&[("ROOMGATE__HTTP__PORT", "eighty")]);
+    let text = lines(&problems);
+    let expected = [
+        ("roomgate.toml:2: sip.max_calls: ", "a whole number from 1 to 100000"),
+        ("roomgate.toml:3: sip.advertised_adress: ", "did you mean `advertised_address`?"),
+        ("roomgate.toml:6: media.rtp_ports: ", "a text in quotes"),
+        ("roomgate.toml:7: media.media_timeout: ", "such as \"20s\""),
+        ("roomgate.toml:10: http.address: plain HTTP", "[http.tls]"),
+        ("roomgate.toml:14: meeting.demo.bypass: ", "\"organisers\""),
+        ("roomgate.toml:16: colour: is not a known key", "known here: "),
+        ("10-meetings.toml:2: meeting.second.conference_id: ", "an ID of its own"),
+        ("20-broken.toml:3: not valid TOML", "mend the syntax"),
+        ("environment ROOMGATE__HTTP__PORT: http.port: ", "a whole number from 0 to 65535"),
+    ];
+    for (place, hint) in expected {
+        assert!(text.lines().any(|line| line.contains(place) && line.contains(hint)), "{place} … {hint} is not in:\n{text}");
+    }
+    assert_eq!(problems.len(), expected.len(), "{text}");
+}
+
+#[test]
+fn a_missing_file_is_one_problem_and_says_how_to_name_another() {
+    let problems = load(Path::new("/nowhere/at/all.toml"), []).expect_err("nothing is there");
+    assert!(lines(&problems).contains("/nowhere/at/all.toml: cannot be read"), "{}", lines(&problems));
+}
+
+#[test]
+fn ports_that_two_rooms_claim_are_found() {
+    let said = |text: &str| lines(&main(text).problems(&[]));
+    assert!(
+        said("[sip.listen.a]\nport = 20500\n")
+            .contains("media.rtp_ports: claims ports 20000 to 20999, which sip.listen.a.port claims too")
+    );
+    assert!(said("[sip.listen.a]\n[sip.listen.b]\naddress = \"127.0.0.1\"\n").contains("sip.listen.b.port: claims port 5060"));
+    assert!(said("[media]\nwebrtc_port = 20010\n").contains("media.webrtc_port: claims port"));
+    assert!(said("[sip.listen.a]\ntransport = \"tcp\"\nport = 8080\n").contains("http.port: claims port 8080"));
+    assert!(said("[media]\nworkers = 9\nwebrtc_port = 65530\n").contains("every media worker"));
+    let apart = main(
+        "[sip.listen.a]\naddress = \"127.0.0.1\"\n[sip.listen.b]\naddress = \"127.0.0.2\"\n[sip.listen.c]\nport = 0\n[sip.listen.d]\nport = 0\n",
+    );
+    assert_eq!(apart.settings(&[]).sip.listen.len(), 4);
+}
+
+/// SIP listens at all addresses of both families by one listener each.
+#[test]
+fn o1_sip_listeners_of_both_families_do_not_collide() {
+    for (transport, family) in [("udp", "::"), ("tcp", "::1"), ("tcp", "::")] {
+        let text = format!(
+            "[sip.listen.four]\ntransport = \"{transport}\"\naddress = \"0.0.0.0\"\n\
+             [sip.listen.six]\ntransport = \"{transport}\"\naddress = \"{family}\"\n"
+        );
+        assert_eq!(main(&text).settings(&[]).sip.listen.len(), 2, "{text}");
+    }
+    let said = |text: &str| lines(&main(text).problems(&[]));
+    assert!(said("[sip.listen.a]\naddress = \"::\"\n[sip.listen.b]\naddress = \"::1\"\n").contains("claims port 5060"));
+    let with_pages =
+        "[sip.listen.a]\ntransport = \"tcp\"\nport = 8080\n[http]\naddress = \"::\"\ntrusted_proxies = [\"10.0.0.1\"]\n";
+    assert!(said(with_pages).contains("http.port: claims port 8080"), "the pages' socket takes both families");
+}
+
+/// Providers by http need their keys and none that can be guessed.
+#[test]
+fn providers_by_http_need_their_keys_and_none() {
+    let with = |rest: &str| format!("[relay.provider.a]\nnumber = \"+12025550100\"\n{rest}");
+    let azure = "kind = \"azure\"\nendpoint = \"https://example.org\"\naccess_key = \"a2V5\"\n";
+    let complete = main(&with(&format!("{azure}webhook_key = \"0123456789abcdef\"\n"))).settings(&[]);
+    assert!(matches!(complete.relay.providers["a"].kind, crate::relay::provider::ProviderKind::Azure(_)));
+    for (text, complaint) in [
+        (azure.to_owned(), "write endpoint, access_key and webhook_key"),
+        (format!("{azure}webhook_key = \"short\"\n"), "at least 16 characters"),
+        (azure.replace("a2V5", "no base64") + "webhook_key = \"0123456789abcdef\"\n", "no base64"),
+        ("kind = \"twilio\"\naccount = \"AC1\"\n".to_owned(), "write account and token"),
+        ("kind = \"webhook\"\nurl = \"https://example.org\"\nsecret = \"short\"\n".to_owned(), "at least 16 characters"),
+        ("kind = \"twilio\"\napi = \"http://example.org\"\naccount = \"AC1\"\ntoken = \"t\"\n".to_owned(), "keys travel"),
+    ] {
+        let problems = lines(&main(&with(&text)).problems(&[]));
+        assert!(problems.contains(complaint) && problems.lines().count() == 1, "{text}\n{problems}");
+    }
+}
+
+#[test]
+fn a_relay_needs_one_provider_with_a_kind_and_a_number() {
+    let folder = main(
+        "[relay]\ncountry_code = \"+49\"\nburst = 1\n[relay.provider.a]\nkind = \"pigeon\"\nnumber = \"12\"\n\
+         [relay.provider.b]\n[relay.provider.c]\nkind = \"log\"\nnumber = \"+12025550100\"\n\
+         [relay.provider.d]\nkind = \"log\"\nnumber = \"+12025550101\"\n",
+    );
+    let found = lines(&folder.problems(&[]));
+    for problem in
+        ["relay.country_code", "relay.burst", "relay.provider.a.kind", "relay.provider.a.number", "relay.provider.b.kind"]
+    {
+        assert!(found.contains(problem), "{problem} in {found}");
+    }
+}
+
+#[test]
+fn a_gateway_that_nobody_could_reach_is_refused() {
+    let said = |text: &str| lines(&main(text).problems(&[]));
+    assert!(said("[sip.listen.udp]\nenabled = false\n").contains("sip.listen: leaves no listener"));
+    assert!(said("[sip]\nadvertised_address = \"0.0.0.0\"\n").contains("sip.advertised_address: 0.0.0.0"));
+    assert!(said("[media]\nwebrtc_addresses = [\"224.0.0.1\"]\n").contains("media.webrtc_addresses"));
+}
+
+#[test]
+fn a_key_that_is_written_twice_is_a_mistake_with_its_line() {
+    assert!(lines(&main("[http]\nport = 1\nport = 2\n").problems(&[])).contains("roomgate.toml:3: not valid TOML"));
+}
+
+#[test]
+fn plain_http_for_the_network_needs_tls_or_a_proxy() {
+    assert!(main("[http]\naddress = \"0.0.0.0\"\n").load(&[]).is_err());
+    assert!(main("[http]\naddress = \"0.0.0.0\"\ntrusted_proxies = [\"10.0.0.1\"]\n").load(&[]).is_ok());
+    assert!(main("[http]\naddress = \"::1\"\n").load(&[]).is_ok());
+    let folder = main("");
+    let file = folder.0.join(MAIN_FILE);
+    let with = |name: &Path| format!("[http]\naddress = \"0.0.0.0\"\ntls = {{ certificate = {name:?}, key = {name:?} }}\n");
+    assert!(main(&with(&file)).load(&[]).is_ok());
+    let problems = main(&with(Path::new("/nowhere.pem"))).problems(&[]);
+    assert_eq!(problems.len(), 2, "{}", lines(&problems));
+    assert!(lines(&main("[http.tls]\nkey = \"x\"\n").problems(&[])).contains("only one of"));
+}
+
+#[test]
+fn meetings_and_devices_that_contradict_each_other_are_found() {
+    let said = |text: &str| lines(&main(text).problems(&[]));
+    assert!(said("[device.a]\naddress = \"10.0.0.1\"\ndefault_meeting = \"gone\"\n").contains("there is no [meeting.gone]"));
+    assert!(said("[device.a]\nname = \"x\"\n").contains("device.a: says nothing that the device could be known by"));
+    assert!(said("[device.a]\nusername = \"x\"\n").contains("device.a: has only one of username and password"));
+    assert!(said("[device.a]\nusername = \"x y\"\npassword = \"p\"\n").contains("device.a.username: \"x y\" is no user name"));
+    let twice = "[device.a]\nusername = \"x\"\npassword = \"12345678\"\n[device.b]\nusername = \"x\"\npassword = \"12345678\"\n";
+    assert!(said(twice).contains("device.b.username: \"x\" is the user name of device a too"));
+    let token = |name: &str| format!("[device.{name}]\naddress = \"10.0.0.1\"\napi_token = \"0123456789abcdef\"\n");
+    assert!(said(&token("a").replace("cdef", "")).contains("device.a: has an API token that could be guessed"));
+    assert!(said(&(token("a") + &token("b"))).contains("device.b.api_token: is the API token of device a too"));
+    assert!(said(&token("unlisted")).contains("would show the calls of whoever has no entry as well"));
+    assert!(said(&(token("b") + "[sip.trunk.b]\naddresses = [\"10.0.0.2\"]\n")).contains("calls of [sip.trunk.b] as well"));
+    assert!(said("[sip.trunk.a]\n").contains("sip.trunk.a: says nothing that the trunk could be known by"));
+    let shared = "[device.a]\ncertificate = \"X\"\n[sip.trunk.b]\ncertificate = \"x\"\n";
+    assert!(said(shared).contains("sip.trunk.b.certificate: \"x\" is the certificate of device.a too"));
+    assert!(said("[sip.listen.a]\ntransport = \"tls\"\n").contains("sip.listen.a: speaks TLS without a certificate"));
+    assert!(said("[sip.listen.a]\nkey = \"k\"\n").contains("sip.listen.a: has only one of certificate and key"));
+    assert!(said("[sip.listen.a]\nclient_ca = \"k\"\n").contains("does not speak TLS"));
+    assert!(
+        said("[sip.listen.a]\ntransport = \"tls\"\nclient_crl = \"k\"\ncertificate = \"c\"\nkey = \"k\"\n")
+            .contains("asks no client")
+    );
+    let unread = "[sip.listen.a]\ntransport = \"tls\"\ncertificate = \"/nowhere.pem\"\nkey = \"/nowhere.pem\"\nclient_ca = \"/nowhere.pem\"\n";
+    assert_eq!(main(unread).problems(&[]).len(), 3);
+    let shared = "[device.a]\naddress = \"10.0.0.1\"\n[sip.trunk.b]\naddresses = [\"10.0.0.1\"]\n";
+    assert!(said(shared).contains("sip.trunk.b.addresses: 10.0.0.1/32 is the address of device a too"));
+    assert!(said("[device.a]\naddress = \"10.0.0.1\"\n[device.b]\naddress = \"10.0.0.1\"\n").contains("device a too"));
+    assert!(said("[meeting.a]\npasscode = \"12x4\"\n").contains("digits"));
+    assert!(said("[meeting.a]\nconference_id = 1001\n").contains("in quotes"));
+    assert!(said("[meeting.a]\npasscode = \"1234\"\norganiser_pin = \"1234\"\n").contains("same as the passcode"));
+    assert!(said("[meeting.Big]\n").contains("no name for a meeting"));
+    assert!(said("[meeting.menu]\n").contains("sip.menu_user"));
+    assert!(said("[meeting.a]\nconference_id = \"77\"\n[meeting.77]\n").contains("could mean either"));
+    assert!(said("meeting = 5\n").contains("is not a table"));
+    assert!(said("[meeting]\na = 5\n").contains("[meeting.a]"));
+}
+
+#[test]
+fn a_state_directory_that_cannot_be_made_is_found() {
+    let folder = main("[store]\ndirectory = \"/dev/null/state\"\n");
+    assert!(lines(&folder.problems(&[])).contains("store.directory: /dev/null/state cannot be made"));
+}
+
+#[test]
+fn a_broken_file_hides_no_names_that_others_refer_to() {
+    let folder = Folder::with(&[
+        (MAIN_FILE, "[device.a]\naddress = \"10.0.0.1\"\ndefault_meeting = \"demo\"\n"),
+        ("roomgate.d/meetings.toml", "[meeting.demo\n"),
+    ]);
+    let problems = folder.problems(&[]);
+    assert_eq!(problems.len(), 1, "{}", lines(&problems));
+}
+
+#[test]
+fn the_callers_own_check_is_listed_with_the_rest() {
+    let folder = main("[http]\nport = -1\n");
+    let own = |settings: &Settings| {
+        let place = Place::File { file: settings.prompts.directory.clone(), line: None };
+        vec![Problem { place, key: String::new(), what: "no English".to_owned(), hint: String::new() }]
+    };
+    let problems = load_with(&folder.0, [("STATE_DIRECTORY".to_owned(), "/tmp".to_owned())], own).expect_err("two mistakes");
+    assert_eq!(problems.len(), 2, "{}", lines(&problems));
+}
+
+#[test]
+fn what_is_allowed_but_hardly_meant_is_a_warning() {
+    let loaded =
+        main("[sip]\nmax_calls = 600\n[meeting.a]\npasscode = \"12\"\n[meeting.b]\nbypass = \"everyone\"\n[device.d]\nusername = \"d\"\npassword = \"short\"\n").load(&[]).unwrap();
+    assert_eq!(loaded.warnings.len(), 5, "{}", lines(&loaded.warnings));
+}
+
+#[test]
+fn variables_with_empty_levels_or_without_end_are_refused() {
+    let folder = main("");
+    assert!(lines(&folder.problems(&[("ROOMGATE__HTTP____PORT", "1")])).contains("two underscores"));
+    assert!(lines(&folder.problems(&[("ROOMGATE__HTTP__PROT", "1")])).contains("http.prot: is not a known key"));
+}
+
+#[test]
+fn mutated_files_give_settings_or_problems_and_never_harm() {
+    let text = format!("{}{}", shipped("roomgate.toml"), reference().replace("[sip.listen", "[sip.listener"));
+    let mut seed = 11_u64;
+    let mut below = |bound: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(seed >> 33).unwrap() % bound.max(1)
+    };
+    let folder = main("");
+    for _ in 0..1_500 {
+        let mut bytes = text.as_bytes().to_vec();
+        for _ in 0..=below(4) {
+            let at = below(bytes.len());
+            match below(3) {
+                0 => bytes[at] = u8::try_from(below(128)).unwrap(),
+                1 => drop(bytes.drain(at..(at + below(30)).min(text.len() / 2).max(at))),
+                _ => bytes.insert(at, b"\"[]{}=.,#-09\n"[below(13)]),
+            }
+        }
+        fs::write(folder.0.join(MAIN_FILE), &bytes).unwrap();
+        let _ = folder.load(&[]);
+    }
+    assert!(folder.settings_after("").limits.drain == Duration::from_secs(120));
+}
+
+impl Folder {
+    fn settings_after(&self, text: &str) -> Settings {
+        fs::write(self.0.join(MAIN_FILE), text).unwrap();
+        self.settings(&[])
+    }
+}
+
+#[test]
+fn g29_a_wrong_path_is_told_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in [folder.path().join("nowhere"), folder.path().join("nowhere/roomgate.toml"), folder.path().to_owned()] {
+        let problems = load(&path, [("ROOMGATE__HTTP__PROT".to_owned(), "1".to_owned())]).unwrap_err();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].what.contains("cannot be read"), "{problems:?}");
+    }
+}
+
+/// Where there is nothing to read, no defaults are taken for it, and what follows from a mistake of syntax is not told.
+#[test]
+fn o1_nothing_is_made_of_a_configuration_that_is_not_there() {
+    let folder = Folder::with(&[("lib.py", "import os\n")]);
+    let none = || Vec::<(String, String)>::new();
+    assert!(salvage(&folder.0.join("absent"), none()).is_none() && salvage(&folder.0, none()).is_none());
+    assert!(salvage(&folder.0.join("lib.py"), none()).is_some());
+    let also = |_: &Settings| -> Vec<Problem> { panic!("nothing is looked at that the file may have named otherwise") };
+    let problems = load_with(&folder.0.join("lib.py"), none(), also).expect_err("it is no TOML");
+    assert!(problems.len() == 1 && problems[0].what.contains("not valid TOML"), "{}", lines(&problems));
+}
+
+/// A state directory whose socket no program could open is refused, with the limit.
+#[test]
+fn o1_a_state_directory_too_long_for_its_socket_is_refused() {
+    let folder = main("");
+    let with = |length: usize| {
+        let state = format!("{}/{}", folder.0.display(), "x".repeat(length - folder.0.as_os_str().len() - 1));
+        load(&folder.0, [("STATE_DIRECTORY".to_owned(), state)])
+    };
+    assert!(with(93).is_ok());
+    let problems = lines(&with(94).expect_err("one byte too many"));
+    assert!(problems.contains("store.directory: is 94 bytes long") && problems.contains("at most 93 bytes"), "{problems}");
+}

@@ -1,0 +1,179 @@
+//! What stands before every answer: whom this server is for, under which names, and what each browser is told (U-2, U-4).
+//!
+//! A page that another site has loaded can point its own name at this server's address, and would then read what is answered to that name
+//! (DNS rebinding). So a request must name us: by the host of `http.public_url`, by the address at which it came in, by a name of this very
+//! machine, or, over TLS, by the name that the certificate was asked for.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::AppState;
+use super::peer::{HttpPeer, authority, first_of_list};
+use super::problem_details::ProblemDetails;
+
+/// A year: from then on browsers come by https alone (RFC 6797).
+const STRICT_TRANSPORT: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
+/// What every answer tells a browser, unless a page says otherwise. `ws:` and `wss:` are for browsers in which `'self'`
+/// does not include the WebSocket of the same host.
+const HARDENING: [(HeaderName, &str); 8] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; media-src 'self' blob:; object-src 'none'; \
+         base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (HeaderName::from_static("permissions-policy"), "microphone=(self), camera=(), geolocation=(), payment=(), usb=()"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (header::CACHE_CONTROL, "no-store"),
+];
+
+pub(super) async fn harden(
+    State(app): State<Arc<AppState>>,
+    Extension(peer): Extension<HttpPeer>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let strict = app.is_secure(&peer, request.headers()) && !host(request.headers()).is_some_and(is_localhost);
+    let mut response = match refused(&app, &peer, &request) {
+        Some(problem) => problem.into_response(),
+        None => next.run(request).await,
+    };
+    for (name, value) in HARDENING {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if strict {
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, STRICT_TRANSPORT);
+    }
+    response
+}
+
+/// Why a request is not looked at. Load balancers and supervisors ask how we are under whatever name.
+fn refused(app: &AppState, peer: &HttpPeer, request: &Request) -> Option<ProblemDetails> {
+    if matches!(request.uri().path(), "/healthz" | "/readyz") || peer.is_operator() {
+        return None;
+    }
+    let settings = &app.settings;
+    if settings.tls.is_none() && !settings.address.ip().is_loopback() && !peer.proxy {
+        let text =
+            "This address serves its proxies alone (http.trusted_proxies): what is not encrypted does not cross the network.";
+        return Some(ProblemDetails::new(StatusCode::FORBIDDEN, "proxies-only", text));
+    }
+    let web = app.web();
+    let ours = |host: &str| is_ours(peer, host, web.public_url.as_deref());
+    let target = request.uri().authority().map(|authority| authority.host());
+    let forwarded = request.headers().get("x-forwarded-host").filter(|_| peer.proxy).map(first_of_list);
+    let named = target.is_none_or(ours)
+        && forwarded.is_none_or(|host| host.and_then(without_port).is_some_and(ours))
+        && host(request.headers()).is_some_and(ours);
+    (!named).then(|| {
+        let text = "This server is not known by that name: set http.public_url to how browsers reach it.";
+        ProblemDetails::new(StatusCode::MISDIRECTED_REQUEST, "misdirected", text)
+    })
+}
+
+/// The host that a request names, without its port; none, if there is none or more than one.
+pub(super) fn host(headers: &HeaderMap) -> Option<&str> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    hosts.next().filter(|_| hosts.next().is_none())?.to_str().ok().and_then(without_port)
+}
+
+/// The host of an authority (RFC 3986 section 3.2): a name or an IPv4 address, or an IPv6 address in brackets, each with a port behind it or
+/// without. Anything else names nobody.
+fn without_port(authority: &str) -> Option<&str> {
+    let (name, port) = match authority.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').filter(|(address, _)| address.parse::<Ipv6Addr>().is_ok())?,
+        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
+    };
+    let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()) && (text.is_empty() || text.parse::<u16>().is_ok());
+    let port = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
+    let part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':');
+    (!name.is_empty() && port && name.bytes().all(part)).then_some(name)
+}
+
+/// A name of the machine that the browser runs on (RFC 6761 section 6.3).
+fn is_localhost(host: &str) -> bool {
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    host == "localhost" || host.ends_with(".localhost")
+}
+
+/// Whether this name, or address, is ours for whoever has come by this connection.
+pub(super) fn is_ours(peer: &HttpPeer, host: &str, public_url: Option<&str>) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let public = public_url.and_then(authority);
+    if public.as_ref().is_some_and(|public| public.host.eq_ignore_ascii_case(host)) {
+        return true;
+    }
+    // A proxy answers for the names that it serves, unless we are told ours.
+    if peer.proxy && public.is_none() {
+        return true;
+    }
+    match host.parse::<IpAddr>() {
+        Ok(address) => address.is_loopback() || peer.at.is_some_and(|at| at.ip().to_canonical() == address.to_canonical()),
+        Err(_) => is_localhost(host) || peer.name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(host)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::super::peer::HttpConnections;
+    use super::*;
+
+    fn peer(proxy: bool, name: Option<&str>) -> HttpPeer {
+        let address = IpAddr::from([192, 0, 2, 1]);
+        let slot = HttpConnections::new(1, 1).enter(address, proxy).expect("room");
+        let at = Some(SocketAddr::from(([192, 0, 2, 80], 8443)));
+        HttpPeer { address, at, tls: name.is_some(), name: name.map(Into::into), proxy, slot: Arc::new(slot) }
+    }
+
+    /// A request names us by public url address this machine or certificate.
+    #[test]
+    fn u4_a_request_names_us_by_public_url_address_this_machine() {
+        let (direct, public) = (peer(false, None), Some("https://Meet.example:8443"));
+        for ours in ["meet.example", "MEET.EXAMPLE", "192.0.2.80", "127.0.0.1", "127.9.9.9", "::1", "localhost", "a.localhost"] {
+            assert!(is_ours(&direct, ours, public), "{ours}");
+        }
+        for foreign in ["evil.example", "meet.example.evil.example", "192.0.2.81", "", "127.0.0.1.evil.example", "localhost.evil"]
+        {
+            assert!(!is_ours(&direct, foreign, public), "{foreign}");
+        }
+        assert!(!is_ours(&direct, "meet.example", None));
+        assert!(is_ours(&peer(false, Some("gate.example")), "Gate.example", None));
+        assert!(!is_ours(&peer(false, Some("gate.example")), "evil.example", None));
+        assert!(is_ours(&peer(true, None), "meet.example", None) && !is_ours(&peer(true, None), "evil.example", public));
+    }
+
+    /// The host is read without its port and only if there is one.
+    #[test]
+    fn u4_the_host_is_read_without_its_port_and_only_if_there() {
+        let read = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::HOST, value.parse().expect("a value"));
+            }
+            host(&headers).map(str::to_owned)
+        };
+        assert_eq!(read(&["meet.example:8443"]).as_deref(), Some("meet.example"));
+        assert_eq!(read(&["[::1]:8080"]).as_deref(), Some("::1"));
+        assert_eq!(read(&["meet.example:"]).as_deref(), Some("meet.example"), "an empty port is the scheme's own");
+        for none in [&[][..], &[""], &[":80"], &["[::1"], &["a", "b"], &["a", "a"], &["us@evil.example"]] {
+            assert_eq!(read(none), None, "{none:?}");
+        }
+        let broken =
+            ["localhost:8080:x", "[::1]evil", "[::1]:80:80", "[localhost]", "localhost:+80", "localhost:99999", "a/b", "a b"];
+        for authority in broken {
+            assert_eq!(read(&[authority]), None, "{authority}");
+        }
+    }
+}

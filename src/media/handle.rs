@@ -1,0 +1,420 @@
+//! [`Media`]: the way to the workers, and to what lives on them.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::common::ids::{BridgeId, Ids, PeerId, PortId};
+use crate::common::machine;
+use crate::net::udp::{Net, Traffic};
+use crate::policy::Admission;
+use crate::prompt::Clip;
+
+use super::peer::PeerFactory;
+use super::record::Recorder;
+use super::worker::{BrowserSocket, Worker, WorkerCommand};
+
+use super::bridge::{Gate, MediaEnd};
+use super::events::{BridgeEvent, PortEvent};
+use super::peer::NegotiationError;
+use super::player::Play;
+use super::pool::{PoolError, PoolUse, PortPool, Share, Sockets};
+use super::port::{Port, Profile};
+use super::stats::PortStats;
+use super::worker::MediaCounters;
+
+/// What media needs to know to start.
+#[derive(Debug, Clone)]
+pub struct MediaSettings {
+    /// Worker threads, at least one.
+    pub workers: usize,
+    /// First and last UDP port for devices.
+    pub rtp_ports: (u16, u16),
+    /// The first worker's WebRTC port; the others count up from it.
+    pub webrtc_port: u16,
+    /// Addresses to bind for WebRTC.
+    pub webrtc_addresses: Vec<IpAddr>,
+    /// The address that browsers see instead, behind a NAT.
+    pub advertised: Option<IpAddr>,
+    /// How long a device may be silent altogether.
+    pub media_timeout: Duration,
+}
+
+/// Why media could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum MediaError {
+    /// A WebRTC port is not to be had.
+    #[error("media.webrtc_port: UDP {address} cannot be bound: {error}")]
+    Bind {
+        /// Which.
+        address: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// No thread.
+    #[error("media worker cannot be started: {0}")]
+    Thread(#[source] io::Error),
+    /// No certificate.
+    #[error(transparent)]
+    Peers(#[from] NegotiationError),
+}
+
+/// Why a port could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum PortOpenError {
+    /// No UDP port.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+    /// No codec.
+    #[error(transparent)]
+    Codec(#[from] crate::codec::CodecError),
+    /// The worker is gone: the daemon is stopping.
+    #[error("the media worker is gone")]
+    Stopping,
+}
+
+/// Asks the workers; cheap to clone.
+#[derive(Clone)]
+pub struct Media {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    ids: Ids,
+    net: Arc<dyn Net>,
+    workers: Vec<Worker>,
+    candidates: Vec<Vec<SocketAddr>>,
+    pool: PortPool,
+    peers: PeerFactory,
+    media_timeout: Duration,
+    next_worker: AtomicUsize,
+    counters: Arc<MediaCounters>,
+}
+
+/// A port, wherever it is.
+#[derive(Clone)]
+pub struct PortHandle {
+    id: PortId,
+    worker: Arc<AtomicUsize>,
+    media: Media,
+}
+
+impl fmt::Debug for PortHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.id.fmt(f)
+    }
+}
+
+/// A browser's connection on its worker.
+#[derive(Clone)]
+pub struct PeerHandle {
+    id: PeerId,
+    worker: usize,
+    media: Media,
+}
+
+/// A meeting's mixing place on its worker.
+#[derive(Clone)]
+pub struct BridgeHandle {
+    id: BridgeId,
+    worker: usize,
+    media: Media,
+}
+
+/// Sockets for a device that is about to be answered: their port goes into the answer.
+pub struct Reserved {
+    sockets: Sockets,
+    local: SocketAddr,
+}
+
+impl Reserved {
+    /// Where the device shall send its RTP.
+    #[must_use]
+    pub const fn local(&self) -> SocketAddr {
+        self.local
+    }
+}
+
+impl Media {
+    /// Binds the WebRTC ports of `net` and starts the workers.
+    ///
+    /// # Errors
+    /// [`MediaError`], naming what is not to be had.
+    pub fn start(settings: &MediaSettings, net: Arc<dyn Net>) -> Result<Self, MediaError> {
+        Self::with_workers(settings, net, |index, sockets, counters| {
+            super::worker::start(index, sockets, counters).map_err(MediaError::Thread)
+        })
+    }
+
+    pub(super) fn with_workers(
+        settings: &MediaSettings,
+        net: Arc<dyn Net>,
+        mut start: impl FnMut(usize, Vec<BrowserSocket>, Arc<MediaCounters>) -> Result<Worker, MediaError>,
+    ) -> Result<Self, MediaError> {
+        let counters = Arc::new(MediaCounters::default());
+        let mut workers = Vec::new();
+        let mut candidates = Vec::new();
+        for index in 0..settings.workers.max(1) {
+            let port = settings.webrtc_port.saturating_add(u16::try_from(index).unwrap_or(u16::MAX));
+            let mut sockets = Vec::new();
+            for address in &settings.webrtc_addresses {
+                let address = SocketAddr::new(*address, port);
+                let socket = net.bind(address, Traffic::WebRtc).map_err(|error| MediaError::Bind { address, error })?;
+                let shown = settings.advertised.filter(|_| !address.ip().is_loopback()).unwrap_or_else(|| address.ip());
+                sockets.push((socket, SocketAddr::new(shown, port)));
+            }
+            candidates.push(sockets.iter().map(|(_, shown)| *shown).collect());
+            workers.push(start(index, sockets, Arc::clone(&counters))?);
+        }
+        let (first, last) = settings.rtp_ports;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                ids: Ids::default(),
+                net,
+                workers,
+                candidates,
+                pool: PortPool::new(first, last),
+                peers: PeerFactory::new()?,
+                media_timeout: settings.media_timeout,
+                next_worker: AtomicUsize::new(0),
+                counters,
+            }),
+        })
+    }
+
+    /// Every address a browser may have to reach.
+    #[must_use]
+    pub fn candidates(&self) -> Vec<SocketAddr> {
+        self.shared.candidates.concat()
+    }
+
+    /// What the workers counted.
+    #[must_use]
+    pub fn counters(&self) -> &MediaCounters {
+        &self.shared.counters
+    }
+
+    /// How the devices' UDP ports are used now.
+    #[must_use]
+    pub fn ports(&self) -> PoolUse {
+        self.shared.pool.usage()
+    }
+
+    /// Tells whether the workers go on (O-3).
+    #[must_use]
+    pub fn steps(&self) -> Steps {
+        Steps(self.shared.workers.iter().map(|worker| Arc::clone(&worker.rounds)).collect())
+    }
+
+    /// Worker threads.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        self.shared.workers.len()
+    }
+
+    fn pick_worker(&self) -> usize {
+        self.shared.next_worker.fetch_add(1, Ordering::Relaxed) % self.shared.workers.len()
+    }
+
+    async fn ask(&self, worker: usize, command: WorkerCommand) {
+        if let Some(worker) = self.shared.workers.get(worker) {
+            // A worker is gone only when the daemon stops.
+            let _ = worker.inbox.send(command).await;
+        }
+    }
+
+    /// Takes a pair of ports at `address` for a call of that share.
+    ///
+    /// # Errors
+    /// [`PoolError`], for a 503 (S-7).
+    pub fn reserve(&self, address: IpAddr, share: Share) -> Result<Reserved, PoolError> {
+        let sockets = self.shared.pool.open(&*self.shared.net, address, share)?;
+        let local = sockets.rtp.local_addr().map_err(|error| PoolError::Bind { port: 0, address, error })?;
+        Ok(Reserved { sockets, local })
+    }
+
+    /// Opens a device's port on reserved sockets.
+    ///
+    /// # Errors
+    /// [`PortOpenError`].
+    pub async fn open_port(
+        &self,
+        reserved: Reserved,
+        profile: Profile,
+        heard: mpsc::Sender<PortEvent>,
+    ) -> Result<PortHandle, PortOpenError> {
+        let id = self.shared.ids.port();
+        let seed = getrandom::u64().map_err(|_| PortOpenError::Stopping)?;
+        let port = Port::new(machine::now(), id, profile, seed, self.shared.media_timeout, heard)?;
+        let worker = self.pick_worker();
+        let command = WorkerCommand::OpenPort { port: Box::new(port), sockets: reserved.sockets };
+        let inbox = self.shared.workers.get(worker).map(|worker| &worker.inbox).ok_or(PortOpenError::Stopping)?;
+        inbox.send(command).await.map_err(|_| PortOpenError::Stopping)?;
+        Ok(PortHandle { id, worker: Arc::new(AtomicUsize::new(worker)), media: self.clone() })
+    }
+
+    /// Opens a bridge on a worker of its own choice.
+    pub async fn open_bridge(&self, heard: mpsc::Sender<BridgeEvent>) -> BridgeHandle {
+        let (id, worker) = (self.shared.ids.bridge(), self.pick_worker());
+        self.ask(worker, WorkerCommand::OpenBridge { id, heard }).await;
+        BridgeHandle { id, worker, media: self.clone() }
+    }
+}
+
+/// How far each worker has come since the start, for whoever watches whether it goes on.
+#[derive(Debug, Clone)]
+pub struct Steps(Vec<Arc<AtomicU64>>);
+
+impl Steps {
+    /// A number for each worker that grows for as long as it works.
+    #[must_use]
+    pub fn count(&self) -> Vec<u64> {
+        self.0.iter().map(|rounds| rounds.load(Ordering::Relaxed)).collect()
+    }
+}
+
+impl BridgeHandle {
+    /// Its name.
+    #[must_use]
+    pub const fn id(&self) -> BridgeId {
+        self.id
+    }
+
+    /// Answers a browser's offer with a peer on this bridge's worker. It hears nothing until it is seated.
+    ///
+    /// # Errors
+    /// [`NegotiationError`], with words for people.
+    pub async fn open_peer(
+        &self,
+        offer: String,
+        heard: mpsc::Sender<BridgeEvent>,
+    ) -> Result<(PeerHandle, String), NegotiationError> {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(|error| NegotiationError::Setup(Box::new(io::Error::from(error))))?;
+        let candidates = self.media.shared.candidates.get(self.worker).map_or(&[][..], Vec::as_slice);
+        let (peer, answer) = self.media.shared.peers.negotiate(machine::now(), offer, candidates, seed)?;
+        let id = self.media.shared.ids.peer();
+        self.media.ask(self.worker, WorkerCommand::OpenPeer { id, peer: Box::new(peer), heard }).await;
+        Ok((PeerHandle { id, worker: self.worker, media: self.media.clone() }, answer))
+    }
+
+    /// Seats a device: its port comes to this bridge's worker first.
+    pub async fn seat_port(&self, port: &PortHandle, admission: Admission, gate: Gate) {
+        port.move_to(self.worker).await;
+        self.media.ask(self.worker, WorkerCommand::Seat { end: MediaEnd::Port(port.id), bridge: self.id, admission, gate }).await;
+    }
+
+    /// Seats a browser.
+    pub async fn seat_peer(&self, peer: &PeerHandle, admission: Admission, gate: Gate) {
+        self.media.ask(self.worker, WorkerCommand::Seat { end: MediaEnd::Peer(peer.id), bridge: self.id, admission, gate }).await;
+    }
+
+    /// Sets what an end may do.
+    pub async fn gate(&self, end: MediaEnd, gate: Gate) {
+        self.media.ask(self.worker, WorkerCommand::Gate { end, gate }).await;
+    }
+
+    /// Takes an end off the bridge.
+    pub async fn unseat(&self, end: MediaEnd) {
+        self.media.ask(self.worker, WorkerCommand::Unseat(end)).await;
+    }
+
+    /// Gives the seat of `old` to `new`, with its admission: the same participant by another connection.
+    pub async fn replace(&self, old: MediaEnd, new: MediaEnd) {
+        self.media.ask(self.worker, WorkerCommand::Replace { old, new }).await;
+    }
+
+    /// Starts to record the mix.
+    pub async fn record(&self, recorder: Recorder) {
+        self.media.ask(self.worker, WorkerCommand::Record { bridge: self.id, recorder: Box::new(recorder) }).await;
+    }
+
+    /// Leaves out, or takes up again.
+    pub async fn pause_recording(&self, paused: bool) {
+        self.media.ask(self.worker, WorkerCommand::PauseRecording { bridge: self.id, paused }).await;
+    }
+
+    /// Ends the recording.
+    pub async fn stop_recording(&self) {
+        self.media.ask(self.worker, WorkerCommand::StopRecording(self.id)).await;
+    }
+
+    /// Closes the bridge.
+    pub async fn close(&self) {
+        self.media.ask(self.worker, WorkerCommand::CloseBridge(self.id)).await;
+    }
+}
+
+impl PeerHandle {
+    /// Its name.
+    #[must_use]
+    pub const fn id(&self) -> PeerId {
+        self.id
+    }
+
+    /// Closes the connection.
+    pub async fn close(&self) {
+        self.media.ask(self.worker, WorkerCommand::ClosePeer(self.id)).await;
+    }
+}
+
+impl PortHandle {
+    /// Its name.
+    #[must_use]
+    pub const fn id(&self) -> PortId {
+        self.id
+    }
+
+    async fn ask(&self, command: WorkerCommand) {
+        self.media.ask(self.worker.load(Ordering::Acquire), command).await;
+    }
+
+    /// Brings the port to another worker, in mid-prompt if need be. Commands given meanwhile follow it.
+    async fn move_to(&self, worker: usize) {
+        let from = self.worker.load(Ordering::Acquire);
+        let Some(target) = self.media.shared.workers.get(worker).filter(|_| from != worker) else { return };
+        let (arrived, there) = oneshot::channel();
+        self.ask(WorkerCommand::MovePort { port: self.id, to: target.inbox.clone(), arrived }).await;
+        // A port that was closed meanwhile never arrives; its next command finds nobody, as it would here.
+        if there.await.is_ok() {
+            self.worker.store(worker, Ordering::Release);
+        }
+    }
+
+    /// Takes what a new offer and answer agreed on.
+    pub async fn reprofile(&self, profile: Profile) {
+        self.ask(WorkerCommand::Reprofile { port: self.id, profile }).await;
+    }
+
+    /// Plays something.
+    pub async fn play(&self, play: Play) {
+        self.ask(WorkerCommand::Play { port: self.id, play }).await;
+    }
+
+    /// Cuts prompts.
+    pub async fn stop_prompts(&self) {
+        self.ask(WorkerCommand::StopPrompts(self.id)).await;
+    }
+
+    /// Sets or ends the waiting music.
+    pub async fn music(&self, clip: Option<Clip>) {
+        self.ask(WorkerCommand::Music { port: self.id, clip }).await;
+    }
+
+    /// What it has counted so far, and by which agreement; `None` once it is closed.
+    pub async fn stats(&self) -> Option<(PortStats, Profile)> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(WorkerCommand::Stats { port: self.id, reply }).await;
+        answer.await.ok()
+    }
+
+    /// Closes the port; [`super::MediaEvent::Closed`] brings its figures.
+    pub async fn close(&self) {
+        self.ask(WorkerCommand::ClosePort(self.id)).await;
+    }
+}

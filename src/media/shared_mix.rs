@@ -1,0 +1,134 @@
+//! What all hear who only listen: one mix, encoded at most once a tick for each codec.
+//!
+//! Whoever speaks needs a mix without its own voice, and so an encoder of its own; everybody else is sent the same payload under
+//! a header of its own. Encoders and decoders remember what came before, so an encoder that takes over from another one is first
+//! given the last few frames of the common mix ([`SharedMix::past`]): it then goes on nearly where the other one stood. A codec
+//! for which that is not near enough is not shared ([`crate::codec::CodecRow::takes_over_after`]).
+
+use std::collections::VecDeque;
+
+use crate::codec::{CodecError, CodecKind, Encoder, EncoderSettings};
+use crate::common::units::Hz;
+use crate::dsp::frame::Frame;
+use crate::dsp::resample::{Resampler, between};
+
+/// Frames that are kept for encoders that take over: as many as the codec with the longest memory needs.
+const REMEMBERED: usize = 3;
+
+/// The mix of all who can be heard, as those hear it who cannot.
+pub struct SharedMix {
+    frame: Frame,
+    past: VecDeque<Frame>,
+    tick: u64,
+    encodings: Vec<Encoding>,
+}
+
+/// What an end hears of its meeting in one tick.
+pub enum TickSound<'a> {
+    /// Its gate is shut.
+    Nothing,
+    /// A mix for it alone: it can be heard itself, or its gate is on the way. With it goes the common mix, where there is one,
+    /// for its past.
+    Own(&'a Frame, Option<&'a SharedMix>),
+    /// What all others hear who cannot be heard.
+    Common(&'a mut SharedMix),
+}
+
+/// The common mix in one codec.
+struct Encoding {
+    codec: CodecKind,
+    encoder: Box<dyn Encoder>,
+    resampler: Option<Resampler>,
+    samples: Vec<i16>,
+    payload: Vec<u8>,
+    /// The tick whose frame was encoded last.
+    encoded: u64,
+}
+
+// === impl CommonMix ===
+
+impl Default for SharedMix {
+    fn default() -> Self {
+        Self { frame: Frame::silence(Hz::FULL), past: VecDeque::new(), tick: 0, encodings: Vec::new() }
+    }
+}
+
+impl SharedMix {
+    /// Begins the next tick, and gives the frame to be filled.
+    pub fn advance(&mut self) -> &mut Frame {
+        self.tick += 1;
+        let oldest = if self.past.len() < REMEMBERED { None } else { self.past.pop_front() };
+        let next = oldest.unwrap_or_else(|| Frame::silence(Hz::FULL));
+        self.past.push_back(std::mem::replace(&mut self.frame, next));
+        &mut self.frame
+    }
+
+    /// This tick's frame, at 48 kHz.
+    #[must_use]
+    pub const fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    /// The frames before this tick's that an encoder must have heard to take over, oldest first.
+    pub fn past(&self, codec: CodecKind) -> impl Iterator<Item = &Frame> {
+        newest(&self.past, codec.row().takes_over_after.unwrap_or(0))
+    }
+
+    /// This tick's frame as a payload of 20 ms; `None` where the codec is not shared, or fails, and then everybody encodes
+    /// for itself.
+    pub fn payload(&mut self, codec: CodecKind) -> Option<&[u8]> {
+        let after = codec.row().takes_over_after?;
+        let place = match self.encodings.iter().position(|encoding| encoding.codec == codec) {
+            Some(place) => place,
+            None => {
+                self.encodings.push(Encoding::new(codec).ok()?);
+                self.encodings.len() - 1
+            }
+        };
+        let encoding = self.encodings.get_mut(place)?;
+        if encoding.encoded != self.tick {
+            if encoding.encoded + 1 != self.tick {
+                newest(&self.past, after).for_each(|frame| encoding.encode(frame));
+            }
+            encoding.encode(&self.frame);
+            encoding.encoded = self.tick;
+        }
+        (!encoding.payload.is_empty()).then_some(encoding.payload.as_slice())
+    }
+}
+
+/// The newest of these frames, oldest first.
+fn newest(past: &VecDeque<Frame>, wanted: usize) -> impl Iterator<Item = &Frame> {
+    past.iter().skip(past.len().saturating_sub(wanted))
+}
+
+// === impl Encoding ===
+
+impl Encoding {
+    fn new(codec: CodecKind) -> Result<Self, CodecError> {
+        Ok(Self {
+            codec,
+            encoder: codec.encoder(EncoderSettings::default())?,
+            resampler: between(Hz::FULL, codec.row().sample_rate),
+            samples: Vec::new(),
+            payload: Vec::with_capacity(400),
+            encoded: 0,
+        })
+    }
+
+    /// Makes the next payload; an empty one if that fails.
+    fn encode(&mut self, frame: &Frame) {
+        let samples = match &mut self.resampler {
+            Some(resampler) => {
+                self.samples.clear();
+                resampler.process(frame.samples(), &mut self.samples);
+                &self.samples
+            }
+            None => frame.samples(),
+        };
+        self.payload.clear();
+        if self.encoder.encode(samples, &mut self.payload).is_err() {
+            self.payload.clear();
+        }
+    }
+}

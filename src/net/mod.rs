@@ -1,0 +1,4 @@
+//! Sockets and certificates, below SIP, media and HTTP.
+
+pub mod tls;
+pub mod udp;

@@ -253,8 +253,7 @@ impl Endpoint {
 
     fn request_in_call(&mut self, now: Instant, call: CallId, admitted: Admitted) {
         let Admitted { server, inbound, .. } = admitted;
-        let session = self.sessions.get(call);
-        let referee = session.and_then(|session| self.directory().referee(&self.core, &session.peer().flow, &inbound.request));
+        let referee = self.directory().referee(&self.core, &inbound.flow, &inbound.request);
         self.sessions.request(now, &mut self.core, call, (server, inbound), referee);
     }
 

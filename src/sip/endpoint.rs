@@ -8,7 +8,7 @@ use super::access::address_verification::{AddressProof, AddressVerification};
 use super::access::admission::{AdmissionControl, Passed, Subject};
 use super::access::authentication::Authentication;
 use super::access::directory::PeerDirectory;
-use super::access::guard::Source;
+use super::access::source::Source;
 use super::core::Core;
 use super::counters::count;
 use super::dialog::DialogKey;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Transport;
-use super::access::guard::Source;
 use super::access::identity::{Identity, Proof};
+use super::access::source::Source;
 use super::message::header::NameAddr;
 use super::message::method::Method;
 use super::message::uri::Uri;

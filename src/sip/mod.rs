@@ -40,7 +40,7 @@ pub mod transaction;
 mod transport;
 mod usage;
 
-pub use access::{Emergency, Identity, Known, Limits, Proof, Trusted, guard};
+pub use access::{Emergency, Identity, Known, Limits, Proof, Source, Trusted, guard};
 pub use counters::{Counters, Load};
 pub use driver::{Handle, ListenTls, Listener, Pulse, Running, StartError, start};
 pub use endpoint::Endpoint;

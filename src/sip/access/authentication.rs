@@ -5,8 +5,9 @@
 use std::time::Instant;
 
 use super::directory::{PeerDirectory, Sender};
-use super::guard::{Guard, Price, Source};
+use super::guard::{Guard, Price};
 use super::identity::{Identity, Proof};
+use super::source::Source;
 use crate::sip::auth::{Authenticator, DigestVerdict};
 use crate::sip::core::Core;
 use crate::sip::counters::count;

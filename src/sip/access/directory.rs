@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
-use super::guard::{Guesser, Source};
+use super::guard::Guesser;
 use super::identity::{Identity, Proof};
+use super::source::Source;
 use crate::sip::core::Core;
 use crate::sip::invite::refer_target;
 use crate::sip::message::Request;

@@ -8,14 +8,11 @@ use std::time::{Duration, Instant};
 
 use hashlink::LruCache;
 
+use super::limits::{Limits, Trusted};
+use super::source::Source;
 use crate::common::rate_limit::{LogBudget, RateLimit, RateLimiter};
 use crate::sip::ladder;
-use crate::sip::message::Request;
-use crate::sip::message::header::{NameAddr, Via};
-use crate::sip::message::header_names;
 use crate::sip::message::method::Method;
-use crate::sip::message::uri::Host;
-use crate::sip::{Limits, Trusted};
 
 /// Sources remembered at once.
 const SOURCES: usize = 4096;
@@ -68,76 +65,6 @@ impl Price {
         match method {
             Method::Invite => Self::Invite,
             _ => Self::Request,
-        }
-    }
-}
-
-/// Longest name of a caller behind a trusted address that is kept, in characters.
-const CALLER: usize = 100;
-
-/// Whose budget it is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Source {
-    /// An address; of IPv6 the /64: whoever has one address there has all.
-    Address(IpAddr),
-    /// A caller behind a trusted address: where that has it from or, if it does not say so, whom the caller claims to be.
-    Behind(IpAddr, Box<str>),
-}
-
-impl Source {
-    /// An address.
-    #[must_use]
-    pub fn of(ip: IpAddr) -> Self {
-        Self::Address(match ip {
-            IpAddr::V4(_) => ip,
-            IpAddr::V6(six) => match six.to_ipv4_mapped() {
-                Some(four) => four.into(),
-                None => std::net::Ipv6Addr::from_bits(six.to_bits() >> 64 << 64).into(),
-            },
-        })
-    }
-
-    /// A device of ours at an address.
-    #[must_use]
-    pub fn device(ip: IpAddr, label: &str) -> Self {
-        match Self::of(ip) {
-            Self::Address(ip) | Self::Behind(ip, _) => Self::Behind(ip, label.into()),
-        }
-    }
-
-    /// The caller of a request that came through a trusted address.
-    #[must_use]
-    pub fn behind(ip: IpAddr, request: &Request) -> Self {
-        let via = request.headers.values(header_names::VIA).nth(1).and_then(Via::parse);
-        let hop = via.map(|via| match via.params.get("received").and_then(|text| text.trim_matches(['[', ']']).parse().ok()) {
-            Some(received) => Host::Ip(received).to_string(),
-            None => via.host.to_string(),
-        });
-        let claimed = || {
-            let from = request.headers.get(header_names::FROM).and_then(NameAddr::parse)?.uri;
-            let host = from.host.map(|host| host.to_string()).unwrap_or_default();
-            Some(format!("{}@{host}", from.user.unwrap_or_default()))
-        };
-        let caller = hop.or_else(claimed).unwrap_or_default();
-        let plain = caller.chars().filter(|letter| !letter.is_control()).take(CALLER).collect::<String>();
-        Self::Behind(ip, plain.to_ascii_lowercase().into())
-    }
-
-    /// The address that it is, or that it is behind.
-    #[must_use]
-    pub fn address(&self) -> Self {
-        match self {
-            Self::Address(_) => self.clone(),
-            Self::Behind(ip, _) => Self::of(*ip),
-        }
-    }
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address(ip) => ip.fmt(f),
-            Self::Behind(ip, caller) => write!(f, "{} behind {ip}", ladder::caller(caller)),
         }
     }
 }
@@ -352,6 +279,7 @@ fn say(source: &Source, what: &str, unlogged: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sip::message::Request;
 
     fn guard() -> Guard {
         let limits = Limits { invites_per_second: 2, burst: 4, ..Limits::default() };

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use hashlink::LinkedHashSet;
 
 use super::stream::Connection;
-use crate::sip::access::guard::Source;
+use crate::sip::access::source::Source;
 use crate::sip::{ConnectionId, Limits, PeerStanding};
 
 /// Whether one more may come in.

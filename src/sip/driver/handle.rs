@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::common::ids::CallId;
-use crate::sip::access::guard::Source;
+use crate::sip::access::source::Source;
 use crate::sip::registration::AccountStanding;
 use crate::sip::{CallTarget, Change, Command, Counters, LadderLine, Load};
 

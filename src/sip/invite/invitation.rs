@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::session_timer::{Wish, too_short};
 use super::sessions::{IncomingCall, InviteSessions};
 use crate::common::cause::Cause;
-use crate::sip::access::guard::Source;
+use crate::sip::access::source::Source;
 use crate::sip::capabilities::{foreign_body, requires, takes_no_description};
 use crate::sip::core::Core;
 use crate::sip::counters::count;

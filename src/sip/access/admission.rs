@@ -94,7 +94,7 @@ impl AdmissionControl<'_> {
             return None;
         }
         let has_dialog = matches!(subject, Subject::Call(_) | Subject::OtherUsage);
-        if !self.has_room(has_dialog || sender.is_known() || self.is_known_place(flow)) {
+        if !self.has_room(has_dialog || sender.is_known() || self.is_known_place(flow, request)) {
             count(&self.core.counters.dropped);
             return None;
         }
@@ -217,8 +217,8 @@ impl AdmissionControl<'_> {
         self.core.layer.accepted() < most
     }
 
-    fn is_known_place(&self, flow: &Flow) -> bool {
-        self.directory.at(self.core, flow).is_some_and(|sender| sender.is_known())
+    fn is_known_place(&self, flow: &Flow, request: &Request) -> bool {
+        self.directory.at(self.core, flow, request).is_some_and(|sender| sender.is_known())
     }
 
     /// Who sent a call for help that is told by voice that nobody answers it here: somebody known, while there is room for such a call
@@ -234,6 +234,6 @@ impl AdmissionControl<'_> {
             && [header_names::REQUIRE, header_names::CONTENT_ENCODING].iter().all(|name| request.headers.get(name).is_none())
             && !takes_no_description(request);
         let is_told = self.core.settings.emergency.target.is_none() && has_room && is_plain;
-        if is_told { self.directory.at(self.core, flow) } else { None }
+        if is_told { self.directory.at(self.core, flow, request) } else { None }
     }
 }

@@ -74,7 +74,7 @@ impl Authentication {
             return Some(Sender::default());
         }
         // Passwords are not looked at where too many were wrong; who needs none does not notice.
-        let is_barred = self.guard.is_barred(now, &directory.guesser(&flow, request));
+        let is_barred = self.guard.is_barred(now, &directory.guesser(core, &flow, request));
         match self.identify(now, core, directory, (flow, request, essentials)) {
             Ok(sender) => return Some(sender),
             Err(Stop::Prove { stale }) if !is_barred => self.challenge(now, core, directory, (flow, request), stale),
@@ -91,7 +91,7 @@ impl Authentication {
         directory: PeerDirectory<'_>,
         (flow, request): (&Flow, &Request),
     ) -> DigestVerdict {
-        let guesser = directory.guesser(flow, request);
+        let guesser = directory.guesser(core, flow, request);
         if self.guard.is_barred(now, &guesser) {
             return DigestVerdict::Absent;
         }

@@ -9,6 +9,7 @@ use super::source::Source;
 use crate::sip::core::Core;
 use crate::sip::invite::refer_target;
 use crate::sip::message::Request;
+use crate::sip::message::header_names;
 use crate::sip::message::method::Method;
 use crate::sip::message::uri::{Scheme, Uri};
 use crate::sip::registrar::RegisterUsage;
@@ -63,12 +64,24 @@ impl PeerDirectory<'_> {
     }
 
     /// Whose wrong passwords are counted together: those of a device at the place it has registered from, or else of a caller. Strangers
-    /// behind the same router are others.
-    pub(in crate::sip) fn guesser(&self, flow: &Flow, request: &Request) -> Guesser {
-        match self.registered.registrar().device_at(flow) {
-            Some(device) => Guesser::registered(flow.peer.ip(), device),
-            None => Guesser::Caller(Source::behind(flow.peer.ip(), request)),
+    /// behind the same router or proxy are others.
+    pub(in crate::sip) fn guesser(&self, core: &Core, flow: &Flow, request: &Request) -> Guesser {
+        let address = flow.peer.ip();
+        if let Some(device) = self.registered_at(flow, request) {
+            return Guesser::registered(address, device);
         }
+        let caller = Source::behind(address, request);
+        match core.is_trusted(flow) || self.registered.registrar().is_home_of_many(address) {
+            true => Guesser::Neighbour(caller),
+            false => Guesser::Caller(caller),
+        }
+    }
+
+    /// The device that has registered from the place of a flow and speaks from there itself: a request with a second Via was passed on for
+    /// somebody, whoever that is.
+    fn registered_at(&self, flow: &Flow, request: &Request) -> Option<&Arc<str>> {
+        let was_passed_on = request.headers.values(header_names::VIA).nth(1).is_some();
+        self.registered.registrar().device_at(flow).filter(|_| !was_passed_on)
     }
 
     /// Whose tries of codes a call's are (K-1, X-2): a stranger's are its address's, a trunk's or account's are each caller's own, and a
@@ -85,12 +98,12 @@ impl PeerDirectory<'_> {
 
     /// Whom we know by the certificate of a connection, a registration from the very same place, or an address; also where nobody asked
     /// for proof.
-    pub(in crate::sip) fn at(&self, core: &Core, flow: &Flow) -> Option<Sender> {
+    pub(in crate::sip) fn at(&self, core: &Core, flow: &Flow, request: &Request) -> Option<Sender> {
         let (known, address) = (&core.settings.known, flow.peer.ip());
         if let Some(identity) = core.certified(flow) {
             return Some(Sender::new(identity.clone(), Proof::Certificate));
         }
-        if let Some(device) = self.registered.registrar().device_at(flow) {
+        if let Some(device) = self.registered_at(flow, request) {
             return Some(Sender::new(Identity::Device(device.clone()), Proof::Registration));
         }
         if let Some(identity) = known.by_address(address) {

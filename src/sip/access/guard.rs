@@ -74,8 +74,10 @@ impl Price {
 pub enum Guesser {
     /// A device at the very place that it has registered from: nobody else speaks from there.
     Registered(Source),
-    /// A caller beside others of the same address.
+    /// A caller beside others of the same address, who share a cap.
     Caller(Source),
+    /// A caller behind a trunk, a proxy or a router that several devices of ours are behind, too: no cap of all bars those with it.
+    Neighbour(Source),
 }
 
 impl Guesser {
@@ -87,14 +89,14 @@ impl Guesser {
 
     const fn source(&self) -> &Source {
         match self {
-            Self::Registered(source) | Self::Caller(source) => source,
+            Self::Registered(source) | Self::Caller(source) | Self::Neighbour(source) => source,
         }
     }
 
     /// Whose tries count as well.
     fn shared(&self) -> Option<Source> {
         match self {
-            Self::Registered(_) => None,
+            Self::Registered(_) | Self::Neighbour(_) => None,
             Self::Caller(source) => Some(source.address()),
         }
     }
@@ -366,6 +368,10 @@ mod tests {
         assert!(guard.is_barred(now, &caller(here, 1000)) && guard.silenced(now) == [at(here)]);
         assert!(!guard.is_barred(now, &caller([192, 0, 2, 2], 1)));
         assert!(!guard.is_barred(now, &Guesser::registered(here.into(), "board")), "a device where it has registered");
+        let neighbour = |n: u32| Guesser::Neighbour(caller(here, n).source().clone());
+        assert!(!guard.is_barred(now, &neighbour(2000)), "nor a caller where several devices are");
+        (3000..3100).for_each(|n| guard.wrong_password(now, &neighbour(n), &at(here)));
+        assert_eq!(guard.silenced(now), [at(here)], "each has its own tries alone");
         assert!(guard.lift(now, &at(here)) && !guard.is_barred(now, &caller(here, 1000)));
     }
 

@@ -123,6 +123,11 @@ impl ContactBinding {
         from_there && self.connection() == flow.connection
     }
 
+    /// Whether no proxy has put itself on the way to it (RFC 3327).
+    pub(super) fn is_direct(&self) -> bool {
+        self.kept.path.is_empty()
+    }
+
     fn left(&self, now: Instant) -> Duration {
         self.dies_at.saturating_duration_since(now)
     }

@@ -121,12 +121,22 @@ impl Registrar {
         self.sources.contains(&address)
     }
 
-    /// The device that registered from the very place of a flow: the same connection, or the same address and port.
+    /// Whether several devices have registered from this address.
+    pub(in crate::sip) fn is_home_of_many(&self, address: IpAddr) -> bool {
+        let lives_there = |bindings: &&Vec<ContactBinding>| bindings.iter().any(|binding| binding.source() == address);
+        self.is_home(address) && self.devices.values().filter(lives_there).nth(1).is_some()
+    }
+
+    /// The device that registered from the very place of a flow: the same connection, or the same address and port. `None` also where that
+    /// is a proxy's: others speak from there as well.
     pub(in crate::sip) fn device_at(&self, flow: &Flow) -> Option<&Arc<str>> {
         if !self.is_home(flow.peer.ip()) {
             return None;
         }
-        self.devices.iter().find(|(_, bindings)| bindings.iter().any(|binding| binding.came_by(flow))).map(|(device, _)| device)
+        let mut there = self.devices.iter().filter(|(_, bindings)| bindings.iter().any(|binding| binding.came_by(flow)));
+        let (device, bindings) = there.next()?;
+        let is_its_own = there.next().is_none() && bindings.iter().all(|binding| binding.is_direct() || !binding.came_by(flow));
+        is_its_own.then_some(device)
     }
 
     /// A device that is who it says registers, asks, or unregisters.

@@ -12,7 +12,7 @@ use super::access::source::Source;
 use super::core::Core;
 use super::counters::count;
 use super::dialog::DialogKey;
-use super::invite::{InviteSessions, SessionInput, SessionNews, invite};
+use super::invite::{Invitation, InviteSessions, SessionInput, SessionNews, invite};
 use super::messages::Messages;
 use super::outbound;
 use super::registrar::RegisterUsage;
@@ -244,7 +244,9 @@ impl Endpoint {
             Method::Invite => {
                 let InboundRequest { flow, request, .. } = &*admitted.inbound;
                 let caller = PeerDirectory::caller(&self.core, flow, admitted.identity.as_ref(), request);
-                invite(now, &mut self.core, &mut self.sessions, admitted, (caller, is_for_help));
+                let has_answered = |peer| self.verification.is_proven(now, peer);
+                let invitation = Invitation { admitted, caller, is_for_help, has_answered: &has_answered };
+                invite(now, &mut self.core, &mut self.sessions, invitation);
             }
             Method::Refer => self.core.forbid(now, server),
             _ => self.core.refuse_unknown(now, server, &admitted.inbound.request.method),
@@ -342,10 +344,6 @@ impl Endpoint {
             return self.sessions.handle(now, call, SessionInput::Command(command));
         }
         match command {
-            Command::Invite { .. } | Command::CallDevice { .. } | Command::CheckSync { .. } => {
-                let Self { core, sessions, registered, registrations, .. } = self;
-                outbound::perform(now, core, sessions, PeerDirectory { registered, registrations }, command);
-            }
             Command::Drain(on) => self.core.is_draining = on,
             Command::Reconfigure(settings) => {
                 self.core.settings.adopt(&settings);
@@ -353,7 +351,10 @@ impl Endpoint {
                 self.sessions.reconfigure(settings.session_timers);
                 self.tell_all(now, |usage, env| usage.reconfigured(env));
             }
-            _ => {}
+            command => {
+                let Self { core, sessions, registered, registrations, .. } = self;
+                outbound::perform(now, core, sessions, PeerDirectory { registered, registrations }, command);
+            }
         }
     }
 }

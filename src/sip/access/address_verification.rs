@@ -99,11 +99,16 @@ impl AddressVerification {
         if self.proven.contains_key(&peer) { Asked::Place(peer) } else { Asked::Address(peer.ip()) }
     }
 
+    /// Whether a place has answered of late.
+    pub(in crate::sip) fn is_proven(&self, now: Instant, peer: SocketAddr) -> bool {
+        self.proven.peek(&peer).is_some_and(|until| *until > now)
+    }
+
     /// Whether a request of a sender may have its effect.
     pub(in crate::sip) fn wanted(&self, now: Instant, flow: &Flow, request: &Request, sender: &Sender) -> AddressProof {
         let has_effect = matches!(request.method, Method::Message | Method::Register | Method::Subscribe);
-        let is_proven = || self.proven.peek(&flow.peer).is_some_and(|until| *until > now);
-        if !sender.is_by_address() || !has_effect || flow.transport != Transport::Udp || is_proven() {
+        let is_asked_about = sender.is_by_address() && has_effect && flow.transport == Transport::Udp;
+        if !is_asked_about || self.is_proven(now, flow.peer) {
             return AddressProof::Done;
         }
         let asked = self.questions.peek(&self.asked(flow.peer));

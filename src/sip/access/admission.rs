@@ -10,6 +10,7 @@ use super::directory::{PeerDirectory, Sender};
 use super::emergency::SPOKEN;
 use super::emergency_calls;
 use super::guard::{Price, is_scanner};
+use super::identity::Proof;
 use super::origin::{self, RequestOrigin, is_from_there};
 use super::source::Source;
 use crate::common::ids::CallId;
@@ -17,7 +18,7 @@ use crate::sip::auth::DigestVerdict;
 use crate::sip::capabilities::{refused_target, takes_no_description};
 use crate::sip::core::Core;
 use crate::sip::counters::count;
-use crate::sip::invite::InviteSessions;
+use crate::sip::invite::{CallCapacity, InviteSessions};
 use crate::sip::message::header_names;
 use crate::sip::message::method::Method;
 use crate::sip::message::wire::WireError;
@@ -225,10 +226,12 @@ impl AdmissionControl<'_> {
     /// and nothing in the request stands in its way. `None`: it gets its status alone, at once.
     fn voice_refusal_for(&self, inbound: &InboundRequest) -> Option<Sender> {
         let InboundRequest { flow, request, essentials } = inbound;
+        let has_answered = |peer| self.verification.is_proven(self.now, peer);
+        let capacity = CallCapacity { core: &*self.core, sessions: self.sessions, has_answered: &has_answered };
         let has_room = self.sessions.count_for_help() < SPOKEN
             && !self.core.is_draining
             && self.has_room(false)
-            && !self.sessions.is_full(self.core, flow.peer.ip(), None)
+            && !capacity.is_full(flow, None, Proof::None)
             && !self.core.layer.is_merged(essentials);
         let is_plain = matches!(session_description(&request.headers, &request.body), Body::Sdp(_))
             && [header_names::REQUIRE, header_names::CONTENT_ENCODING].iter().all(|name| request.headers.get(name).is_none())

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::guard::Guesser;
-use super::identity::{Identity, Proof};
+use super::identity::{Identity, Proof, is_stranger};
 use super::source::Source;
 use crate::sip::core::Core;
 use crate::sip::invite::refer_target;
@@ -31,7 +31,7 @@ impl Sender {
 
     /// A device, trunk or account of ours.
     pub(in crate::sip) const fn is_known(&self) -> bool {
-        matches!(&self.identity, Some(Identity::Device(_) | Identity::Trunk(_) | Identity::Account(_)))
+        !is_stranger(self.identity.as_ref())
     }
 
     /// Nothing but the address that it came from says who sent it.

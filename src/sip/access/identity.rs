@@ -21,6 +21,11 @@ pub enum Identity {
     Unlisted,
 }
 
+/// Whether somebody is no device, trunk or account of ours.
+pub(in crate::sip) const fn is_stranger(identity: Option<&Identity>) -> bool {
+    matches!(identity, None | Some(Identity::Unlisted))
+}
+
 /// By what somebody was found to be who they are: kept with what they are told (N-8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Proof {

@@ -52,6 +52,13 @@ impl Limits {
     pub const fn of_strangers(&self, all: usize) -> usize {
         all - all / 4
     }
+
+    /// How many of so many things strangers may have together with those whom nothing but the source of their datagrams makes somebody known;
+    /// the rest is for who is proven.
+    #[must_use]
+    pub const fn of_unproven(&self, all: usize) -> usize {
+        all - all / 8
+    }
 }
 
 /// Which addresses are trusted. The default trusts nobody.

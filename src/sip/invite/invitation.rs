@@ -1,7 +1,9 @@
 //! An INVITE of a peer that would begin a call: checked, counted, and told to the call's owner (RFC 3261 section 13.3).
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
+use super::capacity::{CallCapacity, log_full};
 use super::session_timer::{Wish, too_short};
 use super::sessions::{IncomingCall, InviteSessions};
 use crate::common::cause::Cause;
@@ -17,18 +19,22 @@ use crate::sip::reason::{self, shortened};
 use crate::sip::transaction::Reply;
 use crate::sip::usage::Admitted;
 
-/// Begins a call, or refuses it. `caller`: whose tries of codes its are (K-1).
-pub(in crate::sip) fn invite(
-    now: Instant,
-    core: &mut Core,
-    sessions: &mut InviteSessions,
-    admitted: Admitted,
-    what: (Source, bool),
-) {
-    let (caller, is_for_help) = what;
+/// An INVITE of somebody who was let in.
+pub(in crate::sip) struct Invitation<'a> {
+    pub(in crate::sip) admitted: Admitted,
+    /// Whose tries of codes its are (K-1).
+    pub(in crate::sip) caller: Source,
+    /// It is told that calls for help are not answered here, and that is all (S-10).
+    pub(in crate::sip) is_for_help: bool,
+    /// Whether a place has answered of late (M-1).
+    pub(in crate::sip) has_answered: &'a dyn Fn(SocketAddr) -> bool,
+}
+
+/// Begins a call, or refuses it.
+pub(in crate::sip) fn invite(now: Instant, core: &mut Core, sessions: &mut InviteSessions, invitation: Invitation<'_>) {
+    let Invitation { admitted, caller, is_for_help, has_answered } = invitation;
     let Admitted { server, inbound, identity, proof } = admitted;
     let (flow, request) = (inbound.flow, &inbound.request);
-    let source = flow.peer.ip();
     let Some(request_uri) = Uri::parse(&request.uri) else { return core.refuse(now, server, 400) };
     let offer = match offer_of(core, request, is_for_help) {
         Ok(offer) => offer,
@@ -44,9 +50,10 @@ pub(in crate::sip) fn invite(
         Err(403) => return core.forbid(now, server),
         Err(status) => return core.respond(now, server, Reply::new(status)),
     };
-    if sessions.is_full(core, source, identity.as_ref()) {
+    let capacity = CallCapacity { core, sessions, has_answered };
+    if !is_for_help && capacity.is_full(&flow, identity.as_ref(), proof) {
         count(&core.counters.turned_away_full);
-        sessions.log_full(now, core, source);
+        log_full(now, core, sessions, flow.peer.ip());
         return core.respond(now, server, reason::refusal(503, Cause::Busy));
     }
     count(&core.counters.calls);

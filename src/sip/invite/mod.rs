@@ -4,6 +4,7 @@
 //! clock or a count of their own are files beside them.
 
 mod acceptance;
+mod capacity;
 mod client_side;
 mod early_dialogs;
 mod info;
@@ -20,8 +21,9 @@ mod state;
 mod text;
 mod transfer;
 
+pub(in crate::sip) use capacity::CallCapacity;
 pub(crate) use info::info_digit;
-pub(in crate::sip) use invitation::invite;
+pub(in crate::sip) use invitation::{Invitation, invite};
 pub(in crate::sip) use session::SessionInput;
 pub use session_timer::SessionTimers;
 pub(in crate::sip) use sessions::{InviteSessions, OutgoingCall, SessionNews};

@@ -1,4 +1,4 @@
-//! [`InviteSessions`]: every INVITE session, by call and by dialog, with its ladder (O-5); and what the calls of an address may be.
+//! [`InviteSessions`]: every INVITE session, by call and by dialog, with its ladder (O-5).
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -12,8 +12,7 @@ use super::session_timer::{SessionTimers, SessionTiming};
 use super::state::{Beginning, Phase};
 use crate::common::ids::CallId;
 use crate::common::machine::Machine as _;
-use crate::sip::access::identity::{Identity, Proof};
-use crate::sip::access::limits::Limits;
+use crate::sip::access::identity::{Identity, Proof, is_stranger};
 use crate::sip::auth;
 use crate::sip::core::Core;
 use crate::sip::deadlines::Deadlines;
@@ -94,11 +93,6 @@ pub(in crate::sip) struct InviteSessions {
     ending: Vec<CallId>,
 }
 
-/// Whether somebody is no device, trunk or account of ours.
-const fn is_stranger(identity: Option<&Identity>) -> bool {
-    matches!(identity, None | Some(Identity::Unlisted))
-}
-
 impl InviteSessions {
     // === what is there ===
 
@@ -110,7 +104,8 @@ impl InviteSessions {
         self.dialogs.get(dialog).copied()
     }
 
-    fn live(&self) -> impl Iterator<Item = &InviteSession> {
+    /// Those that are not over.
+    pub(super) fn live(&self) -> impl Iterator<Item = &InviteSession> {
         self.all.values().map(|entry| &entry.session).filter(|session| session.phase() != Phase::Over)
     }
 
@@ -150,24 +145,9 @@ impl InviteSessions {
         self.all.values().filter(|entry| entry.is_for_help && entry.session.phase() == Phase::Ringing).count()
     }
 
-    /// Whether as many calls are up as there may be: altogether, of one address, or of strangers, who leave a part to those who are known.
-    pub(in crate::sip) fn is_full(&self, core: &Core, source: IpAddr, identity: Option<&Identity>) -> bool {
-        let (settings, limits) = (&core.settings, &core.settings.limits);
-        let mine = self.sources.get(&source).copied().unwrap_or(0);
-        let strangers = || self.live().filter(|session| is_stranger(session.peer().identity.as_ref())).count();
-        let is_reserved = is_stranger(identity) && settings.known.is_anybody();
-        (mine >= limits.calls_per_source && !settings.trusted.trusts(source))
-            || self.count_live() >= limits.max_calls
-            || (is_reserved && strangers() >= limits.of_strangers(limits.max_calls))
-    }
-
-    /// Says once in a while that calls are turned away.
-    pub(in crate::sip) fn log_full(&self, now: Instant, core: &mut Core, source: IpAddr) {
-        if let Some(unlogged) = core.log.full.say(now) {
-            let Limits { max_calls, calls_per_source, .. } = core.settings.limits;
-            let calls = self.count_live();
-            tracing::warn!(calls, %source, max_calls, calls_per_source, unlogged, "calls are turned away: as many are up as there may be");
-        }
+    /// Calls that an address has.
+    pub(super) fn count_of(&self, source: IpAddr) -> usize {
+        self.sources.get(&source).copied().unwrap_or(0)
     }
 
     /// The live call of whoever sends a request outside of it: of the same device, or from the same place under the same name.

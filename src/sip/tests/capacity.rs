@@ -26,11 +26,51 @@ fn answers(bench: &mut Bench, address: [u8; 4], method: &str, numbers: std::ops:
     numbers.map(|n| statuses(&says(bench, address, method, n)).join(" ")).collect()
 }
 
+/// The same over a connection, which nobody can have in another's name.
+fn answers_by_connection(bench: &mut Bench, address: [u8; 4], numbers: std::ops::Range<u32>) -> Vec<String> {
+    let mut answer = |n: u32| {
+        let flow = Flow { peer: SocketAddr::from((address, 40_000)), ..flow(0, Transport::Tcp) };
+        let text = request("INVITE", n, "", "").replace("c1", &format!("c{n}")).replace("SIP/2.0/UDP", "SIP/2.0/TCP");
+        bench.endpoint.handle(bench.now, Input::Received { flow, bytes: text.into_bytes() });
+        statuses(&bench.outputs()).join(" ")
+    };
+    numbers.map(&mut answer).collect()
+}
+
+/// Four devices that are known by their addresses, 192.0.2.10 and so on, which no budget applies to.
+fn known_by_address(limits: Limits) -> Bench {
+    let device = |last: u8| (format!("192.0.2.{last}").parse().unwrap(), Identity::Device(format!("d{last}").into()));
+    let known = Known { addresses: (10..14).map(device).collect(), ..Known::default() };
+    let trusted = Trusted::new(|address| address != IpAddr::from(STRANGER));
+    Bench::with(Settings { known, trusted, limits, ..Settings::default() })
+}
+
+/// Calls in the name of a device known by its address, which nobody acknowledges, are few.
+#[test]
+fn x2_unacknowledged_calls_by_address_shut_nobody_out() {
+    let mut bench = known_by_address(Limits::default());
+    let (lobby, hall) = ([192, 0, 2, 10], [192, 0, 2, 11]);
+    assert_eq!(answers(&mut bench, lobby, "INVITE", 1..9), ["100"; 8]);
+    assert_eq!(answers(&mut bench, lobby, "INVITE", 9..40), ["503"; 31]);
+    assert_eq!(answers(&mut bench, hall, "INVITE", 41..43), ["100"; 2]);
+    assert_eq!(answers_by_connection(&mut bench, lobby, 51..53), ["100"; 2]);
+    // The phone itself answers when it is asked whether it is there.
+    says(&mut bench, lobby, "MESSAGE", 60);
+    assert_eq!(answers(&mut bench, lobby, "INVITE", 61..63), ["100"; 2]);
+
+    let mut bench = known_by_address(Limits { max_calls: 16, ..Limits::default() });
+    assert_eq!(answers(&mut bench, lobby, "INVITE", 1..9), ["100"; 8]);
+    assert_eq!(answers(&mut bench, hall, "INVITE", 11..19), ["100", "100", "100", "100", "100", "100", "503", "503"]);
+    assert_eq!(answers_by_connection(&mut bench, [192, 0, 2, 12], 21..24), ["100", "100", "503"]);
+}
+
 #[test]
 fn x2_strangers_leave_a_quarter_of_the_calls_to_who_is_known() {
-    let mut bench = bench(Limits { max_calls: 8, ..Limits::default() });
-    assert_eq!(answers(&mut bench, STRANGER, "INVITE", 1..9), ["100", "100", "100", "100", "100", "100", "503", "503"]);
-    assert_eq!(answers(&mut bench, TRUNK, "INVITE", 11..14), ["100", "100", "503"]);
+    let mut bench = bench(Limits { max_calls: 16, ..Limits::default() });
+    assert_eq!(answers(&mut bench, STRANGER, "INVITE", 1..13), ["100"; 12]);
+    assert_eq!(answers(&mut bench, STRANGER, "INVITE", 13..15), ["503"; 2]);
+    assert_eq!(answers(&mut bench, TRUNK, "INVITE", 21..25), ["100", "100", "503", "503"], "a part is for who is proven");
+    assert_eq!(answers_by_connection(&mut bench, TRUNK, 31..34), ["100", "100", "503"]);
     // Where nobody is known, nothing is kept for anybody.
     let mut open = Bench::with(Settings { limits: Limits { max_calls: 8, ..Limits::default() }, ..Settings::default() });
     assert_eq!(answers(&mut open, STRANGER, "INVITE", 1..10).iter().filter(|status| *status == "100").count(), 8);

@@ -13,15 +13,13 @@ use super::core::Core;
 use super::counters::count;
 use super::dialog::DialogKey;
 use super::invite::{Invitation, InviteSessions, SessionInput, SessionNews, invite};
-use super::messages::Messages;
 use super::outbound;
-use super::registrar::RegisterUsage;
-use super::registration::{AccountStanding, RegistrationClient};
-use super::subscriptions::Notifier;
+use super::registration::AccountStanding;
 use super::target_resolution;
 use super::token::Token;
 use super::transaction::{Answer, InboundRequest, TransactionEvent};
 use super::usage::{Admitted, Environment, Usage};
+use super::usages::Usages;
 use super::{
     CallTarget, Change, Command, ConnectionId, Counters, Input, LadderLine, Load, Method, Output, PeerStanding, Settings,
 };
@@ -36,10 +34,7 @@ pub struct Endpoint {
     authentication: Authentication,
     verification: AddressVerification,
     pub(super) sessions: InviteSessions,
-    registered: RegisterUsage,
-    pub(super) registrations: RegistrationClient,
-    subscriptions: Notifier,
-    messages: Messages,
+    pub(super) usages: Usages,
 }
 
 impl Endpoint {
@@ -50,10 +45,7 @@ impl Endpoint {
             authentication: Authentication::new(&settings),
             verification: AddressVerification::default(),
             sessions: InviteSessions::default(),
-            registered: RegisterUsage::new(&settings),
-            registrations: RegistrationClient::default(),
-            subscriptions: Notifier::default(),
-            messages: Messages,
+            usages: Usages::new(&settings),
             core: Core::new(settings),
         }
     }
@@ -68,8 +60,8 @@ impl Endpoint {
     #[must_use]
     pub fn load(&self) -> Load {
         let ((calls, timers), (transactions, more, connections)) = (self.sessions.load(), self.core.layer.load());
-        let waiting: usize = self.usages().iter().map(|usage| usage.timers()).sum();
-        Load { calls, transactions, timers: timers + more + waiting + self.verification.waiting(), connections }
+        let waiting = self.usages.timers() + self.verification.waiting();
+        Load { calls, transactions, timers: timers + more + waiting, connections }
     }
 
     /// Sources that are silenced, for `status`.
@@ -86,19 +78,19 @@ impl Endpoint {
     /// Where registered devices are to be found.
     #[must_use]
     pub fn registrations(&self, now: Instant) -> Vec<Change> {
-        self.registered.registrar().all(now)
+        self.usages.registered.registrar().all(now)
     }
 
     /// How all registrations of ours stand that are configured; at the stop of the daemon, how they are taken back.
     #[must_use]
     pub fn accounts(&self, now: Instant) -> Vec<AccountStanding> {
-        self.registrations.status(now)
+        self.usages.registrations.status(now)
     }
 
     /// Nothing is registered any more, or on its way to be.
     #[must_use]
     pub fn has_signed_off(&self) -> bool {
-        self.registrations.has_signed_off()
+        self.usages.registrations.has_signed_off()
     }
 
     /// The last messages of a call, oldest first; of those that are over, the latest are remembered.
@@ -116,7 +108,7 @@ impl Endpoint {
     /// Where a device could be called now; `None`: nowhere.
     #[must_use]
     pub fn call_target(&self, device: &str) -> Option<CallTarget> {
-        target_resolution::resolve(&self.core, self.directory(), device).map(|target| target.public())
+        target_resolution::resolve(&self.core, self.usages.directory(), device).map(|target| target.public())
     }
 
     /// Calls that are not over.
@@ -134,14 +126,14 @@ impl Endpoint {
     /// Whether nothing is left: no call, no transaction, no deadline.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let waits = self.verification.waiting() > 0 || self.usages().iter().any(|usage| usage.timers() > 0);
-        self.sessions.is_empty() && self.subscriptions.is_empty() && self.core.layer.is_empty() && !waits
+        let waits = self.verification.waiting() + self.usages.timers() > 0;
+        self.sessions.is_empty() && self.usages.subscriptions.is_empty() && self.core.layer.is_empty() && !waits
     }
 
     /// Whether a connection carries a call or leads to a device that is registered or subscribed, so that it must not be closed for silence.
     #[must_use]
     pub fn uses(&self, connection: ConnectionId) -> bool {
-        self.sessions.uses(connection) || self.usages().iter().any(|usage| usage.uses(connection))
+        self.sessions.uses(connection) || self.usages.all().iter().any(|usage| usage.uses(connection))
     }
 
     /// What is known of whoever is at the other end of a connection.
@@ -150,48 +142,21 @@ impl Endpoint {
         self.core.standing(connection)
     }
 
-    fn usages(&self) -> [&dyn Usage; 4] {
-        [&self.registered, &self.registrations, &self.subscriptions, &self.messages]
-    }
-
-    const fn directory(&self) -> PeerDirectory<'_> {
-        PeerDirectory { registered: &self.registered, registrations: &self.registrations }
-    }
-
-    /// Gives something to each usage in turn, until one says that it was its own.
-    fn offer<T>(
-        &mut self,
-        now: Instant,
-        mut thing: T,
-        mut to: impl FnMut(&mut dyn Usage, &mut Environment<'_>, T) -> Option<T>,
-    ) -> Option<T> {
-        let Self { core, sessions, registered, registrations, subscriptions, messages, .. } = self;
-        let mut env = Environment { now, core, sessions };
-        let usages: [&mut dyn Usage; 4] = [registered, registrations, subscriptions, messages];
-        for usage in usages {
-            thing = to(usage, &mut env, thing)?;
-        }
-        Some(thing)
+    /// The usages, and what they work with.
+    fn usages(&mut self, now: Instant) -> (&mut Usages, Environment<'_>) {
+        let Self { core, sessions, usages, .. } = self;
+        (usages, Environment { now, core, sessions })
     }
 
     /// Tells all usages.
-    fn tell_all(&mut self, now: Instant, mut what: impl FnMut(&mut dyn Usage, &mut Environment<'_>)) {
-        self.offer(now, (), |usage, env, ()| {
-            what(usage, env);
-            Some(())
-        });
+    fn tell_all(&mut self, now: Instant, what: impl FnMut(&mut dyn Usage, &mut Environment<'_>)) {
+        let (usages, mut env) = self.usages(now);
+        usages.tell(&mut env, what);
     }
 
     fn admission(&mut self, now: Instant) -> AdmissionControl<'_> {
-        let Self { core, authentication, verification, sessions, registered, registrations, .. } = self;
-        AdmissionControl {
-            now,
-            core,
-            sessions,
-            authentication,
-            verification,
-            directory: PeerDirectory { registered, registrations },
-        }
+        let Self { core, authentication, verification, sessions, usages } = self;
+        AdmissionControl { now, core, sessions, authentication, verification, directory: usages.directory() }
     }
 
     // === requests of peers ===
@@ -203,7 +168,7 @@ impl Endpoint {
             None => Subject::Outside,
             Some(dialog) => match self.sessions.find(dialog) {
                 Some(call) => Subject::Call(call),
-                None if self.usages().iter().any(|usage| usage.has_dialog(dialog)) => Subject::OtherUsage,
+                None if self.usages.all().iter().any(|usage| usage.has_dialog(dialog)) => Subject::OtherUsage,
                 None => Subject::Unknown,
             },
         };
@@ -237,7 +202,10 @@ impl Endpoint {
 
     /// A request that begins something.
     fn request_outside(&mut self, now: Instant, admitted: Admitted, is_for_help: bool) {
-        let Some(admitted) = self.offer(now, admitted, |usage, env, admitted| usage.request(env, admitted)) else { return };
+        let (usages, mut env) = self.usages(now);
+        let Some(admitted) = usages.offer(&mut env, admitted, |usage, env, admitted| usage.request(env, admitted)) else {
+            return;
+        };
         let server = admitted.server;
         match &admitted.inbound.request.method {
             Method::Options => self.core.answer_options(now, server),
@@ -255,7 +223,7 @@ impl Endpoint {
 
     fn request_in_call(&mut self, now: Instant, call: CallId, admitted: Admitted) {
         let Admitted { server, inbound, .. } = admitted;
-        let referee = self.directory().referee(&self.core, &inbound.flow, &inbound.request);
+        let referee = self.usages.directory().referee(&self.core, &inbound.flow, &inbound.request);
         self.sessions.request(now, &mut self.core, call, (server, inbound), referee);
     }
 
@@ -305,7 +273,7 @@ impl Endpoint {
             }
             // A new connection is made to whom we know, since the port stands in the request alone.
             TransactionEvent::Undeliverable { flow, bytes } => {
-                if self.core.is_trusted(&flow) || self.directory().is_home(&flow) {
+                if self.core.is_trusted(&flow) || self.usages.directory().is_home(&flow) {
                     self.core.layer.reconnect(flow, bytes);
                 }
             }
@@ -327,7 +295,11 @@ impl Endpoint {
         match news {
             SessionNews::Over(call) => self.tell_all(now, |usage, env| usage.call_over(env, call)),
             SessionNews::Foreign { call, server, inbound } => {
-                let unclaimed = self.offer(now, (), |usage, env, ()| (!usage.in_call(env, call, server, &inbound)).then_some(()));
+                let (usages, mut env) = self.usages(now);
+                let offer = |usage: &mut dyn Usage, env: &mut Environment<'_>, ()| {
+                    (!usage.in_call(env, call, server, &inbound)).then_some(())
+                };
+                let unclaimed = usages.offer(&mut env, (), offer);
                 if unclaimed.is_some() {
                     self.core.refuse_method(now, server, &inbound.request.method);
                 }
@@ -336,7 +308,8 @@ impl Endpoint {
     }
 
     fn command(&mut self, now: Instant, command: Command) {
-        let Some(command) = self.offer(now, command, |usage, env, command| usage.command(env, command)) else { return };
+        let (usages, mut env) = self.usages(now);
+        let Some(command) = usages.offer(&mut env, command, |usage, env, command| usage.command(env, command)) else { return };
         if let Some(call) = command.call_in_place() {
             if matches!(command, Command::Bye { cause: Cause::Stalled, .. }) {
                 count(&self.core.counters.stalled);
@@ -352,8 +325,7 @@ impl Endpoint {
                 self.tell_all(now, |usage, env| usage.reconfigured(env));
             }
             command => {
-                let Self { core, sessions, registered, registrations, .. } = self;
-                outbound::perform(now, core, sessions, PeerDirectory { registered, registrations }, command);
+                outbound::perform(now, &mut self.core, &mut self.sessions, self.usages.directory(), command);
             }
         }
     }
@@ -398,7 +370,7 @@ impl Machine for Endpoint {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let usages = self.usages().into_iter().filter_map(|usage| usage.deadline());
+        let usages = self.usages.all().into_iter().filter_map(|usage| usage.deadline());
         let own = [self.core.layer.deadline(), self.sessions.deadline(), self.verification.deadline()];
         own.into_iter().flatten().chain(usages).min()
     }

@@ -2,7 +2,7 @@
 //! [`Command`]s flow in and bytes flow out.
 //!
 //! [`Endpoint`] gives each message to whom it belongs: [`transaction`] below, `invite` for calls, and the usages beside it (`registrar`,
-//! `registration`, `subscriptions`, `messages`) behind one trait (`usage`). It is a pure machine; [`driver`] owns the sockets and runs it.
+//! `registration`, `subscriptions`, `messages`) behind one trait (`usage`, all of them in `usages`). It is a pure machine; [`driver`] owns the sockets and runs it.
 //! A slow call can therefore never delay a retransmission or an ACK. Calls are known by dialog (Call-ID and tags), never by address.
 //! Messages of a peer can neither panic nor grow anything without bound.
 
@@ -39,6 +39,7 @@ mod token;
 pub mod transaction;
 mod transport;
 mod usage;
+mod usages;
 
 pub use access::{Emergency, Identity, Known, Limits, Proof, Source, Trusted, guard};
 pub use counters::{Counters, Load};

@@ -1,4 +1,4 @@
-//! [`Usage`]: what a use of SIP beside calls is to the endpoint. A new one is a file of its own and a line in the endpoint's list.
+//! [`Usage`]: what a use of SIP beside calls is to the endpoint.
 
 use std::time::Instant;
 

@@ -296,7 +296,7 @@ fn o2_what_reloads_have_replaced_is_forgotten_once_it_is_signed_off() {
             let lives = if request.1.contains("Expires: 0\r\n") { "" } else { "Expires: 600" };
             bench.answers(&request, 200, lives);
         }
-        assert_eq!(bench.endpoint.registrations.len(), 1, "the one there is");
+        assert_eq!(bench.endpoint.usages.registrations.len(), 1, "the one there is");
     }
 }
 
@@ -336,13 +336,13 @@ fn o2_the_old_contact_is_signed_off_with_the_new_password_and_one_that_cannot_be
     let called = |bench: &Bench, password: &str| {
         let text = format!("INVITE sip:{}@198.51.100.1 SIP/2.0\r\n\r\n", contact("pbx", "7000", password));
         let Ok(Message::Request(request)) = Message::parse(text.as_bytes(), &WireLimits::default()) else { panic!() };
-        bench.endpoint.registrations.called(&request).is_some()
+        bench.endpoint.usages.registrations.called(&request).is_some()
     };
     assert!(called(&bench, "sesame") && called(&bench, "other"));
     assert_eq!(bench.endpoint.accounts(bench.now).len(), 1, "only what is configured is told of");
     bench.passes(Duration::from_secs(601));
     assert!(!called(&bench, "sesame") && called(&bench, "other"));
-    assert_eq!(bench.endpoint.registrations.len(), 1);
+    assert_eq!(bench.endpoint.usages.registrations.len(), 1);
 }
 
 #[test]

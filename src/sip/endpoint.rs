@@ -166,13 +166,13 @@ impl Endpoint {
         let dialog = essentials.to.tag().map(|_| DialogKey::of_request(essentials));
         let subject = match &dialog {
             None => Subject::Outside,
-            Some(dialog) => match self.sessions.find(dialog) {
-                Some(call) => Subject::Call(call),
-                None if self.usages.all().iter().any(|usage| usage.has_dialog(dialog)) => Subject::OtherUsage,
-                None => Subject::Unknown,
+            Some(dialog) => match (self.sessions.find(dialog), self.usages.peer_in(dialog)) {
+                (Some(call), _) => Subject::Call(call),
+                (None, Some(peer)) => Subject::OtherUsage(Box::new(peer.clone())),
+                (None, None) => Subject::Unknown,
             },
         };
-        let Some(Passed { sender, verification, is_for_help, refusal }) = self.admission(now).admit(&inbound, subject) else {
+        let Some(Passed { sender, verification, is_for_help, refusal }) = self.admission(now).admit(&inbound, &subject) else {
             return;
         };
         let server = self.core.layer.accept(&inbound);
@@ -188,13 +188,13 @@ impl Endpoint {
                 self.sessions.cancel(now, &mut self.core, server, &admitted.inbound);
             }
             (Subject::Call(call), _) => self.request_in_call(now, call, admitted),
-            (Subject::OtherUsage, Some(dialog)) => self.tell_all(now, |usage, env| {
-                if usage.has_dialog(&dialog) {
+            (Subject::OtherUsage(_), Some(dialog)) => self.tell_all(now, |usage, env| {
+                if usage.peer_in(&dialog).is_some() {
                     usage.in_dialog(env, &dialog, server, &admitted.inbound);
                 }
             }),
             (Subject::Outside, _) => self.request_outside(now, admitted, is_for_help),
-            (Subject::Unknown | Subject::OtherUsage, _) => {
+            (Subject::Unknown | Subject::OtherUsage(_), _) => {
                 self.core.refuse_unknown(now, server, &admitted.inbound.request.method)
             }
         }

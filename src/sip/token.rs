@@ -16,6 +16,14 @@ pub(super) enum Token {
 }
 
 impl Token {
+    /// The call whose it is.
+    pub(super) const fn call(self) -> Option<CallId> {
+        match self {
+            Self::Session(call, _) => Some(call),
+            _ => None,
+        }
+    }
+
     pub(super) const fn is_session(self) -> bool {
         matches!(self, Self::Session(..))
     }

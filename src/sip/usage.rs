@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::access::identity::{Identity, Proof};
 use super::core::Core;
 use super::dialog::DialogKey;
+use super::dialog_peer::DialogPeer;
 use super::events::Command;
 use super::invite::InviteSessions;
 use super::resolver::Target;
@@ -37,12 +38,12 @@ pub(super) trait Usage {
         Some(admitted)
     }
 
-    /// Whether a dialog is its own.
-    fn has_dialog(&self, _dialog: &DialogKey) -> bool {
-        false
+    /// Who is at the other end of a dialog, if that is its own.
+    fn peer_in(&self, _dialog: &DialogKey) -> Option<&DialogPeer> {
+        None
     }
 
-    /// Takes a request in a dialog of its own.
+    /// Takes a request in a dialog of its own, from whoever is at the other end.
     fn in_dialog(&mut self, _env: &mut Environment<'_>, _dialog: &DialogKey, _server: ServerId, _inbound: &InboundRequest) {}
 
     /// Takes a request in the dialog of a call, and answers it. `false`: it is not its own.

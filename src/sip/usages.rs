@@ -1,6 +1,8 @@
 //! [`Usages`]: what SIP does beside calls. A new usage is a file of its own, a field here, and its place in the two lists of this file.
 
 use super::access::directory::PeerDirectory;
+use super::dialog::DialogKey;
+use super::dialog_peer::DialogPeer;
 use super::messages::Messages;
 use super::registrar::RegisterUsage;
 use super::registration::RegistrationClient;
@@ -34,6 +36,11 @@ impl Usages {
     /// Who is known by what two of them keep.
     pub(super) const fn directory(&self) -> PeerDirectory<'_> {
         PeerDirectory { registered: &self.registered, registrations: &self.registrations }
+    }
+
+    /// Who is at the other end of a dialog that one of them has.
+    pub(super) fn peer_in(&self, dialog: &DialogKey) -> Option<&DialogPeer> {
+        self.all().into_iter().find_map(|usage| usage.peer_in(dialog))
     }
 
     /// Deadlines that wait for their time.

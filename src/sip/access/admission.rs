@@ -18,23 +18,25 @@ use crate::sip::auth::DigestVerdict;
 use crate::sip::capabilities::{refused_target, takes_no_description};
 use crate::sip::core::Core;
 use crate::sip::counters::count;
-use crate::sip::invite::{CallCapacity, InviteSessions};
+use crate::sip::dialog_peer::DialogPeer;
+use crate::sip::invite::{CallCapacity, InviteSession, InviteSessions};
 use crate::sip::message::header_names;
 use crate::sip::message::method::Method;
 use crate::sip::message::wire::WireError;
 use crate::sip::message::{Body, Message, Request, session_description};
+use crate::sip::token::Token;
 use crate::sip::transaction::{InboundRequest, Reply};
 use crate::sip::transport::Flow;
 
 /// What a request is about, as its To tag says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(in crate::sip) enum Subject {
     /// It begins something.
     Outside,
     /// The dialog of this call.
     Call(CallId),
-    /// A dialog of another usage.
-    OtherUsage,
+    /// A dialog of another usage, with whoever is at its other end.
+    OtherUsage(Box<DialogPeer>),
     /// A dialog that is not ours.
     Unknown,
 }
@@ -61,7 +63,7 @@ pub(in crate::sip) struct AdmissionControl<'a> {
 
 impl AdmissionControl<'_> {
     /// Whether a request may go on; `None`: it was answered, or dropped.
-    pub(in crate::sip) fn admit(&mut self, inbound: &InboundRequest, subject: Subject) -> Option<Passed> {
+    pub(in crate::sip) fn admit(&mut self, inbound: &InboundRequest, subject: &Subject) -> Option<Passed> {
         let InboundRequest { flow, request, essentials } = inbound;
         let (now, is_for_help) = (self.now, emergency_calls::is_for_help(self.core, request, essentials));
         let mut voiced_to = None;
@@ -73,8 +75,8 @@ impl AdmissionControl<'_> {
             }
             emergency_calls::log(now, self.core, flow);
         }
-        let is_ours = matches!(subject, Subject::Call(_)) || voiced_to.is_some();
-        if !is_ours && !self.is_within_budget(flow, request, subject == Subject::Outside) {
+        let (is_ours, begins) = (matches!(subject, Subject::Call(_)) || voiced_to.is_some(), matches!(subject, Subject::Outside));
+        if !is_ours && !self.is_within_budget(flow, request, begins) {
             Authentication::decline_stranger(self.core, self.directory, *flow, request);
             return None;
         }
@@ -85,16 +87,16 @@ impl AdmissionControl<'_> {
             Some(sender) => sender,
             None => self.authentication.admitted(now, self.core, self.directory, (*flow, request, essentials))?,
         };
-        let verification = match subject {
-            Subject::Outside => self.verification.wanted(now, flow, request, &sender),
-            _ => AddressProof::Done,
+        let verification = match begins {
+            true => self.verification.wanted(now, flow, request, &sender),
+            false => AddressProof::Done,
         };
         if verification == AddressProof::Later {
             let later = AddressVerification::retry_later();
             self.core.answer_statelessly(*flow, request.clone(), (later.status, ""), &later.headers);
             return None;
         }
-        let has_dialog = matches!(subject, Subject::Call(_) | Subject::OtherUsage);
+        let has_dialog = matches!(subject, Subject::Call(_) | Subject::OtherUsage(_));
         if !self.has_room(has_dialog || sender.is_known() || self.is_known_place(flow, request)) {
             count(&self.core.counters.dropped);
             return None;
@@ -102,7 +104,7 @@ impl AdmissionControl<'_> {
         if sender.is_known() && flow.connection.is_some() {
             self.core.layer.flows_mut().recognized(flow);
         }
-        let refusal = if subject == Subject::Outside { self.refused(inbound) } else { None };
+        let refusal = if begins { self.refused(inbound) } else { None };
         Some(Passed { sender, verification, is_for_help, refusal })
     }
 
@@ -169,22 +171,32 @@ impl AdmissionControl<'_> {
         self.authentication.guard.charge(self.now, &source, Price::of(&request.method))
     }
 
-    /// Whether a request may act in the dialog of a call, or a CANCEL on its INVITE. `false`: it was refused.
-    fn may_act(&mut self, inbound: &InboundRequest, subject: Subject) -> bool {
+    /// Whose a request is for the dialog that it names, or a CANCEL for its INVITE. What names neither is its sender's own.
+    fn origin(&self, inbound: &InboundRequest, subject: &Subject) -> RequestOrigin {
         let InboundRequest { flow, request, .. } = inbound;
-        let origin = match subject {
-            Subject::Call(call) => match self.sessions.get(call) {
-                Some(session) => origin::origin(self.core, session.peer(), session.dialog(), flow),
-                None => RequestOrigin::Foreign,
-            },
-            // One that belongs to no INVITE is answered like any other.
-            _ if request.method == Method::Cancel => match self.core.layer.cancelled(inbound) {
-                Some(invite) if !is_from_there(&invite.reply, flow) => RequestOrigin::Foreign,
-                _ => RequestOrigin::Peer,
-            },
+        let is_cancel = request.method == Method::Cancel;
+        let in_call = |session: &InviteSession| origin::origin(self.core, session.peer(), Some(session.dialog()), flow);
+        if is_cancel && let Some(invite) = self.core.layer.cancelled(inbound) {
+            let session = invite.token.and_then(Token::call).and_then(|call| self.sessions.get(call));
+            // It cannot be asked for a password (RFC 3261 section 22.1).
+            let is_theirs = match session {
+                Some(session) => in_call(session) == RequestOrigin::Peer,
+                None => is_from_there(&invite.reply, flow),
+            };
+            return if is_theirs { RequestOrigin::Peer } else { RequestOrigin::Foreign };
+        }
+        match subject {
+            Subject::Call(call) => self.sessions.get(*call).map_or(RequestOrigin::Foreign, in_call),
+            Subject::OtherUsage(peer) if !is_cancel => origin::origin(self.core, peer, None, flow),
+            // A CANCEL that belongs to no INVITE is answered like any other request.
             _ => RequestOrigin::Peer,
-        };
-        match origin {
+        }
+    }
+
+    /// Whether a request may act in the dialog that it names, or a CANCEL on its INVITE. `false`: it was refused.
+    fn may_act(&mut self, inbound: &InboundRequest, subject: &Subject) -> bool {
+        let InboundRequest { flow, request, .. } = inbound;
+        match self.origin(inbound, subject) {
             RequestOrigin::Peer => return true,
             RequestOrigin::Foreign => self.refuse_foreign(*flow, request),
             RequestOrigin::ByPassword(device) => {

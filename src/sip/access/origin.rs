@@ -1,7 +1,7 @@
-//! Who may act in a dialog (S-7, M-1): a request that names one has to come from where its messages come from, or from somebody who is
+//! Who may act in a dialog, of a call or of another usage (S-7, M-1): a request that names one has to come from where its messages come from, or from somebody who is
 //! who its peer was found to be. Knowing its tags is not enough: they are read by every proxy and capture server on the way.
 //!
-//! | the call's peer was found out by | a request in its dialog comes |
+//! | the dialog's peer was found out by | a request in its dialog comes |
 //! |---|---|
 //! | a password | by the same connection, or from the same address and port; else it is asked for the password |
 //! | a certificate | by a connection with that certificate |
@@ -42,12 +42,12 @@ fn is_at(one: IpAddr, other: IpAddr) -> bool {
 }
 
 /// Whether a message by `flow` can be the same party's as those by `known`, as far as address and transport tell.
-pub(in crate::sip) fn is_from_there(known: &Flow, flow: &Flow) -> bool {
+pub(super) fn is_from_there(known: &Flow, flow: &Flow) -> bool {
     flow.transport >= known.transport && is_at(known.peer.ip(), flow.peer.ip())
 }
 
-/// Whose a request is that came by `flow` for the dialog of a peer.
-pub(in crate::sip) fn origin(core: &Core, peer: &DialogPeer, dialog: &Dialog, flow: &Flow) -> RequestOrigin {
+/// Whose a request is that came by `flow` for the dialog of a peer; `dialog`: where that may have named places of its own.
+pub(in crate::sip) fn origin(core: &Core, peer: &DialogPeer, dialog: Option<&Dialog>, flow: &Flow) -> RequestOrigin {
     if is_same(&peer.flow, flow) {
         return RequestOrigin::Peer;
     }
@@ -64,11 +64,11 @@ pub(in crate::sip) fn origin(core: &Core, peer: &DialogPeer, dialog: &Dialog, fl
 
 /// The same for an ACK, which nothing can be asked about.
 pub(in crate::sip) fn may_acknowledge(core: &Core, peer: &DialogPeer, dialog: &Dialog, flow: &Flow) -> bool {
-    is_same(&peer.flow, flow) || is_there(core, peer, dialog, flow)
+    is_same(&peer.flow, flow) || is_there(core, peer, Some(dialog), flow)
 }
 
 /// Whether a message by `flow` is of a dialog's peer, as far as anything but a password tells.
-fn is_there(core: &Core, peer: &DialogPeer, dialog: &Dialog, flow: &Flow) -> bool {
+fn is_there(core: &Core, peer: &DialogPeer, dialog: Option<&Dialog>, flow: &Flow) -> bool {
     if flow.transport < peer.class {
         return false;
     }
@@ -79,7 +79,7 @@ fn is_there(core: &Core, peer: &DialogPeer, dialog: &Dialog, flow: &Flow) -> boo
     let entry = core.settings.known.by_address(address);
     // It has named the address itself as the place where it is reached.
     let is_named_place = |uri: &Uri| uri.host.as_ref().and_then(Host::ip).is_some_and(|ip| is_at(ip, address));
-    let is_named = peer.proof != Proof::Digest && dialog.places().any(is_named_place);
+    let is_named = peer.proof != Proof::Digest && dialog.is_some_and(|dialog| dialog.places().any(is_named_place));
     is_at(address, peer.flow.peer.ip()) || (entry.is_some() && entry == peer.identity.as_ref()) || is_named
 }
 

@@ -24,7 +24,7 @@ mod transfer;
 pub(in crate::sip) use capacity::CallCapacity;
 pub(crate) use info::info_digit;
 pub(in crate::sip) use invitation::{Invitation, invite};
-pub(in crate::sip) use session::SessionInput;
+pub(in crate::sip) use session::{InviteSession, SessionInput};
 pub use session_timer::SessionTimers;
 pub(in crate::sip) use sessions::{InviteSessions, OutgoingCall, SessionNews};
 pub(in crate::sip) use state::Phase;

@@ -7,9 +7,9 @@ use super::documents;
 use super::package::{Package, SubscriptionRequest, bad_event, requested};
 use super::subscription::Subscription;
 use crate::common::ids::CallId;
-use crate::sip::access::origin::is_from_there;
 use crate::sip::deadlines::Deadlines;
 use crate::sip::dialog::{Dialog, DialogKey};
+use crate::sip::dialog_peer::DialogPeer;
 use crate::sip::events::{Command, Event, Roster};
 use crate::sip::invite::Phase;
 use crate::sip::message::header_names;
@@ -27,11 +27,11 @@ const EACH: usize = 32;
 /// Between two NOTIFYs of a subscription (RFC 4575 section 3.10).
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What a subscription is in: a dialog of its own, or that of a call; and the call that it is about.
+/// What a subscription is in: a dialog of its own, or that of a call; with whom, and the call that it is about.
 struct Place {
     dialog: Option<Dialog>,
     call: Option<CallId>,
-    flow: Flow,
+    peer: DialogPeer,
 }
 
 /// See the file's paragraph.
@@ -47,7 +47,7 @@ pub(in crate::sip) struct Notifier {
 impl Notifier {
     /// A SUBSCRIBE that begins a dialog.
     fn begin_outside(&mut self, env: &mut Environment<'_>, admitted: &Admitted) {
-        let Admitted { server, inbound, identity, .. } = admitted;
+        let Admitted { server, inbound, identity, proof } = admitted;
         let InboundRequest { flow, request, essentials } = &**inbound;
         let wanted = match requested(request) {
             Ok(wanted) => wanted,
@@ -59,16 +59,17 @@ impl Notifier {
             return env.core.forbid(env.now, *server);
         }
         let dialog = Dialog::of_invite(request, essentials, &env.core.layer.tag(*server), flow.peer);
-        let place = Place { dialog: Some(dialog), call: call.flatten(), flow: *flow };
+        let peer = DialogPeer::at(*flow, identity.clone(), *proof);
+        let place = Place { dialog: Some(dialog), call: call.flatten(), peer };
         self.begin(env, *server, place, wanted);
     }
 
     fn begin(&mut self, env: &mut Environment<'_>, server: ServerId, place: Place, wanted: SubscriptionRequest) {
-        let Place { dialog, call, flow } = place;
+        let Place { dialog, call, peer } = place;
         let SubscriptionRequest { package, id, life } = wanted;
-        let mine = self.all.values().filter(|known| known.flow.peer.ip() == flow.peer.ip()).count();
+        let mine = self.all.values().filter(|known| known.peer.flow.peer.ip() == peer.flow.peer.ip()).count();
         // Many phones may come through one trunk or proxy.
-        let is_over = mine >= EACH && !env.core.is_trusted(&flow);
+        let is_over = mine >= EACH && !env.core.is_trusted(&peer.flow);
         if self.all.len() >= ALL || is_over {
             return env.core.respond(env.now, server, reason::retry_after(503, 60));
         }
@@ -78,7 +79,7 @@ impl Notifier {
         }
         let ends_at = env.now + Duration::from_secs(life.into());
         let (version, is_telling, has_news, rests_until) = (0, false, true, env.now);
-        let subscription = Subscription { dialog, call, package, id, flow, ends_at, version, is_telling, has_news, rests_until };
+        let subscription = Subscription { dialog, call, package, id, peer, ends_at, version, is_telling, has_news, rests_until };
         self.all.insert(number, subscription);
         self.accept(env, server, number, life);
         if package == Package::Conference
@@ -90,7 +91,7 @@ impl Notifier {
 
     fn renew(&mut self, env: &mut Environment<'_>, server: ServerId, number: u64, (flow, life): (Flow, u32)) {
         if let Some(known) = self.all.get_mut(&number) {
-            known.flow = flow;
+            known.peer.flow = flow;
             known.ends_at = env.now + Duration::from_secs(life.into());
             known.has_news = true;
         }
@@ -143,7 +144,7 @@ impl Notifier {
 
     fn notify(&mut self, env: &mut Environment<'_>, number: u64, more: &str, is_last: bool) {
         let Some(known) = self.all.get_mut(&number) else { return };
-        let (flow, package, call) = (known.flow, known.package, known.call);
+        let (flow, package, call) = (known.peer.flow, known.package, known.call);
         known.version += 1;
         let version = known.version;
         let (event, device) = (known.event(), known.dialog.as_ref().map(|dialog| dialog.local().uri.to_string()));
@@ -226,15 +227,15 @@ impl Usage for Notifier {
         None
     }
 
-    fn has_dialog(&self, dialog: &DialogKey) -> bool {
-        self.dialogs.contains_key(dialog)
+    fn peer_in(&self, dialog: &DialogKey) -> Option<&DialogPeer> {
+        self.dialogs.get(dialog).and_then(|number| self.all.get(number)).map(|known| &known.peer)
     }
 
     /// A SUBSCRIBE in the dialog of a subscription: it is renewed, or ended.
     fn in_dialog(&mut self, env: &mut Environment<'_>, dialog: &DialogKey, server: ServerId, inbound: &InboundRequest) {
         let InboundRequest { flow, request, essentials } = inbound;
         let number = self.dialogs.get(dialog).copied();
-        let known = number.and_then(|number| self.all.get_mut(&number)).filter(|known| is_from_there(&known.flow, flow));
+        let known = number.and_then(|number| self.all.get_mut(&number));
         let (Some(number), Some(known)) = (number, known) else { return env.core.refuse(env.now, server, 481) };
         if request.method != Method::Subscribe {
             return env.core.refuse_method(env.now, server, &request.method);
@@ -267,7 +268,7 @@ impl Usage for Notifier {
             }
         };
         let live = env.sessions.get(call).filter(|session| session.phase() == Phase::Live);
-        let Some(flow) = live.map(|session| session.peer().flow) else {
+        let Some(peer) = live.map(|session| session.peer().clone()) else {
             env.core.forbid(env.now, server);
             return true;
         };
@@ -275,8 +276,8 @@ impl Usage for Notifier {
             known.dialog.is_none() && known.call == Some(call) && known.package == wanted.package && known.id == wanted.id
         };
         match self.all.iter().find(|(_, known)| is_same(known)).map(|(number, _)| *number) {
-            Some(number) => self.renew(env, server, number, (flow, wanted.life)),
-            None => self.begin(env, server, Place { dialog: None, call: Some(call), flow }, wanted),
+            Some(number) => self.renew(env, server, number, (peer.flow, wanted.life)),
+            None => self.begin(env, server, Place { dialog: None, call: Some(call), peer }, wanted),
         }
         true
     }

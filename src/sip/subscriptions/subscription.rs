@@ -5,7 +5,8 @@ use std::time::Instant;
 use super::package::Package;
 use crate::common::ids::CallId;
 use crate::sip::dialog::Dialog;
-use crate::sip::transport::{ConnectionId, Flow};
+use crate::sip::dialog_peer::DialogPeer;
+use crate::sip::transport::ConnectionId;
 
 /// One subscription of a device.
 #[derive(Debug)]
@@ -17,7 +18,8 @@ pub(super) struct Subscription {
     pub(super) package: Package,
     /// The `id` of `Event`, which tells subscriptions of one dialog apart.
     pub(super) id: Option<String>,
-    pub(super) flow: Flow,
+    /// Its device, and where that is told.
+    pub(super) peer: DialogPeer,
     pub(super) ends_at: Instant,
     /// Counts documents.
     pub(super) version: u32,
@@ -36,7 +38,7 @@ impl Subscription {
 
     /// Whether its device is told by this connection.
     pub(super) fn is_told_by(&self, connection: ConnectionId) -> bool {
-        self.flow.connection == Some(connection)
+        self.peer.flow.connection == Some(connection)
     }
 
     pub(super) fn event(&self) -> String {

@@ -231,6 +231,59 @@ fn s7_a_call_by_password_is_asked_for_it_again_from_anywhere_else() {
     assert!(matches!(bench.told()[..], [Event::Ended { .. }]));
 }
 
+/// Sends a request, and once more with the password that it is asked for; what is answered to that.
+fn proves(bench: &mut Bench, flow: Flow, text: &str) -> Vec<(Flow, String)> {
+    let limits = crate::sip::WireLimits::default();
+    let mut phone = Client::new(Credentials { user: "board".to_owned(), password: "sesame".to_owned().into(), realm: None });
+    let asked = hears(bench, flow, text);
+    let Ok(Message::Response(response)) = Message::parse(asked[0].1.as_bytes(), &limits) else { panic!("{asked:?}") };
+    assert!(phone.challenged(&response));
+    let again = text.replace("z9hG4bK", "z9hG4bKagain");
+    let Ok(Message::Request(mut request)) = Message::parse(again.as_bytes(), &limits) else { panic!("no request") };
+    phone.sign(&mut request, "c0ffee");
+    hears(bench, flow, &String::from_utf8(request.to_bytes()).unwrap())
+}
+
+/// A subscription proven by a password is asked for it again from anywhere else.
+#[test]
+fn s7_a_subscription_by_password_moves_with_the_password_alone() {
+    let mut bench = bench();
+    let flow = by(Transport::Udp, PASSWORD, 5060);
+    let wish = |expires: u32| format!("Event: presence\r\nExpires: {expires}\r\n");
+    let named = |text: String| text.replace("From: <sip:a@", "From: <sip:board@");
+    let sent = proves(&mut bench, flow, &named(request("SUBSCRIBE", 1, &wish(600), "")));
+    assert_eq!(said(&sent[..1]), ["200"]);
+    let to = line(&sent[0].1, "To");
+    let inside = |number: u32, expires: u32| named(with_to("SUBSCRIBE", number, &to, &wish(expires), ""));
+    for elsewhere in [by(Transport::Udp, PASSWORD, 5061), by(Transport::Udp, STRANGER, 5060)] {
+        assert_eq!(said(&hears(&mut bench, elsewhere, &inside(5, 0))), ["401"], "{elsewhere:?}");
+    }
+    assert_eq!(said(&hears(&mut bench, flow, &inside(6, 600))[..1]), ["200"]);
+    let moved = proves(&mut bench, by(Transport::Udp, PASSWORD, 5061), &inside(7, 600));
+    assert_eq!(said(&moved[..1]), ["200"], "the phone itself has moved");
+    // One of somebody else stays at its address.
+    let sent = hears(
+        &mut bench,
+        by(Transport::Tcp, STRANGER, 50_000),
+        &request("SUBSCRIBE", 1, &wish(600), "").replace("Call-ID: c1", "Call-ID: c2"),
+    );
+    let foreign = with_to("SUBSCRIBE", 5, &line(&sent[0].1, "To"), &wish(0), "").replace("Call-ID: c1", "Call-ID: c2");
+    assert_eq!(said(&hears(&mut bench, by(Transport::Tcp, TRUNK, 50_001), &foreign)), ["481"]);
+}
+
+/// A CANCEL of a call proven by a password comes from its very place: it cannot be asked for the password.
+#[test]
+fn s7_a_call_by_password_is_cancelled_from_its_place_alone() {
+    let mut bench = bench();
+    let flow = by(Transport::Udp, PASSWORD, 5060);
+    let named = |text: String| text.replace("From: <sip:a@", "From: <sip:board@");
+    assert_eq!(said(&proves(&mut bench, flow, &named(request("INVITE", 1, "", "")))), ["100"]);
+    let cancel = named(request("CANCEL", 1, "", "")).replace("z9hG4bKCANCEL", "z9hG4bKagainINVITE");
+    let cancel = cancel.replace("127.0.0.2:5060;branch", &format!("{};branch", flow.peer));
+    assert_eq!(said(&hears(&mut bench, by(Transport::Udp, PASSWORD, 5061), &cancel)), ["481"]);
+    assert_eq!(said(&hears(&mut bench, flow, &cancel)), ["200", "487"]);
+}
+
 #[test]
 fn s7_a_cancel_and_a_response_come_from_where_the_call_is() {
     let mut bench = bench();

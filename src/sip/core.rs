@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::access::identity::Identity;
+use super::access::identity::{Identity, is_stranger};
 use super::capabilities::{ACCEPT, ALLOW, SUPPORTED};
 use super::counters::Counters;
 use super::events::Event;
@@ -86,6 +86,11 @@ impl Core {
     /// Whether an address or a certificate is that of a device or trunk of ours.
     pub(super) fn is_trusted(&self, flow: &Flow) -> bool {
         self.settings.trusted.trusts(flow.peer.ip()) || self.certified(flow).is_some()
+    }
+
+    /// Whether somebody leaves a part of what is bounded to those who are known: a stranger does, where anybody is known.
+    pub(super) fn yields_to_known(&self, identity: Option<&Identity>) -> bool {
+        is_stranger(identity) && self.settings.known.is_anybody()
     }
 
     /// What is known of whoever is at the other end of a connection.

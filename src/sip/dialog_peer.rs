@@ -53,6 +53,11 @@ impl DialogPeer {
         self.proof.is_strong()
     }
 
+    /// Whether it leaves a part of what is bounded to those who are known. Whoever we have called does not.
+    pub(super) fn yields_to_known(&self, core: &Core) -> bool {
+        !self.is_called && core.yields_to_known(self.identity.as_ref())
+    }
+
     /// Whether it has shown that it is reached at its source: a datagram alone may come from anybody.
     fn is_known_to_be_reached(&self) -> bool {
         self.is_proven() || self.class.is_reliable() || self.is_called || self.is_reached
@@ -79,7 +84,7 @@ impl DialogPeer {
         let by_datagram = Flow { peer, ..self.flow };
         let known = peer == self.flow.peer || core.settings.known.by_address(peer.ip()).is_some();
         match size > DATAGRAM && known {
-            true => Route::Connect { peer, transport: Transport::Tcp, fallback: Some(by_datagram) },
+            true => Route::Connect { peer, transport: Transport::Tcp, fallback: Some(by_datagram), is_for_stranger: false },
             false => Route::Open(by_datagram),
         }
     }

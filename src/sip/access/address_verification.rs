@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 use hashlink::LruCache;
 
 use super::directory::Sender;
+use super::identity::is_stranger;
+use super::limits::Limits;
 use crate::sip::core::Core;
 use crate::sip::deadlines::Deadlines;
 use crate::sip::message::Request;
@@ -104,8 +106,21 @@ impl AddressVerification {
         self.proven.peek(&peer).is_some_and(|until| *until > now)
     }
 
+    /// Whether one more request may wait. Those of strangers leave a part to those of who is known.
+    fn has_room(&self, limits: &Limits, sender: &Sender) -> bool {
+        let strangers = || self.held.values().filter(|held| is_stranger(held.identity.as_ref())).count();
+        self.held.len() < WAITING && (sender.is_known() || strangers() < limits.of_strangers(WAITING))
+    }
+
     /// Whether a request of a sender may have its effect.
-    pub(in crate::sip) fn wanted(&self, now: Instant, flow: &Flow, request: &Request, sender: &Sender) -> AddressProof {
+    pub(in crate::sip) fn wanted(
+        &self,
+        now: Instant,
+        limits: &Limits,
+        flow: &Flow,
+        request: &Request,
+        sender: &Sender,
+    ) -> AddressProof {
         let has_effect = matches!(request.method, Method::Message | Method::Register | Method::Subscribe);
         let is_asked_about = sender.is_by_address() && has_effect && flow.transport == Transport::Udp;
         if !is_asked_about || self.is_proven(now, flow.peer) {
@@ -113,7 +128,7 @@ impl AddressVerification {
         }
         let asked = self.questions.peek(&self.asked(flow.peer));
         let has_rested = asked.is_none_or(|question| now.saturating_duration_since(question.at) >= EVERY);
-        if has_rested && self.held.len() < WAITING { AddressProof::Wanted } else { AddressProof::Later }
+        if has_rested && self.has_room(limits, sender) { AddressProof::Wanted } else { AddressProof::Later }
     }
 
     /// What a request is told whose place cannot be asked now.

@@ -88,7 +88,7 @@ impl AdmissionControl<'_> {
             None => self.authentication.admitted(now, self.core, self.directory, (*flow, request, essentials))?,
         };
         let verification = match begins {
-            true => self.verification.wanted(now, flow, request, &sender),
+            true => self.verification.wanted(now, &self.core.settings.limits, flow, request, &sender),
             false => AddressProof::Done,
         };
         if verification == AddressProof::Later {

@@ -27,7 +27,7 @@ impl CallCapacity<'_> {
     /// Whether as many calls are up as there may be for somebody who calls by this flow.
     pub(in crate::sip) fn is_full(&self, flow: &Flow, identity: Option<&Identity>, proof: Proof) -> bool {
         let (settings, limits, source) = (&self.core.settings, &self.core.settings.limits, flow.peer.ip());
-        let is_reserved = is_stranger(identity) && settings.known.is_anybody();
+        let is_reserved = self.core.yields_to_known(identity);
         (self.sessions.count_of(source) >= limits.calls_per_source && !settings.trusted.trusts(source))
             || self.sessions.count_live() >= limits.max_calls
             || (is_reserved && self.count_of_strangers() >= limits.of_strangers(limits.max_calls))

@@ -432,12 +432,14 @@ impl InviteSessions {
     }
 
     fn route(&self, core: &Core, id: CallId, hop: &Hop, size: usize) -> Option<Route> {
-        match hop {
-            Hop::Next(uri) => self.get(id).map(|session| session.peer().route(core, uri, size)),
-            Hop::By(flow) => Some(core.route_by(*flow)),
-            Hop::Only(flow) => core.layer.flows().is_open(flow).then_some(Route::Open(*flow)),
-            Hop::Route(route) => Some(*route),
-        }
+        let peer = self.get(id)?.peer();
+        let route = match hop {
+            Hop::Next(uri) => peer.route(core, uri, size),
+            Hop::By(flow) => core.route_by(*flow),
+            Hop::Only(flow) => core.layer.flows().is_open(flow).then_some(Route::Open(*flow))?,
+            Hop::Route(route) => *route,
+        };
+        Some(route.made_for(peer.yields_to_known(core)))
     }
 
     /// A call is over, and no longer counted.

@@ -7,6 +7,8 @@ use super::documents;
 use super::package::{Package, SubscriptionRequest, bad_event, requested};
 use super::subscription::Subscription;
 use crate::common::ids::CallId;
+use crate::sip::access::identity::is_stranger;
+use crate::sip::core::Core;
 use crate::sip::deadlines::Deadlines;
 use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::dialog_peer::DialogPeer;
@@ -24,6 +26,8 @@ use crate::sip::usage::{Admitted, Environment, Usage};
 const ALL: usize = 1000;
 /// Subscriptions at once of one address.
 const EACH: usize = 32;
+/// The same of strangers, where there is anybody who is known.
+const EACH_STRANGER: usize = 8;
 /// Between two NOTIFYs of a subscription (RFC 4575 section 3.10).
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -67,10 +71,7 @@ impl Notifier {
     fn begin(&mut self, env: &mut Environment<'_>, server: ServerId, place: Place, wanted: SubscriptionRequest) {
         let Place { dialog, call, peer } = place;
         let SubscriptionRequest { package, id, life } = wanted;
-        let mine = self.all.values().filter(|known| known.peer.flow.peer.ip() == peer.flow.peer.ip()).count();
-        // Many phones may come through one trunk or proxy.
-        let is_over = mine >= EACH && !env.core.is_trusted(&peer.flow);
-        if self.all.len() >= ALL || is_over {
+        if self.is_full(env.core, &peer) {
             return env.core.respond(env.now, server, reason::retry_after(503, 60));
         }
         let number = env.core.layer.number();
@@ -87,6 +88,16 @@ impl Notifier {
         {
             env.core.tell(Event::Watch { call, on: true });
         }
+    }
+
+    /// Whether there are as many as there may be: altogether, of one address, or of strangers, who leave a part to those who are known.
+    fn is_full(&self, core: &Core, peer: &DialogPeer) -> bool {
+        let yields = core.yields_to_known(peer.identity.as_ref());
+        let mine = self.all.values().filter(|known| known.peer.flow.peer.ip() == peer.flow.peer.ip()).count();
+        let strangers = || self.all.values().filter(|known| is_stranger(known.peer.identity.as_ref())).count();
+        // Many phones may come through one trunk or proxy.
+        let is_over = mine >= if yields { EACH_STRANGER } else { EACH } && !core.is_trusted(&peer.flow);
+        is_over || self.all.len() >= ALL || (yields && strangers() >= core.settings.limits.of_strangers(ALL))
     }
 
     fn renew(&mut self, env: &mut Environment<'_>, server: ServerId, number: u64, (flow, life): (Flow, u32)) {
@@ -146,7 +157,7 @@ impl Notifier {
         let Some(known) = self.all.get_mut(&number) else { return };
         let (flow, package, call) = (known.peer.flow, known.package, known.call);
         known.version += 1;
-        let version = known.version;
+        let (version, is_for_stranger) = (known.version, known.peer.yields_to_known(env.core));
         let (event, device) = (known.event(), known.dialog.as_ref().map(|dialog| dialog.local().uri.to_string()));
         let request = match &mut known.dialog {
             Some(dialog) => Some(dialog.request(Method::Notify)),
@@ -176,7 +187,7 @@ impl Notifier {
         }
         let unique = env.core.layer.number();
         let token = if is_last { Token::Nobody(unique) } else { Token::Subscription(number, unique) };
-        let (route, contact) = (env.core.route_by(flow), Some(LocalContact::default()));
+        let (route, contact) = (env.core.route_by(flow).made_for(is_for_stranger), Some(LocalContact::default()));
         env.core.layer.send(env.now, OutgoingRequest { request, route, contact, server_name: None, token });
     }
 

@@ -141,3 +141,15 @@ fn m1_a_password_a_connection_and_a_call_are_proof_enough() {
     // An INVITE has no effect before its ACK, which is a round trip itself.
     assert_eq!(statuses(&says_from(&mut bench, (LOBBY, 5060), &numbered("INVITE", 4))), ["100"]);
 }
+
+/// Strangers who do not answer leave a quarter of the requests that wait to who is known.
+#[test]
+fn x2_strangers_leave_a_quarter_of_the_requests_that_wait() {
+    let mut bench = silent();
+    let asked = |n: &u32| {
+        let [_, _, high, low] = n.to_be_bytes();
+        says_from(&mut bench, ([127, 1, high, low], 5060), &numbered("SUBSCRIBE", *n))[0].starts_with("OPTIONS ")
+    };
+    assert_eq!((300..1_300).filter(asked).count(), 768);
+    assert!(says_from(&mut bench, (LOBBY, 5060), &numbered("SUBSCRIBE", 5_000))[0].starts_with("OPTIONS "));
+}

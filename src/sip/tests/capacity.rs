@@ -1,8 +1,8 @@
 //! What strangers use never takes the share of who is known: calls, transactions, connections.
 
-use super::requests::{Bench, request, statuses};
+use super::requests::{Bench, dialog_request, line, request, statuses};
 use super::*;
-use crate::sip::{Identity, Known, Limits, PeerStanding, Trusted};
+use crate::sip::{Command, Identity, Known, Limits, PeerStanding, Trusted};
 
 const STRANGER: [u8; 4] = [127, 0, 0, 2];
 const TRUNK: [u8; 4] = [192, 0, 2, 20];
@@ -103,4 +103,53 @@ fn x2_a_connection_is_silent_until_something_can_be_read_and_known_once_somebody
     assert_eq!(hears(TRUNK, 2, &request("OPTIONS", 2, "", "")), PeerStanding::Heard);
     assert_eq!(hears(TRUNK, 2, &request("INVITE", 3, "", "")), PeerStanding::Known);
     assert_eq!(bench.endpoint.standing(ConnectionId(9)), PeerStanding::Silent);
+}
+
+/// Strangers leave a quarter of the subscriptions to who is known, and each address has few.
+#[test]
+fn x2_strangers_leave_a_quarter_of_the_subscriptions() {
+    let mut bench = bench(Limits::default());
+    let mut subscribes = |address: [u8; 4], n: u32| {
+        let flow = Flow { peer: SocketAddr::from((address, 5060)), ..flow(0, Transport::Udp) };
+        let text = request("SUBSCRIBE", n, "Event: presence\r\n", "").replace("c1", &format!("c{n}"));
+        bench.endpoint.handle(bench.now, Input::Received { flow, bytes: text.into_bytes() });
+        statuses(&bench.outputs())[0].to_owned()
+    };
+    let answers: Vec<String> = (1..10).map(|n| subscribes(STRANGER, n)).collect();
+    assert_eq!((&answers[..8], answers[8].as_str()), (&["200"; 8].map(str::to_owned)[..], "503"));
+    let of_stranger = |n: u32| [127, 0, 1, u8::try_from(n / 8).unwrap()];
+    let taken = (8..1_008).filter(|n| subscribes(of_stranger(*n), 1_000 + n) == "200").count();
+    assert_eq!(taken + 8, 750);
+    assert_eq!(subscribes(TRUNK, 5_000), "200");
+}
+
+/// A call over a connection, answered and acknowledged.
+fn live_by_connection(bench: &mut Bench, address: [u8; 4], n: u32) -> CallId {
+    let connection = Some(ConnectionId(u64::from(n)));
+    let flow = Flow { connection, peer: SocketAddr::from((address, 40_000)), ..flow(0, Transport::Tcp) };
+    let says = |bench: &mut Bench, text: String| {
+        let bytes = text.replace("Call-ID: c1", &format!("Call-ID: c{n}")).replace("SIP/2.0/UDP", "SIP/2.0/TCP").into_bytes();
+        bench.endpoint.handle(bench.now, Input::Received { flow, bytes });
+        bench.outputs()
+    };
+    assert_eq!(statuses(&says(bench, request("INVITE", n, "", ""))), ["100"]);
+    let call = bench.events.last().unwrap().call();
+    let answer = bench.commands(Command::Answer { call, sdp: SDP.to_owned() }).remove(0);
+    says(bench, dialog_request("ACK", n, &line(&answer, "To"), ""));
+    bench.endpoint.handle(bench.now, Input::FlowClosed(ConnectionId(u64::from(n))));
+    call
+}
+
+/// Strangers who close their connections leave a quarter of those that we make to who is known.
+#[test]
+fn x2_strangers_leave_a_quarter_of_the_connections_that_we_make() {
+    let mut bench = bench(Limits::default());
+    for n in 1..=200 {
+        let call = live_by_connection(&mut bench, [127, 0, 1, u8::try_from(n).unwrap()], n);
+        bench.commands(Command::Bye { call, cause: Cause::HungUp });
+    }
+    assert_eq!(bench.connects.len(), 192);
+    let call = live_by_connection(&mut bench, TRUNK, 300);
+    bench.commands(Command::Bye { call, cause: Cause::HungUp });
+    assert_eq!(bench.connects.len(), 193);
 }

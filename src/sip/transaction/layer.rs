@@ -3,7 +3,7 @@
 //! Messages, connections and requests to send flow in; bytes flow out, and [`TransactionEvent`]s for its user. A request of ours is known
 //! by a token that means nothing here: it comes back with each answer. What a method or a dialog means is its user's business.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::net::SocketAddr;
@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use super::action::Action;
 use super::clients::{ClientId, ClientTransactions, GivenUp};
+use super::connecting::{Connecting, ConnectionRequests};
 use super::event::{Answer, InboundRequest, OutgoingRequest, TransactionEvent, Transmission};
 use super::flows::Flows;
 use super::key::{MAGIC, ServerKey};
@@ -30,20 +31,6 @@ use crate::sip::message::{Essentials, Message, Request, Response};
 use crate::sip::random::Random;
 use crate::sip::transport::{ConnectionId, Flow, Transport};
 
-/// Connections that may be under way at once; a further one fails at once.
-const CONNECTING: usize = 256;
-
-/// What waits for a connection.
-#[derive(Debug)]
-enum Connecting<T> {
-    /// A request; the flow to take if there is no connection.
-    Client { id: ClientId, fallback: Option<Flow> },
-    /// A response whose connection is gone (section 18.2.2).
-    Response(Vec<u8>),
-    /// The ACK of a 2xx.
-    Ack(Box<Request>, T),
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Transaction {
     Server(ServerId),
@@ -57,7 +44,7 @@ pub(in crate::sip) struct TransactionLayer<T> {
     flows: Flows,
     servers: ServerTransactions<T>,
     clients: ClientTransactions<T>,
-    connecting: HashMap<u64, Connecting<T>>,
+    connecting: ConnectionRequests<T>,
     deadlines: Deadlines<Transaction>,
     random: Random,
     next: u64,
@@ -73,7 +60,7 @@ impl<T: Copy + Eq + Hash + Debug> TransactionLayer<T> {
             flows: Flows::default(),
             servers: ServerTransactions::new(timers),
             clients: ClientTransactions::new(timers),
-            connecting: HashMap::new(),
+            connecting: ConnectionRequests::new(),
             deadlines: Deadlines::default(),
             random,
             next: 0,
@@ -115,7 +102,7 @@ impl<T: Copy + Eq + Hash + Debug> TransactionLayer<T> {
     /// A connection that was asked for is there.
     pub(in crate::sip) fn connected(&mut self, now: Instant, token: u64, flow: Flow) {
         self.flows.recognized(&flow);
-        match self.connecting.remove(&token) {
+        match self.connecting.take(token) {
             Some(Connecting::Client { id, .. }) => self.begin(now, id, flow),
             Some(Connecting::Response(bytes)) => self.transmit(flow, bytes),
             Some(Connecting::Ack(ack, token)) => self.send_ack(*ack, flow, token),
@@ -124,7 +111,7 @@ impl<T: Copy + Eq + Hash + Debug> TransactionLayer<T> {
     }
 
     pub(in crate::sip) fn connect_failed(&mut self, now: Instant, token: u64) {
-        match self.connecting.remove(&token) {
+        match self.connecting.take(token) {
             Some(Connecting::Client { id, fallback: Some(flow) }) => self.begin(now, id, flow),
             Some(Connecting::Client { id, fallback: None }) => self.fail(id),
             Some(Connecting::Response(_) | Connecting::Ack(..)) | None => {}
@@ -132,8 +119,8 @@ impl<T: Copy + Eq + Hash + Debug> TransactionLayer<T> {
     }
 
     /// Asks for a flow; `false`: too many are asked for.
-    fn connect(&mut self, peer: SocketAddr, transport: Transport, waiting: Connecting<T>) -> bool {
-        if self.connecting.len() >= CONNECTING {
+    fn connect(&mut self, (peer, transport): (SocketAddr, Transport), is_for_stranger: bool, waiting: Connecting<T>) -> bool {
+        if !self.connecting.has_room(is_for_stranger) {
             return false;
         }
         let name = match &waiting {
@@ -141,7 +128,7 @@ impl<T: Copy + Eq + Hash + Debug> TransactionLayer<T> {
             _ => None,
         };
         let token = self.number();
-        self.connecting.insert(token, waiting);
+        self.connecting.insert(token, waiting, is_for_stranger);
         self.transmissions.push_back(Transmission::Connect { peer, transport, name, token });
         true
     }
@@ -325,7 +312,7 @@ impl<T: Copy + Eq + Hash + Debug> TransactionLayer<T> {
     /// Sends a response over a new connection.
     pub(in crate::sip) fn reconnect(&mut self, flow: Flow, bytes: Vec<u8>) {
         // Too many connections under way: the response is lost as on a bad network.
-        let _lost = self.connect(flow.peer, flow.transport, Connecting::Response(bytes));
+        let _lost = self.connect((flow.peer, flow.transport), false, Connecting::Response(bytes));
     }
 
     fn send_again(&mut self, again: Option<(Flow, Vec<u8>)>) {
@@ -349,8 +336,8 @@ impl<T: Copy + Eq + Hash + Debug> TransactionLayer<T> {
         self.schedule(Transaction::Client(id));
         match route {
             Route::Open(flow) => self.begin(now, id, flow),
-            Route::Connect { peer, transport, fallback } => {
-                if !self.connect(peer, transport, Connecting::Client { id, fallback }) {
+            Route::Connect { peer, transport, fallback, is_for_stranger } => {
+                if !self.connect((peer, transport), is_for_stranger, Connecting::Client { id, fallback }) {
                     self.fail(id);
                 }
             }
@@ -380,9 +367,9 @@ impl<T: Copy + Eq + Hash + Debug> TransactionLayer<T> {
     pub(in crate::sip) fn ack(&mut self, ack: Request, route: Route, token: T) {
         match route {
             Route::Open(flow) => self.send_ack(ack, flow, token),
-            Route::Connect { peer, transport, .. } => {
+            Route::Connect { peer, transport, is_for_stranger, .. } => {
                 // Too many connections under way: the peer repeats its 2xx.
-                let _lost = self.connect(peer, transport, Connecting::Ack(Box::new(ack), token));
+                let _lost = self.connect((peer, transport), is_for_stranger, Connecting::Ack(Box::new(ack), token));
             }
         }
     }
@@ -408,7 +395,7 @@ impl<T: Copy + Eq + Hash + Debug> TransactionLayer<T> {
     }
 
     fn fail(&mut self, id: ClientId) {
-        self.connecting.retain(|_, waiting| !matches!(waiting, Connecting::Client { id: waiting, .. } if *waiting == id));
+        self.connecting.forget(id);
         self.deadlines.remove(Transaction::Client(id));
         if let Some(tx) = self.clients.forget(id).filter(|tx| !tx.is_cancel) {
             self.events.push_back(TransactionEvent::Timeout { token: tx.token });

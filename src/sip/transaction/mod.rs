@@ -7,6 +7,7 @@ mod action;
 mod client;
 mod client_invite;
 mod clients;
+mod connecting;
 mod event;
 mod flows;
 mod key;

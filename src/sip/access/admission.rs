@@ -77,7 +77,7 @@ impl AdmissionControl<'_> {
         }
         let (is_ours, begins) = (matches!(subject, Subject::Call(_)) || voiced_to.is_some(), matches!(subject, Subject::Outside));
         if !is_ours && !self.is_within_budget(flow, request, begins) {
-            Authentication::decline_stranger(self.core, self.directory, *flow, request);
+            self.authentication.decline_stranger(now, self.core, self.directory, *flow, request);
             return None;
         }
         if !self.may_act(inbound, subject) {
@@ -129,8 +129,7 @@ impl AdmissionControl<'_> {
         if emergency_calls::would_be_for_help(self.core, &request) {
             return emergency_calls::answer(self.now, self.core, flow, request);
         }
-        let source = self.directory.source(self.core, &flow, &request);
-        if self.authentication.guard.charge(self.now, &source, Price::Request) {
+        if self.charge(&flow, &request, Price::Request) {
             self.core.answer_statelessly(flow, request, (400, &format!("Missing or Unreadable {header}")), &[]);
         }
     }
@@ -167,8 +166,11 @@ impl AdmissionControl<'_> {
         if begins && wants_proof(self.core, request) {
             return true;
         }
-        let source = self.directory.source(self.core, flow, request);
-        self.authentication.guard.charge(self.now, &source, Price::of(&request.method))
+        self.charge(flow, request, Price::of(&request.method))
+    }
+
+    fn charge(&mut self, flow: &Flow, request: &Request, price: Price) -> bool {
+        self.authentication.charge(self.now, self.core, self.directory, (flow, request), price)
     }
 
     /// Whose a request is for the dialog that it names, or a CANCEL for its INVITE. What names neither is its sender's own.
@@ -216,10 +218,9 @@ impl AdmissionControl<'_> {
 
     /// As if there were no such dialog; kept nowhere, so that it is not in the way of what its peer sends.
     fn refuse_foreign(&mut self, flow: Flow, request: &Request) {
-        let source = self.directory.source(self.core, &flow, request);
-        match self.authentication.guard.charge(self.now, &source, Price::Request) {
+        match self.charge(&flow, request, Price::Request) {
             true => self.core.answer_statelessly(flow, request.clone(), (481, ""), &[]),
-            false => Authentication::decline_stranger(self.core, self.directory, flow, request),
+            false => self.authentication.decline_stranger(self.now, self.core, self.directory, flow, request),
         }
     }
 

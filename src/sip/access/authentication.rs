@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use super::directory::{PeerDirectory, Sender};
+use super::directory::{PeerDirectory, Sender, was_passed_on};
 use super::guard::{Guard, Price};
 use super::identity::{Identity, Proof};
 use super::source::Source;
@@ -78,7 +78,7 @@ impl Authentication {
         match self.identify(now, core, directory, (flow, request, essentials)) {
             Ok(sender) => return Some(sender),
             Err(Stop::Prove { stale }) if !is_barred => self.challenge(now, core, directory, (flow, request), stale),
-            Err(Stop::Prove { .. } | Stop::Spent) => Self::decline_stranger(core, directory, flow, request),
+            Err(Stop::Prove { .. } | Stop::Spent) => self.decline_stranger(now, core, directory, flow, request),
         }
         None
     }
@@ -111,15 +111,16 @@ impl Authentication {
         (flow, request, essentials): (Flow, &Request, &Essentials),
     ) -> Result<Sender, Stop> {
         let (address, verdict) = (flow.peer.ip(), self.judge(now, core, directory, (&flow, request)));
-        let payer = match &verdict {
+        let price = Price::of(&request.method);
+        let has_paid = match &verdict {
             // To register costs nothing once it is proven, so that a whole site can come back at once.
             DigestVerdict::Proven { label } if request.method == Method::Register => {
                 return Ok(Sender::new(Identity::Device(label.clone()), Proof::Digest));
             }
-            DigestVerdict::Proven { .. } => Source::behind(address, request),
-            _ => directory.source(core, &flow, request),
+            DigestVerdict::Proven { .. } => self.guard.charge(now, &Source::behind(address, request), price),
+            _ => self.charge(now, core, directory, (&flow, request), price),
         };
-        if !self.guard.charge(now, &payer, Price::of(&request.method)) {
+        if !has_paid {
             return Err(Stop::Spent);
         }
         if let DigestVerdict::Proven { label } = verdict {
@@ -159,19 +160,42 @@ impl Authentication {
         (flow, request): (Flow, &Request),
         stale: bool,
     ) {
-        let source = directory.source(core, &flow, request);
-        if !self.guard.charge(now, &source, Price::Challenge) {
-            return Self::decline_stranger(core, directory, flow, request);
+        if !self.charge(now, core, directory, (&flow, request), Price::Challenge) {
+            return self.decline_stranger(now, core, directory, flow, request);
         }
         let lines = self.authenticator.challenge(now, &nonce_scope(core, &flow), stale);
         let headers: Vec<_> = lines.into_iter().map(|line| (header_names::WWW_AUTHENTICATE, line)).collect();
         core.answer_statelessly(flow, request.clone(), (401, ""), &headers);
     }
 
-    /// A stranger gets no answer. One through a trunk does: a proxy that hears nothing would take us for dead and send nobody any more.
-    pub(in crate::sip) fn decline_stranger(core: &mut Core, directory: PeerDirectory<'_>, flow: Flow, request: &Request) {
+    /// Takes a price from the budget of whoever sent a request. Where somebody is registered, all who are not known to be at their own place
+    /// there share one beside it; `false`: there is none left.
+    pub(in crate::sip) fn charge(
+        &mut self,
+        now: Instant,
+        core: &Core,
+        directory: PeerDirectory<'_>,
+        (flow, request): (&Flow, &Request),
+        price: Price,
+    ) -> bool {
+        let is_shared = directory.is_neighbour(core, flow, request);
+        self.guard.charge(now, &directory.source(core, flow, request), price)
+            && (!is_shared || self.guard.charge_together(now, flow.peer.ip(), price))
+    }
+
+    /// A stranger gets no answer. One through a trunk does: a proxy that hears nothing would take us for dead and send nobody any more. So does
+    /// a caller where somebody is registered, until all there have spent what they have together.
+    pub(in crate::sip) fn decline_stranger(
+        &self,
+        now: Instant,
+        core: &mut Core,
+        directory: PeerDirectory<'_>,
+        flow: Flow,
+        request: &Request,
+    ) {
         count(&core.counters.dropped);
-        if let Source::Behind(..) = directory.source(core, &flow, request) {
+        let is_answered = was_passed_on(request) || !self.guard.is_spent_together(now, flow.peer.ip());
+        if is_answered && matches!(directory.source(core, &flow, request), Source::Behind(..)) {
             core.answer_statelessly(flow, request.clone(), (480, ""), &[]);
         }
     }

@@ -40,6 +40,11 @@ impl Sender {
     }
 }
 
+/// Whether a proxy has passed a request on: it has a second Via.
+pub(super) fn was_passed_on(request: &Request) -> bool {
+    request.headers.values(header_names::VIA).nth(1).is_some()
+}
+
 /// See the file's paragraph.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::sip) struct PeerDirectory<'a> {
@@ -77,11 +82,15 @@ impl PeerDirectory<'_> {
         }
     }
 
-    /// The device that has registered from the place of a flow and speaks from there itself: a request with a second Via was passed on for
-    /// somebody, whoever that is.
+    /// Whether a request is of somebody beside a device that is registered from the same address: who those are is what they say.
+    pub(in crate::sip) fn is_neighbour(&self, core: &Core, flow: &Flow, request: &Request) -> bool {
+        !core.is_trusted(flow) && self.is_home(flow) && self.registered_at(flow, request).is_none()
+    }
+
+    /// The device that has registered from the place of a flow and speaks from there itself: a request that was passed on is of somebody,
+    /// whoever that is.
     fn registered_at(&self, flow: &Flow, request: &Request) -> Option<&Arc<str>> {
-        let was_passed_on = request.headers.values(header_names::VIA).nth(1).is_some();
-        self.registered.registrar().device_at(flow).filter(|_| !was_passed_on)
+        self.registered.registrar().device_at(flow).filter(|_| !was_passed_on(request))
     }
 
     /// Whose tries of codes a call's are (K-1, X-2): a stranger's are its address's, a trunk's or account's are each caller's own, and a

@@ -16,6 +16,8 @@ use crate::sip::message::method::Method;
 
 /// Sources remembered at once.
 const SOURCES: usize = 4096;
+/// How many times the budget of an address its callers have together, where a device of ours is registered beside them.
+const TOGETHER: u64 = 4;
 /// Wrong passwords of one caller that are answered.
 const WRONG: RateLimit = RateLimit { burst: 8, every: Duration::from_secs(60) };
 /// Wrong passwords of all callers of one address: a caller is who it says it is, and whoever guesses says many.
@@ -205,15 +207,31 @@ impl Guard {
 
     /// Takes `price` from the budget of a source; `false`: there is none left, and nothing is done for it until it pauses.
     pub fn charge(&mut self, now: Instant, source: &Source, price: Price) -> bool {
+        self.spend(now, source, price, 1)
+    }
+
+    /// The same from what all callers of an address have together, where each has a budget, too: who they are, they say themselves.
+    pub fn charge_together(&mut self, now: Instant, ip: IpAddr, price: Price) -> bool {
+        self.spend(now, &Source::together(ip), price, TOGETHER)
+    }
+
+    /// Whether all callers of an address have spent what they have together.
+    #[must_use]
+    pub fn is_spent_together(&self, now: Instant, ip: IpAddr) -> bool {
+        self.budgets.peek(&Source::together(ip)).is_some_and(|budget| self.refilled(*budget, now).silenced)
+    }
+
+    /// Takes `price` from a budget that is `size` times as large as that of one source.
+    fn spend(&mut self, now: Instant, source: &Source, price: Price, size: u64) -> bool {
         let fresh = Budget { left: self.full, at: now, silenced: false };
         let mut budget = self.refilled(self.budgets.peek(source).copied().unwrap_or(fresh), now);
-        let price = price as u64 * EIGHTH;
+        let price = price as u64 * EIGHTH / size;
         let granted = budget.left >= price && !budget.silenced;
         if granted {
             budget.left -= price;
         } else {
             // Whoever goes on stays silenced.
-            budget.left = budget.left.saturating_sub(Price::Invite as u64 * EIGHTH);
+            budget.left = budget.left.saturating_sub(Price::Invite as u64 * EIGHTH / size);
             if !budget.silenced {
                 budget.silenced = true;
                 if let Some(unlogged) = self.silenced_lines.say(now) {

@@ -42,6 +42,11 @@ impl Source {
         }
     }
 
+    /// All callers of an address together. No caller can say a name with a blank in it.
+    pub(super) fn together(ip: IpAddr) -> Self {
+        Self::device(ip, "all callers")
+    }
+
     /// The caller of a request that came through a trusted address.
     #[must_use]
     pub fn behind(ip: IpAddr, request: &Request) -> Self {

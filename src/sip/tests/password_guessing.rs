@@ -119,6 +119,26 @@ fn x2_who_is_known_by_address_is_never_judged_by_passwords_and_nobody_guesses_th
     assert_eq!(statuses(&says_from(&mut bench, trunk, &signed(&mut phone, &register(900), 900))), ["200"], "and bars no other");
 }
 
+/// Where a device is registered, strangers of its address share a budget, whatever they call themselves.
+#[test]
+fn x2_strangers_where_a_device_is_registered_share_a_budget() {
+    let mut bench = bench(false);
+    let address = [198, 51, 100, 1];
+    let mut phone = client("board", "sesame");
+    let challenge = says_from(&mut bench, (address, 5070), &register(1));
+    assert!(challenges(&mut phone, &challenge));
+    assert_eq!(statuses(&says_from(&mut bench, (address, 5070), &signed(&mut phone, &register(2), 2))), ["200"]);
+    let invite = |n: &u32| {
+        let text = from(&request("INVITE", 1, "", ""), &format!("u{n}"));
+        text.replace("c1", &format!("i{n}")).replace("z9hG4bK", &format!("z9hG4bK{n}i"))
+    };
+    let answered = (0..3_000).filter(|n| !says_from(&mut bench, (address, 6000), &invite(n)).is_empty()).count();
+    assert!((100..=200).contains(&answered), "{answered}");
+    assert_eq!(statuses(&says_from(&mut bench, (address, 5070), &register(3))), ["401"], "the phone at its own place");
+    bench.now += Duration::from_secs(10);
+    assert_eq!(statuses(&says_from(&mut bench, (address, 6001), &invite(&5_000))), ["401"], "who pauses is heard again");
+}
+
 /// A request that a proxy has passed on, which wants to be on the way back.
 fn passed_on(text: &str, behind: &str) -> String {
     let hop = format!("Via: SIP/2.0/UDP {behind}:5060;branch=z9hG4bKhop\r\nPath: <sip:198.51.100.1;lr>\r\nFrom:");

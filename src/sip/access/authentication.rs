@@ -126,14 +126,18 @@ impl Authentication {
         if let DigestVerdict::Proven { label } = verdict {
             return Ok(Sender::new(Identity::Device(label), Proof::Digest));
         }
-        if let Some(identity) = core.certified(&flow) {
+        // A trunk registers nobody itself: what comes through it is of a phone behind it, which has a password.
+        let registers = request.method == Method::Register;
+        let is_phones =
+            |identity: &&Identity| registers && matches!(identity, Identity::Trunk(_)) && !self.authenticator.is_empty();
+        if let Some(identity) = core.certified(&flow).filter(|identity| !is_phones(identity)) {
             return Ok(Sender::new(identity.clone(), Proof::Certificate));
         }
         if let Some(identity) = directory.registrations.called(request) {
             return Ok(Sender::new(identity, Proof::Account));
         }
         let known = &core.settings.known;
-        match (verdict, known.by_address(address)) {
+        match (verdict, known.by_address(address).filter(|identity| !is_phones(identity))) {
             (_, Some(device @ Identity::Device(_))) => return Ok(Sender::new(device.clone(), Proof::Address)),
             (DigestVerdict::Stale, _) => return Err(Stop::Prove { stale: true }),
             (DigestVerdict::Wrong, _) => return Err(Stop::Prove { stale: false }),
@@ -141,7 +145,6 @@ impl Authentication {
             (_, None) => {}
         }
         // What is registered must belong to somebody.
-        let registers = request.method == Method::Register;
         let allowed = (known.allows(address) && !registers).then(|| Sender::new(Identity::Unlisted, Proof::None));
         // Whoever has a password is nobody else without it, also where others need none.
         let claims = essentials.from.uri.user_text().is_some_and(|user| self.authenticator.knows(&user));

@@ -146,16 +146,40 @@ fn a_device_registers_with_its_password_under_its_own_name_alone() {
     assert_eq!(statuses(&bench.says(&signed(&mut phone, &register("other"), 3))), ["403"]);
     let registered = bench.endpoint.registrations(bench.now + Duration::from_secs(600));
     assert_eq!((&*registered[0].device, registered[0].bindings[0].expires_in.as_secs()), ("board-room", 3000));
-    for (last, number, status) in [(10, 4, "200"), (20, 5, "403")] {
+    for (last, number, status) in [(10, 4, "200"), (20, 5, "401")] {
         let flow = Flow { peer: SocketAddr::from(([192, 0, 2, last], 5060)), ..flow(0, Transport::Udp) };
         let bytes =
             register("anybody").replace("CSeq: 1", &format!("CSeq: {number}")).replace("z9hG4bK", &format!("z9hG4bK{number}"));
         bench.endpoint.handle(bench.now, Input::Received { flow, bytes: bytes.into_bytes() });
-        assert_eq!(statuses(&bench.outputs()), [status], "a device known by its address may register, a trunk may not");
+        assert_eq!(
+            statuses(&bench.outputs()),
+            [status],
+            "a device known by its address may register, whoever is behind a trunk not"
+        );
     }
     bench.now += Duration::from_secs(3601);
     bench.ends_empty();
     assert!(bench.endpoint.registrations(bench.now).is_empty());
+}
+
+/// A phone behind a proxy that is a trunk is asked for its password, and registers with it.
+#[test]
+fn s3_a_phone_behind_a_trunk_registers_with_its_password() {
+    let register = from(&request("REGISTER", 1, "", ""), "board").replace("To: <sip:1001@", "To: <sip:board@");
+    for (transport, peer) in [(Transport::Udp, [192, 0, 2, 20]), (Transport::Tls, [198, 51, 100, 7])] {
+        let mut bench = bench(false);
+        let flow = Flow { peer: SocketAddr::from((peer, 5060)), ..flow(0, transport) };
+        bench.endpoint.handle(bench.now, Input::Opened { flow, names: vec!["pbx.example".to_owned()] });
+        let mut says = |text: String| {
+            let bytes = text.replace("SIP/2.0/UDP", &format!("SIP/2.0/{}", transport.as_str())).into_bytes();
+            bench.endpoint.handle(bench.now, Input::Received { flow, bytes });
+            bench.outputs()
+        };
+        let mut phone = client("board", "sesame");
+        assert!(challenges(&mut phone, &says(register.clone())));
+        assert_eq!(statuses(&says(signed(&mut phone, &register, 2))), ["200"]);
+        assert_eq!(&*bench.endpoint.registrations(bench.now)[0].device, "board-room");
+    }
 }
 
 #[test]

@@ -49,7 +49,10 @@ pub(super) fn reply_flow(flow: Flow, via: &Via) -> Flow {
         // For a connection this is where a new one would go, should this one be gone.
         _ => via.port.unwrap_or(5060),
     };
-    Flow { peer: SocketAddr::new(flow.peer.ip(), port), ..flow }
+    let mut peer = flow.peer;
+    // A link-local address keeps its interface.
+    peer.set_port(port);
+    Flow { peer, ..flow }
 }
 
 /// `received` and `rport` (RFC 3261 section 18.2.1, RFC 3581 section 4).

@@ -14,6 +14,8 @@ use crate::common::rate_limit::{LogBudget, RateLimit, RateLimiter};
 use crate::sip::ladder;
 use crate::sip::message::method::Method;
 
+/// What log lines on sources stand under. Filters of firewalls look for it (`conf/fail2ban`): the name stays, wherever the code goes.
+const TARGET: &str = "roomgate::sip::guard";
 /// Sources remembered at once.
 const SOURCES: usize = 4096;
 /// How many times the budget of an address its callers have together, where a device of ours is registered beside them.
@@ -288,11 +290,13 @@ impl Guard {
 /// not bar a trusted address for a caller behind it.
 fn say(source: &Source, what: &str, unlogged: u64) {
     if unlogged > 0 {
-        tracing::warn!(unlogged, "of others that did the same nothing was written");
+        tracing::warn!(target: TARGET, unlogged, "of others that did the same nothing was written");
     }
     match source {
-        Source::Address(source) => tracing::warn!(%source, "source {what}"),
-        Source::Behind(behind, caller) => tracing::warn!(%behind, caller = ladder::caller(caller), "caller {what}"),
+        Source::Address(source) => tracing::warn!(target: TARGET, %source, "source {what}"),
+        Source::Behind(behind, caller) => {
+            tracing::warn!(target: TARGET, %behind, caller = ladder::caller(caller), "caller {what}")
+        }
     }
 }
 
@@ -329,6 +333,12 @@ mod tests {
         assert!((0..100).all(|n| !guard.charge(now + n * third, &source, Price::Request)));
         assert!(guard.charge(now + 100 * third + Duration::from_secs(2), &source, Price::Invite));
         assert!(guard.silenced(now + 100 * third + Duration::from_secs(2)).is_empty());
+    }
+
+    #[test]
+    fn the_filter_for_firewalls_looks_where_lines_on_sources_stand() {
+        let filter = include_str!("../../../conf/fail2ban/roomgate.conf");
+        assert!(filter.contains(&format!("\\b{TARGET}: source ")) && filter.contains(&format!("\"target\":\"{TARGET}\"")));
     }
 
     #[test]

@@ -190,8 +190,9 @@ mod tests {
 
     const VEIL: Pseudonyms = Pseudonyms::new([7; 32]);
 
+    /// A copy names no tag and no branch of a call and the same other ones throughout.
     #[test]
-    fn s7_a_copy_names_no_tag_and_no_branch_of_a_call_and_the_same_other_ones_throughout() {
+    fn s7_a_copy_names_no_tag_and_no_branch_of_a_call() {
         let content = "BYE sip:a SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKsecret;rport\nFrom: <sip:a@b>;tag=one\n\
                        To: \"T\" <sip:c@d>;Tag=two;x=y\nReplaces: c;to-tag=one;from-tag=two\n\
                        Refer-To: <sip:e@f?Replaces=c%3Bto-tag%3Done%3Bfrom-tag%3Dtwo>\n\nbody tag=kept";
@@ -233,8 +234,9 @@ mod tests {
         assert_eq!((found[0].clone(), found[1].0, found[2].1.len()), ((FAMILY, vec![10]), SOURCE_6, 16));
     }
 
+    /// A message without a body ends with its blank line and what is too long is cut.
     #[test]
-    fn a_message_without_a_body_ends_with_its_blank_line_and_what_is_too_long_is_cut() {
+    fn a_message_without_a_body_ends_with_its_blank_line() {
         assert_eq!(message("BYE sip:a SIP/2.0\n", &VEIL), "BYE sip:a SIP/2.0\r\nContent-Length: 0\r\n\r\n");
         let capture = Capture { server: "192.0.2.9:9060".parse().unwrap(), id: 1, password: None };
         let long = Copied { call_id: "x".repeat(70_000), ..copied("192.0.2.7:5060") };

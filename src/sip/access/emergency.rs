@@ -147,8 +147,9 @@ impl Emergency {
 mod tests {
     use super::*;
 
+    /// Numbers of the country, those of everywhere, and the URN are calls for help.
     #[test]
-    fn s10_numbers_of_the_country_those_of_everywhere_and_the_urn_are_calls_for_help() {
+    fn s10_numbers_and_the_urn_are_calls_for_help() {
         let emergency = Emergency::new(&["de"], &["*77".to_owned()], None);
         for uri in
             ["sip:112@x", "sips:911@x;user=phone", "tel:110;phone-context=+49", "sip:1-1-2@x", "urn:service:sos", "sip:*77@x"]
@@ -162,8 +163,9 @@ mod tests {
         assert_eq!((Emergency::country("DE"), Emergency::country("xx")), (Some("de"), None));
     }
 
+    /// What is dialled before and after a number, and how it is written, makes no difference.
     #[test]
-    fn s10_what_is_dialled_before_and_after_a_number_and_how_it_is_written_makes_no_difference() {
+    fn s10_what_is_dialled_around_a_number_makes_no_difference() {
         let emergency = Emergency::default();
         for number in ["112", "911"] {
             for before in ["", "+", "%2B", "%2b", "0", "00", "9", "90", "9+", "9%2B", "900", "0+", "000"] {

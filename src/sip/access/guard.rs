@@ -403,8 +403,9 @@ mod tests {
         assert!(guard.lift(now, &at(here)) && !guard.is_barred(now, &caller(here, 1000)));
     }
 
+    /// Full tables stay bounded and bar nobody who is not in them.
     #[test]
-    fn x2_full_tables_stay_bounded_and_bar_nobody_who_is_not_in_them() {
+    fn x2_full_tables_stay_bounded_and_bar_nobody() {
         let (mut guard, now) = (guard(), start());
         for n in 0..20_000_u32 {
             let source = at(n.to_be_bytes());

@@ -151,8 +151,9 @@ mod tests {
         assert_eq!(room(&connections), ConnectionRoom::Free);
     }
 
+    /// Known devices have a share of connections that strangers never take.
     #[test]
-    fn x2_known_devices_have_a_share_of_connections_that_strangers_never_take() {
+    fn x2_known_devices_have_a_share_of_connections() {
         let mut connections = full();
         for n in 7..=8 {
             assert_eq!(connections.room(&LIMITS(), address(n), true, |_| true), ConnectionRoom::Free);

@@ -292,8 +292,9 @@ mod tests {
 
     const OFF: SessionTimers = SessionTimers { expires: Duration::ZERO, min: Duration::from_secs(90) };
 
+    /// A peer's interval is taken or shortened and never below its least.
     #[test]
-    fn a_peers_interval_is_taken_or_shortened_and_never_below_its_least() {
+    fn a_peers_interval_is_taken_or_shortened() {
         let ours = SessionTimers::default();
         let timer = ("Supported", "100rel, timer");
         for (expires, min, granted) in [
@@ -340,8 +341,9 @@ mod tests {
         assert_eq!(Wish { supported: false, ..wish }.answered(agreed(90, Refresher::Us)).len(), 1);
     }
 
+    /// What a 2xx settles is kept, and a peer without timers is refreshed by us.
     #[test]
-    fn what_a_2xx_settles_is_kept_and_a_peer_without_timers_is_refreshed_by_us() {
+    fn what_a_2xx_settles_is_kept() {
         let ours = SessionTimers::default();
         assert_eq!(wish(&[]).settled(&ours, Some(1800)), agreed(1800, Refresher::Us));
         assert_eq!(wish(&[]).settled(&OFF, None), None);

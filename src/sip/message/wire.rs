@@ -392,15 +392,17 @@ mod tests {
         }
     }
 
+    /// A message with too many lines does not take its connection along.
     #[test]
-    fn a_message_with_too_many_lines_does_not_take_its_connection_along() {
+    fn a_message_with_too_many_lines_leaves_its_connection() {
         let mut framer = Framer::new(WireLimits { headers: 4, ..WireLimits::default() });
         framer.push(b"A b SIP/2.0\r\na: 1\r\na: 2\r\na: 3\r\na: 4\r\nl: 2\r\n\r\nxyB b SIP/2.0\r\n\r\n");
         assert_eq!(frames(&mut framer).len(), 2);
     }
 
+    /// Stray line ends around keep alives count the same wherever packets end.
     #[test]
-    fn stray_line_ends_around_keep_alives_count_the_same_wherever_packets_end() {
+    fn stray_line_ends_around_keep_alives_count_the_same() {
         let stream = b"\n\n\r\n\r\n\r\nA b SIP/2.0\r\n\r\n\n\r\r\n\r\n\r\n";
         let cut = |step: usize| {
             let mut framer = Framer::new(WireLimits::default());

@@ -29,8 +29,9 @@ fn message(n: u32, text: &str) -> String {
     request("MESSAGE", n, "", &body("text/plain", text)).replace("c1", &format!("c{n}"))
 }
 
+/// A datagram in the name of a known address has no effect until that place has answered.
 #[test]
-fn m1_a_datagram_in_the_name_of_a_known_address_has_no_effect_until_that_place_has_answered() {
+fn m1_a_datagram_in_the_name_of_a_known_address_has_no_effect() {
     for method in ["REGISTER", "MESSAGE", "SUBSCRIBE"] {
         for peer in [(LOBBY, 5060), (TRUNK, 5062), ([127, 0, 0, 2], 5060)] {
             // Whoever is no device has to give a password first.
@@ -50,8 +51,9 @@ fn m1_a_datagram_in_the_name_of_a_known_address_has_no_effect_until_that_place_h
     }
 }
 
+/// An answer from the very place lets the request through and holds for five minutes.
 #[test]
-fn m1_an_answer_from_the_very_place_lets_the_request_through_and_holds_for_five_minutes() {
+fn m1_an_answer_from_the_very_place_lets_the_request_through() {
     let mut bench = silent();
     let place = (LOBBY, 5060);
     let asked = says_from(&mut bench, place, &numbered("REGISTER", 2)).remove(0);
@@ -83,8 +85,9 @@ fn m1_an_answer_from_the_very_place_lets_the_request_through_and_holds_for_five_
     assert!(says_from(&mut bench, place, &numbered("REGISTER", 5))[0].starts_with("OPTIONS "), "five minutes are over");
 }
 
+/// An address is asked once a second and a place that has answered before for itself.
 #[test]
-fn m1_an_address_is_asked_once_a_second_and_a_place_that_has_answered_before_for_itself() {
+fn m1_an_address_is_asked_once_a_second() {
     let mut bench = silent();
     let texts = |n: u32, user: &str| from(&message(n, "hello"), user);
     let place = (TRUNK, 5060);
@@ -111,8 +114,9 @@ fn m1_an_address_is_asked_once_a_second_and_a_place_that_has_answered_before_for
     assert_eq!(statuses(&says_from(&mut bench, place, &response(&question, 200, "", ""))), let_through);
 }
 
+/// A text in the name of a phone in a call waits for the phone.
 #[test]
-fn m1_a_text_in_the_name_of_a_phone_in_a_call_waits_for_the_phone() {
+fn m1_a_text_in_the_name_of_a_phone_in_a_call_waits() {
     let mut bench = silent();
     bench.live();
     let call = bench.call();

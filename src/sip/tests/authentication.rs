@@ -58,8 +58,9 @@ pub(super) fn from(text: &str, user: &str) -> String {
     text.replace("From: <sip:a@", &format!("From: <sip:{user}@"))
 }
 
+/// A device with a password calls after digest and a challenge keeps nothing.
 #[test]
-fn a_device_with_a_password_calls_after_digest_and_a_challenge_keeps_nothing() {
+fn a_device_with_a_password_calls_after_digest() {
     let mut bench = bench(false);
     let invite = from(&request("INVITE", 1, "", ""), "board");
     let mut phone = client("board", "sesame");
@@ -79,8 +80,9 @@ fn a_device_with_a_password_calls_after_digest_and_a_challenge_keeps_nothing() {
     assert!(line(&sent[0], "WWW-Authenticate").contains("stale=true"));
 }
 
+/// Addresses say who calls and open networks let anybody in but not under a name with a password.
 #[test]
-fn addresses_say_who_calls_and_open_networks_let_anybody_in_but_not_under_a_name_with_a_password() {
+fn addresses_say_who_calls_and_open_networks_let_anybody_in() {
     let mut bench = bench(true);
     assert_eq!(statuses(&bench.says(&request("INVITE", 1, "", ""))), ["100"]);
     assert_eq!(identity(&bench), Some(Identity::Unlisted));
@@ -96,8 +98,9 @@ fn addresses_say_who_calls_and_open_networks_let_anybody_in_but_not_under_a_name
     assert_eq!((statuses(&bench.says(&claimed)), bench.events.len()), (vec!["401"], calls));
 }
 
+/// Who has no account is asked like who has one and both are silenced for guessing.
 #[test]
-fn who_has_no_account_is_asked_like_who_has_one_and_both_are_silenced_for_guessing() {
+fn who_has_no_account_is_asked_like_who_has_one() {
     for user in ["board", "nobody"] {
         let mut bench = bench(false);
         let invite = from(&request("INVITE", 1, "", ""), user);
@@ -120,8 +123,9 @@ fn who_has_no_account_is_asked_like_who_has_one_and_both_are_silenced_for_guessi
     }
 }
 
+/// A flood of calls without a password is challenged within the budget and leaves nothing.
 #[test]
-fn a_flood_of_calls_without_a_password_is_challenged_within_the_budget_and_leaves_nothing() {
+fn a_flood_of_calls_without_a_password_is_challenged() {
     let mut bench = bench(false);
     let answered =
         (0..2000).filter(|n| !bench.says(&request("INVITE", 1, "", "").replace("c1", &format!("c{n}"))).is_empty()).count();
@@ -129,8 +133,9 @@ fn a_flood_of_calls_without_a_password_is_challenged_within_the_budget_and_leave
     assert!(bench.endpoint.is_empty() && bench.events.is_empty());
 }
 
+/// A device registers with its password under its own name alone.
 #[test]
-fn a_device_registers_with_its_password_under_its_own_name_alone() {
+fn a_device_registers_with_its_password_under_its_own_name() {
     let mut bench = bench(true);
     let register = |user: &str| {
         from(&request("REGISTER", 1, "", ""), user).replace("To: <sip:1001@127.0.0.1>", &format!("To: <sip:{user}@127.0.0.1>"))
@@ -182,8 +187,9 @@ fn s3_a_phone_behind_a_trunk_registers_with_its_password() {
     }
 }
 
+/// A certificate says who calls for as long as its connection lives.
 #[test]
-fn a_certificate_says_who_calls_for_as_long_as_its_connection_lives() {
+fn a_certificate_says_who_calls_while_its_connection_lives() {
     let mut bench = bench(false);
     let flow = flow(0, Transport::Tls);
     let invite = |number: u32| {
@@ -266,8 +272,9 @@ fn a_peer_that_calls_us_gets_no_proof_by_asking() {
     bench.ends_empty();
 }
 
+/// Behind a trunk one caller over its budget is told so and the next is heard.
 #[test]
-fn behind_a_trunk_one_caller_over_its_budget_is_told_so_and_the_next_is_heard() {
+fn behind_a_trunk_one_caller_over_its_budget_is_told_so() {
     let mut bench = bench(false);
     let mut call = |user: &str, number: u32| {
         let flow = Flow { peer: SocketAddr::from(([192, 0, 2, 20], 5060)), ..flow(0, Transport::Udp) };
@@ -308,8 +315,9 @@ fn a_whole_site_behind_one_address_registers_at_once() {
     assert!(waiting.is_empty(), "{} still wait", waiting.len());
 }
 
+/// A flood of invites into calls that do not exist is within the budget too.
 #[test]
-fn a_flood_of_invites_into_calls_that_do_not_exist_is_within_the_budget_too() {
+fn a_flood_of_invites_into_unknown_calls_is_within_the_budget() {
     let mut bench = bench(true);
     let answered = (0..2000).filter(|n| {
         let text = request("INVITE", 1, "", "").replace("c1", &format!("c{n}")).replace("z9hG4bK", &format!("z9hG4bK{n}"));
@@ -330,8 +338,9 @@ fn a_registration_may_require_what_the_registrar_knows() {
     assert_eq!(statuses(&bench.says(&signed(&mut phone, &register, 2))), ["200"]);
 }
 
+/// A reload keeps the registrations of devices known by address and forgets those that are gone.
 #[test]
-fn o2_a_reload_keeps_the_registrations_of_devices_known_by_address_and_forgets_those_that_are_gone() {
+fn o2_a_reload_keeps_registrations_of_devices_known_by_address() {
     let mut bench = bench(false);
     let flow = Flow { peer: SocketAddr::from(([192, 0, 2, 10], 5060)), ..flow(0, Transport::Udp) };
     let bytes = from(&request("REGISTER", 1, "", ""), "lobby").into_bytes();

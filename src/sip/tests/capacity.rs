@@ -76,8 +76,9 @@ fn x2_strangers_leave_a_quarter_of_the_calls_to_who_is_known() {
     assert_eq!(answers(&mut open, STRANGER, "INVITE", 1..10).iter().filter(|status| *status == "100").count(), 8);
 }
 
+/// Strangers leave a quarter of the transactions to who is known.
 #[test]
-fn x2_strangers_leave_a_quarter_of_the_transactions_to_who_is_known() {
+fn x2_strangers_leave_a_quarter_of_the_transactions() {
     let mut bench = bench(Limits { transactions: 8, ..Limits::default() });
     assert_eq!(answers(&mut bench, STRANGER, "OPTIONS", 1..9), ["200", "200", "200", "200", "200", "200", "", ""]);
     assert_eq!(answers(&mut bench, TRUNK, "OPTIONS", 11..14), ["200", "200", ""]);
@@ -85,8 +86,9 @@ fn x2_strangers_leave_a_quarter_of_the_transactions_to_who_is_known() {
     assert_eq!(answers(&mut bench, STRANGER, "OPTIONS", 21..22), ["200"]);
 }
 
+/// A connection is silent until something can be read and known once somebody known speaks.
 #[test]
-fn x2_a_connection_is_silent_until_something_can_be_read_and_known_once_somebody_known_speaks() {
+fn x2_a_connection_is_silent_until_something_can_be_read() {
     let mut bench = bench(Limits::default());
     let at = |address: [u8; 4], id: u64| {
         let connection = Some(ConnectionId(id));

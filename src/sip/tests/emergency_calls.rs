@@ -31,8 +31,9 @@ fn with_target(bench: &mut Bench) {
     bench.commands(Command::Reconfigure(Box::new(settings)));
 }
 
+/// A stranger's call for help is answered without state and again when it is repeated.
 #[test]
-fn s10_a_stranger_s_call_for_help_is_answered_without_state_and_again_when_it_is_repeated() {
+fn s10_a_stranger_s_call_for_help_is_answered_without_state() {
     for (target, status) in [(false, "403"), (true, "302")] {
         for number in ["112", "+112", "0112", "9112", "%2B112", "1-1-2", "112#", "112;phone-context=+49"] {
             let mut bench = bench(false);
@@ -96,8 +97,9 @@ fn s10_no_limit_keeps_a_call_for_help_from_its_answer() {
     assert!(bench.endpoint.is_empty() && bench.events.is_empty());
 }
 
+/// Four known callers at once are told by voice and the rest by status.
 #[test]
-fn s10_four_known_callers_at_once_are_told_by_voice_and_the_rest_by_status() {
+fn s10_four_known_callers_at_once_are_told_by_voice() {
     let mut bench = bench(false);
     for n in 1..=6 {
         let expected = if n <= 4 { "100" } else { "403" };

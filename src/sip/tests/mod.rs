@@ -340,8 +340,9 @@ fn a_cancel_waits_for_the_first_provisional_response() {
     pair.nothing_left();
 }
 
+/// A cancel that crosses the 200 changes nothing but the caller hangs up.
 #[test]
-fn a_cancel_that_crosses_the_200_changes_nothing_but_the_caller_hangs_up() {
+fn a_cancel_that_crosses_the_200_changes_nothing() {
     let mut pair = Pair::new();
     let (caller, callee) = pair.ringing();
     pair.millis(100);

@@ -27,8 +27,9 @@ fn invented(n: u32) -> String {
     register(n).replace("Max-Forwards", &format!("{line}Max-Forwards"))
 }
 
+/// Invented digests bar nobody and cost their own sender alone.
 #[test]
-fn x2_invented_digests_bar_nobody_and_cost_their_own_sender_alone() {
+fn x2_invented_digests_bar_nobody() {
     let mut bench = bench(false);
     for n in 0..5_000_u32 {
         let [_, _, high, low] = n.to_be_bytes();
@@ -81,8 +82,9 @@ fn guesses(bench: &mut Bench, peer: ([u8; 4], u16), user: &str, first: u32) -> u
     (first..first + 100).take_while(guess).count()
 }
 
+/// Neighbours behind one address are barred one by one up to a cap and a registered phone never is.
 #[test]
-fn x2_neighbours_behind_one_address_are_barred_one_by_one_up_to_a_cap_and_a_registered_phone_never_is() {
+fn x2_neighbours_behind_one_address_are_barred() {
     let mut bench = bench(false);
     let address = [198, 51, 100, 1];
     let mut phone = client("board", "sesame");
@@ -102,8 +104,9 @@ fn x2_neighbours_behind_one_address_are_barred_one_by_one_up_to_a_cap_and_a_regi
     assert_eq!(statuses(&answer), ["200"], "{answer:?}");
 }
 
+/// Who is known by address is never judged by passwords, and each caller behind a trunk has tries of its own.
 #[test]
-fn x2_who_is_known_by_address_is_never_judged_by_passwords_and_nobody_guesses_through_a_trunk() {
+fn x2_who_is_known_by_address_is_never_judged_by_passwords() {
     let mut bench = bench(false);
     let (lobby, trunk) = (([192, 0, 2, 10], 5060), ([192, 0, 2, 20], 5060));
     let mut phone = client("board", "sesame");

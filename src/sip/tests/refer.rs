@@ -32,8 +32,9 @@ fn devices(bench: &mut Bench) -> Vec<(String, Option<String>)> {
     refers.collect()
 }
 
+/// A refer to a device of ours is followed and told how it goes on.
 #[test]
-fn a_refer_to_a_device_of_ours_is_followed_and_told_how_it_goes_on() {
+fn a_refer_to_a_device_of_ours_is_followed() {
     let mut bench = bench();
     let (to, _) = bench.live_with("");
     let call = bench.call();
@@ -72,8 +73,9 @@ fn a_refer_to_a_device_of_ours_is_followed_and_told_how_it_goes_on() {
     bench.ends_empty();
 }
 
+/// A refer to anybody else is forbidden and one that makes no sense is refused.
 #[test]
-fn a_refer_to_anybody_else_is_forbidden_and_one_that_makes_no_sense_is_refused() {
+fn a_refer_to_anybody_else_is_forbidden() {
     let mut bench = bench();
     let (to, _) = bench.live_with("");
     for (number, target, status) in [
@@ -92,8 +94,9 @@ fn a_refer_to_anybody_else_is_forbidden_and_one_that_makes_no_sense_is_refused()
     bench.ends_empty();
 }
 
+/// An invite with replaces names a call that is up or is refused.
 #[test]
-fn an_invite_with_replaces_names_a_call_that_is_up_or_is_refused() {
+fn an_invite_with_replaces_names_a_call_that_is_up() {
     let mut bench = bench();
     let (to, _) = bench.live_with("");
     let call = bench.call();
@@ -116,8 +119,9 @@ fn an_invite_with_replaces_names_a_call_that_is_up_or_is_refused() {
     }
 }
 
+/// A device is called where it registered or where its entry says and its refusal is told.
 #[test]
-fn a_device_is_called_where_it_registered_or_where_its_entry_says_and_its_refusal_is_told() {
+fn a_device_is_called_where_it_registered_or_its_entry_says() {
     let mut bench = bench();
     let call = bench.ids.call();
     let command = |call, device: &str| Command::CallDevice {

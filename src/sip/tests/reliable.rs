@@ -20,8 +20,9 @@ fn prack(cseq: u32, to: &str, rack: &str) -> String {
     dialog_request("PRACK", cseq, to, &format!("RAck: {rack}\r\nContent-Length: 0\r\n\r\n"))
 }
 
+/// A 180 that must arrive is repeated until its prack and the 200 waits for that.
 #[test]
-fn a_180_that_must_arrive_is_repeated_until_its_prack_and_the_200_waits_for_that() {
+fn a_180_that_must_arrive_is_repeated_until_its_prack() {
     let mut bench = Bench::new();
     let (call, to, rseq) = ringing(&mut bench);
     assert!(bench.commands(Command::Ring { call }).is_empty(), "the next one would have to wait, and says nothing new");
@@ -58,8 +59,9 @@ fn a_180_that_is_never_acknowledged_ends_in_504() {
     bench.ends_empty();
 }
 
+/// A caller that gives up or is refused before its prack leaves nothing.
 #[test]
-fn a_caller_that_gives_up_or_is_refused_before_its_prack_leaves_nothing() {
+fn a_caller_that_gives_up_before_its_prack_leaves_nothing() {
     for cancels in [true, false] {
         let mut bench = Bench::new();
         let (call, to, rseq) = ringing(&mut bench);
@@ -86,8 +88,9 @@ fn an_offer_in_a_prack_is_refused_and_the_prack_counts() {
     bench.ends_empty();
 }
 
+/// A plain 180 is for those who can and need not and none where our offer would have to be in it.
 #[test]
-fn a_plain_180_is_for_those_who_can_and_need_not_and_none_where_our_offer_would_have_to_be_in_it() {
+fn a_plain_180_is_for_those_who_can_and_need_not() {
     let mut bench = Bench::new();
     bench.says(&request("INVITE", 1, "Supported: 100rel\r\n", &body("application/sdp", SDP)));
     let call = bench.call();
@@ -153,8 +156,9 @@ fn reliable_responses_are_acknowledged_once_and_in_order() {
     bench.ends_empty();
 }
 
+/// Each branch of a fork has its own dialog and the second answer is thanked and hung up on.
 #[test]
-fn each_branch_of_a_fork_has_its_own_dialog_and_the_second_answer_is_thanked_and_hung_up_on() {
+fn each_branch_of_a_fork_has_its_own_dialog() {
     let mut bench = Bench::new();
     let (call, invite) = calling(&mut bench);
     for (tag, rseq) in [("a", 1), ("b", 100)] {

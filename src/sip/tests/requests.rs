@@ -205,8 +205,9 @@ fn what_we_do_not_do_is_refused_truthfully() {
     bench.ends_empty();
 }
 
+/// A repeated invite gets the last provisional and a merged one 482.
 #[test]
-fn a_repeated_invite_gets_the_last_provisional_and_a_merged_one_482() {
+fn a_repeated_invite_gets_the_last_provisional() {
     let mut bench = Bench::new();
     let invite = request("INVITE", 1, "", "");
     assert_eq!(statuses(&bench.says(&invite)), ["100"]);
@@ -271,8 +272,9 @@ fn a_key_by_info_is_a_digit_and_m_12_refusals_are_told() {
     bench.ends_empty();
 }
 
+/// A second reinvite before the answer is 500 and a cancelled one leaves the session.
 #[test]
-fn a_second_reinvite_before_the_answer_is_500_and_a_cancelled_one_leaves_the_session() {
+fn a_second_reinvite_before_the_answer_is_500() {
     let mut bench = Bench::new();
     let to = bench.live();
     let call = bench.call();
@@ -287,8 +289,9 @@ fn a_second_reinvite_before_the_answer_is_500_and_a_cancelled_one_leaves_the_ses
     bench.ends_empty();
 }
 
+/// Broken requests are answered 400 and broken responses dropped.
 #[test]
-fn broken_requests_are_answered_400_and_broken_responses_dropped() {
+fn broken_requests_are_answered_400() {
     let mut bench = Bench::new();
     let good = request("OPTIONS", 1, "", "");
     for (from, to) in [
@@ -351,8 +354,9 @@ fn new_invite(number: u32, user: &str) -> String {
         .replace("z9hG4bK", &format!("z9hG4bKn{number}"))
 }
 
+/// A stranger's call for help is answered and counts as none while all others are turned away.
 #[test]
-fn s10_a_stranger_s_call_for_help_is_answered_and_counts_as_none_while_all_others_are_turned_away() {
+fn s10_a_stranger_s_call_for_help_counts_as_none() {
     let mut bench = Bench::new();
     bench.endpoint.core.settings.limits.max_calls = 1;
     assert_eq!(statuses(&bench.says(&new_invite(1, "1001"))), ["100"]);

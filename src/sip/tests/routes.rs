@@ -110,8 +110,9 @@ fn s7_a_contact_that_names_somebody_else_is_not_followed() {
     }
 }
 
+/// A configured trunk may name another place once it has answered but never an inward one.
 #[test]
-fn s7_a_configured_trunk_may_name_another_place_once_it_has_answered_but_never_an_inward_one() {
+fn s7_a_configured_trunk_may_name_another_place() {
     let flow = by(Transport::Udp, TRUNK, 5060);
     for (contact, goes) in
         [("203.0.113.5:5070", "203.0.113.5:5070"), ("127.0.0.1:6379", "192.0.2.20:5060"), ("10.77.0.1:5060", "192.0.2.20:5060")]
@@ -133,8 +134,9 @@ fn s7_a_configured_trunk_may_name_another_place_once_it_has_answered_but_never_a
     }
 }
 
+/// A connection that is gone is made anew to its source alone.
 #[test]
-fn s7_a_connection_that_is_gone_is_made_anew_to_its_source_alone() {
+fn s7_a_connection_that_is_gone_is_made_anew_to_its_source() {
     for (peer, goes) in [(STRANGER, "198.51.100.9:50000"), (TRUNK, "192.0.2.20:5070")] {
         let (mut bench, flow) = (bench(), by(Transport::Tcp, peer, 50_000));
         let there = IpAddr::from(peer);
@@ -171,8 +173,9 @@ fn s7_nobody_elsewhere_acts_in_a_call_by_knowing_its_tags() {
     assert_eq!(said(&hears(&mut bench, by(Transport::Udp, TRUNK_TOO, 5060), &with_to("BYE", 2, &to, "", ""))), ["200"]);
 }
 
+/// A call by certificate is touched by that certificate alone.
 #[test]
-fn s7_a_call_by_certificate_is_touched_by_that_certificate_alone() {
+fn s7_a_call_by_certificate_is_touched_by_that_certificate() {
     let mut bench = bench();
     let (flow, again) = (by(Transport::Tls, STRANGER, 50_000), by(Transport::Tls, STRANGER, 50_001));
     let names = vec!["room.example".to_owned()];
@@ -189,8 +192,9 @@ fn s7_a_call_by_certificate_is_touched_by_that_certificate_alone() {
     assert_eq!(said(&hears(&mut bench, again, &with_to("BYE", 20, &to, "", ""))), ["200"]);
 }
 
+/// A call by password is asked for it again from anywhere else.
 #[test]
-fn s7_a_call_by_password_is_asked_for_it_again_from_anywhere_else() {
+fn s7_a_call_by_password_is_asked_for_it_again_from_elsewhere() {
     let mut bench = bench();
     let mut phone = Client::new(Credentials { user: "board".to_owned(), password: "sesame".to_owned().into(), realm: None });
     let mut sign = |text: &str, challenge: Option<&str>| {
@@ -305,8 +309,9 @@ fn s7_a_cancel_and_a_response_come_from_where_the_call_is() {
     assert!(bench.endpoint.is_at_rest());
 }
 
+/// Tags and branches come from the seed and are as long as they look.
 #[test]
-fn s7_tags_and_branches_come_from_the_seed_and_are_as_long_as_they_look() {
+fn s7_tags_and_branches_come_from_the_seed() {
     let draw = |seed: u8| {
         let mut endpoint = Endpoint::new(Settings { seed: [seed; 32], ..Settings::default() });
         (0..1000).map(|_| endpoint.core.random.token()).collect::<Vec<_>>()

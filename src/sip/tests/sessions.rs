@@ -50,8 +50,9 @@ fn when_the_network_dies_each_side_ends_by_its_own_clock() {
     pair.nothing_left();
 }
 
+/// An interval too short for the callee is asked for again with a longer one.
 #[test]
-fn an_interval_too_short_for_the_callee_is_asked_for_again_with_a_longer_one() {
+fn an_interval_too_short_for_the_callee_is_asked_for_again() {
     for transport in [Transport::Udp, Transport::Tcp] {
         let mut pair = Pair::with(transport, [timers(1800, 90), timers(3600, 3600)]);
         let (caller, _) = pair.live();
@@ -85,8 +86,9 @@ fn a_reinvite_too_short_is_asked_for_again_too() {
     bench.ends_empty();
 }
 
+/// A caller is refused an interval below ours and told the least.
 #[test]
-fn a_caller_is_refused_an_interval_below_ours_and_told_the_least() {
+fn a_caller_is_refused_an_interval_below_ours() {
     let mut bench = Bench::new();
     let sent = bench.says(&request("INVITE", 1, &format!("{TIMER}x: 60\r\n"), &body("application/sdp", SDP)));
     assert_eq!((statuses(&sent), line(&sent[0], "Min-SE").as_str()), (vec!["422"], "90"));
@@ -94,8 +96,9 @@ fn a_caller_is_refused_an_interval_below_ours_and_told_the_least() {
     bench.ends_empty();
 }
 
+/// A caller that refreshes and falls silent is hung up on with the reason.
 #[test]
-fn a_caller_that_refreshes_and_falls_silent_is_hung_up_on_with_the_reason() {
+fn a_caller_that_refreshes_and_falls_silent_is_hung_up_on() {
     let mut bench = Bench::new();
     let (to, answer) = bench.live_with(&format!("{TIMER}Session-Expires: 600;refresher=uac\r\n"));
     assert_eq!((line(&answer, "Session-Expires").as_str(), line(&answer, "Require").as_str()), ("600;refresher=uac", "timer"));
@@ -125,8 +128,9 @@ fn a_caller_that_refreshes_and_falls_silent_is_hung_up_on_with_the_reason() {
     bench.ends_empty();
 }
 
+/// A phone without session timers and update is kept by reinvites that change nothing.
 #[test]
-fn a_phone_without_session_timers_and_update_is_kept_by_reinvites_that_change_nothing() {
+fn a_phone_without_session_timers_and_update_is_kept() {
     let mut bench = Bench::new();
     let (_, answer) = bench.live_with("Allow: INVITE, ACK, BYE, CANCEL\r\n");
     assert_eq!(line(&answer, "Session-Expires"), "1800;refresher=uas");
@@ -157,8 +161,9 @@ fn a_phone_without_session_timers_and_update_is_kept_by_reinvites_that_change_no
     bench.ends_empty();
 }
 
+/// An update that is refused waits asks for longer or becomes a reinvite.
 #[test]
-fn an_update_that_is_refused_waits_asks_for_longer_or_becomes_a_reinvite() {
+fn an_update_that_is_refused_waits_or_becomes_a_reinvite() {
     let mut bench = Bench::new();
     bench.live_with(&format!("{TIMER}Allow: INVITE, UPDATE\r\nSession-Expires: 600;refresher=uas\r\n"));
     let call = bench.call();
@@ -186,8 +191,9 @@ fn an_update_that_is_refused_waits_asks_for_longer_or_becomes_a_reinvite() {
     bench.ends_empty();
 }
 
+/// Without a wish of ours a peer's is granted and else nothing is refreshed.
 #[test]
-fn without_a_wish_of_ours_a_peers_is_granted_and_else_nothing_is_refreshed() {
+fn without_a_wish_of_ours_a_peers_is_granted() {
     let mut bench = Bench::with(timers(0, 90));
     let (_, answer) = bench.live_with(TIMER);
     assert!(!answer.contains("Session-Expires"));

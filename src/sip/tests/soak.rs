@@ -10,8 +10,9 @@ use crate::sip::auth::{Account, Accounts, Algorithm, Client, Credentials};
 const WEEK: Duration = Duration::from_secs(7 * 86_400);
 const REALM: &str = "roomgate";
 
+/// A week of registrations leaves tables and timers as they were.
 #[test]
-fn a_week_of_registrations_leaves_tables_and_timers_as_they_were() {
+fn a_week_of_registrations_leaves_tables_and_timers() {
     const PHONES: u32 = 20;
     let account = |n: u32| (format!("room{n}"), Account::new(&format!("room-{n}"), &format!("room{n}"), REALM, "sesame"));
     let users: HashMap<_, _> = (0..PHONES).map(account).collect();

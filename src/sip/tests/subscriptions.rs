@@ -35,8 +35,9 @@ fn takes(bench: &mut Bench, notify: &str) -> (String, String) {
     (line(notify, "Subscription-State"), notify.split_once("\r\n\r\n").unwrap().1.to_owned())
 }
 
+/// A phone is told who is in its meeting once it is inside itself and until its call ends.
 #[test]
-fn a_phone_is_told_who_is_in_its_meeting_once_it_is_inside_itself_and_until_its_call_ends() {
+fn a_phone_is_told_who_is_in_its_meeting_once_it_is_inside() {
     let mut bench = bench();
     let (to, _) = bench.live_with("");
     let call = bench.call();
@@ -72,8 +73,9 @@ fn a_phone_is_told_who_is_in_its_meeting_once_it_is_inside_itself_and_until_its_
     bench.ends_empty();
 }
 
+/// A subscription ends by its own wish by time and when its phone forgets it.
 #[test]
-fn a_subscription_ends_by_its_own_wish_by_time_and_when_its_phone_forgets_it() {
+fn a_subscription_ends_by_its_own_wish_by_time() {
     let mut bench = bench();
     let (to, _) = bench.live_with("");
     let call = bench.call();
@@ -101,8 +103,9 @@ fn a_subscription_ends_by_its_own_wish_by_time_and_when_its_phone_forgets_it() {
     bench.ends_empty();
 }
 
+/// What else phones subscribe to is answered truthfully and what makes no sense is refused.
 #[test]
-fn what_else_phones_subscribe_to_is_answered_truthfully_and_what_makes_no_sense_is_refused() {
+fn what_else_phones_subscribe_to_is_answered_truthfully() {
     let mut bench = bench();
     for (number, event, kind, holds) in [
         (1, "message-summary", "application/simple-message-summary", "Messages-Waiting: no"),

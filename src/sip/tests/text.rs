@@ -19,8 +19,9 @@ fn text(bench: &Bench) -> (CallId, u64, String) {
     }
 }
 
+/// A text in a call and one outside of it by the same phone reach it and are answered as the meeting says.
 #[test]
-fn a_text_in_a_call_and_one_outside_of_it_by_the_same_phone_reach_it_and_are_answered_as_the_meeting_says() {
+fn texts_in_a_call_and_outside_of_it_reach_it() {
     let mut bench = bench();
     let (to, _) = bench.live_with("");
     let call = bench.call();
@@ -40,8 +41,9 @@ fn a_text_in_a_call_and_one_outside_of_it_by_the_same_phone_reach_it_and_are_ans
     assert_eq!(statuses(&bench.says(&stranger)), ["403"], "somebody else at the same address has no call");
 }
 
+/// What is no text is refused and what nobody answers ends with the call.
 #[test]
-fn what_is_no_text_is_refused_and_what_nobody_answers_ends_with_the_call() {
+fn what_is_no_text_is_refused() {
     let mut bench = bench();
     let (to, _) = bench.live_with("");
     let call = bench.call();
@@ -67,8 +69,9 @@ fn what_is_no_text_is_refused_and_what_nobody_answers_ends_with_the_call() {
     bench.ends_empty();
 }
 
+/// A phone is sent texts if it takes them and not more than it acknowledges.
 #[test]
-fn a_phone_is_sent_texts_if_it_takes_them_and_not_more_than_it_acknowledges() {
+fn a_phone_is_sent_texts_if_it_takes_them() {
     let send = |call, text: &str| Command::Text { call, text: text.to_owned().into() };
     let mut deaf = bench();
     deaf.live_with("Allow: INVITE, ACK, BYE\r\n");

@@ -4,8 +4,9 @@ use super::requests::{Bench, body, dialog_request, line, request, response, stat
 use super::*;
 use crate::sip::Command;
 
+/// An update with an offer goes to the owner and is answered without ack.
 #[test]
-fn an_update_with_an_offer_goes_to_the_owner_and_is_answered_without_ack() {
+fn an_update_with_an_offer_goes_to_the_owner_and_is_answered() {
     let mut bench = Bench::new();
     let to = bench.live();
     let call = bench.call();
@@ -32,8 +33,9 @@ fn an_update_with_an_offer_goes_to_the_owner_and_is_answered_without_ack() {
     bench.ends_empty();
 }
 
+/// An update without an offer moves the target and changes nothing else.
 #[test]
-fn an_update_without_an_offer_moves_the_target_and_changes_nothing_else() {
+fn an_update_without_an_offer_moves_the_target() {
     let mut bench = Bench::new();
     let to = bench.live();
     let call = bench.call();
@@ -48,8 +50,9 @@ fn an_update_without_an_offer_moves_the_target_and_changes_nothing_else() {
     bench.ends_empty();
 }
 
+/// Offers that cross ours are refused 491, and those before the answer 500.
 #[test]
-fn offers_that_cross_ours_are_refused_491_and_those_before_the_answer_500() {
+fn offers_that_cross_ours_are_refused_491() {
     let mut bench = Bench::new();
     let to = bench.live();
     let call = bench.call();

@@ -121,8 +121,9 @@ fn a_contact_is_the_same_however_it_is_written() {
     assert_eq!(bench.says("c", 3, "Contact: <sip:ab@host.example>, <sip:ab@host.example:5060;transport=tcp>\r\n").1.len(), 3);
 }
 
+/// Outbound flows are known by instance and number and go with their connection.
 #[test]
-fn outbound_flows_are_known_by_instance_and_number_and_go_with_their_connection() {
+fn outbound_flows_are_known_by_instance_and_number() {
     let mut bench = Bench::new();
     let flow = |number: u32, host: &str| {
         format!("Supported: path, outbound\r\nContact: <sip:a@{host}>;reg-id={number};+sip.instance=\"<urn:uuid:1>\"\r\n")
@@ -168,8 +169,9 @@ fn extensions_that_are_required_are_known_or_refused_by_name() {
     assert_eq!(bench.says("c", 2, "Require: path\r\nContact: <sip:a@b>\r\n").0, 200);
 }
 
+/// Changes are told whole and what was stored lives on after a restart.
 #[test]
-fn changes_are_told_whole_and_what_was_stored_lives_on_after_a_restart() {
+fn changes_are_told_whole() {
     let mut bench = Bench::new();
     bench.says("c", 1, "User-Agent: Desk\r\nContact: <sip:a@b>;q=0.25\r\n");
     bench.says("c", 2, "Contact: <sip:b@b>;expires=100\r\n");

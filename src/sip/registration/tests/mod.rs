@@ -179,8 +179,9 @@ fn the_way_through_a_router_is_kept_open() {
     assert_eq!(bench.sent.iter().filter(|(_, text)| text == "\r\n\r\n").count(), 12);
 }
 
+/// A server that does not answer is followed by the next and then by waits that grow without end.
 #[test]
-fn a_server_that_does_not_answer_is_followed_by_the_next_and_then_by_waits_that_grow_without_end() {
+fn a_server_that_does_not_answer_is_followed_by_the_next() {
     let mut bench = Bench::new();
     bench.registers();
     bench.passes(Duration::from_secs(33));
@@ -203,8 +204,9 @@ fn a_server_that_does_not_answer_is_followed_by_the_next_and_then_by_waits_that_
     assert!(bench.standing().lives.is_some() && bench.standing().failure.is_none());
 }
 
+/// A challenge of another realm and a refused password are not answered again.
 #[test]
-fn a_challenge_of_another_realm_and_a_refused_password_are_not_answered_again() {
+fn a_refused_password_is_not_given_again() {
     let mut bench = Bench::new();
     let first = bench.registers().remove(0);
     bench.answers(&first, 401, &CHALLENGE.replace("realm=\"pbx\"", "realm=\"bank\""));
@@ -286,8 +288,9 @@ fn o2_a_new_password_signs_the_old_contact_off_and_a_new_one_on() {
     assert_eq!(bench.standing().lives, Some(Duration::from_secs(600)));
 }
 
+/// What reloads have replaced is forgotten once it is signed off.
 #[test]
-fn o2_what_reloads_have_replaced_is_forgotten_once_it_is_signed_off() {
+fn o2_what_reloads_have_replaced_is_forgotten() {
     let mut bench = Bench::registered();
     for n in 0..5 {
         let new = with_accounts(&bench, |account| account.contact = contact("pbx", "7000", &format!("password {n}")));
@@ -319,8 +322,9 @@ fn is_proven_by(register: &str, password: &str) -> bool {
     anew.headers.get("Authorization") == Some(proof)
 }
 
+/// The old contact is signed off with the new password and one that cannot be lets calls in while it lives.
 #[test]
-fn o2_the_old_contact_is_signed_off_with_the_new_password_and_one_that_cannot_be_lets_calls_in_while_it_lives() {
+fn o2_the_old_contact_is_signed_off_with_the_new_password() {
     let mut bench = Bench::registered();
     let both = bench.takes_another_password();
     for request in &both {
@@ -345,8 +349,9 @@ fn o2_the_old_contact_is_signed_off_with_the_new_password_and_one_that_cannot_be
     assert_eq!(bench.endpoint.usages.registrations.len(), 1);
 }
 
+/// A registrar that refuses to forget us is told of and no call waits for it.
 #[test]
-fn o4_a_registrar_that_refuses_to_forget_us_is_told_of_and_no_call_waits_for_it() {
+fn o4_a_registrar_that_refuses_to_forget_us_is_told_of() {
     let mut bench = Bench::registered();
     bench.does(Command::SignOff);
     assert!(bench.endpoint.is_at_rest() && !bench.endpoint.has_signed_off());
@@ -380,8 +385,9 @@ fn o2_an_account_that_is_taken_out_is_signed_off() {
     assert!(bench.sent.is_empty());
 }
 
+/// Another transport signs the old contact off and goes the new way.
 #[test]
-fn o2_another_transport_signs_the_old_contact_off_and_goes_the_new_way() {
+fn o2_another_transport_signs_the_old_contact_off() {
     let mut bench = Bench::registered();
     let new = with_accounts(&bench, |account| account.transport = Some(Transport::Tcp));
     bench.does(new);

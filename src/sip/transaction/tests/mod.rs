@@ -48,8 +48,9 @@ fn an_unanswered_invite_is_sent_seven_times_in_32_seconds() {
     assert_eq!(times(&run!(start, InviteClient::new(start, timers(), true))), [32000]);
 }
 
+/// A provisional response stops the invite and a cancel bounds the wait.
 #[test]
-fn a_provisional_response_stops_the_invite_and_a_cancel_bounds_the_wait() {
+fn a_provisional_response_stops_the_invite() {
     let start = start();
     let mut invite = InviteClient::new(start, timers(), false);
     assert_eq!(invite.response(start, 180), Action::Pass);

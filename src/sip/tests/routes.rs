@@ -309,6 +309,20 @@ fn s7_a_cancel_and_a_response_come_from_where_the_call_is() {
     assert!(bench.endpoint.is_at_rest());
 }
 
+/// A CANCEL is judged by the INVITE that it means, also where it names a dialog of its sender's own.
+#[test]
+fn s7_nobody_cancels_anothers_call_through_one_of_its_own() {
+    let mut bench = bench();
+    let (flow, elsewhere) = (by(Transport::Udp, STRANGER, 5080), by(Transport::Udp, [198, 51, 100, 66], 5080));
+    let to = live(&mut bench, elsewhere, "");
+    let theirs = |text: String| text.replace("Call-ID: c1", "Call-ID: c2").replace("z9hG4bKINVITE", "z9hG4bKtheirs");
+    assert_eq!(said(&hears(&mut bench, flow, &theirs(request("INVITE", 1, "", "")))), ["100"]);
+    let cancel = with_to("CANCEL", 1, &to, "", "").replace("z9hG4bKCANCEL", "z9hG4bKtheirs");
+    let cancel = cancel.replace("127.0.0.2:5060;branch", &format!("{};branch", flow.peer));
+    assert_eq!(said(&hears(&mut bench, elsewhere, &cancel)), ["481"]);
+    assert_eq!(said(&hears(&mut bench, flow, &cancel.replace("Call-ID: c1", "Call-ID: c2"))), ["200", "487"]);
+}
+
 /// Tags and branches come from the seed and are as long as they look.
 #[test]
 fn s7_tags_and_branches_come_from_the_seed() {

@@ -25,7 +25,7 @@ pub(super) fn list(in_force: InForce, sip: &sip::Handle, calls: CallsView) -> ht
         Box::pin(async move {
             let mut rooms = Vec::with_capacity(settings.devices.len());
             for (id, device) in &settings.devices {
-                let reachable = sip.reach(id).await.is_some();
+                let reachable = sip.call_target(id).await.is_some();
                 rooms.push(http::Room { id: id.clone(), name: device.name.clone(), reachable, in_use: busy.contains(id) });
             }
             rooms.sort_by_cached_key(|room| (room.name.to_lowercase(), room.id.clone()));
@@ -43,7 +43,7 @@ pub(super) fn check_sync(in_force: InForce, sip: &sip::Handle) -> http::CheckSyn
             if !settings.devices.contains_key(&device) {
                 return Err(MeetingRefusal::NoSuchDevice);
             }
-            sip.reach(&device).await.ok_or(MeetingRefusal::NotReachable)?;
+            sip.call_target(&device).await.ok_or(MeetingRefusal::NotReachable)?;
             sip.send(sip::Command::CheckSync { device: device.into() }).await;
             Ok(())
         })

@@ -56,16 +56,16 @@ pub(super) fn connector(settings: &Settings) -> Result<Option<sip::Connector>, R
     }
 }
 
-fn account((label, account): (&String, &config::SipAccountConfig)) -> sip::account::Account {
+fn account((label, account): (&String, &config::SipAccountConfig)) -> sip::registration::RegistrationAccount {
     let password = account.login.password.expose();
     let credentials =
         Credentials { user: account.login.username.clone(), password: password.to_owned().into(), realm: account.realm.clone() };
-    sip::account::Account {
+    sip::registration::RegistrationAccount {
         label: label.as_str().into(),
         registrar: account.registrar.clone(),
         transport: account.transport.map(Into::into),
         username: account.username.clone(),
-        contact: sip::account::contact(label, &account.username, password),
+        contact: sip::registration::contact(label, &account.username, password),
         credentials,
         expires: account.expires,
     }
@@ -101,7 +101,7 @@ pub(super) fn settings(settings: &Settings, seed: [u8; 32], known: Known) -> sip
         // Devices and trunks that are known by their address; budgets are for strangers.
         trusted: sip::Trusted::new(move |address| trusted.iter().any(|network| network.contains(address))),
         known,
-        registrar: sip::registrar::Settings {
+        registrar: sip::registrar::RegistrarSettings {
             min_expires: settings.sip.registrar.min_expires,
             max_expires: settings.sip.registrar.max_expires,
             default_expires: settings.sip.registrar.default_expires,

@@ -108,7 +108,7 @@ mod tests {
     use super::*;
     use crate::call::router::UNLISTED;
     use crate::menu::{Addressed, CodeSource};
-    use crate::sip::guard::Source;
+    use crate::sip::Source;
     use crate::store::Phone;
 
     fn guest(device: &str) -> RoutedCall {

@@ -20,7 +20,7 @@ use crate::common::redact::MaskedCaller;
 use crate::media::Share;
 use crate::meeting::{By, MeetingRefusal};
 use crate::sip::uri::Host;
-use crate::sip::{Command, Event, Reach};
+use crate::sip::{CallTarget, Command, Event};
 use crate::store::Phone;
 use crate::telemetry::events::{Draft, EventKind};
 
@@ -124,7 +124,7 @@ impl CallsShared {
         mut inputs: mpsc::Receiver<CallInput>,
     ) {
         let (device, meeting, began) = (&invitation.device, &invitation.meeting, SystemTime::now());
-        let reach = self.settings.sip.reach(device).await;
+        let reach = self.settings.sip.call_target(device).await;
         let peer = reach.as_ref().map(|reach| reach.peer);
         let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
         let guest = self.runtime_config().router.invited(device, meeting, address);
@@ -161,7 +161,7 @@ impl CallsShared {
         call: CallId,
         invitation: &Invitation,
         guest: &mut RoutedCall,
-        reach: &Reach,
+        reach: &CallTarget,
         inputs: &mut mpsc::Receiver<CallInput>,
     ) -> Result<(OwnCallEntry, EstablishedCall), Cause> {
         let Invitation { device, meeting, replaces, progress, .. } = invitation;

@@ -11,8 +11,7 @@ use crate::common::ids::{MeetingName, ParticipantId};
 use crate::common::redact::{MaskedCaller, Redacted};
 use crate::media::Share;
 use crate::menu::{self, Addressed, Directory};
-use crate::sip::guard::Source;
-use crate::sip::{Identity, Incoming};
+use crate::sip::{Identity, Incoming, Source};
 use crate::store::Phone;
 
 /// One configured device.

@@ -18,9 +18,10 @@ use crate::rtp::rtcp::RtcpSession;
 use crate::rtp::{self, Packet};
 use crate::sdp::{self, LocalCapabilities, Preference, SessionDescription};
 use crate::service::embedded::signalling;
-use crate::sip::auth::{Account, Accounts, Algorithm, Authenticator, Verdict};
+use crate::sip::auth::{Account, Accounts, Algorithm, Authenticator, DigestVerdict};
 use crate::sip::header::{CSeq, ContentType, NameAddr, Reason, Via};
-use crate::sip::message::{Message, Method, Request, session_description};
+use crate::sip::message::{Message, Request, session_description};
+use crate::sip::method::Method;
 use crate::sip::uri::{Host, Params};
 use crate::sip::wire::{Framed, Framer, WireLimits, split_outside};
 use crate::sip::{self, Uri};
@@ -202,7 +203,7 @@ pub fn digest(data: &[u8]) {
     let mut request = Request::new(Method::Register, "sip:gateway");
     request.headers.push("Authorization", text);
     let verdict = door.judge(now, &request, "192.0.2.1");
-    assert!(!matches!(verdict, Verdict::Proven { .. }), "{verdict:?}");
+    assert!(!matches!(verdict, DigestVerdict::Proven { .. }), "{verdict:?}");
 }
 
 // === Media ===

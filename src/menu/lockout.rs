@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::common::ids::MeetingName;
-use crate::sip::guard::Source;
+use crate::sip::Source;
 
 const WITHIN: Duration = Duration::from_secs(10 * 60);
 /// Wrong tries of a caller, and how long it is locked then.

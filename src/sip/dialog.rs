@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 
-use super::header::{CSeq, NameAddr};
-use super::message::{Essentials, Method, Request, Response};
-use super::uri::{Scheme, Uri};
+use super::message::header::{CSeq, NameAddr};
+use super::message::method::Method;
+use super::message::uri::{Scheme, Uri};
+use super::message::{Essentials, Request, Response};
+use crate::sip::message::header_names;
 
 /// What tells dialogs apart: Call-ID, our tag, the peer's tag (empty for an RFC 2543 peer).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -15,6 +17,14 @@ pub struct DialogKey {
     pub local: String,
     /// The peer's tag.
     pub remote: String,
+}
+
+impl DialogKey {
+    /// The dialog that a request of a peer names.
+    pub(super) fn of_request(essentials: &Essentials) -> Self {
+        let tag = |of: &NameAddr| of.tag().unwrap_or_default().to_owned();
+        Self { call_id: essentials.call_id.clone(), local: tag(&essentials.to), remote: tag(&essentials.from) }
+    }
 }
 
 /// One dialog, seen from our side.
@@ -35,7 +45,11 @@ impl Dialog {
     #[must_use]
     pub fn of_invite(request: &Request, essentials: &Essentials, tag: &str, source: SocketAddr) -> Self {
         let sips = |uri: &Uri| uri.scheme == Scheme::Sips;
-        let named = request.headers.values("Record-Route").next().or_else(|| request.headers.values("Contact").next());
+        let named = request
+            .headers
+            .values(header_names::RECORD_ROUTE)
+            .next()
+            .or_else(|| request.headers.values(header_names::CONTACT).next());
         let secure = Uri::parse(&request.uri).is_some_and(|uri| sips(&uri))
             || named.and_then(NameAddr::parse).is_some_and(|named| sips(&named.uri));
         Self {
@@ -45,8 +59,8 @@ impl Dialog {
             remote: essentials.from.clone(),
             local_cseq: 0,
             remote_cseq: Some(essentials.cseq.number),
-            routes: request.headers.values("Record-Route").filter_map(NameAddr::parse).collect(),
-            target: contact(request.headers.values("Contact")).unwrap_or_else(|| Uri::of_address(source)),
+            routes: request.headers.values(header_names::RECORD_ROUTE).filter_map(NameAddr::parse).collect(),
+            target: contact(request.headers.values(header_names::CONTACT)).unwrap_or_else(|| Uri::of_address(source)),
         }
     }
 
@@ -73,9 +87,9 @@ impl Dialog {
     /// The 2xx to our INVITE has come: tag, route set and target are known (section 12.1.2).
     pub fn confirm(&mut self, response: &Response, to: &NameAddr) {
         self.remote = to.clone();
-        self.routes = response.headers.values("Record-Route").filter_map(NameAddr::parse).collect();
+        self.routes = response.headers.values(header_names::RECORD_ROUTE).filter_map(NameAddr::parse).collect();
         self.routes.reverse();
-        self.refresh(response.headers.values("Contact"));
+        self.refresh(response.headers.values(header_names::CONTACT));
     }
 
     /// A target refresh (section 12.2): takes the new Contact, if one is there.
@@ -92,13 +106,13 @@ impl Dialog {
         DialogKey { call_id: self.call_id.clone(), local: tag(&self.local), remote: tag(&self.remote) }
     }
 
-    /// Us.
+    /// Our side, with our tag.
     #[must_use]
     pub const fn local(&self) -> &NameAddr {
         &self.local
     }
 
-    /// The peer.
+    /// The peer's side, with its tag.
     #[must_use]
     pub const fn remote(&self) -> &NameAddr {
         &self.remote
@@ -138,14 +152,14 @@ impl Dialog {
         let mut uri = uri.clone();
         uri.headers = None;
         let mut request = Request::new(method.clone(), uri);
-        request.headers.push("Max-Forwards", 70);
+        request.headers.push(header_names::MAX_FORWARDS, 70);
         for route in routes {
-            request.headers.push("Route", route);
+            request.headers.push(header_names::ROUTE, route);
         }
-        request.headers.push("From", &self.local);
-        request.headers.push("To", &self.remote);
-        request.headers.push("Call-ID", &self.call_id);
-        request.headers.push("CSeq", CSeq { number, method });
+        request.headers.push(header_names::FROM, &self.local);
+        request.headers.push(header_names::TO, &self.remote);
+        request.headers.push(header_names::CALL_ID, &self.call_id);
+        request.headers.push(header_names::CSEQ, CSeq { number, method });
         request
     }
 
@@ -169,7 +183,7 @@ fn contact<'a>(mut contacts: impl Iterator<Item = &'a str>) -> Option<Uri> {
 mod tests {
     use super::*;
     use crate::sip::message::Message;
-    use crate::sip::wire::WireLimits;
+    use crate::sip::message::wire::WireLimits;
 
     fn dialog(extra: &str) -> Dialog {
         let text = format!(
@@ -180,8 +194,9 @@ mod tests {
         Dialog::of_invite(&request, &essentials, "t", "192.0.2.1:5060".parse().unwrap())
     }
 
+    /// The route set of a callee keeps its order and loose routes keep the target.
     #[test]
-    fn the_route_set_of_a_callee_keeps_its_order_and_loose_routes_keep_the_target() {
+    fn the_route_set_of_a_callee_keeps_its_order() {
         let mut dialog = dialog("Contact: <sip:a@192.0.2.9?x=y>\r\nRecord-Route: <sip:p2;lr>, <sip:p1;lr>\r\n");
         let bye = dialog.request(Method::Bye);
         assert_eq!(bye.uri, "sip:a@192.0.2.9");

@@ -1,174 +1,40 @@
-//! [`Endpoint`]: transactions, dialogs and calls in one machine. What a message means is in `uas.rs` (requests) and
-//! `response.rs`, what we ask of peers in `uac.rs`; here are the tables, the deadlines and the way out.
+//! [`Endpoint`]: gives each message, command and deadline to whom it belongs. What is done with it is the business of the transaction layer below, of
+//! sessions and usages beside each other above it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
-
-use super::account::Registration;
-use super::alone::Alone;
-use super::auth::Authenticator;
+use super::access::address_verification::{AddressProof, AddressVerification};
+use super::access::admission::{AdmissionControl, Passed, Subject};
+use super::access::authentication::Authentication;
+use super::access::directory::PeerDirectory;
+use super::access::source::Source;
+use super::core::Core;
+use super::counters::count;
 use super::dialog::DialogKey;
-use super::guard::{Guard, Source};
-use super::hep::Copied;
-use super::incoming::is_stranger;
-use super::invite::{Call, Phase};
-use super::ladder::{Ladder, LadderLine};
-use super::lines::Lines;
-use super::message::{Message, Request};
-use super::registrar::Registrar;
-use super::round_trip::RoundTrips;
-use super::subscribe::Subscription;
-use super::transaction::{Act, Client, ClientInvite, Server, ServerInvite, ServerKey, Timers};
-use super::{Change, ConnectionId, Event, Flow, Input, Output, Settings, Transport};
+use super::invite::{Invitation, InviteSessions, SessionInput, SessionNews, invite};
+use super::outbound;
+use super::registration::AccountStanding;
+use super::target_resolution;
+use super::token::Token;
+use super::transaction::{Answer, InboundRequest, TransactionEvent};
+use super::usage::{Admitted, Environment, Usage};
+use super::usages::Usages;
+use super::{
+    CallTarget, Change, Command, ConnectionId, Counters, Input, LadderLine, Load, Method, Output, PeerStanding, Settings,
+};
 use crate::common::cause::Cause;
 use crate::common::ids::CallId;
 use crate::common::machine::Machine;
 
-pub(in crate::sip) use connections::OtherEnd;
-pub(in crate::sip) use figures::count;
-pub use figures::{Counters, Load};
-
-/// Connections that may be under way at once; a further one fails at once.
-const CONNECTING: usize = 256;
-
-/// Who a deadline belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Owner {
-    Server(u64),
-    Client(u64),
-    Call(CallId),
-    /// One of our registrations.
-    Account(u64),
-    /// Somebody's subscription.
-    Subscription(u64),
-    /// A request whose sender is asked whether it is there.
-    Held(u64),
-}
-
-#[derive(Debug)]
-pub(super) enum ServerMachine {
-    Invite(ServerInvite),
-    Other(Server),
-}
-
-/// A server transaction with its bytes.
-#[derive(Debug)]
-pub(super) struct ServerTransaction {
-    pub(super) key: ServerKey,
-    pub(super) merge: Option<MergeKey>,
-    pub(super) machine: ServerMachine,
-    /// Where responses go (RFC 3261 section 18.2.2, RFC 3581).
-    pub(super) reply: Flow,
-    /// While it is unanswered: what responses are made from.
-    pub(super) request: Option<Request>,
-    pub(super) cseq: u32,
-    pub(super) tag: String,
-    pub(super) last: Vec<u8>,
-    pub(super) call: Option<CallId>,
-    pub(super) scheduled: Option<Instant>,
-}
-
-/// Call-ID, From tag, CSeq: the same request that came by two ways (RFC 3261 section 8.2.2.2).
-pub(super) type MergeKey = (String, String, u32);
-
-#[derive(Debug)]
-pub(super) enum ClientMachine {
-    /// Waits for its flow until this time.
-    Waiting(Instant),
-    Invite(ClientInvite),
-    Other(Client),
-}
-
-/// What a request of ours is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
-    Invite,
-    Reinvite,
-    /// UPDATE without an offer (RFC 4028).
-    Refresh,
-    Prack,
-    /// How a REFER goes on.
-    Notify,
-    /// A text to the device.
-    Text,
-    Bye,
-    Cancel,
-    /// Outside of calls.
-    Alone(Alone),
-}
-
-/// A client transaction with its request.
-#[derive(Debug)]
-pub(super) struct ClientTransaction {
-    pub(super) key: String,
-    pub(super) branch: String,
-    pub(super) machine: ClientMachine,
-    /// With Via and Contact once the flow is known.
-    pub(super) request: Request,
-    pub(super) flow: Option<Flow>,
-    pub(super) bytes: Vec<u8>,
-    /// The ACK of a refusal.
-    pub(super) ack: Vec<u8>,
-    /// `None` for a request outside of calls.
-    pub(super) call: Option<CallId>,
-    pub(super) purpose: Purpose,
-    pub(super) cseq: u32,
-    pub(super) scheduled: Option<Instant>,
-}
-
-/// What waits for a connection.
-#[derive(Debug)]
-pub(super) enum Waiting {
-    /// A client transaction; the flow to take if there is no connection (a large request falls back to UDP, RFC 3261 section 18.1.1).
-    Client { id: u64, fallback: Option<Flow> },
-    /// A response whose connection is gone (RFC 3261 section 18.2.2).
-    Response(Vec<u8>),
-    /// An ACK.
-    Ack(CallId, Request, u32),
-}
-
 /// The SIP machine. See the room's paragraph.
 #[derive(Debug)]
 pub struct Endpoint {
-    pub(super) settings: Settings,
-    pub(super) timers: Timers,
-    pub(super) draining: bool,
-    random: ChaCha20Rng,
-    pub(super) guard: Guard,
-    pub(super) lines: Lines,
-    pub(super) authenticator: Authenticator,
-    pub(super) round_trips: RoundTrips,
-    pub(super) registrar: Registrar,
-    /// Registrations of ours, by numbers that are not given twice: what is still under way for one that is gone finds nobody.
-    pub(super) accounts: BTreeMap<u64, Registration>,
-    pub(super) next_account: u64,
-    /// They are wanted: nobody has signed off yet.
-    pub(super) signed_on: bool,
-    pub(super) counters: Arc<Counters>,
-    pub(super) calls: HashMap<CallId, Call>,
-    pub(super) dialogs: HashMap<DialogKey, CallId>,
-    pub(super) subscriptions: HashMap<u64, Subscription>,
-    pub(super) subscription_dialogs: HashMap<DialogKey, u64>,
-    /// Ladders of the calls that ended last.
-    pub(super) past: VecDeque<(CallId, Ladder)>,
-    /// Calls an address has.
-    pub(super) sources: HashMap<IpAddr, usize>,
-    pub(super) servers: HashMap<u64, ServerTransaction>,
-    pub(super) server_keys: HashMap<ServerKey, u64>,
-    pub(super) merges: HashMap<MergeKey, u64>,
-    pub(super) clients: HashMap<u64, ClientTransaction>,
-    pub(super) client_keys: HashMap<String, u64>,
-    pub(super) connecting: HashMap<u64, Waiting>,
-    /// Open ones.
-    pub(super) connections: HashMap<ConnectionId, OtherEnd>,
-    deadlines: BTreeSet<(Instant, Owner)>,
-    outputs: VecDeque<Output>,
-    next: u64,
+    pub(super) core: Core,
+    authentication: Authentication,
+    verification: AddressVerification,
+    pub(super) sessions: InviteSessions,
+    pub(super) usages: Usages,
 }
 
 impl Endpoint {
@@ -176,296 +42,292 @@ impl Endpoint {
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         Self {
-            timers: Timers::with_t1(settings.t1),
-            random: ChaCha20Rng::from_seed(settings.seed),
-            guard: Guard::new(&settings.limits, settings.trusted.clone()),
-            lines: Lines::default(),
-            authenticator: Authenticator::new(settings.known.accounts.clone()),
-            round_trips: RoundTrips::default(),
-            registrar: Registrar::new(settings.registrar),
-            accounts: BTreeMap::new(),
-            next_account: 0,
-            signed_on: false,
-            settings,
-            draining: false,
-            counters: Arc::default(),
-            calls: HashMap::new(),
-            dialogs: HashMap::new(),
-            subscriptions: HashMap::new(),
-            subscription_dialogs: HashMap::new(),
-            past: VecDeque::new(),
-            sources: HashMap::new(),
-            servers: HashMap::new(),
-            server_keys: HashMap::new(),
-            merges: HashMap::new(),
-            clients: HashMap::new(),
-            client_keys: HashMap::new(),
-            connecting: HashMap::new(),
-            connections: HashMap::new(),
-            deadlines: BTreeSet::new(),
-            outputs: VecDeque::new(),
-            next: 0,
+            authentication: Authentication::new(&settings),
+            verification: AddressVerification::default(),
+            sessions: InviteSessions::default(),
+            usages: Usages::new(&settings),
+            core: Core::new(settings),
         }
     }
 
     /// What was counted so far; shared with the endpoint.
     #[must_use]
     pub fn counters(&self) -> Arc<Counters> {
-        Arc::clone(&self.counters)
+        Arc::clone(&self.core.counters)
+    }
+
+    /// What it holds now.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        let ((calls, timers), (transactions, more, connections)) = (self.sessions.load(), self.core.layer.load());
+        let waiting = self.usages.timers() + self.verification.waiting();
+        Load { calls, transactions, timers: timers + more + waiting, connections }
     }
 
     /// Sources that are silenced, for `status`.
     #[must_use]
     pub fn silenced(&self, now: Instant) -> Vec<Source> {
-        self.guard.silenced(now)
+        self.authentication.guard.silenced(now)
+    }
+
+    /// Hears a silenced source again; `false` when it was not silenced.
+    pub fn lift(&mut self, now: Instant, source: &Source) -> bool {
+        self.authentication.guard.lift(now, source)
     }
 
     /// Where registered devices are to be found.
     #[must_use]
     pub fn registrations(&self, now: Instant) -> Vec<Change> {
-        self.registrar.all(now)
+        self.usages.registered.registrar().all(now)
     }
 
-    /// Hears a silenced source again; `false` when it was not silenced.
-    pub fn lift(&mut self, now: Instant, source: &Source) -> bool {
-        self.guard.lift(now, source)
+    /// How all registrations of ours stand that are configured; at the stop of the daemon, how they are taken back.
+    #[must_use]
+    pub fn accounts(&self, now: Instant) -> Vec<AccountStanding> {
+        self.usages.registrations.status(now)
+    }
+
+    /// Nothing is registered any more, or on its way to be.
+    #[must_use]
+    pub fn has_signed_off(&self) -> bool {
+        self.usages.registrations.has_signed_off()
     }
 
     /// The last messages of a call, oldest first; of those that are over, the latest are remembered.
     #[must_use]
     pub fn ladder(&self, call: CallId) -> Vec<LadderLine> {
-        let over = || self.past.iter().find(|(past, _)| *past == call).map(|(_, ladder)| ladder);
-        let ladder = self.calls.get(&call).map(|call| &call.ladder).or_else(over);
-        ladder.map(Ladder::lines).unwrap_or_default()
+        self.sessions.ladder(call)
+    }
+
+    /// The Call-ID of a call that is up.
+    #[must_use]
+    pub fn dialog(&self, call: CallId) -> Option<String> {
+        self.sessions.get(call).map(|session| session.dialog().call_id().to_owned())
+    }
+
+    /// Where a device could be called now; `None`: nowhere.
+    #[must_use]
+    pub fn call_target(&self, device: &str) -> Option<CallTarget> {
+        target_resolution::resolve(&self.core, self.usages.directory(), device).map(|target| target.public())
     }
 
     /// Calls that are not over.
     #[must_use]
     pub fn live_calls(&self) -> usize {
-        self.calls.values().filter(|call| call.phase != Phase::Over).count()
+        self.sessions.count_live()
     }
 
     /// Whether no call is up, and each request of ours in one has its final response or has been given up.
     #[must_use]
     pub fn is_at_rest(&self) -> bool {
-        let is_answered = |tx: &ClientTransaction| match &tx.machine {
-            ClientMachine::Waiting(_) => false,
-            ClientMachine::Invite(machine) => !machine.is_pending(),
-            ClientMachine::Other(machine) => !machine.is_pending(),
-        };
-        self.live_calls() == 0 && self.clients.values().filter(|tx| tx.call.is_some()).all(is_answered)
+        self.live_calls() == 0 && !self.core.layer.is_pending(|token| matches!(token, Token::Session(..)))
     }
 
     /// Whether nothing is left: no call, no transaction, no deadline.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.calls.is_empty()
-            && self.dialogs.is_empty()
-            && self.sources.is_empty()
-            && self.subscriptions.is_empty()
-            && self.subscription_dialogs.is_empty()
-            && self.round_trips.held.is_empty()
-            && self.servers.is_empty()
-            && self.server_keys.is_empty()
-            && self.merges.is_empty()
-            && self.clients.is_empty()
-            && self.client_keys.is_empty()
-            && self.connecting.is_empty()
-            && self.deadlines.is_empty()
+        let waits = self.verification.waiting() + self.usages.timers() > 0;
+        self.sessions.is_empty() && self.usages.subscriptions.is_empty() && self.core.layer.is_empty() && !waits
     }
 
-    // === small things ===
-
-    /// A number that nobody can foresee, whatever they have seen of those before it.
-    pub(super) fn draw(&mut self) -> u64 {
-        self.random.next_u64()
+    /// Whether a connection carries a call or leads to a device that is registered or subscribed, so that it must not be closed for silence.
+    #[must_use]
+    pub fn uses(&self, connection: ConnectionId) -> bool {
+        self.sessions.uses(connection) || self.usages.all().iter().any(|usage| usage.uses(connection))
     }
 
-    pub(super) fn token(&mut self) -> String {
-        format!("{:016x}", self.draw())
+    /// What is known of whoever is at the other end of a connection.
+    #[must_use]
+    pub fn standing(&self, connection: ConnectionId) -> PeerStanding {
+        self.core.standing(connection)
     }
 
-    pub(super) fn number(&mut self) -> u64 {
-        self.next += 1;
-        self.next
+    /// The usages, and what they work with.
+    fn usages(&mut self, now: Instant) -> (&mut Usages, Environment<'_>) {
+        let Self { core, sessions, usages, .. } = self;
+        (usages, Environment { now, core, sessions })
     }
 
-    pub(super) fn tell(&mut self, event: Event) {
-        self.put_out(Output::Event(event));
+    /// Tells all usages.
+    fn tell_all(&mut self, now: Instant, what: impl FnMut(&mut dyn Usage, &mut Environment<'_>)) {
+        let (usages, mut env) = self.usages(now);
+        usages.tell(&mut env, what);
     }
 
-    pub(super) fn put_out(&mut self, output: Output) {
-        self.outputs.push_back(output);
+    fn admission(&mut self, now: Instant) -> AdmissionControl<'_> {
+        let Self { core, authentication, verification, sessions, usages } = self;
+        AdmissionControl { now, core, sessions, authentication, verification, directory: usages.directory() }
     }
 
-    /// `host:port` of ours as peers reach us by `flow`.
-    pub(super) fn sent_by(&self, flow: &Flow) -> SocketAddr {
-        SocketAddr::new(self.settings.advertised.unwrap_or_else(|| flow.local.ip()), flow.local.port())
-    }
+    // === requests of peers ===
 
-    /// Our address as in a Contact.
-    pub(super) fn contact_uri(&self, flow: &Flow) -> String {
-        self.contact(flow).trim_matches(['<', '>']).to_owned()
-    }
-
-    pub(super) fn contact(&self, flow: &Flow) -> String {
-        self.contact_of("roomgate", flow)
-    }
-
-    /// The Contact of a request of ours: in a call, for a registration, or else.
-    pub(super) fn own_contact(&self, call: Option<CallId>, purpose: Purpose, flow: &Flow) -> String {
-        match (call, purpose) {
-            (Some(call), _) => self.contact_in(call, flow),
-            (None, Purpose::Alone(Alone::Register(number))) => {
-                self.contact_of(self.account_contact(number).unwrap_or_default(), flow)
-            }
-            (None, _) => self.contact(flow),
-        }
-    }
-
-    fn contact_of(&self, user: &str, flow: &Flow) -> String {
-        let transport = match flow.transport {
-            Transport::Udp => "",
-            Transport::Tcp => ";transport=tcp",
-            Transport::Tls => ";transport=tls",
+    fn request(&mut self, now: Instant, inbound: Box<InboundRequest>) {
+        let essentials = &inbound.essentials;
+        let dialog = essentials.to.tag().map(|_| DialogKey::of_request(essentials));
+        let subject = match &dialog {
+            None => Subject::Outside,
+            Some(dialog) => match (self.sessions.find(dialog), self.usages.peer_in(dialog)) {
+                (Some(call), _) => Subject::Call(call),
+                (None, Some(peer)) => Subject::OtherUsage(Box::new(peer.clone())),
+                (None, None) => Subject::Unknown,
+            },
         };
-        format!("<sip:{user}@{}{transport}>", self.sent_by(flow))
-    }
-
-    /// The same for a call; a call that was begun with `sips:` stays secure on its whole way (RFC 3261 section 12.1.1).
-    pub(super) fn contact_in(&self, id: CallId, flow: &Flow) -> String {
-        match self.calls.get(&id).is_some_and(|call| call.dialog.is_secure()) {
-            true => format!("<sips:roomgate@{}>", self.sent_by(flow)),
-            false => self.contact(flow),
-        }
-    }
-
-    /// Remembers a message of a call: what it is in few words, and its masked content (O-5).
-    pub(super) fn note(&mut self, now: Instant, call: CallId, inbound: bool, summary: String, content: String) {
-        if let Some(call) = self.calls.get_mut(&call) {
-            if self.settings.capture.is_some() {
-                let (flow, call_id, content) = (call.flow, call.dialog.call_id().to_owned(), content.clone());
-                self.outputs.push_back(Output::Copied(Box::new(Copied { inbound, flow, call_id, content })));
-            }
-            let (at, transport) = (now.saturating_duration_since(call.began), call.flow.transport);
-            call.ladder.push(LadderLine { at, inbound, transport, summary, content });
-        }
-    }
-
-    // === the way out ===
-
-    pub(super) fn transmit(&mut self, flow: Flow, bytes: Vec<u8>) {
-        count(&self.counters.sent);
-        self.outputs.push_back(Output::Transmit { flow, bytes });
-    }
-
-    /// Whether bytes can be written to this flow now.
-    pub(super) fn is_open(&self, flow: &Flow) -> bool {
-        flow.connection.is_none_or(|connection| self.connections.contains_key(&connection))
-    }
-
-    /// Asks for a flow; gives the waiting thing back when too many are asked for.
-    pub(super) fn connect(&mut self, peer: SocketAddr, transport: Transport, waiting: Waiting) -> Option<Waiting> {
-        let is_reserved = self.settings.known.is_anybody() && !self.is_for_known(&waiting);
-        let strangers = || self.connecting.values().filter(|waiting| !self.is_for_known(waiting)).count();
-        let is_full = self.connecting.len() >= CONNECTING;
-        if is_full || (is_reserved && strangers() >= self.settings.limits.of_strangers(CONNECTING)) {
-            return Some(waiting);
-        }
-        let (token, name) = (self.number(), self.name_of(&waiting));
-        self.connecting.insert(token, waiting);
-        self.outputs.push_back(Output::Connect { peer, transport, name, token });
-        None
-    }
-
-    /// Whether a connection is wanted for ourselves or for somebody known, and not for a stranger.
-    fn is_for_known(&self, waiting: &Waiting) -> bool {
-        let is_known = |id: CallId| self.calls.get(&id).is_some_and(|call| call.ours || !is_stranger(call.identity.as_ref()));
-        match waiting {
-            // Those of strangers are never sent by a new connection.
-            Waiting::Response(_) => true,
-            Waiting::Ack(call, ..) => is_known(*call),
-            Waiting::Client { id, .. } => self.clients.get(id).is_some_and(|tx| match (tx.purpose, tx.call) {
-                (_, Some(call)) => is_known(call),
-                (Purpose::Alone(Alone::Notify(number)), None) => self.is_told_to_known(number),
-                (purpose, None) => purpose != Purpose::Alone(Alone::LastNotify),
-            }),
-        }
-    }
-
-    /// Sends a response, over a new connection if its own is gone: to whom we know, since the port stands in the request alone.
-    pub(super) fn send_response(&mut self, flow: Flow, bytes: Vec<u8>) {
-        if self.is_open(&flow) {
-            self.transmit(flow, bytes);
-        } else if self.is_trusted(&flow) || self.registrar.is_home(flow.peer.ip()) {
-            // Too many connections under way: the response is lost as on a bad network.
-            let _lost = self.connect(flow.peer, flow.transport, Waiting::Response(bytes));
-        }
-    }
-
-    fn received(&mut self, now: Instant, flow: Flow, bytes: &[u8]) {
-        count(&self.counters.received);
-        if let Some(connection) = flow.connection {
-            self.connections.entry(connection).or_default();
-        }
-        // A datagram of line ends is a keep-alive.
-        if bytes.iter().all(|&byte| byte == b'\r' || byte == b'\n' || byte == 0) {
+        let Some(Passed { sender, verification, is_for_help, refusal }) = self.admission(now).admit(&inbound, &subject) else {
             return;
-        }
-        let message = Message::parse(bytes, &self.settings.limits.wire);
-        if let (Some(other), Ok(_)) = (flow.connection.and_then(|id| self.connections.get_mut(&id)), &message) {
-            other.is_heard = true;
-        }
-        match message {
-            Ok(Message::Request(request)) => self.request(now, flow, request),
-            Ok(Message::Response(response)) => self.response(now, flow, response),
-            Err(error) => self.malformed(now, flow, bytes, error),
-        }
-    }
-
-    fn wake_server(&mut self, now: Instant, id: u64) {
-        let Some(tx) = self.servers.get_mut(&id) else { return };
-        let act = match &mut tx.machine {
-            ServerMachine::Invite(machine) => machine.wake(now),
-            ServerMachine::Other(machine) => machine.wake(now),
         };
-        match act {
-            Act::Resend => {
-                let (reply, bytes) = (tx.reply, tx.last.clone());
-                count(&self.counters.retransmitted);
-                self.send_response(reply, bytes);
-            }
-            Act::TimedOut | Act::Over => self.forget_server(id),
-            _ => {}
+        let server = self.core.layer.accept(&inbound);
+        if let Some(refusal) = refusal {
+            return self.core.respond(now, server, refusal);
         }
-        self.schedule(Owner::Server(id));
+        let admitted = Admitted { server, inbound, identity: sender.identity, proof: sender.proof };
+        match (subject, dialog) {
+            (Subject::Outside, _) if verification == AddressProof::Wanted => {
+                self.verification.hold(now, &mut self.core, admitted)
+            }
+            _ if admitted.inbound.request.method == Method::Cancel => {
+                self.sessions.cancel(now, &mut self.core, server, &admitted.inbound);
+            }
+            (Subject::Call(call), _) => self.request_in_call(now, call, admitted),
+            (Subject::OtherUsage(_), Some(dialog)) => self.tell_all(now, |usage, env| {
+                if usage.peer_in(&dialog).is_some() {
+                    usage.in_dialog(env, &dialog, server, &admitted.inbound);
+                }
+            }),
+            (Subject::Outside, _) => self.request_outside(now, admitted, is_for_help),
+            (Subject::Unknown | Subject::OtherUsage(_), _) => {
+                self.core.refuse_unknown(now, server, &admitted.inbound.request.method)
+            }
+        }
     }
 
-    fn wake_call(&mut self, now: Instant, id: CallId) {
-        let timers = self.timers;
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        if let Some(accepted) = &mut call.accepted {
-            if accepted.is_lost(now) {
-                let cause = call.bye;
-                call.accepted = None;
-                self.hang_up(now, id, cause.unwrap_or(Cause::NoAck));
-                if cause.is_none() {
-                    self.tell(Event::Ended { call: id, cause: Cause::NoAck });
-                }
-            } else if accepted.wake(now, &timers) {
-                let (flow, bytes) = (accepted.flow, accepted.bytes.clone());
-                count(&self.counters.retransmitted);
-                self.send_response(flow, bytes);
+    /// A request that begins something.
+    fn request_outside(&mut self, now: Instant, admitted: Admitted, is_for_help: bool) {
+        let (usages, mut env) = self.usages(now);
+        let Some(admitted) = usages.offer(&mut env, admitted, |usage, env, admitted| usage.request(env, admitted)) else {
+            return;
+        };
+        let server = admitted.server;
+        match &admitted.inbound.request.method {
+            Method::Options => self.core.answer_options(now, server),
+            Method::Invite => {
+                let InboundRequest { flow, request, .. } = &*admitted.inbound;
+                let caller = PeerDirectory::caller(&self.core, flow, admitted.identity.as_ref(), request);
+                let has_answered = |peer| self.verification.is_proven(now, peer);
+                let invitation = Invitation { admitted, caller, is_for_help, has_answered: &has_answered };
+                invite(now, &mut self.core, &mut self.sessions, invitation);
             }
-        } else if call.reliable.is_some() {
-            self.wake_reliable(now, id);
-        } else if call.reoffer_at.is_some_and(|at| now >= at) {
-            call.reoffer_at = None;
-            self.offer_if_possible(now, id);
-        } else if call.timer().is_some() {
-            self.wake_session(now, id);
+            Method::Refer => self.core.forbid(now, server),
+            _ => self.core.refuse_unknown(now, server, &admitted.inbound.request.method),
         }
-        self.schedule(Owner::Call(id));
+    }
+
+    fn request_in_call(&mut self, now: Instant, call: CallId, admitted: Admitted) {
+        let Admitted { server, inbound, .. } = admitted;
+        let referee = self.usages.directory().referee(&self.core, &inbound.flow, &inbound.request);
+        self.sessions.request(now, &mut self.core, call, (server, inbound), referee);
+    }
+
+    fn ack(&mut self, now: Instant, ack: &InboundRequest) {
+        let call = self.sessions.find(&DialogKey::of_request(&ack.essentials));
+        if self.admission(now).may_acknowledge(ack, call) {
+            self.core.layer.acknowledge(now, ack);
+            self.sessions.acknowledge(now, &mut self.core, ack);
+        }
+    }
+
+    // === what the layer and the sessions tell ===
+
+    /// Goes on until nobody has anything to tell any more.
+    fn run(&mut self, now: Instant) {
+        loop {
+            if let Some(event) = self.core.layer.event() {
+                self.transaction_event(now, event);
+            } else if let Some(news) = self.sessions.progress(now, &mut self.core) {
+                self.session_news(now, news);
+            } else {
+                return self.sessions.settle();
+            }
+        }
+    }
+
+    fn transaction_event(&mut self, now: Instant, event: TransactionEvent<Token>) {
+        match event {
+            TransactionEvent::Request(inbound) => self.request(now, inbound),
+            TransactionEvent::Ack(ack) => self.ack(now, &ack),
+            TransactionEvent::Incomplete { flow, request, header } => self.admission(now).incomplete(flow, *request, header),
+            TransactionEvent::Malformed { flow, bytes, error } => self.admission(now).malformed(flow, &bytes, error),
+            // Who waits outside of calls waits for what is final.
+            TransactionEvent::Response { token, answer } if answer.is_final() || token.is_session() => {
+                self.response(now, token, Some(answer))
+            }
+            TransactionEvent::Response { .. } => {}
+            TransactionEvent::Timeout { token } => self.response(now, token, None),
+            TransactionEvent::Closed { token } => self.sessions.closed(now, token),
+            TransactionEvent::Stray(answer) => {
+                if let Some(admitted) = self.verification.answered(now, &answer) {
+                    self.request_outside(now, admitted, false);
+                }
+            }
+            TransactionEvent::Traced { token, inbound, flow, message } => {
+                self.sessions.traced(now, &mut self.core, token, inbound, (flow, *message));
+            }
+            // A new connection is made to whom we know, since the port stands in the request alone.
+            TransactionEvent::Undeliverable { flow, bytes } => {
+                if self.core.is_trusted(&flow) || self.usages.directory().is_home(&flow) {
+                    self.core.layer.reconnect(flow, bytes);
+                }
+            }
+        }
+    }
+
+    fn response(&mut self, now: Instant, token: Token, answer: Option<Box<Answer>>) {
+        let Token::Session(call, part) = token else {
+            return self.tell_all(now, |usage, env| usage.response(env, token, answer.as_deref()));
+        };
+        let input = match answer {
+            Some(answer) => SessionInput::Response { part, answer },
+            None => SessionInput::Timeout { part },
+        };
+        self.sessions.handle(now, call, input);
+    }
+
+    fn session_news(&mut self, now: Instant, news: SessionNews) {
+        match news {
+            SessionNews::Over(call) => self.tell_all(now, |usage, env| usage.call_over(env, call)),
+            SessionNews::Foreign { call, server, inbound } => {
+                let (usages, mut env) = self.usages(now);
+                let offer = |usage: &mut dyn Usage, env: &mut Environment<'_>, ()| {
+                    (!usage.in_call(env, call, server, &inbound)).then_some(())
+                };
+                let unclaimed = usages.offer(&mut env, (), offer);
+                if unclaimed.is_some() {
+                    self.core.refuse_method(now, server, &inbound.request.method);
+                }
+            }
+        }
+    }
+
+    fn command(&mut self, now: Instant, command: Command) {
+        let (usages, mut env) = self.usages(now);
+        let Some(command) = usages.offer(&mut env, command, |usage, env, command| usage.command(env, command)) else { return };
+        if let Some(call) = command.call_in_place() {
+            if matches!(command, Command::Bye { cause: Cause::Stalled, .. }) {
+                count(&self.core.counters.stalled);
+            }
+            return self.sessions.handle(now, call, SessionInput::Command(command));
+        }
+        match command {
+            Command::Drain(on) => self.core.is_draining = on,
+            Command::Reconfigure(settings) => {
+                self.core.settings.adopt(&settings);
+                self.authentication.reconfigure(&settings);
+                self.sessions.reconfigure(settings.session_timers);
+                self.tell_all(now, |usage, env| usage.reconfigured(env));
+            }
+            command => {
+                outbound::perform(now, &mut self.core, &mut self.sessions, self.usages.directory(), command);
+            }
+        }
     }
 }
 
@@ -475,76 +337,41 @@ impl Machine for Endpoint {
 
     fn handle(&mut self, now: Instant, input: Input) {
         match input {
-            Input::Received { flow, bytes } => self.received(now, flow, &bytes),
-            Input::Opened { flow, names } => {
-                if let Some(connection) = flow.connection {
-                    self.connections.insert(connection, OtherEnd { names, ..OtherEnd::default() });
-                }
+            Input::Received { flow, bytes } => {
+                let limits = self.core.settings.limits.wire;
+                self.core.layer.received(now, flow, &bytes, &limits);
             }
+            Input::Opened { flow, names } => self.core.layer.opened(&flow, names),
             Input::FlowClosed(connection) => {
-                self.connections.remove(&connection);
-                self.registrar.flow_closed(now, connection);
-                self.account_flow_closed(now, connection);
-                self.flow_closed(now, connection);
+                self.core.layer.closed(connection);
+                self.tell_all(now, |usage, env| usage.flow_closed(env, connection));
             }
-            Input::Connected { token, flow } => {
-                if let Some(connection) = flow.connection {
-                    self.connections.entry(connection).or_default().is_known = true;
-                }
-                match self.connecting.remove(&token) {
-                    Some(Waiting::Client { id, .. }) => self.begin_client(now, id, flow),
-                    Some(Waiting::Response(bytes)) => self.transmit(flow, bytes),
-                    Some(Waiting::Ack(call, ack, cseq)) => self.send_ack(now, call, ack, cseq, flow),
-                    None => {}
-                }
+            Input::Connected { token, flow } => self.core.layer.connected(now, token, flow),
+            Input::ConnectFailed { token } => self.core.layer.connect_failed(now, token),
+            Input::Located { token, targets } => {
+                self.tell_all(now, |usage, env| usage.located(env, token, &targets));
             }
-            Input::ConnectFailed { token } => match self.connecting.remove(&token) {
-                Some(Waiting::Client { id, fallback: Some(flow) }) => self.begin_client(now, id, flow),
-                Some(Waiting::Client { id, fallback: None }) => self.client_failed(now, id),
-                Some(Waiting::Response(_) | Waiting::Ack(..)) | None => {}
-            },
-            Input::Located { token, targets } => self.located(now, token, targets),
             Input::Command(command) => self.command(now, command),
         }
+        self.run(now);
     }
 
     fn wake(&mut self, now: Instant) {
-        self.registrar.wake(now);
-        while let Some(&(at, owner)) = self.deadlines.first().filter(|(at, _)| *at <= now) {
-            match owner {
-                Owner::Server(id) => self.wake_server(now, id),
-                Owner::Client(id) => self.wake_client(now, id),
-                Owner::Call(id) => self.wake_call(now, id),
-                Owner::Account(number) => self.wake_account(now, number),
-                Owner::Subscription(number) => self.wake_subscription(now, number),
-                Owner::Held(server) => self.wake_held(now, server),
-            }
-            // Whatever the owner did, this entry is done.
-            if self.deadlines.remove(&(at, owner)) {
-                match owner {
-                    Owner::Server(id) => self.servers.get_mut(&id).map(|tx| tx.scheduled = None),
-                    Owner::Client(id) => self.clients.get_mut(&id).map(|tx| tx.scheduled = None),
-                    Owner::Call(id) => self.calls.get_mut(&id).map(|call| call.scheduled = None),
-                    Owner::Account(number) => self.accounts.get_mut(&number).map(|account| account.scheduled = None),
-                    Owner::Subscription(number) => self.subscriptions.get_mut(&number).map(|known| known.scheduled = None),
-                    Owner::Held(server) => self.round_trips.held.get_mut(&server).map(|held| held.scheduled = None),
-                };
-                self.schedule(owner);
-            }
-        }
+        self.core.layer.wake(now);
+        self.run(now);
+        self.sessions.wake(now);
+        self.tell_all(now, |usage, env| usage.wake(env));
+        self.verification.wake(now, &mut self.core);
+        self.run(now);
     }
 
     fn poll(&mut self) -> Option<Output> {
-        self.outputs.pop_front().or_else(|| self.registrar.poll().map(Output::Registered))
+        self.core.poll()
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.deadlines.first().map(|(at, _)| *at).into_iter().chain(self.registrar.deadline()).min()
+        let usages = self.usages.all().into_iter().filter_map(|usage| usage.deadline());
+        let own = [self.core.layer.deadline(), self.sessions.deadline(), self.verification.deadline()];
+        own.into_iter().flatten().chain(usages).min()
     }
 }
-
-mod connections;
-mod figures;
-mod life;
-#[cfg(test)]
-mod tests;

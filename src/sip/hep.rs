@@ -39,9 +39,9 @@ pub struct Copied {
 
 /// Hides what would let a reader of copies act in a call: tags and branches get other names, the same ones throughout a run of the daemon,
 /// so that messages can still be put together.
-pub(super) struct Veil([u8; 32]);
+pub(super) struct Pseudonyms([u8; 32]);
 
-impl Veil {
+impl Pseudonyms {
     /// Other names for every key.
     pub(super) const fn new(key: [u8; 32]) -> Self {
         Self(key)
@@ -80,7 +80,7 @@ fn first_secret(text: &str) -> Option<(usize, &'static str)> {
 }
 
 /// The packet for a message that was seen `at`, since 1970.
-pub(super) fn packet(copied: &Copied, capture: &Capture, veil: &Veil, at: Duration) -> Vec<u8> {
+pub(super) fn packet(copied: &Copied, capture: &Capture, veil: &Pseudonyms, at: Duration) -> Vec<u8> {
     let Copied { inbound, flow, call_id, content } = copied;
     let (source, target) = if *inbound { (flow.peer, flow.local) } else { (flow.local, flow.peer) };
     let mut packet = b"HEP3\0\0".to_vec();
@@ -147,7 +147,7 @@ fn addresses(packet: &mut Vec<u8>, source: IpAddr, target: IpAddr) {
 }
 
 /// The message as it would stand on the wire, were it masked there: line ends, the blank line, and the length of what is left of its body.
-fn message(content: &str, veil: &Veil) -> String {
+fn message(content: &str, veil: &Pseudonyms) -> String {
     let (head, body) = content.split_once("\n\n").unwrap_or((content.trim_end(), ""));
     let body = body.replace('\n', "\r\n");
     let mut text = String::with_capacity(content.len() + 64);
@@ -188,10 +188,11 @@ mod tests {
         found
     }
 
-    const VEIL: Veil = Veil::new([7; 32]);
+    const VEIL: Pseudonyms = Pseudonyms::new([7; 32]);
 
+    /// A copy names no tag and no branch of a call and the same other ones throughout.
     #[test]
-    fn s7_a_copy_names_no_tag_and_no_branch_of_a_call_and_the_same_other_ones_throughout() {
+    fn s7_a_copy_names_no_tag_and_no_branch_of_a_call() {
         let content = "BYE sip:a SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKsecret;rport\nFrom: <sip:a@b>;tag=one\n\
                        To: \"T\" <sip:c@d>;Tag=two;x=y\nReplaces: c;to-tag=one;from-tag=two\n\
                        Refer-To: <sip:e@f?Replaces=c%3Bto-tag%3Done%3Bfrom-tag%3Dtwo>\n\nbody tag=kept";
@@ -205,7 +206,7 @@ mod tests {
         assert!(text.contains(&format!("to-tag={one};from-tag={two}")), "{text}");
         assert!(text.contains(&format!("to-tag%3D{one}%3Bfrom-tag%3D{two}>")), "{text}");
         assert!(text.contains(";rport") && text.ends_with("body tag=kept"), "{text}");
-        assert_ne!(Veil::new([8; 32]).name("one"), one);
+        assert_ne!(Pseudonyms::new([8; 32]).name("one"), one);
     }
 
     #[test]
@@ -233,8 +234,9 @@ mod tests {
         assert_eq!((found[0].clone(), found[1].0, found[2].1.len()), ((FAMILY, vec![10]), SOURCE_6, 16));
     }
 
+    /// A message without a body ends with its blank line and what is too long is cut.
     #[test]
-    fn a_message_without_a_body_ends_with_its_blank_line_and_what_is_too_long_is_cut() {
+    fn a_message_without_a_body_ends_with_its_blank_line() {
         assert_eq!(message("BYE sip:a SIP/2.0\n", &VEIL), "BYE sip:a SIP/2.0\r\nContent-Length: 0\r\n\r\n");
         let capture = Capture { server: "192.0.2.9:9060".parse().unwrap(), id: 1, password: None };
         let long = Copied { call_id: "x".repeat(70_000), ..copied("192.0.2.7:5060") };

@@ -334,7 +334,7 @@ mod tests {
 Via: SIP/2.0/TCP 192.0.2.7:5060;branch=z9hG4bK7;rport
 From: \"Ada Lovelace\" <sip:+493012345678:sesame@pbx.example>;tag=1
 To: Lovelace, Ada <tel:+4989765432;phone-context=example>
-Contact: <sip:4930123456@192.0.2.7>, \"Ada\" <sip:ada@192.0.2.8>;expires=60
+LocalContact: <sip:4930123456@192.0.2.7>, \"Ada\" <sip:ada@192.0.2.8>;expires=60
 Call-ID: 77@192.0.2.7
 CSeq: 1 INVITE
 Authorization: Digest username=\"Ada\", response=\"0a4f113b\", nonce=\"a8f2c0\"

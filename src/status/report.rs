@@ -204,8 +204,8 @@ pub struct AccountStatus {
     pub next_seconds: Option<u64>,
 }
 
-impl From<sip::account::Standing> for AccountStatus {
-    fn from(standing: sip::account::Standing) -> Self {
+impl From<sip::registration::AccountStanding> for AccountStatus {
+    fn from(standing: sip::registration::AccountStanding) -> Self {
         Self {
             account: standing.label.to_string(),
             registrar: standing.registrar,

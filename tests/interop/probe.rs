@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use roomgate::sip::WireLimits;
 use roomgate::sip::auth::{Client, Credentials};
-use roomgate::sip::message::{Message, Method, Request, Response};
+use roomgate::sip::message::{Message, Request, Response};
+use roomgate::sip::method::Method;
 
 use crate::hand::SDP;
 

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use roomgate::sip::header::{CSeq, NameAddr, Via};
-use roomgate::sip::message::{Headers, Message, Method, Request, Response};
+use roomgate::sip::message::{Headers, Message, Request, Response};
+use roomgate::sip::method::Method;
 use roomgate::sip::uri::Uri;
 use roomgate::sip::wire::WireLimits;
 

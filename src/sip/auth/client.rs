@@ -5,6 +5,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use super::digest::{Algorithm, Fields, Ha1, Parts, quoted};
+use crate::sip::message::header_names;
 use crate::sip::message::{Request, Response};
 
 /// Challenges answered in a row, however stale the peer says our answers are.
@@ -105,14 +106,14 @@ impl Client {
         if let Some(opaque) = &challenge.opaque {
             line.push_str(&format!(", opaque={}", quoted(opaque)));
         }
-        request.headers.push(if challenge.proxy { "Proxy-Authorization" } else { "Authorization" }, line);
+        request.headers.push(if challenge.proxy { header_names::PROXY_AUTHORIZATION } else { header_names::AUTHORIZATION }, line);
     }
 
     /// The strongest challenge of our realm that we can answer.
     fn ours(&self, response: &Response) -> Option<Challenge> {
         let (header, proxy) = match response.status {
-            401 => ("WWW-Authenticate", false),
-            407 => ("Proxy-Authenticate", true),
+            401 => (header_names::WWW_AUTHENTICATE, false),
+            407 => (header_names::PROXY_AUTHENTICATE, true),
             _ => return None,
         };
         let lines = response.headers.lines(header).filter_map(Fields::parse);

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use crate::sip::wire::{is_token, split_outside};
+use crate::sip::message::wire::{is_token, split_outside};
 
 /// Fields of one line; RFC 7616 knows a dozen.
 const FIELDS: usize = 32;

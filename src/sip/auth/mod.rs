@@ -13,4 +13,4 @@ mod tests;
 
 pub use client::{Client, Credentials};
 pub use digest::{Algorithm, Ha1};
-pub use server::{Account, Accounts, Authenticator, Verdict};
+pub use server::{Account, Accounts, Authenticator, DigestVerdict};

@@ -197,8 +197,9 @@ mod tests {
         assert!(nonces.fresh(t0 + MINUTE + Duration::from_millis(1), &nonce, "192.0.2.2").is_none());
     }
 
+    /// The table stays bounded and what it forgets cannot be played again.
     #[test]
-    fn the_table_stays_bounded_and_what_it_forgets_cannot_be_played_again() {
+    fn the_table_stays_bounded() {
         let (mut nonces, t0) = start();
         let first = nonces.mint(t0, HERE);
         assert!(nonces.uses(t0, &first, 1));

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use super::digest::{Algorithm, Fields, Ha1, Parts, quoted, same};
 use super::nonce::{Name, Nonces};
 use crate::sip::message::Request;
-use crate::sip::uri::Uri;
+use crate::sip::message::header_names;
+use crate::sip::message::uri::Uri;
 
 /// How long a nonce is good for: longer than most phones' registration, shorter than an attacker's patience.
 const LIFETIME: Duration = Duration::from_secs(3600);
@@ -56,7 +57,7 @@ impl fmt::Debug for Accounts {
 
 /// What an `Authorization` was worth.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum DigestVerdict {
     /// The password is known to them.
     Proven {
         /// The account's label.
@@ -128,17 +129,17 @@ impl Authenticator {
     }
 
     /// Judges the answer that a request from `origin` carries.
-    pub fn judge(&mut self, now: Instant, request: &Request, origin: &str) -> Verdict {
+    pub fn judge(&mut self, now: Instant, request: &Request, origin: &str) -> DigestVerdict {
         let ours = |fields: &Fields| fields.get("realm") == Some(self.accounts.realm.as_str());
-        let Some(fields) = request.headers.lines("Authorization").filter_map(Fields::parse).find(ours) else {
-            return Verdict::Absent;
+        let Some(fields) = request.headers.lines(header_names::AUTHORIZATION).filter_map(Fields::parse).find(ours) else {
+            return DigestVerdict::Absent;
         };
-        let Some(nonce) = fields.get("nonce") else { return Verdict::Absent };
-        let Some(name) = self.nonces.fresh(now, nonce, origin) else { return Verdict::Stale };
-        self.judge_fields(now, request, &fields, name).unwrap_or(Verdict::Wrong)
+        let Some(nonce) = fields.get("nonce") else { return DigestVerdict::Absent };
+        let Some(name) = self.nonces.fresh(now, nonce, origin) else { return DigestVerdict::Stale };
+        self.judge_fields(now, request, &fields, name).unwrap_or(DigestVerdict::Wrong)
     }
 
-    fn judge_fields(&mut self, now: Instant, request: &Request, fields: &Fields, name: Name) -> Option<Verdict> {
+    fn judge_fields(&mut self, now: Instant, request: &Request, fields: &Fields, name: Name) -> Option<DigestVerdict> {
         let (user, nonce, uri) = (fields.get("username")?, fields.get("nonce")?, fields.get("uri")?);
         let (nc, cnonce, theirs) = (fields.get("nc")?, fields.get("cnonce")?, fields.get("response")?);
         // What was not offered would be a step down.
@@ -155,10 +156,10 @@ impl Authenticator {
         let ha1 = if algorithm == Algorithm::Sha256 { strong } else { weak };
         let ours = ha1.response(Parts { method: request.method.as_str(), uri, nonce, nc, cnonce });
         if !(same(&ours, theirs) & known) {
-            return Some(Verdict::Wrong);
+            return Some(DigestVerdict::Wrong);
         }
         let label = Arc::clone(&account.label);
-        Some(if self.nonces.take(now, name, count) { Verdict::Proven { label } } else { Verdict::Stale })
+        Some(if self.nonces.take(now, name, count) { DigestVerdict::Proven { label } } else { DigestVerdict::Stale })
     }
 
     /// The values of `WWW-Authenticate` for whoever is at `origin`, one line for each algorithm.

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::sip::Counters;
-use crate::sip::endpoint::count;
-use crate::sip::hep::{self, Copied, Veil};
+use crate::sip::counters::count;
+use crate::sip::hep::{self, Copied, Pseudonyms};
 
 /// Sends copies.
 pub(super) struct Copier {
@@ -18,13 +18,13 @@ pub(super) struct Copier {
     /// The last one could not be sent: said once.
     failing: bool,
     /// Names tags and branches anew; `None` without randomness from the system, and then nothing is copied.
-    veil: Option<Veil>,
+    veil: Option<Pseudonyms>,
 }
 
 impl Copier {
     pub(super) fn new(counters: Arc<Counters>) -> Self {
         let mut key = [0; 32];
-        let veil = getrandom::fill(&mut key).ok().map(|()| Veil::new(key));
+        let veil = getrandom::fill(&mut key).ok().map(|()| Pseudonyms::new(key));
         Self { counters, socket: None, failing: false, veil }
     }
 

@@ -20,7 +20,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use crate::common::log_limit::LogLimit;
 use crate::common::machine;
 use crate::net::tls;
-use crate::sip::wire::{Framed, Framer};
+use crate::sip::message::wire::{Framed, Framer};
 use crate::sip::{ConnectionId, Flow, Limits, Target};
 
 /// Messages that may wait for a slow peer; one more closes the connection.
@@ -37,7 +37,7 @@ const CONNECT_FOR: Duration = Duration::from_secs(4);
 const HANDSHAKE_FOR: Duration = Duration::from_secs(10);
 
 /// What connections tell the SIP task.
-pub(super) enum News {
+pub(super) enum StreamEvent {
     /// A server was looked up.
     Located {
         /// Names the request.
@@ -75,7 +75,7 @@ pub(super) enum News {
 
 /// The bytes below the messages.
 pub(super) enum Stream {
-    /// TCP.
+    /// A connection without TLS.
     Plain(TcpStream),
     /// TLS that a client of ours has shaken hands for.
     Secure(Box<tokio_rustls::client::TlsStream<TcpStream>>),
@@ -123,12 +123,12 @@ pub(super) fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-pub(super) async fn accept(listener: u16, socket: TcpListener, news: mpsc::Sender<News>) {
+pub(super) async fn accept(listener: u16, socket: TcpListener, news: mpsc::Sender<StreamEvent>) {
     let mut lines = LogLimit::of_sources();
     loop {
         match socket.accept().await {
             Ok((stream, peer)) => {
-                if news.send(News::Accepted { listener, stream, peer }).await.is_err() {
+                if news.send(StreamEvent::Accepted { listener, stream, peer }).await.is_err() {
                     return;
                 }
             }
@@ -143,12 +143,12 @@ pub(super) async fn accept(listener: u16, socket: TcpListener, news: mpsc::Sende
     }
 }
 
-pub(super) async fn connect(peer: SocketAddr, secure: Option<Secure>, token: u64, news: mpsc::Sender<News>) {
+pub(super) async fn connect(peer: SocketAddr, secure: Option<Secure>, token: u64, news: mpsc::Sender<StreamEvent>) {
     let answer = match dial(peer, secure).await {
-        Ok((stream, local)) => News::Connected { token, stream, local, peer },
+        Ok((stream, local)) => StreamEvent::Connected { token, stream, local, peer },
         Err(error) => {
             tracing::debug!(%peer, %error, "no connection");
-            News::Failed { token }
+            StreamEvent::Failed { token }
         }
     };
     // The SIP task may have ended.
@@ -172,7 +172,7 @@ pub(super) fn open(
     id: ConnectionId,
     stream: Stream,
     limits: &Limits,
-    news: mpsc::Sender<News>,
+    news: mpsc::Sender<StreamEvent>,
 ) -> io::Result<Connection> {
     let socket = match &stream {
         Stream::Plain(stream) | Stream::Accepted(stream, _) => stream,
@@ -192,7 +192,7 @@ struct Line {
     id: ConnectionId,
     limits: Limits,
     pong: mpsc::Sender<Vec<u8>>,
-    news: mpsc::Sender<News>,
+    news: mpsc::Sender<StreamEvent>,
 }
 
 async fn serve(stream: Stream, line: Line, queue: mpsc::Receiver<Vec<u8>>) {
@@ -203,7 +203,7 @@ async fn serve(stream: Stream, line: Line, queue: mpsc::Receiver<Vec<u8>>) {
             Ok(Ok(stream)) => {
                 let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
                 let names = certificate.map(tls::names).unwrap_or_default();
-                if line.news.send(News::Secured { id: line.id, names }).await.is_ok() {
+                if line.news.send(StreamEvent::Secured { id: line.id, names }).await.is_ok() {
                     converse(stream, line, queue).await;
                 }
             }
@@ -211,7 +211,7 @@ async fn serve(stream: Stream, line: Line, queue: mpsc::Receiver<Vec<u8>>) {
                 let error = failed.err().map_or_else(|| "handshake failed".to_owned(), |late| late.to_string());
                 tracing::debug!(error, "TLS connection closed");
                 // The SIP task may have ended.
-                let _ended = line.news.send(News::Closed(line.id)).await;
+                let _ended = line.news.send(StreamEvent::Closed(line.id)).await;
             }
         },
     }
@@ -223,12 +223,12 @@ async fn converse<S: AsyncRead + AsyncWrite>(stream: S, line: Line, queue: mpsc:
     let mut writing = std::pin::pin!(write(writer, queue));
     tokio::select! {
         () = read(reader, line) => {
-            let _ended = news.send(News::Closed(id)).await;
+            let _ended = news.send(StreamEvent::Closed(id)).await;
             // A peer that has said all may still listen.
             let _late = timeout(WRITE_FOR, writing).await;
         }
         () = &mut writing => {
-            let _ended = news.send(News::Closed(id)).await;
+            let _ended = news.send(StreamEvent::Closed(id)).await;
         }
     }
 }
@@ -248,7 +248,7 @@ async fn read<S: AsyncRead>(mut reader: ReadHalf<S>, line: Line) {
             Ok(Ok(length)) => length,
             Err(_) if unfinished => return,
             Err(_) => {
-                if news.send(News::Idle(id)).await.is_err() {
+                if news.send(StreamEvent::Idle(id)).await.is_err() {
                     return;
                 }
                 continue;
@@ -261,7 +261,7 @@ async fn read<S: AsyncRead>(mut reader: ReadHalf<S>, line: Line) {
             match framer.next() {
                 Ok(Some(Framed::Message(bytes))) => {
                     (fresh, complete) = (false, true);
-                    if news.send(News::Message { id, bytes }).await.is_err() {
+                    if news.send(StreamEvent::Message { id, bytes }).await.is_err() {
                         return;
                     }
                 }

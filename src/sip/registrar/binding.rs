@@ -1,17 +1,19 @@
-//! One [`Binding`]: a contact of a device, the way to it, and until when.
+//! One [`ContactBinding`]: a contact of a device, the way to it, and until when.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use super::contact::Asked;
-use crate::sip::message::{Essentials, Request};
-use crate::sip::uas::shortened;
-use crate::sip::uri::Uri;
-use crate::sip::{ConnectionId, Flow, Transport};
+use super::contact::AskedContact;
+use crate::sip::message::Essentials;
+use crate::sip::message::header_names;
+use crate::sip::message::uri::Uri;
+use crate::sip::reason::shortened;
+use crate::sip::transaction::InboundRequest;
+use crate::sip::transport::{ConnectionId, Flow, Transport};
 
 /// One contact of a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Binding {
+pub(super) struct ContactBinding {
     /// What is the same while it lives here and in the store.
     kept: Stored,
     pub(super) dies_at: Instant,
@@ -47,26 +49,19 @@ pub struct Stored {
 }
 
 impl Stored {
-    pub(super) fn revive(self, now: Instant) -> Binding {
-        Binding { dies_at: now + self.expires_in, kept: Self { expires_in: Duration::ZERO, ..self }, flow: None }
+    pub(super) fn revive(self, now: Instant) -> ContactBinding {
+        ContactBinding { dies_at: now + self.expires_in, kept: Self { expires_in: Duration::ZERO, ..self }, flow: None }
     }
 }
 
-impl Binding {
+impl ContactBinding {
     /// Where the request that made it came from.
     pub(super) const fn source(&self) -> IpAddr {
         self.kept.source.ip()
     }
 
-    pub(super) fn new(
-        dies_at: Instant,
-        asked: Asked,
-        outbound: bool,
-        path: &[String],
-        flow: Flow,
-        request: &Request,
-        essentials: &Essentials,
-    ) -> Self {
+    pub(super) fn new(dies_at: Instant, asked: AskedContact, outbound: bool, path: &[String], inbound: &InboundRequest) -> Self {
+        let InboundRequest { flow, request, essentials } = inbound;
         let kept = Stored {
             uri: asked.uri.to_string(),
             q: asked.q,
@@ -77,11 +72,11 @@ impl Binding {
             cseq: essentials.cseq.number,
             source: flow.peer,
             transport: flow.transport,
-            user_agent: request.headers.get("User-Agent").map(shortened).filter(|agent| !agent.is_empty()),
+            user_agent: request.headers.get(header_names::USER_AGENT).map(shortened).filter(|agent| !agent.is_empty()),
             // Counted from `dies_at` where it is wanted.
             expires_in: Duration::ZERO,
         };
-        Self { kept, dies_at, flow: Some(flow) }
+        Self { kept, dies_at, flow: Some(*flow) }
     }
 
     /// Whether a request may change it: another Call-ID (the device has restarted), or a later number of the same
@@ -91,7 +86,7 @@ impl Binding {
     }
 
     /// Whether a contact means this one: the same flow of the same instance (RFC 5626 section 6), or else the same address.
-    pub(super) fn is_meant_by(&self, asked: &Asked, outbound: bool) -> bool {
+    pub(super) fn is_meant_by(&self, asked: &AskedContact, outbound: bool) -> bool {
         if outbound && self.is_flow() {
             return self.kept.reg_id == asked.reg_id && self.kept.instance == asked.instance;
         }

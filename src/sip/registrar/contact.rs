@@ -1,8 +1,9 @@
 //! What the Contacts of a REGISTER ask for.
 
-use crate::sip::header::NameAddr;
 use crate::sip::message::Request;
-use crate::sip::uri::{Scheme, Uri};
+use crate::sip::message::header::NameAddr;
+use crate::sip::message::header_names;
+use crate::sip::message::uri::{Scheme, Uri};
 
 /// Contacts of one request.
 const MOST: usize = 32;
@@ -17,14 +18,14 @@ pub(super) enum Contacts {
     None,
     /// `*` with `Expires: 0`: forget everything.
     All,
-    /// These.
-    Some(Vec<Asked>),
+    /// Contacts to bind, or to forget.
+    Some(Vec<AskedContact>),
 }
 
 /// One of them.
-pub(super) struct Asked {
+pub(super) struct AskedContact {
     pub(super) uri: Uri,
-    /// Thousandths.
+    /// The preference among several, in thousandths.
     pub(super) q: u16,
     /// Seconds; `None`: the registrar decides.
     pub(super) expires: Option<u32>,
@@ -36,20 +37,20 @@ pub(super) struct Asked {
 impl Contacts {
     /// `None` when they make no sense: 400.
     pub(super) fn read(request: &Request) -> Option<Self> {
-        let expires = request.headers.get("Expires").map(seconds);
-        let values: Vec<&str> = request.headers.values("Contact").take(MOST + 1).collect();
+        let expires = request.headers.get(header_names::EXPIRES).map(seconds);
+        let values: Vec<&str> = request.headers.values(header_names::CONTACT).take(MOST + 1).collect();
         if values.is_empty() {
             return Some(Self::None);
         }
         if values.contains(&"*") {
             return (values.len() == 1 && expires == Some(0)).then_some(Self::All);
         }
-        let asked: Option<Vec<Asked>> = values.iter().map(|value| Asked::read(value, expires)).collect();
+        let asked: Option<Vec<AskedContact>> = values.iter().map(|value| AskedContact::read(value, expires)).collect();
         asked.filter(|asked| asked.len() <= MOST).map(Self::Some)
     }
 }
 
-impl Asked {
+impl AskedContact {
     fn read(value: &str, expires: Option<u32>) -> Option<Self> {
         let contact = NameAddr::parse(value).filter(|_| value.len() <= LONGEST)?;
         let callable = matches!(contact.uri.scheme, Scheme::Sip | Scheme::Sips) && contact.uri.host.is_some();

@@ -1,4 +1,4 @@
-//! Client transaction of everything but INVITE (RFC 3261 figure 6).
+//! NonInviteClient transaction of everything but INVITE (RFC 3261 figure 6).
 //!
 //! | state | on | does | next |
 //! |---|---|---|---|
@@ -10,7 +10,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Act, Timers};
+use super::action::Action;
+use super::timers::Timers;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -20,13 +21,13 @@ enum State {
 
 /// A request of ours on its way.
 #[derive(Debug)]
-pub struct Client {
+pub struct NonInviteClient {
     state: State,
     timers: Timers,
     reliable: bool,
 }
 
-impl Client {
+impl NonInviteClient {
     /// The request has just been sent.
     #[must_use]
     pub fn new(now: Instant, timers: Timers, reliable: bool) -> Self {
@@ -36,32 +37,32 @@ impl Client {
     }
 
     /// A response has come.
-    pub fn response(&mut self, now: Instant, status: u16) -> Act {
+    pub fn response(&mut self, now: Instant, status: u16) -> Action {
         match (&mut self.state, status) {
             (State::Trying { proceeding, .. }, 100..=199) => {
                 *proceeding = true;
-                Act::Pass
+                Action::Pass
             }
             (State::Trying { .. }, _) => {
                 self.state = State::Completed { until: now + self.timers.absorb(self.reliable) };
-                Act::Pass
+                Action::Pass
             }
-            (State::Completed { .. }, _) => Act::Nothing,
+            (State::Completed { .. }, _) => Action::Nothing,
         }
     }
 
     /// The deadline has passed.
-    pub fn wake(&mut self, now: Instant) -> Act {
+    pub fn wake(&mut self, now: Instant) -> Action {
         let t2 = self.timers.t2;
         match &mut self.state {
-            State::Trying { give_up, .. } if now >= *give_up => Act::TimedOut,
+            State::Trying { give_up, .. } if now >= *give_up => Action::TimedOut,
             State::Trying { proceeding, resend_at: Some(at), interval, .. } if now >= *at => {
                 *interval = if *proceeding { t2 } else { (*interval * 2).min(t2) };
                 *at = now + *interval;
-                Act::Resend
+                Action::Resend
             }
-            State::Completed { until } if now >= *until => Act::Over,
-            _ => Act::Nothing,
+            State::Completed { until } if now >= *until => Action::Over,
+            _ => Action::Nothing,
         }
     }
 

@@ -13,7 +13,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Act, Timers};
+use super::action::Action;
+use super::timers::Timers;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -25,13 +26,13 @@ enum State {
 
 /// Our INVITE on its way.
 #[derive(Debug)]
-pub struct ClientInvite {
+pub struct InviteClient {
     state: State,
     timers: Timers,
     reliable: bool,
 }
 
-impl ClientInvite {
+impl InviteClient {
     /// The request has just been sent.
     #[must_use]
     pub fn new(now: Instant, timers: Timers, reliable: bool) -> Self {
@@ -60,39 +61,39 @@ impl ClientInvite {
     }
 
     /// A response has come.
-    pub fn response(&mut self, now: Instant, status: u16) -> Act {
+    pub fn response(&mut self, now: Instant, status: u16) -> Action {
         match (self.state, status) {
             (State::Calling { .. }, 100..=199) => {
                 self.state = State::Proceeding { give_up: None };
-                Act::Pass
+                Action::Pass
             }
-            (State::Proceeding { .. }, 100..=199) => Act::Pass,
+            (State::Proceeding { .. }, 100..=199) => Action::Pass,
             (State::Calling { .. } | State::Proceeding { .. }, 200..=299) => {
                 self.state = State::Accepted { until: now + self.timers.lifetime() };
-                Act::Pass
+                Action::Pass
             }
             (State::Calling { .. } | State::Proceeding { .. }, _) => {
                 self.state = State::Completed { until: now + self.timers.d(self.reliable) };
-                Act::AckAndPass
+                Action::AckAndPass
             }
-            (State::Accepted { .. }, 200..=299) => Act::Pass,
-            (State::Completed { .. }, 300..) => Act::Ack,
-            (State::Accepted { .. } | State::Completed { .. }, _) => Act::Nothing,
+            (State::Accepted { .. }, 200..=299) => Action::Pass,
+            (State::Completed { .. }, 300..) => Action::Ack,
+            (State::Accepted { .. } | State::Completed { .. }, _) => Action::Nothing,
         }
     }
 
     /// The deadline has passed.
-    pub fn wake(&mut self, now: Instant) -> Act {
+    pub fn wake(&mut self, now: Instant) -> Action {
         match &mut self.state {
-            State::Calling { give_up, .. } if now >= *give_up => Act::TimedOut,
+            State::Calling { give_up, .. } if now >= *give_up => Action::TimedOut,
             State::Calling { resend_at: Some(at), interval, .. } if now >= *at => {
                 *interval *= 2;
                 *at = now + *interval;
-                Act::Resend
+                Action::Resend
             }
-            State::Proceeding { give_up: Some(give_up) } if now >= *give_up => Act::TimedOut,
-            State::Accepted { until } | State::Completed { until } if now >= *until => Act::Over,
-            _ => Act::Nothing,
+            State::Proceeding { give_up: Some(give_up) } if now >= *give_up => Action::TimedOut,
+            State::Accepted { until } | State::Completed { until } if now >= *until => Action::Over,
+            _ => Action::Nothing,
         }
     }
 

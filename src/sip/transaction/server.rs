@@ -1,4 +1,4 @@
-//! Server transaction of everything but INVITE (RFC 3261 figure 8).
+//! NonInviteServer transaction of everything but INVITE (RFC 3261 figure 8).
 //!
 //! Most requests are answered in the moment they come; an UPDATE with an offer waits for the call's owner. No provisional response is
 //! sent, so there is no Proceeding.
@@ -12,18 +12,19 @@
 
 use std::time::Instant;
 
-use super::{Act, Timers};
+use super::action::Action;
+use super::timers::Timers;
 
 /// A request of a peer.
 #[derive(Debug)]
-pub struct Server {
+pub struct NonInviteServer {
     /// When it is forgotten; `None` until it is answered.
     until: Option<Instant>,
     timers: Timers,
     reliable: bool,
 }
 
-impl Server {
+impl NonInviteServer {
     /// The request has just come.
     #[must_use]
     pub fn new(timers: Timers, reliable: bool) -> Self {
@@ -39,14 +40,14 @@ impl Server {
 
     /// The same request has come again.
     #[must_use]
-    pub fn request(&self) -> Act {
-        if self.until.is_some() { Act::Resend } else { Act::Nothing }
+    pub fn request(&self) -> Action {
+        if self.until.is_some() { Action::Resend } else { Action::Nothing }
     }
 
     /// The deadline has passed.
     #[must_use]
-    pub fn wake(&self, now: Instant) -> Act {
-        if self.until.is_some_and(|until| now >= until) { Act::Over } else { Act::Nothing }
+    pub fn wake(&self, now: Instant) -> Action {
+        if self.until.is_some_and(|until| now >= until) { Action::Over } else { Action::Nothing }
     }
 
     /// When [`Self::wake`] is wanted.

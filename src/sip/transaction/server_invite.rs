@@ -13,7 +13,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Act, Timers};
+use super::action::Action;
+use super::timers::Timers;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -25,13 +26,13 @@ enum State {
 
 /// A peer's INVITE.
 #[derive(Debug)]
-pub struct ServerInvite {
+pub struct InviteServer {
     state: State,
     timers: Timers,
     reliable: bool,
 }
 
-impl ServerInvite {
+impl InviteServer {
     /// The INVITE has just come, and 100 was sent.
     #[must_use]
     pub fn new(timers: Timers, reliable: bool) -> Self {
@@ -63,10 +64,10 @@ impl ServerInvite {
 
     /// The INVITE has come again.
     #[must_use]
-    pub fn request(&self) -> Act {
+    pub fn request(&self) -> Action {
         match self.state {
-            State::Proceeding | State::Completed { .. } => Act::Resend,
-            State::Accepted { .. } | State::Confirmed { .. } => Act::Nothing,
+            State::Proceeding | State::Completed { .. } => Action::Resend,
+            State::Accepted { .. } | State::Confirmed { .. } => Action::Nothing,
         }
     }
 
@@ -78,17 +79,17 @@ impl ServerInvite {
     }
 
     /// The deadline has passed.
-    pub fn wake(&mut self, now: Instant) -> Act {
+    pub fn wake(&mut self, now: Instant) -> Action {
         let t2 = self.timers.t2;
         match &mut self.state {
-            State::Completed { give_up, .. } if now >= *give_up => Act::TimedOut,
+            State::Completed { give_up, .. } if now >= *give_up => Action::TimedOut,
             State::Completed { resend_at: Some(at), interval, .. } if now >= *at => {
                 *interval = (*interval * 2).min(t2);
                 *at = now + *interval;
-                Act::Resend
+                Action::Resend
             }
-            State::Accepted { until } | State::Confirmed { until } if now >= *until => Act::Over,
-            _ => Act::Nothing,
+            State::Accepted { until } | State::Confirmed { until } if now >= *until => Action::Over,
+            _ => Action::Nothing,
         }
     }
 

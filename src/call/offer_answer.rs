@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::common::cause::Cause;
 use crate::common::ip_network;
 use crate::media::{Profile, TelephoneEventFormat};
-use crate::rtp::session::NamedSource;
+use crate::rtp::latch::NamedSource;
 use crate::sdp::{self, LocalCapabilities, Negotiated, SessionDescription};
 
 /// Whom the conversation is with, as far as its media is concerned (S-7).

@@ -12,4 +12,5 @@ pub mod printable;
 pub mod problem;
 pub mod rate_limit;
 pub mod redact;
+pub(crate) mod split_mix;
 pub mod units;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::rtp::session::SplitMix;
+use crate::common::split_mix::SplitMix;
 
 /// Mutations a parser.
 const MUTATIONS: u32 = 100_000;

@@ -21,7 +21,8 @@ use crate::common::units::Hz;
 use crate::dsp::frame::Frame;
 use crate::dsp::resample::Resampler;
 use crate::policy::{Admission, Effect, Fact, Policy, PolicySettings, Role, Via};
-use crate::rtp::session::{NamedSource, RtpSender};
+use crate::rtp::latch::NamedSource;
+use crate::rtp::sender::RtpSender;
 
 const STEP: Duration = Duration::from_micros(2_500);
 const FRAME: Duration = Duration::from_millis(20);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::codec::{CodecError, Encoder, EncoderSettings};
 use crate::common::units::Hz;
 use crate::rtp::dtmf::DtmfSender;
-use crate::rtp::session::RtpSender;
+use crate::rtp::sender::RtpSender;
 
 use super::port::Profile;
 

@@ -16,11 +16,11 @@ use crate::dsp::frame::Frame;
 use crate::dsp::resample::{Resampler, between};
 use crate::prompt::Clip;
 use crate::rtp::dtmf::DtmfReceiver;
+use crate::rtp::latch::{Latch, NamedSource, Trickle};
 use crate::rtp::packet::{Packet, is_rtcp};
 use crate::rtp::quality::{self, Impairment};
 use crate::rtp::receive::AudioReceiver;
 use crate::rtp::rtcp::RtcpSession;
-use crate::rtp::session::{Latch, NamedSource, Trickle};
 
 use super::delivery::DeliveryProofs;
 use super::egress::{Egress, Numbered, packet_samples};

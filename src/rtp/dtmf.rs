@@ -31,7 +31,7 @@ struct Current {
     duration: u16,
     ended: bool,
     seq: u16,
-    heard: Instant,
+    last_packet: Instant,
 }
 
 /// Tells keys from packets. A key counts at its first packet, whichever that is: marker and end may be missing or repeated.
@@ -57,7 +57,7 @@ impl DtmfReceiver {
         let duration = u16::from_be_bytes([high, low]);
         let ended = flags & 0x80 != 0;
         let fresh =
-            Current { ssrc: packet.ssrc, timestamp: packet.timestamp, event, duration, ended, seq: packet.seq, heard: now };
+            Current { ssrc: packet.ssrc, timestamp: packet.timestamp, event, duration, ended, seq: packet.seq, last_packet: now };
         let Some(current) = self.current.as_mut().filter(|current| current.ssrc == packet.ssrc) else {
             self.current = Some(fresh);
             return Some(Digit { digit, at: now });
@@ -66,7 +66,7 @@ impl DtmfReceiver {
         if ahead == 0 && event == current.event {
             current.duration = current.duration.max(duration);
             current.ended |= ended;
-            current.heard = now;
+            current.last_packet = now;
             return None;
         }
         // Belated packets of an earlier key, or a damaged one of this key.
@@ -82,7 +82,7 @@ impl DtmfReceiver {
     /// Whether a key is down, so that the sender's audio must not be heard.
     #[must_use]
     pub fn active(&self, now: Instant) -> bool {
-        self.current.is_some_and(|current| now.saturating_duration_since(current.heard) < TAIL)
+        self.current.is_some_and(|current| now.saturating_duration_since(current.last_packet) < TAIL)
     }
 }
 
@@ -96,7 +96,7 @@ pub struct EventPacket {
 }
 
 /// One key on its way out: one packet every packet time, the last one three times. All carry the timestamp at which the key
-/// went down; see [`crate::rtp::session::RtpSender::event`].
+/// went down; see [`crate::rtp::sender::RtpSender::event`].
 #[derive(Clone, Debug)]
 pub struct DtmfSender {
     event: u8,

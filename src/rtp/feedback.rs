@@ -30,12 +30,12 @@ impl Span {
 pub struct Feedback {
     /// The last packet of ours that a report has reached; before any report the one before our first.
     upto: Option<u32>,
-    last: Option<Told>,
+    last: Option<LastReport>,
 }
 
-/// A report, as it came.
+/// The report before, as it came.
 #[derive(Clone, Copy, Debug)]
-struct Told {
+struct LastReport {
     reporter: u32,
     highest: u32,
     lost: i32,
@@ -56,10 +56,10 @@ impl Feedback {
     /// what it tells of, or it is older than the one before.
     pub fn reported(&mut self, reporter: u32, report: &ReceptionReport, last_sent: u32) -> Option<Span> {
         let after = self.upto?;
-        let before = self.last.filter(|told| told.reporter == reporter);
+        let before = self.last.filter(|last| last.reporter == reporter);
         let upto = match before {
-            // Said again word for word: it stands still, for however long.
-            Some(told) if told.highest == report.last_sequence_number => after,
+            // The same number again: the receiver stands still, for however long.
+            Some(last) if last.highest == report.last_sequence_number => after,
             _ => last_sent.checked_add_signed(-i32::from(behind(last_sent, report.last_sequence_number)?))?,
         };
         let packets = i64::from(upto.wrapping_sub(after).cast_signed());
@@ -67,14 +67,14 @@ impl Feedback {
             return None;
         }
         let lost = cumulative(report);
-        let told = i64::from(lost) - before.map_or(0, |told| i64::from(told.lost));
+        let since_last = i64::from(lost) - before.map_or(0, |last| i64::from(last.lost));
         // The sum says nothing of this span where another receiver tells it, one that has begun anew, or one whose counter is full. Where it and
-        // the fraction contradict each other, who has lost more is believed: a notice must not be taken for heard (N-8).
+        // the fraction contradict each other, who has lost more is believed: a notice must not count as delivered when it was not (N-8).
         let sum_goes_on = (before.is_some() || self.last.is_none()) && lost < MOST_LOST;
-        let by_sum = if sum_goes_on { told.max(0) } else { 0 };
+        let by_sum = if sum_goes_on { since_last.max(0) } else { 0 };
         let since = by_sum.max(packets * i64::from(report.fraction_lost) / 256);
         self.upto = Some(upto);
-        self.last = Some(Told { reporter, highest: report.last_sequence_number, lost });
+        self.last = Some(LastReport { reporter, highest: report.last_sequence_number, lost });
         Some(Span { after, upto, lost: u32::try_from(since.clamp(0, packets)).unwrap_or(0) })
     }
 
@@ -82,7 +82,7 @@ impl Feedback {
     /// (RFC 3550 section 6.4); from any other it says nothing of us.
     #[must_use]
     pub fn not_named(&self, reporter: u32) -> Option<Span> {
-        let after = self.upto.filter(|_| self.last.is_some_and(|told| told.reporter == reporter))?;
+        let after = self.upto.filter(|_| self.last.is_some_and(|last| last.reporter == reporter))?;
         Some(Span { after, upto: after, lost: 0 })
     }
 }

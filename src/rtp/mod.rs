@@ -1,14 +1,15 @@
-//! RTP and its relatives, without sockets and clocks. Datagrams of one device flow in ([`packet`], [`session::Latch`]),
-//! 20 ms frames flow out ([`receive`]), keys apart ([`dtmf`]); the way back is [`session::RtpSender`]. What both ends know of
+//! RTP and its relatives, without sockets and clocks. Datagrams of one device flow in ([`packet`], [`latch::Latch`]),
+//! 20 ms frames flow out ([`receive`]), keys apart ([`dtmf`]); the way back is [`sender::RtpSender`]. What both ends know of
 //! the transport's quality goes through [`rtcp`] and [`quality`]. One owner a stream: its port. Rules, S-7.
 
 pub mod dtmf;
 pub mod feedback;
 pub mod jitter;
+pub mod latch;
 pub mod packet;
 pub mod quality;
 pub mod receive;
 pub mod rtcp;
-pub mod session;
+pub mod sender;
 
 pub use packet::Packet;

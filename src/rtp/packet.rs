@@ -134,7 +134,7 @@ mod tests {
     /// Mutated packets never panic and never give more than they hold.
     #[test]
     fn mutated_packets_never_panic_and_never_give() {
-        let mut random = crate::rtp::session::SplitMix::new(7);
+        let mut random = crate::common::split_mix::SplitMix::new(7);
         let base = [&[0xb3, 0x88][..], &[0x5a; 90]].concat();
         for _ in 0..20_000 {
             let mut datagram = base.clone();

@@ -7,7 +7,7 @@ use super::phone::Phone;
 use super::world::World;
 use crate::codec::CodecKind;
 use crate::common::phrase::Phrase;
-use crate::rtp::session::SplitMix;
+use crate::common::split_mix::SplitMix;
 
 const OPEN_DOOR: &str = "[meeting.demo]\nbypass = \"everyone\"";
 

@@ -1,6 +1,4 @@
-//! Which way media flows, and what the peer's wish makes of our side (RFC 3264 sections 6.1 and 8.4, S-4, S-5).
-
-use super::{Attribute, SdpHost};
+//! [`Direction`] and [`Hold`]: which way media flows (RFC 3264 sections 6.1 and 8.4, S-4, S-5).
 
 /// A direction attribute, seen from whoever wrote it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,10 +36,10 @@ impl Direction {
         }
     }
 
-    /// The last direction among `attributes`: where a broken peer writes two, the later one was added on purpose.
-    pub(super) fn among(attributes: &[Attribute]) -> Option<Self> {
+    /// The direction that an attribute's name says, whatever its case.
+    pub(super) fn from_name(name: &str) -> Option<Self> {
         let all = [Self::SendRecv, Self::SendOnly, Self::RecvOnly, Self::Inactive];
-        attributes.iter().rev().find_map(|a| all.into_iter().find(|d| a.name.eq_ignore_ascii_case(d.name())))
+        all.into_iter().find(|direction| name.eq_ignore_ascii_case(direction.name()))
     }
 
     /// The same flow seen from the other end.
@@ -75,10 +73,9 @@ impl Direction {
         }
     }
 
-    /// What the peer means: its direction, less receiving if its connection address is all zeros (the hold of RFC 2543).
-    pub(super) fn of_peer(written: Self, connection: Option<&SdpHost>) -> Self {
-        let zeros = connection.is_some_and(SdpHost::is_unspecified);
-        Self::from_flows(written.sends(), written.receives() && !zeros)
+    /// What the peer means: its direction, less receiving where its connection address is all zeros (the hold of RFC 2543).
+    pub(super) const fn of_peer(written: Self, zero_address: bool) -> Self {
+        Self::from_flows(written.sends(), written.receives() && !zero_address)
     }
 }
 

@@ -234,7 +234,7 @@ pub fn accept_answer(offer: &SessionDescription, answer: &SessionDescription) ->
         let (receive_pt, _) = events(ours).find(|(_, c)| *c == clock)?;
         Some(NegotiatedEvents { send_pt, receive_pt, clock })
     });
-    let flow = Direction::of_peer(answer.direction_of(theirs), answer.connection_of(theirs));
+    let flow = Direction::of_peer(answer.direction_of(theirs), names_zero_address(answer, theirs));
     let ours_flows = offer.direction_of(ours);
     let remote = remote_of(answer, theirs)?;
     Ok(Negotiated {
@@ -283,7 +283,7 @@ fn agree(offer: &SessionDescription, media: &MediaSection, ours: &LocalCapabilit
         common.sort_by_key(|(rank, ..)| *rank);
     }
     let &(_, payload_type, codec) = common.first().ok_or(AnswerError::NoCommonCodec)?;
-    let flow = Direction::of_peer(offer.direction_of(media), offer.connection_of(media));
+    let flow = Direction::of_peer(offer.direction_of(media), names_zero_address(offer, media));
     let remote = remote_of(offer, media)?;
     let rtcp_mux = ours.rtcp_mux && media.attribute("rtcp-mux").is_some();
     Ok(Negotiated {
@@ -317,6 +317,11 @@ fn remote_of(session: &SessionDescription, media: &MediaSection) -> Result<Socke
         Some(SdpHost::Ip(ip)) if is_usable(*ip) || ip.is_unspecified() => Ok(SocketAddr::new(*ip, media.port)),
         _ => Err(AnswerError::UnusableAddress),
     }
+}
+
+/// Whether media is to go nowhere, as the hold of RFC 2543 says it.
+fn names_zero_address(session: &SessionDescription, media: &MediaSection) -> bool {
+    session.connection_of(media).is_some_and(SdpHost::is_unspecified)
 }
 
 /// Keys at the codec's own clock (RFC 4733 section 2.1), or else at 8000, which many phones offer beside Opus.

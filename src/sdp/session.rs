@@ -174,7 +174,7 @@ impl SessionDescription {
     /// Which way `media` flows, seen from the describer: its own attribute, or else the session's, or else both ways.
     #[must_use]
     pub fn direction_of(&self, media: &MediaSection) -> Direction {
-        Direction::among(&media.attributes).or_else(|| Direction::among(&self.attributes)).unwrap_or(Direction::SendRecv)
+        direction(&media.attributes).or_else(|| direction(&self.attributes)).unwrap_or(Direction::SendRecv)
     }
 
     /// Packet duration asked for (`a=ptime`), on the media or, as some write it, above all media.
@@ -311,6 +311,11 @@ pub(super) const fn is_usable(ip: IpAddr) -> bool {
 
 fn find<'a>(attributes: &'a [Attribute], name: &str) -> Option<Option<&'a str>> {
     attributes.iter().find(|a| a.name.eq_ignore_ascii_case(name)).map(|a| a.value.as_deref())
+}
+
+/// The last direction among `attributes`: where a broken peer writes two, the later one was added on purpose.
+fn direction(attributes: &[Attribute]) -> Option<Direction> {
+    attributes.iter().rev().find_map(|attribute| Direction::from_name(&attribute.name))
 }
 
 fn milliseconds(attributes: &[Attribute], name: &str) -> Option<Duration> {

@@ -101,7 +101,7 @@ fn a_key_held_for_many_seconds_is_one_key() {
 #[test]
 fn flash_and_short_payloads_are_no_keys_and_rubbish() {
     let (begin, mut receiver) = (start(), DtmfReceiver::new());
-    let mut random = crate::rtp::session::SplitMix::new(3);
+    let mut random = crate::common::split_mix::SplitMix::new(3);
     for payload in [&[16u8, 0, 0, 1][..], &[1, 2, 3], &[]] {
         let packet = Packet { pt: 101, marker: true, seq: 1, timestamp: 1, ssrc: 5, payload };
         assert_eq!(receiver.handle(begin, &packet), None);

@@ -1,9 +1,14 @@
 //! A sender, a network and a clock in virtual time; what comes out is listened to.
 
+use std::time::{Duration, Instant};
+
 use super::*;
-use crate::codec::EncoderSettings;
+use crate::codec::{CodecKind, EncoderSettings};
+use crate::common::split_mix::SplitMix;
+use crate::common::units::Hz;
+use crate::dsp::Frame;
 use crate::dsp::tone::Sine;
-use crate::rtp::session::SplitMix;
+use crate::rtp::packet::Packet;
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -332,7 +337,8 @@ fn no_sequence_of_packets_panics_or_piles_up() {
             if random.draw().is_multiple_of(2) {
                 receiver.pull(now, &mut frame);
             }
-            assert!(receiver.buffer.len() <= 64 && receiver.pcm.len() <= 96_000);
+            let (packets, samples) = receiver.playout.waiting();
+            assert!(packets <= 64 && samples <= 96_000);
         }
     }
 }

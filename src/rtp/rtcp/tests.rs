@@ -1,6 +1,16 @@
 //! Reports there and back, loss and jitter by the book, and hostile datagrams.
 
+use std::time::{Duration, Instant};
+
+use rtcp::receiver_report::ReceiverReport;
+use rtcp::reception_report::ReceptionReport;
+
+use super::session::marshal;
 use super::*;
+use crate::common::split_mix::SplitMix;
+use crate::common::units::Hz;
+use crate::rtp::feedback::Span;
+use crate::rtp::packet::Packet;
 
 const MS: Duration = Duration::from_millis(1);
 

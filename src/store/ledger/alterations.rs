@@ -12,7 +12,7 @@ use super::head::LedgerHead;
 use super::key::{KeyPlace, Public};
 use super::verify::verify_in;
 use super::{LedgerEntry, Verified, VerifyError, read_heads};
-use crate::rtp::session::SplitMix;
+use crate::common::split_mix::SplitMix;
 use crate::store::handle::tests::notice;
 use crate::store::schema;
 

@@ -128,7 +128,7 @@ fn what_strangers_send_to_the_socket_is_nothing_to_a_browser() {
     let browser = rig.browser(50_000, 700.0);
     connect(&mut rig);
     rig.settle(1_000);
-    let mut random = crate::rtp::session::SplitMix::new(11);
+    let mut random = crate::common::split_mix::SplitMix::new(11);
     let (ours, own) = (rig::WEBRTC.parse().expect("an address"), rig.browsers[browser].1.address());
     for round in 0..100_u16 {
         for kind in 0..10_u8 {

@@ -1,7 +1,7 @@
 //! What strangers and broken peers send (S-7, X-1).
 
 use super::*;
-use crate::rtp::session::SplitMix;
+use crate::common::split_mix::SplitMix;
 
 const STRANGER: &str = "203.0.113.66:4000";
 

@@ -18,8 +18,9 @@ use crate::media::player::{Play, PlayKind};
 use crate::media::port::{Profile, TelephoneEventFormat};
 use crate::policy::{Asker, Effect, Fact, Policy, PolicySettings, Role, Via};
 use crate::prompt::Clip;
+use crate::rtp::latch::NamedSource;
 use crate::rtp::packet::Packet;
-use crate::rtp::session::{NamedSource, RtpSender};
+use crate::rtp::sender::RtpSender;
 
 /// How loud everybody hums.
 pub(super) const LOUD: f32 = 8_000.0;

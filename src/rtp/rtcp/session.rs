@@ -1,4 +1,4 @@
-//! RTCP (RFC 3550 §6): what we report, when, and what is reported about us (A-6, N-8).
+//! [`RtcpSession`]: when we report, what we send, and what is reported about us.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -9,13 +9,12 @@ use rtcp::receiver_report::ReceiverReport;
 use rtcp::reception_report::ReceptionReport;
 use rtcp::sender_report::SenderReport;
 
+use super::reception::ReceptionStats;
+use crate::common::split_mix::SplitMix;
 use crate::common::units::Hz;
 use crate::rtp::feedback::{Feedback, Span, cumulative};
 use crate::rtp::packet::Packet;
-use crate::rtp::session::SplitMix;
 
-/// A sequence number this far from the last one means that the source has begun anew (RFC 3550 A.1: MAX_DROPOUT).
-const RESTART: i64 = 3000;
 /// Mean time between our reports (RFC 3550 §6.2: the minimum; a call of two never needs more).
 const INTERVAL: Duration = Duration::from_secs(5);
 /// e - 3/2: what timer reconsideration makes of the mean (RFC 3550 §6.3.1).
@@ -24,128 +23,6 @@ const COMPENSATION: f64 = 1.21828;
 const MOST_PACKETS: usize = 32;
 /// Sender reports remembered for the round trip; a peer answers the last one or the one before.
 const REMEMBERED: usize = 4;
-
-/// What has come of one source (RFC 3550 §6.4.1, A.3, A.8).
-#[derive(Clone, Debug, Default)]
-pub struct ReceptionStats {
-    source: Option<Source>,
-}
-
-#[derive(Clone, Debug)]
-struct Source {
-    ssrc: u32,
-    base: i64,
-    highest: i64,
-    received: i64,
-    expected_before: i64,
-    received_before: i64,
-    began: Instant,
-    transit: Option<i64>,
-    timestamp: u32,
-    /// In ticks, sixteen times enlarged.
-    jitter: i64,
-}
-
-// === impl ReceptionStats ===
-
-impl ReceptionStats {
-    /// Takes note of a packet. `clock` is the RTP clock of its payload type.
-    pub fn received(&mut self, now: Instant, packet: &Packet<'_>, clock: Hz) {
-        let known = self.source.take().filter(|source| source.ssrc == packet.ssrc && source.distance(packet.seq).abs() < RESTART);
-        let mut source = known.unwrap_or_else(|| Source::new(now, packet));
-        source.highest = source.highest.max(source.highest + source.distance(packet.seq));
-        source.received += 1;
-        // Packets that share a timestamp (telephone events, repeats) say nothing of the network's regularity.
-        if source.transit.is_none() || packet.timestamp != source.timestamp {
-            let since = now.saturating_duration_since(source.began);
-            let arrival = i64::try_from(since.as_micros() * u128::from(clock.0) / 1_000_000).unwrap_or(i64::MAX);
-            let transit = arrival - i64::from(packet.timestamp);
-            if let Some(before) = source.transit {
-                // Modulo 2³², so that the timestamp's wrap is no jitter; a jump of more than 10 s is a new timeline, not jitter.
-                let difference = i64::from((transit - before) as i32).abs();
-                if difference < i64::from(clock.0) * 10 {
-                    source.jitter += difference - ((source.jitter + 8) >> 4);
-                }
-            }
-            source.transit = Some(transit);
-            source.timestamp = packet.timestamp;
-        }
-        self.source = Some(source);
-    }
-
-    /// The source heard last.
-    #[must_use]
-    pub fn ssrc(&self) -> Option<u32> {
-        self.source.as_ref().map(|source| source.ssrc)
-    }
-
-    /// Packets that should have come but have not; negative when duplicates outweigh them.
-    #[must_use]
-    pub fn lost(&self) -> i64 {
-        self.source.as_ref().map_or(0, |source| source.expected() - source.received)
-    }
-
-    /// Packets that should have come.
-    #[must_use]
-    pub fn expected(&self) -> u64 {
-        self.source.as_ref().map_or(0, |source| source.expected().unsigned_abs())
-    }
-
-    /// Interarrival jitter in ticks.
-    #[must_use]
-    pub fn jitter_ticks(&self) -> u32 {
-        self.source.as_ref().map_or(0, |source| u32::try_from(source.jitter >> 4).unwrap_or(u32::MAX))
-    }
-
-    /// The report block; the loss fraction counts from the call before this one.
-    fn report(&mut self) -> Option<ReceptionReport> {
-        let jitter = self.jitter_ticks();
-        let source = self.source.as_mut()?;
-        let (expected, lost) = (source.expected(), source.expected() - source.received);
-        let interval = expected - source.expected_before;
-        let lost_now = interval - (source.received - source.received_before);
-        source.expected_before = expected;
-        source.received_before = source.received;
-        let fraction = if interval > 0 && lost_now > 0 { (lost_now * 256 / interval).min(255) } else { 0 };
-        Some(ReceptionReport {
-            ssrc: source.ssrc,
-            fraction_lost: u8::try_from(fraction).unwrap_or(u8::MAX),
-            // A signed field of 24 bits that the marshaller takes for unsigned: more duplicates than losses are told as none.
-            total_lost: u32::try_from(lost.clamp(0, 0x7f_ffff)).unwrap_or(0),
-            last_sequence_number: source.highest as u32,
-            jitter,
-            last_sender_report: 0,
-            delay: 0,
-        })
-    }
-}
-
-impl Source {
-    fn new(now: Instant, packet: &Packet<'_>) -> Self {
-        let base = i64::from(packet.seq);
-        Self {
-            ssrc: packet.ssrc,
-            base,
-            highest: base,
-            received: 0,
-            expected_before: 0,
-            received_before: 0,
-            began: now,
-            transit: None,
-            timestamp: packet.timestamp,
-            jitter: 0,
-        }
-    }
-
-    /// How far ahead of the highest number this one is.
-    fn distance(&self, seq: u16) -> i64 {
-        i64::from(seq.wrapping_sub(self.highest as u16).cast_signed())
-    }
-
-    fn expected(&self) -> i64 {
-        self.highest - self.base + 1
-    }
-}
 
 /// What the other end last said of our stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -383,19 +260,19 @@ impl RtcpSession {
         };
         self.sending = false;
         let mut bytes = marshal(first);
-        self.describe(&mut bytes);
+        self.append_sdes(&mut bytes);
         bytes
     }
 
     /// Appends SDES with our CNAME (RFC 3550 §6.5). Written here, because the crate fills up with other octets than null.
-    fn describe(&self, out: &mut Vec<u8>) {
-        let words = (4 + 2 + self.cname.len() + 1).div_ceil(4);
-        out.extend_from_slice(&[0x81, 202, 0, u8::try_from(words).unwrap_or(u8::MAX)]);
+    fn append_sdes(&self, out: &mut Vec<u8>) {
+        let length = (4 + 2 + self.cname.len() + 1).div_ceil(4);
+        out.extend_from_slice(&[0x81, 202, 0, u8::try_from(length).unwrap_or(u8::MAX)]);
         let begin = out.len();
         out.extend_from_slice(&self.ssrc.to_be_bytes());
         out.extend_from_slice(&[1, u8::try_from(self.cname.len()).unwrap_or(u8::MAX)]);
         out.extend_from_slice(&self.cname);
-        out.resize(begin + words * 4, 0);
+        out.resize(begin + length * 4, 0);
     }
 
     /// The report block with the answer to the peer's last sender report.
@@ -415,10 +292,8 @@ impl RtcpSession {
     }
 }
 
-fn marshal(packet: Box<dyn RtcpPacket>) -> Vec<u8> {
+/// The bytes of one packet.
+pub(super) fn marshal(packet: Box<dyn RtcpPacket>) -> Vec<u8> {
     // Fails only for more reports than we ever put in; then nothing is sent.
     rtcp::packet::marshal(&[packet]).map(|bytes| bytes.to_vec()).unwrap_or_default()
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,9 +1,7 @@
-//! Where media comes from and goes to ([`Latch`], S-7), and the numbers on what is sent ([`RtpSender`]).
+//! [`Latch`]: where media comes from and goes to (S-7).
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
-
-use crate::rtp::packet;
 
 /// A port change at the latched IP is followed when the old port has been silent this long (S-7).
 const PORT_CHANGE_AFTER: Duration = Duration::from_secs(1);
@@ -59,8 +57,8 @@ pub struct Latch {
     named: NamedSource,
     /// The source that is fixed.
     fixed: Option<SocketAddr>,
-    /// When the fixed source was heard last; before there is one, when a stranger from the right IP was first heard.
-    heard: Option<Instant>,
+    /// When the fixed source sent its last packet; before there is one, when another port of the right IP sent its first.
+    last_packet: Option<Instant>,
     /// A port that has sent one packet and needs another.
     candidate: Option<SocketAddr>,
 }
@@ -71,7 +69,14 @@ impl Latch {
     /// For media described by `sdp`, told in signalling that came from `signalling`.
     #[must_use]
     pub fn new(sdp: SocketAddr, signalling: IpAddr, named: NamedSource) -> Self {
-        Self { sdp: canonical(sdp), signalling: signalling.to_canonical(), named, fixed: None, heard: None, candidate: None }
+        Self {
+            sdp: canonical(sdp),
+            signalling: signalling.to_canonical(),
+            named,
+            fixed: None,
+            last_packet: None,
+            candidate: None,
+        }
     }
 
     /// Takes note of an RTP packet from `from` and says whether it is the device's. `negotiated_pt`: its payload type is one of
@@ -95,8 +100,8 @@ impl Latch {
         // Behind NAT the first port of the signalling IP needs no silence, nor does the first one at an address that was only named; every
         // later change, and any change at an address that is trusted, does.
         let free = self.fixed.is_none() && (from.ip() != self.sdp.ip() || !trusted);
-        let heard = *self.heard.get_or_insert(now);
-        let silent = now.saturating_duration_since(heard) >= PORT_CHANGE_AFTER;
+        let last_packet = *self.last_packet.get_or_insert(now);
+        let silent = now.saturating_duration_since(last_packet) >= PORT_CHANGE_AFTER;
         if self.candidate == Some(from) && (free || silent) {
             return self.fix(now, from);
         }
@@ -145,7 +150,7 @@ impl Latch {
 
     fn fix(&mut self, now: Instant, from: SocketAddr) -> bool {
         self.fixed = Some(from);
-        self.heard = Some(now);
+        self.last_packet = Some(now);
         self.candidate = None;
         true
     }
@@ -154,64 +159,6 @@ impl Latch {
 /// An IPv4 address seen through a dual-stack socket is the IPv4 address.
 fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
-}
-
-/// The numbers on what we send: one SSRC, consecutive sequence numbers, a timestamp that follows the samples.
-#[derive(Clone, Debug)]
-pub struct RtpSender {
-    /// Our synchronization source.
-    pub ssrc: u32,
-    /// The sequence number of the next packet.
-    pub seq: u16,
-    /// The timestamp of the next audio packet.
-    pub timestamp: u32,
-}
-
-impl RtpSender {
-    /// Random beginnings (RFC 3550 §5.1) drawn from `seed`.
-    #[must_use]
-    pub fn new(seed: u64) -> Self {
-        let mut random = SplitMix::new(seed);
-        Self { ssrc: random.draw() as u32, seq: random.draw() as u16, timestamp: random.draw() as u32 }
-    }
-
-    /// Appends an audio packet that lasts `ticks` of the RTP clock; gives its sequence number.
-    pub fn packet(&mut self, pt: u8, marker: bool, payload: &[u8], ticks: u32, out: &mut Vec<u8>) -> u16 {
-        let seq = self.event(pt, marker, self.timestamp, payload, out);
-        self.advance(ticks);
-        seq
-    }
-
-    /// Appends a packet with a timestamp of its own, such as a telephone event (RFC 4733 §2.1); gives its sequence number.
-    pub fn event(&mut self, pt: u8, marker: bool, timestamp: u32, payload: &[u8], out: &mut Vec<u8>) -> u16 {
-        let seq = self.seq;
-        packet::write_header(pt, marker, seq, timestamp, self.ssrc, out);
-        out.extend_from_slice(payload);
-        self.seq = seq.wrapping_add(1);
-        seq
-    }
-
-    /// Lets time pass in which nothing is sent.
-    pub fn advance(&mut self, ticks: u32) {
-        self.timestamp = self.timestamp.wrapping_add(ticks);
-    }
-}
-
-/// A small random number generator (SplitMix64), for numbers that must differ but guard nothing.
-#[derive(Clone, Debug)]
-pub(crate) struct SplitMix(u64);
-
-impl SplitMix {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    pub(crate) fn draw(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
 }
 
 #[cfg(test)]

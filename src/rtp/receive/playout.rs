@@ -1,0 +1,395 @@
+//! [`Playout`]: from packets in order to frames on time.
+//!
+//! Playout follows the sender's timestamps: `next` is the one whose sound is wanted next. What is missing is concealed and `next`
+//! moves on. A packet that comes too late for that, but whose place has only been filled with concealment, is played all the
+//! same, and the delay is longer from then on; so jitter sets the delay by itself. When packets keep coming with time to
+//! spare, time is cut out again, a pitch period at a time. The same two moves follow a sender's clock that runs fast or slow.
+//!
+//! A frame is pulled as a whole, so a packet is *needed* at the pull that takes its first sample, wherever in the frame that
+//! lies. Its headroom is the time from its arrival to that pull. Moving playout by less than a *quantum* (the common divisor
+//! of packet and frame: 20 ms for most devices) therefore gains nothing; delay goes up and down in quanta.
+
+use std::time::{Duration, Instant};
+
+use super::timescale::{PULL, Timescale, micros_between, micros_in};
+use crate::codec::{CodecError, CodecKind, Decoder};
+use crate::common::units::Hz;
+use crate::dsp::Frame;
+use crate::dsp::gain::Gain;
+use crate::dsp::stretch::{self, Choice};
+use crate::rtp::jitter::{BufferedPacket, Headroom, Inserted, JitterBuffer};
+use crate::rtp::packet::Packet;
+
+/// Headroom (µs) a stream begins with: arrivals may be 3 ms off either way, pulls 1 ms, and the first packet was perhaps early.
+const FIRST_HEADROOM: i64 = 8_000;
+/// Headroom that is left when a quantum is taken out.
+const WANTED_HEADROOM: i64 = 5_000;
+/// Below this, a quantum is put in where nobody hears it, before a packet comes too late.
+const LEAST_HEADROOM: i64 = 1_500;
+/// Above this, time is taken out even where it may be heard.
+const FAR_TOO_LONG: i64 = 60_000;
+/// The longest delay: what has waited longer is dropped. Also how long concealment can be replaced by late packets.
+const LONGEST_DELAY: Duration = Duration::from_millis(200);
+/// Concealment fades from here on, whatever the codec makes of it.
+const FADE_AFTER: Duration = Duration::from_millis(60);
+const FADE: Duration = Duration::from_millis(40);
+const RETURN: Duration = Duration::from_millis(5);
+/// One change of time every so many pulls.
+const STRETCH_EVERY: u32 = 5;
+/// No packet of ours is shorter than this; a stranger length counts as this.
+const LEAST_QUANTUM: Duration = Duration::from_micros(2500);
+/// A packet that was waiting this long before the first pull is history.
+const STALE: Duration = Duration::from_millis(60);
+/// The next samples after packets were dropped are concealed, so that the decoder blends into them.
+const SPLICE: Duration = Duration::from_millis(5);
+
+/// What playout made of the packets.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct PlayoutStats {
+    /// Packets that came after their sound was due and could not be used.
+    pub(super) late: u64,
+    /// Packets dropped: unreadable, or too many.
+    pub(super) discarded: u64,
+    /// Sound concealed while the stream was running.
+    pub(super) concealed: Duration,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Running {
+    /// The timestamp whose sound is wanted next, behind everything in `pcm`.
+    next: u32,
+    /// The packet decoded last.
+    last_seq: i64,
+    /// RTP ticks concealed since then.
+    concealed: u32,
+}
+
+/// Jitter buffer, decoder and time scaling of one stream.
+pub(super) struct Playout {
+    kind: CodecKind,
+    timescale: Timescale,
+    decoder: Box<dyn Decoder>,
+    buffer: JitterBuffer,
+    headroom: Headroom,
+    /// Decoded, not yet pulled: at most a packet and a frame.
+    pcm: Vec<i16>,
+    running: Option<Running>,
+    last_pull: Option<Instant>,
+    since_stretch: u32,
+    gain: Gain,
+    packet_time: Duration,
+    /// Samples in which the delay can change with effect.
+    quantum: usize,
+    /// Average time from arrival to playout, µs.
+    waited: i64,
+    stats: PlayoutStats,
+}
+
+// === impl Playout ===
+
+impl Playout {
+    /// Playout of a stream of `kind` that has not begun.
+    ///
+    /// # Errors
+    /// [`CodecError::Create`] when the decoder cannot be made.
+    pub(super) fn new(kind: CodecKind) -> Result<Self, CodecError> {
+        let row = kind.row();
+        let timescale = Timescale { clock: row.rtp_clock, rate: row.sample_rate };
+        Ok(Self {
+            kind,
+            timescale,
+            decoder: kind.decoder()?,
+            buffer: JitterBuffer::default(),
+            headroom: Headroom::default(),
+            pcm: Vec::new(),
+            running: None,
+            last_pull: None,
+            since_stretch: 0,
+            gain: Gain::new(1.0),
+            packet_time: PULL,
+            quantum: timescale.frame(),
+            waited: 0,
+            stats: PlayoutStats::default(),
+        })
+    }
+
+    /// The rate of the frames that come out.
+    pub(super) fn rate(&self) -> Hz {
+        self.timescale.rate
+    }
+
+    /// What became of the packets so far.
+    pub(super) fn stats(&self) -> PlayoutStats {
+        self.stats
+    }
+
+    /// Average time from a packet's arrival to its last sample being played.
+    pub(super) fn delay(&self) -> Duration {
+        self.packet_time + Duration::from_micros(u64::try_from(self.waited).unwrap_or(0))
+    }
+
+    /// Takes a packet with its extended number. `newest`: none with a higher number has come.
+    pub(super) fn insert(&mut self, now: Instant, seq: i64, newest: bool, packet: &Packet<'_>) {
+        if let Some(mut running) = self.running {
+            if !self.is_playable(now, seq, newest, packet.timestamp, &mut running) {
+                return;
+            }
+            self.running = (!self.is_off_course(packet.timestamp, running)).then_some(running);
+            if self.running.is_none() {
+                self.drop_waiting();
+            }
+        }
+        if self.buffer.insert(now, seq, packet) == Inserted::Displaced {
+            self.stats.discarded += 1;
+        }
+    }
+
+    /// Another source, or a sequence that has begun anew: nothing of the old stream is played any more.
+    pub(super) fn restart(&mut self) {
+        self.drop_waiting();
+        self.running = None;
+        // The new source's signal has nothing to do with the old one's decoder state; without memory the old decoder serves.
+        if let Ok(decoder) = self.kind.decoder() {
+            self.decoder = decoder;
+        }
+    }
+
+    /// Gives the next 20 ms.
+    pub(super) fn pull(&mut self, now: Instant, out: &mut Frame) {
+        let rate = self.timescale.rate;
+        if out.rate() != rate {
+            *out = Frame::silence(rate);
+        }
+        self.last_pull = Some(now);
+        self.start(now);
+        self.drop_excess();
+        let frame = self.timescale.frame();
+        self.fill(frame);
+        self.stretch(frame);
+        let samples = out.samples_mut();
+        samples.copy_from_slice(&self.pcm[..frame]);
+        self.pcm.drain(..frame);
+        self.gain.apply(samples, rate);
+    }
+
+    /// Packets and samples that wait.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> (usize, usize) {
+        (self.buffer.len(), self.pcm.len())
+    }
+
+    fn drop_waiting(&mut self) {
+        self.stats.discarded += self.buffer.len() as u64;
+        self.buffer.clear();
+    }
+
+    /// Whether the packet can still be played; when only concealment stands in its place, playout goes back to it.
+    fn is_playable(&mut self, now: Instant, seq: i64, newest: bool, timestamp: u32, running: &mut Running) -> bool {
+        let ahead = timestamp.wrapping_sub(running.next).cast_signed();
+        let Some(last_pull) = self.last_pull else { return true };
+        let until_pull = micros_between(now, last_pull + PULL);
+        let position = self.position(ahead);
+        let bound = 2 * self.timescale.ticks(LONGEST_DELAY).cast_signed();
+        if (-bound..=bound).contains(&ahead) {
+            self.headroom.observe(now, until_pull + self.timescale.pulled_after(position));
+        }
+        if ahead >= 0 {
+            self.waited += (until_pull + self.timescale.micros_of(position) - self.waited) / 8;
+            return true;
+        }
+        if seq > running.last_seq && ahead.unsigned_abs() <= running.concealed {
+            let mut back = ahead.unsigned_abs();
+            if until_pull < LEAST_HEADROOM {
+                // The packets behind it would come too late again: one more quantum stays concealed.
+                back = back.saturating_add(self.timescale.ticks_of(self.quantum));
+            }
+            running.next = running.next.wrapping_sub(back);
+            running.concealed = running.concealed.saturating_sub(back);
+            let moved_to = self.timescale.pulled_after(position + self.timescale.samples_of(back) as i64);
+            self.headroom.shifted(moved_to - self.timescale.pulled_after(position));
+            return true;
+        }
+        // The newest packet cannot be late when nothing was concealed: the sender's timeline has jumped, see `is_off_course`.
+        if newest && seq > running.last_seq && ahead.unsigned_abs() > running.concealed {
+            return true;
+        }
+        self.stats.late += 1;
+        false
+    }
+
+    /// Whether a timestamp lies where the timeline cannot lead: playout then begins anew at it.
+    fn is_off_course(&self, timestamp: u32, running: Running) -> bool {
+        let ahead = timestamp.wrapping_sub(running.next).cast_signed();
+        let waiting = self.buffer.back().map_or(0, |back| back.timestamp.wrapping_sub(running.next).cast_signed().max(0));
+        ahead < 0 && ahead.unsigned_abs() > running.concealed
+            || i64::from(ahead) > i64::from(waiting) + 5 * i64::from(self.timescale.ticks(LONGEST_DELAY))
+    }
+
+    /// Starts playout when a stream begins, or begins again.
+    fn start(&mut self, now: Instant) {
+        if self.running.is_some() {
+            return;
+        }
+        while self.buffer.len() > 1
+            && self.buffer.front().is_some_and(|front| now.saturating_duration_since(front.arrived) > STALE)
+        {
+            self.buffer.pop();
+            self.stats.discarded += 1;
+        }
+        let Some(front) = self.buffer.pop() else { return };
+        self.headroom.clear();
+        self.running = Some(Running { next: front.timestamp, last_seq: front.seq, concealed: 0 });
+        self.pcm.clear();
+        self.decode(&front);
+        // The packets behind it come later by their distance, and the one that is needed soonest before its sound is needed by
+        // a frame less a quantum. As many quanta of silence go first as leave enough headroom for that one.
+        let quantum = self.timescale.micros_of(self.quantum as i64).max(1);
+        let headroom = micros_between(front.arrived, now) - (micros_in(PULL) - quantum);
+        let quanta = (FIRST_HEADROOM - headroom + quantum - 1).div_euclid(quantum).clamp(0, 8);
+        let silence = self.quantum * usize::try_from(quanta).unwrap_or(0);
+        self.pcm.splice(..0, std::iter::repeat_n(0, silence));
+        self.waited = micros_between(front.arrived, now) + quanta * quantum;
+    }
+
+    /// After a stall packets come all at once: what would have to wait too long is dropped.
+    fn drop_excess(&mut self) {
+        let Some(mut running) = self.running else { return };
+        let longest = self.timescale.ticks(LONGEST_DELAY).cast_signed();
+        let span = |buffer: &JitterBuffer| {
+            buffer
+                .back()
+                .zip(buffer.front())
+                .map_or(0, |(back, front)| back.timestamp.wrapping_sub(front.timestamp).cast_signed())
+        };
+        if span(&self.buffer) <= longest {
+            return;
+        }
+        while span(&self.buffer) > longest && self.buffer.len() > 1 {
+            self.buffer.pop();
+            self.stats.discarded += 1;
+        }
+        if let Some(front) = self.buffer.front() {
+            self.headroom.clear();
+            running.next = front.timestamp.wrapping_sub(self.timescale.ticks(SPLICE));
+            running.last_seq = front.seq - 1;
+            self.running = Some(running);
+        }
+    }
+
+    /// Decodes or conceals until a frame is there.
+    fn fill(&mut self, frame: usize) {
+        while self.pcm.len() < frame {
+            let missing = frame - self.pcm.len();
+            let Some(running) = self.running else {
+                self.gain.set(0.0, Duration::ZERO);
+                self.pcm.resize(frame, 0);
+                return;
+            };
+            let longest = self.timescale.ticks(LONGEST_DELAY);
+            let Some(front) = self.buffer.front() else {
+                self.conceal(running, self.timescale.ticks_of(missing).max(1), false);
+                if self.running.is_some_and(|running| running.concealed > longest) {
+                    self.running = None;
+                }
+                continue;
+            };
+            let gap = front.timestamp.wrapping_sub(running.next).cast_signed();
+            if gap <= 0 {
+                self.decode_front();
+            } else if gap.unsigned_abs() > longest {
+                // The packet is here, so its time is now, whatever its timestamp says.
+                self.running = Some(Running { next: front.timestamp, ..running });
+            } else {
+                // A short gap at once, because an in-band copy stands for a packet as a whole.
+                let wanted = self.timescale.ticks_of(missing).max(self.timescale.ticks(FADE_AFTER));
+                self.conceal(running, gap.unsigned_abs().min(wanted), gap.unsigned_abs() <= wanted);
+            }
+        }
+    }
+
+    fn decode_front(&mut self) {
+        if let Some(front) = self.buffer.pop() {
+            self.decode(&front);
+        }
+    }
+
+    fn decode(&mut self, packet: &BufferedPacket) {
+        let Some(running) = self.running else { return };
+        let before = self.pcm.len();
+        if self.decoder.decode(&packet.payload, &mut self.pcm).is_err() {
+            self.stats.discarded += 1;
+            self.running = Some(Running { last_seq: packet.seq, ..running });
+            return;
+        }
+        let decoded = self.pcm.len() - before;
+        self.packet_time = self.timescale.rate.duration(decoded);
+        self.quantum = common_divisor(decoded, self.timescale.frame()).max(self.timescale.rate.samples(LEAST_QUANTUM));
+        let next = packet.timestamp.wrapping_add(self.timescale.ticks_of(decoded));
+        self.running = Some(Running { next, last_seq: packet.seq, concealed: 0 });
+        self.gain.set(1.0, RETURN);
+    }
+
+    /// Conceals `ticks`; `closes` when the packet right behind them is here.
+    fn conceal(&mut self, running: Running, ticks: u32, closes: bool) {
+        let samples = self.timescale.samples_of(ticks);
+        let next = self.buffer.front().filter(|_| closes).map(|front| front.payload.as_slice());
+        self.decoder.conceal(samples, next, &mut self.pcm);
+        let concealed = running.concealed.saturating_add(ticks);
+        self.running = Some(Running { next: running.next.wrapping_add(ticks), concealed, ..running });
+        self.stats.concealed += self.timescale.rate.duration(samples);
+        if concealed > self.timescale.ticks(FADE_AFTER) {
+            self.gain.set(0.0, FADE);
+        }
+    }
+
+    /// Brings the delay a little nearer to what the network needs.
+    fn stretch(&mut self, frame: usize) {
+        self.since_stretch += 1;
+        let (Some(least), Some(running)) = (self.headroom.least(), self.running) else { return };
+        if self.since_stretch < STRETCH_EVERY || running.concealed > 0 {
+            return;
+        }
+        let rate = self.timescale.rate;
+        // Where in its quantum the next packet's sound begins; what is cut up to there costs no headroom.
+        let phase = (self.pcm.len() - frame) % self.quantum;
+        let quantum = self.timescale.micros_of(self.quantum as i64).max(1);
+        if least < LEAST_HEADROOM {
+            let wanted = (self.quantum - phase).max(rate.samples(SPLICE));
+            let given = stretch::lengthen(&mut self.pcm, rate, wanted, Choice::Inaudible);
+            let crossed = ((phase + given) / self.quantum) as i64;
+            self.stretched(given, crossed * quantum);
+        } else if self.headroom.is_settled() {
+            let spare = usize::try_from((least - WANTED_HEADROOM).div_euclid(quantum)).unwrap_or(0);
+            let limit = phase + spare * self.quantum;
+            let choice = if least > FAR_TOO_LONG { Choice::Now } else { Choice::Inaudible };
+            while self.pcm.len() < frame + limit.min(frame / 2) && self.front_is_next() {
+                self.decode_front();
+            }
+            let limit = limit.min(self.pcm.len() - frame);
+            let taken = stretch::shorten(&mut self.pcm, rate, limit, choice);
+            let crossed = taken.saturating_sub(phase).div_ceil(self.quantum) as i64;
+            self.stretched(taken, -crossed * quantum);
+        }
+    }
+
+    fn stretched(&mut self, samples: usize, by: i64) {
+        if samples > 0 {
+            self.headroom.shifted(by);
+            self.since_stretch = 0;
+        }
+    }
+
+    /// Where a packet that lies `ahead` of `next` will lie behind the next pull's first sample, in samples.
+    fn position(&self, ahead: i32) -> i64 {
+        self.pcm.len() as i64 + self.timescale.distance(ahead)
+    }
+
+    fn front_is_next(&self) -> bool {
+        let front = self.buffer.front().zip(self.running);
+        front.is_some_and(|(front, running)| front.timestamp.wrapping_sub(running.next).cast_signed() <= 0)
+    }
+}
+
+fn common_divisor(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { common_divisor(b, a % b) }
+}

@@ -1,6 +1,7 @@
 //! Reports there and back, loss and jitter by the book, and hostile datagrams.
 
 use super::*;
+use crate::rtp::session::SplitMix;
 
 const MS: Duration = Duration::from_millis(1);
 

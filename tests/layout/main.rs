@@ -23,6 +23,7 @@ const SIDEWAYS: &[u8] = &[0, 1, 2, 3, 5];
 /// Crates that only these places may name.
 const FENCED: &[(&str, &[&str])] = &[
     ("webrtc::", &["src/media/peer"]),
+    ("rsip::", &["src/sip/message/"]),
     ("opus::", &["src/codec/"]),
     ("rusqlite::", &["src/store/"]),
     ("axum::", &["src/http/", "src/service/embedded/"]),

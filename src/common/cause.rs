@@ -66,20 +66,20 @@ pub enum Cause {
     Declined,
     /// Nobody took the call in time (S-9).
     NoAnswer,
-    /// The device is not registered, and nothing says where else it could be called (S-9).
+    /// The device is not registered, and no other address is configured for it (S-9).
     NotReachable,
     /// The far end refused our call (outbound), with its status.
     Refused(u16),
 }
 
-/// What a [`Cause`] means to each of those who must be told.
+/// What a [`Cause`] is on the wire, to the ear, in metrics and in logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CauseMapping {
     /// Final SIP status when the call was not answered yet.
     pub status: u16,
     /// Q.850 cause for the `Reason` header (RFC 3326, S-8).
     pub q850: u8,
-    /// What is said before we hang up; `None` where nobody would hear it.
+    /// The prompt that is played before we hang up; `None` where there is no audio to play it to.
     pub phrase: Option<Phrase>,
     /// Label in metrics, records and logs.
     pub label: &'static str,

@@ -31,7 +31,7 @@ pub fn clean(raw: &str, fallback: &str) -> String {
         name.push(character);
         length += needed;
     }
-    // A name of joiners or variation selectors alone would show as nothing.
+    // A name of nothing but joiners or variation selectors would show as nothing.
     if name.chars().all(is_joining) { fallback.to_owned() } else { name }
 }
 

@@ -78,10 +78,10 @@ numbered_id!(
     /// One notice that one device is owed (N-8).
     NoticeId, "notice-");
 numbered_id!(
-    /// One thing handed to a player, so that its end can be told apart from another's.
+    /// One clip that a player was given; its end is reported with this id.
     PlayId, "play-");
 
-/// Writes `RUN-COUNT`, or the count alone where no run is known.
+/// Writes `RUN-COUNT`, or only the count where no run is known.
 fn write_number(f: &mut fmt::Formatter<'_>, number: u64) -> fmt::Result {
     match (number >> RUN_SHIFT, number & ((1 << RUN_SHIFT) - 1)) {
         (0, count) => write!(f, "{count}"),
@@ -113,7 +113,7 @@ struct Counters {
 }
 
 impl Ids {
-    /// Ids of this run of the daemon, as its store counts them; 0: nothing counts runs here (the test phone, tests).
+    /// Ids of this run of the daemon, as its store counts them; 0: runs are not counted (the test phone, tests).
     #[must_use]
     pub fn of_run(run: u32) -> Self {
         // More starts than there is room for begin at 1 again, after 16 million of them.
@@ -139,7 +139,7 @@ impl Ids {
         ParticipantId(self.next(&self.0.participants))
     }
 
-    /// A new port's. Ports, bridges and peers are named in the log alone, and beside a call or a meeting: the bare count serves.
+    /// A new port's. Ports, bridges and peers are named only in the log, beside a call or a meeting: the bare count is unique there.
     #[must_use]
     pub fn port(&self) -> PortId {
         PortId(count(&self.0.ports))

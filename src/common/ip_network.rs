@@ -1,32 +1,27 @@
-//! [`IpNetwork`]: a range of addresses, as in `10.0.0.0/8`.
+//! [`IpNetwork`]: a range of addresses, as in `10.0.0.0/8`. The arithmetic is that of `ipnet`; this file adds what that lacks: IPv4 mapped into IPv6
+//! counts as IPv4, a bare address is a network, and special-purpose addresses are known.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-/// An address with the number of bits that count.
+use ipnet::{IpNet, Ipv6Net};
+
+/// An address with the number of bits that count; the other bits are zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct IpNetwork {
-    address: IpAddr,
-    prefix: u8,
-}
+pub struct IpNetwork(IpNet);
 
 /// Whether these networks leave nobody out: together they contain every IPv4 address, or every IPv6 address that is routed (2000::/3,
 /// RFC 4291 section 2.4).
 #[must_use]
 pub fn contain_everybody(networks: &[IpNetwork]) -> bool {
-    let all_of = |address: IpAddr, prefix| contain(networks, &IpNetwork { address, prefix });
-    all_of(Ipv4Addr::UNSPECIFIED.into(), 0) || all_of(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0).into(), 3)
-}
-
-/// Whether a range lies inside networks, one of which may hold this part of it, and one that.
-fn contain(networks: &[IpNetwork], range: &IpNetwork) -> bool {
-    if networks.iter().any(|network| network.covers(range)) {
-        return true;
-    }
-    // Halves are looked at only where something smaller lies inside.
-    let inside: Vec<_> = networks.iter().filter(|network| range.covers(network)).copied().collect();
-    !inside.is_empty() && range.halves().is_some_and(|halves| halves.iter().all(|half| contain(&inside, half)))
+    let everybody = [
+        IpNet::new_assert(Ipv4Addr::UNSPECIFIED.into(), 0),
+        IpNet::new_assert(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0).into(), 3),
+    ];
+    // Merged, so that a range which several networks cover together lies in one of them.
+    let merged = IpNet::aggregate(&networks.iter().map(|network| network.0).collect());
+    merged.iter().any(|network| everybody.iter().any(|all| network.contains(all)))
 }
 
 /// The text is no network.
@@ -40,47 +35,31 @@ impl IpNetwork {
     /// # Errors
     /// [`BadIpNetwork`] if the address has fewer bits than that.
     pub fn new(address: IpAddr, prefix: u8) -> Result<Self, BadIpNetwork> {
-        let address = address.to_canonical();
-        if prefix > width(address) {
-            return Err(BadIpNetwork);
-        }
-        Ok(Self { address: masked(address, prefix), prefix })
+        IpNet::new(address.to_canonical(), prefix).map(|network| Self(network.trunc())).map_err(|_| BadIpNetwork)
     }
 
     /// Whether `address` lies inside. IPv4 inside IPv6 counts as IPv4.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        address.is_ipv4() == self.address.is_ipv4() && masked(address, self.prefix) == self.address
+        self.0.contains(&address.to_canonical())
     }
 
     /// Whether all of `other` lies inside.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
-        self.prefix <= other.prefix && self.contains(other.address)
+        self.0.contains(&other.0)
     }
 
     /// The address, if it is just one.
     #[must_use]
     pub fn host(&self) -> Option<IpAddr> {
-        (self.prefix == width(self.address)).then_some(self.address)
-    }
-
-    /// Its two halves; a single address has none.
-    fn halves(&self) -> Option<[Self; 2]> {
-        let prefix = self.prefix + 1;
-        let upper = match self.address {
-            IpAddr::V4(v4) if prefix <= 32 => Ipv4Addr::from_bits(v4.to_bits() | 1 << (32 - prefix)).into(),
-            IpAddr::V6(v6) if prefix <= 128 => Ipv6Addr::from_bits(v6.to_bits() | 1 << (128 - prefix)).into(),
-            _ => return None,
-        };
-        Some([Self { address: self.address, prefix }, Self { address: upper, prefix }])
+        (self.0.prefix_len() == self.0.max_prefix_len()).then(|| self.0.addr())
     }
 
     /// Bits that count; of two networks that contain an address, the longer one describes it better.
     #[must_use]
-    pub const fn prefix(&self) -> u8 {
-        self.prefix
+    pub fn prefix(&self) -> u8 {
+        self.0.prefix_len()
     }
 }
 
@@ -88,45 +67,31 @@ impl IpNetwork {
 #[must_use]
 pub fn subscriber(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
-        IpAddr::V6(v6) => masked(v6.into(), 64),
+        IpAddr::V6(v6) => Ipv6Net::new_assert(v6, 64).network().into(),
         v4 => v4,
-    }
-}
-
-const fn width(address: IpAddr) -> u8 {
-    if address.is_ipv4() { 32 } else { 128 }
-}
-
-fn masked(address: IpAddr, prefix: u8) -> IpAddr {
-    match address {
-        IpAddr::V4(v4) => {
-            let mask = u32::MAX.checked_shl(32 - u32::from(prefix.min(32))).unwrap_or(0);
-            IpAddr::V4((v4.to_bits() & mask).into())
-        }
-        IpAddr::V6(v6) => {
-            let mask = u128::MAX.checked_shl(128 - u32::from(prefix.min(128))).unwrap_or(0);
-            IpAddr::V6((v6.to_bits() & mask).into())
-        }
     }
 }
 
 impl FromStr for IpNetwork {
     type Err = BadIpNetwork;
 
-    /// `10.0.0.0/8`, or a bare address for that address alone.
+    /// `10.0.0.0/8`, or a bare address for a network of one.
     fn from_str(text: &str) -> Result<Self, BadIpNetwork> {
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix.parse().map_err(|_| BadIpNetwork)?)),
             None => (text, None),
         };
         let address: IpAddr = address.trim().parse().map_err(|_| BadIpNetwork)?;
-        Self::new(address, prefix.unwrap_or_else(|| width(address)))
+        match prefix {
+            Some(prefix) => Self::new(address, prefix),
+            None => Ok(Self(address.to_canonical().into())),
+        }
     }
 }
 
 impl fmt::Display for IpNetwork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.prefix)
+        self.0.fmt(f)
     }
 }
 

@@ -1,10 +1,10 @@
-//! [`LogLimit`]: of a line of the log that somebody else can bring about a few are said, whatever they send. Pure; time is an input.
+//! [`LogLimit`]: how often a line is logged that peers can bring about, so that the log stays bounded whatever they send. Pure; time is an input.
 
 use std::time::{Duration, Instant};
 
 use super::rate_limit::{RateLimit, TokenBucket};
 
-/// Between two lines of one cause, unless another limit is named.
+/// Time between two lines of one cause, unless another limit is named.
 pub const LOG_EVERY: Duration = Duration::from_secs(60);
 
 /// Lines of one cause; by default one each [`LOG_EVERY`].
@@ -13,7 +13,7 @@ pub struct LogLimit {
     limit: RateLimit,
     /// Full until the first line.
     left: Option<TokenBucket>,
-    unsaid: u64,
+    suppressed: u64,
 }
 
 impl Default for LogLimit {
@@ -26,7 +26,7 @@ impl LogLimit {
     /// As many lines as that.
     #[must_use]
     pub const fn new(limit: RateLimit) -> Self {
-        Self { limit, left: None, unsaid: 0 }
+        Self { limit, left: None, suppressed: 0 }
     }
 
     /// Ten lines at once, then one in ten seconds: each names another source.
@@ -35,13 +35,13 @@ impl LogLimit {
         Self::new(RateLimit { burst: 10, every: Duration::from_secs(10) })
     }
 
-    /// Whether it is said now; then how often it happened unsaid since it was said last.
+    /// Whether a line is logged now; if so, how many were suppressed since the last one.
     pub fn says(&mut self, now: Instant) -> Option<u64> {
         let limit = self.limit;
         if self.left.get_or_insert_with(|| TokenBucket::new(limit, now)).take(now) {
-            return Some(std::mem::take(&mut self.unsaid));
+            return Some(std::mem::take(&mut self.suppressed));
         }
-        self.unsaid = self.unsaid.saturating_add(1);
+        self.suppressed = self.suppressed.saturating_add(1);
         None
     }
 }
@@ -56,11 +56,11 @@ mod tests {
     }
 
     #[test]
-    fn a_cause_is_said_once_an_interval_with_how_often_it_was_not() {
+    fn a_line_is_logged_once_an_interval_with_how_many_were_not() {
         let start = start();
         let mut limit = LogLimit::default();
-        let said: Vec<_> = (0..600).filter_map(|n| limit.says(start + Duration::from_millis(250) * n)).collect();
-        assert_eq!(said, [0, 239, 239]);
+        let logged: Vec<_> = (0..600).filter_map(|n| limit.says(start + Duration::from_millis(250) * n)).collect();
+        assert_eq!(logged, [0, 239, 239]);
     }
 
     /// The log has a few lines of one cause and says how many it has not.

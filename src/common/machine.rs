@@ -52,7 +52,7 @@ pub trait MachineOwner {
     fn perform(&mut self, output: <Self::Machine as Machine>::Output) -> impl Future<Output = DriveFlow> + Send;
 }
 
-/// Runs a machine until its inbox closes or its owner says [`DriveFlow::Stop`].
+/// Runs a machine until its inbox closes or its owner returns [`DriveFlow::Stop`].
 pub async fn drive<O: MachineOwner>(owner: &mut O, inbox: &mut mpsc::Receiver<<O::Machine as Machine>::Input>) {
     loop {
         while let Some(output) = owner.machine().poll() {
@@ -83,7 +83,7 @@ mod tests {
 
     use super::*;
 
-    /// Repeats what it was told, a second later.
+    /// Puts each input out, a second later.
     #[derive(Default)]
     struct Echo {
         waiting: Option<(Instant, u8)>,
@@ -99,8 +99,8 @@ mod tests {
         }
 
         fn wake(&mut self, now: Instant) {
-            if let Some((_, said)) = self.waiting.take_if(|(at, _)| *at <= now) {
-                self.out = Some(said);
+            if let Some((_, input)) = self.waiting.take_if(|(at, _)| *at <= now) {
+                self.out = Some(input);
             }
         }
 
@@ -114,12 +114,12 @@ mod tests {
     }
 
     #[derive(Default)]
-    struct Listener {
+    struct Collector {
         echo: Echo,
-        heard: Vec<u8>,
+        outputs: Vec<u8>,
     }
 
-    impl MachineOwner for Listener {
+    impl MachineOwner for Collector {
         type Machine = Echo;
 
         fn machine(&mut self) -> &mut Echo {
@@ -127,28 +127,28 @@ mod tests {
         }
 
         async fn perform(&mut self, output: u8) -> DriveFlow {
-            self.heard.push(output);
+            self.outputs.push(output);
             DriveFlow::Stop
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_machine_is_woken_at_its_deadline_and_stopped_by_its_owner() {
-        let (says, mut inbox) = mpsc::channel(1);
-        says.send(7).await.unwrap();
-        let mut listener = Listener::default();
+        let (sender, mut inbox) = mpsc::channel(1);
+        sender.send(7).await.unwrap();
+        let mut owner = Collector::default();
         let began = tokio::time::Instant::now();
-        drive(&mut listener, &mut inbox).await;
-        assert_eq!(listener.heard, [7]);
+        drive(&mut owner, &mut inbox).await;
+        assert_eq!(owner.outputs, [7]);
         assert_eq!(began.elapsed(), Duration::from_secs(1));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_machine_ends_with_its_inbox() {
-        let (says, mut inbox) = mpsc::channel(1);
-        drop(says);
-        let mut listener = Listener::default();
-        drive(&mut listener, &mut inbox).await;
-        assert!(listener.heard.is_empty());
+        let (sender, mut inbox) = mpsc::channel(1);
+        drop(sender);
+        let mut owner = Collector::default();
+        drive(&mut owner, &mut inbox).await;
+        assert!(owner.outputs.is_empty());
     }
 }

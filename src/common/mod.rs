@@ -1,10 +1,11 @@
-//! Vocabulary of every room: ids, causes, quantities with their units, rate limits, and what keeps secrets and strangers' texts out of the log.
-//! Pure; nothing here knows a room above.
+//! Vocabulary of every folder: ids, causes, quantities with their units, networks, language tags, rate limits, and what keeps secrets and strangers' texts out of the log.
+//! Pure; nothing in this folder uses another one.
 
 pub mod cause;
 pub mod display_name;
 pub mod ids;
 pub mod ip_network;
+pub mod language;
 pub mod log_limit;
 pub mod machine;
 pub mod phrase;
@@ -12,5 +13,6 @@ pub mod printable;
 pub mod problem;
 pub mod rate_limit;
 pub mod redact;
+#[cfg(test)]
 pub(crate) mod split_mix;
 pub mod units;

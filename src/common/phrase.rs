@@ -22,13 +22,13 @@ macro_rules! phrases {
 }
 
 phrases! {
-    /// First words of every call.
+    /// Greeting of every call.
     Welcome = "welcome",
     /// Asks for the conference ID and `#`.
     EnterConferenceId = "enter-conference-id",
     /// The conference ID is not one of ours.
     ConferenceIdUnknown = "conference-id-unknown",
-    /// First words to somebody who is called into a meeting (S-9).
+    /// Greeting of a device that is called into a meeting (S-9).
     Invited = "invited",
     /// Before the digits of that meeting's conference ID.
     ItsNumberIs = "its-number-is",
@@ -40,7 +40,7 @@ phrases! {
     PasscodeWrong = "passcode-wrong",
     /// Three tries are over; the call ends.
     TooManyTries = "too-many-tries",
-    /// Said before every hang-up of ours.
+    /// Played before we hang up.
     Goodbye = "goodbye",
     /// No member is present yet (M-5).
     WaitingForHost = "waiting-for-host",
@@ -74,7 +74,7 @@ phrases! {
     RecordingPaused = "recording-paused",
     /// Recording goes on after a pause.
     RecordingResumed = "recording-resumed",
-    /// Told to a joiner: the meeting is being recorded (N-2).
+    /// To a joiner: the meeting is being recorded (N-2).
     RecordingOn = "recording-on",
     /// Transcription was switched on.
     TranscriptionStarted = "transcription-started",
@@ -84,7 +84,7 @@ phrases! {
     TranscriptionPaused = "transcription-paused",
     /// Transcription goes on after a pause.
     TranscriptionResumed = "transcription-resumed",
-    /// Told to a joiner: the meeting is being transcribed.
+    /// To a joiner: the meeting is being transcribed.
     TranscriptionOn = "transcription-on",
     /// Standing notice where a service cannot signal recording (N-7).
     MayBeRecorded = "may-be-recorded",
@@ -96,15 +96,15 @@ phrases! {
     MutedByHost = "muted-by-host",
     /// Somebody in the meeting switched the microphone on again.
     UnmutedByHost = "unmuted-by-host",
-    /// A host asks for the microphone that was switched off here (K-4).
+    /// A host asks for the microphone that was switched off at the device (K-4).
     UnmuteAsked = "unmute-asked",
-    /// The host's mute may not be lifted here; the hand is up instead (K-4).
+    /// The host's mute may not be lifted from the device; the hand is raised instead (K-4).
     MuteLockedHandRaised = "mute-locked-hand-raised",
-    /// The hand is up.
+    /// The participant's hand is raised.
     HandRaised = "hand-raised",
-    /// The hand is down.
+    /// The participant's hand is lowered.
     HandLowered = "hand-lowered",
-    /// The key's function does not exist here (K-2).
+    /// The key has no function in this call (K-2).
     NotAvailable = "not-available",
     /// An external may not do this (M-12).
     NotAllowed = "not-allowed",
@@ -154,7 +154,7 @@ phrases! {
     NoMessages = "no-messages",
     /// After messages that were read aloud: there are more.
     MoreMessages = "more-messages",
-    /// This line reaches no emergency service (S-10).
+    /// No emergency service can be called from this line (S-10).
     NoEmergencyCalls = "no-emergency-calls",
 }
 

@@ -1,4 +1,4 @@
-//! [`Problem`]: one thing wrong with what the administrator wrote, said so that it can be mended without reading code.
+//! [`Problem`]: one thing wrong with what the administrator wrote, written so that it can be mended without reading code.
 
 use std::fmt;
 use std::path::PathBuf;

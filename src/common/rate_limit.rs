@@ -1,4 +1,8 @@
 //! How often something may happen: [`TokenBucket`] for one source, [`RateLimiter`] for many. Pure; time is an input.
+//!
+//! Every limit on events a time is one of these. Other things are counted elsewhere: what lasts (calls and connections at once), what begins anew at midnight
+//! (`relay::daily_limits`), and wrong codes, which lock for a time of their own (`menu::lockout`). The `governor` crate has the same algorithm, but reads a
+//! clock that it is given when it is made, where a machine is given the time with each input, and its tables by key grow until they are swept.
 
 use std::fmt;
 use std::hash::Hash;
@@ -52,6 +56,18 @@ impl TokenBucket {
         }
         self.full_at = self.full_at.max(now) + self.allowance.every * number;
         true
+    }
+
+    /// Spends `number`, or all that is left: the price of what is refused, where going on must not pay.
+    pub fn drain(&mut self, now: Instant, number: u32) {
+        let empty = now + self.allowance.every * self.allowance.burst;
+        self.full_at = (self.full_at.max(now) + self.allowance.every * number).min(empty);
+    }
+
+    /// The same budget under another allowance: full again at the same time, and with no more spent than there is.
+    #[must_use]
+    pub fn under(self, allowance: RateLimit, now: Instant) -> Self {
+        Self { allowance, full_at: self.full_at.min(now + allowance.every * allowance.burst) }
     }
 
     /// When [`TokenBucket::take_all`] would succeed. More than the burst is never there; it counts as the burst.
@@ -152,6 +168,27 @@ mod tests {
         assert!(budget.take_all(t0 + SECOND, 2));
         assert!(!budget.take_all(t0 + SECOND, 1));
         assert!(budget.take_all(t0 + 20 * SECOND, 5));
+    }
+
+    #[test]
+    fn a_drained_budget_owes_nothing() {
+        let t0 = start();
+        let mut budget = TokenBucket::new(RateLimit { burst: 3, every: SECOND }, t0);
+        budget.drain(t0, 2);
+        assert_eq!(budget.ready_at(2), t0 + SECOND);
+        budget.drain(t0, 100);
+        assert!(!budget.take(t0) && budget.take_all(t0 + 2 * SECOND, 2) && budget.is_full(t0 + 5 * SECOND));
+    }
+
+    #[test]
+    fn another_allowance_holds_for_what_is_remembered() {
+        let t0 = start();
+        let mut budget = TokenBucket::new(RateLimit { burst: 10, every: SECOND }, t0);
+        budget.drain(t0, 10);
+        let mut less = budget.under(RateLimit { burst: 2, every: SECOND }, t0);
+        assert!(!less.take(t0) && less.take(t0 + SECOND));
+        let mut more = budget.under(RateLimit { burst: 20, every: SECOND }, t0);
+        assert!(more.take_all(t0, 10) && !more.take(t0));
     }
 
     #[test]

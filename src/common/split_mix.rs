@@ -1,6 +1,6 @@
-//! [`SplitMix`]: random numbers that repeat with their seed.
+//! [`SplitMix`]: random numbers of tests, which repeat with their seed.
 
-/// A small random number generator (SplitMix64), for numbers that must differ but guard nothing.
+/// A small random number generator (SplitMix64), for the mutations and packet losses of tests.
 #[derive(Clone, Debug)]
 pub(crate) struct SplitMix(u64);
 

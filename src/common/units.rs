@@ -3,7 +3,11 @@
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
 use serde::Serializer;
+
+/// 9999-12-31T23:59:59.999Z, in milliseconds since 1970.
+const LAST: i64 = 253_402_300_799_999;
 
 /// A sampling rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,66 +46,40 @@ pub fn unix_millis(at: SystemTime) -> u64 {
     u64::try_from(at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Milliseconds since 1970 as a date. What lies after the year 9999, which RFC 3339 cannot write, is the last moment of that year.
+fn utc(millis: u64) -> DateTime<Utc> {
+    let millis = i64::try_from(millis).map_or(LAST, |millis| millis.min(LAST));
+    DateTime::from_timestamp_millis(millis).unwrap_or_default()
+}
+
 /// `2026-11-23T19:08:23.123Z` (RFC 3339) of milliseconds since 1970.
 #[must_use]
 pub fn rfc3339(millis: u64) -> String {
-    let (seconds, millis) = (millis / 1000, millis % 1000);
-    let (days, of_day) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = civil(days);
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{millis:03}Z", of_day / 3600, of_day / 60 % 60, of_day % 60)
+    utc(millis).to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 /// The milliseconds since 1970 of a time as RFC 3339 writes it, with whatever offset; of a finer fraction the rest is left out. `None` for
 /// anything else, and for what lies before 1970.
 #[must_use]
 pub fn read_rfc3339(text: &str) -> Option<u64> {
-    let number = |from: usize, to: usize| -> Option<u64> {
-        let digits = text.get(from..to).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_digit()))?;
-        digits.parse().ok()
-    };
-    let is = |at: usize, wanted: &[u8]| text.as_bytes().get(at).is_some_and(|found| wanted.contains(found));
-    if !(is(4, b"-") && is(7, b"-") && is(10, b"Tt ") && is(13, b":") && is(16, b":")) {
-        return None;
-    }
-    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
-    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
-    let days = days_to(year, month, day)?;
-    // A leap second is the one after it, as for the system's clock.
-    if hour > 23 || minute > 59 || second > 60 {
-        return None;
-    }
-    let rest = text.get(19..)?;
-    let (fraction, offset) = match rest.strip_prefix('.') {
-        Some(rest) => rest.split_at(rest.find(|one: char| !one.is_ascii_digit())?),
-        None => ("0", rest),
-    };
-    let millis: u64 = format!("{fraction:0<3}").get(..3).filter(|_| !fraction.is_empty())?.parse().ok()?;
-    let local = (days * 86_400 + hour * 3600 + minute * 60 + second) * 1000 + millis;
-    if offset.eq_ignore_ascii_case("z") {
-        return Some(local);
-    }
-    let (sign, clock) = offset.split_at_checked(1)?;
-    let (hours, minutes) = clock.split_once(':').filter(|_| clock.len() == 5 && clock.is_ascii())?;
-    let (hours, minutes): (u64, u64) = (hours.parse().ok()?, minutes.parse().ok()?);
-    let shift = (hours.checked_mul(60)?.checked_add(minutes)?).checked_mul(60_000).filter(|_| hours < 24 && minutes < 60)?;
-    match sign {
-        "+" => local.checked_sub(shift),
-        "-" => local.checked_add(shift),
-        _ => None,
-    }
+    u64::try_from(DateTime::parse_from_rfc3339(text).ok()?.timestamp_millis()).ok()
 }
 
-/// Days from 1970-01-01 to a date of the Gregorian calendar; `None` where there is no such day since then.
-fn days_to(year: u64, month: u64, day: u64) -> Option<u64> {
-    if !(1..=12).contains(&month) || day == 0 {
-        return None;
-    }
-    // Counted in years that begin in March.
-    let (years, months) = if month > 2 { (year, month - 3) } else { (year.checked_sub(1)?, month + 9) };
-    let of_year = (153 * months + 2) / 5 + day - 1;
-    let days = (years * 365 + years / 4 - years / 100 + years / 400 + of_year).checked_sub(719_468)?;
-    // The thirtieth of February would be a day in March.
-    (civil(days) == (year, month, day)).then_some(days)
+/// How a time stands in the name of a file: sorts by time and fits every file system.
+const FILE_TIME: &str = "%Y%m%dT%H%M%S%.3fZ";
+
+/// `20261123T190823.123Z` of milliseconds since 1970.
+#[must_use]
+pub fn file_time(millis: u64) -> String {
+    utc(millis).format(FILE_TIME).to_string()
+}
+
+/// The milliseconds since 1970 of a time that is written as [`file_time`] does; `None` for anything else.
+#[must_use]
+pub fn read_file_time(text: &str) -> Option<u64> {
+    let millis = NaiveDateTime::parse_from_str(text, FILE_TIME).ok()?.and_utc().timestamp_millis().try_into().ok()?;
+    // `chrono` also takes blanks and fewer digits.
+    (file_time(millis) == text).then_some(millis)
 }
 
 /// Writes milliseconds since 1970 as RFC 3339 does, for what leaves by the API (U-4).
@@ -125,20 +103,6 @@ pub fn moment_if_any<S: Serializer>(at: &Option<u64>, serializer: S) -> Result<S
     }
 }
 
-/// Days since 1970-01-01 to a date of the Gregorian calendar, counted in years that begin in March.
-#[must_use]
-pub const fn civil(days: u64) -> (u64, u64, u64) {
-    let shifted = days + 719_468;
-    let era = shifted / 146_097;
-    let of_era = shifted % 146_097;
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    (year_of_era + era * 400 + if month <= 2 { 1 } else { 0 }, month, day)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,6 +117,28 @@ mod tests {
             assert_eq!(read_rfc3339(text), same, "{text}");
         }
         assert_eq!(read_rfc3339("2026-11-28T08:01:37Z"), same.map(|same| same - 998));
+    }
+
+    #[test]
+    fn a_recording_is_named_by_its_start_in_universal_time() {
+        for (millis, text) in
+            [(0, "19700101T000000.000Z"), (951_827_696_007, "20000229T123456.007Z"), (1_795_460_903_123, "20261123T190823.123Z")]
+        {
+            assert_eq!((file_time(millis).as_str(), read_file_time(text)), (text, Some(millis)));
+        }
+        for text in ["", "20261123T190823.123", "20261323T190823.123Z", " 0261123T190823.123Z", "20261123T190823.12Z", "é"] {
+            assert_eq!(read_file_time(text), None, "{text}");
+        }
+    }
+
+    /// No count of milliseconds is beyond what can be written.
+    #[test]
+    fn u4_the_last_time_that_is_written_ends_the_year_9999() {
+        assert_eq!(rfc3339(u64::MAX), "9999-12-31T23:59:59.999Z");
+        assert_eq!(
+            (rfc3339(0), rfc3339(951_827_696_007)),
+            ("1970-01-01T00:00:00.000Z".into(), "2000-02-29T12:34:56.007Z".into())
+        );
     }
 
     #[test]

@@ -226,23 +226,8 @@ fn join(path: &str, key: &str) -> String {
 
 /// The candidate that differs from `key` in at most a third of its letters.
 fn nearest(key: &str, candidates: &[&'static str]) -> Option<&'static str> {
-    let scored = candidates.iter().map(|candidate| (distance(key, candidate), *candidate));
+    let scored = candidates.iter().map(|candidate| (strsim::levenshtein(key, candidate), *candidate));
     scored.min().filter(|(distance, candidate)| *distance <= candidate.len().max(3) / 3).map(|(_, candidate)| candidate)
-}
-
-/// Levenshtein distance; keys are short.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().take(64).enumerate() {
-        let mut next = vec![i + 1];
-        for (to, (above, diagonal)) in b.iter().zip(row.iter().skip(1).zip(&row)) {
-            let left = next.last().copied().unwrap_or_default();
-            next.push((diagonal + usize::from(from != *to)).min(above + 1).min(left + 1));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 // === what a value can be read as ===

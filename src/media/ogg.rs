@@ -1,7 +1,10 @@
-//! Opus packets to the bytes of an Ogg file (RFC 3533, RFC 7845). Pure: whoever calls writes the bytes.
+//! [`OggOpus`]: Opus packets to the bytes of an Ogg file (RFC 3533, RFC 7845). Pure: whoever calls writes the bytes.
 //!
-//! The last packet is always held back until the next one or the end comes, so that the page which is marked as the last one
-//! always has a packet to carry.
+//! Pages are made by the `ogg` crate; Opus' headers and where a page ends are decided here. The crate cannot end a page without a packet, so
+//! packets are held back until a page of them is due, and the newest until the next one or the end comes: the page that is marked as the
+//! last one always has a packet to carry.
+
+use ogg::writing::{PacketWriteEndInfo, PacketWriter};
 
 /// A page is ended once it holds this much sound, in samples at 48 kHz: what is lost if the process dies.
 const PAGE_SAMPLES: u64 = 48_000;
@@ -9,16 +12,12 @@ const PAGE_SAMPLES: u64 = 48_000;
 /// Segments in a page: the count is one byte (RFC 3533 section 6).
 const MOST_SEGMENTS: usize = 255;
 
-const BEGIN_OF_STREAM: u8 = 0x02;
-const END_OF_STREAM: u8 = 0x04;
-
 /// One logical stream of mono Opus, written from its beginning to its end.
-#[derive(Debug)]
 pub struct OggOpus {
     serial: u32,
     pre_skip: u16,
     rate: u32,
-    page_number: u32,
+    writer: PacketWriter<'static, Vec<u8>>,
     pending: Vec<Packet>,
     /// Samples at 48 kHz up to the end of the newest packet, the pre-skip among them.
     granule: u64,
@@ -26,7 +25,6 @@ pub struct OggOpus {
     paged: u64,
 }
 
-#[derive(Debug)]
 struct Packet {
     payload: Vec<u8>,
     /// The granule position at its end.
@@ -44,8 +42,8 @@ impl OggOpus {
     /// A stream with a serial number (any, unique in its file), the encoder's look-ahead in samples at 48 kHz, and the rate of
     /// the sound that was encoded, in Hz (told to readers, nothing depends on it).
     #[must_use]
-    pub const fn new(serial: u32, pre_skip: u16, rate: u32) -> Self {
-        Self { serial, pre_skip, rate, page_number: 0, pending: Vec::new(), granule: 0, paged: 0 }
+    pub fn new(serial: u32, pre_skip: u16, rate: u32) -> Self {
+        Self { serial, pre_skip, rate, writer: PacketWriter::new(Vec::new()), pending: Vec::new(), granule: 0, paged: 0 }
     }
 
     /// The first two pages: identification and comment header (RFC 7845 section 5). Call once, before any packet.
@@ -59,8 +57,8 @@ impl OggOpus {
         let mut tags = b"OpusTags\x08\0\0\0".to_vec();
         tags.extend_from_slice(VENDOR);
         tags.extend_from_slice(&0_u32.to_le_bytes());
-        let mut bytes = self.page(BEGIN_OF_STREAM, &[Packet { payload: head, granule: 0 }]);
-        bytes.extend(self.page(0, &[Packet { payload: tags, granule: 0 }]));
+        let mut bytes = self.page(vec![Packet { payload: head, granule: 0 }], PacketWriteEndInfo::EndPage);
+        bytes.extend(self.page(vec![Packet { payload: tags, granule: 0 }], PacketWriteEndInfo::EndPage));
         bytes
     }
 
@@ -73,7 +71,7 @@ impl OggOpus {
         }
         let used: usize = self.pending.iter().map(|packet| Packet::segments(packet.payload.len())).sum();
         let full = used + segments > MOST_SEGMENTS || self.granule - self.paged >= PAGE_SAMPLES;
-        let page = if full { self.take_page(0, self.pending.len()) } else { None };
+        let page = if full { self.take_page(self.pending.len(), PacketWriteEndInfo::EndPage) } else { None };
         self.granule = self.granule.saturating_add(u64::from(samples_48k));
         self.pending.push(Packet { payload: opus_payload.to_vec(), granule: self.granule });
         page
@@ -81,67 +79,31 @@ impl OggOpus {
 
     /// A page of what has come so far, short as it may be: for a pause, in which no packet will push it out.
     pub fn flush(&mut self) -> Option<Vec<u8>> {
-        self.take_page(0, self.pending.len().saturating_sub(1))
+        self.take_page(self.pending.len().saturating_sub(1), PacketWriteEndInfo::EndPage)
     }
 
     /// The last page; empty if no packet ever came.
     #[must_use]
     pub fn finish(mut self) -> Vec<u8> {
-        self.take_page(END_OF_STREAM, self.pending.len()).unwrap_or_default()
+        self.take_page(self.pending.len(), PacketWriteEndInfo::EndStream).unwrap_or_default()
     }
 
-    fn take_page(&mut self, flags: u8, packets: usize) -> Option<Vec<u8>> {
+    fn take_page(&mut self, packets: usize, end: PacketWriteEndInfo) -> Option<Vec<u8>> {
         let packets: Vec<Packet> = self.pending.drain(..packets).collect();
         self.paged = packets.last()?.granule;
-        Some(self.page(flags, &packets))
+        Some(self.page(packets, end))
     }
 
     /// One page of whole packets that are known to fit (RFC 3533 section 6).
-    fn page(&mut self, flags: u8, packets: &[Packet]) -> Vec<u8> {
-        let granule = packets.last().map_or(0, |packet| packet.granule);
-        let mut lacing = Vec::with_capacity(MOST_SEGMENTS);
-        for Packet { payload, .. } in packets {
-            lacing.extend(std::iter::repeat_n(u8::MAX, payload.len() / 255));
-            lacing.push(u8::try_from(payload.len() % 255).unwrap_or_default());
+    fn page(&mut self, packets: Vec<Packet>, end: PacketWriteEndInfo) -> Vec<u8> {
+        let last = packets.len().saturating_sub(1);
+        for (index, packet) in packets.into_iter().enumerate() {
+            let end = if index == last { end } else { PacketWriteEndInfo::NormalPacket };
+            let written = self.writer.write_packet(packet.payload, self.serial, end, packet.granule);
+            written.expect("a vector takes all that is written to it");
         }
-        let mut page = b"OggS\0".to_vec();
-        page.push(flags);
-        page.extend_from_slice(&granule.to_le_bytes());
-        page.extend_from_slice(&self.serial.to_le_bytes());
-        page.extend_from_slice(&self.page_number.to_le_bytes());
-        page.extend_from_slice(&[0; 4]);
-        page.push(u8::try_from(lacing.len()).expect("`packet` ends a page before it has 256 segments"));
-        page.extend_from_slice(&lacing);
-        packets.iter().for_each(|packet| page.extend_from_slice(&packet.payload));
-        let checksum = checksum(&page).to_le_bytes();
-        page.splice(22..26, checksum);
-        self.page_number = self.page_number.wrapping_add(1);
-        page
+        std::mem::take(self.writer.inner_mut())
     }
-}
-
-/// CRC-32 with polynomial 0x04c11db7, most significant bit first, no inversion (RFC 3533 section 6), over a page whose own
-/// checksum field is zero.
-fn checksum(page: &[u8]) -> u32 {
-    const TABLE: [u32; 256] = {
-        let mut table = [0; 256];
-        let mut byte = 0;
-        while byte < 256 {
-            let mut remainder = (byte as u32) << 24;
-            let mut bit = 0;
-            while bit < 8 {
-                remainder = if remainder >> 31 == 1 { remainder << 1 ^ 0x04c1_1db7 } else { remainder << 1 };
-                bit += 1;
-            }
-            table[byte] = remainder;
-            byte += 1;
-        }
-        table
-    };
-    page.iter().fold(0, |crc, byte| {
-        let [high, ..] = crc.to_be_bytes();
-        crc << 8 ^ TABLE[usize::from(high ^ byte)]
-    })
 }
 
 #[cfg(test)]

@@ -2,12 +2,12 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, oneshot};
 
 use crate::common::ids::{BridgeId, MeetingName};
-use crate::common::units::{Hz, civil};
+use crate::common::units::{Hz, file_time, unix_millis};
 use crate::media::record::{Format, Recorder, RecordingEnd};
 use crate::media::{BridgeEvent, BridgeHandle};
 
@@ -35,8 +35,7 @@ impl ActiveRecording {
         heard: mpsc::Sender<BridgeEvent>,
         now: SystemTime,
     ) -> io::Result<Self> {
-        let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let file = directory.join(format!("{meeting}-{}.ogg", timestamp(since.as_secs(), since.subsec_millis())));
+        let file = directory.join(format!("{meeting}-{}.ogg", file_time(unix_millis(now))));
         let id = bridge.id();
         let format = Format { serial: getrandom::u32().map_err(io::Error::from)?, pre_skip: PRE_SKIP, rate: Hz::FULL };
         let (finish, finished) = oneshot::channel();
@@ -93,24 +92,5 @@ fn report(ending: RecordingEnd, bridge: BridgeId, heard: &mpsc::Sender<BridgeEve
             // Full: the tap finds the recorder ended at its next frame and says the same.
             let _ = heard.try_send(BridgeEvent::RecorderFailed { bridge });
         }
-    }
-}
-
-/// `20261123T190823.123Z`: sorts by time and fits every file system.
-fn timestamp(seconds: u64, millis: u32) -> String {
-    let (days, of_day) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = civil(days);
-    format!("{year:04}{month:02}{day:02}T{:02}{:02}{:02}.{millis:03}Z", of_day / 3600, of_day / 60 % 60, of_day % 60)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_recording_is_named_by_its_start_in_universal_time() {
-        assert_eq!(timestamp(0, 0), "19700101T000000.000Z");
-        assert_eq!(timestamp(951_827_696, 7), "20000229T123456.007Z");
-        assert_eq!(timestamp(1_795_460_903, 123), "20261123T190823.123Z");
     }
 }

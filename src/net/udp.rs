@@ -33,7 +33,7 @@ pub trait Net: Send + Sync {
     /// Binds a socket; port 0 takes a free one.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system call.
     fn bind(&self, address: SocketAddr, traffic: Traffic) -> io::Result<Box<dyn Socket>>;
 
     /// The address of ours from which `peer` is reached.
@@ -48,13 +48,13 @@ pub trait Socket: Debug + Send + Sync {
     /// Where it is bound.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system call.
     fn local_addr(&self) -> io::Result<SocketAddr>;
 
     /// Sends without waiting.
     ///
     /// # Errors
-    /// What the system says: its buffer is full, nobody is there. The datagram is lost then, as on any network.
+    /// The error of the system call: the send buffer is full, or an ICMP error came back. The datagram is lost then, as on any network.
     fn send_to(&self, datagram: &[u8], to: SocketAddr) -> io::Result<usize>;
 
     /// Takes a datagram that is there already.
@@ -66,7 +66,7 @@ pub trait Socket: Debug + Send + Sync {
     /// The reading end, on the runtime of whoever calls.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system call.
     fn reader(&self) -> io::Result<SocketReader>;
 }
 

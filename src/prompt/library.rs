@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::Clip;
 use super::number::digits_of;
 use super::wav::{self, LONGEST};
-use super::{Clip, Language};
+use crate::common::language::LanguageTag;
 use crate::common::phrase::{Phrase, digit_stem};
 use crate::common::problem::{Place, Problem};
 use crate::common::units::Hz;
@@ -25,9 +26,9 @@ const LARGEST_TEXT: u64 = 1 << 20;
 /// that no call waits for a disk.
 #[derive(Debug)]
 pub struct Library {
-    voices: BTreeMap<Language, Voice>,
+    voices: BTreeMap<LanguageTag, Voice>,
     /// The organisation's language, tried after the device's.
-    default_language: Language,
+    default_language: LanguageTag,
     music: Option<Clip>,
 }
 
@@ -69,7 +70,7 @@ impl Library {
             if !path.is_dir() || name.starts_with('.') {
                 continue;
             }
-            match Language::new(&name) {
+            match LanguageTag::new(&name) {
                 Ok(language) => {
                     let voice = Voice::load(&path, &language, &mut problems);
                     if voices.insert(language, voice).is_some() {
@@ -82,7 +83,7 @@ impl Library {
             }
         }
 
-        let english = Language::english();
+        let english = LanguageTag::english();
         let complete = voices.get(&english);
         for stem in Phrase::ALL.iter().filter(|p| complete.is_none_or(|v| !v.phrases.contains_key(p))).map(|p| p.file_stem()) {
             missing_english(dir, stem, &mut problems);
@@ -93,7 +94,7 @@ impl Library {
             }
         }
 
-        let default_language = Language::new(default_language).unwrap_or_else(|bad| {
+        let default_language = LanguageTag::new(default_language).unwrap_or_else(|bad| {
             problems.push(problem(dir, format!("the default language is {bad}"), "Set it to the name of a directory here."));
             english
         });
@@ -119,7 +120,7 @@ impl Library {
 
     /// The language in which [`Library::clip`] really speaks `phrase`: what the ledger keeps (N-8).
     #[must_use]
-    pub fn spoken_in(&self, language: &str, phrase: Phrase) -> &Language {
+    pub fn spoken_in(&self, language: &str, phrase: Phrase) -> &LanguageTag {
         self.find(language, phrase).0
     }
 
@@ -145,25 +146,25 @@ impl Library {
     }
 
     /// Every language that has a directory, by its tag, with its own name for itself; for the language menu (K-1).
-    pub fn languages(&self) -> impl Iterator<Item = (&Language, &str)> {
+    pub fn languages(&self) -> impl Iterator<Item = (&LanguageTag, &str)> {
         self.voices.iter().map(|(language, voice)| (language, voice.name.as_str()))
     }
 
-    fn find(&self, language: &str, phrase: Phrase) -> (&Language, &Clip) {
+    fn find(&self, language: &str, phrase: Phrase) -> (&LanguageTag, &Clip) {
         self.chain(language)
             .find_map(|(language, voice)| Some((language, voice.phrases.get(&phrase)?)))
             .expect("`load` refuses a directory that lacks an English phrase")
     }
 
     /// The voices to try, in the order of K-5.
-    fn chain(&self, language: &str) -> impl Iterator<Item = (&Language, &Voice)> {
-        let asked = Language::new(language).ok();
+    fn chain(&self, language: &str) -> impl Iterator<Item = (&LanguageTag, &Voice)> {
+        let asked = LanguageTag::new(language).ok();
         let chain = [
             asked.clone(),
             asked.map(|asked| asked.primary()),
             Some(self.default_language.clone()),
             Some(self.default_language.primary()),
-            Some(Language::english()),
+            Some(LanguageTag::english()),
         ];
         chain.into_iter().flatten().filter_map(|language| self.voices.get_key_value(&language))
     }
@@ -172,7 +173,7 @@ impl Library {
 // === impl Voice ===
 
 impl Voice {
-    fn load(dir: &Path, language: &Language, problems: &mut Vec<Problem>) -> Self {
+    fn load(dir: &Path, language: &LanguageTag, problems: &mut Vec<Problem>) -> Self {
         let mut clips: BTreeMap<String, Clip> = BTreeMap::new();
         for (path, name) in entries(dir, problems) {
             let Some(stem) = name.strip_suffix(".wav").filter(|_| !name.starts_with('.')) else { continue };
@@ -245,7 +246,7 @@ fn read_clip(path: &Path, problems: &mut Vec<Problem>) -> Option<Clip> {
     clip.map_err(|what| problems.push(problem(path, what, HINT))).ok()
 }
 
-fn read_text(path: &Path, language: &Language, problems: &mut Vec<Problem>) -> Raw {
+fn read_text(path: &Path, language: &LanguageTag, problems: &mut Vec<Problem>) -> Raw {
     const HINT: &str = "Take `en/language.toml` as a pattern.";
     if !path.exists() {
         return Raw::default();
@@ -268,7 +269,7 @@ fn read_text(path: &Path, language: &Language, problems: &mut Vec<Problem>) -> R
             return Raw::default();
         }
     };
-    if raw.tag.as_deref().is_some_and(|tag| Language::new(tag).as_ref() != Ok(language)) {
+    if raw.tag.as_deref().is_some_and(|tag| LanguageTag::new(tag).as_ref() != Ok(language)) {
         let what = format!("the tag is not that of its directory, `{language}`");
         problems.push(Problem { key: "tag".to_owned(), ..problem(path, what, "Make the two the same.") });
     }

@@ -10,7 +10,7 @@ mod number;
 mod spoken;
 mod wav;
 
-pub use clip::{BadLanguage, Clip, Language};
+pub use clip::Clip;
 pub use library::Library;
 pub use spoken::spoken;
 pub use wav::{WavFault, decode};

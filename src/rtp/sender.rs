@@ -1,6 +1,8 @@
 //! [`RtpSender`]: SSRC, sequence numbers and timestamps of what is sent (RFC 3550 section 5.1).
 
-use crate::common::split_mix::SplitMix;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
+
 use crate::rtp::packet;
 
 /// The numbers on what we send: one SSRC, consecutive sequence numbers, a timestamp that follows the samples.
@@ -18,8 +20,8 @@ impl RtpSender {
     /// Random beginnings (RFC 3550 §5.1) drawn from `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        let mut random = SplitMix::new(seed);
-        Self { ssrc: random.draw() as u32, seq: random.draw() as u16, timestamp: random.draw() as u32 }
+        let mut random = ChaCha20Rng::seed_from_u64(seed);
+        Self { ssrc: random.next_u32(), seq: random.next_u32() as u16, timestamp: random.next_u32() }
     }
 
     /// Appends an audio packet that lasts `ticks` of the RTP clock; gives its sequence number.

@@ -5,7 +5,7 @@ use super::message::method::Method;
 use super::message::uri::{Scheme, Uri};
 use super::message::{Headers, Request};
 use super::transaction::Reply;
-use crate::sip::message::header_names;
+use crate::sip::message::{StatusCode, header_names};
 
 /// Methods we act on; anything else is refused.
 pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REGISTER, MESSAGE, REFER, SUBSCRIBE";
@@ -33,11 +33,11 @@ pub(super) fn refused_target(request: &Request) -> Option<Reply> {
         return None;
     }
     match Uri::parse(&request.uri) {
-        Some(Uri { scheme: Scheme::Other(other), .. }) if other != "urn" => Some(Reply::new(416)),
+        Some(Uri { scheme: Scheme::Other(other), .. }) if other != "urn" => Some(Reply::new(StatusCode::UnsupportedUriScheme)),
         // The registrar knows extensions of its own.
         Some(_) if request.method == Method::Register => None,
         Some(_) => refusal(request),
-        None => Some(Reply::new(400)),
+        None => Some(Reply::new(StatusCode::BadRequest)),
     }
 }
 
@@ -46,11 +46,11 @@ pub(super) fn refusal(request: &Request) -> Option<Reply> {
     let unknown = |tag: &&str| !header::tokens(SUPPORTED).any(|ours| ours.eq_ignore_ascii_case(tag));
     let required: Vec<&str> = request.headers.lines(header_names::REQUIRE).flat_map(header::tokens).filter(unknown).collect();
     if !required.is_empty() {
-        return Some(Reply::new(420).with([(header_names::UNSUPPORTED, required.join(", "))]));
+        return Some(Reply::new(StatusCode::BadExtension).with([(header_names::UNSUPPORTED, required.join(", "))]));
     }
     let coding = request.headers.get(header_names::CONTENT_ENCODING).filter(|_| !request.body.is_empty());
     let encoded = coding.is_some_and(|coding| !coding.trim().eq_ignore_ascii_case("identity"));
-    encoded.then(|| Reply::new(415).with([(header_names::ACCEPT_ENCODING, "identity".to_owned())]))
+    encoded.then(|| Reply::new(StatusCode::UnsupportedMediaType).with([(header_names::ACCEPT_ENCODING, "identity".to_owned())]))
 }
 
 /// Whether a caller takes other bodies than session descriptions only (section 20.1). An empty list is taken for none.
@@ -65,5 +65,5 @@ pub(super) fn takes_no_description(request: &Request) -> bool {
 
 /// A body that is none of [`ACCEPT`].
 pub(super) fn foreign_body() -> Reply {
-    Reply::new(415).with([(header_names::ACCEPT, ACCEPT.to_owned())])
+    Reply::new(StatusCode::UnsupportedMediaType).with([(header_names::ACCEPT, ACCEPT.to_owned())])
 }

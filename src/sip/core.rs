@@ -23,7 +23,7 @@ use super::token::Token;
 use super::transaction::{Header, LocalIdentity, PeerStanding, Reply, Route, ServerId, Timers, TransactionLayer, Transmission};
 use super::transport::{ConnectionId, Flow};
 use crate::common::cause::Cause;
-use crate::sip::message::header_names;
+use crate::sip::message::{StatusCode, header_names};
 
 /// See the file's paragraph.
 #[derive(Debug)]
@@ -109,7 +109,7 @@ impl Core {
     }
 
     /// A status alone.
-    pub(super) fn refuse(&mut self, now: Instant, server: ServerId, status: u16) {
+    pub(super) fn refuse(&mut self, now: Instant, server: ServerId, status: StatusCode) {
         self.layer.respond(now, server, Reply::new(status));
     }
 
@@ -132,7 +132,7 @@ impl Core {
             | Method::Bye
             | Method::Info
             | Method::Update
-            | Method::Prack => self.refuse(now, server, 481),
+            | Method::Prack => self.refuse(now, server, StatusCode::CallTransactionDoesNotExist),
             method => self.refuse_method(now, server, method),
         }
     }
@@ -140,8 +140,8 @@ impl Core {
     /// What we can do (RFC 3261 section 11.2).
     pub(super) fn answer_options(&mut self, now: Instant, server: ServerId) {
         let reply = match self.is_draining {
-            true => reason::refusal(503, Cause::Draining),
-            false => Reply::new(200).with([
+            true => reason::refusal(StatusCode::ServiceUnavailable, Cause::Draining),
+            false => Reply::new(StatusCode::OK).with([
                 (header_names::ALLOW, ALLOW.to_owned()),
                 (header_names::ACCEPT, ACCEPT.to_owned()),
                 (header_names::ACCEPT_ENCODING, "identity".to_owned()),
@@ -154,9 +154,15 @@ impl Core {
 
     /// Answers without a transaction (section 8.2.7): nothing is kept, and a request that is sent again gets the same answer again, its
     /// tag included. An empty phrase is the usual one of the status.
-    pub(super) fn answer_statelessly(&mut self, flow: Flow, request: Request, (status, phrase): (u16, &str), headers: &[Header]) {
+    pub(super) fn answer_statelessly(
+        &mut self,
+        flow: Flow,
+        request: Request,
+        (status, phrase): (impl Into<u16>, &str),
+        headers: &[Header],
+    ) {
         let tag = self.steady_tag(&request);
-        self.layer.respond_statelessly(flow, request, (status, phrase, headers), &tag);
+        self.layer.respond_statelessly(flow, request, (status.into(), phrase, headers), &tag);
     }
 
     /// The same tag for the same request, that nobody can foresee without the seed.

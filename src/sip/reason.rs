@@ -4,7 +4,7 @@ use super::capabilities::ALLOW;
 use super::message::method::Method;
 use super::transaction::{Header, Reply};
 use crate::common::cause::Cause;
-use crate::sip::message::header_names;
+use crate::sip::message::{StatusCode, header_names};
 
 /// Longest text of a peer that is kept for logs and records.
 const TEXT: usize = 128;
@@ -23,22 +23,22 @@ pub(super) fn headers(cause: Cause) -> Vec<Header> {
 }
 
 /// A status with the reasons of a cause.
-pub(super) fn refusal(status: u16, cause: Cause) -> Reply {
+pub(super) fn refusal(status: impl Into<u16>, cause: Cause) -> Reply {
     Reply::new(status).with(headers(cause))
 }
 
 /// M-12: an external may not do that.
 pub(super) fn forbidden() -> Reply {
-    Reply::new(403).with([(header_names::REASON, "Q.850;cause=21;text=\"not-allowed\"".to_owned())])
+    Reply::new(StatusCode::Forbidden).with([(header_names::REASON, "Q.850;cause=21;text=\"not-allowed\"".to_owned())])
 }
 
 /// A method that we do not know, or not there.
 pub(super) fn unknown_method(method: &Method) -> Reply {
-    let status = if matches!(method, Method::Other(_)) { 501 } else { 405 };
+    let status = if matches!(method, Method::Other(_)) { StatusCode::NotImplemented } else { StatusCode::MethodNotAllowed };
     Reply::new(status).with([(header_names::ALLOW, ALLOW.to_owned())])
 }
 
 /// What comes too early is asked for again after so many seconds.
-pub(super) fn retry_after(status: u16, seconds: u64) -> Reply {
+pub(super) fn retry_after(status: StatusCode, seconds: u64) -> Reply {
     Reply::new(status).with([(header_names::RETRY_AFTER, seconds.to_string())])
 }

@@ -22,7 +22,8 @@ const SIDEWAYS: &[u8] = &[0, 1, 2, 3, 5];
 
 /// Crates that only these places may name.
 const FENCED: &[(&str, &[&str])] = &[
-    ("rtc::", &["src/media/peer"]),
+    ("webrtc::", &["src/media/peer"]),
+    ("rsip::", &["src/sip/message/"]),
     ("opus::", &["src/codec/"]),
     ("rusqlite::", &["src/store/"]),
     ("axum::", &["src/http/", "src/service/embedded/"]),

@@ -19,6 +19,7 @@ use super::settings::{
 use crate::codec::{CODECS, CodecKind};
 use crate::common::ids::MeetingName;
 use crate::common::ip_network::IpNetwork;
+use crate::common::language::LanguageTag;
 use crate::http::ApiToken;
 use crate::policy::retention::Retention;
 use crate::policy::{Bypass, CallRooms, MeetingLimits};
@@ -508,12 +509,14 @@ fn meeting_name(value: &Value) -> Result<MeetingName, WrongValue> {
 }
 
 fn language(value: &Value) -> Result<String, WrongValue> {
-    let tag = text(value)?;
-    let mut parts = tag.split('-');
-    let primary = parts.next().is_some_and(|part| (2..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_lowercase()));
-    let rest = parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()));
+    let text = text(value)?;
+    // Written as directories of prompts are, although these are found whatever their case.
+    let fits = |tag: LanguageTag| text.starts_with(tag.primary().as_str()) && !text.contains('_');
     let hint = "write a language tag, such as \"en\" or \"pt-BR\": the name of a directory of prompts";
-    if primary && rest { Ok(tag) } else { Err(WrongValue::new(format!("{tag:?} is no language tag"), hint)) }
+    match LanguageTag::new(&text).is_ok_and(fits) {
+        true => Ok(text),
+        false => Err(WrongValue::new(format!("{text:?} is no language tag"), hint)),
+    }
 }
 
 /// `20000-20999`.

@@ -21,7 +21,7 @@ use super::extract::{InPath, InQuery};
 use super::meetings::live;
 use super::operator::{Window, lines};
 use crate::common::ids::MeetingName;
-use crate::common::units::{rfc3339, unix_millis};
+use crate::common::units::{read_file_time, rfc3339, unix_millis};
 use crate::http::AppState;
 use crate::http::problem_details::ProblemDetails;
 use crate::policy::Capture;
@@ -51,15 +51,7 @@ pub(super) struct Recordings {
 /// Meeting and beginning, as the recorder has put them into a file's name: `demo-20261128T080137.998Z`.
 fn read_name(id: &str) -> Option<(MeetingName, String)> {
     let (meeting, stamp) = id.rsplit_once('-')?;
-    let shape = "dddddddd.dddddd.ddd.";
-    let fits = stamp.len() == shape.len()
-        && stamp.bytes().zip(shape.bytes()).all(|(is, shall)| shall != b'd' || is.is_ascii_digit())
-        && stamp.get(8..9) == Some("T")
-        && stamp.get(15..16) == Some(".")
-        && stamp.ends_with('Z');
-    let part = |range| stamp.get(range).unwrap_or_default();
-    let started = || format!("{}-{}-{}T{}:{}:{}", part(0..4), part(4..6), part(6..8), part(9..11), part(11..13), part(13..20));
-    fits.then(|| Some((MeetingName::new(meeting).ok()?, started()))).flatten()
+    Some((MeetingName::new(meeting).ok()?, rfc3339(read_file_time(stamp)?)))
 }
 
 /// All of them, the newest first.

@@ -1,28 +1,30 @@
 //! A browser's side of a connection, for tests and benchmarks: it offers Opus, checks its paths with full ICE, and lives in
 //! virtual time.
 
-use super::webrtc::{OPUS_PAYLOAD_TYPE, PeerFactory, opus};
+use super::connection::{OPUS_PAYLOAD_TYPE, PeerFactory, opus};
 use crate::codec::{CodecKind, Encoder, EncoderSettings};
 use bytes::{Bytes, BytesMut};
-use rtc::ice::mdns::MulticastDnsMode;
-use rtc::interceptor::Registry;
-use rtc::media_stream::MediaStreamTrack;
-use rtc::peer_connection::configuration::RTCConfigurationBuilder;
-use rtc::peer_connection::configuration::interceptor_registry::configure_rtcp_reports;
-use rtc::peer_connection::configuration::media_engine::MediaEngine;
-use rtc::peer_connection::configuration::setting_engine::SettingEngineBuilder;
-use rtc::peer_connection::event::RTCPeerConnectionEvent;
-use rtc::peer_connection::message::{RTCMessage, TaggedRTCMessage};
-use rtc::peer_connection::sdp::RTCSessionDescription;
-use rtc::peer_connection::state::RTCPeerConnectionState;
-use rtc::peer_connection::transport::{CandidateConfig, CandidateHostConfig, RTCIceCandidate};
-use rtc::peer_connection::{RTCPeerConnection, RTCPeerConnectionBuilder};
-use rtc::rtp_transceiver::RTCRtpSenderId;
-use rtc::rtp_transceiver::rtp_sender::{RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters, RtpCodecKind};
-use rtc::sansio::Protocol;
-use rtc::shared::{TaggedBytesMut, TransportContext, TransportProtocol};
 use std::net::SocketAddr;
 use std::time::Instant;
+use webrtc::ice::mdns::MulticastDnsMode;
+use webrtc::interceptor::Registry;
+use webrtc::media_stream::MediaStreamTrack;
+use webrtc::peer_connection::configuration::RTCConfigurationBuilder;
+use webrtc::peer_connection::configuration::interceptor_registry::configure_rtcp_reports;
+use webrtc::peer_connection::configuration::media_engine::MediaEngine;
+use webrtc::peer_connection::configuration::setting_engine::SettingEngineBuilder;
+use webrtc::peer_connection::event::RTCPeerConnectionEvent;
+use webrtc::peer_connection::message::{RTCMessage, TaggedRTCMessage};
+use webrtc::peer_connection::sdp::RTCSessionDescription;
+use webrtc::peer_connection::state::RTCPeerConnectionState;
+use webrtc::peer_connection::transport::{CandidateConfig, CandidateHostConfig, RTCIceCandidate};
+use webrtc::peer_connection::{RTCPeerConnection, RTCPeerConnectionBuilder};
+use webrtc::rtp_transceiver::RTCRtpSenderId;
+use webrtc::rtp_transceiver::rtp_sender::{
+    RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters, RtpCodecKind,
+};
+use webrtc::sansio::Protocol;
+use webrtc::shared::{TaggedBytesMut, TransportContext, TransportProtocol};
 
 use crate::codec::Decoder;
 use crate::common::units::Hz;

@@ -5,11 +5,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use rtc::crypto;
-use rtc::dtls::config::{ClientAuthType, ConfigBuilder, ExtendedMasterSecretType, HandshakeConfig};
-use rtc::dtls::endpoint::Endpoint;
-use rtc::dtls::extension::extension_use_srtp::SrtpProtectionProfile;
-use rtc::shared::TransportProtocol;
+use webrtc::crypto;
+use webrtc::dtls::config::{ClientAuthType, ConfigBuilder, ExtendedMasterSecretType, HandshakeConfig};
+use webrtc::dtls::endpoint::Endpoint;
+use webrtc::dtls::extension::extension_use_srtp::SrtpProtectionProfile;
+use webrtc::shared::TransportProtocol;
 
 use super::PeerFactory;
 

@@ -11,9 +11,8 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use zeroize::Zeroizing;
 
+use super::files::{TlsError, TlsFiles, chain};
 use super::from_files::FromFiles;
-use super::server::chain;
-use super::{TlsError, TlsFiles};
 
 /// Gives each handshake the certificate that is on disk.
 #[derive(Debug)]

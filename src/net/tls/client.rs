@@ -8,8 +8,7 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 
-use super::TlsError;
-use super::server::authorities;
+use super::files::{TlsError, authorities};
 
 /// Where Debian and its relatives keep the authorities that the system trusts.
 const SYSTEM: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -21,7 +20,7 @@ pub enum Trust {
     System,
     /// Those of the authorities in this PEM file.
     Authorities(PathBuf),
-    /// Anybody's: for tests by hand, asked for in words.
+    /// Anybody's: for manual tests, by an option that names it.
     Anybody,
 }
 
@@ -42,7 +41,8 @@ pub fn client(trust: &Trust) -> Result<Arc<ClientConfig>, TlsError> {
     Ok(Arc::new(builder.with_no_client_auth()))
 }
 
-/// Takes every certificate, but still wants its key to be there.
+/// The verifier of [`Trust::Anybody`], and the only one that is not `webpki`'s: takes every certificate, but still wants the handshake signed by
+/// its key.
 #[derive(Debug)]
 struct Unchecked(Arc<CryptoProvider>);
 

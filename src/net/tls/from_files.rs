@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::TlsError;
+use super::files::TlsError;
 
 /// The files are looked at no more often than this, and only when somebody connects.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -16,7 +16,7 @@ type Load<T> = Box<dyn Fn() -> Result<T, TlsError> + Send + Sync>;
 
 /// The last good one; a bad version leaves it in place, with one line of the log.
 pub(super) struct FromFiles<T> {
-    /// For the log.
+    /// Their name in the log.
     what: &'static str,
     files: Vec<PathBuf>,
     load: Load<T>,
@@ -29,7 +29,7 @@ struct Current<T> {
     looked: Instant,
 }
 
-/// What tells one version of the files from another: time, length and inode, so that neither a copy over a file nor a rename onto it is missed.
+/// What distinguishes versions of the files: time, length and inode, so that neither a copy over a file nor a rename onto it is missed.
 type Stamp = Vec<Option<(SystemTime, u64, u64)>>;
 
 impl<T> fmt::Debug for FromFiles<T> {

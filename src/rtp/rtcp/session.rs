@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 use rtcp::goodbye::Goodbye;
 use rtcp::packet::Packet as RtcpPacket;
 use rtcp::receiver_report::ReceiverReport;
@@ -10,7 +12,6 @@ use rtcp::reception_report::ReceptionReport;
 use rtcp::sender_report::SenderReport;
 
 use super::reception::ReceptionStats;
-use crate::common::split_mix::SplitMix;
 use crate::common::units::Hz;
 use crate::rtp::feedback::{Feedback, Span, cumulative};
 use crate::rtp::packet::Packet;
@@ -45,7 +46,7 @@ pub struct RtcpSession {
     ssrc: u32,
     cname: Vec<u8>,
     clock: Hz,
-    random: SplitMix,
+    random: ChaCha20Rng,
     next: Instant,
     packets: u32,
     octets: u32,
@@ -76,7 +77,7 @@ impl RtcpSession {
             ssrc,
             cname: cname.bytes().take(255).collect(),
             clock,
-            random: SplitMix::new(seed),
+            random: ChaCha20Rng::seed_from_u64(seed),
             next: now,
             packets: 0,
             octets: 0,
@@ -287,7 +288,7 @@ impl RtcpSession {
 
     /// A half to one and a half times the mean, so that the reports of many calls do not march in step (RFC 3550 §6.3.1).
     fn interval(&mut self) -> Duration {
-        let share = (self.random.draw() >> 11) as f64 / (1u64 << 53) as f64;
+        let share = (self.random.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
         INTERVAL.mul_f64((0.5 + share) / COMPENSATION)
     }
 }

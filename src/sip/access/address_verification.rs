@@ -17,11 +17,10 @@ use super::identity::is_stranger;
 use super::limits::Limits;
 use crate::sip::core::Core;
 use crate::sip::deadlines::Deadlines;
-use crate::sip::message::Request;
 use crate::sip::message::header::NameAddr;
-use crate::sip::message::header_names;
 use crate::sip::message::method::Method;
 use crate::sip::message::uri::Uri;
+use crate::sip::message::{Request, StatusCode, header_names};
 use crate::sip::reason;
 use crate::sip::transaction::{Answer, LocalContact, MAGIC, Reply, ServerId};
 use crate::sip::transport::{Flow, Transport};
@@ -133,7 +132,7 @@ impl AddressVerification {
 
     /// What a request is told whose place cannot be asked now.
     pub(in crate::sip) fn retry_later() -> Reply {
-        reason::retry_after(503, RETRY_AFTER)
+        reason::retry_after(StatusCode::ServiceUnavailable, RETRY_AFTER)
     }
 
     /// Asks the place that a request came from, and lets the request wait.

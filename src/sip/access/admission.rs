@@ -20,10 +20,9 @@ use crate::sip::core::Core;
 use crate::sip::counters::count;
 use crate::sip::dialog_peer::DialogPeer;
 use crate::sip::invite::{CallCapacity, InviteSession, InviteSessions};
-use crate::sip::message::header_names;
 use crate::sip::message::method::Method;
 use crate::sip::message::wire::WireError;
-use crate::sip::message::{Body, Message, Request, session_description};
+use crate::sip::message::{Body, Message, Request, StatusCode, header_names, session_description};
 use crate::sip::token::Token;
 use crate::sip::transaction::{InboundRequest, Reply};
 use crate::sip::transport::Flow;
@@ -112,7 +111,7 @@ impl AdmissionControl<'_> {
     fn refused(&self, inbound: &InboundRequest) -> Option<Reply> {
         let InboundRequest { request, essentials, .. } = inbound;
         match request.method != Method::Cancel && self.core.layer.is_merged(essentials) {
-            true => Some(Reply::new(482)),
+            true => Some(Reply::new(StatusCode::LoopDetected)),
             false => refused_target(request),
         }
     }
@@ -130,7 +129,12 @@ impl AdmissionControl<'_> {
             return emergency_calls::answer(self.now, self.core, flow, request);
         }
         if self.charge(&flow, &request, Price::Request) {
-            self.core.answer_statelessly(flow, request, (400, &format!("Missing or Unreadable {header}")), &[]);
+            self.core.answer_statelessly(
+                flow,
+                request,
+                (StatusCode::BadRequest, &format!("Missing or Unreadable {header}")),
+                &[],
+            );
         }
     }
 
@@ -147,9 +151,9 @@ impl AdmissionControl<'_> {
             return count(&self.core.counters.dropped);
         }
         let status = match error {
-            WireError::BodyTooLarge => 513,
-            WireError::Version => 505,
-            _ => 400,
+            WireError::BodyTooLarge => StatusCode::MessageTooLarge,
+            WireError::Version => StatusCode::VersionNotSupported,
+            _ => StatusCode::BadRequest,
         };
         if let Some(request) = broken {
             self.core.answer_statelessly(flow, request, (status, ""), &[]);
@@ -219,7 +223,7 @@ impl AdmissionControl<'_> {
     /// As if there were no such dialog; kept nowhere, so that it is not in the way of what its peer sends.
     fn refuse_foreign(&mut self, flow: Flow, request: &Request) {
         match self.charge(&flow, request, Price::Request) {
-            true => self.core.answer_statelessly(flow, request.clone(), (481, ""), &[]),
+            true => self.core.answer_statelessly(flow, request.clone(), (StatusCode::CallTransactionDoesNotExist, ""), &[]),
             false => self.authentication.decline_stranger(self.now, self.core, self.directory, flow, request),
         }
     }

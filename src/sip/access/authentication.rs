@@ -11,9 +11,8 @@ use super::source::Source;
 use crate::sip::auth::{Authenticator, DigestVerdict};
 use crate::sip::core::Core;
 use crate::sip::counters::count;
-use crate::sip::message::header_names;
 use crate::sip::message::method::Method;
-use crate::sip::message::{Essentials, Request};
+use crate::sip::message::{Essentials, Request, StatusCode, header_names};
 use crate::sip::settings::Settings;
 use crate::sip::transport::Flow;
 
@@ -168,7 +167,7 @@ impl Authentication {
         }
         let lines = self.authenticator.challenge(now, &nonce_scope(core, &flow), stale);
         let headers: Vec<_> = lines.into_iter().map(|line| (header_names::WWW_AUTHENTICATE, line)).collect();
-        core.answer_statelessly(flow, request.clone(), (401, ""), &headers);
+        core.answer_statelessly(flow, request.clone(), (StatusCode::Unauthorized, ""), &headers);
     }
 
     /// Takes a price from the budget of whoever sent a request. Where somebody is registered, all who are not known to be at their own place
@@ -199,7 +198,7 @@ impl Authentication {
         count(&core.counters.dropped);
         let is_answered = was_passed_on(request) || !self.guard.is_spent_together(now, flow.peer.ip());
         if is_answered && matches!(directory.source(core, &flow, request), Source::Behind(..)) {
-            core.answer_statelessly(flow, request.clone(), (480, ""), &[]);
+            core.answer_statelessly(flow, request.clone(), (StatusCode::TemporarilyUnavailable, ""), &[]);
         }
     }
 }

@@ -5,9 +5,8 @@ use std::time::Instant;
 
 use crate::common::cause::Cause;
 use crate::sip::core::Core;
-use crate::sip::message::header_names;
 use crate::sip::message::method::Method;
-use crate::sip::message::{Essentials, Request};
+use crate::sip::message::{Essentials, Request, StatusCode, header_names};
 use crate::sip::reason;
 use crate::sip::transport::Flow;
 
@@ -25,8 +24,13 @@ pub(in crate::sip) fn would_be_for_help(core: &Core, request: &Request) -> bool 
 pub(in crate::sip) fn answer(now: Instant, core: &mut Core, flow: Flow, request: Request) {
     log(now, core, &flow);
     match core.settings.emergency.target.clone() {
-        Some(target) => core.answer_statelessly(flow, request, (302, ""), &[(header_names::CONTACT, format!("<{target}>"))]),
-        None => core.answer_statelessly(flow, request, (403, ""), &reason::headers(Cause::NoEmergencyCalls)),
+        Some(target) => core.answer_statelessly(
+            flow,
+            request,
+            (StatusCode::MovedTemporarily, ""),
+            &[(header_names::CONTACT, format!("<{target}>"))],
+        ),
+        None => core.answer_statelessly(flow, request, (StatusCode::Forbidden, ""), &reason::headers(Cause::NoEmergencyCalls)),
     }
 }
 

@@ -11,7 +11,7 @@ use hashlink::LruCache;
 use super::limits::{Limits, Trusted};
 use super::source::Source;
 use crate::common::log_limit::LogLimit;
-use crate::common::rate_limit::{RateLimit, RateLimiter};
+use crate::common::rate_limit::{RateLimit, RateLimiter, TokenBucket};
 use crate::sip::ladder;
 use crate::sip::message::method::Method;
 
@@ -20,7 +20,7 @@ const TARGET: &str = "roomgate::sip::guard";
 /// Sources remembered at once.
 const SOURCES: usize = 4096;
 /// How many times the budget of an address its callers have together, where a device of ours is registered beside them.
-const TOGETHER: u64 = 4;
+const TOGETHER: u32 = 4;
 /// Wrong passwords of one caller that are answered.
 const WRONG: RateLimit = RateLimit { burst: 8, every: Duration::from_secs(60) };
 /// Wrong passwords of all callers of one address: a caller is who it says it is, and whoever guesses says many.
@@ -107,20 +107,19 @@ impl Guesser {
     }
 }
 
+/// What one source has left.
 #[derive(Debug, Clone, Copy)]
 struct Budget {
-    /// Eighths of an INVITE, times a million for fine refill.
-    left: u64,
-    at: Instant,
+    bucket: TokenBucket,
     silenced: bool,
 }
 
-const EIGHTH: u64 = 1_000_000;
+/// Tokens that an eighth of an INVITE costs one source. All callers of an address pay one for it, and so have [`TOGETHER`] times as much.
+const EIGHTH: u32 = TOGETHER;
 
 /// The budgets.
 pub struct Guard {
-    full: u64,
-    per_second: u64,
+    allowance: RateLimit,
     trusted: Trusted,
     budgets: LruCache<Source, Budget>,
     wrong: Option<WrongPasswords>,
@@ -177,22 +176,22 @@ impl fmt::Debug for Guard {
 }
 
 impl Guard {
-    /// RateLimiter by `limits`.
+    /// Budgets by `limits`.
     #[must_use]
     pub fn new(limits: &Limits, trusted: Trusted) -> Self {
-        let (full, per_second) = Self::sizes(limits);
-        let (budgets, lines) = (LruCache::new(SOURCES), LogLimit::of_sources);
-        Self { full, per_second, trusted, budgets, wrong: None, silenced_lines: lines(), wrong_lines: lines() }
+        let (allowance, budgets, lines) = (Self::allowance(limits), LruCache::new(SOURCES), LogLimit::of_sources);
+        Self { allowance, trusted, budgets, wrong: None, silenced_lines: lines(), wrong_lines: lines() }
     }
 
-    fn sizes(limits: &Limits) -> (u64, u64) {
-        let invite = Price::Invite as u64 * EIGHTH;
-        (u64::from(limits.burst.max(1)) * invite, u64::from(limits.invites_per_second.max(1)) * invite)
+    fn allowance(limits: &Limits) -> RateLimit {
+        let invite = Price::Invite as u32 * EIGHTH;
+        let every = Duration::from_secs(1) / limits.invites_per_second.max(1).saturating_mul(invite);
+        RateLimit { burst: limits.burst.max(1).saturating_mul(invite), every }
     }
 
     /// Other budgets, for those who are remembered as well.
     pub fn reconfigure(&mut self, limits: &Limits, trusted: Trusted) {
-        (self.full, self.per_second) = Self::sizes(limits);
+        self.allowance = Self::allowance(limits);
         self.trusted = trusted;
     }
 
@@ -202,20 +201,20 @@ impl Guard {
         self.trusted.trusts(ip)
     }
 
+    /// A budget as it is now: whoever is silenced is so until half of it is back.
     fn refilled(&self, budget: Budget, now: Instant) -> Budget {
-        let micros = u64::try_from(now.saturating_duration_since(budget.at).as_micros()).unwrap_or(u64::MAX);
-        let left = budget.left.saturating_add(micros.saturating_mul(self.per_second) / 1_000_000).min(self.full);
-        Budget { left, at: now, silenced: budget.silenced && left < self.full / 2 }
+        let bucket = budget.bucket.under(self.allowance, now);
+        Budget { bucket, silenced: budget.silenced && bucket.ready_at(self.allowance.burst / 2) > now }
     }
 
     /// Takes `price` from the budget of a source; `false`: there is none left, and nothing is done for it until it pauses.
     pub fn charge(&mut self, now: Instant, source: &Source, price: Price) -> bool {
-        self.spend(now, source, price, 1)
+        self.spend(now, source, price, EIGHTH)
     }
 
     /// The same from what all callers of an address have together, where each has a budget, too: who they are, they say themselves.
     pub fn charge_together(&mut self, now: Instant, ip: IpAddr, price: Price) -> bool {
-        self.spend(now, &Source::together(ip), price, TOGETHER)
+        self.spend(now, &Source::together(ip), price, EIGHTH / TOGETHER)
     }
 
     /// Whether all callers of an address have spent what they have together.
@@ -224,17 +223,14 @@ impl Guard {
         self.budgets.peek(&Source::together(ip)).is_some_and(|budget| self.refilled(*budget, now).silenced)
     }
 
-    /// Takes `price` from a budget that is `size` times as large as that of one source.
-    fn spend(&mut self, now: Instant, source: &Source, price: Price, size: u64) -> bool {
-        let fresh = Budget { left: self.full, at: now, silenced: false };
+    /// Takes `price` from a budget of which an eighth of an INVITE costs so many tokens.
+    fn spend(&mut self, now: Instant, source: &Source, price: Price, eighth: u32) -> bool {
+        let fresh = Budget { bucket: TokenBucket::new(self.allowance, now), silenced: false };
         let mut budget = self.refilled(self.budgets.peek(source).copied().unwrap_or(fresh), now);
-        let price = price as u64 * EIGHTH / size;
-        let granted = budget.left >= price && !budget.silenced;
-        if granted {
-            budget.left -= price;
-        } else {
+        let granted = !budget.silenced && budget.bucket.take_all(now, price as u32 * eighth);
+        if !granted {
             // Whoever goes on stays silenced.
-            budget.left = budget.left.saturating_sub(Price::Invite as u64 * EIGHTH / size);
+            budget.bucket.drain(now, Price::Invite as u32 * eighth);
             if !budget.silenced {
                 budget.silenced = true;
                 if let Some(unlogged) = self.silenced_lines.says(now) {

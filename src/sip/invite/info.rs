@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use crate::sip::message::Request;
 use crate::sip::message::header::ContentType;
-use crate::sip::message::header_names;
+use crate::sip::message::{Request, StatusCode, header_names};
 use crate::sip::transaction::Reply;
 
 /// What an INFO carries.
@@ -64,9 +63,10 @@ pub(crate) fn info_digit(request: &Request) -> Option<(char, Duration)> {
 /// The answer to an INFO.
 pub(super) fn answer(info: Info) -> Reply {
     match info {
-        Info::Unreadable => Reply::new(400),
-        Info::Foreign => Reply::new(415).with([(header_names::ACCEPT, "application/dtmf-relay, application/dtmf".to_owned())]),
-        Info::Digit(..) | Info::Nothing => Reply::new(200),
+        Info::Unreadable => Reply::new(StatusCode::BadRequest),
+        Info::Foreign => Reply::new(StatusCode::UnsupportedMediaType)
+            .with([(header_names::ACCEPT, "application/dtmf-relay, application/dtmf".to_owned())]),
+        Info::Digit(..) | Info::Nothing => Reply::new(StatusCode::OK),
     }
 }
 

@@ -12,9 +12,8 @@ use crate::sip::capabilities::{foreign_body, requires, takes_no_description};
 use crate::sip::core::Core;
 use crate::sip::counters::count;
 use crate::sip::events::{Event, Incoming};
-use crate::sip::message::header_names;
 use crate::sip::message::uri::Uri;
-use crate::sip::message::{Body, Request, session_description};
+use crate::sip::message::{Body, Request, StatusCode, header_names, session_description};
 use crate::sip::reason::{self, shortened};
 use crate::sip::transaction::Reply;
 use crate::sip::usage::Admitted;
@@ -35,26 +34,26 @@ pub(in crate::sip) fn invite(now: Instant, core: &mut Core, sessions: &mut Invit
     let Invitation { admitted, caller, is_for_help, has_answered } = invitation;
     let Admitted { server, inbound, identity, proof } = admitted;
     let (flow, request) = (inbound.flow, &inbound.request);
-    let Some(request_uri) = Uri::parse(&request.uri) else { return core.refuse(now, server, 400) };
+    let Some(request_uri) = Uri::parse(&request.uri) else { return core.refuse(now, server, StatusCode::BadRequest) };
     let offer = match offer_of(core, request, is_for_help) {
         Ok(offer) => offer,
         Err(refusal) => return core.respond(now, server, refusal),
     };
     if core.is_draining {
         count(&core.counters.turned_away_draining);
-        return core.respond(now, server, reason::refusal(503, Cause::Draining));
+        return core.respond(now, server, reason::refusal(StatusCode::ServiceUnavailable, Cause::Draining));
     }
     let replaces = match sessions.replaced(request, identity.as_ref(), proof) {
         _ if is_for_help => None,
         Ok(replaces) => replaces,
-        Err(403) => return core.forbid(now, server),
+        Err(StatusCode::Forbidden) => return core.forbid(now, server),
         Err(status) => return core.respond(now, server, Reply::new(status)),
     };
     let capacity = CallCapacity { core, sessions, has_answered };
     if !is_for_help && capacity.is_full(&flow, identity.as_ref(), proof) {
         count(&core.counters.turned_away_full);
         log_full(now, core, sessions, flow.peer.ip());
-        return core.respond(now, server, reason::refusal(503, Cause::Busy));
+        return core.respond(now, server, reason::refusal(StatusCode::ServiceUnavailable, Cause::Busy));
     }
     count(&core.counters.calls);
     let user_agent = request.headers.get(header_names::USER_AGENT).map(shortened).filter(|agent| !agent.is_empty());
@@ -84,7 +83,7 @@ pub(in crate::sip) fn invite(now: Instant, core: &mut Core, sessions: &mut Invit
 /// The offer of an INVITE that can be answered at all; or what refuses it.
 fn offer_of(core: &Core, request: &Request, is_for_help: bool) -> Result<Option<Vec<u8>>, Reply> {
     if takes_no_description(request) {
-        return Err(Reply::new(406));
+        return Err(Reply::new(StatusCode::NotAcceptable));
     }
     // A call for help has passed all that may stand in the way of an answer, and is never more than told something (S-10).
     let timers = core.settings.session_timers;

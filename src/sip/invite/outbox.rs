@@ -7,10 +7,9 @@ use crate::sip::auth;
 use crate::sip::capabilities::{ALLOW, SUPPORTED};
 use crate::sip::dialog::DialogKey;
 use crate::sip::events::Event;
-use crate::sip::message::Request;
-use crate::sip::message::header_names;
 use crate::sip::message::method::Method;
 use crate::sip::message::uri::Uri;
+use crate::sip::message::{Request, StatusCode, header_names};
 use crate::sip::random::Random;
 use crate::sip::transaction::{InboundRequest, Reply, Route, ServerId};
 use crate::sip::transport::Flow;
@@ -132,7 +131,7 @@ impl SessionOutbox {
     }
 
     /// A status alone.
-    pub(super) fn refuse(&mut self, server: ServerId, status: u16) {
+    pub(super) fn refuse(&mut self, server: ServerId, status: StatusCode) {
         self.respond(server, Reply::new(status));
     }
 

@@ -18,9 +18,8 @@ use crate::sip::access::identity::Identity;
 use crate::sip::capabilities;
 use crate::sip::events::Event;
 use crate::sip::message::header::RAck;
-use crate::sip::message::header_names;
 use crate::sip::message::method::Method;
-use crate::sip::message::{Body, Request, session_description};
+use crate::sip::message::{Body, Request, StatusCode, header_names, session_description};
 use crate::sip::reason;
 use crate::sip::transaction::{InboundRequest, Reply, ServerId};
 
@@ -38,14 +37,14 @@ impl ServerSide<'_> {
         }
         if !self.session.dialog.accepts(cseq) {
             // The hint is for a re-INVITE that overtook another (section 14.2).
-            return self.session.out.respond(server, reason::retry_after(500, wait));
+            return self.session.out.respond(server, reason::retry_after(StatusCode::ServerInternalError, wait));
         }
         if inbound.request.method == Method::Bye {
             self.session.peer.flow = flow;
             return self.their_bye(server);
         }
         if self.session.phase == Phase::Over {
-            return self.session.out.refuse(server, 481);
+            return self.session.out.refuse(server, StatusCode::CallTransactionDoesNotExist);
         }
         self.session.peer.flow = flow;
         self.session.peer.is_behind_nat = inbound.essentials.via.host.ip() != Some(flow.peer.ip());
@@ -78,25 +77,30 @@ impl ServerSide<'_> {
     fn early_request(&mut self, server: ServerId, inbound: &InboundRequest) {
         let InboundRequest { request, essentials, .. } = inbound;
         let tag = essentials.from.tag().unwrap_or_default();
-        let Some(early) = self.session.early.get_mut(Some(tag)) else { return self.session.out.refuse(server, 481) };
+        let Some(early) = self.session.early.get_mut(Some(tag)) else {
+            return self.session.out.refuse(server, StatusCode::CallTransactionDoesNotExist);
+        };
         if !early.dialog.accepts(essentials.cseq.number) {
-            return self.session.out.respond(server, reason::retry_after(500, 1));
+            return self.session.out.respond(server, reason::retry_after(StatusCode::ServerInternalError, 1));
         }
         let is_answered = early.is_answered;
         match (&request.method, session_description(&request.headers, &request.body)) {
             (Method::Update, Body::Nothing) => {
                 early.dialog.refresh(request.headers.values(header_names::CONTACT));
-                let reply = self.session.abilities(200);
+                let reply = self.session.abilities(StatusCode::OK);
                 self.session.out.respond(server, reply);
             }
-            (Method::Update, _) => self.session.out.refuse(server, if is_answered { 488 } else { 491 }),
+            (Method::Update, _) => self
+                .session
+                .out
+                .refuse(server, if is_answered { StatusCode::NotAcceptableHere } else { StatusCode::RequestPending }),
             (Method::Options, _) => self.session.out.put(SessionOutput::Options(server)),
-            _ => self.session.out.refuse(server, 481),
+            _ => self.session.out.refuse(server, StatusCode::CallTransactionDoesNotExist),
         }
     }
 
     fn their_bye(&mut self, server: ServerId) {
-        self.session.out.refuse(server, 200);
+        self.session.out.refuse(server, StatusCode::OK);
         if self.session.phase == Phase::Over {
             return;
         }
@@ -119,14 +123,18 @@ impl ServerSide<'_> {
             return self.session.out.respond(server, refusal);
         }
         match (&self.session.exchange.turn, &self.session.acceptance) {
-            (Turn::Theirs(_), _) => return self.session.out.respond(server, reason::retry_after(500, wait)),
-            (Turn::Ours { .. }, _) => return self.session.out.refuse(server, 491),
+            (Turn::Theirs(_), _) => {
+                return self.session.out.respond(server, reason::retry_after(StatusCode::ServerInternalError, wait));
+            }
+            (Turn::Ours { .. }, _) => return self.session.out.refuse(server, StatusCode::RequestPending),
             // Our offer in the 2xx has no answer yet.
-            (Turn::Idle, Some(acceptance)) if acceptance.is_offer => return self.session.out.refuse(server, 491),
+            (Turn::Idle, Some(acceptance)) if acceptance.is_offer => {
+                return self.session.out.refuse(server, StatusCode::RequestPending);
+            }
             (Turn::Idle, _) => {}
         }
         if self.session.bye.is_some() {
-            return self.session.out.refuse(server, 487);
+            return self.session.out.refuse(server, StatusCode::RequestTerminated);
         }
         self.session.exchange.turn = Turn::Theirs(Box::new(open));
         self.session.refresh_target(&inbound.request.headers);
@@ -152,14 +160,16 @@ impl ServerSide<'_> {
         }
         match (&self.session.exchange.turn, &self.session.acceptance) {
             (Turn::Theirs(theirs), _) if offer.is_some() || !theirs.is_invite => {
-                return self.session.out.respond(server, reason::retry_after(500, wait));
+                return self.session.out.respond(server, reason::retry_after(StatusCode::ServerInternalError, wait));
             }
-            (Turn::Ours { .. }, _) if offer.is_some() => return self.session.out.refuse(server, 491),
+            (Turn::Ours { .. }, _) if offer.is_some() => return self.session.out.refuse(server, StatusCode::RequestPending),
             // Our offer in the 2xx has no answer yet.
             (Turn::Idle, Some(acceptance)) if offer.is_some() && acceptance.is_offer => {
-                return self.session.out.refuse(server, 491);
+                return self.session.out.refuse(server, StatusCode::RequestPending);
             }
-            _ if offer.is_some() && self.session.bye.is_some() => return self.session.out.refuse(server, 487),
+            _ if offer.is_some() && self.session.bye.is_some() => {
+                return self.session.out.refuse(server, StatusCode::RequestTerminated);
+            }
             _ => self.session.refresh_target(&inbound.request.headers),
         }
         if let Some(sdp) = offer {
@@ -170,7 +180,7 @@ impl ServerSide<'_> {
         if self.session.phase == Phase::Live {
             self.session.timing.start(now, agreement);
         }
-        let reply = self.session.abilities(200).with(open.wish.answered(agreement));
+        let reply = self.session.abilities(StatusCode::OK).with(open.wish.answered(agreement));
         self.session.out.respond(server, reply);
     }
 
@@ -178,11 +188,11 @@ impl ServerSide<'_> {
     fn their_prack(&mut self, now: Instant, server: ServerId, request: &Request) {
         let rack = request.headers.get(header_names::RACK).and_then(RAck::parse);
         let Some(taken) = self.session.provisionals.acknowledged(rack.as_ref()) else {
-            return self.session.out.refuse(server, 481);
+            return self.session.out.refuse(server, StatusCode::CallTransactionDoesNotExist);
         };
         // Their offer in the INVITE has no answer yet: another one has no place here (section 5).
         let offers = session_description(&request.headers, &request.body) != Body::Nothing;
-        self.session.out.refuse(server, if offers { 488 } else { 200 });
+        self.session.out.refuse(server, if offers { StatusCode::NotAcceptableHere } else { StatusCode::OK });
         if let Some(sdp) = taken.then {
             self.answer(now, sdp);
         }
@@ -191,7 +201,10 @@ impl ServerSide<'_> {
     fn their_info(&mut self, server: ServerId, request: &Request) {
         // RFC 6086 section 4.2.2: a package we never said we take.
         if request.headers.get(header_names::INFO_PACKAGE).is_some() {
-            return self.session.out.respond(server, Reply::new(469).with([(header_names::RECV_INFO, String::new())]));
+            return self
+                .session
+                .out
+                .respond(server, Reply::new(StatusCode::BadInfoPackage).with([(header_names::RECV_INFO, String::new())]));
         }
         let info = info::read(request);
         self.session.out.respond(server, info::answer(info));
@@ -216,18 +229,18 @@ impl ServerSide<'_> {
     }
 
     fn their_refer(&mut self, server: ServerId, inbound: &InboundRequest, referee: Option<Arc<str>>) {
-        let Some(target) = refer_target(&inbound.request) else { return self.session.out.refuse(server, 400) };
+        let Some(target) = refer_target(&inbound.request) else { return self.session.out.refuse(server, StatusCode::BadRequest) };
         let may = self.session.phase == Phase::Live && matches!(self.session.peer.identity, Some(Identity::Device(_)));
         let Some(device) = referee.filter(|_| may && target.is_call()) else { return self.forbid(server, Method::Refer) };
         if !self.session.transfer.begin(server, inbound.essentials.cseq.number, &inbound.request) {
-            return self.session.out.refuse(server, 491);
+            return self.session.out.refuse(server, StatusCode::RequestPending);
         }
         self.session.tell(Event::Refer { call: self.session.id, device, replaces: target.replaces });
     }
 
     /// Their INVITE was taken back (section 9.2).
     pub(super) fn their_cancel(&mut self, server: ServerId) {
-        self.session.out.respond(server, reason::refusal(487, Cause::Cancelled));
+        self.session.out.respond(server, reason::refusal(StatusCode::RequestTerminated, Cause::Cancelled));
         self.session.exchange.turn = Turn::Idle;
         if self.session.phase == Phase::Ringing {
             self.session.end();
@@ -257,7 +270,7 @@ impl ServerSide<'_> {
 
     /// 180 or 183, reliably where the caller requires that. Without an offer of theirs ours would have to be in it: then only our 200
     /// speaks.
-    pub(super) fn provisional(&mut self, now: Instant, status: u16, sdp: Option<String>) {
+    pub(super) fn provisional(&mut self, now: Instant, status: StatusCode, sdp: Option<String>) {
         if self.session.phase != Phase::Ringing {
             return;
         }
@@ -287,7 +300,7 @@ impl ServerSide<'_> {
         }
         let Some(open) = self.session.exchange.open_request().cloned() else { return };
         let agreement = self.session.timing.granted(&open.wish);
-        let reply = self.session.abilities(200).with(open.wish.answered(agreement)).sdp(Some(sdp.clone()));
+        let reply = self.session.abilities(StatusCode::OK).with(open.wish.answered(agreement)).sdp(Some(sdp.clone()));
         self.session.out.respond(open.server, reply);
         let is_offer = open.offer == Body::Nothing;
         let acceptance = || Acceptance::new(now, &self.session.timers, open.server, open.cseq, is_offer);
@@ -337,7 +350,7 @@ impl ServerSide<'_> {
             Repeat::Again(server) => self.session.out.put(SessionOutput::Repeat(server)),
             Repeat::GiveUp(server) => {
                 self.session.exchange.turn = Turn::Idle;
-                self.session.out.respond(server, reason::refusal(504, Cause::NoAck));
+                self.session.out.respond(server, reason::refusal(StatusCode::ServerTimeOut, Cause::NoAck));
                 self.session.end();
                 self.session.tell(Event::Ended { call: self.session.id, cause: Cause::NoAck });
             }

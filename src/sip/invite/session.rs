@@ -19,9 +19,8 @@ use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::dialog_peer::DialogPeer;
 use crate::sip::events::Command;
 use crate::sip::message::header::{CSeq, NameAddr};
-use crate::sip::message::header_names;
 use crate::sip::message::method::Method;
-use crate::sip::message::{Body, Request};
+use crate::sip::message::{Body, Request, StatusCode, header_names};
 use crate::sip::transaction::{Answer, InboundRequest, ServerId};
 use crate::sip::transport::Flow;
 
@@ -152,8 +151,8 @@ impl InviteSession {
     /// What the call's owner wants; what no longer fits does nothing.
     fn command(&mut self, now: Instant, command: Command) {
         match command {
-            Command::Ring { .. } => self.server().provisional(now, 180, None),
-            Command::Progress { sdp, .. } => self.server().provisional(now, 183, Some(sdp)),
+            Command::Ring { .. } => self.server().provisional(now, StatusCode::Ringing, None),
+            Command::Progress { sdp, .. } => self.server().provisional(now, StatusCode::SessionProgress, Some(sdp)),
             Command::Answer { sdp, .. } => self.server().answer(now, sdp),
             Command::Reject { cause, .. } => self.server().reject(cause),
             Command::Reoffer { sdp, .. } => self.state.reoffer(sdp),

@@ -6,9 +6,8 @@
 use std::time::{Duration, Instant};
 
 use crate::sip::message::header;
-use crate::sip::message::header_names;
 use crate::sip::message::uri::Params;
-use crate::sip::message::{Headers, Response};
+use crate::sip::message::{Headers, Response, StatusCode, header_names};
 use crate::sip::transaction::{Header, Reply};
 
 /// The shortest interval of RFC 4028 section 4, and what a message without `Min-SE` means.
@@ -271,7 +270,7 @@ impl SessionTiming {
 
 /// 422 with the shortest interval that is granted.
 pub(super) fn too_short(ours: &SessionTimers) -> Reply {
-    Reply::new(422).with([(header_names::MIN_SE, ours.min.as_secs().to_string())])
+    Reply::new(StatusCode::SessionIntervalTooSmall).with([(header_names::MIN_SE, ours.min.as_secs().to_string())])
 }
 
 #[cfg(test)]

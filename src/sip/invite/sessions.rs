@@ -22,10 +22,9 @@ use crate::sip::hep::Copied;
 use crate::sip::interface::Output;
 use crate::sip::ladder::{self, Ladder, LadderLine};
 use crate::sip::message::header::{CSeq, NameAddr};
-use crate::sip::message::header_names;
 use crate::sip::message::method::Method;
 use crate::sip::message::uri::Uri;
-use crate::sip::message::{Essentials, Message, Request, phrase, session_description};
+use crate::sip::message::{Essentials, Message, Request, StatusCode, header_names, phrase, session_description};
 use crate::sip::token::Token;
 use crate::sip::transaction::{InboundRequest, LocalContact, OutgoingRequest, Route, ServerId};
 use crate::sip::transport::{ConnectionId, Flow};
@@ -168,25 +167,25 @@ impl InviteSessions {
         request: &Request,
         identity: Option<&Identity>,
         proof: Proof,
-    ) -> Result<Option<CallId>, u16> {
+    ) -> Result<Option<CallId>, StatusCode> {
         let mut lines = request.headers.lines(header_names::REPLACES);
         let Some(line) = lines.next() else { return Ok(None) };
-        let replaces = Replaces::parse(line).filter(|_| lines.next().is_none()).ok_or(400_u16)?;
+        let replaces = Replaces::parse(line).filter(|_| lines.next().is_none()).ok_or(StatusCode::BadRequest)?;
         // Whoever overhears a dialog's tags must not get its place: only somebody we know does.
         if is_stranger(identity) {
-            return Err(403);
+            return Err(StatusCode::Forbidden);
         }
-        let id = self.find(&replaces.dialog).ok_or(481_u16)?;
+        let id = self.find(&replaces.dialog).ok_or(StatusCode::CallTransactionDoesNotExist)?;
         let session = self.get(id);
         // What was proven is not taken over by what is only said to come from somewhere.
         if session.is_some_and(|session| session.peer().is_proven() && !proof.is_strong()) {
-            return Err(403);
+            return Err(StatusCode::Forbidden);
         }
         match session.map(InviteSession::phase) {
-            Some(Phase::Live) if replaces.early_only => Err(486),
+            Some(Phase::Live) if replaces.early_only => Err(StatusCode::BusyHere),
             Some(Phase::Live) => Ok(Some(id)),
-            Some(Phase::Over) => Err(603),
-            Some(Phase::Ringing | Phase::Calling) | None => Err(481),
+            Some(Phase::Over) => Err(StatusCode::Decline),
+            Some(Phase::Ringing | Phase::Calling) | None => Err(StatusCode::CallTransactionDoesNotExist),
         }
     }
 
@@ -294,7 +293,9 @@ impl InviteSessions {
 
     /// A CANCEL (RFC 3261 section 9.2): it is always answered itself, and changes only what has no final response.
     pub(in crate::sip) fn cancel(&mut self, now: Instant, core: &mut Core, server: ServerId, cancel: &InboundRequest) {
-        let Some(invite) = core.layer.cancelled(cancel) else { return core.refuse(now, server, 481) };
+        let Some(invite) = core.layer.cancelled(cancel) else {
+            return core.refuse(now, server, StatusCode::CallTransactionDoesNotExist);
+        };
         core.layer.answer_cancel(now, server, invite.server);
         if let Some(Token::Session(id, _)) = invite.token.filter(|_| invite.is_open) {
             self.note_request(now, core, id, cancel);

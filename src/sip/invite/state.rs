@@ -14,9 +14,8 @@ use crate::sip::capabilities::{ACCEPT, ALLOW, SUPPORTED, allows};
 use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::dialog_peer::DialogPeer;
 use crate::sip::events::Event;
-use crate::sip::message::header_names;
 use crate::sip::message::method::Method;
-use crate::sip::message::{Headers, Request};
+use crate::sip::message::{Headers, Request, StatusCode, header_names};
 use crate::sip::reason;
 use crate::sip::transaction::{LocalContact, Reply, Timers};
 use crate::sip::transport::Flow;
@@ -141,7 +140,7 @@ impl SessionState {
     }
 
     /// What goes with a response that carries or confirms a session (section 13.3.1.4).
-    pub(super) fn abilities(&self, status: u16) -> Reply {
+    pub(super) fn abilities(&self, status: StatusCode) -> Reply {
         let headers = [
             (header_names::ALLOW, ALLOW.to_owned()),
             (header_names::ACCEPT, ACCEPT.to_owned()),
@@ -217,10 +216,10 @@ impl SessionState {
         self.timing.timer = None;
         self.provisionals.waiting = None;
         if let Some(server) = self.exchange.end() {
-            self.out.refuse(server, 487);
+            self.out.refuse(server, StatusCode::RequestTerminated);
         }
         for server in self.texts.unanswered().into_iter().chain(self.transfer.end()) {
-            self.out.refuse(server, 480);
+            self.out.refuse(server, StatusCode::TemporarilyUnavailable);
         }
         self.out.put(SessionOutput::Over);
     }

@@ -2,9 +2,8 @@
 //! dialog it is clear which; outside of one it is the call of the same device, or from the same place under the same name.
 
 use crate::common::cause::Cause;
-use crate::sip::message::Request;
 use crate::sip::message::header::ContentType;
-use crate::sip::message::header_names;
+use crate::sip::message::{Request, StatusCode, header_names};
 use crate::sip::reason;
 use crate::sip::transaction::{Reply, ServerId};
 
@@ -42,16 +41,18 @@ fn read(request: &Request) -> MessageText {
 
 /// 403: the phone is in no meeting.
 pub(in crate::sip) fn not_inside() -> Reply {
-    Reply::new(403).with([(header_names::REASON, "Q.850;cause=21;text=\"not-in-a-meeting\"".to_owned())])
+    Reply::new(StatusCode::Forbidden).with([(header_names::REASON, "Q.850;cause=21;text=\"not-in-a-meeting\"".to_owned())])
 }
 
 /// The text of a MESSAGE, or the answer that refuses it.
 pub(super) fn text_of(request: &Request) -> Result<String, Reply> {
     match read(request) {
         MessageText::Plain(text) => Ok(text),
-        MessageText::Foreign => Err(Reply::new(415).with([(header_names::ACCEPT, "text/plain".to_owned())])),
-        MessageText::TooLong => Err(Reply::new(413)),
-        MessageText::Unreadable => Err(Reply::new(400)),
+        MessageText::Foreign => {
+            Err(Reply::new(StatusCode::UnsupportedMediaType).with([(header_names::ACCEPT, "text/plain".to_owned())]))
+        }
+        MessageText::TooLong => Err(Reply::new(StatusCode::RequestEntityTooLarge)),
+        MessageText::Unreadable => Err(Reply::new(StatusCode::BadRequest)),
     }
 }
 
@@ -68,7 +69,7 @@ impl Texts {
     /// Takes one of the peer; `Err`: too many wait.
     pub(super) fn take(&mut self, server: ServerId) -> Result<(), Reply> {
         if self.inbound.len() >= WAITING {
-            return Err(reason::retry_after(503, 2));
+            return Err(reason::retry_after(StatusCode::ServiceUnavailable, 2));
         }
         self.inbound.push(server);
         Ok(())
@@ -78,8 +79,8 @@ impl Texts {
     pub(super) fn answer(&mut self, message: u64, refusal: Option<Cause>) -> Option<(ServerId, Reply)> {
         let at = self.inbound.iter().position(|server| server.0 == message)?;
         let reply = match refusal {
-            None => Reply::new(200),
-            Some(Cause::Busy) => reason::retry_after(503, 5),
+            None => Reply::new(StatusCode::OK),
+            Some(Cause::Busy) => reason::retry_after(StatusCode::ServiceUnavailable, 5),
             Some(_) => not_inside(),
         };
         Some((self.inbound.remove(at), reply))

@@ -4,9 +4,8 @@
 use super::replaces::Replaces;
 use crate::common::cause::Cause;
 use crate::sip::message::header::NameAddr;
-use crate::sip::message::header_names;
 use crate::sip::message::uri::Uri;
-use crate::sip::message::{Request, phrase};
+use crate::sip::message::{ACCEPTED, Request, StatusCode, header_names, phrase};
 use crate::sip::reason;
 use crate::sip::transaction::{Reply, ServerId};
 
@@ -79,10 +78,10 @@ impl Transfer {
         let server = refer.server.take()?;
         if !accepted {
             self.refer = None;
-            return Some((server, reason::refusal(480, Cause::NotReachable)));
+            return Some((server, reason::refusal(StatusCode::TemporarilyUnavailable, Cause::NotReachable)));
         }
         let silent = if refer.is_told { None } else { Some((header_names::REFER_SUB, "false".to_owned())) };
-        Some((server, Reply::new(202).with(silent)))
+        Some((server, Reply::new(ACCEPTED).with(silent)))
     }
 
     /// How far it has come; what a NOTIFY has to say of that, if anybody wants to know.

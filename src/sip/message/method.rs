@@ -1,4 +1,5 @@
-//! [`Method`]: what a request asks for (RFC 3261 section 7.1 and its extensions).
+//! [`Method`]: what a request asks for (RFC 3261 section 7.1 and its extensions). It is not `rsip`'s: that type has no place for a method we do not know,
+//! which must be answered by its name (405, 501), takes `invite` for INVITE, and allocates to print.
 
 use std::fmt;
 

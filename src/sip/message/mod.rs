@@ -17,6 +17,8 @@ pub use header::NameAddr;
 pub use headers::Headers;
 pub use method::Method;
 pub use parts::{Message, Request, Response};
+pub use rsip::StatusCode;
+pub(super) use status::ACCEPTED;
 pub use status::phrase;
 pub use uri::Uri;
 pub use wire::WireLimits;

@@ -1,4 +1,8 @@
-//! Phrases of status codes.
+//! Reason phrases. The names of statuses are `rsip`'s ([`super::StatusCode`]); its own texts (`486 BusyHere`) are no phrases of RFC 3261, and 202 is
+//! unknown to it: its `Accepted` is 201.
+
+/// 202 (RFC 6665, RFC 3515): a request is taken, and what comes of it is told later.
+pub(in crate::sip) const ACCEPTED: u16 = 202;
 
 /// The usual phrase of a status (RFC 3261 section 21 and the IANA registry).
 #[must_use]

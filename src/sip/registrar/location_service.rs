@@ -10,10 +10,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::contact::{AskedContact, Contacts};
-use crate::sip::message::Request;
 use crate::sip::message::header;
-use crate::sip::message::header_names;
 use crate::sip::message::uri::Uri;
+use crate::sip::message::{Request, StatusCode, header_names};
 use crate::sip::transaction::{InboundRequest, Reply};
 use crate::sip::transport::{ConnectionId, Flow};
 
@@ -146,7 +145,7 @@ impl Registrar {
         let required = request.headers.lines(header_names::REQUIRE).flat_map(header::tokens);
         let unknown: Vec<&str> = required.filter(|tag| !SUPPORTED.iter().any(|known| known.eq_ignore_ascii_case(tag))).collect();
         if !unknown.is_empty() {
-            return Reply::new(420).with([(header_names::UNSUPPORTED, unknown.join(", "))]);
+            return Reply::new(StatusCode::BadExtension).with([(header_names::UNSUPPORTED, unknown.join(", "))]);
         }
         let before = self.devices.get(device).cloned().unwrap_or_default();
         let (after, outbound) = match self.updated(now, &before, inbound) {
@@ -168,11 +167,11 @@ impl Registrar {
     ) -> Result<(Vec<ContactBinding>, bool), Reply> {
         let InboundRequest { request, essentials, .. } = inbound;
         let mut after = before.to_vec();
-        let asked = match Contacts::read(request).ok_or_else(|| Reply::new(400))? {
+        let asked = match Contacts::read(request).ok_or_else(|| Reply::new(StatusCode::BadRequest))? {
             Contacts::None => return Ok((after, false)),
             Contacts::All => {
                 if before.iter().any(|binding| !binding.yields_to(essentials)) {
-                    return Err(Reply::new(500));
+                    return Err(Reply::new(StatusCode::ServerInternalError));
                 }
                 return Ok((Vec::new(), false));
             }
@@ -180,18 +179,18 @@ impl Registrar {
         };
         let path: Vec<String> = request.headers.values(header_names::PATH).map(str::to_owned).collect();
         if path.len() > PATHS {
-            return Err(Reply::new(400));
+            return Err(Reply::new(StatusCode::BadRequest));
         }
         let outbound = wants_outbound(request, &asked);
         if outbound && !first_hop_is_outbound(request, &path) {
-            return Err(Reply::new(439));
+            return Err(Reply::new(StatusCode::FirstHopLacksOutboundSupport));
         }
         for asked in asked {
             let life = self.life(&asked)?;
             let flows = outbound && asked.reg_id.is_some();
             let place = after.iter().position(|binding| binding.is_meant_by(&asked, flows));
             if place.and_then(|at| after.get(at)).is_some_and(|binding| !binding.yields_to(essentials)) {
-                return Err(Reply::new(500));
+                return Err(Reply::new(StatusCode::ServerInternalError));
             }
             let fresh = (!life.is_zero()).then(|| ContactBinding::new(now + life, asked, flows, &path, inbound));
             match (place, fresh) {
@@ -202,7 +201,7 @@ impl Registrar {
             }
         }
         if after.len() > self.settings.contacts {
-            return Err(Reply::new(403));
+            return Err(Reply::new(StatusCode::Forbidden));
         }
         Ok((after, outbound))
     }
@@ -214,7 +213,7 @@ impl Registrar {
             None => Ok(default_expires),
             Some(wish) if !wish.is_zero() && wish < min_expires => {
                 let seconds = min_expires.as_secs().to_string();
-                Err(Reply::new(423).with([(header_names::MIN_EXPIRES, seconds)]))
+                Err(Reply::new(StatusCode::IntervalTooBrief).with([(header_names::MIN_EXPIRES, seconds)]))
             }
             Some(wish) => Ok(wish.min(max_expires)),
         }
@@ -234,7 +233,7 @@ impl Registrar {
             headers.push((header_names::REQUIRE, "outbound".to_owned()));
         }
         headers.push((header_names::SUPPORTED, SUPPORTED.join(", ")));
-        Reply::new(200).with(headers)
+        Reply::new(StatusCode::OK).with(headers)
     }
 
     fn set(&mut self, now: Instant, device: &Arc<str>, bindings: Vec<ContactBinding>) {

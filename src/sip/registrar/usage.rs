@@ -8,6 +8,7 @@ use super::location_service::Registrar;
 use crate::sip::access::identity::{Identity, Known};
 use crate::sip::events::Command;
 use crate::sip::interface::Output;
+use crate::sip::message::StatusCode;
 use crate::sip::message::method::Method;
 use crate::sip::settings::Settings;
 use crate::sip::transaction::Reply;
@@ -40,10 +41,10 @@ impl RegisterUsage {
 
     /// A device with a user name registers under that alone (RFC 3261 section 10.3 item 4).
     fn reply(&mut self, now: Instant, admitted: &Admitted) -> Reply {
-        let Some(Identity::Device(device)) = &admitted.identity else { return Reply::new(403) };
+        let Some(Identity::Device(device)) = &admitted.identity else { return Reply::new(StatusCode::Forbidden) };
         let user = admitted.inbound.essentials.to.uri.user_text();
         if self.users.get(device).is_some_and(|own| user.as_ref() != Some(own)) {
-            return Reply::new(403);
+            return Reply::new(StatusCode::Forbidden);
         }
         self.registrar.register(now, device, &admitted.inbound)
     }

@@ -14,8 +14,8 @@ use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::dialog_peer::DialogPeer;
 use crate::sip::events::{Command, Event, Roster};
 use crate::sip::invite::Phase;
-use crate::sip::message::header_names;
 use crate::sip::message::method::Method;
+use crate::sip::message::{StatusCode, header_names};
 use crate::sip::reason;
 use crate::sip::token::Token;
 use crate::sip::transaction::{Answer, InboundRequest, LocalContact, OutgoingRequest, Reply, ServerId};
@@ -72,7 +72,7 @@ impl Notifier {
         let Place { dialog, call, peer } = place;
         let SubscriptionRequest { package, id, life } = wanted;
         if self.is_full(env.core, &peer) {
-            return env.core.respond(env.now, server, reason::retry_after(503, 60));
+            return env.core.respond(env.now, server, reason::retry_after(StatusCode::ServiceUnavailable, 60));
         }
         let number = env.core.layer.number();
         if let Some(dialog) = &dialog {
@@ -110,7 +110,7 @@ impl Notifier {
     }
 
     fn accept(&mut self, env: &mut Environment<'_>, server: ServerId, number: u64, life: u32) {
-        let reply = Reply::new(200).with([(header_names::EXPIRES, life.to_string())]).contact(LocalContact::default());
+        let reply = Reply::new(StatusCode::OK).with([(header_names::EXPIRES, life.to_string())]).contact(LocalContact::default());
         env.core.respond(env.now, server, reply);
         match life {
             0 => self.end(env, number, "timeout"),
@@ -247,12 +247,14 @@ impl Usage for Notifier {
         let InboundRequest { flow, request, essentials } = inbound;
         let number = self.dialogs.get(dialog).copied();
         let known = number.and_then(|number| self.all.get_mut(&number));
-        let (Some(number), Some(known)) = (number, known) else { return env.core.refuse(env.now, server, 481) };
+        let (Some(number), Some(known)) = (number, known) else {
+            return env.core.refuse(env.now, server, StatusCode::CallTransactionDoesNotExist);
+        };
         if request.method != Method::Subscribe {
             return env.core.refuse_method(env.now, server, &request.method);
         }
         if known.dialog.as_mut().is_some_and(|dialog| !dialog.accepts(essentials.cseq.number)) {
-            return env.core.respond(env.now, server, reason::retry_after(500, 1));
+            return env.core.respond(env.now, server, reason::retry_after(StatusCode::ServerInternalError, 1));
         }
         match requested(request) {
             Ok(wanted) if wanted.package == known.package => {

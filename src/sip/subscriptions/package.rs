@@ -1,8 +1,7 @@
 //! What can be subscribed to, and what a SUBSCRIBE asks for (RFC 6665).
 
-use crate::sip::message::Request;
-use crate::sip::message::header_names;
 use crate::sip::message::uri::Params;
+use crate::sip::message::{Request, StatusCode, header_names};
 use crate::sip::transaction::{Header, Reply};
 
 /// A shorter wish is refused (RFC 6665 section 4.2.1.1).
@@ -48,7 +47,7 @@ pub(super) struct SubscriptionRequest {
 /// 489: what was asked for cannot be subscribed to, or not there.
 pub(super) fn bad_event() -> Reply {
     let events: Header = (header_names::ALLOW_EVENTS, Package::ALL.map(Package::name).join(", "));
-    Reply::new(489).with([events])
+    Reply::new(StatusCode::BadEvent).with([events])
 }
 
 pub(super) fn requested(request: &Request) -> Result<SubscriptionRequest, Reply> {
@@ -59,7 +58,7 @@ pub(super) fn requested(request: &Request) -> Result<SubscriptionRequest, Reply>
     let life =
         request.headers.get(header_names::EXPIRES).map_or(LONGEST, |value| value.trim().parse().unwrap_or(LONGEST)).min(LONGEST);
     if (1..SHORTEST).contains(&life) {
-        return Err(Reply::new(423).with([(header_names::MIN_EXPIRES, SHORTEST.to_string())]));
+        return Err(Reply::new(StatusCode::IntervalTooBrief).with([(header_names::MIN_EXPIRES, SHORTEST.to_string())]));
     }
     Ok(SubscriptionRequest { package, id, life })
 }

@@ -24,10 +24,9 @@ use super::timers::Timers;
 use crate::sip::counters::{Counters, count};
 use crate::sip::deadlines::Deadlines;
 use crate::sip::message::header::Via;
-use crate::sip::message::header_names;
 use crate::sip::message::method::Method;
 use crate::sip::message::wire::WireLimits;
-use crate::sip::message::{Essentials, Message, Request, Response};
+use crate::sip::message::{Essentials, Message, Request, Response, StatusCode, header_names};
 use crate::sip::random::Random;
 use crate::sip::transport::{ConnectionId, Flow, Transport};
 
@@ -270,7 +269,7 @@ impl<T: Copy + Eq + Hash + Debug> TransactionLayer<T> {
     /// Answers a CANCEL that belongs to an INVITE (section 9.2): always, whatever it changes.
     pub(in crate::sip) fn answer_cancel(&mut self, now: Instant, cancel: ServerId, invite: ServerId) {
         self.servers.joins(cancel, invite);
-        self.respond(now, cancel, Reply::new(200));
+        self.respond(now, cancel, Reply::new(StatusCode::OK));
     }
 
     /// Whether a request has come by another way already (section 8.2.2.2).

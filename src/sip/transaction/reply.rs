@@ -3,9 +3,8 @@
 use std::net::SocketAddr;
 
 use super::local::LocalContact;
-use crate::sip::message::Request;
 use crate::sip::message::header::Via;
-use crate::sip::message::header_names;
+use crate::sip::message::{Request, header_names};
 use crate::sip::transport::Flow;
 
 /// A header line of ours.
@@ -23,8 +22,8 @@ pub(in crate::sip) struct Reply {
 
 impl Reply {
     /// A status alone.
-    pub(in crate::sip) const fn new(status: u16) -> Self {
-        Self { status, headers: Vec::new(), contact: None, sdp: None }
+    pub(in crate::sip) fn new(status: impl Into<u16>) -> Self {
+        Self { status: status.into(), headers: Vec::new(), contact: None, sdp: None }
     }
 
     pub(in crate::sip) fn with(mut self, headers: impl IntoIterator<Item = Header>) -> Self {

@@ -4,27 +4,27 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use rtc::crypto::{self, SignatureScheme};
-use rtc::ice::mdns::MulticastDnsMode;
-use rtc::interceptor::Registry;
-use rtc::media_stream::MediaStreamTrack;
-use rtc::peer_connection::certificate::{CertificateParams, RTCCertificate};
-use rtc::peer_connection::configuration::RTCConfigurationBuilder;
-use rtc::peer_connection::configuration::interceptor_registry::configure_rtcp_reports;
-use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_OPUS, MediaEngine};
-use rtc::peer_connection::configuration::setting_engine::SettingEngineBuilder;
-use rtc::peer_connection::event::RTCPeerConnectionEvent;
-use rtc::peer_connection::message::{RTCMessage, TaggedRTCMessage};
-use rtc::peer_connection::sdp::RTCSessionDescription;
-use rtc::peer_connection::state::RTCPeerConnectionState;
-use rtc::peer_connection::transport::{CandidateConfig, CandidateHostConfig, RTCDtlsRole, RTCIceCandidate};
-use rtc::peer_connection::{RTCPeerConnection, RTCPeerConnectionBuilder};
-use rtc::rtp_transceiver::RTCRtpSenderId;
-use rtc::rtp_transceiver::rtp_sender::{
+use webrtc::crypto::{self, SignatureScheme};
+use webrtc::ice::mdns::MulticastDnsMode;
+use webrtc::interceptor::Registry;
+use webrtc::media_stream::MediaStreamTrack;
+use webrtc::peer_connection::certificate::{CertificateParams, RTCCertificate};
+use webrtc::peer_connection::configuration::RTCConfigurationBuilder;
+use webrtc::peer_connection::configuration::interceptor_registry::configure_rtcp_reports;
+use webrtc::peer_connection::configuration::media_engine::{MIME_TYPE_OPUS, MediaEngine};
+use webrtc::peer_connection::configuration::setting_engine::SettingEngineBuilder;
+use webrtc::peer_connection::event::RTCPeerConnectionEvent;
+use webrtc::peer_connection::message::{RTCMessage, TaggedRTCMessage};
+use webrtc::peer_connection::sdp::RTCSessionDescription;
+use webrtc::peer_connection::state::RTCPeerConnectionState;
+use webrtc::peer_connection::transport::{CandidateConfig, CandidateHostConfig, RTCDtlsRole, RTCIceCandidate};
+use webrtc::peer_connection::{RTCPeerConnection, RTCPeerConnectionBuilder};
+use webrtc::rtp_transceiver::RTCRtpSenderId;
+use webrtc::rtp_transceiver::rtp_sender::{
     RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters, RtpCodecKind,
 };
-use rtc::sansio::Protocol;
-use rtc::shared::{TaggedBytesMut, TransportContext, TransportProtocol};
+use webrtc::sansio::Protocol;
+use webrtc::shared::{TaggedBytesMut, TransportContext, TransportProtocol};
 use zeroize::Zeroizing;
 
 use crate::codec::{CodecKind, Encoder, EncoderSettings};

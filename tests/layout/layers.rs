@@ -44,7 +44,6 @@ const SIDEWAYS: &[(&str, &str)] = &[
 
 /// Crates that only these places may name.
 const FENCED: &[(&str, &[&str])] = &[
-    ("rtc", &["src/media/peer/"]),
     ("webrtc", &["src/media/peer/"]),
     ("opus", &["src/codec/"]),
     ("rusqlite", &["src/store/"]),

@@ -4,8 +4,10 @@
 #   make run HOST=ADDR    the same for browsers on other machines: https on ADDR (an address or name of this machine)
 #   make build            builds the release binary, target/release/roomgate
 #   make deb              builds a Debian package of it, target/debian/roomgate_VERSION_ARCHITECTURE.deb
-#   make test             all tests, those against real phones and browsers included
-#   make load             minutes of many calls at once, by the release binary; alone on the machine
+#   make test-fast        unit tests, scenarios and the layout of the code: no peers, under a minute once built
+#   make test             everything that CI runs, with real phones and browsers; says what was slow
+#   make test-peers       the part of it with real phones and browsers; the minutes of each, of 20 at most
+#   make load             minutes of many calls at once, by the release binary, and what waits long; alone on the machine
 #   make soak             ten minutes of calls that come and go (SOAK=3600 for an hour); alone on the machine
 #   make bench            benchmarks; prints ratios at the end (some minutes, on an otherwise idle machine)
 #   make lint             formatting and clippy
@@ -17,7 +19,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build run deb test load soak bench fuzz fuzz-smoke lint check licences clean
+.PHONY: help build run deb test test-fast test-peers load soak bench fuzz fuzz-smoke lint check licences clean
 
 # Where tests/setup.sh puts what is not installed into the system.
 export ROOMGATE_SETUP ?= $(CURDIR)/.setup
@@ -56,13 +58,34 @@ deb:
 	@tests/setup.sh deb
 	@cargo deb --locked --strip
 
+# Tests by nextest, and then where the time went: its profile, what it runs, options of tests/times.py.
+define nextest
+@report=$${CARGO_TARGET_DIR:-target}/nextest/$(1)/junit.xml; rm -f "$$report"; status=0; \
+    cargo nextest run --locked --no-fail-fast --profile $(1) $(2) || status=$$?; \
+    tests/times.py "$$report" $(3) || status=1; exit $$status
+endef
+
+# Fewer mutations: a hundred thousand of them are `make fuzz-smoke`, and a part of `make test`.
+test-fast: export ROOMGATE_MUTATIONS = 5000
+test-fast:
+	@tests/setup.sh tests
+	$(call nextest,fast,--lib --test layout --test wire)
+
 test:
 	@tests/setup.sh peers
-	@cargo nextest run --locked --no-fail-fast
+	$(call nextest,default)
 
+PEERS_BUDGET ?= 20
+test-peers:
+	@tests/setup.sh peers
+	$(call nextest,peers,--test interop,--budget $(PEERS_BUDGET))
+
+# Beside load, what waits for more than 30 s by its nature, which .config/nextest.toml leaves out of `make test`.
+LOAD := crowd:: delay:: flood:: hostile:: load:: moving:: churn:: scan:: outbox:: vendors:: volume:: scrape:: receipt:: \
+    dialogs::pjsip_with_session_timers kamailio::roomgate_registers
 load:
 	@tests/setup.sh peers
-	@ROOMGATE_LOAD=long cargo test --release --locked --test interop -- --nocapture --test-threads=1 crowd:: delay:: flood:: hostile:: load:: moving:: churn:: scan:: outbox:: vendors:: volume:: scrape::
+	@ROOMGATE_LOAD=long cargo test --release --locked --test interop -- --nocapture --test-threads=1 $(LOAD)
 
 SOAK ?= 600
 soak:

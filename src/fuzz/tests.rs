@@ -5,7 +5,7 @@ use std::path::Path;
 use super::*;
 use crate::common::split_mix::SplitMix;
 
-/// Mutations a parser.
+/// Mutations a parser; `ROOMGATE_MUTATIONS` asks for fewer, or more.
 const MUTATIONS: u32 = 100_000;
 /// Longer inputs teach nothing new and cost time.
 const LONGEST: usize = 4096;
@@ -115,7 +115,8 @@ fn replay(target: &str) {
     }
     let seed = target.bytes().fold(0x5EED_u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)));
     let mut random = SplitMix::new(seed);
-    for round in 0..MUTATIONS {
+    let rounds = std::env::var("ROOMGATE_MUTATIONS").ok().and_then(|number| number.parse().ok()).unwrap_or(MUTATIONS);
+    for round in 0..rounds {
         let pick = |random: &mut SplitMix| usize::try_from(random.draw() >> 16).unwrap_or(0) % corpus.len();
         let (mut input, other) = (corpus[pick(&mut random)].clone(), &corpus[pick(&mut random)]);
         mutate(&mut random, &mut input, other);

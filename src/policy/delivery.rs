@@ -33,10 +33,7 @@ impl Policy {
         alarm: AlarmKind,
     ) {
         self.effects.push_back(Effect::Ledger(finished.playing.entry(who, outcome, carried)));
-        let fault = finished.fault;
-        #[cfg(test)]
-        let fault = fault && !self.has(super::properties::Mutant::FailInSilence);
-        if fault {
+        if finished.fault {
             self.effects.push_back(Effect::Alarm { who, what: alarm });
         }
         if finished.exhausted {
@@ -46,12 +43,6 @@ impl Policy {
 
     /// The device has reported on it, or has not in time.
     pub(super) fn reported(&mut self, notice: NoticeId, received_permille: Option<u16>) {
-        #[cfg(test)]
-        let received_permille = match received_permille {
-            None if self.has(super::properties::Mutant::BlameTheUnreported) => Some(0),
-            Some(_) if self.has(super::properties::Mutant::IgnoreReports) => None,
-            as_it_is => as_it_is,
-        };
         let found = self.people.iter_mut().find_map(|(id, p)| Some((*id, p.notices.reported(notice, received_permille)?)));
         if let Some((who, CoverageReport::Closed { first })) = found {
             self.effects.push_back(Effect::Alarm { who, what: AlarmKind::NotReceived });

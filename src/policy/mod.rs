@@ -158,10 +158,6 @@ pub struct Policy {
     changes: ViewChanges,
     /// Bounded by what one input can cause: a few effects for each participant; drained before the next input.
     effects: VecDeque<Effect>,
-    #[cfg(test)]
-    mutant: Option<properties::Mutant>,
-    #[cfg(test)]
-    legacies: Vec<properties::Legacy>,
 }
 
 impl Policy {
@@ -185,10 +181,6 @@ impl Policy {
             changed: false,
             changes: ViewChanges::default(),
             effects: VecDeque::new(),
-            #[cfg(test)]
-            mutant: None,
-            #[cfg(test)]
-            legacies: Vec::new(),
         }
     }
 
@@ -199,8 +191,6 @@ impl Policy {
     pub fn snapshot(&self, viewer: ParticipantId, now: Instant) -> Option<DeviceView> {
         let me = self.people.get(&viewer)?;
         let inside = me.inside;
-        #[cfg(test)]
-        let inside = inside || self.has(properties::Mutant::ShowTheMeeting);
         let may_admit = self.may(viewer, Capability::Admit).is_ok();
         let visible = |id: ParticipantId, person: &Person| id == viewer || (inside && (person.inside || may_admit));
         let row = |id: ParticipantId, p: &Person| {
@@ -319,10 +309,6 @@ impl Policy {
     }
 
     fn may_lift_mute(&self, person: &Person) -> bool {
-        #[cfg(test)]
-        if self.has(properties::Mutant::LiftTheHosts) {
-            return true;
-        }
         person.role == Role::Member || self.settings.unmute_after_host_mute
     }
 
@@ -360,8 +346,6 @@ impl Policy {
             announced: Announced::default(),
             due: None,
         };
-        #[cfg(test)]
-        let person = self.inherit(person);
         self.people.insert(who, person);
     }
 
@@ -407,8 +391,6 @@ impl Policy {
         if let Some(due) = person.due {
             self.dues.remove(&due);
         }
-        #[cfg(test)]
-        self.bequeath(now, &person);
         if person.announced.gate != (false, false) {
             self.effects.push_back(Effect::Gate { who, hear: false, speak: false });
         }

@@ -14,8 +14,8 @@ use super::tests::start;
 use super::*;
 use crate::common::ids::NoticeId;
 use crate::common::phrase::Phrase;
-pub(super) use mutant::{Legacy, Mutant};
-use watch::{CAST, Watch, fail, role_of};
+use mutant::{Mutant, Subject};
+use watch::{CAST, Watch, fail, role_of, slot_of};
 
 /// (what, who, other, pause before)
 type Step = (u8, u8, u8, u8);
@@ -23,7 +23,7 @@ type Step = (u8, u8, u8, u8);
 const PAUSES: [u64; 10] = [0, 0, 1, 100, 300, 600, 1_100, 4_000, 16_000, 61_000];
 
 struct Run {
-    policy: Policy,
+    policy: Subject,
     watch: Watch,
     now: Instant,
     transcript: Vec<String>,
@@ -39,7 +39,7 @@ impl Run {
         }
         if !self.watch.ended {
             self.watch.settled(self.now, &self.policy)?;
-            if self.policy.mutant.is_none() && !self.policy.is_settled(self.now) {
+            if !self.policy.is_settled(self.now) {
                 return fail("M-14: something that was not looked at has changed".to_owned());
             }
         }
@@ -137,8 +137,7 @@ fn fact(step: Step, watch: &Watch) -> Option<(Fact, bool)> {
 /// Plays a history and says what rule it broke.
 fn play(steps: &[Step], mutant: Option<Mutant>) -> Result<Vec<String>, String> {
     let settings = PolicySettings { bypass: Bypass::Everyone, ..PolicySettings::default() };
-    let mut policy = Policy::new(settings.clone());
-    policy.mutant = mutant;
+    let policy = Subject::new(settings.clone(), mutant, start());
     let mut run = Run { policy, watch: Watch::new(settings), now: start(), transcript: Vec::new() };
     for step in steps {
         run.pass(Duration::from_millis(PAUSES[usize::from(step.3) % PAUSES.len()]))?;

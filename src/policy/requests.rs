@@ -89,10 +89,6 @@ impl Policy {
         self.allowed(by, Capability::MuteOthers)?;
         let person = self.people.get_mut(&who).filter(|p| p.inside).ok_or(PolicyRefusal::NoSuchParticipant)?;
         let lifted = std::mem::replace(&mut person.muted.host, on) != on;
-        #[cfg(test)]
-        if self.has(super::properties::Mutant::OpenForTheOwner) && !on {
-            self.people.entry(who).and_modify(|person| person.muted = Muted::default());
-        }
         let own = self.people.get(&who).is_some_and(|person| person.muted.own);
         match (on, own) {
             (false, true) => {

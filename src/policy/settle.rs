@@ -5,8 +5,6 @@ use std::time::Instant;
 use super::admission::Admission;
 use super::lobby::Wait;
 use super::notice::{NoticeTimer, phrases};
-#[cfg(test)]
-use super::properties::Mutant;
 use super::types::Muted;
 use super::view::SeenRow;
 use super::{
@@ -117,11 +115,8 @@ impl Policy {
 
     /// Those who wait and need nobody's hand enter (M-5, M-6), as far as there is room for them (M-14).
     fn let_pass(&mut self) -> Vec<ParticipantId> {
-        let present = self.present;
-        #[cfg(test)]
-        let present = present || self.has(Mutant::AdmitWithoutMember);
         let waiting = || self.people.iter().filter(|(_, person)| !person.inside && person.presence.is_alive());
-        if !present || waiting().next().is_none() {
+        if !self.present || waiting().next().is_none() {
             return Vec::new();
         }
         let settings = &self.settings;
@@ -186,14 +181,6 @@ impl Policy {
         }
         let Some(person) = self.people.get_mut(&who) else { return };
         let gate = person.gate();
-        #[cfg(test)]
-        let gate = match self.mutant {
-            Some(Mutant::HearWithoutNotice) => (person.inside && !person.on_hold, gate.1),
-            Some(Mutant::SpeakWithoutSeat) => (gate.0, !person.muted.is_closed()),
-            // Whatever lets it hear lets it speak.
-            Some(Mutant::SpeakAfterFailure) => (gate.0, gate.0 && !person.muted.is_closed()),
-            _ => gate,
-        };
         if gate != before.gate {
             person.announced.gate = gate;
             self.effects.push_back(Effect::Gate { who, hear: gate.0, speak: gate.1 });
@@ -230,10 +217,6 @@ impl Policy {
 
     /// A device that enters is owed what is captured already (N-2).
     fn owe_on_entry(&mut self, now: Instant, who: ParticipantId) {
-        #[cfg(test)]
-        if self.inherits_notices(who) {
-            return;
-        }
         let captured = [(CaptureKind::Recording, self.recording), (CaptureKind::Transcription, self.transcription)];
         let Some(person) = self.people.get_mut(&who).filter(|p| p.is_phone()) else { return };
         for (what, captured) in captured {
@@ -250,10 +233,6 @@ impl Policy {
         let changes = person.notices.tell(now, notice);
         let mut said: Vec<Phrase> = entered.then_some(Phrase::Admitted).into_iter().collect();
         said.extend(phrases(&changes));
-        #[cfg(test)]
-        if self.has(Mutant::SwallowStart) && said.len() > 1 {
-            said.retain(|p| *p != Phrase::RecordingStarted);
-        }
         self.effects.push_back(Effect::Tell { who, notice, phrases: said, changes });
     }
 
@@ -362,8 +341,6 @@ impl Policy {
         let Some(person) = self.people.get_mut(&who) else { return };
         let (outcome, alarm) = match timer {
             NoticeTimer::Following => return person.notices.close_window(),
-            #[cfg(test)]
-            NoticeTimer::Begin if self.mutant == Some(Mutant::WaitForEver) => return person.notices.is_late(),
             NoticeTimer::Begin => {
                 person.notices.is_late();
                 self.effects.push_back(Effect::Alarm { who, what: AlarmKind::Late });

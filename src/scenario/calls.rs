@@ -9,17 +9,16 @@ use crate::codec::CodecKind;
 use crate::common::phrase::Phrase;
 use crate::common::split_mix::SplitMix;
 
-const OPEN_DOOR: &str = "[meeting.demo]\nbypass = \"everyone\"";
+const BYPASS_EVERYONE: &str = "[meeting.demo]\nbypass = \"everyone\"";
 
 /// Phones of every codec and a browser all hear each other and not themselves.
 #[test]
 fn a1_phones_of_every_codec_and_a_browser_all_hear() {
-    let world = World::with(OPEN_DOOR);
+    let world = World::with(BYPASS_EVERYONE);
     let member = world.member();
     let phones = [CodecKind::Pcmu, CodecKind::Pcma, CodecKind::G722, CodecKind::Opus].map(|codec| world.phone_with(codec));
     for phone in &phones {
-        phone.dials("1001");
-        phone.hears(Phrase::Admitted);
+        phone.joins("1001");
     }
     let (from, to) = world.listens();
     let all: Vec<_> = phones.iter().map(|phone| phone.voice).chain([member.voice]).collect();
@@ -35,11 +34,9 @@ fn a1_phones_of_every_codec_and_a_browser_all_hear() {
 
 #[test]
 fn a2_keys_are_commands_to_us_and_never_heard_in_the_meeting() {
-    let world = World::with(OPEN_DOOR);
+    let world = World::with(BYPASS_EVERYONE);
     let member = world.member();
-    let phone = world.phone();
-    phone.dials("1001");
-    phone.hears(Phrase::Admitted);
+    let phone = world.joined_phone();
     let from = world.now();
     phone.presses("*5");
     phone.hears(Phrase::HandRaised);
@@ -54,11 +51,9 @@ fn a2_keys_are_commands_to_us_and_never_heard_in_the_meeting() {
 /// A phone of whose packets one in seven is lost is still heard.
 #[test]
 fn a4_a_phone_of_whose_packets_one_in_seven_is_lost() {
-    let world = World::with(OPEN_DOOR);
+    let world = World::with(BYPASS_EVERYONE);
     let member = world.member();
-    let phone = world.phone();
-    phone.dials("1001");
-    phone.hears(Phrase::Admitted);
+    let phone = world.joined_phone();
     phone.is_lost_one_in(7);
     member.hears_only(&[phone.voice]);
     phone.hangs_up();
@@ -88,7 +83,7 @@ fn s2_an_invite_that_comes_twice_is_one_call_and_one_given() {
 /// A call without an offer is offered every codec and hears us.
 #[test]
 fn s4_a_call_without_an_offer_is_offered_every_codec_and_hears() {
-    let world = World::with(OPEN_DOOR);
+    let world = World::with(BYPASS_EVERYONE);
     let member = world.member();
     let phone = world.phone_with(CodecKind::G722);
     phone.dials_without_an_offer("1001");
@@ -106,8 +101,7 @@ fn s7_rtp_of_somebody_else_reaches_nobody_and_an_empty_pool() {
     let world = World::with("[media]\nrtp_ports = \"20000-20001\"\n[meeting.demo]\nbypass = \"everyone\"");
     let member = world.member();
     let (phone, second) = (world.phone(), world.phone());
-    phone.dials("1001");
-    phone.hears(Phrase::Admitted);
+    phone.joins("1001");
     assert!(second.is_refused("1001", 503).contains("no-ports"));
     let stranger = world.stranger();
     let port = phone.line().remote.expect("a call");
@@ -127,8 +121,7 @@ fn s7_rtp_of_somebody_else_reaches_nobody_and_an_empty_pool() {
     // A port rests for two seconds after its call.
     second.is_refused("1001", 503);
     world.passes(Duration::from_secs(2));
-    second.dials("1001");
-    second.hears(Phrase::Admitted);
+    second.joins("1001");
     second.hangs_up();
     member.leaves();
     world.nothing_left();
@@ -158,11 +151,10 @@ fn a_phone_whose_power_fails_is_given_up() {
 /// A gateway that stops takes no new calls and ends present ones with words.
 #[test]
 fn o4_a_gateway_that_stops_takes_no_new_calls_and_ends_present() {
-    let world = World::with(OPEN_DOOR);
+    let world = World::with(BYPASS_EVERYONE);
     let member = world.member();
     let (inside, late) = (world.phone(), world.phone());
-    inside.dials("1001");
-    inside.hears(Phrase::Admitted);
+    inside.joins("1001");
     world.drains();
     late.is_refused("1001", 503);
     inside.hears(Phrase::Closing);
@@ -213,11 +205,9 @@ fn o4_a_call_whose_ack_does_not_come_ends_within_two_seconds() {
 
 #[test]
 fn x1_rubbish_to_every_port_leaves_a_call_as_it_is() {
-    let world = World::with(OPEN_DOOR);
+    let world = World::with(BYPASS_EVERYONE);
     let member = world.member();
-    let phone = world.phone();
-    phone.dials("1001");
-    phone.hears(Phrase::Admitted);
+    let phone = world.joined_phone();
     let (stranger, mut random) = (world.stranger(), SplitMix::new(5));
     let media = phone.line().remote.expect("a call");
     let ports = [world.gateway(), media, SocketAddr::new(media.ip(), media.port() + 1), SocketAddr::new(media.ip(), 8189)];

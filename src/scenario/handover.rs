@@ -94,9 +94,7 @@ fn s9_a_device_that_does_not_answer_rings_for_a_minute() {
 fn m18_a_phone_that_hands_over_stays_until_the_other_knocks() {
     let world = World::with(ROOM_2);
     let (member, one, two) = (world.member(), world.phone(), world.phone());
-    one.dials("1001");
-    member.admits(&one);
-    one.hears(Phrase::Admitted);
+    one.is_admitted_by(&member);
     member.records("on");
     one.hears(Phrase::RecordingStarted);
     one.hands_over_to("sip:10.0.1.2", 202);
@@ -158,16 +156,11 @@ fn m18_a_phone_hands_over_a_place_inside_once() {
 fn m18_and_x3_a_phone_hands_over_to_nobody_but_our_devices() {
     let world = World::with(ROOM_2);
     let (member, one, two) = (world.member(), world.phone(), world.phone());
-    one.dials("1001");
-    member.admits(&one);
-    one.hears(Phrase::Admitted);
+    one.is_admitted_by(&member);
     for target in ["sip:1002@10.0.0.1", "sip:900@192.0.2.1", "tel:+1900", "sip:room-2@192.0.2.1", "sip:10.0.1.2;method=BYE"] {
         one.hands_over_to(target, 403);
     }
-    let stranger = world.phone();
-    stranger.dials("1001");
-    member.admits(&stranger);
-    stranger.hears(Phrase::Admitted);
+    let stranger = world.admitted_phone(&member);
     stranger.hands_over_to("sip:10.0.1.2", 403);
     assert!(!two.has_ended());
     one.hangs_up();
@@ -208,9 +201,7 @@ fn m18_a_phone_that_takes_anothers_place_knocks_itself() {
 fn k4_whoever_takes_the_place_of_a_muted_phone_is_muted() {
     let world = World::with(ROOM_2);
     let (member, one, two) = (world.member(), world.phone(), world.phone());
-    one.dials("1001");
-    member.admits(&one);
-    one.hears(Phrase::Admitted);
+    one.is_admitted_by(&member);
     one.presses("*6");
     one.hears(Phrase::Muted);
     one.hands_over_to("sip:10.0.1.2", 202);

@@ -7,10 +7,7 @@ use crate::common::phrase::Phrase;
 fn k2_every_key_does_what_it_says_and_says_what_it_did() {
     let world = World::new();
     let member = world.member();
-    let phone = world.phone();
-    phone.dials("1001");
-    member.admits(&phone);
-    phone.hears(Phrase::Admitted);
+    let phone = world.admitted_phone(&member);
     phone.presses("*1");
     phone.hears(Phrase::Help);
     phone.presses("*5");
@@ -34,9 +31,7 @@ fn k2_the_organisers_pin_lends_a_phone_the_lobby_keys() {
     let world = World::new();
     let member = world.member();
     let (phone, other) = (world.phone(), world.phone());
-    phone.dials("1001");
-    member.admits(&phone);
-    phone.hears(Phrase::Admitted);
+    phone.is_admitted_by(&member);
     other.dials("1001");
     other.hears(Phrase::InLobby);
     phone.presses("*81111#");

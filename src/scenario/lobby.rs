@@ -63,8 +63,7 @@ fn m5_a_member_that_is_lost_for_a_moment_keeps_its_seat() {
     let world = World::with("[meeting.demo]\nbypass = \"everyone\"");
     let member = world.member();
     let (phone, late) = (world.phone(), world.phone());
-    phone.dials("1001");
-    phone.hears(Phrase::Admitted);
+    phone.joins("1001");
     member.sleeps(true);
     world.passes(seconds(10));
     member.sleeps(false);
@@ -106,8 +105,7 @@ fn m6_the_switch_for_devices_lets_phones_pass_and_browsers_wait() {
     let world = World::with("[meeting.demo]\ndevices_bypass = true");
     let member = world.member();
     let (phone, external) = (world.phone(), world.external());
-    phone.dials("1001");
-    phone.hears(Phrase::Admitted);
+    phone.joins("1001");
     member.shows(external.voice, "state", "lobby");
     member.hears_only(&[phone.voice]);
     phone.hangs_up();
@@ -211,9 +209,7 @@ fn m10_who_is_inside_stays_when_the_last_member_leaves() {
     let member = world.member();
     let (one, two, late) = (world.phone(), world.phone(), world.phone());
     for phone in [&one, &two] {
-        phone.dials("1001");
-        member.admits(phone);
-        phone.hears(Phrase::Admitted);
+        phone.is_admitted_by(&member);
     }
     member.leaves();
     one.hears_only(&[two.voice]);
@@ -301,10 +297,7 @@ fn m16_a_call_that_fails_while_it_is_set_up_leaves_a_record_too() {
 fn m18_a_phone_that_calls_again_knocks_again_and_is_told_again() {
     let world = World::new();
     let member = world.member();
-    let phone = world.phone();
-    phone.dials("1001");
-    member.admits(&phone);
-    phone.hears(Phrase::Admitted);
+    let phone = world.admitted_phone(&member);
     phone.presses("*82468#");
     phone.hears(Phrase::PinAccepted);
     member.records("on");

@@ -14,10 +14,7 @@ fn seconds(seconds: u64) -> Duration {
 fn k4_mute_is_one_state_for_the_keypad_and_the_page_and_a_host() {
     let world = World::new();
     let member = world.member();
-    let phone = world.phone();
-    phone.dials("1001");
-    member.admits(&phone);
-    phone.hears(Phrase::Admitted);
+    let phone = world.admitted_phone(&member);
     phone.presses("*6");
     phone.hears(Phrase::Muted);
     member.shows(phone.voice, "muted_by", "owner");

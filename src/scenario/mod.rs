@@ -1,12 +1,11 @@
-//! Scenarios (DESIGN §15): a whole gateway, with phones and browsers around it, in one process, without sockets and in virtual time.
+//! Scenarios: a whole gateway, with phones and browsers around it, in one process, without sockets and in virtual time.
 //!
 //! What runs is the daemon's own code from the first byte of an INVITE to the last line of the ledger, wired as [`crate::app`] wires
-//! it. Each participant hums a tone of its own; an ear says who hears whom, and knows every prompt by its samples. A scenario is
+//! it. Each participant sends a tone of its own; a listener says who hears whom, and knows every prompt by its samples. A scenario is
 //! written as sentences and ends with [`world::World::nothing_left`].
 #![allow(clippy::disallowed_methods, reason = "a world has a clock, and starts what lives in it")]
 
 mod calls;
-mod doors;
 mod handover;
 mod keypad;
 mod listener;
@@ -18,5 +17,6 @@ mod network;
 mod notices;
 mod page;
 mod phone;
+mod refusals;
 mod sip;
 mod world;

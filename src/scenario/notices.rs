@@ -14,14 +14,6 @@ use crate::store::NoticeOutcome;
 /// N-1.
 const BEGINS_WITHIN: Duration = Duration::from_millis(500);
 
-fn inside(world: &World, member: &Page) -> Phone {
-    let phone = world.phone();
-    phone.dials("1001");
-    member.admits(&phone);
-    phone.hears(Phrase::Admitted);
-    phone
-}
-
 /// Every change of recording is spoken to every phone within half a second whatever its codec.
 #[test]
 fn n1_every_change_of_recording_is_spoken_to_every_phone() {
@@ -29,9 +21,7 @@ fn n1_every_change_of_recording_is_spoken_to_every_phone() {
     let member = world.member();
     let phones = [CodecKind::Pcmu, CodecKind::Pcma, CodecKind::G722, CodecKind::Opus].map(|codec| world.phone_with(codec));
     for phone in &phones {
-        phone.dials("1001");
-        member.admits(phone);
-        phone.hears(Phrase::Admitted);
+        phone.is_admitted_by(&member);
     }
     for (state, phrase) in [
         ("on", Phrase::RecordingStarted),
@@ -81,11 +71,11 @@ fn n2_who_joins_a_recorded_meeting_is_told_before_any_audio() {
 fn n3_a_notice_is_heard_by_its_phone_alone_and_no_key() {
     let world = World::new();
     let member = world.member();
-    let here = inside(&world, &member);
+    let inside = world.admitted_phone(&member);
     member.records("on");
-    here.presses("*6");
-    here.hears(Phrase::RecordingStarted);
-    here.hears(Phrase::Muted);
+    inside.presses("*6");
+    inside.hears(Phrase::RecordingStarted);
+    inside.hears(Phrase::Muted);
     let joins = world.phone();
     joins.dials("1001");
     joins.hears(Phrase::InLobby);
@@ -93,10 +83,10 @@ fn n3_a_notice_is_heard_by_its_phone_alone_and_no_key() {
     let asked = world.now();
     joins.presses("*1");
     joins.hears(Phrase::RecordingOn);
-    here.heard_no_prompt_since(asked);
+    inside.heard_no_prompt_since(asked);
     member.records("off");
     joins.hangs_up();
-    here.hangs_up();
+    inside.hangs_up();
     member.leaves();
     world.nothing_left();
 }
@@ -105,7 +95,7 @@ fn n3_a_notice_is_heard_by_its_phone_alone_and_no_key() {
 fn n3_on_hold_a_notice_waits_and_comes_before_any_audio() {
     let world = World::new();
     let member = world.member();
-    let phone = inside(&world, &member);
+    let phone = world.admitted_phone(&member);
     phone.holds();
     member.shows(phone.voice, "on_hold", true);
     member.records("on");
@@ -128,7 +118,7 @@ fn n3_on_hold_a_notice_waits_and_comes_before_any_audio() {
 fn n4_changes_while_a_notice_plays_merge() {
     let world = World::new();
     let member = world.member();
-    let phone = inside(&world, &member);
+    let phone = world.admitted_phone(&member);
     for state in ["on", "off", "on", "off"] {
         member.records(state);
         member.shows_the_meeting("recording", state);
@@ -151,7 +141,7 @@ fn n4_changes_while_a_notice_plays_merge() {
 fn n8_the_ledger_proves_each_notice_by_the_packets() {
     let world = World::new();
     let member = world.member();
-    let phone = inside(&world, &member);
+    let phone = world.admitted_phone(&member);
     member.records("on");
     let whole = phone.hears(Phrase::RecordingStarted);
     // Until the phone's next report.
@@ -194,7 +184,7 @@ fn lines(world: &World) -> Vec<(String, NoticeOutcome, Option<bool>)> {
 fn n8_what_a_phone_does_not_receive_is_said() {
     let world = World::new();
     let member = world.member();
-    let phone = inside(&world, &member);
+    let phone = world.admitted_phone(&member);
     world.passes(Duration::from_secs(3));
     phone.is_cut_off(Some(Fault::LosesOneIn(5)));
     is_told_of_a_short_recording(&world, &member);
@@ -233,9 +223,7 @@ fn n8_a_small_loss_and_a_phone_that_reports_nothing_repeat() {
         if !reports {
             phone.reports_nothing();
         }
-        phone.dials("1001");
-        member.admits(&phone);
-        phone.hears(Phrase::Admitted);
+        phone.is_admitted_by(&member);
         world.passes(Duration::from_secs(3));
         phone.is_cut_off(fault);
         is_told_of_a_short_recording(&world, &member);
@@ -254,7 +242,7 @@ fn n8_a_small_loss_and_a_phone_that_reports_nothing_repeat() {
 fn n6_what_cannot_be_sent_has_failed_closes_the_microphone() {
     let world = World::new();
     let member = world.member();
-    let phone = inside(&world, &member);
+    let phone = world.admitted_phone(&member);
     phone.is_cut_off(Some(Fault::Refuses));
     is_told_of_a_short_recording(&world, &member);
     world.passes(Duration::from_secs(1));
@@ -289,7 +277,7 @@ fn n6_what_cannot_be_sent_has_failed_closes_the_microphone() {
 fn n8_a_notice_cut_by_hanging_up_names_the_packets() {
     let world = World::new();
     let member = world.member();
-    let phone = inside(&world, &member);
+    let phone = world.admitted_phone(&member);
     let asked = member.records("on");
     phone.begins_to_hear(Phrase::RecordingStarted);
     phone.hangs_up();
@@ -308,7 +296,7 @@ fn n8_a_notice_cut_by_hanging_up_names_the_packets() {
 fn n11_transcription_that_nothing_could_do_is_refused() {
     let world = World::new();
     let member = world.member();
-    let phone = inside(&world, &member);
+    let phone = world.admitted_phone(&member);
     let asked = world.now();
     member.is_refused(serde_json::json!({"type": "transcription", "state": "on"}), "not-configured");
     world.passes(Duration::from_secs(3));
@@ -323,7 +311,7 @@ fn n11_transcription_that_nothing_could_do_is_refused() {
 fn n12_a_recording_is_private_and_one_that_cannot() {
     let world = World::new();
     let member = world.member();
-    let phone = inside(&world, &member);
+    let phone = world.admitted_phone(&member);
     member.records("on");
     phone.hears(Phrase::RecordingStarted);
     member.records("off");

@@ -9,7 +9,7 @@ use axum::extract::ws::Message;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
-use super::listener::Ear;
+use super::listener::Listener;
 use super::phone::{MUSIC, Phone};
 use super::world::{LOUD, UNHEARD, Voice, World, assert_heard};
 use crate::common::ids::MeetingName;
@@ -54,7 +54,7 @@ struct Tab {
     asked: Vec<String>,
     chat: Vec<String>,
     ended: Option<String>,
-    listener: Ear,
+    listener: Listener,
     ticks: u32,
     asleep: bool,
 }
@@ -188,7 +188,7 @@ impl Page {
             asked: Vec::new(),
             chat: Vec::new(),
             ended: None,
-            listener: Ear::new(Hz::FULL),
+            listener: Listener::new(Hz::FULL),
             ticks: 0,
             asleep: false,
         }));

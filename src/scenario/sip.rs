@@ -1,4 +1,4 @@
-//! A phone's SIP, written out by hand: a peer that shared our own code would prove less.
+//! A phone's SIP, written as text: a peer that shared our own code would prove less.
 
 use std::net::SocketAddr;
 

@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 
-use super::listener::Print;
+use super::listener::Fingerprint;
 use super::network::Network;
 use super::page::Page;
 use super::phone::{Line, Phone};
@@ -36,11 +36,11 @@ use crate::prompt::Library;
 use crate::sip;
 use crate::store::{self, CallRecord, LedgerEntry, LedgerLine, LedgerQuery, LedgerRow, RecordQuery};
 
-/// How loud everybody hums: as loud as the prompts speak.
+/// The level of everybody's tone, in samples: that of the prompts.
 pub(super) const LOUD: f32 = 2_500.0;
-/// What is heard is at least as loud as this, in dBov; a hum that comes through is at -25.
+/// What is heard is at least as loud as this, in dBov; a tone that comes through is at -25.
 const HEARD: f32 = -32.0;
-/// What is not heard is below this; a hum under a prompt would be at -43.
+/// What is not heard is below this; a tone under a prompt would be at -43.
 pub(super) const UNHEARD: f32 = -47.0;
 /// The gateway's address.
 const GATEWAY: [u8; 4] = [10, 0, 0, 1];
@@ -103,7 +103,7 @@ struct Inner {
     network: Network,
     folder: tempfile::TempDir,
     library: Arc<Library>,
-    here: InlineMedia,
+    workers: InlineMedia,
     registry: MeetingRegistry,
     sip: sip::Handle,
     store: store::StoreHandle,
@@ -118,7 +118,7 @@ struct Inner {
     phones: RefCell<u8>,
     /// How often a device was to be called.
     invited: RefCell<usize>,
-    prints: RefCell<BTreeMap<Phrase, Rc<Print>>>,
+    fingerprints: RefCell<BTreeMap<Phrase, Rc<Fingerprint>>>,
     lines: RefCell<Vec<Rc<RefCell<Line>>>>,
 }
 
@@ -197,7 +197,7 @@ impl World {
             network,
             folder,
             library,
-            here,
+            workers: here,
             registry,
             sip,
             store,
@@ -207,7 +207,7 @@ impl World {
             people: RefCell::default(),
             phones: RefCell::default(),
             invited: RefCell::default(),
-            prints: RefCell::default(),
+            fingerprints: RefCell::default(),
             lines: RefCell::default(),
         }));
         assert_eq!(world.0.listening.len(), 4, "SIP, and three workers: {:?}", world.0.listening);
@@ -219,6 +219,20 @@ impl World {
     /// A phone on G.711.
     pub(super) fn phone(&self) -> Phone {
         self.phone_with(CodecKind::Pcmu)
+    }
+
+    /// A phone that this member has admitted to the demo meeting.
+    pub(super) fn admitted_phone(&self, member: &Page) -> Phone {
+        let phone = self.phone();
+        phone.is_admitted_by(member);
+        phone
+    }
+
+    /// A phone that the demo meeting has let in without anybody's doing.
+    pub(super) fn joined_phone(&self) -> Phone {
+        let phone = self.phone();
+        phone.joins("1001");
+        phone
     }
 
     pub(super) fn phone_with(&self, codec: CodecKind) -> Phone {
@@ -249,7 +263,7 @@ impl World {
         self.page(Voice { name: "Ben", freq: 1_524.0 }, Role::Member, "demo")
     }
 
-    /// An external in a browser, at the demo meeting's door.
+    /// An external in a browser, in the demo meeting's lobby.
     pub(super) fn external(&self) -> Page {
         self.page(Voice { name: "Eve", freq: 1_710.0 }, Role::External, "demo")
     }
@@ -339,24 +353,24 @@ impl World {
         self.0.folder.path().join("state/recordings")
     }
 
-    /// The beginning of a prompt, as an ear knows it.
-    pub(super) fn beginning(&self, phrase: Phrase) -> Print {
+    /// The fingerprint of a prompt's first 900 ms.
+    pub(super) fn beginning(&self, phrase: Phrase) -> Fingerprint {
         let mut clip = self.0.library.clip("en", phrase);
         clip.samples = clip.samples.iter().copied().take(clip.rate.samples(Duration::from_millis(900))).collect();
-        Print::of(&clip)
+        Fingerprint::of(&clip)
     }
 
     /// Two seconds of the waiting music, from the time on at which words over it are over.
-    pub(super) fn music(&self) -> Print {
+    pub(super) fn music(&self) -> Fingerprint {
         let mut clip = self.0.library.music().expect("the shipped music");
         let second = clip.rate.0 as usize;
         clip.samples = clip.samples.iter().copied().skip(8 * second).take(2 * second).collect();
-        Print::of(&clip)
+        Fingerprint::of(&clip)
     }
 
-    pub(super) fn print(&self, phrase: Phrase) -> Rc<Print> {
-        let print = || Rc::new(Print::of(&self.0.library.clip("en", phrase)));
-        Rc::clone(self.0.prints.borrow_mut().entry(phrase).or_insert_with(print))
+    pub(super) fn fingerprint(&self, phrase: Phrase) -> Rc<Fingerprint> {
+        let fingerprint = || Rc::new(Fingerprint::of(&self.0.library.clip("en", phrase)));
+        Rc::clone(self.0.fingerprints.borrow_mut().entry(phrase).or_insert_with(fingerprint))
     }
 
     /// The gateway is told to stop: no new calls, and present ones are told (O-4).
@@ -404,7 +418,7 @@ impl World {
 
     /// How many ports of devices each worker has.
     pub(super) fn ports(&self) -> Vec<usize> {
-        self.0.here.ports()
+        self.0.workers.ports()
     }
 
     /// Everybody has left: no call, meeting, port, bridge, peer, socket, task or timer is left, and nothing is in the store but one
@@ -432,7 +446,7 @@ impl World {
         let bound = self.0.network.bound_at(GATEWAY.into());
         let tasks = self.0.runtime.metrics().num_alive_tasks();
         let sip_is_empty = self.block_on(self.0.sip.is_empty());
-        let media_is_empty = self.0.here.is_empty();
+        let media_is_empty = self.0.workers.is_empty();
         let clean = calls + meetings == 0 && bound == self.0.listening && tasks == self.0.tasks && sip_is_empty && media_is_empty;
         let left = || {
             format!(

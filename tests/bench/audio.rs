@@ -67,7 +67,7 @@ fn frames(meeting: &mut BenchMeeting, iterations: u64) -> Duration {
     (0..iterations).map(|_| meeting.frame()).sum()
 }
 
-pub fn benches(criterion: &mut Criterion) {
+pub(crate) fn benches(criterion: &mut Criterion) {
     let speech = speech();
     let mut group = criterion.benchmark_group("20ms");
 

@@ -174,7 +174,7 @@ fn measure(port: u16, tasks: &[PathBuf], folder: &Path) -> Option<f64> {
     status.success().then(|| (spent(tasks) - before).as_secs_f64() * 1e6 / f64::from(CALLS))
 }
 
-pub fn print() {
+pub(crate) fn print() {
     let folder = tempfile::tempdir().expect("a folder");
     let Some(theirs) = kamailio(folder.path()).filter(|_| answers(THEIRS)) else {
         println!("beside Kamailio: not measured, it is not installed or does not start (tests/setup.sh installs it)");

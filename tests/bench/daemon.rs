@@ -72,7 +72,7 @@ fn ticks(daemon: &Daemon) -> u64 {
     [11, 12].iter().filter_map(|at| fields.get(*at)?.parse::<u64>().ok()).sum()
 }
 
-pub fn print() {
+pub(crate) fn print() {
     let mut answers: Vec<Duration> = Vec::new();
     let (mut memory, mut idle) = (0.0_f64, 0.0_f64);
     for _ in 0..5 {

@@ -7,7 +7,7 @@ use roomgate::common::ids::ParticipantId;
 use roomgate::common::machine::Machine as _;
 use roomgate::policy::{Fact, MeetingLimits, Muted, Policy, PolicySettings, Role, Switch, Via};
 
-/// A member, and so many externals inside and before the door.
+/// A member, and so many externals inside and in the lobby.
 struct Crowd {
     policy: Policy,
     now: Instant,
@@ -42,7 +42,7 @@ impl Crowd {
         effects + self.policy.changes().rows.len()
     }
 
-    /// The next one inside (or before the door) opens or closes its microphone.
+    /// The next one inside (or in the lobby) opens or closes its microphone.
     fn toggles(&mut self, first: u64) -> usize {
         self.asked += 1;
         let who = ParticipantId::from_number(first + self.asked % self.size);
@@ -50,7 +50,7 @@ impl Crowd {
     }
 }
 
-pub fn benches(criterion: &mut Criterion) {
+pub(crate) fn benches(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("crowd");
     for size in [100, 1000] {
         let mut crowd = Crowd::new(size);

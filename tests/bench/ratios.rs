@@ -33,7 +33,7 @@ fn median(name: &str) -> Option<f64> {
     Some(estimates["median"]["point_estimate"].as_f64()? / 1000.0)
 }
 
-pub fn print() {
+pub(crate) fn print() {
     println!("{:>10}  {:>10}  {:>6}", "µs", "base µs", "ratio");
     for (name, measured, base) in RATIOS {
         if let (Some(measured), Some(base)) = (median(measured), median(base)) {

@@ -115,7 +115,7 @@ fn long_invite() -> Vec<u8> {
     write(&"A phone of some maker, with a long name and a version of its software 1.2.3.4567"[..missing]).into_bytes()
 }
 
-pub fn benches(criterion: &mut Criterion) {
+pub(crate) fn benches(criterion: &mut Criterion) {
     let invite = long_invite();
     assert_eq!(invite.len(), 900);
     let text = String::from_utf8_lossy(&invite).into_owned();

@@ -10,7 +10,7 @@ use crate::baresip::{Baresip, Codec, Transport};
 use crate::daemon::{Daemon, PAGES};
 use crate::member::Member;
 use crate::namespace::{isolated_beside_others, program};
-use crate::patience::{eventually, seconds};
+use crate::waiting::{eventually, seconds};
 
 /// What a program of a room shows.
 const PANEL: &str = "what-the-panel-shows";

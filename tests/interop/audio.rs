@@ -1,4 +1,4 @@
-//! Instruments: what a recording holds. Every participant of a scenario hums a tone of its own, and these say who hears whom,
+//! Instruments: what a recording holds. Every participant of a scenario sends a tone of its own, and these say who hears whom,
 //! how loud, and with what holes.
 //!
 //! Levels are in dBov: 0 is a square wave at full scale, so a sine at full scale is −3.01.
@@ -9,48 +9,51 @@ use std::f64::consts::TAU;
 use std::path::Path;
 
 /// What is heard where nothing is.
-pub const SILENCE: f64 = -120.0;
+pub(crate) const SILENCE: f64 = -120.0;
+
+/// What codecs leave beside a tone is below this, in dBov; the prompts lie at -25.
+const CLEAR: f64 = -40.0;
 
 /// A mono recording.
 #[derive(Debug, Clone)]
-pub struct Sound {
+pub(crate) struct Sound {
     /// Samples a second.
-    pub rate: u32,
+    pub(crate) rate: u32,
     /// −1 to 1.
-    pub samples: Vec<f64>,
+    pub(crate) samples: Vec<f64>,
 }
 
 /// What [`Sound::tone`] found.
 #[derive(Debug, Clone)]
-pub struct Tone {
+pub(crate) struct Tone {
     /// Where the tone really is, in Hz (seen up to 40 Hz beside the place looked at).
-    pub hertz: f64,
+    pub(crate) hertz: f64,
     /// Its level over the middle half of all windows, in dBov.
-    pub level: f64,
+    pub(crate) level: f64,
     /// Holes longer than 20 ms: (start in s, length in ms).
-    pub gaps: Vec<(f64, f64)>,
+    pub(crate) gaps: Vec<(f64, f64)>,
     /// Places where the phase jumps: audio was cut out or put in there without a hole.
-    pub jumps: usize,
+    pub(crate) jumps: usize,
 }
 
 /// A stretch of time, in seconds from the recording's start.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Span {
+pub(crate) struct Span {
     /// First moment.
-    pub start: f64,
+    pub(crate) start: f64,
     /// Last moment.
-    pub end: f64,
+    pub(crate) end: f64,
 }
 
 impl Span {
     /// In seconds.
-    pub fn length(self) -> f64 {
+    pub(crate) fn length(self) -> f64 {
         self.end - self.start
     }
 }
 
 /// The level of an RMS value.
-pub fn dbov(rms: f64) -> f64 {
+pub(crate) fn dbov(rms: f64) -> f64 {
     if rms > 1e-6 { 20.0 * rms.log10() } else { SILENCE }
 }
 
@@ -68,7 +71,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 impl Sound {
     /// A tone.
-    pub fn sine(rate: u32, hertz: f64, level: f64, seconds: f64) -> Self {
+    pub(crate) fn sine(rate: u32, hertz: f64, level: f64, seconds: f64) -> Self {
         let peak = 10f64.powf(level / 20.0) * std::f64::consts::SQRT_2;
         let count = (f64::from(rate) * seconds) as usize;
         let samples = (0..count).map(|n| peak * (TAU * hertz * n as f64 / f64::from(rate)).sin()).collect();
@@ -80,7 +83,7 @@ impl Sound {
     ///
     /// # Errors
     /// With a sentence, when it is none.
-    pub fn read(path: &Path) -> Result<Self, String> {
+    pub(crate) fn read(path: &Path) -> Result<Self, String> {
         let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
         Self::parse(&bytes).ok_or_else(|| format!("{}: not a WAV of 16-bit PCM", path.display()))
     }
@@ -114,7 +117,7 @@ impl Sound {
     }
 
     /// Writes a WAV of 16-bit PCM.
-    pub fn write(&self, path: &Path) {
+    pub(crate) fn write(&self, path: &Path) {
         let spec =
             hound::WavSpec { channels: 1, sample_rate: self.rate, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
         let mut writer = hound::WavWriter::create(path, spec).expect("a WAV can be created");
@@ -125,30 +128,35 @@ impl Sound {
     }
 
     /// In seconds.
-    pub fn length(&self) -> f64 {
+    pub(crate) fn length(&self) -> f64 {
         self.samples.len() as f64 / f64::from(self.rate.max(1))
     }
 
     /// A piece of it, cut to what there is.
-    pub fn part(&self, span: Span) -> Self {
+    pub(crate) fn part(&self, span: Span) -> Self {
         let index = |time: f64| ((time * f64::from(self.rate)).max(0.0) as usize).min(self.samples.len());
         let (start, end) = (index(span.start), index(span.end));
         Self { rate: self.rate, samples: self.samples[start..end.max(start)].to_vec() }
     }
 
     /// The last seconds of it.
-    pub fn last(&self, seconds: f64) -> Self {
+    pub(crate) fn last(&self, seconds: f64) -> Self {
         self.part(Span { start: self.length() - seconds, end: self.length() })
     }
 
     /// From a moment on.
-    pub fn since(&self, start: f64) -> Self {
+    pub(crate) fn since(&self, start: f64) -> Self {
         self.part(Span { start, end: self.length() })
     }
 
     /// Level of everything, in dBov.
-    pub fn level(&self) -> f64 {
+    pub(crate) fn level(&self) -> f64 {
         dbov(rms(&self.samples))
+    }
+
+    /// This tone is there, and nothing else: no speech, no music. The first tenth of a second is that of the filter.
+    pub(crate) fn is_clear(&self, hertz: f64) -> bool {
+        self.tone(hertz).is_some() && self.without(&[hertz]).since(0.1).level() < CLEAR
     }
 
     fn windows(&self, milliseconds: f64) -> usize {
@@ -172,7 +180,7 @@ impl Sound {
     }
 
     /// Measures one participant's tone; `None` where there is none above −60 dBov for at least half of the time.
-    pub fn tone(&self, hertz: f64) -> Option<Tone> {
+    pub(crate) fn tone(&self, hertz: f64) -> Option<Tone> {
         let (window, hop) = (self.windows(10.0), self.windows(2.0));
         let envelope: Vec<f64> = self.demodulate(hertz, window, hop).into_iter().map(|(amplitude, _)| amplitude).collect();
         let usual = median(envelope.clone());
@@ -202,7 +210,7 @@ impl Sound {
     }
 
     /// When a tone is first louder than `level` for 200 ms on end, in seconds.
-    pub fn onset(&self, hertz: f64, level: f64) -> Option<f64> {
+    pub(crate) fn onset(&self, hertz: f64, level: f64) -> Option<f64> {
         let hop = self.windows(10.0);
         let loud: Vec<bool> = self
             .demodulate(hertz, self.windows(40.0), hop)
@@ -215,7 +223,7 @@ impl Sound {
 
     /// The loudest trace of a steady tone at `hertz` in any half second, in dBov: what leaks from somebody who must not be heard,
     /// also under speech or music. Speech spreads its energy; a tone stands 10 dB above its neighbours or is not one.
-    pub fn trace_of(&self, hertz: f64) -> f64 {
+    pub(crate) fn trace_of(&self, hertz: f64) -> f64 {
         let window = self.windows(500.0);
         let near = [0.0, -14.0, -9.0, 9.0, 14.0].map(|off| self.demodulate(hertz + off, window, window / 2));
         let [tone, beside @ ..] = &near;
@@ -227,7 +235,7 @@ impl Sound {
     }
 
     /// The level of a tone that lasts all through, whatever is said over it: the median over windows of 100 ms, in dBov.
-    pub fn steady(&self, hertz: f64) -> f64 {
+    pub(crate) fn steady(&self, hertz: f64) -> f64 {
         let window = self.windows(100.0);
         let mut levels: Vec<f64> = self
             .demodulate(hertz, window, window / 2)
@@ -239,7 +247,7 @@ impl Sound {
     }
 
     /// The same without these tones: what is left is speech, music, beeps and noise.
-    pub fn without(&self, tones: &[f64]) -> Self {
+    pub(crate) fn without(&self, tones: &[f64]) -> Self {
         let mut samples = self.samples.clone();
         for hertz in tones {
             // Two notches of 60 Hz in a row (the usual biquad): a codec's noise clings to the tone.
@@ -261,7 +269,7 @@ impl Sound {
 
     /// Stretches louder than `level`: at least 120 ms long after joining those with less than 400 ms between them, so that a
     /// sentence is one and a click is none.
-    pub fn louder_than(&self, level: f64) -> Vec<Span> {
+    pub(crate) fn louder_than(&self, level: f64) -> Vec<Span> {
         let frame = self.windows(20.0);
         let loud: Vec<bool> = self.samples.chunks_exact(frame).map(|chunk| dbov(rms(chunk)) > level).collect();
         let mut spans: Vec<Span> = Vec::new();
@@ -394,6 +402,15 @@ mod tests {
         let spans = sum.without(&[611.0, 1011.0]).since(0.1).louder_than(-35.0);
         assert_eq!(spans.len(), 1, "{spans:?}");
         assert!((spans[0].start - 1.9).abs() < 0.05 && (spans[0].length() - 2.0).abs() < 0.05, "{spans:?}");
+    }
+
+    #[test]
+    fn a_tone_is_clear_only_where_nothing_is_beside_it() {
+        let tone = Sound::sine(16_000, 1011.0, -18.0, 1.5);
+        assert!(tone.is_clear(1011.0) && !tone.is_clear(611.0));
+        assert!(mixed(&[&tone, &noise(16_000, -46.0, 1.5)]).is_clear(1011.0));
+        assert!(!mixed(&[&tone, &noise(16_000, -30.0, 1.5)]).is_clear(1011.0));
+        assert!(!mixed(&[&tone, &Sound::sine(16_000, 611.0, -30.0, 1.5)]).is_clear(1011.0));
     }
 
     #[test]

@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 
 use crate::audio::Sound;
 use crate::namespace::program;
-use crate::patience::{breath, eventually, seconds};
 use crate::process::Process;
+use crate::waiting::{eventually, key_pause, seconds};
 
 /// What the phone offers; one codec, so that nothing else can be agreed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Codec {
+pub(crate) enum Codec {
     /// G.711 µ-law, 8 kHz.
     Pcmu,
     /// G.711 A-law, 8 kHz.
@@ -31,7 +31,7 @@ pub enum Codec {
 
 impl Codec {
     /// All that Roomgate speaks with phones.
-    pub const ALL: [Self; 4] = [Self::Pcmu, Self::Pcma, Self::G722, Self::Opus];
+    pub(crate) const ALL: [Self; 4] = [Self::Pcmu, Self::Pcma, Self::G722, Self::Opus];
 
     /// baresip's name and module.
     const fn names(self) -> (&'static str, &'static str) {
@@ -44,7 +44,7 @@ impl Codec {
     }
 
     /// Samples a second.
-    pub const fn rate(self) -> u32 {
+    pub(crate) const fn rate(self) -> u32 {
         match self {
             Self::Pcmu | Self::Pcma => 8000,
             Self::G722 => 16_000,
@@ -55,7 +55,7 @@ impl Codec {
 
 /// How SIP is carried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transport {
+pub(crate) enum Transport {
     /// Over UDP.
     Udp,
     /// Over TCP.
@@ -66,10 +66,10 @@ pub enum Transport {
 
 impl Transport {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Udp, Self::Tcp, Self::Tls];
+    pub(crate) const ALL: [Self; 3] = [Self::Udp, Self::Tcp, Self::Tls];
 
     /// As in a URI.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Udp => "udp",
             Self::Tcp => "tcp",
@@ -80,38 +80,38 @@ impl Transport {
 
 /// Where a phone registers, as whom.
 #[derive(Debug, Clone, Copy)]
-pub struct Login<'a> {
+pub(crate) struct Login<'a> {
     /// The user name.
-    pub user: &'a str,
+    pub(crate) user: &'a str,
     /// The password.
-    pub password: &'a str,
+    pub(crate) password: &'a str,
     /// Where: `127.0.0.1:5060`.
-    pub at: &'a str,
+    pub(crate) at: &'a str,
 }
 
 /// What a phone has for TLS.
 #[derive(Debug, Clone, Copy)]
-pub struct Pem<'a> {
+pub(crate) struct Pem<'a> {
     /// Whom it trusts.
-    pub ca: &'a Path,
+    pub(crate) ca: &'a Path,
     /// Its own certificate and key in one file, if it has one.
-    pub own: Option<&'a Path>,
+    pub(crate) own: Option<&'a Path>,
 }
 
 /// Where a phone is.
 #[derive(Debug)]
-pub struct Place<'a> {
+pub(crate) struct Place<'a> {
     /// A network namespace of `ip netns`; the scenario's own without one.
-    pub network: Option<&'a str>,
+    pub(crate) network: Option<&'a str>,
     /// Its address there.
-    pub address: &'a str,
+    pub(crate) address: &'a str,
     /// Its port.
-    pub port: u16,
+    pub(crate) port: u16,
 }
 
 /// One phone.
 #[derive(Debug)]
-pub struct Baresip {
+pub(crate) struct Baresip {
     folder: PathBuf,
     process: Process,
     control: TcpStream,
@@ -123,12 +123,12 @@ pub struct Baresip {
 impl Baresip {
     /// Starts a phone that listens on `port` (and the one above, for TLS; its control port is 1000 below) and hums `hertz` in its
     /// calls at −18 dBov.
-    pub fn start(folder: &Path, port: u16, codec: Codec, transport: Transport, hertz: f64) -> Self {
+    pub(crate) fn start(folder: &Path, port: u16, codec: Codec, transport: Transport, hertz: f64) -> Self {
         Self::start_with(folder, port, codec, (transport, None), hertz, None)
     }
 
     /// The same for a phone that registers, or one that speaks TLS.
-    pub fn start_with(
+    pub(crate) fn start_with(
         folder: &Path,
         port: u16,
         codec: Codec,
@@ -141,7 +141,7 @@ impl Baresip {
     }
 
     /// A phone on UDP that is a machine of its own.
-    pub fn start_at(folder: &Path, place: &Place<'_>, codec: Codec, hertz: f64) -> Self {
+    pub(crate) fn start_at(folder: &Path, place: &Place<'_>, codec: Codec, hertz: f64) -> Self {
         Self::launch(folder, place, codec, (Transport::Udp, None), hertz, None)
     }
 
@@ -226,7 +226,7 @@ impl Baresip {
     }
 
     /// Gives a command and waits until it is answered.
-    pub fn command(&mut self, command: &str, parameter: &str) -> Value {
+    pub(crate) fn command(&mut self, command: &str, parameter: &str) -> Value {
         self.asked += 1;
         let token = format!("ask-{}", self.asked);
         let text = json!({ "command": command, "params": parameter, "token": token }).to_string();
@@ -238,19 +238,19 @@ impl Baresip {
     }
 
     /// Dials, and waits until the call is answered.
-    pub fn dial(&mut self, uri: &str) {
+    pub(crate) fn dial(&mut self, uri: &str) {
         self.command("dial", uri);
         self.wait_for("CALL_ESTABLISHED", 10);
     }
 
     /// Forgets what has happened so far, such as an earlier call.
-    pub fn forgets(&mut self) {
+    pub(crate) fn forgets(&mut self) {
         self.listen();
         self.events.clear();
     }
 
     /// Waits for an event of that kind (`CALL_ESTABLISHED`, `CALL_CLOSED`…).
-    pub fn wait_for(&mut self, kind: &str, limit: u64) -> Value {
+    pub(crate) fn wait_for(&mut self, kind: &str, limit: u64) -> Value {
         eventually(seconds(limit), kind, || {
             self.listen();
             let closed = self.events.iter().find(|event| event["type"] == "CALL_CLOSED");
@@ -260,7 +260,7 @@ impl Baresip {
     }
 
     /// Waits until it has registered, or was refused. It says so in its log only: the events of its start nobody can hear.
-    pub fn registered(&mut self) -> bool {
+    pub(crate) fn registered(&mut self) -> bool {
         eventually(seconds(15), "an answer to REGISTER", || {
             self.listen();
             let log = self.process.log();
@@ -273,21 +273,21 @@ impl Baresip {
     }
 
     /// Presses keys, four a second: baresip sends a key for 100 ms and the next may not come sooner.
-    pub fn press(&mut self, keys: &str) {
+    pub(crate) fn press(&mut self, keys: &str) {
         for key in keys.chars() {
             self.command("sndcode", &key.to_string());
-            breath();
+            key_pause();
         }
     }
 
     /// The keys that the other side has pressed so far.
-    pub fn keys(&self) -> String {
+    pub(crate) fn keys(&self) -> String {
         let pressed = self.events.iter().filter(|event| event["type"] == "CALL_DTMF_START");
         pressed.filter_map(|event| event["param"].as_str()).collect()
     }
 
     /// Waits until the other side has pressed that key.
-    pub fn wait_for_key(&mut self, key: &str) {
+    pub(crate) fn wait_for_key(&mut self, key: &str) {
         eventually(seconds(10), "a key arrives", || {
             self.listen();
             self.keys().contains(key).then_some(())
@@ -295,7 +295,7 @@ impl Baresip {
     }
 
     /// Hangs up.
-    pub fn hang_up(&mut self) {
+    pub(crate) fn hang_up(&mut self) {
         self.command("hangup", "");
     }
 
@@ -305,12 +305,12 @@ impl Baresip {
     }
 
     /// Everything heard so far in the newest call.
-    pub fn heard(&self) -> Sound {
+    pub(crate) fn heard(&self) -> Sound {
         self.recording().and_then(|path| Sound::read(&path).ok()).unwrap_or(Sound { rate: 8000, samples: Vec::new() })
     }
 
     /// Waits until so many more seconds have been heard, and gives exactly those.
-    pub fn hear(&mut self, length: f64) -> Sound {
+    pub(crate) fn hear(&mut self, length: f64) -> Sound {
         let start = self.heard().length();
         let limit = Duration::from_secs_f64(length + 10.0);
         eventually(limit, &format!("{length} s more are heard by baresip"), || {
@@ -318,5 +318,18 @@ impl Baresip {
             (self.heard().length() >= start + length).then_some(())
         });
         self.heard().since(start)
+    }
+
+    /// Waits until so many seconds on end hold this tone and nothing else: what was said before is over.
+    ///
+    /// # Panics
+    /// When that has not come within 15 s.
+    pub(crate) fn hear_clear(&mut self, hertz: f64, length: f64) {
+        let start = self.heard().length();
+        eventually(seconds(15), &format!("{length} s of {hertz} Hz and nothing else are heard"), || {
+            self.hear(0.2);
+            let heard = self.heard().since(start);
+            (heard.length() >= length && heard.last(length).is_clear(hertz)).then_some(())
+        });
     }
 }

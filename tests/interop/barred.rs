@@ -8,8 +8,8 @@ use roomgate::sip::message::Request;
 
 use crate::daemon::Daemon;
 use crate::namespace::isolated_beside_others;
-use crate::patience::seconds;
 use crate::probe::Probe;
+use crate::waiting::seconds;
 
 /// Nobody gets in without proof but the trunk at 127.0.1.20 and the lobby's phone at 127.0.1.10.
 const SETTINGS: &str = "[media]\nwebrtc_addresses = [\"127.0.0.1\"]\n[sip]\nallowed = []\n\

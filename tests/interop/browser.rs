@@ -10,30 +10,30 @@ use serde_json::{Value, json};
 
 use crate::audio::Sound;
 use crate::namespace::{folder as sources, program, setup_folder};
-use crate::patience::{eventually, seconds};
 use crate::process::Process;
+use crate::waiting::{eventually, seconds};
 
 /// One visible element of the page.
 #[derive(Debug, Clone)]
-pub struct Row {
+pub(crate) struct Row {
     /// What a person reads.
-    pub text: String,
+    pub(crate) text: String,
     /// Its `data-…` attributes.
-    pub data: Value,
+    pub(crate) data: Value,
     /// The test ids of what is visible in it.
-    pub inside: Vec<String>,
+    pub(crate) inside: Vec<String>,
 }
 
 impl Row {
     /// Whether that mark (`external-mark`, `on-hold`…) is to be seen in it.
-    pub fn shows(&self, testid: &str) -> bool {
+    pub(crate) fn shows(&self, testid: &str) -> bool {
         self.inside.iter().any(|inside| inside == testid)
     }
 }
 
 /// One browser with one page.
 #[derive(Debug)]
-pub struct Browser {
+pub(crate) struct Browser {
     orders: ChildStdin,
     answers: Receiver<String>,
     asked: u64,
@@ -43,13 +43,13 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Starts a browser whose microphone hums `hertz` at −18 dBov.
-    pub fn start(folder: &Path, name: &str, hertz: f64) -> Self {
+    /// Starts a browser whose microphone has a tone of `hertz` at −18 dBov.
+    pub(crate) fn start(folder: &Path, name: &str, hertz: f64) -> Self {
         Self::start_with(folder, name, hertz, 0)
     }
 
     /// The same with somebody who takes so many milliseconds to allow the microphone.
-    pub fn start_with(folder: &Path, name: &str, hertz: f64, microphone_delay: u32) -> Self {
+    pub(crate) fn start_with(folder: &Path, name: &str, hertz: f64, microphone_delay: u32) -> Self {
         let (voice, recording) = (folder.join(format!("{name}-voice.wav")), folder.join(format!("{name}-heard.wav")));
         Sound::sine(44_100, hertz, -18.0, 240.0).write(&voice);
         program("chromium");
@@ -96,38 +96,38 @@ impl Browser {
     }
 
     /// Opens a page.
-    pub fn open(&mut self, url: &str) {
+    pub(crate) fn open(&mut self, url: &str) {
         self.order("open", json!({ "url": url }));
     }
 
     /// Opens a member link and goes in by its one button.
-    pub fn enter(&mut self, link: &str) {
+    pub(crate) fn enter(&mut self, link: &str) {
         self.open(link);
         self.click("enter");
         self.order("url", json!({ "part": "/m/" }));
     }
 
     /// Writes into a field.
-    pub fn write(&mut self, testid: &str, text: &str) {
+    pub(crate) fn write(&mut self, testid: &str, text: &str) {
         self.order("fill", json!({ "testid": testid, "value": text }));
     }
 
     /// Asks to be let into the meeting whose page is open, as somebody without a link, and waits until the page says so.
-    pub fn knock(&mut self, name: &str) {
+    pub(crate) fn knock(&mut self, name: &str) {
         self.write("name", name);
         self.click("join");
         self.wait("waiting");
     }
 
     /// Joins the meeting whose page is open, and waits until sound flows.
-    pub fn join(&mut self, name: &str) {
+    pub(crate) fn join(&mut self, name: &str) {
         self.write("name", name);
         self.click("join");
         self.connected();
     }
 
     /// Waits until the meeting is shown and its sound flows.
-    pub fn connected(&mut self) {
+    pub(crate) fn connected(&mut self) {
         self.wait("meeting");
         eventually(seconds(15), "the page's sound is connected", || {
             self.rows("media-state").iter().any(|row| row.data["state"] == "connected").then_some(())
@@ -135,33 +135,33 @@ impl Browser {
     }
 
     /// Clicks the first visible element with that test id.
-    pub fn click(&mut self, testid: &str) {
+    pub(crate) fn click(&mut self, testid: &str) {
         self.order("click", json!({ "testid": testid }));
     }
 
     /// Clicks what has that test id in the row (`lobby-row`, `roster-row`) that holds `text`.
-    pub fn click_in(&mut self, row: &str, text: &str, testid: &str) {
+    pub(crate) fn click_in(&mut self, row: &str, text: &str, testid: &str) {
         self.order("click", json!({ "within": row, "text": text, "testid": testid }));
     }
 
     /// Presses a button in the row of somebody of this name, and says after how many milliseconds they have a row with the test id `until`.
-    pub fn timed(&mut self, (row, name, testid): (&str, &str, &str), until: &str) -> f64 {
+    pub(crate) fn timed(&mut self, (row, name, testid): (&str, &str, &str), until: &str) -> f64 {
         let took = self.order("timed", json!({ "within": row, "text": name, "testid": testid, "until": until }));
         took.as_f64().expect("milliseconds")
     }
 
     /// Waits until something with that test id is to be seen.
-    pub fn wait(&mut self, testid: &str) {
+    pub(crate) fn wait(&mut self, testid: &str) {
         self.order("wait", json!({ "testid": testid }));
     }
 
     /// Waits until nothing with that test id that holds `text` is to be seen any more.
-    pub fn gone(&mut self, testid: &str, text: &str) {
+    pub(crate) fn gone(&mut self, testid: &str, text: &str) {
         self.order("gone", json!({ "testid": testid, "text": text }));
     }
 
     /// Whatever is visible with that test id.
-    pub fn rows(&mut self, testid: &str) -> Vec<Row> {
+    pub(crate) fn rows(&mut self, testid: &str) -> Vec<Row> {
         let found = self.order("rows", json!({ "testid": testid }));
         let row = |value: &Value| Row {
             text: value["text"].as_str().unwrap_or_default().to_owned(),
@@ -172,64 +172,64 @@ impl Browser {
     }
 
     /// Waits until a visible row with that test id is as wanted.
-    pub fn until(&mut self, testid: &str, what: &str, mut wanted: impl FnMut(&Row) -> bool) -> Row {
+    pub(crate) fn until(&mut self, testid: &str, what: &str, mut wanted: impl FnMut(&Row) -> bool) -> Row {
         eventually(seconds(10), what, || self.rows(testid).into_iter().find(|row| wanted(row)))
     }
 
     /// Takes a picture of the page: `target/tmp/NAME.png`.
-    pub fn picture(&mut self, name: &str) {
+    pub(crate) fn picture(&mut self, name: &str) {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.png"));
         self.order("screenshot", json!({ "path": path }));
     }
 
     /// Loads the page anew.
-    pub fn reload(&mut self) {
+    pub(crate) fn reload(&mut self) {
         self.order("reload", json!({}));
     }
 
     /// Closes the tab.
-    pub fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.order("close", json!({}));
     }
 
     /// Gives the keyboard to the first visible element with that test id.
-    pub fn focus(&mut self, testid: &str) {
+    pub(crate) fn focus(&mut self, testid: &str) {
         self.order("focus", json!({ "testid": testid }));
     }
 
     /// Presses a key, or keys: `Escape`, `Shift+Tab`.
-    pub fn press(&mut self, key: &str) {
+    pub(crate) fn press(&mut self, key: &str) {
         self.order("press", json!({ "key": key }));
     }
 
     /// What screen readers were told so far, in this order.
-    pub fn announced(&mut self) -> Vec<String> {
+    pub(crate) fn announced(&mut self) -> Vec<String> {
         let told = self.order("announced", json!({}));
         told.as_array().into_iter().flatten().filter_map(|sentence| sentence.as_str().map(str::to_owned)).collect()
     }
 
     /// Waits until screen readers were told a sentence that holds `text`.
-    pub fn hears_said(&mut self, text: &str) {
+    pub(crate) fn hears_said(&mut self, text: &str) {
         eventually(seconds(15), text, || self.announced().iter().any(|told| told.contains(text)).then_some(()));
     }
 
     /// The test id, or else the id, of what has the keyboard.
-    pub fn focused(&mut self) -> String {
+    pub(crate) fn focused(&mut self) -> String {
         self.order("focused", json!({})).as_str().unwrap_or_default().to_owned()
     }
 
     /// Packets received, lost and concealed in the newest connection.
-    pub fn received(&mut self) -> Value {
+    pub(crate) fn received(&mut self) -> Value {
         self.order("received", json!({}))
     }
 
     /// Everything the page has played so far.
-    pub fn heard(&self) -> Sound {
+    pub(crate) fn heard(&self) -> Sound {
         Sound::read(&self.recording).unwrap_or(Sound { rate: 48_000, samples: Vec::new() })
     }
 
     /// Waits until so many more seconds have been played, and gives exactly those.
-    pub fn hear(&self, length: f64) -> Sound {
+    pub(crate) fn hear(&self, length: f64) -> Sound {
         let start = self.heard().length();
         eventually(Duration::from_secs_f64(length + 10.0), &format!("{length} s more are played in the page"), || {
             (self.heard().length() >= start + length).then_some(())

@@ -5,12 +5,12 @@ use crate::baresip::{Baresip, Codec, Transport};
 use crate::browser::Browser;
 use crate::daemon::Daemon;
 use crate::namespace::{OUTER_ADDRESS, isolated};
-use crate::patience::{eventually, seconds};
+use crate::waiting::{eventually, seconds};
 
 /// Alice's tone.
 const ALICE: f64 = 611.0;
-/// The level at which everybody hums.
-const HUMMED: f64 = -18.0;
+/// The level of everybody's tone, in dBov.
+const TONE_LEVEL: f64 = -18.0;
 
 /// Asserts that this is somebody's tone, at its level, without a hole.
 fn assert_heard(sound: &Sound, hertz: f64, who: &str) {
@@ -18,7 +18,7 @@ fn assert_heard(sound: &Sound, hertz: f64, who: &str) {
         sound.tone(hertz).unwrap_or_else(|| panic!("{who}: no tone at {hertz}; everything together has {}", sound.level()));
     println!("{who}: {tone:?}");
     assert!((tone.hertz - hertz).abs() < 2.0, "{who}: {tone:?}");
-    assert!((tone.level - HUMMED).abs() < 3.0, "{who}: {tone:?}");
+    assert!((tone.level - TONE_LEVEL).abs() < 3.0, "{who}: {tone:?}");
     assert!(tone.gaps.is_empty(), "{who}: {tone:?}");
 }
 
@@ -48,8 +48,8 @@ fn a_phone_on_udp_talks_with_a_browser_in_every_codec_once() {
             assert!(meeting.level() < -60.0, "{codec:?}: Alice, alone, hears {}", meeting.level());
             alice.click("admit");
             alice.until("roster-row", "the phone is inside, marked as external", |row| row.shows("external-mark"));
-            // Its prompt of welcome, then 12 s of nothing but the meeting.
-            phone.hear(6.0);
+            // Its prompt of welcome is over, then 12 s of nothing but the meeting.
+            phone.hear_clear(ALICE, 1.5);
             let inside = phone.hear(12.0);
             assert_heard(&inside, ALICE, &format!("{codec:?} phone hears Alice"));
             assert_heard(&alice.heard().last(12.0), 1011.0, &format!("Alice hears the {codec:?} phone"));
@@ -107,7 +107,7 @@ fn a_member_over_https_from_another_address_admits_a_phone() {
         alice.wait("lobby-row");
         alice.click("admit");
         alice.until("roster-row", "the phone is inside", |row| row.shows("external-mark"));
-        phone.hear(6.0);
+        phone.hear_clear(ALICE, 1.5);
         assert_heard(&phone.hear(5.0), ALICE, "the phone hears Alice");
         assert_heard(&alice.heard().last(5.0), 1011.0, "Alice hears the phone");
     });
@@ -126,7 +126,7 @@ fn who_joins_before_allowing_the_microphone_is_heard_as_soon() {
         phone.dial("sip:1001@127.0.0.1:5060");
         alice.wait("lobby-row");
         alice.click("admit");
-        phone.hear(6.0);
+        phone.hear_clear(ALICE, 1.5);
         assert_heard(&phone.hear(4.0), ALICE, "the phone hears Alice");
     });
 }

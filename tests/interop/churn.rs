@@ -13,13 +13,13 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use crate::daemon::Daemon;
 use crate::load::long;
 use crate::namespace::isolated_beside_others;
-use crate::patience::{eventually, seconds};
+use crate::waiting::{eventually, seconds};
 
 /// Peers that connect and say nothing more: half of them to TLS, half to TCP after half a message.
 const STALLED: usize = 20;
 
 /// A certificate of loopback's addresses in `sip.pem`, its key in `sip.key`, and who trusts it.
-pub fn certificate(folder: &std::path::Path) -> Arc<ClientConfig> {
+pub(crate) fn certificate(folder: &std::path::Path) -> Arc<ClientConfig> {
     let key = KeyPair::generate().expect("a key");
     let mut params = CertificateParams::default();
     params.subject_alt_names = vec![SanType::IpAddress([127, 0, 0, 1].into()), SanType::IpAddress(Ipv6Addr::LOCALHOST.into())];
@@ -38,12 +38,12 @@ fn register(config: &Arc<ClientConfig>, n: u64) {
     let name = std::net::IpAddr::from([127, 0, 0, 1]).into();
     let stream = TcpStream::connect("127.0.0.1:5061").expect("the daemon listens");
     stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a socket option");
-    let here = stream.local_addr().expect("an address");
+    let address = stream.local_addr().expect("an address");
     let mut tls = StreamOwned::new(ClientConnection::new(Arc::clone(config), name).expect("a client"), stream);
     let text = format!(
-        "REGISTER sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TLS {here};branch=z9hG4bK{n}\r\nMax-Forwards: 70\r\n\
+        "REGISTER sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TLS {address};branch=z9hG4bK{n}\r\nMax-Forwards: 70\r\n\
          From: <sip:phone{n}@127.0.0.1>;tag={n}\r\nTo: <sip:phone{n}@127.0.0.1>\r\nCall-ID: churn{n}\r\nCSeq: 1 REGISTER\r\n\
-         Contact: <sip:phone@{here};transport=tls>;reg-id=1;+sip.instance=\"<urn:uuid:{n:08}-0000-4000-8000-000000000000>\"\r\n\
+         Contact: <sip:phone@{address};transport=tls>;reg-id=1;+sip.instance=\"<urn:uuid:{n:08}-0000-4000-8000-000000000000>\"\r\n\
          Supported: outbound, path\r\nExpires: 600\r\nContent-Length: 0\r\n\r\n"
     );
     tls.write_all(text.as_bytes()).expect("the connection is open");
@@ -60,9 +60,9 @@ fn register(config: &Arc<ClientConfig>, n: u64) {
 fn answer_time(n: u64) -> Duration {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
     socket.set_read_timeout(Some(Duration::from_secs(5))).expect("a socket option");
-    let here = socket.local_addr().expect("an address");
+    let address = socket.local_addr().expect("an address");
     let text = format!(
-        "OPTIONS sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bKo{n}\r\nMax-Forwards: 70\r\n\
+        "OPTIONS sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP {address};branch=z9hG4bKo{n}\r\nMax-Forwards: 70\r\n\
          From: <sip:o@127.0.0.1>;tag={n}\r\nTo: <sip:127.0.0.1>\r\nCall-ID: options{n}\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
     );
     let sent = Instant::now();

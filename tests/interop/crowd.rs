@@ -1,4 +1,4 @@
-//! A crowd at the door (M-14): guests without sound that wait, toggle and knock as fast as they can, and an organiser in Chromium who must
+//! A crowd in the lobby (M-14): guests without sound that wait, toggle and knock as fast as they can, and an organiser in Chromium who must
 //! not notice.
 //!
 //! `make test` runs a short form, `make load` (`ROOMGATE_LOAD=long`) the long one.
@@ -20,7 +20,7 @@ use crate::browser::Browser;
 use crate::daemon::{Daemon, PAGES};
 use crate::load::{cpu, long};
 use crate::namespace::isolated;
-use crate::patience::{eventually, seconds};
+use crate::waiting::{eventually, seconds};
 
 /// From one ask of a guest to its next: as fast as the page's server takes them without closing the connection.
 const ASKS_EVERY: Duration = Duration::from_millis(21);

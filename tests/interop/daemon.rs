@@ -10,39 +10,39 @@ use tempfile::TempDir;
 
 use crate::audio::Sound;
 use crate::namespace::{OUTER_ADDRESS, program};
-use crate::patience::{eventually, seconds};
 use crate::process::Process;
+use crate::waiting::{eventually, seconds};
 
 /// The passcode of the meeting `board` as shipped.
-pub const BOARD_PASSCODE: &str = "4321";
+pub(crate) const BOARD_PASSCODE: &str = "4321";
 /// The organiser's PIN that these tests give the meeting `demo`.
-pub const DEMO_PIN: &str = "8642";
+pub(crate) const DEMO_PIN: &str = "8642";
 
 /// Where its pages and its API are, unless they are on https.
-pub const PAGES: &str = "127.0.0.1:8080";
+pub(crate) const PAGES: &str = "127.0.0.1:8080";
 
 /// A running daemon with its own configuration and state. Dropped, it is killed and both are removed.
 #[derive(Debug)]
-pub struct Daemon {
+pub(crate) struct Daemon {
     process: Process,
     folder: TempDir,
 }
 
 impl Daemon {
     /// Starts the demo: SIP on port 5060, pages on http://127.0.0.1:8080.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::with("[media]\nwebrtc_addresses = [\"127.0.0.1\"]\n")
     }
 
     /// Starts the demo with sessions that may be as short as 4 s (RFC 4028 wants 90 s at least), so that refreshes can be seen.
     /// `expires` is what it asks for itself.
-    pub fn start_with_short_sessions(expires: &str) -> Self {
+    pub(crate) fn start_with_short_sessions(expires: &str) -> Self {
         let sip = format!("[sip]\nsession_min = \"4s\"\nsession_expires = \"{expires}\"\n");
         Self::with(&format!("[media]\nwebrtc_addresses = [\"127.0.0.1\"]\n{sip}"))
     }
 
     /// Starts the demo with its pages on https, at an address that is not loopback.
-    pub fn start_with_https() -> Self {
+    pub(crate) fn start_with_https() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let certificate = Self::certificate(folder.path());
         let daemon = Self::with(&format!(
@@ -57,7 +57,7 @@ impl Daemon {
     }
 
     /// A new self-signed certificate for this machine in `folder`, with its key in `key.pem` beside it.
-    pub fn certificate(folder: &Path) -> PathBuf {
+    pub(crate) fn certificate(folder: &Path) -> PathBuf {
         let certificate = folder.join("certificate.pem");
         let made = Command::new(program("openssl"))
             .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"])
@@ -72,7 +72,7 @@ impl Daemon {
     }
 
     /// Starts the demo with other settings over it.
-    pub fn with(settings: &str) -> Self {
+    pub(crate) fn with(settings: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let (conf, state) = (folder.path().join("conf"), folder.path().join("state"));
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("conf");
@@ -90,12 +90,12 @@ impl Daemon {
     }
 
     /// Starts it anew with the state it has left.
-    pub fn start_again(&mut self) {
+    pub(crate) fn start_again(&mut self) {
         self.process = Self::launch(self.folder.path());
     }
 
     /// Starts it anew on another day, such as `+31d`.
-    pub fn start_again_on(&mut self, day: &str) {
+    pub(crate) fn start_again_on(&mut self, day: &str) {
         let mut command = Self::with_another_clock();
         command.env("FAKETIME", day);
         self.process = Self::launch_with(command, self.folder.path());
@@ -110,14 +110,14 @@ impl Daemon {
     }
 
     /// Starts it anew with a clock that follows what a file says, such as `+1h`, from moment to moment.
-    pub fn start_again_by_clock(&mut self, clock: &Path) {
+    pub(crate) fn start_again_by_clock(&mut self, clock: &Path) {
         let mut command = Self::with_another_clock();
         command.env("FAKETIME_TIMESTAMP_FILE", clock).env("FAKETIME_NO_CACHE", "1");
         self.process = Self::launch_with(command, self.folder.path());
     }
 
     /// Starts it anew with another state directory.
-    pub fn start_again_in(&mut self, state: &Path) {
+    pub(crate) fn start_again_in(&mut self, state: &Path) {
         self.configure(&format!("[store]\ndirectory = \"{}\"\n", state.display()));
         let link = self.folder.path().join("state");
         std::fs::remove_dir_all(&link).expect("a folder");
@@ -126,7 +126,7 @@ impl Daemon {
     }
 
     /// The records of calls that have ended, the newest first.
-    pub fn records(&self) -> Vec<Value> {
+    pub(crate) fn records(&self) -> Vec<Value> {
         let answer = self.get("/api/v1/records");
         answer["records"].as_array().unwrap_or_else(|| panic!("no list of records: {answer}")).clone()
     }
@@ -147,40 +147,40 @@ impl Daemon {
     }
 
     /// For the files of a scenario's peers.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// Ends it as a power cut would.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.process.child.kill().expect("a child can be killed");
         self.process.child.wait().expect("a child that was killed ends");
     }
 
     /// Asks it to stop (SIGTERM); its exit status.
-    pub fn stop(&mut self) -> i32 {
+    pub(crate) fn stop(&mut self) -> i32 {
         let id = self.process.child.id().to_string();
         Command::new("kill").args(["-TERM", &id]).status().expect("kill can be run");
         self.ends()
     }
 
     /// Waits until it has ended; its exit status.
-    pub fn ends(&mut self) -> i32 {
+    pub(crate) fn ends(&mut self) -> i32 {
         eventually(seconds(20), "the daemon ends", || self.process.exit_code())
     }
 
     /// Its process.
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.process.child.id()
     }
 
     /// What it has printed and logged.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.process.log()
     }
 
     /// Whether these digits are anywhere in the log, not as a part of a longer number.
-    pub fn has_logged(&self, digits: &str) -> bool {
+    pub(crate) fn has_logged(&self, digits: &str) -> bool {
         let log = self.log();
         // Within a longer number, or within a random name, they are not what was pressed.
         let digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
@@ -191,24 +191,24 @@ impl Daemon {
     }
 
     /// A link that makes its holder a member of the meeting.
-    pub fn link(&self, meeting: &str, organiser: bool) -> String {
+    pub(crate) fn link(&self, meeting: &str, organiser: bool) -> String {
         let role: &[&str] = if organiser { &["--as", "organiser"] } else { &[] };
         let text = self.command(&[&["link", meeting], role].concat());
         text.split_whitespace().find(|word| word.starts_with("http")).expect("a link").to_owned()
     }
 
     /// How it is, as `roomgate status --json` tells.
-    pub fn status(&self) -> Value {
+    pub(crate) fn status(&self) -> Value {
         serde_json::from_str(&self.command(&["status", "--json"])).expect("JSON")
     }
 
     /// What another command of the product prints, run beside the daemon with its configuration.
-    pub fn command(&self, arguments: &[&str]) -> String {
+    pub(crate) fn command(&self, arguments: &[&str]) -> String {
         self.command_with(arguments, &[])
     }
 
     /// The same, with more environment.
-    pub fn command_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> String {
+    pub(crate) fn command_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> String {
         let output = self.run(arguments, environment);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{arguments:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
@@ -216,7 +216,7 @@ impl Daemon {
     }
 
     /// What a command complains about that must fail.
-    pub fn complaint(&self, arguments: &[&str], environment: &[(&str, &str)]) -> String {
+    pub(crate) fn complaint(&self, arguments: &[&str], environment: &[(&str, &str)]) -> String {
         let output = self.run(arguments, environment);
         assert!(!output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stdout));
         String::from_utf8_lossy(&output.stderr).into_owned()
@@ -229,57 +229,57 @@ impl Daemon {
     }
 
     /// The ledger of notices (N-8).
-    pub fn notices(&self) -> Vec<Value> {
+    pub(crate) fn notices(&self) -> Vec<Value> {
         let answer = self.get("/api/v1/notices");
         answer["notices"].as_array().unwrap_or_else(|| panic!("no list of notices: {answer}")).clone()
     }
 
     /// Contacts of registered devices.
-    pub fn devices(&self) -> Vec<Value> {
+    pub(crate) fn devices(&self) -> Vec<Value> {
         let answer = self.get("/api/v1/devices");
         answer["devices"].as_array().unwrap_or_else(|| panic!("no list of devices: {answer}")).clone()
     }
 
     /// Who has the chat sent by SMS.
-    pub fn subscriptions(&self) -> Vec<Value> {
+    pub(crate) fn subscriptions(&self) -> Vec<Value> {
         let answer = self.get("/api/v1/relay/subscriptions");
         answer["subscriptions"].as_array().unwrap_or_else(|| panic!("no list of subscriptions: {answer}")).clone()
     }
 
     /// The copies of the chat.
-    pub fn chats(&self) -> Vec<Value> {
+    pub(crate) fn chats(&self) -> Vec<Value> {
         let answer = self.get("/api/v1/chats");
         answer["chats"].as_array().unwrap_or_else(|| panic!("no list of chats: {answer}")).clone()
     }
 
     /// Changes its settings; it takes them at its next start or reload.
-    pub fn configure(&self, settings: &str) {
+    pub(crate) fn configure(&self, settings: &str) {
         std::fs::write(self.folder.path().join("conf/roomgate.d/z.toml"), settings).expect("a drop-in");
     }
 
     /// What is on its way by SMS.
-    pub fn outbox(&self) -> Value {
+    pub(crate) fn outbox(&self) -> Value {
         self.get("/api/v1/relay/outbox")
     }
 
     /// Whether each message of the outbox was accepted.
-    pub fn has_sent_all(&self) -> bool {
+    pub(crate) fn has_sent_all(&self) -> bool {
         self.outbox()["parcels"].as_array().is_some_and(|parcels| parcels.iter().all(|parcel| parcel["state"] == "accepted"))
     }
 
     /// Calls a device into a meeting, as the operator.
-    pub fn invite(&self, meeting: &str, device: &str) {
+    pub(crate) fn invite(&self, meeting: &str, device: &str) {
         let called = self.ask("POST", &format!("/api/v1/meetings/{meeting}/invite"), &json!({ "device": device }).to_string());
         assert!(called["call"].is_string(), "{called}");
     }
 
     /// An answer of the API, as the operator.
-    pub fn get(&self, path: &str) -> Value {
+    pub(crate) fn get(&self, path: &str) -> Value {
         self.ask("GET", path, "")
     }
 
     /// The same, of any kind.
-    pub fn ask(&self, method: &str, path: &str, body: &str) -> Value {
+    pub(crate) fn ask(&self, method: &str, path: &str, body: &str) -> Value {
         ask(&self.token_file(), method, path, body)
     }
 
@@ -288,18 +288,18 @@ impl Daemon {
     }
 
     /// The operator's token.
-    pub fn token(&self) -> String {
+    pub(crate) fn token(&self) -> String {
         let token = std::fs::read_to_string(self.token_file()).expect("the operator's token");
         token.trim().to_owned()
     }
 
     /// Status, head and body of an answer of the API, as the operator. `headers`: whole lines.
-    pub fn request(&self, method: &str, path: &str, headers: &str, body: &str) -> (u16, String, String) {
+    pub(crate) fn request(&self, method: &str, path: &str, headers: &str, body: &str) -> (u16, String, String) {
         request(&self.token_file(), method, path, headers, body)
     }
 
     /// The finished recordings.
-    pub fn recordings(&self) -> Vec<PathBuf> {
+    pub(crate) fn recordings(&self) -> Vec<PathBuf> {
         let mut folders = vec![self.folder.path().join("state/recordings")];
         let mut found = Vec::new();
         while let Some(folder) = folders.pop() {
@@ -315,7 +315,7 @@ impl Daemon {
     }
 
     /// Plays a recording as anybody would, with ffmpeg.
-    pub fn play(&self, recording: &Path) -> Sound {
+    pub(crate) fn play(&self, recording: &Path) -> Sound {
         let wav = self.folder.path().join("recording.wav");
         let played = Command::new(program("ffmpeg"))
             .args(["-v", "error", "-y", "-i"])
@@ -330,7 +330,7 @@ impl Daemon {
 }
 
 /// An answer of the API to whoever holds the operator's token.
-pub fn ask(token: &Path, method: &str, path: &str, body: &str) -> Value {
+pub(crate) fn ask(token: &Path, method: &str, path: &str, body: &str) -> Value {
     let (status, _, body) = request(token, method, path, "", body);
     assert!((200..300).contains(&status), "{method} {path}: {status} {body}");
     serde_json::from_str(&body).unwrap_or_else(|error| panic!("{method} {path}: {error}: {body}"))

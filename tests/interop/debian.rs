@@ -7,15 +7,15 @@ use std::process::{Command, Output};
 use tempfile::TempDir;
 
 use crate::namespace::{folder as sources, setup_folder};
-use crate::patience::{eventually, seconds};
 use crate::process::Process;
+use crate::waiting::{eventually, seconds};
 
 /// How long a command may take, in s. None takes as long, a drain to its end (`limits.drain`) apart.
-pub const PATIENCE: &str = "150";
+pub(crate) const PATIENCE: &str = "150";
 
 /// A running Debian. Dropped, it is gone with all that was written in it.
 #[derive(Debug)]
-pub struct Debian {
+pub(crate) struct Debian {
     /// Its systemd, as the scenario sees it.
     init: u32,
     _process: Process,
@@ -24,7 +24,7 @@ pub struct Debian {
 
 impl Debian {
     /// Boots it, which takes about a second.
-    pub fn boot() -> Self {
+    pub(crate) fn boot() -> Self {
         let root = setup_folder().join("debian");
         assert!(root.join(".wanted").exists(), "there is no Debian; run: tests/setup.sh");
         let folder = tempfile::tempdir().expect("a folder");
@@ -48,7 +48,7 @@ impl Debian {
     }
 
     /// A command of a shell of the machine's root, to be run or changed; 124 is its status when it has not ended after [`PATIENCE`].
-    pub fn command(&self, script: &str) -> Command {
+    pub(crate) fn command(&self, script: &str) -> Command {
         let mut command = Command::new("nsenter");
         command.args([
             "--target",
@@ -68,12 +68,12 @@ impl Debian {
     }
 
     /// What has become of such a command.
-    pub fn run(&self, script: &str) -> Output {
+    pub(crate) fn run(&self, script: &str) -> Output {
         self.command(script).output().expect("a command can be run inside")
     }
 
     /// What it prints. It must not fail.
-    pub fn says(&self, script: &str) -> String {
+    pub(crate) fn says(&self, script: &str) -> String {
         let output = self.run(script);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{script}: {text}{}", String::from_utf8_lossy(&output.stderr));
@@ -81,37 +81,37 @@ impl Debian {
     }
 
     /// A file of the machine, as the scenario sees it.
-    pub fn path(&self, inside: &str) -> PathBuf {
+    pub(crate) fn path(&self, inside: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/root{inside}", self.init))
     }
 
     /// Writes a file that everybody there may read.
-    pub fn write(&self, inside: &str, text: &str) {
+    pub(crate) fn write(&self, inside: &str, text: &str) {
         let path = self.path(inside);
         std::fs::write(&path, text).expect("a file");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("its mode");
     }
 
     /// Installs a package, or another version of it, without a question; what apt prints.
-    pub fn install(&self, package: &Path) -> String {
+    pub(crate) fn install(&self, package: &Path) -> String {
         let name = package.file_name().expect("a file's name").to_string_lossy();
         std::fs::copy(package, self.path(&format!("/root/{name}"))).expect("a copy");
         self.says(&format!("apt-get install -y --no-install-recommends ./{name} 2>&1"))
     }
 
     /// The log of the service since the machine was booted.
-    pub fn journal(&self) -> String {
+    pub(crate) fn journal(&self) -> String {
         self.says("journalctl --no-pager -u roomgate")
     }
 
     /// For the files of a scenario's peers.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 }
 
 /// As one word of a shell.
-pub fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
 
@@ -119,7 +119,7 @@ pub fn quoted(word: &str) -> String {
 ///
 /// # Panics
 /// When cargo-deb does not.
-pub fn package(version: &str, folder: &Path) -> PathBuf {
+pub(crate) fn package(version: &str, folder: &Path) -> PathBuf {
     let binary = Path::new(env!("CARGO_BIN_EXE_roomgate"));
     let built = binary.parent().expect("a folder of a profile");
     let profile = if built.ends_with("debug") { "dev" } else { "release" };

@@ -16,9 +16,9 @@ use crate::namespace::isolated;
 /// Phones, each with a phase of its own within the 20 ms of a packet.
 const PHONES: usize = 8;
 const PACKET: Duration = Duration::from_millis(20);
-/// Packets between two clicks: quiet long enough for an ear to tell them apart.
+/// Packets between two clicks: quiet long enough for the detector to tell them apart.
 const BETWEEN_CLICKS: usize = 15;
-/// Packets before the first click: the lobby's door, the notice-free entry, the first filling of the jitter buffers.
+/// Packets before the first click: the lobby, the notice-free entry, the first filling of the jitter buffers.
 const SETTLING: usize = 150;
 /// µ-law: silence, and the loudest there is.
 const SILENCE: u8 = 0xFF;

@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use crate::audio::Sound;
 use crate::daemon::Daemon;
-use crate::hand::{self, Hand};
 use crate::namespace::isolated;
-use crate::patience::{eventually, seconds};
 use crate::process::Process;
+use crate::udp_phone::{self, UdpPhone};
+use crate::waiting::{eventually, seconds};
 
 /// Runs the command; its exit status and its report.
 fn dial(daemon: &Daemon, arguments: &[&str]) -> (bool, Value) {
@@ -70,7 +70,7 @@ fn the_test_phone_says_why_a_call_failed() {
 
 /// The test phone says what is missing and runs more than eight times at once with words of its own.
 #[test]
-fn g29_the_test_phone_says_what_is_missing_and_runs() {
+fn u1_the_test_phone_says_what_is_missing_and_runs() {
     isolated(|| {
         let daemon = Daemon::start();
         let (good, report) = dial(&daemon, &["1001"]);
@@ -92,7 +92,7 @@ fn g29_the_test_phone_says_what_is_missing_and_runs() {
 
 /// What an unknown caller dialled can be found with its digits masked.
 #[test]
-fn g29_what_an_unknown_caller_dialled_can_be_found() {
+fn u1_what_an_unknown_caller_dialled_can_be_found() {
     isolated(|| {
         let daemon = Daemon::start();
         let (good, _) = dial(&daemon, &["sip:947312@127.0.0.1", "--for", "2s"]);
@@ -105,7 +105,7 @@ fn g29_what_an_unknown_caller_dialled_can_be_found() {
 }
 
 /// The test phone, calling somebody who is no daemon.
-fn calls(callee: &Hand, folder: &Path) -> Process {
+fn calls(callee: &UdpPhone, folder: &Path) -> Process {
     let mut command = Command::new(env!("CARGO_BIN_EXE_roomgate"));
     command.args(["dial", &format!("sip:{}", callee.address()), "--for", "1s"]).current_dir(folder);
     Process::start(&mut command, &folder.join("dial.log"), false)
@@ -116,12 +116,12 @@ fn calls(callee: &Hand, folder: &Path) -> Process {
 fn a_bye_of_the_test_phone_that_is_lost_is_repeated() {
     isolated(|| {
         let folder = tempfile::tempdir().expect("a folder");
-        let callee = Hand::new();
+        let callee = UdpPhone::new();
         let mut phone = calls(&callee, folder.path());
-        callee.answer(&callee.hears("INVITE "), "200 OK", hand::SDP);
-        callee.hears("ACK ");
-        let lost = callee.hears("BYE ");
-        let bye = callee.hears("BYE ");
+        callee.answer(&callee.receives("INVITE "), "200 OK", udp_phone::SDP);
+        callee.receives("ACK ");
+        let lost = callee.receives("BYE ");
+        let bye = callee.receives("BYE ");
         assert_eq!(bye, lost, "the same request again");
         callee.answer(&bye, "200 OK", "");
         eventually(seconds(10), "it ends", || phone.exit_code());
@@ -137,15 +137,15 @@ fn a_call_of_the_test_phone_that_is_given_up_while_it_rings() {
     isolated(|| {
         let folder = tempfile::tempdir().expect("a folder");
         for signal in ["-INT", "-TERM"] {
-            let callee = Hand::new();
+            let callee = UdpPhone::new();
             let mut phone = calls(&callee, folder.path());
-            let invite = callee.hears("INVITE ");
+            let invite = callee.receives("INVITE ");
             callee.answer(&invite, "180 Ringing", "");
             // However early it comes: a CANCEL waits for the first provisional response (RFC 3261 section 9.1).
             Command::new("kill").args([signal, &phone.child.id().to_string()]).status().expect("kill can be run");
-            callee.answer(&callee.hears("CANCEL "), "200 OK", "");
+            callee.answer(&callee.receives("CANCEL "), "200 OK", "");
             callee.answer(&invite, "487 Request Terminated", "");
-            callee.hears("ACK ");
+            callee.receives("ACK ");
             let status = eventually(seconds(10), "it ends", || phone.exit_code());
             assert!(status != 0 && phone.log().contains("given up"), "{status}: {}", phone.log());
         }

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use crate::baresip::{Baresip, Codec, Transport};
 use crate::daemon::Daemon;
-use crate::hand::Hand;
 use crate::kamailio::Kamailio;
 use crate::load::{dial, report};
 use crate::member::Member;
 use crate::namespace::isolated;
-use crate::patience::{eventually, seconds};
 use crate::sipp::Caller;
+use crate::udp_phone::UdpPhone;
+use crate::waiting::{eventually, seconds};
 
 /// Calls by SIPp, in the lobby; one more, by baresip, is in a meeting.
 const WAITING: usize = 19;
@@ -32,9 +32,9 @@ fn terminate(daemon: &Daemon) {
 
 /// What the gateway answers to OPTIONS.
 fn options() -> String {
-    let hand = Hand::new();
-    hand.ask("OPTIONS", "1001", "", "");
-    hand.hears("SIP/2.0 ")
+    let phone = UdpPhone::new();
+    phone.request("OPTIONS", "1001", "", "");
+    phone.receives("SIP/2.0 ")
 }
 
 /// Twenty calls go on while a proxy sends new ones elsewhere and are told at the limit.
@@ -108,16 +108,16 @@ fn o4_a_second_signal_ends_it_at_once() {
 fn o4_a_bye_that_is_lost_is_repeated_before_the_daemon_ends() {
     isolated(|| {
         let mut daemon = daemon("1s");
-        let (phone, other) = (Hand::new(), Hand::new());
+        let (phone, other) = (UdpPhone::new(), UdpPhone::new());
         phone.invite("1001");
-        phone.acknowledge("1001", &phone.hears("SIP/2.0 200"));
+        phone.acknowledge("1001", &phone.receives("SIP/2.0 200"));
         terminate(&daemon);
-        let lost = phone.hears("BYE ");
+        let lost = phone.receives("BYE ");
         other.invite("112");
-        let bye = phone.hears("BYE ");
+        let bye = phone.receives("BYE ");
         assert_eq!(bye, lost, "the same request again");
         phone.answer(&bye, "200 OK", "");
-        let refused = other.hears("SIP/2.0 4");
+        let refused = other.receives("SIP/2.0 4");
         assert!(refused.starts_with("SIP/2.0 403"), "{refused}");
         other.acknowledge("112", &refused);
         assert_eq!(daemon.ends(), 0);

@@ -3,7 +3,7 @@
 use crate::baresip::{Baresip, Codec, Transport};
 use crate::daemon::Daemon;
 use crate::namespace::isolated_beside_others;
-use crate::patience::{eventually, seconds};
+use crate::waiting::{eventually, seconds};
 
 /// An emergency call of a phone is refused with words that it hears.
 #[test]

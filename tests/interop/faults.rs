@@ -17,7 +17,7 @@ use crate::kamailio::{Kamailio, names};
 use crate::load::{dial, report};
 use crate::member::Member;
 use crate::namespace::{isolated, isolated_as_root};
-use crate::patience::{eventually, seconds};
+use crate::waiting::{eventually, seconds};
 use crate::wiretap::{Wiretap, punctuality};
 
 /// A meeting whose lobby phones pass, and a way for a test to go on.

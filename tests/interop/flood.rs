@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use crate::daemon::Daemon;
 use crate::load::{cpu, long};
 use crate::namespace::isolated;
-use crate::patience::{eventually, seconds};
 use crate::probe::Probe;
+use crate::waiting::{eventually, seconds};
 
 const PASSWORD: &str = "correct-horse-battery";
 const SETTINGS: &str = "[media]\nwebrtc_addresses = [\"127.0.0.1\"]\n[sip]\nallowed = []\n\

@@ -9,8 +9,8 @@ use crate::browser::Browser;
 use crate::daemon::Daemon;
 use crate::member::Member;
 use crate::namespace::isolated_beside_others;
-use crate::patience::{eventually, seconds};
 use crate::pjsip::Pjsip;
+use crate::waiting::{eventually, seconds};
 
 const ALICE: f64 = 2711.0;
 const BOARD: f64 = 1011.0;
@@ -81,7 +81,7 @@ fn a_room_is_called_from_the_page_and_hands_its_place() {
         assert_eq!(board.wait_for("transferred", 10)["status"], 200);
         board.wait_for("ended", 10);
         alice.until("lobby-row", "the kitchen knocks", |row| row.text.contains("Kitchen"));
-        // What the other phone said last is still on its way to her ears.
+        // What the other phone said last is still on its way to her.
         let level = alice.hear(2.0).last(1.0).level();
         assert!(level < -60.0, "nothing of it is heard before it is let in, but {level} dBov");
         alice.click_in("lobby-row", "Kitchen", "admit");

@@ -9,8 +9,8 @@ use crate::baresip::{Baresip, Codec, Transport};
 use crate::daemon::Daemon;
 use crate::load::{dial, report};
 use crate::namespace::{folder as sources, isolated_beside_others, program, setup_folder};
-use crate::patience::{eventually, seconds};
 use crate::process::Process;
+use crate::waiting::{eventually, seconds};
 use crate::wiretap::{Datagram, Wiretap};
 
 const SETTINGS: &str = "[media]\nwebrtc_addresses = [\"127.0.0.1\"]\n\

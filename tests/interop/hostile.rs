@@ -14,7 +14,7 @@ use crate::browser::Browser;
 use crate::daemon::Daemon;
 use crate::load::long;
 use crate::namespace::isolated;
-use crate::patience::{eventually, seconds};
+use crate::waiting::{eventually, seconds};
 use crate::wiretap::{Datagram, Punctuality, Wiretap, punctuality};
 
 const ALICE: f64 = 611.0;
@@ -22,7 +22,7 @@ const PHONE: f64 = 1011.0;
 /// Datagrams of one round.
 const DATAGRAMS: usize = 10_000;
 /// They come at a thousand a second.
-const BREATH: Duration = Duration::from_millis(20);
+const PACE: Duration = Duration::from_millis(20);
 const EACH: usize = 20;
 /// Payload types (RFC 3551, and the one that the page gives Opus).
 const PCMU: u8 = 0;
@@ -146,7 +146,7 @@ fn storm(seeds: &Seeds, dice: &mut Dice) {
             // An answer may have been refused by an earlier socket: ICMP errors come back here and mean nothing.
             let _ = sockets[dice.roll(sockets.len())].send_to(&bytes, to);
         }
-        std::thread::sleep((BREATH * (n + 1)).saturating_sub(start.elapsed()));
+        std::thread::sleep((PACE * (n + 1)).saturating_sub(start.elapsed()));
     }
 }
 

@@ -6,8 +6,8 @@ use std::process::Command;
 use crate::debian::{Debian, quoted};
 use crate::namespace::isolated_as_root_beside_others;
 use crate::package::dial;
-use crate::patience::{eventually, seconds};
 use crate::process::Process;
+use crate::waiting::{eventually, seconds};
 
 fn source(name: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect("a file of the source tree")

@@ -9,8 +9,8 @@ use crate::baresip::{Baresip, Codec, Transport};
 use crate::browser::Browser;
 use crate::daemon::Daemon;
 use crate::namespace::{folder as sources, isolated_beside_others, program};
-use crate::patience::{eventually, seconds};
 use crate::process::Process;
+use crate::waiting::{eventually, seconds};
 
 const ALICE: f64 = 611.0;
 const PHONE: f64 = 1011.0;
@@ -18,19 +18,19 @@ const ACCOUNT: &str = "[media]\nwebrtc_addresses = [\"127.0.0.1\"]\n[sip]\nallow
     [sip.account.pbx]\nregistrar = \"127.0.0.1:5080\"\nusername = \"7000\"\npassword = \"secret\"\ndefault_meeting = \"demo\"\n";
 
 /// A running PBX, or a proxy before gateways, on port 5080.
-pub struct Kamailio {
+pub(crate) struct Kamailio {
     process: Process,
     folder: PathBuf,
 }
 
 impl Kamailio {
     /// A PBX.
-    pub fn start(folder: &Path) -> Self {
+    pub(crate) fn start(folder: &Path) -> Self {
         Self::start_as("pbx", &folder.join("kamailio"))
     }
 
     /// A proxy that asks `gateways` (lines of a group and an address) whether they take calls.
-    pub fn dispatch(folder: &Path, gateways: &str) -> Self {
+    pub(crate) fn dispatch(folder: &Path, gateways: &str) -> Self {
         let folder = folder.join("kamailio");
         std::fs::create_dir_all(&folder).expect("a folder");
         std::fs::write(folder.join("gateways"), gateways).expect("a file");
@@ -38,7 +38,7 @@ impl Kamailio {
     }
 
     /// What it has logged.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.process.log()
     }
 
@@ -71,7 +71,7 @@ impl Kamailio {
 }
 
 /// A name server on port 53 that knows these records, in the words of dnsmasq.
-pub fn names(folder: &Path, records: &[&str]) -> Process {
+pub(crate) fn names(folder: &Path, records: &[&str]) -> Process {
     let mut command = Command::new(program("dnsmasq"));
     command.args(["--keep-in-foreground", "--no-resolv", "--no-hosts", "--bind-interfaces", "--user=root", "--pid-file"]);
     command.arg("--listen-address=127.0.0.1").args(records);
@@ -106,7 +106,7 @@ fn registered(daemon: &Daemon) -> Option<u64> {
 fn talks(alice: &mut Browser, phone: &mut Baresip) {
     alice.wait("lobby-row");
     alice.click("admit");
-    phone.hear(6.0);
+    phone.hear_clear(ALICE, 1.5);
     let (by_phone, by_alice) = (phone.hear(4.0), alice.heard().last(4.0));
     let levels = (by_phone.steady(ALICE), by_alice.steady(PHONE));
     println!("Alice at the phone, the phone at Alice: {levels:.1?} dBov");

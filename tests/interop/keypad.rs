@@ -22,8 +22,7 @@ fn meeting(daemon: &Daemon, folder: &Path) -> (Browser, Pjsip) {
     alice.wait("lobby-row");
     alice.click("admit");
     alice.until("roster-row", "the phone is inside", is_phone);
-    phone.hear(6.0);
-    phone.hears(ALICE);
+    phone.hear_clear(ALICE, 2.0);
     assert!(alice.heard().last(2.0).tone(PHONE).is_some(), "Alice hears the phone");
     (alice, phone)
 }
@@ -52,8 +51,7 @@ fn a_phone_on_hold_is_shown_so_and_its_music_never_reaches() {
         assert!(held.last(3.0).trace_of(PHONE) < -60.0 && held.last(3.0).level() < -60.0, "{}", held.last(3.0).level());
         phone.resume();
         alice.until("roster-row", "the phone is back", |row| is_phone(row) && !row.shows("on-hold"));
-        phone.hear(4.0);
-        phone.hears(ALICE);
+        phone.hear_clear(ALICE, 2.0);
         assert!(alice.heard().last(2.0).tone(PHONE).is_some(), "Alice hears the phone again");
         let music = alice.heard().since(start).trace_of(HOLD_MUSIC);
         assert!(music < -60.0, "hold music reached the meeting at {music}");
@@ -114,8 +112,8 @@ fn the_organisers_pin_lets_a_phone_admit_another_and_neither() {
         assert_told(&phone, before, "that the PIN fits");
         phone.press("*21");
         alice.gone("lobby-row", "");
-        other.hear(6.0);
-        assert!(other.hear(3.0).tone(ALICE).is_some(), "the other phone hears the meeting");
+        // The other phone hears the meeting.
+        other.hear_clear(ALICE, 1.5);
         assert_eq!(alice.rows("roster-row").iter().filter(|row| is_phone(row)).count(), 2);
 
         // 697 and 941 Hz are the lower tones of half of the keys.

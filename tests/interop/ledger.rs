@@ -7,7 +7,7 @@ use crate::baresip::{Baresip, Codec, Transport};
 use crate::browser::Browser;
 use crate::daemon::Daemon;
 use crate::namespace::isolated;
-use crate::patience::{eventually, seconds};
+use crate::waiting::{eventually, seconds};
 
 const ALICE: f64 = 2711.0;
 const FIRST: f64 = 1011.0;

@@ -23,7 +23,7 @@ fn lint(name: &str, arguments: &[&str], daemon: &Daemon) -> (bool, String) {
 
 /// The document of the api passes redocly and spectral and names no rules.
 #[test]
-fn g29_the_document_of_the_api_passes_redocly_and_spectral() {
+fn u4_the_api_document_passes_redocly_and_spectral() {
     isolated_beside_others(|| {
         let daemon = Daemon::start();
         let document = daemon.get("/api/v1/openapi.json");

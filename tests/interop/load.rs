@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use crate::daemon::Daemon;
 use crate::member::Member;
 use crate::namespace::isolated;
-use crate::patience::{eventually, seconds};
 use crate::sipp::Mass;
+use crate::waiting::{eventually, seconds};
 use crate::wiretap::{TO_DEVICES, Wiretap, streams};
 
 /// Callers by SIPp, half of them in a meeting and half of them in a lobby.
@@ -22,7 +22,7 @@ const BY_DIAL: [&str; 6] = ["pcmu", "pcma", "g722", "opus", "g722", "opus"];
 const TIMERS_RUN_OUT: u64 = 45;
 
 /// Whether the long forms are wanted.
-pub fn long() -> bool {
+pub(crate) fn long() -> bool {
     std::env::var_os("ROOMGATE_LOAD").is_some_and(|how| how == "long")
 }
 
@@ -35,14 +35,14 @@ fn daemon() -> Daemon {
 }
 
 /// The test phone, calling for so many seconds; its report comes at the end.
-pub fn dial(daemon: &Daemon, arguments: &[&str], length: u64) -> Child {
+pub(crate) fn dial(daemon: &Daemon, arguments: &[&str], length: u64) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_roomgate"));
     command.arg("dial").args(arguments).args(["--for", &format!("{length}s")]).current_dir(daemon.folder());
     command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("roomgate dial can be run")
 }
 
 /// Its report.
-pub fn report(dial: Child) -> Value {
+pub(crate) fn report(dial: Child) -> Value {
     let output = dial.wait_with_output().expect("it ends");
     let report: Value = serde_json::from_slice(&output.stdout).expect("a report in JSON");
     assert!(output.status.success(), "{report}");
@@ -50,7 +50,7 @@ pub fn report(dial: Child) -> Value {
 }
 
 /// Rows of each table of the store that has any.
-pub fn rows(daemon: &Daemon) -> BTreeMap<String, u64> {
+pub(crate) fn rows(daemon: &Daemon) -> BTreeMap<String, u64> {
     let path = daemon.folder().join("state/roomgate.db");
     let store = rusqlite::Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).expect("a store");
     let mut tables = store.prepare("select name from sqlite_master where type = 'table'").expect("a query");
@@ -61,7 +61,7 @@ pub fn rows(daemon: &Daemon) -> BTreeMap<String, u64> {
 }
 
 /// What must be as before once all calls are gone; `None` while something is left.
-pub fn nothing_left(now: &Value, before: &Value) -> Option<()> {
+pub(crate) fn nothing_left(now: &Value, before: &Value) -> Option<()> {
     let (now, before) = (&now["resources"], &before["resources"]);
     let sip = ["calls", "transactions", "timers", "connections"].iter().all(|what| now["sip"][what] == 0);
     let media = now["media"]["open_ports"] == 0 && now["rtp_ports"]["taken"] == 0 && now["rtp_ports"]["resting"] == 0;
@@ -144,7 +144,7 @@ fn fifty_calls_at_once_have_no_hole_and_leave_nothing_behind() {
 }
 
 /// CPU time of a process so far, in s.
-pub fn cpu(id: u32) -> f64 {
+pub(crate) fn cpu(id: u32) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).expect("a running process");
     let after = stat.rsplit(')').next().expect("a name in parentheses");
     let ticks = |n: usize| after.split_whitespace().nth(n).and_then(|ticks| ticks.parse::<f64>().ok()).expect("a number");

@@ -2,8 +2,8 @@
 
 use crate::daemon::{BOARD_PASSCODE, Daemon};
 use crate::namespace::isolated_beside_others;
-use crate::patience::{eventually, seconds};
 use crate::raw::Raw;
+use crate::waiting::{eventually, seconds};
 
 const TRUNK: &str = "[sip.trunk.pbx]\naddresses = [\"127.0.0.9\"]\n";
 
@@ -35,7 +35,7 @@ fn k1_an_outside_caller_who_guesses_locks_itself_out_and_nobody() {
         let mut call = colleague.call("sip:1002@127.0.0.1", "", media);
         assert_eq!(call.status, 200);
         colleague.press(&mut call, &format!("{BOARD_PASSCODE}#"));
-        eventually(seconds(10), "the colleague stands at the door", || {
+        eventually(seconds(10), "the colleague is in the lobby", || {
             let status = daemon.status();
             let calls = status["calls"].as_array().cloned().unwrap_or_default();
             calls.iter().any(|call| call["meeting"] == "board").then_some(())

@@ -13,16 +13,16 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message, WebSocket, client};
 
 use crate::daemon::{Daemon, PAGES};
-use crate::patience::{eventually, seconds};
+use crate::waiting::{eventually, seconds};
 
 /// How long the member listens before it looks for something to say.
 const TURN: Duration = Duration::from_millis(10);
 
 /// An organiser in a meeting. Dropped, its connection is lost without a word.
 #[derive(Debug)]
-pub struct Member {
+pub(crate) struct Member {
     /// Its session, as a `Cookie` header has it.
-    pub cookie: String,
+    pub(crate) cookie: String,
     says: Option<Sender<Value>>,
     /// The meeting's last snapshot.
     state: Arc<Mutex<Value>>,
@@ -33,12 +33,12 @@ pub struct Member {
 
 impl Member {
     /// Uses a link, and joins.
-    pub fn join(daemon: &Daemon, meeting: &str) -> Self {
+    pub(crate) fn join(daemon: &Daemon, meeting: &str) -> Self {
         Self::enter(&daemon.link(meeting, true), meeting)
     }
 
     /// Uses this link, and joins.
-    pub fn enter(link: &str, meeting: &str) -> Self {
+    pub(crate) fn enter(link: &str, meeting: &str) -> Self {
         let cookie = enter(link);
         let mut request = format!("ws://{PAGES}/m/{meeting}/ws").into_client_request().expect("a request");
         request.headers_mut().insert("Cookie", cookie.parse().expect("a header"));
@@ -57,17 +57,17 @@ impl Member {
     }
 
     /// Says something, as the page would.
-    pub fn ask(&self, message: Value) {
+    pub(crate) fn ask(&self, message: Value) {
         self.says.as_ref().expect("taken by the drop only").send(message).expect("the connection lives");
     }
 
     /// What the page would show.
-    pub fn state(&self) -> Value {
+    pub(crate) fn state(&self) -> Value {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Says yes to everybody who wants to read by SMS (M-7) and has not got it yet, once somebody does.
-    pub fn confirms_readers(&self) {
+    pub(crate) fn confirms_readers(&self) {
         let mut confirmed = self.confirmed.lock().unwrap_or_else(PoisonError::into_inner);
         let pending = || {
             let rows = self.state()["participants"].as_array().cloned().unwrap_or_default();
@@ -91,7 +91,7 @@ impl Member {
     }
 
     /// Ids of the phones in this state: `lobby` or `in`.
-    pub fn phones(&self, state: &str) -> Vec<String> {
+    pub(crate) fn phones(&self, state: &str) -> Vec<String> {
         let rows = self.state()["participants"].as_array().cloned().unwrap_or_default();
         let here = rows.iter().filter(|row| row["kind"] == "external" && row["state"] == state);
         here.filter_map(|row| row["id"].as_str().map(ToOwned::to_owned)).collect()

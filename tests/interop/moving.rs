@@ -9,7 +9,7 @@ use crate::daemon::Daemon;
 use crate::load::{dial, report};
 use crate::member::Member;
 use crate::namespace::isolated;
-use crate::patience::{eventually, seconds};
+use crate::waiting::{eventually, seconds};
 use crate::wiretap::{TO_DEVICES, Wiretap, streams};
 
 /// Twice as many as the daemon under test has workers: ports are dealt out in turn, so four of the six start on a worker that is

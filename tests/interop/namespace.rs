@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
 /// An address inside the namespace that is not loopback.
-pub const OUTER_ADDRESS: &str = "10.77.0.1";
+pub(crate) const OUTER_ADDRESS: &str = "10.77.0.1";
 
 /// Set by `in-namespace.sh` for what runs inside.
 const INSIDE: &str = "ROOMGATE_NETNS";
@@ -16,7 +16,7 @@ const INSIDE: &str = "ROOMGATE_NETNS";
 ///
 /// # Panics
 /// When the scenario does, or when there can be no namespace.
-pub fn isolated<F: FnOnce()>(scenario: F) {
+pub(crate) fn isolated<F: FnOnce()>(scenario: F) {
     enter(scenario, Turn::Alone, || Command::new(folder().join("in-namespace.sh")));
 }
 
@@ -24,7 +24,7 @@ pub fn isolated<F: FnOnce()>(scenario: F) {
 ///
 /// # Panics
 /// When the scenario does, or when there can be no namespace.
-pub fn isolated_beside_others<F: FnOnce()>(scenario: F) {
+pub(crate) fn isolated_beside_others<F: FnOnce()>(scenario: F) {
     enter(scenario, Turn::BesideOthers, || Command::new(folder().join("in-namespace.sh")));
 }
 
@@ -40,7 +40,7 @@ enum Turn {
 ///
 /// # Panics
 /// When the scenario does, or when there can be no namespace.
-pub fn isolated_as_root<F: FnOnce()>(scenario: F) {
+pub(crate) fn isolated_as_root<F: FnOnce()>(scenario: F) {
     enter(scenario, Turn::Alone, as_root);
 }
 
@@ -48,7 +48,7 @@ pub fn isolated_as_root<F: FnOnce()>(scenario: F) {
 ///
 /// # Panics
 /// When the scenario does, or when there can be no namespace.
-pub fn isolated_as_root_beside_others<F: FnOnce()>(scenario: F) {
+pub(crate) fn isolated_as_root_beside_others<F: FnOnce()>(scenario: F) {
     enter(scenario, Turn::BesideOthers, as_root);
 }
 
@@ -107,12 +107,12 @@ fn passed_on(mut command: Command) -> (ExitStatus, String) {
 }
 
 /// `tests/interop` of the source tree.
-pub fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop")
 }
 
 /// Where `tests/setup.sh` puts what no Debian package has: `.setup`, or `$ROOMGATE_SETUP`.
-pub fn setup_folder() -> PathBuf {
+pub(crate) fn setup_folder() -> PathBuf {
     std::env::var_os("ROOMGATE_SETUP").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".setup"), PathBuf::from)
 }
 
@@ -120,7 +120,7 @@ pub fn setup_folder() -> PathBuf {
 ///
 /// # Panics
 /// With the command that installs it, when it is missing: a scenario is never skipped in silence.
-pub fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     let own = setup_folder().join("venv/bin").join(name);
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::iter::once(own)

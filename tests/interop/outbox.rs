@@ -8,8 +8,8 @@ use serde_json::json;
 use crate::daemon::Daemon;
 use crate::load::long;
 use crate::namespace::isolated_beside_others;
-use crate::patience::{eventually, moment, seconds};
 use crate::smsc::Smsc;
+use crate::waiting::{eventually, random_moment, seconds};
 
 /// Parcels that may be unanswered, as shipped.
 const WINDOW: u64 = 10;
@@ -28,7 +28,7 @@ fn c7_what_was_accepted_arrives_though_the_daemon_is_killed() {
         centre.order(&json!({ "crowd": 20 }));
         let (mut repeated, mut recoveries) = (0, Vec::new());
         for kill in 1..=kills {
-            moment();
+            random_moment();
             daemon.kill();
             let killed = Instant::now();
             daemon.start_again();

@@ -13,9 +13,9 @@ use crate::baresip::{Baresip, Codec, Login, Transport};
 use crate::daemon::ask;
 use crate::debian::{Debian, package};
 use crate::namespace::{isolated_as_root_beside_others, program};
-use crate::patience::{eventually, seconds};
 use crate::process::Process;
 use crate::smsc::Smsc;
+use crate::waiting::{eventually, seconds};
 
 const PASSWORD: &str = "correct-horse-battery";
 const UNIT: &str = "/usr/lib/systemd/system/roomgate.service";
@@ -25,7 +25,7 @@ const DROP_IN: &str = "[sip]\ndigest = [\"md5\"]\n[device.board-room]\nusername 
                        [limits]\ndrain = \"2s\"\n";
 
 /// The administrator's test phone, on the machine that the tests run on.
-pub fn dial() -> Value {
+pub(crate) fn dial() -> Value {
     let mut dial = Command::new(env!("CARGO_BIN_EXE_roomgate"));
     let output = dial.args(["dial", "sip:1001@127.0.0.1", "--for", "1s"]).output().expect("roomgate dial can be run");
     let report = serde_json::from_slice(&output.stdout).expect("a report in JSON");

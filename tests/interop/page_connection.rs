@@ -7,7 +7,7 @@ use crate::browser::Browser;
 use crate::daemon::Daemon;
 use crate::member::Member;
 use crate::namespace::isolated_beside_others;
-use crate::patience::{eventually, seconds};
+use crate::waiting::{eventually, seconds};
 
 /// A browser with an organiser in the meeting `demo`.
 fn host(daemon: &Daemon) -> Browser {
@@ -29,7 +29,7 @@ fn own(browser: &mut Browser, what: &str, wanted: impl Fn(&crate::browser::Row) 
 
 /// A network that goes right after joining is told by one card and nobody speaks on.
 #[test]
-fn g26_a_network_that_goes_right_after_joining_is_told() {
+fn u6_a_network_that_fails_after_joining_is_told() {
     isolated_beside_others(|| {
         let daemon = Daemon::start();
         let mut host = host(&daemon);
@@ -59,7 +59,7 @@ fn g26_a_network_that_goes_right_after_joining_is_told() {
 
 /// A tab that is closed is gone at once and one that is loaded anew keeps its seat.
 #[test]
-fn g26_a_tab_that_is_closed_is_gone_at_once() {
+fn u6_a_tab_that_is_closed_is_gone_at_once() {
     isolated_beside_others(|| {
         let daemon = Daemon::start();
         let member = Member::join(&daemon, "demo");
@@ -109,7 +109,7 @@ fn call(daemon: &Daemon) -> Child {
 
 /// A restart is told and the page comes back with microphone and hand as after a crash.
 #[test]
-fn a5_a_restart_is_told_and_the_page_comes_back_with_microphone() {
+fn u6_a_restart_is_told_and_the_page_comes_back() {
     isolated_beside_others(|| {
         let mut daemon = Daemon::start();
         let mut host = host(&daemon);

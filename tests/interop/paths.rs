@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::daemon::Daemon;
 use crate::load::{dial, report};
 use crate::namespace::isolated_beside_others;
-use crate::patience::{eventually, seconds};
 use crate::raw::{DAEMON, Raw, header, offer, rtp};
+use crate::waiting::{eventually, seconds};
 use crate::wiretap::{Datagram, Wiretap};
 
 /// A caller that everybody may be (the demo lets private ranges in), and an address that others have.
@@ -151,7 +151,7 @@ fn s7_a_call_by_password_survives_whoever_knows_its_tags() {
                 stolen.to.rsplit("tag=").next().unwrap_or_default(),
                 stolen.from.rsplit("tag=").next().unwrap_or_default()
             );
-            assert_eq!(stranger.as_user("y").call("sip:1001@127.0.0.1", &replaces, stranger.here).status, 403);
+            assert_eq!(stranger.as_user("y").call("sip:1001@127.0.0.1", &replaces, stranger.address).status, 403);
         }
         report(phone);
         let ours = |one: &&Datagram| one.from.to_string() == DAEMON && one.bytes.starts_with(b"BYE ");

@@ -10,15 +10,15 @@ use serde_json::{Value, json};
 
 use crate::audio::Sound;
 use crate::namespace::{folder as sources, program, setup_folder};
-use crate::patience::{eventually, seconds};
 use crate::process::Process;
+use crate::waiting::{eventually, seconds};
 
 /// The tone that the phone plays to those it holds.
-pub const HOLD_MUSIC: f64 = 2011.0;
+pub(crate) const HOLD_MUSIC: f64 = 2011.0;
 
 /// One phone.
 #[derive(Debug)]
-pub struct Pjsip {
+pub(crate) struct Pjsip {
     orders: ChildStdin,
     events: Receiver<String>,
     recording: PathBuf,
@@ -26,14 +26,14 @@ pub struct Pjsip {
 }
 
 impl Pjsip {
-    /// Starts a phone with PCMU that listens on `port` and hums `hertz` in its calls at −18 dBov.
-    pub fn start(folder: &Path, port: u16, hertz: f64) -> Self {
+    /// Starts a phone with PCMU that listens on `port` and sends a tone of `hertz` in its calls at −18 dBov.
+    pub(crate) fn start(folder: &Path, port: u16, hertz: f64) -> Self {
         Self::start_with(folder, port, hertz, &json!({}))
     }
 
     /// The same with an account: `transport`, `registrar`, `user`, `password`, `ca`, `mailbox`; `strict` makes session timers of 90 s and
     /// reliable provisional responses mandatory.
-    pub fn start_with(folder: &Path, port: u16, hertz: f64, account: &Value) -> Self {
+    pub(crate) fn start_with(folder: &Path, port: u16, hertz: f64, account: &Value) -> Self {
         let file = |name: &str| folder.join(format!("pjsip-{port}-{name}.wav"));
         let (voice, music, recording) = (file("voice"), file("music"), file("heard"));
         Sound::sine(8000, hertz, -18.0, 120.0).write(&voice);
@@ -65,7 +65,7 @@ impl Pjsip {
     }
 
     /// Waits for an event; those before it are forgotten.
-    pub fn wait_for(&mut self, event: &str, limit: u64) -> Value {
+    pub(crate) fn wait_for(&mut self, event: &str, limit: u64) -> Value {
         let end = Instant::now() + seconds(limit);
         loop {
             let left = end.saturating_duration_since(Instant::now());
@@ -81,74 +81,87 @@ impl Pjsip {
     }
 
     /// Dials, and waits until the call is answered and sound flows.
-    pub fn dial(&mut self, uri: &str) {
+    pub(crate) fn dial(&mut self, uri: &str) {
         self.order(&json!({ "do": "call", "uri": uri }));
         self.wait_for("talking", 10);
     }
 
     /// Presses keys, each for 200 ms, and waits until the last has been sent.
-    pub fn press(&mut self, keys: &str) {
+    pub(crate) fn press(&mut self, keys: &str) {
         self.order(&json!({ "do": "press", "keys": keys }));
         self.wait_for("pressed", 20);
     }
 
     /// Holds the call and plays music to the other side.
-    pub fn hold(&mut self) {
+    pub(crate) fn hold(&mut self) {
         self.order(&json!({ "do": "hold" }));
         self.wait_for("held", 10);
     }
 
     /// Takes the call back.
-    pub fn resume(&mut self) {
+    pub(crate) fn resume(&mut self) {
         self.order(&json!({ "do": "resume" }));
         self.wait_for("talking", 10);
     }
 
     /// Hands its place in the call over to somebody else (REFER); how that goes comes as `transferred`.
-    pub fn transfer(&mut self, uri: &str) {
+    pub(crate) fn transfer(&mut self, uri: &str) {
         self.order(&json!({ "do": "transfer", "uri": uri }));
     }
 
     /// Writes a text in its call (MESSAGE), and waits until it is answered with 200.
-    pub fn write(&mut self, text: &str) {
+    pub(crate) fn write(&mut self, text: &str) {
         self.order(&json!({ "do": "write", "text": text }));
         assert_eq!(self.wait_for("written", 10)["status"], 200);
     }
 
     /// Asks somebody by a second call, and waits until that is answered.
-    pub fn consult(&mut self, uri: &str) {
+    pub(crate) fn consult(&mut self, uri: &str) {
         self.order(&json!({ "do": "consult", "uri": uri }));
         self.wait_for("talking", 10);
     }
 
     /// Hands its first call over to whoever it has asked by the second (REFER with Replaces).
-    pub fn join(&mut self) {
+    pub(crate) fn join(&mut self) {
         self.order(&json!({ "do": "join" }));
     }
 
     /// Hangs up.
-    pub fn hang_up(&mut self) {
+    pub(crate) fn hang_up(&mut self) {
         self.order(&json!({ "do": "hang-up" }));
         self.wait_for("ended", 10);
     }
 
     /// Everything heard so far, in all its calls; the newest quarter of a second may still be missing.
-    pub fn heard(&self) -> Sound {
+    pub(crate) fn heard(&self) -> Sound {
         Sound::read(&self.recording).unwrap_or(Sound { rate: 8000, samples: Vec::new() })
     }
 
     /// Waits until somebody's tone fills the last two seconds. PJSIP's own clock wanders on a busy machine and bends a tone for
     /// a while; how well a tone is carried is measured with baresip and Chromium, here it only has to come through.
-    pub fn hears(&self, hertz: f64) {
+    pub(crate) fn hears(&self, hertz: f64) {
         eventually(Duration::from_secs(15), &format!("PJSIP hears {hertz} Hz"), || self.heard().last(2.0).tone(hertz).map(drop));
     }
 
     /// Waits until so many more seconds have been heard, and gives exactly those.
-    pub fn hear(&self, length: f64) -> Sound {
+    pub(crate) fn hear(&self, length: f64) -> Sound {
         let start = self.heard().length();
         eventually(Duration::from_secs_f64(length + 10.0), &format!("{length} s more are heard by PJSIP"), || {
             (self.heard().length() >= start + length).then_some(())
         });
         self.heard().since(start)
+    }
+
+    /// Waits until so many seconds on end hold this tone and nothing else: what was said before is over.
+    ///
+    /// # Panics
+    /// When that has not come within 15 s.
+    pub(crate) fn hear_clear(&self, hertz: f64, length: f64) {
+        let start = self.heard().length();
+        eventually(seconds(15), &format!("{length} s of {hertz} Hz and nothing else are heard"), || {
+            self.hear(0.2);
+            let heard = self.heard().since(start);
+            (heard.length() >= length && heard.last(length).is_clear(hertz)).then_some(())
+        });
     }
 }

@@ -9,13 +9,13 @@ use roomgate::sip::auth::{Client, Credentials};
 use roomgate::sip::message::{Message, Request, Response};
 use roomgate::sip::method::Method;
 
-use crate::hand::SDP;
+use crate::udp_phone::SDP;
 
 /// The daemon under test.
 const GATEWAY: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 5060);
 
 /// One address, and a socket there.
-pub struct Probe {
+pub(crate) struct Probe {
     socket: UdpSocket,
     own: SocketAddr,
     number: u32,
@@ -23,26 +23,26 @@ pub struct Probe {
     user: String,
     client: Option<Client>,
     /// Whether it answers OPTIONS, as phones do.
-    pub answers: bool,
+    pub(crate) answers: bool,
 }
 
 impl Probe {
     /// At an address of this machine, on any free port.
-    pub fn at(address: [u8; 4], user: &str) -> Self {
+    pub(crate) fn at(address: [u8; 4], user: &str) -> Self {
         let socket = UdpSocket::bind(SocketAddr::from((address, 0))).expect("a socket");
         let own = socket.local_addr().expect("an address");
         Self { socket, own, number: 0, user: user.to_owned(), client: None, answers: true }
     }
 
     /// With a password for its name.
-    pub fn with_password(mut self, password: &str) -> Self {
+    pub(crate) fn with_password(mut self, password: &str) -> Self {
         let credentials = Credentials { user: self.user.clone(), password: password.to_owned().into(), realm: None };
         self.client = Some(Client::new(credentials));
         self
     }
 
     /// A request of its own, outside of any dialog.
-    pub fn request(&mut self, method: &str, uri: &str) -> Request {
+    pub(crate) fn request(&mut self, method: &str, uri: &str) -> Request {
         self.number += 1;
         let (own, user, number) = (self.own, &self.user, self.number);
         let text = format!(
@@ -58,12 +58,12 @@ impl Probe {
     }
 
     /// Sends something, once.
-    pub fn send(&self, request: &Request) {
+    pub(crate) fn send(&self, request: &Request) {
         self.socket.send_to(&request.to_bytes(), GATEWAY).expect("a datagram");
     }
 
     /// Sends a request once and waits for its first response that is not 100; `None`: there is none within `limit`.
-    pub fn asks(&self, request: &Request, limit: Duration) -> Option<(Response, Duration)> {
+    pub(crate) fn asks(&self, request: &Request, limit: Duration) -> Option<(Response, Duration)> {
         let begin = Instant::now();
         self.send(request);
         let call_id = request.headers.get("Call-ID");
@@ -80,7 +80,7 @@ impl Probe {
     }
 
     /// The next message that comes; `None`: none within `limit`.
-    pub fn hears(&self, limit: Duration) -> Option<Message> {
+    pub(crate) fn hears(&self, limit: Duration) -> Option<Message> {
         self.socket.set_read_timeout(Some(limit)).expect("a socket option");
         let mut buffer = [0; 8192];
         let (length, _) = self.socket.recv_from(&mut buffer).ok()?;
@@ -88,13 +88,13 @@ impl Probe {
     }
 
     /// 200.
-    pub fn answer(&self, asked: &Request) {
+    pub(crate) fn answer(&self, asked: &Request) {
         let response = asked.response(200, Some("probe"));
         self.socket.send_to(&response.to_bytes(), GATEWAY).expect("a datagram");
     }
 
     /// The same with its password, where it is asked for one; the status of the last answer, and how long everything took.
-    pub fn proves(&mut self, method: &str, uri: &str, limit: Duration) -> Option<(u16, Duration)> {
+    pub(crate) fn proves(&mut self, method: &str, uri: &str, limit: Duration) -> Option<(u16, Duration)> {
         let begin = Instant::now();
         let first = self.request(method, uri);
         let (first, took) = self.asks(&first, limit)?;
@@ -113,7 +113,7 @@ impl Probe {
 
     /// Calls, proves itself where it is asked to, and hangs up once it is answered; how long that took, by the last digit. `None`: it was
     /// not answered, or not so.
-    pub fn calls(&mut self, uri: &str, limit: Duration) -> Option<Duration> {
+    pub(crate) fn calls(&mut self, uri: &str, limit: Duration) -> Option<Duration> {
         let begin = Instant::now();
         let mut invite = self.invite(uri);
         let (mut answer, _) = self.asks(&invite, limit)?;
@@ -138,7 +138,7 @@ impl Probe {
     }
 
     /// Calls and is told that it cannot be; how long that took.
-    pub fn is_refused(&mut self, uri: &str, limit: Duration) -> Option<Duration> {
+    pub(crate) fn is_refused(&mut self, uri: &str, limit: Duration) -> Option<Duration> {
         let invite = self.invite(uri);
         let (answer, took) = self.asks(&invite, limit)?;
         self.acknowledge(&invite, &answer);

@@ -6,9 +6,9 @@ use std::process::{Child, Command, Stdio};
 
 /// A running program. Dropped, it is killed.
 #[derive(Debug)]
-pub struct Process {
+pub(crate) struct Process {
     /// For its pipes, where it has any.
-    pub child: Child,
+    pub(crate) child: Child,
     log: PathBuf,
 }
 
@@ -17,7 +17,7 @@ impl Process {
     ///
     /// # Panics
     /// When it cannot be started.
-    pub fn start(command: &mut Command, log: &Path, piped: bool) -> Self {
+    pub(crate) fn start(command: &mut Command, log: &Path, piped: bool) -> Self {
         let file = File::create(log).expect("a log file");
         if piped {
             command.stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -29,17 +29,17 @@ impl Process {
     }
 
     /// What it has written so far.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
     /// Where its log is.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.log.parent().expect("a log is in a folder")
     }
 
     /// `None` while it runs.
-    pub fn exit_code(&mut self) -> Option<i32> {
+    pub(crate) fn exit_code(&mut self) -> Option<i32> {
         self.child.try_wait().expect("a child can be asked").map(|status| status.code().unwrap_or(-1))
     }
 }

@@ -4,30 +4,30 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::patience::seconds;
+use crate::waiting::seconds;
 
 /// Where the daemon listens.
-pub const DAEMON: &str = "127.0.0.1:5060";
+pub(crate) const DAEMON: &str = "127.0.0.1:5060";
 
 /// A phone at one address, by UDP.
 #[derive(Debug)]
-pub struct Raw {
-    pub socket: UdpSocket,
-    pub here: SocketAddr,
+pub(crate) struct Raw {
+    pub(crate) socket: UdpSocket,
+    pub(crate) address: SocketAddr,
     user: String,
 }
 
 /// A dialog, as its caller knows it.
 #[derive(Debug, Clone)]
-pub struct Dialog {
-    pub call_id: String,
-    pub from: String,
-    pub to: String,
-    pub cseq: u32,
+pub(crate) struct Dialog {
+    pub(crate) call_id: String,
+    pub(crate) from: String,
+    pub(crate) to: String,
+    pub(crate) cseq: u32,
     /// Of the last response.
-    pub status: u16,
+    pub(crate) status: u16,
     /// The last response.
-    pub response: String,
+    pub(crate) response: String,
 }
 
 /// A value that was not there before in this process.
@@ -37,19 +37,19 @@ fn fresh(prefix: &str) -> String {
 }
 
 /// The value of the first header of this name.
-pub fn header<'a>(message: &'a str, name: &str) -> &'a str {
+pub(crate) fn header<'a>(message: &'a str, name: &str) -> &'a str {
     let value =
         |line: &'a str| line.split_once(':').filter(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim());
     message.lines().take_while(|line| !line.is_empty()).find_map(value).unwrap_or_default()
 }
 
 /// The status of a response; `None` for a request.
-pub fn status(message: &str) -> Option<u16> {
+pub(crate) fn status(message: &str) -> Option<u16> {
     message.strip_prefix("SIP/2.0 ")?.split(' ').next()?.parse().ok()
 }
 
 /// An offer of PCMU at an address.
-pub fn offer(media: SocketAddr) -> String {
+pub(crate) fn offer(media: SocketAddr) -> String {
     format!(
         "v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {} RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n",
         media.port(),
@@ -58,7 +58,7 @@ pub fn offer(media: SocketAddr) -> String {
 }
 
 /// One packet of 20 ms of silence in PCMU.
-pub fn rtp(sequence: u16) -> Vec<u8> {
+pub(crate) fn rtp(sequence: u16) -> Vec<u8> {
     let mut packet = vec![0x80, 0];
     packet.extend(sequence.to_be_bytes());
     packet.extend((u32::from(sequence) * 160).to_be_bytes());
@@ -69,20 +69,20 @@ pub fn rtp(sequence: u16) -> Vec<u8> {
 
 impl Raw {
     /// A phone whose caller is `user`, such as `alice` or `+491701234567`.
-    pub fn at(address: &str, user: &str) -> Self {
+    pub(crate) fn at(address: &str, user: &str) -> Self {
         let socket = UdpSocket::bind(address).expect("a socket");
-        let here = socket.local_addr().expect("an address");
-        Self { socket, here, user: user.to_owned() }
+        let address = socket.local_addr().expect("an address");
+        Self { socket, address, user: user.to_owned() }
     }
 
     /// Somebody else at the same address and port.
-    pub fn as_user(&self, user: &str) -> Self {
-        Self { socket: self.socket.try_clone().expect("a socket"), here: self.here, user: user.to_owned() }
+    pub(crate) fn as_user(&self, user: &str) -> Self {
+        Self { socket: self.socket.try_clone().expect("a socket"), address: self.address, user: user.to_owned() }
     }
 
     /// A dialog that does not exist yet.
-    pub fn dialog(&self) -> Dialog {
-        let from = format!("<sip:{}@{}>;tag={}", self.user, self.here.ip(), fresh("tag"));
+    pub(crate) fn dialog(&self) -> Dialog {
+        let from = format!("<sip:{}@{}>;tag={}", self.user, self.address.ip(), fresh("tag"));
         Dialog {
             call_id: fresh("raw"),
             from,
@@ -94,26 +94,29 @@ impl Raw {
     }
 
     /// A request of a dialog, as text. `headers`: whole lines.
-    pub fn request(&self, dialog: &Dialog, method: &str, uri: &str, headers: &str, body: &str) -> String {
+    pub(crate) fn request(&self, dialog: &Dialog, method: &str, uri: &str, headers: &str, body: &str) -> String {
         let Dialog { call_id, from, to, cseq, .. } = dialog;
-        let contact =
-            if headers.contains("Contact:") { String::new() } else { format!("Contact: <sip:{}@{}>\r\n", self.user, self.here) };
+        let contact = if headers.contains("Contact:") {
+            String::new()
+        } else {
+            format!("Contact: <sip:{}@{}>\r\n", self.user, self.address)
+        };
         format!(
-            "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bK{};rport\r\nMax-Forwards: 70\r\nFrom: {from}\r\nTo: {to}\r\n\
+            "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {address};branch=z9hG4bK{};rport\r\nMax-Forwards: 70\r\nFrom: {from}\r\nTo: {to}\r\n\
              Call-ID: {call_id}\r\nCSeq: {cseq} {method}\r\n{contact}{headers}Content-Length: {}\r\n\r\n{body}",
             fresh("branch"),
             body.len(),
-            here = self.here,
+            address = self.address,
         )
     }
 
     /// Sends it.
-    pub fn send(&self, text: &str) {
+    pub(crate) fn send(&self, text: &str) {
         self.socket.send_to(text.as_bytes(), DAEMON).expect("a datagram");
     }
 
     /// The next message within `limit`.
-    pub fn next(&self, limit: Duration) -> Option<String> {
+    pub(crate) fn next(&self, limit: Duration) -> Option<String> {
         self.socket.set_read_timeout(Some(limit.max(Duration::from_millis(1)))).expect("a socket option");
         let mut bytes = vec![0; 65_536];
         let (length, _) = self.socket.recv_from(&mut bytes).ok()?;
@@ -121,7 +124,7 @@ impl Raw {
     }
 
     /// The first message that fits, within `limit`; requests are answered 200 meanwhile.
-    pub fn wait(&self, limit: Duration, mut fits: impl FnMut(&str) -> bool) -> Option<String> {
+    pub(crate) fn wait(&self, limit: Duration, mut fits: impl FnMut(&str) -> bool) -> Option<String> {
         let end = Instant::now() + limit;
         while Instant::now() < end {
             let Some(message) = self.next(end.saturating_duration_since(Instant::now())) else { break };
@@ -142,7 +145,7 @@ impl Raw {
     }
 
     /// Sends a request of a dialog and waits for its final response; `None`: none came within 5 s.
-    pub fn ask(&self, dialog: &mut Dialog, method: &str, uri: &str, headers: &str, body: &str) -> Option<u16> {
+    pub(crate) fn ask(&self, dialog: &mut Dialog, method: &str, uri: &str, headers: &str, body: &str) -> Option<u16> {
         dialog.cseq += 1;
         let request = self.request(dialog, method, uri, headers, body);
         self.send(&request);
@@ -159,7 +162,7 @@ impl Raw {
     }
 
     /// Calls `uri` with sound at `media`; the dialog is up, or its status says why not.
-    pub fn call(&self, uri: &str, headers: &str, media: SocketAddr) -> Dialog {
+    pub(crate) fn call(&self, uri: &str, headers: &str, media: SocketAddr) -> Dialog {
         let mut dialog = self.dialog();
         self.ask(&mut dialog, "INVITE", uri, &format!("Content-Type: application/sdp\r\n{headers}"), &offer(media));
         self.acknowledge(&dialog, uri);
@@ -167,14 +170,14 @@ impl Raw {
     }
 
     /// The ACK of the last INVITE's 2xx.
-    pub fn acknowledge(&self, dialog: &Dialog, uri: &str) {
+    pub(crate) fn acknowledge(&self, dialog: &Dialog, uri: &str) {
         if (200..300).contains(&dialog.status) {
             self.send(&self.request(dialog, "ACK", uri, "", ""));
         }
     }
 
     /// Presses keys by INFO.
-    pub fn press(&self, dialog: &mut Dialog, keys: &str) {
+    pub(crate) fn press(&self, dialog: &mut Dialog, keys: &str) {
         for key in keys.chars() {
             let body = format!("Signal={key}\r\nDuration=100\r\n");
             self.ask(dialog, "INFO", "sip:roomgate@127.0.0.1", "Content-Type: application/dtmf-relay\r\n", &body);
@@ -182,7 +185,7 @@ impl Raw {
     }
 
     /// Whether the daemon hangs up within `limit`.
-    pub fn is_hung_up(&self, dialog: &Dialog, limit: Duration) -> bool {
+    pub(crate) fn is_hung_up(&self, dialog: &Dialog, limit: Duration) -> bool {
         self.wait(limit, |message| message.starts_with("BYE ") && header(message, "Call-ID") == dialog.call_id).is_some()
     }
 }

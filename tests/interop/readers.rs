@@ -7,8 +7,8 @@ use crate::baresip::{Baresip, Codec, Transport};
 use crate::browser::Browser;
 use crate::daemon::{Daemon, PAGES};
 use crate::namespace::isolated_beside_others;
-use crate::patience::{eventually, seconds};
 use crate::smsc::Smsc;
+use crate::waiting::{eventually, seconds};
 
 const COLLEAGUE: &str = "491715550177";
 const OTHER: &str = "491715550188";

@@ -16,8 +16,8 @@ use crate::baresip::{Baresip, Codec, Place};
 use crate::browser::Browser;
 use crate::debian::{Debian, PATIENCE, quoted};
 use crate::namespace::{isolated_as_root, setup_folder};
-use crate::patience::{eventually, seconds};
 use crate::process::Process;
+use crate::waiting::{eventually, seconds};
 
 /// What is followed, in this order: the README installs, and the last one goes on from there and removes.
 const DOCUMENTS: &[&str] = &["README.md", "docs/CONTRIBUTING.md", "docs/OPERATIONS.md"];
@@ -288,7 +288,7 @@ fn a_call_is_admitted(debian: &Debian, link: &str) -> (Browser, Baresip) {
     browser.until("lobby-row", "the phone waits under its name", |row| row.text.contains("Board room"));
     browser.click("admit");
     browser.until("roster-row", "the phone is inside, marked as external", |row| row.shows("external-mark"));
-    phone.hear(6.0);
+    phone.hear_clear(alice, 1.5);
     let hears = |sound: &Sound, hertz: f64| {
         let tone = sound.tone(hertz).unwrap_or_else(|| panic!("no tone at {hertz}; everything together has {}", sound.level()));
         assert!((tone.hertz - hertz).abs() < 2.0 && tone.gaps.is_empty(), "{tone:?}");

@@ -10,7 +10,7 @@ use crate::baresip::{Baresip, Codec, Transport};
 use crate::daemon::Daemon;
 use crate::member::Member;
 use crate::namespace::{isolated_as_root_beside_others, program};
-use crate::patience::{eventually, seconds};
+use crate::waiting::{eventually, seconds};
 
 const HUM: f64 = 1011.0;
 /// Ports that baresip takes for RTP and RTCP, by its SIP port 5070.

@@ -5,7 +5,7 @@ use crate::baresip::{Baresip, Codec, Transport};
 use crate::browser::Browser;
 use crate::daemon::Daemon;
 use crate::namespace::isolated;
-use crate::patience::{eventually, seconds};
+use crate::waiting::{eventually, seconds};
 
 /// Above most of the power of speech, so that it can be found under a notice.
 const ALICE: f64 = 2711.0;

@@ -10,8 +10,8 @@ use crate::baresip::{Baresip, Codec, Login, Pem, Transport};
 use crate::daemon::Daemon;
 use crate::load::rows;
 use crate::namespace::isolated_beside_others;
-use crate::patience::{eventually, seconds};
 use crate::pjsip::Pjsip;
+use crate::waiting::{eventually, seconds};
 
 const PASSWORD: &str = "correct-horse-battery";
 

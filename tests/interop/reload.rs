@@ -10,7 +10,7 @@ use crate::daemon::Daemon;
 use crate::load::{dial, report};
 use crate::member::Member;
 use crate::namespace::isolated;
-use crate::patience::{eventually, seconds};
+use crate::waiting::{eventually, seconds};
 use crate::wiretap::{Wiretap, punctuality};
 
 /// A meeting whose lobby phones pass.

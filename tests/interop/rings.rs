@@ -8,8 +8,8 @@ use serde_json::json;
 use crate::daemon::{Daemon, PAGES};
 use crate::member::Member;
 use crate::namespace::isolated_beside_others;
-use crate::patience::{eventually, seconds};
 use crate::raw::Raw;
+use crate::waiting::{eventually, seconds};
 
 const ROOMS: usize = 24;
 

@@ -10,7 +10,7 @@ use crate::daemon::Daemon;
 use crate::load::{dial, long, report};
 use crate::member::Member;
 use crate::namespace::{isolated, program};
-use crate::patience::{eventually, seconds};
+use crate::waiting::{eventually, seconds};
 use crate::wiretap::Wiretap;
 
 const PASSWORD: &str = "correct-horse-battery";

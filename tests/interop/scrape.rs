@@ -8,8 +8,8 @@ use crate::daemon::Daemon;
 use crate::load::{cpu, long};
 use crate::member::Member;
 use crate::namespace::isolated;
-use crate::patience::{eventually, seconds};
 use crate::sipp::Mass;
+use crate::waiting::{eventually, seconds};
 
 /// Scrapes a second. One costs so little that what a hundred calls cost more in one minute than in the next would hide it.
 const RATE: u32 = 10;

@@ -9,7 +9,7 @@ use crate::browser::Browser;
 use crate::daemon::{BOARD_PASSCODE, Daemon, PAGES};
 use crate::member::Member;
 use crate::namespace::{OUTER_ADDRESS, isolated_beside_others};
-use crate::patience::{eventually, seconds};
+use crate::waiting::{eventually, seconds};
 
 /// Status, head and body of an answer; `headers`: whole lines.
 fn ask(address: &str, method: &str, path: &str, headers: &str, body: &str) -> (u16, String, String) {
@@ -48,7 +48,7 @@ fn token(link: &str) -> &str {
     link.split_once("token=").expect("a link with its token").1
 }
 
-/// Goes through the door of a link, as a browser with these cookies.
+/// Exchanges a link, as a browser with these cookies.
 fn enter(link: &str, cookies: &str) -> (u16, String, String) {
     let form = format!("Content-Type: application/x-www-form-urlencoded\r\nOrigin: http://{PAGES}\r\nCookie: {cookies}\r\n");
     ask(PAGES, "POST", "/enter", &form, &format!("token={}", token(link)))
@@ -81,9 +81,9 @@ fn u4_sessions_and_used_links_survive_a_kill_and_a_session() {
         daemon.start_again();
         assert_eq!(info("demo", &session)["role"], "member", "it outlives its daemon");
         assert_eq!(info("demo", &organiser)["role"], "external", "and what was ended stays ended");
-        let door = format!("/enter?token={}", token(&link));
-        assert_eq!(ask(PAGES, "GET", &door, "", "").0, 410, "used is used");
-        let (status, head, _) = ask(PAGES, "GET", &door, &format!("Cookie: {session}\r\n"), "");
+        let path = format!("/enter?token={}", token(&link));
+        assert_eq!(ask(PAGES, "GET", &path, "", "").0, 410, "used is used");
+        let (status, head, _) = ask(PAGES, "GET", &path, &format!("Cookie: {session}\r\n"), "");
         assert!(status == 303 && head.to_ascii_lowercase().contains("location: /m/demo"), "{head}");
 
         // Made by the daemon for whoever may open its socket, with uses and time of its own.

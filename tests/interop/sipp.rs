@@ -7,8 +7,8 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::namespace::{folder as sources, program};
-use crate::patience::{eventually, seconds};
 use crate::process::Process;
+use crate::waiting::{eventually, seconds};
 
 /// Payload type of telephone-event in `sipp/caller.xml`.
 const EVENT_PAYLOAD: u8 = 101;
@@ -24,23 +24,23 @@ const LENGTH_MS: u64 = 60_000;
 
 /// A call that is being made.
 #[derive(Debug)]
-pub struct Caller {
+pub(crate) struct Caller {
     process: Process,
 }
 
 impl Caller {
     /// Calls `sip:user@127.0.0.1` from `port` and enters each of `codes` at its time, in ms after the answer.
-    pub fn dial(folder: &Path, port: u16, user: &str, codes: &[(u64, &str)]) -> Self {
+    pub(crate) fn dial(folder: &Path, port: u16, user: &str, codes: &[(u64, &str)]) -> Self {
         Self::dial_at(folder, port, user, "127.0.0.1:5060", codes)
     }
 
     /// So many at once who enter nothing.
-    pub fn many(folder: &Path, port: u16, user: &str, calls: usize) -> Self {
+    pub(crate) fn many(folder: &Path, port: u16, user: &str, calls: usize) -> Self {
         Self::start(folder, port, user, "127.0.0.1:5060", &[], calls)
     }
 
     /// The same, to another address.
-    pub fn dial_at(folder: &Path, port: u16, user: &str, target: &str, codes: &[(u64, &str)]) -> Self {
+    pub(crate) fn dial_at(folder: &Path, port: u16, user: &str, target: &str, codes: &[(u64, &str)]) -> Self {
         Self::start(folder, port, user, target, codes, 1)
     }
 
@@ -57,31 +57,31 @@ impl Caller {
     }
 
     /// Waits until the other side has ended the call properly.
-    pub fn was_hung_up_on(mut self, limit: u64) {
+    pub(crate) fn was_hung_up_on(mut self, limit: u64) {
         let code = eventually(seconds(limit), "SIPp's call is ended by the other side", || self.process.exit_code());
         assert_eq!(code, 0, "{}", self.process.log());
     }
 
     /// Whether the call goes on.
-    pub fn goes_on(&mut self) -> bool {
+    pub(crate) fn goes_on(&mut self) -> bool {
         self.process.exit_code().is_none()
     }
 }
 
 /// Many calls at once.
 #[derive(Debug)]
-pub struct Mass {
+pub(crate) struct Mass {
     process: Process,
 }
 
 impl Mass {
     /// Makes `calls` calls to `sip:user@127.0.0.1`, ten a second, each of so many seconds and with a tone.
-    pub fn dial(folder: &Path, port: u16, user: &str, calls: u64, length: u64) -> Self {
+    pub(crate) fn dial(folder: &Path, port: u16, user: &str, calls: u64, length: u64) -> Self {
         Self::play("mass", folder, port, user, calls, length)
     }
 
     /// One call of a phone behind NAT, from 127.0.0.1 by a router that keeps ports as they are.
-    pub fn dial_from_behind_nat(folder: &Path, port: u16, user: &str, length: u64) -> Self {
+    pub(crate) fn dial_from_behind_nat(folder: &Path, port: u16, user: &str, length: u64) -> Self {
         Self::play("natted", folder, port, user, 1, length)
     }
 
@@ -102,7 +102,7 @@ impl Mass {
     }
 
     /// Makes `rate` calls a second for so many seconds; each is answered and hangs up at once.
-    pub fn burst(folder: &Path, port: u16, user: &str, rate: u64, length: u64) -> Self {
+    pub(crate) fn burst(folder: &Path, port: u16, user: &str, rate: u64, length: u64) -> Self {
         let folder = folder.join(format!("sipp-{port}"));
         std::fs::create_dir_all(&folder).expect("a folder");
         let mut command = Command::new(program("sipp"));
@@ -113,7 +113,7 @@ impl Mass {
     }
 
     /// The times from each INVITE to its 200, in ms, once it has ended.
-    pub fn answer_times(&self) -> Vec<f64> {
+    pub(crate) fn answer_times(&self) -> Vec<f64> {
         let files = std::fs::read_dir(self.process.folder()).expect("a folder").filter_map(Result::ok).map(|entry| entry.path());
         let rtt = files.into_iter().find(|path| path.to_string_lossy().ends_with("_rtt.csv")).expect("SIPp's times");
         let text = std::fs::read_to_string(rtt).expect("a file");
@@ -121,13 +121,13 @@ impl Mass {
     }
 
     /// Waits for the end: every call was answered and ended as it should.
-    pub fn has_ended_well(&mut self, limit: u64) {
+    pub(crate) fn has_ended_well(&mut self, limit: u64) {
         let code = eventually(seconds(limit), "SIPp's calls end", || self.process.exit_code());
         assert_eq!(code, 0, "{}", self.process.log());
     }
 
     /// Waits for the end: every call was answered and ended as it should.
-    pub fn ends_well(mut self, limit: u64) {
+    pub(crate) fn ends_well(mut self, limit: u64) {
         self.has_ended_well(limit);
     }
 }
@@ -140,7 +140,7 @@ fn tone() -> Vec<u8> {
 
 /// One of the scenarios in `sipp/dialogs`, against the meeting `demo`. They speak no sound: what is looked at is the dialog.
 #[derive(Debug)]
-pub struct Scenario {
+pub(crate) struct Scenario {
     name: String,
     process: Process,
 }
@@ -148,7 +148,7 @@ pub struct Scenario {
 impl Scenario {
     /// Plays it from `port`, by `transport` in SIPp's words: `u1` or `t1`. A forgiving one overlooks what comes when it is not waited
     /// for: repeated messages on a connection, or those that cross its own.
-    pub fn play(folder: &Path, port: u16, name: &str, transport: &str, forgiving: bool) -> Self {
+    pub(crate) fn play(folder: &Path, port: u16, name: &str, transport: &str, forgiving: bool) -> Self {
         let mut manner = vec!["-s", "1001", "127.0.0.1:5060"];
         if forgiving {
             manner.extend(["-default_behaviors", "none"]);
@@ -157,7 +157,7 @@ impl Scenario {
     }
 
     /// Plays one that is called at `port`, by UDP, and sends back the sound that it gets.
-    pub fn wait(folder: &Path, port: u16, name: &str) -> Self {
+    pub(crate) fn wait(folder: &Path, port: u16, name: &str) -> Self {
         Self::start(folder, port, name, "u1", &["-rtp_echo"])
     }
 
@@ -174,7 +174,7 @@ impl Scenario {
     }
 
     /// Waits until it has come to its end; every message that it sent and got, or what went wrong.
-    pub fn outcome(mut self, limit: u64) -> Result<String, String> {
+    pub(crate) fn outcome(mut self, limit: u64) -> Result<String, String> {
         let code = eventually(seconds(limit), &format!("{} ends", self.name), || self.process.exit_code());
         let read = |file: &str| std::fs::read_to_string(self.process.folder().join(file)).unwrap_or_default();
         let fault = || format!("{}: exit {code}\n{}\n{}", self.name, read("errors"), read("messages"));

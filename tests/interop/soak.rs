@@ -12,9 +12,9 @@ use crate::daemon::Daemon;
 use crate::load::{dial, nothing_left, report};
 use crate::member::Member;
 use crate::namespace::isolated;
-use crate::patience::{eventually, seconds};
 use crate::sipp::Mass;
 use crate::smsc::Smsc;
+use crate::waiting::{eventually, seconds};
 
 /// Calls of SIPp in each of two meetings, a wave.
 const BY_SIPP: u64 = 6;

@@ -2,8 +2,8 @@
 
 use crate::daemon::Daemon;
 use crate::namespace::isolated_beside_others;
-use crate::patience::{eventually, seconds};
 use crate::probe::Probe;
+use crate::waiting::{eventually, seconds};
 
 const SETTINGS: &str =
     "[media]\nwebrtc_addresses = [\"127.0.0.1\"]\n[sip]\nallowed = []\n[device.lobby]\naddress = \"127.0.1.10\"\n";

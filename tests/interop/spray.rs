@@ -14,12 +14,12 @@ use crate::wiretap::Wiretap;
 
 const ALICE: f64 = 611.0;
 const PHONE: f64 = 1011.0;
-/// What SIPp's callers hum.
+/// The tone of SIPp's callers.
 const NATTED: f64 = 500.0;
-/// What the stranger hums, as loud as can be.
+/// The tone of the stranger, as loud as can be.
 const STRANGER: f64 = 1411.0;
 const STRANGERS_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 99);
-/// One packet of the stranger's in half a second would be heard at about -31 dBov; what others say and hum leaves traces below this.
+/// One packet of the stranger's in half a second would be heard at about -31 dBov; speech and tones of others leave traces below this.
 const TRACE: f64 = -45.0;
 /// As shipped.
 const PORTS: std::ops::RangeInclusive<u16> = 20_000..=20_999;

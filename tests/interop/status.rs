@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::daemon::Daemon;
 use crate::namespace::isolated_beside_others;
-use crate::patience::{eventually, seconds};
+use crate::waiting::{eventually, seconds};
 
 /// A call by TCP.
 fn call(daemon: &Daemon) -> Child {

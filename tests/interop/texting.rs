@@ -6,8 +6,8 @@ use crate::baresip::{Baresip, Codec, Transport};
 use crate::browser::{Browser, Row};
 use crate::daemon::Daemon;
 use crate::namespace::isolated_beside_others;
-use crate::patience::{eventually, seconds};
 use crate::smsc::Smsc;
+use crate::waiting::{eventually, seconds};
 
 const ALICE: f64 = 611.0;
 const PHONE: f64 = 1011.0;

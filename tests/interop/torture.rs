@@ -9,9 +9,9 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use crate::churn::certificate;
 use crate::daemon::Daemon;
-use crate::hand::SDP;
 use crate::load::long;
 use crate::namespace::isolated;
+use crate::udp_phone::SDP;
 
 /// Everybody on IPv6 is one device of ours; one user name has a password. Each case has a device of its own besides.
 const SETTINGS: &str = "[media]\nwebrtc_addresses = [\"127.0.0.1\"]\n\

@@ -7,19 +7,19 @@ use std::process::{ChildStdin, Command};
 use serde_json::{Value, json};
 
 use crate::namespace::{folder as sources, setup_folder};
-use crate::patience::{eventually, seconds};
 use crate::process::Process;
 use crate::smsc::Smsc;
+use crate::waiting::{eventually, seconds};
 
 /// The service, on port 9090. Dropped, it ends.
-pub struct Vendor {
+pub(crate) struct Vendor {
     orders: ChildStdin,
     process: Process,
 }
 
 impl Vendor {
     /// The provider that speaks to it.
-    pub fn provider(kind: &str) -> String {
+    pub(crate) fn provider(kind: &str) -> String {
         let own = match kind {
             "azure" => {
                 "endpoint = \"http://127.0.0.1:9090\"\naccess_key = \"dGhlIGFjY2VzcyBrZXkgb2YgYSByZXNvdXJjZQ==\"\n\
@@ -37,7 +37,7 @@ impl Vendor {
     }
 
     /// Starts it.
-    pub fn start(folder: &Path, kind: &str) -> Self {
+    pub(crate) fn start(folder: &Path, kind: &str) -> Self {
         let mut command = Command::new(setup_folder().join("venv/bin/python"));
         command.arg(sources().join("vendor.py")).arg(kind);
         let mut process = Process::start(&mut command, &folder.join("vendor.log"), true);
@@ -48,14 +48,14 @@ impl Vendor {
     }
 
     /// What has happened so far.
-    pub fn events(&self, event: &str) -> Vec<Value> {
+    pub(crate) fn events(&self, event: &str) -> Vec<Value> {
         let events = self.process.log();
         let events = events.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         events.filter(|known| known["event"] == event).collect()
     }
 
     /// Waits for something to have happened.
-    pub fn wait_for(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn wait_for(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         eventually(seconds(20), what, || {
             let log = self.process.log();
             let events = log.lines().filter_map(|line| serde_json::from_str(line).ok());
@@ -64,19 +64,19 @@ impl Vendor {
     }
 
     /// Gives an order, and waits for what comes of it.
-    pub fn does(&mut self, order: &Value, event: &str) -> Value {
+    pub(crate) fn does(&mut self, order: &Value, event: &str) -> Value {
         let before = self.events(event).len();
         self.order(order);
         eventually(seconds(20), event, || self.events(event).into_iter().nth(before))
     }
 
     /// Calls the webhook with just this; its status, body and headers.
-    pub fn posts(&mut self, url: &str, body: &str, headers: &Value) -> Value {
+    pub(crate) fn posts(&mut self, url: &str, body: &str, headers: &Value) -> Value {
         self.does(&json!({ "post": { "url": url, "body": body, "headers": headers } }), "called")
     }
 
     /// Gives an order.
-    pub fn order(&mut self, order: &Value) {
+    pub(crate) fn order(&mut self, order: &Value) {
         writeln!(self.orders, "{order}").expect("the service takes an order");
     }
 }

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::daemon::Daemon;
 use crate::load::long;
 use crate::namespace::isolated_beside_others;
-use crate::patience::{eventually, moment, seconds};
 use crate::vendor::Vendor;
+use crate::waiting::{eventually, random_moment, seconds};
 
 const HOOK: &str = "http://127.0.0.1:8080/webhooks/sms/demo";
 
@@ -144,7 +144,7 @@ fn nobody_gets_anything_twice_however_often_the_daemon_is_killed(kind: &str) {
     let mut vendor = Vendor::start(daemon.folder(), kind);
     vendor.order(&json!({ "crowd": 8 }));
     for _ in 0..kills {
-        moment();
+        random_moment();
         daemon.kill();
         daemon.start_again();
     }

@@ -8,9 +8,9 @@ use crate::daemon::Daemon;
 use crate::load::long;
 use crate::member::Member;
 use crate::namespace::isolated;
-use crate::patience::{eventually, seconds};
 use crate::sipp::Mass;
 use crate::smsc::Smsc;
+use crate::waiting::{eventually, seconds};
 use crate::wiretap::{TO_DEVICES, Wiretap, streams};
 
 /// Calls, each with one person around its device.
@@ -25,9 +25,9 @@ fn today() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs_f64() * 1000.0
 }
 
-/// Twenty messages a second leave the house in time and the sound of twenty calls untouched.
+/// Twenty messages a second are sent in time and leave the sound of twenty calls untouched.
 #[test]
-fn twenty_messages_a_second_leave_the_house_in_time() {
+fn twenty_messages_a_second_are_sent_in_time() {
     isolated(|| {
         let lines = if long() { 60 } else { 5 };
         let daemon = Daemon::with(&format!(

@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 use crate::daemon::Daemon;
 use crate::load::{dial, report};
 use crate::namespace::isolated_beside_others;
-use crate::patience::seconds;
+use crate::waiting::seconds;
 
 /// `WatchdogSec=` of these scenarios; the shipped unit has 10 s.
 const LIMIT: Duration = Duration::from_secs(2);

@@ -9,11 +9,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::audio::Tone;
 use crate::namespace::program;
-use crate::patience::{eventually, seconds};
 use crate::process::Process;
+use crate::waiting::{eventually, seconds};
 
 /// RTP and RTCP of devices, as the gateway sends it.
-pub const TO_DEVICES: &str = "udp and src portrange 20000-20999";
+pub(crate) const TO_DEVICES: &str = "udp and src portrange 20000-20999";
 
 /// A packet that is behind by so much, in s, may find the least margin of playout used up.
 const LATE: f64 = 0.005;
@@ -26,39 +26,39 @@ const MEMORY: f64 = 10.0;
 
 /// A running capture.
 #[derive(Debug)]
-pub struct Wiretap {
+pub(crate) struct Wiretap {
     process: Process,
     file: PathBuf,
 }
 
 /// One captured datagram.
 #[derive(Debug, Clone)]
-pub struct Datagram {
+pub(crate) struct Datagram {
     /// In s since 1970.
-    pub at: f64,
+    pub(crate) at: f64,
     /// From where.
-    pub from: SocketAddrV4,
+    pub(crate) from: SocketAddrV4,
     /// Where to.
-    pub to: SocketAddrV4,
+    pub(crate) to: SocketAddrV4,
     /// What is in it.
-    pub bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// One RTP stream as it was sent.
 #[derive(Debug, Clone, Default)]
-pub struct Stream {
+pub(crate) struct Stream {
     /// Packets.
-    pub packets: u64,
+    pub(crate) packets: u64,
     /// Sequence numbers that do not follow the one before.
-    pub sequence_breaks: u64,
+    pub(crate) sequence_breaks: u64,
     /// Packets whose timestamp has not moved by one packet.
-    pub timestamp_breaks: u64,
+    pub(crate) timestamp_breaks: u64,
     /// The longest step of the timestamp, in ms.
-    pub timestamp_gap: f64,
+    pub(crate) timestamp_gap: f64,
     /// The longest time between two packets, in ms.
-    pub arrival_gap: f64,
+    pub(crate) arrival_gap: f64,
     /// From the first to the last packet, in s.
-    pub length: f64,
+    pub(crate) length: f64,
     last: Option<Packet>,
     usual_step: Option<u32>,
 }
@@ -73,7 +73,7 @@ struct Packet {
 
 impl Wiretap {
     /// Listens on loopback for what `filter` says, in the language of tcpdump.
-    pub fn start(folder: &Path, filter: &str) -> Self {
+    pub(crate) fn start(folder: &Path, filter: &str) -> Self {
         let file = folder.join("capture.pcap");
         let mut command = Command::new(program("tcpdump"));
         command.args(["-i", "lo", "-n", "-U", "-Z", "root", "-B", "65536", "-s", "2048", "-w"]).arg(&file).arg(filter);
@@ -83,7 +83,7 @@ impl Wiretap {
     }
 
     /// What was captured up to a moment ago.
-    pub fn so_far(&self) -> Vec<Datagram> {
+    pub(crate) fn so_far(&self) -> Vec<Datagram> {
         datagrams(&std::fs::read(&self.file).expect("a capture"))
     }
 
@@ -91,7 +91,7 @@ impl Wiretap {
     ///
     /// # Panics
     /// When the kernel dropped a packet, so that the capture proves nothing.
-    pub fn finish(mut self) -> Vec<Datagram> {
+    pub(crate) fn finish(mut self) -> Vec<Datagram> {
         let id = self.process.child.id().to_string();
         Command::new("kill").args(["-INT", &id]).status().expect("kill can be run");
         eventually(seconds(10), "tcpdump ends", || self.process.exit_code());
@@ -124,7 +124,7 @@ fn datagrams(file: &[u8]) -> Vec<Datagram> {
 }
 
 /// The RTP streams among these, by the port they were sent from and their SSRC.
-pub fn streams(datagrams: &[Datagram]) -> BTreeMap<(u16, u32), Stream> {
+pub(crate) fn streams(datagrams: &[Datagram]) -> BTreeMap<(u16, u32), Stream> {
     let mut found: BTreeMap<(u16, u32), Stream> = BTreeMap::new();
     // RTCP has the odd ports.
     for datagram in datagrams.iter().filter(|datagram| datagram.from.port().is_multiple_of(2)) {
@@ -139,23 +139,23 @@ pub fn streams(datagrams: &[Datagram]) -> BTreeMap<(u16, u32), Stream> {
 
 /// How a sender has kept time: what is made up for its packets that come late is its own doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Punctuality {
+pub(crate) struct Punctuality {
     /// How often it has fallen behind.
-    pub slips: usize,
+    pub(crate) slips: usize,
     /// How often it has paused for longer than can be made up for.
-    pub pauses: usize,
+    pub(crate) pauses: usize,
 }
 
 impl Punctuality {
     /// Whether all that is wrong with a tone can be the sender's doing.
-    pub fn excuses(self, tone: &Tone) -> bool {
+    pub(crate) fn excuses(self, tone: &Tone) -> bool {
         tone.jumps <= self.slips && tone.gaps.len() <= self.pauses
     }
 }
 
 /// That of the longest stream of this payload type, for what is heard from `since` on: each packet against the best of the seconds
 /// before it, by its timestamp.
-pub fn punctuality(datagrams: &[Datagram], payload_type: u8, since: SystemTime) -> Punctuality {
+pub(crate) fn punctuality(datagrams: &[Datagram], payload_type: u8, since: SystemTime) -> Punctuality {
     let mut sent: BTreeMap<SocketAddrV4, Vec<(f64, u32)>> = BTreeMap::new();
     for datagram in datagrams {
         // RFC 7983: version 2 of RTP; RTCP has other types.

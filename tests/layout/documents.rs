@@ -108,6 +108,72 @@ fn every_path_that_the_documents_name_is_there() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// A name of code: `Policy::fire`, `QUEUE`, `grant`.
+fn is_name(span: &str) -> bool {
+    span.starts_with(|c: char| c.is_ascii_alphabetic())
+        && span.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | ':'))
+}
+
+/// The code spans of a piece of text, with where they begin and end.
+fn spans(text: &str) -> Vec<(&str, usize, usize)> {
+    let ticks: Vec<usize> = text.match_indices('`').map(|(at, _)| at).collect();
+    ticks.chunks_exact(2).map(|pair| (&text[pair[0] + 1..pair[1]], pair[0], pair[1] + 1)).collect()
+}
+
+/// What a document says of where names are: files, and names that stand in one of them. That is a row of a table with the columns `file`
+/// and `function`, and a name with its file in brackets anywhere.
+fn places_of_names(text: &str) -> Vec<(Vec<&str>, Vec<&str>)> {
+    let is_source = |file: &str| file.starts_with("src/") && file.ends_with(".rs");
+    let mut found = Vec::new();
+    let mut columns = None;
+    for line in text.lines() {
+        let cells: Vec<&str> = line.split('|').collect();
+        if !line.starts_with('|') {
+            columns = None;
+        } else if let Some(at) = cells.windows(2).position(|pair| pair[0].trim() == "file" && pair[1].trim() == "function") {
+            columns = Some(at);
+        } else if let Some(at) = columns
+            && let [files, names, ..] = &cells[at..]
+        {
+            let files: Vec<&str> = spans(files).into_iter().map(|(file, ..)| file).collect();
+            let names: Vec<&str> = spans(names).into_iter().map(|(name, ..)| name).filter(|name| is_name(name)).collect();
+            if files.iter().all(|file| is_source(file)) && !files.is_empty() {
+                found.push((files, names));
+            }
+        }
+        for pair in spans(line).windows(2) {
+            let ((name, _, end), (file, begin, _)) = (pair[0], pair[1]);
+            if is_name(name) && &line[end..begin] == " (" && is_source(file) {
+                found.push((vec![file], vec![name]));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_name_stands_in_the_file_that_the_documents_name() {
+    let mut wrong = Vec::new();
+    for path in documents() {
+        let document = path.strip_prefix(root()).expect("ours").display().to_string();
+        let text = prose(&fs::read_to_string(&path).expect("readable"));
+        for (files, names) in places_of_names(&text) {
+            let code: String = files.iter().map(|file| fs::read_to_string(root().join(file)).unwrap_or_default()).collect();
+            let words: BTreeSet<&str> = code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+            let missing = names.into_iter().filter(|name| !name.split("::").all(|part| words.contains(part)));
+            wrong.extend(missing.map(|name| format!("{document}: `{name}` is not in {}", files.join(", "))));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn names_are_found_beside_their_files() {
+    let text = "| what | file | function |\n|---|---|---|\n| nonce | `src/a.rs`, `src/b.rs` | `Nonce::check`, a `cargo doc` |\nBy `drive` (`src/c.rs`), `x` or (`src/d.rs`).\n| `src/e.rs` | `f` |\n";
+    let expected = [(vec!["src/a.rs", "src/b.rs"], vec!["Nonce::check"]), (vec!["src/c.rs"], vec!["drive"])];
+    assert_eq!(places_of_names(text), expected);
+}
+
 #[test]
 fn paths_are_found_in_code_spans() {
     let text = "See `src/lib.rs`, `conf/prompts/TAG/language.toml`\nand `src/sip/*.rs`.\n\nRun `tests/setup.sh build`, not ` or `cargo doc`.";

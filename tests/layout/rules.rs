@@ -137,6 +137,23 @@ fn every_rule_that_is_cited_stands_in_the_list() {
 }
 
 #[test]
+fn every_test_that_is_named_for_a_rule_names_one_of_the_list() {
+    let known: BTreeSet<String> = rules().into_iter().map(|rule| rule.id).collect();
+    let any_family: BTreeSet<char> = ('A'..='Z').collect();
+    let mut wrong = Vec::new();
+    for (path, text) in ["src", "tests"].iter().flat_map(|place| files(&root().join(place))) {
+        if path.extension().is_none_or(|extension| extension != "rs") {
+            continue;
+        }
+        for test in tests_in(&text) {
+            let unknown = rules_of_name(test, &any_family).into_iter().filter(|rule| !known.contains(rule));
+            wrong.extend(unknown.map(|rule| format!("{}: `{test}`: there is no {rule}", path.display())));
+        }
+    }
+    assert!(wrong.is_empty(), "name them for a rule of docs/RULES.md, or for none:\n{}", wrong.join("\n"));
+}
+
+#[test]
 fn every_rule_says_what_proves_it_or_that_nothing_does_yet() {
     let mut wrong = Vec::new();
     let mut seen = BTreeSet::new();

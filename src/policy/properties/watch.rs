@@ -400,7 +400,7 @@ impl Watch {
     }
 
     /// What must be true whenever all that follows from an input has followed.
-    pub(super) fn settled(&mut self, now: Instant, policy: &Policy) -> Result<(), String> {
+    pub(super) fn settled(&mut self, now: Instant, policy: &Subject) -> Result<(), String> {
         for playing in self.playing.iter().filter(|playing| !playing.held && !self.on_hold.contains(&playing.who)) {
             let due = match playing.began {
                 None if playing.late => playing.told_at + GIVEN_UP_AFTER,
@@ -429,7 +429,7 @@ impl Watch {
             return fail(format!("K-4: {who} may speak, and not by whoever has closed its microphone"));
         }
         for who in self.here.iter().filter(|who| role_of(slot_of(**who)).0 == Role::External) {
-            if policy.may(*who, Capability::Admit).is_ok() && !self.pins.contains(who) {
+            if policy.may(*who, Capability::Admit) && !self.pins.contains(who) {
                 return fail(format!("M-18: {who} may admit by a PIN that it has not given"));
             }
         }

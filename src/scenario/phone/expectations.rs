@@ -1,42 +1,51 @@
 //! What a phone must hear, and what it must not.
 
-use super::*;
+use std::time::{Duration, Instant};
+
+use super::device::{PATIENCE, Phone};
+use super::line::{End, Got, Heard, MUSIC, PTIME};
+use crate::common::phrase::Phrase;
+use crate::scenario::listener::Fingerprint;
+use crate::scenario::world::{Voice, assert_heard};
+
+/// Samples of a packet of what is heard: 20 ms at 8 kHz.
+const SHORT: usize = 160;
 
 impl Phone {
     /// Hears the whole of this prompt, after those that earlier sentences named.
     pub(in crate::scenario) fn hears(&self, phrase: Phrase) -> Heard {
-        self.hears_print(&format!("{phrase:?}"), &self.world.print(phrase))
+        self.hears_fingerprint(&format!("{phrase:?}"), &self.world.fingerprint(phrase))
     }
 
-    pub(super) fn hears_print(&self, what: &str, print: &Print) -> Heard {
+    pub(super) fn hears_fingerprint(&self, what: &str, fingerprint: &Fingerprint) -> Heard {
         let began = self.world.now();
         let mut from = *self.cursor.borrow();
         loop {
-            let found = self.line().listener.find(print, from);
+            let found = self.line().listener.find(fingerprint, from);
             if let Some(at) = found {
                 let listener = &self.line().listener;
-                *self.cursor.borrow_mut() = at + print.len() - SHORT;
+                *self.cursor.borrow_mut() = at + fingerprint.len() - SHORT;
                 // Not the very first and last samples, which a resampler may put into the packet before or after.
-                return Heard { from: listener.when(at + SHORT / 4), to: listener.when(at + print.len() - SHORT / 4) };
+                return Heard { from: listener.when(at + SHORT / 4), to: listener.when(at + fingerprint.len() - SHORT / 4) };
             }
             if self.world.now() - began > PATIENCE {
                 let heard = self.has_heard(*self.cursor.borrow());
                 panic!("{} never heard {what}, but {heard:?}; {:?}", self.voice.name, self.line().end);
             }
             // What was long enough ago to have been heard whole has been looked at.
-            from = from.max(self.line().listener.len().saturating_sub(print.len() + 2 * SHORT));
+            from = from.max(self.line().listener.len().saturating_sub(fingerprint.len() + 2 * SHORT));
             self.world.passes(Duration::from_millis(200));
         }
     }
 
     /// Hears how this prompt begins.
     pub(in crate::scenario) fn begins_to_hear(&self, phrase: Phrase) {
-        self.hears_print(&format!("{phrase:?} begin"), &self.world.beginning(phrase));
+        self.hears_fingerprint(&format!("{phrase:?} begin"), &self.world.beginning(phrase));
     }
 
     /// Hears the waiting music.
     pub(in crate::scenario) fn hears_music(&self) {
-        self.hears_print("the music", &self.world.music());
+        self.hears_fingerprint("the music", &self.world.music());
     }
 
     /// Nothing was said to it since.
@@ -51,7 +60,7 @@ impl Phone {
     }
 
     pub(super) fn has_heard(&self, from: usize) -> Vec<Phrase> {
-        let heard = |phrase: &Phrase| self.line().listener.find(&self.world.print(*phrase), from).is_some();
+        let heard = |phrase: &Phrase| self.line().listener.find(&self.world.fingerprint(*phrase), from).is_some();
         Phrase::ALL.iter().copied().filter(heard).collect()
     }
 

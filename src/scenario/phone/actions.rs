@@ -1,7 +1,13 @@
 //! What a phone does: a sentence each.
 
-use super::*;
+use std::time::Duration;
+
+use super::device::Phone;
+use super::line::End;
+use crate::common::phrase::Phrase;
 use crate::scenario::network::Fault;
+use crate::scenario::page::Page;
+use crate::scenario::sip::Dialog;
 
 impl Phone {
     /// Sends an INVITE; what comes of it is another sentence.
@@ -80,6 +86,19 @@ impl Phone {
     pub(in crate::scenario) fn dials(&self, user: &str) {
         self.rings(user);
         self.until("an answer", |line| line.remote.is_some());
+    }
+
+    /// Calls, and is let into the meeting without anybody's doing.
+    pub(in crate::scenario) fn joins(&self, user: &str) {
+        self.dials(user);
+        self.hears(Phrase::Admitted);
+    }
+
+    /// Calls the demo meeting, knocks, and is admitted by this member.
+    pub(in crate::scenario) fn is_admitted_by(&self, member: &Page) {
+        self.dials("1001");
+        member.admits(self);
+        self.hears(Phrase::Admitted);
     }
 
     /// Calls, and is refused with this status; gives the `Reason`.

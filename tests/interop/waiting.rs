@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 ///
 /// # Panics
 /// After `limit`, naming `what` did not happen.
-pub fn eventually<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + limit;
     loop {
         if let Some(found) = look() {
@@ -18,17 +18,17 @@ pub fn eventually<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Opti
 }
 
 /// The pace of a finger on a keypad.
-pub fn breath() {
+pub(crate) fn key_pause() {
     std::thread::sleep(Duration::from_millis(250));
 }
 
 /// A moment of up to a tenth of a second, after which something breaks.
-pub fn moment() {
+pub(crate) fn random_moment() {
     let dice = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos());
     std::thread::sleep(Duration::from_micros(u64::from(dice / 7 % 100_000)));
 }
 
 /// A limit in seconds.
-pub const fn seconds(count: u64) -> Duration {
+pub(crate) const fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
 }

@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
-use super::super::sip::{Dialog, Text};
-use super::{End, Line, Phone};
+use super::device::Phone;
+use super::line::{End, Line};
+use crate::scenario::sip::{Dialog, Text};
 
 impl Line {
     /// An INVITE of the gateway: it rings until somebody picks up.

@@ -8,7 +8,7 @@ use crate::browser::Browser;
 use crate::daemon::Daemon;
 use crate::member::Member;
 use crate::namespace::isolated_beside_others;
-use crate::patience::{eventually, seconds};
+use crate::waiting::{eventually, seconds};
 
 /// A browser with an organiser in the meeting `demo`.
 fn host(daemon: &Daemon) -> Browser {
@@ -27,7 +27,7 @@ fn caller(daemon: &Daemon) -> Child {
 
 /// What happens is said also while a dialog is open and nothing is lost.
 #[test]
-fn g27_what_happens_is_said_also_while_a_dialog_is_open() {
+fn u6_events_are_announced_while_a_dialog_is_open() {
     isolated_beside_others(|| {
         let daemon = Daemon::start();
         let mut host = host(&daemon);
@@ -60,7 +60,7 @@ fn g27_what_happens_is_said_also_while_a_dialog_is_open() {
 
 /// The key a asks before it admits unless the lobby has the keyboard.
 #[test]
-fn g27_the_key_a_asks_before_it_admits_unless_the_lobby() {
+fn u6_the_key_a_asks_before_it_admits() {
     isolated_beside_others(|| {
         let daemon = Daemon::start();
         let mut host = host(&daemon);
@@ -82,7 +82,7 @@ fn g27_the_key_a_asks_before_it_admits_unless_the_lobby() {
 
 /// A guest reaches the roster by keyboard and one who is put out is not asked back.
 #[test]
-fn g27_a_guest_reaches_the_roster_by_keyboard() {
+fn u6_a_guest_reaches_the_roster_by_keyboard() {
     isolated_beside_others(|| {
         let daemon = Daemon::start();
         let member = Member::join(&daemon, "demo");
@@ -125,7 +125,7 @@ fn k1_who_joins_again_is_asked_for_what_is_asked_now() {
 }
 
 #[test]
-fn g28_rooms_come_by_name_and_say_whether_they_are_in_use() {
+fn s9_rooms_are_listed_by_name_and_say_whether_in_use() {
     isolated_beside_others(|| {
         let device = |label: &str, name: &str, address: &str| {
             format!("[device.{label}]\nname = \"{name}\"\naddress = \"{address}\"\ncall = \"sip:{label}@{address}:5099\"\n")

@@ -30,8 +30,7 @@ fn m14_a_phone_that_finds_the_meeting_full_is_told_so() {
     let world = World::with("[policy]\nmax_externals = 1\n[meeting.demo]\ndevices_bypass = true");
     let member = world.member();
     let (phone, late) = (world.phone(), world.phone());
-    phone.dials("1001");
-    phone.hears(Phrase::Admitted);
+    phone.joins("1001");
     late.dials("1001");
     late.hears(Phrase::MeetingFull);
     assert!(late.is_hung_up().contains("meeting-full"));

@@ -56,20 +56,20 @@ struct CallsDesk {
 
 impl CallAdmin for CallsDesk {
     fn calls(&self) -> Vec<CallView> {
-        self.calls.lines().into_iter().map(view).collect()
+        self.calls.entries().into_iter().map(view).collect()
     }
 
     fn call(&self, call: CallId) -> BoxedAnswer<Option<CallDetails>> {
-        let (line, past, sip) = (self.calls.line(call), self.calls.past(call), self.sip.clone());
+        let (up, ended, sip) = (self.calls.entry(call), self.calls.ended(call), self.sip.clone());
         Box::pin(async move {
             let ladder = async { sip.ladder(call).await.into_iter().map(step).collect() };
-            match (line, past) {
+            match (up, ended) {
                 (Some(line), _) => {
                     let media = figures(&line).await;
                     Some(CallDetails { call: view(line), media, end_reason: None, ladder: Some(ladder.await) })
                 }
-                (None, Some(EndedCall { line, cause, stats })) => Some(CallDetails {
-                    call: CallView { state: "over".to_owned(), ..view(line) },
+                (None, Some(EndedCall { entry, cause, stats })) => Some(CallDetails {
+                    call: CallView { state: "over".to_owned(), ..view(entry) },
                     media: Some(media(&stats, None)),
                     end_reason: Some(cause.verdict().label.to_owned()),
                     ladder: Some(ladder.await),
@@ -80,7 +80,7 @@ impl CallAdmin for CallsDesk {
     }
 
     fn device_of(&self, call: CallId) -> Option<String> {
-        self.calls.line(call).or_else(|| self.calls.past(call).map(|past| past.line)).map(|line| line.device)
+        self.calls.entry(call).or_else(|| self.calls.ended(call).map(|ended| ended.entry)).map(|line| line.device)
     }
 
     fn hang_up(&self, call: CallId, cause: Cause) -> bool {

@@ -21,7 +21,7 @@ pub(super) fn list(in_force: InForce, sip: &sip::Handle, calls: CallsView) -> ht
     let sip = sip.clone();
     Arc::new(move || {
         let (settings, sip) = (Arc::clone(&in_force.borrow()), sip.clone());
-        let busy: BTreeSet<String> = calls.lines().into_iter().map(|line| line.device).collect();
+        let busy: BTreeSet<String> = calls.entries().into_iter().map(|line| line.device).collect();
         Box::pin(async move {
             let mut rooms = Vec::with_capacity(settings.devices.len());
             for (id, device) in &settings.devices {

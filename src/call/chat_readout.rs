@@ -2,12 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Call, CallAct, Phase};
-use crate::common::phrase::Phrase;
 use crate::common::redact::Redacted;
-use crate::media::PlayKind;
-use crate::prompt::Clip;
-use crate::sip;
 
 /// Lines that wait to be read. Full: the oldest goes, since nobody has asked for it.
 const UNREAD: usize = 30;
@@ -25,7 +20,8 @@ pub(super) struct ChatReadout {
 }
 
 impl ChatReadout {
-    fn push(&mut self, line: &str) {
+    /// A line of the chat by somebody else.
+    pub(super) fn push(&mut self, line: &str) {
         let plain = |c: char| if c.is_control() { ' ' } else { c };
         self.unread.push_back(Redacted::new(line.chars().map(plain).take(LONGEST).collect()));
         if self.unread.len() > UNREAD {
@@ -34,8 +30,13 @@ impl ChatReadout {
         }
     }
 
-    /// As many whole lines as are read at once.
-    fn next(&mut self) -> Option<Redacted<String>> {
+    /// The program is at work.
+    pub(super) const fn is_busy(&self) -> bool {
+        self.taken.is_some()
+    }
+
+    /// As many whole lines as are read at once, for the program; `None`: there are none.
+    pub(super) fn take(&mut self) -> Option<Redacted<String>> {
         let mut length = 0;
         let fits = self.unread.iter().take_while(|line| {
             length += line.expose().chars().count();
@@ -43,52 +44,23 @@ impl ChatReadout {
         });
         // A line each: voices make a pause there.
         let lines: Vec<&str> = fits.map(|line| line.expose().as_str()).collect();
-        self.taken = Some(lines.len());
+        self.taken = (!lines.is_empty()).then_some(lines.len());
         (!lines.is_empty()).then(|| Redacted::new(lines.join("\n")))
     }
-}
 
-impl Call {
-    /// A line of the chat by somebody else, for a device that shows or reads them.
-    pub(super) fn line(&mut self, text: Redacted<String>) {
-        if self.settings.speaks {
-            self.reading.push(text.expose());
-        }
-        if self.settings.text {
-            self.acts.push_back(CallAct::Sip(sip::Command::Text { call: self.settings.call, text }));
-        }
+    /// The program is done, and nobody is there to listen.
+    pub(super) const fn drop_taken(&mut self) {
+        self.taken = None;
     }
 
-    /// `*7`. Asked for again while the program is at work, it is not started twice.
-    pub(super) fn read_aloud(&mut self) {
-        if self.reading.taken.is_some() {
-            return;
+    /// The program is done. Where it has failed, the lines wait for one more try. Says whether there are more.
+    pub(super) fn done(&mut self, succeeded: bool) -> bool {
+        let taken = self.taken.take().unwrap_or_default();
+        let failed_before = std::mem::replace(&mut self.failed, !succeeded);
+        if succeeded || failed_before {
+            self.unread.drain(..taken.min(self.unread.len()));
+            self.failed = false;
         }
-        match self.reading.next() {
-            Some(text) => self.acts.push_back(CallAct::Speak(text)),
-            None => {
-                self.reading.taken = None;
-                self.say(Phrase::NoMessages);
-            }
-        }
-    }
-
-    /// The program is done; without a clip it has failed, and the lines wait for one more try.
-    pub(super) fn spoken(&mut self, clip: Option<Clip>) {
-        let taken = self.reading.taken.take().unwrap_or_default();
-        if !matches!(self.phase, Phase::Meeting { .. }) || self.admitted.is_none() {
-            return;
-        }
-        let failed = std::mem::replace(&mut self.reading.failed, clip.is_none()) && clip.is_none();
-        if clip.is_some() || failed {
-            self.reading.unread.drain(..taken.min(self.reading.unread.len()));
-            self.reading.failed = false;
-        }
-        let Some(clip) = clip else { return self.say(Phrase::NotAvailable) };
-        let mut clips = vec![clip];
-        if !self.reading.unread.is_empty() {
-            clips.extend(self.clips(&[Phrase::MoreMessages]));
-        }
-        self.play_clips(clips, PlayKind::Prompt);
+        !self.unread.is_empty()
     }
 }

@@ -2,7 +2,9 @@
 
 use std::time::Instant;
 
-use super::{Call, CallAct, OutboundProgress, Phase};
+use super::established::{EstablishedCall, EstablishedPhase};
+use super::invitation::OutboundProgress;
+use super::messages::CallAct;
 use crate::common::cause::Cause;
 use crate::common::phrase::Phrase;
 use crate::common::redact::Redacted;
@@ -11,48 +13,47 @@ use crate::meeting::FromGuest;
 use crate::menu::{DigitMeans, KeyPress};
 use crate::sip;
 
-impl Call {
-    pub(super) fn sip_says(&mut self, now: Instant, event: sip::Event) {
+impl EstablishedCall {
+    pub(super) fn sip_event(&mut self, now: Instant, event: sip::Event) {
         match event {
             sip::Event::Digit { digit, .. } => self.key(now, KeyPress::new(digit, DigitMeans::Info)),
             sip::Event::Text { message, text, .. } => self.text(now, message, text),
             sip::Event::Offer { sdp, .. } => self.offered(sdp.as_deref()),
             sip::Event::Acked { sdp: Some(sdp), .. } => {
-                let heard = self.settings.offer_answer.answered(&sdp);
-                self.renegotiated(heard);
+                let answer = self.offer_answer.answered(&sdp);
+                self.renegotiated(answer);
             }
             sip::Event::Refreshed { sdp, .. } => {
-                let heard = self.settings.offer_answer.refreshed(&sdp);
-                self.renegotiated(heard);
+                let answer = self.offer_answer.refreshed(&sdp);
+                self.renegotiated(answer);
             }
             sip::Event::Watch { on, .. } => {
                 self.watches = on;
-                if matches!(self.phase, Phase::Meeting { .. }) {
+                if self.is_at_meeting() {
                     self.acts.push_back(CallAct::Guest(FromGuest::Watch(on)));
                 }
             }
             // M-18: who has no place has none to hand over.
             sip::Event::Refer { device, replaces, .. } => match self.phase {
-                Phase::Meeting { .. } if self.admitted.is_some() => self.acts.push_back(CallAct::Transfer { device, replaces }),
+                EstablishedPhase::Meeting { .. } if self.admitted.is_some() => {
+                    self.acts.push_back(CallAct::Transfer { device, replaces })
+                }
                 _ => self.acts.push_back(CallAct::Sip(sip::Command::ReferAnswered { call: self.settings.call, accepted: false })),
             },
             sip::Event::Refused { .. } => {
                 // M-12: asked by a method or header that an external may not use.
-                if matches!(self.phase, Phase::Meeting { .. }) {
+                if self.is_at_meeting() {
                     self.say(Phrase::NotAllowed);
                 }
             }
-            sip::Event::Ended { cause, .. } => {
-                self.peer_gone = true;
-                self.part(now, cause, true);
-            }
+            sip::Event::Ended { cause, .. } => self.end(now, cause, true),
             _ => {}
         }
     }
 
     /// C-1: chat is there for who is inside; nobody floods it from a phone.
     fn text(&mut self, now: Instant, message: u64, text: Redacted<String>) {
-        let inside = matches!(self.phase, Phase::Meeting { .. }) && self.admitted.is_some();
+        let inside = self.is_at_meeting() && self.admitted.is_some();
         let refusal = match (inside, inside && self.texts.take(now)) {
             (false, _) => Some(Cause::Denied),
             (true, false) => Some(Cause::Busy),
@@ -75,18 +76,14 @@ impl Call {
 
     fn offered(&mut self, sdp: Option<&[u8]>) {
         let call = self.settings.call;
-        match sdp {
-            None => {
-                let sdp = self.settings.offer_answer.offer();
+        match self.offer_answer.respond(sdp) {
+            Ok((sdp, profile)) => {
                 self.acts.push_back(CallAct::Sip(sip::Command::Answer { call, sdp }));
-            }
-            Some(sdp) => match self.settings.offer_answer.offered(sdp) {
-                Ok((profile, answer)) => {
-                    self.acts.push_back(CallAct::Sip(sip::Command::Answer { call, sdp: answer }));
+                if let Some(profile) = profile {
                     self.renegotiated(Ok(profile));
                 }
-                Err(cause) => self.acts.push_back(CallAct::Sip(sip::Command::Reject { call, cause })),
-            },
+            }
+            Err(cause) => self.acts.push_back(CallAct::Sip(sip::Command::Reject { call, cause })),
         }
     }
 
@@ -94,8 +91,8 @@ impl Call {
         match profile {
             Ok(profile) => {
                 self.acts.push_back(CallAct::Reprofile(profile));
-                if matches!(self.phase, Phase::Meeting { .. }) {
-                    self.acts.push_back(CallAct::Guest(FromGuest::Hold(self.settings.offer_answer.on_hold())));
+                if self.is_at_meeting() {
+                    self.acts.push_back(CallAct::Guest(FromGuest::Hold(self.offer_answer.on_hold())));
                 }
             }
             Err(cause) => {

@@ -1,67 +1,138 @@
-//! Words to somebody whose call is refused: media before the final response (RFC 3960).
+//! Words to a caller whose call is refused: media before the final response (RFC 3960), [`EarlyMedia`].
 
-use std::time::Duration;
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
-
-use super::CallInput;
-use super::task::{CallsShared, INBOX};
+use super::answering::InboundInvite;
+use super::messages::{CallAct, CallEnd, CallInput};
+use super::offer_answer::OfferAnswer;
+use super::setup::{PendingEnd, Step};
 use crate::common::cause::Cause;
-use crate::common::ids::PlayId;
-use crate::common::phrase::Phrase;
-use crate::media::{MediaEvent, Play, PlayKind, Share};
-use crate::sip::{Command, Event, Incoming};
+use crate::common::ids::{CallId, PlayId};
+use crate::media::{MediaEvent, Play, PlayKind};
+use crate::prompt::Clip;
+use crate::sip::Command;
 
 /// How much longer than the words themselves it may take.
-const SLACK: Duration = Duration::from_secs(3);
+pub(super) const SLACK: Duration = Duration::from_secs(3);
+/// The only thing that is played.
+const ANNOUNCEMENT: PlayId = PlayId::from_number(1);
 
-impl CallsShared {
-    /// S-10: a known caller is told by voice that nobody answers it here. The SIP endpoint has seen to everything else, and to it that
-    /// there are never more than a few of these.
-    pub(super) async fn emergency(&self, incoming: &Incoming, inputs: &mut mpsc::Receiver<CallInput>) {
-        let (call, cause) = (incoming.call, Cause::NoEmergencyCalls);
-        if self.speak_before_the_answer(incoming, Phrase::NoEmergencyCalls, inputs).await.is_none() {
-            tracing::debug!(%call, "the caller could not be told by voice");
+/// What is said to a caller before the refusal.
+#[derive(Debug, Clone)]
+pub(super) struct Announcement {
+    /// Whose call it is.
+    pub(super) call: CallId,
+    /// Why it is refused.
+    pub(super) cause: Cause,
+    /// The words.
+    pub(super) clip: Clip,
+}
+
+enum EarlyMediaStage {
+    /// A port is being reserved.
+    Reserving,
+    /// It is being opened.
+    Opening,
+    /// The words are being played.
+    Playing { until: Instant },
+}
+
+/// A call that is told why it is refused (S-10). The SIP endpoint sees to it that there are never more than a few of these; so neither a
+/// drain nor the operator cuts the few seconds short.
+pub(super) struct EarlyMedia {
+    announcement: Announcement,
+    invite: InboundInvite,
+    stage: EarlyMediaStage,
+    end: PendingEnd,
+}
+
+impl EarlyMedia {
+    /// A call that shall be told so. Without an offer there is no way to say it.
+    pub(super) fn begin(
+        announcement: Announcement,
+        invite: InboundInvite,
+        acts: &mut VecDeque<CallAct>,
+    ) -> Step<Self, Infallible> {
+        let early_media = Self { announcement, invite, stage: EarlyMediaStage::Reserving, end: PendingEnd::default() };
+        if early_media.invite.offer.is_none() {
+            return early_media.refuse(acts);
         }
-        self.settings.sip.send(Command::Reject { call, cause }).await;
+        let InboundInvite { path, share, .. } = early_media.invite;
+        acts.push_back(CallAct::ReservePort { path, share });
+        Step::Stay(early_media)
     }
 
-    /// Says a phrase to its end, unless the caller gives up. `None`: it was not said to its end.
-    async fn speak_before_the_answer(
-        &self,
-        incoming: &Incoming,
-        phrase: Phrase,
-        inputs: &mut mpsc::Receiver<CallInput>,
-    ) -> Option<()> {
-        let (call, offer) = (incoming.call, incoming.offer.as_ref()?);
-        let far = (incoming.local.ip(), incoming.source.ip(), incoming.proof);
-        let (mut offer_answer, reserved) = self.prepare(call, far, Share::Strangers).ok()?;
-        let (profile, sdp) = offer_answer.offered(offer).ok()?;
-        self.settings.sip.send(Command::Progress { call, sdp }).await;
-        let (says, mut heard) = mpsc::channel(INBOX);
-        let port = self.settings.media.open_port(reserved, profile, says).await.ok()?;
-        let runtime_config = self.runtime_config();
-        let clip = runtime_config.library.clip(runtime_config.router.language_of(incoming), phrase);
-        let (id, limit) = (PlayId::from_number(1), clip.duration() + SLACK);
-        port.play(Play { id, clips: vec![clip], kind: PlayKind::Prompt }).await;
-        let said = async {
-            loop {
-                tokio::select! {
-                    said = heard.recv() => match said?.heard {
-                        MediaEvent::Played { play, .. } if play == id => return Some(()),
-                        MediaEvent::Closed(_) => return None,
-                        _ => {}
-                    },
-                    input = inputs.recv() => {
-                        if let CallInput::Sip(Event::Cancelled { .. } | Event::Ended { .. }) = input? {
-                            return None;
-                        }
-                    }
-                }
+    pub(super) fn handle(mut self, now: Instant, input: CallInput, acts: &mut VecDeque<CallAct>) -> Step<Self, Infallible> {
+        let input = self.end.note(input);
+        match (&self.stage, input) {
+            (EarlyMediaStage::Reserving, Some(CallInput::PortReserved(offer_answer))) => self.open(*offer_answer, acts),
+            (EarlyMediaStage::Reserving, Some(CallInput::PortNotReserved(_)))
+            | (EarlyMediaStage::Opening, Some(CallInput::PortNotOpened)) => self.refuse(acts),
+            (EarlyMediaStage::Opening, Some(CallInput::PortOpened)) => self.play(now, acts),
+            (EarlyMediaStage::Playing { .. }, Some(CallInput::Media(MediaEvent::Played { play: ANNOUNCEMENT, .. }))) => {
+                acts.push_back(CallAct::ClosePort);
+                self.reject(acts)
             }
+            (EarlyMediaStage::Playing { .. }, Some(CallInput::Media(MediaEvent::Closed(_)))) => self.cut_short(acts),
+            (EarlyMediaStage::Playing { .. }, None) if self.end.peer_gone => self.cut_short(acts),
+            _ => Step::Stay(self),
+        }
+    }
+
+    pub(super) fn wake(self, now: Instant, acts: &mut VecDeque<CallAct>) -> Step<Self, Infallible> {
+        if self.deadline().is_some_and(|until| until <= now) {
+            return self.cut_short(acts);
+        }
+        Step::Stay(self)
+    }
+
+    pub(super) const fn deadline(&self) -> Option<Instant> {
+        match self.stage {
+            EarlyMediaStage::Playing { until } => Some(until),
+            EarlyMediaStage::Reserving | EarlyMediaStage::Opening => None,
+        }
+    }
+
+    fn open(mut self, mut offer_answer: OfferAnswer, acts: &mut VecDeque<CallAct>) -> Step<Self, Infallible> {
+        let answer = self.invite.offer.as_deref().filter(|_| !self.end.peer_gone).map(|offer| offer_answer.offered(offer));
+        let Some(Ok((profile, sdp))) = answer else {
+            acts.push_back(CallAct::ReleasePort);
+            return self.refuse(acts);
         };
-        let said = tokio::time::timeout(limit, said).await.ok().flatten();
-        port.close().await;
-        said
+        acts.push_back(CallAct::Sip(Command::Progress { call: self.announcement.call, sdp }));
+        acts.push_back(CallAct::OpenPort(profile));
+        self.stage = EarlyMediaStage::Opening;
+        Step::Stay(self)
+    }
+
+    fn play(mut self, now: Instant, acts: &mut VecDeque<CallAct>) -> Step<Self, Infallible> {
+        if self.end.peer_gone {
+            return self.cut_short(acts);
+        }
+        let clip = self.announcement.clip.clone();
+        self.stage = EarlyMediaStage::Playing { until: now + clip.duration() + SLACK };
+        acts.push_back(CallAct::Play(Play { id: ANNOUNCEMENT, clips: vec![clip], kind: PlayKind::Prompt }));
+        Step::Stay(self)
+    }
+
+    fn cut_short(self, acts: &mut VecDeque<CallAct>) -> Step<Self, Infallible> {
+        acts.push_back(CallAct::ClosePort);
+        self.refuse(acts)
+    }
+
+    /// Refuses a call to which it was not said to its end.
+    fn refuse(self, acts: &mut VecDeque<CallAct>) -> Step<Self, Infallible> {
+        tracing::debug!(call = %self.announcement.call, "the caller could not be told by voice");
+        self.reject(acts)
+    }
+
+    fn reject(self, acts: &mut VecDeque<CallAct>) -> Step<Self, Infallible> {
+        if !self.end.peer_gone {
+            let Announcement { call, cause, .. } = self.announcement;
+            acts.push_back(CallAct::Sip(Command::Reject { call, cause }));
+        }
+        Step::Over(CallEnd::Announced)
     }
 }

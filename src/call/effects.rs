@@ -1,4 +1,4 @@
-//! What a call's machine wants done is done here: by SIP, on its port, at its meeting, in the store.
+//! What a call's machine wants done is done here: by SIP, on its port, at its meeting, by the relay.
 #![allow(clippy::disallowed_methods, reason = "part of the call's task: it has the clock and starts what may take time")]
 
 use std::net::SocketAddr;
@@ -7,119 +7,210 @@ use std::time::SystemTime;
 
 use tokio::sync::mpsc;
 
-use super::history::EndedCall;
+use super::inbox::CallSenders;
+use super::invitation::{Invitation, OutboundProgress, PROGRESS};
 use super::log::CallLine;
-use super::outbound::{Invitation, OutboundProgress, PROGRESS};
-use super::registry::OwnCallEntry;
+use super::messages::{CallAct, CallInput, SignallingPath};
+use super::outbound_effects::OutboundEffects;
+use super::port::{self, CallPort};
+use super::registry::{CallEntry, OwnCallEntry};
 use super::router::RoutedCall;
-use super::task::{CallsShared, RuntimeConfig};
-use super::{Call, CallAct, CallInput, CallStage, CallSummary};
-use crate::codec::CodecKind;
+use super::settings::RuntimeConfig;
+use super::shared::CallsShared;
 use crate::common::cause::Cause;
 use crate::common::ids::{CallId, MeetingName, ParticipantId};
-use crate::common::machine::{self, DriveFlow, MachineOwner};
+use crate::common::machine;
 use crate::common::phrase::Phrase;
 use crate::common::redact::Redacted;
-use crate::media::{PlayKind, PortHandle};
-use crate::meeting::{By, FromGuest, Knock, MeetingHandle, ToGuest};
+use crate::media::{Play, PlayKind, Profile, Share};
+use crate::meeting::{By, FromGuest, Knock, MeetingHandle};
 use crate::menu::CodeVerdict;
 use crate::relay;
 use crate::sip::Command;
 
-/// A call's machine with its hands.
-pub(super) struct DrivenCall {
-    pub(super) machine: Call,
-    pub(super) effects: CallEffects,
-    pub(super) summary: Option<Box<CallSummary>>,
-}
-
-impl MachineOwner for DrivenCall {
-    type Machine = Call;
-
-    fn machine(&mut self) -> &mut Call {
-        &mut self.machine
-    }
-
-    async fn perform(&mut self, act: CallAct) -> DriveFlow {
-        if let CallAct::Done(summary) = act {
-            self.summary = Some(summary);
-            return DriveFlow::Stop;
-        }
-        let stage = self.machine.stage();
-        self.effects.line.change(|line| {
-            line.stage = stage;
-            line.admitted |= stage == CallStage::In;
-        });
-        self.effects.perform(act).await;
-        DriveFlow::Continue
-    }
-}
-
-/// What a call does its acts with.
+/// What a call performs its acts with.
 pub(super) struct CallEffects {
     pub(super) shared: Arc<CallsShared>,
     /// What was configured when the call began.
-    pub(super) runtime_config: Arc<RuntimeConfig>,
+    pub(super) config: Arc<RuntimeConfig>,
     pub(super) call: CallId,
-    pub(super) line: OwnCallEntry,
-    pub(super) source: SocketAddr,
-    pub(super) guest: RoutedCall,
-    pub(super) port: PortHandle,
-    pub(super) inbox: mpsc::Sender<CallInput>,
-    pub(super) to_guest: mpsc::Sender<ToGuest>,
-    pub(super) meeting: Option<MeetingHandle>,
-    pub(super) who: Option<ParticipantId>,
-    /// Whoever has called the device here, until the last word to it.
-    pub(super) asked: Option<mpsc::Sender<OutboundProgress>>,
+    pub(super) routed: RoutedCall,
+    pub(super) began: SystemTime,
+    /// Where its SIP comes from, or goes to; `None`: it is not known where.
+    pub(super) peer: Option<SocketAddr>,
+    /// What `status` shows of it; `None`: nothing.
+    pub(super) entry: Option<OwnCallEntry>,
+    /// Where the device was called by us.
+    pub(super) outbound: Option<OutboundEffects>,
+    port: CallPort,
+    senders: CallSenders,
+    meeting: Option<MeetingHandle>,
+    participant: Option<ParticipantId>,
     /// What was to be said of a code is not, because codes are not looked at: nobody shall hear whether it was right (K-1).
-    pub(super) hushed: bool,
+    prompts_withheld: bool,
 }
 
 impl CallEffects {
-    async fn perform(&mut self, act: CallAct) {
-        let settings = &self.shared.settings;
+    /// Of a call that begins now.
+    pub(super) fn new(
+        shared: Arc<CallsShared>,
+        config: Arc<RuntimeConfig>,
+        call: CallId,
+        routed: RoutedCall,
+        senders: CallSenders,
+    ) -> Self {
+        Self {
+            shared,
+            config,
+            call,
+            routed,
+            began: SystemTime::now(),
+            peer: None,
+            entry: None,
+            outbound: None,
+            port: CallPort::default(),
+            senders,
+            meeting: None,
+            participant: None,
+            prompts_withheld: false,
+        }
+    }
+
+    /// Changes what `status` shows of the call.
+    pub(super) fn change_entry(&self, change: impl FnOnce(&mut CallEntry)) {
+        if let Some(entry) = &self.entry {
+            entry.change(change);
+        }
+    }
+
+    /// Performs an act. What it comes to, if that is known at once, is the machine's next input.
+    pub(super) async fn perform(&mut self, act: CallAct) -> Option<CallInput> {
         match act {
-            CallAct::Sip(command) => settings.sip.send(command).await,
-            CallAct::Play(play) if self.hushed && play.kind == PlayKind::Prompt => {}
-            CallAct::Play(play) => self.port.play(play).await,
-            CallAct::StopPrompts => {
-                self.hushed = false;
-                self.port.stop_prompts().await;
+            CallAct::Sip(command) => self.shared.settings.sip.send(command).await,
+            CallAct::FindTarget => return Some(self.find_target().await),
+            CallAct::NoteDialog => self.note_dialog().await,
+            CallAct::ReservePort { path, share } => return Some(self.reserve_port(path, share)),
+            CallAct::ReleasePort => self.port = CallPort::Closed,
+            CallAct::OpenPort(profile) => return Some(self.open_port(profile).await),
+            CallAct::CountAnswer(after) => self.shared.settings.counted.answered_after(after),
+            CallAct::TakePlaceOf(replaced) => {
+                // One that is gone meanwhile need not be told.
+                let _ = self.shared.inboxes.send(replaced, CallInput::Replaced);
             }
-            CallAct::Music(on) => self.port.music(self.runtime_config.library.music().filter(|_| on)).await,
-            CallAct::Reprofile(profile) => self.port.reprofile(profile).await,
+            CallAct::Raise { what, meeting } => self.shared.raise(what, self.call, meeting.as_ref()),
+            CallAct::Report(step) => self.report(step),
             CallAct::Knock { meeting, keyed } if keyed && self.judge(Some(&meeting), true) == CodeVerdict::Locked => {
-                self.lock_out(CallInput::LockedOut)
+                return Some(self.lock_out(CallInput::LockedOut));
             }
-            CallAct::Knock { meeting, .. } => self.knock(&meeting).await,
+            CallAct::Knock { meeting, .. } => return self.knock(&meeting).await,
             CallAct::Guest(what) => self.tell_meeting(what).await,
             CallAct::WrongTry(meeting) => {
                 self.log_wrong(CallLine::WrongCode, meeting.as_ref());
-                if self.judge(meeting.as_ref(), false) == CodeVerdict::Locked {
-                    self.lock_out(CallInput::LockedOut);
-                }
+                let verdict = self.judge(meeting.as_ref(), false);
+                return (verdict == CodeVerdict::Locked).then(|| self.lock_out(CallInput::LockedOut));
             }
-            CallAct::Pin { right } => self.pin(right).await,
+            CallAct::Pin { right } => return self.pin(right).await,
             CallAct::Relay(asked) => self.ask_relay(asked).await,
             CallAct::Speak(text) => self.speak(text),
             CallAct::Transfer { device, replaces } => self.transfer(device, replaces).await,
-            CallAct::ClosePort => self.port.close().await,
+            act @ (CallAct::Play(_) | CallAct::StopPrompts | CallAct::Music(_) | CallAct::Reprofile(_) | CallAct::ClosePort) => {
+                self.use_port(act).await
+            }
             CallAct::Done(_) => {}
         }
+        None
     }
 
-    /// The last word to whoever has called the device here.
-    pub(super) fn report(&mut self, last: OutboundProgress) {
-        if let Some(asked) = self.asked.take() {
-            // Who does not wait for it any more need not hear it.
-            let _ = asked.try_send(last);
+    // === A device that is called ===
+
+    async fn find_target(&mut self) -> CallInput {
+        let Some(outbound) = &mut self.outbound else { return CallInput::NoTarget(Cause::Fault) };
+        let found = outbound.find_target(&self.shared, self.call, &mut self.routed).await;
+        self.peer = outbound.peer();
+        match found {
+            Ok((path, entry)) => {
+                self.entry = Some(entry);
+                CallInput::TargetFound(path)
+            }
+            Err(cause) => CallInput::NoTarget(cause),
         }
     }
 
-    /// In the order of this call's words; an answer comes in its own time.
+    async fn note_dialog(&mut self) {
+        if let Some(outbound) = &self.outbound
+            && let Some(phone) = outbound.phone(&self.shared, self.call).await
+        {
+            self.routed.phone = phone;
+        }
+    }
+
+    /// Tells whoever has had the device called here.
+    pub(super) fn report(&mut self, step: OutboundProgress) {
+        if let Some(outbound) = &mut self.outbound {
+            outbound.report(step);
+        }
+    }
+
+    // === The port ===
+
+    fn reserve_port(&mut self, path: SignallingPath, share: Share) -> CallInput {
+        let settings = &self.shared.settings;
+        let reserved = match settings.media.reserve(port::local_address(settings, path), share) {
+            Ok(reserved) => reserved,
+            Err(error) => {
+                if let Some(unlogged) = self.shared.log.no_port() {
+                    tracing::error!(call = %self.call, %error, unlogged, "no media port");
+                }
+                return CallInput::PortNotReserved(Cause::NoPorts);
+            }
+        };
+        let Some(offer_answer) = port::offer_answer(settings, &self.config, path, reserved.local().port()) else {
+            return CallInput::PortNotReserved(Cause::Fault);
+        };
+        self.port = CallPort::Reserved(reserved);
+        CallInput::PortReserved(Box::new(offer_answer))
+    }
+
+    async fn open_port(&mut self, profile: Profile) -> CallInput {
+        let opened = self.port.open(&self.shared.settings.media, profile, self.senders.port.clone()).await;
+        if let Some(outbound) = &mut self.outbound {
+            outbound.free_ringing_place();
+        }
+        match opened {
+            Ok(port) => {
+                self.change_entry(|entry| (entry.codec, entry.port) = (Some(profile.codec.row().name), port));
+                CallInput::PortOpened
+            }
+            Err(error) => {
+                tracing::error!(call = %self.call, %error, "media");
+                CallInput::PortNotOpened
+            }
+        }
+    }
+
+    /// Does what is done on the open port.
+    async fn use_port(&mut self, act: CallAct) {
+        if matches!(act, CallAct::StopPrompts) {
+            self.prompts_withheld = false;
+        }
+        let Some(port) = self.port.open_port() else { return };
+        match act {
+            CallAct::Play(Play { kind: PlayKind::Prompt, .. }) if self.prompts_withheld => {}
+            CallAct::Play(play) => port.play(play).await,
+            CallAct::StopPrompts => port.stop_prompts().await,
+            CallAct::Music(on) => port.music(self.config.library.music().filter(|_| on)).await,
+            CallAct::Reprofile(profile) => port.reprofile(profile).await,
+            CallAct::ClosePort => port.close().await,
+            _ => {}
+        }
+    }
+
+    // === Relay and speech program ===
+
+    /// Asks in the order of this call's acts; an answer comes in its own time.
     async fn ask_relay(&self, asked: relay::RelayInput) {
         let Some(relay) = &self.shared.settings.relay else { return };
-        let inbox = self.inbox.clone();
+        let inbox = self.senders.inbox.clone();
         match asked {
             relay::RelayInput::Entered { .. } => {
                 let (posts, mut posted) = mpsc::channel(relay::driver::POSTS);
@@ -137,7 +228,7 @@ impl CallEffects {
                 let answer = relay.ask(asked).await;
                 tokio::spawn(async move {
                     let told = answer.await.unwrap_or(relay::RelayAnswer::Trouble);
-                    // A call that has ended meanwhile hears nothing.
+                    // A call that has ended meanwhile takes nothing.
                     let _ = inbox.send(CallInput::Relay(told)).await;
                 });
             }
@@ -145,12 +236,12 @@ impl CallEffects {
     }
 
     fn speak(&self, text: Redacted<String>) {
-        let Some(speaker) = self.runtime_config.speaker.clone() else { return };
-        let (call, language, inbox) = (self.call, self.guest.language.clone(), self.inbox.clone());
+        let Some(speaker) = self.config.speaker.clone() else { return };
+        let (call, language, inbox) = (self.call, self.routed.language.clone(), self.senders.inbox.clone());
         tokio::spawn(async move {
             let spoken = speaker.speak(&language, &text).await;
             let spoken = spoken.inspect_err(|error| tracing::warn!(%call, %error, "the speech program of [speech]"));
-            // A call that has ended meanwhile hears nothing.
+            // A call that has ended meanwhile takes nothing.
             let _ = inbox.send(CallInput::Spoken(spoken.ok())).await;
         });
     }
@@ -169,12 +260,12 @@ impl CallEffects {
         let asked = self.meeting.as_ref().map(|meeting| {
             tracing::info!(%call, %device, meeting = %meeting.name(), attended = replaces.is_some(), "hands its place over");
             let (device, meeting) = (device.to_string(), meeting.name().clone());
-            let by = By::Device(self.guest.device.clone());
-            self.shared.inviter.ask(Invitation { device, meeting, replaces, by, heir_of: self.who, progress })
+            let by = By::Device(self.routed.device.clone());
+            self.shared.outbound.ask(Invitation { device, meeting, replaces, by, heir_of: self.participant, progress })
         });
         let accepted = matches!(asked, Some(Ok(_)));
         self.shared.settings.sip.send(Command::ReferAnswered { call, accepted }).await;
-        let inbox = self.inbox.clone();
+        let inbox = self.senders.inbox.clone();
         tokio::spawn(async move {
             while let Some(step) = steps.recv().await {
                 if inbox.send(CallInput::Transfer(step)).await.is_err() {
@@ -184,25 +275,28 @@ impl CallEffects {
         });
     }
 
+    // === Codes, and the meeting ===
+
     fn judge(&self, meeting: Option<&MeetingName>, right: bool) -> CodeVerdict {
-        self.shared.settings.lockout.get().judge(machine::now(), &self.guest.caller, meeting, right)
+        self.shared.settings.lockout.get().judge(machine::now(), &self.routed.caller, meeting, right)
     }
 
     fn log_wrong(&self, line: CallLine, meeting: Option<&MeetingName>) {
-        let Some(unlogged) = self.shared.lines.line(&self.guest, line) else { return };
-        let (call, source, meeting) = (self.call, self.source.ip(), meeting.map(tracing::field::display));
+        let Some(unlogged) = self.shared.log.line(&self.routed, line) else { return };
+        let (call, source, meeting) =
+            (self.call, self.peer.map(|peer| tracing::field::display(peer.ip())), meeting.map(tracing::field::display));
         match line {
-            CallLine::WrongPin => tracing::warn!(%call, %source, meeting, unlogged, "wrong PIN"),
-            _ => tracing::warn!(%call, %source, meeting, unlogged, "wrong code"),
+            CallLine::WrongPin => tracing::warn!(%call, source, meeting, unlogged, "wrong PIN"),
+            _ => tracing::warn!(%call, source, meeting, unlogged, "wrong code"),
         }
     }
 
-    fn lock_out(&mut self, told: CallInput) {
-        self.hushed = true;
-        self.back(told);
+    fn lock_out(&mut self, told: CallInput) -> CallInput {
+        self.prompts_withheld = true;
+        told
     }
 
-    async fn pin(&mut self, right: bool) {
+    async fn pin(&mut self, right: bool) -> Option<CallInput> {
         let meeting = self.meeting.as_ref().map(|meeting| meeting.name().clone());
         if !right {
             self.log_wrong(CallLine::WrongPin, meeting.as_ref());
@@ -210,11 +304,14 @@ impl CallEffects {
         match self.judge(meeting.as_ref(), right) {
             CodeVerdict::Opens => self.tell_meeting(FromGuest::OrganiserPin).await,
             CodeVerdict::Wrong => {}
-            CodeVerdict::Locked => self.lock_out(CallInput::PinLocked),
+            CodeVerdict::Locked => return Some(self.lock_out(CallInput::PinLocked)),
         }
+        None
     }
 
-    async fn knock(&mut self, name: &MeetingName) {
+    /// Knocks; a meeting that is not there is an input at once.
+    async fn knock(&mut self, name: &MeetingName) -> Option<CallInput> {
+        let port = self.port.open_port().cloned()?;
         let settings = &self.shared.settings;
         // A meeting may end between being found and being knocked at; the next one of its name is a new one.
         for _ in 0..2 {
@@ -223,67 +320,35 @@ impl CallEffects {
             let knock = Knock {
                 who,
                 call: self.call,
-                name: self.guest.name.clone(),
-                device: self.guest.device.clone(),
-                phone: self.guest.phone.clone(),
-                identity: self.guest.identity.clone(),
-                known: self.guest.caller.known,
-                heir_of: self.guest.heir_of,
+                name: self.routed.name.clone(),
+                device: self.routed.device.clone(),
+                phone: self.routed.phone.clone(),
+                identity: self.routed.identity.clone(),
+                known: self.routed.caller.known,
+                heir_of: self.routed.heir_of,
                 // What is really spoken: a language without this prompt falls back, and the ledger must say so (N-8).
-                language: self.runtime_config.library.spoken_in(&self.guest.language, Phrase::RecordingStarted).to_string(),
-                text: self.guest.text || self.runtime_config.speaker.is_some(),
-                port: self.port.clone(),
-                to_guest: self.to_guest.clone(),
+                language: self.config.library.spoken_in(&self.routed.language, Phrase::RecordingStarted).to_string(),
+                text: self.routed.text || self.config.speaker.is_some(),
+                port: port.clone(),
+                to_guest: self.senders.meeting.clone(),
             };
             if meeting.knock(knock).await {
-                if let Some(unlogged) = self.shared.lines.line(&self.guest, CallLine::Knocked) {
+                if let Some(unlogged) = self.shared.log.line(&self.routed, CallLine::Knocked) {
                     tracing::info!(call = %self.call, meeting = %name, participant = %who, unlogged, "knocks");
                 }
-                self.line.change(|line| (line.meeting, line.participant) = (Some(name.clone()), Some(who)));
+                self.change_entry(|entry| (entry.meeting, entry.participant) = (Some(name.clone()), Some(who)));
                 self.meeting = Some(meeting);
-                self.who = Some(who);
+                self.participant = Some(who);
                 self.report(OutboundProgress::Knocked);
-                return;
+                return None;
             }
         }
-        self.back(CallInput::NoMeeting);
-    }
-
-    /// An answer of our own making to the machine; its inbox has room, since this task is the one that empties it.
-    fn back(&self, input: CallInput) {
-        if self.inbox.try_send(input).is_err() {
-            tracing::error!(call = %self.call, cause = %Cause::Stalled, "the call's own queue is full");
-        }
+        Some(CallInput::NoMeeting)
     }
 
     async fn tell_meeting(&mut self, what: FromGuest) {
-        if let (Some(meeting), Some(who)) = (&self.meeting, self.who) {
+        if let (Some(meeting), Some(who)) = (&self.meeting, self.participant) {
             meeting.guest(who, what).await;
         }
-    }
-
-    pub(super) async fn record(&self, began: SystemTime, codec: CodecKind, summary: &CallSummary) {
-        if let Some(unlogged) = self.shared.lines.line(&self.guest, CallLine::Ended) {
-            tracing::info!(
-                call = %self.call,
-                cause = %summary.cause,
-                received = summary.stats.received,
-                sent = summary.stats.sent,
-                lost = summary.stats.lost,
-                mos = summary.stats.mos,
-                unlogged,
-                "call ended"
-            );
-        }
-        self.shared.over(self.call, &self.guest.device, Some(self.source), summary.cause);
-        self.shared.ended(self.call, summary.meeting.as_ref(), summary.cause);
-        let (heard, counted) = (summary.stats.received > 0, &self.shared.settings.counted);
-        if heard {
-            counted.heard(summary.stats.mos, summary.stats.received, summary.stats.lost);
-        }
-        if let Some(line) = self.line.read() {
-            self.shared.past.note(EndedCall { line, cause: summary.cause, stats: summary.stats });
-        }
-        self.shared.record((self.call, &self.guest), began, codec, summary).await;
     }
 }

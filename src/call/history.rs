@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-use super::CallEntry;
+use super::registry::CallEntry;
 use crate::common::cause::Cause;
 use crate::common::ids::CallId;
 use crate::media::PortStats;
@@ -14,8 +14,8 @@ const KEPT: usize = 100;
 /// A call that is over.
 #[derive(Debug, Clone)]
 pub struct EndedCall {
-    /// Its line, as it was last.
-    pub line: CallEntry,
+    /// Its entry, as it was last.
+    pub entry: CallEntry,
     /// Why it ended.
     pub cause: Cause,
     /// What its media came to.
@@ -28,19 +28,19 @@ pub(super) struct CallHistory(Mutex<VecDeque<EndedCall>>);
 
 impl CallHistory {
     /// Remembers one.
-    pub(super) fn note(&self, mut past: EndedCall) {
+    pub(super) fn note(&self, mut ended: EndedCall) {
         // Its port is closed: nobody shall ask there.
-        past.line.port = None;
+        ended.entry.port = None;
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= KEPT {
             kept.pop_front();
         }
-        kept.push_back(past);
+        kept.push_back(ended);
     }
 
     /// One of them.
     pub(super) fn find(&self, call: CallId) -> Option<EndedCall> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.iter().find(|past| past.line.call == call).cloned()
+        kept.iter().find(|ended| ended.entry.call == call).cloned()
     }
 }

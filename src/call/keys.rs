@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use super::{Call, CallAct, Phase};
+use super::established::{EstablishedCall, EstablishedPhase};
+use super::messages::CallAct;
 use crate::common::cause::Cause;
 use crate::common::machine::Machine as _;
 use crate::common::phrase::Phrase;
@@ -10,38 +11,39 @@ use crate::media::PlayKind;
 use crate::meeting::FromGuest;
 use crate::menu::{KeyCommand, KeyPress, Keymap, Keypad, KeypadInput, KeypadRights, MenuInput, MenuOutput};
 use crate::policy::Switch;
+use crate::prompt::Clip;
 
-impl Call {
+impl EstablishedCall {
     pub(super) fn follow_menu(&mut self, now: Instant) {
         loop {
-            let Phase::Menu(menu) = &mut self.phase else { return };
+            let EstablishedPhase::Menu(menu) = &mut self.phase else { return };
             match menu.poll() {
                 None => return,
                 Some(MenuOutput::Play(phrases)) => {
                     let (id, _) = self.play(&phrases, PlayKind::Prompt);
-                    self.menu_words = Some(id);
+                    self.menu_prompt = Some(id);
                 }
                 Some(MenuOutput::Invite { conference_id }) => {
                     let clips = self.invitation(&conference_id);
                     let (id, _) = self.play_clips(clips, PlayKind::Prompt);
-                    self.menu_words = Some(id);
+                    self.menu_prompt = Some(id);
                 }
                 Some(MenuOutput::StopPlaying) => {
-                    self.menu_words = None;
+                    self.menu_prompt = None;
                     self.acts.push_back(CallAct::StopPrompts);
                 }
                 Some(MenuOutput::WrongTry { meeting }) => self.acts.push_back(CallAct::WrongTry(meeting)),
                 Some(MenuOutput::Chosen { meeting, keyed }) => {
                     let pin = self.settings.pins.get(&meeting).cloned();
                     let keypad = Keypad::new(Keymap::default(), pin, self.has());
-                    self.phase = Phase::Meeting { keypad: Box::new(keypad) };
+                    self.phase = EstablishedPhase::Meeting { keypad: Box::new(keypad) };
                     self.meeting = Some(meeting.clone());
                     self.knocked = Some(now);
                     self.acts.push_back(CallAct::Knock { meeting, keyed });
                     if self.watches {
                         self.acts.push_back(CallAct::Guest(FromGuest::Watch(true)));
                     }
-                    if self.settings.offer_answer.on_hold() {
+                    if self.offer_answer.on_hold() {
                         self.acts.push_back(CallAct::Guest(FromGuest::Hold(true)));
                     }
                 }
@@ -53,7 +55,7 @@ impl Call {
     /// K-1: a right code opens nothing while no code of its caller is looked at.
     pub(super) fn locked_out(&mut self, now: Instant) {
         match &mut self.phase {
-            Phase::Menu(menu) => {
+            EstablishedPhase::Menu(menu) => {
                 menu.handle(now, MenuInput::LockedOut);
                 self.follow_menu(now);
             }
@@ -63,7 +65,7 @@ impl Call {
 
     /// K-2: the call goes on, without the organiser's powers.
     pub(super) fn pin_locked(&mut self, now: Instant) {
-        if let Phase::Meeting { keypad } = &mut self.phase {
+        if let EstablishedPhase::Meeting { keypad } = &mut self.phase {
             keypad.handle(now, KeypadInput::LockedOut);
             self.follow_keypad(now);
         }
@@ -71,21 +73,21 @@ impl Call {
 
     pub(super) fn key(&mut self, now: Instant, press: KeyPress) {
         match &mut self.phase {
-            Phase::Menu(menu) => {
+            EstablishedPhase::Menu(menu) => {
                 menu.handle(now, MenuInput::Digit(press));
                 self.follow_menu(now);
             }
-            Phase::Meeting { keypad } => {
+            EstablishedPhase::Meeting { keypad } => {
                 keypad.handle(now, KeypadInput::Press(press));
                 self.follow_keypad(now);
             }
-            Phase::Parting { .. } | Phase::Closing { .. } | Phase::Over => {}
+            EstablishedPhase::Parting { .. } | EstablishedPhase::Closing { .. } | EstablishedPhase::Over => {}
         }
     }
 
     pub(super) fn follow_keypad(&mut self, now: Instant) {
         loop {
-            let Phase::Meeting { keypad } = &mut self.phase else { return };
+            let EstablishedPhase::Meeting { keypad } = &mut self.phase else { return };
             let Some(command) = keypad.poll() else { return };
             // The answer to a key is not kept waiting behind earlier words.
             self.acts.push_back(CallAct::StopPrompts);
@@ -124,5 +126,30 @@ impl Call {
         phrases.extend((inside && has.chat).then_some(Phrase::HelpChat));
         phrases.extend((inside && has.speech).then_some(Phrase::HelpRead));
         self.play(&phrases, PlayKind::Prompt);
+    }
+
+    /// `*7`. Asked for again while the program is at work, it is not started twice.
+    fn read_aloud(&mut self) {
+        if self.readout.is_busy() {
+            return;
+        }
+        match self.readout.take() {
+            Some(text) => self.acts.push_back(CallAct::Speak(text)),
+            None => self.say(Phrase::NoMessages),
+        }
+    }
+
+    /// The program has turned lines of the chat into sound; `None`: it has failed.
+    pub(super) fn spoken(&mut self, clip: Option<Clip>) {
+        if !self.is_at_meeting() || self.admitted.is_none() {
+            return self.readout.drop_taken();
+        }
+        let has_more = self.readout.done(clip.is_some());
+        let Some(clip) = clip else { return self.say(Phrase::NotAvailable) };
+        let mut clips = vec![clip];
+        if has_more {
+            clips.extend(self.clips(&[Phrase::MoreMessages]));
+        }
+        self.play_clips(clips, PlayKind::Prompt);
     }
 }

@@ -84,7 +84,7 @@ impl CallLog {
     }
 
     /// The same of a line about a caller who was let in.
-    pub(super) fn line(&self, guest: &RoutedCall, line: CallLine) -> Option<u64> {
+    pub(super) fn line(&self, routed: &RoutedCall, line: CallLine) -> Option<u64> {
         let lines = match line {
             CallLine::Began => &self.began,
             CallLine::NotSetUp => &self.not_set_up,
@@ -93,13 +93,13 @@ impl CallLog {
             CallLine::WrongPin => &self.wrong_pins,
             CallLine::Ended => &self.ended,
         };
-        if guest.is_unlisted() { say(lines) } else { Some(0) }
+        if routed.is_unlisted() { say(lines) } else { Some(0) }
     }
 
     /// Whether a call leaves a record that was never set up, or came to no meeting.
-    pub(super) fn has_record(&self, guest: &RoutedCall, was_set_up: bool) -> bool {
+    pub(super) fn has_record(&self, routed: &RoutedCall, was_set_up: bool) -> bool {
         let records = if was_set_up { &self.lost_records } else { &self.failed_records };
-        !guest.is_unlisted() || records.lock().unwrap_or_else(PoisonError::into_inner).take(machine::now())
+        !routed.is_unlisted() || records.lock().unwrap_or_else(PoisonError::into_inner).take(machine::now())
     }
 }
 

@@ -1,4 +1,4 @@
-//! The media conversation of one dialog: what offers and answers (RFC 3264) have agreed on so far.
+//! Offer and answer (RFC 3264) of one dialog, and what they have agreed on so far.
 
 use std::net::IpAddr;
 
@@ -8,7 +8,7 @@ use crate::media::{Profile, TelephoneEventFormat};
 use crate::rtp::latch::NamedSource;
 use crate::sdp::{self, LocalCapabilities, Negotiated, SessionDescription};
 
-/// Whom the conversation is with, as far as its media is concerned (S-7).
+/// The peer of a dialog, as far as its media is concerned (S-7).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteMedia {
     /// Where the peer's SIP comes from.
@@ -39,17 +39,17 @@ impl RemoteMedia {
 #[derive(Debug, Clone)]
 pub struct OfferAnswer {
     ours: LocalCapabilities,
-    far: RemoteMedia,
+    remote: RemoteMedia,
     agreed: Option<Profile>,
     offered: Option<SessionDescription>,
     held: bool,
 }
 
 impl OfferAnswer {
-    /// A conversation in which nothing is agreed on yet.
+    /// An exchange in which nothing is agreed on yet.
     #[must_use]
-    pub const fn new(ours: LocalCapabilities, far: RemoteMedia) -> Self {
-        Self { ours, far, agreed: None, offered: None, held: false }
+    pub const fn new(ours: LocalCapabilities, remote: RemoteMedia) -> Self {
+        Self { ours, remote, agreed: None, offered: None, held: false }
     }
 
     /// The peer holds us, or has stopped to send (S-5).
@@ -67,6 +67,17 @@ impl OfferAnswer {
         let negotiated = sdp::answer(&offer, &self.ours).map_err(sdp::AnswerError::cause)?;
         let text = negotiated.local.to_string();
         Ok((self.agree(&negotiated), text))
+    }
+
+    /// What to answer an INVITE or UPDATE with: our answer, and what was agreed on by it, or our offer where they have made none.
+    ///
+    /// # Errors
+    /// As [`OfferAnswer::offered`].
+    pub fn respond(&mut self, offer: Option<&[u8]>) -> Result<(String, Option<Profile>), Cause> {
+        match offer {
+            Some(offer) => self.offered(offer).map(|(profile, answer)| (answer, Some(profile))),
+            None => Ok((self.offer(), None)),
+        }
     }
 
     /// Our own offer (delayed offer, RFC 3261 section 13.2.1).
@@ -99,7 +110,7 @@ impl OfferAnswer {
     }
 
     fn agree(&mut self, negotiated: &Negotiated) -> Profile {
-        let mut profile = profile(negotiated, &self.far);
+        let mut profile = profile(negotiated, &self.remote);
         // The hold of RFC 2543 names no address: media will come back to where they were.
         if profile.remote.ip().is_unspecified()
             && let Some(before) = self.agreed
@@ -117,7 +128,7 @@ impl OfferAnswer {
 
 /// What the media plane needs of an agreement.
 #[must_use]
-pub fn profile(negotiated: &Negotiated, far: &RemoteMedia) -> Profile {
+pub fn profile(negotiated: &Negotiated, remote: &RemoteMedia) -> Profile {
     Profile {
         codec: negotiated.codec,
         payload_type_send: negotiated.payload_type_send,
@@ -130,8 +141,8 @@ pub fn profile(negotiated: &Negotiated, far: &RemoteMedia) -> Profile {
         ptime: negotiated.ptime_send,
         remote: negotiated.remote,
         remote_rtcp: negotiated.remote_rtcp,
-        signalling: far.signalling,
-        named: far.judge(negotiated.remote.ip()),
+        signalling: remote.signalling,
+        named: remote.judge(negotiated.remote.ip()),
         we_send: negotiated.we_send,
         they_send: negotiated.they_send,
     }

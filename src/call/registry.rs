@@ -1,14 +1,31 @@
-//! Who is up: one line a call, written by the call's own task and read by whoever asks (`status`).
+//! The calls that are up: one [`CallEntry`] each, written by the call's own task and read by whoever asks (`status`).
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use super::CallStage;
 use crate::common::ids::{CallId, MeetingName, ParticipantId};
 use crate::media::PortHandle;
 use crate::sip::Transport;
+
+/// How far a call has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CallStage {
+    /// It rings there (S-9).
+    Calling,
+    /// Not yet acknowledged by the device.
+    Answering,
+    /// In the menu (K-1).
+    Menu,
+    /// At a meeting's door.
+    Waiting,
+    /// Inside.
+    In,
+    /// Last words, or waiting for the media's figures.
+    Leaving,
+}
 
 /// One call, as an operator sees it.
 #[derive(Debug, Clone)]
@@ -39,68 +56,68 @@ pub struct CallEntry {
     pub port: Option<PortHandle>,
 }
 
-/// The lines of all calls. No lock is held while anything is waited for.
+/// The entries of all calls. No lock is held while anything is waited for.
 #[derive(Debug, Clone, Default)]
 pub(super) struct CallRegistry(Arc<Mutex<BTreeMap<CallId, CallEntry>>>);
 
-/// A call's own line; dropped, it is wiped, however its task ended.
+/// A call's own entry; dropped, it is taken out, however its task ended.
 #[derive(Debug)]
 pub(super) struct OwnCallEntry {
-    calls_up: CallRegistry,
+    registry: CallRegistry,
     call: CallId,
 }
 
 impl CallRegistry {
-    /// Puts a line up.
-    pub(super) fn put(&self, line: CallEntry) -> OwnCallEntry {
-        let call = line.call;
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(call, line);
-        OwnCallEntry { calls_up: self.clone(), call }
+    /// Puts in the entry of a call.
+    pub(super) fn put(&self, entry: CallEntry) -> OwnCallEntry {
+        let call = entry.call;
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(call, entry);
+        OwnCallEntry { registry: self.clone(), call }
     }
 
-    /// Puts a line up for a device that is about to ring; `None` while it rings already.
-    pub(super) fn put_if_silent(&self, line: CallEntry) -> Option<OwnCallEntry> {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.values().any(|other| other.stage == CallStage::Calling && other.device == line.device) {
+    /// The same for a device that is about to ring; `None` while it rings already.
+    pub(super) fn put_if_silent(&self, entry: CallEntry) -> Option<OwnCallEntry> {
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if entries.values().any(|other| other.stage == CallStage::Calling && other.device == entry.device) {
             return None;
         }
-        let call = line.call;
-        lines.insert(call, line);
-        Some(OwnCallEntry { calls_up: self.clone(), call })
+        let call = entry.call;
+        entries.insert(call, entry);
+        Some(OwnCallEntry { registry: self.clone(), call })
     }
 
-    /// The line of one call.
-    pub(super) fn line(&self, call: CallId) -> Option<CallEntry> {
+    /// The entry of one call.
+    pub(super) fn find(&self, call: CallId) -> Option<CallEntry> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&call).cloned()
     }
 
-    /// All lines, the oldest call first.
-    pub(super) fn lines(&self) -> Vec<CallEntry> {
+    /// All entries, the oldest call first.
+    pub(super) fn all(&self) -> Vec<CallEntry> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
     /// How far each call has come.
     pub(super) fn stages(&self) -> Vec<CallStage> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().map(|line| line.stage).collect()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().map(|entry| entry.stage).collect()
     }
 }
 
 impl OwnCallEntry {
     /// What it says now.
     pub(super) fn read(&self) -> Option<CallEntry> {
-        self.calls_up.line(self.call)
+        self.registry.find(self.call)
     }
 
-    /// Changes the line.
+    /// Changes it.
     pub(super) fn change(&self, change: impl FnOnce(&mut CallEntry)) {
-        if let Some(line) = self.calls_up.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&self.call) {
-            change(line);
+        if let Some(entry) = self.registry.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&self.call) {
+            change(entry);
         }
     }
 }
 
 impl Drop for OwnCallEntry {
     fn drop(&mut self) {
-        self.calls_up.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.call);
+        self.registry.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.call);
     }
 }

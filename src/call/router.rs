@@ -105,6 +105,19 @@ impl CallRouter {
     /// # Errors
     /// [`Cause::UnknownDevice`] and [`Cause::UnknownAddress`], for a refusal before anything is answered.
     pub fn admit(&self, incoming: &Incoming) -> Result<RoutedCall, Cause> {
+        let caller = self.identify(incoming)?;
+        let device = match &incoming.identity {
+            Some(Identity::Device(label)) => self.devices.get(&**label),
+            _ => None,
+        };
+        Ok(RoutedCall { addressed: self.dialled(incoming, device)?, ..caller })
+    }
+
+    /// As whom somebody calls, whatever was dialled.
+    ///
+    /// # Errors
+    /// [`Cause::UnknownDevice`].
+    pub fn identify(&self, incoming: &Incoming) -> Result<RoutedCall, Cause> {
         let user = incoming.from.uri.user_text();
         let claimed = incoming.from.display.as_deref().or(user.as_deref()).unwrap_or_default();
         let (label, name, fallback, device) = match incoming.identity.as_ref().ok_or(Cause::UnknownDevice)? {
@@ -126,7 +139,7 @@ impl CallRouter {
             device: label.to_owned(),
             name: display_name::clean(name, fallback),
             language: self.language_of(incoming).to_owned(),
-            addressed: self.dialled(incoming, device)?,
+            addressed: Addressed::Nothing,
             text: device.is_some_and(|device| device.text),
             caller: menu::CodeSource { source: incoming.caller.clone(), known: device.is_some() },
             identity: match device {
@@ -157,8 +170,8 @@ impl CallRouter {
 
     /// Whether a call leads straight to a question for a passcode: one whose caller is locked out need not be answered (K-1).
     #[must_use]
-    pub fn asks_passcode(&self, guest: &RoutedCall) -> bool {
-        match &guest.addressed {
+    pub fn asks_passcode(&self, routed: &RoutedCall) -> bool {
+        match &routed.addressed {
             Addressed::Meeting { name, passcode: None } => {
                 self.directory.by_name(name).is_some_and(|entry| entry.passcode.is_some())
             }

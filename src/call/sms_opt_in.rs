@@ -3,7 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Call, CallAct, Phase};
+use super::established::{EstablishedCall, EstablishedPhase};
+use super::messages::CallAct;
 use crate::common::machine::Machine;
 use crate::common::phrase::Phrase;
 use crate::common::redact::Redacted;
@@ -37,7 +38,7 @@ pub(super) enum SmsOptIn {
     On,
 }
 
-impl Call {
+impl EstablishedCall {
     /// The device is inside: people around it can have its chat.
     pub(super) fn texting_begins(&mut self) {
         if let Some(meeting) = self.meeting.clone().filter(|_| self.settings.chat.is_some()) {
@@ -104,7 +105,7 @@ impl Call {
 
     /// The relay's answer.
     pub(super) fn relay_says(&mut self, now: Instant, told: &RelayAnswer) {
-        if !matches!(self.phase, Phase::Meeting { .. }) {
+        if !self.is_at_meeting() {
             return;
         }
         match told {
@@ -132,7 +133,7 @@ impl Call {
 
     /// C-1: into the chat of the meeting, while the device is inside; nobody floods it.
     pub(super) fn sms(&mut self, now: Instant, what: ToCall) {
-        let inside = matches!(self.phase, Phase::Meeting { .. }) && self.admitted.is_some();
+        let inside = self.is_at_meeting() && self.admitted.is_some();
         match what {
             ToCall::Posted(posted) if inside && self.texts.take(now) => {
                 let by = Some(posted.by.to_string());
@@ -163,7 +164,7 @@ impl Call {
     }
 
     fn await_digits(&mut self, now: Instant, within: Duration) {
-        if let Phase::Meeting { keypad } = &mut self.phase {
+        if let EstablishedPhase::Meeting { keypad } = &mut self.phase {
             keypad.handle(now, KeypadInput::Collect(within));
         }
     }

@@ -47,13 +47,26 @@ pub trait MachineOwner {
     type Machine: Machine;
     /// It, to be given inputs and polled.
     fn machine(&mut self) -> &mut Self::Machine;
-    /// Does one output. It may wait for queue space of a layer below and for nothing else; slow acts are spawned and come
-    /// back as inputs.
+    /// Does one output. It may wait for queue space of a layer below, or for what that layer answers at once; slow acts are spawned and
+    /// come back as inputs. A result that is known at once may be handled by the machine right here: its outputs queue behind those
+    /// that are left.
     fn perform(&mut self, output: <Self::Machine as Machine>::Output) -> impl Future<Output = DriveFlow> + Send;
 }
 
-/// Runs a machine until its inbox closes or its owner returns [`DriveFlow::Stop`].
-pub async fn drive<O: MachineOwner>(owner: &mut O, inbox: &mut mpsc::Receiver<<O::Machine as Machine>::Input>) {
+/// Where the inputs of a machine come from: one inbox, or several queues that one task reads.
+pub trait InputSource<Input> {
+    /// The next input; `None`: none comes any more. Dropped before it is ready, it has taken nothing.
+    fn next(&mut self) -> impl Future<Output = Option<Input>> + Send;
+}
+
+impl<Input: Send> InputSource<Input> for mpsc::Receiver<Input> {
+    async fn next(&mut self) -> Option<Input> {
+        self.recv().await
+    }
+}
+
+/// Runs a machine until its inputs end or its owner returns [`DriveFlow::Stop`].
+pub async fn drive<O: MachineOwner>(owner: &mut O, inputs: &mut impl InputSource<<O::Machine as Machine>::Input>) {
     loop {
         while let Some(output) = owner.machine().poll() {
             if owner.perform(output).await == DriveFlow::Stop {
@@ -63,10 +76,10 @@ pub async fn drive<O: MachineOwner>(owner: &mut O, inbox: &mut mpsc::Receiver<<O
         let input = match owner.machine().deadline() {
             Some(at) => tokio::select! {
                 biased;
-                input = inbox.recv() => Some(input),
+                input = inputs.next() => Some(input),
                 () = tokio::time::sleep_until(at.into()) => None,
             },
-            None => Some(inbox.recv().await),
+            None => Some(inputs.next().await),
         };
         let now = now();
         match input {

@@ -296,14 +296,14 @@ impl World {
 
     /// The operator hangs up the call that came last.
     pub(super) fn operator_hangs_up(&self) {
-        let call = self.0.calls.lines().pop().expect("a call").call;
+        let call = self.0.calls.entries().pop().expect("a call").call;
         assert!(self.0.calls.hang_up(call, Cause::EndedByOperator));
         self.passes(Duration::from_millis(1));
     }
 
     /// How many calls are up, for an operator and for a drain.
     pub(super) fn calls_up(&self) -> (usize, usize) {
-        (self.0.calls.lines().len(), *self.0.up.borrow())
+        (self.0.calls.entries().len(), *self.0.up.borrow())
     }
 
     // === Time and tasks ===

@@ -55,7 +55,7 @@ impl Sources {
 
     /// How things are now.
     pub async fn gather(&self) -> Status {
-        let calls = self.calls.lines();
+        let calls = self.calls.entries();
         let count = |device: &str| calls.iter().filter(|line| line.device == device).count();
         let settings = Arc::clone(&self.settings.borrow());
         let registered = self.registrations().await;

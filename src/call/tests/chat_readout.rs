@@ -6,11 +6,12 @@ impl World {
     /// A call inside a meeting, where the chat can be read aloud.
     fn reading() -> Self {
         let mut world = Self::inside();
-        world.call.settings.speaks = true;
-        world.call.settings.chat = None;
-        let mut keypad = Keypad::new(Keymap::default(), None, world.call.has());
+        let call = world.call.established();
+        call.settings.speaks = true;
+        call.settings.chat = None;
+        let mut keypad = Keypad::new(Keymap::default(), None, call.has());
         keypad.handle(world.now, KeypadInput::Inside(true));
-        world.call.phase = Phase::Meeting { keypad: Box::new(keypad) };
+        call.phase = EstablishedPhase::Meeting { keypad: Box::new(keypad) };
         world
     }
 

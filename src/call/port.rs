@@ -1,0 +1,80 @@
+//! The media port of a call, from its reservation to its end: [`CallPort`].
+
+use std::net::IpAddr;
+
+use tokio::sync::mpsc;
+
+use super::messages::SignallingPath;
+use super::offer_answer::{OfferAnswer, RemoteMedia};
+use super::settings::{CallsSettings, RuntimeConfig};
+use crate::media::{Media, PortEvent, PortHandle, PortOpenError, Profile, Reserved};
+use crate::sdp::offer::DEFAULT_PTIME;
+use crate::sdp::{LocalCapabilities, Preference};
+use crate::sip::Proof;
+
+/// A call's port, as far as there is one.
+#[derive(Default)]
+pub(super) enum CallPort {
+    /// None.
+    #[default]
+    Closed,
+    /// Its sockets, which are named in our description; dropped, they are given back.
+    Reserved(Reserved),
+    /// It carries sound.
+    Open(PortHandle),
+}
+
+impl CallPort {
+    /// The port, once it is open.
+    pub(super) const fn open_port(&self) -> Option<&PortHandle> {
+        match self {
+            Self::Open(port) => Some(port),
+            Self::Closed | Self::Reserved(_) => None,
+        }
+    }
+
+    /// Opens it, if it is reserved.
+    ///
+    /// # Errors
+    /// [`PortOpenError`]; the sockets are given back.
+    pub(super) async fn open(
+        &mut self,
+        media: &Media,
+        profile: Profile,
+        events: mpsc::Sender<PortEvent>,
+    ) -> Result<Option<PortHandle>, PortOpenError> {
+        let Self::Reserved(reserved) = std::mem::take(self) else { return Ok(None) };
+        let port = media.open_port(reserved, profile, events).await?;
+        *self = Self::Open(port.clone());
+        Ok(Some(port))
+    }
+}
+
+/// Our address for media of a call whose signalling takes this way.
+pub(super) fn local_address(settings: &CallsSettings, path: SignallingPath) -> IpAddr {
+    settings.address.unwrap_or(path.local)
+}
+
+/// An exchange about media at `port`, in which nothing is agreed on yet; `None`: the system has no random numbers.
+pub(super) fn offer_answer(
+    settings: &CallsSettings,
+    config: &RuntimeConfig,
+    path: SignallingPath,
+    port: u16,
+) -> Option<OfferAnswer> {
+    let local = local_address(settings, path);
+    let ours = LocalCapabilities {
+        address: settings.advertised.filter(|_| !local.is_loopback()).unwrap_or(local),
+        port,
+        codecs: config.codecs.clone(),
+        preference: Preference::Offerer,
+        ptime: DEFAULT_PTIME,
+        // 62 bits: a number of RFC 3264 section 5 that every peer can read.
+        session_id: getrandom::u64().ok()? >> 2,
+        rtcp_mux: false,
+        previous: None,
+    };
+    let proven = matches!(path.proof, Proof::Digest | Proof::Certificate | Proof::Registration);
+    let own = [&settings.own[..], &[local, ours.address]].concat();
+    Some(OfferAnswer::new(ours, RemoteMedia { signalling: path.remote, proven, own }))
+}

@@ -1,4 +1,4 @@
-//! What a device hears from us: prompts, notices and waiting music, laid over the (ducked) meeting.
+//! Playout to one device: prompts, notices and waiting music, mixed over the (ducked) meeting.
 //!
 //! Clips come in by [`Player::play`]; what became of each goes out as [`PlayMark`]s, in steps of one frame. A notice cannot be
 //! stopped by a key and goes before any prompt (N-3); what comes while the device is on hold waits, because [`Player::render`]
@@ -13,18 +13,18 @@ use crate::dsp::gain::Gain;
 use crate::dsp::resample::Resampler;
 use crate::prompt::Clip;
 
-/// How far the meeting is turned down under a voice of ours: 18 dB.
+/// Gain of the meeting under a prompt: -18 dB.
 const DUCKED: f32 = 0.126;
-/// How long the meeting takes to step back and to come forward again.
+/// Fade of the meeting when ducking begins or ends.
 const DUCKING: Duration = Duration::from_millis(100);
-/// Things waiting to be played; beyond it the oldest prompt is dropped and reported interrupted. Notices are never dropped:
+/// Plays that may wait; beyond it the oldest prompt is dropped and reported interrupted. Notices are never dropped:
 /// the policy merges them (N-4), so only a few can wait.
 const QUEUE: usize = 16;
 
-/// What a thing to play is for.
+/// Purpose of a play.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlayKind {
-    /// Menu words and confirmations: stopped by the next key.
+    /// Menu prompts and confirmations: stopped by the next key.
     Prompt,
     /// Owed to the device (N-3).
     Notice,
@@ -134,7 +134,7 @@ impl Player {
         });
     }
 
-    /// Cuts every notice: the device holds us, and is told anew when it is back (N-3).
+    /// Cuts every notice: the device is on hold, and the notice is owed again on resume (N-3).
     pub fn stop_notices(&mut self, marks: &mut Vec<PlayMark>) {
         if self.queue.front().is_some_and(|voice| voice.play.kind == PlayKind::Notice && voice.began) {
             self.cut_front(marks);

@@ -1,11 +1,13 @@
-//! A WebRTC end: one browser's audio connection. The only file that names `rtc` (DESIGN §17).
+//! WebRTC peers: the audio connections of browsers. The only folder that names `rtc` (DESIGN §17).
 //!
-//! Offers come in from the signalling and answers go out ([`PeerFactory::negotiate`], on the control side); datagrams
-//! come in from the worker's sockets and go out by [`WebRtcPeer::poll_transmit`]. The worker owns the peer from its first datagram on.
+//! Offers come in from the signalling and answers go out ([`PeerFactory::negotiate`], on the control plane); datagrams come in from the
+//! worker's sockets and go out as those of every leg. The worker owns the peer from its first datagram on.
 
 #[cfg(any(test, feature = "bench"))]
 pub(super) mod browser;
 pub(crate) mod handshake;
+mod negotiation;
 mod webrtc;
 
-pub use webrtc::{NegotiationError, PeerChange, PeerFactory, WebRtcPeer};
+pub use negotiation::{NegotiationError, PeerFactory};
+pub use webrtc::{PeerChange, WebRtcPeer};

@@ -10,10 +10,14 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 
+use super::person::Person;
 use super::tests::start;
+use super::timer::Touched;
 use super::*;
-use crate::common::ids::NoticeId;
+use crate::common::ids::{NoticeId, ParticipantId};
+use crate::common::machine::Machine as _;
 use crate::common::phrase::Phrase;
+use crate::common::redact::Redacted;
 pub(super) use mutant::{Legacy, Mutant};
 use watch::{CAST, Watch, fail, role_of};
 

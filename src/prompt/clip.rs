@@ -1,4 +1,4 @@
-//! [`Clip`] and [`Language`]: what is said, and in which voice (K-5).
+//! [`Clip`] and [`Language`]: samples of a prompt, and the language of its voice (K-5).
 
 use std::fmt;
 use std::sync::Arc;

@@ -66,7 +66,7 @@ impl Seat {
 }
 
 /// The legs of a bridge, as their owner lends them for one tick.
-pub trait BridgeLegs {
+pub(super) trait BridgeLegs {
     /// Puts the next 20 ms (48 kHz) of the leg at `end` into `frame`.
     fn pull(&mut self, now: Instant, end: MediaEnd, frame: &mut Frame);
     /// Sends 20 ms of the mix to the leg at `end`.
@@ -74,7 +74,7 @@ pub trait BridgeLegs {
 }
 
 /// One meeting's mix.
-pub struct Bridge {
+pub(super) struct Bridge {
     slot: u8,
     seats: Vec<Seat>,
     sum: Box<[i32; FRAME]>,
@@ -97,17 +97,17 @@ struct Tap {
 
 /// Changes that a tick of a bridge has brought.
 #[derive(Debug, Default)]
-pub struct BridgeTick {
+pub(super) struct BridgeTick {
     /// Speakers, loudest first, if they have changed.
-    pub speaking: Option<Vec<ParticipantId>>,
+    pub(super) speaking: Option<Vec<ParticipantId>>,
     /// The recorder takes no more audio (N-12).
-    pub recorder_failed: bool,
+    pub(super) recorder_failed: bool,
 }
 
 impl Bridge {
     /// An empty bridge that ticks in `slot` (0 to 7).
     #[must_use]
-    pub fn new(slot: u8) -> Self {
+    pub(super) fn new(slot: u8) -> Self {
         Self {
             slot,
             seats: Vec::new(),
@@ -123,12 +123,12 @@ impl Bridge {
 
     /// The slot of the frame in which it ticks.
     #[must_use]
-    pub const fn slot(&self) -> u8 {
+    pub(super) const fn slot(&self) -> u8 {
         self.slot
     }
 
     /// Seats a leg. The admission stays with the seat; without one there is none.
-    pub fn seat(&mut self, end: MediaEnd, admission: Admission, gate: Gate) {
+    pub(super) fn seat(&mut self, end: MediaEnd, admission: Admission, gate: Gate) {
         self.unseat(end);
         let on = |open| if open { 1.0 } else { 0.0 };
         self.seats.push(Seat {
@@ -146,19 +146,19 @@ impl Bridge {
     }
 
     /// Takes a leg off the bridge.
-    pub fn unseat(&mut self, end: MediaEnd) {
+    pub(super) fn unseat(&mut self, end: MediaEnd) {
         self.seats.retain(|seat| seat.end != end);
     }
 
     /// Gives a seat to another leg of the same participant; the admission stays where it is.
-    pub fn replace(&mut self, old: MediaEnd, new: MediaEnd) {
+    pub(super) fn replace(&mut self, old: MediaEnd, new: MediaEnd) {
         if let Some(seat) = self.seats.iter_mut().find(|seat| seat.end == old) {
             seat.end = new;
         }
     }
 
     /// Sets which directions are open for `end`.
-    pub fn gate(&mut self, end: MediaEnd, gate: Gate) {
+    pub(super) fn gate(&mut self, end: MediaEnd, gate: Gate) {
         if let Some(seat) = self.seats.iter_mut().find(|seat| seat.end == end) {
             seat.gate = gate;
             seat.hear.set(if gate.hear { 1.0 } else { 0.0 }, RAMP);
@@ -167,7 +167,7 @@ impl Bridge {
     }
 
     /// The legs with a seat, in order of seating.
-    pub fn ends(&self) -> impl Iterator<Item = MediaEnd> + '_ {
+    pub(super) fn ends(&self) -> impl Iterator<Item = MediaEnd> + '_ {
         self.seats.iter().map(|seat| seat.end)
     }
 
@@ -175,26 +175,26 @@ impl Bridge {
     ///
     /// # Errors
     /// When no encoder can be made.
-    pub fn record(&mut self, recorder: Recorder) -> Result<(), crate::codec::CodecError> {
+    pub(super) fn record(&mut self, recorder: Recorder) -> Result<(), crate::codec::CodecError> {
         let encoder = CodecKind::Opus.encoder(EncoderSettings::default())?;
         self.tap = Some(Tap { recorder, encoder, paused: false, payload: Vec::with_capacity(400) });
         Ok(())
     }
 
     /// Pauses or resumes the recording.
-    pub fn pause_recording(&mut self, paused: bool) {
+    pub(super) fn pause_recording(&mut self, paused: bool) {
         if let Some(tap) = &mut self.tap {
             tap.paused = paused;
         }
     }
 
     /// Stops to record; the file is finished by the recorder's own thread.
-    pub fn stop_recording(&mut self) {
+    pub(super) fn stop_recording(&mut self) {
         self.tap = None;
     }
 
     /// One tick of 20 ms.
-    pub fn tick(&mut self, now: Instant, legs: &mut impl BridgeLegs) -> BridgeTick {
+    pub(super) fn tick(&mut self, now: Instant, legs: &mut impl BridgeLegs) -> BridgeTick {
         self.collect(now, legs);
         self.limiter.process(self.sum.as_slice(), self.common.advance().samples_mut());
         self.distribute(now, legs);

@@ -28,11 +28,11 @@ use super::record::Recorder;
 use super::shared_mix::TickSound;
 
 /// Slots of a 20 ms frame: 2.5 ms each (DESIGN §7).
-pub const SLOTS: u8 = 8;
+pub(super) const SLOTS: u8 = 8;
 
 /// A socket of a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SocketId {
+pub(super) enum SocketId {
     /// A device's own socket.
     Port(PortId, Channel),
     /// The WebRTC socket that is advertised at this address.
@@ -41,15 +41,15 @@ pub enum SocketId {
 
 /// A datagram to send.
 #[derive(Debug)]
-pub struct Transmit {
+pub(super) struct Transmit {
     /// The socket by which it leaves.
-    pub socket: SocketId,
+    pub(super) socket: SocketId,
     /// Destination.
-    pub to: SocketAddr,
+    pub(super) to: SocketAddr,
     /// Payload of the UDP datagram.
-    pub bytes: Vec<u8>,
+    pub(super) bytes: Vec<u8>,
     /// The RTP packet of a device's port in it, if it holds one.
-    pub packet: Option<PacketInfo>,
+    pub(super) packet: Option<PacketInfo>,
 }
 
 struct Meeting {
@@ -59,7 +59,7 @@ struct Meeting {
 
 /// Everything that ticks on one worker.
 #[derive(Default)]
-pub struct Plane {
+pub(super) struct Plane {
     legs: Legs,
     bridges: BTreeMap<BridgeId, Meeting>,
     seats: HashMap<MediaEnd, BridgeId>,
@@ -72,23 +72,23 @@ impl Plane {
     // === Legs ===
 
     /// Takes a port: a new one, or one moved from another worker.
-    pub fn adopt_port(&mut self, port: Port) {
+    pub(super) fn adopt_port(&mut self, port: Port) {
         self.legs.ports.insert(port.id(), port);
     }
 
     /// Gives a port away, off its bridge if it had one.
-    pub fn release_port(&mut self, id: PortId) -> Option<Port> {
+    pub(super) fn release_port(&mut self, id: PortId) -> Option<Port> {
         self.unseat(MediaEnd::Port(id));
         self.legs.ports.remove(&id)
     }
 
     /// A port, for a command.
-    pub fn port(&mut self, id: PortId) -> Option<&mut Port> {
+    pub(super) fn port(&mut self, id: PortId) -> Option<&mut Port> {
         self.legs.ports.get_mut(&id)
     }
 
     /// Closes a port; its RTCP BYE is queued for sending.
-    pub fn close_port(&mut self, now: Instant, id: PortId) {
+    pub(super) fn close_port(&mut self, now: Instant, id: PortId) {
         if let Some(mut port) = self.release_port(id)
             && let Some((to, bytes)) = port.close(now)
         {
@@ -97,14 +97,14 @@ impl Plane {
     }
 
     /// Takes a peer.
-    pub fn adopt_peer(&mut self, id: PeerId, peer: WebRtcPeer, events: mpsc::Sender<BridgeEvent>) {
+    pub(super) fn adopt_peer(&mut self, id: PeerId, peer: WebRtcPeer, events: mpsc::Sender<BridgeEvent>) {
         self.routes.add(id, peer.ufrag());
         self.legs.peers.insert(id, PeerLeg { peer, events });
     }
 
     /// Closes a peer; its DTLS close_notify is queued for sending. Its seat stays, silent, until the meeting takes it away or gives
     /// it to the same participant's next connection (M-5).
-    pub fn close_peer(&mut self, now: Instant, id: PeerId) {
+    pub(super) fn close_peer(&mut self, now: Instant, id: PeerId) {
         let Some(PeerLeg { mut peer, .. }) = self.legs.peers.remove(&id) else { return };
         self.routes.remove(id, peer.ufrag());
         peer.close();
@@ -114,13 +114,13 @@ impl Plane {
     // === Bridges ===
 
     /// Opens a bridge that reports to `events`.
-    pub fn open_bridge(&mut self, id: BridgeId, events: mpsc::Sender<BridgeEvent>) {
+    pub(super) fn open_bridge(&mut self, id: BridgeId, events: mpsc::Sender<BridgeEvent>) {
         let slot = u8::try_from(id.number() % u64::from(SLOTS)).unwrap_or(0);
         self.bridges.insert(id, Meeting { bridge: Bridge::new(slot), events });
     }
 
     /// Closes a bridge; its legs have no seat any more.
-    pub fn close_bridge(&mut self, id: BridgeId) {
+    pub(super) fn close_bridge(&mut self, id: BridgeId) {
         if let Some(meeting) = self.bridges.remove(&id) {
             for end in meeting.bridge.ends() {
                 self.seats.remove(&end);
@@ -129,7 +129,7 @@ impl Plane {
     }
 
     /// Seats a leg (M-8: only with an admission). False if this worker has no such bridge or leg; the admission is then spent.
-    pub fn seat(&mut self, end: MediaEnd, bridge: BridgeId, admission: Admission, gate: Gate) -> bool {
+    pub(super) fn seat(&mut self, end: MediaEnd, bridge: BridgeId, admission: Admission, gate: Gate) -> bool {
         self.unseat(end);
         match self.bridges.get_mut(&bridge) {
             Some(meeting) if self.legs.contains(end) => {
@@ -142,7 +142,7 @@ impl Plane {
     }
 
     /// Takes a leg off its bridge.
-    pub fn unseat(&mut self, end: MediaEnd) {
+    pub(super) fn unseat(&mut self, end: MediaEnd) {
         if let Some(bridge) = self.seats.remove(&end)
             && let Some(meeting) = self.bridges.get_mut(&bridge)
         {
@@ -151,7 +151,7 @@ impl Plane {
     }
 
     /// Gives the seat of `old`, with its admission, to `new`.
-    pub fn replace(&mut self, old: MediaEnd, new: MediaEnd) {
+    pub(super) fn replace(&mut self, old: MediaEnd, new: MediaEnd) {
         if let Some(bridge) = self.seats.remove(&old)
             && let Some(meeting) = self.bridges.get_mut(&bridge)
         {
@@ -161,7 +161,7 @@ impl Plane {
     }
 
     /// Sets what a leg may receive and send on its bridge.
-    pub fn gate(&mut self, end: MediaEnd, gate: Gate) {
+    pub(super) fn gate(&mut self, end: MediaEnd, gate: Gate) {
         if let Some(bridge) = self.seats.get(&end)
             && let Some(meeting) = self.bridges.get_mut(bridge)
         {
@@ -169,21 +169,24 @@ impl Plane {
         }
     }
 
-    /// Starts, pauses (`None`, true), resumes (`None`, false) the recording of a bridge.
-    pub fn record(&mut self, bridge: BridgeId, recorder: Option<Recorder>, paused: bool) {
-        let Some(meeting) = self.bridges.get_mut(&bridge) else { return };
-        match recorder {
-            Some(recorder) => {
-                if meeting.bridge.record(recorder).is_err() {
-                    emit(&meeting.events, BridgeEvent::RecorderFailed { bridge }, &mut self.lost_events);
-                }
-            }
-            None => meeting.bridge.pause_recording(paused),
+    /// Starts the recording of a bridge.
+    pub(super) fn record(&mut self, bridge: BridgeId, recorder: Recorder) {
+        if let Some(meeting) = self.bridges.get_mut(&bridge)
+            && meeting.bridge.record(recorder).is_err()
+        {
+            emit(&meeting.events, BridgeEvent::RecorderFailed { bridge }, &mut self.lost_events);
+        }
+    }
+
+    /// Pauses or resumes the recording of a bridge.
+    pub(super) fn pause_recording(&mut self, bridge: BridgeId, paused: bool) {
+        if let Some(meeting) = self.bridges.get_mut(&bridge) {
+            meeting.bridge.pause_recording(paused);
         }
     }
 
     /// Ends the recording of a bridge.
-    pub fn stop_recording(&mut self, bridge: BridgeId) {
+    pub(super) fn stop_recording(&mut self, bridge: BridgeId) {
         if let Some(meeting) = self.bridges.get_mut(&bridge) {
             meeting.bridge.stop_recording();
         }
@@ -192,7 +195,7 @@ impl Plane {
     // === Datagrams ===
 
     /// A datagram from `from` has arrived at a socket. One that belongs to no leg is dropped.
-    pub fn receive(&mut self, now: Instant, socket: SocketId, from: SocketAddr, datagram: &[u8]) {
+    pub(super) fn receive(&mut self, now: Instant, socket: SocketId, from: SocketAddr, datagram: &[u8]) {
         match socket {
             SocketId::Port(id, channel) => {
                 if let Some(port) = self.legs.ports.get_mut(&id) {
@@ -231,7 +234,7 @@ impl Plane {
     }
 
     /// Reports whether the socket has taken a datagram.
-    pub fn sent(&mut self, now: Instant, transmit: &Transmit, taken: bool) {
+    pub(super) fn sent(&mut self, now: Instant, transmit: &Transmit, taken: bool) {
         if let (SocketId::Port(id, _), Some(packet)) = (transmit.socket, transmit.packet)
             && let Some(port) = self.legs.ports.get_mut(&id)
         {
@@ -240,14 +243,14 @@ impl Plane {
     }
 
     /// The next datagram to send. What became of it must be told by [`Plane::sent`].
-    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+    pub(super) fn poll_transmit(&mut self) -> Option<Transmit> {
         self.out.pop_front()
     }
 
     // === Time ===
 
     /// One of the eight slots of a frame: the bridges of this slot tick, and the legs of this slot are woken.
-    pub fn tick(&mut self, now: Instant, slot: u8) {
+    pub(super) fn tick(&mut self, now: Instant, slot: u8) {
         for (id, meeting) in self.bridges.iter_mut().filter(|(_, meeting)| meeting.bridge.slot() == slot) {
             let tick = meeting.bridge.tick(now, &mut self.legs);
             meeting.report(*id, tick, &mut self.lost_events);
@@ -261,6 +264,7 @@ impl Plane {
         let mut dropped = Frame::silence(Hz::FULL);
         for (id, port) in self.legs.ports.iter_mut().filter(|(id, _)| is_in_slot(id.number(), slot)) {
             port.wake(now);
+            self.lost_events += port.take_lost_events();
             if !self.seats.contains_key(&MediaEnd::Port(*id)) {
                 port.pull(now, &mut dropped);
                 port.send(now, TickSound::Nothing);
@@ -279,7 +283,7 @@ impl Plane {
     }
 
     /// Queues the packets that have come due. Called every 2.5 ms, which is how exactly ptimes are kept.
-    pub fn pace(&mut self, now: Instant) {
+    pub(super) fn pace(&mut self, now: Instant) {
         for (id, port) in &mut self.legs.ports {
             drain(now, port, |channel| SocketId::Port(*id, channel), &mut self.out);
         }
@@ -292,12 +296,12 @@ impl Plane {
 
     /// Nothing is left: no port, no peer, no bridge.
     #[cfg(test)]
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.legs.ports.is_empty() && self.legs.peers.is_empty() && self.bridges.is_empty() && self.seats.is_empty()
     }
 
     /// Events that found a full queue since the last call.
-    pub fn take_lost_events(&mut self) -> u64 {
+    pub(super) fn take_lost_events(&mut self) -> u64 {
         std::mem::take(&mut self.lost_events)
     }
 }

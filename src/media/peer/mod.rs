@@ -9,5 +9,7 @@ pub(crate) mod handshake;
 mod negotiation;
 mod webrtc;
 
-pub use negotiation::{NegotiationError, PeerFactory};
-pub use webrtc::{PeerChange, WebRtcPeer};
+pub use negotiation::NegotiationError;
+pub(crate) use negotiation::PeerFactory;
+pub use webrtc::PeerChange;
+pub(crate) use webrtc::WebRtcPeer;

@@ -41,7 +41,7 @@ pub enum NegotiationError {
 }
 
 /// Negotiates peers; all of them use one certificate.
-pub struct PeerFactory {
+pub(crate) struct PeerFactory {
     pub(super) certificate: RTCCertificate,
 }
 
@@ -64,7 +64,7 @@ impl PeerFactory {
     ///
     /// # Errors
     /// When the crypto provider cannot make one.
-    pub fn new() -> Result<Self, NegotiationError> {
+    pub(crate) fn new() -> Result<Self, NegotiationError> {
         let provider = crypto::default_provider().map_err(setup)?;
         let parameters = CertificateParams::new(vec!["roomgate".to_owned()]).map_err(setup)?;
         let certificate =
@@ -79,7 +79,7 @@ impl PeerFactory {
     /// # Errors
     /// [`NegotiationError::BadOffer`] and [`NegotiationError::DataChannel`] for a fault of the browser, [`NegotiationError::Setup`] for a
     /// local one.
-    pub fn negotiate(
+    pub(crate) fn negotiate(
         &self,
         now: Instant,
         offer: String,

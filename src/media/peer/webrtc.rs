@@ -29,7 +29,7 @@ pub(super) const CONSENT_LOST: Duration = Duration::from_secs(6);
 pub(super) const PEER_GIVEN_UP: Duration = Duration::from_secs(75);
 
 /// One WebRTC connection with one Opus stream each way.
-pub struct WebRtcPeer {
+pub(crate) struct WebRtcPeer {
     connection: RTCPeerConnection,
     stream: SendStream,
     encoder: Box<dyn Encoder>,
@@ -101,13 +101,13 @@ impl WebRtcPeer {
 
     /// Our half of the user name in its STUN checks: how the worker knows a peer's first datagram.
     #[must_use]
-    pub fn ufrag(&self) -> &str {
+    pub(crate) fn ufrag(&self) -> &str {
         &self.ice.ufrag
     }
 
     /// Whether a STUN check with our user name comes from somebody who has this peer's password.
     #[must_use]
-    pub fn is_checked_by(&self, datagram: &[u8]) -> bool {
+    pub(crate) fn is_checked_by(&self, datagram: &[u8]) -> bool {
         stun::is_genuine(datagram, &self.ice.password)
     }
 
@@ -131,7 +131,7 @@ impl WebRtcPeer {
     }
 
     /// The next change of the connection, if any. To be drained after `receive` and `wake`.
-    pub fn poll_change(&mut self, now: Instant) -> Option<PeerChange> {
+    pub(crate) fn poll_change(&mut self, now: Instant) -> Option<PeerChange> {
         while let Some(event) = self.connection.poll_event() {
             if let RTCPeerConnectionEvent::OnConnectionStateChangeEvent(state) = event {
                 match state {
@@ -174,7 +174,7 @@ impl WebRtcPeer {
     }
 
     /// Ends the connection: a DTLS close_notify (RFC 5246 section 7.2.1) is still to be transmitted.
-    pub fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         let _ = self.connection.close();
     }
 }

@@ -142,8 +142,8 @@ impl Worker {
             WorkerCommand::Unseat(end) => self.plane.unseat(end),
             WorkerCommand::Replace { old, new } => self.plane.replace(old, new),
             WorkerCommand::Gate { end, gate } => self.plane.gate(end, gate),
-            WorkerCommand::Record { bridge, recorder } => self.plane.record(bridge, Some(*recorder), false),
-            WorkerCommand::PauseRecording { bridge, paused } => self.plane.record(bridge, None, paused),
+            WorkerCommand::Record { bridge, recorder } => self.plane.record(bridge, *recorder),
+            WorkerCommand::PauseRecording { bridge, paused } => self.plane.pause_recording(bridge, paused),
             WorkerCommand::StopRecording(bridge) => self.plane.stop_recording(bridge),
         }
         self.flush();

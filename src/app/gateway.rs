@@ -293,7 +293,7 @@ async fn watch_media(media: Media) {
         minutes.tick().await;
         let counters = media.counters();
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let now = (read(&counters.skipped), read(&counters.unsent), read(&counters.unheard));
+        let now = (read(&counters.skipped), read(&counters.unsent), read(&counters.lost_events));
         if now != told {
             let (skipped, unsent, unheard) = (now.0 - told.0, now.1 - told.1, now.2 - told.2);
             tracing::warn!(

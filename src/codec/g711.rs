@@ -1,6 +1,6 @@
 //! ITU-T G.711: A-law and µ-law, one byte a sample. A byte is sign, segment (3 bits) and step (4 bits), inverted on the wire.
 
-use super::table::check_length;
+use super::coding::check_length;
 use super::{CodecError, Decoder, Encoder};
 use crate::common::units::Hz;
 use crate::dsp::conceal::Concealer;
@@ -14,7 +14,7 @@ pub(super) enum Law {
 
 /// Half a segment-0 step group on the 16-bit scale: added before finding a µ-law segment (33 on the 14-bit scale).
 const MU_BIAS: i32 = 33 << 2;
-/// The largest magnitude that µ-law can tell apart, on the 16-bit scale (8158 on the 14-bit scale).
+/// The largest magnitude that µ-law can represent, on the 16-bit scale (8158 on the 14-bit scale).
 const MU_CLIP: i32 = 32_635;
 
 const fn mu_expand(byte: u8) -> i16 {

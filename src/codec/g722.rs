@@ -3,7 +3,7 @@
 //! Fixed-point arithmetic and state names follow clause 3 and 4 of the Recommendation, because the result must agree with
 //! it bit by bit. A payload byte stands for two samples at 16 kHz: high band in the two upper bits.
 
-use super::table::check_length;
+use super::coding::check_length;
 use super::{CodecError, Decoder, Encoder};
 use crate::common::units::Hz;
 use crate::dsp::conceal::Concealer;

@@ -1,6 +1,6 @@
 //! Opus (RFC 6716, RFC 7587) by libopus: mono at 48 kHz, tuned for voice.
 
-use super::table::check_length;
+use super::coding::check_length;
 use super::{CodecError, Decoder, Encoder, EncoderSettings};
 use crate::common::units::Hz;
 

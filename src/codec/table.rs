@@ -1,8 +1,12 @@
-//! The table of codecs, and what encodes and decodes by one of them.
+//! The table of codecs: a row of each, its encoder and its decoder.
 
+use super::coding::{CodecError, Decoder, Encoder, EncoderSettings};
+use super::g711::{G711Decoder, G711Encoder, Law};
+use super::g722::{G722Decoder, G722Encoder};
+use super::opus::{OpusDecoder, OpusEncoder};
 use crate::common::units::Hz;
 
-/// A codec the gateway can speak.
+/// A codec that the gateway supports.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub enum CodecKind {
     /// RFC 6716, mono, 48 kHz.
@@ -15,7 +19,7 @@ pub enum CodecKind {
     Pcmu,
 }
 
-/// What is said of a codec in SDP, and how its media is counted.
+/// A codec in SDP, and how its media is counted.
 #[derive(Debug)]
 pub struct CodecRow {
     /// Which codec.
@@ -33,7 +37,7 @@ pub struct CodecRow {
     /// Parameters for `a=fmtp`.
     pub fmtp: Option<&'static str>,
     /// Frames of 20 ms after which an encoder can go on for another one, unnoticed by the decoder behind them; `None` where the
-    /// two never come to agree. What listeners can share an encoding of.
+    /// two never come to agree. Where it is given, listeners can share an encoding.
     pub takes_over_after: Option<usize>,
 }
 
@@ -84,67 +88,6 @@ pub static CODECS: &[CodecRow] = &[
     },
 ];
 
-/// How an encoder is to work. Only Opus looks at it; the others have one way.
-#[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub struct EncoderSettings {
-    /// Bits per second of payload, 6 000 to 510 000.
-    pub bitrate: u32,
-    /// Effort, 0 to 10.
-    pub complexity: u8,
-    /// Whether packets carry a coarse copy of the one before (RFC 6716 §2.1.7).
-    pub fec: bool,
-    /// The packet loss to protect against, in percent; meaningful with `fec`.
-    pub expected_loss: u8,
-}
-
-impl Default for EncoderSettings {
-    fn default() -> Self {
-        Self { bitrate: 32_000, complexity: 5, fec: true, expected_loss: 5 }
-    }
-}
-
-/// Why a codec did not do its work.
-#[derive(Copy, Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum CodecError {
-    /// The codec library refused to start.
-    #[error("codec could not be created")]
-    Create,
-    /// The PCM handed in is not a multiple of 10 ms between 10 and 60 ms.
-    #[error("{samples} samples are not a packet")]
-    FrameLength {
-        /// How many samples were handed in.
-        samples: usize,
-    },
-    /// The codec library failed to encode.
-    #[error("codec could not encode")]
-    Encode,
-    /// The payload is not of this codec. Nothing was decoded; treat the packet as lost.
-    #[error("payload is not of this codec")]
-    Payload,
-}
-
-/// PCM to payload.
-pub trait Encoder: Send {
-    /// Appends the payload of one packet to `out`. `pcm` is mono at the row's sample rate: 10, 20, 30, 40, 50 or 60 ms.
-    ///
-    /// # Errors
-    /// [`CodecError::FrameLength`] for any other length; [`CodecError::Encode`] when the library fails.
-    fn encode(&mut self, pcm: &[i16], out: &mut Vec<u8>) -> Result<(), CodecError>;
-}
-
-/// Payload to PCM.
-pub trait Decoder: Send {
-    /// Appends the PCM of one packet, mono at the row's sample rate, to `out`.
-    ///
-    /// # Errors
-    /// [`CodecError::Payload`] when the bytes are not of this codec; `out` is unchanged then.
-    fn decode(&mut self, payload: &[u8], out: &mut Vec<i16>) -> Result<(), CodecError>;
-
-    /// Appends `lost_samples` made up in place of lost ones. `next_payload` is the packet right after the loss, where it is
-    /// already here: Opus may find a copy of the lost one in it. That packet is to be decoded afterwards all the same.
-    fn conceal(&mut self, lost_samples: usize, next_payload: Option<&[u8]>, out: &mut Vec<i16>);
-}
-
 // === impl CodecKind ===
 
 impl CodecKind {
@@ -178,10 +121,10 @@ impl CodecKind {
     /// [`CodecError::Create`] when the library refuses.
     pub fn encoder(self, settings: EncoderSettings) -> Result<Box<dyn Encoder>, CodecError> {
         Ok(match self {
-            Self::Opus => Box::new(super::opus::OpusEncoder::new(settings)?),
-            Self::G722 => Box::new(super::g722::G722Encoder::new()),
-            Self::Pcma => Box::new(super::g711::G711Encoder::new(super::g711::Law::A)),
-            Self::Pcmu => Box::new(super::g711::G711Encoder::new(super::g711::Law::Mu)),
+            Self::Opus => Box::new(OpusEncoder::new(settings)?),
+            Self::G722 => Box::new(G722Encoder::new()),
+            Self::Pcma => Box::new(G711Encoder::new(Law::A)),
+            Self::Pcmu => Box::new(G711Encoder::new(Law::Mu)),
         })
     }
 
@@ -191,21 +134,12 @@ impl CodecKind {
     /// [`CodecError::Create`] when the library refuses.
     pub fn decoder(self) -> Result<Box<dyn Decoder>, CodecError> {
         Ok(match self {
-            Self::Opus => Box::new(super::opus::OpusDecoder::new()?),
-            Self::G722 => Box::new(super::g722::G722Decoder::new()),
-            Self::Pcma => Box::new(super::g711::G711Decoder::new(super::g711::Law::A)),
-            Self::Pcmu => Box::new(super::g711::G711Decoder::new(super::g711::Law::Mu)),
+            Self::Opus => Box::new(OpusDecoder::new()?),
+            Self::G722 => Box::new(G722Decoder::new()),
+            Self::Pcma => Box::new(G711Decoder::new(Law::A)),
+            Self::Pcmu => Box::new(G711Decoder::new(Law::Mu)),
         })
     }
-}
-
-/// Refuses PCM that is not 10 to 60 ms in steps of 10 ms.
-pub(super) fn check_length(pcm: &[i16], rate: Hz) -> Result<(), CodecError> {
-    let step = rate.0 as usize / 100;
-    if pcm.is_empty() || !pcm.len().is_multiple_of(step) || pcm.len() > 6 * step {
-        return Err(CodecError::FrameLength { samples: pcm.len() });
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ const BLEND: Duration = Duration::from_millis(5);
 /// How fast a step between the last good sample and the repeated period dies away.
 const SEAM: Duration = Duration::from_millis(2);
 
-/// Remembers what was heard last and makes up what is missing.
+/// Keeps the latest samples and synthesises what is missing.
 #[derive(Clone, Debug)]
 pub struct Concealer {
     rate: Hz,
@@ -34,7 +34,7 @@ pub struct Concealer {
 }
 
 impl Concealer {
-    /// A concealer that has heard nothing: it makes up silence.
+    /// A concealer without history: it synthesises silence.
     #[must_use]
     pub fn new(rate: Hz) -> Self {
         Self { rate, history: Vec::new(), period: Vec::new(), seam: 0.0, made_up: 0 }

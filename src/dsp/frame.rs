@@ -50,7 +50,7 @@ impl Frame {
 
 impl std::fmt::Debug for Frame {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // What was said never reaches a log.
+        // Audio never reaches a log.
         f.debug_struct("Frame").field("rate", &self.rate).finish_non_exhaustive()
     }
 }

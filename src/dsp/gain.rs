@@ -38,7 +38,7 @@ impl Gain {
         self.target
     }
 
-    /// Whether nothing is heard through it now.
+    /// Whether it mutes everything now.
     #[must_use]
     pub fn is_silent(&self) -> bool {
         self.left <= 0.0 && self.target == 0.0

@@ -21,11 +21,11 @@ pub(crate) fn decibels(mean_square: f64) -> f32 {
 const QUIETEST_SPEECH: f32 = -52.0;
 /// Speech stands out from the noise by this much.
 const ABOVE_NOISE: f32 = 9.0;
-/// A steady sound is taken for noise up to this level only: who hums loudly is heard.
+/// A steady sound is taken for noise up to this level only: a loud hum is a signal.
 const LOUDEST_NOISE: f32 = -42.0;
 /// How fast the noise floor may rise, in dB a second; slow enough that a long sentence does not become noise.
 const NOISE_RISE: f32 = 3.0;
-/// Speech ends when it has been quiet this long: a pause between words is no end.
+/// Speech ends when it has been quiet this long: a pause between syllables is no end.
 const HANGOVER: Duration = Duration::from_millis(300);
 /// One click is no speech: this long above the threshold is.
 const ONSET: Duration = Duration::from_millis(40);
@@ -46,7 +46,7 @@ impl Default for SpeakingDetector {
 }
 
 impl SpeakingDetector {
-    /// A detector that has heard nothing yet.
+    /// A detector without history.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

@@ -1,10 +1,10 @@
-//! An ear that knows tones: who hears whom, when every participant hums its own frequency.
+//! A detector of tones: which participants are in a mix, when each of them hums its own frequency.
 
 use crate::common::units::Hz;
 use crate::dsp::tone;
 
 /// The level of each of `freqs` in `samples`, in dBov (0 is a full-scale square wave, a full-scale sine is -3),
-/// on the scale of [`crate::dsp::level::dbov`]. -127 where nothing is heard. Two tones are told apart when they differ by
+/// on the scale of [`crate::dsp::level::dbov`]. -127 for silence. Two tones are distinguished when they differ by
 /// more than four times the reciprocal of the time listened to.
 #[must_use]
 pub fn heard(samples: &[i16], rate: Hz, freqs: &[f32]) -> Vec<f32> {

@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use super::bridge::{Bridge, Gate, MediaEnd};
+use super::bridge::{Bridge, BridgeLegs, Gate};
 use super::events::{BridgeEvent, PortEvent};
+use super::leg::MediaEnd;
 use super::peer::PeerFactory;
 use super::peer::browser::Browser;
 use super::plane::{Plane, SLOTS, SocketId, Transmit};
-use super::port::{Channel, Port, Profile};
+use super::port::Port;
+use super::profile::{Channel, Profile};
 use super::shared_mix::TickSound;
 use crate::codec::{CodecKind, Encoder, EncoderSettings};
 use crate::common::ids::{BridgeId, ParticipantId, PeerId, PortId};
@@ -156,11 +158,8 @@ impl BenchMeeting {
             self.now += STEP;
             let sent = self.say(step);
             let began = Instant::now();
-            for (way, from, datagram) in &sent {
-                match way {
-                    SocketId::Port(port, _) => self.plane.receive_rtp(self.now, *port, *from, datagram),
-                    SocketId::WebRtc(local) => self.plane.receive_webrtc(self.now, *local, *from, datagram),
-                }
+            for (socket, from, datagram) in &sent {
+                self.plane.receive(self.now, *socket, *from, datagram);
             }
             self.plane.tick(self.now, u8::try_from(self.steps % u32::from(SLOTS)).unwrap_or(0));
             self.plane.pace(self.now);
@@ -200,8 +199,8 @@ impl BenchMeeting {
     }
 
     fn hear(&mut self, received: Vec<Transmit>) {
-        for Transmit { way, to, bytes, .. } in received {
-            match way {
+        for Transmit { socket, to, bytes, .. } in received {
+            match socket {
                 SocketId::Port(port, Channel::Rtp) => {
                     self.phones.iter_mut().filter(|phone| phone.port == port).for_each(|phone| phone.packets += 1);
                 }
@@ -252,13 +251,39 @@ fn admission(policy: &mut Policy, now: Instant, number: u64) -> Admission {
     seat.expect("members are let in")
 }
 
-/// A bridge alone, with what its members say as samples and what they hear as Opus: its mixing and its encodings, and nothing else.
+/// A bridge whose legs are samples in and Opus out: its mixing and its encodings, and nothing else.
 pub struct Crowd {
     bridge: Bridge,
     now: Instant,
     voices: Vec<Voice>,
+    legs: CrowdLegs,
+}
+
+/// The legs of a [`Crowd`]: the first of them talk.
+struct CrowdLegs {
+    talking: Vec<Frame>,
     encoders: Vec<Box<dyn Encoder>>,
     payload: Vec<u8>,
+}
+
+impl BridgeLegs for CrowdLegs {
+    fn pull(&mut self, _now: Instant, end: MediaEnd, frame: &mut Frame) {
+        match self.talking.get(index(end)) {
+            Some(talking) => frame.samples_mut().copy_from_slice(talking.samples()),
+            None => frame.samples_mut().fill(1),
+        }
+    }
+
+    fn send(&mut self, _now: Instant, end: MediaEnd, mix: TickSound<'_>) {
+        let payload = &mut self.payload;
+        payload.clear();
+        match mix {
+            TickSound::Common(mix) => payload.extend_from_slice(mix.payload(CodecKind::Opus).expect("encodes")),
+            TickSound::Own(frame, _) => self.encoders[index(end)].encode(frame.samples(), payload).expect("encodes"),
+            TickSound::Nothing => {}
+        }
+        assert!(!payload.is_empty(), "every leg is sent something");
+    }
 }
 
 impl Crowd {
@@ -272,31 +297,16 @@ impl Crowd {
         }
         let encoder = |_| CodecKind::Opus.encoder(EncoderSettings::default()).expect("Opus");
         let voices = voices.iter().map(|speech| Voice::new(speech, Hz::FULL)).collect();
-        Self { bridge, now, voices, encoders: (0..members).map(encoder).collect(), payload: Vec::new() }
+        let encoders = (0..members).map(encoder).collect();
+        Self { bridge, now, voices, legs: CrowdLegs { talking: Vec::new(), encoders, payload: Vec::new() } }
     }
 
     /// Lets 20 ms pass, and gives the time they took; a payload was there for everybody.
     pub fn frame(&mut self) -> Duration {
         self.now += FRAME;
-        let said: Vec<Frame> = self.voices.iter_mut().map(|voice| Frame::from_samples(Hz::FULL, &voice.next(960))).collect();
-        let (payload, encoders) = (&mut self.payload, &mut self.encoders);
+        self.legs.talking = self.voices.iter_mut().map(|voice| Frame::from_samples(Hz::FULL, &voice.next(960))).collect();
         let began = Instant::now();
-        self.bridge.tick(
-            self.now,
-            |end, frame| match said.get(index(end)) {
-                Some(said) => frame.samples_mut().copy_from_slice(said.samples()),
-                None => frame.samples_mut().fill(1),
-            },
-            |end, sound| {
-                payload.clear();
-                match sound {
-                    TickSound::Common(mix) => payload.extend_from_slice(mix.payload(CodecKind::Opus).expect("encodes")),
-                    TickSound::Own(frame, _) => encoders[index(end)].encode(frame.samples(), payload).expect("encodes"),
-                    TickSound::Nothing => {}
-                }
-                assert!(!payload.is_empty(), "everybody is sent something");
-            },
-        );
+        self.bridge.tick(self.now, &mut self.legs);
         began.elapsed()
     }
 }

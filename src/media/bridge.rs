@@ -1,12 +1,12 @@
-//! A meeting's mixing place: who is seated, who hears whom (mix-minus), who speaks, and the recorder's tap.
+//! The mix of one meeting: its seats, mix-minus, speaker detection, and the recorder's tap.
 //!
-//! The only way onto a bridge is [`Bridge::seat`] with an [`Admission`], which only the policy can mint (M-8). Before that an
-//! end is on no bridge at all: nothing of the meeting exists where it is.
+//! Audio of each leg comes in and its mix goes out by [`BridgeLegs`], which the owner of the legs implements. The only way onto a bridge
+//! is [`Bridge::seat`] with an [`Admission`], which only the policy can mint (M-8): a leg that has none is on no bridge at all.
 
 use std::time::{Duration, Instant};
 
 use crate::codec::{CodecKind, Encoder, EncoderSettings};
-use crate::common::ids::{ParticipantId, PeerId, PortId};
+use crate::common::ids::ParticipantId;
 use crate::common::units::Hz;
 use crate::dsp::frame::Frame;
 use crate::dsp::gain::Gain;
@@ -14,6 +14,7 @@ use crate::dsp::level::{SILENCE, SpeakingDetector, dbov};
 use crate::dsp::limiter::Limiter;
 use crate::policy::Admission;
 
+use super::leg::MediaEnd;
 use super::record::Recorder;
 use super::shared_mix::{SharedMix, TickSound};
 
@@ -23,31 +24,22 @@ const FRAME: usize = 960;
 const FRAME_48K: u32 = 960;
 /// How long a frame lasts.
 const TICK: Duration = Duration::from_millis(20);
-/// How long a gate takes to open or shut: no click, and no syllable lost.
+/// Fade of a gate that opens or shuts: no click, and no syllable lost.
 const RAMP: Duration = Duration::from_millis(8);
-/// Who speaks is told at most this often; a ring around a name need not flicker.
+/// Least time between two reports of who speaks: a page marks the speakers, and the mark must not flicker.
 const SPEAKING_EVERY: Duration = Duration::from_millis(100);
-/// Quieter than this, in dBov, nothing is heard of an end: below the breath of a room, above the idle noise of every codec.
+/// Level in dBov up to which a leg is left out of the mix: below the background noise of a room, above the idle noise of every codec.
 const INAUDIBLE: f32 = -65.0;
-/// Ticks for which an end that fell silent still counts as audible, so that a pause between words changes nothing (DESIGN
+/// Ticks for which a leg that fell silent still counts as audible, so that a pause between syllables changes nothing (DESIGN
 /// section 7): 300 ms.
-const AUDIBLE_AFTER: u32 = 15;
+const AUDIBLE_HANGOVER: u32 = 15;
 
-/// An end of media on a worker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum MediaEnd {
-    /// A device.
-    Port(PortId),
-    /// A browser.
-    Peer(PeerId),
-}
-
-/// What an end may do on its bridge: derived by the policy, set here.
+/// Directions in which audio passes between a leg and its bridge: derived by the policy, applied by the bridge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Gate {
-    /// It hears the meeting.
+    /// The mix is sent to the leg.
     pub hear: bool,
-    /// The meeting hears it.
+    /// The leg's audio is mixed in.
     pub speak: bool,
 }
 
@@ -58,23 +50,31 @@ struct Seat {
     hear: Gain,
     speak: Gain,
     speaking: SpeakingDetector,
-    /// How loud its frame is, in dBov.
+    /// Level of its frame, in dBov.
     level: f32,
-    /// Ticks since it could be heard.
+    /// Ticks since its level was audible.
     inaudible: u32,
     limiter: Limiter,
     frame: Frame,
 }
 
 impl Seat {
-    /// Something of it is in the mix.
+    /// Its frame is part of the mix.
     const fn is_audible(&self) -> bool {
-        self.inaudible < AUDIBLE_AFTER
+        self.inaudible < AUDIBLE_HANGOVER
     }
 }
 
+/// The legs of a bridge, as their owner lends them for one tick.
+pub(super) trait BridgeLegs {
+    /// Puts the next 20 ms (48 kHz) of the leg at `end` into `frame`.
+    fn pull(&mut self, now: Instant, end: MediaEnd, frame: &mut Frame);
+    /// Sends 20 ms of the mix to the leg at `end`.
+    fn send(&mut self, now: Instant, end: MediaEnd, mix: TickSound<'_>);
+}
+
 /// One meeting's mix.
-pub struct Bridge {
+pub(super) struct Bridge {
     slot: u8,
     seats: Vec<Seat>,
     sum: Box<[i32; FRAME]>,
@@ -83,10 +83,11 @@ pub struct Bridge {
     out: Frame,
     tap: Option<Tap>,
     speaking: Vec<ParticipantId>,
-    told_at: Option<Instant>,
+    /// When `speaking` was reported last.
+    reported_at: Option<Instant>,
 }
 
-/// The recorder's end of a bridge: the mix of all who may speak, and nothing else (N-12).
+/// The recorder's tap of a bridge: the mix of all who may speak, and nothing else (N-12).
 struct Tap {
     recorder: Recorder,
     encoder: Box<dyn Encoder>,
@@ -94,19 +95,19 @@ struct Tap {
     payload: Vec<u8>,
 }
 
-/// What a tick of a bridge found out.
+/// Changes that a tick of a bridge has brought.
 #[derive(Debug, Default)]
-pub struct Ticked {
-    /// Who speaks, if that changed.
-    pub speaking: Option<Vec<ParticipantId>>,
+pub(super) struct BridgeTick {
+    /// Speakers, loudest first, if they have changed.
+    pub(super) speaking: Option<Vec<ParticipantId>>,
     /// The recorder takes no more audio (N-12).
-    pub recorder_failed: bool,
+    pub(super) recorder_failed: bool,
 }
 
 impl Bridge {
     /// An empty bridge that ticks in `slot` (0 to 7).
     #[must_use]
-    pub fn new(slot: u8) -> Self {
+    pub(super) fn new(slot: u8) -> Self {
         Self {
             slot,
             seats: Vec::new(),
@@ -116,18 +117,18 @@ impl Bridge {
             out: Frame::silence(Hz::FULL),
             tap: None,
             speaking: Vec::new(),
-            told_at: None,
+            reported_at: None,
         }
     }
 
-    /// When in the frame it ticks.
+    /// The slot of the frame in which it ticks.
     #[must_use]
-    pub const fn slot(&self) -> u8 {
+    pub(super) const fn slot(&self) -> u8 {
         self.slot
     }
 
-    /// Seats an end. The admission stays with the seat; without one there is none.
-    pub fn seat(&mut self, end: MediaEnd, admission: Admission, gate: Gate) {
+    /// Seats a leg. The admission stays with the seat; without one there is none.
+    pub(super) fn seat(&mut self, end: MediaEnd, admission: Admission, gate: Gate) {
         self.unseat(end);
         let on = |open| if open { 1.0 } else { 0.0 };
         self.seats.push(Seat {
@@ -138,26 +139,26 @@ impl Bridge {
             speak: Gain::new(on(gate.speak)),
             speaking: SpeakingDetector::new(),
             level: SILENCE,
-            inaudible: AUDIBLE_AFTER,
+            inaudible: AUDIBLE_HANGOVER,
             limiter: Limiter::new(),
             frame: Frame::silence(Hz::FULL),
         });
     }
 
-    /// Takes an end off the bridge.
-    pub fn unseat(&mut self, end: MediaEnd) {
+    /// Takes a leg off the bridge.
+    pub(super) fn unseat(&mut self, end: MediaEnd) {
         self.seats.retain(|seat| seat.end != end);
     }
 
-    /// Gives a seat to another end of the same participant; the admission stays where it is.
-    pub fn replace(&mut self, old: MediaEnd, new: MediaEnd) {
+    /// Gives a seat to another leg of the same participant; the admission stays where it is.
+    pub(super) fn replace(&mut self, old: MediaEnd, new: MediaEnd) {
         if let Some(seat) = self.seats.iter_mut().find(|seat| seat.end == old) {
             seat.end = new;
         }
     }
 
-    /// Sets what `end` may do.
-    pub fn gate(&mut self, end: MediaEnd, gate: Gate) {
+    /// Sets which directions are open for `end`.
+    pub(super) fn gate(&mut self, end: MediaEnd, gate: Gate) {
         if let Some(seat) = self.seats.iter_mut().find(|seat| seat.end == end) {
             seat.gate = gate;
             seat.hear.set(if gate.hear { 1.0 } else { 0.0 }, RAMP);
@@ -165,52 +166,47 @@ impl Bridge {
         }
     }
 
-    /// The ends seated here, in order of seating.
-    pub fn ends(&self) -> impl Iterator<Item = MediaEnd> + '_ {
+    /// The legs with a seat, in order of seating.
+    pub(super) fn ends(&self) -> impl Iterator<Item = MediaEnd> + '_ {
         self.seats.iter().map(|seat| seat.end)
     }
 
-    /// Starts to record. A recorder that was there is finished first.
+    /// Starts to record. A recording that was going on is finished first.
     ///
     /// # Errors
     /// When no encoder can be made.
-    pub fn record(&mut self, recorder: Recorder) -> Result<(), crate::codec::CodecError> {
+    pub(super) fn record(&mut self, recorder: Recorder) -> Result<(), crate::codec::CodecError> {
         let encoder = CodecKind::Opus.encoder(EncoderSettings::default())?;
         self.tap = Some(Tap { recorder, encoder, paused: false, payload: Vec::with_capacity(400) });
         Ok(())
     }
 
-    /// Leaves out, or takes up again.
-    pub fn pause_recording(&mut self, paused: bool) {
+    /// Pauses or resumes the recording.
+    pub(super) fn pause_recording(&mut self, paused: bool) {
         if let Some(tap) = &mut self.tap {
             tap.paused = paused;
         }
     }
 
     /// Stops to record; the file is finished by the recorder's own thread.
-    pub fn stop_recording(&mut self) {
+    pub(super) fn stop_recording(&mut self) {
         self.tap = None;
     }
 
-    /// One tick of 20 ms: `pull` gives what an end says, `send` takes what it hears.
-    pub fn tick(
-        &mut self,
-        now: Instant,
-        pull: impl FnMut(MediaEnd, &mut Frame),
-        send: impl FnMut(MediaEnd, TickSound<'_>),
-    ) -> Ticked {
-        self.collect(pull);
+    /// One tick of 20 ms.
+    pub(super) fn tick(&mut self, now: Instant, legs: &mut impl BridgeLegs) -> BridgeTick {
+        self.collect(now, legs);
         self.limiter.process(self.sum.as_slice(), self.common.advance().samples_mut());
-        self.distribute(send);
-        Ticked { speaking: self.changed_speaking(now), recorder_failed: self.feed_recorder() }
+        self.distribute(now, legs);
+        BridgeTick { speaking: self.changed_speaking(now), recorder_failed: self.feed_recorder() }
     }
 
-    /// Adds up all who can be heard.
-    fn collect(&mut self, mut pull: impl FnMut(MediaEnd, &mut Frame)) {
+    /// Adds up all audible legs.
+    fn collect(&mut self, now: Instant, legs: &mut impl BridgeLegs) {
         self.sum.fill(0);
         for seat in &mut self.seats {
-            pull(seat.end, &mut seat.frame);
-            // A gate that is shut, and whose ramp has ended, is silence by assignment and not by multiplication.
+            legs.pull(now, seat.end, &mut seat.frame);
+            // A gate that is shut, and whose fade has ended, is silence by assignment and not by multiplication.
             if !seat.gate.speak && seat.speak.is_silent() {
                 seat.frame = Frame::silence(Hz::FULL);
                 seat.level = SILENCE;
@@ -228,16 +224,16 @@ impl Bridge {
         }
     }
 
-    /// Gives everybody what it hears: the common mix, or one without its own voice.
-    fn distribute(&mut self, mut send: impl FnMut(MediaEnd, TickSound<'_>)) {
+    /// Sends each leg its mix: the common one, or one without its own voice.
+    fn distribute(&mut self, now: Instant, legs: &mut impl BridgeLegs) {
         let mut minus = [0_i32; FRAME];
         for seat in &mut self.seats {
             if !seat.gate.hear && seat.hear.is_silent() {
-                send(seat.end, TickSound::Nothing);
+                legs.send(now, seat.end, TickSound::Nothing);
                 continue;
             }
             if !seat.is_audible() && seat.hear.is_unity() {
-                send(seat.end, TickSound::Common(&mut self.common));
+                legs.send(now, seat.end, TickSound::Common(&mut self.common));
                 continue;
             }
             if seat.is_audible() {
@@ -249,12 +245,12 @@ impl Bridge {
             }
             seat.limiter.process(&minus, self.out.samples_mut());
             seat.hear.apply(self.out.samples_mut(), Hz::FULL);
-            send(seat.end, TickSound::Own(&self.out, Some(&self.common)));
+            legs.send(now, seat.end, TickSound::Own(&self.out, Some(&self.common)));
         }
     }
 
     fn changed_speaking(&mut self, now: Instant) -> Option<Vec<ParticipantId>> {
-        if self.told_at.is_some_and(|at| now.saturating_duration_since(at) < SPEAKING_EVERY) {
+        if self.reported_at.is_some_and(|at| now.saturating_duration_since(at) < SPEAKING_EVERY) {
             return None;
         }
         let mut speaking: Vec<_> = self.seats.iter().filter(|seat| seat.speaking.speaking()).collect();
@@ -264,7 +260,7 @@ impl Bridge {
         if same {
             return None;
         }
-        self.told_at = Some(now);
+        self.reported_at = Some(now);
         self.speaking.clone_from(&speaking);
         Some(speaking)
     }

@@ -1,7 +1,7 @@
-//! What becomes of something played: in which packets it went, whether they left the socket, and how many of them the receiver reports as
+//! Delivery of what is played: which packets carried it, whether the socket has taken them, and how many of them the receiver reports as
 //! received (N-3, N-8).
 //!
-//! It has begun with the first of its packets that the socket has taken, and has ended when the last one was offered to it. Nothing here
+//! A play has begun with the first of its packets that the socket has taken, and has ended when the last one was offered to it. Nothing
 //! is concluded from what was rendered. Then the receiver's reports are awaited for a while.
 
 use std::collections::VecDeque;
@@ -12,23 +12,23 @@ use crate::rtp::feedback::Span;
 
 use super::events::{MediaEvent, PlayOutcome, SentPackets};
 
-/// Things played whose report is awaited; beyond it the oldest counts as unreported.
+/// Plays whose report is awaited; beyond it the oldest counts as unreported.
 const AWAITED: usize = 16;
 /// How long a receiver's report is awaited after something was played (N-8): two and a half of the 5 s report intervals of RFC 3550.
 const REPORT_AWAITED: Duration = Duration::from_millis(12_500);
 /// A report that comes this long after the last packet, and does not reach it, was made when it ought to have arrived: far more than any
-/// round trip on which people can talk.
+/// round trip that permits a conversation.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(1);
 
-/// What is on its way, and what is awaited.
+/// Plays that are being sent, and plays whose reports are awaited.
 pub(super) struct DeliveryProofs {
     ssrc: u32,
     plays: Vec<Playing>,
     awaited: Vec<Awaited>,
     /// The last packet whose fate is known.
     known: Option<u32>,
-    /// For the port to say: a few for each frame, taken at once.
-    heard: VecDeque<MediaEvent>,
+    /// For the port to report: a few for each frame, drained at once.
+    events: VecDeque<MediaEvent>,
 }
 
 struct Playing {
@@ -54,7 +54,7 @@ struct Awaited {
     witnessed: bool,
 }
 
-/// What reports tell of a range of packets.
+/// Reception of a range of packets, as far as reports cover it.
 #[derive(Clone, Copy, Default)]
 struct Receipt {
     /// How many were lost, as far as reports have come. A report's loss is spread evenly over the packets it speaks of.
@@ -100,7 +100,7 @@ impl Playing {
     fn outcome(&self, player: PlayOutcome) -> PlayOutcome {
         match player {
             PlayOutcome::Completed if self.failed => PlayOutcome::Failed,
-            // What was cut, or never began, had not reached anybody's ear anyway.
+            // What was cut, or never began, was not played to its end anyway.
             PlayOutcome::Interrupted if self.failed && self.left.is_none() => PlayOutcome::Failed,
             other => other,
         }
@@ -110,12 +110,12 @@ impl Playing {
 impl DeliveryProofs {
     /// For a stream of ours with this source.
     pub(super) const fn new(ssrc: u32) -> Self {
-        Self { ssrc, plays: Vec::new(), awaited: Vec::new(), known: None, heard: VecDeque::new() }
+        Self { ssrc, plays: Vec::new(), awaited: Vec::new(), known: None, events: VecDeque::new() }
     }
 
-    /// What the port has to say, in order.
+    /// The next event to report.
     pub(super) fn poll(&mut self) -> Option<MediaEvent> {
-        self.heard.pop_front()
+        self.events.pop_front()
     }
 
     // === What the player does ===
@@ -129,7 +129,7 @@ impl DeliveryProofs {
     pub(super) fn ends(&mut self, now: Instant, play: PlayId, outcome: PlayOutcome, last: u32) {
         match self.plays.iter_mut().find(|playing| playing.play == play) {
             Some(playing) => playing.end = Some((outcome, last)),
-            None => self.heard.push_back(MediaEvent::Played { play, outcome, carried: None }),
+            None => self.events.push_back(MediaEvent::Played { play, outcome, carried: None }),
         }
         self.conclude(now);
     }
@@ -148,8 +148,8 @@ impl DeliveryProofs {
 
     // === What becomes of the packets ===
 
-    /// Packet `sequence` left the socket, or did not. Told in order; one that is passed over has not left.
-    pub(super) fn went(&mut self, now: Instant, sequence: u32, left: bool) {
+    /// Packet `sequence` left the socket, or did not. Reported in order; one that is left out was not taken.
+    pub(super) fn sent(&mut self, now: Instant, sequence: u32, taken: bool) {
         let due = self.known.replace(sequence).map_or(sequence, |known| known.wrapping_add(1));
         if due != sequence {
             let passed_over = |playing: &&mut Playing| {
@@ -159,13 +159,13 @@ impl DeliveryProofs {
             self.plays.iter_mut().filter(passed_over).for_each(|playing| playing.failed = true);
         }
         for playing in self.plays.iter_mut().filter(|playing| playing.carries(sequence)) {
-            if !left {
+            if !taken {
                 playing.failed = true;
                 continue;
             }
             let first = playing.left.map_or(sequence, |(first, _)| first);
             if playing.left.replace((first, sequence)).is_none() {
-                self.heard.push_back(MediaEvent::Began { play: playing.play });
+                self.events.push_back(MediaEvent::Began { play: playing.play });
             }
         }
         self.conclude(now);
@@ -187,7 +187,7 @@ impl DeliveryProofs {
     fn over(&mut self, now: Instant, playing: &Playing) {
         let outcome = playing.outcome(playing.end.map_or(PlayOutcome::Interrupted, |(outcome, _)| outcome));
         let carried = playing.left.map(|(first, last)| SentPackets { ssrc: self.ssrc, first, last });
-        self.heard.push_back(MediaEvent::Played { play: playing.play, outcome, carried });
+        self.events.push_back(MediaEvent::Played { play: playing.play, outcome, carried });
         if let (PlayOutcome::Completed, Some((first, last))) = (outcome, playing.left) {
             let Playing { play, receipt, .. } = *playing;
             self.awaited.push(Awaited { play, first, last, ended: now, receipt, witnessed: false });
@@ -209,7 +209,7 @@ impl DeliveryProofs {
         }
         let reached = |awaited: &mut Awaited| is_at_or_after(span.upto, awaited.last);
         let reached: Vec<Awaited> = self.awaited.extract_if(.., reached).collect();
-        self.heard.extend(reached.iter().map(Awaited::verdict));
+        self.events.extend(reached.iter().map(Awaited::verdict));
     }
 
     /// Reports that have not come in time are not waited for any longer.
@@ -218,7 +218,7 @@ impl DeliveryProofs {
             if now.saturating_duration_since(oldest.ended) < REPORT_AWAITED && self.awaited.len() <= AWAITED {
                 break;
             }
-            self.heard.push_back(oldest.verdict());
+            self.events.push_back(oldest.verdict());
             self.awaited.remove(0);
         }
     }
@@ -229,7 +229,7 @@ impl DeliveryProofs {
             let cut = Playing { end: Some((PlayOutcome::Interrupted, playing.first)), ..playing };
             self.over(now, &cut);
         }
-        self.heard.extend(self.awaited.drain(..).map(|awaited| awaited.verdict()));
+        self.events.extend(self.awaited.drain(..).map(|awaited| awaited.verdict()));
     }
 }
 

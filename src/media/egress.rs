@@ -1,4 +1,4 @@
-//! The sending half of a device's port: frames and keys become paced RTP packets.
+//! The sending half of a device's port: frames and telephone events become paced RTP packets.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -8,40 +8,63 @@ use crate::common::units::Hz;
 use crate::rtp::dtmf::DtmfSender;
 use crate::rtp::sender::RtpSender;
 
-use super::port::Profile;
+use super::profile::Profile;
 
-/// Packets made but not yet due (a 10 ms ptime makes two a tick); far more than any ptime needs. Full: the oldest is lost; whoever
-/// watches the numbers sees that it was not sent.
+/// Packets made but not yet due (a 10 ms ptime makes two a tick); far more than any ptime needs. Full: the oldest is lost, which the gap
+/// in the sequence numbers shows.
 const PACED: usize = 8;
-/// Keys waiting to be sent. Full: the newest is dropped.
+/// Telephone events waiting to be sent. Full: the newest is dropped.
 const KEYS: usize = 64;
-/// How often a key being pressed is told (RFC 4733 section 2.5.1.2), and a tick of ours.
+/// Interval of the packets of a telephone event (RFC 4733 section 2.5.1.2): one tick.
 const EVENT_PACKET: Duration = Duration::from_millis(20);
 /// The payload type of comfort noise (RFC 3551), and its least level (RFC 3389).
 const COMFORT_NOISE: u8 = 13;
 const SILENCE: u8 = 127;
-/// Quiet between two keys.
+/// Pause between two telephone events.
 const BETWEEN_KEYS: Duration = Duration::from_millis(80);
 
-/// An RTP packet of ours, apart from its bytes.
+/// What delivery tracking and sender reports need to know of an RTP packet of ours.
 #[derive(Debug, Clone, Copy)]
-pub struct Numbered {
-    /// Its sequence number, extended as receivers extend it (RFC 3550 appendix A.1).
+pub struct PacketInfo {
+    /// Sequence number, extended as receivers extend it (RFC 3550 appendix A.1).
     pub(super) sequence: u32,
-    /// The RTP time of its first sample.
+    /// RTP timestamp of its first sample.
     pub(super) timestamp: u32,
-    /// Bytes of payload.
+    /// Length of the payload in bytes.
     pub(super) payload: usize,
 }
 
-/// A packet that waits for its time. Without bytes it could not be encoded: it is lost as one that a socket refuses.
+/// A packet that is not due yet. Without bytes it could not be encoded: it is lost like one that a socket refuses.
 struct Paced {
     due: Instant,
-    packet: Numbered,
+    packet: PacketInfo,
     bytes: Option<Vec<u8>>,
 }
 
-/// Turns what a device is to hear into packets.
+/// Where the samples of a frame lie in the packets that are made of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FramePlacement {
+    /// Extended sequence number of the next packet.
+    next: u32,
+    /// Samples in a packet, at least 1.
+    packet: usize,
+    /// Samples gathered for the next packet before this frame.
+    gathered: usize,
+}
+
+impl FramePlacement {
+    /// The packet of a sample of the frame.
+    pub(super) fn packet_of(self, sample: usize) -> u32 {
+        self.next.wrapping_add(u32::try_from((self.gathered + sample) / self.packet).unwrap_or(0))
+    }
+
+    /// The packet of the last sample before the frame.
+    pub(super) fn packet_before(self) -> u32 {
+        if self.gathered > 0 { self.next } else { self.next.wrapping_sub(1) }
+    }
+}
+
+/// Turns frames into packets.
 pub(super) struct Egress {
     encoder: Box<dyn Encoder>,
     outgoing: RtpSender,
@@ -51,7 +74,8 @@ pub(super) struct Egress {
     payload: Vec<u8>,
     paced: VecDeque<Paced>,
     next_due: Option<Instant>,
-    talking: bool,
+    /// The last tick was sent, so that the next packet does not begin a talkspurt (RFC 3551 section 4.1).
+    in_talkspurt: bool,
     keys: VecDeque<DtmfSender>,
     key_at: Option<u32>,
     quiet_until: Option<Instant>,
@@ -68,7 +92,7 @@ impl Egress {
             payload: Vec::new(),
             paced: VecDeque::new(),
             next_due: None,
-            talking: false,
+            in_talkspurt: false,
             keys: VecDeque::new(),
             key_at: None,
             quiet_until: None,
@@ -89,20 +113,25 @@ impl Egress {
         self.extended
     }
 
-    /// Samples gathered that did not fill a packet yet.
-    pub(super) fn gathered(&self) -> usize {
-        self.fifo.len()
+    /// Where the samples of the next frame will lie.
+    pub(super) fn placement(&self, profile: &Profile) -> FramePlacement {
+        FramePlacement { next: self.extended, packet: packet_samples(profile).max(1), gathered: self.fifo.len() }
     }
 
-    /// Nothing is sent for one tick; the timestamp goes on (RFC 3550 section 5.1).
-    pub(super) fn rest(&mut self, profile: &Profile) {
+    /// The boundary before the next packet, where no frame is being sent.
+    pub(super) const fn between_frames(&self) -> FramePlacement {
+        FramePlacement { next: self.extended, packet: 1, gathered: 0 }
+    }
+
+    /// Sends nothing for one tick; the timestamp goes on (RFC 3550 section 5.1).
+    pub(super) fn skip_tick(&mut self, profile: &Profile) {
         self.fifo.clear();
         self.next_due = None;
-        self.talking = false;
+        self.in_talkspurt = false;
         self.outgoing.advance(ticks(profile, EVENT_PACKET));
     }
 
-    /// A key to be sent.
+    /// Queues a telephone event; false if none were negotiated, the digit is none, or too many wait.
     pub(super) fn press(&mut self, profile: &Profile, digit: char, duration: Duration) -> bool {
         let Some(event) = profile.telephone_event else { return false };
         match DtmfSender::new(digit, duration, EVENT_PACKET, event.clock) {
@@ -114,13 +143,13 @@ impl Egress {
         }
     }
 
-    /// Keys are still going out.
+    /// Telephone events are still being sent.
     pub(super) fn pressing(&self) -> bool {
         !self.keys.is_empty()
     }
 
-    /// One tick of a key, instead of audio. False: no key is to be sent now.
-    pub(super) fn press_on(&mut self, now: Instant, profile: &Profile) -> bool {
+    /// Sends one tick of a telephone event instead of audio. False: none is to be sent now.
+    pub(super) fn send_key(&mut self, now: Instant, profile: &Profile) -> bool {
         let Some(event) = profile.telephone_event else { return false };
         if self.quiet_until.is_some_and(|until| now < until) {
             return false;
@@ -133,7 +162,7 @@ impl Egress {
                 let numbered = self.number(packet.payload.len());
                 self.outgoing.event(event.send_payload_type, packet.marker, timestamp, &packet.payload, &mut bytes);
                 self.queue(now, numbered, Some(bytes));
-                self.rest(profile);
+                self.skip_tick(profile);
                 true
             }
             None => {
@@ -145,8 +174,8 @@ impl Egress {
         }
     }
 
-    /// A packet of comfort noise (RFC 3389) for somebody who is to answer it, outside of what is played: it takes a number, and no time.
-    pub(super) fn comfort_noise(&mut self) -> (Numbered, Vec<u8>) {
+    /// A packet of comfort noise (RFC 3389) that probes an address, apart from what is played: it takes a sequence number, and no time.
+    pub(super) fn comfort_noise(&mut self) -> (PacketInfo, Vec<u8>) {
         let mut bytes = Vec::with_capacity(13);
         let numbered = self.number(1);
         self.outgoing.event(COMFORT_NOISE, false, self.outgoing.timestamp, &[SILENCE], &mut bytes);
@@ -154,7 +183,7 @@ impl Egress {
     }
 
     /// Takes the samples of one tick, at the codec's rate, and makes the packets that are full. One that cannot be encoded leaves a gap in
-    /// the numbers, as one that is lost.
+    /// the sequence, like one that is lost.
     pub(super) fn push(&mut self, now: Instant, profile: &Profile, samples: &[i16]) {
         self.fifo.extend_from_slice(samples);
         let packet = packet_samples(profile);
@@ -177,31 +206,31 @@ impl Egress {
         }
     }
 
-    /// Whether a payload of 20 ms that somebody else encoded can be the next packet.
+    /// Whether the next packet can carry a payload of 20 ms that the shared encoder made.
     pub(super) fn takes_payloads(&self, profile: &Profile) -> bool {
         profile.ptime == EVENT_PACKET && self.fifo.is_empty()
     }
 
-    /// Lets the encoder hear what another one has encoded until now, so that it goes on where that one stood. Nothing is sent.
-    pub(super) fn take_over(&mut self, samples: &[i16]) {
+    /// Lets the encoder encode what the shared one has encoded until now, so that it goes on from the same state. Nothing is sent.
+    pub(super) fn prime(&mut self, samples: &[i16]) {
         self.payload.clear();
         // What fails here fails again at the next packet, where it counts.
         let _ = self.encoder.encode(samples, &mut self.payload);
     }
 
-    /// Sends a payload of one packet time: its own encoder's, or one that was encoded for many.
+    /// Sends a payload of one packet time: its own encoder's, or the shared one's.
     pub(super) fn packet(&mut self, now: Instant, profile: &Profile, payload: &[u8]) {
         let mut bytes = Vec::with_capacity(12 + payload.len());
-        let marker = !std::mem::replace(&mut self.talking, true);
+        let marker = !std::mem::replace(&mut self.in_talkspurt, true);
         let numbered = self.number(payload.len());
         self.outgoing.packet(profile.payload_type_send, marker, payload, ticks(profile, profile.ptime), &mut bytes);
         let due = self.due(now, profile);
         self.queue(due, numbered, Some(bytes));
     }
 
-    /// Takes the next number.
-    fn number(&mut self, payload: usize) -> Numbered {
-        let numbered = Numbered { sequence: self.extended, timestamp: self.outgoing.timestamp, payload };
+    /// Takes the next sequence number.
+    fn number(&mut self, payload: usize) -> PacketInfo {
+        let numbered = PacketInfo { sequence: self.extended, timestamp: self.outgoing.timestamp, payload };
         self.extended = self.extended.wrapping_add(1);
         numbered
     }
@@ -215,7 +244,7 @@ impl Egress {
         due
     }
 
-    fn queue(&mut self, due: Instant, packet: Numbered, bytes: Option<Vec<u8>>) {
+    fn queue(&mut self, due: Instant, packet: PacketInfo, bytes: Option<Vec<u8>>) {
         if self.paced.len() >= PACED {
             self.paced.pop_front();
         }
@@ -223,7 +252,7 @@ impl Egress {
     }
 
     /// The next packet that is due; without bytes, one that cannot be sent.
-    pub(super) fn poll(&mut self, now: Instant) -> Option<(Numbered, Option<Vec<u8>>)> {
+    pub(super) fn poll(&mut self, now: Instant) -> Option<(PacketInfo, Option<Vec<u8>>)> {
         if self.paced.front()?.due > now {
             return None;
         }
@@ -232,7 +261,7 @@ impl Egress {
 }
 
 /// Samples of a packet, at the codec's rate.
-pub(super) fn packet_samples(profile: &Profile) -> usize {
+fn packet_samples(profile: &Profile) -> usize {
     profile.codec.row().sample_rate.samples(profile.ptime)
 }
 

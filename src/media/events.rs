@@ -1,4 +1,4 @@
-//! What media says upward: to a device's call, and to the meeting of a bridge.
+//! Events of the media plane: to a device's call, and to the meeting of a bridge.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub enum PlayOutcome {
     Failed,
 }
 
-/// From a port to its call. Bounded queue of 64, never waited for: an event that finds it full is counted, and the call is told
+/// From a port to its call. Bounded queue of 64, never waited for: an event that finds it full is counted, and the call is reported
 /// `Stalled` by its absence of reaction (DESIGN §6).
 #[derive(Debug, Clone)]
 pub enum MediaEvent {

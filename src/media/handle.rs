@@ -1,4 +1,4 @@
-//! [`Media`]: the way to the workers, and to what lives on them.
+//! [`Media`] and its handles: commands to the workers, and to the ports, peers and bridges on them.
 
 use std::fmt;
 use std::io;
@@ -15,20 +15,19 @@ use crate::net::udp::{Net, Traffic};
 use crate::policy::Admission;
 use crate::prompt::Clip;
 
-use super::peer::PeerFactory;
-use super::record::Recorder;
-use super::worker::{BrowserSocket, Worker, WorkerCommand};
-
-use super::bridge::{Gate, MediaEnd};
+use super::bridge::Gate;
 use super::events::{BridgeEvent, PortEvent};
-use super::peer::NegotiationError;
+use super::leg::MediaEnd;
+use super::peer::{NegotiationError, PeerFactory};
 use super::player::Play;
 use super::pool::{PoolError, PoolUse, PortPool, Share, Sockets};
-use super::port::{Port, Profile};
+use super::port::Port;
+use super::profile::Profile;
+use super::record::Recorder;
 use super::stats::PortStats;
-use super::worker::MediaCounters;
+use super::worker::{self, BrowserSocket, MediaCounters, PortCommand, WorkerCommand, WorkerHandle};
 
-/// What media needs to know to start.
+/// What media needs for its start.
 #[derive(Debug, Clone)]
 pub struct MediaSettings {
     /// Worker threads, at least one.
@@ -48,18 +47,18 @@ pub struct MediaSettings {
 /// Why media could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum MediaError {
-    /// A WebRTC port is not to be had.
+    /// A WebRTC port cannot be bound.
     #[error("media.webrtc_port: UDP {address} cannot be bound: {error}")]
     Bind {
-        /// Which.
+        /// Address and port.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's reason.
         error: io::Error,
     },
-    /// No thread.
+    /// A thread cannot be started.
     #[error("media worker cannot be started: {0}")]
     Thread(#[source] io::Error),
-    /// No certificate.
+    /// The certificate for peers cannot be made.
     #[error(transparent)]
     Peers(#[from] NegotiationError),
 }
@@ -67,10 +66,10 @@ pub enum MediaError {
 /// Why a port could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum PortOpenError {
-    /// No UDP port.
+    /// No UDP port is free.
     #[error(transparent)]
     Pool(#[from] PoolError),
-    /// No codec.
+    /// The codec refuses its settings.
     #[error(transparent)]
     Codec(#[from] crate::codec::CodecError),
     /// The worker is gone: the daemon is stopping.
@@ -78,7 +77,7 @@ pub enum PortOpenError {
     Stopping,
 }
 
-/// Asks the workers; cheap to clone.
+/// The media plane, as the control plane reaches it; cheap to clone.
 #[derive(Clone)]
 pub struct Media {
     shared: Arc<Shared>,
@@ -87,7 +86,7 @@ pub struct Media {
 struct Shared {
     ids: Ids,
     net: Arc<dyn Net>,
-    workers: Vec<Worker>,
+    workers: Vec<WorkerHandle>,
     candidates: Vec<Vec<SocketAddr>>,
     pool: PortPool,
     peers: PeerFactory,
@@ -96,7 +95,7 @@ struct Shared {
     counters: Arc<MediaCounters>,
 }
 
-/// A port, wherever it is.
+/// A device's port, on whichever worker it is.
 #[derive(Clone)]
 pub struct PortHandle {
     id: PortId,
@@ -118,7 +117,7 @@ pub struct PeerHandle {
     media: Media,
 }
 
-/// A meeting's mixing place on its worker.
+/// A meeting's bridge on its worker.
 #[derive(Clone)]
 pub struct BridgeHandle {
     id: BridgeId,
@@ -126,14 +125,14 @@ pub struct BridgeHandle {
     media: Media,
 }
 
-/// Sockets for a device that is about to be answered: their port goes into the answer.
+/// Sockets for a device that is about to be answered; their port goes into the answer.
 pub struct Reserved {
     sockets: Sockets,
     local: SocketAddr,
 }
 
 impl Reserved {
-    /// Where the device shall send its RTP.
+    /// The address at which RTP of the device is expected.
     #[must_use]
     pub const fn local(&self) -> SocketAddr {
         self.local
@@ -144,17 +143,17 @@ impl Media {
     /// Binds the WebRTC ports of `net` and starts the workers.
     ///
     /// # Errors
-    /// [`MediaError`], naming what is not to be had.
+    /// [`MediaError`], naming what could not be had.
     pub fn start(settings: &MediaSettings, net: Arc<dyn Net>) -> Result<Self, MediaError> {
         Self::with_workers(settings, net, |index, sockets, counters| {
-            super::worker::start(index, sockets, counters).map_err(MediaError::Thread)
+            worker::start(index, sockets, counters).map_err(MediaError::Thread)
         })
     }
 
     pub(super) fn with_workers(
         settings: &MediaSettings,
         net: Arc<dyn Net>,
-        mut start: impl FnMut(usize, Vec<BrowserSocket>, Arc<MediaCounters>) -> Result<Worker, MediaError>,
+        mut start: impl FnMut(usize, Vec<BrowserSocket>, Arc<MediaCounters>) -> Result<WorkerHandle, MediaError>,
     ) -> Result<Self, MediaError> {
         let counters = Arc::new(MediaCounters::default());
         let mut workers = Vec::new();
@@ -187,31 +186,31 @@ impl Media {
         })
     }
 
-    /// Every address a browser may have to reach.
+    /// Every address at which browsers reach the workers.
     #[must_use]
     pub fn candidates(&self) -> Vec<SocketAddr> {
         self.shared.candidates.concat()
     }
 
-    /// What the workers counted.
+    /// Figures of all workers together.
     #[must_use]
     pub fn counters(&self) -> &MediaCounters {
         &self.shared.counters
     }
 
-    /// How the devices' UDP ports are used now.
+    /// Use of the devices' UDP ports at this moment.
     #[must_use]
     pub fn ports(&self) -> PoolUse {
         self.shared.pool.usage()
     }
 
-    /// Tells whether the workers go on (O-3).
+    /// Progress of the workers, for the watchdog (O-3).
     #[must_use]
     pub fn steps(&self) -> Steps {
         Steps(self.shared.workers.iter().map(|worker| Arc::clone(&worker.rounds)).collect())
     }
 
-    /// Worker threads.
+    /// Number of worker threads.
     #[must_use]
     pub fn workers(&self) -> usize {
         self.shared.workers.len()
@@ -246,11 +245,11 @@ impl Media {
         &self,
         reserved: Reserved,
         profile: Profile,
-        heard: mpsc::Sender<PortEvent>,
+        events: mpsc::Sender<PortEvent>,
     ) -> Result<PortHandle, PortOpenError> {
         let id = self.shared.ids.port();
         let seed = getrandom::u64().map_err(|_| PortOpenError::Stopping)?;
-        let port = Port::new(machine::now(), id, profile, seed, self.shared.media_timeout, heard)?;
+        let port = Port::new(machine::now(), id, profile, seed, self.shared.media_timeout, events)?;
         let worker = self.pick_worker();
         let command = WorkerCommand::OpenPort { port: Box::new(port), sockets: reserved.sockets };
         let inbox = self.shared.workers.get(worker).map(|worker| &worker.inbox).ok_or(PortOpenError::Stopping)?;
@@ -258,20 +257,20 @@ impl Media {
         Ok(PortHandle { id, worker: Arc::new(AtomicUsize::new(worker)), media: self.clone() })
     }
 
-    /// Opens a bridge on a worker of its own choice.
-    pub async fn open_bridge(&self, heard: mpsc::Sender<BridgeEvent>) -> BridgeHandle {
+    /// Opens a bridge; workers take turns.
+    pub async fn open_bridge(&self, events: mpsc::Sender<BridgeEvent>) -> BridgeHandle {
         let (id, worker) = (self.shared.ids.bridge(), self.pick_worker());
-        self.ask(worker, WorkerCommand::OpenBridge { id, heard }).await;
+        self.ask(worker, WorkerCommand::OpenBridge { id, events }).await;
         BridgeHandle { id, worker, media: self.clone() }
     }
 }
 
-/// How far each worker has come since the start, for whoever watches whether it goes on.
+/// How far each worker has come since its start.
 #[derive(Debug, Clone)]
 pub struct Steps(Vec<Arc<AtomicU64>>);
 
 impl Steps {
-    /// A number for each worker that grows for as long as it works.
+    /// A count for each worker that grows for as long as it works.
     #[must_use]
     pub fn count(&self) -> Vec<u64> {
         self.0.iter().map(|rounds| rounds.load(Ordering::Relaxed)).collect()
@@ -279,31 +278,31 @@ impl Steps {
 }
 
 impl BridgeHandle {
-    /// Its name.
+    /// Its id.
     #[must_use]
     pub const fn id(&self) -> BridgeId {
         self.id
     }
 
-    /// Answers a browser's offer with a peer on this bridge's worker. It hears nothing until it is seated.
+    /// Answers a browser's offer with a peer on this bridge's worker. It is sent silence until it is seated.
     ///
     /// # Errors
-    /// [`NegotiationError`], with words for people.
+    /// [`NegotiationError`], with a text for the user.
     pub async fn open_peer(
         &self,
         offer: String,
-        heard: mpsc::Sender<BridgeEvent>,
+        events: mpsc::Sender<BridgeEvent>,
     ) -> Result<(PeerHandle, String), NegotiationError> {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|error| NegotiationError::Setup(Box::new(io::Error::from(error))))?;
         let candidates = self.media.shared.candidates.get(self.worker).map_or(&[][..], Vec::as_slice);
         let (peer, answer) = self.media.shared.peers.negotiate(machine::now(), offer, candidates, seed)?;
         let id = self.media.shared.ids.peer();
-        self.media.ask(self.worker, WorkerCommand::OpenPeer { id, peer: Box::new(peer), heard }).await;
+        self.media.ask(self.worker, WorkerCommand::OpenPeer { id, peer: Box::new(peer), events }).await;
         Ok((PeerHandle { id, worker: self.worker, media: self.media.clone() }, answer))
     }
 
-    /// Seats a device: its port comes to this bridge's worker first.
+    /// Seats a device; its port is moved to this bridge's worker first.
     pub async fn seat_port(&self, port: &PortHandle, admission: Admission, gate: Gate) {
         port.move_to(self.worker).await;
         self.media.ask(self.worker, WorkerCommand::Seat { end: MediaEnd::Port(port.id), bridge: self.id, admission, gate }).await;
@@ -314,12 +313,12 @@ impl BridgeHandle {
         self.media.ask(self.worker, WorkerCommand::Seat { end: MediaEnd::Peer(peer.id), bridge: self.id, admission, gate }).await;
     }
 
-    /// Sets what an end may do.
+    /// Sets which directions are open for a leg.
     pub async fn gate(&self, end: MediaEnd, gate: Gate) {
         self.media.ask(self.worker, WorkerCommand::Gate { end, gate }).await;
     }
 
-    /// Takes an end off the bridge.
+    /// Takes a leg off the bridge.
     pub async fn unseat(&self, end: MediaEnd) {
         self.media.ask(self.worker, WorkerCommand::Unseat(end)).await;
     }
@@ -334,7 +333,7 @@ impl BridgeHandle {
         self.media.ask(self.worker, WorkerCommand::Record { bridge: self.id, recorder: Box::new(recorder) }).await;
     }
 
-    /// Leaves out, or takes up again.
+    /// Pauses or resumes the recording.
     pub async fn pause_recording(&self, paused: bool) {
         self.media.ask(self.worker, WorkerCommand::PauseRecording { bridge: self.id, paused }).await;
     }
@@ -351,7 +350,7 @@ impl BridgeHandle {
 }
 
 impl PeerHandle {
-    /// Its name.
+    /// Its id.
     #[must_use]
     pub const fn id(&self) -> PeerId {
         self.id
@@ -364,23 +363,23 @@ impl PeerHandle {
 }
 
 impl PortHandle {
-    /// Its name.
+    /// Its id.
     #[must_use]
     pub const fn id(&self) -> PortId {
         self.id
     }
 
-    async fn ask(&self, command: WorkerCommand) {
-        self.media.ask(self.worker.load(Ordering::Acquire), command).await;
+    async fn ask(&self, command: PortCommand) {
+        self.media.ask(self.worker.load(Ordering::Acquire), WorkerCommand::Port { port: self.id, command }).await;
     }
 
-    /// Brings the port to another worker, in mid-prompt if need be. Commands given meanwhile follow it.
+    /// Moves the port to another worker, in mid-prompt if need be. Commands given meanwhile follow it.
     async fn move_to(&self, worker: usize) {
         let from = self.worker.load(Ordering::Acquire);
         let Some(target) = self.media.shared.workers.get(worker).filter(|_| from != worker) else { return };
         let (arrived, there) = oneshot::channel();
-        self.ask(WorkerCommand::MovePort { port: self.id, to: target.inbox.clone(), arrived }).await;
-        // A port that was closed meanwhile never arrives; its next command finds nobody, as it would here.
+        self.ask(PortCommand::Move { to: target.inbox.clone(), arrived }).await;
+        // A port that was closed meanwhile never arrives; commands to it have no effect on either worker.
         if there.await.is_ok() {
             self.worker.store(worker, Ordering::Release);
         }
@@ -388,33 +387,33 @@ impl PortHandle {
 
     /// Takes what a new offer and answer agreed on.
     pub async fn reprofile(&self, profile: Profile) {
-        self.ask(WorkerCommand::Reprofile { port: self.id, profile }).await;
+        self.ask(PortCommand::Reprofile(profile)).await;
     }
 
-    /// Plays something.
+    /// Plays a prompt or notice.
     pub async fn play(&self, play: Play) {
-        self.ask(WorkerCommand::Play { port: self.id, play }).await;
+        self.ask(PortCommand::Play(play)).await;
     }
 
     /// Cuts prompts.
     pub async fn stop_prompts(&self) {
-        self.ask(WorkerCommand::StopPrompts(self.id)).await;
+        self.ask(PortCommand::StopPrompts).await;
     }
 
-    /// Sets or ends the waiting music.
+    /// Starts or ends the waiting music.
     pub async fn music(&self, clip: Option<Clip>) {
-        self.ask(WorkerCommand::Music { port: self.id, clip }).await;
+        self.ask(PortCommand::Music(clip)).await;
     }
 
-    /// What it has counted so far, and by which agreement; `None` once it is closed.
+    /// Its figures so far, and its profile; `None` once it is closed.
     pub async fn stats(&self) -> Option<(PortStats, Profile)> {
         let (reply, answer) = oneshot::channel();
-        self.ask(WorkerCommand::Stats { port: self.id, reply }).await;
+        self.ask(PortCommand::Stats(reply)).await;
         answer.await.ok()
     }
 
     /// Closes the port; [`super::MediaEvent::Closed`] brings its figures.
     pub async fn close(&self) {
-        self.ask(WorkerCommand::ClosePort(self.id)).await;
+        self.ask(PortCommand::Close).await;
     }
 }

@@ -1,7 +1,7 @@
-//! Media: devices' RTP and browsers' WebRTC in, one mix for each listener out, on worker threads of their own.
+//! Media: RTP of devices and WebRTC of browsers in, one mix for each listener out, on worker threads of their own.
 //!
 //! Calls open [`Port`]s and play prompts on them; meetings open a bridge and seat ports and peers on it, with an admission
-//! (M-8). Nothing here decides who may hear whom: gates are set from above. Events go up by bounded queues that are never
+//! (M-8). Which directions are open is decided by the policy, and set by gates. Events go up by bounded queues that are never
 //! waited for ([`MediaEvent`], [`BridgeEvent`]).
 #![allow(clippy::disallowed_methods, reason = "the handle gives the time to what it builds for the workers")]
 
@@ -14,31 +14,37 @@ mod events;
 mod handle;
 #[cfg(test)]
 mod inline_worker;
+mod leg;
+mod legs;
 pub mod ogg;
 mod peer;
+mod peer_routes;
 mod plane;
 mod player;
 mod pool;
 mod port;
+mod profile;
 pub mod record;
 mod shared_mix;
 mod stats;
 pub mod stun;
 mod worker;
 
-pub use bridge::{Gate, MediaEnd};
-pub use egress::Numbered;
+pub use bridge::Gate;
+pub use egress::PacketInfo;
 pub use events::{BridgeEvent, MediaEvent, PlayOutcome, PortEvent, SentPackets};
 pub use handle::{BridgeHandle, Media, MediaError, MediaSettings, PeerHandle, PortHandle, PortOpenError, Reserved, Steps};
 #[cfg(test)]
 pub(crate) use inline_worker::InlineMedia;
+pub use leg::{DueDatagram, MediaEnd, MediaLeg};
 #[cfg(test)]
 pub(crate) use peer::browser::Browser;
 pub(crate) use peer::handshake::answered as dtls_answers;
 pub use peer::{NegotiationError, PeerChange};
 pub use player::{Play, PlayKind};
 pub use pool::{PoolError, PoolUse, PortPool, Share, Sockets};
-pub use port::{Channel, DueDatagram, Port, Profile, TelephoneEventFormat};
+pub use port::Port;
+pub use profile::{Channel, Profile, TelephoneEventFormat};
 pub use shared_mix::{SharedMix, TickSound};
 pub use stats::PortStats;
 pub use worker::MediaCounters;

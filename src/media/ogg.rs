@@ -40,7 +40,7 @@ impl Packet {
 
 impl OggOpus {
     /// A stream with a serial number (any, unique in its file), the encoder's look-ahead in samples at 48 kHz, and the rate of
-    /// the sound that was encoded, in Hz (told to readers, nothing depends on it).
+    /// the sound that was encoded, in Hz (informative).
     #[must_use]
     pub fn new(serial: u32, pre_skip: u16, rate: u32) -> Self {
         Self { serial, pre_skip, rate, writer: PacketWriter::new(Vec::new()), pending: Vec::new(), granule: 0, paged: 0 }

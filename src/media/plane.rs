@@ -1,8 +1,8 @@
-//! All ports, peers and bridges of one worker: pure, no socket and no clock.
+//! All legs and bridges of one worker: pure, no socket and no clock.
 //!
-//! Datagrams come in by [`Plane::receive_rtp`], [`Plane::receive_rtcp`] and [`Plane::receive_webrtc`], time by [`Plane::tick`]
-//! (eight slots a frame: a bridge ticks whole in its own, so meetings are spread over the frame) and [`Plane::pace`];
-//! datagrams go out by [`Plane::poll_transmit`]. Iteration follows ids, so that the same input gives the same output.
+//! Datagrams come in by [`Plane::receive`], time by [`Plane::tick`] (eight slots a frame: a bridge ticks whole in its own, so meetings are
+//! spread over the frame) and [`Plane::pace`]; datagrams go out by [`Plane::poll_transmit`]. Iteration follows ids, so that the same input
+//! gives the same output.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -15,147 +15,135 @@ use crate::common::units::Hz;
 use crate::dsp::frame::Frame;
 use crate::policy::Admission;
 
-use super::bridge::{Bridge, Gate, MediaEnd};
-use super::egress::Numbered;
+use super::bridge::{Bridge, BridgeTick, Gate};
+use super::egress::PacketInfo;
 use super::events::BridgeEvent;
+use super::leg::{DueDatagram, MediaEnd, MediaLeg};
+use super::legs::{Legs, PeerLeg};
 use super::peer::{PeerChange, WebRtcPeer};
-use super::port::{Channel, DueDatagram, Port};
+use super::peer_routes::{PeerRoute, PeerRoutes};
+use super::port::Port;
+use super::profile::Channel;
 use super::record::Recorder;
 use super::shared_mix::TickSound;
-use super::stun;
 
 /// Slots of a 20 ms frame: 2.5 ms each (DESIGN §7).
-pub const SLOTS: u8 = 8;
+pub(super) const SLOTS: u8 = 8;
 
-/// Where a datagram leaves.
+/// A socket of a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SocketId {
-    /// By a device's own socket.
+pub(super) enum SocketId {
+    /// A device's own socket.
     Port(PortId, Channel),
-    /// By the WebRTC socket bound to this address.
+    /// The WebRTC socket that is advertised at this address.
     WebRtc(SocketAddr),
 }
 
 /// A datagram to send.
 #[derive(Debug)]
-pub struct Transmit {
-    /// By which socket.
-    pub way: SocketId,
-    /// To whom.
-    pub to: SocketAddr,
-    /// What.
-    pub bytes: Vec<u8>,
-    /// The RTP packet of a device's port that it is, if it is one.
-    pub packet: Option<Numbered>,
-}
-
-struct SeatedPeer {
-    peer: WebRtcPeer,
-    heard: mpsc::Sender<BridgeEvent>,
-    addresses: Vec<SocketAddr>,
+pub(super) struct Transmit {
+    /// The socket by which it leaves.
+    pub(super) socket: SocketId,
+    /// Destination.
+    pub(super) to: SocketAddr,
+    /// Payload of the UDP datagram.
+    pub(super) bytes: Vec<u8>,
+    /// The RTP packet of a device's port in it, if it holds one.
+    pub(super) packet: Option<PacketInfo>,
 }
 
 struct Meeting {
     bridge: Bridge,
-    heard: mpsc::Sender<BridgeEvent>,
+    events: mpsc::Sender<BridgeEvent>,
 }
 
 /// Everything that ticks on one worker.
 #[derive(Default)]
-pub struct Plane {
-    ports: BTreeMap<PortId, Port>,
-    peers: BTreeMap<PeerId, SeatedPeer>,
+pub(super) struct Plane {
+    legs: Legs,
     bridges: BTreeMap<BridgeId, Meeting>,
-    seated: HashMap<MediaEnd, BridgeId>,
-    by_ufrag: HashMap<String, PeerId>,
-    by_address: HashMap<SocketAddr, PeerId>,
+    seats: HashMap<MediaEnd, BridgeId>,
+    routes: PeerRoutes,
     out: VecDeque<Transmit>,
-    unheard: u64,
-    strays: u64,
+    lost_events: u64,
 }
 
-/// Addresses a browser may use at a time; beyond it the oldest is forgotten (a check brings it back).
-const ADDRESSES: usize = 8;
-
 impl Plane {
-    /// Takes a port: a new one, or one moved here from another worker.
-    pub fn adopt_port(&mut self, port: Port) {
-        self.ports.insert(port.id(), port);
+    // === Legs ===
+
+    /// Takes a port: a new one, or one moved from another worker.
+    pub(super) fn adopt_port(&mut self, port: Port) {
+        self.legs.ports.insert(port.id(), port);
     }
 
     /// Gives a port away, off its bridge if it had one.
-    pub fn release_port(&mut self, id: PortId) -> Option<Port> {
+    pub(super) fn release_port(&mut self, id: PortId) -> Option<Port> {
         self.unseat(MediaEnd::Port(id));
-        self.ports.remove(&id)
+        self.legs.ports.remove(&id)
     }
 
-    /// A port, to be told something.
-    pub fn port(&mut self, id: PortId) -> Option<&mut Port> {
-        self.ports.get_mut(&id)
+    /// A port, for a command.
+    pub(super) fn port(&mut self, id: PortId) -> Option<&mut Port> {
+        self.legs.ports.get_mut(&id)
     }
 
-    /// Closes a port; its goodbye is queued for sending.
-    pub fn close_port(&mut self, now: Instant, id: PortId) {
+    /// Closes a port; its RTCP BYE is queued for sending.
+    pub(super) fn close_port(&mut self, now: Instant, id: PortId) {
         if let Some(mut port) = self.release_port(id)
             && let Some((to, bytes)) = port.close(now)
         {
-            self.out.push_back(Transmit { way: SocketId::Port(id, Channel::Rtcp), to, bytes, packet: None });
+            self.out.push_back(Transmit { socket: SocketId::Port(id, Channel::Rtcp), to, bytes, packet: None });
         }
     }
 
     /// Takes a peer.
-    pub fn adopt_peer(&mut self, id: PeerId, peer: WebRtcPeer, heard: mpsc::Sender<BridgeEvent>) {
-        self.by_ufrag.insert(peer.ufrag().to_owned(), id);
-        self.peers.insert(id, SeatedPeer { peer, heard, addresses: Vec::new() });
+    pub(super) fn adopt_peer(&mut self, id: PeerId, peer: WebRtcPeer, events: mpsc::Sender<BridgeEvent>) {
+        self.routes.add(id, peer.ufrag());
+        self.legs.peers.insert(id, PeerLeg { peer, events });
     }
 
-    /// Closes a peer; what it has to say is queued for sending. Its seat stays, silent, until the meeting takes it away or gives
+    /// Closes a peer; its DTLS close_notify is queued for sending. Its seat stays, silent, until the meeting takes it away or gives
     /// it to the same participant's next connection (M-5).
-    pub fn close_peer(&mut self, id: PeerId) {
-        let Some(mut seated) = self.peers.remove(&id) else { return };
-        self.by_ufrag.remove(seated.peer.ufrag());
-        for address in &seated.addresses {
-            forget_address(&mut self.by_address, *address, id);
-        }
-        seated.peer.close();
-        drain_peer(&mut seated.peer, &mut self.out);
+    pub(super) fn close_peer(&mut self, now: Instant, id: PeerId) {
+        let Some(PeerLeg { mut peer, .. }) = self.legs.peers.remove(&id) else { return };
+        self.routes.remove(id, peer.ufrag());
+        peer.close();
+        drain(now, &mut peer, SocketId::WebRtc, &mut self.out);
     }
 
-    /// Opens a bridge that reports to `heard`.
-    pub fn open_bridge(&mut self, id: BridgeId, heard: mpsc::Sender<BridgeEvent>) {
+    // === Bridges ===
+
+    /// Opens a bridge that reports to `events`.
+    pub(super) fn open_bridge(&mut self, id: BridgeId, events: mpsc::Sender<BridgeEvent>) {
         let slot = u8::try_from(id.number() % u64::from(SLOTS)).unwrap_or(0);
-        self.bridges.insert(id, Meeting { bridge: Bridge::new(slot), heard });
+        self.bridges.insert(id, Meeting { bridge: Bridge::new(slot), events });
     }
 
-    /// Closes a bridge; whoever sat there sits nowhere.
-    pub fn close_bridge(&mut self, id: BridgeId) {
+    /// Closes a bridge; its legs have no seat any more.
+    pub(super) fn close_bridge(&mut self, id: BridgeId) {
         if let Some(meeting) = self.bridges.remove(&id) {
             for end in meeting.bridge.ends() {
-                self.seated.remove(&end);
+                self.seats.remove(&end);
             }
         }
     }
 
-    /// Seats an end (M-8: only with an admission). False if bridge or end are not here; the admission is then spent.
-    pub fn seat(&mut self, end: MediaEnd, bridge: BridgeId, admission: Admission, gate: Gate) -> bool {
-        let here = match end {
-            MediaEnd::Port(port) => self.ports.contains_key(&port),
-            MediaEnd::Peer(peer) => self.peers.contains_key(&peer),
-        };
+    /// Seats a leg (M-8: only with an admission). False if this worker has no such bridge or leg; the admission is then spent.
+    pub(super) fn seat(&mut self, end: MediaEnd, bridge: BridgeId, admission: Admission, gate: Gate) -> bool {
         self.unseat(end);
         match self.bridges.get_mut(&bridge) {
-            Some(meeting) if here => {
+            Some(meeting) if self.legs.contains(end) => {
                 meeting.bridge.seat(end, admission, gate);
-                self.seated.insert(end, bridge);
+                self.seats.insert(end, bridge);
                 true
             }
             _ => false,
         }
     }
 
-    /// Takes an end off its bridge.
-    pub fn unseat(&mut self, end: MediaEnd) {
-        if let Some(bridge) = self.seated.remove(&end)
+    /// Takes a leg off its bridge.
+    pub(super) fn unseat(&mut self, end: MediaEnd) {
+        if let Some(bridge) = self.seats.remove(&end)
             && let Some(meeting) = self.bridges.get_mut(&bridge)
         {
             meeting.bridge.unseat(end);
@@ -163,218 +151,187 @@ impl Plane {
     }
 
     /// Gives the seat of `old`, with its admission, to `new`.
-    pub fn replace(&mut self, old: MediaEnd, new: MediaEnd) {
-        if let Some(bridge) = self.seated.remove(&old)
+    pub(super) fn replace(&mut self, old: MediaEnd, new: MediaEnd) {
+        if let Some(bridge) = self.seats.remove(&old)
             && let Some(meeting) = self.bridges.get_mut(&bridge)
         {
             meeting.bridge.replace(old, new);
-            self.seated.insert(new, bridge);
+            self.seats.insert(new, bridge);
         }
     }
 
-    /// Sets what an end may do where it sits.
-    pub fn gate(&mut self, end: MediaEnd, gate: Gate) {
-        if let Some(bridge) = self.seated.get(&end)
+    /// Sets what a leg may receive and send on its bridge.
+    pub(super) fn gate(&mut self, end: MediaEnd, gate: Gate) {
+        if let Some(bridge) = self.seats.get(&end)
             && let Some(meeting) = self.bridges.get_mut(bridge)
         {
             meeting.bridge.gate(end, gate);
         }
     }
 
-    /// Starts, pauses (`None`, true), resumes (`None`, false) the recording of a bridge.
-    pub fn record(&mut self, bridge: BridgeId, recorder: Option<Recorder>, paused: bool) {
-        let Some(meeting) = self.bridges.get_mut(&bridge) else { return };
-        match recorder {
-            Some(recorder) => {
-                if meeting.bridge.record(recorder).is_err()
-                    && meeting.heard.try_send(BridgeEvent::RecorderFailed { bridge }).is_err()
-                {
-                    self.unheard += 1;
-                }
-            }
-            None => meeting.bridge.pause_recording(paused),
+    /// Starts the recording of a bridge.
+    pub(super) fn record(&mut self, bridge: BridgeId, recorder: Recorder) {
+        if let Some(meeting) = self.bridges.get_mut(&bridge)
+            && meeting.bridge.record(recorder).is_err()
+        {
+            emit(&meeting.events, BridgeEvent::RecorderFailed { bridge }, &mut self.lost_events);
+        }
+    }
+
+    /// Pauses or resumes the recording of a bridge.
+    pub(super) fn pause_recording(&mut self, bridge: BridgeId, paused: bool) {
+        if let Some(meeting) = self.bridges.get_mut(&bridge) {
+            meeting.bridge.pause_recording(paused);
         }
     }
 
     /// Ends the recording of a bridge.
-    pub fn stop_recording(&mut self, bridge: BridgeId) {
+    pub(super) fn stop_recording(&mut self, bridge: BridgeId) {
         if let Some(meeting) = self.bridges.get_mut(&bridge) {
             meeting.bridge.stop_recording();
         }
     }
 
-    /// An RTP datagram of a device.
-    pub fn receive_rtp(&mut self, now: Instant, port: PortId, from: SocketAddr, datagram: &[u8]) {
-        if let Some(port) = self.ports.get_mut(&port) {
-            port.receive_rtp(now, from, datagram);
-        }
-    }
+    // === Datagrams ===
 
-    /// An RTCP datagram of a device.
-    pub fn receive_rtcp(&mut self, now: Instant, port: PortId, from: SocketAddr, datagram: &[u8]) {
-        if let Some(port) = self.ports.get_mut(&port) {
-            port.receive_rtcp(now, from, datagram);
-        }
-    }
-
-    /// A datagram at a WebRTC socket. Whose it is: by the user name of its STUN check first, by its source after (DESIGN §17).
-    pub fn receive_webrtc(&mut self, now: Instant, local: SocketAddr, from: SocketAddr, datagram: &[u8]) {
-        let named = stun::local_ufrag(datagram).and_then(|ufrag| self.by_ufrag.get(ufrag)).copied();
-        let Some(id) = named.or_else(|| self.by_address.get(&from).copied()) else {
-            self.strays += 1;
-            return;
-        };
-        let Some(seated) = self.peers.get_mut(&id) else { return };
-        if named.is_some() && !seated.peer.is_checked_by(datagram) {
-            self.strays += 1;
-            return;
-        }
-        if named.is_some() && self.by_address.insert(from, id) != Some(id) {
-            seated.addresses.push(from);
-            if seated.addresses.len() > ADDRESSES {
-                let oldest = seated.addresses.remove(0);
-                forget_address(&mut self.by_address, oldest, id);
+    /// A datagram from `from` has arrived at a socket. One that belongs to no leg is dropped.
+    pub(super) fn receive(&mut self, now: Instant, socket: SocketId, from: SocketAddr, datagram: &[u8]) {
+        match socket {
+            SocketId::Port(id, channel) => {
+                if let Some(port) = self.legs.ports.get_mut(&id) {
+                    port.receive(now, channel, from, datagram);
+                }
             }
+            SocketId::WebRtc(local) => self.receive_webrtc(now, local, from, datagram),
         }
-        seated.peer.receive(now, local, from, datagram);
+    }
+
+    fn receive_webrtc(&mut self, now: Instant, local: SocketAddr, from: SocketAddr, datagram: &[u8]) {
+        let Some(route) = self.routes.find(from, datagram) else { return };
+        let (PeerRoute::Check(id) | PeerRoute::Known(id)) = route;
+        let Some(PeerLeg { peer, .. }) = self.legs.peers.get_mut(&id) else { return };
+        if route == PeerRoute::Check(id) {
+            if !peer.is_checked_by(datagram) {
+                return;
+            }
+            self.routes.learn(id, from);
+        }
+        peer.receive(now, local, from, datagram);
         self.after_peer(now, id);
     }
 
+    /// Sends what a peer has to send, and reports the changes of its connection.
     fn after_peer(&mut self, now: Instant, id: PeerId) {
-        let Some(seated) = self.peers.get_mut(&id) else { return };
-        drain_peer(&mut seated.peer, &mut self.out);
-        let mut gone = false;
-        while let Some(change) = seated.peer.poll_change(now) {
-            gone = change == PeerChange::Gone;
-            if seated.heard.try_send(BridgeEvent::Peer { peer: id, change }).is_err() {
-                self.unheard += 1;
+        let Some(PeerLeg { peer, events }) = self.legs.peers.get_mut(&id) else { return };
+        drain(now, peer, SocketId::WebRtc, &mut self.out);
+        while let Some(change) = peer.poll_change(now) {
+            emit(events, BridgeEvent::Peer { peer: id, change }, &mut self.lost_events);
+            if change == PeerChange::Gone {
+                self.close_peer(now, id);
+                return;
             }
-            if gone {
-                break;
-            }
-        }
-        if gone {
-            self.close_peer(id);
         }
     }
 
-    /// One of the eight slots of a frame: the bridges of this slot tick, and the ports that sit nowhere.
-    pub fn tick(&mut self, now: Instant, slot: u8) {
-        let mut ticked = Vec::new();
+    /// Reports whether the socket has taken a datagram.
+    pub(super) fn sent(&mut self, now: Instant, transmit: &Transmit, taken: bool) {
+        if let (SocketId::Port(id, _), Some(packet)) = (transmit.socket, transmit.packet)
+            && let Some(port) = self.legs.ports.get_mut(&id)
+        {
+            port.sent(now, packet, taken);
+        }
+    }
+
+    /// The next datagram to send. What became of it must be told by [`Plane::sent`].
+    pub(super) fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.out.pop_front()
+    }
+
+    // === Time ===
+
+    /// One of the eight slots of a frame: the bridges of this slot tick, and the legs of this slot are woken.
+    pub(super) fn tick(&mut self, now: Instant, slot: u8) {
         for (id, meeting) in self.bridges.iter_mut().filter(|(_, meeting)| meeting.bridge.slot() == slot) {
-            let (ports, peers) = (std::cell::RefCell::new(&mut self.ports), std::cell::RefCell::new(&mut self.peers));
-            let outcome = meeting.bridge.tick(
-                now,
-                |end, frame| match end {
-                    MediaEnd::Port(id) => match ports.borrow_mut().get_mut(&id) {
-                        Some(port) => port.pull(now, frame),
-                        None => *frame = Frame::silence(Hz::FULL),
-                    },
-                    MediaEnd::Peer(id) => match peers.borrow_mut().get_mut(&id) {
-                        Some(seated) => seated.peer.pull(now, frame),
-                        None => *frame = Frame::silence(Hz::FULL),
-                    },
-                },
-                |end, sound| match end {
-                    MediaEnd::Port(id) => {
-                        if let Some(port) = ports.borrow_mut().get_mut(&id) {
-                            port.send(now, sound);
-                        }
-                    }
-                    MediaEnd::Peer(id) => {
-                        if let Some(seated) = peers.borrow_mut().get_mut(&id) {
-                            seated.peer.send(now, sound);
-                        }
-                    }
-                },
-            );
-            ticked.push((*id, outcome));
+            let tick = meeting.bridge.tick(now, &mut self.legs);
+            meeting.report(*id, tick, &mut self.lost_events);
         }
-        for (bridge, outcome) in ticked {
-            self.tell_meeting(bridge, outcome);
-        }
-        let mut frame = Frame::silence(Hz::FULL);
-        for (id, port) in &mut self.ports {
-            if id.number() % u64::from(SLOTS) == u64::from(slot) && !self.seated.contains_key(&MediaEnd::Port(*id)) {
-                // What a waiting device says is heard by nobody, but its keys and its jitter buffer go on (M-8).
-                port.pull(now, &mut frame);
-                port.send(now, TickSound::Nothing);
-            }
-        }
+        self.wake_ports(now, slot);
         self.wake_peers(now, slot);
     }
 
-    fn tell_meeting(&mut self, bridge: BridgeId, outcome: super::bridge::Ticked) {
-        let Some(meeting) = self.bridges.get(&bridge) else { return };
-        let speaking = outcome.speaking.map(|who| BridgeEvent::Speaking { bridge, who });
-        let failed = outcome.recorder_failed.then_some(BridgeEvent::RecorderFailed { bridge });
-        for heard in speaking.into_iter().chain(failed) {
-            if meeting.heard.try_send(heard).is_err() {
-                self.unheard += 1;
+    /// A port without a seat is mixed with nobody, but its keys, its jitter buffer and its player go on (M-8).
+    fn wake_ports(&mut self, now: Instant, slot: u8) {
+        let mut dropped = Frame::silence(Hz::FULL);
+        for (id, port) in self.legs.ports.iter_mut().filter(|(id, _)| is_in_slot(id.number(), slot)) {
+            port.wake(now);
+            self.lost_events += port.take_lost_events();
+            if !self.seats.contains_key(&MediaEnd::Port(*id)) {
+                port.pull(now, &mut dropped);
+                port.send(now, TickSound::Nothing);
             }
         }
     }
 
     fn wake_peers(&mut self, now: Instant, slot: u8) {
-        let due: Vec<_> = self.peers.keys().copied().filter(|id| id.number() % u64::from(SLOTS) == u64::from(slot)).collect();
-        for id in due {
-            if let Some(seated) = self.peers.get_mut(&id)
-                && seated.peer.deadline().is_some_and(|deadline| deadline <= now)
-            {
-                seated.peer.wake(now);
+        let in_slot: Vec<_> = self.legs.peers.keys().copied().filter(|id| is_in_slot(id.number(), slot)).collect();
+        for id in in_slot {
+            if let Some(PeerLeg { peer, .. }) = self.legs.peers.get_mut(&id) {
+                peer.wake(now);
             }
             self.after_peer(now, id);
         }
     }
 
-    /// Moves packets that have come due to the way out. Called every 2.5 ms: that is how exactly ptimes are kept.
-    pub fn pace(&mut self, now: Instant) {
-        for (id, port) in &mut self.ports {
-            while let Some(DueDatagram { channel, to, bytes, packet }) = port.poll_transmit(now) {
-                self.out.push_back(Transmit { way: SocketId::Port(*id, channel), to, bytes, packet });
-            }
+    /// Queues the packets that have come due. Called every 2.5 ms, which is how exactly ptimes are kept.
+    pub(super) fn pace(&mut self, now: Instant) {
+        for (id, port) in &mut self.legs.ports {
+            drain(now, port, |channel| SocketId::Port(*id, channel), &mut self.out);
         }
-        for seated in self.peers.values_mut() {
-            drain_peer(&mut seated.peer, &mut self.out);
+        for leg in self.legs.peers.values_mut() {
+            drain(now, &mut leg.peer, SocketId::WebRtc, &mut self.out);
         }
     }
 
-    /// What became of a datagram to send: whether the socket has taken it.
-    pub fn sent(&mut self, now: Instant, transmit: &Transmit, left: bool) {
-        if let (SocketId::Port(id, _), Some(packet)) = (transmit.way, transmit.packet)
-            && let Some(port) = self.ports.get_mut(&id)
-        {
-            port.sent(now, packet, left);
-        }
-    }
-
-    /// The next datagram to send. What became of it must be told by [`Plane::sent`].
-    pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.out.pop_front()
-    }
+    // === Figures ===
 
     /// Nothing is left: no port, no peer, no bridge.
     #[cfg(test)]
-    pub fn is_empty(&self) -> bool {
-        self.ports.is_empty() && self.peers.is_empty() && self.bridges.is_empty() && self.seated.is_empty()
+    pub(super) fn is_empty(&self) -> bool {
+        self.legs.ports.is_empty() && self.legs.peers.is_empty() && self.bridges.is_empty() && self.seats.is_empty()
     }
 
     /// Events that found a full queue since the last call.
-    pub fn take_unheard(&mut self) -> u64 {
-        std::mem::take(&mut self.unheard)
+    pub(super) fn take_lost_events(&mut self) -> u64 {
+        std::mem::take(&mut self.lost_events)
     }
 }
 
-/// Forgets an address of `id`, unless another peer has taken it over since.
-fn forget_address(by_address: &mut HashMap<SocketAddr, PeerId>, address: SocketAddr, id: PeerId) {
-    if by_address.get(&address) == Some(&id) {
-        by_address.remove(&address);
+impl Meeting {
+    fn report(&self, bridge: BridgeId, tick: BridgeTick, lost: &mut u64) {
+        if let Some(who) = tick.speaking {
+            emit(&self.events, BridgeEvent::Speaking { bridge, who }, lost);
+        }
+        if tick.recorder_failed {
+            emit(&self.events, BridgeEvent::RecorderFailed { bridge }, lost);
+        }
     }
 }
 
-fn drain_peer(peer: &mut WebRtcPeer, out: &mut VecDeque<Transmit>) {
-    while let Some((local, to, bytes)) = peer.poll_transmit() {
-        out.push_back(Transmit { way: SocketId::WebRtc(local), to, bytes: bytes.to_vec(), packet: None });
+fn is_in_slot(number: u64, slot: u8) -> bool {
+    number % u64::from(SLOTS) == u64::from(slot)
+}
+
+/// Events never wait for room: one that finds a full queue is counted.
+fn emit(events: &mpsc::Sender<BridgeEvent>, event: BridgeEvent, lost: &mut u64) {
+    if events.try_send(event).is_err() {
+        *lost += 1;
+    }
+}
+
+/// Queues what a leg has to send by `now`.
+fn drain<L: MediaLeg>(now: Instant, leg: &mut L, socket_id: impl Fn(L::Socket) -> SocketId, out: &mut VecDeque<Transmit>) {
+    while let Some(DueDatagram { socket, to, bytes, packet }) = leg.poll_transmit(now) {
+        out.push_back(Transmit { socket: socket_id(socket), to, bytes, packet });
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a device hears from us: prompts, notices and waiting music, laid over the (ducked) meeting.
+//! Playout to one device: prompts, notices and waiting music, mixed over the (ducked) meeting.
 //!
 //! Clips come in by [`Player::play`]; what became of each goes out as [`PlayMark`]s, in steps of one frame. A notice cannot be
 //! stopped by a key and goes before any prompt (N-3); what comes while the device is on hold waits, because [`Player::render`]
@@ -13,18 +13,18 @@ use crate::dsp::gain::Gain;
 use crate::dsp::resample::Resampler;
 use crate::prompt::Clip;
 
-/// How far the meeting is turned down under a voice of ours: 18 dB.
+/// Gain of the meeting under a prompt: -18 dB.
 const DUCKED: f32 = 0.126;
-/// How long the meeting takes to step back and to come forward again.
+/// Fade of the meeting when ducking begins or ends.
 const DUCKING: Duration = Duration::from_millis(100);
-/// Things waiting to be played; beyond it the oldest prompt is dropped and reported interrupted. Notices are never dropped:
+/// Plays that may wait; beyond it the oldest prompt is dropped and reported interrupted. Notices are never dropped:
 /// the policy merges them (N-4), so only a few can wait.
 const QUEUE: usize = 16;
 
-/// What a thing to play is for.
+/// Purpose of a play.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlayKind {
-    /// Menu words and confirmations: stopped by the next key.
+    /// Menu prompts and confirmations: stopped by the next key.
     Prompt,
     /// Owed to the device (N-3).
     Notice,
@@ -43,7 +43,7 @@ pub struct Play {
 
 /// What became of something played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PlayMark {
+pub(super) enum PlayMark {
     /// Its first sample is in this frame.
     Began(PlayId),
     /// Its last sample is in this frame.
@@ -66,7 +66,7 @@ struct Voice {
 }
 
 /// Plays to one device at its codec's rate.
-pub struct Player {
+pub(super) struct Player {
     rate: Hz,
     queue: VecDeque<Voice>,
     resampler: Option<(Hz, Resampler)>,
@@ -87,7 +87,7 @@ struct Music {
 impl Player {
     /// A silent player for a device whose codec runs at `rate`.
     #[must_use]
-    pub fn new(rate: Hz) -> Self {
+    pub(super) fn new(rate: Hz) -> Self {
         Self {
             rate,
             queue: VecDeque::new(),
@@ -101,7 +101,7 @@ impl Player {
     }
 
     /// Adds something to play. A notice goes before prompts and cuts one that is playing; marks of what was cut or dropped go to `marks`.
-    pub fn play(&mut self, play: Play, marks: &mut Vec<PlayMark>) {
+    pub(super) fn play(&mut self, play: Play, marks: &mut Vec<PlayMark>) {
         if play.kind == PlayKind::Notice {
             if self.queue.front().is_some_and(|voice| voice.play.kind == PlayKind::Prompt && voice.began) {
                 self.cut_front(marks);
@@ -120,7 +120,7 @@ impl Player {
     }
 
     /// Cuts every prompt (barge-in); notices stay.
-    pub fn stop_prompts(&mut self, marks: &mut Vec<PlayMark>) {
+    pub(super) fn stop_prompts(&mut self, marks: &mut Vec<PlayMark>) {
         let playing = self.queue.front().is_some_and(|voice| voice.play.kind == PlayKind::Prompt && voice.began);
         if playing {
             self.cut_front(marks);
@@ -134,8 +134,8 @@ impl Player {
         });
     }
 
-    /// Cuts every notice: the device holds us, and is told anew when it is back (N-3).
-    pub fn stop_notices(&mut self, marks: &mut Vec<PlayMark>) {
+    /// Cuts every notice: the device is on hold, and the notice is owed again on resume (N-3).
+    pub(super) fn stop_notices(&mut self, marks: &mut Vec<PlayMark>) {
         if self.queue.front().is_some_and(|voice| voice.play.kind == PlayKind::Notice && voice.began) {
             self.cut_front(marks);
         }
@@ -149,7 +149,7 @@ impl Player {
     }
 
     /// Cuts everything: the device is going.
-    pub fn stop_all(&mut self, marks: &mut Vec<PlayMark>) {
+    pub(super) fn stop_all(&mut self, marks: &mut Vec<PlayMark>) {
         marks.extend(self.queue.drain(..).map(|voice| PlayMark::Interrupted(voice.play.id)));
     }
 
@@ -162,7 +162,7 @@ impl Player {
     }
 
     /// Sets or ends the waiting music.
-    pub fn set_music(&mut self, clip: Option<Clip>) {
+    pub(super) fn set_music(&mut self, clip: Option<Clip>) {
         self.music = clip.map(|clip| {
             let resampler = (clip.rate != self.rate).then(|| Resampler::new(clip.rate, self.rate));
             Music { clip, at: 0, resampler, spill: Vec::new() }
@@ -171,24 +171,24 @@ impl Player {
 
     /// The waiting music, if it plays.
     #[must_use]
-    pub fn music(&self) -> Option<Clip> {
+    pub(super) fn music(&self) -> Option<Clip> {
         self.music.as_ref().map(|music| music.clip.clone())
     }
 
     /// Whether a voice of ours is in the next frame.
     #[must_use]
-    pub fn speaking(&self) -> bool {
+    pub(super) fn speaking(&self) -> bool {
         !self.queue.is_empty()
     }
 
     /// Whether the meeting passes through untouched now: no voice, no music, nothing ducked.
     #[must_use]
-    pub fn is_transparent(&self) -> bool {
+    pub(super) fn is_transparent(&self) -> bool {
         !self.speaking() && self.music.is_none() && self.duck.is_unity()
     }
 
     /// Lays this frame's voices and music over `frame` (20 ms at the device's rate, what it hears of the meeting).
-    pub fn render(&mut self, frame: &mut [i16], marks: &mut Vec<PlayMark>) {
+    pub(super) fn render(&mut self, frame: &mut [i16], marks: &mut Vec<PlayMark>) {
         let voiced = self.speaking();
         self.duck.set(if voiced { DUCKED } else { 1.0 }, DUCKING);
         self.duck.apply(frame, self.rate);

@@ -78,7 +78,7 @@ pub enum PoolError {
         port: u16,
         /// The address.
         address: IpAddr,
-        /// What the system said.
+        /// The system's reason.
         error: io::Error,
     },
 }
@@ -142,7 +142,7 @@ impl PortPool {
         Err(last)
     }
 
-    /// This pair needs no rest, as nobody has been told of it. The others have their turn first.
+    /// A pair that was in no session description needs no quarantine. The others have their turn first.
     fn put_back(&self, port: u16) {
         self.free.lock().unwrap_or_else(PoisonError::into_inner).ready.push_back(port);
     }

@@ -1,14 +1,14 @@
-//! A device's end: RTP in → frames, frames → RTP out, with the player in between.
+//! A device's leg: RTP in → frames, frames → RTP out, with the player in between.
 //!
-//! Pure: datagrams and time come in by calls, datagrams go out by [`Port::poll_transmit`]. One per call, owned by its worker.
-//! Keeps S-7 (whose packets count), A-2 (a key is never heard), N-3 and N-8 (which packets carried a notice).
+//! Pure: datagrams and time come in by the calls of [`MediaLeg`], datagrams go out by [`MediaLeg::poll_transmit`]. One per call, owned by
+//! its worker. Keeps S-7 (whose packets count), A-2 (the tone of a key is not mixed), N-3 and N-8 (which packets carried a notice).
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use crate::codec::{CodecError, CodecKind};
+use crate::codec::CodecError;
 use crate::common::ids::PortId;
 use crate::common::redact::Redacted;
 use crate::common::units::Hz;
@@ -16,87 +16,29 @@ use crate::dsp::frame::Frame;
 use crate::dsp::resample::{Resampler, between};
 use crate::prompt::Clip;
 use crate::rtp::dtmf::DtmfReceiver;
-use crate::rtp::latch::{Latch, NamedSource, Trickle};
+use crate::rtp::latch::{Latch, Trickle};
 use crate::rtp::packet::{Packet, is_rtcp};
 use crate::rtp::quality::{self, Impairment};
 use crate::rtp::receive::AudioReceiver;
 use crate::rtp::rtcp::RtcpSession;
 
 use super::delivery::DeliveryProofs;
-use super::egress::{Egress, Numbered, packet_samples};
+use super::egress::{Egress, FramePlacement, PacketInfo};
 use super::events::{MediaEvent, PlayOutcome, PortEvent};
+use super::leg::{DueDatagram, MediaLeg};
 use super::player::{Play, PlayMark, Player};
+use super::profile::{Channel, Profile};
 use super::shared_mix::{SharedMix, TickSound};
 use super::stats::PortStats;
 
-/// Telephone-event as negotiated (RFC 4733).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TelephoneEventFormat {
-    /// The payload type the device sends.
-    pub payload_type: u8,
-    /// The payload type we send.
-    pub send_payload_type: u8,
-    /// Its clock.
-    pub clock: Hz,
-}
-
-/// What offer and answer agreed on for a port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Profile {
-    /// The codec, the same both ways.
-    pub codec: CodecKind,
-    /// Payload type we send.
-    pub payload_type_send: u8,
-    /// Payload type the device sends.
-    pub payload_type_receive: u8,
-    /// Keys.
-    pub telephone_event: Option<TelephoneEventFormat>,
-    /// How much audio we put into a packet: 10 to 60 ms.
-    pub ptime: Duration,
-    /// Where the description says RTP goes.
-    pub remote: SocketAddr,
-    /// Where the description says RTCP goes.
-    pub remote_rtcp: SocketAddr,
-    /// Where the signalling came from (S-7).
-    pub signalling: IpAddr,
-    /// What is thought of `remote` (S-7).
-    pub named: NamedSource,
-    /// We may send (the device listens).
-    pub we_send: bool,
-    /// The device sends.
-    pub they_send: bool,
-}
-
-/// A datagram that is due. What became of it is told by [`Port::sent`].
-#[derive(Debug)]
-pub struct DueDatagram {
-    /// By which socket.
-    pub channel: Channel,
-    /// To whom.
-    pub to: SocketAddr,
-    /// What.
-    pub bytes: Vec<u8>,
-    /// The RTP packet that it is, if it is one.
-    pub packet: Option<Numbered>,
-}
-
-/// Which of a port's two sockets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Channel {
-    /// RTP.
-    Rtp,
-    /// RTCP.
-    Rtcp,
-}
-
-/// A device's media end.
+/// The media of one device's call.
 pub struct Port {
     id: PortId,
     profile: Profile,
     latch: Latch,
     trickle: Trickle,
-    /// For an address that has to answer before it is sent anything else.
-    question: Option<DueDatagram>,
+    /// Comfort noise for an address that has to answer before it is sent anything else (S-7).
+    probe: Option<DueDatagram<Channel>>,
     receiver: AudioReceiver,
     dtmf: DtmfReceiver,
     egress: Egress,
@@ -107,15 +49,15 @@ pub struct Port {
     marks: Vec<PlayMark>,
     proofs: DeliveryProofs,
     scratch: Vec<i16>,
-    /// The last packet was one that many were sent.
-    follows: bool,
+    /// The payload of the last packet came from the shared encoder.
+    shares_payloads: bool,
     rtcp_out: Option<Vec<u8>>,
-    heard: mpsc::Sender<PortEvent>,
-    unheard: u64,
+    events: mpsc::Sender<PortEvent>,
+    lost_events: u64,
     media_timeout: Duration,
     opened: Instant,
     last_packet: Instant,
-    silence_told: bool,
+    silence_reported: bool,
     refused: u64,
     sent: u64,
 }
@@ -133,7 +75,7 @@ impl Port {
         profile: Profile,
         seed: u64,
         media_timeout: Duration,
-        heard: mpsc::Sender<PortEvent>,
+        events: mpsc::Sender<PortEvent>,
     ) -> Result<Self, CodecError> {
         let row = profile.codec.row();
         let egress = Egress::new(&profile, seed)?;
@@ -142,7 +84,7 @@ impl Port {
             profile,
             latch: Latch::new(profile.remote, profile.signalling, profile.named),
             trickle: Trickle::default(),
-            question: None,
+            probe: None,
             receiver: AudioReceiver::new(profile.codec, profile.payload_type_receive)?,
             dtmf: DtmfReceiver::new(),
             rtcp: RtcpSession::new(now, egress.ssrc(), &format!("{id}@roomgate"), row.rtp_clock, seed),
@@ -153,14 +95,14 @@ impl Port {
             proofs: DeliveryProofs::new(egress.ssrc()),
             egress,
             scratch: Vec::new(),
-            follows: false,
+            shares_payloads: false,
             rtcp_out: None,
-            heard,
-            unheard: 0,
+            events,
+            lost_events: 0,
             media_timeout,
             opened: now,
             last_packet: now,
-            silence_told: false,
+            silence_reported: false,
             refused: 0,
             sent: 0,
         })
@@ -198,10 +140,10 @@ impl Port {
         Ok(())
     }
 
-    /// An RTP datagram came in. Anything that is not media of this call by S-7 is counted and forgotten.
-    pub fn receive_rtp(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+    /// Packets that are not media of this call by S-7 are counted and dropped.
+    fn receive_rtp(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
         if is_rtcp(datagram) {
-            // Unasked on the RTP port (RFC 5761), as some devices do.
+            // RTCP on the RTP port without agreement (RFC 5761): some devices do so.
             return self.receive_rtcp(now, from, datagram);
         }
         let Ok(packet) = Packet::parse(datagram) else {
@@ -216,22 +158,21 @@ impl Port {
         }
         let first = self.rtcp.reception().expected() == 0;
         self.last_packet = now;
-        self.silence_told = false;
+        self.silence_reported = false;
         self.rtcp.received(now, &packet);
         if first {
-            self.say(MediaEvent::Flowing);
+            self.emit(MediaEvent::Flowing);
         }
-        // Keys count in the sequence too: left out, they would look like loss.
+        // Telephone events count in the sequence too: left out, they would look like loss.
         self.receiver.insert(now, &packet);
         if event.is_some()
             && let Some(digit) = self.dtmf.handle(now, &packet)
         {
-            self.say(MediaEvent::Digit(Redacted::new(digit.digit)));
+            self.emit(MediaEvent::Digit(Redacted::new(digit.digit)));
         }
     }
 
-    /// An RTCP datagram came in.
-    pub fn receive_rtcp(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+    fn receive_rtcp(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
         let known =
             from.ip() == self.profile.remote_rtcp.ip() || self.latch.target().is_some_and(|target| target.ip() == from.ip());
         if !known {
@@ -246,72 +187,30 @@ impl Port {
         while let Some(span) = self.rtcp.poll_span() {
             self.proofs.reported(now, span);
         }
-        self.say_proofs();
+        self.emit_deliveries();
     }
 
-    /// The device's next 20 ms at 48 kHz; silence while it holds, presses a key, or sends nothing.
-    pub fn pull(&mut self, now: Instant, frame: &mut Frame) {
-        let mut own = Frame::silence(self.profile.codec.row().sample_rate);
-        self.receiver.pull(now, &mut own);
-        if !self.profile.they_send || self.dtmf.active(now) {
-            own = Frame::silence(own.rate());
-        }
-        match &mut self.inbound_resampler {
-            Some(resampler) => {
-                self.scratch.clear();
-                resampler.process(own.samples(), &mut self.scratch);
-                *frame = Frame::from_samples(Hz::FULL, &self.scratch);
-            }
-            None => *frame = own,
-        }
-    }
-
-    /// Sends 20 ms: what the device may hear of the meeting (48 kHz), with our voices over it.
-    pub fn send(&mut self, now: Instant, meeting: TickSound<'_>) {
-        self.report_silence(now);
-        self.make_report(now);
-        self.ask_unproven(now);
-        self.proofs.expire(now);
-        self.say_proofs();
-        match meeting {
-            TickSound::Common(mix) => {
-                if !self.follow(now, mix) {
-                    self.go_alone(Some(mix));
-                    self.send_own(now, Some(mix.frame()));
-                }
-            }
-            TickSound::Own(frame, mix) => {
-                self.go_alone(mix);
-                self.send_own(now, Some(frame));
-            }
-            TickSound::Nothing => {
-                self.go_alone(None);
-                self.send_own(now, None);
-            }
-        }
-    }
-
-    /// Sends the payload that many are sent, if nothing of this device's own has to go into it.
-    fn follow(&mut self, now: Instant, mix: &mut SharedMix) -> bool {
+    /// Sends the shared payload, if nothing of this device's own has to be mixed in.
+    fn send_shared(&mut self, now: Instant, mix: &mut SharedMix) -> bool {
         let plain = self.may_send() && self.player.is_transparent() && self.marks.is_empty() && !self.egress.pressing();
         if !plain || !self.egress.takes_payloads(&self.profile) {
             return false;
         }
         let Some(payload) = mix.payload(self.profile.codec) else { return false };
         self.egress.packet(now, &self.profile, payload);
-        self.follows = true;
+        self.shares_payloads = true;
         true
     }
 
-    /// From here on its own encoder is heard again, which knows nothing yet of what the device heard last.
-    fn go_alone(&mut self, mix: Option<&SharedMix>) {
-        if !std::mem::replace(&mut self.follows, false) {
+    /// Brings this port's encoder, which has not encoded what the device received last, to the state of the shared one.
+    fn prime_encoder(&mut self, mix: Option<&SharedMix>) {
+        if !std::mem::replace(&mut self.shares_payloads, false) {
             return;
         }
         let (Some(mix), codec) = (mix, self.profile.codec) else { return };
-        for frame in mix.past(codec) {
+        for frame in mix.history(codec) {
             self.resample_outbound(Some(frame));
-            self.egress.take_over(&self.scratch);
+            self.egress.prime(&self.scratch);
         }
     }
 
@@ -329,59 +228,62 @@ impl Port {
         self.scratch.resize(length, 0);
     }
 
-    fn send_own(&mut self, now: Instant, meeting: Option<&Frame>) {
-        self.resample_outbound(meeting);
+    /// Encodes a mix for this device alone, with our prompts and music in it.
+    fn send_own(&mut self, now: Instant, mix: Option<&Frame>) {
+        self.resample_outbound(mix);
         if !self.may_send() {
-            // On hold, or nobody known to send to: what comes now waits for the resume (N-3), the clock goes on. What was cut is told at once.
-            self.egress.rest(&self.profile);
-            let next = self.egress.next_sequence();
-            self.proofs.cut_off(now, next);
-            self.report_marks(now, Place { next, packet: 1, gathered: 0 });
+            // On hold, or without a known destination: what is queued to play waits for the resume (N-3), the clock goes on. What was
+            // playing is reported as cut at once.
+            self.egress.skip_tick(&self.profile);
+            self.proofs.cut_off(now, self.egress.next_sequence());
+            self.report_marks(now, self.egress.between_frames());
             return;
         }
-        if self.egress.press_on(now, &self.profile) {
+        if self.egress.send_key(now, &self.profile) {
             return;
         }
-        let gathered = self.egress.gathered();
+        let placement = self.egress.placement(&self.profile);
         self.player.render(&mut self.scratch, &mut self.marks);
-        let place = Place { next: self.egress.next_sequence(), packet: packet_samples(&self.profile).max(1), gathered };
-        self.report_marks(now, place);
+        self.report_marks(now, placement);
         self.egress.push(now, &self.profile, &self.scratch);
     }
 
-    /// Takes note of what the player did, and in which packets (N-8).
-    fn report_marks(&mut self, now: Instant, place: Place) {
+    /// Records what the player did, and in which packets (N-8).
+    fn report_marks(&mut self, now: Instant, placement: FramePlacement) {
         for mark in std::mem::take(&mut self.marks) {
             match mark {
-                PlayMark::Began(play) => self.proofs.begins(play, place.of(0)),
+                PlayMark::Began(play) => self.proofs.begins(play, placement.packet_of(0)),
                 PlayMark::Completed { play, samples } => {
-                    self.proofs.ends(now, play, PlayOutcome::Completed, place.of(samples.saturating_sub(1)));
+                    self.proofs.ends(now, play, PlayOutcome::Completed, placement.packet_of(samples.saturating_sub(1)));
                 }
-                PlayMark::Interrupted(play) => self.proofs.ends(now, play, PlayOutcome::Interrupted, place.before()),
+                PlayMark::Interrupted(play) => {
+                    self.proofs.ends(now, play, PlayOutcome::Interrupted, placement.packet_before());
+                }
             }
         }
-        self.say_proofs();
+        self.emit_deliveries();
     }
 
-    fn say_proofs(&mut self) {
-        while let Some(heard) = self.proofs.poll() {
-            self.say(heard);
+    fn emit_deliveries(&mut self) {
+        while let Some(event) = self.proofs.poll() {
+            self.emit(event);
         }
     }
 
-    /// Whether what is played goes out: the device listens, and it is known where it is.
+    /// Whether audio is sent: the device listens, and its address is known.
     fn may_send(&self) -> bool {
         self.profile.we_send && self.latch.target().is_some()
     }
 
-    /// S-7: a device that waits to be sent something first can answer; whoever else lives at that address gets next to nothing.
-    fn ask_unproven(&mut self, now: Instant) {
+    /// Probes an address that is only named (S-7): a device that waits to be sent something first can answer, and anybody else at that
+    /// address gets next to nothing.
+    fn probe_unproven(&mut self, now: Instant) {
         if self.profile.we_send
             && let Some(to) = self.latch.unproven()
             && self.trickle.take(now)
         {
             let (packet, bytes) = self.egress.comfort_noise();
-            self.question = Some(DueDatagram { channel: Channel::Rtp, to, bytes, packet: Some(packet) });
+            self.probe = Some(DueDatagram { socket: Channel::Rtp, to, bytes, packet: Some(packet) });
         }
     }
 
@@ -393,19 +295,19 @@ impl Port {
 
     fn report_silence(&mut self, now: Instant) {
         if !(self.profile.we_send && self.profile.they_send) {
-            // On hold nothing need come; the time counts from the resume.
+            // A device on hold need not send; the time counts from the resume.
             self.last_packet = now;
-            self.silence_told = false;
+            self.silence_reported = false;
             return;
         }
         let silent = now.saturating_duration_since(self.last_packet);
-        if silent >= self.media_timeout && !self.silence_told {
-            self.silence_told = true;
-            self.say(MediaEvent::Silent(silent));
+        if silent >= self.media_timeout && !self.silence_reported {
+            self.silence_reported = true;
+            self.emit(MediaEvent::Silent(silent));
         }
     }
 
-    /// Adds something to play.
+    /// Queues a prompt or notice.
     pub fn play(&mut self, play: Play) {
         self.player.play(play, &mut self.marks);
     }
@@ -415,66 +317,47 @@ impl Port {
         self.player.stop_prompts(&mut self.marks);
     }
 
-    /// Sets or ends the waiting music.
+    /// Starts or ends the waiting music.
     pub fn set_music(&mut self, clip: Option<Clip>) {
         self.player.set_music(clip);
     }
 
-    /// The next datagram that is due. What became of it must be told by [`Port::sent`].
-    pub fn poll_transmit(&mut self, now: Instant) -> Option<DueDatagram> {
-        if let Some(question) = self.question.take() {
-            return Some(question);
-        }
-        if let (Some(bytes), Some(to)) = (self.rtcp_out.take(), self.rtcp_target()) {
-            return Some(DueDatagram { channel: Channel::Rtcp, to, bytes, packet: None });
-        }
-        loop {
-            let (packet, bytes) = self.egress.poll(now)?;
-            match (bytes, self.latch.target()) {
-                (Some(bytes), Some(to)) => return Some(DueDatagram { channel: Channel::Rtp, to, bytes, packet: Some(packet) }),
-                // It could not be encoded, or there is nobody to send it to.
-                _ => self.sent(now, packet, false),
-            }
-        }
-    }
-
-    /// A packet was taken by the socket, or was not: only what has left counts as sent, and as said (N-8).
-    pub fn sent(&mut self, now: Instant, packet: Numbered, left: bool) {
-        if left {
+    /// A packet was taken by the socket, or was not: only what has left counts as sent, and as played (N-8).
+    pub fn sent(&mut self, now: Instant, packet: PacketInfo, taken: bool) {
+        if taken {
             self.sent += 1;
             self.rtcp.sent(now, packet.sequence, packet.timestamp, packet.payload);
         }
-        self.proofs.went(now, packet.sequence, left);
-        self.say_proofs();
+        self.proofs.sent(now, packet.sequence, taken);
+        self.emit_deliveries();
     }
 
-    /// RTCP follows the address of RTP: behind a NAT the described one leads nowhere, and another one was only named (S-7).
+    /// RTCP goes to the address of RTP: behind a NAT the described one is unreachable, and another one is unproven (S-7).
     fn rtcp_target(&self) -> Option<SocketAddr> {
         let (target, described) = (self.latch.target()?, self.profile.remote_rtcp);
         let as_described = target == self.profile.remote && described.ip() == target.ip();
         Some(if as_described { described } else { SocketAddr::new(target.ip(), target.port().saturating_add(1)) })
     }
 
-    /// Ends the port: says goodbye by RTCP where it is known to whom, reports what was cut, and gives the figures.
+    /// Ends the port: reports what was cut and the figures, and gives an RTCP BYE with its destination, where that is known.
     pub fn close(&mut self, now: Instant) -> Option<(SocketAddr, Vec<u8>)> {
         self.player.stop_all(&mut self.marks);
-        let next = self.egress.next_sequence();
-        self.report_marks(now, Place { next, packet: 1, gathered: 0 });
+        self.report_marks(now, self.egress.between_frames());
         self.proofs.close(now);
-        self.say_proofs();
+        self.emit_deliveries();
         let stats = self.stats();
-        self.say(MediaEvent::Closed(Box::new(stats)));
+        self.emit(MediaEvent::Closed(Box::new(stats)));
         let target = self.rtcp_target()?;
         Some((target, self.rtcp.build_bye(now, self.ntp(now))))
     }
 
     /// What offer and answer have agreed on.
     #[must_use]
-    pub const fn agreed(&self) -> &Profile {
+    pub const fn profile(&self) -> &Profile {
         &self.profile
     }
 
-    /// What was counted so far.
+    /// Figures since the port was opened.
     #[must_use]
     pub fn stats(&self) -> PortStats {
         let received = self.receiver.stats();
@@ -498,55 +381,110 @@ impl Port {
         }
     }
 
-    /// Time for sender reports: since the port opened, as RFC 3550 section 6.4.1 allows for a sender without a wall clock.
+    /// NTP timestamp of sender reports: the time since the port was opened, as RFC 3550 section 6.4.1 allows for a sender without a wall clock.
     fn ntp(&self, now: Instant) -> u64 {
         let since = now.saturating_duration_since(self.opened);
         (since.as_secs() << 32) | ((u64::from(since.subsec_nanos()) << 32) / 1_000_000_000)
     }
 
-    /// Sends a key, as a phone does; false if the device takes none.
+    /// Queues a telephone event (RFC 4733); false if none were negotiated.
     pub fn press(&mut self, digit: char, duration: Duration) -> bool {
         self.egress.press(&self.profile, digit, duration)
     }
 
-    /// Keys are still going out.
+    /// Telephone events are still being sent.
     #[must_use]
     pub fn pressing(&self) -> bool {
         self.egress.pressing()
     }
 
-    /// Its name.
+    /// Its id.
     #[must_use]
     pub const fn id(&self) -> PortId {
         self.id
     }
 
-    fn say(&mut self, heard: MediaEvent) {
-        if self.heard.try_send(PortEvent { port: self.id, heard }).is_err() {
-            self.unheard += 1;
+    /// Events that found a full queue since the last call.
+    pub fn take_lost_events(&mut self) -> u64 {
+        std::mem::take(&mut self.lost_events)
+    }
+
+    fn emit(&mut self, event: MediaEvent) {
+        // A queue that is closed belongs to a call that has ended, and misses nothing.
+        if let Err(mpsc::error::TrySendError::Full(_)) = self.events.try_send(PortEvent { port: self.id, heard: event }) {
+            self.lost_events += 1;
         }
     }
 }
 
-/// Where a frame lies in the packets that are made of it.
-#[derive(Clone, Copy)]
-struct Place {
-    /// Extended sequence number of the next packet.
-    next: u32,
-    /// Samples of a packet.
-    packet: usize,
-    /// Samples that are there for the next packet already.
-    gathered: usize,
-}
+impl MediaLeg for Port {
+    type Socket = Channel;
 
-impl Place {
-    /// The packet of a sample of the frame.
-    fn of(self, sample: usize) -> u32 {
-        self.next.wrapping_add(u32::try_from((self.gathered + sample) / self.packet).unwrap_or(0))
+    fn receive(&mut self, now: Instant, channel: Channel, from: SocketAddr, datagram: &[u8]) {
+        match channel {
+            Channel::Rtp => self.receive_rtp(now, from, datagram),
+            Channel::Rtcp => self.receive_rtcp(now, from, datagram),
+        }
     }
 
-    /// The packet of the last sample before the frame.
-    fn before(self) -> u32 {
-        if self.gathered > 0 { self.next } else { self.next.wrapping_sub(1) }
+    /// Silence while the device holds us, presses a key, or sends nothing.
+    fn pull(&mut self, now: Instant, frame: &mut Frame) {
+        let mut own = Frame::silence(self.profile.codec.row().sample_rate);
+        self.receiver.pull(now, &mut own);
+        if !self.profile.they_send || self.dtmf.active(now) {
+            own = Frame::silence(own.rate());
+        }
+        match &mut self.inbound_resampler {
+            Some(resampler) => {
+                self.scratch.clear();
+                resampler.process(own.samples(), &mut self.scratch);
+                *frame = Frame::from_samples(Hz::FULL, &self.scratch);
+            }
+            None => *frame = own,
+        }
+    }
+
+    fn send(&mut self, now: Instant, mix: TickSound<'_>) {
+        match mix {
+            TickSound::Common(mix) => {
+                if !self.send_shared(now, mix) {
+                    self.prime_encoder(Some(mix));
+                    self.send_own(now, Some(mix.frame()));
+                }
+            }
+            TickSound::Own(frame, mix) => {
+                self.prime_encoder(mix);
+                self.send_own(now, Some(frame));
+            }
+            TickSound::Nothing => {
+                self.prime_encoder(None);
+                self.send_own(now, None);
+            }
+        }
+    }
+
+    fn wake(&mut self, now: Instant) {
+        self.report_silence(now);
+        self.make_report(now);
+        self.probe_unproven(now);
+        self.proofs.expire(now);
+        self.emit_deliveries();
+    }
+
+    fn poll_transmit(&mut self, now: Instant) -> Option<DueDatagram<Channel>> {
+        if let Some(probe) = self.probe.take() {
+            return Some(probe);
+        }
+        if let (Some(bytes), Some(to)) = (self.rtcp_out.take(), self.rtcp_target()) {
+            return Some(DueDatagram { socket: Channel::Rtcp, to, bytes, packet: None });
+        }
+        loop {
+            let (packet, bytes) = self.egress.poll(now)?;
+            match (bytes, self.latch.target()) {
+                (Some(bytes), Some(to)) => return Some(DueDatagram { socket: Channel::Rtp, to, bytes, packet: Some(packet) }),
+                // It could not be encoded, or has no destination.
+                _ => self.sent(now, packet, false),
+            }
+        }
     }
 }

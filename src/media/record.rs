@@ -1,7 +1,7 @@
 //! [`Recorder`]: a meeting's mix, already encoded, to an Ogg Opus file. One thread a recording, since a disk may make it wait.
 //!
 //! Packets flow in through a bounded queue that the media worker never waits for; the file flows out, and once, at the end, an
-//! [`RecordingEnd`]. Keeps N-12: whatever stops the recorder is told, and the file plays up to its last page, one a second, however
+//! [`RecordingEnd`]. Keeps N-12: whatever stops the recorder is reported, and the file plays up to its last page, one a second, however
 //! the process died.
 
 use std::fs::{File, OpenOptions};
@@ -26,7 +26,7 @@ const SYNC_SAMPLES: u64 = 5 * 48_000;
 /// After so long without a packet (a pause) what is held back is written.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// What the headers of the file say.
+/// Contents of the headers of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Format {
     /// Any number; random, so that two files can be joined.
@@ -37,7 +37,7 @@ pub struct Format {
     pub rate: Hz,
 }
 
-/// How a recording ended, told exactly once.
+/// How a recording ended, reported exactly once.
 #[derive(Debug)]
 pub enum RecordingEnd {
     /// Stopped when asked; everything that was given is on the disk.
@@ -55,7 +55,7 @@ pub enum RecordingEnd {
     Fault,
 }
 
-/// The recording has ended; its [`RecordingEnd`] has been told.
+/// The recording has ended; its [`RecordingEnd`] has been reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the recording has ended")]
 pub struct Ended;
@@ -73,7 +73,7 @@ struct Packet {
     samples_48k: u32,
 }
 
-/// What is written to: a file, or a test's stand-in for a disk.
+/// Destination of a recording: a file, or the disk of a test.
 trait Sink: Write + Send + 'static {
     fn sync(&mut self) -> io::Result<()>;
 }
@@ -92,7 +92,7 @@ impl Recorder {
     /// `ended` is called once, from the thread or from [`Recorder::write`], and must not wait: it hands the ending on.
     ///
     /// # Errors
-    /// What the disk says about making the file; `ended` is not called then.
+    /// The system's reason for which the file cannot be made; `ended` is not called then.
     pub fn create(path: &Path, format: Format, ended: impl FnOnce(RecordingEnd) + Send + 'static) -> io::Result<Self> {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         // Held until the file is finished, or the process is gone: whoever looks whether a recording goes on, at rest for however long, asks
@@ -198,7 +198,7 @@ impl<S: Sink> Writer<S> {
 
 // === impl Report ===
 
-/// The way to tell the ending, usable once, from whichever side finds it first.
+/// Reports the ending, once, from whichever side finds it first.
 #[derive(Clone)]
 struct Report(Arc<Mutex<Option<Tell>>>);
 
@@ -219,7 +219,7 @@ impl std::fmt::Debug for Report {
     }
 }
 
-/// Held by the thread: if it unwinds, that is told too.
+/// Held by the thread: if it unwinds, that is reported too.
 struct Teller(Report);
 
 impl Drop for Teller {

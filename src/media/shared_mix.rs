@@ -1,8 +1,8 @@
-//! What all hear who only listen: one mix, encoded at most once a tick for each codec.
+//! The mix of all listeners: encoded at most once a tick for each codec.
 //!
-//! Whoever speaks needs a mix without its own voice, and so an encoder of its own; everybody else is sent the same payload under
-//! a header of its own. Encoders and decoders remember what came before, so an encoder that takes over from another one is first
-//! given the last few frames of the common mix ([`SharedMix::past`]): it then goes on nearly where the other one stood. A codec
+//! A leg that is audible needs a mix without its own voice, and so an encoder of its own; all others are sent the same payload under
+//! RTP headers of their own. Encoders and decoders have state, so an encoder that takes over from another one is first
+//! given the last few frames of the common mix ([`SharedMix::history`]), after which its state is nearly the other one's. A codec
 //! for which that is not near enough is not shared ([`crate::codec::CodecRow::takes_over_after`]).
 
 use std::collections::VecDeque;
@@ -12,25 +12,25 @@ use crate::common::units::Hz;
 use crate::dsp::frame::Frame;
 use crate::dsp::resample::{Resampler, between};
 
-/// Frames that are kept for encoders that take over: as many as the codec with the longest memory needs.
+/// Frames kept for encoders that take over: as many as the codec with the longest memory needs.
 const REMEMBERED: usize = 3;
 
-/// The mix of all who can be heard, as those hear it who cannot.
+/// The sum of all audible legs, for those that are not part of it.
 pub struct SharedMix {
     frame: Frame,
-    past: VecDeque<Frame>,
+    history: VecDeque<Frame>,
     tick: u64,
     encodings: Vec<Encoding>,
 }
 
-/// What an end hears of its meeting in one tick.
+/// The mix that a leg is sent in one tick.
 pub enum TickSound<'a> {
     /// Its gate is shut.
     Nothing,
-    /// A mix for it alone: it can be heard itself, or its gate is on the way. With it goes the common mix, where there is one,
-    /// for its past.
+    /// A mix for this leg alone: it is audible itself, or its gate is fading. With it goes the common mix, where there is one,
+    /// for its history.
     Own(&'a Frame, Option<&'a SharedMix>),
-    /// What all others hear who cannot be heard.
+    /// The mix that all inaudible legs share.
     Common(&'a mut SharedMix),
 }
 
@@ -45,11 +45,11 @@ struct Encoding {
     encoded: u64,
 }
 
-// === impl CommonMix ===
+// === impl SharedMix ===
 
 impl Default for SharedMix {
     fn default() -> Self {
-        Self { frame: Frame::silence(Hz::FULL), past: VecDeque::new(), tick: 0, encodings: Vec::new() }
+        Self { frame: Frame::silence(Hz::FULL), history: VecDeque::new(), tick: 0, encodings: Vec::new() }
     }
 }
 
@@ -57,9 +57,9 @@ impl SharedMix {
     /// Begins the next tick, and gives the frame to be filled.
     pub fn advance(&mut self) -> &mut Frame {
         self.tick += 1;
-        let oldest = if self.past.len() < REMEMBERED { None } else { self.past.pop_front() };
+        let oldest = if self.history.len() < REMEMBERED { None } else { self.history.pop_front() };
         let next = oldest.unwrap_or_else(|| Frame::silence(Hz::FULL));
-        self.past.push_back(std::mem::replace(&mut self.frame, next));
+        self.history.push_back(std::mem::replace(&mut self.frame, next));
         &mut self.frame
     }
 
@@ -69,12 +69,12 @@ impl SharedMix {
         &self.frame
     }
 
-    /// The frames before this tick's that an encoder must have heard to take over, oldest first.
-    pub fn past(&self, codec: CodecKind) -> impl Iterator<Item = &Frame> {
-        newest(&self.past, codec.row().takes_over_after.unwrap_or(0))
+    /// The frames before this tick's that an encoder must have encoded to take over, oldest first.
+    pub fn history(&self, codec: CodecKind) -> impl Iterator<Item = &Frame> {
+        newest(&self.history, codec.row().takes_over_after.unwrap_or(0))
     }
 
-    /// This tick's frame as a payload of 20 ms; `None` where the codec is not shared, or fails, and then everybody encodes
+    /// This tick's frame as a payload of 20 ms; `None` where the codec is not shared, or fails: every leg then encodes
     /// for itself.
     pub fn payload(&mut self, codec: CodecKind) -> Option<&[u8]> {
         let after = codec.row().takes_over_after?;
@@ -88,7 +88,7 @@ impl SharedMix {
         let encoding = self.encodings.get_mut(place)?;
         if encoding.encoded != self.tick {
             if encoding.encoded + 1 != self.tick {
-                newest(&self.past, after).for_each(|frame| encoding.encode(frame));
+                newest(&self.history, after).for_each(|frame| encoding.encode(frame));
             }
             encoding.encode(&self.frame);
             encoding.encoded = self.tick;
@@ -98,8 +98,8 @@ impl SharedMix {
 }
 
 /// The newest of these frames, oldest first.
-fn newest(past: &VecDeque<Frame>, wanted: usize) -> impl Iterator<Item = &Frame> {
-    past.iter().skip(past.len().saturating_sub(wanted))
+fn newest(history: &VecDeque<Frame>, wanted: usize) -> impl Iterator<Item = &Frame> {
+    history.iter().skip(history.len().saturating_sub(wanted))
 }
 
 // === impl Encoding ===
@@ -116,7 +116,7 @@ impl Encoding {
         })
     }
 
-    /// Makes the next payload; an empty one if that fails.
+    /// Makes the next payload; an empty one if the encoder fails.
     fn encode(&mut self, frame: &Frame) {
         let samples = match &mut self.resampler {
             Some(resampler) => {

@@ -28,7 +28,7 @@ pub enum KeyBinding {
     AdmitAll,
     /// The chat by SMS, on or off.
     Chat,
-    /// The chat, read aloud.
+    /// The chat, by text-to-speech.
     Read,
     /// A sequence whose function is not there: it answers "not available" (K-2).
     Reserved,
@@ -92,7 +92,7 @@ pub enum KeypadInput {
     Inside(bool),
     /// Digits are awaited for this long: the next ones, up to `#`, are [`KeyCommand::Digits`]. Star commands work meanwhile.
     Collect(Duration),
-    /// The PIN is not looked at any more ([`super::Lockout`]), whatever was said of it.
+    /// The PIN is not looked at any more ([`super::Lockout`]), whether it was right or not.
     LockedOut,
 }
 
@@ -107,11 +107,11 @@ pub enum KeyCommand {
     ToggleMute,
     /// Leave.
     Leave,
-    /// Let everybody in who waits; whether this call may is the policy's to say (M-7).
+    /// Let everybody in who waits; whether this call may is decided by the policy (M-7).
     AdmitAll,
     /// The chat by SMS, on or off (`*4`).
     Chat,
-    /// Read the chat aloud (`*7`).
+    /// Read the chat by text-to-speech (`*7`).
     Read,
     /// What was awaited by [`KeypadInput::Collect`]; empty when the time is over.
     Digits(Redacted<String>),
@@ -144,7 +144,7 @@ enum Entry {
 pub struct KeypadRights {
     /// Chat by SMS.
     pub chat: bool,
-    /// A voice that reads the chat aloud.
+    /// A text-to-speech voice for the chat.
     pub speech: bool,
 }
 

@@ -64,7 +64,7 @@ impl Directory {
     }
 }
 
-/// What the dialled address already said.
+/// What the dialled address selects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Addressed {
     /// Nothing: the menu asks.
@@ -76,7 +76,7 @@ pub enum Addressed {
         /// The passcode, where the address or the device's own entry carries one (K-1).
         passcode: Option<Redacted<String>>,
     },
-    /// Nobody dialled: the device is called into this meeting, and whoever answers says whether to come (S-9).
+    /// Nobody dialled: the device is called into this meeting, and whoever answers accepts or declines (S-9).
     Invited {
         /// Which.
         name: MeetingName,
@@ -88,7 +88,7 @@ pub enum Addressed {
 pub enum MenuInput {
     /// The call is answered.
     Start {
-        /// What its address said.
+        /// The selection of its address.
         address: Addressed,
     },
     /// A key, as seen; the menu filters repeated reports itself (K-3).
@@ -123,7 +123,7 @@ pub enum MenuOutput {
         /// Its passcode was keyed in by the caller, and counts as a try.
         keyed: bool,
     },
-    /// The menu is done: the call ends, with the words of [`Cause::verdict`].
+    /// The menu is done: the call ends, with the phrase of [`Cause::verdict`].
     Failed(Cause),
 }
 

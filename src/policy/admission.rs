@@ -3,7 +3,7 @@
 use crate::common::ids::ParticipantId;
 
 /// One participant's right to be seated, once. Only the policy mints it; seating consumes it. It cannot be copied, stored away
-/// for a second use, or made by a room that forgot to ask (M-8, M-18).
+/// for a second use, or made by code that does not ask (M-8, M-18).
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "an admission that is dropped seats nobody"]
 pub struct Admission {

@@ -1,4 +1,4 @@
-//! What somebody may do, each present or absent with a reason (M-13).
+//! Permissions of a participant, each granted or refused with a reason (M-13).
 
 use super::lobby::CallRooms;
 use super::types::{PolicyRefusal, Role, Standing};

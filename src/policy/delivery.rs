@@ -1,9 +1,11 @@
-//! What comes back of a notice: that it began and ended, in which packets, and how many of them the device has received (N-3, N-6, N-8).
+//! Reports on a notice: that it began and ended, in which packets, and how many of them the device has received (N-3, N-6, N-8).
 
 use std::time::{Duration, Instant};
 
-use super::notice::{CoverageReport, FinishedNotice, NoticeResult, SentPackets};
-use super::{AlarmKind, Effect, Policy};
+use super::fact::Effect;
+use super::machine::Policy;
+use super::notice::{AlarmKind, NoticeResult, SentPackets};
+use super::owed_notices::{CoverageReport, FinishedNotice};
 use crate::common::ids::{NoticeId, ParticipantId};
 use crate::common::phrase::Phrase;
 
@@ -15,7 +17,7 @@ impl Policy {
         }
     }
 
-    /// It is over.
+    /// It has ended.
     pub(super) fn told(&mut self, notice: NoticeId, outcome: NoticeResult, carried: Option<SentPackets>) {
         let found = self.people.iter_mut().find_map(|(id, p)| Some((*id, p.notices.told(notice, outcome)?)));
         if let Some((who, finished)) = found {

@@ -1,4 +1,4 @@
-//! What flows into the policy and what flows out.
+//! Inputs ([`Fact`]) and outputs ([`Effect`]) of the policy.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::common::ids::{NoticeId, ParticipantId};
 use crate::common::phrase::Phrase;
 use crate::common::redact::Redacted;
 
-/// What happened, or is asked for.
+/// A fact, or a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
     /// A member's page connected, or an external knocks. Said again for the same presence it updates the name only.
@@ -76,7 +76,7 @@ pub enum Fact {
         /// Whom.
         who: ParticipantId,
     },
-    /// Somebody who waits would not be let to the door any more: the rules of the door are other ones (M-11, K-1).
+    /// Somebody who waits would not be let into the lobby any more: the settings have changed (M-11, K-1).
     TurnedAway {
         /// Who.
         who: ParticipantId,
@@ -132,7 +132,7 @@ pub enum Fact {
         /// Asked by.
         by: Asker,
     },
-    /// The gateway stops: everybody is told why, and those in browsers come back by themselves (O-4).
+    /// The gateway stops: all are dismissed with that cause, and browsers reconnect by themselves (O-4).
     Stopped,
     /// This call gave the right organiser's PIN (K-2). The external mark stays.
     OrganiserPin {
@@ -162,7 +162,7 @@ pub enum Fact {
         /// How long it will last.
         length: Duration,
     },
-    /// The player's proof of a notice.
+    /// The end of a notice, as the player reports it.
     Told {
         /// Which.
         notice: NoticeId,
@@ -171,7 +171,7 @@ pub enum Fact {
         /// The packets that carried it, if any left.
         carried: Option<SentPackets>,
     },
-    /// What the device has reported on a notice that was told to its end (N-8).
+    /// The device's report on a notice that was played to its end (N-8).
     Reported {
         /// Which.
         notice: NoticeId,
@@ -184,7 +184,7 @@ pub enum Fact {
     Settings(PolicySettings),
 }
 
-/// What is to be done, in this order.
+/// An effect, to be performed in order.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Give a place in the meeting. Both directions are shut until a [`Effect::Gate`] says otherwise.
@@ -209,15 +209,15 @@ pub enum Effect {
         speak: bool,
     },
     /// Play a notice that is owed; only to bridged devices inside. It overtakes whatever [`Effect::Say`] is playing, cannot be skipped,
-    /// and must come back as [`Fact::NoticeBegan`], [`Fact::Told`] and, told to its end, [`Fact::Reported`]. For browsers the banner of the [`View`](super::DeviceView) is the notice.
+    /// and must come back as [`Fact::NoticeBegan`], [`Fact::Told`] and, played to its end, [`Fact::Reported`]. For browsers the banner of the [`View`](super::DeviceView) is the notice.
     Tell {
         /// To whom.
         who: ParticipantId,
         /// To be named in the proof.
         notice: NoticeId,
-        /// What to say, in this order; to one just let in `Admitted` comes first.
+        /// Phrases in order; for one just admitted `Admitted` comes first.
         phrases: Vec<Phrase>,
-        /// What it tells of.
+        /// The changes it announces.
         changes: Vec<CaptureChange>,
     },
     /// Play something that is not owed; devices only.
@@ -227,7 +227,7 @@ pub enum Effect {
         /// What.
         phrase: Phrase,
     },
-    /// Somebody is asked to open a microphone that its owner has closed (K-4). Devices are told by a [`Effect::Say`] as well.
+    /// Somebody is asked to open a microphone that its owner has closed (K-4). A device is sent a [`Effect::Say`] as well.
     AskedToUnmute {
         /// Who asks.
         by: Asker,
@@ -250,16 +250,16 @@ pub enum Effect {
     },
     /// Write a line of the ledger (N-8).
     Ledger(NoticeEntry),
-    /// A notice was not heard as it must be; the device's microphone is closed (N-6).
+    /// A notice was not delivered as it must be; the device's microphone is closed (N-6).
     Alarm {
-        /// Who was to hear it.
+        /// Whom it was for.
         who: ParticipantId,
         /// What went wrong.
         what: AlarmKind,
     },
     /// What somebody may see has changed: see [`Policy::changes`](super::Policy::changes). At most once for each input, after the effects it stems from.
     Changed,
-    /// The ask was refused. Devices are told by a [`Effect::Say`] as well.
+    /// The ask was refused. A device is sent a [`Effect::Say`] as well.
     Refused {
         /// Who asked.
         by: Asker,

@@ -59,7 +59,7 @@ pub struct PolicySettings {
     /// How long before the end of the wait it is announced (M-9). Default one minute. Of a wait that is shorter than twice as long: half-way
     /// through.
     pub lobby_warning: Duration,
-    /// Time between two words of comfort while waiting (K-6); zero for none. Default 30 s.
+    /// Time between two comfort messages while waiting (K-6); zero for none. Default 30 s.
     pub comfort_interval: Duration,
     /// How long a meeting goes on that only externals are left in (M-10). Default 90 minutes.
     pub externals_only_timeout: Duration,
@@ -136,7 +136,7 @@ impl Wait {
         if self.warned { None } else { self.since.checked_add(after) }
     }
 
-    /// When the next word of comfort is due (K-6).
+    /// When the next comfort message is due (K-6).
     pub(super) fn comforts_at(&self, settings: &PolicySettings) -> Option<Instant> {
         if settings.comfort_interval.is_zero() { None } else { self.comforted.checked_add(settings.comfort_interval) }
     }

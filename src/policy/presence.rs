@@ -7,7 +7,7 @@ pub const STILL_PRESENT: Duration = Duration::from_secs(15);
 /// How long a lost participant keeps seat, role and mute (M-5).
 pub const SEAT_KEPT: Duration = Duration::from_secs(60);
 
-/// How long a page that said that it is being closed keeps its seat: as long as a browser needs to load it anew and say so (M-5).
+/// How long a page that has announced its closing keeps its seat: as long as a browser needs to reload it and join again (M-5).
 pub const RELOAD: Duration = Duration::from_secs(3);
 
 /// One participant's connection, as last reported.
@@ -24,7 +24,7 @@ pub(super) enum Presence {
 }
 
 impl Presence {
-    /// Takes a report. A repeated loss keeps the time of the first, and that of a page that was closed says nothing new.
+    /// Takes a report. A repeated loss keeps the time of the first, and that of a page that was closed changes nothing.
     pub(super) fn report(&mut self, now: Instant, alive: bool) {
         *self = match (*self, alive) {
             (_, true) => Self::Alive,

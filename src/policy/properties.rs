@@ -11,8 +11,9 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 
 use super::tests::start;
+use super::timer::Touched;
 use super::*;
-use crate::common::ids::NoticeId;
+use crate::common::ids::{NoticeId, ParticipantId};
 use crate::common::phrase::Phrase;
 use mutant::{Mutant, Subject};
 use watch::{CAST, Watch, fail, role_of, slot_of};

@@ -1,8 +1,12 @@
-//! What people ask of a meeting, and who is refused (M-7, M-12, K-4).
+//! Requests of people to a meeting, and their refusals (M-7, M-12, K-4).
 
 use std::time::Instant;
 
-use super::{Asker, Capability, Capture, CaptureKind, Effect, Muted, Person, Policy, PolicyRefusal, Switch, Via};
+use super::capability::Capability;
+use super::fact::Effect;
+use super::machine::Policy;
+use super::person::Person;
+use super::types::{Asker, Capture, CaptureKind, Muted, PolicyRefusal, Switch, Via};
 use crate::common::cause::Cause;
 use crate::common::ids::ParticipantId;
 use crate::common::phrase::Phrase;
@@ -105,7 +109,7 @@ impl Policy {
     pub(super) fn host_mute(&mut self, who: ParticipantId, on: bool) {
         let Some(person) = self.people.get_mut(&who).filter(|person| person.muted.host != on) else { return };
         person.muted.host = on;
-        // Nothing is to be heard of a microphone that its owner keeps closed.
+        // Nothing changes audibly for a microphone that its owner keeps closed.
         if person.inside && (on || !person.muted.own) {
             self.say(who, if on { Phrase::MutedByHost } else { Phrase::UnmutedByHost });
         }

@@ -1,4 +1,4 @@
-//! How long copies of the chat live (C-8): the date of a copy's death is written with it, so that whoever sweeps needs no rule.
+//! Retention of copies of the chat (C-8): the date of deletion is written with each copy, so that the sweep needs no policy.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,86 +1,20 @@
-//! What follows from the facts: the comparison with what was last announced, and the clocks.
+//! What follows from the facts: the comparison with what was last announced, and the deadlines.
 
 use std::time::Instant;
 
 use super::admission::Admission;
+use super::fact::Effect;
 use super::lobby::Wait;
-use super::notice::{NoticeTimer, phrases};
-use super::types::Muted;
+use super::machine::{ALONE_AFTER, Alone, Policy};
+use super::notice::{AlarmKind, CaptureChange, CaptureNews, NoticeResult, phrases};
+use super::owed_notices::NoticeTimer;
+use super::person::Person;
+use super::timer::{PolicyTimer, Touched};
+use super::types::{CaptureKind, Muted, Standing};
 use super::view::SeenRow;
-use super::{
-    ALONE_AFTER, AlarmKind, Alone, CaptureChange, CaptureKind, CaptureNews, Effect, Fact, NoticeResult, Person, Policy, Standing,
-};
 use crate::common::cause::Cause;
 use crate::common::ids::{NoticeId, ParticipantId};
 use crate::common::phrase::Phrase;
-
-/// Every deadline has a name. Of several at one time the first in this order comes first, and of these the lower id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum PolicyTimer {
-    /// A lost member no longer counts (M-5).
-    Gone(ParticipantId),
-    /// A lost participant's seat is given up (M-5).
-    SeatLost(ParticipantId),
-    /// The wait's end is announced (M-9).
-    LobbyWarning(ParticipantId),
-    /// The wait ends (M-9).
-    LobbyTimeout(ParticipantId),
-    /// A word of comfort (K-6).
-    Comfort(ParticipantId),
-    /// Something about the notice of a device (N-3, N-4).
-    Notice(ParticipantId, NoticeTimer),
-    /// A device has been alone (K-6).
-    Alone,
-    /// Only externals were left for too long (M-10).
-    ExternalsOnly,
-    /// Nobody came back.
-    Empty,
-}
-
-/// Whose standing an input can have changed. What everybody's depends on, a member's presence (M-5), is looked at each time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Touched {
-    One(ParticipantId),
-    Everybody,
-}
-
-impl Touched {
-    /// By this fact. One that says nothing about others costs the same however many there are: the asks of a crowd that waits come by
-    /// the hundred.
-    pub(super) const fn by(fact: &Fact) -> Self {
-        match fact {
-            Fact::Joined { who, .. }
-            | Fact::Alive { who, .. }
-            | Fact::Left { who }
-            | Fact::TurnedAway { who, .. }
-            | Fact::Closed { who }
-            | Fact::Reloaded { who }
-            | Fact::Admit { who, .. }
-            | Fact::Deny { who, .. }
-            | Fact::Remove { who, .. }
-            | Fact::Mute { who, .. }
-            | Fact::HostMute { who, .. }
-            | Fact::MuteSelf { who, .. }
-            | Fact::Hand { who, .. }
-            | Fact::Hold { who, .. } => Self::One(*who),
-            _ => Self::Everybody,
-        }
-    }
-}
-
-impl PolicyTimer {
-    const fn touches(self) -> Touched {
-        match self {
-            Self::Gone(who)
-            | Self::SeatLost(who)
-            | Self::LobbyWarning(who)
-            | Self::LobbyTimeout(who)
-            | Self::Comfort(who)
-            | Self::Notice(who, _) => Touched::One(who),
-            Self::Alone | Self::ExternalsOnly | Self::Empty => Touched::Everybody,
-        }
-    }
-}
 
 impl Policy {
     // === What follows ===
@@ -113,7 +47,7 @@ impl Policy {
         }
     }
 
-    /// Those who wait and need nobody's hand enter (M-5, M-6), as far as there is room for them (M-14).
+    /// Those who may enter without being admitted by hand enter (M-5, M-6), as far as there is room for them (M-14).
     fn let_pass(&mut self) -> Vec<ParticipantId> {
         let waiting = || self.people.iter().filter(|(_, person)| !person.inside && person.presence.is_alive());
         if !self.present || waiting().next().is_none() {
@@ -159,19 +93,7 @@ impl Policy {
         }
         let due = person.notices.is_due(now, person.on_hold);
         if before.standing != Some(standing) {
-            let phrase = match standing {
-                Standing::Waiting => Some(Phrase::WaitingForHost),
-                Standing::Lobby => Some(Phrase::InLobby),
-                // The notice that follows at once begins with it.
-                Standing::In if due => None,
-                Standing::In => Some(Phrase::Admitted),
-            };
-            if standing != Standing::In {
-                person.wait = Wait { comforted: now, ..person.wait };
-            }
-            if let Some(phrase) = phrase {
-                self.say(who, phrase);
-            }
+            self.say_standing(now, who, standing, due);
         }
         if due {
             self.tell(now, who, entered);
@@ -186,6 +108,23 @@ impl Policy {
             self.effects.push_back(Effect::Gate { who, hear: gate.0, speak: gate.1 });
         }
         self.note_due(who);
+    }
+
+    /// Says where a device stands from now on.
+    fn say_standing(&mut self, now: Instant, who: ParticipantId, standing: Standing, notice_due: bool) {
+        let phrase = match standing {
+            Standing::Waiting => Phrase::WaitingForHost,
+            Standing::Lobby => Phrase::InLobby,
+            // The notice that follows at once begins with it.
+            Standing::In if notice_due => return,
+            Standing::In => Phrase::Admitted,
+        };
+        if standing != Standing::In
+            && let Some(person) = self.people.get_mut(&who)
+        {
+            person.wait = Wait { comforted: now, ..person.wait };
+        }
+        self.say(who, phrase);
     }
 
     /// Keeps somebody's next deadline where the next of all is found at once.
@@ -204,7 +143,7 @@ impl Policy {
         }
     }
 
-    /// Whoever comes back with a closed microphone hears why nobody hears it (K-4).
+    /// Reminds a device that joined with a closed microphone of it (K-4).
     fn remind(&mut self, who: ParticipantId) {
         let Some(person) = self.people.get_mut(&who).filter(|person| person.remind) else { return };
         person.remind = false;
@@ -231,9 +170,9 @@ impl Policy {
         let notice = NoticeId::from_number(self.notices_told);
         let Some(person) = self.people.get_mut(&who) else { return };
         let changes = person.notices.tell(now, notice);
-        let mut said: Vec<Phrase> = entered.then_some(Phrase::Admitted).into_iter().collect();
-        said.extend(phrases(&changes));
-        self.effects.push_back(Effect::Tell { who, notice, phrases: said, changes });
+        let mut spoken: Vec<Phrase> = entered.then_some(Phrase::Admitted).into_iter().collect();
+        spoken.extend(phrases(&changes));
+        self.effects.push_back(Effect::Tell { who, notice, phrases: spoken, changes });
     }
 
     /// What concerns the meeting as a whole.
@@ -259,9 +198,9 @@ impl Policy {
         }
     }
 
-    // === Clocks ===
+    // === Deadlines ===
 
-    /// The next deadline and its name. All gone and ended: none.
+    /// The next deadline and its name; none once the meeting has ended.
     pub(super) fn next_due(&self) -> Option<(Instant, PolicyTimer)> {
         if self.ended {
             return None;
@@ -319,7 +258,7 @@ impl Policy {
             PolicyTimer::LobbyTimeout(who) => self.depart(at, who, Some(Cause::LobbyTimeout)),
             PolicyTimer::Comfort(who) => {
                 let Some(person) = self.people.get_mut(&who) else { return };
-                // A word missed by a late wake is not made up for.
+                // A comfort message that a late wake has missed is not made up for.
                 person.wait.comforted = now;
                 if !person.on_hold {
                     self.say(who, Phrase::StillWaiting);

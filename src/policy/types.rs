@@ -1,4 +1,4 @@
-//! The words in which a meeting's rules are stated. The rooms above re-export them.
+//! Vocabulary of a meeting's rules; `meeting` re-exports it.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -1,4 +1,4 @@
-//! [`Clip`]: what is said (K-5).
+//! [`Clip`]: samples of a prompt (K-5).
 
 use std::fmt;
 use std::sync::Arc;

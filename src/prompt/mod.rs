@@ -1,4 +1,4 @@
-//! What Roomgate says: clips of speech per language, read from a directory when the settings are (K-5).
+//! Prompts: clips of speech per language, read from a directory together with the settings (K-5).
 //!
 //! WAV files flow in, [`Clip`]s flow out; [`Library`] owns them and is shared read-only by every call. It keeps K-5 (a missing
 //! phrase falls back: device language, organisation's, English; a missing English one fails the start-up check) and the

@@ -32,7 +32,7 @@ pub fn spoken(bytes: &[u8]) -> Result<Clip, WavFault> {
     Ok(Clip { rate: clip.rate, samples })
 }
 
-/// With the sizes of the file and of its samples as they are, where the header says more than there is.
+/// With the sizes of the file and of its samples as they are, where the header promises more than there is.
 fn with_true_lengths(bytes: &[u8]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     let size_at = |bytes: &[u8], at: usize| {

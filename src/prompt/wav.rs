@@ -9,7 +9,7 @@ use crate::common::units::Hz;
 /// The longest prompt: a minute is more than anybody listens to, and bounds what one file can take in memory.
 pub(super) const LONGEST: Duration = Duration::from_secs(60);
 
-/// A peak below this (about -60 dBov) is not heard as anything: a notice made of it would be no notice (N-6).
+/// A peak below this (about -60 dBov) is inaudible: a notice made of it would be no notice (N-6).
 const AUDIBLE: u16 = 33;
 
 /// Why a WAV file cannot be a prompt.

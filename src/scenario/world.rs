@@ -28,7 +28,7 @@ use crate::common::ids::MeetingName;
 use crate::common::machine;
 use crate::common::phrase::Phrase;
 use crate::config::{self, MAIN_FILE, Settings};
-use crate::media::{InlineMedia, Media};
+use crate::media::InlineMedia;
 use crate::meeting::messages::Role;
 use crate::meeting::{By, MeetingRegistry};
 use crate::net::udp::{Net as _, Socket, Traffic};
@@ -179,7 +179,7 @@ impl World {
         let (gateway, here, (up, calls)) = local.block_on(&runtime, async {
             let net = Arc::new(network.clone());
             let media_settings = media_settings(settings, settings.media.webrtc_addresses.clone());
-            let (media, here) = Media::start_inline(&media_settings, net.clone()).expect("media");
+            let (media, here) = InlineMedia::start(&media_settings, net.clone()).expect("media");
             let gateway = Gateway::open(settings, Arc::clone(&library), media, net, &tokio::runtime::Handle::current())
                 .await
                 .expect("a gateway");

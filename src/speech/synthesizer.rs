@@ -36,7 +36,7 @@ pub enum SpeechError {
     /// It cannot be started, or its pipes broke.
     #[error("cannot be run: {0}")]
     Run(#[from] std::io::Error),
-    /// It says that it could not.
+    /// It reports that it could not.
     #[error("ended with {0}")]
     Status(std::process::ExitStatus),
     /// It was stopped.
@@ -82,7 +82,7 @@ impl Synthesizer {
         let (stdin, stdout) = (program.child.stdin.take(), program.child.stdout.take());
         let says = async {
             if let Some(mut stdin) = stdin {
-                // A program that does not want to hear it all may have its reasons; what it says counts.
+                // A program may end without reading all of its input; its exit status and output count.
                 let _ = stdin.write_all(text.expose().as_bytes()).await;
             }
         };
@@ -119,7 +119,7 @@ mod tests {
         }
     }
 
-    /// A program that cannot speak is an error that says why and nothing of the text.
+    /// A program that fails is an error with its reason and nothing of the text.
     #[tokio::test]
     async fn a_program_that_cannot_speak_is_an_error_that_says_why() {
         assert_eq!(outcome("exit 3").await, "ended with exit status: 3");
@@ -139,7 +139,7 @@ mod tests {
     /// The language goes into the arguments and the text into standard input.
     #[tokio::test]
     async fn the_language_goes_into_the_arguments_and_the_text() {
-        // A WAV file of no samples says nothing of what was heard: the status does.
+        // A WAV file without samples tells nothing of what was read: the exit status does.
         let script = "[ \"$0\" = en ] && [ \"$(cat)\" = 'the words' ] && exit 7";
         assert_eq!(outcome(script).await, "ended with exit status: 7");
     }

@@ -140,7 +140,7 @@ impl Sources {
                 open_ports: read(&counters.open),
                 skipped_steps: read(&counters.skipped),
                 unsent_packets: read(&counters.unsent),
-                lost_events: read(&counters.unheard),
+                lost_events: read(&counters.lost_events),
             },
             sip: SipLoad {
                 calls: load.calls,

@@ -21,7 +21,7 @@ use crate::common::machine;
 use crate::common::units::Hz;
 use crate::config::Secret;
 use crate::dsp::{Frame, Resampler};
-use crate::media::{Channel, PoolError, Port, PortEvent, PortPool, Profile, Share, Sockets, TickSound};
+use crate::media::{Channel, MediaLeg as _, PoolError, Port, PortEvent, PortPool, Profile, Share, Sockets, TickSound};
 use crate::net::tls::{self, TlsError, Trust};
 use crate::net::udp::{Net as _, System};
 use crate::prompt;
@@ -339,7 +339,7 @@ impl Phone {
                     }
                     steps += 1;
                     while let Some(due) = line.port.poll_transmit(now) {
-                        let socket = if due.channel == Channel::Rtp { &sockets.rtp } else { &sockets.rtcp };
+                        let socket = if due.socket == Channel::Rtp { &sockets.rtp } else { &sockets.rtcp };
                         // Lost here is lost as in the network.
                         let left = socket.send_to(&due.bytes, due.to).is_ok();
                         if let Some(packet) = due.packet {
@@ -350,10 +350,10 @@ impl Phone {
                 Ok((length, from)) = rtp.recv_from(&mut in_rtp) => {
                     let (now, datagram) = (machine::now(), in_rtp.get(..length).unwrap_or_default());
                     arrivals.receive(now, datagram);
-                    line.port.receive_rtp(now, from, datagram);
+                    line.port.receive(now, Channel::Rtp, from, datagram);
                 }
                 Ok((length, from)) = rtcp.recv_from(&mut in_rtcp) => {
-                    line.port.receive_rtcp(machine::now(), from, in_rtcp.get(..length).unwrap_or_default());
+                    line.port.receive(machine::now(), Channel::Rtcp, from, in_rtcp.get(..length).unwrap_or_default());
                 }
                 event = self.events.recv() => match event {
                     Some(Event::Ended { cause, .. }) => {
@@ -412,6 +412,7 @@ impl<'a> Line<'a> {
 
     fn tick(&mut self, now: Instant) {
         let mut frame = Frame::silence(Hz::FULL);
+        self.port.wake(now);
         self.port.pull(now, &mut frame);
         self.listener.hear(frame.samples());
         if self.keep {

@@ -37,7 +37,7 @@ fn played(leaves: impl Fn(u32) -> bool) -> DeliveryProofs {
     proofs.begins(PLAY, 100);
     proofs.ends(start(), PLAY, PlayOutcome::Completed, 199);
     for sequence in 100..200 {
-        proofs.went(start(), sequence, leaves(sequence));
+        proofs.sent(start(), sequence, leaves(sequence));
     }
     proofs
 }
@@ -52,13 +52,13 @@ fn n8_it_begins_with_the_first_packet_that_leaves() {
     let mut proofs = DeliveryProofs::new(SSRC);
     proofs.begins(PLAY, 100);
     assert!(heard(&mut proofs).is_empty(), "rendered is not said");
-    proofs.went(start(), 99, true);
+    proofs.sent(start(), 99, true);
     assert!(heard(&mut proofs).is_empty());
-    proofs.went(start(), 100, true);
+    proofs.sent(start(), 100, true);
     assert_eq!(heard(&mut proofs), ["play-1 began"]);
     proofs.ends(start(), PLAY, PlayOutcome::Completed, 101);
     assert!(heard(&mut proofs).is_empty());
-    proofs.went(start(), 101, true);
+    proofs.sent(start(), 101, true);
     assert_eq!(heard(&mut proofs), ["play-1 Completed Some((100, 101))"]);
 }
 
@@ -78,16 +78,16 @@ fn n6_one_packet_that_does_not_leave_makes_it_failed_and_names() {
 #[test]
 fn n6_a_packet_that_nothing_is_said_of_has_not_left() {
     let mut proofs = DeliveryProofs::new(SSRC);
-    proofs.went(start(), 98, true);
+    proofs.sent(start(), 98, true);
     proofs.begins(PLAY, 100);
     proofs.ends(start(), PLAY, PlayOutcome::Completed, 102);
-    proofs.went(start(), 100, true);
-    proofs.went(start(), 103, true);
+    proofs.sent(start(), 100, true);
+    proofs.sent(start(), 103, true);
     assert_eq!(heard(&mut proofs), ["play-1 began", "play-1 Failed Some((100, 100))"]);
     proofs.begins(NEXT, 105);
     proofs.ends(start(), NEXT, PlayOutcome::Completed, 106);
-    proofs.went(start(), 105, true);
-    proofs.went(start(), 106, true);
+    proofs.sent(start(), 105, true);
+    proofs.sent(start(), 106, true);
     assert_eq!(heard(&mut proofs), ["play-2 began", "play-2 Completed Some((105, 106))"], "the one before it was not its");
 }
 
@@ -95,14 +95,14 @@ fn n6_a_packet_that_nothing_is_said_of_has_not_left() {
 fn n8_what_is_cut_names_what_had_left_by_then() {
     let mut proofs = DeliveryProofs::new(SSRC);
     proofs.begins(PLAY, 100);
-    proofs.went(start(), 100, true);
+    proofs.sent(start(), 100, true);
     proofs.ends(start(), PLAY, PlayOutcome::Interrupted, 101);
-    proofs.went(start(), 101, true);
+    proofs.sent(start(), 101, true);
     proofs.ends(start(), NEXT, PlayOutcome::Interrupted, 101);
     assert_eq!(heard(&mut proofs), ["play-1 began", "play-1 Interrupted Some((100, 101))", "play-2 Interrupted None"]);
     proofs.begins(PLAY, 102);
     proofs.ends(start(), PLAY, PlayOutcome::Completed, 103);
-    proofs.went(start(), 102, true);
+    proofs.sent(start(), 102, true);
     proofs.cut_off(start(), 103);
     assert_eq!(heard(&mut proofs), ["play-1 began", "play-1 Interrupted Some((102, 102))"], "its tail was never sent");
 }
@@ -126,10 +126,10 @@ fn n8_the_loss_between_the_reports_around_it_is_its_loss() {
 fn n8_reports_that_come_while_it_plays_count_for_the_part() {
     let mut proofs = DeliveryProofs::new(SSRC);
     proofs.begins(PLAY, 100);
-    (60..150).for_each(|sequence| proofs.went(start(), sequence, true));
+    (60..150).for_each(|sequence| proofs.sent(start(), sequence, true));
     proofs.reported(start(), span(49, 149, 100));
     proofs.ends(start(), PLAY, PlayOutcome::Completed, 199);
-    (150..220).for_each(|sequence| proofs.went(start(), sequence, true));
+    (150..220).for_each(|sequence| proofs.sent(start(), sequence, true));
     heard(&mut proofs);
     proofs.reported(start(), span(149, 209, 0));
     assert_eq!(heard(&mut proofs), ["play-1 received Some(500)"], "the first half was lost");
@@ -173,7 +173,7 @@ fn n8_several_on_their_way_have_each_their_own_loss() {
     let mut proofs = played(|_| true);
     proofs.begins(NEXT, 250);
     proofs.ends(start(), NEXT, PlayOutcome::Completed, 299);
-    (200..350).for_each(|sequence| proofs.went(start(), sequence, true));
+    (200..350).for_each(|sequence| proofs.sent(start(), sequence, true));
     heard(&mut proofs);
     proofs.reported(start(), span(99, 249, 0));
     proofs.reported(start(), span(249, 349, 50));
@@ -187,7 +187,7 @@ fn n8_no_more_reports_are_awaited_than_there_is_room_for() {
         let sequence = 100 + u32::try_from(number).unwrap();
         proofs.begins(PlayId::from_number(number), sequence);
         proofs.ends(start(), PlayId::from_number(number), PlayOutcome::Completed, sequence);
-        proofs.went(start(), sequence, true);
+        proofs.sent(start(), sequence, true);
     }
     heard(&mut proofs);
     proofs.expire(start());

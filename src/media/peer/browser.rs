@@ -1,7 +1,7 @@
 //! A browser's side of a connection, for tests and benchmarks: it offers Opus, checks its paths with full ICE, and lives in
 //! virtual time.
 
-use super::connection::{OPUS_PAYLOAD_TYPE, PeerFactory, opus};
+use super::negotiation::{OPUS_PAYLOAD_TYPE, PeerFactory, opus};
 use crate::codec::{CodecKind, Encoder, EncoderSettings};
 use bytes::{Bytes, BytesMut};
 use std::net::SocketAddr;

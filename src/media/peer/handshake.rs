@@ -1,4 +1,4 @@
-//! The DTLS server that a browser's connection has (RFC 6347), alone: for its fuzz target, which would not get past ICE.
+//! The DTLS server of a browser's connection (RFC 6347) without ICE, for its fuzz target.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};

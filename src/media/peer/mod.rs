@@ -1,11 +1,15 @@
-//! A WebRTC end: one browser's audio connection. The only file that names the WebRTC stack, `webrtc` (DESIGN §17).
+//! WebRTC peers: the audio connections of browsers. The only folder that names `webrtc` (DESIGN §17).
 //!
-//! Offers come in from the signalling and answers go out ([`PeerFactory::negotiate`], on the control side); datagrams
-//! come in from the worker's sockets and go out by [`WebRtcPeer::poll_transmit`]. The worker owns the peer from its first datagram on.
+//! Offers come in from the signalling and answers go out ([`PeerFactory::negotiate`], on the control plane); datagrams come in from the
+//! worker's sockets and go out as those of every leg. The worker owns the peer from its first datagram on.
 
 #[cfg(any(test, feature = "bench"))]
 pub(super) mod browser;
 mod connection;
 pub(crate) mod handshake;
+mod negotiation;
 
-pub use connection::{NegotiationError, PeerChange, PeerFactory, WebRtcPeer};
+pub use connection::PeerChange;
+pub(crate) use connection::WebRtcPeer;
+pub use negotiation::NegotiationError;
+pub(crate) use negotiation::PeerFactory;

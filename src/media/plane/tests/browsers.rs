@@ -55,7 +55,7 @@ fn two_browsers_on_one_socket_are_told_apart_and_one_leaving() {
     assert!(is_as_loud_as_it_was_hummed(levels[1][0]) && levels[1][1] < QUIET && is_as_loud_as_it_was_hummed(levels[1][2]));
 
     let id = rig.browsers[one].0;
-    rig.planes[0].close_peer(id);
+    rig.planes[0].close_peer(rig.now, id);
     rig.settle(500);
     rig.run(1_000);
     let levels = hears(&mut rig, two, &[440.0, 700.0]);
@@ -77,7 +77,7 @@ fn a_connection_that_takes_over_an_address_keeps() {
     rig.browser(50_000, 950.0);
     connect(&mut rig);
     rig.settle(500);
-    rig.planes[0].close_peer(old);
+    rig.planes[0].close_peer(rig.now, old);
     rig.run(500);
     let level = rig.phones[phone].hears(&[950.0])[0];
     assert!(is_as_loud_as_it_was_hummed(level), "{level}");
@@ -115,7 +115,7 @@ fn m5_a_browser_that_falls_silent_is_told_as_not_alive_comes() {
     assert_eq!(changes(&mut rig), [PeerChange::Alive(false)]);
     rig.run(2_000);
     assert_eq!(changes(&mut rig), [PeerChange::Gone]);
-    assert!(rig.planes[0].peers.is_empty(), "the connection is; its seat is the meeting's to take");
+    assert!(rig.planes[0].legs.peers.is_empty(), "the connection is; its seat is the meeting's to take");
     rig.planes[0].unseat(MediaEnd::Peer(gone));
     rig.ends();
 }
@@ -137,8 +137,8 @@ fn what_strangers_send_to_the_socket_is_nothing_to_a_browser() {
             datagram.extend((0..random.draw() % 200).map(|_| random.draw() as u8));
             let stranger = SocketAddr::from(([203, 0, 113, kind], 1_000 + round));
             let now = rig.now;
-            rig.planes[0].receive_webrtc(now, ours, stranger, &datagram);
-            rig.planes[0].receive_webrtc(now, ours, own, &datagram);
+            rig.planes[0].receive(now, SocketId::WebRtc(ours), stranger, &datagram);
+            rig.planes[0].receive(now, SocketId::WebRtc(ours), own, &datagram);
         }
         rig.run(20);
     }

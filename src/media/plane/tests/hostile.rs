@@ -34,8 +34,8 @@ fn s7_rtp_from_a_foreign_address_reaches_nobody_and_changes() {
             let (phone, now) = (&rig.phones[at], rig.now);
             let mut packet = Vec::new();
             forged.packet(phone.profile.payload_type_receive, false, &[0x2A; 160], 160, &mut packet);
-            rig.planes[0].receive_rtp(now, phone.port, from, &packet);
-            rig.planes[0].receive_rtcp(now, phone.port, from, &[0x81, 203, 0, 1, 0, 0, 0, 1]);
+            rig.planes[0].receive(now, SocketId::Port(phone.port, Channel::Rtp), from, &packet);
+            rig.planes[0].receive(now, SocketId::Port(phone.port, Channel::Rtcp), from, &[0x81, 203, 0, 1, 0, 0, 0, 1]);
             sent += 1;
         }
     });
@@ -53,7 +53,7 @@ fn s7_rtp_from_a_foreign_address_is_counted_and_never_followed() {
     let packets: Vec<_> = std::iter::repeat_with(|| rig.phones[phone].voice()).take(20).collect();
     for packet in packets {
         let now = rig.now;
-        rig.planes[0].receive_rtp(now, port, from, &packet);
+        rig.planes[0].receive(now, SocketId::Port(port, Channel::Rtp), from, &packet);
     }
     assert!(rig.phones[phone].events().is_empty(), "nothing flows");
     // The rig itself watches that nothing is sent to the stranger.
@@ -106,11 +106,11 @@ fn ten_thousand_mutated_datagrams_leave_a_call_untouched() {
             let (port, own, now) = (rig.phones[at].port, rig.phones[at].profile.remote_rtcp, rig.now);
             let report = report_up_to(rig.phones[at].got.first().map_or(0, |packet| packet.ssrc), 1, 0);
             let plane = &mut rig.planes[0];
-            plane.receive_rtp(now, port, from, &mutated(&mut random, &voice));
+            plane.receive(now, SocketId::Port(port, Channel::Rtp), from, &mutated(&mut random, &voice));
             // Reports of the phone's own are no better than what is in them.
-            plane.receive_rtcp(now, port, own, &mutated(&mut random, &report));
-            plane.receive_rtcp(now, port, from, &mutated(&mut random, &report));
-            plane.receive_webrtc(now, webrtc, from, &mutated(&mut random, &check()));
+            plane.receive(now, SocketId::Port(port, Channel::Rtcp), own, &mutated(&mut random, &report));
+            plane.receive(now, SocketId::Port(port, Channel::Rtcp), from, &mutated(&mut random, &report));
+            plane.receive(now, SocketId::WebRtc(webrtc), from, &mutated(&mut random, &check()));
             sent += 4;
         }
     });

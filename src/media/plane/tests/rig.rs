@@ -15,7 +15,7 @@ use crate::media::events::{MediaEvent, PortEvent};
 use crate::media::peer::PeerFactory;
 use crate::media::peer::browser::Browser;
 use crate::media::player::{Play, PlayKind};
-use crate::media::port::{Profile, TelephoneEventFormat};
+use crate::media::profile::{Profile, TelephoneEventFormat};
 use crate::policy::{Asker, Effect, Fact, Policy, PolicySettings, Role, Via};
 use crate::prompt::Clip;
 use crate::rtp::latch::NamedSource;
@@ -380,7 +380,7 @@ impl Rig {
     /// An RTP datagram of a phone, from its own address.
     pub(super) fn sends(&mut self, phone: usize, datagram: &[u8]) {
         let Phone { port, plane, address, .. } = self.phones[phone];
-        self.planes[plane].receive_rtp(self.now, port, address, datagram);
+        self.planes[plane].receive(self.now, SocketId::Port(port, Channel::Rtp), address, datagram);
     }
 
     fn browsers_speak(&mut self) {
@@ -390,7 +390,7 @@ impl Rig {
                 browser.speak(self.now);
             }
             while let Some((to, datagram)) = browser.poll_transmit() {
-                self.planes[0].receive_webrtc(self.now, to, browser.address(), &datagram);
+                self.planes[0].receive(self.now, SocketId::WebRtc(to), browser.address(), &datagram);
             }
         }
     }
@@ -398,10 +398,10 @@ impl Rig {
     /// Brings what a plane sends to whom it is for.
     fn carry(&mut self, plane: usize) {
         while let Some(transmit) = self.planes[plane].poll_transmit() {
-            let refused = matches!(transmit.way, SocketId::Port(port, Channel::Rtp) if self.refuses == Some(port));
+            let refused = matches!(transmit.socket, SocketId::Port(port, Channel::Rtp) if self.refuses == Some(port));
             self.planes[plane].sent(self.now, &transmit, !refused);
-            let Transmit { way, to, bytes, .. } = transmit;
-            match way {
+            let Transmit { socket, to, bytes, .. } = transmit;
+            match socket {
                 SocketId::Port(..) if refused => {}
                 SocketId::Port(port, channel) => {
                     let phone = self.phones.iter_mut().find(|phone| phone.port == port).expect("one of ours");
@@ -460,13 +460,13 @@ impl Rig {
         }
         for (id, _) in &self.browsers {
             self.planes[0].unseat(MediaEnd::Peer(*id));
-            self.planes[0].close_peer(*id);
+            self.planes[0].close_peer(self.now, *id);
         }
         for (at, plane) in self.planes.iter_mut().enumerate() {
             plane.close_bridge(bridge(at));
             assert!(plane.is_empty());
-            assert!(plane.by_ufrag.is_empty() && plane.by_address.is_empty());
-            assert_eq!(plane.take_unheard(), 0);
+            assert!(plane.routes.is_empty());
+            assert_eq!(plane.take_lost_events(), 0);
         }
     }
 }

@@ -1,0 +1,73 @@
+//! Contract of an encoder and a decoder.
+
+use crate::common::units::Hz;
+
+/// Settings of an encoder. Only Opus has any.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct EncoderSettings {
+    /// Bits per second of payload, 6 000 to 510 000.
+    pub bitrate: u32,
+    /// Effort, 0 to 10.
+    pub complexity: u8,
+    /// Whether packets carry a coarse copy of the one before (RFC 6716 §2.1.7).
+    pub fec: bool,
+    /// The packet loss to protect against, in percent; meaningful with `fec`.
+    pub expected_loss: u8,
+}
+
+impl Default for EncoderSettings {
+    fn default() -> Self {
+        Self { bitrate: 32_000, complexity: 5, fec: true, expected_loss: 5 }
+    }
+}
+
+/// Why a codec failed.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum CodecError {
+    /// The codec library refused to start.
+    #[error("codec could not be created")]
+    Create,
+    /// The PCM handed in is not a multiple of 10 ms between 10 and 60 ms.
+    #[error("{samples} samples are not a packet")]
+    FrameLength {
+        /// How many samples were handed in.
+        samples: usize,
+    },
+    /// The codec library failed to encode.
+    #[error("codec could not encode")]
+    Encode,
+    /// The payload is not of this codec. Nothing was decoded; treat the packet as lost.
+    #[error("payload is not of this codec")]
+    Payload,
+}
+
+/// PCM to payload.
+pub trait Encoder: Send {
+    /// Appends the payload of one packet to `out`. `pcm` is mono at the row's sample rate: 10, 20, 30, 40, 50 or 60 ms.
+    ///
+    /// # Errors
+    /// [`CodecError::FrameLength`] for any other length; [`CodecError::Encode`] when the library fails.
+    fn encode(&mut self, pcm: &[i16], out: &mut Vec<u8>) -> Result<(), CodecError>;
+}
+
+/// Payload to PCM.
+pub trait Decoder: Send {
+    /// Appends the PCM of one packet, mono at the row's sample rate, to `out`.
+    ///
+    /// # Errors
+    /// [`CodecError::Payload`] when the bytes are not of this codec; `out` is unchanged then.
+    fn decode(&mut self, payload: &[u8], out: &mut Vec<i16>) -> Result<(), CodecError>;
+
+    /// Appends `lost_samples` made up in place of lost ones. `next_payload` is the packet right after the loss, where it is
+    /// already here: Opus may find a copy of the lost one in it. That packet is to be decoded afterwards all the same.
+    fn conceal(&mut self, lost_samples: usize, next_payload: Option<&[u8]>, out: &mut Vec<i16>);
+}
+
+/// Refuses PCM that is not 10 to 60 ms in steps of 10 ms.
+pub(super) fn check_length(pcm: &[i16], rate: Hz) -> Result<(), CodecError> {
+    let step = rate.0 as usize / 100;
+    if pcm.is_empty() || !pcm.len().is_multiple_of(step) || pcm.len() > 6 * step {
+        return Err(CodecError::FrameLength { samples: pcm.len() });
+    }
+    Ok(())
+}

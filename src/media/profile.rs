@@ -1,0 +1,55 @@
+//! What is negotiated for a device's port.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::codec::CodecKind;
+use crate::common::units::Hz;
+use crate::rtp::latch::NamedSource;
+
+/// Telephone-event as negotiated (RFC 4733).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TelephoneEventFormat {
+    /// The payload type the device sends.
+    pub payload_type: u8,
+    /// The payload type we send.
+    pub send_payload_type: u8,
+    /// RTP clock of the events.
+    pub clock: Hz,
+}
+
+/// The media that offer and answer agreed on for a port (RFC 3264).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Profile {
+    /// The codec, the same both ways.
+    pub codec: CodecKind,
+    /// Payload type we send.
+    pub payload_type_send: u8,
+    /// Payload type the device sends.
+    pub payload_type_receive: u8,
+    /// Telephone events, where agreed on.
+    pub telephone_event: Option<TelephoneEventFormat>,
+    /// Audio in a packet of ours: 10 to 60 ms.
+    pub ptime: Duration,
+    /// The described address for RTP.
+    pub remote: SocketAddr,
+    /// The described address for RTCP.
+    pub remote_rtcp: SocketAddr,
+    /// Source address of the signalling (S-7).
+    pub signalling: IpAddr,
+    /// Trust in `remote` (S-7).
+    pub named: NamedSource,
+    /// We may send (the device listens).
+    pub we_send: bool,
+    /// The device sends.
+    pub they_send: bool,
+}
+
+/// Which of a port's two sockets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Channel {
+    /// Audio and telephone events.
+    Rtp,
+    /// Reports (RFC 3550 section 6).
+    Rtcp,
+}

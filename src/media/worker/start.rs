@@ -1,0 +1,54 @@
+//! How a worker is started, and reached.
+#![allow(clippy::disallowed_methods, reason = "starts the thread and the runtime of a worker")]
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use tokio::sync::mpsc;
+use tokio::task::LocalSet;
+
+use super::command::WorkerCommand;
+use super::counters::MediaCounters;
+#[cfg(test)]
+use super::occupancy::Occupancy;
+use super::sockets::BrowserSocket;
+use super::task::Worker;
+
+/// Commands that may wait for a worker. Full: the sender waits, as requests go down (DESIGN §6).
+const INBOX: usize = 1024;
+
+/// A running worker, as others reach it.
+#[derive(Clone, Debug)]
+pub(crate) struct WorkerHandle {
+    /// Where commands go.
+    pub(crate) inbox: mpsc::Sender<WorkerCommand>,
+    /// How often its clock has gone round: it only stops where the worker does.
+    pub(crate) rounds: Arc<AtomicU64>,
+}
+
+/// Starts a worker on its own thread, with sockets already bound for WebRTC.
+///
+/// # Errors
+/// When the thread or its runtime cannot be made.
+pub(crate) fn start(index: usize, webrtc: Vec<BrowserSocket>, counters: Arc<MediaCounters>) -> io::Result<WorkerHandle> {
+    let (inbox, commands) = mpsc::channel(INBOX);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let rounds = Arc::<AtomicU64>::default();
+    let worker = Worker::new(webrtc, counters, Arc::clone(&rounds));
+    std::thread::Builder::new().name(format!("media-{index}")).spawn(move || {
+        LocalSet::new().block_on(&runtime, worker.run(commands, |_| {}));
+    })?;
+    Ok(WorkerHandle { inbox, rounds })
+}
+
+/// Starts a worker on the local tasks of the caller: on the thread and the clock of a test.
+#[cfg(test)]
+pub(crate) fn start_inline(webrtc: Vec<BrowserSocket>, counters: Arc<MediaCounters>) -> (WorkerHandle, Arc<Occupancy>) {
+    let (inbox, commands) = mpsc::channel(INBOX);
+    let (rounds, occupancy) = (Arc::<AtomicU64>::default(), Arc::<Occupancy>::default());
+    let worker = Worker::new(webrtc, counters, Arc::clone(&rounds));
+    let seen = Arc::clone(&occupancy);
+    tokio::task::spawn_local(worker.run(commands, move |worker| seen.record(worker.ports(), worker.is_empty())));
+    (WorkerHandle { inbox, rounds }, occupancy)
+}

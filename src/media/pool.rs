@@ -11,7 +11,7 @@ use crate::common::machine;
 use crate::net::udp::{Net, Socket, Traffic};
 
 /// How long a pair rests after its call, so that late packets of the old call find no new one (S-7).
-pub const QUARANTINE: Duration = Duration::from_secs(2);
+const QUARANTINE: Duration = Duration::from_secs(2);
 
 /// The pool is shared by all calls; a pair is taken with [`PortPool::open`] and comes back when its [`Lease`] is dropped.
 #[derive(Clone, Debug)]

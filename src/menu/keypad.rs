@@ -9,7 +9,7 @@ use crate::common::machine::Machine;
 use crate::common::redact::Redacted;
 
 /// After `*`, and after each key that follows, a command is waited for this long (K-3).
-pub const AFTER_STAR: Duration = Duration::from_secs(3);
+const AFTER_STAR: Duration = Duration::from_secs(3);
 
 /// What a key sequence is bound to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

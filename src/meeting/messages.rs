@@ -288,6 +288,20 @@ pub enum Granted {
     Asked,
 }
 
+/// Why an offer was not answered. The text is for people.
+#[derive(Debug, thiserror::Error)]
+pub enum OfferError {
+    /// Whoever offers is not here.
+    #[error("you are not in this meeting")]
+    NotHere,
+    /// M-14.
+    #[error("too many connections were asked for")]
+    TooFast,
+    /// The browser's description, or our side.
+    #[error(transparent)]
+    Negotiation(#[from] crate::media::NegotiationError),
+}
+
 /// Why an ask was refused: code for programs, text for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MeetingRefusal {

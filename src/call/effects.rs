@@ -23,7 +23,6 @@ use crate::common::redact::Redacted;
 use crate::media::{PlayKind, PortHandle};
 use crate::meeting::{By, FromGuest, Knock, MeetingHandle, ToGuest};
 use crate::menu::CodeVerdict;
-use crate::relay;
 use crate::sip::Command;
 
 /// A call's machine with its hands.
@@ -100,7 +99,6 @@ impl CallEffects {
                 }
             }
             CallAct::Pin { right } => self.pin(right).await,
-            CallAct::Relay(asked) => self.ask_relay(asked).await,
             CallAct::Speak(text) => self.speak(text),
             CallAct::Transfer { device, replaces } => self.transfer(device, replaces).await,
             CallAct::ClosePort => self.port.close().await,
@@ -116,34 +114,6 @@ impl CallEffects {
         }
     }
 
-    /// In the order of this call's words; an answer comes in its own time.
-    async fn ask_relay(&self, asked: relay::RelayInput) {
-        let Some(relay) = &self.shared.settings.relay else { return };
-        let inbox = self.inbox.clone();
-        match asked {
-            relay::RelayInput::Entered { .. } => {
-                let (posts, mut posted) = mpsc::channel(relay::driver::POSTS);
-                relay.entered(self.call, asked, posts).await;
-                tokio::spawn(async move {
-                    while let Some(what) = posted.recv().await {
-                        if inbox.send(CallInput::Sms(what)).await.is_err() {
-                            return;
-                        }
-                    }
-                });
-            }
-            relay::RelayInput::Notice { .. } => relay.say(asked).await,
-            asked => {
-                let answer = relay.ask(asked).await;
-                tokio::spawn(async move {
-                    let told = answer.await.unwrap_or(relay::RelayAnswer::Trouble);
-                    // A call that has ended meanwhile hears nothing.
-                    let _ = inbox.send(CallInput::Relay(told)).await;
-                });
-            }
-        }
-    }
-
     fn speak(&self, text: Redacted<String>) {
         let Some(speaker) = self.runtime_config.speaker.clone() else { return };
         let (call, language, inbox) = (self.call, self.guest.language.clone(), self.inbox.clone());
@@ -153,13 +123,6 @@ impl CallEffects {
             // A call that has ended meanwhile hears nothing.
             let _ = inbox.send(CallInput::Spoken(spoken.ok())).await;
         });
-    }
-
-    /// C-1: the chat by SMS ends with the presence.
-    pub(super) async fn leave_relay(&self) {
-        if let Some(relay) = &self.shared.settings.relay {
-            relay.say(relay::RelayInput::Left { call: self.call }).await;
-        }
     }
 
     /// M-18: another device is called into the same meeting; this one leaves once that one has knocked.

@@ -29,7 +29,6 @@ use std::time::{Duration, Instant};
 
 use crate::common::cause::Cause;
 use crate::common::ids::{CallId, MeetingName, NoticeId, PlayId};
-use crate::common::log_limit::LogLimit;
 use crate::common::machine::Machine;
 use crate::common::phrase::Phrase;
 use crate::common::rate_limit::{RateLimit, TokenBucket};
@@ -76,12 +75,8 @@ pub enum CallInput {
     Transfer(OutboundProgress),
     /// Another call has taken this one's place (M-18).
     Replaced,
-    /// The relay's answer to [`CallAct::Relay`].
-    Relay(relay::RelayAnswer),
     /// [`CallAct::Speak`] is done; `None`: it could not be.
     Spoken(Option<Clip>),
-    /// Somebody around the device has answered by SMS (C-3), or a line has come further on its way there.
-    Sms(relay::driver::ToCall),
 }
 
 /// What a call wants done.
@@ -113,8 +108,6 @@ pub enum CallAct {
         /// A call of it with this one, to be taken over (RFC 3891).
         replaces: Option<String>,
     },
-    /// Asked of the relay, which answers (C-2).
-    Relay(relay::RelayInput),
     /// Turn this into sound (`*7`).
     Speak(Redacted<String>),
     /// A conference ID or passcode was wrong: counted for caller and meeting (K-1).
@@ -229,7 +222,6 @@ pub struct Call {
     joined: Option<Instant>,
     notices_told: u32,
     texts: TokenBucket,
-    texts_untaken: LogLimit,
     texting: sms_opt_in::SmsOptIn,
     reading: chat_readout::ChatReadout,
     /// The device wants to know who is in the meeting (RFC 4575).
@@ -259,7 +251,6 @@ impl Call {
             joined: None,
             notices_told: 0,
             texts: TokenBucket::new(TEXTS, now),
-            texts_untaken: LogLimit::default(),
             texting: sms_opt_in::SmsOptIn::default(),
             reading: chat_readout::ChatReadout::default(),
             watches: false,
@@ -323,9 +314,6 @@ impl Call {
         match word {
             ToGuest::Waiting => self.acts.push_back(CallAct::Music(true)),
             ToGuest::Seated => {
-                if self.admitted.is_none() {
-                    self.texting_begins();
-                }
                 self.admitted = Some(now);
                 if let Phase::Meeting { keypad } = &mut self.phase {
                     keypad.handle(now, KeypadInput::Inside(true));
@@ -341,6 +329,8 @@ impl Call {
                 self.show_notice(&phrases);
             }
             ToGuest::Show(text) => self.line(text),
+            ToGuest::Sms(answer) => self.relay_says(now, &answer),
+            ToGuest::SmsStopped => self.sms_stopped(),
             ToGuest::Roster(roster) => {
                 self.acts.push_back(CallAct::Sip(sip::Command::Roster { call: self.settings.call, roster }));
             }
@@ -466,9 +456,7 @@ impl Machine for Call {
             CallInput::End(cause) => self.part(now, cause, true),
             CallInput::Transfer(step) => self.transfer(now, step),
             CallInput::Replaced => self.part(now, Cause::Transferred, true),
-            CallInput::Relay(told) => self.relay_says(now, &told),
             CallInput::Spoken(clip) => self.spoken(clip),
-            CallInput::Sms(what) => self.sms(now, what),
         }
     }
 

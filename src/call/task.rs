@@ -587,7 +587,6 @@ impl CallsShared {
         }
         drive(&mut driven, &mut inputs).await;
         forwarder.abort();
-        driven.effects.leave_relay().await;
         if let Some(summary) = &driven.summary {
             driven.effects.report(OutboundProgress::Failed(summary.cause));
             driven.effects.record(began, codec, summary).await;

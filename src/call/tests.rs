@@ -9,6 +9,7 @@ use super::*;
 use crate::codec::CodecKind;
 use crate::common::units::Hz;
 use crate::media::SentPackets;
+use crate::meeting::SmsKeyed;
 use crate::menu::{Directory, Entry, Keymap, TRIES};
 use crate::policy::Switch;
 use crate::relay::RelayAnswer;
@@ -88,13 +89,12 @@ enum Did {
     Notifies(u16),
     HandsOver(String),
     Speaks(String),
-    Asks(relay::RelayInput),
     Shows(String),
     Done(Cause),
 }
 
 use Did::{
-    Answers, Asks, ClosesPort, Done, Gives, HandsOver, Hangs, Holds, Knocks, Music, Notifies, Pin, Refers, Rejects, Says, Shows,
+    Answers, ClosesPort, Done, Gives, HandsOver, Hangs, Holds, Knocks, Music, Notifies, Pin, Refers, Rejects, Says, Shows,
     Speaks, StopsPrompts, Tells, WrongTry,
 };
 
@@ -145,9 +145,7 @@ impl World {
     /// The same, let in.
     fn inside() -> Self {
         let mut world = Self::in_the_lobby();
-        let (device, name) = ("board-room".to_owned(), "Board Room".to_owned());
-        let entered = relay::RelayInput::Entered { call: CALL, meeting: meeting("demo"), device, name };
-        assert_eq!(world.meeting(ToGuest::Seated), [Asks(entered), Music(false), StopsPrompts]);
+        assert_eq!(world.meeting(ToGuest::Seated), [Music(false), StopsPrompts]);
         world
     }
 
@@ -178,7 +176,6 @@ impl World {
             CallAct::Sip(other) => panic!("{other:?}"),
             CallAct::Reprofile(profile) => Holds(!profile.we_send),
             CallAct::Transfer { device, .. } => HandsOver(device.to_string()),
-            CallAct::Relay(asked) => Asks(asked),
             CallAct::Speak(text) => Speaks(text.into_inner()),
             CallAct::ClosePort => ClosesPort,
             CallAct::Done(summary) => Done(summary.cause),
@@ -521,17 +518,17 @@ fn number() -> relay::PhoneNumber {
 fn k2_star_4_asks_for_a_number_reads_it_back_and_asks() {
     let mut world = World::inside();
     assert_eq!(world.keys("*4"), [StopsPrompts, Says(vec![Phrase::EnterMobileNumber])]);
-    let asked = relay::RelayInput::Ask { call: CALL, number: number() };
-    assert_eq!(world.keys("01715550123#"), [StopsPrompts, Asks(asked)]);
-    let read_back = world.input(CallInput::Relay(RelayAnswer::CodeSent(number())));
+    let asked = FromGuest::Sms(SmsKeyed::Number(number()));
+    assert_eq!(world.keys("01715550123#"), [StopsPrompts, Tells(asked)]);
+    let read_back = world.input(CallInput::Meeting(ToGuest::Sms(RelayAnswer::CodeSent(number()))));
     assert_eq!(read_back, [Says(vec![Phrase::CodeSentTo, Phrase::EnterTextedCode])]);
     // Another key's function meanwhile does not disturb it.
     assert_eq!(world.keys("*6"), [StopsPrompts, Tells(FromGuest::Mute(Switch::Toggle))]);
-    let code = relay::RelayInput::Code { call: CALL, code: Redacted::new("123456".to_owned()) };
-    assert_eq!(world.keys("123456#"), [StopsPrompts, Asks(code)]);
-    assert_eq!(world.input(CallInput::Relay(RelayAnswer::On)), [Says(vec![Phrase::ChatOn])]);
-    assert_eq!(world.keys("*4"), [StopsPrompts, Asks(relay::RelayInput::Stop { call: CALL })]);
-    assert_eq!(world.input(CallInput::Relay(RelayAnswer::Off)), [Says(vec![Phrase::ChatOff])]);
+    let code = FromGuest::Sms(SmsKeyed::Code(Redacted::new("123456".to_owned())));
+    assert_eq!(world.keys("123456#"), [StopsPrompts, Tells(code)]);
+    assert_eq!(world.input(CallInput::Meeting(ToGuest::Sms(RelayAnswer::On))), [Says(vec![Phrase::ChatOn])]);
+    assert_eq!(world.keys("*4"), [StopsPrompts, Tells(FromGuest::Sms(SmsKeyed::Stop))]);
+    assert_eq!(world.input(CallInput::Meeting(ToGuest::Sms(RelayAnswer::Off))), [Says(vec![Phrase::ChatOff])]);
 }
 
 /// After stop by sms star 4 asks for a number again and nothing is said meanwhile.
@@ -540,8 +537,8 @@ fn c2_after_stop_by_sms_star_4_asks_for_a_number() {
     let mut world = World::inside();
     world.keys("*4");
     world.keys("01715550123#");
-    world.input(CallInput::Relay(RelayAnswer::On));
-    assert!(world.input(CallInput::Sms(relay::driver::ToCall::Ended)).is_empty());
+    world.input(CallInput::Meeting(ToGuest::Sms(RelayAnswer::On)));
+    assert!(world.input(CallInput::Meeting(ToGuest::SmsStopped)).is_empty());
     world.now += Duration::from_secs(1);
     assert_eq!(world.keys("*4"), [StopsPrompts, Says(vec![Phrase::EnterMobileNumber])]);
 }
@@ -565,14 +562,14 @@ fn k2_a_wrong_number_or_code_is_asked_for_again_and_silence() {
 
     world.keys("*4");
     world.keys("01715550123#");
-    world.input(CallInput::Relay(RelayAnswer::CodeSent(number())));
+    world.input(CallInput::Meeting(ToGuest::Sms(RelayAnswer::CodeSent(number()))));
     world.keys("1#");
     let again = [Says(vec![Phrase::TextedCodeWrong, Phrase::EnterTextedCode])];
-    assert_eq!(world.input(CallInput::Relay(RelayAnswer::CodeWrong)), again);
+    assert_eq!(world.input(CallInput::Meeting(ToGuest::Sms(RelayAnswer::CodeWrong))), again);
     world.keys("2#");
-    assert_eq!(world.input(CallInput::Relay(RelayAnswer::CodeGone)), [Says(vec![Phrase::ChatNotSet])]);
+    assert_eq!(world.input(CallInput::Meeting(ToGuest::Sms(RelayAnswer::CodeGone))), [Says(vec![Phrase::ChatNotSet])]);
     for refused in [RelayAnswer::TooMany, RelayAnswer::Trouble] {
-        assert_eq!(world.input(CallInput::Relay(refused)), [Says(vec![Phrase::TextNotSent])]);
+        assert_eq!(world.input(CallInput::Meeting(ToGuest::Sms(refused))), [Says(vec![Phrase::TextNotSent])]);
     }
 }
 
@@ -582,7 +579,7 @@ fn n10_a_notice_is_told_by_sms_and_shown_as_well() {
     let told = |world: &mut World| world.meeting(ToGuest::Tell { notice: NOTICE, phrases: vec![Phrase::RecordingStarted] });
     let spoken = Gives(vec![Phrase::RecordingStarted]);
     let text = library().text("en", Phrase::RecordingStarted).expect("a text").to_owned();
-    let by_sms = || Asks(relay::RelayInput::Notice { call: CALL, text: Redacted::new(text.clone()) });
+    let by_sms = || Tells(FromGuest::NoticeText(Redacted::new(text.clone())));
     let mut world = World::inside();
     assert_eq!(told(&mut world), [spoken, by_sms()]);
     world.call.settings.text = true;

@@ -8,7 +8,7 @@ use crate::common::phrase::Phrase;
 use crate::common::redact::Redacted;
 use crate::media::{PlayOutcome, PortHandle, SentPackets};
 use crate::policy::Switch;
-use crate::relay::driver::{LineProgress, Readers};
+use crate::relay::{PhoneNumber, RelayAnswer};
 use crate::sip::Roster;
 use crate::store::Phone;
 
@@ -61,12 +61,27 @@ pub enum ToGuest {
     },
     /// Say something.
     Say(Phrase),
+    /// The answer to what was keyed; after [`FromGuest::Sms`].
+    Sms(RelayAnswer),
+    /// The chat by SMS that was asked for with its keys was stopped by SMS.
+    SmsStopped,
     /// Show this on the display: a line of the chat (C-10).
     Show(Redacted<String>),
     /// Who is inside, as it may see that; after [`FromGuest::Watch`].
     Roster(Roster),
     /// The presence is over.
     Dismiss(Cause),
+}
+
+/// What somebody at a device has keyed about the chat by SMS (C-2, K-2). Each is answered by [`ToGuest::Sms`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SmsKeyed {
+    /// The number to which the chat shall go.
+    Number(PhoneNumber),
+    /// The code that was texted to it.
+    Code(Redacted<String>),
+    /// No more messages.
+    Stop,
 }
 
 /// From a device's call to its meeting.
@@ -86,13 +101,11 @@ pub enum FromGuest {
     Chat {
         /// What.
         text: Redacted<String>,
-        /// The masked number of who has written it by SMS for it (C-3).
-        by: Option<String>,
     },
-    /// A line of the chat has come further on its way to somebody around it.
-    Texted(LineProgress),
-    /// How people around it get the chat, and who does (C-2).
-    Readers(Readers),
+    /// Somebody at it has keyed something to get the chat by SMS, or to get it no longer (`*4`).
+    Sms(SmsKeyed),
+    /// The notice that it is being told, as a text in its language, for those who get the chat by SMS (N-10).
+    NoticeText(Redacted<String>),
     /// It wants to know who is inside, or does not any more.
     Watch(bool),
     /// `*21`.

@@ -22,7 +22,7 @@ mod task;
 #[cfg(test)]
 mod test_double;
 
-pub use guest::{FromGuest, GUEST_QUEUE, Knock, ToGuest};
+pub use guest::{FromGuest, GUEST_QUEUE, Knock, SmsKeyed, ToGuest};
 pub use handle::MeetingHandle;
 pub use join::{JoinPage, PasscodeProof};
 pub use messages::{BETWEEN_RINGS, By, ChatLine, Granted, MeetingRefusal, MeetingRequest, OfferError, Snapshot, ToPage};

@@ -111,6 +111,8 @@ impl MeetingDouble {
             MeetingInput::Knock(_)
             | MeetingInput::Guest(..)
             | MeetingInput::GuestStalled(_)
+            | MeetingInput::Relay(..)
+            | MeetingInput::RelayAnswered(..)
             | MeetingInput::SeatTaken { .. }
             | MeetingInput::PeerOpened { .. }
             | MeetingInput::RecordingStarted(_)

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use super::exchange::{State, plain};
 use super::joining::WRONG_JOINS;
 use super::{DailyNeed, Keyword, PhoneNumber, Relay, RelayOutput};
-use crate::common::ids::CallId;
+use crate::common::ids::ParticipantId;
 use crate::common::log_limit::LogLimit;
 use crate::common::rate_limit::{RateLimit, RateLimiter, TokenBucket};
 use crate::common::redact::Redacted;
@@ -115,7 +115,8 @@ impl Inbound {
 
 impl Relay {
     pub(super) fn received(&mut self, now: Instant, id: Option<String>, from: &PhoneNumber, text: &str) {
-        let reads = !self.calls_of(from, |state| matches!(state, State::Pending { .. } | State::Proving | State::On)).is_empty();
+        let reads =
+            !self.presences_of(from, |state| matches!(state, State::Pending { .. } | State::Proving | State::On)).is_empty();
         if *from == self.settings.number || !self.inbound.is_new(reads, id) {
             return;
         }
@@ -123,13 +124,13 @@ impl Relay {
             return self.keyword(now, from, keyword, reads);
         }
         let text = plain(text);
-        if let Some(call) = self.joined_by(now, from, &text) {
-            return self.join(now, call, from);
+        if let Some(participant) = self.joined_by(now, from, &text) {
+            return self.join(now, participant, from);
         }
         if text.is_empty() {
             return;
         }
-        let inside = self.calls_of(from, |state| matches!(state, State::On));
+        let inside = self.presences_of(from, |state| matches!(state, State::On));
         // Strangers, of whom there may be many, leave no texts behind.
         if !inside.is_empty() && !self.inbound.same.take(now, (from.clone(), Redacted::new(text.clone()))) {
             return;
@@ -143,8 +144,8 @@ impl Relay {
         }
     }
 
-    fn post(&mut self, call: CallId, by: &PhoneNumber, text: String) {
-        self.outputs.push_back(RelayOutput::Post { call, by: by.clone(), text: Redacted::new(text) });
+    fn post(&mut self, participant: ParticipantId, by: &PhoneNumber, text: String) {
+        self.outputs.push_back(RelayOutput::Post { participant, by: by.clone(), text: Redacted::new(text) });
     }
 
     /// C-5: one answer a day, and the text goes nowhere. A number's answer is not spent on a moment in which nobody gets one.
@@ -170,7 +171,10 @@ impl Relay {
             return;
         }
         if reads {
-            let meeting = self.calls_of(from, |_| true).first().and_then(|call| Some(self.rooms.get(call)?.meeting.clone()));
+            let meeting = self
+                .presences_of(from, |_| true)
+                .first()
+                .and_then(|participant| Some(self.devices.get(participant)?.meeting.clone()));
             self.send_for(now, (None, meeting), from.clone(), text, DailyNeed::Owed);
         } else {
             self.answer_stranger(now, from, text);
@@ -178,12 +182,12 @@ impl Relay {
     }
 
     /// C-5: the same number at several devices.
-    fn which(&mut self, now: Instant, from: &PhoneNumber, text: String, inside: &[CallId]) {
+    fn which(&mut self, now: Instant, from: &PhoneNumber, text: String, inside: &[ParticipantId]) {
         self.inbound.asked.retain(|_, (_, until)| *until > now);
         let choice = text.parse::<usize>().ok();
         let chosen = choice.and_then(|n| inside.get(n.checked_sub(1)?)).copied();
         let text = match (chosen, choice, self.inbound.asked.remove(from)) {
-            (Some(call), _, Some((asked, _))) => return self.post(call, from, asked.into_inner()),
+            (Some(participant), _, Some((asked, _))) => return self.post(participant, from, asked.into_inner()),
             // A number that was not offered is no part of the text.
             (None, Some(_), Some((asked, _))) => asked.into_inner(),
             (_, None, Some((asked, _))) if asked.expose().len() < LONGEST => format!("{}\n{text}", asked.expose()),
@@ -193,8 +197,10 @@ impl Relay {
         if self.inbound.asked.len() < WAITING {
             self.inbound.asked.insert(from.clone(), (Redacted::new(text), now + ASKED_FOR));
         }
-        let devices =
-            inside.iter().enumerate().filter_map(|(n, call)| Some(format!("{} for {}", n + 1, self.rooms.get(call)?.name)));
+        let devices = inside
+            .iter()
+            .enumerate()
+            .filter_map(|(n, participant)| Some(format!("{} for {}", n + 1, self.devices.get(participant)?.name)));
         let question = format!("Which room do you write for? Answer {}.", devices.collect::<Vec<_>>().join(", "));
         self.answer(now, from, &question, true);
     }
@@ -203,10 +209,10 @@ impl Relay {
         let name = self.settings.organisation.clone();
         let text = match keyword {
             Keyword::Stop => {
-                for call in self.calls_of(from, |_| true) {
-                    self.silence(call, from);
-                    if self.is_keyed(call, from) {
-                        self.outputs.push_back(RelayOutput::Ended { call });
+                for participant in self.presences_of(from, |_| true) {
+                    self.silence(participant, from);
+                    if self.is_keyed(participant, from) {
+                        self.outputs.push_back(RelayOutput::Ended { participant });
                     }
                 }
                 self.outputs.push_back(RelayOutput::Hush { number: from.clone() });

@@ -24,7 +24,7 @@ pub mod sms;
 use daily_limits::DailyNeed;
 pub use daily_limits::{DailyLimits, DailySpent};
 pub use exchange::{
-    CODE_LIVES, CODES_PER_CALL, CODES_PER_MEETING, CODES_PER_NUMBER, LIVES, LONGEST, PEOPLE, Relay, RelaySettings, TRIES,
+    CODE_LIVES, CODES_PER_MEETING, CODES_PER_NUMBER, CODES_PER_PRESENCE, LIVES, LONGEST, PEOPLE, Relay, RelaySettings, TRIES,
 };
 pub use keyword::Keyword;
 pub use messages::{OptInMeans, RelayAnswer, RelayInput, RelayOutput, SmsText, SubscriptionLine};

@@ -81,7 +81,7 @@ pub(in crate::meeting) enum MeetingAct {
     CopyChat { device: String, text: Redacted<String>, at: u64 },
     /// Write a line of the ledger (N-8).
     WriteLedger(Box<PendingLine>),
-    /// For the relay of chat by SMS.
+    /// For the relay of chat by SMS. Of what was keyed it says [`RelayAnswered`](super::MeetingInput::RelayAnswered), in its own time.
     Relay(RelayInput),
     /// For those who listen to events (M-17).
     Raise(Draft),

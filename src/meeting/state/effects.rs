@@ -47,6 +47,7 @@ impl MeetingState {
             self.acts.push_back(MeetingAct::SeatPort { who, admission });
             tracing::info!(meeting = %self.name, participant = %who, "device admitted");
             self.tell_guest(who, ToGuest::Seated);
+            self.sms_begins(who);
         } else if let Some(page) = self.people.pages.get_mut(&who) {
             match page.peer {
                 Some(peer) => {

@@ -1,5 +1,7 @@
 //! Devices: how they knock, what their calls say, and how they leave.
 
+use std::time::Duration;
+
 use super::act::MeetingAct;
 use super::input::KnockingDevice;
 use super::log_limits::StrangerLog;
@@ -7,25 +9,44 @@ use super::machine::{MeetingState, Step};
 use super::participants::Guest;
 use crate::common::cause::Cause;
 use crate::common::ids::ParticipantId;
+use crate::common::log_limit::LogLimit;
+use crate::common::rate_limit::{RateLimit, TokenBucket};
 use crate::common::redact::Redacted;
 use crate::media::PlayOutcome;
 use crate::meeting::guest::{FromGuest, ToGuest};
-use crate::meeting::messages::{MeetingRequest, ToPage};
+use crate::meeting::messages::MeetingRequest;
 use crate::meeting::request_rate::RequestRate;
 use crate::meeting::roster;
 use crate::policy::{Asker, Effect, Fact, NoticeResult, Role, Standing, Via};
-use crate::relay::driver::{LineProgress, Readers};
+
+/// Texts by SMS for one device: what is more is dropped.
+const INBOUND_TEXTS: RateLimit = RateLimit { burst: 10, every: Duration::from_secs(1) };
 
 impl MeetingState {
     pub(super) fn knock(&mut self, device: KnockingDevice) {
         let KnockingDevice { who, call, port, name, device, phone, identity, known, predecessor, language, text } = device;
         let inherited = predecessor.map(|old| self.mutes.of_predecessor(&self.policy, old)).unwrap_or_default();
         let muted = self.mutes.of(&identity, self.unix_millis()).and(inherited);
-        let name = self.own_name(&name, if known { "" } else { "caller" }, Some(&identity), who);
+        let own = name;
+        let name = self.own_name(&own, if known { "" } else { "caller" }, Some(&identity), who);
         let refused = self.entry.device_knocks(self.instant(), &identity);
-        let requests = RequestRate::new(self.instant());
-        let (watches, joined) = (false, false);
-        let guest = Guest { call, port, phone, device, identity, known, requests, language, text, watches, joined };
+        let guest = Guest {
+            call,
+            port,
+            name: own,
+            phone,
+            device,
+            identity,
+            known,
+            requests: RequestRate::new(self.instant()),
+            language,
+            text,
+            watches: false,
+            joined: false,
+            entered_relay: false,
+            inbound_texts: TokenBucket::new(INBOUND_TEXTS, self.instant()),
+            texts_refused: LogLimit::default(),
+        };
         self.people.origins.insert(who, guest.origin());
         let label = guest.device.clone();
         self.people.guests.insert(who, guest);
@@ -53,9 +74,9 @@ impl MeetingState {
         let fact = match what {
             FromGuest::Left => return self.guest_left(who, false),
             FromGuest::Lost => return self.guest_left(who, true),
-            FromGuest::Chat { text, by } => return self.guest_writes(who, text, by),
-            FromGuest::Texted(progress) => return self.texted(progress),
-            FromGuest::Readers(readers) => return self.readers_are(who, readers),
+            FromGuest::Chat { text } => return self.guest_writes(who, text, None),
+            FromGuest::Sms(keyed) => return self.sms_keyed(who, keyed),
+            FromGuest::NoticeText(text) => return self.sms_notice(who, text),
             FromGuest::Watch(on) => {
                 if let Some(guest) = self.people.guests.get_mut(&who) {
                     guest.watches = on;
@@ -102,13 +123,16 @@ impl MeetingState {
     }
 
     pub(super) fn forget_guest(&mut self, who: ParticipantId) {
-        if self.people.remove_guest(who) {
+        if let Some(guest) = self.people.remove_guest(who) {
+            if guest.entered_relay {
+                self.sms_ends(who);
+            }
             self.acts.push_back(MeetingAct::ReleaseGuest(who));
         }
     }
 
-    /// A text of a phone, or by SMS for it.
-    fn guest_writes(&mut self, who: ParticipantId, text: Redacted<String>, by: Option<String>) {
+    /// A text of a phone, or by SMS for it; `by`: the masked number of who has written it.
+    pub(super) fn guest_writes(&mut self, who: ParticipantId, text: Redacted<String>, by: Option<String>) {
         let ask = MeetingRequest::Chat(text.into_inner());
         let spent = self.spend(Some(who), &ask);
         let MeetingRequest::Chat(text) = ask else { return };
@@ -116,22 +140,6 @@ impl MeetingState {
             // It left or was removed while its text was on its way.
             tracing::debug!(participant = %who, %refusal, "a text of a phone is not taken");
         }
-    }
-
-    /// A line of the chat has come further on its way by SMS.
-    fn texted(&mut self, progress: LineProgress) {
-        let Some(texted) = self.chat.texted(progress) else { return };
-        for who in self.pages_inside() {
-            self.people.tell_page(who, ToPage::ChatTexted { id: progress.line, texted });
-        }
-    }
-
-    /// How people around this device get the chat by SMS, and who does, from now on (C-2): shown to those who may admit.
-    fn readers_are(&mut self, device: ParticipantId, readers: Readers) {
-        self.people.readers.insert(device, readers);
-        self.views.row_changed(&self.policy, &self.people, device, self.instant());
-        self.views.schedule(self.instant());
-        self.show_due();
     }
 
     /// Who is inside, to a device that wants to know and is inside itself (M-8).

@@ -10,6 +10,8 @@ use crate::media::{BridgeEvent, NegotiationError};
 use crate::meeting::guest::FromGuest;
 use crate::meeting::join::JoinPage;
 use crate::meeting::messages::{ChatLine, Granted, MeetingRefusal, MeetingRequest, OfferError, Snapshot, ToPage};
+use crate::relay::RelayAnswer;
+use crate::relay::driver::RelayEvent;
 use crate::store::Phone;
 
 /// One moment by two clocks: deadlines go by the first; what people read, and what outlives the process, by the second.
@@ -73,6 +75,10 @@ pub(in crate::meeting) enum MeetingInput {
     Guest(ParticipantId, FromGuest),
     /// The queue of a device's call is full (N-6).
     GuestStalled(ParticipantId),
+    /// What the relay has for a device, or for the people inside.
+    Relay(ParticipantId, RelayEvent),
+    /// The relay's answer to what was keyed at a device.
+    RelayAnswered(ParticipantId, RelayAnswer),
     /// From the bridge and its peers.
     Bridge(BridgeEvent),
     /// What came of [`MeetingAct::StartRecording`](super::MeetingAct::StartRecording).

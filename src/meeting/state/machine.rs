@@ -168,6 +168,10 @@ impl MeetingState {
         if self.recording.end() {
             self.acts.push_back(MeetingAct::FinishRecording);
         }
+        let readers = self.people.guests.iter().filter(|(_, guest)| guest.entered_relay);
+        for who in readers.map(|(who, _)| *who).collect::<Vec<_>>() {
+            self.sms_ends(who);
+        }
         let peers = self.people.pages.values().filter_map(|page| page.peer);
         self.acts.extend(peers.map(MeetingAct::ClosePeer));
         for notice in self.ledger.due(None) {
@@ -215,6 +219,8 @@ impl MeetingState {
             MeetingInput::Knock(device) => self.knock(*device),
             MeetingInput::Guest(who, what) => self.guest_says(who, what),
             MeetingInput::GuestStalled(who) => self.guest_stalled(who),
+            MeetingInput::Relay(who, event) => self.relay_says(who, event),
+            MeetingInput::RelayAnswered(who, answer) => self.relay_answered(who, answer),
             MeetingInput::Bridge(event) => self.bridge_says(event),
             MeetingInput::RecordingStarted(made) => self.recording_started(made),
             MeetingInput::Stopping { by } => {

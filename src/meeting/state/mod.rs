@@ -8,7 +8,7 @@
 //! ([what is configured](super::settings), [kept mutes](super::mutes)): they are memory, and take the time as an argument.
 //!
 //! What is known stands in the tables and logs of this folder, each with its own rules; [`MeetingState`] holds them together, in
-//! `machine` (the contract), `requests` (what people ask for), `pages`, `guests` and `effects` (what the policy has decided).
+//! `machine` (the contract), `requests` (what people ask for), `pages`, `guests`, `sms` and `effects` (what the policy has decided).
 
 mod act;
 mod chat_log;
@@ -27,6 +27,7 @@ mod pages;
 mod participants;
 mod recording;
 mod requests;
+mod sms;
 #[cfg(test)]
 mod tests;
 

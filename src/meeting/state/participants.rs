@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::common::ids::{CallId, ParticipantId, PeerId, PortId};
+use crate::common::log_limit::LogLimit;
+use crate::common::rate_limit::TokenBucket;
 use crate::media::{Gate, MediaEnd};
 use crate::meeting::join::PasscodeProof;
 use crate::meeting::messages::{KnownDevice, ToPage};
@@ -42,6 +44,8 @@ pub(super) struct Guest {
     pub(super) call: CallId,
     pub(super) port: PortId,
     pub(super) phone: Phone,
+    /// Its name, as it has given it.
+    pub(super) name: String,
     /// Its label.
     pub(super) device: String,
     /// Under what its mute is kept (K-4).
@@ -57,6 +61,10 @@ pub(super) struct Guest {
     pub(super) watches: bool,
     /// Sound has passed between it and the meeting.
     pub(super) joined: bool,
+    /// The relay knows of it.
+    pub(super) entered_relay: bool,
+    pub(super) inbound_texts: TokenBucket,
+    pub(super) texts_refused: LogLimit,
 }
 
 impl Guest {
@@ -132,10 +140,10 @@ impl ParticipantTable {
         }
     }
 
-    /// Forgets a device; whether it was there.
-    pub(super) fn remove_guest(&mut self, who: ParticipantId) -> bool {
+    /// Forgets a device.
+    pub(super) fn remove_guest(&mut self, who: ParticipantId) -> Option<Guest> {
         self.readers.remove(&who);
         self.origins.remove(&who);
-        self.guests.remove(&who).is_some()
+        self.guests.remove(&who)
     }
 }

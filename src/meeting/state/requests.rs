@@ -12,7 +12,7 @@ use crate::meeting::messages::{
 };
 use crate::meeting::roster;
 use crate::policy::{Asker, Capability, CaptureKind, Fact, Switch};
-use crate::relay::{ReaderId, RelayInput};
+use crate::relay::RelayInput;
 
 impl MeetingState {
     /// Spends one request of a participant's (M-14); the operator is not counted here.
@@ -71,28 +71,6 @@ impl MeetingState {
         }
     }
 
-    /// Somebody (`None`: the operator) wants a reader by SMS confirmed, or removed (C-2, M-7).
-    fn ask_of_reader(
-        &mut self,
-        who: Option<ParticipantId>,
-        device: ParticipantId,
-        reader: ReaderId,
-        confirm: bool,
-    ) -> Result<(), MeetingRefusal> {
-        if who.is_some_and(|who| self.policy.may(who, Capability::Admit).is_err()) {
-            return Err(MeetingRefusal::NotAllowed);
-        }
-        let known = self.people.readers.get(&device).is_some_and(|around| around.readers.iter().any(|one| one.id == reader));
-        let Some(call) = self.people.call_of(device).filter(|_| known) else {
-            return Err(MeetingRefusal::NoSuchParticipant);
-        };
-        let by = who.map_or_else(|| "the operator".to_owned(), |who| who.to_string());
-        tracing::info!(meeting = %self.name, %by, %device, %reader, confirm, "a reader by SMS is confirmed or removed");
-        let input = if confirm { RelayInput::Confirm { call, reader } } else { RelayInput::Remove { call, reader } };
-        self.acts.push_back(MeetingAct::Relay(input));
-        Ok(())
-    }
-
     // === Chat ===
 
     /// A line for the chat (C-1). `sms`: the masked number of who has written it by SMS.
@@ -129,14 +107,14 @@ impl MeetingState {
     /// C-1: to displays of devices inside and to the people around them, and not back to the device that it comes from.
     fn pass_on(&mut self, from: Option<ParticipantId>, line: &ChatLine) {
         let reads = |who: &ParticipantId| Some(*who) != from && self.policy.standing(*who) == Some(Standing::In);
-        for (who, guest) in self.people.guests.iter().filter(|(who, _)| reads(who)) {
+        for (&who, guest) in self.people.guests.iter().filter(|(who, _)| reads(who)) {
             if guest.text {
                 let what = ToGuest::Show(Redacted::new(format!("{}: {}", line.name, line.text)));
-                self.acts.push_back(MeetingAct::TellGuest { who: *who, what });
+                self.acts.push_back(MeetingAct::TellGuest { who, what });
             }
             if self.by_sms {
                 let (name, text) = (Redacted::new(line.name.clone()), Redacted::new(line.text.clone()));
-                self.acts.push_back(MeetingAct::Relay(RelayInput::Line { call: guest.call, line: line.id, name, text }));
+                self.acts.push_back(MeetingAct::Relay(RelayInput::Line { participant: who, line: line.id, name, text }));
             }
         }
     }

@@ -12,13 +12,15 @@ use super::input::KnockingDevice;
 use super::*;
 use crate::common::ids::{CallId, Ids, MeetingName, NoticeId, ParticipantId, PeerId, PortId};
 use crate::media::PlayOutcome;
-use crate::meeting::guest::{FromGuest, ToGuest};
+use crate::meeting::guest::{FromGuest, SmsKeyed, ToGuest};
 use crate::meeting::join::{JoinPage, PasscodeProof};
 use crate::meeting::messages::{Granted, MeetingRefusal, MeetingRequest, ToPage};
 use crate::meeting::mutes::MuteRegistry;
 use crate::meeting::page_feed::{PageFeedReader, feed};
 use crate::meeting::settings::{ConfiguredMeetings, MeetingSettings};
 use crate::policy::{Capture, Role, Standing};
+use crate::relay::driver::{InboundText, RelayEvent};
+use crate::relay::{PhoneNumber, RelayAnswer};
 use crate::store::Phone;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -232,7 +234,7 @@ impl Run {
         told.into_iter().find_map(notice).expect("a notice")
     }
 
-    fn last_words_to(&mut self, page: ParticipantId) -> Vec<ToPage> {
+    fn messages_to(&mut self, page: ParticipantId) -> Vec<ToPage> {
         let reader = self.pages.get_mut(&page).expect("a page");
         std::iter::from_fn(|| reader.waiting_word()).collect()
     }
@@ -351,13 +353,13 @@ fn n8_a_notice_cut_short_is_written_by_its_name() {
 #[test]
 fn m11_who_ends_the_meeting_is_answered_last() {
     let (mut run, host, device) = Run::with_a_device_inside();
-    run.last_words_to(host);
+    run.messages_to(host);
     run.acts.clear();
     assert_eq!(run.ask(Some(host), MeetingRequest::End), Ok(Granted::Done));
     assert!(run.over && run.acts.last().is_some_and(|act| act == "End"), "{:?}", run.acts.last());
     assert!(run.acts.iter().rev().nth(1).is_some_and(|act| act.starts_with("Reply")));
     assert!(matches!(run.told[&device].last(), Some(ToGuest::Dismiss(_))));
-    assert_eq!(run.last_words_to(host).last(), Some(&ToPage::Ended { reason: "meeting-ended" }));
+    assert_eq!(run.messages_to(host).last(), Some(&ToPage::Ended { reason: "meeting-ended" }));
 }
 
 /// Changes that come close together are shown together, and none is left out.
@@ -372,4 +374,40 @@ fn m14_changes_within_150_ms_are_shown_together() {
     assert_eq!(due(&run), Some(Duration::from_millis(150)));
     run.pass(SECOND);
     assert_eq!(due(&run), None);
+}
+
+/// The relay hears of a device when it is let in, answers its keys through the meeting, and hears of its end.
+#[test]
+fn c1_c2_the_relay_knows_a_device_from_its_seat_to_its_end() {
+    let (mut run, _, device) = Run::with_a_device_inside();
+    assert_eq!(run.acts_with("Relay(Entered").len(), 1);
+    run.input(MeetingInput::Guest(device, FromGuest::Sms(SmsKeyed::Stop)));
+    run.input(MeetingInput::RelayAnswered(device, RelayAnswer::Off));
+    assert_eq!(run.told[&device].last(), Some(&ToGuest::Sms(RelayAnswer::Off)));
+    run.input(MeetingInput::Guest(device, FromGuest::Left));
+    assert_eq!(run.acts_with("Relay(").len(), 2, "what was keyed, and its end");
+    let told = run.told[&device].len();
+    run.input(MeetingInput::RelayAnswered(device, RelayAnswer::Trouble));
+    run.input(MeetingInput::Guest(device, FromGuest::Sms(SmsKeyed::Stop)));
+    assert!(run.told[&device].len() == told && run.acts_with("Relay(").is_empty(), "it has left");
+}
+
+/// Texts by SMS reach the chat while their device is inside, ten at once and then one a second.
+#[test]
+fn c3_a_flood_of_texts_by_sms_is_slowed() {
+    let (mut run, host, device) = Run::with_a_device_inside();
+    let text = |n: u32| {
+        let by = PhoneNumber::parse("+491715550123").expect("a number");
+        RelayEvent::Text(InboundText { by, text: format!("text {n}").into() })
+    };
+    run.messages_to(host);
+    for n in 0..40 {
+        run.pass(Duration::from_millis(500));
+        run.input(MeetingInput::Relay(device, text(n)));
+    }
+    let chat = run.messages_to(host).into_iter().filter(|message| matches!(message, ToPage::Chat(line) if line.sms.is_some()));
+    assert_eq!(chat.count(), 10 + 19);
+    let outside = run.device();
+    run.input(MeetingInput::Relay(outside, text(99)));
+    assert!(run.messages_to(host).is_empty(), "it waits in the lobby");
 }

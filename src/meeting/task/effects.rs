@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use tokio::sync::mpsc;
 
+use super::input::TaskInput;
 use crate::common::ids::{MeetingName, ParticipantId, PeerId};
 use crate::common::redact::Redacted;
 use crate::media::{BridgeEvent, BridgeHandle, Gate, MediaEnd, PeerHandle, PortHandle};
@@ -15,6 +16,7 @@ use crate::meeting::recording::{ActiveRecording, FinishingRecording};
 use crate::meeting::settings::MeetingsShared;
 use crate::meeting::state::{KnockingDevice, MeetingAct, MeetingInput};
 use crate::policy::Admission;
+use crate::relay::driver::RelayEvents;
 use crate::store::ChatCopy;
 
 /// The ends of one device's call.
@@ -23,13 +25,22 @@ struct GuestEnds {
     to_guest: mpsc::Sender<ToGuest>,
 }
 
+/// By what things come back to the meeting.
+pub(super) struct OwnQueues {
+    /// What was started apart from the task says here what came of it.
+    pub(super) mailbox: mpsc::WeakSender<TaskInput>,
+    /// For the bridge, its peers and the recorder.
+    pub(super) bridge_events: mpsc::Sender<BridgeEvent>,
+    /// For the relay.
+    pub(super) relay_events: RelayEvents,
+}
+
 /// What the acts of one meeting are done with.
 pub(super) struct MeetingEffects {
     pub(super) meeting: MeetingName,
     pub(super) shared: Arc<MeetingsShared>,
+    pub(super) own: OwnQueues,
     bridge: BridgeHandle,
-    /// Where the bridge, its peers and the recorder say what happens.
-    bridge_events: mpsc::Sender<BridgeEvent>,
     guests: BTreeMap<ParticipantId, GuestEnds>,
     peers: BTreeMap<PeerId, PeerHandle>,
     recording: Option<ActiveRecording>,
@@ -38,14 +49,9 @@ pub(super) struct MeetingEffects {
 }
 
 impl MeetingEffects {
-    pub(super) fn new(
-        meeting: MeetingName,
-        shared: Arc<MeetingsShared>,
-        bridge: BridgeHandle,
-        bridge_events: mpsc::Sender<BridgeEvent>,
-    ) -> Self {
+    pub(super) fn new(meeting: MeetingName, shared: Arc<MeetingsShared>, bridge: BridgeHandle, own: OwnQueues) -> Self {
         let (guests, peers, recording, finishing) = (BTreeMap::new(), BTreeMap::new(), None, None);
-        Self { meeting, shared, bridge, bridge_events, guests, peers, recording, finishing }
+        Self { meeting, shared, own, bridge, guests, peers, recording, finishing }
     }
 
     /// Keeps the ends of a device that knocks; the rest is for the state.
@@ -61,7 +67,7 @@ impl MeetingEffects {
         let store = &self.shared.store;
         match act {
             MeetingAct::OpenPeer { who, sdp, reply } => {
-                let opened = self.bridge.open_peer(sdp, self.bridge_events.clone()).await;
+                let opened = self.bridge.open_peer(sdp, self.own.bridge_events.clone()).await;
                 let opened = opened.map(|(peer, answer)| {
                     let id = peer.id();
                     self.peers.insert(id, peer);
@@ -96,11 +102,7 @@ impl MeetingEffects {
             MeetingAct::KeepMute(change) => drop(store.mute(change).await),
             MeetingAct::CopyChat { device, text, at } => self.copy_chat(device, text, at).await,
             MeetingAct::WriteLedger(line) => self.write_ledger(*line),
-            MeetingAct::Relay(input) => {
-                if let Some(relay) = &self.shared.relay {
-                    relay.say(input).await;
-                }
-            }
+            MeetingAct::Relay(input) => self.tell_relay(input).await,
             MeetingAct::Raise(event) => self.shared.raised.raise(event),
             MeetingAct::CountAlarm => self.shared.counted.alarm(),
             MeetingAct::End => {}
@@ -142,7 +144,7 @@ impl MeetingEffects {
 
     /// Whether there is a recording now.
     async fn start_recording(&mut self) -> bool {
-        let (directory, events) = (&self.shared.recordings, self.bridge_events.clone());
+        let (directory, events) = (&self.shared.recordings, self.own.bridge_events.clone());
         match ActiveRecording::start(directory, &self.meeting, &self.bridge, events, SystemTime::now()).await {
             Ok(recording) => {
                 tracing::info!(meeting = %self.meeting, file = %recording.file().display(), "recording");

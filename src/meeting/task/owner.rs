@@ -6,14 +6,14 @@ use std::time::{Instant, SystemTime};
 
 use tokio::sync::mpsc;
 
-use super::effects::MeetingEffects;
+use super::effects::{MeetingEffects, OwnQueues};
 use super::input::TaskInput;
 use crate::common::ids::MeetingName;
 use crate::common::machine::{self, DriveFlow, Machine, MachineOwner, drive};
 use crate::common::units::unix_millis;
-use crate::media::BridgeEvent;
 use crate::meeting::settings::{ConfiguredMeetings, MeetingSettings, MeetingsShared};
 use crate::meeting::state::{MeetingAct, MeetingInput, MeetingSetup, MeetingState, MeetingTime};
+use crate::relay;
 
 /// Events of the bridge and its peers that may wait. Full: counted by the worker, and said again with the next change.
 const BRIDGE_EVENTS: usize = 256;
@@ -36,7 +36,9 @@ impl MeetingTask {
         tokio::spawn(async move {
             let (bridge_events, events) = mpsc::channel(BRIDGE_EVENTS);
             let bridge = shared.media.open_bridge(bridge_events.clone()).await;
-            tokio::spawn(forward(events, mailbox));
+            tokio::spawn(forward(events, mailbox.clone(), MeetingInput::Bridge));
+            let (relay_events, events) = mpsc::channel(relay::driver::EVENTS);
+            tokio::spawn(forward(events, mailbox.clone(), |(who, event)| MeetingInput::Relay(who, event)));
             tracing::info!(meeting = %name, bridge = %bridge.id(), "meeting opened");
             let setup = MeetingSetup {
                 name: name.clone(),
@@ -48,7 +50,8 @@ impl MeetingTask {
                 by_sms: shared.relay.is_some(),
             };
             let state = MeetingState::new(now(machine::now()), setup);
-            let effects = MeetingEffects::new(name, shared, bridge, bridge_events);
+            let own = OwnQueues { mailbox, bridge_events, relay_events };
+            let effects = MeetingEffects::new(name, shared, bridge, own);
             let mut task = Self { state, effects };
             drive(&mut task, &mut inbox).await;
             task.close().await;
@@ -76,11 +79,11 @@ fn now(instant: Instant) -> MeetingTime {
     MeetingTime { instant, unix_millis: unix_millis(SystemTime::now()) }
 }
 
-/// Brings events of the bridge into the mailbox, while the meeting lives.
-async fn forward(mut events: mpsc::Receiver<BridgeEvent>, mailbox: mpsc::WeakSender<TaskInput>) {
+/// Brings events into the mailbox, while the meeting lives.
+async fn forward<E>(mut events: mpsc::Receiver<E>, mailbox: mpsc::WeakSender<TaskInput>, input: fn(E) -> MeetingInput) {
     while let Some(event) = events.recv().await {
         let Some(mailbox) = mailbox.upgrade() else { return };
-        if mailbox.send(MeetingInput::Bridge(event).into()).await.is_err() {
+        if mailbox.send(input(event).into()).await.is_err() {
             return;
         }
     }

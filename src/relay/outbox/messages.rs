@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::delivery_status::LineDelivery;
-use crate::common::ids::CallId;
+use crate::common::ids::ParticipantId;
 use crate::common::redact::Redacted;
 use crate::relay::sms::{DeliveryOutcome, OutgoingSms, SubmitOutcome};
 use crate::relay::{PhoneNumber, SmsText};
@@ -110,10 +110,10 @@ pub enum OutboxInput {
         /// What it says.
         fate: DeliveryOutcome,
     },
-    /// What waits for this call is dropped: its device has left (C-7), or this number's holder wants no more.
+    /// What waits for people around this device is dropped: it has left (C-7), or this number's holder wants no more.
     Forget {
-        /// The call.
-        call: CallId,
+        /// The device.
+        participant: ParticipantId,
         /// To this number; `None`: to all.
         number: Option<PhoneNumber>,
     },
@@ -156,8 +156,8 @@ pub enum OutboxOutput {
     Submit(OutgoingSms),
     /// A line of the chat has come so far.
     Progress {
-        /// In the meeting of this call's device.
-        call: CallId,
+        /// In the meeting of this device.
+        participant: ParticipantId,
         /// The line.
         line: u64,
         /// The message that brings it; another one for each number.

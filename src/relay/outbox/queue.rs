@@ -87,7 +87,7 @@ impl Outbox {
         outbox
     }
 
-    /// A row of an earlier run. The calls of that run are over, and with them whoever would be told how far it has come.
+    /// A row of an earlier run. The meetings of that run are over, and with them whoever would be told how far it has come.
     fn recover(&mut self, now: Instant, row: OutboxRow) {
         let id = row.sms.id;
         let state = match row.state {
@@ -105,7 +105,7 @@ impl Outbox {
         }
         let lost = state == ItemState::Out;
         let sms = OutgoingSms { again, ..row.sms };
-        let item = OutboxItem { message: id, call: None, until: row.until, tries: 0, state, unwanted: false, sms };
+        let item = OutboxItem { message: id, participant: None, until: row.until, tries: 0, state, unwanted: false, sms };
         self.insert(item);
         if lost {
             self.close(id, SmsEnd::Unknown, None);
@@ -177,9 +177,9 @@ impl Outbox {
     }
 
     fn enqueue(&mut self, now: Instant, message: SmsText, created: SystemTime) {
-        let SmsText { call, to, text, line, lives } = message;
+        let SmsText { participant, to, text, line, lives } = message;
         let pieces = self.pieces(text);
-        let (first, whose) = (self.next, call.zip(line));
+        let (first, whose) = (self.next, participant.zip(line));
         if pieces.is_empty() {
             return;
         }
@@ -188,8 +188,13 @@ impl Outbox {
                 tracing::error!(waiting = self.owners.len(), unsaid, "SMS are refused: too many wait for the provider");
             }
             self.counts.lost += pieces.len() as u64;
-            if let Some((call, line)) = whose {
-                self.outputs.push_back(OutboxOutput::Progress { call, line, message: first, standing: LineDelivery::Failed });
+            if let Some((participant, line)) = whose {
+                self.outputs.push_back(OutboxOutput::Progress {
+                    participant,
+                    line,
+                    message: first,
+                    standing: LineDelivery::Failed,
+                });
                 self.next += 1;
             }
             return;
@@ -205,7 +210,7 @@ impl Outbox {
             let until = now + lives;
             self.outputs.push_back(OutboxOutput::Keep(Box::new(OutboxRow { sms: sms.clone(), state, until })));
             let state = ItemState::Keeping { marked };
-            self.insert(OutboxItem { sms, message: first, call, until, tries: 0, state, unwanted: false });
+            self.insert(OutboxItem { sms, message: first, participant, until, tries: 0, state, unwanted: false });
         }
     }
 
@@ -481,12 +486,12 @@ impl Machine for Outbox {
             OutboxInput::Takes(takes) => self.takes = takes,
             OutboxInput::Outcome { id, outcome } => self.outcome(now, id, outcome),
             OutboxInput::Receipt { name, fate } => self.receipt(&name, fate),
-            OutboxInput::Forget { call, number: None } => {
-                self.deliveries.forget(call);
-                self.drop_where(|item| item.call == Some(call));
+            OutboxInput::Forget { participant, number: None } => {
+                self.deliveries.forget(participant);
+                self.drop_where(|item| item.participant == Some(participant));
             }
-            OutboxInput::Forget { call, number: Some(number) } => {
-                self.drop_where(|item| item.call == Some(call) && item.sms.to == number);
+            OutboxInput::Forget { participant, number: Some(number) } => {
+                self.drop_where(|item| item.participant == Some(participant) && item.sms.to == number);
             }
             OutboxInput::Hush { number } => self.drop_where(|item| item.sms.to == number),
             OutboxInput::Rest => self.rests = true,

@@ -3,9 +3,9 @@ use std::collections::{BTreeSet, HashMap};
 use proptest::prelude::*;
 
 use super::*;
-use crate::common::ids::CallId;
+use crate::common::ids::ParticipantId;
 
-const ROOM: CallId = CallId::from_number(1);
+const ROOM: ParticipantId = ParticipantId::from_number(1);
 
 fn start() -> Instant {
     #[allow(clippy::disallowed_methods, reason = "an origin for virtual time")]
@@ -123,7 +123,7 @@ impl World {
 
     fn sends(&mut self, to: PhoneNumber, text: &str) {
         let text = Redacted::new(text.to_owned());
-        let message = SmsText { call: Some(ROOM), to, text, line: Some(1), lives: Duration::from_secs(600) };
+        let message = SmsText { participant: Some(ROOM), to, text, line: Some(1), lives: Duration::from_secs(600) };
         // A second for each parcel that there was before.
         let created = SystemTime::UNIX_EPOCH + Duration::from_secs(self.submitted.len() as u64);
         self.input(OutboxInput::Enqueue { message, created });
@@ -284,8 +284,10 @@ fn c7_what_is_sent_again_says_so_with_its_first_date() {
 /// What waits is dropped with its device or its number and what is out does not come again.
 #[test]
 fn c7_what_waits_is_dropped_with_its_device_or_its_number() {
-    let (left, stopped) =
-        (OutboxInput::Forget { call: ROOM, number: None }, OutboxInput::Forget { call: ROOM, number: Some(number(1)) });
+    let (left, stopped) = (
+        OutboxInput::Forget { participant: ROOM, number: None },
+        OutboxInput::Forget { participant: ROOM, number: Some(number(1)) },
+    );
     for input in [left, stopped, OutboxInput::Hush { number: number(1) }] {
         let mut world = World::new(OnUnknown::Resend, true);
         world.sends(number(1), "one");

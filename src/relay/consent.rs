@@ -7,7 +7,7 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use super::exchange::{DIGITS, PresentDevice, State, Subscription};
+use super::subscription::{DIGITS, PresentDevice, State, Subscription};
 use super::{CODE_LIVES, CODES_PER_PRESENCE, DailyNeed, OptInMeans, PhoneNumber, Relay, RelayAnswer, RelayOutput, TRIES};
 use crate::common::ids::ParticipantId;
 use crate::common::redact::Redacted;

@@ -3,20 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::daily_limits::{DailyNeed, DailySpending};
+use super::daily_limits::{DailyLimits, DailyNeed, DailySpending, DailySpent};
+use super::inbound_limits::Inbound;
+use super::messages::{RelayAnswer, RelayInput, RelayOutput, SmsText, SubscriptionLine};
+use super::number::{PhoneNumber, Prefixes};
+use super::readers::{OptInMeans, ReaderId};
+use super::subscription::{Held, PresentDevice, State, Subscription, around, plain};
 use crate::common::display_name;
-use crate::common::ids::{CallId, MeetingName, ParticipantId};
+use crate::common::ids::{MeetingName, ParticipantId};
 use crate::common::machine::Machine;
 use crate::common::rate_limit::{RateLimit, RateLimiter, TokenBucket};
 use crate::common::redact::Redacted;
 
-use super::daily_limits::{DailyLimits, DailySpent};
-use super::messages::{OptInMeans, RelayAnswer, RelayInput, RelayOutput, SmsText, SubscriptionLine};
-use super::number::{PhoneNumber, Prefixes};
-use super::readers::{ReaderId, SmsReader};
-
-/// Digits of every code.
-pub(super) const DIGITS: usize = 8;
 /// How long a texted code can be keyed in.
 pub const CODE_LIVES: Duration = Duration::from_secs(10 * 60);
 /// Wrong codes, in all, of one that was texted.
@@ -59,94 +57,6 @@ pub struct RelaySettings {
     pub secret: Redacted<[u8; 32]>,
 }
 
-/// What a subscription can be.
-#[derive(Debug)]
-pub(super) enum State {
-    /// The code is on its way.
-    Asked { code: Redacted<String>, until: Instant, wrong: u8 },
-    /// The join code was right; a member has to confirm it until then (M-7).
-    Pending { until: Instant },
-    /// All was right; the proof is being written.
-    Proving,
-    /// Lines are relayed.
-    On,
-    /// It was stopped, or never came to be.
-    Off,
-}
-
-impl State {
-    const fn word(&self) -> &'static str {
-        match self {
-            Self::Asked { .. } => "asked",
-            Self::Pending { .. } => "pending",
-            Self::Proving => "proving",
-            Self::On => "on",
-            Self::Off => "off",
-        }
-    }
-}
-
-/// Lines over the allowance, to be told of in one message (C-4).
-#[derive(Debug)]
-pub(super) struct Held {
-    lines: u64,
-    name: String,
-    text: Redacted<String>,
-}
-
-/// Somebody around a device who wants messages.
-#[derive(Debug)]
-pub(super) struct Subscription {
-    pub(super) id: ReaderId,
-    pub(super) means: OptInMeans,
-    pub(super) state: State,
-    budget: TokenBucket,
-    pub(super) held: Option<Held>,
-    segments: u64,
-    /// Was told that there is no more today, of the day that ends then.
-    limited: Option<Instant>,
-}
-
-impl Subscription {
-    pub(super) const fn is_on(&self) -> bool {
-        matches!(self.state, State::On)
-    }
-
-    /// Counts a text against the allowance; `false`: there is no room for all of it.
-    fn takes(&mut self, now: Instant, parts: u64) -> bool {
-        let taken = self.budget.take_all(now, u32::try_from(parts).unwrap_or(u32::MAX));
-        if taken {
-            self.segments += parts;
-        }
-        taken
-    }
-}
-
-/// A device inside a meeting.
-#[derive(Debug)]
-pub(super) struct PresentDevice {
-    /// For the proof and the operator.
-    pub(super) call: CallId,
-    pub(super) meeting: MeetingName,
-    pub(super) label: String,
-    pub(super) name: String,
-    /// Whoever texts it, and is confirmed, is one of the people around the device.
-    pub(super) join_code: Redacted<String>,
-    /// What was shown of it last.
-    pub(super) shown: Option<(Redacted<String>, Vec<SmsReader>)>,
-    /// The number that was keyed in last.
-    pub(super) keyed: Option<PhoneNumber>,
-    /// Codes that were asked for.
-    pub(super) codes: u8,
-}
-
-impl PresentDevice {
-    /// One that has just entered, without a join code so far.
-    const fn new(call: CallId, meeting: MeetingName, label: String, name: String) -> Self {
-        Self { call, meeting, label, name, join_code: Redacted::new(String::new()), shown: None, keyed: None, codes: 0 }
-    }
-}
-
 /// Chat by SMS, of all meetings.
 #[derive(Debug)]
 pub struct Relay {
@@ -159,7 +69,7 @@ pub struct Relay {
     pub(super) codes_in: RateLimiter<MeetingName>,
     pub(super) drawn: u64,
     readers: u64,
-    pub(super) inbound: super::inbound::Inbound,
+    pub(super) inbound: Inbound,
     spending: DailySpending,
     /// Bounded by what one input can cause: a few, or four for each subscription.
     pub(super) outputs: VecDeque<RelayOutput>,
@@ -171,7 +81,7 @@ impl Relay {
     pub fn new(now: Instant, settings: RelaySettings, stopped: BTreeSet<PhoneNumber>, spent: DailySpent) -> Self {
         Self {
             spending: DailySpending::new(now, settings.daily, spent),
-            inbound: super::inbound::Inbound::new(now, stopped, settings.answers_per_minute),
+            inbound: Inbound::new(now, stopped, settings.answers_per_minute),
             settings,
             devices: BTreeMap::new(),
             subscriptions: BTreeMap::new(),
@@ -326,12 +236,6 @@ impl Relay {
     }
 }
 
-/// The subscriptions around one device, as a range of all.
-pub(super) fn around(participant: ParticipantId) -> impl std::ops::RangeBounds<(ParticipantId, PhoneNumber)> {
-    let next = ParticipantId::from_number(participant.number().saturating_add(1));
-    (participant, PhoneNumber::lowest())..(next, PhoneNumber::lowest())
-}
-
 fn parts(text: &str) -> u64 {
     super::segment::segments(text).len() as u64
 }
@@ -340,12 +244,6 @@ fn parts(text: &str) -> u64 {
 fn label(name: &str) -> String {
     let clean = display_name::clean(name, "Someone");
     clean.chars().take(NAME).collect::<String>().trim_end().to_owned()
-}
-
-/// A text without what a phone's display could make nothing of (C-9); its lines stay lines.
-pub(super) fn plain(text: &str) -> String {
-    let text = text.replace("\r\n", "\n");
-    text.chars().filter(|c| *c == '\n' || !c.is_control()).collect::<String>().trim().to_owned()
 }
 
 impl Machine for Relay {

@@ -1,117 +1,18 @@
-//! What comes from the holders of numbers: keywords, and words for the one meeting in which their device is (C-2, C-5, C-6).
+//! What comes from the holders of numbers: keywords, and texts for the one meeting in which their device is (C-2, C-5, C-6).
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use sha2::{Digest as _, Sha256};
-
-use super::exchange::{State, plain};
-use super::joining::WRONG_JOINS;
+use super::subscription::{State, plain};
 use super::{DailyNeed, Keyword, PhoneNumber, Relay, RelayOutput};
 use crate::common::ids::ParticipantId;
-use crate::common::log_limit::LogLimit;
-use crate::common::rate_limit::{RateLimit, RateLimiter, TokenBucket};
 use crate::common::redact::Redacted;
 
-/// Messages of providers that are remembered: one that comes twice counts once (C-6).
-const REMEMBERED: usize = 4096;
-/// Answers of our own to one number that is in no meeting (C-5).
-const ANSWERS: RateLimit = RateLimit { burst: 1, every: Duration::from_secs(24 * 3600) };
-/// Answers to keywords: a machine at the other end must not make two of us talk for ever.
-const KEYWORDS: RateLimit = RateLimit { burst: 4, every: Duration::from_secs(15 * 60) };
-/// The same text from one number: what is more is a loop (C-6).
-const SAME: RateLimit = RateLimit { burst: 2, every: Duration::from_secs(30) };
-/// Numbers that are told apart in each of these.
-const NUMBERS: usize = 4096;
 /// How long a text waits for the answer to which meeting it is for.
 const ASKED_FOR: Duration = Duration::from_secs(10 * 60);
 /// Octets of what one number has written so, from which on nothing is added to it.
 const LONGEST: usize = 2000;
 /// Numbers whose texts wait so; more are refused by the same question anew.
 const WAITING: usize = 256;
-
-/// The names of messages that came last, as digests: a provider chooses how long they are.
-#[derive(Debug, Default)]
-struct Memory {
-    order: VecDeque<[u8; 32]>,
-    known: BTreeSet<[u8; 32]>,
-}
-
-impl Memory {
-    fn push(&mut self, name: [u8; 32]) {
-        if self.order.len() >= REMEMBERED
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.known.remove(&oldest);
-        }
-        self.order.push_back(name);
-        self.known.insert(name);
-    }
-}
-
-/// What one kind of sender may be answered and has said: what strangers write takes nothing from readers.
-#[derive(Debug)]
-struct Sayings {
-    seen: Memory,
-    keywords: RateLimiter<PhoneNumber>,
-}
-
-impl Sayings {
-    fn new(now: Instant) -> Self {
-        Self { seen: Memory::default(), keywords: RateLimiter::new(KEYWORDS, NUMBERS, now) }
-    }
-}
-
-/// What inbound messages have left behind.
-#[derive(Debug)]
-pub(super) struct Inbound {
-    /// Numbers whose holders have said STOP: nothing is sent to them until they say START.
-    pub(super) stopped: BTreeSet<PhoneNumber>,
-    readers: Sayings,
-    strangers: Sayings,
-    /// Answers to those who are in no meeting, of all of them together: each costs money (C-2).
-    strangers_answers: TokenBucket,
-    answers: RateLimiter<PhoneNumber>,
-    /// Of readers alone.
-    same: RateLimiter<(PhoneNumber, Redacted<String>)>,
-    pub(super) wrong_joins: RateLimiter<PhoneNumber>,
-    /// Texts for one of several meetings, until their writers have said which.
-    asked: BTreeMap<PhoneNumber, (Redacted<String>, Instant)>,
-    pub(super) crowded: LogLimit,
-}
-
-impl Inbound {
-    /// `answers`: to strangers, in a minute.
-    pub(super) fn new(now: Instant, stopped: BTreeSet<PhoneNumber>, answers: u32) -> Self {
-        let answers = answers.max(1);
-        Self {
-            stopped,
-            readers: Sayings::new(now),
-            strangers: Sayings::new(now),
-            strangers_answers: TokenBucket::new(RateLimit { burst: answers, every: Duration::from_secs(60) / answers }, now),
-            answers: RateLimiter::new(ANSWERS, NUMBERS, now),
-            same: RateLimiter::new(SAME, NUMBERS, now),
-            wrong_joins: RateLimiter::new(WRONG_JOINS, NUMBERS, now),
-            asked: BTreeMap::new(),
-            crowded: LogLimit::default(),
-        }
-    }
-
-    fn sayings(&mut self, reads: bool) -> &mut Sayings {
-        if reads { &mut self.readers } else { &mut self.strangers }
-    }
-
-    /// Whether a provider's message is new; it is remembered.
-    fn is_new(&mut self, reads: bool, id: Option<String>) -> bool {
-        let Some(id) = id else { return true };
-        let name: [u8; 32] = Sha256::digest(id.as_bytes()).into();
-        if self.readers.seen.known.contains(&name) || self.strangers.seen.known.contains(&name) {
-            return false;
-        }
-        self.sayings(reads).seen.push(name);
-        true
-    }
-}
 
 impl Relay {
     pub(super) fn received(&mut self, now: Instant, id: Option<String>, from: &PhoneNumber, text: &str) {
@@ -167,7 +68,7 @@ impl Relay {
 
     /// What a keyword, or a text for one of several meetings, is answered.
     fn answer(&mut self, now: Instant, from: &PhoneNumber, text: &str, reads: bool) {
-        if !self.inbound.sayings(reads).keywords.take(now, from.clone()) {
+        if !self.inbound.limits(reads).keywords.take(now, from.clone()) {
             return;
         }
         if reads {
@@ -215,7 +116,7 @@ impl Relay {
                         self.outputs.push_back(RelayOutput::Ended { participant });
                     }
                 }
-                self.outputs.push_back(RelayOutput::Hush { number: from.clone() });
+                self.outputs.push_back(RelayOutput::DropNumber { number: from.clone() });
                 self.inbound.asked.remove(from);
                 if self.inbound.stopped.insert(from.clone()) {
                     self.outputs.push_back(RelayOutput::Stopped { number: from.clone(), stopped: true });

@@ -5,14 +5,11 @@ use std::time::{Duration, Instant};
 
 use subtle::ConstantTimeEq;
 
-use super::exchange::{DIGITS, State, around};
+use super::subscription::{DIGITS, State, around};
 use super::{DailyNeed, OptInMeans, PEOPLE, PhoneNumber, ReaderId, Relay, RelayOutput, SmsReader};
 use crate::common::ids::ParticipantId;
-use crate::common::rate_limit::RateLimit;
 use crate::common::redact::Redacted;
 
-/// Wrong join codes of one number: nobody tries them out, and nobody's are another's to pay for.
-pub(super) const WRONG_JOINS: RateLimit = RateLimit { burst: 5, every: Duration::from_secs(120) };
 /// People around one device who wait to be confirmed; more are told nothing.
 const PENDING: usize = 20;
 /// How long they wait.
@@ -134,7 +131,7 @@ impl Relay {
     /// Shows how people around a device get the chat and who does, if that has changed.
     pub(super) fn show(&mut self, participant: ParticipantId) {
         let readers: Vec<SmsReader> =
-            self.subscriptions.range(around(participant)).filter_map(|((_, number), one)| SmsReader::of(number, one)).collect();
+            self.subscriptions.range(around(participant)).filter_map(|((_, number), one)| one.reader(number)).collect();
         let Some(device) = self.devices.get_mut(&participant) else { return };
         let shown = (device.join_code.clone(), readers);
         if device.shown.as_ref() != Some(&shown) {

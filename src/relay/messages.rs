@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{PhoneNumber, ReaderId, SmsReader};
+use super::number::PhoneNumber;
+use super::readers::{OptInMeans, ReaderId, SmsReader};
 use crate::common::ids::{CallId, MeetingName, ParticipantId};
 use crate::common::redact::Redacted;
 
@@ -22,17 +23,6 @@ pub struct SmsText {
     pub line: Option<u64>,
     /// How long it is worth sending.
     pub lives: Duration,
-}
-
-/// How somebody has opted in (C-2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = Means)]
-pub enum OptInMeans {
-    /// With the device's keys, by a code that was texted.
-    Keypad,
-    /// By texting the device's join code.
-    Sms,
 }
 
 /// What somebody who has keyed something is told, by their device's meeting and call.
@@ -164,7 +154,7 @@ pub enum RelayOutput {
         number: Option<PhoneNumber>,
     },
     /// Drop what still waits to be sent to this number (C-2).
-    Hush {
+    DropNumber {
         /// The number.
         number: PhoneNumber,
     },

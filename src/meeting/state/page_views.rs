@@ -1,4 +1,4 @@
-//! What pages are shown: the newest state, at most so often ([`SHOWN_EVERY`]), to those for whose eyes something has changed (M-8, M-14).
+//! What pages are shown: the newest state, at most so often ([`SHOWN_EVERY`]), to those who see something that has changed (M-8, M-14).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -68,7 +68,7 @@ impl PageViews {
         inside
     }
 
-    /// Gives a page the newest state, for its eyes (M-8).
+    /// Gives a page the newest state, as far as it may see it (M-8).
     pub(super) fn show(&self, policy: &Policy, people: &ParticipantTable, who: ParticipantId, now: Instant) {
         if let (Some(page), Some(view)) = (people.pages.get(&who), self.view(policy, who, now)) {
             page.feed.show(view);

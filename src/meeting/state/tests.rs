@@ -236,7 +236,7 @@ impl Run {
 
     fn messages_to(&mut self, page: ParticipantId) -> Vec<ToPage> {
         let reader = self.pages.get_mut(&page).expect("a page");
-        std::iter::from_fn(|| reader.waiting_word()).collect()
+        std::iter::from_fn(|| reader.waiting_message()).collect()
     }
 }
 
@@ -351,7 +351,7 @@ fn n8_a_notice_cut_short_is_written_by_its_name() {
 
 /// Whoever ends the meeting is answered after everybody was told, and nothing follows.
 #[test]
-fn m11_who_ends_the_meeting_is_answered_last() {
+fn who_ends_the_meeting_is_answered_after_all_were_told() {
     let (mut run, host, device) = Run::with_a_device_inside();
     run.messages_to(host);
     run.acts.clear();
@@ -376,7 +376,7 @@ fn m14_changes_within_150_ms_are_shown_together() {
     assert_eq!(due(&run), None);
 }
 
-/// The relay hears of a device when it is let in, answers its keys through the meeting, and hears of its end.
+/// The relay is told of a device when it is let in, answers its keys through the meeting, and is told of its end.
 #[test]
 fn c1_c2_the_relay_knows_a_device_from_its_seat_to_its_end() {
     let (mut run, _, device) = Run::with_a_device_inside();

@@ -46,7 +46,7 @@ enum Request {
     Totals(oneshot::Sender<RelayTotals>),
     Survey(oneshot::Sender<OutboxSurvey>),
     Flush(oneshot::Sender<()>),
-    Rest(oneshot::Sender<()>),
+    Suspend(oneshot::Sender<()>),
     /// Answered when all that was said before is on the disk, or where it belongs.
     Barrier(oneshot::Sender<()>),
 }
@@ -110,7 +110,7 @@ impl RelayHandle {
 
     /// Submits nothing more, and returns when nothing is unanswered: what was never answered would have to be sent again (C-7).
     pub async fn rest(&self) {
-        self.query(Request::Rest).await;
+        self.query(Request::Suspend).await;
     }
 
     /// What a provider's call at its webhook is answered; what it brings is safe by then.
@@ -194,7 +194,7 @@ pub async fn start(
     // Counted up from the date, no id comes twice, also over restarts.
     let mut outbox = Outbox::new(clock.now, outbox, rows, unix_millis(clock.today));
     for number in stopped.iter().cloned() {
-        outbox.handle(clock.now, outbox::OutboxInput::Hush { number });
+        outbox.handle(clock.now, outbox::OutboxInput::DropNumber { number });
     }
 
     let (requests, mut inbox) = mpsc::channel(QUEUE);
@@ -280,8 +280,8 @@ impl Machine for Driver {
             }
             Request::Barrier(reply) => self.secure.push_back(Secure::Asked(reply)),
             Request::Flush(reply) => self.flushing = Some(reply),
-            Request::Rest(reply) => {
-                self.outbox.handle(now, outbox::OutboxInput::Rest);
+            Request::Suspend(reply) => {
+                self.outbox.handle(now, outbox::OutboxInput::Suspend);
                 self.resting = Some(reply);
             }
         }
@@ -352,7 +352,7 @@ impl Driver {
             ProviderEvent::Outcome { id, outcome } => outbox::OutboxInput::Outcome { id, outcome },
             ProviderEvent::Receipt { name, fate } => outbox::OutboxInput::Receipt { name, fate },
             ProviderEvent::Taken(number) => return self.secure.push_back(Secure::Provider(number)),
-            ProviderEvent::Heard(InboundSms { id, from, text }) => {
+            ProviderEvent::Received(InboundSms { id, from, text }) => {
                 return self.relay.handle(now, RelayInput::Received { id, from, text });
             }
         };
@@ -368,12 +368,12 @@ impl Driver {
             RelayOutput::Forget { participant, number } => {
                 self.outbox.handle(now, outbox::OutboxInput::Forget { participant, number })
             }
-            RelayOutput::Hush { number } => self.outbox.handle(now, outbox::OutboxInput::Hush { number }),
+            RelayOutput::DropNumber { number } => self.outbox.handle(now, outbox::OutboxInput::DropNumber { number }),
             RelayOutput::Post { participant, by, text } => {
                 if !self.send_event(participant, RelayEvent::Text(InboundText { by, text }))
-                    && let Some(unsaid) = self.logs.lost.says(now)
+                    && let Some(unlogged) = self.logs.lost.says(now)
                 {
-                    tracing::error!(%participant, unsaid, "a text by SMS is lost: the queue of its meeting is full");
+                    tracing::error!(%participant, unlogged, "a text by SMS is lost: the queue of its meeting is full");
                 }
             }
             // A meeting that is stalled shows less, until the next change.
@@ -390,8 +390,8 @@ impl Driver {
                 self.send_event(participant, RelayEvent::Stopped);
             }
             RelayOutput::Stopped { number, stopped } => {
-                if let Some(unsaid) = self.logs.stopped.says(now) {
-                    tracing::info!(%number, stopped, unsaid, "the holder of a number has said STOP or START");
+                if let Some(unlogged) = self.logs.stopped.says(now) {
+                    tracing::info!(%number, stopped, unlogged, "the holder of a number has said STOP or START");
                 }
                 // Until it is on the disk, this run knows it all the same; the store says in the log why it is not.
                 drop(self.store.stop(number.expose(), stopped, unix_millis(SystemTime::now())).await);

@@ -2,27 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-use utoipa::ToSchema;
-
-use super::OutboxOutput;
+use super::messages::{LineDelivery, OutboxOutput};
 use crate::common::ids::ParticipantId;
 use crate::relay::sms::DeliveryOutcome;
-
-/// How far a line has come on its way to a number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
-#[schema(as = OutboxStanding)]
-#[serde(rename_all = "kebab-case")]
-pub enum LineDelivery {
-    /// It will be sent, whatever happens.
-    Waiting,
-    /// The provider has it.
-    Sent,
-    /// It is on the handset.
-    Delivered,
-    /// It will not be read.
-    Failed,
-}
 
 /// A message of which parts are on their way.
 #[derive(Debug)]

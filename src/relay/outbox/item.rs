@@ -1,4 +1,4 @@
-//! One parcel in the outbox: how far it has come on the disk and with the provider.
+//! One item in the outbox: how far it has come on the disk and with the provider.
 
 use std::time::Instant;
 
@@ -6,7 +6,7 @@ use super::messages::OutboxLine;
 use crate::common::ids::ParticipantId;
 use crate::relay::sms::OutgoingSms;
 
-/// How a parcel has ended before a receipt could come.
+/// How an item has ended before a receipt could come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SmsEnd {
     Accepted,

@@ -60,7 +60,7 @@ impl EstablishedCall {
             (true, true) => None,
         };
         if refusal.is_none() {
-            self.acts.push_back(CallAct::Guest(FromGuest::Chat { text, by: None }));
+            self.acts.push_back(CallAct::Guest(FromGuest::Chat { text }));
         }
         self.acts.push_back(CallAct::Sip(sip::Command::TextAnswered { call: self.settings.call, message, refusal }));
     }

@@ -1,4 +1,4 @@
-//! What a call's machine wants done is done here: by SIP, on its port, at its meeting, by the relay.
+//! What a call's machine wants done is done here: by SIP, on its port, at its meeting.
 #![allow(clippy::disallowed_methods, reason = "part of the call's task: it has the clock and starts what may take time")]
 
 use std::net::SocketAddr;
@@ -25,7 +25,6 @@ use crate::common::redact::Redacted;
 use crate::media::{Play, PlayKind, Profile, Share};
 use crate::meeting::{By, FromGuest, Knock, MeetingHandle};
 use crate::menu::CodeVerdict;
-use crate::relay;
 use crate::sip::Command;
 
 /// What a call performs its acts with.
@@ -110,7 +109,6 @@ impl CallEffects {
                 return (verdict == CodeVerdict::Locked).then(|| self.lock_out(CallInput::LockedOut));
             }
             CallAct::Pin { right } => return self.pin(right).await,
-            CallAct::Relay(asked) => self.ask_relay(asked).await,
             CallAct::Speak(text) => self.speak(text),
             CallAct::Transfer { device, replaces } => self.transfer(device, replaces).await,
             act @ (CallAct::Play(_) | CallAct::StopPrompts | CallAct::Music(_) | CallAct::Reprofile(_) | CallAct::ClosePort) => {
@@ -205,35 +203,7 @@ impl CallEffects {
         }
     }
 
-    // === Relay and speech program ===
-
-    /// Asks in the order of this call's acts; an answer comes in its own time.
-    async fn ask_relay(&self, asked: relay::RelayInput) {
-        let Some(relay) = &self.shared.settings.relay else { return };
-        let inbox = self.senders.inbox.clone();
-        match asked {
-            relay::RelayInput::Entered { .. } => {
-                let (posts, mut posted) = mpsc::channel(relay::driver::POSTS);
-                relay.entered(self.call, asked, posts).await;
-                tokio::spawn(async move {
-                    while let Some(what) = posted.recv().await {
-                        if inbox.send(CallInput::Sms(what)).await.is_err() {
-                            return;
-                        }
-                    }
-                });
-            }
-            relay::RelayInput::Notice { .. } => relay.say(asked).await,
-            asked => {
-                let answer = relay.ask(asked).await;
-                tokio::spawn(async move {
-                    let told = answer.await.unwrap_or(relay::RelayAnswer::Trouble);
-                    // A call that has ended meanwhile takes nothing.
-                    let _ = inbox.send(CallInput::Relay(told)).await;
-                });
-            }
-        }
-    }
+    // === Speech program, other devices ===
 
     fn speak(&self, text: Redacted<String>) {
         let Some(speaker) = self.config.speaker.clone() else { return };
@@ -244,13 +214,6 @@ impl CallEffects {
             // A call that has ended meanwhile takes nothing.
             let _ = inbox.send(CallInput::Spoken(spoken.ok())).await;
         });
-    }
-
-    /// C-1: the chat by SMS ends with the presence.
-    pub(super) async fn leave_relay(&self) {
-        if let Some(relay) = &self.shared.settings.relay {
-            relay.say(relay::RelayInput::Left { call: self.call }).await;
-        }
     }
 
     /// M-18: another device is called into the same meeting; this one leaves once that one has knocked.

@@ -17,7 +17,6 @@ use super::sms_opt_in::SmsOptIn;
 use crate::codec::CodecKind;
 use crate::common::cause::Cause;
 use crate::common::ids::{MeetingName, NoticeId, PlayId};
-use crate::common::log_limit::LogLimit;
 use crate::common::machine::Machine;
 use crate::common::phrase::Phrase;
 use crate::common::rate_limit::{RateLimit, TokenBucket};
@@ -69,7 +68,6 @@ pub(super) struct EstablishedCall {
     joined: Option<Instant>,
     notices_told: u32,
     pub(super) texts: TokenBucket,
-    pub(super) texts_untaken: LogLimit,
     pub(super) texting: SmsOptIn,
     pub(super) readout: ChatReadout,
     /// The device wants to know who is in the meeting (RFC 4575).
@@ -99,7 +97,6 @@ impl EstablishedCall {
             joined: None,
             notices_told: 0,
             texts: TokenBucket::new(TEXTS, now),
-            texts_untaken: LogLimit::default(),
             texting: SmsOptIn::default(),
             readout: ChatReadout::default(),
             watches: false,
@@ -183,9 +180,6 @@ impl EstablishedCall {
         match message {
             ToGuest::Waiting => self.acts.push_back(CallAct::Music(true)),
             ToGuest::Seated => {
-                if self.admitted.is_none() {
-                    self.texting_begins();
-                }
                 self.admitted = Some(now);
                 if let EstablishedPhase::Meeting { keypad } = &mut self.phase {
                     keypad.handle(now, KeypadInput::Inside(true));
@@ -201,6 +195,8 @@ impl EstablishedCall {
                 self.show_notice(&phrases);
             }
             ToGuest::Show(text) => self.show(text),
+            ToGuest::Sms(answer) => self.relay_says(now, &answer),
+            ToGuest::SmsStopped => self.sms_stopped(),
             ToGuest::Roster(roster) => {
                 self.acts.push_back(CallAct::Sip(sip::Command::Roster { call: self.settings.call, roster }));
             }
@@ -338,9 +334,7 @@ impl Machine for EstablishedCall {
             CallInput::Stalled => self.end(now, Cause::Stalled, true),
             CallInput::Transfer(step) => self.transfer(now, step),
             CallInput::Replaced => self.part(now, Cause::Transferred, true),
-            CallInput::Relay(told) => self.relay_says(now, &told),
             CallInput::Spoken(clip) => self.spoken(clip),
-            CallInput::Sms(what) => self.sms(now, what),
             // Results of the set-up, which is over.
             CallInput::TargetFound(_)
             | CallInput::NoTarget(_)

@@ -13,7 +13,6 @@ use crate::common::redact::Redacted;
 use crate::media::{MediaEvent, Play, PortStats, Profile, Share};
 use crate::meeting::{FromGuest, ToGuest};
 use crate::prompt::Clip;
-use crate::relay;
 use crate::sip::{self, Proof};
 use crate::telemetry::events::EventKind;
 
@@ -63,12 +62,8 @@ pub(super) enum CallInput {
     Transfer(OutboundProgress),
     /// Another call has taken this one's place (M-18).
     Replaced,
-    /// The relay's answer to [`CallAct::Relay`].
-    Relay(relay::RelayAnswer),
     /// [`CallAct::Speak`] is done; `None`: it could not be.
     Spoken(Option<Clip>),
-    /// Somebody around the device has answered by SMS (C-3), or a line has come further on its way there.
-    Sms(relay::driver::ToCall),
 }
 
 /// What a call wants done.
@@ -129,8 +124,6 @@ pub(super) enum CallAct {
         /// A call of it with this one, to be taken over (RFC 3891).
         replaces: Option<String>,
     },
-    /// Asked of the relay, which answers (C-2).
-    Relay(relay::RelayInput),
     /// Turn this into sound (`*7`).
     Speak(Redacted<String>),
     /// A conference ID or passcode was wrong: counted for caller and meeting (K-1).

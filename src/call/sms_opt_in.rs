@@ -9,10 +9,9 @@ use crate::common::machine::Machine;
 use crate::common::phrase::Phrase;
 use crate::common::redact::Redacted;
 use crate::media::PlayKind;
-use crate::meeting::FromGuest;
+use crate::meeting::{FromGuest, SmsKeyed};
 use crate::menu::KeypadInput;
-use crate::relay::driver::ToCall;
-use crate::relay::{self, RelayAnswer};
+use crate::relay::RelayAnswer;
 use crate::sip;
 
 /// How long the first digit of a number is awaited; the question takes some of it.
@@ -39,14 +38,6 @@ pub(super) enum SmsOptIn {
 }
 
 impl EstablishedCall {
-    /// The device is inside: people around it can have its chat.
-    pub(super) fn texting_begins(&mut self) {
-        if let Some(meeting) = self.meeting.clone().filter(|_| self.settings.chat.is_some()) {
-            let (call, device, name) = (self.settings.call, self.settings.device.clone(), self.settings.name.clone());
-            self.acts.push_back(CallAct::Relay(relay::RelayInput::Entered { call, meeting, device, name }));
-        }
-    }
-
     /// N-10: what it is told is shown as well, where the phrases have texts.
     pub(super) fn show_notice(&mut self, phrases: &[Phrase]) {
         let (library, language) = (&self.settings.library, &self.settings.language);
@@ -60,7 +51,7 @@ impl EstablishedCall {
             self.acts.push_back(CallAct::Sip(sip::Command::Text { call, text: Redacted::new(text.clone()) }));
         }
         if self.settings.chat.is_some() {
-            self.acts.push_back(CallAct::Relay(relay::RelayInput::Notice { call, text: Redacted::new(text) }));
+            self.acts.push_back(CallAct::Guest(FromGuest::NoticeText(Redacted::new(text))));
         }
     }
 
@@ -70,7 +61,7 @@ impl EstablishedCall {
             SmsOptIn::Waiting => {}
             SmsOptIn::On => {
                 self.texting = SmsOptIn::Waiting;
-                self.acts.push_back(CallAct::Relay(relay::RelayInput::Stop { call: self.settings.call }));
+                self.acts.push_back(CallAct::Guest(FromGuest::Sms(SmsKeyed::Stop)));
             }
             SmsOptIn::Off | SmsOptIn::Number { .. } | SmsOptIn::Code => {
                 self.texting = SmsOptIn::Number { wrong: 0 };
@@ -81,13 +72,13 @@ impl EstablishedCall {
 
     /// What was keyed in; nothing, when the time was over.
     pub(super) fn collected(&mut self, now: Instant, digits: Redacted<String>) {
-        let (call, nothing) = (self.settings.call, digits.expose().is_empty());
+        let nothing = digits.expose().is_empty();
         match self.texting {
             SmsOptIn::Number { .. } | SmsOptIn::Code if nothing => self.texting_over(Phrase::ChatNotSet),
             SmsOptIn::Number { wrong } => match self.settings.chat.as_ref().and_then(|home| home.number(&digits)) {
                 Some(number) => {
                     self.texting = SmsOptIn::Waiting;
-                    self.acts.push_back(CallAct::Relay(relay::RelayInput::Ask { call, number }));
+                    self.acts.push_back(CallAct::Guest(FromGuest::Sms(SmsKeyed::Number(number))));
                 }
                 None if wrong + 1 >= TRIES => self.texting_over(Phrase::ChatNotSet),
                 None => {
@@ -97,7 +88,7 @@ impl EstablishedCall {
             },
             SmsOptIn::Code => {
                 self.texting = SmsOptIn::Waiting;
-                self.acts.push_back(CallAct::Relay(relay::RelayInput::Code { call, code: digits }));
+                self.acts.push_back(CallAct::Guest(FromGuest::Sms(SmsKeyed::Code(digits))));
             }
             SmsOptIn::Off | SmsOptIn::Waiting | SmsOptIn::On => {}
         }
@@ -131,25 +122,10 @@ impl EstablishedCall {
         }
     }
 
-    /// C-1: into the chat of the meeting, while the device is inside; nobody floods it.
-    pub(super) fn sms(&mut self, now: Instant, what: ToCall) {
-        let inside = self.is_at_meeting() && self.admitted.is_some();
-        match what {
-            ToCall::Posted(posted) if inside && self.texts.take(now) => {
-                let by = Some(posted.by.to_string());
-                self.acts.push_back(CallAct::Guest(FromGuest::Chat { text: posted.text, by }));
-            }
-            ToCall::Posted(posted) => {
-                if let Some(unsaid) = self.texts_untaken.says(now) {
-                    tracing::warn!(call = %self.settings.call, by = %posted.by, inside, unsaid, "a text by SMS is not taken");
-                }
-            }
-            ToCall::Progress(progress) if inside => self.acts.push_back(CallAct::Guest(FromGuest::Texted(progress))),
-            ToCall::Progress(_) => {}
-            // Nothing is said: whoever has stopped them knows, and the others go on with their meeting.
-            ToCall::Ended if self.texting == SmsOptIn::On => self.texting = SmsOptIn::Off,
-            ToCall::Ended => {}
-            ToCall::Readers(readers) => self.acts.push_back(CallAct::Guest(FromGuest::Readers(readers))),
+    /// Stopped by SMS. Nothing is said: whoever has stopped it knows, and the others go on with their meeting.
+    pub(super) fn sms_stopped(&mut self) {
+        if self.texting == SmsOptIn::On {
+            self.texting = SmsOptIn::Off;
         }
     }
 

@@ -1,4 +1,4 @@
-//! What a meeting says upward and is asked for: the words between a live meeting and those who show it
+//! What a meeting says upward and is asked for: the messages between a live meeting and those who show it
 //! (page signalling, API) or stand in it (a device's call).
 
 use std::time::Duration;
@@ -158,7 +158,7 @@ pub struct ChatLine {
 pub struct Texted {
     /// It is on its way.
     pub waiting: u32,
-    /// It has left the house.
+    /// The provider has it.
     pub sent: u32,
     /// It is on the handset.
     pub delivered: u32,
@@ -174,7 +174,7 @@ impl Texted {
     }
 }
 
-/// A word to a page in a meeting. What state it is in comes beside these, as a [`Scene`](super::roster::RosterView).
+/// A message to a page in a meeting. What state it is in comes beside these, as a [`RosterView`](super::roster::RosterView).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum ToPage {
@@ -224,7 +224,7 @@ pub enum ToPage {
     /// The presence is over; nothing follows.
     Ended {
         /// Stable code: `denied`, `removed`, `meeting-ended`, `lobby-timeout`, `left`, `replaced`, `lobby-crowded`; `anonymous-off` or `passcode-wanted`, where
-        /// the door was shut while it waited; `not-kept`, where the gateway stops and the
+        /// the meeting took no more externals while it waited; `not-kept`, where the gateway stops and the
         /// meeting is not there afterwards; or `restarting`: then the page comes back by itself.
         reason: &'static str,
     },
@@ -286,6 +286,20 @@ pub enum Granted {
     Done,
     /// It is somebody else's to do, who was asked (K-4).
     Asked,
+}
+
+/// Why an offer was not answered. The text is for people.
+#[derive(Debug, thiserror::Error)]
+pub enum OfferError {
+    /// Whoever offers is not here.
+    #[error("you are not in this meeting")]
+    NotHere,
+    /// M-14.
+    #[error("too many connections were asked for")]
+    TooFast,
+    /// The browser's description, or our side.
+    #[error(transparent)]
+    Negotiation(#[from] crate::media::NegotiationError),
 }
 
 /// Why an ask was refused: code for programs, text for people.

@@ -4,7 +4,7 @@
 //! its mutes too. What a host has closed is kept of everybody; what its owner has closed, of devices, since a page brings that along.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::common::ids::MeetingName;
@@ -21,15 +21,15 @@ const MOST: usize = 2000;
 /// How a run of a meeting ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RunEnd {
-    /// For all, by somebody's word.
+    /// For all, because somebody has ended it.
     ForAll,
     /// Nobody is left.
     Left,
 }
 
-/// All that is kept, by meeting and identity.
-#[derive(Debug, Default)]
-pub struct MuteRegistry(Mutex<BTreeMap<String, BTreeMap<String, StoredMute>>>);
+/// All that is kept, by meeting and identity. Cheap to clone: all meetings share one.
+#[derive(Debug, Clone, Default)]
+pub struct MuteRegistry(Arc<Mutex<BTreeMap<String, BTreeMap<String, StoredMute>>>>);
 
 impl MuteRegistry {
     /// What the store has kept.
@@ -39,7 +39,7 @@ impl MuteRegistry {
         for mute in stored {
             kept.entry(mute.meeting.clone()).or_default().insert(mute.who.clone(), mute);
         }
-        Self(Mutex::new(kept))
+        Self(Arc::new(Mutex::new(kept)))
     }
 
     fn kept(&self) -> MutexGuard<'_, BTreeMap<String, BTreeMap<String, StoredMute>>> {

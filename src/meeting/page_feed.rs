@@ -1,6 +1,6 @@
-//! What waits for one page: the newest state, who speaks, and words in their order.
+//! What waits for one page: the newest state, who speaks, and messages in their order.
 //!
-//! A state replaces the one before it, so that no number of changes fills anything; of words the oldest gives way. What others do can
+//! A state replaces the one before it, so that no number of changes fills anything; of messages the oldest gives way. What others do can
 //! therefore never end a page's connection: only its own socket does that, by not taking what is sent.
 
 use std::collections::VecDeque;
@@ -12,14 +12,14 @@ use super::messages::ToPage;
 use super::roster::RosterView;
 use crate::common::ids::ParticipantId;
 
-/// Words that may wait for a page; one more, and the oldest is forgotten. Lines of the chat are also to be read by the API.
-const WORDS: usize = 256;
+/// Messages that may wait for a page; one more, and the oldest is forgotten. Lines of the chat are also to be read by the API.
+const MESSAGES: usize = 256;
 
 #[derive(Default)]
 struct Waiting {
-    scene: Option<RosterView>,
+    view: Option<RosterView>,
     speaking: Option<Arc<[ParticipantId]>>,
-    words: VecDeque<ToPage>,
+    messages: VecDeque<ToPage>,
     /// The meeting has nothing more to say.
     over: bool,
     /// The page is gone.
@@ -47,7 +47,7 @@ impl Shared {
     }
 }
 
-/// The meeting's end. Dropped, the page hears what waits for it and then that this was all.
+/// The meeting's end. Dropped, the page is given what waits for it, and then told that this was all.
 pub struct PageFeed(Arc<Shared>);
 
 /// The page's end. Dropped, nothing waits for it any more.
@@ -56,10 +56,10 @@ pub struct PageFeedReader(Arc<Shared>);
 /// What a page is told next.
 #[derive(Debug, PartialEq, Eq)]
 pub enum PageUpdate {
-    /// How the meeting is.
-    Scene(RosterView),
-    /// A word.
-    Word(ToPage),
+    /// How the meeting is, as the page may see it.
+    View(RosterView),
+    /// A message.
+    Message(ToPage),
 }
 
 /// Both ends.
@@ -71,8 +71,8 @@ pub fn feed() -> (PageFeed, PageFeedReader) {
 
 impl PageFeed {
     /// How the meeting is now, for the page's eyes.
-    pub fn show(&self, scene: RosterView) {
-        self.0.change(|waiting| waiting.scene = Some(scene));
+    pub fn show(&self, view: RosterView) {
+        self.0.change(|waiting| waiting.view = Some(view));
     }
 
     /// Who speaks now, loudest first.
@@ -80,13 +80,13 @@ impl PageFeed {
         self.0.change(|waiting| waiting.speaking = Some(who));
     }
 
-    /// One word more.
-    pub fn say(&self, word: ToPage) {
+    /// One message more.
+    pub fn say(&self, message: ToPage) {
         self.0.change(|waiting| {
-            if waiting.words.len() >= WORDS {
-                waiting.words.pop_front();
+            if waiting.messages.len() >= MESSAGES {
+                waiting.messages.pop_front();
             }
-            waiting.words.push_back(word);
+            waiting.messages.push_back(message);
         });
     }
 
@@ -117,15 +117,15 @@ impl PageFeedReader {
             let woken = self.0.wake.notified();
             {
                 let mut waiting = self.0.waiting();
-                // Words first: a line of the chat is older than the state that follows it.
-                if let Some(word) = waiting.words.pop_front() {
-                    return Some(PageUpdate::Word(word));
+                // Messages first: a line of the chat is older than the state that follows it.
+                if let Some(message) = waiting.messages.pop_front() {
+                    return Some(PageUpdate::Message(message));
                 }
-                if let Some(scene) = waiting.scene.take() {
-                    return Some(PageUpdate::Scene(scene));
+                if let Some(view) = waiting.view.take() {
+                    return Some(PageUpdate::View(view));
                 }
                 if let Some(who) = waiting.speaking.take() {
-                    return Some(PageUpdate::Word(ToPage::Speaking { ids: who.iter().map(ToString::to_string).collect() }));
+                    return Some(PageUpdate::Message(ToPage::Speaking { ids: who.iter().map(ToString::to_string).collect() }));
                 }
                 if waiting.over {
                     return None;
@@ -135,9 +135,9 @@ impl PageFeedReader {
         }
     }
 
-    /// A word that waits, without waiting for one: at a stop the last of them is still said.
-    pub fn waiting_word(&mut self) -> Option<ToPage> {
-        self.0.waiting().words.pop_front()
+    /// A message that waits, without waiting for one: at a stop the last of them is still said.
+    pub fn waiting_message(&mut self) -> Option<ToPage> {
+        self.0.waiting().messages.pop_front()
     }
 }
 
@@ -156,9 +156,9 @@ mod tests {
         ToPage::ChatTexted { id, texted: crate::meeting::messages::Texted::default() }
     }
 
-    /// States replace each other and of too many words the oldest gives way.
+    /// States replace each other and of too many messages the oldest gives way.
     #[tokio::test]
-    async fn m14_states_replace_each_other_and_of_too_many_words() {
+    async fn m14_states_replace_each_other_and_of_too_many_messages() {
         let (feed, mut reader) = feed();
         for number in 0..10_000 {
             feed.say(line(number));
@@ -167,24 +167,24 @@ mod tests {
         }
         drop(feed);
         for number in 10_000 - 256..10_000 {
-            assert_eq!(reader.next().await, Some(PageUpdate::Word(line(number))));
+            assert_eq!(reader.next().await, Some(PageUpdate::Message(line(number))));
         }
         let newest = ParticipantId::from_number(10_000);
-        assert_eq!(reader.next().await, Some(PageUpdate::Scene(RosterView::nobody(newest))));
-        assert_eq!(reader.next().await, Some(PageUpdate::Word(ToPage::Speaking { ids: vec![newest.to_string()] })));
+        assert_eq!(reader.next().await, Some(PageUpdate::View(RosterView::nobody(newest))));
+        assert_eq!(reader.next().await, Some(PageUpdate::Message(ToPage::Speaking { ids: vec![newest.to_string()] })));
         assert_eq!(reader.next().await, None, "and that was all");
     }
 
     #[test]
     fn o4_what_was_said_before_a_stop_is_there_to_be_taken() {
         let (feed, mut reader) = feed();
-        assert_eq!(reader.waiting_word(), None);
+        assert_eq!(reader.waiting_message(), None);
         feed.say(line(1));
         feed.say(ToPage::Ended { reason: "restarting" });
         drop(feed);
-        assert_eq!(reader.waiting_word(), Some(line(1)));
-        assert_eq!(reader.waiting_word(), Some(ToPage::Ended { reason: "restarting" }));
-        assert_eq!(reader.waiting_word(), None);
+        assert_eq!(reader.waiting_message(), Some(line(1)));
+        assert_eq!(reader.waiting_message(), Some(ToPage::Ended { reason: "restarting" }));
+        assert_eq!(reader.waiting_message(), None);
     }
 
     #[tokio::test]
@@ -193,6 +193,6 @@ mod tests {
         assert!(!feed.is_closed());
         drop(reader);
         feed.say(line(1));
-        assert!(feed.is_closed() && feed.0.waiting().words.is_empty());
+        assert!(feed.is_closed() && feed.0.waiting().messages.is_empty());
     }
 }

@@ -32,7 +32,7 @@ impl ActiveRecording {
         directory: &Path,
         meeting: &MeetingName,
         bridge: &BridgeHandle,
-        heard: mpsc::Sender<BridgeEvent>,
+        events: mpsc::Sender<BridgeEvent>,
         now: SystemTime,
     ) -> io::Result<Self> {
         let file = directory.join(format!("{meeting}-{}.ogg", file_time(unix_millis(now))));
@@ -43,7 +43,7 @@ impl ActiveRecording {
         // Making a file waits for the disk; a meeting's task must not.
         let made = tokio::task::spawn_blocking(move || {
             Recorder::create(&path, format, move |ending| {
-                report(ending, id, &heard);
+                report(ending, id, &events);
                 // Nobody waits for it but a meeting that is closing.
                 let _ = finish.send(());
             })
@@ -77,7 +77,7 @@ impl FinishingRecording {
     }
 }
 
-fn report(ending: RecordingEnd, bridge: BridgeId, heard: &mpsc::Sender<BridgeEvent>) {
+fn report(ending: RecordingEnd, bridge: BridgeId, events: &mpsc::Sender<BridgeEvent>) {
     match ending {
         RecordingEnd::Finished { duration, bytes } => {
             tracing::info!(seconds = duration.as_secs_f64(), bytes, "recording complete")
@@ -90,7 +90,7 @@ fn report(ending: RecordingEnd, bridge: BridgeId, heard: &mpsc::Sender<BridgeEve
             };
             tracing::error!(why, "the recorder stopped");
             // Full: the tap finds the recorder ended at its next frame and says the same.
-            let _ = heard.try_send(BridgeEvent::RecorderFailed { bridge });
+            let _ = events.try_send(BridgeEvent::RecorderFailed { bridge });
         }
     }
 }

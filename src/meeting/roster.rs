@@ -1,4 +1,4 @@
-//! From the policy's rows to the words of pages and API: who is shown what of whom.
+//! From the policy's rows to what pages and the API are sent: who is shown what of whom.
 //!
 //! Rows are made when they change, once for all who see them; a page holds the same row as all others, by reference.
 

@@ -8,12 +8,15 @@ use tokio::sync::mpsc;
 
 use super::messages::{Capture, ChatLine, Granted, ParticipantView, Snapshot, Standing, Texted, ToPage, Via};
 use super::page_feed::PageFeed;
-use super::registry::MeetingsSnapshot;
-use super::{JoinPage, MeetingInput, MeetingRefusal, MeetingRegistry, MeetingRequest, MeetingSettings, OfferError};
+use super::settings::ConfiguredMeetings;
+use super::state::MeetingInput;
+use super::task::TaskInput;
+use super::{JoinPage, MeetingRefusal, MeetingRegistry, MeetingRequest, MeetingSettings, OfferError};
 use crate::common::ids::{Ids, MeetingName, ParticipantId};
+use crate::common::machine;
 use crate::policy::Role;
 
-/// What a stand-in was asked, in order.
+/// What a test double was asked, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecordedRequest {
     /// A page joined.
@@ -42,8 +45,8 @@ impl MeetingRegistry {
     pub(crate) fn stand_in(meetings: &[(&str, &str)], seen: mpsc::Sender<RecordedRequest>) -> Self {
         let configured =
             meetings.iter().map(|(name, title)| (MeetingName::new(*name).expect("a name"), MeetingSettings::titled(title)));
-        Self::with(Arc::new(MeetingsSnapshot::new(configured.collect())), move |_, _, _, inbox| {
-            tokio::spawn(StandIn::default().run(inbox, seen.clone()));
+        Self::with(Arc::new(ConfiguredMeetings::new(configured.collect(), machine::now())), move |_, _, _, inbox| {
+            tokio::spawn(MeetingDouble::default().run(inbox, seen.clone()));
         })
     }
 }
@@ -55,17 +58,19 @@ struct Present {
 }
 
 #[derive(Default)]
-struct StandIn {
+struct MeetingDouble {
     people: BTreeMap<ParticipantId, Present>,
     chat: Vec<ChatLine>,
     recording: Capture,
     ids: Ids,
 }
 
-impl StandIn {
-    async fn run(mut self, mut inbox: mpsc::Receiver<MeetingInput>, seen: mpsc::Sender<RecordedRequest>) {
-        while let Some(request) = inbox.recv().await {
-            self.answer(request, &seen).await;
+impl MeetingDouble {
+    async fn run(mut self, mut inbox: mpsc::Receiver<TaskInput>, seen: mpsc::Sender<RecordedRequest>) {
+        while let Some(input) = inbox.recv().await {
+            if let TaskInput::Other(input) = input {
+                self.answer(input, &seen).await;
+            }
         }
     }
 
@@ -98,14 +103,20 @@ impl StandIn {
             MeetingInput::Chat(reply) => {
                 let _ = reply.send(self.chat.clone());
             }
-            MeetingInput::Calling(word) => {
+            MeetingInput::Calling(progress) => {
                 for present in self.people.values().filter(|present| present.role == Role::Member) {
-                    present.page.say(word.clone());
+                    present.page.say(progress.clone());
                 }
             }
             MeetingInput::Knock(_)
             | MeetingInput::Guest(..)
-            | MeetingInput::Heard(_)
+            | MeetingInput::GuestStalled(_)
+            | MeetingInput::Relay(..)
+            | MeetingInput::RelayAnswered(..)
+            | MeetingInput::SeatTaken { .. }
+            | MeetingInput::PeerOpened { .. }
+            | MeetingInput::RecordingStarted(_)
+            | MeetingInput::Bridge(_)
             | MeetingInput::Stopping { .. }
             | MeetingInput::Reconfigured
             | MeetingInput::Close(_) => {}

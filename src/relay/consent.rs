@@ -7,47 +7,47 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use super::exchange::{DIGITS, Room, State, Subscription};
-use super::{CODE_LIVES, CODES_PER_CALL, DailyNeed, OptInMeans, PhoneNumber, Relay, RelayAnswer, RelayOutput, TRIES};
-use crate::common::ids::{CallId, MeetingName};
+use super::subscription::{DIGITS, PresentDevice, State, Subscription};
+use super::{CODE_LIVES, CODES_PER_PRESENCE, DailyNeed, OptInMeans, PhoneNumber, Relay, RelayAnswer, RelayOutput, TRIES};
+use crate::common::ids::ParticipantId;
 use crate::common::redact::Redacted;
 
 impl Relay {
-    pub(super) fn entered(&mut self, call: CallId, meeting: MeetingName, device: String, name: String) {
-        if self.rooms.contains_key(&call) {
+    pub(super) fn entered(&mut self, participant: ParticipantId, device: PresentDevice) {
+        if self.devices.contains_key(&participant) {
             return;
         }
-        let join = self.draw_join_code();
-        self.rooms.insert(call, Room { meeting, device, name, join, shown: None, keyed: None, codes: 0 });
-        self.show(call);
+        let join_code = self.draw_join_code();
+        self.devices.insert(participant, PresentDevice { join_code, ..device });
+        self.show(participant);
     }
 
     /// The subscription of the number that was keyed in.
-    fn keyed(&mut self, call: CallId) -> Option<(PhoneNumber, &mut Subscription)> {
-        let number = self.rooms.get(&call)?.keyed.clone()?;
-        let subscription = self.subscriptions.get_mut(&(call, number.clone()))?;
+    fn keyed(&mut self, participant: ParticipantId) -> Option<(PhoneNumber, &mut Subscription)> {
+        let number = self.devices.get(&participant)?.keyed.clone()?;
+        let subscription = self.subscriptions.get_mut(&(participant, number.clone()))?;
         Some((number, subscription))
     }
 
-    pub(super) fn ask(&mut self, now: Instant, call: CallId, number: PhoneNumber) {
-        if self.keyed(call).is_some_and(|(_, known)| matches!(known.state, State::Proving | State::On)) {
-            return self.tell(call, RelayAnswer::Trouble);
+    pub(super) fn ask(&mut self, now: Instant, participant: ParticipantId, number: PhoneNumber) {
+        if self.keyed(participant).is_some_and(|(_, known)| matches!(known.state, State::Proving | State::On)) {
+            return self.tell(participant, RelayAnswer::Trouble);
         }
         // The device is not inside (any more), or was never.
-        let Some(room) = self.rooms.get_mut(&call) else { return self.tell(call, RelayAnswer::Trouble) };
-        let earlier = room.keyed.replace(number.clone()).map(|earlier| (call, earlier));
-        if let Some(state) = self.subscriptions.get(&(call, number.clone())).map(|known| &known.state)
+        let Some(device) = self.devices.get_mut(&participant) else { return self.tell(participant, RelayAnswer::Trouble) };
+        let earlier = device.keyed.replace(number.clone()).map(|earlier| (participant, earlier));
+        if let Some(state) = self.subscriptions.get(&(participant, number.clone())).map(|known| &known.state)
             && matches!(state, State::On)
         {
             // Its holder has texted the join code before.
-            return self.tell(call, RelayAnswer::On);
+            return self.tell(participant, RelayAnswer::On);
         }
         if let Some(earlier) = earlier {
             self.subscriptions.remove(&earlier);
-            self.show(call);
+            self.show(participant);
         }
-        if !self.may_ask(now, call, &number) {
-            return self.tell(call, RelayAnswer::TooMany);
+        if !self.may_ask(now, participant, &number) {
+            return self.tell(participant, RelayAnswer::TooMany);
         }
         let code = self.draw();
         let text = format!(
@@ -58,30 +58,30 @@ impl Relay {
         // The code itself is no message of a meeting: it leaves the allowance for those alone.
         let state = State::Asked { code, until: now + CODE_LIVES, wrong: 0 };
         let subscription = self.subscription(now, OptInMeans::Keypad, state);
-        self.subscriptions.insert((call, number.clone()), subscription);
-        self.show(call);
-        let sent = self.send(now, Some(call), number.clone(), &text, DailyNeed::Wanted);
+        self.subscriptions.insert((participant, number.clone()), subscription);
+        self.show(participant);
+        let sent = self.send(now, Some(participant), number.clone(), &text, DailyNeed::Wanted);
         if let Some(RelayOutput::Send(message)) = self.outputs.back_mut().filter(|_| sent) {
             message.lives = CODE_LIVES;
         }
-        self.tell(call, if sent { RelayAnswer::CodeSent(number) } else { RelayAnswer::TooMany });
+        self.tell(participant, if sent { RelayAnswer::CodeSent(number) } else { RelayAnswer::TooMany });
     }
 
     /// Whether a code may be texted to a number (C-2): not to one that may not be written to, or whose holder has said STOP, which only
-    /// its holder can undo; and not too often in a call, a meeting, or to a number.
-    fn may_ask(&mut self, now: Instant, call: CallId, number: &PhoneNumber) -> bool {
-        let Some(room) = self.rooms.get_mut(&call) else { return false };
+    /// its holder can undo; and not too often at a device, in a meeting, or to a number.
+    fn may_ask(&mut self, now: Instant, participant: ParticipantId, number: &PhoneNumber) -> bool {
+        let Some(device) = self.devices.get_mut(&participant) else { return false };
         let welcome = self.settings.prefixes.allow(number) && !self.inbound.stopped.contains(number);
-        if !welcome || room.codes >= CODES_PER_CALL {
+        if !welcome || device.codes >= CODES_PER_PRESENCE {
             return false;
         }
         // What is refused for one reason spends nothing of another's.
-        let meeting = room.meeting.clone();
+        let meeting = device.meeting.clone();
         let has = self.codes_in.wait(now, &meeting).is_zero() && self.codes_of.wait(now, number).is_zero();
         if has {
             self.codes_in.take(now, meeting);
             self.codes_of.take(now, number.clone());
-            room.codes += 1;
+            device.codes += 1;
         }
         has
     }
@@ -97,88 +97,91 @@ impl Relay {
         Redacted::new(format!("{:0DIGITS$}", number % 100_000_000))
     }
 
-    pub(super) fn code(&mut self, now: Instant, call: CallId, given: &Redacted<String>) {
-        let Some((number, subscription)) = self.keyed(call) else { return self.tell(call, RelayAnswer::CodeGone) };
-        let State::Asked { code, until, wrong } = &mut subscription.state else { return self.tell(call, RelayAnswer::CodeGone) };
+    pub(super) fn code(&mut self, now: Instant, participant: ParticipantId, given: &Redacted<String>) {
+        let Some((number, subscription)) = self.keyed(participant) else { return self.tell(participant, RelayAnswer::CodeGone) };
+        let State::Asked { code, until, wrong } = &mut subscription.state else {
+            return self.tell(participant, RelayAnswer::CodeGone);
+        };
         if *until <= now {
             subscription.state = State::Off;
-            return self.tell(call, RelayAnswer::CodeGone);
+            return self.tell(participant, RelayAnswer::CodeGone);
         }
         if bool::from(given.expose().as_bytes().ct_eq(code.expose().as_bytes())) {
             subscription.state = State::Proving;
-            return self.prove(call, number, OptInMeans::Keypad);
+            return self.prove(participant, number, OptInMeans::Keypad);
         }
         *wrong += 1;
         let told = if *wrong >= TRIES { RelayAnswer::CodeGone } else { RelayAnswer::CodeWrong };
         if told == RelayAnswer::CodeGone {
             subscription.state = State::Off;
         }
-        self.tell(call, told);
+        self.tell(participant, told);
     }
 
-    pub(super) fn prove(&mut self, call: CallId, number: PhoneNumber, means: OptInMeans) {
-        let device = self.rooms.get(&call).map(|room| room.device.clone()).unwrap_or_default();
-        self.outputs.push_back(RelayOutput::Keep { call, device, number, means });
+    pub(super) fn prove(&mut self, participant: ParticipantId, number: PhoneNumber, means: OptInMeans) {
+        let Some(PresentDevice { call, label, .. }) = self.devices.get(&participant) else { return };
+        let (call, device) = (*call, label.clone());
+        self.outputs.push_back(RelayOutput::Keep { participant, call, device, number, means });
     }
 
-    pub(super) fn kept(&mut self, now: Instant, call: CallId, number: PhoneNumber, kept: bool) {
+    pub(super) fn kept(&mut self, now: Instant, participant: ParticipantId, number: PhoneNumber, kept: bool) {
         // The device may have left while its proof was written.
-        let subscription = self.subscriptions.get_mut(&(call, number.clone()));
+        let subscription = self.subscriptions.get_mut(&(participant, number.clone()));
         let Some(subscription) = subscription.filter(|known| matches!(known.state, State::Proving)) else { return };
         subscription.state = if kept { State::On } else { State::Off };
         match (subscription.means, kept) {
-            (OptInMeans::Keypad, true) => self.tell(call, RelayAnswer::On),
-            (OptInMeans::Keypad, false) => self.tell(call, RelayAnswer::Trouble),
+            (OptInMeans::Keypad, true) => self.tell(participant, RelayAnswer::On),
+            (OptInMeans::Keypad, false) => self.tell(participant, RelayAnswer::Trouble),
             (OptInMeans::Sms, true) => {
-                let name = self.rooms.get(&call).map(|room| room.name.clone()).unwrap_or_default();
+                let name = self.devices.get(&participant).map(|device| device.name.clone()).unwrap_or_default();
                 let organisation = &self.settings.organisation;
                 let text = format!(
                     "{organisation}: you get the chat of the meeting that {name} is in. What you answer goes to it. STOP ends it."
                 );
-                self.send(now, Some(call), number, &text, DailyNeed::Wanted);
+                self.send(now, Some(participant), number, &text, DailyNeed::Wanted);
             }
             // Nobody at the device has asked; whoever has texts again.
-            (OptInMeans::Sms, false) => drop(self.subscriptions.remove(&(call, number))),
+            (OptInMeans::Sms, false) => drop(self.subscriptions.remove(&(participant, number))),
         }
-        self.show(call);
+        self.show(participant);
     }
 
-    pub(super) fn stop(&mut self, call: CallId) {
-        if let Some(number) = self.rooms.get(&call).and_then(|room| room.keyed.clone()) {
-            self.silence(call, &number);
+    pub(super) fn stop(&mut self, participant: ParticipantId) {
+        if let Some(number) = self.devices.get(&participant).and_then(|device| device.keyed.clone()) {
+            self.silence(participant, &number);
         }
-        self.tell(call, RelayAnswer::Off);
+        self.tell(participant, RelayAnswer::Off);
     }
 
     /// Nothing more is sent to one of the people around a device, not even what waits.
-    pub(super) fn silence(&mut self, call: CallId, number: &PhoneNumber) {
-        if let Some(subscription) = self.subscriptions.get_mut(&(call, number.clone())) {
+    pub(super) fn silence(&mut self, participant: ParticipantId, number: &PhoneNumber) {
+        if let Some(subscription) = self.subscriptions.get_mut(&(participant, number.clone())) {
             subscription.state = State::Off;
             subscription.held = None;
-            self.outputs.push_back(RelayOutput::Forget { call, number: Some(number.clone()) });
-            self.show(call);
+            self.outputs.push_back(RelayOutput::Forget { participant, number: Some(number.clone()) });
+            self.show(participant);
         }
     }
 
     /// Ends with the device's presence: what waits is dropped, and one message says that nothing follows (C-7).
-    pub(super) fn left(&mut self, now: Instant, call: CallId) {
-        let Some(room) = self.rooms.remove(&call) else { return };
-        self.outputs.push_back(RelayOutput::Forget { call, number: None });
+    pub(super) fn left(&mut self, now: Instant, participant: ParticipantId) {
+        let Some(device) = self.devices.remove(&participant) else { return };
+        self.outputs.push_back(RelayOutput::Forget { participant, number: None });
         let mut told = Vec::new();
         self.subscriptions.retain(|(of, number), subscription| {
-            if *of == call && subscription.is_on() {
+            if *of == participant && subscription.is_on() {
                 told.push(number.clone());
             }
-            *of != call
+            *of != participant
         });
         let text = format!("{}: you are no longer in the meeting; its chat ends here.", self.settings.organisation);
         for number in told {
-            self.send_for(now, (None, Some(room.meeting.clone())), number, &text, DailyNeed::Owed);
+            self.send_for(now, (None, Some(device.meeting.clone())), number, &text, DailyNeed::Owed);
         }
     }
 
-    /// Whether a call's `*4` stands for this number.
-    pub(super) fn is_keyed(&self, call: CallId, number: &PhoneNumber) -> bool {
-        self.rooms.get(&call).is_some_and(|room| room.keyed.as_ref() == Some(number))
+    /// Whether `*4` of a device stands for this number.
+    pub(super) fn is_keyed(&self, participant: ParticipantId, number: &PhoneNumber) -> bool {
+        self.devices.get(&participant).is_some_and(|device| device.keyed.as_ref() == Some(number))
     }
 }

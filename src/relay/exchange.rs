@@ -3,28 +3,26 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::daily_limits::{DailyNeed, DailySpending};
+use super::daily_limits::{DailyLimits, DailyNeed, DailySpending, DailySpent};
+use super::inbound_limits::Inbound;
+use super::messages::{RelayAnswer, RelayInput, RelayOutput, SmsText, SubscriptionLine};
+use super::number::{PhoneNumber, Prefixes};
+use super::readers::{OptInMeans, ReaderId};
+use super::subscription::{Held, PresentDevice, State, Subscription, around, plain};
 use crate::common::display_name;
-use crate::common::ids::{CallId, MeetingName};
+use crate::common::ids::{MeetingName, ParticipantId};
 use crate::common::machine::Machine;
 use crate::common::rate_limit::{RateLimit, RateLimiter, TokenBucket};
 use crate::common::redact::Redacted;
 
-use super::daily_limits::{DailyLimits, DailySpent};
-use super::messages::{OptInMeans, RelayAnswer, RelayInput, RelayOutput, SmsText, SubscriptionLine};
-use super::number::{PhoneNumber, Prefixes};
-use super::readers::{ReaderId, SmsReader};
-
-/// Digits of every code.
-pub(super) const DIGITS: usize = 8;
 /// How long a texted code can be keyed in.
 pub const CODE_LIVES: Duration = Duration::from_secs(10 * 60);
 /// Wrong codes, in all, of one that was texted.
 pub const TRIES: u8 = 3;
 /// Codes texted to one number: it is nobody's to be pestered by (C-2).
 pub const CODES_PER_NUMBER: RateLimit = RateLimit { burst: 3, every: Duration::from_secs(30 * 60) };
-/// Codes asked for in one call.
-pub const CODES_PER_CALL: u8 = 5;
+/// Codes asked for in one presence of a device.
+pub const CODES_PER_PRESENCE: u8 = 5;
 /// Codes texted for one meeting: whoever dials around makes no bill, and shuts out nobody elsewhere.
 pub const CODES_PER_MEETING: RateLimit = RateLimit { burst: 30, every: Duration::from_secs(60) };
 /// Numbers, and meetings, whose codes are told apart.
@@ -59,98 +57,19 @@ pub struct RelaySettings {
     pub secret: Redacted<[u8; 32]>,
 }
 
-/// What a subscription can be.
-#[derive(Debug)]
-pub(super) enum State {
-    /// The code is on its way.
-    Asked { code: Redacted<String>, until: Instant, wrong: u8 },
-    /// The join code was right; a member has to confirm it until then (M-7).
-    Pending { until: Instant },
-    /// All was right; the proof is being written.
-    Proving,
-    /// Lines are relayed.
-    On,
-    /// It was stopped, or never came to be.
-    Off,
-}
-
-impl State {
-    const fn word(&self) -> &'static str {
-        match self {
-            Self::Asked { .. } => "asked",
-            Self::Pending { .. } => "pending",
-            Self::Proving => "proving",
-            Self::On => "on",
-            Self::Off => "off",
-        }
-    }
-}
-
-/// Lines over the allowance, to be told of in one message (C-4).
-#[derive(Debug)]
-pub(super) struct Held {
-    lines: u64,
-    name: String,
-    text: Redacted<String>,
-}
-
-/// Somebody around a device who wants messages.
-#[derive(Debug)]
-pub(super) struct Subscription {
-    pub(super) id: ReaderId,
-    pub(super) means: OptInMeans,
-    pub(super) state: State,
-    budget: TokenBucket,
-    pub(super) held: Option<Held>,
-    segments: u64,
-    /// Was told that there is no more today, of the day that ends then.
-    limited: Option<Instant>,
-}
-
-impl Subscription {
-    pub(super) const fn is_on(&self) -> bool {
-        matches!(self.state, State::On)
-    }
-
-    /// Counts a text against the allowance; `false`: there is no room for all of it.
-    fn takes(&mut self, now: Instant, parts: u64) -> bool {
-        let taken = self.budget.take_all(now, u32::try_from(parts).unwrap_or(u32::MAX));
-        if taken {
-            self.segments += parts;
-        }
-        taken
-    }
-}
-
-/// A device inside a meeting.
-#[derive(Debug)]
-pub(super) struct Room {
-    pub(super) meeting: MeetingName,
-    pub(super) device: String,
-    pub(super) name: String,
-    /// Whoever texts it, and is confirmed, is one of the people around the device.
-    pub(super) join: Redacted<String>,
-    /// What was shown of it last.
-    pub(super) shown: Option<(Redacted<String>, Vec<SmsReader>)>,
-    /// The number that was keyed in last.
-    pub(super) keyed: Option<PhoneNumber>,
-    /// Codes that were asked for.
-    pub(super) codes: u8,
-}
-
-/// Chat by SMS, of all calls.
+/// Chat by SMS, of all meetings.
 #[derive(Debug)]
 pub struct Relay {
     pub(super) settings: RelaySettings,
-    /// One for each call whose device is inside.
-    pub(super) rooms: BTreeMap<CallId, Room>,
-    /// Of the people around these devices; gone with the call.
-    pub(super) subscriptions: BTreeMap<(CallId, PhoneNumber), Subscription>,
+    /// Devices that are inside a meeting.
+    pub(super) devices: BTreeMap<ParticipantId, PresentDevice>,
+    /// Of the people around these devices; gone with the device's presence.
+    pub(super) subscriptions: BTreeMap<(ParticipantId, PhoneNumber), Subscription>,
     pub(super) codes_of: RateLimiter<PhoneNumber>,
     pub(super) codes_in: RateLimiter<MeetingName>,
     pub(super) drawn: u64,
     readers: u64,
-    pub(super) inbound: super::inbound::Inbound,
+    pub(super) inbound: Inbound,
     spending: DailySpending,
     /// Bounded by what one input can cause: a few, or four for each subscription.
     pub(super) outputs: VecDeque<RelayOutput>,
@@ -162,9 +81,9 @@ impl Relay {
     pub fn new(now: Instant, settings: RelaySettings, stopped: BTreeSet<PhoneNumber>, spent: DailySpent) -> Self {
         Self {
             spending: DailySpending::new(now, settings.daily, spent),
-            inbound: super::inbound::Inbound::new(now, stopped, settings.answers_per_minute),
+            inbound: Inbound::new(now, stopped, settings.answers_per_minute),
             settings,
-            rooms: BTreeMap::new(),
+            devices: BTreeMap::new(),
             subscriptions: BTreeMap::new(),
             codes_of: RateLimiter::new(CODES_PER_NUMBER, NUMBERS, now),
             codes_in: RateLimiter::new(CODES_PER_MEETING, NUMBERS, now),
@@ -174,13 +93,13 @@ impl Relay {
         }
     }
 
-    /// The subscriptions, the oldest call first.
+    /// The subscriptions, the oldest presence first.
     #[must_use]
     pub fn lines(&self) -> Vec<SubscriptionLine> {
-        let line = |((call, number), of): (&(CallId, PhoneNumber), &Subscription)| SubscriptionLine {
+        let line = |((participant, number), of): (&(ParticipantId, PhoneNumber), &Subscription)| SubscriptionLine {
             reader: of.id.to_string(),
-            call: call.to_string(),
-            device: self.rooms.get(call).map(|room| room.device.clone()).unwrap_or_default(),
+            call: self.devices.get(participant).map(|device| device.call.to_string()).unwrap_or_default(),
+            device: self.devices.get(participant).map(|device| device.label.clone()).unwrap_or_default(),
             number: number.to_string(),
             means: of.means,
             state: of.state.word(),
@@ -204,20 +123,20 @@ impl Relay {
         }
     }
 
-    /// The calls with this number, the oldest first.
-    pub(super) fn calls_of(&self, number: &PhoneNumber, wanted: impl Fn(&State) -> bool) -> Vec<CallId> {
+    /// The devices with this number around them, the oldest presence first.
+    pub(super) fn presences_of(&self, number: &PhoneNumber, wanted: impl Fn(&State) -> bool) -> Vec<ParticipantId> {
         let theirs = self.subscriptions.iter().filter(|((_, known), of)| known == number && wanted(&of.state));
-        theirs.map(|((call, _), _)| *call).collect()
+        theirs.map(|((participant, _), _)| *participant).collect()
     }
 
     /// C-4: to everybody within the allowance; who is over it is told later, in one message.
-    fn line(&mut self, now: Instant, call: CallId, line: u64, name: &str, text: &str) {
-        let Some(meeting) = self.rooms.get(&call).map(|room| Some(room.meeting.clone())) else { return };
+    fn line(&mut self, now: Instant, participant: ParticipantId, line: u64, name: &str, text: &str) {
+        let Some(meeting) = self.devices.get(&participant).map(|device| Some(device.meeting.clone())) else { return };
         let (name, text) = (label(name), plain(text));
         let whole = super::segment::fit(&format!("{name}: {text}"), LONGEST);
         let parts = parts(&whole);
         let (mut due, mut limited) = (Vec::new(), Vec::new());
-        for ((_, number), subscription) in self.subscriptions.range_mut(around(call)).filter(|(_, one)| one.is_on()) {
+        for ((_, number), subscription) in self.subscriptions.range_mut(around(participant)).filter(|(_, one)| one.is_on()) {
             let affordable = self.spending.has(now, &meeting, parts, DailyNeed::Wanted);
             // What waits is older, and must not be overtaken.
             if subscription.held.is_none() && affordable && subscription.takes(now, parts) {
@@ -234,57 +153,70 @@ impl Relay {
         for to in due {
             self.outputs.push_back(RelayOutput::Spent { meeting: meeting.clone(), parts });
             let text = Redacted::new(whole.clone());
-            self.outputs.push_back(RelayOutput::Send(SmsText { call: Some(call), to, text, line: Some(line), lives: LIVES }));
+            self.outputs.push_back(RelayOutput::Send(SmsText {
+                participant: Some(participant),
+                to,
+                text,
+                line: Some(line),
+                lives: LIVES,
+            }));
         }
         let text =
             format!("{}: no more messages today, as their number is limited. The chat goes on.", self.settings.organisation);
         for number in limited {
-            self.send(now, Some(call), number, &text, DailyNeed::Owed);
+            self.send(now, Some(participant), number, &text, DailyNeed::Owed);
         }
     }
 
     /// N-10: to everybody, whatever was sent before.
-    fn notice(&mut self, now: Instant, call: CallId, text: &str) {
+    fn notice(&mut self, now: Instant, participant: ParticipantId, text: &str) {
         let text = super::segment::fit(&plain(text), LONGEST);
         let mut due = Vec::new();
-        for ((_, number), subscription) in self.subscriptions.range_mut(around(call)).filter(|(_, one)| one.is_on()) {
+        for ((_, number), subscription) in self.subscriptions.range_mut(around(participant)).filter(|(_, one)| one.is_on()) {
             subscription.segments += parts(&text);
             due.push(number.clone());
         }
         for number in due {
-            self.send(now, Some(call), number, &text, DailyNeed::Owed);
+            self.send(now, Some(participant), number, &text, DailyNeed::Owed);
         }
     }
 
     /// Tells of what was held in one message, as soon as the allowance has room for it (C-4).
     fn digest(&mut self, now: Instant) {
         let mut due = Vec::new();
-        for ((call, number), subscription) in &mut self.subscriptions {
-            let (Some(held), Some(room)) = (&subscription.held, self.rooms.get(call)) else { continue };
+        for ((participant, number), subscription) in &mut self.subscriptions {
+            let (Some(held), Some(device)) = (&subscription.held, self.devices.get(participant)) else { continue };
             let last = format!("{}: {}", held.name, held.text.expose());
             let text = if held.lines == 1 { last } else { format!("({} lines left out) {last}", held.lines - 1) };
             let text = super::segment::fit(&text, DIGEST);
-            let (meeting, parts) = (Some(room.meeting.clone()), parts(&text));
+            let (meeting, parts) = (Some(device.meeting.clone()), parts(&text));
             if self.spending.has(now, &meeting, parts, DailyNeed::Wanted) && subscription.takes(now, parts) {
                 subscription.held = None;
-                due.push((*call, number.clone(), text));
+                due.push((*participant, number.clone(), text));
             }
         }
-        for (call, number, text) in due {
-            self.send(now, Some(call), number, &text, DailyNeed::Wanted);
+        for (participant, number, text) in due {
+            self.send(now, Some(participant), number, &text, DailyNeed::Wanted);
         }
     }
 
     /// Sends a text of our own, to whom and as much as may be sent (C-2); `false`: it is not.
-    pub(super) fn send(&mut self, now: Instant, call: Option<CallId>, to: PhoneNumber, text: &str, need: DailyNeed) -> bool {
-        let meeting = call.and_then(|call| self.rooms.get(&call)).map(|room| room.meeting.clone());
-        self.send_for(now, (call, meeting), to, text, need)
+    pub(super) fn send(
+        &mut self,
+        now: Instant,
+        participant: Option<ParticipantId>,
+        to: PhoneNumber,
+        text: &str,
+        need: DailyNeed,
+    ) -> bool {
+        let meeting = participant.and_then(|participant| self.devices.get(&participant)).map(|device| device.meeting.clone());
+        self.send_for(now, (participant, meeting), to, text, need)
     }
 
     pub(super) fn send_for(
         &mut self,
         now: Instant,
-        (call, meeting): (Option<CallId>, Option<MeetingName>),
+        (participant, meeting): (Option<ParticipantId>, Option<MeetingName>),
         to: PhoneNumber,
         text: &str,
         need: DailyNeed,
@@ -294,20 +226,14 @@ impl Relay {
             return false;
         }
         self.outputs.push_back(RelayOutput::Spent { meeting, parts });
-        let message = SmsText { call, to, text: Redacted::new(text.to_owned()), line: None, lives: LIVES };
+        let message = SmsText { participant, to, text: Redacted::new(text.to_owned()), line: None, lives: LIVES };
         self.outputs.push_back(RelayOutput::Send(message));
         true
     }
 
-    pub(super) fn tell(&mut self, call: CallId, told: RelayAnswer) {
-        self.outputs.push_back(RelayOutput::Tell { call, told });
+    pub(super) fn tell(&mut self, participant: ParticipantId, told: RelayAnswer) {
+        self.outputs.push_back(RelayOutput::Tell { participant, told });
     }
-}
-
-/// The subscriptions around one device, as a range of all.
-pub(super) fn around(call: CallId) -> impl std::ops::RangeBounds<(CallId, PhoneNumber)> {
-    let next = CallId::from_number(call.number().saturating_add(1));
-    (call, PhoneNumber::lowest())..(next, PhoneNumber::lowest())
 }
 
 fn parts(text: &str) -> u64 {
@@ -320,12 +246,6 @@ fn label(name: &str) -> String {
     clean.chars().take(NAME).collect::<String>().trim_end().to_owned()
 }
 
-/// A text without what a phone's display could make nothing of (C-9); its lines stay lines.
-pub(super) fn plain(text: &str) -> String {
-    let text = text.replace("\r\n", "\n");
-    text.chars().filter(|c| *c == '\n' || !c.is_control()).collect::<String>().trim().to_owned()
-}
-
 impl Machine for Relay {
     type Input = RelayInput;
     type Output = RelayOutput;
@@ -333,17 +253,19 @@ impl Machine for Relay {
     fn handle(&mut self, now: Instant, input: RelayInput) {
         match input {
             RelayInput::Organisation { name } => self.settings.organisation = name,
-            RelayInput::Entered { call, meeting, device, name } => self.entered(call, meeting, device, name),
-            RelayInput::Ask { call, number } => self.ask(now, call, number),
-            RelayInput::Code { call, code } => self.code(now, call, &code),
-            RelayInput::Confirm { call, reader } => self.confirm(call, reader),
-            RelayInput::Remove { call, reader } => self.remove(now, call, reader),
-            RelayInput::Kept { call, number, kept } => self.kept(now, call, number, kept),
-            RelayInput::Stop { call } => self.stop(call),
-            RelayInput::Left { call } => self.left(now, call),
+            RelayInput::Entered { participant, call, meeting, device, name } => {
+                self.entered(participant, PresentDevice::new(call, meeting, device, name));
+            }
+            RelayInput::Ask { participant, number } => self.ask(now, participant, number),
+            RelayInput::Code { participant, code } => self.code(now, participant, &code),
+            RelayInput::Confirm { participant, reader } => self.confirm(participant, reader),
+            RelayInput::Remove { participant, reader } => self.remove(now, participant, reader),
+            RelayInput::Kept { participant, number, kept } => self.kept(now, participant, number, kept),
+            RelayInput::Stop { participant } => self.stop(participant),
+            RelayInput::Left { participant } => self.left(now, participant),
             RelayInput::Received { id, from, text } => self.received(now, id, &from, text.expose()),
-            RelayInput::Notice { call, text } => self.notice(now, call, text.expose()),
-            RelayInput::Line { call, line, name, text } => self.line(now, call, line, name.expose(), text.expose()),
+            RelayInput::Notice { participant, text } => self.notice(now, participant, text.expose()),
+            RelayInput::Line { participant, line, name, text } => self.line(now, participant, line, name.expose(), text.expose()),
         }
     }
 
@@ -357,11 +279,11 @@ impl Machine for Relay {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let at = |((call, _), known): (&(CallId, PhoneNumber), &Subscription)| match known.state {
+        let at = |((participant, _), known): (&(ParticipantId, PhoneNumber), &Subscription)| match known.state {
             State::Pending { until } => Some(until),
             _ => {
                 let ready = known.held.as_ref().map(|_| known.budget.ready_at(u32::try_from(DIGEST).unwrap_or(1)))?;
-                let meeting = self.rooms.get(call).map(|room| room.meeting.clone());
+                let meeting = self.devices.get(participant).map(|device| device.meeting.clone());
                 let affordable = self.spending.left(&meeting, DailyNeed::Wanted) >= DIGEST as u64;
                 Some(if affordable { ready } else { ready.max(self.spending.ends()) })
             }

@@ -1,28 +1,12 @@
-//! What comes from the holders of numbers: keywords, and words for the one meeting in which their device is (C-2, C-5, C-6).
+//! What comes from the holders of numbers: keywords, and texts for the one meeting in which their device is (C-2, C-5, C-6).
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use sha2::{Digest as _, Sha256};
-
-use super::exchange::{State, plain};
-use super::joining::WRONG_JOINS;
+use super::subscription::{State, plain};
 use super::{DailyNeed, Keyword, PhoneNumber, Relay, RelayOutput};
-use crate::common::ids::CallId;
-use crate::common::log_limit::LogLimit;
-use crate::common::rate_limit::{RateLimit, RateLimiter, TokenBucket};
+use crate::common::ids::ParticipantId;
 use crate::common::redact::Redacted;
 
-/// Messages of providers that are remembered: one that comes twice counts once (C-6).
-const REMEMBERED: usize = 4096;
-/// Answers of our own to one number that is in no meeting (C-5).
-const ANSWERS: RateLimit = RateLimit { burst: 1, every: Duration::from_secs(24 * 3600) };
-/// Answers to keywords: a machine at the other end must not make two of us talk for ever.
-const KEYWORDS: RateLimit = RateLimit { burst: 4, every: Duration::from_secs(15 * 60) };
-/// The same text from one number: what is more is a loop (C-6).
-const SAME: RateLimit = RateLimit { burst: 2, every: Duration::from_secs(30) };
-/// Numbers that are told apart in each of these.
-const NUMBERS: usize = 4096;
 /// How long a text waits for the answer to which meeting it is for.
 const ASKED_FOR: Duration = Duration::from_secs(10 * 60);
 /// Octets of what one number has written so, from which on nothing is added to it.
@@ -30,92 +14,10 @@ const LONGEST: usize = 2000;
 /// Numbers whose texts wait so; more are refused by the same question anew.
 const WAITING: usize = 256;
 
-/// The names of messages that came last, as digests: a provider chooses how long they are.
-#[derive(Debug, Default)]
-struct Memory {
-    order: VecDeque<[u8; 32]>,
-    known: BTreeSet<[u8; 32]>,
-}
-
-impl Memory {
-    fn push(&mut self, name: [u8; 32]) {
-        if self.order.len() >= REMEMBERED
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.known.remove(&oldest);
-        }
-        self.order.push_back(name);
-        self.known.insert(name);
-    }
-}
-
-/// What one kind of sender may be answered and has said: what strangers write takes nothing from readers.
-#[derive(Debug)]
-struct Sayings {
-    seen: Memory,
-    keywords: RateLimiter<PhoneNumber>,
-}
-
-impl Sayings {
-    fn new(now: Instant) -> Self {
-        Self { seen: Memory::default(), keywords: RateLimiter::new(KEYWORDS, NUMBERS, now) }
-    }
-}
-
-/// What inbound messages have left behind.
-#[derive(Debug)]
-pub(super) struct Inbound {
-    /// Numbers whose holders have said STOP: nothing is sent to them until they say START.
-    pub(super) stopped: BTreeSet<PhoneNumber>,
-    readers: Sayings,
-    strangers: Sayings,
-    /// Answers to those who are in no meeting, of all of them together: each costs money (C-2).
-    strangers_answers: TokenBucket,
-    answers: RateLimiter<PhoneNumber>,
-    /// Of readers alone.
-    same: RateLimiter<(PhoneNumber, Redacted<String>)>,
-    pub(super) wrong_joins: RateLimiter<PhoneNumber>,
-    /// Texts for one of several meetings, until their writers have said which.
-    asked: BTreeMap<PhoneNumber, (Redacted<String>, Instant)>,
-    pub(super) crowded: LogLimit,
-}
-
-impl Inbound {
-    /// `answers`: to strangers, in a minute.
-    pub(super) fn new(now: Instant, stopped: BTreeSet<PhoneNumber>, answers: u32) -> Self {
-        let answers = answers.max(1);
-        Self {
-            stopped,
-            readers: Sayings::new(now),
-            strangers: Sayings::new(now),
-            strangers_answers: TokenBucket::new(RateLimit { burst: answers, every: Duration::from_secs(60) / answers }, now),
-            answers: RateLimiter::new(ANSWERS, NUMBERS, now),
-            same: RateLimiter::new(SAME, NUMBERS, now),
-            wrong_joins: RateLimiter::new(WRONG_JOINS, NUMBERS, now),
-            asked: BTreeMap::new(),
-            crowded: LogLimit::default(),
-        }
-    }
-
-    fn sayings(&mut self, reads: bool) -> &mut Sayings {
-        if reads { &mut self.readers } else { &mut self.strangers }
-    }
-
-    /// Whether a provider's message is new; it is remembered.
-    fn is_new(&mut self, reads: bool, id: Option<String>) -> bool {
-        let Some(id) = id else { return true };
-        let name: [u8; 32] = Sha256::digest(id.as_bytes()).into();
-        if self.readers.seen.known.contains(&name) || self.strangers.seen.known.contains(&name) {
-            return false;
-        }
-        self.sayings(reads).seen.push(name);
-        true
-    }
-}
-
 impl Relay {
     pub(super) fn received(&mut self, now: Instant, id: Option<String>, from: &PhoneNumber, text: &str) {
-        let reads = !self.calls_of(from, |state| matches!(state, State::Pending { .. } | State::Proving | State::On)).is_empty();
+        let reads =
+            !self.presences_of(from, |state| matches!(state, State::Pending { .. } | State::Proving | State::On)).is_empty();
         if *from == self.settings.number || !self.inbound.is_new(reads, id) {
             return;
         }
@@ -123,13 +25,13 @@ impl Relay {
             return self.keyword(now, from, keyword, reads);
         }
         let text = plain(text);
-        if let Some(call) = self.joined_by(now, from, &text) {
-            return self.join(now, call, from);
+        if let Some(participant) = self.joined_by(now, from, &text) {
+            return self.join(now, participant, from);
         }
         if text.is_empty() {
             return;
         }
-        let inside = self.calls_of(from, |state| matches!(state, State::On));
+        let inside = self.presences_of(from, |state| matches!(state, State::On));
         // Strangers, of whom there may be many, leave no texts behind.
         if !inside.is_empty() && !self.inbound.same.take(now, (from.clone(), Redacted::new(text.clone()))) {
             return;
@@ -143,8 +45,8 @@ impl Relay {
         }
     }
 
-    fn post(&mut self, call: CallId, by: &PhoneNumber, text: String) {
-        self.outputs.push_back(RelayOutput::Post { call, by: by.clone(), text: Redacted::new(text) });
+    fn post(&mut self, participant: ParticipantId, by: &PhoneNumber, text: String) {
+        self.outputs.push_back(RelayOutput::Post { participant, by: by.clone(), text: Redacted::new(text) });
     }
 
     /// C-5: one answer a day, and the text goes nowhere. A number's answer is not spent on a moment in which nobody gets one.
@@ -166,11 +68,14 @@ impl Relay {
 
     /// What a keyword, or a text for one of several meetings, is answered.
     fn answer(&mut self, now: Instant, from: &PhoneNumber, text: &str, reads: bool) {
-        if !self.inbound.sayings(reads).keywords.take(now, from.clone()) {
+        if !self.inbound.limits(reads).keywords.take(now, from.clone()) {
             return;
         }
         if reads {
-            let meeting = self.calls_of(from, |_| true).first().and_then(|call| Some(self.rooms.get(call)?.meeting.clone()));
+            let meeting = self
+                .presences_of(from, |_| true)
+                .first()
+                .and_then(|participant| Some(self.devices.get(participant)?.meeting.clone()));
             self.send_for(now, (None, meeting), from.clone(), text, DailyNeed::Owed);
         } else {
             self.answer_stranger(now, from, text);
@@ -178,12 +83,12 @@ impl Relay {
     }
 
     /// C-5: the same number at several devices.
-    fn which(&mut self, now: Instant, from: &PhoneNumber, text: String, inside: &[CallId]) {
+    fn which(&mut self, now: Instant, from: &PhoneNumber, text: String, inside: &[ParticipantId]) {
         self.inbound.asked.retain(|_, (_, until)| *until > now);
         let choice = text.parse::<usize>().ok();
         let chosen = choice.and_then(|n| inside.get(n.checked_sub(1)?)).copied();
         let text = match (chosen, choice, self.inbound.asked.remove(from)) {
-            (Some(call), _, Some((asked, _))) => return self.post(call, from, asked.into_inner()),
+            (Some(participant), _, Some((asked, _))) => return self.post(participant, from, asked.into_inner()),
             // A number that was not offered is no part of the text.
             (None, Some(_), Some((asked, _))) => asked.into_inner(),
             (_, None, Some((asked, _))) if asked.expose().len() < LONGEST => format!("{}\n{text}", asked.expose()),
@@ -193,8 +98,10 @@ impl Relay {
         if self.inbound.asked.len() < WAITING {
             self.inbound.asked.insert(from.clone(), (Redacted::new(text), now + ASKED_FOR));
         }
-        let devices =
-            inside.iter().enumerate().filter_map(|(n, call)| Some(format!("{} for {}", n + 1, self.rooms.get(call)?.name)));
+        let devices = inside
+            .iter()
+            .enumerate()
+            .filter_map(|(n, participant)| Some(format!("{} for {}", n + 1, self.devices.get(participant)?.name)));
         let question = format!("Which room do you write for? Answer {}.", devices.collect::<Vec<_>>().join(", "));
         self.answer(now, from, &question, true);
     }
@@ -203,13 +110,13 @@ impl Relay {
         let name = self.settings.organisation.clone();
         let text = match keyword {
             Keyword::Stop => {
-                for call in self.calls_of(from, |_| true) {
-                    self.silence(call, from);
-                    if self.is_keyed(call, from) {
-                        self.outputs.push_back(RelayOutput::Ended { call });
+                for participant in self.presences_of(from, |_| true) {
+                    self.silence(participant, from);
+                    if self.is_keyed(participant, from) {
+                        self.outputs.push_back(RelayOutput::Ended { participant });
                     }
                 }
-                self.outputs.push_back(RelayOutput::Hush { number: from.clone() });
+                self.outputs.push_back(RelayOutput::DropNumber { number: from.clone() });
                 self.inbound.asked.remove(from);
                 if self.inbound.stopped.insert(from.clone()) {
                     self.outputs.push_back(RelayOutput::Stopped { number: from.clone(), stopped: true });

@@ -5,15 +5,16 @@ use std::time::Duration;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{PhoneNumber, ReaderId, SmsReader};
-use crate::common::ids::{CallId, MeetingName};
+use super::number::PhoneNumber;
+use super::readers::{OptInMeans, ReaderId, SmsReader};
+use crate::common::ids::{CallId, MeetingName, ParticipantId};
 use crate::common::redact::Redacted;
 
 /// A message to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SmsText {
-    /// The call that it belongs to, and is dropped with while it waits; `None`: an answer of our own.
-    pub call: Option<CallId>,
+    /// The device's presence that it belongs to, and is dropped with while it waits; `None`: an answer of our own.
+    pub participant: Option<ParticipantId>,
     /// To whom.
     pub to: PhoneNumber,
     /// At most [`LONGEST`] parts of it.
@@ -24,18 +25,7 @@ pub struct SmsText {
     pub lives: Duration,
 }
 
-/// How somebody has opted in (C-2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = Means)]
-pub enum OptInMeans {
-    /// With the device's keys, by a code that was texted.
-    Keypad,
-    /// By texting the device's join code.
-    Sms,
-}
-
-/// What is told to the call that asked.
+/// What somebody who has keyed something is told, by their device's meeting and call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RelayAnswer {
     /// The code is on its way to this number, which is to be read back.
@@ -64,7 +54,9 @@ pub enum RelayInput {
     },
     /// A device is inside a meeting. Answered by [`RelayOutput::Readers`].
     Entered {
-        /// Its call.
+        /// The presence of the device.
+        participant: ParticipantId,
+        /// Its call, for the proof and the operator.
         call: CallId,
         /// Which meeting: its limit counts (C-2).
         meeting: MeetingName,
@@ -75,36 +67,36 @@ pub enum RelayInput {
     },
     /// Somebody at a device has keyed in a number (`*4`). Answered by [`RelayOutput::Tell`].
     Ask {
-        /// The call of the device, which is inside a meeting.
-        call: CallId,
+        /// The device, which is inside a meeting.
+        participant: ParticipantId,
         /// The number.
         number: PhoneNumber,
     },
     /// Somebody at a device has keyed in a code. Answered by [`RelayOutput::Tell`].
     Code {
-        /// The call.
-        call: CallId,
+        /// The device.
+        participant: ParticipantId,
         /// As keyed in.
         code: Redacted<String>,
     },
     /// Who may admit has confirmed a reader that has texted the join code (M-7).
     Confirm {
-        /// Around the device of this call.
-        call: CallId,
+        /// Around this device.
+        participant: ParticipantId,
         /// Which.
         reader: ReaderId,
     },
     /// Who may admit does not want a reader (any more).
     Remove {
-        /// Around the device of this call.
-        call: CallId,
+        /// Around this device.
+        participant: ParticipantId,
         /// Which.
         reader: ReaderId,
     },
     /// The proof of a consent was written, or could not be.
     Kept {
-        /// Of this call.
-        call: CallId,
+        /// Around this device.
+        participant: ParticipantId,
         /// Of this number's holder.
         number: PhoneNumber,
         /// It is on the disk.
@@ -112,13 +104,13 @@ pub enum RelayInput {
     },
     /// Somebody at a device wants no more messages (`*4`). Answered by [`RelayOutput::Tell`].
     Stop {
-        /// The call.
-        call: CallId,
+        /// The device.
+        participant: ParticipantId,
     },
     /// The device is not in its meeting any more (C-1).
     Left {
-        /// The call.
-        call: CallId,
+        /// The device.
+        participant: ParticipantId,
     },
     /// Somebody has written to us.
     Received {
@@ -131,15 +123,15 @@ pub enum RelayInput {
     },
     /// The people around this device must know this, whatever the allowance says (N-10).
     Notice {
-        /// The call.
-        call: CallId,
+        /// The device.
+        participant: ParticipantId,
         /// In the device's language.
         text: Redacted<String>,
     },
     /// A line of the chat in the meeting that this device is in.
     Line {
-        /// The call.
-        call: CallId,
+        /// The device.
+        participant: ParticipantId,
         /// The line's number in the meeting.
         line: u64,
         /// Who writes.
@@ -154,21 +146,23 @@ pub enum RelayInput {
 pub enum RelayOutput {
     /// Send this.
     Send(SmsText),
-    /// Drop what still waits to be sent for this call (C-7).
+    /// Drop what still waits to be sent to people around this device (C-7).
     Forget {
-        /// The call.
-        call: CallId,
+        /// The device.
+        participant: ParticipantId,
         /// To this number; `None`: to all.
         number: Option<PhoneNumber>,
     },
     /// Drop what still waits to be sent to this number (C-2).
-    Hush {
+    DropNumber {
         /// The number.
         number: PhoneNumber,
     },
     /// Keep the proof that this number's holder has opted in, then say [`RelayInput::Kept`] (C-2).
     Keep {
-        /// The call in which.
+        /// Around which device.
+        participant: ParticipantId,
+        /// Its call.
         call: CallId,
         /// The device's label.
         device: String,
@@ -177,10 +171,10 @@ pub enum RelayOutput {
         /// By what it was shown.
         means: OptInMeans,
     },
-    /// Show to those who may admit how the people around this call's device get the chat, and who does (C-2): all of it, at every change.
+    /// Show to those who may admit how the people around this device get the chat, and who does (C-2): all of it, at every change.
     Readers {
-        /// The call.
-        call: CallId,
+        /// The device.
+        participant: ParticipantId,
         /// To be texted to our number: eight digits.
         code: Redacted<String>,
         /// Who reads, or wants to.
@@ -193,19 +187,19 @@ pub enum RelayOutput {
         /// How many.
         parts: u64,
     },
-    /// Put this into the chat of the meeting that this call's device is in (C-3).
+    /// Put this into the chat of the meeting that this device is in (C-3).
     Post {
-        /// The call.
-        call: CallId,
+        /// The device.
+        participant: ParticipantId,
         /// Who has written it.
         by: PhoneNumber,
         /// What.
         text: Redacted<String>,
     },
-    /// Let this call know that its messages were stopped by SMS.
+    /// Let this device's meeting know that the messages which were asked for there were stopped by SMS.
     Ended {
-        /// The call.
-        call: CallId,
+        /// The device.
+        participant: ParticipantId,
     },
     /// Keep that this number's holder has said STOP or START (C-2).
     Stopped {
@@ -214,10 +208,10 @@ pub enum RelayOutput {
         /// Nothing is sent to it.
         stopped: bool,
     },
-    /// Answer the call that asked.
+    /// Answer what was keyed in at this device.
     Tell {
-        /// The call.
-        call: CallId,
+        /// The device.
+        participant: ParticipantId,
         /// What.
         told: RelayAnswer,
     },
@@ -229,7 +223,7 @@ pub enum RelayOutput {
 pub struct SubscriptionLine {
     /// Which one, for confirming and removing.
     pub reader: String,
-    /// The call it belongs to, and ends with.
+    /// The call of the device that it belongs to, and ends with.
     pub call: String,
     /// The device's label.
     pub device: String,

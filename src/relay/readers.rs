@@ -6,8 +6,6 @@ use std::str::FromStr;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::OptInMeans;
-use super::exchange::{State, Subscription};
 use crate::common::ids::BadId;
 
 /// One reader around one device; never the same again while the daemon runs.
@@ -36,6 +34,17 @@ impl FromStr for ReaderId {
     }
 }
 
+/// How somebody has opted in (C-2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = Means)]
+pub enum OptInMeans {
+    /// With the device's keys, by a code that was texted.
+    Keypad,
+    /// By texting the device's join code.
+    Sms,
+}
+
 /// How far a reader has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -57,16 +66,4 @@ pub struct SmsReader {
     pub means: OptInMeans,
     /// How far.
     pub state: ReaderState,
-}
-
-impl SmsReader {
-    /// As it is shown, if it is.
-    pub(super) fn of(number: &super::PhoneNumber, subscription: &Subscription) -> Option<Self> {
-        let state = match subscription.state {
-            State::On => ReaderState::On,
-            State::Pending { .. } | State::Proving if subscription.means == OptInMeans::Sms => ReaderState::Pending,
-            State::Pending { .. } | State::Proving | State::Asked { .. } | State::Off => return None,
-        };
-        Some(Self { id: subscription.id, number: number.to_string(), means: subscription.means, state })
-    }
 }

@@ -25,7 +25,7 @@ pub struct PartInfo {
 pub struct OutgoingSms {
     /// By this its outcome is told; never used twice, also over restarts.
     pub id: u64,
-    /// A UUID; the same when the same parcel is submitted again, so that a provider can know it (C-7).
+    /// A UUID; the same when the same item is submitted again, so that a provider can know it (C-7).
     pub reference: String,
     /// To whom.
     pub to: PhoneNumber,
@@ -53,7 +53,7 @@ pub enum SubmitOutcome {
     Later,
     /// It was submitted and never answered: the provider may have it or not (C-7).
     Unknown,
-    /// It was submitted [`again`](Parcel::again), and the provider will neither say whether it had it nor take it once more.
+    /// It was submitted [`again`](OutgoingSms::again), and the provider will neither say whether it had it nor take it once more.
     Unknowable,
 }
 

@@ -11,17 +11,17 @@ fn number() -> relay::PhoneNumber {
 fn k2_star_4_asks_for_a_number_reads_it_back_and_asks() {
     let mut world = World::inside();
     assert_eq!(world.keys("*4"), [StopsPrompts, Says(vec![Phrase::EnterMobileNumber])]);
-    let asked = relay::RelayInput::Ask { call: CALL, number: number() };
-    assert_eq!(world.keys("01715550123#"), [StopsPrompts, Asks(asked)]);
-    let read_back = world.input(CallInput::Relay(RelayAnswer::CodeSent(number())));
+    let asked = FromGuest::Sms(SmsKeyed::Number(number()));
+    assert_eq!(world.keys("01715550123#"), [StopsPrompts, Tells(asked)]);
+    let read_back = world.input(CallInput::Meeting(ToGuest::Sms(RelayAnswer::CodeSent(number()))));
     assert_eq!(read_back, [Says(vec![Phrase::CodeSentTo, Phrase::EnterTextedCode])]);
     // Another key's function meanwhile does not disturb it.
     assert_eq!(world.keys("*6"), [StopsPrompts, Tells(FromGuest::Mute(Switch::Toggle))]);
-    let code = relay::RelayInput::Code { call: CALL, code: Redacted::new("123456".to_owned()) };
-    assert_eq!(world.keys("123456#"), [StopsPrompts, Asks(code)]);
-    assert_eq!(world.input(CallInput::Relay(RelayAnswer::On)), [Says(vec![Phrase::ChatOn])]);
-    assert_eq!(world.keys("*4"), [StopsPrompts, Asks(relay::RelayInput::Stop { call: CALL })]);
-    assert_eq!(world.input(CallInput::Relay(RelayAnswer::Off)), [Says(vec![Phrase::ChatOff])]);
+    let code = FromGuest::Sms(SmsKeyed::Code(Redacted::new("123456".to_owned())));
+    assert_eq!(world.keys("123456#"), [StopsPrompts, Tells(code)]);
+    assert_eq!(world.input(CallInput::Meeting(ToGuest::Sms(RelayAnswer::On))), [Says(vec![Phrase::ChatOn])]);
+    assert_eq!(world.keys("*4"), [StopsPrompts, Tells(FromGuest::Sms(SmsKeyed::Stop))]);
+    assert_eq!(world.input(CallInput::Meeting(ToGuest::Sms(RelayAnswer::Off))), [Says(vec![Phrase::ChatOff])]);
 }
 
 /// After stop by sms star 4 asks for a number again and nothing is said meanwhile.
@@ -30,8 +30,8 @@ fn c2_after_stop_by_sms_star_4_asks_for_a_number() {
     let mut world = World::inside();
     world.keys("*4");
     world.keys("01715550123#");
-    world.input(CallInput::Relay(RelayAnswer::On));
-    assert!(world.input(CallInput::Sms(relay::driver::ToCall::Ended)).is_empty());
+    world.input(CallInput::Meeting(ToGuest::Sms(RelayAnswer::On)));
+    assert!(world.input(CallInput::Meeting(ToGuest::SmsStopped)).is_empty());
     world.now += Duration::from_secs(1);
     assert_eq!(world.keys("*4"), [StopsPrompts, Says(vec![Phrase::EnterMobileNumber])]);
 }
@@ -55,14 +55,14 @@ fn k2_a_wrong_number_or_code_is_asked_for_again_and_silence() {
 
     world.keys("*4");
     world.keys("01715550123#");
-    world.input(CallInput::Relay(RelayAnswer::CodeSent(number())));
+    world.input(CallInput::Meeting(ToGuest::Sms(RelayAnswer::CodeSent(number()))));
     world.keys("1#");
     let again = [Says(vec![Phrase::TextedCodeWrong, Phrase::EnterTextedCode])];
-    assert_eq!(world.input(CallInput::Relay(RelayAnswer::CodeWrong)), again);
+    assert_eq!(world.input(CallInput::Meeting(ToGuest::Sms(RelayAnswer::CodeWrong))), again);
     world.keys("2#");
-    assert_eq!(world.input(CallInput::Relay(RelayAnswer::CodeGone)), [Says(vec![Phrase::ChatNotSet])]);
+    assert_eq!(world.input(CallInput::Meeting(ToGuest::Sms(RelayAnswer::CodeGone))), [Says(vec![Phrase::ChatNotSet])]);
     for refused in [RelayAnswer::TooMany, RelayAnswer::Trouble] {
-        assert_eq!(world.input(CallInput::Relay(refused)), [Says(vec![Phrase::TextNotSent])]);
+        assert_eq!(world.input(CallInput::Meeting(ToGuest::Sms(refused))), [Says(vec![Phrase::TextNotSent])]);
     }
 }
 

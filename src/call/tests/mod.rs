@@ -145,7 +145,6 @@ enum Did {
     Notifies(u16),
     HandsOver(String),
     Speaks(String),
-    Asks(relay::RelayInput),
     Shows(String),
     Reserves,
     Releases,
@@ -166,7 +165,7 @@ enum Did {
 }
 
 use Did::{
-    Announced, Answers, Asks, CallsDevice, ClosesPort, Counts, Done, FindsTarget, Gives, HandsOver, Hangs, Holds, Knocks, Music,
+    Announced, Answers, CallsDevice, ClosesPort, Counts, Done, FindsTarget, Gives, HandsOver, Hangs, Holds, Knocks, Music,
     NotSetUp, NotesDialog, Notifies, Opens, Pin, Raises, Refers, RefusesText, Rejects, Releases, Reports, Reserves, Says,
     SaysThatItRings, Shows, Speaks, SpeaksEarly, StopsPrompts, TakesPlaceOf, Tells, WrongTry,
 };
@@ -223,9 +222,7 @@ impl World {
     /// The same, let in.
     fn inside() -> Self {
         let mut world = Self::in_the_lobby();
-        let (device, name) = ("board-room".to_owned(), "Board Room".to_owned());
-        let entered = relay::RelayInput::Entered { call: CALL, meeting: meeting("demo"), device, name };
-        assert_eq!(world.meeting(ToGuest::Seated), [Asks(entered), Music(false), StopsPrompts]);
+        assert_eq!(world.meeting(ToGuest::Seated), [Music(false), StopsPrompts]);
         world
     }
 
@@ -269,7 +266,6 @@ impl World {
             CallAct::Report(step) => Reports(step),
             CallAct::Reprofile(profile) => Holds(!profile.we_send),
             CallAct::Transfer { device, .. } => HandsOver(device.to_string()),
-            CallAct::Relay(asked) => Asks(asked),
             CallAct::Speak(text) => Speaks(text.into_inner()),
             CallAct::ClosePort => ClosesPort,
             CallAct::Done(CallEnd::Ended(summary)) => Done(summary.cause),

@@ -55,7 +55,7 @@ fn n10_a_notice_is_told_by_sms_and_shown_as_well() {
     let told = |world: &mut World| world.meeting(ToGuest::Tell { notice: NOTICE, phrases: vec![Phrase::RecordingStarted] });
     let spoken = Gives(vec![Phrase::RecordingStarted]);
     let text = library().text("en", Phrase::RecordingStarted).expect("a text").to_owned();
-    let by_sms = || Asks(relay::RelayInput::Notice { call: CALL, text: Redacted::new(text.clone()) });
+    let by_sms = || Tells(FromGuest::NoticeText(Redacted::new(text.clone())));
     let mut world = World::inside();
     assert_eq!(told(&mut world), [spoken, by_sms()]);
     world.call.established().settings.text = true;

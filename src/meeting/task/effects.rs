@@ -1,207 +1,176 @@
-//! What the policy decided is done here, in its order: seats and gates on the bridge, words to pages and calls, the recorder.
-#![allow(clippy::disallowed_methods, reason = "part of the meeting's task: it has the clock and starts what may be slow")]
+//! What the state of a meeting wants done is done here: on the bridge, in the store, by the relay, at the calls of devices.
+#![allow(clippy::disallowed_methods, reason = "part of the meeting's task: files are named by the time of day")]
 
-use std::time::{Instant, SystemTime};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::SystemTime;
 
-use super::log_lines::LineCause;
-use super::{MeetingAct, MeetingTask};
-use crate::common::cause::Cause;
-use crate::common::ids::ParticipantId;
-use crate::common::machine;
-use crate::media::{Gate, MediaEnd};
-use crate::meeting::messages::{MeetingRefusal, ToPage};
-use crate::meeting::mutes::RunEnd;
-use crate::meeting::recording::ActiveRecording;
-use crate::meeting::{OfferError, ToGuest};
-use crate::policy::{Admission, Capture, CaptureKind, Effect, Fact, Role};
+use tokio::sync::mpsc;
 
-impl MeetingTask {
-    pub(super) async fn negotiate(&mut self, who: ParticipantId, sdp: String) -> Result<String, OfferError> {
-        if !self.pages.contains_key(&who) {
-            return Err(OfferError::NotHere);
-        }
-        let (peer, answer) = self.bridge.open_peer(sdp, self.heard.clone()).await?;
-        let Some(page) = self.pages.get_mut(&who) else { return Err(OfferError::NotHere) };
-        let old = page.peer.replace(peer.clone());
-        page.consent = true;
-        match page.admission.take() {
-            Some(admission) => {
-                page.seated = true;
-                self.bridge.seat_peer(&peer, admission, page.gate).await;
-            }
-            None if page.seated => {
-                if let Some(old) = &old {
-                    self.bridge.replace(MediaEnd::Peer(old.id()), MediaEnd::Peer(peer.id())).await;
-                }
-            }
-            None => {}
-        }
-        if let Some(old) = old {
-            old.close().await;
-        }
-        self.report_alive(machine::now(), who);
-        Ok(answer)
+use super::input::TaskInput;
+use crate::common::ids::{MeetingName, ParticipantId, PeerId};
+use crate::common::redact::Redacted;
+use crate::media::{BridgeEvent, BridgeHandle, Gate, MediaEnd, PeerHandle, PortHandle};
+use crate::meeting::guest::{Knock, ToGuest};
+use crate::meeting::recording::{ActiveRecording, FinishingRecording};
+use crate::meeting::settings::MeetingsShared;
+use crate::meeting::state::{KnockingDevice, MeetingAct, MeetingInput};
+use crate::policy::Admission;
+use crate::relay::driver::RelayEvents;
+use crate::store::ChatCopy;
+
+/// The ends of one device's call.
+struct GuestEnds {
+    port: PortHandle,
+    to_guest: mpsc::Sender<ToGuest>,
+}
+
+/// By what things come back to the meeting.
+pub(super) struct OwnQueues {
+    /// What was started apart from the task says here what came of it.
+    pub(super) mailbox: mpsc::WeakSender<TaskInput>,
+    /// For the bridge, its peers and the recorder.
+    pub(super) bridge_events: mpsc::Sender<BridgeEvent>,
+    /// For the relay.
+    pub(super) relay_events: RelayEvents,
+}
+
+/// What the acts of one meeting are done with.
+pub(super) struct MeetingEffects {
+    pub(super) meeting: MeetingName,
+    pub(super) shared: Arc<MeetingsShared>,
+    pub(super) own: OwnQueues,
+    bridge: BridgeHandle,
+    guests: BTreeMap<ParticipantId, GuestEnds>,
+    peers: BTreeMap<PeerId, PeerHandle>,
+    recording: Option<ActiveRecording>,
+    /// The recording that ended last, until the meeting closes.
+    finishing: Option<FinishingRecording>,
+}
+
+impl MeetingEffects {
+    pub(super) fn new(meeting: MeetingName, shared: Arc<MeetingsShared>, bridge: BridgeHandle, own: OwnQueues) -> Self {
+        let (guests, peers, recording, finishing) = (BTreeMap::new(), BTreeMap::new(), None, None);
+        Self { meeting, shared, own, bridge, guests, peers, recording, finishing }
     }
 
-    pub(super) async fn perform_effect(&mut self, effect: Effect) {
-        let now = machine::now();
-        match effect {
-            Effect::Seat { who, admission } => self.seat(now, who, admission).await,
-            Effect::Unseat { who } => self.unseat(who).await,
-            Effect::Gate { who, hear, speak } => self.gate(now, who, Gate { hear, speak }).await,
-            Effect::Tell { who, notice, phrases, changes } => {
-                let told = changes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-                tracing::info!(meeting = %self.name, participant = %who, %notice, changes = told, "notice");
-                self.tell_guest(now, who, ToGuest::Tell { notice, phrases });
-            }
-            Effect::Say { who, phrase } => self.tell_guest(now, who, ToGuest::Say(phrase)),
-            Effect::Dismiss { who, cause } => self.dismiss(now, who, cause).await,
-            Effect::Capture { what, want } => self.capture(now, what, want).await,
-            Effect::Ledger(entry) => self.ledger(entry),
-            Effect::Alarm { who, what } => {
-                self.shared.counted.alarm();
-                tracing::error!(meeting = %self.name, participant = %who, alarm = %what, "a notice was not heard as it must be; the microphone is closed");
-            }
-            Effect::Changed => self.changed(now),
-            Effect::AskedToUnmute { by, who } => self.asked_to_unmute(by, who),
-            Effect::Refused { by, refusal } => {
-                match self.says_of_asker(now, by, LineCause::Refused) {
-                    Some(unsaid) => tracing::info!(meeting = %self.name, %by, %refusal, unsaid, "refused"),
-                    None => tracing::debug!(meeting = %self.name, %by, %refusal, "refused"),
-                }
-                self.answer(Err(refusal.into()));
-            }
-            Effect::Ended { cause } => {
-                tracing::info!(meeting = %self.name, %cause, "meeting ended");
-                let changes = self.policy.changes();
-                self.raise_changes(now, &changes.rows);
-                if !self.closing {
-                    let ending = if self.asked.is_some() { RunEnd::ForAll } else { RunEnd::Left };
-                    let change = self.forget_mutes(ending);
-                    self.acts.extend(change.map(MeetingAct::Mute));
-                }
-                self.over = true;
-            }
-        }
+    /// Keeps the ends of a device that knocks; the rest is for the state.
+    pub(super) fn take_in(&mut self, knock: Knock) -> KnockingDevice {
+        let Knock { who, call, name, device, phone, identity, known, heir_of, language, text, port, to_guest } = knock;
+        let (id, predecessor) = (port.id(), heir_of);
+        self.guests.insert(who, GuestEnds { port, to_guest });
+        KnockingDevice { who, call, port: id, name, device, phone, identity, known, predecessor, language, text }
     }
 
-    async fn seat(&mut self, now: Instant, who: ParticipantId, admission: Admission) {
+    /// Does an act. What comes back is its result, for the state.
+    pub(super) async fn perform(&mut self, act: MeetingAct) -> Option<MeetingInput> {
+        let store = &self.shared.store;
+        match act {
+            MeetingAct::OpenPeer { who, sdp, reply } => {
+                let opened = self.bridge.open_peer(sdp, self.own.bridge_events.clone()).await;
+                let opened = opened.map(|(peer, answer)| {
+                    let id = peer.id();
+                    self.peers.insert(id, peer);
+                    (id, answer)
+                });
+                return Some(MeetingInput::PeerOpened { who, opened, reply });
+            }
+            MeetingAct::TakeSeat { join, had, reply } => {
+                // A store that does not answer has said so in the log; the page then knocks like anybody.
+                let seated = store.take_seat(had.number(), self.meeting.as_str()).await.unwrap_or(false);
+                return Some(MeetingInput::SeatTaken { join, had, seated, reply });
+            }
+            MeetingAct::StartRecording => return Some(MeetingInput::RecordingStarted(self.start_recording().await)),
+            MeetingAct::TellGuest { who, what } => return self.tell_guest(who, what),
+            MeetingAct::SeatPort { who, admission } => self.seat_port(who, admission).await,
+            MeetingAct::SeatPeer { peer, admission, gate } => self.seat_peer(peer, admission, gate).await,
+            MeetingAct::Gate { end, gate } => self.bridge.gate(end, gate).await,
+            MeetingAct::Unseat(end) => self.bridge.unseat(end).await,
+            MeetingAct::ReplacePeer { old, new } => self.bridge.replace(MediaEnd::Peer(old), MediaEnd::Peer(new)).await,
+            MeetingAct::ClosePeer(peer) => self.close_peer(peer).await,
+            MeetingAct::PauseRecording(paused) => self.bridge.pause_recording(paused).await,
+            MeetingAct::FinishRecording => self.finish_recording().await,
+            MeetingAct::AbandonRecording => {
+                self.recording = None;
+                self.bridge.stop_recording().await;
+            }
+            MeetingAct::ReleaseGuest(who) => drop(self.guests.remove(&who)),
+            MeetingAct::Reply(reply) => reply.send(),
+            // What is not written is there no more after a restart; the store says in the log why.
+            MeetingAct::KeepSeat(who) => drop(store.keep_seat(who.number(), self.meeting.as_str()).await),
+            MeetingAct::GiveUpSeat(who) => drop(store.give_up_seat(who.number()).await),
+            MeetingAct::KeepMute(change) => drop(store.mute(change).await),
+            MeetingAct::CopyChat { device, text, at } => self.copy_chat(device, text, at).await,
+            MeetingAct::WriteLedger(line) => self.write_ledger(*line),
+            MeetingAct::Relay(input) => self.tell_relay(input).await,
+            MeetingAct::Raise(event) => self.shared.raised.raise(event),
+            MeetingAct::CountAlarm => self.shared.counted.alarm(),
+            MeetingAct::End => {}
+        }
+        None
+    }
+
+    /// The last of a meeting: its recording reaches the disk, and its bridge closes.
+    pub(super) async fn close(mut self) {
+        if let Some(finishing) = self.finishing.take() {
+            finishing.wait().await;
+        }
+        self.bridge.close().await;
+        tracing::info!(meeting = %self.meeting, "meeting closed");
+    }
+
+    fn tell_guest(&self, who: ParticipantId, what: ToGuest) -> Option<MeetingInput> {
+        let stalled = self.guests.get(&who)?.to_guest.try_send(what).is_err();
+        stalled.then_some(MeetingInput::GuestStalled(who))
+    }
+
+    async fn seat_port(&self, who: ParticipantId, admission: Admission) {
         if let Some(guest) = self.guests.get(&who) {
             self.bridge.seat_port(&guest.port, admission, Gate::default()).await;
-            tracing::info!(meeting = %self.name, participant = %who, "device admitted");
-            self.tell_guest(now, who, ToGuest::Seated);
-        } else if let Some(page) = self.pages.get_mut(&who) {
-            match &page.peer {
-                Some(peer) => {
-                    page.seated = true;
-                    self.bridge.seat_peer(peer, admission, page.gate).await;
-                }
-                None => page.admission = Some(admission),
-            }
-            if page.role == Role::External {
-                drop(self.shared.store.keep_seat(who.number(), self.name.as_str()).await);
-            }
-            self.send_chat_so_far(who);
         }
     }
 
-    fn end_of(&self, who: ParticipantId) -> Option<MediaEnd> {
-        let guest = self.guests.get(&who).map(|guest| MediaEnd::Port(guest.port.id()));
-        guest.or_else(|| self.pages.get(&who)?.peer.as_ref().map(|peer| MediaEnd::Peer(peer.id())))
-    }
-
-    async fn unseat(&mut self, who: ParticipantId) {
-        if let Some(page) = self.pages.get_mut(&who) {
-            page.seated = false;
-            page.admission = None;
-            // At a stop it is kept for the next run.
-            if page.role == Role::External && !self.stopped {
-                drop(self.shared.store.give_up_seat(who.number()).await);
-                self.forget_seat_mute(who);
-            }
-        }
-        if let Some(end) = self.end_of(who) {
-            self.bridge.unseat(end).await;
+    async fn seat_peer(&self, peer: PeerId, admission: Admission, gate: Gate) {
+        if let Some(peer) = self.peers.get(&peer) {
+            self.bridge.seat_peer(peer, admission, gate).await;
         }
     }
 
-    async fn gate(&mut self, now: Instant, who: ParticipantId, gate: Gate) {
-        if let Some(page) = self.pages.get_mut(&who) {
-            page.gate = gate;
-        }
-        if let Some(end) = self.end_of(who) {
-            self.bridge.gate(end, gate).await;
-        }
-        if (gate.hear || gate.speak)
-            && let Some(guest) = self.guests.get_mut(&who)
-            && !std::mem::replace(&mut guest.joined, true)
-        {
-            self.tell_guest(now, who, ToGuest::Joined);
+    async fn close_peer(&mut self, peer: PeerId) {
+        if let Some(peer) = self.peers.remove(&peer) {
+            peer.close().await;
         }
     }
 
-    async fn dismiss(&mut self, now: Instant, who: ParticipantId, cause: Cause) {
-        self.goes(who, cause);
-        let says = self.says_of(now, who, LineCause::Left);
-        // One that was turned away, and has no row, is not denied anew.
-        if cause == Cause::Denied && self.raised.knows(who) {
-            self.denied(now, who);
-        }
-        if let Some(page) = self.pages.remove(&who) {
-            let reason = match cause {
-                Cause::Draining if self.snapshot.outlasts_a_restart(&self.name) => "restarting",
-                Cause::Draining => "not-kept",
-                cause => cause.verdict().label,
-            };
-            page.feed.say(ToPage::Ended { reason });
-            if let Some(peer) = page.peer {
-                peer.close().await;
-            }
-        } else {
-            self.tell_guest(now, who, ToGuest::Dismiss(cause));
-            self.guests.remove(&who);
-            self.joins.remove(&who);
-        }
-        self.origins.remove(&who);
-        match says {
-            Some(unsaid) => tracing::info!(meeting = %self.name, participant = %who, %cause, unsaid, "left"),
-            None => tracing::debug!(meeting = %self.name, participant = %who, %cause, "left"),
-        }
-    }
-
-    async fn capture(&mut self, now: Instant, what: CaptureKind, want: Capture) {
-        // Nothing here can transcribe; the policy refuses before it comes to this (N-11).
-        if what == CaptureKind::Transcription {
-            return;
-        }
-        let state = match (want, self.recording.take()) {
-            (Capture::Off, Some(recording)) => {
-                self.finishing = Some(recording.stop(&self.bridge).await);
-                Capture::Off
-            }
-            (Capture::Off, None) => Capture::Off,
-            (want, Some(recording)) => {
-                self.bridge.pause_recording(want == Capture::Paused).await;
+    /// Whether there is a recording now.
+    async fn start_recording(&mut self) -> bool {
+        let (directory, events) = (&self.shared.recordings, self.own.bridge_events.clone());
+        match ActiveRecording::start(directory, &self.meeting, &self.bridge, events, SystemTime::now()).await {
+            Ok(recording) => {
+                tracing::info!(meeting = %self.meeting, file = %recording.file().display(), "recording");
                 self.recording = Some(recording);
-                want
+                true
             }
-            (want, None) => {
-                let heard = self.heard.clone();
-                match ActiveRecording::start(&self.shared.recordings, &self.name, &self.bridge, heard, SystemTime::now()).await {
-                    Ok(recording) => {
-                        tracing::info!(meeting = %self.name, file = %recording.file().display(), "recording");
-                        self.bridge.pause_recording(want == Capture::Paused).await;
-                        self.recording = Some(recording);
-                        want
-                    }
-                    Err(error) => {
-                        tracing::error!(meeting = %self.name, directory = %self.shared.recordings.display(), %error, "recording cannot be started");
-                        self.answer(Err(MeetingRefusal::RecorderFailed));
-                        Capture::Off
-                    }
-                }
+            Err(error) => {
+                tracing::error!(meeting = %self.meeting, directory = %directory.display(), %error, "recording cannot be started");
+                false
             }
-        };
-        self.fact(now, Fact::CaptureIs { what, state });
+        }
+    }
+
+    async fn finish_recording(&mut self) {
+        if let Some(recording) = self.recording.take() {
+            self.finishing = Some(recording.stop(&self.bridge).await);
+        }
+    }
+
+    /// C-8: for as long as copies live at the moment.
+    async fn copy_chat(&self, device: String, text: Redacted<String>, at: u64) {
+        let retention = self.shared.retention.borrow().clone();
+        if let Some(dies_at) = retention.dies_at(at) {
+            let copy = ChatCopy { device, text, region: retention.region.to_string(), at, dies_at };
+            // Not written, there is one copy less; the store has said in the log why.
+            drop(self.shared.store.chat(copy).await);
+        }
     }
 }

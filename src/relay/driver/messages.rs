@@ -1,4 +1,4 @@
-//! What the relay's task says to calls, and to who counts.
+//! What the relay's task says to meetings, and to operators.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -7,7 +7,7 @@ use crate::common::redact::Redacted;
 use crate::relay::outbox::{self, Counts, LineDelivery};
 use crate::relay::{PhoneNumber, SmsReader};
 
-/// A text for the chat of a call's meeting (C-3).
+/// A text for the chat of a meeting (C-3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InboundText {
     /// Who has written it; printed, it is masked.
@@ -38,15 +38,15 @@ pub struct Readers {
     pub readers: Vec<SmsReader>,
 }
 
-/// What comes for a call's meeting.
+/// What the relay has for the meeting of a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ToCall {
-    /// A text.
-    Posted(InboundText),
+pub enum RelayEvent {
+    /// Somebody around the device has written.
+    Text(InboundText),
     /// How far a line has come.
     Progress(LineProgress),
-    /// Its messages were stopped by SMS.
-    Ended,
+    /// The messages that were asked for with its keys were stopped by SMS.
+    Stopped,
     /// Who reads by SMS around its device: all of it, at every change.
     Readers(Readers),
 }

@@ -1,4 +1,4 @@
-//! The relay's task: brings asks of calls and lines of meetings to the [`Relay`], its messages to the [`Outbox`], and what that has
+//! The relay's task: brings what meetings ask and write to the [`Relay`], its messages to the [`Outbox`], and what that has
 //! ready to the provider.
 #![allow(clippy::disallowed_methods, reason = "a driver: it has the clock and starts what may take time")]
 
@@ -6,5 +6,5 @@ mod messages;
 mod rows;
 mod task;
 
-pub use messages::{InboundText, LineProgress, OutboxSurvey, Readers, RelayTotals, ToCall};
-pub use task::{POSTS, RelayError, RelayHandle, start};
+pub use messages::{InboundText, LineProgress, OutboxSurvey, Readers, RelayEvent, RelayTotals};
+pub use task::{EVENTS, RelayError, RelayEvents, RelayHandle, start};

@@ -1,4 +1,4 @@
-//! The relay's task and the way to it: asks of calls and lines of meetings come in, messages go to the provider.
+//! The relay's task and the way to it: what meetings ask and write comes in, messages go to the provider.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::super::{
     SubscriptionLine,
 };
 use super::rows::RowClock;
-use crate::common::ids::{CallId, MeetingName};
+use crate::common::ids::{CallId, MeetingName, ParticipantId};
 use crate::common::log_limit::LogLimit;
 use crate::common::machine::{self, DriveFlow, Machine, MachineOwner, drive};
 use crate::common::redact::MaskedCaller;
@@ -21,19 +21,22 @@ use crate::common::units::unix_millis;
 use crate::net::tls::TlsError;
 use crate::store::{self, Consent, OutboxChange, StoreError};
 
-use super::messages::{InboundText, LineProgress, OutboxSurvey, Readers, RelayTotals, ToCall};
+use super::messages::{InboundText, LineProgress, OutboxSurvey, Readers, RelayEvent, RelayTotals};
 
-/// What may wait for the relay. Full: meetings and calls wait (DESIGN section 6).
+/// What may wait for the relay. Full: meetings wait, as requests go down.
 const QUEUE: usize = 256;
 
-/// What may wait for one call. Full: the call is stuck, and a text is lost and said to be.
-pub const POSTS: usize = 64;
+/// What may wait for one meeting. Full: the meeting is stalled; a text is lost, and the log says so.
+pub const EVENTS: usize = 256;
+
+/// Where what the relay has for the devices of a meeting goes.
+pub type RelayEvents = mpsc::Sender<(ParticipantId, RelayEvent)>;
 
 /// What the relay's task takes in.
 enum Request {
-    /// A device is inside; what comes for its call goes to this queue.
-    Entered(RelayInput, CallId, mpsc::Sender<ToCall>),
-    /// Answered with what the relay tells the call.
+    /// A device is inside; what comes for it goes to this queue.
+    Entered(RelayInput, ParticipantId, RelayEvents),
+    /// Answered with what is told to whoever has keyed it.
     Asked(RelayInput, oneshot::Sender<RelayAnswer>),
     Said(RelayInput),
     /// A write of the outbox has ended.
@@ -43,7 +46,7 @@ enum Request {
     Totals(oneshot::Sender<RelayTotals>),
     Survey(oneshot::Sender<OutboxSurvey>),
     Flush(oneshot::Sender<()>),
-    Rest(oneshot::Sender<()>),
+    Suspend(oneshot::Sender<()>),
     /// Answered when all that was said before is on the disk, or where it belongs.
     Barrier(oneshot::Sender<()>),
 }
@@ -63,14 +66,14 @@ impl RelayHandle {
         self.home.clone()
     }
 
-    /// A device is inside its meeting. What comes for its call goes to `posts`, until it has left.
+    /// A device is inside its meeting. What comes for it goes to `events`, until it has left.
     /// `entered` is an [`RelayInput::Entered`].
-    pub async fn entered(&self, call: CallId, entered: RelayInput, posts: mpsc::Sender<ToCall>) {
+    pub async fn entered(&self, participant: ParticipantId, entered: RelayInput, events: RelayEvents) {
         // A relay that is gone drops the queue, which says so.
-        let _ = self.requests.send(Request::Entered(entered, call, posts)).await;
+        let _ = self.requests.send(Request::Entered(entered, participant, events)).await;
     }
 
-    /// Asks for one call; [`RelayInput::Ask`], [`RelayInput::Code`] and [`RelayInput::Stop`] are answered. What is asked is before the relay when this
+    /// Asks for a device; [`RelayInput::Ask`], [`RelayInput::Code`] and [`RelayInput::Stop`] are answered. What is asked is before the relay when this
     /// returns: whatever is said after it comes after it.
     pub async fn ask(&self, input: RelayInput) -> oneshot::Receiver<RelayAnswer> {
         let (reply, answer) = oneshot::channel();
@@ -107,7 +110,7 @@ impl RelayHandle {
 
     /// Submits nothing more, and returns when nothing is unanswered: what was never answered would have to be sent again (C-7).
     pub async fn rest(&self) {
-        self.query(Request::Rest).await;
+        self.query(Request::Suspend).await;
     }
 
     /// What a provider's call at its webhook is answered; what it brings is safe by then.
@@ -149,10 +152,10 @@ struct Driver {
     number: PhoneNumber,
     store: store::StoreHandle,
     own: mpsc::WeakSender<Request>,
-    /// Calls that await an answer; each asks one thing at a time.
-    asking: BTreeMap<CallId, oneshot::Sender<RelayAnswer>>,
-    /// Where what comes for a call goes.
-    posts: BTreeMap<CallId, mpsc::Sender<ToCall>>,
+    /// Devices whose keys await an answer; each asks one thing at a time.
+    asking: BTreeMap<ParticipantId, oneshot::Sender<RelayAnswer>>,
+    /// Where what comes for a device goes.
+    events: BTreeMap<ParticipantId, RelayEvents>,
     /// Who wants to know that all before is safe.
     secure: VecDeque<Secure>,
     /// Whoever waits for nothing to be on its way.
@@ -191,7 +194,7 @@ pub async fn start(
     // Counted up from the date, no id comes twice, also over restarts.
     let mut outbox = Outbox::new(clock.now, outbox, rows, unix_millis(clock.today));
     for number in stopped.iter().cloned() {
-        outbox.handle(clock.now, outbox::OutboxInput::Hush { number });
+        outbox.handle(clock.now, outbox::OutboxInput::DropNumber { number });
     }
 
     let (requests, mut inbox) = mpsc::channel(QUEUE);
@@ -209,10 +212,11 @@ pub async fn start(
     let number = settings.number.clone();
     let relay = Relay::new(clock.now, settings, stopped, spent(&store, clock).await?);
     let provider = provider::open(provider, events)?;
-    let (asking, posts, secure) = (BTreeMap::new(), BTreeMap::new(), VecDeque::new());
+    let (asking, devices, secure) = (BTreeMap::new(), BTreeMap::new(), VecDeque::new());
     let handle = RelayHandle { requests, provider: Arc::clone(&provider), home };
     let (flushing, resting, logs) = (None, None, Logs::default());
-    let mut driver = Driver { relay, outbox, provider, number, store, own, asking, posts, secure, flushing, resting, logs };
+    let mut driver =
+        Driver { relay, outbox, provider, number, store, own, asking, events: devices, secure, flushing, resting, logs };
     tokio::spawn(async move { drive(&mut driver, &mut inbox).await });
     Ok(handle)
 }
@@ -246,20 +250,23 @@ impl Machine for Driver {
 
     fn handle(&mut self, now: Instant, request: Request) {
         match request {
-            Request::Entered(input, call, posts) => {
-                self.posts.insert(call, posts);
+            Request::Entered(input, participant, events) => {
+                self.events.insert(participant, events);
                 self.relay.handle(now, input);
             }
             Request::Asked(input, reply) => {
-                if let RelayInput::Ask { call, .. } | RelayInput::Code { call, .. } | RelayInput::Stop { call } = &input {
-                    self.asking.insert(*call, reply);
+                if let RelayInput::Ask { participant, .. }
+                | RelayInput::Code { participant, .. }
+                | RelayInput::Stop { participant } = &input
+                {
+                    self.asking.insert(*participant, reply);
                 }
                 self.relay.handle(now, input);
             }
             Request::Said(input) => {
-                if let RelayInput::Left { call } = &input {
-                    self.asking.remove(call);
-                    self.posts.remove(call);
+                if let RelayInput::Left { participant } = &input {
+                    self.asking.remove(participant);
+                    self.events.remove(participant);
                 }
                 self.relay.handle(now, input);
             }
@@ -273,8 +280,8 @@ impl Machine for Driver {
             }
             Request::Barrier(reply) => self.secure.push_back(Secure::Asked(reply)),
             Request::Flush(reply) => self.flushing = Some(reply),
-            Request::Rest(reply) => {
-                self.outbox.handle(now, outbox::OutboxInput::Rest);
+            Request::Suspend(reply) => {
+                self.outbox.handle(now, outbox::OutboxInput::Suspend);
                 self.resting = Some(reply);
             }
         }
@@ -345,7 +352,7 @@ impl Driver {
             ProviderEvent::Outcome { id, outcome } => outbox::OutboxInput::Outcome { id, outcome },
             ProviderEvent::Receipt { name, fate } => outbox::OutboxInput::Receipt { name, fate },
             ProviderEvent::Taken(number) => return self.secure.push_back(Secure::Provider(number)),
-            ProviderEvent::Heard(InboundSms { id, from, text }) => {
+            ProviderEvent::Received(InboundSms { id, from, text }) => {
                 return self.relay.handle(now, RelayInput::Received { id, from, text });
             }
         };
@@ -358,42 +365,46 @@ impl Driver {
             RelayOutput::Send(message) => {
                 self.outbox.handle(now, outbox::OutboxInput::Enqueue { message, created: SystemTime::now() });
             }
-            RelayOutput::Forget { call, number } => self.outbox.handle(now, outbox::OutboxInput::Forget { call, number }),
-            RelayOutput::Hush { number } => self.outbox.handle(now, outbox::OutboxInput::Hush { number }),
-            RelayOutput::Post { call, by, text } => {
-                if !self.for_call(call, ToCall::Posted(InboundText { by, text }))
-                    && let Some(unsaid) = self.logs.lost.says(now)
+            RelayOutput::Forget { participant, number } => {
+                self.outbox.handle(now, outbox::OutboxInput::Forget { participant, number })
+            }
+            RelayOutput::DropNumber { number } => self.outbox.handle(now, outbox::OutboxInput::DropNumber { number }),
+            RelayOutput::Post { participant, by, text } => {
+                if !self.send_event(participant, RelayEvent::Text(InboundText { by, text }))
+                    && let Some(unlogged) = self.logs.lost.says(now)
                 {
-                    tracing::error!(%call, unsaid, "a text by SMS is lost: its call takes no more");
+                    tracing::error!(%participant, unlogged, "a text by SMS is lost: the queue of its meeting is full");
                 }
             }
-            // A call that is stuck shows less, until the next change.
-            RelayOutput::Readers { call, code, readers } => {
-                self.for_call(call, ToCall::Readers(Readers { code, to: self.number.clone(), readers }));
+            // A meeting that is stalled shows less, until the next change.
+            RelayOutput::Readers { participant, code, readers } => {
+                self.send_event(participant, RelayEvent::Readers(Readers { code, to: self.number.clone(), readers }));
             }
             RelayOutput::Spent { meeting, parts } => {
                 let meeting = meeting.as_ref().map_or("", MeetingName::as_str);
                 // Not written, the next run sends a little more; the store says in the log why.
                 drop(self.store.count_texted(RowClock { now, today: SystemTime::now() }.day(), meeting, parts).await);
             }
-            RelayOutput::Ended { call } => {
-                // A call that is stuck asks to end them again, and hears that there are none.
-                self.for_call(call, ToCall::Ended);
+            RelayOutput::Ended { participant } => {
+                // Lost, it is asked to end them again with the keys, and the answer is that there are none.
+                self.send_event(participant, RelayEvent::Stopped);
             }
             RelayOutput::Stopped { number, stopped } => {
-                if let Some(unsaid) = self.logs.stopped.says(now) {
-                    tracing::info!(%number, stopped, unsaid, "the holder of a number has said STOP or START");
+                if let Some(unlogged) = self.logs.stopped.says(now) {
+                    tracing::info!(%number, stopped, unlogged, "the holder of a number has said STOP or START");
                 }
                 // Until it is on the disk, this run knows it all the same; the store says in the log why it is not.
                 drop(self.store.stop(number.expose(), stopped, unix_millis(SystemTime::now())).await);
             }
-            RelayOutput::Tell { call, told } => {
-                if let Some(reply) = self.asking.remove(&call) {
-                    // A call that has ended meanwhile hears nothing.
+            RelayOutput::Tell { participant, told } => {
+                if let Some(reply) = self.asking.remove(&participant) {
+                    // A device that has left meanwhile is told nothing.
                     let _ = reply.send(told);
                 }
             }
-            RelayOutput::Keep { call, device, number, means } => self.keep(call, device, number, means),
+            RelayOutput::Keep { participant, call, device, number, means } => {
+                self.keep((participant, call), device, number, means)
+            }
         }
     }
 
@@ -423,9 +434,9 @@ impl Driver {
             outbox::OutboxOutput::Settle { id } => drop(self.store.outbox(OutboxChange::Remove { id }).await),
             outbox::OutboxOutput::Wipe => self.wipe(),
             outbox::OutboxOutput::Submit(sms) => self.provider.submit(sms),
-            outbox::OutboxOutput::Progress { call, line, message, standing } => {
-                // Only shown: a call that is stuck shows less.
-                self.for_call(call, ToCall::Progress(LineProgress { line, message, standing }));
+            outbox::OutboxOutput::Progress { participant, line, message, standing } => {
+                // Only shown: a meeting that is stalled shows less.
+                self.send_event(participant, RelayEvent::Progress(LineProgress { line, message, standing }));
             }
         }
     }
@@ -454,26 +465,26 @@ impl Driver {
         });
     }
 
-    fn for_call(&self, call: CallId, what: ToCall) -> bool {
-        self.posts.get(&call).is_some_and(|posts| posts.try_send(what).is_ok())
+    fn send_event(&self, participant: ParticipantId, what: RelayEvent) -> bool {
+        self.events.get(&participant).is_some_and(|events| events.try_send((participant, what)).is_ok())
     }
 
     /// C-2: writes the proof, and says whether that went well.
-    fn keep(&self, call: CallId, device: String, number: PhoneNumber, means: OptInMeans) {
+    fn keep(&self, (participant, call): (ParticipantId, CallId), device: String, number: PhoneNumber, means: OptInMeans) {
         let means = match means {
             OptInMeans::Keypad => "keypad",
             OptInMeans::Sms => "sms",
         };
-        tracing::info!(%call, device, %number, means, "opted in to chat by SMS");
+        tracing::info!(%call, %participant, device, %number, means, "opted in to chat by SMS");
         let at = unix_millis(SystemTime::now());
-        let (call_name, means) = (call.to_string(), means.to_owned());
-        let consent = Consent { number: MaskedCaller::new(number.expose()), device, call: call_name, means, at };
+        let (call, means) = (call.to_string(), means.to_owned());
+        let consent = Consent { number: MaskedCaller::new(number.expose()), device, call, means, at };
         let (store, own) = (self.store.clone(), self.own.clone());
         tokio::spawn(async move {
             // The store has said in the log why.
             let kept = store.consent(consent).await.is_ok();
             if let Some(own) = own.upgrade() {
-                let _ = own.send(Request::Said(RelayInput::Kept { call, number, kept })).await;
+                let _ = own.send(Request::Said(RelayInput::Kept { participant, number, kept })).await;
             }
         });
     }

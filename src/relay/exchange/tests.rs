@@ -1,8 +1,10 @@
 use super::*;
-use crate::relay::{ReaderState, segment};
+use crate::common::ids::CallId;
+use crate::relay::subscription::DIGITS;
+use crate::relay::{ReaderState, SmsReader, segment};
 
-const ROOM: CallId = CallId::from_number(1);
-const OTHER: CallId = CallId::from_number(2);
+const ROOM: ParticipantId = ParticipantId::from_number(1);
+const OTHER: ParticipantId = ParticipantId::from_number(2);
 
 fn start() -> Instant {
     #[allow(clippy::disallowed_methods, reason = "an origin for virtual time")]
@@ -19,10 +21,10 @@ struct World {
     now: Instant,
     sent: Vec<(PhoneNumber, String)>,
     told: Vec<RelayAnswer>,
-    posted: Vec<(CallId, String)>,
+    posted: Vec<(ParticipantId, String)>,
     stopped: Vec<bool>,
-    joins: BTreeMap<CallId, String>,
-    readers: BTreeMap<CallId, Vec<SmsReader>>,
+    joins: BTreeMap<ParticipantId, String>,
+    readers: BTreeMap<ParticipantId, Vec<SmsReader>>,
     /// The disk takes proofs.
     writes: bool,
 }
@@ -58,8 +60,8 @@ impl World {
     }
 
     fn input(&mut self, input: RelayInput) {
-        if let RelayInput::Left { call } = &input {
-            self.joins.remove(call);
+        if let RelayInput::Left { participant } = &input {
+            self.joins.remove(participant);
         }
         self.relay.handle(self.now, input);
         self.drain();
@@ -70,18 +72,20 @@ impl World {
             match output {
                 RelayOutput::Send(message) => self.sent.push((message.to, message.text.into_inner())),
                 RelayOutput::Tell { told, .. } => self.told.push(told),
-                RelayOutput::Post { call, text, .. } => self.posted.push((call, text.into_inner())),
+                RelayOutput::Post { participant, text, .. } => self.posted.push((participant, text.into_inner())),
                 RelayOutput::Stopped { stopped, .. } => self.stopped.push(stopped),
                 // What a provider holds is its own; nothing waits here.
-                RelayOutput::Forget { .. } | RelayOutput::Hush { .. } | RelayOutput::Ended { .. } | RelayOutput::Spent { .. } => {
+                RelayOutput::Forget { .. }
+                | RelayOutput::DropNumber { .. }
+                | RelayOutput::Ended { .. }
+                | RelayOutput::Spent { .. } => {}
+                RelayOutput::Readers { participant, code, readers } => {
+                    self.joins.insert(participant, code.into_inner());
+                    self.readers.insert(participant, readers);
                 }
-                RelayOutput::Readers { call, code, readers } => {
-                    self.joins.insert(call, code.into_inner());
-                    self.readers.insert(call, readers);
-                }
-                RelayOutput::Keep { call, number, .. } => {
+                RelayOutput::Keep { participant, number, .. } => {
                     let kept = self.writes;
-                    self.relay.handle(self.now, RelayInput::Kept { call, number, kept });
+                    self.relay.handle(self.now, RelayInput::Kept { participant, number, kept });
                 }
             }
         }
@@ -95,40 +99,46 @@ impl World {
         }
     }
 
-    fn asks(&mut self, call: CallId, number: PhoneNumber) {
-        if !self.joins.contains_key(&call) {
-            self.enters(call, "demo", "Board");
+    fn asks(&mut self, participant: ParticipantId, number: PhoneNumber) {
+        if !self.joins.contains_key(&participant) {
+            self.enters(participant, "demo", "Board");
         }
-        self.input(RelayInput::Ask { call, number });
+        self.input(RelayInput::Ask { participant, number });
     }
 
-    fn enters(&mut self, call: CallId, meeting: &str, name: &str) {
+    fn enters(&mut self, participant: ParticipantId, meeting: &str, name: &str) {
         let meeting = MeetingName::new(meeting).expect("a name");
-        self.input(RelayInput::Entered { call, meeting, device: "board-room".to_owned(), name: name.to_owned() });
+        self.input(RelayInput::Entered {
+            participant,
+            call: CallId::from_number(1),
+            meeting,
+            device: "board-room".to_owned(),
+            name: name.to_owned(),
+        });
     }
 
     /// Somebody texts the join code, and a member says yes.
-    fn joins(&mut self, call: CallId, number: &PhoneNumber) {
-        let code = self.joins[&call].clone();
+    fn joins(&mut self, participant: ParticipantId, number: &PhoneNumber) {
+        let code = self.joins[&participant].clone();
         self.hears(number, &code);
-        self.confirms(call);
+        self.confirms(participant);
     }
 
     /// A member says yes to all who wait.
-    fn confirms(&mut self, call: CallId) {
-        for reader in self.readers[&call].clone().into_iter().filter(|one| one.state == ReaderState::Pending) {
-            self.input(RelayInput::Confirm { call, reader: reader.id });
+    fn confirms(&mut self, participant: ParticipantId) {
+        for reader in self.readers[&participant].clone().into_iter().filter(|one| one.state == ReaderState::Pending) {
+            self.input(RelayInput::Confirm { participant, reader: reader.id });
         }
     }
 
-    fn removes(&mut self, call: CallId, number: &PhoneNumber) {
+    fn removes(&mut self, participant: ParticipantId, number: &PhoneNumber) {
         let masked = number.to_string();
-        let reader = self.readers[&call].iter().find(|one| one.number == masked).expect("a reader").id;
-        self.input(RelayInput::Remove { call, reader });
+        let reader = self.readers[&participant].iter().find(|one| one.number == masked).expect("a reader").id;
+        self.input(RelayInput::Remove { participant, reader });
     }
 
-    fn keys(&mut self, call: CallId, code: &str) {
-        self.input(RelayInput::Code { call, code: Redacted::new(code.to_owned()) });
+    fn keys(&mut self, participant: ParticipantId, code: &str) {
+        self.input(RelayInput::Code { participant, code: Redacted::new(code.to_owned()) });
     }
 
     /// The code in the last message.
@@ -136,16 +146,16 @@ impl World {
         self.sent.last().expect("a message").1.chars().take(DIGITS).collect()
     }
 
-    fn subscribes(&mut self, call: CallId, number: PhoneNumber) {
-        self.asks(call, number);
+    fn subscribes(&mut self, participant: ParticipantId, number: PhoneNumber) {
+        self.asks(participant, number);
         let code = self.code();
-        self.keys(call, &code);
+        self.keys(participant, &code);
         assert_eq!(self.told.last(), Some(&RelayAnswer::On));
         self.sent.clear();
     }
 
-    fn writes(&mut self, call: CallId, name: &str, text: &str) {
-        self.input(RelayInput::Line { call, line: 1, name: name.to_owned().into(), text: text.to_owned().into() });
+    fn writes(&mut self, participant: ParticipantId, name: &str, text: &str) {
+        self.input(RelayInput::Line { participant, line: 1, name: name.to_owned().into(), text: text.to_owned().into() });
     }
 
     fn hears(&mut self, from: &PhoneNumber, text: &str) {
@@ -192,7 +202,7 @@ fn c2_a_consent_that_cannot_be_proved_is_none() {
     assert!(world.sent.is_empty());
 }
 
-/// A code has three tries and ten minutes and is good for its own call alone.
+/// A code has three tries and ten minutes and is good for its own device alone.
 #[test]
 fn c2_a_code_has_three_tries_and_ten_minutes_and_is_good() {
     let mut world = World::new(10);
@@ -216,19 +226,19 @@ fn c2_a_code_has_three_tries_and_ten_minutes_and_is_good() {
 #[test]
 fn c2_nobody_is_pestered_with_codes() {
     let mut world = World::new(10);
-    for call in [11, 12, 13, 14] {
-        world.asks(CallId::from_number(call), number(1));
+    for participant in [11, 12, 13, 14] {
+        world.asks(ParticipantId::from_number(participant), number(1));
     }
     assert_eq!(world.told.pop(), Some(RelayAnswer::TooMany), "three to one number");
     for n in 2..=6 {
-        world.asks(CallId::from_number(9), number(n));
+        world.asks(ParticipantId::from_number(9), number(n));
     }
-    world.asks(CallId::from_number(9), number(7));
+    world.asks(ParticipantId::from_number(9), number(7));
     assert_eq!(world.told.pop(), Some(RelayAnswer::TooMany), "five in one call");
     let codes: BTreeSet<_> = world.sent.iter().map(|(_, text)| text.chars().take(DIGITS).collect::<String>()).collect();
     assert_eq!(codes.len(), world.sent.len(), "no code twice");
     for n in 100..200 {
-        world.asks(CallId::from_number(n.into()), number(n));
+        world.asks(ParticipantId::from_number(n.into()), number(n));
     }
     assert_eq!(world.sent.len(), 30, "and thirty for one meeting");
     world.enters(OTHER, "other", "Hall");
@@ -241,14 +251,14 @@ fn c2_nobody_is_pestered_with_codes() {
 fn c1_star_4_again_or_leaving_ends_it_with_one_closing_message() {
     let mut world = World::new(10);
     world.subscribes(ROOM, number(1));
-    world.input(RelayInput::Stop { call: ROOM });
+    world.input(RelayInput::Stop { participant: ROOM });
     assert_eq!(world.told.last(), Some(&RelayAnswer::Off));
     world.writes(ROOM, "Alice", "hello");
-    world.input(RelayInput::Left { call: ROOM });
+    world.input(RelayInput::Left { participant: ROOM });
     assert!(world.sent.is_empty(), "who has stopped it hears nothing more");
     world.subscribes(OTHER, number(2));
-    world.input(RelayInput::Left { call: OTHER });
-    world.input(RelayInput::Left { call: OTHER });
+    world.input(RelayInput::Left { participant: OTHER });
+    world.input(RelayInput::Left { participant: OTHER });
     world.writes(OTHER, "Alice", "hello");
     assert_eq!(world.texts(), ["Example: you are no longer in the meeting; its chat ends here."]);
     world.asks(OTHER, number(2));
@@ -302,7 +312,7 @@ fn c8_neither_texts_nor_numbers_nor_codes_are_printed() {
         world.writes(ROOM, "Alice", &format!("whisper {n}"));
     }
     let text = Redacted::new("whisper".to_owned());
-    let message = SmsText { call: None, to: number(12_345), text, line: None, lives: LIVES };
+    let message = SmsText { participant: None, to: number(12_345), text, line: None, lives: LIVES };
     let printed = format!("{:?} {:?} {message:?}", world.relay, world.relay.lines());
     assert!(!printed.contains("12345") && !printed.contains(&code) && !printed.contains("whisper"), "{printed}");
 }
@@ -357,9 +367,9 @@ fn c2_stop_ends_it_everywhere_and_only_its_holder_allows() {
     world.subscribes(OTHER, number(1));
     world.hears(&number(1), "Stop.");
     assert_eq!(world.texts(), ["Example: you will get no more messages. Answer START to allow them again."]);
-    for call in [ROOM, OTHER] {
-        world.writes(call, "Alice", "hello");
-        world.input(RelayInput::Left { call });
+    for participant in [ROOM, OTHER] {
+        world.writes(participant, "Alice", "hello");
+        world.input(RelayInput::Left { participant });
     }
     world.hears(&number(1), "hello");
     world.hears(&number(1), "help");
@@ -402,150 +412,20 @@ fn n10_what_must_be_known_is_told_to_everybody_around() {
         world.writes(ROOM, "Alice", &format!("line {n}"));
     }
     world.sent.clear();
-    world.input(RelayInput::Notice { call: ROOM, text: "This meeting is being recorded.".to_owned().into() });
+    world.input(RelayInput::Notice { participant: ROOM, text: "This meeting is being recorded.".to_owned().into() });
     assert_eq!(world.sent, [(number(1), "This meeting is being recorded.".to_owned())]);
 }
 
 mod joining;
 mod limits;
-
-/// What must be so, kept apart from the relay.
-#[derive(Default)]
-struct Ideal {
-    inside: BTreeSet<u64>,
-    on: BTreeSet<(u64, PhoneNumber)>,
-    keyed: BTreeMap<u64, PhoneNumber>,
-    stopped: BTreeSet<PhoneNumber>,
-}
-
-impl Ideal {
-    fn of(&self, call: u64) -> Vec<PhoneNumber> {
-        self.on.iter().filter(|(of, _)| *of == call).map(|(_, number)| number.clone()).collect()
-    }
-}
-
-/// C-1, C-2, C-4, C-6 under a storm: what is sent goes to who has opted in, has not said STOP and is inside, within the allowance; what
-/// is written goes into the one meeting that its writer is in, and never back.
-#[test]
-fn a_storm_of_a_hundred_thousand_messages_keeps_every_rule() {
-    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-    let mut dice = move |below: u64| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state % below
-    };
-    let mut world = World::new(12);
-    let mut ideal = Ideal::default();
-    let (mut lines, mut relayed, mut posted, mut closings, mut stops) = (0_u64, 0_u64, 0_u64, 0_u64, 0_u64);
-    for round in 0..100_000_u64 {
-        let call = dice(8);
-        let id = CallId::from_number(call);
-        let person = number(u32::try_from(dice(40)).expect("small"));
-        match dice(100) {
-            0 => {
-                let known = ideal.keyed.get(&call).is_some_and(|number| ideal.on.contains(&(call, number.clone())));
-                world.asks(id, person.clone());
-                ideal.inside.insert(call);
-                if !known {
-                    ideal.keyed.insert(call, person.clone());
-                }
-                if world.told.last() == Some(&RelayAnswer::CodeSent(person.clone())) {
-                    assert!(!ideal.stopped.contains(&person), "a code to who has said STOP");
-                    let code = world.code();
-                    world.sent.clear();
-                    world.keys(id, &code);
-                    assert_eq!(world.told.pop(), Some(RelayAnswer::On));
-                    ideal.on.insert((call, person));
-                }
-                assert!(world.sent.is_empty());
-            }
-            1 => {
-                world.input(RelayInput::Stop { call: id });
-                if let Some(number) = ideal.keyed.get(&call) {
-                    ideal.on.remove(&(call, number.clone()));
-                }
-                assert!(world.sent.is_empty());
-            }
-            2 => {
-                world.input(RelayInput::Left { call: id });
-                let expected = ideal.of(call);
-                closings += expected.len() as u64;
-                assert_eq!(world.sent.drain(..).map(|(to, _)| to).collect::<Vec<_>>(), expected);
-                ideal.on.retain(|(of, _)| *of != call);
-                ideal.inside.remove(&call);
-                ideal.keyed.remove(&call);
-            }
-            3 => {
-                world.hears(&person, "stop");
-                ideal.on.retain(|(_, number)| *number != person);
-                ideal.stopped.insert(person.clone());
-                assert!(world.sent.drain(..).all(|(to, _)| to == person));
-                stops += 1;
-            }
-            4 => {
-                world.hears(&person, "START");
-                ideal.stopped.remove(&person);
-                world.sent.clear();
-            }
-            5 => {
-                if world.joins.contains_key(&id) {
-                    world.joins(id, &person);
-                    if world.sent.iter().any(|(to, text)| *to == person && text.contains("you get the chat")) {
-                        assert!(!ideal.stopped.contains(&person), "a join code has undone a STOP");
-                        ideal.on.insert((call, person));
-                    }
-                }
-                world.sent.clear();
-                world.posted.clear();
-            }
-            6..16 => {
-                world.after(dice(20));
-                assert!(
-                    world.sent.drain(..).all(|(to, _)| ideal.on.iter().any(|(_, on)| *on == to)),
-                    "a digest to who is not inside"
-                );
-            }
-            16..40 => {
-                let text = format!("words {round}");
-                world.hears(&person, &text);
-                let rooms: Vec<_> = ideal.on.iter().filter(|(_, number)| *number == person).map(|(of, _)| *of).collect();
-                for (to, said) in world.posted.drain(..) {
-                    assert!(said.contains(&text) && rooms == [to.number()], "{rooms:?}");
-                    posted += 1;
-                }
-                // No echo: at most a word to its writer alone, and none after STOP.
-                let silent = ideal.stopped.contains(&person);
-                assert!(world.sent.drain(..).all(|(to, words)| to == person && !silent && !words.contains(&text)));
-            }
-            _ => {
-                lines += 1;
-                world.writes(id, "Alice", "a line");
-                let members = ideal.of(call);
-                for (to, _) in world.sent.drain(..) {
-                    assert!(
-                        members.contains(&to) && !ideal.stopped.contains(&to),
-                        "to who has not opted in, or is in another meeting"
-                    );
-                    relayed += 1;
-                }
-            }
-        }
-        world.told.clear();
-        assert!(world.relay.rooms.len() <= 8 && world.relay.subscriptions.len() <= 8 * 41 && world.relay.outputs.is_empty());
-    }
-    assert!(
-        lines > 50_000 && relayed > 1_000 && closings > 50 && posted > 500 && stops > 500,
-        "{lines} {relayed} {closings} {posted} {stops}"
-    );
-}
+mod storm;
 
 /// Messages speak for the organisation by the name that it has now.
 #[test]
 fn o2_messages_speak_for_the_organisation_by_the_name() {
     let mut world = World::new(12);
     world.input(RelayInput::Organisation { name: "Other Ltd".to_owned() });
-    world.asks(CallId::from_number(77_777), number(1));
+    world.asks(ParticipantId::from_number(77_777), number(1));
     let (_, text) = world.sent.last().expect("a message");
     assert!(text.contains("Other Ltd") && !text.contains("Example"), "{text}");
 }

@@ -2,34 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-use utoipa::ToSchema;
-
-use super::OutboxOutput;
-use crate::common::ids::CallId;
+use super::messages::{LineDelivery, OutboxOutput};
+use crate::common::ids::ParticipantId;
 use crate::relay::sms::DeliveryOutcome;
-
-/// How far a line has come on its way to a number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
-#[schema(as = OutboxStanding)]
-#[serde(rename_all = "kebab-case")]
-pub enum LineDelivery {
-    /// It will be sent, whatever happens.
-    Waiting,
-    /// The provider has it.
-    Sent,
-    /// It is on the handset.
-    Delivered,
-    /// It will not be read.
-    Failed,
-}
 
 /// A message of which parts are on their way.
 #[derive(Debug)]
 struct LineParts {
     message: u64,
     /// Who wants to know; `None`: nobody (any more).
-    whose: Option<(CallId, u64)>,
+    whose: Option<(ParticipantId, u64)>,
     parts: usize,
     kept: usize,
     accepted: usize,
@@ -48,7 +30,7 @@ pub(super) struct LineDeliveries {
 }
 
 impl LineDeliveries {
-    pub(super) fn open(&mut self, message: u64, whose: Option<(CallId, u64)>, parts: usize) {
+    pub(super) fn open(&mut self, message: u64, whose: Option<(ParticipantId, u64)>, parts: usize) {
         if whose.is_some() {
             let delivery = LineParts { message, whose, parts, kept: 0, accepted: 0, delivered: 0, told_end: false };
             self.open.insert(message, delivery);
@@ -117,17 +99,17 @@ impl LineDeliveries {
         self.awaited.retain(|_, of| *of != message);
     }
 
-    /// Nobody of this call wants to know any more.
-    pub(super) fn forget(&mut self, call: CallId) {
-        self.open.retain(|_, delivery| delivery.whose.is_none_or(|(whose, _)| whose != call));
+    /// This device has left: nobody wants to know any more.
+    pub(super) fn forget(&mut self, participant: ParticipantId) {
+        self.open.retain(|_, delivery| delivery.whose.is_none_or(|(whose, _)| whose != participant));
         self.awaited.retain(|_, message| self.open.contains_key(message));
     }
 }
 
 impl LineParts {
     fn tell(&mut self, standing: LineDelivery) -> Option<OutboxOutput> {
-        let (call, line) = self.whose.filter(|_| !self.told_end)?;
+        let (participant, line) = self.whose.filter(|_| !self.told_end)?;
         self.told_end = matches!(standing, LineDelivery::Delivered | LineDelivery::Failed);
-        Some(OutboxOutput::Progress { call, line, message: self.message, standing })
+        Some(OutboxOutput::Progress { participant, line, message: self.message, standing })
     }
 }

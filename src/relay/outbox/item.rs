@@ -1,12 +1,12 @@
-//! One parcel in the outbox: how far it has come on the disk and with the provider.
+//! One item in the outbox: how far it has come on the disk and with the provider.
 
 use std::time::Instant;
 
 use super::messages::OutboxLine;
-use crate::common::ids::CallId;
+use crate::common::ids::ParticipantId;
 use crate::relay::sms::OutgoingSms;
 
-/// How a parcel has ended before a receipt could come.
+/// How an item has ended before a receipt could come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SmsEnd {
     Accepted,
@@ -49,7 +49,7 @@ pub(super) struct OutboxItem {
     pub(super) sms: OutgoingSms,
     /// The message that it is a part of: the first part's id.
     pub(super) message: u64,
-    pub(super) call: Option<CallId>,
+    pub(super) participant: Option<ParticipantId>,
     pub(super) until: Instant,
     pub(super) tries: u32,
     pub(super) state: ItemState,

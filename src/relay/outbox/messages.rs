@@ -5,13 +5,12 @@ use std::time::{Instant, SystemTime};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::delivery_status::LineDelivery;
-use crate::common::ids::CallId;
+use crate::common::ids::ParticipantId;
 use crate::common::redact::Redacted;
 use crate::relay::sms::{DeliveryOutcome, OutgoingSms, SubmitOutcome};
 use crate::relay::{PhoneNumber, SmsText};
 
-/// What is done with a parcel of which nobody knows whether the provider has it.
+/// What is done with an item of which nobody knows whether the provider has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnUnknown {
     /// It is submitted again with the same reference: nothing is lost, and it may arrive twice.
@@ -43,10 +42,10 @@ pub enum RowState {
     Accepted(String),
 }
 
-/// A parcel as it is on the disk.
+/// An item as it is on the disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxRow {
-    /// The parcel.
+    /// The item.
     pub sms: OutgoingSms,
     /// How far it has come.
     pub state: RowState,
@@ -66,39 +65,39 @@ pub enum OutboxInput {
     },
     /// [`OutboxOutput::Keep`] was done, or could not be.
     Kept {
-        /// Of this parcel.
+        /// Of this item.
         id: u64,
         /// It is on the disk.
         written: bool,
     },
     /// [`OutboxOutput::Mark`] with `submitted` was done, or could not be.
     Marked {
-        /// Of this parcel.
+        /// Of this item.
         id: u64,
         /// It is on the disk.
         written: bool,
     },
     /// [`OutboxOutput::Mark`] without `submitted` was done, or could not be.
     Unmarked {
-        /// Of this parcel.
+        /// Of this item.
         id: u64,
         /// It is on the disk.
         written: bool,
     },
     /// [`OutboxOutput::Close`] was done, or could not be.
     Closed {
-        /// Of this parcel.
+        /// Of this item.
         id: u64,
         /// It is on the disk.
         written: bool,
     },
     /// [`OutboxOutput::Wipe`] could not be done.
     NotWiped,
-    /// So many parcels may be with the provider from now on.
+    /// So many items may be with the provider from now on.
     Takes(usize),
     /// How a submit has ended.
     Outcome {
-        /// Of this parcel.
+        /// Of this item.
         id: u64,
         /// How.
         outcome: SubmitOutcome,
@@ -110,20 +109,20 @@ pub enum OutboxInput {
         /// What it says.
         fate: DeliveryOutcome,
     },
-    /// What waits for this call is dropped: its device has left (C-7), or this number's holder wants no more.
+    /// What waits for people around this device is dropped: it has left (C-7), or this number's holder wants no more.
     Forget {
-        /// The call.
-        call: CallId,
+        /// The device.
+        participant: ParticipantId,
         /// To this number; `None`: to all.
         number: Option<PhoneNumber>,
     },
     /// What waits for this number is dropped: its holder has said STOP (C-2).
-    Hush {
+    DropNumber {
         /// The number.
         number: PhoneNumber,
     },
     /// Nothing more is submitted: the daemon stops, and the next run goes on.
-    Rest,
+    Suspend,
 }
 
 /// What an [`Outbox`] wants done. Writes are done in this order.
@@ -133,21 +132,21 @@ pub enum OutboxOutput {
     Keep(Box<OutboxRow>),
     /// Write whether this row may have been submitted, then say [`OutboxInput::Marked`] or [`OutboxInput::Unmarked`].
     Mark {
-        /// Of this parcel.
+        /// Of this item.
         id: u64,
         /// It may have been.
         submitted: bool,
     },
     /// Overwrite a row's text, then say [`OutboxInput::Closed`].
     Close {
-        /// Of this parcel.
+        /// Of this item.
         id: u64,
         /// The name by which receipts are awaited until then; `None`: the row goes.
         receipts: Option<(String, Instant)>,
     },
     /// A receipt has come, or none ever will: the row goes.
     Settle {
-        /// Of this parcel.
+        /// Of this item.
         id: u64,
     },
     /// Empty the store's journal, where texts that were overwritten can still be read, or say [`OutboxInput::NotWiped`].
@@ -156,8 +155,8 @@ pub enum OutboxOutput {
     Submit(OutgoingSms),
     /// A line of the chat has come so far.
     Progress {
-        /// In the meeting of this call's device.
-        call: CallId,
+        /// In the meeting of this device.
+        participant: ParticipantId,
         /// The line.
         line: u64,
         /// The message that brings it; another one for each number.
@@ -167,7 +166,22 @@ pub enum OutboxOutput {
     },
 }
 
-/// What has become of parcels since the start.
+/// How far a line has come on its way to a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
+#[schema(as = OutboxStanding)]
+#[serde(rename_all = "kebab-case")]
+pub enum LineDelivery {
+    /// It will be sent, whatever happens.
+    Waiting,
+    /// The provider has it.
+    Sent,
+    /// It is on the handset.
+    Delivered,
+    /// It will not be read.
+    Failed,
+}
+
+/// What has become of items since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = OutboxCounts)]
 pub struct Counts {
@@ -197,7 +211,7 @@ pub struct Counts {
     pub lost: u64,
 }
 
-/// One parcel, as an operator sees it.
+/// One item, as an operator sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = OutboxLine)]
 pub struct OutboxLine {

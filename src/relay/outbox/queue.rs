@@ -1,54 +1,49 @@
 //! [`Outbox`]: what is on its way, and what has become of it (C-7). Pure; time is an input.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant, SystemTime};
 
-use hmac::{Hmac, Mac};
-use sha2::Sha256;
-
-use super::super::sms::{DeliveryOutcome, OutgoingSms, PartInfo, SubmitOutcome};
-use super::super::{PhoneNumber, SmsText, segment};
+use super::super::SmsText;
+use super::super::sms::{DeliveryOutcome, OutgoingSms, SubmitOutcome};
 use super::delivery_status::LineDeliveries;
 use super::item::{ItemState, OutboxItem, SmsEnd};
+use super::messages::{
+    Counts, LineDelivery, OnUnknown, OutboxInput, OutboxLine, OutboxOutput, OutboxRow, OutboxSettings, RowState,
+};
+use super::number_queues::NumberQueues;
+use super::parts;
 use super::receipts::Receipts;
+use super::recent::RecentLines;
 use crate::common::log_limit::LogLimit;
 use crate::common::machine::Machine;
 use crate::common::redact::Redacted;
 
-use super::delivery_status::LineDelivery;
-use super::messages::{Counts, OnUnknown, OutboxInput, OutboxLine, OutboxOutput, OutboxRow, OutboxSettings, RowState};
-
-/// Parcels that may wait. Full: a message is refused, and that is counted and said.
+/// Items that may wait. Full: a message is refused, and that is counted and said.
 pub const MOST: usize = 4096;
 /// How long a receipt is waited for.
 pub const RECEIPT_WITHIN: Duration = Duration::from_secs(3 * 24 * 3600);
-/// Between two tries of one parcel that a provider has put off, growing from the first to the second.
+/// Between two tries of one item that a provider has put off, growing from the first to the second.
 const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// Between two tries to write what a disk has not taken.
 const WRITE_AGAIN: Duration = Duration::from_secs(1);
 /// How long overwritten texts may stay in the store's journal: it is emptied for many at a time.
 const WIPED_WITHIN: Duration = Duration::from_secs(1);
-/// Ended parcels that an operator still sees.
-const RECENT: usize = 100;
 
 /// See the module.
 #[derive(Debug)]
 pub struct Outbox {
     settings: OutboxSettings,
-    /// For each number the parcels in their order; only the first is ever on its way.
-    queues: BTreeMap<PhoneNumber, VecDeque<OutboxItem>>,
-    /// Whose parcel it is.
-    owners: BTreeMap<u64, PhoneNumber>,
+    queues: NumberQueues,
     deliveries: LineDeliveries,
     receipts: Receipts,
     next: u64,
     joined: u8,
     takes: usize,
-    rests: bool,
+    suspended: bool,
     wipe: Option<Instant>,
     logs: Logs,
     counts: Counts,
-    recent: VecDeque<OutboxLine>,
+    recent: RecentLines,
     outputs: VecDeque<OutboxOutput>,
 }
 
@@ -66,19 +61,18 @@ impl Outbox {
         let next = rows.iter().map(|row| row.sms.id + 1).max().unwrap_or_default().max(next);
         let mut outbox = Self {
             settings,
-            queues: BTreeMap::new(),
-            owners: BTreeMap::new(),
+            queues: NumberQueues::default(),
             deliveries: LineDeliveries::default(),
             receipts: Receipts::default(),
             next,
             joined: 0,
             takes: 0,
-            rests: false,
+            suspended: false,
             // What an earlier run had done with last may still be in the journal.
             wipe: Some(now),
             logs: Logs::default(),
             counts: Counts::default(),
-            recent: VecDeque::new(),
+            recent: RecentLines::default(),
             outputs: VecDeque::new(),
         };
         for row in rows {
@@ -87,7 +81,7 @@ impl Outbox {
         outbox
     }
 
-    /// A row of an earlier run. The calls of that run are over, and with them whoever would be told how far it has come.
+    /// A row of an earlier run. The meetings of that run are over, and with them whoever would be told how far it has come.
     fn recover(&mut self, now: Instant, row: OutboxRow) {
         let id = row.sms.id;
         let state = match row.state {
@@ -105,14 +99,14 @@ impl Outbox {
         }
         let lost = state == ItemState::Out;
         let sms = OutgoingSms { again, ..row.sms };
-        let item = OutboxItem { message: id, call: None, until: row.until, tries: 0, state, unwanted: false, sms };
-        self.insert(item);
+        let item = OutboxItem { message: id, participant: None, until: row.until, tries: 0, state, unwanted: false, sms };
+        self.queues.insert(item);
         if lost {
             self.close(id, SmsEnd::Unknown, None);
         }
     }
 
-    /// What has become of parcels since the start.
+    /// What has become of items since the start.
     #[must_use]
     pub const fn counts(&self) -> Counts {
         self.counts
@@ -121,75 +115,55 @@ impl Outbox {
     /// What is on its way, oldest first, and the newest of what has ended.
     #[must_use]
     pub fn lines(&self) -> Vec<OutboxLine> {
-        let ids = self.owners.keys().filter_map(|id| self.item(*id));
-        ids.map(OutboxItem::line).chain(self.recent.iter().rev().cloned()).collect()
+        let ids = self.queues.by_id();
+        ids.map(OutboxItem::line).chain(self.recent.newest_first()).collect()
     }
 
-    /// How many parcels are on their way.
+    /// How many items are on their way.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.owners.len()
+        self.queues.len()
     }
 
     /// Nothing is to be sent any more.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.owners.is_empty()
+        self.queues.is_empty()
     }
 
     /// Nothing is with the provider, and nothing is being written.
     #[must_use]
     pub fn is_still(&self) -> bool {
-        self.queues.values().flatten().all(|item| matches!(item.state, ItemState::Waiting { .. }))
+        self.queues.items().all(|item| matches!(item.state, ItemState::Waiting { .. }))
     }
 
-    fn insert(&mut self, item: OutboxItem) {
-        self.owners.insert(item.sms.id, item.sms.to.clone());
-        self.queues.entry(item.sms.to.clone()).or_default().push_back(item);
-    }
-
-    fn item(&self, id: u64) -> Option<&OutboxItem> {
-        self.queues.get(self.owners.get(&id)?)?.iter().find(|item| item.sms.id == id)
-    }
-
-    fn item_mut(&mut self, id: u64) -> Option<&mut OutboxItem> {
-        self.queues.get_mut(self.owners.get(&id)?)?.iter_mut().find(|item| item.sms.id == id)
-    }
-
-    fn remove(&mut self, id: u64) -> Option<OutboxItem> {
-        let number = self.owners.remove(&id)?;
-        let queue = self.queues.get_mut(&number)?;
-        let item = queue.iter().position(|item| item.sms.id == id).and_then(|at| queue.remove(at));
-        if queue.is_empty() {
-            self.queues.remove(&number);
-        }
-        item
-    }
-
-    /// The first of each number's parcels: the only ones that can be on their way.
-    fn fronts(&self) -> impl Iterator<Item = &OutboxItem> {
-        self.queues.values().filter_map(VecDeque::front)
-    }
-
-    /// Places that are free for parcels which have none yet.
+    /// Places that are free for items which have none yet.
     fn places(&self) -> usize {
-        self.takes.saturating_sub(self.fronts().filter(|item| item.holds_place()).count())
+        self.takes.saturating_sub(self.queues.fronts().filter(|item| item.holds_place()).count())
     }
 
     fn enqueue(&mut self, now: Instant, message: SmsText, created: SystemTime) {
-        let SmsText { call, to, text, line, lives } = message;
-        let pieces = self.pieces(text);
-        let (first, whose) = (self.next, call.zip(line));
+        let SmsText { participant, to, text, line, lives } = message;
+        if self.settings.cuts {
+            self.joined = self.joined.wrapping_add(1);
+        }
+        let pieces = parts::cut(text, self.settings.cuts.then_some(self.joined));
+        let (first, whose) = (self.next, participant.zip(line));
         if pieces.is_empty() {
             return;
         }
-        if self.owners.len() + pieces.len() > MOST {
-            if let Some(unsaid) = self.logs.full.says(now) {
-                tracing::error!(waiting = self.owners.len(), unsaid, "SMS are refused: too many wait for the provider");
+        if self.queues.len() + pieces.len() > MOST {
+            if let Some(unlogged) = self.logs.full.says(now) {
+                tracing::error!(waiting = self.queues.len(), unlogged, "SMS are refused: too many wait for the provider");
             }
             self.counts.lost += pieces.len() as u64;
-            if let Some((call, line)) = whose {
-                self.outputs.push_back(OutboxOutput::Progress { call, line, message: first, standing: LineDelivery::Failed });
+            if let Some((participant, line)) = whose {
+                self.outputs.push_back(OutboxOutput::Progress {
+                    participant,
+                    line,
+                    message: first,
+                    standing: LineDelivery::Failed,
+                });
                 self.next += 1;
             }
             return;
@@ -198,47 +172,27 @@ impl Outbox {
         for (text, cut) in pieces {
             let id = self.next;
             self.next += 1;
-            let sms = OutgoingSms { id, reference: self.reference(id), to: to.clone(), text, cut, created, again: false };
+            let sms = OutgoingSms {
+                id,
+                reference: parts::reference(&self.settings.secret, id),
+                to: to.clone(),
+                text,
+                cut,
+                created,
+                again: false,
+            };
             // One write in the place of two, where it can go at once.
-            let marked = !self.rests && !self.queues.contains_key(&to) && self.places() > 0;
+            let marked = !self.suspended && !self.queues.holds(&to) && self.places() > 0;
             let state = if marked { RowState::Submitted } else { RowState::Waiting };
             let until = now + lives;
             self.outputs.push_back(OutboxOutput::Keep(Box::new(OutboxRow { sms: sms.clone(), state, until })));
             let state = ItemState::Keeping { marked };
-            self.insert(OutboxItem { sms, message: first, call, until, tries: 0, state, unwanted: false });
+            self.queues.insert(OutboxItem { sms, message: first, participant, until, tries: 0, state, unwanted: false });
         }
-    }
-
-    /// A text as the provider takes it.
-    fn pieces(&mut self, text: Redacted<String>) -> Vec<(Redacted<String>, Option<PartInfo>)> {
-        if !self.settings.cuts {
-            return vec![(text, None)];
-        }
-        self.joined = self.joined.wrapping_add(1);
-        let (segments, reference) = (segment::segments(text.expose()), self.joined);
-        let total = u8::try_from(segments.len()).unwrap_or(u8::MAX);
-        let piece = |(number, segment): (u8, segment::Segment)| {
-            (Redacted::new(segment.text), Some(PartInfo { coding: segment.coding, reference, total, number }))
-        };
-        (1..=total).zip(segments).map(piece).collect()
-    }
-
-    /// A UUID (RFC 9562, version 8) that no other parcel has, in this run or another.
-    fn reference(&self, id: u64) -> String {
-        let mut mac =
-            <Hmac<Sha256> as Mac>::new_from_slice(self.settings.secret.expose()).expect("HMAC takes a key of any length");
-        mac.update(b"reference");
-        mac.update(&id.to_be_bytes());
-        let digest = mac.finalize().into_bytes();
-        let bits = digest.iter().take(16).fold(0_u128, |bits, byte| bits << 8 | u128::from(*byte));
-        let bits = bits & !(0xF << 76) & !(0x3 << 62) | 0x8 << 76 | 0x2 << 62;
-        let hex = format!("{bits:032x}");
-        let (a, b, c, d, e) = (hex.get(..8), hex.get(8..12), hex.get(12..16), hex.get(16..20), hex.get(20..));
-        [a, b, c, d, e].map(Option::unwrap_or_default).join("-")
     }
 
     fn kept(&mut self, now: Instant, id: u64, written: bool) {
-        let Some(item) = self.item_mut(id) else { return };
+        let Some(item) = self.queues.get_mut(id) else { return };
         let ItemState::Keeping { marked } = item.state else { return };
         if !written {
             return self.lost(id);
@@ -257,7 +211,7 @@ impl Outbox {
     }
 
     fn marked(&mut self, now: Instant, id: u64, written: bool) {
-        let Some(item) = self.item_mut(id).filter(|item| item.state == ItemState::Marking) else { return };
+        let Some(item) = self.queues.get_mut(id).filter(|item| item.state == ItemState::Marking) else { return };
         if item.unwanted {
             self.close(id, SmsEnd::Dropped, None);
         } else if written {
@@ -268,7 +222,7 @@ impl Outbox {
     }
 
     fn unmarked(&mut self, id: u64, written: bool) {
-        let Some(item) = self.item_mut(id) else { return };
+        let Some(item) = self.queues.get_mut(id) else { return };
         let ItemState::Unmarking { not_before } = item.state else { return };
         if item.unwanted {
             self.close(id, SmsEnd::Dropped, None);
@@ -279,9 +233,9 @@ impl Outbox {
 
     /// What is marked goes, or is unmarked when nothing goes any more: the next run must not take it for submitted.
     fn submit(&mut self, now: Instant, id: u64) {
-        let rests = self.rests;
-        let Some(item) = self.item_mut(id) else { return };
-        if rests {
+        let suspended = self.suspended;
+        let Some(item) = self.queues.get_mut(id) else { return };
+        if suspended {
             return self.put_off(id, now);
         }
         item.state = ItemState::Out;
@@ -294,13 +248,13 @@ impl Outbox {
         let on_unknown = self.settings.on_unknown;
         // A provider that is away says so first, and has its own pace in coming back.
         let away = self.takes == 0;
-        let Some(item) = self.item_mut(id).filter(|item| item.state == ItemState::Out) else { return };
+        let Some(item) = self.queues.get_mut(id).filter(|item| item.state == ItemState::Out) else { return };
         match outcome {
             SubmitOutcome::Accepted { name } => self.close(id, SmsEnd::Accepted, name.map(|name| (name, now + RECEIPT_WITHIN))),
             SubmitOutcome::Refused(why) => {
                 let (to, reference) = (item.sms.to.clone(), item.sms.reference.clone());
-                if let Some(unsaid) = self.logs.refused.says(now) {
-                    tracing::warn!(%to, reference, why, unsaid, "SMS refused by the provider");
+                if let Some(unlogged) = self.logs.refused.says(now) {
+                    tracing::warn!(%to, reference, why, unlogged, "SMS refused by the provider");
                 }
                 self.close(id, SmsEnd::Refused, None);
             }
@@ -322,9 +276,9 @@ impl Outbox {
         }
     }
 
-    /// A marked parcel has not reached the provider this time. Its mark stays if an earlier try may have.
+    /// A marked item has not reached the provider this time. Its mark stays if an earlier try may have.
     fn put_off(&mut self, id: u64, not_before: Instant) {
-        let Some(item) = self.item_mut(id) else { return };
+        let Some(item) = self.queues.get_mut(id) else { return };
         if item.sms.again {
             item.state = ItemState::Waiting { not_before, marked: true };
         } else {
@@ -333,9 +287,9 @@ impl Outbox {
         }
     }
 
-    /// Has a parcel's end written. What is left of a message that has lost a part is of no use.
+    /// Has an item's end written. What is left of a message that has lost a part is of no use.
     fn close(&mut self, id: u64, end: SmsEnd, receipts: Option<(String, Instant)>) {
-        let Some(item) = self.item_mut(id) else { return };
+        let Some(item) = self.queues.get_mut(id) else { return };
         item.sms.text = Redacted::default();
         item.state = ItemState::Closing { receipts: receipts.clone(), again: None };
         let (message, line) = (item.message, OutboxLine::of(&item.sms, end.word(), item.tries));
@@ -347,7 +301,7 @@ impl Outbox {
             SmsEnd::Dropped => &mut self.counts.dropped,
         };
         *count += 1;
-        self.remember(line);
+        self.recent.push(line);
         self.outputs.push_back(OutboxOutput::Close { id, receipts: receipts.clone() });
         let progress = if end == SmsEnd::Accepted { self.deliveries.accepted(message) } else { self.deliveries.failed(message) };
         self.outputs.extend(progress);
@@ -370,30 +324,23 @@ impl Outbox {
     }
 
     fn closed(&mut self, now: Instant, id: u64, written: bool) {
-        let Some(item) = self.item_mut(id) else { return };
+        let Some(item) = self.queues.get_mut(id) else { return };
         let ItemState::Closing { again, .. } = &mut item.state else { return };
         if written {
-            self.remove(id);
+            self.queues.remove(id);
             self.wipe.get_or_insert(now + WIPED_WITHIN);
         } else {
             *again = Some(now + WRITE_AGAIN);
         }
     }
 
-    /// A parcel that the disk has not taken goes, and its message with it.
+    /// An item that the disk has not taken goes, and its message with it.
     fn lost(&mut self, id: u64) {
-        let Some(item) = self.remove(id) else { return };
+        let Some(item) = self.queues.remove(id) else { return };
         self.counts.lost += 1;
-        self.remember(OutboxLine::of(&item.sms, "lost", item.tries));
+        self.recent.push(OutboxLine::of(&item.sms, "lost", item.tries));
         self.outputs.extend(self.deliveries.failed(item.message));
         self.drop_where(|other| other.message == item.message);
-    }
-
-    fn remember(&mut self, line: OutboxLine) {
-        if self.recent.len() >= RECENT {
-            self.recent.pop_front();
-        }
-        self.recent.push_back(line);
     }
 
     fn receipt(&mut self, name: &str, fate: DeliveryOutcome) {
@@ -423,7 +370,7 @@ impl Outbox {
     /// Drops what is not yet on its way; what is, is dropped if it comes back.
     fn drop_where(&mut self, wanted: impl Fn(&OutboxItem) -> bool) {
         let mut waiting = Vec::new();
-        for item in self.queues.values_mut().flatten().filter(|item| wanted(item)) {
+        for item in self.queues.items_mut().filter(|item| wanted(item)) {
             match item.state {
                 ItemState::Waiting { .. } => waiting.push(item.sms.id),
                 ItemState::Keeping { .. } | ItemState::Marking | ItemState::Unmarking { .. } | ItemState::Out => {
@@ -438,13 +385,13 @@ impl Outbox {
         }
     }
 
-    /// Brings parcels on their way, the oldest first, as far as the provider takes them.
+    /// Brings items on their way, the oldest first, as far as the provider takes them.
     fn pump(&mut self, now: Instant) {
-        if self.rests {
+        if self.suspended {
             return;
         }
         let ready = |outbox: &Self, marked: bool, most: usize| {
-            let ready = outbox.fronts().filter(|item| item.is_ready(now, marked)).map(|item| item.sms.id);
+            let ready = outbox.queues.fronts().filter(|item| item.is_ready(now, marked)).map(|item| item.sms.id);
             let mut ready: Vec<u64> = ready.collect();
             ready.sort_unstable();
             ready.truncate(most);
@@ -454,7 +401,7 @@ impl Outbox {
             self.submit(now, id);
         }
         for id in ready(self, false, self.places()) {
-            if let Some(item) = self.item_mut(id) {
+            if let Some(item) = self.queues.get_mut(id) {
                 item.state = ItemState::Marking;
                 self.outputs.push_back(OutboxOutput::Mark { id, submitted: true });
             }
@@ -462,7 +409,7 @@ impl Outbox {
     }
 
     fn active(&self) -> usize {
-        self.fronts().filter(|item| item.active()).count()
+        self.queues.fronts().filter(|item| item.active()).count()
     }
 }
 
@@ -481,31 +428,31 @@ impl Machine for Outbox {
             OutboxInput::Takes(takes) => self.takes = takes,
             OutboxInput::Outcome { id, outcome } => self.outcome(now, id, outcome),
             OutboxInput::Receipt { name, fate } => self.receipt(&name, fate),
-            OutboxInput::Forget { call, number: None } => {
-                self.deliveries.forget(call);
-                self.drop_where(|item| item.call == Some(call));
+            OutboxInput::Forget { participant, number: None } => {
+                self.deliveries.forget(participant);
+                self.drop_where(|item| item.participant == Some(participant));
             }
-            OutboxInput::Forget { call, number: Some(number) } => {
-                self.drop_where(|item| item.call == Some(call) && item.sms.to == number);
+            OutboxInput::Forget { participant, number: Some(number) } => {
+                self.drop_where(|item| item.participant == Some(participant) && item.sms.to == number);
             }
-            OutboxInput::Hush { number } => self.drop_where(|item| item.sms.to == number),
-            OutboxInput::Rest => self.rests = true,
+            OutboxInput::DropNumber { number } => self.drop_where(|item| item.sms.to == number),
+            OutboxInput::Suspend => self.suspended = true,
         }
         self.pump(now);
     }
 
     fn wake(&mut self, now: Instant) {
-        let items = self.queues.values().flatten();
+        let items = self.queues.items();
         let late = items.filter(|item| item.until <= now && matches!(item.state, ItemState::Waiting { .. }));
         let mut late: Vec<u64> = late.map(|item| item.sms.id).collect();
         late.sort_unstable();
         for id in late {
             // The first part's end may have been the others' as well.
-            if self.item(id).is_some_and(|item| matches!(item.state, ItemState::Waiting { .. })) {
+            if self.queues.get(id).is_some_and(|item| matches!(item.state, ItemState::Waiting { .. })) {
                 self.close(id, SmsEnd::Expired, None);
             }
         }
-        for item in self.queues.values_mut().flatten() {
+        for item in self.queues.items_mut() {
             if let ItemState::Closing { receipts, again } = &mut item.state
                 && again.is_some_and(|at| at <= now)
             {
@@ -533,13 +480,13 @@ impl Machine for Outbox {
             ItemState::Closing { again, .. } => *again,
             ItemState::Keeping { .. } | ItemState::Marking | ItemState::Unmarking { .. } | ItemState::Out => None,
         };
-        let items = self.queues.values().flatten().filter_map(of).min();
+        let items = self.queues.items().filter_map(of).min();
         let (again, first) = (self.active() < self.takes, self.places() > 0);
         let ready = |item: &OutboxItem| match item.state {
             ItemState::Waiting { not_before, marked } if if marked { again } else { first } => Some(not_before),
             _ => None,
         };
-        let ready = self.fronts().filter_map(ready).min().filter(|_| !self.rests);
+        let ready = self.queues.fronts().filter_map(ready).min().filter(|_| !self.suspended);
         [items, ready, self.receipts.deadline(), self.wipe].into_iter().flatten().min()
     }
 }

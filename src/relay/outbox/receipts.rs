@@ -1,11 +1,11 @@
-//! Which parcel a receipt is for: centres name a message in one way in their answer, and in another way in its receipt.
+//! Which item a receipt is for: centres name a message in one way in their answer, and in another way in its receipt.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
 use crate::relay::sms::DeliveryOutcome;
 
-/// Parcels whose receipts are awaited. Full: the oldest is waited for no longer.
+/// Items whose receipts are awaited. Full: the oldest is waited for no longer.
 const MOST: usize = 8192;
 /// Receipts that came before the answer to their submit, or after all was over.
 const EARLY: usize = 64;
@@ -16,7 +16,7 @@ const LONGEST_NAME: usize = 128;
 pub(super) struct Receipts {
     /// By id, with the plain form of the name.
     awaited: BTreeMap<u64, (String, Instant)>,
-    /// By the plain form of the name; the newest parcel of a name.
+    /// By the plain form of the name; the newest item of a name.
     names: BTreeMap<String, u64>,
     early: VecDeque<(String, DeliveryOutcome)>,
 }

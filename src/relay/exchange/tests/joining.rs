@@ -6,8 +6,8 @@ use crate::relay::ReaderState;
 const WAITS: &str = "Example: somebody in the meeting that Board is in has to confirm that you get its chat. STOP ends it.";
 const WELCOME: &str = "Example: you get the chat of the meeting that Board is in. What you answer goes to it. STOP ends it.";
 
-fn states(world: &World, call: CallId) -> Vec<(String, ReaderState)> {
-    world.readers[&call].iter().map(|one| (one.number.clone(), one.state)).collect()
+fn states(world: &World, participant: ParticipantId) -> Vec<(String, ReaderState)> {
+    world.readers[&participant].iter().map(|one| (one.number.clone(), one.state)).collect()
 }
 
 /// Whoever texts the join code of a device gets its chat after a member has said yes and the proof is kept.
@@ -50,7 +50,7 @@ fn m7_whoever_texts_the_join_code_of_a_device_gets_its_chat() {
     world.sent.clear();
     world.writes(ROOM, "Alice", "again");
     assert_eq!(world.sent.drain(..).map(|(to, _)| to).collect::<Vec<_>>(), [number(1)]);
-    world.input(RelayInput::Left { call: ROOM });
+    world.input(RelayInput::Left { participant: ROOM });
     assert_eq!(world.sent.drain(..).map(|(to, _)| to).collect::<Vec<_>>(), [number(1)], "one closing message each");
     world.writes = true;
     world.hears(&number(4), &code);
@@ -86,11 +86,11 @@ fn c2_whoever_is_removed_reads_no_more_and_the_code_they_know() {
     assert_eq!(world.sent.drain(..).map(|(to, _)| to).collect::<Vec<_>>(), [number(2)]);
     world.asks(ROOM, number(3));
     assert_eq!(world.told.pop(), Some(RelayAnswer::CodeSent(number(3))), "*4 begins anew");
-    // A reader of one call is none of another's.
+    // A reader around one device is none around another.
     world.enters(OTHER, "demo", "Hall");
     let reader = world.readers[&ROOM][0].id;
-    world.input(RelayInput::Remove { call: OTHER, reader });
-    world.input(RelayInput::Confirm { call: OTHER, reader });
+    world.input(RelayInput::Remove { participant: OTHER, reader });
+    world.input(RelayInput::Confirm { participant: OTHER, reader });
     assert_eq!(states(&world, ROOM).len(), 1);
 }
 
@@ -107,7 +107,7 @@ fn m7_whom_nobody_confirms_waits_no_longer_than_a_quarter() {
     let reader = world.readers[&ROOM][0].id;
     world.after(15 * 60);
     assert!(states(&world, ROOM).is_empty() && world.relay.deadline().is_none());
-    world.input(RelayInput::Confirm { call: ROOM, reader });
+    world.input(RelayInput::Confirm { participant: ROOM, reader });
     assert!(states(&world, ROOM).is_empty(), "too late");
     world.joins(ROOM, &number(1));
     assert_eq!(states(&world, ROOM), [("+49…01".to_owned(), ReaderState::On)]);

@@ -37,7 +37,7 @@ fn c2_a_meeting_has_a_limit_a_day_that_is_told_once_and_none() {
         texts.last().map(String::as_str),
         Some("Example: no more messages today, as their number is limited. The chat goes on.")
     );
-    world.input(RelayInput::Notice { call: ROOM, text: "This meeting is being recorded.".to_owned().into() });
+    world.input(RelayInput::Notice { participant: ROOM, text: "This meeting is being recorded.".to_owned().into() });
     assert_eq!(world.texts().len(), 1, "what must be known is told all the same (N-10)");
     world.writes(OTHER, "Bob", "hello");
     assert_eq!(world.texts(), ["Bob: hello"]);

@@ -1,11 +1,13 @@
-use std::collections::{BTreeSet, HashMap};
+mod histories;
+mod receipts;
 
-use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::*;
-use crate::common::ids::CallId;
+use crate::common::ids::ParticipantId;
+use crate::relay::PhoneNumber;
 
-const ROOM: CallId = CallId::from_number(1);
+const ROOM: ParticipantId = ParticipantId::from_number(1);
 
 fn start() -> Instant {
     #[allow(clippy::disallowed_methods, reason = "an origin for virtual time")]
@@ -123,8 +125,8 @@ impl World {
 
     fn sends(&mut self, to: PhoneNumber, text: &str) {
         let text = Redacted::new(text.to_owned());
-        let message = SmsText { call: Some(ROOM), to, text, line: Some(1), lives: Duration::from_secs(600) };
-        // A second for each parcel that there was before.
+        let message = SmsText { participant: Some(ROOM), to, text, line: Some(1), lives: Duration::from_secs(600) };
+        // A second for each item that there was before.
         let created = SystemTime::UNIX_EPOCH + Duration::from_secs(self.submitted.len() as u64);
         self.input(OutboxInput::Enqueue { message, created });
     }
@@ -284,9 +286,11 @@ fn c7_what_is_sent_again_says_so_with_its_first_date() {
 /// What waits is dropped with its device or its number and what is out does not come again.
 #[test]
 fn c7_what_waits_is_dropped_with_its_device_or_its_number() {
-    let (left, stopped) =
-        (OutboxInput::Forget { call: ROOM, number: None }, OutboxInput::Forget { call: ROOM, number: Some(number(1)) });
-    for input in [left, stopped, OutboxInput::Hush { number: number(1) }] {
+    let (left, stopped) = (
+        OutboxInput::Forget { participant: ROOM, number: None },
+        OutboxInput::Forget { participant: ROOM, number: Some(number(1)) },
+    );
+    for input in [left, stopped, OutboxInput::DropNumber { number: number(1) }] {
         let mut world = World::new(OnUnknown::Resend, true);
         world.sends(number(1), "one");
         world.sends(number(1), "two");
@@ -366,52 +370,6 @@ fn a_disk_that_takes_nothing_loses_only_what_was_never_accepted() {
     assert_eq!(world.texts(), ["kept"]);
 }
 
-/// Receipts find their message by hexadecimal and decimal names and before the answer.
-#[test]
-fn receipts_find_their_message_by_hexadecimal_and_decimal_names() {
-    for (name, receipt) in [("1F", "31"), ("31", "1f"), ("00031", "31"), ("0000001F", "0000000031"), ("abc-1", "ABC-1")] {
-        for early in [false, true] {
-            let mut world = World::new(OnUnknown::Resend, true);
-            world.sends(number(1), "one");
-            world.settle();
-            let receipt = OutboxInput::Receipt { name: receipt.to_owned(), fate: DeliveryOutcome::Delivered };
-            if early {
-                world.input(receipt.clone());
-            }
-            world.answers(|_| SubmitOutcome::Accepted { name: Some(name.to_owned()) });
-            if !early {
-                world.settle();
-                world.input(receipt);
-            }
-            world.settle();
-            assert_eq!((world.outbox.counts().delivered, world.disk.len()), (1, 0), "{name} early: {early}");
-        }
-    }
-}
-
-/// Receipts are tracked to their end over a restart and no longer.
-#[test]
-fn receipts_are_tracked_to_their_end_over_a_restart() {
-    let mut world = World::new(OnUnknown::Resend, true);
-    for (to, fate) in [(1, Some(DeliveryOutcome::Delivered)), (2, Some(DeliveryOutcome::Failed)), (3, None)] {
-        world.sends(number(to), "text");
-        world.settle();
-        let name = format!("n{}", world.out[0].id);
-        world.accepts();
-        world.settle();
-        world.input(OutboxInput::Receipt { name: name.clone(), fate: DeliveryOutcome::OnItsWay });
-        world.crashes();
-        if let Some(fate) = fate {
-            world.input(OutboxInput::Receipt { name, fate });
-        }
-        world.settle();
-    }
-    assert_eq!(world.disk.len(), 1);
-    world.after(3 * 24 * 3600);
-    assert!(world.disk.is_empty() && world.outbox.counts().unconfirmed == 1);
-    assert_eq!(world.submitted.len(), 3);
-}
-
 #[test]
 fn what_is_over_the_bound_is_refused_and_told() {
     let mut world = World::new(OnUnknown::Resend, true);
@@ -431,7 +389,7 @@ fn o4_what_is_not_on_its_way_when_the_daemon_stops_is_not_taken() {
     world.sends(number(1), "out");
     world.settle();
     world.sends(number(2), "being written");
-    world.input(OutboxInput::Rest);
+    world.input(OutboxInput::Suspend);
     world.sends(number(3), "too late");
     world.settle();
     assert!(!world.outbox.is_still(), "one is unanswered");
@@ -455,99 +413,5 @@ fn references_are_uuids_and_never_the_same() {
     for reference in all {
         let lengths: Vec<_> = reference.split('-').map(str::len).collect();
         assert_eq!((lengths.as_slice(), &reference[14..15]), (&[8, 4, 4, 4, 12][..], "8"), "{reference}");
-    }
-}
-
-#[derive(Debug, Clone)]
-enum Step {
-    Send(u32),
-    Write,
-    Accept,
-    PutOff,
-    Crash,
-    Drop,
-    Back,
-    After(u64),
-    Disk(bool),
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        4 => (1..4_u32).prop_map(Step::Send),
-        8 => Just(Step::Write),
-        4 => Just(Step::Accept),
-        1 => Just(Step::PutOff),
-        1 => Just(Step::Crash),
-        1 => Just(Step::Drop),
-        1 => Just(Step::Back),
-        1 => (1..5_u64).prop_map(Step::After),
-        1 => any::<bool>().prop_map(Step::Disk),
-    ]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
-
-    /// C-7, whatever happens: what was kept is delivered, in order; twice only what was unanswered at a break, with the same reference.
-    #[test]
-    fn c7_what_is_kept_arrives_and_twice_only_what_was_unanswered(steps in proptest::collection::vec(step(), 1..120)) {
-        let mut world = World::new(OnUnknown::Resend, true);
-        let mut texts = 0;
-        // What may have been with the provider at a break; what the provider has said it has not got.
-        let (mut unanswered, mut put_off) = (Vec::new(), Vec::new());
-        let mut kept = BTreeSet::new();
-        for step in steps {
-            match step {
-                Step::Send(to) => {
-                    texts += 1;
-                    world.sends(number(to), &format!("{to}-{texts:04}"));
-                }
-                Step::Write => drop(world.write()),
-                Step::Accept => drop(world.accepts()),
-                Step::PutOff => {
-                    put_off.extend(world.out.front().map(|sms| sms.reference.clone()));
-                    world.answers(|_| SubmitOutcome::Later);
-                }
-                Step::Crash => {
-                    let window = world.crashes();
-                    prop_assert!(window.len() <= 2, "more than a window is unanswered");
-                    unanswered.extend(window);
-                }
-                Step::Drop => {
-                    world.input(OutboxInput::Takes(0));
-                    while let Some(sms) = world.out.pop_front() {
-                        unanswered.push(sms.reference.clone());
-                        world.input(OutboxInput::Outcome { id: sms.id, outcome: SubmitOutcome::Unknown });
-                    }
-                }
-                Step::Back => world.input(OutboxInput::Takes(2)),
-                Step::After(seconds) => world.after(seconds),
-                Step::Disk(works) => world.writes = works,
-            }
-            prop_assert!(world.out.len() <= 2, "more than its window");
-            kept.extend(world.disk.values().map(|row| row.sms.text.expose().clone()).filter(|text| !text.is_empty()));
-        }
-        world.input(OutboxInput::Takes(2));
-        world.ends();
-        let mut times: HashMap<&str, usize> = HashMap::new();
-        for (reference, _) in &world.submitted {
-            *times.entry(reference).or_default() += 1;
-        }
-        for (reference, times) in times {
-            let of = |list: &[String]| list.iter().filter(|known| *known == reference).count();
-            prop_assert!(times <= 1 + of(&unanswered) + of(&put_off), "{} was sent {} times", reference, times);
-        }
-        for text in &kept {
-            prop_assert!(world.texts().contains(&text.as_str()), "{} was lost", text);
-        }
-        prop_assert!(world.disk.values().all(|row| row.sms.text.expose().is_empty()));
-        for to in 1..4 {
-            let own = world.texts().into_iter().filter(|text| text.starts_with(&format!("{to}-"))).map(str::to_owned);
-            let mut own: Vec<_> = own.collect();
-            own.dedup();
-            let mut sorted = own.clone();
-            sorted.sort();
-            prop_assert_eq!(own, sorted, "out of order");
-        }
     }
 }

@@ -182,7 +182,7 @@ fn received(data: &Value) -> Option<ProviderEvent> {
     // The service leaves the `+` out at times.
     let from = PhoneNumber::parse(from).or_else(|| PhoneNumber::parse(&format!("+{from}")))?;
     let (id, text) = (field(data, "messageId")?.to_owned(), Redacted::new(field(data, "message")?.to_owned()));
-    Some(ProviderEvent::Heard(InboundSms { id: Some(id), from, text }))
+    Some(ProviderEvent::Received(InboundSms { id: Some(id), from, text }))
 }
 
 fn reported(data: &Value) -> Option<ProviderEvent> {

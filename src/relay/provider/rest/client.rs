@@ -32,9 +32,9 @@ const UNWELCOME_FOR: Duration = Duration::from_secs(30);
 /// What an answer means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::relay::provider) enum SubmitVerdict {
-    /// The parcel has ended so.
+    /// The item has ended so.
     Ended(SubmitOutcome),
-    /// The service wants to be left alone for a while, and has not taken the parcel.
+    /// The service wants to be left alone for a while, and has not taken the item.
     Rest,
 }
 
@@ -66,10 +66,10 @@ impl Trouble {
 
 /// What one service wants to hear, and what it says.
 pub(in crate::relay::provider) trait RestDialect: Send + Sync {
-    /// The request that submits a parcel; `None`: it cannot be written.
+    /// The request that submits an item; `None`: it cannot be written.
     fn request(&self, sms: &OutgoingSms, now: SystemTime) -> Option<Request<Bytes>>;
 
-    /// What an answer of this status and body says of a parcel; only of those that speak of the parcel.
+    /// What an answer of this status and body says of an item; only of those that speak of the item.
     fn verdict(&self, sms: &OutgoingSms, status: StatusCode, body: &[u8]) -> SubmitVerdict;
 
     /// What the service has called us for.
@@ -131,9 +131,9 @@ impl Provider for RestProvider {
     fn webhook(&self, call: &WebhookCall) -> WebhookAnswer {
         let answer = self.0.dialect.webhook(call, SystemTime::now());
         if answer.unread > 0
-            && let Some(unsaid) = self.0.said().unread.says(machine::now())
+            && let Some(unlogged) = self.0.said().unread.says(machine::now())
         {
-            tracing::warn!(events = answer.unread, unsaid, "events of the SMS service cannot be read");
+            tracing::warn!(events = answer.unread, unlogged, "events of the SMS service cannot be read");
         }
         answer
     }
@@ -173,7 +173,7 @@ impl Shared {
 
     fn answered(self: &Arc<Self>, sms: &OutgoingSms, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> SubmitOutcome {
         let verdict = match concern(status) {
-            Concern::Parcel => self.dialect.verdict(sms, status, body),
+            Concern::Message => self.dialect.verdict(sms, status, body),
             Concern::Pace => SubmitVerdict::Rest,
             Concern::Time => return SubmitOutcome::Later,
             Concern::Us => {
@@ -189,9 +189,9 @@ impl Shared {
         {
             let mut said = self.said();
             if std::mem::take(&mut said.troubles) != 0
-                && let Some(unsaid) = said.again.says(machine::now())
+                && let Some(unlogged) = said.again.says(machine::now())
             {
-                tracing::info!(unsaid, "the SMS service answers again");
+                tracing::info!(unlogged, "the SMS service answers again");
             }
         }
         match verdict {
@@ -199,9 +199,9 @@ impl Shared {
             SubmitVerdict::Rest => {
                 let length = retry_after(headers, SystemTime::now()).unwrap_or(RESTS.0).min(RESTS.1);
                 if self.rest(length)
-                    && let Some(unsaid) = self.said().rest.says(machine::now())
+                    && let Some(unlogged) = self.said().rest.says(machine::now())
                 {
-                    tracing::info!(seconds = length.as_secs(), unsaid, "the SMS service asks for a rest");
+                    tracing::info!(seconds = length.as_secs(), unlogged, "the SMS service asks for a rest");
                 }
                 SubmitOutcome::Later
             }
@@ -228,8 +228,8 @@ impl Shared {
         let new = said.troubles & trouble as u8 == 0;
         said.troubles |= trouble as u8;
         let limit = said.limits.get_mut(trouble.place()).filter(|_| new);
-        if let Some(unsaid) = limit.and_then(|limit| limit.says(machine::now())) {
-            tracing::warn!(why, unsaid, "{}", trouble.words());
+        if let Some(unlogged) = limit.and_then(|limit| limit.says(machine::now())) {
+            tracing::warn!(why, unlogged, "{}", trouble.words());
         }
     }
 
@@ -241,15 +241,15 @@ impl Shared {
 /// What a status speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Concern {
-    /// Of the parcel: its service knows more.
-    Parcel,
+    /// Of the item: its service knows more.
+    Message,
     /// We are too quick.
     Pace,
     /// We were too slow: the service has not got all of it (RFC 9110 section 15.5.9).
     Time,
-    /// Of keys, accounts and addresses, which are the same for all parcels: none of them is to blame.
+    /// Of keys, accounts and addresses, which are the same for all items: none of them is to blame.
     Us,
-    /// The service has a fault, and the parcel or not.
+    /// The service has a fault, and the item or not.
     Service,
 }
 
@@ -259,7 +259,7 @@ fn concern(status: StatusCode) -> Concern {
         408 => Concern::Time,
         300..=399 | 401..=405 | 407 | 410 => Concern::Us,
         500.. => Concern::Service,
-        _ => Concern::Parcel,
+        _ => Concern::Message,
     }
 }
 
@@ -279,7 +279,7 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     value.parse().map(Duration::from_secs).ok().or_else(|| httpdate::parse_http_date(value).ok().map(until))
 }
 
-/// Another answer than one that takes the parcel: a service that says no says so for good.
+/// Another answer than one that takes the item: a service that says no says so for good.
 pub(super) fn refused(status: StatusCode, code: Option<&str>) -> SubmitVerdict {
     SubmitVerdict::Ended(SubmitOutcome::Refused(match code {
         Some(code) => format!("status {}, code {}", status.as_u16(), code.chars().take(64).collect::<String>()),

@@ -168,7 +168,7 @@ impl RestDialect for Twilio {
             (Some(status), _) => vec![ProviderEvent::Receipt { name: id.to_owned(), fate: fate(status) }],
             (None, Some(from)) => {
                 let text = Redacted::new(text(field("Body").unwrap_or_default(), field("NumMedia").unwrap_or_default()));
-                vec![ProviderEvent::Heard(InboundSms { id: Some(id.to_owned()), from, text })]
+                vec![ProviderEvent::Received(InboundSms { id: Some(id.to_owned()), from, text })]
             }
             // A short code or a name: nobody who could be in a meeting.
             (None, None) => Vec::new(),

@@ -137,7 +137,7 @@ impl RestDialect for Webhook {
         let Ok(incoming) = serde_json::from_slice(&call.body) else { return WebhookAnswer::status(StatusCode::BAD_REQUEST) };
         WebhookAnswer::taken(match incoming {
             Incoming::Message { id, from, text } => match PhoneNumber::parse(&from) {
-                Some(from) => vec![ProviderEvent::Heard(InboundSms { id: Some(id), from, text: Redacted::new(text) })],
+                Some(from) => vec![ProviderEvent::Received(InboundSms { id: Some(id), from, text: Redacted::new(text) })],
                 None => return WebhookAnswer::status(StatusCode::UNPROCESSABLE_ENTITY),
             },
             Incoming::Receipt { id, state } => {

@@ -1,6 +1,5 @@
 //! [`SmppProvider`]: the task that keeps one transceiver bind alive (SMPP 3.4).
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -12,6 +11,7 @@ use tokio_rustls::TlsConnector;
 
 use super::super::{InboundSms, OutgoingSms, Provider, ProviderEvent, SubmitOutcome};
 use super::session::{SmppInput, SmppOutput, SmppSession, SmppSessionEnd};
+use super::settings::{SmppLogin, SmppSettings};
 use crate::common::log_limit::LogLimit;
 use crate::common::machine::{self, Machine as _};
 use crate::common::redact::Redacted;
@@ -26,34 +26,6 @@ const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 const CONNECTS_WITHIN: Duration = Duration::from_secs(10);
 /// A session that lasted this long was a good one: the next try comes soon again.
 const GOOD: Duration = Duration::from_secs(30);
-
-/// As whom we bind.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SmppLogin {
-    /// At most 15 characters.
-    pub system_id: String,
-    /// At most 8 characters.
-    pub password: Redacted<String>,
-    /// At most 12 characters; mostly empty.
-    pub system_type: String,
-}
-
-/// Where the centre is, and how it is spoken to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SmppSettings {
-    /// Name or address.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-    /// By TLS, trusting the authorities in this file, or those of the system.
-    pub tls: Option<Option<PathBuf>>,
-    /// As whom.
-    pub login: SmppLogin,
-    /// Parts that may be unanswered.
-    pub window: usize,
-    /// How long a silent connection is left alone.
-    pub enquire_every: Duration,
-}
 
 enum Order {
     Submit(OutgoingSms),
@@ -124,8 +96,8 @@ impl Task {
                 wait = AGAIN.0;
             }
             let (host, port) = (&self.settings.host, self.settings.port);
-            if let Some(unsaid) = self.logs.none.says(machine::now()) {
-                tracing::warn!(host, port, why, again_in_s = wait.as_secs(), unsaid, "no SMPP session");
+            if let Some(unlogged) = self.logs.none.says(machine::now()) {
+                tracing::warn!(host, port, why, again_in_s = wait.as_secs(), unlogged, "no SMPP session");
             }
             let again = machine::now() + wait;
             wait = (wait * 2).min(AGAIN.1);
@@ -209,9 +181,9 @@ impl Task {
         self.say(ProviderEvent::Takes(0)).await;
         let unanswered: Vec<u64> = session.unanswered().collect();
         if !unanswered.is_empty()
-            && let Some(unsaid) = self.logs.unanswered.says(machine::now())
+            && let Some(unlogged) = self.logs.unanswered.says(machine::now())
         {
-            tracing::warn!(messages = unanswered.len(), unsaid, "unanswered when the SMPP session ended");
+            tracing::warn!(messages = unanswered.len(), unlogged, "unanswered when the SMPP session ended");
         }
         for id in unanswered {
             self.say(ProviderEvent::Outcome { id, outcome: SubmitOutcome::Unknown }).await;
@@ -231,14 +203,16 @@ impl Task {
                     written.map_err(|_| std::io::ErrorKind::TimedOut)??;
                 }
                 SmppOutput::Bound => {
-                    if let Some(unsaid) = self.logs.bound.says(machine::now()) {
-                        tracing::info!(host = self.settings.host, unsaid, "SMPP session bound");
+                    if let Some(unlogged) = self.logs.bound.says(machine::now()) {
+                        tracing::info!(host = self.settings.host, unlogged, "SMPP session bound");
                     }
                 }
                 SmppOutput::Takes(places) => self.say(ProviderEvent::Takes(places)).await,
                 SmppOutput::Outcome(id, outcome) => self.say(ProviderEvent::Outcome { id, outcome }).await,
                 SmppOutput::Receipt { name, fate } => self.say(ProviderEvent::Receipt { name, fate }).await,
-                SmppOutput::Received { from, text } => self.say(ProviderEvent::Heard(InboundSms { id: None, from, text })).await,
+                SmppOutput::Received { from, text } => {
+                    self.say(ProviderEvent::Received(InboundSms { id: None, from, text })).await
+                }
                 SmppOutput::Secure(sequence) => {
                     self.say(ProviderEvent::Taken(u64::from(self.sessions) << 32 | u64::from(sequence))).await
                 }

@@ -6,7 +6,8 @@
 mod bind;
 mod pdu;
 mod session;
+mod settings;
 mod text;
 
-pub use bind::{SmppLogin, SmppSettings};
 pub(super) use bind::{SmppProvider, fuzz};
+pub use settings::{SmppLogin, SmppSettings};

@@ -9,7 +9,8 @@ use rusmpp::types::{COctetString, OctetString};
 use rusmpp::values::{DataCoding, EsmClass, InterfaceVersion, Npi, RegisteredDelivery, Ton, UserMessageReference};
 use rusmpp::{Command, CommandStatus, Pdu};
 
-use super::{SmppLogin, text};
+use super::settings::SmppLogin;
+use super::text;
 use crate::common::redact::Redacted;
 use crate::relay::PhoneNumber;
 use crate::relay::segment::{self, Coding, Segment};
@@ -26,7 +27,7 @@ const RECEIPTS: [u8; 2] = [0x04, 0x20];
 /// A receipt is wanted, however it ends (section 5.2.17).
 const RECEIPT_WANTED: u8 = 0x01;
 
-/// What travels of a parcel.
+/// What travels of an item.
 fn user_data(sms: &OutgoingSms) -> (Coding, bool, Vec<u8>) {
     let cut = sms.cut;
     let coding = cut.map_or_else(|| segment::coding(sms.text.expose()), |cut| cut.coding);
@@ -61,7 +62,7 @@ pub(super) fn bind(login: &SmppLogin) -> Pdu {
     })
 }
 
-/// A parcel that is submitted again carries the same `user_message_reference` (section 5.3.2.17), by which a centre can know it (C-7).
+/// An item that is submitted again carries the same `user_message_reference` (section 5.3.2.17), by which a centre can know it (C-7).
 pub(super) fn submit(from: &PhoneNumber, sms: &OutgoingSms) -> Pdu {
     let (coding, joined, octets) = user_data(sms);
     let reference = u16::try_from(sms.id & 0xFFFF).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! [`SmppSession`]: one bound connection to a short message centre, without its socket.
 //!
-//! Frames of the centre and parcels to be submitted flow in; PDUs, outcomes and what people have written flow out. A centre that does
+//! Frames of the centre and items to be submitted flow in; PDUs, outcomes and what people have written flow out. A centre that does
 //! not answer is left.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use rusmpp::{CommandId, CommandStatus, Pdu};
 use zeroize::Zeroizing;
 
-use super::SmppSettings;
 use super::pdu::{self, Delivery, PduFrame};
+use super::settings::SmppSettings;
 use crate::common::machine::Machine;
 use crate::common::redact::Redacted;
 use crate::relay::PhoneNumber;
@@ -41,10 +41,10 @@ pub(super) enum SmppInput {
 pub(super) enum SmppOutput {
     /// A bind among them carries our password.
     Write(Zeroizing<Vec<u8>>),
-    /// So many parcels may be unanswered from now on.
+    /// So many items may be unanswered from now on.
     Takes(usize),
     Bound,
-    /// How the submit of this parcel has ended.
+    /// How the submit of this item has ended.
     Outcome(u64, SubmitOutcome),
     /// What has become of a message.
     Receipt {
@@ -95,7 +95,7 @@ pub(super) struct SmppSession {
     from: PhoneNumber,
     state: State,
     sequence: u32,
-    /// By sequence number: the parcel's id, and since when.
+    /// By sequence number: the item's id, and since when.
     unanswered: BTreeMap<u32, (u64, Instant)>,
     /// An `enquire_link` of ours is out since then.
     asked: Option<Instant>,

@@ -110,8 +110,8 @@ pub(crate) async fn serve(
                 Some(Err(error)) => break is_too_big(&error).then_some(Farewell::TooBig),
             },
             told = next_word(&mut page.from_meeting) => match told {
-                Some(page_feed::PageUpdate::Word(word)) => PageInput::Told(word),
-                Some(page_feed::PageUpdate::Scene(scene)) => PageInput::Scene(scene),
+                Some(page_feed::PageUpdate::Message(message)) => PageInput::Told(message),
+                Some(page_feed::PageUpdate::View(view)) => PageInput::Scene(view),
                 None => PageInput::Dropped,
             },
             () = tokio::time::sleep_until(deadline.into()) => {
@@ -119,7 +119,7 @@ pub(crate) async fn serve(
                 continue;
             }
             // The meeting has closed before: what it said last, that the server restarts, is not lost to the stop.
-            _ = shutdown.wait_for(|stop| *stop) => match page.from_meeting.as_mut().and_then(PageFeedReader::waiting_word) {
+            _ = shutdown.wait_for(|stop| *stop) => match page.from_meeting.as_mut().and_then(PageFeedReader::waiting_message) {
                 Some(word) => PageInput::Told(word),
                 None => break Some(Farewell::Stopping),
             },

@@ -178,7 +178,7 @@ fn c10_events_of_event_grid_come_in_bundles_twice() {
     let other = r#"{"id":"3","eventType":"Microsoft.Communication.ChatMessageReceived","data":{}}"#;
     let answer = azure().webhook(&call(hook, &[], &format!("[{report},{received},{other},{unreadable},{received},17]")), TODAY);
     let from = PhoneNumber::parse("+491715550101").expect("a number");
-    let heard = ProviderEvent::Heard(InboundSms { id: Some("m1".to_owned()), from, text: "hello".to_owned().into() });
+    let heard = ProviderEvent::Received(InboundSms { id: Some("m1".to_owned()), from, text: "hello".to_owned().into() });
     let failed = ProviderEvent::Receipt { name: "m0".to_owned(), fate: DeliveryOutcome::Failed };
     assert_eq!((answer.status, answer.events), (StatusCode::OK, vec![failed, heard.clone(), heard]));
     assert_eq!(azure().webhook(&call(hook, &[], "nonsense"), TODAY).status, StatusCode::BAD_REQUEST);
@@ -198,7 +198,7 @@ fn c9_a_picture_by_sms_is_one_word_and_no_markup() {
         let signed = parameters.iter().fold(url.to_owned(), |signed, (name, value)| format!("{signed}{name}{value}"));
         let call = call(url, &[("x-twilio-signature", &by_sha1("t", &signed))], &form);
         let answer = twilio("t").webhook(&call, TODAY);
-        let Some(ProviderEvent::Heard(heard)) = answer.events.first() else { panic!("{answer:?}") };
+        let Some(ProviderEvent::Received(heard)) = answer.events.first() else { panic!("{answer:?}") };
         assert_eq!(heard.text.expose(), expected);
     }
 }
@@ -273,7 +273,7 @@ fn the_schema_of_the_webhook_is_kept_true() {
 fn c7_what_a_status_says_of_us_costs_no_message() {
     let of = |status: u16| concern(StatusCode::from_u16(status).expect("a status"));
     assert!([301, 308, 401, 402, 403, 404, 405, 407, 410].iter().all(|status| of(*status) == Concern::Us));
-    assert!([200, 202, 400, 409, 412, 413, 422].iter().all(|status| of(*status) == Concern::Parcel));
+    assert!([200, 202, 400, 409, 412, 413, 422].iter().all(|status| of(*status) == Concern::Message));
     assert!([429, 503].iter().all(|status| of(*status) == Concern::Pace));
     assert!([500, 502, 504].iter().all(|status| of(*status) == Concern::Service));
     assert_eq!(of(408), Concern::Time);

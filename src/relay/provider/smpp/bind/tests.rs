@@ -174,7 +174,7 @@ fn what_is_over_the_window_is_given_back_and_what_was_never() {
     assert_eq!(world.session.unanswered().collect::<Vec<_>>(), [2]);
 }
 
-/// A throttled session rests and a refused parcel is not tried again.
+/// A throttled session rests and a refused item is not tried again.
 #[test]
 fn a_throttled_session_rests_and_a_refused_parcel_is_not_tried() {
     let mut world = World::bound();

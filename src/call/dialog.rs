@@ -40,12 +40,8 @@ impl EstablishedCall {
                 }
                 _ => self.acts.push_back(CallAct::Sip(sip::Command::ReferAnswered { call: self.settings.call, accepted: false })),
             },
-            sip::Event::Refused { .. } => {
-                // M-12: asked by a method or header that an external may not use.
-                if self.is_at_meeting() {
-                    self.say(Phrase::NotAllowed);
-                }
-            }
+            // M-12: asked by a method or header that an external may not use.
+            sip::Event::Refused { .. } if self.is_at_meeting() => self.say(Phrase::NotAllowed),
             sip::Event::Ended { cause, .. } => self.end(now, cause, true),
             _ => {}
         }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::answering::InboundInvite;
-use super::call::Call;
 use super::early_media::Announcement;
 use super::effects::CallEffects;
 use super::failures::Failure;
 use super::inbox::CallQueues;
 use super::log::CallLine;
+use super::machine::Call;
 use super::record::{self, RecordedCall};
 use super::registry::{CallEntry, CallStage, OwnCallEntry};
 use super::router::{RoutedCall, UNKNOWN};
@@ -44,7 +44,7 @@ pub(super) async fn serve(shared: Arc<CallsShared>, incoming: Incoming, draining
     }
     let mut routed = match admit(&shared, &config, &incoming, draining) {
         Ok(routed) => routed,
-        Err(refusal) => return refuse(&shared, &incoming, refusal, began).await,
+        Err(refusal) => return refuse(&shared, &incoming, *refusal, began).await,
     };
     if let Some(unlogged) = shared.log.line(&routed, CallLine::Began) {
         let (source, dialog, transport) = (incoming.source, logged_call_id(&incoming), incoming.transport.as_str());
@@ -64,16 +64,16 @@ fn logged_call_id(incoming: &Incoming) -> String {
     incoming.call_id_header.chars().take(LOGGED_CALL_ID).collect()
 }
 
-fn admit(shared: &CallsShared, config: &RuntimeConfig, incoming: &Incoming, draining: bool) -> Result<RoutedCall, Refusal> {
-    let routed = config.router.admit(incoming).map_err(|cause| Refusal { routed: None, cause });
+fn admit(shared: &CallsShared, config: &RuntimeConfig, incoming: &Incoming, draining: bool) -> Result<RoutedCall, Box<Refusal>> {
+    let routed = config.router.admit(incoming).map_err(|cause| Box::new(Refusal { routed: None, cause }));
     match routed {
-        _ if draining => Err(Refusal { routed: routed.ok(), cause: Cause::Draining }),
+        _ if draining => Err(Box::new(Refusal { routed: routed.ok(), cause: Cause::Draining })),
         // K-1: whoever would be asked for a code that is not looked at is told so at once.
         Ok(routed)
             if config.router.asks_passcode(&routed)
                 && shared.settings.lockout.get().is_locked(machine::now(), &routed.caller) =>
         {
-            Err(Refusal { routed: Some(routed), cause: Cause::TooManyTries })
+            Err(Box::new(Refusal { routed: Some(routed), cause: Cause::TooManyTries }))
         }
         routed => routed,
     }

@@ -8,14 +8,13 @@
 //! |---|---|
 //! | which task a SIP event goes to; what others may ask of all calls | `calls`, `inbox`, `view`, `shared` |
 //! | whom we answer; whom we call | `inbound`, `router`; `outbound`, `invitation`, `invite_limits` |
-//! | the machine, with its inputs and acts | `call`, `messages`, `settings`, `offer_answer` |
+//! | the machine, with its inputs and acts | `machine`, `messages`, `settings`, `offer_answer` |
 //! | its set-up | `answering`, `ringing`, `opening`, `early_media`, `setup` |
 //! | menu, meeting and the end | `established`, `dialog`, `keys`, `sms_opt_in`, `chat_readout` |
 //! | its task, and how it performs acts | `task`, `effects`, `outbound_effects`, `port` |
 //! | what is kept of calls | `registry`, `history`, `failures`, `record`, `log` |
 
 mod answering;
-mod call;
 mod calls;
 mod chat_readout;
 mod dialog;
@@ -31,6 +30,7 @@ mod invitation;
 mod invite_limits;
 mod keys;
 mod log;
+mod machine;
 mod messages;
 mod offer_answer;
 mod opening;

@@ -5,11 +5,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::call::Call;
 use super::effects::CallEffects;
 use super::failures::Failure;
 use super::inbox::CallQueues;
 use super::invitation::{Invitation, OutboundProgress};
+use super::machine::Call;
 use super::outbound_effects::OutboundEffects;
 use super::ringing::OutboundInvite;
 use super::router::RoutedCall;

@@ -59,7 +59,6 @@ pub(super) async fn conclude(mut effects: CallEffects, end: CallEnd) {
         CallEnd::NotSetUp { cause, meeting } => (*cause, meeting.as_ref()),
         CallEnd::Ended(summary) => (summary.cause, summary.meeting.as_ref()),
     };
-    if matches!(end, CallEnd::Ended(_)) {}
     log_end(&effects, &end);
     let CallEffects { shared, call, routed, peer, .. } = &effects;
     let device = routed.device.clone();

@@ -69,10 +69,6 @@ pub struct CallsSettings {
 pub(super) struct CallSettings {
     /// Its name.
     pub(super) call: CallId,
-    /// The device's label.
-    pub(super) device: String,
-    /// Its name, cleaned (M-4).
-    pub(super) name: String,
     /// Its display shows texts (C-10).
     pub(super) text: bool,
     /// The chat can be read aloud.
@@ -96,8 +92,6 @@ impl CallSettings {
     pub(super) fn new(call: CallId, routed: &RoutedCall, config: &RuntimeConfig, chat: Option<relay::NumberingPlan>) -> Self {
         Self {
             call,
-            device: routed.device.clone(),
-            name: routed.name.clone(),
             text: routed.text,
             speaks: config.speaker.is_some(),
             chat,

@@ -1,8 +1,8 @@
 //! The task of one call: its machine, and the effects that perform its acts.
 
-use super::call::Call;
 use super::effects::CallEffects;
 use super::inbox::CallInputs;
+use super::machine::Call;
 use super::messages::{CallAct, CallEnd};
 use super::record;
 use super::registry::CallStage;

@@ -14,6 +14,7 @@ use super::tests::start;
 use super::timer::Touched;
 use super::*;
 use crate::common::ids::{NoticeId, ParticipantId};
+use crate::common::machine::Machine as _;
 use crate::common::phrase::Phrase;
 use mutant::{Mutant, Subject};
 use watch::{CAST, Watch, fail, role_of, slot_of};

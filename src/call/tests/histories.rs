@@ -242,7 +242,7 @@ impl Run {
             }
         };
         // Most histories shall come far.
-        let luck = if how % 4 == 0 { how } else { 0 };
+        let luck = if how.is_multiple_of(4) { how } else { 0 };
         let mut run = Self { call, watch: Watch::new(kind, luck), reached: BTreeSet::new() };
         run.drain()?;
         Ok(run)
@@ -345,14 +345,14 @@ fn name_of(input: &CallInput) -> &'static str {
 /// The next step of a call that is set up as it should be, or not quite.
 fn establishing(watch: &Watch, what: u8, how: u8) -> Option<CallInput> {
     let description = description(1, "sendrecv");
-    let sdp = if how % 8 == 0 { b"nothing".to_vec() } else { description.into_bytes() };
+    let sdp = if how.is_multiple_of(8) { b"nothing".to_vec() } else { description.into_bytes() };
     let event = match what % 8 {
         0..=3 if watch.answered && !watch.acked && watch.has_dialog() => {
             let sdp = Some(sdp).filter(|_| watch.kind == Kind::DelayedOffer && how % 16 != 1);
             sip::Event::Acked { call: CALL, sdp }
         }
         4 if watch.invited && !watch.taken && watch.has_dialog() => {
-            sip::Event::Ringing { call: CALL, status: if how % 2 == 0 { 180 } else { 183 } }
+            sip::Event::Ringing { call: CALL, status: if how.is_multiple_of(2) { 180 } else { 183 } }
         }
         5..=7 if watch.invited && !watch.taken && watch.has_dialog() => sip::Event::Answered { call: CALL, sdp },
         _ => return None,
@@ -393,12 +393,12 @@ fn request(watch: &Watch, what: u8, how: u8) -> Option<CallInput> {
         },
         2 => sip::Event::Text { call: CALL, message: 1, text: Redacted::new("hello".to_owned()) },
         3 => sip::Event::Refer { call: CALL, device: "room-2".into(), replaces: None },
-        4 => sip::Event::Watch { call: CALL, on: how % 2 == 0 },
+        4 => sip::Event::Watch { call: CALL, on: how.is_multiple_of(2) },
         _ if watch.offer_open || our_offer_is_open => return None,
         5 if watch.acked || watch.taken => sip::Event::Offer { call: CALL, sdp: None },
         _ => {
             let sdp = description(how, direction);
-            let sdp = if how % 5 == 0 { sdp.replace("RTP/AVP 0 101", "RTP/AVP 18") } else { sdp };
+            let sdp = if how.is_multiple_of(5) { sdp.replace("RTP/AVP 0 101", "RTP/AVP 18") } else { sdp };
             sip::Event::Offer { call: CALL, sdp: Some(sdp.into_bytes()) }
         }
     };
@@ -413,14 +413,14 @@ fn surroundings(watch: &Watch, what: u8, how: u8) -> Option<CallInput> {
         2 if watch.is_open => {
             watch.last_play.map(|play| MediaEvent::Played { play, outcome: PlayOutcome::Completed, carried: Some(CARRIED) })
         }
-        3 if watch.is_open && how % 4 == 0 => Some(MediaEvent::Silent(Duration::from_secs(30))),
+        3 if watch.is_open && how.is_multiple_of(4) => Some(MediaEvent::Silent(Duration::from_secs(30))),
         4 if watch.is_closing => Some(MediaEvent::Closed(Box::default())),
         _ => None,
     };
     let meeting = match what % 8 {
         5 => [ToGuest::Waiting, ToGuest::Seated, ToGuest::Joined, ToGuest::Seated][usize::from(how) % 4].clone(),
         6 => ToGuest::Tell { notice: NOTICE, phrases: vec![Phrase::RecordingStarted] },
-        7 if how % 4 == 0 => ToGuest::Dismiss(Cause::Denied),
+        7 if how.is_multiple_of(4) => ToGuest::Dismiss(Cause::Denied),
         _ => return media.map(CallInput::Media),
     };
     (watch.knocked && !watch.done).then_some(CallInput::Meeting(meeting))

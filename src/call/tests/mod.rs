@@ -19,9 +19,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::answering::InboundInvite;
-use super::call::Call;
 use super::established::EstablishedPhase;
 use super::invitation::OutboundProgress;
+use super::machine::Call;
 use super::messages::{CallAct, CallEnd, CallInput, SignallingPath};
 use super::offer_answer::{OfferAnswer, RemoteMedia};
 use super::settings::CallSettings;
@@ -33,7 +33,7 @@ use crate::common::phrase::Phrase;
 use crate::common::redact::Redacted;
 use crate::common::units::Hz;
 use crate::media::{MediaEvent, PlayKind, PlayOutcome, PortStats, SentPackets, Share};
-use crate::meeting::{FromGuest, ToGuest};
+use crate::meeting::{FromGuest, SmsKeyed, ToGuest};
 use crate::menu::{Addressed, Directory, Entry, Keymap, Keypad, KeypadInput, TRIES};
 use crate::policy::Switch;
 use crate::prompt::{Clip, Library};
@@ -105,8 +105,6 @@ fn settings(addressed: Addressed) -> CallSettings {
     };
     CallSettings {
         call: CALL,
-        device: "board-room".to_owned(),
-        name: "Board Room".to_owned(),
         text: false,
         speaks: false,
         chat: Some(relay::NumberingPlan::new(Some("49"))),

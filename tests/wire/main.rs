@@ -2,3 +2,4 @@
 
 mod oracle;
 mod round_trip;
+mod torture;

@@ -2,6 +2,10 @@
 //!
 //! Reading is lenient where phones differ (bare LF, blanks before a colon, folded lines, bytes that are not UTF-8) and strict about
 //! size: every length is bounded before anything is allocated. Nothing here knows what a header means.
+//!
+//! This is the only reader of SIP bytes. `rsip` refuses cases of RFC 4475 that we take, `wsinv` (folded lines, compact names), `intmeth`, `esc02`,
+//! `mismatch02` (methods it does not know), `longreq`, `semiuri`, `lwsstart`, `trws`, `escruri`, `unkscm` and `unksm2`, and nine of the eleven of RFC 5118
+//! (IPv6). Each must be read, if only to be refused with a status; `tests/wire/torture.rs` keeps the list true.
 
 use super::header_names;
 

@@ -1,15 +1,20 @@
 //! Files, drop-ins and environment to [`Settings`], or to all mistakes at once (O-1).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use super::check::Findings;
+use super::places::Places;
+use super::reload::{ConfigChange, refused};
+use super::section::{Section, SectionReport, Surroundings};
+use super::settings::Settings;
+use super::source::{MAIN_FILE, Sources, directory_of};
+use super::value::Table;
+use super::{check, source};
 use crate::common::problem::{Place, Problem};
 
-use super::section::{Section, SectionReport};
-
-use super::reload::ConfigChange;
-use super::settings::Settings;
-use super::source::MAIN_FILE;
+/// Where the state is if neither the configuration nor systemd says.
+const STATE_DIRECTORY: &str = "/var/lib/roomgate";
 
 /// The variable that names the configuration (U-1).
 pub const PATH_VARIABLE: &str = "ROOMGATE_CONFIG";
@@ -38,32 +43,9 @@ impl Loaded {
     /// # Errors
     /// The changes among it that only a restart can take.
     pub fn against(&self, in_force: &Settings) -> Result<Vec<ConfigChange>, Vec<Problem>> {
-        let changes = super::reload::changes(in_force, &self.settings);
-        let refused = super::reload::refused(&changes, &self.places);
+        let changes = in_force.changes(&self.settings);
+        let refused = refused(&changes, &self.places);
         if refused.is_empty() { Ok(changes) } else { Err(refused) }
-    }
-}
-
-/// Where each key was written.
-#[derive(Debug)]
-pub(crate) struct Places {
-    keys: BTreeMap<String, Place>,
-    main: PathBuf,
-}
-
-impl Places {
-    /// The place of `key`, or else of the table around it, or else the main file.
-    pub(crate) fn of(&self, key: &str) -> Place {
-        let mut key = key;
-        loop {
-            if let Some(place) = self.keys.get(key) {
-                return place.clone();
-            }
-            match key.rsplit_once('.') {
-                Some((parent, _)) => key = parent,
-                None => return Place::File { file: self.main.clone(), line: None },
-            }
-        }
     }
 }
 
@@ -96,19 +78,22 @@ pub fn load(path: &Path, env: impl IntoIterator<Item = (String, String)>) -> Res
 /// # Errors
 /// Every mistake in it.
 pub(crate) fn read_text(text: &str) -> Result<Settings, Vec<Problem>> {
-    let main = PathBuf::from(MAIN_FILE);
-    let root = super::source::parse_text(text, &main).map_err(|problem| vec![problem])?;
-    let mut report = SectionReport::default();
-    let mut root = Section::root(root, &mut report);
-    let settings =
-        super::read::settings(&mut root, &super::read::Surroundings { prompts: PathBuf::from("prompts"), state: None });
-    root.finish();
-    let places = Places { keys: report.places, main };
-    let mut findings = super::check::Findings::new(&places, false);
-    super::check::together(&settings, &mut findings);
+    let (root, places) = source::read_text(text).map_err(|problem| vec![problem])?;
+    let surroundings = Surroundings { prompts: PathBuf::from("prompts"), state: STATE_DIRECTORY.into(), credentials: None };
+    let mut report = SectionReport::new(Vec::new(), places, surroundings);
+    let settings = read_settings(root, &mut report);
+    let mut findings = Findings::new(&report.places, false);
+    check::contradictions(&settings, &mut findings);
     let mut problems = report.problems;
     problems.extend(findings.into_parts().0);
     if problems.is_empty() { Ok(settings) } else { Err(problems) }
+}
+
+fn read_settings(root: Table, report: &mut SectionReport) -> Settings {
+    let mut root = Section::root(root, report);
+    let settings = Settings::read(&mut root);
+    root.finish();
+    settings
 }
 
 /// Whatever can be read of the configuration at `path`, with defaults in the place of mistakes: for asking a daemon that runs with the one
@@ -133,26 +118,20 @@ struct ReadLayers {
 
 fn read_layers(path: &Path, env: &[(String, String)]) -> ReadLayers {
     let variables: HashMap<_, _> = env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let directory = super::source::directory_of(path);
-    let layers = super::source::read(path, env);
-    let absent = layers.absent;
-    let credentials = variables.get("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-    let mut report = SectionReport { problems: layers.problems, credentials, ..SectionReport::default() };
-    let defaults = super::read::Surroundings {
-        prompts: directory.join("prompts"),
-        // systemd separates several state directories by colons; the first is ours.
-        state: variables.get("STATE_DIRECTORY").and_then(|list| list.split(':').next()).filter(|first| !first.is_empty()),
+    // systemd separates several state directories by colons; the first is ours.
+    let state = variables.get("STATE_DIRECTORY").and_then(|list| list.split(':').next()).filter(|first| !first.is_empty());
+    let surroundings = Surroundings {
+        prompts: directory_of(path).join("prompts"),
+        state: state.unwrap_or(STATE_DIRECTORY).into(),
+        credentials: variables.get("CREDENTIALS_DIRECTORY").map(PathBuf::from),
     };
-    let mut root = Section::root(layers.root, &mut report);
-    let settings = super::read::settings(&mut root, &defaults);
-    root.finish();
-
-    let main = layers.files.first().cloned().unwrap_or_else(|| path.to_owned());
-    let places = Places { keys: report.places, main };
-    ReadLayers { settings, places, problems: report.problems, files: layers.files, incomplete: layers.incomplete, absent }
+    let Sources { root, places, files, problems, incomplete, absent } = source::read(path, env);
+    let mut report = SectionReport::new(problems, places, surroundings);
+    let settings = read_settings(root, &mut report);
+    ReadLayers { settings, places: report.places, problems: report.problems, files, incomplete, absent }
 }
 
-/// Like [`load`], with a check of the caller's own beside ours: so that, say, prompts are checked without this room
+/// Like [`load`], with a check of the caller's own beside ours: so that, say, prompts are checked without this module
 /// knowing what a prompt is.
 ///
 /// # Errors
@@ -169,12 +148,12 @@ pub fn load_with(
         return Err(read);
     }
     // There are secrets in it.
-    settings.speech.iter_mut().for_each(|speech| speech.hidden.push(super::source::directory_of(path)));
-    let mut findings = super::check::Findings::new(&places, incomplete);
-    super::check::together(&settings, &mut findings);
+    settings.speech.iter_mut().for_each(|speech| speech.hidden.push(directory_of(path)));
+    let mut findings = Findings::new(&places, incomplete);
+    check::contradictions(&settings, &mut findings);
     // Of a file that cannot be parsed nothing is known, and what its defaults name is nobody's mistake.
     if !incomplete {
-        super::check::surroundings(&settings, &mut findings);
+        check::machine(&settings, &mut findings);
     }
     let (more, warnings) = findings.into_parts();
     let mut problems = read;

@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::Findings;
+use super::findings::Findings;
 use crate::common::ip_network::{IpNetwork, contain_everybody};
-use crate::config::Settings;
+use crate::config::settings::Settings;
 use crate::relay::provider::ProviderKind;
 
 /// Warns of it.

@@ -1,12 +1,11 @@
-//! The JSON schema for editors is the reference in another form: `ROOMGATE_WRITE_SCHEMA=1 cargo test schema` writes it anew.
+//! The JSON schema for editors is the declared keys with the texts of the reference: `ROOMGATE_WRITE_SCHEMA=1 cargo test schema` writes it anew.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::super::super::source::{Node, Value as Written};
 use super::*;
-use crate::config::source;
+use crate::config::value::Value as Written;
 
 const FILE: &str = "conf/roomgate.schema.json";
 
@@ -39,46 +38,72 @@ fn comments() -> BTreeMap<String, String> {
     found
 }
 
-fn kind(value: &Written, is_secret: bool) -> Value {
+/// The type of a key: that of its value in the reference, which its reader takes, unless it is declared to be a secret.
+fn value_type(value: &Written, kind: KeyKind) -> Value {
     match value {
+        _ if kind == KeyKind::Secret => json!({ "$ref": "#/$defs/secret" }),
         Written::Boolean(_) => json!({ "type": "boolean" }),
         Written::Integer(_) => json!({ "type": "integer" }),
         Written::List(_) => json!({ "type": ["array", "string"], "items": { "type": "string" } }),
-        _ if is_secret => json!({ "$ref": "#/$defs/secret" }),
         _ => json!({ "type": "string" }),
     }
 }
 
-fn table(path: &str, nodes: &BTreeMap<String, Node>, comments: &BTreeMap<String, String>) -> Value {
-    let mut properties = Map::new();
-    for (key, node) in nodes {
-        let here = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-        let about = comments.get(&here);
-        let mut schema = match &node.value {
-            Written::Table(inner) if is_group(&here) => {
-                // One example of each stands for all of them, whatever their names.
-                let of = |name: &String, node: &Node| match &node.value {
-                    Written::Table(inner) => table(&format!("{here}.{name}"), inner, comments),
-                    _ => Value::Null,
-                };
-                let named = inner.iter().next().map(|(name, node)| of(name, node)).unwrap_or_default();
-                json!({ "type": "object", "additionalProperties": named })
-            }
-            Written::Table(inner) => table(&here, inner, comments),
-            value => kind(value, about.is_some_and(|about| about.starts_with("Secret") || about.starts_with("The password"))),
-        };
-        if let (Some(about), Some(schema)) = (about, schema.as_object_mut()) {
-            schema.insert("description".to_owned(), about.as_str().into());
-        }
-        properties.insert(key.clone(), schema);
+/// What the reference says, by the paths of keys with `X` for chosen names.
+struct Reference {
+    declared: BTreeMap<String, KeyKind>,
+    values: BTreeMap<String, Written>,
+    comments: BTreeMap<String, String>,
+}
+
+impl Reference {
+    fn read() -> Self {
+        let folder = main(&reference());
+        let mut read = Self { declared: declared(), values: BTreeMap::new(), comments: BTreeMap::new() };
+        read.note("", "", &source::read(&folder.0, &[]).root, &comments());
+        read
     }
-    json!({ "type": "object", "additionalProperties": false, "properties": properties })
+
+    /// Notes the keys of a table. Of examples of one kind of named table, the last that says something about a key counts.
+    fn note(&mut self, path: &str, pattern: &str, table: &Table, comments: &BTreeMap<String, String>) {
+        for (key, value) in table {
+            let inside = join(path, key);
+            let is_named = self.declared.get(pattern) == Some(&KeyKind::NamedTables);
+            let pattern = join(pattern, if is_named { "X" } else { key });
+            if let Some(comment) = comments.get(&inside) {
+                self.comments.insert(pattern.clone(), comment.clone());
+            }
+            if let Written::Table(table) = value {
+                self.note(&inside, &pattern, table, comments);
+            }
+            self.values.insert(pattern, value.clone());
+        }
+    }
+
+    /// The schema of the table at `path`: its declared keys.
+    fn table(&self, path: &str) -> Value {
+        let mut properties = Map::new();
+        let prefix = join(path, "");
+        for (path_of_key, kind) in &self.declared {
+            let Some(key) = path_of_key.strip_prefix(&prefix).filter(|key| !key.contains('.')) else { continue };
+            let mut schema = match kind {
+                KeyKind::NamedTables => {
+                    json!({ "type": "object", "additionalProperties": self.table(&format!("{path_of_key}.X")) })
+                }
+                KeyKind::Table => self.table(path_of_key),
+                kind => value_type(&self.values[path_of_key], *kind),
+            };
+            if let (Some(about), Some(schema)) = (self.comments.get(path_of_key), schema.as_object_mut()) {
+                schema.insert("description".to_owned(), about.as_str().into());
+            }
+            properties.insert(key.to_owned(), schema);
+        }
+        json!({ "type": "object", "additionalProperties": false, "properties": properties })
+    }
 }
 
 fn schema() -> Value {
-    let folder = main(&reference().replace("enabled = false", "enabled = true"));
-    let layers = source::read(&folder.0, &[]);
-    let mut schema = table("", &layers.root, &comments());
+    let mut schema = Reference::read().table("");
     let frame = schema.as_object_mut().unwrap();
     frame.insert("$schema".to_owned(), "https://json-schema.org/draft/2020-12/schema".into());
     frame.insert("title".to_owned(), "Roomgate's configuration".into());

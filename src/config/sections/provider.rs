@@ -1,4 +1,4 @@
-//! `[relay]` and its providers of short messages.
+//! `[relay.provider.X]`: who carries short messages, and how it is reached.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -7,17 +7,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hyper::Uri;
 
-use super::super::secret::Secret;
-use super::super::section::{Section, WrongValue, boolean, choice, label, list, number, path, text, time};
-use super::super::settings::RelayConfig;
-use super::{MINUTE, SECOND};
-use crate::common::rate_limit::RateLimit;
 use crate::common::redact::Redacted;
-use crate::relay::outbox::OnUnknown;
+use crate::config::readers::{MINUTE, SECOND, WrongValue, boolean, choice, label, number, path, text, time};
+use crate::config::secret::Secret;
+use crate::config::section::Section;
+use crate::config::value::Value;
+use crate::relay::PhoneNumber;
 use crate::relay::provider::{
     AzureSettings, ProviderKind, ProviderSettings, SmppLogin, SmppSettings, TwilioSettings, WebhookSettings,
 };
-use crate::relay::{DailyLimits, PhoneNumber, Prefixes};
 
 /// Where Twilio's own API is.
 const TWILIO: &str = "https://api.twilio.com";
@@ -40,35 +38,7 @@ const KINDS: &[(&str, Named)] = &[
     ("webhook", Named::Webhook),
 ];
 
-pub(super) fn relay(s: &mut Section<'_>) -> RelayConfig {
-    let country_code = |value: &_| {
-        let code = text(value)?;
-        let fits = (1..=3).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_digit()) && !code.starts_with('0');
-        if fits { Ok(code) } else { Err(WrongValue::new("is no country code", "write its digits in quotes, such as \"49\"")) }
-    };
-    let prefix = |value: &_| {
-        let hint = "write the digits that a number begins with after its +, such as \"+49\" or \"+4917\"";
-        Prefixes::parse(&text(value)?).ok_or_else(|| WrongValue::new("is no beginning of a telephone number", hint))
-    };
-    let daily = DailyLimits {
-        meeting: s.get("daily_limit_per_meeting", number(1..=100_000_000_u64)).unwrap_or(1000),
-        all: s.get("daily_limit", number(1..=100_000_000_u64)).unwrap_or(5000),
-    };
-    let burst = s.get("burst", number(4..=1000_u32)).unwrap_or(12);
-    let per_minute = s.get("per_minute", number(1..=1000_u32)).unwrap_or(10);
-    let on_unknown = choice(&[("resend", OnUnknown::Resend), ("drop", OnUnknown::Drop)]);
-    RelayConfig {
-        country_code: s.optional("country_code", country_code),
-        allowed_prefixes: s.get("allowed_prefixes", list(prefix)).unwrap_or_default(),
-        daily,
-        answers_per_minute: s.get("answers_per_minute", number(1..=1_000_000_u32)).unwrap_or(10),
-        segments: RateLimit { burst, every: MINUTE / per_minute },
-        on_unknown: s.get("on_unknown", on_unknown).unwrap_or_default(),
-        providers: s.named("provider", provider),
-    }
-}
-
-fn provider(_: &str, s: &mut Section<'_>) -> Option<ProviderSettings> {
+pub(super) fn provider(_: &str, s: &mut Section<'_>) -> Option<ProviderSettings> {
     let hint = "write the number in international form, such as \"+12025550100\"";
     let phone_number =
         |value: &_| PhoneNumber::parse(&text(value)?).ok_or_else(|| WrongValue::new("is no telephone number", hint));
@@ -91,7 +61,7 @@ fn provider(_: &str, s: &mut Section<'_>) -> Option<ProviderSettings> {
 }
 
 /// An address that keys are sent to.
-fn address(value: &super::Value) -> Result<String, WrongValue> {
+fn address(value: &Value) -> Result<String, WrongValue> {
     let address = text(value)?;
     let hint = "write an address such as \"https://sms.example.org/messages\"; http:// is for this machine alone, as keys travel with it";
     let uri: Uri = address.parse().map_err(|_| WrongValue::new("is no address", hint))?;
@@ -121,7 +91,7 @@ fn smpp(s: &mut Section<'_>, wanted: bool, ca: Option<PathBuf>) -> Option<SmppSe
     let (port, tls) = (s.get("port", number(1..=u16::MAX)), s.get("tls", boolean).unwrap_or(false));
     let password = s.secret("password");
     let system_type = s.optional("system_type", ascii(12)).unwrap_or_default();
-    let window = s.get("window", number(1..=100_i64)).and_then(|n| usize::try_from(n).ok()).unwrap_or(10);
+    let window = s.get("window", number(1..=100)).unwrap_or(10);
     let enquire_every = s.get("enquire_every", time(5 * SECOND..=10 * MINUTE)).unwrap_or(30 * SECOND);
     if wanted && !s.has_problems() && (host.is_none() || system_id.is_none() || password.is_none()) {
         s.complain("does not say where its centre is and as whom to bind", "write host, system_id and password");
@@ -179,7 +149,7 @@ fn webhook(s: &mut Section<'_>, wanted: bool) -> Option<WebhookSettings> {
 }
 
 /// A text of ASCII characters.
-fn ascii(longest: usize) -> impl FnOnce(&super::Value) -> Result<String, WrongValue> {
+fn ascii(longest: usize) -> impl FnOnce(&Value) -> Result<String, WrongValue> {
     move |value| {
         let text = label(longest)(value)?;
         let hint = "write ASCII characters alone";

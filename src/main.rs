@@ -1,4 +1,4 @@
-//! The program: reads the command line, loads the configuration, starts what was asked for, and says how it ended (U-1, U-7).
+//! The program: reads the command line, loads the configuration, runs the command, and exits with its status (U-1, U-7).
 
 use std::fmt::Display;
 use std::io::Write;
@@ -26,12 +26,12 @@ fn main() -> ExitCode {
         Command::Run(args) => run(&args.path()).into(),
         Command::CheckConfig(args) => check_config(&args.path()).into(),
         Command::Dial(args) => dial::run(args),
-        Command::Link(args) => with_whatever_can_be_read(&args.config.path(), |settings| link::run(settings, &args)),
-        Command::Status(args) => with_whatever_can_be_read(&args.config.path(), |settings| status::run(settings, &args)),
+        Command::Link(args) => with_readable_settings(&args.config.path(), |settings| link::run(settings, &args)),
+        Command::Status(args) => with_readable_settings(&args.config.path(), |settings| status::run(settings, &args)),
         Command::Ledger(LedgerCommand::Verify(args)) => {
-            with_whatever_can_be_read(&args.config.path(), |settings| ledger::verify(settings, &args))
+            with_readable_settings(&args.config.path(), |settings| ledger::verify(settings, &args))
         }
-        Command::Version => say(format_args!("roomgate {}", env!("CARGO_PKG_VERSION"))).into(),
+        Command::Version => print_line(format_args!("roomgate {}", env!("CARGO_PKG_VERSION"))).into(),
     }
 }
 
@@ -44,7 +44,7 @@ fn run(path: &Path) -> ExitStatus {
     let levels = match log::init(settings.log.format, &settings.log.level) {
         Ok(levels) => levels,
         Err(error) => {
-            complain(&error);
+            print_error(&error);
             return ExitStatus::Fault;
         }
     };
@@ -70,26 +70,26 @@ fn check_config(path: &Path) -> ExitStatus {
     };
     let app::ProbeReport { problems, warnings } = app::probe(&loaded);
     for warning in loaded.warnings.iter().chain(&warnings) {
-        complain(&format_args!("warning: {warning}"));
+        print_error(&format_args!("warning: {warning}"));
     }
     if !problems.is_empty() {
-        return mistakes(&problems, path);
+        return report_mistakes(&problems, path);
     }
     let files: Vec<_> = loaded.files.iter().map(|file| file.display().to_string()).collect();
-    say(format_args!("no mistakes in {}", files.join(", ")))
+    print_line(format_args!("no mistakes in {}", files.join(", ")))
 }
 
 /// The configuration, or its mistakes on standard error.
 fn load(path: &Path) -> Result<Loaded, ExitStatus> {
-    config::load_with(path, config::environment(), app::check).map_err(|problems| mistakes(&problems, path))
+    config::load_with(path, config::environment(), app::check).map_err(|problems| report_mistakes(&problems, path))
 }
 
-/// For asking a daemon that runs: it has taken an earlier configuration than one with mistakes. A configuration that is not there is a path
-/// that was not meant, and ends it.
-fn with_whatever_can_be_read(path: &Path, ask: impl FnOnce(&Settings) -> ExitCode) -> ExitCode {
+/// Runs a command that asks the running daemon, also where the configuration has mistakes: the daemon has taken an earlier one. A
+/// configuration that is not there is a mistyped path, and ends the command.
+fn with_readable_settings(path: &Path, ask: impl FnOnce(&Settings) -> ExitCode) -> ExitCode {
     let settings = match load(path) {
         Ok(loaded) => Ok(loaded.settings),
-        // What is wrong has been said.
+        // The mistakes have been printed.
         Err(status) => config::salvage(path, config::environment()).ok_or(status),
     };
     match settings {
@@ -98,21 +98,21 @@ fn with_whatever_can_be_read(path: &Path, ask: impl FnOnce(&Settings) -> ExitCod
     }
 }
 
-fn mistakes(problems: &[Problem], path: &Path) -> ExitStatus {
+fn report_mistakes(problems: &[Problem], path: &Path) -> ExitStatus {
     for problem in problems {
-        complain(problem);
+        print_error(problem);
     }
     let (count, noun) = (problems.len(), if problems.len() == 1 { "mistake" } else { "mistakes" });
-    complain(&format_args!("{count} {noun} in the configuration at {}", path.display()));
+    print_error(&format_args!("{count} {noun} in the configuration at {}", path.display()));
     ExitStatus::Configuration
 }
 
-fn say(text: impl Display) -> ExitStatus {
+fn print_line(text: impl Display) -> ExitStatus {
     // A reader that has gone away (`| head`) is not our fault.
     let _ = writeln!(std::io::stdout(), "{text}");
     ExitStatus::Clean
 }
 
-fn complain(text: &impl Display) {
+fn print_error(text: &impl Display) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -5,11 +5,11 @@ use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
-use super::gateway::webrtc_addresses;
+use super::addresses::webrtc_addresses;
 use crate::common::problem::Problem;
 use crate::config::{ListenTransport, Loaded, Settings};
 
-/// How long a daemon of ours may take to say that it lives.
+/// How long a running daemon may take to answer `/healthz`.
 const ALIVE: Duration = Duration::from_secs(2);
 
 /// What was found.
@@ -25,7 +25,7 @@ pub struct ProbeReport {
 #[must_use]
 pub fn probe(loaded: &Loaded) -> ProbeReport {
     let settings = &loaded.settings;
-    let ours = lives(settings);
+    let ours = is_daemon_running(settings);
     let mut found = ProbeReport::default();
     for (key, address, datagrams) in wanted(settings) {
         let opened = if datagrams { UdpSocket::bind(address).map(drop) } else { TcpListener::bind(address).map(drop) };
@@ -74,7 +74,7 @@ fn wanted(settings: &Settings) -> Vec<(String, SocketAddr, bool)> {
 }
 
 /// Whether a daemon of ours answers where this configuration has its pages.
-fn lives(settings: &Settings) -> bool {
+fn is_daemon_running(settings: &Settings) -> bool {
     let address = match settings.http.address {
         IpAddr::V4(address) if address.is_unspecified() => std::net::Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(address) if address.is_unspecified() => std::net::Ipv6Addr::LOCALHOST.into(),
@@ -85,10 +85,10 @@ fn lives(settings: &Settings) -> bool {
     if settings.http.tls.is_some() {
         return TcpStream::connect_timeout(&address, ALIVE).is_ok();
     }
-    alive(address).unwrap_or(false)
+    answers_health_check(address).unwrap_or(false)
 }
 
-fn alive(address: SocketAddr) -> io::Result<bool> {
+fn answers_health_check(address: SocketAddr) -> io::Result<bool> {
     let mut stream = TcpStream::connect_timeout(&address, ALIVE)?;
     stream.set_read_timeout(Some(ALIVE))?;
     stream.write_all(format!("GET /healthz HTTP/1.0\r\nHost: {address}\r\n\r\n").as_bytes())?;

@@ -1,28 +1,26 @@
-//! Registrations over a restart (S-3): what the SIP room tells of them is kept in the store, and what the store has kept is told
-//! to the SIP room at the start. Between the two the date of a contact's death is counted in the world's time.
-#![allow(clippy::disallowed_methods, reason = "wiring: the store counts in the world's time, the SIP room in its own")]
+//! Registrations over a restart (S-3): the registrar's changes go to the store, and the store's rows to the registrar at the start. The
+//! store has the expiry of a contact in wall-clock time, the registrar in monotonic time.
+#![allow(clippy::disallowed_methods, reason = "wiring: converts between wall-clock and monotonic time")]
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc;
 
 use crate::common::units::unix_millis;
-use crate::http::Contact;
 use crate::sip::{self, Change, Command, Stored, Transport};
 use crate::store::{self, StoreError, StoredContact};
 
-/// Gives the SIP room what the last run has left.
+/// Gives the registrar the registrations of the last run.
 ///
 /// # Errors
 /// The store cannot be read; phones then register anew in their own time.
-pub async fn restore(store: &store::StoreHandle, sip: &sip::Handle) -> Result<(), StoreError> {
+pub(super) async fn restore(store: &store::StoreHandle, sip: &sip::Handle) -> Result<(), StoreError> {
     let now = unix_millis(SystemTime::now());
     let mut devices: BTreeMap<String, Vec<Stored>> = BTreeMap::new();
     for row in store.registrations(now).await? {
         let device = row.device.clone();
-        if let Some(stored) = revive(row, now) {
+        if let Some(stored) = restored(row, now) {
             devices.entry(device).or_default().push(stored);
         }
     }
@@ -32,35 +30,14 @@ pub async fn restore(store: &store::StoreHandle, sip: &sip::Handle) -> Result<()
     Ok(())
 }
 
-/// Keeps every change until the SIP room is gone.
-pub async fn keep(mut changes: mpsc::Receiver<Change>, store: store::StoreHandle) {
+/// Stores every change until the SIP task ends.
+pub(super) async fn keep(mut changes: mpsc::Receiver<Change>, store: store::StoreHandle) {
     while let Some(Change { device, bindings }) = changes.recv().await {
         let now = unix_millis(SystemTime::now());
         let rows = bindings.into_iter().map(|stored| row(&device, stored, now)).collect();
-        // The store has said so in the log; the device's next refresh writes everything again.
+        // The store logs a failure; the device's next refresh writes everything again.
         let _ = store.register(&device, rows).await;
     }
-}
-
-/// All of them for the API, nearest death last.
-pub async fn list(sip: &sip::Handle) -> Vec<Contact> {
-    sip.registrations().await.into_iter().flat_map(|Change { device, bindings }| shown(&device, bindings)).collect()
-}
-
-fn shown(device: &Arc<str>, bindings: Vec<Stored>) -> Vec<Contact> {
-    let one = |stored: Stored| Contact {
-        device: device.to_string(),
-        contact: stored.uri,
-        q: f64::from(stored.q) / 1000.0,
-        expires_in_s: stored.expires_in.as_secs(),
-        source: stored.source,
-        transport: stored.transport.as_str().to_ascii_lowercase(),
-        user_agent: stored.user_agent,
-        instance: stored.instance,
-        reg_id: stored.reg_id,
-        path: stored.path,
-    };
-    bindings.into_iter().map(one).collect()
 }
 
 fn row(device: &str, stored: Stored, now: u64) -> StoredContact {
@@ -80,8 +57,8 @@ fn row(device: &str, stored: Stored, now: u64) -> StoredContact {
     }
 }
 
-/// `None` for what a later version, or another hand, has written.
-fn revive(row: StoredContact, now: u64) -> Option<Stored> {
+/// `None` for a row that this version cannot read.
+fn restored(row: StoredContact, now: u64) -> Option<Stored> {
     Some(Stored {
         uri: row.uri,
         q: row.q,
@@ -101,7 +78,7 @@ fn revive(row: StoredContact, now: u64) -> Option<Stored> {
 mod tests {
     use super::*;
 
-    /// A registration comes back from the store with what is left of its life.
+    /// A registration comes back from the store with what is left of its lifetime.
     #[test]
     fn a_registration_comes_back_from_the_store_with_what_is_left() {
         let stored = Stored {
@@ -119,7 +96,7 @@ mod tests {
         };
         let row = row("board-room", stored.clone(), 1_000);
         assert_eq!(row.dies_at, 101_000);
-        assert_eq!(revive(row.clone(), 61_000), Some(Stored { expires_in: Duration::from_secs(40), ..stored }));
-        assert_eq!(revive(StoredContact { source: "?".to_owned(), ..row }, 61_000), None);
+        assert_eq!(restored(row.clone(), 61_000), Some(Stored { expires_in: Duration::from_secs(40), ..stored }));
+        assert_eq!(restored(StoredContact { source: "?".to_owned(), ..row }, 61_000), None);
     }
 }

@@ -1,68 +1,37 @@
 //! A new configuration without a restart (O-2): read, compared with the one in force, and either taken as a whole or not at all.
 //!
-//! What is up stays up: each call, each meeting and each connection keeps what it began with, and what comes next is told anew.
+//! What is up stays up: each call, each meeting and each connection keeps what it began with, and later ones get what is new.
 
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use sd_notify::NotifyState;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
 
-use super::created_meetings::{ApiMeetings, give_way, merged};
-use super::gateway::prompts;
-use super::{Gateway, runtime_config, sip_config};
-use crate::call::RuntimeConfig;
+use super::gateway::Gateway;
+use super::meeting_directory::MeetingDirectory;
+use super::prompts::prompts;
+use super::reload_targets::ReloadTargets;
+use super::sip_config;
 use crate::common::problem::Problem;
 use crate::config::{self, ConfigChange, Loaded, Settings};
-use crate::http::WebSettings;
-use crate::meeting::MeetingRegistry;
-use crate::policy::retention::Retention;
 use crate::prompt::Library;
 use crate::relay;
 use crate::sip;
 use crate::telemetry::log::Levels;
 use crate::telemetry::metrics::Counted;
 
-/// The configuration in force, as each room has it.
-pub(crate) struct ReloadTargets {
-    pub(super) runtime_config: watch::Sender<Arc<RuntimeConfig>>,
-    pub(super) web: watch::Sender<Arc<WebSettings>>,
-    /// Of the chat.
-    pub(super) chat: watch::Sender<Retention>,
-    /// Of recordings.
-    pub(super) recordings: watch::Sender<Option<Duration>>,
-    /// Of the records of calls.
-    pub(super) records: watch::Sender<Option<Duration>>,
-    /// Of whatever is asked for at each use.
-    pub(super) settings: watch::Sender<Arc<Settings>>,
-}
-
-impl ReloadTargets {
-    pub(super) fn new(settings: &Settings, library: Arc<Library>) -> Self {
-        Self {
-            runtime_config: watch::Sender::new(Arc::new(runtime_config::runtime_config(settings, library))),
-            web: watch::Sender::new(Arc::new(runtime_config::web(settings))),
-            chat: watch::Sender::new(settings.chat.clone()),
-            recordings: watch::Sender::new(settings.recording.retention),
-            records: watch::Sender::new(settings.records.retention),
-            settings: watch::Sender::new(Arc::new(settings.clone())),
-        }
-    }
-}
-
 /// Takes new configurations, one at a time.
 pub(super) struct Reloader {
     path: PathBuf,
     levels: Levels,
-    pub(super) targets: Arc<ReloadTargets>,
-    pub(super) registry: MeetingRegistry,
-    pub(super) sip: sip::Handle,
+    targets: Arc<ReloadTargets>,
+    meetings: Arc<MeetingDirectory>,
+    sip: sip::Handle,
     relay: Option<relay::driver::RelayHandle>,
     counted: Counted,
-    /// Meetings that the API has made.
-    pub(super) created: std::sync::Mutex<ApiMeetings>,
-    pub(super) turn: Mutex<()>,
+    /// Held by the reload that is under way.
+    turn: Mutex<()>,
 }
 
 impl Reloader {
@@ -72,13 +41,17 @@ impl Reloader {
             path,
             levels,
             targets: Arc::clone(&gateway.targets),
-            registry: gateway.registry.clone(),
+            meetings: Arc::clone(&gateway.meetings),
             sip: gateway.sip.clone(),
             relay: gateway.relay.clone(),
             counted: gateway.counted.clone(),
-            created: std::sync::Mutex::default(),
             turn: Mutex::default(),
         }
+    }
+
+    /// The configuration in force.
+    pub(super) fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.targets.settings.borrow())
     }
 
     /// Reads the configuration anew and takes it.
@@ -87,9 +60,9 @@ impl Reloader {
     /// Everything that is wrong with it, or takes a restart; nothing has changed then.
     pub(super) async fn reload(&self) -> Result<Vec<ConfigChange>, Vec<Problem>> {
         let _turn = self.turn.lock().await;
-        let mut word = vec![NotifyState::Reloading];
-        word.extend(NotifyState::monotonic_usec_now());
-        let _ = sd_notify::notify(false, &word);
+        let mut states = vec![NotifyState::Reloading];
+        states.extend(NotifyState::monotonic_usec_now());
+        let _ = sd_notify::notify(false, &states);
         let taken = self.take().await;
         self.counted.reloaded(taken.is_ok());
         match &taken {
@@ -110,7 +83,7 @@ impl Reloader {
 
     async fn take(&self) -> Result<Vec<ConfigChange>, Vec<Problem>> {
         let (loaded, library) = self.read().await?;
-        let in_force = Arc::clone(&self.targets.settings.borrow());
+        let in_force = self.settings();
         let changes = loaded.against(&in_force)?;
         for warning in &loaded.warnings {
             tracing::warn!(place = %warning.place, key = %warning.key, hint = %warning.hint, "{}", warning.what);
@@ -119,7 +92,7 @@ impl Reloader {
         Ok(changes)
     }
 
-    /// From disk, with the voices that it names.
+    /// Reads the files, with the voices that they name.
     async fn read(&self) -> Result<(Loaded, Library), Vec<Problem>> {
         let path = self.path.clone();
         let read = tokio::task::spawn_blocking(move || {
@@ -137,27 +110,18 @@ impl Reloader {
         read.await.unwrap_or_else(|_| Err(Vec::new()))
     }
 
-    /// From the inside out: whoever the gate lets in must be known behind it, and find the meeting that was dialled.
+    /// Publishes it from the inside out: SIP takes calls of a new device only after calls know it and find the meeting that it dials.
     async fn apply(&self, settings: Settings, library: Library) {
         if let Err(error) = self.levels.set(&settings.log.level) {
             tracing::error!(%error, "log.level");
         }
         let known = sip_config::known(&settings, [0; 32]);
-        let all = {
-            let mut created = self.created.lock().unwrap_or_else(PoisonError::into_inner);
-            give_way(&mut created, &settings);
-            merged(&settings, &created)
-        };
-        self.registry.reconfigure(self.meetings(&all)).await;
-        self.targets.runtime_config.send_replace(Arc::new(runtime_config::runtime_config(&all, Arc::new(library))));
+        let settings = Arc::new(settings);
+        self.meetings.configure(Arc::clone(&settings), Arc::new(library)).await;
         self.sip.send(sip::Command::Reconfigure(Box::new(sip_config::settings(&settings, [0; 32], known)))).await;
         if let Some(relay) = &self.relay {
             relay.say(relay::RelayInput::Organisation { name: settings.organisation.name.clone() }).await;
         }
-        self.targets.web.send_replace(Arc::new(runtime_config::web(&settings)));
-        self.targets.chat.send_replace(settings.chat.clone());
-        self.targets.recordings.send_replace(settings.recording.retention);
-        self.targets.records.send_replace(settings.records.retention);
-        self.targets.settings.send_replace(Arc::new(settings));
+        self.targets.publish(settings);
     }
 }

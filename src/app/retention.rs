@@ -1,5 +1,5 @@
-//! What has outlived its retention is deleted, at start, so also after downtime: recordings (N-12) every hour, copies of the chat (C-8)
-//! and records of calls (M-16) every minute. What must never be deleted, the ledger (N-8), is looked after as well.
+//! Retention: recordings (N-12) are deleted every hour, copies of the chat (C-8) and records of calls (M-16) every minute, from the start on,
+//! so also after downtime. The ledger (N-8), of which nothing is ever deleted, is verified and gets its new keys.
 #![allow(clippy::disallowed_methods, reason = "a task that waits for the hour")]
 
 use std::fs::{File, TryLockError};
@@ -24,19 +24,19 @@ const LEDGER_EVERY: Duration = Duration::from_secs(10);
 const VERIFIED_EVERY: Duration = Duration::from_secs(86_400);
 
 /// Verifies the ledger at once and daily, and has each day begin with a key of its own, for as long as the daemon runs (N-8).
-pub async fn ledger(store: store::StoreHandle) {
+pub(super) async fn ledger(store: store::StoreHandle) {
     let (mut due, mut days) = (tokio::time::interval(LEDGER_EVERY), tokio::time::interval(VERIFIED_EVERY));
     loop {
         tokio::select! {
-            _ = due.tick() => store.tend(unix_millis(SystemTime::now())).await,
-            // The store has said in the log what was found, and keeps it for `status`.
+            _ = due.tick() => store.maintain_ledger(unix_millis(SystemTime::now())).await,
+            // The store logs what it finds, and keeps it for `status`.
             _ = days.tick() => drop(store.verify_ledger().await),
         }
     }
 }
 
 /// Deletes recordings that are older than `retention` says at the moment (`None`: never), for as long as the daemon runs.
-pub async fn run(directory: PathBuf, store: store::StoreHandle, mut retention: watch::Receiver<Option<Duration>>) {
+pub(super) async fn run(directory: PathBuf, store: store::StoreHandle, mut retention: watch::Receiver<Option<Duration>>) {
     let mut hours = tokio::time::interval(EVERY);
     loop {
         tokio::select! {
@@ -64,7 +64,7 @@ pub async fn run(directory: PathBuf, store: store::StoreHandle, mut retention: w
 }
 
 /// Deletes copies of the chat that have lived for as long as they may, for as long as the daemon runs.
-pub async fn chats(store: store::StoreHandle, retention: watch::Receiver<Retention>) {
+pub(super) async fn chats(store: store::StoreHandle, retention: watch::Receiver<Retention>) {
     let mut minutes = tokio::time::interval(CHATS_EVERY);
     loop {
         minutes.tick().await;
@@ -79,7 +79,7 @@ pub async fn chats(store: store::StoreHandle, retention: watch::Receiver<Retenti
 }
 
 /// Deletes records of calls that are older than `retention` says at the moment (`None`: never), for as long as the daemon runs.
-pub async fn records(store: store::StoreHandle, mut retention: watch::Receiver<Option<Duration>>) {
+pub(super) async fn records(store: store::StoreHandle, mut retention: watch::Receiver<Option<Duration>>) {
     let mut minutes = tokio::time::interval(CHATS_EVERY);
     loop {
         tokio::select! {
@@ -116,7 +116,7 @@ fn sweep(directory: &Path, retention: Duration, now: SystemTime) -> io::Result<V
         let path = entry.path();
         let ours = path.extension().is_some_and(|extension| extension == "ogg") && entry.file_type()?.is_file();
         let age = now.duration_since(entry.metadata()?.modified()?).unwrap_or_default();
-        if ours && age > retention && !goes_on(&path) {
+        if ours && age > retention && !is_still_recorded(&path) {
             std::fs::remove_file(&path)?;
             deleted.extend(path.file_stem().map(|id| id.to_string_lossy().into_owned()));
         }
@@ -124,8 +124,8 @@ fn sweep(directory: &Path, retention: Duration, now: SystemTime) -> io::Result<V
     Ok(deleted)
 }
 
-/// Whether its recorder still holds it. Where a file system has no locks, its age alone counts.
-fn goes_on(recording: &Path) -> bool {
+/// Whether its recorder still holds the lock of the file. On a file system without locks only the age counts.
+fn is_still_recorded(recording: &Path) -> bool {
     File::open(recording).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
 }
 
@@ -233,7 +233,7 @@ mod tests {
         drop(recorder);
         assert!(matches!(finished.recv().unwrap(), RecordingEnd::Finished { .. }));
         // The thread lets the file go right after it has told.
-        while goes_on(&path) {
+        while is_still_recorded(&path) {
             std::thread::yield_now();
         }
         assert_eq!(sweep(directory.path(), day, now).unwrap(), [""; 0], "it counts from its end");

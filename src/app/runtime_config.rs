@@ -66,7 +66,7 @@ fn entry((name, meeting): (&MeetingName, &config::MeetingConfig)) -> Entry {
 }
 
 /// What the speech program is not to see beside the configuration: what the daemon keeps, and its keys.
-fn hidden(settings: &Settings) -> Vec<PathBuf> {
+fn hidden_paths(settings: &Settings) -> Vec<PathBuf> {
     let keys = settings.sip.listen.values().filter_map(|listen| listen.tls.as_ref()).chain(&settings.http.tls);
     let mut hidden: Vec<PathBuf> = keys.map(|tls| tls.key.clone()).collect();
     hidden.extend([settings.store.directory.clone(), settings.recording.directory.clone()]);
@@ -88,7 +88,7 @@ pub(super) fn runtime_config(settings: &Settings, library: Arc<Library>) -> Runt
         },
         pins: Arc::new(settings.meetings.iter().filter_map(pin).collect()),
         library,
-        speaker: settings.speech.clone().map(|speech| Synthesizer::new(speech, hidden(settings))),
+        speaker: settings.speech.clone().map(|speech| Synthesizer::new(speech, hidden_paths(settings))),
         codecs: settings.media.codecs.clone(),
     }
 }

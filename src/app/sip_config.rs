@@ -1,10 +1,11 @@
-//! What the SIP room is told of the configuration: whom we know, where we register, and what is bounded.
+//! Settings of the SIP endpoint: listeners, known peers, accounts and limits.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 
-use super::RunError;
+use super::run_error::RunError;
 use crate::config::{self, Settings};
-use crate::net::tls::{self, Trust};
+use crate::net::tls::{self, ClientFiles, TlsFiles, Trust};
 use crate::sip::auth::{Account, Accounts, Credentials};
 use crate::sip::uri::Scheme;
 use crate::sip::{self, Identity, Known};
@@ -86,6 +87,7 @@ fn connections() -> usize {
     soft.map_or(most, |files| most.min(files / 4))
 }
 
+/// The settings of the endpoint; `seed` makes its random numbers.
 pub(super) fn settings(settings: &Settings, seed: [u8; 32], known: Known) -> sip::Settings {
     let trusted: Vec<_> = known.addresses.iter().map(|(network, _)| *network).collect();
     sip::Settings {
@@ -114,4 +116,24 @@ pub(super) fn settings(settings: &Settings, seed: [u8; 32], known: Known) -> sip
         seed,
         ..sip::Settings::default()
     }
+}
+
+impl From<&config::TlsConfig> for TlsFiles {
+    fn from(tls: &config::TlsConfig) -> Self {
+        Self { certificate: tls.certificate.clone(), key: tls.key.clone() }
+    }
+}
+
+/// The SIP listeners of the configuration, by name.
+pub(super) fn listeners(settings: &Settings) -> Vec<sip::Listener> {
+    let listener = |(name, listen): (&String, &config::ListenConfig)| sip::Listener {
+        name: name.clone(),
+        transport: listen.transport.into(),
+        addr: SocketAddr::new(listen.address, listen.port),
+        tls: listen.tls.as_ref().map(|tls| sip::ListenTls {
+            files: TlsFiles::from(tls),
+            clients: listen.client_ca.clone().map(|ca| ClientFiles { ca, crl: listen.client_crl.clone() }),
+        }),
+    };
+    settings.sip.listen.iter().map(listener).collect()
 }

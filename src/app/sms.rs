@@ -1,83 +1,36 @@
-//! Chat by SMS (C-2): its task and its provider, if one is configured, and who gets it.
+//! Chat by SMS (C-2): the start of its task with the configured provider, and its end.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::RunError;
-use super::gateway::state;
-use super::queries::rows;
+use super::run_error::{RunError, state};
 use crate::common::redact::Redacted;
 use crate::config::{RelayConfig, Settings};
-use crate::http;
-use crate::relay::provider::{ProviderKind, WebhookAnswer};
+use crate::relay::provider::ProviderKind;
 use crate::relay::{self, Prefixes, driver};
 use crate::store;
 
-/// How long messages that wait are still sent at the end.
-const FLUSHES: Duration = Duration::from_secs(3);
-/// How long the provider is then waited for.
-const RESTS: Duration = Duration::from_secs(3);
+/// How long waiting messages are still sent at the end.
+const FLUSH_TIME: Duration = Duration::from_secs(3);
+/// How long answers of the provider are then waited for.
+const ANSWER_TIME: Duration = Duration::from_secs(3);
 
-/// Who has the chat sent by SMS, for the operator.
-pub(super) fn subscriptions(relay: Option<driver::RelayHandle>) -> http::Query {
-    Arc::new(move |limit| {
-        let relay = relay.clone();
-        Box::pin(async move {
-            let mut found = match relay {
-                Some(relay) => relay.lines().await,
-                None => Vec::new(),
-            };
-            found.truncate(limit);
-            rows(found)
-        })
-    })
-}
-
-/// What is on its way, for the operator.
-pub(super) fn outbox(relay: Option<driver::RelayHandle>) -> http::StatusQuery {
-    Arc::new(move || {
-        let relay = relay.clone();
-        Box::pin(async move {
-            let survey = match relay {
-                Some(relay) => relay.survey().await,
-                None => driver::OutboxSurvey::default(),
-            };
-            serde_json::to_value(survey).unwrap_or_default()
-        })
-    })
-}
-
-/// Where providers call us, by their names in the configuration.
-pub(super) fn webhooks(settings: &Settings, relay: Option<driver::RelayHandle>) -> http::Webhook {
-    let known = settings.relay.providers.keys().next().cloned();
-    Arc::new(move |name, call| {
-        let relay = relay.clone().filter(|_| known.as_deref() == Some(name.as_str()));
-        Box::pin(async move {
-            match relay {
-                Some(relay) => relay.webhook(&call).await,
-                None => WebhookAnswer::nobody(),
-            }
-        })
-    })
-}
-
-/// O-4: what waits is sent while there is time for it, and the rest by the next run. What is unanswered by the provider then is waited
-/// for a while: it would have to be sent twice (C-7).
-pub(super) async fn rest(relay: &driver::RelayHandle) {
-    if tokio::time::timeout(FLUSHES, relay.flush()).await.is_ok() {
+/// Stops the relay (O-4). Waiting messages are sent while there is time, the others by the next run. Answers of the provider are waited for
+/// a while: a message without one would have to be sent twice (C-7).
+pub(super) async fn stop(relay: &driver::RelayHandle) {
+    if tokio::time::timeout(FLUSH_TIME, relay.flush()).await.is_ok() {
         return;
     }
-    if tokio::time::timeout(RESTS, relay.rest()).await.is_err() {
+    if tokio::time::timeout(ANSWER_TIME, relay.rest()).await.is_err() {
         tracing::warn!("SMS are unanswered by their provider; what becomes of them is decided at the next start");
     }
 }
 
-/// Whether messages leave the house: the provider for trials only writes them down.
+/// Whether messages are really sent: the provider `log` only logs them.
 pub(super) fn sends(settings: &Settings) -> bool {
     settings.relay.providers.values().next().is_some_and(|provider| provider.kind != ProviderKind::Log)
 }
 
-/// Starts it, if there is a provider.
+/// Starts the relay, if a provider is configured.
 ///
 /// # Errors
 /// The store cannot be read, or there is no randomness for codes.

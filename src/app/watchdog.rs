@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use tokio::runtime;
 
-use super::RunError;
+use super::run_error::RunError;
 use crate::media::Steps;
 use crate::sip::Pulse;
 
-/// Looks within the manager's time: the last of them may still see what was done before a thread stopped.
-const LOOKS: u32 = 4;
+/// Checks within the manager's interval: the last one may still see progress from before a thread stopped.
+const CHECKS: u32 = 4;
 
-/// Starts it, if a service manager waits for it.
+/// Starts the watchdog, if a service manager wants one.
 ///
 /// # Errors
 /// The system gives no thread.
@@ -25,7 +25,7 @@ pub(super) fn start(media: Steps, sip: Pulse, control: &runtime::Handle) -> Resu
     if !sd_notify::watchdog_enabled(false, &mut limit) || limit == 0 {
         return Ok(());
     }
-    let every = Duration::from_micros(limit) / LOOKS;
+    let every = Duration::from_micros(limit) / CHECKS;
     tracing::info!(seconds = Duration::from_micros(limit).as_secs_f64(), "the service manager's watchdog is fed");
     let mut watched = Watched { media, sip, control: control.clone(), turn: Arc::new(AtomicBool::new(true)), seen: Vec::new() };
     let thread = std::thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
@@ -52,14 +52,14 @@ struct Watched {
     media: Steps,
     sip: Pulse,
     control: runtime::Handle,
-    /// SIP and the control plane have had their turn since it was asked for.
+    /// SIP and the control plane have run a task since the last check.
     turn: Arc<AtomicBool>,
-    /// The workers' steps at the last look.
+    /// The workers' steps at the last check.
     seen: Vec<u64>,
 }
 
 impl Watched {
-    /// What has done nothing since the last look.
+    /// The part that has made no progress since the last check.
     fn stuck(&mut self) -> Option<String> {
         let before = std::mem::replace(&mut self.seen, self.media.count());
         let resting = self.seen.iter().zip(before).position(|(now, before)| *now == before);

@@ -11,11 +11,11 @@ use crate::common::printable::printable;
 use crate::http::SOCKET_FILE;
 
 /// For each step: connect, send, read. A daemon that takes longer is stuck, and that is the answer.
-const PATIENCE: Duration = Duration::from_secs(20);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 /// Far above the answer of a daemon with all the calls it can have.
 const LARGEST_ANSWER: u64 = 64 << 20;
 
-/// Why there is no answer. `Display` says what to do, and holds nothing that a terminal would obey.
+/// Why there is no answer. `Display` has a hint, and no control characters.
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
     /// Nobody listens, or not for this user.
@@ -26,7 +26,7 @@ pub enum AskError {
     Unreachable {
         /// The socket.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         error: io::Error,
     },
     /// What came is no HTTP answer, or too little of one.
@@ -37,7 +37,7 @@ pub enum AskError {
         /// What was wrong.
         what: String,
     },
-    /// It says no.
+    /// The daemon refuses.
     #[error("the daemon refused: {0}")]
     Refused(String),
 }
@@ -66,8 +66,8 @@ pub fn ask(state_dir: &Path, method: &str, path: &str, body: &str) -> Result<Vec
 /// With a time limit: a daemon that stands still has a full queue, in which a connection would wait for ever.
 fn connect(path: &Path) -> io::Result<Socket> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    socket.set_read_timeout(Some(PATIENCE))?;
-    socket.set_write_timeout(Some(PATIENCE))?;
+    socket.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+    socket.set_write_timeout(Some(ANSWER_TIMEOUT))?;
     socket.connect(&SockAddr::unix(path)?)?;
     Ok(socket)
 }
@@ -80,7 +80,7 @@ fn exchange(mut stream: impl Read + Write, request: &str) -> io::Result<Vec<u8>>
     Ok(answer)
 }
 
-/// The body of a 2xx; otherwise what the daemon says about it, if it is an HTTP answer at all.
+/// The body of a 2xx; otherwise the daemon's own text, if it is an HTTP answer at all.
 fn body_of(answer: &[u8]) -> Result<&[u8], Option<String>> {
     let split = answer.windows(4).position(|four| four == b"\r\n\r\n").ok_or(None)?;
     let (head, body) = answer.split_at_checked(split + 4).ok_or(None)?;

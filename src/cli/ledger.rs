@@ -15,19 +15,19 @@ const LONGEST: u64 = 1 << 30;
 /// Exit status of a ledger that does not hold together.
 const BROKEN: u8 = 1;
 
-/// The command: says what was found.
+/// The command: prints what was found.
 #[must_use]
 pub fn verify(settings: &Settings, args: &LedgerVerifyArgs) -> ExitCode {
     let mut heads = Vec::new();
     for path in &args.heads {
         match read(path) {
             Ok(found) if found.is_empty() => {
-                complain(format_args!("{}: no head of a ledger is in this file", path.display()));
+                print_error(format_args!("{}: no head of a ledger is in this file", path.display()));
                 return ExitStatus::Unavailable.into();
             }
             Ok(found) => heads.extend(found),
             Err(error) => {
-                complain(format_args!("{}: {error}", path.display()));
+                print_error(format_args!("{}: {error}", path.display()));
                 return ExitStatus::Unavailable.into();
             }
         }
@@ -35,33 +35,33 @@ pub fn verify(settings: &Settings, args: &LedgerVerifyArgs) -> ExitCode {
     let directory = &settings.store.directory;
     match store::verify(directory, &directory.join("keys"), &heads) {
         Ok(verified) => {
-            say(format_args!(
+            print_line(format_args!(
                 "the ledger in {} is whole: {} lines, {} epochs",
                 directory.display(),
                 verified.head.count,
                 verified.epochs
             ));
             match heads.iter().map(|head| head.count).max() {
-                Some(last) => say(format_args!(
+                Some(last) => print_line(format_args!(
                     "{} heads from elsewhere fit; the last one vouches for every line up to {last}",
                     heads.len()
                 )),
-                None => say(format_args!(
+                None => print_line(format_args!(
                     "without heads from elsewhere (--heads FILE) it cannot be told whether all of it was written anew, or cut off at its end"
                 )),
             }
-            say(format_args!("head {}", verified.head));
+            print_line(format_args!("head {}", verified.head));
             ExitStatus::Clean.into()
         }
         Err(VerifyError::Broken(broken)) => {
-            complain(format_args!("{}: {broken}", directory.display()));
-            complain(format_args!(
+            print_error(format_args!("{}: {broken}", directory.display()));
+            print_error(format_args!(
                 "the lines before it are as they were written; keep a copy of the directory before anything else"
             ));
             BROKEN.into()
         }
         Err(VerifyError::Store(error)) => {
-            complain(format_args!("{}: {error} (run this as the daemon's own user or as root)", directory.display()));
+            print_error(format_args!("{}: {error} (run this as the daemon's own user or as root)", directory.display()));
             ExitStatus::Unavailable.into()
         }
     }
@@ -73,11 +73,11 @@ fn read(path: &Path) -> io::Result<Vec<LedgerHead>> {
     Ok(store::read_heads(&String::from_utf8_lossy(&bytes)))
 }
 
-fn say(text: impl Display) {
+fn print_line(text: impl Display) {
     // A reader that has gone away is not our fault.
     let _ = writeln!(io::stdout(), "{text}");
 }
 
-fn complain(text: impl Display) {
+fn print_error(text: impl Display) {
     let _ = writeln!(io::stderr(), "{text}");
 }

@@ -41,11 +41,13 @@ impl LinkCommandError {
     }
 }
 
-const fn role(role: LinkRoleArg) -> session::LinkRole {
-    match role {
-        LinkRoleArg::Guest => session::LinkRole::Guest,
-        LinkRoleArg::Member => session::LinkRole::Member,
-        LinkRoleArg::Organiser => session::LinkRole::Organiser,
+impl From<LinkRoleArg> for session::LinkRole {
+    fn from(role: LinkRoleArg) -> Self {
+        match role {
+            LinkRoleArg::Guest => Self::Guest,
+            LinkRoleArg::Member => Self::Member,
+            LinkRoleArg::Organiser => Self::Organiser,
+        }
     }
 }
 
@@ -59,7 +61,7 @@ pub fn make(settings: &Settings, args: &LinkArgs) -> Result<String, LinkCommandE
         known: settings.meetings.keys().map(MeetingName::as_str).collect::<Vec<_>>().join(", "),
     };
     let name = MeetingName::new(args.meeting.as_str()).map_err(|_| unknown())?;
-    let wanted = json!({ "role": role(args.role).word(), "uses": args.uses, "valid_seconds": args.valid.as_secs() });
+    let wanted = json!({ "role": session::LinkRole::from(args.role), "uses": args.uses, "valid_seconds": args.valid.as_secs() });
     let path = format!("/meetings/{name}/links");
     let answer = control::ask(&settings.store.directory, "POST", &path, &wanted.to_string());
     let answer = answer.map_err(|error| match error {

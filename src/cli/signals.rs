@@ -1,4 +1,4 @@
-//! The signals that end a program, for one that has something to say before it goes.
+//! The signals that end a program, for one that ends in order.
 
 use std::io;
 

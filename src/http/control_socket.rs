@@ -19,8 +19,9 @@ use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::listener::converse;
-use super::peer::{HttpConnections, HttpPeer};
+use super::connections::HttpConnections;
+use super::listener::serve_connection;
+use super::peer::HttpPeer;
 
 /// The socket's name in the state directory.
 pub const SOCKET_FILE: &str = "roomgate.sock";
@@ -95,11 +96,11 @@ pub(super) async fn run(local: ControlSocket, router: Router, mut shutdown: watc
             continue;
         };
         let address = IpAddr::from(Ipv4Addr::LOCALHOST);
-        let Ok(slot) = connections.enter(address, false) else { continue };
+        let Ok(slot) = connections.open(address, false) else { continue };
         let peer = HttpPeer { address, at: None, tls: false, name: None, proxy: false, slot: Arc::new(slot) };
-        tasks.spawn(converse(stream, peer, service.clone(), shutdown.clone()));
+        tasks.spawn(serve_connection(stream, peer, service.clone(), shutdown.clone()));
     }
-    // Whoever reads nothing is not waited for.
+    // A client that does not read is not waited for.
     let _ = tokio::time::timeout(STOP_TIME, async { while tasks.join_next().await.is_some() {} }).await;
 }
 

@@ -1,4 +1,4 @@
-//! The doors of meetings: the exchange of a link (U-1), the passcode of a guest (K-1), and the way out of a session (U-4).
+//! Entry to meetings: the exchange of a link (U-1), the passcode of a guest (K-1), and signing out of a session (U-4).
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -11,25 +11,29 @@ use axum::routing::{get, post};
 use axum::{Extension, Form, Json, Router};
 use serde::Deserialize;
 
-use super::browser::{SessionEnd, set_cookie};
-use super::page::{NameInPath, escaped, known, no_such_meeting, plain, wrong_method};
-use super::peer::{ClientSource, HttpPeer};
+use super::browser::{self, SessionEnd, set_cookie};
+use super::client_source::ClientSource;
+use super::meeting_path::{NameInPath, known_meeting};
+use super::peer::HttpPeer;
+use super::plain_page::{escaped, no_such_meeting, plain, wrong_method};
 use super::problem_details::ProblemDetails;
+use super::secret::ApiToken;
 use super::session::{BrowserArrival, Link, LinkError, LinkRole, PageSession};
-use super::{ApiToken, AppState};
+use super::state::AppState;
 use crate::common::ids::MeetingName;
+use crate::common::machine;
 use crate::menu::{CodeSource, CodeVerdict};
 
 pub(super) fn routes() -> Router<Arc<AppState>> {
     Router::new()
-        .route("/enter", get(door).post(enter))
+        .route("/enter", get(confirmation).post(enter))
         .route("/m/{meeting}/passcode", post(passcode))
         .route("/m/{meeting}/sign-out", post(sign_out))
         .method_not_allowed_fallback(wrong_method)
 }
 
 #[derive(Deserialize)]
-struct Ticket {
+struct LinkToken {
     token: String,
 }
 
@@ -46,45 +50,45 @@ fn into_meeting(meeting: &MeetingName) -> Response {
     Redirect::to(&format!("/m/{meeting}")).into_response()
 }
 
-/// What a link is to a browser.
-enum Way {
-    /// The browser has what the link would give, or the link is used and it is in that meeting: it goes on.
-    On(MeetingName),
-    /// It can be exchanged.
-    Open(Link),
-    /// It opens nothing.
-    Shut(LinkError),
+/// What a link does for a browser.
+enum LinkUse {
+    /// The browser has a session already that gives as much, or that the used link has opened: it is redirected to the meeting.
+    Redirect(MeetingName),
+    /// The link can be exchanged for a session.
+    Exchange(Link),
+    /// The link opens nothing.
+    Refused(LinkError),
 }
 
-fn way(app: &AppState, peer: &HttpPeer, headers: &HeaderMap, token: &str) -> Way {
-    let role = |meeting: &MeetingName| app.session_in(peer, headers, meeting).map(|session| session.role);
-    match app.settings.sessions.peek(token, SystemTime::now()) {
-        Ok(link) if role(&link.meeting).is_some_and(|role| role >= link.role) => Way::On(link.meeting),
-        Ok(link) => Way::Open(link),
-        Err(error) => match app.settings.sessions.led_to(token) {
-            Some((meeting, _)) if role(&meeting).is_some() => Way::On(meeting),
-            _ => Way::Shut(error),
+fn link_use(app: &AppState, peer: &HttpPeer, headers: &HeaderMap, token: &str) -> LinkUse {
+    let role = |meeting: &MeetingName| browser::session_in(app, peer, headers, meeting).map(|session| session.role);
+    match app.handles.sessions.peek(token, SystemTime::now()) {
+        Ok(link) if role(&link.meeting).is_some_and(|role| role >= link.role) => LinkUse::Redirect(link.meeting),
+        Ok(link) => LinkUse::Exchange(link),
+        Err(error) => match app.handles.sessions.led_to(token) {
+            Some((meeting, _)) if role(&meeting).is_some() => LinkUse::Redirect(meeting),
+            _ => LinkUse::Refused(error),
         },
     }
 }
 
 /// The title of the meeting that a link leads to, if it is the one that the link was made for.
 fn title(app: &AppState, link: &Link) -> Option<String> {
-    app.registry.title(&link.meeting).filter(|_| app.settings.admin.meetings.made_at(&link.meeting) == link.made_at)
+    app.handles.registry.title(&link.meeting).filter(|_| app.administration().meeting_made_at(&link.meeting) == link.made_at)
 }
 
-/// A button, so that a mail scanner or a link preview that fetches the address does not use the link up.
-async fn door(
+/// A page with a button, so that a mail scanner or a link preview that fetches the address does not use the link up.
+async fn confirmation(
     State(app): State<Arc<AppState>>,
     Extension(peer): Extension<HttpPeer>,
     headers: HeaderMap,
-    ticket: Result<Query<Ticket>, QueryRejection>,
+    query: Result<Query<LinkToken>, QueryRejection>,
 ) -> Response {
-    let Ok(Query(Ticket { token })) = ticket else { return bad_link(LinkError::Forged) };
-    let link = match way(&app, &peer, &headers, &token) {
-        Way::On(meeting) => return into_meeting(&meeting),
-        Way::Shut(error) => return bad_link(error),
-        Way::Open(link) => link,
+    let Ok(Query(LinkToken { token })) = query else { return bad_link(LinkError::Forged) };
+    let link = match link_use(&app, &peer, &headers, &token) {
+        LinkUse::Redirect(meeting) => return into_meeting(&meeting),
+        LinkUse::Refused(error) => return bad_link(error),
+        LinkUse::Exchange(link) => link,
     };
     let Some(title) = title(&app, &link) else { return no_such_meeting() };
     let what = match link.role {
@@ -109,7 +113,7 @@ async fn enter(
     State(app): State<Arc<AppState>>,
     Extension(peer): Extension<HttpPeer>,
     headers: HeaderMap,
-    ticket: Result<Form<Ticket>, FormRejection>,
+    form: Result<Form<LinkToken>, FormRejection>,
 ) -> Response {
     // Otherwise another site could put a visitor's browser into a session of its choice.
     if app.same_origin(&peer, &headers) == Some(false) {
@@ -117,31 +121,31 @@ async fn enter(
     }
     let address = peer.client(&headers, &app.web().trusted_proxies);
     let source = ClientSource::from(address);
-    let Ok(Form(Ticket { token })) = ticket else { return bad_link(LinkError::Forged) };
-    let link = match way(&app, &peer, &headers, &token) {
-        Way::On(meeting) => return into_meeting(&meeting),
-        Way::Shut(LinkError::Forged) if app.wrong_token(source).is_err() => {
+    let Ok(Form(LinkToken { token })) = form else { return bad_link(LinkError::Forged) };
+    let link = match link_use(&app, &peer, &headers, &token) {
+        LinkUse::Redirect(meeting) => return into_meeting(&meeting),
+        LinkUse::Refused(LinkError::Forged) if app.entry_limits.wrong_token(source, machine::now()).is_err() => {
             let text = "<p>Too many wrong links came from your address. Please wait a minute.</p>";
             return plain(StatusCode::TOO_MANY_REQUESTS, "Please wait", text);
         }
-        Way::Shut(error) => return bad_link(error),
-        Way::Open(link) => link,
+        LinkUse::Refused(error) => return bad_link(error),
+        LinkUse::Exchange(link) => link,
     };
     if title(&app, &link).is_none() {
         return no_such_meeting();
     }
     // A link of many uses is no way around what a passcode may open.
-    if app.may_open(source).is_err() {
+    if app.entry_limits.new_session(source, machine::now()).is_err() {
         let text = "<p>Too many have entered from your address. Please wait a minute, then try the link again.</p>";
         return plain(StatusCode::TOO_MANY_REQUESTS, "Please wait", text);
     }
-    let others = app.sessions(&peer, &headers);
+    let others = browser::sessions(&app, &peer, &headers);
     let before = others.iter().find(|session| session.meeting == link.meeting).map(|session| session.id);
     let arrival = BrowserArrival { from: Some(address), open: app.presences().open() };
-    match app.settings.sessions.exchange(&token, before, &arrival, SystemTime::now()).await {
+    match app.handles.sessions.exchange(&token, before, &arrival, SystemTime::now()).await {
         Ok((session, cookie)) => {
-            if let Some(unsaid) = app.says_of(&app.said_of_guests, &session) {
-                tracing::info!(meeting = %session.meeting, role = session.role.word(), address = %source, unsaid, "link used");
+            if let Some(unsaid) = app.log_limits.links_used.permits_for(&session, machine::now()) {
+                tracing::info!(meeting = %session.meeting, role = session.role.as_str(), address = %source, unsaid, "link used");
             }
             let secure = app.is_secure(&peer, &headers);
             with_session(&app, into_meeting(&session.meeting), (&session.meeting, &cookie), others, secure).await
@@ -151,7 +155,7 @@ async fn enter(
 }
 
 #[derive(Deserialize)]
-struct Given {
+struct PasscodeBody {
     passcode: String,
 }
 
@@ -161,28 +165,29 @@ async fn passcode(
     Extension(peer): Extension<HttpPeer>,
     NameInPath(name): NameInPath,
     headers: HeaderMap,
-    given: Result<Json<Given>, JsonRejection>,
+    given: Result<Json<PasscodeBody>, JsonRejection>,
 ) -> Result<Response, ProblemDetails> {
-    let Some((meeting, _)) = known(&app, &name) else { return Err(ProblemDetails::not_found("meeting")) };
+    let Some((meeting, _)) = known_meeting(&app, &name) else { return Err(ProblemDetails::not_found("meeting")) };
     if app.same_origin(&peer, &headers) == Some(false) {
         return Err(ProblemDetails::foreign());
     }
     let bad = |rejection: JsonRejection| ProblemDetails::new(rejection.status(), "bad-body", rejection.body_text());
-    let Json(Given { passcode: offered }) = given.map_err(bad)?;
-    let Some(passcode) = app.settings.admin.meetings.passcode(&meeting) else {
+    let Json(PasscodeBody { passcode: offered }) = given.map_err(bad)?;
+    let Some(passcode) = app.administration().passcode(&meeting) else {
         return Ok(StatusCode::NO_CONTENT.into_response());
     };
-    // Whoever is in already keeps what the session is.
-    if app.session_in(&peer, &headers, &meeting).is_some() {
+    // A session that is there already stays as it is.
+    if browser::session_in(&app, &peer, &headers, &meeting).is_some() {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let address = peer.client(&headers, &app.web().trusted_proxies);
     let source = ClientSource::from(address);
     let right = ApiToken::new(passcode.expose()).is(offered.trim());
-    let verdict =
-        app.settings.lockout.get().judge(crate::common::machine::now(), &CodeSource::at(address), Some(&meeting), right);
-    if verdict != CodeVerdict::Opens {
-        app.wrong_passcode(source, &meeting);
+    let verdict = app.handles.lockout.get().judge(machine::now(), &CodeSource::at(address), Some(&meeting), right);
+    if verdict != CodeVerdict::Opens
+        && let Some(unsaid) = app.log_limits.wrong_passcodes.permits(machine::now())
+    {
+        tracing::warn!(address = %source, %meeting, unsaid, "wrong passcode at the page");
     }
     match verdict {
         CodeVerdict::Opens => {}
@@ -194,12 +199,12 @@ async fn passcode(
             return Err(ProblemDetails::new(StatusCode::TOO_MANY_REQUESTS, "locked", text));
         }
     }
-    app.may_open(source)?;
-    let made_at = app.settings.admin.meetings.made_at(&meeting);
+    app.entry_limits.new_session(source, machine::now())?;
+    let made_at = app.administration().meeting_made_at(&meeting);
     let arrival = BrowserArrival { from: Some(address), open: app.presences().open() };
-    let sessions = &app.settings.sessions;
+    let sessions = &app.handles.sessions;
     let (_, cookie) = sessions.with_passcode(&meeting, made_at, &passcode, &arrival, SystemTime::now()).await?;
-    let (others, secure) = (app.sessions(&peer, &headers), app.is_secure(&peer, &headers));
+    let (others, secure) = (browser::sessions(&app, &peer, &headers), app.is_secure(&peer, &headers));
     Ok(with_session(&app, StatusCode::NO_CONTENT.into_response(), (&meeting, &cookie), others, secure).await)
 }
 
@@ -213,7 +218,7 @@ async fn with_session(
 ) -> Response {
     let lines = response.headers_mut();
     lines.append(header::SET_COOKIE, set_cookie(meeting, Some(cookie), secure));
-    if let Some(gone) = app.make_room(others, meeting).await {
+    if let Some(gone) = browser::end_oldest_beyond_limit(app, others, meeting).await {
         lines.append(header::SET_COOKIE, set_cookie(&gone.meeting, None, secure));
     }
     response
@@ -226,12 +231,12 @@ async fn sign_out(
     NameInPath(name): NameInPath,
     headers: HeaderMap,
 ) -> Result<Response, ProblemDetails> {
-    let Some((meeting, _)) = known(&app, &name) else { return Err(ProblemDetails::not_found("meeting")) };
+    let Some((meeting, _)) = known_meeting(&app, &name) else { return Err(ProblemDetails::not_found("meeting")) };
     if app.same_origin(&peer, &headers) == Some(false) {
         return Err(ProblemDetails::foreign());
     }
-    if let Some(session) = app.session_in(&peer, &headers, &meeting) {
-        app.end_session(&session.id, SessionEnd::SignedOut).await?;
+    if let Some(session) = browser::session_in(&app, &peer, &headers, &meeting) {
+        browser::end_session(&app, &session.id, SessionEnd::SignedOut).await?;
     }
     let cookie = set_cookie(&meeting, None, app.is_secure(&peer, &headers));
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())

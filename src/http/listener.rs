@@ -1,8 +1,8 @@
-//! The listening socket: accepts, shakes hands, and speaks HTTP/1.1 to each connection in a task of its own, so that a
+//! The listening socket: accepts connections, completes TLS handshakes, and speaks HTTP/1.1 to each connection in a task of its own, so that a
 //! client that stalls delays nobody. HTTP/2 is not offered: pages need WebSockets, and load a handful of files.
 #![allow(clippy::disallowed_methods, reason = "a driver: starts a task for each connection")]
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,9 +20,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
-use super::WebSettings;
-use super::peer::{ConnectionSlot, Crowded, HttpConnections, HttpPeer};
+use super::connections::{ConnectionSlot, HttpConnections, TooManyConnections};
+use super::peer::HttpPeer;
+use super::settings::WebSettings;
 use crate::common::log_limit::LogLimit;
 
 /// A TLS handshake takes no longer, or is given up.
@@ -40,12 +42,12 @@ const ACCEPT_REST: Duration = Duration::from_millis(100);
 /// How long requests under way may go on when the server stops.
 const STOP_TIME: Duration = Duration::from_secs(3);
 
-/// What strangers can bring about, each with lines of its own.
+/// Lines of the log that strangers can cause, each with a limit of its own.
 #[derive(Default)]
-struct Lines {
+struct LineLimits {
     not_accepted: LogLimit,
     of_source: LogLimit,
-    of_server: LogLimit,
+    altogether: LogLimit,
 }
 
 /// What [`run`] needs to know.
@@ -56,7 +58,7 @@ pub(super) struct ServerTask {
     pub(super) tls: Option<TlsAcceptor>,
     /// What answers.
     pub(super) router: Router,
-    /// Says whose `X-Forwarded-…` headers count.
+    /// The settings in force: whose `X-Forwarded-…` headers count.
     pub(super) web: watch::Receiver<Arc<WebSettings>>,
     /// Who is connected.
     pub(super) connections: Arc<HttpConnections>,
@@ -64,10 +66,27 @@ pub(super) struct ServerTask {
     pub(super) shutdown: watch::Receiver<bool>,
 }
 
+/// A connection that was taken.
+struct Accepted {
+    from: SocketAddr,
+    /// Our end.
+    at: Option<SocketAddr>,
+    /// The other end is one of `trusted_proxies`.
+    proxy: bool,
+}
+
+impl Accepted {
+    /// The peer of its requests; `name`: of the certificate that was asked for (RFC 6066 section 3), where TLS is spoken.
+    fn peer(self, tls: bool, name: Option<Arc<str>>, slot: ConnectionSlot) -> HttpPeer {
+        let Self { from, at, proxy } = self;
+        HttpPeer { address: from.ip().to_canonical(), at, tls, name, proxy, slot: Arc::new(slot) }
+    }
+}
+
 /// Serves until `shutdown` turns true or its sender is gone; then waits for what is under way, for a few seconds at most.
 pub(super) async fn run(mut serving: ServerTask) {
     let service = TowerToHyperService::new(serving.router);
-    let mut lines = Lines::default();
+    let mut limits = LineLimits::default();
     let mut tasks = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -83,7 +102,7 @@ pub(super) async fn run(mut serving: ServerTask) {
         let (stream, from) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                if let Some(unsaid) = lines.not_accepted.says(Instant::now()) {
+                if let Some(unsaid) = limits.not_accepted.says(Instant::now()) {
                     tracing::warn!(%error, unsaid, "HTTP connection not accepted");
                 }
                 tokio::time::sleep(ACCEPT_REST).await;
@@ -91,50 +110,18 @@ pub(super) async fn run(mut serving: ServerTask) {
             }
         };
         let proxy = serving.web.borrow().trusted_proxies.iter().any(|network| network.contains(from.ip()));
-        let slot = match serving.connections.enter(from.ip(), proxy) {
-            Ok(slot) => slot,
-            Err(crowded) => {
-                let (line, whose) = match crowded {
-                    Crowded::Source => (&mut lines.of_source, "from this address"),
-                    Crowded::Server => (&mut lines.of_server, "altogether"),
-                };
-                if let Some(unsaid) = line.says(Instant::now()) {
-                    tracing::warn!(address = %from.ip(), unsaid, "HTTP connection refused: too many open {whose}");
-                }
-                continue;
-            }
-        };
+        let Some(slot) = slot(&serving.connections, from.ip(), proxy, &mut limits) else { continue };
         prepare(&stream, from);
-        let service = service.clone();
-        let shutdown = serving.shutdown.clone();
-        let at = stream.local_addr().ok();
-        let peer = move |tls, name: Option<Arc<str>>, slot: ConnectionSlot| HttpPeer {
-            address: from.ip().to_canonical(),
-            at,
-            tls,
-            name,
-            proxy,
-            slot: Arc::new(slot),
-        };
-        match &serving.tls {
-            None => drop(tasks.spawn(async move { converse(stream, peer(false, None, slot), service, shutdown).await })),
+        let (service, shutdown) = (service.clone(), serving.shutdown.clone());
+        let accepted = Accepted { from, at: stream.local_addr().ok(), proxy };
+        match serving.tls.clone() {
+            None => drop(tasks.spawn(serve_connection(stream, accepted.peer(false, None, slot), service, shutdown))),
             Some(acceptor) => {
-                slot.shakes();
-                let handshake = acceptor.accept(stream);
+                slot.begin_handshake();
                 tasks.spawn(async move {
-                    let shaken = tokio::select! {
-                        shaken = tokio::time::timeout(HANDSHAKE_TIME, handshake) => shaken,
-                        () = slot.given_way() => return,
-                    };
-                    slot.rests();
-                    match shaken {
-                        Ok(Ok(stream)) => {
-                            let name = stream.get_ref().1.server_name().map(Arc::from);
-                            converse(stream, peer(true, name, slot), service, shutdown).await;
-                        }
-                        Ok(Err(error)) => tracing::debug!(address = %from.ip(), %error, "TLS handshake failed"),
-                        Err(_) => tracing::debug!(address = %from.ip(), "TLS handshake not finished in time"),
-                    }
+                    let Some(stream) = handshake(&acceptor, stream, from, &slot).await else { return };
+                    let name = stream.get_ref().1.server_name().map(Arc::from);
+                    serve_connection(stream, accepted.peer(true, name, slot), service, shutdown).await;
                 });
             }
         }
@@ -146,6 +133,42 @@ pub(super) async fn run(mut serving: ServerTask) {
     }
 }
 
+/// A place among the open connections; `None`: there is none, and the log says so within its limits.
+fn slot(connections: &Arc<HttpConnections>, from: IpAddr, proxy: bool, limits: &mut LineLimits) -> Option<ConnectionSlot> {
+    let refusal = match connections.open(from, proxy) {
+        Ok(slot) => return Some(slot),
+        Err(refusal) => refusal,
+    };
+    let (limit, whose) = match refusal {
+        TooManyConnections::OfSource => (&mut limits.of_source, "from this address"),
+        TooManyConnections::Altogether => (&mut limits.altogether, "altogether"),
+    };
+    if let Some(unsaid) = limit.says(Instant::now()) {
+        tracing::warn!(address = %from, unsaid, "HTTP connection refused: too many open {whose}");
+    }
+    None
+}
+
+/// The TLS handshake; `None`: it failed, took too long, or was closed for another connection.
+async fn handshake(
+    acceptor: &TlsAcceptor,
+    stream: TcpStream,
+    from: SocketAddr,
+    slot: &ConnectionSlot,
+) -> Option<TlsStream<TcpStream>> {
+    let finished = tokio::select! {
+        finished = tokio::time::timeout(HANDSHAKE_TIME, acceptor.accept(stream)) => finished,
+        () = slot.evicted() => return None,
+    };
+    slot.set_idle();
+    match finished {
+        Ok(Ok(stream)) => return Some(stream),
+        Ok(Err(error)) => tracing::debug!(address = %from.ip(), %error, "TLS handshake failed"),
+        Err(_) => tracing::debug!(address = %from.ip(), "TLS handshake not finished in time"),
+    }
+    None
+}
+
 /// Small messages leave at once, and a peer that is gone or reads nothing is noticed (RFC 5482).
 fn prepare(stream: &TcpStream, from: SocketAddr) {
     let socket = socket2::SockRef::from(stream);
@@ -154,7 +177,8 @@ fn prepare(stream: &TcpStream, from: SocketAddr) {
     }
 }
 
-pub(super) async fn converse<S>(
+/// Answers the requests of one connection until it ends, `shutdown` turns true, or it is closed for another one.
+pub(super) async fn serve_connection<S>(
     stream: S,
     peer: HttpPeer,
     service: TowerToHyperService<Router>,
@@ -164,17 +188,17 @@ pub(super) async fn converse<S>(
 {
     let (address, slot) = (peer.address, Arc::clone(&peer.slot));
     let service = service_fn(move |mut request: Request<Incoming>| {
-        peer.slot.asks();
+        peer.slot.begin_request();
         request.extensions_mut().insert(peer.clone());
         let (answer, slot) = (service.call(request), Arc::clone(&peer.slot));
         async move {
             let answer = answer.await;
-            // A stream, or a WebSocket, goes on after its head.
+            // A stream, or a WebSocket, is under way after its head.
             let goes_on = |answer: &Response| {
                 answer.status() == StatusCode::SWITCHING_PROTOCOLS || answer.body().size_hint().exact().is_none()
             };
             if !answer.as_ref().is_ok_and(goes_on) {
-                slot.rests();
+                slot.set_idle();
             }
             answer
         }
@@ -191,8 +215,8 @@ pub(super) async fn converse<S>(
     let ended = tokio::select! {
         ended = connection.as_mut() => Some(ended),
         () = stopping => None,
-        () = slot.given_way() => {
-            tracing::debug!(%address, "HTTP connection that asked nothing gives way");
+        () = slot.evicted() => {
+            tracing::debug!(%address, "idle HTTP connection closed for another one");
             return;
         }
     };

@@ -1,5 +1,5 @@
-//! [`Presences`]: which rows of a meeting belong to which session, so that the API can speak for a page, and whoever is removed loses the
-//! session along with the seat.
+//! [`Presences`]: which participants belong to which session, so that the API can act for a page, and a participant that is removed loses
+//! the session as well.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! [`ProblemDetails`]: how the API says no (RFC 9457).
+//! [`ProblemDetails`]: refusals of the API (RFC 9457).
 
 use std::time::Duration;
 

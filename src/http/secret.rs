@@ -24,7 +24,7 @@ pub enum SecretError {
     File {
         /// The file.
         path: std::path::PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// The file is there, but what is in it is not what we wrote.

@@ -1,21 +1,22 @@
-//! What stands before every answer: whom this server is for, under which names, and what each browser is told (U-2, U-4).
+//! The middleware of every route: the names under which this server answers, and its security headers (U-2, U-4).
 //!
 //! A page that another site has loaded can point its own name at this server's address, and would then read what is answered to that name
 //! (DNS rebinding). So a request must name us: by the host of `http.public_url`, by the address at which it came in, by a name of this very
 //! machine, or, over TLS, by the name that the certificate was asked for.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::AppState;
-use super::peer::{HttpPeer, authority, first_of_list};
+use super::peer::HttpPeer;
 use super::problem_details::ProblemDetails;
+use super::state::AppState;
+use super::web_origin::{WebOrigin, first_of_list, host, without_port};
 
 /// A year: from then on browsers come by https alone (RFC 6797).
 const STRICT_TRANSPORT: HeaderValue = HeaderValue::from_static("max-age=31536000");
@@ -81,25 +82,6 @@ fn refused(app: &AppState, peer: &HttpPeer, request: &Request) -> Option<Problem
     })
 }
 
-/// The host that a request names, without its port; none, if there is none or more than one.
-pub(super) fn host(headers: &HeaderMap) -> Option<&str> {
-    let mut hosts = headers.get_all(header::HOST).iter();
-    hosts.next().filter(|_| hosts.next().is_none())?.to_str().ok().and_then(without_port)
-}
-
-/// The host of an authority (RFC 3986 section 3.2): a name or an IPv4 address, or an IPv6 address in brackets, each with a port behind it or
-/// without. Anything else names nobody.
-fn without_port(authority: &str) -> Option<&str> {
-    let (name, port) = match authority.strip_prefix('[') {
-        Some(rest) => rest.split_once(']').filter(|(address, _)| address.parse::<Ipv6Addr>().is_ok())?,
-        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
-    };
-    let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()) && (text.is_empty() || text.parse::<u16>().is_ok());
-    let port = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
-    let part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':');
-    (!name.is_empty() && port && name.bytes().all(part)).then_some(name)
-}
-
 /// A name of the machine that the browser runs on (RFC 6761 section 6.3).
 fn is_localhost(host: &str) -> bool {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
@@ -109,7 +91,7 @@ fn is_localhost(host: &str) -> bool {
 /// Whether this name, or address, is ours for whoever has come by this connection.
 pub(super) fn is_ours(peer: &HttpPeer, host: &str, public_url: Option<&str>) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    let public = public_url.and_then(authority);
+    let public = public_url.and_then(WebOrigin::of_url);
     if public.as_ref().is_some_and(|public| public.host.eq_ignore_ascii_case(host)) {
         return true;
     }
@@ -127,12 +109,14 @@ pub(super) fn is_ours(peer: &HttpPeer, host: &str, public_url: Option<&str>) -> 
 mod tests {
     use std::net::SocketAddr;
 
-    use super::super::peer::HttpConnections;
+    use axum::http::HeaderMap;
+
     use super::*;
+    use crate::http::connections::HttpConnections;
 
     fn peer(proxy: bool, name: Option<&str>) -> HttpPeer {
         let address = IpAddr::from([192, 0, 2, 1]);
-        let slot = HttpConnections::new(1, 1).enter(address, proxy).expect("room");
+        let slot = HttpConnections::new(1, 1).open(address, proxy).expect("room");
         let at = Some(SocketAddr::from(([192, 0, 2, 80], 8443)));
         HttpPeer { address, at, tls: name.is_some(), name: name.map(Into::into), proxy, slot: Arc::new(slot) }
     }

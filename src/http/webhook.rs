@@ -10,9 +10,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Extension, Router};
 
-use super::AppState;
 use super::peer::HttpPeer;
 use super::problem_details::ProblemDetails;
+use super::state::AppState;
+use crate::common::machine;
 use crate::relay::provider::WebhookCall;
 
 pub(super) fn routes() -> Router<Arc<AppState>> {
@@ -31,13 +32,13 @@ async fn called(
     let source = app.source(&peer, &headers);
     let path = uri.path_and_query().map_or("", |path| path.as_str());
     let url = format!("{}{path}", origin(&app, &peer, &headers));
-    let answer = (app.settings.webhook)(provider, WebhookCall { method, url, headers, body }).await;
+    let answer = app.administration().webhook(&provider, &WebhookCall { method, url, headers, body }).await;
     if answer.status == StatusCode::NOT_FOUND {
         return Err(ProblemDetails::not_found("provider of short messages with a webhook"));
     }
     if answer.status == StatusCode::FORBIDDEN {
-        // Whoever signs right is served, whatever others do from the same address.
-        app.wrong_token(source)?;
+        // Only wrong signatures are counted: right ones are served, whatever others send from the same address.
+        app.entry_limits.wrong_token(source, machine::now())?;
         let detail = "This is not signed as the provider signs: compare its keys and http.public_url.";
         return Err(ProblemDetails::new(answer.status, "wrong-signature", detail));
     }
@@ -52,7 +53,7 @@ async fn called(
     Ok(response)
 }
 
-/// How the caller has reached us: as configured, or else as it says.
+/// The origin of the webhook: as configured, otherwise as the request has it.
 fn origin(app: &AppState, peer: &HttpPeer, headers: &HeaderMap) -> String {
     if let Some(public) = &app.web().public_url {
         return public.trim_end_matches('/').to_owned();

@@ -1,5 +1,5 @@
-//! What a scrape needs of this moment. `status` shows rows, metrics count them: names, failures and their SIP messages would be gathered
-//! for nothing, each few seconds, for as long as the daemon runs.
+//! [`Census`]: the counts of a scrape. Rows of `status`, with names, failures and their SIP messages, would be gathered for nothing every few
+//! seconds.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,27 +43,27 @@ pub struct Census {
     pub ledger: LedgerStatus,
 }
 
-impl Sources {
-    /// How many there are now.
-    pub async fn census(&self) -> Census {
-        let (ready, (sources, meetings)) = (*self.ready.borrow(), self.calls.locked());
-        let mut census = Census {
+impl Census {
+    /// Counts everything as it is now.
+    pub async fn of(sources: &Sources) -> Self {
+        let (ready, (locked_sources, locked_meetings)) = (*sources.ready.borrow(), sources.calls.locked());
+        let mut census = Self {
             ready,
-            uptime: self.started.elapsed(),
-            calls: self.calls.stages(),
-            accounts: self.sip.accounts().await.into_iter().map(|account| (account.label, account.lives.is_some())).collect(),
-            sms: match &self.relay {
+            uptime: sources.started.elapsed(),
+            calls: sources.calls.stages(),
+            accounts: sources.sip.accounts().await.into_iter().map(|account| (account.label, account.lives.is_some())).collect(),
+            sms: match &sources.relay {
                 Some(relay) => Some(relay.totals().await.into()),
                 None => None,
             },
-            silenced: self.sip.silenced().await.len(),
-            locked_sources: sources.len(),
-            locked_meetings: meetings.len(),
-            resources: self.resources().await,
-            ledger: self.store.ledger_status(),
-            ..Census::default()
+            silenced: sources.sip.silenced().await.len(),
+            locked_sources: locked_sources.len(),
+            locked_meetings: locked_meetings.len(),
+            resources: sources.resources().await,
+            ledger: sources.store.ledger_status(),
+            ..Self::default()
         };
-        for meeting in self.registry.running().await {
+        for meeting in sources.registry.running().await {
             census.meetings += 1;
             // One that does not answer counts as a meeting without anybody.
             let Ok(Some(snapshot)) = tokio::time::timeout(MEETING_ANSWERS, meeting.snapshot(None)).await else { continue };

@@ -23,23 +23,23 @@ pub fn text(census: Census, counted: &Counted) -> String {
     let census = Arc::new(census);
     let mut registry = Registry::default();
     counted.register(&mut registry);
-    registry.sub_registry_with_prefix(PREFIX).register_collector(Box::new(Ours(Arc::clone(&census))));
-    registry.register_collector(Box::new(Process(census)));
+    registry.sub_registry_with_prefix(PREFIX).register_collector(Box::new(GatewayMetrics(Arc::clone(&census))));
+    registry.register_collector(Box::new(ProcessMetrics(census)));
     let mut text = String::new();
     // Writing to a string cannot fail.
     let _ = prometheus_client::encoding::text::encode(&mut text, &registry);
     text
 }
 
-/// What any process has, by the names that all exporters use.
+/// Metrics of any process, by the names that all exporters use.
 #[derive(Debug)]
-struct Process(Arc<Census>);
+struct ProcessMetrics(Arc<Census>);
 
-/// What is ours alone.
+/// Metrics of the gateway.
 #[derive(Debug)]
-struct Ours(Arc<Census>);
+struct GatewayMetrics(Arc<Census>);
 
-/// Labels; what is not here would be missing in every sum.
+/// Labels of each family; a variant without one would be missing in every sum.
 const STAGES: [(CallStage, &str); 6] = [
     (CallStage::Calling, "calling"),
     (CallStage::Answering, "answering"),
@@ -93,7 +93,7 @@ fn tally<T: PartialEq>(known: &[(T, &'static str)], found: &[T]) -> Rows {
     known.iter().map(|(one, label)| (*label, many(found.iter().filter(|other| *other == one).count()))).collect()
 }
 
-impl Collector for Process {
+impl Collector for ProcessMetrics {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let (mut writer, resources) = (Writer(encoder), &self.0.resources);
         writer.gauge("process_resident_memory_bytes", "Resident memory", resources.memory_bytes)?;
@@ -101,7 +101,7 @@ impl Collector for Process {
     }
 }
 
-impl Collector for Ours {
+impl Collector for GatewayMetrics {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut writer = Writer(encoder);
         self.daemon(&mut writer)?;
@@ -113,7 +113,7 @@ impl Collector for Ours {
     }
 }
 
-impl Ours {
+impl GatewayMetrics {
     fn daemon(&self, writer: &mut Writer<'_>) -> fmt::Result {
         let census = &*self.0;
         writer.gauges("build", "Always 1; the version is its label", "version", &[(env!("CARGO_PKG_VERSION"), 1)])?;

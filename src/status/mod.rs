@@ -4,6 +4,7 @@
 //! for people, or as JSON for programs. Names in the JSON stay as they are; new ones may come.
 #![allow(clippy::disallowed_methods, reason = "reads the clock: how long everything has been up")]
 
+mod call;
 mod census;
 mod command;
 pub mod metrics;
@@ -13,7 +14,6 @@ mod text;
 
 pub use census::Census;
 pub use command::run;
-pub(crate) use report::word;
 pub use report::{
     AccountStatus, Blocks, CallStatus, DeviceStatus, FailureStatus, LedgerHealth, MediaLoad, MeetingStatus, ParticipantStatus,
     RegistrationStatus, Resources, RtpPorts, SipLoad, SmsStatus, Status, schemas,

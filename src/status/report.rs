@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema as _, ToSchema};
 
-use crate::call::CallEntry;
 use crate::common::units::rfc3339;
 use crate::meeting::MeetingHandle;
 use crate::meeting::messages::ParticipantView;
@@ -204,6 +203,17 @@ pub struct AccountStatus {
     pub next_seconds: Option<u64>,
 }
 
+impl From<sip::Stored> for RegistrationStatus {
+    fn from(stored: sip::Stored) -> Self {
+        Self {
+            source: stored.source.to_string(),
+            transport: stored.transport.as_str().to_owned(),
+            user_agent: stored.user_agent,
+            lives_seconds: stored.expires_in.as_secs(),
+        }
+    }
+}
+
 impl From<sip::registration::AccountStanding> for AccountStatus {
     fn from(standing: sip::registration::AccountStanding) -> Self {
         Self {
@@ -349,6 +359,7 @@ pub fn schemas() -> Vec<(String, RefOr<Schema>)> {
 }
 
 impl MeetingStatus {
+    /// What a running meeting tells of itself.
     pub(super) async fn of(meeting: &MeetingHandle, title: String) -> Self {
         let id = meeting.name().to_string();
         match tokio::time::timeout(MEETING_ANSWERS, meeting.snapshot(None)).await {
@@ -356,8 +367,8 @@ impl MeetingStatus {
                 id,
                 title,
                 answers: true,
-                recording: word(&snapshot.recording),
-                transcription: word(&snapshot.transcription),
+                recording: json_name(&snapshot.recording),
+                transcription: json_name(&snapshot.transcription),
                 participants: snapshot.participants.into_iter().map(ParticipantStatus::from).collect(),
             },
             // It ended at this moment: nobody is in it.
@@ -370,9 +381,9 @@ impl MeetingStatus {
 impl From<ParticipantView> for ParticipantStatus {
     fn from(row: ParticipantView) -> Self {
         Self {
-            kind: word(&row.kind),
-            via: word(&row.via),
-            state: word(&row.state),
+            kind: json_name(&row.kind),
+            via: json_name(&row.via),
+            state: json_name(&row.state),
             id: row.id,
             name: row.name,
             muted: row.muted,
@@ -382,24 +393,7 @@ impl From<ParticipantView> for ParticipantStatus {
     }
 }
 
-impl From<CallEntry> for CallStatus {
-    fn from(line: CallEntry) -> Self {
-        Self {
-            call: line.call.to_string(),
-            device: line.device,
-            name: line.name,
-            source: line.source.to_string(),
-            transport: line.transport.as_str().to_owned(),
-            state: word(&line.stage),
-            meeting: line.meeting.map(|name| name.to_string()),
-            participant: line.participant.map(|who| who.to_string()),
-            codec: line.codec.map(ToOwned::to_owned),
-            seconds: line.began.elapsed().as_secs(),
-        }
-    }
-}
-
-/// The word that an enum is in JSON.
-pub(crate) fn word(value: &impl Serialize) -> String {
+/// The name of an enum's variant in JSON.
+pub(super) fn json_name(value: &impl Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|value| value.as_str().map(ToOwned::to_owned)).unwrap_or_default()
 }

@@ -15,13 +15,14 @@ use super::{
 };
 use crate::call::{CallsView, Failure};
 use crate::config::Settings;
+use crate::http::CallView;
 use crate::media::Media;
 use crate::meeting::MeetingRegistry;
 use crate::relay;
 use crate::sip;
 use crate::store;
 
-/// Where a [`Status`] is gathered from.
+/// Handles of the parts that a [`Status`] and a census are gathered from.
 #[derive(Clone)]
 pub struct Sources {
     /// When the daemon started.
@@ -47,16 +48,10 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Ends the block of a source or meeting that is named as in [`Blocks`]; `false` when there was none.
-    pub async fn lift(&self, name: &str) -> bool {
-        let unlocked = self.calls.lift(name);
-        self.sip.lift(name).await || unlocked
-    }
-
-    /// How things are now.
+    /// The state of the daemon now.
     pub async fn gather(&self) -> Status {
         let calls = self.calls.entries();
-        let count = |device: &str| calls.iter().filter(|line| line.device == device).count();
+        let count = |device: &str| calls.iter().filter(|entry| entry.device == device).count();
         let settings = Arc::clone(&self.settings.borrow());
         let registered = self.registrations().await;
         let devices = settings.devices.iter().map(|(label, device)| DeviceStatus {
@@ -81,7 +76,7 @@ impl Sources {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             state: if *self.ready.borrow() { "ready" } else { "draining" }.to_owned(),
             uptime_seconds: self.started.elapsed().as_secs(),
-            calls: calls.into_iter().map(CallStatus::from).collect(),
+            calls: calls.into_iter().map(|entry| CallStatus::from(CallView::from(entry))).collect(),
             failures,
             meetings,
             devices,
@@ -100,16 +95,11 @@ impl Sources {
         }
     }
 
-    /// Those of devices, by label.
+    /// Registrations of devices, by label.
     async fn registrations(&self) -> BTreeMap<String, Vec<RegistrationStatus>> {
-        let one = |stored: sip::Stored| RegistrationStatus {
-            source: stored.source.to_string(),
-            transport: stored.transport.as_str().to_owned(),
-            user_agent: stored.user_agent,
-            lives_seconds: stored.expires_in.as_secs(),
-        };
+        let of = |bindings: Vec<sip::Stored>| bindings.into_iter().map(RegistrationStatus::from).collect();
         let found = self.sip.registrations().await.into_iter();
-        found.map(|change| (change.device.to_string(), change.bindings.into_iter().map(one).collect())).collect()
+        found.map(|change| (change.device.to_string(), of(change.bindings))).collect()
     }
 
     async fn failure(&self, failure: Failure) -> FailureStatus {
@@ -129,6 +119,7 @@ impl Sources {
         }
     }
 
+    /// What is in use now.
     pub(super) async fn resources(&self) -> Resources {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let (ports, counters) = (self.media.ports(), self.media.counters());

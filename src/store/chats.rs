@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::StoreError;
-use super::handle::integer;
+use super::limits::integer;
 use crate::common::redact::Redacted;
 
 /// A copy.

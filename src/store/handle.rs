@@ -1,15 +1,15 @@
-//! [`StoreHandle`]: the way to the store's thread, and how the store is opened.
+//! [`StoreHandle`]: requests to the store's thread, and the opening of the store.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::error::{StoreError, at};
+use super::request::{Request, Write};
 use super::watch::LedgerWatch;
-use super::writer::{Reply, StoreWriter};
+use super::writer::StoreWriter;
 use crate::common::ids::Ids;
 
 use super::chats::{ChatCopy, ChatCopyLine};
@@ -22,78 +22,10 @@ use super::registrations::StoredContact;
 use super::sessions::{LivingSessions, SessionChange};
 use super::watch::{LedgerStatus, Verification};
 
-/// The database's name in the store's directory.
-pub(super) const FILE: &str = "roomgate.db";
-
-/// The last head of the ledger, beside its keys.
-pub(super) const HEAD_FILE: &str = "ledger.head";
-
 /// Requests that may wait; whoever asks beyond that waits for room.
 const QUEUE: usize = 1024;
 
-/// Requests committed together at most: a burst of notices costs one wait for the disk, not one each.
-pub(super) const BATCH: usize = 256;
-
-/// Rows of one answer at most.
-pub(super) const MOST_ROWS: usize = 1000;
-
-/// How long somebody else who has the file is waited for.
-pub(super) const WAITS: Duration = Duration::from_secs(5);
-/// What SQLite keeps of the file in memory, in KiB.
-pub(super) const CACHE_KIB: i64 = 256;
-
-/// Lines between two heads in the log (N-8).
-pub(super) const CHECKPOINT_EVERY: u64 = 100;
-
-/// Lines of the ledger that are kept in memory while the disk does not take them, half a kilobyte each. Above it lines are lost, each with an
-/// error to who gave it.
-pub(super) const MOST_WAITING: usize = 10_000;
-
-/// Why the store cannot be opened, or could not do what was asked.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum StoreError {
-    /// A directory or the key file.
-    #[error("{}: {error}", path.display())]
-    Io {
-        /// What was touched.
-        path: PathBuf,
-        /// What the system said.
-        error: Arc<io::Error>,
-    },
-    /// The database: full disk, damaged file, locked by another process.
-    #[error("the store failed: {0}")]
-    Database(Arc<rusqlite::Error>),
-    /// A later version has written this store; an earlier one would misread it.
-    #[error(
-        "the store has schema {found}, this version knows {known} at most: go back to the later version, or use another store"
-    )]
-    Newer {
-        /// The schema on disk.
-        found: i64,
-        /// The newest that is known here.
-        known: i64,
-    },
-    /// No epoch of the ledger could begin yet (N-8): its key cannot be written.
-    #[error("the ledger has no key yet")]
-    NoKey,
-    /// A stored line cannot be read: the file was changed by somebody else.
-    #[error("line {sequence} of the ledger is damaged")]
-    Damaged {
-        /// The line.
-        sequence: i64,
-    },
-    /// The store's thread has ended.
-    #[error("the store is closed")]
-    Closed,
-}
-
-impl From<rusqlite::Error> for StoreError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Database(Arc::new(error))
-    }
-}
-
-/// The way to the store. The thread ends when the last one is dropped and what was asked is done.
+/// Sends requests to the store's thread, which ends when the last handle is dropped and every request is done.
 #[derive(Debug, Clone)]
 pub struct StoreHandle {
     requests: mpsc::Sender<Request>,
@@ -101,60 +33,7 @@ pub struct StoreHandle {
     watch: Arc<LedgerWatch>,
 }
 
-#[derive(Debug)]
-pub(super) enum Request {
-    Write(Write, Reply),
-    Ledger { query: LedgerQuery, reply: oneshot::Sender<Result<Vec<LedgerRow>, StoreError>> },
-    Tend { now: u64 },
-    Records { query: RecordQuery, reply: oneshot::Sender<Result<Vec<RecordRow>, StoreError>> },
-    SweepRecords { born_by: u64, reply: oneshot::Sender<Result<usize, StoreError>> },
-    Stops { reply: oneshot::Sender<Result<Vec<String>, StoreError>> },
-    Texted { day: u64, reply: oneshot::Sender<Result<Vec<(String, u64)>, StoreError>> },
-    Outbox { reply: oneshot::Sender<Result<Vec<StoredSms>, StoreError>> },
-    Chats { reply: oneshot::Sender<Result<Vec<ChatCopyLine>, StoreError>> },
-    SweepChats { now: u64, born_by: u64, reply: oneshot::Sender<Result<usize, StoreError>> },
-    Wipe { reply: oneshot::Sender<Result<bool, StoreError>> },
-    TakeSeat { participant: u64, meeting: String, reply: oneshot::Sender<Result<bool, StoreError>> },
-    Registrations { now: u64, reply: oneshot::Sender<Result<Vec<StoredContact>, StoreError>> },
-    Sessions { now: u64, reply: oneshot::Sender<Result<LivingSessions, StoreError>> },
-    Mutes { now: u64, reply: oneshot::Sender<Result<Vec<StoredMute>, StoreError>> },
-}
-
-#[derive(Debug)]
-pub(super) enum Write {
-    Line(Box<LedgerEntry>),
-    Record(Box<CallRecord>),
-    Registrations {
-        device: String,
-        rows: Vec<StoredContact>,
-    },
-    Consent(Box<Consent>),
-    Stop {
-        number: String,
-        stopped: bool,
-        at: u64,
-    },
-    Texted {
-        day: u64,
-        meeting: String,
-        parts: u64,
-    },
-    Outbox(OutboxChange),
-    Chat(Box<ChatCopy>),
-    Seat {
-        participant: u64,
-        meeting: String,
-    },
-    Unseat {
-        participant: u64,
-    },
-    Sessions(Box<SessionChange>),
-    Mute(MuteChange),
-    /// For its answer.
-    Nothing,
-}
-
-/// The answer to a write that was begun; an answer that never comes says that nothing was written.
+/// The answer to a write that was begun; a closed channel means that nothing was written.
 pub type StoreStart = oneshot::Receiver<Result<u64, StoreError>>;
 
 /// Opens the store in `dir`, and the keys of the ledger in `key_dir`, making both at the first start (directories 0700, files 0600).
@@ -192,15 +71,15 @@ impl StoreHandle {
         self.ask(|reply| Request::Write(Write::Line(Box::new(LedgerEntry::Notice(line))), reply)).await
     }
 
-    /// Begins to write down that a recording was deleted. Why that cannot be done yet, the store says in the log.
+    /// Begins to write down that a recording was deleted. The store logs why that cannot be done yet.
     pub async fn note_deletion(&self, deletion: Deletion) {
         drop(self.begin(Write::Line(Box::new(LedgerEntry::Deletion(deletion)))).await);
     }
 
     /// Does what is due for the ledger at `now` (milliseconds since 1970): the epoch of a new day, lines that wait, a head for the log.
-    pub async fn tend(&self, now: u64) {
+    pub async fn maintain_ledger(&self, now: u64) {
         // A store that is closed has nothing left to do.
-        let _ = self.requests.send(Request::Tend { now }).await;
+        let _ = self.requests.send(Request::MaintainLedger { now }).await;
     }
 
     /// What is known of the ledger.
@@ -209,7 +88,7 @@ impl StoreHandle {
         self.watch.status()
     }
 
-    /// Reads the whole ledger, says in the log what was found, and keeps it for [`StoreHandle::ledger_status`]. The store goes on meanwhile.
+    /// Reads the whole ledger, logs what it finds, and keeps it for [`StoreHandle::ledger_status`]. The store goes on meanwhile.
     pub async fn verify_ledger(&self) -> Verification {
         self.watch.verify().await
     }
@@ -313,7 +192,7 @@ impl StoreHandle {
         self.ask(|reply| Request::Chats { reply }).await
     }
 
-    /// Deletes the copies of the chat that die by `now` or were made by `born_by` (milliseconds since 1970), and says how many (C-8).
+    /// Deletes the copies of the chat that die by `now` or were made by `born_by` (milliseconds since 1970), and gives their number (C-8).
     ///
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Closed`]; all are still there then.
@@ -382,7 +261,7 @@ impl StoreHandle {
         self.ask(|reply| Request::Records { query, reply }).await
     }
 
-    /// Deletes the records of calls that came before `born_by` (milliseconds since 1970), and says how many.
+    /// Deletes the records of calls that came before `born_by` (milliseconds since 1970), and gives their number.
     ///
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Closed`]; all are still there then.
@@ -392,7 +271,7 @@ impl StoreHandle {
 
     async fn begin(&self, write: Write) -> StoreStart {
         let (reply, answer) = oneshot::channel();
-        // A store that is closed drops the reply, which says so.
+        // A store that is closed drops the reply.
         let _ = self.requests.send(Request::Write(write, reply)).await;
         answer
     }
@@ -402,16 +281,6 @@ impl StoreHandle {
         self.requests.send(request(reply)).await.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
-}
-
-/// Says which path an I/O error is about.
-pub(super) fn at(path: &Path) -> impl Fn(io::Error) -> StoreError {
-    move |error| StoreError::Io { path: path.to_owned(), error: Arc::new(error) }
-}
-
-/// SQLite's integers are signed; what does not fit is as good as endless.
-pub(super) fn integer(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

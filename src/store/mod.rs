@@ -6,13 +6,16 @@
 
 mod chats;
 mod consents;
+mod error;
 mod handle;
 mod ledger;
+mod limits;
 mod mutes;
 mod outbox;
 mod phone;
 mod records;
 mod registrations;
+mod request;
 mod runs;
 mod schema;
 mod seats;
@@ -24,7 +27,8 @@ mod writer;
 
 pub use chats::{ChatCopy, ChatCopyLine};
 pub use consents::Consent;
-pub use handle::{StoreError, StoreHandle, StoreStart, open};
+pub use error::StoreError;
+pub use handle::{StoreHandle, StoreStart, open};
 pub use ledger::{
     BadLedgerHead, Broken, BrokenReason, COLUMN as HEAD_COLUMN, Deletion, EpochLine, LedgerEntry, LedgerHead, LedgerLine,
     LedgerQuery, LedgerRow, METRIC as HEAD_METRIC, NoticeOutcome, Verified, VerifyError, read_heads, verify,

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::StoreError;
-use super::handle::integer;
+use super::limits::integer;
 
 /// One closed microphone.
 #[derive(Debug, Clone, PartialEq, Eq)]

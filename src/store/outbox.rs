@@ -6,10 +6,10 @@ use std::time::Duration;
 use rusqlite::{Connection, Row, params};
 
 use super::StoreError;
-use super::handle::{WAITS, integer};
+use super::limits::{WAITS, integer};
 use crate::common::redact::Redacted;
 
-/// How far a parcel has come.
+/// The state of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SmsState {
     /// It was never submitted.
@@ -33,7 +33,7 @@ pub struct SmsPart {
     pub part: u8,
 }
 
-/// A parcel as it is kept.
+/// A message of the outbox as a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredSms {
     /// Counts up.
@@ -57,18 +57,18 @@ pub struct StoredSms {
 /// What changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OutboxChange {
-    /// A new parcel.
+    /// A new message.
     Keep(Box<StoredSms>),
     /// Whether it may have been submitted.
     Mark {
-        /// Of this parcel.
+        /// The id of the message.
         id: u64,
         /// It may have been.
         submitted: bool,
     },
     /// The provider has it: its text is overwritten.
     Accept {
-        /// Of this parcel.
+        /// The id of the message.
         id: u64,
         /// The provider's name for it.
         name: String,
@@ -77,7 +77,7 @@ pub enum OutboxChange {
     },
     /// It is over: the row is overwritten and goes.
     Remove {
-        /// Of this parcel.
+        /// The id of the message.
         id: u64,
     },
 }

@@ -4,7 +4,7 @@ use rusqlite::{Connection, Row, params};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::handle::{MOST_ROWS, integer};
+use super::limits::{MOST_ROWS, integer};
 use super::{Phone, StoreError};
 use crate::common::redact::MaskedCaller;
 
@@ -143,7 +143,7 @@ pub(super) fn list(connection: &Connection, query: &RecordQuery) -> Result<Vec<R
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Deletes the records of calls that came before `born_by`, and says how many.
+/// Deletes the records of calls that came before `born_by`, and gives their number.
 pub(super) fn sweep(connection: &Connection, born_by: u64) -> Result<usize, StoreError> {
     let mut delete = connection.prepare_cached("DELETE FROM records WHERE started_at < ?")?;
     Ok(delete.execute([integer(born_by)])?)

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Row, params};
 
 use super::StoreError;
-use super::handle::integer;
+use super::limits::integer;
 
 /// One contact of a device.
 #[derive(Debug, Clone, PartialEq, Eq)]

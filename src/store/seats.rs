@@ -4,7 +4,7 @@
 use rusqlite::{Connection, params};
 
 use super::StoreError;
-use super::handle::integer;
+use super::limits::integer;
 
 /// Keeps a seat: the presence by its number, and its meeting.
 pub(super) fn put(connection: &Connection, participant: u64, meeting: &str) -> Result<(), StoreError> {

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Row, params};
 
 use super::StoreError;
-use super::handle::integer;
+use super::limits::integer;
 
 /// Names a link or a session; random.
 pub type Id = [u8; 16];
@@ -67,7 +67,7 @@ pub struct SessionChange {
 
 /// Makes a change.
 pub(super) fn change(connection: &Connection, change: &SessionChange) -> Result<(), StoreError> {
-    bury(connection, change.now)?;
+    delete_expired(connection, change.now)?;
     let mut link = connection.prepare_cached(
         "INSERT OR REPLACE INTO links (id, meeting, made_at, role, uses, born_at, dies_at, kept_until)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -98,7 +98,7 @@ pub type LivingSessions = (Vec<StoredLink>, Vec<StoredSession>);
 
 /// Deletes what is dead at `now` (milliseconds since 1970), and gives the rest.
 pub(super) fn living(connection: &Connection, now: u64) -> Result<LivingSessions, StoreError> {
-    bury(connection, now)?;
+    delete_expired(connection, now)?;
     let mut select = connection.prepare_cached("SELECT * FROM links ORDER BY born_at, id")?;
     let links = select.query_map([], link)?.collect::<Result<_, _>>()?;
     let mut select = connection.prepare_cached("SELECT * FROM sessions ORDER BY born_at, id")?;
@@ -106,7 +106,7 @@ pub(super) fn living(connection: &Connection, now: u64) -> Result<LivingSessions
     Ok((links, sessions))
 }
 
-fn bury(connection: &Connection, now: u64) -> Result<(), StoreError> {
+fn delete_expired(connection: &Connection, now: u64) -> Result<(), StoreError> {
     connection.prepare_cached("DELETE FROM links WHERE kept_until <= ?1")?.execute([integer(now)])?;
     connection.prepare_cached("DELETE FROM sessions WHERE dies_at <= ?1")?.execute([integer(now)])?;
     Ok(())

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::StoreError;
-use super::handle::integer;
+use super::limits::integer;
 
 /// Keeps that a holder has said STOP at `at` (milliseconds since 1970), or START.
 pub(super) fn put(connection: &Connection, number: &str, stopped: bool, at: u64) -> Result<(), StoreError> {

@@ -3,9 +3,9 @@
 use rusqlite::{Connection, params};
 
 use super::StoreError;
-use super::handle::integer;
+use super::limits::integer;
 
-/// Counts more parts for a meeting, and forgets earlier days.
+/// Counts more parts for a meeting, and deletes the counts of earlier days.
 pub(super) fn count(connection: &Connection, day: u64, meeting: &str, parts: u64) -> Result<(), StoreError> {
     connection.prepare_cached("DELETE FROM texted WHERE day < ?1")?.execute([integer(day)])?;
     let mut count = connection.prepare_cached(

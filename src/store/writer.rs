@@ -10,27 +10,26 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
-use super::handle::{BATCH, CACHE_KIB, CHECKPOINT_EVERY, FILE, HEAD_FILE, MOST_WAITING, Request, WAITS, Write, at, integer};
+use super::error::{StoreError, at};
 use super::ledger::{self, Chain, KeyPlace, LedgerEntry, LedgerHead};
+use super::limits::{BATCH, CACHE_KIB, CHECKPOINT_EVERY, FILE, HEAD_FILE, MOST_WAITING, WAITS, integer};
+use super::request::{Reply, Request, Write};
 use super::watch::LedgerWatch;
-use super::{StoreError, chats, consents, mutes, outbox, records, registrations, schema, seats, sessions, stops, texted};
+use super::{chats, consents, mutes, outbox, records, registrations, schema, seats, sessions, stops, texted};
 use crate::common::units::unix_millis;
 
 /// How often a head is published that nothing else has published, in milliseconds.
 const PUBLISHED_EVERY: u64 = 3_600_000;
 
-/// Who is told what has become of a write.
-pub(super) type Reply = oneshot::Sender<Result<u64, StoreError>>;
-
 /// What the thread owns.
 pub(super) struct StoreWriter {
     pub(super) connection: Connection,
     pub(super) chain: Chain,
-    /// The last write failed: said in the log once, and once more when it is over.
+    /// The last write failed: logged once, and once more when writes succeed again.
     pub(super) failing: bool,
-    /// An epoch could not begin, or its predecessor's key not be wiped: said once, too.
+    /// An epoch could not begin, or its predecessor's key not be wiped: logged once, too.
     stuck: bool,
     /// Something was overwritten that can still be read in the journal (C-8).
     overwritten: bool,
@@ -98,7 +97,7 @@ impl StoreWriter {
                 self.read(read);
             }
         }
-        // Why not, has been said.
+        // The reason has been logged.
         let _ = self.write_waiting();
         if !self.waiting.is_empty() {
             tracing::error!(lines = self.waiting.len(), "the ledger loses lines that the disk has not taken");
@@ -118,7 +117,7 @@ impl StoreWriter {
             self.wipe_texts();
         }
         match written {
-            // Whoever asked may have gone away; that is no trouble of ours.
+            // The requester may be gone.
             Ok(numbers) => writes.into_iter().zip(numbers).for_each(|((_, reply), number)| drop(reply.send(Ok(number)))),
             Err(error) => {
                 for (write, reply) in writes {
@@ -206,7 +205,7 @@ impl StoreWriter {
     /// Has texts that were overwritten leave the journal too (C-8). Where somebody reads the file just now, it is done a little later.
     fn wipe_texts(&mut self) {
         if self.overwritten {
-            // A disk that fails says so at the next write.
+            // A disk that fails is noticed at the next write.
             self.overwritten = !outbox::wipe(&self.connection).unwrap_or(false);
         }
     }
@@ -214,13 +213,13 @@ impl StoreWriter {
     // === The ledger's end ===
 
     /// What is due by the clock: a day's epoch, lines that wait, a head that was not published for a while.
-    pub(super) fn tend(&mut self, now: u64) {
+    pub(super) fn maintain_ledger(&mut self, now: u64) {
         if let Some(reason) = self.chain.due(now) {
             self.begin(reason, now);
         } else {
             self.wipe();
         }
-        // Why not, has been said.
+        // The reason has been logged.
         let _ = self.write_waiting();
         self.wipe_texts();
         self.follow();
@@ -276,7 +275,7 @@ impl StoreWriter {
     fn read(&mut self, request: Request) {
         match request {
             Request::Ledger { query, reply } => drop(reply.send(ledger::list(&self.connection, &query))),
-            Request::Tend { now } => self.tend(now),
+            Request::MaintainLedger { now } => self.maintain_ledger(now),
             Request::Records { query, reply } => drop(reply.send(records::list(&self.connection, &query))),
             Request::SweepRecords { born_by, reply } => drop(reply.send(records::sweep(&self.connection, born_by))),
             Request::Stops { reply } => drop(reply.send(stops::list(&self.connection))),

@@ -30,7 +30,7 @@ pub(super) struct Journal {
 
 impl Journal {
     /// The journal, if standard error goes there already (`$JOURNAL_STREAM`, systemd.exec(5)).
-    pub(super) fn behind_standard_error() -> Option<Self> {
+    pub(super) fn of_standard_error() -> Option<Self> {
         let named = std::env::var("JOURNAL_STREAM").ok()?;
         let here = std::fs::metadata("/proc/self/fd/2").ok()?;
         (named == format!("{}:{}", here.dev(), here.ino())).then_some(())?;
@@ -59,7 +59,7 @@ impl<S: Subscriber> Layer<S> for Journal {
             put(&mut datagram, &format!("ROOMGATE_{}", name.to_ascii_uppercase().replace('.', "_")), value);
         }
         match self.socket.send(&datagram) {
-            Ok(_) => self.confess(),
+            Ok(_) => self.report_lost(),
             // Standard error would be waited for, by whatever thread this is.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.lost.fetch_add(1, Ordering::Relaxed);
@@ -74,7 +74,7 @@ impl<S: Subscriber> Layer<S> for Journal {
 
 impl Journal {
     /// Says how many lines are missing, once there is room again.
-    fn confess(&self) {
+    fn report_lost(&self) {
         let lost = self.lost.swap(0, Ordering::Relaxed);
         if lost == 0 {
             return;
@@ -121,7 +121,7 @@ fn put(datagram: &mut Vec<u8>, name: &str, value: &str) {
     datagram.push(b'\n');
 }
 
-/// What an event says.
+/// The fields of an event.
 #[derive(Default)]
 struct Line {
     message: String,

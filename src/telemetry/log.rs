@@ -1,7 +1,7 @@
 //! Log lines on standard error, as text for people or one JSON object a line (O-5). Where that is the journal of systemd, text goes there with
 //! its fields ([`super::journal`]).
 //!
-//! What a line says is up to the rooms; digits, numbers, names and texts reach it only inside [`crate::common::redact::Redacted`].
+//! Each folder writes its own lines; digits, numbers, names and texts reach them only inside [`crate::common::redact::Redacted`].
 
 use std::io::{self, IsTerminal};
 
@@ -49,7 +49,7 @@ pub fn init(format: LogFormat, level: &str) -> Result<Levels, InitError> {
     let filter = filter(level).ok_or_else(|| InitError::Level(level.to_owned()))?;
     let (filter, levels) = reload::Layer::new(filter);
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_span_events(FmtSpan::NONE);
-    let lines = match (format, Journal::behind_standard_error()) {
+    let lines = match (format, Journal::of_standard_error()) {
         (LogFormat::Text, Some(journal)) => journal.boxed(),
         (LogFormat::Text, None) => lines.with_ansi(io::stderr().is_terminal()).boxed(),
         (LogFormat::Json, _) => lines.json().flatten_event(true).boxed(),
@@ -63,7 +63,7 @@ pub fn init(format: LogFormat, level: &str) -> Result<Levels, InitError> {
 pub struct Levels(reload::Handle<EnvFilter, Registry>);
 
 impl Levels {
-    /// Writes what `level` says from now on; nothing changes if it is none.
+    /// Sets the level from now on; nothing changes if it cannot be parsed.
     ///
     /// # Errors
     /// [`InitError::Level`].
@@ -80,7 +80,7 @@ pub fn is_level(level: &str) -> bool {
 }
 
 fn filter(level: &str) -> Option<EnvFilter> {
-    // A bare word would be taken for the name of a room whose every line is wanted.
+    // A filter without `=` would be taken for a target of which every line is wanted.
     let bare = |part: &str| ["error", "warn", "info", "debug", "trace", "off"].contains(&part);
     let fits = level.split(',').map(str::trim).all(|part| part.contains('=') || bare(part));
     // What proves the ledger is published whatever else is wanted (N-8).

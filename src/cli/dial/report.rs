@@ -79,7 +79,7 @@ pub(super) struct AudioMeter {
 }
 
 impl AudioMeter {
-    pub(super) fn hear(&mut self, samples: &[i16]) {
+    pub(super) fn measure(&mut self, samples: &[i16]) {
         let level = dbov(samples);
         let heard = &mut self.heard;
         if level > SILENCE {
@@ -185,12 +185,12 @@ mod tests {
     fn a_test_tone_after_silence_is_named_and_timed() {
         let (mut listener, mut sine) = (AudioMeter::default(), Sine::new(Hz::FULL, 1011.0, 4000.0));
         for _ in 0..10 {
-            listener.hear(&[0; 960]);
+            listener.measure(&[0; 960]);
         }
         for _ in 0..50 {
             let mut frame = [0; 960];
             sine.fill(&mut frame);
-            listener.hear(&frame);
+            listener.measure(&frame);
         }
         let sound = SoundReport::new(listener.finish());
         assert_eq!(sound.first_sound_ms, Some(200));
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn silence_is_no_sound() {
         let mut listener = AudioMeter::default();
-        listener.hear(&[0; 960]);
+        listener.measure(&[0; 960]);
         let sound = SoundReport::new(listener.finish());
         assert_eq!((sound.first_sound_ms, sound.level_dbov, sound.tone_hz), (None, None, None));
     }

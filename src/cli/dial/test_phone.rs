@@ -1,4 +1,4 @@
-//! The test phone: calls, speaks, presses keys, listens, hangs up.
+//! The test phone: its call from the INVITE to the BYE.
 
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -10,19 +10,22 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use super::arrivals::Arrivals;
-use super::report::{AudioMeter, DialReport};
+use super::call_audio::CallAudio;
+use super::dial_error::{DialError, RINGING};
+use super::random::random;
+use super::report::DialReport;
 use crate::call::{RemoteMedia, profile};
 use crate::cli::signals::Signals;
 use crate::cli::{DialArgs, DialTransport, ExitStatus};
-use crate::codec::{CODECS, CodecError, CodecKind};
+use crate::codec::{CODECS, CodecKind};
 use crate::common::cause::Cause;
 use crate::common::ids::{CallId, Ids};
 use crate::common::machine;
 use crate::common::units::Hz;
 use crate::config::Secret;
-use crate::dsp::{Frame, Resampler};
-use crate::media::{Channel, MediaLeg as _, PoolError, Port, PortEvent, PortPool, Profile, Share, Sockets, TickSound};
-use crate::net::tls::{self, TlsError, Trust};
+use crate::dsp::Resampler;
+use crate::media::{Channel, MediaLeg as _, PortPool, Share, Sockets};
+use crate::net::tls::{self, Trust};
 use crate::net::udp::{Net as _, System};
 use crate::prompt;
 use crate::sdp::offer::DEFAULT_PTIME;
@@ -33,62 +36,17 @@ use crate::sip::{self, Command, Connector, Event, Transport, Uri};
 
 /// UDP ports of the test phone: away from the gateway's own.
 const PORTS: (u16, u16) = (40_000, 49_999);
-/// What `--play sample` says: words in a human voice, for whoever has no file at hand.
+/// The recording of `--play sample`: a human voice, for tests without a file.
 const SAMPLE: &[u8] = include_bytes!("../../../conf/prompts/en/welcome.wav");
-/// How long a call may ring.
-const RINGING: Duration = Duration::from_secs(60);
-/// The clock that keeps packet times; media tick at every fourth step.
+/// The step of the clock that sends packets on time; audio has a frame at every fourth step.
 const STEP: Duration = Duration::from_millis(5);
-/// From the answer to the first key.
-const FIRST_KEY: Duration = Duration::from_millis(500);
-/// How long a key is pressed.
-const KEY: Duration = Duration::from_millis(100);
-/// What a comma waits.
-const COMMA: Duration = Duration::from_secs(1);
-/// A call without any packet counts as silent after this.
-const SILENT: Duration = Duration::from_secs(60);
-
-/// Why there was no call.
-#[derive(Debug, thiserror::Error)]
-enum DialError {
-    #[error("`{0}` is no SIP address: write sip:USER@HOST or sip:USER@HOST:PORT")]
-    Address(String),
-    #[error("`{0}` says whom to call, but not where: write sip:{0}@HOST, such as sip:{0}@127.0.0.1 for a daemon on this machine")]
-    Nowhere(String),
-    #[error("transport={0} is none that this phone has: write udp, tcp or tls")]
-    Transport(String),
-    #[error("{0} cannot be resolved to an address")]
-    Resolve(String),
-    #[error("no way leads from here to {0}")]
-    NoRoute(SocketAddr),
-    #[error("{path}: {error}")]
-    File { path: String, error: String },
-    #[error(transparent)]
-    Ports(#[from] PoolError),
-    #[error(transparent)]
-    Sip(#[from] sip::StartError),
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    #[error(transparent)]
-    Codec(#[from] CodecError),
-    #[error("the system: {0}")]
-    System(#[from] std::io::Error),
-    #[error("no answer within {} s", RINGING.as_secs())]
-    NoAnswer,
-    #[error("given up before there was an answer")]
-    GivenUp,
-    #[error("the call failed: {0}")]
-    Failed(String),
-    #[error("the answer cannot be used: {0}")]
-    Answer(&'static str),
-}
 
 /// Runs the command.
 #[must_use]
 pub fn run(args: DialArgs) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return complain(&error.into(), ExitStatus::Fault),
+        Err(error) => return print_error(&error.into(), ExitStatus::Fault),
     };
     match runtime.block_on(dial(&args)) {
         Ok(report) => {
@@ -98,7 +56,7 @@ pub fn run(args: DialArgs) -> ExitCode {
             let _ = writeln!(std::io::stdout(), "{text}");
             if good { ExitStatus::Clean.into() } else { ExitCode::FAILURE }
         }
-        Err(error @ DialError::System(_)) => complain(&error, ExitStatus::Unavailable),
+        Err(error @ DialError::System(_)) => print_error(&error, ExitStatus::Unavailable),
         Err(error) => {
             let report = serde_json::json!({ "answered": false, "error": error.to_string() });
             let _ = writeln!(std::io::stdout(), "{report:#}");
@@ -108,7 +66,7 @@ pub fn run(args: DialArgs) -> ExitCode {
     }
 }
 
-fn complain(error: &DialError, status: ExitStatus) -> ExitCode {
+fn print_error(error: &DialError, status: ExitStatus) -> ExitCode {
     let _ = writeln!(std::io::stderr(), "{error}");
     status.into()
 }
@@ -126,7 +84,7 @@ struct Plan {
 }
 
 async fn plan(args: &DialArgs) -> Result<Plan, DialError> {
-    let (text, uri) = whom(&args.uri)?;
+    let (text, uri) = target(&args.uri)?;
     let transport = transport(args.transport, &uri)?;
     let host = uri.host.as_ref().map(ToString::to_string).ok_or_else(|| DialError::Address(uri.to_string()))?;
     let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
@@ -140,7 +98,7 @@ async fn plan(args: &DialArgs) -> Result<Plan, DialError> {
 }
 
 /// Whom to call, as it is sent and as it is understood.
-fn whom(given: &str) -> Result<(String, Uri), DialError> {
+fn target(given: &str) -> Result<(String, Uri), DialError> {
     let scheme = given.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase()).unwrap_or_default();
     if scheme == "tel" {
         let number = given.split([':', ';']).nth(1).unwrap_or_default();
@@ -157,7 +115,7 @@ fn whom(given: &str) -> Result<(String, Uri), DialError> {
     Ok((text, uri))
 }
 
-/// How SIP travels: as `given`, or else as the address says (RFC 3261 section 19.1.1).
+/// The transport of SIP: as `given`, otherwise that of the address (RFC 3261 section 19.1.1).
 fn transport(given: Option<DialTransport>, uri: &Uri) -> Result<Transport, DialError> {
     match (given, uri.params.get("transport")) {
         _ if uri.scheme == Scheme::Sips => Ok(Transport::Tls),
@@ -195,7 +153,7 @@ async fn resolve(host: &str, port: u16) -> Result<SocketAddr, DialError> {
     found.ok_or_else(|| DialError::Resolve(host.to_owned()))
 }
 
-/// The WAV to say, at 48 kHz.
+/// The samples to play, at 48 kHz.
 fn read_speech(path: &Path) -> Result<Vec<i16>, DialError> {
     let fault = |error: String| DialError::File { path: path.display().to_string(), error };
     let bytes = if path == Path::new("sample") { Ok(SAMPLE.to_vec()) } else { std::fs::read(path) };
@@ -249,7 +207,7 @@ async fn dial(args: &DialArgs) -> Result<DialReport, DialError> {
     // Of a call that is over there is nothing to end.
     let talked = match phone.await_answer().await {
         Ok(answer) => {
-            let talked = phone.talk(args, &plan, &offer, &answer, sockets).await;
+            let talked = phone.run_call(args, &plan, &offer, &answer, sockets).await;
             phone.handle.send(Command::Bye { call, cause: Cause::HungUp }).await;
             talked
         }
@@ -264,10 +222,6 @@ async fn dial(args: &DialArgs) -> Result<DialReport, DialError> {
     }
     phone.report.ladder(&phone.handle.ladder(call).await);
     talked.map(|()| phone.report)
-}
-
-fn random() -> Result<u64, DialError> {
-    getrandom::u64().map_err(|error| DialError::System(error.into()))
 }
 
 struct Phone {
@@ -306,8 +260,8 @@ impl Phone {
         }
     }
 
-    /// Talks until time is up or the peer hangs up.
-    async fn talk(
+    /// Sends and receives until the duration is over or the peer hangs up.
+    async fn run_call(
         &mut self,
         args: &DialArgs,
         plan: &Plan,
@@ -317,11 +271,11 @@ impl Phone {
     ) -> Result<(), DialError> {
         let answer = SessionDescription::parse(answer).map_err(|_| DialError::Answer("it is no session description"))?;
         let agreed = sdp::accept_answer(offer, &answer).map_err(|_| DialError::Answer("it does not fit the offer"))?;
-        // Whoever dials has chosen whom.
+        // The peer was chosen on the command line: no proof of its address is needed.
         let far = RemoteMedia { signalling: plan.target.ip(), proven: true, own: Vec::new() };
         let profile = profile(&agreed, &far);
         self.report.agreed(&profile);
-        let mut line = Line::open(profile, args, plan.speech.as_deref())?;
+        let mut audio = CallAudio::open(profile, args, plan.speech.as_deref())?;
         let (mut rtp, mut rtcp) = (sockets.rtp.reader()?, sockets.rtcp.reader()?);
         let start = tokio::time::Instant::now();
         let mut arrivals = Arrivals::new(start.into_std(), profile.codec.row().rtp_clock);
@@ -335,124 +289,47 @@ impl Phone {
                 _ = clock.tick() => {
                     let now = machine::now();
                     if steps.is_multiple_of(4) {
-                        line.tick(now);
+                        audio.tick(now);
                     }
                     steps += 1;
-                    while let Some(due) = line.port.poll_transmit(now) {
-                        let socket = if due.socket == Channel::Rtp { &sockets.rtp } else { &sockets.rtcp };
-                        // Lost here is lost as in the network.
-                        let left = socket.send_to(&due.bytes, due.to).is_ok();
-                        if let Some(packet) = due.packet {
-                            line.port.sent(now, packet, left);
-                        }
-                    }
+                    audio.transmit(&sockets, now);
                 }
                 Ok((length, from)) = rtp.recv_from(&mut in_rtp) => {
                     let (now, datagram) = (machine::now(), in_rtp.get(..length).unwrap_or_default());
                     arrivals.receive(now, datagram);
-                    line.port.receive(now, Channel::Rtp, from, datagram);
+                    audio.port.receive(now, Channel::Rtp, from, datagram);
                 }
                 Ok((length, from)) = rtcp.recv_from(&mut in_rtcp) => {
-                    line.port.receive(machine::now(), Channel::Rtcp, from, in_rtcp.get(..length).unwrap_or_default());
+                    audio.port.receive(machine::now(), Channel::Rtcp, from, in_rtcp.get(..length).unwrap_or_default());
                 }
-                event = self.events.recv() => match event {
-                    Some(Event::Ended { cause, .. }) => {
-                        self.report.ended_by_peer = Some(cause.to_string());
-                        ended = true;
-                    }
-                    Some(Event::Offer { .. }) => {
-                        // A test phone keeps what it has.
-                        self.handle.send(Command::Reject { call: self.call, cause: Cause::NoCommonCodec }).await;
-                    }
-                    Some(_) => {}
-                    None => ended = true,
-                },
+                event = self.events.recv() => ended = self.is_ended_by(event).await,
                 () = self.signals.next() => break,
             }
         }
-        if let Some((to, bye)) = line.port.close(machine::now()) {
+        if let Some((to, bye)) = audio.port.close(machine::now()) {
             let _ = sockets.rtcp.send_to(&bye, to);
         }
         self.report.arrived = arrivals.finish(machine::now());
         self.report.seconds = start.elapsed().as_secs_f64();
-        self.report.media(&line.port.stats(), line.listener.finish());
-        line.save(args)
-    }
-}
-
-/// The media of the test phone's call.
-struct Line<'a> {
-    port: Port,
-    listener: AudioMeter,
-    recorded: Vec<i16>,
-    keep: bool,
-    speech: Option<std::iter::Cycle<std::slice::Iter<'a, i16>>>,
-    keys: std::vec::IntoIter<char>,
-    next_key: Option<Instant>,
-    // Its queue must stay open: the port speaks to it.
-    _heard: mpsc::Receiver<PortEvent>,
-}
-
-impl<'a> Line<'a> {
-    fn open(profile: Profile, args: &DialArgs, speech: Option<&'a [i16]>) -> Result<Self, DialError> {
-        let (says, heard) = mpsc::channel(64);
-        let now = machine::now();
-        let keys: Vec<char> = args.keys.as_deref().unwrap_or_default().chars().collect();
-        Ok(Self {
-            port: Port::new(now, Ids::default().port(), profile, random()?, SILENT, says)?,
-            listener: AudioMeter::default(),
-            recorded: Vec::new(),
-            keep: args.record.is_some(),
-            speech: speech.filter(|speech| !speech.is_empty()).map(|speech| speech.iter().cycle()),
-            keys: keys.into_iter(),
-            next_key: Some(now + FIRST_KEY),
-            _heard: heard,
-        })
+        self.report.media(&audio.port.stats(), audio.listener.finish());
+        audio.save(args)
     }
 
-    fn tick(&mut self, now: Instant) {
-        let mut frame = Frame::silence(Hz::FULL);
-        self.port.wake(now);
-        self.port.pull(now, &mut frame);
-        self.listener.hear(frame.samples());
-        if self.keep {
-            self.recorded.extend_from_slice(frame.samples());
-        }
-        self.press(now);
-        let mut said = Frame::silence(Hz::FULL);
-        if let Some(speech) = &mut self.speech {
-            for sample in said.samples_mut() {
-                *sample = speech.next().copied().unwrap_or_default();
+    /// Takes an event of SIP; `true`: the call is over.
+    async fn is_ended_by(&mut self, event: Option<Event>) -> bool {
+        match event {
+            Some(Event::Ended { cause, .. }) => {
+                self.report.ended_by_peer = Some(cause.to_string());
+                true
             }
-        }
-        self.port.send(now, TickSound::Own(&said, None));
-    }
-
-    fn press(&mut self, now: Instant) {
-        if self.port.pressing() || self.next_key.is_none_or(|at| at > now) {
-            return;
-        }
-        match self.keys.next() {
-            None => self.next_key = None,
-            Some(',') => self.next_key = Some(now + COMMA),
-            Some(key) => {
-                if !self.port.press(key, KEY) {
-                    self.next_key = None;
-                }
+            Some(Event::Offer { .. }) => {
+                // A test phone keeps its first session description.
+                self.handle.send(Command::Reject { call: self.call, cause: Cause::NoCommonCodec }).await;
+                false
             }
+            Some(_) => false,
+            None => true,
         }
-    }
-
-    fn save(&self, args: &DialArgs) -> Result<(), DialError> {
-        let Some(path) = &args.record else { return Ok(()) };
-        let fault = |error: hound::Error| DialError::File { path: path.display().to_string(), error: error.to_string() };
-        let spec =
-            hound::WavSpec { channels: 1, sample_rate: 48_000, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
-        let mut file = hound::WavWriter::create(path, spec).map_err(fault)?;
-        for sample in &self.recorded {
-            file.write_sample(*sample).map_err(fault)?;
-        }
-        file.finalize().map_err(fault)
     }
 }
 
@@ -477,7 +354,7 @@ mod tests {
             (None, "sips:1001@127.0.0.1", Some(Transport::Tls)),
             (None, "sip:1001@127.0.0.1;transport=sctp", None),
         ] {
-            let (_, uri) = whom(address).unwrap();
+            let (_, uri) = target(address).unwrap();
             assert_eq!(transport(given, &uri).ok(), goes, "{given:?} {address}");
         }
     }
@@ -486,9 +363,9 @@ mod tests {
     #[test]
     fn u1_dial_of_a_number_alone_says_what_to_write() {
         for given in ["tel:1001", "TEL:1001;phone-context=x", "1001", "sip:1001"] {
-            let said = whom(given).unwrap_err().to_string();
+            let said = target(given).unwrap_err().to_string();
             assert!(said.contains("write sip:1001@HOST"), "{given}: {said}");
         }
-        assert!(matches!(whom("sip:a@[::1"), Err(DialError::Address(_))));
+        assert!(matches!(target("sip:a@[::1"), Err(DialError::Address(_))));
     }
 }

@@ -1,4 +1,4 @@
-//! Who calls the API, found out before anything else is looked at, and what that one may see.
+//! [`ApiCaller`]: authentication of a request to the API, before anything else of it is read, and what its caller may see.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash as _, Hasher as _};
@@ -13,14 +13,17 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::common::ids::{MeetingName, ParticipantId};
-use crate::http::admin::CallView;
+use crate::common::machine;
+use crate::http::administration::CallView;
+use crate::http::browser;
 use crate::http::peer::HttpPeer;
 use crate::http::problem_details::ProblemDetails;
+use crate::http::secret::ApiToken;
 use crate::http::session::PageSession;
-use crate::http::{ApiToken, AppState};
+use crate::http::state::AppState;
 use crate::meeting::{By, MeetingRefusal};
 
-/// What [`CallView::state`] says of a device that is in a meeting.
+/// The [`CallView::state`] of a device that is in a meeting.
 const INSIDE: &str = "in";
 
 /// Who calls.
@@ -39,7 +42,7 @@ pub(super) enum ApiCaller {
     },
 }
 
-/// Lets in who is known.
+/// The middleware that authenticates a request, and refuses one without credentials.
 pub(super) async fn authorise(
     State(app): State<Arc<AppState>>,
     Extension(peer): Extension<HttpPeer>,
@@ -55,7 +58,15 @@ pub(super) async fn authorise(
     }
 }
 
-pub(super) fn caller(app: &AppState, peer: &HttpPeer, method: &Method, headers: &HeaderMap) -> Result<ApiCaller, ProblemDetails> {
+/// Whether a request to read comes from the operator.
+///
+/// # Errors
+/// Why it is refused.
+pub(in crate::http) fn is_operator(app: &AppState, peer: &HttpPeer, headers: &HeaderMap) -> Result<(), ProblemDetails> {
+    caller(app, peer, &Method::GET, headers)?.operator_only()
+}
+
+fn caller(app: &AppState, peer: &HttpPeer, method: &Method, headers: &HeaderMap) -> Result<ApiCaller, ProblemDetails> {
     if peer.is_operator() {
         return Ok(ApiCaller::Operator);
     }
@@ -64,7 +75,7 @@ pub(super) fn caller(app: &AppState, peer: &HttpPeer, method: &Method, headers: 
             let (scheme, token) = value.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
         });
-        if offered.is_some_and(|token| app.settings.api_token.is(token)) {
+        if offered.is_some_and(|token| app.handles.api_token.is(token)) {
             return Ok(ApiCaller::Operator);
         }
         let web = app.web();
@@ -72,12 +83,12 @@ pub(super) fn caller(app: &AppState, peer: &HttpPeer, method: &Method, headers: 
         {
             return Ok(ApiCaller::Device { label: label.clone(), token: token.clone() });
         }
-        // Whoever is right is in by now: only failures are counted, and held up.
-        app.wrong_token(app.source(peer, headers))?;
+        // Right tokens have returned by now: only wrong ones are counted, and held up.
+        app.entry_limits.wrong_token(app.source(peer, headers), machine::now())?;
         return Err(ProblemDetails::new(StatusCode::UNAUTHORIZED, "wrong-token", "This token is not valid."));
     }
-    let mut sessions = app.sessions(peer, headers);
-    // A guest is an external, whatever has opened the door.
+    let mut sessions = browser::sessions(app, peer, headers);
+    // A guest is an external, whichever link or passcode opened the session (M-3).
     sessions.retain(PageSession::is_member);
     if sessions.is_empty() {
         let text = "Send a bearer token, the operator's or a device's, or enter by a member link.";
@@ -116,11 +127,11 @@ impl ApiCaller {
         }
     }
 
-    /// Who that is in a meeting, for the ledger.
-    pub(super) fn word(&self, meeting: &MeetingName) -> &'static str {
+    /// The name of the caller's role in a meeting, for the ledger.
+    pub(super) fn ledger_name(&self, meeting: &MeetingName) -> &'static str {
         match self {
             Self::Operator => "operator",
-            Self::Member(_) => self.session_in(meeting).map_or("member", |session| session.role.word()),
+            Self::Member(_) => self.session_in(meeting).map_or("member", |session| session.role.as_str()),
             Self::Device { .. } => "device",
         }
     }
@@ -168,7 +179,7 @@ impl ApiCaller {
             Self::Operator => true,
             Self::Member(sessions) => {
                 let now = SystemTime::now();
-                sessions.iter().all(|session| app.settings.sessions.lives(&session.id, now) && app.is_current(session))
+                sessions.iter().all(|session| app.handles.sessions.lives(&session.id, now) && browser::is_current(app, session))
             }
             Self::Device { label, token } => app.web().device_tokens.iter().any(|(device, own)| device == label && own == token),
         }
@@ -178,7 +189,7 @@ impl ApiCaller {
     fn call_in(&self, app: &AppState, meeting: &MeetingName) -> Option<CallView> {
         let Self::Device { .. } = self else { return None };
         let inside = |call: &CallView| call.state == INSIDE && call.meeting.as_deref() == Some(meeting.as_str());
-        app.settings.admin.calls.calls().into_iter().find(|call| self.is_device(call.device.as_deref()) && inside(call))
+        app.administration().calls().into_iter().find(|call| self.is_device(call.device.as_deref()) && inside(call))
     }
 
     /// Whose calls to devices those of the caller are: as many sessions, as many budgets (S-9).
@@ -207,7 +218,7 @@ impl ApiCaller {
     /// The meeting a path names, with its title, if it is configured and the caller may know of it.
     pub(super) fn named(&self, app: &AppState, name: &str) -> Result<(MeetingName, String), ProblemDetails> {
         let name = MeetingName::new(name).map_err(|_| ProblemDetails::not_found("meeting"))?;
-        let title = app.registry.title(&name).filter(|_| self.knows(app, &name));
+        let title = app.handles.registry.title(&name).filter(|_| self.knows(app, &name));
         title.map(|title| (name, title)).ok_or_else(|| ProblemDetails::not_found("meeting"))
     }
 

@@ -10,15 +10,16 @@ use axum::response::IntoResponse;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Answer;
+use super::answer::Answer;
 use super::caller::ApiCaller;
+use super::devices::may_invite;
 use super::extract::InPath;
-use super::meetings;
+use super::meeting_request::ask;
 use crate::common::cause::Cause;
 use crate::common::ids::{CallId, MeetingName, ParticipantId};
-use crate::http::AppState;
-use crate::http::admin::{CallDetails, CallView};
+use crate::http::administration::{CallDetails, CallView};
 use crate::http::problem_details::ProblemDetails;
+use crate::http::state::AppState;
 use crate::meeting::MeetingRequest;
 use crate::meeting::messages::ParticipantView;
 
@@ -46,8 +47,8 @@ async fn shown(app: &AppState, caller: &ApiCaller, calls: Vec<CallView>) -> Vec<
     let rows = rows(app, &calls).await;
     let row = |call: &CallView| rows.get(&(call.meeting.clone()?, call.participant.clone()?));
     let nameless = calls.iter().any(|call| call.participant.is_some() && row(call).is_none());
-    // Of one that has left, or not come to its row, the name is what it says itself, unless it is a device of ours.
-    let rooms = if nameless { (app.settings.rooms)().await } else { Vec::new() };
+    // Without a participant the name is the caller's own claim, unless the call is one of a configured device.
+    let rooms = if nameless { app.administration().callable_devices().await } else { Vec::new() };
     let ours =
         |call: &CallView| call.participant.is_none() || rooms.iter().any(|room| call.device.as_deref() == Some(room.id.as_str()));
     let seen = |call: CallView| {
@@ -67,7 +68,7 @@ async fn rows(app: &AppState, calls: &[CallView]) -> BTreeMap<(String, String), 
     let mut rows = BTreeMap::new();
     for meeting in calls.iter().filter_map(|call| call.meeting.as_deref()).collect::<BTreeSet<_>>() {
         let Ok(name) = MeetingName::new(meeting) else { continue };
-        let Some(live) = meetings::live(app, &name).await else { continue };
+        let Some(live) = app.running_meeting(&name).await else { continue };
         let seen = live.snapshot(None).await.map(|snapshot| snapshot.participants).unwrap_or_default();
         rows.extend(seen.into_iter().map(|row| ((meeting.to_owned(), row.id.clone()), row)));
     }
@@ -79,14 +80,14 @@ async fn rows(app: &AppState, calls: &[CallView]) -> BTreeMap<(String, String), 
     (status = 200, description = "The oldest first; for a member those in the own meeting and before its door, for a device its own.", body = Calls),
 ))]
 pub(super) async fn calls(State(app): State<Arc<AppState>>, caller: ApiCaller) -> Answer {
-    let theirs = app.settings.admin.calls.calls().into_iter().filter(|call| is_theirs(&caller, call)).collect();
+    let theirs = app.administration().calls().into_iter().filter(|call| is_theirs(&caller, call)).collect();
     Ok(Json(Calls { calls: shown(&app, &caller, theirs).await }).into_response())
 }
 
 async fn find(app: &AppState, caller: &ApiCaller, call: &str) -> Result<(CallId, CallDetails), ProblemDetails> {
     let nothing = || ProblemDetails::not_found("call");
     let id: CallId = call.parse().map_err(|_| nothing())?;
-    let found = app.settings.admin.calls.call(id).await.filter(|found| is_theirs(caller, &found.call));
+    let found = app.administration().call(id).await.filter(|found| is_theirs(caller, &found.call));
     found.map(|found| (id, found)).ok_or_else(nothing)
 }
 
@@ -116,7 +117,7 @@ pub(super) async fn call(State(app): State<Arc<AppState>>, caller: ApiCaller, In
 pub(super) async fn hang_up(State(app): State<Arc<AppState>>, caller: ApiCaller, InPath(call): InPath<String>) -> Answer {
     let (id, found) = find(&app, &caller, &call).await?;
     let gone = || ProblemDetails::not_found("call that is up");
-    let end = |cause| if app.settings.admin.calls.hang_up(id, cause) { Ok(()) } else { Err(gone()) };
+    let end = |cause| if app.administration().hang_up(id, cause) { Ok(()) } else { Err(gone()) };
     match &caller {
         ApiCaller::Operator => end(Cause::EndedByOperator)?,
         ApiCaller::Device { .. } => end(Cause::Left)?,
@@ -125,11 +126,11 @@ pub(super) async fn hang_up(State(app): State<Arc<AppState>>, caller: ApiCaller,
             let participant: Option<ParticipantId> = participant.and_then(|who| who.parse().ok());
             let meeting = meeting.filter(|_| found.end_reason.is_none()).ok_or_else(gone)?;
             match participant {
-                Some(participant) => drop(meetings::ask(&app, &caller, &meeting, MeetingRequest::Remove(participant)).await?),
-                // It is being called, and has not come to the door.
+                Some(participant) => drop(ask(&app, &caller, &meeting, MeetingRequest::Remove(participant)).await?),
+                // The device rings or has not knocked: there is no participant yet.
                 None => {
                     let name = MeetingName::new(meeting).map_err(|_| gone())?;
-                    meetings::may_invite(&app, &caller, &name).await?;
+                    may_invite(&app, &caller, &name).await?;
                     end(Cause::Cancelled)?;
                 }
             }

@@ -10,15 +10,15 @@ use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Answer;
+use super::answer::Answer;
 use super::caller::ApiCaller;
 use super::extract::{InBody, InPath};
 use crate::common::ids::MeetingName;
 use crate::common::redact::Redacted;
-use crate::http::AppState;
-use crate::http::admin::{NewMeeting, NewMeetingError};
+use crate::http::administration::{NewMeeting, NewMeetingError};
 use crate::http::problem_details::ProblemDetails;
 use crate::http::session::{LINK_VALID, LinkRole, NewLink};
+use crate::http::state::AppState;
 
 /// The longest title.
 const LONGEST_TITLE: usize = 128;
@@ -99,10 +99,10 @@ pub(super) async fn make(
     caller.operator_only()?;
     let wanted = checked(body?.0)?;
     let (id, title, conference_id) = (wanted.id.clone(), wanted.title.clone(), wanted.conference_id.clone());
-    let made_at = app.settings.admin.meetings.create(wanted).await.map_err(unfit)?;
+    let made_at = app.administration().create_meeting(wanted).await.map_err(unfit)?;
     let (meeting, role) = (id.clone(), LinkRole::Organiser);
     let link = NewLink { meeting, made_at, role, uses: 1, valid: LINK_VALID, maker: None };
-    let (_, token) = app.settings.sessions.make_link(link, SystemTime::now()).await.map_err(|error| {
+    let (_, token) = app.handles.sessions.make_link(link, SystemTime::now()).await.map_err(|error| {
         tracing::error!(%error, "no link for a meeting that was made");
         ProblemDetails::new(StatusCode::SERVICE_UNAVAILABLE, "no-link", "The meeting is there, but has no link.")
     })?;
@@ -121,6 +121,6 @@ pub(super) async fn make(
 pub(super) async fn unmake(State(app): State<Arc<AppState>>, caller: ApiCaller, InPath(meeting): InPath<String>) -> Answer {
     let (name, _) = caller.named(&app, &meeting)?;
     caller.operator_only()?;
-    app.settings.admin.meetings.remove(name).await.map_err(unfit)?;
+    app.administration().remove_meeting(name).await.map_err(unfit)?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -1,9 +1,8 @@
 //! The event stream (M-17): server-sent events of all meetings for the operator, of the own meeting for a member, of the own calls for a
 //! device.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -15,73 +14,18 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use utoipa::{IntoParams, ToSchema};
 
-use super::Answer;
+use super::answer::Answer;
 use super::caller::ApiCaller;
 use super::extract::InQuery;
-use super::records::natural;
+use super::query_time::natural;
 use crate::common::ids::MeetingName;
-use crate::http::problem_details::ProblemDetails;
-use crate::http::session::SessionId;
-use crate::http::{AppState, WebSettings};
+use crate::http::event_streams::{StreamOwner, StreamSlot};
+use crate::http::settings::WebSettings;
+use crate::http::state::AppState;
 use crate::telemetry::events::{Event, EventListener, Missed};
 
-/// Streams of the operator at once.
-const OPERATORS: usize = 32;
-/// Streams of all members and devices at once.
-const MEMBERS: usize = 512;
-/// Streams of one member's session or one device at once: its pages' and one more.
-const A_MEMBERS: usize = 4;
-/// How long somebody waits who wants one more.
-const TRY_AGAIN: Duration = Duration::from_secs(10);
-/// A proxy in between shall not take silence for an end.
+/// The time between two comments without an event, so that no proxy closes the stream as idle.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-
-/// Whose a stream is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Whose {
-    Operators,
-    Members(SessionId),
-    Devices(String),
-}
-
-/// Who has how many streams open.
-#[derive(Debug, Default)]
-pub(in crate::http) struct Streams(Mutex<HashMap<Whose, usize>>);
-
-/// One stream's place, given back when it ends.
-struct Place {
-    streams: Arc<Streams>,
-    whose: Whose,
-}
-
-impl Streams {
-    fn enter(self: &Arc<Self>, whose: Whose) -> Result<Place, ProblemDetails> {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = open.get(&whose).copied().unwrap_or_default();
-        let members: usize = open.iter().filter(|(whose, _)| **whose != Whose::Operators).map(|(_, count)| count).sum();
-        let fits = match whose {
-            Whose::Operators => own < OPERATORS,
-            Whose::Members(_) | Whose::Devices(_) => own < A_MEMBERS && members < MEMBERS,
-        };
-        if !fits {
-            return Err(ProblemDetails::too_many("Too many event streams are open.", TRY_AGAIN));
-        }
-        open.insert(whose.clone(), own + 1);
-        Ok(Place { streams: Arc::clone(self), whose })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut open = self.streams.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(&self.whose) {
-            *count -= 1;
-            if *count == 0 {
-                open.remove(&self.whose);
-            }
-        }
-    }
-}
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -109,57 +53,58 @@ pub(super) async fn events(
     headers: HeaderMap,
     InQuery(From { after }): InQuery<From>,
 ) -> Answer {
-    let whose = match &caller {
-        ApiCaller::Operator => Whose::Operators,
-        ApiCaller::Member(sessions) => Whose::Members(sessions.first().map(|session| session.id).unwrap_or_default()),
-        ApiCaller::Device { label, .. } => Whose::Devices(label.clone()),
+    let owner = match &caller {
+        ApiCaller::Operator => StreamOwner::Operator,
+        ApiCaller::Member(sessions) => StreamOwner::Member(sessions.first().map(|session| session.id).unwrap_or_default()),
+        ApiCaller::Device { label, .. } => StreamOwner::Device(label.clone()),
     };
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.trim().parse().ok());
     let after = natural(after)?.or(last);
-    let place = app.streams.enter(whose)?;
-    let (listener, shutdown, web) = (app.settings.events.listen(after), app.shutdown.clone(), app.settings.web.clone());
-    let endings = app.settings.sessions.endings();
-    let reader = Reader { listener, caller, web, endings, app, shutdown, _place: place };
+    let slot = app.event_streams.open(owner)?;
+    let (listener, shutdown, web) = (app.handles.events.listen(after), app.shutdown.clone(), app.handles.web.clone());
+    let endings = app.handles.sessions.endings();
+    let reader = Reader { listener, caller, web, endings, app, shutdown, _slot: slot };
     let sent = stream::unfold(reader, async |mut reader| reader.next().await.map(|sent| (Ok::<_, Infallible>(sent), reader)));
     Ok(Sse::new(sent).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 
 struct Reader {
     listener: EventListener,
-    /// Who hears.
+    /// Decides which events it gets.
     caller: ApiCaller,
     web: watch::Receiver<Arc<WebSettings>>,
     endings: watch::Receiver<u64>,
     app: Arc<AppState>,
     shutdown: watch::Receiver<bool>,
-    _place: Place,
+    _slot: StreamSlot,
 }
 
 impl Reader {
     async fn next(&mut self) -> Option<Sent> {
         loop {
-            let told = tokio::select! {
-                told = self.listener.next() => Some(told?),
+            let received = tokio::select! {
+                received = self.listener.next() => Some(received?),
                 _ = self.shutdown.wait_for(|stops| *stops) => return None,
                 Ok(()) = self.web.changed() => None,
                 Ok(()) = self.endings.changed() => None,
                 () = tokio::time::sleep(self.caller.remaining()) => None,
             };
-            // A token that was taken away, or changed, opens nothing any more, nor does it keep anything open (O-2), and no more does
-            // a session that is over; and a meeting that is made anew under an old name has other members.
+            // Credentials are checked again at each change: a token that a reload has removed or changed closes its streams (O-2), and so
+            // does the end of a session; a meeting that is made anew under an old name has other members.
             if !self.caller.is_still_known(&self.app) {
                 return None;
             }
-            match told {
-                Some(Ok(event)) if self.may_hear(&event) => return Some(sent(&event)),
+            match received {
+                Some(Ok(event)) if self.may_receive(&event) => return Some(sent(&event)),
                 Some(Err(Missed(missed))) => return Some(written("lagged", &Lagged { missed })),
                 Some(Ok(_)) | None => {}
             }
         }
     }
 
-    /// A member hears of the own meeting; a device of its own calls, and of what concerns all in the meeting that it is in.
-    fn may_hear(&self, event: &Event) -> bool {
+    /// Whether the caller may know of an event: a member of those of its own meeting, a device of those of its own calls, and of what concerns
+    /// all in the meeting that it is in.
+    fn may_receive(&self, event: &Event) -> bool {
         let meeting = || event.meeting.as_deref().and_then(|name| MeetingName::new(name).ok());
         match (&self.caller, &event.call) {
             (ApiCaller::Operator, _) => true,
@@ -167,7 +112,7 @@ impl Reader {
                 meeting().is_some_and(|meeting| self.caller.belongs_to(&meeting) && event.at >= self.caller.since(&meeting))
             }
             (ApiCaller::Device { .. }, Some(call)) => {
-                let device = call.parse().ok().and_then(|call| self.app.settings.admin.calls.device_of(call));
+                let device = call.parse().ok().and_then(|call| self.app.administration().device_of(call));
                 self.caller.is_device(device.as_deref())
             }
             (ApiCaller::Device { .. }, None) => {

@@ -1,4 +1,4 @@
-//! What a request says: path, query and body, refused as problem details where they are not understood.
+//! Extractors of path, query and body, which refuse with problem details what cannot be parsed.
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
+use super::answer::bad_query;
 use crate::http::problem_details::ProblemDetails;
 
 /// Of the path. What cannot be one of ours does not exist.
@@ -45,8 +46,4 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for InBody<T> {
             ProblemDetails::new(StatusCode::BAD_REQUEST, "bad-body", format!("This body is not understood: {error}."))
         })
     }
-}
-
-pub(super) fn bad_query(text: impl Into<String>) -> ProblemDetails {
-    ProblemDetails::new(StatusCode::BAD_REQUEST, "bad-query", text)
 }

@@ -8,13 +8,13 @@ use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::Answer;
+use super::answer::{Answer, store_fault};
 use super::caller::ApiCaller;
 use super::extract::InQuery;
-use super::operator::{lines, store_fault};
-use super::records::{moment, natural};
-use crate::http::AppState;
-use crate::http::admin::LedgerReport;
+use super::paging::lines;
+use super::query_time::{moment, natural};
+use crate::http::administration::LedgerReport;
+use crate::http::state::AppState;
 use crate::store::{LedgerQuery, LedgerRow};
 
 /// Which lines are meant.
@@ -69,7 +69,7 @@ pub(super) async fn notices(
     let (limit, before) = (lines(limit)?, natural(before)?);
     let (from, to) = (moment(from.as_deref())?, moment(to.as_deref())?);
     let query = LedgerQuery { limit, before, from, to, meeting, notices: kind != Some(Kind::All) };
-    let found = app.settings.admin.ledger.lines(query).await.map_err(|error| store_fault("notices", &error))?;
+    let found = app.administration().ledger_lines(query).await.map_err(|error| store_fault("notices", &error))?;
     Ok(Json(Notices { notices: found }).into_response())
 }
 
@@ -80,5 +80,5 @@ pub(super) async fn notices(
 ))]
 pub(super) async fn verification(State(app): State<Arc<AppState>>, caller: ApiCaller) -> Answer {
     caller.operator_only()?;
-    Ok(Json(app.settings.admin.ledger.verify().await).into_response())
+    Ok(Json(app.administration().verify_ledger().await).into_response())
 }

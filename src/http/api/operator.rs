@@ -1,4 +1,4 @@
-//! What only the operator may see: it names devices and addresses of all meetings.
+//! What is for the operator alone: it names devices and addresses of all meetings.
 
 use std::sync::Arc;
 
@@ -6,57 +6,19 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use serde::{Deserialize, Serialize};
-use serde_json::json;
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::Answer;
+use super::answer::{Answer, store_fault};
 use super::caller::ApiCaller;
-use super::extract::{InPath, InQuery, bad_query};
+use super::extract::{InPath, InQuery};
+use super::paging::{Window, lines};
 use crate::http::problem_details::ProblemDetails;
-use crate::http::{AppState, Contact, Query};
+use crate::http::state::AppState;
 use crate::relay;
 use crate::store::ChatCopyLine;
 
-/// Lines of a list, unless asked otherwise.
-const LINES: usize = 100;
-/// The most that may be asked for.
-const MOST_LINES: usize = 1000;
-
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Window {
-    /// How many at most; 100 unless said.
-    #[param(minimum = 1, maximum = 1000, default = 100)]
-    pub(super) limit: Option<usize>,
-}
-
-/// The number of lines that are asked for.
-pub(super) fn lines(limit: Option<usize>) -> Result<usize, ProblemDetails> {
-    let limit = limit.unwrap_or(LINES);
-    if (1..=MOST_LINES).contains(&limit) {
-        Ok(limit)
-    } else {
-        Err(bad_query(format!("`limit` is a number from 1 to {MOST_LINES}.")))
-    }
-}
-
-/// The log says why; the client is not told.
-pub(super) fn store_fault(what: &str, error: &crate::http::QueryError) -> ProblemDetails {
-    tracing::error!(%error, what, "the store did not answer the API");
-    ProblemDetails::new(StatusCode::SERVICE_UNAVAILABLE, "store", "This cannot be read at the moment.")
-}
-
-async fn list(query: &Query, what: &'static str, window: &Window) -> Answer {
-    match query(lines(window.limit)?).await {
-        Ok(lines) => Ok(Json(json!({ what: lines })).into_response()),
-        Err(error) => Err(store_fault(what, &error)),
-    }
-}
-
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "what the document says of an answer")]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Chats {
     chats: Vec<ChatCopyLine>,
 }
@@ -67,11 +29,13 @@ pub(super) struct Chats {
 ))]
 pub(super) async fn chats(State(app): State<Arc<AppState>>, caller: ApiCaller, InQuery(window): InQuery<Window>) -> Answer {
     caller.operator_only()?;
-    list(&app.settings.chats, "chats", &window).await
+    let limit = lines(window.limit)?;
+    let mut chats = app.administration().chat_copies().await.map_err(|error| store_fault("chats", &error))?;
+    chats.truncate(limit);
+    Ok(Json(Chats { chats }).into_response())
 }
 
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "what the document says of an answer")]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Subscriptions {
     subscriptions: Vec<relay::SubscriptionLine>,
 }
@@ -86,39 +50,10 @@ pub(super) async fn subscriptions(
     InQuery(window): InQuery<Window>,
 ) -> Answer {
     caller.operator_only()?;
-    list(&app.settings.subscriptions, "subscriptions", &window).await
-}
-
-#[derive(ToSchema)]
-#[allow(dead_code, reason = "what the document says of an answer")]
-pub(super) struct Devices {
-    devices: Vec<Contact>,
-}
-
-/// Where registered devices are to be found (S-3). A device gets its own contacts.
-#[utoipa::path(get, path = "/devices", tag = "operator", params(Window), responses(
-    (status = 200, description = "One line a contact.", body = Devices),
-))]
-pub(super) async fn devices(State(app): State<Arc<AppState>>, caller: ApiCaller, InQuery(window): InQuery<Window>) -> Answer {
-    let query: Query = match &caller {
-        ApiCaller::Device { .. } => own_contacts(&app.settings.devices, &caller),
-        ApiCaller::Operator | ApiCaller::Member(_) => {
-            caller.operator_only()?;
-            Arc::clone(&app.settings.devices)
-        }
-    };
-    list(&query, "devices", &window).await
-}
-
-fn own_contacts(all: &Query, caller: &ApiCaller) -> Query {
-    let (all, caller) = (Arc::clone(all), caller.clone());
-    Arc::new(move |limit| {
-        let (all, caller) = (all(MOST_LINES), caller.clone());
-        Box::pin(async move {
-            let own = all.await?.into_iter().filter(|line| caller.is_device(line["device"].as_str()));
-            Ok(own.take(limit).collect())
-        })
-    })
+    let limit = lines(window.limit)?;
+    let mut subscriptions = app.administration().subscriptions().await;
+    subscriptions.truncate(limit);
+    Ok(Json(Subscriptions { subscriptions }).into_response())
 }
 
 /// How the daemon is: all calls, meetings and sources (U-1).
@@ -127,7 +62,7 @@ fn own_contacts(all: &Query, caller: &ApiCaller) -> Query {
 ))]
 pub(super) async fn status(State(app): State<Arc<AppState>>, caller: ApiCaller) -> Answer {
     caller.operator_only()?;
-    Ok(Json((app.settings.status)().await).into_response())
+    Ok(Json(app.administration().status().await).into_response())
 }
 
 /// What is on its way by SMS, and what has become of it (C-7).
@@ -136,7 +71,7 @@ pub(super) async fn status(State(app): State<Arc<AppState>>, caller: ApiCaller) 
 ))]
 pub(super) async fn outbox(State(app): State<Arc<AppState>>, caller: ApiCaller) -> Answer {
     caller.operator_only()?;
-    Ok(Json((app.settings.outbox)().await).into_response())
+    Ok(Json(app.administration().outbox().await).into_response())
 }
 
 /// Lifts a block that `status` lists.
@@ -147,26 +82,13 @@ pub(super) async fn outbox(State(app): State<Arc<AppState>>, caller: ApiCaller) 
 ))]
 pub(super) async fn lift(State(app): State<Arc<AppState>>, caller: ApiCaller, InPath(name): InPath<String>) -> Answer {
     caller.operator_only()?;
-    match (app.settings.lift)(name.clone()).await {
+    match app.administration().lift_block(&name).await {
         true => {
             tracing::info!(name, "block lifted by the operator");
             Ok(StatusCode::NO_CONTENT.into_response())
         }
         false => Err(ProblemDetails::not_found("block")),
     }
-}
-
-/// Has a device fetch its configuration anew.
-#[utoipa::path(post, path = "/devices/{device}/check-sync", tag = "operator", params(
-    ("device" = String, Path, description = "Its label."),
-), responses(
-    (status = 202, description = "It is told to."),
-    (status = 409, description = "`not-reachable`."),
-))]
-pub(super) async fn check_sync(State(app): State<Arc<AppState>>, caller: ApiCaller, InPath(device): InPath<String>) -> Answer {
-    caller.operator_only()?;
-    (app.settings.check_sync)(device).await?;
-    Ok(StatusCode::ACCEPTED.into_response())
 }
 
 /// What a reload has changed.
@@ -183,7 +105,7 @@ pub(super) struct Reloaded {
 ))]
 pub(super) async fn reload(State(app): State<Arc<AppState>>, caller: ApiCaller) -> Answer {
     caller.operator_only()?;
-    match (app.settings.admin.reload)().await {
+    match app.administration().reload().await {
         Ok(changed) => Ok(Json(Reloaded { changed }).into_response()),
         Err(problems) => Err(ProblemDetails::new(StatusCode::UNPROCESSABLE_ENTITY, "bad-configuration", problems.join("\n"))),
     }

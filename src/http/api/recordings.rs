@@ -15,15 +15,15 @@ use serde::Serialize;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use utoipa::ToSchema;
 
-use super::Answer;
+use super::answer::Answer;
 use super::caller::ApiCaller;
 use super::extract::{InPath, InQuery};
-use super::meetings::live;
-use super::operator::{Window, lines};
+use super::paging::{Window, lines};
+use super::recording_range::{ByteRange, byte_range};
 use crate::common::ids::MeetingName;
 use crate::common::units::{read_file_time, rfc3339, unix_millis};
-use crate::http::AppState;
 use crate::http::problem_details::ProblemDetails;
+use crate::http::state::AppState;
 use crate::policy::Capture;
 use crate::store::Deletion;
 
@@ -114,38 +114,6 @@ pub(super) async fn recordings(State(app): State<Arc<AppState>>, caller: ApiCall
 #[allow(dead_code, reason = "what the document says of an answer")]
 struct Audio(Vec<u8>);
 
-/// What a request wants of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum WantedBytes {
-    /// All of it.
-    All,
-    /// From the first to the last of these.
-    Part(u64, u64),
-    /// Bytes that it has not.
-    Nothing,
-}
-
-/// What `Range` says of a file of `length` bytes (RFC 9110 section 14). Several parts at once, other units, and what cannot be read are no
-/// reason not to send all of it; nor is a part of a file that may be another one (`If-Range`), since ours bear no mark.
-fn wanted(headers: &HeaderMap, length: u64) -> WantedBytes {
-    let range = headers.get(header::RANGE).filter(|_| !headers.contains_key(header::IF_RANGE));
-    let Some((first, last)) = range.and_then(|range| range.to_str().ok()?.strip_prefix("bytes=")?.trim().split_once('-')) else {
-        return WantedBytes::All;
-    };
-    let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u64>().ok()).flatten();
-    let (first, last) = match (first, last, number(first), number(last)) {
-        ("", _, _, Some(0)) => return WantedBytes::Nothing,
-        ("", _, _, Some(count)) => (length.saturating_sub(count), length),
-        (_, "", Some(first), _) => (first, length),
-        (_, _, Some(first), Some(last)) if first <= last => (first, last),
-        _ => return WantedBytes::All,
-    };
-    match length.checked_sub(1) {
-        Some(end) if first <= end => WantedBytes::Part(first, last.min(end)),
-        _ => WantedBytes::Nothing,
-    }
-}
-
 /// Fetches one, or a part of it; of one that still goes on, what there is so far.
 #[utoipa::path(get, path = "/recordings/{recording}", operation_id = "recording_audio", tag = "recordings", params(
     ("recording" = String, Path, description = "Its id."),
@@ -162,10 +130,10 @@ pub(super) async fn recording(
     asked: HeaderMap,
 ) -> Answer {
     let (found, path) = find(&app, &caller, &id).await?;
-    let (status, first, last) = match wanted(&asked, found.bytes) {
-        WantedBytes::All => (StatusCode::OK, 0, found.bytes.saturating_sub(1)),
-        WantedBytes::Part(first, last) => (StatusCode::PARTIAL_CONTENT, first, last),
-        WantedBytes::Nothing => {
+    let (status, first, last) = match byte_range(&asked, found.bytes) {
+        ByteRange::All => (StatusCode::OK, 0, found.bytes.saturating_sub(1)),
+        ByteRange::Part(first, last) => (StatusCode::PARTIAL_CONTENT, first, last),
+        ByteRange::Nothing => {
             let problem = ProblemDetails::new(StatusCode::RANGE_NOT_SATISFIABLE, "no-such-range", "It has no such bytes.");
             return Ok(([(header::CONTENT_RANGE, format!("bytes */{}", found.bytes))], problem).into_response());
         }
@@ -177,7 +145,7 @@ pub(super) async fn recording(
         Err(error) => return Err(fault(&error)),
     };
     file.seek(io::SeekFrom::Start(first)).await.map_err(|error| fault(&error))?;
-    // One that goes on grows while it is sent: no more is sent than was said.
+    // A recording that goes on grows while it is sent: no more is sent than `Content-Length`.
     let pieces = stream::try_unfold(file.take(length), async |mut file| {
         let mut piece = vec![0; PIECE];
         let count = file.read(&mut piece).await?;
@@ -217,10 +185,10 @@ pub(super) async fn forget(State(app): State<Arc<AppState>>, caller: ApiCaller, 
     }
     match tokio::fs::remove_file(path).await {
         Ok(()) => {
-            let (by, at) = (caller.word(&meeting).to_owned(), unix_millis(SystemTime::now()));
+            let (by, at) = (caller.ledger_name(&meeting).to_owned(), unix_millis(SystemTime::now()));
             let Recording { id: recording, meeting, .. } = found;
             // It is gone, whether or not the disk has room to write that down now.
-            app.settings.admin.ledger.deleted(Deletion { meeting, recording, by, at }).await;
+            app.administration().note_deletion(Deletion { meeting, recording, by, at }).await;
             Ok(StatusCode::NO_CONTENT.into_response())
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(ProblemDetails::not_found("recording")),
@@ -230,51 +198,13 @@ pub(super) async fn forget(State(app): State<Arc<AppState>>, caller: ApiCaller, 
 
 async fn is_recording(app: &AppState, meeting: &str) -> bool {
     let Ok(name) = MeetingName::new(meeting) else { return false };
-    let Some(handle) = live(app, &name).await else { return false };
+    let Some(handle) = app.running_meeting(&name).await else { return false };
     handle.snapshot(None).await.is_some_and(|snapshot| snapshot.recording != Capture::Off)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A part is what RFC 9110 says, within the file; what is not understood is all of it.
-    #[test]
-    fn u4_a_range_is_a_part_within_the_file_or_all_of_it() {
-        use WantedBytes::{All, Nothing, Part};
-        let wanted = |range: &str, length| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::RANGE, range.parse().expect("a value"));
-            wanted(&headers, length)
-        };
-        for (range, part) in [
-            ("bytes=0-0", Part(0, 0)),
-            ("bytes=2-5", Part(2, 5)),
-            ("bytes=2-", Part(2, 9)),
-            ("bytes=2-99", Part(2, 9)),
-            ("bytes=-3", Part(7, 9)),
-            ("bytes=-99", Part(0, 9)),
-            ("bytes=10-", Nothing),
-            ("bytes=10-11", Nothing),
-            ("bytes=-0", Nothing),
-        ] {
-            assert_eq!(wanted(range, 10), part, "{range}");
-        }
-        for all in [
-            "bytes=",
-            "bytes=-",
-            "bytes=5-2",
-            "bytes=0-1,4-5",
-            "lines=0-1",
-            "bytes=+1-2",
-            "bytes=0x1-2",
-            "bytes=1-99999999999999999999",
-        ] {
-            assert_eq!(wanted(all, 10), All, "{all}");
-        }
-        assert_eq!((wanted("bytes=0-", 0), wanted("bytes=-5", 0)), (Nothing, Nothing));
-        assert_eq!(wanted(&format!("bytes=-{}", u64::MAX), 10), Part(0, 9));
-    }
 
     /// A files name tells meeting and beginning and nothing else is a recording.
     #[test]

@@ -4,29 +4,20 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::Answer;
+use super::answer::{Answer, bad_query, store_fault};
 use super::caller::ApiCaller;
-use super::extract::{InQuery, bad_query};
-use super::operator::{lines, store_fault};
-use crate::common::units::{read_rfc3339, rfc3339};
-use crate::http::AppState;
+use super::csv::{Cell, Format, csv, format_of};
+use super::extract::InQuery;
+use super::paging::lines;
+use super::query_time::{moment, natural};
 use crate::http::problem_details::ProblemDetails;
+use crate::http::state::AppState;
 use crate::store::{CallRecord, HEAD_COLUMN, RecordQuery, RecordRow};
-
-/// How a list is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum Format {
-    /// JSON.
-    Json,
-    /// A table with a line of headings (RFC 4180); times as RFC 3339 writes them.
-    Csv,
-}
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -152,7 +143,7 @@ impl From<RecordRow> for HostRecord {
 }
 
 async fn look_up(app: &AppState, query: RecordQuery) -> Result<Vec<RecordRow>, ProblemDetails> {
-    (app.settings.admin.records)(query).await.map_err(|error| store_fault("records", &error))
+    app.administration().records(query).await.map_err(|error| store_fault("records", &error))
 }
 
 /// Records of calls that are over, the newest first. A device gets its own.
@@ -203,85 +194,11 @@ pub(super) async fn host_export(
     let (limit, from, to) = (lines(wanted.limit)?, moment(wanted.from.as_deref())?.max(since), moment(wanted.to.as_deref())?);
     let query = RecordQuery { limit, meeting: Some(meeting.to_string()), from, to, ..RecordQuery::default() };
     let found = look_up(&app, query).await?.into_iter().map(HostRecord::from);
-    let ledger_head = app.settings.admin.ledger.head();
+    let ledger_head = app.administration().ledger_head();
     Ok(match format_of(wanted.format, &headers) {
         Format::Json => Json(HostRecords { records: found.collect(), ledger_head }).into_response(),
         Format::Csv => csv("host-export", &HOST, found.map(|record| host(record, &ledger_head))),
     })
-}
-
-/// The latest time that RFC 3339 can write, the last of the year 9999, in milliseconds since 1970.
-pub(super) const LATEST: u64 = 253_402_300_799_999;
-
-/// A time of a query, in milliseconds since 1970; such a number, which programs of earlier versions send, is one as well, up to
-/// [`LATEST`].
-pub(super) fn moment(text: Option<&str>) -> Result<Option<u64>, ProblemDetails> {
-    let read = |text: &str| {
-        read_rfc3339(text)
-            .or_else(|| text.parse().ok().filter(|millis| *millis <= LATEST))
-            .ok_or_else(|| bad_query("A time is written as RFC 3339 does: 2026-11-28T08:01:37Z."))
-    };
-    text.map(read).transpose()
-}
-
-/// A number of a query that is not negative.
-pub(super) fn natural(number: Option<i64>) -> Result<Option<u64>, ProblemDetails> {
-    number.map(|number| u64::try_from(number).map_err(|_| bad_query("This number is negative."))).transpose()
-}
-
-fn format_of(asked: Option<Format>, headers: &HeaderMap) -> Format {
-    let accepts = || headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    let table = || accepts().is_some_and(|accept| accept.split(',').any(|kind| kind.trim().starts_with("text/csv")));
-    asked.unwrap_or_else(|| if table() { Format::Csv } else { Format::Json })
-}
-
-/// A field of a table.
-enum Cell {
-    Text(String),
-    Number(String),
-    Nothing,
-}
-
-impl Cell {
-    fn number<T: ToString>(number: Option<T>) -> Self {
-        number.map_or(Self::Nothing, |number| Self::Number(number.to_string()))
-    }
-
-    fn time(at: Option<u64>) -> Self {
-        at.map_or(Self::Nothing, |at| Self::Number(rfc3339(at)))
-    }
-
-    fn text(text: Option<String>) -> Self {
-        text.map_or(Self::Nothing, Self::Text)
-    }
-
-    /// RFC 4180. A text that a spreadsheet would take for a formula gets an apostrophe, which keeps it text there.
-    fn write(self, into: &mut String) {
-        match self {
-            Self::Nothing => {}
-            Self::Number(number) => into.push_str(&number),
-            Self::Text(text) => {
-                let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-                into.push('"');
-                into.push_str(if formula { "'" } else { "" });
-                into.push_str(&text.replace('"', "\"\""));
-                into.push('"');
-            }
-        }
-    }
-}
-
-fn csv<const N: usize>(name: &str, headings: &[&str; N], rows: impl Iterator<Item = [Cell; N]>) -> axum::response::Response {
-    let mut text = headings.join(",") + "\r\n";
-    for row in rows {
-        for (column, cell) in row.into_iter().enumerate() {
-            text.push_str(if column > 0 { "," } else { "" });
-            cell.write(&mut text);
-        }
-        text.push_str("\r\n");
-    }
-    let file = format!("attachment; filename=\"{name}.csv\"");
-    ([(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, file)], text).into_response()
 }
 
 const FULL: [&str; 21] = [
@@ -372,23 +289,4 @@ fn host(record: HostRecord, ledger_head: &str) -> [Cell; 15] {
         Cell::Text(record.end_reason),
         Cell::Text(ledger_head.to_owned()),
     ]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn written(text: &str) -> String {
-        let mut into = String::new();
-        Cell::Text(text.to_owned()).write(&mut into);
-        into
-    }
-
-    #[test]
-    fn texts_are_quoted_and_never_a_formula() {
-        assert_eq!(written("board, \"big\"\r\nroom"), "\"board, \"\"big\"\"\r\nroom\"");
-        for formula in ["=1+1", "+49", "-1", "@SUM(A1)", "\tx", "\rx"] {
-            assert_eq!(written(formula), format!("\"'{formula}\""));
-        }
-    }
 }

@@ -6,7 +6,7 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::SessionId;
+use super::id::{SessionId, id_of, text_of};
 use crate::common::ids::MeetingName;
 
 /// 16 bytes and a signature of 32, in base64, with a dot between; longer ones are not looked at.
@@ -59,14 +59,4 @@ impl Seal {
         mac.update(what);
         mac
     }
-}
-
-/// A name as it is written.
-pub(super) fn text_of(id: &SessionId) -> String {
-    URL_SAFE_NO_PAD.encode(id)
-}
-
-/// A name as it is read.
-pub(super) fn id_of(text: &str) -> Option<SessionId> {
-    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
 }

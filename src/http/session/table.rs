@@ -3,13 +3,15 @@
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use super::{LinkError, LinkRole, PageSession, SESSION_VALID, SessionId, from_millis};
+use super::id::SessionId;
+use super::link::{Link, LinkError, NewLink};
+use super::page_session::{PageSession, SESSION_VALID};
+use super::role::LinkRole;
 use crate::common::ids::MeetingName;
 use crate::common::ip_network::subscriber;
-use crate::common::units::unix_millis;
-use crate::store::{SessionChange, StoredLink};
+use crate::store::SessionChange;
 
 /// Links that open something and were made by one member; more are refused ([`LinkError::Busy`]).
 const LINKS_OF_A_MAKER: usize = 200;
@@ -33,80 +35,6 @@ pub struct BrowserArrival {
     pub from: Option<IpAddr>,
     /// The sessions that have a page open: they are the last to give way.
     pub open: HashSet<SessionId>,
-}
-
-/// A link that shall be made.
-#[derive(Debug, Clone)]
-pub struct NewLink {
-    /// Where it leads.
-    pub meeting: MeetingName,
-    /// As in [`PageSession::made_at`].
-    pub made_at: u64,
-    /// What it makes of who opens it.
-    pub role: LinkRole,
-    /// How often it may be used, at least once.
-    pub uses: u32,
-    /// For how long.
-    pub valid: Duration,
-    /// The session of the member who makes it; `None`: the operator does.
-    pub maker: Option<SessionId>,
-}
-
-/// A link.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Link {
-    /// Its name; no secret.
-    pub id: SessionId,
-    /// Where it leads.
-    pub meeting: MeetingName,
-    /// As in [`PageSession::made_at`].
-    pub made_at: u64,
-    /// What it makes of who opens it.
-    pub role: LinkRole,
-    /// How often it may still be used.
-    pub uses: u32,
-    /// When it was made.
-    pub since: SystemTime,
-    /// From when on it opens nothing.
-    pub expires: SystemTime,
-    /// Until when it is known where it led.
-    kept_until: SystemTime,
-    /// As in [`NewLink::maker`]; not known of links that were made before the start.
-    maker: Option<SessionId>,
-}
-
-impl Link {
-    pub(super) fn read(row: StoredLink) -> Option<Self> {
-        Some(Self {
-            id: row.id,
-            meeting: MeetingName::new(row.meeting).ok()?,
-            made_at: row.made_at,
-            role: LinkRole::of(&row.role)?,
-            uses: row.uses,
-            since: from_millis(row.born_at),
-            expires: from_millis(row.dies_at),
-            kept_until: from_millis(row.kept_until),
-            maker: None,
-        })
-    }
-
-    fn stored(&self) -> StoredLink {
-        StoredLink {
-            id: self.id,
-            meeting: self.meeting.to_string(),
-            made_at: self.made_at,
-            role: self.role.word().to_owned(),
-            uses: self.uses,
-            born_at: unix_millis(self.since),
-            dies_at: unix_millis(self.expires),
-            kept_until: unix_millis(self.kept_until),
-        }
-    }
-
-    /// It opens something.
-    pub(super) fn is_alive(&self, now: SystemTime) -> bool {
-        self.uses > 0 && self.expires > now
-    }
 }
 
 /// Which links and sessions there are.

@@ -1,6 +1,11 @@
 use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::sessions::KEY_FILE;
 use super::*;
+use crate::common::ids::MeetingName;
+use crate::common::redact::Redacted;
+use crate::store;
 
 const SECOND: Duration = Duration::from_secs(1);
 

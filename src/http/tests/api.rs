@@ -1,6 +1,7 @@
 //! Who may ask the API for what (U-4).
 
 use super::*;
+use crate::http::server::LARGEST_BODY;
 
 #[tokio::test]
 async fn the_api_wants_a_token_and_says_so_as_problem_details() {
@@ -42,12 +43,9 @@ async fn x2_wrong_tokens_are_held_up_and_whoever_is_right_is_not() {
 
 #[tokio::test]
 async fn x2_a_provider_that_signs_right_is_served_while_others_guess() {
-    let mut settings = settings().await;
-    settings.webhook = Arc::new(|_, call| {
-        let status = if call.body.as_ref() == b"signed" { StatusCode::OK } else { StatusCode::FORBIDDEN };
-        Box::pin(async move { WebhookAnswer::status(status) })
-    });
-    let world = World::with(settings).await;
+    let webhook = |body: &[u8]| if body == b"signed" { StatusCode::OK } else { StatusCode::FORBIDDEN };
+    let administration = TestAdministration { webhook, ..TestAdministration::default() };
+    let world = World::with(Setup::answered_by(administration).await).await;
     for _ in 0..10 {
         assert_eq!(world.fetch("POST", "/webhooks/sms/main", &[], "guessed").await.status, 403);
     }
@@ -154,9 +152,8 @@ async fn a_members_session_sees_its_own_meeting_and_speaks() {
 /// The ledger is read within limits and a store at fault is not a secret spilled.
 #[tokio::test]
 async fn the_ledger_is_read_within_limits_and_a_store_at_fault() {
-    let mut settings = settings().await;
-    settings.admin.records = Arc::new(|_| Box::pin(async { Err("secret path".into()) }));
-    let world = World::with(settings).await;
+    let administration = TestAdministration { records_fail: true, ..TestAdministration::default() };
+    let world = World::with(Setup::answered_by(administration).await).await;
     assert_eq!(world.operator("GET", "/status", "").await.json(), json!({ "state": "ready" }));
     let line = async |query: &str| world.operator("GET", &format!("/notices?{query}"), "").await.json()["notices"][0].clone();
     let time = "2026-11-23T19:08:23.123Z";

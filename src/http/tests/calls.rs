@@ -58,9 +58,8 @@ async fn the_operator_sees_and_ends_a_call_and_a_member() {
 /// A member does not see the bare name that a call claims whose row is not there, unless it is a device of ours.
 #[tokio::test]
 async fn m1_a_member_does_not_see_an_impostors_name_bare() {
-    let mut settings = settings().await;
-    settings.rooms = Arc::new(|| Box::pin(async { Vec::new() }));
-    let world = World::with(settings).await;
+    let administration = TestAdministration { devices: Vec::new(), ..TestAdministration::default() };
+    let world = World::with(Setup::answered_by(administration).await).await;
     let host = world.enter("demo", true).await;
     let calls = world.fetch("GET", "/api/v1/calls", &[("Cookie", &host)], "").await.json();
     let names = calls["calls"].as_array().expect("calls").iter().map(|call| call["name"].clone()).collect::<Vec<_>>();

@@ -1,5 +1,6 @@
 //! Meetings that are made, recordings, the audit and the limits of the API (U-4, X-2).
 
+use super::test_administration::HeldReload;
 use super::*;
 
 #[tokio::test]
@@ -29,7 +30,7 @@ async fn the_operator_makes_and_removes_meetings() {
 async fn u4_a_recording_is_fetched_in_parts() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("demo-20261127T080137.998Z.ogg"), b"OggS456789").expect("a file");
-    let world = World::with(HttpSettings { recordings: folder.path().to_owned(), ..settings().await }).await;
+    let world = World::with(Setup::with_recordings(folder.path()).await).await;
     let bearer = format!("Bearer {TOKEN}");
     let part = async |range: &str| {
         let headers = [("Authorization", bearer.as_str()), ("Range", range)];
@@ -56,7 +57,7 @@ async fn recordings_are_for_the_operator_and_their_own_meeting() {
         std::fs::write(folder.path().join(format!("{name}.ogg")), b"OggS").expect("a file");
     }
     std::fs::write(folder.path().join("api-token.ogg"), b"secret").expect("a file");
-    let world = World::with(HttpSettings { recordings: folder.path().to_owned(), ..settings().await }).await;
+    let world = World::with(Setup::with_recordings(folder.path()).await).await;
     let all = world.operator("GET", "/recordings", "").await.json();
     assert_eq!(all["recordings"].as_array().map(Vec::len), Some(3), "{all}");
     assert_eq!(
@@ -109,7 +110,9 @@ async fn what_changes_something_is_written_down_without_what_was_sent() {
 
 #[tokio::test]
 async fn who_asks_too_much_waits_and_others_do_not() {
-    let world = World::with(HttpSettings { requests_per_second: 1, ..settings().await }).await;
+    let mut setup = Setup::new().await;
+    setup.settings.requests_per_second = 1;
+    let world = World::with(setup).await;
     for _ in 0..10 {
         assert_eq!(world.operator("GET", "/meetings", "").await.status, 200);
     }
@@ -125,16 +128,8 @@ async fn who_asks_too_much_waits_and_others_do_not() {
 async fn u4_what_was_asked_by_somebody_who_then_hung_up_is_done() {
     let (begun, mut begins) = mpsc::channel(1);
     let (go_on, goes_on) = watch::channel(false);
-    let mut settings = settings().await;
-    settings.admin.reload = Arc::new(move || {
-        let (begun, mut goes_on) = (begun.clone(), goes_on.clone());
-        Box::pin(async move {
-            begun.send(()).await.expect("the test waits");
-            goes_on.wait_for(|goes_on| *goes_on).await.expect("the test says so");
-            Ok(vec!["meeting.demo".to_owned()])
-        })
-    });
-    let world = World::with(settings).await;
+    let administration = TestAdministration { reload: Some(HeldReload { begun, goes_on }), ..TestAdministration::default() };
+    let world = World::with(Setup::answered_by(administration).await).await;
     let mut stream = world.tcp().await;
     let request =
         format!("POST /api/v1/reload HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 0\r\n\r\n");
@@ -164,7 +159,7 @@ async fn u4_members_of_a_meeting_that_was_removed_are_nobody() {
     for name in [before, after] {
         std::fs::write(folder.path().join(format!("{name}.ogg")), b"OggS").expect("a file");
     }
-    let world = World::with(HttpSettings { recordings: folder.path().to_owned(), ..settings().await }).await;
+    let world = World::with(Setup::with_recordings(folder.path()).await).await;
     // Those of a meeting that was configured under this name, as it were.
     let (old, unused) = (world.enter("board", true).await, world.link("board", true).await);
     let listed = async |cookie: &str| world.fetch("GET", "/api/v1/recordings", &[("Cookie", cookie)], "").await;

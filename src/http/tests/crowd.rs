@@ -209,12 +209,13 @@ async fn m6_who_passes_the_lobby_is_set_for_those_who_wait_too() {
 async fn m14_a_crowd_of_one_address_that_waits_gives_way() {
     let folder = tempfile::tempdir().expect("a directory");
     let trusted_proxies = vec!["127.0.0.0/8".parse().expect("a network")];
-    let settings = HttpSettings { web: watch::channel(Arc::new(WebSettings { trusted_proxies, ..web() })).1, ..settings().await };
-    let registry = registry(folder.path(), &settings.events);
+    let mut setup = Setup::new().await;
+    setup.handles.web = watch::channel(Arc::new(WebSettings { trusted_proxies, ..web() })).1;
+    let registry = registry(folder.path(), &setup.handles.events);
     let mut small = meetings();
     small.values_mut().for_each(|settings| settings.policy.limits.participants = 3);
     registry.reconfigure(small).await;
-    let mut world = World::on(settings, registry, mpsc::channel(1).1).await;
+    let mut world = World::on(setup, registry, mpsc::channel(1).1).await;
     let cookie = world.enter("demo", true).await;
     let (_host, _) = world.join("demo", Some(&cookie), hello("Alice")).await;
     let knock = async |from: &str| {

@@ -1,6 +1,7 @@
 //! Programs of a room with the device's token (U-4): what is its own, and nothing else.
 
 use super::events::Stream;
+use super::test_administration::contact;
 use super::*;
 use crate::telemetry::events::{Draft, EventKind};
 
@@ -17,12 +18,11 @@ async fn world() -> World {
 }
 
 async fn world_with(web: watch::Receiver<Arc<WebSettings>>, events: Events) -> World {
-    let contacts = [json!({ "device": "kitchen", "contact": "sip:a" }), json!({ "device": "board-room", "contact": "sip:b" })];
-    let devices: Query = Arc::new(move |limit| {
-        let contacts = contacts.iter().take(limit).cloned().collect();
-        Box::pin(async move { Ok(contacts) })
-    });
-    World::with(HttpSettings { web, events, devices, ..settings().await }).await
+    let contacts = vec![contact("kitchen", "sip:a"), contact("board-room", "sip:b")];
+    let administration = TestAdministration { contacts, ..TestAdministration::default() };
+    let mut setup = Setup::answered_by(administration).await;
+    (setup.handles.web, setup.handles.events) = (web, events);
+    World::with(setup).await
 }
 
 async fn ask(world: &World, token: &str, method: &str, path: &str) -> Reply {
@@ -39,7 +39,7 @@ async fn u4_a_device_sees_its_own_calls_contacts_and_records() {
     let one = ask(&world, OWN, "GET", "/calls/call-1").await.json();
     assert_eq!((&one["codec"], &one["ladder"]), (&json!("G722"), &Value::Null), "SIP messages are the operator's");
     let contacts = ask(&world, OWN, "GET", "/devices?limit=1").await.json();
-    assert_eq!(contacts["devices"], json!([{ "device": "board-room", "contact": "sip:b" }]));
+    assert_eq!(contacts["devices"], json!([contact("board-room", "sip:b")]));
     assert_eq!(ask(&world, OWN, "GET", "/records?device=kitchen").await.json()["records"][0]["device"], "board-room");
     assert_eq!(ask(&world, OWN, "GET", "/meetings").await.json()["meetings"][0]["id"], "demo");
 

@@ -65,7 +65,7 @@ async fn every_route_of_the_document_is_served_and_answers_as_it_says() {
 #[tokio::test]
 async fn a_member_of_one_meeting_gets_nothing_of_another_and_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut world = World::with(HttpSettings { recordings: folder.path().to_owned(), ..settings().await }).await;
+    let mut world = World::with(Setup::with_recordings(folder.path()).await).await;
     let cookie = world.enter("board", true).await;
     let own = format!("http://{}", world.addr);
     let member = [("Cookie", cookie.as_str()), ("Origin", own.as_str())];

@@ -61,9 +61,9 @@ fn in_meeting(what: EventKind, meeting: &str) -> Draft {
 /// The operator hears of all and a member of the own meeting.
 #[tokio::test]
 async fn m17_the_operator_hears_of_all_and_a_member_of_the_own() {
-    let settings = settings().await;
-    let events = settings.events.clone();
-    let world = World::with(settings).await;
+    let setup = Setup::new().await;
+    let events = setup.handles.events.clone();
+    let world = World::with(setup).await;
     assert_eq!(world.get("/api/v1/events").await.status, 401);
     assert_eq!(world.operator("GET", "/events?after=-1", "").await.status, 400);
     let bearer = format!("Bearer {TOKEN}");
@@ -137,9 +137,9 @@ async fn a_members_stream_ends_with_the_session() {
 /// A members stream ends at once with a session that is ended and others go on.
 #[tokio::test]
 async fn u4_a_members_stream_ends_at_once_with_a_session() {
-    let settings = settings().await;
-    let events = settings.events.clone();
-    let world = World::with(settings).await;
+    let setup = Setup::new().await;
+    let events = setup.handles.events.clone();
+    let world = World::with(setup).await;
     let (removed, other) = (world.enter("demo", false).await, world.enter("demo", false).await);
     let mut stream = Stream::open(&world, &[("Cookie", &removed)], "").await;
     let mut stays = Stream::open(&world, &[("Cookie", &other)], "").await;

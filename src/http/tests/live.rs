@@ -127,9 +127,9 @@ pub(super) struct Demo {
 impl Demo {
     pub(super) async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a directory");
-        let settings = settings().await;
-        let registry = registry(folder.path(), &settings.events);
-        let mut world = World::on(settings, registry.clone(), mpsc::channel(1).1).await;
+        let setup = Setup::new().await;
+        let registry = registry(folder.path(), &setup.handles.events);
+        let mut world = World::on(setup, registry.clone(), mpsc::channel(1).1).await;
         let cookie = world.enter("demo", true).await;
         let (member, _) = world.join("demo", Some(&cookie), hello("Alice")).await;
         let (guest, welcome) = world.join("demo", None, hello("Bob")).await;

@@ -1,5 +1,8 @@
 //! Pages, the links that open them, and sessions (U-1, U-6).
 
+use tokio_tungstenite::client_async;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+
 use super::*;
 
 /// Pages and their files are served hardened and cached by content.

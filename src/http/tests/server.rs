@@ -1,12 +1,16 @@
 //! The server itself: its limits and its TLS (U-2).
 
+use tokio_tungstenite::client_async;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+
 use super::*;
+use crate::net::tls::TlsFiles;
 
 #[tokio::test]
 async fn one_address_cannot_hold_all_connections() {
-    let mut settings = settings().await;
-    settings.connections_per_address = 3;
-    let world = World::with(settings).await;
+    let mut setup = Setup::new().await;
+    setup.settings.connections_per_address = 3;
+    let world = World::with(setup).await;
     let held: Vec<Page> = [
         world.open("demo", &[]).await.expect("opens"),
         world.open("demo", &[]).await.expect("opens"),
@@ -24,9 +28,9 @@ async fn one_address_cannot_hold_all_connections() {
 /// Connections of one byte each bar nobody, however many there are.
 #[tokio::test]
 async fn x2_connections_of_one_byte_bar_nobody() {
-    let mut settings = settings().await;
-    (settings.connections_per_address, settings.connections) = (8, 16);
-    let world = World::with(settings).await;
+    let mut setup = Setup::new().await;
+    (setup.settings.connections_per_address, setup.settings.connections) = (8, 16);
+    let world = World::with(setup).await;
     let mut silent = Vec::new();
     for _ in 0..24 {
         let mut stream = world.tcp().await;
@@ -68,10 +72,10 @@ async fn hostile_requests_get_an_error_or_nothing_and_the_server() {
 /// Behind a trusted proxy limits count its clients and cookies are secure.
 #[tokio::test]
 async fn behind_a_trusted_proxy_limits_count_its_clients_and_cookies() {
-    let mut settings = settings().await;
-    settings.web =
+    let mut setup = Setup::new().await;
+    setup.handles.web =
         watch::channel(Arc::new(WebSettings { trusted_proxies: vec!["127.0.0.0/8".parse().expect("a range")], ..web() })).1;
-    let world = World::with(settings).await;
+    let world = World::with(setup).await;
     let wrong = |client: &'static str| [("Authorization", "Bearer wrong"), ("X-Forwarded-For", client)];
     for _ in 0..10 {
         world.fetch("GET", "/api/v1/meetings", &wrong("198.51.100.1"), "").await;
@@ -94,9 +98,9 @@ async fn tls_world() -> (World, tokio_rustls::TlsConnector, std::path::PathBuf) 
     let files = TlsFiles { certificate: directory.join("cert.pem"), key: directory.join("key.pem") };
     std::fs::write(&files.certificate, issued.cert.pem()).expect("writes");
     std::fs::write(&files.key, issued.signing_key.serialize_pem()).expect("writes");
-    let mut settings = settings().await;
-    settings.tls = Some(files);
-    let world = World::with(settings).await;
+    let mut setup = Setup::new().await;
+    setup.settings.tls = Some(files);
+    let world = World::with(setup).await;
     let mut roots = rustls::RootCertStore::empty();
     roots.add(issued.cert.der().clone()).expect("a root");
     let client = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))

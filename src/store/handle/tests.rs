@@ -1,11 +1,13 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rusqlite::Connection;
 
 use super::*;
 use crate::common::redact::MaskedCaller;
+use crate::store::limits::{FILE, HEAD_FILE};
 use crate::store::{
     Broken, BrokenReason, LedgerHead, NoticeOutcome, Phone, SmsPart, SmsState, Verified, VerifyError, records, runs, schema,
     seats, texted, verify,
@@ -417,7 +419,7 @@ async fn c8_a_copy_that_is_replaced_or_dies_leaves_the_files_at_once() {
     let _: i64 = reader.query_row("SELECT count(*) FROM chats", [], |row| row.get(0)).unwrap();
     keep("what was said fourth", 9).await;
     reader.execute_batch("COMMIT").unwrap();
-    store.tend(0).await;
+    store.maintain_ledger(0).await;
     store.barrier().await.await.unwrap().unwrap();
     let _ = store.chats().await.unwrap();
     assert!(is_there("said fourth") && !is_there("said third"), "once nobody reads any more");

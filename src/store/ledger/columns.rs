@@ -4,11 +4,10 @@ use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, Row, params_from_iter};
 use sha2::{Digest as _, Sha256};
 
-use super::super::handle::{MOST_ROWS, integer};
 use super::head::Hex;
-use super::lines::{Deletion, EpochLine, LedgerEntry, LedgerLine, LedgerQuery, LedgerRow, NoticeOutcome};
-use super::old;
+use super::lines::{Deletion, EpochLine, LedgerEntry, LedgerLine, LedgerRow, NoticeOutcome};
 use crate::common::redact::MaskedCaller;
+use crate::store::limits::integer;
 use crate::store::{Consent, Phone, StoreError};
 
 /// All columns that the hash covers, in its order; `hash` follows.
@@ -165,48 +164,8 @@ pub(super) fn hash<'a>(previous: &[u8; 32], columns: impl Iterator<Item = ValueR
     sha.finalize().into()
 }
 
-/// The newest of those that are meant, newest first.
-pub(in crate::store) fn list(connection: &Connection, query: &LedgerQuery) -> Result<Vec<LedgerRow>, StoreError> {
-    let limit = query.limit.min(MOST_ROWS);
-    let mut found = select(connection, query, limit)?;
-    if found.len() < limit {
-        found.extend(old::select(connection, query, limit - found.len())?);
-    }
-    Ok(found)
-}
-
-fn select(connection: &Connection, query: &LedgerQuery, limit: usize) -> Result<Vec<LedgerRow>, StoreError> {
-    let asked = conditions(query, &[("kind = 'notice'", query.notices)]);
-    let sql = format!("SELECT {COLUMNS}, hash FROM ledger WHERE {asked} ORDER BY sequence DESC LIMIT ?5");
-    let mut select = connection.prepare_cached(&sql)?;
-    let mut rows = select.query(bounds(query, limit))?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let damaged = StoreError::Damaged { sequence: row.get("sequence")? };
-        found.push(read(row).map_err(|_| damaged.clone())?.ok_or(damaged)?);
-    }
-    Ok(found)
-}
-
-/// Only what is asked for: an index serves no condition that may be none. `?1` to `?4` are given by [`bounds`].
-pub(super) fn conditions(query: &LedgerQuery, more: &[(&'static str, bool)]) -> String {
-    let bounded = [
-        ("sequence < ?1", query.before.is_some()),
-        ("at >= ?2", query.from.is_some()),
-        ("at < ?3", query.to.is_some()),
-        ("meeting = ?4", query.meeting.is_some()),
-    ];
-    let asked = bounded.iter().chain(more).filter(|(_, asked)| *asked).map(|(condition, _)| *condition);
-    std::iter::once("TRUE").chain(asked).collect::<Vec<_>>().join(" AND ")
-}
-
-pub(super) fn bounds(query: &LedgerQuery, limit: usize) -> impl rusqlite::Params {
-    let number = |number: Option<u64>| number.map(integer);
-    (number(query.before), number(query.from), number(query.to), query.meeting.clone(), integer(limit as u64))
-}
-
 /// `None`, or an error: it was changed by somebody else.
-fn read(row: &Row<'_>) -> rusqlite::Result<Option<LedgerRow>> {
+pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Option<LedgerRow>> {
     let kind: String = row.get("kind")?;
     let at = u64::try_from(row.get::<_, i64>("at")?).unwrap_or_default();
     let Ok(what) = serde_json::from_str::<Vec<String>>(&row.get::<_, String>("what")?) else { return Ok(None) };

@@ -7,7 +7,7 @@ use std::str::FromStr;
 /// The target of log lines that publish a head. Whoever reads heads from a log takes lines of this target alone: names and numbers that
 /// peers choose stand behind another one. Copies of such lines are kept for years: the name stays, wherever the code goes.
 pub const TARGET: &str = "roomgate::ledger";
-/// What such a line says before the head.
+/// The text of such a line before the head.
 pub const MESSAGE: &str = "ledger head";
 /// The metric whose label is a head.
 pub const METRIC: &str = "ledger_head_info";
@@ -79,7 +79,7 @@ fn bare(text: &str) -> Option<LedgerHead> {
 }
 
 fn in_line(line: &str) -> Option<LedgerHead> {
-    // Further lines of one entry are indented: they are what somebody has said.
+    // Further lines of one entry are indented: they are text of a peer.
     let is_continued = line.starts_with([' ', '\t']);
     let line = line.trim();
     if let Some((prefix, object)) = line.find('{').and_then(|at| line.split_at_checked(at))

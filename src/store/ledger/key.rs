@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 use ed25519_dalek::SigningKey;
 use zeroize::Zeroizing;
 
-use super::super::handle::at;
 use super::head::{Hex, from_hex};
 use crate::store::StoreError;
+use crate::store::error::at;
 
 /// The key of the epoch that goes on.
 const CURRENT: &str = "ledger-epoch.key";

@@ -7,10 +7,12 @@
 
 mod chain;
 mod columns;
+mod conditions;
 mod head;
 mod key;
 mod lines;
 mod old;
+mod query;
 mod verify;
 
 #[cfg(test)]
@@ -23,6 +25,6 @@ pub use lines::{Deletion, EpochLine, LedgerEntry, LedgerLine, LedgerQuery, Ledge
 pub use verify::{Broken, BrokenReason, Verified, VerifyError, verify};
 
 pub(super) use chain::{Chain, Reason};
-pub(super) use columns::list;
 pub(super) use head::{MESSAGE, TARGET};
 pub(super) use key::KeyPlace;
+pub(super) use query::list;

@@ -9,7 +9,8 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::columns::{bounds, conditions, hash};
+use super::columns::hash;
+use super::conditions::{bounds, conditions};
 use super::head::from_hex;
 use super::lines::{LedgerEntry, LedgerLine, LedgerQuery, LedgerRow, NoticeOutcome};
 use crate::store::{Phone, StoreError};
@@ -127,7 +128,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Option<LedgerRow>> {
         first_seq: row.get("first_seq")?,
         last_seq: row.get("last_seq")?,
         ssrc: None,
-        // Only whether the last packet was reported was kept, which says nothing of the others.
+        // Of RTCP reports only the one on the last packet was kept: how many of the others arrived is unknown.
         received_permille: None,
         outcome,
     };

@@ -4,10 +4,11 @@ use std::fs;
 
 use rusqlite::Connection;
 
-use super::super::handle::{FILE, HEAD_FILE, MOST_WAITING, Write};
 use super::*;
 use crate::common::redact::MaskedCaller;
 use crate::store::handle::tests::{Place, line, notice, put};
+use crate::store::limits::{FILE, HEAD_FILE, MOST_WAITING};
+use crate::store::request::Write;
 use crate::store::writer::StoreWriter;
 use crate::store::{Consent, StoreError};
 
@@ -283,7 +284,7 @@ fn n8_lines_that_a_full_disk_refuses_are_kept_and_written() {
         "above the limit they are lost, and said to be"
     );
     limit(&store, 1_000_000);
-    store.tend(0);
+    store.maintain_ledger(0);
     assert_eq!((store.watch.status().waiting, store.failing), (0, false));
     assert_eq!(answer.blocking_recv().unwrap().unwrap(), before.count + 1 + 197);
     let rows = list(&store.connection, &LedgerQuery { limit: 1, before: Some(7), ..LedgerQuery::default() }).unwrap();

@@ -8,12 +8,12 @@ use ed25519_dalek::{Signature, VerifyingKey};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Row};
 
-use super::super::handle::{FILE, HEAD_FILE};
 use super::chain::signed;
 use super::columns::{AT, COLUMNS, EPOCH, KEY, KIND, SIGNATURE, WIDTH, hash};
 use super::head::LedgerHead;
 use super::key::{KeyPlace, Public};
 use super::old;
+use crate::store::limits::{FILE, HEAD_FILE, WAITS};
 use crate::store::{StoreError, schema};
 
 /// Lines read in one go: who writes, and who empties the journal (C-8), waits for no more than these.
@@ -105,29 +105,29 @@ impl BrokenReason {
 /// [`VerifyError::Broken`] at the first line that does not fit; [`VerifyError::Store`] if there is nothing to read.
 pub fn verify(directory: &Path, keys: &Path, heads: &[LedgerHead]) -> Result<Verified, VerifyError> {
     let connection = Connection::open_with_flags(directory.join(FILE), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    connection.busy_timeout(super::super::handle::WAITS)?;
+    connection.busy_timeout(WAITS)?;
     if !schema::has_own_ledger(&connection)? {
         return Err(Broken { at: 1, why: BrokenReason::Schema }.into());
     }
-    let beside = || -> Result<Beside, StoreError> {
+    let published_state = || -> Result<PublishedState, StoreError> {
         let head = fs::read_to_string(keys.join(HEAD_FILE)).ok().and_then(|text| text.trim().parse().ok());
         Ok((KeyPlace::new(keys).public()?, head))
     };
-    verify_in(&connection, old::Key::find(keys).as_ref(), beside, heads)
+    verify_in(&connection, old::Key::find(keys).as_ref(), published_state, heads)
 }
 
 /// What lies beside the store: public halves of the keys that are there, and the last head.
-type Beside = (Option<Public>, Option<LedgerHead>);
+type PublishedState = (Option<Public>, Option<LedgerHead>);
 
 /// [`verify`], wherever the store is.
 pub(super) fn verify_in(
     connection: &Connection,
     key: Option<&old::Key>,
-    beside: impl Fn() -> Result<Beside, StoreError>,
+    published_state: impl Fn() -> Result<PublishedState, StoreError>,
     heads: &[LedgerHead],
 ) -> Result<Verified, VerifyError> {
     let mut heads: Vec<LedgerHead> = heads.to_vec();
-    let own = beside()?.1;
+    let own = published_state()?.1;
     let given = heads.len();
     heads.extend(own);
     heads.sort_unstable_by_key(|head| head.count);
@@ -137,7 +137,7 @@ pub(super) fn verify_in(
     walk.read(connection)?;
     for tried in 1.. {
         // Read after the lines: an epoch that began meanwhile has lines that were not read yet.
-        let (keys, _) = beside()?;
+        let (keys, _) = published_state()?;
         if keys.is_none_or(|keys| keys.fit(walk.head.key.as_ref())) {
             break;
         }

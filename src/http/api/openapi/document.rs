@@ -15,12 +15,13 @@ use utoipa::openapi::{
     ResponseBuilder, Schema, ServerBuilder, Type,
 };
 
-use super::super::ROOT;
 use super::super::events::Lagged;
-use super::super::meetings::Act;
+use super::super::participants::Act;
 use crate::http::problem_details::Problem;
 use crate::http::session;
 
+/// The path of the API at this server.
+pub(in crate::http) const ROOT: &str = "/api/v1";
 const PROBLEM: &str = "application/problem+json";
 const ABOUT: &str = "Meetings, calls and records of a Roomgate. The operator's token sees and steers all of it; a member's session \
                      cookie sees what belongs to its own meeting, and may do there what the member's open page may do; a device's token \

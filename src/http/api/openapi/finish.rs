@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::http::api::records::LATEST;
+use crate::http::api::query_time::LATEST;
 
 /// Schemas within schemas that are followed for an example; ours are not as deep, and one that names itself would have no end.
 const DEPTH: usize = 24;

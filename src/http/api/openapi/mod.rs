@@ -3,4 +3,5 @@
 pub(super) mod document;
 mod finish;
 
+pub(in crate::http) use document::ROOT;
 pub(super) use document::{frame, text};

@@ -1,5 +1,5 @@
-//! What passes between a page and its meeting, decided without a socket or a clock: what each message means, whether it
-//! comes too fast, and when the page has gone.
+//! [`Conversation`]: the machine of one page's connection. It decides what each message means, whether messages come too fast, and when the
+//! page is lost.
 #![deny(clippy::disallowed_methods, reason = "pure, unlike the driver above it")]
 
 use std::collections::VecDeque;
@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::ice::PageIceServer;
+use super::resume::ResumeKey;
 use super::shown::{Delta, PageChange, PageState, Whole};
-use super::{LARGEST_MESSAGE, ResumeKey, Visitor};
+use super::visitor::Visitor;
 use crate::common::display_name;
 use crate::common::ids::ParticipantId;
 use crate::common::machine::Machine;
@@ -19,31 +20,33 @@ use crate::meeting::roster::RosterView;
 use crate::meeting::{MeetingRefusal, MeetingRequest, ToPage};
 use crate::relay::ReaderId;
 
+/// The largest frame and the largest message of a page, in bytes. An offer is some 5 KB.
+pub const LARGEST_MESSAGE: usize = 64 * 1024;
 /// Messages of a page. Beyond, it is closed with a reason.
 const MESSAGES: RateLimit = RateLimit { burst: 100, every: Duration::from_millis(20) };
 /// Messages that cannot be understood, in one connection. Then it is closed with a reason.
 const BAD_MESSAGES: u32 = 20;
 /// A page is asked whether it is there this often…
 const PING_EVERY: Duration = Duration::from_secs(5);
-/// …and has gone if it has not said so for so long (M-5).
+/// …and counts as lost without an answer for so long (M-5).
 const SILENCE: Duration = Duration::from_secs(15);
 /// From the connection to its `join`.
 const JOIN_WITHIN: Duration = Duration::from_secs(10);
-/// From `leave` to the meeting's last word.
+/// From `leave` to the meeting's answer.
 pub(super) const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 /// The longest session description, in bytes.
 const LONGEST_SDP: usize = LARGEST_MESSAGE - 4 * 1024;
 
 /// Whole states that a page may ask for once more.
 const RESYNCS: RateLimit = RateLimit { burst: 3, every: Duration::from_secs(2) };
-/// For so long an external is not heard that has asked for too much.
-const HUSH: Duration = Duration::from_millis(250);
+/// How long requests of an external are ignored that has sent too many.
+const IGNORED_FOR: Duration = Duration::from_millis(250);
 /// The longest key of a browser, in characters; ours are 32.
 const LONGEST_KEY: usize = 64;
 
 /// Why the connection ends, as the page is told in the close frame (RFC 6455 section 7.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Farewell {
+pub(super) enum CloseReason {
     /// The presence is over.
     Over,
     /// The daemon stops; another may take the page soon.
@@ -64,7 +67,7 @@ pub(super) enum Farewell {
     ComeBack,
 }
 
-impl Farewell {
+impl CloseReason {
     pub(super) const fn code_and_reason(self) -> (u16, &'static str) {
         match self {
             Self::Over => (1000, "over"),
@@ -80,7 +83,7 @@ impl Farewell {
     }
 }
 
-/// What a page may say.
+/// A message of a page.
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 enum FromPage {
@@ -181,7 +184,7 @@ fn reader<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ReaderId, D::Err
     text.parse().map_err(serde::de::Error::custom)
 }
 
-/// What is said to a page beside [`ToPage`].
+/// A message to a page beside [`ToPage`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub(super) enum Said {
@@ -221,7 +224,7 @@ pub(super) enum PageOutput {
     Join(Joining),
     Offer(String),
     Ask(MeetingRequest),
-    Close(Farewell),
+    Close(CloseReason),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -247,7 +250,7 @@ pub(super) struct Conversation {
     resyncs: TokenBucket,
     shown: PageState,
     /// Until then what an external asks for too often is not passed on, nor refused once more.
-    hushed_until: Option<Instant>,
+    ignored_until: Option<Instant>,
     bad_messages: u32,
     ping_at: Instant,
     heard_at: Instant,
@@ -263,7 +266,7 @@ impl Conversation {
             budget: TokenBucket::new(MESSAGES, now),
             resyncs: TokenBucket::new(RESYNCS, now),
             shown: PageState::default(),
-            hushed_until: None,
+            ignored_until: None,
             bad_messages: 0,
             ping_at: now + PING_EVERY,
             heard_at: now,
@@ -271,16 +274,16 @@ impl Conversation {
         }
     }
 
-    /// Counts a frame that says nothing (a WebSocket ping or pong): a flood of them is a flood.
+    /// Counts a frame without a message (a WebSocket ping or pong): a flood of them is limited as well.
     pub(super) fn idle_frame(&mut self, now: Instant) {
         if !self.budget.take(now) {
-            self.close(Farewell::TooMany);
+            self.close(CloseReason::TooMany);
         }
     }
 
     fn read(&mut self, now: Instant, text: &str) {
         if !self.budget.take(now) {
-            return self.close(Farewell::TooMany);
+            return self.close(CloseReason::TooMany);
         }
         let message = match serde_json::from_str(text) {
             Ok(message) => message,
@@ -332,19 +335,19 @@ impl Conversation {
             (_, FromPage::Chat { text }) => MeetingRequest::Chat(text),
             (_, FromPage::End) => MeetingRequest::End,
         };
-        if !self.is_hushed(now, &ask) {
+        if !self.is_ignored(now, &ask) {
             self.outputs.push_back(PageOutput::Ask(ask));
         }
     }
 
     /// A crowd that waits and asks without end costs its meeting nothing (M-14). What closes a microphone, and what somebody has
     /// written, is always passed on.
-    fn is_hushed(&self, now: Instant, ask: &MeetingRequest) -> bool {
+    fn is_ignored(&self, now: Instant, ask: &MeetingRequest) -> bool {
         let passes = matches!(
             ask,
             MeetingRequest::MuteSelf(true) | MeetingRequest::Leave | MeetingRequest::Close | MeetingRequest::Chat(_)
         );
-        self.visitor.role == Role::External && !passes && self.hushed_until.is_some_and(|until| now < until)
+        self.visitor.role == Role::External && !passes && self.ignored_until.is_some_and(|until| now < until)
     }
 
     fn shows(&mut self, change: Option<PageChange>) {
@@ -360,7 +363,7 @@ impl Conversation {
         self.refuse("bad-message", text.to_owned());
         self.bad_messages += 1;
         if self.bad_messages >= BAD_MESSAGES {
-            self.close(Farewell::Nonsense);
+            self.close(CloseReason::Nonsense);
         }
     }
 
@@ -368,9 +371,9 @@ impl Conversation {
         self.outputs.push_back(PageOutput::Tell(ToPage::Refused { code, text }));
     }
 
-    fn close(&mut self, farewell: Farewell) {
+    fn close(&mut self, reason: CloseReason) {
         self.stage = Stage::Closed;
-        self.outputs.push_back(PageOutput::Close(farewell));
+        self.outputs.push_back(PageOutput::Close(reason));
     }
 }
 
@@ -384,7 +387,7 @@ impl Machine for Conversation {
         }
         match input {
             PageInput::Text(text) => self.read(now, &text),
-            PageInput::Binary => self.close(Farewell::NotText),
+            PageInput::Binary => self.close(CloseReason::NotText),
             PageInput::Joined(who) => {
                 self.stage = Stage::Present;
                 let resume = self.resume_key.seal(who, &self.visitor);
@@ -395,11 +398,11 @@ impl Machine for Conversation {
             PageInput::Done(Ok(())) => {}
             PageInput::Done(Err(refusal)) => {
                 if refusal == MeetingRefusal::TooFast {
-                    self.hushed_until = Some(now + HUSH);
+                    self.ignored_until = Some(now + IGNORED_FOR);
                 }
                 self.refuse(refusal.code(), refusal.to_string());
                 if self.stage == Stage::Joining {
-                    self.close(Farewell::ComeBack);
+                    self.close(CloseReason::ComeBack);
                 }
             }
             PageInput::Answered(Ok(sdp)) => self.outputs.push_back(PageOutput::Say(Said::Answer { sdp })),
@@ -408,7 +411,7 @@ impl Machine for Conversation {
                 let over = matches!(told, ToPage::Ended { .. });
                 self.outputs.push_back(PageOutput::Tell(told));
                 if over {
-                    self.close(Farewell::Over);
+                    self.close(CloseReason::Over);
                 }
             }
             PageInput::Scene(scene) => {
@@ -417,7 +420,7 @@ impl Machine for Conversation {
             }
             PageInput::Dropped => {
                 let leaving = matches!(self.stage, Stage::Leaving { .. });
-                self.close(if leaving { Farewell::Over } else { Farewell::ComeBack });
+                self.close(if leaving { CloseReason::Over } else { CloseReason::ComeBack });
             }
         }
     }
@@ -425,12 +428,12 @@ impl Machine for Conversation {
     fn wake(&mut self, now: Instant) {
         match self.stage {
             Stage::Closed => return,
-            Stage::Silent { until } if now >= until => return self.close(Farewell::NoJoin),
-            Stage::Leaving { until } if now >= until => return self.close(Farewell::Over),
+            Stage::Silent { until } if now >= until => return self.close(CloseReason::NoJoin),
+            Stage::Leaving { until } if now >= until => return self.close(CloseReason::Over),
             _ => {}
         }
         if now >= self.heard_at + SILENCE {
-            return self.close(Farewell::Silent);
+            return self.close(CloseReason::Silent);
         }
         if now >= self.ping_at {
             self.ping_at = now + PING_EVERY;

@@ -9,7 +9,7 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::Visitor;
+use super::visitor::Visitor;
 use crate::common::ids::ParticipantId;
 use crate::meeting::messages::Role;
 

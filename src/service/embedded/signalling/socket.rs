@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use serde::Serialize;
-use std::net::IpAddr;
-
 use tokio::sync::watch;
 
 use crate::common::ids::{MeetingName, ParticipantId};
@@ -14,36 +12,12 @@ use crate::meeting::messages::Role;
 use crate::meeting::page_feed::{self, PageFeedReader};
 use crate::meeting::{JoinPage, MeetingHandle, MeetingRefusal, MeetingRegistry, MeetingRequest, PasscodeProof};
 
-use super::conversation::{Conversation, Farewell, Joining, LEAVE_WITHIN, PageInput, PageOutput};
-use super::ice::PageIceServer;
-
+use super::conversation::{CloseReason, Conversation, Joining, LEAVE_WITHIN, PageInput, PageOutput};
 use super::resume::ResumeKey;
+use super::visitor::Visitor;
 
-/// The largest frame and the largest message of a page, in bytes. An offer is some 5 KB.
-pub const LARGEST_MESSAGE: usize = 64 * 1024;
 /// A frame that the page does not take for so long ends the connection.
 const SEND_WITHIN: Duration = Duration::from_secs(10);
-
-/// Who the page is, as its session says.
-#[derive(Debug, Clone)]
-pub struct Visitor {
-    /// Which meeting.
-    pub meeting: MeetingName,
-    /// Member by session, else external (M-3).
-    pub role: Role,
-    /// May do what only the organiser may.
-    pub organiser: bool,
-    /// Its session, under which a host's mute is kept (K-4).
-    pub identity: Option<String>,
-    /// Where it is, as far as that is known.
-    pub from: Option<IpAddr>,
-    /// What it has shown of the passcode (K-1).
-    pub proof: PasscodeProof,
-    /// Shown if the page gives no usable name (M-4).
-    pub fallback_name: &'static str,
-    /// For its peer connection; told with the welcome.
-    pub ice_servers: Vec<PageIceServer>,
-}
 
 /// What becomes of rows of the meeting by a page's doing, for whoever keeps its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,10 +60,10 @@ pub(crate) async fn serve(
     let mut conversation = Conversation::new(visitor.clone(), resume_key, machine::now());
     let mut page = Page { registry, visitor, present: None, from_meeting: None };
     let mut closed = false;
-    let farewell = loop {
+    let reason = loop {
         match page.perform(&mut conversation, &mut socket, &seen).await {
             Performed::All => {}
-            Performed::Ended(farewell) => break farewell,
+            Performed::Ended(reason) => break reason,
         }
         let deadline = conversation.deadline().unwrap_or_else(machine::now);
         let input = tokio::select! {
@@ -101,15 +75,15 @@ pub(crate) async fn serve(
                     continue;
                 }
                 Some(Ok(Message::Close(frame))) => {
-                    // A browser that closes a page says so (RFC 6455 section 7.4.1); a network that is gone says nothing.
+                    // A browser that closes a page sends a close frame (RFC 6455 section 7.4.1); a lost network sends nothing.
                     closed = frame.is_some_and(|frame| frame.code == close_code::AWAY);
                     break None;
                 }
                 None => break None,
                 // The library refuses to read on after a frame above the limit.
-                Some(Err(error)) => break is_too_big(&error).then_some(Farewell::TooBig),
+                Some(Err(error)) => break is_too_big(&error).then_some(CloseReason::TooBig),
             },
-            told = next_word(&mut page.from_meeting) => match told {
+            told = next_update(&mut page.from_meeting) => match told {
                 Some(page_feed::PageUpdate::Message(message)) => PageInput::Told(message),
                 Some(page_feed::PageUpdate::View(view)) => PageInput::Scene(view),
                 None => PageInput::Dropped,
@@ -118,34 +92,31 @@ pub(crate) async fn serve(
                 conversation.wake(machine::now());
                 continue;
             }
-            // The meeting has closed before: what it said last, that the server restarts, is not lost to the stop.
+            // The meeting has closed before: its last message, that the server restarts, is sent before the stop.
             _ = shutdown.wait_for(|stop| *stop) => match page.from_meeting.as_mut().and_then(PageFeedReader::waiting_message) {
                 Some(word) => PageInput::Told(word),
-                None => break Some(Farewell::Stopping),
+                None => break Some(CloseReason::Stopping),
             },
         };
         conversation.handle(machine::now(), input);
     };
-    if closed {
-        page.closes().await;
+    page.end(closed, reason).await;
+    if let Some(reason) = reason {
+        close(&mut socket, reason).await;
     }
-    // The meeting takes a loss to be one only when nobody listens any more.
-    page.from_meeting = None;
-    if let Some((meeting, who)) = page.present.filter(|_| farewell != Some(Farewell::Over)) {
-        meeting.connection_lost(who).await;
-    }
-    if let Some(farewell) = farewell {
-        let (code, reason) = farewell.code_and_reason();
-        let close = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
-        // The page answers with its own close frame; until then what it still sends is read and dropped, or the
-        // close frame could be lost to a reset.
-        let _ = tokio::time::timeout(LEAVE_WITHIN, async {
-            if socket.send(close).await.is_ok() {
-                while let Some(Ok(_)) = socket.recv().await {}
-            }
-        })
-        .await;
-    }
+}
+
+/// Closes the connection in order (RFC 6455 section 7.1.2). Until the page answers with its own close frame its messages are read and dropped:
+/// a reset could overtake ours.
+async fn close(socket: &mut impl Frames, reason: CloseReason) {
+    let (code, reason) = reason.code_and_reason();
+    let close = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
+    let _ = tokio::time::timeout(LEAVE_WITHIN, async {
+        if socket.send(close).await.is_ok() {
+            while let Some(Ok(_)) = socket.recv().await {}
+        }
+    })
+    .await;
 }
 
 /// What a page that is present brings about by one message, counted: for the fuzz target.
@@ -164,12 +135,12 @@ pub(crate) fn heard(text: &str) -> usize {
 }
 
 fn is_too_big(error: &axum::Error) -> bool {
-    // The error's type belongs to a library that is not ours to name; its words are covered by a test.
+    // The error's type belongs to a dependency of axum; a test covers its text.
     std::error::Error::source(error).is_some_and(|source| source.to_string().contains("too long"))
 }
 
-/// The next word of the meeting; never, before there is one to hear.
-async fn next_word(from_meeting: &mut Option<PageFeedReader>) -> Option<page_feed::PageUpdate> {
+/// The next message of the meeting; pending while the page has not joined.
+async fn next_update(from_meeting: &mut Option<PageFeedReader>) -> Option<page_feed::PageUpdate> {
     match from_meeting {
         Some(from_meeting) => from_meeting.next().await,
         None => std::future::pending().await,
@@ -180,7 +151,7 @@ enum Performed {
     /// Nothing is left to do for now.
     All,
     /// The connection is over, with this close frame if it can still take one.
-    Ended(Option<Farewell>),
+    Ended(Option<CloseReason>),
 }
 
 /// What [`serve`] holds between two messages.
@@ -213,7 +184,7 @@ impl Page {
                     }
                     continue;
                 }
-                PageOutput::Close(farewell) => return Performed::Ended(Some(farewell)),
+                PageOutput::Close(reason) => return Performed::Ended(Some(reason)),
                 PageOutput::Join(joining) => match self.join(joining).await {
                     Ok(who) => {
                         seen(PageEffects::Joined(who));
@@ -244,10 +215,15 @@ impl Page {
         Performed::All
     }
 
-    /// The page is being closed, or loaded anew.
-    async fn closes(&self) {
-        if let Some((meeting, who)) = &self.present {
+    /// Tells the meeting that the connection is over; `closed`: the page is being closed, or loaded anew.
+    async fn end(&mut self, closed: bool, reason: Option<CloseReason>) {
+        if let Some((meeting, who)) = self.present.as_ref().filter(|_| closed) {
             let _ = meeting.ask(Some(*who), MeetingRequest::Close).await;
+        }
+        // The meeting counts a connection as lost only once its feed has no reader.
+        self.from_meeting = None;
+        if let Some((meeting, who)) = self.present.take().filter(|_| reason != Some(CloseReason::Over)) {
+            meeting.connection_lost(who).await;
         }
     }
 

@@ -53,7 +53,7 @@ fn a_page_that_does_not_join_is_sent_away_after_ten_seconds() {
     assert_eq!(outputs(&mut conversation), [PageOutput::Say(Said::Ping)]);
     assert_eq!(conversation.deadline(), Some(t0 + JOIN_WITHIN));
     conversation.wake(t0 + JOIN_WITHIN);
-    assert_eq!(outputs(&mut conversation), [PageOutput::Close(Farewell::NoJoin)]);
+    assert_eq!(outputs(&mut conversation), [PageOutput::Close(CloseReason::NoJoin)]);
     assert_eq!(conversation.deadline(), None, "all gone, no deadline");
 }
 
@@ -72,7 +72,7 @@ fn a_page_is_asked_every_five_seconds_and_gone_after_fifteen() {
     }
     assert_eq!(conversation.deadline(), Some(t0 + 21 * SECOND));
     conversation.wake(t0 + 21 * SECOND);
-    assert_eq!(outputs(&mut conversation), [PageOutput::Close(Farewell::Silent)]);
+    assert_eq!(outputs(&mut conversation), [PageOutput::Close(CloseReason::Silent)]);
 }
 
 /// Fifty messages a second are heard for ever and a hundred and one at once are not.
@@ -86,7 +86,7 @@ fn fifty_messages_a_second_are_heard_for_ever_and_a_hundred() {
     }
     let now = t0 + 200 * SECOND;
     assert!((0..100).all(|_| text(&mut conversation, now, r#"{"type":"pong"}"#).is_empty()));
-    assert_eq!(text(&mut conversation, now, r#"{"type":"pong"}"#), [PageOutput::Close(Farewell::TooMany)]);
+    assert_eq!(text(&mut conversation, now, r#"{"type":"pong"}"#), [PageOutput::Close(CloseReason::TooMany)]);
     assert_eq!(text(&mut conversation, now, r#"{"type":"end"}"#), [], "nothing is heard after the end");
 }
 
@@ -129,14 +129,14 @@ fn after_leave_the_meeting_has_the_last_word_or_two_seconds() {
     let mut patient = present(t0);
     text(&mut patient, t0, r#"{"type":"leave"}"#);
     patient.handle(t0, PageInput::Told(ToPage::Ended { reason: "left" }));
-    assert_eq!(outputs(&mut patient), [PageOutput::Tell(ToPage::Ended { reason: "left" }), PageOutput::Close(Farewell::Over)]);
+    assert_eq!(outputs(&mut patient), [PageOutput::Tell(ToPage::Ended { reason: "left" }), PageOutput::Close(CloseReason::Over)]);
 
     let mut unanswered = present(t0);
     text(&mut unanswered, t0, r#"{"type":"leave"}"#);
     assert_eq!(text(&mut unanswered, t0, r#"{"type":"admit-all"}"#), [], "who has left asks nothing more");
     assert_eq!(unanswered.deadline(), Some(t0 + LEAVE_WITHIN));
     unanswered.wake(t0 + LEAVE_WITHIN);
-    assert_eq!(outputs(&mut unanswered), [PageOutput::Close(Farewell::Over)]);
+    assert_eq!(outputs(&mut unanswered), [PageOutput::Close(CloseReason::Over)]);
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn a_page_that_the_meeting_dropped_may_come_back() {
     let t0 = start();
     let mut conversation = present(t0);
     conversation.handle(t0, PageInput::Dropped);
-    assert_eq!(outputs(&mut conversation), [PageOutput::Close(Farewell::ComeBack)]);
+    assert_eq!(outputs(&mut conversation), [PageOutput::Close(CloseReason::ComeBack)]);
     let mut refused = new(t0);
     text(&mut refused, t0, r#"{"type":"join","name":"Ada"}"#);
     refused.handle(t0, PageInput::Done(Err(MeetingRefusal::Ended)));
@@ -317,5 +317,5 @@ fn m14_who_asks_too_often_is_told_once_and_then_not_passed() {
     assert_eq!(text(&mut page, t0, hand), []);
     assert_eq!(text(&mut page, t0, r#"{"type":"mute-self","on":true}"#), [PageOutput::Ask(MeetingRequest::MuteSelf(true))]);
     assert_eq!(text(&mut page, t0, r#"{"type":"chat","text":"hi"}"#), [PageOutput::Ask(MeetingRequest::Chat("hi".into()))]);
-    assert_eq!(text(&mut page, t0 + HUSH, hand), [PageOutput::Ask(MeetingRequest::Hand(true))]);
+    assert_eq!(text(&mut page, t0 + IGNORED_FOR, hand), [PageOutput::Ask(MeetingRequest::Hand(true))]);
 }

@@ -44,7 +44,7 @@ impl SeenIds {
 
 /// What one kind of sender may be answered and has said: what strangers write takes nothing from readers.
 #[derive(Debug)]
-struct SenderLimits {
+pub(super) struct SenderLimits {
     seen: SeenIds,
     pub(super) keywords: RateLimiter<PhoneNumber>,
 }

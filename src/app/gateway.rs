@@ -1,6 +1,6 @@
 //! [`Gateway`]: store, SIP, meetings and calls, begun in the order in which they need each other.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -86,13 +86,12 @@ impl Gateway {
         let registry = meetings.registry().clone();
         let sip::Running { handle: sip, events, registrations, bound: listening } =
             start_sip(settings, ids.clone(), net, signalling).await?;
-        registration_store::restore(&store, &sip).await.map_err(state("registrations in", directory))?;
-        tokio::spawn(registration_store::keep(registrations, store.clone()));
+        restore_registrations(registrations, &store, &sip).await.map_err(state("registrations in", directory))?;
         let calls = Calls::new(CallsSettings {
             ids,
             runtime_config: meetings.runtime_config(),
             own: own_addresses(settings),
-            address: Some(settings.media.address).filter(|address| !address.is_unspecified()),
+            address: media_address(settings),
             advertised: settings.media.advertised_address,
             media: media.clone(),
             registry: registry.clone(),
@@ -172,4 +171,20 @@ async fn start_sip(
 fn private_directory(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// The address for media, where one is configured.
+fn media_address(settings: &Settings) -> Option<IpAddr> {
+    Some(settings.media.address).filter(|address| !address.is_unspecified())
+}
+
+/// What devices had registered before, and from now on what they register.
+async fn restore_registrations(
+    changes: mpsc::Receiver<sip::Change>,
+    store: &store::StoreHandle,
+    sip: &sip::Handle,
+) -> Result<(), store::StoreError> {
+    registration_store::restore(store, sip).await?;
+    tokio::spawn(registration_store::keep(changes, store.clone()));
+    Ok(())
 }

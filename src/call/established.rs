@@ -13,7 +13,7 @@ use super::offer_answer::OfferAnswer;
 use super::registry::CallStage;
 use super::settings::CallSettings;
 use super::setup::EarlyRequests;
-use super::sms_opt_in::SmsOptIn;
+use super::sms_opt_in_stage::SmsOptIn;
 use crate::codec::CodecKind;
 use crate::common::cause::Cause;
 use crate::common::ids::{MeetingName, NoticeId, PlayId};

@@ -45,6 +45,7 @@ mod settings;
 mod setup;
 mod shared;
 mod sms_opt_in;
+mod sms_opt_in_stage;
 mod task;
 #[cfg(test)]
 mod tests;

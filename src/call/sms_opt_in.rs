@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::established::{EstablishedCall, EstablishedPhase};
 use super::messages::CallAct;
+use super::sms_opt_in_stage::SmsOptIn;
 use crate::common::machine::Machine;
 use crate::common::phrase::Phrase;
 use crate::common::redact::Redacted;
@@ -20,22 +21,6 @@ const NUMBER_WITHIN: Duration = Duration::from_secs(30);
 const CODE_WITHIN: Duration = Duration::from_secs(180);
 /// Numbers keyed in that are none, one after the other.
 const TRIES: u8 = 3;
-
-/// How far it has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum SmsOptIn {
-    /// No messages.
-    #[default]
-    Off,
-    /// A number is being keyed in; so many before it were none.
-    Number { wrong: u8 },
-    /// A code is being keyed in.
-    Code,
-    /// The relay is at work.
-    Waiting,
-    /// The chat comes by SMS.
-    On,
-}
 
 impl EstablishedCall {
     /// N-10: what it is told is shown as well, where the phrases have texts.

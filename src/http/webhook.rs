@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{OriginalUri, Path, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::extract::{Path, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Extension, Router};
@@ -24,11 +25,10 @@ async fn called(
     State(app): State<Arc<AppState>>,
     Extension(peer): Extension<HttpPeer>,
     Path(provider): Path<String>,
-    OriginalUri(uri): OriginalUri,
-    method: Method,
-    headers: HeaderMap,
+    parts: Parts,
     body: Bytes,
 ) -> Result<Response, ProblemDetails> {
+    let Parts { method, uri, headers, .. } = parts;
     let source = app.source(&peer, &headers);
     let path = uri.path_and_query().map_or("", |path| path.as_str());
     let url = format!("{}{path}", origin(&app, &peer, &headers));

@@ -9,10 +9,42 @@ use super::modules::{ModuleMap, Resolution};
 use super::source::{SourceFile, product_tree};
 
 /// Inherent `impl` blocks outside the file of their type. File, type, why.
-const APART: &[(&str, &str, &str)] = &[];
+const APART: &[(&str, &str, &str)] = &[
+    ("src/call/dialog.rs", "EstablishedCall", CALL),
+    ("src/call/keys.rs", "EstablishedCall", CALL),
+    ("src/call/sms_opt_in.rs", "EstablishedCall", CALL),
+    ("src/meeting/state/effects.rs", "MeetingState", MEETING),
+    ("src/meeting/state/guests.rs", "MeetingState", MEETING),
+    ("src/meeting/state/pages.rs", "MeetingState", MEETING),
+    ("src/meeting/state/requests.rs", "MeetingState", MEETING),
+    ("src/meeting/state/sms.rs", "MeetingState", MEETING),
+    ("src/meeting/task/ledger.rs", "MeetingEffects", EFFECTS),
+    ("src/meeting/task/relay.rs", "MeetingEffects", EFFECTS),
+    ("src/policy/delivery.rs", "Policy", POLICY),
+    ("src/policy/queries.rs", "Policy", POLICY),
+    ("src/policy/requests.rs", "Policy", POLICY),
+    ("src/policy/settle.rs", "Policy", POLICY),
+    ("src/relay/consent.rs", "Relay", RELAY),
+    ("src/relay/inbound.rs", "Relay", RELAY),
+    ("src/relay/joining.rs", "Relay", RELAY),
+];
+
+const CALL: &str =
+    "what a call does with media is one machine; a key, a request of the dialog and an answer of the relay may each end it";
+const MEETING: &str =
+    "one meeting's facts are one whole; where they come from (pages, devices, the relay, the rules) is a file each";
+const EFFECTS: &str = "what a meeting's task does outside of it, by whom it does it with";
+const POLICY: &str = "the rules are derived from all facts together; asking, requests, notices and what follows are a file each";
+const RELAY: &str = "one table of devices and numbers; opting in, joining and texts that come in are a file each";
 
 /// Names that two types have, and why each is the word that the RFC or a reader of its folder expects.
-const TWICE: &[(&str, &str)] = &[];
+const TWICE: &[(&str, &str)] = &[
+    ("Capture", "the state of a recording in the rules; the HEP capture server that SIP is copied to"),
+    ("Command", "a subcommand of the program, as clap calls it; what the SIP endpoint is told to do"),
+    ("Event", "what the SIP endpoint tells calls; what the API's stream of events tells (both always named with their module)"),
+    ("Settings", "the whole configuration; what the SIP endpoint is given of it (always `sip::Settings`)"),
+    ("Via", "the header of RFC 3261 section 20.42; by what somebody is in a meeting"),
+];
 
 /// The router of SIP: its file, and its fields at most.
 const ENDPOINT: &str = "src/sip/endpoint.rs";

@@ -100,6 +100,10 @@ impl ModuleMap {
                 Item::Use(item) => {
                     for import in imports(item) {
                         match import.name {
+                            // `pub use name;` of a macro that is defined here.
+                            Some(name) if import.path == [name.clone()] => {
+                                module.names.entry(name).or_insert(Binding::Import(import.path));
+                            }
                             Some(name) => drop(module.names.insert(name, Binding::Import(import.path))),
                             None => module.globs.push(import.path),
                         }

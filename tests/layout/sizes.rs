@@ -21,8 +21,15 @@ const PARAMETERS: usize = 6;
 const TEST_NAME: usize = 60;
 
 /// Functions that are tables: one row for each case, which would be harder to read in parts. File, function, why.
-const TABLES: &[(&str, &str, &str)] =
-    &[("src/store/ledger/alterations.rs", "alter", "an arm for each kind of alteration of a ledger")];
+const TABLES: &[(&str, &str, &str)] = &[
+    (
+        "src/relay/exchange/tests/storm.rs",
+        "a_storm_of_a_hundred_thousand_messages_keeps_every_rule",
+        "an arm for each kind of input, beside the model that it is held against",
+    ),
+    ("src/status/text.rs", "busy", "one status with each of its fields"),
+    ("src/store/ledger/alterations.rs", "alter", "an arm for each kind of alteration of a ledger"),
+];
 
 /// A function of a file.
 struct Function {

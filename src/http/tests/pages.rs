@@ -45,7 +45,7 @@ async fn an_unknown_meeting_or_file_is_a_friendly_404() {
 }
 
 #[tokio::test]
-async fn g28_the_door_and_pages_of_errors_look_like_the_product() {
+async fn u1_first_page_and_pages_of_errors_look_like_the_product() {
     let world = World::new().await;
     let token = world.link("demo", true).await;
     let (door, absent) = (world.get(&format!("/enter?token={token}")).await, world.get("/m/absent").await);

@@ -226,3 +226,10 @@ pub struct OutboxLine {
     /// How often it was submitted.
     pub tries: u32,
 }
+
+impl OutboxLine {
+    pub(super) fn of(sms: &OutgoingSms, state: &'static str, tries: u32) -> Self {
+        let part = sms.cut.map_or_else(|| "1/1".to_owned(), |cut| format!("{}/{}", cut.number, cut.total));
+        Self { reference: sms.reference.clone(), number: sms.to.to_string(), part, state, tries }
+    }
+}

@@ -217,7 +217,7 @@ fn variables_with_empty_levels_or_without_end_are_refused() {
 }
 
 #[test]
-fn g29_a_wrong_path_is_told_alone() {
+fn o1_a_wrong_path_is_told_alone() {
     let folder = tempfile::tempdir().unwrap();
     for path in [folder.path().join("nowhere"), folder.path().join("nowhere/roomgate.toml"), folder.path().to_owned()] {
         let problems = load(&path, [("ROOMGATE__HTTP__PROT".to_owned(), "1".to_owned())]).unwrap_err();

@@ -6,7 +6,7 @@ use super::StoreError;
 use super::limits::integer;
 
 /// Names a link or a session; random.
-pub type Id = [u8; 16];
+pub(crate) type Id = [u8; 16];
 
 /// One link.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -59,7 +59,7 @@ const COUNTRIES: &[(&str, &[&str])] = &[
 ];
 const EVERYWHERE: [&str; 2] = ["112", "911"];
 /// Calls for help that are told by voice at once that nobody answers them here; further ones are told by their status alone.
-pub const SPOKEN: usize = 4;
+pub(crate) const SPOKEN: usize = 4;
 /// What is dialled before a number to reach it from abroad or by trunk code.
 const NATIONAL: [&str; 4] = ["", "+", "0", "00"];
 

@@ -6,9 +6,9 @@ use std::str::FromStr;
 
 /// The target of log lines that publish a head. Whoever reads heads from a log takes lines of this target alone: names and numbers that
 /// peers choose stand behind another one. Copies of such lines are kept for years: the name stays, wherever the code goes.
-pub const TARGET: &str = "roomgate::ledger";
+pub(crate) const TARGET: &str = "roomgate::ledger";
 /// The text of such a line before the head.
-pub const MESSAGE: &str = "ledger head";
+pub(crate) const MESSAGE: &str = "ledger head";
 /// The metric whose label is a head.
 pub const METRIC: &str = "ledger_head_info";
 /// The column, or field, of an export that holds a head.

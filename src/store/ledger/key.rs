@@ -43,14 +43,14 @@ impl Public {
 
 /// Where the key of the epoch is kept.
 #[derive(Debug, Clone)]
-pub struct KeyPlace {
+pub(crate) struct KeyPlace {
     directory: PathBuf,
 }
 
 impl KeyPlace {
     /// The keys of a daemon whose store is in `directory`'s neighbourhood.
     #[must_use]
-    pub fn new(directory: &Path) -> Self {
+    pub(crate) fn new(directory: &Path) -> Self {
         Self { directory: directory.to_owned() }
     }
 

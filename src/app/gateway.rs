@@ -83,7 +83,6 @@ impl Gateway {
             mutes: stored_mutes(&store).await.map_err(state("mutes in", directory))?,
         };
         let meetings = Arc::new(MeetingDirectory::new(settings, library, shared));
-        let registry = meetings.registry().clone();
         let sip::Running { handle: sip, events, registrations, bound: listening } =
             start_sip(settings, ids.clone(), net, signalling).await?;
         restore_registrations(registrations, &store, &sip).await.map_err(state("registrations in", directory))?;
@@ -94,7 +93,7 @@ impl Gateway {
             address: media_address(settings),
             advertised: settings.media.advertised_address,
             media: media.clone(),
-            registry: registry.clone(),
+            registry: meetings.registry().clone(),
             sip: sip.clone(),
             lockout: SharedLockout::default(),
             store: store.clone(),
@@ -107,7 +106,7 @@ impl Gateway {
             store,
             store_thread,
             relay,
-            registry,
+            registry: meetings.registry().clone(),
             meetings,
             sip,
             listening,

@@ -11,8 +11,7 @@
 //! | the machine, with its inputs and acts | `machine`, `messages`, `settings`, `offer_answer` |
 //! | its set-up | `answering`, `ringing`, `opening`, `early_media`, `setup` |
 //! | menu, meeting and the end | `established`, `dialog`, `keys`, `sms_opt_in`, `chat_readout` |
-//! | its task, and how it performs acts | `task`, `effects`, `outbound_effects`, `port` |
-//! | what is kept of calls | `registry`, `history`, `failures`, `record`, `log` |
+//! | its task, and how it performs acts; what is kept of calls | `task`, `effects`, `outbound_effects`, `port`; `registry`, `history`, `failures`, `record`, `log` |
 
 mod answering;
 mod calls;

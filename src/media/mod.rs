@@ -8,7 +8,7 @@
 #[cfg(feature = "bench")]
 pub mod bench_rig;
 mod bridge;
-mod delivery;
+mod delivery_proofs;
 mod egress;
 mod events;
 mod handle;

@@ -22,7 +22,7 @@ use crate::rtp::quality::{self, Impairment};
 use crate::rtp::receive::AudioReceiver;
 use crate::rtp::rtcp::RtcpSession;
 
-use super::delivery::DeliveryProofs;
+use super::delivery_proofs::DeliveryProofs;
 use super::egress::{Egress, FramePlacement, PacketInfo};
 use super::events::{MediaEvent, PlayOutcome, PortEvent};
 use super::leg::{DueDatagram, MediaLeg};

@@ -10,11 +10,11 @@
 
 mod admission;
 mod capability;
-mod delivery;
 mod fact;
 mod lobby;
 mod machine;
 mod notice;
+mod notice_reports;
 mod owed_notices;
 mod person;
 mod presence;

@@ -13,7 +13,6 @@ use crate::sip::SessionTimers;
 pub(in crate::config) fn contradictions(settings: &Settings, found: &mut Findings<'_>) {
     addresses(settings, found);
     ports(settings, found);
-    plain_http(settings, found);
     meetings(settings, found);
     devices(settings, found);
     sessions(settings, found);
@@ -95,16 +94,5 @@ fn addresses(settings: &Settings, found: &mut Findings<'_>) {
                 "write the address by which others reach this machine",
             );
         }
-    }
-}
-
-fn plain_http(settings: &Settings, found: &mut Findings<'_>) {
-    let http = &settings.http;
-    if !http.address.is_loopback() && http.tls.is_none() && http.trusted_proxies.is_empty() {
-        found.problem(
-            "http.address",
-            "plain HTTP would be open to the network: member links and cookies could be read on the way, and browsers give the microphone to https or localhost only",
-            "set [http.tls] certificate and key, name your proxy in http.trusted_proxies, or listen on 127.0.0.1",
-        );
     }
 }

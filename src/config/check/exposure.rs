@@ -1,4 +1,4 @@
-//! What would be open to more people than it looks (X-2, O-1): said by `check-config`, refused by nobody.
+//! What would be open to more people than it looks (X-2, O-1): said by `check-config`. Only plain HTTP for the network is refused.
 
 use std::net::IpAddr;
 
@@ -9,10 +9,23 @@ use crate::relay::provider::ProviderKind;
 
 /// Warns of it.
 pub(super) fn exposure(settings: &Settings, found: &mut Findings<'_>) {
+    plain_http(settings, found);
     everybody(settings, found);
     proxies(settings, found);
     messages(settings, found);
     ice(settings, found);
+}
+
+/// Pages whose links and cookies could be read on the way.
+fn plain_http(settings: &Settings, found: &mut Findings<'_>) {
+    let http = &settings.http;
+    if !http.address.is_loopback() && http.tls.is_none() && http.trusted_proxies.is_empty() {
+        found.problem(
+            "http.address",
+            "plain HTTP would be open to the network: member links and cookies could be read on the way, and browsers give the microphone to https or localhost only",
+            "set [http.tls] certificate and key, name your proxy in http.trusted_proxies, or listen on 127.0.0.1",
+        );
+    }
 }
 
 /// Ranges that leave nobody out.

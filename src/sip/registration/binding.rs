@@ -18,11 +18,6 @@ use crate::sip::message::uri::Uri;
 use crate::sip::message::{Headers, Request, Response};
 use crate::sip::{Flow, Target, Transport};
 
-/// The first wait after a failure, and the longest.
-const FIRST_WAIT: Duration = Duration::from_secs(4);
-const LONGEST_WAIT: Duration = Duration::from_secs(300);
-/// The longest wait that a registrar can ask for by `Retry-After`.
-const LONGEST_RETRY: Duration = Duration::from_secs(3600);
 /// Keeps the way through a router open: well below the half minute after which the worst of them forget UDP.
 pub(super) const PING_UDP: Duration = Duration::from_secs(25);
 /// The same for connections (RFC 5626 section 4.4.1).
@@ -238,13 +233,6 @@ impl AccountBinding {
             .or_else(|| seconds(headers, header_names::EXPIRES))
             .unwrap_or(self.expires)
             .clamp(SHORTEST, self.expires.max(SHORTEST))
-    }
-
-    /// How long to wait after so many failures; `dice` is any number.
-    pub(super) fn wait(&self, dice: u64, retry_after: Option<Duration>) -> Duration {
-        let full = FIRST_WAIT.saturating_mul(1 << self.failures.min(16)).min(LONGEST_WAIT);
-        let jitter = full / 2 + full.mul_f64((dice % 1000) as f64 / 2000.0);
-        jitter.max(retry_after.unwrap_or_default().min(LONGEST_RETRY))
     }
 }
 

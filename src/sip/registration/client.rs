@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::binding::{
     AccountBinding, AccountStanding, AccountState, PING_STREAM, PING_UDP, RegisterOutcome, RegistrationAccount, refresh_after,
 };
+use super::retry;
 use crate::sip::access::identity::Identity;
 use crate::sip::auth::{self, Credentials};
 use crate::sip::deadlines::Deadlines;
@@ -285,12 +286,12 @@ impl RegistrationClient {
     }
 
     fn failed(&mut self, env: &mut Environment<'_>, number: u64, why: String, retry_after: Option<Duration>) {
-        let dice = env.core.random.draw();
+        let random = env.core.random.draw();
         let Some(registration) = self.all.get_mut(&number) else { return };
         if registration.leaving {
             return self.not_signed_off(env, number, why);
         }
-        let wait = registration.wait(dice, retry_after);
+        let wait = retry::wait(registration.failures, random, retry_after);
         registration.failures = registration.failures.saturating_add(1);
         registration.lives_until = registration.lives_until.filter(|until| *until > env.now);
         if registration.failure.as_ref() != Some(&why) {

@@ -5,6 +5,7 @@
 
 mod binding;
 mod client;
+mod retry;
 #[cfg(test)]
 mod tests;
 

@@ -4,7 +4,7 @@
 #   make run HOST=ADDR    the same for browsers on other machines: https on ADDR (an address or name of this machine)
 #   make build            builds the release binary, target/release/roomgate
 #   make deb              builds a Debian package of it, target/debian/roomgate_VERSION_ARCHITECTURE.deb
-#   make test-fast        unit tests, scenarios and the layout of the code: no peers, under a minute once built
+#   make test-fast        unit tests, scenarios and the layout of the code: no peers
 #   make test             everything that CI runs, with real phones and browsers; says what was slow
 #   make test-peers       the part of it with real phones and browsers; the minutes of each, of 20 at most
 #   make load             minutes of many calls at once, by the release binary, and what waits long; alone on the machine

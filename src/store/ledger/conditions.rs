@@ -1,6 +1,9 @@
-//! The part of a statement that a query of the ledger makes.
+//! The part of a statement that a query of the ledger makes, and how its lines are fetched.
 
-use super::lines::LedgerQuery;
+use rusqlite::{Connection, Row};
+
+use super::lines::{LedgerQuery, LedgerRow};
+use crate::store::StoreError;
 use crate::store::limits::integer;
 
 /// Only what is asked for: an index serves no condition that may be none. `?1` to `?4` are given by [`bounds`].
@@ -16,7 +19,24 @@ pub(super) fn conditions(query: &LedgerQuery, more: &[(&'static str, bool)]) -> 
 }
 
 /// The parameters `?1` to `?5`: those of [`conditions`], then the limit.
-pub(super) fn bounds(query: &LedgerQuery, limit: usize) -> impl rusqlite::Params {
+fn bounds(query: &LedgerQuery, limit: usize) -> impl rusqlite::Params {
     let number = |number: Option<u64>| number.map(integer);
     (number(query.before), number(query.from), number(query.to), query.meeting.clone(), integer(limit as u64))
+}
+
+/// The lines that a statement with [`conditions`] and a limit selects. One that `read` cannot make sense of was changed by somebody else.
+pub(super) fn fetch(
+    connection: &Connection,
+    sql: &str,
+    (query, limit): (&LedgerQuery, usize),
+    read: impl Fn(&Row<'_>) -> rusqlite::Result<Option<LedgerRow>>,
+) -> Result<Vec<LedgerRow>, StoreError> {
+    let mut select = connection.prepare_cached(sql)?;
+    let mut rows = select.query(bounds(query, limit))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let damaged = StoreError::Damaged { sequence: row.get("sequence")? };
+        found.push(read(row).map_err(|_| damaged.clone())?.ok_or(damaged)?);
+    }
+    Ok(found)
 }

@@ -10,7 +10,7 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::columns::hash;
-use super::conditions::{bounds, conditions};
+use super::conditions::{conditions, fetch};
 use super::head::from_hex;
 use super::lines::{LedgerEntry, LedgerLine, LedgerQuery, LedgerRow, NoticeOutcome};
 use crate::store::{Phone, StoreError};
@@ -102,14 +102,7 @@ fn mac(row: &Row<'_>, key: &Key, previous: &[u8]) -> rusqlite::Result<[u8; 32]> 
 pub(super) fn select(connection: &Connection, query: &LedgerQuery, limit: usize) -> Result<Vec<LedgerRow>, StoreError> {
     let asked = conditions(query, &[]);
     let sql = format!("SELECT {COLUMNS} FROM ledger_hmac WHERE {asked} ORDER BY sequence DESC LIMIT ?5");
-    let mut select = connection.prepare_cached(&sql)?;
-    let mut rows = select.query(bounds(query, limit))?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let damaged = StoreError::Damaged { sequence: row.get("sequence")? };
-        found.push(read(row).map_err(|_| damaged.clone())?.ok_or(damaged)?);
-    }
-    Ok(found)
+    fetch(connection, &sql, (query, limit), read)
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Option<LedgerRow>> {

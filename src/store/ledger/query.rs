@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::columns::{COLUMNS, read};
-use super::conditions::{bounds, conditions};
+use super::conditions::{conditions, fetch};
 use super::lines::{LedgerQuery, LedgerRow};
 use super::old;
 use crate::store::StoreError;
@@ -22,12 +22,5 @@ pub(in crate::store) fn list(connection: &Connection, query: &LedgerQuery) -> Re
 fn select(connection: &Connection, query: &LedgerQuery, limit: usize) -> Result<Vec<LedgerRow>, StoreError> {
     let asked = conditions(query, &[("kind = 'notice'", query.notices)]);
     let sql = format!("SELECT {COLUMNS}, hash FROM ledger WHERE {asked} ORDER BY sequence DESC LIMIT ?5");
-    let mut select = connection.prepare_cached(&sql)?;
-    let mut rows = select.query(bounds(query, limit))?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let damaged = StoreError::Damaged { sequence: row.get("sequence")? };
-        found.push(read(row).map_err(|_| damaged.clone())?.ok_or(damaged)?);
-    }
-    Ok(found)
+    fetch(connection, &sql, (query, limit), read)
 }

@@ -97,7 +97,7 @@ impl Gateway {
             sip: sip.clone(),
             lockout: SharedLockout::default(),
             store: store.clone(),
-            relay: relay.clone(),
+            numbering: relay.as_ref().map(relay::driver::RelayHandle::home),
             counted: counted.clone(),
             raised: raised.clone(),
         });

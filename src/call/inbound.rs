@@ -23,7 +23,6 @@ use crate::common::phrase::Phrase;
 use crate::common::redact::masked_user;
 use crate::media::Share;
 use crate::menu::Addressed;
-use crate::relay::driver::RelayHandle;
 use crate::sip::{Command, Incoming};
 
 /// Characters of a Call-ID that the log shows: enough to find the call in the log of a PBX.
@@ -52,7 +51,7 @@ pub(super) async fn serve(shared: Arc<CallsShared>, incoming: Incoming, draining
     }
     let entry = register(&shared, &incoming, &routed);
     take_place(&shared, &config, &incoming, &mut routed);
-    let chat = shared.settings.relay.as_ref().map(RelayHandle::home);
+    let chat = shared.settings.numbering.clone();
     let settings = CallSettings::new(call, &routed, &config, chat);
     let invite = InboundInvite::of(&incoming, config.router.share(&incoming));
     let mut effects = CallEffects::new(shared, config, call, routed, queues.senders);

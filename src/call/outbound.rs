@@ -19,7 +19,6 @@ use super::task::CallTask;
 use crate::common::cause::Cause;
 use crate::common::ids::CallId;
 use crate::common::machine;
-use crate::relay::driver::RelayHandle;
 
 /// Calls the device, and stays with whoever answers until the call is over.
 pub(super) async fn serve(shared: Arc<CallsShared>, call: CallId, invitation: Invitation, queues: CallQueues) {
@@ -29,7 +28,7 @@ pub(super) async fn serve(shared: Arc<CallsShared>, call: CallId, invitation: In
     let routed = config.router.invited(&invitation.device, &invitation.meeting, IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let Some(routed) = routed else { return refuse(&shared, call, &invitation) };
     let routed = RoutedCall { heir_of: invitation.heir_of, ..routed };
-    let chat = shared.settings.relay.as_ref().map(RelayHandle::home);
+    let chat = shared.settings.numbering.clone();
     let settings = CallSettings::new(call, &routed, &config, chat);
     let invite = OutboundInvite {
         device: invitation.device.as_str().into(),

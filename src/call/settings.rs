@@ -53,8 +53,8 @@ pub struct CallsSettings {
     pub registry: MeetingRegistry,
     /// SIP.
     pub sip: sip::Handle,
-    /// Chat by SMS, where a provider is configured.
-    pub relay: Option<relay::driver::RelayHandle>,
+    /// How numbers are keyed in for chat by SMS, where a provider is configured (C-2).
+    pub numbering: Option<relay::NumberingPlan>,
     /// Wrong codes of late, of calls and pages alike (K-1).
     pub lockout: SharedLockout,
     /// Records.

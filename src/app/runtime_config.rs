@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::call::RuntimeConfig;
 use crate::call::router::{AccountRoute, CallRouter, KnownPhone};
+use crate::call::{ListenerPolicy, RuntimeConfig, SrtpPolicies};
 use crate::common::ids::MeetingName;
 use crate::common::redact::Redacted;
 use crate::config::{self, Settings};
@@ -74,6 +74,19 @@ fn hidden_paths(settings: &Settings) -> Vec<PathBuf> {
     hidden
 }
 
+fn srtp_policies(settings: &Settings) -> SrtpPolicies {
+    let listener = |listen: &config::ListenConfig| ListenerPolicy {
+        transport: listen.transport.into(),
+        address: (listen.address, listen.port).into(),
+        srtp: listen.srtp,
+    };
+    SrtpPolicies {
+        devices: settings.devices.iter().filter_map(|(label, device)| Some((label.clone(), device.srtp?))).collect(),
+        trunks: settings.sip.trunks.iter().filter_map(|(label, trunk)| Some((label.clone(), trunk.srtp?))).collect(),
+        listeners: settings.sip.listen.values().map(listener).collect(),
+    }
+}
+
 pub(super) fn runtime_config(settings: &Settings, library: Arc<Library>) -> RuntimeConfig {
     let pin =
         |(name, meeting): (&MeetingName, &config::MeetingConfig)| Some((name.clone(), secret(meeting.organiser_pin.as_ref()?)));
@@ -85,6 +98,7 @@ pub(super) fn runtime_config(settings: &Settings, library: Arc<Library>) -> Runt
             menu_user: settings.sip.menu_user.clone(),
             directory: Arc::new(Directory::new(settings.meetings.iter().map(entry).collect())),
             language: settings.organisation.language.clone(),
+            srtp: srtp_policies(settings),
         },
         pins: Arc::new(settings.meetings.iter().filter_map(pin).collect()),
         library,

@@ -148,7 +148,7 @@ impl AwaitingAck {
     }
 
     fn acknowledged(mut self, answer: Option<&[u8]>, acts: &mut VecDeque<CallAct>) -> Step<Self, Opening> {
-        let agreed = match (self.agreed, answer) {
+        let agreed = match (self.agreed.take(), answer) {
             (Some(profile), _) => Ok(profile),
             (None, Some(answer)) => self.offer_answer.answered(answer),
             (None, None) => Err(Cause::NoCommonCodec),

@@ -162,7 +162,8 @@ impl CallEffects {
                 return CallInput::PortNotReserved(Cause::NoPorts);
             }
         };
-        let Some(offer_answer) = port::offer_answer(settings, &self.config, path, reserved.local().port()) else {
+        let Some(offer_answer) = port::offer_answer(settings, &self.config, (path, self.routed.srtp), reserved.local().port())
+        else {
             return CallInput::PortNotReserved(Cause::Fault);
         };
         self.port = CallPort::Reserved(reserved);
@@ -170,13 +171,16 @@ impl CallEffects {
     }
 
     async fn open_port(&mut self, profile: Profile) -> CallInput {
+        let (codec, encryption) = (profile.codec, profile.encryption());
         let opened = self.port.open(&self.shared.settings.media, profile, self.senders.port.clone()).await;
         if let Some(outbound) = &mut self.outbound {
             outbound.free_ringing_place();
         }
         match opened {
             Ok(port) => {
-                self.change_entry(|entry| (entry.codec, entry.port) = (Some(profile.codec.row().name), port));
+                self.change_entry(|entry| {
+                    (entry.codec, entry.encryption, entry.port) = (Some(codec.row().name), encryption, port);
+                });
                 CallInput::PortOpened
             }
             Err(error) => {
@@ -197,7 +201,11 @@ impl CallEffects {
             CallAct::Play(play) => port.play(play).await,
             CallAct::StopPrompts => port.stop_prompts().await,
             CallAct::Music(on) => port.music(self.config.library.music().filter(|_| on)).await,
-            CallAct::Reprofile(profile) => port.reprofile(profile).await,
+            CallAct::Reprofile(profile) => {
+                let encryption = profile.encryption();
+                port.reprofile(profile).await;
+                self.change_entry(|entry| entry.encryption = encryption);
+            }
             CallAct::ClosePort => port.close().await,
             _ => {}
         }

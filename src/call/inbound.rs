@@ -119,6 +119,7 @@ fn register(shared: &CallsShared, incoming: &Incoming, routed: &RoutedCall) -> O
         began: machine::now(),
         admitted: false,
         codec: None,
+        encryption: None,
         port: None,
     })
 }

@@ -108,6 +108,7 @@ mod tests {
     use super::*;
     use crate::call::router::UNLISTED;
     use crate::menu::{Addressed, CodeSource};
+    use crate::sdp::SrtpPolicy;
     use crate::sip::Source;
     use crate::store::Phone;
 
@@ -121,6 +122,7 @@ mod tests {
             phone: Phone::default(),
             caller: CodeSource { source: Source::of([192, 0, 2, 1].into()), known: false },
             identity: String::new(),
+            srtp: SrtpPolicy::Preferred,
             heir_of: None,
         }
     }

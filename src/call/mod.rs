@@ -45,6 +45,7 @@ mod setup;
 mod shared;
 mod sms_opt_in;
 mod sms_opt_in_stage;
+mod srtp_policies;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -57,4 +58,5 @@ pub use invitation::{Invitation, OutboundProgress, PROGRESS};
 pub use offer_answer::{OfferAnswer, RemoteMedia, profile};
 pub use registry::{CallEntry, CallStage};
 pub use settings::{CallsSettings, RuntimeConfig};
+pub use srtp_policies::{ListenerPolicy, SrtpPolicies};
 pub use view::CallsView;

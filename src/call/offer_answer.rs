@@ -6,7 +6,8 @@ use crate::common::cause::Cause;
 use crate::common::ip_network;
 use crate::media::{Profile, TelephoneEventFormat};
 use crate::rtp::latch::NamedSource;
-use crate::sdp::{self, LocalCapabilities, Negotiated, SessionDescription};
+use crate::rtp::srtp::KeyGenerator;
+use crate::sdp::{self, Agreement, LocalCapabilities, Protection, SessionDescription};
 
 /// The peer of a dialog, as far as its media is concerned (S-7).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +40,7 @@ impl RemoteMedia {
 #[derive(Debug, Clone)]
 pub struct OfferAnswer {
     ours: LocalCapabilities,
+    keys: KeyGenerator,
     remote: RemoteMedia,
     agreed: Option<Profile>,
     offered: Option<SessionDescription>,
@@ -46,10 +48,10 @@ pub struct OfferAnswer {
 }
 
 impl OfferAnswer {
-    /// An exchange in which nothing is agreed on yet.
+    /// An exchange in which nothing is agreed on yet. `keys` makes our SRTP keys.
     #[must_use]
-    pub const fn new(ours: LocalCapabilities, remote: RemoteMedia) -> Self {
-        Self { ours, remote, agreed: None, offered: None, held: false }
+    pub const fn new(ours: LocalCapabilities, keys: KeyGenerator, remote: RemoteMedia) -> Self {
+        Self { ours, keys, remote, agreed: None, offered: None, held: false }
     }
 
     /// The peer holds us, or has stopped to send (S-5).
@@ -64,9 +66,9 @@ impl OfferAnswer {
     /// The cause of the refusal; what was agreed on before stays.
     pub fn offered(&mut self, offer: &[u8]) -> Result<(Profile, String), Cause> {
         let offer = SessionDescription::parse(offer).map_err(|_| Cause::NoCommonCodec)?;
-        let negotiated = sdp::answer(&offer, &self.ours).map_err(sdp::AnswerError::cause)?;
-        let text = negotiated.local.to_string();
-        Ok((self.agree(&negotiated), text))
+        let agreement = sdp::answer(&offer, &self.ours, &mut self.keys).map_err(sdp::AnswerError::cause)?;
+        let text = agreement.local.to_string();
+        Ok((self.agree(agreement)?, text))
     }
 
     /// What to answer an INVITE or UPDATE with: our answer, and what was agreed on by it, or our offer where they have made none.
@@ -82,7 +84,7 @@ impl OfferAnswer {
 
     /// Our own offer (delayed offer, RFC 3261 section 13.2.1).
     pub fn offer(&mut self) -> String {
-        let offer = sdp::offer(&self.ours);
+        let offer = sdp::offer(&self.ours, &mut self.keys);
         let text = offer.to_string();
         self.ours.previous = Some(offer.clone());
         self.offered = Some(offer);
@@ -105,45 +107,51 @@ impl OfferAnswer {
     pub fn answered(&mut self, answer: &[u8]) -> Result<Profile, Cause> {
         let offer = self.offered.take().ok_or(Cause::NoCommonCodec)?;
         let answer = SessionDescription::parse(answer).map_err(|_| Cause::NoCommonCodec)?;
-        let negotiated = sdp::accept_answer(&offer, &answer).map_err(sdp::AnswerError::cause)?;
-        Ok(self.agree(&negotiated))
+        let agreement = sdp::accept_answer(&offer, &answer, self.ours.srtp).map_err(sdp::AnswerError::cause)?;
+        self.agree(agreement)
     }
 
-    fn agree(&mut self, negotiated: &Negotiated) -> Profile {
-        let mut profile = profile(negotiated, &self.remote);
+    fn agree(&mut self, agreement: Agreement) -> Result<Profile, Cause> {
+        let mut profile = profile(&agreement, &self.remote).ok_or(Cause::NoCommonCodec)?;
         // The hold of RFC 2543 names no address: media will come back to where they were.
         if profile.remote.ip().is_unspecified()
-            && let Some(before) = self.agreed
+            && let Some(before) = &self.agreed
         {
             profile.remote = before.remote;
             profile.remote_rtcp = before.remote_rtcp;
             profile.named = before.named;
         }
         self.held = !(profile.we_send && profile.they_send);
-        self.agreed = Some(profile);
-        self.ours.previous = Some(negotiated.local.clone());
-        profile
+        self.agreed = Some(profile.clone());
+        self.ours.previous = Some(agreement.local);
+        self.ours.protection = Some(agreement.transport.protection);
+        Ok(profile)
     }
 }
 
-/// What the media plane needs of an agreement.
+/// What the media plane needs of an agreement; `None` where no audio was agreed on.
 #[must_use]
-pub fn profile(negotiated: &Negotiated, remote: &RemoteMedia) -> Profile {
-    Profile {
-        codec: negotiated.codec,
-        payload_type_send: negotiated.payload_type_send,
-        payload_type_receive: negotiated.payload_type_receive,
-        telephone_event: negotiated.telephone_event.map(|event| TelephoneEventFormat {
+pub fn profile(agreement: &Agreement, peer: &RemoteMedia) -> Option<Profile> {
+    let (stream, transport) = (agreement.audio()?, &agreement.transport);
+    Some(Profile {
+        codec: stream.codec,
+        payload_type_send: stream.payload_type_send,
+        payload_type_receive: stream.payload_type_receive,
+        telephone_event: stream.telephone_event.map(|event| TelephoneEventFormat {
             payload_type: event.receive_pt,
             send_payload_type: event.send_pt,
             clock: event.clock,
         }),
-        ptime: negotiated.ptime_send,
-        remote: negotiated.remote,
-        remote_rtcp: negotiated.remote_rtcp,
-        signalling: remote.signalling,
-        named: remote.judge(negotiated.remote.ip()),
-        we_send: negotiated.we_send,
-        they_send: negotiated.they_send,
-    }
+        ptime: stream.ptime_send,
+        remote: transport.remote,
+        remote_rtcp: transport.remote_rtcp,
+        signalling: peer.signalling,
+        named: peer.judge(transport.remote.ip()),
+        srtp: match &transport.protection {
+            Protection::Plain => None,
+            Protection::Sdes(keys) => Some(keys.clone()),
+        },
+        we_send: stream.we_send,
+        they_send: stream.they_send,
+    })
 }

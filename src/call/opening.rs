@@ -54,9 +54,9 @@ impl Opening {
         agreed: Profile,
         acts: &mut VecDeque<CallAct>,
     ) -> Self {
+        let (codec, early, end) = (agreed.codec, EarlyRequests::default(), PendingEnd::default());
         acts.push_back(CallAct::OpenPort(agreed));
-        let (early, end) = (EarlyRequests::default(), PendingEnd::default());
-        Self { settings, origin, offer_answer, codec: agreed.codec, changed: None, early, end }
+        Self { settings, origin, offer_answer, codec, changed: None, early, end }
     }
 
     /// With what has come up before.

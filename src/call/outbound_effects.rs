@@ -83,6 +83,7 @@ impl OutboundEffects {
             began: machine::now(),
             admitted: false,
             codec: None,
+            encryption: None,
             port: None,
         };
         let entry = shared.registry.put_if_silent(entry).ok_or(Cause::Refused(486))?;

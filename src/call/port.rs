@@ -8,8 +8,8 @@ use super::messages::SignallingPath;
 use super::offer_answer::{OfferAnswer, RemoteMedia};
 use super::settings::{CallsSettings, RuntimeConfig};
 use crate::media::{Media, PortEvent, PortHandle, PortOpenError, Profile, Reserved};
-use crate::sdp::offer::DEFAULT_PTIME;
-use crate::sdp::{LocalCapabilities, Preference};
+use crate::rtp::srtp::KeyGenerator;
+use crate::sdp::{DEFAULT_PTIME, LocalCapabilities, Preference, SrtpPolicy};
 use crate::sip::Proof;
 
 /// A call's port, as far as there is one.
@@ -59,7 +59,7 @@ pub(super) fn local_address(settings: &CallsSettings, path: SignallingPath) -> I
 pub(super) fn offer_answer(
     settings: &CallsSettings,
     config: &RuntimeConfig,
-    path: SignallingPath,
+    (path, srtp): (SignallingPath, SrtpPolicy),
     port: u16,
 ) -> Option<OfferAnswer> {
     let local = local_address(settings, path);
@@ -72,9 +72,13 @@ pub(super) fn offer_answer(
         // 62 bits: a number of RFC 3264 section 5 that every peer can read.
         session_id: getrandom::u64().ok()? >> 2,
         rtcp_mux: false,
+        srtp,
         previous: None,
+        protection: None,
     };
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).ok()?;
     let proven = matches!(path.proof, Proof::Digest | Proof::Certificate | Proof::Registration);
     let own = [&settings.own[..], &[local, ours.address]].concat();
-    Some(OfferAnswer::new(ours, RemoteMedia { signalling: path.remote, proven, own }))
+    Some(OfferAnswer::new(ours, KeyGenerator::new(seed), RemoteMedia { signalling: path.remote, proven, own }))
 }

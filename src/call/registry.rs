@@ -52,6 +52,8 @@ pub struct CallEntry {
     pub admitted: bool,
     /// The codec agreed on, by its SDP name.
     pub codec: Option<&'static str>,
+    /// The suite of SRTP that was agreed on; `None` for plain RTP.
+    pub encryption: Option<&'static str>,
     /// Its media, once there is some.
     pub port: Option<PortHandle>,
 }

@@ -5,12 +5,14 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use super::srtp_policies::SrtpPolicies;
 use crate::common::cause::Cause;
 use crate::common::display_name;
 use crate::common::ids::{MeetingName, ParticipantId};
 use crate::common::redact::{MaskedCaller, Redacted};
 use crate::media::Share;
 use crate::menu::{self, Addressed, Directory};
+use crate::sdp::SrtpPolicy;
 use crate::sip::{Identity, Incoming, Source};
 use crate::store::Phone;
 
@@ -48,6 +50,8 @@ pub struct CallRouter {
     pub directory: std::sync::Arc<Directory>,
     /// The organisation's language.
     pub language: String,
+    /// Whether media is to be encrypted.
+    pub srtp: SrtpPolicies,
 }
 
 /// A call that will be answered.
@@ -69,6 +73,8 @@ pub struct RoutedCall {
     pub caller: menu::CodeSource,
     /// Who it is beyond this call: a configured device by its label, another by its address and the number it says.
     pub identity: String,
+    /// Whether its media is to be encrypted.
+    pub srtp: SrtpPolicy,
     /// The presence in a meeting whose place it takes (M-18).
     pub heir_of: Option<ParticipantId>,
 }
@@ -146,6 +152,7 @@ impl CallRouter {
                 Some(_) => format!("device/{label}"),
                 None => format!("caller/{label}/{}/{}", incoming.source.ip(), user.as_deref().unwrap_or_default()),
             },
+            srtp: self.srtp.of(incoming),
             heir_of: None,
         })
     }
@@ -164,6 +171,7 @@ impl CallRouter {
             phone: Phone::default(),
             caller: menu::CodeSource { source: Source::device(address, label), known: true },
             identity: format!("device/{label}"),
+            srtp: self.srtp.of_device(label),
             heir_of: None,
         })
     }
@@ -250,6 +258,7 @@ mod tests {
             menu_user: "menu".to_owned(),
             directory: std::sync::Arc::new(Directory::new(vec![entry("demo", "1001"), entry("10-02", "2002")])),
             language: "en".to_owned(),
+            srtp: SrtpPolicies::default(),
         }
     }
 

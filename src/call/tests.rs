@@ -38,7 +38,8 @@ use crate::menu::{Addressed, Directory, Entry, Keymap, Keypad, KeypadInput, TRIE
 use crate::policy::Switch;
 use crate::prompt::{Clip, Library};
 use crate::relay::{self, RelayAnswer};
-use crate::sdp::{LocalCapabilities, Preference};
+use crate::rtp::srtp::KeyGenerator;
+use crate::sdp::{LocalCapabilities, Preference, SrtpPolicy};
 use crate::sip::{self, Proof};
 use crate::telemetry::events::EventKind;
 
@@ -81,10 +82,12 @@ fn offer_answer() -> OfferAnswer {
         ptime: Duration::from_millis(20),
         session_id: 1,
         rtcp_mux: false,
+        srtp: SrtpPolicy::Preferred,
         previous: None,
+        protection: None,
     };
     let remote = RemoteMedia { signalling: [192, 0, 2, 7].into(), proven: false, own: Vec::new() };
-    OfferAnswer::new(ours, remote)
+    OfferAnswer::new(ours, KeyGenerator::new([1; 32]), remote)
 }
 
 fn path() -> SignallingPath {

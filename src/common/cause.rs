@@ -40,6 +40,8 @@ pub enum Cause {
     NoEmergencyCalls,
     /// No codec in common, or an offer that cannot be read.
     NoCommonCodec,
+    /// One side wants encrypted media that the other has not, or no crypto suite in common.
+    NoCommonEncryption,
     /// The RTP port pool is empty (S-7).
     NoPorts,
     /// The media workers have no slack left, or a limit on calls is reached.
@@ -107,6 +109,7 @@ impl Cause {
             Self::UnknownAddress => (404, 1, None, "unknown-address"),
             Self::NoEmergencyCalls => (403, 21, Some(Phrase::NoEmergencyCalls), "no-emergency-calls"),
             Self::NoCommonCodec => (488, 65, None, "no-common-codec"),
+            Self::NoCommonEncryption => (488, 65, None, "no-common-encryption"),
             Self::NoPorts => (503, 34, None, "no-ports"),
             Self::Busy => (503, 42, None, "busy"),
             Self::Draining => (503, 41, Some(Phrase::Closing), "draining"),

@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use super::input::datagrams;
+use super::input::{datagrams, lossy};
 use crate::common::units::Hz;
 use crate::rtp::dtmf::DtmfReceiver;
 use crate::rtp::receive::AudioReceiver;
 use crate::rtp::rtcp::RtcpSession;
+use crate::rtp::srtp::{CryptoSuite, KeyGenerator, SrtpReceiver, SrtpSender};
 use crate::rtp::{self, Packet};
-use crate::sdp::{self, LocalCapabilities, Preference, SessionDescription};
+use crate::sdp::{self, CryptoAttribute, LocalCapabilities, Preference, SessionDescription, SrtpPolicy};
 use crate::{codec, dsp, media, prompt};
 
 fn ours() -> LocalCapabilities {
@@ -17,26 +18,60 @@ fn ours() -> LocalCapabilities {
         port: 20_000,
         codecs: codec::CODECS.iter().map(|row| row.kind).collect(),
         preference: Preference::Offerer,
-        ptime: sdp::offer::DEFAULT_PTIME,
+        ptime: sdp::DEFAULT_PTIME,
         session_id: 1,
         rtcp_mux: false,
+        srtp: SrtpPolicy::Preferred,
         previous: None,
+        protection: None,
     }
 }
 
 /// A session description, as an offer and as an answer.
 pub fn session(data: &[u8]) {
     let Ok(session) = SessionDescription::parse(data) else { return };
+    let mut keys = KeyGenerator::new([1; 32]);
     let printed = session.to_string();
     let again = SessionDescription::parse(printed.as_bytes()).expect("what we print can be read");
     assert_eq!(again.to_string(), printed);
-    if let Ok(agreed) = sdp::answer(&session, &ours()) {
+    if let Ok(agreed) = sdp::answer(&session, &ours(), &mut keys) {
         assert_eq!(agreed.local.media.len(), session.media.len(), "one answer for each m-line");
-        assert!((10..=60).contains(&agreed.ptime_send.as_millis()));
+        assert!(agreed.streams.iter().all(|stream| (10..=60).contains(&stream.ptime_send.as_millis())));
         let printed = agreed.local.to_string();
         assert_eq!(SessionDescription::parse(printed.as_bytes()).expect("our answer can be read").to_string(), printed);
     }
-    let _ = sdp::accept_answer(&sdp::offer(&ours()), &session);
+    let _ = sdp::accept_answer(&sdp::offer(&ours(), &mut keys), &session, SrtpPolicy::Preferred);
+}
+
+/// A value of `a=crypto`: what is read and printed is read the same again.
+pub fn crypto_attribute(data: &[u8]) {
+    let Ok(read) = CryptoAttribute::parse(&lossy(data)) else { return };
+    let key_length = read.keys.suite.key_length() + read.keys.suite.salt_length();
+    assert!(read.keys.keys.iter().all(|key| key.material().len() == key_length));
+    assert_eq!(CryptoAttribute::parse(&read.to_string()), Ok(read));
+}
+
+/// Several datagrams, each behind two bytes of length, from somebody without the key: none is taken, and those that the key protects still are.
+pub fn srtp(data: &[u8]) {
+    let now = Instant::now();
+    let (&suite, rest) = data.split_first().unwrap_or((&0, data));
+    let suite = CryptoSuite::ALL[usize::from(suite) % CryptoSuite::ALL.len()];
+    let keys = KeyGenerator::new([1; 32]).generate(suite);
+    let (Ok(mut sender), Ok(mut receiver)) = (SrtpSender::new(&keys), SrtpReceiver::new(&keys)) else { return };
+    let mut out = Vec::new();
+    for datagram in datagrams(rest) {
+        // A tag of 32 bits may be guessed.
+        let taken =
+            receiver.unprotect_rtp(now, datagram, &mut out).is_ok() || receiver.unprotect_rtcp(now, datagram, &mut out).is_ok();
+        assert!(!taken || suite.rtp_tag_length() == 4);
+    }
+    for seq in 0..3 {
+        let mut packet = vec![0x80, 8, 0, seq, 0, 0, 0, 160, 0, 0, 0, 7, 1, 2, 3];
+        let plain = packet.clone();
+        sender.protect_rtp(&mut packet).expect("an RTP packet");
+        receiver.unprotect_rtp(now, &packet, &mut out).expect("a packet of the key");
+        assert_eq!(out, plain);
+    }
 }
 
 /// Several RTP datagrams, each behind two bytes of length, into a receiver that plays meanwhile.

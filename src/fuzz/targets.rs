@@ -1,6 +1,6 @@
 //! The table of targets.
 
-use super::media::{dtls, dtmf, rtcp, rtp_packet, session, stun, wav};
+use super::media::{crypto_attribute, dtls, dtmf, rtcp, rtp_packet, session, srtp, stun, wav};
 use super::sip::{digest, sip_framing, sip_header, sip_info, sip_message, sip_uri};
 use super::text::{config_file, http_head, ledger_heads, page, smpp};
 
@@ -10,6 +10,7 @@ pub type FuzzTarget = fn(&[u8]);
 /// Every target, by the name of its file and its corpus in `tests/fuzz`.
 pub const TARGETS: &[(&str, FuzzTarget)] = &[
     ("config", config_file),
+    ("crypto", crypto_attribute),
     ("digest", digest),
     ("dtls", dtls),
     ("dtmf", dtmf),
@@ -25,6 +26,7 @@ pub const TARGETS: &[(&str, FuzzTarget)] = &[
     ("sip_message", sip_message),
     ("sip_uri", sip_uri),
     ("smpp", smpp),
+    ("srtp", srtp),
     ("stun", stun),
     ("wav", wav),
 ];

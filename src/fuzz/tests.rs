@@ -139,6 +139,7 @@ macro_rules! replayed {
 
 replayed! {
     mutated_configuration_files_are_read_or_refused = "config",
+    mutated_crypto_attributes_are_read_and_printed_the_same = "crypto",
     mutated_authorizations_let_nobody_in = "digest",
     mutated_dtls_is_refused_or_answered_within_bounds = "dtls",
     mutated_telephone_events_are_keys_or_nothing = "dtmf",
@@ -155,6 +156,7 @@ replayed! {
     mutated_uris_are_read_and_printed_the_same = "sip_uri",
     mutated_stun_names_a_part_of_itself_or_nobody = "stun",
     mutated_frames_of_a_centre_are_read_or_cost_themselves_alone = "smpp",
+    mutated_srtp_is_never_taken = "srtp",
     mutated_prompts_hold_no_more_than_their_file = "wav",
 }
 

@@ -102,6 +102,7 @@ impl BenchMeeting {
             remote_rtcp: SocketAddr::new(address.ip(), address.port() + 1),
             signalling: address.ip(),
             named: NamedSource::Trusted,
+            srtp: None,
             we_send: true,
             they_send: true,
         };

@@ -69,9 +69,9 @@ pub enum PortOpenError {
     /// No UDP port is free.
     #[error(transparent)]
     Pool(#[from] PoolError),
-    /// The codec refuses its settings.
+    /// The codec refuses its settings, or the keys are not taken.
     #[error(transparent)]
-    Codec(#[from] crate::codec::CodecError),
+    Port(#[from] super::profile::PortError),
     /// The worker is gone: the daemon is stopping.
     #[error("the media worker is gone")]
     Stopping,

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use crate::codec::CodecError;
 use crate::common::ids::PortId;
 use crate::common::redact::Redacted;
 use crate::common::units::Hz;
@@ -16,7 +15,6 @@ use crate::dsp::frame::Frame;
 use crate::dsp::resample::{Resampler, between};
 use crate::prompt::Clip;
 use crate::rtp::dtmf::DtmfReceiver;
-use crate::rtp::latch::{Latch, Trickle};
 use crate::rtp::packet::{Packet, is_rtcp};
 use crate::rtp::quality::{self, Impairment};
 use crate::rtp::receive::AudioReceiver;
@@ -26,8 +24,9 @@ use super::delivery_proofs::DeliveryProofs;
 use super::egress::{Egress, FramePlacement, PacketInfo};
 use super::events::{MediaEvent, PlayOutcome, PortEvent};
 use super::leg::{DueDatagram, MediaLeg};
+use super::path::MediaPath;
 use super::player::{Play, PlayMark, Player};
-use super::profile::{Channel, Profile};
+use super::profile::{Channel, PortError, Profile};
 use super::shared_mix::{SharedMix, TickSound};
 use super::stats::PortStats;
 
@@ -35,8 +34,9 @@ use super::stats::PortStats;
 pub struct Port {
     id: PortId,
     profile: Profile,
-    latch: Latch,
-    trickle: Trickle,
+    path: MediaPath,
+    /// The packet that came last, without its protection.
+    unprotected: Vec<u8>,
     /// Comfort noise for an address that has to answer before it is sent anything else (S-7).
     probe: Option<DueDatagram<Channel>>,
     receiver: AudioReceiver,
@@ -68,7 +68,7 @@ impl Port {
     /// `seed` gives SSRC, first sequence number and timestamp; unpredictable outside tests (RFC 3550 section 5.1).
     ///
     /// # Errors
-    /// When the codec's library refuses its settings.
+    /// When the codec's library refuses its settings, or the keys cannot be used.
     pub fn new(
         now: Instant,
         id: PortId,
@@ -76,16 +76,16 @@ impl Port {
         seed: u64,
         media_timeout: Duration,
         events: mpsc::Sender<PortEvent>,
-    ) -> Result<Self, CodecError> {
+    ) -> Result<Self, PortError> {
         let row = profile.codec.row();
         let egress = Egress::new(&profile, seed)?;
         Ok(Self {
             id,
-            profile,
-            latch: Latch::new(profile.remote, profile.signalling, profile.named),
-            trickle: Trickle::default(),
+            path: MediaPath::new(&profile)?,
+            unprotected: Vec::new(),
             probe: None,
             receiver: AudioReceiver::new(profile.codec, profile.payload_type_receive)?,
+            profile,
             dtmf: DtmfReceiver::new(),
             rtcp: RtcpSession::new(now, egress.ssrc(), &format!("{id}@roomgate"), row.rtp_clock, seed),
             inbound_resampler: between(row.sample_rate, Hz::FULL),
@@ -111,8 +111,8 @@ impl Port {
     /// Takes what a new offer and answer agreed on (hold, resume, another address or codec), without a gap where the codec stays.
     ///
     /// # Errors
-    /// When a new codec's library refuses its settings; the port then stays as it was.
-    pub fn reprofile(&mut self, now: Instant, profile: Profile) -> Result<(), CodecError> {
+    /// When a new codec's library refuses its settings, or new keys cannot be used; the port then stays as it was.
+    pub fn reprofile(&mut self, now: Instant, profile: Profile) -> Result<(), PortError> {
         let row = profile.codec.row();
         if profile.codec != self.profile.codec {
             self.rtcp.set_clock(row.rtp_clock);
@@ -127,11 +127,9 @@ impl Port {
             self.player = Player::new(row.sample_rate);
             self.player.set_music(music);
         }
+        self.path.renegotiate(now, &profile)?;
         if profile.telephone_event != self.profile.telephone_event {
             self.dtmf = DtmfReceiver::new();
-        }
-        if self.latch.renegotiated(profile.remote, profile.signalling, profile.named) {
-            self.trickle = Trickle::default();
         }
         if self.profile.we_send && !profile.we_send {
             self.player.stop_notices(&mut self.marks);
@@ -141,18 +139,14 @@ impl Port {
     }
 
     /// Packets that are not media of this call by S-7 are counted and dropped.
-    fn receive_rtp(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
-        if is_rtcp(datagram) {
-            // RTCP on the RTP port without agreement (RFC 5761): some devices do so.
-            return self.receive_rtcp(now, from, datagram);
-        }
-        let Ok(packet) = Packet::parse(datagram) else {
+    fn receive_rtp(&mut self, now: Instant, from: SocketAddr, packet: &[u8]) {
+        let Ok(packet) = Packet::parse(packet) else {
             self.refused += 1;
             return;
         };
         let event = self.profile.telephone_event.filter(|event| event.payload_type == packet.pt);
-        let audio = packet.pt == self.profile.payload_type_receive;
-        if !self.latch.accept(now, from, audio || event.is_some()) {
+        let negotiated = packet.pt == self.profile.payload_type_receive || event.is_some();
+        if !self.path.accept_rtp(now, from, negotiated) {
             self.refused += 1;
             return;
         }
@@ -172,16 +166,14 @@ impl Port {
         }
     }
 
-    fn receive_rtcp(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
-        let known =
-            from.ip() == self.profile.remote_rtcp.ip() || self.latch.target().is_some_and(|target| target.ip() == from.ip());
-        if !known {
+    fn receive_rtcp(&mut self, now: Instant, from: SocketAddr, packet: &[u8]) {
+        if !self.path.accept_rtcp(from) {
             self.refused += 1;
             return;
         }
-        self.rtcp.handle(now, datagram);
+        self.rtcp.handle(now, packet);
         if self.rtcp.about_us().is_some() {
-            self.latch.answered(now, from);
+            self.path.report_received(now, from);
         }
         self.last_packet = now;
         while let Some(span) = self.rtcp.poll_span() {
@@ -272,15 +264,13 @@ impl Port {
 
     /// Whether audio is sent: the device listens, and its address is known.
     fn may_send(&self) -> bool {
-        self.profile.we_send && self.latch.target().is_some()
+        self.profile.we_send && self.path.target().is_some()
     }
 
-    /// Probes an address that is only named (S-7): a device that waits to be sent something first can answer, and anybody else at that
-    /// address gets next to nothing.
+    /// Probes an address that is only named (S-7).
     fn probe_unproven(&mut self, now: Instant) {
         if self.profile.we_send
-            && let Some(to) = self.latch.unproven()
-            && self.trickle.take(now)
+            && let Some(to) = self.path.probe(now)
         {
             let (packet, bytes) = self.egress.comfort_noise();
             self.probe = Some(DueDatagram { socket: Channel::Rtp, to, bytes, packet: Some(packet) });
@@ -332,13 +322,6 @@ impl Port {
         self.emit_deliveries();
     }
 
-    /// RTCP goes to the address of RTP: behind a NAT the described one is unreachable, and another one is unproven (S-7).
-    fn rtcp_target(&self) -> Option<SocketAddr> {
-        let (target, described) = (self.latch.target()?, self.profile.remote_rtcp);
-        let as_described = target == self.profile.remote && described.ip() == target.ip();
-        Some(if as_described { described } else { SocketAddr::new(target.ip(), target.port().saturating_add(1)) })
-    }
-
     /// Ends the port: reports what was cut and the figures, and gives an RTCP BYE with its destination, where that is known.
     pub fn close(&mut self, now: Instant) -> Option<(SocketAddr, Vec<u8>)> {
         self.player.stop_all(&mut self.marks);
@@ -347,8 +330,10 @@ impl Port {
         self.emit_deliveries();
         let stats = self.stats();
         self.emit(MediaEvent::Closed(Box::new(stats)));
-        let target = self.rtcp_target()?;
-        Some((target, self.rtcp.build_bye(now, self.ntp(now))))
+        let target = self.path.rtcp_target()?;
+        let mut bye = self.rtcp.build_bye(now, self.ntp(now));
+        self.path.protect_rtcp(&mut bye).ok()?;
+        Some((target, bye))
     }
 
     /// What offer and answer have agreed on.
@@ -374,6 +359,8 @@ impl Port {
             sent: self.sent,
             lost,
             refused: self.refused,
+            unauthentic: self.path.srtp_stats().unauthentic(),
+            srtp: self.path.suite(),
             jitter,
             concealed: received.concealed,
             round_trip,
@@ -421,10 +408,21 @@ impl MediaLeg for Port {
     type Socket = Channel;
 
     fn receive(&mut self, now: Instant, channel: Channel, from: SocketAddr, datagram: &[u8]) {
-        match channel {
-            Channel::Rtp => self.receive_rtp(now, from, datagram),
-            Channel::Rtcp => self.receive_rtcp(now, from, datagram),
+        // RTCP on the RTP port without agreement (RFC 5761): some devices do so.
+        let is_report = channel == Channel::Rtcp || is_rtcp(datagram);
+        let mut packet = std::mem::take(&mut self.unprotected);
+        let unprotected = if is_report {
+            self.path.unprotect_rtcp(now, datagram, &mut packet)
+        } else {
+            self.path.unprotect_rtp(now, datagram, &mut packet)
+        };
+        match (unprotected, is_report) {
+            (Ok(()), true) => self.receive_rtcp(now, from, &packet),
+            (Ok(()), false) => self.receive_rtp(now, from, &packet),
+            // Counted by SRTP.
+            (Err(_), _) => {}
         }
+        self.unprotected = packet;
     }
 
     /// Silence while the device holds us, presses a key, or sends nothing.
@@ -472,19 +470,25 @@ impl MediaLeg for Port {
     }
 
     fn poll_transmit(&mut self, now: Instant) -> Option<DueDatagram<Channel>> {
-        if let Some(probe) = self.probe.take() {
+        if let Some(mut probe) = self.probe.take()
+            && self.path.protect_rtp(&mut probe.bytes).is_ok()
+        {
             return Some(probe);
         }
-        if let (Some(bytes), Some(to)) = (self.rtcp_out.take(), self.rtcp_target()) {
+        if let (Some(mut bytes), Some(to)) = (self.rtcp_out.take(), self.path.rtcp_target())
+            && self.path.protect_rtcp(&mut bytes).is_ok()
+        {
             return Some(DueDatagram { socket: Channel::Rtcp, to, bytes, packet: None });
         }
         loop {
             let (packet, bytes) = self.egress.poll(now)?;
-            match (bytes, self.latch.target()) {
-                (Some(bytes), Some(to)) => return Some(DueDatagram { socket: Channel::Rtp, to, bytes, packet: Some(packet) }),
-                // It could not be encoded, or has no destination.
-                _ => self.sent(now, packet, false),
+            if let (Some(mut bytes), Some(to)) = (bytes, self.path.target())
+                && self.path.protect_rtp(&mut bytes).is_ok()
+            {
+                return Some(DueDatagram { socket: Channel::Rtp, to, bytes, packet: Some(packet) });
             }
+            // It could not be encoded or protected, or has no destination.
+            self.sent(now, packet, false);
         }
     }
 }

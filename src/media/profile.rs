@@ -3,9 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::codec::CodecKind;
+use crate::codec::{CodecError, CodecKind};
 use crate::common::units::Hz;
 use crate::rtp::latch::NamedSource;
+use crate::rtp::srtp::{SrtpError, SrtpKeyPair};
 
 /// Telephone-event as negotiated (RFC 4733).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub struct TelephoneEventFormat {
 }
 
 /// The media that offer and answer agreed on for a port (RFC 3264).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
     /// The codec, the same both ways.
     pub codec: CodecKind,
@@ -39,10 +40,20 @@ pub struct Profile {
     pub signalling: IpAddr,
     /// Trust in `remote` (S-7).
     pub named: NamedSource,
+    /// Keys of SRTP; `None` for plain RTP.
+    pub srtp: Option<SrtpKeyPair>,
     /// We may send (the device listens).
     pub we_send: bool,
     /// The device sends.
     pub they_send: bool,
+}
+
+impl Profile {
+    /// The suite of SRTP by its name in `a=crypto`; `None` for plain RTP.
+    #[must_use]
+    pub fn encryption(&self) -> Option<&'static str> {
+        self.srtp.as_ref().map(|keys| keys.ours.suite.name())
+    }
 }
 
 /// Which of a port's two sockets.
@@ -52,4 +63,15 @@ pub enum Channel {
     Rtp,
     /// Reports (RFC 3550 section 6).
     Rtcp,
+}
+
+/// Why a port cannot take what offer and answer agreed on.
+#[derive(Debug, thiserror::Error)]
+pub enum PortError {
+    /// The codec's library refuses its settings.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// The keys of SRTP cannot be used.
+    #[error("SRTP: {0}")]
+    Srtp(#[from] SrtpError),
 }

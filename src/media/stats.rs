@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::rtp::srtp::CryptoSuite;
+
 /// What a port has counted.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct PortStats {
@@ -13,6 +15,10 @@ pub struct PortStats {
     pub lost: i64,
     /// Packets from an address that S-7 does not accept, or that could not be read.
     pub refused: u64,
+    /// Datagrams that SRTP did not take: a wrong tag, or one that came twice.
+    pub unauthentic: u64,
+    /// The suite of SRTP; `None` for plain RTP.
+    pub srtp: Option<CryptoSuite>,
     /// Interarrival jitter (RFC 3550 section 6.4.1).
     pub jitter: Duration,
     /// Concealed audio.

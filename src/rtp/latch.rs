@@ -49,7 +49,7 @@ impl Trickle {
 /// that IP, once two packets in a row came from the same port with a negotiated payload type; the SDP address, not proven then, needs two
 /// packets as well, or a report of its receiver. The first source so found stays;
 /// only its port may change, after a second of silence. Nothing from any other IP ever has an effect, nor has RTCP or an
-/// unknown payload type (`negotiated_pt` false).
+/// unknown payload type (`negotiated_pt` false); but for packets with a valid SRTP tag, which nobody else can make.
 #[derive(Clone, Debug)]
 pub struct Latch {
     sdp: SocketAddr,
@@ -107,6 +107,17 @@ impl Latch {
         }
         self.candidate = Some(from);
         false
+    }
+
+    /// Takes note of an RTP packet from `from` whose SRTP tag is right, so that it is the device's wherever it comes from. Another address is followed
+    /// after two packets in a row, so that one packet that somebody has caught and sent from elsewhere redirects nothing.
+    pub fn accept_authenticated(&mut self, now: Instant, from: SocketAddr) {
+        let from = canonical(from);
+        if self.fixed.is_none_or(|fixed| fixed == from) || self.candidate == Some(from) {
+            self.fix(now, from);
+        } else {
+            self.candidate = Some(from);
+        }
     }
 
     /// Where to send: the fixed source; before there is one, the SDP address, where that is trusted and can be sent to.

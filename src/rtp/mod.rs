@@ -1,6 +1,7 @@
 //! RTP and its relatives, without sockets and clocks. Datagrams of one device flow in ([`packet`], [`latch::Latch`]),
 //! 20 ms frames flow out ([`receive`]), keys apart ([`dtmf`]); the way back is [`sender::RtpSender`]. What both ends know of
-//! the transport's quality goes through [`rtcp`] and [`quality`]. One owner a stream: its port. Rules, S-7.
+//! the transport's quality goes through [`rtcp`] and [`quality`]. What is encrypted
+//! on the way passes [`srtp`] before and after. One owner a stream: its port. Rules, S-7.
 
 pub mod dtmf;
 pub mod feedback;
@@ -11,5 +12,7 @@ pub mod quality;
 pub mod receive;
 pub mod rtcp;
 pub mod sender;
+pub mod srtp;
+pub mod transport;
 
 pub use packet::Packet;

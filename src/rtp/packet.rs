@@ -43,21 +43,10 @@ impl<'a> Packet<'a> {
     /// # Errors
     /// When it is not an RTP packet; it is to be dropped and counted.
     pub fn parse(datagram: &'a [u8]) -> Result<Self, PacketError> {
-        let (header, mut rest) = datagram.split_first_chunk::<HEADER_LENGTH>().ok_or(PacketError::Short)?;
+        let length = header_length(datagram)?;
+        let (header, _) = datagram.split_first_chunk::<HEADER_LENGTH>().ok_or(PacketError::Short)?;
         let [first, second, s0, s1, t0, t1, t2, t3, i0, i1, i2, i3] = *header;
-        if first >> 6 != 2 {
-            return Err(PacketError::Version);
-        }
-        if (192..=223).contains(&second) {
-            return Err(PacketError::Rtcp);
-        }
-        let contributors = usize::from(first & 0x0f) * 4;
-        rest = rest.get(contributors..).ok_or(PacketError::Short)?;
-        if first & 0x10 != 0 {
-            // The extension's inside is not looked at: its length alone says where the payload begins.
-            let ([_, _, high, low], behind) = rest.split_first_chunk::<4>().ok_or(PacketError::Short)?;
-            rest = behind.get(usize::from(u16::from_be_bytes([*high, *low])) * 4..).ok_or(PacketError::Short)?;
-        }
+        let mut rest = datagram.get(length..).ok_or(PacketError::Short)?;
         if first & 0x20 != 0 {
             let padding = usize::from(*rest.last().ok_or(PacketError::Padding)?);
             let length = rest.len().checked_sub(padding).filter(|_| padding > 0).ok_or(PacketError::Padding)?;
@@ -72,6 +61,28 @@ impl<'a> Packet<'a> {
             payload: rest,
         })
     }
+}
+
+/// Where the payload of an RTP packet begins: behind fixed header, contributors and extension. The payload is not looked at, so it may be encrypted.
+///
+/// # Errors
+/// When it is not an RTP packet, or ends before its header does.
+pub fn header_length(datagram: &[u8]) -> Result<usize, PacketError> {
+    let (&[first, second, ..], mut rest) = datagram.split_first_chunk::<HEADER_LENGTH>().ok_or(PacketError::Short)?;
+    if first >> 6 != 2 {
+        return Err(PacketError::Version);
+    }
+    if (192..=223).contains(&second) {
+        return Err(PacketError::Rtcp);
+    }
+    let contributors = usize::from(first & 0x0f) * 4;
+    rest = rest.get(contributors..).ok_or(PacketError::Short)?;
+    if first & 0x10 != 0 {
+        // The extension's inside is not looked at: its length alone says where the payload begins.
+        let ([_, _, high, low], behind) = rest.split_first_chunk::<4>().ok_or(PacketError::Short)?;
+        rest = behind.get(usize::from(u16::from_be_bytes([*high, *low])) * 4..).ok_or(PacketError::Short)?;
+    }
+    Ok(datagram.len() - rest.len())
 }
 
 /// Appends a header without CSRC, extension or padding; the payload is to follow.

@@ -17,11 +17,12 @@ pub struct RtpSender {
 }
 
 impl RtpSender {
-    /// Random beginnings (RFC 3550 §5.1) drawn from `seed`.
+    /// Random beginnings (RFC 3550 section 5.1) drawn from `seed`. The sequence number is in the lower half, so that no receiver of SRTP misses the first
+    /// rollover (RFC 3711 section 3.3.1).
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let mut random = ChaCha20Rng::seed_from_u64(seed);
-        Self { ssrc: random.next_u32(), seq: random.next_u32() as u16, timestamp: random.next_u32() }
+        Self { ssrc: random.next_u32(), seq: random.next_u32() as u16 & 0x7fff, timestamp: random.next_u32() }
     }
 
     /// Appends an audio packet that lasts `ticks` of the RTP clock; gives its sequence number.

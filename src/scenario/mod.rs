@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods, reason = "a world has a clock, and starts what lives in it")]
 
 mod calls;
+mod encryption;
 mod handover;
 mod keypad;
 mod listener;

@@ -14,9 +14,9 @@ pub const MAX_BYTES: usize = 32 * 1024;
 /// Most `m=` lines in a description. All of them have to be answered, so one more refuses the whole body.
 pub const MAX_MEDIA: usize = 32;
 /// Most attributes kept per section; later ones are ignored.
-const MAX_ATTRIBUTES: usize = 256;
+pub(super) const MAX_ATTRIBUTES: usize = 256;
 /// Most formats kept per `m=` line; later ones are ignored.
-const MAX_FORMATS: usize = 64;
+pub(super) const MAX_FORMATS: usize = 64;
 
 /// A body that is no session description.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -55,7 +55,7 @@ pub struct SdpOrigin {
 }
 
 /// One `a=` line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Attribute {
     /// Before the colon.
     pub name: String,
@@ -282,6 +282,17 @@ impl Attribute {
     }
 }
 
+impl fmt::Debug for Attribute {
+    /// Without the keys of `a=crypto`, also where they stand in a capability (O-5).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let secret = [&self.name, self.value.as_ref().unwrap_or(&self.name)]
+            .iter()
+            .any(|text| text.to_ascii_lowercase().contains("crypto"));
+        let value = if secret { Some("***") } else { self.value.as_deref() };
+        f.debug_struct("Attribute").field("name", &self.name).field("value", &value).finish()
+    }
+}
+
 impl SdpHost {
     /// Reads an address with or without brackets, zone (`%eth0`) or multicast suffix (`/127`); anything else is a name.
     #[must_use]
@@ -389,6 +400,3 @@ impl fmt::Display for SdpHost {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

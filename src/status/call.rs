@@ -18,6 +18,7 @@ impl From<CallEntry> for CallView {
             participant: entry.participant.map(|who| who.to_string()),
             admitted: entry.admitted,
             codec: entry.codec.map(ToOwned::to_owned),
+            encryption: entry.encryption.map(ToOwned::to_owned),
             seconds: entry.began.elapsed().as_secs(),
         }
     }

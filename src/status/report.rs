@@ -91,6 +91,8 @@ pub struct CallStatus {
     pub participant: Option<String>,
     /// By its SDP name.
     pub codec: Option<String>,
+    /// The suite of SRTP, as `a=crypto` names it; absent for plain RTP.
+    pub encryption: Option<String>,
     /// Since the INVITE.
     pub seconds: u64,
 }

@@ -78,7 +78,8 @@ fn calls(out: &mut String, calls: &[CallStatus]) {
             Some(meeting) => format!("{} {meeting}", call.state),
             None => call.state.clone(),
         };
-        let codec = call.codec.clone().unwrap_or_default();
+        let spoken = [call.codec.as_deref(), call.encryption.as_deref()];
+        let codec = spoken.into_iter().flatten().collect::<Vec<_>>().join(" ");
         [
             call.call.clone(),
             call.device.clone(),

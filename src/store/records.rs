@@ -46,6 +46,8 @@ pub struct CallRecord {
     pub left_at: Option<u64>,
     /// The audio codec's name.
     pub codec: Option<String>,
+    /// The suite of SRTP at the end, as `a=crypto` names it; absent for plain RTP (A-3).
+    pub encryption: Option<String>,
     /// RTP packets received.
     pub packets: u64,
     /// Packets lost, as RFC 3550 counts: negative where duplicates outnumber losses.
@@ -65,8 +67,8 @@ pub(super) fn insert(connection: &Connection, record: &CallRecord) -> Result<(),
     let finite = |number: Option<f64>| number.filter(|number| number.is_finite());
     let mut insert = connection.prepare_cached(
         "INSERT INTO records (call, device, meeting, started_at, answered_at, lobby_at, admitted_at, joined_at, left_at, codec,
-         packets, lost, jitter_ms, mos, notices, end_reason, dialog, address, caller, proof)
-         VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+         packets, lost, jitter_ms, mos, notices, end_reason, dialog, address, caller, proof, encryption)
+         VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     )?;
     insert.execute(params![
         record.call,
@@ -89,6 +91,7 @@ pub(super) fn insert(connection: &Connection, record: &CallRecord) -> Result<(),
         record.phone.address,
         record.phone.caller.expose(),
         record.phone.proof,
+        record.encryption,
     ])?;
     Ok(())
 }
@@ -167,6 +170,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
         joined_at: row.get("joined_at")?,
         left_at: row.get("left_at")?,
         codec: row.get("codec")?,
+        encryption: row.get("encryption")?,
         packets: row.get("packets")?,
         lost: row.get("lost")?,
         jitter_ms: row.get("jitter_ms")?,

@@ -196,6 +196,9 @@ pub(super) const STEPS: &[&str] = &[
         PRIMARY KEY (meeting, who)
     ) STRICT;
 ",
+    "
+    ALTER TABLE records ADD COLUMN encryption TEXT;
+",
 ];
 
 /// Brings the store to the newest schema, each step whole or not at all.

@@ -78,6 +78,25 @@ impl Transport {
     }
 }
 
+/// How a phone encrypts its media.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MediaEncryption {
+    /// SDES where the other side can (`a=crypto` in `RTP/AVP`).
+    SdesOptional,
+    /// SDES alone (`RTP/SAVP`).
+    SdesMandatory,
+}
+
+impl MediaEncryption {
+    /// baresip's name and module.
+    const fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::SdesOptional => ("srtp", "srtp.so"),
+            Self::SdesMandatory => ("srtp-mand", "srtp.so"),
+        }
+    }
+}
+
 /// Where a phone registers, as whom.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Login<'a> {
@@ -137,12 +156,25 @@ impl Baresip {
         login: Option<Login<'_>>,
     ) -> Self {
         let place = Place { network: None, address: "127.0.0.1", port };
-        Self::launch(folder, &place, codec, with, hertz, login)
+        Self::launch(folder, &place, codec, with, hertz, (login, None))
+    }
+
+    /// A phone that encrypts its media.
+    pub(crate) fn start_encrypted(
+        folder: &Path,
+        port: u16,
+        codec: Codec,
+        transport: Transport,
+        hertz: f64,
+        encryption: MediaEncryption,
+    ) -> Self {
+        let place = Place { network: None, address: "127.0.0.1", port };
+        Self::launch(folder, &place, codec, (transport, None), hertz, (None, Some(encryption)))
     }
 
     /// A phone on UDP that is a machine of its own.
     pub(crate) fn start_at(folder: &Path, place: &Place<'_>, codec: Codec, hertz: f64) -> Self {
-        Self::launch(folder, place, codec, (Transport::Udp, None), hertz, None)
+        Self::launch(folder, place, codec, (Transport::Udp, None), hertz, (None, None))
     }
 
     fn launch(
@@ -151,7 +183,7 @@ impl Baresip {
         codec: Codec,
         (transport, pem): (Transport, Option<Pem<'_>>),
         hertz: f64,
-        login: Option<Login<'_>>,
+        (login, encryption): (Option<Login<'_>>, Option<MediaEncryption>),
     ) -> Self {
         let Place { network, address, port } = *place;
         let folder = folder.join(format!("baresip-{port}"));
@@ -175,6 +207,9 @@ impl Baresip {
             media_end = media + 18,
             folder = folder.display(),
         );
+        if let Some((_, module)) = encryption.map(MediaEncryption::names) {
+            config.push_str(&format!("module {module}\n"));
+        }
         if let Some(pem) = pem {
             config.push_str(&format!("sip_cafile {}\n", pem.ca.display()));
             config.push_str(&pem.own.map_or(String::new(), |own| format!("sip_certificate {}\n", own.display())));
@@ -185,7 +220,9 @@ impl Baresip {
         let (user, at) = login.map_or((own_user.as_str(), own_address.as_str()), |login| (login.user, login.at));
         let registers = login
             .map_or("regint=0".to_owned(), |login| format!("auth_user={};auth_pass={};regint=60", login.user, login.password));
-        let account = format!("<sip:{user}@{at};transport={carried}>;answermode=auto;ptime=20;audio_codecs={name};{registers}\n");
+        let encrypts = encryption.map_or(String::new(), |encryption| format!(";mediaenc={}", encryption.names().0));
+        let account =
+            format!("<sip:{user}@{at};transport={carried}>;answermode=auto;ptime=20;audio_codecs={name};{registers}{encrypts}\n");
         std::fs::write(folder.join("accounts"), account).expect("an account");
         std::fs::write(folder.join("contacts"), "").expect("no contacts");
         let mut command = network.map_or_else(

@@ -62,6 +62,7 @@ mod smsc;
 mod soak;
 mod spoofed;
 mod spray;
+mod srtp;
 mod status;
 mod texting;
 mod torture;

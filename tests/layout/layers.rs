@@ -45,6 +45,7 @@ const SIDEWAYS: &[(&str, &str)] = &[
 /// Crates that only these places may name.
 const FENCED: &[(&str, &[&str])] = &[
     ("webrtc", &["src/media/peer/"]),
+    ("rtc_crypto", &["src/rtp/srtp/"]),
     ("rsip", &["src/sip/message/"]),
     ("opus", &["src/codec/"]),
     ("rusqlite", &["src/store/"]),

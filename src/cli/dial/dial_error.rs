@@ -3,8 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::codec::CodecError;
-use crate::media::PoolError;
+use crate::media::{PoolError, PortError};
 use crate::net::tls::TlsError;
 use crate::sip;
 
@@ -33,7 +32,7 @@ pub(super) enum DialError {
     #[error(transparent)]
     Tls(#[from] TlsError),
     #[error(transparent)]
-    Codec(#[from] CodecError),
+    Port(#[from] PortError),
     #[error("the system: {0}")]
     System(#[from] std::io::Error),
     #[error("no answer within {} s", RINGING.as_secs())]

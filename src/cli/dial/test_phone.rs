@@ -28,8 +28,8 @@ use crate::media::{Channel, MediaLeg as _, PortPool, Share, Sockets};
 use crate::net::tls::{self, Trust};
 use crate::net::udp::{Net as _, System};
 use crate::prompt;
-use crate::sdp::offer::DEFAULT_PTIME;
-use crate::sdp::{self, LocalCapabilities, Preference, SessionDescription};
+use crate::rtp::srtp::KeyGenerator;
+use crate::sdp::{self, DEFAULT_PTIME, LocalCapabilities, Preference, SessionDescription, SrtpPolicy};
 use crate::sip::auth::Credentials;
 use crate::sip::uri::{Host, Scheme};
 use crate::sip::{self, Command, Connector, Event, Transport, Uri};
@@ -178,9 +178,13 @@ async fn dial(args: &DialArgs) -> Result<DialReport, DialError> {
         ptime: DEFAULT_PTIME,
         session_id: random()? >> 2,
         rtcp_mux: false,
+        srtp: SrtpPolicy::Off,
         previous: None,
+        protection: None,
     };
-    let offer = sdp::offer(&ours);
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| DialError::System(error.into()))?;
+    let offer = sdp::offer(&ours, &mut KeyGenerator::new(seed));
     let addr = SocketAddr::new(plan.local, 0);
     let listener = sip::Listener { name: "dial".to_owned(), transport: plan.transport, addr, tls: None };
     // Nobody calls a test phone, so it needs no certificate of its own.
@@ -270,15 +274,17 @@ impl Phone {
         sockets: Sockets,
     ) -> Result<(), DialError> {
         let answer = SessionDescription::parse(answer).map_err(|_| DialError::Answer("it is no session description"))?;
-        let agreed = sdp::accept_answer(offer, &answer).map_err(|_| DialError::Answer("it does not fit the offer"))?;
+        let agreed =
+            sdp::accept_answer(offer, &answer, SrtpPolicy::Off).map_err(|_| DialError::Answer("it does not fit the offer"))?;
         // The peer was chosen on the command line: no proof of its address is needed.
         let far = RemoteMedia { signalling: plan.target.ip(), proven: true, own: Vec::new() };
-        let profile = profile(&agreed, &far);
+        let profile = profile(&agreed, &far).ok_or(DialError::Answer("it has no audio"))?;
+        let clock_rate = profile.codec.row().rtp_clock;
         self.report.agreed(&profile);
         let mut audio = CallAudio::open(profile, args, plan.speech.as_deref())?;
         let (mut rtp, mut rtcp) = (sockets.rtp.reader()?, sockets.rtcp.reader()?);
         let start = tokio::time::Instant::now();
-        let mut arrivals = Arrivals::new(start.into_std(), profile.codec.row().rtp_clock);
+        let mut arrivals = Arrivals::new(start.into_std(), clock_rate);
         let mut clock = tokio::time::interval(STEP);
         clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Burst);
         let (mut steps, mut ended) = (0_u32, false);

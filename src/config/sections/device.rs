@@ -2,15 +2,17 @@
 
 use std::net::IpAddr;
 
+use super::listen::SRTP_POLICIES;
 use crate::common::ids::MeetingName;
 use crate::common::ip_network::IpNetwork;
 use crate::config::readers::{
-    NETWORK, WrongValue, boolean, certificate_name, label, language, list, meeting_name, parsed, some, text, username,
+    NETWORK, WrongValue, boolean, certificate_name, choice, label, language, list, meeting_name, parsed, some, text, username,
 };
 use crate::config::secret::Secret;
 use crate::config::section::Section;
 use crate::config::value::Value;
 use crate::http::ApiToken;
+use crate::sdp::SrtpPolicy;
 use crate::sip::Uri;
 use crate::sip::uri::Scheme;
 
@@ -33,6 +35,8 @@ pub struct DeviceConfig {
     pub default_meeting: Option<MeetingName>,
     /// Language of its prompts; the organisation's where `None`.
     pub language: Option<String>,
+    /// Whether its media is to be encrypted; as the listener says where `None`.
+    pub srtp: Option<SrtpPolicy>,
     /// What programs of its room show at the API, where they see and do what is the device's own (U-4).
     pub api_token: Option<Secret>,
 }
@@ -63,6 +67,7 @@ pub(in crate::config) fn device(name: &str, s: &mut Section<'_>) -> Option<Devic
     let default_meeting = s.optional("default_meeting", meeting_name);
     let language = s.optional("language", language);
     let text = s.get("text", boolean).unwrap_or(false);
+    let srtp = s.optional("srtp", choice(SRTP_POLICIES));
     let api_token = s.secret("api_token");
     if api_token.as_ref().is_some_and(|token| !(token.expose().len() <= 256 && ApiToken::fits(token.expose()))) {
         s.complain(
@@ -70,7 +75,7 @@ pub(in crate::config) fn device(name: &str, s: &mut Section<'_>) -> Option<Devic
             "`openssl rand -hex 32` makes one; 16 to 256 letters, digits and signs without blanks",
         );
     }
-    Some(DeviceConfig { addresses, certificate, login, call, text, name, default_meeting, language, api_token })
+    Some(DeviceConfig { addresses, certificate, login, call, text, name, default_meeting, language, srtp, api_token })
 }
 
 /// Where a device can be called.

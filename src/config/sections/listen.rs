@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::config::readers::{ADDRESS, choice, number, parsed, path};
 use crate::config::section::Section;
+use crate::sdp::SrtpPolicy;
 
 /// How SIP travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -43,6 +44,8 @@ pub struct ListenConfig {
     pub client_ca: Option<PathBuf>,
     /// PEM file of revocation lists: whose certificate is on one does not get in.
     pub client_crl: Option<PathBuf>,
+    /// Whether media of calls that come to it is to be encrypted.
+    pub srtp: SrtpPolicy,
 }
 
 /// `certificate` and `key` of a listener.
@@ -58,6 +61,10 @@ pub struct TlsConfig {
 pub(super) const TRANSPORTS: &[(&str, ListenTransport)] =
     &[("udp", ListenTransport::Udp), ("tcp", ListenTransport::Tcp), ("tls", ListenTransport::Tls)];
 
+/// Whether media is to be encrypted, by the names that keys give it.
+pub(super) const SRTP_POLICIES: &[(&str, SrtpPolicy)] =
+    &[("required", SrtpPolicy::Required), ("preferred", SrtpPolicy::Preferred), ("off", SrtpPolicy::Off)];
+
 /// The default listeners, which hold as long as none is written.
 pub(in crate::config) fn default_listeners() -> BTreeMap<String, ListenConfig> {
     let listen = |transport| ListenConfig {
@@ -67,6 +74,7 @@ pub(in crate::config) fn default_listeners() -> BTreeMap<String, ListenConfig> {
         tls: None,
         client_ca: None,
         client_crl: None,
+        srtp: SrtpPolicy::Preferred,
     };
     [("udp".to_owned(), listen(ListenTransport::Udp)), ("tcp".to_owned(), listen(ListenTransport::Tcp))].into()
 }
@@ -100,6 +108,7 @@ fn listen(s: &mut Section<'_>) -> ListenConfig {
         tls,
         client_ca,
         client_crl,
+        srtp: s.get("srtp", choice(SRTP_POLICIES)).unwrap_or_default(),
     }
 }
 

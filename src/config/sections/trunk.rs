@@ -1,8 +1,10 @@
 //! `[sip.trunk.X]`: PBXs and providers that are known by their addresses or certificates.
 
+use super::listen::SRTP_POLICIES;
 use crate::common::ip_network::IpNetwork;
-use crate::config::readers::{NETWORK, certificate_name, label, list, parsed, some};
+use crate::config::readers::{NETWORK, certificate_name, choice, label, list, parsed, some};
 use crate::config::section::Section;
+use crate::sdp::SrtpPolicy;
 
 /// `[sip.trunk.X]`: a PBX or provider that is known by its address or its certificate (S-3).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +15,8 @@ pub struct TrunkConfig {
     pub certificate: Option<String>,
     /// Shown for callers that say no name.
     pub name: String,
+    /// Whether media of its calls is to be encrypted; as the listener says where `None`.
+    pub srtp: Option<SrtpPolicy>,
 }
 
 pub(super) fn trunk(name: &str, s: &mut Section<'_>) -> Option<TrunkConfig> {
@@ -25,5 +29,6 @@ pub(super) fn trunk(name: &str, s: &mut Section<'_>) -> Option<TrunkConfig> {
         );
     }
     let name = s.get("name", label(64)).unwrap_or_else(|| name.to_owned());
-    Some(TrunkConfig { addresses, certificate, name })
+    let srtp = s.optional("srtp", choice(SRTP_POLICIES));
+    Some(TrunkConfig { addresses, certificate, name, srtp })
 }

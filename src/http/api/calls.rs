@@ -57,8 +57,9 @@ async fn shown(app: &AppState, caller: &ApiCaller, calls: Vec<CallView>) -> Vec<
             None if ours(&call) => (call.name.clone(), None, None),
             None => (format!("{} (caller)", call.name), None, None),
         };
-        let (transport, codec) = if call.admitted { (call.transport, call.codec) } else { (None, None) };
-        CallView { name, device, from, source: None, transport, codec, ..call }
+        let (transport, codec, encryption) =
+            if call.admitted { (call.transport, call.codec, call.encryption) } else { (None, None, None) };
+        CallView { name, device, from, source: None, transport, codec, encryption, ..call }
     };
     calls.into_iter().map(seen).collect()
 }

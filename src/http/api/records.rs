@@ -201,7 +201,7 @@ pub(super) async fn host_export(
     })
 }
 
-const FULL: [&str; 21] = [
+const FULL: [&str; 22] = [
     "id",
     "call",
     "device",
@@ -223,9 +223,10 @@ const FULL: [&str; 21] = [
     "address",
     "caller",
     "proof",
+    "encryption",
 ];
 
-fn full(RecordRow { id, record }: RecordRow) -> [Cell; 21] {
+fn full(RecordRow { id, record }: RecordRow) -> [Cell; 22] {
     let CallRecord { call, phone, device, meeting, started_at, answered_at, lobby_at, admitted_at, joined_at, left_at, .. } =
         record;
     [
@@ -250,6 +251,7 @@ fn full(RecordRow { id, record }: RecordRow) -> [Cell; 21] {
         Cell::Text(phone.address),
         Cell::Text(phone.caller.to_string()),
         Cell::Text(phone.proof),
+        Cell::text(record.encryption),
     ]
 }
 

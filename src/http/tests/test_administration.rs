@@ -86,6 +86,7 @@ fn row(query: &RecordQuery) -> RecordRow {
         jitter_ms: Some(1.5),
         mos: Some(4.25),
         notices: 2,
+        encryption: Some("AES_CM_128_HMAC_SHA1_80".into()),
         end_reason: "hung-up".into(),
     };
     RecordRow { id: query.before.unwrap_or(8) - 1, record }

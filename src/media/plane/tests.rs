@@ -2,6 +2,7 @@
 //! apart (DESIGN §15). Every scenario ends with an empty plane.
 
 mod browsers;
+mod encryption;
 mod gates;
 mod hostile;
 mod keys;

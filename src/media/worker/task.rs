@@ -159,14 +159,14 @@ impl Worker {
         match command {
             PortCommand::Reprofile(profile) => {
                 if let Err(error) = port.reprofile(machine::now(), profile) {
-                    tracing::warn!(port = %id, %error, "codec change refused; the old one stays");
+                    tracing::warn!(port = %id, %error, "what was negotiated is refused; the old codec and keys stay");
                 }
             }
             PortCommand::Play(play) => port.play(play),
             PortCommand::StopPrompts => port.stop_prompts(),
             PortCommand::Music(clip) => port.set_music(clip),
             // Whoever asked may have gone away.
-            PortCommand::Stats(reply) => drop(reply.send((port.stats(), *port.profile()))),
+            PortCommand::Stats(reply) => drop(reply.send((port.stats(), port.profile().clone()))),
             PortCommand::Close | PortCommand::Move { .. } => {}
         }
     }

@@ -215,3 +215,21 @@ fn s7_an_unproven_address_is_asked_six_times_and_no_more() {
     let asked: Vec<u64> = (0..60_000).step_by(20).filter(|ms| trickle.take(begin + Duration::from_millis(*ms))).collect();
     assert_eq!(asked, [0, 200, 600, 1400, 3000, 6200]);
 }
+
+/// A valid SRTP tag is followed to another address, after two packets in a row.
+#[test]
+fn s7_a_valid_tag_is_followed_to_another_address() {
+    let (begin, moved): (_, SocketAddr) = (start(), "198.51.100.9:9000".parse().unwrap());
+    let mut latch = latch(SDP, NAT);
+    let packet = |latch: &mut Latch, ms: u64, from: &str| {
+        latch.accept_authenticated(begin + Duration::from_millis(ms), from.parse().unwrap())
+    };
+    packet(&mut latch, 0, PUBLIC);
+    assert_eq!(latch.target(), Some(PUBLIC.parse().unwrap()));
+    packet(&mut latch, 20, "198.51.100.9:9000");
+    packet(&mut latch, 40, PUBLIC);
+    packet(&mut latch, 60, "198.51.100.9:9000");
+    assert_eq!(latch.target(), Some(PUBLIC.parse().unwrap()), "one packet that was caught and sent from elsewhere");
+    packet(&mut latch, 80, "198.51.100.9:9000");
+    assert_eq!(latch.target(), Some(moved));
+}

@@ -81,6 +81,7 @@ impl Phone {
             delayed: false,
             withheld: None,
             odd: None,
+            srtp: None,
             sip,
             rtp,
             rtcp,

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use super::encrypted::PhoneSrtp;
 use crate::codec::{CodecKind, Decoder, Encoder};
 use crate::dsp::tone::Sine;
 use crate::net::udp::Socket;
@@ -96,6 +97,8 @@ pub(in crate::scenario) struct Line {
     pub(super) withheld: Option<String>,
     /// Offered instead of its codec.
     pub(super) odd: Option<&'static str>,
+    /// Its SRTP.
+    pub(super) srtp: Option<PhoneSrtp>,
 }
 
 // === impl Line ===
@@ -121,12 +124,13 @@ impl Line {
         }
         let (pt, name, clock) = (self.payload_type(), row.name, row.rtp_clock.0);
         let channels = if row.sdp_channels == 2 { "/2" } else { "" };
-        format!(
+        let plain = format!(
             "v=0\r\no=- 1 {version} IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio {port} RTP/AVP {pt} {KEYS}\r\n\
              a=rtpmap:{pt} {name}/{clock}{channels}\r\na=rtpmap:{KEYS} telephone-event/{clock}\r\na=fmtp:{KEYS} 0-15\r\n\
              a={direction}\r\n",
             version = self.dialog.as_ref().map_or(1, |dialog| dialog.cseq + 1),
-        )
+        );
+        self.srtp.as_ref().map_or(plain.clone(), |srtp| srtp.describe(&plain))
     }
 
     pub(super) fn answered(&mut self, sdp: &str) {
@@ -137,6 +141,9 @@ impl Line {
         let ours = self.payload_type().to_string();
         assert!(media.skip(1).any(|theirs| theirs == ours), "our codec: {sdp}");
         self.remote = Some(SocketAddr::new(host.parse().expect("an address"), port));
+        if let Some(srtp) = &mut self.srtp {
+            srtp.answered(sdp);
+        }
     }
 
     pub(super) fn sip(&mut self, datagram: &[u8]) {

@@ -7,6 +7,8 @@ use super::line::{Got, KEYS, Line, PTIME};
 
 impl Line {
     pub(super) fn rtp(&mut self, at: Instant, datagram: &[u8]) {
+        let packet = self.srtp.as_mut().map_or(datagram.to_vec(), |srtp| srtp.unprotect_rtp(datagram));
+        let datagram = packet.as_slice();
         assert!(datagram.len() >= 12 && datagram[0] == 0x80, "RTP without extras");
         let word = |at: usize| u32::from_be_bytes(datagram[at..at + 4].try_into().expect("four"));
         let seq = u16::from_be_bytes([datagram[2], datagram[3]]);
@@ -61,12 +63,13 @@ impl Line {
         packet.extend(payload);
         self.seq = self.seq.wrapping_add(1);
         if self.loses == 0 || !self.seq.is_multiple_of(self.loses) {
-            self.rtp.send_to(&packet, to).expect("sent");
+            let datagram = self.protected(packet);
+            self.rtp.send_to(&datagram, to).expect("sent");
         }
     }
 
     /// A receiver report and a name (RFC 3550 sections 6.4.2 and 6.5), as if it had heard everything since its call began.
-    fn report(&self, to: SocketAddr) {
+    fn report(&mut self, to: SocketAddr) {
         let stream = |got: &&Got| self.got.last().is_some_and(|last| last.ssrc == got.ssrc);
         let (Some(first), Some(last)) = (self.got.iter().find(stream), self.got.last()) else { return };
         if self.reports_nothing {
@@ -86,6 +89,9 @@ impl Line {
         packet.extend([0x81, 202, 0, 3]);
         packet.extend(self.ssrc.to_be_bytes());
         packet.extend([1, 5, b'p', b'h', b'o', b'n', b'e', 0]);
+        if let Some(srtp) = &mut self.srtp {
+            packet = srtp.protect_rtcp(&packet);
+        }
         self.rtcp.send_to(&packet, to).expect("sent");
     }
 

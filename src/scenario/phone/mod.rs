@@ -3,6 +3,7 @@
 mod actions;
 mod callee;
 mod device;
+pub(super) mod encrypted;
 mod expectations;
 mod line;
 mod media;

@@ -138,6 +138,7 @@ fn record(number: u64) -> CallRecord {
         jitter_ms: Some(1.5),
         mos: None,
         notices: 2,
+        encryption: Some("AEAD_AES_128_GCM".to_owned()),
         end_reason: "hung-up".to_owned(),
     }
 }

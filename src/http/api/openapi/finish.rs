@@ -18,6 +18,7 @@ const SAMPLES: &[(&str, &str)] = &[
     ("conference_id", "1001"),
     ("contact", "sip:board-room@192.0.2.10:5060"),
     ("device", "board-room"),
+    ("encryption", "AES_CM_128_HMAC_SHA1_80"),
     ("from", "2026-11-28T08:00:00Z"),
     ("id", "demo"),
     ("instance", "<urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6>"),

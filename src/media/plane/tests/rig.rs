@@ -109,6 +109,7 @@ pub(super) fn profile(codec: CodecKind, address: SocketAddr) -> Profile {
         remote_rtcp: SocketAddr::new(address.ip(), address.port() + 1),
         signalling: address.ip(),
         named: NamedSource::Trusted,
+        srtp: None,
         we_send: true,
         they_send: true,
     }
@@ -234,7 +235,8 @@ impl Rig {
         wishes(&mut profile);
         let (says, heard) = mpsc::channel(64);
         let port = PortId::from_number(100 + 3 * u64::from(number));
-        let opened = Port::new(self.now, port, profile, 1 + u64::from(number), Duration::from_secs(30), says).expect("a codec");
+        let opened =
+            Port::new(self.now, port, profile.clone(), 1 + u64::from(number), Duration::from_secs(30), says).expect("a codec");
         self.planes[0].adopt_port(opened);
         self.phones.push(Phone {
             port,
@@ -436,8 +438,8 @@ impl Rig {
     /// Takes what a new offer and answer agreed on.
     pub(super) fn reprofile(&mut self, phone: usize, wishes: impl FnOnce(&mut Profile)) {
         wishes(&mut self.phones[phone].profile);
-        let Phone { port, plane, profile, .. } = self.phones[phone];
-        let now = self.now;
+        let Phone { port, plane, .. } = self.phones[phone];
+        let (now, profile) = (self.now, self.phones[phone].profile.clone());
         self.port(plane, port).reprofile(now, profile).expect("the same codec");
     }
 

@@ -1,0 +1,116 @@
+//! [`Agreement`]: what offer and answer have settled, seen from our end.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::{Hold, SessionDescription};
+use crate::codec::CodecKind;
+use crate::common::units::Hz;
+use crate::rtp::srtp::{CryptoSuite, SrtpKeyPair};
+
+/// What both ends agreed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agreement {
+    /// The streams that flow over the transport. One of audio today.
+    pub streams: Vec<Stream>,
+    /// How they travel.
+    pub transport: Transport,
+    /// Our side: the answer to send, or the offer that was answered.
+    pub local: SessionDescription,
+}
+
+impl Agreement {
+    /// The stream of audio.
+    #[must_use]
+    pub fn audio(&self) -> Option<&Stream> {
+        self.streams.first()
+    }
+}
+
+/// Addresses and protection of the packets of all streams.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transport {
+    /// Where our RTP goes. The address is unspecified only on the hold of RFC 2543, when nothing is sent.
+    pub remote: SocketAddr,
+    /// Where our RTCP goes.
+    pub remote_rtcp: SocketAddr,
+    /// RTP and RTCP share one port (RFC 5761).
+    pub rtcp_mux: bool,
+    /// How packets are encrypted and authenticated.
+    pub protection: Protection,
+}
+
+/// How the packets of a transport are encrypted and authenticated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Protection {
+    /// Not at all.
+    Plain,
+    /// By keys in the descriptions (RFC 4568).
+    Sdes(SrtpKeyPair),
+}
+
+impl Protection {
+    /// The crypto suite; `None` for plain RTP.
+    #[must_use]
+    pub const fn suite(&self) -> Option<CryptoSuite> {
+        match self {
+            Self::Plain => None,
+            Self::Sdes(keys) => Some(keys.ours.suite),
+        }
+    }
+}
+
+/// One stream and the payload types that mean something on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stream {
+    /// The codec we send, and the first one we get.
+    pub codec: CodecKind,
+    /// Payload type to send.
+    pub payload_type_send: u8,
+    /// Payload type to expect for [`Stream::codec`].
+    pub payload_type_receive: u8,
+    /// Every payload type that either description names for something that we know: a peer may use its own number or ours, and may change to another
+    /// codec of an answer without asking. Where both name one number for different things, ours is meant (RFC 3264 section 5.1).
+    pub formats: Vec<PayloadFormat>,
+    /// Keys by RFC 4733, where both can.
+    pub telephone_event: Option<NegotiatedEvents>,
+    /// Duration of the packets we send: 10 to 60 ms.
+    pub ptime_send: Duration,
+    /// The peer's `a=fmtp` for the codec: what its decoder wishes of our encoder (RFC 7587 section 6.1 for Opus).
+    pub fmtp_send: Option<String>,
+    /// Whether the peer holds us.
+    pub hold: Hold,
+    /// We may send.
+    pub we_send: bool,
+    /// The peer may send.
+    pub they_send: bool,
+}
+
+/// What a payload type stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PayloadFormat {
+    /// The number in packets.
+    pub payload_type: u8,
+    /// What is in them.
+    pub content: PayloadContent,
+}
+
+/// What packets of a payload type carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PayloadContent {
+    /// Audio.
+    Audio(CodecKind),
+    /// Keys (RFC 4733), at this clock.
+    TelephoneEvent(Hz),
+}
+
+/// Negotiated RFC 4733 events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NegotiatedEvents {
+    /// Payload type of the events we send.
+    pub send_pt: u8,
+    /// Payload type of the events we get.
+    pub receive_pt: u8,
+    /// Clock of duration and timestamp: 8000 or 48000 Hz.
+    pub clock: Hz,
+}

@@ -1,0 +1,121 @@
+//! [`answer`]: our answer to an offer (RFC 3264 section 6; S-4, A-1, A-3).
+//!
+//! An answer holds one codec and one telephone-event, so that the peer never changes codec in mid-stream without asking.
+//! The codec is the first one offered that we have enabled: RFC 3264 section 6.1 asks the answerer to keep the offerer's
+//! order, and phones rely on it; [`Preference::Ours`] turns that round. Everything else that is offered is refused with
+//! port 0, in its place. Of several lines of audio (best-effort SRTP has one secure, one plain) the encrypted one is taken.
+
+use std::cmp::Reverse;
+
+use super::formats::{add_codec, add_events, all_formats, chosen_event, codec_of, row};
+use super::lines::{describe, finish, line, names_zero_address, open_audio, packet_time, refused, remote_of};
+use super::protection::{self, ChosenProtection};
+use super::{
+    Agreement, AnswerError, Attribute, Direction, Hold, LocalCapabilities, MediaSection, NegotiatedEvents, Preference,
+    SessionDescription, Stream, Transport,
+};
+use crate::rtp::srtp::KeyGenerator;
+
+/// An offered line that can be taken.
+struct Acceptable {
+    index: usize,
+    stream: Stream,
+    transport: Transport,
+    chosen: ChosenProtection,
+}
+
+/// Answers an offer. `keys` makes our SRTP keys.
+///
+/// # Errors
+/// [`AnswerError`] where no line of audio can be taken; at a re-INVITE the call then goes on as it was (RFC 3261 section 14.2).
+pub fn answer(offer: &SessionDescription, ours: &LocalCapabilities, keys: &mut KeyGenerator) -> Result<Agreement, AnswerError> {
+    let mut taken = best_line(offer, ours, keys)?;
+    let mut media = Vec::with_capacity(offer.media.len());
+    for (at, theirs) in offer.media.iter().enumerate() {
+        if at == taken.index {
+            let ours = answered_line(ours, &taken);
+            taken.stream.formats = all_formats(&ours, theirs);
+            media.push(ours);
+        } else {
+            media.push(refused(theirs));
+        }
+    }
+    let local = describe(ours, offer.timing.clone(), media);
+    Ok(Agreement { streams: vec![taken.stream], transport: taken.transport, local })
+}
+
+/// The line to take: an encrypted one before a plain one, then the one that was open before, then the first.
+fn best_line(offer: &SessionDescription, ours: &LocalCapabilities, keys: &mut KeyGenerator) -> Result<Acceptable, AnswerError> {
+    let before = ours.previous.as_ref().and_then(open_audio).map(|(at, _)| at);
+    let mut furthest = AnswerError::NoAudio;
+    let mut acceptable = Vec::new();
+    for (index, media) in offer.media.iter().enumerate().filter(|(_, media)| media.is_audio() && media.port != 0) {
+        match accept_line(offer, index, media, ours, keys) {
+            Ok(line) => acceptable.push(line),
+            Err(error) => furthest = furthest.max(error),
+        }
+    }
+    let rank = |line: &Acceptable| (line.transport.protection.suite().is_some(), Some(line.index) == before, Reverse(line.index));
+    acceptable.into_iter().max_by_key(rank).ok_or(furthest)
+}
+
+fn accept_line(
+    offer: &SessionDescription,
+    index: usize,
+    media: &MediaSection,
+    ours: &LocalCapabilities,
+    keys: &mut KeyGenerator,
+) -> Result<Acceptable, AnswerError> {
+    let chosen = protection::choose(offer, media, ours, keys)?;
+    let mut common: Vec<_> = media
+        .payload_types()
+        .filter_map(|pt| codec_of(media, pt).map(|row| (pt, row.kind)))
+        .filter_map(|(pt, kind)| Some((ours.codecs.iter().position(|ours| *ours == kind)?, pt, kind)))
+        .collect();
+    if ours.preference == Preference::Ours {
+        common.sort_by_key(|(rank, ..)| *rank);
+    }
+    let &(_, payload_type, codec) = common.first().ok_or(AnswerError::NoCommonCodec)?;
+    let flow = Direction::of_peer(offer.direction_of(media), names_zero_address(offer, media));
+    let remote = remote_of(offer, media)?;
+    let rtcp_mux = ours.rtcp_mux && media.attribute("rtcp-mux").is_some();
+    let stream = Stream {
+        codec,
+        payload_type_send: payload_type,
+        payload_type_receive: payload_type,
+        formats: Vec::new(),
+        telephone_event: chosen_event(media, codec).map(|(pt, clock)| NegotiatedEvents { send_pt: pt, receive_pt: pt, clock }),
+        ptime_send: packet_time(offer, media, codec),
+        fmtp_send: media.fmtp(payload_type).map(str::to_owned),
+        hold: Hold::from_peer(flow),
+        we_send: flow.receives(),
+        they_send: flow.sends(),
+    };
+    let remote_rtcp = if rtcp_mux { remote } else { media.rtcp(remote) };
+    let transport = Transport { remote, remote_rtcp, rtcp_mux, protection: chosen.protection.clone() };
+    Ok(Acceptable { index, stream, transport, chosen })
+}
+
+fn answered_line(ours: &LocalCapabilities, taken: &Acceptable) -> MediaSection {
+    let stream = &taken.stream;
+    let mut media = line("audio", ours.port, &taken.chosen.protocol);
+    if let Some(codec) = row(stream.codec) {
+        add_codec(&mut media, stream.payload_type_receive, codec);
+    }
+    if let Some(event) = stream.telephone_event {
+        add_events(&mut media, event.receive_pt, event.clock);
+    }
+    if taken.transport.rtcp_mux {
+        media.attributes.push(Attribute::new("rtcp-mux", None));
+    }
+    media.attributes.extend(taken.chosen.attributes.iter().cloned());
+    let peer = match (stream.they_send, stream.we_send) {
+        (true, true) => Direction::SendRecv,
+        (true, false) => Direction::SendOnly,
+        (false, true) => Direction::RecvOnly,
+        (false, false) => Direction::Inactive,
+    };
+    // The same packet duration both ways: phones that take only what they send exist, and the jitter buffer takes any.
+    finish(&mut media, stream.ptime_send, peer.mirrored());
+    media
+}

@@ -1,0 +1,58 @@
+//! [`AnswerError`]: why no stream can be agreed on.
+
+use crate::common::cause::Cause;
+
+/// Why no stream can be agreed on. Ordered by how far the best `m=` line got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+pub enum AnswerError {
+    /// No open line of audio.
+    #[error("no audio is offered")]
+    NoAudio,
+    /// Neither `RTP/AVP` nor `RTP/AVPF`, nor a secure form of them.
+    #[error("audio is offered over an unknown transport only")]
+    UnknownTransport,
+    /// Only SRTP is offered, and the policy is `off`.
+    #[error("audio is offered over SRTP only, which is switched off")]
+    SrtpOff,
+    /// Only plain RTP is offered, and the policy is `required`.
+    #[error("audio is offered over plain RTP only, and SRTP is required")]
+    SrtpRequired,
+    /// Only SRTP is offered whose keys come by DTLS.
+    #[error("audio is offered over DTLS-SRTP only")]
+    DtlsOnly,
+    /// SRTP is offered without a crypto attribute that is understood.
+    #[error("no SRTP crypto suite in common")]
+    NoCommonSuite,
+    /// Nothing that both have.
+    #[error("no codec in common")]
+    NoCommonCodec,
+    /// No `c=` line, or a name, a multicast or a broadcast address in it.
+    #[error("no usable address is offered for audio")]
+    UnusableAddress,
+}
+
+impl AnswerError {
+    /// Why the call is refused.
+    #[must_use]
+    pub const fn cause(self) -> Cause {
+        match self {
+            Self::SrtpOff | Self::SrtpRequired | Self::DtlsOnly | Self::NoCommonSuite => Cause::NoCommonEncryption,
+            Self::NoAudio | Self::UnknownTransport | Self::NoCommonCodec | Self::UnusableAddress => Cause::NoCommonCodec,
+        }
+    }
+
+    /// Code and text of the `Warning` header that goes with the 488 (RFC 3261 section 20.43).
+    #[must_use]
+    pub const fn warning(self) -> (u16, &'static str) {
+        match self {
+            Self::NoAudio => (304, "No audio offered"),
+            Self::UnknownTransport => (302, "Audio is taken over RTP/AVP and RTP/SAVP"),
+            Self::SrtpOff => (302, "SRTP is switched off, offer RTP/AVP"),
+            Self::SrtpRequired => (302, "SRTP is required, offer RTP/SAVP with a=crypto"),
+            Self::DtlsOnly => (302, "DTLS-SRTP is not supported, offer RTP/SAVP with a=crypto"),
+            Self::NoCommonSuite => (306, "No SRTP crypto suite in common"),
+            Self::NoCommonCodec => (305, "No audio codec in common"),
+            Self::UnusableAddress => (301, "No usable connection address"),
+        }
+    }
+}

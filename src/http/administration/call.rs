@@ -35,6 +35,8 @@ pub struct CallView {
     pub admitted: bool,
     /// By its SDP name; for a member once it was let in.
     pub codec: Option<String>,
+    /// The suite of SRTP, as `a=crypto` names it, `null` for plain RTP; for a member once it was let in.
+    pub encryption: Option<String>,
     /// Since the INVITE.
     pub seconds: u64,
 }

@@ -129,6 +129,7 @@ impl Administration for TestAdministration {
             participant: Some("p1".into()),
             admitted: true,
             codec: Some("G722".into()),
+            encryption: Some("AES_CM_128_HMAC_SHA1_80".into()),
             seconds: 9,
         };
         let waits = CallView {

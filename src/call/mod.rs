@@ -16,12 +16,12 @@
 mod answering;
 mod calls;
 mod chat_readout;
-mod dialog;
 mod early_media;
 mod effects;
 mod established;
 mod failures;
 mod history;
+mod in_dialog_requests;
 mod inbound;
 mod inbox;
 

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use axum::http::{HeaderMap, HeaderValue, header};
 
 use super::peer::HttpPeer;
-use super::session::{self, LinkError, PageSession, SESSION_VALID, SessionId};
+use super::session::{self, LinkError, PageSession, SESSION_VALID, SessionEnd, SessionId};
 use super::state::AppState;
 use crate::common::ids::{MeetingName, ParticipantId};
 use crate::common::machine;
@@ -17,15 +17,6 @@ const MEETINGS_OF_A_BROWSER: usize = 16;
 const COOKIES: usize = 32;
 /// Sessions whose presences are known before those that are over are looked for.
 const SWEEP_AT: usize = 1024;
-
-/// Why a session ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum SessionEnd {
-    /// Its bearer has signed out.
-    SignedOut,
-    /// It was taken from its bearer.
-    Removed,
-}
 
 /// The header line that sets the cookie of a session, or, without a value, takes it away.
 pub(super) fn set_cookie(meeting: &MeetingName, value: Option<&str>, secure: bool) -> HeaderValue {
@@ -103,14 +94,7 @@ pub(super) fn joined(app: &AppState, session: &SessionId, who: ParticipantId) {
 /// Ends a session at once, and every presence that it has in its meeting, connected or not. What it was; `None`: there is none.
 pub(super) async fn end_session(app: &AppState, id: &SessionId, ending: SessionEnd) -> Result<Option<PageSession>, LinkError> {
     let (sessions, now) = (&app.handles.sessions, SystemTime::now());
-    // Otherwise whoever was removed came back by the link that had let them in.
-    if ending == SessionEnd::Removed
-        && let Some((meeting, link)) = sessions.opened_by(id, now)
-    {
-        // What could not be written down is in the log; here it opens nothing.
-        let _ = sessions.revoke_link(&meeting, &link, now).await;
-    }
-    let ended = sessions.end(id, now).await;
+    let ended = sessions.end(id, ending, now).await;
     let presences = app.presences().all_of(id);
     if !presences.is_empty() {
         for meeting in app.handles.registry.running().await {

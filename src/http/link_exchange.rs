@@ -11,14 +11,14 @@ use axum::routing::{get, post};
 use axum::{Extension, Form, Json, Router};
 use serde::Deserialize;
 
-use super::browser::{self, SessionEnd, set_cookie};
+use super::browser::{self, set_cookie};
 use super::client_source::ClientSource;
 use super::meeting_path::{NameInPath, known_meeting};
 use super::peer::HttpPeer;
 use super::plain_page::{escaped, no_such_meeting, plain, wrong_method};
 use super::problem_details::ProblemDetails;
 use super::secret::ApiToken;
-use super::session::{BrowserArrival, Link, LinkError, LinkRole, PageSession};
+use super::session::{BrowserArrival, Link, LinkError, LinkRole, PageSession, SessionEnd};
 use super::state::AppState;
 use crate::common::ids::MeetingName;
 use crate::common::machine;

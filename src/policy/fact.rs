@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use super::admission::Admission;
-use super::lobby::PolicySettings;
-use super::notice::{AlarmKind, CaptureChange, NoticeEntry, NoticeResult, SentPackets};
+use super::lobby::{Admission, PolicySettings};
+use super::notice_types::{AlarmKind, CaptureChange, NoticeEntry, NoticeResult, SentPackets};
 use super::types::{Asker, Capture, CaptureKind, Muted, PolicyRefusal, Role, Switch, Via};
 use crate::common::cause::Cause;
 use crate::common::ids::{NoticeId, ParticipantId};

@@ -1,6 +1,8 @@
-//! The lobby (M-5, M-6, M-9): who waits, for what, and until when.
+//! The lobby (M-5, M-6, M-9): who waits, for what, and until when; and the right to a seat, as a value (M-8).
 
 use std::time::{Duration, Instant};
+
+use crate::common::ids::ParticipantId;
 
 /// Who may pass the lobby without being admitted by hand (M-6).
 ///
@@ -139,5 +141,26 @@ impl Wait {
     /// When the next comfort message is due (K-6).
     pub(super) fn comforts_at(&self, settings: &PolicySettings) -> Option<Instant> {
         if settings.comfort_interval.is_zero() { None } else { self.comforted.checked_add(settings.comfort_interval) }
+    }
+}
+
+/// One participant's right to be seated, once. Only the policy mints it; seating consumes it. It cannot be copied, stored away
+/// for a second use, or made by code that does not ask (M-8, M-18).
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "an admission that is dropped seats nobody"]
+pub struct Admission {
+    participant: ParticipantId,
+}
+
+impl Admission {
+    /// Called from one place, where the derived view says inside and nothing was announced yet.
+    pub(super) const fn mint(participant: ParticipantId) -> Self {
+        Self { participant }
+    }
+
+    /// Whom it seats.
+    #[must_use]
+    pub const fn participant(&self) -> ParticipantId {
+        self.participant
     }
 }

@@ -8,14 +8,13 @@
 //! Facts are states, so a repeated one has no effect. Deadlines are derived too; a late wake gives the effects of a timely one (but for
 //! comfort messages, which are not made up for).
 
-mod admission;
 mod capability;
 mod fact;
 mod lobby;
 mod machine;
-mod notice;
 mod notice_reports;
-mod owed_notices;
+mod notice_types;
+mod notices;
 mod person;
 mod presence;
 #[cfg(test)]
@@ -30,13 +29,12 @@ mod timer;
 pub mod types;
 mod view;
 
-pub use admission::Admission;
 pub use capability::Capability;
 pub use fact::{Effect, Fact};
-pub use lobby::{Bypass, CallRooms, MeetingLimits, PolicySettings};
+pub use lobby::{Admission, Bypass, CallRooms, MeetingLimits, PolicySettings};
 pub use machine::{ALONE_AFTER, Policy};
-pub use notice::{AlarmKind, CaptureChange, CaptureNews, NoticeEntry, NoticeResult, SentPackets};
-pub use owed_notices::{AGAIN_EVERY, BEGINS_WITHIN, COMPLETES_WITHIN, GIVEN_UP_AFTER, MERGE_WINDOW};
+pub use notice_types::{AlarmKind, CaptureChange, CaptureNews, NoticeEntry, NoticeResult, SentPackets};
+pub use notices::{AGAIN_EVERY, BEGINS_WITHIN, COMPLETES_WITHIN, GIVEN_UP_AFTER, MERGE_WINDOW};
 pub use presence::{RELOAD, SEAT_KEPT, STILL_PRESENT};
 pub use types::{Asker, Capture, CaptureKind, Muted, PolicyRefusal, Role, Standing, Switch, Via};
 pub use view::{DeviceView, ParticipantRow, ViewChanges};

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::fact::Effect;
 use super::machine::Policy;
-use super::notice::{AlarmKind, NoticeResult, SentPackets};
-use super::owed_notices::{CoverageReport, FinishedNotice};
+use super::notice_types::{AlarmKind, NoticeResult, SentPackets};
+use super::notices::{CoverageReport, FinishedNotice};
 use crate::common::ids::{NoticeId, ParticipantId};
 use crate::common::phrase::Phrase;
 

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::lobby::{PolicySettings, Wait};
-use super::owed_notices::OwedNotices;
+use super::notices::OwedNotices;
 use super::presence::Presence;
 use super::timer::PolicyTimer;
 use super::types::{Muted, Role, Standing, Via};

@@ -2,12 +2,11 @@
 
 use std::time::Instant;
 
-use super::admission::Admission;
 use super::fact::Effect;
-use super::lobby::Wait;
+use super::lobby::{Admission, Wait};
 use super::machine::{ALONE_AFTER, Alone, Policy};
-use super::notice::{AlarmKind, CaptureChange, CaptureNews, NoticeResult, phrases};
-use super::owed_notices::NoticeTimer;
+use super::notice_types::{AlarmKind, CaptureChange, CaptureNews, NoticeResult, phrases};
+use super::notices::NoticeTimer;
 use super::person::Person;
 use super::timer::{PolicyTimer, Touched};
 use super::types::{CaptureKind, Muted, Standing};

@@ -1,7 +1,7 @@
 //! Names of the policy's deadlines, and whom an input concerns.
 
 use super::fact::Fact;
-use super::owed_notices::NoticeTimer;
+use super::notices::NoticeTimer;
 use crate::common::ids::ParticipantId;
 
 /// Every deadline has a name. Of several at one time the first in this order comes first, and of these the lower id.

@@ -27,7 +27,8 @@ impl From<CallEntry> for CallView {
 /// `status` is for the operator: nothing of a call is left out for a reader with fewer rights.
 impl From<CallView> for CallStatus {
     fn from(view: CallView) -> Self {
-        let CallView { call, device, name, source, transport, state, meeting, participant, codec, encryption, seconds, .. } = view;
+        let CallView { call, device, name, source, transport, state, meeting, participant, codec, encryption, seconds, .. } =
+            view;
         Self {
             call,
             device: device.unwrap_or_default(),

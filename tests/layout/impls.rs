@@ -10,7 +10,7 @@ use super::source::{SourceFile, product_tree};
 
 /// Inherent `impl` blocks outside the file of their type. File, type, why.
 const APART: &[(&str, &str, &str)] = &[
-    ("src/call/dialog.rs", "EstablishedCall", CALL),
+    ("src/call/in_dialog_requests.rs", "EstablishedCall", CALL),
     ("src/call/keys.rs", "EstablishedCall", CALL),
     ("src/call/sms_opt_in.rs", "EstablishedCall", CALL),
     ("src/meeting/state/effects.rs", "MeetingState", MEETING),

@@ -15,9 +15,9 @@ use super::caller::ApiCaller;
 use super::extract::{InPath, InQuery};
 use super::paging::{Window, lines};
 use super::query_time::rfc3339_of;
-use crate::http::browser::{self, SessionEnd};
+use crate::http::browser;
 use crate::http::problem_details::ProblemDetails;
-use crate::http::session::{LinkRole, PageSession, SessionId, id_of, text_of};
+use crate::http::session::{LinkRole, PageSession, SessionEnd, SessionId, id_of, text_of};
 use crate::http::state::AppState;
 
 /// One session. Of a configured meeting it lasts over the meeting's runs, of one that the API has made it ends with that meeting.

@@ -20,7 +20,7 @@ mod table;
 pub use cookie::{cookie_name, cookie_prefix};
 pub use id::{SessionId, id_of, text_of};
 pub use link::{LINK_VALID, LONGEST_LINK, Link, LinkError, MOST_USES, NewLink};
-pub use page_session::{PageSession, SESSION_VALID};
+pub use page_session::{PageSession, SESSION_VALID, SessionEnd};
 pub use role::LinkRole;
 pub use sessions::{Sessions, SessionsError};
 pub use table::BrowserArrival;

@@ -10,6 +10,16 @@ use crate::store::StoredSession;
 
 /// How long a session lasts.
 pub const SESSION_VALID: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// Why a session ends before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionEnd {
+    /// Its bearer has signed out.
+    SignedOut,
+    /// It was taken from its bearer: the link that has opened it ends too (U-4).
+    Removed,
+}
+
 /// A browser's session in one meeting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageSession {

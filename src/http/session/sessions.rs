@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::id::SessionId;
 use super::link::{Link, LinkError, NewLink};
-use super::page_session::{PageSession, SESSION_VALID};
+use super::page_session::{PageSession, SESSION_VALID, SessionEnd};
 use super::role::LinkRole;
 use super::seal::{Seal, TokenPurpose};
 use super::table::{BrowserArrival, SessionTable};
@@ -195,14 +195,6 @@ impl Sessions {
         self.table().session(id, now).is_some()
     }
 
-    /// The link that has opened the session of this name, and where it leads.
-    #[must_use]
-    pub fn opened_by(&self, id: &SessionId, now: SystemTime) -> Option<(MeetingName, SessionId)> {
-        let table = self.table();
-        let session = table.session(id, now)?;
-        session.link.map(|link| (session.meeting.clone(), link))
-    }
-
     /// Changes whenever sessions end before their time.
     #[must_use]
     pub fn endings(&self) -> watch::Receiver<u64> {
@@ -213,7 +205,15 @@ impl Sessions {
     ///
     /// # Errors
     /// It has ended, but that could not be written down: it would be back after a restart.
-    pub async fn end(&self, id: &SessionId, now: SystemTime) -> Result<Option<PageSession>, LinkError> {
+    pub async fn end(&self, id: &SessionId, ending: SessionEnd, now: SystemTime) -> Result<Option<PageSession>, LinkError> {
+        let opened_by = |session: &PageSession| session.link.map(|link| (session.meeting.clone(), link));
+        let link = self.table().session(id, now).and_then(|session| opened_by(&session));
+        if ending == SessionEnd::Removed
+            && let Some((meeting, link)) = link
+        {
+            // The link that was used would let its bearer in again (U-4). What could not be written down is in the log; it opens nothing here.
+            let _ = self.revoke_link(&meeting, &link, now).await;
+        }
         let turn = self.0.turn.lock().await;
         let Some(session) = self.table().end(id) else { return Ok(None) };
         self.0.endings.send_modify(|count| *count += 1);

@@ -105,9 +105,9 @@ async fn u4_a_session_that_was_ended_is_worth_nothing() {
     let token = up.token("demo", LinkRole::Member).await;
     let (session, cookie) = up.exchange(&token, noon()).await.expect("exchange");
     let endings = up.sessions.endings();
-    assert_eq!(up.sessions.end(&session.id, noon()).await, Ok(Some(session.clone())));
+    assert_eq!(up.sessions.end(&session.id, SessionEnd::SignedOut, noon()).await, Ok(Some(session.clone())));
     assert!(endings.has_changed().expect("it lives"));
-    assert_eq!(up.sessions.end(&session.id, noon()).await, Ok(None));
+    assert_eq!(up.sessions.end(&session.id, SessionEnd::SignedOut, noon()).await, Ok(None));
     assert!(up.sessions.session(&cookie, noon()).is_none() && !up.sessions.lives(&session.id, noon()));
     up.stop();
     assert!(place.start().await.sessions.session(&cookie, noon()).is_none());
@@ -274,7 +274,7 @@ async fn x2_who_opens_sessions_without_end_loses_their_own() {
     enter([203, 0, 113, 1], &living, later).await;
     let gone: Vec<_> = living.iter().filter(|id| !up.sessions.lives(id, later)).copied().collect();
     assert!(gone.len() == 1 && flood.contains(&gone[0]) && up.sessions.keeps_pages(&gone[0], later));
-    assert!(up.sessions.end(&gone[0], later).await.expect("written").is_some());
+    assert!(up.sessions.end(&gone[0], SessionEnd::SignedOut, later).await.expect("written").is_some());
     assert!(!up.sessions.keeps_pages(&gone[0], later) && up.sessions.keeps_pages(&honest.id, later));
 }
 

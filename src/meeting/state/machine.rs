@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use super::act::{MeetingAct, MeetingReply};
 use super::chat_log::ChatLog;
-use super::entry_rules::EntryRules;
 use super::event_log::EventLog;
 use super::input::{MeetingInput, MeetingTime, RequestReply};
 use super::kept_mutes::KeptMutes;
+use super::knock_rules::KnockRules;
 use super::ledger_queue::LedgerQueue;
 use super::log_limits::{StrangerLog, StrangerLogLimits};
 use super::page_views::PageViews;
@@ -62,7 +62,7 @@ pub(in crate::meeting) struct MeetingState {
     /// What the policy goes by.
     pub(super) rules: PolicySettings,
     pub(super) ids: Ids,
-    pub(super) entry: EntryRules,
+    pub(super) entry: KnockRules,
     pub(super) seats_until: Instant,
     pub(super) by_sms: bool,
     pub(super) people: ParticipantTable,
@@ -98,7 +98,7 @@ impl MeetingState {
             policy: Policy::new(settings.policy.clone()),
             rules: settings.policy,
             ids,
-            entry: EntryRules::new(name.clone(), configured),
+            entry: KnockRules::new(name.clone(), configured),
             seats_until,
             by_sms,
             people: ParticipantTable::default(),

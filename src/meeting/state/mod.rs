@@ -13,11 +13,11 @@
 mod act;
 mod chat_log;
 mod effects;
-mod entry_rules;
 mod event_log;
 mod guests;
 mod input;
 mod kept_mutes;
+mod knock_rules;
 mod ledger_queue;
 mod log_limits;
 mod machine;

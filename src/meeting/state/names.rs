@@ -1,6 +1,6 @@
 //! Names of people in a meeting: nobody bears one that is another's (M-1).
 
-use super::entry_rules::EntryRules;
+use super::knock_rules::KnockRules;
 use super::participants::ParticipantTable;
 use crate::common::ids::ParticipantId;
 use crate::common::redact::Redacted;
@@ -9,7 +9,7 @@ use crate::meeting::reserved_names::{self, ReservedNames};
 use crate::policy::{Policy, Role, Via};
 
 /// Names of members and known devices that are in the meeting or could be, and the operator's; but for one participant's.
-pub(super) fn owned(entry: &EntryRules, policy: &Policy, people: &ParticipantTable, but: ParticipantId) -> Vec<ReservedNames> {
+pub(super) fn owned(entry: &KnockRules, policy: &Policy, people: &ParticipantTable, but: ParticipantId) -> Vec<ReservedNames> {
     let mut owned = vec![ReservedNames { name: OPERATOR.to_owned(), identity: None }];
     let device =
         |(label, name): (&String, &String)| ReservedNames { name: name.clone(), identity: Some(format!("device/{label}")) };

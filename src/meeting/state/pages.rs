@@ -1,9 +1,9 @@
 //! Pages: how they join, knock, connect and leave (M-5, M-14).
 
 use super::act::{MeetingAct, MeetingReply};
-use super::entry_rules::{denial_key, displaced};
 use super::input::{JoinReply, OfferReply};
 use super::kept_mutes::seat_key;
+use super::knock_rules::{denial_key, displaced};
 use super::log_limits::StrangerLog;
 use super::machine::{MeetingState, Step};
 use super::names;

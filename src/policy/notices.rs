@@ -10,7 +10,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::notice::{CaptureChange, NoticeEntry, NoticeResult, SentPackets, essentials};
+use super::notice_types::{CaptureChange, NoticeEntry, NoticeResult, SentPackets, essentials};
 use super::types::CaptureKind;
 use crate::common::ids::{NoticeId, ParticipantId};
 

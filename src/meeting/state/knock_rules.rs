@@ -16,12 +16,12 @@ use crate::meeting::settings::ConfiguredMeetings;
 use crate::policy::{Policy, PolicySettings, Role, Standing, Via};
 
 /// What is configured of one meeting at the moment, asked wherever somebody wants in.
-pub(super) struct EntryRules {
+pub(super) struct KnockRules {
     meeting: MeetingName,
     configured: Arc<ConfiguredMeetings>,
 }
 
-impl EntryRules {
+impl KnockRules {
     pub(super) const fn new(meeting: MeetingName, configured: Arc<ConfiguredMeetings>) -> Self {
         Self { meeting, configured }
     }

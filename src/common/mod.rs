@@ -1,4 +1,4 @@
-//! Vocabulary of every folder: ids, causes, quantities with their units, networks, language tags, rate limits, and what keeps secrets and strangers' texts out of the log.
+//! Vocabulary of every folder: ids, causes, outcomes, quantities with their units, networks, language tags, rate limits, and what keeps secrets and strangers' texts out of the log.
 //! Pure; nothing in this folder uses another one.
 
 pub mod cause;
@@ -9,6 +9,7 @@ pub mod language;
 pub mod log_limit;
 pub mod machine;
 pub mod phrase;
+pub mod play_outcome;
 pub mod printable;
 pub mod problem;
 pub mod rate_limit;

@@ -8,9 +8,10 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::common::ids::PlayId;
+use crate::common::play_outcome::PlayOutcome;
 use crate::rtp::feedback::Span;
 
-use super::events::{MediaEvent, PlayOutcome, SentPackets};
+use super::events::{MediaEvent, SentPackets};
 
 /// Plays whose report is awaited; beyond it the oldest counts as unreported.
 const AWAITED: usize = 16;

@@ -3,21 +3,11 @@
 use std::time::Duration;
 
 use crate::common::ids::{BridgeId, ParticipantId, PeerId, PlayId, PortId};
+use crate::common::play_outcome::PlayOutcome;
 use crate::common::redact::Redacted;
 
 use super::stats::PortStats;
 pub use crate::policy::SentPackets;
-
-/// How something played ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PlayOutcome {
-    /// To its last sample.
-    Completed,
-    /// Cut, or never begun.
-    Interrupted,
-    /// A packet of it could not be encoded, or was not taken by the socket (N-6).
-    Failed,
-}
 
 /// From a port to its call. Bounded queue of 64, never waited for: an event that finds it full is counted, and the call is reported
 /// `Stalled` by its absence of reaction (DESIGN §6).

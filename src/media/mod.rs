@@ -33,7 +33,7 @@ mod worker;
 
 pub use bridge::Gate;
 pub use egress::PacketInfo;
-pub use events::{BridgeEvent, MediaEvent, PlayOutcome, PortEvent, SentPackets};
+pub use events::{BridgeEvent, MediaEvent, PortEvent, SentPackets};
 pub use handle::{BridgeHandle, Media, MediaError, MediaSettings, PeerHandle, PortHandle, PortOpenError, Reserved, Steps};
 #[cfg(test)]
 pub(crate) use inline_worker::InlineMedia;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use crate::common::ids::PortId;
+use crate::common::play_outcome::PlayOutcome;
 use crate::common::redact::Redacted;
 use crate::common::units::Hz;
 use crate::dsp::frame::Frame;
@@ -22,7 +23,7 @@ use crate::rtp::rtcp::RtcpSession;
 
 use super::delivery_proofs::DeliveryProofs;
 use super::egress::{Egress, FramePlacement, PacketInfo};
-use super::events::{MediaEvent, PlayOutcome, PortEvent};
+use super::events::{MediaEvent, PortEvent};
 use super::leg::{DueDatagram, MediaLeg};
 use super::path::MediaPath;
 use super::player::{Play, PlayMark, Player};

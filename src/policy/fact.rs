@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::lobby::{Admission, PolicySettings};
-use super::notice_types::{AlarmKind, CaptureChange, NoticeEntry, NoticeResult, SentPackets};
+use super::notice_types::{AlarmKind, CaptureChange, NoticeEntry, SentPackets};
 use super::types::{Asker, Capture, CaptureKind, Muted, PolicyRefusal, Role, Switch, Via};
 use crate::common::cause::Cause;
 use crate::common::ids::{NoticeId, ParticipantId};
 use crate::common::phrase::Phrase;
+use crate::common::play_outcome::PlayOutcome;
 use crate::common::redact::Redacted;
 
 /// A fact, or a request.
@@ -166,7 +167,7 @@ pub enum Fact {
         /// Which.
         notice: NoticeId,
         /// How it ended.
-        outcome: NoticeResult,
+        outcome: PlayOutcome,
         /// The packets that carried it, if any left.
         carried: Option<SentPackets>,
     },

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::capability::Capability;
 use super::fact::{Effect, Fact};
 use super::lobby::{PolicySettings, Wait};
-use super::notice_types::{CaptureChange, CaptureNews, NoticeResult};
+use super::notice_types::{CaptureChange, CaptureNews};
 use super::notices::OwedNotices;
 use super::person::{Announced, Newcomer, Person};
 use super::presence::Presence;
@@ -19,6 +19,7 @@ use super::view::ViewChanges;
 use crate::common::cause::Cause;
 use crate::common::ids::ParticipantId;
 use crate::common::machine::Machine;
+use crate::common::play_outcome::PlayOutcome;
 
 /// A device that is alone inside is told so after this long (K-6).
 pub const ALONE_AFTER: Duration = Duration::from_secs(15);
@@ -144,7 +145,7 @@ impl Policy {
         if on {
             person.notices.hold();
         } else if let Some(cut) = person.notices.resume() {
-            self.effects.push_back(Effect::Ledger(cut.playing.entry(who, NoticeResult::Interrupted, None)));
+            self.effects.push_back(Effect::Ledger(cut.playing.entry(who, PlayOutcome::Interrupted, None)));
         }
     }
 
@@ -180,7 +181,7 @@ impl Policy {
             self.effects.push_back(Effect::Unseat { who });
         }
         if let Some(playing) = person.notices.abandon() {
-            self.effects.push_back(Effect::Ledger(playing.entry(who, NoticeResult::Interrupted, None)));
+            self.effects.push_back(Effect::Ledger(playing.entry(who, PlayOutcome::Interrupted, None)));
         }
         if let Some(cause) = cause {
             self.effects.push_back(Effect::Dismiss { who, cause });

@@ -33,7 +33,7 @@ pub use capability::Capability;
 pub use fact::{Effect, Fact};
 pub use lobby::{Admission, Bypass, CallRooms, MeetingLimits, PolicySettings};
 pub use machine::{ALONE_AFTER, Policy};
-pub use notice_types::{AlarmKind, CaptureChange, CaptureNews, NoticeEntry, NoticeResult, SentPackets};
+pub use notice_types::{AlarmKind, CaptureChange, CaptureNews, NoticeEntry, SentPackets};
 pub use notices::{AGAIN_EVERY, BEGINS_WITHIN, COMPLETES_WITHIN, GIVEN_UP_AFTER, MERGE_WINDOW};
 pub use presence::{RELOAD, SEAT_KEPT, STILL_PRESENT};
 pub use types::{Asker, Capture, CaptureKind, Muted, PolicyRefusal, Role, Standing, Switch, Via};

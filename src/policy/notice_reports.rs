@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use super::fact::Effect;
 use super::machine::Policy;
-use super::notice_types::{AlarmKind, NoticeResult, SentPackets};
+use super::notice_types::{AlarmKind, SentPackets};
 use super::notices::{CoverageReport, FinishedNotice};
 use crate::common::ids::{NoticeId, ParticipantId};
 use crate::common::phrase::Phrase;
+use crate::common::play_outcome::PlayOutcome;
 
 impl Policy {
     /// Its first packet has left.
@@ -18,10 +19,10 @@ impl Policy {
     }
 
     /// It has ended.
-    pub(super) fn told(&mut self, notice: NoticeId, outcome: NoticeResult, carried: Option<SentPackets>) {
+    pub(super) fn told(&mut self, notice: NoticeId, outcome: PlayOutcome, carried: Option<SentPackets>) {
         let found = self.people.iter_mut().find_map(|(id, p)| Some((*id, p.notices.told(notice, outcome)?)));
         if let Some((who, finished)) = found {
-            let alarm = if outcome == NoticeResult::Failed { AlarmKind::Failed } else { AlarmKind::Interrupted };
+            let alarm = if outcome == PlayOutcome::Failed { AlarmKind::Failed } else { AlarmKind::Interrupted };
             self.notice_ended(who, finished, outcome, carried, alarm);
         }
     }
@@ -30,7 +31,7 @@ impl Policy {
         &mut self,
         who: ParticipantId,
         finished: FinishedNotice,
-        outcome: NoticeResult,
+        outcome: PlayOutcome,
         carried: Option<SentPackets>,
         alarm: AlarmKind,
     ) {

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::types::{Capture, CaptureKind};
 use crate::common::ids::{NoticeId, ParticipantId};
 use crate::common::phrase::Phrase;
+use crate::common::play_outcome::PlayOutcome;
 
 /// The change of a capture that a notice announces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -91,17 +92,6 @@ impl std::fmt::Display for CaptureChange {
     }
 }
 
-/// How the playing of a notice ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum NoticeResult {
-    /// Sent to its last packet.
-    Completed,
-    /// Begun and cut off.
-    Interrupted,
-    /// Not played: no prompt, encoder fault, a packet that could not be sent.
-    Failed,
-}
-
 /// The RTP packets of a notice that really left our socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SentPackets {
@@ -125,7 +115,7 @@ pub struct NoticeEntry {
     /// When the first of the changes reached the gateway.
     pub event_at: Instant,
     /// How it ended.
-    pub outcome: NoticeResult,
+    pub outcome: PlayOutcome,
     /// The packets that carried it, as far as known by now.
     pub carried: Option<SentPackets>,
 }

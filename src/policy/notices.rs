@@ -10,9 +10,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::notice_types::{CaptureChange, NoticeEntry, NoticeResult, SentPackets, essentials};
+use super::notice_types::{CaptureChange, NoticeEntry, SentPackets, essentials};
 use super::types::CaptureKind;
 use crate::common::ids::{NoticeId, ParticipantId};
+use crate::common::play_outcome::PlayOutcome;
 
 /// A notice must have begun this long after it was asked for (N-1, N-3).
 pub const BEGINS_WITHIN: Duration = Duration::from_millis(500);
@@ -48,7 +49,7 @@ pub(super) struct PlayingNotice {
 }
 
 impl PlayingNotice {
-    pub(super) fn entry(self, who: ParticipantId, outcome: NoticeResult, carried: Option<SentPackets>) -> NoticeEntry {
+    pub(super) fn entry(self, who: ParticipantId, outcome: PlayOutcome, carried: Option<SentPackets>) -> NoticeEntry {
         let event_at = self.changes.first().map_or(self.told_at, |c| c.at);
         NoticeEntry { notice: self.notice, who, what: self.changes, event_at, outcome, carried }
     }
@@ -215,15 +216,15 @@ impl OwedNotices {
     }
 
     /// The player's report. `None` for a notice that is not the one on its way (given up, or overtaken by hold).
-    pub(super) fn told(&mut self, notice: NoticeId, outcome: NoticeResult) -> Option<FinishedNotice> {
+    pub(super) fn told(&mut self, notice: NoticeId, outcome: PlayOutcome) -> Option<FinishedNotice> {
         self.playing.as_ref().filter(|p| p.notice == notice)?;
         self.finish(outcome)
     }
 
     /// Ends what is on its way, however that came.
-    pub(super) fn finish(&mut self, outcome: NoticeResult) -> Option<FinishedNotice> {
+    pub(super) fn finish(&mut self, outcome: PlayOutcome) -> Option<FinishedNotice> {
         let playing = self.playing.take()?;
-        if outcome == NoticeResult::Completed {
+        if outcome == PlayOutcome::Completed {
             self.attempts = 0;
             self.shut = false;
             self.mic_closed = false;
@@ -295,7 +296,7 @@ impl OwedNotices {
 
     /// The device is back: what it missed comes before any audio (N-3).
     pub(super) fn resume(&mut self) -> Option<FinishedNotice> {
-        let cut = self.finish(NoticeResult::Interrupted);
+        let cut = self.finish(PlayOutcome::Interrupted);
         if !self.pending.is_empty() {
             self.shut = true;
             (self.window, self.again) = (None, None);

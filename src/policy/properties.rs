@@ -16,6 +16,7 @@ use super::*;
 use crate::common::ids::{NoticeId, ParticipantId};
 use crate::common::machine::Machine as _;
 use crate::common::phrase::Phrase;
+use crate::common::play_outcome::PlayOutcome;
 use mutant::{Mutant, Subject};
 use watch::{CAST, Watch, fail, role_of, slot_of};
 
@@ -122,8 +123,8 @@ fn fact(step: Step, watch: &Watch) -> Option<(Fact, bool)> {
             let notice = watch.playing.front()?.notice;
             (Fact::NoticeBegan { notice, length: Duration::from_millis(1_500) }, true)
         }
-        20 | 21 => (told(NoticeResult::Completed)?, true),
-        22 => (told(if on { NoticeResult::Failed } else { NoticeResult::Interrupted })?, true),
+        20 | 21 => (told(PlayOutcome::Completed)?, true),
+        22 => (told(if on { PlayOutcome::Failed } else { PlayOutcome::Interrupted })?, true),
         23..=25 => {
             let notice = watch.awaited(usize::from(other))?;
             let received_permille = [None, Some(0), Some(900), Some(901), Some(0), Some(1_000)][usize::from(n) % 6];
@@ -158,7 +159,7 @@ fn play(steps: &[Step], mutant: Option<Mutant>) -> Result<Vec<String>, String> {
     }
     for _ in 0..8 {
         while let Some(notice) = run.watch.playing.front().map(|playing| playing.notice) {
-            run.handle(Fact::Told { notice, outcome: NoticeResult::Completed, carried: None })?;
+            run.handle(Fact::Told { notice, outcome: PlayOutcome::Completed, carried: None })?;
         }
         run.pass(MERGE_WINDOW)?;
     }

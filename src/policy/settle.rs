@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::fact::Effect;
 use super::lobby::{Admission, Wait};
 use super::machine::{ALONE_AFTER, Alone, Policy};
-use super::notice_types::{AlarmKind, CaptureChange, CaptureNews, NoticeResult, phrases};
+use super::notice_types::{AlarmKind, CaptureChange, CaptureNews, phrases};
 use super::notices::NoticeTimer;
 use super::person::Person;
 use super::timer::{PolicyTimer, Touched};
@@ -14,6 +14,7 @@ use super::view::SeenRow;
 use crate::common::cause::Cause;
 use crate::common::ids::{NoticeId, ParticipantId};
 use crate::common::phrase::Phrase;
+use crate::common::play_outcome::PlayOutcome;
 
 impl Policy {
     // === What follows ===
@@ -284,8 +285,8 @@ impl Policy {
                 self.effects.push_back(Effect::Alarm { who, what: AlarmKind::Late });
                 return;
             }
-            NoticeTimer::GiveUp => (NoticeResult::Failed, AlarmKind::Failed),
-            NoticeTimer::Complete => (NoticeResult::Interrupted, AlarmKind::Unfinished),
+            NoticeTimer::GiveUp => (PlayOutcome::Failed, AlarmKind::Failed),
+            NoticeTimer::Complete => (PlayOutcome::Interrupted, AlarmKind::Unfinished),
         };
         if let Some(finished) = person.notices.finish(outcome) {
             self.notice_ended(who, finished, outcome, None, alarm);

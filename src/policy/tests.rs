@@ -8,6 +8,7 @@ use crate::common::cause::Cause;
 use crate::common::ids::{NoticeId, ParticipantId};
 use crate::common::machine::Machine as _;
 use crate::common::phrase::Phrase;
+use crate::common::play_outcome::PlayOutcome;
 
 mod crowd;
 mod deadlines;
@@ -82,7 +83,7 @@ impl World {
         self.fact(Fact::CaptureIs { what, state })
     }
 
-    fn told(&mut self, notice: u64, outcome: NoticeResult) -> Vec<Effect> {
+    fn told(&mut self, notice: u64, outcome: PlayOutcome) -> Vec<Effect> {
         let notice = NoticeId::from_number(notice);
         self.fact(Fact::Told { notice, outcome, carried: Some(CARRIED) })
     }
@@ -90,7 +91,7 @@ impl World {
     /// Told to its end, and reported on.
     fn reported(&mut self, notice: u64, received_permille: Option<u16>) -> Vec<Effect> {
         self.began(notice);
-        self.told(notice, NoticeResult::Completed);
+        self.told(notice, PlayOutcome::Completed);
         self.fact(Fact::Reported { notice: NoticeId::from_number(notice), received_permille })
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::world::World;
 use crate::codec::CodecKind;
 use crate::common::phrase::Phrase;
-use crate::store::NoticeOutcome;
+use crate::common::play_outcome::PlayOutcome;
 
 /// Calls moved between three workers in mid prompt are sent every packet and each notice is reported once.
 #[test]
@@ -56,7 +56,7 @@ fn calls_moved_between_three_workers_in_mid_prompt_are_sent() {
     for pair in told.chunks(2) {
         assert_eq!(pair[0].0, pair[1].0);
         assert_eq!([&pair[0].1[..], &pair[1].1[..]], [["recording on"], ["recording stopped"]]);
-        assert!(pair.iter().all(|(.., outcome)| *outcome == NoticeOutcome::Completed), "{pair:?}");
+        assert!(pair.iter().all(|(.., outcome)| *outcome == PlayOutcome::Completed), "{pair:?}");
     }
     world.nothing_left();
 }

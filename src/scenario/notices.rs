@@ -9,7 +9,7 @@ use super::phone::Phone;
 use super::world::World;
 use crate::codec::CodecKind;
 use crate::common::phrase::Phrase;
-use crate::store::NoticeOutcome;
+use crate::common::play_outcome::PlayOutcome;
 
 /// N-1.
 const BEGINS_WITHIN: Duration = Duration::from_millis(500);
@@ -155,13 +155,13 @@ fn n8_the_ledger_proves_each_notice_by_the_packets() {
     let lines: Vec<_> = rows.iter().map(|row| &row.line).collect();
     let [told, cut] = &lines[..] else { panic!("{rows:?}") };
     assert_eq!((told.meeting.as_str(), told.device.as_str(), told.language.as_str()), ("demo", "room-1", "en"));
-    assert_eq!((&told.what[..], told.outcome), (&["recording started".to_owned()][..], NoticeOutcome::Completed));
+    assert_eq!((&told.what[..], told.outcome), (&["recording started".to_owned()][..], PlayOutcome::Completed));
     assert_eq!(told.received_permille, Some(1000));
     assert_eq!(told.ssrc, phone.line().got.last().map(|got| got.ssrc));
     assert_eq!((told.phone.proof.as_str(), &told.phone), ("address", &cut.phone));
     assert!(!told.phone.dialog.is_empty() && !told.phone.address.is_empty());
     assert_eq!((told.first_seq, told.last_seq), (Some(phone.packet_at(whole.from)), Some(phone.packet_at(whole.to))));
-    assert_eq!((&cut.what[..], cut.outcome), (&["recording stopped".to_owned()][..], NoticeOutcome::Interrupted));
+    assert_eq!((&cut.what[..], cut.outcome), (&["recording stopped".to_owned()][..], PlayOutcome::Interrupted));
     assert_eq!(cut.device, "room-1");
     world.nothing_left();
 }
@@ -174,7 +174,7 @@ fn is_told_of_a_short_recording(world: &World, member: &Page) {
 }
 
 /// What each line of the ledger says: what was told, how it ended, and whether it was received.
-fn lines(world: &World) -> Vec<(String, NoticeOutcome, Option<bool>)> {
+fn lines(world: &World) -> Vec<(String, PlayOutcome, Option<bool>)> {
     let told = world.ledger().into_iter().map(|row| row.line);
     told.map(|line| (line.what.join(", "), line.outcome, line.received_permille.map(|received| received > 900))).collect()
 }
@@ -193,7 +193,7 @@ fn n8_what_a_phone_does_not_receive_is_said() {
     let lost = lines(&world);
     assert!(
         lost.len() >= 3
-            && lost.iter().all(|(_, outcome, received)| (*outcome, *received) == (NoticeOutcome::Completed, Some(false))),
+            && lost.iter().all(|(_, outcome, received)| (*outcome, *received) == (PlayOutcome::Completed, Some(false))),
         "{lost:?}"
     );
     let again = "recording started, recording stopped";
@@ -204,7 +204,7 @@ fn n8_what_a_phone_does_not_receive_is_said() {
     member.hears_only(&[phone.voice]);
     let all = lines(&world);
     let received: Vec<_> = all.iter().filter(|(.., received)| *received == Some(true)).collect();
-    assert_eq!(received, [&(again.to_owned(), NoticeOutcome::Completed, Some(true))], "once, and nothing after it: {all:?}");
+    assert_eq!(received, [&(again.to_owned(), PlayOutcome::Completed, Some(true))], "once, and nothing after it: {all:?}");
     assert_eq!(all.last(), received.first().copied());
     phone.hangs_up();
     member.leaves();
@@ -228,7 +228,7 @@ fn n8_a_small_loss_and_a_phone_that_reports_nothing_repeat() {
         phone.is_cut_off(fault);
         is_told_of_a_short_recording(&world, &member);
         world.passes(Duration::from_secs(60));
-        let told = |what: &str| (what.to_owned(), NoticeOutcome::Completed, received);
+        let told = |what: &str| (what.to_owned(), PlayOutcome::Completed, received);
         assert_eq!(lines(&world), [told("recording started"), told("recording stopped")], "{fault:?}");
         member.hears_only(&[phone.voice]);
         phone.hangs_up();
@@ -254,7 +254,7 @@ fn n6_what_cannot_be_sent_has_failed_closes_the_microphone() {
     for row in &failed {
         assert_eq!(
             (row.line.outcome, row.line.first_seq, row.line.received_permille),
-            (NoticeOutcome::Failed, None, None),
+            (PlayOutcome::Failed, None, None),
             "{row:?}"
         );
     }
@@ -266,7 +266,7 @@ fn n6_what_cannot_be_sent_has_failed_closes_the_microphone() {
     assert!(world.now() - mended < Duration::from_secs(45));
     member.hears_only(&[phone.voice]);
     let last = lines(&world).pop();
-    assert_eq!(last, Some(("recording started, recording stopped".to_owned(), NoticeOutcome::Completed, Some(true))));
+    assert_eq!(last, Some(("recording started, recording stopped".to_owned(), PlayOutcome::Completed, Some(true))));
     phone.hangs_up();
     member.leaves();
     world.nothing_left();
@@ -286,7 +286,7 @@ fn n8_a_notice_cut_by_hanging_up_names_the_packets() {
     let rows = world.ledger();
     let [row] = &rows[..] else { panic!("{rows:?}") };
     let heard: Vec<u16> = phone.line().got.iter().filter(|got| got.at >= asked).map(|got| got.seq).collect();
-    assert_eq!((row.line.outcome, row.line.last_seq), (NoticeOutcome::Interrupted, heard.last().copied()));
+    assert_eq!((row.line.outcome, row.line.last_seq), (PlayOutcome::Interrupted, heard.last().copied()));
     assert!(row.line.first_seq.is_some_and(|first| heard.contains(&first)));
     world.nothing_left();
 }

@@ -31,7 +31,7 @@ pub use error::StoreError;
 pub use handle::{StoreHandle, StoreStart, open};
 pub use ledger::{
     BadLedgerHead, Broken, BrokenReason, COLUMN as HEAD_COLUMN, Deletion, EpochLine, LedgerEntry, LedgerHead, LedgerLine,
-    LedgerQuery, LedgerRow, METRIC as HEAD_METRIC, NoticeOutcome, Verified, VerifyError, read_heads, verify,
+    LedgerQuery, LedgerRow, METRIC as HEAD_METRIC, Verified, VerifyError, read_heads, verify,
 };
 pub use mutes::{MuteChange, StoredMute};
 pub use outbox::{OutboxChange, SmsPart, SmsState, StoredSms};

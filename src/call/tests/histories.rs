@@ -11,6 +11,7 @@ use super::*;
 use crate::call::answering::ACK_AWAITED;
 use crate::call::early_media::Announcement;
 use crate::call::ringing::OutboundInvite;
+use crate::common::play_outcome::PlayOutcome;
 
 /// (what, how, pause before)
 type Step = (u8, u8, u8);

@@ -1,6 +1,7 @@
 //! Notices, from the meeting to their proof (N-3, N-8, N-10).
 
 use super::*;
+use crate::common::play_outcome::PlayOutcome;
 
 /// A notice goes from the meeting to the player and its proof comes back.
 #[test]

@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 
 use super::*;
 use crate::common::cause::Cause;
+use crate::common::play_outcome::PlayOutcome;
 use crate::common::redact::MaskedCaller;
 use crate::common::units::unix_millis;
 use crate::meeting::By;
@@ -14,8 +15,7 @@ use crate::relay::SubscriptionLine;
 use crate::relay::driver::OutboxSurvey;
 use crate::relay::provider::WebhookCall;
 use crate::store::{
-    CallRecord, ChatCopyLine, Deletion, LedgerEntry, LedgerLine, LedgerQuery, LedgerRow, NoticeOutcome, Phone, RecordQuery,
-    RecordRow,
+    CallRecord, ChatCopyLine, Deletion, LedgerEntry, LedgerLine, LedgerQuery, LedgerRow, Phone, RecordQuery, RecordRow,
 };
 
 /// A reload that tells when it begins and waits until it may end.
@@ -253,7 +253,7 @@ impl Administration for TestAdministration {
             last_seq: None,
             ssrc: Some(7),
             received_permille: query.to.map(|_| 987),
-            outcome: NoticeOutcome::Completed,
+            outcome: PlayOutcome::Completed,
         };
         let entry = LedgerEntry::Notice(line);
         Box::pin(async move { Ok(vec![LedgerRow { sequence: query.before.unwrap_or(8) - 1, hash: None, entry }]) })

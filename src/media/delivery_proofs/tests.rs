@@ -1,6 +1,7 @@
 //! What is concluded from the fate of packets and from reports, and never from anything else.
 
 use super::*;
+use crate::common::play_outcome::PlayOutcome;
 
 const SSRC: u32 = 7;
 const PLAY: PlayId = PlayId::from_number(1);

@@ -17,7 +17,7 @@ use super::*;
 use crate::codec::CodecKind;
 use crate::common::ids::PlayId;
 use crate::dsp::tone::Sine;
-use crate::media::events::{MediaEvent, PlayOutcome, SentPackets};
+use crate::media::events::{MediaEvent, SentPackets};
 use crate::media::player::PlayKind;
 use rig::{Got, KEYS, LEVEL, LOUD, OPEN, QUIET, Rig, bridge, is_as_loud_as_it_was_hummed, level, play, tone};
 

@@ -12,12 +12,11 @@ use crate::common::ids::ParticipantId;
 use crate::common::log_limit::LogLimit;
 use crate::common::rate_limit::{RateLimit, TokenBucket};
 use crate::common::redact::Redacted;
-use crate::media::PlayOutcome;
 use crate::meeting::guest::{FromGuest, ToGuest};
 use crate::meeting::messages::MeetingRequest;
 use crate::meeting::request_rate::RequestRate;
 use crate::meeting::roster;
-use crate::policy::{Asker, Effect, Fact, NoticeResult, Role, Standing, Via};
+use crate::policy::{Asker, Effect, Fact, Role, Standing, Via};
 
 /// Texts by SMS for one device: what is more is dropped.
 const INBOUND_TEXTS: RateLimit = RateLimit { burst: 10, every: Duration::from_secs(1) };
@@ -90,11 +89,6 @@ impl MeetingState {
             FromGuest::OrganiserPin => Fact::OrganiserPin { who },
             FromGuest::Began { notice, length } => Fact::NoticeBegan { notice, length },
             FromGuest::Told { notice, outcome, carried } => {
-                let outcome = match outcome {
-                    PlayOutcome::Completed => NoticeResult::Completed,
-                    PlayOutcome::Interrupted => NoticeResult::Interrupted,
-                    PlayOutcome::Failed => NoticeResult::Failed,
-                };
                 self.fact(Fact::Told { notice, outcome, carried });
                 self.steps.push_back(Step::Carried { notice, carried });
                 return;

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::participants::Guest;
 use crate::common::ids::NoticeId;
-use crate::policy::{NoticeEntry, NoticeResult, SentPackets};
+use crate::common::play_outcome::PlayOutcome;
+use crate::policy::{NoticeEntry, SentPackets};
 use crate::store::Phone;
 
 /// How long a line waits for its device's call, which may be gone: longer than the media wait for a report.
@@ -47,7 +48,7 @@ impl LedgerQueue {
     pub(super) fn carried(&mut self, notice: NoticeId, carried: Option<SentPackets>) -> Option<PendingLine> {
         let line = self.0.get_mut(&notice)?;
         line.entry.carried = line.entry.carried.or(carried);
-        if line.entry.outcome == NoticeResult::Completed { None } else { self.take(notice, None) }
+        if line.entry.outcome == PlayOutcome::Completed { None } else { self.take(notice, None) }
     }
 
     /// The line of a notice, to be written now; `None`: it was written before.

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::input::KnockingDevice;
 use super::*;
 use crate::common::ids::{CallId, Ids, MeetingName, NoticeId, ParticipantId, PeerId, PortId};
-use crate::media::PlayOutcome;
+use crate::common::play_outcome::PlayOutcome;
 use crate::meeting::guest::{FromGuest, SmsKeyed, ToGuest};
 use crate::meeting::join::{JoinPage, PasscodeProof};
 use crate::meeting::messages::{Granted, MeetingRefusal, MeetingRequest, ToPage};

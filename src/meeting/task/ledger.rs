@@ -7,8 +7,7 @@ use super::effects::MeetingEffects;
 use crate::common::machine;
 use crate::common::units::unix_millis;
 use crate::meeting::state::PendingLine;
-use crate::policy::NoticeResult;
-use crate::store::{LedgerLine, NoticeOutcome};
+use crate::store::LedgerLine;
 use crate::telemetry::metrics::Unwritten;
 
 impl MeetingEffects {
@@ -16,7 +15,7 @@ impl MeetingEffects {
     pub(super) fn write_ledger(&self, line: PendingLine) {
         let (notice, line) = (line.entry.notice, self.ledger_line(line));
         let counted = self.shared.counted.clone();
-        counted.notice(line.outcome.word());
+        counted.notice(line.outcome.as_str());
         let (store, meeting) = (self.shared.store.clone(), self.meeting.clone());
         tokio::spawn(async move {
             if let Err(error) = store.append(line).await {
@@ -45,11 +44,7 @@ impl MeetingEffects {
             last_seq: entry.carried.map(|carried| low(carried.last)),
             ssrc: entry.carried.map(|carried| carried.ssrc),
             received_permille,
-            outcome: match entry.outcome {
-                NoticeResult::Completed => NoticeOutcome::Completed,
-                NoticeResult::Interrupted => NoticeOutcome::Interrupted,
-                NoticeResult::Failed => NoticeOutcome::Failed,
-            },
+            outcome: entry.outcome,
         }
     }
 }

@@ -2,6 +2,7 @@
 //! faulty policy is a right one that is told something else than what happened, or whose effects come out as something else.
 
 use super::*;
+use crate::common::play_outcome::PlayOutcome;
 
 /// A fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,7 +177,7 @@ impl Subject {
                 Fact::Reported { notice, received_permille }
             }
             Fact::Told { notice, outcome, carried } => {
-                if outcome == NoticeResult::Completed
+                if outcome == PlayOutcome::Completed
                     && let Some((who, changes)) = self.playing.remove(&notice)
                 {
                     self.heard.extend(changes.iter().map(|change| (who, change.what, change.epoch)));
@@ -272,7 +273,7 @@ impl Subject {
         let known = changes.iter().all(|change| self.heard.iter().any(|heard| before(heard, change)));
         if self.has(Mutant::InheritNotices) && known {
             self.untold.insert(notice);
-            self.policy.handle(self.now, Fact::Told { notice, outcome: NoticeResult::Completed, carried: None });
+            self.policy.handle(self.now, Fact::Told { notice, outcome: PlayOutcome::Completed, carried: None });
             return None;
         }
         if self.has(Mutant::SwallowStart) && phrases.len() > 1 {

@@ -2,6 +2,7 @@
 //! rule was broken.
 
 use super::*;
+use crate::common::play_outcome::PlayOutcome;
 
 /// How many people there are.
 pub(super) const CAST: u64 = 8;
@@ -229,9 +230,9 @@ impl Watch {
         }
     }
 
-    fn told(&mut self, notice: NoticeId, outcome: NoticeResult) {
+    fn told(&mut self, notice: NoticeId, outcome: PlayOutcome) {
         let Some(playing) = self.playing.iter().find(|playing| playing.notice == notice) else { return };
-        if outcome == NoticeResult::Completed {
+        if outcome == PlayOutcome::Completed {
             self.closed.remove(&playing.who);
             let first = self.first.entry(playing.who).or_default();
             first.retain(|(what, epoch)| !playing.changes.iter().any(|change| (change.what, change.epoch) == (*what, *epoch)));
@@ -388,7 +389,7 @@ impl Watch {
     fn ledger(&mut self, entry: &NoticeEntry) {
         let Some(at) = self.playing.iter().position(|playing| playing.notice == entry.notice) else { return };
         let held = self.playing.remove(at).is_some_and(|playing| playing.held);
-        if entry.outcome == NoticeResult::Completed {
+        if entry.outcome == PlayOutcome::Completed {
             self.heard.extend(entry.what.iter().map(|change| (entry.who, (change.what, change.epoch))));
             let number = self.losses.get(&entry.who).map_or(0, |losses| losses.told);
             let (notice, who, changes) = (entry.notice, entry.who, entry.what.clone());

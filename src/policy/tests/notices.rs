@@ -1,6 +1,7 @@
 //! Notices of recording and transcription (N-1 … N-6, N-11).
 
 use super::*;
+use crate::common::play_outcome::PlayOutcome;
 
 /// Every change is told to the device and the microphone stays open.
 #[test]
@@ -19,10 +20,10 @@ fn n1_every_change_is_told_to_the_device_and_the_microphone() {
         assert_eq!(told(&effects), [[phrase]]);
         assert!(gates(&effects, PHONE).is_empty());
         w.began(n as u64 + 1);
-        let effects = w.told(n as u64 + 1, NoticeResult::Completed);
+        let effects = w.told(n as u64 + 1, PlayOutcome::Completed);
         assert!(matches!(
             effects.as_slice(),
-            [Effect::Ledger(NoticeEntry { outcome: NoticeResult::Completed, carried: Some(CARRIED), .. })]
+            [Effect::Ledger(NoticeEntry { outcome: PlayOutcome::Completed, carried: Some(CARRIED), .. })]
         ));
         w.after(5_000);
     }
@@ -40,7 +41,7 @@ fn n2_one_who_enters_while_recording_hears_and_speaks_nothing() {
     assert!(gates(&effects, PHONE).is_empty() && said(&effects).is_empty());
     assert_eq!(w.policy.may(PHONE, Capability::Hear), Err(PolicyRefusal::NotAllowed));
     w.began(1);
-    assert_eq!(gates(&w.told(1, NoticeResult::Completed), PHONE), [(true, true)]);
+    assert_eq!(gates(&w.told(1, PlayOutcome::Completed), PHONE), [(true, true)]);
     assert_eq!(gates(&w.join(GUEST), GUEST), [(true, true)], "a browser's banner is its notice");
 }
 
@@ -52,7 +53,7 @@ fn n3_a_late_notice_closes_the_microphone_until_it_was_heard() {
     let effects = w.after(1);
     assert_eq!((alarms(&effects), gates(&effects, PHONE)), (vec![AlarmKind::Late], vec![(true, false)]));
     w.began(1);
-    assert_eq!(gates(&w.told(1, NoticeResult::Completed), PHONE), [(true, true)]);
+    assert_eq!(gates(&w.told(1, PlayOutcome::Completed), PHONE), [(true, true)]);
 }
 
 /// A notice that does not end closes the microphone and is told once more.
@@ -65,8 +66,8 @@ fn n3_a_notice_that_does_not_end_closes_the_microphone() {
     let effects = w.after(1);
     assert_eq!((alarms(&effects), gates(&effects, PHONE)), (vec![AlarmKind::Unfinished], vec![(true, false)]));
     assert_eq!(told(&effects), [[Phrase::RecordingStarted]]);
-    assert!(w.told(1, NoticeResult::Completed).is_empty(), "too late: another is on its way");
-    assert_eq!(gates(&w.told(2, NoticeResult::Completed), PHONE), [(true, true)]);
+    assert!(w.told(1, PlayOutcome::Completed).is_empty(), "too late: another is on its way");
+    assert_eq!(gates(&w.told(2, PlayOutcome::Completed), PHONE), [(true, true)]);
 }
 
 #[test]
@@ -78,7 +79,7 @@ fn n3_on_hold_a_notice_waits_and_comes_before_any_audio() {
     let effects = w.fact(Fact::Hold { who: PHONE, on: false });
     assert_eq!(told(&effects), [[Phrase::RecordingStarted]]);
     assert!(gates(&effects, PHONE).is_empty());
-    assert_eq!(gates(&w.told(1, NoticeResult::Completed), PHONE), [(true, true)]);
+    assert_eq!(gates(&w.told(1, PlayOutcome::Completed), PHONE), [(true, true)]);
 }
 
 /// A notice cut off by hold is nobodys fault and told again on resume.
@@ -88,7 +89,7 @@ fn n3_a_notice_cut_off_by_hold_is_nobodys_fault_and_told() {
     w.capture(REC, Capture::On);
     w.began(1);
     w.fact(Fact::Hold { who: PHONE, on: true });
-    assert!(alarms(&w.told(1, NoticeResult::Interrupted)).is_empty());
+    assert!(alarms(&w.told(1, PlayOutcome::Interrupted)).is_empty());
     let effects = w.fact(Fact::Hold { who: PHONE, on: false });
     assert_eq!(told(&effects), [[Phrase::RecordingStarted]]);
     assert!(gates(&effects, PHONE).is_empty());
@@ -108,7 +109,7 @@ fn n4_changes_while_a_notice_plays_merge() {
     w.capture(CaptureKind::Transcription, Capture::On);
     w.after(1_500);
     assert_eq!(
-        told(&w.told(1, NoticeResult::Completed)),
+        told(&w.told(1, PlayOutcome::Completed)),
         [[Phrase::RecordingStarted, Phrase::RecordingStopped, Phrase::TranscriptionStarted]]
     );
 }
@@ -118,7 +119,7 @@ fn n4_a_following_notice_waits_for_the_second_to_pass() {
     let mut w = meeting();
     w.capture(REC, Capture::On);
     w.after(200);
-    w.told(1, NoticeResult::Completed);
+    w.told(1, PlayOutcome::Completed);
     assert!(told(&w.capture(REC, Capture::Off)).is_empty());
     assert!(told(&w.after(799)).is_empty());
     assert_eq!(told(&w.after(1)), [[Phrase::RecordingStopped]]);
@@ -129,16 +130,16 @@ fn n4_a_following_notice_waits_for_the_second_to_pass() {
 fn n6_a_notice_that_fails_twice_leaves_the_microphone_closed() {
     let mut w = meeting();
     w.capture(REC, Capture::On);
-    let effects = w.told(1, NoticeResult::Failed);
+    let effects = w.told(1, PlayOutcome::Failed);
     assert_eq!((alarms(&effects), gates(&effects, PHONE)), (vec![AlarmKind::Failed], vec![(true, false)]));
-    let effects = w.told(2, NoticeResult::Failed);
+    let effects = w.told(2, PlayOutcome::Failed);
     assert_eq!((alarms(&effects), said(&effects)), (vec![AlarmKind::Failed], vec![Phrase::MicrophoneClosed]));
     assert!(told(&w.after(29_999)).is_empty());
     assert_eq!(told(&w.after(1)), [[Phrase::RecordingStarted]], "N-8: again every 30 s");
-    let effects = w.told(3, NoticeResult::Failed);
+    let effects = w.told(3, PlayOutcome::Failed);
     assert_eq!((alarms(&effects), said(&effects)), (vec![AlarmKind::Failed], vec![]));
     assert_eq!(told(&w.capture(REC, Capture::Off)), [[Phrase::RecordingStarted, Phrase::RecordingStopped]], "at once");
-    assert_eq!(gates(&w.told(4, NoticeResult::Completed), PHONE), [(true, true)]);
+    assert_eq!(gates(&w.told(4, PlayOutcome::Completed), PHONE), [(true, true)]);
     assert!(told(&w.after(600_000)).is_empty());
 }
 

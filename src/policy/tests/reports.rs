@@ -1,6 +1,7 @@
 //! Reports of a device on the notices it was sent (N-8).
 
 use super::*;
+use crate::common::play_outcome::PlayOutcome;
 
 /// What a device has received or does not report on is told once and shuts nobody.
 #[test]
@@ -25,7 +26,7 @@ fn n8_what_a_device_has_not_received_is_told_once() {
         (vec![vec![Phrase::RecordingStarted]], vec![], vec![])
     );
     w.began(2);
-    w.told(2, NoticeResult::Completed);
+    w.told(2, PlayOutcome::Completed);
     w.after(12_000);
     let effects = w.fact(Fact::Reported { notice: NoticeId::from_number(2), received_permille: Some(0) });
     assert_eq!((alarms(&effects), said(&effects)), (vec![AlarmKind::NotReceived], vec![Phrase::MicrophoneClosed]));
@@ -75,7 +76,7 @@ fn n2_never_waits_for_a_report() {
     w.capture(REC, Capture::On);
     w.join(PHONE);
     w.began(1);
-    assert_eq!(gates(&w.told(1, NoticeResult::Completed), PHONE), [(true, true)]);
+    assert_eq!(gates(&w.told(1, PlayOutcome::Completed), PHONE), [(true, true)]);
     let effects = w.fact(Fact::Reported { notice: NoticeId::from_number(1), received_permille: Some(0) });
     assert!(gates(&effects, PHONE).is_empty(), "it is told again with its microphone open");
     assert_eq!(told(&w.after(1_000)), [[Phrase::RecordingOn]]);
@@ -87,14 +88,14 @@ fn n8_what_is_told_again_ends_with_what_is_true_now_and_is_told() {
     let mut w = meeting();
     w.capture(REC, Capture::On);
     w.after(3_000);
-    w.told(1, NoticeResult::Completed);
+    w.told(1, PlayOutcome::Completed);
     w.capture(REC, Capture::Paused);
     w.after(3_000);
-    w.told(2, NoticeResult::Completed);
+    w.told(2, PlayOutcome::Completed);
     let lost = |notice| Fact::Reported { notice: NoticeId::from_number(notice), received_permille: Some(0) };
     assert_eq!(told(&w.fact(lost(1))), [[Phrase::RecordingStarted, Phrase::RecordingPaused]]);
     assert!(told(&w.fact(lost(2))).is_empty(), "it is told again already");
-    w.told(3, NoticeResult::Completed);
+    w.told(3, PlayOutcome::Completed);
     assert!(w.after(20_000).is_empty());
     assert!(w.fact(Fact::Reported { notice: NoticeId::from_number(3), received_permille: Some(1_000) }).is_empty());
     assert!(w.after(600_000).is_empty());
@@ -105,13 +106,13 @@ fn n8_on_hold_what_was_lost_waits_and_comes_before_any_audio() {
     let mut w = meeting();
     w.capture(REC, Capture::On);
     w.after(3_000);
-    w.told(1, NoticeResult::Completed);
+    w.told(1, PlayOutcome::Completed);
     w.fact(Fact::Hold { who: PHONE, on: true });
     assert!(told(&w.fact(Fact::Reported { notice: NoticeId::from_number(1), received_permille: Some(0) })).is_empty());
     let effects = w.fact(Fact::Hold { who: PHONE, on: false });
     assert_eq!(told(&effects), [[Phrase::RecordingStarted]]);
     assert!(gates(&effects, PHONE).is_empty());
-    assert_eq!(gates(&w.told(2, NoticeResult::Completed), PHONE), [(true, true)]);
+    assert_eq!(gates(&w.told(2, PlayOutcome::Completed), PHONE), [(true, true)]);
 }
 
 #[test]
@@ -122,6 +123,6 @@ fn n8_a_notice_cut_off_by_leaving_is_in_the_ledger() {
     assert!(
         effects
             .iter()
-            .any(|e| matches!(e, Effect::Ledger(entry) if entry.outcome == NoticeResult::Interrupted && entry.what.len() == 1))
+            .any(|e| matches!(e, Effect::Ledger(entry) if entry.outcome == PlayOutcome::Interrupted && entry.what.len() == 1))
     );
 }

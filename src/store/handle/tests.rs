@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rusqlite::Connection;
 
 use super::*;
+use crate::common::play_outcome::PlayOutcome;
 use crate::common::redact::MaskedCaller;
 use crate::store::limits::{FILE, HEAD_FILE};
 use crate::store::{
-    Broken, BrokenReason, LedgerHead, NoticeOutcome, Phone, SmsPart, SmsState, Verified, VerifyError, records, runs, schema,
-    seats, texted, verify,
+    Broken, BrokenReason, LedgerHead, Phone, SmsPart, SmsState, Verified, VerifyError, records, runs, schema, seats, texted,
+    verify,
 };
 
 /// A directory of its own for each test: `store` and `key` in it. Removed at its end.
@@ -112,7 +113,7 @@ pub(in crate::store) fn notice(number: u64) -> LedgerLine {
         phone: phone(),
         ssrc: Some(u32::MAX),
         received_permille: [None, Some(1000), Some(0)][usize::try_from(number % 3).unwrap()],
-        outcome: NoticeOutcome::ALL[usize::try_from(number % 3).unwrap()],
+        outcome: PlayOutcome::ALL[usize::try_from(number % 3).unwrap()],
     }
 }
 

@@ -5,7 +5,8 @@ use rusqlite::{Connection, Row, params_from_iter};
 use sha2::{Digest as _, Sha256};
 
 use super::head::Hex;
-use super::lines::{Deletion, EpochLine, LedgerEntry, LedgerLine, LedgerRow, NoticeOutcome};
+use super::lines::{Deletion, EpochLine, LedgerEntry, LedgerLine, LedgerRow};
+use crate::common::play_outcome::PlayOutcome;
 use crate::common::redact::MaskedCaller;
 use crate::store::limits::integer;
 use crate::store::{Consent, Phone, StoreError};
@@ -87,7 +88,7 @@ impl Columns {
             last_seq: line.last_seq,
             ssrc: line.ssrc,
             received: line.received_permille,
-            outcome: Some(line.outcome.word()),
+            outcome: Some(line.outcome.as_str()),
             ..Self::default()
         }
     }
@@ -197,7 +198,7 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Option<LedgerRow>> {
 
 fn notice(row: &Row<'_>, what: Vec<String>, at: u64) -> rusqlite::Result<Option<LedgerLine>> {
     let outcome: String = row.get("outcome")?;
-    let Some(outcome) = NoticeOutcome::ALL.into_iter().find(|known| known.word() == outcome) else { return Ok(None) };
+    let Some(outcome) = PlayOutcome::ALL.into_iter().find(|known| known.as_str() == outcome) else { return Ok(None) };
     Ok(Some(LedgerLine {
         meeting: row.get("meeting")?,
         call: row.get("call")?,

@@ -3,33 +3,8 @@
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
+use crate::common::play_outcome::PlayOutcome;
 use crate::store::{Consent, Phone};
-
-/// How the playing of a notice ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum NoticeOutcome {
-    /// Played to its end.
-    Completed,
-    /// Cut short: the call ended, or the device was held or left.
-    Interrupted,
-    /// Never heard.
-    Failed,
-}
-
-impl NoticeOutcome {
-    pub(in crate::store) const ALL: [Self; 3] = [Self::Completed, Self::Interrupted, Self::Failed];
-
-    /// As it is stored and shown.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Completed => "completed",
-            Self::Interrupted => "interrupted",
-            Self::Failed => "failed",
-        }
-    }
-}
 
 /// What one notice told one device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -66,7 +41,7 @@ pub struct LedgerLine {
     #[schema(value_type = Received)]
     pub received_permille: Option<u16>,
     /// How it ended.
-    pub outcome: NoticeOutcome,
+    pub outcome: PlayOutcome,
 }
 
 /// What RTCP reports show of a notice.

@@ -21,7 +21,7 @@ mod alterations;
 mod tests;
 
 pub use head::{BadLedgerHead, COLUMN, LedgerHead, METRIC, read as read_heads};
-pub use lines::{Deletion, EpochLine, LedgerEntry, LedgerLine, LedgerQuery, LedgerRow, NoticeOutcome};
+pub use lines::{Deletion, EpochLine, LedgerEntry, LedgerLine, LedgerQuery, LedgerRow};
 pub use verify::{Broken, BrokenReason, Verified, VerifyError, verify};
 
 pub(super) use chain::{Chain, Reason};

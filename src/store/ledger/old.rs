@@ -12,7 +12,8 @@ use zeroize::Zeroizing;
 use super::columns::hash;
 use super::conditions::{conditions, fetch};
 use super::head::from_hex;
-use super::lines::{LedgerEntry, LedgerLine, LedgerQuery, LedgerRow, NoticeOutcome};
+use super::lines::{LedgerEntry, LedgerLine, LedgerQuery, LedgerRow};
+use crate::common::play_outcome::PlayOutcome;
 use crate::store::{Phone, StoreError};
 
 /// The key's file, in the directory of keys.
@@ -107,7 +108,7 @@ pub(super) fn select(connection: &Connection, query: &LedgerQuery, limit: usize)
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Option<LedgerRow>> {
     let (outcome, what): (String, String) = (row.get("outcome")?, row.get("what")?);
-    let outcome = NoticeOutcome::ALL.into_iter().find(|known| known.word() == outcome);
+    let outcome = PlayOutcome::ALL.into_iter().find(|known| known.as_str() == outcome);
     let (Some(outcome), Ok(what)) = (outcome, serde_json::from_str(&what)) else { return Ok(None) };
     let line = LedgerLine {
         meeting: row.get("meeting")?,

@@ -1,6 +1,7 @@
 //! Notices: when they are played, and in which packets (N-3, N-6, N-8).
 
 use super::*;
+use crate::common::play_outcome::PlayOutcome;
 
 fn reported(events: &[MediaEvent]) -> Vec<Option<u16>> {
     let received = |heard: &MediaEvent| {

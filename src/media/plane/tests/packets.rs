@@ -1,6 +1,7 @@
 //! Packet times, moved ports and silence.
 
 use super::*;
+use crate::common::play_outcome::PlayOutcome;
 
 /// Every ptime is kept within 5 ms with numbers and timestamps in line.
 #[test]

@@ -5,6 +5,7 @@ use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 
 use super::*;
 use crate::common::cause::Cause;
+use crate::common::play_outcome::PlayOutcome;
 use crate::policy::Switch;
 
 /// What was seen of one history.

@@ -3,7 +3,8 @@
 phone.py PORT VOICE.wav MUSIC.wav HEARD.wav ACCOUNT
 
 ACCOUNT is JSON: {"transport": "udp", "registrar": "sip:…", "user": "…", "password": "…", "ca": "authorities.pem", "strict": true,
-"mailbox": true}, all optional; one with a mailbox asks for its messages (SUBSCRIBE message-summary); a strict one requires session timers and reliable provisional responses.
+"mailbox": true,
+"srtp": "AES_256_CM_HMAC_SHA1_80"}, all optional; one with srtp encrypts its calls by SDES with this suite and takes no other; one with a mailbox asks for its messages (SUBSCRIBE message-summary); a strict one requires session timers and reliable provisional responses.
 
     {"do": "call", "uri": "sip:…"}   {"do": "press", "keys": "*6"}   {"do": "hold"}   {"do": "resume"}
     {"do": "write", "text": "…"}   {"do": "transfer", "uri": "sip:…"}   {"do": "consult", "uri": "sip:…"}   {"do": "join"}   {"do": "hang-up"}
@@ -139,6 +140,12 @@ def set_up():
         account.callConfig.timerUse = pj.PJSUA_SIP_TIMER_REQUIRED
         account.callConfig.timerMinSESec = account.callConfig.timerSessExpiresSec = 90
         account.callConfig.prackUse = pj.PJSUA_100REL_MANDATORY
+    if "srtp" in ACCOUNT:
+        account.mediaConfig.srtpUse, account.mediaConfig.srtpSecureSignaling = pj.PJMEDIA_SRTP_MANDATORY, 0
+        suite = pj.SrtpCrypto()
+        suite.name = ACCOUNT["srtp"]
+        account.mediaConfig.srtpOpt.cryptos.append(suite)
+        account.mediaConfig.srtpOpt.keyings.append(pj.PJMEDIA_SRTP_KEYING_SDES)
     media = account.mediaConfig.transportConfig
     media.boundAddress = media.publicAddress = "127.0.0.1"
     media.port, media.portRange = 30000 + PORT % 1000 * 20, 18

@@ -31,8 +31,8 @@ impl Pjsip {
         Self::start_with(folder, port, hertz, &json!({}))
     }
 
-    /// The same with an account: `transport`, `registrar`, `user`, `password`, `ca`, `mailbox`; `strict` makes session timers of 90 s and
-    /// reliable provisional responses mandatory.
+    /// The same with an account: `transport`, `registrar`, `user`, `password`, `ca`, `mailbox`; `srtp`, a suite that it encrypts by;
+    /// `strict` makes session timers of 90 s and reliable provisional responses mandatory.
     pub(crate) fn start_with(folder: &Path, port: u16, hertz: f64, account: &Value) -> Self {
         let file = |name: &str| folder.join(format!("pjsip-{port}-{name}.wav"));
         let (voice, music, recording) = (file("voice"), file("music"), file("heard"));

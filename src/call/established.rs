@@ -247,6 +247,23 @@ impl EstablishedCall {
         }
     }
 
+    /// Shows a notice on the display and in the chat by SMS as well, where its phrases have texts (N-10).
+    fn show_notice(&mut self, phrases: &[Phrase]) {
+        let (library, language) = (&self.settings.library, &self.settings.language);
+        let texts: Vec<_> = phrases.iter().filter_map(|phrase| library.text(language, *phrase)).collect();
+        if texts.is_empty() || self.admitted.is_none() {
+            return;
+        }
+        let text = texts.join(" ");
+        let call = self.settings.call;
+        if self.settings.text {
+            self.acts.push_back(CallAct::Sip(sip::Command::Text { call, text: Redacted::new(text.clone()) }));
+        }
+        if self.settings.chat.is_some() {
+            self.acts.push_back(CallAct::Guest(FromGuest::NoticeText(Redacted::new(text))));
+        }
+    }
+
     fn played(&mut self, now: Instant, play: PlayId, outcome: PlayOutcome, carried: Option<SentPackets>) {
         if let Some((notice, _)) = self.notices.get(&play).copied() {
             self.notices_told += u32::from(outcome == PlayOutcome::Completed);

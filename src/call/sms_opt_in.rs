@@ -13,7 +13,6 @@ use crate::media::PlayKind;
 use crate::meeting::{FromGuest, SmsKeyed};
 use crate::menu::KeypadInput;
 use crate::relay::RelayAnswer;
-use crate::sip;
 
 /// How long the first digit of a number is awaited; the question takes some of it.
 const NUMBER_WITHIN: Duration = Duration::from_secs(30);
@@ -23,23 +22,6 @@ const CODE_WITHIN: Duration = Duration::from_secs(180);
 const TRIES: u8 = 3;
 
 impl EstablishedCall {
-    /// N-10: what it is told is shown as well, where the phrases have texts.
-    pub(super) fn show_notice(&mut self, phrases: &[Phrase]) {
-        let (library, language) = (&self.settings.library, &self.settings.language);
-        let texts: Vec<_> = phrases.iter().filter_map(|phrase| library.text(language, *phrase)).collect();
-        if texts.is_empty() || self.admitted.is_none() {
-            return;
-        }
-        let text = texts.join(" ");
-        let call = self.settings.call;
-        if self.settings.text {
-            self.acts.push_back(CallAct::Sip(sip::Command::Text { call, text: Redacted::new(text.clone()) }));
-        }
-        if self.settings.chat.is_some() {
-            self.acts.push_back(CallAct::Guest(FromGuest::NoticeText(Redacted::new(text))));
-        }
-    }
-
     /// `*4`: asks for a number, or ends what there is.
     pub(super) fn toggle_chat(&mut self, now: Instant) {
         match self.texting {

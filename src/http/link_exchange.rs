@@ -11,7 +11,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Form, Json, Router};
 use serde::Deserialize;
 
-use super::browser::{self, set_cookie};
+use super::browser_sessions::{self, set_cookie};
 use super::client_source::ClientSource;
 use super::meeting_path::{NameInPath, known_meeting};
 use super::peer::HttpPeer;
@@ -61,7 +61,7 @@ enum LinkUse {
 }
 
 fn link_use(app: &AppState, peer: &HttpPeer, headers: &HeaderMap, token: &str) -> LinkUse {
-    let role = |meeting: &MeetingName| browser::session_in(app, peer, headers, meeting).map(|session| session.role);
+    let role = |meeting: &MeetingName| browser_sessions::session_in(app, peer, headers, meeting).map(|session| session.role);
     match app.handles.sessions.peek(token, SystemTime::now()) {
         Ok(link) if role(&link.meeting).is_some_and(|role| role >= link.role) => LinkUse::Redirect(link.meeting),
         Ok(link) => LinkUse::Exchange(link),
@@ -139,7 +139,7 @@ async fn enter(
         let text = "<p>Too many have entered from your address. Please wait a minute, then try the link again.</p>";
         return plain(StatusCode::TOO_MANY_REQUESTS, "Please wait", text);
     }
-    let others = browser::sessions(&app, &peer, &headers);
+    let others = browser_sessions::sessions(&app, &peer, &headers);
     let before = others.iter().find(|session| session.meeting == link.meeting).map(|session| session.id);
     let arrival = BrowserArrival { from: Some(address), open: app.presences().open() };
     match app.handles.sessions.exchange(&token, before, &arrival, SystemTime::now()).await {
@@ -177,7 +177,7 @@ async fn passcode(
         return Ok(StatusCode::NO_CONTENT.into_response());
     };
     // A session that is there already stays as it is.
-    if browser::session_in(&app, &peer, &headers, &meeting).is_some() {
+    if browser_sessions::session_in(&app, &peer, &headers, &meeting).is_some() {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let address = peer.client(&headers, &app.web().trusted_proxies);
@@ -204,7 +204,7 @@ async fn passcode(
     let arrival = BrowserArrival { from: Some(address), open: app.presences().open() };
     let sessions = &app.handles.sessions;
     let (_, cookie) = sessions.with_passcode(&meeting, made_at, &passcode, &arrival, SystemTime::now()).await?;
-    let (others, secure) = (browser::sessions(&app, &peer, &headers), app.is_secure(&peer, &headers));
+    let (others, secure) = (browser_sessions::sessions(&app, &peer, &headers), app.is_secure(&peer, &headers));
     Ok(with_session(&app, StatusCode::NO_CONTENT.into_response(), (&meeting, &cookie), others, secure).await)
 }
 
@@ -218,7 +218,7 @@ async fn with_session(
 ) -> Response {
     let lines = response.headers_mut();
     lines.append(header::SET_COOKIE, set_cookie(meeting, Some(cookie), secure));
-    if let Some(gone) = browser::end_oldest_beyond_limit(app, others, meeting).await {
+    if let Some(gone) = browser_sessions::end_oldest_beyond_limit(app, others, meeting).await {
         lines.append(header::SET_COOKIE, set_cookie(&gone.meeting, None, secure));
     }
     response
@@ -235,8 +235,8 @@ async fn sign_out(
     if app.same_origin(&peer, &headers) == Some(false) {
         return Err(ProblemDetails::foreign());
     }
-    if let Some(session) = browser::session_in(&app, &peer, &headers, &meeting) {
-        browser::end_session(&app, &session.id, SessionEnd::SignedOut).await?;
+    if let Some(session) = browser_sessions::session_in(&app, &peer, &headers, &meeting) {
+        browser_sessions::end_session(&app, &session.id, SessionEnd::SignedOut).await?;
     }
     let cookie = set_cookie(&meeting, None, app.is_secure(&peer, &headers));
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())

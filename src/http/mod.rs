@@ -10,7 +10,7 @@ mod administration;
 mod api;
 mod assets;
 mod audit_log;
-mod browser;
+mod browser_sessions;
 mod client_source;
 mod connections;
 mod control_socket;

@@ -17,7 +17,7 @@ use super::problem_details::ProblemDetails;
 use super::session::PageSession;
 use super::state::AppState;
 use super::visitor::{may_knock, visitor};
-use super::{assets, browser};
+use super::{assets, browser_sessions};
 use crate::meeting::messages::Role;
 use crate::service::embedded::signalling::Visitor;
 
@@ -63,7 +63,7 @@ async fn info(
     let Some((name, title)) = known_meeting(&app, &name) else {
         return ProblemDetails::not_found("meeting").into_response();
     };
-    let session = browser::session_in(&app, &peer, &headers, &name);
+    let session = browser_sessions::session_in(&app, &peer, &headers, &name);
     let member = session.as_ref().is_some_and(PageSession::is_member);
     if let Some(token) = headers.get(RELOADED).and_then(|value| value.to_str().ok()) {
         reloaded(&app, &visitor(&app, name.clone(), session.as_ref()), token).await;

@@ -9,7 +9,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::browser;
+use super::browser_sessions;
 use super::meeting_path::{NameInPath, known_meeting};
 use super::peer::HttpPeer;
 use super::problem_details::ProblemDetails;
@@ -39,7 +39,7 @@ pub(super) async fn connect(
     if app.same_origin(&peer, &headers) == Some(false) {
         return ProblemDetails::foreign().into_response();
     }
-    let session = browser::session_in(&app, &peer, &headers, &meeting);
+    let session = browser_sessions::session_in(&app, &peer, &headers, &meeting);
     // A seat outlives the passcode that it was reached by, and its session.
     if query.as_deref() != Some(COMES_BACK) && !may_knock(&app, session.as_ref(), &meeting) {
         let text = "This meeting has a passcode, which was not given.";
@@ -79,11 +79,11 @@ impl OpenPage {
                 if let Some(before) = self.presence().replace(who) {
                     self.app.presences().closed(&session.id, before);
                 }
-                browser::joined(&self.app, &session.id, who);
+                browser_sessions::joined(&self.app, &session.id, who);
             }
             PageEffects::Removed(who) => {
                 let app = Arc::clone(&self.app);
-                tokio::spawn(async move { browser::removed(&app, who).await });
+                tokio::spawn(async move { browser_sessions::removed(&app, who).await });
             }
         }
     }

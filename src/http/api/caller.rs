@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use crate::common::ids::{MeetingName, ParticipantId};
 use crate::common::machine;
 use crate::http::administration::CallView;
-use crate::http::browser;
+use crate::http::browser_sessions;
 use crate::http::peer::HttpPeer;
 use crate::http::problem_details::ProblemDetails;
 use crate::http::secret::ApiToken;
@@ -87,7 +87,7 @@ fn caller(app: &AppState, peer: &HttpPeer, method: &Method, headers: &HeaderMap)
         app.entry_limits.wrong_token(app.source(peer, headers), machine::now())?;
         return Err(ProblemDetails::new(StatusCode::UNAUTHORIZED, "wrong-token", "This token is not valid."));
     }
-    let mut sessions = browser::sessions(app, peer, headers);
+    let mut sessions = browser_sessions::sessions(app, peer, headers);
     // A guest is an external, whichever link or passcode opened the session (M-3).
     sessions.retain(PageSession::is_member);
     if sessions.is_empty() {
@@ -179,7 +179,9 @@ impl ApiCaller {
             Self::Operator => true,
             Self::Member(sessions) => {
                 let now = SystemTime::now();
-                sessions.iter().all(|session| app.handles.sessions.lives(&session.id, now) && browser::is_current(app, session))
+                sessions
+                    .iter()
+                    .all(|session| app.handles.sessions.lives(&session.id, now) && browser_sessions::is_current(app, session))
             }
             Self::Device { label, token } => app.web().device_tokens.iter().any(|(device, own)| device == label && own == token),
         }

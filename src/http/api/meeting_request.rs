@@ -6,7 +6,7 @@ use axum::response::IntoResponse;
 use super::answer::Answer;
 use super::caller::ApiCaller;
 use crate::common::ids::MeetingName;
-use crate::http::browser;
+use crate::http::browser_sessions;
 use crate::http::problem_details::ProblemDetails;
 use crate::http::state::AppState;
 use crate::meeting::{Granted, MeetingRefusal, MeetingRequest, Snapshot};
@@ -20,7 +20,7 @@ pub(super) async fn ask(app: &AppState, caller: &ApiCaller, meeting: &str, reque
             let removed = if let MeetingRequest::Remove(other) = &request { Some(*other) } else { None };
             let granted = handle.ask(who, request).await?;
             if let Some(removed) = removed {
-                browser::removed(app, removed).await;
+                browser_sessions::removed(app, removed).await;
             }
             Ok(match granted {
                 Granted::Done => StatusCode::NO_CONTENT,

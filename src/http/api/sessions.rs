@@ -15,7 +15,7 @@ use super::caller::ApiCaller;
 use super::extract::{InPath, InQuery};
 use super::paging::{Window, lines};
 use super::query_time::rfc3339_of;
-use crate::http::browser;
+use crate::http::browser_sessions;
 use crate::http::problem_details::ProblemDetails;
 use crate::http::session::{LinkRole, PageSession, SessionEnd, SessionId, id_of, text_of};
 use crate::http::state::AppState;
@@ -48,7 +48,7 @@ pub(super) struct SessionLines {
 
 /// Whose sessions the caller looks after.
 fn looks_after(app: &AppState, caller: &ApiCaller, session: &PageSession) -> bool {
-    caller.organises(&session.meeting) && browser::is_current(app, session)
+    caller.organises(&session.meeting) && browser_sessions::is_current(app, session)
 }
 
 /// Sessions of browsers: all of them for the operator, those of the own meeting for its organiser.
@@ -96,6 +96,6 @@ pub(super) async fn end_session(State(app): State<Arc<AppState>>, caller: ApiCal
     let id: SessionId = id_of(&session).ok_or_else(nothing)?;
     let known = app.handles.sessions.all(SystemTime::now()).into_iter().find(|session| session.id == id);
     known.filter(|session| looks_after(&app, &caller, session)).ok_or_else(nothing)?;
-    browser::end_session(&app, &id, SessionEnd::Removed).await?;
+    browser_sessions::end_session(&app, &id, SessionEnd::Removed).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -88,7 +88,7 @@ async fn serve(start: Start, signalling: &runtime::Handle) -> Result<(), RunErro
     tracing::info!(address = %bound.addr, tls = settings.http.tls.is_some(), "HTTP");
     let candidates = up.media.candidates().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     tracing::info!(candidates, "WebRTC");
-    print_startup_message(&settings, &addresses, &listening, bound.addr, &sessions).await;
+    print_startup_message(&settings, &addresses, &listening, bound.addr, &bound.pages, &sessions).await;
     // Sessions hold the store, which closes with its last handle.
     drop(sessions);
     watchdog::start(up.media.steps(), up.sip.pulse(), &runtime::Handle::current())?;

@@ -4,10 +4,9 @@ use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::time::SystemTime;
 
-use crate::cli::link;
 use crate::config::{self, Settings};
-use crate::http::Sessions;
 use crate::http::session::{LINK_VALID, LinkRole, NewLink};
+use crate::http::{PageAddress, Sessions};
 
 /// Prints what to dial and which link to open (U-2). Under a service manager standard output is the journal,
 /// where a link that lets its finder in has no place: `roomgate link` makes one on request.
@@ -16,6 +15,7 @@ pub(super) async fn print_startup_message(
     addresses: &[IpAddr],
     sip: &[SocketAddr],
     http: SocketAddr,
+    pages: &PageAddress,
     sessions: &Sessions,
 ) {
     let mut lines = vec![format!("Roomgate {} is ready.", env!("CARGO_PKG_VERSION"))];
@@ -37,7 +37,8 @@ pub(super) async fn print_startup_message(
         let (meeting, role) = (name.clone(), LinkRole::Organiser);
         let link = NewLink { meeting, made_at: 0, role, uses: 1, valid: LINK_VALID, maker: None };
         if let Ok((_, token)) = sessions.make_link(link, SystemTime::now()).await {
-            lines.push(format!("open {}  (as organiser, valid 10 minutes)", link::url(settings, http, &token)));
+            let url = pages.link(settings.http.public_url.as_deref(), &token);
+            lines.push(format!("open {url}  (as organiser, valid 10 minutes)"));
         }
     }
     let mut out = std::io::stdout().lock();

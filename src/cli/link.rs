@@ -1,7 +1,7 @@
 //! `roomgate link`: a link into a meeting, made by the daemon that runs (U-1).
 
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use crate::http::session;
 #[derive(Debug, thiserror::Error)]
 pub enum LinkCommandError {
     /// No such meeting.
-    #[error("no meeting is called `{wanted}`; in the configuration are: {known}")]
+    #[error("no meeting is called `{wanted}`; there are: {known}")]
     UnknownMeeting {
         /// What was asked for.
         wanted: String,
@@ -28,7 +28,7 @@ pub enum LinkCommandError {
     #[error(transparent)]
     Ask(#[from] AskError),
     /// What it answered.
-    #[error("the daemon's answer holds no link")]
+    #[error("the daemon's answer holds no link; one of an earlier version has to be restarted first")]
     NoLink,
 }
 
@@ -51,27 +51,35 @@ impl From<LinkRoleArg> for session::LinkRole {
     }
 }
 
-/// The link that was asked for. The daemon may know meetings that its configuration does not name.
+/// The link that was asked for, as the daemon says that browsers reach it: it may run with another address than these settings have, and
+/// know meetings that they do not name.
 ///
 /// # Errors
 /// [`LinkCommandError`], with what to do about it.
 pub fn make(settings: &Settings, args: &LinkArgs) -> Result<String, LinkCommandError> {
-    let unknown = || LinkCommandError::UnknownMeeting {
+    let directory = &settings.store.directory;
+    let unknown = |known: Vec<String>| LinkCommandError::UnknownMeeting {
         wanted: printable(&args.meeting).into_owned(),
-        known: settings.meetings.keys().map(MeetingName::as_str).collect::<Vec<_>>().join(", "),
+        known: printable(&known.join(", ")).into_owned(),
     };
-    let name = MeetingName::new(args.meeting.as_str()).map_err(|_| unknown())?;
+    let configured = || settings.meetings.keys().map(MeetingName::to_string).collect();
+    let name = MeetingName::new(args.meeting.as_str()).map_err(|_| unknown(meetings(directory).unwrap_or_else(configured)))?;
     let wanted = json!({ "role": session::LinkRole::from(args.role), "uses": args.uses, "valid_seconds": args.valid.as_secs() });
-    let path = format!("/meetings/{name}/links");
-    let answer = control::ask(&settings.store.directory, "POST", &path, &wanted.to_string());
+    let answer = control::ask(directory, "POST", &format!("/meetings/{name}/links"), &wanted.to_string());
     let answer = answer.map_err(|error| match error {
-        AskError::Refused(text) if text.starts_with("404") => unknown(),
-        AskError::Unreachable { .. } if !settings.meetings.contains_key(&name) => unknown(),
+        AskError::Refused(text) if text.starts_with("404") => unknown(meetings(directory).unwrap_or_else(configured)),
+        AskError::Unreachable { .. } if !settings.meetings.contains_key(&name) => unknown(configured()),
         other => other.into(),
     })?;
     let answer: Value = serde_json::from_slice(&answer).map_err(|_| LinkCommandError::NoLink)?;
-    let token = answer["link"].as_str().and_then(|link| link.strip_prefix("/enter?token=")).ok_or(LinkCommandError::NoLink)?;
-    Ok(url(settings, SocketAddr::new(settings.http.address, settings.http.port), token))
+    answer["url"].as_str().map(str::to_owned).ok_or(LinkCommandError::NoLink)
+}
+
+/// The meetings of the daemon that runs; `None` where it does not say.
+fn meetings(state_directory: &Path) -> Option<Vec<String>> {
+    let answer = control::ask(state_directory, "GET", "/meetings", "").ok()?;
+    let answer: Value = serde_json::from_slice(&answer).ok()?;
+    answer["meetings"].as_array()?.iter().map(|meeting| meeting["id"].as_str().map(str::to_owned)).collect()
 }
 
 /// The command: prints the link.
@@ -88,18 +96,4 @@ pub fn run(settings: &Settings, args: &LinkArgs) -> ExitCode {
             error.status().into()
         }
     }
-}
-
-/// Where a token is exchanged: at the public URL, or at the address that is listened at.
-pub(crate) fn url(settings: &Settings, address: SocketAddr, token: &str) -> String {
-    let base = settings.http.public_url.clone().unwrap_or_else(|| {
-        let scheme = if settings.http.tls.is_some() { "https" } else { "http" };
-        let any = address.ip().is_unspecified();
-        let host = if any { settings.media.webrtc_addresses.first().copied() } else { Some(address.ip()) };
-        match host {
-            Some(host) => format!("{scheme}://{}", SocketAddr::new(host, address.port())),
-            None => format!("{scheme}://localhost:{}", address.port()),
-        }
-    });
-    format!("{}/enter?token={token}", base.trim_end_matches('/'))
 }

@@ -22,6 +22,7 @@ mod listener;
 mod log_limits;
 mod meeting_path;
 mod page;
+mod page_address;
 mod page_socket;
 mod peer;
 mod plain_page;
@@ -45,6 +46,7 @@ pub use administration::{
     NewMeetingError, QueryError,
 };
 pub use control_socket::SOCKET_FILE;
+pub use page_address::PageAddress;
 pub(crate) use request_head::head;
 pub use secret::{ApiToken, SecretError, resume_key};
 pub use server::{Bound, HttpStartError, start};

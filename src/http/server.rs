@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use super::connections::HttpConnections;
+use super::page_address::PageAddress;
 use super::problem_details::ProblemDetails;
 use super::security_headers::harden;
 use super::settings::HttpSettings;
@@ -36,6 +37,8 @@ const SOCKETS_STOP: Duration = Duration::from_secs(5);
 pub struct Bound {
     /// Where it really listens.
     pub addr: SocketAddr,
+    /// Where browsers reach its pages.
+    pub pages: PageAddress,
     /// Ends some seconds after `shutdown`, when every page's meeting has been told.
     pub task: JoinHandle<()>,
 }
@@ -85,7 +88,9 @@ pub async fn start(
     let connections = HttpConnections::new(settings.connections_per_address, settings.connections);
     let web = handles.web.clone();
     let (page_sockets, mut sockets_gone) = mpsc::channel(1);
-    let app = Arc::new(AppState::new(settings, handles, page_sockets, shutdown.clone(), Instant::now()));
+    let pages = PageAddress::new(addr, tls.is_some(), &settings.media_candidates);
+    let app = AppState::new(settings, handles, pages.clone(), page_sockets, shutdown.clone(), Instant::now());
+    let app = Arc::new(app);
     let router = router(app);
     let commands = control_socket::run(commands, router.clone(), shutdown.clone());
     let serving = listener::ServerTask { listener, tls, router, web, connections, shutdown };
@@ -95,7 +100,7 @@ pub async fn start(
             tracing::warn!("pages cut at the stop before their meetings were told");
         }
     });
-    Ok(Bound { addr, task })
+    Ok(Bound { addr, pages, task })
 }
 
 fn router(app: Arc<AppState>) -> Router {

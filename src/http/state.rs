@@ -12,6 +12,7 @@ use super::client_source::ClientSource;
 use super::entry_limits::EntryLimits;
 use super::event_streams::EventStreams;
 use super::log_limits::LogLimits;
+use super::page_address::PageAddress;
 use super::peer::HttpPeer;
 use super::presence::Presences;
 use super::request_budgets::RequestBudgets;
@@ -51,6 +52,7 @@ pub struct HttpHandles {
 pub(super) struct AppState {
     pub(super) settings: HttpSettings,
     pub(super) handles: HttpHandles,
+    pages: PageAddress,
     pub(super) entry_limits: EntryLimits,
     pub(super) log_limits: LogLimits,
     presences: Mutex<Presences>,
@@ -66,6 +68,7 @@ impl AppState {
     pub(super) fn new(
         settings: HttpSettings,
         handles: HttpHandles,
+        pages: PageAddress,
         page_sockets: mpsc::Sender<()>,
         shutdown: watch::Receiver<bool>,
         now: Instant,
@@ -81,12 +84,18 @@ impl AppState {
             page_sockets,
             settings,
             handles,
+            pages,
         }
     }
 
     /// The settings in force that a reload may change.
     pub(super) fn web(&self) -> Arc<WebSettings> {
         Arc::clone(&self.handles.web.borrow())
+    }
+
+    /// A link as a whole, as browsers reach it by the settings in force.
+    pub(super) fn link_url(&self, token: &str) -> String {
+        self.pages.link(self.web().public_url.as_deref(), token)
     }
 
     /// The questions that the rest of the daemon answers.

@@ -1,7 +1,7 @@
 //! The machine of one meeting: its facts, and how each of them is changed.
 //!
 //! [`Policy`] is one owner of facts that depend on each other, so its rules stand in files by subject: questions in `queries.rs`, requests
-//! of people in `requests.rs`, reports on notices in `delivery.rs`, and what follows from all of them in `settle.rs`.
+//! of people in `requests.rs`, reports on notices in `notice_reports.rs`, and what follows from all of them in `settle.rs`.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};

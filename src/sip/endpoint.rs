@@ -27,7 +27,7 @@ use crate::common::cause::Cause;
 use crate::common::ids::CallId;
 use crate::common::machine::Machine;
 
-/// The SIP machine. See the room's paragraph.
+/// The SIP machine.
 #[derive(Debug)]
 pub struct Endpoint {
     pub(super) core: Core,

@@ -1,4 +1,4 @@
-//! How the room is configured, and what of it a reload may change (O-2).
+//! How the endpoint is configured, and what of it a reload may change (O-2).
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::invite::SessionTimers;
 use super::registrar::RegistrarSettings;
 use super::registration::RegistrationAccount;
 
-/// How the room behaves. [`Command::Reconfigure`] changes some of it; the rest is fixed for its life.
+/// How the endpoint behaves. [`Command::Reconfigure`] changes some of it; the rest is fixed for its life.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Names calls.

@@ -1,5 +1,6 @@
 //! The real binary as an administrator meets it: check-config, link, version, and how it ends (O-1, U-1, U-7).
 
+mod link;
 mod readme;
 mod tls;
 

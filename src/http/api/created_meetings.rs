@@ -16,6 +16,7 @@ use super::extract::{InBody, InPath};
 use crate::common::ids::MeetingName;
 use crate::common::redact::Redacted;
 use crate::http::administration::{NewMeeting, NewMeetingError};
+use crate::http::page_address::link_path;
 use crate::http::problem_details::ProblemDetails;
 use crate::http::session::{LINK_VALID, LinkRole, NewLink};
 use crate::http::state::AppState;
@@ -50,6 +51,8 @@ pub(super) struct MadeMeeting {
     conference_id: Option<String>,
     /// Path of a link that makes who opens it its organiser: once, within 10 minutes.
     link: String,
+    /// The same link as a whole, as browsers reach this server.
+    url: String,
 }
 
 fn unfit(unfit: NewMeetingError) -> ProblemDetails {
@@ -107,7 +110,8 @@ pub(super) async fn make(
         ProblemDetails::new(StatusCode::SERVICE_UNAVAILABLE, "no-link", "The meeting is there, but has no link.")
     })?;
     let title = title.unwrap_or_else(|| id.to_string());
-    let made = MadeMeeting { id: id.to_string(), title, conference_id, link: format!("/enter?token={token}") };
+    let (link, url) = (link_path(&token), app.link_url(&token));
+    let made = MadeMeeting { id: id.to_string(), title, conference_id, link, url };
     Ok((StatusCode::CREATED, Json(made)).into_response())
 }
 

@@ -15,6 +15,7 @@ use super::caller::ApiCaller;
 use super::extract::{InBody, InPath};
 use super::query_time::rfc3339_of;
 use crate::common::ids::MeetingName;
+use crate::http::page_address::link_path;
 use crate::http::problem_details::ProblemDetails;
 use crate::http::session::{LINK_VALID, LONGEST_LINK, Link, LinkRole, MOST_USES, NewLink, id_of, text_of};
 use crate::http::state::AppState;
@@ -57,6 +58,8 @@ pub(super) struct MadeLink {
     line: LinkLine,
     /// Its path at this server. It is told here only.
     link: String,
+    /// The same as a whole, as browsers reach this server.
+    url: String,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -107,7 +110,7 @@ pub(super) async fn make_link(
     let maker = caller.session_in(&meeting).map(|session| session.id);
     let wanted = NewLink { meeting, made_at, role, uses, valid, maker };
     let (link, token) = app.handles.sessions.make_link(wanted, SystemTime::now()).await?;
-    let made = MadeLink { line: line(&link), link: format!("/enter?token={token}") };
+    let made = MadeLink { line: line(&link), link: link_path(&token), url: app.link_url(&token) };
     Ok((StatusCode::CREATED, Json(made)).into_response())
 }
 

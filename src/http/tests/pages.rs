@@ -262,6 +262,26 @@ async fn u4_who_is_removed_loses_the_session_with_every_page_of_it() {
     assert_eq!(world.fetch("GET", "/m/demo/info", &[("Cookie", &host)], "").await.json()["role"], "member");
 }
 
+/// A link is told as a whole, with the public URL that is in force.
+#[tokio::test]
+async fn u4_a_link_is_told_as_a_whole_too() {
+    let mut setup = Setup::new().await;
+    let (reload, settings) = watch::channel(Arc::new(web()));
+    setup.handles.web = settings;
+    let world = World::with(setup).await;
+    for (public_url, base) in
+        [(None, format!("http://{}", world.addr)), (Some("https://meet.example"), "https://meet.example".into())]
+    {
+        reload.send_replace(Arc::new(WebSettings { public_url: public_url.map(str::to_owned), ..web() }));
+        for (path, wanted) in [("/meetings/demo/links", "{\"role\":\"guest\"}"), ("/meetings", "{\"id\":\"standup\"}")] {
+            let made = world.operator("POST", path, wanted).await.json();
+            let link = made["link"].as_str().expect("a path");
+            assert!(link.starts_with("/enter?token="), "{made}");
+            assert_eq!(made["url"], format!("{base}{link}"), "{path}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn u4_links_are_made_listed_and_taken_back_by_whom_they_concern() {
     let world = World::new().await;

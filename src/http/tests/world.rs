@@ -159,7 +159,7 @@ impl World {
         let (shutdown, stops) = watch::channel(false);
         let socket = settings.socket.clone();
         let sessions = handles.sessions.clone();
-        let Bound { addr, task } = start(settings, handles, stops).await.expect("starts");
+        let Bound { addr, task, .. } = start(settings, handles, stops).await.expect("starts");
         Self {
             addr,
             sessions,

@@ -1,4 +1,4 @@
-//! The SIP task: owns every socket, runs the [`Endpoint`], and is the only place of this room with a clock.
+//! The SIP task: owns every socket, runs the [`Endpoint`], and is the only place of this folder with a clock.
 //!
 //! Requests come down by [`Handle::send`], which waits for space; events go up without waiting: when the owners of calls do not read,
 //! the call concerned is ended with [`Cause::Stalled`].

@@ -52,7 +52,7 @@ pub struct Change {
     pub bindings: Vec<Stored>,
 }
 
-/// See the room's paragraph.
+/// The contacts of each device, until they die.
 #[derive(Debug)]
 pub(in crate::sip) struct Registrar {
     settings: RegistrarSettings,

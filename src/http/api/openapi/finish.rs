@@ -34,6 +34,7 @@ const SAMPLES: &[(&str, &str)] = &[
     ("title", "Weekly review"),
     ("to", "2026-11-29T08:00:00Z"),
     ("transport", "tls"),
+    ("url", "https://meet.example.org/enter?token=…"),
     ("user_agent", "Phone/1.2"),
 ];
 

@@ -244,6 +244,9 @@ impl Endpoint {
                 self.transaction_event(now, event);
             } else if let Some(news) = self.sessions.progress(now, &mut self.core) {
                 self.session_news(now, news);
+            } else if let Some(event) = self.core.layer.event() {
+                // What the sessions have sent just now: it is traced at this time and not with the next input.
+                self.transaction_event(now, event);
             } else {
                 return self.sessions.settle();
             }

@@ -129,6 +129,23 @@ fn tagged(invite: &str, tag: &str, status: u16, extra: &str, rest: &str) -> Stri
     response(invite, status, &extra, rest).replace(&format!("To: {to}"), &format!("To: {to};tag={tag}"))
 }
 
+/// The ladder has each message at the time at which it left, also what is sent in answer to another message.
+#[test]
+fn o5_the_ladder_has_our_ack_and_bye_at_their_own_times() {
+    let mut bench = Bench::new();
+    let (call, invite) = calling(&mut bench);
+    bench.seconds(1);
+    bench.says(&tagged(&invite, "b", 200, "", &body("application/sdp", SDP)));
+    let at = |bench: &Bench| {
+        let last = bench.endpoint.ladder(call).pop().expect("a message");
+        (last.summary, last.at)
+    };
+    assert_eq!(at(&bench), ("ACK (1)".to_owned(), Duration::from_secs(1)));
+    bench.seconds(3);
+    bench.commands(Command::Bye { call, cause: Cause::HungUp });
+    assert_eq!(at(&bench), ("BYE (2)".to_owned(), Duration::from_secs(4)));
+}
+
 fn reliably(invite: &str, tag: &str, rseq: u32, rest: &str) -> String {
     tagged(invite, tag, 183, &format!("Require: 100rel\r\nRSeq: {rseq}\r\n"), rest)
 }

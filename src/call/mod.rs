@@ -24,7 +24,6 @@ mod history;
 mod in_dialog_requests;
 mod inbound;
 mod inbox;
-
 mod invitation;
 mod invite_limits;
 mod keys;

@@ -61,8 +61,9 @@ impl SrtpPolicies {
 mod tests {
     use super::*;
 
+    /// The listener that a call came to says whether SRTP is required.
     #[test]
-    fn a3_the_listener_that_a_call_came_to_says_whether_srtp_is_required() {
+    fn a3_the_listener_of_a_call_has_its_policy() {
         let listener = |transport, address: &str, srtp| ListenerPolicy { transport, address: address.parse().unwrap(), srtp };
         let policies = SrtpPolicies {
             listeners: vec![

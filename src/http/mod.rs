@@ -17,6 +17,7 @@ mod control_socket;
 mod entry_limits;
 mod event_streams;
 mod health;
+mod host_check;
 mod link_exchange;
 mod listener;
 mod log_limits;

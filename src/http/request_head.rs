@@ -6,8 +6,8 @@ use std::sync::Arc;
 use axum::http::{HeaderMap, HeaderName};
 
 use super::connections::HttpConnections;
+use super::host_check::is_ours;
 use super::peer::HttpPeer;
-use super::security_headers::is_ours;
 use super::session;
 use super::web_origin::{WebOrigin, host};
 

@@ -14,7 +14,7 @@ pub struct Agreement {
     /// The streams that flow over the transport. One of audio today.
     pub streams: Vec<Stream>,
     /// How they travel.
-    pub transport: Transport,
+    pub transport: MediaTransport,
     /// Our side: the answer to send, or the offer that was answered.
     pub local: SessionDescription,
 }
@@ -29,7 +29,7 @@ impl Agreement {
 
 /// Addresses and protection of the packets of all streams.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Transport {
+pub struct MediaTransport {
     /// Where our RTP goes. The address is unspecified only on the hold of RFC 2543, when nothing is sent.
     pub remote: SocketAddr,
     /// Where our RTCP goes.

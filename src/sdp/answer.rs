@@ -11,8 +11,8 @@ use super::formats::{add_codec, add_events, all_formats, chosen_event, codec_of,
 use super::lines::{describe, finish, line, names_zero_address, open_audio, packet_time, refused, remote_of};
 use super::protection::{self, ChosenProtection};
 use super::{
-    Agreement, AnswerError, Attribute, Direction, Hold, LocalCapabilities, MediaSection, NegotiatedEvents, Preference,
-    SessionDescription, Stream, Transport,
+    Agreement, AnswerError, Attribute, Direction, Hold, LocalCapabilities, MediaSection, MediaTransport, NegotiatedEvents,
+    Preference, SessionDescription, Stream,
 };
 use crate::rtp::srtp::KeyGenerator;
 
@@ -20,7 +20,7 @@ use crate::rtp::srtp::KeyGenerator;
 struct Acceptable {
     index: usize,
     stream: Stream,
-    transport: Transport,
+    transport: MediaTransport,
     chosen: ChosenProtection,
 }
 
@@ -92,7 +92,7 @@ fn accept_line(
         they_send: flow.sends(),
     };
     let remote_rtcp = if rtcp_mux { remote } else { media.rtcp(remote) };
-    let transport = Transport { remote, remote_rtcp, rtcp_mux, protection: chosen.protection.clone() };
+    let transport = MediaTransport { remote, remote_rtcp, rtcp_mux, protection: chosen.protection.clone() };
     Ok(Acceptable { index, stream, transport, chosen })
 }
 

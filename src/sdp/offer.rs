@@ -5,8 +5,8 @@ use super::formats::{
 };
 use super::lines::{describe, finish, line, names_zero_address, open_audio, packet_time, refused, remote_of};
 use super::{
-    Agreement, AnswerError, Direction, Hold, LocalCapabilities, MediaSection, NegotiatedEvents, SessionDescription, SrtpPolicy,
-    Stream, Transport, protection,
+    Agreement, AnswerError, Direction, Hold, LocalCapabilities, MediaSection, MediaTransport, NegotiatedEvents,
+    SessionDescription, SrtpPolicy, Stream, protection,
 };
 use crate::common::units::Hz;
 use crate::rtp::srtp::KeyGenerator;
@@ -93,6 +93,6 @@ pub fn accept_answer(
         we_send: flow.receives() && ours_flows.sends(),
         they_send: flow.sends() && ours_flows.receives(),
     };
-    let transport = Transport { remote, remote_rtcp: theirs.rtcp(remote), rtcp_mux: false, protection };
+    let transport = MediaTransport { remote, remote_rtcp: theirs.rtcp(remote), rtcp_mux: false, protection };
     Ok(Agreement { streams: vec![stream], transport, local: offer.clone() })
 }

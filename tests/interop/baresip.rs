@@ -139,6 +139,24 @@ pub(crate) struct Baresip {
     asked: u64,
 }
 
+/// The account of a phone that answers by itself, and registers where it has a login.
+fn account(place: &Place<'_>, transport: Transport, login: Option<Login<'_>>) -> String {
+    let Place { address, port, .. } = *place;
+    let (own_user, own_address) = (format!("room-{port}"), format!("{address}:{port}"));
+    let (user, at) = login.map_or((own_user.as_str(), own_address.as_str()), |login| (login.user, login.at));
+    let registers =
+        login.map_or("regint=0".to_owned(), |login| format!("auth_user={};auth_pass={};regint=60", login.user, login.password));
+    format!("<sip:{user}@{at};transport={carried}>;answermode=auto;ptime=20;{registers}", carried = transport.name())
+}
+
+/// The program, inside a network namespace where the phone has one.
+fn command(network: Option<&str>) -> Command {
+    let Some(network) = network else { return Command::new(program("baresip")) };
+    let mut command = Command::new(program("ip"));
+    command.args(["netns", "exec", network]).arg(program("baresip"));
+    command
+}
+
 impl Baresip {
     /// Starts a phone that listens on `port` (and the one above, for TLS; its control port is 1000 below) and hums `hertz` in its
     /// calls at −18 dBov.
@@ -215,24 +233,11 @@ impl Baresip {
             config.push_str(&pem.own.map_or(String::new(), |own| format!("sip_certificate {}\n", own.display())));
         }
         std::fs::write(folder.join("config"), config).expect("a configuration");
-        let carried = transport.name();
-        let (own_user, own_address) = (format!("room-{port}"), format!("{address}:{port}"));
-        let (user, at) = login.map_or((own_user.as_str(), own_address.as_str()), |login| (login.user, login.at));
-        let registers = login
-            .map_or("regint=0".to_owned(), |login| format!("auth_user={};auth_pass={};regint=60", login.user, login.password));
         let encrypts = encryption.map_or(String::new(), |encryption| format!(";mediaenc={}", encryption.names().0));
-        let account =
-            format!("<sip:{user}@{at};transport={carried}>;answermode=auto;ptime=20;audio_codecs={name};{registers}{encrypts}\n");
+        let account = account(place, transport, login) + &format!(";audio_codecs={name}{encrypts}\n");
         std::fs::write(folder.join("accounts"), account).expect("an account");
         std::fs::write(folder.join("contacts"), "").expect("no contacts");
-        let mut command = network.map_or_else(
-            || Command::new(program("baresip")),
-            |network| {
-                let mut command = Command::new(program("ip"));
-                command.args(["netns", "exec", network]).arg(program("baresip"));
-                command
-            },
-        );
+        let mut command = command(network);
         let mut process = Process::start(command.args(["-4", "-f"]).arg(&folder), &folder.join("log"), false);
         let control = eventually(seconds(15), "baresip takes commands", || {
             assert!(process.exit_code().is_none(), "baresip ended: {}", process.log());

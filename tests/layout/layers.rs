@@ -36,6 +36,7 @@ const SIDEWAYS: &[(&str, &str)] = &[
     ("rtp", "codec"),
     ("rtp", "dsp"),
     ("sdp", "codec"),
+    ("sdp", "rtp"),
     ("service", "meeting"),
     ("sip::driver", "net"),
     ("status", "cli"),

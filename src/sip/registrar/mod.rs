@@ -6,13 +6,13 @@
 
 mod binding;
 mod contact;
-mod location_service;
+mod processing;
 #[cfg(test)]
 mod tests;
 mod usage;
 
 pub use binding::Stored;
 #[cfg(test)]
-use location_service::Registrar;
-pub use location_service::{Change, RegistrarSettings};
+use processing::Registrar;
+pub use processing::{Change, RegistrarSettings};
 pub(in crate::sip) use usage::RegisterUsage;

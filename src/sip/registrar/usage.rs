@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::location_service::Registrar;
+use super::processing::Registrar;
 use crate::sip::access::identity::{Identity, Known};
 use crate::sip::events::Command;
 use crate::sip::interface::Output;

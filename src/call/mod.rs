@@ -1,16 +1,15 @@
 //! Calls of devices: from the INVITE, or from an invitation into a meeting, to the record.
 //!
-//! SIP events, media events, the meeting's messages and what the operator wants flow in; SIP commands, things to play, messages for the
-//! meeting, the record and log lines flow out. [`Calls`] gives each call a task, which owns one machine, `Call`, and performs its acts.
-//! Keeps K-1 to K-6, M-1, M-9, M-18, S-5, S-9, S-10 and N-3's way from a notice to its proof.
+//! Events of SIP, media and the meeting flow in; SIP commands, prompts, messages for the meeting, the record and log lines flow out.
+//! [`Calls`] gives each call a task, which owns one machine, `Call`, and performs its acts (K-1 to K-6, M-1, M-9, M-18, S-5, S-9, S-10, N-3).
 //!
 //! | subject | files |
 //! |---|---|
 //! | which task a SIP event goes to; what others may ask of all calls | `calls`, `inbox`, `view`, `shared` |
 //! | whom we answer; whom we call | `inbound`, `router`; `outbound`, `invitation`, `invite_limits` |
-//! | the machine, with its inputs and acts | `machine`, `messages`, `settings`, `offer_answer` |
+//! | the machine, with its inputs and acts | `machine`, `messages`, `settings`, `offer_answer`, `srtp_policies` |
 //! | its set-up | `answering`, `ringing`, `opening`, `early_media`, `setup` |
-//! | menu, meeting and the end | `established`, `dialog`, `keys`, `sms_opt_in`, `chat_readout` |
+//! | menu, meeting and the end | `established`, `in_dialog_requests`, `keys`, `sms_opt_in`, `chat_readout` |
 //! | its task, and how it performs acts; what is kept of calls | `task`, `effects`, `outbound_effects`, `port`; `registry`, `history`, `failures`, `record`, `log` |
 
 mod answering;

@@ -64,8 +64,9 @@ pub(super) fn is_ours(peer: &HttpPeer, host: &str, public_url: Option<&str>) -> 
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
+    use std::sync::Arc;
 
-    use axum::http::HeaderMap;
+    use axum::http::{HeaderMap, header};
 
     use super::*;
     use crate::http::connections::HttpConnections;

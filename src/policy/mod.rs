@@ -12,6 +12,7 @@ mod capability;
 mod fact;
 mod lobby;
 mod machine;
+mod meeting_end;
 mod notice_reports;
 mod notice_types;
 mod notices;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::fact::Effect;
 use super::lobby::{Admission, Wait};
-use super::machine::{ALONE_AFTER, Alone, Policy};
+use super::machine::Policy;
 use super::notice_types::{AlarmKind, CaptureChange, CaptureNews, phrases};
 use super::notices::NoticeTimer;
 use super::person::Person;
@@ -41,7 +41,7 @@ impl Policy {
                 }
             }
         }
-        self.settle_whole(now);
+        self.settle_meeting(now);
         if std::mem::take(&mut self.changed) {
             self.effects.push_back(Effect::Changed);
         }
@@ -175,29 +175,6 @@ impl Policy {
         self.effects.push_back(Effect::Tell { who, notice, phrases: spoken, changes });
     }
 
-    /// What concerns the meeting as a whole.
-    fn settle_whole(&mut self, now: Instant) {
-        let inside = || self.people.iter().filter(|(_, p)| p.inside);
-        let nobody_inside = inside().next().is_none();
-        let externals_only = !nobody_inside && !self.member_present();
-        let alone = match (inside().next(), inside().nth(1)) {
-            (Some((who, person)), None) if person.is_phone() && !person.on_hold => Some(*who),
-            _ => None,
-        };
-        if nobody_inside {
-            self.stop_captures();
-        }
-        self.externals_only = externals_only.then(|| self.externals_only.unwrap_or(now));
-        self.alone = match (alone, self.alone) {
-            (Some(who), Some(known)) if known.who == who => Some(known),
-            (Some(who), _) => Some(Alone { who, since: now, told: false }),
-            (None, _) => None,
-        };
-        if !self.people.is_empty() {
-            self.empty = None;
-        }
-    }
-
     // === Deadlines ===
 
     /// The next deadline and its name; none once the meeting has ended.
@@ -205,15 +182,7 @@ impl Policy {
         if self.ended {
             return None;
         }
-        let settings = &self.settings;
-        let whole = [
-            self.alone.filter(|a| !a.told).and_then(|a| a.since.checked_add(ALONE_AFTER)).map(|at| (at, PolicyTimer::Alone)),
-            self.externals_only
-                .and_then(|since| since.checked_add(settings.externals_only_timeout))
-                .map(|at| (at, PolicyTimer::ExternalsOnly)),
-            self.empty.and_then(|since| since.checked_add(settings.empty_timeout)).map(|at| (at, PolicyTimer::Empty)),
-        ];
-        whole.into_iter().flatten().chain(self.dues.first().copied()).min()
+        self.meeting_dues().into_iter().flatten().chain(self.dues.first().copied()).min()
     }
 
     pub(super) fn due_of(&self, who: ParticipantId, person: &Person) -> [Option<(Instant, PolicyTimer)>; 6] {

@@ -22,6 +22,7 @@ mod interface;
 mod invite;
 mod ladder;
 mod log;
+mod masking;
 pub mod message;
 mod messages;
 mod outbound;

@@ -20,6 +20,7 @@ const APART: &[(&str, &str, &str)] = &[
     ("src/meeting/state/sms.rs", "MeetingState", MEETING),
     ("src/meeting/task/ledger.rs", "MeetingEffects", EFFECTS),
     ("src/meeting/task/relay.rs", "MeetingEffects", EFFECTS),
+    ("src/policy/meeting_end.rs", "Policy", POLICY),
     ("src/policy/notice_reports.rs", "Policy", POLICY),
     ("src/policy/queries.rs", "Policy", POLICY),
     ("src/policy/requests.rs", "Policy", POLICY),

@@ -12,7 +12,7 @@ use super::limits::{Limits, Trusted};
 use super::source::Source;
 use crate::common::log_limit::LogLimit;
 use crate::common::rate_limit::{RateLimit, RateLimiter, TokenBucket};
-use crate::sip::ladder;
+use crate::sip::masking;
 use crate::sip::message::method::Method;
 
 /// What log lines on sources stand under. Filters of firewalls look for it (`conf/fail2ban`): the name stays, wherever the code goes.
@@ -292,7 +292,7 @@ fn say(source: &Source, what: &str, unlogged: u64) {
     match source {
         Source::Address(source) => tracing::warn!(target: TARGET, %source, "source {what}"),
         Source::Behind(behind, caller) => {
-            tracing::warn!(target: TARGET, %behind, caller = ladder::caller(caller), "caller {what}")
+            tracing::warn!(target: TARGET, %behind, caller = masking::caller(caller), "caller {what}")
         }
     }
 }

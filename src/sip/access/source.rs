@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::sip::ladder;
+use crate::sip::masking;
 use crate::sip::message::Request;
 use crate::sip::message::header::{NameAddr, Via};
 use crate::sip::message::header_names;
@@ -79,7 +79,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address(ip) => ip.fmt(f),
-            Self::Behind(ip, caller) => write!(f, "{} behind {ip}", ladder::caller(caller)),
+            Self::Behind(ip, caller) => write!(f, "{} behind {ip}", masking::caller(caller)),
         }
     }
 }

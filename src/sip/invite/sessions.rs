@@ -20,7 +20,8 @@ use crate::sip::dialog::{Dialog, DialogKey};
 use crate::sip::dialog_peer::DialogPeer;
 use crate::sip::hep::Copied;
 use crate::sip::interface::Output;
-use crate::sip::ladder::{self, Ladder, LadderLine};
+use crate::sip::ladder::{Ladder, LadderLine};
+use crate::sip::masking;
 use crate::sip::message::header::{CSeq, NameAddr};
 use crate::sip::message::method::Method;
 use crate::sip::message::uri::Uri;
@@ -323,14 +324,14 @@ impl InviteSessions {
         match message {
             Message::Request(request) => {
                 let summary = format!("{} ({})", request.method, cseq(&request.headers).map_or(0, |cseq| cseq.number));
-                let content = ladder::request(&request);
+                let content = masking::request(&request);
                 self.handle(now, id, SessionInput::Went { part, request: Box::new(request), flow });
                 self.note(now, core, id, (inbound, summary, content));
             }
             Message::Response(response) => {
                 let (status, cseq) = (response.status, cseq(&response.headers).map(|cseq| cseq.to_string()).unwrap_or_default());
                 let phrase = if inbound { String::new() } else { format!(" {}", phrase(status)) };
-                self.note(now, core, id, (inbound, format!("{status}{phrase} ({cseq})"), ladder::response(&response)));
+                self.note(now, core, id, (inbound, format!("{status}{phrase} ({cseq})"), masking::response(&response)));
             }
         }
     }
@@ -338,7 +339,7 @@ impl InviteSessions {
     fn note_request(&mut self, now: Instant, core: &mut Core, id: CallId, inbound: &InboundRequest) {
         let InboundRequest { request, essentials, .. } = inbound;
         let summary = format!("{} ({})", request.method, essentials.cseq.number);
-        self.note(now, core, id, (true, summary, ladder::request(request)));
+        self.note(now, core, id, (true, summary, masking::request(request)));
     }
 
     /// Remembers a message of a call: what it is in few words, and its masked content (O-5).

@@ -1,9 +1,11 @@
 //! Media: session descriptions, RTP, RTCP, telephone events, DTLS, STUN, voice prompts.
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use super::input::{datagrams, lossy};
 use crate::common::units::Hz;
+use crate::rtp::dtls::DtlsIdentity;
 use crate::rtp::dtmf::DtmfReceiver;
 use crate::rtp::receive::AudioReceiver;
 use crate::rtp::rtcp::RtcpSession;
@@ -11,6 +13,11 @@ use crate::rtp::srtp::{CryptoSuite, KeyGenerator, SrtpReceiver, SrtpSender};
 use crate::rtp::{self, Packet};
 use crate::sdp::{self, CryptoAttribute, LocalCapabilities, Preference, SessionDescription, SrtpPolicy};
 use crate::{codec, dsp, media, prompt};
+
+fn identity() -> &'static DtlsIdentity {
+    static IDENTITY: OnceLock<DtlsIdentity> = OnceLock::new();
+    IDENTITY.get_or_init(|| DtlsIdentity::generate().expect("a certificate"))
+}
 
 fn ours() -> LocalCapabilities {
     LocalCapabilities {
@@ -22,6 +29,8 @@ fn ours() -> LocalCapabilities {
         session_id: 1,
         rtcp_mux: false,
         srtp: SrtpPolicy::Preferred,
+        identity: identity().clone(),
+        signalling: [10, 0, 0, 1].into(),
         previous: None,
         protection: None,
     }
@@ -40,7 +49,7 @@ pub fn session(data: &[u8]) {
         let printed = agreed.local.to_string();
         assert_eq!(SessionDescription::parse(printed.as_bytes()).expect("our answer can be read").to_string(), printed);
     }
-    let _ = sdp::accept_answer(&sdp::offer(&ours(), &mut keys), &session, SrtpPolicy::Preferred);
+    let _ = sdp::accept_answer(&sdp::offer(&ours(), &mut keys), &session, &ours());
 }
 
 /// A value of `a=crypto`: what is read and printed is read the same again.

@@ -136,7 +136,7 @@ fn a3_a_certificate_that_was_not_described_ends_the_call() {
         let phone = world.phone();
         phone.shakes_hands("UDP/TLS/RTP/SAVP", setup, PROFILES[2]);
         phone.names_another_certificate();
-        phone.dials("1001");
+        phone.rings("1001");
         assert!(phone.is_hung_up().contains("wrong-fingerprint"), "{setup}");
         assert!(phone.line().got.is_empty(), "{setup}");
     }
@@ -150,7 +150,7 @@ fn a3_a_handshake_that_never_comes_ends_the_call() {
     let phone = world.phone();
     phone.shakes_hands("UDP/TLS/RTP/SAVP", "active", PROFILES[2]);
     phone.never_shakes_hands();
-    phone.dials("1001");
+    phone.rings("1001");
     assert!(phone.is_hung_up().contains("handshake-failed"));
     assert!(phone.line().got.is_empty());
     world.nothing_left();

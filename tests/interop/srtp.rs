@@ -1,4 +1,4 @@
-//! Phones that encrypt their media, with the SRTP of others: SDES of baresip (libre), in all its forms and suites.
+//! Phones that encrypt their media, with the SRTP of others: SDES of baresip (libre), in all its forms and suites, and its DTLS (OpenSSL).
 
 use crate::audio::Sound;
 use crate::baresip::{Baresip, Codec, MediaEncryption, Transport};
@@ -51,5 +51,20 @@ fn a3_baresip_is_heard_encrypted_where_it_may_and_where_it_must() {
             println!("{encryption:?}: {suite}");
             assert!(suite.starts_with("AEAD_AES") || suite.starts_with("AES_CM"), "{suite}");
         }
+    });
+}
+
+/// OpenSSL's handshake, and libre's SRTP with its keys.
+#[test]
+fn a3_baresip_is_heard_encrypted_with_keys_by_dtls() {
+    isolated(|| {
+        let daemon = Daemon::start();
+        let mut alice = Browser::start(daemon.folder(), "alice", ALICE);
+        alice.enter(&daemon.link("demo", true));
+        alice.join("Alice");
+        let phone = Baresip::start_encrypted(daemon.folder(), 5070, Codec::G722, Transport::Udp, PHONE, MediaEncryption::Dtls);
+        let suite = talks(&daemon, &mut alice, phone, "DTLS");
+        println!("DTLS: {suite}");
+        assert!(suite.starts_with("DTLS: AE"), "{suite}");
     });
 }

@@ -91,6 +91,7 @@ impl CallEffects {
             CallAct::ReservePort { path, share } => return Some(self.reserve_port(path, share)),
             CallAct::ReleasePort => self.port = CallPort::Closed,
             CallAct::OpenPort(profile) => return Some(self.open_port(profile).await),
+            CallAct::ShowEncryption(encryption) => self.change_entry(|entry| entry.encryption = Some(encryption.name())),
             CallAct::CountAnswer(after) => self.shared.settings.counted.answered_after(after),
             CallAct::TakePlaceOf(replaced) => {
                 // One that is gone meanwhile need not be told.

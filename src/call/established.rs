@@ -220,6 +220,11 @@ impl EstablishedCall {
     fn media_event(&mut self, now: Instant, event: MediaEvent) {
         match event {
             MediaEvent::Flowing => {}
+            MediaEvent::Encrypted(encryption) => self.acts.push_back(CallAct::ShowEncryption(encryption)),
+            MediaEvent::NotEncrypted(error) => {
+                tracing::info!(call = %self.settings.call, %error, "no keys by DTLS");
+                self.part(now, error.cause(), true);
+            }
             MediaEvent::Digit(digit) => self.key(now, KeyPress::new(digit.into_inner(), DigitMeans::Rfc4733)),
             MediaEvent::Began { play } => {
                 if let Some((notice, length)) = self.notices.get(&play).copied() {

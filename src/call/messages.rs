@@ -13,6 +13,7 @@ use crate::common::redact::Redacted;
 use crate::media::{MediaEvent, Play, PortStats, Profile, Share};
 use crate::meeting::{FromGuest, ToGuest};
 use crate::prompt::Clip;
+use crate::rtp::transport::Encryption;
 use crate::sip::{self, Proof};
 use crate::telemetry::events::EventKind;
 
@@ -108,6 +109,8 @@ pub(super) enum CallAct {
     Music(bool),
     /// On the port.
     Reprofile(Profile),
+    /// Show how the media is encrypted, which a handshake has settled.
+    ShowEncryption(Encryption),
     /// Knock at a meeting.
     Knock {
         /// Which.

@@ -7,7 +7,7 @@ use crate::common::ip_network;
 use crate::media::{Profile, TelephoneEventFormat};
 use crate::rtp::latch::NamedSource;
 use crate::rtp::srtp::KeyGenerator;
-use crate::sdp::{self, Agreement, LocalCapabilities, Protection, SessionDescription};
+use crate::sdp::{self, Agreement, LocalCapabilities, SessionDescription};
 
 /// The peer of a dialog, as far as its media is concerned (S-7).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,7 +107,7 @@ impl OfferAnswer {
     pub fn answered(&mut self, answer: &[u8]) -> Result<Profile, Cause> {
         let offer = self.offered.take().ok_or(Cause::NoCommonCodec)?;
         let answer = SessionDescription::parse(answer).map_err(|_| Cause::NoCommonCodec)?;
-        let agreement = sdp::accept_answer(&offer, &answer, self.ours.srtp).map_err(sdp::AnswerError::cause)?;
+        let agreement = sdp::accept_answer(&offer, &answer, &self.ours).map_err(sdp::AnswerError::cause)?;
         self.agree(agreement)
     }
 
@@ -147,10 +147,8 @@ pub fn profile(agreement: &Agreement, peer: &RemoteMedia) -> Option<Profile> {
         remote_rtcp: transport.remote_rtcp,
         signalling: peer.signalling,
         named: peer.judge(transport.remote.ip()),
-        srtp: match &transport.protection {
-            Protection::Plain => None,
-            Protection::Sdes(keys) => Some(keys.clone()),
-        },
+        rtcp_mux: transport.rtcp_mux,
+        protection: transport.protection.clone(),
         we_send: stream.we_send,
         they_send: stream.they_send,
     })

@@ -71,8 +71,10 @@ pub(super) fn offer_answer(
         ptime: DEFAULT_PTIME,
         // 62 bits: a number of RFC 3264 section 5 that every peer can read.
         session_id: getrandom::u64().ok()? >> 2,
-        rtcp_mux: false,
+        rtcp_mux: true,
         srtp,
+        identity: settings.media.dtls_identity().clone(),
+        signalling: path.remote,
         previous: None,
         protection: None,
     };

@@ -132,7 +132,7 @@ async fn of_ended(shared: &CallsShared, recorded: RecordedCall<'_>, summary: &Ca
         joined_at: summary.joined.and_then(at),
         left_at: at(summary.ended),
         codec: Some(summary.codec.row().name.to_owned()),
-        encryption: summary.stats.srtp.map(|suite| suite.name().to_owned()),
+        encryption: summary.stats.encryption.map(|encryption| encryption.name().to_owned()),
         packets: summary.stats.received,
         lost: summary.stats.lost,
         jitter_ms: heard.then_some(summary.stats.jitter.as_secs_f64() * 1000.0),

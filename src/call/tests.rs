@@ -39,6 +39,7 @@ use crate::menu::{Addressed, Directory, Entry, Keymap, Keypad, KeypadInput, TRIE
 use crate::policy::Switch;
 use crate::prompt::{Clip, Library};
 use crate::relay::{self, RelayAnswer};
+use crate::rtp::dtls::DtlsIdentity;
 use crate::rtp::srtp::KeyGenerator;
 use crate::sdp::{LocalCapabilities, Preference, SrtpPolicy};
 use crate::sip::{self, Proof};
@@ -84,6 +85,8 @@ fn offer_answer() -> OfferAnswer {
         session_id: 1,
         rtcp_mux: false,
         srtp: SrtpPolicy::Preferred,
+        identity: DtlsIdentity::generate().expect("a certificate"),
+        signalling: [192, 0, 2, 7].into(),
         previous: None,
         protection: None,
     };
@@ -145,6 +148,7 @@ enum Did {
     ClosesPort,
     Refers(bool),
     Notifies(u16),
+    ShowsEncryption(&'static str),
     HandsOver(String),
     Speaks(String),
     Shows(String),
@@ -169,7 +173,7 @@ enum Did {
 use Did::{
     Announced, Answers, CallsDevice, ClosesPort, Counts, Done, FindsTarget, Gives, HandsOver, Hangs, Holds, Knocks, Music,
     NotSetUp, NotesDialog, Notifies, Opens, Pin, Raises, Refers, RefusesText, Rejects, Releases, Reports, Reserves, Says,
-    SaysThatItRings, Shows, Speaks, SpeaksEarly, StopsPrompts, TakesPlaceOf, Tells, WrongTry,
+    SaysThatItRings, Shows, ShowsEncryption, Speaks, SpeaksEarly, StopsPrompts, TakesPlaceOf, Tells, WrongTry,
 };
 
 fn known(name: &MeetingName) -> &'static str {
@@ -267,6 +271,7 @@ impl World {
             CallAct::Raise { what, .. } => Raises(what),
             CallAct::Report(step) => Reports(step),
             CallAct::Reprofile(profile) => Holds(!profile.we_send),
+            CallAct::ShowEncryption(encryption) => ShowsEncryption(encryption.name()),
             CallAct::Transfer { device, .. } => HandsOver(device.to_string()),
             CallAct::Speak(text) => Speaks(text.into_inner()),
             CallAct::ClosePort => ClosesPort,

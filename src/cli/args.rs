@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::codec::{CODECS, CodecKind};
 use crate::config;
+use crate::sdp::SrtpPolicy;
 
 /// Exit status of the program (U-7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,6 +140,9 @@ pub struct DialArgs {
     /// How SIP travels [default: as the address says, or else udp]
     #[arg(long, value_enum)]
     pub transport: Option<DialTransport>,
+    /// Encryption of the sound; anything but off is required, and the report says how it was
+    #[arg(long, value_enum, default_value_t = DialSrtp::Off)]
+    pub srtp: DialSrtp,
     /// User name for digest authentication, and in From
     #[arg(long, value_name = "USER")]
     pub user: Option<String>,
@@ -162,6 +166,27 @@ pub enum DialTransport {
     Tcp,
     /// TLS
     Tls,
+}
+
+/// How the test phone's media is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DialSrtp {
+    /// Not at all: RTP/AVP
+    Off,
+    /// By SRTP with keys in the session description: RTP/SAVP with a=crypto
+    Sdes,
+    /// By SRTP with keys of a handshake: UDP/TLS/RTP/SAVP with a=fingerprint
+    Dtls,
+}
+
+impl From<DialSrtp> for SrtpPolicy {
+    fn from(srtp: DialSrtp) -> Self {
+        match srtp {
+            DialSrtp::Off => Self::Off,
+            DialSrtp::Sdes => Self::Required,
+            DialSrtp::Dtls => Self::Dtls,
+        }
+    }
 }
 
 /// How the running daemon is.

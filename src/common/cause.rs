@@ -42,6 +42,10 @@ pub enum Cause {
     NoCommonCodec,
     /// One side wants encrypted media that the other has not, or no crypto suite in common.
     NoCommonEncryption,
+    /// The certificate of the device's DTLS handshake is none that its description names.
+    WrongFingerprint,
+    /// The device's DTLS handshake gave no keys for its media.
+    HandshakeFailed,
     /// The RTP port pool is empty (S-7).
     NoPorts,
     /// The media workers have no slack left, or a limit on calls is reached.
@@ -110,6 +114,8 @@ impl Cause {
             Self::NoEmergencyCalls => (403, 21, Some(Phrase::NoEmergencyCalls), "no-emergency-calls"),
             Self::NoCommonCodec => (488, 65, None, "no-common-codec"),
             Self::NoCommonEncryption => (488, 65, None, "no-common-encryption"),
+            Self::WrongFingerprint => (488, 21, None, "wrong-fingerprint"),
+            Self::HandshakeFailed => (488, 111, None, "handshake-failed"),
             Self::NoPorts => (503, 34, None, "no-ports"),
             Self::Busy => (503, 42, None, "busy"),
             Self::Draining => (503, 41, Some(Phrase::Closing), "draining"),

@@ -1,9 +1,12 @@
 //! Media: session descriptions, RTP, RTCP, telephone events, DTLS, STUN, voice prompts.
 
+use std::net::SocketAddr;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use super::input::{datagrams, lossy};
 use crate::common::units::Hz;
+use crate::rtp::dtls::{DtlsAssociation, DtlsIdentity, DtlsParameters, DtlsRole, Fingerprint};
 use crate::rtp::dtmf::DtmfReceiver;
 use crate::rtp::receive::AudioReceiver;
 use crate::rtp::rtcp::RtcpSession;
@@ -11,6 +14,11 @@ use crate::rtp::srtp::{CryptoSuite, KeyGenerator, SrtpReceiver, SrtpSender};
 use crate::rtp::{self, Packet};
 use crate::sdp::{self, CryptoAttribute, LocalCapabilities, Preference, SessionDescription, SrtpPolicy};
 use crate::{codec, dsp, media, prompt};
+
+fn identity() -> &'static DtlsIdentity {
+    static IDENTITY: OnceLock<DtlsIdentity> = OnceLock::new();
+    IDENTITY.get_or_init(|| DtlsIdentity::generate().expect("a certificate"))
+}
 
 fn ours() -> LocalCapabilities {
     LocalCapabilities {
@@ -22,6 +30,8 @@ fn ours() -> LocalCapabilities {
         session_id: 1,
         rtcp_mux: false,
         srtp: SrtpPolicy::Preferred,
+        identity: identity().clone(),
+        signalling: [10, 0, 0, 1].into(),
         previous: None,
         protection: None,
     }
@@ -40,7 +50,7 @@ pub fn session(data: &[u8]) {
         let printed = agreed.local.to_string();
         assert_eq!(SessionDescription::parse(printed.as_bytes()).expect("our answer can be read").to_string(), printed);
     }
-    let _ = sdp::accept_answer(&sdp::offer(&ours(), &mut keys), &session, SrtpPolicy::Preferred);
+    let _ = sdp::accept_answer(&sdp::offer(&ours(), &mut keys), &session, &ours());
 }
 
 /// A value of `a=crypto`: what is read and printed is read the same again.
@@ -123,12 +133,28 @@ pub fn rtcp(data: &[u8]) {
     assert!(session.build(now, 0).len() < 1500, "a report of ours fits a datagram whatever came in");
 }
 
-/// Datagrams of a browser to the DTLS server of its connection, each behind two bytes of length.
+/// Datagrams of a browser to the DTLS server of its connection, each behind two bytes of length; and of a device to either end of a handshake.
 pub fn dtls(data: &[u8]) {
     let datagrams = datagrams(data);
     let sent = media::dtls_answers(Instant::now(), datagrams).expect("a server");
     // A flight of ours to each of 64 datagrams and each retransmission; by far less where no cookie comes back.
     assert!(sent <= 100 * 4096, "{sent} octets in answer to {}", data.len());
+    handshakes_with_devices(data);
+}
+
+fn handshakes_with_devices(data: &[u8]) {
+    let (now, device) = (Instant::now(), SocketAddr::from(([10, 0, 0, 1], 4000)));
+    for role in [DtlsRole::Client, DtlsRole::Server] {
+        // A certificate that nobody has gives no keys, whatever is sent.
+        let fingerprints = vec![Fingerprint::of(b"nobody")];
+        let mut association = DtlsAssociation::new(now, DtlsParameters { role, fingerprints, identity: identity().clone() });
+        association.begin(now, device);
+        for datagram in datagrams(data) {
+            assert!(association.handle(now, device, datagram).is_none_or(|outcome| outcome.is_err()));
+        }
+        let sent: usize = std::iter::from_fn(|| association.poll_transmit()).map(|(_, datagram)| datagram.len()).sum();
+        assert!(sent <= 100 * 4096, "{sent} octets in answer to {}", data.len());
+    }
 }
 
 /// A STUN request: whose peer it is for.

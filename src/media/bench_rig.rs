@@ -25,6 +25,7 @@ use crate::dsp::resample::Resampler;
 use crate::policy::{Admission, Effect, Fact, Policy, PolicySettings, Role, Via};
 use crate::rtp::latch::NamedSource;
 use crate::rtp::sender::RtpSender;
+use crate::rtp::transport::Protection;
 
 const STEP: Duration = Duration::from_micros(2_500);
 const FRAME: Duration = Duration::from_millis(20);
@@ -102,7 +103,8 @@ impl BenchMeeting {
             remote_rtcp: SocketAddr::new(address.ip(), address.port() + 1),
             signalling: address.ip(),
             named: NamedSource::Trusted,
-            srtp: None,
+            rtcp_mux: false,
+            protection: Protection::Plain,
             we_send: true,
             they_send: true,
         };

@@ -5,6 +5,8 @@ use std::time::Duration;
 use crate::common::ids::{BridgeId, ParticipantId, PeerId, PlayId, PortId};
 use crate::common::play_outcome::PlayOutcome;
 use crate::common::redact::Redacted;
+use crate::rtp::dtls::DtlsError;
+use crate::rtp::transport::Encryption;
 
 use super::stats::PortStats;
 pub use crate::policy::SentPackets;
@@ -15,6 +17,10 @@ pub use crate::policy::SentPackets;
 pub enum MediaEvent {
     /// The first packet of media was accepted.
     Flowing,
+    /// A handshake of DTLS has given the keys of SRTP; comes again after an offer/answer that has kept them.
+    Encrypted(Encryption),
+    /// The handshake of DTLS has failed: nothing can be sent.
+    NotEncrypted(DtlsError),
     /// A key by RFC 4733.
     Digit(Redacted<char>),
     /// The first packet of something played has left the socket.

@@ -14,6 +14,7 @@ use crate::common::machine;
 use crate::net::udp::{Net, Traffic};
 use crate::policy::Admission;
 use crate::prompt::Clip;
+use crate::rtp::dtls::{DtlsError, DtlsIdentity};
 
 use super::bridge::Gate;
 use super::events::{BridgeEvent, PortEvent};
@@ -61,6 +62,9 @@ pub enum MediaError {
     /// The certificate for peers cannot be made.
     #[error(transparent)]
     Peers(#[from] NegotiationError),
+    /// The certificate for devices cannot be made.
+    #[error("the certificate for devices cannot be made: {0}")]
+    Devices(#[from] DtlsError),
 }
 
 /// Why a port could not be opened.
@@ -90,6 +94,7 @@ struct Shared {
     candidates: Vec<Vec<SocketAddr>>,
     pool: PortPool,
     peers: PeerFactory,
+    dtls_identity: DtlsIdentity,
     media_timeout: Duration,
     next_worker: AtomicUsize,
     counters: Arc<MediaCounters>,
@@ -179,6 +184,7 @@ impl Media {
                 candidates,
                 pool: PortPool::new(first, last),
                 peers: PeerFactory::new()?,
+                dtls_identity: DtlsIdentity::generate()?,
                 media_timeout: settings.media_timeout,
                 next_worker: AtomicUsize::new(0),
                 counters,
@@ -190,6 +196,12 @@ impl Media {
     #[must_use]
     pub fn candidates(&self) -> Vec<SocketAddr> {
         self.shared.candidates.concat()
+    }
+
+    /// The certificate that all devices are shown in a handshake.
+    #[must_use]
+    pub fn dtls_identity(&self) -> &DtlsIdentity {
+        &self.shared.dtls_identity
     }
 
     /// Figures of all workers together.

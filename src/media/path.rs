@@ -3,9 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use crate::rtp::dtls::DtlsError;
 use crate::rtp::latch::{Latch, Trickle};
-use crate::rtp::srtp::{CryptoSuite, SrtpError, SrtpStats};
-use crate::rtp::transport::RtpTransport;
+use crate::rtp::packet::is_rtcp;
+use crate::rtp::srtp::{SrtpError, SrtpStats};
+use crate::rtp::transport::{Channel, DatagramKind, Encryption, RtpTransport};
 
 use super::profile::Profile;
 
@@ -16,18 +18,33 @@ pub(super) struct MediaPath {
     transport: RtpTransport,
     remote: SocketAddr,
     remote_rtcp: SocketAddr,
+    rtcp_mux: bool,
+}
+
+/// What a datagram has turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Received {
+    /// An RTP packet, without its protection.
+    Rtp,
+    /// An RTCP packet, without its protection.
+    Rtcp,
+    /// Nothing for the port: part of a handshake, or counted by SRTP.
+    Nothing,
+    /// From an address that is none of the call's (S-7).
+    Stranger,
 }
 
 impl MediaPath {
     /// # Errors
     /// When the keys of SRTP cannot be used.
-    pub(super) fn new(profile: &Profile) -> Result<Self, SrtpError> {
+    pub(super) fn new(now: Instant, profile: &Profile) -> Result<Self, SrtpError> {
         Ok(Self {
             latch: Latch::new(profile.remote, profile.signalling, profile.named),
             trickle: Trickle::default(),
-            transport: RtpTransport::new(profile.srtp.as_ref())?,
+            transport: RtpTransport::new(now, &profile.protection, profile.rtcp_mux)?,
             remote: profile.remote,
             remote_rtcp: profile.remote_rtcp,
+            rtcp_mux: profile.rtcp_mux,
         })
     }
 
@@ -36,29 +53,71 @@ impl MediaPath {
     /// # Errors
     /// When the keys cannot be used; nothing is changed then.
     pub(super) fn renegotiate(&mut self, now: Instant, profile: &Profile) -> Result<(), SrtpError> {
-        self.transport.renegotiate(now, profile.srtp.as_ref())?;
+        self.transport.renegotiate(now, &profile.protection, profile.rtcp_mux)?;
         if self.latch.renegotiated(profile.remote, profile.signalling, profile.named) {
             self.trickle = Trickle::default();
         }
-        (self.remote, self.remote_rtcp) = (profile.remote, profile.remote_rtcp);
+        (self.remote, self.remote_rtcp, self.rtcp_mux) = (profile.remote, profile.remote_rtcp, profile.rtcp_mux);
         Ok(())
     }
 
-    /// Writes the RTP packet of a datagram into `packet`.
-    ///
-    /// # Errors
-    /// When it has no right tag or came before; it is counted.
-    pub(super) fn unprotect_rtp(&mut self, now: Instant, datagram: &[u8], packet: &mut Vec<u8>) -> Result<(), SrtpError> {
-        self.transport.unprotect_rtp(now, datagram, packet)
+    /// Takes a datagram; what is RTP or RTCP in it is written into `packet`.
+    pub(super) fn receive(
+        &mut self,
+        now: Instant,
+        channel: Channel,
+        from: SocketAddr,
+        datagram: &[u8],
+        packet: &mut Vec<u8>,
+    ) -> Received {
+        if self.transport.has_handshakes() && DatagramKind::of(datagram) == DatagramKind::Dtls {
+            return self.receive_handshake(now, channel, from, datagram);
+        }
+        // RTCP on the RTP port without agreement (RFC 5761): some devices do so.
+        let (unprotected, received) = if channel == Channel::Rtcp || is_rtcp(datagram) {
+            (self.transport.unprotect_rtcp(now, datagram, packet), Received::Rtcp)
+        } else {
+            (self.transport.unprotect_rtp(now, datagram, packet), Received::Rtp)
+        };
+        unprotected.map_or(Received::Nothing, |()| received)
     }
 
-    /// The same for RTCP.
-    ///
-    /// # Errors
-    /// When it has no right tag or came before; it is counted.
-    pub(super) fn unprotect_rtcp(&mut self, now: Instant, datagram: &[u8], packet: &mut Vec<u8>) -> Result<(), SrtpError> {
-        self.transport.unprotect_rtcp(now, datagram, packet)
+    // === Handshakes ===
+
+    fn receive_handshake(&mut self, now: Instant, channel: Channel, from: SocketAddr, datagram: &[u8]) -> Received {
+        if !self.latch.is_of_call(from.ip()) {
+            return Received::Stranger;
+        }
+        if self.transport.handle_handshake(now, channel, from, datagram) {
+            // Its certificate was right: media goes where the handshake came from.
+            self.latch.accept_authenticated(now, from);
+        }
+        Received::Nothing
     }
+
+    /// Begins, repeats and gives up handshakes.
+    pub(super) fn wake(&mut self, now: Instant) {
+        // An address that is only named is sent a few ClientHellos: less than the message that named it (S-7).
+        if self.transport.awaits_keys()
+            && let Some(to) = self.latch.target().or_else(|| self.latch.unproven())
+        {
+            let rtcp = self.rtcp_of(to);
+            self.transport.begin_handshakes(now, to, rtcp);
+        }
+        self.transport.wake(now);
+    }
+
+    /// The next datagram of a handshake: by which socket, where to, and its bytes.
+    pub(super) fn poll_handshake(&mut self) -> Option<(Channel, SocketAddr, Vec<u8>)> {
+        self.transport.poll_handshake()
+    }
+
+    /// What the handshake has come to, once.
+    pub(super) fn take_outcome(&mut self) -> Option<Result<Encryption, DtlsError>> {
+        self.transport.take_outcome()
+    }
+
+    // === Packets ===
 
     /// Makes the datagram of an RTP packet, in place.
     ///
@@ -78,7 +137,7 @@ impl MediaPath {
 
     /// Whether an RTP packet is the device's. `negotiated`: its payload type is one of those agreed on.
     pub(super) fn accept_rtp(&mut self, now: Instant, from: SocketAddr, negotiated: bool) -> bool {
-        if negotiated && self.suite().is_some() {
+        if negotiated && self.encryption().is_some() {
             // Its tag was right: nobody else can have sent it.
             self.latch.accept_authenticated(now, from);
             return true;
@@ -89,7 +148,7 @@ impl MediaPath {
     /// Whether an RTCP packet is the device's: its tag was right, or it comes from a host of the call.
     pub(super) fn accept_rtcp(&self, from: SocketAddr) -> bool {
         let is_known = from.ip() == self.remote_rtcp.ip() || self.latch.target().is_some_and(|target| target.ip() == from.ip());
-        is_known || self.suite().is_some()
+        is_known || self.encryption().is_some()
     }
 
     /// A report about what was sent has come from an address.
@@ -97,28 +156,40 @@ impl MediaPath {
         self.latch.answered(now, from);
     }
 
-    /// Where RTP goes, once that is known.
+    /// Where RTP goes, once that is known and there are keys for it.
     pub(super) fn target(&self) -> Option<SocketAddr> {
-        self.latch.target()
+        self.latch.target().filter(|_| !self.transport.awaits_keys())
     }
 
-    /// Where RTCP goes. Behind a NAT the described address is unreachable, and another one is unproven: then it follows RTP (S-7).
-    pub(super) fn rtcp_target(&self) -> Option<SocketAddr> {
-        let (target, described) = (self.latch.target()?, self.remote_rtcp);
-        let as_described = target == self.remote && described.ip() == target.ip();
-        Some(if as_described { described } else { SocketAddr::new(target.ip(), target.port().saturating_add(1)) })
+    /// By which socket RTCP goes, and where to.
+    pub(super) fn rtcp_target(&self) -> Option<(Channel, SocketAddr)> {
+        let channel = if self.rtcp_mux { Channel::Rtp } else { Channel::Rtcp };
+        Some((channel, self.rtcp_of(self.target()?)))
+    }
+
+    /// Where RTCP goes when RTP goes to `target`. Behind a NAT the described address is unreachable, and another one is unproven: then it
+    /// follows RTP (S-7).
+    fn rtcp_of(&self, target: SocketAddr) -> SocketAddr {
+        let described = self.remote_rtcp;
+        if self.rtcp_mux {
+            target
+        } else if target == self.remote && described.ip() == target.ip() {
+            described
+        } else {
+            SocketAddr::new(target.ip(), target.port().saturating_add(1))
+        }
     }
 
     /// An address that is only named, if it is due a packet of comfort noise (S-7): a device that waits to be sent something first can answer, and
     /// anybody else at that address gets next to nothing.
     pub(super) fn probe(&mut self, now: Instant) -> Option<SocketAddr> {
-        let to = self.latch.unproven()?;
+        let to = self.latch.unproven().filter(|_| !self.transport.awaits_keys())?;
         self.trickle.take(now).then_some(to)
     }
 
-    /// By what packets are protected; `None` for plain RTP.
-    pub(super) fn suite(&self) -> Option<CryptoSuite> {
-        self.transport.suite()
+    /// By what packets are protected; `None` for plain RTP, and until there are keys.
+    pub(super) fn encryption(&self) -> Option<Encryption> {
+        self.transport.encryption()
     }
 
     /// What SRTP has counted.

@@ -90,9 +90,9 @@ impl Plane {
     /// Closes a port; its RTCP BYE is queued for sending.
     pub(super) fn close_port(&mut self, now: Instant, id: PortId) {
         if let Some(mut port) = self.release_port(id)
-            && let Some((to, bytes)) = port.close(now)
+            && let Some(DueDatagram { socket, to, bytes, packet }) = port.close(now)
         {
-            self.out.push_back(Transmit { socket: SocketId::Port(id, Channel::Rtcp), to, bytes, packet: None });
+            self.out.push_back(Transmit { socket: SocketId::Port(id, socket), to, bytes, packet });
         }
     }
 

@@ -16,7 +16,7 @@ use crate::dsp::frame::Frame;
 use crate::dsp::resample::{Resampler, between};
 use crate::prompt::Clip;
 use crate::rtp::dtmf::DtmfReceiver;
-use crate::rtp::packet::{Packet, is_rtcp};
+use crate::rtp::packet::Packet;
 use crate::rtp::quality::{self, Impairment};
 use crate::rtp::receive::AudioReceiver;
 use crate::rtp::rtcp::RtcpSession;
@@ -25,7 +25,7 @@ use super::delivery_proofs::DeliveryProofs;
 use super::egress::{Egress, FramePlacement, PacketInfo};
 use super::events::{MediaEvent, PortEvent};
 use super::leg::{DueDatagram, MediaLeg};
-use super::path::MediaPath;
+use super::path::{MediaPath, Received};
 use super::player::{Play, PlayMark, Player};
 use super::profile::{Channel, PortError, Profile};
 use super::shared_mix::{SharedMix, TickSound};
@@ -82,7 +82,7 @@ impl Port {
         let egress = Egress::new(&profile, seed)?;
         Ok(Self {
             id,
-            path: MediaPath::new(&profile)?,
+            path: MediaPath::new(now, &profile)?,
             unprotected: Vec::new(),
             probe: None,
             receiver: AudioReceiver::new(profile.codec, profile.payload_type_receive)?,
@@ -284,6 +284,12 @@ impl Port {
         }
     }
 
+    fn report_handshake(&mut self) {
+        if let Some(outcome) = self.path.take_outcome() {
+            self.emit(outcome.map_or_else(MediaEvent::NotEncrypted, MediaEvent::Encrypted));
+        }
+    }
+
     fn report_silence(&mut self, now: Instant) {
         if !(self.profile.we_send && self.profile.they_send) {
             // A device on hold need not send; the time counts from the resume.
@@ -323,18 +329,18 @@ impl Port {
         self.emit_deliveries();
     }
 
-    /// Ends the port: reports what was cut and the figures, and gives an RTCP BYE with its destination, where that is known.
-    pub fn close(&mut self, now: Instant) -> Option<(SocketAddr, Vec<u8>)> {
+    /// Ends the port: reports what was cut and the figures, and gives an RTCP BYE, where its destination is known.
+    pub fn close(&mut self, now: Instant) -> Option<DueDatagram<Channel>> {
         self.player.stop_all(&mut self.marks);
         self.report_marks(now, self.egress.between_frames());
         self.proofs.close(now);
         self.emit_deliveries();
         let stats = self.stats();
         self.emit(MediaEvent::Closed(Box::new(stats)));
-        let target = self.path.rtcp_target()?;
-        let mut bye = self.rtcp.build_bye(now, self.ntp(now));
-        self.path.protect_rtcp(&mut bye).ok()?;
-        Some((target, bye))
+        let (socket, to) = self.path.rtcp_target()?;
+        let mut bytes = self.rtcp.build_bye(now, self.ntp(now));
+        self.path.protect_rtcp(&mut bytes).ok()?;
+        Some(DueDatagram { socket, to, bytes, packet: None })
     }
 
     /// What offer and answer have agreed on.
@@ -361,7 +367,7 @@ impl Port {
             lost,
             refused: self.refused,
             unauthentic: self.path.srtp_stats().unauthentic(),
-            srtp: self.path.suite(),
+            encryption: self.path.encryption(),
             jitter,
             concealed: received.concealed,
             round_trip,
@@ -409,19 +415,12 @@ impl MediaLeg for Port {
     type Socket = Channel;
 
     fn receive(&mut self, now: Instant, channel: Channel, from: SocketAddr, datagram: &[u8]) {
-        // RTCP on the RTP port without agreement (RFC 5761): some devices do so.
-        let is_report = channel == Channel::Rtcp || is_rtcp(datagram);
         let mut packet = std::mem::take(&mut self.unprotected);
-        let unprotected = if is_report {
-            self.path.unprotect_rtcp(now, datagram, &mut packet)
-        } else {
-            self.path.unprotect_rtp(now, datagram, &mut packet)
-        };
-        match (unprotected, is_report) {
-            (Ok(()), true) => self.receive_rtcp(now, from, &packet),
-            (Ok(()), false) => self.receive_rtp(now, from, &packet),
-            // Counted by SRTP.
-            (Err(_), _) => {}
+        match self.path.receive(now, channel, from, datagram, &mut packet) {
+            Received::Rtp => self.receive_rtp(now, from, &packet),
+            Received::Rtcp => self.receive_rtcp(now, from, &packet),
+            Received::Nothing => self.report_handshake(),
+            Received::Stranger => self.refused += 1,
         }
         self.unprotected = packet;
     }
@@ -463,6 +462,8 @@ impl MediaLeg for Port {
     }
 
     fn wake(&mut self, now: Instant) {
+        self.path.wake(now);
+        self.report_handshake();
         self.report_silence(now);
         self.make_report(now);
         self.probe_unproven(now);
@@ -471,15 +472,18 @@ impl MediaLeg for Port {
     }
 
     fn poll_transmit(&mut self, now: Instant) -> Option<DueDatagram<Channel>> {
+        if let Some((socket, to, bytes)) = self.path.poll_handshake() {
+            return Some(DueDatagram { socket, to, bytes, packet: None });
+        }
         if let Some(mut probe) = self.probe.take()
             && self.path.protect_rtp(&mut probe.bytes).is_ok()
         {
             return Some(probe);
         }
-        if let (Some(mut bytes), Some(to)) = (self.rtcp_out.take(), self.path.rtcp_target())
+        if let (Some(mut bytes), Some((socket, to))) = (self.rtcp_out.take(), self.path.rtcp_target())
             && self.path.protect_rtcp(&mut bytes).is_ok()
         {
-            return Some(DueDatagram { socket: Channel::Rtcp, to, bytes, packet: None });
+            return Some(DueDatagram { socket, to, bytes, packet: None });
         }
         loop {
             let (packet, bytes) = self.egress.poll(now)?;

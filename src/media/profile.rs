@@ -6,7 +6,9 @@ use std::time::Duration;
 use crate::codec::{CodecError, CodecKind};
 use crate::common::units::Hz;
 use crate::rtp::latch::NamedSource;
-use crate::rtp::srtp::{SrtpError, SrtpKeyPair};
+use crate::rtp::srtp::{CryptoSuite, SrtpError};
+pub use crate::rtp::transport::Channel;
+use crate::rtp::transport::Protection;
 
 /// Telephone-event as negotiated (RFC 4733).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,8 +42,10 @@ pub struct Profile {
     pub signalling: IpAddr,
     /// Trust in `remote` (S-7).
     pub named: NamedSource,
-    /// Keys of SRTP; `None` for plain RTP.
-    pub srtp: Option<SrtpKeyPair>,
+    /// RTCP shares the port of RTP (RFC 5761).
+    pub rtcp_mux: bool,
+    /// How packets are encrypted.
+    pub protection: Protection,
     /// We may send (the device listens).
     pub we_send: bool,
     /// The device sends.
@@ -49,20 +53,12 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// The suite of SRTP by its name in `a=crypto`; `None` for plain RTP.
+    /// The suite of SRTP by its name in `a=crypto`; `None` for plain RTP, and for DTLS, whose suite only
+    /// [`super::MediaEvent::Encrypted`] names.
     #[must_use]
     pub fn encryption(&self) -> Option<&'static str> {
-        self.srtp.as_ref().map(|keys| keys.ours.suite.name())
+        self.protection.suite().map(CryptoSuite::name)
     }
-}
-
-/// Which of a port's two sockets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Channel {
-    /// Audio and telephone events.
-    Rtp,
-    /// Reports (RFC 3550 section 6).
-    Rtcp,
 }
 
 /// Why a port cannot take what offer and answer agreed on.

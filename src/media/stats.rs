@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::rtp::srtp::CryptoSuite;
+use crate::rtp::transport::Encryption;
 
 /// What a port has counted.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -17,8 +17,8 @@ pub struct PortStats {
     pub refused: u64,
     /// Datagrams that SRTP did not take: a wrong tag, or one that came twice.
     pub unauthentic: u64,
-    /// The suite of SRTP; `None` for plain RTP.
-    pub srtp: Option<CryptoSuite>,
+    /// By what packets are protected; `None` for plain RTP, and until there are keys.
+    pub encryption: Option<Encryption>,
     /// Interarrival jitter (RFC 3550 section 6.4.1).
     pub jitter: Duration,
     /// Concealed audio.

@@ -139,6 +139,13 @@ impl Latch {
         }
     }
 
+    /// Whether an address is one of the call's: that of the description, of the signalling, or of the source that is fixed.
+    #[must_use]
+    pub fn is_of_call(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        address == self.signalling || address == self.sdp.ip() || self.fixed.is_some_and(|fixed| fixed.ip() == address)
+    }
+
     fn described(&self) -> Option<SocketAddr> {
         (self.sdp.port() != 0 && !self.sdp.ip().is_unspecified()).then_some(self.sdp)
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::phone::encrypted::{OfferForm, SUITES};
+use super::phone::handshake::PROFILES;
 use super::world::World;
 use crate::common::phrase::Phrase;
 
@@ -79,5 +80,78 @@ fn a3_a_policy_that_does_not_fit_is_refused_with_its_cause() {
     strict.dials("1001");
     strict.hears(Phrase::WaitingForHost);
     strict.hangs_up();
+    world.nothing_left();
+}
+
+/// Every role and profile of DTLS, in its own protocol and as best effort: heard both ways, across the move to the meeting's worker.
+#[test]
+fn a3_phones_whose_keys_come_by_dtls_are_heard_encrypted() {
+    let forms = ["UDP/TLS/RTP/SAVP", "UDP/TLS/RTP/SAVPF", "RTP/AVP", "RTP/SAVP"];
+    for (at, profile) in PROFILES.into_iter().enumerate() {
+        let world = World::with(OPEN_DOOR);
+        let member = world.member();
+        let phone = world.phone();
+        phone.shakes_hands(forms[at], ["actpass", "active", "passive", "actpass"][at], profile);
+        phone.dials("1001");
+        phone.hears(Phrase::Admitted);
+        member.hears_only(&[phone.voice]);
+        phone.hears_only(&[member.voice]);
+        phone.hangs_up();
+        member.leaves();
+        world.passes(Duration::from_secs(3));
+        assert_eq!(world.records()[0].encryption.as_deref(), Some(profile.name), "{profile:?}");
+        world.nothing_left();
+    }
+}
+
+/// A hold with the same fingerprint keeps the association; another fingerprint begins a new one.
+#[test]
+fn a3_an_association_stays_through_a_hold_and_ends_with_its_certificate() {
+    let world = World::with(OPEN_DOOR);
+    let member = world.member();
+    let phone = world.phone();
+    phone.shakes_hands("UDP/TLS/RTP/SAVP", "actpass", PROFILES[0]);
+    phone.dials("1001");
+    phone.hears(Phrase::Admitted);
+    phone.holds();
+    world.passes(Duration::from_secs(30));
+    phone.resumes();
+    assert_eq!(phone.handshakes(), 1);
+    member.hears_only(&[phone.voice]);
+    phone.changes_its_certificate();
+    world.passes(Duration::from_secs(1));
+    assert_eq!(phone.handshakes(), 2);
+    member.hears_only(&[phone.voice]);
+    phone.hears_only(&[member.voice]);
+    phone.hangs_up();
+    member.leaves();
+    world.nothing_left();
+}
+
+/// A certificate that is none of those described ends the call by name, and no packet of media has passed.
+#[test]
+fn a3_a_certificate_that_was_not_described_ends_the_call() {
+    let world = World::with(OPEN_DOOR);
+    for setup in ["active", "passive"] {
+        let phone = world.phone();
+        phone.shakes_hands("UDP/TLS/RTP/SAVP", setup, PROFILES[2]);
+        phone.names_another_certificate();
+        phone.rings("1001");
+        assert!(phone.is_hung_up().contains("wrong-fingerprint"), "{setup}");
+        assert!(phone.line().got.is_empty(), "{setup}");
+    }
+    world.nothing_left();
+}
+
+/// A device that offers a handshake and never begins it is hung up with that cause, and is sent nothing.
+#[test]
+fn a3_a_handshake_that_never_comes_ends_the_call() {
+    let world = World::with(OPEN_DOOR);
+    let phone = world.phone();
+    phone.shakes_hands("UDP/TLS/RTP/SAVP", "active", PROFILES[2]);
+    phone.never_shakes_hands();
+    phone.rings("1001");
+    assert!(phone.is_hung_up().contains("handshake-failed"));
+    assert!(phone.line().got.is_empty());
     world.nothing_left();
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Hold, SessionDescription};
 use crate::codec::CodecKind;
 use crate::common::units::Hz;
-use crate::rtp::srtp::{CryptoSuite, SrtpKeyPair};
+pub use crate::rtp::transport::Protection;
 
 /// What both ends agreed on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,26 +38,6 @@ pub struct MediaTransport {
     pub rtcp_mux: bool,
     /// How packets are encrypted and authenticated.
     pub protection: Protection,
-}
-
-/// How the packets of a transport are encrypted and authenticated.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Protection {
-    /// Not at all.
-    Plain,
-    /// By keys in the descriptions (RFC 4568).
-    Sdes(SrtpKeyPair),
-}
-
-impl Protection {
-    /// The crypto suite; `None` for plain RTP.
-    #[must_use]
-    pub const fn suite(&self) -> Option<CryptoSuite> {
-        match self {
-            Self::Plain => None,
-            Self::Sdes(keys) => Some(keys.ours.suite),
-        }
-    }
 }
 
 /// One stream and the payload types that mean something on it.

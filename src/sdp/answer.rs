@@ -55,7 +55,7 @@ fn best_line(offer: &SessionDescription, ours: &LocalCapabilities, keys: &mut Ke
             Err(error) => furthest = furthest.max(error),
         }
     }
-    let rank = |line: &Acceptable| (line.transport.protection.suite().is_some(), Some(line.index) == before, Reverse(line.index));
+    let rank = |line: &Acceptable| (line.transport.protection.is_encrypted(), Some(line.index) == before, Reverse(line.index));
     acceptable.into_iter().max_by_key(rank).ok_or(furthest)
 }
 

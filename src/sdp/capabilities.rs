@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Protection, SessionDescription};
 use crate::codec::CodecKind;
+use crate::rtp::dtls::DtlsIdentity;
 
 /// Packet duration where nobody says otherwise (RFC 3551 section 4.2).
 pub const DEFAULT_PTIME: Duration = Duration::from_millis(20);
@@ -28,10 +29,15 @@ pub struct LocalCapabilities {
     pub ptime: Duration,
     /// The session id of this dialog, any number; it stays the same through all descriptions of a dialog.
     pub session_id: u64,
-    /// Whether the port can take RTCP at its RTP socket too (RFC 5761); agreed to where offered, never asked for.
+    /// Whether the port can take RTCP at its RTP socket too (RFC 5761); agreed to where offered, and asked for with DTLS alone, which needs a
+    /// handshake for each port.
     pub rtcp_mux: bool,
     /// Whether media is to be encrypted.
     pub srtp: SrtpPolicy,
+    /// Our certificate, where keys come by DTLS.
+    pub identity: DtlsIdentity,
+    /// Where the peer's signalling comes from: what tells a peer behind a NAT.
+    pub signalling: IpAddr,
     /// The description we sent last in this dialog: keeps the version, the `m=` lines and the payload types in step.
     pub previous: Option<SessionDescription>,
     /// The protection agreed on last: keys stay where the peer keeps its own.
@@ -56,6 +62,8 @@ pub enum SrtpPolicy {
     /// Encrypted wherever the peer can, in whichever form it says so; plain otherwise.
     #[default]
     Preferred,
+    /// Encrypted media with keys by DTLS only: other offers and answers are refused.
+    Dtls,
     /// Plain media only.
     Off,
 }

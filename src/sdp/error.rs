@@ -17,9 +17,12 @@ pub enum AnswerError {
     /// Only plain RTP is offered, and the policy is `required`.
     #[error("audio is offered over plain RTP only, and SRTP is required")]
     SrtpRequired,
-    /// Only SRTP is offered whose keys come by DTLS.
-    #[error("audio is offered over DTLS-SRTP only")]
-    DtlsOnly,
+    /// Another protection than DTLS-SRTP is offered, and the policy is `dtls`.
+    #[error("audio is offered without DTLS-SRTP, which is required")]
+    DtlsRequired,
+    /// DTLS-SRTP is offered without a fingerprint that can be checked, or with `a=setup:holdconn`.
+    #[error("audio is offered over DTLS-SRTP without a usable fingerprint")]
+    UnusableFingerprint,
     /// SRTP is offered without a crypto attribute that is understood.
     #[error("no SRTP crypto suite in common")]
     NoCommonSuite,
@@ -36,7 +39,9 @@ impl AnswerError {
     #[must_use]
     pub const fn cause(self) -> Cause {
         match self {
-            Self::SrtpOff | Self::SrtpRequired | Self::DtlsOnly | Self::NoCommonSuite => Cause::NoCommonEncryption,
+            Self::SrtpOff | Self::SrtpRequired | Self::DtlsRequired | Self::UnusableFingerprint | Self::NoCommonSuite => {
+                Cause::NoCommonEncryption
+            }
             Self::NoAudio | Self::UnknownTransport | Self::NoCommonCodec | Self::UnusableAddress => Cause::NoCommonCodec,
         }
     }
@@ -46,10 +51,11 @@ impl AnswerError {
     pub const fn warning(self) -> (u16, &'static str) {
         match self {
             Self::NoAudio => (304, "No audio offered"),
-            Self::UnknownTransport => (302, "Audio is taken over RTP/AVP and RTP/SAVP"),
+            Self::UnknownTransport => (302, "Audio is taken over RTP/AVP, RTP/SAVP and UDP/TLS/RTP/SAVP"),
             Self::SrtpOff => (302, "SRTP is switched off, offer RTP/AVP"),
-            Self::SrtpRequired => (302, "SRTP is required, offer RTP/SAVP with a=crypto"),
-            Self::DtlsOnly => (302, "DTLS-SRTP is not supported, offer RTP/SAVP with a=crypto"),
+            Self::SrtpRequired => (302, "SRTP is required, offer RTP/SAVP or UDP/TLS/RTP/SAVP"),
+            Self::DtlsRequired => (302, "DTLS-SRTP is required, offer UDP/TLS/RTP/SAVP"),
+            Self::UnusableFingerprint => (306, "No usable fingerprint, offer one by SHA-256"),
             Self::NoCommonSuite => (306, "No SRTP crypto suite in common"),
             Self::NoCommonCodec => (305, "No audio codec in common"),
             Self::UnusableAddress => (301, "No usable connection address"),

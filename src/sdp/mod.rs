@@ -11,6 +11,7 @@ mod agreement;
 mod answer;
 mod capabilities;
 mod crypto;
+mod dtls;
 mod error;
 mod formats;
 mod hold;

@@ -1,12 +1,13 @@
 //! Our own offers, and what their answers agree on (RFC 3264 sections 5 and 7; S-4, A-1, A-3).
 
+use super::dtls::setup_of;
 use super::formats::{
     KEYS_FULL, KEYS_NARROW, Numbering, OPUS, add_codec, add_events, all_formats, chosen_event, codec_of, events, row,
 };
 use super::lines::{describe, finish, line, names_zero_address, open_audio, packet_time, refused, remote_of};
 use super::{
-    Agreement, AnswerError, Direction, Hold, LocalCapabilities, MediaSection, MediaTransport, NegotiatedEvents,
-    SessionDescription, SrtpPolicy, Stream, protection,
+    Agreement, AnswerError, Attribute, Direction, Hold, LocalCapabilities, MediaSection, MediaTransport, NegotiatedEvents,
+    SessionDescription, Stream, protection,
 };
 use crate::common::units::Hz;
 use crate::rtp::srtp::KeyGenerator;
@@ -23,6 +24,10 @@ pub fn offer(ours: &LocalCapabilities, keys: &mut KeyGenerator) -> SessionDescri
     let mut audio = line("audio", ours.port, &protocol);
     add_formats(&mut audio, ours, known);
     audio.attributes.extend(security);
+    // Without it each port would need a handshake of its own (RFC 5764 section 3).
+    if ours.rtcp_mux && (setup_of(&audio).is_some() || known.is_some_and(has_mux)) {
+        audio.attributes.push(Attribute::new("rtcp-mux", None));
+    }
     finish(&mut audio, ours.ptime, Direction::SendRecv);
 
     let mut media: Vec<_> = before.map(|session| session.media.iter().map(refused).collect()).unwrap_or_default();
@@ -31,6 +36,10 @@ pub fn offer(ours: &LocalCapabilities, keys: &mut KeyGenerator) -> SessionDescri
         None => media.push(audio),
     }
     describe(ours, "0 0".to_owned(), media)
+}
+
+fn has_mux(media: &MediaSection) -> bool {
+    media.attribute("rtcp-mux").is_some()
 }
 
 /// Adds every codec and the events of its clock, by the numbers that they have had before.
@@ -54,7 +63,7 @@ fn add_formats(audio: &mut MediaSection, ours: &LocalCapabilities, known: Option
     }
 }
 
-/// Reads the answer to an `offer` of ours, by the `policy` that it was made by.
+/// Reads the answer to an `offer` of ours, which was made by the same capabilities.
 ///
 /// The answer's first codec is the one we send; its others are taken too (RFC 3264 section 7).
 ///
@@ -63,11 +72,11 @@ fn add_formats(audio: &mut MediaSection, ours: &LocalCapabilities, known: Option
 pub fn accept_answer(
     offer: &SessionDescription,
     answer: &SessionDescription,
-    policy: SrtpPolicy,
+    capabilities: &LocalCapabilities,
 ) -> Result<Agreement, AnswerError> {
     let (index, ours) = open_audio(offer).ok_or(AnswerError::NoAudio)?;
     let theirs = answer.media.get(index).filter(|m| m.is_audio() && m.port != 0).ok_or(AnswerError::NoAudio)?;
-    let protection = protection::accept(ours, answer, theirs, policy)?;
+    let protection = protection::accept(ours, answer, theirs, capabilities)?;
     let offered = |kind| ours.payload_types().find(|pt| codec_of(ours, *pt).is_some_and(|row| row.kind == kind));
     let mut common = theirs.payload_types().filter_map(|send| {
         let kind = codec_of(theirs, send)?.kind;
@@ -93,6 +102,8 @@ pub fn accept_answer(
         we_send: flow.receives() && ours_flows.sends(),
         they_send: flow.sends() && ours_flows.receives(),
     };
-    let transport = MediaTransport { remote, remote_rtcp: theirs.rtcp(remote), rtcp_mux: false, protection };
+    let rtcp_mux = has_mux(ours) && has_mux(theirs);
+    let remote_rtcp = if rtcp_mux { remote } else { theirs.rtcp(remote) };
+    let transport = MediaTransport { remote, remote_rtcp, rtcp_mux, protection };
     Ok(Agreement { streams: vec![stream], transport, local: offer.clone() })
 }

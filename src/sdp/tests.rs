@@ -1,16 +1,19 @@
-//! Descriptions as phones write them. `answers`, `offers` and `srtp` have the rules of offer/answer.
+//! Descriptions as phones write them. `answers`, `offers`, `srtp` and `dtls` have the rules of offer/answer.
 
 mod answers;
+mod dtls;
 mod hostile;
 mod offers;
 mod srtp;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::session::{MAX_ATTRIBUTES, MAX_FORMATS};
 use super::*;
 use crate::codec::CodecKind::{self, G722, Opus, Pcma, Pcmu};
+use crate::rtp::dtls::DtlsIdentity;
 use crate::rtp::srtp::KeyGenerator;
 
 /// A desk phone of the large switch maker: no session direction, `o=` with a long user, video refused by us.
@@ -36,6 +39,12 @@ fn read(text: &str) -> SessionDescription {
     SessionDescription::parse(text.as_bytes()).unwrap()
 }
 
+/// Our certificate, the same in every description.
+fn identity() -> DtlsIdentity {
+    static IDENTITY: OnceLock<DtlsIdentity> = OnceLock::new();
+    IDENTITY.get_or_init(|| DtlsIdentity::generate().unwrap()).clone()
+}
+
 fn ours() -> LocalCapabilities {
     LocalCapabilities {
         address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)),
@@ -46,6 +55,8 @@ fn ours() -> LocalCapabilities {
         session_id: 4711,
         rtcp_mux: false,
         srtp: SrtpPolicy::Preferred,
+        identity: identity(),
+        signalling: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)),
         previous: None,
         protection: None,
     }
@@ -68,7 +79,7 @@ fn offer_of(ours: &LocalCapabilities) -> SessionDescription {
 
 /// What an answer to an offer of ours agrees on.
 fn answered(ours: &SessionDescription, theirs: &SessionDescription) -> Result<Agreement, AnswerError> {
-    accept_answer(ours, theirs, SrtpPolicy::Preferred)
+    accept_answer(ours, theirs, &self::ours())
 }
 
 fn with(codecs: &[CodecKind]) -> LocalCapabilities {

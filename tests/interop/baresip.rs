@@ -85,6 +85,8 @@ pub(crate) enum MediaEncryption {
     SdesOptional,
     /// SDES alone (`RTP/SAVP`).
     SdesMandatory,
+    /// DTLS-SRTP (`UDP/TLS/RTP/SAVP`).
+    Dtls,
 }
 
 impl MediaEncryption {
@@ -93,6 +95,7 @@ impl MediaEncryption {
         match self {
             Self::SdesOptional => ("srtp", "srtp.so"),
             Self::SdesMandatory => ("srtp-mand", "srtp.so"),
+            Self::Dtls => ("dtls_srtp", "dtls_srtp.so"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Phones that encrypt their media, with the SRTP of others: SDES of baresip (libre) and of PJSIP (libsrtp).
+//! Phones that encrypt their media, with the SRTP of others: SDES and DTLS of baresip (libre, OpenSSL), SDES of PJSIP (libsrtp).
 
 use serde_json::json;
 
@@ -83,5 +83,20 @@ fn a3_pjsip_talks_by_suites_of_256_bits_and_of_short_tags() {
             phone.hang_up();
             alice.gone("roster-row", "External");
         }
+    });
+}
+
+/// OpenSSL's handshake, and libre's SRTP with its keys.
+#[test]
+fn a3_baresip_is_heard_encrypted_with_keys_by_dtls() {
+    isolated(|| {
+        let daemon = Daemon::start();
+        let mut alice = Browser::start(daemon.folder(), "alice", ALICE);
+        alice.enter(&daemon.link("demo", true));
+        alice.join("Alice");
+        let phone = Baresip::start_encrypted(daemon.folder(), 5070, Codec::G722, Transport::Udp, PHONE, MediaEncryption::Dtls);
+        let suite = talks(&daemon, &mut alice, phone, "DTLS");
+        println!("DTLS: {suite}");
+        assert!(suite.starts_with("DTLS: AE"), "{suite}");
     });
 }

@@ -46,7 +46,8 @@ const SIDEWAYS: &[(&str, &str)] = &[
 /// Crates that only these places may name.
 const FENCED: &[(&str, &[&str])] = &[
     ("webrtc", &["src/media/peer/"]),
-    ("rtc_crypto", &["src/rtp/srtp/"]),
+    ("rtc_crypto", &["src/rtp/srtp/", "src/rtp/dtls/"]),
+    ("rtc_dtls", &["src/rtp/dtls/"]),
     ("rsip", &["src/sip/message/"]),
     ("opus", &["src/codec/"]),
     ("rusqlite", &["src/store/"]),

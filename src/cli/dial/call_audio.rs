@@ -12,7 +12,8 @@ use crate::common::ids::Ids;
 use crate::common::machine;
 use crate::common::units::Hz;
 use crate::dsp::Frame;
-use crate::media::{Channel, MediaLeg as _, Port, PortEvent, Profile, Sockets, TickSound};
+use crate::media::{Channel, DueDatagram, MediaEvent, MediaLeg as _, Port, PortEvent, Profile, Sockets, TickSound};
+use crate::rtp::dtls::DtlsError;
 
 /// From the answer to the first key.
 const FIRST_KEY: Duration = Duration::from_millis(500);
@@ -23,6 +24,12 @@ const COMMA: Duration = Duration::from_secs(1);
 /// A call without any packet counts as silent after this.
 const SILENT: Duration = Duration::from_secs(60);
 
+/// Sends a datagram; `false`: the system has not taken it, and it is lost as in the network.
+fn send(sockets: &Sockets, due: &DueDatagram<Channel>) -> bool {
+    let socket = if due.socket == Channel::Rtp { &sockets.rtp } else { &sockets.rtcp };
+    socket.send_to(&due.bytes, due.to).is_ok()
+}
+
 /// The media of the test phone's call.
 pub(super) struct CallAudio<'a> {
     pub(super) port: Port,
@@ -32,20 +39,32 @@ pub(super) struct CallAudio<'a> {
     speech: Option<std::iter::Cycle<std::slice::Iter<'a, i16>>>,
     keys: std::vec::IntoIter<char>,
     next_key: Option<Instant>,
-    // The port's queue of events must stay open.
-    _events: mpsc::Receiver<PortEvent>,
+    events: mpsc::Receiver<PortEvent>,
 }
 
 impl<'a> CallAudio<'a> {
     /// Sends what is due.
     pub(super) fn transmit(&mut self, sockets: &Sockets, now: Instant) {
         while let Some(due) = self.port.poll_transmit(now) {
-            let socket = if due.socket == Channel::Rtp { &sockets.rtp } else { &sockets.rtcp };
-            // A packet that the system does not take is lost as in the network.
-            let left = socket.send_to(&due.bytes, due.to).is_ok();
+            let left = send(sockets, &due);
             if let Some(packet) = due.packet {
                 self.port.sent(now, packet, left);
             }
+        }
+    }
+
+    /// Why there will be no media, once that is known.
+    pub(super) fn handshake_error(&mut self) -> Option<DtlsError> {
+        std::iter::from_fn(|| self.events.try_recv().ok()).find_map(|event| match event.heard {
+            MediaEvent::NotEncrypted(error) => Some(error),
+            _ => None,
+        })
+    }
+
+    /// Ends the media by an RTCP BYE.
+    pub(super) fn close(&mut self, sockets: &Sockets, now: Instant) {
+        if let Some(bye) = self.port.close(now) {
+            send(sockets, &bye);
         }
     }
 
@@ -62,7 +81,7 @@ impl<'a> CallAudio<'a> {
             speech: speech.filter(|speech| !speech.is_empty()).map(|speech| speech.iter().cycle()),
             keys: keys.into_iter(),
             next_key: Some(now + FIRST_KEY),
-            _events: received,
+            events: received,
         })
     }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use crate::media::{PoolError, PortError};
 use crate::net::tls::TlsError;
+use crate::rtp::dtls::DtlsError;
+use crate::sdp::AnswerError;
 use crate::sip;
 
 /// How long a call may ring.
@@ -43,4 +45,10 @@ pub(super) enum DialError {
     Failed(String),
     #[error("the answer cannot be used: {0}")]
     Answer(&'static str),
+    #[error("the answer does not fit the offer: {0}")]
+    Unfit(AnswerError),
+    #[error("the certificate for DTLS cannot be made: {0}")]
+    Certificate(DtlsError),
+    #[error("media is not encrypted: {0}")]
+    NotEncrypted(DtlsError),
 }

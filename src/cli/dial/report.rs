@@ -9,6 +9,7 @@ use crate::common::units::Hz;
 use crate::dsp::level::dbov;
 use crate::dsp::tone_detector;
 use crate::media::{PortStats, Profile};
+use crate::rtp::transport::Encryption;
 use crate::sip::LadderLine;
 
 /// Quieter than this is silence.
@@ -31,6 +32,8 @@ pub(super) struct DialReport {
     ptime_ms: Option<u64>,
     media_address: Option<String>,
     keys_by_rtp: bool,
+    /// By which suite media was encrypted, and by DTLS where the keys came by it; `None`: not at all.
+    encryption: Option<&'static str>,
     /// How long the call lasted after the answer.
     pub(super) seconds: f64,
     /// Why the far end hung up, if it did.
@@ -126,6 +129,7 @@ impl DialReport {
             ptime_ms: None,
             media_address: None,
             keys_by_rtp: false,
+            encryption: None,
             seconds: 0.0,
             ended_by_peer: None,
             packets_sent: 0,
@@ -151,6 +155,7 @@ impl DialReport {
 
     pub(super) fn media(&mut self, stats: &PortStats, heard: ReceivedAudio) {
         let ms = |time: Duration| time.as_secs_f64() * 1000.0;
+        self.encryption = stats.encryption.map(Encryption::name);
         self.packets_sent = stats.sent;
         self.packets_received = stats.received;
         self.packets_lost = stats.lost;

@@ -28,8 +28,9 @@ use crate::media::{Channel, MediaLeg as _, PortPool, Share, Sockets};
 use crate::net::tls::{self, Trust};
 use crate::net::udp::{Net as _, System};
 use crate::prompt;
+use crate::rtp::dtls::DtlsIdentity;
 use crate::rtp::srtp::KeyGenerator;
-use crate::sdp::{self, DEFAULT_PTIME, LocalCapabilities, Preference, SessionDescription, SrtpPolicy};
+use crate::sdp::{self, DEFAULT_PTIME, LocalCapabilities, Preference, SessionDescription};
 use crate::sip::auth::Credentials;
 use crate::sip::uri::{Host, Scheme};
 use crate::sip::{self, Command, Connector, Event, Transport, Uri};
@@ -177,8 +178,10 @@ async fn dial(args: &DialArgs) -> Result<DialReport, DialError> {
         preference: Preference::Offerer,
         ptime: DEFAULT_PTIME,
         session_id: random()? >> 2,
-        rtcp_mux: false,
-        srtp: SrtpPolicy::Off,
+        rtcp_mux: true,
+        srtp: args.srtp.into(),
+        identity: DtlsIdentity::generate().map_err(DialError::Certificate)?,
+        signalling: plan.target.ip(),
         previous: None,
         protection: None,
     };
@@ -211,7 +214,7 @@ async fn dial(args: &DialArgs) -> Result<DialReport, DialError> {
     // Of a call that is over there is nothing to end.
     let talked = match phone.await_answer().await {
         Ok(answer) => {
-            let talked = phone.run_call(args, &plan, &offer, &answer, sockets).await;
+            let talked = phone.run_call(args, &plan, &Offered { ours, offer }, &answer, sockets).await;
             phone.handle.send(Command::Bye { call, cause: Cause::HungUp }).await;
             talked
         }
@@ -226,6 +229,12 @@ async fn dial(args: &DialArgs) -> Result<DialReport, DialError> {
     }
     phone.report.ladder(&phone.handle.ladder(call).await);
     talked.map(|()| phone.report)
+}
+
+/// What was offered, and by which means.
+struct Offered {
+    ours: LocalCapabilities,
+    offer: SessionDescription,
 }
 
 struct Phone {
@@ -269,13 +278,12 @@ impl Phone {
         &mut self,
         args: &DialArgs,
         plan: &Plan,
-        offer: &SessionDescription,
+        offered: &Offered,
         answer: &[u8],
         sockets: Sockets,
     ) -> Result<(), DialError> {
         let answer = SessionDescription::parse(answer).map_err(|_| DialError::Answer("it is no session description"))?;
-        let agreed =
-            sdp::accept_answer(offer, &answer, SrtpPolicy::Off).map_err(|_| DialError::Answer("it does not fit the offer"))?;
+        let agreed = sdp::accept_answer(&offered.offer, &answer, &offered.ours).map_err(DialError::Unfit)?;
         // The peer was chosen on the command line: no proof of its address is needed.
         let far = RemoteMedia { signalling: plan.target.ip(), proven: true, own: Vec::new() };
         let profile = profile(&agreed, &far).ok_or(DialError::Answer("it has no audio"))?;
@@ -298,6 +306,9 @@ impl Phone {
                         audio.tick(now);
                     }
                     steps += 1;
+                    if let Some(error) = audio.handshake_error() {
+                        return Err(DialError::NotEncrypted(error));
+                    }
                     audio.transmit(&sockets, now);
                 }
                 Ok((length, from)) = rtp.recv_from(&mut in_rtp) => {
@@ -312,9 +323,7 @@ impl Phone {
                 () = self.signals.next() => break,
             }
         }
-        if let Some((to, bye)) = audio.port.close(machine::now()) {
-            let _ = sockets.rtcp.send_to(&bye, to);
-        }
+        audio.close(&sockets, machine::now());
         self.report.arrived = arrivals.finish(machine::now());
         self.report.seconds = start.elapsed().as_secs_f64();
         self.report.media(&audio.port.stats(), audio.listener.finish());

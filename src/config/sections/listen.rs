@@ -62,8 +62,12 @@ pub(super) const TRANSPORTS: &[(&str, ListenTransport)] =
     &[("udp", ListenTransport::Udp), ("tcp", ListenTransport::Tcp), ("tls", ListenTransport::Tls)];
 
 /// Whether media is to be encrypted, by the names that keys give it.
-pub(super) const SRTP_POLICIES: &[(&str, SrtpPolicy)] =
-    &[("required", SrtpPolicy::Required), ("preferred", SrtpPolicy::Preferred), ("off", SrtpPolicy::Off)];
+pub(super) const SRTP_POLICIES: &[(&str, SrtpPolicy)] = &[
+    ("required", SrtpPolicy::Required),
+    ("preferred", SrtpPolicy::Preferred),
+    ("dtls", SrtpPolicy::Dtls),
+    ("off", SrtpPolicy::Off),
+];
 
 /// The default listeners, which hold as long as none is written.
 pub(in crate::config) fn default_listeners() -> BTreeMap<String, ListenConfig> {

@@ -24,6 +24,9 @@ pub enum SrtpError {
     /// As many packets as one key may protect (RFC 3711 section 9.2).
     #[error("the key is used up")]
     KeyUsedUp,
+    /// The handshake that the keys come from is not over (RFC 5763 section 6.7.1).
+    #[error("there are no keys yet")]
+    NoKeys,
     /// The cipher refuses its input; a fault of our own.
     #[error("the cipher refuses its input")]
     Cipher,

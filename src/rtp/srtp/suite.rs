@@ -41,6 +41,19 @@ impl CryptoSuite {
         }
     }
 
+    /// Its name in records and in the API where the keys have come by DTLS.
+    #[must_use]
+    pub const fn dtls_name(self) -> &'static str {
+        match self {
+            Self::AesCm128HmacSha1Tag80 => "DTLS: AES_CM_128_HMAC_SHA1_80",
+            Self::AesCm128HmacSha1Tag32 => "DTLS: AES_CM_128_HMAC_SHA1_32",
+            Self::AesCm256HmacSha1Tag80 => "DTLS: AES_256_CM_HMAC_SHA1_80",
+            Self::AesCm256HmacSha1Tag32 => "DTLS: AES_256_CM_HMAC_SHA1_32",
+            Self::AeadAes128Gcm => "DTLS: AEAD_AES_128_GCM",
+            Self::AeadAes256Gcm => "DTLS: AEAD_AES_256_GCM",
+        }
+    }
+
     /// The suite of that name; `None` for those that are not spoken.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {

@@ -82,6 +82,7 @@ impl Phone {
             withheld: None,
             odd: None,
             srtp: None,
+            dtls: None,
             sip,
             rtp,
             rtcp,

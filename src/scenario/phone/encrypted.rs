@@ -113,7 +113,11 @@ fn context(suite: Suite, material: &[u8]) -> Context {
 impl Line {
     /// What is sent for an RTP packet.
     pub(super) fn protected(&mut self, packet: Vec<u8>) -> Vec<u8> {
-        self.srtp.as_mut().map_or(packet.clone(), |srtp| srtp.protect_rtp(&packet))
+        match (&mut self.srtp, &mut self.dtls) {
+            (Some(srtp), _) => srtp.protect_rtp(&packet),
+            (None, Some(dtls)) => dtls.protect_rtp(&packet),
+            (None, None) => packet,
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::encrypted::PhoneSrtp;
+use super::handshake::PhoneDtls;
 use crate::codec::{CodecKind, Decoder, Encoder};
 use crate::dsp::tone::Sine;
 use crate::net::udp::Socket;
@@ -99,6 +100,8 @@ pub(in crate::scenario) struct Line {
     pub(super) odd: Option<&'static str>,
     /// Its SRTP.
     pub(super) srtp: Option<PhoneSrtp>,
+    /// Its DTLS.
+    pub(super) dtls: Option<PhoneDtls>,
 }
 
 // === impl Line ===
@@ -130,7 +133,11 @@ impl Line {
              a={direction}\r\n",
             version = self.dialog.as_ref().map_or(1, |dialog| dialog.cseq + 1),
         );
-        self.srtp.as_ref().map_or(plain.clone(), |srtp| srtp.describe(&plain))
+        match (&self.srtp, &self.dtls) {
+            (Some(srtp), _) => srtp.describe(&plain),
+            (None, Some(dtls)) => dtls.describe(&plain),
+            (None, None) => plain,
+        }
     }
 
     pub(super) fn answered(&mut self, sdp: &str) {
@@ -144,6 +151,7 @@ impl Line {
         if let Some(srtp) = &mut self.srtp {
             srtp.answered(sdp);
         }
+        self.begins_handshake(sdp);
     }
 
     pub(super) fn sip(&mut self, datagram: &[u8]) {

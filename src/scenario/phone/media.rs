@@ -3,11 +3,20 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use crate::common::machine;
+
 use super::line::{Got, KEYS, Line, PTIME};
 
 impl Line {
     pub(super) fn rtp(&mut self, at: Instant, datagram: &[u8]) {
-        let packet = self.srtp.as_mut().map_or(datagram.to_vec(), |srtp| srtp.unprotect_rtp(datagram));
+        if self.dtls.is_some() && (self.takes_handshake(at, datagram) || matches!(datagram[1], 200..=207)) {
+            return;
+        }
+        let packet = match (&mut self.srtp, &mut self.dtls) {
+            (Some(srtp), _) => srtp.unprotect_rtp(datagram),
+            (None, Some(dtls)) => dtls.unprotect_rtp(datagram),
+            (None, None) => datagram.to_vec(),
+        };
         let datagram = packet.as_slice();
         assert!(datagram.len() >= 12 && datagram[0] == 0x80, "RTP without extras");
         let word = |at: usize| u32::from_be_bytes(datagram[at..at + 4].try_into().expect("four"));
@@ -23,6 +32,9 @@ impl Line {
     pub(super) fn tick(&mut self) {
         let Some(remote) = self.remote else { return };
         self.ticks += 1;
+        if self.repeats_handshake(machine::now()) {
+            return;
+        }
         if self.ticks.is_multiple_of(50) {
             self.report(SocketAddr::new(remote.ip(), remote.port() + 1));
         }
@@ -91,6 +103,12 @@ impl Line {
         packet.extend([1, 5, b'p', b'h', b'o', b'n', b'e', 0]);
         if let Some(srtp) = &mut self.srtp {
             packet = srtp.protect_rtcp(&packet);
+        }
+        if let Some(dtls) = &mut self.dtls {
+            // Both share a port.
+            let to = SocketAddr::new(to.ip(), to.port() - 1);
+            self.rtp.send_to(&dtls.protect_rtcp(&packet), to).expect("sent");
+            return;
         }
         self.rtcp.send_to(&packet, to).expect("sent");
     }

@@ -5,6 +5,7 @@ mod callee;
 mod device;
 pub(super) mod encrypted;
 mod expectations;
+pub(super) mod handshake;
 mod line;
 mod media;
 

@@ -29,7 +29,7 @@ fn suite(agreed: &Agreement) -> Option<CryptoSuite> {
 fn sdes(agreed: &Agreement) -> &SrtpKeyPair {
     match &agreed.transport.protection {
         Protection::Sdes(keys) => keys,
-        Protection::Plain => panic!("plain RTP"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -225,7 +225,7 @@ fn a3_a_policy_that_does_not_fit_is_refused_with_its_cause() {
     assert_eq!(refused(&plain, SrtpPolicy::Required), AnswerError::SrtpRequired);
     assert_eq!(refused(&crypto, SrtpPolicy::Off), AnswerError::SrtpOff);
     assert_eq!(refused(&secure(""), SrtpPolicy::Preferred), AnswerError::NoCommonSuite);
-    assert_eq!(refused(&dtls, SrtpPolicy::Preferred), AnswerError::DtlsOnly);
+    assert_eq!(refused(&dtls, SrtpPolicy::Preferred), AnswerError::UnusableFingerprint);
     let unknown = secure(&format!("a=crypto:1 F8_128_HMAC_SHA1_80 inline:{KEY}\r\n"));
     let error = refused(&unknown, SrtpPolicy::Required);
     assert_eq!(error, AnswerError::NoCommonSuite);
@@ -259,7 +259,7 @@ fn a3_our_offer_follows_the_policy_and_its_answer_is_read() {
         assert_eq!((media.protocol.as_str(), listed), (protocol, count), "{srtp:?}");
         let peer = LocalCapabilities { srtp: SrtpPolicy::Preferred, ..ours() };
         let theirs = answer(&read(&offered.to_string()), &peer, &mut KeyGenerator::new([8; 32])).unwrap();
-        let agreed = accept_answer(&offered, &read(&theirs.local.to_string()), srtp).unwrap();
+        let agreed = accept_answer(&offered, &read(&theirs.local.to_string()), &policy(srtp)).unwrap();
         assert_eq!(suite(&agreed), suite(&theirs), "{srtp:?}");
         if srtp != SrtpPolicy::Off {
             assert_eq!((&sdes(&agreed).ours, &sdes(&agreed).theirs), (&sdes(&theirs).theirs, &sdes(&theirs).ours));
@@ -270,12 +270,12 @@ fn a3_our_offer_follows_the_policy_and_its_answer_is_read() {
 #[test]
 fn a3_a_plain_answer_is_taken_where_srtp_is_preferred_alone() {
     let plain = audio("9 RTP/AVP 0", "");
-    let read_by = |srtp| accept_answer(&offer_of(&policy(srtp)), &plain, srtp).map(|agreed| suite(&agreed));
+    let read_by = |srtp| accept_answer(&offer_of(&policy(srtp)), &plain, &policy(srtp)).map(|agreed| suite(&agreed));
     assert_eq!(read_by(SrtpPolicy::Required), Err(AnswerError::SrtpRequired));
     assert_eq!(read_by(SrtpPolicy::Preferred), Ok(None));
     assert_eq!(read_by(SrtpPolicy::Off), Ok(None));
     let strange = secure(&format!("a=crypto:1 F8_128_HMAC_SHA1_80 inline:{KEY}\r\n"));
-    let refused = accept_answer(&offer_of(&policy(SrtpPolicy::Required)), &strange, SrtpPolicy::Required);
+    let refused = accept_answer(&offer_of(&policy(SrtpPolicy::Required)), &strange, &policy(SrtpPolicy::Required));
     assert_eq!(refused.unwrap_err(), AnswerError::NoCommonSuite);
 }
 
@@ -287,7 +287,7 @@ fn a3_an_answer_with_a_tag_of_its_own_is_known_by_its_suite() {
         use base64::Engine as _;
         let key = base64::engine::general_purpose::STANDARD.encode(vec![5; length]);
         let answer = secure(&format!("a=crypto:9 {suite_name} inline:{key}\r\n"));
-        let agreed = accept_answer(&offered, &answer, SrtpPolicy::Required).unwrap();
+        let agreed = accept_answer(&offered, &answer, &policy(SrtpPolicy::Required)).unwrap();
         assert!(matches!(suite(&agreed), Some(AesCm256HmacSha1Tag80 | AeadAes256Gcm)));
         let ours = CryptoAttribute { tag: 0, keys: sdes(&agreed).ours.clone() };
         let ours = ours.to_string();

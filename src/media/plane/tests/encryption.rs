@@ -15,6 +15,7 @@ use crate::dsp::frame::Frame;
 use crate::media::{Channel, MediaLeg as _, Port, PortEvent, PortStats, TickSound};
 use crate::rtp::sender::RtpSender;
 use crate::rtp::srtp::{CryptoSuite, KeyGenerator, SrtpKeyPair, SrtpSender};
+use crate::rtp::transport::{Encryption, Protection};
 
 const DEVICE: &str = "198.51.100.10:4000";
 const ELSEWHERE: &str = "203.0.113.9:9000";
@@ -36,7 +37,7 @@ impl EncryptedCall {
         let (ours, theirs) = (made.generate(suite), made.generate(suite));
         let device = SrtpSender::new(&theirs).expect("a key");
         let mut profile = rig::profile(CodecKind::Pcmu, DEVICE.parse().expect("an address"));
-        profile.srtp = Some(SrtpKeyPair { ours, theirs });
+        profile.protection = Protection::Sdes(SrtpKeyPair { ours, theirs });
         let (events, heard) = mpsc::channel(64);
         let now = machine::now();
         let port = Port::new(now, PortId::from_number(1), profile, 7, Duration::from_secs(30), events).expect("a codec");
@@ -97,7 +98,7 @@ fn a3_forged_and_replayed_packets_leave_the_score_unchanged() {
     assert_eq!(disturbed.unauthentic, 500 * 20 + 499 * 20);
     assert_eq!((quiet.received, quiet.lost, quiet.unauthentic, quiet.refused), (500, 0, 0, 0));
     assert_eq!(PortStats { unauthentic: 0, ..disturbed }, quiet);
-    assert_eq!(quiet.srtp, Some(CryptoSuite::AesCm128HmacSha1Tag80));
+    assert_eq!(quiet.encryption.map(Encryption::name), Some("AES_CM_128_HMAC_SHA1_80"));
 }
 
 /// Media follows a device to another address by its tags, and nobody else by anything.

@@ -21,6 +21,7 @@ use crate::prompt::Clip;
 use crate::rtp::latch::NamedSource;
 use crate::rtp::packet::Packet;
 use crate::rtp::sender::RtpSender;
+use crate::rtp::transport::Protection;
 
 /// How loud everybody hums.
 pub(super) const LOUD: f32 = 8_000.0;
@@ -109,7 +110,8 @@ pub(super) fn profile(codec: CodecKind, address: SocketAddr) -> Profile {
         remote_rtcp: SocketAddr::new(address.ip(), address.port() + 1),
         signalling: address.ip(),
         named: NamedSource::Trusted,
-        srtp: None,
+        rtcp_mux: false,
+        protection: Protection::Plain,
         we_send: true,
         they_send: true,
     }

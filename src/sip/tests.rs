@@ -482,6 +482,7 @@ mod authentication;
 mod capacity;
 mod emergency_calls;
 mod hostile;
+mod large_requests;
 mod password_guessing;
 mod refer;
 mod reliable;

@@ -352,7 +352,8 @@ impl Task {
                 Some(flow) => Input::Connected { token, flow },
                 None => match self.secure(peer, transport, name) {
                     Ok(secure) => {
-                        self.tasks.spawn(stream::connect(peer, secure, token, self.news.known.clone()));
+                        let opened = self.udp.net().connect(peer);
+                        self.tasks.spawn(stream::connect(opened, (peer, secure), token, self.news.known.clone()));
                         return;
                     }
                     Err(NoTls) => Input::ConnectFailed { token },

@@ -16,7 +16,7 @@ use crate::sip::message::uri::{Host, Params, Uri};
 use crate::sip::message::{Request, Response};
 use crate::sip::resolver::{Locate, Target};
 use crate::sip::token::Token;
-use crate::sip::transaction::{Answer, LocalContact, OutgoingRequest, Route};
+use crate::sip::transaction::{Answer, HOP_HEADERS, LocalContact, OutgoingRequest, Route};
 use crate::sip::transport::{ConnectionId, Flow};
 use crate::sip::usage::{Environment, Usage};
 
@@ -226,6 +226,7 @@ impl RegistrationClient {
         let account = &registration.account;
         let (contact, server_name) = (Some(LocalContact::of_user(&account.contact)), Some(account.domain()));
         let token = Token::Registration(number, env.core.layer.number());
+        let route = route.for_size(request.to_bytes().len() + HOP_HEADERS);
         env.core.layer.send(env.now, OutgoingRequest { request, route, contact, server_name, token });
     }
 

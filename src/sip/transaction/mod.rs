@@ -31,7 +31,7 @@ pub use key::{MAGIC, ServerKey};
 pub(in crate::sip) use layer::TransactionLayer;
 pub(in crate::sip) use local::{LocalContact, LocalIdentity};
 pub(in crate::sip) use reply::{Header, Reply};
-pub(in crate::sip) use route::Route;
+pub(in crate::sip) use route::{DATAGRAM, Fallback, HOP_HEADERS, Route};
 pub use server::NonInviteServer;
 pub use server_invite::InviteServer;
 pub(in crate::sip) use servers::ServerId;

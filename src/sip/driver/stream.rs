@@ -279,6 +279,8 @@ async fn read<S: AsyncRead>(mut reader: ReadHalf<S>, line: Line) {
                 Ok(None) => break,
                 Err(error) => {
                     tracing::debug!(%error, "framing lost, connection closed");
+                    // It is answered before that, if it can be.
+                    let _ended = news.send(StreamEvent::Message { id, bytes: framer.into_rest() }).await;
                     return;
                 }
             }

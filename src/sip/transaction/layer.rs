@@ -298,7 +298,7 @@ impl<T: Copy + Eq + Hash + Debug> TransactionLayer<T> {
         tag: &str,
     ) {
         let (status, phrase, headers) = answer;
-        let via = request.headers.values(header_names::VIA).next().and_then(Via::parse);
+        let via = request.headers.values(header_names::VIA).next().and_then(Via::parse_any_version);
         let Some(via) = via.filter(|_| request.method != Method::Ack) else { return };
         let reply = reply_flow(flow, &via);
         set_received(&mut request, via, flow.peer);

@@ -12,6 +12,7 @@ use super::inbox::{CallInboxes, CallQueues, Delivery, INBOX};
 use super::invitation::{INVITATIONS, Invitation, OutboundCalls, OutboundProgress};
 use super::log::CallLog;
 use super::messages::CallInput;
+use super::name_lookup::NameResolver;
 use super::outbound;
 use super::registry::CallRegistry;
 use super::settings::CallsSettings;
@@ -44,6 +45,7 @@ impl Calls {
             history: CallHistory::default(),
             outbound,
             log: CallLog::default(),
+            names: NameResolver::default(),
         };
         Self { shared: Arc::new(shared), invitations, up: watch::Sender::new(0), draining: false }
     }

@@ -340,6 +340,7 @@ impl Machine for EstablishedCall {
             | CallInput::NoTarget(_)
             | CallInput::PortReserved(_)
             | CallInput::PortNotReserved(_)
+            | CallInput::NamesLookedUp { .. }
             | CallInput::PortOpened
             | CallInput::PortNotOpened => {}
         }

@@ -87,7 +87,7 @@ async fn refuse(shared: &CallsShared, incoming: &Incoming, Refusal { routed, cau
     }
     let device = routed.as_ref().map_or(UNKNOWN, |routed| routed.device.as_str()).to_owned();
     shared.note_failure(Failure { call, device, dialled: Some(dialled), peer: Some(source), cause, at: machine::now() });
-    shared.settings.sip.send(Command::Reject { call, cause }).await;
+    shared.settings.sip.send(Command::Reject { call, cause, warning: None }).await;
     // Strangers leave none: they would fill the store.
     if let Some(routed) = routed {
         record::of_failed(shared, RecordedCall { call, routed: &routed, began }, None, cause).await;
@@ -98,7 +98,7 @@ async fn refuse(shared: &CallsShared, incoming: &Incoming, Refusal { routed, cau
 async fn announce(shared: Arc<CallsShared>, config: &Arc<RuntimeConfig>, incoming: &Incoming, queues: CallQueues) {
     let (call, cause) = (incoming.call, Cause::NoEmergencyCalls);
     let Ok(routed) = config.router.identify(incoming) else {
-        return shared.settings.sip.send(Command::Reject { call, cause }).await;
+        return shared.settings.sip.send(Command::Reject { call, cause, warning: None }).await;
     };
     let clip = config.library.clip(&routed.language, Phrase::NoEmergencyCalls);
     let machine = Call::announced(Announcement { call, cause, clip }, InboundInvite::of(incoming, Share::Strangers));

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | which task a SIP event goes to; what others may ask of all calls | `calls`, `inbox`, `view`, `shared` |
 //! | whom we answer; whom we call | `inbound`, `router`; `outbound`, `invitation`, `invite_limits` |
-//! | the machine, with its inputs and acts | `machine`, `messages`, `settings`, `offer_answer` |
+//! | the machine, with its inputs and acts | `machine`, `messages`, `settings`, `offer_answer`, `media_refusal`, `name_lookup` |
 //! | its set-up | `answering`, `ringing`, `opening`, `early_media`, `setup` |
 //! | menu, meeting and the end | `established`, `dialog`, `keys`, `sms_opt_in`, `chat_readout` |
 //! | its task, and how it performs acts; what is kept of calls | `task`, `effects`, `outbound_effects`, `port`; `registry`, `history`, `failures`, `record`, `log` |
@@ -30,7 +30,9 @@ mod invite_limits;
 mod keys;
 mod log;
 mod machine;
+mod media_refusal;
 mod messages;
+mod name_lookup;
 mod offer_answer;
 mod opening;
 mod outbound;
@@ -55,6 +57,7 @@ pub use calls::Calls;
 pub use failures::Failure;
 pub use history::EndedCall;
 pub use invitation::{Invitation, OutboundProgress, PROGRESS};
+pub use media_refusal::MediaRefusal;
 pub use offer_answer::{OfferAnswer, RemoteMedia, profile};
 pub use registry::{CallEntry, CallStage};
 pub use settings::{CallsSettings, RuntimeConfig};

@@ -7,6 +7,7 @@ use super::history::CallHistory;
 use super::inbox::CallInboxes;
 use super::invitation::OutboundCalls;
 use super::log::CallLog;
+use super::name_lookup::NameResolver;
 use super::registry::CallRegistry;
 use super::settings::{CallsSettings, RuntimeConfig};
 use crate::common::cause::Cause;
@@ -22,6 +23,7 @@ pub(super) struct CallsShared {
     pub(super) history: CallHistory,
     pub(super) outbound: OutboundCalls,
     pub(super) log: CallLog,
+    pub(super) names: NameResolver,
 }
 
 impl CallsShared {

@@ -42,6 +42,8 @@ pub enum Cause {
     NoCommonCodec,
     /// One side wants encrypted media that the other has not, or no crypto suite in common.
     NoCommonEncryption,
+    /// No address that media can be sent to: a name that is not found, or IPv6 where there is IPv4 alone (S-8).
+    NoMediaAddress,
     /// The RTP port pool is empty (S-7).
     NoPorts,
     /// The media workers have no slack left, or a limit on calls is reached.
@@ -110,6 +112,7 @@ impl Cause {
             Self::NoEmergencyCalls => (403, 21, Some(Phrase::NoEmergencyCalls), "no-emergency-calls"),
             Self::NoCommonCodec => (488, 65, None, "no-common-codec"),
             Self::NoCommonEncryption => (488, 65, None, "no-common-encryption"),
+            Self::NoMediaAddress => (488, 65, None, "no-media-address"),
             Self::NoPorts => (503, 34, None, "no-ports"),
             Self::Busy => (503, 42, None, "busy"),
             Self::Draining => (503, 41, Some(Phrase::Closing), "draining"),

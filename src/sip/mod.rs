@@ -54,5 +54,5 @@ pub use message::{Method, NameAddr, Uri, WireLimits, header, method, uri, wire};
 pub use registrar::{Change, Stored};
 pub use resolver::{Locate, Target};
 pub use settings::{Connector, ReachableUsers, Settings};
-pub use transaction::PeerStanding;
+pub use transaction::{PeerStanding, Warning};
 pub use transport::{ConnectionId, Flow, Transport};

@@ -2,6 +2,7 @@
 
 mod answers;
 mod hostile;
+mod names;
 mod offers;
 mod srtp;
 

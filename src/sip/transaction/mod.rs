@@ -30,6 +30,7 @@ pub use flows::PeerStanding;
 pub use key::{MAGIC, ServerKey};
 pub(in crate::sip) use layer::TransactionLayer;
 pub(in crate::sip) use local::{LocalContact, LocalIdentity};
+pub use reply::Warning;
 pub(in crate::sip) use reply::{Header, Reply};
 pub(in crate::sip) use route::{DATAGRAM, Fallback, HOP_HEADERS, Route};
 pub use server::NonInviteServer;

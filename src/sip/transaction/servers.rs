@@ -149,7 +149,7 @@ impl<T: Copy> ServerTransactions<T> {
     pub(super) fn respond(&mut self, now: Instant, id: ServerId, reply: Reply, local: &LocalIdentity) -> Option<Answered<T>> {
         let tx = self.all.get_mut(&id)?;
         let request = tx.request.as_ref()?;
-        let Reply { status, headers, contact, sdp } = reply;
+        let Reply { status, headers, contact, warning, sdp } = reply;
         let first = match &mut tx.machine {
             ServerMachine::Invite(machine) => machine.respond(now, status),
             ServerMachine::Other(machine) => machine.respond(now),
@@ -170,6 +170,9 @@ impl<T: Copy> ServerTransactions<T> {
         }
         for (name, value) in headers {
             response.headers.push(name, value);
+        }
+        if let Some(warning) = warning {
+            response.headers.push(header_names::WARNING, warning.value(local, &tx.reply));
         }
         if let Some(sdp) = sdp {
             response.headers.push(header_names::CONTENT_TYPE, "application/sdp");

@@ -9,7 +9,7 @@
 //! | which task a SIP event goes to; what others may ask of all calls | `calls`, `inbox`, `view`, `shared` |
 //! | whom we answer; whom we call | `inbound`, `router`; `outbound`, `invitation`, `invite_limits` |
 //! | the machine, with its inputs and acts | `machine`, `messages`, `settings`, `offer_answer`, `media_refusal`, `name_lookup` |
-//! | its set-up | `answering`, `ringing`, `opening`, `early_media`, `setup` |
+//! | its set-up | `answering`, `ringing`, `opening`, `early_media`, `spoken_refusals`, `setup` |
 //! | menu, meeting and the end | `established`, `dialog`, `keys`, `sms_opt_in`, `chat_readout` |
 //! | its task, and how it performs acts; what is kept of calls | `task`, `effects`, `outbound_effects`, `port`; `registry`, `history`, `failures`, `record`, `log` |
 
@@ -47,6 +47,7 @@ mod setup;
 mod shared;
 mod sms_opt_in;
 mod sms_opt_in_stage;
+mod spoken_refusals;
 mod srtp_policies;
 mod task;
 #[cfg(test)]

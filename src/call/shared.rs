@@ -10,6 +10,7 @@ use super::log::CallLog;
 use super::name_lookup::NameResolver;
 use super::registry::CallRegistry;
 use super::settings::{CallsSettings, RuntimeConfig};
+use super::spoken_refusals::SpokenRefusals;
 use crate::common::cause::Cause;
 use crate::common::ids::{CallId, MeetingName};
 use crate::telemetry::events::{Draft, EventKind};
@@ -24,6 +25,7 @@ pub(super) struct CallsShared {
     pub(super) outbound: OutboundCalls,
     pub(super) log: CallLog,
     pub(super) names: NameResolver,
+    pub(super) spoken: SpokenRefusals,
 }
 
 impl CallsShared {

@@ -108,7 +108,7 @@ impl Cause {
             Self::TooManyTries => (403, 21, Some(Phrase::TooManyTries), "too-many-tries"),
             Self::NoInput => (480, 18, Some(Phrase::Goodbye), "no-input"),
             Self::UnknownDevice => (403, 21, None, "unknown-device"),
-            Self::UnknownAddress => (404, 1, None, "unknown-address"),
+            Self::UnknownAddress => (404, 1, Some(Phrase::ConferenceIdUnknown), "unknown-address"),
             Self::NoEmergencyCalls => (403, 21, Some(Phrase::NoEmergencyCalls), "no-emergency-calls"),
             Self::NoCommonCodec => (488, 65, None, "no-common-codec"),
             Self::NoCommonEncryption => (488, 65, None, "no-common-encryption"),

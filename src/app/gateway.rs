@@ -13,7 +13,7 @@ use super::meeting_directory::MeetingDirectory;
 use super::reload_targets::ReloadTargets;
 use super::run_error::{RunError, state};
 use super::{registration_store, sip_config, sms};
-use crate::call::{Calls, CallsSettings};
+use crate::call::{Calls, CallsSettings, RuntimeConfig};
 use crate::common::ids::Ids;
 use crate::common::machine;
 use crate::common::units::unix_millis;
@@ -84,7 +84,7 @@ impl Gateway {
         };
         let meetings = Arc::new(MeetingDirectory::new(settings, library, shared));
         let sip::Running { handle: sip, events, registrations, bound: listening } =
-            start_sip(settings, ids.clone(), net, signalling).await?;
+            start_sip(settings, (ids.clone(), meetings.runtime_config()), net, signalling).await?;
         restore_registrations(registrations, &store, &sip).await.map_err(state("registrations in", directory))?;
         let calls = Calls::new(CallsSettings {
             ids,
@@ -152,7 +152,7 @@ async fn stored_mutes(store: &store::StoreHandle) -> Result<MuteRegistry, store:
 /// The SIP endpoint, on the threads of `signalling`.
 async fn start_sip(
     settings: &Settings,
-    ids: Ids,
+    (ids, runtime_config): (Ids, watch::Receiver<Arc<RuntimeConfig>>),
     net: Arc<dyn Net>,
     signalling: &runtime::Handle,
 ) -> Result<sip::Running, RunError> {
@@ -163,6 +163,7 @@ async fn start_sip(
     endpoint.ids = ids;
     endpoint.connector = sip_config::connector(settings)?;
     endpoint.own = own_addresses(settings);
+    endpoint.reachable = Some(sip::ReachableUsers::new(move |user| runtime_config.borrow().router.is_reachable(user)));
     let started = signalling.spawn(sip::start(net, endpoint, sip_config::listeners(settings))).await;
     Ok(started.map_err(|fault| RunError::Runtime(fault.into()))??)
 }

@@ -14,6 +14,7 @@ use crate::meeting::MeetingSettings;
 use crate::menu::{Directory, Entry};
 use crate::policy::PolicySettings;
 use crate::prompt::Library;
+use crate::sip::registration;
 use crate::speech::Synthesizer;
 
 fn secret(secret: &config::Secret) -> Redacted<String> {
@@ -49,7 +50,8 @@ pub(super) fn meetings(settings: &Settings) -> BTreeMap<MeetingName, MeetingSett
 }
 
 fn account_route((label, account): (&String, &config::SipAccountConfig)) -> (String, AccountRoute) {
-    (label.clone(), AccountRoute { name: account.name.clone(), default_meeting: account.default_meeting.clone() })
+    let contact = registration::contact(label, &account.username, account.login.password.expose());
+    (label.clone(), AccountRoute { name: account.name.clone(), default_meeting: account.default_meeting.clone(), contact })
 }
 
 fn device((label, device): (&String, &config::DeviceConfig)) -> (String, KnownPhone) {

@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::media_refusal::MediaRefusal;
 use super::messages::{CallAct, CallEnd, CallInput, SignallingPath};
+use super::name_lookup::names_of;
 use super::offer_answer::OfferAnswer;
 use super::opening::{Opening, Origin};
 use super::settings::CallSettings;
@@ -44,6 +46,11 @@ impl InboundInvite {
             share,
         }
     }
+
+    /// What reserves the port for it.
+    pub(super) fn reserve_port(&self) -> CallAct {
+        CallAct::ReservePort { path: self.path, share: self.share, names: names_of(self.offer.as_deref()) }
+    }
 }
 
 /// An INVITE that waits for its media port.
@@ -61,14 +68,14 @@ impl Answering {
         if invite.requires_100rel {
             acts.push_back(CallAct::Sip(Command::Ring { call: settings.call }));
         }
-        acts.push_back(CallAct::ReservePort { path: invite.path, share: invite.share });
+        acts.push_back(invite.reserve_port());
         Self { settings, invite, rang: now, end: PendingEnd::default() }
     }
 
     pub(super) fn handle(mut self, input: CallInput, acts: &mut VecDeque<CallAct>) -> Step<Self, AwaitingAck> {
         match self.end.note(input) {
             Some(CallInput::PortReserved(offer_answer)) => self.answer(*offer_answer, acts),
-            Some(CallInput::PortNotReserved(cause)) => self.refuse(cause, acts),
+            Some(CallInput::PortNotReserved(cause)) => self.refuse(cause.into(), acts),
             _ => Step::Stay(self),
         }
     }
@@ -76,7 +83,7 @@ impl Answering {
     fn answer(self, mut offer_answer: OfferAnswer, acts: &mut VecDeque<CallAct>) -> Step<Self, AwaitingAck> {
         let call = self.settings.call;
         let answer = match self.end.cause {
-            Some(cause) => Err(cause),
+            Some(cause) => Err(cause.into()),
             None => offer_answer.respond(self.invite.offer.as_deref()),
         };
         match answer {
@@ -86,17 +93,18 @@ impl Answering {
                 let (early, end) = (EarlyRequests::default(), self.end);
                 Step::Next(AwaitingAck { settings: self.settings, origin, offer_answer, agreed, early, end, until: None })
             }
-            Err(cause) => {
+            Err(refusal) => {
                 acts.push_back(CallAct::ReleasePort);
-                self.refuse(cause, acts)
+                self.refuse(refusal, acts)
             }
         }
     }
 
-    fn refuse(self, cause: Cause, acts: &mut VecDeque<CallAct>) -> Step<Self, AwaitingAck> {
-        let cause = self.end.cause.unwrap_or(cause);
+    fn refuse(self, refusal: MediaRefusal, acts: &mut VecDeque<CallAct>) -> Step<Self, AwaitingAck> {
+        let refusal = self.end.cause.map_or(refusal, MediaRefusal::from);
+        let cause = refusal.cause;
         if !self.end.peer_gone {
-            acts.push_back(CallAct::Sip(Command::Reject { call: self.settings.call, cause }));
+            acts.push_back(CallAct::Sip(refusal.command(self.settings.call)));
         }
         Step::Over(CallEnd::NotSetUp { cause, meeting: None })
     }
@@ -106,7 +114,7 @@ impl Answering {
 pub(super) struct AwaitingAck {
     settings: Box<CallSettings>,
     origin: Origin,
-    offer_answer: OfferAnswer,
+    pub(super) offer_answer: OfferAnswer,
     /// What was agreed on; `None`: the ACK shall bring their answer to our offer.
     agreed: Option<Profile>,
     early: EarlyRequests,
@@ -151,14 +159,14 @@ impl AwaitingAck {
         let agreed = match (self.agreed.take(), answer) {
             (Some(profile), _) => Ok(profile),
             (None, Some(answer)) => self.offer_answer.answered(answer),
-            (None, None) => Err(Cause::NoCommonCodec),
+            (None, None) => Err(Cause::NoCommonCodec.into()),
         };
         match agreed {
             Ok(profile) => {
                 let opening = Opening::begin(self.settings, self.origin, self.offer_answer, profile, acts);
                 Step::Next(opening.after(self.early, self.end))
             }
-            Err(cause) => self.hang_up(cause, acts),
+            Err(refusal) => self.hang_up(refusal.cause, acts),
         }
     }
 

@@ -12,10 +12,12 @@ use super::inbox::{CallInboxes, CallQueues, Delivery, INBOX};
 use super::invitation::{INVITATIONS, Invitation, OutboundCalls, OutboundProgress};
 use super::log::CallLog;
 use super::messages::CallInput;
+use super::name_lookup::NameResolver;
 use super::outbound;
 use super::registry::CallRegistry;
 use super::settings::CallsSettings;
 use super::shared::CallsShared;
+use super::spoken_refusals::SpokenRefusals;
 use super::view::CallsView;
 use crate::common::cause::Cause;
 use crate::common::ids::CallId;
@@ -44,6 +46,8 @@ impl Calls {
             history: CallHistory::default(),
             outbound,
             log: CallLog::default(),
+            names: NameResolver::default(),
+            spoken: SpokenRefusals::default(),
         };
         Self { shared: Arc::new(shared), invitations, up: watch::Sender::new(0), draining: false }
     }

@@ -59,8 +59,7 @@ impl EarlyMedia {
         if early_media.invite.offer.is_none() {
             return early_media.refuse(acts);
         }
-        let InboundInvite { path, share, .. } = early_media.invite;
-        acts.push_back(CallAct::ReservePort { path, share });
+        acts.push_back(early_media.invite.reserve_port());
         Step::Stay(early_media)
     }
 
@@ -131,7 +130,7 @@ impl EarlyMedia {
     fn reject(self, acts: &mut VecDeque<CallAct>) -> Step<Self, Infallible> {
         if !self.end.peer_gone {
             let Announcement { call, cause, .. } = self.announcement;
-            acts.push_back(CallAct::Sip(Command::Reject { call, cause }));
+            acts.push_back(CallAct::Sip(Command::Reject { call, cause, warning: None }));
         }
         Step::Over(CallEnd::Announced)
     }

@@ -11,6 +11,7 @@ use super::inbox::CallSenders;
 use super::invitation::{Invitation, OutboundProgress, PROGRESS};
 use super::log::CallLine;
 use super::messages::{CallAct, CallInput, SignallingPath};
+use super::offer_answer::NamedAddresses;
 use super::outbound_effects::OutboundEffects;
 use super::port::{self, CallPort};
 use super::registry::{CallEntry, OwnCallEntry};
@@ -42,6 +43,8 @@ pub(super) struct CallEffects {
     /// Where the device was called by us.
     pub(super) outbound: Option<OutboundEffects>,
     port: CallPort,
+    /// The way of its signalling, and which part of the media ports it may use, once a port was wanted.
+    way: Option<(SignallingPath, Share)>,
     senders: CallSenders,
     meeting: Option<MeetingHandle>,
     participant: Option<ParticipantId>,
@@ -68,6 +71,7 @@ impl CallEffects {
             entry: None,
             outbound: None,
             port: CallPort::default(),
+            way: None,
             senders,
             meeting: None,
             participant: None,
@@ -88,7 +92,10 @@ impl CallEffects {
             CallAct::Sip(command) => self.shared.settings.sip.send(command).await,
             CallAct::FindTarget => return Some(self.find_target().await),
             CallAct::NoteDialog => self.note_dialog().await,
-            CallAct::ReservePort { path, share } => return Some(self.reserve_port(path, share)),
+            CallAct::ReservePort { path, share, names } => return self.reserve_port((path, share), names),
+            CallAct::LookUpNames { lookup, names } => {
+                self.look_up(names, move |addresses| CallInput::NamesLookedUp { lookup, addresses });
+            }
             CallAct::ReleasePort => self.port = CallPort::Closed,
             CallAct::OpenPort(profile) => return Some(self.open_port(profile).await),
             CallAct::ShowEncryption(encryption) => self.change_entry(|entry| entry.encryption = Some(encryption.name())),
@@ -152,7 +159,38 @@ impl CallEffects {
 
     // === The port ===
 
-    fn reserve_port(&mut self, path: SignallingPath, share: Share) -> CallInput {
+    /// Reserves a port. Where the offer has names, the exchange begins once they are looked up.
+    fn reserve_port(&mut self, way: (SignallingPath, Share), names: Vec<String>) -> Option<CallInput> {
+        self.way = Some(way);
+        match self.reserved_port(way) {
+            CallInput::PortReserved(mut offer_answer) if !names.is_empty() => {
+                self.look_up(names, move |addresses| {
+                    offer_answer.know(addresses);
+                    CallInput::PortReserved(offer_answer)
+                });
+                None
+            }
+            result => Some(result),
+        }
+    }
+
+    /// Looks up names of the peer's media hosts, whose addresses make an input.
+    fn look_up(&self, names: Vec<String>, input: impl FnOnce(NamedAddresses) -> CallInput + Send + 'static) {
+        let (shared, inbox, way) = (Arc::clone(&self.shared), self.senders.inbox.clone(), self.way);
+        tokio::spawn(async move {
+            let addresses = match way {
+                Some((path, share)) => {
+                    let peer = port::remote_media(&shared.settings, path);
+                    shared.names.look_up(&shared.settings.sip, names, (&peer, share)).await
+                }
+                None => Vec::new(),
+            };
+            // A call that has ended meanwhile takes nothing.
+            let _ = inbox.send(input(addresses)).await;
+        });
+    }
+
+    fn reserved_port(&mut self, (path, share): (SignallingPath, Share)) -> CallInput {
         let settings = &self.shared.settings;
         let reserved = match settings.media.reserve(port::local_address(settings, path), share) {
             Ok(reserved) => reserved,

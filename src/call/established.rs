@@ -363,6 +363,7 @@ impl Machine for EstablishedCall {
             | CallInput::NoTarget(_)
             | CallInput::PortReserved(_)
             | CallInput::PortNotReserved(_)
+            | CallInput::NamesLookedUp { .. }
             | CallInput::PortOpened
             | CallInput::PortNotOpened => {}
         }

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::established::{EstablishedCall, EstablishedPhase};
 use super::invitation::OutboundProgress;
+use super::media_refusal::MediaRefusal;
 use super::messages::CallAct;
 use crate::common::cause::Cause;
 use crate::common::phrase::Phrase;
@@ -79,11 +80,11 @@ impl EstablishedCall {
                     self.renegotiated(Ok(profile));
                 }
             }
-            Err(cause) => self.acts.push_back(CallAct::Sip(sip::Command::Reject { call, cause })),
+            Err(refusal) => self.acts.push_back(CallAct::Sip(refusal.command(call))),
         }
     }
 
-    fn renegotiated(&mut self, profile: Result<Profile, Cause>) {
+    fn renegotiated(&mut self, profile: Result<Profile, MediaRefusal>) {
         match profile {
             Ok(profile) => {
                 self.acts.push_back(CallAct::Reprofile(profile));
@@ -91,7 +92,7 @@ impl EstablishedCall {
                     self.acts.push_back(CallAct::Guest(FromGuest::Hold(self.offer_answer.on_hold())));
                 }
             }
-            Err(cause) => {
+            Err(MediaRefusal { cause, .. }) => {
                 tracing::warn!(call = %self.settings.call, %cause, "an answer that does not fit our offer; media stay as they were")
             }
         }

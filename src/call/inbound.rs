@@ -16,6 +16,7 @@ use super::registry::{CallEntry, CallStage, OwnCallEntry};
 use super::router::{RoutedCall, UNKNOWN};
 use super::settings::{CallSettings, RuntimeConfig};
 use super::shared::CallsShared;
+use super::spoken_refusals;
 use super::task::CallTask;
 use crate::common::cause::Cause;
 use crate::common::machine;
@@ -39,11 +40,13 @@ struct Refusal {
 pub(super) async fn serve(shared: Arc<CallsShared>, incoming: Incoming, draining: bool, queues: CallQueues) {
     let (call, began, config) = (incoming.call, SystemTime::now(), shared.runtime_config());
     if incoming.emergency {
-        return announce(shared, &config, &incoming, queues).await;
+        // The SIP endpoint has seen to everything else.
+        let refusal = (Cause::NoEmergencyCalls, Phrase::NoEmergencyCalls);
+        return announce(shared, &config, &incoming, refusal, queues).await;
     }
     let mut routed = match admit(&shared, &config, &incoming, draining) {
         Ok(routed) => routed,
-        Err(refusal) => return refuse(&shared, &incoming, *refusal, began).await,
+        Err(refusal) => return refuse(shared, &config, &incoming, *refusal, (began, queues)).await,
     };
     if let Some(unlogged) = shared.log.line(&routed, CallLine::Began) {
         let (source, dialog, transport) = (incoming.source, logged_call_id(&incoming), incoming.transport.as_str());
@@ -78,7 +81,13 @@ fn admit(shared: &CallsShared, config: &RuntimeConfig, incoming: &Incoming, drai
     }
 }
 
-async fn refuse(shared: &CallsShared, incoming: &Incoming, Refusal { routed, cause }: Refusal, began: SystemTime) {
+async fn refuse(
+    shared: Arc<CallsShared>,
+    config: &Arc<RuntimeConfig>,
+    incoming: &Incoming,
+    Refusal { routed, cause }: Refusal,
+    (began, queues): (SystemTime, CallQueues),
+) {
     let (call, source) = (incoming.call, incoming.source);
     let dialled = masked_user(&incoming.request_uri.user_text().unwrap_or_default());
     if let Some(unlogged) = shared.log.refusal(incoming) {
@@ -87,20 +96,30 @@ async fn refuse(shared: &CallsShared, incoming: &Incoming, Refusal { routed, cau
     }
     let device = routed.as_ref().map_or(UNKNOWN, |routed| routed.device.as_str()).to_owned();
     shared.note_failure(Failure { call, device, dialled: Some(dialled), peer: Some(source), cause, at: machine::now() });
-    shared.settings.sip.send(Command::Reject { call, cause }).await;
+    let with_place = |phrase| Some((phrase, shared.spoken.place(config.router.share(incoming))?));
+    match spoken_refusals::phrase_for(cause).and_then(with_place) {
+        Some((phrase, _place)) => announce(Arc::clone(&shared), config, incoming, (cause, phrase), queues).await,
+        None => shared.settings.sip.send(Command::Reject { call, cause, warning: None }).await,
+    }
     // Strangers leave none: they would fill the store.
     if let Some(routed) = routed {
-        record::of_failed(shared, RecordedCall { call, routed: &routed, began }, None, cause).await;
+        record::of_failed(&shared, RecordedCall { call, routed: &routed, began }, None, cause).await;
     }
 }
 
-/// S-10: a known caller is told by voice that nobody answers it here. The SIP endpoint has seen to everything else.
-async fn announce(shared: Arc<CallsShared>, config: &Arc<RuntimeConfig>, incoming: &Incoming, queues: CallQueues) {
-    let (call, cause) = (incoming.call, Cause::NoEmergencyCalls);
+/// Refuses a call after a spoken reason (S-8, S-10). A stranger gets the status alone.
+async fn announce(
+    shared: Arc<CallsShared>,
+    config: &Arc<RuntimeConfig>,
+    incoming: &Incoming,
+    (cause, phrase): (Cause, Phrase),
+    queues: CallQueues,
+) {
+    let call = incoming.call;
     let Ok(routed) = config.router.identify(incoming) else {
-        return shared.settings.sip.send(Command::Reject { call, cause }).await;
+        return shared.settings.sip.send(Command::Reject { call, cause, warning: None }).await;
     };
-    let clip = config.library.clip(&routed.language, Phrase::NoEmergencyCalls);
+    let clip = config.library.clip(&routed.language, phrase);
     let machine = Call::announced(Announcement { call, cause, clip }, InboundInvite::of(incoming, Share::Strangers));
     let effects = CallEffects::new(shared, Arc::clone(config), call, routed, queues.senders);
     CallTask::new(machine, effects).run(queues.inputs).await;

@@ -17,6 +17,8 @@ use super::answering::{Answering, AwaitingAck, InboundInvite};
 use super::early_media::{Announcement, EarlyMedia};
 use super::established::EstablishedCall;
 use super::messages::{CallAct, CallInput};
+use super::name_lookup::NameLookup;
+use super::offer_answer::OfferAnswer;
 use super::opening::Opening;
 use super::registry::CallStage;
 use super::ringing::{OutboundInvite, Placing, Ringing};
@@ -46,6 +48,7 @@ enum Phase {
 /// One device's call.
 pub(super) struct Call {
     phase: Phase,
+    names: NameLookup,
     acts: VecDeque<CallAct>,
 }
 
@@ -54,19 +57,19 @@ impl Call {
     pub(super) fn inbound(now: Instant, settings: CallSettings, invite: InboundInvite) -> Self {
         let mut acts = VecDeque::new();
         let phase = Phase::Answering(Answering::begin(now, Box::new(settings), invite, &mut acts));
-        Self { phase, acts }
+        Self { phase, names: NameLookup::default(), acts }
     }
 
     /// A device is to be called.
     pub(super) fn outbound(settings: CallSettings, invite: OutboundInvite) -> Self {
         let mut acts = VecDeque::new();
         let phase = Phase::Placing(Placing::begin(Box::new(settings), invite, &mut acts));
-        Self { phase, acts }
+        Self { phase, names: NameLookup::default(), acts }
     }
 
     /// A device calls, and is to be told why it is refused.
     pub(super) fn announced(announcement: Announcement, invite: InboundInvite) -> Self {
-        let mut call = Self { phase: Phase::Over, acts: VecDeque::new() };
+        let mut call = Self { phase: Phase::Over, names: NameLookup::default(), acts: VecDeque::new() };
         let step = EarlyMedia::begin(announcement, invite, &mut call.acts);
         call.phase = call.follow(step, Phase::EarlyMedia, never);
         call
@@ -80,6 +83,17 @@ impl Call {
             Phase::Placing(_) | Phase::Ringing(_) | Phase::Opening(_) => CallStage::Calling,
             Phase::Established(call) => call.stage(),
             Phase::Over => CallStage::Leaving,
+        }
+    }
+
+    /// The exchange of descriptions, once the call has one.
+    const fn offer_answer(&mut self) -> Option<&mut OfferAnswer> {
+        match &mut self.phase {
+            Phase::AwaitingAck(phase) => Some(&mut phase.offer_answer),
+            Phase::Ringing(phase) => Some(&mut phase.offer_answer),
+            Phase::Opening(phase) => Some(&mut phase.offer_answer),
+            Phase::Established(call) => Some(&mut call.offer_answer),
+            Phase::EarlyMedia(_) | Phase::Answering(_) | Phase::Placing(_) | Phase::Over => None,
         }
     }
 
@@ -119,6 +133,10 @@ impl Machine for Call {
     type Output = CallAct;
 
     fn handle(&mut self, now: Instant, input: CallInput) {
+        let Some((input, names)) = self.names.admit(input, &mut self.acts) else { return };
+        if let Some((offer_answer, names)) = self.offer_answer().zip(names) {
+            offer_answer.know(names);
+        }
         self.phase = match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::EarlyMedia(phase) => {
                 let step = phase.handle(now, input, &mut self.acts);

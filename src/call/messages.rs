@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::invitation::OutboundProgress;
-use super::offer_answer::OfferAnswer;
+use super::offer_answer::{NamedAddresses, OfferAnswer};
 use crate::codec::CodecKind;
 use crate::common::cause::Cause;
 use crate::common::ids::{CallId, MeetingName};
@@ -45,6 +45,13 @@ pub(super) enum CallInput {
     PortReserved(Box<OfferAnswer>),
     /// [`CallAct::ReservePort`]: there is none.
     PortNotReserved(Cause),
+    /// [`CallAct::LookUpNames`] is done.
+    NamesLookedUp {
+        /// Which look-up.
+        lookup: u64,
+        /// What was found; a name that is missing has no address that the peer's media may be at.
+        addresses: NamedAddresses,
+    },
     /// [`CallAct::OpenPort`] is done.
     PortOpened,
     /// [`CallAct::OpenPort`] has failed; the port is given back.
@@ -83,6 +90,15 @@ pub(super) enum CallAct {
         path: SignallingPath,
         /// Out of this part of all ports.
         share: Share,
+        /// Names in the peer's offer, which are looked up before the exchange begins.
+        names: Vec<String>,
+    },
+    /// Look up names in a description of the peer: [`CallInput::NamesLookedUp`].
+    LookUpNames {
+        /// Names the look-up.
+        lookup: u64,
+        /// The names.
+        names: Vec<String>,
     },
     /// Give the reserved port back.
     ReleasePort,

@@ -3,14 +3,9 @@
 //! Events of SIP, media and the meeting flow in; SIP commands, prompts, messages for the meeting, the record and log lines flow out.
 //! [`Calls`] gives each call a task, which owns one machine, `Call`, and performs its acts (K-1 to K-6, M-1, M-9, M-18, S-5, S-9, S-10, N-3).
 //!
-//! | subject | files |
-//! |---|---|
-//! | which task a SIP event goes to; what others may ask of all calls | `calls`, `inbox`, `view`, `shared` |
-//! | whom we answer; whom we call | `inbound`, `router`; `outbound`, `invitation`, `invite_limits` |
-//! | the machine, with its inputs and acts | `machine`, `messages`, `settings`, `offer_answer`, `srtp_policies` |
-//! | its set-up | `answering`, `ringing`, `opening`, `early_media`, `setup` |
-//! | menu, meeting and the end | `established`, `in_dialog_requests`, `keys`, `sms_opt_in`, `chat_readout` |
-//! | its task, and how it performs acts; what is kept of calls | `task`, `effects`, `outbound_effects`, `port`; `registry`, `history`, `failures`, `record`, `log` |
+//! `inbound` and `router` decide whom we answer, `outbound`, `invitation` and `invite_limits` whom we call. `machine` with `messages`, `settings`
+//! and `offer_answer` is the call; `answering` to `setup` are its beginning, `established` to `chat_readout` its course. `task`, `effects` and
+//! `port` perform its acts; `registry`, `history`, `failures` and `record` are what is kept of calls.
 
 mod answering;
 mod calls;
@@ -28,7 +23,9 @@ mod invite_limits;
 mod keys;
 mod log;
 mod machine;
+mod media_refusal;
 mod messages;
+mod name_lookup;
 mod offer_answer;
 mod opening;
 mod outbound;
@@ -43,6 +40,7 @@ mod setup;
 mod shared;
 mod sms_opt_in;
 mod sms_opt_in_stage;
+mod spoken_refusals;
 mod srtp_policies;
 mod task;
 #[cfg(test)]
@@ -53,6 +51,7 @@ pub use calls::Calls;
 pub use failures::Failure;
 pub use history::EndedCall;
 pub use invitation::{Invitation, OutboundProgress, PROGRESS};
+pub use media_refusal::MediaRefusal;
 pub use offer_answer::{OfferAnswer, RemoteMedia, profile};
 pub use registry::{CallEntry, CallStage};
 pub use settings::{CallsSettings, RuntimeConfig};

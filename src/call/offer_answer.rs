@@ -2,12 +2,16 @@
 
 use std::net::IpAddr;
 
+use super::media_refusal::MediaRefusal;
 use crate::common::cause::Cause;
 use crate::common::ip_network;
 use crate::media::{Profile, TelephoneEventFormat};
 use crate::rtp::latch::NamedSource;
 use crate::rtp::srtp::KeyGenerator;
 use crate::sdp::{self, Agreement, LocalCapabilities, SessionDescription};
+
+/// Names of hosts, each with an address that it stands for.
+pub(super) type NamedAddresses = Vec<(String, IpAddr)>;
 
 /// The peer of a dialog, as far as its media is concerned (S-7).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +25,11 @@ pub struct RemoteMedia {
 }
 
 impl RemoteMedia {
+    /// Whether the peer's media can be at an address that a name of its leads to (S-8).
+    pub(super) fn may_be_at(&self, address: IpAddr) -> bool {
+        self.judge(address) != NamedSource::Barred
+    }
+
     /// What is thought of an address that the peer describes as its own.
     fn judge(&self, address: IpAddr) -> NamedSource {
         let (address, signalling) = (address.to_canonical(), self.signalling.to_canonical());
@@ -45,13 +54,15 @@ pub struct OfferAnswer {
     agreed: Option<Profile>,
     offered: Option<SessionDescription>,
     held: bool,
+    /// Addresses of the names in the peer's descriptions.
+    names: NamedAddresses,
 }
 
 impl OfferAnswer {
     /// An exchange in which nothing is agreed on yet. `keys` makes our SRTP keys.
     #[must_use]
     pub const fn new(ours: LocalCapabilities, keys: KeyGenerator, remote: RemoteMedia) -> Self {
-        Self { ours, keys, remote, agreed: None, offered: None, held: false }
+        Self { ours, keys, remote, agreed: None, offered: None, held: false, names: Vec::new() }
     }
 
     /// The peer holds us, or has stopped to send (S-5).
@@ -63,10 +74,10 @@ impl OfferAnswer {
     /// Answers an offer.
     ///
     /// # Errors
-    /// The cause of the refusal; what was agreed on before stays.
-    pub fn offered(&mut self, offer: &[u8]) -> Result<(Profile, String), Cause> {
-        let offer = SessionDescription::parse(offer).map_err(|_| Cause::NoCommonCodec)?;
-        let agreement = sdp::answer(&offer, &self.ours, &mut self.keys).map_err(sdp::AnswerError::cause)?;
+    /// Why it is refused; what was agreed on before stays.
+    pub fn offered(&mut self, offer: &[u8]) -> Result<(Profile, String), MediaRefusal> {
+        let offer = self.read(offer)?;
+        let agreement = sdp::answer(&offer, &self.ours, &mut self.keys).map_err(|error| MediaRefusal::of(error, &offer))?;
         let text = agreement.local.to_string();
         Ok((self.agree(agreement)?, text))
     }
@@ -75,7 +86,7 @@ impl OfferAnswer {
     ///
     /// # Errors
     /// As [`OfferAnswer::offered`].
-    pub fn respond(&mut self, offer: Option<&[u8]>) -> Result<(String, Option<Profile>), Cause> {
+    pub fn respond(&mut self, offer: Option<&[u8]>) -> Result<(String, Option<Profile>), MediaRefusal> {
         match offer {
             Some(offer) => self.offered(offer).map(|(profile, answer)| (answer, Some(profile))),
             None => Ok((self.offer(), None)),
@@ -95,7 +106,7 @@ impl OfferAnswer {
     ///
     /// # Errors
     /// When the answer does not fit.
-    pub fn refreshed(&mut self, answer: &[u8]) -> Result<Profile, Cause> {
+    pub fn refreshed(&mut self, answer: &[u8]) -> Result<Profile, MediaRefusal> {
         self.offered.clone_from(&self.ours.previous);
         self.answered(answer)
     }
@@ -104,14 +115,29 @@ impl OfferAnswer {
     ///
     /// # Errors
     /// When no offer of ours is open, or the answer does not fit it.
-    pub fn answered(&mut self, answer: &[u8]) -> Result<Profile, Cause> {
+    pub fn answered(&mut self, answer: &[u8]) -> Result<Profile, MediaRefusal> {
         let offer = self.offered.take().ok_or(Cause::NoCommonCodec)?;
-        let answer = SessionDescription::parse(answer).map_err(|_| Cause::NoCommonCodec)?;
-        let agreement = sdp::accept_answer(&offer, &answer, &self.ours).map_err(sdp::AnswerError::cause)?;
+        let answer = self.read(answer)?;
+        let agreement = sdp::accept_answer(&offer, &answer, &self.ours).map_err(|error| MediaRefusal::of(error, &answer))?;
         self.agree(agreement)
     }
 
-    fn agree(&mut self, agreement: Agreement) -> Result<Profile, Cause> {
+    /// Addresses that names in the peer's descriptions stand for, from now on.
+    pub(super) fn know(&mut self, names: NamedAddresses) {
+        self.names = names;
+    }
+
+    fn read(&self, description: &[u8]) -> Result<SessionDescription, MediaRefusal> {
+        let mut description = SessionDescription::parse(description).map_err(MediaRefusal::unreadable)?;
+        let own_is_ipv4 = self.ours.address.is_ipv4();
+        sdp::resolve(&mut description, |name| {
+            let addresses = || self.names.iter().filter(|(known, _)| known == name).map(|(_, address)| *address);
+            addresses().find(|address| address.is_ipv4() == own_is_ipv4).or_else(|| addresses().next())
+        });
+        Ok(description)
+    }
+
+    fn agree(&mut self, agreement: Agreement) -> Result<Profile, MediaRefusal> {
         let mut profile = profile(&agreement, &self.remote).ok_or(Cause::NoCommonCodec)?;
         // The hold of RFC 2543 names no address: media will come back to where they were.
         if profile.remote.ip().is_unspecified()

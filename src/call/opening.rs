@@ -37,7 +37,7 @@ pub(super) enum Origin {
 pub(super) struct Opening {
     settings: Box<CallSettings>,
     origin: Origin,
-    offer_answer: OfferAnswer,
+    pub(super) offer_answer: OfferAnswer,
     codec: CodecKind,
     /// What was agreed on since the port was asked for.
     changed: Option<Profile>,

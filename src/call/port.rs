@@ -62,9 +62,8 @@ pub(super) fn offer_answer(
     (path, srtp): (SignallingPath, SrtpPolicy),
     port: u16,
 ) -> Option<OfferAnswer> {
-    let local = local_address(settings, path);
     let ours = LocalCapabilities {
-        address: settings.advertised.filter(|_| !local.is_loopback()).unwrap_or(local),
+        address: advertised_address(settings, path),
         port,
         codecs: config.codecs.clone(),
         preference: Preference::Offerer,
@@ -80,7 +79,20 @@ pub(super) fn offer_answer(
     };
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).ok()?;
+    Some(OfferAnswer::new(ours, KeyGenerator::new(seed), remote_media(settings, path)))
+}
+
+/// The peer of a call whose signalling takes this way.
+pub(super) fn remote_media(settings: &CallsSettings, path: SignallingPath) -> RemoteMedia {
+    let local = local_address(settings, path);
     let proven = matches!(path.proof, Proof::Digest | Proof::Certificate | Proof::Registration);
-    let own = [&settings.own[..], &[local, ours.address]].concat();
-    Some(OfferAnswer::new(ours, KeyGenerator::new(seed), RemoteMedia { signalling: path.remote, proven, own }))
+    let own = [&settings.own[..], &[local, advertised_address(settings, path)]].concat();
+    RemoteMedia { signalling: path.remote, proven, own }
+}
+
+/// The address that our descriptions name: that of the media itself, or behind a NAT the one that devices are told (S-7).
+fn advertised_address(settings: &CallsSettings, path: SignallingPath) -> IpAddr {
+    let local = local_address(settings, path);
+    let fits = |advertised: &IpAddr| !local.is_loopback() && advertised.is_ipv4() == local.is_ipv4();
+    settings.advertised.filter(fits).unwrap_or(local)
 }

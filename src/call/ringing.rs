@@ -76,7 +76,7 @@ impl Placing {
         if self.end.cause.is_some() || self.settings.directory.by_name(&self.invite.meeting).is_none() {
             return self.over(Cause::UnknownAddress);
         }
-        acts.push_back(CallAct::ReservePort { path, share: Share::Known });
+        acts.push_back(CallAct::ReservePort { path, share: Share::Known, names: Vec::new() });
         self.stage = PlacingStage::Reserving(path);
         Step::Stay(self)
     }
@@ -118,7 +118,7 @@ impl Placing {
 pub(super) struct Ringing {
     settings: Box<CallSettings>,
     meeting: MeetingName,
-    offer_answer: OfferAnswer,
+    pub(super) offer_answer: OfferAnswer,
     /// Until when it may ring.
     until: Instant,
     /// It has said that it rings.
@@ -159,7 +159,7 @@ impl Ringing {
                 let origin = Origin::Outbound { meeting: self.meeting };
                 Step::Next(Opening::begin(self.settings, origin, self.offer_answer, profile, acts))
             }
-            Err(cause) => self.give_up(cause, acts),
+            Err(refusal) => self.give_up(refusal.cause, acts),
         }
     }
 

@@ -9,11 +9,12 @@ use super::srtp_policies::SrtpPolicies;
 use crate::common::cause::Cause;
 use crate::common::display_name;
 use crate::common::ids::{MeetingName, ParticipantId};
+use crate::common::number;
 use crate::common::redact::{MaskedCaller, Redacted};
 use crate::media::Share;
 use crate::menu::{self, Addressed, Directory};
 use crate::sdp::SrtpPolicy;
-use crate::sip::{Identity, Incoming, Source};
+use crate::sip::{Identity, Incoming, Source, Uri};
 use crate::store::Phone;
 
 /// One configured device.
@@ -34,6 +35,8 @@ pub struct AccountRoute {
     pub name: String,
     /// The meeting that its calls are put through to.
     pub default_meeting: Option<MeetingName>,
+    /// The user part of our Contact there.
+    pub contact: String,
 }
 
 /// Everything needed to admit a call.
@@ -119,6 +122,12 @@ impl CallRouter {
         Ok(RoutedCall { addressed: self.dialled(incoming, device)?, ..caller })
     }
 
+    /// Whether a call to this user part would lead somewhere.
+    #[must_use]
+    pub fn is_reachable(&self, user: &str) -> bool {
+        self.addressed(user, None).is_ok()
+    }
+
     /// As whom somebody calls, whatever was dialled.
     ///
     /// # Errors
@@ -199,10 +208,7 @@ impl CallRouter {
 
     fn dialled(&self, incoming: &Incoming, device: Option<&KnownPhone>) -> Result<Addressed, Cause> {
         if let Some(Identity::Account(label)) = &incoming.identity {
-            // The Request-URI is our Contact; whom the caller meant stands in To. Mostly that is our own number at the PBX.
-            let usual = self.accounts.get(&**label).and_then(|account| account.default_meeting.as_ref());
-            let user = incoming.to.uri.user_text().unwrap_or_default();
-            return self.addressed(&user, usual).or_else(|_| self.addressed("", usual));
+            return Ok(self.dialled_at_pbx(&incoming.request_uri, &incoming.to.uri, self.accounts.get(&**label)));
         }
         if incoming.replaces.is_some() {
             // It goes where the call goes that it takes the place of.
@@ -212,38 +218,42 @@ impl CallRouter {
         self.addressed(&incoming.request_uri.user_text().unwrap_or_default(), usual)
     }
 
+    /// What was dialled at a PBX where we are registered (S-3): the user part of the Request-URI. Where that is our Contact, whom the caller meant
+    /// stands in To. A number that is nobody's here is mostly our own at the PBX.
+    fn dialled_at_pbx(&self, asked: &Uri, to: &Uri, account: Option<&AccountRoute>) -> Addressed {
+        let usual = account.and_then(|account| account.default_meeting.as_ref());
+        let asked = asked.user_text().unwrap_or_default();
+        let is_contact = account.is_some_and(|account| account.contact == asked);
+        let user = if is_contact { to.user_text().unwrap_or_default() } else { asked };
+        self.addressed(&user, usual).unwrap_or_else(|_| self.usual(usual))
+    }
+
+    /// Where a call goes that dials nothing in particular: to the usual meeting, or the menu.
+    fn usual(&self, usual: Option<&MeetingName>) -> Addressed {
+        let Some(name) = usual.cloned() else { return Addressed::Nothing };
+        // K-1: the device's own entry speaks for the passcode.
+        let passcode = self.directory.by_name(&name).and_then(|entry| entry.passcode.clone());
+        Addressed::Meeting { name, passcode }
+    }
+
     fn addressed(&self, user: &str, usual: Option<&MeetingName>) -> Result<Addressed, Cause> {
         // Parameters of a number (RFC 3966) may stand in the user part: they say nothing of whom is meant.
         let user = user.split(';').next().unwrap_or(user);
         if user.is_empty() || user.eq_ignore_ascii_case(&self.menu_user) {
-            let Some(name) = usual.cloned() else { return Ok(Addressed::Nothing) };
-            // K-1: the device's own entry speaks for the passcode.
-            let passcode = self.directory.by_name(&name).and_then(|entry| entry.passcode.clone());
-            return Ok(Addressed::Meeting { name, passcode });
+            return Ok(self.usual(usual));
         }
         let by_name = || self.directory.by_name(&MeetingName::new(user.to_ascii_lowercase()).ok()?);
-        let by_number = || self.directory.by_conference_id(&number(user)?);
+        let by_number = || self.directory.by_conference_id(&number::digits(user)?);
         let entry = self.directory.by_conference_id(user).or_else(by_name).or_else(by_number).ok_or(Cause::UnknownAddress)?;
         let name = entry.name.clone();
         Ok(Addressed::Meeting { name, passcode: None::<Redacted<String>> })
     }
 }
 
-/// The digits of a number, however it is written: grouped, with the `+` that PBXs put before each, or the `#` that ends dialling on some
-/// keypads. `None`: it is no number.
-fn number(dialled: &str) -> Option<String> {
-    let dialled = dialled.trim_end_matches('#');
-    let dialled = dialled.strip_prefix('+').unwrap_or(dialled);
-    let digits: String = dialled.chars().filter(|letter| !letter.is_whitespace() && !"-./()".contains(*letter)).collect();
-    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then_some(digits)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::menu::Entry;
-    use crate::sip::Uri;
 
     fn router() -> CallRouter {
         let entry = |name: &str, id: &str| Entry {
@@ -284,10 +294,27 @@ mod tests {
             "1001;phone-context=x",
             "(10)01",
             "1001%3Bnpdi",
+            "+1001;npdi;rn=+49301234567",
+            "1001;rn=5555;cic=+44",
+            "1001;phone-context=+49;ext=7",
+            "1001;isub=12;postd=99",
+            "1.0.0.1",
+            "1001%20",
+            "+1001%23",
+            "1001:secret",
         ] {
             assert_eq!(meeting(&format!("sip:{user}@192.0.2.1")), Ok("demo".to_owned()), "{user}");
         }
-        assert_eq!(meeting("tel:+10-01;phone-context=example.com"), Ok("demo".to_owned()));
+        for uri in [
+            "tel:+10-01;phone-context=example.com",
+            "tel:1001;npdi;rn=+1-555",
+            "sip:+1001@192.0.2.1;user=phone",
+            "sip:1001;phone-context=+49@192.0.2.1:5060;user=phone;transport=tcp",
+            "sips:10%2D01@192.0.2.1;user=phone",
+            "sip:1001%23@192.0.2.1;user=phone",
+        ] {
+            assert_eq!(meeting(uri), Ok("demo".to_owned()), "{uri}");
+        }
         assert_eq!(
             (meeting("sip:Demo@192.0.2.1"), meeting("sip:10-02@192.0.2.1")),
             (Ok("demo".to_owned()), Ok("10-02".to_owned()))
@@ -296,5 +323,28 @@ mod tests {
         for user in ["1002", "01001", "1001x", "10*01", "++1001", "%23"] {
             assert_eq!(meeting(&format!("sip:{user}@192.0.2.1")), Err(Cause::UnknownAddress), "{user}");
         }
+    }
+
+    /// At a PBX the user part that is asked for is the number dialled; our Contact there stands for whom To names (S-3).
+    #[test]
+    fn s3_the_user_part_of_a_call_from_a_pbx_is_what_was_dialled() {
+        let router = router();
+        let account = AccountRoute {
+            name: "PBX".to_owned(),
+            default_meeting: MeetingName::new("10-02".to_owned()).ok(),
+            contact: "c0ffee".to_owned(),
+        };
+        let dialled = |asked: &str, to: &str| {
+            let uri = |user: &str| Uri::parse(&format!("sip:{user}@192.0.2.1")).unwrap();
+            match router.dialled_at_pbx(&uri(asked), &uri(to), Some(&account)) {
+                Addressed::Meeting { name, .. } => name.to_string(),
+                other => format!("{other:?}"),
+            }
+        };
+        for asked in ["1001", "+1001", "1001;npdi", "demo"] {
+            assert_eq!(dialled(asked, "7000"), "demo", "{asked}");
+        }
+        assert_eq!((dialled("c0ffee", "1001"), dialled("c0ffee", "7000")), ("demo".to_owned(), "10-02".to_owned()));
+        assert_eq!(dialled("49301234567", "1001"), "10-02", "a number of ours at the PBX, whatever To says");
     }
 }

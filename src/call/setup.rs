@@ -89,7 +89,7 @@ impl EarlyRequests {
             Event::Refer { .. } => (Command::ReferAnswered { call, accepted: false }, None),
             Event::Offer { sdp, .. } => match offer_answer.respond(sdp.as_deref()) {
                 Ok((sdp, profile)) => (Command::Answer { call, sdp }, profile),
-                Err(cause) => (Command::Reject { call, cause }, None),
+                Err(refusal) => (refusal.command(call), None),
             },
             _ => return None,
         };

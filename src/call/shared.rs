@@ -7,8 +7,10 @@ use super::history::CallHistory;
 use super::inbox::CallInboxes;
 use super::invitation::OutboundCalls;
 use super::log::CallLog;
+use super::name_lookup::NameResolver;
 use super::registry::CallRegistry;
 use super::settings::{CallsSettings, RuntimeConfig};
+use super::spoken_refusals::SpokenRefusals;
 use crate::common::cause::Cause;
 use crate::common::ids::{CallId, MeetingName};
 use crate::telemetry::events::{Draft, EventKind};
@@ -22,6 +24,8 @@ pub(super) struct CallsShared {
     pub(super) history: CallHistory,
     pub(super) outbound: OutboundCalls,
     pub(super) log: CallLog,
+    pub(super) names: NameResolver,
+    pub(super) spoken: SpokenRefusals,
 }
 
 impl CallsShared {

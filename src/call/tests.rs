@@ -9,6 +9,7 @@ mod hold;
 mod keypad;
 mod meeting;
 mod menu;
+mod names;
 mod notices;
 mod ringing;
 mod setup;
@@ -153,6 +154,7 @@ enum Did {
     Speaks(String),
     Shows(String),
     Reserves,
+    LooksUp(Vec<String>),
     Releases,
     Opens,
     Counts(Duration),
@@ -171,8 +173,8 @@ enum Did {
 }
 
 use Did::{
-    Announced, Answers, CallsDevice, ClosesPort, Counts, Done, FindsTarget, Gives, HandsOver, Hangs, Holds, Knocks, Music,
-    NotSetUp, NotesDialog, Notifies, Opens, Pin, Raises, Refers, RefusesText, Rejects, Releases, Reports, Reserves, Says,
+    Announced, Answers, CallsDevice, ClosesPort, Counts, Done, FindsTarget, Gives, HandsOver, Hangs, Holds, Knocks, LooksUp,
+    Music, NotSetUp, NotesDialog, Notifies, Opens, Pin, Raises, Refers, RefusesText, Rejects, Releases, Reports, Reserves, Says,
     SaysThatItRings, Shows, ShowsEncryption, Speaks, SpeaksEarly, StopsPrompts, TakesPlaceOf, Tells, WrongTry,
 };
 
@@ -253,7 +255,7 @@ impl World {
             CallAct::Sip(sip::Command::Text { call: CALL, text }) => Shows(text.into_inner()),
             CallAct::Sip(sip::Command::Bye { call: CALL, cause }) => Hangs(cause),
             CallAct::Sip(sip::Command::Answer { call: CALL, .. }) => Answers,
-            CallAct::Sip(sip::Command::Reject { call: CALL, cause }) => Rejects(cause),
+            CallAct::Sip(sip::Command::Reject { call: CALL, cause, .. }) => Rejects(cause),
             CallAct::Sip(sip::Command::ReferAnswered { call: CALL, accepted }) => Refers(accepted),
             CallAct::Sip(sip::Command::ReferProgress { call: CALL, status }) => Notifies(status),
             CallAct::Sip(sip::Command::Ring { call: CALL }) => SaysThatItRings,
@@ -264,6 +266,7 @@ impl World {
             CallAct::FindTarget => FindsTarget,
             CallAct::NoteDialog => NotesDialog,
             CallAct::ReservePort { .. } => Reserves,
+            CallAct::LookUpNames { names, .. } => LooksUp(names),
             CallAct::ReleasePort => Releases,
             CallAct::OpenPort(_) => Opens,
             CallAct::CountAnswer(after) => Counts(after),

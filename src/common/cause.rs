@@ -46,6 +46,8 @@ pub enum Cause {
     WrongFingerprint,
     /// The device's DTLS handshake gave no keys for its media.
     HandshakeFailed,
+    /// No address that media can be sent to: a name that is not found, or IPv6 where there is IPv4 alone (S-8).
+    NoMediaAddress,
     /// The RTP port pool is empty (S-7).
     NoPorts,
     /// The media workers have no slack left, or a limit on calls is reached.
@@ -110,12 +112,13 @@ impl Cause {
             Self::TooManyTries => (403, 21, Some(Phrase::TooManyTries), "too-many-tries"),
             Self::NoInput => (480, 18, Some(Phrase::Goodbye), "no-input"),
             Self::UnknownDevice => (403, 21, None, "unknown-device"),
-            Self::UnknownAddress => (404, 1, None, "unknown-address"),
+            Self::UnknownAddress => (404, 1, Some(Phrase::ConferenceIdUnknown), "unknown-address"),
             Self::NoEmergencyCalls => (403, 21, Some(Phrase::NoEmergencyCalls), "no-emergency-calls"),
             Self::NoCommonCodec => (488, 65, None, "no-common-codec"),
             Self::NoCommonEncryption => (488, 65, None, "no-common-encryption"),
             Self::WrongFingerprint => (488, 21, None, "wrong-fingerprint"),
             Self::HandshakeFailed => (488, 111, None, "handshake-failed"),
+            Self::NoMediaAddress => (488, 65, None, "no-media-address"),
             Self::NoPorts => (503, 34, None, "no-ports"),
             Self::Busy => (503, 42, None, "busy"),
             Self::Draining => (503, 41, Some(Phrase::Closing), "draining"),

@@ -8,6 +8,7 @@ pub mod ip_network;
 pub mod language;
 pub mod log_limit;
 pub mod machine;
+pub mod number;
 pub mod phrase;
 pub mod play_outcome;
 pub mod printable;

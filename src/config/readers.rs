@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::value::Value;
 use crate::common::ids::MeetingName;
 use crate::common::language::LanguageTag;
+use crate::common::number;
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
@@ -188,12 +189,17 @@ pub(super) fn some<T>(
     }
 }
 
-pub(super) fn digits(least: usize, most: usize) -> impl FnOnce(&Value) -> Result<String, WrongValue> {
+/// A telephone number as it is written, grouped and with a `+` or without; kept as its digits, by which numbers are compared (K-1).
+pub(super) fn telephone_number(most: usize) -> impl FnOnce(&Value) -> Result<String, WrongValue> {
     move |value| {
-        let hint = format!("write {least} to {most} digits in quotes, as a phone can key them in");
-        let Ok(digits) = text(value) else { return Err(WrongValue::new("is not written as a text", hint)) };
-        let fits = (least..=most).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
-        if fits { Ok(digits) } else { Err(WrongValue::new(format!("{digits:?} is not made of digits only"), hint)) }
+        let hint = format!(
+            "write 1 to {most} digits in quotes, as a phone can key them in; a + before and blanks or - between are allowed"
+        );
+        let Ok(written) = text(value) else { return Err(WrongValue::new("is not written as a text", hint)) };
+        match number::digits(&written).filter(|digits| digits.len() <= most) {
+            Some(digits) => Ok(digits),
+            None => Err(WrongValue::new(format!("{written:?} is not made of digits only"), hint)),
+        }
     }
 }
 

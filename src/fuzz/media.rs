@@ -51,6 +51,13 @@ pub fn session(data: &[u8]) {
         assert_eq!(SessionDescription::parse(printed.as_bytes()).expect("our answer can be read").to_string(), printed);
     }
     let _ = sdp::accept_answer(&sdp::offer(&ours(), &mut keys), &session, &ours());
+    let names = sdp::media_names(&session);
+    assert!(names.len() <= sdp::MAX_NAMES);
+    let mut resolved = session;
+    sdp::resolve(&mut resolved, |_| Some([192, 0, 2, 33].into()));
+    assert!(sdp::media_names(&resolved).is_empty(), "each name has an address");
+    let printed = resolved.to_string();
+    assert_eq!(SessionDescription::parse(printed.as_bytes()).expect("it can be read").to_string(), printed);
 }
 
 /// A value of `a=crypto`: what is read and printed is read the same again.

@@ -8,11 +8,13 @@ use std::fmt::Debug;
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use socket2::{Domain, Protocol, SockRef, Type};
 use tokio::io::ReadBuf;
+use tokio::net::TcpStream;
 
 /// Asked of the kernel where many peers share a socket, so that a burst does not overflow it. It may grant less.
 const RECEIVE_BUFFER: usize = 4 << 20;
@@ -28,7 +30,7 @@ pub enum Traffic {
     WebRtc,
 }
 
-/// A network to send datagrams in.
+/// A network to send datagrams and open connections in.
 pub trait Net: Send + Sync {
     /// Binds a socket; port 0 takes a free one.
     ///
@@ -41,7 +43,13 @@ pub trait Net: Send + Sync {
     /// # Errors
     /// When no route leads there.
     fn local_toward(&self, peer: SocketAddr) -> io::Result<IpAddr>;
+
+    /// Opens a connection to `peer`. Without limit in time.
+    fn connect(&self, peer: SocketAddr) -> ConnectFuture;
 }
+
+/// A connection that is being opened; fails with the error of the system call.
+pub type ConnectFuture = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
 
 /// A bound socket.
 pub trait Socket: Debug + Send + Sync {
@@ -132,6 +140,10 @@ impl Net for System {
         let probe = UdpSocket::bind(any)?;
         probe.connect(peer)?;
         Ok(probe.local_addr()?.ip())
+    }
+
+    fn connect(&self, peer: SocketAddr) -> ConnectFuture {
+        Box::pin(TcpStream::connect(peer))
     }
 }
 

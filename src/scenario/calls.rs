@@ -132,6 +132,7 @@ fn s8_a_refusal_says_why() {
     let world = World::new();
     let phone = world.phone();
     assert!(phone.is_refused("9999", 404).contains("unknown-address"));
+    phone.hears(Phrase::ConferenceIdUnknown);
     phone.offers_only("99 unheard-of/8000");
     assert!(phone.is_refused("1001", 488).contains("no-common-codec"));
     world.nothing_left();

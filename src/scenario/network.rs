@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use crate::net::udp::{Net, Receive, Socket, SocketReader, Traffic};
+use crate::net::udp::{ConnectFuture, Net, Receive, Socket, SocketReader, Traffic};
 
 /// Datagrams that wait for a reader; what is above is lost, as in a kernel.
 const QUEUE: usize = 4096;
@@ -76,6 +76,11 @@ impl Net for Network {
     fn local_toward(&self, _: SocketAddr) -> io::Result<IpAddr> {
         // Every listener of a scenario names its address.
         Err(io::ErrorKind::HostUnreachable.into())
+    }
+
+    /// Nobody listens for connections here.
+    fn connect(&self, _: SocketAddr) -> ConnectFuture {
+        Box::pin(std::future::ready(Err(io::ErrorKind::ConnectionRefused.into())))
     }
 }
 

@@ -77,7 +77,7 @@ fn accept_line(
     }
     let &(_, payload_type, codec) = common.first().ok_or(AnswerError::NoCommonCodec)?;
     let flow = Direction::of_peer(offer.direction_of(media), names_zero_address(offer, media));
-    let remote = remote_of(offer, media)?;
+    let remote = remote_of(offer, media, ours.address)?;
     let rtcp_mux = ours.rtcp_mux && media.attribute("rtcp-mux").is_some();
     let stream = Stream {
         codec,

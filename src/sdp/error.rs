@@ -29,9 +29,15 @@ pub enum AnswerError {
     /// Nothing that both have.
     #[error("no codec in common")]
     NoCommonCodec,
-    /// No `c=` line, or a name, a multicast or a broadcast address in it.
+    /// No `c=` line, or a multicast or a broadcast address in it.
     #[error("no usable address is offered for audio")]
     UnusableAddress,
+    /// A name in `c=` for which no address is known.
+    #[error("the name of the address that is offered for audio is not found")]
+    UnknownName,
+    /// An IPv6 address, and our media has IPv4 alone.
+    #[error("audio is offered over IPv6 only")]
+    Ipv6Only,
 }
 
 impl AnswerError {
@@ -42,7 +48,8 @@ impl AnswerError {
             Self::SrtpOff | Self::SrtpRequired | Self::DtlsRequired | Self::UnusableFingerprint | Self::NoCommonSuite => {
                 Cause::NoCommonEncryption
             }
-            Self::NoAudio | Self::UnknownTransport | Self::NoCommonCodec | Self::UnusableAddress => Cause::NoCommonCodec,
+            Self::NoAudio | Self::UnknownTransport | Self::NoCommonCodec => Cause::NoCommonCodec,
+            Self::UnusableAddress | Self::UnknownName | Self::Ipv6Only => Cause::NoMediaAddress,
         }
     }
 
@@ -59,6 +66,8 @@ impl AnswerError {
             Self::NoCommonSuite => (306, "No SRTP crypto suite in common"),
             Self::NoCommonCodec => (305, "No audio codec in common"),
             Self::UnusableAddress => (301, "No usable connection address"),
+            Self::UnknownName => (301, "The name in the connection address is not found"),
+            Self::Ipv6Only => (300, "No IPv6 media here, offer an IPv4 address"),
         }
     }
 }

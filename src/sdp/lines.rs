@@ -1,6 +1,6 @@
 //! Lines of our descriptions: accepted, refused, and the name above them.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::capabilities::{MAX_PTIME, MIN_PTIME};
@@ -26,9 +26,15 @@ pub(super) fn refused(media: &MediaSection) -> MediaSection {
 
 // === addresses and times ===
 
-pub(super) fn remote_of(session: &SessionDescription, media: &MediaSection) -> Result<SocketAddr, AnswerError> {
+/// Where the peer takes the packets of `media`. `ours`: the address of our own, which it must be reached from.
+pub(super) fn remote_of(session: &SessionDescription, media: &MediaSection, ours: IpAddr) -> Result<SocketAddr, AnswerError> {
     match session.connection_of(media) {
-        Some(SdpHost::Ip(ip)) if is_usable(*ip) || ip.is_unspecified() => Ok(SocketAddr::new(*ip, media.port)),
+        // The hold of RFC 2543 is one in each family.
+        Some(SdpHost::Ip(ip)) if ip.is_unspecified() => Ok(SocketAddr::new(*ip, media.port)),
+        // An IPv4 address where ours is IPv6 may be one that is mapped or translated on the way (RFC 4291 section 2.5.5).
+        Some(SdpHost::Ip(ip)) if ip.is_ipv6() && ours.to_canonical().is_ipv4() => Err(AnswerError::Ipv6Only),
+        Some(SdpHost::Ip(ip)) if is_usable(*ip) => Ok(SocketAddr::new(*ip, media.port)),
+        Some(SdpHost::Name(_)) => Err(AnswerError::UnknownName),
         _ => Err(AnswerError::UnusableAddress),
     }
 }

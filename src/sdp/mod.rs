@@ -16,6 +16,7 @@ mod error;
 mod formats;
 mod hold;
 mod lines;
+mod names;
 mod offer;
 mod potential;
 mod protection;
@@ -27,6 +28,7 @@ pub use capabilities::{DEFAULT_PTIME, LocalCapabilities, MAX_PTIME, MIN_PTIME, P
 pub use crypto::{CryptoAttribute, CryptoAttributeError};
 pub use error::AnswerError;
 pub use hold::{Direction, Hold};
+pub use names::{MAX_NAMES, media_names, resolve};
 pub use offer::{accept_answer, offer};
 pub use session::{
     Attribute, CONTENT_TYPE, MAX_BYTES, MAX_MEDIA, MediaSection, ParseError, RtpMap, SdpHost, SdpOrigin, SessionDescription,

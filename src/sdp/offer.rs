@@ -1,5 +1,7 @@
 //! Our own offers, and what their answers agree on (RFC 3264 sections 5 and 7; S-4, A-1, A-3).
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use super::dtls::setup_of;
 use super::formats::{
     KEYS_FULL, KEYS_NARROW, Numbering, OPUS, add_codec, add_events, all_formats, chosen_event, codec_of, events, row,
@@ -7,7 +9,7 @@ use super::formats::{
 use super::lines::{describe, finish, line, names_zero_address, open_audio, packet_time, refused, remote_of};
 use super::{
     Agreement, AnswerError, Attribute, Direction, Hold, LocalCapabilities, MediaSection, MediaTransport, NegotiatedEvents,
-    SessionDescription, Stream, protection,
+    SdpHost, SessionDescription, Stream, protection,
 };
 use crate::common::units::Hz;
 use crate::rtp::srtp::KeyGenerator;
@@ -63,6 +65,14 @@ fn add_formats(audio: &mut MediaSection, ours: &LocalCapabilities, known: Option
     }
 }
 
+/// The address that an offer of ours names.
+const fn own_address(offer: &SessionDescription) -> IpAddr {
+    match &offer.connection {
+        Some(SdpHost::Ip(address)) => *address,
+        Some(SdpHost::Name(_)) | None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+    }
+}
+
 /// Reads the answer to an `offer` of ours, which was made by the same capabilities.
 ///
 /// The answer's first codec is the one we send; its others are taken too (RFC 3264 section 7).
@@ -89,7 +99,7 @@ pub fn accept_answer(
     });
     let flow = Direction::of_peer(answer.direction_of(theirs), names_zero_address(answer, theirs));
     let ours_flows = offer.direction_of(ours);
-    let remote = remote_of(answer, theirs)?;
+    let remote = remote_of(answer, theirs, own_address(offer))?;
     let stream = Stream {
         codec,
         payload_type_send,

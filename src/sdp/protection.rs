@@ -143,7 +143,7 @@ impl OfferedLine<'_> {
         if let Some(Protection::Dtls(before)) = &self.ours.protection {
             return before.role;
         }
-        let is_direct = remote_of(self.session, self.media)
+        let is_direct = remote_of(self.session, self.media, self.ours.address)
             .is_ok_and(|remote| remote.ip().to_canonical() == self.ours.signalling.to_canonical());
         if is_direct { DtlsRole::Client } else { DtlsRole::Server }
     }

@@ -37,7 +37,7 @@ pub enum ParseError {
 pub enum SdpHost {
     /// An address; IPv4 inside IPv6 is unwrapped.
     Ip(IpAddr),
-    /// A name, which is never looked up.
+    /// A name. Who answers looks it up beforehand, and [`super::resolve`]s it.
     Name(String),
 }
 

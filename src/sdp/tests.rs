@@ -3,6 +3,7 @@
 mod answers;
 mod dtls;
 mod hostile;
+mod names;
 mod offers;
 mod srtp;
 

@@ -167,7 +167,7 @@ impl Core {
 
     /// The same tag for the same request, that nobody can foresee without the seed.
     fn steady_tag(&self, request: &Request) -> String {
-        let via = request.headers.values(header_names::VIA).next().and_then(Via::parse);
+        let via = request.headers.values(header_names::VIA).next().and_then(Via::parse_any_version);
         let mut hasher = DefaultHasher::new();
         let part = |name: &str| request.headers.get(name);
         let branch = via.as_ref().and_then(Via::branch);

@@ -8,12 +8,9 @@ use std::net::{IpAddr, SocketAddr};
 use super::access::identity::{Identity, Proof};
 use super::core::Core;
 use super::message::uri::{Host, Scheme, Uri};
-use super::transaction::Route;
+use super::transaction::{DATAGRAM, Fallback, Route};
 use super::transport::{Flow, Transport};
 use crate::common::ip_network;
-
-/// A request longer than this goes by TCP if it can (RFC 3261 section 18.1.1, S-1).
-const DATAGRAM: usize = 1300;
 
 /// The other end of a dialog.
 #[derive(Debug, Clone)]
@@ -76,6 +73,12 @@ impl DialogPeer {
         Route::connect(peer, transport)
     }
 
+    /// The same by another connection than the one that its messages came by, which is of no more use.
+    pub(super) fn reconnection(&self, core: &Core, hop: &Uri) -> Route {
+        let (peer, transport) = self.named(core, hop).unwrap_or((self.flow.peer, self.flow.transport));
+        Route::connect(peer, transport)
+    }
+
     /// By the flow, which for datagrams leads to any address; a large request by TCP, where the peer has shown that it lives there.
     fn route_back(&self, core: &Core, peer: SocketAddr, size: usize) -> Route {
         if self.flow.transport.is_reliable() {
@@ -84,7 +87,12 @@ impl DialogPeer {
         let by_datagram = Flow { peer, ..self.flow };
         let known = peer == self.flow.peer || core.settings.known.by_address(peer.ip()).is_some();
         match size > DATAGRAM && known {
-            true => Route::Connect { peer, transport: Transport::Tcp, fallback: Some(by_datagram), is_for_stranger: false },
+            true => Route::Connect {
+                peer,
+                transport: Transport::Tcp,
+                fallback: Some(Fallback::Open(by_datagram)),
+                is_for_stranger: false,
+            },
             false => Route::Open(by_datagram),
         }
     }

@@ -7,13 +7,16 @@ use std::time::Instant;
 use super::access::address_verification::{AddressProof, AddressVerification};
 use super::access::admission::{AdmissionControl, Passed, Subject};
 use super::access::authentication::Authentication;
-use super::access::directory::PeerDirectory;
+use super::access::directory::{PeerDirectory, Sender};
+use super::access::identity::Identity;
 use super::access::source::Source;
 use super::core::Core;
 use super::counters::count;
 use super::dialog::DialogKey;
 use super::invite::{Invitation, InviteSessions, SessionInput, SessionNews, invite};
+use super::message::StatusCode;
 use super::outbound;
+use super::reason;
 use super::registration::AccountStanding;
 use super::target_resolution;
 use super::token::Token;
@@ -21,7 +24,7 @@ use super::transaction::{Answer, InboundRequest, TransactionEvent};
 use super::usage::{Admitted, Environment, Usage};
 use super::usages::Usages;
 use super::{
-    CallTarget, Change, Command, ConnectionId, Counters, Input, LadderLine, Load, Method, Output, PeerStanding, Settings,
+    CallTarget, Change, Command, ConnectionId, Counters, Input, LadderLine, Load, Method, Output, PeerStanding, Settings, Uri,
 };
 use crate::common::cause::Cause;
 use crate::common::ids::CallId;
@@ -208,6 +211,9 @@ impl Endpoint {
         };
         let server = admitted.server;
         match &admitted.inbound.request.method {
+            Method::Options if !self.is_reachable(&admitted.inbound) => {
+                self.core.respond(now, server, reason::refusal(StatusCode::NotFound, Cause::UnknownAddress));
+            }
             Method::Options => self.core.answer_options(now, server),
             Method::Invite => {
                 let InboundRequest { flow, request, .. } = &*admitted.inbound;
@@ -219,6 +225,21 @@ impl Endpoint {
             Method::Refer => self.core.forbid(now, server),
             _ => self.core.refuse_unknown(now, server, &admitted.inbound.request.method),
         }
+    }
+
+    /// Whether an INVITE to the target of an OPTIONS would be taken (section 11.2). To a sender that may not call, each user is unknown.
+    fn is_reachable(&self, inbound: &InboundRequest) -> bool {
+        let InboundRequest { flow, request, .. } = inbound;
+        let Some(reachable) = self.core.settings.reachable.as_ref().filter(|_| !self.core.is_draining) else { return true };
+        let user = Uri::parse(&request.uri).and_then(|uri| uri.user_text()).unwrap_or_default();
+        let directory = self.usages.directory();
+        let is_taken = match directory.at(&self.core, flow, request) {
+            // What a PBX asks for is its own number for us, if nothing else.
+            Some(Sender { identity: Some(Identity::Account(_)), .. }) => true,
+            Some(_) => reachable.contains(&user),
+            None => false,
+        };
+        is_taken || user.is_empty() || directory.registrations.called(request).is_some()
     }
 
     fn request_in_call(&mut self, now: Instant, call: CallId, admitted: Admitted) {

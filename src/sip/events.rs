@@ -11,6 +11,7 @@ use super::message::header::NameAddr;
 use super::message::method::Method;
 use super::message::uri::Uri;
 use super::registrar::Change;
+use super::transaction::Warning;
 use crate::common::cause::Cause;
 use crate::common::ids::CallId;
 use crate::common::redact::Redacted;
@@ -80,6 +81,8 @@ pub enum Command {
         call: CallId,
         /// Gives status, `Reason` and `Retry-After` (S-8).
         cause: Cause,
+        /// Goes with it as `Warning`. A 488 without one gets one from its cause.
+        warning: Option<Warning>,
     },
     /// Our re-INVITE. Waits for its turn, and is tried again after glare (RFC 3261 section 14.1).
     /// Ends in [`Event::Answered`], [`Event::ReofferFailed`] or the end of the call.

@@ -54,6 +54,6 @@ pub use ladder::LadderLine;
 pub use message::{Method, NameAddr, Uri, WireLimits, header, method, uri, wire};
 pub use registrar::{Change, Stored};
 pub use resolver::{Locate, Target};
-pub use settings::{Connector, Settings};
-pub use transaction::PeerStanding;
+pub use settings::{Connector, ReachableUsers, Settings};
+pub use transaction::{PeerStanding, Warning};
 pub use transport::{ConnectionId, Flow, Transport};

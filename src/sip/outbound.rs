@@ -13,7 +13,7 @@ use super::message::method::Method;
 use super::message::uri::Uri;
 use super::target_resolution::{ResolvedTarget, resolve};
 use super::token::Token;
-use super::transaction::{LocalContact, OutgoingRequest, Route};
+use super::transaction::{HOP_HEADERS, LocalContact, OutgoingRequest, Route};
 use crate::common::cause::Cause;
 use crate::sip::message::header_names;
 
@@ -78,5 +78,6 @@ fn check_sync(now: Instant, core: &mut Core, target: ResolvedTarget) {
     request.headers.push(header_names::EVENT, "check-sync;reboot=false");
     request.headers.push(header_names::SUBSCRIPTION_STATE, "terminated;reason=noresource");
     let (contact, token) = (Some(LocalContact::default()), Token::Nobody(core.layer.number()));
+    let route = route.for_size(request.to_bytes().len() + HOP_HEADERS);
     core.layer.send(now, OutgoingRequest { request, route, contact, server_name: None, token });
 }

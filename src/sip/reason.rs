@@ -1,8 +1,8 @@
-//! Refusals with their reasons (S-8): status, `Reason` (RFC 3326) and `Retry-After`.
+//! Refusals with their reasons (S-8): status, `Reason` (RFC 3326), `Warning` and `Retry-After`.
 
 use super::capabilities::ALLOW;
 use super::message::method::Method;
-use super::transaction::{Header, Reply};
+use super::transaction::{Header, Reply, Warning};
 use crate::common::cause::Cause;
 use crate::sip::message::{StatusCode, header_names};
 
@@ -25,6 +25,19 @@ pub(super) fn headers(cause: Cause) -> Vec<Header> {
 /// A status with the reasons of a cause.
 pub(super) fn refusal(status: impl Into<u16>, cause: Cause) -> Reply {
     Reply::new(status).with(headers(cause))
+}
+
+/// The `Warning` of a refusal whose owner says no more than the cause; `None` where its status has none (S-8).
+pub(super) fn warning(cause: Cause) -> Option<Warning> {
+    let verdict = cause.verdict();
+    let is_about_media = verdict.status == u16::from(StatusCode::NotAcceptableHere);
+    is_about_media.then(|| Warning { code: Warning::MISCELLANEOUS, text: verdict.label.to_owned() })
+}
+
+/// 488 for what is refused whatever it describes.
+pub(super) fn not_acceptable(why: &str) -> Reply {
+    let warning = Warning { code: Warning::MISCELLANEOUS, text: why.to_owned() };
+    Reply::new(StatusCode::NotAcceptableHere).warning(Some(warning))
 }
 
 /// M-12: an external may not do that.

@@ -1,5 +1,6 @@
 //! How the endpoint is configured, and what of it a reload may change (O-2).
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +35,8 @@ pub struct Settings {
     pub trusted: Trusted,
     /// Who may call (M-1).
     pub known: Known,
+    /// Which user parts lead somewhere, for OPTIONS; `None`: all of them.
+    pub reachable: Option<ReachableUsers>,
     /// Name servers to ask; none: those of the system.
     pub name_servers: Vec<IpAddr>,
     /// How TLS connections of ours are made; `None`: only those that peers have opened are used.
@@ -64,6 +67,7 @@ impl Default for Settings {
             own: Vec::new(),
             trusted: Trusted::default(),
             known: Known::default(),
+            reachable: None,
             name_servers: Vec::new(),
             connector: None,
             credentials: None,
@@ -87,6 +91,29 @@ impl Settings {
         self.accounts = new.accounts.clone();
         self.emergency = new.emergency.clone();
         self.capture = new.capture.clone();
+    }
+}
+
+/// Which user parts an INVITE would be taken for.
+#[derive(Clone)]
+pub struct ReachableUsers(Arc<dyn Fn(&str) -> bool + Send + Sync>);
+
+impl ReachableUsers {
+    /// Those that `leads` says yes to.
+    pub fn new(leads: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(leads))
+    }
+
+    /// Whether `user` is one; empty for an address without a user part.
+    #[must_use]
+    pub fn contains(&self, user: &str) -> bool {
+        (self.0)(user)
+    }
+}
+
+impl fmt::Debug for ReachableUsers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ReachableUsers(..)")
     }
 }
 

@@ -381,7 +381,7 @@ fn either_side_may_reoffer_and_be_refused() {
         assert_eq!(pair.take(1 - from), [Event::Acked { call: answerer, sdp: None }]);
         pair.command(from, Command::Reoffer { call: offerer, sdp: "bad".to_owned() });
         pair.millis(100);
-        pair.command(1 - from, Command::Reject { call: answerer, cause: Cause::NoCommonCodec });
+        pair.command(1 - from, Command::Reject { call: answerer, cause: Cause::NoCommonCodec, warning: None });
         pair.millis(100);
         assert_eq!(pair.take(from), [Event::ReofferFailed { call: offerer, status: 488 }]);
         pair.take(1 - from);
@@ -444,7 +444,7 @@ fn nobody_there_is_a_failure_after_64_t1() {
 fn a_refused_call_says_why() {
     let mut pair = Pair::new();
     let (caller, callee) = pair.ringing();
-    pair.command(1, Command::Reject { call: callee, cause: Cause::UnknownAddress });
+    pair.command(1, Command::Reject { call: callee, cause: Cause::UnknownAddress, warning: None });
     pair.millis(100);
     let failed = Event::Failed { call: caller, cause: Cause::Refused(404), reason: "Not Found".to_owned() };
     assert_eq!(pair.take(0).last(), Some(&failed));
@@ -482,8 +482,10 @@ mod authentication;
 mod capacity;
 mod emergency_calls;
 mod hostile;
+mod large_requests;
 mod password_guessing;
 mod refer;
+mod refusals;
 mod reliable;
 mod requests;
 mod routes;

@@ -339,7 +339,7 @@ impl Phone {
             }
             Some(Event::Offer { .. }) => {
                 // A test phone keeps its first session description.
-                self.handle.send(Command::Reject { call: self.call, cause: Cause::NoCommonCodec }).await;
+                self.handle.send(Command::Reject { call: self.call, cause: Cause::NoCommonCodec, warning: None }).await;
                 false
             }
             Some(_) => false,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::common::ids::MeetingName;
-use crate::config::readers::{DAY, MINUTE, SECOND, boolean, choice, digits, label, time};
+use crate::config::readers::{DAY, MINUTE, SECOND, boolean, choice, label, telephone_number, time};
 use crate::config::secret::Secret;
 use crate::config::section::Section;
 use crate::policy::{Bypass, CallRooms};
@@ -14,7 +14,7 @@ use crate::policy::{Bypass, CallRooms};
 pub struct MeetingConfig {
     /// Shown on its page.
     pub title: String,
-    /// Digits to key in or dial; `None`: reached by its name only.
+    /// Digits to key in or dial, without the `+` of E.164; `None`: reached by its name only.
     pub conference_id: Option<String>,
     /// Digits asked of callers.
     pub passcode: Option<Secret>,
@@ -59,7 +59,7 @@ fn meeting(name: &str, s: &mut Section<'_>) -> MeetingConfig {
         choice(&[("organiser", CallRooms::Organiser), ("members", CallRooms::Members), ("nobody", CallRooms::Nobody)]);
     MeetingConfig {
         title: s.get("title", label(128)).unwrap_or_else(|| name.to_owned()),
-        conference_id: s.optional("conference_id", digits(1, 20)),
+        conference_id: s.optional("conference_id", telephone_number(20)),
         passcode: s.secret("passcode"),
         organiser_pin: s.secret("organiser_pin"),
         bypass: s.get("bypass", bypass).unwrap_or(Bypass::Organisers),

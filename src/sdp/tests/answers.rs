@@ -130,7 +130,7 @@ fn an_offer_without_a_usable_plain_audio_line_says_why() {
     assert_eq!(refused("c=IN IP4 10.0.0.1\nm=audio 9 RTP/SAVP 0\n"), AnswerError::NoCommonSuite);
     assert_eq!(refused("c=IN IP4 10.0.0.1\nm=audio 9 TCP/MRCPv2 0\n"), AnswerError::UnknownTransport);
     assert_eq!(refused("m=audio 9 RTP/AVP 0\n"), AnswerError::UnusableAddress);
-    assert_eq!(refused("c=IN IP4 phone.example\nm=audio 9 RTP/AVP 0\n"), AnswerError::UnusableAddress);
+    assert_eq!(refused("c=IN IP4 phone.example\nm=audio 9 RTP/AVP 0\n"), AnswerError::UnknownName);
     assert_eq!(refused("c=IN IP4 224.1.1.1/127\nm=audio 9 RTP/AVP 0\n"), AnswerError::UnusableAddress);
     assert_eq!(AnswerError::NoCommonSuite.cause().verdict().status, 488);
 }

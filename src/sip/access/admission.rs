@@ -151,7 +151,7 @@ impl AdmissionControl<'_> {
             return count(&self.core.counters.dropped);
         }
         let status = match error {
-            WireError::BodyTooLarge => StatusCode::MessageTooLarge,
+            WireError::BodyTooLarge | WireError::HeadTooLarge => StatusCode::MessageTooLarge,
             WireError::Version => StatusCode::VersionNotSupported,
             _ => StatusCode::BadRequest,
         };

@@ -132,7 +132,8 @@ impl Authentication {
         if let Some(identity) = core.certified(&flow).filter(|identity| !is_phones(identity)) {
             return Ok(Sender::new(identity.clone(), Proof::Certificate));
         }
-        if let Some(identity) = directory.registrations.called(request) {
+        let by_flow = || directory.registrations.called_by(&flow, request).filter(|_| !registers);
+        if let Some(identity) = directory.registrations.called(request).or_else(by_flow) {
             return Ok(Sender::new(identity, Proof::Account));
         }
         let known = &core.settings.known;
@@ -142,6 +143,9 @@ impl Authentication {
             (DigestVerdict::Wrong, _) => return Err(Stop::Prove { stale: false }),
             (_, Some(identity)) => return Ok(Sender::new(identity.clone(), Proof::Address)),
             (_, None) => {}
+        }
+        if let Some(account) = directory.registrations.called_from(address, request).filter(|_| !registers) {
+            return Ok(Sender::new(account, Proof::Address));
         }
         // What is registered must belong to somebody.
         let allowed = (known.allows(address) && !registers).then(|| Sender::new(Identity::Unlisted, Proof::None));

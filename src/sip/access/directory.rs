@@ -61,7 +61,8 @@ impl PeerDirectory<'_> {
     /// Whose budget a request is charged to. Behind a router that others share, too, one must not silence all: where somebody is
     /// registered, each caller has a budget.
     pub(in crate::sip) fn source(&self, core: &Core, flow: &Flow, request: &Request) -> Source {
-        let is_shared = core.is_trusted(flow) || self.is_home(flow) || self.registrations.called(request).is_some();
+        let is_pbx = || self.registrations.is_registrar(flow.peer.ip()) || self.registrations.called(request).is_some();
+        let is_shared = core.is_trusted(flow) || self.is_home(flow) || is_pbx();
         match is_shared {
             true => Source::behind(flow.peer.ip(), request),
             false => Source::of(flow.peer.ip()),
@@ -117,6 +118,9 @@ impl PeerDirectory<'_> {
         }
         if let Some(identity) = known.by_address(address) {
             return Some(Sender::new(identity.clone(), Proof::Address));
+        }
+        if let Some(account) = self.registrations.called_from(address, request) {
+            return Some(Sender::new(account, Proof::Address));
         }
         known.allows(address).then(|| Sender::new(Identity::Unlisted, Proof::None))
     }

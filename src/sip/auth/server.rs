@@ -146,7 +146,7 @@ impl Authenticator {
         let offered = |algorithm: &Algorithm| self.accounts.algorithms.contains(algorithm);
         let algorithm = Algorithm::parse(fields.get("algorithm")).filter(offered)?;
         let count = u32::from_str_radix(nc, 16).ok().filter(|_| nc.len() == 8)?;
-        if fields.get("qop") != Some("auth") || !same_resource(uri, &request.uri) {
+        if fields.get("qop") != Some("auth") || !same_resource(uri, request) {
             return None;
         }
         let account = self.accounts.users.get(user);
@@ -174,9 +174,14 @@ impl Authenticator {
     }
 }
 
-/// Whether the URI that was signed and the one that was asked for mean the same user here. Hosts may differ: a proxy between us and
-/// the phone puts our address in the place of its own (RFC 3261 section 22.4, item 5).
-fn same_resource(signed: &str, asked: &str) -> bool {
-    let user = |text: &str| Uri::parse(text).map(|uri| uri.user_text().unwrap_or_default());
-    signed == asked || user(signed).is_some_and(|signed| Some(signed) == user(asked))
+/// Whether the URI that was signed and the one that was asked for mean the same user here, however either is written: what stands around the user
+/// part (port, parameters, escapes) may be changed on the way (RFC 3261 section 22.4, item 5). The host is the same too, unless a proxy has
+/// passed the request on and put our address in the place of its own.
+fn same_resource(signed: &str, request: &Request) -> bool {
+    let was_passed_on = request.headers.values(header_names::VIA).nth(1).is_some();
+    let parts = |text: &str| {
+        let uri = Uri::parse(text)?;
+        Some((uri.user_text().unwrap_or_default(), uri.host.filter(|_| !was_passed_on)))
+    };
+    signed == request.uri || parts(signed).is_some_and(|signed| Some(signed) == parts(&request.uri))
 }

@@ -121,7 +121,8 @@ fn a_proof_holds_for_its_method_and_user_alone() {
     let with = |method: Method, uri: &str| Request { method, uri: uri.to_owned(), ..signed.clone() };
     assert_eq!(pair.server.judge(pair.now, &with(Method::Bye, "sip:1001@proxy.example"), HERE), DigestVerdict::Wrong);
     assert_eq!(pair.server.judge(pair.now, &with(Method::Invite, "sip:1002@proxy.example"), HERE), DigestVerdict::Wrong);
-    let behind_a_proxy = with(Method::Invite, "sip:1001@192.0.2.1:5060;transport=tcp");
+    let mut behind_a_proxy = with(Method::Invite, "sip:1001@192.0.2.1:5060;transport=tcp");
+    behind_a_proxy.headers.push("Via", "SIP/2.0/UDP 192.0.2.9, SIP/2.0/UDP 192.0.2.8");
     assert_eq!(pair.server.judge(pair.now, &behind_a_proxy, HERE), proven());
 }
 
@@ -217,4 +218,37 @@ fn an_algorithm_that_is_not_offered_proves_nothing() {
     assert!(strong.challenged(&challenge) && weak.challenged(&weakened));
     assert_eq!(pair.tries(&mut weak, register()).0, DigestVerdict::Wrong);
     assert_eq!(pair.tries(&mut strong, register()).0, proven());
+}
+
+/// What was signed and what was asked for mean the same where a proxy may have changed how it is written, and no other user or host.
+#[test]
+fn s3_a_uri_may_be_written_otherwise_than_it_was_signed() {
+    let judged = |signed: &str, asked: &str, proxies: usize| {
+        let mut pair = Pair::new();
+        let mut client = client("board", "sesame");
+        assert!(client.challenged(&pair.challenge(false)));
+        let mut request = Request::new(Method::Invite, signed);
+        client.sign(&mut request, "c0ffee");
+        asked.clone_into(&mut request.uri);
+        for via in 0..=proxies {
+            request.headers.push("Via", format!("SIP/2.0/UDP 192.0.2.{via};branch=z9hG4bK{via}"));
+        }
+        pair.server.judge(pair.now, &request, HERE) == proven()
+    };
+    let signed = "sip:1001@gateway.example";
+    for asked in [
+        signed,
+        "sip:1001@gateway.example:5060",
+        "sip:1001@GATEWAY.example",
+        "sip:1001@gateway.example;transport=tcp;lr",
+        "sip:100%31@gateway.example;user=phone",
+        "sips:1001@gateway.example:5061",
+    ] {
+        assert!(judged(signed, asked, 0) && judged(asked, signed, 0), "{asked}");
+    }
+    for asked in ["sip:1002@gateway.example", "sip:gateway.example", "sip:10010@gateway.example", "nothing"] {
+        assert!(!judged(signed, asked, 0) && !judged(signed, asked, 1), "{asked}");
+    }
+    assert!(!judged(signed, "sip:1001@192.0.2.1", 0), "nobody was there to change the host");
+    assert!(judged(signed, "sip:1001@192.0.2.1", 1), "a proxy has put our address in the place of its own");
 }

@@ -1,5 +1,6 @@
 //! The way down to the SIP task.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ pub(super) enum TaskRequest {
     Lift(Source, oneshot::Sender<bool>),
     Dialog(CallId, oneshot::Sender<Option<String>>),
     CallTarget(String, oneshot::Sender<Option<CallTarget>>),
+    Addresses(String, oneshot::Sender<Vec<IpAddr>>),
     Registrations(oneshot::Sender<Vec<Change>>),
     Accounts(oneshot::Sender<Vec<AccountStanding>>),
     SignOff(oneshot::Sender<()>),
@@ -77,6 +79,13 @@ impl Handle {
     pub async fn registrations(&self) -> Vec<Change> {
         let (answer, answered) = oneshot::channel();
         let _ended = self.asks.send(TaskRequest::Registrations(answer)).await;
+        answered.await.unwrap_or_default()
+    }
+
+    /// The addresses of a host, by the name servers of SIP; none where there are none. Comes back when the name system has answered.
+    pub async fn addresses(&self, name: &str) -> Vec<IpAddr> {
+        let (answer, answered) = oneshot::channel();
+        let _ended = self.asks.send(TaskRequest::Addresses(name.to_owned(), answer)).await;
         answered.await.unwrap_or_default()
     }
 

@@ -63,14 +63,14 @@ impl Names {
             let mut targets = Vec::new();
             for (transport, service) in services {
                 for server in order(self.srv(&service).await, || getrandom::u64().unwrap_or_default()) {
-                    targets.extend(self.addresses(&server.target, server.port, transport).await);
+                    targets.extend(self.reached_at(&server.target, server.port, transport).await);
                 }
             }
             if !targets.is_empty() {
                 return targets;
             }
         }
-        self.addresses(&name, plain, usual).await
+        self.reached_at(&name, plain, usual).await
     }
 
     /// The records of a name that are of a kind; none where there is nothing of it, and that is no error.
@@ -111,10 +111,16 @@ impl Names {
         self.records(service, RecordType::SRV, read).await
     }
 
-    async fn addresses(&self, name: &str, port: u16, transport: Transport) -> Vec<Target> {
+    async fn reached_at(&self, name: &str, port: u16, transport: Transport) -> Vec<Target> {
+        let addresses = self.addresses(name).await;
+        addresses.into_iter().map(|ip| Target { address: SocketAddr::new(ip, port), transport }).collect()
+    }
+
+    /// The addresses of a host, A and AAAA.
+    pub(super) async fn addresses(&self, name: &str) -> Vec<IpAddr> {
         let Some(resolver) = &self.0 else { return Vec::new() };
         match resolver.lookup_ip(name).await {
-            Ok(found) => found.iter().map(|ip| Target { address: SocketAddr::new(ip, port), transport }).collect(),
+            Ok(found) => found.iter().collect(),
             Err(error) => {
                 tracing::debug!(name, %error, "no address");
                 Vec::new()

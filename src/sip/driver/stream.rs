@@ -20,6 +20,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use crate::common::log_limit::LogLimit;
 use crate::common::machine;
 use crate::net::tls;
+use crate::net::udp::ConnectFuture;
 use crate::sip::message::wire::{Framed, Framer};
 use crate::sip::{ConnectionId, Flow, Limits, Target};
 
@@ -143,8 +144,13 @@ pub(super) async fn accept(listener: u16, socket: TcpListener, news: mpsc::Sende
     }
 }
 
-pub(super) async fn connect(peer: SocketAddr, secure: Option<Secure>, token: u64, news: mpsc::Sender<StreamEvent>) {
-    let answer = match dial(peer, secure).await {
+pub(super) async fn connect(
+    opened: ConnectFuture,
+    (peer, secure): (SocketAddr, Option<Secure>),
+    token: u64,
+    news: mpsc::Sender<StreamEvent>,
+) {
+    let answer = match dial(opened, peer, secure).await {
         Ok((stream, local)) => StreamEvent::Connected { token, stream, local, peer },
         Err(error) => {
             tracing::debug!(%peer, %error, "no connection");
@@ -155,8 +161,8 @@ pub(super) async fn connect(peer: SocketAddr, secure: Option<Secure>, token: u64
     let _ended = news.send(answer).await;
 }
 
-async fn dial(peer: SocketAddr, secure: Option<Secure>) -> io::Result<(Stream, SocketAddr)> {
-    let stream = timeout(CONNECT_FOR, TcpStream::connect(peer)).await??;
+async fn dial(opened: ConnectFuture, peer: SocketAddr, secure: Option<Secure>) -> io::Result<(Stream, SocketAddr)> {
+    let stream = timeout(CONNECT_FOR, opened).await??;
     let local = stream.local_addr()?;
     let Some(Secure { config, name }) = secure else { return Ok((Stream::Plain(stream), local)) };
     let shaken = timeout(HANDSHAKE_FOR, TlsConnector::from(config).connect(name, stream)).await?;
@@ -273,6 +279,8 @@ async fn read<S: AsyncRead>(mut reader: ReadHalf<S>, line: Line) {
                 Ok(None) => break,
                 Err(error) => {
                     tracing::debug!(%error, "framing lost, connection closed");
+                    // It is answered before that, if it can be.
+                    let _ended = news.send(StreamEvent::Message { id, bytes: framer.into_rest() }).await;
                     return;
                 }
             }

@@ -267,11 +267,19 @@ impl Task {
                 self.endpoint.handle(machine::now(), Input::Command(Command::SignOff));
                 self.leaving = Some(answer);
             }
+            TaskRequest::Addresses(name, answer) => {
+                let names = self.names();
+                self.tasks.spawn(async move { drop(answer.send(names.addresses(&name).await)) });
+            }
             TaskRequest::Rest(answer) => self.resting = Some(answer),
             TaskRequest::Registrations(answer) => drop(answer.send(self.endpoint.registrations(machine::now()))),
             #[cfg(test)]
             TaskRequest::IsEmpty(answer) => drop(answer.send(self.endpoint.is_empty())),
         }
+    }
+
+    fn names(&mut self) -> Names {
+        self.names.get_or_insert_with(|| Names::new(&self.settings.name_servers)).clone()
     }
 
     fn datagram(&mut self, flow: Flow, bytes: &[u8]) {
@@ -291,7 +299,7 @@ impl Task {
                 Output::Transmit { flow, bytes } => self.transmit(flow, bytes),
                 Output::Connect { peer, transport, name, token } => self.connect(peer, transport, name, token),
                 Output::Locate(wanted) => {
-                    let names = self.names.get_or_insert_with(|| Names::new(&self.settings.name_servers)).clone();
+                    let names = self.names();
                     self.tasks.spawn(names.locate(wanted, self.news.known.clone()));
                 }
                 Output::Copied(copied) => {
@@ -328,7 +336,7 @@ impl Task {
     /// At the stop nobody is left who serves calls: whoever calls in the last moment, for help, is told so at least.
     fn unheard(&mut self, event: &Event) {
         if let Event::Incoming(incoming) = event {
-            let refusal = Command::Reject { call: incoming.call, cause: Cause::Draining };
+            let refusal = Command::Reject { call: incoming.call, cause: Cause::Draining, warning: None };
             self.endpoint.handle(machine::now(), Input::Command(refusal));
         }
     }
@@ -352,7 +360,8 @@ impl Task {
                 Some(flow) => Input::Connected { token, flow },
                 None => match self.secure(peer, transport, name) {
                     Ok(secure) => {
-                        self.tasks.spawn(stream::connect(peer, secure, token, self.news.known.clone()));
+                        let opened = self.udp.net().connect(peer);
+                        self.tasks.spawn(stream::connect(opened, (peer, secure), token, self.news.known.clone()));
                         return;
                     }
                     Err(NoTls) => Input::ConnectFailed { token },

@@ -39,6 +39,11 @@ impl UdpListeners {
         Self { net, listeners: Vec::new(), first: 0, locals: HashMap::new() }
     }
 
+    /// The network that they are in.
+    pub(super) fn net(&self) -> Arc<dyn Net> {
+        Arc::clone(&self.net)
+    }
+
     pub(super) fn open(&mut self, index: u16, addr: SocketAddr) -> io::Result<SocketAddr> {
         let socket = self.net.bind(addr, Traffic::Signalling)?;
         let (bound, reader) = (socket.local_addr()?, socket.reader()?);

@@ -46,10 +46,27 @@ impl ClientSide<'_> {
         match self.session.out.get(part).map(|sent| sent.purpose) {
             Some(RequestPurpose::Invite) => self.session.failed(Cause::PeerGone, String::new()),
             Some(RequestPurpose::Reinvite | RequestPurpose::Refresh) => self.session.lost(),
-            // The INVITE has its own time, and a BYE has done what it can.
+            Some(RequestPurpose::Bye) => self.bye_again(part),
+            // The INVITE has its own time.
             _ => {}
         }
         self.closed(part);
+    }
+
+    /// A BYE that nobody has answered by a connection goes by another one, once: the first may have been dead for long (section 18.4).
+    fn bye_again(&mut self, part: u32) {
+        let session = &mut *self.session;
+        let Some(sent) = session.out.get(part).filter(|_| !session.is_bye_repeated) else { return };
+        if sent.flow.is_none_or(|flow| flow.connection.is_none()) {
+            return;
+        }
+        let mut bye = session.dialog.request(Method::Bye);
+        for reason in sent.request.headers.lines(header_names::REASON) {
+            bye.headers.push(header_names::REASON, reason);
+        }
+        session.is_bye_repeated = true;
+        let hop = Hop::Reconnect(session.dialog.next_hop().clone());
+        session.out.send(RequestPurpose::Bye, bye, hop);
     }
 
     /// Nothing more will be heard of a request.

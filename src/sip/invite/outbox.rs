@@ -48,9 +48,11 @@ pub(super) enum RequestPurpose {
 pub(in crate::sip) enum Hop {
     /// To the next hop of its dialog.
     Next(Uri),
+    /// There by a new connection, since the one before is of no more use.
+    Reconnect(Uri),
     /// By this flow, or by a new connection if that is gone.
     By(Flow),
-    /// By this flow alone.
+    /// By this flow alone; a large request by a connection to the same peer.
     Only(Flow),
     /// As was found out before.
     Route(Route),

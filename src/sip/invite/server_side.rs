@@ -21,7 +21,7 @@ use crate::sip::message::header::RAck;
 use crate::sip::message::method::Method;
 use crate::sip::message::{Body, Request, StatusCode, header_names, session_description};
 use crate::sip::reason;
-use crate::sip::transaction::{InboundRequest, Reply, ServerId};
+use crate::sip::transaction::{InboundRequest, Reply, ServerId, Warning};
 
 /// See the file's paragraph.
 pub(super) struct ServerSide<'a> {
@@ -90,10 +90,10 @@ impl ServerSide<'_> {
                 let reply = self.session.abilities(StatusCode::OK);
                 self.session.out.respond(server, reply);
             }
-            (Method::Update, _) => self
-                .session
-                .out
-                .refuse(server, if is_answered { StatusCode::NotAcceptableHere } else { StatusCode::RequestPending }),
+            (Method::Update, _) if is_answered => {
+                self.session.out.respond(server, reason::not_acceptable("No offer is taken before the final response"));
+            }
+            (Method::Update, _) => self.session.out.refuse(server, StatusCode::RequestPending),
             (Method::Options, _) => self.session.out.put(SessionOutput::Options(server)),
             _ => self.session.out.refuse(server, StatusCode::CallTransactionDoesNotExist),
         }
@@ -192,7 +192,8 @@ impl ServerSide<'_> {
         };
         // Their offer in the INVITE has no answer yet: another one has no place here (section 5).
         let offers = session_description(&request.headers, &request.body) != Body::Nothing;
-        self.session.out.refuse(server, if offers { StatusCode::NotAcceptableHere } else { StatusCode::OK });
+        let reply = if offers { reason::not_acceptable("No offer is taken in a PRACK") } else { Reply::new(StatusCode::OK) };
+        self.session.out.respond(server, reply);
         if let Some(sdp) = taken.then {
             self.answer(now, sdp);
         }
@@ -318,9 +319,10 @@ impl ServerSide<'_> {
     }
 
     /// Refuses the open request.
-    pub(super) fn reject(&mut self, cause: Cause) {
+    pub(super) fn reject(&mut self, cause: Cause, warning: Option<Warning>) {
         let Some(server) = self.session.exchange.close_request() else { return };
-        self.session.out.respond(server, reason::refusal(cause.verdict().status.clamp(300, 699), cause));
+        let refusal = reason::refusal(cause.verdict().status.clamp(300, 699), cause);
+        self.session.out.respond(server, refusal.warning(warning.or_else(|| reason::warning(cause))));
         if self.session.phase == Phase::Ringing {
             self.session.end();
         } else {

@@ -154,7 +154,7 @@ impl InviteSession {
             Command::Ring { .. } => self.server().provisional(now, StatusCode::Ringing, None),
             Command::Progress { sdp, .. } => self.server().provisional(now, StatusCode::SessionProgress, Some(sdp)),
             Command::Answer { sdp, .. } => self.server().answer(now, sdp),
-            Command::Reject { cause, .. } => self.server().reject(cause),
+            Command::Reject { cause, warning, .. } => self.server().reject(cause, warning),
             Command::Reoffer { sdp, .. } => self.state.reoffer(sdp),
             Command::Text { text, .. } => self.state.send_text(text.into_inner()),
             Command::TextAnswered { message, refusal, .. } => {
@@ -179,7 +179,7 @@ impl InviteSession {
 
     fn give_up(&mut self, cause: Cause) {
         match self.state.phase {
-            Phase::Ringing => self.server().reject(cause),
+            Phase::Ringing => self.server().reject(cause, None),
             Phase::Calling => {
                 self.state.bye = Some(cause);
                 self.state.cancel();

@@ -27,7 +27,7 @@ use crate::sip::message::method::Method;
 use crate::sip::message::uri::Uri;
 use crate::sip::message::{Essentials, Message, Request, StatusCode, header_names, phrase, session_description};
 use crate::sip::token::Token;
-use crate::sip::transaction::{InboundRequest, LocalContact, OutgoingRequest, Route, ServerId};
+use crate::sip::transaction::{HOP_HEADERS, InboundRequest, LocalContact, OutgoingRequest, Route, ServerId};
 use crate::sip::transport::{ConnectionId, Flow};
 
 /// Calls that are over and whose messages can still be told.
@@ -424,7 +424,7 @@ impl InviteSessions {
     }
 
     fn send(&mut self, now: Instant, core: &mut Core, (id, part): (CallId, u32), request: Request, hop: &Hop) {
-        let Some(route) = self.route(core, id, hop, request.to_bytes().len() + 200) else {
+        let Some(route) = self.route(core, id, hop, request.to_bytes().len() + HOP_HEADERS) else {
             return self.handle(now, id, SessionInput::Timeout { part });
         };
         let names_us = matches!(request.method, Method::Invite | Method::Update | Method::Notify);
@@ -437,9 +437,10 @@ impl InviteSessions {
         let peer = self.get(id)?.peer();
         let route = match hop {
             Hop::Next(uri) => peer.route(core, uri, size),
-            Hop::By(flow) => core.route_by(*flow),
-            Hop::Only(flow) => core.layer.flows().is_open(flow).then_some(Route::Open(*flow))?,
-            Hop::Route(route) => *route,
+            Hop::Reconnect(uri) => peer.reconnection(core, uri),
+            Hop::By(flow) => core.route_by(*flow).for_size(size),
+            Hop::Only(flow) => core.layer.flows().is_open(flow).then_some(Route::Open(*flow))?.for_size(size),
+            Hop::Route(route) => route.for_size(size),
         };
         Some(route.made_for(peer.yields_to_known(core)))
     }

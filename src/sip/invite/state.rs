@@ -54,6 +54,8 @@ pub(super) struct SessionState {
     pub(super) ack: Option<SentAck>,
     /// Hang up as soon as our 2xx is acknowledged (RFC 3261 section 15).
     pub(super) bye: Option<Cause>,
+    /// A BYE of ours that was lost with its connection has gone by another one.
+    pub(super) is_bye_repeated: bool,
     /// We gave our INVITE up.
     pub(super) is_cancelled: bool,
     pub(super) provisionals: ReliableProvisionals,
@@ -96,6 +98,7 @@ impl SessionState {
             acceptance: None,
             ack: None,
             bye: None,
+            is_bye_repeated: false,
             is_cancelled: false,
             provisionals: ReliableProvisionals::default(),
             early: EarlyDialogs::default(),

@@ -9,6 +9,8 @@ use super::wire::{is_token, split_outside};
 /// One `Via` value (RFC 3261 section 20.42).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Via {
+    /// Of the protocol: `2.0`, but in requests that are answered 505.
+    pub version: String,
     /// `UDP`, `TCP`, `TLS`…, in capitals.
     pub transport: String,
     /// The sent-by host.
@@ -23,16 +25,23 @@ impl Via {
     /// Reads one value; blanks around the slashes are forgiven.
     #[must_use]
     pub fn parse(value: &str) -> Option<Self> {
+        Self::parse_any_version(value).filter(|via| via.version == "2.0")
+    }
+
+    /// The same, also of a version that we do not speak: it says where the 505 goes (RFC 3261 section 21.5.6).
+    #[must_use]
+    pub fn parse_any_version(value: &str) -> Option<Self> {
         let (protocol, rest) = value.split_once('/')?;
         let (version, rest) = rest.split_once('/')?;
-        if !protocol.trim().eq_ignore_ascii_case("SIP") || version.trim() != "2.0" {
+        let version = version.trim().to_owned();
+        if !protocol.trim().eq_ignore_ascii_case("SIP") || !is_token(&version) {
             return None;
         }
         let (transport, rest) = rest.trim_start().split_once(|letter: char| letter.is_ascii_whitespace())?;
         let (sent_by, params) = rest.split_once(';').unwrap_or((rest, ""));
         let (host, port) = Host::parse_with_port(sent_by)?;
         let transport = transport.to_ascii_uppercase();
-        is_token(&transport).then(|| Self { transport, host, port, params: Params::parse(params) })
+        is_token(&transport).then(|| Self { version, transport, host, port, params: Params::parse(params) })
     }
 
     /// The transaction's branch, if given.
@@ -44,7 +53,7 @@ impl Via {
 
 impl fmt::Display for Via {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SIP/2.0/{} {}", self.transport, self.host)?;
+        write!(f, "SIP/{}/{} {}", self.version, self.transport, self.host)?;
         if let Some(port) = self.port {
             write!(f, ":{port}")?;
         }
@@ -145,7 +154,7 @@ impl fmt::Display for NameAddr {
 }
 
 /// `CSeq` (RFC 3261 section 20.16).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CSeq {
     /// Below 2³¹.
     pub number: u32,
@@ -271,6 +280,8 @@ mod tests {
         assert!(via.params.has("rport"));
         assert_eq!(via.to_string(), "SIP/2.0/UDP [2001:db8::9]:5062;Branch=z9hG4bK1;rport");
         assert_eq!(Via::parse("SIP/2.0/UDP first.example.com: 4000;ttl=16").unwrap().port, Some(4000));
+        let later = "SIP/7.0/UDP a;branch=x";
+        assert!(Via::parse(later).is_none() && Via::parse_any_version(later).is_some_and(|via| via.to_string() == later));
         for bad in ["", "SIP/2.0/UDP", "SIP/3.0/UDP a", "HTTP/2.0/TCP a", "SIP/2.0/UDP a:b"] {
             assert!(Via::parse(bad).is_none(), "{bad}");
         }

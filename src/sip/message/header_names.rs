@@ -31,6 +31,7 @@ pub(in crate::sip) const TO: &str = "To";
 pub(in crate::sip) const UNSUPPORTED: &str = "Unsupported";
 pub(in crate::sip) const USER_AGENT: &str = "User-Agent";
 pub(in crate::sip) const VIA: &str = "Via";
+pub(in crate::sip) const WARNING: &str = "Warning";
 pub(in crate::sip) const WWW_AUTHENTICATE: &str = "WWW-Authenticate";
 
 // === RFC 3262 ===

@@ -61,10 +61,10 @@ impl Message {
     }
 
     /// Reads what an answer to a request needs that is broken otherwise: whose `Content-Length` lies, or whose first line has a method
-    /// and a version but no address between them.
+    /// and a version but no address between them; or whose head is too long, of which the beginning is read.
     #[must_use]
     pub fn parse_broken(bytes: &[u8], limits: &WireLimits) -> Option<Request> {
-        let head = wire::head(bytes, limits).ok()?;
+        let head = wire::head_of_broken(bytes, limits)?;
         let (method, rest) = head.start.split_once(' ')?;
         let (uri, version) = rest.trim_end().rsplit_once(' ')?;
         version.get(..4).filter(|start| start.eq_ignore_ascii_case("SIP/"))?;

@@ -175,6 +175,21 @@ pub fn head(bytes: &[u8], limits: &WireLimits) -> Result<Head, WireError> {
     Ok(Head { start, headers, body_at: bytes.len() - rest.len(), skipped })
 }
 
+/// What can be read of the head of a message that is no good: of one that is too long, its beginning.
+#[must_use]
+pub fn head_of_broken(bytes: &[u8], limits: &WireLimits) -> Option<Head> {
+    let all_lines = WireLimits { headers: usize::MAX, ..*limits };
+    match head(bytes, &all_lines) {
+        Ok(head) => Some(head),
+        Err(WireError::HeadTooLarge) => {
+            let begun = bytes.get(..limits.head_bytes.saturating_sub(2))?;
+            let whole_lines = begun.iter().rposition(|&byte| byte == b'\n').and_then(|end| begun.get(..=end))?;
+            head(&[whole_lines, b"\r\n"].concat(), &all_lines).ok()
+        }
+        Err(_) => None,
+    }
+}
+
 /// The declared body length, if any.
 ///
 /// # Errors
@@ -288,6 +303,12 @@ impl Framer {
     #[must_use]
     pub fn is_inside_message(&self) -> bool {
         !self.pending.is_empty()
+    }
+
+    /// What has come of the message whose end cannot be known.
+    #[must_use]
+    pub fn into_rest(self) -> Vec<u8> {
+        self.pending
     }
 
     /// The next thing on the stream.

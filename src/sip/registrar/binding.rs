@@ -93,6 +93,16 @@ impl ContactBinding {
         !outbound && Uri::parse(&self.kept.uri).is_some_and(|uri| uri.is_equivalent(&asked.uri))
     }
 
+    /// Whether the only contact of a request is this one, to which something between the device and us has since given another address: the device
+    /// counts on in one Call-ID for all that it registers (RFC 3261 section 10.2), and speaks from the same host.
+    pub(super) fn was_moved_to(&self, contact: &Uri, inbound: &InboundRequest) -> bool {
+        let InboundRequest { flow, essentials, .. } = inbound;
+        let is_later = self.kept.call_id == essentials.call_id && self.kept.cseq < essentials.cseq.number;
+        let parts = |uri: &Uri| (uri.scheme.clone(), uri.user_text(), uri.params.get("transport").map(str::to_ascii_lowercase));
+        let is_same_user = || Uri::parse(&self.kept.uri).is_some_and(|uri| parts(&uri) == parts(contact));
+        is_later && !self.is_flow() && self.kept.source.ip() == flow.peer.ip() && is_same_user()
+    }
+
     /// What orders bindings of one device: its own wish, then which of them is the newest.
     pub(super) const fn preference(&self) -> (u16, Instant) {
         (self.kept.q, self.dies_at)

@@ -185,10 +185,13 @@ impl Registrar {
         if outbound && !first_hop_is_outbound(request, &path) {
             return Err(Reply::new(StatusCode::FirstHopLacksOutboundSupport));
         }
+        let is_alone = asked.len() == 1;
         for asked in asked {
             let life = self.life(&asked)?;
             let flows = outbound && asked.reg_id.is_some();
-            let place = after.iter().position(|binding| binding.is_meant_by(&asked, flows));
+            let same = |binding: &ContactBinding| binding.is_meant_by(&asked, flows);
+            let moved = |binding: &ContactBinding| is_alone && !flows && binding.was_moved_to(&asked.uri, inbound);
+            let place = after.iter().position(same).or_else(|| after.iter().position(moved));
             if place.and_then(|at| after.get(at)).is_some_and(|binding| !binding.yields_to(essentials)) {
                 return Err(Reply::new(StatusCode::ServerInternalError));
             }

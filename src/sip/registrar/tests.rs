@@ -202,3 +202,16 @@ fn a_week_of_refreshes_leaves_nothing_behind() {
     while bench.registrar.poll().is_some() {}
     assert!(bench.registrar.devices.is_empty() && bench.registrar.deadline().is_none() && bench.registrar.changes.is_empty());
 }
+
+/// A contact that something on the way has given another port does not leave its old one behind, but a second device address stays one.
+#[test]
+fn s3_a_contact_that_was_rewritten_replaces_its_old_one() {
+    let mut bench = Bench::new();
+    bench.says("c", 1, "Contact: <sip:board@192.0.2.9:5060>\r\nExpires: 300\r\n");
+    let moved = bench.says("c", 2, "Contact: <sip:board@192.0.2.9:61022>;expires=120\r\nExpires: 300\r\n").1;
+    assert_eq!(moved, ["<sip:board@192.0.2.9:61022>;expires=120"], "the parameter counts before the header");
+    assert_eq!(bench.says("c", 3, "Contact: <sip:board@203.0.113.4:61023>\r\nExpires: 300\r\n").1.len(), 1);
+    assert_eq!(bench.says("other", 1, "Contact: <sip:board@192.0.2.8>\r\n").1.len(), 2, "another device");
+    assert_eq!(bench.says("other", 2, "Contact: <sip:board@192.0.2.8;transport=tcp>\r\n").1.len(), 3, "another way to it");
+    assert_eq!(bench.says("c", 4, "Contact: <sip:board@192.0.2.9:5099>;expires=0\r\n").1.len(), 2);
+}

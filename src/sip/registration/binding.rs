@@ -224,11 +224,13 @@ impl AccountBinding {
         }
     }
 
-    /// Our own Contact says how long we are known; without that the whole answer does (section 10.2.4).
+    /// Our own Contact says how long we are known; without that the whole answer does (section 10.2.4). A Contact that stands alone is ours, also
+    /// where something on the way has written another address in the place of it.
     fn granted(&self, headers: &Headers) -> Duration {
-        let contacts = headers.values(header_names::CONTACT).filter_map(NameAddr::parse);
-        let mut ours = contacts.filter(|contact| contact.uri.user.as_deref() == Some(&self.account.contact));
-        let granted = ours.find_map(|contact| contact.params.get("expires")?.trim().parse().ok().map(Duration::from_secs));
+        let contacts: Vec<NameAddr> = headers.values(header_names::CONTACT).filter_map(NameAddr::parse).collect();
+        let is_ours = |contact: &&NameAddr| contact.uri.user.as_deref() == Some(&self.account.contact) || contacts.len() == 1;
+        let expires = |contact: &NameAddr| leading_seconds(contact.params.get("expires")?);
+        let granted = contacts.iter().filter(is_ours).find_map(expires);
         granted
             .or_else(|| seconds(headers, header_names::EXPIRES))
             .unwrap_or(self.expires)
@@ -238,8 +240,11 @@ impl AccountBinding {
 
 /// A number of seconds in a header; what follows it is a comment or a parameter.
 fn seconds(headers: &Headers, name: &str) -> Option<Duration> {
-    let value = headers.get(name)?.trim();
-    let digits: String = value.chars().take_while(char::is_ascii_digit).collect();
+    leading_seconds(headers.get(name)?)
+}
+
+fn leading_seconds(value: &str) -> Option<Duration> {
+    let digits: String = value.trim().chars().take_while(char::is_ascii_digit).collect();
     digits.parse::<u32>().ok().map(|seconds| Duration::from_secs(seconds.into()))
 }
 

@@ -1,6 +1,7 @@
 //! [`RegistrationClient`]: all registrations of ours: addresses looked up, requests sent, answers taken.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use super::binding::{
@@ -13,10 +14,10 @@ use crate::sip::deadlines::Deadlines;
 use crate::sip::events::Command;
 use crate::sip::interface::Output;
 use crate::sip::message::uri::{Host, Params, Uri};
-use crate::sip::message::{Request, Response};
+use crate::sip::message::{NameAddr, Request, Response, header_names};
 use crate::sip::resolver::{Locate, Target};
 use crate::sip::token::Token;
-use crate::sip::transaction::{Answer, LocalContact, OutgoingRequest, Route};
+use crate::sip::transaction::{Answer, HOP_HEADERS, LocalContact, OutgoingRequest, Route};
 use crate::sip::transport::{ConnectionId, Flow};
 use crate::sip::usage::{Environment, Usage};
 
@@ -99,6 +100,33 @@ impl RegistrationClient {
         let user = Uri::parse(&request.uri)?.user?;
         let called = self.all.values().find(|registration| registration.account.contact == user)?;
         Some(Identity::Account(called.account.label.clone()))
+    }
+
+    /// Whose account a call over a connection belongs to, whatever it asks for (S-3): that whose registrar is at its other end.
+    pub(in crate::sip) fn called_by(&self, flow: &Flow, request: &Request) -> Option<Identity> {
+        let registrars = self.registered().filter(|registration| registration.target == Some(flow.peer));
+        if flow.transport.is_reliable() { meant(registrars, request) } else { None }
+    }
+
+    /// The same of a request from the address of a registrar, which a datagram alone may have forged.
+    pub(in crate::sip) fn called_from(&self, address: IpAddr, request: &Request) -> Option<Identity> {
+        meant(self.at(address), request)
+    }
+
+    /// Whether a registrar of ours is at an address.
+    pub(in crate::sip) fn is_registrar(&self, address: IpAddr) -> bool {
+        self.at(address).next().is_some()
+    }
+
+    fn at(&self, address: IpAddr) -> impl Iterator<Item = &AccountBinding> {
+        let address = address.to_canonical();
+        let is_there = move |target: SocketAddr| target.ip().to_canonical() == address;
+        self.registered().filter(move |registration| registration.target.is_some_and(is_there))
+    }
+
+    /// Those that a registrar has granted, which it may call.
+    fn registered(&self) -> impl Iterator<Item = &AccountBinding> {
+        self.all.values().filter(|registration| registration.lives_until.is_some())
     }
 
     /// The account of ours in a domain: the flow to its registrar while we are registered there, our address, and what proves it.
@@ -226,6 +254,7 @@ impl RegistrationClient {
         let account = &registration.account;
         let (contact, server_name) = (Some(LocalContact::of_user(&account.contact)), Some(account.domain()));
         let token = Token::Registration(number, env.core.layer.number());
+        let route = route.for_size(request.to_bytes().len() + HOP_HEADERS);
         env.core.layer.send(env.now, OutgoingRequest { request, route, contact, server_name, token });
     }
 
@@ -384,6 +413,16 @@ impl Usage for RegistrationClient {
     fn timers(&self) -> usize {
         self.deadlines.len()
     }
+}
+
+/// Which of several accounts at one registrar a request means: the one whose user name it asks for, or else the first.
+fn meant<'a>(accounts: impl Iterator<Item = &'a AccountBinding>, request: &Request) -> Option<Identity> {
+    let to = request.headers.get(header_names::TO).and_then(NameAddr::parse).and_then(|to| to.uri.user_text());
+    let users = [Uri::parse(&request.uri).and_then(|uri| uri.user_text()), to];
+    let is_named = |account: &&AccountBinding| users.iter().flatten().any(|user| *user == account.account.username);
+    let accounts: Vec<&AccountBinding> = accounts.collect();
+    let named = accounts.iter().copied().find(is_named).or_else(|| accounts.first().copied());
+    named.map(|account| Identity::Account(account.account.label.clone()))
 }
 
 fn ping(flow: &Flow) -> Duration {

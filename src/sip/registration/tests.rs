@@ -396,3 +396,74 @@ fn o2_another_transport_signs_the_old_contact_off() {
     let [off, on] = both.as_slice() else { panic!("{both:?}") };
     assert!(off.1.contains("Expires: 0\r\n") && on.1.contains("Expires: 600\r\n"), "{both:?}");
 }
+
+/// A Contact that stands alone is ours, whatever something on the way has made of it; beside others ours is the one that we know.
+#[test]
+fn s3_a_lone_contact_says_how_long_we_are_known() {
+    let ours = format!("sip:{}@198.51.100.1:5060", contact("pbx", "7000", "sesame"));
+    for (answer, seconds) in [
+        ("Contact: <sip:7000-x1@192.0.2.1:6000;ob>;expires=20".to_owned(), 20),
+        ("Contact: <sip:7000-x1@192.0.2.1:6000>\nExpires: 30".to_owned(), 30),
+        ("Contact: <sip:7000@192.0.2.1>;expires=\"40\"\nExpires: 90".to_owned(), 90),
+        (format!("Contact: <sip:7000@192.0.2.7>;expires=500\nContact: <{ours}>;expires=50"), 50),
+        ("Contact: <sip:7000@192.0.2.7>;expires=500\nContact: <sip:7000@192.0.2.8>;expires=400\nExpires: 60".to_owned(), 60),
+        ("Contact: <sip:7000@192.0.2.7>;expires=20.5".to_owned(), 20),
+    ] {
+        let mut bench = Bench::new();
+        let first = bench.registers().remove(0);
+        bench.answers(&first, 200, &answer);
+        assert_eq!(bench.standing().lives, Some(Duration::from_secs(seconds)), "{answer}");
+    }
+}
+
+/// What comes over the connection or from the address of a registrar is a call of that account, whatever user part it asks for.
+#[test]
+fn s3_a_call_from_a_registrar_is_one_of_its_account() {
+    let bench = Bench::registered();
+    let request = |user: &str| {
+        let text = format!("INVITE sip:{user}@198.51.100.1 SIP/2.0\r\nTo: <sip:{user}@pbx.example.com>\r\n\r\n");
+        let Ok(Message::Request(request)) = Message::parse(text.as_bytes(), &WireLimits::default()) else { panic!() };
+        request
+    };
+    let registrations = &bench.endpoint.usages.registrations;
+    let account = Some(crate::sip::Identity::Account("pbx".into()));
+    for user in ["1001", "+49301234567", "7000", "nobody"] {
+        let request = request(user);
+        assert_eq!(registrations.called_from([192, 0, 2, 1].into(), &request), account, "{user}");
+        assert_eq!(registrations.called_from([192, 0, 2, 2].into(), &request), None, "it is not registered there");
+        let flow = |transport| Flow {
+            transport,
+            listener: 0,
+            connection: None,
+            local: "198.51.100.1:5060".parse().unwrap(),
+            peer: FIRST.parse().unwrap(),
+        };
+        assert_eq!(registrations.called_by(&flow(Transport::Tcp), &request), account);
+        assert_eq!(registrations.called_by(&flow(Transport::Udp), &request), None, "a datagram may be forged");
+    }
+}
+
+/// The endpoint takes such a call for one of the account, known by its address alone.
+#[test]
+fn s3_a_call_from_a_registrar_is_let_in() {
+    let mut bench = Bench::registered();
+    let text = "INVITE sip:1001@198.51.100.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1\r\nFrom: <sip:4711@pbx>;tag=a\r\n\
+        To: <sip:1001@pbx>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nContact: <sip:4711@192.0.2.1>\r\nContent-Length: 0\r\n\r\n";
+    let local = "198.51.100.1:5060".parse().unwrap();
+    let flow = |peer: &str| Flow { transport: Transport::Udp, listener: 0, connection: None, local, peer: peer.parse().unwrap() };
+    let mut calls = |peer: &str, call_id: &str| {
+        let bytes = text.replace("Call-ID: c", &format!("Call-ID: {call_id}")).replace("z9hG4bK1", call_id).into_bytes();
+        bench.endpoint.handle(bench.now, Input::Received { flow: flow(peer), bytes });
+        let mut identity = None;
+        while let Some(output) = bench.endpoint.poll() {
+            if let Output::Event(crate::sip::Event::Incoming(incoming)) = output {
+                identity = incoming.identity.map(|identity| (identity, incoming.proof));
+            }
+        }
+        identity
+    };
+    let account = (crate::sip::Identity::Account("pbx".into()), crate::sip::Proof::Address);
+    assert_eq!(calls("192.0.2.1:5060", "z9hG4bKone"), Some(account.clone()));
+    assert_eq!(calls("192.0.2.1:5099", "z9hG4bKtwo"), Some(account), "any port of its address");
+    assert_eq!(calls("203.0.113.7:5060", "z9hG4bKthree"), None);
+}

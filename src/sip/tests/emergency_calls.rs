@@ -111,7 +111,7 @@ fn s10_four_known_callers_at_once_are_told_by_voice() {
     let Some(Event::Incoming(first)) = bench.events.first() else { panic!("{:?}", bench.events) };
     assert!(first.emergency);
     let call = first.call;
-    let sent = bench.commands(Command::Reject { call, cause: Cause::NoEmergencyCalls });
+    let sent = bench.commands(Command::Reject { call, cause: Cause::NoEmergencyCalls, warning: None });
     assert_eq!(statuses(&sent), ["403"]);
     let sent = says_from(&mut bench, [192, 0, 2, 20], dials_with_sound("911", "h7"));
     assert_eq!(statuses(&sent), ["100"], "there is room again");

@@ -68,7 +68,7 @@ fn a_caller_that_gives_up_before_its_prack_leaves_nothing() {
         let sent = if cancels {
             bench.says(&request("CANCEL", 1, "", "").replace("z9hG4bKCANCEL1", "z9hG4bKINVITE1"))
         } else {
-            bench.commands(Command::Reject { call, cause: Cause::Busy })
+            bench.commands(Command::Reject { call, cause: Cause::Busy, warning: None })
         };
         assert_eq!(statuses(&sent).last(), Some(if cancels { &"487" } else { &"503" }));
         assert_eq!(statuses(&bench.says(&prack(2, &to, &format!("{rseq} 1 INVITE")))), ["481"]);
@@ -96,7 +96,7 @@ fn a_plain_180_is_for_those_who_can_and_need_not() {
     let call = bench.call();
     let sent = bench.commands(Command::Ring { call });
     assert_eq!((statuses(&sent), sent[0].contains("RSeq")), (vec!["180"], false));
-    bench.commands(Command::Reject { call, cause: Cause::Busy });
+    bench.commands(Command::Reject { call, cause: Cause::Busy, warning: None });
     bench.ends_empty();
     let mut bench = Bench::new();
     bench.says(&request("INVITE", 1, REQUIRED, ""));

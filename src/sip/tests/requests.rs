@@ -217,7 +217,7 @@ fn a_repeated_invite_gets_the_last_provisional() {
     assert_eq!(statuses(&bench.says(&invite)), ["180"]);
     assert_eq!(statuses(&bench.says(&invite.replace("z9hG4bK", "z9hG4bKother"))), ["482"]);
     assert_eq!(bench.events.len(), 1);
-    let sent = bench.commands(Command::Reject { call, cause: Cause::Busy });
+    let sent = bench.commands(Command::Reject { call, cause: Cause::Busy, warning: None });
     assert_eq!((statuses(&sent), line(&sent[0], "Retry-After").as_str()), (vec!["503"], "5"));
     bench.ends_empty();
 }
@@ -339,7 +339,7 @@ fn an_rfc_2543_peer_without_branch_and_tag_can_call() {
     assert_eq!(statuses(&bench.says(&invite)), ["100"]);
     assert_eq!(statuses(&bench.says(&invite)), ["100"]);
     let call = bench.call();
-    let sent = bench.commands(Command::Reject { call, cause: Cause::UnknownAddress });
+    let sent = bench.commands(Command::Reject { call, cause: Cause::UnknownAddress, warning: None });
     let to = line(&sent[0], "To");
     assert!(bench.says(&old(dialog_request("ACK", 1, &to, ""))).is_empty());
     assert!(bench.endpoint.deadline().is_some_and(|at| at <= bench.now + Duration::from_secs(5)), "the ACK was matched");

@@ -217,7 +217,7 @@ fn a_refresh_waits_for_their_reinvite_and_is_not_lost() {
     bench.seconds(895);
     bench.says(&dialog_request("INVITE", 2, &to, &body("application/sdp", "hold")));
     assert!(bench.seconds(10).is_empty());
-    let sent = bench.commands(Command::Reject { call, cause: Cause::NoCommonCodec });
+    let sent = bench.commands(Command::Reject { call, cause: Cause::NoCommonCodec, warning: None });
     assert_eq!((sent[0].split(' ').nth(1), method(&sent[1])), (Some("488"), "INVITE"));
     bench.says(&dialog_request("ACK", 2, &to, "").replace("z9hG4bKACK2", "z9hG4bKINVITE2"));
     bench.says(&response(&sent[1], 200, "", &body("application/sdp", SDP)));

@@ -26,7 +26,7 @@ fn an_update_with_an_offer_goes_to_the_owner_and_is_answered() {
     assert_eq!(bench.says(&update), sent, "the same again");
     assert!(bench.seconds(100).is_empty(), "nothing waits for an ACK");
     bench.says(&dialog_request("UPDATE", 5, &to, &body("application/sdp", "bad")));
-    assert_eq!(statuses(&bench.commands(Command::Reject { call, cause: Cause::NoCommonCodec })), ["488"]);
+    assert_eq!(statuses(&bench.commands(Command::Reject { call, cause: Cause::NoCommonCodec, warning: None })), ["488"]);
     assert_eq!(statuses(&bench.says(&dialog_request("UPDATE", 6, &to, &body("text/plain", "x")))), ["415"]);
     assert_eq!(statuses(&bench.says(&with_to("UPDATE", 7, &to, "Record: on\r\n", ""))), ["403"]);
     bench.says(&dialog_request("BYE", 9, &to, ""));

@@ -18,7 +18,7 @@ use super::flows::Flows;
 use super::key::{MAGIC, ServerKey};
 use super::local::LocalIdentity;
 use super::reply::{Header, Reply, reply_flow, set_received};
-use super::route::Route;
+use super::route::{Fallback, Route};
 use super::servers::{CancelledInvite, ServerId, ServerTransactions, ServerWake};
 use super::timers::Timers;
 use crate::sip::counters::{Counters, count};
@@ -110,10 +110,22 @@ impl<T: Copy + Eq + Hash + Debug> TransactionLayer<T> {
     }
 
     pub(in crate::sip) fn connect_failed(&mut self, now: Instant, token: u64) {
-        match self.connecting.take(token) {
-            Some(Connecting::Client { id, fallback: Some(flow) }) => self.begin(now, id, flow),
+        match self.connecting.refused(now, token) {
+            Some(Connecting::Client { id, fallback: Some(fallback) }) => self.fall_back(now, id, fallback),
             Some(Connecting::Client { id, fallback: None }) => self.fail(id),
             Some(Connecting::Response(_) | Connecting::Ack(..)) | None => {}
+        }
+    }
+
+    /// Sends a request the other way that it has.
+    fn fall_back(&mut self, now: Instant, id: ClientId, fallback: Fallback) {
+        match fallback {
+            Fallback::Open(flow) => self.begin(now, id, flow),
+            Fallback::Datagrams(peer) => {
+                if !self.connect((peer, Transport::Udp), false, Connecting::Client { id, fallback: None }) {
+                    self.fail(id);
+                }
+            }
         }
     }
 
@@ -286,7 +298,7 @@ impl<T: Copy + Eq + Hash + Debug> TransactionLayer<T> {
         tag: &str,
     ) {
         let (status, phrase, headers) = answer;
-        let via = request.headers.values(header_names::VIA).next().and_then(Via::parse);
+        let via = request.headers.values(header_names::VIA).next().and_then(Via::parse_any_version);
         let Some(via) = via.filter(|_| request.method != Method::Ack) else { return };
         let reply = reply_flow(flow, &via);
         set_received(&mut request, via, flow.peer);
@@ -335,6 +347,9 @@ impl<T: Copy + Eq + Hash + Debug> TransactionLayer<T> {
         self.schedule(Transaction::Client(id));
         match route {
             Route::Open(flow) => self.begin(now, id, flow),
+            Route::Connect { peer, fallback: Some(fallback), .. } if self.connecting.has_refused(now, peer) => {
+                self.fall_back(now, id, fallback);
+            }
             Route::Connect { peer, transport, fallback, is_for_stranger } => {
                 if !self.connect((peer, transport), is_for_stranger, Connecting::Client { id, fallback }) {
                     self.fail(id);

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::local::LocalContact;
+use super::local::{LocalContact, LocalIdentity};
 use crate::sip::message::header::Via;
 use crate::sip::message::{Request, header_names};
 use crate::sip::transport::Flow;
@@ -10,12 +10,36 @@ use crate::sip::transport::Flow;
 /// A header line of ours.
 pub(in crate::sip) type Header = (&'static str, String);
 
+/// What makes a response more precise: code and text of a `Warning` (RFC 3261 section 20.43, S-8).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// 300 to 399.
+    pub code: u16,
+    /// For people.
+    pub text: String,
+}
+
+impl Warning {
+    /// Anything that has no code of its own.
+    pub const MISCELLANEOUS: u16 = 399;
+    /// Longest text, in characters.
+    const LONGEST: usize = 200;
+
+    /// The header's value, with ourselves as its agent.
+    pub(super) fn value(&self, local: &LocalIdentity, flow: &Flow) -> String {
+        let printable = |letter: &char| !letter.is_control() && !matches!(letter, '"' | '\\');
+        let text: String = self.text.chars().filter(printable).take(Self::LONGEST).collect();
+        format!("{} {} \"{text}\"", self.code, local.sent_by(flow))
+    }
+}
+
 /// A response without what its request gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::sip) struct Reply {
     pub(in crate::sip) status: u16,
     pub(in crate::sip) headers: Vec<Header>,
     pub(in crate::sip) contact: Option<LocalContact>,
+    pub(in crate::sip) warning: Option<Warning>,
     /// A session description.
     pub(in crate::sip) sdp: Option<String>,
 }
@@ -23,7 +47,7 @@ pub(in crate::sip) struct Reply {
 impl Reply {
     /// A status alone.
     pub(in crate::sip) fn new(status: impl Into<u16>) -> Self {
-        Self { status: status.into(), headers: Vec::new(), contact: None, sdp: None }
+        Self { status: status.into(), headers: Vec::new(), contact: None, warning: None, sdp: None }
     }
 
     pub(in crate::sip) fn with(mut self, headers: impl IntoIterator<Item = Header>) -> Self {
@@ -33,6 +57,10 @@ impl Reply {
 
     pub(in crate::sip) fn contact(self, contact: LocalContact) -> Self {
         Self { contact: Some(contact), ..self }
+    }
+
+    pub(in crate::sip) fn warning(self, warning: Option<Warning>) -> Self {
+        Self { warning, ..self }
     }
 
     pub(in crate::sip) fn sdp(self, sdp: Option<String>) -> Self {

@@ -10,6 +10,7 @@ use super::reply::{Reply, reply_flow};
 use super::server::NonInviteServer;
 use super::server_invite::InviteServer;
 use super::timers::Timers;
+use crate::sip::message::header::CSeq;
 use crate::sip::message::header_names;
 use crate::sip::message::method::Method;
 use crate::sip::message::{Essentials, Request, Response};
@@ -19,11 +20,11 @@ use crate::sip::transport::Flow;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(in crate::sip) struct ServerId(pub(in crate::sip) u64);
 
-/// Call-ID, From tag, CSeq: the same request that came by two ways (RFC 3261 section 8.2.2.2).
-type MergeKey = (String, String, u32);
+/// Call-ID, From tag, CSeq with its method: the same request that came by two ways (RFC 3261 section 8.2.2.2).
+type MergeKey = (String, String, CSeq);
 
 fn merge_key(essentials: &Essentials) -> MergeKey {
-    (essentials.call_id.clone(), essentials.from.tag().unwrap_or_default().to_owned(), essentials.cseq.number)
+    (essentials.call_id.clone(), essentials.from.tag().unwrap_or_default().to_owned(), essentials.cseq.clone())
 }
 
 #[derive(Debug)]
@@ -148,7 +149,7 @@ impl<T: Copy> ServerTransactions<T> {
     pub(super) fn respond(&mut self, now: Instant, id: ServerId, reply: Reply, local: &LocalIdentity) -> Option<Answered<T>> {
         let tx = self.all.get_mut(&id)?;
         let request = tx.request.as_ref()?;
-        let Reply { status, headers, contact, sdp } = reply;
+        let Reply { status, headers, contact, warning, sdp } = reply;
         let first = match &mut tx.machine {
             ServerMachine::Invite(machine) => machine.respond(now, status),
             ServerMachine::Other(machine) => machine.respond(now),
@@ -169,6 +170,9 @@ impl<T: Copy> ServerTransactions<T> {
         }
         for (name, value) in headers {
             response.headers.push(name, value);
+        }
+        if let Some(warning) = warning {
+            response.headers.push(header_names::WARNING, warning.value(local, &tx.reply));
         }
         if let Some(sdp) = sdp {
             response.headers.push(header_names::CONTENT_TYPE, "application/sdp");

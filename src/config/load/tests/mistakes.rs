@@ -171,6 +171,9 @@ fn meetings_and_devices_that_contradict_each_other_are_found() {
     assert!(said("[meeting.Big]\n").contains("no name for a meeting"));
     assert!(said("[meeting.menu]\n").contains("sip.menu_user"));
     assert!(said("[meeting.a]\nconference_id = \"77\"\n[meeting.77]\n").contains("could mean either"));
+    assert!(said("[meeting.a]\nconference_id = \"+49x\"\n").contains("not made of digits"));
+    let same = "[meeting.a]\nconference_id = \"+49 30 1234567\"\n[meeting.b]\nconference_id = \"49301234567\"\n";
+    assert!(said(same).contains("\"49301234567\" is the conference ID of meeting a too"));
     assert!(said("meeting = 5\n").contains("is not a table"));
     assert!(said("[meeting]\na = 5\n").contains("[meeting.a]"));
 }

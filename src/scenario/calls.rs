@@ -32,6 +32,23 @@ fn a1_phones_of_every_codec_and_a_browser_all_hear() {
     world.nothing_left();
 }
 
+/// Phones that have nothing but L16, one of them at a rate that no other end uses.
+#[test]
+fn a1_phones_of_l16_hear_and_are_heard() {
+    let world = World::with(BYPASS_EVERYONE);
+    let member = world.member();
+    let phones = [CodecKind::L16Wide, CodecKind::L16Disc].map(|codec| world.phone_with(codec));
+    for phone in &phones {
+        phone.joins("1001");
+    }
+    phones[0].hears_only(&[member.voice, phones[1].voice]);
+    phones[1].hears_only(&[member.voice, phones[0].voice]);
+    member.hears_only(&[phones[0].voice, phones[1].voice]);
+    phones.iter().for_each(Phone::hangs_up);
+    member.leaves();
+    world.nothing_left();
+}
+
 #[test]
 fn a2_keys_are_commands_to_us_and_never_heard_in_the_meeting() {
     let world = World::with(BYPASS_EVERYONE);

@@ -20,7 +20,7 @@ mod potential;
 mod protection;
 mod session;
 
-pub use agreement::{Agreement, NegotiatedEvents, PayloadContent, PayloadFormat, Protection, Stream, Transport};
+pub use agreement::{Agreement, NegotiatedEvents, Protection, Stream, Transport};
 pub use answer::answer;
 pub use capabilities::{DEFAULT_PTIME, LocalCapabilities, MAX_PTIME, MIN_PTIME, Preference, SrtpPolicy};
 pub use crypto::{CryptoAttribute, CryptoAttributeError};

@@ -78,6 +78,7 @@ fn offer_answer() -> OfferAnswer {
         address: [192, 0, 2, 1].into(),
         port: 30_000,
         codecs: vec![CodecKind::Pcmu],
+        fallback: crate::codec::FALLBACK_CODECS.into(),
         preference: Preference::Offerer,
         ptime: Duration::from_millis(20),
         session_id: 1,
@@ -146,6 +147,7 @@ enum Did {
     Notifies(u16),
     HandsOver(String),
     Speaks(String),
+    Probes,
     Shows(String),
     Reserves,
     Releases,
@@ -167,7 +169,7 @@ enum Did {
 
 use Did::{
     Announced, Answers, CallsDevice, ClosesPort, Counts, Done, FindsTarget, Gives, HandsOver, Hangs, Holds, Knocks, Music,
-    NotSetUp, NotesDialog, Notifies, Opens, Pin, Raises, Refers, RefusesText, Rejects, Releases, Reports, Reserves, Says,
+    NotSetUp, NotesDialog, Notifies, Opens, Pin, Probes, Raises, Refers, RefusesText, Rejects, Releases, Reports, Reserves, Says,
     SaysThatItRings, Shows, Speaks, SpeaksEarly, StopsPrompts, TakesPlaceOf, Tells, WrongTry,
 };
 
@@ -247,6 +249,7 @@ impl World {
             CallAct::WrongTry(meeting) => WrongTry(meeting.as_ref().map(known)),
             CallAct::Sip(sip::Command::Text { call: CALL, text }) => Shows(text.into_inner()),
             CallAct::Sip(sip::Command::Bye { call: CALL, cause }) => Hangs(cause),
+            CallAct::Sip(sip::Command::Probe { call: CALL }) => Probes,
             CallAct::Sip(sip::Command::Answer { call: CALL, .. }) => Answers,
             CallAct::Sip(sip::Command::Reject { call: CALL, cause }) => Rejects(cause),
             CallAct::Sip(sip::Command::ReferAnswered { call: CALL, accepted }) => Refers(accepted),

@@ -161,7 +161,27 @@ fn a_phone_whose_power_fails_is_given_up() {
     phone.dials("1001");
     phone.hears(Phrase::WaitingForHost);
     phone.falls_silent();
+    // 20 s of silence, and 32 s in which the OPTIONS is not answered (RFC 3261, timer F).
+    world.passes(Duration::from_secs(30));
     assert!(phone.is_hung_up().contains("media-timeout"));
+    world.nothing_left();
+}
+
+/// A muted phone that sends no packet for many periods stays, because it answers OPTIONS, and is heard when it speaks again.
+#[test]
+fn a1_a_muted_phone_stays_as_long_as_it_answers() {
+    let world = World::with("[media]\nmedia_timeout = \"20s\"");
+    let member = world.member();
+    let phone = world.admitted_phone(&member);
+    phone.sends_nothing();
+    world.passes(Duration::from_secs(300));
+    phone.sends_again();
+    member.hears_only(&[phone.voice]);
+    phone.hears_only(&[member.voice]);
+    phone.falls_silent();
+    world.passes(Duration::from_secs(30));
+    assert!(phone.is_hung_up().contains("media-timeout"));
+    member.leaves();
     world.nothing_left();
 }
 

@@ -483,6 +483,7 @@ mod capacity;
 mod emergency_calls;
 mod hostile;
 mod password_guessing;
+mod probe;
 mod refer;
 mod reliable;
 mod requests;

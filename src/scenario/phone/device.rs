@@ -82,6 +82,7 @@ impl Phone {
             withheld: None,
             odd: None,
             srtp: None,
+            is_dead: false,
             sip,
             rtp,
             rtcp,

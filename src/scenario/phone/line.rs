@@ -99,6 +99,8 @@ pub(in crate::scenario) struct Line {
     pub(super) odd: Option<&'static str>,
     /// Its SRTP.
     pub(super) srtp: Option<PhoneSrtp>,
+    /// It has no power, and answers nothing but what ends its call.
+    pub(super) is_dead: bool,
 }
 
 // === impl Line ===
@@ -148,6 +150,9 @@ impl Line {
 
     pub(super) fn sip(&mut self, datagram: &[u8]) {
         let text = Text::read(datagram);
+        if self.is_dead && text.method() != "BYE" {
+            return;
+        }
         match text.status() {
             Some(status) => self.response(status, &text),
             None if text.method() == "ACK" => {}

@@ -238,9 +238,12 @@ impl EstablishedCall {
                 }
             }
             MediaEvent::Silent(silence) => {
-                if !self.offer_answer.on_hold() {
-                    tracing::info!(call = %self.settings.call, silent_s = silence.as_secs(), "no media");
-                    self.part(now, Cause::MediaTimeout, true);
+                // A listener is muted most of the time, and many devices then send nothing: signalling tells whether it is there.
+                if !self.offer_answer.on_hold()
+                    && matches!(self.phase, EstablishedPhase::Menu(_) | EstablishedPhase::Meeting { .. })
+                {
+                    tracing::debug!(call = %self.settings.call, silent_s = silence.as_secs(), "no media: the device is asked by OPTIONS");
+                    self.acts.push_back(CallAct::Sip(sip::Command::Probe { call: self.settings.call }));
                 }
             }
             MediaEvent::Closed(stats) => {

@@ -43,6 +43,10 @@ impl EstablishedCall {
             },
             // M-12: asked by a method or header that an external may not use.
             sip::Event::Refused { .. } if self.is_at_meeting() => self.say(Phrase::NotAllowed),
+            sip::Event::Unreachable { .. } => {
+                tracing::info!(call = %self.settings.call, "no media, and no answer to OPTIONS");
+                self.part(now, Cause::MediaTimeout, true);
+            }
             sip::Event::Ended { cause, .. } => self.end(now, cause, true),
             _ => {}
         }

@@ -8,7 +8,7 @@ use crate::common::ip_network;
 use crate::media::{Profile, TelephoneEventFormat};
 use crate::rtp::latch::NamedSource;
 use crate::rtp::srtp::KeyGenerator;
-use crate::sdp::{self, Agreement, LocalCapabilities, SessionDescription};
+use crate::sdp::{self, Agreement, Hold, LocalCapabilities, SessionDescription};
 
 /// Names of hosts, each with an address that it stands for.
 pub(super) type NamedAddresses = Vec<(String, IpAddr)>;
@@ -65,7 +65,7 @@ impl OfferAnswer {
         Self { ours, keys, remote, agreed: None, offered: None, held: false, names: Vec::new() }
     }
 
-    /// The peer holds us, or has stopped to send (S-5).
+    /// The peer holds us: it does not receive (S-5). One that only receives does not.
     #[must_use]
     pub const fn on_hold(&self) -> bool {
         self.held
@@ -147,7 +147,7 @@ impl OfferAnswer {
             profile.remote_rtcp = before.remote_rtcp;
             profile.named = before.named;
         }
-        self.held = !(profile.we_send && profile.they_send);
+        self.held = agreement.audio().is_some_and(|stream| stream.hold != Hold::No);
         self.agreed = Some(profile.clone());
         self.ours.previous = Some(agreement.local);
         self.ours.protection = Some(agreement.transport.protection);
@@ -162,12 +162,13 @@ pub fn profile(agreement: &Agreement, peer: &RemoteMedia) -> Option<Profile> {
     Some(Profile {
         codec: stream.codec,
         payload_type_send: stream.payload_type_send,
-        payload_type_receive: stream.payload_type_receive,
+        formats: stream.formats.clone(),
         telephone_event: stream.telephone_event.map(|event| TelephoneEventFormat {
             payload_type: event.receive_pt,
             send_payload_type: event.send_pt,
             clock: event.clock,
         }),
+        comfort_noise: stream.comfort_noise,
         ptime: stream.ptime_send,
         remote: transport.remote,
         remote_rtcp: transport.remote_rtcp,

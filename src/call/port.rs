@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use super::messages::SignallingPath;
 use super::offer_answer::{OfferAnswer, RemoteMedia};
 use super::settings::{CallsSettings, RuntimeConfig};
+use crate::codec::FALLBACK_CODECS;
 use crate::media::{Media, PortEvent, PortHandle, PortOpenError, Profile, Reserved};
 use crate::rtp::srtp::KeyGenerator;
 use crate::sdp::{DEFAULT_PTIME, LocalCapabilities, Preference, SrtpPolicy};
@@ -66,6 +67,7 @@ pub(super) fn offer_answer(
         address: advertised_address(settings, path),
         port,
         codecs: config.codecs.clone(),
+        fallback: FALLBACK_CODECS.into(),
         preference: Preference::Offerer,
         ptime: DEFAULT_PTIME,
         // 62 bits: a number of RFC 3264 section 5 that every peer can read.

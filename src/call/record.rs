@@ -97,6 +97,7 @@ fn log_end(effects: &CallEffects, end: &CallEnd) {
                     received = summary.stats.received,
                     sent = summary.stats.sent,
                     lost = summary.stats.lost,
+                    unnamed = summary.stats.unnamed,
                     mos = summary.stats.mos,
                     unlogged,
                     "call ended"

@@ -81,6 +81,7 @@ fn offer_answer() -> OfferAnswer {
         address: [192, 0, 2, 1].into(),
         port: 30_000,
         codecs: vec![CodecKind::Pcmu],
+        fallback: crate::codec::FALLBACK_CODECS.into(),
         preference: Preference::Offerer,
         ptime: Duration::from_millis(20),
         session_id: 1,
@@ -152,6 +153,7 @@ enum Did {
     ShowsEncryption(&'static str),
     HandsOver(String),
     Speaks(String),
+    Probes,
     Shows(String),
     Reserves,
     LooksUp(Vec<String>),
@@ -174,8 +176,8 @@ enum Did {
 
 use Did::{
     Announced, Answers, CallsDevice, ClosesPort, Counts, Done, FindsTarget, Gives, HandsOver, Hangs, Holds, Knocks, LooksUp,
-    Music, NotSetUp, NotesDialog, Notifies, Opens, Pin, Raises, Refers, RefusesText, Rejects, Releases, Reports, Reserves, Says,
-    SaysThatItRings, Shows, ShowsEncryption, Speaks, SpeaksEarly, StopsPrompts, TakesPlaceOf, Tells, WrongTry,
+    Music, NotSetUp, NotesDialog, Notifies, Opens, Pin, Probes, Raises, Refers, RefusesText, Rejects, Releases, Reports,
+    Reserves, Says, SaysThatItRings, Shows, ShowsEncryption, Speaks, SpeaksEarly, StopsPrompts, TakesPlaceOf, Tells, WrongTry,
 };
 
 fn known(name: &MeetingName) -> &'static str {
@@ -254,6 +256,7 @@ impl World {
             CallAct::WrongTry(meeting) => WrongTry(meeting.as_ref().map(known)),
             CallAct::Sip(sip::Command::Text { call: CALL, text }) => Shows(text.into_inner()),
             CallAct::Sip(sip::Command::Bye { call: CALL, cause }) => Hangs(cause),
+            CallAct::Sip(sip::Command::Probe { call: CALL }) => Probes,
             CallAct::Sip(sip::Command::Answer { call: CALL, .. }) => Answers,
             CallAct::Sip(sip::Command::Reject { call: CALL, cause, .. }) => Rejects(cause),
             CallAct::Sip(sip::Command::ReferAnswered { call: CALL, accepted }) => Refers(accepted),

@@ -122,7 +122,7 @@ pub struct DialArgs {
     /// Whom to call, such as sip:1001@192.0.2.1:5060
     #[arg(value_name = "SIP-URI")]
     pub uri: String,
-    /// Offer this codec only; may be given again for more, in order of preference [default: all]
+    /// Offer this codec only; may be given again for more, in order of preference [default: all but L16]
     #[arg(long, value_name = "CODEC", value_parser = codec)]
     pub codec: Vec<CodecKind>,
     /// WAV file to say over and over, or `sample` for a few words of ours; silence without it
@@ -231,9 +231,8 @@ pub enum LinkRoleArg {
 }
 
 fn codec(text: &str) -> Result<CodecKind, String> {
-    let names = || CODECS.iter().map(|row| row.name.to_ascii_lowercase()).collect::<Vec<_>>().join(", ");
-    let row = CODECS.iter().find(|row| row.name.eq_ignore_ascii_case(text));
-    row.map(|row| row.kind).ok_or_else(|| format!("known: {}", names()))
+    let names = || CODECS.iter().map(|row| row.label).collect::<Vec<_>>().join(", ");
+    CodecKind::by_label(text).ok_or_else(|| format!("known: {}", names()))
 }
 
 fn keys(text: &str) -> Result<String, String> {

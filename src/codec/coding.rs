@@ -52,6 +52,9 @@ pub trait Encoder: Send {
 
 /// Payload to PCM.
 pub trait Decoder: Send {
+    /// How many samples a payload stands for, by its length or its own header; `None` where it is not of this codec.
+    fn samples(&self, payload: &[u8]) -> Option<usize>;
+
     /// Appends the PCM of one packet, mono at the row's sample rate, to `out`.
     ///
     /// # Errors

@@ -99,6 +99,10 @@ impl G711Decoder {
 }
 
 impl Decoder for G711Decoder {
+    fn samples(&self, payload: &[u8]) -> Option<usize> {
+        (!payload.is_empty()).then_some(payload.len())
+    }
+
     fn decode(&mut self, payload: &[u8], out: &mut Vec<i16>) -> Result<(), CodecError> {
         if payload.is_empty() {
             return Err(CodecError::Payload);

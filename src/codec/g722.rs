@@ -230,6 +230,10 @@ impl G722Decoder {
 }
 
 impl Decoder for G722Decoder {
+    fn samples(&self, payload: &[u8]) -> Option<usize> {
+        (!payload.is_empty()).then_some(2 * payload.len())
+    }
+
     fn decode(&mut self, payload: &[u8], out: &mut Vec<i16>) -> Result<(), CodecError> {
         if payload.is_empty() {
             return Err(CodecError::Payload);

@@ -4,8 +4,9 @@
 mod coding;
 mod g711;
 mod g722;
+mod l16;
 mod opus;
 mod table;
 
 pub use coding::{CodecError, Decoder, Encoder, EncoderSettings};
-pub use table::{CODECS, CodecKind, CodecRow};
+pub use table::{CODECS, CodecKind, CodecRow, DEFAULT_CODECS, FALLBACK_CODECS};

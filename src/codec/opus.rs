@@ -91,6 +91,10 @@ impl OpusDecoder {
 }
 
 impl Decoder for OpusDecoder {
+    fn samples(&self, payload: &[u8]) -> Option<usize> {
+        if payload.is_empty() { None } else { opus::packet::get_nb_samples(payload, Hz::FULL.0).ok() }
+    }
+
     fn decode(&mut self, payload: &[u8], out: &mut Vec<i16>) -> Result<(), CodecError> {
         // An empty payload would ask libopus for concealment.
         if payload.is_empty() {

@@ -1,8 +1,11 @@
 //! The table of codecs: a row of each, its encoder and its decoder.
 
+use std::time::Duration;
+
 use super::coding::{CodecError, Decoder, Encoder, EncoderSettings};
 use super::g711::{G711Decoder, G711Encoder, Law};
 use super::g722::{G722Decoder, G722Encoder};
+use super::l16::{L16Decoder, L16Encoder};
 use super::opus::{OpusDecoder, OpusEncoder};
 use crate::common::units::Hz;
 
@@ -17,13 +20,28 @@ pub enum CodecKind {
     Pcma,
     /// ITU-T G.711 µ-law, 8 kHz.
     Pcmu,
+    /// Uncompressed, 48 kHz.
+    L16Full,
+    /// Uncompressed, 44.1 kHz.
+    L16Disc,
+    /// Uncompressed, 16 kHz.
+    L16Wide,
+    /// Uncompressed, 8 kHz.
+    L16Narrow,
 }
+
+/// What is offered to devices unless configured otherwise, best first.
+pub const DEFAULT_CODECS: [CodecKind; 4] = [CodecKind::Opus, CodecKind::G722, CodecKind::Pcma, CodecKind::Pcmu];
+/// What is taken from a device that offers nothing else of ours, best first: it takes three to ten times the bandwidth of G.711.
+pub const FALLBACK_CODECS: [CodecKind; 4] = [CodecKind::L16Wide, CodecKind::L16Full, CodecKind::L16Disc, CodecKind::L16Narrow];
 
 /// A codec in SDP, and how its media is counted.
 #[derive(Debug)]
 pub struct CodecRow {
     /// Which codec.
     pub kind: CodecKind,
+    /// How the configuration and the command line name it.
+    pub label: &'static str,
     /// The encoding name of `a=rtpmap`; compared without regard to case.
     pub name: &'static str,
     /// The payload type RFC 3551 §6 gives it; `None` for a dynamic one.
@@ -36,54 +54,117 @@ pub struct CodecRow {
     pub sdp_channels: u8,
     /// Parameters for `a=fmtp`.
     pub fmtp: Option<&'static str>,
+    /// The longest packet that fits into a datagram which nobody takes apart on its way.
+    pub longest_packet: Duration,
     /// Frames of 20 ms after which an encoder can go on for another one, unnoticed by the decoder behind them; `None` where the
     /// two never come to agree. Where it is given, listeners can share an encoding.
     pub takes_over_after: Option<usize>,
 }
 
+/// The longest packet of a codec whose packets are small.
+const LONGEST_PACKET: Duration = Duration::from_millis(60);
+/// The rate of the compact disc.
+const DISC: Hz = Hz(44_100);
+
 /// Every codec, best first.
 pub static CODECS: &[CodecRow] = &[
     CodecRow {
         kind: CodecKind::Opus,
+        label: "opus",
         name: "opus",
         static_payload_type: None,
         rtp_clock: Hz::FULL,
         sample_rate: Hz::FULL,
         sdp_channels: 2,
         fmtp: Some("useinbandfec=1"),
+        longest_packet: LONGEST_PACKET,
         // As far back as a voice is predicted from its pitch (RFC 6716 section 4.2.7.6), and some more.
         takes_over_after: Some(3),
     },
     CodecRow {
         kind: CodecKind::G722,
+        label: "g722",
         name: "G722",
         static_payload_type: Some(9),
         rtp_clock: Hz::NARROW,
         sample_rate: Hz::WIDE,
         sdp_channels: 1,
         fmtp: None,
+        longest_packet: LONGEST_PACKET,
         // Two encoders that hear the same for ever quantise it differently; at 12 µs a frame each listener can have its own.
         takes_over_after: None,
     },
     CodecRow {
         kind: CodecKind::Pcma,
+        label: "pcma",
         name: "PCMA",
         static_payload_type: Some(8),
         rtp_clock: Hz::NARROW,
         sample_rate: Hz::NARROW,
         sdp_channels: 1,
         fmtp: None,
+        longest_packet: LONGEST_PACKET,
         // It remembers nothing; the resampler before it does.
         takes_over_after: Some(1),
     },
     CodecRow {
         kind: CodecKind::Pcmu,
+        label: "pcmu",
         name: "PCMU",
         static_payload_type: Some(0),
         rtp_clock: Hz::NARROW,
         sample_rate: Hz::NARROW,
         sdp_channels: 1,
         fmtp: None,
+        longest_packet: LONGEST_PACKET,
+        takes_over_after: Some(1),
+    },
+    CodecRow {
+        kind: CodecKind::L16Full,
+        label: "l16-48000",
+        name: "L16",
+        static_payload_type: None,
+        rtp_clock: Hz::FULL,
+        sample_rate: Hz::FULL,
+        sdp_channels: 1,
+        fmtp: None,
+        longest_packet: Duration::from_millis(10),
+        takes_over_after: Some(1),
+    },
+    CodecRow {
+        kind: CodecKind::L16Disc,
+        label: "l16-44100",
+        name: "L16",
+        static_payload_type: Some(11),
+        rtp_clock: DISC,
+        sample_rate: DISC,
+        sdp_channels: 1,
+        fmtp: None,
+        longest_packet: Duration::from_millis(10),
+        takes_over_after: Some(1),
+    },
+    CodecRow {
+        kind: CodecKind::L16Wide,
+        label: "l16-16000",
+        name: "L16",
+        static_payload_type: None,
+        rtp_clock: Hz::WIDE,
+        sample_rate: Hz::WIDE,
+        sdp_channels: 1,
+        fmtp: None,
+        longest_packet: Duration::from_millis(40),
+        takes_over_after: Some(1),
+    },
+    CodecRow {
+        kind: CodecKind::L16Narrow,
+        label: "l16-8000",
+        name: "L16",
+        static_payload_type: None,
+        rtp_clock: Hz::NARROW,
+        sample_rate: Hz::NARROW,
+        sdp_channels: 1,
+        fmtp: None,
+        longest_packet: Duration::from_millis(60),
         takes_over_after: Some(1),
     },
 ];
@@ -99,14 +180,18 @@ impl CodecKind {
             Self::G722 => 1,
             Self::Pcma => 2,
             Self::Pcmu => 3,
+            Self::L16Full => 4,
+            Self::L16Disc => 5,
+            Self::L16Wide => 6,
+            Self::L16Narrow => 7,
         };
         &CODECS[at]
     }
 
-    /// The codec with this SDP encoding name, compared without regard to case.
+    /// The codec that the configuration names so, compared without regard to case.
     #[must_use]
-    pub fn by_name(name: &str) -> Option<Self> {
-        CODECS.iter().find(|row| row.name.eq_ignore_ascii_case(name)).map(|row| row.kind)
+    pub fn by_label(label: &str) -> Option<Self> {
+        CODECS.iter().find(|row| row.label.eq_ignore_ascii_case(label)).map(|row| row.kind)
     }
 
     /// The codec that RFC 3551 gives this payload type.
@@ -125,6 +210,7 @@ impl CodecKind {
             Self::G722 => Box::new(G722Encoder::new()),
             Self::Pcma => Box::new(G711Encoder::new(Law::A)),
             Self::Pcmu => Box::new(G711Encoder::new(Law::Mu)),
+            Self::L16Full | Self::L16Disc | Self::L16Wide | Self::L16Narrow => Box::new(L16Encoder::new(self.row().sample_rate)),
         })
     }
 
@@ -138,6 +224,7 @@ impl CodecKind {
             Self::G722 => Box::new(G722Decoder::new()),
             Self::Pcma => Box::new(G711Decoder::new(Law::A)),
             Self::Pcmu => Box::new(G711Decoder::new(Law::Mu)),
+            Self::L16Full | Self::L16Disc | Self::L16Wide | Self::L16Narrow => Box::new(L16Decoder::new(self.row().sample_rate)),
         })
     }
 }

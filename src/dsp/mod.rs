@@ -5,6 +5,7 @@ pub mod frame;
 pub mod gain;
 pub mod level;
 pub mod limiter;
+pub mod noise;
 pub mod resample;
 pub mod stretch;
 pub mod tone;

@@ -8,6 +8,7 @@ use super::input::{datagrams, lossy};
 use crate::common::units::Hz;
 use crate::rtp::dtls::{DtlsAssociation, DtlsIdentity, DtlsParameters, DtlsRole, Fingerprint};
 use crate::rtp::dtmf::DtmfReceiver;
+use crate::rtp::payload::{PayloadContent, PayloadFormat};
 use crate::rtp::receive::AudioReceiver;
 use crate::rtp::rtcp::RtcpSession;
 use crate::rtp::srtp::{CryptoSuite, KeyGenerator, SrtpReceiver, SrtpSender};
@@ -25,6 +26,7 @@ fn ours() -> LocalCapabilities {
         address: [192, 0, 2, 1].into(),
         port: 20_000,
         codecs: codec::CODECS.iter().map(|row| row.kind).collect(),
+        fallback: crate::codec::FALLBACK_CODECS.into(),
         preference: Preference::Offerer,
         ptime: sdp::DEFAULT_PTIME,
         session_id: 1,
@@ -94,17 +96,20 @@ pub fn srtp(data: &[u8]) {
 /// Several RTP datagrams, each behind two bytes of length, into a receiver that plays meanwhile.
 pub fn rtp_packet(data: &[u8]) {
     let start = Instant::now();
-    let Ok(mut receiver) = AudioReceiver::new(codec::CodecKind::Pcmu, 0) else { return };
+    let audio = |payload_type, kind| PayloadFormat { payload_type, content: PayloadContent::Audio(kind) };
+    let noise = PayloadFormat { payload_type: 13, content: PayloadContent::ComfortNoise(Hz::NARROW) };
+    let formats = [audio(0, codec::CodecKind::Pcmu), audio(9, codec::CodecKind::G722), noise];
+    let Ok(mut receiver) = AudioReceiver::new(codec::CodecKind::Pcmu, &formats) else { return };
     let mut frame = dsp::Frame::silence(Hz::NARROW);
     for (n, datagram) in (0_u32..).zip(datagrams(data)) {
         let now = start + Duration::from_millis(20) * n;
         if let Ok(packet) = Packet::parse(datagram) {
             assert!(packet.payload.len() + rtp::packet::HEADER_LENGTH <= datagram.len());
             assert!(!rtp::packet::is_rtcp(datagram));
-            receiver.insert(now, &packet);
+            let _ = receiver.insert(now, &packet);
         }
         receiver.pull(now, &mut frame);
-        assert_eq!(frame.samples().len(), 160);
+        assert_eq!(frame.samples().len(), frame.rate().0 as usize / 50);
     }
     assert!(receiver.stats().received <= data.len() as u64);
 }

@@ -24,6 +24,7 @@ use crate::dsp::frame::Frame;
 use crate::dsp::resample::Resampler;
 use crate::policy::{Admission, Effect, Fact, Policy, PolicySettings, Role, Via};
 use crate::rtp::latch::NamedSource;
+use crate::rtp::payload::{PayloadContent, PayloadFormat};
 use crate::rtp::sender::RtpSender;
 use crate::rtp::transport::Protection;
 
@@ -96,8 +97,9 @@ impl BenchMeeting {
         let profile = Profile {
             codec,
             payload_type_send: payload_type,
-            payload_type_receive: payload_type,
+            formats: vec![PayloadFormat { payload_type, content: PayloadContent::Audio(codec) }],
             telephone_event: None,
+            comfort_noise: None,
             ptime: FRAME,
             remote: address,
             remote_rtcp: SocketAddr::new(address.ip(), address.port() + 1),
@@ -183,7 +185,7 @@ impl BenchMeeting {
             let (mut payload, mut packet) = (Vec::new(), Vec::new());
             phone.encoder.encode(&samples, &mut payload).expect("encodes");
             let ticks = u32::try_from(phone.profile.codec.row().rtp_clock.samples(FRAME)).expect("fits");
-            phone.outgoing.packet(phone.profile.payload_type_receive, false, &payload, ticks, &mut packet);
+            phone.outgoing.packet(phone.profile.payload_type_send, false, &payload, ticks, &mut packet);
             sent.push((SocketId::Port(phone.port, Channel::Rtp), phone.address, packet));
         }
         for guest in &mut self.guests {

@@ -20,6 +20,10 @@ const EVENT_PACKET: Duration = Duration::from_millis(20);
 /// The payload type of comfort noise (RFC 3551), and its least level (RFC 3389).
 const COMFORT_NOISE: u8 = 13;
 const SILENCE: u8 = 127;
+/// Ticks of silence after which comfort noise takes the place of audio: the reverberation in a codec is over by then.
+const SILENT_BEFORE: u32 = 10;
+/// Comfort noise is sent every so many ticks: a second, so that mappings of NATs and time-outs of devices see packets.
+const NOISE_EVERY: u32 = 50;
 /// Pause between two telephone events.
 const BETWEEN_KEYS: Duration = Duration::from_millis(80);
 
@@ -76,6 +80,8 @@ pub(super) struct Egress {
     next_due: Option<Instant>,
     /// The last tick was sent, so that the next packet does not begin a talkspurt (RFC 3551 section 4.1).
     in_talkspurt: bool,
+    /// Ticks of nothing but silence until now.
+    silent: u32,
     keys: VecDeque<DtmfSender>,
     key_at: Option<u32>,
     quiet_until: Option<Instant>,
@@ -93,6 +99,7 @@ impl Egress {
             paced: VecDeque::new(),
             next_due: None,
             in_talkspurt: false,
+            silent: 0,
             keys: VecDeque::new(),
             key_at: None,
             quiet_until: None,
@@ -176,10 +183,31 @@ impl Egress {
 
     /// A packet of comfort noise (RFC 3389) that probes an address, apart from what is played: it takes a sequence number, and no time.
     pub(super) fn comfort_noise(&mut self) -> (PacketInfo, Vec<u8>) {
+        self.noise(COMFORT_NOISE)
+    }
+
+    fn noise(&mut self, payload_type: u8) -> (PacketInfo, Vec<u8>) {
         let mut bytes = Vec::with_capacity(13);
         let numbered = self.number(1);
-        self.outgoing.event(COMFORT_NOISE, false, self.outgoing.timestamp, &[SILENCE], &mut bytes);
+        self.outgoing.event(payload_type, false, self.outgoing.timestamp, &[SILENCE], &mut bytes);
         (numbered, bytes)
+    }
+
+    /// Sends comfort noise (RFC 3389) in place of a tick of silence, where that is agreed on and has lasted for a while. False: the tick is to be
+    /// sent as audio.
+    pub(super) fn pauses(&mut self, now: Instant, profile: &Profile, samples: &[i16]) -> bool {
+        let Some(payload_type) = profile.comfort_noise.filter(|_| samples.iter().all(|sample| *sample == 0)) else {
+            self.silent = 0;
+            return false;
+        };
+        self.silent = self.silent.saturating_add(1);
+        let Some(ticks) = self.silent.checked_sub(SILENT_BEFORE + 1) else { return false };
+        if ticks.is_multiple_of(NOISE_EVERY) {
+            let (numbered, bytes) = self.noise(payload_type);
+            self.queue(now, numbered, Some(bytes));
+        }
+        self.skip_tick(profile);
+        true
     }
 
     /// Takes the samples of one tick, at the codec's rate, and makes the packets that are full. One that cannot be encoded leaves a gap in

@@ -12,6 +12,7 @@ mod delivery_proofs;
 mod egress;
 mod events;
 mod handle;
+mod ingress;
 #[cfg(test)]
 mod inline_worker;
 mod leg;
@@ -27,6 +28,7 @@ mod port;
 mod profile;
 pub mod record;
 mod shared_mix;
+mod silence;
 mod stats;
 pub mod stun;
 mod worker;

@@ -145,6 +145,11 @@ impl MediaPath {
         self.latch.accept(now, from, negotiated)
     }
 
+    /// Whether a packet comes from where the device's RTP has come from so far, so that it is the device's although nothing of it is agreed on.
+    pub(super) fn is_from_device(&self, from: SocketAddr) -> bool {
+        self.encryption().is_some() || self.latch.latched().or(self.latch.target()).is_some_and(|source| is_same(source, from))
+    }
+
     /// Whether an RTCP packet is the device's: its tag was right, or it comes from a host of the call.
     pub(super) fn accept_rtcp(&self, from: SocketAddr) -> bool {
         let is_known = from.ip() == self.remote_rtcp.ip() || self.latch.target().is_some_and(|target| target.ip() == from.ip());
@@ -196,4 +201,9 @@ impl MediaPath {
     pub(super) fn srtp_stats(&self) -> SrtpStats {
         self.transport.stats()
     }
+}
+
+/// Whether two addresses are one; an IPv4 address seen through a dual-stack socket is the IPv4 address.
+fn is_same(one: SocketAddr, other: SocketAddr) -> bool {
+    (one.ip().to_canonical(), one.port()) == (other.ip().to_canonical(), other.port())
 }

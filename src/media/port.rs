@@ -17,18 +17,20 @@ use crate::dsp::resample::{Resampler, between};
 use crate::prompt::Clip;
 use crate::rtp::dtmf::DtmfReceiver;
 use crate::rtp::packet::Packet;
+use crate::rtp::payload::PayloadContent;
 use crate::rtp::quality::{self, Impairment};
-use crate::rtp::receive::AudioReceiver;
 use crate::rtp::rtcp::RtcpSession;
 
 use super::delivery_proofs::DeliveryProofs;
 use super::egress::{Egress, FramePlacement, PacketInfo};
 use super::events::{MediaEvent, PortEvent};
+use super::ingress::Ingress;
 use super::leg::{DueDatagram, MediaLeg};
 use super::path::{MediaPath, Received};
 use super::player::{Play, PlayMark, Player};
 use super::profile::{Channel, PortError, Profile};
 use super::shared_mix::{SharedMix, TickSound};
+use super::silence::SilenceWatch;
 use super::stats::PortStats;
 
 /// The media of one device's call.
@@ -40,11 +42,10 @@ pub struct Port {
     unprotected: Vec<u8>,
     /// Comfort noise for an address that has to answer before it is sent anything else (S-7).
     probe: Option<DueDatagram<Channel>>,
-    receiver: AudioReceiver,
+    ingress: Ingress,
     dtmf: DtmfReceiver,
     egress: Egress,
     rtcp: RtcpSession,
-    inbound_resampler: Option<Resampler>,
     outbound_resampler: Option<Resampler>,
     player: Player,
     marks: Vec<PlayMark>,
@@ -55,10 +56,8 @@ pub struct Port {
     rtcp_out: Option<Vec<u8>>,
     events: mpsc::Sender<PortEvent>,
     lost_events: u64,
-    media_timeout: Duration,
+    silence: SilenceWatch,
     opened: Instant,
-    last_packet: Instant,
-    silence_reported: bool,
     refused: u64,
     sent: u64,
 }
@@ -85,11 +84,10 @@ impl Port {
             path: MediaPath::new(now, &profile)?,
             unprotected: Vec::new(),
             probe: None,
-            receiver: AudioReceiver::new(profile.codec, profile.payload_type_receive)?,
+            ingress: Ingress::new(&profile)?,
             profile,
             dtmf: DtmfReceiver::new(),
             rtcp: RtcpSession::new(now, egress.ssrc(), &format!("{id}@roomgate"), row.rtp_clock, seed),
-            inbound_resampler: between(row.sample_rate, Hz::FULL),
             outbound_resampler: between(Hz::FULL, row.sample_rate),
             player: Player::new(row.sample_rate),
             marks: Vec::new(),
@@ -100,10 +98,8 @@ impl Port {
             rtcp_out: None,
             events,
             lost_events: 0,
-            media_timeout,
+            silence: SilenceWatch::new(now, media_timeout),
             opened: now,
-            last_packet: now,
-            silence_reported: false,
             refused: 0,
             sent: 0,
         })
@@ -116,11 +112,8 @@ impl Port {
     pub fn reprofile(&mut self, now: Instant, profile: Profile) -> Result<(), PortError> {
         let row = profile.codec.row();
         if profile.codec != self.profile.codec {
-            self.rtcp.set_clock(row.rtp_clock);
-            let receiver = AudioReceiver::new(profile.codec, profile.payload_type_receive)?;
             self.egress.change_codec(&profile)?;
-            self.receiver = receiver;
-            self.inbound_resampler = between(row.sample_rate, Hz::FULL);
+            self.rtcp.set_clock(row.rtp_clock);
             self.outbound_resampler = between(Hz::FULL, row.sample_rate);
             self.proofs.cut_off(now, self.egress.next_sequence());
             self.player.stop_all(&mut self.marks);
@@ -129,6 +122,7 @@ impl Port {
             self.player.set_music(music);
         }
         self.path.renegotiate(now, &profile)?;
+        self.ingress.renegotiate(&profile);
         if profile.telephone_event != self.profile.telephone_event {
             self.dtmf = DtmfReceiver::new();
         }
@@ -145,22 +139,23 @@ impl Port {
             self.refused += 1;
             return;
         };
-        let event = self.profile.telephone_event.filter(|event| event.payload_type == packet.pt);
-        let negotiated = packet.pt == self.profile.payload_type_receive || event.is_some();
-        if !self.path.accept_rtp(now, from, negotiated) {
+        let content = self.ingress.content(packet.pt);
+        if content.is_none() && self.path.is_from_device(from) {
+            self.silence.restart(now);
+            self.ingress.take_unnamed(now, &packet, &mut self.rtcp);
+            return;
+        }
+        if !self.path.accept_rtp(now, from, content.is_some()) {
             self.refused += 1;
             return;
         }
         let first = self.rtcp.reception().expected() == 0;
-        self.last_packet = now;
-        self.silence_reported = false;
-        self.rtcp.received(now, &packet);
+        self.silence.restart(now);
+        self.ingress.take(now, &packet, &mut self.rtcp);
         if first {
             self.emit(MediaEvent::Flowing);
         }
-        // Telephone events count in the sequence too: left out, they would look like loss.
-        self.receiver.insert(now, &packet);
-        if event.is_some()
+        if matches!(content, Some(PayloadContent::TelephoneEvent(_)))
             && let Some(digit) = self.dtmf.handle(now, &packet)
         {
             self.emit(MediaEvent::Digit(Redacted::new(digit.digit)));
@@ -176,7 +171,7 @@ impl Port {
         if self.rtcp.about_us().is_some() {
             self.path.report_received(now, from);
         }
-        self.last_packet = now;
+        self.silence.restart(now);
         while let Some(span) = self.rtcp.poll_span() {
             self.proofs.reported(now, span);
         }
@@ -185,7 +180,9 @@ impl Port {
 
     /// Sends the shared payload, if nothing of this device's own has to be mixed in.
     fn send_shared(&mut self, now: Instant, mix: &mut SharedMix) -> bool {
-        let plain = self.may_send() && self.player.is_transparent() && self.marks.is_empty() && !self.egress.pressing();
+        let pauses = self.profile.comfort_noise.is_some() && mix.frame().samples().iter().all(|sample| *sample == 0);
+        let plain =
+            !pauses && self.may_send() && self.player.is_transparent() && self.marks.is_empty() && !self.egress.pressing();
         if !plain || !self.egress.takes_payloads(&self.profile) {
             return false;
         }
@@ -236,7 +233,11 @@ impl Port {
             return;
         }
         let placement = self.egress.placement(&self.profile);
+        let speaks = self.player.speaking();
         self.player.render(&mut self.scratch, &mut self.marks);
+        if !speaks && self.egress.pauses(now, &self.profile, &self.scratch) {
+            return;
+        }
         self.report_marks(now, placement);
         self.egress.push(now, &self.profile, &self.scratch);
     }
@@ -291,15 +292,10 @@ impl Port {
     }
 
     fn report_silence(&mut self, now: Instant) {
-        if !(self.profile.we_send && self.profile.they_send) {
+        if !self.profile.we_send {
             // A device on hold need not send; the time counts from the resume.
-            self.last_packet = now;
-            self.silence_reported = false;
-            return;
-        }
-        let silent = now.saturating_duration_since(self.last_packet);
-        if silent >= self.media_timeout && !self.silence_reported {
-            self.silence_reported = true;
+            self.silence.restart(now);
+        } else if let Some(silent) = self.silence.poll(now) {
             self.emit(MediaEvent::Silent(silent));
         }
     }
@@ -352,13 +348,11 @@ impl Port {
     /// Figures since the port was opened.
     #[must_use]
     pub fn stats(&self) -> PortStats {
-        let received = self.receiver.stats();
         let reception = self.rtcp.reception();
         let expected = reception.expected();
         let lost = reception.lost();
-        let ticks = u64::from(reception.jitter_ticks());
-        let jitter = Duration::from_micros(ticks * 1_000_000 / u64::from(self.profile.codec.row().rtp_clock.0));
-        let loss = if expected > 0 { lost.max(0) as f32 / expected as f32 } else { 0.0 };
+        let jitter = reception.jitter();
+        let loss = self.ingress.unheard(lost, expected);
         let round_trip = self.rtcp.round_trip();
         let impairment = Impairment { loss, delay: round_trip.unwrap_or_default() / 2, jitter };
         PortStats {
@@ -366,10 +360,11 @@ impl Port {
             sent: self.sent,
             lost,
             refused: self.refused,
+            unnamed: self.ingress.unnamed(),
             unauthentic: self.path.srtp_stats().unauthentic(),
             encryption: self.path.encryption(),
             jitter,
-            concealed: received.concealed,
+            concealed: self.ingress.concealed(),
             round_trip,
             mos: quality::rate(self.profile.codec, impairment).mos,
         }
@@ -427,19 +422,8 @@ impl MediaLeg for Port {
 
     /// Silence while the device holds us, presses a key, or sends nothing.
     fn pull(&mut self, now: Instant, frame: &mut Frame) {
-        let mut own = Frame::silence(self.profile.codec.row().sample_rate);
-        self.receiver.pull(now, &mut own);
-        if !self.profile.they_send || self.dtmf.active(now) {
-            own = Frame::silence(own.rate());
-        }
-        match &mut self.inbound_resampler {
-            Some(resampler) => {
-                self.scratch.clear();
-                resampler.process(own.samples(), &mut self.scratch);
-                *frame = Frame::from_samples(Hz::FULL, &self.scratch);
-            }
-            None => *frame = own,
-        }
+        let muted = !self.profile.they_send || self.dtmf.active(now);
+        self.ingress.pull(now, muted, frame);
     }
 
     fn send(&mut self, now: Instant, mix: TickSound<'_>) {

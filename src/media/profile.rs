@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::codec::{CodecError, CodecKind};
 use crate::common::units::Hz;
 use crate::rtp::latch::NamedSource;
+use crate::rtp::payload::PayloadFormat;
 use crate::rtp::srtp::{CryptoSuite, SrtpError};
 pub use crate::rtp::transport::Channel;
 use crate::rtp::transport::Protection;
@@ -28,10 +29,13 @@ pub struct Profile {
     pub codec: CodecKind,
     /// Payload type we send.
     pub payload_type_send: u8,
-    /// Payload type the device sends.
-    pub payload_type_receive: u8,
+    /// Every payload type that either description names: the device may use its own numbers or ours, and may change to another codec of its answer
+    ///
+    pub formats: Vec<PayloadFormat>,
     /// Telephone events, where agreed on.
     pub telephone_event: Option<TelephoneEventFormat>,
+    /// Payload type of comfort noise (RFC 3389), which may be sent in pauses where it is agreed on.
+    pub comfort_noise: Option<u8>,
     /// Audio in a packet of ours: 10 to 60 ms.
     pub ptime: Duration,
     /// The described address for RTP.

@@ -15,6 +15,8 @@ pub struct PortStats {
     pub lost: i64,
     /// Packets from an address that S-7 does not accept, or that could not be read.
     pub refused: u64,
+    /// Packets of the device with a payload type that neither description names.
+    pub unnamed: u64,
     /// Datagrams that SRTP did not take: a wrong tag, or one that came twice.
     pub unauthentic: u64,
     /// By what packets are protected; `None` for plain RTP, and until there are keys.

@@ -9,6 +9,7 @@ pub mod feedback;
 pub mod jitter;
 pub mod latch;
 pub mod packet;
+pub mod payload;
 pub mod quality;
 pub mod receive;
 pub mod rtcp;

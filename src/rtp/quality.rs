@@ -36,6 +36,8 @@ pub fn rate(codec: CodecKind, impairment: Impairment) -> Rating {
     // relative to it, Opus with in-band FEC).
     let (equipment, robustness) = match codec {
         CodecKind::Pcma | CodecKind::Pcmu => (0.0, 25.1),
+        // The same concealment, and nothing is remembered from packet to packet.
+        CodecKind::L16Full | CodecKind::L16Disc | CodecKind::L16Wide | CodecKind::L16Narrow => (0.0, 25.1),
         CodecKind::G722 => (0.0, 20.0),
         CodecKind::Opus => (0.0, 34.0),
     };

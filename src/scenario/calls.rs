@@ -32,6 +32,23 @@ fn a1_phones_of_every_codec_and_a_browser_all_hear() {
     world.nothing_left();
 }
 
+/// Phones that have nothing but L16, one of them at a rate that no other end uses.
+#[test]
+fn a1_phones_of_l16_hear_and_are_heard() {
+    let world = World::with(BYPASS_EVERYONE);
+    let member = world.member();
+    let phones = [CodecKind::L16Wide, CodecKind::L16Disc].map(|codec| world.phone_with(codec));
+    for phone in &phones {
+        phone.joins("1001");
+    }
+    phones[0].hears_only(&[member.voice, phones[1].voice]);
+    phones[1].hears_only(&[member.voice, phones[0].voice]);
+    member.hears_only(&[phones[0].voice, phones[1].voice]);
+    phones.iter().for_each(Phone::hangs_up);
+    member.leaves();
+    world.nothing_left();
+}
+
 #[test]
 fn a2_keys_are_commands_to_us_and_never_heard_in_the_meeting() {
     let world = World::with(BYPASS_EVERYONE);
@@ -145,7 +162,27 @@ fn a_phone_whose_power_fails_is_given_up() {
     phone.dials("1001");
     phone.hears(Phrase::WaitingForHost);
     phone.falls_silent();
+    // 20 s of silence, and 32 s in which the OPTIONS is not answered (RFC 3261, timer F).
+    world.passes(Duration::from_secs(30));
     assert!(phone.is_hung_up().contains("media-timeout"));
+    world.nothing_left();
+}
+
+/// A muted phone that sends no packet for many periods stays, because it answers OPTIONS, and is heard when it speaks again.
+#[test]
+fn a1_a_muted_phone_stays_as_long_as_it_answers() {
+    let world = World::with("[media]\nmedia_timeout = \"20s\"");
+    let member = world.member();
+    let phone = world.admitted_phone(&member);
+    phone.sends_nothing();
+    world.passes(Duration::from_secs(300));
+    phone.sends_again();
+    member.hears_only(&[phone.voice]);
+    phone.hears_only(&[member.voice]);
+    phone.falls_silent();
+    world.passes(Duration::from_secs(30));
+    assert!(phone.is_hung_up().contains("media-timeout"));
+    member.leaves();
     world.nothing_left();
 }
 

@@ -91,6 +91,24 @@ fn n3_a_notice_is_heard_by_its_phone_alone_and_no_key() {
     world.nothing_left();
 }
 
+/// A phone that only listens hears everything and is told everything; it is not shown as on hold.
+#[test]
+fn s5_a_listener_hears_and_is_told_everything() {
+    let world = World::new();
+    let member = world.member();
+    let phone = world.admitted_phone(&member);
+    phone.only_listens();
+    phone.hears_only(&[member.voice]);
+    member.hears_only(&[]);
+    member.records("on");
+    phone.hears(Phrase::RecordingStarted);
+    member.shows(phone.voice, "on_hold", false);
+    phone.resumes();
+    member.records("off");
+    member.leaves();
+    world.nothing_left();
+}
+
 #[test]
 fn n3_on_hold_a_notice_waits_and_comes_before_any_audio() {
     let world = World::new();

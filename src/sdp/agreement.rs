@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Hold, SessionDescription};
 use crate::codec::CodecKind;
 use crate::common::units::Hz;
+use crate::rtp::payload::PayloadFormat;
 pub use crate::rtp::transport::Protection;
 
 /// What both ends agreed on.
@@ -54,6 +55,8 @@ pub struct Stream {
     pub formats: Vec<PayloadFormat>,
     /// Keys by RFC 4733, where both can.
     pub telephone_event: Option<NegotiatedEvents>,
+    /// Payload type of the comfort noise (RFC 3389) that we may send in pauses, where both name it.
+    pub comfort_noise: Option<u8>,
     /// Duration of the packets we send: 10 to 60 ms.
     pub ptime_send: Duration,
     /// The peer's `a=fmtp` for the codec: what its decoder wishes of our encoder (RFC 7587 section 6.1 for Opus).
@@ -64,24 +67,6 @@ pub struct Stream {
     pub we_send: bool,
     /// The peer may send.
     pub they_send: bool,
-}
-
-/// What a payload type stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PayloadFormat {
-    /// The number in packets.
-    pub payload_type: u8,
-    /// What is in them.
-    pub content: PayloadContent,
-}
-
-/// What packets of a payload type carry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PayloadContent {
-    /// Audio.
-    Audio(CodecKind),
-    /// Keys (RFC 4733), at this clock.
-    TelephoneEvent(Hz),
 }
 
 /// Negotiated RFC 4733 events.

@@ -7,13 +7,16 @@
 
 use std::cmp::Reverse;
 
-use super::formats::{add_codec, add_events, all_formats, chosen_event, codec_of, row};
+use super::formats::{
+    add_codec, add_comfort_noise, add_events, all_formats, chosen_event, codec_of, comfort_noise, row, takes_comfort_noise,
+};
 use super::lines::{describe, finish, line, names_zero_address, open_audio, packet_time, refused, remote_of};
 use super::protection::{self, ChosenProtection};
 use super::{
     Agreement, AnswerError, Attribute, Direction, Hold, LocalCapabilities, MediaSection, MediaTransport, NegotiatedEvents,
     Preference, SessionDescription, Stream,
 };
+use crate::codec::CodecKind;
 use crate::rtp::srtp::KeyGenerator;
 
 /// An offered line that can be taken.
@@ -67,15 +70,7 @@ fn accept_line(
     keys: &mut KeyGenerator,
 ) -> Result<Acceptable, AnswerError> {
     let chosen = protection::choose(offer, media, ours, keys)?;
-    let mut common: Vec<_> = media
-        .payload_types()
-        .filter_map(|pt| codec_of(media, pt).map(|row| (pt, row.kind)))
-        .filter_map(|(pt, kind)| Some((ours.codecs.iter().position(|ours| *ours == kind)?, pt, kind)))
-        .collect();
-    if ours.preference == Preference::Ours {
-        common.sort_by_key(|(rank, ..)| *rank);
-    }
-    let &(_, payload_type, codec) = common.first().ok_or(AnswerError::NoCommonCodec)?;
+    let (payload_type, codec) = chosen_codec(media, ours)?;
     let flow = Direction::of_peer(offer.direction_of(media), names_zero_address(offer, media));
     let remote = remote_of(offer, media, ours.address)?;
     let rtcp_mux = ours.rtcp_mux && media.attribute("rtcp-mux").is_some();
@@ -85,6 +80,7 @@ fn accept_line(
         payload_type_receive: payload_type,
         formats: Vec::new(),
         telephone_event: chosen_event(media, codec).map(|(pt, clock)| NegotiatedEvents { send_pt: pt, receive_pt: pt, clock }),
+        comfort_noise: comfort_noise(media).filter(|_| takes_comfort_noise(codec)),
         ptime_send: packet_time(offer, media, codec),
         fmtp_send: media.fmtp(payload_type).map(str::to_owned),
         hold: Hold::from_peer(flow),
@@ -96,11 +92,29 @@ fn accept_line(
     Ok(Acceptable { index, stream, transport, chosen })
 }
 
+/// The codec to answer with, and its number.
+fn chosen_codec(media: &MediaSection, ours: &LocalCapabilities) -> Result<(u8, CodecKind), AnswerError> {
+    let offered = || media.payload_types().filter_map(|pt| codec_of(media, pt).map(|row| (pt, row.kind)));
+    let rank = |codecs: &[CodecKind], kind: CodecKind| codecs.iter().position(|ours| *ours == kind);
+    let mut enabled = offered().filter_map(|(pt, kind)| Some((rank(&ours.codecs, kind)?, pt, kind)));
+    let best = match ours.preference {
+        Preference::Ours => enabled.min_by_key(|(rank, ..)| *rank),
+        Preference::Offerer => enabled.next(),
+    };
+    let fallback =
+        || offered().filter_map(|(pt, kind)| Some((rank(&ours.fallback, kind)?, pt, kind))).min_by_key(|(rank, ..)| *rank);
+    let (_, payload_type, codec) = best.or_else(fallback).ok_or(AnswerError::NoCommonCodec)?;
+    Ok((payload_type, codec))
+}
+
 fn answered_line(ours: &LocalCapabilities, taken: &Acceptable) -> MediaSection {
     let stream = &taken.stream;
     let mut media = line("audio", ours.port, &taken.chosen.protocol);
     if let Some(codec) = row(stream.codec) {
         add_codec(&mut media, stream.payload_type_receive, codec);
+    }
+    if let Some(payload_type) = stream.comfort_noise {
+        add_comfort_noise(&mut media, payload_type);
     }
     if let Some(event) = stream.telephone_event {
         add_events(&mut media, event.receive_pt, event.clock);

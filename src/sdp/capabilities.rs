@@ -23,6 +23,8 @@ pub struct LocalCapabilities {
     pub port: u16,
     /// Enabled codecs, best first.
     pub codecs: Vec<CodecKind>,
+    /// Codecs that are taken where a peer offers none of those, best first. We do not offer them.
+    pub fallback: Vec<CodecKind>,
     /// Whose order decides.
     pub preference: Preference,
     /// The packet duration we ask for in our own offers.

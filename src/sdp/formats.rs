@@ -1,8 +1,9 @@
 //! Payload types: which codec or event a number stands for, and the numbers of our own.
 
-use super::{Attribute, MediaSection, PayloadContent, PayloadFormat};
+use super::{Attribute, MediaSection};
 use crate::codec::{CODECS, CodecKind, CodecRow};
 use crate::common::units::Hz;
+use crate::rtp::payload::{PayloadContent, PayloadFormat};
 
 /// Name of RFC 4733 events in `a=rtpmap`.
 const TELEPHONE_EVENT: &str = "telephone-event";
@@ -43,6 +44,24 @@ pub(super) fn events(media: &MediaSection) -> impl Iterator<Item = (u8, Hz)> + '
     })
 }
 
+/// Name of RFC 3389 in `a=rtpmap`.
+const COMFORT_NOISE: &str = "CN";
+/// Its payload type at 8000 Hz (RFC 3551 section 6).
+const STATIC_COMFORT_NOISE: u8 = 13;
+
+/// The comfort noise that a description names, at the one clock that we serve.
+pub(super) fn comfort_noise(media: &MediaSection) -> Option<u8> {
+    media.payload_types().find(|pt| match media.rtpmap(*pt) {
+        Some(map) => map.name.eq_ignore_ascii_case(COMFORT_NOISE) && map.clock == Hz::NARROW.0,
+        None => *pt == STATIC_COMFORT_NOISE,
+    })
+}
+
+/// Whether pauses of a codec can be described by RFC 3389: it counts by the clock of that, and has no means of its own.
+pub(super) fn takes_comfort_noise(codec: CodecKind) -> bool {
+    matches!(codec, CodecKind::Pcmu | CodecKind::Pcma | CodecKind::G722)
+}
+
 /// Customary numbers of ours, taken where they are free.
 pub(super) const OPUS: u8 = 111;
 pub(super) const KEYS_NARROW: u8 = 101;
@@ -76,6 +95,10 @@ pub(super) fn add_events(media: &mut MediaSection, payload_type: u8, clock: Hz) 
     add_format(media, payload_type, &format!("{TELEPHONE_EVENT}/{}", clock.0), Some(KEYS));
 }
 
+pub(super) fn add_comfort_noise(media: &mut MediaSection, payload_type: u8) {
+    add_format(media, payload_type, &format!("{COMFORT_NOISE}/{}", Hz::NARROW.0), None);
+}
+
 pub(super) fn add_format(media: &mut MediaSection, payload_type: u8, map: &str, fmtp: Option<&str>) {
     media.formats.push(payload_type.to_string());
     media.attributes.push(Attribute::new("rtpmap", Some(format!("{payload_type} {map}"))));
@@ -90,7 +113,8 @@ pub(super) fn all_formats(ours: &MediaSection, theirs: &MediaSection) -> Vec<Pay
             let event = || {
                 events(media).find(|(number, _)| *number == payload_type).map(|(_, clock)| PayloadContent::TelephoneEvent(clock))
             };
-            let content = codec_of(media, payload_type).map(|row| PayloadContent::Audio(row.kind)).or_else(event);
+            let noise = || (comfort_noise(media) == Some(payload_type)).then_some(PayloadContent::ComfortNoise(Hz::NARROW));
+            let content = codec_of(media, payload_type).map(|row| PayloadContent::Audio(row.kind)).or_else(event).or_else(noise);
             if let Some(content) = content
                 && all.iter().all(|known| known.payload_type != payload_type)
             {

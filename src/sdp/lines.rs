@@ -45,11 +45,11 @@ pub(super) fn names_zero_address(session: &SessionDescription, media: &MediaSect
 }
 
 /// What the peer wishes to get, within what we can make: tens of milliseconds, and for Opus one frame a packet
-/// (10, 20, 40 or 60 ms, RFC 6716 section 2.1.4).
+/// (10, 20, 40 or 60 ms, RFC 6716 section 2.1.4); L16 as much as a datagram holds.
 pub(super) fn packet_time(session: &SessionDescription, media: &MediaSection, codec: CodecKind) -> Duration {
     let wished = session.ptime_of(media).unwrap_or(DEFAULT_PTIME);
     let longest = session.maxptime_of(media).unwrap_or(MAX_PTIME);
-    let wished = wished.min(longest).clamp(MIN_PTIME, MAX_PTIME);
+    let wished = wished.min(longest).min(codec.row().longest_packet).clamp(MIN_PTIME, MAX_PTIME);
     let steps: &[u64] = if codec == CodecKind::Opus { &[60, 40, 20] } else { &[60, 50, 40, 30, 20] };
     steps.iter().map(|ms| Duration::from_millis(*ms)).find(|step| *step <= wished).unwrap_or(MIN_PTIME)
 }

@@ -22,7 +22,7 @@ mod potential;
 mod protection;
 mod session;
 
-pub use agreement::{Agreement, MediaTransport, NegotiatedEvents, PayloadContent, PayloadFormat, Protection, Stream};
+pub use agreement::{Agreement, MediaTransport, NegotiatedEvents, Protection, Stream};
 pub use answer::answer;
 pub use capabilities::{DEFAULT_PTIME, LocalCapabilities, MAX_PTIME, MIN_PTIME, Preference, SrtpPolicy};
 pub use crypto::{CryptoAttribute, CryptoAttributeError};

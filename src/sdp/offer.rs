@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::dtls::setup_of;
 use super::formats::{
-    KEYS_FULL, KEYS_NARROW, Numbering, OPUS, add_codec, add_events, all_formats, chosen_event, codec_of, events, row,
+    KEYS_FULL, KEYS_NARROW, Numbering, OPUS, add_codec, add_comfort_noise, add_events, all_formats, chosen_event, codec_of,
+    comfort_noise, events, row, takes_comfort_noise,
 };
 use super::lines::{describe, finish, line, names_zero_address, open_audio, packet_time, refused, remote_of};
 use super::{
@@ -53,9 +54,15 @@ fn add_formats(audio: &mut MediaSection, ours: &LocalCapabilities, known: Option
             .and_then(|media| media.payload_types().find(|pt| codec_of(media, *pt).is_some_and(|r| r.kind == codec.kind)))
             .unwrap_or_else(|| formats.take(codec.static_payload_type.unwrap_or(OPUS)));
         add_codec(audio, payload_type, codec);
-        if !clocks.contains(&codec.rtp_clock) {
-            clocks.push(codec.rtp_clock);
+        // Keys at the codec's clock where that is one that everybody serves, else at 8000.
+        let clock = if codec.rtp_clock == Hz::FULL { Hz::FULL } else { Hz::NARROW };
+        if !clocks.contains(&clock) {
+            clocks.push(clock);
         }
+    }
+    // Ours alone would invite devices to pause, which some do badly; one that has named it may go on.
+    if let Some(payload_type) = known.and_then(comfort_noise) {
+        add_comfort_noise(audio, payload_type);
     }
     for clock in clocks {
         let payload_type = known
@@ -106,6 +113,7 @@ pub fn accept_answer(
         payload_type_receive,
         formats: all_formats(ours, theirs),
         telephone_event,
+        comfort_noise: comfort_noise(theirs).filter(|_| comfort_noise(ours).is_some() && takes_comfort_noise(codec)),
         ptime_send: packet_time(answer, theirs, codec),
         fmtp_send: theirs.fmtp(payload_type_send).map(str::to_owned),
         hold: Hold::from_peer(flow),

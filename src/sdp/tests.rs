@@ -15,6 +15,7 @@ use super::session::{MAX_ATTRIBUTES, MAX_FORMATS};
 use super::*;
 use crate::codec::CodecKind::{self, G722, Opus, Pcma, Pcmu};
 use crate::rtp::dtls::DtlsIdentity;
+use crate::rtp::payload::{PayloadContent, PayloadFormat};
 use crate::rtp::srtp::KeyGenerator;
 
 /// A desk phone of the large switch maker: no session direction, `o=` with a long user, video refused by us.
@@ -51,6 +52,7 @@ fn ours() -> LocalCapabilities {
         address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)),
         port: 20_000,
         codecs: vec![Opus, G722, Pcma, Pcmu],
+        fallback: crate::codec::FALLBACK_CODECS.into(),
         preference: Preference::Offerer,
         ptime: DEFAULT_PTIME,
         session_id: 4711,

@@ -107,6 +107,12 @@ pub enum Command {
         /// At most 4100 characters.
         text: Redacted<String>,
     },
+    /// Asks the peer of a call that is up, by OPTIONS in its dialog, whether it is still there. Any answer of a peer that knows the dialog says so;
+    /// otherwise [`Event::Unreachable`] comes.
+    Probe {
+        /// Which call.
+        call: CallId,
+    },
     /// Has a registered device fetch its configuration anew: NOTIFY `check-sync`.
     CheckSync {
         /// Its label.
@@ -201,6 +207,7 @@ impl Command {
             | Self::Reject { call, .. }
             | Self::Reoffer { call, .. }
             | Self::Bye { call, .. }
+            | Self::Probe { call }
             | Self::Text { call, .. }
             | Self::TextAnswered { call, .. }
             | Self::ReferAnswered { call, .. }
@@ -302,6 +309,11 @@ pub enum Event {
         /// Why it is over.
         cause: Cause,
     },
+    /// The peer has not answered a [`Command::Probe`], or does not know the dialog (RFC 3261 section 12.2.1.2). The call is up until it is ended.
+    Unreachable {
+        /// Which call.
+        call: CallId,
+    },
     /// Our INVITE reached somebody (100).
     Trying {
         /// Which call.
@@ -382,6 +394,7 @@ impl Event {
             | Self::Digit { call, .. }
             | Self::Text { call, .. }
             | Self::Ended { call, .. }
+            | Self::Unreachable { call }
             | Self::Trying { call }
             | Self::Ringing { call, .. }
             | Self::Answered { call, .. }

@@ -484,6 +484,7 @@ mod emergency_calls;
 mod hostile;
 mod large_requests;
 mod password_guessing;
+mod probe;
 mod refer;
 mod refusals;
 mod reliable;

@@ -173,6 +173,7 @@ impl Watch {
                 let waited = self.shall_end.is_some_and(|since| self.now >= since + ACK_AWAITED);
                 holds(if placed { self.invited } else { self.acked || waited }, "no BYE before the ACK")
             }
+            sip::Command::Probe { .. } => holds(self.is_open && !self.hung_up && !self.peer_gone, "who has media is asked"),
             _ => Ok(()),
         }
     }

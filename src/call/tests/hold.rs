@@ -10,6 +10,14 @@ fn s5_a_hold_is_answered_and_told_to_the_meeting() {
     assert_eq!(world.offers(3, "sendrecv"), [Answers, Holds(false), Tells(FromGuest::Hold(false))]);
 }
 
+/// A phone that only receives is a listener, not on hold.
+#[test]
+fn s5_a_listener_is_not_on_hold() {
+    let mut world = World::inside();
+    assert_eq!(world.offers(2, "recvonly"), [Answers, Holds(false), Tells(FromGuest::Hold(false))]);
+    assert_eq!(world.offers(3, "sendonly"), [Answers, Holds(true), Tells(FromGuest::Hold(true))]);
+}
+
 #[test]
 fn s5_a_hold_in_the_menu_is_told_at_the_knock() {
     let (mut world, _) = World::calls(Addressed::Nothing);

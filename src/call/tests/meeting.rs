@@ -76,8 +76,19 @@ fn a_dead_phone_is_given_up_but_not_while_it_holds() {
     world.offers(2, "inactive");
     assert!(world.media(silent()).is_empty());
     let mut world = World::inside();
+    assert_eq!(world.media(silent()), [Probes]);
     let last = [Tells(FromGuest::Lost), StopsPrompts, Music(false), Hangs(Cause::MediaTimeout), ClosesPort];
-    assert_eq!(world.media(silent()), last);
+    assert_eq!(world.input(CallInput::Sip(sip::Event::Unreachable { call: CALL })), last);
+}
+
+/// Muted for hours: it is asked each time, and stays as long as it answers.
+#[test]
+fn a1_a_silent_phone_that_answers_stays() {
+    let mut world = World::inside();
+    for minute in 1..300 {
+        assert_eq!(world.media(MediaEvent::Silent(Duration::from_secs(60 * minute))), [Probes]);
+    }
+    assert!(world.call.established().is_at_meeting());
 }
 
 #[test]

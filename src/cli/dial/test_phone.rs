@@ -17,7 +17,7 @@ use super::report::DialReport;
 use crate::call::{RemoteMedia, profile};
 use crate::cli::signals::Signals;
 use crate::cli::{DialArgs, DialTransport, ExitStatus};
-use crate::codec::{CODECS, CodecKind};
+use crate::codec::{CodecKind, DEFAULT_CODECS};
 use crate::common::cause::Cause;
 use crate::common::ids::{CallId, Ids};
 use crate::common::machine;
@@ -93,7 +93,7 @@ async fn plan(args: &DialArgs) -> Result<Plan, DialError> {
     let local = System.local_toward(target).map_err(|_| DialError::NoRoute(target))?;
     let connector = (transport == Transport::Tls).then(|| connector(args, host)).transpose()?;
     let credentials = credentials(args)?;
-    let codecs = if args.codec.is_empty() { CODECS.iter().map(|row| row.kind).collect() } else { args.codec.clone() };
+    let codecs = if args.codec.is_empty() { DEFAULT_CODECS.into() } else { args.codec.clone() };
     let speech = args.play.as_deref().map(read_speech).transpose()?;
     Ok(Plan { uri: text, target, local, transport, connector, credentials, codecs, speech })
 }
@@ -168,6 +168,12 @@ fn read_speech(path: &Path) -> Result<Vec<i16>, DialError> {
     Ok(speech)
 }
 
+fn seed() -> Result<[u8; 32], DialError> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| DialError::System(error.into()))?;
+    Ok(seed)
+}
+
 async fn dial(args: &DialArgs) -> Result<DialReport, DialError> {
     let plan = plan(args).await?;
     let sockets = PortPool::new(PORTS.0, PORTS.1).open(&System, plan.local, Share::Known)?;
@@ -175,6 +181,7 @@ async fn dial(args: &DialArgs) -> Result<DialReport, DialError> {
         address: plan.local,
         port: sockets.rtp.local_addr()?.port(),
         codecs: plan.codecs.clone(),
+        fallback: Vec::new(),
         preference: Preference::Offerer,
         ptime: DEFAULT_PTIME,
         session_id: random()? >> 2,
@@ -185,17 +192,13 @@ async fn dial(args: &DialArgs) -> Result<DialReport, DialError> {
         previous: None,
         protection: None,
     };
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|error| DialError::System(error.into()))?;
-    let offer = sdp::offer(&ours, &mut KeyGenerator::new(seed));
+    let offer = sdp::offer(&ours, &mut KeyGenerator::new(seed()?));
     let addr = SocketAddr::new(plan.local, 0);
     let listener = sip::Listener { name: "dial".to_owned(), transport: plan.transport, addr, tls: None };
     // Nobody calls a test phone, so it needs no certificate of its own.
     let listeners = if plan.transport == Transport::Tls { Vec::new() } else { vec![listener] };
     let (connector, credentials) = (plan.connector.clone(), plan.credentials.clone());
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|error| DialError::System(error.into()))?;
-    let settings = sip::Settings { seed, connector, credentials, ..sip::Settings::default() };
+    let settings = sip::Settings { seed: seed()?, connector, credentials, ..sip::Settings::default() };
     let sip::Running { handle, events, .. } = sip::start(Arc::new(System), settings, listeners).await?;
     let call = Ids::default().call();
     let user = args.user.as_deref().unwrap_or("roomgate-dial");

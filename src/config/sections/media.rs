@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::declare::section;
-use crate::codec::{CODECS, CodecKind};
+use crate::codec::{CODECS, CodecKind, DEFAULT_CODECS};
 use crate::config::readers::{ADDRESS, DAY, MINUTE, SECOND, WrongValue, list, number, parsed, ports, some, text, time};
 use crate::config::reload::{live, restart};
 use crate::config::value::Value;
@@ -25,14 +25,12 @@ section! {
         webrtc_port: u16 = |s, key| s.get(key, number(1..=65_535)).unwrap_or(8189), restart;
         /// Addresses told to browsers; empty: those found on the interfaces at start.
         webrtc_addresses: Vec<IpAddr> = |s, key| s.get(key, list(parsed(ADDRESS))).unwrap_or_default(), restart;
-        /// Codecs for devices, best first.
+        /// Codecs for devices, best first. L16 is taken where a device offers none of them.
         codecs: Vec<CodecKind> = |s, key| s.get(key, some(list(codec))).unwrap_or_else(|| DEFAULT_CODECS.into()), live;
-        /// A call without RTP and RTCP for this long ends.
+        /// A device without RTP and RTCP for this long is asked by OPTIONS.
         media_timeout: Duration = |s, key| s.get(key, time(5 * SECOND..=DAY)).unwrap_or(MINUTE), restart;
     }
 }
-
-const DEFAULT_CODECS: [CodecKind; 4] = [CodecKind::Opus, CodecKind::G722, CodecKind::Pcma, CodecKind::Pcmu];
 
 impl MediaConfig {
     /// Worker threads, with 0 resolved to the number of cores.
@@ -54,7 +52,6 @@ impl MediaConfig {
 
 fn codec(value: &Value) -> Result<CodecKind, WrongValue> {
     let name = text(value)?;
-    let names = || CODECS.iter().map(|row| row.name.to_ascii_lowercase()).collect::<Vec<_>>().join(", ");
-    let row = CODECS.iter().find(|row| row.name.eq_ignore_ascii_case(&name));
-    row.map(|row| row.kind).ok_or_else(|| WrongValue::new(format!("{name:?} is no codec"), format!("known: {}", names())))
+    let names = || CODECS.iter().map(|row| row.label).collect::<Vec<_>>().join(", ");
+    CodecKind::by_label(&name).ok_or_else(|| WrongValue::new(format!("{name:?} is no codec"), format!("known: {}", names())))
 }

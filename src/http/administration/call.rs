@@ -68,6 +68,8 @@ pub struct CallMedia {
     pub lost: i64,
     /// Packets from an address that is not the device's (S-7), or that could not be read.
     pub refused: u64,
+    /// Packets of the device with a payload type that neither description names: nothing of them is heard.
+    pub unnamed: u64,
     /// Interarrival jitter (RFC 3550 section 6.4.1).
     pub jitter_ms: f64,
     /// Sound that was made up for what was lost.
@@ -109,6 +111,7 @@ impl CallMedia {
             sent: stats.sent,
             lost: stats.lost,
             refused: stats.refused,
+            unnamed: stats.unnamed,
             jitter_ms: stats.jitter.as_secs_f64() * 1000.0,
             concealed_ms: millis(stats.concealed),
             round_trip_ms: stats.round_trip.map(|time| time.as_secs_f64() * 1000.0),

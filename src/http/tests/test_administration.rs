@@ -167,6 +167,7 @@ impl Administration for TestAdministration {
             sent: 450,
             lost: 0,
             refused: 0,
+            unnamed: 0,
             jitter_ms: 1.5,
             concealed_ms: 0,
             round_trip_ms: None,

@@ -17,6 +17,7 @@ use crate::codec::{CodecError, CodecKind, Encoder, EncoderSettings};
 use crate::common::units::Hz;
 use crate::dsp::frame::Frame;
 use crate::rtp::packet::Packet;
+use crate::rtp::payload::{PayloadContent, PayloadFormat};
 use crate::rtp::receive::AudioReceiver;
 
 use super::super::leg::{DueDatagram, MediaLeg};
@@ -82,7 +83,8 @@ impl WebRtcPeer {
         stream: SendStream,
         ice: IceCredentials,
     ) -> Result<Self, CodecError> {
-        let receiver = AudioReceiver::new(CodecKind::Opus, stream.payload_type)?;
+        let opus = PayloadFormat { payload_type: stream.payload_type, content: PayloadContent::Audio(CodecKind::Opus) };
+        let receiver = AudioReceiver::new(CodecKind::Opus, &[opus])?;
         Ok(Self {
             connection,
             stream,
@@ -115,17 +117,16 @@ impl WebRtcPeer {
         while let Some(TaggedRTCMessage { message, .. }) = self.connection.poll_read() {
             if let RTCMessage::RtpPacket(_, packet) = message {
                 let header = &packet.header;
-                self.receiver.insert(
-                    now,
-                    &Packet {
-                        pt: header.payload_type,
-                        marker: header.marker,
-                        seq: header.sequence_number,
-                        timestamp: header.timestamp,
-                        ssrc: header.ssrc,
-                        payload: &packet.payload,
-                    },
-                );
+                let packet = Packet {
+                    pt: header.payload_type,
+                    marker: header.marker,
+                    seq: header.sequence_number,
+                    timestamp: header.timestamp,
+                    ssrc: header.ssrc,
+                    payload: &packet.payload,
+                };
+                // The stack reports by its own count.
+                let _ = self.receiver.insert(now, &packet);
             }
         }
     }

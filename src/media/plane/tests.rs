@@ -8,6 +8,7 @@ mod hostile;
 mod keys;
 mod notices;
 mod packets;
+mod payloads;
 mod rig;
 mod shared_mix;
 

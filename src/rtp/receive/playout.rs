@@ -9,13 +9,14 @@
 //! lies. Its headroom is the time from its arrival to that pull. Moving playout by less than a *quantum* (the common divisor
 //! of packet and frame: 20 ms for most devices) therefore gains nothing; delay goes up and down in quanta.
 
+use std::ops::AddAssign;
 use std::time::{Duration, Instant};
 
 use super::timescale::{PULL, Timescale, micros_between, micros_in};
 use crate::codec::{CodecError, CodecKind, Decoder};
-use crate::common::units::Hz;
 use crate::dsp::Frame;
 use crate::dsp::gain::Gain;
+use crate::dsp::noise::ComfortNoise;
 use crate::dsp::stretch::{self, Choice};
 use crate::rtp::jitter::{BufferedPacket, Headroom, Inserted, JitterBuffer};
 use crate::rtp::packet::Packet;
@@ -54,6 +55,14 @@ pub(super) struct PlayoutStats {
     pub(super) concealed: Duration,
 }
 
+impl AddAssign for PlayoutStats {
+    fn add_assign(&mut self, other: Self) {
+        self.late += other.late;
+        self.discarded += other.discarded;
+        self.concealed += other.concealed;
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Running {
     /// The timestamp whose sound is wanted next, behind everything in `pcm`.
@@ -83,6 +92,8 @@ pub(super) struct Playout {
     /// Average time from arrival to playout, µs.
     waited: i64,
     stats: PlayoutStats,
+    /// The sender pauses after the packet of this number, and its room sounds like this (RFC 3389).
+    pause: Option<(i64, ComfortNoise)>,
 }
 
 // === impl Playout ===
@@ -110,12 +121,36 @@ impl Playout {
             quantum: timescale.frame(),
             waited: 0,
             stats: PlayoutStats::default(),
+            pause: None,
         })
     }
 
-    /// The rate of the frames that come out.
-    pub(super) fn rate(&self) -> Hz {
-        self.timescale.rate
+    /// What it plays.
+    pub(super) fn kind(&self) -> CodecKind {
+        self.kind
+    }
+
+    /// How long a payload lasts in RTP ticks; `None` where it is not of this codec.
+    pub(super) fn ticks(&self, payload: &[u8]) -> Option<u32> {
+        let samples = self.decoder.samples(payload).filter(|samples| *samples > 0)?;
+        Some(self.timescale.ticks_of(samples))
+    }
+
+    /// Whether something that came is not played yet.
+    pub(super) fn has_sound(&self) -> bool {
+        !self.buffer.is_empty() || self.pcm.len() >= self.timescale.frame() / 2
+    }
+
+    /// The sender pauses: until its next packet of audio there is the noise that a payload of RFC 3389 describes. `seq`: its number.
+    pub(super) fn pause(&mut self, seq: i64, payload: &[u8]) {
+        let is_over = self.running.is_some_and(|running| running.last_seq > seq);
+        if is_over || self.pause.as_ref().is_some_and(|(before, _)| *before > seq) {
+            return;
+        }
+        let Some(level) = payload.first() else { return };
+        let (at, noise) = self.pause.get_or_insert_with(|| (seq, ComfortNoise::new(*level)));
+        *at = seq;
+        noise.set_level(*level);
     }
 
     /// What became of the packets so far.
@@ -144,10 +179,16 @@ impl Playout {
         }
     }
 
-    /// Another source, or a sequence that has begun anew: nothing of the old stream is played any more.
-    pub(super) fn restart(&mut self) {
+    /// The packets so far were put too far apart: playout goes on with the next one.
+    pub(super) fn begin_anew(&mut self) {
         self.drop_waiting();
         self.running = None;
+    }
+
+    /// Another source, or a sequence that has begun anew: nothing of the old stream is played any more.
+    pub(super) fn restart(&mut self) {
+        self.begin_anew();
+        self.pause = None;
         // The new source's signal has nothing to do with the old one's decoder state; without memory the old decoder serves.
         if let Ok(decoder) = self.kind.decoder() {
             self.decoder = decoder;
@@ -240,14 +281,20 @@ impl Playout {
         self.headroom.clear();
         self.running = Some(Running { next: front.timestamp, last_seq: front.seq, concealed: 0 });
         self.pcm.clear();
+        let noise = self.pause.take();
         self.decode(&front);
         // The packets behind it come later by their distance, and the one that is needed soonest before its sound is needed by
         // a frame less a quantum. As many quanta of silence go first as leave enough headroom for that one.
         let quantum = self.timescale.micros_of(self.quantum as i64).max(1);
         let headroom = micros_between(front.arrived, now) - (micros_in(PULL) - quantum);
         let quanta = (FIRST_HEADROOM - headroom + quantum - 1).div_euclid(quantum).clamp(0, 8);
-        let silence = self.quantum * usize::try_from(quanta).unwrap_or(0);
-        self.pcm.splice(..0, std::iter::repeat_n(0, silence));
+        let mut before = Vec::new();
+        let length = self.quantum * usize::try_from(quanta).unwrap_or(0);
+        match noise {
+            Some((_, mut noise)) => noise.append(length, &mut before),
+            None => before.resize(length, 0),
+        }
+        self.pcm.splice(..0, before);
         self.waited = micros_between(front.arrived, now) + quanta * quantum;
     }
 
@@ -280,6 +327,15 @@ impl Playout {
     fn fill(&mut self, frame: usize) {
         while self.pcm.len() < frame {
             let missing = frame - self.pcm.len();
+            if self.buffer.is_empty()
+                && let Some((_, noise)) = &mut self.pause
+            {
+                // A pause is neither loss nor concealment.
+                noise.append(missing, &mut self.pcm);
+                self.gain.set(1.0, RETURN);
+                self.running = None;
+                return;
+            }
             let Some(running) = self.running else {
                 self.gain.set(0.0, Duration::ZERO);
                 self.pcm.resize(frame, 0);
@@ -326,6 +382,7 @@ impl Playout {
         self.quantum = common_divisor(decoded, self.timescale.frame()).max(self.timescale.rate.samples(LEAST_QUANTUM));
         let next = packet.timestamp.wrapping_add(self.timescale.ticks_of(decoded));
         self.running = Some(Running { next, last_seq: packet.seq, concealed: 0 });
+        self.pause.take_if(|(before, _)| *before < packet.seq);
         self.gain.set(1.0, RETURN);
     }
 

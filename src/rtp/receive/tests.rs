@@ -9,12 +9,20 @@ use crate::common::units::Hz;
 use crate::dsp::Frame;
 use crate::dsp::tone::Sine;
 use crate::rtp::packet::Packet;
+use crate::rtp::payload::{PayloadContent, PayloadFormat};
+
+mod clocks;
+mod sources;
 
 const MS: Duration = Duration::from_millis(1);
 
 #[allow(clippy::disallowed_methods, reason = "an arbitrary beginning of virtual time")]
 fn start() -> Instant {
     Instant::now()
+}
+
+fn audio(payload_type: u8, kind: CodecKind) -> Vec<PayloadFormat> {
+    vec![PayloadFormat { payload_type, content: PayloadContent::Audio(kind) }]
 }
 
 /// A call of `seconds`, as the network treats it. Times in microseconds.
@@ -40,6 +48,8 @@ struct Call {
     phase: u64,
     freq: f32,
     seed: u64,
+    /// By what the timestamp grows from a packet of this number and so many ms to the next; `None`: as the codec's clock counts.
+    step: Option<fn(u64, u64) -> u32>,
 }
 
 impl Call {
@@ -59,6 +69,7 @@ impl Call {
             phase: 7_000,
             freq: 400.0,
             seed: 1,
+            step: None,
         }
     }
 
@@ -88,7 +99,8 @@ impl Call {
             if !every(self.lose_every) {
                 packets.push((arrival, self.first_seq.wrapping_add(i as u16), timestamp, payload));
             }
-            timestamp = timestamp.wrapping_add((u64::from(row.rtp_clock.0) * ms / 1000) as u32);
+            let right = (u64::from(row.rtp_clock.0) * ms / 1000) as u32;
+            timestamp = timestamp.wrapping_add(self.step.map_or(right, |step| step(i, ms)));
             at += (ms * 1000).saturating_add_signed(-(ms as i64 * self.drift / 1000));
         }
         packets.sort_by_key(|packet| packet.0);
@@ -98,7 +110,7 @@ impl Call {
     fn run(&self) -> (Vec<i16>, ReceiverStats) {
         let begin = start();
         let mut random = SplitMix::new(self.seed + 1);
-        let mut receiver = AudioReceiver::new(self.kind, 96).unwrap();
+        let mut receiver = AudioReceiver::new(self.kind, &audio(96, self.kind)).unwrap();
         let (mut frame, mut heard) = (Frame::silence(Hz::NARROW), Vec::new());
         let mut packets = self.packets().into_iter().peekable();
         for tick in 1..=self.seconds * 50 {
@@ -106,7 +118,7 @@ impl Call {
             let now = tick * 20_000 + noise - self.pull_noise;
             while let Some((at, seq, timestamp, payload)) = packets.next_if(|packet| packet.0 <= now) {
                 let packet = Packet { pt: 96, marker: false, seq, timestamp, ssrc: 1, payload: &payload };
-                receiver.insert(begin + Duration::from_micros(at), &packet);
+                let _ = receiver.insert(begin + Duration::from_micros(at), &packet);
             }
             receiver.pull(begin + Duration::from_micros(now), &mut frame);
             assert_eq!(frame.rate(), self.kind.row().sample_rate);
@@ -118,14 +130,18 @@ impl Call {
     /// The longest time, after the first 200 ms, in which nothing was heard.
     fn longest_gap(&self, heard: &[i16]) -> Duration {
         let rate = self.kind.row().sample_rate;
-        let part = rate.samples(5 * MS);
-        let (mut longest, mut gap) = (0, 0);
-        for piece in heard[rate.samples(200 * MS)..].chunks(part) {
-            gap = if crate::dsp::level::dbov(piece) < -30.0 { gap + 1 } else { 0 };
-            longest = longest.max(gap);
-        }
-        longest * 5 * MS
+        longest_gap(&heard[rate.samples(200 * MS)..], rate)
     }
+}
+
+/// The longest time in which nothing was heard.
+fn longest_gap(heard: &[i16], rate: Hz) -> Duration {
+    let (mut longest, mut gap) = (0, 0);
+    for piece in heard.chunks(rate.samples(5 * MS)) {
+        gap = if crate::dsp::level::dbov(piece) < -30.0 { gap + 1 } else { 0 };
+        longest = longest.max(gap);
+    }
+    longest * 5 * MS
 }
 
 /// Every packet time plays without concealment at little delay.
@@ -237,7 +253,7 @@ fn a4_a_stream_that_stops_fades_to_silence_and_comes_back() {
     let begin = start();
     for kind in [CodecKind::Pcmu, CodecKind::G722, CodecKind::Opus] {
         let packets = Call { seconds: 2, phase: 0, ..Call::new(kind) }.packets();
-        let mut receiver = AudioReceiver::new(kind, 96).unwrap();
+        let mut receiver = AudioReceiver::new(kind, &audio(96, kind)).unwrap();
         let (mut frame, mut levels) = (Frame::silence(Hz::NARROW), Vec::new());
         for tick in 0..150u32 {
             let now = begin + tick * 20 * MS;
@@ -247,7 +263,7 @@ fn a4_a_stream_that_stops_fades_to_silence_and_comes_back() {
                 let paused = if tick >= 100 && kind != CodecKind::Pcmu { kind.row().rtp_clock.0 } else { 0 };
                 let packet =
                     Packet { pt: 96, marker: false, seq: *seq, timestamp: timestamp.wrapping_add(paused), ssrc: 1, payload };
-                receiver.insert(now, &packet);
+                let _ = receiver.insert(now, &packet);
             }
             receiver.pull(now, &mut frame);
             levels.push(crate::dsp::level::dbov(frame.samples()));
@@ -262,7 +278,7 @@ fn a4_a_stream_that_stops_fades_to_silence_and_comes_back() {
 fn a4_another_source_or_sequence_is_followed_at_once() {
     let begin = start();
     let payload = [0x20u8; 160];
-    let mut receiver = AudioReceiver::new(CodecKind::Pcmu, 0).unwrap();
+    let mut receiver = AudioReceiver::new(CodecKind::Pcmu, &audio(0, CodecKind::Pcmu)).unwrap();
     let mut frame = Frame::silence(Hz::NARROW);
     let mut quiet = 0;
     for tick in 0..200u32 {
@@ -274,7 +290,7 @@ fn a4_another_source_or_sequence_is_followed_at_once() {
             _ => (2, 40_000 + tick, 4_200_000_000 + tick * 160),
         };
         let now = begin + tick * 20 * MS;
-        receiver.insert(now, &Packet { pt: 0, marker: false, seq: seq as u16, timestamp, ssrc, payload: &payload });
+        let _ = receiver.insert(now, &Packet { pt: 0, marker: false, seq: seq as u16, timestamp, ssrc, payload: &payload });
         receiver.pull(now, &mut frame);
         quiet += u32::from(tick > 2 && crate::dsp::level::dbov(frame.samples()) < -40.0);
     }
@@ -285,15 +301,15 @@ fn a4_another_source_or_sequence_is_followed_at_once() {
 #[test]
 fn duplicates_and_keys_are_told_apart_from_audio() {
     let begin = start();
-    let mut receiver = AudioReceiver::new(CodecKind::Pcmu, 0).unwrap();
+    let mut receiver = AudioReceiver::new(CodecKind::Pcmu, &audio(0, CodecKind::Pcmu)).unwrap();
     let mut frame = Frame::silence(Hz::NARROW);
     for tick in 0..50u32 {
         let now = begin + tick * 20 * MS;
         let pt = if (20..30).contains(&tick) { 101 } else { 0 };
         let timestamp = if pt == 101 { 20 * 160 } else { tick * 160 };
         let packet = Packet { pt, marker: false, seq: tick as u16, timestamp, ssrc: 1, payload: &[0x20; 160] };
-        receiver.insert(now, &packet);
-        receiver.insert(now, &packet);
+        let _ = receiver.insert(now, &packet);
+        let _ = receiver.insert(now, &packet);
         receiver.pull(now, &mut frame);
     }
     let stats = receiver.stats();
@@ -304,7 +320,7 @@ fn duplicates_and_keys_are_told_apart_from_audio() {
 #[test]
 fn before_the_stream_begins_there_is_silence_and_nothing() {
     let begin = start();
-    let mut receiver = AudioReceiver::new(CodecKind::Opus, 96).unwrap();
+    let mut receiver = AudioReceiver::new(CodecKind::Opus, &audio(96, CodecKind::Opus)).unwrap();
     let mut frame = Frame::from_samples(Hz::NARROW, &[5; 160]);
     for tick in 0..20 {
         receiver.pull(begin + tick * 20 * MS, &mut frame);
@@ -318,7 +334,7 @@ fn no_sequence_of_packets_panics_or_piles_up() {
     for seed in 0..60 {
         let mut random = SplitMix::new(seed);
         let kind = [CodecKind::Pcmu, CodecKind::G722, CodecKind::Opus][(seed % 3) as usize];
-        let mut receiver = AudioReceiver::new(kind, 96).unwrap();
+        let mut receiver = AudioReceiver::new(kind, &audio(96, kind)).unwrap();
         let mut frame = Frame::silence(Hz::NARROW);
         let (mut now, mut seq, mut timestamp) = (start(), random.draw() as u16, random.draw() as u32);
         for _ in 0..1500 {
@@ -332,7 +348,7 @@ fn no_sequence_of_packets_panics_or_piles_up() {
             let payload: Vec<u8> = (0..random.draw() % 400).map(|_| random.draw() as u8).collect();
             let ssrc = u32::from(random.draw().is_multiple_of(50));
             let pt = if random.draw().is_multiple_of(9) { 13 } else { 96 };
-            receiver.insert(now, &Packet { pt, marker: false, seq, timestamp, ssrc, payload: &payload });
+            let _ = receiver.insert(now, &Packet { pt, marker: false, seq, timestamp, ssrc, payload: &payload });
             now += Duration::from_micros(random.draw() % 30_000);
             if random.draw().is_multiple_of(2) {
                 receiver.pull(now, &mut frame);

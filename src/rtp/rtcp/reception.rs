@@ -1,6 +1,6 @@
 //! [`ReceptionStats`]: loss and jitter of one received source, and the report block made of them (RFC 3550 sections 6.4.1, A.3, A.8).
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rtcp::reception_report::ReceptionReport;
 
@@ -10,10 +10,14 @@ use crate::rtp::packet::Packet;
 /// A sequence number this far from the last one means that the source has begun anew (RFC 3550 A.1: MAX_DROPOUT).
 const RESTART: i64 = 3000;
 
-/// What has come of one source (RFC 3550 §6.4.1, A.3, A.8).
+/// What has come of a stream: of its source (RFC 3550 §6.4.1, A.3, A.8), and of those before it.
 #[derive(Clone, Debug, Default)]
 pub struct ReceptionStats {
     source: Option<Source>,
+    /// Packets of sources before this one that should have come.
+    expected_before: i64,
+    /// Those of them that have.
+    received_before: i64,
 }
 
 #[derive(Clone, Debug)]
@@ -25,6 +29,7 @@ struct Source {
     expected_before: i64,
     received_before: i64,
     began: Instant,
+    clock: Hz,
     transit: Option<i64>,
     timestamp: u32,
     /// In ticks, sixteen times enlarged.
@@ -36,8 +41,11 @@ struct Source {
 impl ReceptionStats {
     /// Takes note of a packet. `clock` is the RTP clock of its payload type.
     pub fn received(&mut self, now: Instant, packet: &Packet<'_>, clock: Hz) {
-        let known = self.source.take().filter(|source| source.ssrc == packet.ssrc && source.distance(packet.seq).abs() < RESTART);
-        let mut source = known.unwrap_or_else(|| Source::new(now, packet));
+        if self.source.as_ref().is_some_and(|source| source.ssrc != packet.ssrc || source.distance(packet.seq).abs() >= RESTART) {
+            self.begin_anew();
+        }
+        let mut source = self.source.take().unwrap_or_else(|| Source::new(now, packet, clock));
+        source.count_by(clock);
         source.highest = source.highest.max(source.highest + source.distance(packet.seq));
         source.received += 1;
         // Packets that share a timestamp (telephone events, repeats) say nothing of the network's regularity.
@@ -58,6 +66,14 @@ impl ReceptionStats {
         self.source = Some(source);
     }
 
+    /// The next packet begins another source or sequence. What is counted stays counted.
+    pub fn begin_anew(&mut self) {
+        if let Some(source) = self.source.take() {
+            self.expected_before += source.expected();
+            self.received_before += source.received;
+        }
+    }
+
     /// The source of the last packet.
     #[must_use]
     pub fn ssrc(&self) -> Option<u32> {
@@ -67,19 +83,26 @@ impl ReceptionStats {
     /// Packets that should have come but have not; negative when duplicates outweigh them.
     #[must_use]
     pub fn lost(&self) -> i64 {
-        self.source.as_ref().map_or(0, |source| source.expected() - source.received)
+        let (expected, received) = self.source.as_ref().map_or((0, 0), |source| (source.expected(), source.received));
+        self.expected_before + expected - self.received_before - received
     }
 
     /// Packets that should have come.
     #[must_use]
     pub fn expected(&self) -> u64 {
-        self.source.as_ref().map_or(0, |source| source.expected().unsigned_abs())
+        (self.expected_before + self.source.as_ref().map_or(0, Source::expected)).unsigned_abs()
     }
 
     /// Interarrival jitter in ticks.
     #[must_use]
     pub fn jitter_ticks(&self) -> u32 {
         self.source.as_ref().map_or(0, |source| u32::try_from(source.jitter >> 4).unwrap_or(u32::MAX))
+    }
+
+    /// Interarrival jitter.
+    #[must_use]
+    pub fn jitter(&self) -> Duration {
+        self.source.as_ref().map(|source| source.clock.duration(self.jitter_ticks() as usize)).unwrap_or_default()
     }
 
     /// The report block; the loss fraction counts from the call before this one.
@@ -106,7 +129,7 @@ impl ReceptionStats {
 }
 
 impl Source {
-    fn new(now: Instant, packet: &Packet<'_>) -> Self {
+    fn new(now: Instant, packet: &Packet<'_>, clock: Hz) -> Self {
         let base = i64::from(packet.seq);
         Self {
             ssrc: packet.ssrc,
@@ -116,9 +139,18 @@ impl Source {
             expected_before: 0,
             received_before: 0,
             began: now,
+            clock,
             transit: None,
             timestamp: packet.timestamp,
             jitter: 0,
+        }
+    }
+
+    /// Timestamps count by `clock` from now on: another codec comes.
+    fn count_by(&mut self, clock: Hz) {
+        if clock != self.clock {
+            self.jitter = self.jitter * i64::from(clock.0) / i64::from(self.clock.0);
+            (self.clock, self.transit) = (clock, None);
         }
     }
 

@@ -110,12 +110,18 @@ impl RtcpSession {
         self.feedback.sent(sequence);
     }
 
-    /// Takes note of an RTP packet that the peer sent, whatever its payload type.
-    pub fn received(&mut self, now: Instant, packet: &Packet<'_>) {
+    /// Takes note of an RTP packet that the peer sent, whatever its payload type. `clock` is what its timestamps count by.
+    pub fn received(&mut self, now: Instant, packet: &Packet<'_>, clock: Hz) {
         if self.reception.ssrc().is_some_and(|ssrc| ssrc != packet.ssrc) {
             self.peer_report_time = None;
         }
-        self.reception.received(now, packet, self.clock);
+        self.reception.received(now, packet, clock);
+    }
+
+    /// The peer's next packet begins another source or sequence: reports begin anew, what was counted stays counted.
+    pub fn begin_anew(&mut self) {
+        self.peer_report_time = None;
+        self.reception.begin_anew();
     }
 
     /// When the next report is due.

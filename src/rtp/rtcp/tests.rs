@@ -69,9 +69,9 @@ fn two_ends_learn_loss_round_trip_and_what_was_received() {
         let at = begin + i * 20 * MS;
         us.sent(at, 65_400 + i, i * 160, 160);
         peer.sent(at, i, i * 160, 160);
-        us.received(at + 30 * MS, &packet(i as u16, i * 160, 20));
+        us.received(at + 30 * MS, &packet(i as u16, i * 160, 20), Hz::NARROW);
         if i % 5 != 0 || i == 0 {
-            peer.received(at + 30 * MS, &packet(65_400u16.wrapping_add(i as u16), i * 160, 10));
+            peer.received(at + 30 * MS, &packet(65_400u16.wrapping_add(i as u16), i * 160, 10), Hz::NARROW);
         }
     }
     let at = Duration::from_secs(5);
@@ -134,7 +134,7 @@ fn mutated_compound_packets_never_panic() {
     let begin = start();
     let mut us = RtcpSession::new(begin, 10, "a", Hz::NARROW, 1);
     us.sent(begin, 1, 0, 160);
-    us.received(begin, &packet(1, 0, 20));
+    us.received(begin, &packet(1, 0, 20), Hz::NARROW);
     let base = us.build_bye(begin, ntp(Duration::ZERO));
     let mut random = SplitMix::new(5);
     for _ in 0..20_000 {
@@ -145,7 +145,7 @@ fn mutated_compound_packets_never_panic() {
         }
         bytes.truncate(random.draw() as usize % (bytes.len() + 1));
         us.handle(begin, &bytes);
-        us.received(begin, &packet(random.draw() as u16, random.draw() as u32, 20));
+        us.received(begin, &packet(random.draw() as u16, random.draw() as u32, 20), Hz::NARROW);
         us.build(begin, random.draw());
     }
 }

@@ -208,7 +208,24 @@ impl Phone {
     /// Its power fails: nothing more comes of it.
     pub(in crate::scenario) fn falls_silent(&self) {
         let mut line = self.line_mut();
-        line.silent = true;
+        (line.silent, line.is_dead) = (true, true);
         line.remote = None;
+    }
+
+    /// Sends neither sound nor reports, as many phones do while they are muted.
+    pub(in crate::scenario) fn sends_nothing(&self) {
+        let mut line = self.line_mut();
+        (line.silent, line.reports_nothing) = (true, true);
+    }
+
+    /// Sends sound again.
+    pub(in crate::scenario) fn sends_again(&self) {
+        self.line_mut().silent = false;
+    }
+
+    /// Only listens, as its description says.
+    pub(in crate::scenario) fn only_listens(&self) {
+        self.line_mut().silent = true;
+        self.reinvites("recvonly");
     }
 }

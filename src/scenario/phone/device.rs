@@ -83,6 +83,7 @@ impl Phone {
             odd: None,
             srtp: None,
             dtls: None,
+            is_dead: false,
             sip,
             rtp,
             rtcp,

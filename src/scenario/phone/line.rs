@@ -102,6 +102,8 @@ pub(in crate::scenario) struct Line {
     pub(super) srtp: Option<PhoneSrtp>,
     /// Its DTLS.
     pub(super) dtls: Option<PhoneDtls>,
+    /// It has no power, and answers nothing but what ends its call.
+    pub(super) is_dead: bool,
 }
 
 // === impl Line ===
@@ -156,6 +158,9 @@ impl Line {
 
     pub(super) fn sip(&mut self, datagram: &[u8]) {
         let text = Text::read(datagram);
+        if self.is_dead && text.method() != "BYE" {
+            return;
+        }
         match text.status() {
             Some(status) => self.response(status, &text),
             None if text.method() == "ACK" => {}

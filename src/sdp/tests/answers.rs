@@ -183,3 +183,47 @@ fn the_line_that_was_open_stays_the_one_that_is_taken() {
     let agreed = answer_to(&second, &LocalCapabilities { previous: Some(agreed.local), ..ours() }).unwrap();
     assert_eq!(agreed.transport.remote.port(), 11);
 }
+
+/// Comfort noise is answered where it is offered beside a codec that has none of its own, and stays in later offers of ours.
+#[test]
+fn a1_comfort_noise_is_answered_where_it_is_offered() {
+    let agreed = |head: &str, rest: &str| answer_to(&audio(head, rest), &ours()).unwrap();
+    for (head, rest, noise) in [
+        ("4000 RTP/AVP 0 13 101", "a=rtpmap:101 telephone-event/8000\r\n", Some(13)),
+        ("4000 RTP/AVP 9 98", "a=rtpmap:98 cn/8000\r\n", Some(98)),
+        ("4000 RTP/AVP 8 98", "a=rtpmap:98 CN/16000\r\n", None),
+        ("4000 RTP/AVP 0", "", None),
+        ("4000 RTP/AVP 107 0 13", "a=rtpmap:107 opus/48000/2\r\n", None),
+    ] {
+        let agreement = agreed(head, rest);
+        assert_eq!(agreement.audio().unwrap().comfort_noise, noise, "{head}");
+        let named = agreement.local.media[0].payload_types().any(|pt| Some(pt) == noise);
+        assert_eq!(named, noise.is_some(), "{head}");
+        let later = offer_of(&LocalCapabilities { previous: Some(agreement.local), ..ours() });
+        assert_eq!(later.media[0].payload_types().any(|pt| Some(pt) == noise), noise.is_some(), "{head}");
+    }
+    let understood = agreed("4000 RTP/AVP 107 0 13", "a=rtpmap:107 opus/48000/2\r\n");
+    let noise = PayloadFormat { payload_type: 13, content: PayloadContent::ComfortNoise(crate::common::units::Hz::NARROW) };
+    assert!(understood.audio().unwrap().formats.contains(&noise), "a device may send what it has named");
+    assert!(!offer_of(&ours()).to_string().contains("CN/8000"), "ours alone offers none");
+}
+
+/// L16 is taken in any of its forms where nothing else of ours is offered, in packets that fit a datagram; we offer none.
+#[test]
+fn a1_l16_is_taken_where_nothing_else_is_offered() {
+    let agreed = |head: &str, rest: &str| answer_to(&audio(head, rest), &ours()).map(|agreed| agreed.streams[0].clone());
+    for (head, rest, codec, ms) in [
+        ("4000 RTP/AVP 11", "", CodecKind::L16Disc, 10),
+        ("4000 RTP/AVP 97", "a=rtpmap:97 l16/16000\r\na=ptime:60\r\n", CodecKind::L16Wide, 40),
+        ("4000 RTP/AVP 97", "a=rtpmap:97 L16/48000/1\r\n", CodecKind::L16Full, 10),
+        ("4000 RTP/AVP 97 98", "a=rtpmap:97 L16/8000\r\na=rtpmap:98 L16/16000\r\n", CodecKind::L16Wide, 20),
+        ("4000 RTP/AVP 97 8", "a=rtpmap:97 L16/16000\r\n", Pcma, 20),
+    ] {
+        let stream = agreed(head, rest).unwrap();
+        assert_eq!((stream.codec, stream.ptime_send), (codec, Duration::from_millis(ms)), "{head} {rest}");
+    }
+    assert_eq!(agreed("4000 RTP/AVP 10", ""), Err(AnswerError::NoCommonCodec), "stereo");
+    assert_eq!(agreed("4000 RTP/AVP 97", "a=rtpmap:97 L16/44100/2\r\n"), Err(AnswerError::NoCommonCodec), "stereo");
+    assert!(!offer_of(&ours()).to_string().contains("L16"));
+    assert!(offer_of(&with(&[CodecKind::L16Wide])).to_string().contains("L16/16000"), "unless it is configured");
+}

@@ -37,6 +37,8 @@ impl ClientSide<'_> {
             (RequestPurpose::Reinvite, 300..) => self.reoffer_refused(now, part, &answer.response),
             (RequestPurpose::Refresh, 200..=299) => self.refreshed(now, &answer.response),
             (RequestPurpose::Refresh, 300..) => self.refresh_refused(now, &answer.response),
+            // Whoever answers anything else is there.
+            (RequestPurpose::Probe, 408 | 481) => self.session.unreachable(),
             _ => {}
         }
     }
@@ -47,6 +49,7 @@ impl ClientSide<'_> {
             Some(RequestPurpose::Invite) => self.session.failed(Cause::PeerGone, String::new()),
             Some(RequestPurpose::Reinvite | RequestPurpose::Refresh) => self.session.lost(),
             Some(RequestPurpose::Bye) => self.bye_again(part),
+            Some(RequestPurpose::Probe) => self.session.unreachable(),
             // The INVITE has its own time.
             _ => {}
         }

@@ -40,6 +40,8 @@ pub(super) enum RequestPurpose {
     Notify,
     /// A text to the device.
     Text,
+    /// Whether the peer is still there.
+    Probe,
     Bye,
 }
 

@@ -157,6 +157,7 @@ impl InviteSession {
             Command::Reject { cause, warning, .. } => self.server().reject(cause, warning),
             Command::Reoffer { sdp, .. } => self.state.reoffer(sdp),
             Command::Text { text, .. } => self.state.send_text(text.into_inner()),
+            Command::Probe { .. } => self.state.probe(),
             Command::TextAnswered { message, refusal, .. } => {
                 if let Some((server, reply)) = self.state.texts.answer(message, refusal) {
                     self.state.out.respond(server, reply);

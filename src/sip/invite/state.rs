@@ -297,6 +297,22 @@ impl SessionState {
         self.send(RequestPurpose::Text, message);
     }
 
+    /// Asks whether the peer is still there, unless an answer to that is awaited already.
+    pub(super) fn probe(&mut self) {
+        let is_asked = self.out.all().any(|sent| sent.purpose == RequestPurpose::Probe);
+        if self.phase == Phase::Live && self.bye.is_none() && !is_asked {
+            let options = self.dialog.request(Method::Options);
+            self.send(RequestPurpose::Probe, options);
+        }
+    }
+
+    /// Nobody has answered a probe, or the dialog is unknown there.
+    pub(super) fn unreachable(&mut self) {
+        if self.phase == Phase::Live && self.bye.is_none() {
+            self.tell(Event::Unreachable { call: self.id });
+        }
+    }
+
     /// How far a REFER has come.
     pub(super) fn report_transfer(&mut self, status: u16) {
         if let Some(progress) = self.transfer.progress(status)

@@ -33,7 +33,7 @@ fn s7_rtp_from_a_foreign_address_reaches_nobody_and_changes() {
             let mut forged = rig.phones[at].outgoing.clone();
             let (phone, now) = (&rig.phones[at], rig.now);
             let mut packet = Vec::new();
-            forged.packet(phone.profile.payload_type_receive, false, &[0x2A; 160], 160, &mut packet);
+            forged.packet(phone.profile.payload_type_send, false, &[0x2A; 160], 160, &mut packet);
             rig.planes[0].receive(now, SocketId::Port(phone.port, Channel::Rtp), from, &packet);
             rig.planes[0].receive(now, SocketId::Port(phone.port, Channel::Rtcp), from, &[0x81, 203, 0, 1, 0, 0, 0, 1]);
             sent += 1;
@@ -102,7 +102,7 @@ fn ten_thousand_mutated_datagrams_leave_a_call_untouched() {
             let at = random.draw() as usize % rig.phones.len();
             let mut forged = rig.phones[at].outgoing.clone();
             let mut voice = Vec::new();
-            forged.packet(rig.phones[at].profile.payload_type_receive, false, &[0x2A; 160], 160, &mut voice);
+            forged.packet(rig.phones[at].profile.payload_type_send, false, &[0x2A; 160], 160, &mut voice);
             let (port, own, now) = (rig.phones[at].port, rig.phones[at].profile.remote_rtcp, rig.now);
             let report = report_up_to(rig.phones[at].got.first().map_or(0, |packet| packet.ssrc), 1, 0);
             let plane = &mut rig.planes[0];

@@ -64,9 +64,9 @@ fn silences(events: &[MediaEvent]) -> usize {
     events.iter().filter(|heard| matches!(heard, MediaEvent::Silent(_))).count()
 }
 
-/// A phone that says nothing is told once and a hold does not count.
+/// Silence is reported once a period, and a hold does not count; a listener's does, so that it is asked.
 #[test]
-fn a_phone_that_says_nothing_is_told_once_and_a_hold() {
+fn a1_silence_is_reported_once_a_period_and_no_hold() {
     for (we_send, they_send) in [(false, false), (false, true)] {
         let mut rig = Rig::new();
         let phone = rig.phone(CodecKind::Pcmu);
@@ -82,7 +82,10 @@ fn a_phone_that_says_nothing_is_told_once_and_a_hold() {
         rig.run(2_000);
         assert_eq!(silences(&rig.phones[phone].events()), 1, "it is gone");
         rig.run(60_000);
-        assert_eq!(silences(&rig.phones[phone].events()), 0, "once");
+        assert_eq!(silences(&rig.phones[phone].events()), 2, "and again each period");
+        rig.reprofile(phone, |profile| profile.they_send = false);
+        rig.run(60_000);
+        assert_eq!(silences(&rig.phones[phone].events()), 2, "a listener is asked as well");
         rig.ends();
     }
 }

@@ -20,6 +20,7 @@ use crate::policy::{Asker, Effect, Fact, Policy, PolicySettings, Role, Via};
 use crate::prompt::Clip;
 use crate::rtp::latch::NamedSource;
 use crate::rtp::packet::Packet;
+use crate::rtp::payload::{PayloadContent, PayloadFormat};
 use crate::rtp::sender::RtpSender;
 use crate::rtp::transport::Protection;
 
@@ -103,8 +104,12 @@ pub(super) fn profile(codec: CodecKind, address: SocketAddr) -> Profile {
     Profile {
         codec,
         payload_type_send: payload_type,
-        payload_type_receive: payload_type,
+        formats: vec![
+            PayloadFormat { payload_type, content: PayloadContent::Audio(codec) },
+            PayloadFormat { payload_type: KEYS, content: PayloadContent::TelephoneEvent(row.rtp_clock) },
+        ],
         telephone_event: Some(TelephoneEventFormat { payload_type: KEYS, send_payload_type: KEYS, clock: row.rtp_clock }),
+        comfort_noise: None,
         ptime: FRAME,
         remote: address,
         remote_rtcp: SocketAddr::new(address.ip(), address.port() + 1),
@@ -183,7 +188,7 @@ impl Phone {
         let (mut payload, mut packet) = (Vec::new(), Vec::new());
         self.encoder.encode(samples, &mut payload).expect("encodes");
         let ticks = u32::try_from(self.profile.codec.row().rtp_clock.samples(FRAME)).expect("fits");
-        self.outgoing.packet(self.profile.payload_type_receive, false, &payload, ticks, &mut packet);
+        self.outgoing.packet(self.profile.payload_type_send, false, &payload, ticks, &mut packet);
         packet
     }
 

@@ -207,7 +207,7 @@ impl Sessions {
     /// It has ended, but that could not be written down: it would be back after a restart.
     pub async fn end(&self, id: &SessionId, ending: SessionEnd, now: SystemTime) -> Result<Option<PageSession>, LinkError> {
         let opened_by = |session: &PageSession| session.link.map(|link| (session.meeting.clone(), link));
-        let link = self.table().session(id, now).and_then(|session| opened_by(&session));
+        let link = self.table().session(id, now).and_then(|session| opened_by(session));
         if ending == SessionEnd::Removed
             && let Some((meeting, link)) = link
         {

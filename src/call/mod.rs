@@ -25,6 +25,7 @@ mod in_dialog_requests;
 mod inbound;
 mod inbox;
 
+mod dtmf_policies;
 mod invitation;
 mod invite_limits;
 mod keys;
@@ -52,6 +53,7 @@ mod tests;
 mod view;
 
 pub use calls::Calls;
+pub use dtmf_policies::DtmfPolicies;
 pub use failures::Failure;
 pub use history::EndedCall;
 pub use invitation::{Invitation, OutboundProgress, PROGRESS};

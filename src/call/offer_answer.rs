@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::common::cause::Cause;
 use crate::common::ip_network;
-use crate::media::{Profile, TelephoneEventFormat};
+use crate::media::{DtmfPolicy, Profile, TelephoneEventFormat};
 use crate::rtp::latch::NamedSource;
 use crate::rtp::srtp::KeyGenerator;
 use crate::sdp::{self, Agreement, LocalCapabilities, Protection, SessionDescription};
@@ -42,6 +42,7 @@ pub struct OfferAnswer {
     ours: LocalCapabilities,
     keys: KeyGenerator,
     remote: RemoteMedia,
+    dtmf: DtmfPolicy,
     agreed: Option<Profile>,
     offered: Option<SessionDescription>,
     held: bool,
@@ -51,7 +52,13 @@ impl OfferAnswer {
     /// An exchange in which nothing is agreed on yet. `keys` makes our SRTP keys.
     #[must_use]
     pub const fn new(ours: LocalCapabilities, keys: KeyGenerator, remote: RemoteMedia) -> Self {
-        Self { ours, keys, remote, agreed: None, offered: None, held: false }
+        Self { ours, keys, remote, dtmf: DtmfPolicy::Auto, agreed: None, offered: None, held: false }
+    }
+
+    /// The same, with keys looked for as `dtmf` says.
+    #[must_use]
+    pub fn with_dtmf(self, dtmf: DtmfPolicy) -> Self {
+        Self { dtmf, ..self }
     }
 
     /// The peer holds us, or has stopped to send (S-5).
@@ -121,6 +128,7 @@ impl OfferAnswer {
             profile.remote_rtcp = before.remote_rtcp;
             profile.named = before.named;
         }
+        profile.inband_keys = self.dtmf.is_inband(profile.telephone_event.is_some());
         self.held = !(profile.we_send && profile.they_send);
         self.agreed = Some(profile.clone());
         self.ours.previous = Some(agreement.local);
@@ -142,6 +150,7 @@ pub fn profile(agreement: &Agreement, peer: &RemoteMedia) -> Option<Profile> {
             send_payload_type: event.send_pt,
             clock: event.clock,
         }),
+        inband_keys: false,
         ptime: stream.ptime_send,
         remote: transport.remote,
         remote_rtcp: transport.remote_rtcp,

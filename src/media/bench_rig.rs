@@ -97,6 +97,7 @@ impl BenchMeeting {
             payload_type_send: payload_type,
             payload_type_receive: payload_type,
             telephone_event: None,
+            inband_keys: false,
             ptime: FRAME,
             remote: address,
             remote_rtcp: SocketAddr::new(address.ip(), address.port() + 1),

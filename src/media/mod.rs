@@ -14,6 +14,7 @@ mod events;
 mod handle;
 #[cfg(test)]
 mod inline_worker;
+mod keys;
 mod leg;
 mod legs;
 pub mod ogg;
@@ -45,7 +46,7 @@ pub use peer::{NegotiationError, PeerChange};
 pub use player::{Play, PlayKind};
 pub use pool::{PoolError, PoolUse, PortPool, Share, Sockets};
 pub use port::Port;
-pub use profile::{Channel, PortError, Profile, TelephoneEventFormat};
+pub use profile::{Channel, DtmfPolicy, PortError, Profile, TelephoneEventFormat};
 pub use shared_mix::{SharedMix, TickSound};
 pub use stats::PortStats;
 pub use worker::MediaCounters;

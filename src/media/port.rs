@@ -9,12 +9,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use crate::common::ids::PortId;
-use crate::common::redact::Redacted;
 use crate::common::units::Hz;
 use crate::dsp::frame::Frame;
 use crate::dsp::resample::{Resampler, between};
 use crate::prompt::Clip;
-use crate::rtp::dtmf::DtmfReceiver;
 use crate::rtp::packet::{Packet, is_rtcp};
 use crate::rtp::quality::{self, Impairment};
 use crate::rtp::receive::AudioReceiver;
@@ -23,6 +21,7 @@ use crate::rtp::rtcp::RtcpSession;
 use super::delivery_proofs::DeliveryProofs;
 use super::egress::{Egress, FramePlacement, PacketInfo};
 use super::events::{MediaEvent, PlayOutcome, PortEvent};
+use super::keys::Keys;
 use super::leg::{DueDatagram, MediaLeg};
 use super::path::MediaPath;
 use super::player::{Play, PlayMark, Player};
@@ -40,7 +39,7 @@ pub struct Port {
     /// Comfort noise for an address that has to answer before it is sent anything else (S-7).
     probe: Option<DueDatagram<Channel>>,
     receiver: AudioReceiver,
-    dtmf: DtmfReceiver,
+    keys: Keys,
     egress: Egress,
     rtcp: RtcpSession,
     inbound_resampler: Option<Resampler>,
@@ -85,8 +84,8 @@ impl Port {
             unprotected: Vec::new(),
             probe: None,
             receiver: AudioReceiver::new(profile.codec, profile.payload_type_receive)?,
+            keys: Keys::new(&profile),
             profile,
-            dtmf: DtmfReceiver::new(),
             rtcp: RtcpSession::new(now, egress.ssrc(), &format!("{id}@roomgate"), row.rtp_clock, seed),
             inbound_resampler: between(row.sample_rate, Hz::FULL),
             outbound_resampler: between(Hz::FULL, row.sample_rate),
@@ -128,9 +127,7 @@ impl Port {
             self.player.set_music(music);
         }
         self.path.renegotiate(now, &profile)?;
-        if profile.telephone_event != self.profile.telephone_event {
-            self.dtmf = DtmfReceiver::new();
-        }
+        self.keys.renegotiate(&self.profile, &profile);
         if self.profile.we_send && !profile.we_send {
             self.player.stop_notices(&mut self.marks);
         }
@@ -159,10 +156,9 @@ impl Port {
         }
         // Telephone events count in the sequence too: left out, they would look like loss.
         self.receiver.insert(now, &packet);
-        if event.is_some()
-            && let Some(digit) = self.dtmf.handle(now, &packet)
-        {
-            self.emit(MediaEvent::Digit(Redacted::new(digit.digit)));
+        if event.is_some() {
+            self.keys.packet(now, &packet);
+            self.emit_keys(now);
         }
     }
 
@@ -258,6 +254,12 @@ impl Port {
 
     fn emit_deliveries(&mut self) {
         while let Some(event) = self.proofs.poll() {
+            self.emit(event);
+        }
+    }
+
+    fn emit_keys(&mut self, now: Instant) {
+        while let Some(event) = self.keys.poll(now) {
             self.emit(event);
         }
     }
@@ -429,9 +431,10 @@ impl MediaLeg for Port {
     fn pull(&mut self, now: Instant, frame: &mut Frame) {
         let mut own = Frame::silence(self.profile.codec.row().sample_rate);
         self.receiver.pull(now, &mut own);
-        if !self.profile.they_send || self.dtmf.active(now) {
+        if !self.profile.they_send {
             own = Frame::silence(own.rate());
         }
+        self.keys.suppress(now, &mut own);
         match &mut self.inbound_resampler {
             Some(resampler) => {
                 self.scratch.clear();
@@ -462,6 +465,7 @@ impl MediaLeg for Port {
     }
 
     fn wake(&mut self, now: Instant) {
+        self.emit_keys(now);
         self.report_silence(now);
         self.make_report(now);
         self.probe_unproven(now);

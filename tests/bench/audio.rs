@@ -7,6 +7,7 @@ use criterion::Criterion;
 use roomgate::codec::{CodecKind, Decoder, Encoder, EncoderSettings};
 use roomgate::common::units::Hz;
 use roomgate::dsp::Resampler;
+use roomgate::dsp::key_suppressor::KeySuppressor;
 use roomgate::media::bench_rig::{BenchMeeting, Crowd};
 
 /// Members of the full meeting, and how many of them talk at the same time.
@@ -93,6 +94,20 @@ pub(crate) fn benches(criterion: &mut Criterion) {
     let (packets, loudest) = leg.heard();
     // Nothing where this benchmark was left out.
     assert!(packets[0] == 0 || loudest[0] > 3000, "it was a call: {packets:?} {loudest:?}");
+
+    // A G.722 phone without telephone-event: the tones of its keys are looked for, 30 ms ahead.
+    let mut suppressor = KeySuppressor::new(Hz::WIDE);
+    suppressor.look_ahead();
+    let spoken: Vec<_> = speech.chunks_exact(320).collect();
+    let mut at = 0;
+    group.bench_function("keys-in-band-looked-for", |bencher| {
+        bencher.iter(|| {
+            let mut frame = [0_i16; 320];
+            frame.copy_from_slice(spoken[at % spoken.len()]);
+            at += 1;
+            suppressor.process(&mut frame, false)
+        });
+    });
 
     let mut opus = Bare::new(CodecKind::Opus, &speech);
     group.bench_function("40-opus-encodes", |bencher| {

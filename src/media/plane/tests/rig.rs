@@ -104,6 +104,7 @@ pub(super) fn profile(codec: CodecKind, address: SocketAddr) -> Profile {
         payload_type_send: payload_type,
         payload_type_receive: payload_type,
         telephone_event: Some(TelephoneEventFormat { payload_type: KEYS, send_payload_type: KEYS, clock: row.rtp_clock }),
+        inband_keys: false,
         ptime: FRAME,
         remote: address,
         remote_rtcp: SocketAddr::new(address.ip(), address.port() + 1),

@@ -1,4 +1,4 @@
-//! [`KeySuppressor`]: takes the tones of keys out of what a device says, with their edges.
+//! [`KeySuppressor`]: removes the tones of keys from a device's audio, with their edges.
 //!
 //! Frames at the codec's rate flow in and out, silent where a key is or may be. A tone is known some milliseconds after it has begun, so
 //! sound waits for [`LOOK_AHEAD`] where keys are to be silent from their first sample; without that only what follows is silent.

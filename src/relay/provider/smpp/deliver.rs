@@ -1,6 +1,6 @@
 //! [`InboundMessage`]: what a centre delivers by `deliver_sm` or `data_sm` (SMPP 3.4 sections 4.6.1 and 4.7.1).
 //!
-//! Centres leave out the NUL of a last string, put parameters of their own behind, and do not say of each receipt that it is one. So the
+//! Centres leave out the NUL of a last string, put parameters of their own behind, and do not mark each receipt as one. So the
 //! octets are read here, without more trust than is needed.
 
 use super::text;
@@ -9,7 +9,7 @@ use crate::relay::PhoneNumber;
 
 /// `esm_class`: a user data header comes first (section 5.2.12).
 pub(super) const UDHI: u8 = 0x40;
-/// `esm_class`, message type: a receipt of the centre, or word of one on its way (section 5.2.12).
+/// `esm_class`, message type: a receipt of the centre, final or intermediate (section 5.2.12).
 const RECEIPTS: [u8; 2] = [0x04, 0x20];
 /// The bits of the message type.
 const MESSAGE_TYPE: u8 = 0x3C;
@@ -24,13 +24,13 @@ const SAR_SEGMENT_SEQNUM: u16 = 0x020F;
 const MESSAGE_PAYLOAD: u16 = 0x0424;
 const MESSAGE_STATE: u16 = 0x0427;
 
-/// The words of a receipt's `stat:` (appendix B, section 5.2.28), by the value of `message_state`.
+/// The states of a receipt's `stat:` (appendix B, section 5.2.28), by the value of `message_state`.
 const STATES: [&str; 9] = ["", "ENROUTE", "DELIVRD", "EXPIRED", "DELETED", "UNDELIV", "ACCEPTD", "UNKNOWN", "REJECTD"];
 
 /// What a delivery brings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Delivery {
-    /// How the message of this name has ended, or that it has not yet: a word of the list in section 5.2.28, such as `DELIVRD`.
+    /// How the message of this name has ended, or that it has not yet: a state of section 5.2.28, such as `DELIVRD`.
     Receipt { name: String, state: String },
     /// A message, or a part of one.
     Part(Part),
@@ -65,14 +65,14 @@ impl Place {
     }
 }
 
-/// The parts of a delivery that say something to us.
+/// The fields of a delivery that are used.
 #[derive(Debug, Clone, Default)]
 pub(super) struct InboundMessage<'a> {
     is_national: bool,
     source: &'a [u8],
     esm_class: u8,
     data_coding: u8,
-    /// User data, with a header where `esm_class` says so.
+    /// User data, with a header where `esm_class` has the UDHI bit.
     content: &'a [u8],
     /// `receipted_message_id` and `message_state`.
     receipted: Option<&'a [u8]>,
@@ -142,7 +142,7 @@ impl<'a> InboundMessage<'a> {
         Delivery::Part(Part { from, place, text: Redacted::new(text) })
     }
 
-    /// A receipt by its `esm_class`; where that says nothing, by its parameter or by the text of appendix B.
+    /// A receipt by its `esm_class`; where that marks none, by its parameter or by the text of appendix B.
     fn receipt(&self) -> Option<Delivery> {
         let text = String::from_utf8_lossy(self.content);
         let field = |name: &str| {
@@ -151,16 +151,17 @@ impl<'a> InboundMessage<'a> {
             let value = text.get(at + name.len()..)?.split_ascii_whitespace().next()?;
             Some(value.to_owned()).filter(|value| !value.is_empty())
         };
-        let word = || field("stat:").map(|word| word.chars().take_while(char::is_ascii_alphabetic).take(7).collect::<String>());
+        let written =
+            || field("stat:").map(|state| state.chars().take_while(char::is_ascii_alphabetic).take(7).collect::<String>());
         let named = self.receipted.map(|name| String::from_utf8_lossy(name).into_owned()).filter(|name| !name.is_empty());
         let is_form = text.trim_start().get(..3).is_some_and(|start| start.eq_ignore_ascii_case("id:"))
-            && word().is_some_and(|word| STATES.contains(&word.to_ascii_uppercase().as_str()));
+            && written().is_some_and(|state| STATES.contains(&state.to_ascii_uppercase().as_str()));
         let kind = self.esm_class & MESSAGE_TYPE;
         if !(RECEIPTS.contains(&kind) || kind == 0 && (named.is_some() || is_form)) {
             return None;
         }
         let by_parameter = self.state.filter(|state| *state > 0).and_then(|state| STATES.get(usize::from(state)));
-        let state = by_parameter.map(|word| (*word).to_owned()).or_else(word).unwrap_or_default().to_ascii_uppercase();
+        let state = by_parameter.map(|state| (*state).to_owned()).or_else(written).unwrap_or_default().to_ascii_uppercase();
         Some(Delivery::Receipt { name: named.or_else(|| field("id:")).unwrap_or_default(), state })
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::call::router::{AccountRoute, CallRouter, KnownPhone};
-use crate::call::{ListenerPolicy, RuntimeConfig, SrtpPolicies};
+use crate::call::{DtmfPolicies, ListenerPolicy, RuntimeConfig, SrtpPolicies};
 use crate::common::ids::MeetingName;
 use crate::common::redact::Redacted;
 use crate::config::{self, Settings};
@@ -89,6 +89,13 @@ fn srtp_policies(settings: &Settings) -> SrtpPolicies {
     }
 }
 
+fn dtmf_policies(settings: &Settings) -> DtmfPolicies {
+    DtmfPolicies {
+        devices: settings.devices.iter().map(|(label, device)| (label.clone(), device.dtmf)).collect(),
+        trunks: settings.sip.trunks.iter().map(|(label, trunk)| (label.clone(), trunk.dtmf)).collect(),
+    }
+}
+
 pub(super) fn runtime_config(settings: &Settings, library: Arc<Library>) -> RuntimeConfig {
     let pin =
         |(name, meeting): (&MeetingName, &config::MeetingConfig)| Some((name.clone(), secret(meeting.organiser_pin.as_ref()?)));
@@ -101,6 +108,7 @@ pub(super) fn runtime_config(settings: &Settings, library: Arc<Library>) -> Runt
             directory: Arc::new(Directory::new(settings.meetings.iter().map(entry).collect())),
             language: settings.organisation.language.clone(),
             srtp: srtp_policies(settings),
+            dtmf: dtmf_policies(settings),
         },
         pins: Arc::new(settings.meetings.iter().filter_map(pin).collect()),
         library,

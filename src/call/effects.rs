@@ -205,6 +205,7 @@ impl CallEffects {
         else {
             return CallInput::PortNotReserved(Cause::Fault);
         };
+        let offer_answer = offer_answer.with_dtmf(self.routed.dtmf);
         self.port = CallPort::Reserved(reserved);
         CallInput::PortReserved(Box::new(offer_answer))
     }

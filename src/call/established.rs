@@ -24,7 +24,7 @@ use crate::common::rate_limit::{RateLimit, TokenBucket};
 use crate::common::redact::Redacted;
 use crate::media::{MediaEvent, Play, PlayKind, PortStats, SentPackets};
 use crate::meeting::{FromGuest, ToGuest};
-use crate::menu::{DigitMeans, KeyPress, Keypad, KeypadInput, Menu, MenuInput};
+use crate::menu::{DigitFilter, DigitMeans, KeyPress, Keypad, KeypadInput, Menu, MenuInput};
 use crate::prompt::Clip;
 use crate::sip;
 
@@ -52,6 +52,8 @@ pub(super) enum EstablishedPhase {
 pub(super) struct EstablishedCall {
     pub(super) settings: CallSettings,
     pub(super) offer_answer: OfferAnswer,
+    /// Presses through the whole call: one that opens the meeting may be reported again inside (K-3).
+    pub(super) presses: DigitFilter,
     pub(super) phase: EstablishedPhase,
     codec: CodecKind,
     /// What was handed to the player so far.
@@ -84,6 +86,7 @@ impl EstablishedCall {
         Self {
             settings,
             offer_answer,
+            presses: DigitFilter::default(),
             phase: EstablishedPhase::Menu(Box::new(menu)),
             codec,
             plays: 0,
@@ -226,6 +229,13 @@ impl EstablishedCall {
                 self.part(now, error.cause(), true);
             }
             MediaEvent::Digit(digit) => self.key(now, KeyPress::new(digit.into_inner(), DigitMeans::Rfc4733)),
+            MediaEvent::DigitReleased(digit) => {
+                self.presses.release(now, KeyPress::new(digit.into_inner(), DigitMeans::Rfc4733));
+            }
+            MediaEvent::InbandDigit(digit) => self.key(now, KeyPress::new(digit.into_inner(), DigitMeans::Inband)),
+            MediaEvent::InbandReleased(digit) => {
+                self.presses.release(now, KeyPress::new(digit.into_inner(), DigitMeans::Inband));
+            }
             MediaEvent::Began { play } => {
                 if let Some((notice, length)) = self.notices.get(&play).copied() {
                     self.acts.push_back(CallAct::Guest(FromGuest::Began { notice, length }));

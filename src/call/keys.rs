@@ -71,7 +71,11 @@ impl EstablishedCall {
         }
     }
 
+    /// A report of a key; of each press one counts (K-3).
     pub(super) fn key(&mut self, now: Instant, press: KeyPress) {
+        if !self.presses.accept(now, press) {
+            return;
+        }
         match &mut self.phase {
             EstablishedPhase::Menu(menu) => {
                 menu.handle(now, MenuInput::Digit(press));

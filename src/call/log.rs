@@ -107,6 +107,7 @@ impl CallLog {
 mod tests {
     use super::*;
     use crate::call::router::UNLISTED;
+    use crate::media::DtmfPolicy;
     use crate::menu::{Addressed, CodeSource};
     use crate::sdp::SrtpPolicy;
     use crate::sip::Source;
@@ -123,6 +124,7 @@ mod tests {
             caller: CodeSource { source: Source::of([192, 0, 2, 1].into()), known: false },
             identity: String::new(),
             srtp: SrtpPolicy::Preferred,
+            dtmf: DtmfPolicy::Auto,
             heir_of: None,
         }
     }

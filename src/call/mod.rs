@@ -10,6 +10,7 @@
 mod answering;
 mod calls;
 mod chat_readout;
+mod dtmf_policies;
 mod early_media;
 mod effects;
 mod established;
@@ -48,6 +49,7 @@ mod tests;
 mod view;
 
 pub use calls::Calls;
+pub use dtmf_policies::DtmfPolicies;
 pub use failures::Failure;
 pub use history::EndedCall;
 pub use invitation::{Invitation, OutboundProgress, PROGRESS};

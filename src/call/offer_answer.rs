@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::media_refusal::MediaRefusal;
 use crate::common::cause::Cause;
 use crate::common::ip_network;
-use crate::media::{Profile, TelephoneEventFormat};
+use crate::media::{DtmfPolicy, Profile, TelephoneEventFormat};
 use crate::rtp::latch::NamedSource;
 use crate::rtp::srtp::KeyGenerator;
 use crate::sdp::{self, Agreement, Hold, LocalCapabilities, SessionDescription};
@@ -51,6 +51,7 @@ pub struct OfferAnswer {
     ours: LocalCapabilities,
     keys: KeyGenerator,
     remote: RemoteMedia,
+    dtmf: DtmfPolicy,
     agreed: Option<Profile>,
     offered: Option<SessionDescription>,
     held: bool,
@@ -62,7 +63,13 @@ impl OfferAnswer {
     /// An exchange in which nothing is agreed on yet. `keys` makes our SRTP keys.
     #[must_use]
     pub const fn new(ours: LocalCapabilities, keys: KeyGenerator, remote: RemoteMedia) -> Self {
-        Self { ours, keys, remote, agreed: None, offered: None, held: false, names: Vec::new() }
+        Self { ours, keys, remote, dtmf: DtmfPolicy::Auto, agreed: None, offered: None, held: false, names: Vec::new() }
+    }
+
+    /// The same, with keys looked for as `dtmf` says.
+    #[must_use]
+    pub fn with_dtmf(self, dtmf: DtmfPolicy) -> Self {
+        Self { dtmf, ..self }
     }
 
     /// The peer holds us: it does not receive (S-5). One that only receives does not.
@@ -147,6 +154,7 @@ impl OfferAnswer {
             profile.remote_rtcp = before.remote_rtcp;
             profile.named = before.named;
         }
+        profile.inband_keys = self.dtmf.is_inband(profile.telephone_event.is_some());
         self.held = agreement.audio().is_some_and(|stream| stream.hold != Hold::No);
         self.agreed = Some(profile.clone());
         self.ours.previous = Some(agreement.local);
@@ -169,6 +177,7 @@ pub fn profile(agreement: &Agreement, peer: &RemoteMedia) -> Option<Profile> {
             clock: event.clock,
         }),
         comfort_noise: stream.comfort_noise,
+        inband_keys: false,
         ptime: stream.ptime_send,
         remote: transport.remote,
         remote_rtcp: transport.remote_rtcp,

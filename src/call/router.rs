@@ -5,13 +5,14 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use super::dtmf_policies::DtmfPolicies;
 use super::srtp_policies::SrtpPolicies;
 use crate::common::cause::Cause;
 use crate::common::display_name;
 use crate::common::ids::{MeetingName, ParticipantId};
 use crate::common::number;
 use crate::common::redact::{MaskedCaller, Redacted};
-use crate::media::Share;
+use crate::media::{DtmfPolicy, Share};
 use crate::menu::{self, Addressed, Directory};
 use crate::sdp::SrtpPolicy;
 use crate::sip::{Identity, Incoming, Source, Uri};
@@ -55,6 +56,8 @@ pub struct CallRouter {
     pub language: String,
     /// Whether media is to be encrypted.
     pub srtp: SrtpPolicies,
+    /// Where keys are looked for.
+    pub dtmf: DtmfPolicies,
 }
 
 /// A call that will be answered.
@@ -78,6 +81,8 @@ pub struct RoutedCall {
     pub identity: String,
     /// Whether its media is to be encrypted.
     pub srtp: SrtpPolicy,
+    /// Where its keys are looked for.
+    pub dtmf: DtmfPolicy,
     /// The presence in a meeting whose place it takes (M-18).
     pub heir_of: Option<ParticipantId>,
 }
@@ -162,6 +167,7 @@ impl CallRouter {
                 None => format!("caller/{label}/{}/{}", incoming.source.ip(), user.as_deref().unwrap_or_default()),
             },
             srtp: self.srtp.of(incoming),
+            dtmf: self.dtmf.of(incoming.identity.as_ref()),
             heir_of: None,
         })
     }
@@ -181,6 +187,7 @@ impl CallRouter {
             caller: menu::CodeSource { source: Source::device(address, label), known: true },
             identity: format!("device/{label}"),
             srtp: self.srtp.of_device(label),
+            dtmf: self.dtmf.of_device(label),
             heir_of: None,
         })
     }
@@ -269,6 +276,7 @@ mod tests {
             directory: std::sync::Arc::new(Directory::new(vec![entry("demo", "1001"), entry("10-02", "2002")])),
             language: "en".to_owned(),
             srtp: SrtpPolicies::default(),
+            dtmf: DtmfPolicies::default(),
         }
     }
 

@@ -34,7 +34,7 @@ use crate::common::phrase::Phrase;
 use crate::common::play_outcome::PlayOutcome;
 use crate::common::redact::Redacted;
 use crate::common::units::Hz;
-use crate::media::{MediaEvent, PlayKind, PortStats, SentPackets, Share};
+use crate::media::{DtmfPolicy, MediaEvent, PlayKind, PortStats, SentPackets, Share};
 use crate::meeting::{FromGuest, SmsKeyed, ToGuest};
 use crate::menu::{Addressed, Directory, Entry, Keymap, Keypad, KeypadInput, TRIES};
 use crate::policy::Switch;

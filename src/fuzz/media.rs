@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::input::{datagrams, lossy};
 use crate::common::units::Hz;
+use crate::dsp::key_suppressor::KeySuppressor;
 use crate::rtp::dtls::{DtlsAssociation, DtlsIdentity, DtlsParameters, DtlsRole, Fingerprint};
 use crate::rtp::dtmf::DtmfReceiver;
 use crate::rtp::payload::{PayloadContent, PayloadFormat};
@@ -130,6 +131,30 @@ pub fn dtmf(data: &[u8]) {
     }
     assert!(digits <= packets);
     assert!(!receiver.active(now + Duration::from_secs(1)), "a key does not stay down for ever");
+}
+
+/// Sound in which keys are looked for, 16 bits a sample; the first byte chooses the rate and the look-ahead.
+pub fn inband_keys(data: &[u8]) {
+    let (&how, sound) = data.split_first().unwrap_or((&0, data));
+    let rate = [Hz::NARROW, Hz::WIDE, Hz::FULL][usize::from(how) % 3];
+    let mut suppressor = KeySuppressor::new(rate);
+    if how & 0x80 != 0 {
+        suppressor.look_ahead();
+    }
+    let samples: Vec<i16> = sound.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect();
+    let mut down = None;
+    for chunk in samples.chunks(rate.samples(Duration::from_millis(20))) {
+        let mut frame = dsp::Frame::silence(rate);
+        frame.samples_mut()[..chunk.len()].copy_from_slice(chunk);
+        let found = suppressor.process(frame.samples_mut(), how & 0x40 != 0);
+        if found.released.is_some() {
+            assert_eq!(found.released, down.take(), "what is released was pressed");
+        }
+        if let Some(digit) = found.pressed {
+            assert!(digit.is_ascii_digit() || "*#ABCD".contains(digit));
+            assert!(down.replace(digit).is_none(), "one key at a time");
+        }
+    }
 }
 
 /// A compound RTCP packet.

@@ -12,7 +12,7 @@ mod targets;
 mod tests;
 mod text;
 
-pub use media::{crypto_attribute, dtls, dtmf, rtcp, rtp_packet, session, srtp, stun, wav};
+pub use media::{crypto_attribute, dtls, dtmf, inband_keys, rtcp, rtp_packet, session, srtp, stun, wav};
 pub use sip::{digest, sip_framing, sip_header, sip_info, sip_message, sip_uri};
 pub use targets::{FuzzTarget, TARGETS};
 pub use text::{config_file, http_head, ledger_heads, page, smpp};

@@ -112,7 +112,8 @@ pub fn sip_header(data: &[u8]) {
 pub fn sip_info(data: &[u8]) {
     let (&kind, body) = data.split_first().unwrap_or((&0, data));
     let mut request = Request::new(Method::Info, "sip:a@b");
-    request.headers.push("Content-Type", if kind.is_multiple_of(2) { "application/dtmf-relay" } else { "application/dtmf" });
+    let types = ["application/dtmf-relay", "application/dtmf", "audio/telephone-event", "application/vnd.nortelnetworks.digits"];
+    request.headers.push("Content-Type", types[usize::from(kind) % types.len()]);
     request.body = body.to_vec();
     if let Some((digit, pressed)) = sip::info_digit(&request) {
         assert!(digit.is_ascii_digit() || "*#ABCD".contains(digit), "{digit:?}");

@@ -1,6 +1,6 @@
 //! The table of targets.
 
-use super::media::{crypto_attribute, dtls, dtmf, rtcp, rtp_packet, session, srtp, stun, wav};
+use super::media::{crypto_attribute, dtls, dtmf, inband_keys, rtcp, rtp_packet, session, srtp, stun, wav};
 use super::sip::{digest, sip_framing, sip_header, sip_info, sip_message, sip_uri};
 use super::text::{config_file, http_head, ledger_heads, page, smpp};
 
@@ -15,6 +15,7 @@ pub const TARGETS: &[(&str, FuzzTarget)] = &[
     ("dtls", dtls),
     ("dtmf", dtmf),
     ("http", http_head),
+    ("inband_keys", inband_keys),
     ("ledger_heads", ledger_heads),
     ("rtcp", rtcp),
     ("rtp", rtp_packet),

@@ -144,6 +144,7 @@ replayed! {
     mutated_dtls_is_refused_or_answered_within_bounds = "dtls",
     mutated_telephone_events_are_keys_or_nothing = "dtmf",
     mutated_heads_of_requests_name_us_or_nobody = "http",
+    mutated_tones_are_keys_one_at_a_time_or_nothing = "inband_keys",
     mutated_ledger_heads_are_read_or_passed_over = "ledger_heads",
     mutated_rtcp_is_read_or_passed_over = "rtcp",
     mutated_rtp_is_played_or_passed_over = "rtp",

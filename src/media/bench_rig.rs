@@ -100,6 +100,7 @@ impl BenchMeeting {
             formats: vec![PayloadFormat { payload_type, content: PayloadContent::Audio(codec) }],
             telephone_event: None,
             comfort_noise: None,
+            inband_keys: false,
             ptime: FRAME,
             remote: address,
             remote_rtcp: SocketAddr::new(address.ip(), address.port() + 1),

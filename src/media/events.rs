@@ -23,6 +23,12 @@ pub enum MediaEvent {
     NotEncrypted(DtlsError),
     /// A key by RFC 4733.
     Digit(Redacted<char>),
+    /// A key of [`MediaEvent::Digit`] is up again.
+    DigitReleased(Redacted<char>),
+    /// A key by its tones.
+    InbandDigit(Redacted<char>),
+    /// A key of [`MediaEvent::InbandDigit`] is up again.
+    InbandReleased(Redacted<char>),
     /// The first packet of something played has left the socket.
     Began {
         /// What.
@@ -48,6 +54,16 @@ pub enum MediaEvent {
     Silent(Duration),
     /// The port is closed; nothing follows.
     Closed(Box<PortStats>),
+}
+
+impl MediaEvent {
+    pub(super) fn inband_digit(digit: char) -> Self {
+        Self::InbandDigit(Redacted::new(digit))
+    }
+
+    pub(super) fn inband_released(digit: char) -> Self {
+        Self::InbandReleased(Redacted::new(digit))
+    }
 }
 
 /// From a bridge and its peers to the meeting. Bounded queue of 256; full: counted and sent again with the next change.

@@ -11,6 +11,7 @@ use crate::rtp::payload::PayloadContent;
 use crate::rtp::receive::{AudioReceiver, Counted, ReceiverStats};
 use crate::rtp::rtcp::RtcpSession;
 
+use super::keys::Keys;
 use super::profile::Profile;
 
 /// Turns packets into frames.
@@ -68,8 +69,8 @@ impl Ingress {
         }
     }
 
-    /// Gives the next 20 ms at the bridge's rate; silence where it is `muted`.
-    pub(super) fn pull(&mut self, now: Instant, muted: bool, frame: &mut Frame) {
+    /// Gives the next 20 ms at the bridge's rate; silence where it is `muted`, and where a key is in it.
+    pub(super) fn pull(&mut self, now: Instant, muted: bool, keys: &mut Keys, frame: &mut Frame) {
         let mut own = Frame::silence(self.rate);
         self.receiver.pull(now, &mut own);
         if own.rate() != self.rate {
@@ -79,6 +80,7 @@ impl Ingress {
         if muted {
             own = Frame::silence(self.rate);
         }
+        keys.suppress(now, &mut own);
         match &mut self.resampler {
             Some(resampler) => {
                 self.scratch.clear();

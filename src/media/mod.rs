@@ -15,6 +15,7 @@ mod handle;
 mod ingress;
 #[cfg(test)]
 mod inline_worker;
+mod keys;
 mod leg;
 mod legs;
 pub mod ogg;
@@ -47,7 +48,7 @@ pub use peer::{NegotiationError, PeerChange};
 pub use player::{Play, PlayKind};
 pub use pool::{PoolError, PoolUse, PortPool, Share, Sockets};
 pub use port::Port;
-pub use profile::{Channel, PortError, Profile, TelephoneEventFormat};
+pub use profile::{Channel, DtmfPolicy, PortError, Profile, TelephoneEventFormat};
 pub use shared_mix::{SharedMix, TickSound};
 pub use stats::PortStats;
 pub use worker::MediaCounters;

@@ -10,12 +10,10 @@ use tokio::sync::mpsc;
 
 use crate::common::ids::PortId;
 use crate::common::play_outcome::PlayOutcome;
-use crate::common::redact::Redacted;
 use crate::common::units::Hz;
 use crate::dsp::frame::Frame;
 use crate::dsp::resample::{Resampler, between};
 use crate::prompt::Clip;
-use crate::rtp::dtmf::DtmfReceiver;
 use crate::rtp::packet::Packet;
 use crate::rtp::payload::PayloadContent;
 use crate::rtp::quality::{self, Impairment};
@@ -25,6 +23,7 @@ use super::delivery_proofs::DeliveryProofs;
 use super::egress::{Egress, FramePlacement, PacketInfo};
 use super::events::{MediaEvent, PortEvent};
 use super::ingress::Ingress;
+use super::keys::Keys;
 use super::leg::{DueDatagram, MediaLeg};
 use super::path::{MediaPath, Received};
 use super::player::{Play, PlayMark, Player};
@@ -43,7 +42,7 @@ pub struct Port {
     /// Comfort noise for an address that has to answer before it is sent anything else (S-7).
     probe: Option<DueDatagram<Channel>>,
     ingress: Ingress,
-    dtmf: DtmfReceiver,
+    keys: Keys,
     egress: Egress,
     rtcp: RtcpSession,
     outbound_resampler: Option<Resampler>,
@@ -85,8 +84,8 @@ impl Port {
             unprotected: Vec::new(),
             probe: None,
             ingress: Ingress::new(&profile)?,
+            keys: Keys::new(&profile),
             profile,
-            dtmf: DtmfReceiver::new(),
             rtcp: RtcpSession::new(now, egress.ssrc(), &format!("{id}@roomgate"), row.rtp_clock, seed),
             outbound_resampler: between(Hz::FULL, row.sample_rate),
             player: Player::new(row.sample_rate),
@@ -123,9 +122,7 @@ impl Port {
         }
         self.path.renegotiate(now, &profile)?;
         self.ingress.renegotiate(&profile);
-        if profile.telephone_event != self.profile.telephone_event {
-            self.dtmf = DtmfReceiver::new();
-        }
+        self.keys.renegotiate(&self.profile, &profile);
         if self.profile.we_send && !profile.we_send {
             self.player.stop_notices(&mut self.marks);
         }
@@ -155,10 +152,9 @@ impl Port {
         if first {
             self.emit(MediaEvent::Flowing);
         }
-        if matches!(content, Some(PayloadContent::TelephoneEvent(_)))
-            && let Some(digit) = self.dtmf.handle(now, &packet)
-        {
-            self.emit(MediaEvent::Digit(Redacted::new(digit.digit)));
+        if matches!(content, Some(PayloadContent::TelephoneEvent(_))) {
+            self.keys.packet(now, &packet);
+            self.emit_keys(now);
         }
     }
 
@@ -260,6 +256,12 @@ impl Port {
 
     fn emit_deliveries(&mut self) {
         while let Some(event) = self.proofs.poll() {
+            self.emit(event);
+        }
+    }
+
+    fn emit_keys(&mut self, now: Instant) {
+        while let Some(event) = self.keys.poll(now) {
             self.emit(event);
         }
     }
@@ -422,8 +424,7 @@ impl MediaLeg for Port {
 
     /// Silence while the device holds us, presses a key, or sends nothing.
     fn pull(&mut self, now: Instant, frame: &mut Frame) {
-        let muted = !self.profile.they_send || self.dtmf.active(now);
-        self.ingress.pull(now, muted, frame);
+        self.ingress.pull(now, !self.profile.they_send, &mut self.keys, frame);
     }
 
     fn send(&mut self, now: Instant, mix: TickSound<'_>) {
@@ -448,6 +449,7 @@ impl MediaLeg for Port {
     fn wake(&mut self, now: Instant) {
         self.path.wake(now);
         self.report_handshake();
+        self.emit_keys(now);
         self.report_silence(now);
         self.make_report(now);
         self.probe_unproven(now);

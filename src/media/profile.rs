@@ -22,6 +22,30 @@ pub struct TelephoneEventFormat {
     pub clock: Hz,
 }
 
+/// Where keys are looked for beside SIP INFO.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DtmfPolicy {
+    /// In the audio where telephone-event was not negotiated.
+    #[default]
+    Auto,
+    /// In the audio always, and in telephone events where they were negotiated.
+    Inband,
+    /// In telephone events alone.
+    OutOfBand,
+}
+
+impl DtmfPolicy {
+    /// Whether keys are looked for in the audio.
+    #[must_use]
+    pub const fn is_inband(self, has_events: bool) -> bool {
+        match self {
+            Self::Auto => !has_events,
+            Self::Inband => true,
+            Self::OutOfBand => false,
+        }
+    }
+}
+
 /// The media that offer and answer agreed on for a port (RFC 3264).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
@@ -36,6 +60,8 @@ pub struct Profile {
     pub telephone_event: Option<TelephoneEventFormat>,
     /// Payload type of comfort noise (RFC 3389), which may be sent in pauses where it is agreed on.
     pub comfort_noise: Option<u8>,
+    /// Keys are looked for in the audio.
+    pub inband_keys: bool,
     /// Audio in a packet of ours: 10 to 60 ms.
     pub ptime: Duration,
     /// The described address for RTP.

@@ -7,6 +7,8 @@ use crate::common::redact::Redacted;
 
 /// Reports of one press by different means lie at most this far apart (K-3).
 pub const SAME_PRESS: Duration = Duration::from_millis(250);
+/// No press counts as longer: its end was not seen.
+const LONGEST: Duration = Duration::from_secs(30);
 /// Presses remembered; when full the oldest is forgotten. Auto-diallers make three in [`SAME_PRESS`].
 const REMEMBERED: usize = 16;
 
@@ -53,10 +55,20 @@ impl KeyPress {
 }
 
 #[derive(Debug, Clone)]
-struct Seen {
+struct Press {
     at: Instant,
+    /// `None` while the key is down. What is reported without a length has none.
+    up: Option<Instant>,
     digit: Hidden,
     by: [bool; 3],
+}
+
+impl Press {
+    /// Whether a report that comes now can be one of this press.
+    fn is_open(&self, now: Instant) -> bool {
+        let up = self.up.or_else(|| self.at.checked_add(LONGEST));
+        up.is_none_or(|up| now.saturating_duration_since(up) < SAME_PRESS)
+    }
 }
 
 const fn slot(means: DigitMeans) -> usize {
@@ -69,32 +81,46 @@ const fn slot(means: DigitMeans) -> usize {
 
 /// Takes reports of presses and lets each press through once.
 ///
-/// A report belongs to the earliest press of the same key within [`SAME_PRESS`] that its means has not reported yet; otherwise it is a
-/// new press. So two RFC 4733 events are two digits whatever the gap, also while each is reported by INFO as well.
+/// A report belongs to the earliest press of the same key that its means has not reported yet, and that is still down or was let go less
+/// than [`SAME_PRESS`] ago; otherwise it is a new press. So two RFC 4733 events are two digits whatever the gap, also while each is
+/// reported by INFO as well, and an INFO that a phone sends when a long press ends is none (K-3).
 #[derive(Debug, Clone, Default)]
 pub struct DigitFilter {
-    seen: VecDeque<Seen>,
+    presses: VecDeque<Press>,
 }
 
 impl DigitFilter {
-    /// Whether this report is a new press.
-    pub fn accept(&mut self, now: Instant, press: KeyPress) -> bool {
-        self.seen.retain(|seen| now.saturating_duration_since(seen.at) < SAME_PRESS);
-        let slot = slot(press.means);
-        for seen in self.seen.iter_mut().filter(|seen| seen.digit == press.digit) {
-            if let Some(reported) = seen.by.get_mut(slot).filter(|reported| !**reported) {
+    /// Whether this report is a new press. A key that is seen in the media is down until [`DigitFilter::release`].
+    pub fn accept(&mut self, now: Instant, report: KeyPress) -> bool {
+        self.presses.retain(|press| press.is_open(now));
+        let (slot, is_down) = (slot(report.means), report.means != DigitMeans::Info);
+        for press in self.presses.iter_mut().filter(|press| press.digit == report.digit) {
+            if let Some(reported) = press.by.get_mut(slot).filter(|reported| !**reported) {
                 *reported = true;
+                if is_down {
+                    press.up = None;
+                }
                 return false;
             }
         }
-        if self.seen.len() >= REMEMBERED {
-            self.seen.pop_front();
+        if self.presses.len() >= REMEMBERED {
+            self.presses.pop_front();
         }
         let mut by = [false; 3];
         if let Some(reported) = by.get_mut(slot) {
             *reported = true;
         }
-        self.seen.push_back(Seen { at: now, digit: press.digit, by });
+        let up = (!is_down).then_some(now);
+        self.presses.push_back(Press { at: now, up, digit: report.digit, by });
         true
+    }
+
+    /// The key is up again, as its means reports it.
+    pub fn release(&mut self, now: Instant, report: KeyPress) {
+        let slot = slot(report.means);
+        let is_it = |press: &&mut Press| press.digit == report.digit && press.by.get(slot) == Some(&true) && press.up.is_none();
+        if let Some(press) = self.presses.iter_mut().find(is_it) {
+            press.up = Some(now);
+        }
     }
 }

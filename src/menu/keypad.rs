@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::voice_menu::Code;
-use super::{BETWEEN_DIGITS, DigitFilter, KeyPress, SAME_PRESS, SILENCE, TRIES};
+use super::{BETWEEN_DIGITS, KeyPress, SAME_PRESS, SILENCE, TRIES};
 use crate::common::machine::Machine;
 use crate::common::redact::Redacted;
 
@@ -86,7 +86,7 @@ impl Keymap {
 /// What happens to a keypad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeypadInput {
-    /// A key, as seen; repeated reports are filtered here (K-3).
+    /// A press of a key, of which a [`DigitFilter`](super::DigitFilter) has let one report through (K-3).
     Press(KeyPress),
     /// The device is inside the meeting, or waits for it. A new keypad waits.
     Inside(bool),
@@ -161,7 +161,6 @@ pub struct Keypad {
     entry: Entry,
     /// The last command's keys, and when.
     last: Option<(String, Instant)>,
-    filter: DigitFilter,
     deadline: Option<Instant>,
     /// Until when digits are awaited that need no `*`.
     collects: Option<Instant>,
@@ -182,7 +181,6 @@ impl Keypad {
             wrong: 0,
             entry: Entry::Rest,
             last: None,
-            filter: DigitFilter::default(),
             deadline: None,
             collects: None,
             outputs: VecDeque::new(),
@@ -316,8 +314,7 @@ impl Machine for Keypad {
     fn handle(&mut self, now: Instant, input: KeypadInput) {
         self.wake(now);
         match input {
-            KeypadInput::Press(press) if self.filter.accept(now, press) => self.press(now, press.digit()),
-            KeypadInput::Press(_) => {}
+            KeypadInput::Press(press) => self.press(now, press.digit()),
             KeypadInput::Inside(inside) => self.inside = inside,
             KeypadInput::Collect(within) => self.collects = now.checked_add(within),
             KeypadInput::LockedOut => {

@@ -12,7 +12,7 @@ use crate::common::machine::Machine;
 use crate::common::phrase::Phrase;
 use crate::common::redact::Redacted;
 
-use super::digit_filter::{DigitFilter, KeyPress};
+use super::digit_filter::KeyPress;
 
 /// Time between digits of a code, after which what is there is taken (K-3).
 pub const BETWEEN_DIGITS: Duration = Duration::from_secs(5);
@@ -91,7 +91,7 @@ pub enum MenuInput {
         /// The selection of its address.
         address: Addressed,
     },
-    /// A key, as seen; the menu filters repeated reports itself (K-3).
+    /// A press of a key, of which a [`DigitFilter`](super::DigitFilter) has let one report through (K-3).
     Digit(KeyPress),
     /// What was to be played has been played to its end.
     PromptsDone,
@@ -179,7 +179,6 @@ pub struct Menu {
     wrong: u8,
     repeats: u8,
     playing: bool,
-    filter: DigitFilter,
     deadline: Option<Instant>,
     /// Bounded by what one input can cause: at most four.
     outputs: VecDeque<MenuOutput>,
@@ -196,7 +195,6 @@ impl Menu {
             wrong: 0,
             repeats: 0,
             playing: false,
-            filter: DigitFilter::default(),
             deadline: None,
             outputs: VecDeque::new(),
         }
@@ -246,7 +244,7 @@ impl Menu {
     }
 
     fn digit(&mut self, now: Instant, press: KeyPress) {
-        if matches!(self.step, Step::Idle | Step::Done) || !self.filter.accept(now, press) {
+        if matches!(self.step, Step::Idle | Step::Done) {
             return;
         }
         if std::mem::take(&mut self.playing) {

@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use criterion::Criterion;
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion};
 use roomgate::codec::{CodecKind, Decoder, Encoder, EncoderSettings};
 use roomgate::common::units::Hz;
 use roomgate::dsp::Resampler;
+use roomgate::dsp::key_suppressor::KeySuppressor;
 use roomgate::media::bench_rig::{BenchMeeting, Crowd};
 
 /// Members of the full meeting, and how many of them talk at the same time.
@@ -67,6 +69,22 @@ fn frames(meeting: &mut BenchMeeting, iterations: u64) -> Duration {
     (0..iterations).map(|_| meeting.frame()).sum()
 }
 
+/// A G.722 phone without telephone-event: the tones of its keys are looked for, 30 ms ahead.
+fn key_search(group: &mut BenchmarkGroup<'_, WallTime>, speech: &[i16]) {
+    let mut suppressor = KeySuppressor::new(Hz::WIDE);
+    suppressor.look_ahead();
+    let spoken: Vec<_> = speech.chunks_exact(320).collect();
+    let mut at = 0;
+    group.bench_function("keys-in-band-looked-for", |bencher| {
+        bencher.iter(|| {
+            let mut frame = [0_i16; 320];
+            frame.copy_from_slice(spoken[at % spoken.len()]);
+            at += 1;
+            suppressor.process(&mut frame, false)
+        });
+    });
+}
+
 pub(crate) fn benches(criterion: &mut Criterion) {
     let speech = speech();
     let mut group = criterion.benchmark_group("20ms");
@@ -93,6 +111,8 @@ pub(crate) fn benches(criterion: &mut Criterion) {
     let (packets, loudest) = leg.heard();
     // Nothing where this benchmark was left out.
     assert!(packets[0] == 0 || loudest[0] > 3000, "it was a call: {packets:?} {loudest:?}");
+
+    key_search(&mut group, &speech);
 
     let mut opus = Bare::new(CodecKind::Opus, &speech);
     group.bench_function("40-opus-encodes", |bencher| {

@@ -48,3 +48,39 @@ fn a_key_told_by_event_and_by_info_is_one_key() {
     }
     assert_eq!(world.call.established().meeting, Some(meeting("demo")));
 }
+
+/// Keys are looked for in the sound where no telephone events were agreed on, or where the device is set so.
+#[test]
+fn a2_keys_are_looked_for_in_band_without_events_or_if_set_so() {
+    let with_events = description(1, "sendrecv");
+    let without = with_events.replace("RTP/AVP 0 101", "RTP/AVP 0");
+    for (policy, offer, is_inband) in [
+        (DtmfPolicy::Auto, &with_events, false),
+        (DtmfPolicy::Auto, &without, true),
+        (DtmfPolicy::Inband, &with_events, true),
+        (DtmfPolicy::Inband, &without, true),
+        (DtmfPolicy::OutOfBand, &with_events, false),
+        (DtmfPolicy::OutOfBand, &without, false),
+    ] {
+        let (_, profile) = offer_answer().with_dtmf(policy).respond(Some(offer.as_bytes())).expect("agreed");
+        assert_eq!(profile.expect("a profile").inband_keys, is_inband, "{policy:?}");
+    }
+}
+
+/// A long press that the phone reports by INFO too, when it ends: one key, also the one that leaves the menu.
+#[test]
+fn k3_a_long_press_with_info_at_its_end_is_one_key() {
+    let (mut world, _) = World::calls(Addressed::Nothing);
+    let mut did = Vec::new();
+    for key in "1001#*6".chars() {
+        world.now += Duration::from_millis(300);
+        did.extend(world.input(CallInput::Media(MediaEvent::Digit(Redacted::new(key)))));
+        world.now += Duration::from_millis(1500);
+        did.extend(world.input(CallInput::Media(MediaEvent::DigitReleased(Redacted::new(key)))));
+        did.extend(world.sip(sip::Event::Digit { call: CALL, digit: key, duration: Duration::from_millis(1500) }));
+    }
+    assert!(did.contains(&Knocks("demo")), "{did:?}");
+    // In the lobby nothing can be muted: `*6` is heard, and once.
+    let answers = did.iter().filter(|did| **did == Says(vec![Phrase::NotAvailable])).count();
+    assert_eq!(answers, 1, "{did:?}");
+}

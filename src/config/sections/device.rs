@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::listen::SRTP_POLICIES;
+use super::listen::{DTMF_POLICIES, SRTP_POLICIES};
 use crate::common::ids::MeetingName;
 use crate::common::ip_network::IpNetwork;
 use crate::config::readers::{
@@ -12,6 +12,7 @@ use crate::config::secret::Secret;
 use crate::config::section::Section;
 use crate::config::value::Value;
 use crate::http::ApiToken;
+use crate::media::DtmfPolicy;
 use crate::sdp::SrtpPolicy;
 use crate::sip::Uri;
 use crate::sip::uri::Scheme;
@@ -37,6 +38,8 @@ pub struct DeviceConfig {
     pub language: Option<String>,
     /// Whether its media is to be encrypted; as the listener says where `None`.
     pub srtp: Option<SrtpPolicy>,
+    /// Where its keys are looked for.
+    pub dtmf: DtmfPolicy,
     /// What programs of its room show at the API, where they see and do what is the device's own (U-4).
     pub api_token: Option<Secret>,
 }
@@ -68,6 +71,7 @@ pub(in crate::config) fn device(name: &str, s: &mut Section<'_>) -> Option<Devic
     let language = s.optional("language", language);
     let text = s.get("text", boolean).unwrap_or(false);
     let srtp = s.optional("srtp", choice(SRTP_POLICIES));
+    let dtmf = s.get("dtmf", choice(DTMF_POLICIES)).unwrap_or_default();
     let api_token = s.secret("api_token");
     if api_token.as_ref().is_some_and(|token| !(token.expose().len() <= 256 && ApiToken::fits(token.expose()))) {
         s.complain(
@@ -75,7 +79,7 @@ pub(in crate::config) fn device(name: &str, s: &mut Section<'_>) -> Option<Devic
             "`openssl rand -hex 32` makes one; 16 to 256 letters, digits and signs without blanks",
         );
     }
-    Some(DeviceConfig { addresses, certificate, login, call, text, name, default_meeting, language, srtp, api_token })
+    Some(DeviceConfig { addresses, certificate, login, call, text, name, default_meeting, language, srtp, dtmf, api_token })
 }
 
 /// Where a device can be called.

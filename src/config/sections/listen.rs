@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::config::readers::{ADDRESS, choice, number, parsed, path};
 use crate::config::section::Section;
+use crate::media::DtmfPolicy;
 use crate::sdp::SrtpPolicy;
 
 /// How SIP travels.
@@ -68,6 +69,10 @@ pub(super) const SRTP_POLICIES: &[(&str, SrtpPolicy)] = &[
     ("dtls", SrtpPolicy::Dtls),
     ("off", SrtpPolicy::Off),
 ];
+
+/// Where keys are looked for, by the names that keys of the configuration give it.
+pub(super) const DTMF_POLICIES: &[(&str, DtmfPolicy)] =
+    &[("auto", DtmfPolicy::Auto), ("in-band", DtmfPolicy::Inband), ("out-of-band", DtmfPolicy::OutOfBand)];
 
 /// The default listeners, which hold as long as none is written.
 pub(in crate::config) fn default_listeners() -> BTreeMap<String, ListenConfig> {

@@ -1,9 +1,10 @@
 //! `[sip.trunk.X]`: PBXs and providers that are known by their addresses or certificates.
 
-use super::listen::SRTP_POLICIES;
+use super::listen::{DTMF_POLICIES, SRTP_POLICIES};
 use crate::common::ip_network::IpNetwork;
 use crate::config::readers::{NETWORK, certificate_name, choice, label, list, parsed, some};
 use crate::config::section::Section;
+use crate::media::DtmfPolicy;
 use crate::sdp::SrtpPolicy;
 
 /// `[sip.trunk.X]`: a PBX or provider that is known by its address or its certificate (S-3).
@@ -17,6 +18,8 @@ pub struct TrunkConfig {
     pub name: String,
     /// Whether media of its calls is to be encrypted; as the listener says where `None`.
     pub srtp: Option<SrtpPolicy>,
+    /// Where its keys are looked for.
+    pub dtmf: DtmfPolicy,
 }
 
 pub(super) fn trunk(name: &str, s: &mut Section<'_>) -> Option<TrunkConfig> {
@@ -30,5 +33,6 @@ pub(super) fn trunk(name: &str, s: &mut Section<'_>) -> Option<TrunkConfig> {
     }
     let name = s.get("name", label(64)).unwrap_or_else(|| name.to_owned());
     let srtp = s.optional("srtp", choice(SRTP_POLICIES));
-    Some(TrunkConfig { addresses, certificate, name, srtp })
+    let dtmf = s.get("dtmf", choice(DTMF_POLICIES)).unwrap_or_default();
+    Some(TrunkConfig { addresses, certificate, name, srtp, dtmf })
 }

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::menu::{DigitMeans, KeyBinding, KeyCommand, Keymap, Keypad, KeypadInput, KeypadRights};
+use crate::menu::{DigitFilter, DigitMeans, KeyBinding, KeyCommand, Keymap, Keypad, KeypadInput, KeypadRights};
 
 fn start() -> Instant {
     static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
@@ -170,15 +170,50 @@ fn k3_one_press_seen_by_several_means_is_one_digit_and_two() {
     let mut filter = DigitFilter::default();
     let at = |ms| start() + Duration::from_millis(ms);
     let mut accepts = |ms, means| filter.accept(at(ms), KeyPress::new('5', means));
-    assert!(accepts(0, DigitMeans::Rfc4733));
-    assert!(!accepts(20, DigitMeans::Info));
-    assert!(accepts(100, DigitMeans::Rfc4733));
-    assert!(!accepts(120, DigitMeans::Info));
-    assert!(!accepts(130, DigitMeans::Inband));
-    assert!(accepts(200, DigitMeans::Rfc4733));
+    assert!(accepts(0, DigitMeans::Info));
+    assert!(!accepts(20, DigitMeans::Inband));
+    assert!(accepts(100, DigitMeans::Info));
+    assert!(accepts(200, DigitMeans::Info));
     assert!(accepts(500, DigitMeans::Info));
     assert!(!accepts(749, DigitMeans::Rfc4733));
     assert!(accepts(1_000, DigitMeans::Rfc4733));
+}
+
+/// Presses of 60 ms each 100 ms, which RFC 4733 and INFO report.
+#[test]
+fn k3_two_quick_presses_by_two_means_are_two_digits() {
+    let (mut filter, mut digits) = (DigitFilter::default(), 0);
+    for at in 0..10 {
+        let ms = |ms: u64| start() + Duration::from_millis(at * 100 + ms);
+        digits += u32::from(filter.accept(ms(0), KeyPress::new('5', DigitMeans::Rfc4733)));
+        filter.release(ms(60), KeyPress::new('5', DigitMeans::Rfc4733));
+        digits += u32::from(filter.accept(ms(70), KeyPress::new('5', DigitMeans::Info)));
+    }
+    assert_eq!(digits, 10);
+}
+
+/// INFO at press or release and a tone or events beside, short or long: one key.
+#[test]
+fn k3_info_at_press_or_release_of_any_length_is_one_key() {
+    for held in [40, 100, 240, 260, 1_500, 12_000] {
+        for informed in [-200, 0, 30, held, held + 200] {
+            for media in [DigitMeans::Rfc4733, DigitMeans::Inband] {
+                let (mut filter, mut digits) = (DigitFilter::default(), 0);
+                let ms = |ms: i64| start() + Duration::from_millis((1000 + ms).unsigned_abs());
+                let mut reports = [(0, 0), (held, 1), (informed, 2)];
+                reports.sort_unstable();
+                for (at, what) in reports {
+                    match what {
+                        0 => digits += u32::from(filter.accept(ms(at), KeyPress::new('5', media))),
+                        1 => filter.release(ms(at), KeyPress::new('5', media)),
+                        _ => digits += u32::from(filter.accept(ms(at), KeyPress::new('5', DigitMeans::Info))),
+                    }
+                }
+                assert_eq!(digits, 1, "held {held} ms, INFO at {informed} ms, {media:?}");
+                assert!(filter.accept(ms(held + 500), KeyPress::new('5', media)), "the next press");
+            }
+        }
+    }
 }
 
 // === Keypad ===

@@ -1,5 +1,7 @@
 //! Keys under loss, repetition and disorder (A-2, K-3).
 
+mod damage;
+
 use super::*;
 
 #[allow(clippy::disallowed_methods, reason = "an arbitrary beginning of virtual time")]

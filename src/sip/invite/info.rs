@@ -1,4 +1,11 @@
-//! Keys by INFO (A-2): `application/dtmf-relay` and `application/dtmf`, which no RFC describes and every PBX sends.
+//! Keys by INFO (A-2), in the forms that phones, PBXs and gateways write. No RFC describes any.
+//!
+//! | type | body | who |
+//! |---|---|---|
+//! | `application/dtmf-relay` | `Signal=5`, `Duration=160`, in any case, order and spacing | Cisco IOS ("SIP INFO Method for DTMF Tone Generation"), PJSIP, Linphone, Janus |
+//! | `application/dtmf` | the digit, or the fields of `dtmf-relay` | Cisco IOS, FreeSWITCH, Asterisk |
+//! | `audio/telephone-event` | fields, a digit, or an event number | Cisco gateways |
+//! | `application/vnd.nortelnetworks.digits` | `p=Digit-Collection`, `y=Digits`, `d=5` | Nortel (Avaya) CS 1000 and MCS, as FreeSWITCH and Asterisk read it |
 
 use std::time::Duration;
 
@@ -20,36 +27,54 @@ pub(super) enum Info {
 }
 
 const PRESSED: Duration = Duration::from_millis(100);
+/// Milliseconds that are taken for a duration.
+const DURATIONS: std::ops::RangeInclusive<u64> = 1..=10_000;
+/// What carries keys.
+const TYPES: [&str; 4] =
+    ["application/dtmf-relay", "application/dtmf", "audio/telephone-event", "application/vnd.nortelnetworks.digits"];
+/// Names of the field with the key.
+const SIGNAL: [&str; 2] = ["signal", "d"];
 
 pub(super) fn read(request: &Request) -> Info {
     if request.body.is_empty() {
         return Info::Nothing;
     }
     let kind = request.headers.get(header_names::CONTENT_TYPE).and_then(ContentType::parse);
+    if !kind.is_some_and(|kind| TYPES.iter().any(|known| kind.essence.eq_ignore_ascii_case(known))) {
+        return Info::Foreign;
+    }
     let body = String::from_utf8_lossy(&request.body);
-    let (signal, duration) = match kind.as_ref().map(|kind| kind.essence.as_str()) {
-        Some("application/dtmf") => (body.trim().to_owned(), PRESSED),
-        Some("application/dtmf-relay") => {
-            let field = |wanted: &str| {
-                let mut fields = body.lines().filter_map(|line| line.split_once('='));
-                fields.find(|(name, _)| name.trim().eq_ignore_ascii_case(wanted)).map(|(_, value)| value.trim().to_owned())
-            };
-            let duration = field("duration").and_then(|millis| millis.parse().ok());
-            let millis: u64 = duration.filter(|millis| (1..=10_000).contains(millis)).unwrap_or(100);
-            (field("signal").unwrap_or_default(), Duration::from_millis(millis))
-        }
-        _ => return Info::Foreign,
-    };
-    // Some devices write the event numbers of RFC 4733 for star and pound.
-    let digit = match signal.as_str() {
-        "10" => Some('*'),
-        "11" => Some('#'),
-        other => other.chars().next().map(|letter| letter.to_ascii_uppercase()).filter(|_| other.chars().count() == 1),
-    };
-    match digit.filter(|digit| digit.is_ascii_digit() || "*#ABCD".contains(*digit)) {
-        Some(digit) => Info::Digit(digit, duration),
+    let millis = field(&body, &["duration"]).and_then(|millis| millis.parse().ok()).filter(|millis| DURATIONS.contains(millis));
+    let signal = field(&body, &SIGNAL).or_else(|| (!body.contains('=')).then(|| bare(&body)));
+    match signal.and_then(digit) {
+        Some(digit) => Info::Digit(digit, millis.map_or(PRESSED, Duration::from_millis)),
         None => Info::Unreadable,
     }
+}
+
+/// A field's value, by any of its names: a line each, or several behind semicolons.
+fn field<'a>(body: &'a str, names: &[&str]) -> Option<&'a str> {
+    let mut fields = body.split(['\r', '\n', ';']).filter_map(|field| field.split_once('='));
+    fields.find(|(name, _)| names.iter().any(|known| name.trim().eq_ignore_ascii_case(known))).map(|(_, value)| bare(value))
+}
+
+/// Without the space and quotes around it, and without the NUL of a C string.
+fn bare(value: &str) -> &str {
+    value.trim_matches(|letter: char| letter.is_whitespace() || matches!(letter, '"' | '\0'))
+}
+
+/// A key, or its event number (RFC 4733 section 3.2): some write that for star and pound.
+fn digit(signal: &str) -> Option<char> {
+    let letter = match signal {
+        "10" => '*',
+        "11" => '#',
+        "12" => 'A',
+        "13" => 'B',
+        "14" => 'C',
+        "15" => 'D',
+        other => other.chars().next().filter(|_| other.chars().count() == 1)?.to_ascii_uppercase(),
+    };
+    (letter.is_ascii_digit() || "*#ABCD".contains(letter)).then_some(letter)
 }
 
 /// The key that an INFO carries, and how long it was pressed (A-2).
@@ -64,8 +89,7 @@ pub(crate) fn info_digit(request: &Request) -> Option<(char, Duration)> {
 pub(super) fn answer(info: Info) -> Reply {
     match info {
         Info::Unreadable => Reply::new(StatusCode::BadRequest),
-        Info::Foreign => Reply::new(StatusCode::UnsupportedMediaType)
-            .with([(header_names::ACCEPT, "application/dtmf-relay, application/dtmf".to_owned())]),
+        Info::Foreign => Reply::new(StatusCode::UnsupportedMediaType).with([(header_names::ACCEPT, TYPES.join(", "))]),
         Info::Digit(..) | Info::Nothing => Reply::new(StatusCode::OK),
     }
 }
@@ -82,14 +106,51 @@ mod tests {
         read(&request)
     }
 
+    /// Keys are read in every form that phones write.
     #[test]
-    fn keys_are_read_in_both_forms() {
-        assert_eq!(info("application/dtmf-relay", "Signal=5\r\nDuration=160\r\n"), Info::Digit('5', Duration::from_millis(160)));
-        assert_eq!(info("application/DTMF-relay", "signal = d\nduration = x"), Info::Digit('D', PRESSED));
-        assert_eq!(info("application/dtmf", " # "), Info::Digit('#', PRESSED));
-        assert_eq!(info("application/dtmf", "10"), Info::Digit('*', PRESSED));
-        assert_eq!(info("application/dtmf", "12"), Info::Unreadable);
-        assert_eq!(info("application/media_control+xml", "<x/>"), Info::Foreign);
-        assert_eq!(info("application/dtmf", ""), Info::Nothing);
+    fn a2_keys_by_info_are_read_in_every_form_of_phones() {
+        let of = |key, millis| Info::Digit(key, Duration::from_millis(millis));
+        let relay = "application/dtmf-relay";
+        for (kind, body, read) in [
+            (relay, "Signal=5\r\nDuration=160\r\n", of('5', 160)),
+            (relay, "Signal=5\r\nDuration=160", of('5', 160)),
+            (relay, "Signal=5\nDuration=160\n", of('5', 160)),
+            (relay, "Signal=5\rDuration=160\r", of('5', 160)),
+            (relay, "Signal= *\r\nDuration= 250\r\n", of('*', 250)),
+            (relay, "SIGNAL = #\r\nDURATION = 250\r\n", of('#', 250)),
+            (relay, "Duration=250\r\nSignal=0\r\n", of('0', 250)),
+            (relay, "\r\nsignal=b\r\n\r\n", of('B', 100)),
+            (relay, "Signal=5;Duration=160", of('5', 160)),
+            (relay, "Signal=\"5\"\r\nDuration=160", of('5', 160)),
+            (relay, "Signal=10\r\nDuration=160", of('*', 160)),
+            (relay, "Signal=11", of('#', 100)),
+            (relay, "Signal=15", of('D', 100)),
+            (relay, "Signal=5\r\nDuration=0", of('5', 100)),
+            (relay, "Signal=5\r\nDuration=99999999999999999999", of('5', 100)),
+            (relay, "5\r\n", of('5', 100)),
+            ("application/DTMF-Relay; charset=utf-8", "signal = d\nduration = x", of('D', 100)),
+            ("application/dtmf", "5", of('5', 100)),
+            ("application/dtmf", "5\r\n", of('5', 100)),
+            ("application/dtmf", " # ", of('#', 100)),
+            ("application/dtmf", "10", of('*', 100)),
+            ("application/dtmf", "5\0", of('5', 100)),
+            ("application/dtmf", "Signal=5\r\nDuration=160\r\n", of('5', 160)),
+            ("APPLICATION/DTMF", "Signal=*", of('*', 100)),
+            ("audio/telephone-event", "7\r\n", of('7', 100)),
+            ("audio/telephone-event", "11", of('#', 100)),
+            ("audio/telephone-event", "Signal=7\r\nDuration=90\r\n", of('7', 90)),
+            ("application/vnd.nortelnetworks.digits", "p=Digit-Collection\r\ny=Digits\r\nd=8\r\n", of('8', 100)),
+            ("application/vnd.nortelnetworks.digits", "d=*", of('*', 100)),
+            (relay, "Signal=16", Info::Unreadable),
+            (relay, "Signal=", Info::Unreadable),
+            (relay, "Duration=160", Info::Unreadable),
+            ("application/dtmf", "12345", Info::Unreadable),
+            ("application/dtmf", "\r\n", Info::Unreadable),
+            ("application/dtmf", "", Info::Nothing),
+            ("application/media_control+xml", "<x/>", Info::Foreign),
+            ("text/plain", "5", Info::Foreign),
+        ] {
+            assert_eq!(info(kind, body), read, "{kind} {body:?}");
+        }
     }
 }

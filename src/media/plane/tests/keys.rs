@@ -72,3 +72,115 @@ fn keys_of_60_ms_with_40_ms_between_them_come_up_once() {
     assert!(tones.iter().all(|level| *level < QUIET), "{tones:?}");
     rig.ends();
 }
+
+const TONES: [f32; 8] = [697.0, 770.0, 852.0, 941.0, 1209.0, 1336.0, 1477.0, 1633.0];
+const PADS: &str = "123A456B789C*0#D";
+
+/// Scripts keys of 70 ms whose tones are in the sound (-20 dBov, 5 dB of twist), with 90 ms and something between them. With events beside,
+/// the first comes so many packets after the tone has begun.
+fn press_with_tones(phone: &mut rig::Phone, keys: &str, events_after: Option<usize>) {
+    let rate = phone.rate().0 as usize;
+    let frame = rate / 50;
+    let (mut samples, mut held) = (vec![0_i16; rate / 5], Vec::new());
+    for (at, key) in keys.chars().enumerate() {
+        let place = PADS.find(key).expect("a key");
+        let began = samples.len();
+        samples.extend((0..rate * 70 / 1000).map(|n| {
+            let wave = |tone: f32, amplitude: f32| amplitude * (std::f32::consts::TAU * tone * n as f32 / rate as f32).sin();
+            (wave(TONES[place / 4], 2260.0) + wave(TONES[4 + place % 4], 4040.0)) as i16
+        }));
+        held.push((key, began / frame, (samples.len() - 1) / frame));
+        samples.extend(vec![0; rate * 90 / 1000 + at * 7 * rate / 1000 % frame]);
+    }
+    samples.resize(samples.len().next_multiple_of(frame) + 10 * frame, 0);
+    let clock = phone.profile.codec.row().rtp_clock.0 / 50;
+    let mut began = 0;
+    for (at, sound) in samples.chunks_exact(frame).enumerate() {
+        let timestamp = phone.outgoing.timestamp;
+        let mut sent = vec![phone.sound(sound)];
+        for (key, first, last) in events_after.iter().flat_map(|late| held.iter().map(move |(k, a, b)| (*k, a + late, b + late)))
+        {
+            if !(first..=last).contains(&at) {
+                continue;
+            }
+            began = if at == first { timestamp } else { began };
+            let event = "0123456789*#ABCD".find(key).expect("a key") as u8;
+            let [upper, lower] = ((at - first + 1) as u16 * clock as u16).to_be_bytes();
+            for _ in 0..if at == last { 3 } else { 1 } {
+                let mut packet = Vec::new();
+                let flags = if at == last { 0x8a } else { 10 };
+                phone.outgoing.event(KEYS, at == first, began, &[event, flags, upper, lower], &mut packet);
+                sent.push(packet);
+            }
+        }
+        phone.script.push_back(sent);
+    }
+}
+
+/// The keys that have come up since it was asked last.
+fn keys(phone: &mut rig::Phone) -> String {
+    let digit = |event| match event {
+        MediaEvent::Digit(digit) | MediaEvent::InbandDigit(digit) => Some(digit.into_inner()),
+        _ => None,
+    };
+    phone.events().into_iter().filter_map(digit).collect()
+}
+
+/// The loudest 20 ms that a phone has heard since it was asked last, in dBov.
+fn loudest(phone: &mut rig::Phone) -> f32 {
+    let frame = phone.rate().0 as usize / 50;
+    phone.listener().chunks_exact(frame).map(crate::dsp::level::dbov).fold(-127.0, f32::max)
+}
+
+/// Whose keys are found in the sound: each is one key, and nothing of it is in the meeting.
+#[test]
+fn a2_no_trace_of_an_inband_key_is_in_the_meeting() {
+    for codec in [CodecKind::Pcmu, CodecKind::Pcma, CodecKind::G722, CodecKind::Opus] {
+        let mut rig = Rig::new();
+        let presser = rig.phone_with(codec, |profile| (profile.telephone_event, profile.inband_keys) = (None, true));
+        rig.seat(presser, OPEN);
+        let listeners = [CodecKind::Pcmu, CodecKind::G722].map(|codec| rig.phone(codec));
+        listeners.iter().for_each(|listener| rig.seat(*listener, OPEN));
+        rig.settle(500);
+        press_with_tones(&mut rig.phones[presser], PADS, None);
+        rig.run(4_000);
+        assert_eq!(keys(&mut rig.phones[presser]), PADS, "{codec:?}");
+        for listener in listeners {
+            let level = loudest(&mut rig.phones[listener]);
+            assert!(level < -60.0, "{codec:?}: {level} dBov");
+        }
+        // Whatever is no key is there, as loud as it was.
+        rig.phones[presser].hums(440.0);
+        rig.settle(300);
+        rig.run(1000);
+        let level = rig.phones[listeners[0]].hears(&[440.0])[0];
+        assert!(is_as_loud_as_it_was_hummed(level), "{codec:?}: {level} dBov");
+        rig.ends();
+    }
+}
+
+/// Events beside their tones: nothing of a key is in the meeting; of a device whose tones begin before its events, from the second key on.
+#[test]
+fn a2_no_trace_of_a_key_with_tone_and_events_is_in_the_meeting() {
+    for codec in [CodecKind::Pcmu, CodecKind::G722] {
+        for late in [0, 1, 2] {
+            let mut rig = Rig::new();
+            let presser = rig.phone(codec);
+            rig.seat(presser, OPEN);
+            let listener = rig.phone(CodecKind::Pcmu);
+            rig.seat(listener, OPEN);
+            rig.settle(500);
+            if late > 0 {
+                press_with_tones(&mut rig.phones[presser], "5", Some(late));
+                rig.settle(700);
+            }
+            press_with_tones(&mut rig.phones[presser], PADS, Some(late));
+            rig.run(4_000);
+            let pressed = if late > 0 { format!("5{PADS}") } else { PADS.to_owned() };
+            assert_eq!(keys(&mut rig.phones[presser]), pressed, "{codec:?}, events {late} packets late");
+            let level = loudest(&mut rig.phones[listener]);
+            assert!(level < -60.0, "{codec:?}, events {late} packets late: {level} dBov");
+            rig.ends();
+        }
+    }
+}

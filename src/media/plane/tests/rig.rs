@@ -110,6 +110,7 @@ pub(super) fn profile(codec: CodecKind, address: SocketAddr) -> Profile {
         ],
         telephone_event: Some(TelephoneEventFormat { payload_type: KEYS, send_payload_type: KEYS, clock: row.rtp_clock }),
         comfort_noise: None,
+        inband_keys: false,
         ptime: FRAME,
         remote: address,
         remote_rtcp: SocketAddr::new(address.ip(), address.port() + 1),

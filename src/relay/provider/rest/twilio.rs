@@ -94,17 +94,19 @@ impl Twilio {
     }
 }
 
-/// The URL as it is, and with its usual port written or left out.
+/// The URL as it is, without its port, and with the usual one where it has none: Twilio has signed each, and its own validators try them.
 fn urls(url: &str) -> Vec<String> {
     let mut all = vec![url.to_owned()];
-    let port = if url.starts_with("https://") { ":443" } else { ":80" };
     let Some((scheme, rest)) = url.split_once("://") else { return all };
-    let at = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (host, path) = rest.split_at(at);
-    match host.strip_suffix(port) {
-        Some(bare) => all.push(format!("{scheme}://{bare}{path}")),
-        None if !host.contains(':') => all.push(format!("{scheme}://{host}{port}{path}")),
-        None => {}
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    // A colon in brackets is one of an IPv6 address.
+    let port = authority.rfind(':').filter(|colon| authority.rfind(']').is_none_or(|bracket| bracket < *colon));
+    match port.map(|colon| authority.split_at(colon)) {
+        Some((host, _)) => all.push(format!("{scheme}://{host}{path}")),
+        None => {
+            let usual = if scheme == "https" { 443 } else { 80 };
+            all.push(format!("{scheme}://{authority}:{usual}{path}"));
+        }
     }
     all
 }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsConnector;
 
 use super::super::{InboundSms, OutgoingSms, Provider, ProviderEvent, SubmitOutcome};
-use super::session::{SmppInput, SmppOutput, SmppSession, SmppSessionEnd};
+use super::session::{DeliveryRef, SmppInput, SmppOutput, SmppSession, SmppSessionEnd};
 use super::settings::{SmppLogin, SmppSettings};
 use crate::common::log_limit::LogLimit;
 use crate::common::machine::{self, Machine as _};
@@ -78,6 +78,7 @@ struct Logs {
     none: LogLimit,
     bound: LogLimit,
     unanswered: LogLimit,
+    unreadable: LogLimit,
 }
 
 impl Task {
@@ -119,9 +120,16 @@ impl Task {
         let _ = self.events.send(event).await;
     }
 
-    /// The sequence number that was made a number for [`ProviderEvent::Taken`], if it is of this connection.
-    fn sequence(&self, number: u64) -> Option<u32> {
-        (number >> 32 == u64::from(self.sessions)).then(|| u32::try_from(number & u64::from(u32::MAX)).ok())?
+    /// A delivery as a number for [`ProviderEvent::Taken`].
+    fn number(&self, delivery: DeliveryRef) -> u64 {
+        u64::from(self.sessions) << 33 | u64::from(delivery.is_data) << 32 | u64::from(delivery.sequence)
+    }
+
+    /// The delivery of such a number, if it is of this connection.
+    fn delivery(&self, number: u64) -> Option<DeliveryRef> {
+        let sequence = u32::try_from(number & u64::from(u32::MAX)).ok()?;
+        let delivery = DeliveryRef { sequence, is_data: number >> 32 & 1 == 1 };
+        (self.number(delivery) == number).then_some(delivery)
     }
 
     async fn connect(&self) -> Result<Box<dyn Stream>, String> {
@@ -166,8 +174,8 @@ impl Task {
                 order = orders.recv(), if !ending => match order {
                     Some(Order::Submit(sms)) => session.handle(machine::now(), SmppInput::Submit(sms)),
                     Some(Order::Taken(number)) => {
-                        if let Some(sequence) = self.sequence(number) {
-                            session.handle(machine::now(), SmppInput::Taken(sequence));
+                        if let Some(delivery) = self.delivery(number) {
+                            session.handle(machine::now(), SmppInput::Taken(delivery));
                         }
                     }
                     None => {
@@ -213,8 +221,11 @@ impl Task {
                 SmppOutput::Received { from, text } => {
                     self.say(ProviderEvent::Received(InboundSms { id: None, from, text })).await
                 }
-                SmppOutput::Secure(sequence) => {
-                    self.say(ProviderEvent::Taken(u64::from(self.sessions) << 32 | u64::from(sequence))).await
+                SmppOutput::Secure(delivery) => self.say(ProviderEvent::Taken(self.number(delivery))).await,
+                SmppOutput::Unreadable(data_coding) => {
+                    if let Some(unlogged) = self.logs.unreadable.says(machine::now()) {
+                        tracing::warn!(data_coding, unlogged, "an SMS is no text and was dropped");
+                    }
                 }
                 SmppOutput::Close(why) => return Ok(Some(why)),
             }

@@ -4,7 +4,9 @@
 #![allow(clippy::disallowed_methods, reason = "a driver: it has a socket and a clock")]
 
 mod bind;
+mod deliver;
 mod pdu;
+mod reassembly;
 mod session;
 mod settings;
 mod text;

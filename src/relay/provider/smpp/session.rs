@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use rusmpp::{CommandId, CommandStatus, Pdu};
 use zeroize::Zeroizing;
 
-use super::pdu::{self, Delivery, PduFrame};
+use super::deliver::{Delivery, InboundMessage};
+use super::pdu::{self, PduFrame};
+use super::reassembly::{Reassembly, Whole};
 use super::settings::SmppSettings;
 use crate::common::machine::Machine;
 use crate::common::redact::Redacted;
@@ -20,9 +22,6 @@ use crate::relay::provider::{DeliveryOutcome, OutgoingSms, SubmitOutcome};
 pub(super) const ANSWERS_WITHIN: Duration = Duration::from_secs(75);
 /// How long a throttled session rests.
 const THROTTLED: Duration = Duration::from_secs(1);
-/// Parts of messages that are not whole yet, and how long they are waited for.
-const UNFINISHED: usize = 256;
-const WHOLE_WITHIN: Duration = Duration::from_secs(5 * 60);
 
 /// What happens to a [`SmppSession`].
 #[derive(Debug)]
@@ -30,8 +29,8 @@ pub(super) enum SmppInput {
     Frame(PduFrame),
     /// To be submitted.
     Submit(OutgoingSms),
-    /// What this `deliver_sm` has brought is safe.
-    Taken(u32),
+    /// What this delivery has brought is safe.
+    Taken(DeliveryRef),
     /// We want to end it.
     Unbind,
 }
@@ -57,7 +56,9 @@ pub(super) enum SmppOutput {
         text: Redacted<String>,
     },
     /// Say [`SmppInput::Taken`] when what was put out before is safe.
-    Secure(u32),
+    Secure(DeliveryRef),
+    /// A message in this `data_coding` was no text.
+    Unreadable(u8),
     Close(SmppSessionEnd),
 }
 
@@ -82,11 +83,13 @@ enum State {
     Closed,
 }
 
-/// A message of which parts are missing.
-#[derive(Debug)]
-struct Unfinished {
-    parts: BTreeMap<u8, Redacted<String>>,
-    until: Instant,
+/// A delivery that is to be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct DeliveryRef {
+    /// As the centre numbers it.
+    pub(super) sequence: u32,
+    /// By `data_sm`, which has an answer of its own.
+    pub(super) is_data: bool,
 }
 
 #[derive(Debug)]
@@ -101,7 +104,7 @@ pub(super) struct SmppSession {
     asked: Option<Instant>,
     heard: Instant,
     rests_until: Option<Instant>,
-    unfinished: BTreeMap<(PhoneNumber, u8, u8), Unfinished>,
+    reassembly: Reassembly,
     outputs: VecDeque<SmppOutput>,
 }
 
@@ -119,7 +122,7 @@ impl SmppSession {
             asked: None,
             heard: now,
             rests_until: None,
-            unfinished: BTreeMap::new(),
+            reassembly: Reassembly::default(),
             outputs: VecDeque::new(),
         };
         session.ask(bind);
@@ -142,8 +145,8 @@ impl SmppSession {
         self.outputs.push_back(SmppOutput::Write(pdu::write(status, sequence, pdu).into()));
     }
 
-    fn taken(&mut self, sequence: u32) {
-        self.answer(CommandStatus::EsmeRok, sequence, pdu::delivered());
+    fn taken(&mut self, delivery: DeliveryRef) {
+        self.answer(CommandStatus::EsmeRok, delivery.sequence, pdu::delivered(delivery.is_data));
     }
 
     fn close(&mut self, why: SmppSessionEnd) {
@@ -153,43 +156,42 @@ impl SmppSession {
         }
     }
 
-    fn frame(&mut self, now: Instant, frame: PduFrame) {
+    fn frame(&mut self, now: Instant, frame: &PduFrame) {
         self.heard = now;
-        let command = match frame {
-            PduFrame::Command(command) => command,
-            PduFrame::Unreadable { id, sequence } => {
-                if CommandId::from(id) == CommandId::DeliverSm {
-                    // Left unanswered it would come again and again.
-                    return self.answer(CommandStatus::EsmeRxPAppn, sequence, pdu::delivered());
-                }
-                return;
-            }
-        };
-        let (status, sequence) = (command.status(), command.sequence_number());
-        match command.pdu() {
-            Some(Pdu::EnquireLink) => self.answer(CommandStatus::EsmeRok, sequence, Pdu::EnquireLinkResp),
-            Some(Pdu::EnquireLinkResp) => self.asked = None,
-            Some(Pdu::Unbind) => {
+        let sequence = frame.sequence;
+        match frame.id {
+            CommandId::EnquireLink => self.answer(CommandStatus::EsmeRok, sequence, Pdu::EnquireLinkResp),
+            CommandId::EnquireLinkResp => self.asked = None,
+            CommandId::Unbind => {
                 self.answer(CommandStatus::EsmeRok, sequence, Pdu::UnbindResp);
                 self.close(SmppSessionEnd::Unbound);
             }
-            Some(Pdu::DeliverSm(deliver)) => {
-                let before = self.outputs.len();
-                self.delivered(now, pdu::delivery(deliver, &self.from));
-                if self.outputs.len() > before {
-                    self.outputs.push_back(SmppOutput::Secure(sequence));
-                } else {
-                    // A part of something: the others may come only after the answer.
-                    self.taken(sequence);
-                }
+            CommandId::DeliverSm | CommandId::DataSm => self.delivery(now, frame),
+            // Neither has an answer (sections 4.1.7 and 4.12.1).
+            CommandId::Outbind | CommandId::AlertNotification => {}
+            id if frame.is_response() => {
+                let name = if id == CommandId::SubmitSmResp { frame.message_id() } else { String::new() };
+                self.answered(now, (id, frame.status), sequence, name);
             }
-            pdu => {
-                let name = match pdu {
-                    Some(Pdu::SubmitSmResp(answer)) => answer.message_id().as_str().to_owned(),
-                    _ => String::new(),
-                };
-                self.answered(now, (command.id(), status), sequence, name);
-            }
+            // Section 3.3.
+            _ => self.answer(CommandStatus::EsmeRinvcmdid, sequence, Pdu::GenericNack),
+        }
+    }
+
+    fn delivery(&mut self, now: Instant, frame: &PduFrame) {
+        let is_data = frame.id == CommandId::DataSm;
+        let read = if is_data { InboundMessage::data_sm } else { InboundMessage::deliver_sm };
+        let Some(message) = read(&frame.body) else {
+            // Left unanswered it would come again and again.
+            return self.answer(CommandStatus::EsmeRxPAppn, frame.sequence, pdu::delivered(is_data));
+        };
+        let (before, delivery) = (self.outputs.len(), DeliveryRef { sequence: frame.sequence, is_data });
+        self.delivered(now, message.delivery(&self.from));
+        if self.outputs.len() > before {
+            self.outputs.push_back(SmppOutput::Secure(delivery));
+        } else {
+            // A part of something: the others may come only after the answer.
+            self.taken(delivery);
         }
     }
 
@@ -237,37 +239,20 @@ impl SmppSession {
 
     fn delivered(&mut self, now: Instant, delivery: Delivery) {
         match delivery {
-            Delivery::Nothing => {}
+            Delivery::Nobody => {}
+            Delivery::Unreadable(data_coding) => self.outputs.push_back(SmppOutput::Unreadable(data_coding)),
             Delivery::Receipt { name, state } => {
                 self.outputs.push_back(SmppOutput::Receipt { name, fate: pdu::fate(&state) });
             }
-            Delivery::Part { from, total: 1, text, .. } => self.outputs.push_back(SmppOutput::Received { from, text }),
-            Delivery::Part { from, reference, total, number, text } => {
-                let key = (from, reference, total);
-                if self.unfinished.len() >= UNFINISHED && !self.unfinished.contains_key(&key) {
-                    return;
-                }
-                let new = || Unfinished { parts: BTreeMap::new(), until: now + WHOLE_WITHIN };
-                let unfinished = self.unfinished.entry(key.clone()).or_insert_with(new);
-                unfinished.parts.insert(number, text);
-                if unfinished.parts.len() == usize::from(total)
-                    && let Some(whole) = self.unfinished.remove(&key)
-                {
-                    let text: String = whole.parts.into_values().map(Redacted::into_inner).collect();
-                    self.outputs.push_back(SmppOutput::Received { from: key.0, text: Redacted::new(text) });
-                }
+            Delivery::Part(part) => {
+                let whole = self.reassembly.push(now, part);
+                self.received(whole);
             }
         }
     }
 
-    /// What is whole as far as it goes, when the rest does not come: better read in part than not at all.
-    fn give_up_waiting(&mut self, now: Instant) {
-        let late: Vec<_> = self.unfinished.iter().filter(|(_, u)| u.until <= now).map(|(key, _)| key.clone()).collect();
-        for key in late {
-            let Some(unfinished) = self.unfinished.remove(&key) else { continue };
-            let parts: Vec<String> = unfinished.parts.into_values().map(Redacted::into_inner).collect();
-            self.outputs.push_back(SmppOutput::Received { from: key.0, text: Redacted::new(parts.join(" … ")) });
-        }
+    fn received(&mut self, whole: Vec<Whole>) {
+        self.outputs.extend(whole.into_iter().map(|Whole { from, text }| SmppOutput::Received { from, text }));
     }
 
     fn oldest_question(&self) -> Option<Instant> {
@@ -285,9 +270,9 @@ impl Machine for SmppSession {
                 self.outputs.push_back(SmppOutput::Outcome(sms.id, SubmitOutcome::Later));
             }
             _ if self.state == State::Closed => {}
-            SmppInput::Frame(frame) => self.frame(now, frame),
+            SmppInput::Frame(frame) => self.frame(now, &frame),
             SmppInput::Submit(sms) => self.submit(now, &sms),
-            SmppInput::Taken(sequence) => self.taken(sequence),
+            SmppInput::Taken(delivery) => self.taken(delivery),
             SmppInput::Unbind if self.state == State::Bound => {
                 self.ask(Pdu::Unbind);
                 self.state = State::Unbinding { until: now + ANSWERS_WITHIN };
@@ -309,7 +294,8 @@ impl Machine for SmppSession {
             self.rests_until = None;
             self.outputs.push_back(SmppOutput::Takes(self.settings.window));
         }
-        self.give_up_waiting(now);
+        let late = self.reassembly.expire(now);
+        self.received(late);
         if self.state == State::Bound && self.asked.is_none() && self.heard + self.settings.enquire_every <= now {
             self.asked = Some(now);
             self.ask(Pdu::EnquireLink);
@@ -328,7 +314,6 @@ impl Machine for SmppSession {
         };
         let enquire = (self.state == State::Bound && self.asked.is_none()).then(|| self.heard + self.settings.enquire_every);
         let answer = self.oldest_question().map(|at| at + ANSWERS_WITHIN);
-        let whole = self.unfinished.values().map(|unfinished| unfinished.until).min();
-        [state, enquire, answer, self.rests_until, whole].into_iter().flatten().min()
+        [state, enquire, answer, self.rests_until, self.reassembly.deadline()].into_iter().flatten().min()
     }
 }

@@ -57,8 +57,8 @@ fn declared(data_coding: u8, octets: &[u8]) -> Option<Reading> {
         0x06 => return Some(Reading::Cyrillic),
         0x07 => return Some(Reading::Hebrew),
         0x08 => 2,
-        // Without compression.
-        0x10..=0x1F => data_coding >> 2 & 0x03,
+        // Without compression; the second with automatic deletion.
+        0x10..=0x1F | 0x40..=0x5F => data_coding >> 2 & 0x03,
         0xC0..=0xDF => 0,
         0xE0..=0xEF => 2,
         0xF0..=0xFF => data_coding >> 2 & 0x01,

@@ -79,6 +79,37 @@ fn c10_the_signature_that_twilio_has_published_is_accepted() {
     }
 }
 
+/// An address with a port of its own, or without: signed with it, without it, and with the usual one where it has none.
+#[test]
+fn c10_twilio_signs_the_address_with_its_port_or_without() {
+    let hook = "/webhooks/sms/x";
+    let status = |url: &str, signed: &str| {
+        let signature = by_sha1("t", &format!("{signed}MessageSidSM1"));
+        let call = call(url, &[("x-twilio-signature", &signature)], "MessageSid=SM1");
+        twilio("t").webhook(&call, TODAY).status
+    };
+    for (host, right, wrong) in [
+        (
+            "https://gw.example.org:8443",
+            &["https://gw.example.org", "https://gw.example.org:8443"][..],
+            "https://gw.example.org:8444",
+        ),
+        ("https://gw.example.org", &["https://gw.example.org", "https://gw.example.org:443"], "https://gw.example.org:8443"),
+        ("https://gw.example.org:443", &["https://gw.example.org", "https://gw.example.org:443"], "http://gw.example.org"),
+        ("http://gw.example.org", &["http://gw.example.org", "http://gw.example.org:80"], "https://gw.example.org"),
+        ("https://[2001:db8::1]", &["https://[2001:db8::1]", "https://[2001:db8::1]:443"], "https://[2001:db8:"),
+        ("https://[2001:db8::1]:8443", &["https://[2001:db8::1]", "https://[2001:db8::1]:8443"], "https://[2001:db8:"),
+    ] {
+        let url = format!("{host}{hook}");
+        for signed in right {
+            assert_eq!(status(&url, &format!("{signed}{hook}")), StatusCode::OK, "{host} signed as {signed}");
+        }
+        for signed in [wrong, "https://other.example.org"] {
+            assert_eq!(status(&url, &format!("{signed}{hook}")), StatusCode::FORBIDDEN, "{host} signed as {signed}");
+        }
+    }
+}
+
 #[test]
 fn c10_twilio_is_asked_by_form_and_its_no_is_for_good() {
     let request = twilio("t").request(&sms("10 € & more"), TODAY).expect("a request");

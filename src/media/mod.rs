@@ -28,7 +28,6 @@ mod profile;
 pub mod record;
 mod shared_mix;
 mod stats;
-pub mod stun;
 mod worker;
 
 pub use bridge::Gate;

@@ -8,6 +8,7 @@
 use std::cmp::Reverse;
 
 use super::formats::{add_codec, add_events, all_formats, chosen_event, codec_of, row};
+use super::ice;
 use super::lines::{describe, finish, line, names_zero_address, open_audio, packet_time, refused, remote_of};
 use super::protection::{self, ChosenProtection};
 use super::{
@@ -33,7 +34,9 @@ pub fn answer(offer: &SessionDescription, ours: &LocalCapabilities, keys: &mut K
     let mut media = Vec::with_capacity(offer.media.len());
     for (at, theirs) in offer.media.iter().enumerate() {
         if at == taken.index {
-            let ours = answered_line(ours, &taken);
+            let mut ours = answered_line(ours, &taken);
+            // Some tell lines by it (RFC 5888), and miss it in an answer.
+            ours.attributes.extend(theirs.attributes.iter().find(|attribute| attribute.name == "mid").cloned());
             taken.stream.formats = all_formats(&ours, theirs);
             media.push(ours);
         } else {
@@ -92,7 +95,13 @@ fn accept_line(
         they_send: flow.sends(),
     };
     let remote_rtcp = if rtcp_mux { remote } else { media.rtcp(remote) };
-    let transport = Transport { remote, remote_rtcp, rtcp_mux, protection: chosen.protection.clone() };
+    let transport = Transport {
+        remote,
+        remote_rtcp,
+        rtcp_mux,
+        protection: chosen.protection.clone(),
+        ice: ice::answer(offer, media, ours, keys),
+    };
     Ok(Acceptable { index, stream, transport, chosen })
 }
 
@@ -109,6 +118,9 @@ fn answered_line(ours: &LocalCapabilities, taken: &Acceptable) -> MediaSection {
         media.attributes.push(Attribute::new("rtcp-mux", None));
     }
     media.attributes.extend(taken.chosen.attributes.iter().cloned());
+    if let Some(credentials) = &taken.transport.ice {
+        media.attributes.extend(ice::attributes(credentials, ours, taken.transport.rtcp_mux));
+    }
     let peer = match (stream.they_send, stream.we_send) {
         (true, true) => Direction::SendRecv,
         (true, false) => Direction::SendOnly,

@@ -184,6 +184,7 @@ async fn dial(args: &DialArgs) -> Result<DialReport, DialError> {
         signalling: plan.target.ip(),
         previous: None,
         protection: None,
+        ice: None,
     };
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| DialError::System(error.into()))?;

@@ -159,6 +159,7 @@ impl OfferAnswer {
         self.agreed = Some(profile.clone());
         self.ours.previous = Some(agreement.local);
         self.ours.protection = Some(agreement.transport.protection);
+        self.ours.ice = agreement.transport.ice;
         Ok(profile)
     }
 }
@@ -185,6 +186,7 @@ pub fn profile(agreement: &Agreement, peer: &RemoteMedia) -> Option<Profile> {
         named: peer.judge(transport.remote.ip()),
         rtcp_mux: transport.rtcp_mux,
         protection: transport.protection.clone(),
+        ice: transport.ice.clone(),
         we_send: stream.we_send,
         they_send: stream.they_send,
     })

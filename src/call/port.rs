@@ -78,6 +78,7 @@ pub(super) fn offer_answer(
         signalling: path.remote,
         previous: None,
         protection: None,
+        ice: None,
     };
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).ok()?;

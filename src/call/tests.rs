@@ -91,6 +91,7 @@ fn offer_answer() -> OfferAnswer {
         signalling: [192, 0, 2, 7].into(),
         previous: None,
         protection: None,
+        ice: None,
     };
     let remote = RemoteMedia { signalling: [192, 0, 2, 7].into(), proven: false, own: Vec::new() };
     OfferAnswer::new(ours, KeyGenerator::new([1; 32]), remote)

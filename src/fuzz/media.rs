@@ -9,6 +9,7 @@ use crate::common::units::Hz;
 use crate::dsp::key_suppressor::KeySuppressor;
 use crate::rtp::dtls::{DtlsAssociation, DtlsIdentity, DtlsParameters, DtlsRole, Fingerprint};
 use crate::rtp::dtmf::DtmfReceiver;
+use crate::rtp::ice::IceCredentials;
 use crate::rtp::payload::{PayloadContent, PayloadFormat};
 use crate::rtp::receive::AudioReceiver;
 use crate::rtp::rtcp::RtcpSession;
@@ -37,6 +38,7 @@ fn ours() -> LocalCapabilities {
         signalling: [10, 0, 0, 1].into(),
         previous: None,
         protection: None,
+        ice: None,
     }
 }
 
@@ -194,11 +196,14 @@ fn handshakes_with_devices(data: &[u8]) {
     }
 }
 
-/// A STUN request: whose peer it is for.
+/// A STUN request: whose peer it is for; and what a port answers to one that is not made with its password.
 pub fn stun(data: &[u8]) {
-    if let Some(ufrag) = media::stun::local_ufrag(data) {
+    if let Some(ufrag) = rtp::stun::local_ufrag(data) {
         assert!(ufrag.len() < data.len() && !ufrag.contains(':'));
     }
+    let credentials =
+        IceCredentials { ufrag: "evtj".into(), password: "VOkJxbRl1RmTxUk/WvJxBt".into(), remote_ufrag: "h6vY".into() };
+    assert!(credentials.check(([10, 0, 0, 1], 4000).into(), data).is_none());
 }
 
 /// A voice prompt.

@@ -108,6 +108,7 @@ impl BenchMeeting {
             named: NamedSource::Trusted,
             rtcp_mux: false,
             protection: Protection::Plain,
+            ice: None,
             we_send: true,
             they_send: true,
         };

@@ -399,7 +399,7 @@ impl PortHandle {
 
     /// Takes what a new offer and answer agreed on.
     pub async fn reprofile(&self, profile: Profile) {
-        self.ask(PortCommand::Reprofile(profile)).await;
+        self.ask(PortCommand::Reprofile(Box::new(profile))).await;
     }
 
     /// Plays a prompt or notice.

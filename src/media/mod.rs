@@ -31,7 +31,6 @@ pub mod record;
 mod shared_mix;
 mod silence;
 mod stats;
-pub mod stun;
 mod worker;
 
 pub use bridge::Gate;

@@ -1,9 +1,11 @@
 //! [`MediaPath`]: where a port's packets come from and go to (S-7), and how they are protected on the way.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;
 
 use crate::rtp::dtls::DtlsError;
+use crate::rtp::ice::IceCredentials;
 use crate::rtp::latch::{Latch, Trickle};
 use crate::rtp::packet::is_rtcp;
 use crate::rtp::srtp::{SrtpError, SrtpStats};
@@ -19,7 +21,15 @@ pub(super) struct MediaPath {
     remote: SocketAddr,
     remote_rtcp: SocketAddr,
     rtcp_mux: bool,
+    ice: Option<IceCredentials>,
+    /// The device has nominated a pair of addresses.
+    nominated: bool,
+    /// Responses to its checks.
+    responses: VecDeque<(Channel, SocketAddr, Vec<u8>)>,
 }
+
+/// Responses to checks that wait to be sent; what comes beyond is not answered, and comes again.
+const MOST_RESPONSES: usize = 16;
 
 /// What a datagram has turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +55,9 @@ impl MediaPath {
             remote: profile.remote,
             remote_rtcp: profile.remote_rtcp,
             rtcp_mux: profile.rtcp_mux,
+            ice: profile.ice.clone(),
+            nominated: false,
+            responses: VecDeque::new(),
         })
     }
 
@@ -56,6 +69,9 @@ impl MediaPath {
         self.transport.renegotiate(now, &profile.protection, profile.rtcp_mux)?;
         if self.latch.renegotiated(profile.remote, profile.signalling, profile.named) {
             self.trickle = Trickle::default();
+        }
+        if self.ice != profile.ice {
+            (self.ice, self.nominated) = (profile.ice.clone(), false);
         }
         (self.remote, self.remote_rtcp, self.rtcp_mux) = (profile.remote, profile.remote_rtcp, profile.rtcp_mux);
         Ok(())
@@ -72,6 +88,9 @@ impl MediaPath {
     ) -> Received {
         if self.transport.has_handshakes() && DatagramKind::of(datagram) == DatagramKind::Dtls {
             return self.receive_handshake(now, channel, from, datagram);
+        }
+        if self.ice.is_some() && DatagramKind::of(datagram) == DatagramKind::Stun {
+            return self.receive_check(now, channel, from, datagram);
         }
         // RTCP on the RTP port without agreement (RFC 5761): some devices do so.
         let (unprotected, received) = if channel == Channel::Rtcp || is_rtcp(datagram) {
@@ -95,10 +114,25 @@ impl MediaPath {
         Received::Nothing
     }
 
+    /// Answers a check of ICE, and follows it (RFC 8445 section 7.3).
+    fn receive_check(&mut self, now: Instant, channel: Channel, from: SocketAddr, datagram: &[u8]) -> Received {
+        let Some(check) = self.ice.as_ref().and_then(|ice| ice.check(from, datagram)) else { return Received::Stranger };
+        if self.responses.len() < MOST_RESPONSES {
+            self.responses.push_back((channel, from, check.response));
+        }
+        if channel == Channel::Rtp && (check.nominates || self.latch.latched().is_none()) {
+            self.latch.nominated(now, from);
+            self.nominated |= check.nominates;
+        }
+        Received::Nothing
+    }
+
     /// Begins, repeats and gives up handshakes.
     pub(super) fn wake(&mut self, now: Instant) {
         // An address that is only named is sent a few ClientHellos: less than the message that named it (S-7).
+        let is_known = self.ice.is_none() || self.nominated;
         if self.transport.awaits_keys()
+            && is_known
             && let Some(to) = self.latch.target().or_else(|| self.latch.unproven())
         {
             let rtcp = self.rtcp_of(to);
@@ -107,9 +141,9 @@ impl MediaPath {
         self.transport.wake(now);
     }
 
-    /// The next datagram of a handshake: by which socket, where to, and its bytes.
+    /// The next datagram of a handshake, or response to a check: by which socket, where to, and its bytes.
     pub(super) fn poll_handshake(&mut self) -> Option<(Channel, SocketAddr, Vec<u8>)> {
-        self.transport.poll_handshake()
+        self.responses.pop_front().or_else(|| self.transport.poll_handshake())
     }
 
     /// What the handshake has come to, once.

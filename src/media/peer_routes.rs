@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use crate::common::ids::PeerId;
 
-use super::stun;
+use crate::rtp::stun;
 
 /// Source addresses a browser may use at a time; beyond it the oldest is forgotten (a check brings it back).
 const ADDRESSES: usize = 8;

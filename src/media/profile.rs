@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::codec::{CodecError, CodecKind};
 use crate::common::units::Hz;
+use crate::rtp::ice::IceCredentials;
 use crate::rtp::latch::NamedSource;
 use crate::rtp::payload::PayloadFormat;
 use crate::rtp::srtp::{CryptoSuite, SrtpError};
@@ -76,6 +77,8 @@ pub struct Profile {
     pub rtcp_mux: bool,
     /// How packets are encrypted.
     pub protection: Protection,
+    /// ICE, where the device has it: media goes where its checks come from.
+    pub ice: Option<IceCredentials>,
     /// We may send (the device listens).
     pub we_send: bool,
     /// The device sends.

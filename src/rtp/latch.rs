@@ -120,6 +120,11 @@ impl Latch {
         }
     }
 
+    /// A check of ICE that proves itself has come from an address, and nominates it or is the first one.
+    pub fn nominated(&mut self, now: Instant, from: SocketAddr) {
+        self.fix(now, canonical(from));
+    }
+
     /// Where to send: the fixed source; before there is one, the SDP address, where that is trusted and can be sent to.
     #[must_use]
     pub fn target(&self) -> Option<SocketAddr> {

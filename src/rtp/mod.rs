@@ -6,6 +6,7 @@
 pub mod dtls;
 pub mod dtmf;
 pub mod feedback;
+pub mod ice;
 pub mod jitter;
 pub mod latch;
 pub mod packet;
@@ -15,6 +16,7 @@ pub mod receive;
 pub mod rtcp;
 pub mod sender;
 pub mod srtp;
+pub mod stun;
 pub mod transport;
 
 pub use packet::Packet;

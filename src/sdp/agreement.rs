@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Hold, SessionDescription};
 use crate::codec::CodecKind;
 use crate::common::units::Hz;
+use crate::rtp::ice::IceCredentials;
 use crate::rtp::payload::PayloadFormat;
 pub use crate::rtp::transport::Protection;
 
@@ -39,6 +40,8 @@ pub struct MediaTransport {
     pub rtcp_mux: bool,
     /// How packets are encrypted and authenticated.
     pub protection: Protection,
+    /// ICE, where the peer has it.
+    pub ice: Option<IceCredentials>,
 }
 
 /// One stream and the payload types that mean something on it.

@@ -10,6 +10,7 @@ use std::cmp::Reverse;
 use super::formats::{
     add_codec, add_comfort_noise, add_events, all_formats, chosen_event, codec_of, comfort_noise, row, takes_comfort_noise,
 };
+use super::ice;
 use super::lines::{describe, finish, line, names_zero_address, open_audio, packet_time, refused, remote_of};
 use super::protection::{self, ChosenProtection};
 use super::{
@@ -36,7 +37,9 @@ pub fn answer(offer: &SessionDescription, ours: &LocalCapabilities, keys: &mut K
     let mut media = Vec::with_capacity(offer.media.len());
     for (at, theirs) in offer.media.iter().enumerate() {
         if at == taken.index {
-            let ours = answered_line(ours, &taken);
+            let mut ours = answered_line(ours, &taken);
+            // Some tell lines by it (RFC 5888), and miss it in an answer.
+            ours.attributes.extend(theirs.attributes.iter().find(|attribute| attribute.name == "mid").cloned());
             taken.stream.formats = all_formats(&ours, theirs);
             media.push(ours);
         } else {
@@ -88,7 +91,13 @@ fn accept_line(
         they_send: flow.sends(),
     };
     let remote_rtcp = if rtcp_mux { remote } else { media.rtcp(remote) };
-    let transport = MediaTransport { remote, remote_rtcp, rtcp_mux, protection: chosen.protection.clone() };
+    let transport = MediaTransport {
+        remote,
+        remote_rtcp,
+        rtcp_mux,
+        protection: chosen.protection.clone(),
+        ice: ice::answer(offer, media, ours, keys),
+    };
     Ok(Acceptable { index, stream, transport, chosen })
 }
 
@@ -123,6 +132,9 @@ fn answered_line(ours: &LocalCapabilities, taken: &Acceptable) -> MediaSection {
         media.attributes.push(Attribute::new("rtcp-mux", None));
     }
     media.attributes.extend(taken.chosen.attributes.iter().cloned());
+    if let Some(credentials) = &taken.transport.ice {
+        media.attributes.extend(ice::attributes(credentials, ours, taken.transport.rtcp_mux));
+    }
     let peer = match (stream.they_send, stream.we_send) {
         (true, true) => Direction::SendRecv,
         (true, false) => Direction::SendOnly,

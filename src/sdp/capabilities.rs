@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Protection, SessionDescription};
 use crate::codec::CodecKind;
 use crate::rtp::dtls::DtlsIdentity;
+use crate::rtp::ice::IceCredentials;
 
 /// Packet duration where nobody says otherwise (RFC 3551 section 4.2).
 pub const DEFAULT_PTIME: Duration = Duration::from_millis(20);
@@ -44,6 +45,8 @@ pub struct LocalCapabilities {
     pub previous: Option<SessionDescription>,
     /// The protection agreed on last: keys stay where the peer keeps its own.
     pub protection: Option<Protection>,
+    /// ICE as agreed on last: our credentials stay where the peer keeps its own.
+    pub ice: Option<IceCredentials>,
 }
 
 /// Whose codec order decides when we answer.

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::capabilities::{MAX_PTIME, MIN_PTIME};
+use super::ice;
 use super::session::is_usable;
 use super::{
     AnswerError, Attribute, DEFAULT_PTIME, Direction, LocalCapabilities, MediaSection, SdpHost, SdpOrigin, SessionDescription,
@@ -65,7 +66,8 @@ pub(super) fn describe(ours: &LocalCapabilities, timing: String, media: Vec<Medi
     let host = SdpHost::Ip(ours.address);
     let (user, id) = ("roomgate".to_owned(), ours.session_id.to_string());
     let origin = SdpOrigin { user, id, version: "1".to_owned(), host };
-    let mut session = SessionDescription { connection: Some(origin.host.clone()), origin, timing, attributes: Vec::new(), media };
+    let mut session =
+        SessionDescription { connection: Some(origin.host.clone()), origin, timing, attributes: ice::of_session(&media), media };
     if let Some(previous) = &ours.previous {
         session.origin = previous.origin.clone();
         if session != *previous {

@@ -15,6 +15,7 @@ mod dtls;
 mod error;
 mod formats;
 mod hold;
+mod ice;
 mod lines;
 mod names;
 mod offer;

@@ -7,6 +7,7 @@ use super::formats::{
     KEYS_FULL, KEYS_NARROW, Numbering, OPUS, add_codec, add_comfort_noise, add_events, all_formats, chosen_event, codec_of,
     comfort_noise, events, row, takes_comfort_noise,
 };
+use super::ice;
 use super::lines::{describe, finish, line, names_zero_address, open_audio, packet_time, refused, remote_of};
 use super::{
     Agreement, AnswerError, Attribute, Direction, Hold, LocalCapabilities, MediaSection, MediaTransport, NegotiatedEvents,
@@ -31,6 +32,7 @@ pub fn offer(ours: &LocalCapabilities, keys: &mut KeyGenerator) -> SessionDescri
     if ours.rtcp_mux && (setup_of(&audio).is_some() || known.is_some_and(has_mux)) {
         audio.attributes.push(Attribute::new("rtcp-mux", None));
     }
+    audio.attributes.extend(known.into_iter().flat_map(ice::again));
     finish(&mut audio, ours.ptime, Direction::SendRecv);
 
     let mut media: Vec<_> = before.map(|session| session.media.iter().map(refused).collect()).unwrap_or_default();
@@ -122,6 +124,7 @@ pub fn accept_answer(
     };
     let rtcp_mux = has_mux(ours) && has_mux(theirs);
     let remote_rtcp = if rtcp_mux { remote } else { theirs.rtcp(remote) };
-    let transport = MediaTransport { remote, remote_rtcp, rtcp_mux, protection };
+    let ice = ice::accept(ours, answer, theirs, capabilities);
+    let transport = MediaTransport { remote, remote_rtcp, rtcp_mux, protection, ice };
     Ok(Agreement { streams: vec![stream], transport, local: offer.clone() })
 }

@@ -62,6 +62,7 @@ fn ours() -> LocalCapabilities {
         signalling: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)),
         previous: None,
         protection: None,
+        ice: None,
     }
 }
 

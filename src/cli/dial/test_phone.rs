@@ -191,6 +191,7 @@ async fn dial(args: &DialArgs) -> Result<DialReport, DialError> {
         signalling: plan.target.ip(),
         previous: None,
         protection: None,
+        ice: None,
     };
     let offer = sdp::offer(&ours, &mut KeyGenerator::new(seed()?));
     let addr = SocketAddr::new(plan.local, 0);

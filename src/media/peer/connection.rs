@@ -22,7 +22,7 @@ use crate::rtp::receive::AudioReceiver;
 
 use super::super::leg::{DueDatagram, MediaLeg};
 use super::super::shared_mix::{SharedMix, TickSound};
-use super::super::stun;
+use crate::rtp::stun;
 
 /// Time without a datagram after which ICE consent counts as lost: browsers repeat their check every 2.5 s (RFC 7675 section 5.1).
 pub(super) const CONSENT_LOST: Duration = Duration::from_secs(6);

@@ -52,7 +52,7 @@ pub(crate) enum WorkerCommand {
 /// A command to one port.
 pub(crate) enum PortCommand {
     /// Take what a new offer and answer agreed on.
-    Reprofile(Profile),
+    Reprofile(Box<Profile>),
     /// Close it.
     Close,
     /// Play a prompt or notice.

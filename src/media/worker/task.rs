@@ -158,7 +158,7 @@ impl Worker {
         let Some(port) = self.plane.port(id) else { return };
         match command {
             PortCommand::Reprofile(profile) => {
-                if let Err(error) = port.reprofile(machine::now(), profile) {
+                if let Err(error) = port.reprofile(machine::now(), *profile) {
                     tracing::warn!(port = %id, %error, "what was negotiated is refused; the old codec and keys stay");
                 }
             }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 use rtc_crypto::{RTCCrypto, StreamCipherAlgorithm};
@@ -117,6 +119,13 @@ impl KeyGenerator {
         let mut material = vec![0; suite.key_length() + suite.salt_length()];
         self.0.fill_bytes(&mut material);
         SrtpKeys { suite, keys: vec![MasterKey { material: Redacted::new(material), identifier: None }] }
+    }
+
+    /// A text of so many letters, digits, `+` and `/` that nobody guesses, 6 bits each: for ICE.
+    pub fn text(&mut self, length: usize) -> String {
+        let mut random = vec![0; length];
+        self.0.fill_bytes(&mut random);
+        BASE64.encode(random).chars().take(length).collect()
     }
 }
 

@@ -169,3 +169,30 @@ fn a3_answers_to_an_offer_of_dtls_are_read_strictly() {
     assert_eq!(read_answer("9 RTP/AVP 0", "").unwrap_err(), AnswerError::DtlsRequired);
     assert_eq!(read_answer("9 RTP/SAVP 0", "").unwrap_err(), AnswerError::DtlsRequired);
 }
+
+/// A device with ICE is answered as ICE lite, with the same credentials while it keeps its own; one that is lite itself is not.
+#[test]
+fn a3_ice_is_answered_as_ice_lite() {
+    let offer = |ufrag: &str, above: &str| {
+        read(&format!(
+            "v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\ns=-\r\nc=IN IP4 10.0.0.1\r\nt=0 0\r\n{above}m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\n\
+             a=rtcp-mux\r\na=ice-ufrag:{ufrag}\r\na=ice-pwd:asd88fgpdd777uzjYhagZg\r\n{}",
+            handshake("actpass")
+        ))
+    };
+    let first = answer_to(&offer("8hhY", ""), &policy(SrtpPolicy::Preferred)).unwrap();
+    let credentials = first.transport.ice.clone().unwrap();
+    assert_eq!((credentials.ufrag.len(), credentials.password.len(), credentials.remote_ufrag.as_str()), (8, 24, "8hhY"));
+    let text = first.local.to_string();
+    let (above, line) = text.split_once("m=audio").unwrap();
+    assert!(above.contains("a=ice-lite\r\n") && line.contains("a=mid:0\r\n"), "{text}");
+    assert!(line.contains(&format!("a=ice-ufrag:{}\r\na=ice-pwd:{}\r\n", credentials.ufrag, credentials.password)), "{text}");
+    assert!(line.contains("a=candidate:1 1 UDP 2130706431 192.0.2.7 20000 typ host\r\n") && !line.contains(" 2 UDP"), "{text}");
+    let again = |ufrag: &str| {
+        let ours = LocalCapabilities { ice: Some(credentials.clone()), ..after(&first, SrtpPolicy::Preferred) };
+        answer(&offer(ufrag, ""), &ours, &mut KeyGenerator::new([8; 32])).unwrap().transport.ice.unwrap()
+    };
+    assert_eq!(again("8hhY"), credentials);
+    assert_ne!((again("9hhY").ufrag, again("9hhY").password), (credentials.ufrag.clone(), credentials.password.clone()));
+    assert_eq!(answer_to(&offer("8hhY", "a=ice-lite\r\n"), &policy(SrtpPolicy::Preferred)).unwrap().transport.ice, None);
+}

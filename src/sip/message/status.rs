@@ -42,6 +42,7 @@ pub fn phrase(status: u16) -> &'static str {
         501 => "Not Implemented",
         503 => "Service Unavailable",
         504 => "Server Time-out",
+        505 => "Version Not Supported",
         513 => "Message Too Large",
         603 => "Decline",
         other => match other / 100 {

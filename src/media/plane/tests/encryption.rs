@@ -12,9 +12,11 @@ use crate::common::machine;
 use crate::common::split_mix::SplitMix;
 use crate::common::units::Hz;
 use crate::dsp::frame::Frame;
-use crate::media::{Channel, MediaLeg as _, Port, PortEvent, PortStats, TickSound};
+use crate::media::{Channel, MediaLeg as _, Port, PortEvent, PortStats, Profile, TickSound};
+use crate::rtp::ice::IceCredentials;
 use crate::rtp::sender::RtpSender;
 use crate::rtp::srtp::{CryptoSuite, KeyGenerator, SrtpKeyPair, SrtpSender};
+use crate::rtp::stun;
 use crate::rtp::transport::{Encryption, Protection};
 
 const DEVICE: &str = "198.51.100.10:4000";
@@ -99,6 +101,25 @@ fn a3_forged_and_replayed_packets_leave_the_score_unchanged() {
     assert_eq!((quiet.received, quiet.lost, quiet.unauthentic, quiet.refused), (500, 0, 0, 0));
     assert_eq!(PortStats { unauthentic: 0, ..disturbed }, quiet);
     assert_eq!(quiet.encryption.map(Encryption::name), Some("AES_CM_128_HMAC_SHA1_80"));
+}
+
+/// A device behind a NAT is where its checks come from: they are answered, and media goes where it nominates. Others' checks do nothing.
+#[test]
+fn a3_media_goes_where_ice_has_nominated() {
+    let mut call = EncryptedCall::new();
+    let ice = IceCredentials { ufrag: "ours".into(), password: "p".repeat(24), remote_ufrag: "dev1".into() };
+    let profile = Profile { ice: Some(ice.clone()), ..call.port.profile().clone() };
+    call.port.reprofile(call.now, profile).expect("the same codec");
+    let check = |password: &str, nominates| stun::request("ours:dev1", password, nominates);
+    call.receives("192.0.2.66:7000", &check("another password of 24..", true));
+    call.ticks();
+    assert_eq!((call.target(), call.port.stats().refused), (DEVICE.parse().ok(), 1));
+    call.receives(ELSEWHERE, &check(&ice.password, true));
+    let response = call.port.poll_transmit(call.now).expect("a response");
+    assert_eq!((response.to, &response.bytes[..2]), (ELSEWHERE.parse().expect("an address"), &[1, 1][..]));
+    call.now += Duration::from_millis(20);
+    call.ticks();
+    assert_eq!(call.target(), ELSEWHERE.parse().ok());
 }
 
 /// Media follows a device to another address by its tags, and nobody else by anything.

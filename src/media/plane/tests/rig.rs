@@ -118,6 +118,7 @@ pub(super) fn profile(codec: CodecKind, address: SocketAddr) -> Profile {
         named: NamedSource::Trusted,
         rtcp_mux: false,
         protection: Protection::Plain,
+        ice: None,
         we_send: true,
         they_send: true,
     }

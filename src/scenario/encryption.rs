@@ -106,7 +106,7 @@ fn a3_phones_whose_keys_come_by_dtls_are_heard_encrypted() {
 
 /// A hold with the same fingerprint keeps the association; another fingerprint begins a new one.
 #[test]
-fn a3_an_association_stays_through_a_hold_and_ends_with_its_certificate() {
+fn a3_an_association_stays_through_a_hold() {
     let world = World::with(OPEN_DOOR);
     let member = world.member();
     let phone = world.phone();

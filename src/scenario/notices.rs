@@ -103,7 +103,7 @@ fn s5_a_listener_hears_and_is_told_everything() {
     member.records("on");
     phone.hears(Phrase::RecordingStarted);
     member.shows(phone.voice, "on_hold", false);
-    phone.resumes();
+    phone.hangs_up();
     member.records("off");
     member.leaves();
     world.nothing_left();

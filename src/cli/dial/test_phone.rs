@@ -174,12 +174,11 @@ fn seed() -> Result<[u8; 32], DialError> {
     Ok(seed)
 }
 
-async fn dial(args: &DialArgs) -> Result<DialReport, DialError> {
-    let plan = plan(args).await?;
-    let sockets = PortPool::new(PORTS.0, PORTS.1).open(&System, plan.local, Share::Known)?;
-    let ours = LocalCapabilities {
+/// What is offered, for media at `port`.
+fn capabilities(args: &DialArgs, plan: &Plan, port: u16) -> Result<LocalCapabilities, DialError> {
+    Ok(LocalCapabilities {
         address: plan.local,
-        port: sockets.rtp.local_addr()?.port(),
+        port,
         codecs: plan.codecs.clone(),
         fallback: Vec::new(),
         preference: Preference::Offerer,
@@ -192,7 +191,13 @@ async fn dial(args: &DialArgs) -> Result<DialReport, DialError> {
         previous: None,
         protection: None,
         ice: None,
-    };
+    })
+}
+
+async fn dial(args: &DialArgs) -> Result<DialReport, DialError> {
+    let plan = plan(args).await?;
+    let sockets = PortPool::new(PORTS.0, PORTS.1).open(&System, plan.local, Share::Known)?;
+    let ours = capabilities(args, &plan, sockets.rtp.local_addr()?.port())?;
     let offer = sdp::offer(&ours, &mut KeyGenerator::new(seed()?));
     let addr = SocketAddr::new(plan.local, 0);
     let listener = sip::Listener { name: "dial".to_owned(), transport: plan.transport, addr, tls: None };

@@ -19,30 +19,30 @@ use crate::rtp::dtls::Fingerprint;
 
 /// A profile of `use_srtp`, as the gateway names its suite.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::scenario) struct Profile {
+pub(in crate::scenario) struct UseSrtp {
     pub(in crate::scenario) name: &'static str,
     offered: SrtpProtectionProfile,
     spoken: ProtectionProfile,
 }
 
 /// Every profile.
-pub(in crate::scenario) const PROFILES: [Profile; 4] = [
-    Profile {
+pub(in crate::scenario) const PROFILES: [UseSrtp; 4] = [
+    UseSrtp {
         name: "DTLS: AES_CM_128_HMAC_SHA1_80",
         offered: SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80,
         spoken: ProtectionProfile::Aes128CmHmacSha1_80,
     },
-    Profile {
+    UseSrtp {
         name: "DTLS: AES_CM_128_HMAC_SHA1_32",
         offered: SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_32,
         spoken: ProtectionProfile::Aes128CmHmacSha1_32,
     },
-    Profile {
+    UseSrtp {
         name: "DTLS: AEAD_AES_128_GCM",
         offered: SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm,
         spoken: ProtectionProfile::AeadAes128Gcm,
     },
-    Profile {
+    UseSrtp {
         name: "DTLS: AEAD_AES_256_GCM",
         offered: SrtpProtectionProfile::Srtp_Aead_Aes_256_Gcm,
         spoken: ProtectionProfile::AeadAes256Gcm,
@@ -51,7 +51,7 @@ pub(in crate::scenario) const PROFILES: [Profile; 4] = [
 
 /// The DTLS of a phone.
 pub(super) struct PhoneDtls {
-    profile: Profile,
+    profile: UseSrtp,
     /// Protocol of its line, and its `a=setup`.
     offered: (&'static str, &'static str),
     certificate: Certificate,
@@ -80,7 +80,7 @@ fn certificate() -> Certificate {
 }
 
 impl PhoneDtls {
-    fn new(profile: Profile, offered: (&'static str, &'static str)) -> Self {
+    fn new(profile: UseSrtp, offered: (&'static str, &'static str)) -> Self {
         let certificate = certificate();
         let named = Fingerprint::of(&certificate.certificate[0]);
         Self { profile, offered, certificate, named, association: None, never: false, begun: 0 }
@@ -208,7 +208,7 @@ impl Line {
 
 impl Phone {
     /// Has its keys by DTLS from its next call on: `protocol` of its line, and its `a=setup`.
-    pub(in crate::scenario) fn shakes_hands(&self, protocol: &'static str, setup: &'static str, profile: Profile) {
+    pub(in crate::scenario) fn shakes_hands(&self, protocol: &'static str, setup: &'static str, profile: UseSrtp) {
         self.line_mut().dtls = Some(PhoneDtls::new(profile, (protocol, setup)));
     }
 

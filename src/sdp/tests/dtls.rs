@@ -145,7 +145,7 @@ fn a3_our_own_offers_of_dtls_are_answered_and_repeated() {
 
 /// A re-INVITE that leaves the role open keeps it, whatever the signalling's address; other fingerprints are another association.
 #[test]
-fn a3_a_reinvite_with_the_same_fingerprint_keeps_the_association() {
+fn a3_the_same_fingerprint_keeps_the_association() {
     let behind = LocalCapabilities { signalling: [203, 0, 113, 5].into(), ..policy(SrtpPolicy::Preferred) };
     let first = answer_to(&audio("9 UDP/TLS/RTP/SAVP 0", &handshake("actpass")), &behind).unwrap();
     let held = audio("9 UDP/TLS/RTP/SAVP 0", &format!("{}a=sendonly\r\n", handshake("actpass")));

@@ -11,6 +11,8 @@ fn a1_a_peer_that_answers_options_is_there() {
         let to = bench.live();
         let call = bench.call();
         bench.told();
+        // It answers by itself else.
+        bench.is_there = false;
         for _ in 0..3 {
             let sent = bench.commands(Command::Probe { call });
             assert!(sent.len() == 1 && sent[0].starts_with("OPTIONS sip:a@127.0.0.2:5060 "), "{sent:?}");
@@ -32,6 +34,7 @@ fn a1_a_peer_that_knows_no_dialog_or_says_nothing_is_gone() {
         bench.live();
         let call = bench.call();
         bench.told();
+        bench.is_there = false;
         let sent = bench.commands(Command::Probe { call });
         match status {
             Some(status) => drop(bench.says(&response(&sent[0], status, "", ""))),

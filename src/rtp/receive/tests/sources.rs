@@ -116,7 +116,7 @@ fn a4_of_two_sources_at_once_one_is_heard_without_gaps() {
     assert!(both_one < -50.0 && both_other > -16.0, "{both_one} {both_other}");
     assert!(after_one > -16.0 && after_other < -50.0, "{after_one} {after_other}");
     assert_eq!(longest_gap(part(60, 200), Hz::NARROW), Duration::ZERO);
-    assert!((149..=158).contains(&receiver.stats().other_source) && receiver.stats().discarded == 0, "{:?}", receiver.stats());
+    assert!((149..=158).contains(&receiver.stats().other_source) && receiver.stats().discarded <= 2, "{:?}", receiver.stats());
     assert!(longest_gap(part(4, 300), Hz::NARROW) <= 200 * MS, "the one that was left comes back when the other is silent");
 }
 

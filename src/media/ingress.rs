@@ -8,7 +8,7 @@ use crate::dsp::frame::Frame;
 use crate::dsp::resample::{Resampler, between};
 use crate::rtp::packet::Packet;
 use crate::rtp::payload::PayloadContent;
-use crate::rtp::receive::{AudioReceiver, Counted, ReceiverStats};
+use crate::rtp::receive::{AudioReceiver, CountedPacket, ReceiverStats};
 use crate::rtp::rtcp::RtcpSession;
 
 use super::keys::Keys;
@@ -52,7 +52,7 @@ impl Ingress {
 
     /// Takes a packet of the device. Telephone events are to come here as well: left out, they would look like loss.
     pub(super) fn take(&mut self, now: Instant, packet: &Packet<'_>, rtcp: &mut RtcpSession) {
-        if let Some(Counted { timestamp, clock, restarted }) = self.receiver.insert(now, packet) {
+        if let Some(CountedPacket { timestamp, clock, restarted }) = self.receiver.insert(now, packet) {
             if restarted {
                 rtcp.begin_anew();
             }

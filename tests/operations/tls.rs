@@ -84,8 +84,13 @@ struct Daemon {
 
 impl Daemon {
     fn start(folder: &Path, settings: &str) -> Self {
+        Self::start_with_media(folder, "127.0.0.1", settings)
+    }
+
+    /// With media at another address: what comes by IPv6 has it there too (S-8).
+    fn start_with_media(folder: &Path, address: &str, settings: &str) -> Self {
         let common = format!(
-            "[http]\nport = 0\n[media]\naddress = \"127.0.0.1\"\nworkers = 1\nwebrtc_port = {}\n[log]\nformat = \"json\"\n{settings}",
+            "[http]\nport = 0\n[media]\naddress = \"{address}\"\nworkers = 1\nwebrtc_port = {}\n[log]\nformat = \"json\"\n{settings}",
             free_udp_port()
         );
         fs::write(folder.join("conf/roomgate.d/test.toml"), common).expect("a file");
@@ -174,7 +179,7 @@ fn a_password_opens_over_ipv6_and_a_wrong_one_does_not() {
     fs::write(path.join("wrong"), "guess\n").expect("a file");
     let listen = "[sip]\nallowed = []\n[sip.listen.six]\naddress = \"::1\"\nport = 0\n[sip.listen.six-tcp]\ntransport = \"tcp\"\naddress = \"::1\"\nport = 0\n";
     let device = "[device.board]\nusername = \"board\"\npassword = { file = \"right\" }\n";
-    let daemon = Daemon::start(path, &format!("{ONLY}{listen}{device}").replace("[media]\naddress = \"127.0.0.1\"", "[media]"));
+    let daemon = Daemon::start_with_media(path, "::1", &format!("{ONLY}{listen}{device}"));
     for (index, transport) in ["udp", "tcp"].into_iter().enumerate() {
         let target = format!("sip:1001@[::1]:{}", daemon.sip[index].port());
         let with = |arguments: &[&str]| dial(path, &[&[target.as_str(), "--transport", transport], arguments].concat());

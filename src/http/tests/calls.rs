@@ -104,7 +104,7 @@ async fn records_are_found_by_page_and_are_a_table_without_formulas() {
     let lines: Vec<_> = table.body.split("\r\n").collect();
     assert!(lines[0].starts_with("id,call,device,meeting,started_at,"), "{}", lines[0]);
     let expected = "7,\"call-1\",\"'=cmd|'/c calc'!A1\",,2026-11-23T19:08:23.123Z,2026-11-23T19:08:23.200Z,,,,,\"PCMU\",50,-1,1.5,4.25,2,\"hung-up\"";
-    let phone = "\"a84b4c76e66710@pc33\",\"192.0.2.7:5060\",\"'+49…23\",\"digest\"";
+    let phone = "\"a84b4c76e66710@pc33\",\"192.0.2.7:5060\",\"'+49…23\",\"digest\",\"AES_CM_128_HMAC_SHA1_80\"";
     assert_eq!(lines[1..], [&format!("{expected},{phone}"), ""], "M-16: to be found in the PBX, with a masked number");
     assert_eq!(
         (&found["records"][0]["caller"], &found["records"][0]["dialog"]),

@@ -9,7 +9,7 @@ mod receiver;
 mod sequence;
 mod timescale;
 
-pub use receiver::{AudioReceiver, Counted, ReceiverStats};
+pub use receiver::{AudioReceiver, CountedPacket, ReceiverStats};
 
 #[cfg(test)]
 mod tests;

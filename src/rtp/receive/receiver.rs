@@ -42,7 +42,7 @@ pub struct ReceiverStats {
 
 /// A packet that counts for reception reports (RFC 3550 section 6.4.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Counted {
+pub struct CountedPacket {
     /// Its place on the stream's timeline in ticks of `clock`, whatever its sender counts.
     pub timestamp: u32,
     /// RTP clock of the codec.
@@ -112,7 +112,7 @@ impl AudioReceiver {
 
     /// Takes an RTP packet of the stream. Packets without audio are to be put in as well: their numbers tell loss from pauses. `None`: it does not
     /// count, because it is of another source than the one that is played, or cannot be placed.
-    pub fn insert(&mut self, now: Instant, packet: &Packet<'_>) -> Option<Counted> {
+    pub fn insert(&mut self, now: Instant, packet: &Packet<'_>) -> Option<CountedPacket> {
         let arrival = self.sequence.track(now, packet);
         let seq = match arrival {
             Arrival::New(seq) => seq,
@@ -123,7 +123,7 @@ impl AudioReceiver {
             Arrival::Duplicate => {
                 self.duplicate += 1;
                 let timestamp = packet.timestamp;
-                return Some(Counted { timestamp, clock: self.clock.clock(), restarted: false });
+                return Some(CountedPacket { timestamp, clock: self.clock.clock(), restarted: false });
             }
             Arrival::OutOfRange => {
                 self.discarded += 1;
@@ -147,7 +147,7 @@ impl AudioReceiver {
             }
         };
         let restarted = matches!(arrival, Arrival::Restarted(_));
-        let counted = Counted { timestamp, clock: self.clock.clock(), restarted };
+        let counted = CountedPacket { timestamp, clock: self.clock.clock(), restarted };
         if restarted {
             self.reception.begin_anew();
         }

@@ -210,7 +210,7 @@ fn a1_comfort_noise_is_answered_where_it_is_offered() {
 
 /// L16 is taken in any of its forms where nothing else of ours is offered, in packets that fit a datagram; we offer none.
 #[test]
-fn a1_l16_is_taken_where_nothing_else_is_offered() {
+fn a1_linear_pcm_is_taken_where_nothing_else_is() {
     let agreed = |head: &str, rest: &str| answer_to(&audio(head, rest), &ours()).map(|agreed| agreed.streams[0].clone());
     for (head, rest, codec, ms) in [
         ("4000 RTP/AVP 11", "", CodecKind::L16Disc, 10),

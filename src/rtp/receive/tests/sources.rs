@@ -18,7 +18,7 @@ impl Tone {
     }
 
     /// Its next packet, under this number.
-    fn sends(&mut self, now: Instant, receiver: &mut AudioReceiver, seq: u16) -> Option<Counted> {
+    fn sends(&mut self, now: Instant, receiver: &mut AudioReceiver, seq: u16) -> Option<CountedPacket> {
         let (_, _, timestamp, payload) = &self.packets[self.sent];
         self.sent += 1;
         receiver.insert(now, &Packet { pt: self.pt, marker: false, seq, timestamp: *timestamp, ssrc: self.ssrc, payload })

@@ -114,7 +114,8 @@ impl BenchMeeting {
         };
         let (says, heard) = mpsc::channel(64);
         let port = PortId::from_number(1000 + u64::from(index));
-        let opened = Port::new(self.now, port, profile, u64::from(index), Duration::from_secs(60), says).expect("a codec");
+        let opened =
+            Port::new(self.now, port, profile.clone(), u64::from(index), Duration::from_secs(60), says).expect("a codec");
         self.plane.adopt_port(opened);
         let admission = self.admission(2000 + u64::from(index));
         assert!(self.plane.seat(MediaEnd::Port(port), BRIDGE, admission, OPEN), "the port is there");

@@ -131,7 +131,9 @@ fn s7_a_call_by_password_survives_whoever_knows_its_tags() {
         let daemon = Daemon::with("[device.board]\nusername = \"board\"\npassword = \"sesame-open\"\n");
         std::fs::write(daemon.folder().join("password"), "sesame-open").expect("a file");
         let wiretap = Wiretap::start(daemon.folder(), "udp and src port 5060");
-        let phone = dial(&daemon, &["sip:1001@127.0.0.1", "--user", "board", "--password-file", "password"], 6);
+        // One codec: with all of them and credentials the INVITE is too large for UDP (S-1).
+        let phone =
+            dial(&daemon, &["sip:1001@127.0.0.1", "--codec", "pcma", "--user", "board", "--password-file", "password"], 6);
         let answer = eventually(seconds(10), "it is answered", || {
             let texts = wiretap.so_far().into_iter().map(|one| String::from_utf8_lossy(&one.bytes).into_owned());
             texts.into_iter().find(|text| text.starts_with("SIP/2.0 200") && header(text, "CSeq").ends_with("INVITE"))

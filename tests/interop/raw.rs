@@ -4,7 +4,8 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::waiting::seconds;
+/// A final response comes within this time: a refusal may be spoken before it (S-8).
+const FINAL: Duration = Duration::from_secs(15);
 
 /// Where the daemon listens.
 pub(crate) const DAEMON: &str = "127.0.0.1:5060";
@@ -144,7 +145,7 @@ impl Raw {
         self.send(&format!("SIP/2.0 200 OK\r\n{copied}Content-Length: 0\r\n\r\n"));
     }
 
-    /// Sends a request of a dialog and waits for its final response; `None`: none came within 5 s.
+    /// Sends a request of a dialog and waits for its final response; `None`: none came within [`FINAL`].
     pub(crate) fn ask(&self, dialog: &mut Dialog, method: &str, uri: &str, headers: &str, body: &str) -> Option<u16> {
         dialog.cseq += 1;
         let request = self.request(dialog, method, uri, headers, body);
@@ -152,7 +153,7 @@ impl Raw {
         let cseq = format!("{} {method}", dialog.cseq);
         let call_id = dialog.call_id.clone();
         let ours = |message: &str| header(message, "CSeq") == cseq && header(message, "Call-ID") == call_id;
-        let response = self.wait(seconds(5), |message| status(message).is_some_and(|status| status >= 200) && ours(message))?;
+        let response = self.wait(FINAL, |message| status(message).is_some_and(|status| status >= 200) && ours(message))?;
         dialog.status = status(&response)?;
         if dialog.status < 300 && method == "INVITE" {
             dialog.to = header(&response, "To").to_owned();

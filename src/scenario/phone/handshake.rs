@@ -152,9 +152,15 @@ impl PhoneDtls {
         self.spoken().0.encrypt_rtcp(packet).expect("protects").to_vec()
     }
 
-    /// Panics on anything that is not protected by the gateway's key.
-    pub(super) fn unprotect_rtp(&mut self, datagram: &[u8]) -> Vec<u8> {
-        self.spoken().1.decrypt_rtp(datagram).expect("a packet of the gateway's key").to_vec()
+    /// Panics on anything that is not protected by the gateway's key. `None`: a packet of the association before, which was on its way when the
+    /// phone took another certificate.
+    pub(super) fn unprotect_rtp(&mut self, datagram: &[u8]) -> Option<Vec<u8>> {
+        let has_keys = self.association.as_ref().is_some_and(|association| association.contexts.is_some());
+        let is_renewed = self.begun > usize::from(self.association.is_some());
+        if !has_keys && is_renewed {
+            return None;
+        }
+        Some(self.spoken().1.decrypt_rtp(datagram).expect("a packet of the gateway's key").to_vec())
     }
 }
 

@@ -12,11 +12,12 @@ impl Line {
         if self.dtls.is_some() && (self.takes_handshake(at, datagram) || matches!(datagram[1], 200..=207)) {
             return;
         }
-        let packet = match (&mut self.srtp, &mut self.dtls) {
-            (Some(srtp), _) => srtp.unprotect_rtp(datagram),
+        let unprotected = match (&mut self.srtp, &mut self.dtls) {
+            (Some(srtp), _) => Some(srtp.unprotect_rtp(datagram)),
             (None, Some(dtls)) => dtls.unprotect_rtp(datagram),
-            (None, None) => datagram.to_vec(),
+            (None, None) => Some(datagram.to_vec()),
         };
+        let Some(packet) = unprotected else { return };
         let datagram = packet.as_slice();
         assert!(datagram.len() >= 12 && datagram[0] == 0x80, "RTP without extras");
         let word = |at: usize| u32::from_be_bytes(datagram[at..at + 4].try_into().expect("four"));

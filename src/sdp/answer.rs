@@ -55,7 +55,7 @@ fn best_line(offer: &SessionDescription, ours: &LocalCapabilities, keys: &mut Ke
     let before = ours.previous.as_ref().and_then(open_audio).map(|(at, _)| at);
     let mut furthest = AnswerError::NoAudio;
     let mut acceptable = Vec::new();
-    for (index, media) in offer.media.iter().enumerate().filter(|(_, media)| media.is_audio() && media.port != 0) {
+    for (index, media) in offer.media.iter().enumerate().filter(|(_, media)| media.is_open_audio()) {
         match accept_line(offer, index, media, ours, keys) {
             Ok(line) => acceptable.push(line),
             Err(error) => furthest = furthest.max(error),

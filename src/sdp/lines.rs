@@ -12,7 +12,7 @@ use super::{
 use crate::codec::CodecKind;
 
 pub(super) fn open_audio(session: &SessionDescription) -> Option<(usize, &MediaSection)> {
-    session.media.iter().enumerate().find(|(_, media)| media.is_audio() && media.port != 0)
+    session.media.iter().enumerate().find(|(_, media)| media.is_open_audio())
 }
 
 pub(super) fn line(kind: &str, port: u16, protocol: &str) -> MediaSection {

@@ -56,7 +56,7 @@ pub fn resolve(session: &mut SessionDescription, address_of: impl Fn(&str) -> Op
 }
 
 fn open_lines(session: &SessionDescription) -> impl Iterator<Item = &MediaSection> {
-    session.media.iter().filter(|media| media.is_audio() && media.port != 0)
+    session.media.iter().filter(|media| media.is_open_audio())
 }
 
 /// The host of `a=rtcp:53020 IN IP4 host`, where it has one.

@@ -94,7 +94,7 @@ pub fn accept_answer(
     capabilities: &LocalCapabilities,
 ) -> Result<Agreement, AnswerError> {
     let (index, ours) = open_audio(offer).ok_or(AnswerError::NoAudio)?;
-    let theirs = answer.media.get(index).filter(|m| m.is_audio() && m.port != 0).ok_or(AnswerError::NoAudio)?;
+    let theirs = answer.media.get(index).filter(|m| m.is_open_audio()).ok_or(AnswerError::NoAudio)?;
     let protection = protection::accept(ours, answer, theirs, capabilities)?;
     let offered = |kind| ours.payload_types().find(|pt| codec_of(ours, *pt).is_some_and(|row| row.kind == kind));
     let mut common = theirs.payload_types().filter_map(|send| {

@@ -207,6 +207,12 @@ impl MediaSection {
         self.kind.eq_ignore_ascii_case("audio")
     }
 
+    /// Whether this is sound that is not closed by port 0 (RFC 3264 section 6).
+    #[must_use]
+    pub fn is_open_audio(&self) -> bool {
+        self.is_audio() && self.port != 0
+    }
+
     /// The payload types in their order, without those that are none.
     pub fn payload_types(&self) -> impl Iterator<Item = u8> + '_ {
         self.formats.iter().filter_map(|format| format.parse().ok()).filter(|payload_type| *payload_type < 128)

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::call::router::{AccountRoute, CallRouter, KnownPhone};
-use crate::call::{DtmfPolicies, ListenerPolicy, RuntimeConfig, SrtpPolicies};
+use crate::call::{ListenerPolicy, PeerPolicies, RuntimeConfig, SrtpPolicies};
 use crate::common::ids::MeetingName;
 use crate::common::redact::Redacted;
 use crate::config::{self, Settings};
 use crate::http::{ApiToken, IceSecret, IceServer, WebSettings};
+use crate::media::DtmfPolicy;
 use crate::meeting::MeetingSettings;
 use crate::menu::{Directory, Entry};
 use crate::policy::PolicySettings;
@@ -82,15 +83,15 @@ fn srtp_policies(settings: &Settings) -> SrtpPolicies {
         address: (listen.address, listen.port).into(),
         srtp: listen.srtp,
     };
-    SrtpPolicies {
+    let peers = PeerPolicies {
         devices: settings.devices.iter().filter_map(|(label, device)| Some((label.clone(), device.srtp?))).collect(),
         trunks: settings.sip.trunks.iter().filter_map(|(label, trunk)| Some((label.clone(), trunk.srtp?))).collect(),
-        listeners: settings.sip.listen.values().map(listener).collect(),
-    }
+    };
+    SrtpPolicies { peers, listeners: settings.sip.listen.values().map(listener).collect() }
 }
 
-fn dtmf_policies(settings: &Settings) -> DtmfPolicies {
-    DtmfPolicies {
+fn dtmf_policies(settings: &Settings) -> PeerPolicies<DtmfPolicy> {
+    PeerPolicies {
         devices: settings.devices.iter().map(|(label, device)| (label.clone(), device.dtmf)).collect(),
         trunks: settings.sip.trunks.iter().map(|(label, trunk)| (label.clone(), trunk.dtmf)).collect(),
     }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::dtmf_policies::DtmfPolicies;
+use super::peer_policies::PeerPolicies;
 use super::srtp_policies::SrtpPolicies;
 use crate::common::cause::Cause;
 use crate::common::display_name;
@@ -57,7 +57,7 @@ pub struct CallRouter {
     /// Whether media is to be encrypted.
     pub srtp: SrtpPolicies,
     /// Where keys are looked for.
-    pub dtmf: DtmfPolicies,
+    pub dtmf: PeerPolicies<DtmfPolicy>,
 }
 
 /// A call that will be answered.
@@ -167,7 +167,7 @@ impl CallRouter {
                 None => format!("caller/{label}/{}/{}", incoming.source.ip(), user.as_deref().unwrap_or_default()),
             },
             srtp: self.srtp.of(incoming),
-            dtmf: self.dtmf.of(incoming.identity.as_ref()),
+            dtmf: self.dtmf.of(incoming.identity.as_ref()).unwrap_or_default(),
             heir_of: None,
         })
     }
@@ -187,7 +187,7 @@ impl CallRouter {
             caller: menu::CodeSource { source: Source::device(address, label), known: true },
             identity: format!("device/{label}"),
             srtp: self.srtp.of_device(label),
-            dtmf: self.dtmf.of_device(label),
+            dtmf: self.dtmf.of_device(label).unwrap_or_default(),
             heir_of: None,
         })
     }
@@ -276,7 +276,7 @@ mod tests {
             directory: std::sync::Arc::new(Directory::new(vec![entry("demo", "1001"), entry("10-02", "2002")])),
             language: "en".to_owned(),
             srtp: SrtpPolicies::default(),
-            dtmf: DtmfPolicies::default(),
+            dtmf: PeerPolicies::default(),
         }
     }
 

@@ -1,10 +1,10 @@
 //! [`SrtpPolicies`]: whether the media of a call is to be encrypted.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use super::peer_policies::PeerPolicies;
 use crate::sdp::SrtpPolicy;
-use crate::sip::{Identity, Incoming, Transport};
+use crate::sip::{Incoming, Transport};
 
 /// The policy of a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,10 +20,8 @@ pub struct ListenerPolicy {
 /// Policies as configured. The one of the device decides, then that of the trunk, then that of the listener that the call came to.
 #[derive(Debug, Clone, Default)]
 pub struct SrtpPolicies {
-    /// By the device's label, where set.
-    pub devices: BTreeMap<String, SrtpPolicy>,
-    /// By the trunk's label, where set.
-    pub trunks: BTreeMap<String, SrtpPolicy>,
+    /// Of devices and trunks.
+    pub peers: PeerPolicies<SrtpPolicy>,
     /// Of every listener.
     pub listeners: Vec<ListenerPolicy>,
 }
@@ -32,18 +30,14 @@ impl SrtpPolicies {
     /// The policy for a call that comes.
     #[must_use]
     pub fn of(&self, incoming: &Incoming) -> SrtpPolicy {
-        let named = match &incoming.identity {
-            Some(Identity::Device(label)) => self.devices.get(&**label),
-            Some(Identity::Trunk(label)) => self.trunks.get(&**label),
-            Some(Identity::Account(_) | Identity::Unlisted) | None => None,
-        };
-        named.copied().unwrap_or_else(|| self.of_listener(incoming.transport, incoming.local))
+        let named = self.peers.of(incoming.identity.as_ref());
+        named.unwrap_or_else(|| self.of_listener(incoming.transport, incoming.local))
     }
 
     /// The policy for a device that is called.
     #[must_use]
     pub fn of_device(&self, label: &str) -> SrtpPolicy {
-        self.devices.get(label).copied().unwrap_or_default()
+        self.peers.of_device(label).unwrap_or_default()
     }
 
     fn of_listener(&self, transport: Transport, local: SocketAddr) -> SrtpPolicy {

@@ -119,7 +119,8 @@ fn phones_that_connect_register_and_vanish_leave_no_descriptor() {
             before["resources"]["memory_bytes"],
             after["resources"]["memory_bytes"]
         );
-        assert!(rounds > 50 && slowest < Duration::from_secs(1), "{rounds} rounds, {slowest:?}");
+        assert!(rounds > 10, "{rounds} rounds");
+        assert!(!long() || slowest < Duration::from_secs(1), "{slowest:?}");
         // What was to be reached by a connection alone is gone with it (RFC 5626).
         let connections = after["resources"]["sip"]["connections"].as_u64();
         assert_eq!(connections, Some(0));

@@ -17,7 +17,7 @@ use super::outbound;
 use super::registry::CallRegistry;
 use super::settings::CallsSettings;
 use super::shared::CallsShared;
-use super::spoken_refusals::SpokenRefusals;
+use super::spoken_refusals;
 use super::view::CallsView;
 use crate::common::cause::Cause;
 use crate::common::ids::CallId;
@@ -47,7 +47,7 @@ impl Calls {
             outbound,
             log: CallLog::default(),
             names: NameResolver::default(),
-            spoken: SpokenRefusals::default(),
+            spoken: spoken_refusals::permits(),
         };
         Self { shared: Arc::new(shared), invitations, up: watch::Sender::new(0), draining: false }
     }

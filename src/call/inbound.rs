@@ -96,8 +96,8 @@ async fn refuse(
     }
     let device = routed.as_ref().map_or(UNKNOWN, |routed| routed.device.as_str()).to_owned();
     shared.note_failure(Failure { call, device, dialled: Some(dialled), peer: Some(source), cause, at: machine::now() });
-    let with_place = |phrase| Some((phrase, shared.spoken.place(config.router.share(incoming))?));
-    match spoken_refusals::phrase_for(cause).and_then(with_place) {
+    let with_permit = |phrase| Some((phrase, shared.spoken.take(config.router.share(incoming))?));
+    match spoken_refusals::phrase_for(cause).and_then(with_permit) {
         Some((phrase, _place)) => announce(Arc::clone(&shared), config, incoming, (cause, phrase), queues).await,
         None => shared.settings.sip.send(Command::Reject { call, cause, warning: None }).await,
     }

@@ -1,10 +1,9 @@
 //! Calls of devices: from the INVITE, or from an invitation into a meeting, to the record.
 //!
 //! Events of SIP, media and the meeting flow in; SIP commands, prompts, messages for the meeting, the record and log lines flow out.
-//! [`Calls`] gives each call a task, which owns one machine, `Call`, and performs its acts (K-1 to K-6, M-1, M-9, M-18, S-5, S-9, S-10, N-3).
-//! `inbound` and `router` decide whom we answer, `outbound`, `invitation` and `invite_limits` whom we call. `machine` with `messages`, `settings`
-//! and `offer_answer` is the call; `answering` to `setup` are its beginning, `established` to `chat_readout` its course. `task`, `effects` and
-//! `port` perform its acts; `registry`, `history`, `failures` and `record` are what is kept of calls.
+//! [`Calls`] gives each call a task, which owns one machine, `Call` (K-1 to K-6, M-1, M-9, M-18, S-5, S-9, S-10, N-3). `inbound` and `router`
+//! decide whom we answer, `outbound`, `invitation` and `invite_limits` whom we call. `machine` with `messages`, `settings` and `offer_answer` is
+//! the call; `answering` to `setup` are its beginning, `established` to `chat_readout` its course. `task`, `effects` and `port` perform its acts.
 
 mod answering;
 mod calls;
@@ -30,6 +29,7 @@ mod opening;
 mod outbound;
 mod outbound_effects;
 mod peer_policies;
+mod permits;
 mod port;
 mod record;
 mod registry;

@@ -4,11 +4,11 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::messages::{CallAct, CallInput};
 use super::offer_answer::{NamedAddresses, RemoteMedia};
+use super::permits::ReservedPermits;
 use crate::media::Share;
 use crate::sdp::{self, SessionDescription};
 use crate::sip::{self, Event};
@@ -83,11 +83,11 @@ const fn is_end(event: &Event) -> bool {
 
 /// Looks names up by the name servers that SIP uses.
 #[derive(Debug)]
-pub(super) struct NameResolver(Semaphore);
+pub(super) struct NameResolver(ReservedPermits);
 
 impl Default for NameResolver {
     fn default() -> Self {
-        Self(Semaphore::new(AT_ONCE))
+        Self(ReservedPermits::new(AT_ONCE, FOR_KNOWN))
     }
 }
 
@@ -100,8 +100,7 @@ impl NameResolver {
         names: Vec<String>,
         (peer, share): (&RemoteMedia, Share),
     ) -> NamedAddresses {
-        let is_left_to_known = share == Share::Strangers && self.0.available_permits() <= FOR_KNOWN;
-        let Some(_place) = self.0.try_acquire().ok().filter(|_| !is_left_to_known) else {
+        let Some(_permit) = self.0.take(share) else {
             tracing::debug!("names of media hosts are not looked up: too many are under way");
             return Vec::new();
         };

@@ -8,9 +8,9 @@ use super::inbox::CallInboxes;
 use super::invitation::OutboundCalls;
 use super::log::CallLog;
 use super::name_lookup::NameResolver;
+use super::permits::ReservedPermits;
 use super::registry::CallRegistry;
 use super::settings::{CallsSettings, RuntimeConfig};
-use super::spoken_refusals::SpokenRefusals;
 use crate::common::cause::Cause;
 use crate::common::ids::{CallId, MeetingName};
 use crate::telemetry::events::{Draft, EventKind};
@@ -25,7 +25,7 @@ pub(super) struct CallsShared {
     pub(super) outbound: OutboundCalls,
     pub(super) log: CallLog,
     pub(super) names: NameResolver,
-    pub(super) spoken: SpokenRefusals,
+    pub(super) spoken: ReservedPermits,
 }
 
 impl CallsShared {

@@ -106,10 +106,10 @@ impl Egress {
         })
     }
 
-    pub(super) fn change_codec(&mut self, profile: &Profile) -> Result<(), CodecError> {
-        self.encoder = profile.codec.encoder(EncoderSettings::default())?;
+    /// Goes on with another codec; samples of the old one's rate that wait for a packet are dropped.
+    pub(super) fn change_encoder(&mut self, encoder: Box<dyn Encoder>) {
+        self.encoder = encoder;
         self.fifo.clear();
-        Ok(())
     }
 
     pub(super) const fn ssrc(&self) -> u32 {

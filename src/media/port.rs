@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
+use crate::codec::EncoderSettings;
 use crate::common::ids::PortId;
 use crate::common::play_outcome::PlayOutcome;
 use crate::common::units::Hz;
@@ -110,8 +111,12 @@ impl Port {
     /// When a new codec's library refuses its settings, or new keys cannot be used; the port then stays as it was.
     pub fn reprofile(&mut self, now: Instant, profile: Profile) -> Result<(), PortError> {
         let row = profile.codec.row();
-        if profile.codec != self.profile.codec {
-            self.egress.change_codec(&profile)?;
+        // What can fail comes first: the port stays as it was then.
+        let encoder =
+            (profile.codec != self.profile.codec).then(|| profile.codec.encoder(EncoderSettings::default())).transpose()?;
+        self.path.renegotiate(now, &profile)?;
+        if let Some(encoder) = encoder {
+            self.egress.change_encoder(encoder);
             self.rtcp.set_clock(row.rtp_clock);
             self.outbound_resampler = between(Hz::FULL, row.sample_rate);
             self.proofs.cut_off(now, self.egress.next_sequence());
@@ -120,7 +125,6 @@ impl Port {
             self.player = Player::new(row.sample_rate);
             self.player.set_music(music);
         }
-        self.path.renegotiate(now, &profile)?;
         self.ingress.renegotiate(&profile);
         self.keys.renegotiate(&self.profile, &profile);
         if self.profile.we_send && !profile.we_send {

@@ -76,7 +76,7 @@ fn accept_line(
     let (payload_type, codec) = chosen_codec(media, ours)?;
     let flow = Direction::of_peer(offer.direction_of(media), names_zero_address(offer, media));
     let remote = remote_of(offer, media, ours.address)?;
-    let rtcp_mux = ours.rtcp_mux && media.attribute("rtcp-mux").is_some();
+    let rtcp_mux = ours.rtcp_mux && media.has_rtcp_mux();
     let stream = Stream {
         codec,
         payload_type_send: payload_type,
@@ -90,7 +90,7 @@ fn accept_line(
         we_send: flow.receives(),
         they_send: flow.sends(),
     };
-    let remote_rtcp = if rtcp_mux { remote } else { media.rtcp(remote) };
+    let remote_rtcp = media.rtcp(remote, rtcp_mux);
     let transport = MediaTransport {
         remote,
         remote_rtcp,

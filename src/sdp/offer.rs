@@ -1,7 +1,5 @@
 //! Our own offers, and what their answers agree on (RFC 3264 sections 5 and 7; S-4, A-1, A-3).
 
-use std::net::{IpAddr, Ipv4Addr};
-
 use super::dtls::setup_of;
 use super::formats::{
     KEYS_FULL, KEYS_NARROW, Numbering, OPUS, add_codec, add_comfort_noise, add_events, all_formats, chosen_event, codec_of,
@@ -11,7 +9,7 @@ use super::ice;
 use super::lines::{describe, finish, line, names_zero_address, open_audio, packet_time, refused, remote_of};
 use super::{
     Agreement, AnswerError, Attribute, Direction, Hold, LocalCapabilities, MediaSection, MediaTransport, NegotiatedEvents,
-    SdpHost, SessionDescription, Stream, protection,
+    SessionDescription, Stream, protection,
 };
 use crate::common::units::Hz;
 use crate::rtp::srtp::KeyGenerator;
@@ -29,7 +27,7 @@ pub fn offer(ours: &LocalCapabilities, keys: &mut KeyGenerator) -> SessionDescri
     add_formats(&mut audio, ours, known);
     audio.attributes.extend(security);
     // Without it each port would need a handshake of its own (RFC 5764 section 3).
-    if ours.rtcp_mux && (setup_of(&audio).is_some() || known.is_some_and(has_mux)) {
+    if ours.rtcp_mux && (setup_of(&audio).is_some() || known.is_some_and(MediaSection::has_rtcp_mux)) {
         audio.attributes.push(Attribute::new("rtcp-mux", None));
     }
     audio.attributes.extend(known.into_iter().flat_map(ice::again));
@@ -41,10 +39,6 @@ pub fn offer(ours: &LocalCapabilities, keys: &mut KeyGenerator) -> SessionDescri
         None => media.push(audio),
     }
     describe(ours, "0 0".to_owned(), media)
-}
-
-fn has_mux(media: &MediaSection) -> bool {
-    media.attribute("rtcp-mux").is_some()
 }
 
 /// Adds every codec and the events of its clock, by the numbers that they have had before.
@@ -74,14 +68,6 @@ fn add_formats(audio: &mut MediaSection, ours: &LocalCapabilities, known: Option
     }
 }
 
-/// The address that an offer of ours names.
-const fn own_address(offer: &SessionDescription) -> IpAddr {
-    match &offer.connection {
-        Some(SdpHost::Ip(address)) => *address,
-        Some(SdpHost::Name(_)) | None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-    }
-}
-
 /// Reads the answer to an `offer` of ours, which was made by the same capabilities.
 ///
 /// The answer's first codec is the one we send; its others are taken too (RFC 3264 section 7).
@@ -108,7 +94,7 @@ pub fn accept_answer(
     });
     let flow = Direction::of_peer(answer.direction_of(theirs), names_zero_address(answer, theirs));
     let ours_flows = offer.direction_of(ours);
-    let remote = remote_of(answer, theirs, own_address(offer))?;
+    let remote = remote_of(answer, theirs, capabilities.address)?;
     let stream = Stream {
         codec,
         payload_type_send,
@@ -122,8 +108,8 @@ pub fn accept_answer(
         we_send: flow.receives() && ours_flows.sends(),
         they_send: flow.sends() && ours_flows.receives(),
     };
-    let rtcp_mux = has_mux(ours) && has_mux(theirs);
-    let remote_rtcp = if rtcp_mux { remote } else { theirs.rtcp(remote) };
+    let rtcp_mux = ours.has_rtcp_mux() && theirs.has_rtcp_mux();
+    let remote_rtcp = theirs.rtcp(remote, rtcp_mux);
     let ice = ice::accept(ours, answer, theirs, capabilities);
     let transport = MediaTransport { remote, remote_rtcp, rtcp_mux, protection, ice };
     Ok(Agreement { streams: vec![stream], transport, local: offer.clone() })

@@ -240,9 +240,18 @@ impl MediaSection {
         self.mapped("fmtp", payload_type)
     }
 
-    /// Where RTCP goes (RFC 3605), given where RTP goes: the next port unless said otherwise.
+    /// Whether RTP and RTCP may share a port (RFC 5761).
     #[must_use]
-    pub fn rtcp(&self, rtp: SocketAddr) -> SocketAddr {
+    pub fn has_rtcp_mux(&self) -> bool {
+        self.attribute("rtcp-mux").is_some()
+    }
+
+    /// Where RTCP goes (RFC 3605), given where RTP goes: there as well where they share a port, else to the next port unless said otherwise.
+    #[must_use]
+    pub fn rtcp(&self, rtp: SocketAddr, shares_port: bool) -> SocketAddr {
+        if shares_port {
+            return rtp;
+        }
         let next = SocketAddr::new(rtp.ip(), rtp.port().checked_add(1).unwrap_or(rtp.port()));
         let Some(Some(value)) = self.attribute("rtcp") else { return next };
         let mut words = value.split_whitespace();

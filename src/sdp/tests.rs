@@ -145,7 +145,7 @@ fn media_level_lines_win_over_session_level_ones() {
 #[test]
 fn rtcp_goes_to_the_next_port_unless_the_peer_names_another() {
     let rtp = |port| SocketAddr::from(([10, 0, 0, 1], port));
-    let rtcp = |line: &str, port| audio("5000 RTP/AVP 0", line).media[0].rtcp(rtp(port));
+    let rtcp = |line: &str, port| audio("5000 RTP/AVP 0", line).media[0].rtcp(rtp(port), false);
     assert_eq!(rtcp("", 5000), rtp(5001));
     assert_eq!(rtcp("", 65_535), rtp(65_535));
     assert_eq!(rtcp("a=rtcp:6000\r\n", 5000), rtp(6000));

@@ -26,44 +26,81 @@ enum Digits {
 
 /// A request as it may be shown.
 pub(super) fn request(request: &Request) -> String {
-    content(format!("{} {} SIP/2.0", request.method, uri(&request.uri, Digits::Hidden)), &request.headers, &request.body)
+    let start = |out: &mut String| {
+        out.push_str(request.method.as_str());
+        out.push(' ');
+        uri(out, &request.uri, Digits::Hidden);
+        out.push_str(" SIP/2.0");
+    };
+    content(start, &request.headers, &request.body)
 }
 
 /// A response as it may be shown.
 pub(super) fn response(response: &Response) -> String {
-    content(format!("SIP/2.0 {} {}", response.status, numbers(&response.phrase)), &response.headers, &response.body)
+    let start = |out: &mut String| {
+        out.push_str("SIP/2.0 ");
+        out.push_str(&response.status.to_string());
+        out.push(' ');
+        numbers(out, &response.phrase);
+    };
+    content(start, &response.headers, &response.body)
 }
 
-fn content(start: String, headers: &Headers, body: &[u8]) -> String {
-    let mut text = String::new();
-    let mut add = |line: &str| {
-        let room = CONTENT.saturating_sub(text.len() + 1);
-        let shown: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LINE).collect();
-        if shown.len() <= room {
+/// A message that is masked line by line: every message of every call is, so nothing is copied that need not be.
+struct MaskedText(String);
+
+impl MaskedText {
+    /// Adds what `write` appends as a line, cut to its length; nothing where it has no room any more.
+    fn line(&mut self, write: impl FnOnce(&mut String)) {
+        let Self(text) = self;
+        let start = text.len();
+        write(text);
+        let line = text.get(start..).unwrap_or_default();
+        if line.len() > LINE || line.chars().any(char::is_control) {
+            let shown: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LINE).collect();
+            text.truncate(start);
             text.push_str(&shown);
-            text.push('\n');
         }
-    };
-    add(&start);
+        if text.len() < CONTENT {
+            text.push('\n');
+        } else {
+            text.truncate(start);
+        }
+    }
+}
+
+fn content(start: impl FnOnce(&mut String), headers: &Headers, body: &[u8]) -> String {
+    let mut masked = MaskedText(String::with_capacity(CONTENT / 4));
+    masked.line(start);
     for (name, value) in headers.iter() {
-        add(&format!("{name}: {}", header(name, value)));
+        masked.line(|out| {
+            out.push_str(name);
+            out.push_str(": ");
+            header(out, name, value);
+        });
     }
-    if body.is_empty() {
-        return text;
+    if !body.is_empty() {
+        masked.line(|_| {});
+        match std::str::from_utf8(body).ok().filter(|_| is_session_description(headers)) {
+            Some(description) => description.lines().for_each(|line| masked.line(|out| description_line(out, line))),
+            None => masked.line(|out| out.push_str(&format!("({} bytes {MASKED})", body.len()))),
+        }
     }
-    add("");
-    match std::str::from_utf8(body).ok().filter(|_| is_session_description(headers)) {
-        Some(description) => description.lines().map(description_line).for_each(|line| add(&line)),
-        None => add(&format!("({} bytes {MASKED})", body.len())),
-    }
-    text
+    masked.0
 }
 
 fn is_session_description(headers: &Headers) -> bool {
-    headers.get("Content-Type").is_some_and(|kind| kind.trim().to_ascii_lowercase().starts_with("application/sdp"))
+    const SDP: &str = "application/sdp";
+    let kind = headers.get("Content-Type").map(str::trim).unwrap_or_default();
+    kind.get(..SDP.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(SDP))
 }
 
-fn header(name: &str, value: &str) -> String {
+/// Whether `name` is among those that are known, which are compared without case.
+fn is_among(known: &[&str], name: &str) -> bool {
+    known.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+fn header(out: &mut String, name: &str, value: &str) {
     const ADDRESSES: [&str; 12] = [
         "from",
         "to",
@@ -110,62 +147,81 @@ fn header(name: &str, value: &str) -> String {
         "in-reply-to",
         "priority",
     ];
+    // What is dialled may be a code with its passcode.
+    const DIALLED: [&str; 3] = ["to", "refer-to", "route"];
     const TEXTS: [&str; 4] = ["user-agent", "server", "reason", "warning"];
-    let name = name.to_ascii_lowercase();
-    if ADDRESSES.contains(&name.as_str()) {
-        return address(value, if matches!(name.as_str(), "to" | "refer-to" | "route") { Digits::Hidden } else { Digits::Ends });
+    if is_among(&PLAIN, name) {
+        out.push_str(value);
+    } else if is_among(&ADDRESSES, name) {
+        address(out, value, if is_among(&DIALLED, name) { Digits::Hidden } else { Digits::Ends });
+    } else if is_among(&TEXTS, name) {
+        numbers(out, value);
+    } else {
+        out.push_str(MASKED);
     }
-    if PLAIN.contains(&name.as_str()) {
-        return value.to_owned();
-    }
-    if TEXTS.contains(&name.as_str()) { numbers(value) } else { MASKED.to_owned() }
 }
 
 /// Addresses with their parameters, without display names.
-fn address(value: &str, digits: Digits) -> String {
-    let mut shown = String::new();
+fn address(out: &mut String, value: &str, digits: Digits) {
+    let start = out.len();
     let mut rest = value;
     // A name may hold anything but an end; what follows the address is parameters and further addresses.
     while let Some((name, after)) = rest.split_once('<') {
         let Some((inside, after)) = after.split_once('>') else { break };
-        shown.push_str(if name.trim_start_matches([',', ' ']).trim().is_empty() { "" } else { "\"…\" " });
-        shown.push_str(&format!("<{}>", uri(inside, digits)));
+        out.push_str(if name.trim_start_matches([',', ' ']).trim().is_empty() { "<" } else { "\"…\" <" });
+        uri(out, inside, digits);
+        out.push('>');
         let parameters = after.split_once(',').map_or(after, |(own, _)| own);
-        shown.push_str(&parameters.chars().take_while(|c| *c != '"').collect::<String>());
+        out.push_str(parameters.split_once('"').map_or(parameters, |(unquoted, _)| unquoted));
         rest = after.get(parameters.len()..).unwrap_or_default();
         if !rest.trim_start_matches([',', ' ']).is_empty() {
-            shown.push_str(", ");
+            out.push_str(", ");
         }
     }
-    if shown.is_empty() { uri(value, digits) } else { shown }
+    if out.len() == start {
+        uri(out, value, digits);
+    }
 }
 
 /// A URI whose user's digits, password and headers are masked.
-fn uri(text: &str, digits: Digits) -> String {
+fn uri(out: &mut String, text: &str, digits: Digits) {
     let bare = text.split_once('?').map_or(text, |(bare, _)| bare);
-    let headers = if bare.len() < text.len() { "?…" } else { "" };
-    let Some((scheme, rest)) = bare.split_once(':') else { return format!("{}{headers}", user(bare, digits)) };
-    match rest.rsplit_once('@') {
-        Some((who, host)) => {
-            let (name, password) = who.split_once(':').map_or((who, ""), |(name, _)| (name, ":…"));
-            format!("{scheme}:{}{password}@{host}{headers}", user(name, digits))
+    match bare.split_once(':') {
+        None => user(out, bare, digits),
+        Some((scheme, rest)) => {
+            out.push_str(scheme);
+            out.push(':');
+            match rest.rsplit_once('@') {
+                Some((who, host)) => {
+                    let (name, password) = who.split_once(':').map_or((who, ""), |(name, _)| (name, ":…"));
+                    user(out, name, digits);
+                    for part in [password, "@", host] {
+                        out.push_str(part);
+                    }
+                }
+                None if scheme.eq_ignore_ascii_case("tel") => user(out, rest, digits),
+                None => out.push_str(rest),
+            }
         }
-        None if scheme.eq_ignore_ascii_case("tel") => format!("{scheme}:{}{headers}", user(rest, digits)),
-        None => format!("{scheme}:{rest}{headers}"),
+    }
+    if bare.len() < text.len() {
+        out.push_str("?…");
     }
 }
 
 /// Whoever calls, by what stands before the `@` of an address or, without one, by another name.
 pub(super) fn caller(text: &str) -> String {
-    match text.rsplit_once('@') {
-        Some((who, host)) => format!("{}@{host}", numbers(who)),
-        None => text.to_owned(),
-    }
+    let Some((who, host)) = text.rsplit_once('@') else { return text.to_owned() };
+    let mut shown = String::with_capacity(text.len());
+    numbers(&mut shown, who);
+    shown.push('@');
+    shown.push_str(host);
+    shown
 }
 
 /// Digits masked; of what is a telephone's number the last two remain if they may.
-fn user(text: &str, shown: Digits) -> String {
-    let digits = text.chars().filter(char::is_ascii_digit).count();
+fn user(out: &mut String, text: &str, shown: Digits) {
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
     let is_number = digits >= NUMBER && !text.contains(['*', '#']);
     let shown = if is_number && shown == Digits::Ends { 2 } else { 0 };
     let mut left = digits;
@@ -176,21 +232,22 @@ fn user(text: &str, shown: Digits) -> String {
         left -= 1;
         if left < shown { c } else { '*' }
     };
-    text.chars().map(mask).collect()
+    out.extend(text.chars().map(mask));
 }
 
 /// A text in which numbers of telephones are masked.
-fn numbers(text: &str) -> String {
-    let mut shown = String::new();
+fn numbers(out: &mut String, text: &str) {
     for run in text.split_inclusive(|c: char| !c.is_ascii_digit()) {
-        let digits = run.trim_end_matches(|c: char| !c.is_ascii_digit());
-        shown.push_str(&if digits.len() >= NUMBER { user(run, Digits::Ends) } else { run.to_owned() });
+        if run.bytes().filter(u8::is_ascii_digit).count() >= NUMBER {
+            user(out, run, Digits::Ends);
+        } else {
+            out.push_str(run);
+        }
     }
-    shown
 }
 
 /// A line of a session description (RFC 8866), without names, keys and what is not known to be harmless.
-fn description_line(line: &str) -> String {
+fn description_line(out: &mut String, line: &str) {
     const ATTRIBUTES: [&str; 24] = [
         "rtpmap",
         "fmtp",
@@ -217,24 +274,31 @@ fn description_line(line: &str) -> String {
         "ice-lite",
         "extmap",
     ];
-    let Some((kind, value)) = line.split_once('=') else { return MASKED.to_owned() };
+    let Some((kind, value)) = line.split_once('=') else { return out.push_str(MASKED) };
     match kind {
-        "v" | "c" | "b" | "t" | "m" => line.to_owned(),
+        "v" | "c" | "b" | "t" | "m" => out.push_str(line),
         // The user's name there may be a number.
-        "o" => format!("o=… {}", value.split_once(' ').map_or("", |(_, rest)| rest)),
+        "o" => {
+            out.push_str("o=… ");
+            out.push_str(value.split_once(' ').map_or("", |(_, rest)| rest));
+        }
         "a" => {
             let (name, value) = value.split_once(':').map_or((value, None), |(name, value)| (name, Some(value)));
-            match (name.to_ascii_lowercase().as_str(), value) {
-                ("crypto", Some(value)) => {
+            if is_among(&ATTRIBUTES, name) {
+                return out.push_str(line);
+            }
+            out.push_str("a=");
+            out.push_str(name);
+            match value {
+                Some(value) if name.eq_ignore_ascii_case("crypto") => {
                     let shown: Vec<_> = value.split_whitespace().take(2).collect();
-                    format!("a=crypto:{} inline:{MASKED}", shown.join(" "))
+                    out.push_str(&format!(":{} inline:{MASKED}", shown.join(" ")));
                 }
-                (known, _) if ATTRIBUTES.contains(&known) => line.to_owned(),
-                (_, Some(_)) => format!("a={name}:{MASKED}"),
-                (_, None) => format!("a={name}"),
+                Some(_) => out.push_str(&format!(":{MASKED}")),
+                None => {}
             }
         }
-        kind => format!("{kind}={MASKED}"),
+        kind => out.push_str(&format!("{kind}={MASKED}")),
     }
 }
 
@@ -280,7 +344,7 @@ mod tests {
 Via: SIP/2.0/TCP 192.0.2.7:5060;branch=z9hG4bK7;rport
 From: \"Ada Lovelace\" <sip:+493012345678:sesame@pbx.example>;tag=1
 To: Lovelace, Ada <tel:+4989765432;phone-context=example>
-LocalContact: <sip:4930123456@192.0.2.7>, \"Ada\" <sip:ada@192.0.2.8>;expires=60
+Contact: <sip:4930123456@192.0.2.7>, \"Ada\" <sip:ada@192.0.2.8>;expires=60
 Call-ID: 77@192.0.2.7
 CSeq: 1 INVITE
 Authorization: Digest username=\"Ada\", response=\"0a4f113b\", nonce=\"a8f2c0\"
@@ -345,7 +409,8 @@ a=sendrecv
             ("\"a <b> c\" <sip:4930123456@x>", "\"…\" <b>"),
             ("", ""),
         ] {
-            let shown = address(odd, Digits::Ends);
+            let mut shown = String::new();
+            address(&mut shown, odd, Digits::Ends);
             assert!(shown.starts_with(expected) && !shown.contains("4930123456"), "{odd}: {shown}");
         }
     }

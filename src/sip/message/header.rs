@@ -61,7 +61,7 @@ impl fmt::Display for Via {
     }
 }
 
-/// A name and an address: `From`, `To`, `LocalContact`, `Route`, `Record-Route`, `Refer-To`.
+/// A name and an address: `From`, `To`, `Contact`, `Route`, `Record-Route`, `Refer-To`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NameAddr {
     /// The display name, without quotes and escapes.

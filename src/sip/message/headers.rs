@@ -27,12 +27,12 @@ impl Headers {
 
     /// Adds a line at the end. Line ends in `value` are dropped, so that nothing can be smuggled into a message.
     pub fn push(&mut self, name: &str, value: impl fmt::Display) {
-        self.0.push((name.to_owned(), clean(&value.to_string())));
+        self.0.push((name.to_owned(), clean(value.to_string())));
     }
 
     /// Adds a line at the front.
     pub fn push_front(&mut self, name: &str, value: impl fmt::Display) {
-        self.0.insert(0, (name.to_owned(), clean(&value.to_string())));
+        self.0.insert(0, (name.to_owned(), clean(value.to_string())));
     }
 
     /// Replaces the first value of this name, and leaves further values of the same line where they are.
@@ -40,7 +40,7 @@ impl Headers {
         if let Some((_, line)) = self.0.iter_mut().find(|(given, _)| given.eq_ignore_ascii_case(name)) {
             let mut values: Vec<String> = split_outside(line, ',').map(str::to_owned).collect();
             if let Some(first) = values.first_mut() {
-                *first = clean(&value.to_string());
+                *first = clean(value.to_string());
             }
             *line = values.join(", ");
         }
@@ -52,6 +52,6 @@ impl Headers {
     }
 }
 
-pub(super) fn clean(value: &str) -> String {
-    if value.contains(['\r', '\n', '\0']) { value.replace(['\r', '\n', '\0'], " ") } else { value.to_owned() }
+pub(super) fn clean(value: String) -> String {
+    if value.contains(['\r', '\n', '\0']) { value.replace(['\r', '\n', '\0'], " ") } else { value }
 }

@@ -78,7 +78,7 @@ impl Message {
         let (Some(first), Some(second)) = (words.next(), words.next()) else { return Err(WireError::BadStartLine) };
         if first.eq_ignore_ascii_case("SIP/2.0") {
             let status = second.parse().ok().filter(|status| (100..700).contains(status)).ok_or(WireError::BadStartLine)?;
-            let phrase = clean(&words.collect::<Vec<_>>().join(" ")).split_whitespace().collect::<Vec<_>>().join(" ");
+            let phrase = clean(words.collect::<Vec<_>>().join(" ")).split_whitespace().collect::<Vec<_>>().join(" ");
             return Ok(Self::Response(Response { status, phrase, headers, body }));
         }
         let version = words.next().ok_or(WireError::BadStartLine)?;
@@ -129,9 +129,10 @@ impl Request {
             let lines = self.headers.lines(name);
             let wanted = if name == header_names::VIA { usize::MAX } else { 1 };
             for value in lines.take(wanted) {
-                match (name, to_tag, NameAddr::parse(value)) {
-                    (header_names::TO, Some(tag), Some(to)) if to.tag().is_none() => headers.push(name, to.with_tag(tag)),
-                    _ => headers.push(name, value),
+                let untagged = || NameAddr::parse(value).filter(|to| to.tag().is_none());
+                match to_tag.filter(|_| name == header_names::TO).and_then(|tag| Some(untagged()?.with_tag(tag))) {
+                    Some(to) => headers.push(name, to),
+                    None => headers.push(name, value),
                 }
             }
         }
@@ -148,6 +149,6 @@ impl Response {
     /// The bytes, with a true `Content-Length`.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        print(format!("SIP/2.0 {} {}\r\n", self.status, clean(&self.phrase)), &self.headers, &self.body)
+        print(format!("SIP/2.0 {} {}\r\n", self.status, clean(self.phrase.clone())), &self.headers, &self.body)
     }
 }

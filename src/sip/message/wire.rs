@@ -107,6 +107,12 @@ fn text(bytes: &[u8]) -> String {
     }
 }
 
+/// Without blanks at its ends, and without a copy where there are none.
+fn trimmed(text: String) -> String {
+    let bare = text.trim();
+    if bare.len() == text.len() { text } else { bare.to_owned() }
+}
+
 /// The next line without its end, and what follows it; `None` when no line end is there.
 fn line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = bytes.iter().position(|&byte| byte == b'\n')?;
@@ -157,11 +163,8 @@ pub fn head(bytes: &[u8], limits: &WireLimits) -> Result<Head, WireError> {
             continue;
         }
         let colon = line.iter().position(|&byte| byte == b':');
-        let (name, value) = match colon.map(|at| line.split_at(at)) {
-            Some((name, value)) => (text(name), text(value.get(1..).unwrap_or_default())),
-            None => (String::new(), String::new()),
-        };
-        let name = name.trim();
+        let (name, value) = colon.map(|at| line.split_at(at)).unwrap_or_default();
+        let name = std::str::from_utf8(name).unwrap_or_default().trim();
         last_was_header = is_token(name);
         if !last_was_header {
             skipped += 1;
@@ -170,7 +173,7 @@ pub fn head(bytes: &[u8], limits: &WireLimits) -> Result<Head, WireError> {
         if headers.len() >= limits.headers {
             return Err(WireError::TooManyHeaders);
         }
-        headers.push((full_name(name).to_owned(), value.trim().to_owned()));
+        headers.push((full_name(name).to_owned(), trimmed(text(value.get(1..).unwrap_or_default().trim_ascii()))));
     }
     Ok(Head { start, headers, body_at: bytes.len() - rest.len(), skipped })
 }

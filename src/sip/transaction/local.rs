@@ -1,4 +1,4 @@
-//! How we appear in messages: `Via`, `LocalContact`, `Server` and `User-Agent`.
+//! How we appear in messages: `Via`, `Contact`, `Server` and `User-Agent`.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -7,7 +7,7 @@ use crate::sip::transport::{Flow, Transport};
 /// Our user part where no other is named.
 const USER: &str = "roomgate";
 
-/// What a `LocalContact` of ours says beside the address, which depends on the flow that the message takes.
+/// What a `Contact` of ours says beside the address, which depends on the flow that the message takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::sip) struct LocalContact {
     user: String,

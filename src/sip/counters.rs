@@ -17,6 +17,8 @@ pub struct Counters {
     pub calls: AtomicU64,
     /// INVITEs answered with 503 because as many calls are up as there may be.
     pub turned_away_full: AtomicU64,
+    /// INVITEs answered with 503 because those before them wait for their answers for too long.
+    pub turned_away_overload: AtomicU64,
     /// INVITEs answered with 503 because the gateway is being stopped (O-4).
     pub turned_away_draining: AtomicU64,
     /// Calls ended because their owner did not read its events.

@@ -9,10 +9,12 @@ pub(super) struct LogLimits {
     pub(super) help: LogLimit,
     /// A call was turned away because as many are up as there may be.
     pub(super) full: LogLimit,
+    /// A call was turned away because those before it wait too long for their answers.
+    pub(super) overload: LogLimit,
 }
 
 impl Default for LogLimits {
     fn default() -> Self {
-        Self { help: LogLimit::of_sources(), full: LogLimit::of_sources() }
+        Self { help: LogLimit::of_sources(), full: LogLimit::of_sources(), overload: LogLimit::of_sources() }
     }
 }

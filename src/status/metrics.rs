@@ -154,7 +154,8 @@ impl GatewayMetrics {
             ("retransmitted", sip.retransmitted),
         ];
         writer.counters("sip_messages", "SIP messages, by what became of them", "way", &ways)?;
-        let away = vec![("full", sip.turned_away_full), ("draining", sip.turned_away_draining)];
+        let away =
+            vec![("full", sip.turned_away_full), ("overload", sip.turned_away_overload), ("draining", sip.turned_away_draining)];
         writer.counters("sip_turned_away", "Calls answered with 503 before anything else, by why", "why", &away)?;
         let copies = vec![("sent", sip.copied), ("lost", sip.lost_copies)];
         writer.counters("hep_packets", "Copies of SIP messages for a capture server", "outcome", &copies)?;

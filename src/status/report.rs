@@ -348,6 +348,8 @@ pub struct SipLoad {
     pub lost_copies: u64,
     /// INVITEs answered with 503 because as many calls were up as there may be.
     pub turned_away_full: u64,
+    /// INVITEs answered with 503 because those before them waited for their answers for too long.
+    pub turned_away_overload: u64,
     /// INVITEs answered with 503 because the gateway was being stopped.
     pub turned_away_draining: u64,
 }

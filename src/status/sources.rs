@@ -146,6 +146,7 @@ impl Sources {
                 copied: read(&counted.copied),
                 lost_copies: read(&counted.lost_copies),
                 turned_away_full: read(&counted.turned_away_full),
+                turned_away_overload: read(&counted.turned_away_overload),
                 turned_away_draining: read(&counted.turned_away_draining),
             },
             control_tasks: [&Handle::current(), &self.signalling].map(|threads| threads.metrics().num_alive_tasks()).iter().sum(),

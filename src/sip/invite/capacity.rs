@@ -2,11 +2,11 @@
 //! and of those that nothing but the address of datagrams vouches for.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::session::InviteSession;
 use super::sessions::InviteSessions;
-use crate::sip::access::identity::{Identity, Proof, is_stranger};
+use crate::sip::access::identity::{Identity, Proof};
 use crate::sip::access::limits::Limits;
 use crate::sip::core::Core;
 use crate::sip::transport::{Flow, Transport};
@@ -14,6 +14,10 @@ use crate::sip::transport::{Flow, Transport};
 /// Calls in the name of a device that is known by its address alone, which nobody has acknowledged from there: whoever can write that address
 /// into datagrams has no more than these.
 const UNPROVEN: usize = 8;
+
+/// How long calls may wait for their answers before those of strangers are turned away, and those of everybody.
+const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE_OF_KNOWN: Duration = Duration::from_secs(1);
 
 /// See the file's paragraph.
 pub(in crate::sip) struct CallCapacity<'a> {
@@ -28,14 +32,11 @@ impl CallCapacity<'_> {
     pub(in crate::sip) fn is_full(&self, flow: &Flow, identity: Option<&Identity>, proof: Proof) -> bool {
         let (settings, limits, source) = (&self.core.settings, &self.core.settings.limits, flow.peer.ip());
         let is_reserved = self.core.yields_to_known(identity);
-        (self.sessions.count_of(source) >= limits.calls_per_source && !settings.trusted.trusts(source))
-            || self.sessions.count_live() >= limits.max_calls
-            || (is_reserved && self.count_of_strangers() >= limits.of_strangers(limits.max_calls))
+        let live = self.sessions.counted();
+        (live.count_of(source) >= limits.calls_per_source && !settings.trusted.trusts(source))
+            || live.count() >= limits.max_calls
+            || (is_reserved && live.count_of_strangers() >= limits.of_strangers(limits.max_calls))
             || (self.is_unproven(flow, proof) && self.is_full_of_unproven(source, identity))
-    }
-
-    fn count_of_strangers(&self) -> usize {
-        self.sessions.live().filter(|session| is_stranger(session.peer().identity.as_ref())).count()
     }
 
     /// Whether nothing says who sends but the address in its datagrams, which is whatever their sender writes there.
@@ -52,13 +53,27 @@ impl CallCapacity<'_> {
             let peer = session.peer();
             !peer.is_called && !peer.is_reached && self.is_unproven(&peer.flow, peer.proof)
         };
-        let (mut mine, mut all) = (0, self.count_of_strangers());
+        let (mut mine, mut all) = (0, self.sessions.counted().count_of_strangers());
         for session in self.sessions.live().filter(is_unproven) {
             all += 1;
             mine += usize::from(session.peer().source == source);
         }
         mine >= each || all >= limits.of_unproven(limits.max_calls)
     }
+}
+
+/// Whether those who have called before wait too long for their answers. Strangers are turned away first.
+pub(super) fn is_overloaded(now: Instant, core: &mut Core, sessions: &InviteSessions, identity: Option<&Identity>) -> bool {
+    let patience = if core.yields_to_known(identity) { PATIENCE } else { PATIENCE_OF_KNOWN };
+    let is_overloaded = sessions.counted().is_overloaded(now, patience);
+    if is_overloaded && let Some(unlogged) = core.log.overload.says(now) {
+        tracing::warn!(
+            calls = sessions.count_live(),
+            unlogged,
+            "calls are turned away: those before them wait too long for their answers"
+        );
+    }
+    is_overloaded
 }
 
 /// Says once in a while that calls are turned away.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::capacity::{CallCapacity, log_full};
+use super::capacity::{CallCapacity, is_overloaded, log_full};
 use super::session_timer::{Wish, too_short};
 use super::sessions::{IncomingCall, InviteSessions};
 use crate::common::cause::Cause;
@@ -49,6 +49,10 @@ pub(in crate::sip) fn invite(now: Instant, core: &mut Core, sessions: &mut Invit
         Err(StatusCode::Forbidden) => return core.forbid(now, server),
         Err(status) => return core.respond(now, server, Reply::new(status)),
     };
+    if !is_for_help && is_overloaded(now, core, sessions, identity.as_ref()) {
+        count(&core.counters.turned_away_overload);
+        return core.respond(now, server, reason::refusal(StatusCode::ServiceUnavailable, Cause::Busy));
+    }
     let capacity = CallCapacity { core, sessions, has_answered };
     if !is_for_help && capacity.is_full(&flow, identity.as_ref(), proof) {
         count(&core.counters.turned_away_full);

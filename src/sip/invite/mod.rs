@@ -9,6 +9,7 @@ mod client_side;
 mod early_dialogs;
 mod info;
 mod invitation;
+mod live_calls;
 mod offer_answer;
 mod outbox;
 mod reliable;

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::live_calls::LiveCalls;
 use super::outbox::{Hop, SessionOutbox, SessionOutput};
 use super::replaces::Replaces;
 use super::session::{InviteSession, SessionInput};
@@ -82,8 +83,7 @@ struct Entry {
 pub(in crate::sip) struct InviteSessions {
     all: HashMap<CallId, Entry>,
     dialogs: HashMap<DialogKey, CallId>,
-    /// Calls an address has.
-    sources: HashMap<IpAddr, usize>,
+    live: LiveCalls,
     /// Ladders of the calls that ended last.
     past: VecDeque<(CallId, Ladder)>,
     deadlines: Deadlines<CallId>,
@@ -105,13 +105,23 @@ impl InviteSessions {
     }
 
     /// Those that are not over.
+    fn live_entries(&self) -> impl Iterator<Item = (CallId, &Entry)> {
+        self.live.ids().filter_map(|id| Some((id, self.all.get(&id)?)))
+    }
+
+    /// Those that are not over.
     pub(super) fn live(&self) -> impl Iterator<Item = &InviteSession> {
-        self.all.values().map(|entry| &entry.session).filter(|session| session.phase() != Phase::Over)
+        self.live_entries().map(|(_, entry)| &entry.session)
+    }
+
+    /// How many are not over, and of whom they are.
+    pub(super) const fn counted(&self) -> &LiveCalls {
+        &self.live
     }
 
     /// Calls that are not over.
     pub(in crate::sip) fn count_live(&self) -> usize {
-        self.live().count()
+        self.live.count()
     }
 
     /// Calls that are not forgotten, and their deadlines.
@@ -120,7 +130,7 @@ impl InviteSessions {
     }
 
     pub(in crate::sip) fn is_empty(&self) -> bool {
-        self.all.is_empty() && self.dialogs.is_empty() && self.sources.is_empty() && self.deadlines.is_empty()
+        self.all.is_empty() && self.dialogs.is_empty() && self.live.is_empty() && self.deadlines.is_empty()
     }
 
     #[cfg(test)]
@@ -142,12 +152,7 @@ impl InviteSessions {
 
     /// Calls for help that are being told that nobody answers them here.
     pub(in crate::sip) fn count_for_help(&self) -> usize {
-        self.all.values().filter(|entry| entry.is_for_help && entry.session.phase() == Phase::Ringing).count()
-    }
-
-    /// Calls that an address has.
-    pub(super) fn count_of(&self, source: IpAddr) -> usize {
-        self.sources.get(&source).copied().unwrap_or(0)
+        self.live_entries().filter(|(_, entry)| entry.is_for_help && entry.session.phase() == Phase::Ringing).count()
     }
 
     /// The live call of whoever sends a request outside of it: of the same device, or from the same place under the same name.
@@ -158,8 +163,8 @@ impl InviteSessions {
             let same_caller = || session.peer().source == flow.peer.ip() && remote.is_equivalent(&essentials.from.uri);
             session.peer().identity.as_ref() == Some(identity) && (matches!(identity, Identity::Device(_)) || same_caller())
         };
-        let live = self.all.iter().filter(|(_, entry)| entry.session.phase() == Phase::Live && is_theirs(&entry.session));
-        live.max_by_key(|(_, entry)| entry.began).map(|(id, _)| *id)
+        let live = self.live_entries().filter(|(_, entry)| entry.session.phase() == Phase::Live && is_theirs(&entry.session));
+        live.max_by_key(|(_, entry)| entry.began).map(|(id, _)| id)
     }
 
     /// The call that an INVITE takes the place of, if it says so; or the status that refuses it (RFC 3891 section 3).
@@ -209,6 +214,7 @@ impl InviteSessions {
         peer.is_behind_nat = essentials.via.host.ip() != Some(peer.source);
         let session = InviteSession::incoming(beginning(core, id, dialog, peer, None), server, invite);
         self.insert(now, id, session, is_for_help);
+        self.live.awaits_answer(id);
         self.note_request(now, core, id, invite);
         id
     }
@@ -239,7 +245,8 @@ impl InviteSessions {
     }
 
     fn insert(&mut self, now: Instant, id: CallId, session: InviteSession, is_for_help: bool) {
-        *self.sources.entry(session.peer().source).or_insert(0) += 1;
+        let peer = session.peer();
+        self.live.begin(now, id, peer.source, is_stranger(peer.identity.as_ref()));
         self.all.insert(id, Entry { session, is_for_help, began: now, ladder: Ladder::default() });
         self.busy.push_back(id);
     }
@@ -390,6 +397,9 @@ impl InviteSessions {
             self.busy.pop_front();
             let Some(entry) = self.all.get(&id) else { continue };
             self.deadlines.set(id, entry.session.deadline());
+            if entry.session.phase() != Phase::Ringing {
+                self.live.answered(id);
+            }
             if entry.session.is_settled() {
                 self.ending.push(id);
             }
@@ -415,7 +425,7 @@ impl InviteSessions {
             SessionOutput::Opened(key) => drop(self.dialogs.insert(key, id)),
             SessionOutput::Closed(key) => drop(self.dialogs.remove(&key)),
             SessionOutput::Over => {
-                self.release(id);
+                self.live.end(id);
                 return Some(SessionNews::Over(id));
             }
             SessionOutput::Tell(event) => core.tell(event),
@@ -445,17 +455,6 @@ impl InviteSessions {
         Some(route.made_for(peer.yields_to_known(core)))
     }
 
-    /// A call is over, and no longer counted.
-    fn release(&mut self, id: CallId) {
-        let Some(source) = self.get(id).map(|session| session.peer().source) else { return };
-        if let Some(calls) = self.sources.get_mut(&source) {
-            *calls -= 1;
-            if *calls == 0 {
-                self.sources.remove(&source);
-            }
-        }
-    }
-
     /// Forgets calls that are over and whose dialogs no transaction needs.
     pub(in crate::sip) fn settle(&mut self) {
         for id in std::mem::take(&mut self.ending) {
@@ -463,6 +462,7 @@ impl InviteSessions {
                 continue;
             }
             let Some(entry) = self.all.remove(&id) else { continue };
+            self.live.end(id);
             self.deadlines.remove(id);
             if self.past.len() >= PAST {
                 self.past.pop_front();

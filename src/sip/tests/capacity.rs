@@ -76,6 +76,27 @@ fn x2_strangers_leave_a_quarter_of_the_calls_to_who_is_known() {
     assert_eq!(answers(&mut open, STRANGER, "INVITE", 1..10).iter().filter(|status| *status == "100").count(), 8);
 }
 
+/// Calls that wait too long for their answers have later ones turned away at once, those of strangers first and calls for help never.
+#[test]
+fn x2_calls_are_turned_away_while_answers_take_too_long() {
+    let mut bench = bench(Limits { burst: 1000, ..Limits::default() });
+    assert_eq!(answers_by_connection(&mut bench, TRUNK, 1..71), ["100"; 70]);
+    let calls: Vec<_> = bench.events.iter().map(Event::call).collect();
+    bench.now += Duration::from_millis(400);
+    assert_eq!(answers(&mut bench, STRANGER, "INVITE", 101..102), ["100"]);
+    bench.now += Duration::from_millis(200);
+    assert_eq!(answers(&mut bench, STRANGER, "INVITE", 102..103), ["503"]);
+    assert_eq!(answers_by_connection(&mut bench, TRUNK, 103..104), ["100"]);
+    bench.now += Duration::from_millis(500);
+    assert_eq!(answers_by_connection(&mut bench, TRUNK, 104..106), ["503"; 2]);
+    assert_eq!(bench.endpoint.counters().turned_away_overload.load(std::sync::atomic::Ordering::Relaxed), 3);
+    for call in calls {
+        bench.commands(Command::Answer { call, sdp: SDP.to_owned() });
+    }
+    assert_eq!(answers_by_connection(&mut bench, TRUNK, 106..107), ["100"]);
+    assert_eq!(answers(&mut bench, STRANGER, "INVITE", 107..108), ["100"]);
+}
+
 /// Strangers leave a quarter of the transactions to who is known.
 #[test]
 fn x2_strangers_leave_a_quarter_of_the_transactions() {

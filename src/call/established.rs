@@ -199,7 +199,7 @@ impl EstablishedCall {
                 self.show_notice(&phrases);
             }
             ToGuest::Show(text) => self.show(text),
-            ToGuest::Sms(answer) => self.relay_says(now, &answer),
+            ToGuest::Sms(answer) => self.take_relay_answer(now, &answer),
             ToGuest::SmsStopped => self.sms_stopped(),
             ToGuest::Roster(roster) => {
                 self.acts.push_back(CallAct::Sip(sip::Command::Roster { call: self.settings.call, roster }));

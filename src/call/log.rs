@@ -69,7 +69,7 @@ impl Default for CallLog {
 }
 
 fn say(lines: &Mutex<LogLimit>) -> Option<u64> {
-    lines.lock().unwrap_or_else(PoisonError::into_inner).says(machine::now())
+    lines.lock().unwrap_or_else(PoisonError::into_inner).admit(machine::now())
 }
 
 impl CallLog {

@@ -62,7 +62,7 @@ impl EstablishedCall {
     }
 
     /// The relay's answer.
-    pub(super) fn relay_says(&mut self, now: Instant, told: &RelayAnswer) {
+    pub(super) fn take_relay_answer(&mut self, now: Instant, told: &RelayAnswer) {
         if !self.is_at_meeting() {
             return;
         }

@@ -36,7 +36,7 @@ impl LogLimit {
     }
 
     /// Whether a line is logged now; if so, how many were suppressed since the last one.
-    pub fn says(&mut self, now: Instant) -> Option<u64> {
+    pub fn admit(&mut self, now: Instant) -> Option<u64> {
         let limit = self.limit;
         if self.left.get_or_insert_with(|| TokenBucket::new(limit, now)).take(now) {
             return Some(std::mem::take(&mut self.suppressed));
@@ -59,7 +59,7 @@ mod tests {
     fn a_line_is_logged_once_an_interval_with_how_many_were_not() {
         let start = start();
         let mut limit = LogLimit::default();
-        let logged: Vec<_> = (0..600).filter_map(|n| limit.says(start + Duration::from_millis(250) * n)).collect();
+        let logged: Vec<_> = (0..600).filter_map(|n| limit.admit(start + Duration::from_millis(250) * n)).collect();
         assert_eq!(logged, [0, 239, 239]);
     }
 
@@ -68,9 +68,9 @@ mod tests {
     fn x2_the_log_has_a_few_lines_of_one_cause_and_says_how_many() {
         const SECOND: Duration = Duration::from_secs(1);
         let (t0, mut lines) = (start(), LogLimit::of_sources());
-        assert_eq!((0..1000).filter_map(|_| lines.says(t0)).collect::<Vec<_>>(), [0; 10]);
-        assert_eq!(lines.says(t0 + 10 * SECOND), Some(990));
-        assert_eq!(lines.says(t0 + 10 * SECOND), None);
-        assert_eq!(lines.says(t0 + 200 * SECOND), Some(1));
+        assert_eq!((0..1000).filter_map(|_| lines.admit(t0)).collect::<Vec<_>>(), [0; 10]);
+        assert_eq!(lines.admit(t0 + 10 * SECOND), Some(990));
+        assert_eq!(lines.admit(t0 + 10 * SECOND), None);
+        assert_eq!(lines.admit(t0 + 200 * SECOND), Some(1));
     }
 }

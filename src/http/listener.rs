@@ -102,7 +102,7 @@ pub(super) async fn run(mut serving: ServerTask) {
         let (stream, from) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                if let Some(unsaid) = limits.not_accepted.says(Instant::now()) {
+                if let Some(unsaid) = limits.not_accepted.admit(Instant::now()) {
                     tracing::warn!(%error, unsaid, "HTTP connection not accepted");
                 }
                 tokio::time::sleep(ACCEPT_REST).await;
@@ -143,7 +143,7 @@ fn slot(connections: &Arc<HttpConnections>, from: IpAddr, proxy: bool, limits: &
         TooManyConnections::OfSource => (&mut limits.of_source, "from this address"),
         TooManyConnections::Altogether => (&mut limits.altogether, "altogether"),
     };
-    if let Some(unsaid) = limit.says(Instant::now()) {
+    if let Some(unsaid) = limit.admit(Instant::now()) {
         tracing::warn!(address = %from, unsaid, "HTTP connection refused: too many open {whose}");
     }
     None

@@ -13,7 +13,7 @@ pub(super) struct SharedLogLimit(Mutex<LogLimit>);
 impl SharedLogLimit {
     /// Whether a line is written at this moment: how many of its kind were left out since the last one.
     pub(super) fn permits(&self, now: Instant) -> Option<u64> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).says(now)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).admit(now)
     }
 
     /// As [`SharedLogLimit::permits`] for a line on this session. Lines on members are always written; guests there may be without number.

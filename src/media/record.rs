@@ -113,7 +113,7 @@ impl Recorder {
         sink.sync()?;
         let (queue, packets) = sync_channel(QUEUE);
         let report = Report(Arc::new(Mutex::new(Some(Box::new(ended)))));
-        let teller = Teller(report.clone());
+        let on_unwind = ReportOnUnwind(report.clone());
         let pre_skip = u64::from(format.pre_skip);
         let mut writer = Writer { sink, bytes: headers.len() as u64, samples: 0, unsynced: 0 };
         thread::Builder::new().name("recorder".to_owned()).spawn(move || {
@@ -124,7 +124,7 @@ impl Recorder {
                 }
                 Err(error) => RecordingEnd::Disk(error),
             };
-            teller.0.tell(ending);
+            on_unwind.0.send(ending);
         })?;
         Ok(Self { queue: Some(queue), report })
     }
@@ -138,7 +138,7 @@ impl Recorder {
         let sent = queue.try_send(Packet { payload: opus_payload.into(), samples_48k });
         sent.map_err(|refused| {
             if matches!(refused, TrySendError::Full(_)) {
-                self.report.tell(RecordingEnd::Overrun);
+                self.report.send(RecordingEnd::Overrun);
             }
             self.queue = None;
             Ended
@@ -200,14 +200,14 @@ impl<S: Sink> Writer<S> {
 
 /// Reports the ending, once, from whichever side finds it first.
 #[derive(Clone)]
-struct Report(Arc<Mutex<Option<Tell>>>);
+struct Report(Arc<Mutex<Option<OnEnd>>>);
 
-type Tell = Box<dyn FnOnce(RecordingEnd) + Send>;
+type OnEnd = Box<dyn FnOnce(RecordingEnd) + Send>;
 
 impl Report {
-    fn tell(&self, ending: RecordingEnd) {
-        let told = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(ended) = told {
+    fn send(&self, ending: RecordingEnd) {
+        let on_end = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(ended) = on_end {
             ended(ending);
         }
     }
@@ -220,11 +220,11 @@ impl std::fmt::Debug for Report {
 }
 
 /// Held by the thread: if it unwinds, that is reported too.
-struct Teller(Report);
+struct ReportOnUnwind(Report);
 
-impl Drop for Teller {
+impl Drop for ReportOnUnwind {
     fn drop(&mut self) {
-        self.0.tell(RecordingEnd::Fault);
+        self.0.send(RecordingEnd::Fault);
     }
 }
 

@@ -65,7 +65,7 @@ impl Relay {
             }
         }
         if people >= PEOPLE || pending >= PENDING {
-            if self.inbound.crowded.says(now).is_some() {
+            if self.inbound.crowded.admit(now).is_some() {
                 tracing::warn!(%participant, people, pending, "a join code is not taken: too many people around one device");
             }
             return;

@@ -69,7 +69,7 @@ impl MeetingState {
         }
     }
 
-    pub(super) fn guest_says(&mut self, who: ParticipantId, what: FromGuest) {
+    pub(super) fn take_guest_input(&mut self, who: ParticipantId, what: FromGuest) {
         let fact = match what {
             FromGuest::Left => return self.guest_left(who, false),
             FromGuest::Lost => return self.guest_left(who, true),

@@ -32,7 +32,7 @@ impl StrangerLogLimits {
             StrangerLog::Came => &mut self.came,
             StrangerLog::Left => &mut self.left,
         };
-        limit.says(now)
+        limit.admit(now)
     }
 }
 

@@ -217,11 +217,11 @@ impl MeetingState {
                 }
             }
             MeetingInput::Knock(device) => self.knock(*device),
-            MeetingInput::Guest(who, what) => self.guest_says(who, what),
+            MeetingInput::Guest(who, what) => self.take_guest_input(who, what),
             MeetingInput::GuestStalled(who) => self.guest_stalled(who),
-            MeetingInput::Relay(who, event) => self.relay_says(who, event),
+            MeetingInput::Relay(who, event) => self.take_relay_event(who, event),
             MeetingInput::RelayAnswered(who, answer) => self.relay_answered(who, answer),
-            MeetingInput::Bridge(event) => self.bridge_says(event),
+            MeetingInput::Bridge(event) => self.take_bridge_event(event),
             MeetingInput::RecordingStarted(made) => self.recording_started(made),
             MeetingInput::Stopping { by } => {
                 self.stopping = Some(by);
@@ -288,7 +288,7 @@ impl MeetingState {
 
     // === Bridge and recorder ===
 
-    fn bridge_says(&mut self, event: BridgeEvent) {
+    fn take_bridge_event(&mut self, event: BridgeEvent) {
         match event {
             BridgeEvent::Speaking { who, .. } => {
                 let speaking: Arc<[ParticipantId]> = who.into();

@@ -49,7 +49,7 @@ impl MeetingState {
         self.tell_guest(who, ToGuest::Sms(answer));
     }
 
-    pub(super) fn relay_says(&mut self, who: ParticipantId, event: RelayEvent) {
+    pub(super) fn take_relay_event(&mut self, who: ParticipantId, event: RelayEvent) {
         if !self.people.guests.contains_key(&who) {
             return;
         }
@@ -68,7 +68,7 @@ impl MeetingState {
         if inside && guest.inbound_texts.take(now) {
             return self.guest_writes(who, text, Some(by.to_string()));
         }
-        if let Some(unlogged) = guest.texts_refused.says(now) {
+        if let Some(unlogged) = guest.texts_refused.admit(now) {
             tracing::warn!(meeting = %self.name, participant = %who, %by, inside, unlogged, "a text by SMS is not taken");
         }
     }

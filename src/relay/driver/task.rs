@@ -38,7 +38,7 @@ enum Request {
     Entered(RelayInput, ParticipantId, RelayEvents),
     /// Answered with what is told to whoever has keyed it.
     Asked(RelayInput, oneshot::Sender<RelayAnswer>),
-    Said(RelayInput),
+    Input(RelayInput),
     /// A write of the outbox has ended.
     Written(outbox::OutboxInput),
     Event(ProviderEvent),
@@ -85,7 +85,7 @@ impl RelayHandle {
     /// Says something that is not answered.
     pub async fn say(&self, input: RelayInput) {
         // A relay that is gone has nothing left to do.
-        let _ = self.requests.send(Request::Said(input)).await;
+        let _ = self.requests.send(Request::Input(input)).await;
     }
 
     /// The subscriptions, for the operator.
@@ -199,10 +199,10 @@ pub async fn start(
 
     let (requests, mut inbox) = mpsc::channel(QUEUE);
     let own = requests.downgrade();
-    let (events, mut said) = mpsc::channel::<ProviderEvent>(QUEUE);
+    let (events, mut reported) = mpsc::channel::<ProviderEvent>(QUEUE);
     let mailbox = own.clone();
     tokio::spawn(async move {
-        while let Some(event) = said.recv().await {
+        while let Some(event) = reported.recv().await {
             let Some(mailbox) = mailbox.upgrade() else { return };
             if mailbox.send(Request::Event(event)).await.is_err() {
                 return;
@@ -263,7 +263,7 @@ impl Machine for Driver {
                 }
                 self.relay.handle(now, input);
             }
-            Request::Said(input) => {
+            Request::Input(input) => {
                 if let RelayInput::Left { participant } = &input {
                     self.asking.remove(participant);
                     self.events.remove(participant);
@@ -350,7 +350,7 @@ impl Driver {
         let input = match event {
             ProviderEvent::Takes(places) => outbox::OutboxInput::Takes(places),
             ProviderEvent::Outcome { id, outcome } => outbox::OutboxInput::Outcome { id, outcome },
-            ProviderEvent::Receipt { name, fate } => outbox::OutboxInput::Receipt { name, fate },
+            ProviderEvent::Receipt { name, outcome } => outbox::OutboxInput::Receipt { name, outcome },
             ProviderEvent::Taken(number) => return self.secure.push_back(Secure::Provider(number)),
             ProviderEvent::Received(InboundSms { id, from, text }) => {
                 return self.relay.handle(now, RelayInput::Received { id, from, text });
@@ -371,7 +371,7 @@ impl Driver {
             RelayOutput::DropNumber { number } => self.outbox.handle(now, outbox::OutboxInput::DropNumber { number }),
             RelayOutput::Post { participant, by, text } => {
                 if !self.send_event(participant, RelayEvent::Text(InboundText { by, text }))
-                    && let Some(unlogged) = self.logs.lost.says(now)
+                    && let Some(unlogged) = self.logs.lost.admit(now)
                 {
                     tracing::error!(%participant, unlogged, "a text by SMS is lost: the queue of its meeting is full");
                 }
@@ -390,7 +390,7 @@ impl Driver {
                 self.send_event(participant, RelayEvent::Stopped);
             }
             RelayOutput::Stopped { number, stopped } => {
-                if let Some(unlogged) = self.logs.stopped.says(now) {
+                if let Some(unlogged) = self.logs.stopped.admit(now) {
                     tracing::info!(%number, stopped, unlogged, "the holder of a number has said STOP or START");
                 }
                 // Until it is on the disk, this run knows it all the same; the store says in the log why it is not.
@@ -484,7 +484,7 @@ impl Driver {
             // The store has said in the log why.
             let kept = store.consent(consent).await.is_ok();
             if let Some(own) = own.upgrade() {
-                let _ = own.send(Request::Said(RelayInput::Kept { participant, number, kept })).await;
+                let _ = own.send(Request::Input(RelayInput::Kept { participant, number, kept })).await;
             }
         });
     }

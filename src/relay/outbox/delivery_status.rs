@@ -66,9 +66,9 @@ impl LineDeliveries {
     }
 
     /// A receipt of this part has come, or never will.
-    pub(super) fn settled(&mut self, id: u64, fate: DeliveryOutcome) -> Option<OutboxOutput> {
+    pub(super) fn settled(&mut self, id: u64, outcome: DeliveryOutcome) -> Option<OutboxOutput> {
         let message = self.awaited.remove(&id)?;
-        match fate {
+        match outcome {
             DeliveryOutcome::Failed => self.failed(message),
             DeliveryOutcome::Delivered => {
                 let delivery = self.open.get_mut(&message)?;

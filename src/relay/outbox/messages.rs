@@ -107,7 +107,7 @@ pub enum OutboxInput {
         /// Its name for the message.
         name: String,
         /// What it says.
-        fate: DeliveryOutcome,
+        outcome: DeliveryOutcome,
     },
     /// What waits for people around this device is dropped: it has left (C-7), or this number's holder wants no more.
     Forget {

@@ -153,7 +153,7 @@ impl Outbox {
             return;
         }
         if self.queues.len() + pieces.len() > MOST {
-            if let Some(unlogged) = self.logs.full.says(now) {
+            if let Some(unlogged) = self.logs.full.admit(now) {
                 tracing::error!(waiting = self.queues.len(), unlogged, "SMS are refused: too many wait for the provider");
             }
             self.counts.lost += pieces.len() as u64;
@@ -253,7 +253,7 @@ impl Outbox {
             SubmitOutcome::Accepted { name } => self.close(id, SmsEnd::Accepted, name.map(|name| (name, now + RECEIPT_WITHIN))),
             SubmitOutcome::Refused(why) => {
                 let (to, reference) = (item.sms.to.clone(), item.sms.reference.clone());
-                if let Some(unlogged) = self.logs.refused.says(now) {
+                if let Some(unlogged) = self.logs.refused.admit(now) {
                     tracing::warn!(%to, reference, why, unlogged, "SMS refused by the provider");
                 }
                 self.close(id, SmsEnd::Refused, None);
@@ -318,8 +318,8 @@ impl Outbox {
         for pushed_out in self.receipts.track(id, &name, until) {
             self.settle(pushed_out, DeliveryOutcome::Unknown);
         }
-        if let Some(fate) = self.receipts.early(&name) {
-            self.receipt(&name, fate);
+        if let Some(outcome) = self.receipts.early(&name) {
+            self.receipt(&name, outcome);
         }
     }
 
@@ -343,28 +343,28 @@ impl Outbox {
         self.drop_where(|other| other.message == item.message);
     }
 
-    fn receipt(&mut self, name: &str, fate: DeliveryOutcome) {
-        if fate == DeliveryOutcome::OnItsWay {
+    fn receipt(&mut self, name: &str, outcome: DeliveryOutcome) {
+        if outcome == DeliveryOutcome::OnItsWay {
             return;
         }
         if let Some(id) = self.receipts.of(name) {
-            self.settle(id, fate);
+            self.settle(id, outcome);
         } else {
             // It can overtake the answer to the submit.
-            self.receipts.put_early(name, fate);
+            self.receipts.put_early(name, outcome);
         }
     }
 
-    fn settle(&mut self, id: u64, fate: DeliveryOutcome) {
+    fn settle(&mut self, id: u64, outcome: DeliveryOutcome) {
         self.receipts.forget(id);
-        let count = match fate {
+        let count = match outcome {
             DeliveryOutcome::Delivered => &mut self.counts.delivered,
             DeliveryOutcome::Failed => &mut self.counts.failed,
             DeliveryOutcome::OnItsWay | DeliveryOutcome::Unknown => &mut self.counts.unconfirmed,
         };
         *count += 1;
         self.outputs.push_back(OutboxOutput::Settle { id });
-        self.outputs.extend(self.deliveries.settled(id, fate));
+        self.outputs.extend(self.deliveries.settled(id, outcome));
     }
 
     /// Drops what is not yet on its way; what is, is dropped if it comes back.
@@ -427,7 +427,7 @@ impl Machine for Outbox {
             OutboxInput::NotWiped => self.wipe = Some(now + WRITE_AGAIN),
             OutboxInput::Takes(takes) => self.takes = takes,
             OutboxInput::Outcome { id, outcome } => self.outcome(now, id, outcome),
-            OutboxInput::Receipt { name, fate } => self.receipt(&name, fate),
+            OutboxInput::Receipt { name, outcome } => self.receipt(&name, outcome),
             OutboxInput::Forget { participant, number: None } => {
                 self.deliveries.forget(participant);
                 self.drop_where(|item| item.participant == Some(participant));

@@ -47,11 +47,11 @@ impl Receipts {
     }
 
     /// Keeps a receipt of which the name is not known yet.
-    pub(super) fn put_early(&mut self, name: &str, fate: DeliveryOutcome) {
+    pub(super) fn put_early(&mut self, name: &str, outcome: DeliveryOutcome) {
         if self.early.len() >= EARLY {
             self.early.pop_front();
         }
-        self.early.push_back((plain(name), fate));
+        self.early.push_back((plain(name), outcome));
     }
 
     /// The receipt that came before its name was known.
@@ -61,7 +61,7 @@ impl Receipts {
             *known == name || decimal_as_hex(known).as_ref() == Some(&name) || hex_as_decimal(known).as_ref() == Some(&name)
         };
         let at = self.early.iter().position(|(known, _)| same(known))?;
-        self.early.remove(at).map(|(_, fate)| fate)
+        self.early.remove(at).map(|(_, outcome)| outcome)
     }
 
     /// Those that are waited for no longer.

@@ -35,7 +35,7 @@ pub enum ProviderEvent {
         /// The provider's name for the message.
         name: String,
         /// What it says.
-        fate: DeliveryOutcome,
+        outcome: DeliveryOutcome,
     },
     /// Somebody has written.
     Received(InboundSms),

@@ -35,7 +35,7 @@ pub(in crate::sip) fn answer(now: Instant, core: &mut Core, flow: Flow, request:
 }
 
 pub(in crate::sip) fn log(now: Instant, core: &mut Core, flow: &Flow) {
-    let Some(unlogged) = core.log.help.says(now) else { return };
+    let Some(unlogged) = core.log.help.admit(now) else { return };
     let source = flow.peer;
     match core.settings.emergency.target {
         Some(_) => tracing::warn!(%source, unlogged, "emergency call redirected"),

@@ -233,7 +233,7 @@ impl Guard {
             budget.bucket.drain(now, Price::Invite as u32 * eighth);
             if !budget.silenced {
                 budget.silenced = true;
-                if let Some(unlogged) = self.silenced_lines.says(now) {
+                if let Some(unlogged) = self.silenced_lines.admit(now) {
                     say(source, "is over its budget and is no longer answered", unlogged);
                 }
             }
@@ -246,7 +246,7 @@ impl Guard {
     /// whom the log names.
     pub fn wrong_password(&mut self, now: Instant, guesser: &Guesser, source: &Source) {
         let over = self.wrong.get_or_insert_with(|| WrongPasswords::new(now)).count(now, guesser);
-        let Some(unlogged) = self.wrong_lines.says(now) else { return };
+        let Some(unlogged) = self.wrong_lines.admit(now) else { return };
         let what = match over.is_empty() {
             true => "gave a wrong password",
             false => "gave a wrong password once too often and is no longer answered",

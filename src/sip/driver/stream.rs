@@ -135,7 +135,7 @@ pub(super) async fn accept(listener: u16, socket: TcpListener, news: mpsc::Sende
             }
             Err(error) => {
                 // Out of descriptors, most likely: trying again at once would only spin.
-                if let Some(unlogged) = lines.says(machine::now()) {
+                if let Some(unlogged) = lines.admit(machine::now()) {
                     tracing::warn!(%error, unlogged, "connection not accepted");
                 }
                 tokio::time::sleep(Duration::from_millis(200)).await;

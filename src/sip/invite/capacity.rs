@@ -66,7 +66,7 @@ impl CallCapacity<'_> {
 pub(super) fn is_overloaded(now: Instant, core: &mut Core, sessions: &InviteSessions, identity: Option<&Identity>) -> bool {
     let patience = if core.yields_to_known(identity) { PATIENCE } else { PATIENCE_OF_KNOWN };
     let is_overloaded = sessions.counted().is_overloaded(now, patience);
-    if is_overloaded && let Some(unlogged) = core.log.overload.says(now) {
+    if is_overloaded && let Some(unlogged) = core.log.overload.admit(now) {
         tracing::warn!(
             calls = sessions.count_live(),
             unlogged,
@@ -78,7 +78,7 @@ pub(super) fn is_overloaded(now: Instant, core: &mut Core, sessions: &InviteSess
 
 /// Says once in a while that calls are turned away.
 pub(super) fn log_full(now: Instant, core: &mut Core, sessions: &InviteSessions, source: IpAddr) {
-    if let Some(unlogged) = core.log.full.says(now) {
+    if let Some(unlogged) = core.log.full.admit(now) {
         let Limits { max_calls, calls_per_source, .. } = core.settings.limits;
         let calls = sessions.count_live();
         tracing::warn!(calls, %source, max_calls, calls_per_source, unlogged, "calls are turned away: as many are up as there may be");

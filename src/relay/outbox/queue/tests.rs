@@ -204,7 +204,7 @@ fn c7_nothing_is_submitted_before_it_is_on_the_disk_and_marked() {
     assert!(world.disk.values().all(|row| row.sms.text.expose().is_empty()));
     world.after(1);
     assert_eq!(world.wiped, 2, "at the start, and after it");
-    world.input(OutboxInput::Receipt { name: "n1".to_owned(), fate: DeliveryOutcome::Delivered });
+    world.input(OutboxInput::Receipt { name: "n1".to_owned(), outcome: DeliveryOutcome::Delivered });
     world.settle();
     assert!(world.disk.is_empty());
     assert_eq!(world.progress, [LineDelivery::Waiting, LineDelivery::Sent, LineDelivery::Delivered]);
@@ -315,7 +315,7 @@ fn a_message_that_loses_a_part_is_not_sent_on_and_is_told_once() {
     world.ends();
     assert_eq!(world.submitted.len(), 2, "three parts, the third is of no use");
     assert_eq!(world.progress, [LineDelivery::Waiting, LineDelivery::Failed]);
-    world.input(OutboxInput::Receipt { name: "n1".to_owned(), fate: DeliveryOutcome::Delivered });
+    world.input(OutboxInput::Receipt { name: "n1".to_owned(), outcome: DeliveryOutcome::Delivered });
     assert_eq!(world.progress.len(), 2);
 }
 

@@ -186,12 +186,12 @@ fn received(data: &Value) -> Option<ProviderEvent> {
 }
 
 fn reported(data: &Value) -> Option<ProviderEvent> {
-    let fate = match field(data, "deliveryStatus")? {
+    let outcome = match field(data, "deliveryStatus")? {
         "Delivered" => DeliveryOutcome::Delivered,
         "Failed" | "Undelivered" | "Rejected" | "Expired" | "Blocked" | "OptedOut" => DeliveryOutcome::Failed,
         _ => DeliveryOutcome::OnItsWay,
     };
-    Some(ProviderEvent::Receipt { name: field(data, "messageId")?.to_owned(), fate })
+    Some(ProviderEvent::Receipt { name: field(data, "messageId")?.to_owned(), outcome })
 }
 
 /// The schema's names have begun with capitals in some of its versions, and with small letters in others.

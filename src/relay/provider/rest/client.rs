@@ -81,12 +81,12 @@ struct Shared {
     web: Client<SmsConnector, Full<Bytes>>,
     events: mpsc::Sender<ProviderEvent>,
     rests: AtomicBool,
-    said: Mutex<Said>,
+    log: Mutex<LogState>,
 }
 
-/// What was said of the service in the log.
+/// Lines about the service that the log has, and how often it may have them.
 #[derive(Debug, Default)]
-struct Said {
+struct LogState {
     /// Each [`Trouble`] since it took something last.
     troubles: u8,
     /// Since when each may be said again, however often the service comes and goes.
@@ -110,8 +110,8 @@ impl RestProvider {
         let connector = SmsConnector::new(tls::client(&trust)?.as_ref().clone());
         let mut web = Client::builder(TokioExecutor::new());
         web.pool_timer(TokioTimer::new()).pool_max_idle_per_host(TAKES).pool_idle_timeout(Duration::from_secs(60));
-        let (web, rests, said) = (web.build(connector), AtomicBool::new(false), Mutex::default());
-        let shared = Shared { dialect, web, events, rests, said };
+        let (web, rests, log) = (web.build(connector), AtomicBool::new(false), Mutex::default());
+        let shared = Shared { dialect, web, events, rests, log };
         // The first word: there is room for it.
         let _ = shared.events.try_send(ProviderEvent::Takes(TAKES));
         Ok(Self(Arc::new(shared)))
@@ -131,7 +131,7 @@ impl Provider for RestProvider {
     fn webhook(&self, call: &WebhookCall) -> WebhookAnswer {
         let answer = self.0.dialect.webhook(call, SystemTime::now());
         if answer.unread > 0
-            && let Some(unlogged) = self.0.said().unread.says(machine::now())
+            && let Some(unlogged) = self.0.log().unread.admit(machine::now())
         {
             tracing::warn!(events = answer.unread, unlogged, "events of the SMS service cannot be read");
         }
@@ -187,9 +187,9 @@ impl Shared {
             }
         };
         {
-            let mut said = self.said();
-            if std::mem::take(&mut said.troubles) != 0
-                && let Some(unlogged) = said.again.says(machine::now())
+            let mut log = self.log();
+            if std::mem::take(&mut log.troubles) != 0
+                && let Some(unlogged) = log.again.admit(machine::now())
             {
                 tracing::info!(unlogged, "the SMS service answers again");
             }
@@ -199,7 +199,7 @@ impl Shared {
             SubmitVerdict::Rest => {
                 let length = retry_after(headers, SystemTime::now()).unwrap_or(RESTS.0).min(RESTS.1);
                 if self.rest(length)
-                    && let Some(unlogged) = self.said().rest.says(machine::now())
+                    && let Some(unlogged) = self.log().rest.admit(machine::now())
                 {
                     tracing::info!(seconds = length.as_secs(), unlogged, "the SMS service asks for a rest");
                 }
@@ -224,17 +224,17 @@ impl Shared {
     }
 
     fn fails(&self, trouble: Trouble, why: &str) {
-        let mut said = self.said();
-        let new = said.troubles & trouble as u8 == 0;
-        said.troubles |= trouble as u8;
-        let limit = said.limits.get_mut(trouble.place()).filter(|_| new);
-        if let Some(unlogged) = limit.and_then(|limit| limit.says(machine::now())) {
+        let mut log = self.log();
+        let new = log.troubles & trouble as u8 == 0;
+        log.troubles |= trouble as u8;
+        let limit = log.limits.get_mut(trouble.place()).filter(|_| new);
+        if let Some(unlogged) = limit.and_then(|limit| limit.admit(machine::now())) {
             tracing::warn!(why, unlogged, "{}", trouble.words());
         }
     }
 
-    fn said(&self) -> MutexGuard<'_, Said> {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    fn log(&self) -> MutexGuard<'_, LogState> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -111,7 +111,7 @@ fn urls(url: &str) -> Vec<String> {
     all
 }
 
-fn fate(status: &str) -> DeliveryOutcome {
+fn outcome(status: &str) -> DeliveryOutcome {
     match status {
         "delivered" | "read" => DeliveryOutcome::Delivered,
         "undelivered" | "failed" | "canceled" => DeliveryOutcome::Failed,
@@ -167,7 +167,7 @@ impl RestDialect for Twilio {
         };
         let status = field("MessageStatus").or_else(|| field("SmsStatus")).filter(|status| *status != "received");
         let events = match (status, field("From").and_then(PhoneNumber::parse)) {
-            (Some(status), _) => vec![ProviderEvent::Receipt { name: id.to_owned(), fate: fate(status) }],
+            (Some(status), _) => vec![ProviderEvent::Receipt { name: id.to_owned(), outcome: outcome(status) }],
             (None, Some(from)) => {
                 let text = Redacted::new(text(field("Body").unwrap_or_default(), field("NumMedia").unwrap_or_default()));
                 vec![ProviderEvent::Received(InboundSms { id: Some(id.to_owned()), from, text })]

@@ -141,13 +141,13 @@ impl RestDialect for Webhook {
                 None => return WebhookAnswer::status(StatusCode::UNPROCESSABLE_ENTITY),
             },
             Incoming::Receipt { id, state } => {
-                let fate = match state {
+                let outcome = match state {
                     State::Sent => DeliveryOutcome::OnItsWay,
                     State::Delivered => DeliveryOutcome::Delivered,
                     State::Failed => DeliveryOutcome::Failed,
                     State::Unknown => DeliveryOutcome::Unknown,
                 };
-                vec![ProviderEvent::Receipt { name: id, fate }]
+                vec![ProviderEvent::Receipt { name: id, outcome }]
             }
         })
     }

@@ -97,7 +97,7 @@ impl Task {
                 wait = AGAIN.0;
             }
             let (host, port) = (&self.settings.host, self.settings.port);
-            if let Some(unlogged) = self.logs.none.says(machine::now()) {
+            if let Some(unlogged) = self.logs.none.admit(machine::now()) {
                 tracing::warn!(host, port, why, again_in_s = wait.as_secs(), unlogged, "no SMPP session");
             }
             let again = machine::now() + wait;
@@ -189,7 +189,7 @@ impl Task {
         self.say(ProviderEvent::Takes(0)).await;
         let unanswered: Vec<u64> = session.unanswered().collect();
         if !unanswered.is_empty()
-            && let Some(unlogged) = self.logs.unanswered.says(machine::now())
+            && let Some(unlogged) = self.logs.unanswered.admit(machine::now())
         {
             tracing::warn!(messages = unanswered.len(), unlogged, "unanswered when the SMPP session ended");
         }
@@ -211,19 +211,19 @@ impl Task {
                     written.map_err(|_| std::io::ErrorKind::TimedOut)??;
                 }
                 SmppOutput::Bound => {
-                    if let Some(unlogged) = self.logs.bound.says(machine::now()) {
+                    if let Some(unlogged) = self.logs.bound.admit(machine::now()) {
                         tracing::info!(host = self.settings.host, unlogged, "SMPP session bound");
                     }
                 }
                 SmppOutput::Takes(places) => self.say(ProviderEvent::Takes(places)).await,
                 SmppOutput::Outcome(id, outcome) => self.say(ProviderEvent::Outcome { id, outcome }).await,
-                SmppOutput::Receipt { name, fate } => self.say(ProviderEvent::Receipt { name, fate }).await,
+                SmppOutput::Receipt { name, outcome } => self.say(ProviderEvent::Receipt { name, outcome }).await,
                 SmppOutput::Received { from, text } => {
                     self.say(ProviderEvent::Received(InboundSms { id: None, from, text })).await
                 }
                 SmppOutput::Secure(delivery) => self.say(ProviderEvent::Taken(self.number(delivery))).await,
                 SmppOutput::Unreadable(data_coding) => {
-                    if let Some(unlogged) = self.logs.unreadable.says(machine::now()) {
+                    if let Some(unlogged) = self.logs.unreadable.admit(machine::now()) {
                         tracing::warn!(data_coding, unlogged, "an SMS is no text and was dropped");
                     }
                 }

@@ -84,7 +84,7 @@ pub(super) fn delivered(is_data: bool) -> Pdu {
 }
 
 /// What a word of section 5.2.28 says of the message.
-pub(super) fn fate(state: &str) -> DeliveryOutcome {
+pub(super) fn outcome(state: &str) -> DeliveryOutcome {
     match state {
         "DELIVRD" => DeliveryOutcome::Delivered,
         "EXPIRED" | "DELETED" | "UNDELIV" | "REJECTD" => DeliveryOutcome::Failed,

@@ -48,7 +48,7 @@ pub(super) enum SmppOutput {
     /// What has become of a message.
     Receipt {
         name: String,
-        fate: DeliveryOutcome,
+        outcome: DeliveryOutcome,
     },
     /// Somebody has written this.
     Received {
@@ -242,7 +242,7 @@ impl SmppSession {
             Delivery::Nobody => {}
             Delivery::Unreadable(data_coding) => self.outputs.push_back(SmppOutput::Unreadable(data_coding)),
             Delivery::Receipt { name, state } => {
-                self.outputs.push_back(SmppOutput::Receipt { name, fate: pdu::fate(&state) });
+                self.outputs.push_back(SmppOutput::Receipt { name, outcome: pdu::outcome(&state) });
             }
             Delivery::Part(part) => {
                 let whole = self.reassembly.push(now, part);

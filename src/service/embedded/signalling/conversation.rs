@@ -187,7 +187,7 @@ fn reader<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ReaderId, D::Err
 /// A message to a page beside [`ToPage`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
-pub(super) enum Said {
+pub(super) enum ServerMessage {
     Welcome { you: String, role: Role, organiser: bool, resume: String, ice_servers: Vec<PageIceServer> },
     Answer { sdp: String },
     State(Box<Whole>),
@@ -219,7 +219,7 @@ pub(super) enum PageInput {
 /// What a [`Conversation`] wants done, in this order.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum PageOutput {
-    Say(Said),
+    Say(ServerMessage),
     Tell(ToPage),
     Join(Joining),
     Offer(String),
@@ -353,8 +353,8 @@ impl Conversation {
     fn shows(&mut self, change: Option<PageChange>) {
         self.outputs.extend(change.map(|change| {
             PageOutput::Say(match change {
-                PageChange::Whole(whole) => Said::State(whole),
-                PageChange::Delta(delta) => Said::Delta(delta),
+                PageChange::Whole(whole) => ServerMessage::State(whole),
+                PageChange::Delta(delta) => ServerMessage::Delta(delta),
             })
         }));
     }
@@ -393,7 +393,7 @@ impl Machine for Conversation {
                 let resume = self.resume_key.seal(who, &self.visitor);
                 let Visitor { role, organiser, .. } = self.visitor;
                 let (you, ice_servers) = (who.to_string(), self.visitor.ice_servers.clone());
-                self.outputs.push_back(PageOutput::Say(Said::Welcome { you, role, organiser, resume, ice_servers }));
+                self.outputs.push_back(PageOutput::Say(ServerMessage::Welcome { you, role, organiser, resume, ice_servers }));
             }
             PageInput::Done(Ok(())) => {}
             PageInput::Done(Err(refusal)) => {
@@ -405,7 +405,7 @@ impl Machine for Conversation {
                     self.close(CloseReason::ComeBack);
                 }
             }
-            PageInput::Answered(Ok(sdp)) => self.outputs.push_back(PageOutput::Say(Said::Answer { sdp })),
+            PageInput::Answered(Ok(sdp)) => self.outputs.push_back(PageOutput::Say(ServerMessage::Answer { sdp })),
             PageInput::Answered(Err(text)) => self.refuse("offer-refused", text),
             PageInput::Told(told) => {
                 let over = matches!(told, ToPage::Ended { .. });
@@ -437,7 +437,7 @@ impl Machine for Conversation {
         }
         if now >= self.ping_at {
             self.ping_at = now + PING_EVERY;
-            self.outputs.push_back(PageOutput::Say(Said::Ping));
+            self.outputs.push_back(PageOutput::Say(ServerMessage::Ping));
         }
     }
 

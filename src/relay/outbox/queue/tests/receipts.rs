@@ -10,7 +10,7 @@ fn receipts_find_their_message_by_hexadecimal_and_decimal_names() {
             let mut world = World::new(OnUnknown::Resend, true);
             world.sends(number(1), "one");
             world.settle();
-            let receipt = OutboxInput::Receipt { name: receipt.to_owned(), fate: DeliveryOutcome::Delivered };
+            let receipt = OutboxInput::Receipt { name: receipt.to_owned(), outcome: DeliveryOutcome::Delivered };
             if early {
                 world.input(receipt.clone());
             }
@@ -29,16 +29,16 @@ fn receipts_find_their_message_by_hexadecimal_and_decimal_names() {
 #[test]
 fn receipts_are_tracked_to_their_end_over_a_restart() {
     let mut world = World::new(OnUnknown::Resend, true);
-    for (to, fate) in [(1, Some(DeliveryOutcome::Delivered)), (2, Some(DeliveryOutcome::Failed)), (3, None)] {
+    for (to, outcome) in [(1, Some(DeliveryOutcome::Delivered)), (2, Some(DeliveryOutcome::Failed)), (3, None)] {
         world.sends(number(to), "text");
         world.settle();
         let name = format!("n{}", world.out[0].id);
         world.accepts();
         world.settle();
-        world.input(OutboxInput::Receipt { name: name.clone(), fate: DeliveryOutcome::OnItsWay });
+        world.input(OutboxInput::Receipt { name: name.clone(), outcome: DeliveryOutcome::OnItsWay });
         world.crashes();
-        if let Some(fate) = fate {
-            world.input(OutboxInput::Receipt { name, fate });
+        if let Some(outcome) = outcome {
+            world.input(OutboxInput::Receipt { name, outcome });
         }
         world.settle();
     }

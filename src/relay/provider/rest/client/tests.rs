@@ -210,7 +210,7 @@ fn c10_events_of_event_grid_come_in_bundles_twice() {
     let answer = azure().webhook(&call(hook, &[], &format!("[{report},{received},{other},{unreadable},{received},17]")), TODAY);
     let from = PhoneNumber::parse("+491715550101").expect("a number");
     let heard = ProviderEvent::Received(InboundSms { id: Some("m1".to_owned()), from, text: "hello".to_owned().into() });
-    let failed = ProviderEvent::Receipt { name: "m0".to_owned(), fate: DeliveryOutcome::Failed };
+    let failed = ProviderEvent::Receipt { name: "m0".to_owned(), outcome: DeliveryOutcome::Failed };
     assert_eq!((answer.status, answer.events), (StatusCode::OK, vec![failed, heard.clone(), heard]));
     assert_eq!(azure().webhook(&call(hook, &[], "nonsense"), TODAY).status, StatusCode::BAD_REQUEST);
     for stranger in ["https://meet.example/webhooks/sms/x", "https://meet.example/webhooks/sms/x?key=grie"] {

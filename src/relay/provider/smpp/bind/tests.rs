@@ -131,7 +131,7 @@ impl World {
 
     fn receipts(&mut self) -> Vec<(String, DeliveryOutcome)> {
         let receipt = |output| match output {
-            SmppOutput::Receipt { name, fate } => (name, fate),
+            SmppOutput::Receipt { name, outcome } => (name, outcome),
             other => panic!("{other:?}"),
         };
         self.did.drain(..).map(receipt).collect()
@@ -272,10 +272,10 @@ fn receipts_are_read_by_tlv_and_by_text() {
     deliver.push_tlv(MessageDeliveryRequestTlvValue::ReceiptedMessageId(COctetString::from_slice(b"1f\0").unwrap()));
     world.centre(CommandStatus::EsmeRok, 78, Pdu::DeliverSm(deliver));
     use DeliveryOutcome::{Delivered, Failed, OnItsWay, Unknown};
-    let receipt = |name: &str, fate| (name.to_owned(), fate);
+    let receipt = |name: &str, outcome| (name.to_owned(), outcome);
     assert_eq!(world.receipts(), [receipt("1", Failed), receipt("", OnItsWay), receipt("1f", Delivered)]);
-    let fates = ["ENROUTE", "DELIVRD", "EXPIRED", "DELETED", "UNDELIV", "ACCEPTD", "UNKNOWN", "REJECTD", ""].map(pdu::fate);
-    assert_eq!(fates, [OnItsWay, Delivered, Failed, Failed, Failed, OnItsWay, Unknown, Failed, OnItsWay]);
+    let outcomes = ["ENROUTE", "DELIVRD", "EXPIRED", "DELETED", "UNDELIV", "ACCEPTD", "UNKNOWN", "REJECTD", ""].map(pdu::outcome);
+    assert_eq!(outcomes, [OnItsWay, Delivered, Failed, Failed, Failed, OnItsWay, Unknown, Failed, OnItsWay]);
 }
 
 /// A frame that cannot be read costs itself alone and one of a wrong length the connection.

@@ -50,7 +50,7 @@ fn a_page_that_does_not_join_is_sent_away_after_ten_seconds() {
     let t0 = start();
     let mut conversation = new(t0);
     conversation.wake(t0 + 5 * SECOND);
-    assert_eq!(outputs(&mut conversation), [PageOutput::Say(Said::Ping)]);
+    assert_eq!(outputs(&mut conversation), [PageOutput::Say(ServerMessage::Ping)]);
     assert_eq!(conversation.deadline(), Some(t0 + JOIN_WITHIN));
     conversation.wake(t0 + JOIN_WITHIN);
     assert_eq!(outputs(&mut conversation), [PageOutput::Close(CloseReason::NoJoin)]);
@@ -63,12 +63,12 @@ fn a_page_is_asked_every_five_seconds_and_gone_after_fifteen() {
     let t0 = start();
     let mut conversation = present(t0);
     conversation.wake(t0 + 5 * SECOND);
-    assert_eq!(outputs(&mut conversation), [PageOutput::Say(Said::Ping)]);
+    assert_eq!(outputs(&mut conversation), [PageOutput::Say(ServerMessage::Ping)]);
     assert_eq!(text(&mut conversation, t0 + 6 * SECOND, r#"{"type":"pong"}"#), []);
     for at in [10, 15, 20] {
         assert_eq!(conversation.deadline(), Some(t0 + at * SECOND));
         conversation.wake(t0 + at * SECOND);
-        assert_eq!(outputs(&mut conversation), [PageOutput::Say(Said::Ping)]);
+        assert_eq!(outputs(&mut conversation), [PageOutput::Say(ServerMessage::Ping)]);
     }
     assert_eq!(conversation.deadline(), Some(t0 + 21 * SECOND));
     conversation.wake(t0 + 21 * SECOND);

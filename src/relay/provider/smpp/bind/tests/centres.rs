@@ -108,8 +108,8 @@ fn c10_receipts_are_known_however_they_are_marked() {
     ];
     for (id, body) in bodies {
         assert_eq!(world.request(id, &body), if id == DATA_SM { DATA_TAKEN } else { TAKEN });
-        let (name, fate) = world.receipts().pop().unwrap_or_else(|| panic!("{body:?}"));
-        assert_eq!((name.to_ascii_lowercase().as_str(), fate), ("7f", DeliveryOutcome::Delivered), "{body:?}");
+        let (name, outcome) = world.receipts().pop().unwrap_or_else(|| panic!("{body:?}"));
+        assert_eq!((name.to_ascii_lowercase().as_str(), outcome), ("7f", DeliveryOutcome::Delivered), "{body:?}");
     }
     world.request(DELIVER_SM, &deliver_sm(0, 0, b"my id: 7 stat: of the union"));
     world.request(DELIVER_SM, &deliver_sm(0, 0, b"id:7 stat:of"));

@@ -12,13 +12,13 @@ use super::access::identity::Identity;
 use super::access::source::Source;
 use super::core::Core;
 use super::counters::count;
+use super::device_target;
 use super::dialog::DialogKey;
 use super::invite::{Invitation, InviteSessions, SessionInput, SessionNews, invite};
 use super::message::StatusCode;
 use super::outbound;
 use super::reason;
 use super::registration::AccountStanding;
-use super::target_resolution;
 use super::token::Token;
 use super::transaction::{Answer, InboundRequest, TransactionEvent};
 use super::usage::{Admitted, Environment, Usage};
@@ -111,7 +111,7 @@ impl Endpoint {
     /// Where a device could be called now; `None`: nowhere.
     #[must_use]
     pub fn call_target(&self, device: &str) -> Option<CallTarget> {
-        target_resolution::resolve(&self.core, self.usages.directory(), device).map(|target| target.public())
+        device_target::find(&self.core, self.usages.directory(), device).map(|target| target.public())
     }
 
     /// Calls that are not over.

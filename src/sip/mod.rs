@@ -12,6 +12,7 @@ mod capabilities;
 mod core;
 mod counters;
 mod deadlines;
+mod device_target;
 pub mod dialog;
 mod dialog_peer;
 pub mod driver;
@@ -33,7 +34,6 @@ pub mod registration;
 pub mod resolver;
 mod settings;
 mod subscriptions;
-mod target_resolution;
 #[cfg(test)]
 mod tests;
 mod token;

@@ -5,13 +5,13 @@ use std::time::Instant;
 use super::access::directory::PeerDirectory;
 use super::access::identity::Proof;
 use super::core::Core;
+use super::device_target::{self, ResolvedTarget};
 use super::dialog::Dialog;
 use super::events::{Command, Event};
 use super::invite::{InviteSessions, OutgoingCall};
 use super::message::header::NameAddr;
 use super::message::method::Method;
 use super::message::uri::Uri;
-use super::target_resolution::{ResolvedTarget, resolve};
 use super::token::Token;
 use super::transaction::{HOP_HEADERS, LocalContact, OutgoingRequest, Route};
 use crate::common::cause::Cause;
@@ -27,7 +27,7 @@ pub(super) fn perform(
 ) {
     match command {
         Command::CheckSync { device } => {
-            if let Some(target) = resolve(core, directory, &device) {
+            if let Some(target) = device_target::find(core, directory, &device) {
                 check_sync(now, core, target);
             }
         }
@@ -54,7 +54,7 @@ fn call_device(now: Instant, core: &mut Core, sessions: &mut InviteSessions, dir
     if core.is_draining {
         return core.tell(Event::Failed { call, cause: Cause::Draining, reason: String::new() });
     }
-    match resolve(core, directory, &device).zip(Uri::parse(&from)) {
+    match device_target::find(core, directory, &device).zip(Uri::parse(&from)) {
         Some((target, from)) => {
             let outgoing = target.call(device, (from, display), sdp, replaces);
             sessions.place(now, core, call, outgoing);

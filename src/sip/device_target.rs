@@ -51,7 +51,7 @@ impl ResolvedTarget {
 }
 
 /// Where a device could be called now; `None`: nowhere.
-pub(super) fn resolve(core: &Core, directory: PeerDirectory<'_>, device: &str) -> Option<ResolvedTarget> {
+pub(super) fn find(core: &Core, directory: PeerDirectory<'_>, device: &str) -> Option<ResolvedTarget> {
     registered(core, directory, device).or_else(|| configured(core, directory, device))
 }
 

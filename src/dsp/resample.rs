@@ -4,6 +4,9 @@
 //! 60 dB down from 1.18 of it on; what lies between folds back only into the band above 0.85. Its delay is 12 samples of the
 //! lower rate: 1.5 ms where 8 kHz is involved, 0.75 ms between 16 and 48 kHz.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
 use crate::common::units::Hz;
 
 /// Half the filter's length in samples of the lower rate.
@@ -14,7 +17,7 @@ const BETA: f64 = 5.8;
 /// A stream of samples changed from one rate to another.
 pub struct Resampler {
     /// Phases of the prototype, each `taps` long and turned round: oldest sample first, as the history lies.
-    phases: Vec<f32>,
+    phases: Arc<[f32]>,
     taps: usize,
     /// Rates divided by their common divisor: `up` phases, `down` phase steps an output sample.
     up: usize,
@@ -35,21 +38,12 @@ impl Resampler {
         let (up, down) = ((to / divisor) as usize, (from / divisor) as usize);
         if up == down {
             let delay = std::time::Duration::ZERO;
-            return Self { phases: Vec::new(), taps: 0, up, down, history: Vec::new(), position: 0, delay };
+            return Self { phases: Arc::default(), taps: 0, up, down, history: Vec::new(), position: 0, delay };
         }
         // Going down, the filter is as much longer in input samples as the rates differ.
         let half = if down > up { HALF * down / up } else { HALF };
         let taps = 2 * half;
-        let cutoff = f64::from(to.min(from)) / f64::from(from);
-        let mut phases = Vec::with_capacity(up * taps);
-        for phase in 0..up {
-            let centre = phase as f64 / up as f64 - half as f64;
-            let values: Vec<f64> =
-                (0..taps).map(|tap| tap as f64 + centre).map(|at| sinc(at * cutoff) * kaiser(at / half as f64)).collect();
-            // Each phase sums to one, or a constant would come out with a ripple at the rate of the phases.
-            let sum: f64 = values.iter().sum();
-            phases.extend(values.iter().rev().map(|value| (value / sum) as f32));
-        }
+        let phases = filter(up, down, half);
         let delay = Hz(from).duration(half);
         Self { phases, taps, up, down, history: vec![0.0; taps - 1], position: 0, delay }
     }
@@ -80,6 +74,29 @@ impl Resampler {
         let surplus = self.history.len() - (self.taps - 1);
         self.history.drain(..surplus);
     }
+}
+
+/// The phases of a filter, by its steps up and down: designed once for all resamplers of two rates, because that is a good part of what the
+/// set-up of a call costs. There are as many as the codecs, and the sounds that are configured, have rates.
+fn filter(up: usize, down: usize, half: usize) -> Arc<[f32]> {
+    static DESIGNED: LazyLock<Mutex<BTreeMap<(usize, usize), Arc<[f32]>>>> = LazyLock::new(Mutex::default);
+    let mut designed = DESIGNED.lock().unwrap_or_else(PoisonError::into_inner);
+    Arc::clone(designed.entry((up, down)).or_insert_with(|| design(up, down, half).into()))
+}
+
+fn design(up: usize, down: usize, half: usize) -> Vec<f32> {
+    let taps = 2 * half;
+    let cutoff = up.min(down) as f64 / down as f64;
+    let mut phases = Vec::with_capacity(up * taps);
+    for phase in 0..up {
+        let centre = phase as f64 / up as f64 - half as f64;
+        let values: Vec<f64> =
+            (0..taps).map(|tap| tap as f64 + centre).map(|at| sinc(at * cutoff) * kaiser(at / half as f64)).collect();
+        // Each phase sums to one, or a constant would come out with a ripple at the rate of the phases.
+        let sum: f64 = values.iter().sum();
+        phases.extend(values.iter().rev().map(|value| (value / sum) as f32));
+    }
+    phases
 }
 
 /// Σ a[i] · b[i], in eight sums so that the compiler can use vector instructions.

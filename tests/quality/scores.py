@@ -1,0 +1,53 @@
+"""The scores of a passage: PESQ-WB (P.862.2), STOI, PLCMOS, and what became of its level."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import onnxruntime
+from pesq import pesq
+from pystoi import stoi
+from speechmos.plcmos import PLCMOS
+
+from comparison import MARGIN
+from speech import RATE, active_level
+
+Rater = Callable[[np.ndarray], float]
+
+
+@dataclass
+class Scores:
+    """The scores of one clip played once."""
+
+    pesq: float
+    stoi: float
+    plcmos: float
+    level_difference: float
+    """Active speech level of what came less that of the clip, in dB."""
+
+
+def score(clip: np.ndarray, heard: np.ndarray, rater: Rater) -> Scores:
+    """The scores of one passage; `rater` as made by `plcmos`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        wideband = pesq(RATE, clip.astype(np.float32), heard.astype(np.float32), "wb", on_error=1)
+        intelligibility = stoi(clip, heard, RATE)
+    inner = slice(MARGIN, -MARGIN)
+    level = active_level(heard[inner]) - active_level(clip[inner])
+    return Scores(float(wideband), float(intelligibility), rater(heard), level)
+
+
+def plcmos() -> Rater:
+    """PLCMOS version 2 by Microsoft, whose imagined raters are drawn anew with the same seed for each passage."""
+    model = PLCMOS()
+    # One thread: passages are scored beside each other.
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = 1
+    model.session = onnxruntime.InferenceSession(model.model_path, settings)
+
+    def rate(heard: np.ndarray) -> float:
+        np.random.seed(862)
+        return float(model(np.clip(heard, -1, 1))["plcmos"])
+
+    return rate

@@ -18,8 +18,8 @@ build="ca-certificates cmake g++ gcc make openssl"
 packager="dpkg-dev"
 python="python3 python3-venv"
 peers="baresip-core baresip-ffmpeg chromium debootstrap dnsmasq-base e2fsprogs espeak-ng fail2ban faketime ffmpeg iproute2 iptables kamailio kamailio-tls-modules lintian sip-tester sipsak sipvicious tcpdump"
-# An Opus of its own for the phones of `make quality`; PESQ is compiled.
-quality="dpkg iproute2 libopus0 python3-dev"
+# An Opus of its own for the phones of `make quality`, and a mixer to compare with; PESQ is compiled.
+quality="dpkg iproute2 janus libopus0 python3-dev"
 # What the package depends on, and what the README takes for granted on a machine of one's own.
 installed="ca-certificates curl procps sudo systemd systemd-sysv"
 playwright=1.65.1

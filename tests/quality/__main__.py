@@ -1,6 +1,7 @@
 """Real speech through the running daemon, over a network that loses and delays: what is left of it. See docs/QUALITY.md."""
 
 import argparse
+import contextlib
 import json
 import multiprocessing
 import sys
@@ -15,6 +16,10 @@ import speech
 from calls import Played, play
 from conditions import CONDITIONS, Condition
 from gateway import Gateway, binary
+from janus import Janus, installed
+from server import Server
+
+SERVERS = {"roomgate": Gateway, "janus": Janus}
 
 ATTEMPTS = 3
 """How often a condition is played at most, when something else had the CPU meanwhile; the least disturbed counts."""
@@ -40,15 +45,16 @@ def chosen(options: argparse.Namespace) -> list[Condition]:
     names = [condition.name for condition in CONDITIONS]
     if unknown := set(options.only or []) - set(names):
         raise SystemExit(f"no such condition: {', '.join(sorted(unknown))}; there are: {', '.join(names)}")
-    found = [condition for condition in CONDITIONS if not options.only or condition.name in options.only]
+    known = [condition for condition in CONDITIONS if condition.server != "janus" or installed()]
+    found = [condition for condition in known if not options.only or condition.name in options.only]
     return [replace(one, speech=300.0) if options.long and one.clock_ppm else one for one in found]
 
 
-def played(gateway: Gateway, condition: Condition, clips: list, options: argparse.Namespace) -> Played:
+def played(server: Server, condition: Condition, clips: list, options: argparse.Namespace) -> Played:
     """Plays a condition until nothing else had the CPU meanwhile, and at most three times."""
     attempts = []
     while len(attempts) < ATTEMPTS:
-        attempts.append(play(gateway, condition, clips, options.seed, options.passes))
+        attempts.append(play(server, condition, clips, options.seed, options.passes))
         if not attempts[-1].disturbed():
             break
         say(f"{condition.name}: the machine was busy ({attempts[-1].lateness}, waited {attempts[-1].waited:.3f})")
@@ -78,10 +84,13 @@ def main() -> int:
     if options.keep:
         options.keep.mkdir(parents=True, exist_ok=True)
     found, began = [], time.monotonic()
-    with Gateway(len(clips), options.real_time) as gateway:
+    with contextlib.ExitStack() as stack:
+        servers = {}
         for condition in chosen(options):
             say(f"{time.monotonic() - began:4.0f} s  {condition.name}")
-            found.append((condition, played(gateway, condition, clips, options)))
+            if condition.server not in servers:
+                servers[condition.server] = stack.enter_context(SERVERS[condition.server](len(clips), options.real_time))
+            found.append((condition, played(servers[condition.server], condition, clips, options)))
     # Scores take all CPUs: they come when nobody is timed any more.
     say(f"{time.monotonic() - began:4.0f} s  scores")
     print(report.heading())
@@ -92,6 +101,7 @@ def main() -> int:
             results[condition.name] = figures.of_condition(one, calls)
             details[condition.name] = calls
             print(report.row(condition.name, results[condition.name]), flush=True)
+    figures.add_changes(results)
     lines, good = report.verdicts(results)
     print(*lines, sep="\n")
     if options.json:

@@ -19,6 +19,10 @@ class Condition:
     """All clips in turn for so many seconds; otherwise each call has one clip, as often as the run says."""
     clock_ppm: float = 0.0
     """The talkers' clocks are so much slow in one half of the calls, and fast in the other."""
+    server: str = "roomgate"
+    """Or `janus`, for comparison."""
+    attack: float = 0.0
+    """Forged and replayed packets a second, all calls together, whose talkers then send SRTP."""
 
 
 SETTLING = 6.0
@@ -34,18 +38,36 @@ CONDITIONS = (
     Condition("phone 5 % 30 ms", "g722", "opus", Impairment(loss=0.05, jitter=0.03)),
     Condition("phone 10 % 30 ms", "g722", "opus", Impairment(loss=0.10, jitter=0.03)),
     Condition("narrow clean", "pcmu", "opus"),
+    Condition("phone attacked", "g722", "opus", attack=1000),
     # A browser, whose packets suffer; a room's phone listens.
     Condition("browser clean", "opus", "g722"),
     Condition("browser 5 %", "opus", "g722", Impairment(loss=0.05), expected_loss=5),
     Condition("browser 10 %", "opus", "g722", Impairment(loss=0.10), expected_loss=10),
-    Condition("browser bursts", "opus", "g722", Impairment(loss=0.05, burst=3), expected_loss=5),
-    Condition("browser reordered", "opus", "g722", Impairment(reordered=0.1)),
     Condition("browser 5 % 30 ms", "opus", "g722", Impairment(loss=0.05, jitter=0.03), expected_loss=5),
+    # The same for a browser that listens, beside Janus in turn: its mixer has no G.722.
+    *(
+        Condition(f"{name} {what}", "opus", "opus", network, loss, server=server)
+        for what, network, loss in (
+            ("5 % mixed", Impairment(loss=0.05), 5),
+            ("bursts", Impairment(loss=0.05, burst=3), 5),
+            ("reordered", Impairment(reordered=0.1), 0),
+        )
+        for name, server in (("browser", "roomgate"), ("janus", "janus"))
+    ),
     # Time.
     Condition("clock 200 ppm", "g722", "opus", speech=60.0, clock_ppm=200),
     Condition("delay step", "g722", "opus", Impairment(delay_steps=((0, 0.04), (STEP_UP, 0.2), (STEP_DOWN, 0.04))), speech=28.0),
     Condition("outage", "g722", "opus", Impairment(outage=OUTAGE), speech=14.0),
 )
+
+
+COMPARED = {
+    "phone attacked": "phone clean",
+    "browser 5 % mixed": "janus 5 % mixed",
+    "browser bursts": "janus bursts",
+    "browser reordered": "janus reordered",
+}
+"""Whose `pesq_change` is the score less that of which other condition of the same run."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +109,10 @@ THRESHOLDS = (
     Threshold("browser 5 %", "pesq", at_least=3.8),
     Threshold("browser 10 %", "pesq", at_least=3.4),
     Threshold("browser 5 % 30 ms", "delay_p50", at_most=80),
+    Threshold("phone attacked", "pesq_change", at_least=-0.05),
+    Threshold("browser 5 % mixed", "pesq_change", at_least=0),
+    Threshold("browser bursts", "pesq_change", at_least=0),
+    Threshold("browser reordered", "pesq_change", at_least=0),
     Threshold("clock 200 ppm", "gaps", at_most=0),
     Threshold("delay step", "return_ms", at_most=5000),
     Threshold("outage", "voice_after_ms", at_most=200),

@@ -9,11 +9,16 @@ import struct
 import time
 from dataclasses import dataclass, field
 
+from attack import attack
 from phone import SO_TIMESTAMPNS, Phone
 from voice_codecs import PACKET_SECONDS, Codec
 
 Received = tuple[int, bytes]
 """When the kernel had it, in nanoseconds of the wall clock, and the datagram."""
+
+
+Planned = tuple[float, int | None, bytes]
+"""When to send what, in seconds after the start: the number of a packet and its datagram."""
 
 
 @dataclass
@@ -31,18 +36,30 @@ class Stream:
     sent: dict[int, int] = field(default_factory=dict)
     """When each packet was handed to the daemon, in nanoseconds of the wall clock."""
     received: list[Received] = field(default_factory=list)
+    attack: float = 0.0
+    """Forged and replayed packets a second, from the phone's own address."""
 
     def due(self) -> list[tuple[float, int]]:
         """When to send which packet, in seconds after the start."""
         times = ((self.phase + number * PACKET_SECONDS * self.clock, number) for number in range(len(self.payloads)))
         return [(at + self.late[number], number) for at, number in times if self.late[number] is not None]
 
-    def datagram(self, number: int, ssrc: int) -> bytes:
-        """The RTP packet (RFC 3550 section 5.1)."""
-        marker = 0x80 if number == 0 else 0
-        timestamp = number * self.codec.ticks & 0xFFFFFFFF
-        header = struct.pack("!BBHII", 0x80, marker | self.codec.payload_type, number & 0xFFFF, timestamp, ssrc)
-        return header + self.payloads[number]
+    def datagrams(self, phone: Phone) -> list[bytes]:
+        """Its RTP packets (RFC 3550 section 5.1), encrypted where the phone has a key."""
+        made = []
+        for number, payload in enumerate(self.payloads):
+            marker = 0x80 if number == 0 else 0
+            timestamp = number * self.codec.ticks & 0xFFFFFFFF
+            head = struct.pack("!BBHII", 0x80, marker | self.codec.payload_type, number & 0xFFFF, timestamp, phone.ssrc)
+            made.append(head + payload)
+        return phone.key.protect(made) if phone.key else made
+
+    def plan(self, phone: Phone) -> list[Planned]:
+        """What to send when; an attacker's packets have no number."""
+        datagrams = self.datagrams(phone)
+        own = [(at, number, datagrams[number]) for at, number in self.due()]
+        forged = attack(phone.ssrc, self.attack, [(at, datagram) for at, _, datagram in sorted(own)])
+        return own + [(at, None, datagram) for at, datagram in forged]
 
 
 @dataclass(frozen=True)
@@ -57,9 +74,8 @@ class Lateness:
 
 def run(parties: list[tuple[Phone, Stream]]) -> Lateness:
     """Sends everything, and receives until half a second after the last packet."""
-    plan = [(at, index, number) for index, (_, stream) in enumerate(parties) for at, number in stream.due()]
-    plan.sort()
-    datagrams = [parties[index][1].datagram(number, parties[index][0].ssrc) for _, index, number in plan]
+    plan = [(*planned, phone, stream) for phone, stream in parties for planned in stream.plan(phone)]
+    plan.sort(key=lambda planned: planned[0])
     poll = select.epoll()
     for phone, _ in parties:
         drop_waiting(phone.rtp)
@@ -69,10 +85,10 @@ def run(parties: list[tuple[Phone, Stream]]) -> Lateness:
     gc.disable()
     scheduling = real_time()
     start = time.monotonic() + 0.05
-    for (at, index, number), datagram in zip(plan, datagrams):
+    for at, number, datagram, phone, stream in plan:
         receive_until(start + at, poll, receivers)
-        phone, stream = parties[index]
-        stream.sent[number] = time.time_ns()
+        if number is not None:
+            stream.sent[number] = time.time_ns()
         phone.rtp.send(datagram)
         late.append(time.monotonic() - start - at)
     receive_until(time.monotonic() + 0.5, poll, receivers)

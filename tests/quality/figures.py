@@ -8,7 +8,7 @@ import numpy as np
 
 from calls import Call, Played
 from comparison import AUDIBLE, Comparison, Piece, rms
-from conditions import OUTAGE, SETTLING, STEP_DOWN, STEP_UP, THRESHOLDS, Condition, Threshold
+from conditions import COMPARED, OUTAGE, SETTLING, STEP_DOWN, STEP_UP, THRESHOLDS, Condition, Threshold
 from scores import Scores, plcmos, score
 from speech import RATE, write
 from voice_codecs import PACKET_SECONDS, SAMPLES
@@ -26,7 +26,8 @@ def of_call(condition: Condition, call: Call, clips: list[np.ndarray], keep: Pat
     result = {
         "scores": [],
         "delays": [1000 * delay for piece in pieces for delay in piece.delays],
-        "gaps": comparison.gaps(pieces),
+        # An outage is one.
+        "gaps": 0 if condition.network.outage else comparison.gaps(pieces),
         "missing": comparison.recording.missing,
         "concealed": call.concealed,
     }
@@ -67,6 +68,13 @@ def of_condition(played: Played, calls: list[dict]) -> Figures:
     return figures
 
 
+def add_changes(results: dict[str, Figures]) -> None:
+    """Scores beside those of other conditions, where both were played."""
+    for name, other in COMPARED.items():
+        if name in results and other in results:
+            results[name]["pesq_change"] = results[name]["pesq"] - results[other]["pesq"]
+
+
 def time_of_return(pieces: list[Piece]) -> float:
     """Milliseconds from the end of the longer path until all that is said comes within 20 ms of what it took before."""
     before = [piece.since_said for piece in pieces if piece.time < STEP_UP - 0.5]
@@ -95,10 +103,12 @@ def time_to_voice(comparison: Comparison) -> float:
 
 
 def judged(name: str, figures: Figures) -> list[tuple[Threshold, float, bool, bool]]:
-    """For each threshold of a condition its figure, whether that is what is wanted, and whether it is what is held today."""
+    """For each threshold of a condition its figure, whether that is what is wanted, and whether it is what is held today.
+    Nothing is said of a comparison whose other side was not played."""
     found = []
     for threshold in THRESHOLDS:
-        if threshold.condition == name:
+        unknown = threshold.figure == "pesq_change" and threshold.figure not in figures
+        if threshold.condition == name and not unknown:
             value = figures.get(threshold.figure, math.nan)
             held = threshold.holds(value, threshold.bound())
             found.append((threshold, value, threshold.holds(value, threshold.wanted()), held))

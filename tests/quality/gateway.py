@@ -7,20 +7,18 @@ import base64
 import json
 import os
 import select
-import shutil
-import signal
 import socket
 import struct
 import subprocess
-import tempfile
 import threading
-import time
 import urllib.request
 from pathlib import Path
 
+from phone import Phone
+from server import Server
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = "127.0.0.1:8080"
-SIP = ("127.0.0.1", 5060)
 
 SETTINGS = """
 [sip.listen.udp]
@@ -60,77 +58,36 @@ def conference_id(meeting: int) -> str:
     return str(3000 + meeting)
 
 
-class Gateway:
-    """A running daemon with so many meetings, each with a member in it. Stopped at the end of a `with`."""
+class Gateway(Server):
+    """A running daemon with so many meetings, each with a member in it."""
 
     def __init__(self, meetings: int, real_time: bool = False) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="roomgate-quality-"))
+        super().__init__("roomgate")
         (self._folder / "conf").mkdir()
         text = SETTINGS.format(folder=self._folder, prompts=ROOT / "conf/prompts")
         tables = [MEETING.format(number=n, conference_id=conference_id(n)) for n in range(meetings)]
         (self._folder / "conf/roomgate.toml").write_text(text + "".join(tables))
-        self._log = (self._folder / "log").open("w")
-        # Before all that is not: for comparisons on a machine that compiles meanwhile.
-        before = ["chrt", "--rr", "1"] if real_time else []
-        command = [*before, binary(), "run", "--config", self._folder / "conf"]
-        self._process = subprocess.Popen(command, cwd=self._folder, stdout=self._log, stderr=self._log)
-        self._wait_until_ready()
+        self._start([binary(), "run", "--config", self._folder / "conf"], real_time, f"http://{PAGES}/readyz")
         self._members = [self._member(f"m{number}") for number in range(meetings)]
         threading.Thread(target=self._answer_pings, daemon=True).start()
 
-    def __enter__(self) -> "Gateway":
-        return self
+    def connect(self, phone: Phone, meeting: int) -> None:
+        phone.call(conference_id(meeting))
 
-    def __exit__(self, *_: object) -> None:
-        # The second signal ends what calls there are.
-        for _ in range(2):
-            self._process.send_signal(signal.SIGTERM)
-            time.sleep(0.1)
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-        self._log.close()
-        shutil.rmtree(self._folder)
+    def disconnect(self, phone: Phone) -> None:
+        phone.hang_up()
 
-    def log(self) -> str:
-        """What it has printed and logged."""
-        return (self._folder / "log").read_text()
-
-    def cpu_seconds(self) -> float:
-        """User and system time of its process so far."""
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def waited_seconds(self) -> float:
-        """How long its threads could have run and had no CPU (the second figure of schedstat)."""
-        waits = (path.read_text().split()[1] for path in Path(f"/proc/{self._process.pid}/task").glob("*/schedstat"))
-        return sum(int(wait) for wait in waits) / 1e9
-
-    def calls(self) -> dict[int, dict]:
-        """The figures of all calls, by the port of their SIP."""
-        found = {}
+    def concealed(self, phones: list[Phone]) -> list[float]:
+        ports = {}
         for call in self._get("calls")["calls"]:
-            details = self._get("calls/" + call["call"])
-            found[int(call["source"].rsplit(":", 1)[1])] = details
-        return found
+            ports[int(call["source"].rsplit(":", 1)[1])] = self._get("calls/" + call["call"])["media"]["concealed_ms"] / 1000
+        return [ports[phone.sip_port()] for phone in phones]
 
     def _get(self, path: str) -> dict:
         token = (self._folder / "state/api-token").read_text().strip()
         request = urllib.request.Request(f"http://{PAGES}/api/v1/{path}", headers={"Authorization": f"Bearer {token}"})
         with urllib.request.urlopen(request, timeout=5) as answer:
             return json.load(answer)
-
-    def _wait_until_ready(self) -> None:
-        for _ in range(300):
-            if self._process.poll() is not None:
-                raise SystemExit("the daemon has ended:\n" + self.log())
-            try:
-                urllib.request.urlopen(f"http://{PAGES}/readyz", timeout=1).close()
-                return
-            except OSError:
-                time.sleep(0.1)
-        raise SystemExit("the daemon is not ready after 30 s:\n" + self.log())
 
     def _member(self, meeting: str) -> socket.socket:
         """Joins as an organiser; the WebSocket."""

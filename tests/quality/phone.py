@@ -3,19 +3,24 @@
 import re
 import socket
 
+from attack import SdesKey
 from voice_codecs import Codec
 
 SO_TIMESTAMPNS = 35
 """The kernel stamps what arrives (socket(7)): how late this program reads it does not matter."""
 
 
+GATEWAY = ("127.0.0.1", 5060)
+
+
 class Phone:
     """One phone, in one call at most."""
 
-    def __init__(self, name: str, codec: Codec, gateway: tuple[str, int]) -> None:
-        self.name, self.codec = name, codec
+    def __init__(self, name: str, codec: Codec, key: SdesKey | None = None) -> None:
+        """With a `key` it offers SRTP alone; what it is sent is then encrypted and not decrypted here."""
+        self.name, self.codec, self.key = name, codec, key
         self.sip, self.rtp = udp_socket(), udp_socket()
-        self.sip.connect(gateway)
+        self.sip.connect(GATEWAY)
         self.sip.settimeout(5)
         self.rtp.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self.rtp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
@@ -44,6 +49,10 @@ class Phone:
         """Ends the call, and waits until the other side has."""
         self._send("BYE", 2)
         self._final_answer()
+        self.close()
+
+    def close(self) -> None:
+        """Closes its sockets."""
         self.sip.close()
         self.rtp.close()
 
@@ -55,9 +64,10 @@ class Phone:
             "s=-",
             "c=IN IP4 127.0.0.1",
             "t=0 0",
-            f"m=audio {port} RTP/AVP {codec.payload_type}",
+            f"m=audio {port} RTP/{'SAVP' if self.key else 'AVP'} {codec.payload_type}",
             f"a=rtpmap:{codec.payload_type} {codec.rtpmap}",
             *([f"a=fmtp:{codec.payload_type} {codec.fmtp}"] if codec.fmtp else []),
+            *([f"a=crypto:{self.key.crypto()}"] if self.key else []),
             "a=ptime:20",
         ]
         return "\r\n".join(lines) + "\r\n"

@@ -12,12 +12,13 @@ from pathlib import Path
 import figures
 import plain_opus
 import report
-import speech
 from calls import Played, play
 from conditions import CONDITIONS, Condition
 from gateway import Gateway, binary
 from janus import Janus, installed
 from server import Server
+
+import speech
 
 SERVERS = {"roomgate": Gateway, "janus": Janus}
 
@@ -35,7 +36,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--long", action="store_true", help="five minutes of clocks that differ, instead of one")
     parser.add_argument("--real-time", action="store_true", help="the daemon before anything else, on a machine that is busy (needs root)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="all figures, those of each call and passage too")
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="what was said and what was heard, as WAV")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="references and degraded signals, as WAV")
     parser.add_argument("--plain-opus", action="store_true", help="score libopus alone, without a daemon")
     return parser.parse_args()
 
@@ -57,7 +58,7 @@ def played(server: Server, condition: Condition, clips: list, options: argparse.
         attempts.append(play(server, condition, clips, options.seed, options.passes))
         if not attempts[-1].disturbed():
             break
-        say(f"{condition.name}: the machine was busy ({attempts[-1].lateness}, waited {attempts[-1].waited:.3f})")
+        progress(f"{condition.name}: the machine was busy ({attempts[-1].lateness}, waited {attempts[-1].waited:.3f})")
     return min(attempts, key=lambda one: one.waited)
 
 
@@ -66,7 +67,7 @@ def scored(job: tuple) -> dict:
     return figures.of_call(*job)
 
 
-def say(text: str) -> None:
+def progress(text: str) -> None:
     """Progress, beside the table."""
     print(text, file=sys.stderr, flush=True)
 
@@ -87,12 +88,12 @@ def main() -> int:
     with contextlib.ExitStack() as stack:
         servers = {}
         for condition in chosen(options):
-            say(f"{time.monotonic() - began:4.0f} s  {condition.name}")
+            progress(f"{time.monotonic() - began:4.0f} s  {condition.name}")
             if condition.server not in servers:
                 servers[condition.server] = stack.enter_context(SERVERS[condition.server](len(clips), options.real_time))
             found.append((condition, played(servers[condition.server], condition, clips, options)))
     # Scores take all CPUs: they come when nobody is timed any more.
-    say(f"{time.monotonic() - began:4.0f} s  scores")
+    progress(f"{time.monotonic() - began:4.0f} s  scores")
     print(report.heading())
     with multiprocessing.Pool() as pool:
         for condition, one in found:
@@ -107,7 +108,7 @@ def main() -> int:
     if options.json:
         record = {"daemon": str(binary()), "seed": options.seed, "passes": options.passes, "conditions": results, "calls": details}
         options.json.write_text(json.dumps(record, indent=1))
-    say(f"{time.monotonic() - began:4.0f} s")
+    progress(f"{time.monotonic() - began:4.0f} s")
     return 0 if good else 1
 
 

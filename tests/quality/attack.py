@@ -5,9 +5,8 @@ import os
 import struct
 from dataclasses import dataclass, field
 
-from pylibsrtp import Policy, Session
-
 from impairment import uniform
+from pylibsrtp import Policy, Session
 
 SUITE = "AES_CM_128_HMAC_SHA1_80"
 TAG = 10

@@ -1,25 +1,25 @@
-"""What a listener was given, laid beside what the talker said: which sound is where, when it came, and what is missing."""
+"""What a listener was given, aligned with what the talker sent: delays of its segments, and gaps."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import correlate
-
 import voice_codecs
 from exchange import Stream
-from speech import RATE
+from scipy.signal import correlate
 from voice_codecs import SAMPLES
+
+from speech import RATE
 
 MARGIN = int(0.3 * RATE)
 """Samples of silence before and after a clip that are scored with it."""
 LONGEST_DELAY = 1.0
-"""Seconds within which a sound is looked for."""
+"""Seconds within which a segment is looked for."""
 WINDOW, STEP = int(0.24 * RATE), int(0.1 * RATE)
-"""How long a piece is followed through the daemon, and how far apart pieces start."""
+"""How long a segment is, and how far apart segments start."""
 ALIKE = 0.7
-"""Normalised correlation from which a piece is taken to be found."""
+"""Normalised correlation from which a segment is taken to be found."""
 AUDIBLE = 10 ** (-45 / 20)
-"""RMS from which a piece is speech."""
+"""RMS from which a segment is speech."""
 
 
 @dataclass
@@ -34,16 +34,16 @@ class Recording:
 
 
 @dataclass
-class Piece:
-    """A piece of sound that was followed through the daemon."""
+class Segment:
+    """A segment of speech that was followed through the daemon."""
 
     time: float
-    """When the talker said it, in seconds after its first packet."""
+    """Its middle, in seconds after the talker's first packet."""
     lag: int
     """Samples between its place in what the talker's packets carry and its place in the recording."""
     delays: list[float]
     """Seconds from the packet that brought it to the packet that carried it on; none where the network lost the former."""
-    since_said: float
+    end_to_end: float
     """Seconds from when the talker's packet was due to the packet that carried it on."""
 
 
@@ -84,12 +84,12 @@ class Comparison:
         """Seconds between the start of the talker's packets and that of the recording, if nothing were ever late."""
 
     def lags(self, clock_drift: float = 0.0) -> tuple[int, int]:
-        """Lags among which a sound must be found."""
+        """Lags among which a segment must be found."""
         first = int((-self.offset + clock_drift - 0.02) * RATE)
         return first, first + int(LONGEST_DELAY * RATE)
 
     def find(self, reference: np.ndarray, place: int) -> tuple[int, float]:
-        """The lag of a piece of the reference that stands at `place` there, and how alike it is."""
+        """The lag of a part of the reference that stands at `place` there, and how alike it is."""
         drift = (self.talker.clock - 1) * place / RATE
         first, last = self.lags(drift)
         begin, end = place + first, place + last + len(reference)
@@ -98,54 +98,57 @@ class Comparison:
         energy = np.concatenate([[0.0], np.cumsum(around**2)])
         norms = np.sqrt(np.maximum(energy[len(reference) :] - energy[: -len(reference)], 1e-9) * np.sum(reference**2))
         likeness = products / np.maximum(norms, 1e-9)
-        # What is loud enough to be it: a piece of near silence may be alike by chance.
+        # What is loud enough to be it: near silence may be alike by chance.
         best = int(np.argmax(products * (likeness > 0.3)))
         return first + best, float(likeness[best])
 
     def passage(self, clip: np.ndarray, place: int) -> tuple[np.ndarray, np.ndarray]:
-        """The clip, and what was heard of it, both with silence around and at the same place."""
+        """The clip as reference, and the degraded signal aligned with it, both with a margin on either side."""
         lag, _ = self.find(clip, place)
-        heard = taken(self.recording.samples, place + lag - MARGIN, place + lag + len(clip) + MARGIN)
-        return np.pad(clip, MARGIN), heard
+        degraded = taken(self.recording.samples, place + lag - MARGIN, place + lag + len(clip) + MARGIN)
+        return np.pad(clip, MARGIN), degraded
 
-    def pieces(self, begin: float = 0.0, end: float = 1e9) -> list[Piece]:
-        """Follows what was said between two times, in seconds after the talker's first packet."""
+    def segments(self, begin: float) -> list[Segment]:
+        """Follows the speech from `begin` on, in seconds after the talker's first packet, segment by segment."""
         found = []
-        last = min(int(end * RATE), len(self.carried)) - WINDOW
-        for place in range(int(begin * RATE), last, STEP):
-            piece = self.carried[place : place + WINDOW]
-            if np.sqrt(np.mean(piece**2)) < AUDIBLE:
+        for place in range(int(begin * RATE), len(self.carried) - WINDOW, STEP):
+            reference = self.carried[place : place + WINDOW]
+            if rms(reference) < AUDIBLE:
                 continue
-            lag, likeness = self.find(piece, place)
+            lag, likeness = self.find(reference, place)
             if likeness >= ALIKE:
                 found.append(self._timed(place, lag))
-        return [piece for piece in found if piece is not None]
+        return [segment for segment in found if segment is not None]
 
-    def _timed(self, place: int, lag: int) -> Piece | None:
-        delays, since_said = [], []
+    def _timed(self, place: int, lag: int) -> Segment | None:
+        delays, end_to_end = [], []
         # Samples of all phases within the packets of either side.
         for sample in range(place + WINDOW // 2, place + WINDOW // 2 + SAMPLES, SAMPLES // 4):
             number, slot = sample // SAMPLES, (sample + lag) // SAMPLES
             if not 0 <= slot < len(self.recording.arrivals) or np.isnan(self.recording.arrivals[slot]):
                 continue
             out = self.recording.arrivals[slot]
-            since_said.append(out - self.start - number * voice_codecs.PACKET_SECONDS * self.talker.clock)
+            end_to_end.append(out - self.start - number * voice_codecs.PACKET_SECONDS * self.talker.clock)
             if number in self.talker.sent:
                 delays.append(out - self.talker.sent[number] / 1e9)
-        if not since_said:
+        if not end_to_end:
             return None
-        return Piece((place + WINDOW // 2) / RATE, lag, delays, float(np.mean(since_said)))
+        return Segment((place + WINDOW // 2) / RATE, lag, delays, float(np.mean(end_to_end)))
 
-
-    def gaps(self, pieces: list[Piece]) -> int:
-        """Silences of 20 ms and more where the talker is heard before and after: by 10 ms, 25 dB below what was said and below -50 dBov."""
+    def gaps(self, segments: list[Segment], begin: float) -> int:
+        """Silences of 20 ms and more in what is speech in the reference, from `begin` on in seconds: by 10 ms, 25 dB below the reference and
+        below -50 dBov, at the lag of the nearest segment that was found."""
+        if not segments:
+            return 1
+        times = np.array([segment.time for segment in segments])
         count, run, size = 0, 0, RATE // 100
-        for piece in pieces:
-            for at in range(int(piece.time * RATE) - STEP // 2, int(piece.time * RATE) + STEP // 2, size):
-                said, heard = (rms(taken(x, y, y + size)) for x, y in ((self.carried, at), (self.recording.samples, at + piece.lag)))
-                silent = said > 10 ** (-40 / 20) and heard < min(said * 10 ** (-25 / 20), 10 ** (-50 / 20))
-                run = run + 1 if silent else 0
-                count += run == 2
+        for at in range(int(begin * RATE), len(self.carried) - size, size):
+            reference = rms(self.carried[at : at + size])
+            lag = segments[int(np.argmin(np.abs(times - at / RATE)))].lag
+            degraded = rms(taken(self.recording.samples, at + lag, at + lag + size))
+            silent = reference > 10 ** (-40 / 20) and degraded < min(reference * 10 ** (-25 / 20), 10 ** (-50 / 20))
+            run = run + 1 if silent else 0
+            count += run == 2
         return count
 
 

@@ -14,9 +14,9 @@ class Condition:
     listener: str
     network: Impairment = field(default_factory=Impairment)
     expected_loss: int = 0
-    """In percent: what RTCP tells a browser's encoder."""
+    """In percent: what a browser's encoder is set to by RTCP."""
     speech: float = 0.0
-    """All clips in turn for so many seconds; otherwise each call has one clip, as often as the run says."""
+    """All clips in turn for so many seconds; otherwise each call has one clip, as many times as there are passes."""
     clock_ppm: float = 0.0
     """The talkers' clocks are so much slow in one half of the calls, and fast in the other."""
     server: str = "roomgate"

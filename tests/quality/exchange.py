@@ -64,7 +64,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class Lateness:
-    """How much later than planned the harness sent, in milliseconds: more than a few, and the run says nothing of the daemon."""
+    """How much later than planned the harness sent, in milliseconds: more than a few, and the run measures the machine."""
 
     p99: float
     longest: float

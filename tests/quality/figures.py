@@ -5,34 +5,34 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-
 from calls import Call, Played
-from comparison import AUDIBLE, Comparison, Piece, rms
+from comparison import AUDIBLE, Comparison, Segment, rms
 from conditions import COMPARED, OUTAGE, SETTLING, STEP_DOWN, STEP_UP, THRESHOLDS, Condition, Threshold
 from scores import Scores, plcmos, score
-from speech import RATE, write
 from voice_codecs import PACKET_SECONDS, SAMPLES
+
+from speech import write
 
 Figures = dict[str, float]
 
 
 def of_call(condition: Condition, call: Call, clips: list[np.ndarray], keep: Path | None) -> dict:
-    """What can be said of one call: scores of each passage, delays in milliseconds, gaps."""
+    """The figures of one call: scores of each passage, delays in milliseconds, gaps."""
     comparison = Comparison(call.talker, call.listener)
     if keep is not None:
-        write(keep.with_name(keep.name + "-said.wav"), comparison.carried)
-        write(keep.with_name(keep.name + "-heard.wav"), comparison.recording.samples)
-    pieces = comparison.pieces(SETTLING)
+        write(keep.with_name(keep.name + "-reference.wav"), comparison.carried)
+        write(keep.with_name(keep.name + "-degraded.wav"), comparison.recording.samples)
+    segments = comparison.segments(SETTLING)
     result = {
         "scores": [],
-        "delays": [1000 * delay for piece in pieces for delay in piece.delays],
+        "delays": [1000 * delay for segment in segments for delay in segment.delays],
         # An outage is one.
-        "gaps": 0 if condition.network.outage else comparison.gaps(pieces),
+        "gaps": 0 if condition.network.outage else comparison.gaps(segments, SETTLING),
         "missing": comparison.recording.missing,
         "concealed": call.concealed,
     }
     if condition.network.delay_steps:
-        result["return_ms"] = time_of_return(pieces)
+        result["return_ms"] = time_of_return(segments)
     elif condition.network.outage:
         result["voice_after_ms"] = time_to_voice(comparison)
     else:
@@ -75,14 +75,14 @@ def add_changes(results: dict[str, Figures]) -> None:
             results[name]["pesq_change"] = results[name]["pesq"] - results[other]["pesq"]
 
 
-def time_of_return(pieces: list[Piece]) -> float:
-    """Milliseconds from the end of the longer path until all that is said comes within 20 ms of what it took before."""
-    before = [piece.since_said for piece in pieces if piece.time < STEP_UP - 0.5]
-    after = [piece for piece in pieces if piece.time >= STEP_DOWN]
+def time_of_return(segments: list[Segment]) -> float:
+    """Milliseconds from the end of the longer path until all speech comes within 20 ms of the delay before."""
+    before = [segment.end_to_end for segment in segments if segment.time < STEP_UP - 0.5]
+    after = [segment for segment in segments if segment.time >= STEP_DOWN]
     if not before or not after:
         return math.nan
     limit = float(np.median(before)) + 0.02
-    late = [piece.time for piece in after if piece.since_said > limit]
+    late = [segment.time for segment in after if segment.end_to_end > limit]
     # Who is still late at the end has not come back.
     if late and late[-1] == after[-1].time:
         return math.inf
@@ -104,7 +104,7 @@ def time_to_voice(comparison: Comparison) -> float:
 
 def judged(name: str, figures: Figures) -> list[tuple[Threshold, float, bool, bool]]:
     """For each threshold of a condition its figure, whether that is what is wanted, and whether it is what is held today.
-    Nothing is said of a comparison whose other side was not played."""
+    A comparison whose other side was not played is left out."""
     found = []
     for threshold in THRESHOLDS:
         unknown = threshold.figure == "pesq_change" and threshold.figure not in figures

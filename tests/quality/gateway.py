@@ -113,7 +113,7 @@ class Gateway(Server):
         return made
 
     def _answer_pings(self) -> None:
-        """Reads what the meetings tell their members, so that they stay connected."""
+        """Reads what the meetings send their members, so that they stay connected."""
         buffers = {member: b"" for member in self._members}
         while True:
             for member in select.select(self._members, [], [])[0]:

@@ -53,35 +53,35 @@ class Janus(Server):
             (self._folder / file).write_text(text.replace("FOLDER", str(self._folder)))
         command = ["janus", "-F", self._folder, "-C", self._folder / "janus.jcfg"]
         self._start(command, real_time, API + "/info")
-        self._session = self._ask("", {"janus": "create"})["data"]["id"]
+        self._session = self._request("", {"janus": "create"})["data"]["id"]
         self._handles: dict[Phone, int] = {}
 
     def connect(self, phone: Phone, meeting: int) -> None:
-        handle = self._ask(f"/{self._session}", {"janus": "attach", "plugin": "janus.plugin.audiobridge"})["data"]["id"]
+        handle = self._request(f"/{self._session}", {"janus": "attach", "plugin": "janus.plugin.audiobridge"})["data"]["id"]
         ours = {"ip": "127.0.0.1", "port": phone.rtp.getsockname()[1], "payload_type": phone.codec.payload_type, "fec": True}
         join = {"request": "join", "room": room(meeting), "display": phone.name, "codec": phone.codec.name, "rtp": ours}
-        self._ask(f"/{self._session}/{handle}", {"janus": "message", "body": join})
+        self._request(f"/{self._session}/{handle}", {"janus": "message", "body": join})
         theirs = self._event(handle)["plugindata"]["data"]["rtp"]
         phone.rtp.connect((theirs["ip"], theirs["port"]))
         self._handles[phone] = handle
 
     def disconnect(self, phone: Phone) -> None:
-        self._ask(f"/{self._session}/{self._handles.pop(phone)}", {"janus": "detach"})
+        self._request(f"/{self._session}/{self._handles.pop(phone)}", {"janus": "detach"})
         phone.close()
 
-    def _ask(self, path: str, message: dict) -> dict:
+    def _request(self, path: str, message: dict) -> dict:
         data = json.dumps(message | {"transaction": "quality"}).encode()
-        request = urllib.request.Request(API + path, data=data, headers={"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            said = json.load(answer)
-        assert said["janus"] != "error", said
-        return said
+        sent = urllib.request.Request(API + path, data=data, headers={"Content-Type": "application/json"})
+        with urllib.request.urlopen(sent, timeout=10) as answer:
+            response = json.load(answer)
+        assert response["janus"] != "error", response
+        return response
 
     def _event(self, handle: int) -> dict:
         """The next event of a handle; those of others are of no use here."""
         while True:
             with urllib.request.urlopen(f"{API}/{self._session}?maxev=1", timeout=40) as answer:
-                said = json.load(answer)
-            if said.get("sender") == handle and said["janus"] == "event" and "rtp" in said["plugindata"]["data"]:
-                return said
-            assert "error" not in said.get("plugindata", {}).get("data", {}), said
+                response = json.load(answer)
+            if response.get("sender") == handle and response["janus"] == "event" and "rtp" in response["plugindata"]["data"]:
+                return response
+            assert "error" not in response.get("plugindata", {}).get("data", {}), response

@@ -1,12 +1,12 @@
 """What plain libopus leaves of the ten clips, without a daemon and without a network: what a score can reach at most."""
 
 import numpy as np
-from scipy.signal import correlate, resample_poly
-
 from comparison import MARGIN, taken
+from scipy.signal import correlate, resample_poly
 from scores import plcmos, score
-from speech import RATE, clips
 from voice_codecs import SAMPLES, OpusDecoder, OpusEncoder, pcm
+
+from speech import clips
 
 COMPLEXITIES = (0, 2, 5, 9)
 BITRATES = (24000, 32000)
@@ -18,10 +18,10 @@ def coded(clip: np.ndarray, bitrate: int, complexity: int) -> np.ndarray:
     encoder, decoder = OpusEncoder(bitrate, complexity), OpusDecoder()
     frames = pcm(resample_poly(padded, 3, 1))
     size = 3 * SAMPLES
-    heard = [decoder.decode(encoder.encode(frames[at : at + size])) for at in range(0, len(frames) - size + 1, size)]
-    heard = np.concatenate(heard) / 32768
-    lag = int(np.argmax(correlate(heard, padded, "full", "fft"))) - len(padded) + 1
-    return taken(heard, MARGIN + lag, MARGIN + lag + len(clip) + 2 * MARGIN)
+    degraded = [decoder.decode(encoder.encode(frames[at : at + size])) for at in range(0, len(frames) - size + 1, size)]
+    degraded = np.concatenate(degraded) / 32768
+    lag = int(np.argmax(correlate(degraded, padded, "full", "fft"))) - len(padded) + 1
+    return taken(degraded, MARGIN + lag, MARGIN + lag + len(clip) + 2 * MARGIN)
 
 
 def report() -> None:

@@ -29,9 +29,9 @@ def row(name: str, figures: Figures) -> str:
     """One condition; levels in dB, delays in milliseconds, CPU of the daemon in percent of a core for its twenty phones."""
     cells = [f"{figures[key]:{form}}" if key in figures else "" for _, key, _, form in COLUMNS]
     text = f"{name:<19}" + "".join(f"{cell:>{width}}" for cell, (_, _, width, _) in zip(cells, COLUMNS))
-    notes = {"return_ms": "back within 20 ms after {:.0f} ms", "voice_after_ms": "voice after {:.0f} ms"}
-    said = [form.format(figures[key]) for key, form in notes.items() if key in figures]
-    return "  ".join([text, *said])
+    forms = {"return_ms": "back within 20 ms after {:.0f} ms", "voice_after_ms": "voice after {:.0f} ms"}
+    notes = [form.format(figures[key]) for key, form in forms.items() if key in figures]
+    return "  ".join([text, *notes])
 
 
 def verdicts(results: dict[str, Figures]) -> tuple[list[str], bool]:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnxruntime
+from comparison import MARGIN
 from pesq import pesq
 from pystoi import stoi
 from scipy.signal import butter, sosfiltfilt
 from speechmos.plcmos import PLCMOS
 
-from comparison import MARGIN
 from speech import RATE, active_level
 
 Rater = Callable[[np.ndarray], float]
@@ -25,18 +25,18 @@ class Scores:
     stoi: float
     plcmos: float
     level_difference: float
-    """Active speech level of what came less that of the clip, in dB, both in the band of wideband telephones."""
+    """Active speech level of the degraded signal less that of the reference, in dB, both in the band of wideband telephones."""
 
 
-def score(clip: np.ndarray, heard: np.ndarray, rater: Rater) -> Scores:
+def score(reference: np.ndarray, degraded: np.ndarray, rater: Rater) -> Scores:
     """The scores of one passage; `rater` as made by `plcmos`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        wideband = pesq(RATE, clip.astype(np.float32), heard.astype(np.float32), "wb", on_error=1)
-        intelligibility = stoi(clip, heard, RATE)
+        wideband = pesq(RATE, reference.astype(np.float32), degraded.astype(np.float32), "wb", on_error=1)
+        intelligibility = stoi(reference, degraded, RATE)
     inner = slice(MARGIN, -MARGIN)
-    level = active_level(in_band(heard[inner])) - active_level(in_band(clip[inner]))
-    return Scores(float(wideband), float(intelligibility), rater(heard), level)
+    level = active_level(in_band(degraded[inner])) - active_level(in_band(reference[inner]))
+    return Scores(float(wideband), float(intelligibility), rater(degraded), level)
 
 
 def in_band(samples: np.ndarray) -> np.ndarray:
@@ -45,15 +45,15 @@ def in_band(samples: np.ndarray) -> np.ndarray:
 
 
 def plcmos() -> Rater:
-    """PLCMOS version 2 by Microsoft, whose imagined raters are drawn anew with the same seed for each passage."""
+    """PLCMOS version 2 by Microsoft, whose random raters are drawn anew with the same seed for each passage."""
     model = PLCMOS()
     # One thread: passages are scored beside each other.
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = 1
     model.session = onnxruntime.InferenceSession(model.model_path, settings)
 
-    def rate(heard: np.ndarray) -> float:
+    def rate(degraded: np.ndarray) -> float:
         np.random.seed(862)
-        return float(model(np.clip(heard, -1, 1))["plcmos"])
+        return float(model(np.clip(degraded, -1, 1))["plcmos"])
 
     return rate

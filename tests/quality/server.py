@@ -45,7 +45,7 @@ class Server:
         raise NotImplementedError
 
     def concealed(self, phones: list[Phone]) -> list[float]:
-        """Seconds that were made up for what came from each phone; zeros where the server does not say."""
+        """Seconds that were made up for what came from each phone; zeros where the server does not report it."""
         return [0.0] * len(phones)
 
     def log(self) -> str:

@@ -40,7 +40,7 @@ CODECS = {
 
 
 def encode(name: str, samples: np.ndarray, expected_loss: int = 0) -> list[bytes]:
-    """The payloads of a signal, a packet each. `expected_loss`: in percent, what a browser would have been told by RTCP."""
+    """The payloads of a signal, a packet each. `expected_loss`: in percent, the loss reported by RTCP."""
     samples = np.concatenate([samples, np.zeros(-len(samples) % SAMPLES)])
     if name == "opus":
         encoder = OpusEncoder(expected_loss=expected_loss)

@@ -123,7 +123,7 @@ class Comparison:
     def _timed(self, place: int, lag: int) -> Segment | None:
         delays, end_to_end = [], []
         # Samples of all phases within the packets of either side.
-        for sample in range(place + WINDOW // 2, place + WINDOW // 2 + SAMPLES, SAMPLES // 4):
+        for sample in range(place + WINDOW // 2, place + WINDOW // 2 + SAMPLES, SAMPLES // 16):
             number, slot = sample // SAMPLES, (sample + lag) // SAMPLES
             if not 0 <= slot < len(self.recording.arrivals) or np.isnan(self.recording.arrivals[slot]):
                 continue

@@ -1,41 +1,61 @@
-"""What plain libopus leaves of the ten clips, without a daemon and without a network: what a score can reach at most."""
+"""What the codecs alone leave of the ten clips, without a daemon and without a network: what a score can reach at most."""
+
+from collections.abc import Callable
 
 import numpy as np
-from comparison import MARGIN, taken
 from scipy.signal import correlate, resample_poly
-from scores import plcmos, score
-from voice_codecs import SAMPLES, OpusDecoder, OpusEncoder, pcm
 
+import voice_codecs
+from comparison import MARGIN, taken
+from scores import Scores, plcmos, score
 from speech import clips
+from voice_codecs import SAMPLES, OpusDecoder, OpusEncoder, pcm
 
 COMPLEXITIES = (0, 2, 5, 9)
 BITRATES = (24000, 32000)
 
+Coder = Callable[[np.ndarray], np.ndarray]
 
-def coded(clip: np.ndarray, bitrate: int, complexity: int) -> np.ndarray:
-    """A clip by way of Opus, with its margins, at the place where it was."""
+
+def opus(bitrate: int, complexity: int) -> Coder:
+    """Libopus as it codes and decodes a signal."""
+
+    def code(samples: np.ndarray) -> np.ndarray:
+        encoder, decoder = OpusEncoder(bitrate, complexity), OpusDecoder()
+        frames = pcm(resample_poly(samples, 3, 1)).reshape(-1, 3 * SAMPLES)
+        return np.concatenate([decoder.decode(encoder.encode(frame)) for frame in frames]) / 32768
+
+    return code
+
+
+def g722(samples: np.ndarray) -> np.ndarray:
+    """G.722 as it codes and decodes a signal."""
+    return voice_codecs.decode("g722", list(voice_codecs.encode("g722", samples)))
+
+
+def coded(clip: np.ndarray, coders: list[Coder]) -> np.ndarray:
+    """A clip by way of these, one after the other, with its margins, aligned."""
     padded = np.pad(clip, (2 * MARGIN, 2 * MARGIN + -len(clip) % SAMPLES))
-    encoder, decoder = OpusEncoder(bitrate, complexity), OpusDecoder()
-    frames = pcm(resample_poly(padded, 3, 1))
-    size = 3 * SAMPLES
-    degraded = [decoder.decode(encoder.encode(frames[at : at + size])) for at in range(0, len(frames) - size + 1, size)]
-    degraded = np.concatenate(degraded) / 32768
+    degraded = padded
+    for coder in coders:
+        degraded = coder(degraded)
     lag = int(np.argmax(correlate(degraded, padded, "full", "fft"))) - len(padded) + 1
     return taken(degraded, MARGIN + lag, MARGIN + lag + len(clip) + 2 * MARGIN)
 
 
 def report() -> None:
-    """Prints the scores for each complexity and bit rate."""
-    rater = plcmos()
-    print("libopus alone, 20 ms, VoIP, FEC on, expected loss 0 %: means of the ten clips (worst)")
-    print(f"{'complexity':>10} {'bit/s':>7} {'PESQ-WB':>14} {'STOI':>6} {'PLCMOS':>7} {'level':>6}")
-    speech = clips()
+    """Prints the scores of libopus for each bit rate and complexity, alone and after or before another coding."""
+    rater, speech = plcmos(), clips()
+    browser = opus(32000, 9)
+    chains = {"G.722": [g722]}
     for bitrate in BITRATES:
-        for complexity in COMPLEXITIES:
-            found = [score(np.pad(clip, MARGIN), coded(clip, bitrate, complexity), rater) for clip in speech]
-            mean = {name: float(np.mean([getattr(one, name) for one in found])) for name in found[0].__dataclass_fields__}
-            worst = min(one.pesq for one in found)
-            print(
-                f"{complexity:>10} {bitrate:>7} {mean['pesq']:>7.2f} ({worst:.2f}) {mean['stoi']:>6.3f} {mean['plcmos']:>7.2f} "
-                f"{mean['level_difference']:>+6.2f}"
-            )
+        chains |= {f"Opus {bitrate} complexity {complexity}": [opus(bitrate, complexity)] for complexity in COMPLEXITIES}
+    chains |= {f"G.722, Opus 32000 complexity {complexity}": [g722, opus(32000, complexity)] for complexity in COMPLEXITIES}
+    chains["Opus 32000 complexity 9, G.722"] = [browser, g722]
+    print("libopus: 20 ms, VoIP, FEC on, expected loss 0 %; means of the ten clips")
+    print(f"{'codecs':<34}{'PESQ':>6}{'worst':>7}{'STOI':>7}{'PLCMOS':>8}{'level':>7}")
+    for name, coders in chains.items():
+        found = [score(np.pad(clip, MARGIN), coded(clip, coders), rater) for clip in speech]
+        mean = {figure: float(np.mean([getattr(one, figure) for one in found])) for figure in Scores.__dataclass_fields__}
+        worst = min(one.pesq for one in found)
+        print(f"{name:<34}{mean['pesq']:>6.2f}{worst:>7.2f}{mean['stoi']:>7.3f}{mean['plcmos']:>8.2f}{mean['level_difference']:>+7.2f}", flush=True)

@@ -9,7 +9,7 @@
 #   make test-peers       the part of it with real phones and browsers; the minutes of each, of 20 at most
 #   make load             minutes of many calls at once, by the release binary, and what waits long; alone on the machine
 #   make soak             ten minutes of calls that come and go (SOAK=3600 for an hour); alone on the machine
-#   make quality          real speech over networks that lose and delay, scored (PESQ, STOI, PLCMOS); within 20 minutes, alone on the machine
+#   make quality          real speech over networks that lose and delay: PESQ, STOI, PLCMOS, delay; within 20 minutes, alone on the machine
 #   make bench            benchmarks; prints ratios at the end (some minutes, on an otherwise idle machine)
 #   make lint             formatting and clippy
 #   make fuzz-smoke       a hundred thousand seeded mutations through every parser, thousands through every machine

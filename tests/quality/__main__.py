@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import json
+import math
 import multiprocessing
 import sys
 import time
@@ -67,6 +68,15 @@ def scored(job: tuple) -> dict:
     return figures.of_call(*job)
 
 
+def finite(value: object) -> object:
+    """The same with null for what JSON has no number for."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def progress(text: str) -> None:
     """Progress, beside the table."""
     print(text, file=sys.stderr, flush=True)
@@ -107,7 +117,7 @@ def main() -> int:
     print(*lines, sep="\n")
     if options.json:
         record = {"daemon": str(binary()), "seed": options.seed, "passes": options.passes, "conditions": results, "calls": details}
-        options.json.write_text(json.dumps(record, indent=1))
+        options.json.write_text(json.dumps(finite(record), indent=1))
     progress(f"{time.monotonic() - began:4.0f} s")
     return 0 if good else 1
 

@@ -7,6 +7,7 @@ import select
 import socket
 import struct
 import time
+import zlib
 from dataclasses import dataclass, field
 
 from attack import attack
@@ -58,7 +59,7 @@ class Stream:
         """What to send when; an attacker's packets have no number."""
         datagrams = self.datagrams(phone)
         own = [(at, number, datagrams[number]) for at, number in self.due()]
-        forged = attack(phone.ssrc, self.attack, [(at, datagram) for at, _, datagram in sorted(own)])
+        forged = attack(zlib.crc32(phone.name.encode()), self.attack, [(at, datagram) for at, _, datagram in sorted(own)])
         return own + [(at, None, datagram) for at, datagram in forged]
 
 

@@ -47,7 +47,8 @@ devices_bypass = true
 
 def binary() -> Path:
     """The daemon: `$ROOMGATE`, or the release build."""
-    path = Path(os.environ.get("ROOMGATE", ROOT / "target/release/roomgate")).resolve()
+    built = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release/roomgate"
+    path = Path(os.environ.get("ROOMGATE", built)).resolve()
     if not path.is_file():
         raise SystemExit(f"{path} is not there; run: make build")
     return path

@@ -2,6 +2,7 @@
 
 import re
 import socket
+import zlib
 
 from attack import SdesKey
 from voice_codecs import Codec
@@ -26,7 +27,7 @@ class Phone:
         self.rtp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         self.rtp.setblocking(False)
         self._to = self._uri = ""
-        self.ssrc = (hash(name) ^ self.rtp.getsockname()[1]) & 0xFFFFFFFF
+        self.ssrc = zlib.crc32(f"{name} {self.rtp.getsockname()}".encode())
 
     def sip_port(self) -> int:
         """The port that the daemon knows it by."""

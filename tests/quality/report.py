@@ -30,7 +30,7 @@ def row(name: str, figures: Figures) -> str:
     cells = [f"{figures[key]:{form}}" if key in figures else "" for _, key, _, form in COLUMNS]
     text = f"{name:<19}" + "".join(f"{cell:>{width}}" for cell, (_, _, width, _) in zip(cells, COLUMNS))
     forms = {"return_ms": "back within 20 ms after {:.0f} ms", "voice_after_ms": "voice after {:.0f} ms"}
-    notes = [form.format(figures[key]) for key, form in forms.items() if key in figures]
+    notes = [form.format(figures[key]).replace("inf ms", "more than was played") for key, form in forms.items() if key in figures]
     return "  ".join([text, *notes])
 
 

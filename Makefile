@@ -9,6 +9,7 @@
 #   make test-peers       the part of it with real phones and browsers; the minutes of each, of 20 at most
 #   make load             minutes of many calls at once, by the release binary, and what waits long; alone on the machine
 #   make soak             ten minutes of calls that come and go (SOAK=3600 for an hour); alone on the machine
+#   make quality          real speech over networks that lose and delay: PESQ, STOI, PLCMOS, delay; within 20 minutes, alone on the machine
 #   make bench            benchmarks; prints ratios at the end (some minutes, on an otherwise idle machine)
 #   make lint             formatting and clippy
 #   make fuzz-smoke       a hundred thousand seeded mutations through every parser, thousands through every machine
@@ -19,7 +20,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build run deb test test-fast test-peers load soak bench fuzz fuzz-smoke lint check licences clean
+.PHONY: help build run deb test test-fast test-peers load soak quality bench fuzz fuzz-smoke lint check licences clean
 
 # Where tests/setup.sh puts what is not installed into the system.
 export ROOMGATE_SETUP ?= $(CURDIR)/.setup
@@ -91,6 +92,12 @@ SOAK ?= 600
 soak:
 	@tests/setup.sh peers
 	@ROOMGATE_SOAK=$(SOAK) cargo test --release --locked --test interop -- --nocapture --test-threads=1 soak::
+
+# ROOMGATE=path takes another binary; OPTIONS are those of tests/quality, such as OPTIONS='--only "phone clean"'.
+quality:
+	@tests/setup.sh quality
+	@[ -n "$${ROOMGATE:-}" ] || cargo build --release --locked
+	@tests/interop/in-namespace.sh $(ROOMGATE_SETUP)/quality/bin/python tests/quality $(OPTIONS)
 
 bench:
 	@tests/setup.sh build

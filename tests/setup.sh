@@ -1,8 +1,9 @@
 #!/bin/sh
-# setup.sh [build|tests|peers|tools|deb|fuzz]: installs what Roomgate needs on Debian 12 or a near relative; quick when everything is there.
+# setup.sh [build|tests|peers|quality|tools|deb|fuzz]: installs what Roomgate needs on Debian 12 or a near relative; quick when everything is there.
 #   build   what compiles it: a C compiler and cmake, and looks for a Rust toolchain
 #   tests   that, and cargo-nextest, which runs every test
 #   peers   that, the real phones and browsers that `make test` runs it against, and a bare Debian 12 that it is installed in (the default)
+#   quality what compiles it, and the speech and the scores of `make quality`
 #   deb     what compiles it, and cargo-deb, which `make deb` runs
 #   fuzz    cargo-fuzz, which `make fuzz` runs
 #   tools   cargo-deny and Python, which `make check` asks about licences
@@ -17,6 +18,8 @@ build="ca-certificates cmake g++ gcc make openssl"
 packager="dpkg-dev"
 python="python3 python3-venv"
 peers="baresip-core baresip-ffmpeg chromium debootstrap dnsmasq-base e2fsprogs espeak-ng fail2ban faketime ffmpeg iproute2 iptables kamailio kamailio-tls-modules lintian sip-tester sipsak sipvicious tcpdump"
+# An Opus of its own for the phones of `make quality`, and a mixer to compare with; PESQ is compiled.
+quality="dpkg iproute2 janus libopus0 python3-dev"
 # What the package depends on, and what the README takes for granted on a machine of one's own.
 installed="ca-certificates curl procps sudo systemd systemd-sysv"
 playwright=1.65.1
@@ -77,14 +80,27 @@ node_peers() {
     echo "$wanted" > "$setup/node_modules/.wanted"
 }
 
-python_peers() {
-    wanted=$(cksum < tests/interop/requirements.txt)
-    [ "$(cat "$setup/venv/.wanted" 2>/dev/null)" = "$wanted" ] && "$setup/venv/bin/python" -c 'import pjsua2' 2>/dev/null && return 0
-    say "installing tests/interop/requirements.txt"
-    rm -rf "$setup/venv"
-    python3 -m venv "$setup/venv"
-    "$setup/venv/bin/pip" install --quiet --disable-pip-version-check --requirement tests/interop/requirements.txt
-    echo "$wanted" > "$setup/venv/.wanted"
+# python_packages FOLDER REQUIREMENTS MODULE: an environment of its own, made anew when the requirements change or the module is not to be had.
+python_packages() {
+    wanted=$(cksum < "$2")
+    [ "$(cat "$setup/$1/.wanted" 2>/dev/null)" = "$wanted" ] && "$setup/$1/bin/python" -c "import $3" 2>/dev/null && return 0
+    say "installing $2"
+    rm -rf "${setup:?}/$1"
+    python3 -m venv "$setup/$1"
+    "$setup/$1/bin/pip" install --quiet --disable-pip-version-check --requirement "$2"
+    echo "$wanted" > "$setup/$1/.wanted"
+}
+
+# Human speech of 16 kHz, unpacked and not installed: nothing else of that package is wanted.
+speech() {
+    [ -d "$setup/speech/usr/share/pocketsphinx/test/data" ] && return 0
+    say "fetching pocketsphinx-testdata"
+    mkdir -p "$setup/speech"
+    (
+        cd "$setup/speech"
+        apt-get download -qq pocketsphinx-testdata 2>/dev/null || { as_root apt-get update -qq; apt-get download -qq pocketsphinx-testdata; }
+        dpkg -x pocketsphinx-testdata_*.deb .
+    )
 }
 
 # cargo_tool NAME VERSION
@@ -136,9 +152,16 @@ case "${1:-peers}" in
         toolchain
         nextest
         node_peers
-        python_peers
+        python_packages venv tests/interop/requirements.txt pjsua2
         cargo_tool deb "$deb"
         bare_debian
+        ;;
+    quality)
+        # shellcheck disable=SC2086
+        debian $build $python $quality
+        toolchain
+        python_packages quality tests/quality/requirements.txt pesq
+        speech
         ;;
     tools)
         # shellcheck disable=SC2086
@@ -159,7 +182,7 @@ case "${1:-peers}" in
         cargo_tool fuzz "$fuzz"
         ;;
     *)
-        say "what is '$1'? (build, tests, peers, tools, deb or fuzz)"
+        say "what is '$1'? (build, tests, peers, quality, tools, deb or fuzz)"
         exit 64
         ;;
 esac

@@ -12,7 +12,7 @@
 use std::ops::AddAssign;
 use std::time::{Duration, Instant};
 
-use super::timescale::{PULL, Timescale, micros_between, micros_in};
+use super::tick_conversion::{PULL, TickConversion, micros_between, micros_in};
 use crate::codec::{CodecError, CodecKind, Decoder};
 use crate::dsp::Frame;
 use crate::dsp::gain::Gain;
@@ -76,7 +76,7 @@ struct Running {
 /// Jitter buffer, decoder and time scaling of one stream.
 pub(super) struct Playout {
     kind: CodecKind,
-    timescale: Timescale,
+    conversion: TickConversion,
     decoder: Box<dyn Decoder>,
     buffer: JitterBuffer,
     headroom: Headroom,
@@ -105,10 +105,10 @@ impl Playout {
     /// [`CodecError::Create`] when the decoder cannot be made.
     pub(super) fn new(kind: CodecKind) -> Result<Self, CodecError> {
         let row = kind.row();
-        let timescale = Timescale { clock: row.rtp_clock, rate: row.sample_rate };
+        let conversion = TickConversion { clock: row.rtp_clock, rate: row.sample_rate };
         Ok(Self {
             kind,
-            timescale,
+            conversion,
             decoder: kind.decoder()?,
             buffer: JitterBuffer::default(),
             headroom: Headroom::default(),
@@ -118,7 +118,7 @@ impl Playout {
             since_stretch: 0,
             gain: Gain::new(1.0),
             packet_time: PULL,
-            quantum: timescale.frame(),
+            quantum: conversion.frame(),
             waited: 0,
             stats: PlayoutStats::default(),
             pause: None,
@@ -133,12 +133,12 @@ impl Playout {
     /// How long a payload lasts in RTP ticks; `None` where it is not of this codec.
     pub(super) fn ticks(&self, payload: &[u8]) -> Option<u32> {
         let samples = self.decoder.samples(payload).filter(|samples| *samples > 0)?;
-        Some(self.timescale.ticks_of(samples))
+        Some(self.conversion.ticks_of(samples))
     }
 
     /// Whether something that came is not played yet.
     pub(super) fn has_sound(&self) -> bool {
-        !self.buffer.is_empty() || self.pcm.len() >= self.timescale.frame() / 2
+        !self.buffer.is_empty() || self.pcm.len() >= self.conversion.frame() / 2
     }
 
     /// The sender pauses: until its next packet of audio there is the noise that a payload of RFC 3389 describes. `seq`: its number.
@@ -197,14 +197,14 @@ impl Playout {
 
     /// Gives the next 20 ms.
     pub(super) fn pull(&mut self, now: Instant, out: &mut Frame) {
-        let rate = self.timescale.rate;
+        let rate = self.conversion.rate;
         if out.rate() != rate {
             *out = Frame::silence(rate);
         }
         self.last_pull = Some(now);
         self.start(now);
         self.drop_excess();
-        let frame = self.timescale.frame();
+        let frame = self.conversion.frame();
         self.fill(frame);
         self.stretch(frame);
         let samples = out.samples_mut();
@@ -230,24 +230,24 @@ impl Playout {
         let Some(last_pull) = self.last_pull else { return true };
         let until_pull = micros_between(now, last_pull + PULL);
         let position = self.position(ahead);
-        let bound = 2 * self.timescale.ticks(LONGEST_DELAY).cast_signed();
+        let bound = 2 * self.conversion.ticks(LONGEST_DELAY).cast_signed();
         if (-bound..=bound).contains(&ahead) {
-            self.headroom.observe(now, until_pull + self.timescale.pulled_after(position));
+            self.headroom.observe(now, until_pull + self.conversion.pulled_after(position));
         }
         if ahead >= 0 {
-            self.waited += (until_pull + self.timescale.micros_of(position) - self.waited) / 8;
+            self.waited += (until_pull + self.conversion.micros_of(position) - self.waited) / 8;
             return true;
         }
         if seq > running.last_seq && ahead.unsigned_abs() <= running.concealed {
             let mut back = ahead.unsigned_abs();
             if until_pull < LEAST_HEADROOM {
                 // The packets behind it would come too late again: one more quantum stays concealed.
-                back = back.saturating_add(self.timescale.ticks_of(self.quantum));
+                back = back.saturating_add(self.conversion.ticks_of(self.quantum));
             }
             running.next = running.next.wrapping_sub(back);
             running.concealed = running.concealed.saturating_sub(back);
-            let moved_to = self.timescale.pulled_after(position + self.timescale.samples_of(back) as i64);
-            self.headroom.shifted(moved_to - self.timescale.pulled_after(position));
+            let moved_to = self.conversion.pulled_after(position + self.conversion.samples_of(back) as i64);
+            self.headroom.shifted(moved_to - self.conversion.pulled_after(position));
             return true;
         }
         // The newest packet cannot be late when nothing was concealed: the sender's timeline has jumped, see `is_off_course`.
@@ -263,7 +263,7 @@ impl Playout {
         let ahead = timestamp.wrapping_sub(running.next).cast_signed();
         let waiting = self.buffer.back().map_or(0, |back| back.timestamp.wrapping_sub(running.next).cast_signed().max(0));
         ahead < 0 && ahead.unsigned_abs() > running.concealed
-            || i64::from(ahead) > i64::from(waiting) + 5 * i64::from(self.timescale.ticks(LONGEST_DELAY))
+            || i64::from(ahead) > i64::from(waiting) + 5 * i64::from(self.conversion.ticks(LONGEST_DELAY))
     }
 
     /// Starts playout when a stream begins, or begins again.
@@ -285,7 +285,7 @@ impl Playout {
         self.decode(&front);
         // The packets behind it come later by their distance, and the one that is needed soonest before its sound is needed by
         // a frame less a quantum. As many quanta of silence go first as leave enough headroom for that one.
-        let quantum = self.timescale.micros_of(self.quantum as i64).max(1);
+        let quantum = self.conversion.micros_of(self.quantum as i64).max(1);
         let headroom = micros_between(front.arrived, now) - (micros_in(PULL) - quantum);
         let quanta = (FIRST_HEADROOM - headroom + quantum - 1).div_euclid(quantum).clamp(0, 8);
         let mut before = Vec::new();
@@ -301,7 +301,7 @@ impl Playout {
     /// After a stall packets come all at once: what would have to wait too long is dropped.
     fn drop_excess(&mut self) {
         let Some(mut running) = self.running else { return };
-        let longest = self.timescale.ticks(LONGEST_DELAY).cast_signed();
+        let longest = self.conversion.ticks(LONGEST_DELAY).cast_signed();
         let span = |buffer: &JitterBuffer| {
             buffer
                 .back()
@@ -317,7 +317,7 @@ impl Playout {
         }
         if let Some(front) = self.buffer.front() {
             self.headroom.clear();
-            running.next = front.timestamp.wrapping_sub(self.timescale.ticks(SPLICE));
+            running.next = front.timestamp.wrapping_sub(self.conversion.ticks(SPLICE));
             running.last_seq = front.seq - 1;
             self.running = Some(running);
         }
@@ -341,9 +341,9 @@ impl Playout {
                 self.pcm.resize(frame, 0);
                 return;
             };
-            let longest = self.timescale.ticks(LONGEST_DELAY);
+            let longest = self.conversion.ticks(LONGEST_DELAY);
             let Some(front) = self.buffer.front() else {
-                self.conceal(running, self.timescale.ticks_of(missing).max(1), false);
+                self.conceal(running, self.conversion.ticks_of(missing).max(1), false);
                 if self.running.is_some_and(|running| running.concealed > longest) {
                     self.running = None;
                 }
@@ -357,7 +357,7 @@ impl Playout {
                 self.running = Some(Running { next: front.timestamp, ..running });
             } else {
                 // A short gap at once, because an in-band copy stands for a packet as a whole.
-                let wanted = self.timescale.ticks_of(missing).max(self.timescale.ticks(FADE_AFTER));
+                let wanted = self.conversion.ticks_of(missing).max(self.conversion.ticks(FADE_AFTER));
                 self.conceal(running, gap.unsigned_abs().min(wanted), gap.unsigned_abs() <= wanted);
             }
         }
@@ -378,9 +378,9 @@ impl Playout {
             return;
         }
         let decoded = self.pcm.len() - before;
-        self.packet_time = self.timescale.rate.duration(decoded);
-        self.quantum = common_divisor(decoded, self.timescale.frame()).max(self.timescale.rate.samples(LEAST_QUANTUM));
-        let next = packet.timestamp.wrapping_add(self.timescale.ticks_of(decoded));
+        self.packet_time = self.conversion.rate.duration(decoded);
+        self.quantum = common_divisor(decoded, self.conversion.frame()).max(self.conversion.rate.samples(LEAST_QUANTUM));
+        let next = packet.timestamp.wrapping_add(self.conversion.ticks_of(decoded));
         self.running = Some(Running { next, last_seq: packet.seq, concealed: 0 });
         self.pause.take_if(|(before, _)| *before < packet.seq);
         self.gain.set(1.0, RETURN);
@@ -388,13 +388,13 @@ impl Playout {
 
     /// Conceals `ticks`; `closes` when the packet right behind them is here.
     fn conceal(&mut self, running: Running, ticks: u32, closes: bool) {
-        let samples = self.timescale.samples_of(ticks);
+        let samples = self.conversion.samples_of(ticks);
         let next = self.buffer.front().filter(|_| closes).map(|front| front.payload.as_slice());
         self.decoder.conceal(samples, next, &mut self.pcm);
         let concealed = running.concealed.saturating_add(ticks);
         self.running = Some(Running { next: running.next.wrapping_add(ticks), concealed, ..running });
-        self.stats.concealed += self.timescale.rate.duration(samples);
-        if concealed > self.timescale.ticks(FADE_AFTER) {
+        self.stats.concealed += self.conversion.rate.duration(samples);
+        if concealed > self.conversion.ticks(FADE_AFTER) {
             self.gain.set(0.0, FADE);
         }
     }
@@ -406,10 +406,10 @@ impl Playout {
         if self.since_stretch < STRETCH_EVERY || running.concealed > 0 {
             return;
         }
-        let rate = self.timescale.rate;
+        let rate = self.conversion.rate;
         // Where in its quantum the next packet's sound begins; what is cut up to there costs no headroom.
         let phase = (self.pcm.len() - frame) % self.quantum;
-        let quantum = self.timescale.micros_of(self.quantum as i64).max(1);
+        let quantum = self.conversion.micros_of(self.quantum as i64).max(1);
         if least < LEAST_HEADROOM {
             let wanted = (self.quantum - phase).max(rate.samples(SPLICE));
             let given = stretch::lengthen(&mut self.pcm, rate, wanted, Choice::Inaudible);
@@ -438,7 +438,7 @@ impl Playout {
 
     /// Where a packet that lies `ahead` of `next` will lie behind the next pull's first sample, in samples.
     fn position(&self, ahead: i32) -> i64 {
-        self.pcm.len() as i64 + self.timescale.distance(ahead)
+        self.pcm.len() as i64 + self.conversion.distance(ahead)
     }
 
     fn front_is_next(&self) -> bool {

@@ -61,6 +61,9 @@ pub trait Decoder: Send {
     /// [`CodecError::Payload`] when the bytes are not of this codec; `out` is unchanged then.
     fn decode(&mut self, payload: &[u8], out: &mut Vec<i16>) -> Result<(), CodecError>;
 
+    /// Whether a gap before this packet is concealed better with the packet than without: `next_payload` of [`Decoder::conceal`].
+    fn conceals_what_precedes(&self, payload: &[u8]) -> bool;
+
     /// Appends `lost_samples` made up in place of lost ones. `next_payload` is the packet right after the loss, where it is
     /// already here: Opus may find a copy of the lost one in it. That packet is to be decoded afterwards all the same.
     fn conceal(&mut self, lost_samples: usize, next_payload: Option<&[u8]>, out: &mut Vec<i16>);

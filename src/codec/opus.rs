@@ -78,6 +78,18 @@ fn create(settings: EncoderSettings, application: opus::Application) -> Result<o
     Ok(encoder)
 }
 
+/// Whether a packet carries a coarse copy of the one before (LBRR): a flag at the beginning of its first frame, behind the voice activity of each
+/// SILK frame in it (RFC 6716 section 4.2.3). Frames of CELT have none.
+fn has_fec(payload: &[u8]) -> bool {
+    const CELT: u8 = 16;
+    let Some(config) = payload.first().map(|toc| toc >> 3).filter(|config| *config < CELT) else { return false };
+    let Ok(packet) = opus::packet::parse(payload) else { return false };
+    let Some(first) = packet.frames.first().and_then(|frame| frame.first()) else { return false };
+    // SILK: 10, 20, 40 or 60 ms as one, one, two or three frames; hybrid: 10 or 20 ms.
+    let silk_frames = if config < 12 { (config % 4).max(1) } else { 1 };
+    first >> (7 - silk_frames) & 1 == 1
+}
+
 impl OpusDecoder {
     pub(super) fn new() -> Result<Self, CodecError> {
         let inner = opus::Decoder::new(Hz::FULL.0, opus::Channels::Mono).map_err(|_| CodecError::Create)?;
@@ -103,6 +115,10 @@ impl Decoder for OpusDecoder {
         let length = self.inner.decode(payload, &mut self.pcm[..], false).map_err(|_| CodecError::Payload)?;
         out.extend_from_slice(self.pcm.get(..length).ok_or(CodecError::Payload)?);
         Ok(())
+    }
+
+    fn conceals_what_precedes(&self, payload: &[u8]) -> bool {
+        has_fec(payload)
     }
 
     fn conceal(&mut self, lost_samples: usize, next_payload: Option<&[u8]>, out: &mut Vec<i16>) {

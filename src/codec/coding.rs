@@ -48,6 +48,10 @@ pub trait Encoder: Send {
     /// # Errors
     /// [`CodecError::FrameLength`] for any other length; [`CodecError::Encode`] when the library fails.
     fn encode(&mut self, pcm: &[i16], out: &mut Vec<u8>) -> Result<(), CodecError>;
+
+    /// From the next packet on: the share of packets, in percent, that the receiver does not get. Opus protects against it with in-band FEC, and
+    /// spends bits on that; other codecs have no means to.
+    fn expect_loss(&mut self, _percent: u8) {}
 }
 
 /// Payload to PCM.

@@ -8,6 +8,8 @@ use crate::common::units::Hz;
 const LONGEST_PACKET: usize = 5760;
 /// libopus makes up and decodes in steps of 2.5 ms.
 const STEP: usize = 120;
+/// The highest loss, in percent, that packets are protected against: with more the copies become as coarse as concealment.
+const MOST_LOSS: u8 = 30;
 /// The largest payload a frame of 60 ms can need; also the largest we send.
 const LARGEST_PAYLOAD: usize = 1275;
 
@@ -57,6 +59,14 @@ impl OpusEncoder {
     }
 }
 
+impl OpusEncoder {
+    /// The bit rate where `percent` of the packets are lost: copies of the packets before take up to a quarter more, and the voice is to keep what
+    /// it had.
+    fn bitrate(&self, percent: u8) -> u32 {
+        self.settings.bitrate + self.settings.bitrate / 40 * u32::from(percent.min(10))
+    }
+}
+
 impl Encoder for OpusEncoder {
     fn encode(&mut self, pcm: &[i16], out: &mut Vec<u8>) -> Result<(), CodecError> {
         check_length(pcm, Hz::FULL)?;
@@ -66,6 +76,17 @@ impl Encoder for OpusEncoder {
         let length = self.inner.encode(pcm, &mut self.payload).map_err(|_| CodecError::Encode)?;
         out.extend_from_slice(self.payload.get(..length).ok_or(CodecError::Encode)?);
         Ok(())
+    }
+
+    fn expect_loss(&mut self, percent: u8) {
+        let percent = percent.min(MOST_LOSS);
+        if !self.settings.fec || percent == self.settings.expected_loss {
+            return;
+        }
+        self.settings.expected_loss = percent;
+        let bitrate = opus::Bitrate::Bits(self.bitrate(percent).cast_signed());
+        // What libopus refuses leaves the packets as well protected as they were.
+        let _ = self.inner.set_packet_loss_perc(percent.into()).and_then(|()| self.inner.set_bitrate(bitrate));
     }
 }
 

@@ -48,6 +48,10 @@ pub trait Encoder: Send {
     /// # Errors
     /// [`CodecError::FrameLength`] for any other length; [`CodecError::Encode`] when the library fails.
     fn encode(&mut self, pcm: &[i16], out: &mut Vec<u8>) -> Result<(), CodecError>;
+
+    /// From the next packet on: the share of packets, in percent, that the receiver does not get. Opus protects against it with in-band FEC, and
+    /// spends bits on that; other codecs have no means to.
+    fn expect_loss(&mut self, _percent: u8) {}
 }
 
 /// Payload to PCM.
@@ -60,6 +64,9 @@ pub trait Decoder: Send {
     /// # Errors
     /// [`CodecError::Payload`] when the bytes are not of this codec; `out` is unchanged then.
     fn decode(&mut self, payload: &[u8], out: &mut Vec<i16>) -> Result<(), CodecError>;
+
+    /// Whether a gap before this packet is concealed better with the packet than without: `next_payload` of [`Decoder::conceal`].
+    fn conceals_what_precedes(&self, payload: &[u8]) -> bool;
 
     /// Appends `lost_samples` made up in place of lost ones. `next_payload` is the packet right after the loss, where it is
     /// already here: Opus may find a copy of the lost one in it. That packet is to be decoded afterwards all the same.

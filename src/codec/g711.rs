@@ -12,6 +12,17 @@ pub(super) enum Law {
     Mu,
 }
 
+impl Law {
+    /// The samples of a payload.
+    fn expand(self, payload: &[u8]) -> impl Iterator<Item = i16> {
+        let values = match self {
+            Self::Mu => &MU_VALUES,
+            Self::A => &A_VALUES,
+        };
+        payload.iter().map(|&byte| values[usize::from(byte)])
+    }
+}
+
 /// Half a segment-0 step group on the 16-bit scale: added before finding a µ-law segment (33 on the 14-bit scale).
 const MU_BIAS: i32 = 33 << 2;
 /// The largest magnitude that µ-law can represent, on the 16-bit scale (8158 on the 14-bit scale).
@@ -107,18 +118,19 @@ impl Decoder for G711Decoder {
         if payload.is_empty() {
             return Err(CodecError::Payload);
         }
-        let values = match self.law {
-            Law::Mu => &MU_VALUES,
-            Law::A => &A_VALUES,
-        };
         let start = out.len();
-        out.extend(payload.iter().map(|&byte| values[usize::from(byte)]));
+        out.extend(self.law.expand(payload));
         self.concealer.good(&mut out[start..]);
         Ok(())
     }
 
-    fn conceal(&mut self, lost_samples: usize, _next_payload: Option<&[u8]>, out: &mut Vec<i16>) {
-        self.concealer.conceal(lost_samples, out);
+    fn conceals_what_precedes(&self, _payload: &[u8]) -> bool {
+        true
+    }
+
+    fn conceal(&mut self, lost_samples: usize, next_payload: Option<&[u8]>, out: &mut Vec<i16>) {
+        let next: Vec<i16> = next_payload.map_or_else(Vec::new, |payload| self.law.expand(payload).collect());
+        self.concealer.bridge(lost_samples, &next, out);
     }
 }
 

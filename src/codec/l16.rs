@@ -43,13 +43,22 @@ impl Decoder for L16Decoder {
     fn decode(&mut self, payload: &[u8], out: &mut Vec<i16>) -> Result<(), CodecError> {
         self.samples(payload).ok_or(CodecError::Payload)?;
         let start = out.len();
-        let (samples, _) = payload.as_chunks::<2>();
-        out.extend(samples.iter().map(|sample| i16::from_be_bytes(*sample)));
+        out.extend(expand(payload));
         self.concealer.good(&mut out[start..]);
         Ok(())
     }
 
-    fn conceal(&mut self, lost_samples: usize, _next_payload: Option<&[u8]>, out: &mut Vec<i16>) {
-        self.concealer.conceal(lost_samples, out);
+    fn conceals_what_precedes(&self, _payload: &[u8]) -> bool {
+        true
     }
+
+    fn conceal(&mut self, lost_samples: usize, next_payload: Option<&[u8]>, out: &mut Vec<i16>) {
+        let next: Vec<i16> = next_payload.map_or_else(Vec::new, |payload| expand(payload).collect());
+        self.concealer.bridge(lost_samples, &next, out);
+    }
+}
+
+/// The samples of a payload.
+fn expand(payload: &[u8]) -> impl Iterator<Item = i16> {
+    payload.as_chunks::<2>().0.iter().map(|sample| i16::from_be_bytes(*sample))
 }

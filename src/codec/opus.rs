@@ -8,6 +8,8 @@ use crate::common::units::Hz;
 const LONGEST_PACKET: usize = 5760;
 /// libopus makes up and decodes in steps of 2.5 ms.
 const STEP: usize = 120;
+/// The highest loss, in percent, that packets are protected against: with more the copies become as coarse as concealment.
+const MOST_LOSS: u8 = 30;
 /// The largest payload a frame of 60 ms can need; also the largest we send.
 const LARGEST_PAYLOAD: usize = 1275;
 
@@ -57,6 +59,14 @@ impl OpusEncoder {
     }
 }
 
+impl OpusEncoder {
+    /// The bit rate where `percent` of the packets are lost: copies of the packets before take up to a quarter more, and the voice is to keep what
+    /// it had.
+    fn bitrate(&self, percent: u8) -> u32 {
+        self.settings.bitrate + self.settings.bitrate / 40 * u32::from(percent.min(10))
+    }
+}
+
 impl Encoder for OpusEncoder {
     fn encode(&mut self, pcm: &[i16], out: &mut Vec<u8>) -> Result<(), CodecError> {
         check_length(pcm, Hz::FULL)?;
@@ -67,6 +77,17 @@ impl Encoder for OpusEncoder {
         out.extend_from_slice(self.payload.get(..length).ok_or(CodecError::Encode)?);
         Ok(())
     }
+
+    fn expect_loss(&mut self, percent: u8) {
+        let percent = percent.min(MOST_LOSS);
+        if !self.settings.fec || percent == self.settings.expected_loss {
+            return;
+        }
+        self.settings.expected_loss = percent;
+        let bitrate = opus::Bitrate::Bits(self.bitrate(percent).cast_signed());
+        // What libopus refuses leaves the packets as well protected as they were.
+        let _ = self.inner.set_packet_loss_perc(percent.into()).and_then(|()| self.inner.set_bitrate(bitrate));
+    }
 }
 
 fn create(settings: EncoderSettings, application: opus::Application) -> Result<opus::Encoder, CodecError> {
@@ -76,6 +97,18 @@ fn create(settings: EncoderSettings, application: opus::Application) -> Result<o
     encoder.set_bitrate(opus::Bitrate::Bits(bitrate)).map_err(refused)?;
     encoder.set_complexity(settings.complexity.min(10).into()).map_err(refused)?;
     Ok(encoder)
+}
+
+/// Whether a packet carries a coarse copy of the one before (LBRR): a flag at the beginning of its first frame, behind the voice activity of each
+/// SILK frame in it (RFC 6716 section 4.2.3). Frames of CELT have none.
+fn has_fec(payload: &[u8]) -> bool {
+    const CELT: u8 = 16;
+    let Some(config) = payload.first().map(|toc| toc >> 3).filter(|config| *config < CELT) else { return false };
+    let Ok(packet) = opus::packet::parse(payload) else { return false };
+    let Some(first) = packet.frames.first().and_then(|frame| frame.first()) else { return false };
+    // SILK: 10, 20, 40 or 60 ms as one, one, two or three frames; hybrid: 10 or 20 ms.
+    let silk_frames = if config < 12 { (config % 4).max(1) } else { 1 };
+    first >> (7 - silk_frames) & 1 == 1
 }
 
 impl OpusDecoder {
@@ -103,6 +136,10 @@ impl Decoder for OpusDecoder {
         let length = self.inner.decode(payload, &mut self.pcm[..], false).map_err(|_| CodecError::Payload)?;
         out.extend_from_slice(self.pcm.get(..length).ok_or(CodecError::Payload)?);
         Ok(())
+    }
+
+    fn conceals_what_precedes(&self, payload: &[u8]) -> bool {
+        has_fec(payload)
     }
 
     fn conceal(&mut self, lost_samples: usize, next_payload: Option<&[u8]>, out: &mut Vec<i16>) {

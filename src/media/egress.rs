@@ -246,6 +246,11 @@ impl Egress {
         let _ = self.encoder.encode(samples, &mut self.payload);
     }
 
+    /// The device does not get this share of the packets, in percent: the encoder protects those to come.
+    pub(super) fn expect_loss(&mut self, percent: u8) {
+        self.encoder.expect_loss(percent);
+    }
+
     /// Sends a payload of one packet time: its own encoder's, or the shared one's.
     pub(super) fn packet(&mut self, now: Instant, profile: &Profile, payload: &[u8]) {
         let mut bytes = Vec::with_capacity(12 + payload.len());

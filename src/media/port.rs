@@ -15,6 +15,7 @@ use crate::common::units::Hz;
 use crate::dsp::frame::Frame;
 use crate::dsp::resample::{Resampler, between};
 use crate::prompt::Clip;
+use crate::rtp::feedback::ReportedLoss;
 use crate::rtp::packet::Packet;
 use crate::rtp::payload::PayloadContent;
 use crate::rtp::quality::{self, Impairment};
@@ -50,6 +51,8 @@ pub struct Port {
     player: Player,
     marks: Vec<PlayMark>,
     proofs: DeliveryProofs,
+    /// Of our packets, by the device's reports.
+    reported_loss: ReportedLoss,
     scratch: Vec<i16>,
     /// The payload of the last packet came from the shared encoder.
     shares_payloads: bool,
@@ -92,6 +95,7 @@ impl Port {
             player: Player::new(row.sample_rate),
             marks: Vec::new(),
             proofs: DeliveryProofs::new(egress.ssrc()),
+            reported_loss: ReportedLoss::default(),
             egress,
             scratch: Vec::new(),
             shares_payloads: false,
@@ -174,6 +178,12 @@ impl Port {
         self.silence.restart(now);
         while let Some(span) = self.rtcp.poll_span() {
             self.proofs.reported(now, span);
+            if span.packets() > 0 {
+                self.reported_loss.reported(span.lost as f32 / span.packets() as f32);
+            }
+        }
+        if let Some(percent) = self.reported_loss.percent() {
+            self.egress.expect_loss(percent);
         }
         self.emit_deliveries();
     }
@@ -186,6 +196,7 @@ impl Port {
         if !plain || !self.egress.takes_payloads(&self.profile) {
             return false;
         }
+        mix.expect_loss(self.profile.codec, self.reported_loss.percent());
         let Some(payload) = mix.payload(self.profile.codec) else { return false };
         self.egress.packet(now, &self.profile, payload);
         self.shares_payloads = true;

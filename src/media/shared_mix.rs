@@ -41,6 +41,8 @@ struct Encoding {
     resampler: Option<Resampler>,
     samples: Vec<i16>,
     payload: Vec<u8>,
+    /// The highest loss, in percent, of its listeners since the last frame.
+    expected_loss: u8,
     /// The tick whose frame was encoded last.
     encoded: u64,
 }
@@ -74,6 +76,14 @@ impl SharedMix {
         newest(&self.history, codec.row().takes_over_after.unwrap_or(0))
     }
 
+    /// A listener of the shared payloads does not get this share of them, in percent; `None`: it has not reported yet, and is taken for one with
+    /// some loss. The worst of a tick's listeners counts for the next tick.
+    pub fn expect_loss(&mut self, codec: CodecKind, percent: Option<u8>) {
+        if let Some(encoding) = self.encodings.iter_mut().find(|encoding| encoding.codec == codec) {
+            encoding.expected_loss = encoding.expected_loss.max(percent.unwrap_or(EncoderSettings::default().expected_loss));
+        }
+    }
+
     /// This tick's frame as a payload of 20 ms; `None` where the codec is not shared, or fails: every leg then encodes
     /// for itself.
     pub fn payload(&mut self, codec: CodecKind) -> Option<&[u8]> {
@@ -90,6 +100,7 @@ impl SharedMix {
             if encoding.encoded + 1 != self.tick {
                 newest(&self.history, after).for_each(|frame| encoding.encode(frame));
             }
+            encoding.encoder.expect_loss(std::mem::take(&mut encoding.expected_loss));
             encoding.encode(&self.frame);
             encoding.encoded = self.tick;
         }
@@ -112,6 +123,7 @@ impl Encoding {
             resampler: between(Hz::FULL, codec.row().sample_rate),
             samples: Vec::new(),
             payload: Vec::with_capacity(400),
+            expected_loss: EncoderSettings::default().expected_loss,
             encoded: 0,
         })
     }

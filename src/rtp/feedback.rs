@@ -94,9 +94,50 @@ fn behind(last_sent: u32, highest: u32) -> Option<i16> {
     (behind >= 0).then_some(behind)
 }
 
+/// Share of the way that the estimate goes down with each report of less loss: half in a quarter of a minute at a report each 5 s.
+const DECAY: f32 = 0.2;
+/// Less than this is no loss to protect against.
+const NEGLIGIBLE: f32 = 0.005;
+
+/// The loss that our packets are to be protected against, from the reports of their receiver: at once as high as a report says, and slowly down.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReportedLoss {
+    /// 0.0 to 1.0; `None` before the first report.
+    share: Option<f32>,
+}
+
+impl ReportedLoss {
+    /// A report says that this share (0.0 to 1.0) of the packets since the report before has not arrived.
+    pub fn reported(&mut self, share: f32) {
+        let before = self.share.unwrap_or(0.0);
+        self.share = Some(if share >= before { share.min(1.0) } else { before + (share - before) * DECAY });
+    }
+
+    /// In percent, at least 1 where there is any; `None` before the first report.
+    #[must_use]
+    pub fn percent(self) -> Option<u8> {
+        self.share.map(|share| if share < NEGLIGIBLE { 0 } else { (share * 100.0).round().max(1.0) as u8 })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Loss counts at once, and its end slowly: FEC is off within two minutes.
+    #[test]
+    fn a4_reported_loss_rises_at_once_and_decays() {
+        let mut loss = ReportedLoss::default();
+        assert_eq!(loss.percent(), None);
+        loss.reported(0.1);
+        assert_eq!(loss.percent(), Some(10));
+        loss.reported(0.0);
+        assert_eq!(loss.percent(), Some(8));
+        for _ in 0..24 {
+            loss.reported(0.0);
+        }
+        assert_eq!(loss.percent(), Some(0));
+    }
 
     const PHONE: u32 = 20;
 

@@ -1,7 +1,7 @@
-//! The jitter buffer's two halves: [`JitterBuffer`] keeps packets in order, [`Headroom`] knows how late they tend to be.
+//! [`JitterBuffer`]: packets in order, until their sound is due.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::rtp::packet::Packet;
 
@@ -90,60 +90,6 @@ impl JitterBuffer {
     }
 }
 
-/// The network's habits are remembered this long: eight slots of one second.
-const SLOTS: usize = 8;
-const SLOT: Duration = Duration::from_secs(1);
-
-/// How long before it is needed each packet arrives, in microseconds; negative is late. The least of the last 8 s says by how
-/// much the playout delay is too long or too short.
-#[derive(Clone, Debug, Default)]
-pub struct Headroom {
-    slots: VecDeque<i64>,
-    slot_began: Option<Instant>,
-    current: Option<i64>,
-}
-
-impl Headroom {
-    /// Takes note of one packet.
-    pub fn observe(&mut self, now: Instant, headroom: i64) {
-        let began = *self.slot_began.get_or_insert(now);
-        if now.saturating_duration_since(began) >= SLOT {
-            self.slot_began = Some(now);
-            if let Some(least) = self.current.take() {
-                self.slots.push_back(least);
-                if self.slots.len() > SLOTS {
-                    self.slots.pop_front();
-                }
-            }
-        }
-        self.current = Some(self.current.map_or(headroom, |least| least.min(headroom)));
-    }
-
-    /// Packets are needed `by` microseconds later from now on (earlier, when negative): everything observed moves along.
-    pub fn shifted(&mut self, by: i64) {
-        for least in self.slots.iter_mut().chain(&mut self.current) {
-            *least = least.saturating_add(by);
-        }
-    }
-
-    /// The least headroom that is remembered.
-    #[must_use]
-    pub fn least(&self) -> Option<i64> {
-        self.slots.iter().chain(&self.current).min().copied()
-    }
-
-    /// Whether it has watched long enough to say that the delay is too long.
-    #[must_use]
-    pub fn is_settled(&self) -> bool {
-        self.slots.len() >= SLOTS / 2
-    }
-
-    /// Forgets everything, for a stream that begins anew.
-    pub fn clear(&mut self) {
-        *self = Self::default();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,21 +118,5 @@ mod tests {
         assert_eq!((buffer.len(), buffer.front().unwrap().seq, buffer.back().unwrap().seq), (64, 36, 99));
         buffer.clear();
         assert!(buffer.is_empty());
-    }
-
-    #[test]
-    fn the_least_headroom_is_forgotten_after_nine_seconds() {
-        let mut headroom = Headroom::default();
-        let begin = start();
-        headroom.observe(begin, -5_000);
-        for ms in (20..9_000).step_by(20) {
-            headroom.observe(begin + Duration::from_millis(ms), 30_000);
-            assert_eq!(headroom.least(), Some(-5_000));
-        }
-        headroom.observe(begin + Duration::from_millis(9_100), 30_000);
-        headroom.observe(begin + Duration::from_millis(10_200), 30_000);
-        assert_eq!(headroom.least(), Some(30_000));
-        headroom.shifted(-10_000);
-        assert_eq!(headroom.least(), Some(20_000));
     }
 }

@@ -16,9 +16,11 @@ use zeroize::Zeroizing;
 use crate::codec::{CodecError, CodecKind, Encoder, EncoderSettings};
 use crate::common::units::Hz;
 use crate::dsp::frame::Frame;
+use crate::rtp::feedback::ReportedLoss;
 use crate::rtp::packet::Packet;
 use crate::rtp::payload::{PayloadContent, PayloadFormat};
 use crate::rtp::receive::AudioReceiver;
+use crate::rtp::rtcp::fraction_lost;
 
 use super::super::leg::{DueDatagram, MediaLeg};
 use super::super::shared_mix::{SharedMix, TickSound};
@@ -42,6 +44,8 @@ pub(crate) struct WebRtcPeer {
     alive: bool,
     failed: bool,
     payload: Vec<u8>,
+    /// Of our packets, by the browser's reports.
+    reported_loss: ReportedLoss,
     /// The last payload came from the shared encoder.
     shares_payloads: bool,
 }
@@ -97,6 +101,7 @@ impl WebRtcPeer {
             alive: false,
             failed: false,
             payload: Vec::with_capacity(400),
+            reported_loss: ReportedLoss::default(),
             shares_payloads: false,
         })
     }
@@ -115,18 +120,26 @@ impl WebRtcPeer {
 
     fn take_media(&mut self, now: Instant) {
         while let Some(TaggedRTCMessage { message, .. }) = self.connection.poll_read() {
-            if let RTCMessage::RtpPacket(_, packet) = message {
-                let header = &packet.header;
-                let packet = Packet {
-                    pt: header.payload_type,
-                    marker: header.marker,
-                    seq: header.sequence_number,
-                    timestamp: header.timestamp,
-                    ssrc: header.ssrc,
-                    payload: &packet.payload,
-                };
-                // The stack reports by its own count.
-                let _ = self.receiver.insert(now, &packet);
+            match message {
+                RTCMessage::RtpPacket(_, packet) => {
+                    let header = &packet.header;
+                    let packet = Packet {
+                        pt: header.payload_type,
+                        marker: header.marker,
+                        seq: header.sequence_number,
+                        timestamp: header.timestamp,
+                        ssrc: header.ssrc,
+                        payload: &packet.payload,
+                    };
+                    // The stack reports by its own count.
+                    let _ = self.receiver.insert(now, &packet);
+                }
+                RTCMessage::RtcpPacket(_, packets) => {
+                    let ssrc = self.stream.ssrc;
+                    let shares = packets.iter().filter_map(|packet| fraction_lost(packet.as_ref(), ssrc));
+                    shares.for_each(|share| self.reported_loss.reported(share));
+                }
+                _ => {}
             }
         }
     }
@@ -170,6 +183,9 @@ impl WebRtcPeer {
 
     fn encode(&mut self, frame: &Frame) -> Option<Bytes> {
         self.payload.clear();
+        if let Some(percent) = self.reported_loss.percent() {
+            self.encoder.expect_loss(percent);
+        }
         self.encoder.encode(frame.samples(), &mut self.payload).ok()?;
         Some(Bytes::copy_from_slice(&self.payload))
     }
@@ -212,13 +228,16 @@ impl MediaLeg for WebRtcPeer {
             return;
         }
         let payload = match mix {
-            TickSound::Common(mix) => match mix.payload(CodecKind::Opus).map(Bytes::copy_from_slice) {
-                Some(payload) => {
-                    self.shares_payloads = true;
-                    Some(payload)
+            TickSound::Common(mix) => {
+                mix.expect_loss(CodecKind::Opus, self.reported_loss.percent());
+                match mix.payload(CodecKind::Opus).map(Bytes::copy_from_slice) {
+                    Some(payload) => {
+                        self.shares_payloads = true;
+                        Some(payload)
+                    }
+                    None => self.encode_own(mix.frame(), Some(mix)),
                 }
-                None => self.encode_own(mix.frame(), Some(mix)),
-            },
+            }
             TickSound::Own(frame, mix) => self.encode_own(frame, mix),
             TickSound::Nothing => self.encode(&Frame::silence(Hz::FULL)),
         };

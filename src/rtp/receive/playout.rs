@@ -1,44 +1,36 @@
 //! [`Playout`]: from packets in order to frames on time.
 //!
-//! Playout follows the sender's timestamps: `next` is the one whose sound is wanted next. What is missing is concealed and `next`
-//! moves on. A packet that comes too late for that, but whose place has only been filled with concealment, is played all the
-//! same, and the delay is longer from then on; so jitter sets the delay by itself. When packets keep coming with time to
-//! spare, time is cut out again, a pitch period at a time. The same two moves follow a sender's clock that runs fast or slow.
-//!
-//! A frame is pulled as a whole, so a packet is *needed* at the pull that takes its first sample, wherever in the frame that
-//! lies. Its headroom is the time from its arrival to that pull. Moving playout by less than a *quantum* (the common divisor
-//! of packet and frame: 20 ms for most devices) therefore gains nothing; delay goes up and down in quanta.
+//! Playout follows the sender's timestamps: `next` is the one whose sound is wanted next. What is missing is concealed and `next` moves on. A packet
+//! that comes too late for that is lost too, unless packets come late so often that the delay must be longer (`delay_target`), or nothing else is
+//! here: then playout goes back to it. Otherwise the delay is changed by time scaling (`time_scaling`), which also absorbs a sender's clock that
+//! runs fast or slow. While packets are being lost, playout waits for one packet more than jitter needs, where a gap is concealed better when
+//! the packet behind it is here: that one may carry a copy of the lost one (in-band FEC).
 
 use std::ops::AddAssign;
 use std::time::{Duration, Instant};
 
-use super::timescale::{PULL, Timescale, micros_between, micros_in};
+use super::delay_target::{Correction, DelayTarget, LEAST_HEADROOM};
+use super::loss_rate::LossRate;
+use super::tick_conversion::{PULL, TickConversion, micros_between, micros_in};
+use super::time_scaling::{Grid, TimeScaling};
 use crate::codec::{CodecError, CodecKind, Decoder};
 use crate::dsp::Frame;
 use crate::dsp::gain::Gain;
 use crate::dsp::noise::ComfortNoise;
-use crate::dsp::stretch::{self, Choice};
-use crate::rtp::jitter::{BufferedPacket, Headroom, Inserted, JitterBuffer};
+use crate::dsp::stretch::Choice;
+use crate::rtp::jitter::{BufferedPacket, Inserted, JitterBuffer};
 use crate::rtp::packet::Packet;
 
-/// Headroom (µs) a stream begins with: arrivals may be 3 ms off either way, pulls 1 ms, and the first packet was perhaps early.
-const FIRST_HEADROOM: i64 = 8_000;
-/// Headroom that is left when a quantum is taken out.
-const WANTED_HEADROOM: i64 = 5_000;
-/// Below this, a quantum is put in where nobody hears it, before a packet comes too late.
-const LEAST_HEADROOM: i64 = 1_500;
-/// Above this, time is taken out even where it may be heard.
-const FAR_TOO_LONG: i64 = 60_000;
 /// The longest delay: what has waited longer is dropped. Also how long concealment can be replaced by late packets.
 const LONGEST_DELAY: Duration = Duration::from_millis(200);
 /// Concealment fades from here on, whatever the codec makes of it.
 const FADE_AFTER: Duration = Duration::from_millis(60);
 const FADE: Duration = Duration::from_millis(40);
 const RETURN: Duration = Duration::from_millis(5);
-/// One change of time every so many pulls.
-const STRETCH_EVERY: u32 = 5;
 /// No packet of ours is shorter than this; a stranger length counts as this.
 const LEAST_QUANTUM: Duration = Duration::from_micros(2500);
+/// Packets in a row after which a longer quantum counts.
+const LONGER_QUANTA: u32 = 50;
 /// A packet that was waiting this long before the first pull is history.
 const STALE: Duration = Duration::from_millis(60);
 /// The next samples after packets were dropped are concealed, so that the decoder blends into them.
@@ -76,19 +68,24 @@ struct Running {
 /// Jitter buffer, decoder and time scaling of one stream.
 pub(super) struct Playout {
     kind: CodecKind,
-    timescale: Timescale,
+    conversion: TickConversion,
     decoder: Box<dyn Decoder>,
     buffer: JitterBuffer,
-    headroom: Headroom,
+    target: DelayTarget,
+    loss: LossRate,
     /// Decoded, not yet pulled: at most a packet and a frame.
     pcm: Vec<i16>,
     running: Option<Running>,
     last_pull: Option<Instant>,
-    since_stretch: u32,
+    scaling: TimeScaling,
     gain: Gain,
     packet_time: Duration,
+    /// Packets are being lost, and playout waits for the packet behind a gap because it repairs the lost one.
+    awaits_next: bool,
     /// Samples in which the delay can change with effect.
     quantum: usize,
+    /// Packets in a row whose length would allow a longer one.
+    longer_quanta: u32,
     /// Average time from arrival to playout, µs.
     waited: i64,
     stats: PlayoutStats,
@@ -105,20 +102,23 @@ impl Playout {
     /// [`CodecError::Create`] when the decoder cannot be made.
     pub(super) fn new(kind: CodecKind) -> Result<Self, CodecError> {
         let row = kind.row();
-        let timescale = Timescale { clock: row.rtp_clock, rate: row.sample_rate };
+        let conversion = TickConversion { clock: row.rtp_clock, rate: row.sample_rate };
         Ok(Self {
             kind,
-            timescale,
+            conversion,
             decoder: kind.decoder()?,
             buffer: JitterBuffer::default(),
-            headroom: Headroom::default(),
+            target: DelayTarget::default(),
+            loss: LossRate::default(),
+            awaits_next: false,
             pcm: Vec::new(),
             running: None,
             last_pull: None,
-            since_stretch: 0,
+            scaling: TimeScaling::default(),
             gain: Gain::new(1.0),
             packet_time: PULL,
-            quantum: timescale.frame(),
+            quantum: conversion.frame(),
+            longer_quanta: 0,
             waited: 0,
             stats: PlayoutStats::default(),
             pause: None,
@@ -133,12 +133,12 @@ impl Playout {
     /// How long a payload lasts in RTP ticks; `None` where it is not of this codec.
     pub(super) fn ticks(&self, payload: &[u8]) -> Option<u32> {
         let samples = self.decoder.samples(payload).filter(|samples| *samples > 0)?;
-        Some(self.timescale.ticks_of(samples))
+        Some(self.conversion.ticks_of(samples))
     }
 
     /// Whether something that came is not played yet.
     pub(super) fn has_sound(&self) -> bool {
-        !self.buffer.is_empty() || self.pcm.len() >= self.timescale.frame() / 2
+        !self.buffer.is_empty() || self.pcm.len() >= self.conversion.frame() / 2
     }
 
     /// The sender pauses: until its next packet of audio there is the noise that a payload of RFC 3389 describes. `seq`: its number.
@@ -171,7 +171,7 @@ impl Playout {
             }
             self.running = (!self.is_off_course(packet.timestamp, running)).then_some(running);
             if self.running.is_none() {
-                self.drop_waiting();
+                self.begin_anew();
             }
         }
         if self.buffer.insert(now, seq, packet) == Inserted::Displaced {
@@ -182,6 +182,7 @@ impl Playout {
     /// The packets so far were put too far apart: playout goes on with the next one.
     pub(super) fn begin_anew(&mut self) {
         self.drop_waiting();
+        (self.target, self.loss, self.awaits_next) = (DelayTarget::default(), LossRate::default(), false);
         self.running = None;
     }
 
@@ -197,16 +198,16 @@ impl Playout {
 
     /// Gives the next 20 ms.
     pub(super) fn pull(&mut self, now: Instant, out: &mut Frame) {
-        let rate = self.timescale.rate;
+        let rate = self.conversion.rate;
         if out.rate() != rate {
             *out = Frame::silence(rate);
         }
         self.last_pull = Some(now);
         self.start(now);
         self.drop_excess();
-        let frame = self.timescale.frame();
+        let frame = self.conversion.frame();
         self.fill(frame);
-        self.stretch(frame);
+        self.scale_time(frame);
         let samples = out.samples_mut();
         samples.copy_from_slice(&self.pcm[..frame]);
         self.pcm.drain(..frame);
@@ -230,24 +231,25 @@ impl Playout {
         let Some(last_pull) = self.last_pull else { return true };
         let until_pull = micros_between(now, last_pull + PULL);
         let position = self.position(ahead);
-        let bound = 2 * self.timescale.ticks(LONGEST_DELAY).cast_signed();
+        let bound = 2 * self.conversion.ticks(LONGEST_DELAY).cast_signed();
         if (-bound..=bound).contains(&ahead) {
-            self.headroom.observe(now, until_pull + self.timescale.pulled_after(position));
+            self.target.observe(now, until_pull + self.conversion.pulled_after(position));
         }
         if ahead >= 0 {
-            self.waited += (until_pull + self.timescale.micros_of(position) - self.waited) / 8;
+            self.waited += (until_pull + self.conversion.micros_of(position) - self.waited) / 8;
             return true;
         }
-        if seq > running.last_seq && ahead.unsigned_abs() <= running.concealed {
+        let is_in_gap = seq > running.last_seq && ahead.unsigned_abs() <= running.concealed;
+        if is_in_gap && self.must_wait_longer(running) {
             let mut back = ahead.unsigned_abs();
             if until_pull < LEAST_HEADROOM {
                 // The packets behind it would come too late again: one more quantum stays concealed.
-                back = back.saturating_add(self.timescale.ticks_of(self.quantum));
+                back = back.saturating_add(self.conversion.ticks_of(self.quantum));
             }
             running.next = running.next.wrapping_sub(back);
             running.concealed = running.concealed.saturating_sub(back);
-            let moved_to = self.timescale.pulled_after(position + self.timescale.samples_of(back) as i64);
-            self.headroom.shifted(moved_to - self.timescale.pulled_after(position));
+            let moved_to = self.conversion.pulled_after(position + self.conversion.samples_of(back) as i64);
+            self.target.moved(moved_to - self.conversion.pulled_after(position));
             return true;
         }
         // The newest packet cannot be late when nothing was concealed: the sender's timeline has jumped, see `is_off_course`.
@@ -258,12 +260,18 @@ impl Playout {
         false
     }
 
+    /// Whether playout goes back to a packet that is late: packets are late so often that the delay is to be longer, or there is nothing else to play.
+    fn must_wait_longer(&mut self, running: &Running) -> bool {
+        let is_dry = self.buffer.is_empty() && running.concealed > self.conversion.ticks(PULL + PULL / 2);
+        self.target.packet_was_late() || is_dry
+    }
+
     /// Whether a timestamp lies where the timeline cannot lead: playout then begins anew at it.
     fn is_off_course(&self, timestamp: u32, running: Running) -> bool {
         let ahead = timestamp.wrapping_sub(running.next).cast_signed();
         let waiting = self.buffer.back().map_or(0, |back| back.timestamp.wrapping_sub(running.next).cast_signed().max(0));
         ahead < 0 && ahead.unsigned_abs() > running.concealed
-            || i64::from(ahead) > i64::from(waiting) + 5 * i64::from(self.timescale.ticks(LONGEST_DELAY))
+            || i64::from(ahead) > i64::from(waiting) + 5 * i64::from(self.conversion.ticks(LONGEST_DELAY))
     }
 
     /// Starts playout when a stream begins, or begins again.
@@ -278,16 +286,16 @@ impl Playout {
             self.stats.discarded += 1;
         }
         let Some(front) = self.buffer.pop() else { return };
-        self.headroom.clear();
-        self.running = Some(Running { next: front.timestamp, last_seq: front.seq, concealed: 0 });
+        self.target.clear();
+        self.running = Some(Running { next: front.timestamp, last_seq: front.seq - 1, concealed: 0 });
         self.pcm.clear();
         let noise = self.pause.take();
         self.decode(&front);
         // The packets behind it come later by their distance, and the one that is needed soonest before its sound is needed by
         // a frame less a quantum. As many quanta of silence go first as leave enough headroom for that one.
-        let quantum = self.timescale.micros_of(self.quantum as i64).max(1);
+        let quantum = self.conversion.micros_of(self.quantum as i64).max(1);
         let headroom = micros_between(front.arrived, now) - (micros_in(PULL) - quantum);
-        let quanta = (FIRST_HEADROOM - headroom + quantum - 1).div_euclid(quantum).clamp(0, 8);
+        let quanta = (self.target.first_headroom() - headroom + quantum - 1).div_euclid(quantum).clamp(0, 8);
         let mut before = Vec::new();
         let length = self.quantum * usize::try_from(quanta).unwrap_or(0);
         match noise {
@@ -301,7 +309,7 @@ impl Playout {
     /// After a stall packets come all at once: what would have to wait too long is dropped.
     fn drop_excess(&mut self) {
         let Some(mut running) = self.running else { return };
-        let longest = self.timescale.ticks(LONGEST_DELAY).cast_signed();
+        let longest = self.conversion.ticks(LONGEST_DELAY).cast_signed();
         let span = |buffer: &JitterBuffer| {
             buffer
                 .back()
@@ -316,8 +324,8 @@ impl Playout {
             self.stats.discarded += 1;
         }
         if let Some(front) = self.buffer.front() {
-            self.headroom.clear();
-            running.next = front.timestamp.wrapping_sub(self.timescale.ticks(SPLICE));
+            self.target.clear();
+            running.next = front.timestamp.wrapping_sub(self.conversion.ticks(SPLICE));
             running.last_seq = front.seq - 1;
             self.running = Some(running);
         }
@@ -341,26 +349,52 @@ impl Playout {
                 self.pcm.resize(frame, 0);
                 return;
             };
-            let longest = self.timescale.ticks(LONGEST_DELAY);
+            let longest = self.conversion.ticks(LONGEST_DELAY);
             let Some(front) = self.buffer.front() else {
-                self.conceal(running, self.timescale.ticks_of(missing).max(1), false);
+                self.conceal(running, self.conversion.ticks_of(missing).max(1), false);
                 if self.running.is_some_and(|running| running.concealed > longest) {
                     self.running = None;
                 }
                 continue;
             };
             let gap = front.timestamp.wrapping_sub(running.next).cast_signed();
-            if gap <= 0 {
+            if gap <= 0 && self.waits_for_repair(gap) {
+                self.go_back_to_repair();
+            } else if gap <= 0 {
                 self.decode_front();
             } else if gap.unsigned_abs() > longest {
                 // The packet is here, so its time is now, whatever its timestamp says.
                 self.running = Some(Running { next: front.timestamp, ..running });
             } else {
                 // A short gap at once, because an in-band copy stands for a packet as a whole.
-                let wanted = self.timescale.ticks_of(missing).max(self.timescale.ticks(FADE_AFTER));
+                let wanted = self.conversion.ticks_of(missing).max(self.conversion.ticks(FADE_AFTER));
                 self.conceal(running, gap.unsigned_abs().min(wanted), gap.unsigned_abs() <= wanted);
             }
         }
+    }
+
+    /// Whether a packet was lost, and concealed before the one behind it was here, which can repair it: the first of several, it may be.
+    fn waits_for_repair(&self, gap: i32) -> bool {
+        let Some((front, running)) = self.buffer.front().zip(self.running) else { return false };
+        let missing = front.seq - running.last_seq - 1;
+        gap == 0
+            && running.concealed > 0
+            && missing > 0
+            && !self.awaits_next
+            && self.decoder.conceals_what_precedes(&front.payload)
+    }
+
+    /// From here on playout waits for one packet more. The time for it is put in where sound is missing anyway: what stands for the lost packet so
+    /// far stays, and its repair follows.
+    fn go_back_to_repair(&mut self) {
+        self.awaits_next = true;
+        let Some(running) = &mut self.running else { return };
+        let back = running.concealed.min(self.conversion.ticks(self.packet_time));
+        running.next = running.next.wrapping_sub(back);
+        running.concealed -= back;
+        let position = self.pcm.len() as i64;
+        let moved_to = position + self.conversion.samples_of(back) as i64;
+        self.target.moved(self.conversion.pulled_after(moved_to) - self.conversion.pulled_after(position));
     }
 
     fn decode_front(&mut self) {
@@ -378,67 +412,71 @@ impl Playout {
             return;
         }
         let decoded = self.pcm.len() - before;
-        self.packet_time = self.timescale.rate.duration(decoded);
-        self.quantum = common_divisor(decoded, self.timescale.frame()).max(self.timescale.rate.samples(LEAST_QUANTUM));
-        let next = packet.timestamp.wrapping_add(self.timescale.ticks_of(decoded));
+        self.loss.observe(packet.seq - running.last_seq - 1);
+        self.awaits_next &= self.loss.is_present();
+        self.packet_time = self.conversion.rate.duration(decoded);
+        self.follow_packet_length(decoded);
+        let next = packet.timestamp.wrapping_add(self.conversion.ticks_of(decoded));
         self.running = Some(Running { next, last_seq: packet.seq, concealed: 0 });
         self.pause.take_if(|(before, _)| *before < packet.seq);
         self.gain.set(1.0, RETURN);
     }
 
+    /// The delay changes with effect by what divides all packets of late: a longer divisor counts once it has held for a while.
+    fn follow_packet_length(&mut self, decoded: usize) {
+        let frame = self.conversion.frame();
+        let quantum = common_divisor(decoded, frame).max(self.conversion.rate.samples(LEAST_QUANTUM));
+        self.longer_quanta = if quantum > self.quantum { self.longer_quanta + 1 } else { 0 };
+        if quantum < self.quantum || self.longer_quanta >= LONGER_QUANTA {
+            (self.quantum, self.longer_quanta) = (quantum, 0);
+        }
+    }
+
     /// Conceals `ticks`; `closes` when the packet right behind them is here.
     fn conceal(&mut self, running: Running, ticks: u32, closes: bool) {
-        let samples = self.timescale.samples_of(ticks);
+        let samples = self.conversion.samples_of(ticks);
         let next = self.buffer.front().filter(|_| closes).map(|front| front.payload.as_slice());
         self.decoder.conceal(samples, next, &mut self.pcm);
         let concealed = running.concealed.saturating_add(ticks);
         self.running = Some(Running { next: running.next.wrapping_add(ticks), concealed, ..running });
-        self.stats.concealed += self.timescale.rate.duration(samples);
-        if concealed > self.timescale.ticks(FADE_AFTER) {
+        self.stats.concealed += self.conversion.rate.duration(samples);
+        if concealed > self.conversion.ticks(FADE_AFTER) {
             self.gain.set(0.0, FADE);
         }
     }
 
-    /// Brings the delay a little nearer to what the network needs.
-    fn stretch(&mut self, frame: usize) {
-        self.since_stretch += 1;
-        let (Some(least), Some(running)) = (self.headroom.least(), self.running) else { return };
-        if self.since_stretch < STRETCH_EVERY || running.concealed > 0 {
+    /// Brings the delay a little nearer to its target.
+    fn scale_time(&mut self, frame: usize) {
+        if !self.scaling.is_due() || self.running.is_none_or(|running| running.concealed > 0) {
             return;
         }
-        let rate = self.timescale.rate;
-        // Where in its quantum the next packet's sound begins; what is cut up to there costs no headroom.
-        let phase = (self.pcm.len() - frame) % self.quantum;
-        let quantum = self.timescale.micros_of(self.quantum as i64).max(1);
-        if least < LEAST_HEADROOM {
-            let wanted = (self.quantum - phase).max(rate.samples(SPLICE));
-            let given = stretch::lengthen(&mut self.pcm, rate, wanted, Choice::Inaudible);
-            let crossed = ((phase + given) / self.quantum) as i64;
-            self.stretched(given, crossed * quantum);
-        } else if self.headroom.is_settled() {
-            let spare = usize::try_from((least - WANTED_HEADROOM).div_euclid(quantum)).unwrap_or(0);
-            let limit = phase + spare * self.quantum;
-            let choice = if least > FAR_TOO_LONG { Choice::Now } else { Choice::Inaudible };
-            while self.pcm.len() < frame + limit.min(frame / 2) && self.front_is_next() {
-                self.decode_front();
+        let rate = self.conversion.rate;
+        let grid = Grid { conversion: self.conversion, quantum: self.quantum };
+        let quantum = self.conversion.micros_of(self.quantum as i64).max(1);
+        let extra = if self.awaits_next { micros_in(self.packet_time) } else { 0 };
+        let correction = self.target.correction(extra, quantum);
+        self.scaling.set_urgent(matches!(correction, Correction::Shorten(_, Choice::Now)));
+        match correction {
+            Correction::Keep => {}
+            Correction::Lengthen => {
+                let quanta = self.scaling.lengthen(&mut self.pcm, grid);
+                self.target.moved(quanta * quantum);
             }
-            let limit = limit.min(self.pcm.len() - frame);
-            let taken = stretch::shorten(&mut self.pcm, rate, limit, choice);
-            let crossed = taken.saturating_sub(phase).div_ceil(self.quantum) as i64;
-            self.stretched(taken, -crossed * quantum);
-        }
-    }
-
-    fn stretched(&mut self, samples: usize, by: i64) {
-        if samples > 0 {
-            self.headroom.shifted(by);
-            self.since_stretch = 0;
+            Correction::Shorten(spare, choice) => {
+                let spare = usize::try_from(spare / quantum).unwrap_or(0);
+                let limit = grid.phase(self.pcm.len()) + spare * self.quantum;
+                while self.pcm.len() < frame + limit.min(rate.samples(PULL) / 2) && self.front_is_next() {
+                    self.decode_front();
+                }
+                let quanta = self.scaling.shorten(&mut self.pcm, grid, limit, choice);
+                self.target.moved(-quanta * quantum);
+            }
         }
     }
 
     /// Where a packet that lies `ahead` of `next` will lie behind the next pull's first sample, in samples.
     fn position(&self, ahead: i32) -> i64 {
-        self.pcm.len() as i64 + self.timescale.distance(ahead)
+        self.pcm.len() as i64 + self.conversion.distance(ahead)
     }
 
     fn front_is_next(&self) -> bool {

@@ -12,6 +12,7 @@ use crate::rtp::packet::Packet;
 use crate::rtp::payload::{PayloadContent, PayloadFormat};
 
 mod clocks;
+mod network;
 mod sources;
 
 const MS: Duration = Duration::from_millis(1);

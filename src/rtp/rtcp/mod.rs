@@ -6,7 +6,7 @@ mod reception;
 mod session;
 
 pub use reception::ReceptionStats;
-pub use session::{PeerReport, RtcpSession};
+pub use session::{PeerReport, RtcpSession, fraction_lost};
 
 #[cfg(test)]
 mod tests;

@@ -304,3 +304,12 @@ pub(super) fn marshal(packet: Box<dyn RtcpPacket>) -> Vec<u8> {
     // Fails only for more reports than we ever put in; then nothing is sent.
     rtcp::packet::marshal(&[packet]).map(|bytes| bytes.to_vec()).unwrap_or_default()
 }
+
+/// The share of the packets of `ssrc`, 0.0 to 1.0, that a report says were lost since the report before it (RFC 3550 section 6.4.1).
+#[must_use]
+pub fn fraction_lost(packet: &dyn RtcpPacket, ssrc: u32) -> Option<f32> {
+    let any = packet.as_any();
+    let of_sender = any.downcast_ref::<SenderReport>().map(|report| &report.reports);
+    let reports = of_sender.or_else(|| any.downcast_ref::<ReceiverReport>().map(|report| &report.reports))?;
+    reports.iter().find(|report| report.ssrc == ssrc).map(|report| f32::from(report.fraction_lost) / 256.0)
+}

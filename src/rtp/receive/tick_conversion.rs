@@ -9,14 +9,14 @@ pub(super) const PULL: Duration = Duration::from_millis(20);
 
 /// Converts between RTP ticks, samples and time.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Timescale {
+pub(super) struct TickConversion {
     /// RTP clock of the payload type.
     pub(super) clock: Hz,
     /// Rate of the decoder.
     pub(super) rate: Hz,
 }
 
-impl Timescale {
+impl TickConversion {
     /// RTP ticks in `time`.
     pub(super) fn ticks(self, time: Duration) -> u32 {
         u32::try_from(self.clock.samples(time)).unwrap_or(u32::MAX / 4)

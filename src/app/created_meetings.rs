@@ -100,6 +100,7 @@ fn meeting_config(wanted: &NewMeeting) -> MeetingConfig {
         lobby_timeout: LOBBY_TIMEOUT,
         unmute_after_host_mute: false,
         anonymous_join: true,
+        speakers: None,
     }
 }
 

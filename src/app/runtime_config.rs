@@ -44,6 +44,7 @@ pub(super) fn meetings(settings: &Settings) -> BTreeMap<MeetingName, MeetingSett
         policy: policy(settings, meeting),
         anonymous_join: settings.organisation.anonymous_join && meeting.anonymous_join,
         passcode: meeting.passcode.as_ref().map(secret),
+        speakers: meeting.speakers.unwrap_or(settings.media.speakers),
         outlasts_a_restart: true,
         devices: Arc::clone(&devices),
     };

@@ -1,5 +1,7 @@
 //! Contract of an encoder and a decoder.
 
+use std::any::Any;
+
 use crate::common::units::Hz;
 
 /// Settings of an encoder. Only Opus has any.
@@ -42,7 +44,7 @@ pub enum CodecError {
 }
 
 /// PCM to payload.
-pub trait Encoder: Send {
+pub trait Encoder: Any + Send {
     /// Appends the payload of one packet to `out`. `pcm` is mono at the row's sample rate: 10, 20, 30, 40, 50 or 60 ms.
     ///
     /// # Errors
@@ -52,6 +54,18 @@ pub trait Encoder: Send {
     /// From the next packet on: the share of packets, in percent, that the receiver does not get. Opus protects against it with in-band FEC, and
     /// spends bits on that; other codecs have no means to.
     fn expect_loss(&mut self, _percent: u8) {}
+
+    /// Takes over the state of another encoder of this codec, so that both go on alike bit by bit. False, and nothing has changed, where the
+    /// state cannot be copied.
+    fn adopt(&mut self, _other: &dyn Encoder) -> bool {
+        false
+    }
+
+    /// The error of a decoder that has followed this encoder and is given a `payload` of another one, which was in the state of `other` before it:
+    /// in dB against the signal that was encoded. `None` where states cannot be compared.
+    fn mistracking(&self, _other: &dyn Encoder, _payload: &[u8]) -> Option<f32> {
+        None
+    }
 }
 
 /// Payload to PCM.

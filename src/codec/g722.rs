@@ -3,6 +3,8 @@
 //! Fixed-point arithmetic and state names follow clause 3 and 4 of the Recommendation, because the result must agree with
 //! it bit by bit. A payload byte stands for two samples at 16 kHz: high band in the two upper bits.
 
+use std::any::Any;
+
 use super::coding::check_length;
 use super::{CodecError, Decoder, Encoder};
 use crate::common::units::Hz;
@@ -48,6 +50,9 @@ const HIGH_DECISION: i32 = 564;
 const QMF_DELAY: usize = 22;
 /// Samples below this are the codec's own idle noise.
 const AUDIBLE: u16 = 50;
+
+/// A signal below this value in both bands counts as it: errors under idle noise are not heard.
+const FAINTEST: i32 = 8;
 
 fn saturate(value: i32) -> i32 {
     value.clamp(-32_768, 32_767)
@@ -177,6 +182,15 @@ impl Band {
     }
 }
 
+/// What a decoder makes of a byte: the next value of the low and of the high band.
+fn reconstruct(low: &mut Band, high: &mut Band, byte: u8) -> [i32; 2] {
+    let code = byte & 0x3f;
+    let value = limit_band(low.s + ((low.det * QM6[usize::from(code)]) >> 15));
+    low.adapt_low(code);
+    let predicted = high.s;
+    [value, limit_band(predicted + high.adapt_high(byte >> 6))]
+}
+
 /// The 24 newest values of a QMF, oldest first.
 #[derive(Clone)]
 struct Qmf([i32; 24]);
@@ -197,6 +211,7 @@ impl Qmf {
 }
 
 /// PCM at 16 kHz to G.722.
+#[derive(Clone)]
 pub(super) struct G722Encoder {
     qmf: Qmf,
     low: Band,
@@ -239,6 +254,29 @@ impl Encoder for G722Encoder {
         out.extend(pcm.chunks_exact(2).map(|pair| self.encode_pair(pair[0], pair[1])));
         Ok(())
     }
+
+    fn adopt(&mut self, other: &dyn Encoder) -> bool {
+        let other: &dyn Any = other;
+        let Some(other) = other.downcast_ref::<Self>() else { return false };
+        self.clone_from(other);
+        true
+    }
+
+    fn mistracking(&self, other: &dyn Encoder, payload: &[u8]) -> Option<f32> {
+        let other: &dyn Any = other;
+        let Self { mut low, mut high, .. } = self.clone();
+        let Self { low: mut other_low, high: mut other_high, .. } = other.downcast_ref::<Self>()?.clone();
+        let (mut error, mut signal) = (0.0, f64::from(FAINTEST).powi(2) * payload.len() as f64);
+        for byte in payload {
+            let tracked = reconstruct(&mut other_low, &mut other_high, *byte);
+            let mistracked = reconstruct(&mut low, &mut high, *byte);
+            for (tracked, mistracked) in tracked.into_iter().zip(mistracked) {
+                error += f64::from(mistracked - tracked).powi(2);
+                signal += f64::from(tracked).powi(2);
+            }
+        }
+        Some((10.0 * (error / signal).log10()) as f32)
+    }
 }
 
 impl Synthesis {
@@ -251,11 +289,7 @@ impl Synthesis {
     }
 
     fn decode_byte(&mut self, byte: u8) -> [i16; 2] {
-        let low_code = byte & 0x3f;
-        let low = limit_band(self.low.s + ((self.low.det * QM6[usize::from(low_code)]) >> 15));
-        self.low.adapt_low(low_code);
-        let predicted = self.high.s;
-        let high = limit_band(predicted + self.high.adapt_high(byte >> 6));
+        let [low, high] = reconstruct(&mut self.low, &mut self.high, byte);
         let (even, odd) = self.qmf.push(low + high, low - high);
         [saturate(odd >> 11) as i16, saturate(even >> 11) as i16]
     }

@@ -9,4 +9,4 @@ mod opus;
 mod table;
 
 pub use coding::{CodecError, Decoder, Encoder, EncoderSettings};
-pub use table::{CODECS, CodecKind, CodecRow, DEFAULT_CODECS, FALLBACK_CODECS};
+pub use table::{CODECS, CodecKind, CodecRow, DEFAULT_CODECS, EncoderHandover, FALLBACK_CODECS};

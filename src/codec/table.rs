@@ -56,9 +56,18 @@ pub struct CodecRow {
     pub fmtp: Option<&'static str>,
     /// The longest packet that fits into a datagram which nobody takes apart on its way.
     pub longest_packet: Duration,
-    /// Frames of 20 ms after which an encoder can go on for another one, unnoticed by the decoder behind them; `None` where the
-    /// two never come to agree. Where it is given, listeners can share an encoding.
-    pub takes_over_after: Option<usize>,
+    /// How a listener's own encoder and one that listeners share take over from each other.
+    pub handover: EncoderHandover,
+}
+
+/// How an encoder goes on for another one, unnoticed by the decoder behind them.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum EncoderHandover {
+    /// It is given the frames of 20 ms, so many, that the other one has encoded last; its state is near enough to the other's then.
+    Replay(usize),
+    /// Its state is copied ([`Encoder::adopt`]). Where both have a decoder behind them already, they encode the same until a decoder of the one
+    /// that is given a payload of the other is nearly right ([`Encoder::mistracking`]).
+    State,
 }
 
 /// The longest packet of a codec whose packets are small.
@@ -79,7 +88,7 @@ pub static CODECS: &[CodecRow] = &[
         fmtp: Some("useinbandfec=1"),
         longest_packet: LONGEST_PACKET,
         // As far back as a voice is predicted from its pitch (RFC 6716 section 4.2.7.6), and some more.
-        takes_over_after: Some(3),
+        handover: EncoderHandover::Replay(3),
     },
     CodecRow {
         kind: CodecKind::G722,
@@ -91,8 +100,9 @@ pub static CODECS: &[CodecRow] = &[
         sdp_channels: 1,
         fmtp: None,
         longest_packet: LONGEST_PACKET,
-        // Two encoders that hear the same for ever quantise it differently; at 12 µs a frame each listener can have its own.
-        takes_over_after: None,
+        // Two encoders of the same signal never come to agree bit by bit, but predictors and scale factors forget (clause 3.6): within 100 ms
+        // they are near each other, and from frame to frame more or less so.
+        handover: EncoderHandover::State,
     },
     CodecRow {
         kind: CodecKind::Pcma,
@@ -105,7 +115,7 @@ pub static CODECS: &[CodecRow] = &[
         fmtp: None,
         longest_packet: LONGEST_PACKET,
         // It remembers nothing; the resampler before it does.
-        takes_over_after: Some(1),
+        handover: EncoderHandover::Replay(1),
     },
     CodecRow {
         kind: CodecKind::Pcmu,
@@ -117,7 +127,7 @@ pub static CODECS: &[CodecRow] = &[
         sdp_channels: 1,
         fmtp: None,
         longest_packet: LONGEST_PACKET,
-        takes_over_after: Some(1),
+        handover: EncoderHandover::Replay(1),
     },
     CodecRow {
         kind: CodecKind::L16Full,
@@ -129,7 +139,7 @@ pub static CODECS: &[CodecRow] = &[
         sdp_channels: 1,
         fmtp: None,
         longest_packet: Duration::from_millis(10),
-        takes_over_after: Some(1),
+        handover: EncoderHandover::Replay(1),
     },
     CodecRow {
         kind: CodecKind::L16Disc,
@@ -141,7 +151,7 @@ pub static CODECS: &[CodecRow] = &[
         sdp_channels: 1,
         fmtp: None,
         longest_packet: Duration::from_millis(10),
-        takes_over_after: Some(1),
+        handover: EncoderHandover::Replay(1),
     },
     CodecRow {
         kind: CodecKind::L16Wide,
@@ -153,7 +163,7 @@ pub static CODECS: &[CodecRow] = &[
         sdp_channels: 1,
         fmtp: None,
         longest_packet: Duration::from_millis(40),
-        takes_over_after: Some(1),
+        handover: EncoderHandover::Replay(1),
     },
     CodecRow {
         kind: CodecKind::L16Narrow,
@@ -165,7 +175,7 @@ pub static CODECS: &[CodecRow] = &[
         sdp_channels: 1,
         fmtp: None,
         longest_packet: Duration::from_millis(60),
-        takes_over_after: Some(1),
+        handover: EncoderHandover::Replay(1),
     },
 ];
 

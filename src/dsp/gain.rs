@@ -52,19 +52,35 @@ impl Gain {
 
     /// Applies the gain to the next `samples`, saturating.
     pub fn apply(&mut self, samples: &mut [i16], rate: Hz) {
-        let sample_time = 1.0 / rate.0.max(1) as f32;
         let mut rest = samples.iter_mut();
         while self.left > 0.0 {
             let Some(sample) = rest.next() else { return };
-            let steps = (self.left / sample_time).max(1.0);
-            self.current += (self.target - self.current) / steps;
-            self.left -= sample_time;
-            *sample = (f32::from(*sample) * self.current) as i16;
+            *sample = (f32::from(*sample) * self.step(rate)) as i16;
         }
         self.current = self.target;
         if self.current != 1.0 {
             rest.for_each(|sample| *sample = (f32::from(*sample) * self.current) as i16);
         }
+    }
+
+    /// Writes the next `samples` with the gain applied to `out`, wide enough for a gain above 1.0; as many as both have.
+    pub fn amplify(&mut self, samples: &[i16], out: &mut [i32], rate: Hz) {
+        let mut rest = samples.iter().zip(out);
+        while self.left > 0.0 {
+            let Some((sample, out)) = rest.next() else { return };
+            *out = (f32::from(*sample) * self.step(rate)) as i32;
+        }
+        self.current = self.target;
+        rest.for_each(|(sample, out)| *out = (f32::from(*sample) * self.current) as i32);
+    }
+
+    /// One sample further on the ramp; the gain there.
+    fn step(&mut self, rate: Hz) -> f32 {
+        let sample_time = 1.0 / rate.0.max(1) as f32;
+        let steps = (self.left / sample_time).max(1.0);
+        self.current += (self.target - self.current) / steps;
+        self.left -= sample_time;
+        self.current
     }
 }
 

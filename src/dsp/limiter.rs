@@ -26,6 +26,12 @@ impl Limiter {
         Self::default()
     }
 
+    /// Whether the gain is 1.0: no peak is being recovered from.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.gain >= 1.0
+    }
+
     /// Writes the limited `sum` to `out`; as many samples as both have.
     pub fn process(&mut self, sum: &[i32], out: &mut [i16]) {
         let length = sum.len().min(out.len());

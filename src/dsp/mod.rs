@@ -6,12 +6,14 @@ pub mod frame;
 pub mod gain;
 pub mod key_suppressor;
 pub mod level;
+pub mod leveller;
 pub mod limiter;
 pub mod noise;
 pub mod resample;
 pub mod stretch;
 pub mod tone;
 pub mod tone_detector;
+pub mod voice_activity;
 
 pub use frame::Frame;
 pub use resample::Resampler;

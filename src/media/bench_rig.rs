@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use super::bridge::{Bridge, BridgeLegs, Gate};
+use super::bridge::{Bridge, BridgeLegs};
 use super::events::{BridgeEvent, PortEvent};
 use super::leg::MediaEnd;
 use super::peer::PeerFactory;
@@ -15,6 +15,7 @@ use super::peer::browser::Browser;
 use super::plane::{Plane, SLOTS, SocketId, Transmit};
 use super::port::Port;
 use super::profile::{Channel, Profile};
+use super::seat::Gate;
 use super::shared_mix::TickSound;
 use crate::codec::{CodecKind, Encoder, EncoderSettings};
 use crate::common::ids::{BridgeId, ParticipantId, PeerId, PortId};
@@ -82,7 +83,7 @@ impl BenchMeeting {
     pub fn new() -> Self {
         let (tell, heard) = mpsc::channel(4096);
         let mut plane = Plane::default();
-        plane.open_bridge(BRIDGE, tell.clone());
+        plane.open_bridge(BRIDGE, 4, tell.clone());
         let policy = Policy::new(PolicySettings::default());
         let factory = PeerFactory::new().expect("a certificate");
         Self { plane, now: Instant::now(), steps: 0, policy, factory, phones: vec![], guests: vec![], tell, heard }
@@ -299,7 +300,7 @@ impl Crowd {
     #[must_use]
     pub fn new(members: usize, voices: &[&[i16]]) -> Self {
         let now = Instant::now();
-        let (mut bridge, mut policy) = (Bridge::new(0), Policy::new(PolicySettings::default()));
+        let (mut bridge, mut policy) = (Bridge::new(0, 4), Policy::new(PolicySettings::default()));
         for number in 0..members as u64 {
             bridge.seat(MediaEnd::Peer(PeerId::from_number(number)), admission(&mut policy, now, 1 + number), OPEN);
         }

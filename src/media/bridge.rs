@@ -9,62 +9,21 @@ use crate::codec::{CodecKind, Encoder, EncoderSettings};
 use crate::common::ids::ParticipantId;
 use crate::common::units::Hz;
 use crate::dsp::frame::Frame;
-use crate::dsp::gain::Gain;
-use crate::dsp::level::{SILENCE, SpeakingDetector, dbov};
 use crate::dsp::limiter::Limiter;
 use crate::policy::Admission;
 
 use super::leg::MediaEnd;
 use super::record::Recorder;
+use super::seat::{Gate, Seat};
 use super::shared_mix::{SharedMix, TickSound};
+use super::speakers::SpeakerSelection;
 
 /// Samples of a frame at the bridge's rate, 48 kHz.
 const FRAME: usize = 960;
 /// The same, as the recorder counts.
 const FRAME_48K: u32 = 960;
-/// How long a frame lasts.
-const TICK: Duration = Duration::from_millis(20);
-/// Fade of a gate that opens or shuts: no click, and no syllable lost.
-const RAMP: Duration = Duration::from_millis(8);
 /// Least time between two reports of who speaks: a page marks the speakers, and the mark must not flicker.
 const SPEAKING_EVERY: Duration = Duration::from_millis(100);
-/// Level in dBov up to which a leg is left out of the mix: below the background noise of a room, above the idle noise of every codec.
-const INAUDIBLE: f32 = -65.0;
-/// Ticks for which a leg that fell silent still counts as audible, so that a pause between syllables changes nothing (DESIGN
-/// section 7): 300 ms.
-const AUDIBLE_HANGOVER: u32 = 15;
-
-/// Directions in which audio passes between a leg and its bridge: derived by the policy, applied by the bridge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Gate {
-    /// The mix is sent to the leg.
-    pub hear: bool,
-    /// The leg's audio is mixed in.
-    pub speak: bool,
-}
-
-struct Seat {
-    end: MediaEnd,
-    admission: Admission,
-    gate: Gate,
-    hear: Gain,
-    speak: Gain,
-    speaking: SpeakingDetector,
-    /// Level of its frame, in dBov.
-    level: f32,
-    /// Ticks since its level was audible.
-    inaudible: u32,
-    limiter: Limiter,
-    frame: Frame,
-}
-
-impl Seat {
-    /// Its frame is part of the mix.
-    const fn is_audible(&self) -> bool {
-        self.inaudible < AUDIBLE_HANGOVER
-    }
-}
-
 /// The legs of a bridge, as their owner lends them for one tick.
 pub(super) trait BridgeLegs {
     /// Puts the next 20 ms (48 kHz) of the leg at `end` into `frame`.
@@ -77,6 +36,7 @@ pub(super) trait BridgeLegs {
 pub(super) struct Bridge {
     slot: u8,
     seats: Vec<Seat>,
+    selection: SpeakerSelection,
     sum: Box<[i32; FRAME]>,
     limiter: Limiter,
     common: SharedMix,
@@ -105,12 +65,13 @@ pub(super) struct BridgeTick {
 }
 
 impl Bridge {
-    /// An empty bridge that ticks in `slot` (0 to 7).
+    /// An empty bridge that ticks in `slot` (0 to 7) and mixes at most so many `speakers` at a time.
     #[must_use]
-    pub(super) fn new(slot: u8) -> Self {
+    pub(super) fn new(slot: u8, speakers: usize) -> Self {
         Self {
             slot,
             seats: Vec::new(),
+            selection: SpeakerSelection::new(speakers),
             sum: Box::new([0; FRAME]),
             limiter: Limiter::new(),
             common: SharedMix::default(),
@@ -130,19 +91,7 @@ impl Bridge {
     /// Seats a leg. The admission stays with the seat; without one there is none.
     pub(super) fn seat(&mut self, end: MediaEnd, admission: Admission, gate: Gate) {
         self.unseat(end);
-        let on = |open| if open { 1.0 } else { 0.0 };
-        self.seats.push(Seat {
-            end,
-            admission,
-            gate,
-            hear: Gain::new(on(gate.hear)),
-            speak: Gain::new(on(gate.speak)),
-            speaking: SpeakingDetector::new(),
-            level: SILENCE,
-            inaudible: AUDIBLE_HANGOVER,
-            limiter: Limiter::new(),
-            frame: Frame::silence(Hz::FULL),
-        });
+        self.seats.push(Seat::new(end, admission, gate));
     }
 
     /// Takes a leg off the bridge.
@@ -160,9 +109,7 @@ impl Bridge {
     /// Sets which directions are open for `end`.
     pub(super) fn gate(&mut self, end: MediaEnd, gate: Gate) {
         if let Some(seat) = self.seats.iter_mut().find(|seat| seat.end == end) {
-            seat.gate = gate;
-            seat.hear.set(if gate.hear { 1.0 } else { 0.0 }, RAMP);
-            seat.speak.set(if gate.speak { 1.0 } else { 0.0 }, RAMP);
+            seat.set_gate(gate);
         }
     }
 
@@ -201,26 +148,16 @@ impl Bridge {
         BridgeTick { speaking: self.changed_speaking(now), recorder_failed: self.feed_recorder() }
     }
 
-    /// Adds up all audible legs.
+    /// Adds up the legs that are selected.
     fn collect(&mut self, now: Instant, legs: &mut impl BridgeLegs) {
-        self.sum.fill(0);
         for seat in &mut self.seats {
             legs.pull(now, seat.end, &mut seat.frame);
-            // A gate that is shut, and whose fade has ended, is silence by assignment and not by multiplication.
-            if !seat.gate.speak && seat.speak.is_silent() {
-                seat.frame = Frame::silence(Hz::FULL);
-                seat.level = SILENCE;
-            } else {
-                seat.speak.apply(seat.frame.samples_mut(), Hz::FULL);
-                seat.level = dbov(seat.frame.samples());
-            }
-            seat.speaking.hear_level(seat.level, TICK);
-            seat.inaudible = if seat.level > INAUDIBLE { 0 } else { seat.inaudible.saturating_add(1) };
-            if seat.is_audible() {
-                for (sum, sample) in self.sum.iter_mut().zip(seat.frame.samples()) {
-                    *sum += i32::from(*sample);
-                }
-            }
+            seat.take();
+        }
+        self.selection.select(self.seats.iter().enumerate().filter_map(|(at, seat)| seat.candidate(at)));
+        self.sum.fill(0);
+        for (at, seat) in self.seats.iter_mut().enumerate() {
+            seat.mix(self.selection.contains(at), self.sum.as_mut_slice());
         }
     }
 
@@ -228,24 +165,14 @@ impl Bridge {
     fn distribute(&mut self, now: Instant, legs: &mut impl BridgeLegs) {
         let mut minus = [0_i32; FRAME];
         for seat in &mut self.seats {
-            if !seat.gate.hear && seat.hear.is_silent() {
+            if seat.is_deaf() {
                 legs.send(now, seat.end, TickSound::Nothing);
-                continue;
-            }
-            if !seat.is_audible() && seat.hear.is_unity() {
+            } else if seat.shares_the_mix() {
                 legs.send(now, seat.end, TickSound::Common(&mut self.common));
-                continue;
-            }
-            if seat.is_audible() {
-                for ((minus, sum), own) in minus.iter_mut().zip(self.sum.iter()).zip(seat.frame.samples()) {
-                    *minus = *sum - i32::from(*own);
-                }
             } else {
-                minus.copy_from_slice(self.sum.as_slice());
+                seat.render(self.sum.as_slice(), &mut minus, &mut self.out);
+                legs.send(now, seat.end, TickSound::Own(&self.out, Some(&self.common)));
             }
-            seat.limiter.process(&minus, self.out.samples_mut());
-            seat.hear.apply(self.out.samples_mut(), Hz::FULL);
-            legs.send(now, seat.end, TickSound::Own(&self.out, Some(&self.common)));
         }
     }
 
@@ -253,9 +180,10 @@ impl Bridge {
         if self.reported_at.is_some_and(|at| now.saturating_duration_since(at) < SPEAKING_EVERY) {
             return None;
         }
-        let mut speaking: Vec<_> = self.seats.iter().filter(|seat| seat.speaking.speaking()).collect();
-        speaking.sort_by(|a, b| b.level.total_cmp(&a.level));
-        let speaking: Vec<_> = speaking.iter().map(|seat| seat.admission.participant()).collect();
+        let loud = |seat: &Seat| Some((seat.speaks_at()?, seat.admission.participant()));
+        let mut speaking: Vec<_> = self.seats.iter().filter_map(loud).collect();
+        speaking.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+        let speaking: Vec<_> = speaking.into_iter().map(|(_, who)| who).collect();
         let same = speaking.len() == self.speaking.len() && speaking.iter().all(|who| self.speaking.contains(who));
         if same {
             return None;
@@ -279,3 +207,6 @@ impl Bridge {
         false
     }
 }
+
+#[cfg(test)]
+mod tests;

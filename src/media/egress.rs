@@ -239,6 +239,16 @@ impl Egress {
         profile.ptime == EVENT_PACKET && self.fifo.is_empty()
     }
 
+    /// The encoder.
+    pub(super) fn encoder(&self) -> &dyn Encoder {
+        &*self.encoder
+    }
+
+    /// Lets the encoder go on from the state of the shared one; false where states of this codec are not copied.
+    pub(super) fn adopt(&mut self, shared: &dyn Encoder) -> bool {
+        self.encoder.adopt(shared)
+    }
+
     /// Lets the encoder encode what the shared one has encoded until now, so that it goes on from the same state. Nothing is sent.
     pub(super) fn prime(&mut self, samples: &[i16]) {
         self.payload.clear();

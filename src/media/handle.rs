@@ -16,7 +16,6 @@ use crate::policy::Admission;
 use crate::prompt::Clip;
 use crate::rtp::dtls::{DtlsError, DtlsIdentity};
 
-use super::bridge::Gate;
 use super::events::{BridgeEvent, PortEvent};
 use super::leg::MediaEnd;
 use super::peer::{NegotiationError, PeerFactory};
@@ -25,6 +24,7 @@ use super::pool::{PoolError, PoolUse, PortPool, Share, Sockets};
 use super::port::Port;
 use super::profile::Profile;
 use super::record::Recorder;
+use super::seat::Gate;
 use super::stats::PortStats;
 use super::worker::{self, BrowserSocket, MediaCounters, PortCommand, WorkerCommand, WorkerHandle};
 
@@ -269,10 +269,10 @@ impl Media {
         Ok(PortHandle { id, worker: Arc::new(AtomicUsize::new(worker)), media: self.clone() })
     }
 
-    /// Opens a bridge; workers take turns.
-    pub async fn open_bridge(&self, events: mpsc::Sender<BridgeEvent>) -> BridgeHandle {
+    /// Opens a bridge that mixes at most so many `speakers` at a time (at least 1, A-5); workers take turns.
+    pub async fn open_bridge(&self, speakers: usize, events: mpsc::Sender<BridgeEvent>) -> BridgeHandle {
         let (id, worker) = (self.shared.ids.bridge(), self.pick_worker());
-        self.ask(worker, WorkerCommand::OpenBridge { id, events }).await;
+        self.ask(worker, WorkerCommand::OpenBridge { id, speakers, events }).await;
         BridgeHandle { id, worker, media: self.clone() }
     }
 }

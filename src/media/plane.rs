@@ -15,7 +15,7 @@ use crate::common::units::Hz;
 use crate::dsp::frame::Frame;
 use crate::policy::Admission;
 
-use super::bridge::{Bridge, BridgeTick, Gate};
+use super::bridge::{Bridge, BridgeTick};
 use super::egress::PacketInfo;
 use super::events::BridgeEvent;
 use super::leg::{DueDatagram, MediaEnd, MediaLeg};
@@ -25,6 +25,7 @@ use super::peer_routes::{PeerRoute, PeerRoutes};
 use super::port::Port;
 use super::profile::Channel;
 use super::record::Recorder;
+use super::seat::Gate;
 use super::shared_mix::TickSound;
 
 /// Slots of a 20 ms frame: 2.5 ms each (DESIGN §7).
@@ -113,10 +114,10 @@ impl Plane {
 
     // === Bridges ===
 
-    /// Opens a bridge that reports to `events`.
-    pub(super) fn open_bridge(&mut self, id: BridgeId, events: mpsc::Sender<BridgeEvent>) {
+    /// Opens a bridge that mixes at most so many `speakers` at a time and reports to `events`.
+    pub(super) fn open_bridge(&mut self, id: BridgeId, speakers: usize, events: mpsc::Sender<BridgeEvent>) {
         let slot = u8::try_from(id.number() % u64::from(SLOTS)).unwrap_or(0);
-        self.bridges.insert(id, Meeting { bridge: Bridge::new(slot), events });
+        self.bridges.insert(id, Meeting { bridge: Bridge::new(slot, speakers), events });
     }
 
     /// Closes a bridge; its legs have no seat any more.

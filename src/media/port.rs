@@ -56,6 +56,8 @@ pub struct Port {
     scratch: Vec<i16>,
     /// The payload of the last packet came from the shared encoder.
     shares_payloads: bool,
+    /// Frames of the common mix, and of nothing else, that its own encoder has encoded since the last other one.
+    common_frames: usize,
     rtcp_out: Option<Vec<u8>>,
     events: mpsc::Sender<PortEvent>,
     lost_events: u64,
@@ -99,6 +101,7 @@ impl Port {
             egress,
             scratch: Vec::new(),
             shares_payloads: false,
+            common_frames: 0,
             rtcp_out: None,
             events,
             lost_events: 0,
@@ -193,11 +196,17 @@ impl Port {
         let pauses = self.profile.comfort_noise.is_some() && mix.frame().samples().iter().all(|sample| *sample == 0);
         let plain =
             !pauses && self.may_send() && self.player.is_transparent() && self.marks.is_empty() && !self.egress.pressing();
+        let frames = std::mem::take(&mut self.common_frames);
         if !plain || !self.egress.takes_payloads(&self.profile) {
             return false;
         }
-        mix.expect_loss(self.profile.codec, self.reported_loss.percent());
-        let Some(payload) = mix.payload(self.profile.codec) else { return false };
+        let codec = self.profile.codec;
+        mix.expect_loss(codec, self.reported_loss.percent());
+        if !self.shares_payloads && !mix.joins(codec, self.egress.encoder(), frames) {
+            self.common_frames = frames.saturating_add(1);
+            return false;
+        }
+        let Some(payload) = mix.payload(codec) else { return false };
         self.egress.packet(now, &self.profile, payload);
         self.shares_payloads = true;
         true
@@ -212,6 +221,9 @@ impl Port {
         for frame in mix.history(codec) {
             self.resample_outbound(Some(frame));
             self.egress.prime(&self.scratch);
+        }
+        if let Some(shared) = mix.encoder(codec) {
+            self.egress.adopt(shared);
         }
     }
 
@@ -443,6 +455,9 @@ impl MediaLeg for Port {
     }
 
     fn send(&mut self, now: Instant, mix: TickSound<'_>) {
+        if !matches!(mix, TickSound::Common(_)) {
+            self.common_frames = 0;
+        }
         match mix {
             TickSound::Common(mix) => {
                 if !self.send_shared(now, mix) {

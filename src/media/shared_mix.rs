@@ -1,13 +1,13 @@
 //! The mix of all listeners: encoded at most once a tick for each codec.
 //!
-//! A leg that is audible needs a mix without its own voice, and so an encoder of its own; all others are sent the same payload under
-//! RTP headers of their own. Encoders and decoders have state, so an encoder that takes over from another one is first
-//! given the last few frames of the common mix ([`SharedMix::history`]), after which its state is nearly the other one's. A codec
-//! for which that is not near enough is not shared ([`crate::codec::CodecRow::takes_over_after`]).
+//! A leg that is mixed needs a mix without its own voice, and so an encoder of its own; all others are sent the same payload under
+//! RTP headers of their own. Encoders and decoders have state, so an encoder that takes over from another one is first brought
+//! near to the other one's ([`EncoderHandover`]): by the last few frames of the common mix ([`SharedMix::history`]), or by a copy of
+//! its state ([`SharedMix::encoder`]).
 
 use std::collections::VecDeque;
 
-use crate::codec::{CodecError, CodecKind, Encoder, EncoderSettings};
+use crate::codec::{CodecError, CodecKind, Encoder, EncoderHandover, EncoderSettings};
 use crate::common::units::Hz;
 use crate::dsp::frame::Frame;
 use crate::dsp::resample::{Resampler, between};
@@ -15,7 +15,12 @@ use crate::dsp::resample::{Resampler, between};
 /// Frames kept for encoders that take over: as many as the codec with the longest memory needs.
 const REMEMBERED: usize = 3;
 
-/// The sum of all audible legs, for those that are not part of it.
+/// Error, in dB against the signal, up to which a decoder is given payloads of the shared encoder in place of those of its own: 15 dB below what
+/// G.722 adds to speech. It may be greater by [`MISTRACKING_RISE`] for each frame that the leg has waited; the first second is mostly enough.
+const MISTRACKING: f32 = -36.0;
+const MISTRACKING_RISE: f32 = 0.2;
+
+/// The sum of all legs that are mixed, for those that are not part of it.
 pub struct SharedMix {
     frame: Frame,
     history: VecDeque<Frame>,
@@ -27,10 +32,10 @@ pub struct SharedMix {
 pub enum TickSound<'a> {
     /// Its gate is shut.
     Nothing,
-    /// A mix for this leg alone: it is audible itself, or its gate is fading. With it goes the common mix, where there is one,
+    /// A mix for this leg alone: it is part of the mix itself, or its gate is fading. With it goes the common mix, where there is one,
     /// for its history.
     Own(&'a Frame, Option<&'a SharedMix>),
-    /// The mix that all inaudible legs share.
+    /// The mix that all legs share that are not part of it.
     Common(&'a mut SharedMix),
 }
 
@@ -38,6 +43,8 @@ pub enum TickSound<'a> {
 struct Encoding {
     codec: CodecKind,
     encoder: Box<dyn Encoder>,
+    /// The encoder as it was before this tick's frame, where states are copied.
+    before: Option<Box<dyn Encoder>>,
     resampler: Option<Resampler>,
     samples: Vec<i16>,
     payload: Vec<u8>,
@@ -71,9 +78,10 @@ impl SharedMix {
         &self.frame
     }
 
-    /// The frames before this tick's that an encoder must have encoded to take over, oldest first.
+    /// The frames before this tick's that an encoder must have encoded to take over, oldest first. Where states are copied, the one that the
+    /// resampler before the encoder remembers.
     pub fn history(&self, codec: CodecKind) -> impl Iterator<Item = &Frame> {
-        newest(&self.history, codec.row().takes_over_after.unwrap_or(0))
+        newest(&self.history, replayed(codec))
     }
 
     /// A listener of the shared payloads does not get this share of them, in percent; `None`: it has not reported yet, and is taken for one with
@@ -84,21 +92,45 @@ impl SharedMix {
         }
     }
 
-    /// This tick's frame as a payload of 20 ms; `None` where the codec is not shared, or fails: every leg then encodes
-    /// for itself.
+    /// The shared encoder of a codec as it was before this tick's frame; `None` where it did not encode the last one, or states are not copied.
+    #[must_use]
+    pub fn encoder(&self, codec: CodecKind) -> Option<&dyn Encoder> {
+        let encoding = self.running(codec)?;
+        let before = encoding.before.as_deref()?;
+        Some(if encoding.encoded == self.tick { before } else { &*encoding.encoder })
+    }
+
+    /// Whether a leg whose encoder has encoded the last so many frames of the common mix may go over to the shared payloads. Where the shared
+    /// encoder does not run, it goes on from the state of this leg's.
+    pub fn joins(&mut self, codec: CodecKind, own: &dyn Encoder, frames: usize) -> bool {
+        if codec.row().handover != EncoderHandover::State {
+            return true;
+        }
+        if self.running(codec).is_none() {
+            return self.run_from(codec, own);
+        }
+        if self.payload(codec).is_none() {
+            return false;
+        }
+        let tolerated = MISTRACKING + MISTRACKING_RISE * frames as f32;
+        let error = self.running(codec).and_then(|encoding| own.mistracking(encoding.before.as_deref()?, &encoding.payload));
+        error.is_some_and(|error| error <= tolerated)
+    }
+
+    /// Lets the shared encoder go on from the state of another one, which has encoded the frame before this tick's.
+    fn run_from(&mut self, codec: CodecKind, own: &dyn Encoder) -> bool {
+        let Some(encoding) = open(&mut self.encodings, codec) else { return false };
+        newest(&self.history, 1).for_each(|frame| encoding.encode(frame));
+        encoding.encoded = self.tick.saturating_sub(1);
+        encoding.encoder.adopt(own)
+    }
+
+    /// This tick's frame as a payload of 20 ms; `None` where the codec fails: every leg then encodes for itself.
     pub fn payload(&mut self, codec: CodecKind) -> Option<&[u8]> {
-        let after = codec.row().takes_over_after?;
-        let place = match self.encodings.iter().position(|encoding| encoding.codec == codec) {
-            Some(place) => place,
-            None => {
-                self.encodings.push(Encoding::new(codec).ok()?);
-                self.encodings.len() - 1
-            }
-        };
-        let encoding = self.encodings.get_mut(place)?;
+        let encoding = open(&mut self.encodings, codec)?;
         if encoding.encoded != self.tick {
             if encoding.encoded + 1 != self.tick {
-                newest(&self.history, after).for_each(|frame| encoding.encode(frame));
+                newest(&self.history, replayed(codec)).for_each(|frame| encoding.encode(frame));
             }
             encoding.encoder.expect_loss(std::mem::take(&mut encoding.expected_loss));
             encoding.encode(&self.frame);
@@ -106,6 +138,31 @@ impl SharedMix {
         }
         (!encoding.payload.is_empty()).then_some(encoding.payload.as_slice())
     }
+
+    /// The encoding of a codec that was encoded in the last tick, or in this one.
+    fn running(&self, codec: CodecKind) -> Option<&Encoding> {
+        self.encodings.iter().find(|encoding| encoding.codec == codec && encoding.encoded + 1 >= self.tick)
+    }
+}
+
+/// Frames that are encoded anew when an encoder of this codec takes over.
+fn replayed(codec: CodecKind) -> usize {
+    match codec.row().handover {
+        EncoderHandover::Replay(frames) => frames,
+        EncoderHandover::State => 1,
+    }
+}
+
+/// The encoding of a codec, made where there is none.
+fn open(encodings: &mut Vec<Encoding>, codec: CodecKind) -> Option<&mut Encoding> {
+    let place = match encodings.iter().position(|encoding| encoding.codec == codec) {
+        Some(place) => place,
+        None => {
+            encodings.push(Encoding::new(codec).ok()?);
+            encodings.len() - 1
+        }
+    };
+    encodings.get_mut(place)
 }
 
 /// The newest of these frames, oldest first.
@@ -117,9 +174,12 @@ fn newest(history: &VecDeque<Frame>, wanted: usize) -> impl Iterator<Item = &Fra
 
 impl Encoding {
     fn new(codec: CodecKind) -> Result<Self, CodecError> {
+        let encoder = || codec.encoder(EncoderSettings::default());
+        let copied = matches!(codec.row().handover, EncoderHandover::State);
         Ok(Self {
             codec,
-            encoder: codec.encoder(EncoderSettings::default())?,
+            encoder: encoder()?,
+            before: if copied { Some(encoder()?) } else { None },
             resampler: between(Hz::FULL, codec.row().sample_rate),
             samples: Vec::new(),
             payload: Vec::with_capacity(400),
@@ -138,6 +198,9 @@ impl Encoding {
             }
             None => frame.samples(),
         };
+        if let Some(before) = &mut self.before {
+            before.adopt(&*self.encoder);
+        }
         self.payload.clear();
         if self.encoder.encode(samples, &mut self.payload).is_err() {
             self.payload.clear();

@@ -30,6 +30,8 @@ pub struct MeetingSettings {
     pub anonymous_join: bool,
     /// Asked of whoever comes without a link (K-1); read at each join.
     pub passcode: Option<Redacted<String>>,
+    /// Speakers that are mixed at a time, at least 1.
+    pub speakers: usize,
     /// It is there again after a restart: it is configured, and not made by the API.
     pub outlasts_a_restart: bool,
     /// Names of configured devices, by label: nobody else gets one of them (M-1).
@@ -42,7 +44,7 @@ impl MeetingSettings {
     pub fn titled(title: &str) -> Self {
         let title = title.to_owned();
         let (policy, devices) = (PolicySettings::default(), Arc::default());
-        Self { title, policy, anonymous_join: true, passcode: None, outlasts_a_restart: true, devices }
+        Self { title, policy, anonymous_join: true, passcode: None, speakers: 4, outlasts_a_restart: true, devices }
     }
 }
 

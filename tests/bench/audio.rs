@@ -9,6 +9,7 @@ use roomgate::codec::{CodecKind, Decoder, Encoder, EncoderSettings};
 use roomgate::common::units::Hz;
 use roomgate::dsp::Resampler;
 use roomgate::dsp::key_suppressor::KeySuppressor;
+use roomgate::dsp::level::dbov;
 use roomgate::media::bench_rig::{BenchMeeting, Crowd};
 
 /// Members of the full meeting, and how many of them talk at the same time.
@@ -21,6 +22,54 @@ fn speech() -> Vec<i16> {
     let mut reader = hound::WavReader::open(path).expect("a prompt");
     assert_eq!(reader.spec().sample_rate, Hz::WIDE.0);
     reader.samples::<i16>().map(|sample| sample.expect("a sample")).collect()
+}
+
+/// Background noise of a room at `level` dBov, 8 s at 16 kHz: by a first-order low-pass filter, as most of it lies below 1 kHz.
+fn room_noise(level: f32, seed: u32) -> Vec<i16> {
+    let (mut state, mut filtered) = (seed | 1, 0.0_f32);
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        filtered += 0.2 * (state.cast_signed() as f32 / 2_147_483_648.0 - filtered);
+        filtered * 16_384.0
+    };
+    let noise: Vec<f32> = (0..8 * Hz::WIDE.0).map(|_| next()).collect();
+    let loud: Vec<i16> = noise.iter().map(|sample| *sample as i16).collect();
+    let gain = 10_f32.powf((level - dbov(&loud)) / 20.0);
+    noise.iter().map(|sample| (sample * gain).round() as i16).collect()
+}
+
+/// A meeting of browsers and G.722 phones in turn, each with the noise of its room; the first of them talk as well.
+fn noisy_meeting(members: usize, talkers: usize, level: f32, speech: &[i16]) -> BenchMeeting {
+    let mut meeting = BenchMeeting::new();
+    for member in 0..members {
+        let mut sound = room_noise(level, 77 + 1_000 * member as u32);
+        if member < talkers {
+            let speech = speech.iter().cycle().skip(member * 16_000);
+            sound.iter_mut().zip(speech).for_each(|(sample, speech)| *sample = sample.saturating_add(*speech));
+        }
+        if member % 2 == 0 {
+            meeting.seat_browser(Some(&sound));
+        } else {
+            meeting.seat_phone(CodecKind::G722, &sound);
+        }
+    }
+    meeting.begin();
+    // The noise floor of each room is known by then.
+    frames(&mut meeting, 150);
+    meeting
+}
+
+/// Meetings of which every room has background noise: members, talkers, and the level of the noise in -dBov.
+fn noisy_rooms(group: &mut BenchmarkGroup<'_, WallTime>, speech: &[i16]) {
+    for (members, talkers, noise) in [(40, 3, 70), (40, 3, 60), (40, 3, 55), (40, 4, 55), (4, 1, 55), (4, 4, 55)] {
+        let mut meeting = None;
+        group.bench_function(format!("{members}-members-{talkers}-talkers-room-noise-{noise}"), |bencher| {
+            let meeting = meeting.get_or_insert_with(|| noisy_meeting(members, talkers, -(noise as f32), speech));
+            bencher.iter_custom(|iterations| frames(meeting, iterations));
+        });
+    }
 }
 
 /// A codec with 20 ms after 20 ms of speech, and payloads of the same speech, in an endless round.
@@ -142,5 +191,6 @@ pub(crate) fn benches(criterion: &mut Criterion) {
     let (_, loudest) = meeting.heard();
     let silent = loudest.iter().all(|loudest| *loudest == 0);
     assert!(silent || loudest.iter().all(|loudest| *loudest > 3000), "everybody heard somebody: {loudest:?}");
+    noisy_rooms(&mut group, &speech);
     group.finish();
 }

@@ -10,6 +10,9 @@ use crate::config::readers::{ADDRESS, DAY, MINUTE, SECOND, WrongValue, list, num
 use crate::config::reload::{live, restart};
 use crate::config::value::Value;
 
+/// How many speakers a meeting can mix at a time: each costs an encoding of its own.
+pub(super) const SPEAKERS: RangeInclusive<usize> = 1..=16;
+
 section! {
     /// `[media]`
     pub struct MediaConfig {
@@ -27,6 +30,8 @@ section! {
         webrtc_addresses: Vec<IpAddr> = |s, key| s.get(key, list(parsed(ADDRESS))).unwrap_or_default(), restart;
         /// Codecs for devices, best first. L16 is taken where a device offers none of them.
         codecs: Vec<CodecKind> = |s, key| s.get(key, some(list(codec))).unwrap_or_else(|| DEFAULT_CODECS.into()), live;
+        /// Speakers that a meeting mixes at a time, unless it says otherwise; a change counts for meetings that begin after it.
+        speakers: usize = |s, key| s.get(key, number(SPEAKERS)).unwrap_or(4), live;
         /// A device without RTP and RTCP for this long is asked by OPTIONS.
         media_timeout: Duration = |s, key| s.get(key, time(5 * SECOND..=DAY)).unwrap_or(MINUTE), restart;
     }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::media::SPEAKERS;
 use crate::common::ids::MeetingName;
-use crate::config::readers::{DAY, MINUTE, SECOND, boolean, choice, label, telephone_number, time};
+use crate::config::readers::{DAY, MINUTE, SECOND, boolean, choice, label, number, telephone_number, time};
 use crate::config::secret::Secret;
 use crate::config::section::Section;
 use crate::policy::{Bypass, CallRooms};
@@ -32,6 +33,8 @@ pub struct MeetingConfig {
     pub unmute_after_host_mute: bool,
     /// Externals may join, by telephone and in a browser (M-11).
     pub anonymous_join: bool,
+    /// Speakers that are mixed at a time; `None`: as `[media]` says.
+    pub speakers: Option<usize>,
 }
 
 pub(in crate::config) fn meetings(root: &mut Section<'_>) -> BTreeMap<MeetingName, MeetingConfig> {
@@ -68,5 +71,6 @@ fn meeting(name: &str, s: &mut Section<'_>) -> MeetingConfig {
         lobby_timeout: s.get("lobby_timeout", time(10 * SECOND..=DAY)).unwrap_or(10 * MINUTE),
         unmute_after_host_mute: s.get("unmute_after_host_mute", boolean).unwrap_or(false),
         anonymous_join: s.get("anonymous_join", boolean).unwrap_or(true),
+        speakers: s.optional("speakers", number(SPEAKERS)),
     }
 }

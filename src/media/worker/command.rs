@@ -6,7 +6,6 @@ use crate::common::ids::{BridgeId, PeerId, PortId};
 use crate::policy::Admission;
 use crate::prompt::Clip;
 
-use super::super::bridge::Gate;
 use super::super::events::BridgeEvent;
 use super::super::leg::MediaEnd;
 use super::super::peer::WebRtcPeer;
@@ -15,6 +14,7 @@ use super::super::pool::Sockets;
 use super::super::port::Port;
 use super::super::profile::Profile;
 use super::super::record::Recorder;
+use super::super::seat::Gate;
 use super::super::stats::PortStats;
 
 /// A command to a worker.
@@ -30,7 +30,7 @@ pub(crate) enum WorkerCommand {
     /// Close a browser's connection.
     ClosePeer(PeerId),
     /// Open a bridge that reports to `events`.
-    OpenBridge { id: BridgeId, events: mpsc::Sender<BridgeEvent> },
+    OpenBridge { id: BridgeId, speakers: usize, events: mpsc::Sender<BridgeEvent> },
     /// Close a bridge.
     CloseBridge(BridgeId),
     /// Seat a leg (M-8), with its gate at first.

@@ -132,7 +132,7 @@ impl Worker {
             }
             WorkerCommand::OpenPeer { id, peer, events } => self.plane.adopt_peer(id, *peer, events),
             WorkerCommand::ClosePeer(id) => self.plane.close_peer(machine::now(), id),
-            WorkerCommand::OpenBridge { id, events } => self.plane.open_bridge(id, events),
+            WorkerCommand::OpenBridge { id, speakers, events } => self.plane.open_bridge(id, speakers, events),
             WorkerCommand::CloseBridge(id) => self.plane.close_bridge(id),
             WorkerCommand::Seat { end, bridge, admission, gate } => {
                 if !self.plane.seat(end, bridge, admission, gate) {

@@ -35,7 +35,7 @@ impl MeetingTask {
     ) {
         tokio::spawn(async move {
             let (bridge_events, events) = mpsc::channel(BRIDGE_EVENTS);
-            let bridge = shared.media.open_bridge(bridge_events.clone()).await;
+            let bridge = shared.media.open_bridge(settings.speakers, bridge_events.clone()).await;
             tokio::spawn(forward(events, mailbox.clone(), MeetingInput::Bridge));
             let (relay_events, events) = mpsc::channel(relay::driver::EVENTS);
             tokio::spawn(forward(events, mailbox.clone(), |(who, event)| MeetingInput::Relay(who, event)));

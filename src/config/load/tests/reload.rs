@@ -58,6 +58,7 @@ const LIVE: &[(&str, &str, &str)] = &[
     ("device.hall", "[device.hall]\naddress = \"192.0.2.1\"", "[device.hall]\naddress = \"192.0.2.1\"\nname = \"Hall\""),
     ("meeting.demo", "[meeting.demo]\npasscode = \"1234\"", "[meeting.demo]\npasscode = \"4321\""),
     ("media.codecs", "[media]", "[media]\ncodecs = [\"pcma\"]"),
+    ("media.speakers", "[media]", "[media]\nspeakers = 6"),
     ("http.trusted_proxies", "[http]", "[http]\ntrusted_proxies = [\"127.0.0.1\"]"),
     ("http.public_url", "[http]", "[http]\npublic_url = \"https://meet.example\""),
     ("ice_server.a", "[ice_server.a]\nurls = [\"stun:a\"]", ""),

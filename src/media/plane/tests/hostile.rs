@@ -137,7 +137,8 @@ fn a_phone_that_sends_rubbish_for_a_while_is_heard() {
     rig.settle(1_000);
     rig.run(1_000);
     let heard = rig.phones[listener].hears(&[440.0])[0];
-    assert!(is_as_loud_as_it_was_hummed(heard), "{heard}");
+    // So uneven and so loud, the tone was levelled meanwhile.
+    assert!((LEVEL - 6.0..LEVEL + 1.0).contains(&heard), "{heard}");
     let heard = rig.phones[broken].hears(&[610.0])[0];
     assert!(is_as_loud_as_it_was_hummed(heard), "{heard}");
     rig.ends();

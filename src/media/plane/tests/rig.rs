@@ -209,7 +209,7 @@ impl Rig {
         let (tell, meeting) = mpsc::channel(1024);
         let mut planes = [Plane::default(), Plane::default()];
         for (at, plane) in planes.iter_mut().enumerate() {
-            plane.open_bridge(bridge(at), tell.clone());
+            plane.open_bridge(bridge(at), 4, tell.clone());
         }
         let mut rig = Self {
             planes,

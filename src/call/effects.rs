@@ -23,7 +23,7 @@ use crate::common::ids::{CallId, MeetingName, ParticipantId};
 use crate::common::machine;
 use crate::common::phrase::Phrase;
 use crate::common::redact::Redacted;
-use crate::media::{Play, PlayKind, Profile, Share};
+use crate::media::{Play, PlayKind, Profile, ReserveError, Share};
 use crate::meeting::{By, FromGuest, Knock, MeetingHandle};
 use crate::menu::CodeVerdict;
 use crate::sip::Command;
@@ -198,7 +198,8 @@ impl CallEffects {
                 if let Some(unlogged) = self.shared.log.no_port() {
                     tracing::error!(call = %self.call, %error, unlogged, "no media port");
                 }
-                return CallInput::PortNotReserved(Cause::NoPorts);
+                let is_busy = matches!(error, ReserveError::Overload);
+                return CallInput::PortNotReserved(if is_busy { Cause::Busy } else { Cause::NoPorts });
             }
         };
         let Some(offer_answer) = port::offer_answer(settings, &self.config, (path, self.routed.srtp), reserved.local().port())

@@ -55,6 +55,9 @@ pub trait Encoder: Any + Send {
     /// spends bits on that; other codecs have no means to.
     fn expect_loss(&mut self, _percent: u8) {}
 
+    /// From the next packet on: effort, 0 to 10. Of no effect on codecs that know none.
+    fn set_complexity(&mut self, _complexity: u8) {}
+
     /// Takes over the state of another encoder of this codec, so that both go on alike bit by bit. False, and nothing has changed, where the
     /// state cannot be copied.
     fn adopt(&mut self, _other: &dyn Encoder) -> bool {

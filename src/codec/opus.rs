@@ -78,6 +78,17 @@ impl Encoder for OpusEncoder {
         Ok(())
     }
 
+    fn set_complexity(&mut self, complexity: u8) {
+        if complexity == self.settings.complexity {
+            return;
+        }
+        self.settings.complexity = complexity;
+        // What libopus refuses leaves the effort as it was.
+        for encoder in [Some(&mut self.inner), self.pieces.as_mut()].into_iter().flatten() {
+            let _ = encoder.set_complexity(complexity.min(10).into());
+        }
+    }
+
     fn expect_loss(&mut self, percent: u8) {
         let percent = percent.min(MOST_LOSS);
         if !self.settings.fec || percent == self.settings.expected_loss {

@@ -5,7 +5,7 @@
 //! lower rate: 1.5 ms where 8 kHz is involved, 0.75 ms between 16 and 48 kHz.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::common::units::Hz;
 
@@ -79,7 +79,8 @@ impl Resampler {
 /// The phases of a filter, by its steps up and down: designed once for all resamplers of two rates, because that is a good part of what the
 /// set-up of a call costs. There are as many as the codecs, and the sounds that are configured, have rates.
 fn filter(up: usize, down: usize, half: usize) -> Arc<[f32]> {
-    static DESIGNED: LazyLock<Mutex<BTreeMap<(usize, usize), Arc<[f32]>>>> = LazyLock::new(Mutex::default);
+    type Designed = BTreeMap<(usize, usize), Arc<[f32]>>;
+    static DESIGNED: Mutex<Designed> = Mutex::new(Designed::new());
     let mut designed = DESIGNED.lock().unwrap_or_else(PoisonError::into_inner);
     Arc::clone(designed.entry((up, down)).or_insert_with(|| design(up, down, half).into()))
 }

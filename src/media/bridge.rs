@@ -82,6 +82,11 @@ impl Bridge {
         }
     }
 
+    /// Effort of the encoders of its common mix, 0 to 10.
+    pub(super) fn set_complexity(&mut self, complexity: u8) {
+        self.common.set_complexity(complexity);
+    }
+
     /// The slot of the frame in which it ticks.
     #[must_use]
     pub(super) const fn slot(&self) -> u8 {

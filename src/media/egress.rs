@@ -71,6 +71,7 @@ impl FramePlacement {
 /// Turns frames into packets.
 pub(super) struct Egress {
     encoder: Box<dyn Encoder>,
+    complexity: u8,
     outgoing: RtpSender,
     /// Extended sequence number of the next packet.
     extended: u32,
@@ -92,6 +93,7 @@ impl Egress {
         let outgoing = RtpSender::new(seed);
         Ok(Self {
             encoder: profile.codec.encoder(EncoderSettings::default())?,
+            complexity: EncoderSettings::default().complexity,
             extended: u32::from(outgoing.seq),
             outgoing,
             fifo: Vec::new(),
@@ -109,6 +111,7 @@ impl Egress {
     /// Goes on with another codec; samples of the old one's rate that wait for a packet are dropped.
     pub(super) fn change_encoder(&mut self, encoder: Box<dyn Encoder>) {
         self.encoder = encoder;
+        self.encoder.set_complexity(self.complexity);
         self.fifo.clear();
     }
 
@@ -254,6 +257,12 @@ impl Egress {
         self.payload.clear();
         // What fails here fails again at the next packet, where it counts.
         let _ = self.encoder.encode(samples, &mut self.payload);
+    }
+
+    /// Effort of the encoder, 0 to 10.
+    pub(super) fn set_complexity(&mut self, complexity: u8) {
+        self.complexity = complexity;
+        self.encoder.set_complexity(complexity);
     }
 
     /// The device does not get this share of the packets, in percent: the encoder protects those to come.

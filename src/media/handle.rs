@@ -67,6 +67,17 @@ pub enum MediaError {
     Devices(#[from] DtlsError),
 }
 
+/// Why no ports are to be had for a call.
+#[derive(Debug, thiserror::Error)]
+pub enum ReserveError {
+    /// No pair of UDP ports is free.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+    /// Each worker is so busy that one call more would be heard in all others.
+    #[error("the media workers have no time for another call")]
+    Overload,
+}
+
 /// Why a port could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum PortOpenError {
@@ -228,6 +239,12 @@ impl Media {
         self.shared.workers.len()
     }
 
+    /// Share of the last second that each worker has worked, in percent.
+    #[must_use]
+    pub fn load_percent(&self) -> Vec<u8> {
+        self.shared.workers.iter().map(|worker| worker.load.load(Ordering::Relaxed)).collect()
+    }
+
     fn pick_worker(&self) -> usize {
         self.shared.next_worker.fetch_add(1, Ordering::Relaxed) % self.shared.workers.len()
     }
@@ -242,8 +259,11 @@ impl Media {
     /// Takes a pair of ports at `address` for a call of that share.
     ///
     /// # Errors
-    /// [`PoolError`], for a 503 (S-7).
-    pub fn reserve(&self, address: IpAddr, share: Share) -> Result<Reserved, PoolError> {
+    /// [`ReserveError`], for a 503 (S-7).
+    pub fn reserve(&self, address: IpAddr, share: Share) -> Result<Reserved, ReserveError> {
+        if self.shared.workers.iter().all(WorkerHandle::is_full) {
+            return Err(ReserveError::Overload);
+        }
         let sockets = self.shared.pool.open(&*self.shared.net, address, share)?;
         let local = sockets.rtp.local_addr().map_err(|error| PoolError::Bind { port: 0, address, error })?;
         Ok(Reserved { sockets, local })

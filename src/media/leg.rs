@@ -47,6 +47,9 @@ pub trait MediaLeg {
     /// A datagram from `from` has arrived at `socket`. What does not belong to the leg is dropped and counted.
     fn receive(&mut self, now: Instant, socket: Self::Socket, from: SocketAddr, datagram: &[u8]);
 
+    /// Effort of its encoder from now on, 0 to 10: what the load of the machine allows.
+    fn set_complexity(&mut self, complexity: u8);
+
     /// Puts the far end's next 20 ms (48 kHz) into `frame`, silence where nothing was received.
     fn pull(&mut self, now: Instant, frame: &mut Frame);
 

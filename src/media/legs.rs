@@ -38,6 +38,14 @@ impl Legs {
     }
 }
 
+impl Legs {
+    /// Effort of all encoders, 0 to 10.
+    pub(super) fn set_complexity(&mut self, complexity: u8) {
+        self.ports.values_mut().for_each(|port| port.set_complexity(complexity));
+        self.peers.values_mut().for_each(|leg| leg.peer.set_complexity(complexity));
+    }
+}
+
 impl BridgeLegs for Legs {
     /// A seat outlives its leg while a browser reconnects (M-5): silent meanwhile.
     fn pull(&mut self, now: Instant, end: MediaEnd, frame: &mut Frame) {

@@ -19,6 +19,7 @@ mod keys;
 mod leg;
 mod legs;
 pub mod ogg;
+mod outbound_frame;
 mod path;
 mod peer;
 mod peer_routes;
@@ -37,7 +38,9 @@ mod worker;
 
 pub use egress::PacketInfo;
 pub use events::{BridgeEvent, MediaEvent, PortEvent, SentPackets};
-pub use handle::{BridgeHandle, Media, MediaError, MediaSettings, PeerHandle, PortHandle, PortOpenError, Reserved, Steps};
+pub use handle::{
+    BridgeHandle, Media, MediaError, MediaSettings, PeerHandle, PortHandle, PortOpenError, ReserveError, Reserved, Steps,
+};
 #[cfg(test)]
 pub(crate) use inline_worker::InlineMedia;
 pub use leg::{DueDatagram, MediaEnd, MediaLeg};
@@ -52,4 +55,4 @@ pub use profile::{Channel, DtmfPolicy, PortError, Profile, TelephoneEventFormat}
 pub use seat::Gate;
 pub use shared_mix::{SharedMix, TickSound};
 pub use stats::PortStats;
-pub use worker::MediaCounters;
+pub use worker::{FULL_LOAD_PERCENT, MediaCounters};

@@ -67,13 +67,25 @@ pub(super) struct Plane {
     routes: PeerRoutes,
     out: VecDeque<Transmit>,
     lost_events: u64,
+    /// Effort of the encoders, 0 to 10; `None`: their own.
+    complexity: Option<u8>,
 }
 
 impl Plane {
+    /// Effort of all encoders from now on, 0 to 10: what the load of the worker allows.
+    pub(super) fn set_complexity(&mut self, complexity: u8) {
+        self.complexity = Some(complexity);
+        self.legs.set_complexity(complexity);
+        self.bridges.values_mut().for_each(|meeting| meeting.bridge.set_complexity(complexity));
+    }
+
     // === Legs ===
 
     /// Takes a port: a new one, or one moved from another worker.
-    pub(super) fn adopt_port(&mut self, port: Port) {
+    pub(super) fn adopt_port(&mut self, mut port: Port) {
+        if let Some(complexity) = self.complexity {
+            port.set_complexity(complexity);
+        }
         self.legs.ports.insert(port.id(), port);
     }
 
@@ -98,7 +110,10 @@ impl Plane {
     }
 
     /// Takes a peer.
-    pub(super) fn adopt_peer(&mut self, id: PeerId, peer: WebRtcPeer, events: mpsc::Sender<BridgeEvent>) {
+    pub(super) fn adopt_peer(&mut self, id: PeerId, mut peer: WebRtcPeer, events: mpsc::Sender<BridgeEvent>) {
+        if let Some(complexity) = self.complexity {
+            peer.set_complexity(complexity);
+        }
         self.routes.add(id, peer.ufrag());
         self.legs.peers.insert(id, PeerLeg { peer, events });
     }
@@ -117,7 +132,11 @@ impl Plane {
     /// Opens a bridge that mixes at most so many `speakers` at a time and reports to `events`.
     pub(super) fn open_bridge(&mut self, id: BridgeId, speakers: usize, events: mpsc::Sender<BridgeEvent>) {
         let slot = u8::try_from(id.number() % u64::from(SLOTS)).unwrap_or(0);
-        self.bridges.insert(id, Meeting { bridge: Bridge::new(slot, speakers), events });
+        let mut bridge = Bridge::new(slot, speakers);
+        if let Some(complexity) = self.complexity {
+            bridge.set_complexity(complexity);
+        }
+        self.bridges.insert(id, Meeting { bridge, events });
     }
 
     /// Closes a bridge; its legs have no seat any more.

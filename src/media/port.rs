@@ -11,9 +11,7 @@ use tokio::sync::mpsc;
 use crate::codec::EncoderSettings;
 use crate::common::ids::PortId;
 use crate::common::play_outcome::PlayOutcome;
-use crate::common::units::Hz;
 use crate::dsp::frame::Frame;
-use crate::dsp::resample::{Resampler, between};
 use crate::prompt::Clip;
 use crate::rtp::feedback::ReportedLoss;
 use crate::rtp::packet::Packet;
@@ -27,6 +25,7 @@ use super::events::{MediaEvent, PortEvent};
 use super::ingress::Ingress;
 use super::keys::Keys;
 use super::leg::{DueDatagram, MediaLeg};
+use super::outbound_frame::OutboundFrame;
 use super::path::{MediaPath, Received};
 use super::player::{Play, PlayMark, Player};
 use super::profile::{Channel, PortError, Profile};
@@ -47,13 +46,12 @@ pub struct Port {
     keys: Keys,
     egress: Egress,
     rtcp: RtcpSession,
-    outbound_resampler: Option<Resampler>,
+    outbound: OutboundFrame,
     player: Player,
     marks: Vec<PlayMark>,
     proofs: DeliveryProofs,
     /// Of our packets, by the device's reports.
     reported_loss: ReportedLoss,
-    scratch: Vec<i16>,
     /// The payload of the last packet came from the shared encoder.
     shares_payloads: bool,
     /// Frames of the common mix, and of nothing else, that its own encoder has encoded since the last other one.
@@ -91,15 +89,14 @@ impl Port {
             probe: None,
             ingress: Ingress::new(&profile)?,
             keys: Keys::new(&profile),
+            outbound: OutboundFrame::new(profile.codec),
             profile,
             rtcp: RtcpSession::new(now, egress.ssrc(), &format!("{id}@roomgate"), row.rtp_clock, seed),
-            outbound_resampler: between(Hz::FULL, row.sample_rate),
             player: Player::new(row.sample_rate),
             marks: Vec::new(),
             proofs: DeliveryProofs::new(egress.ssrc()),
             reported_loss: ReportedLoss::default(),
             egress,
-            scratch: Vec::new(),
             shares_payloads: false,
             common_frames: 0,
             rtcp_out: None,
@@ -125,7 +122,7 @@ impl Port {
         if let Some(encoder) = encoder {
             self.egress.change_encoder(encoder);
             self.rtcp.set_clock(row.rtp_clock);
-            self.outbound_resampler = between(Hz::FULL, row.sample_rate);
+            self.outbound = OutboundFrame::new(profile.codec);
             self.proofs.cut_off(now, self.egress.next_sequence());
             self.player.stop_all(&mut self.marks);
             let music = self.player.music();
@@ -219,31 +216,17 @@ impl Port {
         }
         let (Some(mix), codec) = (mix, self.profile.codec) else { return };
         for frame in mix.history(codec) {
-            self.resample_outbound(Some(frame));
-            self.egress.prime(&self.scratch);
+            self.outbound.fill(Some(frame));
+            self.egress.prime(self.outbound.samples());
         }
         if let Some(shared) = mix.encoder(codec) {
             self.egress.adopt(shared);
         }
     }
 
-    /// Puts 20 ms at the codec's rate into `scratch`.
-    fn resample_outbound(&mut self, frame: Option<&Frame>) {
-        self.scratch.clear();
-        match (frame, &mut self.outbound_resampler) {
-            (Some(frame), Some(resampler)) => resampler.process(frame.samples(), &mut self.scratch),
-            (Some(frame), None) => self.scratch.extend_from_slice(frame.samples()),
-            // Keeps the filter's history in step, so that audio starts without a click.
-            (None, Some(resampler)) => resampler.process(Frame::silence(Hz::FULL).samples(), &mut self.scratch),
-            (None, None) => {}
-        }
-        let length = self.profile.codec.row().sample_rate.samples(Duration::from_millis(20));
-        self.scratch.resize(length, 0);
-    }
-
     /// Encodes a mix for this device alone, with our prompts and music in it.
     fn send_own(&mut self, now: Instant, mix: Option<&Frame>) {
-        self.resample_outbound(mix);
+        self.outbound.fill(mix);
         if !self.may_send() {
             // On hold, or without a known destination: what is queued to play waits for the resume (N-3), the clock goes on. What was
             // playing is reported as cut at once.
@@ -257,12 +240,12 @@ impl Port {
         }
         let placement = self.egress.placement(&self.profile);
         let speaks = self.player.speaking();
-        self.player.render(&mut self.scratch, &mut self.marks);
-        if !speaks && self.egress.pauses(now, &self.profile, &self.scratch) {
+        self.player.render(self.outbound.samples_mut(), &mut self.marks);
+        if !speaks && self.egress.pauses(now, &self.profile, self.outbound.samples()) {
             return;
         }
         self.report_marks(now, placement);
-        self.egress.push(now, &self.profile, &self.scratch);
+        self.egress.push(now, &self.profile, self.outbound.samples());
     }
 
     /// Records what the player did, and in which packets (N-8).
@@ -447,6 +430,10 @@ impl MediaLeg for Port {
             Received::Stranger => self.refused += 1,
         }
         self.unprotected = packet;
+    }
+
+    fn set_complexity(&mut self, complexity: u8) {
+        self.egress.set_complexity(complexity);
     }
 
     /// Silence while the device holds us, presses a key, or sends nothing.

@@ -26,6 +26,8 @@ pub struct SharedMix {
     history: VecDeque<Frame>,
     tick: u64,
     encodings: Vec<Encoding>,
+    /// Effort of the encoders, 0 to 10.
+    complexity: u8,
 }
 
 /// The mix that a leg is sent in one tick.
@@ -58,11 +60,23 @@ struct Encoding {
 
 impl Default for SharedMix {
     fn default() -> Self {
-        Self { frame: Frame::silence(Hz::FULL), history: VecDeque::new(), tick: 0, encodings: Vec::new() }
+        Self {
+            frame: Frame::silence(Hz::FULL),
+            history: VecDeque::new(),
+            tick: 0,
+            encodings: Vec::new(),
+            complexity: EncoderSettings::default().complexity,
+        }
     }
 }
 
 impl SharedMix {
+    /// Effort of the encoders from now on, 0 to 10.
+    pub fn set_complexity(&mut self, complexity: u8) {
+        self.complexity = complexity;
+        self.encodings.iter_mut().for_each(|encoding| encoding.encoder.set_complexity(complexity));
+    }
+
     /// Begins the next tick, and gives the frame to be filled.
     pub fn advance(&mut self) -> &mut Frame {
         self.tick += 1;
@@ -119,7 +133,7 @@ impl SharedMix {
 
     /// Lets the shared encoder go on from the state of another one, which has encoded the frame before this tick's.
     fn run_from(&mut self, codec: CodecKind, own: &dyn Encoder) -> bool {
-        let Some(encoding) = open(&mut self.encodings, codec) else { return false };
+        let Some(encoding) = open(&mut self.encodings, codec, self.complexity) else { return false };
         newest(&self.history, 1).for_each(|frame| encoding.encode(frame));
         encoding.encoded = self.tick.saturating_sub(1);
         encoding.encoder.adopt(own)
@@ -127,7 +141,7 @@ impl SharedMix {
 
     /// This tick's frame as a payload of 20 ms; `None` where the codec fails: every leg then encodes for itself.
     pub fn payload(&mut self, codec: CodecKind) -> Option<&[u8]> {
-        let encoding = open(&mut self.encodings, codec)?;
+        let encoding = open(&mut self.encodings, codec, self.complexity)?;
         if encoding.encoded != self.tick {
             if encoding.encoded + 1 != self.tick {
                 newest(&self.history, replayed(codec)).for_each(|frame| encoding.encode(frame));
@@ -154,11 +168,11 @@ fn replayed(codec: CodecKind) -> usize {
 }
 
 /// The encoding of a codec, made where there is none.
-fn open(encodings: &mut Vec<Encoding>, codec: CodecKind) -> Option<&mut Encoding> {
+fn open(encodings: &mut Vec<Encoding>, codec: CodecKind, complexity: u8) -> Option<&mut Encoding> {
     let place = match encodings.iter().position(|encoding| encoding.codec == codec) {
         Some(place) => place,
         None => {
-            encodings.push(Encoding::new(codec).ok()?);
+            encodings.push(Encoding::new(codec, complexity).ok()?);
             encodings.len() - 1
         }
     };
@@ -173,8 +187,8 @@ fn newest(history: &VecDeque<Frame>, wanted: usize) -> impl Iterator<Item = &Fra
 // === impl Encoding ===
 
 impl Encoding {
-    fn new(codec: CodecKind) -> Result<Self, CodecError> {
-        let encoder = || codec.encoder(EncoderSettings::default());
+    fn new(codec: CodecKind, complexity: u8) -> Result<Self, CodecError> {
+        let encoder = || codec.encoder(EncoderSettings { complexity, ..EncoderSettings::default() });
         let copied = matches!(codec.row().handover, EncoderHandover::State);
         Ok(Self {
             codec,

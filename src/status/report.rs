@@ -310,6 +310,8 @@ pub struct RtpPorts {
 pub struct MediaLoad {
     /// Threads.
     pub workers: usize,
+    /// Share of the last second that each of them has worked, in percent. All at 85 or more: new calls get 503.
+    pub load_percent: Vec<u8>,
     /// Devices' ports that are served.
     pub open_ports: u64,
     /// Steps of 2.5 ms that were left out because a worker came too late.

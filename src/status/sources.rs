@@ -128,6 +128,7 @@ impl Sources {
             rtp_ports: RtpPorts { taken: ports.taken, resting: ports.resting, pairs: ports.pairs },
             media: MediaLoad {
                 workers: self.media.workers(),
+                load_percent: self.media.load_percent(),
                 open_ports: read(&counters.open),
                 skipped_steps: read(&counters.skipped),
                 unsent_packets: read(&counters.unsent),

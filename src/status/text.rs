@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::media::FULL_LOAD_PERCENT;
+
 use super::{CallStatus, MeetingStatus, Status};
 
 /// All of it, ending with a line break.
@@ -35,6 +37,9 @@ fn attention(status: &Status) -> Vec<String> {
     }
     if ports.taken + ports.resting >= ports.pairs {
         lines.push("no RTP port is free: new calls get 503 (media.rtp_ports)".to_owned());
+    }
+    if !media.load_percent.is_empty() && media.load_percent.iter().all(|load| *load >= FULL_LOAD_PERCENT) {
+        lines.push("the media threads have no time for another call: new calls get 503".to_owned());
     }
     if media.skipped_steps > 0 {
         lines.push(format!(

@@ -200,6 +200,10 @@ impl MediaLeg for WebRtcPeer {
     /// The address at which the WebRTC socket is advertised.
     type Socket = SocketAddr;
 
+    fn set_complexity(&mut self, complexity: u8) {
+        self.encoder.set_complexity(complexity);
+    }
+
     fn receive(&mut self, now: Instant, local: SocketAddr, from: SocketAddr, datagram: &[u8]) {
         self.last_datagram = Some(now);
         let message = TaggedBytesMut {

@@ -6,6 +6,7 @@
 mod clock;
 mod command;
 mod counters;
+mod load;
 #[cfg(test)]
 pub(super) mod occupancy;
 mod reader;
@@ -15,6 +16,7 @@ mod task;
 
 pub(super) use command::{PortCommand, WorkerCommand};
 pub use counters::MediaCounters;
+pub use load::FULL_LOAD_PERCENT;
 pub(super) use sockets::BrowserSocket;
 #[cfg(test)]
 pub(super) use start::start_inline;

@@ -3,13 +3,16 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
+use crate::common::machine;
+
 use super::command::WorkerCommand;
 use super::counters::MediaCounters;
+use super::load::{FULL_LOAD_PERCENT, LoadMeter};
 #[cfg(test)]
 use super::occupancy::Occupancy;
 use super::sockets::BrowserSocket;
@@ -25,6 +28,15 @@ pub(crate) struct WorkerHandle {
     pub(crate) inbox: mpsc::Sender<WorkerCommand>,
     /// How often its clock has gone round: it only stops where the worker does.
     pub(crate) rounds: Arc<AtomicU64>,
+    /// Load of its last second, in percent.
+    pub(crate) load: Arc<AtomicU8>,
+}
+
+impl WorkerHandle {
+    /// Whether it has no time for another call.
+    pub(crate) fn is_full(&self) -> bool {
+        self.load.load(Ordering::Relaxed) >= FULL_LOAD_PERCENT
+    }
 }
 
 /// Starts a worker on its own thread, with sockets already bound for WebRTC.
@@ -34,12 +46,12 @@ pub(crate) struct WorkerHandle {
 pub(crate) fn start(index: usize, webrtc: Vec<BrowserSocket>, counters: Arc<MediaCounters>) -> io::Result<WorkerHandle> {
     let (inbox, commands) = mpsc::channel(INBOX);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let rounds = Arc::<AtomicU64>::default();
-    let worker = Worker::new(webrtc, counters, Arc::clone(&rounds));
+    let (rounds, load) = (Arc::<AtomicU64>::default(), Arc::<AtomicU8>::default());
+    let worker = Worker::new(webrtc, counters, Arc::clone(&rounds)).with_load(LoadMeter::new(machine::now()), Arc::clone(&load));
     std::thread::Builder::new().name(format!("media-{index}")).spawn(move || {
         LocalSet::new().block_on(&runtime, worker.run(commands, |_| {}));
     })?;
-    Ok(WorkerHandle { inbox, rounds })
+    Ok(WorkerHandle { inbox, rounds, load })
 }
 
 /// Starts a worker on the local tasks of the caller: on the thread and the clock of a test.
@@ -50,5 +62,5 @@ pub(crate) fn start_inline(webrtc: Vec<BrowserSocket>, counters: Arc<MediaCounte
     let worker = Worker::new(webrtc, counters, Arc::clone(&rounds));
     let seen = Arc::clone(&occupancy);
     tokio::task::spawn_local(worker.run(commands, move |worker| seen.record(worker.ports(), worker.is_empty())));
-    (WorkerHandle { inbox, rounds }, occupancy)
+    (WorkerHandle { inbox, rounds, load: Arc::default() }, occupancy)
 }

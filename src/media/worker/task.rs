@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
@@ -17,6 +17,7 @@ use super::super::port::Port;
 use super::clock::StepClock;
 use super::command::{PortCommand, PortInTransit, WorkerCommand};
 use super::counters::MediaCounters;
+use super::load::{Load, LoadMeter};
 use super::reader::{Arrival, Readers};
 use super::sockets::{BrowserSocket, WorkerSockets};
 
@@ -32,6 +33,23 @@ pub(super) struct Worker {
     moved: HashMap<PortId, (Instant, mpsc::Sender<WorkerCommand>)>,
     counters: Arc<MediaCounters>,
     rounds: Arc<AtomicU64>,
+    /// `None` on a clock that stands still while it works: that of a test.
+    load: Option<MeasuredLoad>,
+}
+
+struct MeasuredLoad {
+    meter: LoadMeter,
+    /// In percent, for whoever has calls to give.
+    shown: Arc<AtomicU8>,
+    skipped: bool,
+}
+
+/// What the worker waits for.
+enum Wake {
+    Step,
+    /// `None`: nobody can send one any more.
+    Command(Option<WorkerCommand>),
+    Datagram(Arrival),
 }
 
 impl Worker {
@@ -43,7 +61,15 @@ impl Worker {
             moved: HashMap::new(),
             counters,
             rounds,
+            load: None,
         }
+    }
+
+    /// The same, measuring its load.
+    pub(super) fn with_load(mut self, meter: LoadMeter, shown: Arc<AtomicU8>) -> Self {
+        self.plane.set_complexity(meter.complexity());
+        self.load = Some(MeasuredLoad { meter, shown, skipped: false });
+        self
     }
 
     /// Works until nobody can send a command any more; `observe` sees the worker after each thing it has done.
@@ -55,17 +81,24 @@ impl Worker {
         let sleep = tokio::time::sleep_until(clock.deadline().into());
         tokio::pin!(sleep);
         loop {
-            tokio::select! {
+            let wake = tokio::select! {
                 biased;
-                () = &mut sleep => {
+                () = &mut sleep => Wake::Step,
+                command = commands.recv() => Wake::Command(command),
+                arrival = self.readers.next() => Wake::Datagram(arrival),
+            };
+            let began = machine::now();
+            match wake {
+                Wake::Step => {
                     self.step(&mut clock);
                     sleep.as_mut().reset(clock.deadline().into());
                 }
-                command = commands.recv() => match command {
-                    Some(command) => self.obey(command),
-                    None => return,
-                },
-                arrival = self.readers.next() => self.receive(arrival),
+                Wake::Command(Some(command)) => self.obey(command),
+                Wake::Command(None) => return,
+                Wake::Datagram(arrival) => self.receive(arrival),
+            }
+            if let Some(load) = &mut self.load {
+                load.meter.worked(machine::now().saturating_duration_since(began));
             }
             observe(&self);
         }
@@ -84,9 +117,25 @@ impl Worker {
             self.flush();
         }
         self.rounds.fetch_add(1, Ordering::Relaxed);
+        if let Some(load) = &mut self.load {
+            load.skipped |= skipped > 0;
+        }
         if clock.is_full_second() {
             let now = machine::now();
+            self.adapt_to_load(now);
             self.moved.retain(|_, (since, _)| now.saturating_duration_since(*since) < FORWARDED);
+        }
+    }
+
+    /// Has the encoders make as much effort as there is time for.
+    fn adapt_to_load(&mut self, now: Instant) {
+        let Some(MeasuredLoad { meter, shown, skipped }) = &mut self.load else { return };
+        let before = meter.complexity();
+        let Load { percent, complexity } = meter.end_period(now, std::mem::take(skipped));
+        shown.store(percent, Ordering::Relaxed);
+        if complexity != before {
+            tracing::debug!(percent, complexity, "complexity of the Opus encoders follows the load");
+            self.plane.set_complexity(complexity);
         }
     }
 

@@ -87,7 +87,8 @@ pub trait Decoder: Send {
 
     /// Appends `lost_samples` made up in place of lost ones. `next_payload` is the packet right after the loss, where it is
     /// already here: Opus may find a copy of the lost one in it. That packet is to be decoded afterwards all the same.
-    fn conceal(&mut self, lost_samples: usize, next_payload: Option<&[u8]>, out: &mut Vec<i16>);
+    /// Gives how many of the samples, at the end, are of such a copy.
+    fn conceal(&mut self, lost_samples: usize, next_payload: Option<&[u8]>, out: &mut Vec<i16>) -> usize;
 }
 
 /// Refuses PCM that is not 10 to 60 ms in steps of 10 ms.

@@ -355,7 +355,7 @@ impl Decoder for G722Decoder {
         false
     }
 
-    fn conceal(&mut self, lost_samples: usize, next_payload: Option<&[u8]>, out: &mut Vec<i16>) {
+    fn conceal(&mut self, lost_samples: usize, next_payload: Option<&[u8]>, out: &mut Vec<i16>) -> usize {
         let start = out.len();
         match next_payload {
             // It is decoded anew when its turn comes, behind the bridge that leads to it.
@@ -366,6 +366,7 @@ impl Decoder for G722Decoder {
         self.scratch.extend_from_slice(out.get(start..).unwrap_or_default());
         self.concealer.continuation(QMF_DELAY, &mut self.scratch);
         self.synthesis.follow(&self.scratch);
+        0
     }
 }
 

@@ -52,9 +52,10 @@ impl Decoder for L16Decoder {
         true
     }
 
-    fn conceal(&mut self, lost_samples: usize, next_payload: Option<&[u8]>, out: &mut Vec<i16>) {
+    fn conceal(&mut self, lost_samples: usize, next_payload: Option<&[u8]>, out: &mut Vec<i16>) -> usize {
         let next: Vec<i16> = next_payload.map_or_else(Vec::new, |payload| expand(payload).collect());
         self.concealer.bridge(lost_samples, &next, out);
+        0
     }
 }
 

@@ -153,8 +153,8 @@ impl Decoder for OpusDecoder {
         has_fec(payload)
     }
 
-    fn conceal(&mut self, lost_samples: usize, next_payload: Option<&[u8]>, out: &mut Vec<i16>) {
-        let mut left = lost_samples;
+    fn conceal(&mut self, lost_samples: usize, next_payload: Option<&[u8]>, out: &mut Vec<i16>) -> usize {
+        let (mut left, mut repaired) = (lost_samples, 0);
         while left > 0 {
             let samples = left.next_multiple_of(STEP).min(LONGEST_PACKET / 2);
             let last = samples >= left;
@@ -166,6 +166,10 @@ impl Decoder for OpusDecoder {
             let used = samples.min(left);
             out.extend_from_slice(&self.pcm[..used]);
             left -= used;
+            if copied && next_payload.is_some_and(has_fec) {
+                repaired = used;
+            }
         }
+        repaired
     }
 }

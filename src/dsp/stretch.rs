@@ -16,6 +16,8 @@ pub const NEEDED: Duration = Duration::from_millis(20);
 const QUIET: f32 = -50.0;
 /// How alike (1.0 = the same) the two ends of a cut must be in louder sound.
 const ALIKE: f32 = 0.75;
+/// Likenesses that differ by less are the same.
+const AS_GOOD: f32 = 0.02;
 
 /// How choosy a step is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -78,13 +80,15 @@ fn best_lag(samples: &[i16], rate: Hz, limit: usize, choice: Choice) -> Option<u
         }
         cross / (here * there).sqrt()
     };
-    let fold = |best: (usize, f32), lag: usize| {
+    let better = |best: (usize, f32), lag: usize, margin: f32| {
         let score = alike(lag);
-        if score > best.1 { (lag, score) } else { best }
+        if score + margin > best.1 { (lag, score.max(best.1)) } else { best }
     };
-    let (coarse, _) = (shortest..=longest).step_by(stride).fold((longest, f32::MIN), fold);
+    // Where much is to be changed, the longest of lags that are as good.
+    let margin = if choice == Choice::Now { AS_GOOD } else { 0.0 };
+    let (coarse, _) = (shortest..=longest).step_by(stride).fold((longest, f32::MIN), |best, lag| better(best, lag, margin));
     let around = coarse.saturating_sub(stride).max(shortest)..=(coarse + stride).min(longest);
-    let (lag, score) = around.fold((coarse, f32::MIN), fold);
+    let (lag, score) = around.fold((coarse, f32::MIN), |best, lag| better(best, lag, 0.0));
     (choice == Choice::Now || score >= ALIKE).then_some(lag)
 }
 

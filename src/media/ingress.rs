@@ -101,10 +101,11 @@ impl Ingress {
         self.receiver.stats().concealed
     }
 
-    /// The share of packets that could not be played, whether they never came or came to no use: 0.0 to 1.0. `lost` of `expected` never came.
+    /// The share of packets that could not be played, whether they never came or came to no use, less those that in-band FEC stood for: 0.0 to 1.0.
+    /// `lost` of `expected` never came.
     pub(super) fn unheard(&self, lost: i64, expected: u64) -> f32 {
-        let ReceiverStats { received, late, discarded, .. } = self.receiver.stats();
-        let missing = lost.max(0).unsigned_abs() + late + discarded + self.unnamed;
+        let ReceiverStats { received, late, discarded, repaired, .. } = self.receiver.stats();
+        let missing = (lost.max(0).unsigned_abs() + late).saturating_sub(repaired) + discarded + self.unnamed;
         let all = expected.max(received + self.unnamed).max(1);
         missing.min(all) as f32 / all as f32
     }

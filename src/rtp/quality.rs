@@ -7,7 +7,7 @@ use crate::codec::CodecKind;
 /// What the transport did to a stream.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Impairment {
-    /// Share of packets that were lost or came too late, 0.0 to 1.0.
+    /// Share of packets that were lost or came too late, and that no in-band FEC stood for, 0.0 to 1.0.
     pub loss: f32,
     /// One-way delay in the network: half the round trip.
     pub delay: Duration,
@@ -33,13 +33,13 @@ const ENDS: Duration = Duration::from_millis(40);
 #[must_use]
 pub fn rate(codec: CodecKind, impairment: Impairment) -> Rating {
     // Equipment impairment and robustness to loss (G.113 Appendix I for G.711 with concealment; G.722 and Opus are estimates
-    // relative to it, Opus with in-band FEC).
+    // relative to it).
     let (equipment, robustness) = match codec {
         CodecKind::Pcma | CodecKind::Pcmu => (0.0, 25.1),
         // The same concealment, and nothing is remembered from packet to packet.
         CodecKind::L16Full | CodecKind::L16Disc | CodecKind::L16Wide | CodecKind::L16Narrow => (0.0, 25.1),
         CodecKind::G722 => (0.0, 20.0),
-        CodecKind::Opus => (0.0, 34.0),
+        CodecKind::Opus => (0.0, 25.1),
     };
     // A jitter buffer holds about twice the jitter.
     let delay = (impairment.delay + ENDS + 2 * impairment.jitter).as_secs_f32() * 1000.0;

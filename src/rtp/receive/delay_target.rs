@@ -16,7 +16,7 @@ const IN_TIME: u32 = 100;
 /// After a delay step everything has come early for this long, and what was before is no longer looked at.
 const STEP: Duration = Duration::from_secs(1);
 /// A stream is watched this long before its delay is shortened.
-const SETTLED: Duration = Duration::from_secs(2);
+const SETTLED: Duration = Duration::from_secs(3);
 
 /// Headroom (µs) a stream begins with: arrivals may be 3 ms off either way, pulls 1 ms, and the first packet was perhaps early.
 const FIRST_HEADROOM: i64 = 8_000;

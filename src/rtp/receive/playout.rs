@@ -43,6 +43,8 @@ pub(super) struct PlayoutStats {
     pub(super) late: u64,
     /// Packets dropped: unreadable, or too many.
     pub(super) discarded: u64,
+    /// Packets that never came in time, and that in-band FEC stood for.
+    pub(super) repaired: u64,
     /// Sound concealed while the stream was running.
     pub(super) concealed: Duration,
 }
@@ -51,6 +53,7 @@ impl AddAssign for PlayoutStats {
     fn add_assign(&mut self, other: Self) {
         self.late += other.late;
         self.discarded += other.discarded;
+        self.repaired += other.repaired;
         self.concealed += other.concealed;
     }
 }
@@ -436,10 +439,11 @@ impl Playout {
     fn conceal(&mut self, running: Running, ticks: u32, closes: bool) {
         let samples = self.conversion.samples_of(ticks);
         let next = self.buffer.front().filter(|_| closes).map(|front| front.payload.as_slice());
-        self.decoder.conceal(samples, next, &mut self.pcm);
+        let repaired = self.decoder.conceal(samples, next, &mut self.pcm);
+        self.stats.repaired += u64::from(repaired > 0);
         let concealed = running.concealed.saturating_add(ticks);
         self.running = Some(Running { next: running.next.wrapping_add(ticks), concealed, ..running });
-        self.stats.concealed += self.conversion.rate.duration(samples);
+        self.stats.concealed += self.conversion.rate.duration(samples.saturating_sub(repaired));
         if concealed > self.conversion.ticks(FADE_AFTER) {
             self.gain.set(0.0, FADE);
         }

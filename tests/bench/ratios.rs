@@ -3,13 +3,18 @@
 use std::path::{Path, PathBuf};
 
 /// What is compared: name, measured, base.
-const RATIOS: [(&str, &str, &str); 7] = [
+const RATIOS: [(&str, &str, &str); 8] = [
     ("bridged G.722-Opus leg with SRTP / its bare codecs", "20ms/bridged-leg-with-srtp", "20ms/bare-codecs-of-a-leg"),
     ("40-member bridge with 3 talkers / 40 Opus encodes", "20ms/40-member-bridge-3-talkers", "20ms/40-opus-encodes"),
     (
         "the same with 40 browsers' SRTP and decoders / 40 Opus encodes",
         "20ms/40-browsers-3-talkers-with-srtp",
         "20ms/40-opus-encodes",
+    ),
+    (
+        "40 members with 3 talkers, room noise of -55 dBov / of -70 dBov",
+        "20ms/40-members-3-talkers-room-noise-55",
+        "20ms/40-members-3-talkers-room-noise-70",
     ),
     ("an INVITE of 900 bytes read / the same by rsip", "parse/invite-of-900-bytes", "parse/rsip-invite-of-900-bytes"),
     (

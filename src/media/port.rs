@@ -360,12 +360,9 @@ impl Port {
     /// Figures since the port was opened.
     #[must_use]
     pub fn stats(&self) -> PortStats {
-        let reception = self.rtcp.reception();
-        let expected = reception.expected();
-        let lost = reception.lost();
-        let jitter = reception.jitter();
+        let (reception, round_trip) = (self.rtcp.reception(), self.rtcp.round_trip());
+        let (expected, lost, jitter) = (reception.expected(), reception.lost(), reception.jitter());
         let loss = self.ingress.unheard(lost, expected);
-        let round_trip = self.rtcp.round_trip();
         let impairment = Impairment { loss, delay: round_trip.unwrap_or_default() / 2, jitter };
         PortStats {
             received: expected.saturating_add_signed(-lost),

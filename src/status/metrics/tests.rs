@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
+use crate::status::report::{MediaLoad, Resources};
 use crate::store::{self, Broken, BrokenReason, LedgerHead, LedgerStatus, Verification, VerifyError};
 use crate::telemetry::metrics::Unwritten;
 
@@ -19,7 +20,9 @@ fn scrape() -> String {
     counted.unwritten(Unwritten::Ledger);
     counted.reloaded(false);
     let calls = vec![CallStage::In, CallStage::In, CallStage::Menu];
-    text(Census { calls, accounts: vec![("pbx".into(), false)], ready: true, ..Census::default() }, &counted)
+    let media = MediaLoad { load_percent: vec![7, 12], ..MediaLoad::default() };
+    let resources = Resources { media, ..Resources::default() };
+    text(Census { calls, resources, accounts: vec![("pbx".into(), false)], ready: true, ..Census::default() }, &counted)
 }
 
 /// Names of what is sampled.

@@ -239,7 +239,7 @@ impl Media {
         self.shared.workers.len()
     }
 
-    /// Share of the last second that each worker has worked, in percent.
+    /// Share of a core that each worker takes, in percent.
     #[must_use]
     pub fn load_percent(&self) -> Vec<u8> {
         self.shared.workers.iter().map(|worker| worker.load.load(Ordering::Relaxed)).collect()

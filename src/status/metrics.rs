@@ -136,7 +136,7 @@ impl GatewayMetrics {
         let (media, ports) = (&self.0.resources.media, &self.0.resources.rtp_ports);
         writer.gauge("media_workers", "Threads that carry audio", many(media.workers))?;
         let loads = media.load_percent.iter().enumerate().map(|(worker, load)| (worker.to_string(), u64::from(*load)));
-        let help = "Share of the last second that a thread of audio has worked, in percent";
+        let help = "Share of a core that a thread of audio takes, in percent";
         writer.gauges("media_worker_load_percent", help, "worker", &loads.collect::<Vec<_>>())?;
         writer.gauge("media_open_ports", "Devices whose audio is served", media.open_ports)?;
         writer.counter("media_skipped_steps", "Steps of 2.5 ms left out because a worker came too late", media.skipped_steps)?;

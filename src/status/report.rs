@@ -310,7 +310,7 @@ pub struct RtpPorts {
 pub struct MediaLoad {
     /// Threads.
     pub workers: usize,
-    /// Share of the last second that each of them has worked, in percent. All at 85 or more: new calls get 503.
+    /// Share of a core that each of them takes, in percent, the lesser of the last two seconds. All at 85 or more: new calls get 503.
     pub load_percent: Vec<u8>,
     /// Devices' ports that are served.
     pub open_ports: u64,

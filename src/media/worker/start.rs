@@ -8,11 +8,9 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
-use crate::common::machine;
-
 use super::command::WorkerCommand;
 use super::counters::MediaCounters;
-use super::load::{FULL_LOAD_PERCENT, LoadMeter};
+use super::load::FULL_LOAD_PERCENT;
 #[cfg(test)]
 use super::occupancy::Occupancy;
 use super::sockets::BrowserSocket;
@@ -28,7 +26,7 @@ pub(crate) struct WorkerHandle {
     pub(crate) inbox: mpsc::Sender<WorkerCommand>,
     /// How often its clock has gone round: it only stops where the worker does.
     pub(crate) rounds: Arc<AtomicU64>,
-    /// Load of its last second, in percent.
+    /// Share of a core that it takes, in percent.
     pub(crate) load: Arc<AtomicU8>,
 }
 
@@ -47,8 +45,10 @@ pub(crate) fn start(index: usize, webrtc: Vec<BrowserSocket>, counters: Arc<Medi
     let (inbox, commands) = mpsc::channel(INBOX);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (rounds, load) = (Arc::<AtomicU64>::default(), Arc::<AtomicU8>::default());
-    let worker = Worker::new(webrtc, counters, Arc::clone(&rounds)).with_load(LoadMeter::new(machine::now()), Arc::clone(&load));
+    let mut worker = Worker::new(webrtc, counters, Arc::clone(&rounds));
+    let shown = Arc::clone(&load);
     std::thread::Builder::new().name(format!("media-{index}")).spawn(move || {
+        worker.measure_load(shown);
         LocalSet::new().block_on(&runtime, worker.run(commands, |_| {}));
     })?;
     Ok(WorkerHandle { inbox, rounds, load })

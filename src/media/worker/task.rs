@@ -33,7 +33,7 @@ pub(super) struct Worker {
     moved: HashMap<PortId, (Instant, mpsc::Sender<WorkerCommand>)>,
     counters: Arc<MediaCounters>,
     rounds: Arc<AtomicU64>,
-    /// `None` on a clock that stands still while it works: that of a test.
+    /// `None` where the worker has no thread of its own: in a test.
     load: Option<MeasuredLoad>,
 }
 
@@ -41,15 +41,6 @@ struct MeasuredLoad {
     meter: LoadMeter,
     /// In percent, for whoever has calls to give.
     shown: Arc<AtomicU8>,
-    skipped: bool,
-}
-
-/// What the worker waits for.
-enum Wake {
-    Step,
-    /// `None`: nobody can send one any more.
-    Command(Option<WorkerCommand>),
-    Datagram(Arrival),
 }
 
 impl Worker {
@@ -65,11 +56,11 @@ impl Worker {
         }
     }
 
-    /// The same, measuring its load.
-    pub(super) fn with_load(mut self, meter: LoadMeter, shown: Arc<AtomicU8>) -> Self {
+    /// Measures the load of the thread that it is on, from now on.
+    pub(super) fn measure_load(&mut self, shown: Arc<AtomicU8>) {
+        let meter = LoadMeter::new(machine::now(), thread_cpu_time());
         self.plane.set_complexity(meter.complexity());
-        self.load = Some(MeasuredLoad { meter, shown, skipped: false });
-        self
+        self.load = Some(MeasuredLoad { meter, shown });
     }
 
     /// Works until nobody can send a command any more; `observe` sees the worker after each thing it has done.
@@ -81,24 +72,17 @@ impl Worker {
         let sleep = tokio::time::sleep_until(clock.deadline().into());
         tokio::pin!(sleep);
         loop {
-            let wake = tokio::select! {
+            tokio::select! {
                 biased;
-                () = &mut sleep => Wake::Step,
-                command = commands.recv() => Wake::Command(command),
-                arrival = self.readers.next() => Wake::Datagram(arrival),
-            };
-            let began = machine::now();
-            match wake {
-                Wake::Step => {
+                () = &mut sleep => {
                     self.step(&mut clock);
                     sleep.as_mut().reset(clock.deadline().into());
                 }
-                Wake::Command(Some(command)) => self.obey(command),
-                Wake::Command(None) => return,
-                Wake::Datagram(arrival) => self.receive(arrival),
-            }
-            if let Some(load) = &mut self.load {
-                load.meter.worked(machine::now().saturating_duration_since(began));
+                command = commands.recv() => match command {
+                    Some(command) => self.obey(command),
+                    None => return,
+                },
+                arrival = self.readers.next() => self.receive(arrival),
             }
             observe(&self);
         }
@@ -117,9 +101,6 @@ impl Worker {
             self.flush();
         }
         self.rounds.fetch_add(1, Ordering::Relaxed);
-        if let Some(load) = &mut self.load {
-            load.skipped |= skipped > 0;
-        }
         if clock.is_full_second() {
             let now = machine::now();
             self.adapt_to_load(now);
@@ -129,9 +110,9 @@ impl Worker {
 
     /// Has the encoders make as much effort as there is time for.
     fn adapt_to_load(&mut self, now: Instant) {
-        let Some(MeasuredLoad { meter, shown, skipped }) = &mut self.load else { return };
+        let Some(MeasuredLoad { meter, shown }) = &mut self.load else { return };
         let before = meter.complexity();
-        let Load { percent, complexity } = meter.end_period(now, std::mem::take(skipped));
+        let Load { percent, complexity } = meter.end_period(now, thread_cpu_time());
         shown.store(percent, Ordering::Relaxed);
         if complexity != before {
             tracing::debug!(percent, complexity, "complexity of the Opus encoders follows the load");
@@ -258,6 +239,12 @@ impl Worker {
     pub(super) fn is_empty(&self) -> bool {
         self.plane.is_empty() && self.sockets.ports() == 0 && self.moved.is_empty()
     }
+}
+
+/// CPU time of this thread since its start.
+fn thread_cpu_time() -> Duration {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(u64::try_from(used.tv_sec).unwrap_or(0), u32::try_from(used.tv_nsec).unwrap_or(0))
 }
 
 /// Hands a command to another worker. Two workers must never wait for each other: where the other's inbox is full, a task waits.

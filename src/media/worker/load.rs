@@ -6,8 +6,9 @@
 
 use std::time::{Duration, Instant};
 
-/// Complexities of Opus, the best first. Below the last one the score falls faster than the cost.
-const COMPLEXITIES: [u8; 3] = [9, 5, 2];
+/// Complexities of Opus, the best first. From 7 on libopus analyses the signal and changes bandwidth by it; below the last one the score falls faster
+/// than the cost.
+const COMPLEXITIES: [u8; 3] = [5, 3, 2];
 /// Load in percent from which on encoders make less effort.
 const HIGH: u8 = 55;
 /// Load in percent below which they may make more.
@@ -86,10 +87,10 @@ mod tests {
     #[test]
     fn a5_effort_falls_with_load_and_rises_when_it_has_gone() {
         let complexities = |loads: &[u64]| periods(loads).iter().map(|load| load.complexity).collect::<Vec<_>>();
-        assert_eq!(complexities(&[10, 60, 70, 90]), [9, 5, 2, 2]);
-        assert_eq!(complexities(&[60, 40, 30, 50]), [5; 4], "in between it stays");
+        assert_eq!(complexities(&[10, 60, 70, 90]), [5, 3, 2, 2]);
+        assert_eq!(complexities(&[60, 40, 30, 50]), [3; 4], "in between it stays");
         let calm = [60, 60].into_iter().chain([20; 10]).collect::<Vec<_>>();
-        assert_eq!(complexities(&calm), [5, 2, 2, 2, 2, 2, 5, 5, 5, 5, 5, 9]);
+        assert_eq!(complexities(&calm), [3, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 5]);
     }
 
     /// A second of full load is a burst, two are full load.

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::media_refusal::MediaRefusal;
+use crate::codec::EncoderSettings;
 use crate::common::cause::Cause;
 use crate::common::ip_network;
 use crate::media::{DtmfPolicy, Profile, TelephoneEventFormat};
@@ -170,6 +171,7 @@ pub fn profile(agreement: &Agreement, peer: &RemoteMedia) -> Option<Profile> {
     let (stream, transport) = (agreement.audio()?, &agreement.transport);
     Some(Profile {
         codec: stream.codec,
+        encoder: EncoderSettings::for_receiver(stream.fmtp_send.as_deref()),
         payload_type_send: stream.payload_type_send,
         formats: stream.formats.clone(),
         telephone_event: stream.telephone_event.map(|event| TelephoneEventFormat {

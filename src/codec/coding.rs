@@ -4,11 +4,20 @@ use std::any::Any;
 
 use crate::common::units::Hz;
 
+/// Bit rate of a voice in Opus: from here on more bits add less than 0.05 to the PESQ of what passes a gateway, and with as many a browser's voice
+/// keeps a copy in the next packet that is worth playing.
+const VOICE_BITRATE: u32 = 48_000;
+/// Limits of `maxaveragebitrate` (RFC 7587 section 6.1).
+const LEAST_BITRATE: u32 = 6_000;
+const MOST_BITRATE: u32 = 510_000;
+
 /// Settings of an encoder. Only Opus has any.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub struct EncoderSettings {
     /// Bits per second of payload, 6 000 to 510 000.
     pub bitrate: u32,
+    /// The same, with all that protects against loss: more the receiver does not take.
+    pub most_bitrate: u32,
     /// Effort, 0 to 10.
     pub complexity: u8,
     /// Whether packets carry a coarse copy of the one before (RFC 6716 §2.1.7).
@@ -19,8 +28,42 @@ pub struct EncoderSettings {
 
 impl Default for EncoderSettings {
     fn default() -> Self {
-        Self { bitrate: 32_000, complexity: 5, fec: true, expected_loss: 5 }
+        Self { bitrate: VOICE_BITRATE, most_bitrate: MOST_BITRATE, complexity: 5, fec: true, expected_loss: 5 }
     }
+}
+
+impl EncoderSettings {
+    /// For what is sent to a peer whose `a=fmtp` of Opus is `parameters` (RFC 7587 section 6.1). What cannot be read limits nothing.
+    #[must_use]
+    pub fn for_receiver(parameters: Option<&str>) -> Self {
+        parameters.and_then(max_average_bitrate).map_or_else(Self::default, |most| Self::default().limited_to(most))
+    }
+
+    /// The same for a receiver that takes so many bits per second at most.
+    #[must_use]
+    pub fn limited_to(self, most: u32) -> Self {
+        let most_bitrate = most.clamp(LEAST_BITRATE, MOST_BITRATE);
+        Self { bitrate: VOICE_BITRATE.min(most_bitrate), most_bitrate, ..self }
+    }
+
+    /// For a file, which loses no packets and is kept for long.
+    #[must_use]
+    pub fn for_file() -> Self {
+        Self { bitrate: 32_000, fec: false, expected_loss: 0, ..Self::default() }
+    }
+
+    /// Whether the receiver takes less than others are sent where packets are lost.
+    #[must_use]
+    pub const fn is_limited(&self) -> bool {
+        self.most_bitrate < VOICE_BITRATE + VOICE_BITRATE / 4
+    }
+}
+
+/// The parameter `maxaveragebitrate` of Opus, in bits per second.
+fn max_average_bitrate(parameters: &str) -> Option<u32> {
+    parameters.split(';').filter_map(|parameter| parameter.split_once('=')).find_map(|(name, value)| {
+        name.trim().eq_ignore_ascii_case("maxaveragebitrate").then(|| value.trim().parse().ok()).flatten()
+    })
 }
 
 /// Why a codec failed.
@@ -54,6 +97,9 @@ pub trait Encoder: Any + Send {
     /// From the next packet on: the share of packets, in percent, that the receiver does not get. Opus protects against it with in-band FEC, and
     /// spends bits on that; other codecs have no means to.
     fn expect_loss(&mut self, _percent: u8) {}
+
+    /// From the next packet on: bits per second that the receiver takes at most. Of no effect on codecs of one bit rate.
+    fn limit_bitrate(&mut self, _most: u32) {}
 
     /// From the next packet on: effort, 0 to 10. Of no effect on codecs that know none.
     fn set_complexity(&mut self, _complexity: u8) {}

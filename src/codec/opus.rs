@@ -61,9 +61,9 @@ impl OpusEncoder {
 
 impl OpusEncoder {
     /// The bit rate where `percent` of the packets are lost: copies of the packets before take up to a quarter more, and the voice is to keep what
-    /// it had.
+    /// it had, as far as the receiver takes more.
     fn bitrate(&self, percent: u8) -> u32 {
-        self.settings.bitrate + self.settings.bitrate / 40 * u32::from(percent.min(10))
+        (self.settings.bitrate + self.settings.bitrate / 40 * u32::from(percent.min(10))).min(self.settings.most_bitrate)
     }
 }
 
@@ -86,6 +86,20 @@ impl Encoder for OpusEncoder {
         // What libopus refuses leaves the effort as it was.
         for encoder in [Some(&mut self.inner), self.pieces.as_mut()].into_iter().flatten() {
             let _ = encoder.set_complexity(complexity.min(10).into());
+        }
+    }
+
+    fn limit_bitrate(&mut self, most: u32) {
+        let limited = self.settings.limited_to(most);
+        if limited == self.settings {
+            return;
+        }
+        self.settings = limited;
+        let bitrate = opus::Bitrate::Bits(self.bitrate(self.settings.expected_loss).cast_signed());
+        // Fails for no bit rate within the limits of `maxaveragebitrate`.
+        let _ = self.inner.set_bitrate(bitrate);
+        if let Some(pieces) = &mut self.pieces {
+            let _ = pieces.set_bitrate(opus::Bitrate::Bits(limited.bitrate.cast_signed()));
         }
     }
 

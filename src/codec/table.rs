@@ -85,7 +85,7 @@ pub static CODECS: &[CodecRow] = &[
         rtp_clock: Hz::FULL,
         sample_rate: Hz::FULL,
         sdp_channels: 2,
-        fmtp: Some("useinbandfec=1"),
+        fmtp: Some("maxaveragebitrate=48000;useinbandfec=1"),
         longest_packet: LONGEST_PACKET,
         // As far back as a voice is predicted from its pitch (RFC 6716 section 4.2.7.6), and some more.
         handover: EncoderHandover::Replay(3),

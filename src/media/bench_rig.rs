@@ -97,6 +97,7 @@ impl BenchMeeting {
         let payload_type = row.static_payload_type.unwrap_or(96);
         let profile = Profile {
             codec,
+            encoder: EncoderSettings::default(),
             payload_type_send: payload_type,
             formats: vec![PayloadFormat { payload_type, content: PayloadContent::Audio(codec) }],
             telephone_event: None,

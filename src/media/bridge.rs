@@ -24,6 +24,7 @@ const FRAME: usize = 960;
 const FRAME_48K: u32 = 960;
 /// Least time between two reports of who speaks: a page marks the speakers, and the mark must not flicker.
 const SPEAKING_EVERY: Duration = Duration::from_millis(100);
+
 /// The legs of a bridge, as their owner lends them for one tick.
 pub(super) trait BridgeLegs {
     /// Puts the next 20 ms (48 kHz) of the leg at `end` into `frame`.
@@ -128,7 +129,7 @@ impl Bridge {
     /// # Errors
     /// When no encoder can be made.
     pub(super) fn record(&mut self, recorder: Recorder) -> Result<(), crate::codec::CodecError> {
-        let encoder = CodecKind::Opus.encoder(EncoderSettings::default())?;
+        let encoder = CodecKind::Opus.encoder(EncoderSettings::for_file())?;
         self.tap = Some(Tap { recorder, encoder, paused: false, payload: Vec::with_capacity(400) });
         Ok(())
     }

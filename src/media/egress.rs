@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::codec::{CodecError, Encoder, EncoderSettings};
+use crate::codec::{CodecError, Encoder};
 use crate::common::units::Hz;
 use crate::rtp::dtmf::DtmfSender;
 use crate::rtp::sender::RtpSender;
@@ -92,8 +92,8 @@ impl Egress {
     pub(super) fn new(profile: &Profile, seed: u64) -> Result<Self, CodecError> {
         let outgoing = RtpSender::new(seed);
         Ok(Self {
-            encoder: profile.codec.encoder(EncoderSettings::default())?,
-            complexity: EncoderSettings::default().complexity,
+            encoder: profile.codec.encoder(profile.encoder)?,
+            complexity: profile.encoder.complexity,
             extended: u32::from(outgoing.seq),
             outgoing,
             fifo: Vec::new(),
@@ -239,7 +239,7 @@ impl Egress {
 
     /// Whether the next packet can carry a payload of 20 ms that the shared encoder made.
     pub(super) fn takes_payloads(&self, profile: &Profile) -> bool {
-        profile.ptime == EVENT_PACKET && self.fifo.is_empty()
+        profile.ptime == EVENT_PACKET && self.fifo.is_empty() && !profile.encoder.is_limited()
     }
 
     /// The encoder.
@@ -263,6 +263,11 @@ impl Egress {
     pub(super) fn set_complexity(&mut self, complexity: u8) {
         self.complexity = complexity;
         self.encoder.set_complexity(complexity);
+    }
+
+    /// The device takes so many bits per second at most.
+    pub(super) fn limit_bitrate(&mut self, most: u32) {
+        self.encoder.limit_bitrate(most);
     }
 
     /// The device does not get this share of the packets, in percent: the encoder protects those to come.

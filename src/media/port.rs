@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use crate::codec::EncoderSettings;
 use crate::common::ids::PortId;
 use crate::common::play_outcome::PlayOutcome;
 use crate::dsp::frame::Frame;
@@ -116,8 +115,7 @@ impl Port {
     pub fn reprofile(&mut self, now: Instant, profile: Profile) -> Result<(), PortError> {
         let row = profile.codec.row();
         // What can fail comes first: the port stays as it was then.
-        let encoder =
-            (profile.codec != self.profile.codec).then(|| profile.codec.encoder(EncoderSettings::default())).transpose()?;
+        let encoder = (profile.codec != self.profile.codec).then(|| profile.codec.encoder(profile.encoder)).transpose()?;
         self.path.renegotiate(now, &profile)?;
         if let Some(encoder) = encoder {
             self.egress.change_encoder(encoder);
@@ -129,6 +127,7 @@ impl Port {
             self.player = Player::new(row.sample_rate);
             self.player.set_music(music);
         }
+        self.egress.limit_bitrate(profile.encoder.most_bitrate);
         self.ingress.renegotiate(&profile);
         self.keys.renegotiate(&self.profile, &profile);
         if self.profile.we_send && !profile.we_send {

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::codec::{CodecError, CodecKind};
+use crate::codec::{CodecError, CodecKind, EncoderSettings};
 use crate::common::units::Hz;
 use crate::rtp::ice::IceCredentials;
 use crate::rtp::latch::NamedSource;
@@ -52,6 +52,8 @@ impl DtmfPolicy {
 pub struct Profile {
     /// The codec, the same both ways.
     pub codec: CodecKind,
+    /// Settings of our encoder, within what the device's `a=fmtp` allows. Its most bits per second may change with an offer; all else is ours.
+    pub encoder: EncoderSettings,
     /// Payload type we send.
     pub payload_type_send: u8,
     /// Every payload type that either description names: the device may use its own numbers or ours, and may change to another codec of its answer

@@ -5,7 +5,7 @@ import socket
 import zlib
 
 from attack import SdesKey
-from voice_codecs import Codec
+from voice_codecs import ASKED_BITRATE, Codec
 
 SO_TIMESTAMPNS = 35
 """The kernel stamps what arrives (socket(7)): how late this program reads it does not matter."""
@@ -42,6 +42,8 @@ class Phone:
         assert answer.startswith("SIP/2.0 200"), f"{self.name}: {answer.splitlines()[0]}"
         self._to = header(answer, "To")
         self._uri = re.search(r"<([^>]+)>", header(answer, "Contact")).group(1)
+        asked = re.search(r"maxaveragebitrate=(\d+)", answer)
+        assert asked is None or int(asked.group(1)) == ASKED_BITRATE, f"{self.name}: {asked.group(0)}"
         port = re.search(r"^m=audio (\d+)", answer, re.MULTILINE).group(1)
         self.rtp.connect(("127.0.0.1", int(port)))
         self._send("ACK", 1)

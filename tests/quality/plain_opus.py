@@ -9,10 +9,10 @@ import voice_codecs
 from comparison import MARGIN, taken
 from scores import Scores, plcmos, score
 from speech import clips
-from voice_codecs import SAMPLES, OpusDecoder, OpusEncoder, pcm
+from voice_codecs import ASKED_BITRATE, SAMPLES, OpusDecoder, OpusEncoder, pcm
 
 COMPLEXITIES = (0, 2, 5, 9)
-BITRATES = (24000, 32000)
+BITRATES = (32000, 48000)
 
 Coder = Callable[[np.ndarray], np.ndarray]
 
@@ -46,12 +46,13 @@ def coded(clip: np.ndarray, coders: list[Coder]) -> np.ndarray:
 def report() -> None:
     """Prints the scores of libopus for each bit rate and complexity, alone and after or before another coding."""
     rater, speech = plcmos(), clips()
-    browser = opus(32000, 9)
+    browser = opus(ASKED_BITRATE, 9)
     chains = {"G.722": [g722]}
     for bitrate in BITRATES:
         chains |= {f"Opus {bitrate} complexity {complexity}": [opus(bitrate, complexity)] for complexity in COMPLEXITIES}
-    chains |= {f"G.722, Opus 32000 complexity {complexity}": [g722, opus(32000, complexity)] for complexity in COMPLEXITIES}
-    chains["Opus 32000 complexity 9, G.722"] = [browser, g722]
+    chains |= {f"G.722, Opus {ASKED_BITRATE} complexity {complexity}": [g722, opus(ASKED_BITRATE, complexity)] for complexity in COMPLEXITIES}
+    chains[f"Opus {ASKED_BITRATE} complexity 9, G.722"] = [browser, g722]
+    chains[f"Opus {ASKED_BITRATE} complexity 9, Opus {ASKED_BITRATE} complexity 5"] = [browser, opus(ASKED_BITRATE, 5)]
     print("libopus: 20 ms, VoIP, FEC on, expected loss 0 %; means of the ten clips")
     print(f"{'codecs':<34}{'PESQ':>6}{'worst':>7}{'STOI':>7}{'PLCMOS':>8}{'level':>7}")
     for name, coders in chains.items():

@@ -29,6 +29,9 @@ class Codec:
         return int(self.clock * PACKET_SECONDS)
 
 
+# What Roomgate asks for (`maxaveragebitrate`); a browser that is asked for nothing sends 32 kbit/s of mono.
+ASKED_BITRATE = 48000
+
 CODECS = {
     codec.name: codec
     for codec in (
@@ -103,9 +106,9 @@ MAX_PAYLOAD = 1275
 
 
 class OpusEncoder:
-    """Mono at 48 kHz, 20 ms, with what Chromium sends by default: 32 kbit/s, VoIP, FEC on, complexity 9, no DTX."""
+    """Mono at 48 kHz, 20 ms, as Chromium sends it where 48 kbit/s are asked for: VoIP, FEC on, complexity 9, no DTX."""
 
-    def __init__(self, bitrate: int = 32000, complexity: int = 9, expected_loss: int = 0) -> None:
+    def __init__(self, bitrate: int = ASKED_BITRATE, complexity: int = 9, expected_loss: int = 0) -> None:
         error = ctypes.c_int()
         self._state = ctypes.c_void_p(OPUS.opus_encoder_create(48000, 1, APPLICATION_VOIP, ctypes.byref(error)))
         settings = {SET_BITRATE: bitrate, SET_COMPLEXITY: complexity, SET_INBAND_FEC: 1, SET_PACKET_LOSS: expected_loss}

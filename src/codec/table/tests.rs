@@ -172,6 +172,39 @@ fn opus_decodes_stereo_and_short_frames_to_mono() {
     }
 }
 
+/// What a description says of bit rates (RFC 7587 section 6.1), and how many bits of a noisy voice come of it where a lot is lost.
+#[test]
+fn a1_opus_keeps_to_the_bit_rate_that_a_device_takes() {
+    for (parameters, most) in [
+        ("useinbandfec=1;maxaveragebitrate=16000", 16_000),
+        ("MaxAverageBitrate = 24000 ; stereo=0", 24_000),
+        ("maxaveragebitrate=1", 6_000),
+        ("maxaveragebitrate=500000", 60_000),
+        ("maxaveragebitrate=many;maxplaybackrate=16000", 60_000),
+        ("stereo", 60_000),
+    ] {
+        let settings = EncoderSettings::for_receiver(Some(parameters));
+        let mut encoder = CodecKind::Opus.encoder(settings).unwrap();
+        encoder.expect_loss(30);
+        let (mut sine, mut seed, mut bits) = (Sine::new(Hz::FULL, 210.0, 5_000.0), 7_u32, 0);
+        for frame in 0..150 {
+            let mut pcm = vec![0; 960];
+            sine.fill(&mut pcm);
+            for sample in &mut pcm {
+                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                *sample += (seed >> 20) as i16;
+            }
+            let mut payload = Vec::new();
+            encoder.encode(&pcm, &mut payload).unwrap();
+            // The rate is kept on average, over more than its first second.
+            bits += if frame < 50 { 0 } else { 8 * payload.len() };
+        }
+        let rate = bits / 2;
+        assert!(rate <= most * 105 / 100 && rate > most / 2, "{parameters}: {rate}");
+        assert_eq!(settings.is_limited(), most < 60_000, "{parameters}");
+    }
+}
+
 #[test]
 fn rubbish_neither_panics_nor_leaves_half_a_packet() {
     let mut seed = 0x9e37_79b9_7f4a_7c15u64;

@@ -103,6 +103,7 @@ pub(super) fn profile(codec: CodecKind, address: SocketAddr) -> Profile {
     let payload_type = row.static_payload_type.unwrap_or(96);
     Profile {
         codec,
+        encoder: EncoderSettings::default(),
         payload_type_send: payload_type,
         formats: vec![
             PayloadFormat { payload_type, content: PayloadContent::Audio(codec) },

@@ -1,6 +1,7 @@
 //! Encodings that listeners share.
 
 use super::*;
+use crate::codec::EncoderSettings;
 
 /// What the phones were sent since they were last asked: the payloads alone.
 fn payloads(rig: &mut Rig) -> Vec<Vec<Vec<u8>>> {
@@ -29,6 +30,32 @@ fn a5_all_who_only_listen_are_sent_the_same_payloads() {
         assert!(talkers.iter().all(|talker| sent[*talker] != sent[2]), "{codec:?}: a talker does not hear itself");
         rig.ends();
     }
+}
+
+/// A listener that takes fewer bits than others get is sent an encoding of its own, from a re-INVITE on and until another one.
+#[test]
+fn a1_a_listener_is_sent_no_more_bits_than_it_takes() {
+    let mut rig = Rig::new();
+    rig.seated_phone(CodecKind::Opus, 440.0);
+    let modest = rig
+        .phone_with(CodecKind::Opus, |profile| profile.encoder = EncoderSettings::for_receiver(Some("maxaveragebitrate=12000")));
+    let other = rig.phone(CodecKind::Opus);
+    [modest, other].into_iter().for_each(|listener| rig.seat(listener, OPEN));
+    let mut bits_per_second = |rig: &mut Rig| {
+        rig.settle(1_000);
+        payloads(rig);
+        rig.run(1_000);
+        let heard = [modest, other].map(|listener| rig.phones[listener].hears(&[440.0])[0]);
+        assert!(heard.iter().all(|level| (level - LEVEL).abs() < 1.5), "{heard:?}");
+        let sent = payloads(rig);
+        [modest, other].map(|listener| 8 * sent[listener].iter().map(Vec::len).sum::<usize>())
+    };
+    let [low, high] = bits_per_second(&mut rig);
+    assert!(low <= 12_600 && high > 20_000, "{low} {high}");
+    rig.reprofile(modest, |profile| profile.encoder = EncoderSettings::default());
+    let [raised, shared] = bits_per_second(&mut rig);
+    assert_eq!(raised, shared, "it shares the encoding of the others");
+    rig.ends();
 }
 
 #[test]

@@ -15,8 +15,10 @@ use super::profile::Profile;
 const PACED: usize = 8;
 /// Telephone events waiting to be sent. Full: the newest is dropped.
 const KEYS: usize = 64;
+/// Interval in which frames come.
+const TICK: Duration = Duration::from_millis(20);
 /// Interval of the packets of a telephone event (RFC 4733 section 2.5.1.2): one tick.
-const EVENT_PACKET: Duration = Duration::from_millis(20);
+const EVENT_PACKET: Duration = TICK;
 /// The payload type of comfort noise (RFC 3551), and its least level (RFC 3389).
 const COMFORT_NOISE: u8 = 13;
 const SILENCE: u8 = 127;
@@ -218,22 +220,24 @@ impl Egress {
     pub(super) fn push(&mut self, now: Instant, profile: &Profile, samples: &[i16]) {
         self.fifo.extend_from_slice(samples);
         let packet = packet_samples(profile);
+        let mut at = now;
         while packet > 0 && self.fifo.len() >= packet {
             let mut payload = std::mem::take(&mut self.payload);
             payload.clear();
             let encoded = self.encoder.encode(self.fifo.get(..packet).unwrap_or_default(), &mut payload);
             self.fifo.drain(..packet);
             match encoded {
-                Ok(()) => self.packet(now, profile, &payload),
+                Ok(()) => self.packet(at, profile, &payload),
                 Err(_) => {
                     let numbered = self.number(0);
                     self.outgoing.seq = self.outgoing.seq.wrapping_add(1);
                     self.outgoing.advance(ticks(profile, profile.ptime));
-                    let due = self.due(now, profile);
+                    let due = self.due(at, profile);
                     self.queue(due, numbered, None);
                 }
             }
             self.payload = payload;
+            at += profile.ptime;
         }
     }
 
@@ -292,10 +296,15 @@ impl Egress {
         numbered
     }
 
-    fn due(&mut self, now: Instant, profile: &Profile) -> Instant {
+    /// When a packet leaves that could leave at `at`: a packet time behind the one before, as near as that is. Packets that are no multiple of a
+    /// tick become full too early by up to the rest; more is left of ticks that came closer together when the device was seated on a bridge, and
+    /// would delay everything from then on.
+    fn due(&mut self, at: Instant, profile: &Profile) -> Instant {
+        let early = Duration::from_nanos((profile.ptime.as_nanos() % TICK.as_nanos()) as u64);
+        let most = if profile.ptime > TICK { at + early } else { at };
         let due = match self.next_due {
-            Some(due) if now.saturating_duration_since(due) < profile.ptime => due,
-            _ => now,
+            Some(due) if at.saturating_duration_since(due) < profile.ptime => due.min(most),
+            _ => at,
         };
         self.next_due = Some(due + profile.ptime);
         due

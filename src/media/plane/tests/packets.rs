@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::common::play_outcome::PlayOutcome;
+use crate::media::egress::Egress;
+use crate::media::profile::Profile;
 
 /// Every ptime is kept within 5 ms with numbers and timestamps in line.
 #[test]
@@ -88,4 +90,38 @@ fn a1_silence_is_reported_once_a_period_and_no_hold() {
         assert_eq!(silences(&rig.phones[phone].events()), 2, "a listener is asked as well");
         rig.ends();
     }
+}
+
+/// When the packets of these ticks leave, all times in milliseconds.
+fn departures(ptime: u64, ticks: &[u64]) -> Vec<u64> {
+    let start = rig::start();
+    let address = SocketAddr::from(([192, 0, 2, 9], 4000));
+    let profile = Profile { ptime: Duration::from_millis(ptime), ..rig::profile(CodecKind::Pcmu, address) };
+    let mut egress = Egress::new(&profile, 1).expect("G.711");
+    let mut left = Vec::new();
+    for time in 0..=ticks.last().map_or(0, |last| last + 20) {
+        let now = start + Duration::from_millis(time);
+        if ticks.contains(&time) {
+            egress.push(now, &profile, &[0; 160]);
+        }
+        left.extend(std::iter::from_fn(|| egress.poll(now)).map(|_| time));
+    }
+    left
+}
+
+#[test]
+fn a4_packets_leave_with_the_tick_that_filled_them() {
+    assert_eq!(departures(20, &[0, 20, 40, 60]), [0, 20, 40, 60]);
+    // The ticks of the device's bridge lie elsewhere than those before, and one more came in between.
+    assert_eq!(departures(20, &[0, 20, 33, 53, 73]), [0, 20, 33, 53, 73]);
+    assert_eq!(departures(20, &[0, 20, 25, 40, 60, 80]), [0, 20, 25, 40, 60, 80]);
+    assert_eq!(departures(40, &[0, 20, 40, 60, 75, 95]), [20, 60, 95]);
+}
+
+#[test]
+fn a1_packets_of_any_length_leave_evenly() {
+    assert_eq!(departures(10, &[0, 20, 40]), [0, 10, 20, 30, 40, 50]);
+    assert_eq!(departures(30, &[0, 20, 40, 60, 80, 100]), [20, 50, 80, 110]);
+    assert_eq!(departures(50, &[0, 20, 40, 60, 80, 100, 120, 140]), [40, 90, 140]);
+    assert_eq!(departures(60, &[0, 20, 40, 60, 80, 100]), [40, 100]);
 }

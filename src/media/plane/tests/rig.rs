@@ -42,7 +42,7 @@ const FRAME: Duration = Duration::from_millis(20);
 
 /// The instant from which all scenarios count.
 #[allow(clippy::disallowed_methods, reason = "an instant to count from")]
-fn start() -> Instant {
+pub(super) fn start() -> Instant {
     static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
     *START.get_or_init(Instant::now)
 }

@@ -15,7 +15,7 @@ import urllib.request
 from pathlib import Path
 
 from phone import Phone
-from server import Server
+from server import Server, answers_http
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = "127.0.0.1:8080"
@@ -62,13 +62,15 @@ def conference_id(meeting: int) -> str:
 class Gateway(Server):
     """A running daemon with so many meetings, each with a member in it."""
 
-    def __init__(self, meetings: int, real_time: bool = False) -> None:
+    def __init__(self, meetings: int, real_time: bool = False, overrides: str = "") -> None:
+        """`overrides`: settings that go over those above, as TOML."""
         super().__init__("roomgate")
-        (self._folder / "conf").mkdir()
+        (self._folder / "conf/roomgate.d").mkdir(parents=True)
+        (self._folder / "conf/roomgate.d/overrides.toml").write_text(overrides)
         text = SETTINGS.format(folder=self._folder, prompts=ROOT / "conf/prompts")
         tables = [MEETING.format(number=n, conference_id=conference_id(n)) for n in range(meetings)]
         (self._folder / "conf/roomgate.toml").write_text(text + "".join(tables))
-        self._start([binary(), "run", "--config", self._folder / "conf"], real_time, f"http://{PAGES}/readyz")
+        self._start([binary(), "run", "--config", self._folder / "conf"], real_time, answers_http(f"http://{PAGES}/readyz"))
         self._members = [self._member(f"m{number}") for number in range(meetings)]
         threading.Thread(target=self._answer_pings, daemon=True).start()
 

@@ -1,11 +1,11 @@
-"""Janus with its AudioBridge, the mixer that the daemon is compared with: plain RTP, rooms of 48 kHz, FEC on."""
+"""Janus with its AudioBridge, the mixer that the daemon is compared with: plain RTP, FEC on."""
 
 import json
 import shutil
 import urllib.request
 
 from phone import Phone
-from server import Server
+from server import Server, answers_http
 
 API = "http://127.0.0.1:8088/janus"
 
@@ -27,7 +27,7 @@ general: { local_ip = "127.0.0.1", rtp_port_range = "30000-30999" }
 }
 
 ROOM = """
-room-{room}: {{ description = "Room {room}", sampling_rate = 48000, allow_rtp_participants = true, default_expectedloss = 0 }}
+room-{room}: {{ description = "Room {room}", sampling_rate = {rate}, allow_rtp_participants = true, default_expectedloss = 0 }}
 """
 
 
@@ -44,15 +44,15 @@ def room(meeting: int) -> int:
 class Janus(Server):
     """A running Janus with so many rooms."""
 
-    def __init__(self, meetings: int, real_time: bool = False) -> None:
+    def __init__(self, meetings: int, real_time: bool = False, rate: int = 48000) -> None:
         super().__init__("janus")
         files = dict(CONFIGURATION)
-        files["plugin.audiobridge"] += "".join(ROOM.format(room=room(meeting)) for meeting in range(meetings))
+        files["plugin.audiobridge"] += "".join(ROOM.format(room=room(meeting), rate=rate) for meeting in range(meetings))
         for name, text in files.items():
             file = "janus.jcfg" if name == "janus" else f"janus.{name}.jcfg"
             (self._folder / file).write_text(text.replace("FOLDER", str(self._folder)))
         command = ["janus", "-F", self._folder, "-C", self._folder / "janus.jcfg"]
-        self._start(command, real_time, API + "/info")
+        self._start(command, real_time, answers_http(API + "/info"))
         self._session = self._request("", {"janus": "create"})["data"]["id"]
         self._handles: dict[Phone, int] = {}
 

@@ -37,7 +37,7 @@ class Phone:
         """Calls a conference ID and waits until it is answered."""
         self._uri = f"sip:{number}@127.0.0.1"
         self._to = f"<{self._uri}>"
-        self._send("INVITE", 1, self._offer())
+        self._send("INVITE", 1, self.description())
         answer = self._final_answer()
         assert answer.startswith("SIP/2.0 200"), f"{self.name}: {answer.splitlines()[0]}"
         self._to = header(answer, "To")
@@ -54,12 +54,8 @@ class Phone:
         self._final_answer()
         self.close()
 
-    def close(self) -> None:
-        """Closes its sockets."""
-        self.sip.close()
-        self.rtp.close()
-
-    def _offer(self) -> str:
+    def description(self) -> str:
+        """Its session description, offer and answer alike: one codec (RFC 3264)."""
         codec, port = self.codec, self.rtp.getsockname()[1]
         lines = [
             "v=0",
@@ -74,6 +70,11 @@ class Phone:
             "a=ptime:20",
         ]
         return "\r\n".join(lines) + "\r\n"
+
+    def close(self) -> None:
+        """Closes its sockets."""
+        self.sip.close()
+        self.rtp.close()
 
     def _send(self, method: str, sequence: int, body: str = "") -> None:
         local = f"127.0.0.1:{self.sip_port()}"

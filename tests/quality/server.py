@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 from phone import Phone
@@ -40,6 +41,11 @@ class Server:
         """Brings a phone into a meeting, counted from 0."""
         raise NotImplementedError
 
+    def connect_pair(self, first: Phone, second: Phone, meeting: int) -> None:
+        """Brings two phones into a meeting of their own."""
+        self.connect(first, meeting)
+        self.connect(second, meeting)
+
     def disconnect(self, phone: Phone) -> None:
         """Ends its call, and closes its sockets."""
         raise NotImplementedError
@@ -62,16 +68,21 @@ class Server:
         waits = (path.read_text().split()[1] for path in Path(f"/proc/{self._process.pid}/task").glob("*/schedstat"))
         return sum(int(wait) for wait in waits) / 1e9
 
-    def _start(self, command: list, real_time: bool, ready: str) -> None:
-        """`real_time`: before all that is not, for comparisons on a machine that does other things. `ready`: an address that answers then."""
+    def _start(self, command: list, real_time: bool, ready: Callable[[], object]) -> None:
+        """`real_time`: before all that is not, for comparisons on a machine that does other things. `ready` fails (`OSError`) until then."""
         before = ["chrt", "--rr", "1"] if real_time else []
         self._process = subprocess.Popen([*before, *command], cwd=self._folder, stdout=self._log, stderr=self._log)
         for _ in range(300):
             if self._process.poll() is not None:
                 raise SystemExit(f"{command[0]} has ended:\n" + self.log())
             try:
-                urllib.request.urlopen(ready, timeout=1).close()
+                ready()
                 return
             except OSError:
                 time.sleep(0.1)
         raise SystemExit(f"{command[0]} is not ready after 30 s:\n" + self.log())
+
+
+def answers_http(address: str) -> Callable[[], object]:
+    """For `Server._start`: whether an address of HTTP answers."""
+    return lambda: urllib.request.urlopen(address, timeout=1).close()

@@ -10,6 +10,7 @@
 #   make load             minutes of many calls at once, by the release binary, and what waits long; alone on the machine
 #   make soak             ten minutes of calls that come and go (SOAK=3600 for an hour); alone on the machine
 #   make quality          real speech over networks that lose and delay: PESQ, STOI, PLCMOS, delay; within 20 minutes, alone on the machine
+#   make compare          what calls and meetings cost beside rtpengine and Janus; a quarter of an hour, alone on the machine
 #   make bench            benchmarks; prints ratios at the end (some minutes, on an otherwise idle machine)
 #   make lint             formatting and clippy
 #   make fuzz-smoke       a hundred thousand seeded mutations through every parser, thousands through every machine
@@ -20,7 +21,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build run deb test test-fast test-peers load soak quality bench fuzz fuzz-smoke lint check licences clean
+.PHONY: help build run deb test test-fast test-peers load soak quality compare bench fuzz fuzz-smoke lint check licences clean
 
 # Where tests/setup.sh puts what is not installed into the system.
 export ROOMGATE_SETUP ?= $(CURDIR)/.setup
@@ -98,6 +99,12 @@ quality:
 	@tests/setup.sh quality
 	@[ -n "$${ROOMGATE:-}" ] || cargo build --release --locked
 	@tests/interop/in-namespace.sh $(ROOMGATE_SETUP)/quality/bin/python tests/quality $(OPTIONS)
+
+# OPTIONS are those of tests/compare, such as OPTIONS='--only bridge --rounds 1'.
+compare:
+	@tests/setup.sh compare
+	@[ -n "$${ROOMGATE:-}" ] || cargo build --release --locked
+	@tests/interop/in-namespace.sh $(ROOMGATE_SETUP)/quality/bin/python tests/compare $(OPTIONS)
 
 bench:
 	@tests/setup.sh build

@@ -1,9 +1,10 @@
 #!/bin/sh
-# setup.sh [build|tests|peers|quality|tools|deb|fuzz]: installs what Roomgate needs on Debian 12 or a near relative; quick when everything is there.
+# setup.sh [build|tests|peers|quality|compare|tools|deb|fuzz]: installs what Roomgate needs on Debian 12 or a near relative; quick when everything is there.
 #   build   what compiles it: a C compiler and cmake, and looks for a Rust toolchain
 #   tests   that, and cargo-nextest, which runs every test
 #   peers   that, the real phones and browsers that `make test` runs it against, and a bare Debian 12 that it is installed in (the default)
 #   quality what compiles it, and the speech and the scores of `make quality`
+#   compare what `make quality` takes, and the servers that `make compare` compares it with
 #   deb     what compiles it, and cargo-deb, which `make deb` runs
 #   fuzz    cargo-fuzz, which `make fuzz` runs
 #   tools   cargo-deny and Python, which `make check` asks about licences
@@ -20,6 +21,8 @@ python="python3 python3-venv"
 peers="baresip-core baresip-ffmpeg chromium debootstrap dnsmasq-base e2fsprogs espeak-ng fail2ban faketime ffmpeg iproute2 iptables kamailio kamailio-tls-modules lintian sip-tester sipsak sipvicious tcpdump"
 # An Opus of its own for the phones of `make quality`, and a mixer to compare with; PESQ is compiled.
 quality="dpkg iproute2 janus libopus0 python3-dev"
+# A media relay to compare costs with.
+compare="rtpengine-daemon"
 # What the package depends on, and what the README takes for granted on a machine of one's own.
 installed="ca-certificates curl procps sudo systemd systemd-sysv"
 playwright=1.65.1
@@ -163,6 +166,13 @@ case "${1:-peers}" in
         python_packages quality tests/quality/requirements.txt pesq
         speech
         ;;
+    compare)
+        # shellcheck disable=SC2086
+        debian $build $python $quality $compare
+        toolchain
+        python_packages quality tests/quality/requirements.txt pesq
+        speech
+        ;;
     tools)
         # shellcheck disable=SC2086
         debian $build python3
@@ -182,7 +192,7 @@ case "${1:-peers}" in
         cargo_tool fuzz "$fuzz"
         ;;
     *)
-        say "what is '$1'? (build, tests, peers, quality, tools, deb or fuzz)"
+        say "what is '$1'? (build, tests, peers, quality, compare, tools, deb or fuzz)"
         exit 64
         ;;
 esac

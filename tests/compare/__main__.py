@@ -1,4 +1,4 @@
-"""What calls, meetings and set-ups cost in the daemon, beside rtpengine, Janus and Kamailio in the same run. See docs/COST.md."""
+"""What calls and meetings cost in the daemon, beside rtpengine and Janus in the same run. See docs/COST.md."""
 
 import argparse
 import json
@@ -10,10 +10,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "quality"))
 
 import bridge  # noqa: E402
+import meeting  # noqa: E402
 from gateway import binary  # noqa: E402
 from rounds import Result, progress  # noqa: E402
 
-PARTS = {"bridge": bridge.compare}
+PARTS = {"bridge": bridge.compare, "meeting": meeting.compare}
 
 
 def arguments() -> argparse.Namespace:

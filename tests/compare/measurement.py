@@ -1,10 +1,8 @@
 """What a server takes of the CPU while phones send, and what the listeners miss meanwhile."""
 
-import os
 import threading
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from exchange import Lateness, Stream, run
 from phone import Phone
@@ -81,8 +79,3 @@ def interruptions(heard: list[tuple[int, bytes]], begin: int, end: int) -> tuple
     missing = sum((after - before - 1) % 65536 for before, after in zip(numbers, numbers[1:]))
     times = [begin, *(at for at, _ in heard), end]
     return missing, sum(after - before > GAP for before, after in zip(times, times[1:]))
-
-
-def resident_bytes(process: int) -> int:
-    """Resident memory (proc(5), statm)."""
-    return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -46,6 +46,7 @@ const INSTEAD: &[(&str, &str, &str)] = &[
     ("make soak", "make -n soak", "minutes of calls, or an hour of them"),
     ("make bench", "make -n bench", "minutes of measuring"),
     ("make quality", "make -n quality", "a quarter of an hour of speech"),
+    ("make compare", "make -n compare", "a quarter of an hour of calls"),
     ("make fuzz-smoke", "make -n fuzz-smoke", "a step of its own of what checks each change"),
     ("make fuzz TARGET", "make -n fuzz TARGET", "needs the compiler for minutes"),
     ("make check", "make -n check", "a step of its own of what checks each change"),

@@ -41,7 +41,7 @@ fn a1_a_listener_is_sent_no_more_bits_than_it_takes() {
         .phone_with(CodecKind::Opus, |profile| profile.encoder = EncoderSettings::for_receiver(Some("maxaveragebitrate=12000")));
     let other = rig.phone(CodecKind::Opus);
     [modest, other].into_iter().for_each(|listener| rig.seat(listener, OPEN));
-    let mut bits_per_second = |rig: &mut Rig| {
+    let bits_per_second = |rig: &mut Rig| {
         rig.settle(1_000);
         payloads(rig);
         rig.run(1_000);

@@ -4,8 +4,7 @@ use std::any::Any;
 
 use crate::common::units::Hz;
 
-/// Bit rate of a voice in Opus: from here on more bits add less than 0.05 to the PESQ of what passes a gateway, and with as many a browser's voice
-/// keeps a copy in the next packet that is worth playing.
+/// Bit rate of a voice in Opus: after G.722 it keeps a PESQ of 4.2 of 4.3 at complexity 5, and 32 kbit/s less than 4.15 (docs/QUALITY.md).
 const VOICE_BITRATE: u32 = 48_000;
 /// Limits of `maxaveragebitrate` (RFC 7587 section 6.1).
 const LEAST_BITRATE: u32 = 6_000;

@@ -85,7 +85,8 @@ pub static CODECS: &[CodecRow] = &[
         rtp_clock: Hz::FULL,
         sample_rate: Hz::FULL,
         sdp_channels: 2,
-        fmtp: Some("maxaveragebitrate=48000;useinbandfec=1"),
+        // A voice that is coded twice, and whose copies for in-band FEC are worth playing, takes more bits than the 32 kbit/s of most senders.
+        fmtp: Some("maxaveragebitrate=56000;useinbandfec=1"),
         longest_packet: LONGEST_PACKET,
         // As far back as a voice is predicted from its pitch (RFC 6716 section 4.2.7.6), and some more.
         handover: EncoderHandover::Replay(3),

@@ -10,8 +10,10 @@ from voice_codecs import ASKED_BITRATE, Codec
 SO_TIMESTAMPNS = 35
 """The kernel stamps what arrives (socket(7)): how late this program reads it does not matter."""
 
-
 GATEWAY = ("127.0.0.1", 5060)
+
+EVENTS = 101
+"""Payload type of keys (RFC 4733). A device without them is listened to for tones, which takes time (A-2)."""
 
 
 class Phone:
@@ -63,8 +65,9 @@ class Phone:
             "s=-",
             "c=IN IP4 127.0.0.1",
             "t=0 0",
-            f"m=audio {port} RTP/{'SAVP' if self.key else 'AVP'} {codec.payload_type}",
+            f"m=audio {port} RTP/{'SAVP' if self.key else 'AVP'} {codec.payload_type} {EVENTS}",
             f"a=rtpmap:{codec.payload_type} {codec.rtpmap}",
+            f"a=rtpmap:{EVENTS} telephone-event/{codec.clock}",
             *([f"a=fmtp:{codec.payload_type} {codec.fmtp}"] if codec.fmtp else []),
             *([f"a=crypto:{self.key.crypto()}"] if self.key else []),
             "a=ptime:20",

@@ -12,7 +12,9 @@ from speech import clips
 from voice_codecs import ASKED_BITRATE, SAMPLES, OpusDecoder, OpusEncoder, pcm
 
 COMPLEXITIES = (0, 2, 5, 9)
-BITRATES = (32000, 48000)
+SENT_BITRATE = 48000
+"""Of the daemon's encoder."""
+BITRATES = (32000, SENT_BITRATE)
 
 Coder = Callable[[np.ndarray], np.ndarray]
 
@@ -50,9 +52,9 @@ def report() -> None:
     chains = {"G.722": [g722]}
     for bitrate in BITRATES:
         chains |= {f"Opus {bitrate} complexity {complexity}": [opus(bitrate, complexity)] for complexity in COMPLEXITIES}
-    chains |= {f"G.722, Opus {ASKED_BITRATE} complexity {complexity}": [g722, opus(ASKED_BITRATE, complexity)] for complexity in COMPLEXITIES}
+    chains |= {f"G.722, Opus {SENT_BITRATE} complexity {complexity}": [g722, opus(SENT_BITRATE, complexity)] for complexity in COMPLEXITIES}
     chains[f"Opus {ASKED_BITRATE} complexity 9, G.722"] = [browser, g722]
-    chains[f"Opus {ASKED_BITRATE} complexity 9, Opus {ASKED_BITRATE} complexity 5"] = [browser, opus(ASKED_BITRATE, 5)]
+    chains[f"Opus {ASKED_BITRATE} complexity 9, Opus {SENT_BITRATE} complexity 5"] = [browser, opus(SENT_BITRATE, 5)]
     print("libopus: 20 ms, VoIP, FEC on, expected loss 0 %; means of the ten clips")
     print(f"{'codecs':<34}{'PESQ':>6}{'worst':>7}{'STOI':>7}{'PLCMOS':>8}{'level':>7}")
     for name, coders in chains.items():

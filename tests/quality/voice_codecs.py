@@ -30,7 +30,7 @@ class Codec:
 
 
 # What Roomgate asks for (`maxaveragebitrate`); a browser that is asked for nothing sends 32 kbit/s of mono.
-ASKED_BITRATE = 48000
+ASKED_BITRATE = 56000
 
 CODECS = {
     codec.name: codec
@@ -106,7 +106,7 @@ MAX_PAYLOAD = 1275
 
 
 class OpusEncoder:
-    """Mono at 48 kHz, 20 ms, as Chromium sends it where 48 kbit/s are asked for: VoIP, FEC on, complexity 9, no DTX."""
+    """Mono at 48 kHz, 20 ms, as Chromium sends it where 56 kbit/s are asked for: VoIP, FEC on, complexity 9, no DTX."""
 
     def __init__(self, bitrate: int = ASKED_BITRATE, complexity: int = 9, expected_loss: int = 0) -> None:
         error = ctypes.c_int()

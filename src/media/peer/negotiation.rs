@@ -56,7 +56,7 @@ pub(super) fn opus() -> RTCRtpCodec {
         mime_type: MIME_TYPE_OPUS.to_owned(),
         clock_rate: 48_000,
         channels: 2,
-        sdp_fmtp_line: "maxaveragebitrate=48000;minptime=10;useinbandfec=1".to_owned(),
+        sdp_fmtp_line: "maxaveragebitrate=56000;minptime=10;useinbandfec=1".to_owned(),
         rtcp_feedback: vec![],
     }
 }

@@ -66,7 +66,8 @@ function instrument(microphoneDelay) {
     if (busy || stream === null || stream === tapped || stream.getAudioTracks().length === 0) return;
     busy = true;
     if (context === null) {
-      context = new AudioContext({ sampleRate: 48000, latencyHint: 'playback' });
+      // The context has another clock than what plays the connection: now and then one of its buffers stays empty. A short one is no gap.
+      context = new AudioContext({ sampleRate: 48000, latencyHint: 'interactive' });
       await context.audioWorklet.addModule(URL.createObjectURL(new Blob([worklet], { type: 'text/javascript' })));
       node = new AudioWorkletNode(context, 'tap', { channelCount: 1, channelCountMode: 'explicit' });
       node.port.onmessage = ({ data }) => {

@@ -13,9 +13,9 @@ const MOST_BITRATE: u32 = 510_000;
 /// Settings of an encoder. Only Opus has any.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub struct EncoderSettings {
-    /// Bits per second of payload, 6 000 to 510 000.
+    /// Bits per second of payload that sound needs, 6 000 to 510 000.
     pub bitrate: u32,
-    /// The same, with all that protects against loss: more the receiver does not take.
+    /// The receiver takes no more than these, with all that protects against loss, 6 000 to 510 000.
     pub most_bitrate: u32,
     /// Effort, 0 to 10.
     pub complexity: u8,
@@ -41,8 +41,7 @@ impl EncoderSettings {
     /// The same for a receiver that takes so many bits per second at most.
     #[must_use]
     pub fn limited_to(self, most: u32) -> Self {
-        let most_bitrate = most.clamp(LEAST_BITRATE, MOST_BITRATE);
-        Self { bitrate: VOICE_BITRATE.min(most_bitrate), most_bitrate, ..self }
+        Self { most_bitrate: most.clamp(LEAST_BITRATE, MOST_BITRATE), ..self }
     }
 
     /// For a file, which loses no packets and is kept for long.
@@ -51,10 +50,21 @@ impl EncoderSettings {
         Self { bitrate: 32_000, fec: false, expected_loss: 0, ..Self::default() }
     }
 
+    /// The bit rate where `percent` of the packets are lost.
+    #[must_use]
+    pub fn bitrate_at(&self, percent: u8) -> u32 {
+        self.wanted_bitrate(percent).max(LEAST_BITRATE).min(self.most_bitrate)
+    }
+
     /// Whether the receiver takes less than others are sent where packets are lost.
     #[must_use]
-    pub const fn is_limited(&self) -> bool {
-        self.most_bitrate < VOICE_BITRATE + VOICE_BITRATE / 4
+    pub fn is_limited(&self) -> bool {
+        self.most_bitrate < self.wanted_bitrate(100)
+    }
+
+    /// Copies of the packets before take up to a quarter more, and the voice is to keep what it had.
+    fn wanted_bitrate(&self, percent: u8) -> u32 {
+        self.bitrate + self.bitrate / 40 * u32::from(percent.min(10))
     }
 }
 

@@ -60,10 +60,9 @@ impl OpusEncoder {
 }
 
 impl OpusEncoder {
-    /// The bit rate where `percent` of the packets are lost: copies of the packets before take up to a quarter more, and the voice is to keep what
-    /// it had, as far as the receiver takes more.
-    fn bitrate(&self, percent: u8) -> u32 {
-        (self.settings.bitrate + self.settings.bitrate / 40 * u32::from(percent.min(10))).min(self.settings.most_bitrate)
+    /// Takes over the bit rate of the settings at the loss that is expected. What libopus refuses leaves the rate as it was.
+    fn follow_bitrate(&mut self) {
+        let _ = self.inner.set_bitrate(bits(self.settings.bitrate_at(self.settings.expected_loss)));
     }
 }
 
@@ -95,11 +94,9 @@ impl Encoder for OpusEncoder {
             return;
         }
         self.settings = limited;
-        let bitrate = opus::Bitrate::Bits(self.bitrate(self.settings.expected_loss).cast_signed());
-        // Fails for no bit rate within the limits of `maxaveragebitrate`.
-        let _ = self.inner.set_bitrate(bitrate);
+        self.follow_bitrate();
         if let Some(pieces) = &mut self.pieces {
-            let _ = pieces.set_bitrate(opus::Bitrate::Bits(limited.bitrate.cast_signed()));
+            let _ = pieces.set_bitrate(bits(limited.bitrate_at(0)));
         }
     }
 
@@ -109,19 +106,23 @@ impl Encoder for OpusEncoder {
             return;
         }
         self.settings.expected_loss = percent;
-        let bitrate = opus::Bitrate::Bits(self.bitrate(percent).cast_signed());
         // What libopus refuses leaves the packets as well protected as they were.
-        let _ = self.inner.set_packet_loss_perc(percent.into()).and_then(|()| self.inner.set_bitrate(bitrate));
+        if self.inner.set_packet_loss_perc(percent.into()).is_ok() {
+            self.follow_bitrate();
+        }
     }
 }
 
 fn create(settings: EncoderSettings, application: opus::Application) -> Result<opus::Encoder, CodecError> {
     let refused = |_| CodecError::Create;
     let mut encoder = opus::Encoder::new(Hz::FULL.0, opus::Channels::Mono, application).map_err(refused)?;
-    let bitrate = settings.bitrate.clamp(6_000, 510_000) as i32;
-    encoder.set_bitrate(opus::Bitrate::Bits(bitrate)).map_err(refused)?;
+    encoder.set_bitrate(bits(settings.bitrate_at(0))).map_err(refused)?;
     encoder.set_complexity(settings.complexity.min(10).into()).map_err(refused)?;
     Ok(encoder)
+}
+
+const fn bits(per_second: u32) -> opus::Bitrate {
+    opus::Bitrate::Bits(per_second.cast_signed())
 }
 
 /// Whether a packet carries a coarse copy of the one before (LBRR): a flag at the beginning of its first frame, behind the voice activity of each

@@ -243,7 +243,7 @@ impl Egress {
 
     /// Whether the next packet can carry a payload of 20 ms that the shared encoder made.
     pub(super) fn takes_payloads(&self, profile: &Profile) -> bool {
-        profile.ptime == EVENT_PACKET && self.fifo.is_empty() && !profile.encoder.is_limited()
+        profile.ptime == TICK && self.fifo.is_empty() && !profile.encoder.is_limited()
     }
 
     /// The encoder.
@@ -300,7 +300,7 @@ impl Egress {
     /// tick become full too early by up to the rest; more is left of ticks that came closer together when the device was seated on a bridge, and
     /// would delay everything from then on.
     fn due(&mut self, at: Instant, profile: &Profile) -> Instant {
-        let early = Duration::from_nanos((profile.ptime.as_nanos() % TICK.as_nanos()) as u64);
+        let early = Duration::from_nanos((profile.ptime.subsec_nanos() % TICK.subsec_nanos()).into());
         let most = if profile.ptime > TICK { at + early } else { at };
         let due = match self.next_due {
             Some(due) if at.saturating_duration_since(due) < profile.ptime => due.min(most),

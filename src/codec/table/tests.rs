@@ -3,6 +3,7 @@
 use ::opus as opus_crate;
 
 use super::*;
+use crate::dsp::noise::ComfortNoise;
 use crate::dsp::tone::Sine;
 
 const ALL: [CodecKind; 8] = [
@@ -186,14 +187,12 @@ fn a1_opus_keeps_to_the_bit_rate_that_a_device_takes() {
         let settings = EncoderSettings::for_receiver(Some(parameters));
         let mut encoder = CodecKind::Opus.encoder(settings).unwrap();
         encoder.expect_loss(30);
-        let (mut sine, mut seed, mut bits) = (Sine::new(Hz::FULL, 210.0, 5_000.0), 7_u32, 0);
+        let (mut sine, mut noise, mut bits) = (Sine::new(Hz::FULL, 210.0, 5_000.0), ComfortNoise::new(30), 0);
         for frame in 0..150 {
-            let mut pcm = vec![0; 960];
+            let (mut pcm, mut noisy) = (vec![0; 960], Vec::new());
             sine.fill(&mut pcm);
-            for sample in &mut pcm {
-                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                *sample += (seed >> 20) as i16;
-            }
+            noise.append(pcm.len(), &mut noisy);
+            pcm.iter_mut().zip(noisy).for_each(|(sample, noise)| *sample += noise);
             let mut payload = Vec::new();
             encoder.encode(&pcm, &mut payload).unwrap();
             // The rate is kept on average, over more than its first second.

@@ -23,6 +23,8 @@ use webrtc::rtp_transceiver::rtp_sender::{
 };
 use zeroize::Zeroizing;
 
+use crate::codec::CodecKind;
+
 use super::connection::{CONSENT_LOST, IceCredentials, PEER_GIVEN_UP, SendStream, WebRtcPeer};
 
 /// Our payload type for Opus where the offer leaves the choice to us.
@@ -56,7 +58,7 @@ pub(super) fn opus() -> RTCRtpCodec {
         mime_type: MIME_TYPE_OPUS.to_owned(),
         clock_rate: 48_000,
         channels: 2,
-        sdp_fmtp_line: "maxaveragebitrate=56000;minptime=10;useinbandfec=1".to_owned(),
+        sdp_fmtp_line: format!("minptime=10;{}", CodecKind::Opus.row().fmtp.unwrap_or_default()),
         rtcp_feedback: vec![],
     }
 }

@@ -6,8 +6,8 @@
 
 use std::time::{Duration, Instant};
 
-/// Complexities of Opus, the best first. From 7 on libopus analyses the signal and changes bandwidth by it; below the last one the score falls faster
-/// than the cost.
+/// Complexities of Opus, the best first. More than the first one adds nothing to the score that passes its spread (docs/QUALITY.md), and from 7 on
+/// libopus analyses the signal as well; below the last one the score falls faster than the cost.
 const COMPLEXITIES: [u8; 3] = [5, 3, 2];
 /// Load in percent from which on encoders make less effort.
 const HIGH: u8 = 55;

@@ -167,11 +167,9 @@ case "${1:-peers}" in
         speech
         ;;
     compare)
+        tests/setup.sh quality
         # shellcheck disable=SC2086
-        debian $build $python $quality $compare
-        toolchain
-        python_packages quality tests/quality/requirements.txt pesq
-        speech
+        debian $compare
         ;;
     tools)
         # shellcheck disable=SC2086

@@ -43,7 +43,7 @@ def main() -> int:
     if options.json:
         options.json.write_text(json.dumps(record(results), indent=1))
     progress(f"{time.monotonic() - began:4.0f} s")
-    return 0 if all(want.holds() for want in wants) else 1
+    return 0 if all(want.kept() for want in wants) else 1
 
 
 def record(results: dict[str, Result]) -> dict:

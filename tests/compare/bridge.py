@@ -8,7 +8,7 @@ import numpy as np
 import voice_codecs
 from exchange import Stream
 from gateway import Gateway
-from measurement import Cost, measured
+from measurement import Cost, measured, outcome
 from phone import Phone
 from rounds import Result, Want, interleaved, ratio, spread
 from rtpengine import Rtpengine
@@ -83,8 +83,5 @@ def compare(options: Namespace) -> Result:
 def row(name: str, costs: list[Cost], calls: int) -> str:
     """One side: the medians, and the least and the most of the CPU."""
     percent = spread((100 * cost.cores / calls for cost in costs), ".2f")
-    kbit = sum(cost.opus_kbit for cost in costs) / len(costs)
     channels = "stereo" if costs[0].opus_stereo else "mono"
-    missed = f"{sum(cost.gaps for cost in costs)} gaps, {sum(cost.missing for cost in costs)} missing of {sum(cost.received for cost in costs)}"
-    waited = max(100 * cost.waited for cost in costs)
-    return f"  {name:<10} {percent} % of a core a call; Opus {kbit:.1f} kbit/s {channels}; {missed}; waited at most {waited:.1f} %"
+    return f"  {name:<10} {percent} % of a core a call; {channels}; {outcome(costs)}"

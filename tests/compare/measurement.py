@@ -79,3 +79,10 @@ def interruptions(heard: list[tuple[int, bytes]], begin: int, end: int) -> tuple
     missing = sum((after - before - 1) % 65536 for before, after in zip(numbers, numbers[1:]))
     times = [begin, *(at for at, _ in heard), end]
     return missing, sum(after - before > GAP for before, after in zip(times, times[1:]))
+
+
+def outcome(costs: list[Cost]) -> str:
+    """What came to the listeners of all rounds, and the longest that the server had no CPU."""
+    kbit = sum(cost.opus_kbit for cost in costs) / len(costs)
+    missed = f"{sum(cost.gaps for cost in costs)} gaps, {sum(cost.missing for cost in costs)} missing of {sum(cost.received for cost in costs)}"
+    return f"Opus {kbit:.1f} kbit/s; {missed}; waited at most {max(100 * cost.waited for cost in costs):.1f} %"

@@ -10,7 +10,7 @@ import voice_codecs
 from bridge import speech
 from exchange import Stream
 from gateway import Gateway
-from measurement import Cost, measured
+from measurement import Cost, measured, outcome
 from phone import Phone
 from rounds import Result, Want, interleaved, ratio, spread
 from scipy.signal import lfilter
@@ -90,6 +90,4 @@ def compare(options: Namespace) -> Result:
 def row(name: str, costs: list[Cost]) -> str:
     """One side: the medians, and the least and the most of the CPU."""
     percent = spread((100 * cost.cores for cost in costs), ".1f")
-    kbit = sum(cost.opus_kbit for cost in costs) / len(costs)
-    missed = f"{sum(cost.gaps for cost in costs)} gaps, {sum(cost.missing for cost in costs)} missing of {sum(cost.received for cost in costs)}"
-    return f"  {name:<21} {percent} % of a core; Opus {kbit:.1f} kbit/s; {missed}; waited at most {max(100 * cost.waited for cost in costs):.1f} %"
+    return f"  {name:<21} {percent} % of a core; {outcome(costs)}"

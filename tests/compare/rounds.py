@@ -6,26 +6,25 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from bounds import Bound
+
 Side, Round = TypeVar("Side"), TypeVar("Round")
 
 
 @dataclass(frozen=True)
-class Want:
-    """What a figure should be."""
+class Want(Bound):
+    """A figure, and what it should be."""
 
     what: str
     value: float
-    at_most: float | None = None
-    at_least: float | None = None
 
-    def holds(self) -> bool:
-        """A figure that is not a number does not."""
-        return self.value <= self.at_most if self.at_most is not None else self.value >= self.at_least
+    def kept(self) -> bool:
+        """Whether it is what it should be."""
+        return self.holds(self.value, self.wanted())
 
     def line(self) -> str:
         """For the end of the report."""
-        bound = f"<= {self.at_most:g}" if self.at_most is not None else f">= {self.at_least:g}"
-        return f"{'holds ' if self.holds() else 'MISSED'} {self.what}: {self.value:.3g}, wanted {bound}"
+        return f"{'holds ' if self.kept() else 'MISSED'} {self.what}: {self.value:.3g}, wanted {self.sign()} {self.wanted():g}"
 
 
 @dataclass

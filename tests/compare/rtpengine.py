@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 from collections.abc import Iterable
 
 from phone import Phone, udp_socket
@@ -12,11 +11,6 @@ NG = ("127.0.0.1", 22222)
 PORTS = (40000, 49999)
 
 Value = str | int | list["Value"] | dict[str, "Value"]
-
-
-def installed() -> bool:
-    """Whether Debian's package is there."""
-    return shutil.which("rtpengine") is not None
 
 
 class Rtpengine(Server):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from bounds import Bound
 from impairment import Impairment
 
 
@@ -71,28 +72,16 @@ COMPARED = {
 
 
 @dataclass(frozen=True)
-class Threshold:
+class Threshold(Bound):
     """What a figure must be; `reached`: what it is held to as long as that is not so, with the spread of some runs."""
 
     condition: str
     figure: str
-    at_least: float | None = None
-    at_most: float | None = None
     reached: float | None = None
 
     def bound(self) -> float:
         """What it is held to today."""
-        if self.reached is not None:
-            return self.reached
-        return self.at_least if self.at_least is not None else self.at_most
-
-    def wanted(self) -> float:
-        """What it should be."""
-        return self.at_least if self.at_least is not None else self.at_most
-
-    def holds(self, value: float, bound: float) -> bool:
-        """Whether a figure keeps a bound; one that is not a number does not."""
-        return value >= bound if self.at_least is not None else value <= bound
+        return self.reached if self.reached is not None else self.wanted()
 
 
 THRESHOLDS = (

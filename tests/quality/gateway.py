@@ -62,11 +62,9 @@ def conference_id(meeting: int) -> str:
 class Gateway(Server):
     """A running daemon with so many meetings, each with a member in it."""
 
-    def __init__(self, meetings: int, real_time: bool = False, overrides: str = "") -> None:
-        """`overrides`: settings that go over those above, as TOML."""
+    def __init__(self, meetings: int, real_time: bool = False) -> None:
         super().__init__("roomgate")
-        (self._folder / "conf/roomgate.d").mkdir(parents=True)
-        (self._folder / "conf/roomgate.d/overrides.toml").write_text(overrides)
+        (self._folder / "conf").mkdir()
         text = SETTINGS.format(folder=self._folder, prompts=ROOT / "conf/prompts")
         tables = [MEETING.format(number=n, conference_id=conference_id(n)) for n in range(meetings)]
         (self._folder / "conf/roomgate.toml").write_text(text + "".join(tables))

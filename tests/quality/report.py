@@ -41,10 +41,9 @@ def verdicts(results: dict[str, Figures]) -> tuple[list[str], bool]:
         for threshold, value, wanted, held in judged(name, figures):
             if wanted:
                 continue
-            sign = ">=" if threshold.at_least is not None else "<="
             today = f", held to {threshold.bound():g} today" if threshold.reached is not None else ""
             mark = "open  " if held else "MISSED"
             shown = "nothing" if math.isnan(value) else f"{value:.2f}"
-            lines.append(f"{mark} {name}: {threshold.figure} {shown}, wanted {sign} {threshold.wanted():g}{today}")
+            lines.append(f"{mark} {name}: {threshold.figure} {shown}, wanted {threshold.sign()} {threshold.wanted():g}{today}")
             good &= held
     return lines, good

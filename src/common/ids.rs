@@ -75,6 +75,9 @@ numbered_id!(
     /// A WebRTC end on a media worker.
     PeerId, "peer-");
 numbered_id!(
+    /// Somebody's audio track in a room of another service.
+    TrackId, "track-");
+numbered_id!(
     /// One notice that one device is owed (N-8).
     NoticeId, "notice-");
 numbered_id!(
@@ -110,6 +113,7 @@ struct Counters {
     ports: AtomicU64,
     bridges: AtomicU64,
     peers: AtomicU64,
+    tracks: AtomicU64,
 }
 
 impl Ids {
@@ -155,6 +159,12 @@ impl Ids {
     #[must_use]
     pub fn peer(&self) -> PeerId {
         PeerId(count(&self.0.peers))
+    }
+
+    /// A new track's.
+    #[must_use]
+    pub fn track(&self) -> TrackId {
+        TrackId(count(&self.0.tracks))
     }
 
     fn next(&self, counter: &AtomicU64) -> u64 {

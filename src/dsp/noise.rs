@@ -1,5 +1,7 @@
 //! [`ComfortNoise`]: the sound of a room in which nobody speaks (RFC 3389).
 
+use super::level::dbov;
+
 /// Nothing louder is the noise of a room, in -dBov: a peer's packet of one octet must not fill a meeting with noise.
 const LOUDEST: u8 = 30;
 
@@ -18,6 +20,12 @@ impl ComfortNoise {
         let mut noise = Self { state: 0x9e37_79b9, peak: 0.0 };
         noise.set_level(level);
         noise
+    }
+
+    /// Noise as loud as these samples.
+    #[must_use]
+    pub fn like(samples: &[i16]) -> Self {
+        Self::new((-dbov(samples)).clamp(0.0, 127.0) as u8)
     }
 
     /// Another level, which counts from the next sample on.
@@ -42,7 +50,6 @@ impl ComfortNoise {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dsp::level::dbov;
 
     #[test]
     fn a1_noise_has_its_level_and_is_never_loud() {

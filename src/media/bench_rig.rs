@@ -214,7 +214,7 @@ impl BenchMeeting {
                 SocketId::Port(port, Channel::Rtp) => {
                     self.phones.iter_mut().filter(|phone| phone.port == port).for_each(|phone| phone.packets += 1);
                 }
-                SocketId::Port(_, Channel::Rtcp) => {}
+                SocketId::Port(_, Channel::Rtcp) | SocketId::Remote(..) => {}
                 SocketId::WebRtc(from) => {
                     if let Some(guest) = self.guests.iter_mut().find(|guest| guest.browser.address() == to) {
                         guest.browser.receive(self.now, from, &bytes);
@@ -294,6 +294,8 @@ impl BridgeLegs for CrowdLegs {
         }
         assert!(!payload.is_empty(), "every leg is sent something");
     }
+
+    fn publish(&mut self, _now: Instant, _publisher: PeerId, _sound: Option<(&Frame, f32)>) {}
 }
 
 impl Crowd {
@@ -324,7 +326,7 @@ impl Crowd {
 fn index(end: MediaEnd) -> usize {
     match end {
         MediaEnd::Peer(peer) => usize::try_from(peer.number()).expect("few"),
-        MediaEnd::Port(_) => usize::MAX,
+        MediaEnd::Port(_) | MediaEnd::Track(_) => usize::MAX,
     }
 }
 

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use crate::codec::{CodecKind, Encoder, EncoderSettings};
-use crate::common::ids::ParticipantId;
+use crate::common::ids::{ParticipantId, PeerId};
 use crate::common::units::Hz;
 use crate::dsp::frame::Frame;
 use crate::dsp::limiter::Limiter;
@@ -31,6 +31,8 @@ pub(super) trait BridgeLegs {
     fn pull(&mut self, now: Instant, end: MediaEnd, frame: &mut Frame);
     /// Sends 20 ms of the mix to the leg at `end`.
     fn send(&mut self, now: Instant, end: MediaEnd, mix: TickSound<'_>);
+    /// Publishes 20 ms of a leg's own voice by `publisher`: the frame with its level in dBov, or `None` for silence.
+    fn publish(&mut self, now: Instant, publisher: PeerId, sound: Option<(&Frame, f32)>);
 }
 
 /// One meeting's mix.
@@ -119,6 +121,13 @@ impl Bridge {
         }
     }
 
+    /// Publishes what `end` says by a connection to an SFU as well, or no longer.
+    pub(super) fn publish(&mut self, end: MediaEnd, publisher: Option<PeerId>) {
+        if let Some(seat) = self.seats.iter_mut().find(|seat| seat.end == end) {
+            seat.publisher = publisher;
+        }
+    }
+
     /// The legs with a seat, in order of seating.
     pub(super) fn ends(&self) -> impl Iterator<Item = MediaEnd> + '_ {
         self.seats.iter().map(|seat| seat.end)
@@ -159,6 +168,9 @@ impl Bridge {
         for seat in &mut self.seats {
             legs.pull(now, seat.end, &mut seat.frame);
             seat.take();
+            if let Some(publisher) = seat.publisher {
+                legs.publish(now, publisher, seat.sound());
+            }
         }
         self.selection.select(self.seats.iter().enumerate().filter_map(|(at, seat)| seat.candidate(at)));
         self.sum.fill(0);
@@ -170,7 +182,7 @@ impl Bridge {
     /// Sends each leg its mix: the common one, or one without its own voice.
     fn distribute(&mut self, now: Instant, legs: &mut impl BridgeLegs) {
         let mut minus = [0_i32; FRAME];
-        for seat in &mut self.seats {
+        for seat in self.seats.iter_mut().filter(|seat| !matches!(seat.end, MediaEnd::Track(_))) {
             if seat.is_deaf() {
                 legs.send(now, seat.end, TickSound::Nothing);
             } else if seat.shares_the_mix() {

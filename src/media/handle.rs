@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::common::ids::{BridgeId, Ids, PeerId, PortId};
+use crate::common::ids::{BridgeId, Ids, PeerId, PortId, TrackId};
 use crate::common::machine;
 use crate::net::udp::{Net, Traffic};
 use crate::policy::Admission;
@@ -18,12 +18,13 @@ use crate::rtp::dtls::{DtlsError, DtlsIdentity};
 
 use super::events::{BridgeEvent, PortEvent};
 use super::leg::MediaEnd;
-use super::peer::{NegotiationError, PeerFactory};
+use super::peer::{NegotiationError, PeerFactory, RemotePeerEvent, RemotePeerSettings};
 use super::player::Play;
 use super::pool::{PoolError, PoolUse, PortPool, Share, Sockets};
 use super::port::Port;
 use super::profile::Profile;
 use super::record::Recorder;
+use super::remote::{self, RemotePeerHandle};
 use super::seat::Gate;
 use super::stats::PortStats;
 use super::worker::{self, BrowserSocket, MediaCounters, PortCommand, WorkerCommand, WorkerHandle};
@@ -103,6 +104,7 @@ struct Shared {
     net: Arc<dyn Net>,
     workers: Vec<WorkerHandle>,
     candidates: Vec<Vec<SocketAddr>>,
+    webrtc_addresses: Vec<IpAddr>,
     pool: PortPool,
     peers: PeerFactory,
     dtls_identity: DtlsIdentity,
@@ -193,6 +195,7 @@ impl Media {
                 net,
                 workers,
                 candidates,
+                webrtc_addresses: settings.webrtc_addresses.clone(),
                 pool: PortPool::new(first, last),
                 peers: PeerFactory::new()?,
                 dtls_identity: DtlsIdentity::generate()?,
@@ -334,15 +337,48 @@ impl BridgeHandle {
         Ok((PeerHandle { id, worker: self.worker, media: self.media.clone() }, answer))
     }
 
+    /// Opens a connection to an SFU on this bridge's worker. It offers when it is asked to.
+    ///
+    /// # Errors
+    /// [`NegotiationError::Setup`].
+    pub async fn open_remote(
+        &self,
+        settings: RemotePeerSettings,
+        events: mpsc::Sender<RemotePeerEvent>,
+    ) -> Result<RemotePeerHandle, NegotiationError> {
+        let shared = &self.media.shared;
+        let sockets = remote::bind(&shared.net, &shared.webrtc_addresses)?;
+        let leg = remote::leg(&shared.peers, settings, &sockets, events)?;
+        let (id, worker) = (shared.ids.peer(), shared.workers.get(self.worker).ok_or(NegotiationError::BadAnswer)?);
+        self.media.ask(self.worker, WorkerCommand::OpenRemote { id, leg: Box::new(leg), sockets }).await;
+        Ok(RemotePeerHandle::new(id, worker.inbox.clone()))
+    }
+
+    /// A name for somebody's track, to be seated and to be told with the answer whose line carries it.
+    #[must_use]
+    pub fn new_track(&self) -> TrackId {
+        self.media.shared.ids.track()
+    }
+
+    /// Seats a track of a connection to an SFU; it is silent while no line carries it.
+    pub async fn seat_track(&self, track: TrackId, admission: Admission, gate: Gate) {
+        self.media.ask(self.worker, WorkerCommand::Seat { end: MediaEnd::Track(track), bridge: self.id, admission, gate }).await;
+    }
+
+    /// Publishes what a seated leg says by a connection to an SFU as well, or no longer.
+    pub async fn publish(&self, end: MediaEnd, publisher: Option<PeerId>) {
+        self.media.ask(self.worker, WorkerCommand::Publish { end, publisher }).await;
+    }
+
     /// Seats a device; its port is moved to this bridge's worker first.
     pub async fn seat_port(&self, port: &PortHandle, admission: Admission, gate: Gate) {
         port.move_to(self.worker).await;
         self.media.ask(self.worker, WorkerCommand::Seat { end: MediaEnd::Port(port.id), bridge: self.id, admission, gate }).await;
     }
 
-    /// Seats a browser.
-    pub async fn seat_peer(&self, peer: &PeerHandle, admission: Admission, gate: Gate) {
-        self.media.ask(self.worker, WorkerCommand::Seat { end: MediaEnd::Peer(peer.id), bridge: self.id, admission, gate }).await;
+    /// Seats an end that lives on this bridge's worker: a browser's.
+    pub async fn seat(&self, end: MediaEnd, admission: Admission, gate: Gate) {
+        self.media.ask(self.worker, WorkerCommand::Seat { end, bridge: self.id, admission, gate }).await;
     }
 
     /// Sets which directions are open for a leg.

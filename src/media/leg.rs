@@ -7,7 +7,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use crate::common::ids::{PeerId, PortId};
+use crate::common::ids::{PeerId, PortId, TrackId};
 use crate::dsp::frame::Frame;
 
 use super::egress::PacketInfo;
@@ -20,6 +20,8 @@ pub enum MediaEnd {
     Port(PortId),
     /// A browser.
     Peer(PeerId),
+    /// Somebody in a room of another service, who is heard here and is sent nothing: that service sends them what is published there.
+    Track(TrackId),
 }
 
 /// A datagram that is due. What became of a packet of RTP must be told to its leg: only what has left counts (N-8).

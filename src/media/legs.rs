@@ -14,6 +14,7 @@ use super::events::BridgeEvent;
 use super::leg::{MediaEnd, MediaLeg as _};
 use super::peer::WebRtcPeer;
 use super::port::Port;
+use super::remote::RemoteLegs;
 use super::shared_mix::TickSound;
 
 /// A browser's leg, with the queue of the meeting that follows its connection.
@@ -27,6 +28,7 @@ pub(super) struct PeerLeg {
 pub(super) struct Legs {
     pub(super) ports: BTreeMap<PortId, Port>,
     pub(super) peers: BTreeMap<PeerId, PeerLeg>,
+    pub(super) remotes: RemoteLegs,
 }
 
 impl Legs {
@@ -34,6 +36,8 @@ impl Legs {
         match end {
             MediaEnd::Port(id) => self.ports.contains_key(&id),
             MediaEnd::Peer(id) => self.peers.contains_key(&id),
+            // A track may be seated before the answer that says which line carries it.
+            MediaEnd::Track(_) => true,
         }
     }
 }
@@ -43,6 +47,7 @@ impl Legs {
     pub(super) fn set_complexity(&mut self, complexity: u8) {
         self.ports.values_mut().for_each(|port| port.set_complexity(complexity));
         self.peers.values_mut().for_each(|leg| leg.peer.set_complexity(complexity));
+        self.remotes.set_complexity(complexity);
     }
 }
 
@@ -52,6 +57,7 @@ impl BridgeLegs for Legs {
         let pulled = match end {
             MediaEnd::Port(id) => self.ports.get_mut(&id).map(|port| port.pull(now, frame)),
             MediaEnd::Peer(id) => self.peers.get_mut(&id).map(|leg| leg.peer.pull(now, frame)),
+            MediaEnd::Track(id) => self.remotes.pull(now, id, frame),
         };
         if pulled.is_none() {
             *frame = Frame::silence(Hz::FULL);
@@ -70,6 +76,11 @@ impl BridgeLegs for Legs {
                     leg.peer.send(now, mix);
                 }
             }
+            MediaEnd::Track(_) => {}
         }
+    }
+
+    fn publish(&mut self, now: Instant, publisher: PeerId, sound: Option<(&Frame, f32)>) {
+        self.remotes.publish(now, publisher, sound);
     }
 }

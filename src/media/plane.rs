@@ -25,6 +25,7 @@ use super::peer_routes::{PeerRoute, PeerRoutes};
 use super::port::Port;
 use super::profile::Channel;
 use super::record::Recorder;
+use super::remote::{RemoteLeg, RemotePeerCommand};
 use super::seat::Gate;
 use super::shared_mix::TickSound;
 
@@ -38,6 +39,8 @@ pub(super) enum SocketId {
     Port(PortId, Channel),
     /// The WebRTC socket that is advertised at this address.
     WebRtc(SocketAddr),
+    /// A socket of a connection to an SFU, which is its candidate at this address.
+    Remote(PeerId, SocketAddr),
 }
 
 /// A datagram to send.
@@ -127,6 +130,30 @@ impl Plane {
         drain(now, &mut peer, SocketId::WebRtc, &mut self.out);
     }
 
+    /// Takes a connection to an SFU.
+    pub(super) fn adopt_remote(&mut self, id: PeerId, mut leg: RemoteLeg) {
+        if let Some(complexity) = self.complexity {
+            leg.set_complexity(complexity);
+        }
+        self.legs.remotes.adopt(id, leg);
+    }
+
+    /// Does something with a connection to an SFU.
+    pub(super) fn command_remote(&mut self, now: Instant, id: PeerId, command: RemotePeerCommand) {
+        self.legs.remotes.obey(now, id, command);
+        self.legs.remotes.drain(id, |due| self.out.push_back(of_remote(id, due)));
+    }
+
+    /// Connections to SFUs whose owner is gone without a word.
+    pub(super) fn abandoned_remotes(&self) -> Vec<PeerId> {
+        self.legs.remotes.abandoned()
+    }
+
+    /// Closes a connection to an SFU; its DTLS close_notify is queued for sending.
+    pub(super) fn close_remote(&mut self, id: PeerId) {
+        self.legs.remotes.close(id, |due| self.out.push_back(of_remote(id, due)));
+    }
+
     // === Bridges ===
 
     /// Opens a bridge that mixes at most so many `speakers` at a time and reports to `events`.
@@ -189,6 +216,15 @@ impl Plane {
         }
     }
 
+    /// Publishes what a seated leg says by a connection to an SFU as well, or no longer.
+    pub(super) fn publish(&mut self, end: MediaEnd, publisher: Option<PeerId>) {
+        if let Some(bridge) = self.seats.get(&end)
+            && let Some(meeting) = self.bridges.get_mut(bridge)
+        {
+            meeting.bridge.publish(end, publisher);
+        }
+    }
+
     /// Starts the recording of a bridge.
     pub(super) fn record(&mut self, bridge: BridgeId, recorder: Recorder) {
         if let Some(meeting) = self.bridges.get_mut(&bridge)
@@ -223,6 +259,10 @@ impl Plane {
                 }
             }
             SocketId::WebRtc(local) => self.receive_webrtc(now, local, from, datagram),
+            SocketId::Remote(id, local) => {
+                self.lost_events += self.legs.remotes.receive(now, id, (local, from), datagram);
+                self.legs.remotes.drain(id, |due| self.out.push_back(of_remote(id, due)));
+            }
         }
     }
 
@@ -277,6 +317,7 @@ impl Plane {
         }
         self.wake_ports(now, slot);
         self.wake_peers(now, slot);
+        self.lost_events += self.legs.remotes.wake(now, |id| is_in_slot(id.number(), slot));
     }
 
     /// A port without a seat is mixed with nobody, but its keys, its jitter buffer and its player go on (M-8).
@@ -310,6 +351,7 @@ impl Plane {
         for leg in self.legs.peers.values_mut() {
             drain(now, &mut leg.peer, SocketId::WebRtc, &mut self.out);
         }
+        self.legs.remotes.drain_all(|id, due| self.out.push_back(of_remote(id, due)));
     }
 
     // === Figures ===
@@ -317,7 +359,11 @@ impl Plane {
     /// Nothing is left: no port, no peer, no bridge.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.legs.ports.is_empty() && self.legs.peers.is_empty() && self.bridges.is_empty() && self.seats.is_empty()
+        self.legs.ports.is_empty()
+            && self.legs.peers.is_empty()
+            && self.legs.remotes.is_empty()
+            && self.bridges.is_empty()
+            && self.seats.is_empty()
     }
 
     /// Events that found a full queue since the last call.
@@ -353,6 +399,11 @@ fn drain<L: MediaLeg>(now: Instant, leg: &mut L, socket_id: impl Fn(L::Socket) -
     while let Some(DueDatagram { socket, to, bytes, packet }) = leg.poll_transmit(now) {
         out.push_back(Transmit { socket: socket_id(socket), to, bytes, packet });
     }
+}
+
+fn of_remote(id: PeerId, due: DueDatagram<SocketAddr>) -> Transmit {
+    let DueDatagram { socket, to, bytes, packet } = due;
+    Transmit { socket: SocketId::Remote(id, socket), to, bytes, packet }
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::common::ids::PeerId;
+
 use super::leg::MediaEnd;
 use super::speakers::{Candidate, Loudness};
 use crate::common::units::Hz;
@@ -39,6 +41,8 @@ pub(super) struct Seat {
     pub(super) end: MediaEnd,
     pub(super) admission: Admission,
     pub(super) frame: Frame,
+    /// The connection to an SFU by which its own voice is published.
+    pub(super) publisher: Option<PeerId>,
     gate: Gate,
     hear: Gain,
     speak: Gain,
@@ -68,6 +72,7 @@ impl Seat {
             end,
             admission,
             frame: Frame::silence(Hz::FULL),
+            publisher: None,
             gate,
             hear: Gain::new(on(gate.hear)),
             speak: Gain::new(on(gate.speak)),
@@ -106,6 +111,12 @@ impl Seat {
         self.leveller.measure(self.level, &self.activity);
         let level = self.level + self.leveller.gain();
         self.loudness.follow(self.activity.is_voiced().then_some(level));
+    }
+
+    /// The leg's own voice behind its gate, with its level in dBov: before it is levelled, and whether it is mixed or not. `None` while it is
+    /// not audible.
+    pub(super) fn sound(&self) -> Option<(&Frame, f32)> {
+        (self.inaudible < AUDIBLE_HANGOVER).then_some((&self.frame, self.level))
     }
 
     /// What the selection is to know of it; `None` where it may not speak.

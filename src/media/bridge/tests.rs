@@ -45,6 +45,8 @@ impl BridgeLegs for Members {
             TickSound::Own(frame, _) => (frame.clone(), true),
         };
     }
+
+    fn publish(&mut self, _now: Instant, _publisher: PeerId, _sound: Option<(&Frame, f32)>) {}
 }
 
 impl Room {

@@ -39,6 +39,9 @@ pub enum NegotiationError {
     /// The offer wants a data channel: SCTP is not offered, so that no octets of strangers reach its implementation.
     #[error("the browser's offer cannot be used: it holds a data channel, and there are none here")]
     DataChannel,
+    /// The answer to an offer of ours does not fit it.
+    #[error("the answer to our offer cannot be used")]
+    BadAnswer,
     /// The connection could not be created locally.
     #[error("the connection could not be set up on our side")]
     Setup(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -49,7 +52,7 @@ pub(crate) struct PeerFactory {
     pub(super) certificate: RTCCertificate,
 }
 
-fn setup<E: std::error::Error + Send + Sync + 'static>(error: E) -> NegotiationError {
+pub(super) fn setup<E: std::error::Error + Send + Sync + 'static>(error: E) -> NegotiationError {
     NegotiationError::Setup(Box::new(error))
 }
 
@@ -161,7 +164,7 @@ fn track(ssrc: u32) -> MediaStreamTrack {
     )
 }
 
-fn host_candidate(address: SocketAddr) -> Result<RTCIceCandidateInit, NegotiationError> {
+pub(super) fn host_candidate(address: SocketAddr) -> Result<RTCIceCandidateInit, NegotiationError> {
     let candidate = CandidateHostConfig {
         base_config: CandidateConfig {
             network: "udp".to_owned(),

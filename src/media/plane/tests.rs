@@ -9,6 +9,7 @@ mod keys;
 mod notices;
 mod packets;
 mod payloads;
+mod remotes;
 mod rig;
 mod shared_mix;
 

@@ -3,6 +3,7 @@
 use tokio::sync::{mpsc, oneshot};
 
 use crate::common::ids::{BridgeId, PeerId, PortId};
+use crate::net::udp::Socket;
 use crate::policy::Admission;
 use crate::prompt::Clip;
 
@@ -14,6 +15,7 @@ use super::super::pool::Sockets;
 use super::super::port::Port;
 use super::super::profile::Profile;
 use super::super::record::Recorder;
+use super::super::remote::{RemoteLeg, RemotePeerCommand};
 use super::super::seat::Gate;
 use super::super::stats::PortStats;
 
@@ -29,6 +31,14 @@ pub(crate) enum WorkerCommand {
     OpenPeer { id: PeerId, peer: Box<WebRtcPeer>, events: mpsc::Sender<BridgeEvent> },
     /// Close a browser's connection.
     ClosePeer(PeerId),
+    /// Take a connection to an SFU, with its sockets.
+    OpenRemote { id: PeerId, leg: Box<RemoteLeg>, sockets: Vec<Box<dyn Socket>> },
+    /// Do something with a connection to an SFU.
+    Remote { id: PeerId, command: RemotePeerCommand },
+    /// Close a connection to an SFU.
+    CloseRemote(PeerId),
+    /// Publish what a seated leg says by a connection to an SFU as well, or no longer.
+    Publish { end: MediaEnd, publisher: Option<PeerId> },
     /// Open a bridge that reports to `events`.
     OpenBridge { id: BridgeId, speakers: usize, events: mpsc::Sender<BridgeEvent> },
     /// Close a bridge.
@@ -81,6 +91,7 @@ impl WorkerCommand {
             Self::Port { port, .. }
             | Self::Seat { end: MediaEnd::Port(port), .. }
             | Self::Unseat(MediaEnd::Port(port))
+            | Self::Publish { end: MediaEnd::Port(port), .. }
             | Self::Gate { end: MediaEnd::Port(port), .. } => Some(*port),
             _ => None,
         }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::common::ids::PortId;
+use crate::common::ids::{PeerId, PortId};
 use crate::net::udp::Socket;
 
 use super::super::plane::{SocketId, Transmit};
@@ -21,6 +21,8 @@ pub(crate) type BrowserSocket = (Box<dyn Socket>, SocketAddr);
 /// The sockets by which a worker sends, and the guards of their readers.
 pub(super) struct WorkerSockets {
     ports: HashMap<PortId, PortSockets>,
+    /// Of connections to SFUs.
+    remotes: HashMap<PeerId, Vec<RemoteSocket>>,
     webrtc: Vec<BrowserSocket>,
     /// The WebRTC sockets are read for as long as the worker lives.
     webrtc_readers: Vec<ReaderGuard>,
@@ -33,9 +35,16 @@ struct PortSockets {
     _readers: [ReaderGuard; 2],
 }
 
+/// A socket of a connection to an SFU; its reader ends with it.
+struct RemoteSocket {
+    local: SocketAddr,
+    socket: Box<dyn Socket>,
+    _reader: ReaderGuard,
+}
+
 impl WorkerSockets {
     pub(super) fn new(webrtc: Vec<BrowserSocket>, counters: Arc<MediaCounters>) -> Self {
-        Self { ports: HashMap::new(), webrtc, webrtc_readers: Vec::new(), counters }
+        Self { ports: HashMap::new(), remotes: HashMap::new(), webrtc, webrtc_readers: Vec::new(), counters }
     }
 
     /// Begins to read the WebRTC sockets, on the runtime of the caller.
@@ -67,6 +76,20 @@ impl WorkerSockets {
         Some(released.sockets)
     }
 
+    /// Takes the sockets of a connection to an SFU and begins to read them. One that cannot be read is a path less.
+    pub(super) fn open_remote(&mut self, id: PeerId, sockets: Vec<Box<dyn Socket>>, readers: &Readers) {
+        let opened = sockets.into_iter().filter_map(|socket| {
+            let (local, reader) = (socket.local_addr().ok()?, socket.reader().ok()?);
+            Some(RemoteSocket { local, socket, _reader: readers.add(SocketId::Remote(id, local), reader) })
+        });
+        self.remotes.insert(id, opened.collect());
+    }
+
+    /// Closes the sockets of a connection to an SFU.
+    pub(super) fn close_remote(&mut self, id: PeerId) {
+        self.remotes.remove(&id);
+    }
+
     /// Whether the system has taken the datagram. A full socket buffer or an unreachable address loses it, as the network would.
     pub(super) fn send(&self, transmit: &Transmit) -> bool {
         let socket = match transmit.socket {
@@ -74,6 +97,9 @@ impl WorkerSockets {
                 Channel::Rtp => &open.sockets.rtp,
                 Channel::Rtcp => &open.sockets.rtcp,
             }),
+            SocketId::Remote(id, local) => {
+                self.remotes.get(&id).and_then(|open| open.iter().find(|open| open.local == local)).map(|open| &open.socket)
+            }
             SocketId::WebRtc(from) => {
                 self.webrtc.iter().find(|(_, shown)| *shown == from).or_else(|| self.webrtc.first()).map(|(socket, _)| socket)
             }
@@ -85,6 +111,12 @@ impl WorkerSockets {
     #[cfg(test)]
     pub(super) fn ports(&self) -> usize {
         self.ports.len()
+    }
+
+    /// No socket is open but those that browsers share.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.ports.is_empty() && self.remotes.is_empty()
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::common::ids::PortId;
+use crate::common::ids::{PeerId, PortId};
 use crate::common::machine;
 
 use super::super::plane::{Plane, SocketId};
@@ -104,6 +104,7 @@ impl Worker {
         if clock.is_full_second() {
             let now = machine::now();
             self.adapt_to_load(now);
+            self.plane.abandoned_remotes().into_iter().for_each(|id| self.close_remote(id));
             self.moved.retain(|_, (since, _)| now.saturating_duration_since(*since) < FORWARDED);
         }
     }
@@ -125,7 +126,7 @@ impl Worker {
     fn receive(&mut self, arrival: Arrival) {
         self.plane.receive(machine::now(), arrival.socket(), arrival.from(), arrival.datagram());
         // What a port sends in reply waits for its pace; handshakes do not.
-        if matches!(arrival.socket(), SocketId::WebRtc(_)) {
+        if matches!(arrival.socket(), SocketId::WebRtc(_) | SocketId::Remote(..)) {
             self.flush();
         }
         self.readers.resume(arrival);
@@ -162,6 +163,13 @@ impl Worker {
             }
             WorkerCommand::OpenPeer { id, peer, events } => self.plane.adopt_peer(id, *peer, events),
             WorkerCommand::ClosePeer(id) => self.plane.close_peer(machine::now(), id),
+            WorkerCommand::OpenRemote { id, leg, sockets } => {
+                self.sockets.open_remote(id, sockets, &self.readers);
+                self.plane.adopt_remote(id, *leg);
+            }
+            WorkerCommand::Remote { id, command } => self.plane.command_remote(machine::now(), id, command),
+            WorkerCommand::CloseRemote(id) => self.close_remote(id),
+            WorkerCommand::Publish { end, publisher } => self.plane.publish(end, publisher),
             WorkerCommand::OpenBridge { id, speakers, events } => self.plane.open_bridge(id, speakers, events),
             WorkerCommand::CloseBridge(id) => self.plane.close_bridge(id),
             WorkerCommand::Seat { end, bridge, admission, gate } => {
@@ -219,6 +227,13 @@ impl Worker {
         self.sockets.release(id);
     }
 
+    fn close_remote(&mut self, id: PeerId) {
+        self.plane.close_remote(id);
+        // The close_notify leaves before its sockets close.
+        self.flush();
+        self.sockets.close_remote(id);
+    }
+
     fn send_away(&mut self, id: PortId, to: mpsc::Sender<WorkerCommand>, arrived: oneshot::Sender<()>) {
         let (port, sockets) = (self.plane.release_port(id), self.sockets.release(id));
         let (Some(port), Some(sockets)) = (port, sockets) else { return };
@@ -237,7 +252,7 @@ impl Worker {
     /// Nothing is left: no port, peer, bridge or socket of a device, and no forwarding for one that was moved away.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.plane.is_empty() && self.sockets.ports() == 0 && self.moved.is_empty()
+        self.plane.is_empty() && self.sockets.is_empty() && self.moved.is_empty()
     }
 }
 

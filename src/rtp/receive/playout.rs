@@ -35,6 +35,8 @@ const LONGER_QUANTA: u32 = 50;
 const STALE: Duration = Duration::from_millis(60);
 /// The next samples after packets were dropped are concealed, so that the decoder blends into them.
 const SPLICE: Duration = Duration::from_millis(5);
+/// Octets of an Opus packet that holds no frame: none follows for a while, and the room goes on as the decoder makes it (RFC 7587 section 3.1.3).
+const EMPTY_OPUS: usize = 2;
 
 /// What playout made of the packets.
 #[derive(Clone, Copy, Debug, Default)]
@@ -422,6 +424,9 @@ impl Playout {
         let next = packet.timestamp.wrapping_add(self.conversion.ticks_of(decoded));
         self.running = Some(Running { next, last_seq: packet.seq, concealed: 0 });
         self.pause.take_if(|(before, _)| *before < packet.seq);
+        if self.kind == CodecKind::Opus && packet.payload.len() <= EMPTY_OPUS {
+            self.pause = Some((packet.seq, ComfortNoise::like(self.pcm.get(before..).unwrap_or_default())));
+        }
         self.gain.set(1.0, RETURN);
     }
 

@@ -321,7 +321,7 @@ impl Rig {
     }
 
     /// The right to a seat, as the meeting's own rules give it.
-    fn admission(&mut self, who: ParticipantId, role: Role, via: Via) -> Admission {
+    pub(super) fn admission(&mut self, who: ParticipantId, role: Role, via: Via) -> Admission {
         let joined = self.joins(who, role, via);
         joined
             .or_else(|| {
@@ -345,8 +345,23 @@ impl Rig {
     pub(super) fn run(&mut self, milliseconds: u64) {
         let until = self.now + Duration::from_millis(milliseconds);
         while self.now + STEP <= until {
-            self.step();
+            self.run_one(&mut |_, _| {});
         }
+    }
+
+    /// Lets 2.5 ms pass; what is sent to neither phone nor browser goes to `others`.
+    pub(super) fn run_one(&mut self, others: &mut dyn FnMut(&Self, &Transmit)) {
+        self.now += STEP;
+        self.steps += 1;
+        self.phones_speak();
+        self.browsers_speak();
+        let slot = u8::try_from(self.steps % 8).expect("a slot");
+        for at in 0..self.planes.len() {
+            self.planes[at].tick(self.now, slot);
+            self.planes[at].pace(self.now);
+            self.carry(at, others);
+        }
+        self.told.extend(std::iter::from_fn(|| self.meeting.try_recv().ok()));
     }
 
     /// Lets time pass, and forgets what was heard meanwhile.
@@ -359,20 +374,6 @@ impl Rig {
         for (_, browser) in &mut self.browsers {
             browser.listener();
         }
-    }
-
-    fn step(&mut self) {
-        self.now += STEP;
-        self.steps += 1;
-        self.phones_speak();
-        self.browsers_speak();
-        let slot = u8::try_from(self.steps % 8).expect("a slot");
-        for at in 0..self.planes.len() {
-            self.planes[at].tick(self.now, slot);
-            self.planes[at].pace(self.now);
-            self.carry(at);
-        }
-        self.told.extend(std::iter::from_fn(|| self.meeting.try_recv().ok()));
     }
 
     fn phones_speak(&mut self) {
@@ -408,12 +409,14 @@ impl Rig {
     }
 
     /// Brings what a plane sends to whom it is for.
-    fn carry(&mut self, plane: usize) {
+    fn carry(&mut self, plane: usize, others: &mut dyn FnMut(&Self, &Transmit)) {
         while let Some(transmit) = self.planes[plane].poll_transmit() {
             let refused = matches!(transmit.socket, SocketId::Port(port, Channel::Rtp) if self.refuses == Some(port));
             self.planes[plane].sent(self.now, &transmit, !refused);
+            others(self, &transmit);
             let Transmit { socket, to, bytes, .. } = transmit;
             match socket {
+                SocketId::Remote(..) => {}
                 SocketId::Port(..) if refused => {}
                 SocketId::Port(port, channel) => {
                     let phone = self.phones.iter_mut().find(|phone| phone.port == port).expect("one of ours");

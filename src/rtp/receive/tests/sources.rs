@@ -197,3 +197,33 @@ fn a1_comfort_noise_fills_a_pause_at_its_level() {
     let stats = receiver.stats();
     assert_eq!((stats.lost, stats.concealed, stats.late, stats.discarded), (0, Duration::ZERO, 0, 0), "{stats:?}");
 }
+
+/// A browser that sends nothing in a pause but a sign of life (discontinuous transmission of Opus) has lost nothing, and its room is heard on.
+#[test]
+fn a1_discontinuous_transmission_of_opus_is_a_pause() {
+    let begin = start();
+    let mut receiver = AudioReceiver::new(CodecKind::Opus, &audio(111, CodecKind::Opus)).unwrap();
+    let mut encoder = CodecKind::Opus.encoder(EncoderSettings::default()).unwrap();
+    let mut random = SplitMix::new(5);
+    let (mut levels, mut seq) = (Vec::new(), 65_500_u16);
+    for n in 0..300_u32 {
+        let (now, pauses) = (begin + 20 * MS * n, (100..250).contains(&n));
+        let loud = if pauses { 60 } else { 6_000 };
+        let samples: Vec<i16> = (0..960).map(|_| (random.draw() % (2 * loud)) as i16 - loud as i16).collect();
+        let mut payload = Vec::new();
+        encoder.encode(&samples, &mut payload).unwrap();
+        if n % 20 == 6 || !pauses || n < 105 {
+            let payload = if pauses && n % 20 == 6 { &[payload[0] & 0xfc][..] } else { &payload };
+            let _ = receiver.insert(now, &Packet { pt: 111, marker: false, seq, timestamp: n * 960, ssrc: 1, payload });
+            seq = seq.wrapping_add(1);
+        }
+        let mut frame = Frame::silence(Hz::FULL);
+        receiver.pull(now + 9 * MS, &mut frame);
+        levels.push(dbov(frame.samples()));
+    }
+    let stats = receiver.stats();
+    assert_eq!((stats.lost, stats.late, stats.discarded), (0, 0, 0), "{stats:?}");
+    assert!(stats.concealed < 50 * MS, "{stats:?}");
+    assert!(levels[108..248].iter().all(|level| (-70.0..-45.0).contains(level)), "{levels:?}");
+    assert!(levels[253..].iter().all(|level| *level > -25.0), "{levels:?}");
+}
